@@ -1,0 +1,305 @@
+package slownet
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/net/nettest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// links are those on which every connection must behave as one.
+var links = map[string]Link{
+	"zero":    {},
+	"pace":    {Pace: Pace{4096, 10 * time.Microsecond}},
+	"latency": {Latency: 100 * time.Microsecond},
+	"rate":    {Rate: Gbps},
+	"all":     {Latency: 100 * time.Microsecond, Rate: Gbps, Pace: Pace{4096, 10 * time.Microsecond}},
+}
+
+func TestConformance(t *testing.T) {
+	for name, link := range links {
+		config := Config{Write: link}
+		t.Run(name+"/pipe", func(t *testing.T) {
+			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+				p1, p2 := net.Pipe()
+				c1, c2 = NewConn(p1, config), NewConn(p2, config)
+				return c1, c2, func() { abort(c1); abort(c2) }, nil
+			})
+		})
+		t.Run(name+"/tcp", func(t *testing.T) {
+			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+				c1, c2 = tcpPair(t, config)
+				return c1, c2, func() { c1.Close(); c2.Close() }, nil
+			})
+		})
+	}
+}
+
+// abort closes without waiting for what is in flight: over net.Pipe, which has
+// no buffer, it might never arrive.
+func abort(c net.Conn) {
+	_ = c.(*Conn).SetLinger(0)
+	_ = c.Close()
+}
+
+// tcpPair returns the two ends of a loopback connection, both wrapped.
+func tcpPair(t *testing.T, config Config) (c1, c2 net.Conn) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener := NewListener(inner, config)
+	defer listener.Close()
+	dialled, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	c2, err = listener.Accept()
+	require.NoError(t, err)
+	return NewConn(dialled, config), c2
+}
+
+// arrival is what a reader saw.
+type arrival struct {
+	bytes int
+	at    time.Duration
+}
+
+// inBubble runs f in simulated time with a wrapped end and a function that
+// reads the other end until it is closed.
+func inBubble(t *testing.T, link Link, f func(c *Conn, arrivals func() []arrival)) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		start := time.Now()
+		seen := make(chan []arrival, 1)
+		go func() {
+			var all []arrival
+			buffer := make([]byte, 1<<20)
+			for {
+				n, err := far.Read(buffer)
+				all = append(all, arrival{n, time.Since(start)})
+				if err != nil {
+					seen <- all
+					return
+				}
+			}
+		}()
+		f(NewConn(near, Config{Write: link}), func() []arrival { return <-seen })
+	})
+}
+
+func TestPaceIsExact(t *testing.T) {
+	inBubble(t, Link{Pace: Pace{10, 100 * ms}}, func(c *Conn, arrivals func() []arrival) {
+		start := time.Now()
+		n, err := c.Write(make([]byte, 25))
+		require.NoError(t, err)
+		assert.Equal(t, 25, n)
+		assert.Equal(t, 200*ms, time.Since(start), "Write returns when the last piece has left")
+		require.NoError(t, c.Close())
+		assert.Equal(t, 300*ms, time.Since(start), "the wait follows the last piece too")
+		assert.Equal(t, []arrival{{10, 0}, {10, 100 * ms}, {5, 200 * ms}, {0, 300 * ms}}, arrivals())
+	})
+}
+
+func TestLatencyOverlaps(t *testing.T) {
+	inBubble(t, Link{Latency: 50 * ms}, func(c *Conn, arrivals func() []arrival) {
+		start := time.Now()
+		var want []arrival
+		for i := range 100 {
+			_, err := c.Write(make([]byte, 1024))
+			require.NoError(t, err)
+			want = append(want, arrival{1024, 50*ms + time.Duration(i)*ms})
+			time.Sleep(ms)
+		}
+		assert.Equal(t, 100*ms, time.Since(start), "Write does not wait for the arrival")
+		require.NoError(t, c.Close())
+		assert.Equal(t, append(want, arrival{0, 150 * ms}), arrivals(), "the close arrives last")
+	})
+}
+
+func TestRateIsExact(t *testing.T) {
+	inBubble(t, Link{Rate: Mbps, Latency: 5 * ms}, func(c *Conn, arrivals func() []arrival) {
+		_, err := c.Write(make([]byte, 4000)) // 12, 12 and 8 ms
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		assert.Equal(t, []arrival{{1500, 17 * ms}, {1500, 29 * ms}, {1000, 37 * ms}, {0, 37 * ms}}, arrivals())
+	})
+}
+
+func TestWriteDeadlineInThePace(t *testing.T) {
+	inBubble(t, Link{Pace: Pace{10, 100 * ms}}, func(c *Conn, arrivals func() []arrival) {
+		start := time.Now()
+		require.NoError(t, c.SetWriteDeadline(start.Add(250*ms)))
+		n, err := c.Write(make([]byte, 100))
+		assert.Equal(t, 30, n, "the pieces that left are counted")
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		var timeout net.Error
+		require.ErrorAs(t, err, &timeout)
+		assert.True(t, timeout.Timeout())
+		assert.Equal(t, 250*ms, time.Since(start))
+
+		require.NoError(t, c.SetWriteDeadline(time.Time{}))
+		_, err = c.Write(make([]byte, 1))
+		require.NoError(t, err, "a deadline that is taken away holds no more")
+		require.NoError(t, c.Close())
+		assert.Equal(t, []arrival{{10, 0}, {10, 100 * ms}, {10, 200 * ms}, {1, 300 * ms}, {0, 400 * ms}}, arrivals())
+	})
+}
+
+func TestCloseWakesAWriter(t *testing.T) {
+	inBubble(t, Link{Pace: Pace{10, time.Hour}}, func(c *Conn, arrivals func() []arrival) {
+		failed := make(chan error, 1)
+		go func() {
+			_, err := c.Write(make([]byte, 100))
+			failed <- err
+		}()
+		time.Sleep(time.Second)
+		require.NoError(t, c.SetLinger(0))
+		start := time.Now()
+		require.NoError(t, c.Close())
+		assert.ErrorIs(t, <-failed, net.ErrClosed)
+		assert.Zero(t, time.Since(start))
+		assert.Equal(t, []arrival{{10, 0}, {0, time.Second}}, arrivals())
+	})
+}
+
+func TestLingerBoundsClose(t *testing.T) {
+	inBubble(t, Link{Latency: time.Hour}, func(c *Conn, arrivals func() []arrival) {
+		_, err := c.Write(make([]byte, 10))
+		require.NoError(t, err)
+		require.NoError(t, c.SetLinger(3))
+		start := time.Now()
+		require.NoError(t, c.Close())
+		assert.Equal(t, 3*time.Second, time.Since(start))
+		assert.Equal(t, []arrival{{0, 3 * time.Second}}, arrivals(), "what had not arrived is discarded")
+	})
+}
+
+func TestLingerCutsAWaitingClose(t *testing.T) {
+	inBubble(t, Link{Latency: time.Hour}, func(c *Conn, arrivals func() []arrival) {
+		_, err := c.Write(make([]byte, 10))
+		require.NoError(t, err)
+		closed := make(chan error, 1)
+		go func() { closed <- c.Close() }()
+		time.Sleep(time.Second)
+		select {
+		case <-closed:
+			t.Error("Close did not wait for what is in flight")
+		default:
+		}
+		require.NoError(t, c.SetLinger(0))
+		require.NoError(t, <-closed)
+		assert.Equal(t, []arrival{{0, time.Second}}, arrivals())
+	})
+}
+
+func TestCloseWakesAReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		c := NewConn(near, Config{Write: Link{Latency: time.Second}})
+		failed := make(chan error, 1)
+		start := time.Now()
+		go func() {
+			_, err := c.Read(make([]byte, 1))
+			assert.Zero(t, time.Since(start), "at once, not when the last byte has left")
+			failed <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, c.Close())
+		assert.ErrorIs(t, <-failed, net.ErrClosed)
+	})
+}
+
+func TestErrorInFlightMeetsTheNextWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		c := NewConn(near, Config{Write: Link{Latency: time.Second}})
+		require.NoError(t, far.Close())
+		_, err := c.Write([]byte("lost"))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		_, err = c.Write([]byte("told"))
+		assert.ErrorIs(t, err, io.ErrClosedPipe)
+		require.NoError(t, c.Close())
+	})
+}
+
+func TestCloseWrite(t *testing.T) {
+	for name, link := range links {
+		t.Run(name, func(t *testing.T) {
+			c1, c2 := tcpPair(t, Config{Write: link})
+			defer c1.Close()
+			defer c2.Close()
+			_, err := c1.Write([]byte("all of it"))
+			require.NoError(t, err)
+			require.NoError(t, c1.(*Conn).CloseWrite())
+			got, err := io.ReadAll(c2)
+			require.NoError(t, err)
+			assert.Equal(t, "all of it", string(got))
+
+			_, err = c2.Write([]byte("and back"))
+			require.NoError(t, err)
+			require.NoError(t, c2.Close())
+			got, err = io.ReadAll(c1)
+			require.NoError(t, err)
+			assert.Equal(t, "and back", string(got), "the other direction stays open")
+		})
+	}
+	t.Run("unsupported", func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		c := NewConn(near, Config{})
+		defer c.Close()
+		assert.ErrorIs(t, c.CloseWrite(), errors.ErrUnsupported)
+		assert.ErrorIs(t, c.CloseRead(), errors.ErrUnsupported)
+	})
+}
+
+// On a mock clock over a real socket time stands still until it is told to go
+// on.
+func TestMockClockOverASocket(t *testing.T) {
+	mock := clock.NewMock()
+	c1, c2 := tcpPair(t, Config{Clock: mock, Write: Link{Pace: Pace{4, time.Hour}}})
+	defer abort(c1)
+	defer abort(c2)
+
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := c1.Write([]byte("12345678"))
+		wrote <- err
+	}()
+	buffer := make([]byte, 8)
+	n, err := c2.Read(buffer)
+	require.NoError(t, err)
+	assert.Equal(t, "1234", string(buffer[:n]))
+
+	for received := false; !received; { // the writer may not have set its timer yet
+		mock.Add(time.Hour)
+		select {
+		case err := <-wrote:
+			require.NoError(t, err)
+			received = true
+		default:
+		}
+	}
+	n, err = c2.Read(buffer)
+	require.NoError(t, err)
+	assert.Equal(t, "5678", string(buffer[:n]))
+
+	require.NoError(t, c2.SetReadDeadline(mock.Now().Add(time.Minute)))
+	read := make(chan error, 1)
+	go func() {
+		_, err := c2.Read(buffer)
+		read <- err
+	}()
+	mock.Add(time.Minute)
+	assert.ErrorIs(t, <-read, os.ErrDeadlineExceeded)
+}
