@@ -1,0 +1,44 @@
+package simtest
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/net/nettest"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Outside of a bubble, on real time, the connections are those of the standard
+// library's own conformance suite.
+func TestConformance(t *testing.T) {
+	for name, link := range map[string]slownet.Link{
+		"zero":    {},
+		"latency": {Latency: 100 * time.Microsecond},
+		"rate":    {Rate: slownet.Gbps},
+		"pace":    {Pace: slownet.Pace{Bytes: 4096, Wait: 10 * time.Microsecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+				sim := newSim(func() {})
+				a, b := sim.Host("a"), sim.Host("b")
+				sim.SetLink("a", "b", link)
+				sim.SetLink("b", "a", link)
+				listener, err := b.Listen("tcp", ":0")
+				require.NoError(t, err)
+				_, port, err := net.SplitHostPort(listener.Addr().String())
+				require.NoError(t, err)
+				c1, err = a.DialContext(t.Context(), "tcp", net.JoinHostPort("b", port))
+				require.NoError(t, err)
+				c2, err = listener.Accept()
+				require.NoError(t, err)
+				return c1, c2, sim.close, nil
+			})
+		})
+	}
+}

@@ -1,0 +1,34 @@
+package simtest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+)
+
+// syscallError returns the error of a system call that failed, as the net
+// package reports it.
+func syscallError(call string, errno syscall.Errno) error {
+	return os.NewSyscallError(call, errno)
+}
+
+// A canceled dial reports what net.Dialer's does: an error of its own that is
+// the context's as well.
+type dialContextError struct {
+	text  string
+	cause error
+}
+
+func (e *dialContextError) Error() string   { return e.text }
+func (e *dialContextError) Timeout() bool   { return e.cause == context.DeadlineExceeded }
+func (e *dialContextError) Temporary() bool { return e.Timeout() }
+func (e *dialContextError) Unwrap() error   { return e.cause }
+
+// dialError returns what a dial reports when its context has ended.
+func dialError(cause error) error {
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &dialContextError{"i/o timeout", context.DeadlineExceeded}
+	}
+	return &dialContextError{"operation was canceled", context.Canceled}
+}

@@ -1,0 +1,52 @@
+package simtest
+
+import (
+	"flag"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Run runs f in a testing/synctest bubble with a network. When f returns, what
+// the simulation still has open is closed, so that servers and clients end.
+func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(synctest.Wait)
+		defer func() {
+			sim.close()
+			if name := sim.unknownHost(); name != "" && !t.Failed() {
+				t.Errorf("simtest: SetLink names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
+			}
+			time.Sleep(windUp)
+		}()
+		f(t, sim)
+	})
+}
+
+// windUp is how much simulated time goroutines have to end after everything
+// was closed: time stops when the bubble's main goroutine ends.
+const windUp = time.Minute
+
+// Main runs f in simulated time in an ordinary program, outside of go test.
+// If something in f panics, the program ends as it does in a test; otherwise
+// Main returns when f and all that it started have ended.
+//
+// A bubble needs package testing around it, so Main runs f as its only test,
+// with the process's flag.CommandLine as it is: a program that has flags of its
+// own there parses them before.
+func Main(f func(sim *Sim)) {
+	if !flag.Parsed() {
+		_ = flag.CommandLine.Parse(nil) // so that package testing does not parse the program's arguments
+	}
+	done := make(chan struct{})
+	go testing.Main(
+		func(pattern, name string) (bool, error) { return true, nil },
+		[]testing.InternalTest{{Name: "Main", F: func(t *testing.T) {
+			Run(t, func(_ *testing.T, sim *Sim) { f(sim) })
+			close(done)
+			select {} // to return would end the process, with words of package testing's
+		}}},
+		nil, nil)
+	<-done
+}
