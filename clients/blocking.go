@@ -1,0 +1,140 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// pieceSize is how much is read at a time.
+const pieceSize = 64 << 10
+
+// GetPoetry gets the poem of the server at the address, "host:port", and waits
+// until it is there. With an error it returns what came before it.
+func (c *Client) GetPoetry(ctx context.Context, address string) ([]byte, error) {
+	return c.getPoetry(ctx, address, func(int) {})
+}
+
+// GetPoetry gets a poem with the zero [Client].
+func GetPoetry(ctx context.Context, address string) ([]byte, error) {
+	return new(Client).GetPoetry(ctx, address)
+}
+
+// GetAll gets the poems of several servers, one after another. A server that
+// fails costs its own poem only.
+func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
+	clock := c.clock()
+	results := make([]Result, len(addresses))
+	for i, address := range addresses {
+		task, start := i+1, clock.Now()
+		c.tell(Event{Kind: Started, Task: task, Address: address})
+		poem, err := c.getPoetry(ctx, address, func(n int) {
+			c.tell(Event{Kind: Piece, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
+		})
+		results[i] = Result{Address: address, Poem: poem, Elapsed: clock.Since(start), Err: err}
+		c.tellEnd(task, results[i])
+	}
+	return results
+}
+
+// getPoetry gets a poem, and tells of every piece.
+func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)) (poem []byte, err error) {
+	conn, err := c.connect(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	watch := c.watch(ctx, conn)
+	defer watch.end()
+	buffer := make([]byte, pieceSize)
+	for {
+		n, err := conn.Read(buffer)
+		if n > 0 {
+			watch.sawByte()
+			poem = append(poem, buffer[:n]...)
+			tell(n)
+			if err := c.checkSize(len(poem)); err != nil {
+				return poem, err
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return poem, nil
+		case err != nil:
+			return poem, watch.explain(err)
+		}
+	}
+}
+
+// connect makes the connection within the time that it may take.
+func (c *Client) connect(ctx context.Context, address string) (net.Conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if timeout := c.timeout(); timeout > 0 {
+		timer := c.clock().AfterFunc(timeout, func() { cancel(&StallError{Timeout: timeout}) })
+		defer timer.Stop()
+	}
+	conn, err := c.dial(ctx, address)
+	if err != nil {
+		return nil, dialError(ctx, err)
+	}
+	return conn, nil
+}
+
+// A watch wakes a blocked read when the server stalls or the context ends.
+type watch struct {
+	ctx     context.Context
+	timeout time.Duration
+	stalled atomic.Bool
+	stop    func() bool  // for the context
+	timer   *clock.Timer // nil for no time-out
+}
+
+// longAgo is a deadline in the past.
+var longAgo = time.Unix(1, 0)
+
+func (c *Client) watch(ctx context.Context, conn net.Conn) *watch {
+	w := &watch{ctx: ctx, timeout: c.timeout()}
+	wake := func() { _ = conn.SetReadDeadline(longAgo) }
+	w.stop = context.AfterFunc(ctx, wake)
+	if w.timeout > 0 {
+		w.timer = c.clock().AfterFunc(w.timeout, func() {
+			w.stalled.Store(true)
+			wake()
+		})
+	}
+	return w
+}
+
+// sawByte starts the time anew.
+func (w *watch) sawByte() {
+	if w.timer != nil {
+		w.timer.Reset(w.timeout)
+	}
+}
+
+// explain returns why a read has failed.
+func (w *watch) explain(err error) error {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case w.stalled.Load():
+		return &StallError{Connected: true, Timeout: w.timeout}
+	case w.ctx.Err() != nil:
+		return w.ctx.Err()
+	}
+	return err
+}
+
+func (w *watch) end() {
+	w.stop()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}

@@ -1,0 +1,14 @@
+// Package clients gets poems from slow servers, in two ways.
+//
+// A poetry server sends its poem and closes the connection. The blocking
+// client, [Client.GetPoetry] and [Client.GetAll], gets one poem after another
+// and waits for each: three poems take as long as all three together. The
+// asynchronous one, [Client.GetPoetryAsync] and [Client.GetAllAsync], connects
+// to all servers at once and lets one loop, a [reactor.Reactor], read whatever
+// arrives: three poems take as long as the slowest.
+//
+// Neither knows whether it runs on sockets or in a simulation: the dial
+// function and the clock are fields of [Client].
+//
+// A [Printer] reports on both as the commands do.
+package clients

@@ -1,0 +1,181 @@
+package reactor
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// An epoll is the poller for sockets. The epoll descriptor is itself in the
+// runtime's network poller, so a sleeping loop holds no thread.
+type epoll struct {
+	reactor *Reactor
+	file    *os.File // the epoll descriptor
+	raw     syscall.RawConn
+	events  [256]unix.EpollEvent
+	sockets []*socket // by descriptor
+}
+
+// newSocket returns the source for a socket, or nil if the connection is none
+// or the system has no room for it.
+func (r *Reactor) newSocket(c *Conn) source {
+	switch c.conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+	default:
+		return nil
+	}
+	raw, err := c.conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil
+	}
+	e, err := r.epoll()
+	if err != nil {
+		return nil
+	}
+	s := &socket{conn: c, epoll: e, raw: raw}
+	s.read = func(fd uintptr) bool {
+		s.n, s.err = unix.Read(int(fd), s.buffer)
+		return true // whatever it was: the runtime is not to wait
+	}
+	if err := e.add(s); err != nil {
+		return nil
+	}
+	return s
+}
+
+// epoll makes epoll the loop's poller, if it is not, and returns it. Only the
+// loop calls it.
+func (r *Reactor) epoll() (*epoll, error) {
+	if e, ok := r.poller.(*epoll); ok {
+		return e, nil
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	e := &epoll{reactor: r, file: os.NewFile(uintptr(fd), "epoll")}
+	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
+		_ = e.file.Close()
+		return nil, err // the runtime's poller did not take it
+	}
+	if e.raw, err = e.file.SyscallConn(); err != nil {
+		_ = e.file.Close()
+		return nil, err
+	}
+	r.setPoller(e)
+	return e, nil
+}
+
+// add makes the poller wait for a socket.
+func (e *epoll) add(s *socket) error {
+	var failed error
+	err := s.raw.Control(func(fd uintptr) {
+		s.fd = int(fd)
+		for len(e.sockets) <= s.fd {
+			e.sockets = append(e.sockets, nil)
+		}
+		e.sockets[s.fd] = s
+		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(fd)}
+		failed = e.control(unix.EPOLL_CTL_ADD, s.fd, &event)
+	})
+	return errors.Join(err, failed)
+}
+
+func (e *epoll) control(op, fd int, event *unix.EpollEvent) error {
+	var failed error
+	err := e.raw.Control(func(epfd uintptr) {
+		failed = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epfd), op, fd, event))
+	})
+	return errors.Join(err, failed)
+}
+
+// poll marks the sockets that are ready.
+func (e *epoll) poll(block bool) error {
+	var n int
+	var failed error
+	err := e.raw.Read(func(epfd uintptr) bool {
+		for {
+			n, failed = unix.EpollWait(int(epfd), e.events[:], 0)
+			if failed != unix.EINTR {
+				return n != 0 || failed != nil || !block
+			}
+		}
+	})
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil // woken
+	case err != nil:
+		return err
+	case failed != nil:
+		return os.NewSyscallError("epoll_wait", failed)
+	}
+	for _, event := range e.events[:n] {
+		if s := e.sockets[event.Fd]; s != nil {
+			e.reactor.markReady(s.conn)
+		}
+	}
+	return nil
+}
+
+// wake ends a poll by a deadline in the past.
+func (e *epoll) wake() { _ = e.file.SetReadDeadline(time.Unix(1, 0)) }
+
+func (e *epoll) awake() { _ = e.file.SetReadDeadline(time.Time{}) }
+
+func (e *epoll) close() { _ = e.file.Close() }
+
+// A socket is the source of a connection that epoll waits for.
+type socket struct {
+	conn  *Conn
+	epoll *epoll
+	raw   syscall.RawConn
+	fd    int
+
+	// The arguments and results of read, which is made once.
+	read   func(fd uintptr) bool
+	buffer []byte
+	n      int
+	err    error
+}
+
+func (s *socket) tryRead(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		s.buffer = p
+		err := s.raw.Read(s.read)
+		s.buffer = nil
+		switch {
+		case err != nil:
+			return 0, err
+		case s.err == unix.EINTR:
+			continue
+		case s.err == unix.EAGAIN:
+			return 0, ErrWouldBlock
+		case s.err != nil:
+			c := s.conn.conn
+			return 0, &net.OpError{Op: "read", Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", s.err)}
+		case s.n == 0:
+			return 0, io.EOF
+		}
+		return s.n, nil
+	}
+}
+
+// repeats is true: epoll says again that there is something left.
+func (s *socket) repeats() bool { return true }
+
+func (s *socket) stop() {
+	s.epoll.sockets[s.fd] = nil
+	_ = s.epoll.control(unix.EPOLL_CTL_DEL, s.fd, nil)
+}

@@ -1,0 +1,128 @@
+// Command get-poetry gets poems from slow servers.
+//
+//	get-poetry [flags] [HOST:]PORT ...
+//
+// It gets one after another, or with --async all at once.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+const usage = `Usage: get-poetry [flags] [HOST:]PORT ...
+
+Gets the poems of slow poetry servers, one after another, or with --async all
+at once. HOST is 127.0.0.1 where it is left out.
+
+  get-poetry 10000 10001 10002
+  get-poetry --async 10000 10001 10002
+`
+
+// options are what the command line says.
+type options struct {
+	async     bool
+	timeout   cli.Duration
+	maxBytes  cli.Int
+	print     bool
+	out       string
+	addresses []string
+}
+
+func parse(args []string, stdout io.Writer) (*options, error) {
+	o := &options{
+		timeout:  cli.Duration(clients.DefaultTimeout),
+		maxBytes: cli.Int{Value: clients.DefaultMaxBytes, Min: 1, Max: math.MaxInt64, Unit: "bytes"},
+	}
+	flags := cli.NewFlagSet("get-poetry", usage)
+	flags.BoolVar(&o.async, "async", false, "get all poems at once")
+	flags.Var(&o.timeout, "timeout", "give a server up that sends nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.maxBytes, "max-bytes", "give a server up that sends more than so many `bytes`")
+	flags.BoolVar(&o.print, "print", false, "print the poems")
+	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task")
+	if err := cli.Parse(flags, args, stdout); err != nil {
+		return nil, err
+	}
+	if flags.NArg() == 0 {
+		return nil, cli.Usagef("no address given: name at least one server, as PORT or HOST:PORT")
+	}
+	for _, arg := range flags.Args() {
+		address, err := clients.ParseAddress(arg)
+		if err != nil {
+			return nil, cli.Usagef("%v", err)
+		}
+		o.addresses = append(o.addresses, address)
+	}
+	if flags.Changed("out") && o.out == "" {
+		return nil, cli.Usagef("--out: the name of the directory is missing")
+	}
+	return o, nil
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stdout)
+	if err != nil {
+		return cli.Fail("get-poetry", err, stderr)
+	}
+	shelf, err := newShelf(o.out)
+	if err != nil {
+		return cli.Fail("get-poetry", err, stderr)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	printer := &clients.Printer{Out: stdout, Err: stderr}
+	start := time.Now()
+	results := get(ctx, o, printer)
+	elapsed := time.Since(start)
+
+	all := true
+	for i, result := range results {
+		if result.Err != nil {
+			all = false
+			continue
+		}
+		if err := shelf.put(i+1, result.Poem); err != nil {
+			fmt.Fprintf(stderr, "Task %d: %v\n", i+1, err)
+			all = false
+		}
+		if o.print {
+			printer.Poem(result.Poem)
+		}
+	}
+	printer.Total(results, elapsed)
+	if err := printer.Failed(); err != nil {
+		return cli.Fail("get-poetry", fmt.Errorf("cannot print: %w", err), stderr)
+	}
+	if !all {
+		return 1
+	}
+	return 0
+}
+
+// get gets the poems and reports on the way.
+func get(ctx context.Context, o *options, printer *clients.Printer) []clients.Result {
+	client := &clients.Client{Timeout: time.Duration(o.timeout), MaxBytes: o.maxBytes.Value}
+	if client.Timeout == 0 {
+		client.Timeout = -1
+	}
+	if !o.async {
+		client.Observer = printer.Blocking
+		return client.GetAll(ctx, o.addresses)
+	}
+	client.Observer = printer.Async
+	results := client.GetAllAsync(ctx, o.addresses)
+	printer.Sums(results)
+	return results
+}

@@ -1,0 +1,75 @@
+// Package cli holds what the commands have in common: how they read their
+// flags, and how they fail.
+//
+// A command fails with one line on stderr, "name: what is wrong", and exit
+// status 2 if it was called wrongly, 1 if it could not do what it was called
+// for.
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// A UsageError says that a command was called wrongly.
+type UsageError struct{ text string }
+
+func (e *UsageError) Error() string { return e.text }
+
+// Usagef returns a [UsageError].
+func Usagef(format string, args ...any) error {
+	return &UsageError{fmt.Sprintf(format, args...)}
+}
+
+// NewFlagSet returns a flag set for a command, by name as it is typed. Flags
+// may stand before and after other arguments. The usage is what [Parse] prints
+// for --help, in front of the flags.
+func NewFlagSet(name, usage string) *pflag.FlagSet {
+	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.SetOutput(io.Discard) // errors are printed by Fail
+	flags.Usage = func() {
+		fmt.Fprint(flags.Output(), usage, "\nFlags:\n", flags.FlagUsages())
+	}
+	return flags
+}
+
+// ErrHelp is returned by [Parse] when it has printed the help.
+var ErrHelp = pflag.ErrHelp
+
+// Parse reads a command's arguments. For --help it prints the help to out and
+// returns [ErrHelp]; other errors are a [UsageError].
+func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
+		flags.SetOutput(out)
+		flags.Usage()
+		return ErrHelp
+	case err != nil:
+		return Usagef("%v", err)
+	}
+	return nil
+}
+
+// Fail reports an error, if it is one, and returns the exit status.
+func Fail(name string, err error, stderr io.Writer) int {
+	var usage *UsageError
+	switch {
+	case err == nil, errors.Is(err, ErrHelp):
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "%s: %s (%s --help tells more)\n", name, oneLine(err), name)
+		return 2
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", name, oneLine(err))
+	return 1
+}
+
+// oneLine returns the error's text in one line.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+}

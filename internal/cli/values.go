@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// Duration is a flag whose value is a time of zero or more: seconds as a
+// number ("5", "0.1") or a Go duration ("100ms").
+type Duration time.Duration
+
+// Set reads the value.
+func (d *Duration) Set(s string) error {
+	value, err := time.ParseDuration(s)
+	if err != nil {
+		seconds, numberErr := strconv.ParseFloat(s, 64)
+		if numberErr != nil || math.IsNaN(seconds) {
+			return fmt.Errorf("want seconds such as 0.5, or a duration such as 500ms")
+		}
+		if math.Abs(seconds) > maxSeconds {
+			return fmt.Errorf("too much: want at most %.0f seconds", maxSeconds)
+		}
+		value = time.Duration(math.Round(seconds * float64(time.Second)))
+		if seconds < 0 {
+			value = -1 // however little it is
+		}
+	}
+	if value < 0 {
+		return fmt.Errorf("negative: want 0 or more")
+	}
+	*d = Duration(value)
+	return nil
+}
+
+// maxSeconds is 100 years of 365 days.
+const maxSeconds = 100 * 365 * 24 * 3600.
+
+// String returns the value in the form that Set reads.
+func (d *Duration) String() string { return time.Duration(*d).String() }
+
+// Type names the kind of value in the help.
+func (d *Duration) Type() string { return "seconds" }
+
+// An Int is a flag whose value is a whole number in a range.
+type Int struct {
+	Value, Min, Max int64
+	Unit            string // what it counts, for the help
+}
+
+// Set reads the value.
+func (i *Int) Set(s string) error {
+	value, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || value < i.Min || value > i.Max {
+		if i.Max == math.MaxInt64 {
+			return fmt.Errorf("want a whole number, %d or more", i.Min)
+		}
+		return fmt.Errorf("want a whole number from %d to %d", i.Min, i.Max)
+	}
+	i.Value = value
+	return nil
+}
+
+// String returns the value in the form that Set reads.
+func (i *Int) String() string { return strconv.FormatInt(i.Value, 10) }
+
+// Type names the kind of value in the help.
+func (i *Int) Type() string { return i.Unit }

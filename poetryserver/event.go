@@ -1,0 +1,41 @@
+package poetryserver
+
+import (
+	"fmt"
+	"net"
+)
+
+// An Event is something that happened to a client of a [Server]. Its String is
+// the line that the command prints.
+type Event struct {
+	Kind   Kind
+	Client net.Addr
+	Bytes  int   // Sent: the size of the piece; Done, Gone: all that were sent
+	Err    error // Gone: why
+}
+
+// A Kind is what an Event tells.
+type Kind int
+
+// A client connects, pieces are sent to it, and it is done when it has the
+// whole poem, or else gone.
+const (
+	Connected Kind = iota
+	Sent
+	Done
+	Gone
+)
+
+// String describes the event in a line, without a newline.
+func (e Event) String() string {
+	switch e.Kind {
+	case Connected:
+		return fmt.Sprintf("%v connected", e.Client)
+	case Sent:
+		return fmt.Sprintf("%v sent %d bytes", e.Client, e.Bytes)
+	case Done:
+		return fmt.Sprintf("%v done: all %d bytes sent", e.Client, e.Bytes)
+	default:
+		return fmt.Sprintf("%v gone after %d bytes: %v", e.Client, e.Bytes, e.Err)
+	}
+}

@@ -1,0 +1,202 @@
+package poetryserver
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// ErrServerClosed is returned by Serve after Shutdown or Close.
+var ErrServerClosed = errors.New("poetryserver: server closed")
+
+// DefaultTimeout is the Timeout of a Server that does not set its own.
+const DefaultTimeout = time.Minute
+
+// A Server serves a poem. Its fields must not change once it serves.
+type Server struct {
+	// Poem is what every client gets.
+	Poem []byte
+
+	// Pace is how slowly. The zero Pace sends the poem at once.
+	Pace slownet.Pace
+
+	// Concurrent serves all clients at once. Else each listener's clients are
+	// served one after another, and the others wait.
+	Concurrent bool
+
+	// Timeout is how long a client may take in nothing, beyond the pace's
+	// wait, before it is given up. Zero is DefaultTimeout, below zero is for
+	// ever.
+	Timeout time.Duration
+
+	// Clock is the time by which the pace and the time-out go. Nil is the real
+	// one.
+	Clock clock.Clock
+
+	// Observer, if not nil, is told what happens. It is called by the
+	// goroutine that serves the client; for a concurrent server these are
+	// several at once.
+	Observer func(Event)
+
+	mu        sync.Mutex // guards what follows
+	listeners map[net.Listener]struct{}
+	conns     map[*slownet.Conn]struct{}
+	closing   bool
+	idle      chan struct{} // closed and taken away when the last connection is done; nil if nobody waits
+}
+
+// Serve accepts connections and serves each the poem, until the server is shut
+// down or the listener fails. It closes the listener, and returns when all its
+// clients are done; after Shutdown or Close the error is [ErrServerClosed]. It
+// panics if the Pace is invalid; see [slownet.Link.Validate].
+func (s *Server) Serve(listener net.Listener) error {
+	l := slownet.NewListener(listener, slownet.Config{Clock: s.clock(), Write: slownet.Link{Pace: s.Pace}})
+	defer l.Close()
+	if !s.track(l) {
+		return ErrServerClosed
+	}
+	defer s.untrack(l)
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	var delay time.Duration
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			delay = 0
+		case s.isClosing():
+			return ErrServerClosed
+		case isTemporary(err):
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.clock().Sleep(delay)
+			continue
+		default:
+			return err
+		}
+		if s.Concurrent {
+			clients.Go(func() { s.serve(conn.(*slownet.Conn)) })
+		} else {
+			s.serve(conn.(*slownet.Conn))
+		}
+	}
+}
+
+// isTemporary reports whether Accept may succeed when it is called again, as
+// when the process has no descriptors left for the moment.
+func isTemporary(err error) bool {
+	temporary, ok := err.(interface{ Temporary() bool })
+	return ok && temporary.Temporary()
+}
+
+// Shutdown stops listening and waits until the clients that are being served
+// are done, or until the context is, whose error it then returns and leaves
+// them be. Clients that wait for their turn are not served any more.
+func (s *Server) Shutdown(ctx context.Context) error {
+	idle := s.stopListening()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close stops listening and resets all connections, so that no client takes
+// half a poem for the whole. It waits for nobody; Serve returns soon after.
+func (s *Server) Close() error {
+	s.stopListening()
+	s.mu.Lock()
+	conns := make([]*slownet.Conn, 0, len(s.conns))
+	for conn := range s.conns {
+		conns = append(conns, conn)
+	}
+	s.mu.Unlock()
+	for _, conn := range conns {
+		abort(conn)
+	}
+	return nil
+}
+
+// abort resets a connection.
+func abort(conn *slownet.Conn) {
+	_ = conn.SetLinger(0)
+	_ = conn.Close()
+}
+
+// stopListening closes the listeners, and returns a channel that is closed when
+// no client is being served.
+func (s *Server) stopListening() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		_ = l.Close()
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+		if len(s.conns) == 0 {
+			close(s.idle)
+		}
+	}
+	return s.idle
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[net.Listener]struct{})
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+func (s *Server) trackConn(conn *slownet.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.conns == nil {
+		s.conns = make(map[*slownet.Conn]struct{})
+	}
+	s.conns[conn] = struct{}{}
+	return true
+}
+
+func (s *Server) untrackConn(conn *slownet.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, conn)
+	if len(s.conns) == 0 && s.idle != nil {
+		close(s.idle)
+	}
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+func (s *Server) clock() clock.Clock {
+	if s.Clock == nil {
+		return clock.New()
+	}
+	return s.Clock
+}
