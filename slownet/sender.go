@@ -17,6 +17,10 @@ const maxFlight = 16 << 20
 // piece which has arrived, before it discards what is left.
 const maxStall = time.Second
 
+// maxLate is how late a timer may fire and be made up for. Beyond it, the
+// process or the machine was asleep, and so was the link.
+const maxLate = 100 * time.Millisecond
+
 // A sender takes what is written to a connection over its link. Where bytes
 // arrive as they leave, the writer itself hands them on. Else they wait in
 // flight, and one goroutine, the carrier, hands them on and ends when none is
@@ -78,10 +82,11 @@ func (s *sender) write(p []byte, d *deadline) (n int, err error) {
 	}
 	defer func() { s.turn <- struct{}{} }()
 	for len(p) > 0 {
-		if err := s.waitUntilFree(d); err != nil {
+		at, err := s.waitUntilFree(d)
+		if err != nil {
 			return n, err
 		}
-		sent, err := s.send(p)
+		sent, err := s.send(at, p)
 		n += sent
 		if err != nil {
 			return n, err
@@ -96,8 +101,13 @@ func (s *sender) takeTurn(d *deadline) error {
 	if err := s.check(d); err != nil {
 		return err
 	}
+	return await(s, s.turn, d)
+}
+
+// await receives from c, unless the sender is closed or the deadline passes.
+func await[T any](s *sender, c <-chan T, d *deadline) error {
 	select {
-	case <-s.turn:
+	case <-c:
 		return nil
 	case <-s.closed:
 		return net.ErrClosed
@@ -123,45 +133,46 @@ func (s *sender) check(d *deadline) error {
 	return s.err
 }
 
-// waitUntilFree waits until the link takes the next piece. The caller has the
-// turn.
-func (s *sender) waitUntilFree(d *deadline) error {
+// waitUntilFree waits until the link takes the next piece, and returns when that
+// is. A timer that fires late is made up for: were each piece sent when the
+// timer before it has fired at last, the delays would add up.
+// The caller has the turn.
+func (s *sender) waitUntilFree(d *deadline) (time.Duration, error) {
+	waited := false
 	for {
 		if err := s.check(d); err != nil {
-			return err
+			return 0, err
 		}
 		s.mu.Lock()
-		wait, full, landed := s.flow.Free()-s.now(), s.flightSize >= maxFlight, s.landed
+		free, now, full, landed := s.flow.Free(), s.now(), s.flightSize >= maxFlight, s.landed
 		s.mu.Unlock()
-		if wait <= 0 && !full {
-			return nil
-		}
-		var free <-chan time.Time
-		if wait > 0 {
-			timer := s.clock.Timer(wait)
-			defer timer.Stop()
-			free = timer.C
-		}
-		if !full {
-			landed = nil
-		}
-		select {
-		case <-free:
-		case <-landed:
-		case <-s.closed:
-			return net.ErrClosed
-		case <-d.done():
-			return os.ErrDeadlineExceeded
+		switch {
+		case full:
+			if err := await(s, landed, d); err != nil {
+				return 0, err
+			}
+			waited = false
+		case free > now:
+			timer := s.clock.Timer(free - now)
+			err := await(s, timer.C, d)
+			timer.Stop()
+			if err != nil {
+				return 0, err
+			}
+			waited = true
+		case waited && now-free < maxLate:
+			return free, nil
+		default:
+			return now, nil
 		}
 	}
 }
 
-// send puts the first piece of p on its way and returns how long it is. The
-// caller has the turn.
-func (s *sender) send(p []byte) (int, error) {
+// send puts the first piece of p on its way at the given time and returns how
+// long it is. The caller has the turn.
+func (s *sender) send(at time.Duration, p []byte) (int, error) {
 	s.mu.Lock()
-	now := s.now()
-	piece := s.flow.Send(now, len(p))
+	piece := s.flow.Send(at, len(p))
 	if s.direct {
 		s.mu.Unlock()
 		n, err := s.inner.Write(p[:piece.Bytes])
@@ -241,16 +252,12 @@ func (s *sender) finish(d *deadline) error {
 
 	timer := s.clock.Timer(max(wait, 0))
 	defer timer.Stop()
-	for arrived := timer.C; arrived != nil || carrier != nil; {
-		select {
-		case <-arrived:
-			arrived = nil
-		case <-carrier:
-			carrier = nil
-		case <-s.closed:
-			return net.ErrClosed
-		case <-d.done():
-			return os.ErrDeadlineExceeded
+	if err := await(s, timer.C, d); err != nil {
+		return err
+	}
+	if carrier != nil {
+		if err := await(s, carrier, d); err != nil {
+			return err
 		}
 	}
 	s.mu.Lock()

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/poetry"
+	"github.com/slowpoetry/slowpoetry/poetryserver"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// The experiment: three servers, whose paces make their poems take about as
+// long although one is much longer, and two clients.
+var servers = []struct {
+	poem string
+	pace slownet.Pace
+}{
+	{"ecstasy", slownet.Pace{Bytes: 30, Wait: 100 * time.Millisecond}},
+	{"fascination", slownet.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
+	{"science", slownet.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
+}
+
+// firstPort is the first server's port; the others follow.
+const firstPort = 10000
+
+// A place is where the experiment takes place: a simulation or this machine.
+type place struct {
+	listen func(port int) (net.Listener, error)
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// perform runs the servers and both clients, and shows what happens. It
+// returns an error if a poem did not arrive.
+func perform(ctx context.Context, at place, s *show) error {
+	addresses, shutdown, err := serveAll(at)
+	if err != nil {
+		return err
+	}
+	defer shutdown()
+
+	// The clients need the time of their place: in a simulation, simulated.
+	time := clock.New()
+	client := &clients.Client{Dial: at.dial, Clock: time}
+	printer := &clients.Printer{Out: s, Err: s.errors()}
+	var failed error
+	for _, mode := range []struct {
+		title, flags string
+		print        func(clients.Event)
+		get          func(context.Context, []string) []clients.Result
+		end          func([]clients.Result)
+	}{
+		{"Blocking: one after another", "", printer.Blocking, client.GetAll, func([]clients.Result) {}},
+		{"Asynchronous: all at once", "--async ", printer.Async, client.GetAllAsync, printer.Sums},
+	} {
+		fmt.Fprintf(s, "$ get-poetry %s%s\n", mode.flags, ports(addresses))
+		start := time.Now()
+		s.begin(mode.title, len(addresses))
+		client.Observer = func(e clients.Event) {
+			mode.print(e)
+			if e.Kind == clients.Piece {
+				s.arrived(e.Task, time.Since(start))
+			}
+		}
+		results := mode.get(ctx, addresses)
+		elapsed := time.Since(start)
+		mode.end(results)
+		printer.Total(results, elapsed)
+		s.end(elapsed)
+		fmt.Fprintln(s)
+		for i, result := range results {
+			if result.Err != nil && failed == nil {
+				failed = fmt.Errorf("task %d got no poem: %w", i+1, result.Err)
+			}
+		}
+	}
+	return errors.Join(failed, printer.Failed())
+}
+
+// ports returns the ports of the addresses, as one would type them.
+func ports(addresses []string) string {
+	var ports []string
+	for _, address := range addresses {
+		_, port, _ := net.SplitHostPort(address)
+		ports = append(ports, port)
+	}
+	return strings.Join(ports, " ")
+}
+
+// serveAll starts the servers and returns their addresses, and a function that
+// stops them and waits.
+func serveAll(at place) (addresses []string, shutdown func(), err error) {
+	var stops []func()
+	shutdown = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+	for i, config := range servers {
+		poem, ok := poetry.Poem(config.poem)
+		if !ok {
+			shutdown()
+			return nil, nil, fmt.Errorf("there is no poem %q", config.poem)
+		}
+		listener, err := at.listen(firstPort + i)
+		if err != nil {
+			shutdown()
+			return nil, nil, err
+		}
+		addresses = append(addresses, listener.Addr().String())
+		server := &poetryserver.Server{Poem: poem, Pace: config.pace}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			_ = server.Serve(listener)
+		}()
+		stops = append(stops, func() {
+			_ = server.Close()
+			<-served
+		})
+	}
+	return addresses, shutdown, nil
+}
+
+// loopback is the address that the servers listen on.
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// expected returns how long the blocking client needs at least.
+func expected() (total time.Duration) {
+	for _, server := range servers {
+		poem, _ := poetry.Poem(server.poem)
+		pieces := (len(poem) + server.pace.Bytes - 1) / server.pace.Bytes
+		total += time.Duration(pieces) * server.pace.Wait
+	}
+	return total
+}

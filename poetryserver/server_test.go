@@ -1,0 +1,394 @@
+package poetryserver_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
+	"github.com/slowpoetry/slowpoetry/poetryserver"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const ms = time.Millisecond
+
+// A fixture is a server that serves, and what it has told.
+type fixture struct {
+	*poetryserver.Server
+	address string
+	served  chan error
+
+	mu     sync.Mutex
+	events []poetryserver.Event
+}
+
+// serve has the server serve until the test ends.
+func serve(t *testing.T, n *testnet.Net, server *poetryserver.Server) *fixture {
+	t.Helper()
+	f := &fixture{Server: server, served: make(chan error, 1)}
+	server.Observer = func(e poetryserver.Event) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.events = append(f.events, e)
+	}
+	listener, address := n.Listen(t)
+	f.address = address
+	go func() { f.served <- server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return f
+}
+
+// told returns the kinds of the events so far.
+func (f *fixture) told() (kinds []poetryserver.Kind) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.events {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
+}
+
+// await waits until something of the kind was told, and returns it.
+func (f *fixture) await(t *testing.T, kind poetryserver.Kind) poetryserver.Event {
+	t.Helper()
+	for range 10000 {
+		f.mu.Lock()
+		for _, e := range f.events {
+			if e.Kind == kind {
+				f.mu.Unlock()
+				return e
+			}
+		}
+		f.mu.Unlock()
+		time.Sleep(ms)
+	}
+	t.Fatal("it was never told")
+	return poetryserver.Event{}
+}
+
+func TestPace(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{
+			Poem: []byte("twenty-five bytes, a poem"),
+			Pace: slownet.Pace{Bytes: 10, Wait: 20 * ms},
+		})
+		start := time.Now()
+		conn := n.MustDial(t, f.address)
+		var poem []byte
+		buffer := make([]byte, 100)
+		for _, arrival := range []struct {
+			piece string
+			at    time.Duration
+		}{{"twenty-fiv", 0}, {"e bytes, a", 20 * ms}, {" poem", 40 * ms}} {
+			read, err := io.ReadFull(conn, buffer[:len(arrival.piece)])
+			require.NoError(t, err)
+			n.AssertTook(t, arrival.at, time.Since(start))
+			poem = append(poem, buffer[:read]...)
+		}
+		_, err := conn.Read(buffer)
+		assert.Equal(t, io.EOF, err)
+		n.AssertTook(t, 60*ms, time.Since(start)) // the wait follows the last piece too
+		assert.Equal(t, "twenty-five bytes, a poem", string(poem))
+		require.NoError(t, conn.Close())
+
+		done := f.await(t, poetryserver.Done)
+		assert.Equal(t, 25, done.Bytes)
+		assert.Equal(t, conn.LocalAddr().String(), done.Client.String())
+		assert.Equal(t, []poetryserver.Kind{poetryserver.Connected, poetryserver.Sent, poetryserver.Sent, poetryserver.Sent, poetryserver.Done}, f.told())
+	})
+}
+
+// get reads a poem and returns it with the time it took.
+func get(t *testing.T, n *testnet.Net, address string) (string, time.Duration) {
+	t.Helper()
+	start := time.Now()
+	conn, err := n.Dial(t.Context(), "tcp", address)
+	if !assert.NoError(t, err) {
+		return "", 0
+	}
+	defer conn.Close()
+	poem, err := io.ReadAll(conn)
+	assert.NoError(t, err)
+	return string(poem), time.Since(start)
+}
+
+// getAtOnce has clients read at once and returns how long each took, sorted by
+// nothing.
+func getAtOnce(t *testing.T, n *testnet.Net, address, want string, clients int) []time.Duration {
+	t.Helper()
+	took := make([]time.Duration, clients)
+	var wait sync.WaitGroup
+	for i := range clients {
+		wait.Go(func() {
+			var poem string
+			poem, took[i] = get(t, n, address)
+			assert.Equal(t, want, poem)
+		})
+	}
+	wait.Wait()
+	return took
+}
+
+func TestOneClientAtATime(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 5 * ms}})
+		took := getAtOnce(t, n, f.address, "poem", 3)
+		var longest, total time.Duration
+		for _, d := range took {
+			longest, total = max(longest, d), total+d
+		}
+		n.AssertTook(t, 60*ms, longest)
+		if n.Simulated {
+			assert.Equal(t, (20+40+60)*ms, total)
+		}
+	})
+}
+
+func TestConcurrent(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 5 * ms}, Concurrent: true})
+		for _, took := range getAtOnce(t, n, f.address, "poem", 200) {
+			n.AssertTook(t, 20*ms, took)
+		}
+	})
+}
+
+func TestLargePoemWithoutPace(t *testing.T) {
+	poem := make([]byte, 10<<20)
+	for i := range poem {
+		poem[i] = byte(i * 2654435761 >> 13)
+	}
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: poem})
+		got, took := get(t, n, f.address)
+		assert.True(t, bytes.Equal(poem, []byte(got)), "it arrives unharmed")
+		n.AssertTook(t, 0, took)
+	})
+}
+
+func TestClientVanishesInMidPoem(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: bytes.Repeat([]byte("poem"), 250), Pace: slownet.Pace{Bytes: 1, Wait: 5 * ms}})
+		conn := n.MustDial(t, f.address)
+		_, err := io.ReadFull(conn, make([]byte, 3))
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		gone := f.await(t, poetryserver.Gone)
+		assert.Less(t, gone.Bytes, 1000)
+		assert.Error(t, gone.Err)
+
+		next := n.MustDial(t, f.address) // the server is none the worse
+		_, err = io.ReadFull(next, make([]byte, 3))
+		require.NoError(t, err)
+	})
+}
+
+func TestClientStopsReading(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 64<<20), Timeout: 200 * ms})
+		conn := n.MustDial(t, f.address)
+		gone := f.await(t, poetryserver.Gone)
+		assert.Less(t, gone.Bytes, 64<<20)
+		assert.EqualError(t, gone.Err, "took in nothing for 200ms")
+		_, err := io.Copy(io.Discard, conn)
+		assert.Error(t, err, "half a poem does not look whole")
+	})
+}
+
+// The pace's wait does not count: a client of a very slow server is not idle.
+func TestTimeoutIsBeyondTheWait(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 30 * ms}, Timeout: 20 * ms})
+		poem, took := get(t, n, f.address)
+		assert.Equal(t, "poem", poem)
+		n.AssertTook(t, 120*ms, took)
+	})
+}
+
+// A client that says something gets its poem to the end all the same.
+func TestClientThatTalks(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: ms}})
+		conn := n.MustDial(t, f.address)
+		_, err := conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
+		require.NoError(t, err)
+		time.Sleep(10 * ms) // all of it has been sent before anything is read
+		poem, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Equal(t, "poem", string(poem))
+	})
+}
+
+// A client that ends its own stream first, as nc </dev/null does, is not gone.
+func TestClientThatHalfCloses(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: ms}})
+		conn := n.MustDial(t, f.address)
+		require.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
+		poem, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Equal(t, "poem", string(poem))
+	})
+}
+
+// A client that does not hang up after the poem keeps the next one waiting for
+// a moment, not for ever.
+func TestClientThatStays(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem")})
+		stays := n.MustDial(t, f.address)
+		_, err := io.ReadAll(stays)
+		require.NoError(t, err)
+		_, took := get(t, n, f.address)
+		if n.Simulated {
+			assert.Equal(t, time.Second, took)
+		}
+		assert.Equal(t, 4, f.await(t, poetryserver.Done).Bytes)
+	})
+}
+
+func TestClose(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: time.Hour}})
+		served, waiting := n.MustDial(t, f.address), n.MustDial(t, f.address)
+		_, err := io.ReadFull(served, make([]byte, 1))
+		require.NoError(t, err)
+		start := time.Now()
+		require.NoError(t, f.Close())
+		assert.Equal(t, poetryserver.ErrServerClosed, <-f.served)
+		n.AssertTook(t, 0, time.Since(start))
+		_, err = io.ReadAll(served)
+		assert.Error(t, err, "half a poem does not look whole")
+		_, err = io.ReadAll(waiting)
+		assert.Error(t, err)
+		_, err = n.Dial(t.Context(), "tcp", f.address)
+		assert.Error(t, err, "no new clients")
+		assert.Equal(t, poetryserver.ErrServerClosed, f.await(t, poetryserver.Gone).Err)
+		require.NoError(t, f.Close(), "twice does no harm")
+		listener, _ := n.Listen(t)
+		assert.Equal(t, poetryserver.ErrServerClosed, f.Serve(listener), "closed for good")
+	})
+}
+
+func TestShutdown(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 20 * ms}})
+		start := time.Now()
+		conn := n.MustDial(t, f.address)
+		_, err := io.ReadFull(conn, make([]byte, 1))
+		require.NoError(t, err)
+
+		impatient, cancel := context.WithTimeout(t.Context(), 10*ms)
+		defer cancel()
+		assert.ErrorIs(t, f.Shutdown(impatient), context.DeadlineExceeded)
+		_, err = n.Dial(t.Context(), "tcp", f.address)
+		assert.Error(t, err, "no new clients")
+
+		shut := make(chan error, 1)
+		go func() { shut <- f.Shutdown(t.Context()) }()
+		rest, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Equal(t, "oem", string(rest), "who is being served is served to the end")
+		n.AssertTook(t, 80*ms, time.Since(start))
+		require.NoError(t, conn.Close())
+		assert.NoError(t, <-shut)
+		assert.Equal(t, poetryserver.ErrServerClosed, <-f.served)
+		assert.NoError(t, f.Shutdown(t.Context()), "twice does no harm")
+	})
+}
+
+func TestShutdownOfAnIdleServer(t *testing.T) {
+	assert.NoError(t, new(poetryserver.Server).Shutdown(t.Context()))
+	assert.NoError(t, new(poetryserver.Server).Close())
+}
+
+// failing is a listener whose Accept fails for a while.
+type failing struct {
+	net.Listener
+	errors []error
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if len(f.errors) == 0 {
+		return f.Listener.Accept()
+	}
+	err := f.errors[0]
+	f.errors = f.errors[1:]
+	return nil, err
+}
+
+type temporaryError struct{ error }
+
+func (temporaryError) Temporary() bool { return true }
+
+func TestAcceptFails(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		inner, address := n.Listen(t)
+		passing := temporaryError{io.ErrUnexpectedEOF}
+		server := &poetryserver.Server{Poem: []byte("poem")}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(&failing{inner, []error{passing, passing, passing}}) }()
+		poem, took := get(t, n, address)
+		assert.Equal(t, "poem", poem)
+		n.AssertTook(t, (5+10+20)*ms, took)
+		require.NoError(t, server.Close())
+		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+
+		inner, _ = n.Listen(t)
+		err := new(poetryserver.Server).Serve(&failing{inner, []error{io.ErrNoProgress}})
+		assert.Equal(t, io.ErrNoProgress, err)
+		_, err = inner.Accept()
+		assert.ErrorIs(t, err, net.ErrClosed, "Serve closes its listener")
+	})
+}
+
+// On a mock clock, over a real socket, the server moves when time is moved.
+func TestMockClock(t *testing.T) {
+	mock := clock.NewMock()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 2, Wait: time.Hour}, Clock: mock}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+
+	buffer := make([]byte, 10)
+	read, err := conn.Read(buffer)
+	require.NoError(t, err)
+	assert.Equal(t, "po", string(buffer[:read]))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(50*ms)))
+	_, err = conn.Read(buffer)
+	require.Error(t, err, "not before time moves")
+	require.NoError(t, conn.SetReadDeadline(time.Time{}))
+	mock.Add(time.Hour)
+	read, err = conn.Read(buffer)
+	require.NoError(t, err)
+	assert.Equal(t, "em", string(buffer[:read]))
+	require.NoError(t, server.Close())
+	assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+}
+
+func TestEventLines(t *testing.T) {
+	client := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
+	for want, e := range map[string]poetryserver.Event{
+		"127.0.0.1:4711 connected":                 {Kind: poetryserver.Connected, Client: client},
+		"127.0.0.1:4711 sent 30 bytes":             {Kind: poetryserver.Sent, Client: client, Bytes: 30},
+		"127.0.0.1:4711 done: all 3003 bytes sent": {Kind: poetryserver.Done, Client: client, Bytes: 3003},
+		"127.0.0.1:4711 gone after 7 bytes: EOF":   {Kind: poetryserver.Gone, Client: client, Bytes: 7, Err: io.EOF},
+	} {
+		assert.Equal(t, want, e.String())
+	}
+}
