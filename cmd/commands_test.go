@@ -1,0 +1,249 @@
+// Package cmd_test runs the commands as a person would: it builds them, and the
+// scripts in testdata type what one would type.
+package cmd_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+// bin is where the commands were built.
+var bin string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "commands-*")
+	if err != nil {
+		panic(err)
+	}
+	bin = dir
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./...")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building the commands:", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(bin)
+		os.Exit(code)
+	}))
+}
+
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("ROOT", root)
+			return nil
+		},
+		Condition: func(condition string) (bool, error) {
+			switch condition {
+			case "linux-dev":
+				_, err := os.Stat("/dev/full")
+				return runtime.GOOS == "linux" && err == nil, nil
+			case "ipv6":
+				l, err := net.Listen("tcp", "[::1]:0")
+				if err == nil {
+					_ = l.Close()
+				}
+				return err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", condition)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"serve":  serve,
+			"signal": signal,
+			"rude":   rude,
+			"get":    get,
+			"vanish": vanish,
+		},
+	})
+}
+
+// A process is a server that a script has started.
+type process struct {
+	cmd      *exec.Cmd
+	mu       sync.Mutex // guards out
+	out      bytes.Buffer
+	first    chan string   // gets the first line
+	ended    chan struct{} // closed when it has ended
+	stderr   bytes.Buffer  // to be read when it has ended
+	exitCode int           // likewise
+}
+
+// processes are the servers of a script, by name.
+var processes sync.Map
+
+func processOf(ts *testscript.TestScript, name string) *process {
+	p, ok := processes.Load(ts.Getenv("WORK") + name)
+	if !ok {
+		ts.Fatalf("no server was started as %s", name)
+	}
+	return p.(*process)
+}
+
+// serve NAME ARGS... starts slowpoetry, and sets $NAME to its address and
+// $NAME_PORT to its port.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: serve NAME ARGS...")
+	}
+	name := args[0]
+	p := &process{cmd: exec.Command(filepath.Join(bin, "slowpoetry"), args[1:]...), first: make(chan string, 1), ended: make(chan struct{})}
+	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd.Stderr = &p.stderr
+	stdout, err := p.cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(p.cmd.Start())
+	go p.watch(stdout)
+	processes.Store(ts.Getenv("WORK")+name, p)
+	ts.Defer(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	})
+	select {
+	case line := <-p.first:
+		address := line[strings.LastIndex(line, " ")+1:]
+		_, port, err := net.SplitHostPort(address)
+		ts.Check(err)
+		ts.Setenv(name, address)
+		ts.Setenv(name+"_PORT", port)
+	case <-p.ended:
+		ts.Fatalf("it did not serve: %s", &p.stderr)
+	case <-time.After(30 * time.Second):
+		ts.Fatalf("it does not say that it serves")
+	}
+}
+
+// watch collects what the process prints until it ends.
+func (p *process) watch(stdout io.Reader) {
+	defer close(p.ended)
+	buffer := make([]byte, 4096)
+	for said := false; ; {
+		n, err := stdout.Read(buffer)
+		p.mu.Lock()
+		p.out.Write(buffer[:n])
+		line, _, complete := strings.Cut(p.out.String(), "\n")
+		p.mu.Unlock()
+		if complete && !said {
+			said = true
+			p.first <- line
+		}
+		if err != nil {
+			break
+		}
+	}
+	_ = p.cmd.Wait()
+	p.exitCode = p.cmd.ProcessState.ExitCode()
+}
+
+// signal NAME SIGNAL ends a server by a signal, INT or TERM, checks that it ends
+// well and within a second, and writes what it printed to NAME.out.
+func signal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: signal NAME SIGNAL")
+	}
+	p := processOf(ts, args[0])
+	ts.Check(p.cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
+	select {
+	case <-p.ended:
+	case <-time.After(time.Second):
+		ts.Fatalf("it does not end within a second")
+	}
+	if p.exitCode != 0 || p.stderr.Len() > 0 {
+		ts.Fatalf("exit status %d, stderr: %s", p.exitCode, &p.stderr)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), p.out.Bytes(), 0o666))
+}
+
+// rude NAME HABIT starts a server with bad habits, and sets $NAME to its
+// address: refuse, reset after four bytes, stall after two, or flood.
+func rude(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: rude NAME HABIT")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], listener.Addr().String())
+	if args[1] == "refuse" {
+		ts.Check(listener.Close())
+		return
+	}
+	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ts.Defer(func() {
+		cancel()
+		_ = listener.Close()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			switch args[1] {
+			case "reset":
+				_, _ = io.WriteString(conn, "half")
+				time.Sleep(50 * time.Millisecond)
+				_ = conn.(*net.TCPConn).SetLinger(0)
+			case "stall":
+				_, _ = io.WriteString(conn, "hm")
+				_, _ = conn.Read(make([]byte, 1)) // until the client has had enough
+			case "flood":
+				for err == nil {
+					_, err = conn.Write(make([]byte, 1000))
+				}
+			}
+			stop()
+			_ = conn.Close()
+		}
+	}()
+}
+
+// get NAME FILE gets a poem as nc does, into a file.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: get NAME FILE")
+	}
+	conn, err := net.Dial("tcp", ts.Getenv(args[0]))
+	ts.Check(err)
+	defer conn.Close()
+	poem, err := io.ReadAll(conn)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), poem, 0o666))
+}
+
+// vanish NAME connects to a server, reads a little and is gone.
+func vanish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: vanish NAME")
+	}
+	conn, err := net.Dial("tcp", ts.Getenv(args[0]))
+	ts.Check(err)
+	defer conn.Close()
+	_, err = io.ReadFull(conn, make([]byte, 2))
+	ts.Check(err)
+}
