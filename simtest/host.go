@@ -130,7 +130,7 @@ func (h *Host) resolve(network, address string, local bool) (netip.AddrPort, err
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	port, err := net.LookupPort(network, service)
+	port, err := services.LookupPort(context.Background(), network, service)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -146,6 +146,10 @@ func (h *Host) resolve(network, address string, local bool) (netip.AddrPort, err
 	}
 	return netip.AddrPortFrom(addr, uint16(port)), nil
 }
+
+// services knows the ports that have names. It does not call the system's
+// resolver, which keeps channels that must not be made in a bubble.
+var services = net.Resolver{PreferGo: true}
 
 // lookup returns the address that a name stands for on this host.
 func (h *Host) lookup(network, name string, local bool) (netip.Addr, error) {

@@ -34,8 +34,11 @@ const windUp = time.Minute
 //
 // A bubble needs package testing around it, so Main runs f as its only test,
 // with the process's flag.CommandLine as it is: a program that has flags of its
-// own there parses them before.
+// own there parses them before. In a test Main panics: there, use [Run].
 func Main(f func(sim *Sim)) {
+	if testing.Testing() {
+		panic("simtest: Main is for programs; in a test, call Run")
+	}
 	if !flag.Parsed() {
 		_ = flag.CommandLine.Parse(nil) // so that package testing does not parse the program's arguments
 	}

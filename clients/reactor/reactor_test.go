@@ -183,8 +183,7 @@ func TestFairness(t *testing.T) {
 		loud, quiet := newCollector(16), newCollector(16)
 		var writers sync.WaitGroup
 		writers.Go(func() { _, _ = io.Copy(loudFar, &forever{}) })
-		var loudConn *reactor.Conn
-		loudConn = r.Add(loudNear, reactor.HandlerFunc(func(c *reactor.Conn) {
+		loudConn := r.Add(loudNear, reactor.HandlerFunc(func(c *reactor.Conn) {
 			loud.Readable(c)
 			if loud.turns == 100 { // only when it is in full flow
 				writers.Go(func() {
