@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/poetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A file comes before a poem in the program; a name with a directory in it is
+// always a file's.
+func TestReadPoem(t *testing.T) {
+	t.Chdir(t.TempDir())
+	inside, _ := poetry.Poem("science")
+	for _, name := range []string{"science", "science.txt"} {
+		poem, err := readPoem(name)
+		require.NoError(t, err)
+		assert.Equal(t, inside, poem)
+	}
+	require.NoError(t, os.WriteFile("science", []byte("a file"), 0o666))
+	poem, err := readPoem("science")
+	require.NoError(t, err)
+	assert.Equal(t, "a file", string(poem))
+	_, err = readPoem(filepath.Join("poetry", "science.txt"))
+	assert.ErrorContains(t, err, "there is no poem")
+	require.NoError(t, os.Mkdir("ecstasy", 0o777))
+	_, err = readPoem("ecstasy")
+	assert.ErrorContains(t, err, "is a directory")
+}
