@@ -1,0 +1,137 @@
+package simtest
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Read reads what has arrived, and waits if nothing has.
+func (c *conn) Read(p []byte) (int, error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for {
+		if c.readDeadline.expired && !c.closed {
+			return 0, c.opError("read", os.ErrDeadlineExceeded)
+		}
+		if n, err := c.readLocked(p); err != syscall.EAGAIN {
+			return n, c.opError("read", err)
+		}
+		c.readable.Wait()
+	}
+}
+
+// TryRead reads what has arrived, and does not wait: if nothing has, it returns
+// syscall.EAGAIN. Deadlines do not matter to it.
+func (c *conn) TryRead(p []byte) (int, error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	n, err := c.readLocked(p)
+	if err == syscall.EAGAIN {
+		return 0, err
+	}
+	return n, c.opError("read", err)
+}
+
+// readLocked reads without waiting. The errors, and their order, are those of
+// a socket.
+func (c *conn) readLocked(p []byte) (n int, err error) {
+	switch {
+	case c.closed:
+		return 0, net.ErrClosed
+	case len(p) == 0:
+		return 0, nil
+	}
+	for n < len(p) && len(c.inbox) > 0 {
+		copied := copy(p[n:], c.inbox[0])
+		n += copied
+		if c.inbox[0] = c.inbox[0][copied:]; len(c.inbox[0]) == 0 {
+			c.inbox[0] = nil
+			c.inbox = c.inbox[1:]
+		}
+	}
+	switch {
+	case n > 0:
+		c.tookLocked(n)
+		return n, nil
+	case c.ended:
+		return 0, io.EOF
+	case c.err != nil:
+		err, c.err = c.err, nil
+		return 0, syscallError("read", err.(syscall.Errno))
+	case c.reset || c.readClosed:
+		return 0, io.EOF
+	}
+	return 0, syscall.EAGAIN
+}
+
+// tookLocked counts bytes that were read, and tells the peer when its writers
+// wait for that or half of the window is free.
+func (c *conn) tookLocked(n int) {
+	c.taken += n
+	if c.taken >= window/2 || c.peer.blocked > 0 {
+		c.postLocked(c.grantLocked)
+	}
+}
+
+// grantLocked tells the peer how much was read. That takes the link's latency,
+// but no room on it. Only the loop calls it.
+func (c *conn) grantLocked() {
+	taken := c.taken
+	c.taken = 0
+	if taken == 0 {
+		return
+	}
+	c.sim.queue.push(c.sim.now()+c.route.link.Latency, func() {
+		c.peer.outstanding -= taken
+		c.peer.writable.Broadcast()
+	})
+}
+
+// arriveLocked is what happens when bytes arrive. Where nobody can read them
+// any more, the answer is a reset.
+func (c *conn) arriveLocked(data []byte) {
+	switch {
+	case c.closed:
+		c.resetPeerLocked()
+	case !c.reset:
+		c.inbox = append(c.inbox, data)
+		c.tellLocked()
+	}
+}
+
+// NotifyReadable asks for f to be called whenever something becomes readable:
+// bytes, the end of the stream, or an error. If something is, f is called at
+// once. It may be called from any goroutine and must not block. Nil ends it.
+func (c *conn) NotifyReadable(f func()) {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	c.notify = f
+	if len(c.inbox) > 0 || c.ended || c.reset || c.closed || c.readClosed {
+		c.tellLocked()
+	}
+}
+
+// tellLocked wakes those who wait for something to read.
+func (c *conn) tellLocked() {
+	c.readable.Broadcast()
+	if c.notify != nil {
+		c.sim.notices = append(c.sim.notices, c.notify)
+	}
+}
+
+// CloseRead makes reads end when what has arrived is read.
+func (c *conn) CloseRead() error {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	switch {
+	case c.closed:
+		return c.opError("close", net.ErrClosed)
+	case c.reset:
+		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
+	}
+	c.readClosed = true
+	c.tellLocked()
+	return nil
+}

@@ -1,0 +1,112 @@
+package simtest
+
+import (
+	"net"
+	"os"
+	"syscall"
+)
+
+// Write sends p. It waits while the window is full.
+func (c *conn) Write(p []byte) (n int, err error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for {
+		if err := c.writeErrorLocked(); err != nil {
+			return n, c.opError("write", err)
+		}
+		if room := min(window-c.outstanding, len(p)-n); room > 0 {
+			c.outstanding += room
+			c.transmitLocked(append([]byte(nil), p[n:n+room]...))
+			n += room
+		}
+		if n == len(p) {
+			return n, nil
+		}
+		c.blocked++
+		c.postLocked(c.peer.grantLocked)
+		c.writable.Wait()
+		c.blocked--
+	}
+}
+
+// writeErrorLocked returns what stands in the way of a write, in the order in
+// which a socket would tell.
+func (c *conn) writeErrorLocked() error {
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case c.writeDeadline.expired:
+		return os.ErrDeadlineExceeded
+	case c.err != nil:
+		err := c.err
+		c.err = nil
+		return syscallError("write", err.(syscall.Errno))
+	case c.reset || c.finished:
+		return syscallError("write", syscall.EPIPE)
+	}
+	return nil
+}
+
+// transmitLocked sends bytes, which belong to the network from now on.
+func (c *conn) transmitLocked(data []byte) {
+	c.postLocked(func() {
+		c.sendLocked(len(data), func(n int) {
+			c.peer.arriveLocked(data[:n:n])
+			data = data[n:]
+		})
+	})
+}
+
+// CloseWrite ends the stream in this direction, behind what was written.
+func (c *conn) CloseWrite() error {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	switch {
+	case c.closed:
+		return c.opError("close", net.ErrClosed)
+	case c.reset:
+		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
+	}
+	c.finishLocked()
+	c.writable.Broadcast()
+	return nil
+}
+
+// finishLocked sends the end of the stream, if that was not done yet.
+func (c *conn) finishLocked() {
+	if c.finished {
+		return
+	}
+	c.finished = true
+	c.postLocked(func() {
+		c.sendLocked(0, func(int) {
+			if !c.peer.closed && !c.peer.reset {
+				c.peer.ended = true
+				c.peer.tellLocked()
+			}
+		})
+	})
+}
+
+// postLocked hands the network something that the connection wants.
+func (c *conn) postLocked(do func()) {
+	c.posted++
+	c.sim.postLocked(key{host: c.dialHost, conn: c.number, side: c.side, sequence: c.posted}, do)
+}
+
+// sendLocked puts n bytes on their way to the peer; arrive is called for each
+// piece of them, with its size. With n = 0 it is called once, behind all that
+// was sent before. Only the loop calls sendLocked.
+func (c *conn) sendLocked(n int, arrive func(n int)) {
+	if c.routeVersion != c.route.version {
+		c.routeVersion = c.route.version
+		c.flow.SetLink(c.route.link)
+	}
+	for {
+		piece := c.flow.Send(c.sim.now(), n)
+		c.sim.queue.push(piece.Arrive, func() { arrive(piece.Bytes) })
+		if n -= piece.Bytes; n <= 0 {
+			return
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package slownet
+
+import "time"
+
+// maxStall is how long Close waits for an inner connection that does not take a
+// piece which has arrived, before it discards what is left.
+const maxStall = time.Second
+
+// finish waits until the end of the stream has arrived, behind all that was
+// written.
+func (s *sender) finish(d *deadline) error {
+	if err := s.takeTurn(d); err != nil {
+		return err
+	}
+	defer func() { s.turn <- struct{}{} }()
+	s.mu.Lock()
+	carrier := s.carrier
+	wait := s.flow.Send(s.now(), 0).Arrive - s.now()
+	s.mu.Unlock()
+
+	timer := s.clock.Timer(max(wait, 0))
+	defer timer.Stop()
+	if err := await(s, timer.C, d); err != nil {
+		return err
+	}
+	if carrier != nil {
+		if err := await(s, carrier, d); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// close makes blocked and later writes fail. When it returns, all that was
+// accepted has arrived or was discarded.
+func (s *sender) close() {
+	s.mu.Lock()
+	first := !s.isClosed()
+	if first {
+		close(s.closed)
+		s.lingerLocked()
+		if s.direct {
+			_ = s.inner.SetWriteDeadline(longAgo) // wakes the writer
+		}
+	}
+	s.mu.Unlock()
+	if first {
+		s.drain()
+		close(s.drained)
+	}
+	<-s.drained
+}
+
+// drain is what the first close waits for: that all which was accepted has
+// arrived, or that the inner connection takes no more.
+func (s *sender) drain() {
+	<-s.turn // whoever was writing has given up
+	s.mu.Lock()
+	carrier := s.carrier
+	end := s.flow.Send(s.now(), 0).Arrive - s.now()
+	s.mu.Unlock()
+	_ = s.sleep(end)
+	for carrier != nil {
+		carrier = s.awaitLanding(carrier)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lingerEnd != nil {
+		s.lingerEnd.Stop()
+	}
+}
+
+// awaitLanding waits for the next piece in flight to land, and discards all
+// that is left if that takes too long. It returns nil when the carrier has
+// ended.
+func (s *sender) awaitLanding(carrier chan struct{}) chan struct{} {
+	s.mu.Lock()
+	landed := s.landed
+	s.mu.Unlock()
+	stalled := s.clock.Timer(maxStall)
+	defer stalled.Stop()
+	select {
+	case <-carrier:
+		return nil
+	case <-landed:
+	case <-stalled.C:
+		s.mu.Lock()
+		s.abortLocked()
+		s.mu.Unlock()
+		<-carrier
+		return nil
+	}
+	return carrier
+}
+
+// setLinger bounds the wait of drain, also while it waits.
+func (s *sender) setLinger(seconds int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.linger = seconds
+	if s.isClosed() {
+		s.lingerLocked()
+	}
+}
+
+// lingerLocked makes the bound on drain's wait hold.
+func (s *sender) lingerLocked() {
+	if s.lingerEnd != nil {
+		s.lingerEnd.Stop()
+		s.lingerEnd = nil
+	}
+	switch {
+	case s.linger == 0:
+		s.abortLocked()
+	case s.linger > 0:
+		s.lingerEnd = s.clock.AfterFunc(time.Duration(s.linger)*time.Second, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.abortLocked()
+		})
+	}
+}
+
+// abortLocked discards what is in flight and wakes the carrier.
+func (s *sender) abortLocked() {
+	select {
+	case <-s.aborted:
+	default:
+		close(s.aborted)
+		_ = s.inner.SetWriteDeadline(longAgo)
+	}
+}
+
+func (s *sender) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
