@@ -3,8 +3,10 @@ package clients
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // DefaultHost is the host of an address that names none.
@@ -22,7 +24,10 @@ func ParseAddress(s string) (string, error) {
 			return "", fmt.Errorf("address %q: want PORT, HOST:PORT or [IPV6]:PORT", s)
 		}
 	}
-	if strings.ContainsAny(host, " \t\r\n/[]") {
+	if strings.HasPrefix(s, "[]") {
+		host = "[]"
+	}
+	if host != "" && !isHost(host) {
 		return "", fmt.Errorf("address %q: %q is no host: want a name or an IP address", s, host)
 	}
 	number, err := strconv.ParseUint(port, 10, 64)
@@ -38,4 +43,15 @@ func ParseAddress(s string) (string, error) {
 		host = DefaultHost
 	}
 	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+// isHost reports whether s can be a host: an IP address, or a name of letters,
+// digits, dots, hyphens and underscores.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".-_", r)
+	})
 }

@@ -18,7 +18,7 @@ func (c *Client) GetPoetryAsync(ctx context.Context, r *reactor.Reactor, address
 	d := newDialler(ctx, c, r)
 	download := &download{dialler: d, address: address, done: done, tell: func(int) {}}
 	r.Call(func() {
-		download.stop = context.AfterFunc(ctx, func() { r.Call(func() { download.finish(ctx.Err()) }) })
+		download.stop = context.AfterFunc(ctx, func() { r.Call(func() { download.finish(context.Cause(ctx)) }) })
 		download.sawByte()
 		d.start(download)
 	})
@@ -60,7 +60,7 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 			download.finish(err)
 		}
 	}
-	stop := context.AfterFunc(ctx, func() { r.Call(func() { finishAll(ctx.Err()) }) })
+	stop := context.AfterFunc(ctx, func() { r.Call(func() { finishAll(context.Cause(ctx)) }) })
 	defer stop()
 	if err := r.Run(); err != nil {
 		finishAll(err)

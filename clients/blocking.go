@@ -16,7 +16,8 @@ import (
 const pieceSize = 64 << 10
 
 // GetPoetry gets the poem of the server at the address, "host:port", and waits
-// until it is there. With an error it returns what came before it.
+// until it is there. With an error it returns what came before it. When the
+// context is done, that is its cause.
 func (c *Client) GetPoetry(ctx context.Context, address string) ([]byte, error) {
 	return c.getPoetry(ctx, address, func(int) {})
 }
@@ -27,11 +28,16 @@ func GetPoetry(ctx context.Context, address string) ([]byte, error) {
 }
 
 // GetAll gets the poems of several servers, one after another. A server that
-// fails costs its own poem only.
+// fails costs its own poem only. When the context is done, the tasks that are
+// left are not started; their error is its cause.
 func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 	clock := c.clock()
 	results := make([]Result, len(addresses))
 	for i, address := range addresses {
+		if ctx.Err() != nil {
+			results[i] = Result{Address: address, Err: context.Cause(ctx)}
+			continue
+		}
 		task, start := i+1, clock.Now()
 		c.tell(Event{Kind: Started, Task: task, Address: address})
 		poem, err := c.getPoetry(ctx, address, func(n int) {
@@ -127,7 +133,7 @@ func (w *watch) explain(err error) error {
 	case w.stalled.Load():
 		return &StallError{Connected: true, Timeout: w.timeout}
 	case w.ctx.Err() != nil:
-		return w.ctx.Err()
+		return context.Cause(w.ctx)
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -133,8 +132,8 @@ func (c *Client) dial(ctx context.Context, address string) (net.Conn, error) {
 // dialError is what a failed dial is reported as: what ended its context, or
 // else what the dial function says.
 func dialError(ctx context.Context, err error) error {
-	if stall := new(StallError); errors.As(context.Cause(ctx), &stall) {
-		return stall
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -57,8 +58,14 @@ func (p *Printer) Sums(results []Result) {
 	}
 }
 
-// Poem prints a poem as it is.
-func (p *Printer) Poem(poem []byte) { p.printf(p.Out, "%s", poem) }
+// Poem prints a poem as it is, and ends its last line if it does not itself.
+func (p *Printer) Poem(poem []byte) {
+	end := "\n"
+	if len(poem) == 0 || bytes.HasSuffix(poem, []byte(end)) {
+		end = ""
+	}
+	p.printf(p.Out, "%s%s", poem, end)
+}
 
 // Total prints how many poems have arrived, and in what time.
 func (p *Printer) Total(results []Result, elapsed time.Duration) {

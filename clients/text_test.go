@@ -57,6 +57,10 @@ func TestParseAddress(t *testing.T) {
 		"[::1]":                `address "[::1]": want PORT, HOST:PORT or [IPV6]:PORT`,
 		"http://a:80":          `address "http://a:80": want PORT, HOST:PORT or [IPV6]:PORT`,
 		"a b:80":               `address "a b:80": "a b" is no host: want a name or an IP address`,
+		"a\x1bb:80":            `address "a\x1bb:80": "a\x1bb" is no host: want a name or an IP address`,
+		"@:80":                 `address "@:80": "@" is no host: want a name or an IP address`,
+		"%lo:80":               `address "%lo:80": "%lo" is no host: want a name or an IP address`,
+		"[]:80":                `address "[]:80": "[]" is no host: want a name or an IP address`,
 	} {
 		_, err := clients.ParseAddress(s)
 		assert.EqualError(t, err, want)
@@ -97,6 +101,8 @@ func TestPrinter(t *testing.T) {
 	results := []clients.Result{{Poem: make([]byte, 3003)}, {Err: io.EOF}, {Err: io.EOF}}
 	p.Sums(results)
 	p.Poem([]byte("100 % of it\n"))
+	p.Poem(nil)
+	p.Poem([]byte("no end"))
 	p.Total(results, 23*time.Second)
 	assert.NoError(t, p.Failed())
 	assert.Equal(t, `Task 1: get poetry from: a:1
@@ -104,6 +110,7 @@ Task 1: got 3003 bytes of poetry from a:1 in 0:00:10.126361
 Task 1: got 30 bytes of poetry from a:1
 Task 1: 3003 bytes of poetry
 100 % of it
+no end
 Got 1 poems in 0:00:23
 `, out.String())
 	twice := "Task 2: connection refused\nTask 3: unexpected EOF (after 7 bytes)\n"

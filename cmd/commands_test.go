@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,35 +20,43 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bin is where the commands were built.
 var bin string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "commands-*")
-	if err != nil {
-		panic(err)
-	}
-	bin = dir
-	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./...")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building the commands:", err)
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(bin)
-		os.Exit(code)
+// build builds the commands. The test opens every file that they are made of,
+// for go test to know that its result depends on them.
+func build(t *testing.T, root string) {
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch name := filepath.Ext(path); {
+		case err != nil || path == root:
+			return err
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), "."):
+			return fs.SkipDir
+		case name == ".go" || name == ".mod" || name == ".txt":
+			_, err = os.ReadFile(path)
+		}
+		return err
 	}))
+	bin = t.TempDir()
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./cmd/...")
+	build.Dir = root
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
 }
 
 func TestScripts(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
+	if runtime.GOOS == "windows" {
+		t.Skip("no process can be sent Ctrl-C there")
 	}
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	build(t, root)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -76,6 +85,7 @@ func TestScripts(t *testing.T) {
 			"rude":   rude,
 			"get":    get,
 			"vanish": vanish,
+			"stay":   stay,
 		},
 	})
 }
@@ -245,5 +255,17 @@ func vanish(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer conn.Close()
 	_, err = io.ReadFull(conn, make([]byte, 2))
+	ts.Check(err)
+}
+
+// stay NAME gets a poem and stays connected until the script ends.
+func stay(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: stay NAME")
+	}
+	conn, err := net.Dial("tcp", ts.Getenv(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { _ = conn.Close() })
+	_, err = io.ReadAll(conn)
 	ts.Check(err)
 }

@@ -9,21 +9,24 @@ import (
 // the line that the command prints.
 type Event struct {
 	Kind   Kind
-	Client net.Addr
-	Bytes  int   // Sent: the size of the piece; Done, Gone: all that were sent
-	Err    error // Gone: why
+	Client net.Addr // NotAccepted: the listener's address
+	Bytes  int      // Sent: the size of the piece; Done, Gone: all that were sent
+	Err    error    // Gone, NotAccepted: why
 }
 
 // A Kind is what an Event tells.
 type Kind int
 
-// A client connects, pieces are sent to it, and it is done when it has the
-// whole poem, or else gone.
+// A client connects, pieces are sent to it, and it is done when all has been
+// sent, or else gone. NotAccepted is told when no client can be accepted for
+// the moment, as when the process has too many files open; the server tries
+// again.
 const (
 	Connected Kind = iota
 	Sent
 	Done
 	Gone
+	NotAccepted
 )
 
 // String describes the event in a line, without a newline.
@@ -35,6 +38,8 @@ func (e Event) String() string {
 		return fmt.Sprintf("%v sent %d bytes", e.Client, e.Bytes)
 	case Done:
 		return fmt.Sprintf("%v done: all %d bytes sent", e.Client, e.Bytes)
+	case NotAccepted:
+		return fmt.Sprintf("%v cannot accept clients for the moment: %v", e.Client, e.Err)
 	default:
 		return fmt.Sprintf("%v gone after %d bytes: %v", e.Client, e.Bytes, e.Err)
 	}

@@ -3,6 +3,7 @@ package poetryserver
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -30,8 +31,9 @@ type Server struct {
 	// served one after another, and the others wait.
 	Concurrent bool
 
-	// Timeout is how long a client may take in nothing, beyond the pace's
-	// wait, before it is given up. Zero is DefaultTimeout, below zero is for
+	// Timeout is how long a client may take in nothing of what is sent before
+	// it is given up, and how long it may take to hang up after the poem. The
+	// pace's waits do not count. Zero is DefaultTimeout, below zero is for
 	// ever.
 	Timeout time.Duration
 
@@ -46,17 +48,27 @@ type Server struct {
 
 	mu        sync.Mutex // guards what follows
 	listeners map[net.Listener]struct{}
-	conns     map[*slownet.Conn]struct{}
+	conns     map[*slownet.Conn]phase
 	closing   bool
 	idle      chan struct{} // closed and taken away when the last connection is done; nil if nobody waits
 }
 
+// A phase is how far a connection is.
+type phase int
+
+const (
+	served  phase = iota // it gets the poem
+	leaving              // it has the poem, and is to hang up
+)
+
 // Serve accepts connections and serves each the poem, until the server is shut
 // down or the listener fails. It closes the listener, and returns when all its
-// clients are done; after Shutdown or Close the error is [ErrServerClosed]. It
+// clients are gone; after Shutdown or Close the error is [ErrServerClosed]. It
 // panics if the Pace is invalid; see [slownet.Link.Validate].
 func (s *Server) Serve(listener net.Listener) error {
-	l := slownet.NewListener(listener, slownet.Config{Clock: s.clock(), Write: slownet.Link{Pace: s.Pace}})
+	l := slownet.NewListener(
+		&patientListener{listener, s.clock(), s.timeout()},
+		slownet.Config{Clock: s.clock(), Write: slownet.Link{Pace: s.Pace}})
 	defer l.Close()
 	if !s.track(l) {
 		return ErrServerClosed
@@ -73,6 +85,9 @@ func (s *Server) Serve(listener net.Listener) error {
 		case s.isClosing():
 			return ErrServerClosed
 		case isTemporary(err):
+			if delay == 0 {
+				s.tell(Event{Kind: NotAccepted, Client: l.Addr(), Err: err})
+			}
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 			s.clock().Sleep(delay)
 			continue
@@ -80,9 +95,9 @@ func (s *Server) Serve(listener net.Listener) error {
 			return err
 		}
 		if s.Concurrent {
-			clients.Go(func() { s.serve(conn.(*slownet.Conn)) })
+			clients.Go(func() { s.serve(conn.(*slownet.Conn), &clients) })
 		} else {
-			s.serve(conn.(*slownet.Conn))
+			s.serve(conn.(*slownet.Conn), &clients)
 		}
 	}
 }
@@ -95,8 +110,9 @@ func isTemporary(err error) bool {
 }
 
 // Shutdown stops listening and waits until the clients that are being served
-// are done, or until the context is, whose error it then returns and leaves
-// them be. Clients that wait for their turn are not served any more.
+// have the poem and are gone, or until the context is done, whose error it then
+// returns and leaves them be. Clients that wait for their turn are not served
+// any more, and those that have the poem have a second left to hang up.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stopListening()
 	select {
@@ -107,18 +123,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close stops listening and resets all connections, so that no client takes
-// half a poem for the whole. It waits for nobody; Serve returns soon after.
+// Close stops listening and closes all connections. Those that do not have the
+// whole poem are reset, so that no client takes half of it for all. Close waits
+// for nobody; Serve returns soon after.
 func (s *Server) Close() error {
 	s.stopListening()
 	s.mu.Lock()
-	conns := make([]*slownet.Conn, 0, len(s.conns))
-	for conn := range s.conns {
-		conns = append(conns, conn)
-	}
+	conns := maps.Clone(s.conns)
 	s.mu.Unlock()
-	for _, conn := range conns {
-		abort(conn)
+	for conn, phase := range conns {
+		if phase == served {
+			abort(conn)
+		} else {
+			_ = conn.Close()
+		}
 	}
 	return nil
 }
@@ -130,13 +148,18 @@ func abort(conn *slownet.Conn) {
 }
 
 // stopListening closes the listeners, and returns a channel that is closed when
-// no client is being served.
+// no connection is open.
 func (s *Server) stopListening() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
 	for l := range s.listeners {
 		_ = l.Close()
+	}
+	for conn, phase := range s.conns {
+		if phase == leaving {
+			_ = conn.SetReadDeadline(s.clock().Now().Add(hurry))
+		}
 	}
 	if s.idle == nil {
 		s.idle = make(chan struct{})
@@ -173,10 +196,24 @@ func (s *Server) trackConn(conn *slownet.Conn) bool {
 		return false
 	}
 	if s.conns == nil {
-		s.conns = make(map[*slownet.Conn]struct{})
+		s.conns = make(map[*slownet.Conn]phase)
 	}
-	s.conns[conn] = struct{}{}
+	s.conns[conn] = served
 	return true
+}
+
+// startLeaving notes that a client has the poem, and sets how long it has to
+// hang up.
+func (s *Server) startLeaving(conn *slownet.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[conn] = leaving
+	switch timeout := s.timeout(); {
+	case s.closing:
+		_ = conn.SetReadDeadline(s.clock().Now().Add(hurry))
+	case timeout > 0:
+		_ = conn.SetReadDeadline(s.clock().Now().Add(timeout))
+	}
 }
 
 func (s *Server) untrackConn(conn *slownet.Conn) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
+	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
@@ -242,8 +244,8 @@ func TestClientThatHalfCloses(t *testing.T) {
 	})
 }
 
-// A client that does not hang up after the poem keeps the next one waiting for
-// a moment, not for ever.
+// A client that does not hang up after the poem keeps nobody waiting. It is done
+// all the same, also when the server is closed meanwhile.
 func TestClientThatStays(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem")})
@@ -251,10 +253,65 @@ func TestClientThatStays(t *testing.T) {
 		_, err := io.ReadAll(stays)
 		require.NoError(t, err)
 		_, took := get(t, n, f.address)
-		if n.Simulated {
-			assert.Equal(t, time.Second, took)
+		n.AssertTook(t, 0, took)
+		require.NoError(t, f.Close())
+		assert.Equal(t, poetryserver.ErrServerClosed, <-f.served)
+		assert.Equal(t, []poetryserver.Kind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done, poetryserver.Connected, poetryserver.Sent, poetryserver.Done}, f.told())
+	})
+}
+
+// A client that never hangs up is hung up on, after the time-out, or soon when
+// the server is shut down.
+func TestClientThatStaysForEver(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		for _, shutdown := range []bool{false, true} {
+			listener, err := sim.Host("server").Listen("tcp", ":1")
+			require.NoError(t, err)
+			server := &poetryserver.Server{Poem: []byte("poem")}
+			served := make(chan error, 1)
+			go func() { served <- server.Serve(listener) }()
+			conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+			require.NoError(t, err)
+			_, err = io.ReadAll(conn)
+			require.NoError(t, err)
+			start, want := time.Now(), time.Minute
+			if shutdown {
+				want = time.Second
+				require.NoError(t, server.Shutdown(t.Context()))
+				assert.Equal(t, want, time.Since(start))
+			}
+			time.Sleep(want - time.Since(start))
+			_, err = conn.Write([]byte("still there?"))
+			require.NoError(t, err)
+			time.Sleep(1)
+			_, err = conn.Write([]byte("?"))
+			assert.ErrorIs(t, err, syscall.EPIPE)
+			require.NoError(t, server.Close())
+			assert.Equal(t, poetryserver.ErrServerClosed, <-served)
 		}
-		assert.Equal(t, 4, f.await(t, poetryserver.Done).Bytes)
+	})
+}
+
+// A client that reads slowly, but reads, is not given up, however large the
+// pieces are; nor does it lose the end of the poem by talking.
+func TestSteadySlowReader(t *testing.T) {
+	poem := make([]byte, 8<<20)
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{Poem: poem, Pace: slownet.Pace{Bytes: len(poem)}, Timeout: 300 * ms})
+		conn := n.MustDial(t, f.address)
+		got, buffer := 0, make([]byte, 128<<10)
+		for {
+			read, err := io.ReadFull(conn, buffer)
+			got += read
+			if err != nil {
+				assert.Equal(t, io.EOF, err)
+				break
+			}
+			_, err = conn.Write([]byte("hm "))
+			require.NoError(t, err)
+			time.Sleep(10 * ms)
+		}
+		assert.Equal(t, len(poem), got)
 	})
 }
 
@@ -338,12 +395,20 @@ func TestAcceptFails(t *testing.T) {
 		passing := temporaryError{io.ErrUnexpectedEOF}
 		server := &poetryserver.Server{Poem: []byte("poem")}
 		served := make(chan error, 1)
+		troubles := 0
+		server.Observer = func(e poetryserver.Event) {
+			if e.Kind == poetryserver.NotAccepted {
+				assert.Equal(t, passing, e.Err)
+				troubles++
+			}
+		}
 		go func() { served <- server.Serve(&failing{inner, []error{passing, passing, passing}}) }()
 		poem, took := get(t, n, address)
 		assert.Equal(t, "poem", poem)
 		n.AssertTook(t, (5+10+20)*ms, took)
 		require.NoError(t, server.Close())
 		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+		assert.Equal(t, 1, troubles, "a streak of failures is told once")
 
 		inner, _ = n.Listen(t)
 		err := new(poetryserver.Server).Serve(&failing{inner, []error{io.ErrNoProgress}})
@@ -384,10 +449,11 @@ func TestMockClock(t *testing.T) {
 func TestEventLines(t *testing.T) {
 	client := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
 	for want, e := range map[string]poetryserver.Event{
-		"127.0.0.1:4711 connected":                 {Kind: poetryserver.Connected, Client: client},
-		"127.0.0.1:4711 sent 30 bytes":             {Kind: poetryserver.Sent, Client: client, Bytes: 30},
-		"127.0.0.1:4711 done: all 3003 bytes sent": {Kind: poetryserver.Done, Client: client, Bytes: 3003},
-		"127.0.0.1:4711 gone after 7 bytes: EOF":   {Kind: poetryserver.Gone, Client: client, Bytes: 7, Err: io.EOF},
+		"127.0.0.1:4711 cannot accept clients for the moment: EOF": {Kind: poetryserver.NotAccepted, Client: client, Err: io.EOF},
+		"127.0.0.1:4711 connected":                                 {Kind: poetryserver.Connected, Client: client},
+		"127.0.0.1:4711 sent 30 bytes":                             {Kind: poetryserver.Sent, Client: client, Bytes: 30},
+		"127.0.0.1:4711 done: all 3003 bytes sent":                 {Kind: poetryserver.Done, Client: client, Bytes: 3003},
+		"127.0.0.1:4711 gone after 7 bytes: EOF":                   {Kind: poetryserver.Gone, Client: client, Bytes: 7, Err: io.EOF},
 	} {
 		assert.Equal(t, want, e.String())
 	}

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +19,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
+
+// patience is how long it may take to report after Ctrl-C.
+const patience = time.Second
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -79,8 +83,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return cli.Fail("get-poetry", err, stderr)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.Interruptible(patience, 1)
 	defer stop()
+	if o.out != "" {
+		signal.Ignore(syscall.SIGPIPE) // the poems are saved even if nobody reads our lines
+	}
 
 	printer := &clients.Printer{Out: stdout, Err: stderr}
 	start := time.Now()
@@ -102,7 +109,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	printer.Total(results, elapsed)
-	if err := printer.Failed(); err != nil {
+	switch err := printer.Failed(); {
+	case errors.Is(err, syscall.EPIPE):
+		return 1 // nobody reads our lines, and so they meant it
+	case err != nil:
 		return cli.Fail("get-poetry", fmt.Errorf("cannot print: %w", err), stderr)
 	}
 	if !all {

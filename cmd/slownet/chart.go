@@ -24,18 +24,25 @@ type row struct {
 // minCells is how wide the rows are at least, however narrow the terminal.
 const minCells = 10
 
-// lines draws the chart, at most width columns wide.
+// lines draws the chart, at most width columns wide, or as wide as minCells
+// make it. What does not fit in is cut off.
 func (c *chart) lines(width int) []string {
 	labels := 0
 	for _, row := range c.rows {
 		labels = max(labels, utf8.RuneCountInString(row.label))
 	}
 	cells := max(width-labels-3, minCells) // a blank, and the bars around
-	lines := []string{c.title}
+	lines := []string{cut(c.title, width)}
 	for _, row := range c.rows {
 		lines = append(lines, fmt.Sprintf("%-*s |%s|", labels, row.label, c.bar(row, cells)))
 	}
 	return append(lines, strings.Repeat(" ", labels+2)+c.axis(cells))
+}
+
+// cut returns the first columns of a line.
+func cut(line string, columns int) string {
+	runes := []rune(line)
+	return string(runes[:min(len(runes), max(columns, 0))])
 }
 
 // bar draws a row.

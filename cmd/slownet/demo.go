@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/cli"
@@ -60,14 +56,14 @@ func demoSimulated(stdout, stderr io.Writer) error {
 
 // demoReal performs the experiment on loopback sockets.
 func demoReal(stdout, stderr io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.Interruptible(time.Second, 1)
 	defer stop()
 	s := newShow(stdout, stderr, true)
 	s.expected = expected()
 	start := time.Now()
 	failed := perform(ctx, place{listen: listenReal, dial: new(net.Dialer).DialContext}, s)
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return context.Cause(ctx)
 	}
 	s.finale()
 	fmt.Fprintf(s, "%v of real time passed; without --real it is simulated in a moment.\n", time.Since(start).Round(100*time.Millisecond))

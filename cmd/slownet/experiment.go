@@ -60,6 +60,9 @@ func perform(ctx context.Context, at place, s *show) error {
 		{"Blocking: one after another", "", printer.Blocking, client.GetAll, func([]clients.Result) {}},
 		{"Asynchronous: all at once", "--async ", printer.Async, client.GetAllAsync, printer.Sums},
 	} {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		fmt.Fprintf(s, "$ get-poetry %s%s\n", mode.flags, ports(addresses))
 		start := time.Now()
 		s.begin(mode.title, len(addresses))

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
@@ -26,15 +27,32 @@ Commands:
 slownet COMMAND --help tells more.
 `
 
-func run(args []string, stdout, stderr io.Writer) int {
-	switch {
-	case len(args) == 0:
-		return cli.Fail("slownet", cli.Usagef("no command given: try slownet demo"), stderr)
-	case slices.Contains([]string{"help", "-h", "--help"}, args[0]):
-		fmt.Fprint(stdout, usage)
-		return 0
-	case args[0] == "demo":
-		return cli.Fail("slownet demo", demo(args[1:], stdout, stderr), stderr)
-	}
-	return cli.Fail("slownet", cli.Usagef("there is no command %q: try slownet demo", args[0]), stderr)
+// commands are what slownet can do, by name.
+var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
+	"demo": demo,
 }
+
+// run finds the command, which is the first argument that is no flag, and runs
+// it with the others.
+func run(args []string, stdout, stderr io.Writer) int {
+	at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") && arg != "help" })
+	if at < 0 {
+		if slices.ContainsFunc(args, isHelp) {
+			fmt.Fprint(stdout, usage)
+			return 0
+		}
+		return cli.Fail("slownet", cli.Usagef("no command given: try slownet demo"), stderr)
+	}
+	name, others := args[at], slices.Delete(slices.Clone(args), at, at+1)
+	command := commands[name]
+	if command == nil {
+		return cli.Fail("slownet", cli.Usagef("there is no command %q: try slownet demo", name), stderr)
+	}
+	if slices.ContainsFunc(others, isHelp) {
+		others = []string{"--help"}
+	}
+	return cli.Fail("slownet "+name, command(others, stdout, stderr), stderr)
+}
+
+// isHelp reports whether an argument asks for help.
+func isHelp(arg string) bool { return arg == "help" || arg == "-h" || arg == "--help" }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -18,29 +19,41 @@ import (
 // and grows.
 type show struct {
 	stdout, stderr io.Writer
-	width          int           // of the terminal, in columns
-	live           bool          // redraw the chart with everything that arrives
-	expected       time.Duration // how long the longest run is thought to take
+	size           func() (width, height int) // of the terminal, in characters
+	live           bool                       // redraw the chart with everything that arrives
+	expected       time.Duration              // how long the longest run is thought to take
 
 	charts  []*chart
-	running bool // the last chart's run goes on
-	drawn   int  // lines of the chart that stand below the rest
+	running bool  // the last chart's run goes on
+	drawn   []int // how long the lines of the chart are that stand below the rest
 }
 
 // newShow returns a show on stdout, live if that is wished and stdout is a
-// terminal with room for it.
+// terminal that can do it.
 func newShow(stdout, stderr io.Writer, live bool) *show {
-	s := &show{stdout: stdout, stderr: stderr, width: 80}
-	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
-		s.width = columns
-	}
+	s := &show{stdout: stdout, stderr: stderr, size: assumedSize}
 	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			s.width = width
-			s.live = live && height > len(servers)+3
+		s.size = func() (int, int) {
+			width, height, err := term.GetSize(int(file.Fd()))
+			if err != nil || width <= 0 || height <= 0 {
+				return assumedSize()
+			}
+			return width, height
 		}
+		s.live = live && os.Getenv("TERM") != "dumb"
 	}
 	return s
+}
+
+// maxWidth is how wide a chart is at the most.
+const maxWidth = 1000
+
+// assumedSize is the size where there is no terminal: COLUMNS wide, or 80.
+func assumedSize() (width, height int) {
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
+		return min(columns, maxWidth), 24
+	}
+	return 80, 24
 }
 
 // Write prints p, whole lines, above the chart.
@@ -51,19 +64,24 @@ func (s *show) errors() io.Writer {
 	return writerFunc(func(p []byte) (int, error) { return s.above(s.stderr, p) })
 }
 
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 func (s *show) above(w io.Writer, p []byte) (int, error) {
 	if !s.live {
 		return w.Write(p)
 	}
-	fmt.Fprint(s.stdout, s.erase())
+	erased := s.erase()
+	if w == s.stdout {
+		n, err := io.WriteString(w, erased+string(p)+s.draw())
+		return max(min(n-len(erased), len(p)), 0), err
+	}
+	fmt.Fprint(s.stdout, erased)
 	n, err := w.Write(p)
 	fmt.Fprint(s.stdout, s.draw())
 	return n, err
 }
-
-type writerFunc func(p []byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // begin starts the chart of a run.
 func (s *show) begin(title string, tasks int) {
@@ -102,28 +120,39 @@ func (s *show) finale() {
 	for _, c := range s.charts {
 		span = max(span, c.span)
 	}
+	width, _ := s.size()
 	for _, c := range s.charts {
 		c.span = span
-		fmt.Fprintln(s.stdout, strings.Join(c.lines(s.width), "\n")+"\n")
+		fmt.Fprintln(s, strings.Join(c.lines(width), "\n")+"\n")
 	}
 }
 
-// erase takes the chart away, and leaves the cursor where it stood.
+// erase takes the chart away, and leaves the cursor where it stood. A terminal
+// that has become narrower since has broken its lines.
 func (s *show) erase() string {
-	if s.drawn == 0 {
+	width, _ := s.size()
+	rows := 0
+	for _, length := range s.drawn {
+		rows += max(1, (length+width-1)/width)
+	}
+	if s.drawn = nil; rows == 0 {
 		return ""
 	}
-	up := s.drawn
-	s.drawn = 0
-	return fmt.Sprintf("\x1b[%dA\r\x1b[J", up)
+	return fmt.Sprintf("\x1b[%dA\r\x1b[J", rows)
 }
 
-// draw prints the chart of the run that goes on, if one does.
+// draw prints the chart of the run that goes on, if one does and there is room.
 func (s *show) draw() string {
-	if !s.running {
+	width, height := s.size()
+	if !s.running || width < minLiveWidth || height < len(servers)+4 {
 		return ""
 	}
-	lines := s.charts[len(s.charts)-1].lines(s.width - 1)
-	s.drawn = len(lines)
+	lines := s.charts[len(s.charts)-1].lines(width - 1)
+	for _, line := range lines {
+		s.drawn = append(s.drawn, utf8.RuneCountInString(line))
+	}
 	return strings.Join(lines, "\n") + "\n"
 }
+
+// minLiveWidth is how wide a terminal must be for a chart to grow in it.
+const minLiveWidth = 24

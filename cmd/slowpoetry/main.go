@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -64,6 +65,10 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
+	o.iface = strings.TrimSuffix(strings.TrimPrefix(o.iface, "["), "]")
+	if o.iface == "" {
+		return nil, cli.Usagef("--iface: the address is missing; 0.0.0.0 or :: is every one the machine has")
+	}
 	switch flags.NArg() {
 	case 0:
 		return nil, cli.Usagef("no poem given: name a file, or one of %s", known())
@@ -82,47 +87,44 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return cli.Fail("slowpoetry", err, stderr)
 }
 
+// patience is how long clients may take to go when the server is told to, and
+// the last lines to be printed.
+const patience = 500 * time.Millisecond
+
 // serve serves until a signal comes.
 func serve(o *options, stdout io.Writer) error {
+	ctx, stop := cli.Interruptible(patience, 0)
+	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // the poem is served even if nobody reads our lines
+
 	poem, err := readPoem(o.poem)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	listener, err := listen(net.JoinHostPort(o.iface, strconv.FormatInt(o.port.Value, 10)))
 	if err != nil {
 		return err
 	}
+	lines := newLines(stdout)
 	server := &poetryserver.Server{
 		Poem:       poem,
 		Pace:       slownet.Pace{Bytes: int(o.numBytes.Value), Wait: time.Duration(o.delay)},
 		Concurrent: o.concurrent,
 		Timeout:    time.Duration(o.timeout),
-		Observer:   func(e poetryserver.Event) { fmt.Fprintln(stdout, e) },
+		Observer:   func(e poetryserver.Event) { lines.print(e) },
 	}
 	if server.Timeout == 0 {
 		server.Timeout = -1
 	}
-	fmt.Fprintf(stdout, "Serving %s on %s\n", o.poem, listener.Addr())
-
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
+	lines.print(fmt.Sprintf("Serving %s on %s", o.poem, listener.Addr()))
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	err = server.Serve(listener)
+	<-lines.close()
+	if errors.Is(err, poetryserver.ErrServerClosed) {
+		return nil
 	}
-	_ = server.Close()
-	select {
-	case <-served:
-	case <-time.After(patience): // whoever reads our output may not
-	}
-	return nil
+	return fmt.Errorf("cannot accept clients any more: %w", err)
 }
-
-// patience is how long clients may take to go when the server is told to.
-const patience = 500 * time.Millisecond
 
 // listen listens, or says how to mend it.
 func listen(address string) (net.Listener, error) {

@@ -13,7 +13,7 @@ import (
 
 // maxPoem is the size of the longest poem that is served: what does not end,
 // such as /dev/zero, is none.
-const maxPoem = 1 << 30
+const maxPoem = 256 << 20
 
 // known lists the poems in the program.
 func known() string { return strings.Join(poetry.Names(), ", ") }
@@ -31,17 +31,21 @@ func readPoem(name string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read the poem: %w; name a file that can be read, or one of %s", err, known())
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
 		return nil, fmt.Errorf("%s is a directory: name a file in it, or one of %s", name, known())
 	}
-	poem, err := io.ReadAll(io.LimitReader(file, maxPoem+1))
+	var poem []byte
+	if err == nil && info.Size() <= maxPoem {
+		poem, err = io.ReadAll(io.LimitReader(file, maxPoem+1))
+	}
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the poem: %w; name a file that can be read, or one of %s", err, known())
+	case info.Size() > maxPoem, len(poem) > maxPoem:
+		return nil, fmt.Errorf("%s is longer than %d bytes: name a shorter file, or one of %s", name, maxPoem, known())
 	case len(poem) == 0:
 		return nil, fmt.Errorf("%s is empty: name a file with a poem in it, or one of %s", name, known())
-	case len(poem) > maxPoem:
-		return nil, fmt.Errorf("%s is longer than %d bytes: name a shorter file, or one of %s", name, maxPoem, known())
 	}
 	return poem, nil
 }

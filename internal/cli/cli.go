@@ -44,6 +44,14 @@ var ErrHelp = pflag.ErrHelp
 // Parse reads a command's arguments. For --help it prints the help to out and
 // returns [ErrHelp]; other errors are a [UsageError].
 func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if strings.HasPrefix(arg, "-test.") { // pflag passes these over
+			return Usagef("unknown flag: %s", arg)
+		}
+	}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, pflag.ErrHelp):
 		flags.SetOutput(out)

@@ -19,23 +19,23 @@ func (d *Duration) Set(s string) error {
 		if numberErr != nil || math.IsNaN(seconds) {
 			return fmt.Errorf("want seconds such as 0.5, or a duration such as 500ms")
 		}
-		if math.Abs(seconds) > maxSeconds {
-			return fmt.Errorf("too much: want at most %.0f seconds", maxSeconds)
-		}
-		value = time.Duration(math.Round(seconds * float64(time.Second)))
+		value = time.Duration(math.Round(min(seconds, 2*maxTime.Seconds()) * float64(time.Second)))
 		if seconds < 0 {
 			value = -1 // however little it is
 		}
 	}
-	if value < 0 {
+	switch {
+	case value < 0:
 		return fmt.Errorf("negative: want 0 or more")
+	case value > maxTime:
+		return fmt.Errorf("too much: want at most %.0f seconds", maxTime.Seconds())
 	}
 	*d = Duration(value)
 	return nil
 }
 
-// maxSeconds is 100 years of 365 days.
-const maxSeconds = 100 * 365 * 24 * 3600.
+// maxTime is 100 years of 365 days.
+const maxTime = 100 * 365 * 24 * time.Hour
 
 // String returns the value in the form that Set reads.
 func (d *Duration) String() string { return time.Duration(*d).String() }
