@@ -27,8 +27,11 @@ func (s *sender) carry(done chan struct{}) {
 		s.mu.Unlock()
 
 		err := s.sleep(wait)
-		if err == nil {
-			_, err = s.inner.Write(piece.data)
+		for left := piece.data; err == nil && len(left) > 0; {
+			var n int
+			n, err = s.inner.Write(left[:min(len(left), chunk)])
+			left = left[n:]
+			s.land()
 		}
 
 		s.mu.Lock()
@@ -37,10 +40,21 @@ func (s *sender) carry(done chan struct{}) {
 		if err != nil {
 			s.err, s.flight, s.flightSize = err, nil, 0
 		}
-		close(s.landed)
-		s.landed = make(chan struct{})
 		s.mu.Unlock()
+		s.land()
 	}
+}
+
+// chunk is how much of a piece the inner connection is handed at a time: in
+// larger ones it would not show that it still takes something.
+const chunk = 64 << 10
+
+// land tells those who wait for it that something has landed.
+func (s *sender) land() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.landed)
+	s.landed = make(chan struct{})
 }
 
 // sleep waits for d to pass, or for the abort.

@@ -39,12 +39,22 @@ func NewConn(inner net.Conn, config Config) *Conn {
 
 // Read reads what has arrived, as the inner connection does.
 func (c *Conn) Read(p []byte) (int, error) {
+	switch {
+	case c.isClosed():
+		return 0, c.opError("read", net.ErrClosed)
+	case len(p) > 0 && c.readDeadline.hasPassed():
+		return 0, c.opError("read", os.ErrDeadlineExceeded)
+	}
 	n, err := c.inner.Read(p)
-	if err != nil && c.out != nil && c.out.isClosed() && errors.Is(err, os.ErrDeadlineExceeded) {
+	if err != nil && c.isClosed() && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = c.opError("read", net.ErrClosed) // Close woke it while bytes were still leaving
 	}
 	return n, err
 }
+
+// isClosed reports whether Close was called, where the inner connection may
+// not know it yet.
+func (c *Conn) isClosed() bool { return c.out != nil && c.out.isClosed() }
 
 // Write puts p on its way. It returns when the last of its bytes has entered
 // the link, which with [Link.Rate] or [Link.Pace] can take a while; it does
@@ -52,6 +62,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 // returned by the next Write.
 func (c *Conn) Write(p []byte) (int, error) {
 	if c.out == nil {
+		if len(p) > 0 && c.writeDeadline.hasPassed() {
+			return 0, c.opError("write", os.ErrDeadlineExceeded)
+		}
 		return c.inner.Write(p)
 	}
 	n, err := c.out.write(p, c.writeDeadline)
@@ -62,7 +75,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 // CloseWrite lets what was written arrive, and then ends the stream in this
-// direction. It returns an error that matches errors.ErrUnsupported where the
+// direction; later writes fail as on a socket. It waits for that. It returns an error that matches errors.ErrUnsupported where the
 // inner connection cannot do that.
 func (c *Conn) CloseWrite() error {
 	inner, ok := c.inner.(interface{ CloseWrite() error })
@@ -89,15 +102,29 @@ func (c *Conn) CloseRead() error {
 
 // Close closes the connection. Blocked reads and writes return at once with an
 // error that matches net.ErrClosed. Close itself waits until what Write
-// accepted has left and arrived at the inner connection, and closes that
-// last. What the inner connection does not take within a second of its arrival
-// is discarded; see [Conn.SetLinger] for another bound on the wait.
+// accepted has left and arrived at the inner connection, and closes that last;
+// see [Conn.SetLinger] for a bound on the wait. If the inner connection does
+// not take any of it for five seconds, the rest is discarded, the inner
+// connection reset where it can be, and an error returned.
+//
+// Because it waits, Close must not be called with a lock held that others
+// want, least of all in a testing/synctest bubble, where time stands still
+// while a goroutine waits for a lock.
 func (c *Conn) Close() error {
-	if c.out != nil {
-		_ = c.inner.SetReadDeadline(longAgo) // wakes readers: the inner connection stays open for what is in flight
-		c.out.close()
+	if c.out == nil {
+		err := c.inner.Close()
+		c.readDeadline.stop()
+		c.writeDeadline.stop()
+		return err
 	}
-	return c.inner.Close()
+	first := c.out.refuse()
+	c.readDeadline.close() // wakes readers; the inner connection stays open for what is in flight
+	c.writeDeadline.close()
+	lost := c.out.close(first)
+	if err := c.inner.Close(); err != nil {
+		return err
+	}
+	return lost
 }
 
 // SetLinger bounds how long Close waits for bytes that are still on their way:
@@ -122,11 +149,19 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline sets when Read gives up with os.ErrDeadlineExceeded, on the
 // connection's clock. The zero time is never.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.readDeadline.set(t) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(c.readDeadline, t) }
 
 // SetWriteDeadline sets when Write gives up with os.ErrDeadlineExceeded, on
 // the connection's clock. The zero time is never.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.writeDeadline.set(t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(c.writeDeadline, t) }
+
+func (c *Conn) setDeadline(d *deadline, t time.Time) error {
+	err := d.set(t)
+	if err == net.ErrClosed {
+		err = c.opError("set", err)
+	}
+	return err
+}
 
 // LocalAddr returns the inner connection's local address.
 func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
@@ -144,5 +179,9 @@ func (c *Conn) opError(op string, err error) error {
 	if errors.As(err, &already) {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.LocalAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+	network := ""
+	if local := c.LocalAddr(); local != nil {
+		network = local.Network()
+	}
+	return &net.OpError{Op: op, Net: network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }

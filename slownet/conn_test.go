@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,7 +178,7 @@ func TestLingerBoundsClose(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.SetLinger(3))
 		start := time.Now()
-		require.NoError(t, c.Close())
+		assert.EqualError(t, c.Close(), "slownet: close: the last 10 bytes that were written were discarded")
 		assert.Equal(t, 3*time.Second, time.Since(start))
 		assert.Equal(t, []arrival{{0, 3 * time.Second}}, arrivals(), "what had not arrived is discarded")
 	})
@@ -197,6 +199,157 @@ func TestLingerCutsAWaitingClose(t *testing.T) {
 		require.NoError(t, c.SetLinger(0))
 		require.NoError(t, <-closed)
 		assert.Equal(t, []arrival{{0, time.Second}}, arrivals())
+	})
+}
+
+// A peer that reads slowly gets everything, however long it takes, as long as
+// it reads; one that stops is reset, and does not take a part for the whole.
+func TestCloseAndASlowReader(t *testing.T) {
+	const size = 15 << 20
+	for _, pause := range []time.Duration{20 * ms, 0} {
+		c1, c2 := tcpPair(t, Config{Write: Link{Latency: ms}})
+		_, err := c1.Write(make([]byte, size))
+		require.NoError(t, err)
+		closed := make(chan error, 1)
+		go func() { closed <- c1.Close() }()
+		if pause > 0 {
+			got, buffer := 0, make([]byte, 200<<10)
+			for err = error(nil); err == nil; time.Sleep(pause) {
+				var n int
+				n, err = io.ReadFull(c2, buffer)
+				got += n
+			}
+			assert.Equal(t, size, got)
+			assert.NoError(t, <-closed)
+		} else {
+			assert.ErrorContains(t, <-closed, "bytes that were written were discarded")
+			_, err = io.Copy(io.Discard, c2)
+			assert.ErrorIs(t, err, syscall.ECONNRESET)
+		}
+		require.NoError(t, c2.Close())
+	}
+}
+
+// Whoever sets deadlines while another closes does not keep it from closing.
+func TestCloseWhileDeadlinesAreSet(t *testing.T) {
+	for range 50 {
+		c1, c2 := tcpPair(t, Config{Write: Link{Pace: Pace{Wait: 1}}})
+		var others sync.WaitGroup
+		others.Go(func() { _, _ = c1.Write(make([]byte, 64<<20)) }) // nobody reads it
+		stop := make(chan struct{})
+		for range 2 {
+			others.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						_ = c1.SetWriteDeadline(time.Now().Add(time.Minute))
+					}
+				}
+			})
+		}
+		time.Sleep(ms)
+		require.NoError(t, c1.Close())
+		assert.ErrorIs(t, c1.SetDeadline(time.Time{}), net.ErrClosed)
+		close(stop)
+		others.Wait()
+		require.NoError(t, c2.Close())
+	}
+}
+
+// At the very instant of a deadline nothing is read or written any more, in
+// every run.
+func TestDeadlineTies(t *testing.T) {
+	for range 100 {
+		inBubble(t, Link{Pace: Pace{10, 100 * ms}}, func(c *Conn, arrivals func() []arrival) {
+			require.NoError(t, c.SetWriteDeadline(time.Now().Add(200*ms)))
+			n, err := c.Write(make([]byte, 100))
+			require.Equal(t, 20, n)
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.NoError(t, c.Close())
+			arrivals()
+		})
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			defer far.Close()
+			for _, link := range []Link{{}, {Latency: ms}} {
+				c := NewConn(near, Config{Write: link})
+				require.NoError(t, c.SetDeadline(time.Now().Add(100*ms)))
+				time.Sleep(100 * ms)
+				_, err := c.Read(make([]byte, 1))
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				_, err = c.Write(make([]byte, 1))
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			}
+			require.NoError(t, near.Close())
+		})
+	}
+}
+
+// After Close nothing is read or written, also while bytes are still leaving.
+func TestClosedWhileLingering(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(far, far) }()
+		c := NewConn(near, Config{Write: Link{Latency: time.Second}})
+		_, err := c.Write([]byte("leaving"))
+		require.NoError(t, err)
+		closed := make(chan error)
+		go func() { closed <- c.Close() }()
+		synctest.Wait()
+		_, err = c.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, net.ErrClosed)
+		_, err = c.Write(make([]byte, 1))
+		assert.ErrorIs(t, err, net.ErrClosed)
+		assert.ErrorIs(t, c.SetReadDeadline(time.Now().Add(time.Hour)), net.ErrClosed)
+		assert.ErrorIs(t, c.SetWriteDeadline(time.Now().Add(time.Hour)), net.ErrClosed)
+		go func() { closed <- c.Close() }() // a second one waits as well
+		start := time.Now()
+		assert.NoError(t, <-closed)
+		assert.Equal(t, time.Second, time.Since(start))
+		<-closed
+		require.NoError(t, far.Close())
+	})
+}
+
+// A closed connection leaves no timer behind.
+func TestCloseStopsTimers(t *testing.T) {
+	for name, link := range links {
+		mock := clock.NewMock()
+		near, far := net.Pipe()
+		c := NewConn(near, Config{Clock: mock, Write: link})
+		require.NoError(t, c.SetDeadline(mock.Now().Add(time.Hour)))
+		require.NoError(t, c.SetLinger(0))
+		require.NoError(t, c.Close())
+		require.NoError(t, far.Close())
+		assert.Zero(t, c.readDeadline.timer, name)
+		assert.Zero(t, c.writeDeadline.timer, name)
+	}
+}
+
+func TestWriteAfterCloseWrite(t *testing.T) {
+	for name, link := range links {
+		c1, c2 := tcpPair(t, Config{Write: link})
+		require.NoError(t, c1.(*Conn).CloseWrite())
+		_, err := c1.Write([]byte("x"))
+		assert.ErrorIs(t, err, syscall.EPIPE, name)
+		require.NoError(t, c1.Close())
+		require.NoError(t, c2.Close())
+	}
+}
+
+// What a writer who was far ahead has written stays bounded.
+func TestFlightIsBounded(t *testing.T) {
+	inBubble(t, Link{Latency: time.Second}, func(c *Conn, arrivals func() []arrival) {
+		start := time.Now()
+		for range 3 * maxFlight / (1 << 20) {
+			_, err := c.Write(make([]byte, 1<<20))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 2*time.Second, time.Since(start), "a flight of 16 MiB a second")
+		require.NoError(t, c.Close())
+		arrivals()
 	})
 }
 

@@ -81,6 +81,15 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	return piece
 }
 
+// Break says that the rest of the bytes that the last piece was cut from will
+// not come: the pace's wait begins with that piece.
+func (f *Flow) Break() {
+	if f.burst > 0 {
+		f.burst = 0
+		f.free = later(f.free, f.link.Pace.Wait)
+	}
+}
+
 // later returns t + d, or the end of time where that is beyond it.
 func later(t, d time.Duration) time.Duration {
 	if d > maxDuration-t {

@@ -88,6 +88,17 @@ func TestFlowRoundingDoesNotAddUp(t *testing.T) {
 	assert.Equal(t, 8000*time.Second, last.Leave)
 }
 
+// A write that is given up in the middle is followed by the pace's wait.
+func TestFlowBreak(t *testing.T) {
+	f := NewFlow(Link{Rate: Mbps, Pace: Pace{Wait: time.Second}})
+	assert.Equal(t, Piece{1500, 12 * ms, 12 * ms}, f.Send(0, 9000))
+	f.Break()
+	f.Break()
+	assert.Equal(t, Piece{125, 1013 * ms, 1013 * ms}, f.Send(20*ms, 125))
+	f.Break()
+	assert.Equal(t, Piece{125, 2014 * ms, 2014 * ms}, f.Send(20*ms, 125))
+}
+
 func TestFlowChangedLinkDoesNotOvertake(t *testing.T) {
 	f := NewFlow(Link{Latency: time.Second})
 	assert.Equal(t, Piece{1, 0, time.Second}, f.Send(0, 1))

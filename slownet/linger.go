@@ -1,10 +1,13 @@
 package slownet
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
-// maxStall is how long Close waits for an inner connection that does not take a
-// piece which has arrived, before it discards what is left.
-const maxStall = time.Second
+// maxStall is how long Close waits for an inner connection that takes nothing
+// of what has arrived, before it discards what is left.
+const maxStall = 5 * time.Second
 
 // finish waits until the end of the stream has arrived, behind all that was
 // written.
@@ -30,31 +33,50 @@ func (s *sender) finish(d *deadline) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.finished = true
 	return s.err
 }
 
-// close makes blocked and later writes fail. When it returns, all that was
-// accepted has arrived or was discarded.
-func (s *sender) close() {
+// refuse makes blocked and later writes fail, and reports whether it is the
+// first call.
+func (s *sender) refuse() (first bool) {
 	s.mu.Lock()
-	first := !s.isClosed()
-	if first {
-		close(s.closed)
-		s.lingerLocked()
-		if s.direct {
-			_ = s.inner.SetWriteDeadline(longAgo) // wakes the writer
-		}
+	defer s.mu.Unlock()
+	if s.isClosed() {
+		return false
 	}
-	s.mu.Unlock()
+	close(s.closed)
+	s.lingerLocked()
+	return true
+}
+
+// close waits, after refuse and when the write deadline is closed, until all
+// that was accepted has arrived or was discarded. If something was discarded
+// it resets the inner connection, so that the peer does not take what came for
+// the whole, and returns an error unless that was wished. It is told what
+// refuse has returned.
+func (s *sender) close(first bool) (lost error) {
 	if first {
 		s.drain()
 		close(s.drained)
 	}
 	<-s.drained
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost == 0 {
+		return nil
+	}
+	if inner, ok := s.inner.(interface{ SetLinger(int) error }); ok {
+		_ = inner.SetLinger(0)
+	}
+	if s.linger == 0 {
+		return nil
+	}
+	return fmt.Errorf("slownet: close: the last %d bytes that were written were discarded", s.lost)
 }
 
-// drain is what the first close waits for: that all which was accepted has
-// arrived, or that the inner connection takes no more.
+// drain is what close waits for: that all which was accepted has arrived, or
+// that the inner connection takes no more.
 func (s *sender) drain() {
 	<-s.turn // whoever was writing has given up
 	s.mu.Lock()
@@ -129,6 +151,7 @@ func (s *sender) abortLocked() {
 	case <-s.aborted:
 	default:
 		close(s.aborted)
+		s.lost = s.flightSize
 		_ = s.inner.SetWriteDeadline(longAgo)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -29,7 +30,7 @@ type sender struct {
 
 	turn    chan struct{} // holds a token while nobody writes: writers take turns
 	closed  chan struct{} // closed by close: nothing more is accepted
-	aborted chan struct{} // closed when what is in flight is to be discarded
+	aborted chan struct{} // closed when what is in flight is to be discarded, at once
 	drained chan struct{} // closed when nothing is in flight after close
 
 	mu         sync.Mutex    // guards what follows
@@ -37,8 +38,10 @@ type sender struct {
 	flight     []flying      // in order of arrival
 	flightSize int           // bytes
 	carrier    chan struct{} // closed by the carrier when it ends; nil while there is none
-	landed     chan struct{} // closed and replaced each time a piece has landed
+	landed     chan struct{} // closed and replaced each time the inner connection has taken something
+	finished   bool          // the stream has been ended
 	err        error         // what the carrier met
+	lost       int           // bytes that were in flight when they were discarded
 	linger     int           // as in SetLinger
 	lingerEnd  *clock.Timer  // runs while close waits with a bound
 }
@@ -74,6 +77,9 @@ func (s *sender) write(p []byte, d *deadline) (n int, err error) {
 	for len(p) > 0 {
 		at, err := s.waitUntilFree(d)
 		if err != nil {
+			s.mu.Lock()
+			s.flow.Break()
+			s.mu.Unlock()
 			return n, err
 		}
 		sent, err := s.send(at, p)
@@ -113,13 +119,14 @@ func (s *sender) check(d *deadline) error {
 		return net.ErrClosed
 	default:
 	}
-	select {
-	case <-d.done():
+	if d.hasPassed() {
 		return os.ErrDeadlineExceeded
-	default:
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.finished && s.err == nil {
+		return os.NewSyscallError("write", syscall.EPIPE)
+	}
 	return s.err
 }
 
