@@ -13,74 +13,107 @@ import (
 // GetPoetryAsync gets the poem of the server at the address, "host:port",
 // without waiting: it returns at once, and done is called later, on the
 // reactor's loop, with the poem or the error. With an error the poem is what
-// came before it. The caller runs the loop.
+// came before it; when the context is done, that is its cause. The caller runs
+// the loop.
 func (c *Client) GetPoetryAsync(ctx context.Context, r *reactor.Reactor, address string, done func(poem []byte, err error)) {
-	d := newDialler(ctx, c, r)
-	download := &download{dialler: d, address: address, done: done, tell: func(int) {}}
-	r.Call(func() {
-		download.stop = context.AfterFunc(ctx, func() { r.Call(func() { download.finish(context.Cause(ctx)) }) })
-		download.sawByte()
-		d.start(download)
-	})
+	d := &download{client: c, reactor: r, address: address, tell: func(int) {}, done: done}
+	r.Call(func() { d.start(ctx) })
 }
 
 // GetAllAsync gets the poems of several servers, all at once, and returns when
 // the last is there or has failed. It runs a reactor on the calling goroutine.
 func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
-	clock := c.clock()
-	r := &reactor.Reactor{Clock: clock}
-	d := newDialler(ctx, c, r)
+	r := &reactor.Reactor{Clock: c.clock()}
 	results := make([]Result, len(addresses))
 	downloads := make([]*download, len(addresses))
-	start := clock.Now()
+	start := r.Now()
+	elapsed := func() time.Duration { return r.Now().Sub(start) }
 	for i, address := range addresses {
 		task := i + 1
 		results[i].Address = address
 		downloads[i] = &download{
-			dialler: d,
+			client:  c,
+			reactor: r,
 			address: address,
 			tell: func(n int) {
-				c.tell(Event{Kind: Piece, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
+				c.tell(Event{Kind: Piece, Task: task, Address: address, Bytes: n, Elapsed: elapsed()})
 			},
 			done: func(poem []byte, err error) {
-				results[i] = Result{Address: address, Poem: poem, Elapsed: clock.Since(start), Err: err}
+				results[i] = Result{Address: address, Poem: poem, Elapsed: elapsed(), Err: err}
 				c.tellEnd(task, results[i])
 			},
 		}
+		r.Call(func() {
+			c.tell(Event{Kind: Started, Task: task, Address: address})
+			downloads[i].start(ctx)
+		})
 	}
-	r.Call(func() {
-		for i, download := range downloads {
-			c.tell(Event{Kind: Started, Task: i + 1, Address: download.address})
-			download.sawByte()
-			d.start(download)
-		}
-	})
-	finishAll := func(err error) {
-		for _, download := range downloads {
-			download.finish(err)
-		}
-	}
-	stop := context.AfterFunc(ctx, func() { r.Call(func() { finishAll(context.Cause(ctx)) }) })
-	defer stop()
 	if err := r.Run(); err != nil {
-		finishAll(err)
+		for _, d := range downloads {
+			d.finish(err)
+		}
 	}
 	return results
 }
 
-// A download is one poem on its way. It is the handler of its connection.
+// A download is one poem on its way. It belongs to the loop, and is the handler
+// of its connection.
 type download struct {
-	dialler *dialler
+	client  *Client
+	reactor *reactor.Reactor
 	address string
 	tell    func(n int) // of every piece
 	done    func(poem []byte, err error)
-	stop    func() bool // of a context.AfterFunc; may be nil
 
+	cancel   func()        // of the dial
+	stop     func()        // of waiting for the context
 	conn     *reactor.Conn // nil until it is connected
 	poem     []byte
 	finished bool
 	last     time.Time      // when something happened last
 	stall    *reactor.Timer // nil without a time-out
+}
+
+// start begins to connect.
+func (d *download) start(ctx context.Context) {
+	d.sawByte()
+	d.cancel = d.reactor.Dial(dialKey{d.client, d.address},
+		func(end context.Context) (net.Conn, error) {
+			return d.client.dial(valuesOf{end, ctx}, d.address)
+		},
+		d.connected)
+	d.stop = d.reactor.AfterContext(ctx, func() { d.finish(context.Cause(ctx)) })
+}
+
+// A dialKey stands for the dials that are alike.
+type dialKey struct {
+	client  *Client
+	address string
+}
+
+// valuesOf is a context with the values of another. The end of that other does
+// not reach a dial by itself: the downloads give up, in order.
+type valuesOf struct {
+	context.Context
+	values context.Context
+}
+
+func (c valuesOf) Value(key any) any {
+	if value := c.Context.Value(key); value != nil {
+		return value
+	}
+	return c.values.Value(key)
+}
+
+// connected is what the dial comes to.
+func (d *download) connected(conn net.Conn, err error) {
+	d.cancel = nil
+	if err != nil {
+		d.finish(err)
+		return
+	}
+	d.conn = d.reactor.Add(conn, d)
+	d.sawByte()
 }
 
 // buffers are what downloads read into.
@@ -95,7 +128,7 @@ func (d *download) Readable(conn *reactor.Conn) {
 		d.sawByte()
 		d.poem = append(d.poem, buffer[:n]...)
 		d.tell(n)
-		if err := d.dialler.client.checkSize(len(d.poem)); err != nil {
+		if err := d.client.checkSize(len(d.poem)); err != nil {
 			d.finish(err)
 			return
 		}
@@ -109,27 +142,20 @@ func (d *download) Readable(conn *reactor.Conn) {
 	}
 }
 
-// connected is called when the dialler has a connection for the download.
-func (d *download) connected(conn net.Conn) {
-	d.conn = d.dialler.reactor.Add(conn, d)
-	d.sawByte()
-}
-
 // sawByte starts the time anew in which something must happen.
 func (d *download) sawByte() {
-	d.last = d.dialler.client.clock().Now()
-	if timeout := d.dialler.client.timeout(); d.stall == nil && timeout > 0 {
-		d.stall = d.dialler.reactor.AfterFunc(timeout, d.checkStall)
+	d.last = d.reactor.Now()
+	if timeout := d.client.timeout(); d.stall == nil && timeout > 0 {
+		d.stall = d.reactor.AfterFunc(timeout, d.checkStall)
 	}
 }
 
 // checkStall is what the timer does: it fails the download, or waits again if
 // something has happened since.
 func (d *download) checkStall() {
-	client := d.dialler.client
-	timeout := client.timeout()
-	if left := timeout - client.clock().Since(d.last); left > 0 {
-		d.stall = d.dialler.reactor.AfterFunc(left, d.checkStall)
+	timeout := d.client.timeout()
+	if left := timeout - d.reactor.Now().Sub(d.last); left > 0 {
+		d.stall = d.reactor.AfterFunc(left, d.checkStall)
 		return
 	}
 	d.finish(&StallError{Connected: d.conn != nil, Timeout: timeout})
@@ -141,6 +167,9 @@ func (d *download) finish(err error) {
 		return
 	}
 	d.finished = true
+	if d.cancel != nil {
+		d.cancel()
+	}
 	if d.stop != nil {
 		d.stop()
 	}
@@ -149,8 +178,6 @@ func (d *download) finish(err error) {
 	}
 	if d.conn != nil {
 		_ = d.conn.Close()
-	} else {
-		d.dialler.giveUp(d)
 	}
 	d.done(d.poem, err)
 }

@@ -28,7 +28,7 @@ type Client struct {
 
 	// Timeout is how long a server may take to accept the connection, and then
 	// how long it may send nothing. Zero is DefaultTimeout, below zero is for
-	// ever.
+	// ever. GetPoetryAsync measures it by the reactor's clock.
 	Timeout time.Duration
 
 	// MaxBytes is the size of the longest poem that is taken. Zero is

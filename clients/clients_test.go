@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -445,6 +446,135 @@ func TestSameAddressInOrder(t *testing.T) {
 	assert.True(t, strings.HasPrefix(first, "Task 1: got 1 bytes of poetry from poet:1\nTask 2: got"), first)
 	for range 50 {
 		require.Equal(t, first, run())
+	}
+}
+
+// The same holds where each poem is asked for by itself.
+func TestSameAddressAsyncInOrder(t *testing.T) {
+	for range 50 {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listener, err := sim.Host("poet").Listen("tcp", ":1")
+			require.NoError(t, err)
+			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}})
+			client := &clients.Client{Dial: sim.Host("reader").DialContext}
+			ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+			defer cancel()
+			var r reactor.Reactor
+			var done []string
+			for i := range 6 {
+				client.GetPoetryAsync(ctx, &r, "poet:1", func(poem []byte, err error) {
+					done = append(done, fmt.Sprintf("%d %s %v %v", i, poem, err, sim.Elapsed()))
+				})
+			}
+			require.NoError(t, r.Run())
+			require.Equal(t, []string{"0 po <nil> 2s", "1 po <nil> 4s", "2 po <nil> 6s",
+				"3 p context deadline exceeded 7s", "4  context deadline exceeded 7s", "5  context deadline exceeded 7s"}, done)
+		})
+	}
+}
+
+// Dials that fail at once are reported in order as well.
+func TestFailuresInOrder(t *testing.T) {
+	addresses := []string{"nobody:1", "10.9.9.9:1", "poet:2", "none:1", "poet:", "10.9.9.8:1"}
+	var first []int
+	for range 100 {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			sim.Host("poet")
+			var failed []int
+			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
+				if e.Kind == clients.Failed {
+					failed = append(failed, e.Task)
+				}
+			}}
+			client.GetAllAsync(t.Context(), addresses)
+			if first == nil {
+				first = failed
+			}
+			require.Len(t, failed, len(addresses))
+			require.Equal(t, first, failed)
+		})
+	}
+}
+
+// What is open when the simulation ends is closed in order.
+func TestEndInOrder(t *testing.T) {
+	for range 50 {
+		var failed []int
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			var addresses []string
+			for i := range 5 {
+				name := fmt.Sprint("poet", i)
+				listener, err := sim.Host(name).Listen("tcp", ":1")
+				require.NoError(t, err)
+				go func() { // accepts, and says nothing
+					for {
+						if _, err := listener.Accept(); err != nil {
+							return
+						}
+					}
+				}()
+				addresses = append(addresses, name+":1")
+			}
+			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
+				if e.Kind == clients.Failed {
+					failed = append(failed, e.Task)
+				}
+			}}
+			go client.GetAllAsync(context.Background(), addresses)
+			time.Sleep(time.Second)
+		})
+		require.Equal(t, []int{1, 2, 3, 4, 5}, failed)
+	}
+}
+
+// The asynchronous client's time is the reactor's.
+func TestReactorsClock(t *testing.T) {
+	mock := clock.NewMock()
+	r := &reactor.Reactor{Clock: mock}
+	client := &clients.Client{Dial: blackhole, Timeout: time.Hour}
+	var failed error
+	client.GetPoetryAsync(t.Context(), r, "nowhere:1", func(_ []byte, err error) { failed = err })
+	ran := make(chan error, 1)
+	go func() { ran <- r.Run() }()
+	for running := true; running; {
+		mock.Add(time.Hour)
+		select {
+		case err := <-ran:
+			require.NoError(t, err)
+			running = false
+		default:
+		}
+	}
+	assert.Equal(t, &clients.StallError{Timeout: time.Hour}, failed)
+}
+
+// Connecting and reading have each their own time.
+func TestConnectingStartsTheTimeAnew(t *testing.T) {
+	for i := range modes {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listener, err := sim.Host("poet").Listen("tcp", ":1")
+			require.NoError(t, err)
+			serve(t, listener, &poetryserver.Server{Poem: []byte("poem")})
+			client := &clients.Client{Timeout: 10 * time.Second, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				time.Sleep(8 * time.Second)
+				sim.SetLink("poet", "reader", slownet.Link{Latency: 4 * time.Second})
+				return sim.Host("reader").DialContext(ctx, network, address)
+			}}
+			poem, err := modes[i].one(client, t.Context(), "poet:1")
+			assert.Equal(t, &clients.StallError{Timeout: 10 * time.Second}, err, "12 s to connect are too long")
+			assert.Empty(t, poem)
+			client.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				time.Sleep(4 * time.Second)
+				return sim.Host("reader").DialContext(ctx, network, address)
+			}
+			sim.SetLink("reader", "poet", slownet.Link{Latency: 4 * time.Second})
+			start := time.Now()
+			client.Timeout = 13 * time.Second
+			poem, err = modes[i].one(client, t.Context(), "poet:1")
+			require.NoError(t, err)
+			assert.Equal(t, "poem", string(poem))
+			assert.Equal(t, 20*time.Second, time.Since(start), "12 s to connect, 8 s to the first byte")
+		})
 	}
 }
 

@@ -33,7 +33,7 @@ type conn struct {
 	dialHost      int    // with number, what connections are ordered by
 	number        uint64 // by order of dialling on that host
 	local, remote net.Addr
-	localPort     uint16 // the dialler's, to be freed
+	ports         portPair // the dialler's, to be freed
 
 	// Guarded by sim.mu.
 	posted uint64 // counts actions
@@ -49,13 +49,13 @@ type conn struct {
 	ended        bool   // the peer's end of stream has arrived
 	readClosed   bool   // by CloseRead
 	taken        int    // bytes read since the peer was last told
+	wanted       bool   // the peer waits to be told; only the loop changes it
 	notify       func() // see NotifyReadable
 
 	// What is sent.
 	writable      sync.Cond
 	writeDeadline deadline
 	outstanding   int  // bytes sent of which the peer has not told that they were read
-	blocked       int  // writers waiting for the window
 	finished      bool // the end of stream has been sent
 	route         *route
 	routeVersion  int // that the flow has
@@ -68,7 +68,8 @@ func newConnPair(from, to *Host, number uint64, local, remote netip.AddrPort) *c
 	client := newConn(from, to, from.number, number, local, remote)
 	server := newConn(to, from, from.number, number, remote, local)
 	client.peer, server.peer = server, client
-	client.localPort = local.Port()
+	client.ports = portPair{local.Port(), remote}
+	from.ports[client.ports] = struct{}{}
 	server.side = accepter
 	return client
 }
@@ -86,8 +87,8 @@ func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.Ad
 		flow:     slownet.NewFlow(slownet.Link{}),
 	}
 	c.readable.L, c.writable.L = &c.sim.mu, &c.sim.mu
-	c.readDeadline.passed = c.readable.Broadcast
-	c.writeDeadline.passed = c.writable.Broadcast
+	c.readDeadline.wake = c.readable.Broadcast
+	c.writeDeadline.wake = c.writable.Broadcast
 	return c
 }
 
@@ -102,11 +103,8 @@ func (c *conn) openLocked() {
 
 // freePortLocked gives the port of a dialling end back.
 func (c *conn) freePortLocked() {
-	if c.side != dialler {
-		return
-	}
-	if c.host.ports[c.localPort]--; c.host.ports[c.localPort] == 0 {
-		delete(c.host.ports, c.localPort)
+	if c.side == dialler {
+		delete(c.host.ports, c.ports)
 	}
 }
 

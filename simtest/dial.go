@@ -30,8 +30,9 @@ const (
 	maxAttempts = 7
 )
 
-// post hands the network a wish to connect.
-func (h *Host) post(remote netip.AddrPort) *dialling {
+// post hands the network a wish to connect to the address, which stands for
+// remote, or for none because of err.
+func (h *Host) post(address string, remote netip.AddrPort, err error) *dialling {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	d := &dialling{host: h, remote: remote, result: make(chan error, 1)}
@@ -39,8 +40,13 @@ func (h *Host) post(remote netip.AddrPort) *dialling {
 		d.answerLocked(net.ErrClosed)
 		return d
 	}
+	start := d.startLocked
+	if err != nil {
+		start = func() { d.answerLaterLocked(err) }
+	}
 	h.dials++
-	h.sim.postLocked(key{host: h.number, conn: math.MaxUint64, address: remote.String(), sequence: h.dials}, d.startLocked)
+	h.diallings[d] = h.dials
+	h.sim.postLocked(key{host: h.number, conn: math.MaxUint64, address: address, sequence: h.dials}, start)
 	return d
 }
 
@@ -49,12 +55,26 @@ func (d *dialling) giveUp() bool {
 	d.host.sim.mu.Lock()
 	defer d.host.sim.mu.Unlock()
 	d.gaveUp = true
+	delete(d.host.diallings, d)
 	return !d.answered
 }
 
+// answerLocked answers whoever dials, unless that was done or is not wanted
+// any more.
 func (d *dialling) answerLocked(err error) {
+	if d.answered || d.gaveUp {
+		return
+	}
 	d.answered = true
+	delete(d.host.diallings, d)
 	d.result <- err
+}
+
+// answerLaterLocked answers when it is this dial's turn: one at a time, as all
+// that happens.
+func (d *dialling) answerLaterLocked(err error) {
+	s := d.host.sim
+	s.queue.push(s.now(), func() { d.answerLocked(err) })
 }
 
 // startLocked gives the connection its number and sends the request.
@@ -67,7 +87,7 @@ func (d *dialling) startLocked() {
 		remoteHost = d.host.sim.byAddr[d.remote.Addr()]
 	}
 	if remoteHost == nil {
-		d.answerLocked(syscallError("connect", syscall.EHOSTUNREACH))
+		d.answerLaterLocked(syscallError("connect", syscall.EHOSTUNREACH))
 		return
 	}
 	source := d.remote.Addr() // on the host itself, from the address that is dialled
@@ -78,10 +98,13 @@ func (d *dialling) startLocked() {
 	default:
 		source = d.host.v6
 	}
+	port, ok := d.host.localPortLocked(d.remote)
+	if !ok {
+		d.answerLaterLocked(syscallError("connect", syscall.EADDRNOTAVAIL))
+		return
+	}
 	d.host.dialled++
-	local := netip.AddrPortFrom(source, d.host.localPortLocked())
-	d.conn = newConnPair(d.host, remoteHost, d.host.dialled, local, d.remote)
-	d.host.ports[local.Port()]++
+	d.conn = newConnPair(d.host, remoteHost, d.host.dialled, netip.AddrPortFrom(source, port), d.remote)
 	d.requestLocked()
 }
 
@@ -97,7 +120,6 @@ func (d *dialling) requestLocked() {
 		case l.isFullLocked():
 			d.retryLocked()
 		default:
-			l.pending++
 			server.sendLocked(0, func(int) { d.confirmLocked(l) })
 		}
 	})
@@ -124,9 +146,8 @@ func (d *dialling) retryLocked() {
 // and the confirmation is sent.
 func (d *dialling) confirmLocked(l *listener) {
 	client := d.conn
-	if d.gaveUp {
+	if d.gaveUp || d.answered { // answered, if the simulation has ended
 		client.freePortLocked()
-		client.sendLocked(0, func(int) { l.pending-- })
 		return
 	}
 	client.openLocked()
@@ -140,7 +161,5 @@ func (d *dialling) confirmLocked(l *listener) {
 // failLocked is what a bad answer brings about.
 func (d *dialling) failLocked(errno syscall.Errno) {
 	d.conn.freePortLocked()
-	if !d.gaveUp {
-		d.answerLocked(syscallError("connect", errno))
-	}
+	d.answerLocked(syscallError("connect", errno))
 }

@@ -20,20 +20,35 @@ type Host struct {
 
 	// Guarded by sim.mu.
 	listeners map[netip.AddrPort]*listener
-	conns     map[*conn]struct{} // all that are not closed
-	ports     map[uint16]int     // the connections that have each local port
-	dials     uint64             // counts calls of DialContext
-	dialled   uint64             // numbers connections, as their dials are collected
-	lastPort  uint16             // the last local port that was given to a dial
-	lastBound uint16             // the last port that was given to a listener
+	conns     map[*conn]struct{}    // all that are not closed
+	diallings map[*dialling]uint64  // those that wait for an answer, with their order
+	ports     map[portPair]struct{} // those that connections have
+	dials     uint64                // counts calls of DialContext
+	dialled   uint64                // numbers connections, as their dials are collected
+	lastPort  uint16                // the last local port that was given to a dial
+	lastBound uint16                // the last port that was given to a listener
 }
 
-// Ports that are given out, as IANA and Linux do it: to dials from the dynamic
-// range of RFC 6335 on, to listeners on port 0 from the start of Linux's range.
+// The ports that are given out, to dials and to listeners on port 0: Linux's
+// default (net.ipv4.ip_local_port_range).
 const (
-	firstDialPort   = 49152
-	firstListenPort = 32768
+	firstPort = 32768
+	lastPort  = 60999
 )
+
+// nextPort returns the port that comes after one.
+func nextPort(port uint16) uint16 {
+	if port < firstPort || port >= lastPort {
+		return firstPort
+	}
+	return port + 1
+}
+
+// A portPair is what tells a host's dialled connections apart.
+type portPair struct {
+	local  uint16
+	remote netip.AddrPort
+}
 
 func newHost(s *Sim, name string, number int) *Host {
 	return &Host{
@@ -44,9 +59,8 @@ func newHost(s *Sim, name string, number int) *Host {
 		v6:        netip.AddrFrom16([16]byte{0: 0xfd, 13: byte(number >> 16), 14: byte(number >> 8), 15: byte(number)}),
 		listeners: make(map[netip.AddrPort]*listener),
 		conns:     make(map[*conn]struct{}),
-		ports:     make(map[uint16]int),
-		lastPort:  firstDialPort - 1,
-		lastBound: firstListenPort - 1,
+		diallings: make(map[*dialling]uint64),
+		ports:     make(map[portPair]struct{}),
 	}
 }
 
@@ -91,16 +105,17 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 // net.Dialer, such as ECONNREFUSED, or a *net.DNSError for an unknown name.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	remote, err := h.resolve(network, address, false)
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
-	}
 	failed := func(err error) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: net.TCPAddrFromAddrPort(remote), Err: err}
+		dial := &net.OpError{Op: "dial", Net: network, Err: err}
+		if remote.IsValid() {
+			dial.Addr = net.TCPAddrFromAddrPort(remote)
+		}
+		return nil, dial
 	}
 	if ctx.Err() != nil {
 		return failed(dialError(ctx.Err()))
 	}
-	d := h.post(remote)
+	d := h.post(address, remote, err)
 	select {
 	case result := <-d.result:
 		if result != nil {
@@ -125,6 +140,12 @@ func (h *Host) resolve(network, address string, local bool) (netip.AddrPort, err
 	case "tcp", "tcp4", "tcp6":
 	default:
 		return netip.AddrPort{}, net.UnknownNetworkError(network)
+	}
+	if address == "" {
+		if !local {
+			return netip.AddrPort{}, errors.New("missing address")
+		}
+		address = ":0"
 	}
 	host, service, err := net.SplitHostPort(address)
 	if err != nil {
@@ -186,25 +207,14 @@ func loopback(v6 bool) netip.Addr {
 }
 
 // localPortLocked picks the local port of a new connection: one that neither a
-// listener nor another connection has, as long as there are such.
-func (h *Host) localPortLocked() uint16 {
-	for range 1<<16 - firstDialPort {
-		if h.lastPort++; h.lastPort < firstDialPort {
-			h.lastPort = firstDialPort // it went past 65535
+// listener nor another connection to the same remote address has.
+func (h *Host) localPortLocked(remote netip.AddrPort) (port uint16, ok bool) {
+	for range lastPort - firstPort + 1 {
+		h.lastPort = nextPort(h.lastPort)
+		_, taken := h.ports[portPair{h.lastPort, remote}]
+		if !taken && !h.listensLocked(h.lastPort) {
+			return h.lastPort, true
 		}
-		if h.ports[h.lastPort] == 0 && !h.listensLocked(h.lastPort) {
-			break
-		}
 	}
-	return h.lastPort
-}
-
-// closeLocked closes all that the host has open, without a word to its peers.
-func (h *Host) closeLocked() {
-	for _, l := range h.listeners {
-		l.vanishLocked()
-	}
-	for c := range h.conns {
-		c.vanishLocked()
-	}
+	return 0, false
 }

@@ -20,7 +20,6 @@ type listener struct {
 	// Guarded by host.sim.mu.
 	arrived sync.Cond // told when ready or closed changes
 	ready   []*conn   // waiting to be accepted
-	pending int       // requests answered whose confirmation is under way
 	closed  bool
 }
 
@@ -55,10 +54,8 @@ func (l *listener) overlaps(other *listener) bool {
 // listenPortLocked picks a port for a listener that has none.
 func (h *Host) listenPortLocked() uint16 {
 	for {
-		if h.lastBound++; h.lastBound < firstListenPort {
-			h.lastBound = firstListenPort // it went past 65535
-		}
-		if h.ports[h.lastBound] == 0 && !h.listensLocked(h.lastBound) {
+		h.lastBound = nextPort(h.lastBound)
+		if !h.listensLocked(h.lastBound) {
 			return h.lastBound
 		}
 	}
@@ -86,11 +83,10 @@ func (h *Host) listenerLocked(to netip.AddrPort) *listener {
 	return h.listeners[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())]
 }
 
-func (l *listener) isFullLocked() bool { return len(l.ready)+l.pending >= backlog }
+func (l *listener) isFullLocked() bool { return len(l.ready) >= backlog }
 
 // offerLocked queues a connection that was confirmed.
 func (l *listener) offerLocked(c *conn) {
-	l.pending--
 	if l.closed {
 		c.resetLocked()
 		return

@@ -106,6 +106,7 @@ func (s *Sim) loop() {
 		s.mu.Lock()
 		if s.closed {
 			s.unlock()
+			s.closeAll()
 			return
 		}
 		s.collectLocked()

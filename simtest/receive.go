@@ -12,7 +12,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	for {
-		if c.readDeadline.expired && !c.closed {
+		if !c.closed && len(p) > 0 && c.readDeadline.hasPassedLocked() {
 			return 0, c.opError("read", os.ErrDeadlineExceeded)
 		}
 		if n, err := c.readLocked(p); err != syscall.EAGAIN {
@@ -66,23 +66,29 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 	return 0, syscall.EAGAIN
 }
 
-// tookLocked counts bytes that were read, and tells the peer when its writers
-// wait for that or half of the window is free.
+// tookLocked counts bytes that were read, and tells the peer when it waits for
+// that or half of the window is free.
 func (c *conn) tookLocked(n int) {
 	c.taken += n
-	if c.taken >= window/2 || c.peer.blocked > 0 {
+	if c.taken >= window/2 || c.wanted {
 		c.postLocked(c.grantLocked)
 	}
+}
+
+// wantLocked is what the peer posts when it waits for its window.
+func (c *conn) wantLocked() {
+	c.wanted = true
+	c.grantLocked()
 }
 
 // grantLocked tells the peer how much was read. That takes the link's latency,
 // but no room on it. Only the loop calls it.
 func (c *conn) grantLocked() {
 	taken := c.taken
-	c.taken = 0
 	if taken == 0 {
 		return
 	}
+	c.taken, c.wanted = 0, false
 	c.sim.queue.push(c.sim.now()+c.route.link.Latency, func() {
 		c.peer.outstanding -= taken
 		c.peer.writable.Broadcast()

@@ -22,10 +22,8 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		if n == len(p) {
 			return n, nil
 		}
-		c.blocked++
-		c.postLocked(c.peer.grantLocked)
+		c.postLocked(c.peer.wantLocked)
 		c.writable.Wait()
-		c.blocked--
 	}
 }
 
@@ -35,7 +33,7 @@ func (c *conn) writeErrorLocked() error {
 	switch {
 	case c.closed:
 		return net.ErrClosed
-	case c.writeDeadline.expired:
+	case c.writeDeadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded
 	case c.err != nil:
 		err := c.err
@@ -91,7 +89,12 @@ func (c *conn) finishLocked() {
 // postLocked hands the network something that the connection wants.
 func (c *conn) postLocked(do func()) {
 	c.posted++
-	c.sim.postLocked(key{host: c.dialHost, conn: c.number, side: c.side, sequence: c.posted}, do)
+	c.sim.postLocked(c.key(), do)
+}
+
+// key returns where the connection comes in the order of all.
+func (c *conn) key() key {
+	return key{host: c.dialHost, conn: c.number, side: c.side, sequence: c.posted}
 }
 
 // sendLocked puts n bytes on their way to the peer; arrive is called for each

@@ -110,19 +110,6 @@ func (s *Sim) unknownHost() (name string) {
 	return name
 }
 
-// close closes every listener and connection and ends the loop. Later calls
-// find everything closed.
-func (s *Sim) close() {
-	s.mu.Lock()
-	s.closed = true
-	for _, host := range s.hosts {
-		host.closeLocked()
-	}
-	s.unlock()
-	s.ring()
-	<-s.stopped
-}
-
 // unlock releases mu and then tells those who wanted to be told.
 func (s *Sim) unlock() {
 	notices := s.notices

@@ -20,9 +20,9 @@
 //	}))
 //	err := r.Run()
 //
-// What blocks, such as to connect, is handed to [Reactor.Go], which does it
-// elsewhere and comes back to the loop with the result. Timers are set by
-// [Reactor.AfterFunc].
+// What blocks is handed to [Reactor.Go], which does it elsewhere and comes back
+// to the loop; connections are made by [Reactor.Dial]. Timers are set by
+// [Reactor.AfterFunc], and [Reactor.AfterContext] tells the end of a context.
 //
 // # Where readiness comes from
 //

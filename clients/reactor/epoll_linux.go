@@ -157,7 +157,7 @@ func (s *socket) tryRead(p []byte) (int, error) {
 		s.buffer = nil
 		switch {
 		case err != nil:
-			return 0, err
+			return 0, readError(err)
 		case s.err == unix.EINTR:
 			continue
 		case s.err == unix.EAGAIN:
@@ -178,4 +178,14 @@ func (s *socket) repeats() bool { return true }
 func (s *socket) stop() {
 	s.epoll.sockets[s.fd] = nil
 	_ = s.epoll.control(unix.EPOLL_CTL_DEL, s.fd, nil)
+}
+
+// readError makes an error of a raw read one of a read.
+func readError(err error) error {
+	if raw, ok := err.(*net.OpError); ok {
+		read := *raw
+		read.Op = "read"
+		return &read
+	}
+	return err
 }

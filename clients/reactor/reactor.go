@@ -3,6 +3,7 @@ package reactor
 import (
 	"net"
 	"sync"
+	"time"
 
 	"github.com/benbjohnson/clock"
 )
@@ -21,11 +22,13 @@ type Reactor struct {
 	asleep  bool       // the loop sleeps, or is about to, and nobody has woken it yet
 
 	// Only the loop uses what follows.
-	conns  int     // open connections
-	jobs   int     // of Go, that have not come back
-	ready  []*Conn // that may be readable, in order
-	timers timers
-	pumps  sync.WaitGroup // the goroutines of pump sources
+	conns    int     // open connections
+	jobs     int     // of Go, that have not come back
+	ready    []*Conn // that may be readable, in order
+	timers   timers
+	dials    map[any]*dialQueue // by key
+	contexts []*contextWatch    // in order
+	pumps    sync.WaitGroup     // the goroutines of pump sources
 }
 
 // A Handler is told when its connection can be read.
@@ -51,8 +54,12 @@ type poller interface {
 	close()
 }
 
+// Now returns the time by the reactor's clock.
+func (r *Reactor) Now() time.Time { return r.clock().Now() }
+
 // Add hands a connection and its handler to the loop. Nobody else may read or
-// close the connection from then on. What is returned is for the loop.
+// close the connection from then on, nor set its read deadline; a timer does
+// that service. What is returned is for the loop.
 func (r *Reactor) Add(conn net.Conn, handler Handler) *Conn {
 	c := &Conn{conn: conn, reactor: r, handler: handler}
 	r.Call(c.open)
@@ -84,8 +91,8 @@ func (r *Reactor) Go(work, then func()) {
 }
 
 // Run is the loop. It returns nil when no connection is open and nothing that
-// was handed to Call or Go is left to do; timers that have not fired by then
-// never will. It returns an error when the system cannot wait any more. After
+// was handed to Call, Go or Dial is left to do; timers that have not fired by
+// then never will, nor what waits for contexts. It returns an error when the system cannot wait any more. After
 // it has returned it may be called again; two calls at once are not allowed.
 func (r *Reactor) Run() error {
 	defer r.finish()
@@ -202,6 +209,7 @@ func (r *Reactor) isDone() bool {
 // finish gives back what the loop used.
 func (r *Reactor) finish() {
 	r.timers.clear()
+	r.clearContexts()
 	if r.conns == 0 {
 		r.pumps.Wait()
 		r.setPoller(nil)
@@ -221,7 +229,7 @@ func (r *Reactor) setPoller(p poller) {
 
 func (r *Reactor) clock() clock.Clock {
 	if r.Clock == nil {
-		r.Clock = clock.New()
+		return clock.New()
 	}
 	return r.Clock
 }

@@ -1,7 +1,9 @@
 package reactor_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -325,6 +327,132 @@ func TestTimers(t *testing.T) {
 		assert.Equal(t, []firing{{"a1", 10 * ms}, {"a2", 10 * ms}, {"a3", 10 * ms}, {"a4", 10 * ms}, {"b", 15 * ms}, {"c", 30 * ms}, {"job", time.Hour}}, got)
 		stopped.Stop()
 	})
+}
+
+// A timer that is set later but is due sooner moves the alarm forward.
+func TestTimerBeforeTheAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		start := time.Now()
+		var fired []time.Duration
+		note := func() { fired = append(fired, time.Since(start)) }
+		r.AfterFunc(time.Hour, note)
+		r.Go(func() { time.Sleep(time.Minute) }, func() { r.AfterFunc(time.Minute, note) })
+		r.Go(func() { time.Sleep(2 * time.Hour) }, func() {})
+		require.NoError(t, r.Run())
+		assert.Equal(t, []time.Duration{2 * time.Minute, time.Hour}, fired)
+	})
+}
+
+// A timer that sets itself anew at once keeps nobody else from his turn.
+func TestTimersStarveNobody(t *testing.T) {
+	r := reactor.Reactor{Clock: clock.NewMock()} // whose time stands still
+	turns, called := 0, false
+	var again func()
+	again = func() {
+		if turns++; !called {
+			require.Less(t, turns, 1000)
+			r.AfterFunc(0, again)
+		}
+	}
+	r.AfterFunc(0, again)
+	r.Go(func() {}, func() { called = true })
+	require.NoError(t, r.Run())
+	assert.True(t, called)
+}
+
+func TestDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		start := time.Now()
+		var got []string
+		near, far := net.Pipe()
+		defer far.Close()
+		late, lateFar := net.Pipe()
+		dial := func(d time.Duration, conn net.Conn, err error) func(context.Context) (net.Conn, error) {
+			return func(ctx context.Context) (net.Conn, error) {
+				time.Sleep(d)
+				return conn, err
+			}
+		}
+		then := func(name string) func(net.Conn, error) {
+			return func(conn net.Conn, err error) {
+				got = append(got, fmt.Sprint(name, " ", conn != nil, " ", err, " ", time.Since(start)))
+				if conn != nil {
+					_ = conn.Close()
+				}
+			}
+		}
+		// The one that is done first is for the one that was asked for first.
+		r.Dial("a", dial(3*time.Second, nil, errors.New("broken")), then("first"))
+		r.Dial("a", dial(time.Second, near, nil), then("second"))
+		r.Dial("b", dial(2*time.Second, nil, errors.New("b")), then("other"))
+		// One that is taken back is closed, if it comes all the same, and its
+		// context ends.
+		cancel := r.Dial("c", dial(4*time.Second, late, nil), then("never"))
+		r.AfterFunc(time.Second/2, cancel)
+		cancel = r.Dial("d", func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			got = append(got, fmt.Sprint("canceled ", time.Since(start)))
+			return nil, ctx.Err()
+		}, then("never"))
+		r.AfterFunc(time.Second/4, func() { cancel(); cancel() })
+		require.NoError(t, r.Run())
+		assert.Equal(t, []string{"canceled 250ms", "first true <nil> 1s", "other false b 2s", "second false broken 3s"}, got)
+		assert.Equal(t, 4*time.Second, time.Since(start))
+		_, err := lateFar.Read(make([]byte, 1))
+		assert.Equal(t, io.EOF, err, "what came too late was closed")
+	})
+}
+
+func TestAfterContext(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			var r reactor.Reactor
+			var got []int
+			note := func(i int) func() { return func() { got = append(got, i) } }
+			first, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			second, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			r.AfterContext(first, note(1))
+			r.AfterContext(second, note(2))
+			var stop4 func()
+			r.AfterContext(first, func() { note(3)(); stop4() })
+			stop4 = r.AfterContext(first, note(4))
+			r.AfterContext(context.WithValue(first, "key", "value"), note(5))
+			stop := r.AfterContext(second, note(6))
+			stop()
+			stop()
+			r.AfterContext(context.Background(), note(7))()
+			later, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			r.AfterContext(later, note(8))
+			r.Go(func() { time.Sleep(time.Minute) }, func() {})
+			require.NoError(t, r.Run())
+			assert.Equal(t, []int{1, 3, 5, 2}, got)
+		})
+	}
+}
+
+// When Run has ended, it has given everything back.
+func TestDescriptorsAreClosed(t *testing.T) {
+	count := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc here")
+		}
+		return len(files)
+	}
+	before := count()
+	for range 20 {
+		near, far := socketPair(t, "tcp", "127.0.0.1:0")
+		var r reactor.Reactor
+		r.Add(near, newCollector(1))
+		require.NoError(t, far.Close())
+		require.NoError(t, r.Run())
+	}
+	assert.LessOrEqual(t, count(), before)
 }
 
 // A timer alone does not keep the loop going.

@@ -52,9 +52,10 @@ func (t *timers) isDue(now time.Time) bool {
 	return len(t.heap) > 0 && !t.heap[0].at.After(now)
 }
 
-// fire calls what is due.
+// fire calls what is due, but for timers that are set meanwhile: they have
+// their turn after all else has had its own.
 func (t *timers) fire(now time.Time) {
-	for t.isDue(now) {
+	for last := t.set; t.isDue(now) && t.heap[0].sequence <= last; {
 		heap.Pop(&t.heap).(*Timer).f()
 	}
 }
