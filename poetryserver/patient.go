@@ -1,6 +1,7 @@
 package poetryserver
 
 import (
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -41,7 +42,7 @@ type patientConn struct {
 	listener *patientListener
 
 	mu    sync.Mutex // guards ended, and the order of deadlines
-	ended bool       // a deadline in the past was set: nothing is to be written any more
+	ended bool       // a deadline in the past was set: nothing is written any more
 }
 
 func (c *patientConn) Write(p []byte) (n int, err error) {
@@ -50,6 +51,9 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 			var written int
 			written, err = c.Conn.Write(p[n:min(n+chunk, len(p))])
 			n += written
+			if written > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+				err = nil // slow, but not idle
+			}
 		}
 	}
 	return n, err
@@ -73,6 +77,6 @@ func (c *patientConn) renew() error {
 func (c *patientConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = !t.IsZero() && !t.After(c.listener.clock.Now())
+	c.ended = c.ended || !t.IsZero() && !t.After(c.listener.clock.Now())
 	return c.Conn.SetWriteDeadline(t)
 }

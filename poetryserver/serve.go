@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
@@ -31,7 +32,6 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 		return
 	}
 	s.startLeaving(conn)
-	s.tell(Event{Kind: Done, Client: client, Bytes: sent})
 	background.Go(func() {
 		defer s.untrackConn(conn)
 		// A connection that is closed with something unread is reset, and the
@@ -40,6 +40,7 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 		_, _ = io.Copy(io.Discard, conn)
 		_ = conn.Close()
 	})
+	s.tell(Event{Kind: Done, Client: client, Bytes: sent})
 }
 
 // send sends the poem, piece by piece, and the end of the stream. It returns
@@ -73,6 +74,8 @@ func (s *Server) explain(err error) error {
 		return fmt.Errorf("took in nothing for %v", s.timeout())
 	case errors.Is(err, net.ErrClosed):
 		return ErrServerClosed
+	case errors.Is(err, syscall.ENOTCONN):
+		return errors.New("it hung up before the end") // reset while the end was being sent
 	}
 	return err
 }

@@ -43,14 +43,15 @@ type Server struct {
 
 	// Observer, if not nil, is told what happens. It is called by the
 	// goroutine that serves the client; for a concurrent server these are
-	// several at once.
+	// several at once. It may call Close, but Shutdown would wait for it.
 	Observer func(Event)
 
 	mu        sync.Mutex // guards what follows
 	listeners map[net.Listener]struct{}
 	conns     map[*slownet.Conn]phase
+	stopped   chan struct{} // closed when the server is to stop; nil before Serve
 	closing   bool
-	idle      chan struct{} // closed and taken away when the last connection is done; nil if nobody waits
+	idle      chan struct{} // closed when the last connection is done; nil before the server is to stop
 }
 
 // A phase is how far a connection is.
@@ -69,13 +70,14 @@ func (s *Server) Serve(listener net.Listener) error {
 	l := slownet.NewListener(
 		&patientListener{listener, s.clock(), s.timeout()},
 		slownet.Config{Clock: s.clock(), Write: slownet.Link{Pace: s.Pace}})
+	var clients sync.WaitGroup
+	defer clients.Wait()
 	defer l.Close()
-	if !s.track(l) {
+	stopped, ok := s.track(l)
+	if !ok {
 		return ErrServerClosed
 	}
 	defer s.untrack(l)
-	var clients sync.WaitGroup
-	defer clients.Wait()
 	var delay time.Duration
 	for {
 		conn, err := l.Accept()
@@ -89,7 +91,7 @@ func (s *Server) Serve(listener net.Listener) error {
 				s.tell(Event{Kind: NotAccepted, Client: l.Addr(), Err: err})
 			}
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-			s.clock().Sleep(delay)
+			s.pause(delay, stopped)
 			continue
 		default:
 			return err
@@ -152,6 +154,9 @@ func abort(conn *slownet.Conn) {
 func (s *Server) stopListening() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.closing && s.stopped != nil {
+		close(s.stopped)
+	}
 	s.closing = true
 	for l := range s.listeners {
 		_ = l.Close()
@@ -170,17 +175,32 @@ func (s *Server) stopListening() <-chan struct{} {
 	return s.idle
 }
 
-func (s *Server) track(l net.Listener) bool {
+// pause waits for d, or until the server is to stop.
+func (s *Server) pause(d time.Duration, stopped <-chan struct{}) {
+	timer := s.clock().Timer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-stopped:
+	}
+}
+
+// track notes that the server serves a listener, unless it is to stop. The
+// channel is closed when it is.
+func (s *Server) track(l net.Listener) (stopped <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		return false
+		return nil, false
+	}
+	if s.stopped == nil {
+		s.stopped = make(chan struct{})
 	}
 	if s.listeners == nil {
 		s.listeners = make(map[net.Listener]struct{})
 	}
 	s.listeners[l] = struct{}{}
-	return true
+	return s.stopped, true
 }
 
 func (s *Server) untrack(l net.Listener) {

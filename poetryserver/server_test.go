@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -368,6 +369,106 @@ func TestShutdown(t *testing.T) {
 func TestShutdownOfAnIdleServer(t *testing.T) {
 	assert.NoError(t, new(poetryserver.Server).Shutdown(t.Context()))
 	assert.NoError(t, new(poetryserver.Server).Close())
+}
+
+// Whoever reads all the time is not given up, however slow the path.
+func TestSlowPath(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("server", "client", slownet.Link{Rate: 8 * slownet.Kbps})
+		listener, err := sim.Host("server").Listen("tcp", ":1")
+		require.NoError(t, err)
+		var gone error
+		server := &poetryserver.Server{Poem: make([]byte, 3<<20), Observer: func(e poetryserver.Event) {
+			if e.Kind == poetryserver.Gone {
+				gone = e.Err
+			}
+		}}
+		go func() { _ = server.Serve(listener) }()
+		conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+		require.NoError(t, err)
+		poem, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.NoError(t, gone)
+		assert.Len(t, poem, 3<<20)
+		assert.Equal(t, 3145728*time.Millisecond, sim.Elapsed(), "a byte a millisecond")
+	})
+}
+
+// A server that waits for better times to accept stops at once all the same.
+func TestCloseWhileAcceptFails(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		inner, _ := n.Listen(t)
+		passing := slices.Repeat([]error{temporaryError{io.ErrUnexpectedEOF}}, 1000)
+		served := make(chan error, 1)
+		server := &poetryserver.Server{Poem: []byte("poem")}
+		go func() { served <- server.Serve(&failing{inner, passing}) }()
+		time.Sleep(50 * ms)
+		start := time.Now()
+		require.NoError(t, server.Close())
+		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+		n.AssertTook(t, 0, time.Since(start))
+	})
+}
+
+// When a listener fails for good, it is closed before the last clients are
+// done.
+func TestListenerFailsForGood(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("server").Listen("tcp", ":1")
+		require.NoError(t, err)
+		server := &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true}
+		accepts := &failsAfter{Listener: listener, accepts: 1}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(accepts) }()
+		conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+		require.NoError(t, err)
+		time.Sleep(ms)
+		_, err = sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		poem, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Equal(t, "poem", string(poem))
+		require.NoError(t, conn.Close())
+		assert.Equal(t, io.ErrNoProgress, <-served)
+	})
+}
+
+// failsAfter is a listener that fails for good after some connections.
+type failsAfter struct {
+	net.Listener
+	accepts int
+}
+
+func (f *failsAfter) Accept() (net.Conn, error) {
+	if f.accepts == 0 {
+		return nil, io.ErrNoProgress
+	}
+	f.accepts--
+	return f.Listener.Accept()
+}
+
+// Close may be called by the observer, in every state.
+func TestCloseFromTheObserver(t *testing.T) {
+	for _, kind := range []poetryserver.Kind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done} {
+		for _, concurrent := range []bool{false, true} {
+			testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+				listener, address := n.Listen(t)
+				server := &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: ms}, Concurrent: concurrent}
+				server.Observer = func(e poetryserver.Event) {
+					if e.Kind == kind {
+						_ = server.Close()
+					}
+				}
+				served := make(chan error, 1)
+				go func() { served <- server.Serve(listener) }()
+				if conn, err := n.Dial(t.Context(), "tcp", address); err == nil { // it may be reset already
+					_, _ = io.ReadAll(conn)
+					_ = conn.Close()
+				}
+				assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+			})
+		}
+	}
 }
 
 // failing is a listener whose Accept fails for a while.
