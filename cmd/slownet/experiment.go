@@ -47,8 +47,8 @@ func perform(ctx context.Context, at place, s *show) error {
 	defer shutdown()
 
 	// The clients need the time of their place: in a simulation, simulated.
-	time := clock.New()
-	client := &clients.Client{Dial: at.dial, Clock: time}
+	clk := clock.New()
+	client := &clients.Client{Dial: at.dial, Clock: clk}
 	printer := &clients.Printer{Out: s, Err: s.errors()}
 	var failed error
 	for _, mode := range []struct {
@@ -64,16 +64,16 @@ func perform(ctx context.Context, at place, s *show) error {
 			return context.Cause(ctx)
 		}
 		fmt.Fprintf(s, "$ get-poetry %s%s\n", mode.flags, ports(addresses))
-		start := time.Now()
+		start := clk.Now()
 		s.begin(mode.title, len(addresses))
 		client.Observer = func(e clients.Event) {
 			mode.print(e)
 			if e.Kind == clients.Piece {
-				s.arrived(e.Task, time.Since(start))
+				s.arrived(e.Task, clk.Since(start))
 			}
 		}
 		results := mode.get(ctx, addresses)
-		elapsed := time.Since(start)
+		elapsed := clk.Since(start)
 		mode.end(results)
 		printer.Total(results, elapsed)
 		s.end(elapsed)
