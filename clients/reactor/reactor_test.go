@@ -405,6 +405,9 @@ func TestDial(t *testing.T) {
 	})
 }
 
+// key is of a value in a context.
+type key struct{}
+
 func TestAfterContext(t *testing.T) {
 	for range 50 {
 		synctest.Test(t, func(t *testing.T) {
@@ -420,7 +423,7 @@ func TestAfterContext(t *testing.T) {
 			var stop4 func()
 			r.AfterContext(first, func() { note(3)(); stop4() })
 			stop4 = r.AfterContext(first, note(4))
-			r.AfterContext(context.WithValue(first, "key", "value"), note(5))
+			r.AfterContext(context.WithValue(first, key{}, "value"), note(5))
 			stop := r.AfterContext(second, note(6))
 			stop()
 			stop()
