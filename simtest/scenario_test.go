@@ -253,11 +253,11 @@ var scenarios = []struct {
 		r.read("", p.client)
 	}, []string{"read  : 0, read: deadline, timeout true"}},
 	{"deadline put off while blocked", func(p *pair, r *report) {
-		_ = p.client.SetReadDeadline(time.Now().Add(40 * ms))
+		_ = p.client.SetReadDeadline(time.Now().Add(400 * ms))
 		go func() {
 			p.arrive()
 			_ = p.client.SetReadDeadline(time.Now().Add(time.Hour))
-			time.Sleep(60 * ms)
+			time.Sleep(500 * ms)
 			_, _ = io.WriteString(p.server, "late")
 		}()
 		r.read("", p.client)
