@@ -1,0 +1,81 @@
+package simtest_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// inTest runs f in a test: a bubble needs one, and a benchmark is none.
+func inTest(b *testing.B, f func(t *testing.T)) {
+	b.Helper()
+	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: f}})
+	if !ok {
+		b.Fatal("it failed")
+	}
+}
+
+// BenchmarkPiece tells what it costs to move ten bytes from one host to
+// another, each 100 ms over a link of 5 ms, on 3 to 10,000 connections at
+// once; "floor" does the same with net.Pipe and time.Sleep, without a network.
+// To connect is part of it, so let it move many: -benchtime 300000x. (In the
+// bubble the benchmark's own clock would be the simulated one.)
+func BenchmarkPiece(b *testing.B) {
+	for _, conns := range []int{3, 100, 1000, 10000} {
+		b.Run(fmt.Sprint(conns), func(b *testing.B) {
+			b.ReportAllocs()
+			inTest(b, func(t *testing.T) {
+				simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+					sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
+					listener, err := sim.Host("server").Listen("tcp", ":1")
+					require.NoError(t, err)
+					move(b, conns, func() (net.Conn, net.Conn) {
+						client, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+						require.NoError(t, err)
+						server, err := listener.Accept()
+						require.NoError(t, err)
+						return client, server
+					})
+				})
+			})
+		})
+		b.Run(fmt.Sprint(conns, "/floor"), func(b *testing.B) {
+			b.ReportAllocs()
+			inTest(b, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { move(b, conns, net.Pipe) })
+			})
+		})
+	}
+}
+
+// move moves b.N pieces over so many connections.
+func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
+	var readers sync.WaitGroup
+	start := make(chan struct{})
+	for range conns {
+		reader, writer := pair()
+		readers.Go(func() {
+			_, _ = io.Copy(io.Discard, reader)
+			_ = reader.Close()
+		})
+		go func() {
+			<-start
+			for range (b.N + conns - 1) / conns {
+				_, _ = writer.Write([]byte("ten bytes."))
+				time.Sleep(100 * ms)
+			}
+			_ = writer.Close()
+		}()
+	}
+	close(start)
+	readers.Wait()
+}
