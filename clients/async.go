@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"reflect"
 	"sync"
 	"time"
 
@@ -65,9 +66,10 @@ type download struct {
 	tell    func(n int) // of every piece
 	done    func(poem []byte, err error)
 
-	cancel   func()        // of the dial
-	stop     func()        // of waiting for the context
-	conn     *reactor.Conn // nil until it is connected
+	ctx      context.Context // set when it is started
+	cancel   func()          // of the dial
+	stop     func()          // of waiting for the context
+	conn     *reactor.Conn   // nil until it is connected
 	poem     []byte
 	finished bool
 	last     time.Time      // when something happened last
@@ -76,8 +78,13 @@ type download struct {
 
 // start begins to connect.
 func (d *download) start(ctx context.Context) {
+	if ctx.Err() != nil {
+		d.finish(context.Cause(ctx))
+		return
+	}
+	d.ctx = ctx
 	d.sawByte()
-	d.cancel = d.reactor.Dial(dialKey{d.client, d.address},
+	d.cancel = d.reactor.Dial(d.dialKey(),
 		func(end context.Context) (net.Conn, error) {
 			return d.client.dial(valuesOf{end, ctx}, d.address)
 		},
@@ -89,6 +96,15 @@ func (d *download) start(ctx context.Context) {
 type dialKey struct {
 	client  *Client
 	address string
+	ctx     any // its values may matter to the dial function
+}
+
+func (d *download) dialKey() dialKey {
+	key := dialKey{d.client, d.address, d.ctx}
+	if !reflect.ValueOf(d.ctx).Comparable() {
+		key.ctx = d // it is like none but itself
+	}
+	return key
 }
 
 // valuesOf is a context with the values of another. The end of that other does
@@ -109,7 +125,7 @@ func (c valuesOf) Value(key any) any {
 func (d *download) connected(conn net.Conn, err error) {
 	d.cancel = nil
 	if err != nil {
-		d.finish(err)
+		d.finish(dialError(d.ctx, err))
 		return
 	}
 	d.conn = d.reactor.Add(conn, d)

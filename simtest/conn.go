@@ -36,11 +36,11 @@ type conn struct {
 	ports         portPair // the dialler's, to be freed
 
 	// Guarded by sim.mu.
-	posted uint64 // counts actions
-	closed bool   // here, by Close or with the simulation
-	reset  bool   // by the peer
-	err    error  // what the reset is reported as, once
-	linger int    // as in SetLinger
+	posted [kinds]uint64 // counts actions
+	closed bool          // here, by Close or with the simulation
+	reset  bool          // by the peer
+	err    error         // what the reset is reported as, once
+	linger int           // as in SetLinger
 
 	// What arrives.
 	readable     sync.Cond
@@ -130,7 +130,7 @@ func (c *conn) Close() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	if len(c.inbox) > 0 || c.linger == 0 {
-		c.postLocked(c.resetPeerLocked)
+		c.postLocked(sending, c.resetPeerLocked)
 	} else if !c.reset {
 		c.finishLocked()
 	}
@@ -141,7 +141,7 @@ func (c *conn) Close() error {
 // resetLocked closes the connection with a reset of the peer.
 func (c *conn) resetLocked() {
 	if !c.closed {
-		c.postLocked(c.resetPeerLocked)
+		c.postLocked(sending, c.resetPeerLocked)
 		c.vanishLocked()
 	}
 }

@@ -22,8 +22,19 @@ type key struct {
 	conn     uint64 // by order of dialling on that host
 	address  string // for a dial, which has no number yet: what is dialled
 	side     side   // of the connection
-	sequence uint64 // of that side, or of the host's dials
+	kind     kind   // a reader and a writer of one side may act at one instant
+	sequence uint64 // of that kind and side, or of the host's dials
 }
+
+// A kind is what an action of a connection is about.
+type kind int
+
+const (
+	wanting  kind = iota // for room in the window
+	granting             // room in the peer's
+	sending              // bytes, an end or a reset
+	kinds
+)
 
 func compareKeys(a, b key) int {
 	return cmp.Or(
@@ -31,6 +42,7 @@ func compareKeys(a, b key) int {
 		cmp.Compare(a.conn, b.conn),
 		cmp.Compare(a.address, b.address),
 		cmp.Compare(a.side, b.side),
+		cmp.Compare(a.kind, b.kind),
 		cmp.Compare(a.sequence, b.sequence))
 }
 

@@ -407,3 +407,18 @@ func runSelf(t *testing.T, test, env string) string {
 	require.Error(t, err, "it fails")
 	return string(output)
 }
+
+// An end that reads and writes at one instant, as a proxy or HTTP/2 does, is
+// seen in one order by its peer.
+func TestOrderOfReadingAndWriting(t *testing.T) {
+	repeats(t, 200, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		client, server := connected(t, sim)
+		_, _ = server.Write(make([]byte, 1<<20))
+		var ends sync.WaitGroup
+		ends.Go(func() { _, _ = server.Write(make([]byte, 1000)); note("server wrote") })
+		ends.Go(func() { _, _ = server.Read(make([]byte, 1)); note("server read") })
+		ends.Go(func() { time.Sleep(time.Second); _, _ = io.ReadFull(client, make([]byte, 1<<20)) })
+		ends.Go(func() { time.Sleep(time.Second); _, _ = client.Write([]byte("x")) })
+		ends.Wait()
+	})
+}

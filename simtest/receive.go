@@ -71,7 +71,7 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 func (c *conn) tookLocked(n int) {
 	c.taken += n
 	if c.taken >= window/2 || c.wanted {
-		c.postLocked(c.grantLocked)
+		c.postLocked(granting, c.grantLocked)
 	}
 }
 

@@ -22,7 +22,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		if n == len(p) {
 			return n, nil
 		}
-		c.postLocked(c.peer.wantLocked)
+		c.postLocked(wanting, c.peer.wantLocked)
 		c.writable.Wait()
 	}
 }
@@ -47,7 +47,7 @@ func (c *conn) writeErrorLocked() error {
 
 // transmitLocked sends bytes, which belong to the network from now on.
 func (c *conn) transmitLocked(data []byte) {
-	c.postLocked(func() {
+	c.postLocked(sending, func() {
 		c.sendLocked(len(data), func(n int) {
 			c.peer.arriveLocked(data[:n:n])
 			data = data[n:]
@@ -76,7 +76,7 @@ func (c *conn) finishLocked() {
 		return
 	}
 	c.finished = true
-	c.postLocked(func() {
+	c.postLocked(sending, func() {
 		c.sendLocked(0, func(int) {
 			if !c.peer.closed && !c.peer.reset {
 				c.peer.ended = true
@@ -87,15 +87,15 @@ func (c *conn) finishLocked() {
 }
 
 // postLocked hands the network something that the connection wants.
-func (c *conn) postLocked(do func()) {
-	c.posted++
-	c.sim.postLocked(c.key(), do)
+func (c *conn) postLocked(kind kind, do func()) {
+	c.posted[kind]++
+	k := c.key()
+	k.kind, k.sequence = kind, c.posted[kind]
+	c.sim.postLocked(k, do)
 }
 
 // key returns where the connection comes in the order of all.
-func (c *conn) key() key {
-	return key{host: c.dialHost, conn: c.number, side: c.side, sequence: c.posted}
-}
+func (c *conn) key() key { return key{host: c.dialHost, conn: c.number, side: c.side} }
 
 // sendLocked puts n bytes on their way to the peer; arrive is called for each
 // piece of them, with its size. With n = 0 it is called once, behind all that

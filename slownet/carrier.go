@@ -41,7 +41,7 @@ func (s *sender) carry(done chan struct{}) {
 			s.err, s.flight, s.flightSize = err, nil, 0
 		}
 		s.mu.Unlock()
-		s.land()
+		s.land() // once more, for writers who wait for room: there is some only now
 	}
 }
 

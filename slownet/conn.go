@@ -1,9 +1,11 @@
 package slownet
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -17,6 +19,7 @@ type Conn struct {
 	out           *sender // nil where the link passes everything at once
 	readDeadline  *deadline
 	writeDeadline *deadline
+	closed        atomic.Bool // by Close
 }
 
 // NewConn wraps a connection. It panics on an invalid link; see
@@ -40,21 +43,17 @@ func NewConn(inner net.Conn, config Config) *Conn {
 // Read reads what has arrived, as the inner connection does.
 func (c *Conn) Read(p []byte) (int, error) {
 	switch {
-	case c.isClosed():
+	case c.closed.Load():
 		return 0, c.opError("read", net.ErrClosed)
 	case len(p) > 0 && c.readDeadline.hasPassed():
 		return 0, c.opError("read", os.ErrDeadlineExceeded)
 	}
 	n, err := c.inner.Read(p)
-	if err != nil && c.isClosed() && errors.Is(err, os.ErrDeadlineExceeded) {
+	if err != nil && c.closed.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = c.opError("read", net.ErrClosed) // Close woke it while bytes were still leaving
 	}
 	return n, err
 }
-
-// isClosed reports whether Close was called, where the inner connection may
-// not know it yet.
-func (c *Conn) isClosed() bool { return c.out != nil && c.out.isClosed() }
 
 // Write puts p on its way. It returns when the last of its bytes has entered
 // the link, which with [Link.Rate] or [Link.Pace] can take a while; it does
@@ -62,7 +61,10 @@ func (c *Conn) isClosed() bool { return c.out != nil && c.out.isClosed() }
 // returned by the next Write.
 func (c *Conn) Write(p []byte) (int, error) {
 	if c.out == nil {
-		if len(p) > 0 && c.writeDeadline.hasPassed() {
+		switch {
+		case c.closed.Load():
+			return 0, c.opError("write", net.ErrClosed)
+		case len(p) > 0 && c.writeDeadline.hasPassed():
 			return 0, c.opError("write", os.ErrDeadlineExceeded)
 		}
 		return c.inner.Write(p)
@@ -82,12 +84,13 @@ func (c *Conn) CloseWrite() error {
 	if !ok {
 		return c.opError("close", errors.ErrUnsupported)
 	}
-	if c.out != nil {
-		if err := c.out.finish(c.writeDeadline); err != nil {
-			return c.opError("close", err)
-		}
+	if c.out == nil {
+		return inner.CloseWrite()
 	}
-	return inner.CloseWrite()
+	if err := c.out.finish(c.writeDeadline, inner.CloseWrite); err != nil {
+		return c.opError("close", err)
+	}
+	return nil
 }
 
 // CloseRead ends the stream in the direction that is read. It returns an error
@@ -111,20 +114,24 @@ func (c *Conn) CloseRead() error {
 // want, least of all in a testing/synctest bubble, where time stands still
 // while a goroutine waits for a lock.
 func (c *Conn) Close() error {
+	first := !c.closed.Swap(true)
 	if c.out == nil {
 		err := c.inner.Close()
 		c.readDeadline.stop()
 		c.writeDeadline.stop()
 		return err
 	}
-	first := c.out.refuse()
+	if !first {
+		<-c.out.drained
+		return c.inner.Close()
+	}
+	c.out.refuse()
 	c.readDeadline.close() // wakes readers; the inner connection stays open for what is in flight
 	c.writeDeadline.close()
-	lost := c.out.close(first)
-	if err := c.inner.Close(); err != nil {
-		return err
-	}
-	return lost
+	lost := c.out.drain()
+	err := c.inner.Close()
+	close(c.out.drained)
+	return cmp.Or(err, lost)
 }
 
 // SetLinger bounds how long Close waits for bytes that are still on their way:

@@ -10,17 +10,23 @@ import (
 const maxStall = 5 * time.Second
 
 // finish waits until the end of the stream has arrived, behind all that was
-// written.
-func (s *sender) finish(d *deadline) error {
+// written, and then has end end it.
+func (s *sender) finish(d *deadline, end func() error) error {
 	if err := s.takeTurn(d); err != nil {
 		return err
 	}
 	defer func() { s.turn <- struct{}{} }()
+	if err := s.check(d); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	carrier := s.carrier
 	wait := s.flow.Send(s.now(), 0).Arrive - s.now()
+	finished := s.finished
 	s.mu.Unlock()
-
+	if finished {
+		return nil
+	}
 	timer := s.clock.Timer(max(wait, 0))
 	defer timer.Stop()
 	if err := await(s, timer.C, d); err != nil {
@@ -31,53 +37,32 @@ func (s *sender) finish(d *deadline) error {
 			return err
 		}
 	}
+	if err := s.check(d); err != nil {
+		return err
+	}
+	if err := end(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finished = true
-	return s.err
+	return nil
 }
 
-// refuse makes blocked and later writes fail, and reports whether it is the
-// first call.
-func (s *sender) refuse() (first bool) {
+// refuse makes blocked and later writes fail.
+func (s *sender) refuse() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isClosed() {
-		return false
-	}
 	close(s.closed)
 	s.lingerLocked()
-	return true
 }
 
-// close waits, after refuse and when the write deadline is closed, until all
-// that was accepted has arrived or was discarded. If something was discarded
-// it resets the inner connection, so that the peer does not take what came for
-// the whole, and returns an error unless that was wished. It is told what
-// refuse has returned.
-func (s *sender) close(first bool) (lost error) {
-	if first {
-		s.drain()
-		close(s.drained)
-	}
-	<-s.drained
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lost == 0 {
-		return nil
-	}
-	if inner, ok := s.inner.(interface{ SetLinger(int) error }); ok {
-		_ = inner.SetLinger(0)
-	}
-	if s.linger == 0 {
-		return nil
-	}
-	return fmt.Errorf("slownet: close: the last %d bytes that were written were discarded", s.lost)
-}
-
-// drain is what close waits for: that all which was accepted has arrived, or
-// that the inner connection takes no more.
-func (s *sender) drain() {
+// drain waits, after refuse and when the write deadline is closed, until all
+// that was accepted has arrived, or the inner connection takes no more. If
+// something was discarded it has the inner connection reset, so that the peer
+// does not take what came for the whole, and returns an error unless that was
+// wished.
+func (s *sender) drain() (lost error) {
 	<-s.turn // whoever was writing has given up
 	s.mu.Lock()
 	carrier := s.carrier
@@ -92,6 +77,16 @@ func (s *sender) drain() {
 	if s.lingerEnd != nil {
 		s.lingerEnd.Stop()
 	}
+	if s.lost == 0 {
+		return nil
+	}
+	if inner, ok := s.inner.(interface{ SetLinger(int) error }); ok {
+		_ = inner.SetLinger(0)
+	}
+	if s.linger == 0 {
+		return nil
+	}
+	return fmt.Errorf("slownet: close: the last %d bytes that were written were discarded", s.lost)
 }
 
 // awaitLanding waits for the next piece in flight to land, and discards all

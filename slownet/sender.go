@@ -31,7 +31,7 @@ type sender struct {
 	turn    chan struct{} // holds a token while nobody writes: writers take turns
 	closed  chan struct{} // closed by close: nothing more is accepted
 	aborted chan struct{} // closed when what is in flight is to be discarded, at once
-	drained chan struct{} // closed when nothing is in flight after close
+	drained chan struct{} // closed when nothing is in flight after Close
 
 	mu         sync.Mutex    // guards what follows
 	flow       *Flow         // the writer that has the turn asks it
@@ -74,6 +74,12 @@ func (s *sender) write(p []byte, d *deadline) (n int, err error) {
 		return 0, err
 	}
 	defer func() { s.turn <- struct{}{} }()
+	s.mu.Lock()
+	finished := s.finished
+	s.mu.Unlock()
+	if finished {
+		return 0, os.NewSyscallError("write", syscall.EPIPE)
+	}
 	for len(p) > 0 {
 		at, err := s.waitUntilFree(d)
 		if err != nil {
@@ -124,9 +130,6 @@ func (s *sender) check(d *deadline) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.finished && s.err == nil {
-		return os.NewSyscallError("write", syscall.EPIPE)
-	}
 	return s.err
 }
 

@@ -344,23 +344,6 @@ func TestTimerBeforeTheAlarm(t *testing.T) {
 	})
 }
 
-// A timer that sets itself anew at once keeps nobody else from his turn.
-func TestTimersStarveNobody(t *testing.T) {
-	r := reactor.Reactor{Clock: clock.NewMock()} // whose time stands still
-	turns, called := 0, false
-	var again func()
-	again = func() {
-		if turns++; !called {
-			require.Less(t, turns, 1000)
-			r.AfterFunc(0, again)
-		}
-	}
-	r.AfterFunc(0, again)
-	r.Go(func() {}, func() { called = true })
-	require.NoError(t, r.Run())
-	assert.True(t, called)
-}
-
 func TestDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -20,7 +20,7 @@ type Timer struct {
 // unless the timer is stopped or Run ends before. A timer does not keep Run
 // going. It is for the loop only, or for the time before Run.
 func (r *Reactor) AfterFunc(d time.Duration, f func()) *Timer {
-	t := &Timer{timers: &r.timers, at: r.clock().Now().Add(d), f: f}
+	t := &Timer{timers: &r.timers, at: r.Now().Add(max(d, 0)), f: f}
 	r.timers.add(t)
 	return t
 }

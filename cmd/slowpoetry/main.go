@@ -119,7 +119,10 @@ func serve(o *options, stdout io.Writer) error {
 	lines.print(fmt.Sprintf("Serving %s on %s", o.poem, listener.Addr()))
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	err = server.Serve(listener)
-	<-lines.close()
+	select {
+	case <-lines.close():
+	case <-time.After(patience): // nobody reads them
+	}
 	if errors.Is(err, poetryserver.ErrServerClosed) {
 		return nil
 	}

@@ -1,0 +1,74 @@
+package clients_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// A countingContext counts who waits for its end.
+type countingContext struct {
+	context.Context
+	done    chan struct{}
+	waiting atomic.Int32
+}
+
+func (c *countingContext) Done() <-chan struct{} { return c.done }
+
+func (c *countingContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	var stopped atomic.Bool
+	return func() bool {
+		if !stopped.Swap(true) {
+			c.waiting.Add(-1)
+		}
+		return true
+	}
+}
+
+// The dial function sees the values of the caller's context, and nothing hangs
+// on that context when the poem is there, though the loop goes on.
+func TestContextOfADownload(t *testing.T) {
+	type key struct{}
+	for _, async := range []bool{false, true} {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listener, err := sim.Host("server").Listen("tcp", ":1")
+			require.NoError(t, err)
+			go func() {
+				conn, err := listener.Accept()
+				if assert.NoError(t, err) {
+					_, _ = conn.Write([]byte("poem"))
+					_ = conn.Close()
+				}
+			}()
+			ctx := &countingContext{Context: context.WithValue(context.Background(), key{}, "value"), done: make(chan struct{})}
+			client := &clients.Client{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				assert.Equal(t, "value", ctx.Value(key{}))
+				return sim.Host("client").DialContext(ctx, network, address)
+			}}
+			if !async {
+				poem, err := client.GetPoetry(ctx, "server:1")
+				assert.NoError(t, err)
+				assert.Equal(t, "poem", string(poem))
+				assert.Zero(t, ctx.waiting.Load())
+				return
+			}
+			var r reactor.Reactor
+			client.GetPoetryAsync(ctx, &r, "server:1", func(poem []byte, err error) {
+				assert.NoError(t, err)
+				assert.Equal(t, "poem", string(poem))
+			})
+			r.Go(func() { time.Sleep(time.Second) }, func() { assert.Zero(t, ctx.waiting.Load()) })
+			require.NoError(t, r.Run())
+		})
+	}
+}

@@ -1,0 +1,131 @@
+package reactor_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+)
+
+// A slowlyEnding connection's Read takes a while to notice that it was closed.
+type slowlyEnding struct {
+	net.Conn
+	ended atomic.Bool
+}
+
+func (c *slowlyEnding) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		time.Sleep(time.Second)
+		c.ended.Store(true)
+	}
+	return n, err
+}
+
+// When Run has returned, nothing of its own reads a connection any more.
+func TestNobodyReadsAfterRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		conn := &slowlyEnding{Conn: near}
+		var r reactor.Reactor
+		c := r.Add(conn, newCollector(1))
+		r.Go(func() { time.Sleep(time.Second) }, func() { assert.NoError(t, c.Close()) })
+		require.NoError(t, r.Run())
+		assert.True(t, conn.ended.Load())
+	})
+}
+
+// Of dials that are alike, it is the youngest that a canceled wish ends: who
+// has waited longest goes on with what was dialled first.
+func TestDialThatIsCanceledIsTheYoungest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		start := time.Now()
+		dial := func(ctx context.Context) (net.Conn, error) {
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(10 * time.Second):
+				near, _ := net.Pipe()
+				return near, nil
+			}
+		}
+		cancel := r.Dial("key", dial, func(net.Conn, error) { t.Error("it was canceled") })
+		r.Go(func() { time.Sleep(9 * time.Second) }, func() {
+			r.Dial("key", dial, func(conn net.Conn, err error) {
+				assert.NoError(t, err)
+				assert.Equal(t, 10*time.Second, time.Since(start))
+			})
+			cancel()
+		})
+		require.NoError(t, r.Run())
+	})
+}
+
+// Contexts that end before the loop looks are told of in the order in which
+// they were set, whichever ended first.
+func TestContextsThatEndAtOnce(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			var r reactor.Reactor
+			var got []int
+			first, cancelFirst := context.WithCancel(t.Context())
+			second, cancelSecond := context.WithCancel(t.Context())
+			r.AfterContext(first, func() { got = append(got, 1) })
+			r.AfterContext(second, func() { got = append(got, 2) })
+			r.Call(func() {
+				cancelSecond()
+				cancelFirst()
+			})
+			r.Go(func() { time.Sleep(time.Second) }, func() {})
+			require.NoError(t, r.Run())
+			assert.Equal(t, []int{1, 2}, got)
+		})
+	}
+}
+
+// A countingContext counts who waits for its end.
+type countingContext struct {
+	context.Context
+	done    chan struct{}
+	waiting atomic.Int32
+}
+
+func newCountingContext() *countingContext {
+	return &countingContext{Context: context.Background(), done: make(chan struct{})}
+}
+
+func (c *countingContext) Done() <-chan struct{} { return c.done }
+
+func (c *countingContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	var stopped atomic.Bool
+	return func() bool {
+		if !stopped.Swap(true) {
+			c.waiting.Add(-1)
+		}
+		return true
+	}
+}
+
+// Nothing hangs on a context any more that was stopped, or when Run has ended.
+func TestContextsAreLetGo(t *testing.T) {
+	var r reactor.Reactor
+	stopped, left := newCountingContext(), newCountingContext()
+	stop := r.AfterContext(stopped, func() {})
+	r.AfterContext(left, func() {})
+	assert.EqualValues(t, 1, stopped.waiting.Load())
+	assert.EqualValues(t, 1, left.waiting.Load())
+	stop()
+	assert.EqualValues(t, 0, stopped.waiting.Load())
+	require.NoError(t, r.Run())
+	assert.EqualValues(t, 0, left.waiting.Load())
+}

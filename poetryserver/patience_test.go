@@ -1,0 +1,72 @@
+package poetryserver_test
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/poetryserver"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// Below zero, there is no time-out: neither for a client that takes its time
+// to read, nor for one that has the poem and stays.
+func TestNoTimeout(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("server").Listen("tcp", ":1")
+		require.NoError(t, err)
+		server := &poetryserver.Server{Poem: make([]byte, 4<<20), Timeout: -1}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+		require.NoError(t, err)
+		time.Sleep(24 * time.Hour)
+		poem, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		assert.Len(t, poem, len(server.Poem))
+		time.Sleep(24 * time.Hour)
+		for range 2 {
+			_, err = conn.Write([]byte("still there?"))
+			assert.NoError(t, err)
+			time.Sleep(time.Second)
+		}
+		require.NoError(t, server.Close())
+		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+	})
+}
+
+// closingListener has the server closed while it accepts.
+type closingListener struct {
+	net.Listener
+	closeServer func() error
+}
+
+func (l *closingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		err = l.closeServer()
+	}
+	return conn, err
+}
+
+// A client that is accepted at the moment in which the server is closed is not
+// served.
+func TestCloseWhileAClientIsAccepted(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("server").Listen("tcp", ":1")
+		require.NoError(t, err)
+		server := &poetryserver.Server{Poem: []byte("poem"), Observer: func(e poetryserver.Event) { t.Errorf("told: %v", e) }}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(&closingListener{listener, server.Close}) }()
+		conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+		require.NoError(t, err)
+		got, err := io.ReadAll(conn)
+		assert.Empty(t, got)
+		assert.Error(t, err)
+		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+	})
+}

@@ -1,0 +1,80 @@
+package simtest_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A dial that comes to nothing gives its port back: all ports of a host are
+// used up by such dials, and can be used again.
+func TestPortsOfDialsThatFail(t *testing.T) {
+	const ports = 60999 - 32768 + 1
+	for name, test := range map[string]struct {
+		remote  string
+		timeout time.Duration
+		want    error
+	}{
+		"refused":                   {"b:2", time.Hour, syscall.ECONNREFUSED},
+		"canceled under way":        {"b:1", 1500 * ms, context.DeadlineExceeded},
+		"canceled while it is full": {"full:1", 2500 * ms, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				for _, host := range []string{"b", "full"} {
+					_, err := sim.Host(host).Listen("tcp", ":1")
+					require.NoError(t, err)
+				}
+				for range 4096 {
+					_, err := sim.Host("c").DialContext(t.Context(), "tcp", "full:1")
+					require.NoError(t, err)
+				}
+				a := sim.Host("a")
+				sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+				sim.SetLink("b", "a", slownet.Link{Latency: time.Second})
+				dialAll := func() {
+					ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
+					defer cancel()
+					var dials sync.WaitGroup
+					for range ports {
+						dials.Go(func() {
+							_, err := a.DialContext(ctx, "tcp", test.remote)
+							assert.ErrorIs(t, err, test.want)
+						})
+					}
+					dials.Wait()
+				}
+				dialAll()
+				time.Sleep(time.Hour)
+				if !t.Failed() {
+					ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
+					defer cancel()
+					_, err := a.DialContext(ctx, "tcp", test.remote)
+					assert.ErrorIs(t, err, test.want)
+				}
+			})
+		})
+	}
+}
+
+// A dial does not get a port that one of the host's listeners has.
+func TestPortOfAListener(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		_, err = sim.Host("a").Listen("tcp", ":32768")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
+		require.NoError(t, err)
+		assert.Equal(t, 32769, conn.LocalAddr().(*net.TCPAddr).Port)
+	})
+}

@@ -1,0 +1,108 @@
+package simtest_test
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// windowSize is how much may be sent that was not read.
+const windowSize = 1 << 20
+
+// connected returns both ends of a connection from host a to host b.
+func connected(t *testing.T, sim *simtest.Sim) (client, server net.Conn) {
+	t.Helper()
+	listener, err := sim.Host("b").Listen("tcp", ":1")
+	require.NoError(t, err)
+	client, err = sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
+	require.NoError(t, err)
+	server, err = listener.Accept()
+	require.NoError(t, err)
+	return client, server
+}
+
+// A writer that waits goes on as soon as there is room, however little.
+func TestLittleRoomInTheWindow(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		start := time.Now()
+		go func() {
+			for range 3 {
+				time.Sleep(time.Second)
+				_, err := io.ReadFull(server, make([]byte, 1000))
+				assert.NoError(t, err)
+			}
+		}()
+		require.NoError(t, client.SetWriteDeadline(start.Add(time.Minute)))
+		_, err := client.Write(make([]byte, windowSize+3000))
+		require.NoError(t, err)
+		assert.Equal(t, 3*time.Second, time.Since(start))
+	})
+}
+
+// A writer that comes later finds the room that was made meanwhile.
+func TestRoomIsToldBeforeItIsWanted(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("b", "a", slownet.Link{Latency: 100 * ms})
+		client, server := connected(t, sim)
+		_, err := client.Write(make([]byte, windowSize))
+		require.NoError(t, err)
+		_, err = io.ReadFull(server, make([]byte, windowSize))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		start := time.Now()
+		_, err = client.Write(make([]byte, windowSize))
+		require.NoError(t, err)
+		assert.Zero(t, time.Since(start))
+	})
+}
+
+// CloseWrite ends a Write that waits for room.
+func TestCloseWriteWakesAWriter(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, _ := connected(t, sim)
+		go func() {
+			time.Sleep(time.Second)
+			assert.NoError(t, client.(half).CloseWrite())
+		}()
+		require.NoError(t, client.SetWriteDeadline(time.Now().Add(time.Minute)))
+		n, err := client.Write(make([]byte, 2*windowSize))
+		assert.Equal(t, windowSize, n)
+		assert.ErrorIs(t, err, syscall.EPIPE)
+		assert.Equal(t, time.Second, sim.Elapsed())
+	})
+}
+
+// Who asks to be notified late is notified at once, of a reset, of the end of
+// reading and of a connection that is closed as of bytes.
+func TestNotifyReadableAfterTheEvent(t *testing.T) {
+	for name, happen := range map[string]func(client, server net.Conn) error{
+		"bytes": func(_, server net.Conn) error { _, err := server.Write([]byte("x")); return err },
+		"end":   func(_, server net.Conn) error { return server.(half).CloseWrite() },
+		"reset": func(_, server net.Conn) error {
+			_ = server.(half).SetLinger(0)
+			return server.Close()
+		},
+		"reading ended": func(client, _ net.Conn) error { return client.(half).CloseRead() },
+		"closed":        func(client, _ net.Conn) error { return client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				client, server := connected(t, sim)
+				require.NoError(t, happen(client, server))
+				time.Sleep(ms)
+				notified := 0
+				client.(interface{ NotifyReadable(func()) }).NotifyReadable(func() { notified++ })
+				assert.Equal(t, 1, notified)
+			})
+		})
+	}
+}
