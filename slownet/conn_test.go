@@ -33,6 +33,7 @@ func TestConformance(t *testing.T) {
 	for name, link := range links {
 		config := Config{Write: link}
 		t.Run(name+"/pipe", func(t *testing.T) {
+			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				p1, p2 := net.Pipe()
 				c1, c2 = NewConn(p1, config), NewConn(p2, config)
@@ -40,6 +41,7 @@ func TestConformance(t *testing.T) {
 			})
 		})
 		t.Run(name+"/tcp", func(t *testing.T) {
+			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				c1, c2 = tcpPair(t, config)
 				return c1, c2, func() { c1.Close(); c2.Close() }, nil
@@ -205,6 +207,7 @@ func TestLingerCutsAWaitingClose(t *testing.T) {
 // A peer that reads slowly gets everything, however long it takes, as long as
 // it reads; one that stops is reset, and does not take a part for the whole.
 func TestCloseAndASlowReader(t *testing.T) {
+	t.Parallel()
 	const size = 15 << 20
 	for _, pause := range []time.Duration{20 * ms, 0} {
 		c1, c2 := tcpPair(t, Config{Write: Link{Latency: ms}})
