@@ -230,13 +230,13 @@ func TestContext(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		address := poet(t, n, "never to be heard", slownet.Pace{Bytes: 5, Wait: time.Hour})
 		for what, addresses := range map[string][]string{"reading": {address, address}, "connecting": {"nowhere:1", "nowhere:2"}} {
+			start := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 			defer cancel()
 			client := &clients.Client{Dial: n.Dial}
 			if what == "connecting" {
 				client.Dial = blackhole
 			}
-			start := time.Now()
 			for _, result := range modes[mode].get(client, ctx, addresses) {
 				assert.ErrorIs(t, result.Err, context.DeadlineExceeded, what)
 			}
