@@ -100,12 +100,7 @@ func TestOrderInLockStep(t *testing.T) {
 // Both ends of one connection that speak at one instant are heard in one order.
 func TestOrderOfBothEnds(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
-		listener, err := sim.Host("b").Listen("tcp", ":1")
-		require.NoError(t, err)
-		client, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
-		require.NoError(t, err)
-		server, err := listener.Accept()
-		require.NoError(t, err)
+		client, server := connected(t, sim)
 		var ends sync.WaitGroup
 		for name, conn := range map[string]net.Conn{"client": client, "server": server} {
 			ends.Go(func() {
@@ -125,12 +120,7 @@ func TestOrderOfBothEnds(t *testing.T) {
 // instant.
 func TestOrderAtAFullWindow(t *testing.T) {
 	repeats(t, 90, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
-		listener, err := sim.Host("b").Listen("tcp", ":1")
-		require.NoError(t, err)
-		client, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
-		require.NoError(t, err)
-		server, err := listener.Accept()
-		require.NoError(t, err)
+		client, server := connected(t, sim)
 		var ends sync.WaitGroup
 		ends.Go(func() {
 			_, err := server.Write(make([]byte, 1<<20))
@@ -159,13 +149,8 @@ func TestOrderAtAFullWindow(t *testing.T) {
 // At the very instant of a deadline nothing is read or written any more.
 func TestOrderAtADeadline(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
-		listener, err := sim.Host("b").Listen("tcp", ":1")
-		require.NoError(t, err)
-		conn, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
-		require.NoError(t, err)
-		peer, err := listener.Accept()
-		require.NoError(t, err)
-		_, err = peer.Write([]byte("there"))
+		conn, peer := connected(t, sim)
+		_, err := peer.Write([]byte("there"))
 		require.NoError(t, err)
 		require.NoError(t, conn.SetDeadline(time.Now().Add(100*ms)))
 		time.Sleep(100 * ms)
@@ -202,12 +187,7 @@ func TestWindowIsARoundTrip(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", slownet.Link{Latency: 100 * ms})
 		sim.SetLink("b", "a", slownet.Link{Latency: 150 * ms})
-		listener, err := sim.Host("b").Listen("tcp", ":1")
-		require.NoError(t, err)
-		conn, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
-		require.NoError(t, err)
-		peer, err := listener.Accept()
-		require.NoError(t, err)
+		conn, peer := connected(t, sim)
 		start := time.Now()
 		go func() {
 			_, err := conn.Write(make([]byte, 4<<20))
@@ -226,13 +206,8 @@ func TestWindowIsARoundTrip(t *testing.T) {
 func TestResetComesBehindTheData(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", slownet.Link{Rate: 8 * slownet.Kbps})
-		listener, err := sim.Host("b").Listen("tcp", ":1")
-		require.NoError(t, err)
-		conn, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
-		require.NoError(t, err)
-		peer, err := listener.Accept()
-		require.NoError(t, err)
-		_, err = peer.Write(make([]byte, 3000))
+		conn, peer := connected(t, sim)
+		_, err := peer.Write(make([]byte, 3000))
 		require.NoError(t, err)
 		require.NoError(t, peer.(half).SetLinger(0))
 		require.NoError(t, peer.Close())

@@ -492,12 +492,7 @@ func TestDialIsCanceledUnderWay(t *testing.T) {
 func TestLinks(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", slownet.Link{Latency: 50 * ms, Rate: slownet.Mbps})
-		listener, err := sim.Host("b").Listen("tcp", ":1")
-		require.NoError(t, err)
-		conn, err := sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
-		require.NoError(t, err)
-		peer, err := listener.Accept()
-		require.NoError(t, err)
+		conn, peer := connected(t, sim)
 
 		start := sim.Elapsed()
 		write := func(c net.Conn, n int) {
