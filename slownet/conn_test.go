@@ -158,6 +158,12 @@ func TestWriteDeadlineInThePace(t *testing.T) {
 }
 
 func TestCloseWakesAWriter(t *testing.T) {
+	for range 200 {
+		testCloseWakesAWriter(t)
+	}
+}
+
+func testCloseWakesAWriter(t *testing.T) {
 	inBubble(t, Link{Pace: Pace{10, time.Hour}}, func(c *Conn, arrivals func() []arrival) {
 		failed := make(chan error, 1)
 		go func() {

@@ -29,7 +29,7 @@ type sender struct {
 	direct bool      // bytes arrive as they leave
 
 	turn    chan struct{} // holds a token while nobody writes: writers take turns
-	closed  chan struct{} // closed by close: nothing more is accepted
+	closed  chan struct{} // closed by refuse: nothing more is accepted
 	aborted chan struct{} // closed when what is in flight is to be discarded, at once
 	drained chan struct{} // closed when nothing is in flight after Close
 
@@ -114,6 +114,9 @@ func await[T any](s *sender, c <-chan T, d *deadline) error {
 	case <-s.closed:
 		return net.ErrClosed
 	case <-d.done():
+		if s.isClosed() {
+			return net.ErrClosed // Close ends the deadline as well
+		}
 		return os.ErrDeadlineExceeded
 	}
 }
