@@ -114,6 +114,7 @@ type valuesOf struct {
 	values context.Context
 }
 
+// Value returns the embedded context's value, or else the other's.
 func (c valuesOf) Value(key any) any {
 	if value := c.Context.Value(key); value != nil {
 		return value

@@ -77,6 +77,7 @@ type StallError struct {
 	Timeout   time.Duration // how long nothing happened
 }
 
+// Error says what the server did not do, and for how long.
 func (e *StallError) Error() string {
 	if e.Connected {
 		return fmt.Sprintf("stalled: no byte for %v", e.Timeout)
@@ -92,6 +93,7 @@ type TooLongError struct {
 	MaxBytes int64 // the limit
 }
 
+// Error names the limit.
 func (e *TooLongError) Error() string {
 	return fmt.Sprintf("too long: more than the limit of %d bytes", e.MaxBytes)
 }

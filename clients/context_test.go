@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,28 +12,9 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
-
-// A countingContext counts who waits for its end.
-type countingContext struct {
-	context.Context
-	done    chan struct{}
-	waiting atomic.Int32
-}
-
-func (c *countingContext) Done() <-chan struct{} { return c.done }
-
-func (c *countingContext) AfterFunc(func()) (stop func() bool) {
-	c.waiting.Add(1)
-	var stopped atomic.Bool
-	return func() bool {
-		if !stopped.Swap(true) {
-			c.waiting.Add(-1)
-		}
-		return true
-	}
-}
 
 // The dial function sees the values of the caller's context, and nothing hangs
 // on that context when the poem is there, though the loop goes on.
@@ -51,7 +31,7 @@ func TestContextOfADownload(t *testing.T) {
 					_ = conn.Close()
 				}
 			}()
-			ctx := &countingContext{Context: context.WithValue(context.Background(), key{}, "value"), done: make(chan struct{})}
+			ctx := testnet.NewCountingContext(context.WithValue(context.Background(), key{}, "value"))
 			client := &clients.Client{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 				assert.Equal(t, "value", ctx.Value(key{}))
 				return sim.Host("client").DialContext(ctx, network, address)
@@ -60,7 +40,7 @@ func TestContextOfADownload(t *testing.T) {
 				poem, err := client.GetPoetry(ctx, "server:1")
 				assert.NoError(t, err)
 				assert.Equal(t, "poem", string(poem))
-				assert.Zero(t, ctx.waiting.Load())
+				assert.Zero(t, ctx.Waiting())
 				return
 			}
 			var r reactor.Reactor
@@ -68,7 +48,7 @@ func TestContextOfADownload(t *testing.T) {
 				assert.NoError(t, err)
 				assert.Equal(t, "poem", string(poem))
 			})
-			r.Go(func() { time.Sleep(time.Second) }, func() { assert.Zero(t, ctx.waiting.Load()) })
+			r.Go(func() { time.Sleep(time.Second) }, func() { assert.Zero(t, ctx.Waiting()) })
 			require.NoError(t, r.Run())
 		})
 	}

@@ -76,9 +76,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite lets what was written arrive, and then ends the stream in this
-// direction; later writes fail as on a socket. It waits for that. It returns an error that matches errors.ErrUnsupported where the
-// inner connection cannot do that.
+// CloseWrite lets what was written arrive, waits for that, and then ends the
+// stream in this direction; later writes fail as on a socket. It returns an
+// error that matches errors.ErrUnsupported where the inner connection cannot do
+// that.
 func (c *Conn) CloseWrite() error {
 	inner, ok := c.inner.(interface{ CloseWrite() error })
 	if !ok {

@@ -10,7 +10,7 @@ import (
 const maxStall = 5 * time.Second
 
 // finish waits until the end of the stream has arrived, behind all that was
-// written, and then has end end it.
+// written, and then calls end, which ends it in the inner connection.
 func (s *sender) finish(d *deadline, end func() error) error {
 	if err := s.takeTurn(d); err != nil {
 		return err

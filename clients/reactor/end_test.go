@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
 // A slowlyEnding connection's Read takes a while to notice that it was closed.
@@ -92,40 +93,16 @@ func TestContextsThatEndAtOnce(t *testing.T) {
 	}
 }
 
-// A countingContext counts who waits for its end.
-type countingContext struct {
-	context.Context
-	done    chan struct{}
-	waiting atomic.Int32
-}
-
-func newCountingContext() *countingContext {
-	return &countingContext{Context: context.Background(), done: make(chan struct{})}
-}
-
-func (c *countingContext) Done() <-chan struct{} { return c.done }
-
-func (c *countingContext) AfterFunc(func()) (stop func() bool) {
-	c.waiting.Add(1)
-	var stopped atomic.Bool
-	return func() bool {
-		if !stopped.Swap(true) {
-			c.waiting.Add(-1)
-		}
-		return true
-	}
-}
-
 // Nothing hangs on a context any more that was stopped, or when Run has ended.
 func TestContextsAreLetGo(t *testing.T) {
 	var r reactor.Reactor
-	stopped, left := newCountingContext(), newCountingContext()
+	stopped, left := testnet.NewCountingContext(context.Background()), testnet.NewCountingContext(context.Background())
 	stop := r.AfterContext(stopped, func() {})
 	r.AfterContext(left, func() {})
-	assert.EqualValues(t, 1, stopped.waiting.Load())
-	assert.EqualValues(t, 1, left.waiting.Load())
+	assert.EqualValues(t, 1, stopped.Waiting())
+	assert.EqualValues(t, 1, left.Waiting())
 	stop()
-	assert.EqualValues(t, 0, stopped.waiting.Load())
+	assert.EqualValues(t, 0, stopped.Waiting())
 	require.NoError(t, r.Run())
-	assert.EqualValues(t, 0, left.waiting.Load())
+	assert.EqualValues(t, 0, left.Waiting())
 }

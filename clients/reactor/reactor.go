@@ -92,8 +92,9 @@ func (r *Reactor) Go(work, then func()) {
 
 // Run is the loop. It returns nil when no connection is open and nothing that
 // was handed to Call, Go or Dial is left to do; timers that have not fired by
-// then never will, nor what waits for contexts. It returns an error when the system cannot wait any more. After
-// it has returned it may be called again; two calls at once are not allowed.
+// then never will, nor what waits for contexts. It returns an error when the
+// system cannot wait any more. After it has returned it may be called again;
+// two calls at once are not allowed.
 func (r *Reactor) Run() error {
 	defer r.finish()
 	for {

@@ -1,9 +1,7 @@
 package reactor_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -13,10 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -300,127 +296,6 @@ func TestGoDoesNotBlockTheLoop(t *testing.T) {
 	assert.Equal(t, []string{"call", "job"}, order)
 }
 
-func TestTimers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r reactor.Reactor
-		start := time.Now()
-		type firing struct {
-			name string
-			at   time.Duration
-		}
-		var got []firing
-		note := func(name string) func() { return func() { got = append(got, firing{name, time.Since(start)}) } }
-		r.AfterFunc(30*ms, note("c"))
-		r.AfterFunc(10*ms, note("a1"))
-		r.AfterFunc(10*ms, note("a2"))
-		r.AfterFunc(10*ms, func() {
-			note("a3")()
-			r.AfterFunc(5*ms, note("b"))
-			r.AfterFunc(0, note("a4"))
-		})
-		stopped := r.AfterFunc(20*ms, note("never"))
-		stopped.Stop()
-		stopped.Stop()
-		r.AfterFunc(2*time.Hour, note("too late: Run has ended"))
-		r.Go(func() { time.Sleep(time.Hour) }, note("job"))
-		require.NoError(t, r.Run())
-		assert.Equal(t, []firing{{"a1", 10 * ms}, {"a2", 10 * ms}, {"a3", 10 * ms}, {"a4", 10 * ms}, {"b", 15 * ms}, {"c", 30 * ms}, {"job", time.Hour}}, got)
-		stopped.Stop()
-	})
-}
-
-// A timer that is set later but is due sooner moves the alarm forward.
-func TestTimerBeforeTheAlarm(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r reactor.Reactor
-		start := time.Now()
-		var fired []time.Duration
-		note := func() { fired = append(fired, time.Since(start)) }
-		r.AfterFunc(time.Hour, note)
-		r.Go(func() { time.Sleep(time.Minute) }, func() { r.AfterFunc(time.Minute, note) })
-		r.Go(func() { time.Sleep(2 * time.Hour) }, func() {})
-		require.NoError(t, r.Run())
-		assert.Equal(t, []time.Duration{2 * time.Minute, time.Hour}, fired)
-	})
-}
-
-func TestDial(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r reactor.Reactor
-		start := time.Now()
-		var got []string
-		near, far := net.Pipe()
-		defer far.Close()
-		late, lateFar := net.Pipe()
-		dial := func(d time.Duration, conn net.Conn, err error) func(context.Context) (net.Conn, error) {
-			return func(ctx context.Context) (net.Conn, error) {
-				time.Sleep(d)
-				return conn, err
-			}
-		}
-		then := func(name string) func(net.Conn, error) {
-			return func(conn net.Conn, err error) {
-				got = append(got, fmt.Sprint(name, " ", conn != nil, " ", err, " ", time.Since(start)))
-				if conn != nil {
-					_ = conn.Close()
-				}
-			}
-		}
-		// The one that is done first is for the one that was asked for first.
-		r.Dial("a", dial(3*time.Second, nil, errors.New("broken")), then("first"))
-		r.Dial("a", dial(time.Second, near, nil), then("second"))
-		r.Dial("b", dial(2*time.Second, nil, errors.New("b")), then("other"))
-		// One that is taken back is closed, if it comes all the same, and its
-		// context ends.
-		cancel := r.Dial("c", dial(4*time.Second, late, nil), then("never"))
-		r.AfterFunc(time.Second/2, cancel)
-		cancel = r.Dial("d", func(ctx context.Context) (net.Conn, error) {
-			<-ctx.Done()
-			got = append(got, fmt.Sprint("canceled ", time.Since(start)))
-			return nil, ctx.Err()
-		}, then("never"))
-		r.AfterFunc(time.Second/4, func() { cancel(); cancel() })
-		require.NoError(t, r.Run())
-		assert.Equal(t, []string{"canceled 250ms", "first true <nil> 1s", "other false b 2s", "second false broken 3s"}, got)
-		assert.Equal(t, 4*time.Second, time.Since(start))
-		_, err := lateFar.Read(make([]byte, 1))
-		assert.Equal(t, io.EOF, err, "what came too late was closed")
-	})
-}
-
-// key is of a value in a context.
-type key struct{}
-
-func TestAfterContext(t *testing.T) {
-	for range 50 {
-		synctest.Test(t, func(t *testing.T) {
-			var r reactor.Reactor
-			var got []int
-			note := func(i int) func() { return func() { got = append(got, i) } }
-			first, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			second, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-			defer cancel()
-			r.AfterContext(first, note(1))
-			r.AfterContext(second, note(2))
-			var stop4 func()
-			r.AfterContext(first, func() { note(3)(); stop4() })
-			stop4 = r.AfterContext(first, note(4))
-			r.AfterContext(context.WithValue(first, key{}, "value"), note(5))
-			stop := r.AfterContext(second, note(6))
-			stop()
-			stop()
-			r.AfterContext(context.Background(), note(7))()
-			later, cancel := context.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
-			r.AfterContext(later, note(8))
-			r.Go(func() { time.Sleep(time.Minute) }, func() {})
-			require.NoError(t, r.Run())
-			assert.Equal(t, []int{1, 3, 5, 2}, got)
-		})
-	}
-}
-
 // When Run has ended, it has given everything back.
 func TestDescriptorsAreClosed(t *testing.T) {
 	count := func() int {
@@ -439,45 +314,6 @@ func TestDescriptorsAreClosed(t *testing.T) {
 		require.NoError(t, r.Run())
 	}
 	assert.LessOrEqual(t, count(), before)
-}
-
-// A timer alone does not keep the loop going.
-func TestTimerDoesNotKeepRunGoing(t *testing.T) {
-	var r reactor.Reactor
-	r.AfterFunc(time.Hour, func() { t.Error("it fired") })
-	require.NoError(t, r.Run())
-}
-
-// Timers go by the injected clock, also while the loop waits for a socket.
-func TestMockClock(t *testing.T) {
-	eachKind := map[string]func(t *testing.T) (net.Conn, net.Conn){"tcp": kinds["tcp"], "pipe": kinds["pipe"]}
-	for name, pair := range eachKind {
-		t.Run(name, func(t *testing.T) {
-			near, far := pair(t)
-			defer far.Close()
-			mock := clock.NewMock()
-			r := reactor.Reactor{Clock: mock}
-			c := r.Add(near, newCollector(1))
-			fired := make(chan struct{})
-			r.Call(func() {
-				r.AfterFunc(time.Hour, func() {
-					close(fired)
-					_ = c.Close()
-				})
-			})
-			ran := make(chan error, 1)
-			go func() { ran <- r.Run() }()
-			for waiting := true; waiting; { // the timer may not be set yet
-				mock.Add(time.Hour)
-				select {
-				case <-fired:
-					waiting = false
-				default:
-				}
-			}
-			require.NoError(t, <-ran)
-		})
-	}
 }
 
 // The loop sleeps in the runtime's poller: waiting costs no processor time and

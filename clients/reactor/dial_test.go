@@ -1,0 +1,94 @@
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+)
+
+func TestDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		start := time.Now()
+		var got []string
+		near, far := net.Pipe()
+		defer far.Close()
+		late, lateFar := net.Pipe()
+		dial := func(d time.Duration, conn net.Conn, err error) func(context.Context) (net.Conn, error) {
+			return func(ctx context.Context) (net.Conn, error) {
+				time.Sleep(d)
+				return conn, err
+			}
+		}
+		then := func(name string) func(net.Conn, error) {
+			return func(conn net.Conn, err error) {
+				got = append(got, fmt.Sprint(name, " ", conn != nil, " ", err, " ", time.Since(start)))
+				if conn != nil {
+					_ = conn.Close()
+				}
+			}
+		}
+		// The one that is done first is for the one that was asked for first.
+		r.Dial("a", dial(3*time.Second, nil, errors.New("broken")), then("first"))
+		r.Dial("a", dial(time.Second, near, nil), then("second"))
+		r.Dial("b", dial(2*time.Second, nil, errors.New("b")), then("other"))
+		// One that is taken back is closed, if it comes all the same, and its
+		// context ends.
+		cancel := r.Dial("c", dial(4*time.Second, late, nil), then("never"))
+		r.AfterFunc(time.Second/2, cancel)
+		cancel = r.Dial("d", func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			got = append(got, fmt.Sprint("canceled ", time.Since(start)))
+			return nil, ctx.Err()
+		}, then("never"))
+		r.AfterFunc(time.Second/4, func() { cancel(); cancel() })
+		require.NoError(t, r.Run())
+		assert.Equal(t, []string{"canceled 250ms", "first true <nil> 1s", "other false b 2s", "second false broken 3s"}, got)
+		assert.Equal(t, 4*time.Second, time.Since(start))
+		_, err := lateFar.Read(make([]byte, 1))
+		assert.Equal(t, io.EOF, err, "what came too late was closed")
+	})
+}
+
+// key is of a value in a context.
+type key struct{}
+
+func TestAfterContext(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			var r reactor.Reactor
+			var got []int
+			note := func(i int) func() { return func() { got = append(got, i) } }
+			first, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			second, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			r.AfterContext(first, note(1))
+			r.AfterContext(second, note(2))
+			var stop4 func()
+			r.AfterContext(first, func() { note(3)(); stop4() })
+			stop4 = r.AfterContext(first, note(4))
+			r.AfterContext(context.WithValue(first, key{}, "value"), note(5))
+			stop := r.AfterContext(second, note(6))
+			stop()
+			stop()
+			r.AfterContext(context.Background(), note(7))()
+			later, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			r.AfterContext(later, note(8))
+			r.Go(func() { time.Sleep(time.Minute) }, func() {})
+			require.NoError(t, r.Run())
+			assert.Equal(t, []int{1, 3, 5, 2}, got)
+		})
+	}
+}

@@ -1,0 +1,37 @@
+package testnet
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// A CountingContext counts who waits for its end, which never comes.
+type CountingContext struct {
+	context.Context
+	done    chan struct{}
+	waiting atomic.Int32
+}
+
+// NewCountingContext returns a context with the values of another.
+func NewCountingContext(values context.Context) *CountingContext {
+	return &CountingContext{Context: values, done: make(chan struct{})}
+}
+
+// Waiting returns how many calls of context.AfterFunc have not been stopped.
+func (c *CountingContext) Waiting() int { return int(c.waiting.Load()) }
+
+// Done returns a channel that is never closed.
+func (c *CountingContext) Done() <-chan struct{} { return c.done }
+
+// AfterFunc is what context.AfterFunc calls.
+func (c *CountingContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting.Add(1)
+	var stopped atomic.Bool
+	return func() bool {
+		first := !stopped.Swap(true)
+		if first {
+			c.waiting.Add(-1)
+		}
+		return first
+	}
+}
