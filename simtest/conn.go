@@ -84,7 +84,7 @@ func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.Ad
 		remote:   net.TCPAddrFromAddrPort(remote),
 		linger:   -1,
 		route:    host.sim.routeLocked(host.name, to.name),
-		flow:     slownet.NewFlow(slownet.Link{}),
+		flow:     slownet.NewFlow(slownet.Link{}, number<<1),
 	}
 	c.readable.L, c.writable.L = &c.sim.mu, &c.sim.mu
 	c.readDeadline.wake = c.readable.Broadcast

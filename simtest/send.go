@@ -107,9 +107,23 @@ func (c *conn) sendLocked(n int, arrive func(n int)) {
 	}
 	for {
 		piece := c.flow.Send(c.sim.now(), n)
+		if piece.Failed {
+			c.sim.queue.push(piece.Arrive, c.giveUpLocked)
+			return
+		}
 		c.sim.queue.push(piece.Arrive, func() { arrive(piece.Bytes) })
 		if n -= piece.Bytes; n <= 0 {
 			return
 		}
 	}
+}
+
+// giveUpLocked is what happens when bytes were lost too often in a row.
+func (c *conn) giveUpLocked() {
+	if c.closed || c.reset {
+		return
+	}
+	c.reset, c.err = true, syscall.ETIMEDOUT
+	c.tellLocked()
+	c.writable.Broadcast()
 }

@@ -1,73 +1,111 @@
 package slownet
 
-import (
-	"net"
-	"time"
-)
+import "syscall"
 
-// flying is a piece in flight.
-type flying struct {
-	data   []byte
-	arrive time.Duration
-}
+// chunk is how much the inner connection is handed at a time: in larger pieces
+// it would not show that it still takes something.
+const chunk = bufferSize
 
-// carry is the carrier: it hands on what is in flight, each piece when it
-// arrives.
-func (s *sender) carry(done chan struct{}) {
-	defer close(done)
-	for {
-		s.mu.Lock()
-		if len(s.flight) == 0 {
-			s.carrier, s.flight = nil, nil
-			s.mu.Unlock()
-			return
-		}
-		piece := s.flight[0]
-		wait := piece.arrive - s.now()
-		s.mu.Unlock()
-
-		err := s.sleep(wait)
-		for left := piece.data; err == nil && len(left) > 0; {
-			var n int
-			n, err = s.inner.Write(left[:min(len(left), chunk)])
-			left = left[n:]
-			s.land()
-		}
-
-		s.mu.Lock()
-		s.flight = s.flight[1:]
-		s.flightSize -= len(piece.data)
-		if err != nil {
-			s.err, s.flight, s.flightSize = err, nil, 0
-		}
-		s.mu.Unlock()
-		s.land() // once more, for writers who wait for room: there is some only now
-	}
-}
-
-// chunk is how much of a piece the inner connection is handed at a time: in
-// larger ones it would not show that it still takes something.
-const chunk = 64 << 10
-
-// land tells those who wait for it that something has landed.
-func (s *sender) land() {
+// carry is the carrier: it puts what waits into flight, and hands on what has
+// arrived.
+func (s *sender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.landed)
-	s.landed = make(chan struct{})
+	for len(s.flight)+len(s.waiting) > 0 {
+		switch now := s.now(); {
+		case s.aborted:
+			s.discardLocked()
+		case s.stalled:
+			s.waitLocked(&s.work, never)
+		case len(s.waiting) > 0 && s.flow.Free() <= now:
+			s.launchWaitingLocked()
+		case len(s.flight) > 0 && s.flight[0].arrive <= now:
+			s.landLocked()
+		default:
+			until := never
+			if len(s.flight) > 0 {
+				until = s.flight[0].arrive
+			}
+			if len(s.waiting) > 0 && (until == never || s.flow.Free() < until) {
+				until = s.flow.Free()
+			}
+			s.waitLocked(&s.work, until)
+		}
+	}
+	s.flight, s.waiting, s.block = nil, nil, nil
+	if s.hungUp {
+		s.mu.Unlock()
+		_ = s.conn.closeInner()
+		s.mu.Lock()
+	}
+	s.restLocked()
 }
 
-// sleep waits for d to pass, or for the abort.
-func (s *sender) sleep(d time.Duration) error {
-	if d <= 0 {
-		return nil
+// launchWaitingLocked puts the first of the waiting bytes into flight.
+func (s *sender) launchWaitingLocked() {
+	n := s.launchLocked(s.madeUpLocked(s.since), s.waiting, false)
+	s.waiting = s.waiting[n:]
+	s.since = max(s.since, s.flow.Free())
+	s.landings++
+	s.changed.wake()
+}
+
+// arrivedLocked returns how many pieces have arrived: all that fit in a chunk,
+// and one at least.
+func (s *sender) arrivedLocked() int {
+	now, size := s.now(), 0
+	for i, piece := range s.flight {
+		if size += len(piece.data); piece.arrive > now || piece.failed || size > chunk {
+			return max(1, i)
+		}
 	}
-	timer := s.clock.Timer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-s.aborted:
-		return net.ErrClosed
+	return len(s.flight)
+}
+
+// landLocked hands the pieces on that have arrived, as many as make a chunk.
+func (s *sender) landLocked() {
+	if s.flight[0].failed {
+		s.mu.Unlock()
+		s.conn.breakOff(syscall.ETIMEDOUT)
+		s.mu.Lock()
+		return
 	}
+	data, pieces := s.flight[0].data, s.arrivedLocked()
+	if pieces > 1 {
+		buffer := getBuffer()
+		defer putBuffer(buffer)
+		data = buffer[:0]
+		for _, piece := range s.flight[:pieces] {
+			data = append(data, piece.data...)
+		}
+	}
+	var err error
+	for left := data; err == nil && len(left) > 0 && !s.aborted; {
+		var n int
+		s.mu.Unlock()
+		n, err = s.conn.inner.Write(left[:min(len(left), chunk)])
+		s.mu.Lock()
+		left = left[n:]
+		s.traceLocked(Delivered, s.delivered, n, 0, "")
+		s.delivered += int64(n)
+		s.landings++
+		s.changed.wake()
+	}
+	if s.aborted || err != nil {
+		if s.err == nil {
+			s.err = err
+		}
+		s.discardLocked()
+		return
+	}
+	clear(s.flight[:pieces])
+	s.flight = s.flight[pieces:]
+	s.flightSize -= len(data)
+	s.changed.wake()
+}
+
+// discardLocked throws away what is in flight.
+func (s *sender) discardLocked() {
+	s.flight, s.waiting, s.flightSize = nil, nil, 0
+	s.changed.wake()
 }

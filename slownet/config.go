@@ -1,6 +1,10 @@
 package slownet
 
-import "github.com/benbjohnson/clock"
+import (
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
 
 // A Config says what a connection is to be like. The zero Config leaves it as
 // it is.
@@ -9,14 +13,37 @@ type Config struct {
 	// real one (or the simulated one, in a testing/synctest bubble).
 	Clock clock.Clock
 
+	// Read is the link over which travels what is read.
+	Read Link
+
 	// Write is the link over which travels what is written.
 	Write Link
+
+	// Seed decides what is random about the links. Each connection of a
+	// listener or a dialer, and each direction of it, has a sequence of its own
+	// that follows from the seed and from how many came before it.
+	Seed uint64
+
+	// Trace, if it is not nil, is called with all that happens. It is called
+	// with locks held, in order for each direction of a connection, and from
+	// several goroutines at once for several: it must not wait, and must not
+	// use the connection.
+	Trace func(Event)
 }
 
-// clock returns the clock to use.
-func (c Config) clock() clock.Clock {
-	if c.Clock == nil {
-		return clock.New()
-	}
-	return c.Clock
+// mustBeValid panics on an invalid link.
+func (c *Config) mustBeValid() {
+	c.Read.mustBeValid()
+	c.Write.mustBeValid()
 }
+
+// withClock returns the configuration with the clock to use.
+func (c Config) withClock() Config {
+	if c.Clock == nil {
+		c.Clock = clock.New()
+	}
+	return c
+}
+
+// roundTrip is how long a packet takes there and back that meets no jitter.
+func (c *Config) roundTrip() time.Duration { return later(c.Read.Latency, c.Write.Latency) }

@@ -1,79 +1,95 @@
 package slownet
 
 import (
-	"cmp"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
-
-	"github.com/benbjohnson/clock"
 )
 
-// A Conn is a net.Conn whose written bytes travel over a slow link before the
-// inner connection sees them. It is safe for concurrent use, as every net.Conn.
+// A Conn is a net.Conn whose bytes travel over slow links: what is written,
+// before the inner connection sees it, and what is read, after it has come out
+// of there. It is safe for concurrent use, as every net.Conn.
 type Conn struct {
-	inner         net.Conn
-	clock         clock.Clock
-	out           *sender // nil where the link passes everything at once
-	readDeadline  *deadline
-	writeDeadline *deadline
-	closed        atomic.Bool // by Close
+	endpoint
+	inner       net.Conn
+	listener    *Listener // that accepted it, if any
+	in          receiver
+	out         sender
+	closed      atomic.Bool // by Close
+	innerClosed atomic.Bool
 }
 
-// NewConn wraps a connection. It panics on an invalid link; see
-// [Link.Validate].
+// NewConn wraps a connection that carries a stream, as TCP does. It panics on an
+// invalid link, see [Link.Validate], and on a connection that carries
+// datagrams; those are for [NewPacketConn].
 func NewConn(inner net.Conn, config Config) *Conn {
-	config.Write.mustBeValid()
-	c := &Conn{inner: inner, clock: config.clock()}
-	c.readDeadline = newDeadline(c.clock, inner.SetReadDeadline)
-	innerWriteDeadline := inner.SetWriteDeadline
-	if !config.Write.IsZero() {
-		c.out = newSender(inner, c.clock, config.Write)
-		if !c.out.direct {
-			// What was accepted is delivered, whatever becomes of later writes.
-			innerWriteDeadline = func(time.Time) error { return nil }
-		}
+	config.mustBeValid()
+	if carriesDatagrams(inner) {
+		panic(fmt.Sprintf("slownet: NewConn: a %s connection carries datagrams: wrap it with NewPacketConn", inner.LocalAddr().Network()))
 	}
-	c.writeDeadline = newDeadline(c.clock, innerWriteDeadline)
+	config = config.withClock()
+	return newConn(inner, &config, config.Seed)
+}
+
+// newConn wraps a connection.
+func newConn(inner net.Conn, config *Config, seed uint64) *Conn {
+	c := &Conn{endpoint: newEndpoint(inner, config), inner: inner}
+	c.in.init(c, Read, intern(config.Read), mix(seed, uint64(Read)))
+	c.out.init(c, Write, intern(config.Write), mix(seed, uint64(Write)))
+	c.in.flow.SetReturn(config.Write.Latency)
+	c.out.flow.SetReturn(config.Read.Latency)
+	c.out.linger = linger{of: &c.out.half, abort: c.out.abortLocked, seconds: -1}
 	return c
 }
 
-// Read reads what has arrived, as the inner connection does.
+// carriesDatagrams reports whether what is written to a connection keeps its
+// bounds.
+func carriesDatagrams(inner net.Conn) bool {
+	if _, ok := inner.(net.PacketConn); !ok {
+		return false
+	}
+	network := inner.LocalAddr().Network()
+	return strings.HasPrefix(network, "udp") || strings.HasPrefix(network, "ip") || network == "unixgram"
+}
+
+// Read reads what has arrived, and waits if nothing has.
 func (c *Conn) Read(p []byte) (int, error) {
-	switch {
-	case c.closed.Load():
-		return 0, c.opError("read", net.ErrClosed)
-	case len(p) > 0 && c.readDeadline.hasPassed():
-		return 0, c.opError("read", os.ErrDeadlineExceeded)
+	if h := &c.in.half; h.enter() {
+		n, err := c.inner.Read(p)
+		if err, out := h.exit(err); !out || n > 0 {
+			return n, c.opError("read", err)
+		}
 	}
-	n, err := c.inner.Read(p)
-	if err != nil && c.closed.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
-		err = c.opError("read", net.ErrClosed) // Close woke it while bytes were still leaving
+	n, err := c.in.read(p)
+	if c.in.isSpent() {
+		c.hangUp(&c.in.streamHalf)
 	}
-	return n, err
+	return n, c.opError("read", err)
 }
 
 // Write puts p on its way. It returns when the last of its bytes has entered
-// the link, which with [Link.Rate] or [Link.Pace] can take a while; it does
-// not wait until they have arrived. An error that met bytes on their way is
-// returned by the next Write.
-func (c *Conn) Write(p []byte) (int, error) {
-	if c.out == nil {
-		switch {
-		case c.closed.Load():
-			return 0, c.opError("write", net.ErrClosed)
-		case len(p) > 0 && c.writeDeadline.hasPassed():
-			return 0, c.opError("write", os.ErrDeadlineExceeded)
+// the link or its queue, which with [Link.Rate] or [Link.Pace] can take a
+// while; it does not wait until they have arrived. An error that met bytes on
+// their way is returned by the next Write.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	if h := &c.out.half; h.enter() {
+		n, err = c.inner.Write(p)
+		var out bool
+		if err, out = h.exit(err); !out {
+			return n, c.opError("write", err)
 		}
-		return c.inner.Write(p)
 	}
-	n, err := c.out.write(p, c.writeDeadline)
-	if err != nil {
-		err = c.opError("write", err)
+	m, err := c.out.write(p[n:])
+	if c.out.isSpent() {
+		c.hangUp(&c.out.streamHalf)
 	}
-	return n, err
+	return n + m, c.opError("write", err)
 }
 
 // CloseWrite lets what was written arrive, waits for that, and then ends the
@@ -85,54 +101,65 @@ func (c *Conn) CloseWrite() error {
 	if !ok {
 		return c.opError("close", errors.ErrUnsupported)
 	}
-	if c.out == nil {
-		return inner.CloseWrite()
-	}
-	if err := c.out.finish(c.writeDeadline, inner.CloseWrite); err != nil {
-		return c.opError("close", err)
-	}
-	return nil
+	return c.opError("close", c.out.finish(inner.CloseWrite))
 }
 
-// CloseRead ends the stream in the direction that is read. It returns an error
-// that matches errors.ErrUnsupported where the inner connection cannot do that.
+// CloseRead ends the stream in the direction that is read, when what is under
+// way has been read. It returns an error that matches errors.ErrUnsupported
+// where the inner connection cannot do that.
 func (c *Conn) CloseRead() error {
 	inner, ok := c.inner.(interface{ CloseRead() error })
 	if !ok {
 		return c.opError("close", errors.ErrUnsupported)
 	}
-	return inner.CloseRead()
+	return c.opError("close", inner.CloseRead())
 }
 
 // Close closes the connection. Blocked reads and writes return at once with an
 // error that matches net.ErrClosed. Close itself waits until what Write
 // accepted has left and arrived at the inner connection, and closes that last;
 // see [Conn.SetLinger] for a bound on the wait. If the inner connection does
-// not take any of it for five seconds, the rest is discarded, the inner
-// connection reset where it can be, and an error returned.
+// not take any of it for five seconds, or the connection is stalled so long,
+// the rest is discarded, the inner connection reset where it can be, and an
+// error returned. What is on its way to the reader is discarded at once.
 //
 // Because it waits, Close must not be called with a lock held that others
 // want, least of all in a testing/synctest bubble, where time stands still
 // while a goroutine waits for a lock.
 func (c *Conn) Close() error {
-	first := !c.closed.Swap(true)
-	if c.out == nil {
-		err := c.inner.Close()
-		c.readDeadline.stop()
-		c.writeDeadline.stop()
-		return err
-	}
-	if !first {
-		<-c.out.drained
+	if c.closed.Swap(true) {
+		c.out.linger.awaitDrained()
 		return c.inner.Close()
 	}
-	c.out.refuse()
-	c.readDeadline.close() // wakes readers; the inner connection stays open for what is in flight
-	c.writeDeadline.close()
+	c.in.close()
+	c.out.close()
 	lost := c.out.drain()
-	err := c.inner.Close()
-	close(c.out.drained)
-	return cmp.Or(err, lost)
+	err := c.closeInner()
+	c.out.awaitEnd()
+	c.in.awaitEnd()
+	if c.listener != nil {
+		c.listener.forget(c)
+	}
+	c.out.linger.setDrained()
+	if err == nil {
+		err = lost
+	}
+	return err
+}
+
+// closeInner closes the inner connection, once.
+func (c *Conn) closeInner() error {
+	if c.innerClosed.Swap(true) {
+		return nil
+	}
+	return c.inner.Close()
+}
+
+// makeCloseReset makes the inner connection's Close a reset, where it can be.
+func (c *Conn) makeCloseReset() {
+	if inner, ok := c.inner.(interface{ SetLinger(int) error }); ok {
+		_ = inner.SetLinger(0)
+	}
 }
 
 // SetLinger bounds how long Close waits for bytes that are still on their way:
@@ -141,9 +168,7 @@ func (c *Conn) Close() error {
 // inner connection is told too where it has such a method, as TCP has: there,
 // zero makes Close a reset.
 func (c *Conn) SetLinger(seconds int) error {
-	if c.out != nil {
-		c.out.setLinger(seconds)
-	}
+	c.out.linger.set(seconds)
 	if inner, ok := c.inner.(interface{ SetLinger(int) error }); ok {
 		return inner.SetLinger(seconds)
 	}
@@ -157,18 +182,14 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline sets when Read gives up with os.ErrDeadlineExceeded, on the
 // connection's clock. The zero time is never.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(c.readDeadline, t) }
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	return c.opError("set", c.in.setDeadline(t))
+}
 
 // SetWriteDeadline sets when Write gives up with os.ErrDeadlineExceeded, on
 // the connection's clock. The zero time is never.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(c.writeDeadline, t) }
-
-func (c *Conn) setDeadline(d *deadline, t time.Time) error {
-	err := d.set(t)
-	if err == net.ErrClosed {
-		err = c.opError("set", err)
-	}
-	return err
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	return c.opError("set", c.out.setDeadline(t))
 }
 
 // LocalAddr returns the inner connection's local address.
@@ -177,19 +198,47 @@ func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
 // RemoteAddr returns the inner connection's remote address.
 func (c *Conn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
 
-// NetConn returns the inner connection. Reading and writing it passes the link
+// NetConn returns the inner connection. Reading and writing it passes the links
 // by.
 func (c *Conn) NetConn() net.Conn { return c.inner }
 
+// SyscallConn returns the inner connection's file descriptor, for socket
+// options and the like: reading and writing it passes the links by. It returns
+// an error that matches errors.ErrUnsupported where there is none.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	inner, ok := c.inner.(syscall.Conn)
+	if !ok {
+		return nil, c.opError("raw", errors.ErrUnsupported)
+	}
+	return inner.SyscallConn()
+}
+
 // opError dresses an error as the net package does.
 func (c *Conn) opError(op string, err error) error {
-	var already *net.OpError
-	if errors.As(err, &already) {
+	if err == nil || err == io.EOF {
 		return err
 	}
-	network := ""
-	if local := c.LocalAddr(); local != nil {
+	return opError(c.inner, op, c.RemoteAddr(), err)
+}
+
+// opError dresses an error of a connection as the net package does.
+func opError(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr, err error) error {
+	switch err {
+	case net.ErrClosed, os.ErrDeadlineExceeded, errors.ErrUnsupported:
+	default:
+		var number syscall.Errno
+		if already := new(net.OpError); errors.As(err, &already) || !errors.As(err, &number) {
+			return err // as the inner connection has it
+		}
+	}
+	return dress(conn, op, remote, err)
+}
+
+// dress puts an error into a net.OpError.
+func dress(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr, err error) error {
+	network, local := "", conn.LocalAddr()
+	if local != nil {
 		network = local.Network()
 	}
-	return &net.OpError{Op: op, Net: network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+	return &net.OpError{Op: op, Net: network, Source: local, Addr: remote, Err: err}
 }

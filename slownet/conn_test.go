@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,18 +21,36 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// links are those on which every connection must behave as one.
+// links are those on which every connection must behave as one. "all" has
+// everything that can be had at once.
 var links = map[string]Link{
-	"zero":    {},
-	"pace":    {Pace: Pace{4096, 10 * time.Microsecond}},
-	"latency": {Latency: 100 * time.Microsecond},
-	"rate":    {Rate: Gbps},
-	"all":     {Latency: 100 * time.Microsecond, Rate: Gbps, Pace: Pace{4096, 10 * time.Microsecond}},
+	"zero":       {},
+	"pace":       {Pace: Pace{4096, 10 * time.Microsecond}},
+	"latency":    {Latency: 100 * time.Microsecond},
+	"rate":       {Rate: Gbps},
+	"queue":      {Rate: Gbps, Queue: 64 << 10},
+	"replay":     {Replay: mustParseReplay(strings.Repeat("1\n", 100))},
+	"bottleneck": {Bottleneck: NewBottleneck(Gbps)},
+	"jitter":     {Latency: 100 * time.Microsecond, Jitter: Jitter{Deviation: 100 * time.Microsecond, Distribution: ParetoNormal, Correlation: 0.5}},
+	"faults":     {Loss: Loss{Random: 0.0002}, Corrupt: Chance{0.0002, 0.1}, Duplicate: Chance{0.01, 0.1}, Reorder: Chance{0.01, 0.1}},
+	"all": {
+		Latency: 100 * time.Microsecond, Rate: Gbps, Pace: Pace{64 << 10, 10 * time.Microsecond}, Queue: 32 << 10, MTU: 9000,
+		Jitter: Jitter{Deviation: 50 * time.Microsecond, Distribution: Normal, Correlation: 0.25},
+		Loss:   Loss{GilbertElliott: GilbertElliott{P: 0.0001, R: 0.5, LossBad: 0.5}}, Corrupt: Chance{0.0001, 0}, Duplicate: Chance{0.01, 0}, Reorder: Chance{0.01, 0},
+	},
+}
+
+func mustParseReplay(text string) *Replay {
+	replay, err := ParseReplay(strings.NewReader(text))
+	if err != nil {
+		panic(err)
+	}
+	return replay
 }
 
 func TestConformance(t *testing.T) {
 	for name, link := range links {
-		config := Config{Write: link}
+		config := Config{Read: link, Write: link, Seed: 1}
 		t.Run(name+"/pipe", func(t *testing.T) {
 			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
@@ -44,7 +63,7 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				c1, c2 = tcpPair(t, config)
-				return c1, c2, func() { c1.Close(); c2.Close() }, nil
+				return c1, c2, func() { abort(c1); abort(c2) }, nil
 			})
 		})
 	}
@@ -332,8 +351,8 @@ func TestCloseStopsTimers(t *testing.T) {
 		require.NoError(t, c.SetLinger(0))
 		require.NoError(t, c.Close())
 		require.NoError(t, far.Close())
-		assert.Zero(t, c.readDeadline.timer, name)
-		assert.Zero(t, c.writeDeadline.timer, name)
+		assert.Zero(t, c.in.deadline.timer, name)
+		assert.Zero(t, c.out.deadline.timer, name)
 	}
 }
 

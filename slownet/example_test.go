@@ -45,7 +45,7 @@ func ExampleNewListener() {
 
 // The model by itself: no clock, no connection.
 func ExampleFlow() {
-	flow := slownet.NewFlow(slownet.Link{Latency: 40 * time.Millisecond, Rate: 250 * slownet.Kbps})
+	flow := slownet.NewFlow(slownet.Link{Latency: 40 * time.Millisecond, Rate: 250 * slownet.Kbps}, 0)
 	for left := 2000; left > 0; {
 		piece := flow.Send(0, left)
 		fmt.Println(piece.Bytes, "bytes leave at", piece.Leave, "and arrive at", piece.Arrive)

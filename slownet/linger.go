@@ -2,160 +2,180 @@ package slownet
 
 import (
 	"fmt"
+	"net"
 	"time"
+
+	"github.com/benbjohnson/clock"
 )
 
 // maxStall is how long Close waits for an inner connection that takes nothing
 // of what has arrived, before it discards what is left.
 const maxStall = 5 * time.Second
 
+// A linger is how long Close waits for what was written. It is guarded by the
+// lock of the half that writes.
+type linger struct {
+	of       *half
+	abort    func()       // discards what is in flight; called with the lock held
+	aborted  bool         // what is in flight is to be discarded
+	landings int          // counts what the inner connection has taken
+	seconds  int          // as in SetLinger
+	timer    *clock.Timer // runs while Close waits with a bound
+	drained  bool         // Close has done all
+}
+
 // finish waits until the end of the stream has arrived, behind all that was
-// written, and then calls end, which ends it in the inner connection.
-func (s *sender) finish(d *deadline, end func() error) error {
-	if err := s.takeTurn(d); err != nil {
-		return err
-	}
-	defer func() { s.turn <- struct{}{} }()
-	if err := s.check(d); err != nil {
-		return err
-	}
+// written, and then calls end, which ends it in the inner connection. As on a
+// socket, the deadline matters only if there is something to wait for.
+func (s *sender) finish(end func() error) error {
 	s.mu.Lock()
-	carrier := s.carrier
-	wait := s.flow.Send(s.now(), 0).Arrive - s.now()
-	finished := s.finished
-	s.mu.Unlock()
-	if finished {
-		return nil
-	}
-	timer := s.clock.Timer(max(wait, 0))
-	defer timer.Stop()
-	if err := await(s, timer.C, d); err != nil {
-		return err
-	}
-	if carrier != nil {
-		if err := await(s, carrier, d); err != nil {
+	defer s.mu.Unlock()
+	for s.busy || !s.gate.isEmpty() {
+		if err := s.waitToFinishLocked(never); err != nil {
 			return err
 		}
 	}
-	if err := s.check(d); err != nil {
+	s.busy = true
+	defer s.releaseTurnLocked()
+	for at := s.flow.Send(s.now(), 0).Arrive; s.background || s.stalled || at > s.now(); {
+		until := at
+		if s.background || s.stalled {
+			until = never
+		}
+		if err := s.waitToFinishLocked(until); err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.closed:
+		return net.ErrClosed
+	case s.err != nil:
+		return s.err
+	case s.finished:
+		return nil
+	}
+	_, err := s.directly(func([]byte) (int, error) { return 0, end() }, nil)
+	s.finished = err == nil
+	return err
+}
+
+// waitToFinishLocked waits for something to change, or until a time.
+func (s *sender) waitToFinishLocked(until time.Duration) error {
+	if err := s.checkLocked(); err != nil {
 		return err
 	}
-	if err := end(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.finished = true
+	s.gate.shut() // so that whoever is within wakes us when he leaves
+	s.waitLocked(&s.changed, until)
 	return nil
 }
 
-// refuse makes blocked and later writes fail.
-func (s *sender) refuse() {
+// close makes blocked and later writes fail.
+func (s *sender) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.closed)
-	s.lingerLocked()
+	s.closeLocked()
+	s.linger.beginLocked()
 }
 
-// drain waits, after refuse and when the write deadline is closed, until all
-// that was accepted has arrived, or the inner connection takes no more. If
-// something was discarded it has the inner connection reset, so that the peer
-// does not take what came for the whole, and returns an error unless that was
-// wished.
-func (s *sender) drain() (lost error) {
-	<-s.turn // whoever was writing has given up
-	s.mu.Lock()
-	carrier := s.carrier
-	end := s.flow.Send(s.now(), 0).Arrive - s.now()
-	s.mu.Unlock()
-	_ = s.sleep(end)
-	for carrier != nil {
-		carrier = s.awaitLanding(carrier)
-	}
+// drain waits, when the half is closed, until all that was accepted has
+// arrived, or the inner connection takes no more. If something was discarded
+// it has the inner connection reset, so that the peer does not take what came
+// for the whole, and returns an error unless that was wished.
+func (s *sender) drain() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lingerEnd != nil {
-		s.lingerEnd.Stop()
+	end := s.flow.Send(s.now(), 0).Arrive
+	for !s.stalled && s.err == nil && !s.aborted && end > s.now() {
+		s.waitLocked(&s.changed, end) // for the end of the stream to arrive
 	}
+	for s.background && !s.aborted {
+		due := max(s.now(), s.flow.Free())
+		if last := len(s.flight) - 1; last >= 0 {
+			due = max(due, s.flight[last].arrive)
+		}
+		s.linger.awaitLandingLocked(due)
+	}
+	s.linger.stopLocked()
 	if s.lost == 0 {
 		return nil
 	}
-	if inner, ok := s.inner.(interface{ SetLinger(int) error }); ok {
-		_ = inner.SetLinger(0)
-	}
-	if s.linger == 0 {
+	s.conn.makeCloseReset()
+	if s.linger.seconds == 0 {
 		return nil
 	}
 	return fmt.Errorf("slownet: close: the last %d bytes that were written were discarded", s.lost)
 }
 
-// awaitLanding waits for the next piece in flight to land, and discards all
-// that is left if that takes too long. It returns nil when the carrier has
-// ended.
-func (s *sender) awaitLanding(carrier chan struct{}) chan struct{} {
-	s.mu.Lock()
-	landed := s.landed
-	s.mu.Unlock()
-	stalled := s.clock.Timer(maxStall)
-	defer stalled.Stop()
-	select {
-	case <-carrier:
-		return nil
-	case <-landed:
-	case <-stalled.C:
-		s.mu.Lock()
-		s.abortLocked()
-		s.mu.Unlock()
-		<-carrier
-		return nil
+// abortLocked discards what is in flight and wakes the carrier.
+func (s *sender) abortLocked() {
+	if s.aborted {
+		return
 	}
-	return carrier
+	s.aborted = true
+	s.lost = s.flightSize + len(s.waiting)
+	s.recalled = s.background
+	s.interruptLocked()
 }
 
-// setLinger bounds the wait of drain, also while it waits.
-func (s *sender) setLinger(seconds int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.linger = seconds
-	if s.isClosed() {
-		s.lingerLocked()
+// awaitLandingLocked waits for something in flight to land that is due at the
+// given time, and discards all of it if that takes too long.
+func (l *linger) awaitLandingLocked(due time.Duration) {
+	h, landings, until := l.of, l.landings, later(max(l.of.now(), due), maxStall)
+	for h.background && !l.aborted && l.landings == landings {
+		if h.now() >= until {
+			l.abort()
+			return
+		}
+		h.waitLocked(&h.changed, until)
 	}
 }
 
-// lingerLocked makes the bound on drain's wait hold.
-func (s *sender) lingerLocked() {
-	if s.lingerEnd != nil {
-		s.lingerEnd.Stop()
-		s.lingerEnd = nil
+// set bounds the wait, also while it lasts.
+func (l *linger) set(seconds int) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.seconds = seconds
+	if l.of.closed && !l.drained {
+		l.beginLocked()
 	}
+}
+
+// beginLocked makes the bound hold.
+func (l *linger) beginLocked() {
+	l.stopLocked()
 	switch {
-	case s.linger == 0:
-		s.abortLocked()
-	case s.linger > 0:
-		s.lingerEnd = s.clock.AfterFunc(time.Duration(s.linger)*time.Second, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.abortLocked()
+	case l.seconds == 0:
+		l.abort()
+	case l.seconds > 0:
+		l.timer = l.of.endpoint.clock.AfterFunc(time.Duration(l.seconds)*time.Second, func() {
+			l.of.mu.Lock()
+			defer l.of.mu.Unlock()
+			l.abort()
 		})
 	}
 }
 
-// abortLocked discards what is in flight and wakes the carrier.
-func (s *sender) abortLocked() {
-	select {
-	case <-s.aborted:
-	default:
-		close(s.aborted)
-		s.lost = s.flightSize
-		_ = s.inner.SetWriteDeadline(longAgo)
+// stopLocked takes the bound away.
+func (l *linger) stopLocked() {
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
 	}
 }
 
-func (s *sender) isClosed() bool {
-	select {
-	case <-s.closed:
-		return true
-	default:
-		return false
+// setDrained wakes those who wait for Close.
+func (l *linger) setDrained() {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	l.drained = true
+	l.of.changed.wake()
+}
+
+// awaitDrained waits until Close has done all.
+func (l *linger) awaitDrained() {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	for !l.drained {
+		l.of.waitLocked(&l.of.changed, never)
 	}
 }

@@ -1,26 +1,147 @@
 package slownet
 
-import "net"
+import (
+	"net"
+	"sync"
+	"time"
+)
 
 // A Listener is a net.Listener whose connections travel over slow links, each
-// over one of its own.
+// over links of its own. Faults can be made to happen to all of them.
 type Listener struct {
 	net.Listener
-	config Config
+
+	mu      sync.Mutex // guards what follows
+	config  Config     // of connections to come
+	count   uint64     // of connections so far
+	conns   map[*Conn]struct{}
+	stalled bool
+	refuses bool
+	delay   time.Duration
+	limits  [2]int64 // by direction; below zero is none
 }
 
 // NewListener wraps a listener: the connections that it accepts are wrapped as
 // by [NewConn]. It panics on an invalid link; see [Link.Validate].
 func NewListener(inner net.Listener, config Config) *Listener {
-	config.Write.mustBeValid()
-	return &Listener{Listener: inner, config: config}
+	config.mustBeValid()
+	config = config.withClock()
+	return &Listener{Listener: inner, config: config, conns: make(map[*Conn]struct{}), limits: [2]int64{-1, -1}}
 }
 
 // Accept waits for the next connection and returns it as a [*Conn].
 func (l *Listener) Accept() (net.Conn, error) {
-	inner, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		inner, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := l.wrap(inner); c != nil {
+			return c, nil
+		}
 	}
-	return NewConn(inner, l.config), nil
+}
+
+// wrap wraps a connection, or resets it and returns nil if it is to be refused.
+func (l *Listener) wrap(inner net.Conn) *Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count++
+	c := newConn(inner, &l.config, mix(l.config.Seed, l.count))
+	if l.refuses {
+		c.faulted("refused")
+		c.makeCloseReset()
+		_ = inner.Close()
+		return nil
+	}
+	c.listener = l
+	l.conns[c] = struct{}{}
+	if l.stalled {
+		c.Stall()
+	}
+	if l.delay > 0 {
+		c.delay(l.delay)
+	}
+	for direction, n := range l.limits {
+		if n >= 0 {
+			c.CloseAfter(Direction(direction), n)
+		}
+	}
+	return c
+}
+
+// forget is called by a connection that was closed.
+func (l *Listener) forget(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+}
+
+// Conns returns the connections that were accepted and not closed yet, in no
+// order.
+func (l *Listener) Conns() []*Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	conns := make([]*Conn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// each does something to what is to come, and then to each connection.
+func (l *Listener) each(toCome func(), do func(*Conn)) {
+	l.mu.Lock()
+	toCome()
+	l.mu.Unlock()
+	for _, c := range l.Conns() {
+		do(c)
+	}
+}
+
+// SetLinks changes the links of all connections, and of those to come; see
+// [Conn.SetLinks]. It panics on an invalid link.
+func (l *Listener) SetLinks(read, write Link) {
+	read.mustBeValid()
+	write.mustBeValid()
+	l.each(func() {
+		l.config.Read, l.config.Write = read, write
+	}, func(c *Conn) { c.SetLinks(read, write) })
+}
+
+// Stall holds up all connections, and those to come, until Resume; see
+// [Conn.Stall].
+func (l *Listener) Stall() {
+	l.each(func() { l.stalled = true }, (*Conn).Stall)
+}
+
+// Resume ends a Stall of all connections.
+func (l *Listener) Resume() {
+	l.each(func() { l.stalled = false }, (*Conn).Resume)
+}
+
+// Reset resets all connections; see [Conn.Reset]. Those to come are not.
+func (l *Listener) Reset() {
+	l.each(func() {}, (*Conn).Reset)
+}
+
+// CloseAfter has each connection, and those to come, closed when n more bytes
+// have passed in the given direction; see [Conn.CloseAfter]. With n below zero
+// it takes that back.
+func (l *Listener) CloseAfter(direction Direction, n int64) {
+	l.each(func() { l.limits[direction] = n }, func(c *Conn) { c.CloseAfter(direction, n) })
+}
+
+// Refuse makes the listener reset new connections instead of accepting them,
+// or accept them again. A client's dial succeeds nevertheless, as it is the
+// operating system that answers it, and the first use of the connection fails
+// with ECONNRESET. To have dials fail with ECONNREFUSED, close the listener.
+func (l *Listener) Refuse(refuse bool) {
+	l.each(func() { l.refuses = refuse }, func(*Conn) {})
+}
+
+// Delay holds up each new connection for so long: it is accepted, but nothing
+// passes until then. Zero or less is no delay.
+func (l *Listener) Delay(d time.Duration) {
+	l.each(func() { l.delay = d }, func(*Conn) {})
 }

@@ -14,7 +14,7 @@ import (
 func TestFlowCarriesNothingOver(t *testing.T) {
 	link := slownet.Link{Rate: 3} // a byte takes 2.666... s
 	const one time.Duration = 2666666666
-	flow := slownet.NewFlow(link)
+	flow := slownet.NewFlow(link, 0)
 	assert.Equal(t, one, flow.Send(0, 1).Leave)
 	assert.Equal(t, 10*time.Second+one, flow.Send(10*time.Second, 1).Leave, "after it was idle")
 	flow.SetLink(link)

@@ -53,5 +53,3 @@ func (m *meter) take(r Rate, n int) time.Duration {
 	}
 	return time.Duration(quotient)
 }
-
-const maxDuration time.Duration = 1<<63 - 1

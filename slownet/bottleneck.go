@@ -1,0 +1,62 @@
+package slownet
+
+import (
+	"sync"
+	"time"
+)
+
+// A Bottleneck is a rate that several connections share: all those whose
+// [Link] names it, at both ends of a connection or of many. Those that want to
+// send take turns, a packet each, so that each gets its fair share, and who
+// needs less leaves the rest to the others.
+//
+// A Bottleneck may be used by several goroutines.
+type Bottleneck struct {
+	replay *Replay
+
+	mu       sync.Mutex // guards what follows
+	rate     Rate
+	capacity capacity
+	origin   time.Time // of its time line; the first connection's
+}
+
+// NewBottleneck returns a bottleneck that passes so many bits per second; zero
+// is no limit. It panics if the rate is negative.
+func NewBottleneck(rate Rate) *Bottleneck {
+	Link{Rate: rate}.mustBeValid()
+	return &Bottleneck{rate: rate}
+}
+
+// NewReplayBottleneck returns a bottleneck that passes bytes when a real link
+// did.
+func NewReplayBottleneck(replay *Replay) *Bottleneck { return &Bottleneck{replay: replay} }
+
+// SetRate changes the rate for what is sent from now on. It panics if the rate
+// is negative, or the bottleneck a replay.
+func (b *Bottleneck) SetRate(rate Rate) {
+	Link{Rate: rate}.mustBeValid()
+	if b.replay != nil {
+		panic("slownet: SetRate: the bottleneck is a replay, which has no rate to be set")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rate = rate
+	b.capacity.meter = meter{}
+}
+
+// attach returns what has to be added to times since the origin to make them
+// the bottleneck's.
+func (b *Bottleneck) attach(origin time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.origin.IsZero() {
+		b.origin = origin
+	}
+	return origin.Sub(b.origin)
+}
+
+func (b *Bottleneck) pass(now time.Duration, n int) (int, time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.capacity.pass(now, n, b.rate, b.replay)
+}

@@ -1,0 +1,44 @@
+package slownet
+
+import (
+	"net"
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// An endpoint is what all wrappers have in common, whether they carry a stream
+// or datagrams.
+type endpoint struct {
+	socket socket // the inner connection
+	clock  clock.Clock
+	isReal bool      // the clock tells the real time
+	origin time.Time // of the flows' times
+	trace  func(Event)
+}
+
+// A socket is what all inner connections have in common.
+type socket interface {
+	LocalAddr() net.Addr
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+func newEndpoint(inner socket, config *Config) endpoint {
+	return endpoint{
+		socket: inner, clock: config.Clock, isReal: isReal(config.Clock),
+		origin: config.Clock.Now(), trace: config.Trace,
+	}
+}
+
+// now is the time since the connection was wrapped.
+func (e *endpoint) now() time.Duration { return e.clock.Since(e.origin) }
+
+// report traces an event, if anybody wants to know.
+func (e *endpoint) report(event Event) {
+	if e.trace == nil {
+		return
+	}
+	event.Time, event.Local = e.clock.Now(), e.socket.LocalAddr()
+	e.trace(event)
+}

@@ -1,0 +1,171 @@
+package slownet
+
+import (
+	"io"
+	"syscall"
+	"time"
+)
+
+// SetLinks changes the links, for what is read and for what is written from
+// now on. What is on its way already arrives when it would have, and what comes
+// later does not overtake it. It panics on an invalid link; see
+// [Link.Validate].
+//
+// As all faults, it may be called at any time, from any goroutine. A connection
+// that is being copied by io.Copy without any limits notices after at most
+// 64 KiB more.
+func (c *Conn) SetLinks(read, write Link) {
+	read.mustBeValid()
+	write.mustBeValid()
+	c.in.setLink(intern(read), write.Latency)
+	c.out.setLink(intern(write), read.Latency)
+	c.faulted("links changed")
+}
+
+// Stall holds up everything, in both directions, until Resume. Deadlines, Close
+// and other faults go on.
+func (c *Conn) Stall() {
+	c.in.stall(true)
+	c.out.stall(true)
+	c.faulted("stall")
+}
+
+// Resume ends a Stall: what has been held up goes on.
+func (c *Conn) Resume() {
+	c.in.stall(false)
+	c.out.stall(false)
+	c.faulted("resume")
+}
+
+// delay holds everything up for a while.
+func (c *Conn) delay(d time.Duration) {
+	until := later(c.now(), d)
+	c.in.hold(until)
+	c.out.hold(until)
+	c.faulted("delayed by " + d.String())
+}
+
+// hold lets nothing pass until the given time.
+func (h *streamHalf) hold(until time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flow.Hold(until)
+	h.interruptLocked()
+}
+
+// Reset breaks the connection off, in both directions. What is in flight is
+// lost, and calls of this end fail with ECONNRESET. The peer sees a reset,
+// which is a real RST segment on TCP; where the inner connection has no
+// SetLinger, it sees the connection closed.
+func (c *Conn) Reset() {
+	c.faulted("reset")
+	c.breakOff(syscall.ECONNRESET)
+}
+
+// CloseAfter has the connection closed, as by something between the ends, when
+// n more bytes have passed in the given direction. Those arrive. Then both ends
+// see the end of the stream, and writes of this one fail with EPIPE. With
+// n below zero it is not closed; that takes back an earlier call.
+func (c *Conn) CloseAfter(direction Direction, n int64) {
+	h := c.half(direction)
+	h.limit(n)
+	if n == 0 {
+		c.hangUp(h)
+	}
+}
+
+// half returns the direction's half.
+func (c *Conn) half(direction Direction) *streamHalf {
+	if direction == Read {
+		return &c.in.streamHalf
+	}
+	return &c.out.streamHalf
+}
+
+// breakOff resets the inner connection and makes all calls fail.
+func (c *Conn) breakOff(cause syscall.Errno) {
+	c.in.fail(errno("read", cause))
+	c.out.fail(errno("write", cause))
+	if !c.innerClosed.Load() {
+		c.makeCloseReset()
+		_ = c.closeInner()
+	}
+}
+
+// fail throws away what is in flight, and makes calls fail.
+func (r *receiver) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return
+	}
+	r.err, r.inbox, r.size = err, nil, 0
+	r.recallLocked()
+	r.interruptLocked()
+}
+
+// fail throws away what is in flight, and makes calls fail.
+func (s *sender) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	s.recalled = s.background
+	s.aborted = true
+	s.interruptLocked()
+}
+
+// hangUp has the connection closed, after what a half has let pass.
+func (c *Conn) hangUp(h *streamHalf) {
+	if !c.in.hangUp(h == &c.in.streamHalf) {
+		return
+	}
+	c.faulted("closed after the given number of bytes")
+	if c.out.hangUp() {
+		_ = c.closeInner()
+	}
+}
+
+// hangUp makes reads end, at once or behind what is in flight. It reports
+// whether it is the first to do so.
+func (r *receiver) hangUp(atOnce bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hungUp || r.closed || r.err != nil {
+		return false
+	}
+	r.hungUp = true
+	if atOnce {
+		r.inbox, r.size, r.ended = nil, 0, false
+	}
+	if !r.ended {
+		r.ended, r.end, r.endAt = true, io.EOF, r.now()
+		if !atOnce {
+			r.endAt = r.flow.Send(r.now(), 0).Arrive
+		}
+	}
+	r.recallLocked()
+	r.interruptLocked()
+	return true
+}
+
+// hangUp makes writes fail. It reports whether nothing is in flight; else the
+// carrier closes the inner connection.
+func (s *sender) hangUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = errno("write", syscall.EPIPE)
+	}
+	s.hungUp = true
+	s.interruptLocked()
+	return !s.background
+}
+
+// faulted reports a fault.
+func (c *Conn) faulted(cause string) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.out.traceLocked(Faulted, 0, 0, 0, cause)
+}

@@ -1,0 +1,32 @@
+package slownet
+
+import "sync/atomic"
+
+// A gate counts the calls of the user's that are in the inner connection
+// itself. While it is open they go there right away, which is all that a link
+// without limits costs. The zero gate is open.
+type gate struct{ state atomic.Int32 }
+
+// gateShut is added to the number of calls while the gate is shut.
+const gateShut = 1 << 30
+
+// enter counts a call, if the gate is open.
+func (g *gate) enter() bool { return g.state.Add(1) < gateShut }
+
+// leave uncounts a call, one that enter turned away too. It reports whether
+// the gate is shut and nobody is within any more.
+func (g *gate) leave() (empty bool) { return g.state.Add(-1) == gateShut }
+
+// pass counts a call while the gate is shut.
+func (g *gate) pass() { g.state.Add(1) }
+
+// shut shuts the gate. Calls that are within stay there.
+func (g *gate) shut() { g.state.Or(gateShut) }
+
+func (g *gate) isShut() bool { return g.state.Load() >= gateShut }
+
+// isEmpty reports whether no call is within.
+func (g *gate) isEmpty() bool { return g.state.Load()&^gateShut == 0 }
+
+// open opens the gate, unless a call is within.
+func (g *gate) open() { g.state.CompareAndSwap(gateShut, 0) }

@@ -1,0 +1,271 @@
+package slownet
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A half is what the two directions of a connection have in common. What is
+// read and what is written each have one.
+//
+// Calls of the user's either go right to the inner connection, through the
+// gate, or they take turns here. A goroutine of our own, the carrier or the
+// pump, works in the background while bytes are in flight, and then nobody
+// else is in the inner connection.
+type half struct {
+	endpoint  *endpoint
+	direction Direction
+	gate      gate
+
+	hasDeadline atomic.Bool
+	copies      atomic.Int32 // calls of io.Copy's in the inner connection
+
+	mu       sync.Mutex // guards what follows
+	changed  signal     // told whenever one who waits should look again
+	work     signal     // the same, for who works in the background
+	deadline deadline
+
+	busy       bool // a user's call has the turn
+	background bool // the carrier or the pump is there
+	stalled    bool // by a fault
+	closed     bool // by Close
+	hungUp     bool // by a fault
+	kicked     bool // the user's calls are to come out of the inner connection
+	recalled   bool // who works in the background is to come out of it
+	innerPast  bool // the inner connection's deadline is in the past
+	err        error
+}
+
+func (h *half) init(endpoint *endpoint, direction Direction, link *Link) {
+	h.endpoint, h.direction = endpoint, direction
+	if !link.IsZero() || endpoint.trace != nil {
+		h.gate.shut()
+	}
+}
+
+// enter reports whether the user's call may go right to the inner connection.
+func (h *half) enter() bool {
+	if h.gate.isShut() {
+		return false
+	}
+	if !h.gate.enter() || h.hasDeadline.Load() && h.isLate() {
+		h.leave()
+		return false
+	}
+	return true
+}
+
+// isLate reports whether the deadline has passed.
+func (h *half) isLate() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.deadline.hasPassed(h.endpoint.clock)
+}
+
+// exit ends the user's call in the inner connection. It returns the error that
+// is for him, or out if the call was made to come out, and has to go on with a
+// turn.
+func (h *half) exit(err error) (told error, out bool) {
+	if err == nil || err == io.EOF {
+		h.leave()
+		return err, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	told = h.leaveLocked(err)
+	return told, told == nil
+}
+
+// leave uncounts a call.
+func (h *half) leave() {
+	if h.gate.leave() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.emptyLocked()
+	}
+}
+
+func (h *half) now() time.Duration { return h.endpoint.now() }
+
+// takeTurnLocked waits until no other call of the user's is under way.
+func (h *half) takeTurnLocked() error {
+	for {
+		if err := h.checkLocked(); err != nil {
+			return err
+		}
+		if !h.busy && h.gate.isEmpty() {
+			h.busy = true
+			return nil
+		}
+		h.gate.shut() // so that whoever is within wakes us when he leaves
+		h.waitLocked(&h.changed, never)
+	}
+}
+
+// endTurnLocked lets the next call go ahead, and all of them right to the inner
+// connection if there is no more reason not to: none of the half's own, and
+// none that the caller knows of.
+func (h *half) endTurnLocked(plain bool) {
+	h.busy = false
+	if plain && h.endpoint.trace == nil && !h.background && !h.stalled && !h.closed && !h.hungUp && h.err == nil {
+		h.gate.open()
+	}
+	h.changed.wake()
+}
+
+// checkLocked returns what stands in the way of a call.
+func (h *half) checkLocked() error {
+	switch {
+	case h.closed:
+		return net.ErrClosed
+	case h.deadline.hasPassed(h.endpoint.clock):
+		return os.ErrDeadlineExceeded
+	}
+	return h.err
+}
+
+const never time.Duration = -1
+
+// waitLocked waits for a signal, or until a time if it is not never, or for
+// less: whoever calls it looks again. The lock is released meanwhile.
+func (h *half) waitLocked(s *signal, until time.Duration) {
+	if until == never {
+		changed := s.wait()
+		h.mu.Unlock()
+		<-changed
+		h.mu.Lock()
+		return
+	}
+	d := until - h.now()
+	if h.endpoint.isReal {
+		if d < grain {
+			h.mu.Unlock()
+			sleep(d)
+			h.mu.Lock()
+			return
+		}
+		d -= grain // the rest is slept when this has passed
+	}
+	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
+	h.mu.Unlock()
+	select {
+	case <-changed:
+	case <-timer.C:
+	}
+	h.mu.Lock()
+	timer.Stop()
+}
+
+// directly lets the user's call do something in the inner connection. The lock
+// is released meanwhile. If the call is only to come out, err is nil.
+func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err error) {
+	h.gate.pass()
+	h.mu.Unlock()
+	n, err = do(p)
+	h.mu.Lock()
+	return n, h.leaveLocked(err)
+}
+
+// leaveLocked ends a call of the user's in the inner connection. It returns
+// what its error is to be for him; nil if the call was only to come out.
+func (h *half) leaveLocked(err error) error {
+	timedOut := err != nil && errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case err == nil:
+	case h.closed:
+		err = net.ErrClosed
+	case h.err != nil:
+		err = h.err
+	case h.hungUp:
+		err = nil // the end is known already
+	case timedOut && h.gate.isShut() && !h.deadline.hasPassed(h.endpoint.clock):
+		err = nil
+	}
+	if h.gate.leave() {
+		h.emptyLocked()
+	}
+	return err
+}
+
+// emptyLocked is called when the last call has left the inner connection while
+// the gate is shut.
+func (h *half) emptyLocked() {
+	h.kicked = false
+	_ = h.syncLocked(false)
+	h.changed.wake()
+}
+
+// interruptLocked makes all who wait or are in the inner connection look again,
+// and keeps the user's calls out of it. Who copies into it is left there, for
+// what the operating system has taken from the source would be lost.
+func (h *half) interruptLocked() {
+	h.gate.shut()
+	if !h.background && !h.gate.isEmpty() && h.copies.Load() == 0 {
+		h.kicked = true
+	}
+	_ = h.syncLocked(false)
+	h.changed.wake()
+	h.work.wake()
+}
+
+// workLocked begins the work in the background. Nobody is in the inner
+// connection.
+func (h *half) workLocked(do func()) {
+	h.background, h.kicked = true, false
+	_ = h.syncLocked(false)
+	go do()
+}
+
+// restLocked ends the work in the background.
+func (h *half) restLocked() {
+	h.background, h.recalled = false, false
+	_ = h.syncLocked(false)
+	h.changed.wake()
+}
+
+// syncLocked makes the inner connection's deadline what it has to be: in the
+// past, if who is in there is to come out, else none. With always, it tells
+// even if it has been told already.
+func (h *half) syncLocked(always bool) error {
+	past := h.kicked || h.recalled || !h.background && h.deadline.passed
+	if past == h.innerPast && !always {
+		return nil
+	}
+	h.innerPast = past
+	at := time.Time{}
+	if past {
+		at = longAgo
+	}
+	if h.direction == Read {
+		return h.endpoint.socket.SetReadDeadline(at)
+	}
+	return h.endpoint.socket.SetWriteDeadline(at)
+}
+
+// longAgo is a deadline that lies in the past on every clock.
+var longAgo = time.Unix(-1_000_000_000, 0)
+
+// errno returns an error as a system call has it.
+func errno(call string, e syscall.Errno) error { return os.NewSyscallError(call, e) }
+
+// closeLocked makes blocked and later calls fail.
+func (h *half) closeLocked() {
+	h.closed = true
+	h.deadline.stop()
+	h.interruptLocked()
+}
+
+// awaitEnd waits until nobody works in the background.
+func (h *half) awaitEnd() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.background {
+		h.waitLocked(&h.changed, never)
+	}
+}

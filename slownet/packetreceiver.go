@@ -1,0 +1,198 @@
+package slownet
+
+import (
+	"errors"
+	"net"
+	"os"
+)
+
+// A packetReceiver takes datagrams that come out of the inner connection over
+// their link to the reader. While none is in flight or unread the reader
+// himself waits in the inner connection. As soon as one is, one goroutine, the
+// pump, reads ahead, so that latencies overlap; it ends when the reader has got
+// all.
+type packetReceiver struct {
+	packetHalf
+	arrived []datagram // to be read, in order
+	unread  int        // what they take up in memory
+	failed  error      // that the pump has met, for when the reader has got all
+	largest int        // buffer of a reader's so far
+}
+
+// read returns the next datagram that arrives.
+func (r *packetReceiver) read(p []byte) (n int, peer net.Addr, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.takeTurnLocked(); err != nil {
+		return 0, nil, err
+	}
+	defer func() { r.endTurnLocked(r.isPlainLocked() && r.isEmptyLocked() && r.failed == nil) }()
+	r.largest = max(r.largest, len(p))
+	for {
+		if err := r.checkLocked(); err != nil {
+			return 0, nil, err
+		}
+		if err := r.conn.takePending(Read); err != nil {
+			return 0, nil, err
+		}
+		if r.stalled {
+			r.waitLocked(&r.changed, never)
+			continue
+		}
+		r.settleLocked()
+		switch {
+		case len(r.arrived) > 0:
+			n, peer = r.takeLocked(p)
+			return n, peer, nil
+		case !r.flight.isEmpty():
+			r.startPumpLocked()
+			r.waitLocked(&r.changed, r.flight.next())
+		case r.failed != nil:
+			err, r.failed = r.failed, nil
+			return 0, nil, err
+		case r.background:
+			r.waitLocked(&r.changed, never) // the pump is about to end
+		default:
+			if err := r.readAheadLocked(); err != nil {
+				return 0, nil, err
+			}
+		}
+	}
+}
+
+// isEmptyLocked reports whether nothing is on its way to the reader.
+func (r *packetReceiver) isEmptyLocked() bool { return len(r.arrived) == 0 && r.flight.isEmpty() }
+
+// settleLocked takes what has arrived out of the flight.
+func (r *packetReceiver) settleLocked() {
+	for now := r.now(); r.flight.hasArrived(now); {
+		d := r.flight.pop()
+		r.arrived = append(r.arrived, d)
+		r.unread += d.size()
+	}
+}
+
+// takeLocked gives the reader the first datagram that has arrived.
+func (r *packetReceiver) takeLocked(p []byte) (int, net.Addr) {
+	d := r.arrived[0]
+	r.arrived[0] = datagram{}
+	r.arrived = r.arrived[1:]
+	r.unread -= d.size()
+	r.traceLocked(Delivered, d, 0, "")
+	if r.isEmptyLocked() {
+		r.arrived = nil
+		r.recallLocked()
+	}
+	r.work.wake()
+	return copy(p, d.data), d.peer
+}
+
+// readAheadLocked lets the reader himself take a datagram out of the inner
+// connection.
+func (r *packetReceiver) readAheadLocked() error {
+	buffer, release := r.bufferLocked()
+	defer release()
+	var peer net.Addr
+	read := false
+	n, err := r.directly(func(p []byte) (n int, err error) {
+		n, peer, err = r.conn.inner.ReadFrom(p)
+		read = err == nil
+		return n, err
+	}, buffer)
+	if read {
+		r.launchLocked(buffer[:n], peer)
+		return nil
+	}
+	return err
+}
+
+// launchLocked puts a datagram into flight that came out of the inner
+// connection.
+func (r *packetReceiver) launchLocked(p []byte, peer net.Addr) {
+	if r.closed {
+		return
+	}
+	d := datagram{data: p, peer: peer, number: r.count}
+	r.count++
+	r.traceLocked(Queued, d, 0, "")
+	for _, packet := range r.passLocked(d) {
+		r.flight.push(d.as(packet))
+	}
+	r.changed.wake()
+}
+
+// bufferLocked returns a buffer for any datagram of which a reader wants all,
+// and what gives it back.
+func (r *packetReceiver) bufferLocked() (buffer []byte, release func()) {
+	if r.largest > bufferSize {
+		return make([]byte, r.largest), func() {}
+	}
+	pooled := getBuffer()
+	return pooled[:], func() { putBuffer(pooled) }
+}
+
+func (r *packetReceiver) startPumpLocked() {
+	if r.background || r.failed != nil {
+		return
+	}
+	r.workLocked(r.pump)
+}
+
+// pump reads ahead, for as long as the reader has not got everything.
+func (r *packetReceiver) pump() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	buffer, release := r.bufferLocked()
+	defer release()
+	for !r.isEmptyLocked() && r.failed == nil && !r.closed {
+		r.settleLocked()
+		switch {
+		case r.stalled, r.unread >= maxUnread:
+			r.waitLocked(&r.work, never)
+		case r.flight.size >= maxFlight:
+			r.waitLocked(&r.work, r.flight.next())
+		default:
+			r.pumpOnceLocked(buffer)
+		}
+	}
+	r.restLocked()
+}
+
+// pumpOnceLocked puts the next datagram into flight.
+func (r *packetReceiver) pumpOnceLocked(buffer []byte) {
+	r.mu.Unlock()
+	n, peer, err := r.conn.inner.ReadFrom(buffer)
+	r.mu.Lock()
+	if r.recalled && errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	for r.stalled && !r.closed {
+		r.waitLocked(&r.work, never)
+	}
+	r.recalled = false // there is something again
+	_ = r.syncLocked(false)
+	if err != nil {
+		r.failed = err
+		return
+	}
+	r.launchLocked(buffer[:n], peer)
+}
+
+// recallLocked makes the pump come out of the inner connection.
+func (r *packetReceiver) recallLocked() {
+	if r.background {
+		r.recalled = true
+		_ = r.syncLocked(false)
+		r.work.wake()
+	}
+}
+
+// close makes blocked and later reads fail.
+func (r *packetReceiver) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flight.clear()
+	r.arrived, r.unread = nil, 0
+	r.recallLocked()
+	r.closeLocked()
+}

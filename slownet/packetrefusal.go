@@ -1,0 +1,81 @@
+package slownet
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+// The largest datagrams: 65,535 bytes without the headers of IPv4 and UDP, or
+// of UDP alone.
+const (
+	maxIPv4Datagram = 65535 - 20 - 8
+	maxIPv6Datagram = 65535 - 8
+)
+
+// refusal returns the error with which the inner connection would refuse a
+// datagram of n bytes at once, before the network sees it, as far as can be
+// told without sending it.
+func (c *PacketConn) refusal(n int, peer net.Addr) error {
+	if peer == nil {
+		return dress(c.inner, "write", nil, errors.New("missing address"))
+	}
+	inner, ok := c.inner.(*net.UDPConn)
+	if !ok {
+		return nil
+	}
+	udp, ok := peer.(*net.UDPAddr)
+	if udp == nil && ok {
+		peer = nil // as the net package prints it
+	}
+	switch {
+	case !ok:
+		return dress(inner, "write", peer, syscall.EINVAL)
+	case inner.RemoteAddr() != nil:
+		return dress(inner, "write", peer, net.ErrWriteToConnected)
+	case udp == nil:
+		return dress(inner, "write", nil, errors.New("missing address"))
+	case isIPv4(inner.LocalAddr()) && len(udp.IP) > 0 && udp.IP.To4() == nil:
+		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv4 address", Addr: udp.IP.String()})
+	case len(udp.IP) > 0 && udp.IP.To16() == nil:
+		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv6 address", Addr: udp.IP.String()})
+	case isTooLarge(n, udp):
+		return dress(inner, "write", peer, errno("sendto", syscall.EMSGSIZE))
+	}
+	return nil
+}
+
+// refusalByPeer is refusal for a datagram to the peer of a connected socket.
+func (c *PacketConn) refusalByPeer(n int) error {
+	peer := c.RemoteAddr()
+	switch {
+	case peer == nil:
+		return dress(c.inner, "write", nil, errno("write", syscall.EDESTADDRREQ))
+	case isTooLarge(n, peer):
+		return dress(c.inner, "write", peer, errno("write", syscall.EMSGSIZE))
+	}
+	return nil
+}
+
+// isTooLarge reports whether no datagram of n bytes can be sent to the peer.
+func isTooLarge(n int, peer net.Addr) bool {
+	if _, ok := peer.(*net.UDPAddr); !ok {
+		return false
+	}
+	return n > maxIPv6Datagram || n > maxIPv4Datagram && isIPv4(peer)
+}
+
+func isIPv4(addr net.Addr) bool {
+	udp, ok := addr.(*net.UDPAddr)
+	return ok && udp.IP.To4() != nil
+}
+
+// keep returns an address that does not change when the caller reuses his.
+func keep(peer net.Addr) net.Addr {
+	if udp, ok := peer.(*net.UDPAddr); ok {
+		kept := *udp
+		kept.IP = append(net.IP(nil), udp.IP...)
+		return &kept
+	}
+	return peer
+}

@@ -1,0 +1,124 @@
+package slownet
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// A Profile is a path in both directions, as a client sees it. Profiles come
+// from [ProfileByName], from a file by way of [ParseProfile], or are written
+// down in the program. The zero Profile passes everything at once.
+//
+// The latency of a link is one way: what ping shows is that of Down and Up
+// together. Wrap one end of a connection only, with ClientConfig or with
+// ServerConfig: if both are wrapped, the path is there twice.
+type Profile struct {
+	// Name is what ProfileByName knows the profile by: lower-case, and for
+	// those of this package a family and a name, such as "webpagetest/3g". It
+	// may be empty.
+	Name string
+
+	// Source says where the figures are from, and what was made of them.
+	Source string
+
+	// Down is the link over which travels what the client receives.
+	Down Link
+
+	// Up is the link over which travels what the client sends.
+	Up Link
+
+	// Lookup is how much longer it takes the client to look up a name. Zero is
+	// no longer. A connection that is wrapped has been dialled before; see
+	// [Dialer].
+	Lookup time.Duration
+}
+
+// ClientConfig returns what puts the path at the client's end of a connection:
+// it reads from Down and writes to Up. The server's end is to be left as it is.
+func (p Profile) ClientConfig() Config { return Config{Read: p.Down, Write: p.Up} }
+
+// ServerConfig returns what puts the path at the server's end of a connection:
+// it reads from Up and writes to Down. The client's end is to be left as it is.
+func (p Profile) ServerConfig() Config { return Config{Read: p.Up, Write: p.Down} }
+
+// Dialer returns what makes connections over the path, from the client's end.
+func (p Profile) Dialer() *Dialer { return &Dialer{Config: p.ClientConfig(), Lookup: p.Lookup} }
+
+// Validate reports the first thing about the profile that cannot be: the link
+// and the field of it, the value, and what is allowed.
+func (p Profile) Validate() error {
+	if err := p.check(func(l Link) error { return l.invalid() }); err != nil {
+		return fmt.Errorf("slownet: profile %w", err)
+	}
+	return nil
+}
+
+// check reports what is wrong with the profile, and by its name with which.
+func (p *Profile) check(invalid func(Link) error) error {
+	down, up := invalid(p.Down), invalid(p.Up)
+	switch {
+	case !utf8.ValidString(p.Name):
+		return fmt.Errorf("%q: Name is not UTF-8", p.Name)
+	case !utf8.ValidString(p.Source):
+		return fmt.Errorf("%q: Source is not UTF-8: %q", p.Name, p.Source)
+	case down != nil:
+		return fmt.Errorf("%q: Down: %w", p.Name, down)
+	case up != nil:
+		return fmt.Errorf("%q: Up: %w", p.Name, up)
+	case p.Lookup < 0:
+		return fmt.Errorf("%q: Lookup is %v: it must be 0 (none) or more", p.Name, p.Lookup)
+	}
+	return nil
+}
+
+// Profiles returns the profiles of this package. They are those of well-known
+// tools: WebPageTest, Chrome's developer tools, Apple's Network Link
+// Conditioner, gRPC's benchmarks, Comcast and Loadero. The Source of each says
+// whether the tool states its latency one way or for a round trip, which is
+// halved.
+func Profiles() []Profile { return slices.Clone(presets) }
+
+// ProfileByName returns the profile of this package that has a name, such as
+// "webpagetest/3g"; the case of letters does not matter. The error of a name
+// that is not known lists those that are near it.
+func ProfileByName(name string) (Profile, error) {
+	for _, p := range presets {
+		if strings.EqualFold(p.Name, name) {
+			return p, nil
+		}
+	}
+	return Profile{}, fmt.Errorf("slownet: there is no profile %.40q: %w", name, nearProfiles(strings.ToLower(name)))
+}
+
+// nearProfiles tells of the profiles of the same family; if there are none, of those
+// of the same name in others; if there are none, of all families.
+func nearProfiles(name string) error {
+	family, rest, slash := strings.Cut(name, "/")
+	if !slash {
+		rest = name
+	}
+	var relatives, namesakes, families []string
+	for _, p := range presets {
+		f, n, _ := strings.Cut(p.Name, "/")
+		if f == family {
+			relatives = append(relatives, p.Name)
+		}
+		if n == rest {
+			namesakes = append(namesakes, p.Name)
+		}
+		if !slices.Contains(families, f+"/") {
+			families = append(families, f+"/")
+		}
+	}
+	switch {
+	case len(relatives) > 0:
+		return fmt.Errorf("there are %s", enumerate(relatives, "and"))
+	case len(namesakes) > 0:
+		return fmt.Errorf("is it %s?", enumerate(namesakes, "or"))
+	}
+	return errors.New("names begin with " + enumerate(families, "or") + ", and Profiles returns them all")
+}

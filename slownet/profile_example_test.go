@@ -1,0 +1,50 @@
+package slownet_test
+
+import (
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+func ExampleProfileByName() {
+	profile, err := slownet.ProfileByName("webpagetest/3g")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// For slownet.NewListener, at the server's end:
+	config := profile.ServerConfig()
+	fmt.Println("to the client:", config.Write.Rate, config.Write.Latency)
+	fmt.Println("from the client:", config.Read.Rate, config.Read.Latency)
+
+	_, err = slownet.ProfileByName("chrome/5g")
+	fmt.Println(err)
+	// Output:
+	// to the client: 1600kbit/s 150ms
+	// from the client: 768kbit/s 150ms
+	// slownet: there is no profile "chrome/5g": there are chrome/3g, chrome/slow-4g and chrome/fast-4g
+}
+
+func ExampleParseProfile() {
+	profile, err := slownet.ParseProfile([]byte(`{
+		"name": "my/slow",
+		"source": "measured at home",
+		"down": {"latency": "40ms", "rate": "250kbit/s", "loss": "1.5%"},
+		"up":   {"latency": "40ms", "rate": "100kbit/s", "jitter": {"deviation": "10ms", "distribution": "normal"}},
+		"lookup": "3s"
+	}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(profile.Name, profile.Down.Rate, profile.Down.Loss.Random, profile.Up.Jitter.Distribution, profile.Lookup == 3*time.Second)
+
+	_, err = slownet.ParseProfile([]byte(`{
+		"name": "my/slow",
+		"down": {"latency": "40ms", "rate": "250"}
+	}`))
+	fmt.Println(err)
+	// Output:
+	// my/slow 250kbit/s 0.015 normal true
+	// slownet: profile, line 3: down.rate: rate "250" has no unit: write it such as "250kbit/s"
+}

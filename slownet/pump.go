@@ -1,0 +1,82 @@
+package slownet
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+)
+
+// readAhead is how early bytes are taken from the inner connection, before the
+// link is free for them, so that a timer that fires late costs nothing.
+const readAhead = 2 * time.Millisecond
+
+// pump reads ahead, for as long as the reader has not got everything.
+func (r *receiver) pump() {
+	buffer := getBuffer()
+	defer putBuffer(buffer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since := r.now() // of the read before: what comes next has come since then
+	for len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed {
+		switch now := r.now(); {
+		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && r.inbox[0].arrive <= now:
+			r.waitLocked(&r.work, never)
+		case r.flow.Free()-readAhead > now && r.size >= r.flow.link.Queue:
+			r.waitLocked(&r.work, r.flow.Free()-readAhead)
+		default:
+			r.pumpOnceLocked(buffer[:r.roomLocked()], since)
+			since = r.now()
+		}
+	}
+	r.restLocked()
+}
+
+// pumpOnceLocked puts what comes next out of the inner connection into flight.
+func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) {
+	at := r.now()
+	r.mu.Unlock()
+	n, err := r.conn.inner.Read(buffer)
+	r.mu.Lock()
+	if r.now()-at > maxBlink {
+		since = r.now() // it was not there when the link was free
+	}
+	if r.recalled && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	if n > 0 || err != nil {
+		r.recalled = false
+		_ = r.syncLocked(false)
+		r.launchLocked(since, buffer[:n], err)
+		r.changed.wake()
+	}
+}
+
+// recallLocked makes the pump come out of the inner connection.
+func (r *receiver) recallLocked() {
+	if r.background {
+		r.recalled = true
+		_ = r.syncLocked(false)
+		r.work.wake()
+	}
+}
+
+// roomLocked returns how many bytes may be taken from the inner connection at
+// a time: what passes in a millisecond, but at least a packet; and what finds
+// room in the queue. More would take room that the other end's writer believes
+// to be full.
+func (r *receiver) roomLocked() int {
+	link := r.flow.link
+	if link.Rate == 0 && link.Replay == nil && link.Bottleneck == nil {
+		return bufferSize
+	}
+	room := max(link.mtu(), link.Queue-r.size, int(min(link.Rate/8000, bufferSize)))
+	return min(room, bufferSize)
+}
+
+const bufferSize = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+func getBuffer() *[bufferSize]byte  { return buffers.Get().(*[bufferSize]byte) }
+func putBuffer(b *[bufferSize]byte) { buffers.Put(b) }

@@ -1,0 +1,63 @@
+package slownet
+
+import "time"
+
+// The retransmission timer of RFC 6298: a second at first, later what the
+// measured round trips call for, but at least the 200 ms that Linux, FreeBSD
+// and others use instead of the RFC's second, and at most its minute.
+const (
+	firstTimeout = time.Second
+	minTimeout   = 200 * time.Millisecond
+	maxTimeout   = time.Minute
+)
+
+// maxRetransmissions is how often a packet is sent again before the connection
+// is given up: Linux's net.ipv4.tcp_retries2. From a time-out of a second that
+// takes eleven minutes.
+const maxRetransmissions = 15
+
+// A retransmitter knows how long a sender waits for an acknowledgement until
+// it sends a packet again. Round trips are measured one at a time.
+type retransmitter struct {
+	timeout  time.Duration // as it is now; zero is the first
+	smoothed time.Duration // round trip, SRTT; zero before the first
+	variance time.Duration // RTTVAR
+
+	acked   time.Duration // when the round trip under measurement ends; zero if none is
+	sampled time.Duration // how long it is
+}
+
+// learn takes in a round trip that has ended by now.
+func (r *retransmitter) learn(now time.Duration) {
+	if r.acked == 0 || r.acked > now {
+		return
+	}
+	r.acked = 0
+	if r.smoothed == 0 {
+		r.smoothed, r.variance = r.sampled, r.sampled/2
+	} else {
+		r.variance += ((r.smoothed - r.sampled).Abs() - r.variance) / 4
+		r.smoothed += (r.sampled - r.smoothed) / 8
+	}
+	r.timeout = max(minTimeout, min(r.smoothed+4*r.variance, maxTimeout))
+}
+
+// measure begins to measure a round trip, unless one is being measured.
+func (r *retransmitter) measure(acked, roundTrip time.Duration) {
+	if r.acked == 0 {
+		r.acked, r.sampled = acked, roundTrip
+	}
+}
+
+// expire returns how long the sender waits until it sends again, and makes it
+// wait twice as long the next time, until a round trip has been measured.
+// A round trip of a packet that was sent twice says nothing (Karn's rule), and
+// is not measured.
+func (r *retransmitter) expire() time.Duration {
+	timeout := r.timeout
+	if timeout == 0 {
+		timeout = firstTimeout
+	}
+	r.timeout = min(2*timeout, maxTimeout)
+	return timeout
+}

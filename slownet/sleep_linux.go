@@ -1,0 +1,17 @@
+package slownet
+
+import (
+	"syscall"
+	"time"
+)
+
+const canSleepPrecisely = true
+
+// sleepPrecisely lets the operating system wait, which does so in microseconds.
+func sleepPrecisely(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := syscall.NsecToTimespec(int64(d))
+	_ = syscall.Nanosleep(&t, nil) // a signal may cut it short; whoever waits looks again
+}

@@ -1,0 +1,67 @@
+package slownet
+
+import "time"
+
+// A streamHalf is a half of a [Conn].
+type streamHalf struct {
+	half
+	conn *Conn
+
+	// guarded by the half's lock
+	flow      Flow
+	late      lateness
+	remaining int64 // bytes that may pass until the connection is closed, if limited
+	limited   bool
+	passed    int64 // bytes that have entered the link
+	delivered int64 // bytes that have arrived
+}
+
+func (h *streamHalf) init(c *Conn, direction Direction, link *Link, seed uint64) {
+	h.half.init(&c.endpoint, direction, link)
+	h.conn = c
+	h.flow.path = path{link: link, seed: seed}
+	h.flow.join(c.origin)
+}
+
+// releaseTurnLocked ends the turn of a call.
+func (h *streamHalf) releaseTurnLocked() {
+	h.endTurnLocked(h.flow.link.IsZero() && !h.limited && h.passed == h.delivered && h.flow.free <= h.now())
+}
+
+// setLink changes the link.
+func (h *streamHalf) setLink(link *Link, back time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flow.setLink(link)
+	h.flow.join(h.endpoint.origin)
+	h.flow.SetReturn(back)
+	h.interruptLocked()
+}
+
+// stall lets nothing pass until it is called with false.
+func (h *streamHalf) stall(stalled bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stalled = stalled
+	if !stalled {
+		h.flow.Hold(h.now())
+	}
+	h.interruptLocked()
+}
+
+// limit bounds how many more bytes pass; below zero is no bound.
+func (h *streamHalf) limit(n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.limited, h.remaining = n >= 0, n
+	h.interruptLocked()
+}
+
+// isSpent reports whether all bytes have passed that may.
+func (h *streamHalf) isSpent() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.isSpentLocked()
+}
+
+func (h *streamHalf) isSpentLocked() bool { return h.limited && h.remaining == 0 }

@@ -1,0 +1,138 @@
+package slownet
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A log is what a trace told, a line an event.
+type log struct {
+	mu    sync.Mutex
+	start time.Time
+	lines []string
+}
+
+func newLog() *log { return &log{start: time.Now()} }
+
+func (l *log) trace(e Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line := fmt.Sprintf("%v %v %v %d+%d", e.Time.Sub(l.start), e.Direction, e.Kind, e.Offset, e.Bytes)
+	if e.Delay > 0 {
+		line += " " + e.Delay.String()
+	}
+	if e.Cause != "" {
+		line += " " + e.Cause
+	}
+	l.lines = append(l.lines, line)
+}
+
+// of returns the lines about a direction.
+func (l *log) of(direction Direction) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []string
+	for _, line := range l.lines {
+		if strings.Contains(line, " "+direction.String()+" ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// A trace tells what happens to which bytes when.
+func TestTrace(t *testing.T) {
+	scenarios := []struct {
+		name string
+		link Link
+		want []string // for %s read or write
+	}{
+		{"zero", Link{}, []string{"0s %s queued 0+2000", "0s %s delivered 0+2000"}},
+		{"latency", Link{Latency: ms}, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
+		{"rate", Link{Rate: Mbps}, []string{
+			"0s %s queued 0+1500", "12ms %s delivered 0+1500", "12ms %s queued 1500+500", "16ms %s delivered 1500+500"}},
+		{"rate, read ahead", Link{Rate: Mbps}, []string{ // 2 ms before there is room
+			"0s %s queued 0+1500", "10ms %s queued 1500+500", "12ms %s delivered 0+1500", "16ms %s delivered 1500+500"}},
+		{"pace", Link{Pace: Pace{1000, ms}}, []string{
+			"0s %s queued 0+1000", "0s %s delivered 0+1000", "1ms %s queued 1000+1000", "1ms %s delivered 1000+1000"}},
+	}
+	for _, scenario := range scenarios {
+		for _, direction := range []Direction{Read, Write} {
+			if scenario.link.Rate > 0 && (direction == Read) != strings.HasSuffix(scenario.name, "read ahead") {
+				continue
+			}
+			t.Run(scenario.name+"/"+direction.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					log := newLog()
+					near, far := net.Pipe()
+					config := bothWays(scenario.link)
+					config.Trace = log.trace
+					conn := NewConn(near, config)
+					from, to := net.Conn(conn), far
+					if direction == Read {
+						from, to = far, conn
+					}
+					go func() { _, _ = from.Write(make([]byte, 2000)) }()
+					_, err := io.ReadFull(to, make([]byte, 2000))
+					require.NoError(t, err)
+					time.Sleep(time.Second)
+					var want []string
+					for _, line := range scenario.want {
+						want = append(want, fmt.Sprintf(line, direction))
+					}
+					got := log.of(direction)
+					if scenario.name == "rate" {
+						// At 12 ms, one piece has passed and the next begins to.
+						assert.ElementsMatch(t, want, got)
+					} else {
+						assert.Equal(t, want, got)
+					}
+					require.NoError(t, conn.Close())
+					require.NoError(t, far.Close())
+				})
+			})
+		}
+	}
+}
+
+// A trace tells of what was lost and delayed, and of faults.
+func TestTraceOfMisfortunes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog()
+		link := Link{Loss: Loss{Random: 0.3}, Latency: ms}
+		near, far := net.Pipe()
+		conn := NewConn(near, Config{Write: link, Seed: seedThatSends(link, []int{2, 1}), Trace: log.trace})
+		read := readOnce(far)
+		_, err := conn.Write(make([]byte, 100))
+		require.NoError(t, err)
+		<-read
+		synctest.Wait()
+		conn.Stall()
+		conn.Resume()
+		conn.SetLinks(Link{}, Link{})
+		conn.CloseAfter(Write, 0)
+		conn.Reset()
+		assert.Equal(t, []string{
+			"0s write queued 0+100",
+			"0s write lost 0+100 loss",
+			"0s write delayed 0+100 1s",
+			"1.001s write delivered 0+100",
+			"1.001s write faulted 0+0 stall",
+			"1.001s write faulted 0+0 resume",
+			"1.001s write faulted 0+0 links changed",
+			"1.001s write faulted 0+0 closed after the given number of bytes",
+			"1.001s write faulted 0+0 reset",
+		}, log.of(Write))
+		require.NoError(t, conn.Close())
+		require.NoError(t, far.Close())
+	})
+}
