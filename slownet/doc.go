@@ -1,38 +1,78 @@
-// Package slownet puts a slow path around real network connections.
+// Package slownet puts a slow, faulty path around real network connections.
 //
-// A [Link] describes one direction of a path: how long a byte is under way,
-// how many bits pass in a second, and in what pieces. The zero Link is a path
-// that passes everything at once. [NewListener] and [NewConn] wrap what the
-// net package gives out, and what is written to the wrapped connection travels
-// over the link before the inner connection sees it:
+// A [Link] describes one direction of a path: how long a byte is under way and
+// how much that varies, how many bits pass in a second, how many bytes may wait
+// for that, and how packets are lost, doubled, corrupted and reordered. The
+// zero Link is a path that passes everything at once. [NewListener], [NewConn],
+// [Dialer] and [NewPacketConn] put a link in each direction around what the net
+// package gives out:
 //
 //	listener, err := net.Listen("tcp", "localhost:0")
 //	...
 //	slow := slownet.NewListener(listener, slownet.Config{
+//		Read:  slownet.Link{Latency: 40 * time.Millisecond, Rate: 100 * slownet.Kbps},
 //		Write: slownet.Link{Latency: 40 * time.Millisecond, Rate: 250 * slownet.Kbps},
 //	})
 //
+// A [Profile] is a named path in both directions. [ProfileByName] knows those of
+// well-known tools, such as "webpagetest/3g", and [ParseProfile] reads yours.
+//
+// One end of a connection is enough: wrapped at both, the path is there twice.
+//
 // # Model
 //
-// The model of a link is a [Flow]: a state machine without clock, lock or
-// goroutine. It is handed the time and a number of bytes, and answers when
-// they leave the sender and when they arrive. [Conn] drives it with a clock,
-// package simtest with its queue of events; there is no second description of
-// how slow a path is.
+// The model of a link is a [Flow] for streams and a [PacketFlow] for datagrams:
+// state machines without clock or goroutine. They are handed the time and a
+// number of bytes, and answer when those leave the sender and when they arrive.
+// The wrappers drive them with a clock, package simtest with its queue of
+// events; there is no second description of how slow a path is.
 //
 // Bytes in flight overlap: a hundred pieces over a link of 50 ms arrive after
 // 50 ms, not after 5 s. Bytes of a stream never overtake each other, and none
-// is ever lost, changed or doubled.
+// is ever lost, changed or doubled: TCP would not let that through. What
+// befalls their packets costs time instead, as it does with TCP: a packet that
+// is lost is sent again when the timer of RFC 6298 expires, and what follows
+// waits for it. Datagrams are treated as a network treats them.
+//
+// The parameters are those of tc netem and of mahimahi. What is random follows
+// from [Config.Seed]: the same seed gives the same sequence, on every platform.
+//
+// # Faults
+//
+// The links of a connection can be changed while it is used, and it can be
+// stalled, reset, or closed after a number of bytes; see [Conn.SetLinks],
+// [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A [Listener] does that to
+// all of its connections, and can refuse or delay new ones. [Config.Trace] tells
+// what happened to which bytes when.
 //
 // # Time
 //
 // Time comes from [Config.Clock], deadlines included, so a connection can be
 // driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
+// There, times are exact, to the nanosecond. In real time a timer that fires
+// late, by up to 100 ms, is made up for, so that delays do not add up.
+//
+// # Cost
+//
+// While a link has no limits, calls go right to the inner connection, and
+// io.Copy keeps the operating system's fast ways, such as splice and sendfile.
+// There is a goroutine for each direction of a connection while bytes are in
+// flight or wait for the reader, and none while it is idle.
 //
 // # Limitations
 //
-// What is written is shaped; what is read is passed on as it comes. To slow
-// both directions wrap both ends, or simulate the network with package
-// simtest. There is no congestion control: the link's rate is used from the
-// first byte on.
+// There is no congestion control: the link's rate is used from the first byte
+// on, and a lost packet does not slow down those behind it. Retransmissions are
+// timed, and never triggered by duplicate acknowledgements (neither fast
+// retransmit nor SACK). Whether a packet is lost, and how often, is decided when
+// it is first sent.
+//
+// The inner connection is a real one: what it costs comes on top, and its
+// buffers are beside the link's queue. Bytes that are read begin their way when
+// they are taken from it, which is at once while others are under way or
+// somebody waits in Read, and else when somebody reads. Only what is written is
+// held back by the other end's not reading it: up to 16 MiB may be in flight.
+//
+// A dial cannot be slowed down from the server's end: it is the operating system
+// that answers it.
 package slownet

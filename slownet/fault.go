@@ -13,7 +13,7 @@ import (
 //
 // As all faults, it may be called at any time, from any goroutine. A connection
 // that is being copied by io.Copy without any limits notices after at most
-// 64 KiB more.
+// 256 KiB more.
 func (c *Conn) SetLinks(read, write Link) {
 	read.mustBeValid()
 	write.mustBeValid()
