@@ -12,15 +12,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The test that the README shows is the one that is run here.
-func TestReadmeShowsTheExample(t *testing.T) {
+// The tests that the README shows are those that are run here.
+func TestReadmeShowsTheExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	example, err := os.ReadFile("example_test.go")
-	require.NoError(t, err)
-	_, block, found := strings.Cut(string(readme), "```go\n")
-	require.True(t, found)
-	block, _, found = strings.Cut(block, "```\n")
-	require.True(t, found)
-	assert.Contains(t, string(example), block)
+	rest := string(readme)
+	for _, file := range []string{"example_test.go", "profile_example_test.go"} {
+		example, err := os.ReadFile(file)
+		require.NoError(t, err)
+		_, block, found := strings.Cut(rest, "```go\n")
+		require.True(t, found)
+		block, rest, found = strings.Cut(block, "```\n")
+		require.True(t, found)
+		assert.Contains(t, string(example), block)
+	}
 }

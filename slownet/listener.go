@@ -133,9 +133,10 @@ func (l *Listener) CloseAfter(direction Direction, n int64) {
 }
 
 // Refuse makes the listener reset new connections instead of accepting them,
-// or accept them again. A client's dial succeeds nevertheless, as it is the
-// operating system that answers it, and the first use of the connection fails
-// with ECONNRESET. To have dials fail with ECONNREFUSED, close the listener.
+// or accept them again. As it is the operating system that answers a client's
+// dial, that may succeed nevertheless; then the first use of the connection
+// fails with ECONNRESET. It holds while somebody is in Accept. To have dials
+// fail with ECONNREFUSED, close the listener.
 func (l *Listener) Refuse(refuse bool) {
 	l.each(func() { l.refuses = refuse }, func(*Conn) {})
 }
