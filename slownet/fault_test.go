@@ -165,10 +165,7 @@ func TestReset(t *testing.T) {
 	for name, link := range links {
 		for _, stalled := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
-				near, far := tcpPair(t, Config{})
-				far.Close()
-				near.Close()
-				near, far = tcpPairOf(t, bothWays(link), Config{})
+				near, far := tcpPairOf(t, bothWays(link), Config{})
 				conn := near.(*Conn)
 				var waiting sync.WaitGroup
 				waiting.Go(func() {
@@ -293,13 +290,7 @@ func TestCloseAfterNothing(t *testing.T) {
 // tcpPairOf returns the two ends of a loopback connection, each wrapped its own
 // way.
 func tcpPairOf(t *testing.T, near, far Config) (net.Conn, net.Conn) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer inner.Close()
-	dialled, err := net.Dial("tcp", inner.Addr().String())
-	require.NoError(t, err)
-	accepted, err := inner.Accept()
-	require.NoError(t, err)
+	dialled, accepted := rawTCPPair(t)
 	return NewConn(dialled, near), NewConn(accepted, far)
 }
 
