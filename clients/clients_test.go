@@ -261,7 +261,7 @@ func TestMaxBytes(t *testing.T) {
 func TestLargePoem(t *testing.T) {
 	poem := make([]byte, 10<<20)
 	for i := range poem {
-		poem[i] = byte(i * 2654435761 >> 13)
+		poem[i] = byte(uint32(i) * 2654435761 >> 13)
 	}
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		got, err := modes[mode].one(&clients.Client{Dial: n.Dial}, t.Context(), poet(t, n, string(poem), slownet.Pace{}))

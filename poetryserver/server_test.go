@@ -168,7 +168,7 @@ func TestConcurrent(t *testing.T) {
 func TestLargePoemWithoutPace(t *testing.T) {
 	poem := make([]byte, 10<<20)
 	for i := range poem {
-		poem[i] = byte(i * 2654435761 >> 13)
+		poem[i] = byte(uint32(i) * 2654435761 >> 13)
 	}
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: poem})

@@ -7,8 +7,8 @@ import (
 
 // A Bottleneck is a rate that several connections share: all those whose
 // [Link] names it, at both ends of a connection or of many. Those that want to
-// send take turns, a packet each, so that each gets its fair share, and who
-// needs less leaves the rest to the others.
+// send take turns, a packet each, so that each gets its fair share (if their
+// packets are of a size), and who needs less leaves the rest to the others.
 //
 // A Bottleneck may be used by several goroutines.
 type Bottleneck struct {
@@ -28,8 +28,11 @@ func NewBottleneck(rate Rate) *Bottleneck {
 }
 
 // NewReplayBottleneck returns a bottleneck that passes bytes when a real link
-// did.
-func NewReplayBottleneck(replay *Replay) *Bottleneck { return &Bottleneck{replay: replay} }
+// did; nil is no limit. It panics if the replay is empty.
+func NewReplayBottleneck(replay *Replay) *Bottleneck {
+	Link{Replay: replay}.mustBeValid()
+	return &Bottleneck{replay: replay}
+}
 
 // SetRate changes the rate for what is sent from now on. It panics if the rate
 // is negative, or the bottleneck a replay.

@@ -21,7 +21,8 @@ type Config struct {
 
 	// Seed decides what is random about the links. Each connection of a
 	// listener or a dialer, and each direction of it, has a sequence of its own
-	// that follows from the seed and from how many came before it.
+	// that follows from the seed and from how many came before it. Two that are
+	// wrapped one by one, with the same seed, have the same.
 	Seed uint64
 
 	// Trace, if it is not nil, is called with all that happens. It is called

@@ -80,6 +80,6 @@ func wait(ctx context.Context, c clock.Clock, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 }

@@ -65,13 +65,21 @@
 // on, and a lost packet does not slow down those behind it. Retransmissions are
 // timed, and never triggered by duplicate acknowledgements (neither fast
 // retransmit nor SACK). Whether a packet is lost, and how often, is decided when
-// it is first sent.
+// it is first sent; a copy, which meets the link a time-out later, is lost as
+// often as packets are in the long run, whatever burst is on when it is decided.
+//
+// The parameters are netem's, some of what it does with them is not: a
+// correlation leaves shares, mean and spread as they are (see [Chance] and
+// [Jitter]); random loss has no correlation, reordering has no gap; a duplicate
+// is not lost by itself; a packet that is reordered passes at the rate as all do.
+// The jitter of a stream that has no rate and no loss is drawn once for each
+// write.
 //
 // The inner connection is a real one: what it costs comes on top, and its
 // buffers are beside the link's queue. Bytes that are read begin their way when
 // they are taken from it, which is at once while others are under way or
-// somebody waits in Read, and else when somebody reads. Only what is written is
-// held back by the other end's not reading it: up to 16 MiB may be in flight.
+// somebody waits in Read, and else when somebody reads. Up to 16 MiB may be in
+// flight in each direction; a writer that is so far ahead waits.
 //
 // A dial cannot be slowed down from the server's end: it is the operating system
 // that answers it.

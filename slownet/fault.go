@@ -65,8 +65,10 @@ func (c *Conn) Reset() {
 // CloseAfter has the connection closed, as by something between the ends, when
 // n more bytes have passed in the given direction. Those arrive. Then both ends
 // see the end of the stream, and writes of this one fail with EPIPE. With
-// n below zero it is not closed; that takes back an earlier call.
+// n below zero it is not closed; that takes back an earlier call. It panics on
+// a direction that is neither Read nor Write.
 func (c *Conn) CloseAfter(direction Direction, n int64) {
+	direction.mustBeValid()
 	h := c.half(direction)
 	h.limit(n)
 	if n == 0 {

@@ -27,12 +27,16 @@ type Piece struct {
 	Leave  time.Duration // when the last of them has left the sender
 	Arrive time.Duration // when they can be read at the other end
 
-	// Sent is how often they were sent: more than once if packets were lost.
+	// Sent is how often they were sent: more than once if packets were lost or
+	// corrupted.
 	Sent int
 
 	// Failed says that they never arrive: they were lost 16 times in a row.
 	// The sender gives up at Arrive, with ETIMEDOUT.
 	Failed bool
+
+	// Corrupted is how often they arrived, but corrupted.
+	Corrupted int
 }
 
 // NewFlow returns a flow over the link that is free from the origin on. The
@@ -117,9 +121,15 @@ func (f *Flow) retransmit(start time.Duration, piece *Piece) time.Duration {
 	again := &f.withLuck().again
 	again.learn(start)
 	var waited time.Duration
-	m := f.misfortune()
-	for ; m.lost || m.corrupted; m = f.misfortune() {
-		waited = later(waited, again.expire())
+	timeout := again.wait()
+	m := f.misfortune(false)
+	for ; m.lost || m.corrupted; m = f.misfortune(true) {
+		if !m.lost {
+			piece.Corrupted++
+		}
+		waited = later(waited, timeout)
+		timeout = min(2*timeout, maxTimeout)
+		again.backOff(later(piece.Leave, waited), timeout)
 		if piece.Sent > maxRetransmissions {
 			piece.Failed = true
 			return waited

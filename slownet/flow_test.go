@@ -129,10 +129,10 @@ func TestFlow(t *testing.T) {
 			[]send{{}, {}}, []Piece{end(0, 0), end(0, 0)}},
 		{"the end of time is not passed", Link{Rate: 1, Latency: maxDuration},
 			[]send{{1, 1}, {2, 0}}, []Piece{once(1, 8*time.Second+1, maxDuration), end(8*time.Second+1, maxDuration)}},
-		{"what would take longer than there is time leaves at its end", Link{Rate: 1, MTU: 1 << 40, Pace: Pace{Wait: time.Hour}},
-			[]send{{0, 1 << 40}, {0, 1}}, []Piece{once(1<<40, maxDuration, maxDuration), once(1, maxDuration, maxDuration)}},
-		{"nor does it pass when that is lost", Link{Rate: 1, MTU: 1 << 40, Loss: Loss{Random: 1}},
-			[]send{{0, 1 << 40}}, []Piece{{1 << 40, maxDuration, maxDuration, 16, true}}},
+		{"what would take longer than there is time leaves at its end", Link{Rate: 1, MTU: 1_200_000_000, Pace: Pace{Wait: time.Hour}},
+			[]send{{0, 1_200_000_000}, {0, 1}}, []Piece{once(1_200_000_000, maxDuration, maxDuration), once(1, maxDuration, maxDuration)}},
+		{"nor does it pass when that is lost", Link{Rate: 1, MTU: 1_200_000_000, Loss: Loss{Random: 1}},
+			[]send{{0, 1_200_000_000}}, []Piece{{Bytes: 1_200_000_000, Leave: maxDuration, Arrive: maxDuration, Sent: 16, Failed: true}}},
 	}
 	for _, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {

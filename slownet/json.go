@@ -39,7 +39,8 @@ import (
 //
 // Durations, rates and percentages are strings, with their unit. A field that
 // is not known, or there twice, is an error, and so is a profile for which
-// Validate returns one. All errors say the line and the field.
+// Validate returns one. All errors say the line, and the field where there is
+// one.
 //
 // Written with json.Marshal and read again, a profile is the same.
 func ParseProfile(data []byte) (Profile, error) { return parseAs("profile", data, readProfile) }

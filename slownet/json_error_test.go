@@ -114,7 +114,7 @@ func TestWhatIsNotJSONIsRefusedWithItsLine(t *testing.T) {
 	} {
 		_, err := ParseProfile([]byte(in))
 		require.Error(t, err, "%.100q", in)
-		assert.Contains(t, err.Error()+":", "slownet: profile, "+line+": this is not JSON: ", "%.100q", in)
+		assert.Contains(t, err.Error()+":", "slownet: profile, "+line+": this is not JSON (which has no comments, wants double quotes, and no comma behind the last): ", "%.100q", in)
 	}
 }
 

@@ -36,7 +36,8 @@ func parseJSON(text []byte) (jsonValue, error) {
 	var raw json.RawMessage
 	if err := json.Unmarshal(value, &raw); err != nil {
 		at := min(syntaxOffset(err)-syntaxOffsetOfFirst(), int64(len(value)))
-		return jsonValue{}, fmt.Errorf("line %d: this is not JSON: %w", line-1+lineAt(value, int(max(0, at))), err)
+		return jsonValue{}, fmt.Errorf("line %d: this is not JSON (which has no comments, wants double quotes, and no comma behind the last): %w",
+			line-1+lineAt(value, int(max(0, at))), err)
 	}
 	return jsonValue{value, "", line}, nil
 }

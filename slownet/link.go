@@ -48,7 +48,7 @@ type Link struct {
 	// dropped; zero is no limit.
 	MTU int
 
-	// Loss is how many packets are lost. Zero is none.
+	// Loss is how packets are lost. Zero is none.
 	Loss Loss
 
 	// Duplicate is the chance of a packet to arrive twice.

@@ -2,6 +2,7 @@ package slownet
 
 import (
 	"math"
+	"net"
 	"testing"
 	"time"
 
@@ -90,8 +91,19 @@ func TestLinkValidate(t *testing.T) {
 		assert.PanicsWithValue(t, want, func() { NewFlow(Link{}, 0).SetLink(link) })
 		assert.PanicsWithValue(t, want, func() { NewPacketFlow(link, 0) })
 		assert.PanicsWithValue(t, want, func() { NewPacketFlow(Link{}, 0).SetLink(link) })
-		assert.PanicsWithValue(t, want, func() { NewConn(nil, Config{Write: link}) })
-		assert.PanicsWithValue(t, want, func() { NewListener(nil, Config{Write: link}) })
+		inner, far := net.Pipe()
+		conn, packets, listener := NewConn(inner, Config{}), NewPacketConn(nil, Config{}), NewListener(nil, Config{})
+		for _, config := range []Config{{Read: link}, {Write: link}} {
+			assert.PanicsWithValue(t, want, func() { NewConn(nil, config) })
+			assert.PanicsWithValue(t, want, func() { NewListener(nil, config) })
+			assert.PanicsWithValue(t, want, func() { NewPacketConn(nil, config) })
+			assert.PanicsWithValue(t, want, func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
+			assert.PanicsWithValue(t, want, func() { conn.SetLinks(config.Read, config.Write) })
+			assert.PanicsWithValue(t, want, func() { packets.SetLinks(config.Read, config.Write) })
+			assert.PanicsWithValue(t, want, func() { listener.SetLinks(config.Read, config.Write) })
+		}
+		assert.NoError(t, conn.Close())
+		assert.NoError(t, far.Close())
 	}
 }
 

@@ -129,6 +129,7 @@ func (l *Listener) Reset() {
 // have passed in the given direction; see [Conn.CloseAfter]. With n below zero
 // it takes that back.
 func (l *Listener) CloseAfter(direction Direction, n int64) {
+	direction.mustBeValid()
 	l.each(func() { l.limits[direction] = n }, func(c *Conn) { c.CloseAfter(direction, n) })
 }
 

@@ -138,3 +138,46 @@ func (m *Markov) loses(state *lossState, d *dice) bool {
 	}
 	return *state == burstLost || *state == gapLost
 }
+
+// losesCopy decides about a packet that is sent again. That is a time-out
+// later, when what was on its way meanwhile has seen the rest of the burst, so
+// that a copy meets the link in any of its states: it is lost as often as
+// packets are in the long run. Only behind a single loss comes the gap.
+func (l *Loss) losesCopy(state *lossState, d *dice) bool {
+	switch {
+	case l.GilbertElliott != GilbertElliott{}:
+		return d.chance(l.GilbertElliott.share())
+	case l.Markov != Markov{} && *state != gapLost:
+		return d.chance(l.Markov.share())
+	}
+	return l.loses(state, d)
+}
+
+// share is how many packets are lost in the long run. The conversions keep
+// compilers from fusing operations, which would round differently.
+func (g *GilbertElliott) share() float64 {
+	if g.P+g.R == 0 {
+		return g.LossGood // good is where it begins, and stays
+	}
+	return float64(float64(g.P*g.LossBad)+float64(g.R*g.LossGood)) / float64(g.P+g.R)
+}
+
+func (m *Markov) share() float64 {
+	switch { // where it does not come out of a burst again
+	case m.P13 > 0 && m.P31 == 0 && m.P32 == 0:
+		return 1
+	case m.P32 > 0 && m.P23 == 0:
+		return 0
+	case m.P13 > 0 && m.P31 == 0:
+		return m.P23 / float64(m.P23+m.P32)
+	}
+	// The time in each state, in that of the gap.
+	var lost, passed float64
+	if m.P13 > 0 {
+		lost = m.P13 / m.P31
+	}
+	if m.P32 > 0 {
+		passed = float64(lost*m.P32) / m.P23
+	}
+	return float64(lost+m.P14) / float64(1+lost+passed+m.P14)
+}

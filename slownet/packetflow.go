@@ -50,7 +50,7 @@ const (
 
 // String returns the reason.
 func (d Drop) String() string {
-	return [...]string{"not dropped", "loss", "queue full", "larger than the MTU"}[d]
+	return nameOf("Drop", int(d), "not dropped", "loss", "queue full", "larger than the MTU")
 }
 
 // defaultQueue is netem's 1,000 packets.
@@ -85,7 +85,7 @@ func (f *PacketFlow) Send(now time.Duration, n int) ([]Packet, Drop) {
 	if f.link.MTU > 0 && n > f.link.MTU {
 		return nil, DroppedByMTU
 	}
-	m := f.misfortune()
+	m := f.misfortune(false)
 	if m.lost {
 		return nil, DroppedByLoss
 	}

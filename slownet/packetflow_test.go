@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -55,12 +56,12 @@ func TestPacketFlow(t *testing.T) {
 		{"loss", Link{Loss: everyOther}, []send{{0, 1}, {0, 1}, {0, 1}, {0, 1}}, [][]Packet{nil, intact(0, 0), nil, intact(0, 0)}},
 		{"what is lost takes no room", Link{Rate: Mbps, Loss: everyOther}, []send{{0, 125}, {0, 125}}, [][]Packet{nil, intact(ms, ms)}},
 		{"the end of time", Link{Rate: 1, Latency: time.Hour, Pace: Pace{1, maxDuration}},
-			[]send{{0, 1 << 40}, {0, 1}}, [][]Packet{intact(maxDuration, maxDuration), intact(maxDuration, maxDuration)}},
+			[]send{{0, 1_200_000_000}, {0, 1}}, [][]Packet{intact(maxDuration, maxDuration), intact(maxDuration, maxDuration)}},
 	}
 	for _, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {
 			if scenario.link.Queue == 0 && scenario.link.Rate == 1 {
-				scenario.link.Queue = 1 << 41
+				scenario.link.Queue = math.MaxInt32
 			}
 			f := NewPacketFlow(scenario.link, 0)
 			for i, s := range scenario.sends {

@@ -80,16 +80,25 @@ func (p *path) latency() time.Duration {
 // A misfortune is what befalls a packet besides jitter.
 type misfortune struct{ lost, duplicated, corrupted, reordered bool }
 
-// misfortune decides what befalls the next packet.
-func (p *path) misfortune() (m misfortune) {
+// misfortune decides what befalls the next packet, or a copy of the last one
+// that is sent again.
+func (p *path) misfortune(again bool) (m misfortune) {
 	if !p.link.isFaulty() {
 		return m
 	}
 	luck := p.withLuck()
 	befalls := func(chance *Chance, memory *memory) bool {
-		return chance.Probability > 0 && luck.dice.correlated(memory, chance.Correlation).below(chance.Probability)
+		correlation := chance.Correlation
+		if again { // a time-out later
+			correlation = 0
+		}
+		return chance.Probability > 0 && luck.dice.correlated(memory, correlation).below(chance.Probability)
 	}
-	m.lost = p.link.Loss.loses(&luck.loss, &luck.dice)
+	if again {
+		m.lost = p.link.Loss.losesCopy(&luck.loss, &luck.dice)
+	} else {
+		m.lost = p.link.Loss.loses(&luck.loss, &luck.dice)
+	}
 	m.duplicated = befalls(&p.link.Duplicate, &luck.duplicate)
 	m.corrupted = befalls(&p.link.Corrupt, &luck.corrupt)
 	m.reordered = befalls(&p.link.Reorder, &luck.reorder)

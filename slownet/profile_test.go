@@ -47,7 +47,7 @@ func TestPresetsHaveTheirToolsFigures(t *testing.T) {
 	t.Parallel()
 	const ms, us = time.Millisecond, time.Microsecond
 	lost := func(p float64) Loss { return Loss{Random: p} }
-	for name, want := range map[string][2]Link{
+	figures := map[string][2]Link{
 		"webpagetest/3g":         {{Rate: 1600 * Kbps, Latency: 150 * ms}, {Rate: 768 * Kbps, Latency: 150 * ms}},
 		"webpagetest/edge":       {{Rate: 240 * Kbps, Latency: 420 * ms}, {Rate: 200 * Kbps, Latency: 420 * ms}},
 		"webpagetest/fios":       {{Rate: 20 * Mbps, Latency: 2 * ms}, {Rate: 5 * Mbps, Latency: 2 * ms}},
@@ -58,12 +58,25 @@ func TestPresetsHaveTheirToolsFigures(t *testing.T) {
 		"apple/3g":               {{Rate: 780 * Kbps, Latency: 100 * ms}, {Rate: 330 * Kbps, Latency: 100 * ms}},
 		"apple/very-bad-network": {{Rate: Mbps, Latency: 500 * ms, Loss: lost(0.1)}, {Rate: Mbps, Latency: 500 * ms, Loss: lost(0.1)}},
 		"apple/high-latency-dns": {{}, {}},
+		"webpagetest/cable":      {{Rate: 5 * Mbps, Latency: 14 * ms}, {Rate: Mbps, Latency: 14 * ms}},
+		"webpagetest/dsl":        {{Rate: 1500 * Kbps, Latency: 25 * ms}, {Rate: 384 * Kbps, Latency: 25 * ms}},
+		"webpagetest/3gfast":     {{Rate: 1600 * Kbps, Latency: 75 * ms}, {Rate: 768 * Kbps, Latency: 75 * ms}},
+		"webpagetest/3gslow":     {{Rate: 780 * Kbps, Latency: 100 * ms}, {Rate: 330 * Kbps, Latency: 100 * ms}},
+		"webpagetest/2g":         {{Rate: 35 * Kbps, Latency: 650 * ms}, {Rate: 32 * Kbps, Latency: 650 * ms}},
+		"webpagetest/4g":         {{Rate: 9 * Mbps, Latency: 85 * ms}, {Rate: 9 * Mbps, Latency: 85 * ms}},
+		"webpagetest/lte":        {{Rate: 12 * Mbps, Latency: 35 * ms}, {Rate: 12 * Mbps, Latency: 35 * ms}},
+		"chrome/3g":              {{Rate: 500 * Kbps, Latency: 200 * ms}, {Rate: 500 * Kbps, Latency: 200 * ms}},
+		"grpc/wan":               {{Rate: 20 * Mbps, Latency: 30 * ms}, {Rate: 20 * Mbps, Latency: 30 * ms}},
+		"comcast/gprs":           {{Rate: 50 * Kbps, Latency: 250 * ms, Loss: lost(0.02)}, {Rate: 50 * Kbps, Latency: 250 * ms, Loss: lost(0.02)}},
+		"comcast/dsl-poor":       {{Rate: 2 * Mbps, Latency: 35 * ms, Loss: lost(0.02)}, {Rate: 2 * Mbps, Latency: 35 * ms, Loss: lost(0.02)}},
 		"grpc/lan":               {{Rate: 100 * Mbps, Latency: 2 * ms}, {Rate: 100 * Mbps, Latency: 2 * ms}},
 		"grpc/longhaul":          {{Rate: Gbps, Latency: 200 * ms}, {Rate: Gbps, Latency: 200 * ms}},
 		"comcast/edge":           {{Rate: 250 * Kbps, Latency: 150 * ms, Loss: lost(0.015)}, {Rate: 250 * Kbps, Latency: 150 * ms, Loss: lost(0.015)}},
 		"comcast/dial-up":        {{Rate: 40 * Kbps, Latency: 92500 * us, Loss: lost(0.02)}, {Rate: 40 * Kbps, Latency: 92500 * us, Loss: lost(0.02)}},
 		"loadero/satellite":      {{Rate: Mbps, Latency: 300 * ms}, {Rate: 256 * Kbps, Latency: 300 * ms}},
-	} {
+	}
+	assert.Len(t, figures, len(Profiles()), "every one is checked")
+	for name, want := range figures {
 		p, err := ProfileByName(name)
 		require.NoError(t, err)
 		assert.Equal(t, want, [2]Link{p.Down, p.Up}, name)

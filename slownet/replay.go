@@ -93,6 +93,9 @@ func (r *Replay) duration() time.Duration { return r.slots[len(r.slots)-1] }
 
 // MeanRate returns what the recording lets pass in the long run.
 func (r *Replay) MeanRate() Rate {
+	if len(r.slots) == 0 {
+		return 0
+	}
 	return Rate(float64(len(r.slots)) * slotSize * 8 / r.duration().Seconds())
 }
 

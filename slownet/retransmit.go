@@ -25,13 +25,24 @@ type retransmitter struct {
 
 	acked   time.Duration // when the round trip under measurement ends; zero if none is
 	sampled time.Duration // how long it is
+
+	expired time.Duration // when the timer has expired that makes it wait longer
+	longer  time.Duration // how long it waits from then on; zero is no longer
 }
 
-// learn takes in a round trip that has ended by now.
+// learn takes in what has happened by now: a round trip that has ended, and a
+// timer that has expired.
 func (r *retransmitter) learn(now time.Duration) {
-	if r.acked == 0 || r.acked > now {
-		return
+	if r.acked != 0 && r.acked <= now {
+		r.longer, r.expired = 0, 0
+		r.learnRoundTrip()
 	}
+	if r.longer > 0 && r.expired <= now {
+		r.timeout, r.longer, r.expired = max(r.timeout, r.longer), 0, 0
+	}
+}
+
+func (r *retransmitter) learnRoundTrip() {
 	r.acked = 0
 	if r.smoothed == 0 {
 		r.smoothed, r.variance = r.sampled, r.sampled/2
@@ -49,15 +60,18 @@ func (r *retransmitter) measure(acked, roundTrip time.Duration) {
 	}
 }
 
-// expire returns how long the sender waits until it sends again, and makes it
-// wait twice as long the next time, until a round trip has been measured.
-// A round trip of a packet that was sent twice says nothing (Karn's rule), and
-// is not measured.
-func (r *retransmitter) expire() time.Duration {
-	timeout := r.timeout
-	if timeout == 0 {
-		timeout = firstTimeout
+// wait returns how long the sender waits for an acknowledgement, as of now.
+func (r *retransmitter) wait() time.Duration {
+	if r.timeout == 0 {
+		return firstTimeout
 	}
-	r.timeout = min(2*timeout, maxTimeout)
-	return timeout
+	return r.timeout
+}
+
+// backOff makes the sender wait longer from the given time on, when the timer
+// has expired, until a round trip has been measured. A round trip of a packet
+// that was sent twice says nothing (Karn's rule), and is not measured. What is
+// on its way already when the timer expires has been sent under the old one.
+func (r *retransmitter) backOff(expired, timeout time.Duration) {
+	r.expired, r.longer = max(r.expired, expired), max(r.longer, timeout)
 }

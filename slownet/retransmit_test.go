@@ -135,6 +135,9 @@ func TestLostSeveralTimes(t *testing.T) {
 			seen[again] = true
 			passing := time.Duration(again) * 8 * ms
 			want := Piece{Bytes: 1000, Leave: 8 * ms, Arrive: 38*ms + backedOff(again) + passing, Sent: piece.Sent}
+			if link.Corrupt.Probability > 0 {
+				want.Corrupted = again
+			}
 			require.Equal(t, want, piece)
 			require.Equal(t, 8*ms+passing, f.Free())
 		}
@@ -155,6 +158,9 @@ func TestLostSixteenTimes(t *testing.T) {
 	} {
 		f := NewFlow(link, 0)
 		want := Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 12*ms + 663*time.Second + 15*12*ms, Sent: 16, Failed: true}
+		if link.Corrupt.Probability > 0 {
+			want.Corrupted = 16
+		}
 		assert.Equal(t, want, f.Send(0, 1500))
 		assert.Equal(t, 16*12*ms, f.Free())
 	}

@@ -100,6 +100,7 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 	case s.flow.link.arrivesAsItLeaves() && !s.background:
 		n, err = s.handOnLocked(s.madeUpLocked(since), p)
 	default:
+		p = p[:min(len(p), maxFlight-s.flightSize)]
 		n = s.launchLocked(s.madeUpLocked(since), p, true)
 	}
 	if s.limited {

@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"fmt"
 	"net"
 	"time"
 )
@@ -16,7 +17,13 @@ const (
 )
 
 // String returns "read" or "write".
-func (d Direction) String() string { return [...]string{"read", "write"}[d] }
+func (d Direction) String() string { return nameOf("Direction", int(d), "read", "write") }
+
+func (d Direction) mustBeValid() {
+	if d != Read && d != Write {
+		panic("slownet: " + d.String() + " is no direction: it must be Read or Write")
+	}
+}
 
 // A Kind is what happened in an [Event].
 type Kind uint8
@@ -39,13 +46,22 @@ const (
 	// connection; those that are read were handed to the reader.
 	Delivered
 
-	// Faulted: a fault was made to happen. Cause says which.
+	// Faulted: a fault was made to happen, to both directions of a connection; it
+	// is told once, as of the direction Write. Cause says which.
 	Faulted
 )
 
 // String returns the kind in lower case, such as "queued".
 func (k Kind) String() string {
-	return [...]string{"queued", "delayed", "lost", "delivered", "faulted"}[k]
+	return nameOf("Kind", int(k), "queued", "delayed", "lost", "delivered", "faulted")
+}
+
+// nameOf returns the name of a constant, or its number if it is none.
+func nameOf(kind string, i int, names ...string) string {
+	if i < 0 || i >= len(names) {
+		return fmt.Sprintf("%s(%d)", kind, i)
+	}
+	return names[i]
 }
 
 // An Event is something that happened to bytes of a connection, or to a
@@ -79,8 +95,15 @@ func (h *streamHalf) tracePieceLocked(piece Piece) {
 	if h.endpoint.trace == nil {
 		return
 	}
-	if piece.Sent > 1 {
+	arrived := 1
+	if piece.Failed {
+		arrived = 0
+	}
+	if piece.Sent > arrived+piece.Corrupted {
 		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "loss")
+	}
+	if piece.Corrupted > 0 {
+		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "corruption")
 	}
 	if delay := piece.Arrive - piece.Leave - h.flow.link.Latency; delay > 0 {
 		h.traceLocked(Delayed, h.passed, piece.Bytes, delay, "")
