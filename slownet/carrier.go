@@ -35,7 +35,7 @@ func (s *sender) carry() {
 	s.flight, s.waiting, s.block = nil, nil, nil
 	if s.hungUp {
 		s.mu.Unlock()
-		_ = s.conn.closeInner()
+		s.conn.endInner()
 		s.mu.Lock()
 	}
 	s.restLocked()
@@ -86,7 +86,9 @@ func (s *sender) landLocked() {
 		n, err = s.conn.inner.Write(left[:min(len(left), chunk)])
 		s.mu.Lock()
 		left = left[n:]
-		s.traceLocked(Delivered, s.delivered, n, 0, "")
+		if n > 0 {
+			s.traceLocked(Delivered, s.delivered, n, 0, "")
+		}
 		s.delivered += int64(n)
 		s.landings++
 		s.changed.wake()
@@ -106,6 +108,11 @@ func (s *sender) landLocked() {
 
 // discardLocked throws away what is in flight.
 func (s *sender) discardLocked() {
+	if n := s.passed + int64(len(s.waiting)) - s.delivered; n > 0 {
+		s.traceLocked(Lost, s.delivered, int(n), 0, "discarded")
+		s.passed += int64(len(s.waiting))
+		s.delivered = s.passed
+	}
 	s.flight, s.waiting, s.flightSize = nil, nil, 0
 	s.changed.wake()
 }

@@ -10,7 +10,9 @@ import (
 // it is.
 type Config struct {
 	// Clock is the time by which bytes travel and deadlines expire. Nil is the
-	// real one (or the simulated one, in a testing/synctest bubble).
+	// real one (or the simulated one, in a testing/synctest bubble). A
+	// clock.Mock begins in 1970, where packages such as net/http take times for
+	// long past that lie a second ahead: set it to a later time first.
 	Clock clock.Clock
 
 	// Read is the link over which travels what is read.
@@ -28,7 +30,7 @@ type Config struct {
 	// Trace, if it is not nil, is called with all that happens. It is called
 	// with locks held, in order for each direction of a connection, and from
 	// several goroutines at once for several: it must not wait, and must not
-	// use the connection.
+	// use the connection, nor make faults happen.
 	Trace func(Event)
 }
 

@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -25,9 +26,11 @@ type Conn struct {
 	innerClosed atomic.Bool
 }
 
-// NewConn wraps a connection that carries a stream, as TCP does. It panics on an
-// invalid link, see [Link.Validate], and on a connection that carries
-// datagrams; those are for [NewPacketConn].
+// NewConn wraps a connection that carries a stream, as TCP does. With TLS, wrap
+// what is below it: a fault interrupts writes of the inner connection, after
+// which a tls.Conn is of no use. NewConn panics on an invalid link, see
+// [Link.Validate], and on a connection that carries datagrams; those are for
+// [NewPacketConn].
 func NewConn(inner net.Conn, config Config) *Conn {
 	config.mustBeValid()
 	if carriesDatagrams(inner) {
@@ -81,11 +84,11 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	if h := &c.out.half; h.enter() {
 		n, err = c.inner.Write(p)
 		var out bool
-		if err, out = h.exit(err); !out {
+		if err, out = h.exitWrite(n, err); !out {
 			return n, c.opError("write", err)
 		}
 	}
-	m, err := c.out.write(p[n:])
+	m, err := c.out.write(p[n:], n > 0)
 	if c.out.isSpent() {
 		c.hangUp(&c.out.streamHalf)
 	}
@@ -155,6 +158,15 @@ func (c *Conn) closeInner() error {
 	return c.inner.Close()
 }
 
+// endInner closes the inner connection so that the peer sees the end of the
+// stream. With bytes unread, TCP would send a reset instead.
+func (c *Conn) endInner() {
+	if inner, ok := c.inner.(interface{ CloseWrite() error }); ok && inner.CloseWrite() == nil {
+		c.in.discard()
+	}
+	_ = c.closeInner()
+}
+
 // makeCloseReset makes the inner connection's Close a reset, where it can be.
 func (c *Conn) makeCloseReset() {
 	if inner, ok := c.inner.(interface{ SetLinger(int) error }); ok {
@@ -177,7 +189,8 @@ func (c *Conn) SetLinger(seconds int) error {
 
 // SetDeadline sets both deadlines, on the connection's clock.
 func (c *Conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	err := c.SetReadDeadline(t)
+	return cmp.Or(c.SetWriteDeadline(t), err)
 }
 
 // SetReadDeadline sets when Read gives up with os.ErrDeadlineExceeded, on the

@@ -31,10 +31,12 @@ func (c *Conn) ReadFrom(r io.Reader) (read int64, err error) {
 	h := &c.out.half
 	h.copies.Add(1)
 	for to, ok := c.inner.(io.ReaderFrom); ok && h.enter(); {
+		h.beginCopying()
 		part := upTo(copyChunk, r)
 		asked := part.N
 		n, err := to.ReadFrom(part)
 		read += n
+		h.copying.Add(-1)
 		if err, out := h.exit(err); err != nil || (n < asked || asked == 0) && !out {
 			h.copies.Add(-1)
 			return read, c.opError("write", err)

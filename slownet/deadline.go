@@ -46,6 +46,7 @@ func (h *half) setDeadline(t time.Time) error {
 	if !t.IsZero() && !d.passed {
 		change := d.changes
 		d.timer = h.endpoint.clock.AfterFunc(h.endpoint.clock.Until(t), func() { h.expire(change) })
+		d.passed = d.hasPassed(h.endpoint.clock) // a clock may have been moved meanwhile
 	}
 	h.changed.wake()
 	if err := h.syncLocked(true); err != nil && h.err == nil && !h.hungUp {

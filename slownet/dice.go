@@ -26,10 +26,7 @@ func (r roll) below(probability float64) bool {
 func (d *dice) chance(probability float64) bool { return d.roll().below(probability) }
 
 // A memory is what a correlated throw remembers of the one before.
-type memory struct {
-	last  roll
-	isSet bool
-}
+type memory struct{ last roll } // zero is nothing
 
 // correlated throws, or gives with a probability of the correlation what the
 // throw before gave.
@@ -37,8 +34,8 @@ func (d *dice) correlated(m *memory, correlation float64) roll {
 	if correlation == 0 {
 		return d.roll()
 	}
-	if keep := d.chance(correlation); !keep || !m.isSet {
-		m.last, m.isSet = d.roll(), true
+	if keep := d.chance(correlation); !keep || m.last == 0 {
+		m.last = d.roll()
 	}
 	return m.last
 }

@@ -11,9 +11,9 @@ import (
 // later does not overtake it. It panics on an invalid link; see
 // [Link.Validate].
 //
-// As all faults, it may be called at any time, from any goroutine. A connection
-// that is being copied by io.Copy without any limits notices after at most
-// 256 KiB more.
+// As all faults, it may be called at any time, from any goroutine. An io.Copy to
+// or from a connection without limits, which the operating system does by
+// itself, notices any fault but Reset after at most 256 KiB more.
 func (c *Conn) SetLinks(read, write Link) {
 	read.mustBeValid()
 	write.mustBeValid()
@@ -125,7 +125,7 @@ func (c *Conn) hangUp(h *streamHalf) {
 	}
 	c.faulted("closed after the given number of bytes")
 	if c.out.hangUp() {
-		_ = c.closeInner()
+		c.endInner()
 	}
 }
 
@@ -151,6 +151,31 @@ func (r *receiver) hangUp(atOnce bool) bool {
 	r.interruptLocked()
 	return true
 }
+
+// discard throws away what is unread in the inner connection, when reads have
+// been made to end. It takes a few milliseconds.
+func (r *receiver) discard() {
+	r.mu.Lock()
+	patience := r.now() + maxDiscard
+	for (r.background || r.gate.within() > 0) && r.now() < patience {
+		r.waitLocked(&r.changed, patience) // for whoever is in there to come out
+	}
+	r.discarding = !r.background && r.gate.within() == 0
+	r.mu.Unlock()
+	if !r.discarding || r.conn.inner.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
+		return
+	}
+	buffer := getBuffer()
+	defer putBuffer(buffer)
+	for range maxUnread / bufferSize * 16 {
+		if _, err := r.conn.inner.Read(buffer[:]); err != nil {
+			return
+		}
+	}
+}
+
+// maxDiscard is how long it may take that nobody is in the inner connection.
+const maxDiscard = 10 * time.Millisecond
 
 // hangUp makes writes fail. It reports whether nothing is in flight; else the
 // carrier closes the inner connection.

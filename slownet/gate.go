@@ -25,8 +25,8 @@ func (g *gate) shut() { g.state.Or(gateShut) }
 
 func (g *gate) isShut() bool { return g.state.Load() >= gateShut }
 
-// isEmpty reports whether no call is within.
-func (g *gate) isEmpty() bool { return g.state.Load()&^gateShut == 0 }
+// within returns how many calls are within.
+func (g *gate) within() int32 { return g.state.Load() &^ gateShut }
 
 // open opens the gate, unless a call is within.
 func (g *gate) open() { g.state.CompareAndSwap(gateShut, 0) }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/benbjohnson/clock"
 )
 
 // A half is what the two directions of a connection have in common. What is
@@ -21,10 +23,12 @@ import (
 type half struct {
 	endpoint  *endpoint
 	direction Direction
+	halfDone  int16 // guarded by mu: writes that came out of the inner connection in the middle and go first
 	gate      gate
 
 	hasDeadline atomic.Bool
-	copies      atomic.Int32 // calls of io.Copy's in the inner connection
+	copies      atomic.Int32 // calls of io.Copy's in the inner connection, or about to be
+	copying     atomic.Int32 // of these, those that are within
 
 	mu       sync.Mutex // guards what follows
 	changed  signal     // told whenever one who waits should look again
@@ -36,6 +40,7 @@ type half struct {
 	stalled    bool // by a fault
 	closed     bool // by Close
 	hungUp     bool // by a fault
+	discarding bool // what is unread in the inner connection
 	kicked     bool // the user's calls are to come out of the inner connection
 	recalled   bool // who works in the background is to come out of it
 	innerPast  bool // the inner connection's deadline is in the past
@@ -82,12 +87,36 @@ func (h *half) exit(err error) (told error, out bool) {
 	return told, told == nil
 }
 
+// exitWrite is exit for a write of which n bytes were taken.
+func (h *half) exitWrite(n int, err error) (told error, out bool) {
+	if err == nil {
+		h.leave()
+		return nil, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if told = h.leaveLocked(err); told == nil && n > 0 {
+		h.halfDone++
+	}
+	return told, told == nil
+}
+
 // leave uncounts a call.
 func (h *half) leave() {
 	if h.gate.leave() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.emptyLocked()
+	}
+}
+
+// beginCopying says that a call that has entered is a copy.
+func (h *half) beginCopying() {
+	h.copying.Add(1)
+	if h.gate.isShut() { // and somebody may wait for it to leave
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.changed.wake()
 	}
 }
 
@@ -99,7 +128,7 @@ func (h *half) takeTurnLocked() error {
 		if err := h.checkLocked(); err != nil {
 			return err
 		}
-		if !h.busy && h.gate.isEmpty() {
+		if !h.isTakenLocked() && h.halfDone == 0 {
 			h.busy = true
 			return nil
 		}
@@ -108,12 +137,31 @@ func (h *half) takeTurnLocked() error {
 	}
 }
 
+// resumeTurnLocked takes the turn for a write that came out of the inner
+// connection in the middle: before all others, for its bytes belong together.
+func (h *half) resumeTurnLocked() error {
+	for h.isTakenLocked() {
+		h.waitLocked(&h.changed, never)
+	}
+	h.halfDone--
+	h.changed.wake()
+	if err := h.checkLocked(); err != nil {
+		return err
+	}
+	h.busy = true
+	return nil
+}
+
+// isTakenLocked reports whether a call of the user's is under way. A copy that
+// waits for its source is not: it writes whole pieces between those of others.
+func (h *half) isTakenLocked() bool { return h.busy || h.gate.within() > h.copying.Load() }
+
 // endTurnLocked lets the next call go ahead, and all of them right to the inner
 // connection if there is no more reason not to: none of the half's own, and
 // none that the caller knows of.
 func (h *half) endTurnLocked(plain bool) {
 	h.busy = false
-	if plain && h.endpoint.trace == nil && !h.background && !h.stalled && !h.closed && !h.hungUp && h.err == nil {
+	if plain && h.halfDone == 0 && h.endpoint.trace == nil && !h.background && !h.stalled && !h.closed && !h.hungUp && h.err == nil {
 		h.gate.open()
 	}
 	h.changed.wake()
@@ -153,6 +201,10 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 		d -= grain // the rest is slept when this has passed
 	}
 	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
+	if _, stepped := h.endpoint.clock.(*clock.Mock); stepped && until-h.now() < d {
+		timer.Stop() // the clock was moved meanwhile, and the timer would fire late
+		return
+	}
 	h.mu.Unlock()
 	select {
 	case <-changed:
@@ -206,7 +258,7 @@ func (h *half) emptyLocked() {
 // what the operating system has taken from the source would be lost.
 func (h *half) interruptLocked() {
 	h.gate.shut()
-	if !h.background && !h.gate.isEmpty() && h.copies.Load() == 0 {
+	if !h.background && h.gate.within() > 0 && h.copies.Load() == 0 {
 		h.kicked = true
 	}
 	_ = h.syncLocked(false)
@@ -233,6 +285,9 @@ func (h *half) restLocked() {
 // past, if who is in there is to come out, else none. With always, it tells
 // even if it has been told already.
 func (h *half) syncLocked(always bool) error {
+	if h.discarding {
+		return nil // the deadline is not the user's any more
+	}
 	past := h.kicked || h.recalled || !h.background && h.deadline.passed
 	if past == h.innerPast && !always {
 		return nil

@@ -30,7 +30,7 @@ type linger struct {
 func (s *sender) finish(end func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.busy || !s.gate.isEmpty() {
+	for s.isTakenLocked() || s.halfDone > 0 {
 		if err := s.waitToFinishLocked(never); err != nil {
 			return err
 		}
@@ -84,8 +84,9 @@ func (s *sender) close() {
 func (s *sender) drain() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	held := s.passed == 0 && s.flow.Free() > s.now() // by Listener.Delay, and there is nothing to wait for
 	end := s.flow.Send(s.now(), 0).Arrive
-	for !s.stalled && s.err == nil && !s.aborted && end > s.now() {
+	for !held && !s.stalled && s.err == nil && !s.aborted && end > s.now() {
 		s.waitLocked(&s.changed, end) // for the end of the stream to arrive
 	}
 	for s.background && !s.aborted {

@@ -11,10 +11,16 @@ import (
 type Listener struct {
 	net.Listener
 
-	mu      sync.Mutex // guards what follows
-	config  Config     // of connections to come
-	count   uint64     // of connections so far
-	conns   map[*Conn]struct{}
+	faults sync.Mutex // held while a fault is made to happen, so that one comes after the other
+	mu     sync.Mutex // guards what follows
+	config Config     // of connections to come
+	count  uint64     // of connections so far
+	conns  map[*Conn]struct{}
+	lasting
+}
+
+// lasting is the faults that befall connections to come.
+type lasting struct {
 	stalled bool
 	refuses bool
 	delay   time.Duration
@@ -26,7 +32,7 @@ type Listener struct {
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid()
 	config = config.withClock()
-	return &Listener{Listener: inner, config: config, conns: make(map[*Conn]struct{}), limits: [2]int64{-1, -1}}
+	return &Listener{Listener: inner, config: config, conns: make(map[*Conn]struct{}), lasting: lasting{limits: [2]int64{-1, -1}}}
 }
 
 // Accept waits for the next connection and returns it as a [*Conn].
@@ -36,38 +42,45 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c := l.wrap(inner); c != nil {
+		if c, refused := l.wrap(inner); !refused {
 			return c, nil
 		}
+		if inner, ok := inner.(interface{ SetLinger(int) error }); ok {
+			_ = inner.SetLinger(0)
+		}
+		_ = inner.Close()
 	}
 }
 
-// wrap wraps a connection, or resets it and returns nil if it is to be refused.
-func (l *Listener) wrap(inner net.Conn) *Conn {
+// wrap wraps a connection, unless it is to be refused.
+func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
+	l.faults.Lock()
+	defer l.faults.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.count++
-	c := newConn(inner, &l.config, mix(l.config.Seed, l.count))
-	if l.refuses {
-		c.faulted("refused")
-		c.makeCloseReset()
-		_ = inner.Close()
-		return nil
+	c = newConn(inner, &l.config, mix(l.config.Seed, l.count))
+	faults := l.lasting
+	if !faults.refuses {
+		c.listener = l
+		l.conns[c] = struct{}{}
 	}
-	c.listener = l
-	l.conns[c] = struct{}{}
-	if l.stalled {
+	l.mu.Unlock()
+	if faults.refuses {
+		c.faulted("refused")
+		return nil, true
+	}
+	if faults.stalled {
 		c.Stall()
 	}
-	if l.delay > 0 {
-		c.delay(l.delay)
+	if faults.delay > 0 {
+		c.delay(faults.delay)
 	}
-	for direction, n := range l.limits {
+	for direction, n := range faults.limits {
 		if n >= 0 {
 			c.CloseAfter(Direction(direction), n)
 		}
 	}
-	return c
+	return c, false
 }
 
 // forget is called by a connection that was closed.
@@ -91,6 +104,8 @@ func (l *Listener) Conns() []*Conn {
 
 // each does something to what is to come, and then to each connection.
 func (l *Listener) each(toCome func(), do func(*Conn)) {
+	l.faults.Lock()
+	defer l.faults.Unlock()
 	l.mu.Lock()
 	toCome()
 	l.mu.Unlock()

@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -208,7 +209,8 @@ func (c *PacketConn) SetLinger(seconds int) error {
 
 // SetDeadline sets both deadlines, on the connection's clock.
 func (c *PacketConn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+	err := c.SetReadDeadline(t)
+	return cmp.Or(c.SetWriteDeadline(t), err)
 }
 
 // SetReadDeadline sets when ReadFrom and Read give up with

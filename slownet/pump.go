@@ -38,6 +38,9 @@ func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) {
 	r.mu.Unlock()
 	n, err := r.conn.inner.Read(buffer)
 	r.mu.Lock()
+	for r.stalled && !r.closed && !r.recalled && !r.ended && r.err == nil {
+		r.waitLocked(&r.work, never)
+	}
 	if r.now()-at > maxBlink {
 		since = r.now() // it was not there when the link was free
 	}

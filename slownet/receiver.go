@@ -69,7 +69,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 		case r.flow.link.arrivesAsItLeaves():
 			n, err = r.readThroughLocked(since, p)
 		default:
-			err = r.readAheadLocked(since)
+			err = r.readAheadLocked(since, p)
 			since = r.now()
 		}
 	}
@@ -137,18 +137,16 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 // readAheadLocked lets the reader himself take something out of the inner
 // connection, and puts it into flight. The error is for him if it is about
 // this call only.
-func (r *receiver) readAheadLocked(since time.Duration) error {
-	buffer := getBuffer()
-	defer putBuffer(buffer)
+func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
 	at := r.now()
-	n, err := r.directly(r.conn.inner.Read, buffer[:r.roomLocked()])
+	n, err := r.directly(r.conn.inner.Read, p[:min(len(p), r.roomLocked())]) // p is room to work in
 	if r.now()-at > maxBlink {
 		since = r.now()
 	}
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	r.launchLocked(since, buffer[:n], err)
+	r.launchLocked(since, p[:n], err)
 	if len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed {
 		r.workLocked(r.pump)
 	}

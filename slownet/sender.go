@@ -33,11 +33,16 @@ type flying struct {
 	failed bool // it is given up instead
 }
 
-// write sends p piece by piece and returns how many bytes were accepted.
-func (s *sender) write(p []byte) (n int, err error) {
+// write sends p piece by piece and returns how many bytes were accepted. If it
+// has begun, p is the rest of what went to the inner connection itself.
+func (s *sender) write(p []byte, begun bool) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.takeTurnLocked(); err != nil {
+	takeTurn := s.takeTurnLocked
+	if begun {
+		takeTurn = s.resumeTurnLocked
+	}
+	if err := takeTurn(); err != nil {
 		return 0, err
 	}
 	defer s.releaseTurnLocked()
@@ -115,7 +120,9 @@ func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	piece := s.flow.Send(at, len(p))
 	s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
 	n, err := s.directly(s.conn.inner.Write, p[:piece.Bytes])
-	s.traceLocked(Delivered, s.passed, n, 0, "")
+	if n > 0 {
+		s.traceLocked(Delivered, s.passed, n, 0, "")
+	}
 	s.passed += int64(n)
 	s.delivered += int64(n)
 	return n, err
@@ -139,18 +146,15 @@ func (s *sender) launchLocked(at time.Duration, p []byte, isNew bool) int {
 // keepLocked copies bytes into the block, with those that are in flight.
 func (s *sender) keepLocked(p []byte) []byte {
 	if len(s.block)+len(p) > cap(s.block) {
-		size := len(p)
-		if len(s.flight) > 0 {
-			size = max(size, blockSize) // more will follow
-		}
-		s.block = make([]byte, 0, size)
+		// The more is in flight, the more will follow.
+		s.block = make([]byte, 0, max(len(p), min(s.flightSize, blockSize)))
 	}
 	start := len(s.block)
 	s.block = append(s.block, p...)
 	return s.block[start:len(s.block):len(s.block)]
 }
 
-// blockSize is how much of what is in flight lies together.
+// blockSize is how much of what is in flight lies together, at most.
 const blockSize = 32 << 10
 
 func (s *sender) startCarrierLocked() {

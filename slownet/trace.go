@@ -38,8 +38,8 @@ const (
 	// latency and rate alone would have it.
 	Delayed
 
-	// Lost: bytes of a stream were lost and will be sent again, or a datagram is
-	// gone. Cause says why.
+	// Lost: bytes of a stream were lost and will be sent again, or were discarded
+	// when the connection ended; or a datagram is gone. Cause says why.
 	Lost
 
 	// Delivered: bytes have arrived. Those that were written are in the inner
