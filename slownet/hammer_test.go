@@ -108,8 +108,7 @@ func hammer(t *testing.T, conn *Conn, far net.Conn, random *rand.Rand) {
 	select {
 	case <-closed:
 	case <-time.After(20 * time.Second):
-		stacks := make([]byte, 1<<20)
-		t.Fatalf("it hangs:\n%s", stacks[:runtime.Stack(stacks, true)])
+		t.Fatalf("it hangs:\n%s", stacks())
 	}
 	_, err := conn.Read(make([]byte, 1))
 	require.ErrorIs(t, err, net.ErrClosed)
@@ -119,32 +118,39 @@ func hammer(t *testing.T, conn *Conn, far net.Conn, random *rand.Rand) {
 
 // There is a goroutine while bytes are in flight, and none before and after.
 func TestGoroutinesOnlyWhileInFlight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		idle := runtime.NumGoroutine()
-		conn := NewConn(near, bothWays(Link{Latency: time.Second, Rate: Mbps}))
-		assert.Equal(t, idle, runtime.NumGoroutine(), "a new connection")
+	overPipe(t, bothWays(Link{Latency: time.Second, Rate: Mbps}), func(t *testing.T, conn *Conn, far net.Conn) {
+		working := func() (working [2]bool) {
+			synctest.Wait()
+			for direction := range working {
+				h := conn.half(Direction(direction))
+				h.mu.Lock()
+				working[direction] = h.background
+				h.mu.Unlock()
+			}
+			return working
+		}
+		assert.Equal(t, [2]bool{}, working(), "a new connection")
 		go func() { _, _ = io.ReadFull(far, make([]byte, 10)) }()
 		_, err := conn.Write(make([]byte, 10))
 		require.NoError(t, err)
-		synctest.Wait()
-		assert.Equal(t, idle+2, runtime.NumGoroutine(), "ours, and the reader's")
+		assert.Equal(t, [2]bool{Write: true}, working(), "what was written is in flight")
 		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		assert.Equal(t, idle, runtime.NumGoroutine(), "what was written has arrived")
+		assert.Equal(t, [2]bool{}, working(), "it has arrived")
 
 		go func() { _, _ = far.Write(make([]byte, 10)) }()
 		_, err = conn.Read(make([]byte, 1))
 		require.NoError(t, err)
-		synctest.Wait()
-		assert.Equal(t, idle+1, runtime.NumGoroutine(), "nine are there to be read")
+		assert.Equal(t, [2]bool{Read: true}, working(), "nine are there to be read")
 		_, err = io.ReadFull(conn, make([]byte, 9))
 		require.NoError(t, err)
-		synctest.Wait()
-		assert.Equal(t, idle, runtime.NumGoroutine(), "all is read")
-		require.NoError(t, conn.Close())
-		require.NoError(t, far.Close())
+		assert.Equal(t, [2]bool{}, working(), "all is read")
 	})
+}
+
+// stacks returns where the goroutines of all tests are.
+func stacks() string {
+	buffer := make([]byte, 1<<20)
+	return string(buffer[:runtime.Stack(buffer, true)])
 }
 
 // A deadline that passes while bytes are in flight costs none of them.
