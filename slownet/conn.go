@@ -81,7 +81,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // while; it does not wait until they have arrived. An error that met bytes on
 // their way is returned by the next Write.
 func (c *Conn) Write(p []byte) (n int, err error) {
-	if h := &c.out.half; h.enter() {
+	if h := &c.out.half; h.enterAlone() {
 		n, err = c.inner.Write(p)
 		var out bool
 		if err, out = h.exitWrite(n, err); !out {
@@ -121,8 +121,8 @@ func (c *Conn) CloseRead() error {
 // Close closes the connection. Blocked reads and writes return at once with an
 // error that matches net.ErrClosed. Close itself waits until what Write
 // accepted has left and arrived at the inner connection, and closes that last;
-// see [Conn.SetLinger] for a bound on the wait. If the inner connection does
-// not take any of it for five seconds, or the connection is stalled so long,
+// see [Conn.SetLinger] for a bound on the wait. If the inner connection takes
+// less than 64 KiB of it in five seconds, or the connection is stalled so long,
 // the rest is discarded, the inner connection reset where it can be, and an
 // error returned. What is on its way to the reader is discarded at once.
 //

@@ -18,8 +18,16 @@ func (c *Conn) SetLinks(read, write Link) {
 	read.mustBeValid()
 	write.mustBeValid()
 	c.in.setLink(intern(read), write.Latency)
+	c.in.recall() // the pump, which has come to read as much as the old link takes
 	c.out.setLink(intern(write), read.Latency)
 	c.faulted("links changed")
+}
+
+// recall makes the pump come out of the inner connection.
+func (r *receiver) recall() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recallLocked()
 }
 
 // Stall holds up everything, in both directions, until Resume. Deadlines, Close
@@ -156,10 +164,17 @@ func (r *receiver) hangUp(atOnce bool) bool {
 // been made to end. It takes a few milliseconds.
 func (r *receiver) discard() {
 	r.mu.Lock()
-	patience := r.now() + maxDiscard
-	for (r.background || r.gate.within() > 0) && r.now() < patience {
-		r.waitLocked(&r.changed, patience) // for whoever is in there to come out
+	late := false
+	patience := time.AfterFunc(maxDiscard, func() { // of real time: a clock may be stepped by hand
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		late = true
+		r.changed.wake()
+	})
+	for (r.background || r.gate.within() > 0) && !late {
+		r.waitLocked(&r.changed, never) // for whoever is in there to come out
 	}
+	patience.Stop()
 	r.discarding = !r.background && r.gate.within() == 0
 	r.mu.Unlock()
 	if !r.discarding || r.conn.inner.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {

@@ -13,9 +13,12 @@ const gateShut = 1 << 30
 // enter counts a call, if the gate is open.
 func (g *gate) enter() bool { return g.state.Add(1) < gateShut }
 
+// enterAlone counts a call, if the gate is open and nobody is within.
+func (g *gate) enterAlone() bool { return g.state.CompareAndSwap(0, 1) }
+
 // leave uncounts a call, one that enter turned away too. It reports whether
-// the gate is shut and nobody is within any more.
-func (g *gate) leave() (empty bool) { return g.state.Add(-1) == gateShut }
+// the gate is shut, so that somebody may wait for it to leave.
+func (g *gate) leave() (shut bool) { return g.state.Add(-1) >= gateShut }
 
 // pass counts a call while the gate is shut.
 func (g *gate) pass() { g.state.Add(1) }

@@ -66,6 +66,19 @@ func (h *half) enter() bool {
 	return true
 }
 
+// enterAlone is enter for a write. Only one may be in the inner connection: were
+// it made to come out in the middle, another one would go on there.
+func (h *half) enterAlone() bool {
+	if !h.gate.enterAlone() {
+		return false
+	}
+	if h.hasDeadline.Load() && h.isLate() {
+		h.leave()
+		return false
+	}
+	return true
+}
+
 // isLate reports whether the deadline has passed.
 func (h *half) isLate() bool {
 	h.mu.Lock()
@@ -106,7 +119,7 @@ func (h *half) leave() {
 	if h.gate.leave() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.emptyLocked()
+		h.leftLocked()
 	}
 }
 
@@ -201,17 +214,41 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 		d -= grain // the rest is slept when this has passed
 	}
 	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
-	if _, stepped := h.endpoint.clock.(*clock.Mock); stepped && until-h.now() < d {
-		timer.Stop() // the clock was moved meanwhile, and the timer would fire late
-		return
-	}
 	h.mu.Unlock()
-	select {
-	case <-changed:
-	case <-timer.C:
+	if _, stepped := h.endpoint.clock.(*clock.Mock); stepped {
+		h.awaitStep(changed, timer.C, until)
+	} else {
+		select {
+		case <-changed:
+		case <-timer.C:
+		}
 	}
 	h.mu.Lock()
 	timer.Stop()
+}
+
+// awaitStep waits on a clock that is stepped by hand. If it was moved while the
+// timer was set, the timer does not fire: so the clock is asked as well, for as
+// long as it may take to be moved.
+func (h *half) awaitStep(changed <-chan struct{}, timer <-chan time.Time, until time.Duration) {
+	for pause := time.Millisecond; pause < time.Second && h.now() < until; pause *= 4 {
+		again := time.NewTimer(pause)
+		select {
+		case <-changed:
+			again.Stop()
+			return
+		case <-timer:
+			again.Stop()
+			return
+		case <-again.C:
+		}
+	}
+	if h.now() < until {
+		select {
+		case <-changed:
+		case <-timer:
+		}
+	}
 }
 
 // directly lets the user's call do something in the inner connection. The lock
@@ -240,16 +277,18 @@ func (h *half) leaveLocked(err error) error {
 		err = nil
 	}
 	if h.gate.leave() {
-		h.emptyLocked()
+		h.leftLocked()
 	}
 	return err
 }
 
-// emptyLocked is called when the last call has left the inner connection while
-// the gate is shut.
-func (h *half) emptyLocked() {
-	h.kicked = false
-	_ = h.syncLocked(false)
+// leftLocked is called when a call has left the inner connection while the gate
+// is shut.
+func (h *half) leftLocked() {
+	if h.gate.within() == 0 {
+		h.kicked = false
+		_ = h.syncLocked(false)
+	}
 	h.changed.wake()
 }
 

@@ -113,7 +113,7 @@ func (s *sender) abortLocked() {
 		return
 	}
 	s.aborted = true
-	s.lost = s.flightSize + len(s.waiting)
+	s.lost = int(s.passed-s.delivered) + len(s.waiting)
 	s.recalled = s.background
 	s.interruptLocked()
 }

@@ -43,6 +43,11 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if c, refused := l.wrap(inner); !refused {
+			for _, direction := range []Direction{Read, Write} {
+				if c.half(direction).isSpent() {
+					c.hangUp(c.half(direction)) // without the lock, for it waits
+				}
+			}
 			return c, nil
 		}
 		if inner, ok := inner.(interface{ SetLinger(int) error }); ok {
@@ -77,7 +82,7 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	}
 	for direction, n := range faults.limits {
 		if n >= 0 {
-			c.CloseAfter(Direction(direction), n)
+			c.half(Direction(direction)).limit(n)
 		}
 	}
 	return c, false
@@ -145,7 +150,16 @@ func (l *Listener) Reset() {
 // it takes that back.
 func (l *Listener) CloseAfter(direction Direction, n int64) {
 	direction.mustBeValid()
-	l.each(func() { l.limits[direction] = n }, func(c *Conn) { c.CloseAfter(direction, n) })
+	var conns []*Conn
+	l.each(func() { l.limits[direction] = n }, func(c *Conn) {
+		c.half(direction).limit(n)
+		conns = append(conns, c)
+	})
+	if n == 0 {
+		for _, c := range conns { // without the lock, for it waits
+			c.hangUp(c.half(direction))
+		}
+	}
 }
 
 // Refuse makes the listener reset new connections instead of accepting them,

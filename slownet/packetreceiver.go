@@ -53,7 +53,7 @@ func (r *packetReceiver) read(p []byte) (n int, peer net.Addr, err error) {
 		case r.background:
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		default:
-			if err := r.readAheadLocked(); err != nil {
+			if err := r.readAheadLocked(p); err != nil {
 				return 0, nil, err
 			}
 		}
@@ -87,10 +87,18 @@ func (r *packetReceiver) takeLocked(p []byte) (int, net.Addr) {
 	return copy(p, d.data), d.peer
 }
 
+// roomy is a buffer that is read into itself while nothing is in flight: a
+// datagram that does not fit is a long one. The link takes it for as long as the
+// buffer.
+const roomy = 2048
+
 // readAheadLocked lets the reader himself take a datagram out of the inner
 // connection.
-func (r *packetReceiver) readAheadLocked() error {
-	buffer, release := r.bufferLocked()
+func (r *packetReceiver) readAheadLocked(p []byte) error {
+	buffer, release := p, func() {}
+	if len(p) < roomy {
+		buffer, release = r.bufferLocked()
+	}
 	defer release()
 	var peer net.Addr
 	read := false

@@ -17,11 +17,11 @@ const (
 // datagram of n bytes at once, before the network sees it, as far as can be
 // told without sending it.
 func (c *PacketConn) refusal(n int, peer net.Addr) error {
-	if peer == nil {
-		return dress(c.inner, "write", nil, errors.New("missing address"))
-	}
 	inner, ok := c.inner.(*net.UDPConn)
 	if !ok {
+		if peer == nil {
+			return dress(c.inner, "write", nil, errors.New("missing address"))
+		}
 		return nil
 	}
 	udp, ok := peer.(*net.UDPAddr)
@@ -39,7 +39,7 @@ func (c *PacketConn) refusal(n int, peer net.Addr) error {
 		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv4 address", Addr: udp.IP.String()})
 	case len(udp.IP) > 0 && udp.IP.To16() == nil:
 		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv6 address", Addr: udp.IP.String()})
-	case isTooLarge(n, udp):
+	case isTooLarge(n, udp) && c.out.check() == nil:
 		return dress(inner, "write", peer, errno("sendto", syscall.EMSGSIZE))
 	}
 	return nil
@@ -49,6 +49,8 @@ func (c *PacketConn) refusal(n int, peer net.Addr) error {
 func (c *PacketConn) refusalByPeer(n int) error {
 	peer := c.RemoteAddr()
 	switch {
+	case c.out.check() != nil: // which comes first
+		return nil
 	case peer == nil:
 		return dress(c.inner, "write", nil, errno("write", syscall.EDESTADDRREQ))
 	case isTooLarge(n, peer):
@@ -72,7 +74,7 @@ func isIPv4(addr net.Addr) bool {
 
 // keep returns an address that does not change when the caller reuses his.
 func keep(peer net.Addr) net.Addr {
-	if udp, ok := peer.(*net.UDPAddr); ok {
+	if udp, ok := peer.(*net.UDPAddr); ok && udp != nil {
 		kept := *udp
 		kept.IP = append(net.IP(nil), udp.IP...)
 		return &kept

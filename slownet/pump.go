@@ -47,9 +47,9 @@ func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) {
 	if r.recalled && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil
 	}
+	r.recalled = false
+	_ = r.syncLocked(false)
 	if n > 0 || err != nil {
-		r.recalled = false
-		_ = r.syncLocked(false)
 		r.launchLocked(since, buffer[:n], err)
 		r.changed.wake()
 	}
@@ -66,14 +66,17 @@ func (r *receiver) recallLocked() {
 
 // roomLocked returns how many bytes may be taken from the inner connection at
 // a time: what passes in a millisecond, but at least a packet; and what finds
-// room in the queue. More would take room that the other end's writer believes
-// to be full.
+// room in the queue; and not more than a piece of the pace. More would take room
+// that the other end's writer believes to be full, and would be on its way
+// already when the link is changed.
 func (r *receiver) roomLocked() int {
-	link := r.flow.link
-	if link.Rate == 0 && link.Replay == nil && link.Bottleneck == nil {
-		return bufferSize
+	link, room := r.flow.link, bufferSize
+	if link.Rate > 0 || link.Replay != nil || link.Bottleneck != nil {
+		room = max(link.mtu(), link.Queue-r.size, int(min(link.Rate/8000, bufferSize)))
 	}
-	room := max(link.mtu(), link.Queue-r.size, int(min(link.Rate/8000, bufferSize)))
+	if link.Pace.Bytes > 0 && link.Pace.Wait > 0 {
+		room = min(room, link.Pace.Bytes)
+	}
 	return min(room, bufferSize)
 }
 
