@@ -47,7 +47,7 @@ func newConn(inner net.Conn, config *Config, seed uint64) *Conn {
 	c.out.init(c, Write, intern(config.Write), mix(seed, uint64(Write)))
 	c.in.flow.SetReturn(config.Write.Latency)
 	c.out.flow.SetReturn(config.Read.Latency)
-	c.out.linger = linger{of: &c.out.half, abort: c.out.abortLocked, seconds: -1}
+	c.out.linger = linger{of: &c.out.half, aborter: &c.out, seconds: -1}
 	return c
 }
 

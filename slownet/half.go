@@ -21,10 +21,11 @@ import (
 // pump, works in the background while bytes are in flight, and then nobody
 // else is in the inner connection.
 type half struct {
-	endpoint  *endpoint
-	direction Direction
-	halfDone  int16 // guarded by mu: writes that came out of the inner connection in the middle and go first
-	gate      gate
+	endpoint   *endpoint
+	direction  Direction
+	discarding bool  // guarded by mu: what is unread in the inner connection
+	halfDone   int16 // guarded by mu: writes that came out of the inner connection in the middle and go first
+	gate       gate
 
 	hasDeadline atomic.Bool
 	copies      atomic.Int32 // calls of io.Copy's in the inner connection, or about to be
@@ -40,7 +41,6 @@ type half struct {
 	stalled    bool // by a fault
 	closed     bool // by Close
 	hungUp     bool // by a fault
-	discarding bool // what is unread in the inner connection
 	kicked     bool // the user's calls are to come out of the inner connection
 	recalled   bool // who works in the background is to come out of it
 	innerPast  bool // the inner connection's deadline is in the past

@@ -2,6 +2,7 @@ package slownet
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"time"
 
@@ -16,13 +17,16 @@ const maxStall = 5 * time.Second
 // lock of the half that writes.
 type linger struct {
 	of       *half
-	abort    func()       // discards what is in flight; called with the lock held
-	aborted  bool         // what is in flight is to be discarded
-	landings int          // counts what the inner connection has taken
-	seconds  int          // as in SetLinger
+	aborter  aborter      // whose flight is to be discarded
 	timer    *clock.Timer // runs while Close waits with a bound
+	landings int32        // counts what the inner connection has taken
+	seconds  int32        // as in SetLinger
+	aborted  bool         // what is in flight is to be discarded
 	drained  bool         // Close has done all
 }
+
+// An aborter discards what is in flight.
+type aborter interface{ abortLocked() }
 
 // finish waits until the end of the stream has arrived, behind all that was
 // written, and then calls end, which ends it in the inner connection. As on a
@@ -124,7 +128,7 @@ func (l *linger) awaitLandingLocked(due time.Duration) {
 	h, landings, until := l.of, l.landings, later(max(l.of.now(), due), maxStall)
 	for h.background && !l.aborted && l.landings == landings {
 		if h.now() >= until {
-			l.abort()
+			l.aborter.abortLocked()
 			return
 		}
 		h.waitLocked(&h.changed, until)
@@ -135,7 +139,7 @@ func (l *linger) awaitLandingLocked(due time.Duration) {
 func (l *linger) set(seconds int) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	l.seconds = seconds
+	l.seconds = int32(max(-1, min(seconds, math.MaxInt32)))
 	if l.of.closed && !l.drained {
 		l.beginLocked()
 	}
@@ -146,12 +150,12 @@ func (l *linger) beginLocked() {
 	l.stopLocked()
 	switch {
 	case l.seconds == 0:
-		l.abort()
+		l.aborter.abortLocked()
 	case l.seconds > 0:
 		l.timer = l.of.endpoint.clock.AfterFunc(time.Duration(l.seconds)*time.Second, func() {
 			l.of.mu.Lock()
 			defer l.of.mu.Unlock()
-			l.abort()
+			l.aborter.abortLocked()
 		})
 	}
 }

@@ -43,7 +43,7 @@ func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 	c := &PacketConn{endpoint: newEndpoint(inner, &config), inner: inner}
 	c.in.init(c, Read, intern(config.Read), mix(config.Seed, uint64(Read)))
 	c.out.init(c, Write, intern(config.Write), mix(config.Seed, uint64(Write)))
-	c.out.linger = linger{of: &c.out.half, abort: c.out.abortLocked, seconds: -1}
+	c.out.linger = linger{of: &c.out.half, aborter: &c.out, seconds: -1}
 	return c
 }
 
