@@ -106,6 +106,47 @@ func TestCloseAfterWithSomethingUnread(t *testing.T) {
 	}
 }
 
+// What was written up to CloseAfter's number arrives, also if the peer reads it
+// late and something of the peer's was never read: a reset would destroy it.
+func TestCloseAfterAndALateReader(t *testing.T) {
+	const size = 1 << 20
+	near, far := tcpPairOf(t, Config{}, Config{})
+	conn := near.(*Conn)
+	_, err := far.Write(make([]byte, 5000))
+	require.NoError(t, err)
+	time.Sleep(10 * ms)
+	conn.CloseAfter(Write, size)
+	written := make(chan error, 1)
+	go func() {
+		_, err := conn.Write(make([]byte, size))
+		written <- err
+	}()
+	time.Sleep(50 * ms)
+	n, err := io.Copy(io.Discard, far)
+	assert.NoError(t, err)
+	assert.Equal(t, int64(size), n)
+	require.NoError(t, <-written)
+	require.NoError(t, conn.Close())
+	require.NoError(t, far.Close())
+}
+
+// A write that was interrupted in the middle goes on before those that wait.
+func TestAnInterruptedWriteGoesFirst(t *testing.T) {
+	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
+		conn.out.mu.Lock()
+		conn.out.gate.shut()
+		conn.out.halfDone = 1 // as exitWrite leaves it
+		conn.out.mu.Unlock()
+		go func() { _, _ = conn.Write([]byte("second")) }()
+		synctest.Wait()
+		go func() { _, _ = conn.out.write([]byte("first"), true) }()
+		got := make([]byte, 11)
+		_, err := io.ReadFull(far, got)
+		require.NoError(t, err)
+		assert.Equal(t, "firstsecond", string(got))
+	})
+}
+
 // Bytes that come in during a stall begin their way when it ends.
 func TestStallDoesNotAgeWhatComesIn(t *testing.T) {
 	for _, before := range []bool{false, true} {

@@ -126,7 +126,6 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 			since = r.now() // they were not there before
 		}
 		r.flow.Send(r.madeUpLocked(since), n)
-		r.flow.Break()
 		r.traceLocked(Queued, r.passed, n, 0, "")
 		r.passed += int64(n)
 		r.deliveredLocked(n)

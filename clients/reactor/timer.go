@@ -89,19 +89,28 @@ func (t *timers) clear() {
 // timerHeap is a heap of timers, the next one first.
 type timerHeap []*Timer
 
+// Len, and the methods below, are what container/heap asks for.
 func (h timerHeap) Len() int { return len(h) }
+
+// Less orders timers by time, and then by when they were set.
 func (h timerHeap) Less(i, j int) bool {
 	return h[i].at.Before(h[j].at) || h[i].at.Equal(h[j].at) && h[i].sequence < h[j].sequence
 }
+
+// Swap swaps two timers.
 func (h timerHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j
 }
+
+// Push appends a timer.
 func (h *timerHeap) Push(x any) {
 	timer := x.(*Timer)
 	timer.index = len(*h)
 	*h = append(*h, timer)
 }
+
+// Pop removes the last timer.
 func (h *timerHeap) Pop() any {
 	last := len(*h) - 1
 	timer := (*h)[last]

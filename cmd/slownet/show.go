@@ -66,6 +66,7 @@ func (s *show) errors() io.Writer {
 
 type writerFunc func(p []byte) (int, error)
 
+// Write calls the function.
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func (s *show) above(w io.Writer, p []byte) (int, error) {
