@@ -78,9 +78,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 
 // takeLocked gives the reader what has arrived.
 func (r *receiver) takeLocked(p []byte) (n int) {
-	if r.limited {
-		p = p[:min(int64(len(p)), r.remaining)]
-	}
+	p = r.allowance.cut(p)
 	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.inbox[0].arrive <= now && !r.inbox[0].failed; {
 		head := &r.inbox[0]
 		r.dueLocked(head.arrive)
@@ -93,6 +91,7 @@ func (r *receiver) takeLocked(p []byte) (n int) {
 	}
 	r.size -= n
 	r.deliveredLocked(n)
+	r.allowance.spend(n)
 	if len(r.inbox) == 0 {
 		r.inbox = nil
 		r.recallLocked()
@@ -105,17 +104,13 @@ func (r *receiver) takeLocked(p []byte) (n int) {
 func (r *receiver) deliveredLocked(n int) {
 	r.traceLocked(Delivered, r.delivered, n, 0, "")
 	r.delivered += int64(n)
-	if r.limited {
-		r.remaining -= int64(n)
-	}
 }
 
 // readThroughLocked lets the reader himself read, from a link on which bytes
 // arrive as they leave.
 func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error) {
-	if r.limited {
-		p = p[:min(int64(len(p)), r.remaining)]
-	}
+	allowance := r.allowance
+	p = allowance.cut(p)
 	if pace := r.flow.link.Pace.Bytes; pace > 0 {
 		p = p[:min(len(p), pace)]
 	}
@@ -129,6 +124,7 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 		r.traceLocked(Queued, r.passed, n, 0, "")
 		r.passed += int64(n)
 		r.deliveredLocked(n)
+		allowance.spend(n)
 	}
 	return n, err
 }

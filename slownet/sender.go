@@ -90,9 +90,8 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 
 // acceptLocked accepts the first of the bytes and returns how many they are.
 func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) {
-	if s.limited {
-		p = p[:min(int64(len(p)), s.remaining)]
-	}
+	allowance := s.allowance
+	p = allowance.cut(p)
 	switch queue := s.flow.link.Queue; {
 	case queue > 0:
 		n = min(len(p), queue-len(s.waiting))
@@ -108,9 +107,7 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 		p = p[:min(len(p), maxFlight-s.flightSize)]
 		n = s.launchLocked(s.madeUpLocked(since), p, true)
 	}
-	if s.limited {
-		s.remaining -= int64(n)
-	}
+	allowance.spend(n)
 	return n, err
 }
 

@@ -10,10 +10,9 @@ type streamHalf struct {
 	// guarded by the half's lock
 	flow      Flow
 	late      lateness
-	remaining int64 // bytes that may pass until the connection is closed, if limited
-	limited   bool
-	passed    int64 // bytes that have entered the link
-	delivered int64 // bytes that have arrived
+	allowance *allowance // what may pass until the connection is closed; nil is no bound
+	passed    int64      // bytes that have entered the link
+	delivered int64      // bytes that have arrived
 }
 
 func (h *streamHalf) init(c *Conn, direction Direction, link *Link, seed uint64) {
@@ -25,7 +24,7 @@ func (h *streamHalf) init(c *Conn, direction Direction, link *Link, seed uint64)
 
 // releaseTurnLocked ends the turn of a call.
 func (h *streamHalf) releaseTurnLocked() {
-	h.endTurnLocked(h.flow.link.IsZero() && !h.limited && h.passed == h.delivered && h.flow.free <= h.now())
+	h.endTurnLocked(h.flow.link.IsZero() && h.allowance == nil && h.passed == h.delivered && h.flow.free <= h.now())
 }
 
 // setLink changes the link.
@@ -53,7 +52,10 @@ func (h *streamHalf) stall(stalled bool) {
 func (h *streamHalf) limit(n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.limited, h.remaining = n >= 0, n
+	h.allowance = nil
+	if n >= 0 {
+		h.allowance = &allowance{n}
+	}
 	h.interruptLocked()
 }
 
@@ -64,4 +66,24 @@ func (h *streamHalf) isSpent() bool {
 	return h.isSpentLocked()
 }
 
-func (h *streamHalf) isSpentLocked() bool { return h.limited && h.remaining == 0 }
+func (h *streamHalf) isSpentLocked() bool { return h.allowance != nil && h.allowance.remaining == 0 }
+
+// An allowance is how many more bytes may pass. A call that is in the inner
+// connection while another one is given counts its bytes to the one under which
+// it began. A nil *allowance has no bound.
+type allowance struct{ remaining int64 }
+
+// cut returns the first of the bytes, those that may pass.
+func (a *allowance) cut(p []byte) []byte {
+	if a == nil {
+		return p
+	}
+	return p[:min(int64(len(p)), a.remaining)]
+}
+
+// spend counts bytes that have passed.
+func (a *allowance) spend(n int) {
+	if a != nil {
+		a.remaining -= int64(n)
+	}
+}
