@@ -16,7 +16,7 @@ import (
 // Below zero, there is no time-out: neither for a client that takes its time
 // to read, nor for one that has the poem and stays.
 func TestNoTimeout(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
 		server := &poetryserver.Server{Poem: make([]byte, 4<<20), Timeout: -1}

@@ -25,7 +25,8 @@ func TestConformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-				sim := newSim(func() {})
+				sim := newSim(Config{}, func() {})
+				go sim.loop()
 				a, b := sim.Host("a"), sim.Host("b")
 				sim.SetLink("a", "b", link)
 				sim.SetLink("b", "a", link)

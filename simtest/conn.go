@@ -36,16 +36,20 @@ type conn struct {
 	ports         portPair // the dialler's, to be freed
 
 	// Guarded by sim.mu.
-	posted [kinds]uint64 // counts actions
-	closed bool          // here, by Close or with the simulation
-	reset  bool          // by the peer
-	err    error         // what the reset is reported as, once
-	linger int           // as in SetLinger
+	posted  [kinds]uint64 // counts actions
+	closed  bool          // here, by Close, with the host or with the simulation
+	gone    bool          // closed, and all that wait have been told
+	crashed bool          // with the host, without a word
+	reset   bool          // by the peer
+	err     error         // what the reset is reported as, once
+	linger  int           // as in SetLinger
 
 	// What arrives.
 	readable     sync.Cond
+	readers      int // that wait
 	readDeadline deadline
 	inbox        [][]byte
+	arrived      int64  // bytes, so far
 	ended        bool   // the peer's end of stream has arrived
 	readClosed   bool   // by CloseRead
 	taken        int    // bytes read since the peer was last told
@@ -53,43 +57,62 @@ type conn struct {
 	notify       func() // see NotifyReadable
 
 	// What is sent.
+	outlet
 	writable      sync.Cond
+	writers       int // that wait
 	writeDeadline deadline
 	outstanding   int  // bytes sent of which the peer has not told that they were read
 	finished      bool // the end of stream has been sent
-	route         *route
-	routeVersion  int // that the flow has
-	flow          *slownet.Flow
 }
 
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
 func newConnPair(from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
-	client := newConn(from, to, from.number, number, local, remote)
-	server := newConn(to, from, from.number, number, remote, local)
+	client := newConn(from, to, from.number, number, local, remote, dialler)
+	server := newConn(to, from, from.number, number, remote, local, accepter)
 	client.peer, server.peer = server, client
 	client.ports = portPair{local.Port(), remote}
 	from.ports[client.ports] = struct{}{}
-	server.side = accepter
 	return client
 }
 
-func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.AddrPort) *conn {
+func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.AddrPort, side side) *conn {
+	s := host.sim
 	c := &conn{
-		sim:      host.sim,
+		sim:      s,
 		host:     host,
+		side:     side,
 		dialHost: dialHost,
 		number:   number,
 		local:    net.TCPAddrFromAddrPort(local),
 		remote:   net.TCPAddrFromAddrPort(remote),
 		linger:   -1,
-		route:    host.sim.routeLocked(host.name, to.name),
-		flow:     slownet.NewFlow(slownet.Link{}, number<<1),
+		outlet: outlet{
+			flow:  slownet.NewFlow(slownet.Link{}, mix(mix(mix(s.seed, uint64(dialHost)), number), uint64(side))),
+			route: s.routeLocked(host.name, to.name),
+			back:  s.routeLocked(to.name, host.name),
+		},
 	}
-	c.readable.L, c.writable.L = &c.sim.mu, &c.sim.mu
+	c.versions = [2]int{-1, -1}
+	c.readable.L, c.writable.L = &s.mu, &s.mu
 	c.readDeadline.wake = c.readable.Broadcast
 	c.writeDeadline.wake = c.writable.Broadcast
 	return c
+}
+
+// compareConns orders connections.
+func compareConns(a, b *conn) int { return compareKeys(a.key(0), b.key(0)) }
+
+// port returns the port of this end.
+func (c *conn) port() uint16 { return uint16(c.local.(*net.TCPAddr).Port) }
+
+// id returns the name of the connection in a trace.
+func (c *conn) id() ConnID {
+	from := c
+	if c.side == accepter {
+		from = c.peer
+	}
+	return ConnID{from.host.name, "tcp", c.number}
 }
 
 // openLocked counts the connection among its host's.
@@ -152,26 +175,21 @@ func (c *conn) resetPeerLocked() {
 	if c.reset {
 		return
 	}
-	c.sendLocked(0, func(int) {
-		peer := c.peer
-		if peer.closed || peer.reset {
-			return
-		}
-		peer.reset, peer.err = true, syscall.ECONNRESET
-		if peer.ended {
-			peer.err = syscall.EPIPE
-		}
-		peer.tellLocked()
-		peer.writable.Broadcast()
-	})
+	reset := segment{do: func() { c.peer.giveUpLocked(syscall.ECONNRESET) }}
+	if !c.crashed {
+		c.sendLocked(reset)
+	} else if c.reachesLocked(c.route, c.peer) { // the host's answer, not the connection's
+		c.updateLocked()
+		c.arriveAtLocked(c.flow.Send(c.sim.now(), 0).Arrive, event{do: reset.do})
+	}
 }
 
 // vanishLocked closes this end without a word to the peer.
 func (c *conn) vanishLocked() {
-	if c.closed {
+	if c.gone {
 		return
 	}
-	c.closed, c.inbox = true, nil
+	c.gone, c.closed, c.inbox = true, true, nil
 	delete(c.host.conns, c)
 	c.freePortLocked()
 	c.readDeadline.stopLocked()

@@ -1,7 +1,7 @@
 package simtest
 
 import (
-	"math"
+	"context"
 	"net"
 	"net/netip"
 	"syscall"
@@ -18,35 +18,62 @@ type dialling struct {
 	conn   *conn      // set before a good answer
 
 	// Guarded by sim.mu.
-	answered bool
-	gaveUp   bool
-	attempts int // how often the request was sent
+	order     uint64 // among the host's dials
+	answered  bool
+	gaveUp    bool
+	attempts  int           // how often the request was sent
+	requested time.Duration // when it was last
 }
 
-// A request that finds the listener's queue full is sent again after a second,
-// then after two, and so on (RFC 6298, 5.5), for as long as Linux does it.
+// A request that is not answered, because it or the answer was lost or the
+// listener's queue is full, is sent again after a second, then after two, and
+// so on (RFC 6298, 5.5), for as long as Linux does it.
 const (
 	firstRetry  = time.Second
 	maxAttempts = 7
 )
 
-// post hands the network a wish to connect to the address, which stands for
-// remote, or for none because of err.
+// dial connects to the address, which stands for remote, or for none because of
+// err.
+func (h *Host) dial(ctx context.Context, address string, remote netip.AddrPort, err error) (net.Conn, error) {
+	d := h.post(address, remote, err)
+	select {
+	case result := <-d.result:
+		if result != nil {
+			return nil, result
+		}
+		return d.conn, nil
+	case <-ctx.Done():
+		if !d.giveUp() {
+			// It was answered at the same moment.
+			if result := <-d.result; result == nil {
+				_ = d.conn.Close()
+			}
+		}
+		return nil, dialError(ctx.Err())
+	}
+}
+
+// post hands the network a wish to connect.
 func (h *Host) post(address string, remote netip.AddrPort, err error) *dialling {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	d := &dialling{host: h, remote: remote, result: make(chan error, 1)}
-	if h.sim.closed {
+	switch {
+	case h.sim.closed:
 		d.answerLocked(net.ErrClosed)
 		return d
+	case h.down:
+		err = errNetworkDown("connect")
 	}
 	start := d.startLocked
 	if err != nil {
 		start = func() { d.answerLaterLocked(err) }
 	}
 	h.dials++
-	h.diallings[d] = h.dials
-	h.sim.postLocked(key{host: h.number, conn: math.MaxUint64, address: address, sequence: h.dials}, start)
+	d.order = h.dials
+	h.diallings[d] = struct{}{}
+	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: address, sequence: h.dials}, do: start})
 	return d
 }
 
@@ -74,30 +101,23 @@ func (d *dialling) answerLocked(err error) {
 // that happens.
 func (d *dialling) answerLaterLocked(err error) {
 	s := d.host.sim
-	s.queue.push(s.now(), func() { d.answerLocked(err) })
+	s.callAtLocked(s.now(), d.host, func() { d.answerLocked(err) })
 }
+
+// isOverLocked reports whether nobody waits for the answer any more.
+func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered }
 
 // startLocked gives the connection its number and sends the request.
 func (d *dialling) startLocked() {
-	if d.gaveUp {
+	if d.isOverLocked() {
 		return
 	}
-	remoteHost := d.host
-	if !d.remote.Addr().IsLoopback() {
-		remoteHost = d.host.sim.byAddr[d.remote.Addr()]
-	}
+	remoteHost := d.host.hostOfLocked(d.remote.Addr())
 	if remoteHost == nil {
 		d.answerLaterLocked(syscallError("connect", syscall.EHOSTUNREACH))
 		return
 	}
-	source := d.remote.Addr() // on the host itself, from the address that is dialled
-	switch {
-	case remoteHost == d.host:
-	case source.Is4():
-		source = d.host.v4
-	default:
-		source = d.host.v6
-	}
+	source := d.host.sourceLocked(d.remote.Addr())
 	port, ok := d.host.localPortLocked(d.remote)
 	if !ok {
 		d.answerLaterLocked(syscallError("connect", syscall.EADDRNOTAVAIL))
@@ -108,31 +128,57 @@ func (d *dialling) startLocked() {
 	d.requestLocked()
 }
 
+// pingLocked sends a packet without bytes, and returns false if it is lost.
+func (c *conn) pingLocked(do func()) bool {
+	c.updateLocked()
+	if !c.reachesLocked(c.route, c.peer) {
+		return false
+	}
+	arrive, arrives := c.flow.Ping(c.sim.now())
+	if arrives {
+		c.arriveAtLocked(arrive, event{do: do})
+	}
+	return arrives
+}
+
 // requestLocked sends the request.
 func (d *dialling) requestLocked() {
-	client := d.conn
-	client.sendLocked(0, func(int) {
-		server := client.peer
-		l := server.host.listenerLocked(d.remote)
-		switch {
-		case l == nil:
-			server.sendLocked(0, func(int) { d.failLocked(syscall.ECONNREFUSED) })
-		case l.isFullLocked():
-			d.retryLocked()
-		default:
-			server.sendLocked(0, func(int) { d.confirmLocked(l) })
-		}
-	})
+	d.requested = d.host.sim.now()
+	d.attempts++
+	if !d.conn.pingLocked(d.requestedLocked) {
+		d.retryLocked()
+	}
+}
+
+// requestedLocked is what the request brings about.
+func (d *dialling) requestedLocked() {
+	server := d.conn.peer
+	l := server.host.listenerLocked(d.remote)
+	var answer func()
+	switch {
+	case server.host.down:
+		d.retryLocked()
+		return
+	case l == nil, server.host.sim.verdictLocked(server.host, d.remote.Port()) == refuse:
+		answer = func() { d.failLocked(syscall.ECONNREFUSED) }
+	case l.isFullLocked():
+		d.retryLocked()
+		return
+	default:
+		answer = func() { d.confirmLocked(l) }
+	}
+	if !server.pingLocked(answer) {
+		d.retryLocked()
+	}
 }
 
 // retryLocked sends the request again later, or gives up.
 func (d *dialling) retryLocked() {
 	s := d.host.sim
-	wait := firstRetry << d.attempts
-	d.attempts++
-	s.queue.push(s.now()+wait, func() {
+	at := d.requested + firstRetry<<(d.attempts-1)
+	s.callAtLocked(at, d.host, func() {
 		switch {
-		case d.gaveUp:
+		case d.isOverLocked():
 			d.conn.freePortLocked()
 		case d.attempts == maxAttempts:
 			d.failLocked(syscall.ETIMEDOUT)
@@ -146,20 +192,21 @@ func (d *dialling) retryLocked() {
 // and the confirmation is sent.
 func (d *dialling) confirmLocked(l *listener) {
 	client := d.conn
-	if d.gaveUp || d.answered { // answered, if the simulation has ended
+	if d.isOverLocked() { // answered, if the simulation has ended or the host crashed
 		client.freePortLocked()
 		return
 	}
 	client.openLocked()
+	d.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.peer.host.name, Conn: client.id()})
 	d.answerLocked(nil)
-	client.sendLocked(0, func(int) {
-		client.peer.openLocked()
-		l.offerLocked(client.peer)
-	})
+	client.sendLocked(segment{do: func() { l.confirmedLocked(client.peer) }})
 }
 
 // failLocked is what a bad answer brings about.
 func (d *dialling) failLocked(errno syscall.Errno) {
 	d.conn.freePortLocked()
+	if !d.isOverLocked() {
+		d.host.sim.recordLocked(Event{Kind: Reset, From: d.conn.peer.host.name, To: d.host.name, Conn: d.conn.id(), Note: errno.Error()})
+	}
 	d.answerLocked(syscallError("connect", errno))
 }

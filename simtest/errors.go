@@ -32,3 +32,7 @@ func dialError(cause error) error {
 	}
 	return &dialContextError{"operation was canceled", context.Canceled}
 }
+
+// errNetworkDown is what a host that has crashed and is not back reports, to
+// goroutines that have outlived it.
+func errNetworkDown(call string) error { return syscallError(call, syscall.ENETDOWN) }

@@ -3,8 +3,10 @@ package simtest
 import (
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // backlog is how many connections may wait to be accepted; Linux's default
@@ -18,22 +20,28 @@ type listener struct {
 	dual bool // its address is all of IPv6, and of IPv4 too
 
 	// Guarded by host.sim.mu.
-	arrived sync.Cond // told when ready or closed changes
-	ready   []*conn   // waiting to be accepted
-	closed  bool
+	arrived  sync.Cond // told when ready or closed changes
+	ready    []*conn   // waiting to be accepted
+	waiting  int       // calls of Accept
+	deadline deadline
+	closed   bool
 }
 
 func (h *Host) listenLocked(network string, local netip.AddrPort) (*listener, error) {
-	if h.sim.closed {
+	switch {
+	case h.sim.closed:
 		return nil, net.ErrClosed
+	case h.down:
+		return nil, errNetworkDown("bind")
 	}
 	l := &listener{host: h, addr: local, dual: network == "tcp" && local.Addr() == netip.IPv6Unspecified()}
 	l.arrived.L = &h.sim.mu
+	l.deadline.wake = l.arrived.Broadcast
 	if local.Port() == 0 {
 		l.addr = netip.AddrPortFrom(local.Addr(), h.listenPortLocked())
 	}
 	for _, other := range h.listeners {
-		if l.overlaps(other) {
+		if overlap(l.addr, l.dual, other.addr, other.dual) {
 			return nil, syscallError("bind", syscall.EADDRINUSE)
 		}
 	}
@@ -41,13 +49,14 @@ func (h *Host) listenLocked(network string, local netip.AddrPort) (*listener, er
 	return l, nil
 }
 
-// overlaps reports whether some connection could be for either listener.
-func (l *listener) overlaps(other *listener) bool {
-	if l.addr.Port() != other.addr.Port() {
+// overlap reports whether something could be for either of two addresses; dual
+// ones are all of IPv6, and of IPv4 too.
+func overlap(one netip.AddrPort, oneDual bool, other netip.AddrPort, otherDual bool) bool {
+	if one.Port() != other.Port() {
 		return false
 	}
-	a, b := l.addr.Addr(), other.addr.Addr()
-	sameFamily := a.Is4() == b.Is4() || l.dual || other.dual
+	a, b := one.Addr(), other.Addr()
+	sameFamily := a.Is4() == b.Is4() || oneDual || otherDual
 	return a == b || sameFamily && (a.IsUnspecified() || b.IsUnspecified())
 }
 
@@ -73,24 +82,36 @@ func (h *Host) listensLocked(port uint16) bool {
 
 // listenerLocked returns the listener that a connection to the address is for.
 func (h *Host) listenerLocked(to netip.AddrPort) *listener {
-	if l := h.listeners[to]; l != nil {
-		return l
+	l := h.listeners[to]
+	if l == nil {
+		l = h.listeners[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())]
+		if to.Addr().Is4() && (l == nil || !l.dual) {
+			l = h.listeners[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())]
+		}
 	}
-	v6 := h.listeners[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())]
-	if to.Addr().Is6() || v6 != nil && v6.dual {
-		return v6
+	if l == nil || l.closed {
+		return nil
 	}
-	return h.listeners[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())]
+	return l
 }
 
 func (l *listener) isFullLocked() bool { return len(l.ready) >= backlog }
 
-// offerLocked queues a connection that was confirmed.
-func (l *listener) offerLocked(c *conn) {
-	if l.closed {
-		c.resetLocked()
+// confirmedLocked is what the confirmation brings about: the connection is
+// queued for Accept.
+func (l *listener) confirmedLocked(c *conn) {
+	switch {
+	case l.host.down:
+		c.crashed, c.closed = true, true
+		c.peer.unansweredLocked()
+		return
+	case l.closed:
+		c.resetPeerLocked()
+		c.closed = true
 		return
 	}
+	c.openLocked()
+	l.host.sim.recordLocked(Event{Kind: Accept, From: c.peer.host.name, To: c.host.name, Conn: c.id()})
 	l.ready = append(l.ready, c)
 	l.arrived.Signal()
 }
@@ -99,15 +120,32 @@ func (l *listener) offerLocked(c *conn) {
 func (l *listener) Accept() (net.Conn, error) {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
-	for !l.closed && len(l.ready) == 0 {
+	for !l.closed && !l.deadline.hasPassedLocked() && len(l.ready) == 0 {
+		l.waiting++
 		l.arrived.Wait()
+		l.waiting--
 	}
-	if l.closed {
-		return nil, l.opError("accept")
+	switch {
+	case l.closed:
+		return nil, l.opError("accept", net.ErrClosed)
+	case l.deadline.hasPassedLocked():
+		return nil, l.opError("accept", os.ErrDeadlineExceeded)
 	}
 	c := l.ready[0]
+	l.ready[0] = nil
 	l.ready = l.ready[1:]
 	return c, nil
+}
+
+// SetDeadline sets when Accept gives up. The zero time is never.
+func (l *listener) SetDeadline(t time.Time) error {
+	l.host.sim.mu.Lock()
+	defer l.host.sim.mu.Unlock()
+	if l.closed {
+		return l.opError("set", net.ErrClosed)
+	}
+	l.deadline.setLocked(&l.host.sim.mu, t)
+	return nil
 }
 
 // Close stops listening and resets the connections that were not accepted.
@@ -115,7 +153,7 @@ func (l *listener) Close() error {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
 	if l.closed {
-		return l.opError("close")
+		return l.opError("close", net.ErrClosed)
 	}
 	for _, c := range l.ready {
 		c.resetLocked()
@@ -127,6 +165,7 @@ func (l *listener) Close() error {
 // vanishLocked closes the listener without a word to anyone.
 func (l *listener) vanishLocked() {
 	l.closed, l.ready = true, nil
+	l.deadline.stopLocked()
 	delete(l.host.listeners, l.addr)
 	l.arrived.Broadcast()
 }
@@ -134,6 +173,6 @@ func (l *listener) vanishLocked() {
 // Addr returns the address and port that the listener has.
 func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.addr) }
 
-func (l *listener) opError(op string) error {
-	return &net.OpError{Op: op, Net: "tcp", Addr: l.Addr(), Err: net.ErrClosed}
+func (l *listener) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: "tcp", Addr: l.Addr(), Err: err}
 }

@@ -330,7 +330,7 @@ func TestUnknownHostInALink(t *testing.T) {
 		return
 	}
 	output := runSelf(t, "TestUnknownHostInALink", "SIMTEST_SLIP=1")
-	assert.Contains(t, output, `SetLink names "raeder", which never was a host`)
+	assert.Contains(t, output, `a link or a fault names "raeder", which never was a host`)
 	assert.Contains(t, output, "--- FAIL")
 }
 

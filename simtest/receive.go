@@ -18,7 +18,9 @@ func (c *conn) Read(p []byte) (int, error) {
 		if n, err := c.readLocked(p); err != syscall.EAGAIN {
 			return n, c.opError("read", err)
 		}
+		c.readers++
 		c.readable.Wait()
+		c.readers--
 	}
 }
 
@@ -51,6 +53,9 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 			c.inbox = c.inbox[1:]
 		}
 	}
+	if len(c.inbox) == 0 {
+		c.inbox = c.inbox[:0:0]
+	}
 	switch {
 	case n > 0:
 		c.tookLocked(n)
@@ -82,29 +87,80 @@ func (c *conn) wantLocked() {
 }
 
 // grantLocked tells the peer how much was read. That takes the link's latency,
-// but no room on it. Only the loop calls it.
+// but no room on it. Where the way does not work, it is told when it does. Only
+// the loop calls it.
 func (c *conn) grantLocked() {
 	taken := c.taken
 	if taken == 0 {
 		return
 	}
+	if !c.reachesLocked(c.route, c.peer) {
+		c.wanted = true
+		return
+	}
 	c.taken, c.wanted = 0, false
-	c.sim.queue.push(c.sim.now()+c.route.link.Latency, func() {
-		c.peer.outstanding -= taken
-		c.peer.writable.Broadcast()
-	})
+	c.sim.travelLocked(c.route, c.sim.now()+c.route.link.Latency, event{what: granted, conn: c.peer, host: c.peer.host, n: taken})
 }
 
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
-// any more, the answer is a reset.
+// any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(data []byte) {
+	e := Event{Kind: Data, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: len(data), Hash: hash(data)}
+	c.arrived += int64(len(data))
 	switch {
+	case c.isGoneLocked():
+		e.Kind, e.Note = Drop, "host is down"
+		c.peer.unansweredLocked()
 	case c.closed:
+		e.Kind, e.Note = Drop, "connection is closed"
 		c.resetPeerLocked()
-	case !c.reset:
+	case c.reset:
+		e.Kind, e.Note = Drop, "connection was reset"
+	default:
 		c.inbox = append(c.inbox, data)
 		c.tellLocked()
 	}
+	c.sim.recordLocked(e)
+}
+
+// endLocked is what happens when the end of the stream arrives.
+func (c *conn) endLocked() {
+	switch {
+	case c.isGoneLocked():
+		c.peer.unansweredLocked()
+	case c.closed && c.crashed:
+		c.resetPeerLocked()
+	case c.closed, c.reset:
+	default:
+		c.sim.recordLocked(Event{Kind: Close, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.ended = true
+		c.tellLocked()
+	}
+}
+
+// isGoneLocked reports whether nothing can answer for this end: its host has
+// crashed, and is not back.
+func (c *conn) isGoneLocked() bool { return c.crashed && c.host.down }
+
+// unansweredLocked is what happens when something that was sent has arrived
+// where nothing answers: it is sent again, until the host is back, and says
+// that it knows nothing of the connection.
+func (c *conn) unansweredLocked() {
+	if c.reset || c.crashed || c.probing {
+		return
+	}
+	c.probing = true
+	probe := segment{do: func() {
+		c.probing = false
+		if c.peer.isGoneLocked() {
+			c.unansweredLocked()
+			return
+		}
+		c.peer.resetPeerLocked()
+	}}
+	c.out = append([]segment{probe}, c.out...)
+	c.stuck = true
+	c.retryLocked()
 }
 
 // NotifyReadable asks for f to be called whenever something becomes readable:

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"context"
 	"flag"
 	"sync"
 	"testing"
@@ -8,23 +9,89 @@ import (
 	"time"
 )
 
-// Run runs f in a testing/synctest bubble with a network. When f returns, what
-// the simulation still has open is closed, so that servers and clients end.
+// Run runs f in a testing/synctest bubble with a network, as the zero [Config]
+// says.
 func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		// The first clean-up is the last that is done, after the test's own and
-		// after t.Context has ended.
-		t.Cleanup(func() { time.Sleep(windUp) })
-		sim := newSim(synctest.Wait)
+	Config{}.Run(t, f)
+}
+
+// Run runs f in a testing/synctest bubble with a network. When f returns, what
+// the simulation still has open is closed and the contexts of its programs end,
+// so that servers and clients end. What still runs a simulated minute later is
+// reported, host by host, and fails the test. So is who waits for what when the
+// time limit is reached. A test that fails says how to run it again with its
+// seed. Run panics on a config that is not valid.
+func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
+	t.Helper()
+	c.mustBeValid()
+	seed, err := seedFromEnvironment(c.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Seed = seed
+	if failedBefore := t.Failed(); !failedBefore {
 		defer func() {
-			sim.close()
-			if name := sim.unknownHost(); name != "" && !t.Failed() {
-				t.Errorf("simtest: SetLink names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
+			if t.Failed() {
+				t.Logf("simtest: the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed))
 			}
 		}()
-		f(t, sim)
+	}
+	if deadlock := bubble(t, func(t *testing.T) { c.simulate(t, f) }); deadlock != nil {
+		if !t.Failed() {
+			t.Errorf("simtest: %v", deadlock)
+		}
+		t.FailNow()
+	}
+}
+
+// simulate runs f in a bubble that exists.
+func (c Config) simulate(t *testing.T, f func(t *testing.T, sim *Sim)) {
+	id := newSimulationID()
+	joinSimulation(id)
+	seedCrypto(t, c.Seed)
+	// The first clean-up is the last that is done, after the test's own and
+	// after t.Context has ended.
+	t.Cleanup(func() {
+		time.Sleep(windUp)
+		if running := stillRunning(id); len(running) > 0 {
+			t.Errorf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
+		}
 	})
+	sim := newSim(c, synctest.Wait)
+	sim.fail = func(report string) { t.Error(report) }
+	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
+	sim.started = func(host string, f func()) {
+		if host == "" {
+			go func() {
+				joinSimulation(id)
+				f()
+			}()
+			return
+		}
+		goOnHost(context.Background(), id, host, func(context.Context) { f() })
+	}
+	go runUnlisted(sim.loop)
+
+	test := apart(func() { f(t, sim) })
+	select {
+	case <-test.done:
+	case <-sim.expired:
+		select {
+		case <-test.done:
+		case <-time.After(windUp):
+		}
+	}
+	if test.panicking() {
+		test.end()
+	}
+	sim.close()
+	if sim.report != "" {
+		t.Error(sim.report)
+	} else if name := sim.unknownHost(); name != "" && !t.Failed() {
+		t.Errorf("simtest: a link or a fault names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
+	}
+	test.end()
 }
 
 // windUp is how much simulated time goroutines have to end after everything

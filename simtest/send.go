@@ -4,9 +4,36 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// Write sends p. It waits while the window is full.
+// An outlet is what a connection has sent and what the network has still to
+// take from it. Each piece leaves when the link is free for it, so that what
+// happens to the network meanwhile happens to what has not left yet.
+type outlet struct {
+	line
+	flow      *slownet.Flow
+	route     *route // to the peer
+	back      *route // and from it
+	versions  [2]int // of the routes' links that the flow has
+	out       []segment
+	waiting   int           // bytes in out
+	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
+	retrying  bool          // the way does not work, and it is scheduled to be tried again
+	stuck     bool          // until then nothing leaves
+	probing   bool          // what was sent was not answered, and it is tried to get an answer
+}
+
+// A segment is what a connection sends at a time: bytes, or what comes behind
+// them and takes no room.
+type segment struct {
+	data []byte
+	do   func() // what its arrival brings about, if it is no data
+}
+
+// Write sends p. It waits while the window is full, or the link's queue.
 func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
@@ -14,16 +41,26 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		if err := c.writeErrorLocked(); err != nil {
 			return n, c.opError("write", err)
 		}
-		if room := min(window-c.outstanding, len(p)-n); room > 0 {
+		room := min(window-c.outstanding, len(p)-n)
+		if queue := c.route.link.Queue; queue > 0 {
+			room = min(room, queue-c.waiting)
+		}
+		if room > 0 {
 			c.outstanding += room
-			c.transmitLocked(append([]byte(nil), p[n:n+room]...))
+			c.waiting += room
+			c.posted[sending]++
+			c.sim.postLocked(action{key: c.key(sending), conn: c, data: c.sim.slab.keep(p[n : n+room])})
 			n += room
 		}
 		if n == len(p) {
 			return n, nil
 		}
-		c.postLocked(wanting, c.peer.wantLocked)
+		if c.outstanding >= window {
+			c.postLocked(wanting, c.peer.wantLocked)
+		}
+		c.writers++
 		c.writable.Wait()
+		c.writers--
 	}
 }
 
@@ -43,16 +80,6 @@ func (c *conn) writeErrorLocked() error {
 		return syscallError("write", syscall.EPIPE)
 	}
 	return nil
-}
-
-// transmitLocked sends bytes, which belong to the network from now on.
-func (c *conn) transmitLocked(data []byte) {
-	c.postLocked(sending, func() {
-		c.sendLocked(len(data), func(n int) {
-			c.peer.arriveLocked(data[:n:n])
-			data = data[n:]
-		})
-	})
 }
 
 // CloseWrite ends the stream in this direction, behind what was written.
@@ -76,54 +103,156 @@ func (c *conn) finishLocked() {
 		return
 	}
 	c.finished = true
-	c.postLocked(sending, func() {
-		c.sendLocked(0, func(int) {
-			if !c.peer.closed && !c.peer.reset {
-				c.peer.ended = true
-				c.peer.tellLocked()
-			}
-		})
-	})
+	c.postLocked(sending, func() { c.sendLocked(segment{do: c.peer.endLocked}) })
 }
 
 // postLocked hands the network something that the connection wants.
 func (c *conn) postLocked(kind kind, do func()) {
 	c.posted[kind]++
-	k := c.key()
-	k.kind, k.sequence = kind, c.posted[kind]
-	c.sim.postLocked(k, do)
+	c.sim.postLocked(action{key: c.key(kind), do: do})
 }
 
-// key returns where the connection comes in the order of all.
-func (c *conn) key() key { return key{host: c.dialHost, conn: c.number, side: c.side} }
+// key returns where what the connection posts comes in the order of all.
+func (c *conn) key(kind kind) key {
+	return key{host: c.dialHost, conn: c.number, side: c.side, kind: kind, sequence: c.posted[kind]}
+}
 
-// sendLocked puts n bytes on their way to the peer; arrive is called for each
-// piece of them, with its size. With n = 0 it is called once, behind all that
-// was sent before. Only the loop calls sendLocked.
-func (c *conn) sendLocked(n int, arrive func(n int)) {
-	if c.routeVersion != c.route.version {
-		c.routeVersion = c.route.version
+// sendLocked sends a segment behind all others. Only the loop calls it, and all
+// that follows.
+func (c *conn) sendLocked(s segment) {
+	if c.crashed {
+		return
+	}
+	c.out = append(c.out, s)
+	c.pumpLocked()
+}
+
+// pumpLocked sends what can leave by now.
+func (c *conn) pumpLocked() {
+	for len(c.out) > 0 && !c.stuck {
+		now := c.sim.now()
+		c.updateLocked()
+		if free := c.flow.Free(); free > now {
+			if c.leavingAt != free {
+				c.leavingAt = free
+				c.sim.scheduleLocked(free, event{what: leaving, conn: c})
+			}
+			return
+		}
+		if !c.reachesLocked(c.route, c.peer) {
+			c.stuck = true
+			c.retryLocked()
+			return
+		}
+		if !c.leaveLocked(now) {
+			return
+		}
+		if !c.peer.reachesLocked(c.back, c) {
+			c.retryLocked() // it hears no acknowledgement
+		}
+	}
+	if len(c.out) == 0 {
+		c.out = nil
+	}
+}
+
+// leaveLocked lets the next piece leave. It returns false if that was the last
+// thing that the connection has sent.
+func (c *conn) leaveLocked(now time.Duration) bool {
+	next := &c.out[0]
+	piece := c.flow.Send(now, len(next.data))
+	switch {
+	case piece.Failed:
+		c.abandonLocked()
+		c.sim.callAtLocked(piece.Arrive, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
+		return false
+	case next.data == nil:
+		c.arriveAtLocked(piece.Arrive, event{do: next.do})
+	default:
+		c.arriveAtLocked(piece.Arrive, event{what: arriving, data: next.data[:piece.Bytes:piece.Bytes]})
+		next.data = next.data[piece.Bytes:]
+		c.leftLocked(piece.Bytes)
+		if len(next.data) > 0 {
+			return true
+		}
+	}
+	c.out[0] = segment{}
+	c.out = c.out[1:]
+	return true
+}
+
+// leftLocked counts bytes that have left, and tells a writer who waits for the
+// queue.
+func (c *conn) leftLocked(n int) {
+	c.waiting -= n
+	if c.route.link.Queue > 0 && c.waiting < c.route.link.Queue && c.waiting+n >= c.route.link.Queue {
+		c.sim.callAtLocked(c.sim.now(), c.host, c.writable.Broadcast)
+	}
+}
+
+// arriveAtLocked has something happen to the peer.
+func (c *conn) arriveAtLocked(at time.Duration, e event) {
+	e.conn, e.host, e.line = c.peer, c.peer.host, &c.line
+	c.sim.travelLocked(c.route, at, e)
+}
+
+// updateLocked tells the flow of changes of the links.
+func (c *conn) updateLocked() {
+	if versions := [2]int{c.route.version, c.back.version}; versions != c.versions {
+		c.versions = versions
 		c.flow.SetLink(c.route.link)
-	}
-	for {
-		piece := c.flow.Send(c.sim.now(), n)
-		if piece.Failed {
-			c.sim.queue.push(piece.Arrive, c.giveUpLocked)
-			return
-		}
-		c.sim.queue.push(piece.Arrive, func() { arrive(piece.Bytes) })
-		if n -= piece.Bytes; n <= 0 {
-			return
-		}
+		c.flow.SetReturn(c.back.link.Latency)
 	}
 }
 
-// giveUpLocked is what happens when bytes were lost too often in a row.
-func (c *conn) giveUpLocked() {
+// reachesLocked reports whether what is sent on a route now reaches the host
+// of one end of a connection.
+func (c *conn) reachesLocked(r *route, end *conn) bool {
+	return !r.blocked && !end.host.down && c.sim.verdictLocked(end.host, end.port()) != blackhole
+}
+
+// retryLocked waits for the way to work again, as TCP does.
+func (c *conn) retryLocked() {
+	if c.retrying || c.reset {
+		return
+	}
+	again, goesOn := c.flow.Lose(c.sim.now())
+	c.retrying = true
+	c.sim.callAtLocked(again, c.host, func() {
+		c.retrying, c.stuck = false, false
+		switch {
+		case c.reset || c.crashed:
+			return
+		case !goesOn:
+			c.giveUpLocked(syscall.ETIMEDOUT)
+			return
+		case !c.reachesLocked(c.route, c.peer):
+			c.stuck = true
+			c.retryLocked()
+		case !c.peer.reachesLocked(c.back, c):
+			c.retryLocked()
+		default:
+			c.flow.Recover()
+		}
+		c.pumpLocked()
+	})
+}
+
+// giveUpLocked is what happens when something was lost too often in a row, or
+// is answered by a reset: this end is reset.
+func (c *conn) giveUpLocked(errno syscall.Errno) {
+	c.abandonLocked()
 	if c.closed || c.reset {
 		return
 	}
-	c.reset, c.err = true, syscall.ETIMEDOUT
+	c.reset, c.err = true, errno
+	if c.ended && errno == syscall.ECONNRESET {
+		c.err = syscall.EPIPE
+	}
+	c.sim.recordLocked(Event{Kind: Reset, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
 	c.tellLocked()
 	c.writable.Broadcast()
 }
+
+// abandonLocked sends nothing more.
+func (c *conn) abandonLocked() { c.out, c.waiting = nil, 0 }

@@ -1,7 +1,7 @@
 package simtest
 
 import (
-	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -10,42 +10,67 @@ import (
 )
 
 // A Sim is a simulated network: hosts, and links between them. All its methods
-// may be called from any goroutine.
+// may be called from any goroutine of the simulation.
 type Sim struct {
-	settle  func()        // returns when every goroutine of the simulation is blocked
-	origin  time.Time     // simulated time 0
-	wake    chan struct{} // holds a token when there is something to look at for the loop
-	stopped chan struct{} // closed when the loop has ended
+	seed    uint64
+	link    slownet.Link                // of routes that have none of their own
+	limit   time.Duration               // when the simulation is stopped; 0 is never
+	fail    func(report string)         // fails the test
+	started func(host string, f func()) // runs f in a goroutine of a host's; "" is the test's
+	running func() string               // describes the goroutines that there are
+	settle  func()                      // returns when every goroutine of the simulation is blocked
+	origin  time.Time                   // simulated time 0
+	wake    chan struct{}               // holds a token when there is something to look at for the loop
+	stopped chan struct{}               // closed when the loop has ended
+	expired chan struct{}               // closed when the simulation was stopped before its end
+	random  *rand.Rand
 
-	mu      sync.Mutex // guards what follows, and all state of hosts, listeners and connections
-	hosts   map[string]*Host
-	byAddr  map[netip.Addr]*Host
-	routes  map[[2]string]*route // from, to
-	posted  []action             // since the loop looked last, in the order of the scheduler
-	queue   queue                // what is under way
-	notices []func()             // to be called when mu is free again
-	closed  bool
-}
-
-// A route is one direction of the path between two hosts.
-type route struct {
-	link    slownet.Link
-	version int // counts changes of link
+	mu       sync.Mutex // guards what follows, and all state of hosts, listeners and connections
+	hosts    map[string]*Host
+	ordered  []*Host // by number
+	byAddr   map[netip.Addr]*Host
+	routes   map[[2]string]*route // from, to
+	refused  map[target]verdict
+	names    map[string]Name
+	posted   []action        // since the loop looked last, in the order of the scheduler
+	spare    []action        // room for posted
+	controls uint64          // counts calls of control
+	settling []chan struct{} // calls of Settle
+	queue    queue           // what is under way
+	ties     *rand.PCG       // draws what decides between ties
+	lastAt   time.Duration   // when something happened last
+	atOnce   int             // how much has happened at that instant
+	notices  []func()        // to be called when mu is free again
+	trace    Trace
+	slab     slab
+	report   string // why the simulation was stopped before its end
+	closed   bool
 }
 
 // newSim starts a simulation. Outside of a bubble, on real time, settle does
 // nothing, and the order of what happens at once is left to chance.
-func newSim(settle func()) *Sim {
+func newSim(config Config, settle func()) *Sim {
 	s := &Sim{
+		seed:    config.Seed,
+		link:    config.Link,
+		limit:   config.timeLimit(),
+		started: func(_ string, f func()) { go f() },
+		running: func() string { return "" },
+		fail:    func(report string) { panic(report) },
 		settle:  settle,
 		origin:  time.Now(),
 		wake:    make(chan struct{}, 1),
 		stopped: make(chan struct{}),
+		expired: make(chan struct{}),
+		random:  rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix(config.Seed, 1))}),
 		hosts:   make(map[string]*Host),
 		byAddr:  make(map[netip.Addr]*Host),
 		routes:  make(map[[2]string]*route),
+		refused: make(map[target]verdict),
+		names:   make(map[string]Name),
+		ties:    rand.NewPCG(config.Seed, mix(config.Seed, 2)),
 	}
-	go s.loop()
+	s.trace.init(s, config)
 	return s
 }
 
@@ -65,49 +90,66 @@ func (s *Sim) Host(name string) *Host {
 	}
 	host := newHost(s, name, len(s.hosts)+1)
 	s.hosts[name] = host
+	s.ordered = append(s.ordered, host)
 	s.byAddr[host.v4], s.byAddr[host.v6] = host, host
 	return host
 }
 
-// SetLink sets the link over which travels what one host sends to another; the
-// way back has a link of its own. Until it is set it is the zero Link, which
-// passes everything at once. A change holds for what is sent from then on, on
-// open connections too, and overtakes nothing that is under way. SetLink panics
-// on an invalid link; see [slownet.Link.Validate].
-func (s *Sim) SetLink(from, to string, link slownet.Link) {
-	if err := link.Validate(); err != nil {
-		panic(fmt.Sprintf("simtest: link from %q to %q: %v", from, to, err))
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.routeLocked(from, to)
-	r.link = link
-	r.version++
-}
+// Now returns the simulated time.
+func (s *Sim) Now() time.Time { return time.Now() }
 
 // Elapsed returns how much simulated time has passed since the start.
 func (s *Sim) Elapsed() time.Duration { return time.Since(s.origin) }
 
-func (s *Sim) routeLocked(from, to string) *route {
-	key := [2]string{from, to}
-	if s.routes[key] == nil {
-		s.routes[key] = &route{}
-	}
-	return s.routes[key]
+// Rand returns a source of random numbers that the seed decides. It may be used
+// from any goroutine; but what two of them draw at one instant is left to
+// chance, so programs on hosts use their host's, see [Host.Rand].
+func (s *Sim) Rand() *rand.Rand { return s.random }
+
+// A lockedSource may be used from several goroutines.
+type lockedSource struct {
+	mu     sync.Mutex
+	source rand.Source
 }
 
-// unknownHost returns the name of a host that has a link but does not exist.
-func (s *Sim) unknownHost() (name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key := range s.routes {
-		for _, end := range key {
-			if s.hosts[end] == nil && (name == "" || end < name) {
-				name = end
-			}
-		}
+func (l *lockedSource) Uint64() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.source.Uint64()
+}
+
+// At has f called when so much simulated time has passed since the start; at
+// once, if it has. The call is an event like all others, on a goroutine of its
+// own: f may use the network, and wait. What is still to be called when the
+// simulation ends is not called.
+func (s *Sim) At(d time.Duration, f func()) {
+	s.control(func() { s.callLaterLocked(d, f) })
+}
+
+func (s *Sim) callLaterLocked(d time.Duration, f func()) {
+	s.callAtLocked(d, nil, func() { s.started("", f) })
+}
+
+// Every has f called again and again, every d of simulated time, until the
+// simulation ends: the first time when d has passed since the start, or at the
+// next multiple of d. The calls are those of [Sim.At]; one that takes longer
+// than d does not keep the next one from being made. Every panics if d is not
+// positive.
+func (s *Sim) Every(d time.Duration, f func()) {
+	if d <= 0 {
+		panic("simtest: Every needs a positive duration, such as time.Second")
 	}
-	return name
+	s.control(func() {
+		var call func()
+		at := s.now() / d * d
+		call = func() {
+			s.started("", f)
+			at += d
+			s.callAtLocked(at, nil, call)
+		}
+		at += d
+		s.callAtLocked(at, nil, call)
+	})
 }
 
 // unlock releases mu and then tells those who wanted to be told.

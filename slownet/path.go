@@ -18,6 +18,7 @@ type luck struct {
 	loss                                lossState
 	jitter, duplicate, corrupt, reorder memory
 	again                               retransmitter // of a stream
+	outage                              outage        // the same
 }
 
 // setLink changes the link. What is random goes on where it is.

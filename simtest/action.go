@@ -1,0 +1,138 @@
+package simtest
+
+import (
+	"cmp"
+	"slices"
+)
+
+// An action is what a goroutine of the simulation wants of the network: to dial,
+// to send, to close. Actions are posted at once and looked at when everything
+// is quiet.
+type action struct {
+	key  key
+	tie  uint64 // decides, as the seed has it, before the rest of the key does
+	conn *conn
+	data []byte // that conn sends
+	do   func() // what is done, if there is no data
+}
+
+// A key orders the actions of one instant. Nothing in it depends on the order
+// in which goroutines ran.
+type key struct {
+	host     int    // of the connection's dialling side; by order of creation
+	conn     uint64 // by order of dialling on that host
+	address  string // for a dial, which has no number yet: what is dialled
+	side     side   // of the connection
+	kind     kind   // a reader and a writer of one side may act at one instant
+	sequence uint64 // of that kind and side, or of the host's dials
+}
+
+// The numbers that are not a connection's, in the order in which they come
+// behind those.
+const (
+	firstSocket = 1 << 62   // of datagrams; they count on from here
+	dials       = 1<<64 - 1 // of one host
+	lastHost    = 1<<31 - 1 // what is done to the network itself
+)
+
+// A kind is what an action of a connection is about.
+type kind uint8
+
+const (
+	wanting  kind = iota // for room in the window
+	granting             // room in the peer's
+	sending              // bytes, an end or a reset
+	kinds
+)
+
+func compareActions(a, b action) int {
+	return cmp.Or(cmp.Compare(a.tie, b.tie), compareKeys(a.key, b.key))
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(
+		cmp.Compare(a.host, b.host),
+		cmp.Compare(a.conn, b.conn),
+		cmp.Compare(a.address, b.address),
+		cmp.Compare(a.side, b.side),
+		cmp.Compare(a.kind, b.kind),
+		cmp.Compare(a.sequence, b.sequence))
+}
+
+// postLocked hands an action to the loop.
+func (s *Sim) postLocked(a action) {
+	s.posted = append(s.posted, a)
+	if len(s.posted) == 1 {
+		s.ring()
+	}
+}
+
+// ring wakes the loop.
+func (s *Sim) ring() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// collectLocked puts what was posted on its way, in an order that does not
+// depend on the scheduler: the natural one, or with a seed another one among
+// connections. What is done to the network itself comes last.
+func (s *Sim) collectLocked() {
+	if len(s.posted) == 0 {
+		return
+	}
+	posted := s.posted
+	s.posted, s.spare = s.spare[:0], nil
+	if len(posted) > 1 {
+		if s.seed != 0 {
+			round := s.ties.Uint64()
+			for i := range posted {
+				posted[i].tie = posted[i].key.tie(round)
+			}
+		}
+		slices.SortStableFunc(posted, compareActions)
+	}
+	for i := range posted {
+		a := &posted[i]
+		if a.do != nil {
+			a.do()
+		} else {
+			a.conn.sendLocked(segment{data: a.data})
+		}
+	}
+	clear(posted)
+	s.spare = posted
+}
+
+// tie returns a number that decides in one round where a connection's actions
+// come among those of others.
+func (k *key) tie(round uint64) uint64 {
+	if k.host == lastHost {
+		return 1<<64 - 1
+	}
+	tie := mix(mix(round, uint64(k.host)), k.conn)
+	for _, c := range []byte(k.address) {
+		tie = mix(tie, uint64(c))
+	}
+	return tie >> 1
+}
+
+// control does something to the network itself. It happens when everything is
+// quiet, behind what was sent before, and before control returns.
+func (s *Sim) control(do func()) {
+	s.mu.Lock()
+	if s.closed {
+		do()
+		s.unlock()
+		return
+	}
+	done := make(chan struct{})
+	s.controls++
+	s.postLocked(action{key: key{host: lastHost, sequence: s.controls}, do: func() {
+		do()
+		close(done)
+	}})
+	s.unlock()
+	<-done
+}

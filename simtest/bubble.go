@@ -1,0 +1,149 @@
+package simtest
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// bubble runs f in a testing/synctest bubble, as synctest.Test does, with two
+// differences. If goroutines remain that are blocked for ever, it returns the
+// runtime's complaint instead of panicking with it. And if f skips, t is
+// skipped; synctest.Test would have it pass.
+//
+// It does not return if f failed and nothing is blocked for ever: like
+// synctest.Test it calls t.FailNow then. When it returns an error, t has failed
+// if f has, and it is the caller's turn to say what is blocked and to fail t.
+// The goroutines that are blocked exist until the process ends. Nothing wakes
+// them: their bubble's time stands still, and its channels and timers may not be
+// used from outside. What their mutexes guard may still be looked at.
+//
+// A panic in f ends the process, after f's clean-ups, as it does in any test.
+// All other panics of synctest.Test are passed on, such as that for a bubble in
+// a bubble.
+func bubble(t *testing.T, f func(t *testing.T)) (deadlock error) {
+	t.Helper()
+	skipped := false
+	deadlock = catchDeadlock(func() {
+		synctest.Test(t, func(t *testing.T) {
+			// The first clean-up is the last that is done, and any may skip.
+			t.Cleanup(func() { skipped = t.Skipped() })
+			f(t)
+		})
+	})
+	if skipped && deadlock == nil {
+		t.SkipNow() // its reason is logged already
+	}
+	return deadlock
+}
+
+// catchDeadlock calls f and returns the error with which the runtime panics when
+// all goroutines of a bubble are blocked for ever. That error's type is not
+// exported, but f is synctest.Test, which panics with no other error: what the
+// test itself does happens in other goroutines.
+func catchDeadlock(f func()) (deadlock error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case error:
+			if !strings.HasPrefix(r.Error(), "deadlock: ") {
+				panic(r)
+			}
+			deadlock = r
+		default:
+			panic(r)
+		}
+	}()
+	f()
+	return nil
+}
+
+// A call is a function that runs in a goroutine of its own, so that its caller
+// may wait for it, or give it up when it is blocked for ever.
+type call struct {
+	done chan struct{} // closed when the function has ended
+
+	mu      sync.Mutex // guards what follows
+	ended   bool
+	exited  bool      // by runtime.Goexit, which is what FailNow and SkipNow end with
+	panic   *panicked // that ended it, or nil
+	givenUp bool      // nobody waits for it any more
+}
+
+// apart starts f in a goroutine of its own. The caller waits for done, or not,
+// and calls end in any case.
+func apart(f func()) *call {
+	c := &call{done: make(chan struct{})}
+	go c.run(f)
+	return c
+}
+
+// run calls f and notes how it ended. When f was given up before it panicked,
+// nobody would hear of it: then the panic goes on in this goroutine.
+func (c *call) run(f func()) {
+	returned := false
+	defer func() {
+		var p *panicked
+		if !returned {
+			if value := recover(); value != nil {
+				p = &panicked{value, debug.Stack()}
+			}
+		}
+		c.mu.Lock()
+		c.ended, c.exited, c.panic = true, !returned && p == nil, p
+		givenUp := c.givenUp
+		c.mu.Unlock()
+		close(c.done)
+		if givenUp && p != nil {
+			panic(p)
+		}
+	}()
+	f()
+	returned = true
+}
+
+// panicking tells whether the function has ended by a panic. Then it is best to
+// call end at once: a panic can leave mutexes locked, and all else might wait
+// for those.
+func (c *call) panicking() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.panic != nil
+}
+
+// end ends the calling goroutine as the function has ended: it panics if the
+// function did, exits if the function did, and else returns. So a FailNow or
+// SkipNow in the function does in a test's goroutine what it would have done
+// there. If the function has not ended yet, end gives it up and returns.
+func (c *call) end() {
+	c.mu.Lock()
+	c.givenUp = !c.ended
+	exited, p := c.exited, c.panic
+	c.mu.Unlock()
+	switch {
+	case p != nil:
+		panic(p)
+	case exited:
+		runtime.Goexit()
+	}
+}
+
+// panicked is the panic of another goroutine. Its text tells where that was,
+// since the trace that the runtime prints is of the goroutine that passes it on.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string {
+	return fmt.Sprintf("%v\n\n%s", p.value, p.stack)
+}
+
+func (p *panicked) Unwrap() error {
+	err, _ := p.value.(error)
+	return err
+}

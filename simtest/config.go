@@ -1,0 +1,57 @@
+package simtest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A Config says how a simulation runs. The zero Config is that of [Run].
+type Config struct {
+	// Seed decides in which order happens what happens at one instant on
+	// different connections, and what links leave to chance. With 0 the order
+	// is the natural one, that of sending. The environment variable
+	// SIMTEST_SEED, if it is set, is used instead.
+	Seed uint64
+
+	// Link is the link from any host to any other that has none of its own by
+	// [Sim.SetLink]. The zero Link passes everything at once.
+	Link slownet.Link
+
+	// TimeLimit is how much simulated time the simulation may take before it is
+	// stopped, and the test fails. Zero is a day; below zero there is no limit.
+	TimeLimit time.Duration
+
+	// KeepEvents is how many events the trace keeps, the last ones; see
+	// [Trace.Events]. Zero keeps none, only the digest.
+	KeepEvents int
+
+	// Trace, if it is not nil, is told each event when it happens. It must not
+	// block, nor use the simulation.
+	Trace func(Event)
+
+	record func(e Event, digest uint64) // of CheckDeterminism
+}
+
+// defaultTimeLimit is how long a simulation takes at most, unless it is told
+// otherwise.
+const defaultTimeLimit = 24 * time.Hour
+
+// timeLimit returns the limit; 0 is none.
+func (c *Config) timeLimit() time.Duration {
+	if c.TimeLimit == 0 {
+		return defaultTimeLimit
+	}
+	return max(0, c.TimeLimit)
+}
+
+// mustBeValid panics on a config that cannot be.
+func (c *Config) mustBeValid() {
+	if err := c.Link.Validate(); err != nil {
+		panic(fmt.Sprintf("simtest: Config.Link: %v", err))
+	}
+	if c.KeepEvents < 0 {
+		panic(fmt.Sprintf("simtest: Config.KeepEvents is %d: it is a number of events, and 0 keeps none", c.KeepEvents))
+	}
+}

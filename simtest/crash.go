@@ -1,0 +1,169 @@
+package simtest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// A program is a function that runs on a host for as long as the host does.
+type program struct {
+	host *Host
+	f    func(ctx context.Context) error
+	stop context.CancelCauseFunc // of its present run
+}
+
+// What a program's context ends with; see context.Cause.
+var (
+	// ErrCrashed is why the context of a program ends when its host crashes.
+	ErrCrashed = errors.New("simtest: the host has crashed")
+
+	// ErrEnded is why it ends when the simulation does.
+	ErrEnded = errors.New("simtest: the simulation has ended")
+)
+
+// Run runs a program on the host, in a goroutine of its own, until it returns.
+// Its context ends when the host crashes or the simulation ends; then it should
+// return soon. When the host is restarted it is run again, from the beginning;
+// what it is to remember must be kept outside of it, as on a disk. If it
+// returns an error before its context has ended, the test fails. A host can have
+// several programs.
+func (h *Host) Run(f func(ctx context.Context) error) {
+	h.sim.control(func() {
+		p := &program{host: h, f: f}
+		h.programs = append(h.programs, p)
+		if !h.down && !h.sim.closed {
+			p.startLocked()
+		}
+	})
+}
+
+func (p *program) startLocked() {
+	ctx, stop := context.WithCancelCause(context.Background())
+	p.stop = stop
+	p.host.sim.started(p.host.name, func() {
+		err := p.f(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.host.sim.fail(fmt.Sprintf("simtest: the program of host %q has failed: %v", p.host.name, err))
+		}
+		stop(nil)
+	})
+}
+
+// Crash has the host crash, as if its power was cut: its connections vanish
+// without a word to the other ends, its listeners and sockets go, and the
+// contexts of its programs end. To goroutines that run on nevertheless, its
+// connections are closed, and the network is down. What others send to the host
+// is not answered. What it has sent before arrives.
+func (h *Host) Crash() { h.sim.control(h.crashLocked) }
+
+// Restart starts a host again that has crashed, and its programs with it. One
+// that has not crashed does so first. To whoever still believes in a connection
+// from before, the answer is a reset.
+func (h *Host) Restart() {
+	h.sim.control(func() {
+		h.crashLocked()
+		h.down = false
+		h.hostEventLocked("restart")
+		h.sim.openedLocked()
+		for _, p := range h.programs {
+			h.soonLocked(func() {
+				if !h.down {
+					p.startLocked()
+				}
+			})
+		}
+	})
+}
+
+func (h *Host) crashLocked() {
+	if h.down {
+		return
+	}
+	h.down = true
+	h.hostEventLocked("crash")
+	h.resumeLocked()
+	for _, p := range h.programs {
+		if stop := p.stop; stop != nil {
+			h.soonLocked(func() { stop(ErrCrashed) })
+		}
+	}
+	// What is open is closed at once. Those who wait for it are told one by one.
+	for _, end := range h.endsLocked() {
+		h.soonLocked(end)
+	}
+	for _, l := range h.listeners {
+		l.closed = true
+	}
+	for _, c := range h.sockets {
+		c.closed = true
+	}
+	for c := range h.conns {
+		c.crashed, c.closed = true, true
+		c.abandonLocked()
+	}
+}
+
+// soonLocked has something happen on the host at this instant, behind all else
+// that it was called for.
+func (h *Host) soonLocked(do func()) {
+	h.sim.scheduleLocked(h.sim.now(), event{do: do, line: &h.line})
+}
+
+// endsLocked returns what closes each thing that the host has open, in order,
+// and without a word to anyone.
+func (h *Host) endsLocked() (ends []func()) {
+	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
+		ends = append(ends, h.listeners[addr].vanishLocked)
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
+		ends = append(ends, h.sockets[addr].vanishLocked)
+	}
+	for _, d := range h.dialsLocked() {
+		ends = append(ends, func() { d.answerLocked(errNetworkDown("connect")) })
+	}
+	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+		ends = append(ends, c.vanishLocked)
+	}
+	return ends
+}
+
+// dialsLocked returns those who wait for the answer to a dial, in order.
+func (h *Host) dialsLocked() []*dialling {
+	return slices.SortedFunc(maps.Keys(h.diallings), func(a, b *dialling) int { return cmp.Compare(a.order, b.order) })
+}
+
+// Pause has the host stand still, as a virtual machine does that is moved:
+// nothing reaches it and nothing that it sends leaves, until it is resumed. Its
+// goroutines cannot be stopped and run on, but nobody hears of it. Time goes on.
+func (h *Host) Pause() {
+	h.sim.control(func() {
+		if !h.down && !h.paused {
+			h.paused = true
+			h.hostEventLocked("pause")
+		}
+	})
+}
+
+// Resume lets a host go on that stands still. What was sent meanwhile arrives,
+// on it and from it.
+func (h *Host) Resume() {
+	h.sim.control(func() {
+		if h.paused {
+			h.hostEventLocked("resume")
+			h.resumeLocked()
+		}
+	})
+}
+
+func (h *Host) resumeLocked() {
+	parked := h.parked
+	h.paused, h.parked = false, nil
+	for _, e := range parked {
+		h.sim.scheduleLocked(h.sim.now(), e)
+	}
+}

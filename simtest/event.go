@@ -1,0 +1,189 @@
+package simtest
+
+import "time"
+
+// An event is something that will happen to a host: mostly, that something
+// arrives. Only the loop makes events, and makes them happen, with mu held.
+type event struct {
+	what eventKind
+	conn *conn  // that it happens to
+	host *Host  // that it happens on; nil for none
+	data []byte // that arrive
+	n    int
+	do   func() // what happens, if there is no kind for it
+	line *line  // within which it keeps its place
+}
+
+// An eventKind is what happens. The frequent ones have kinds, so that they
+// need no closure.
+type eventKind uint8
+
+const (
+	calling  eventKind = iota // do
+	arriving                  // data
+	granted                   // n bytes of window
+	leaving                   // the link is free for what comes next
+)
+
+// happenLocked makes an event happen.
+func (s *Sim) happenLocked(e *event) {
+	if e.host != nil && e.host.paused {
+		e.host.parked = append(e.host.parked, *e)
+		return
+	}
+	switch e.what {
+	case calling:
+		e.do()
+	case arriving:
+		e.conn.arriveLocked(e.data)
+	case granted:
+		e.conn.outstanding -= e.n
+		e.conn.writable.Broadcast()
+	case leaving:
+		e.conn.leavingAt = 0
+		e.conn.pumpLocked()
+	}
+}
+
+// A line is what must keep its order: the events of one connection.
+type line struct {
+	at   time.Duration // of the event that was scheduled last
+	tie  uint64        // its own
+	last uint64        // its sequence
+}
+
+// A queue holds events, the next one first. It is a heap in which a node has
+// four children.
+type queue struct {
+	heap  []entry
+	store []event // the events, each at its entry's index
+	free  []int32 // the indices of the store that are free
+	count uint64  // of all that ever were scheduled
+}
+
+// An entry is what orders an event.
+type entry struct {
+	at       time.Duration
+	tie      uint64 // decides between events of one instant, as the seed has it
+	sequence uint64 // decides between ties: in the order of scheduling
+	index    int32  // in the store
+}
+
+func (a *entry) before(b *entry) bool {
+	if a.at != b.at {
+		return a.at < b.at
+	}
+	if a.tie != b.tie {
+		return a.tie < b.tie
+	}
+	return a.sequence < b.sequence
+}
+
+// push schedules an event.
+func (q *queue) push(at time.Duration, tie uint64, e event) (sequence uint64) {
+	q.count++
+	index := int32(len(q.store))
+	if last := len(q.free) - 1; last >= 0 {
+		index = q.free[last]
+		q.free = q.free[:last]
+		q.store[index] = e
+	} else {
+		q.store = append(q.store, e)
+	}
+	q.heap = append(q.heap, entry{})
+	q.rise(len(q.heap)-1, entry{at, tie, q.count, index})
+	return q.count
+}
+
+// rise puts an entry where node i is or above it.
+func (q *queue) rise(i int, x entry) {
+	for i > 0 {
+		parent := (i - 1) / 4
+		if !x.before(&q.heap[parent]) {
+			break
+		}
+		q.heap[i] = q.heap[parent]
+		i = parent
+	}
+	q.heap[i] = x
+}
+
+// pop takes the next event out.
+func (q *queue) pop() (entry, event) {
+	first := q.heap[0]
+	last := len(q.heap) - 1
+	x := q.heap[last]
+	q.heap = q.heap[:last]
+	if last > 0 {
+		q.sink(x)
+	}
+	e := q.store[first.index]
+	q.store[first.index] = event{}
+	q.free = append(q.free, first.index)
+	if len(q.free) == len(q.store) && len(q.store) > 1<<10 {
+		*q = queue{count: q.count} // after a rush; memory is for what is in flight
+	}
+	return first, e
+}
+
+// sink puts an entry at the root or below it.
+func (q *queue) sink(x entry) {
+	i := 0
+	for {
+		child := 4*i + 1
+		if child >= len(q.heap) {
+			break
+		}
+		least := child
+		for other := child + 1; other < min(child+4, len(q.heap)); other++ {
+			if q.heap[other].before(&q.heap[least]) {
+				least = other
+			}
+		}
+		if !q.heap[least].before(&x) {
+			break
+		}
+		q.heap[i] = q.heap[least]
+		i = least
+	}
+	q.heap[i] = x
+}
+
+// next returns when the next event is due.
+func (q *queue) next() (at time.Duration, ok bool) {
+	if len(q.heap) == 0 {
+		return 0, false
+	}
+	return q.heap[0].at, true
+}
+
+// scheduleLocked has an event happen at a time. Only the loop may call it, for
+// the order of the calls is the natural order of what happens at one instant.
+func (s *Sim) scheduleLocked(at time.Duration, e event) {
+	at = max(at, s.now())
+	var tie uint64
+	if s.seed != 0 {
+		tie = s.ties.Uint64()
+		if l := e.line; l != nil && l.at == at {
+			tie = max(tie, l.tie)
+		}
+	}
+	sequence := s.queue.push(at, tie, e)
+	if l := e.line; l != nil && at >= l.at {
+		l.at, l.tie, l.last = at, tie, sequence
+	}
+}
+
+// callAtLocked has a function called at a time, on a host if it is not nil.
+func (s *Sim) callAtLocked(at time.Duration, host *Host, do func()) {
+	s.scheduleLocked(at, event{host: host, do: do})
+}
+
+// nextLocked takes the next event out of the queue.
+func (s *Sim) nextLocked() event {
+	entry, e := s.queue.pop()
+	if l := e.line; l != nil && l.last == entry.sequence {
+		l.at = -1 // nothing of it is scheduled later
+	}
+	return e
+}

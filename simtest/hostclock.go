@@ -1,0 +1,50 @@
+package simtest
+
+import (
+	"context"
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// A hostClock is a host's clock: the simulated time, plus a skew.
+type hostClock struct {
+	clock.Clock
+	host *Host
+}
+
+// Clock returns the host's clock, which shows the simulated time plus the
+// host's skew. Its timers last as long as all others, and what they send on their
+// channels is the simulated time. So are the deadlines of connections.
+func (h *Host) Clock() clock.Clock { return &hostClock{clock.New(), h} }
+
+// SetSkew has the host's clock go ahead of the simulated time by d, or behind it
+// if d is negative. Code on the host that asks the time package instead of its
+// clock does not notice.
+func (h *Host) SetSkew(d time.Duration) {
+	h.sim.control(func() {
+		h.skew = d
+		h.hostEventLocked("skew " + d.String())
+	})
+}
+
+func (c *hostClock) skew() time.Duration {
+	c.host.sim.mu.Lock()
+	defer c.host.sim.mu.Unlock()
+	return c.host.skew
+}
+
+// Now returns what the clock shows.
+func (c *hostClock) Now() time.Time { return c.Clock.Now().Add(c.skew()) }
+
+// Since returns how long ago t was, on this clock.
+func (c *hostClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// Until returns how long it is until t, on this clock.
+func (c *hostClock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
+
+// WithDeadline returns a context that ends when the clock, as it goes now, shows
+// the given time. The context tells its deadline in simulated time.
+func (c *hostClock) WithDeadline(parent context.Context, t time.Time) (context.Context, context.CancelFunc) {
+	return c.Clock.WithDeadline(parent, t.Add(-c.skew()))
+}

@@ -1,0 +1,273 @@
+package simtest
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// maxUnreadPackets is how many bytes of datagrams may wait for the reader
+// before more are dropped; Linux's default (net.core.rmem_default). A datagram
+// counts as one byte at least.
+const maxUnreadPackets = 212992
+
+// The largest datagrams that there are: 65,535 bytes less the headers.
+const (
+	maxPacket4 = 65535 - 20 - 8
+	maxPacket6 = 65535 - 8
+)
+
+// A packetConn is a socket for datagrams: a net.PacketConn, and a net.Conn as
+// well if it was dialled.
+type packetConn struct {
+	sim     *Sim
+	host    *Host
+	network string
+	family  family
+	number  uint64 // by order of creation on the host
+	local   netip.AddrPort
+	dual    bool           // its address is all of IPv6, and of IPv4 too
+	remote  netip.AddrPort // where it is connected to, if it is
+
+	// Guarded by sim.mu.
+	readable      sync.Cond
+	readers       int // that wait
+	readDeadline  deadline
+	writeDeadline deadline
+	posted        uint64 // counts actions
+	inbox         []datagram
+	size          int // of all in the inbox
+	closed        bool
+	err           error // what the network has said of a datagram that was sent, once
+	paths         map[*Host]*packetPath
+}
+
+// A datagram has arrived.
+type datagram struct {
+	data []byte
+	from netip.AddrPort
+}
+
+// ListenPacket opens a socket for datagrams on one of the host's ports. The
+// network is "udp", "udp4" or "udp6"; the address is as for Listen. The errors
+// are those of net.ListenPacket.
+func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
+	f, err := parseNetwork(network)
+	if err == nil && !f.datagrams {
+		err = &net.AddrError{Err: "unexpected address type", Addr: address}
+	}
+	var local netip.AddrPort
+	if err == nil {
+		local, err = h.resolveLocal(f, network, address)
+	}
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	c, err := h.openPacketsLocked(network, f, local)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: f.addr(local), Err: err}
+	}
+	return c, nil
+}
+
+// dialPackets opens a socket that is connected.
+func (h *Host) dialPackets(network string, f family, remote netip.AddrPort) (*packetConn, error) {
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	c, err := h.openPacketsLocked(network, f, netip.AddrPortFrom(h.sourceLocked(remote.Addr()), 0))
+	if err != nil {
+		return nil, err
+	}
+	c.remote = remote
+	return c, nil
+}
+
+func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort) (*packetConn, error) {
+	switch {
+	case h.sim.closed:
+		return nil, net.ErrClosed
+	case h.down:
+		return nil, errNetworkDown("bind")
+	}
+	c := &packetConn{
+		sim: h.sim, host: h, network: network, family: f, local: local,
+		dual:  f.version == 0 && local.Addr() == netip.IPv6Unspecified(),
+		paths: make(map[*Host]*packetPath),
+	}
+	c.readable.L = &h.sim.mu
+	c.readDeadline.wake = c.readable.Broadcast
+	c.writeDeadline.wake = func() {}
+	for local.Port() == 0 && (c.local.Port() == 0 || h.packetPortTakenLocked(c.local.Port())) {
+		h.lastBound = nextPort(h.lastBound)
+		c.local = netip.AddrPortFrom(local.Addr(), h.lastBound)
+	}
+	for _, other := range h.sockets {
+		if overlap(c.local, c.dual, other.local, other.dual) {
+			return nil, syscallError("bind", syscall.EADDRINUSE)
+		}
+	}
+	h.bound++
+	c.number = h.bound
+	h.sockets[c.local] = c
+	return c, nil
+}
+
+func (h *Host) packetPortTakenLocked(port uint16) bool {
+	for addr := range h.sockets {
+		if addr.Port() == port {
+			return true
+		}
+	}
+	return false
+}
+
+// socketLocked returns the socket that a datagram is for.
+func (h *Host) socketLocked(to, from netip.AddrPort) *packetConn {
+	c := h.sockets[to]
+	if c == nil {
+		c = h.sockets[netip.AddrPortFrom(netip.IPv6Unspecified(), to.Port())]
+		if to.Addr().Is4() && (c == nil || !c.dual) {
+			c = h.sockets[netip.AddrPortFrom(netip.IPv4Unspecified(), to.Port())]
+		}
+	}
+	if c == nil || c.closed || c.remote.IsValid() && c.remote != from {
+		return nil
+	}
+	return c
+}
+
+// id returns the name of the socket in a trace.
+func (c *packetConn) id() ConnID { return ConnID{c.host.name, "udp", c.number} }
+
+// Close closes the socket. What was sent arrives.
+func (c *packetConn) Close() error {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if c.closed {
+		return c.opError("close", nil, net.ErrClosed)
+	}
+	c.vanishLocked()
+	return nil
+}
+
+func (c *packetConn) vanishLocked() {
+	c.closed, c.inbox, c.size = true, nil, 0
+	delete(c.host.sockets, c.local)
+	c.readDeadline.stopLocked()
+	c.writeDeadline.stopLocked()
+	c.readable.Broadcast()
+}
+
+// ReadFromUDPAddrPort reads the next datagram. What finds no room in p is lost.
+func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return 0, from, c.opError("read", nil, net.ErrClosed)
+		case c.readDeadline.hasPassedLocked():
+			return 0, from, c.opError("read", nil, os.ErrDeadlineExceeded)
+		case c.err != nil:
+			err, c.err = c.err, nil
+			return 0, from, c.opError("read", nil, err)
+		case len(c.inbox) > 0:
+			next := c.inbox[0]
+			c.inbox[0] = datagram{}
+			c.inbox = c.inbox[1:]
+			c.size -= max(1, len(next.data))
+			return copy(p, next.data), next.from, nil
+		}
+		c.readers++
+		c.readable.Wait()
+		c.readers--
+	}
+}
+
+// ReadFrom reads the next datagram; the address is a *net.UDPAddr. What finds
+// no room in p is lost.
+func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, from, err := c.ReadFromUDPAddrPort(p)
+	return n, c.family.addr(from), err
+}
+
+// Read reads the next datagram.
+func (c *packetConn) Read(p []byte) (int, error) {
+	n, _, err := c.ReadFromUDPAddrPort(p)
+	return n, err
+}
+
+// WriteTo sends a datagram; the address must be a *net.UDPAddr.
+func (c *packetConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	to, ok := addr.(*net.UDPAddr)
+	switch {
+	case !ok:
+		return 0, c.opError("write", addr, syscall.EINVAL)
+	case to == nil && c.remote.IsValid():
+		return 0, c.opError("write", nil, net.ErrWriteToConnected)
+	case to == nil:
+		return 0, c.opError("write", nil, errMissingAddress)
+	}
+	return c.WriteToUDPAddrPort(p, to.AddrPort())
+}
+
+// WriteToUDPAddrPort sends a datagram.
+func (c *packetConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error) {
+	if c.remote.IsValid() {
+		return 0, c.opError("write", c.family.addr(to), net.ErrWriteToConnected)
+	}
+	return c.send(p, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
+}
+
+// Write sends a datagram to where the socket is connected to.
+func (c *packetConn) Write(p []byte) (int, error) {
+	if !c.remote.IsValid() {
+		return 0, c.opError("write", nil, syscallError("write", syscall.EDESTADDRREQ))
+	}
+	return c.send(p, c.remote)
+}
+
+// LocalAddr returns the address of the socket, a *net.UDPAddr.
+func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
+
+// RemoteAddr returns the address that the socket is connected to, a
+// *net.UDPAddr; nil if it is not.
+func (c *packetConn) RemoteAddr() net.Addr { return c.family.addr(c.remote) }
+
+// SetDeadline sets both deadlines.
+func (c *packetConn) SetDeadline(t time.Time) error {
+	return c.setDeadlines(t, &c.readDeadline, &c.writeDeadline)
+}
+
+// SetReadDeadline sets when reads give up. The zero time is never.
+func (c *packetConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.readDeadline) }
+
+// SetWriteDeadline sets when writes fail. They never wait. The zero time is
+// never.
+func (c *packetConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.writeDeadline) }
+
+func (c *packetConn) setDeadlines(t time.Time, deadlines ...*deadline) error {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if c.closed {
+		return c.opError("set", nil, net.ErrClosed)
+	}
+	for _, d := range deadlines {
+		d.setLocked(&c.sim.mu, t)
+	}
+	return nil
+}
+
+// opError dresses an error as the net package does.
+func (c *packetConn) opError(op string, to net.Addr, err error) error {
+	source := c.LocalAddr()
+	if to == nil && op != "listen" {
+		to = c.RemoteAddr()
+	}
+	return &net.OpError{Op: op, Net: c.network, Source: source, Addr: to, Err: err}
+}

@@ -1,0 +1,167 @@
+package simtest
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+var errMissingAddress = errors.New("missing address")
+
+// A packetPath is the way of a socket's datagrams to one host.
+type packetPath struct {
+	flow    *slownet.PacketFlow
+	route   *route
+	back    *route
+	version int // of the route's link that the flow has
+}
+
+// send sends a datagram. It never waits.
+func (c *packetConn) send(p []byte, to netip.AddrPort) (int, error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if err := c.sendErrorLocked(len(p), to); err != nil {
+		return 0, c.opError("write", c.family.addr(to), err)
+	}
+	data := c.sim.slab.keep(p)
+	c.posted++
+	c.sim.postLocked(action{
+		key: key{host: c.host.number, conn: firstSocket + c.number, kind: sending, sequence: c.posted},
+		do:  func() { c.sendLocked(data, to) },
+	})
+	return len(p), nil
+}
+
+// sendErrorLocked returns what stands in the way of a datagram.
+func (c *packetConn) sendErrorLocked(size int, to netip.AddrPort) error {
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case c.writeDeadline.hasPassedLocked():
+		return os.ErrDeadlineExceeded
+	case c.err != nil:
+		err := c.err
+		c.err = nil
+		return err
+	case !to.IsValid():
+		return errMissingAddress
+	case !c.dual && c.local.Addr().Is4() != to.Addr().Is4():
+		return &net.AddrError{Err: "non-IPv4 address", Addr: to.Addr().String()}
+	case to.Port() == 0:
+		return syscallError("sendto", syscall.EINVAL)
+	case size > maxPacket4 && to.Addr().Is4(), size > maxPacket6:
+		return syscallError("sendto", syscall.EMSGSIZE)
+	}
+	return nil
+}
+
+// sendLocked puts a datagram on its way. Only the loop calls it, and what
+// follows.
+func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
+	s := c.sim
+	e := Event{Kind: Drop, From: c.host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
+	host := c.host.hostOfLocked(to.Addr())
+	if host == nil {
+		e.To, e.Note = to.String(), "no such host"
+		s.recordLocked(e)
+		c.toldLocked(to, syscall.EHOSTUNREACH, s.now())
+		return
+	}
+	e.To = host.name
+	path := c.pathLocked(host)
+	packets, drop := path.flow.Send(s.now(), len(data))
+	switch {
+	case c.host.down:
+		e.Note = "host is down"
+	case path.route.blocked:
+		e.Note = "partition"
+	case s.verdictLocked(host, to.Port()) == blackhole:
+		e.Note = "blackhole"
+	case drop != slownet.NotDropped:
+		e.Note = drop.String()
+	default:
+		from := c.local
+		if from.Addr().IsUnspecified() {
+			from = netip.AddrPortFrom(c.host.sourceLocked(to.Addr()), from.Port())
+		}
+		for _, packet := range packets {
+			arrives := flip(data, packet.Flip)
+			s.travelLocked(path.route, packet.Arrive, event{host: host, do: func() { c.deliverLocked(host, arrives, from, to) }})
+		}
+		return
+	}
+	s.recordLocked(e)
+}
+
+// flip returns a copy of data with one bit changed, or data itself for none.
+func flip(data []byte, bit int) []byte {
+	if bit < 0 {
+		return data
+	}
+	data = append([]byte(nil), data...)
+	data[bit/8] ^= 1 << (bit % 8)
+	return data
+}
+
+// pathLocked returns the way to a host.
+func (c *packetConn) pathLocked(host *Host) *packetPath {
+	path := c.paths[host]
+	if path == nil {
+		seed := mix(mix(mix(c.sim.seed, uint64(c.host.number)), firstSocket+c.number), uint64(host.number))
+		path = &packetPath{
+			flow:    slownet.NewPacketFlow(slownet.Link{}, seed),
+			route:   c.sim.routeLocked(c.host.name, host.name),
+			back:    c.sim.routeLocked(host.name, c.host.name),
+			version: -1,
+		}
+		c.paths[host] = path
+	}
+	if path.version != path.route.version {
+		path.version = path.route.version
+		path.flow.SetLink(path.route.link)
+	}
+	return path
+}
+
+// deliverLocked is what happens when a datagram arrives at a host.
+func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrPort) {
+	s := c.sim
+	e := Event{Kind: Data, From: c.host.name, To: host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
+	socket := host.socketLocked(to, from)
+	switch {
+	case host.down:
+		e.Kind, e.Note = Drop, "host is down"
+	case socket == nil, s.verdictLocked(host, to.Port()) == refuse:
+		e.Kind, e.Note = Drop, "nobody has the port"
+		path := c.pathLocked(host)
+		if !path.back.blocked {
+			c.toldLocked(to, syscall.ECONNREFUSED, s.now()+path.back.link.Latency)
+		}
+	case socket.size+max(1, len(data)) > maxUnreadPackets:
+		e.Kind, e.Note = Drop, "receive buffer full"
+	default:
+		socket.inbox = append(socket.inbox, datagram{data, from})
+		socket.size += max(1, len(data))
+		socket.readable.Broadcast()
+	}
+	s.recordLocked(e)
+}
+
+// toldLocked has the network tell a connected socket what became of a datagram
+// it has sent.
+func (c *packetConn) toldLocked(to netip.AddrPort, errno syscall.Errno, at time.Duration) {
+	if c.remote != to {
+		return
+	}
+	c.sim.callAtLocked(at, c.host, func() {
+		if !c.closed {
+			c.err = syscallError("read", errno)
+			c.readable.Broadcast()
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package simtest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Partition cuts the network between hosts of different sides: what they send
+// each other is lost. With one side only, it is cut off from all other hosts
+// that exist. Cuts add up until they are healed.
+//
+// What is in flight already arrives. A stream goes on after the network is
+// healed, when TCP's timer next has what was lost sent again; if it is not
+// healed in time, a writer gets ETIMEDOUT, and a dial as well. An end that only
+// reads does not notice: there is no TCP keep-alive.
+func (s *Sim) Partition(sides ...[]string) {
+	s.control(func() {
+		if len(sides) == 1 {
+			sides = append(sides, s.othersLocked(sides[0]))
+		}
+		for i, a := range sides {
+			for j, b := range sides {
+				if i != j {
+					s.blockLocked(a, b)
+				}
+			}
+		}
+		s.faultLocked("partition", describeSides(sides), "")
+	})
+}
+
+// PartitionOneWay cuts the network in one direction only: what hosts of from
+// send to hosts of to is lost, and what those send is not.
+func (s *Sim) PartitionOneWay(from, to []string) {
+	s.control(func() {
+		s.blockLocked(from, to)
+		s.faultLocked("partition", describeSides([][]string{from}), describeSides([][]string{to}))
+	})
+}
+
+func describeSides(sides [][]string) string {
+	var all []string
+	for _, side := range sides {
+		all = append(all, strings.Join(side, ","))
+	}
+	return strings.Join(all, "|")
+}
+
+func (s *Sim) blockLocked(from, to []string) {
+	for _, a := range from {
+		for _, b := range to {
+			if a != b {
+				s.routeLocked(a, b).blocked = true
+			}
+		}
+	}
+}
+
+// othersLocked returns the names of all hosts but those.
+func (s *Sim) othersLocked(names []string) (others []string) {
+	for _, h := range s.ordered {
+		if !slices.Contains(names, h.name) {
+			others = append(others, h.name)
+		}
+	}
+	return others
+}
+
+// Heal ends partitions: all of them, or those between the named hosts and any
+// others.
+func (s *Sim) Heal(hosts ...string) {
+	s.control(func() {
+		for key, r := range s.routes {
+			if len(hosts) == 0 || slices.Contains(hosts, key[0]) || slices.Contains(hosts, key[1]) {
+				r.blocked = false
+			}
+		}
+		s.faultLocked("heal", strings.Join(hosts, ","), "")
+		s.openedLocked()
+	})
+}
+
+// openedLocked is called when a way may have opened: who waits for room in a
+// window is told what he could not be told before.
+func (s *Sim) openedLocked() {
+	for _, h := range s.ordered {
+		for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+			if c.wanted {
+				c.grantLocked()
+			}
+		}
+	}
+}
+
+// Hold keeps back what two hosts send each other, from now on, until
+// [Sim.Release] lets it arrive. Nothing is lost. What is in flight already
+// arrives.
+func (s *Sim) Hold(a, b string) {
+	s.control(func() {
+		s.routeLocked(a, b).held = true
+		s.routeLocked(b, a).held = true
+		s.faultLocked("hold", a, b)
+	})
+}
+
+// Release ends a [Sim.Hold]. What was held arrives at once, in the order in
+// which it was sent; or when it would have without, if that is later.
+func (s *Sim) Release(a, b string) {
+	s.control(func() {
+		s.faultLocked("release", a, b)
+		for _, key := range [][2]string{{a, b}, {b, a}} {
+			r := s.routeLocked(key[0], key[1])
+			held := r.waiting
+			r.held, r.waiting = false, nil
+			for _, w := range held {
+				s.scheduleLocked(w.at, w.event)
+			}
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package simtest
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// expireLocked stops the simulation before its end, and says why, and what the
+// state of the network is.
+func (s *Sim) expireLocked(why string) {
+	s.closed = true
+	close(s.expired)
+	s.report = fmt.Sprintf("simtest: stopped after %v of simulated time: %s.\n%s", s.now(), why, s.stateLocked())
+	if running := s.running(); running != "" {
+		s.report += "Goroutines:\n" + running
+	}
+}
+
+// stateLocked describes the network: who waits for what, and what is in flight.
+func (s *Sim) stateLocked() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "The last thing that happened on the network was at %v.\n", s.trace.last)
+	for _, h := range s.ordered {
+		if lines := h.stateLocked(); len(lines) > 0 {
+			fmt.Fprintf(&text, "Host %s:\n", h.title())
+			writeLines(&text, lines)
+		}
+	}
+	if lines := s.flightLocked(); len(lines) > 0 {
+		fmt.Fprintf(&text, "On the network:\n")
+		writeLines(&text, lines)
+	}
+	return text.String()
+}
+
+// maxLines bounds each part of a report.
+const maxLines = 20
+
+func writeLines(text *strings.Builder, lines []string) {
+	for i, line := range lines {
+		if i == maxLines {
+			fmt.Fprintf(text, "  and %d more\n", len(lines)-maxLines)
+			return
+		}
+		fmt.Fprintf(text, "  %s\n", line)
+	}
+}
+
+// title returns the host's name and what is wrong with it.
+func (h *Host) title() string {
+	switch {
+	case h.down:
+		return h.name + " (crashed)"
+	case h.paused:
+		return fmt.Sprintf("%s (paused, %s)", h.name, count(len(h.parked), "delivery waits", "deliveries wait"))
+	}
+	return h.name
+}
+
+// stateLocked returns what the host's goroutines wait for on the network.
+func (h *Host) stateLocked() (lines []string) {
+	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
+		l := h.listeners[addr]
+		lines = append(lines, fmt.Sprintf("listener %v: %s, %s", addr,
+			waiters(l.waiting, "Accept"), count(len(l.ready), "connection to be accepted", "connections to be accepted")))
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
+		c := h.sockets[addr]
+		lines = append(lines, fmt.Sprintf("udp %v: %s, %s unread", addr,
+			waiters(c.readers, "Read"), count(len(c.inbox), "datagram", "datagrams")))
+	}
+	for _, d := range h.dialsLocked() {
+		line := fmt.Sprintf("dial to %v: waits for an answer", d.remote)
+		if d.attempts > 1 {
+			line += fmt.Sprintf(", asked %d times", d.attempts)
+		}
+		lines = append(lines, line)
+	}
+	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+		lines = append(lines, c.stateLocked())
+	}
+	return lines
+}
+
+// stateLocked describes a connection.
+func (c *conn) stateLocked() string {
+	words := []string{waiters(c.readers, "Read")}
+	if c.writers > 0 {
+		words = append(words, waiters(c.writers, "Write"))
+	}
+	unread := 0
+	for _, data := range c.inbox {
+		unread += len(data)
+	}
+	if unread > 0 {
+		words = append(words, count(unread, "byte unread", "bytes unread"))
+	}
+	if c.outstanding > 0 {
+		words = append(words, count(c.outstanding, "byte sent that the peer has not read", "bytes sent that the peer has not read"))
+	}
+	switch {
+	case c.reset:
+		words = append(words, "was reset")
+	case c.ended:
+		words = append(words, "the peer has ended its stream")
+	case c.peer.gone:
+		words = append(words, "the peer is gone")
+	}
+	if c.retrying {
+		words = append(words, "sends in vain")
+	}
+	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local, c.remote, c.peer.host.name, strings.Join(words, ", "))
+}
+
+// flightLocked describes what is in flight, and what keeps it from arriving.
+func (s *Sim) flightLocked() (lines []string) {
+	type flight struct{ deliveries, bytes int }
+	flying := make(map[string]*flight)
+	for i := range s.queue.heap {
+		e := &s.queue.store[s.queue.heap[i].index]
+		if e.host != nil {
+			f := flying[e.host.name]
+			if f == nil {
+				f = &flight{}
+				flying[e.host.name] = f
+			}
+			f.deliveries++
+			f.bytes += len(e.data)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(flying)) {
+		lines = append(lines, fmt.Sprintf("in flight to %s: %s, %s", name,
+			count(flying[name].deliveries, "delivery", "deliveries"), count(flying[name].bytes, "byte", "bytes")))
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(s.routes), compareStrings) {
+		switch r := s.routes[key]; {
+		case r.blocked:
+			lines = append(lines, fmt.Sprintf("partition: nothing gets from %s to %s", key[0], key[1]))
+		case r.held:
+			lines = append(lines, fmt.Sprintf("held from %s to %s: %s", key[0], key[1], count(len(r.waiting), "delivery", "deliveries")))
+		}
+	}
+	for target, v := range s.refused {
+		what := map[verdict]string{refuse: "refused", blackhole: "a black hole"}[v]
+		lines = append(lines, fmt.Sprintf("%v is %s", target, what))
+	}
+	if at, ok := s.queue.next(); ok {
+		lines = append(lines, fmt.Sprintf("the next thing happens at %v", at))
+	}
+	return lines
+}
+
+func compareStrings(a, b [2]string) int { return slices.Compare(a[:], b[:]) }
+
+func waiters(n int, call string) string {
+	if n == 0 {
+		return "nobody in " + call
+	}
+	return fmt.Sprintf("%d in %s", n, call)
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// String returns the address.
+func (t target) String() string {
+	if t.port == 0 {
+		return t.host
+	}
+	return fmt.Sprintf("%s:%d", t.host, t.port)
+}

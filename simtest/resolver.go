@@ -1,0 +1,184 @@
+package simtest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// A Name says how a name resolves, other than to the host that is called so.
+type Name struct {
+	// Host is the name of the host whose addresses it stands for. Empty is the
+	// host of that name itself.
+	Host string
+
+	// Delay is how much simulated time a lookup takes. The zero value takes
+	// none.
+	Delay time.Duration
+
+	// Err is what a lookup fails with, as a *net.DNSError. One that is a
+	// *net.DNSError itself is returned so, with the name filled in.
+	Err error
+}
+
+// SetName changes how a name resolves, for lookups that begin from now on: one
+// that fails, is slow, or stands for another host. The zero Name ends that. The
+// name need not be a host's. SetName panics if name could not be one.
+func (s *Sim) SetName(name string, how Name) {
+	if err := checkHostName(name); err != nil {
+		panic(err.Error())
+	}
+	s.control(func() {
+		s.names[name] = how
+		if how == (Name{}) {
+			delete(s.names, name)
+		}
+		s.faultLocked("name", "", name)
+	})
+}
+
+// A Resolver looks up names as a host of the simulation does. Its methods are
+// those of net.Resolver. Lookups do not cross the network, so that no partition
+// keeps them from being answered; see [Sim.SetName] for what does.
+type Resolver struct{ host *Host }
+
+// Resolver returns the host's resolver.
+func (h *Host) Resolver() *Resolver { return &Resolver{h} }
+
+// LookupHost returns the addresses of a host, IPv4 first.
+func (r *Resolver) LookupHost(ctx context.Context, host string) (addrs []string, err error) {
+	all, err := r.LookupNetIP(ctx, "ip", host)
+	for _, addr := range all {
+		addrs = append(addrs, addr.String())
+	}
+	return addrs, err
+}
+
+// LookupIP returns the addresses of a host; the network is "ip", "ip4" or
+// "ip6".
+func (r *Resolver) LookupIP(ctx context.Context, network, host string) (ips []net.IP, err error) {
+	all, err := r.LookupNetIP(ctx, network, host)
+	for _, addr := range all {
+		ips = append(ips, addr.AsSlice())
+	}
+	return ips, err
+}
+
+// LookupIPAddr returns the addresses of a host, IPv4 first.
+func (r *Resolver) LookupIPAddr(ctx context.Context, host string) (ips []net.IPAddr, err error) {
+	all, err := r.LookupNetIP(ctx, "ip", host)
+	for _, addr := range all {
+		ips = append(ips, net.IPAddr{IP: addr.AsSlice()})
+	}
+	return ips, err
+}
+
+// LookupNetIP returns the addresses of a host; the network is "ip", "ip4" or
+// "ip6".
+func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	switch network {
+	case "ip", "ip4", "ip6":
+	default:
+		return nil, net.UnknownNetworkError(network)
+	}
+	all, err := r.host.lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var addrs []netip.Addr
+	for _, addr := range all {
+		if network == "ip" || addr.Is4() == (network == "ip4") {
+			addrs = append(addrs, addr)
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no suitable address found", Name: host, IsNotFound: true}
+	}
+	return addrs, nil
+}
+
+// LookupAddr returns the name of the host that has an address.
+func (r *Resolver) LookupAddr(_ context.Context, addr string) (names []string, err error) {
+	s := r.host.sim
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ip, err := netip.ParseAddr(addr)
+	switch host := r.host.hostOfLocked(ip.Unmap()); {
+	case err != nil:
+		return nil, &net.DNSError{Err: "unrecognized address", Name: addr}
+	case ip.Unmap().IsLoopback():
+		return []string{"localhost"}, nil
+	case host != nil:
+		return []string{host.name}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
+}
+
+// LookupPort returns the port of a service, such as "http".
+func (r *Resolver) LookupPort(ctx context.Context, network, service string) (port int, err error) {
+	return services.LookupPort(ctx, network, service)
+}
+
+// services knows the ports that have names. It does not call the system's
+// resolver, which keeps channels that must not be made in a bubble.
+var services = net.Resolver{PreferGo: true}
+
+// lookup returns the addresses that a name stands for on this host.
+func (h *Host) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{addr.Unmap()}, nil
+	}
+	if name == "localhost" {
+		return []netip.Addr{loopback(false), loopback(true)}, nil
+	}
+	s := h.sim
+	plain := strings.TrimSuffix(name, ".")
+	s.mu.Lock()
+	how, down := s.names[plain], h.down
+	s.mu.Unlock()
+	if how.Delay > 0 {
+		timer := time.NewTimer(how.Delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		err := dialError(ctx.Err())
+		return nil, &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: ctx.Err() == context.DeadlineExceeded}
+	case down:
+		return nil, &net.DNSError{Err: "network is down", Name: name, IsTemporary: true}
+	case how.Err != nil:
+		return nil, dnsError(name, how.Err)
+	case how.Host != "":
+		plain = how.Host
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if host := s.hosts[plain]; host != nil {
+		return []netip.Addr{host.v4, host.v6}, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+}
+
+func dnsError(name string, err error) error {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		named := *dns
+		named.Name = name
+		return &named
+	}
+	return &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err}
+}
+
+func loopback(v6 bool) netip.Addr {
+	if v6 {
+		return netip.IPv6Loopback()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
