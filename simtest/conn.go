@@ -93,7 +93,7 @@ func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.Ad
 			back:  s.routeLocked(to.name, host.name),
 		},
 	}
-	c.versions = [2]int{-1, -1}
+	c.version = -1
 	c.readable.L, c.writable.L = &s.mu, &s.mu
 	c.readDeadline.wake = c.readable.Broadcast
 	c.writeDeadline.wake = c.writable.Broadcast

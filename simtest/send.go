@@ -17,7 +17,7 @@ type outlet struct {
 	flow      *slownet.Flow
 	route     *route // to the peer
 	back      *route // and from it
-	versions  [2]int // of the routes' links that the flow has
+	version   int    // of the route's link that the flow has
 	out       []segment
 	waiting   int           // bytes in out
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
@@ -198,11 +198,11 @@ func (c *conn) arriveAtLocked(at time.Duration, e event) {
 
 // updateLocked tells the flow of changes of the links.
 func (c *conn) updateLocked() {
-	if versions := [2]int{c.route.version, c.back.version}; versions != c.versions {
-		c.versions = versions
+	if c.version != c.route.version {
+		c.version = c.route.version
 		c.flow.SetLink(c.route.link)
-		c.flow.SetReturn(c.back.link.Latency)
 	}
+	c.flow.SetReturn(c.back.link.Latency)
 }
 
 // reachesLocked reports whether what is sent on a route now reaches the host
