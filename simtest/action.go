@@ -11,8 +11,9 @@ import (
 type action struct {
 	key  key
 	tie  uint64 // decides, as the seed has it, before the rest of the key does
-	conn *conn
-	data []byte // that conn sends
+	host *Host  // whose action it is; nil for the network's
+	conn *conn  // that sends data
+	data []byte
 	do   func() // what is done, if there is no data
 }
 
@@ -95,11 +96,11 @@ func (s *Sim) collectLocked() {
 	}
 	for i := range posted {
 		a := &posted[i]
+		e := event{what: sent, host: a.host, conn: a.conn, data: a.data, do: a.do}
 		if a.do != nil {
-			a.do()
-		} else {
-			a.conn.sendLocked(segment{data: a.data})
+			e.what = calling
 		}
+		s.happenLocked(&e)
 	}
 	clear(posted)
 	s.spare = posted

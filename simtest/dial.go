@@ -73,7 +73,7 @@ func (h *Host) post(address string, remote netip.AddrPort, err error) *dialling 
 	h.dials++
 	d.order = h.dials
 	h.diallings[d] = struct{}{}
-	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: address, sequence: h.dials}, do: start})
+	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: address, sequence: h.dials}, host: h, do: start})
 	return d
 }
 

@@ -22,6 +22,7 @@ const (
 	calling  eventKind = iota // do
 	arriving                  // data
 	granted                   // n bytes of window
+	sent                      // data, by conn
 	leaving                   // the link is free for what comes next
 )
 
@@ -39,6 +40,8 @@ func (s *Sim) happenLocked(e *event) {
 	case granted:
 		e.conn.outstanding -= e.n
 		e.conn.writable.Broadcast()
+	case sent:
+		e.conn.sendLocked(segment{data: e.data})
 	case leaving:
 		e.conn.leavingAt = 0
 		e.conn.pumpLocked()

@@ -31,8 +31,9 @@ func (c *packetConn) send(p []byte, to netip.AddrPort) (int, error) {
 	data := c.sim.slab.keep(p)
 	c.posted++
 	c.sim.postLocked(action{
-		key: key{host: c.host.number, conn: firstSocket + c.number, kind: sending, sequence: c.posted},
-		do:  func() { c.sendLocked(data, to) },
+		key:  key{host: c.host.number, conn: firstSocket + c.number, kind: sending, sequence: c.posted},
+		host: c.host,
+		do:   func() { c.sendLocked(data, to) },
 	})
 	return len(p), nil
 }

@@ -49,7 +49,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 			c.outstanding += room
 			c.waiting += room
 			c.posted[sending]++
-			c.sim.postLocked(action{key: c.key(sending), conn: c, data: c.sim.slab.keep(p[n : n+room])})
+			c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, data: c.sim.slab.keep(p[n : n+room])})
 			n += room
 		}
 		if n == len(p) {
@@ -109,7 +109,7 @@ func (c *conn) finishLocked() {
 // postLocked hands the network something that the connection wants.
 func (c *conn) postLocked(kind kind, do func()) {
 	c.posted[kind]++
-	c.sim.postLocked(action{key: c.key(kind), do: do})
+	c.sim.postLocked(action{key: c.key(kind), host: c.host, do: do})
 }
 
 // key returns where what the connection posts comes in the order of all.
@@ -135,7 +135,7 @@ func (c *conn) pumpLocked() {
 		if free := c.flow.Free(); free > now {
 			if c.leavingAt != free {
 				c.leavingAt = free
-				c.sim.scheduleLocked(free, event{what: leaving, conn: c})
+				c.sim.scheduleLocked(free, event{what: leaving, conn: c, host: c.host})
 			}
 			return
 		}

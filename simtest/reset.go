@@ -1,0 +1,55 @@
+package simtest
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"syscall"
+)
+
+// Reset resets all connections that two hosts have between them, as something
+// on the way does: both ends get ECONNRESET, at once.
+func (s *Sim) Reset(a, b string) {
+	s.control(func() {
+		s.faultLocked("reset", a, b)
+		for _, h := range s.ordered {
+			if h.name != a && h.name != b {
+				continue
+			}
+			for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+				if other := c.peer.host.name; other == a && h.name == b || other == b && h.name == a {
+					c.breakLocked()
+				}
+			}
+		}
+	})
+}
+
+// ResetConn resets one connection: both ends get ECONNRESET, at once. It panics
+// if c is no connection of the simulation's; it may be around one, if it has a
+// method NetConn that returns what it is around, as a *tls.Conn has.
+func (s *Sim) ResetConn(c net.Conn) {
+	inner := c
+	for {
+		if simulated, ok := inner.(*conn); ok && simulated.sim == s {
+			s.control(func() {
+				s.faultLocked("reset", simulated.host.name, simulated.peer.host.name)
+				simulated.breakLocked()
+				simulated.peer.breakLocked()
+			})
+			return
+		}
+		around, ok := inner.(interface{ NetConn() net.Conn })
+		if !ok {
+			panic(fmt.Sprintf("simtest: ResetConn: %T is no connection of a simulation's, nor around one by NetConn", c))
+		}
+		inner = around.NetConn()
+	}
+}
+
+// breakLocked has this end be reset, at its turn.
+func (c *conn) breakLocked() {
+	c.abandonLocked()
+	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
+}
