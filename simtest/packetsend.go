@@ -23,6 +23,9 @@ type packetPath struct {
 
 // send sends a datagram. It never waits.
 func (c *packetConn) send(p []byte, to netip.AddrPort) (int, error) {
+	if to.Addr().IsUnspecified() {
+		to = netip.AddrPortFrom(loopback(to.Addr().Is6()), to.Port()) // as sendto(2) takes it
+	}
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if err := c.sendErrorLocked(len(p), to); err != nil {

@@ -1,0 +1,137 @@
+package simtest
+
+import (
+	"bytes"
+	"regexp"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// profileStacks returns the stacks of the goroutines with the simulation's
+// label, from the text form of the goroutine profile.
+func profileStacks(id string) (stacks []*stack) {
+	var text bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
+		return nil // a bytes.Buffer takes all
+	}
+	s := &stack{} // the record that is being read: a count, labels, frames
+	ours := false
+	for line := range strings.Lines(text.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		if count, _, ok := strings.Cut(line, " @"); ok && !strings.HasPrefix(line, "#") {
+			n, _ := strconv.Atoi(count)
+			s, ours = &stack{count: n}, false
+		} else if labels, ok := strings.CutPrefix(line, "# labels: "); ok {
+			values := parseLabels(labels)
+			s.host = values[hostLabel]
+			if ours = values[simulationLabel] == id; ours {
+				stacks = append(stacks, s)
+			}
+		} else if fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' }); ours && len(fields) == 4 {
+			function, _, _ := strings.Cut(fields[2], "+0x")
+			s.add(function, fields[3])
+		}
+	}
+	return stacks
+}
+
+// parseLabels reads {"key":"value", "key":"value"}, quoted as Go quotes.
+func parseLabels(text string) map[string]string {
+	labels := make(map[string]string)
+	var words []string
+	for {
+		start := strings.IndexByte(text, '"')
+		if start < 0 {
+			break
+		}
+		quoted, err := strconv.QuotedPrefix(text[start:])
+		if err != nil {
+			break
+		}
+		word, _ := strconv.Unquote(quoted)
+		words = append(words, word)
+		text = text[start+len(quoted):]
+	}
+	for pair := range slices.Chunk(words, 2) {
+		if len(pair) == 2 {
+			labels[pair[0]] = pair[1]
+		}
+	}
+	return labels
+}
+
+// dumpStacks returns the stacks of the bubble's goroutines, from the runtime's
+// dump of all, and what goroutines of the whole process wait for, by the key of
+// their stacks.
+func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]string) {
+	stacks, waits = make(map[string]*stack), make(map[string]string)
+	for text := range strings.SplitSeq(dumpAll(), "\n\n") {
+		header, frames, _ := strings.Cut(text, "\n")
+		state, number := parseHeader(header)
+		s := parseFrames(frames)
+		key := s.key()
+		if waits[key] == "" {
+			waits[key] = state
+		}
+		if number != bubble {
+			continue
+		}
+		if stacks[key] == nil {
+			stacks[key] = s
+		}
+		stacks[key].count++
+	}
+	return stacks, waits
+}
+
+// dumpAll returns the stacks of all goroutines, up to 64 MB of them.
+func dumpAll() string {
+	for size := 1 << 20; ; size *= 4 {
+		dump := make([]byte, size)
+		if n := runtime.Stack(dump, true); n < size || size == 64<<20 {
+			return string(dump[:n])
+		}
+	}
+}
+
+// parseHeader reads the first line of a goroutine in a dump, such as
+//
+//	goroutine 12 [chan receive (durable), 3 minutes, synctest bubble 5]:
+func parseHeader(header string) (state, bubble string) {
+	header, _, _ = strings.Cut(header, " labels:{")
+	if number := bubbleNumber.FindStringSubmatch(header); number != nil {
+		bubble = number[1]
+	}
+	_, state, _ = strings.Cut(header, " [")
+	if end := strings.IndexAny(state, ",]"); end >= 0 {
+		state = state[:end]
+	}
+	return strings.TrimSuffix(state, " (durable)"), bubble
+}
+
+var bubbleNumber = regexp.MustCompile(`, synctest bubble (\d+)`)
+
+// parseFrames reads frames of two lines each: the call, and file:line behind a tab.
+func parseFrames(frames string) *stack {
+	s := &stack{}
+	function := ""
+	for line := range strings.Lines(frames) {
+		line = strings.TrimSuffix(line, "\n")
+		if file, ok := strings.CutPrefix(line, "\t"); ok {
+			file, _, _ = strings.Cut(file, " +0x")
+			s.add(function, file)
+			continue
+		}
+		if strings.HasPrefix(line, "created by ") || strings.HasPrefix(line, "...") {
+			break // the rest of a very deep stack is left out
+		}
+		function = line
+		if arguments := strings.LastIndexByte(line, '('); arguments > 0 {
+			function = line[:arguments]
+		}
+	}
+	return s
+}

@@ -1,0 +1,120 @@
+package simtest_test
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A trace tells what has happened, with what to whom.
+func TestTrace(t *testing.T) {
+	var told []string
+	var trace *simtest.Trace
+	config := simtest.Config{KeepEvents: 1000, Trace: func(e simtest.Event) { told = append(told, e.String()) }}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		trace = sim.Trace()
+		sim.SetLink("a", "b", slownet.Link{Latency: 100 * ms})
+		client, server := connected(t, sim)
+		_, err := io.WriteString(client, "hello")
+		require.NoError(t, err)
+		_, err = io.WriteString(client, " world")
+		require.NoError(t, err)
+		require.NoError(t, client.Close())
+		_, err = io.ReadAll(server)
+		require.NoError(t, err)
+		_, err = io.WriteString(server, "too late")
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		sim.Partition([]string{"a"})
+		packets, err := sim.Host("a").ListenPacket("udp", ":9")
+		require.NoError(t, err)
+		_, err = packets.WriteTo([]byte("x"), packets.LocalAddr())
+		require.NoError(t, err)
+		sim.Settle()
+		sim.Host("b").Crash()
+	})
+	assert.Equal(t, []string{
+		"0s fault a>b (link)",
+		"100ms connect a>b a/tcp#1",
+		"200ms accept a>b a/tcp#1",
+		"300ms data a>b a/tcp#1 offset 0, 5 bytes, hash 9a71bb4c",
+		"300ms data a>b a/tcp#1 offset 5, 6 bytes, hash a6069d7c",
+		"300ms close a>b a/tcp#1 offset 11",
+		"300ms drop b>a a/tcp#1 offset 0, 8 bytes, hash 8b118089 (connection is closed)",
+		"400ms reset a>b a/tcp#1 (connection reset by peer)",
+		"1.3s fault a|b> (partition)",
+		"1.3s data a>a a/udp#1 offset 0, 1 bytes, hash a93c5f93",
+		"1.3s host >b (crash)",
+	}, told)
+	assert.Len(t, trace.Events(), len(told))
+	assert.EqualValues(t, len(told), trace.Len())
+	for i, e := range trace.Events() {
+		assert.Equal(t, told[i], e.String())
+	}
+	assert.Len(t, trace.Digest(), 16)
+}
+
+// Of many events the last ones are kept, and the digest is of all.
+func TestTraceIsBounded(t *testing.T) {
+	run := func(keep int) (events []simtest.Event, digest string) {
+		simtest.Config{KeepEvents: keep}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			client, server := connected(t, sim)
+			for range 50 {
+				write1(t, client, 'x')
+				read1(t, server, 'x')
+				time.Sleep(time.Second)
+			}
+			events, digest = sim.Trace().Events(), sim.Trace().Digest()
+		})
+		return events, digest
+	}
+	none, digest := run(0)
+	assert.Empty(t, none)
+	few, sameDigest := run(10)
+	assert.Len(t, few, 10)
+	assert.Equal(t, digest, sameDigest)
+	for i, e := range few {
+		assert.EqualValues(t, 40+i, e.Offset, "oldest first")
+	}
+	all, _ := run(1000)
+	assert.Len(t, all, 52)
+}
+
+// Anything that differs makes another digest.
+func TestDigestSeesEverything(t *testing.T) {
+	digests := make(map[string]bool)
+	run := func(data string, latency, pause time.Duration, chunk int) {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			sim.SetLink("a", "b", slownet.Link{Latency: latency})
+			client, server := connected(t, sim)
+			time.Sleep(pause)
+			for len(data) > 0 {
+				n := min(chunk, len(data))
+				_, err := io.WriteString(client, data[:n])
+				require.NoError(t, err)
+				data = data[n:]
+			}
+			require.NoError(t, client.Close())
+			_, err := io.ReadAll(server)
+			require.NoError(t, err)
+			digests[sim.Trace().Digest()] = true
+		})
+	}
+	for range 3 {
+		run("abc", ms, 0, 10)
+		run("abd", ms, 0, 10)
+		run("abc", ms+1, 0, 10)
+		run("abc", ms, 1, 10)
+		run("abc", ms, 0, 2)
+		run("abc", ms, 0, 1)
+		run("ab", ms, 0, 10)
+		run("", ms, 0, 10)
+	}
+	assert.Len(t, digests, 8)
+}
