@@ -120,7 +120,7 @@ func TestStillRunningInNetworkCalls(t *testing.T) {
 		})
 		time.Sleep(time.Second)
 		list := listGoroutines(id)
-		assert.Contains(t, list, `
+		assert.Contains(t, "\n"+list, `
 poet:
    1 in simtest Accept: net/http.(*Server).Serve (server.go), from simtest.TestStillRunningInNetworkCalls.func1.1 (goroutines_test.go)
    1 in simtest Read: net/http.(*connReader).Read (server.go)
