@@ -1,0 +1,170 @@
+package simtest_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// failing runs a simulation that is to fail, in a process of its own, and
+// returns what it printed.
+func failing(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simtest.Sim)) (output string) {
+	t.Helper()
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		config.Run(t, f)
+		return ""
+	}
+	output = runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
+	assert.Contains(t, output, "--- FAIL: "+t.Name())
+	assert.NotContains(t, output, "panic:")
+	return output
+}
+
+// Where everything waits for ever, the report says who waits for what.
+func TestDeadlockIsReported(t *testing.T) {
+	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		client, server := connected(t, sim)
+		_, err := client.Write(make([]byte, 1000))
+		require.NoError(t, err)
+		time.Sleep(time.Minute)
+		sim.Host("c").Run(func(context.Context) error {
+			_, _ = net.Pipe()
+			select {}
+		})
+		sim.Partition([]string{"b"})
+		_, err = server.Read(make([]byte, 100))
+		assert.NoError(t, err)
+		_, err = client.Read(make([]byte, 100)) // nobody will ever write
+		assert.ErrorIs(t, err, net.ErrClosed)
+	})
+	if output == "" {
+		return
+	}
+	for _, want := range []string{
+		"stopped after 24h0m0s of simulated time: the time limit is reached.",
+		"The last thing that happened on the network was at 1m2s.",
+		"Host a:\n", "a/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read, 1000 bytes sent that the peer has not read\n",
+		"Host b:\n", "listener [::]:1: nobody in Accept, 0 connections to be accepted\n",
+		"a/tcp#1, 10.0.0.1:1 to 10.0.0.2:32768 (a): nobody in Read, 900 bytes unread\n",
+		"partition: nothing gets from a to b\n", "partition: nothing gets from c to b\n",
+		"limit_test.go", "\nc:\n", "the seed was 0",
+	} {
+		assert.Contains(t, withoutIndent(output), want)
+	}
+}
+
+// withoutIndent returns a report as it was before package testing indented it.
+func withoutIndent(output string) string {
+	var text []byte
+	atStart := true
+	for _, c := range []byte(output) {
+		if atStart && c == ' ' {
+			continue
+		}
+		atStart = c == '\n'
+		text = append(text, c)
+	}
+	return string(text)
+}
+
+// A program that polls for ever is stopped at its limit.
+func TestTimeLimit(t *testing.T) {
+	polls := 0
+	output := failing(t, simtest.Config{Seed: 77, TimeLimit: time.Hour}, func(t *testing.T, sim *simtest.Sim) {
+		client, _ := connected(t, sim)
+		for {
+			_ = client.SetReadDeadline(time.Now().Add(time.Second))
+			if _, err := client.Read(make([]byte, 1)); err != nil && !os.IsTimeout(err) {
+				assert.ErrorIs(t, err, net.ErrClosed)
+				assert.Equal(t, time.Hour, sim.Elapsed())
+				return
+			}
+			if polls++; polls > 3601 {
+				t.Fatal("it goes on")
+			}
+		}
+	})
+	if output != "" {
+		assert.Contains(t, output, "stopped after 1h0m0s of simulated time: the time limit is reached.")
+		assert.Contains(t, output, "the seed was 77")
+	}
+}
+
+// One that does not use the network, and does not notice, is given up.
+func TestTimeLimitOfADeafProgram(t *testing.T) {
+	output := failing(t, simtest.Config{TimeLimit: time.Hour}, func(t *testing.T, sim *simtest.Sim) {
+		t.Cleanup(func() { t.Log("cleaned up") })
+		for {
+			time.Sleep(time.Second)
+		}
+	})
+	if output != "" {
+		assert.Contains(t, output, "stopped after 1h0m0s of simulated time")
+		assert.Contains(t, output, "cleaned up")
+		assert.Contains(t, output, "what still runs 1m0s after the simulation has ended:")
+		assert.Contains(t, output, "TestTimeLimitOfADeafProgram")
+	}
+}
+
+// A program that never returns is reported, host by host, and not by the
+// runtime's panic.
+func TestLeftOversAreReported(t *testing.T) {
+	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("poet").Run(func(ctx context.Context) error {
+			for ctx != nil {
+				time.Sleep(time.Second)
+			}
+			return nil
+		})
+		sim.Host("reader").Run(func(context.Context) error {
+			r, _ := io.Pipe()
+			_, err := r.Read(make([]byte, 1))
+			return err
+		})
+	})
+	if output != "" {
+		assert.Contains(t, output, "what still runs 1m0s after the simulation has ended:")
+		plain := withoutIndent(output)
+		assert.Contains(t, plain, "poet:\n1 in")
+		assert.Contains(t, plain, "reader:\n1 in")
+		assert.Contains(t, plain, "io.(*pipe).read")
+	}
+}
+
+// A program that fails fails the test, and one that ends with its context does
+// not.
+func TestProgramThatFails(t *testing.T) {
+	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("poet").Run(func(context.Context) error { return io.ErrUnexpectedEOF })
+		sim.Host("reader").Run(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	})
+	if output != "" {
+		assert.Contains(t, output, `the program of host "poet" has failed: unexpected EOF`)
+		assert.NotContains(t, output, "reader")
+	}
+}
+
+// Two ends that answer each other in no time at all do not let time go on; that
+// is noticed too.
+func TestTimeStandsStill(t *testing.T) {
+	defer simtest.SetMaxAtOnce(100_000)()
+	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		go func() { _, _ = io.Copy(server, server) }()
+		write1(t, client, 'x')
+		_, _ = io.Copy(client, client)
+	})
+	if output != "" {
+		assert.Contains(t, output, "100000 things have happened at this instant, and time does not go on")
+	}
+}
