@@ -1,9 +1,9 @@
 // Package simtest runs real network code on a simulated network in simulated
-// time.
+// time, the same in every run.
 //
 // [Run] starts a testing/synctest bubble with an in-memory network in it. Code
-// under test gets its listeners and connections from a [Host] instead of the
-// net package; nothing else about it changes:
+// under test gets its listeners, connections and sockets from a [Host] instead
+// of the net package; nothing else about it changes:
 //
 //	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 //		poet, reader := sim.Host("poet"), sim.Host("reader")
@@ -19,37 +19,105 @@
 // waits, so a test takes milliseconds whatever its durations, and may assert
 // them to the nanosecond.
 //
+// # Hosts and links
+//
+// A host has a name, an IPv4 and an IPv6 address, any number of listeners and
+// of sockets for datagrams, a clock, a source of random numbers, and a resolver.
+// From each host to each other there is a link, as package slownet describes it,
+// with [Sim.SetLink], [Sim.SetProfile], or [Config.Link] for all. Links may
+// share a [slownet.Bottleneck], and change at any time.
+//
 // # Connections
 //
 // A simulated connection owes its user what a socket does. It passes
 // golang.org/x/net/nettest. To connect takes a round trip. What was sent before
 // a close arrives before it. Each direction can be closed by itself. To close
 // with bytes unread resets the peer. A writer whose peer does not read blocks
-// when a window of 1 MiB is full. Errors are those of the system: a *net.OpError
-// around ECONNREFUSED, ECONNRESET or EPIPE, net.ErrClosed,
-// os.ErrDeadlineExceeded, and a *net.DNSError for a host that does not exist.
+// when a window of 1 MiB is full, or as much as the link's queue holds. Errors
+// are those of the system: a *net.OpError around ECONNREFUSED, ECONNRESET, EPIPE,
+// ETIMEDOUT, EADDRINUSE or EHOSTUNREACH, net.ErrClosed, os.ErrDeadlineExceeded,
+// and a *net.DNSError for a host that does not exist.
 //
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not
-// block.
+// block. Sockets for datagrams have the methods of net.PacketConn, and of
+// *net.UDPConn those that deal in netip.AddrPort.
 //
-// # Order
+// On a stream, what a link loses is sent again by the timer of RFC 6298, and
+// costs time; see [slownet.Flow]. So does what a partition loses.
 //
-// Everything that crosses the network goes through one queue of events. One is
-// delivered, then the simulation waits until every goroutine is blocked again,
-// then comes the next. What goroutines send in the meantime is put in an order
-// that does not depend on the scheduler before it is looked at: by host, by
-// connection, by the connection's own sequence. So events of one instant come
-// in the same order in every run, on any number of processors and under the
-// race detector, as long as
+// # Faults
+//
+// Networks: [Sim.Partition], [Sim.PartitionOneWay] and [Sim.Heal]; [Sim.Hold]
+// and [Sim.Release]; [Sim.Reset] and [Sim.ResetConn]; [Sim.Refuse],
+// [Sim.Blackhole] and [Sim.Allow]; [Sim.SetName]. Machines: [Host.Crash] and
+// [Host.Restart], which runs anew what [Host.Run] was given; [Host.Pause] and
+// [Host.Resume]; [Host.SetSkew].
+//
+// All of them take effect before they return, and behind what was sent before
+// at the same instant. [Sim.At] and [Sim.Every] make a script of them.
+//
+// # The same in every run
+//
+// The same seed gives the same run, event by event and byte by byte, on any
+// number of processors and under the race detector, as long as
 //
 //   - hosts share nothing but the network, and
 //   - no two goroutines of one host race each other at one instant: to write to
-//     the same connection, say, or to listen on port 0.
+//     the same connection, say, or to dial the same address.
+//
+// Everything that crosses the network goes through one queue of events. One
+// happens, then the simulation waits until every goroutine is blocked again,
+// then comes the next. What goroutines send in the meantime is put in an order
+// that does not depend on the scheduler before it is looked at: by host, by
+// connection, by the connection's own sequence.
+//
+// Bugs hide where things happen at one instant. With [Config.Seed] 0 they happen
+// in the natural order, that of sending. Any other seed draws another order
+// among connections, never within the direction of one, besides what links
+// leave to chance: jitter, loss and the like. A test that runs with many seeds
+// searches through the orders, and one that fails says with which.
+//
+// What the simulation cannot control, it can find: [CheckDeterminism] runs a
+// simulation twice and shows the first event that differs. Then something
+// depends on chance, and here is what does and what helps:
+//
+//   - Goroutines of one host that wake at one instant, by timers or when a lock
+//     or channel is released: let them wait for different durations, or one for
+//     the other.
+//   - The order of a map, or of a select with several ready cases: sort, or
+//     decide.
+//   - math/rand's and math/rand/v2's global functions: use [Host.Rand].
+//   - crypto/rand, TLS handshakes and keys: on Go 1.26 their randomness is
+//     seeded as well, unless the test is parallel; it is one stream for the
+//     whole process, so two handshakes that begin at one instant race for it.
+//   - Hosts that are created by several goroutines at one instant: their numbers
+//     and addresses are in the order of creation. Create them first.
+//   - Variables that goroutines of several hosts share. To read at the end what
+//     they have noted is safe after [Sim.Settle].
+//
+// # The end
+//
+// When f returns, the contexts of programs end, and listeners, sockets and
+// connections are closed. Whatever still runs a simulated minute later is
+// reported, host by host with where it is, and fails the test. When everything
+// is blocked for ever, or something polls for ever, time gets to
+// [Config.TimeLimit]: then the report is about who waits for what, and what is
+// in flight.
 //
 // # Limitations
 //
-// There is TCP only, no UDP yet. A bubble's rules hold: no t.Run, t.Parallel or
-// synctest.Wait inside (the network itself waits there), and no goroutine may
-// block on what lives outside, such as a real socket.
+//   - A bubble's rules hold: no t.Run, t.Parallel, t.Deadline or synctest.Wait
+//     inside (use [Sim.Settle]), and nothing may wait for what lives outside,
+//     such as a real socket or a channel that was made before.
+//   - Time stands still for who waits for a sync.Mutex. A goroutine that waits
+//     for the network, or calls a method of [Sim] or [Host] that changes
+//     something, while it holds a lock that others wait for, stops everything.
+//   - There is no congestion window and no selective acknowledgement, and no TCP
+//     keep-alive: an end that only reads does not notice that its peer has
+//     vanished.
+//   - Lookups of names do not cross the network. There is no multicast, and
+//     no fragmentation of datagrams but by the MTU of a link, which drops them.
+//   - Code that calls the net package itself, instead of what it is given, gets
+//     real sockets, which do not work in a bubble.
 package simtest

@@ -1,6 +1,8 @@
 package simtest_test
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -12,11 +14,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-var t *testing.T // of the test that runs the example
+var t *testing.T // of the test that runs the examples
 
-func TestExample(testT *testing.T) {
+func TestExamples(testT *testing.T) {
 	t = testT
 	ExampleRun()
+	ExampleSim_Partition()
+	ExampleHost_Run()
+	ExampleConfig_seed()
+	ExampleCheckDeterminism()
 }
 
 // Two hosts, and a second between them.
@@ -40,5 +46,108 @@ func ExampleRun() {
 		require.NoError(t, err)
 		assert.Equal(t, "a poem", string(poem))
 		assert.Equal(t, 2*time.Second, sim.Elapsed()) // the answer to the dial, and the poem
+	})
+}
+
+// A network that is cut in two for three seconds.
+func ExampleSim_Partition() {
+	simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		poet, reader := sim.Host("poet"), sim.Host("reader")
+		listener, err := poet.Listen("tcp", ":10000")
+		require.NoError(t, err)
+		sim.Partition([]string{"poet"}, []string{"reader"})
+		sim.At(3*time.Second, func() { sim.Heal() })
+
+		_, err = reader.DialContext(t.Context(), "tcp", "poet:10000")
+		require.NoError(t, err)
+		_, err = listener.Accept()
+		require.NoError(t, err)
+		// The request was lost at 0 and 1 s. The one at 3 s came behind the
+		// healing; its answer takes until 3.1 s, and the confirmation until
+		// 3.15 s.
+		assert.Equal(t, 3150*time.Millisecond, sim.Elapsed())
+	})
+}
+
+// A host that crashes, and whose program runs again when it is restarted.
+func ExampleHost_Run() {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		poet, reader := sim.Host("poet"), sim.Host("reader")
+		served := 0 // as if on a disk: it outlives the crash
+		poet.Run(func(ctx context.Context) error {
+			listener, err := poet.Listen("tcp", ":10000")
+			if err != nil {
+				return err
+			}
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return nil // the host has crashed, or the simulation has ended
+				}
+				served++
+				_, _ = fmt.Fprintf(conn, "poem %d", served)
+				_ = conn.Close()
+			}
+		})
+		read := func() string {
+			conn, err := reader.DialContext(t.Context(), "tcp", "poet:10000")
+			if err != nil {
+				return err.Error()
+			}
+			poem, _ := io.ReadAll(conn)
+			return string(poem)
+		}
+		assert.Equal(t, "poem 1", read())
+
+		poet.Crash()
+		sim.At(10*time.Second, poet.Restart)
+		assert.Equal(t, "poem 2", read()) // asked at 0, 1, 3, 7 and 15 s
+		assert.Equal(t, 15*time.Second, sim.Elapsed())
+	})
+}
+
+// Who of two is first is the seed's choice, and always the same for one seed.
+func ExampleConfig_seed() {
+	winner := func(seed uint64) (first string) {
+		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listener, err := sim.Host("judge").Listen("tcp", ":1")
+			require.NoError(t, err)
+			for _, name := range []string{"hare", "hedgehog"} {
+				runner := sim.Host(name)
+				runner.Run(func(ctx context.Context) error {
+					conn, err := runner.DialContext(ctx, "tcp", "judge:1")
+					if err == nil {
+						_, err = io.WriteString(conn, name)
+						_ = conn.Close()
+					}
+					return err
+				})
+			}
+			conn, err := listener.Accept()
+			require.NoError(t, err)
+			name, err := io.ReadAll(conn)
+			require.NoError(t, err)
+			first = string(name)
+			time.Sleep(time.Second) // the other one arrives too
+		})
+		return first
+	}
+	wins := make(map[string]int)
+	for seed := range uint64(20) {
+		wins[winner(seed)]++
+		assert.Equal(t, winner(seed), winner(seed))
+	}
+	assert.Len(t, wins, 2) // each of them wins with some seed
+}
+
+// A simulation that is the same in every run.
+func ExampleCheckDeterminism() {
+	simtest.CheckDeterminism(t, simtest.Config{Seed: 7}, func(t *testing.T, sim *simtest.Sim) {
+		packets, err := sim.Host("a").ListenPacket("udp", ":1")
+		require.NoError(t, err)
+		_, err = packets.WriteTo([]byte("to myself"), packets.LocalAddr())
+		require.NoError(t, err)
+		_, _, err = packets.ReadFrom(make([]byte, 100))
+		require.NoError(t, err)
 	})
 }

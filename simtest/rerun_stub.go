@@ -5,7 +5,5 @@ import (
 	"testing"
 )
 
-
-func rerunLine(t *testing.T, seed uint64) string                                 { return fmt.Sprint(t.Name(), seed) }
-func seedFromEnvironment(c uint64) (uint64, error)                               { return c, nil }
-func seedCrypto(t *testing.T, seed uint64) bool                                  { return false }
+func rerunLine(t *testing.T, seed uint64) string   { return fmt.Sprint(t.Name(), seed) }
+func seedFromEnvironment(c uint64) (uint64, error) { return c, nil }
