@@ -11,7 +11,7 @@ import (
 type action struct {
 	key  key
 	tie  uint64 // decides, as the seed has it, before the rest of the key does
-	host *Host  // whose action it is; nil for the network's
+	host *Host  // whose action it is
 	conn *conn  // that sends data
 	data []byte
 	do   func() // what is done, if there is no data
@@ -78,7 +78,7 @@ func (s *Sim) ring() {
 
 // collectLocked puts what was posted on its way, in an order that does not
 // depend on the scheduler: the natural one, or with a seed another one among
-// connections. What is done to the network itself comes last.
+// connections.
 func (s *Sim) collectLocked() {
 	if len(s.posted) == 0 {
 		return
@@ -109,18 +109,15 @@ func (s *Sim) collectLocked() {
 // tie returns a number that decides in one round where a connection's actions
 // come among those of others.
 func (k *key) tie(round uint64) uint64 {
-	if k.host == lastHost {
-		return 1<<64 - 1
-	}
 	tie := mix(mix(round, uint64(k.host)), k.conn)
 	for _, c := range []byte(k.address) {
 		tie = mix(tie, uint64(c))
 	}
-	return tie >> 1
+	return tie
 }
 
-// control does something to the network itself. It happens when everything is
-// quiet, behind what was sent before, and before control returns.
+// control does something to the network itself. It happens when all else has
+// happened at this instant, and before control returns.
 func (s *Sim) control(do func()) {
 	s.mu.Lock()
 	if s.closed {
@@ -129,11 +126,19 @@ func (s *Sim) control(do func()) {
 		return
 	}
 	done := make(chan struct{})
-	s.controls++
-	s.postLocked(action{key: key{host: lastHost, sequence: s.controls}, do: func() {
+	s.controls = append(s.controls, func() {
 		do()
 		close(done)
-	}})
+	})
+	s.ring()
 	s.unlock()
 	<-done
+}
+
+// controlLocked does the next thing that is to be done to the network itself.
+func (s *Sim) controlLocked() {
+	do := s.controls[0]
+	s.controls[0] = nil
+	s.controls = s.controls[1:]
+	do()
 }

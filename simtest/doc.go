@@ -54,7 +54,7 @@
 // [Host.Restart], which runs anew what [Host.Run] was given; [Host.Pause] and
 // [Host.Resume]; [Host.SetSkew].
 //
-// All of them take effect before they return, and behind what was sent before
+// All of them take effect before they return, and behind all else that happens
 // at the same instant. [Sim.At] and [Sim.Every] make a script of them.
 //
 // # The same in every run

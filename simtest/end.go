@@ -47,5 +47,7 @@ func (s *Sim) closeAll() {
 	}
 	s.mu.Lock()
 	defer s.unlock()
-	s.collectLocked() // who still waits for something to be done to the network
+	for len(s.controls) > 0 {
+		s.controlLocked()
+	}
 }

@@ -30,6 +30,10 @@ func (s *Sim) loop() {
 			s.countLocked(now)
 			s.unlock()
 			continue
+		case len(s.controls) > 0:
+			s.controlLocked()
+			s.unlock()
+			continue
 		case len(s.settling) > 0:
 			close(s.settling[0])
 			s.settling = s.settling[1:]

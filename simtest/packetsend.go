@@ -15,6 +15,7 @@ var errMissingAddress = errors.New("missing address")
 
 // A packetPath is the way of a socket's datagrams to one host.
 type packetPath struct {
+	line    // with nothing else to tell them apart, datagrams keep their order
 	flow    *slownet.PacketFlow
 	route   *route
 	back    *route
@@ -95,7 +96,11 @@ func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
 		}
 		for _, packet := range packets {
 			arrives := flip(data, packet.Flip)
-			s.travelLocked(path.route, packet.Arrive, event{host: host, do: func() { c.deliverLocked(host, arrives, from, to) }})
+			s.travelLocked(path.route, packet.Arrive, event{
+				host: host,
+				line: &path.line,
+				do:   func() { c.deliverLocked(host, arrives, from, to) },
+			})
 		}
 		return
 	}
