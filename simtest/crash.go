@@ -33,13 +33,13 @@ var (
 // returns an error before its context has ended, the test fails. A host can have
 // several programs.
 func (h *Host) Run(f func(ctx context.Context) error) {
-	h.sim.control(func() {
-		p := &program{host: h, f: f}
-		h.programs = append(h.programs, p)
-		if !h.down && !h.sim.closed {
-			p.startLocked()
-		}
-	})
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	p := &program{host: h, f: f}
+	h.programs = append(h.programs, p)
+	if !h.down && !h.sim.closed {
+		p.startLocked()
+	}
 }
 
 func (p *program) startLocked() {
