@@ -1,0 +1,128 @@
+package simtest
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// seedVariable is the environment variable that overrides the seed of every
+// simulation of a process.
+const seedVariable = "SIMTEST_SEED"
+
+// seedFromEnvironment returns the seed that SIMTEST_SEED says, or the configured
+// one if it is empty or not set.
+func seedFromEnvironment(configured uint64) (uint64, error) {
+	text := os.Getenv(seedVariable)
+	if text == "" {
+		return configured, nil
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("simtest: %s is %q, which is no seed: set it to a whole number from 0 to %d, or unset it", seedVariable, text, uint64(1<<64-1))
+	}
+	return seed, nil
+}
+
+// rerunLine returns the command line that runs the test again with a seed, and
+// no other test:
+//
+//	SIMTEST_SEED=7 go test -run '^TestElection$/^five_nodes$' -count=1 github.com/x/raft
+//
+// It is for a POSIX shell, and on Windows for PowerShell. It works from any
+// directory of the module. In a program that is no test, it is the program's own
+// command line.
+//
+// The goroutine's stack is where rerunLine looks for the package if the program
+// has no build information, so the test's own goroutine is the one to call it.
+func rerunLine(t *testing.T, seed uint64) string {
+	if !testing.Testing() {
+		return commandLine(runtime.GOOS, seed, os.Args)
+	}
+	arguments := []string{"go", "test"}
+	importPath := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		importPath = info.Path
+		arguments = append(arguments, buildFlags(info)...)
+	} else {
+		importPath = testedPackage()
+	}
+	switch importPath = strings.TrimSuffix(importPath, ".test"); importPath {
+	case "", "command-line-arguments": // of files that were named one by one
+		importPath = "."
+	}
+	arguments = append(arguments, "-run", runPattern(t.Name()), "-count=1", importPath)
+	return commandLine(runtime.GOOS, seed, arguments)
+}
+
+// runPattern returns the pattern for go test's -run that selects the test of
+// that name. The pattern and the name are split at slashes and compared piece by
+// piece, whether or not a slash is one that parts a test from its subtest.
+func runPattern(name string) string {
+	pieces := strings.Split(name, "/")
+	for i, piece := range pieces {
+		pieces[i] = "^" + regexp.QuoteMeta(piece) + "$"
+	}
+	return strings.Join(pieces, "/")
+}
+
+// buildFlags returns the flags with which the program was built that decide
+// which code runs.
+func buildFlags(info *debug.BuildInfo) (flags []string) {
+	for _, setting := range info.Settings {
+		switch {
+		case setting.Key == "-race" && setting.Value == "true":
+			flags = append(flags, "-race")
+		case setting.Key == "-tags":
+			flags = append(flags, "-tags="+setting.Value)
+		}
+	}
+	return flags
+}
+
+// testedPackage returns the import path of the package whose test is on the
+// stack, or nothing. A test in package y_test is one of y.
+func testedPackage() string {
+	callers := make([]uintptr, 100)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	for {
+		frame, more := frames.Next()
+		if strings.HasSuffix(frame.File, "_test.go") {
+			return strings.TrimSuffix(packageOf(frame.Function), "_test")
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// commandLine returns the line for the system's shell.
+func commandLine(system string, seed uint64, arguments []string) string {
+	quoted := make([]string, len(arguments))
+	for i, argument := range arguments {
+		quoted[i] = quote(system, argument)
+	}
+	line := strings.Join(quoted, " ")
+	if system == "windows" {
+		return fmt.Sprintf("$env:%s=%d; %s", seedVariable, seed, line)
+	}
+	return fmt.Sprintf("%s=%d %s", seedVariable, seed, line)
+}
+
+// quote returns the word as the system's shell takes it literally.
+func quote(system, word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	if system == "windows" {
+		return "'" + strings.ReplaceAll(word, "'", "''") + "'"
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+var plain = regexp.MustCompile(`^[-+=:,./_0-9A-Za-z]+$`)
