@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// maxUnreadPackets is how many bytes of datagrams may wait for the reader
-// before more are dropped; Linux's default (net.core.rmem_default). A datagram
-// counts as one byte at least.
-const maxUnreadPackets = 212992
+// readBuffer is how many bytes of datagrams may wait for the reader before more
+// are dropped, unless SetReadBuffer says otherwise; Linux's default
+// (net.core.rmem_default). A datagram counts as one byte at least, and one may
+// always wait.
+const readBuffer = 212992
 
 // The largest datagrams that there are: 65,535 bytes less the headers.
 const (
@@ -40,6 +41,7 @@ type packetConn struct {
 	posted        uint64 // counts actions
 	inbox         []datagram
 	size          int // of all in the inbox
+	buffer        int // how large size may be
 	closed        bool
 	err           error // what the network has said of a datagram that was sent, once
 	paths         map[*Host]*packetPath
@@ -96,8 +98,9 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 	}
 	c := &packetConn{
 		sim: h.sim, host: h, network: network, family: f, local: local,
-		dual:  f.version == 0 && local.Addr() == netip.IPv6Unspecified(),
-		paths: make(map[*Host]*packetPath),
+		dual:   f.version == 0 && local.Addr() == netip.IPv6Unspecified(),
+		buffer: readBuffer,
+		paths:  make(map[*Host]*packetPath),
 	}
 	c.readable.L = &h.sim.mu
 	c.readDeadline.wake = c.readable.Broadcast
@@ -259,6 +262,28 @@ func (c *packetConn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 	}
 	for _, d := range deadlines {
 		d.setLocked(&c.sim.mu, t)
+	}
+	return nil
+}
+
+// SetReadBuffer sets how many bytes of datagrams may wait for the reader before
+// more are dropped.
+func (c *packetConn) SetReadBuffer(bytes int) error {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if c.closed {
+		return c.opError("set", nil, net.ErrClosed)
+	}
+	c.buffer = bytes
+	return nil
+}
+
+// SetWriteBuffer changes nothing: writes never wait.
+func (c *packetConn) SetWriteBuffer(int) error {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if c.closed {
+		return c.opError("set", nil, net.ErrClosed)
 	}
 	return nil
 }
