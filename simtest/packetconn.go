@@ -43,7 +43,7 @@ type packetConn struct {
 	size          int // of all in the inbox
 	buffer        int // how large size may be
 	closed        bool
-	err           error // what the network has said of a datagram that was sent, once
+	err           syscall.Errno // what the network has said of a datagram that was sent, once
 	paths         map[*Host]*packetPath
 }
 
@@ -176,9 +176,8 @@ func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, 
 			return 0, from, c.opError("read", nil, net.ErrClosed)
 		case c.readDeadline.hasPassedLocked():
 			return 0, from, c.opError("read", nil, os.ErrDeadlineExceeded)
-		case c.err != nil:
-			err, c.err = c.err, nil
-			return 0, from, c.opError("read", nil, err)
+		case c.err != 0:
+			return 0, from, c.opError("read", nil, c.errorLocked("read"))
 		case len(c.inbox) > 0:
 			next := c.inbox[0]
 			c.inbox[0] = datagram{}
@@ -199,10 +198,27 @@ func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, c.family.addr(from), err
 }
 
-// Read reads the next datagram.
+// Read reads the next datagram. Where p has no room at all, it leaves that to
+// the next call.
 func (c *packetConn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		c.sim.mu.Lock()
+		defer c.sim.mu.Unlock()
+		if c.closed {
+			return 0, c.opError("read", nil, net.ErrClosed)
+		}
+		return 0, nil
+	}
 	n, _, err := c.ReadFromUDPAddrPort(p)
 	return n, err
+}
+
+// errorLocked returns what the network has said, as the error of a system call,
+// and forgets it.
+func (c *packetConn) errorLocked(call string) error {
+	errno := c.err
+	c.err = 0
+	return syscallError(call, errno)
 }
 
 // WriteTo sends a datagram; the address must be a *net.UDPAddr.
@@ -224,15 +240,12 @@ func (c *packetConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error
 	if c.remote.IsValid() {
 		return 0, c.opError("write", c.family.addr(to), net.ErrWriteToConnected)
 	}
-	return c.send(p, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
+	return c.send("sendto", p, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
 }
 
 // Write sends a datagram to where the socket is connected to.
 func (c *packetConn) Write(p []byte) (int, error) {
-	if !c.remote.IsValid() {
-		return 0, c.opError("write", nil, syscallError("write", syscall.EDESTADDRREQ))
-	}
-	return c.send(p, c.remote)
+	return c.send("write", p, c.remote)
 }
 
 // LocalAddr returns the address of the socket, a *net.UDPAddr.

@@ -22,14 +22,15 @@ type packetPath struct {
 	version int // of the route's link that the flow has
 }
 
-// send sends a datagram. It never waits.
-func (c *packetConn) send(p []byte, to netip.AddrPort) (int, error) {
+// send sends a datagram by a system call, "write" where it goes to whom the
+// socket is connected to. It never waits.
+func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error) {
 	if to.Addr().IsUnspecified() {
 		to = netip.AddrPortFrom(loopback(to.Addr().Is6()), to.Port()) // as sendto(2) takes it
 	}
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if err := c.sendErrorLocked(len(p), to); err != nil {
+	if err := c.sendErrorLocked(call, len(p), to); err != nil {
 		return 0, c.opError("write", c.family.addr(to), err)
 	}
 	data := c.sim.slab.keep(p)
@@ -43,24 +44,26 @@ func (c *packetConn) send(p []byte, to netip.AddrPort) (int, error) {
 }
 
 // sendErrorLocked returns what stands in the way of a datagram.
-func (c *packetConn) sendErrorLocked(size int, to netip.AddrPort) error {
+func (c *packetConn) sendErrorLocked(call string, size int, to netip.AddrPort) error {
 	switch {
 	case c.closed:
 		return net.ErrClosed
 	case c.writeDeadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded
-	case c.err != nil:
-		err := c.err
-		c.err = nil
-		return err
+	case c.err != 0:
+		return c.errorLocked(call)
+	case !to.IsValid() && call == "write":
+		return syscallError(call, syscall.EDESTADDRREQ)
 	case !to.IsValid():
 		return errMissingAddress
-	case !c.dual && c.local.Addr().Is4() != to.Addr().Is4():
+	case c.local.Addr().Is4() && !to.Addr().Is4():
 		return &net.AddrError{Err: "non-IPv4 address", Addr: to.Addr().String()}
+	case c.local.Addr().Is6() && !c.dual && to.Addr().Is4():
+		return syscallError(call, syscall.ENETUNREACH)
 	case to.Port() == 0:
-		return syscallError("sendto", syscall.EINVAL)
+		return syscallError(call, syscall.EINVAL)
 	case size > maxPacket4 && to.Addr().Is4(), size > maxPacket6:
-		return syscallError("sendto", syscall.EMSGSIZE)
+		return syscallError(call, syscall.EMSGSIZE)
 	}
 	return nil
 }
@@ -169,7 +172,7 @@ func (c *packetConn) toldLocked(to netip.AddrPort, errno syscall.Errno, at time.
 	}
 	c.sim.callAtLocked(at, c.host, func() {
 		if !c.closed {
-			c.err = syscallError("read", errno)
+			c.err = errno
 			c.readable.Broadcast()
 		}
 	})
