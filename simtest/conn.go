@@ -219,7 +219,7 @@ func (c *conn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
-		return c.opError("set", net.ErrClosed)
+		return &net.OpError{Op: "set", Net: "tcp", Addr: c.local, Err: net.ErrClosed}
 	}
 	for _, d := range deadlines {
 		d.setLocked(&c.sim.mu, t)

@@ -137,13 +137,16 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	failed := func(err error) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: f.addr(remote), Err: err}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return failed(err)
-	case ctx.Err() != nil:
-		return failed(dialError(ctx.Err()))
 	}
 	remote, err = h.resolveRemote(ctx, f, network, address)
+	if ctx.Err() != nil {
+		if err == nil {
+			err = dialError(ctx.Err())
+		}
+		return failed(err)
+	}
 	if f.datagrams {
 		if err == nil {
 			var c *packetConn

@@ -142,7 +142,7 @@ func (l *listener) SetDeadline(t time.Time) error {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
 	if l.closed {
-		return l.opError("set", net.ErrClosed)
+		return net.ErrClosed // as *net.TCPListener's
 	}
 	l.deadline.setLocked(&l.host.sim.mu, t)
 	return nil

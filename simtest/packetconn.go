@@ -271,7 +271,7 @@ func (c *packetConn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
-		return c.opError("set", nil, net.ErrClosed)
+		return &net.OpError{Op: "set", Net: c.network, Addr: c.LocalAddr(), Err: net.ErrClosed}
 	}
 	for _, d := range deadlines {
 		d.setLocked(&c.sim.mu, t)
