@@ -52,8 +52,13 @@ func (c Config) simulate(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	seedCrypto(t, c.Seed)
 	// The first clean-up is the last that is done, after the test's own and
 	// after t.Context has ended.
+	var test *call
 	t.Cleanup(func() {
+		if test.panicking() {
+			return // it may have left locks that others wait for, and time stands still
+		}
 		time.Sleep(windUp)
+		synctest.Wait() // for what wakes at this instant too
 		if running := stillRunning(id); len(running) > 0 {
 			t.Errorf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
 		}
@@ -73,7 +78,7 @@ func (c Config) simulate(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	}
 	go runUnlisted(sim.loop)
 
-	test := apart(func() { f(t, sim) })
+	test = apart(func() { f(t, sim) })
 	select {
 	case <-test.done:
 	case <-sim.expired:
