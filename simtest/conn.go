@@ -30,6 +30,7 @@ type conn struct {
 	host          *Host
 	peer          *conn
 	side          side
+	network       string // that it was dialled with, or its listener has
 	dialHost      int    // with number, what connections are ordered by
 	number        uint64 // by order of dialling on that host
 	local, remote net.Addr
@@ -67,8 +68,9 @@ type conn struct {
 
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
-func newConnPair(from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
+func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
 	client := newConn(from, to, from.number, number, local, remote, dialler)
+	client.network = network
 	server := newConn(to, from, from.number, number, remote, local, accepter)
 	client.peer, server.peer = server, client
 	client.ports = portPair{local.Port(), remote}
@@ -219,7 +221,7 @@ func (c *conn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
-		return &net.OpError{Op: "set", Net: "tcp", Addr: c.local, Err: net.ErrClosed}
+		return &net.OpError{Op: "set", Net: c.network, Addr: c.local, Err: net.ErrClosed}
 	}
 	for _, d := range deadlines {
 		d.setLocked(&c.sim.mu, t)
@@ -232,5 +234,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
 }

@@ -12,10 +12,11 @@ import (
 // remote host, its answer back, and the confirmation there again, which is
 // when the listener has the connection.
 type dialling struct {
-	host   *Host
-	remote netip.AddrPort
-	result chan error // gets the answer, once
-	conn   *conn      // set before a good answer
+	host    *Host
+	network string
+	remote  netip.AddrPort
+	result  chan error // gets the answer, once
+	conn    *conn      // set before a good answer
 
 	// Guarded by sim.mu.
 	order     uint64 // among the host's dials
@@ -35,8 +36,8 @@ const (
 
 // dial connects to the address, which stands for remote, or for none because of
 // err.
-func (h *Host) dial(ctx context.Context, address string, remote netip.AddrPort, err error) (net.Conn, error) {
-	d := h.post(address, remote, err)
+func (h *Host) dial(ctx context.Context, network, address string, remote netip.AddrPort, err error) (net.Conn, error) {
+	d := h.post(network, address, remote, err)
 	select {
 	case result := <-d.result:
 		if result != nil {
@@ -55,10 +56,10 @@ func (h *Host) dial(ctx context.Context, address string, remote netip.AddrPort, 
 }
 
 // post hands the network a wish to connect.
-func (h *Host) post(address string, remote netip.AddrPort, err error) *dialling {
+func (h *Host) post(network, address string, remote netip.AddrPort, err error) *dialling {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	d := &dialling{host: h, remote: remote, result: make(chan error, 1)}
+	d := &dialling{host: h, network: network, remote: remote, result: make(chan error, 1)}
 	switch {
 	case h.sim.closed:
 		d.answerLocked(net.ErrClosed)
@@ -124,7 +125,7 @@ func (d *dialling) startLocked() {
 		return
 	}
 	d.host.dialled++
-	d.conn = newConnPair(d.host, remoteHost, d.host.dialled, netip.AddrPortFrom(source, port), d.remote)
+	d.conn = newConnPair(d.network, d.host, remoteHost, d.host.dialled, netip.AddrPortFrom(source, port), d.remote)
 	d.requestLocked()
 }
 

@@ -15,9 +15,10 @@ const backlog = 4096
 
 // A listener is a net.Listener on a simulated host.
 type listener struct {
-	host *Host
-	addr netip.AddrPort
-	dual bool // its address is all of IPv6, and of IPv4 too
+	host    *Host
+	network string
+	addr    netip.AddrPort
+	dual    bool // its address is all of IPv6, and of IPv4 too
 
 	// Guarded by host.sim.mu.
 	arrived  sync.Cond // told when ready or closed changes
@@ -34,7 +35,7 @@ func (h *Host) listenLocked(network string, local netip.AddrPort) (*listener, er
 	case h.down:
 		return nil, errNetworkDown("bind")
 	}
-	l := &listener{host: h, addr: local, dual: network == "tcp" && local.Addr() == netip.IPv6Unspecified()}
+	l := &listener{host: h, network: network, addr: local, dual: network == "tcp" && local.Addr() == netip.IPv6Unspecified()}
 	l.arrived.L = &h.sim.mu
 	l.deadline.wake = l.arrived.Broadcast
 	if local.Port() == 0 {
@@ -110,6 +111,7 @@ func (l *listener) confirmedLocked(c *conn) {
 		c.closed = true
 		return
 	}
+	c.network = l.network
 	c.openLocked()
 	l.host.sim.recordLocked(Event{Kind: Accept, From: c.peer.host.name, To: c.host.name, Conn: c.id()})
 	l.ready = append(l.ready, c)
@@ -174,5 +176,5 @@ func (l *listener) vanishLocked() {
 func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.addr) }
 
 func (l *listener) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: "tcp", Addr: l.Addr(), Err: err}
+	return &net.OpError{Op: op, Net: l.network, Addr: l.Addr(), Err: err}
 }
