@@ -33,6 +33,21 @@ func (f family) holds(addr netip.Addr) bool {
 	return f.version == 0 || (f.version == 4) == addr.Is4()
 }
 
+// bind returns what a listener or a socket has that asks for an address: where
+// either family will do, all of IPv4 is all of IPv6 as well, and the reverse.
+func (f family) bind(local netip.AddrPort) (addr netip.AddrPort, dual bool) {
+	if f.version == 0 && local.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), local.Port()), true
+	}
+	return local, false
+}
+
+// mapped returns an address as something for both families sees it: IPv4 in
+// IPv6.
+func mapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()), a.Port())
+}
+
 // addr returns an address as the net package has it for the network.
 func (f family) addr(a netip.AddrPort) net.Addr {
 	switch {

@@ -119,7 +119,7 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	l, err := h.listenLocked(network, local)
+	l, err := h.listenLocked(network, f, local)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Addr: f.addr(local), Err: err}
 	}

@@ -28,18 +28,19 @@ type listener struct {
 	closed   bool
 }
 
-func (h *Host) listenLocked(network string, local netip.AddrPort) (*listener, error) {
+func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*listener, error) {
 	switch {
 	case h.sim.closed:
 		return nil, net.ErrClosed
 	case h.down:
 		return nil, errNetworkDown("bind")
 	}
-	l := &listener{host: h, network: network, addr: local, dual: network == "tcp" && local.Addr() == netip.IPv6Unspecified()}
+	l := &listener{host: h, network: network}
+	l.addr, l.dual = f.bind(local)
 	l.arrived.L = &h.sim.mu
 	l.deadline.wake = l.arrived.Broadcast
 	if local.Port() == 0 {
-		l.addr = netip.AddrPortFrom(local.Addr(), h.listenPortLocked())
+		l.addr = netip.AddrPortFrom(l.addr.Addr(), h.listenPortLocked())
 	}
 	for _, other := range h.listeners {
 		if overlap(l.addr, l.dual, other.addr, other.dual) {
@@ -112,10 +113,17 @@ func (l *listener) confirmedLocked(c *conn) {
 		return
 	}
 	c.network = l.network
+	if l.dual {
+		c.local, c.remote = mappedTCP(c.local), mappedTCP(c.remote)
+	}
 	c.openLocked()
 	l.host.sim.recordLocked(Event{Kind: Accept, From: c.peer.host.name, To: c.host.name, Conn: c.id()})
 	l.ready = append(l.ready, c)
 	l.arrived.Signal()
+}
+
+func mappedTCP(addr net.Addr) net.Addr {
+	return net.TCPAddrFromAddrPort(mapped(addr.(*net.TCPAddr).AddrPort()))
 }
 
 // Accept waits for the next connection.

@@ -97,17 +97,17 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 		return nil, errNetworkDown("bind")
 	}
 	c := &packetConn{
-		sim: h.sim, host: h, network: network, family: f, local: local,
-		dual:   f.version == 0 && local.Addr() == netip.IPv6Unspecified(),
+		sim: h.sim, host: h, network: network, family: f,
 		buffer: readBuffer,
 		paths:  make(map[*Host]*packetPath),
 	}
+	c.local, c.dual = f.bind(local)
 	c.readable.L = &h.sim.mu
 	c.readDeadline.wake = c.readable.Broadcast
 	c.writeDeadline.wake = func() {}
 	for local.Port() == 0 && (c.local.Port() == 0 || h.packetPortTakenLocked(c.local.Port())) {
 		h.lastBound = nextPort(h.lastBound)
-		c.local = netip.AddrPortFrom(local.Addr(), h.lastBound)
+		c.local = netip.AddrPortFrom(c.local.Addr(), h.lastBound)
 	}
 	for _, other := range h.sockets {
 		if overlap(c.local, c.dual, other.local, other.dual) {
@@ -183,6 +183,9 @@ func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, 
 			c.inbox[0] = datagram{}
 			c.inbox = c.inbox[1:]
 			c.size -= max(1, len(next.data))
+			if c.dual {
+				next.from = mapped(next.from)
+			}
 			return copy(p, next.data), next.from, nil
 		}
 		c.readers++
