@@ -63,6 +63,8 @@ type conn struct {
 	writers       int // that wait
 	writeDeadline deadline
 	outstanding   int  // bytes sent of which the peer has not told that they were read
+	queued        int  // calls of Write that wait for another
+	writing       bool // there is a call of Write
 	finished      bool // the end of stream has been sent
 }
 

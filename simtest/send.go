@@ -37,6 +37,8 @@ type segment struct {
 func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
+	c.startWriteLocked()
+	defer c.endWriteLocked()
 	for {
 		if err := c.writeErrorLocked(); err != nil {
 			return n, c.opError("write", err)
@@ -61,6 +63,24 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		c.writers++
 		c.writable.Wait()
 		c.writers--
+	}
+}
+
+// startWriteLocked waits until no other call of Write is under way, so that
+// their bytes do not mix.
+func (c *conn) startWriteLocked() {
+	for c.writing && !c.closed {
+		c.queued++
+		c.writable.Wait()
+		c.queued--
+	}
+	c.writing = true
+}
+
+func (c *conn) endWriteLocked() {
+	c.writing = false
+	if c.queued > 0 {
+		c.writable.Broadcast()
 	}
 }
 
