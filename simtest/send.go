@@ -109,12 +109,18 @@ func (c *conn) CloseWrite() error {
 	switch {
 	case c.closed:
 		return c.opError("close", net.ErrClosed)
-	case c.reset:
+	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
 	c.finishLocked()
 	c.writable.Broadcast()
 	return nil
+}
+
+// isOverLocked reports whether there is nothing left to close: the connection
+// was reset, or both ends of stream have arrived.
+func (c *conn) isOverLocked() bool {
+	return c.reset || c.ended && c.finishArrived && c.sim.now() >= c.finishKnown
 }
 
 // finishLocked sends the end of the stream, if that was not done yet.
