@@ -62,8 +62,12 @@ type conn struct {
 	writable      sync.Cond
 	writers       int // that wait
 	writeDeadline deadline
-	outstanding   int  // bytes sent of which the peer has not told that they were read
-	finished      bool // the end of stream has been sent
+	outstanding   int           // bytes sent of which the peer has not told that they were read
+	queued        int           // calls of Write that wait for another
+	writing       bool          // there is a call of Write
+	finished      bool          // the end of stream has been sent
+	finishArrived bool          // and has arrived
+	finishKnown   time.Duration // when that is known here
 }
 
 // newConnPair returns the dialling end of a new connection; its peer is the

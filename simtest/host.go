@@ -156,9 +156,6 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 		}
 		return failed(err)
 	}
-	if err != nil && ctx.Err() != nil {
-		return failed(err) // that is why the name was not resolved
-	}
 	c, err := h.dial(ctx, network, address, remote, err)
 	if err != nil {
 		return failed(err)

@@ -40,10 +40,19 @@ func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*li
 	l.arrived.L = &h.sim.mu
 	l.deadline.wake = l.arrived.Broadcast
 	if local.Port() == 0 {
-		l.addr = netip.AddrPortFrom(l.addr.Addr(), h.listenPortLocked())
+		port, ok := h.listenPortLocked()
+		if !ok {
+			return nil, syscallError("bind", syscall.EADDRINUSE)
+		}
+		l.addr = netip.AddrPortFrom(l.addr.Addr(), port)
 	}
 	for _, other := range h.listeners {
 		if overlap(l.addr, l.dual, other.addr, other.dual) {
+			return nil, syscallError("bind", syscall.EADDRINUSE)
+		}
+	}
+	for pair := range h.ports {
+		if overlap(l.addr, l.dual, netip.AddrPortFrom(h.sourceLocked(pair.remote.Addr()), pair.local), false) {
 			return nil, syscallError("bind", syscall.EADDRINUSE)
 		}
 	}
@@ -62,14 +71,31 @@ func overlap(one netip.AddrPort, oneDual bool, other netip.AddrPort, otherDual b
 	return a == b || sameFamily && (a.IsUnspecified() || b.IsUnspecified())
 }
 
-// listenPortLocked picks a port for a listener that has none.
-func (h *Host) listenPortLocked() uint16 {
-	for {
+// listenPortLocked picks a port for a listener that has none: one that neither
+// another listener nor a connection has.
+func (h *Host) listenPortLocked() (port uint16, ok bool) {
+	return h.boundPortLocked(func(port uint16) bool {
+		if h.listensLocked(port) {
+			return true
+		}
+		for pair := range h.ports {
+			if pair.local == port {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// boundPortLocked picks the next port that is not taken.
+func (h *Host) boundPortLocked(taken func(port uint16) bool) (port uint16, ok bool) {
+	for range lastPort - firstPort + 1 {
 		h.lastBound = nextPort(h.lastBound)
-		if !h.listensLocked(h.lastBound) {
-			return h.lastBound
+		if !taken(h.lastBound) {
+			return h.lastBound, true
 		}
 	}
+	return 0, false
 }
 
 // listensLocked reports whether any listener has the port.

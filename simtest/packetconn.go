@@ -105,9 +105,12 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 	c.readable.L = &h.sim.mu
 	c.readDeadline.wake = c.readable.Broadcast
 	c.writeDeadline.wake = func() {}
-	for local.Port() == 0 && (c.local.Port() == 0 || h.packetPortTakenLocked(c.local.Port())) {
-		h.lastBound = nextPort(h.lastBound)
-		c.local = netip.AddrPortFrom(c.local.Addr(), h.lastBound)
+	if local.Port() == 0 {
+		port, ok := h.packetPortLocked()
+		if !ok {
+			return nil, syscallError("bind", syscall.EADDRINUSE)
+		}
+		c.local = netip.AddrPortFrom(c.local.Addr(), port)
 	}
 	for _, other := range h.sockets {
 		if overlap(c.local, c.dual, other.local, other.dual) {
@@ -120,13 +123,16 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 	return c, nil
 }
 
-func (h *Host) packetPortTakenLocked(port uint16) bool {
-	for addr := range h.sockets {
-		if addr.Port() == port {
-			return true
+// packetPortLocked picks a port for a socket that has none.
+func (h *Host) packetPortLocked() (port uint16, ok bool) {
+	return h.boundPortLocked(func(port uint16) bool {
+		for addr := range h.sockets {
+			if addr.Port() == port {
+				return true
+			}
 		}
-	}
-	return false
+		return false
+	})
 }
 
 // socketLocked returns the socket that a datagram is for.

@@ -78,3 +78,25 @@ func TestPortOfAListener(t *testing.T) {
 		assert.Equal(t, 32769, conn.LocalAddr().(*net.TCPAddr).Port)
 	})
 }
+
+// A listener does not get a port that one of the host's connections has.
+func TestPortOfAConnection(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		a := sim.Host("a")
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := a.DialContext(t.Context(), "tcp", "b:1")
+		require.NoError(t, err)
+		port := conn.LocalAddr().(*net.TCPAddr).Port
+		for range 3 {
+			l, err := a.Listen("tcp", ":0")
+			require.NoError(t, err)
+			assert.NotEqual(t, port, l.Addr().(*net.TCPAddr).Port)
+		}
+		_, err = a.Listen("tcp", conn.LocalAddr().String())
+		assert.ErrorIs(t, err, syscall.EADDRINUSE)
+		require.NoError(t, conn.Close())
+		_, err = a.Listen("tcp", conn.LocalAddr().String())
+		assert.NoError(t, err)
+	})
+}

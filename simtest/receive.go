@@ -125,6 +125,9 @@ func (c *conn) arriveLocked(data []byte) {
 
 // endLocked is what happens when the end of the stream arrives.
 func (c *conn) endLocked() {
+	if !c.crashed {
+		c.peer.finishArrived, c.peer.finishKnown = true, c.sim.now()+c.route.link.Latency
+	}
 	switch {
 	case c.isGoneLocked():
 		c.peer.unansweredLocked()
@@ -190,7 +193,7 @@ func (c *conn) CloseRead() error {
 	switch {
 	case c.closed:
 		return c.opError("close", net.ErrClosed)
-	case c.reset:
+	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
 	c.readClosed = true

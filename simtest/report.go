@@ -88,8 +88,8 @@ func (h *Host) stateLocked() (lines []string) {
 // stateLocked describes a connection.
 func (c *conn) stateLocked() string {
 	words := []string{waiters(c.readers, "Read")}
-	if c.writers > 0 {
-		words = append(words, waiters(c.writers, "Write"))
+	if n := c.writers + c.queued; n > 0 {
+		words = append(words, waiters(n, "Write"))
 	}
 	unread := 0
 	for _, data := range c.inbox {

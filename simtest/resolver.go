@@ -50,6 +50,9 @@ func (h *Host) Resolver() *Resolver { return &Resolver{h} }
 
 // LookupHost returns the addresses of a host, IPv4 first.
 func (r *Resolver) LookupHost(ctx context.Context, host string) (addrs []string, err error) {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return []string{host}, nil
+	}
 	all, err := r.LookupNetIP(ctx, "ip", host)
 	for _, addr := range all {
 		addrs = append(addrs, addr.String())
@@ -95,7 +98,7 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 		}
 	}
 	if len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no suitable address found", Name: host, IsNotFound: true}
+		return nil, &net.AddrError{Err: "no suitable address found", Addr: host}
 	}
 	return addrs, nil
 }

@@ -37,6 +37,8 @@ type segment struct {
 func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
+	c.startWriteLocked()
+	defer c.endWriteLocked()
 	for {
 		if err := c.writeErrorLocked(); err != nil {
 			return n, c.opError("write", err)
@@ -61,6 +63,24 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		c.writers++
 		c.writable.Wait()
 		c.writers--
+	}
+}
+
+// startWriteLocked waits until no other call of Write is under way, so that
+// their bytes do not mix.
+func (c *conn) startWriteLocked() {
+	for c.writing && !c.closed {
+		c.queued++
+		c.writable.Wait()
+		c.queued--
+	}
+	c.writing = true
+}
+
+func (c *conn) endWriteLocked() {
+	c.writing = false
+	if c.queued > 0 {
+		c.writable.Broadcast()
 	}
 }
 
@@ -89,12 +109,18 @@ func (c *conn) CloseWrite() error {
 	switch {
 	case c.closed:
 		return c.opError("close", net.ErrClosed)
-	case c.reset:
+	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
 	c.finishLocked()
 	c.writable.Broadcast()
 	return nil
+}
+
+// isOverLocked reports whether there is nothing left to close: the connection
+// was reset, or both ends of stream have arrived.
+func (c *conn) isOverLocked() bool {
+	return c.reset || c.ended && c.finishArrived && c.sim.now() >= c.finishKnown
 }
 
 // finishLocked sends the end of the stream, if that was not done yet.

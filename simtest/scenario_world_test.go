@@ -1,0 +1,305 @@
+package simtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// A world is where a scenario happens: a network with a client's host and a
+// server's. On loopback both are this machine, in the simulator they are two
+// hosts or one.
+type world struct {
+	*testing.T
+	client, server *node
+	simulated      bool
+	wait           sync.WaitGroup // for what runs later
+}
+
+// A node is one of the hosts.
+type node struct {
+	network
+	v4, v6 string // addresses of its own
+	other  string // another one of IPv4
+}
+
+// A network is what a host offers.
+type network interface {
+	Listen(network, address string) (net.Listener, error)
+	ListenPacket(network, address string) (net.PacketConn, error)
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	Lookup() resolver
+}
+
+// A resolver is as much of net.Resolver as the scenarios use.
+type resolver interface {
+	LookupHost(ctx context.Context, host string) ([]string, error)
+	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	LookupPort(ctx context.Context, network, service string) (int, error)
+}
+
+// sockets are the network of this machine.
+type sockets struct{ *net.Dialer }
+
+func (sockets) Listen(network, address string) (net.Listener, error) {
+	return net.Listen(network, address)
+}
+
+func (sockets) ListenPacket(network, address string) (net.PacketConn, error) {
+	return net.ListenPacket(network, address)
+}
+
+func (s sockets) Lookup() resolver { return s.Resolver }
+
+// hosts are the networks of simulated hosts.
+type hosts struct{ *simtest.Host }
+
+func (h hosts) Lookup() resolver { return h.Resolver() }
+
+// eachWorld runs a scenario on loopback, between two simulated hosts, with a
+// seed as well, and on one.
+func eachWorld(t *testing.T, scenario func(w *world)) {
+	t.Run("loopback", func(t *testing.T) {
+		if runtime.GOOS != "linux" {
+			t.Skip("sockets of other systems differ in detail, and may have no addresses 127.x.y.z")
+		}
+		// Of its 127.0.0.0/8 the machine's other programs rarely use more than
+		// one address. With one of its own, a scenario need not fear that the
+		// port which it has closed is taken by somebody else.
+		here := &node{
+			network: sockets{&net.Dialer{Resolver: &net.Resolver{PreferGo: true}}},
+			v4:      ownLoopback(),
+			v6:      "::1",
+			other:   ownLoopback(),
+		}
+		runScenario(&world{T: t, client: here, server: here}, scenario)
+	})
+	simulated := func(seed uint64, client, server string) func(t *testing.T) {
+		return func(t *testing.T) {
+			simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				nodeOf := func(host *simtest.Host) *node {
+					return &node{network: hosts{host}, v4: host.Addr().String(), v6: host.Addr6().String(), other: "127.0.0.1"}
+				}
+				w := &world{T: t, client: nodeOf(sim.Host(client)), server: nodeOf(sim.Host(server)), simulated: true}
+				runScenario(w, scenario)
+			})
+		}
+	}
+	t.Run("simulated", simulated(0, "client", "server"))
+	t.Run("simulated with a seed", simulated(1, "client", "server"))
+	t.Run("simulated on one host", simulated(0, "host", "host"))
+}
+
+// ownLoopback returns an address of this machine's own that nobody else uses,
+// as good as certainly.
+func ownLoopback() string {
+	number := rand.Uint32()
+	return netip.AddrFrom4([4]byte{127, byte(number>>16) | 1, byte(number >> 8), byte(number) | 1}).String()
+}
+
+func runScenario(w *world, scenario func(w *world)) {
+	w.Cleanup(w.wait.Wait) // when all is closed, should the scenario fail half-way
+	scenario(w)
+}
+
+// arrive waits until what was sent before has arrived, on either network.
+func (w *world) arrive() { time.Sleep(20 * ms) }
+
+// later runs f when what was sent before has arrived, and whoever waits for
+// something waits.
+func (w *world) later(f func()) {
+	w.wait.Go(func() {
+		w.arrive()
+		f()
+	})
+}
+
+// needIPv6 skips the rest where this machine has no IPv6.
+func (w *world) needIPv6() {
+	if w.simulated {
+		return
+	}
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		w.Skip("no IPv6 on this machine: ", err)
+	}
+	_ = l.Close()
+}
+
+// unknownName is a name that nobody has (RFC 6761).
+const unknownName = "nowhere.invalid"
+
+// needResolver skips the rest where this machine has no name server to ask.
+func (w *world) needResolver() {
+	if w.simulated {
+		return
+	}
+	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
+	defer cancel()
+	_, err := w.server.Lookup().LookupHost(ctx, unknownName)
+	if !isNotFound(err) {
+		w.Skip("no resolver on this machine says that a name does not exist: ", err)
+	}
+}
+
+// isNotFound reports whether an error says that a name does not exist.
+func isNotFound(err error) bool {
+	var dnsError *net.DNSError
+	return errors.As(err, &dnsError) && dnsError.IsNotFound
+}
+
+// listen listens on the server's IPv4 address and a free port.
+func (w *world) listen() net.Listener {
+	w.Helper()
+	return w.listenOn(w.server, "tcp", w.server.v4+":0")
+}
+
+func (w *world) listenOn(n *node, network, address string) net.Listener {
+	w.Helper()
+	l, err := n.Listen(network, address)
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// listenOnFamily listens on all addresses of one family, "tcp4" or "tcp6", on a
+// port which nobody has on the other's.
+func (w *world) listenOnFamily(network string) net.Listener {
+	w.Helper()
+	others, address := "tcp6", w.server.v6
+	if network == "tcp6" {
+		others, address = "tcp4", w.server.v4
+	}
+	for {
+		l := w.listenOn(w.server, network, ":0")
+		probe, err := w.server.Listen(others, at(address, l.Addr()))
+		if err == nil {
+			_ = probe.Close()
+			return l
+		}
+		_ = l.Close()
+	}
+}
+
+// dial connects the client.
+func (w *world) dial(network, address string) stream {
+	w.Helper()
+	conn, err := w.client.DialContext(w.Context(), network, address)
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = conn.Close() })
+	return conn.(stream)
+}
+
+func (w *world) accept(l net.Listener) stream {
+	w.Helper()
+	conn, err := l.Accept()
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = conn.Close() })
+	return conn.(stream)
+}
+
+// A stream is what a TCP connection can do.
+type stream interface {
+	net.Conn
+	half
+}
+
+// A half is what connections can do beyond net.Conn.
+type half interface {
+	CloseWrite() error
+	CloseRead() error
+	SetLinger(seconds int) error
+}
+
+// A datagrams is what a UDP socket can do, connected or not.
+type datagrams interface {
+	net.Conn
+	net.PacketConn
+	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
+	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
+// packets opens a UDP socket on a port of the host.
+func (w *world) packets(n *node, network, address string) datagrams {
+	w.Helper()
+	conn, err := n.ListenPacket(network, address)
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = conn.Close() })
+	require.Implements(w, (*datagrams)(nil), conn)
+	return conn.(datagrams)
+}
+
+// connect opens a UDP socket on the client's host that is connected.
+func (w *world) connect(address string) datagrams {
+	w.Helper()
+	conn, err := w.client.DialContext(w.Context(), "udp", address)
+	require.NoError(w, err)
+	w.Cleanup(func() { _ = conn.Close() })
+	require.Implements(w, (*datagrams)(nil), conn)
+	return conn.(datagrams)
+}
+
+// closedPort returns an address of the server's at which nobody listens.
+func (w *world) closedPort(network string) string {
+	w.Helper()
+	if network == "udp" {
+		conn := w.packets(w.server, "udp", w.server.v4+":0")
+		require.NoError(w, conn.Close())
+		return conn.LocalAddr().String()
+	}
+	l := w.listen()
+	require.NoError(w, l.Close())
+	return l.Addr().String()
+}
+
+// full returns a listener whose queue is full: a dial gets no answer.
+func (w *world) full() net.Listener {
+	w.Helper()
+	l, size := w.listen(), 4096
+	if !w.simulated {
+		size = 1
+		shrinkBacklog(w, l, 0)
+	}
+	for range size {
+		w.dial("tcp", l.Addr().String())
+	}
+	w.arrive()
+	return l
+}
+
+// at returns an address with the port of another.
+func at(ip string, port net.Addr) string {
+	return net.JoinHostPort(ip, strconv.Itoa(portOf(port)))
+}
+
+func portOf(addr net.Addr) int {
+	switch addr := addr.(type) {
+	case *net.TCPAddr:
+		return addr.Port
+	case *net.UDPAddr:
+		return addr.Port
+	}
+	panic(fmt.Sprintf("%T", addr))
+}
+
+// assertNoError is for goroutines beside the scenario's.
+func (w *world) assertNoError(err error) {
+	w.Helper()
+	assert.NoError(w, err)
+}
