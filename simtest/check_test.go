@@ -2,6 +2,8 @@ package simtest_test
 
 import (
 	"os"
+	"regexp"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -13,17 +15,17 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// choir is a host of which many goroutines sing into one connection at the same
-// instant, so that it is left to chance in what order they are heard. The
+// rabble is a host of which many goroutines shout into one connection at the
+// same instant, so that it is left to chance in what order they are heard. The
 // contract rules that out.
-func choir(t *testing.T, sim *simtest.Sim) {
-	listener, err := sim.Host("hall").Listen("tcp", ":1")
+func rabble(t *testing.T, sim *simtest.Sim) {
+	listener, err := sim.Host("street").Listen("tcp", ":1")
 	require.NoError(t, err)
-	conn, err := sim.Host("choir").DialContext(t.Context(), "tcp", "hall:1")
+	conn, err := sim.Host("rabble").DialContext(t.Context(), "tcp", "street:1")
 	require.NoError(t, err)
 	_, err = conn.Write([]byte("silence"))
 	require.NoError(t, err)
-	hall, err := listener.Accept()
+	street, err := listener.Accept()
 	require.NoError(t, err)
 	var voices sync.WaitGroup
 	for voice := byte('a'); voice <= 'z'; voice++ {
@@ -35,25 +37,48 @@ func choir(t *testing.T, sim *simtest.Sim) {
 	}
 	voices.Wait()
 	time.Sleep(time.Second)
-	_, err = hall.Read(make([]byte, 100))
+	_, err = street.Read(make([]byte, 100))
 	assert.NoError(t, err)
 }
 
-var choirConfig = simtest.Config{Seed: 3, Link: slownet.Link{Latency: 5 * ms}}
-
 // A host program that races its own goroutines is found out, and the report
-// names what was different first.
+// names what was different first: when and where it was, and on which
+// connection and at which of its bytes.
 func TestCheckDeterminismFindsARace(t *testing.T) {
-	if os.Getenv("SIMTEST_CHOIR") != "" {
-		for range 20 { // it may happen that two runs are alike
-			simtest.CheckDeterminism(t, choirConfig, choir)
-			if t.Failed() {
+	cfg := simtest.Config{Seed: 3, Link: slownet.Link{Latency: 5 * ms}}
+	if os.Getenv("SIMTEST_RABBLE") != "" {
+		for range 20 { // two runs may happen to be alike
+			if simtest.CheckDeterminism(t, cfg, rabble); t.Failed() {
 				return
 			}
 		}
 		return
 	}
-	output := runSelf(t, "TestCheckDeterminismFindsARace", "SIMTEST_CHOIR=1")
-	t.Log(output)
-	assert.Contains(t, output, "--- FAIL")
+	output := runSelf(t, "TestCheckDeterminismFindsARace", "SIMTEST_RABBLE=1")
+	assert.Contains(t, output, "--- FAIL: TestCheckDeterminismFindsARace")
+	match := regexp.MustCompile(`two runs with one seed differ, from event (\d+) on
+ *last in common: (.+)
+ *first run: +1\.02s data rabble>street rabble/tcp#1 offset (\d+), 1 bytes, hash ([0-9a-f]{8})
+ *second run: +1\.02s data rabble>street rabble/tcp#1 offset (\d+), 1 bytes, hash ([0-9a-f]{8})
+`).FindStringSubmatch(output)
+	require.NotNil(t, match, output)
+	event, err := strconv.Atoi(match[1])
+	require.NoError(t, err)
+	assert.Equal(t, strconv.Itoa(7+event-4), match[3], "events before it: to connect, to be accepted, and the silence of 7 bytes")
+	assert.Equal(t, match[3], match[5], "the same byte")
+	assert.NotEqual(t, match[4], match[6], "another voice")
+	common := "15ms data rabble>street rabble/tcp#1 offset 0, 7 bytes"
+	if event > 4 {
+		common = "1.02s data rabble>street rabble/tcp#1 offset " + strconv.Itoa(6+event-4) + ", 1 bytes"
+	}
+	assert.Contains(t, match[2], common)
+	assert.NotContains(t, output, "DATA RACE")
+}
+
+// Of a program that keeps to the contract there is nothing to report.
+func TestCheckDeterminismFindsNothing(t *testing.T) {
+	for seed := range uint64(3) {
+		cfg := simtest.Config{Seed: seed, Link: slownet.Link{Latency: 5 * ms}}
+		simtest.CheckDeterminism(t, cfg, func(t *testing.T, sim *simtest.Sim) { lockStep(t, sim, func(string, ...any) {}) })
+	}
 }

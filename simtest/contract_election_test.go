@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -228,7 +229,40 @@ var overland = slownet.Link{Latency: 10 * ms}
 
 // A cluster elects the same leaders at the same instants every time.
 func TestContractElection(t *testing.T) {
-	checkOneDigest(t, simtest.Config{Link: overland}, elections(1))
+	o := checkOneDigest(t, simtest.Config{Link: overland}, elections(1))
+	var leaders []string
+	for _, change := range o.notes {
+		if strings.Contains(change, string(leads)) {
+			leaders = append(leaders, change)
+		}
+	}
+	assert.Equal(t, []string{
+		"373.406182ms: n2 leads in term 1",
+		// It is cut off at 8 s, and tries in vain until it is heard again.
+		"8.413920182s: n3 leads in term 2",
+		"16.196926234s: n2 leads in term 19",
+		// Nobody hears it from 24 s on.
+		"24.348458319s: n3 leads in term 20",
+		"32.18906247s: n2 leads in term 38",
+		// It crashes at 40 s.
+		"40.335371364s: n3 leads in term 39",
+		// Each is alone from 56 s to 64 s.
+		"1m4.10898587s: n1 leads in term 57",
+		// From 72 s to 76 s n1 and n2 do not hear each other, and depose each
+		// other with the vote of n3.
+		"1m12.447624777s: n2 leads in term 58",
+		"1m13.030873429s: n1 leads in term 59",
+		"1m13.68245453s: n2 leads in term 60",
+		"1m14.105156323s: n1 leads in term 61",
+		"1m14.540725242s: n2 leads in term 62",
+		"1m15.036784978s: n1 leads in term 63",
+		"1m15.443110033s: n2 leads in term 64",
+		"1m15.799382502s: n1 leads in term 65",
+		// It stands still from 100 s to 108 s. Then what it asked meanwhile
+		// arrives.
+		"1m40.380164892s: n2 leads in term 66",
+		"1m48.04s: n1 leads in term 81",
+	}, leaders)
 }
 
 // The same with chance in it.

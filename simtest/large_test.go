@@ -43,7 +43,7 @@ func TestTenThousandConnections(t *testing.T) {
 		for i := range hosts {
 			listener, err := sim.Host(name(i)).Listen("tcp", ":7")
 			require.NoError(t, err)
-			echoes.Go(func() { echo(&echoes, listener) })
+			echoes.Go(func() { echoAll(&echoes, listener) })
 		}
 		var open, closed [2]int // bytes in use
 		for round := range 2 {
@@ -79,8 +79,8 @@ func TestTenThousandConnections(t *testing.T) {
 	})
 }
 
-// echo sends back what comes, on every connection.
-func echo(echoes *sync.WaitGroup, listener net.Listener) {
+// echoAll sends back what comes, on every connection.
+func echoAll(echoes *sync.WaitGroup, listener net.Listener) {
 	for {
 		conn, err := listener.Accept()
 		if err != nil {
