@@ -12,10 +12,12 @@ import (
 // remote host, its answer back, and the confirmation there again, which is
 // when the listener has the connection.
 type dialling struct {
-	host   *Host
-	remote netip.AddrPort
-	result chan error // gets the answer, once
-	conn   *conn      // set before a good answer
+	host    *Host
+	began   time.Duration
+	address string // as it was given
+	remote  netip.AddrPort
+	result  chan error // gets the answer, once
+	conn    *conn      // set before a good answer
 
 	// Guarded by sim.mu.
 	order     uint64 // among the host's dials
@@ -58,7 +60,7 @@ func (h *Host) dial(ctx context.Context, address string, remote netip.AddrPort, 
 func (h *Host) post(address string, remote netip.AddrPort, err error) *dialling {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	d := &dialling{host: h, remote: remote, result: make(chan error, 1)}
+	d := &dialling{host: h, began: h.sim.now(), address: address, remote: remote, result: make(chan error, 1)}
 	switch {
 	case h.sim.closed:
 		d.answerLocked(net.ErrClosed)
