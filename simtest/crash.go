@@ -132,9 +132,13 @@ func (h *Host) endsLocked() (ends []func()) {
 	return ends
 }
 
-// dialsLocked returns those who wait for the answer to a dial, in order.
+// dialsLocked returns those who wait for the answer to a dial, in order. What
+// was dialled at one instant comes in the order of the addresses; that of the
+// calls is the scheduler's.
 func (h *Host) dialsLocked() []*dialling {
-	return slices.SortedFunc(maps.Keys(h.diallings), func(a, b *dialling) int { return cmp.Compare(a.order, b.order) })
+	return slices.SortedFunc(maps.Keys(h.diallings), func(a, b *dialling) int {
+		return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.address, b.address), cmp.Compare(a.order, b.order))
+	})
 }
 
 // Pause has the host stand still, as a virtual machine does that is moved:

@@ -14,6 +14,8 @@ import (
 type dialling struct {
 	host    *Host
 	network string
+	began   time.Duration
+	address string // as it was given
 	remote  netip.AddrPort
 	result  chan error // gets the answer, once
 	conn    *conn      // set before a good answer
@@ -59,7 +61,7 @@ func (h *Host) dial(ctx context.Context, network, address string, remote netip.A
 func (h *Host) post(network, address string, remote netip.AddrPort, err error) *dialling {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	d := &dialling{host: h, network: network, remote: remote, result: make(chan error, 1)}
+	d := &dialling{host: h, network: network, began: h.sim.now(), address: address, remote: remote, result: make(chan error, 1)}
 	switch {
 	case h.sim.closed:
 		d.answerLocked(net.ErrClosed)

@@ -1,0 +1,291 @@
+package simtest_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A cluster is some electors on hosts of their own.
+type cluster struct {
+	t     *testing.T
+	sim   *simtest.Sim
+	nodes []*clusterNode
+}
+
+type clusterNode struct {
+	*simtest.Host
+	mu      sync.Mutex // guards changes
+	changes []electionChange
+}
+
+// An electionChange is what a node has become.
+type electionChange struct {
+	at   time.Duration
+	node int // from 1
+	role electorRole
+	term uint64
+}
+
+func (c electionChange) String() string {
+	return fmt.Sprintf("%v: n%d %s in term %d", c.at, c.node, c.role, c.term)
+}
+
+// startCluster starts a cluster. The seed is for the electors' patience.
+func startCluster(t *testing.T, sim *simtest.Sim, size int, seed uint64) *cluster {
+	c := &cluster{t: t, sim: sim}
+	for i := range size {
+		c.nodes = append(c.nodes, &clusterNode{Host: sim.Host(fmt.Sprint("n", i+1))})
+	}
+	for i, node := range c.nodes {
+		disk := &electorDisk{}
+		node.Run(func(ctx context.Context) error {
+			listener, err := node.Listen("tcp", ":700")
+			if err != nil {
+				return err
+			}
+			e := &elector{
+				id:       uint8(i + 1),
+				listener: listener,
+				dial:     node.DialContext,
+				clock:    node.Clock(),
+				chance:   rand.New(rand.NewPCG(seed, uint64(i+1)<<32|disk.boots)),
+				disk:     disk,
+				changed: func(role electorRole, term uint64) {
+					node.see(electionChange{sim.Elapsed(), i + 1, role, term})
+				},
+			}
+			for _, other := range c.nodes {
+				if other != node {
+					e.peers = append(e.peers, &electorPeer{address: other.Name() + ":700"})
+				}
+			}
+			return e.run(ctx)
+		})
+	}
+	return c
+}
+
+func (n *clusterNode) see(change electionChange) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes = append(n.changes, change)
+}
+
+// last returns what the node has become last.
+func (n *clusterNode) last() electionChange {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.changes) == 0 {
+		return electionChange{}
+	}
+	return n.changes[len(n.changes)-1]
+}
+
+// checkLeader checks that the nodes, but for some, have one leader of one term,
+// and returns it.
+func (c *cluster) checkLeader(without ...*clusterNode) (leader *clusterNode) {
+	c.t.Helper()
+	var states []electionChange
+	for _, node := range c.nodes {
+		if slices.Contains(without, node) {
+			continue
+		}
+		state := node.last()
+		states = append(states, state)
+		assert.Equal(c.t, states[0].term, state.term, "%v: one term", c.sim.Elapsed())
+		switch state.role {
+		case stands:
+			assert.Fail(c.t, "an election", "%v: %v", c.sim.Elapsed(), states)
+		case leads:
+			assert.Nil(c.t, leader, "%v: %v", c.sim.Elapsed(), states)
+			leader = node
+		}
+	}
+	assert.NotNil(c.t, leader, "%v: %v", c.sim.Elapsed(), states)
+	return leader
+}
+
+// checkNobodyLeads checks just that.
+func (c *cluster) checkNobodyLeads() {
+	c.t.Helper()
+	for _, node := range c.nodes {
+		assert.NotEqual(c.t, leads, node.last().role, "%v: %v", c.sim.Elapsed(), node.last())
+	}
+}
+
+// others returns the nodes but one.
+func (c *cluster) others(one *clusterNode) (others []*clusterNode) {
+	for _, node := range c.nodes {
+		if node != one {
+			others = append(others, node)
+		}
+	}
+	return others
+}
+
+// log returns what the nodes became, in order of time, and checks that no term
+// had two leaders.
+func (c *cluster) log() (log []electionChange) {
+	leaders := make(map[uint64]int)
+	for i, node := range c.nodes {
+		node.mu.Lock()
+		log = append(log, node.changes...)
+		node.mu.Unlock()
+		for _, change := range node.changes {
+			if change.role == leads {
+				assert.NotContains(c.t, leaders, change.term, "a term with two leaders, one of them n%d", i+1)
+				leaders[change.term] = i + 1
+			}
+		}
+	}
+	slices.SortStableFunc(log, func(a, b electionChange) int { return cmp.Compare(a.at, b.at) })
+	return log
+}
+
+// bound is within what time a cluster whose nodes reach each other has a
+// leader, whatever was before.
+const bound = 4 * time.Second
+
+// elections is a cluster of three to which one thing after another happens,
+// mostly to the one that leads. It lasts two minutes.
+func elections(seed uint64) simulation {
+	return func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		c := startCluster(t, sim, 3, seed)
+		var leader, follower *clusterNode // as of the last check
+		find := func(without ...*clusterNode) func() {
+			return func() {
+				if found := c.checkLeader(without...); found != nil {
+					leader, follower = found, c.others(found)[0]
+				}
+			}
+		}
+		var gone *clusterNode
+		steps := []func(){
+			find(),
+			// The leader is cut off, and deposed without its knowledge.
+			func() { gone = leader; sim.Partition([]string{leader.Name()}) },
+			func() { find(gone)(); assert.NotEqual(t, leads, gone.last().role, "it has noticed") },
+			func() { sim.Heal() },
+			find(),
+			// The leader hears the others, and they do not hear it.
+			func() {
+				gone = leader
+				sim.PartitionOneWay([]string{leader.Name()}, []string{c.others(leader)[0].Name(), c.others(leader)[1].Name()})
+			},
+			func() { find(gone)() },
+			func() { sim.Heal(gone.Name()) },
+			find(),
+			// The leader crashes, and comes back.
+			func() { gone = leader; leader.Crash() },
+			func() { find(gone)() },
+			func() { gone.Restart() },
+			find(),
+			// Each is alone: nobody leads.
+			func() { sim.Partition([]string{"n1"}, []string{"n2"}, []string{"n3"}) },
+			c.checkNobodyLeads,
+			func() { sim.Heal() },
+			find(),
+			// Between the leader and one other everything waits.
+			func() { sim.Hold(leader.Name(), follower.Name()) },
+			func() { sim.Release(leader.Name(), follower.Name()) },
+			find(),
+			// Connections break, and are made again: that is no reason to
+			// depose anyone.
+			func() { sim.Reset(leader.Name(), follower.Name()) },
+			func() { was := leader.last(); find()(); assert.Equal(t, was, leader.last()) },
+			// A follower crashes and is back at once.
+			func() { follower.Crash(); follower.Restart() },
+			find(),
+			// The leader stands still, and then goes on as if it still led.
+			func() { gone = leader; leader.Pause() },
+			func() { find(gone)() },
+			func() { gone.Resume() },
+			find(),
+		}
+		for i, step := range steps {
+			sim.At(time.Duration(i+1)*bound, step)
+		}
+		time.Sleep(time.Duration(len(steps)+1) * bound)
+		sim.Settle()
+		for _, change := range c.log() {
+			note("%v", change)
+		}
+	}
+}
+
+var overland = slownet.Link{Latency: 10 * ms}
+
+// A cluster elects the same leaders at the same instants every time.
+func TestContractElection(t *testing.T) {
+	o := checkOneDigest(t, simtest.Config{Link: overland}, elections(1))
+	var leaders []string
+	for _, change := range o.notes {
+		if strings.Contains(change, string(leads)) {
+			leaders = append(leaders, change)
+		}
+	}
+	assert.Equal(t, []string{
+		"373.406182ms: n2 leads in term 1",
+		// It is cut off at 8 s, and tries in vain until it is heard again.
+		"8.413920182s: n3 leads in term 2",
+		"16.196926234s: n2 leads in term 19",
+		// Nobody hears it from 24 s on.
+		"24.348458319s: n3 leads in term 20",
+		"32.18906247s: n2 leads in term 38",
+		// It crashes at 40 s.
+		"40.335371364s: n3 leads in term 39",
+		// Each is alone from 56 s to 64 s.
+		"1m4.10898587s: n1 leads in term 57",
+		// From 72 s to 76 s n1 and n2 do not hear each other, and depose each
+		// other with the vote of n3.
+		"1m12.447624777s: n2 leads in term 58",
+		"1m13.030873429s: n1 leads in term 59",
+		"1m13.68245453s: n2 leads in term 60",
+		"1m14.105156323s: n1 leads in term 61",
+		"1m14.540725242s: n2 leads in term 62",
+		"1m15.036784978s: n1 leads in term 63",
+		"1m15.443110033s: n2 leads in term 64",
+		"1m15.799382502s: n1 leads in term 65",
+		// It stands still from 100 s to 108 s. Then what it asked meanwhile
+		// arrives.
+		"1m40.380164892s: n2 leads in term 66",
+		"1m48.04s: n1 leads in term 81",
+	}, leaders)
+}
+
+// The same with chance in it.
+func TestContractElectionByChance(t *testing.T) {
+	link := overland
+	link.Jitter.Deviation, link.Loss.Random = 5*ms, 0.01
+	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, elections(2))
+}
+
+// Where nothing but ties is left to the seed, every seed has an order of its
+// own.
+func TestSeedsElection(t *testing.T) {
+	checkSeeds(t, simtest.Config{Link: overland}, elections(1))
+}
+
+// With many a patience of the electors there is never more than one leader in a
+// term, and always one in time.
+func TestElectionsOfManyClusters(t *testing.T) {
+	runs := 50
+	if testing.Short() {
+		runs = 5
+	}
+	for seed := range uint64(runs) {
+		runOnce(t, simtest.Config{Seed: seed, Link: overland}, elections(seed))
+	}
+}

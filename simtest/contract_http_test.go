@@ -1,0 +1,80 @@
+package simtest_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// lockStep is 20 clients, each on a host of its own, that ask one server for
+// something at the same instants. One half keeps its connections, the other
+// makes a new one each time.
+func lockStep(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+	listener, err := sim.Host("server").Listen("tcp", ":80")
+	require.NoError(t, err)
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			assert.NoError(t, err)
+			note("%s from %s: %d bytes", r.URL.Path, r.RemoteAddr, len(body))
+			time.Sleep(time.Duration(len(body)%3) * ms)
+			_, _ = fmt.Fprintf(w, "%s has %s", r.URL.Path, body)
+		})}
+	var background sync.WaitGroup
+	background.Go(func() { assert.ErrorIs(t, server.Serve(listener), net.ErrClosed) })
+	t.Cleanup(background.Wait)
+
+	var clients sync.WaitGroup
+	for i := range 20 {
+		host := sim.Host(fmt.Sprint("client", i))
+		clients.Go(func() {
+			transport := &http.Transport{DialContext: host.DialContext, DisableKeepAlives: i%2 == 1}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+			for round := range 5 {
+				body := strings.Repeat("x", 10*i)
+				response, err := client.Post(fmt.Sprintf("http://server/%d/%d", i, round), "text/plain", strings.NewReader(body))
+				if !assert.NoError(t, err) {
+					return
+				}
+				answer, err := io.ReadAll(response.Body)
+				assert.NoError(t, err)
+				assert.NoError(t, response.Body.Close())
+				assert.Equal(t, fmt.Sprintf("/%d/%d has %s", i, round, body), string(answer))
+				time.Sleep(time.Duration(round+1)*time.Second - sim.Elapsed())
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// Twenty net/http clients and their server are one and the same program every
+// time.
+func TestContractHTTP(t *testing.T) {
+	link := slownet.Link{Latency: 5 * ms, Rate: 10 * slownet.Mbps}
+	checkOneDigest(t, simtest.Config{Link: link}, lockStep)
+}
+
+// The same with chance in it: the ties of every instant are drawn, and every
+// piece has a delay of its own.
+func TestContractHTTPByChance(t *testing.T) {
+	link := slownet.Link{Latency: 5 * ms, Jitter: slownet.Jitter{Deviation: 3 * ms}, Loss: slownet.Loss{Random: 0.02}}
+	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, lockStep)
+}
+
+// Where nothing but ties is left to the seed, every seed has an order of its
+// own.
+func TestSeedsHTTP(t *testing.T) {
+	checkSeeds(t, simtest.Config{Link: slownet.Link{Latency: 5 * ms}}, lockStep)
+}

@@ -1,0 +1,163 @@
+package simtest_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// The contract tests run whole programs again and again and take nothing but
+// the same trace. Two variables of the environment are for the full run:
+//
+//   - SIMTEST_CONTRACT_RUNS is how many bubbles there are of each program, for
+//     each number of processors. Every day it is 10.
+//   - SIMTEST_CONTRACT_FILE names a file that outlives the process. The first
+//     process writes into it what it has found, and every other must find the
+//     same: that is how a run with -race is compared with one without.
+
+// A simulation is a program to be run in a simulation. It may note what it sees,
+// where its order is certain, for comparison.
+type simulation func(t *testing.T, sim *simtest.Sim, note func(format string, args ...any))
+
+// An outcome is what two runs must have in common.
+type outcome struct {
+	digest string   // of the trace, to the very end of the simulation
+	events int64    // in the trace
+	notes  []string // by the simulation
+}
+
+// runOnce runs a simulation.
+func runOnce(t *testing.T, cfg simtest.Config, f simulation) (o outcome) {
+	t.Helper()
+	var mu sync.Mutex
+	var trace *simtest.Trace
+	cfg.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		trace = sim.Trace()
+		f(t, sim, func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			o.notes = append(o.notes, fmt.Sprintf(format, args...))
+		})
+	})
+	o.digest, o.events = trace.Digest(), trace.Len()
+	return o
+}
+
+// processors are the numbers of them that runs are made with.
+var processors = []int{1, 2, 4}
+
+// onProcessors calls f with each number of processors in turn.
+func onProcessors(f func(n int)) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, n := range processors {
+		runtime.GOMAXPROCS(n)
+		f(n)
+	}
+}
+
+// contractRuns returns how many bubbles there are to be of each program and
+// number of processors.
+func contractRuns(t *testing.T) int {
+	t.Helper()
+	if text := os.Getenv("SIMTEST_CONTRACT_RUNS"); text != "" {
+		runs, err := strconv.Atoi(text)
+		require.NoError(t, err, "SIMTEST_CONTRACT_RUNS is a number")
+		return runs
+	}
+	if testing.Short() {
+		return 2
+	}
+	return 10
+}
+
+// checkOneDigest runs a simulation many times and checks that all runs are one.
+func checkOneDigest(t *testing.T, cfg simtest.Config, f simulation) outcome {
+	t.Helper()
+	first := runOnce(t, cfg, f)
+	require.NotZero(t, first.events)
+	runs := 0
+	onProcessors(func(n int) {
+		for range contractRuns(t) {
+			require.Equal(t, first, runOnce(t, cfg, f), "run %d, with %d processors", runs, n)
+			runs++
+		}
+	})
+	t.Logf("%d runs, one digest of %d events: %s", runs, first.events, first.digest)
+	checkOtherProcesses(t, first)
+	return first
+}
+
+// checkOtherProcesses checks that other processes have found the same.
+func checkOtherProcesses(t *testing.T, o outcome) {
+	t.Helper()
+	path := os.Getenv("SIMTEST_CONTRACT_FILE")
+	if path == "" {
+		return
+	}
+	notes := sha256.Sum256([]byte(strings.Join(o.notes, "\n")))
+	line := fmt.Sprintf("%s: %d events, %s, notes %x", t.Name(), o.events, o.digest, notes[:8])
+	text, err := os.ReadFile(path)
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	for known := range strings.Lines(string(text)) {
+		if strings.HasPrefix(known, t.Name()+": ") {
+			assert.Equal(t, strings.TrimSpace(known), line, "what another process found")
+			return
+		}
+	}
+	require.NoError(t, os.WriteFile(path, append(text, line+"\n"...), 0o600))
+}
+
+// checkSeeds runs a simulation with many seeds, and checks that each gives an
+// order of its own and keeps to it.
+func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
+	t.Helper()
+	seeds := 50
+	if (raceEnabled || testing.Short()) && os.Getenv("SIMTEST_CONTRACT_RUNS") == "" {
+		seeds = 10
+	}
+	t.Setenv("SIMTEST_SEED", "") // would make one of all
+	digests, orders := make(map[string]uint64), make(map[string]uint64)
+	for cfg.Seed = range uint64(seeds) {
+		var first outcome
+		var firstOrder string
+		onProcessors(func(n int) {
+			o, order := runInOrder(t, cfg, f)
+			if n == processors[0] {
+				first, firstOrder = o, order
+				return
+			}
+			require.Equal(t, first, o, "seed %d, with %d processors", cfg.Seed, n)
+			require.Equal(t, firstOrder, order, "seed %d, with %d processors", cfg.Seed, n)
+		})
+		other, found := digests[first.digest]
+		require.False(t, found, "seeds %d and %d give one digest", cfg.Seed, other)
+		other, found = orders[firstOrder]
+		require.False(t, found, "seeds %d and %d give one order", cfg.Seed, other)
+		digests[first.digest], orders[firstOrder] = cfg.Seed, cfg.Seed
+	}
+}
+
+// runInOrder runs a simulation and also returns its order: what happened after
+// what, whenever that was.
+func runInOrder(t *testing.T, cfg simtest.Config, f simulation) (o outcome, order string) {
+	t.Helper()
+	hash := sha256.New()
+	cfg.Trace = func(e simtest.Event) {
+		e.At = 0
+		fmt.Fprintln(hash, e)
+	}
+	o = runOnce(t, cfg, f)
+	return o, fmt.Sprintf("%x", hash.Sum(nil))
+}
