@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
@@ -114,12 +113,8 @@ func TestBidirectionalStreaming(t *testing.T) {
 // matters.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
-		// With windows of a fixed size the two ends do not measure the path,
-		// and nothing but the answers is on the link.
-		const window = 1 << 20
-		serve(t, sim, grpc.StaticStreamWindowSize(window), grpc.StaticConnWindowSize(window))
-		client := dial(t, sim, grpc.WithStaticStreamWindowSize(window), grpc.WithStaticConnWindowSize(window))
-		stream, err := client.FullDuplexCall(t.Context())
+		serve(t, sim)
+		stream, err := dial(t, sim).FullDuplexCall(t.Context())
 		require.NoError(t, err)
 		echo := func(size int) time.Duration {
 			start := sim.Elapsed()

@@ -21,15 +21,18 @@ const (
 	roundTrip = 2 * oneWay
 )
 
-// scenario runs f on two hosts, "client" and "server", a slow link apart.
+// scenario runs f on two hosts, "client" and "server", a slow link apart: with
+// several seeds, and with each twice, to see that both runs are the same.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("client", "server", slownet.Link{Latency: oneWay})
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay})
-		sim.Host("client")
-		f(t, sim)
-	})
+	for seed := range uint64(3) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: slownet.Link{Latency: oneWay}},
+			func(t *testing.T, sim *simtest.Sim) {
+				sim.Host("client")
+				sim.Host("server")
+				f(t, sim)
+			})
+	}
 }
 
 // serve starts an http.Server on port 80 of the host "server".

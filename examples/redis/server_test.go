@@ -1,9 +1,12 @@
 package redis
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/redcon"
@@ -14,9 +17,11 @@ import (
 // A store is a small Redis: it knows PING, GET, SET and INCR, and no HELLO, as
 // servers before Redis 6 do not.
 type store struct {
+	sim *simtest.Sim
+
 	mu       sync.Mutex
 	values   map[string]string
-	commands []string // all that have arrived
+	arrivals map[string][]time.Duration // of commands, by their name
 }
 
 // serve starts a store on port 6379 of the host "server".
@@ -24,7 +29,7 @@ func serve(t *testing.T, sim *simtest.Sim) *store {
 	t.Helper()
 	listener, err := sim.Host("server").Listen("tcp", ":6379")
 	require.NoError(t, err)
-	s := &store{values: make(map[string]string)}
+	s := &store{sim: sim, values: make(map[string]string), arrivals: make(map[string][]time.Duration)}
 	go func() { _ = redcon.Serve(listener, s.handle, nil, nil) }()
 	t.Cleanup(func() { _ = listener.Close() })
 	return s
@@ -34,37 +39,32 @@ func serve(t *testing.T, sim *simtest.Sim) *store {
 func (s *store) handle(conn redcon.Conn, command redcon.Command) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var words []string
-	for _, word := range command.Args {
-		words = append(words, string(word))
-	}
-	s.commands = append(s.commands, strings.Join(words, " "))
-	switch name := strings.ToUpper(words[0]); {
-	case name == "PING":
+	name, args := strings.ToUpper(string(command.Args[0])), command.Args[1:]
+	s.arrivals[name] = append(s.arrivals[name], s.sim.Elapsed())
+	switch {
+	case name == "PING" && len(args) == 0:
 		conn.WriteString("PONG")
-	case name == "SET" && len(words) == 3:
-		s.values[words[1]] = words[2]
+	case name == "SET" && len(args) == 2:
+		s.values[string(args[0])] = string(args[1])
 		conn.WriteString("OK")
-	case name == "GET" && len(words) == 2:
-		if value, ok := s.values[words[1]]; ok {
+	case name == "GET" && len(args) == 1:
+		if value, ok := s.values[string(args[0])]; ok {
 			conn.WriteBulkString(value)
 		} else {
 			conn.WriteNull()
 		}
+	case name == "INCR" && len(args) == 1:
+		count, _ := strconv.Atoi(s.values[string(args[0])])
+		s.values[string(args[0])] = strconv.Itoa(count + 1)
+		conn.WriteInt(count + 1)
 	default:
-		conn.WriteError("ERR unknown command '" + words[0] + "'")
+		conn.WriteError("ERR unknown command '" + name + "'")
 	}
 }
 
-// seen returns the commands that have arrived, without those with which a
-// client introduces itself.
-func (s *store) seen() (commands []string) {
+// when returns when commands of that name have arrived.
+func (s *store) when(name string) []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, command := range s.commands {
-		if !strings.HasPrefix(strings.ToUpper(command), "HELLO") {
-			commands = append(commands, command)
-		}
-	}
-	return commands
+	return slices.Clone(s.arrivals[name])
 }
