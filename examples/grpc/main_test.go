@@ -34,7 +34,7 @@ const (
 // several seeds.
 //
 // The times are the same in every run. The bytes are too, but not the pieces
-// that they are sent in, so [simtest.CheckDeterminism] would complain: gRPC's
+// that they are sent in, so [simtest.CheckDeterminism] complains: gRPC's
 // writer races its callers for what goes into one write.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()

@@ -29,8 +29,8 @@ const (
 // scenario runs f on two hosts, "client" and "server", a slow link apart, with
 // several seeds.
 //
-// The times are the same in every run; the bytes are not, so
-// [simtest.CheckDeterminism] would complain. The goroutines of net/http's HTTP/2
+// The times are the same in every run; the bytes are not always, so
+// [simtest.CheckDeterminism] complains now and then. The goroutines of HTTP/2
 // that read, handle and write race for what comes first at one instant, and for
 // what is together in a record of TLS.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
