@@ -1,0 +1,139 @@
+package grpc
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// partition cuts the two hosts off from each other.
+func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
+
+// retransmission is how long after a first attempt TCP makes the nth to send
+// something that is lost. It waits a round trip, which it has measured, then
+// twice as long, and so on.
+func retransmission(n int) time.Duration { return (1<<n - 1) * roundTrip }
+
+// A client that sends a ping when it has heard nothing for ten seconds, and
+// waits three for the answer, knows after thirteen seconds that the server is
+// not there. A call without a deadline would wait for ever otherwise.
+func TestPartitionAndKeepAlive(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		service := serve(t, sim)
+		client := dial(t, sim, grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}))
+		_, err := call(t.Context(), client)
+		require.NoError(t, err)
+		heard := sim.Elapsed()
+
+		service.set(func(ctx context.Context) { <-ctx.Done() })
+		sim.At(heard+5*time.Second, func() { partition(sim) })
+		_, err = call(t.Context(), client)
+		assert.Equal(t, codes.Unavailable, status.Code(err))
+		assert.ErrorContains(t, err, "keepalive ping failed to receive ACK within timeout")
+		assert.Equal(t, heard+10*time.Second+3*time.Second, sim.Elapsed())
+
+		// A call that waits for the server to be there connects: at once, then
+		// after 1 s, 3 s and 7 s, which is the first time after the partition.
+		service.set(nil)
+		sim.At(sim.Elapsed()+5*time.Second, func() { sim.Heal() })
+		took, err := call(t.Context(), client, grpc.WaitForReady(true))
+		assert.NoError(t, err)
+		assert.Equal(t, 7*time.Second+connecting+roundTrip, took)
+	})
+}
+
+// A client that cannot connect gives each attempt twenty seconds. A call that
+// does not wait for the server fails with the first.
+func TestPartitionWhileConnecting(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim)
+		client := dial(t, sim)
+		partition(sim)
+		took, err := call(t.Context(), client)
+		assert.Equal(t, codes.Unavailable, status.Code(err))
+		assert.Equal(t, 20*time.Second, took)
+	})
+}
+
+// The deadline of a call holds in a partition as everywhere. The connection
+// stays, and works again when TCP next sends what was lost: after 0.2 s, 0.6 s,
+// 1.4 s and 3 s.
+func TestPartitionAndDeadline(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim)
+		client := dial(t, sim)
+		_, err := call(t.Context(), client)
+		require.NoError(t, err)
+
+		partition(sim)
+		start := sim.Elapsed()
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		took, err := call(ctx, client)
+		assert.Equal(t, codes.DeadlineExceeded, status.Code(err))
+		assert.Equal(t, 2500*time.Millisecond, took)
+
+		sim.Heal()
+		_, err = call(t.Context(), client)
+		assert.NoError(t, err)
+		assert.Equal(t, retransmission(4)+roundTrip, sim.Elapsed()-start)
+	})
+}
+
+// A stream outlives a partition: its messages come late, and none is lost.
+func TestPartitionOfAStream(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim)
+		request := &testgrpc.StreamingOutputCallRequest{}
+		for range 5 {
+			request.ResponseParameters = append(request.ResponseParameters,
+				&testgrpc.ResponseParameters{Size: 10, IntervalUs: int32(time.Second / time.Microsecond)})
+		}
+		stream, err := dial(t, sim).StreamingOutputCall(t.Context(), request)
+		require.NoError(t, err)
+		start := connecting + oneWay // when the request is at the server
+		sim.At(start+1500*time.Millisecond, func() { partition(sim) })
+		sim.At(start+4500*time.Millisecond, func() { sim.Heal() })
+		var arrived []time.Duration
+		for range 5 {
+			_, err := stream.Recv()
+			require.NoError(t, err)
+			arrived = append(arrived, sim.Elapsed()-start-oneWay)
+		}
+		// The second message is lost and sent again after 0.2 s, 0.6 s, 1.4 s
+		// and 3 s. The third and fourth wait behind it.
+		late := 2*time.Second + retransmission(4)
+		assert.Equal(t, []time.Duration{time.Second, late, late, late, 5 * time.Second}, arrived)
+	})
+}
+
+// A server looks after its clients in the same way: a call of one that is gone
+// ends.
+func TestServersKeepAlive(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		service := serve(t, sim, grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}))
+		ended := make(chan time.Duration, 1)
+		begun := make(chan time.Duration, 1)
+		service.set(func(ctx context.Context) {
+			begun <- sim.Elapsed()
+			<-ctx.Done()
+			ended <- sim.Elapsed()
+		})
+		client := dial(t, sim)
+		sim.At(5*time.Second, func() { partition(sim) })
+		go func() { _, _ = call(t.Context(), client) }()
+		heard := <-begun
+		assert.Equal(t, connecting+oneWay, heard)
+		assert.Equal(t, heard+10*time.Second+3*time.Second, <-ended)
+	})
+}

@@ -1,0 +1,191 @@
+package http1
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// partition cuts the two hosts off from each other.
+func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
+
+// retransmission is how long after a first attempt TCP makes the nth to send
+// something that is lost. It waits a round trip, which it has measured, then
+// twice as long, and so on.
+func retransmission(n int) time.Duration { return (1<<n - 1) * roundTrip }
+
+// A request that is lost in a partition is sent again after 0.2 s, 0.6 s, 1.4 s
+// and 3 s. The partition heals after two seconds, so the last of those gets
+// through.
+func TestPartitionThatHeals(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
+		client := newClient(t, sim.Host("client"))
+		_, _ = get(t, client, "http://server/")
+
+		partition(sim)
+		sim.At(sim.Elapsed()+2*time.Second, func() { sim.Heal() })
+		_, took := get(t, client, "http://server/")
+		assert.Equal(t, 3*time.Second, retransmission(4))
+		assert.Equal(t, retransmission(4)+roundTrip, took)
+
+		_, took = get(t, client, "http://server/")
+		assert.Equal(t, roundTrip, took, "on the same connection")
+	})
+}
+
+// A partition that comes and goes while nobody speaks is not noticed.
+func TestPartitionWhileIdle(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
+		client := newClient(t, sim.Host("client"))
+		_, _ = get(t, client, "http://server/")
+		partition(sim)
+		time.Sleep(time.Hour)
+		sim.Heal()
+		_, took := get(t, client, "http://server/")
+		assert.Equal(t, roundTrip, took)
+	})
+}
+
+// An answer that is lost is sent again by the server, while the client's way to
+// it works all the time.
+func TestPartitionOfTheAnswer(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				time.Sleep(time.Second)
+			}
+			hello(w, r)
+		})})
+		client := newClient(t, sim.Host("client"))
+		_, _ = get(t, client, "http://server/")
+
+		start := sim.Elapsed()
+		sim.At(start+500*time.Millisecond, func() { sim.PartitionOneWay([]string{"server"}, []string{"client"}) })
+		sim.At(start+2*time.Second, func() { sim.Heal() })
+		// It is sent 1.1 s after the start, then after 0.2 s, 0.6 s and 1.4 s.
+		_, took := get(t, client, "http://server/slow")
+		assert.Equal(t, oneWay+time.Second+retransmission(3)+oneWay, took)
+	})
+}
+
+// A client that waits for five seconds waits five seconds. What it has asked is
+// under way nevertheless: TCP sends it again until the partition has healed, and
+// the server gets a request that nobody waits for.
+func TestPartitionAndClientTimeout(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		var mu sync.Mutex
+		var asked []time.Duration
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			asked = append(asked, sim.Elapsed())
+			mu.Unlock()
+			hello(w, r)
+		})})
+		client := newClient(t, sim.Host("client"))
+		client.Timeout = 5 * time.Second
+		_, _ = get(t, client, "http://server/")
+
+		partition(sim)
+		start := sim.Elapsed()
+		_, err := client.Get("http://server/")
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, 5*time.Second, sim.Elapsed()-start)
+
+		// The client has closed the connection. It connects anew.
+		sim.Heal()
+		_, took := get(t, client, "http://server/")
+		assert.Equal(t, 2*roundTrip, took)
+
+		time.Sleep(10 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		assert.Equal(t, []time.Duration{
+			roundTrip + oneWay,
+			start + 5*time.Second + roundTrip + oneWay,
+			start + retransmission(5) + oneWay, // 6.2 s
+		}, asked)
+	})
+}
+
+// A client that connects tries after 1 s, 3 s, 7 s and so on.
+func TestPartitionWhileConnecting(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
+		client := newClient(t, sim.Host("client"))
+
+		partition(sim)
+		sim.At(5*time.Second, func() { sim.Heal() })
+		_, took := get(t, client, "http://server/")
+		assert.Equal(t, 7*time.Second+2*roundTrip, took)
+		client.CloseIdleConnections()
+
+		// One that does not heal makes it give up after 127 s, as Linux does.
+		partition(sim)
+		start := sim.Elapsed()
+		_, err := client.Get("http://server/")
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, 127*time.Second, sim.Elapsed()-start)
+	})
+}
+
+// The server closes an idle connection while nothing reaches the client, who
+// learns of it when TCP next sends the good-bye: three seconds late. A request
+// that crosses it is sent again on a new connection.
+func TestPartitionHidesIdleTimeout(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello), IdleTimeout: 10 * time.Second})
+		client := newClient(t, sim.Host("client"))
+		_, _ = get(t, client, "http://server/")
+		closes := sim.Elapsed() - oneWay + 10*time.Second
+
+		partition(sim)
+		sim.At(closes+2*time.Second, func() { sim.Heal() })
+		time.Sleep(closes + retransmission(4) - sim.Elapsed() + oneWay/2)
+		_, took := get(t, client, "http://server/")
+		assert.Equal(t, oneWay/2+2*roundTrip, took)
+	})
+}
+
+// A body that is cut off in the middle goes on when the partition has healed.
+func TestPartitionInBody(t *testing.T) {
+	scenario(t, func(t *testing.T, sim *simtest.Sim) {
+		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for range 5 {
+				time.Sleep(time.Second)
+				_, _ = io.WriteString(w, "x")
+				_ = http.NewResponseController(w).Flush()
+			}
+		})})
+		start := 2*roundTrip - oneWay // when the request is at the server
+		sim.At(start+2500*time.Millisecond, func() { partition(sim) })
+		sim.At(start+3500*time.Millisecond, func() { sim.Heal() })
+		response, err := newClient(t, sim.Host("client")).Get("http://server/")
+		require.NoError(t, err)
+		var arrived []time.Duration
+		for one := make([]byte, 1); ; {
+			if _, err := io.ReadFull(response.Body, one); err != nil {
+				break
+			}
+			arrived = append(arrived, sim.Elapsed()-start-oneWay)
+		}
+		assert.NoError(t, response.Body.Close())
+		assert.Equal(t, []time.Duration{
+			time.Second,
+			2 * time.Second,
+			3*time.Second + retransmission(2), // 0.6 s
+			4 * time.Second,
+			5 * time.Second,
+		}, arrived)
+	})
+}
