@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -55,6 +56,19 @@ func (s *Sim) setLinkLocked(from, to string, link slownet.Link) {
 	r.link, r.own = link, true
 	r.version++
 	s.faultLocked("link", from, to)
+	if h := s.hosts[from]; h != nil {
+		h.queueChangedLocked(r)
+	}
+}
+
+// queueChangedLocked wakes those who wait for room in a link's queue, for there
+// may be some now.
+func (h *Host) queueChangedLocked(r *route) {
+	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+		if c.route == r && c.writers > 0 {
+			h.sim.callAtLocked(h.sim.now(), h, c.writable.Broadcast)
+		}
+	}
 }
 
 func (s *Sim) routeLocked(from, to string) *route {
