@@ -187,6 +187,8 @@ func (c *conn) resetPeerLocked() {
 	} else if c.reachesLocked(c.route, c.peer) { // the host's answer, not the connection's
 		c.updateLocked()
 		c.arriveAtLocked(c.flow.Send(c.sim.now(), 0).Arrive, event{do: reset.do})
+	} else {
+		c.peer.unansweredLocked() // and sends again what called for the answer
 	}
 }
 

@@ -1,9 +1,12 @@
 package simtest_test
 
 import (
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet"
@@ -20,5 +23,20 @@ func TestQueueThatGrows(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, 10000, n)
 		assert.Equal(t, 500*ms, sim.Elapsed())
+	})
+}
+
+// The reset with which a host answers that knows nothing of a connection can be
+// lost. Whoever called for it sends again, and is told then.
+func TestAnswerOfARestartedHostIsLost(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, _ := connected(t, sim)
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		sim.Host("b").Restart()
+		_, err := conn.Write([]byte("is anybody there?"))
+		require.NoError(t, err)
+		sim.At(10*time.Second, func() { sim.Heal() })
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
 }
