@@ -1,6 +1,8 @@
 package simtest_test
 
 import (
+	"io"
+	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -39,4 +41,35 @@ func TestAnswerOfARestartedHostIsLost(t *testing.T) {
 		_, err = conn.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
+}
+
+// What a host has sent while it was paused leaves in that order, and before what
+// it sends when it goes on.
+func TestOrderOfAPausedHost(t *testing.T) {
+	for seed := range uint64(20) {
+		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			conn, peer := connected(t, sim)
+			write := func(c net.Conn, text string) {
+				_, err := io.WriteString(c, text)
+				assert.NoError(t, err)
+			}
+			sim.Host("a").Pause()
+			write(peer, "5")
+			for _, text := range []string{"1", "2", "3", "4"} {
+				time.Sleep(time.Second)
+				write(conn, text)
+			}
+			go func() {
+				answer := make([]byte, 1)
+				_, err := io.ReadFull(conn, answer) // the first thing it sees when it goes on
+				assert.NoError(t, err)
+				write(conn, string(answer))
+			}()
+			sim.Host("a").Resume()
+			text := make([]byte, 5)
+			_, err := io.ReadFull(peer, text)
+			assert.NoError(t, err)
+			assert.Equal(t, "12345", string(text), "seed %d", seed)
+		})
+	}
 }

@@ -165,9 +165,23 @@ func (h *Host) Resume() {
 }
 
 func (h *Host) resumeLocked() {
-	parked := h.parked
-	h.paused, h.parked = false, nil
-	for _, e := range parked {
-		h.sim.scheduleLocked(h.sim.now(), e)
+	h.paused = false
+	if len(h.parked) > 0 && !h.catchingUp {
+		h.catchingUp = true
+		h.sim.callAtLocked(h.sim.now(), nil, h.catchUpLocked)
+	}
+}
+
+// catchUpLocked has the next thing happen that a host has missed. Until it has
+// caught up, what comes waits behind that, so that nothing overtakes.
+func (h *Host) catchUpLocked() {
+	next := h.parked[0]
+	h.parked[0] = event{}
+	h.parked = h.parked[1:]
+	h.sim.happenNowLocked(&next)
+	if h.catchingUp = len(h.parked) > 0; h.catchingUp {
+		h.sim.callAtLocked(h.sim.now(), nil, h.catchUpLocked)
+	} else {
+		h.parked = nil
 	}
 }

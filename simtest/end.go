@@ -20,7 +20,7 @@ func (s *Sim) closeAll() {
 	s.mu.Lock()
 	var ends []func()
 	for _, h := range s.ordered {
-		h.paused = false
+		h.paused, h.catchingUp, h.parked = false, false, nil
 		for _, p := range h.programs {
 			if p.stop != nil {
 				ends = append(ends, func() { p.stop(ErrEnded) })

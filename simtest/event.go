@@ -28,10 +28,15 @@ const (
 
 // happenLocked makes an event happen.
 func (s *Sim) happenLocked(e *event) {
-	if e.host != nil && e.host.paused {
-		e.host.parked = append(e.host.parked, *e)
+	if h := e.host; h != nil && (h.paused || h.catchingUp) {
+		h.parked = append(h.parked, *e)
 		return
 	}
+	s.happenNowLocked(e)
+}
+
+// happenNowLocked makes an event happen, even on a host that is not itself.
+func (s *Sim) happenNowLocked(e *event) {
 	switch e.what {
 	case calling:
 		e.do()

@@ -21,22 +21,23 @@ type Host struct {
 	random *rand.Rand
 
 	// Guarded by sim.mu.
-	listeners map[netip.AddrPort]*listener
-	sockets   map[netip.AddrPort]*packetConn
-	conns     map[*conn]struct{}     // all that are not closed
-	diallings map[*dialling]struct{} // those that wait for an answer
-	ports     map[portPair]struct{}  // those that connections have
-	dials     uint64                 // counts calls of DialContext
-	dialled   uint64                 // numbers connections, as their dials are collected
-	bound     uint64                 // numbers sockets
-	lastPort  uint16                 // the last local port that was given to a dial
-	lastBound uint16                 // the last port that was given to a listener or socket
-	programs  []*program             // that Run was given
-	down      bool                   // it has crashed
-	skew      time.Duration          // of its clock
-	paused    bool
-	parked    []event // what has happened to it while it was paused
-	line      line    // of what is done to it
+	listeners  map[netip.AddrPort]*listener
+	sockets    map[netip.AddrPort]*packetConn
+	conns      map[*conn]struct{}     // all that are not closed
+	diallings  map[*dialling]struct{} // those that wait for an answer
+	ports      map[portPair]struct{}  // those that connections have
+	dials      uint64                 // counts calls of DialContext
+	dialled    uint64                 // numbers connections, as their dials are collected
+	bound      uint64                 // numbers sockets
+	lastPort   uint16                 // the last local port that was given to a dial
+	lastBound  uint16                 // the last port that was given to a listener or socket
+	programs   []*program             // that Run was given
+	down       bool                   // it has crashed
+	skew       time.Duration          // of its clock
+	paused     bool
+	parked     []event // what has happened to it while it was paused
+	catchingUp bool    // it is not any more, and parked happens, a thing at a time
+	line       line    // of what is done to it
 }
 
 // The ports that are given out, to dials and to listeners on port 0: Linux's
