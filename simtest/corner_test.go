@@ -3,6 +3,7 @@ package simtest_test
 import (
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -72,4 +73,23 @@ func TestOrderOfAPausedHost(t *testing.T) {
 			assert.Equal(t, "12345", string(text), "seed %d", seed)
 		})
 	}
+}
+
+// Dials of one instant that a crash ends are told so in one order.
+func TestOrderOfDialsAtACrash(t *testing.T) {
+	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		sim.Host("b")
+		host := sim.Host("a")
+		var dials sync.WaitGroup
+		for _, address := range []string{"b:1", "b:2", "b:3", "b:4", "b:5"} {
+			dials.Go(func() {
+				_, err := host.Dial("tcp", address)
+				note("%s %v", address, err)
+			})
+		}
+		time.Sleep(ms)
+		host.Crash()
+		dials.Wait()
+	})
 }
