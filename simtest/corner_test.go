@@ -3,6 +3,7 @@ package simtest_test
 import (
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
@@ -91,5 +92,22 @@ func TestOrderOfDialsAtACrash(t *testing.T) {
 		time.Sleep(ms)
 		host.Crash()
 		dials.Wait()
+	})
+}
+
+// A reset ends connections of which only the dialler knows so far.
+func TestResetBeforeTheAccept(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "b:1")
+		require.NoError(t, err)
+		sim.Reset("a", "b")
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		require.NoError(t, listener.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(time.Minute)))
+		_, err = listener.Accept()
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "there is none")
 	})
 }

@@ -129,6 +129,8 @@ func (l *listener) isFullLocked() bool { return len(l.ready) >= backlog }
 // queued for Accept.
 func (l *listener) confirmedLocked(c *conn) {
 	switch {
+	case c.reset: // by Sim.Reset, meanwhile
+		return
 	case l.host.down:
 		c.crashed, c.closed = true, true
 		c.peer.unansweredLocked()

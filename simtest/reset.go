@@ -20,6 +20,7 @@ func (s *Sim) Reset(a, b string) {
 			for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
 				if other := c.peer.host.name; other == a && h.name == b || other == b && h.name == a {
 					c.breakLocked()
+					c.peer.breakUnopenedLocked()
 				}
 			}
 		}
@@ -45,6 +46,14 @@ func (s *Sim) ResetConn(c net.Conn) {
 			panic(fmt.Sprintf("simtest: ResetConn: %T is no connection of a simulation's, nor around one by NetConn", c))
 		}
 		inner = around.NetConn()
+	}
+}
+
+// breakUnopenedLocked breaks the accepting end of a connection of which its host
+// does not know yet, as the confirmation has not arrived.
+func (c *conn) breakUnopenedLocked() {
+	if _, open := c.host.conns[c]; !open && !c.closed {
+		c.breakLocked()
 	}
 }
 
