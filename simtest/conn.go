@@ -178,18 +178,24 @@ func (c *conn) resetLocked() {
 // resetPeerLocked sends a reset, behind all that was sent. Only the loop calls
 // it.
 func (c *conn) resetPeerLocked() {
-	if c.reset {
+	switch {
+	case c.crashed:
+		c.disownLocked()
+	case !c.reset:
+		c.sendLocked(segment{do: func() { c.peer.giveUpLocked(syscall.ECONNRESET) }})
+	}
+}
+
+// disownLocked is the host's answer to what comes for a connection that it knows
+// nothing of any more: a reset, which nobody sends again if it is lost. But the
+// peer sends again what called for it.
+func (c *conn) disownLocked() {
+	if !c.reachesLocked(c.route, c.peer) {
+		c.peer.unansweredLocked()
 		return
 	}
-	reset := segment{do: func() { c.peer.giveUpLocked(syscall.ECONNRESET) }}
-	if !c.crashed {
-		c.sendLocked(reset)
-	} else if c.reachesLocked(c.route, c.peer) { // the host's answer, not the connection's
-		c.updateLocked()
-		c.arriveAtLocked(c.flow.Send(c.sim.now(), 0).Arrive, event{do: reset.do})
-	} else {
-		c.peer.unansweredLocked() // and sends again what called for the answer
-	}
+	c.updateLocked()
+	c.arriveAtLocked(c.flow.Send(c.sim.now(), 0).Arrive, event{do: func() { c.peer.giveUpLocked(syscall.ECONNRESET) }})
 }
 
 // vanishLocked closes this end without a word to the peer.

@@ -111,3 +111,20 @@ func TestResetBeforeTheAccept(t *testing.T) {
 		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "there is none")
 	})
 }
+
+// An end that has given up answers what still comes with a reset.
+func TestAnswerOfAnEndThatHasGivenUp(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		sim.PartitionOneWay([]string{"a"}, []string{"b"})
+		_, err := conn.Write([]byte("is anybody there?"))
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		_, err = peer.Write([]byte("yes"))
+		require.NoError(t, err)
+		sim.Heal()
+		_, err = peer.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}

@@ -111,11 +111,12 @@ func (c *conn) arriveLocked(data []byte) {
 	case c.isGoneLocked():
 		e.Kind, e.Note = Drop, "host is down"
 		c.peer.unansweredLocked()
+	case c.reset:
+		e.Kind, e.Note = Drop, "connection was reset"
+		c.disownLocked()
 	case c.closed:
 		e.Kind, e.Note = Drop, "connection is closed"
 		c.resetPeerLocked()
-	case c.reset:
-		e.Kind, e.Note = Drop, "connection was reset"
 	default:
 		c.inbox = append(c.inbox, data)
 		c.tellLocked()
@@ -131,9 +132,9 @@ func (c *conn) endLocked() {
 	switch {
 	case c.isGoneLocked():
 		c.peer.unansweredLocked()
-	case c.closed && c.crashed:
-		c.resetPeerLocked()
-	case c.closed, c.reset:
+	case c.crashed, c.reset:
+		c.disownLocked()
+	case c.closed:
 	default:
 		c.sim.recordLocked(Event{Kind: Close, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.ended = true
@@ -159,7 +160,7 @@ func (c *conn) unansweredLocked() {
 			c.unansweredLocked()
 			return
 		}
-		c.peer.resetPeerLocked()
+		c.peer.disownLocked()
 	}}
 	c.out = append([]segment{probe}, c.out...)
 	c.stuck = true
