@@ -186,9 +186,21 @@ func (c *conn) resetPeerLocked() {
 	}
 }
 
+// refuseLocked answers what has come to an end that takes nothing any more. Where
+// the answer does not get through, the peer sends again what called for it.
+func (c *conn) refuseLocked() {
+	if c.crashed || c.reset {
+		c.disownLocked()
+		return
+	}
+	c.resetPeerLocked()
+	if !c.reachesLocked(c.route, c.peer) {
+		c.peer.unansweredLocked()
+	}
+}
+
 // disownLocked is the host's answer to what comes for a connection that it knows
-// nothing of any more: a reset, which nobody sends again if it is lost. But the
-// peer sends again what called for it.
+// nothing of any more: a reset, which nobody sends again if it is lost.
 func (c *conn) disownLocked() {
 	if !c.reachesLocked(c.route, c.peer) {
 		c.peer.unansweredLocked()

@@ -128,3 +128,20 @@ func TestAnswerOfAnEndThatHasGivenUp(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
 }
+
+// What arrives at an end that is closed is answered, or sent again until it is.
+func TestAnswerOfAClosedEndIsLost(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("b", "a", slownet.Link{Latency: time.Second})
+		conn, peer := connected(t, sim)
+		_, err := peer.Write([]byte("are you there?"))
+		require.NoError(t, err)
+		time.Sleep(500 * ms)
+		sim.Partition([]string{"a"}, []string{"b"})
+		require.NoError(t, conn.Close())
+		sim.At(time.Hour, func() { sim.Heal() })
+		_, err = peer.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Less(t, sim.Elapsed(), time.Hour)
+	})
+}

@@ -113,10 +113,10 @@ func (c *conn) arriveLocked(data []byte) {
 		c.peer.unansweredLocked()
 	case c.reset:
 		e.Kind, e.Note = Drop, "connection was reset"
-		c.disownLocked()
+		c.refuseLocked()
 	case c.closed:
 		e.Kind, e.Note = Drop, "connection is closed"
-		c.resetPeerLocked()
+		c.refuseLocked()
 	default:
 		c.inbox = append(c.inbox, data)
 		c.tellLocked()
@@ -133,7 +133,7 @@ func (c *conn) endLocked() {
 	case c.isGoneLocked():
 		c.peer.unansweredLocked()
 	case c.crashed, c.reset:
-		c.disownLocked()
+		c.refuseLocked()
 	case c.closed:
 	default:
 		c.sim.recordLocked(Event{Kind: Close, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
@@ -160,7 +160,7 @@ func (c *conn) unansweredLocked() {
 			c.unansweredLocked()
 			return
 		}
-		c.peer.disownLocked()
+		c.peer.refuseLocked()
 	}}
 	c.out = append([]segment{probe}, c.out...)
 	c.stuck = true
