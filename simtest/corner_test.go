@@ -145,3 +145,18 @@ func TestAnswerOfAClosedEndIsLost(t *testing.T) {
 		assert.Less(t, sim.Elapsed(), time.Hour)
 	})
 }
+
+// The answer to a dial that waits for a host to go on does not outlive a crash.
+func TestDialOfAPausedHostThatCrashes(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		host := sim.Host("a")
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		sim.At(500*ms, host.Pause)
+		sim.At(5*time.Second, host.Crash)
+		_, err = host.Dial("tcp", "b:1")
+		assert.ErrorIs(t, err, syscall.ENETDOWN)
+		assert.Equal(t, 5*time.Second, sim.Elapsed())
+	})
+}

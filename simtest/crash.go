@@ -102,6 +102,9 @@ func (h *Host) crashLocked() {
 	for _, c := range h.sockets {
 		c.closed = true
 	}
+	for d := range h.diallings {
+		d.crashed = true
+	}
 	for c := range h.conns {
 		c.crashed, c.closed = true, true
 		c.abandonLocked()

@@ -24,6 +24,7 @@ type dialling struct {
 	order     uint64 // among the host's dials
 	answered  bool
 	gaveUp    bool
+	crashed   bool // with the host, and is about to be told
 	attempts  int           // how often the request was sent
 	requested time.Duration // when it was last
 }
@@ -108,7 +109,7 @@ func (d *dialling) answerLaterLocked(err error) {
 }
 
 // isOverLocked reports whether nobody waits for the answer any more.
-func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered }
+func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered || d.crashed }
 
 // startLocked gives the connection its number and sends the request.
 func (d *dialling) startLocked() {
