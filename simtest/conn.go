@@ -194,7 +194,7 @@ func (c *conn) refuseLocked() {
 		return
 	}
 	c.resetPeerLocked()
-	if !c.reachesLocked(c.route, c.peer) {
+	if c.stuck || !c.reachesLocked(c.route, c.peer) {
 		c.peer.unansweredLocked()
 	}
 }

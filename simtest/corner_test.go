@@ -160,3 +160,19 @@ func TestDialOfAPausedHostThatCrashes(t *testing.T) {
 		assert.Equal(t, 5*time.Second, sim.Elapsed())
 	})
 }
+
+// A closed end that has given up answers as if it had never been.
+func TestAnswerOfAClosedEndThatHasGivenUp(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		sim.PartitionOneWay([]string{"a"}, []string{"b"})
+		require.NoError(t, conn.Close())
+		time.Sleep(20 * time.Minute) // until it gives up
+		_, err := peer.Write([]byte("are you there?"))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		sim.Heal()
+		_, err = peer.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}

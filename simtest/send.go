@@ -269,6 +269,7 @@ func (c *conn) retryLocked() {
 func (c *conn) giveUpLocked(errno syscall.Errno) {
 	c.abandonLocked()
 	if c.closed || c.reset {
+		c.reset = true // nothing is known of it any more
 		return
 	}
 	c.reset, c.err = true, errno
