@@ -176,3 +176,17 @@ func TestAnswerOfAClosedEndThatHasGivenUp(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
 }
+
+// A host that refuses goes on to do so when one of its ports becomes a black
+// hole.
+func TestRefusedBehindABlackhole(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		sim.Refuse("b")
+		sim.At(500*ms, func() { sim.Blackhole("b:1") }) // the request is on its way
+		_, err = sim.Host("a").Dial("tcp", "b:1")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+	})
+}

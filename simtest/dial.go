@@ -24,7 +24,7 @@ type dialling struct {
 	order     uint64 // among the host's dials
 	answered  bool
 	gaveUp    bool
-	crashed   bool // with the host, and is about to be told
+	crashed   bool          // with the host, and is about to be told
 	attempts  int           // how often the request was sent
 	requested time.Duration // when it was last
 }
@@ -163,7 +163,7 @@ func (d *dialling) requestedLocked() {
 	case server.host.down:
 		d.retryLocked()
 		return
-	case l == nil, server.host.sim.verdictLocked(server.host, d.remote.Port()) == refuse:
+	case l == nil, server.host.sim.refusesLocked(server.host, d.remote.Port()):
 		answer = func() { d.failLocked(syscall.ECONNREFUSED) }
 	case l.isFullLocked():
 		d.retryLocked()

@@ -148,7 +148,7 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 	switch {
 	case host.down:
 		e.Kind, e.Note = Drop, "host is down"
-	case socket == nil, s.verdictLocked(host, to.Port()) == refuse:
+	case socket == nil, s.refusesLocked(host, to.Port()):
 		e.Kind, e.Note = Drop, "nobody has the port"
 		path := c.pathLocked(host)
 		if !path.back.blocked {

@@ -73,3 +73,9 @@ func (s *Sim) verdictLocked(h *Host, port uint16) verdict {
 	}
 	return max(s.refused[target{host: h.name}], s.refused[target{h.name, port}])
 }
+
+// refusesLocked reports whether a packet that has arrived is refused. What has
+// become a black hole meanwhile does not matter to it any more.
+func (s *Sim) refusesLocked(h *Host, port uint16) bool {
+	return s.refused[target{host: h.name}] == refuse || s.refused[target{h.name, port}] == refuse
+}
