@@ -175,40 +175,52 @@ func (c *conn) resetLocked() {
 	}
 }
 
-// resetPeerLocked sends a reset, behind all that was sent. Only the loop calls
-// it.
+// resetPeerLocked sends a reset, behind all that was sent. Where that was lost,
+// and waits to be sent again, it never is. Only the loop calls it.
 func (c *conn) resetPeerLocked() {
 	switch {
-	case c.crashed:
+	case c.crashed, c.reset:
 		c.disownLocked()
-	case !c.reset:
-		c.sendLocked(segment{do: func() { c.peer.giveUpLocked(syscall.ECONNRESET) }})
+	case c.resetting:
+	case c.stuck:
+		c.abandonLocked()
+		c.reset = true
+		c.disownLocked()
+	default:
+		c.resetting = true
+		c.sendLocked(segment{do: c.peer.resetByPeerLocked, reset: true})
 	}
 }
 
 // refuseLocked answers what has come to an end that takes nothing any more. Where
 // the answer does not get through, the peer sends again what called for it.
 func (c *conn) refuseLocked() {
-	if c.crashed || c.reset {
-		c.disownLocked()
+	c.awaited = true
+	c.resetPeerLocked()
+}
+
+// disownLocked is the host's answer to what comes for a connection that it knows
+// nothing of any more.
+func (c *conn) disownLocked() {
+	if !c.reachesLocked(c.route, c.peer) {
+		c.loseResetLocked()
 		return
 	}
-	c.resetPeerLocked()
-	if c.stuck || !c.reachesLocked(c.route, c.peer) {
+	c.updateLocked()
+	c.arriveAtLocked(c.flow.Send(c.sim.now(), 0).Arrive, event{do: c.peer.resetByPeerLocked})
+}
+
+// loseResetLocked is what happens when a reset gets lost: nobody sends it again,
+// but the peer what it has no answer to.
+func (c *conn) loseResetLocked() {
+	c.abandonLocked()
+	c.reset = true
+	if c.awaited {
 		c.peer.unansweredLocked()
 	}
 }
 
-// disownLocked is the host's answer to what comes for a connection that it knows
-// nothing of any more: a reset, which nobody sends again if it is lost.
-func (c *conn) disownLocked() {
-	if !c.reachesLocked(c.route, c.peer) {
-		c.peer.unansweredLocked()
-		return
-	}
-	c.updateLocked()
-	c.arriveAtLocked(c.flow.Send(c.sim.now(), 0).Arrive, event{do: func() { c.peer.giveUpLocked(syscall.ECONNRESET) }})
-}
+func (c *conn) resetByPeerLocked() { c.giveUpLocked(syscall.ECONNRESET) }
 
 // vanishLocked closes this end without a word to the peer.
 func (c *conn) vanishLocked() {

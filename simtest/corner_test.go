@@ -190,3 +190,38 @@ func TestRefusedBehindABlackhole(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 	})
 }
+
+// A reset that answers data is not queued behind an end that was lost.
+func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
+	simtest.Config{Link: slownet.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		time.Sleep(time.Second)
+		sim.Partition([]string{"a"}, []string{"b"})
+		start := sim.Elapsed()
+		require.NoError(t, peer.Close()) // sent at 0, again at 0.2 s, 0.6 s, 1.4 s
+		time.Sleep(time.Second)
+		sim.Heal()
+		_, err := conn.Write([]byte("x")) // at the closed peer at 1.1 s
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		assert.Equal(t, 1200*time.Millisecond, sim.Elapsed()-start)
+	})
+}
+
+// A reset that is lost is not sent again: nobody remembers the connection.
+func TestALostResetIsLost(t *testing.T) {
+	simtest.Config{Link: slownet.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		_, err := conn.Write([]byte("unread"))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		sim.Partition([]string{"a"}, []string{"b"})
+		require.NoError(t, peer.Close()) // a reset
+		time.Sleep(time.Second)
+		sim.Heal()
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorContains(t, err, "i/o timeout", "at %v", sim.Elapsed())
+	})
+}

@@ -24,13 +24,16 @@ type outlet struct {
 	retrying  bool          // the way does not work, and it is scheduled to be tried again
 	stuck     bool          // until then nothing leaves
 	probing   bool          // what was sent was not answered, and it is tried to get an answer
+	resetting bool          // the last of out is a reset
+	awaited   bool          // which the peer goes on asking for
 }
 
 // A segment is what a connection sends at a time: bytes, or what comes behind
 // them and takes no room.
 type segment struct {
-	data []byte
-	do   func() // what its arrival brings about, if it is no data
+	data  []byte
+	do    func() // what its arrival brings about, if it is no data
+	reset bool   // it is a reset, which is sent once
 }
 
 // Write sends p. It waits while the window is full, or the link's queue.
@@ -166,6 +169,10 @@ func (c *conn) pumpLocked() {
 			return
 		}
 		if !c.reachesLocked(c.route, c.peer) {
+			if c.resetting {
+				c.loseResetLocked()
+				return
+			}
 			c.stuck = true
 			c.retryLocked()
 			return
@@ -194,6 +201,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 		return false
 	case next.data == nil:
 		c.arriveAtLocked(piece.Arrive, event{do: next.do})
+		c.reset = c.reset || next.reset // and nothing is known of the connection any more
 	default:
 		c.arriveAtLocked(piece.Arrive, event{what: arriving, data: next.data[:piece.Bytes:piece.Bytes]})
 		next.data = next.data[piece.Bytes:]
