@@ -141,6 +141,16 @@ func TestLeftOversAreReported(t *testing.T) {
 	}
 }
 
+// A panic says how to run the test again too, though it ends the process.
+func TestPanicTellsTheSeed(t *testing.T) {
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		simtest.Config{Seed: 77}.Run(t, func(t *testing.T, sim *simtest.Sim) { panic("boom") })
+	}
+	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
+	assert.Contains(t, output, "panic: boom")
+	assert.Contains(t, output, "the seed was 77. To run it again:\nSIMTEST_SEED=77 go test")
+}
+
 // A program that fails fails the test, and one that ends with its context does
 // not.
 func TestProgramThatFails(t *testing.T) {

@@ -29,6 +29,11 @@ func seedFromEnvironment(configured uint64) (uint64, error) {
 	return seed, nil
 }
 
+// rerunText says what the seed was and how to use it once more.
+func rerunText(t *testing.T, seed uint64) string {
+	return fmt.Sprintf("the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed))
+}
+
 // rerunLine returns the command line that runs the test again with a seed, and
 // no other test:
 //

@@ -3,6 +3,8 @@ package simtest
 import (
 	"context"
 	"flag"
+	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,21 +35,26 @@ func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	if failedBefore := t.Failed(); !failedBefore {
 		defer func() {
 			if t.Failed() {
-				t.Logf("simtest: the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed))
+				t.Logf("simtest: %s", rerunText(t, seed))
 			}
 		}()
 	}
-	if deadlock := bubble(t, func(t *testing.T) { c.simulate(t, f) }); deadlock != nil {
-		if !t.Failed() {
-			t.Errorf("simtest: %v", deadlock)
-		}
-		t.FailNow()
+	id := ""
+	deadlock := bubble(t, func(t *testing.T) {
+		id = newSimulationID()
+		c.simulate(t, id, f)
+	})
+	if deadlock == nil {
+		return
 	}
+	if running := stillRunning(id); len(running) > 0 {
+		t.Fatalf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
+	}
+	t.Fatalf("simtest: %v", deadlock)
 }
 
 // simulate runs f in a bubble that exists.
-func (c Config) simulate(t *testing.T, f func(t *testing.T, sim *Sim)) {
-	id := newSimulationID()
+func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)) {
 	joinSimulation(id)
 	seedCrypto(t, c.Seed)
 	// The first clean-up is the last that is done, after the test's own and
@@ -59,9 +66,6 @@ func (c Config) simulate(t *testing.T, f func(t *testing.T, sim *Sim)) {
 		}
 		time.Sleep(windUp)
 		synctest.Wait() // for what wakes at this instant too
-		if running := stillRunning(id); len(running) > 0 {
-			t.Errorf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
-		}
 	})
 	sim := newSim(c, synctest.Wait)
 	sim.fail = func(report string) { t.Error(report) }
@@ -88,6 +92,8 @@ func (c Config) simulate(t *testing.T, f func(t *testing.T, sim *Sim)) {
 		}
 	}
 	if test.panicking() {
+		// It ends the process before anything that was logged is printed.
+		fmt.Fprintf(os.Stderr, "simtest: %s\n", rerunText(t, c.Seed))
 		test.end()
 	}
 	sim.close()
