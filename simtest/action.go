@@ -94,8 +94,12 @@ func (s *Sim) collectLocked() {
 		}
 		slices.SortStableFunc(posted, compareActions)
 	}
-	for i := range posted {
+	for i := 0; i < len(posted); i++ {
 		a := &posted[i]
+		if more := followers(posted[i:]); more > 0 {
+			a.data = join(posted[i : i+1+more])
+			i += more
+		}
 		e := event{what: sent, host: a.host, conn: a.conn, data: a.data, do: a.do}
 		if a.do != nil {
 			e.what = calling
@@ -104,6 +108,39 @@ func (s *Sim) collectLocked() {
 	}
 	clear(posted)
 	s.spare = posted
+}
+
+// followers returns how many actions go on where the first one, a write, ends,
+// and would arrive when it does. To have them arrive as one makes a run the same
+// however the scheduler cuts what is written at one instant: a program with a
+// goroutine that writes what others hand it, as gRPC is, does not know itself.
+// Where packets pass one after another, or one by one are lost or delayed, each
+// write is a packet of its own, as on a socket without Nagle's algorithm.
+func followers(actions []action) (n int) {
+	first := &actions[0]
+	if first.do != nil {
+		return 0
+	}
+	for n+1 < len(actions) && actions[n+1].conn == first.conn && actions[n+1].do == nil {
+		n++
+	}
+	if n > 0 && !first.conn.route.carriesAtOnce() {
+		return 0
+	}
+	return n
+}
+
+// join returns the data of all the actions.
+func join(actions []action) []byte {
+	size := 0
+	for i := range actions {
+		size += len(actions[i].data)
+	}
+	all := make([]byte, 0, size)
+	for i := range actions {
+		all = append(all, actions[i].data...)
+	}
+	return all
 }
 
 // tie returns a number that decides in one round where a connection's actions

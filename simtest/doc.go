@@ -70,7 +70,9 @@
 // happens, then the simulation waits until every goroutine is blocked again,
 // then comes the next. What goroutines send in the meantime is put in an order
 // that does not depend on the scheduler before it is looked at: by host, by
-// connection, by the connection's own sequence.
+// connection, by the connection's own sequence. What is written on one connection
+// between two events arrives as one, however it was cut, unless the link has
+// packets: a rate, a pace, loss or jitter.
 //
 // Bugs hide where things happen at one instant. With [Config.Seed] 0 they happen
 // in the natural order, that of sending. Any other seed draws another order
@@ -116,6 +118,15 @@
 //   - There is no congestion window and no selective acknowledgement, and no TCP
 //     keep-alive: an end that only reads does not notice that its peer has
 //     vanished.
+//   - net/http's HTTP/2 and gRPC have goroutines that race for what goes into one
+//     write. Where the link has only latency, that makes no difference. Where it
+//     has packets, or with TLS, whose records it cuts, times are the same in every
+//     run, and bytes, but not every event.
+//   - net/http's HTTP/2 in Go 1.25 keeps channels in pools for the whole process,
+//     and a channel of one bubble may not be used in the next: call runtime.GC
+//     twice between two simulations. Go 1.26 has no such pools.
+//   - What a test has set with testing/cryptotest.SetGlobalRandom does not hold in
+//     a simulation, nor after it.
 //   - Lookups of names do not cross the network. There is no multicast, and
 //     no fragmentation of datagrams but by the MTU of a link, which drops them.
 //   - Code that calls the net package itself, instead of what it is given, gets

@@ -397,3 +397,34 @@ func TestOrderOfReadingAndWriting(t *testing.T) {
 		ends.Wait()
 	})
 }
+
+// However the goroutines of a host cut what they write on one connection at one
+// instant, it arrives as one, unless packets matter to the link.
+func TestWritesOfOneInstantArriveTogether(t *testing.T) {
+	lengths := func(link slownet.Link) (all []int) {
+		simtest.Config{Link: link, KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			client, server := connected(t, sim)
+			for _, text := range []string{"the", " quick", " brown", " fox"} {
+				_, err := io.WriteString(client, text)
+				require.NoError(t, err)
+			}
+			require.NoError(t, client.(interface{ CloseWrite() error }).CloseWrite())
+			text, err := io.ReadAll(server)
+			require.NoError(t, err)
+			assert.Equal(t, "the quick brown fox", string(text))
+			for _, e := range sim.Trace().Events() {
+				if e.Kind == simtest.Data {
+					all = append(all, e.Length)
+				}
+			}
+		})
+		return all
+	}
+	assert.Equal(t, []int{19}, lengths(slownet.Link{}))
+	assert.Equal(t, []int{19}, lengths(slownet.Link{Latency: time.Second, Queue: 100, MTU: 10}))
+	each := []int{3, 6, 6, 4}
+	assert.Equal(t, each, lengths(slownet.Link{Rate: slownet.Mbps}))
+	assert.Equal(t, each, lengths(slownet.Link{Loss: slownet.Loss{Random: 0.5}}))
+	assert.Equal(t, each, lengths(slownet.Link{Pace: slownet.Pace{Bytes: 100, Wait: time.Second}}))
+	assert.Equal(t, each, lengths(slownet.Link{Bottleneck: slownet.NewBottleneck(slownet.Mbps)}))
+}

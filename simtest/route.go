@@ -107,6 +107,12 @@ func (s *Sim) unknownHost() string {
 	return slices.Min(unknown)
 }
 
+// carriesAtOnce reports whether all that is sent at one instant arrives at one
+// instant.
+func (r *route) carriesAtOnce() bool {
+	return r.link == slownet.Link{Latency: r.link.Latency, Queue: r.link.Queue, MTU: r.link.MTU}
+}
+
 // travelLocked schedules what a route carries.
 func (s *Sim) travelLocked(r *route, at time.Duration, e event) {
 	if r.held {

@@ -17,6 +17,7 @@ import (
 // choir has so many hosts write three bytes each at one instant, and returns
 // the order in which they are heard, and the digest.
 func choir(t *testing.T, config simtest.Config, hosts int) (heard, digest string) {
+	config.Link.Loss.Random = 1e-9 // what can be lost is in packets
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("ear").Listen("tcp", ":1")
 		require.NoError(t, err)

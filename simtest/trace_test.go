@@ -23,6 +23,7 @@ func TestTrace(t *testing.T) {
 		client, server := connected(t, sim)
 		_, err := io.WriteString(client, "hello")
 		require.NoError(t, err)
+		sim.Settle()
 		_, err = io.WriteString(client, " world")
 		require.NoError(t, err)
 		require.NoError(t, client.Close())
@@ -91,7 +92,7 @@ func TestDigestSeesEverything(t *testing.T) {
 	digests := make(map[string]bool)
 	run := func(data string, latency, pause time.Duration, chunk int) {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-			sim.SetLink("a", "b", slownet.Link{Latency: latency})
+			sim.SetLink("a", "b", slownet.Link{Latency: latency, Rate: slownet.Gbps})
 			client, server := connected(t, sim)
 			time.Sleep(pause)
 			for len(data) > 0 {
