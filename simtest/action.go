@@ -46,18 +46,27 @@ const (
 	kinds
 )
 
-func compareActions(a, b action) int {
-	return cmp.Or(cmp.Compare(a.tie, b.tie), compareKeys(a.key, b.key))
+func compareActions(a, b *action) int {
+	if a.tie != b.tie {
+		return cmp.Compare(a.tie, b.tie)
+	}
+	return compareKeys(&a.key, &b.key)
 }
 
-func compareKeys(a, b key) int {
-	return cmp.Or(
-		cmp.Compare(a.host, b.host),
-		cmp.Compare(a.conn, b.conn),
-		cmp.Compare(a.address, b.address),
-		cmp.Compare(a.side, b.side),
-		cmp.Compare(a.kind, b.kind),
-		cmp.Compare(a.sequence, b.sequence))
+func compareKeys(a, b *key) int {
+	switch {
+	case a.host != b.host:
+		return cmp.Compare(a.host, b.host)
+	case a.conn != b.conn:
+		return cmp.Compare(a.conn, b.conn)
+	case a.address != b.address:
+		return cmp.Compare(a.address, b.address)
+	case a.side != b.side:
+		return cmp.Compare(a.side, b.side)
+	case a.kind != b.kind:
+		return cmp.Compare(a.kind, b.kind)
+	}
+	return cmp.Compare(a.sequence, b.sequence)
 }
 
 // postLocked hands an action to the loop.
@@ -85,19 +94,21 @@ func (s *Sim) collectLocked() {
 	}
 	posted := s.posted
 	s.posted, s.spare = s.spare[:0], nil
-	if len(posted) > 1 {
-		if s.seed != 0 {
-			round := s.ties.Uint64()
-			for i := range posted {
-				posted[i].tie = posted[i].key.tie(round)
-			}
+	if len(posted) > 1 && s.seed != 0 {
+		round := s.ties.Uint64()
+		for i := range posted {
+			posted[i].tie = posted[i].key.tie(round)
 		}
-		slices.SortStableFunc(posted, compareActions)
 	}
-	for i := 0; i < len(posted); i++ {
-		a := &posted[i]
-		if more := followers(posted[i:]); more > 0 {
-			a.data = join(posted[i : i+1+more])
+	order := s.order[:0] // pointers, for actions are large
+	for i := range posted {
+		order = append(order, &posted[i])
+	}
+	slices.SortFunc(order, compareActions)
+	for i := 0; i < len(order); i++ {
+		a := order[i]
+		if more := followers(order[i:]); more > 0 {
+			a.data = join(order[i : i+1+more])
 			i += more
 		}
 		e := event{what: sent, host: a.host, conn: a.conn, data: a.data, do: a.do}
@@ -107,7 +118,8 @@ func (s *Sim) collectLocked() {
 		s.happenLocked(&e)
 	}
 	clear(posted)
-	s.spare = posted
+	clear(order)
+	s.spare, s.order = posted, order
 }
 
 // followers returns how many actions go on where the first one, a write, ends,
@@ -116,8 +128,8 @@ func (s *Sim) collectLocked() {
 // goroutine that writes what others hand it, as gRPC is, does not know itself.
 // Where packets pass one after another, or one by one are lost or delayed, each
 // write is a packet of its own, as on a socket without Nagle's algorithm.
-func followers(actions []action) (n int) {
-	first := &actions[0]
+func followers(actions []*action) (n int) {
+	first := actions[0]
 	if first.do != nil {
 		return 0
 	}
@@ -131,14 +143,14 @@ func followers(actions []action) (n int) {
 }
 
 // join returns the data of all the actions.
-func join(actions []action) []byte {
+func join(actions []*action) []byte {
 	size := 0
-	for i := range actions {
-		size += len(actions[i].data)
+	for _, a := range actions {
+		size += len(a.data)
 	}
 	all := make([]byte, 0, size)
-	for i := range actions {
-		all = append(all, actions[i].data...)
+	for _, a := range actions {
+		all = append(all, a.data...)
 	}
 	return all
 }

@@ -49,7 +49,7 @@ type conn struct {
 	readable     sync.Cond
 	readers      int // that wait
 	readDeadline deadline
-	inbox        [][]byte
+	inbox        fifo[[]byte]
 	arrived      int64  // bytes, so far
 	ended        bool   // the peer's end of stream has arrived
 	readClosed   bool   // by CloseRead
@@ -107,7 +107,10 @@ func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.Ad
 }
 
 // compareConns orders connections.
-func compareConns(a, b *conn) int { return compareKeys(a.key(0), b.key(0)) }
+func compareConns(a, b *conn) int {
+	one, other := a.key(0), b.key(0)
+	return compareKeys(&one, &other)
+}
 
 // port returns the port of this end.
 func (c *conn) port() uint16 { return uint16(c.local.(*net.TCPAddr).Port) }
@@ -158,7 +161,7 @@ func (c *conn) Close() error {
 	if c.closed {
 		return c.opError("close", net.ErrClosed)
 	}
-	if len(c.inbox) > 0 || c.linger == 0 {
+	if c.inbox.len() > 0 || c.linger == 0 {
 		c.postLocked(sending, c.resetPeerLocked)
 	} else if !c.reset {
 		c.finishLocked()
@@ -227,7 +230,8 @@ func (c *conn) vanishLocked() {
 	if c.gone {
 		return
 	}
-	c.gone, c.closed, c.inbox = true, true, nil
+	c.gone, c.closed = true, true
+	c.inbox.drop()
 	delete(c.host.conns, c)
 	c.freePortLocked()
 	c.readDeadline.stopLocked()

@@ -61,21 +61,36 @@ type line struct {
 }
 
 // A queue holds events, the next one first. It is a heap in which a node has
-// four children.
+// four children. Events of one instant that are scheduled one after another are
+// one entry in it.
 type queue struct {
 	heap  []entry
-	store []event // the events, each at its entry's index
+	store []stored
 	free  []int32 // the indices of the store that are free
 	count uint64  // of all that ever were scheduled
+
+	// What was scheduled last, while it is in the queue.
+	lastAt  time.Duration
+	lastTie uint64
+	last    int32 // in the store, or none
 }
 
-// An entry is what orders an event.
+// An entry is what orders events that follow each other.
 type entry struct {
 	at       time.Duration
 	tie      uint64 // decides between events of one instant, as the seed has it
 	sequence uint64 // decides between ties: in the order of scheduling
-	index    int32  // in the store
+	index    int32  // of the first event in the store
 }
+
+// A stored event knows which follows it.
+type stored struct {
+	event
+	next int32 // in the store, or none
+}
+
+// none is the index of no event.
+const none = -1
 
 func (a *entry) before(b *entry) bool {
 	if a.at != b.at {
@@ -94,9 +109,17 @@ func (q *queue) push(at time.Duration, tie uint64, e event) (sequence uint64) {
 	if last := len(q.free) - 1; last >= 0 {
 		index = q.free[last]
 		q.free = q.free[:last]
-		q.store[index] = e
+		q.store[index] = stored{e, none}
 	} else {
-		q.store = append(q.store, e)
+		q.store = append(q.store, stored{e, none})
+	}
+	follows := len(q.heap) > 0 && q.last != none && q.lastAt == at && q.lastTie == tie
+	if follows {
+		q.store[q.last].next = index
+	}
+	q.last, q.lastAt, q.lastTie = index, at, tie
+	if follows {
+		return q.count
 	}
 	q.heap = append(q.heap, entry{})
 	q.rise(len(q.heap)-1, entry{at, tie, q.count, index})
@@ -119,19 +142,27 @@ func (q *queue) rise(i int, x entry) {
 // pop takes the next event out.
 func (q *queue) pop() (entry, event) {
 	first := q.heap[0]
-	last := len(q.heap) - 1
-	x := q.heap[last]
-	q.heap = q.heap[:last]
-	if last > 0 {
-		q.sink(x)
-	}
 	e := q.store[first.index]
-	q.store[first.index] = event{}
+	if e.next != none {
+		q.heap[0].index = e.next
+		q.heap[0].sequence++
+	} else {
+		last := len(q.heap) - 1
+		x := q.heap[last]
+		q.heap = q.heap[:last]
+		if last > 0 {
+			q.sink(x)
+		}
+	}
+	if q.last == first.index {
+		q.last = none
+	}
+	q.store[first.index] = stored{next: none}
 	q.free = append(q.free, first.index)
 	if len(q.free) == len(q.store) && len(q.store) > 1<<10 {
 		*q = queue{count: q.count} // after a rush; memory is for what is in flight
 	}
-	return first, e
+	return first, e.event
 }
 
 // sink puts an entry at the root or below it.

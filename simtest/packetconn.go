@@ -39,7 +39,7 @@ type packetConn struct {
 	readDeadline  deadline
 	writeDeadline deadline
 	posted        uint64 // counts actions
-	inbox         []datagram
+	inbox         fifo[datagram]
 	size          int // of all in the inbox
 	buffer        int // how large size may be
 	closed        bool
@@ -165,7 +165,8 @@ func (c *packetConn) Close() error {
 }
 
 func (c *packetConn) vanishLocked() {
-	c.closed, c.inbox, c.size = true, nil, 0
+	c.closed, c.size = true, 0
+	c.inbox.drop()
 	delete(c.host.sockets, c.local)
 	c.readDeadline.stopLocked()
 	c.writeDeadline.stopLocked()
@@ -184,10 +185,8 @@ func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, 
 			return 0, from, c.opError("read", nil, os.ErrDeadlineExceeded)
 		case c.err != 0:
 			return 0, from, c.opError("read", nil, c.errorLocked("read"))
-		case len(c.inbox) > 0:
-			next := c.inbox[0]
-			c.inbox[0] = datagram{}
-			c.inbox = c.inbox[1:]
+		case c.inbox.len() > 0:
+			next := c.inbox.pop()
 			c.size -= max(1, len(next.data))
 			if c.dual {
 				next.from = mapped(next.from)

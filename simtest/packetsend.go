@@ -154,10 +154,10 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 		if !path.back.blocked {
 			c.toldLocked(to, syscall.ECONNREFUSED, s.now()+path.back.link.Latency)
 		}
-	case len(socket.inbox) > 0 && socket.size+max(1, len(data)) > socket.buffer:
+	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:
 		e.Kind, e.Note = Drop, "receive buffer full"
 	default:
-		socket.inbox = append(socket.inbox, datagram{data, from})
+		socket.inbox.push(datagram{data, from})
 		socket.size += max(1, len(data))
 		socket.readable.Broadcast()
 	}

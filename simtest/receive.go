@@ -45,16 +45,13 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 	case len(p) == 0:
 		return 0, nil
 	}
-	for n < len(p) && len(c.inbox) > 0 {
-		copied := copy(p[n:], c.inbox[0])
+	for n < len(p) && c.inbox.len() > 0 {
+		next := c.inbox.first()
+		copied := copy(p[n:], *next)
 		n += copied
-		if c.inbox[0] = c.inbox[0][copied:]; len(c.inbox[0]) == 0 {
-			c.inbox[0] = nil
-			c.inbox = c.inbox[1:]
+		if *next = (*next)[copied:]; len(*next) == 0 {
+			c.inbox.pop()
 		}
-	}
-	if len(c.inbox) == 0 {
-		c.inbox = c.inbox[:0:0]
 	}
 	switch {
 	case n > 0:
@@ -118,7 +115,7 @@ func (c *conn) arriveLocked(data []byte) {
 		e.Kind, e.Note = Drop, "connection is closed"
 		c.refuseLocked()
 	default:
-		c.inbox = append(c.inbox, data)
+		c.inbox.push(data)
 		c.tellLocked()
 	}
 	c.sim.recordLocked(e)
@@ -162,7 +159,7 @@ func (c *conn) unansweredLocked() {
 		}
 		c.peer.refuseLocked()
 	}}
-	c.out = append([]segment{probe}, c.out...)
+	c.out.pushFirst(probe)
 	c.stuck = true
 	c.retryLocked()
 }
@@ -174,7 +171,7 @@ func (c *conn) NotifyReadable(f func()) {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	c.notify = f
-	if len(c.inbox) > 0 || c.ended || c.reset || c.closed || c.readClosed {
+	if c.inbox.len() > 0 || c.ended || c.reset || c.closed || c.readClosed {
 		c.tellLocked()
 	}
 }

@@ -70,7 +70,7 @@ func (h *Host) stateLocked() (lines []string) {
 	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
 		c := h.sockets[addr]
 		lines = append(lines, fmt.Sprintf("udp %v: %s, %s unread", addr,
-			waiters(c.readers, "Read"), count(len(c.inbox), "datagram", "datagrams")))
+			waiters(c.readers, "Read"), count(c.inbox.len(), "datagram", "datagrams")))
 	}
 	for _, d := range h.dialsLocked() {
 		line := fmt.Sprintf("dial to %v: waits for an answer", d.remote)
@@ -92,7 +92,7 @@ func (c *conn) stateLocked() string {
 		words = append(words, waiters(n, "Write"))
 	}
 	unread := 0
-	for _, data := range c.inbox {
+	for _, data := range c.inbox.waiting() {
 		unread += len(data)
 	}
 	if unread > 0 {
@@ -119,8 +119,8 @@ func (c *conn) stateLocked() string {
 func (s *Sim) flightLocked() (lines []string) {
 	type flight struct{ deliveries, bytes int }
 	flying := make(map[string]*flight)
-	for i := range s.queue.heap {
-		e := &s.queue.store[s.queue.heap[i].index]
+	for i := range s.queue.store { // what is free has no host
+		e := &s.queue.store[i]
 		if e.host != nil {
 			f := flying[e.host.name]
 			if f == nil {

@@ -18,7 +18,7 @@ type outlet struct {
 	route     *route // to the peer
 	back      *route // and from it
 	version   int    // of the route's link that the flow has
-	out       []segment
+	out       fifo[segment]
 	waiting   int           // bytes in out
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
 	retrying  bool          // the way does not work, and it is scheduled to be tried again
@@ -152,13 +152,13 @@ func (c *conn) sendLocked(s segment) {
 	if c.crashed {
 		return
 	}
-	c.out = append(c.out, s)
+	c.out.push(s)
 	c.pumpLocked()
 }
 
 // pumpLocked sends what can leave by now.
 func (c *conn) pumpLocked() {
-	for len(c.out) > 0 && !c.stuck {
+	for c.out.len() > 0 && !c.stuck {
 		now := c.sim.now()
 		c.updateLocked()
 		if free := c.flow.Free(); free > now {
@@ -184,15 +184,12 @@ func (c *conn) pumpLocked() {
 			c.retryLocked() // it hears no acknowledgement
 		}
 	}
-	if len(c.out) == 0 {
-		c.out = nil
-	}
 }
 
 // leaveLocked lets the next piece leave. It returns false if that was the last
 // thing that the connection has sent.
 func (c *conn) leaveLocked(now time.Duration) bool {
-	next := &c.out[0]
+	next := c.out.first()
 	piece := c.flow.Send(now, len(next.data))
 	switch {
 	case piece.Failed:
@@ -210,8 +207,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 			return true
 		}
 	}
-	c.out[0] = segment{}
-	c.out = c.out[1:]
+	c.out.pop()
 	return true
 }
 
@@ -290,4 +286,7 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 }
 
 // abandonLocked sends nothing more.
-func (c *conn) abandonLocked() { c.out, c.waiting = nil, 0 }
+func (c *conn) abandonLocked() {
+	c.out.drop()
+	c.waiting = 0
+}

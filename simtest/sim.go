@@ -34,6 +34,7 @@ type Sim struct {
 	names    map[string]Name
 	posted   []action        // since the loop looked last, in the order of the scheduler
 	spare    []action        // room for posted
+	order    []*action       // of posted, while they are sorted
 	controls []func()        // what is to be done to the network itself
 	settling []chan struct{} // calls of Settle
 	queue    queue           // what is under way

@@ -1,0 +1,85 @@
+package simtest
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What comes out of a queue is sorted by time, by tie, and by the order in which
+// it was put in, however that is mixed with taking out.
+func TestQueueIsSorted(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var q queue
+		var model []entry
+		now, ties := time.Duration(0), 1+random.Uint64N(3)
+		for range 2000 {
+			if at, ok := q.next(); ok && random.IntN(5) < 2 {
+				first := slices.MinFunc(model, func(a, b entry) int {
+					if a.before(&b) {
+						return -1
+					}
+					return 1
+				})
+				model = slices.DeleteFunc(model, func(e entry) bool { return e.sequence == first.sequence })
+				now = at
+				popped, e := q.pop()
+				require.Equal(t, first.at, at)
+				require.Equal(t, first.sequence, popped.sequence)
+				require.EqualValues(t, first.sequence, e.n)
+				continue
+			}
+			at, tie := now+time.Duration(random.IntN(3)), random.Uint64N(ties)
+			sequence := q.push(at, tie, event{n: int(q.count) + 1})
+			require.Equal(t, q.count, sequence)
+			model = append(model, entry{at: at, tie: tie, sequence: sequence})
+		}
+		for range model {
+			_, e := q.pop()
+			assert.NotZero(t, e.n)
+		}
+		_, ok := q.next()
+		assert.False(t, ok)
+		assert.Len(t, q.free, len(q.store))
+	}
+}
+
+// A fifo hands out what was put in, in its order, and keeps no more than a
+// little of its room.
+func TestFifo(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var f fifo[int]
+		var model []int
+		for i := range 500 {
+			switch n := random.IntN(20); {
+			case n == 0 && i%2 == 0:
+				f.pushFirst(i)
+				model = append([]int{i}, model...)
+			case n < 10:
+				f.push(i)
+				model = append(model, i)
+			case len(model) > 0:
+				require.Equal(t, model[0], *f.first())
+				require.Equal(t, model[0], f.pop())
+				model = model[1:]
+			}
+			require.Equal(t, len(model), f.len())
+			require.True(t, slices.Equal(model, f.waiting()))
+			if f.len() == 0 {
+				require.LessOrEqual(t, cap(f.items), fifoRoom)
+			}
+		}
+	}
+	var f fifo[int]
+	f.push(1)
+	f.push(2)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() { f.push(f.pop()) }))
+	f.drop()
+	assert.Zero(t, f.len())
+}
