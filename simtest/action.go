@@ -72,17 +72,7 @@ func compareKeys(a, b *key) int {
 // postLocked hands an action to the loop.
 func (s *Sim) postLocked(a action) {
 	s.posted = append(s.posted, a)
-	if len(s.posted) == 1 {
-		s.ring()
-	}
-}
-
-// ring wakes the loop.
-func (s *Sim) ring() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.ringLocked()
 }
 
 // collectLocked puts what was posted on its way, in an order that does not
@@ -179,7 +169,7 @@ func (s *Sim) control(do func()) {
 		do()
 		close(done)
 	})
-	s.ring()
+	s.ringLocked()
 	s.unlock()
 	<-done
 }

@@ -8,8 +8,8 @@ import "net"
 func (s *Sim) close() {
 	s.mu.Lock()
 	s.closed = true
+	s.ringLocked()
 	s.unlock()
-	s.ring()
 	<-s.stopped
 }
 

@@ -12,9 +12,17 @@ func (s *Sim) loop() {
 	defer close(s.stopped)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	if s.limit > 0 {
+		defer time.AfterFunc(s.limit-s.now(), s.look).Stop()
+	}
+	byTimer := false // it was woken, and not by ringLocked
 	for {
 		s.settle()
 		s.mu.Lock()
+		if byTimer && !s.asleep {
+			<-s.wake // ringLocked was called nevertheless
+		}
+		byTimer, s.asleep = false, false
 		s.collectLocked()
 		if s.closed {
 			s.unlock()
@@ -44,21 +52,34 @@ func (s *Sim) loop() {
 			s.unlock()
 			continue
 		}
-		if s.limit > 0 && (!ok || at > s.limit) {
-			at, ok = s.limit, true
-		}
+		s.asleep = true
 		s.unlock()
-
-		var due <-chan time.Time
-		if ok {
-			timer.Reset(at - now)
-			due = timer.C
+		if !ok {
+			<-s.wake
+			continue
 		}
+		timer.Reset(at - now)
 		select {
-		case <-due:
+		case <-timer.C:
+			byTimer = true
 		case <-s.wake:
 		}
 	}
+}
+
+// ringLocked wakes the loop, if it sleeps: there is something for it to look at.
+func (s *Sim) ringLocked() {
+	if s.asleep {
+		s.asleep = false
+		s.wake <- struct{}{}
+	}
+}
+
+// look has the loop see what time it is.
+func (s *Sim) look() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ringLocked()
 }
 
 // maxAtOnce is how many things may happen at one instant: a program that needs
@@ -87,7 +108,7 @@ func (s *Sim) Settle() {
 	}
 	settled := make(chan struct{})
 	s.settling = append(s.settling, settled)
-	s.ring()
+	s.ringLocked()
 	s.mu.Unlock()
 	<-settled
 }

@@ -20,7 +20,7 @@ type Sim struct {
 	running func() string               // describes the goroutines that there are
 	settle  func()                      // returns when every goroutine of the simulation is blocked
 	origin  time.Time                   // simulated time 0
-	wake    chan struct{}               // holds a token when there is something to look at for the loop
+	wake    chan struct{}               // gets a token when there is something to look at for the sleeping loop
 	stopped chan struct{}               // closed when the loop has ended
 	expired chan struct{}               // closed when the simulation was stopped before its end
 	random  *rand.Rand
@@ -45,6 +45,7 @@ type Sim struct {
 	trace    Trace
 	slab     slab
 	report   string // why the simulation was stopped before its end
+	asleep   bool   // the loop is, until wake gets a token or something is due
 	closed   bool
 }
 
