@@ -17,7 +17,7 @@ func TestReadmeShowsTheExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	rest := string(readme)
-	for _, file := range []string{"example_test.go", "profile_example_test.go"} {
+	for _, file := range []string{"example_test.go", "faults_example_test.go", "profile_example_test.go"} {
 		example, err := os.ReadFile(file)
 		require.NoError(t, err)
 		_, block, found := strings.Cut(rest, "```go\n")
