@@ -12,9 +12,9 @@ type action struct {
 	key  key
 	tie  uint64 // decides, as the seed has it, before the rest of the key does
 	host *Host  // whose action it is
-	conn *conn  // that sends data
-	data []byte
-	do   func() // what is done, if there is no data
+	conn *conn  // that sends bytes
+	n    int    // how many
+	do   func() // what is done, if there are none
 }
 
 // A key orders the actions of one instant. Nothing in it depends on the order
@@ -97,11 +97,11 @@ func (s *Sim) collectLocked() {
 	slices.SortFunc(order, compareActions)
 	for i := 0; i < len(order); i++ {
 		a := order[i]
-		if more := followers(order[i:]); more > 0 {
-			a.data = join(order[i : i+1+more])
-			i += more
+		for range followers(order[i:]) {
+			i++
+			a.n += order[i].n
 		}
-		e := event{what: sent, host: a.host, conn: a.conn, data: a.data, do: a.do}
+		e := event{what: sent, host: a.host, conn: a.conn, n: a.n, do: a.do}
 		if a.do != nil {
 			e.what = calling
 		}
@@ -130,19 +130,6 @@ func followers(actions []*action) (n int) {
 		return 0
 	}
 	return n
-}
-
-// join returns the data of all the actions.
-func join(actions []*action) []byte {
-	size := 0
-	for _, a := range actions {
-		size += len(a.data)
-	}
-	all := make([]byte, 0, size)
-	for _, a := range actions {
-		all = append(all, a.data...)
-	}
-	return all
 }
 
 // tie returns a number that decides in one round where a connection's actions

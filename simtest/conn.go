@@ -15,6 +15,11 @@ import (
 // writer blocks.
 const window = 1 << 20
 
+// burst is how many bytes a connection may write before what it wrote is looked
+// at. It keeps what goes from a writer to a reader at one instant in the
+// processor's cache.
+const burst = 256 << 10
+
 // A side tells the two ends of a connection apart.
 type side int
 
@@ -23,8 +28,8 @@ const (
 	accepter
 )
 
-// A conn is one end of a simulated connection. What the one end sends arrives
-// in the other's inbox.
+// A conn is one end of a simulated connection. What the one end sends the other
+// reads from its stream.
 type conn struct {
 	sim           *Sim
 	host          *Host
@@ -49,12 +54,13 @@ type conn struct {
 	readable     sync.Cond
 	readers      int // that wait
 	readDeadline deadline
-	inbox        fifo[[]byte]
+	unread       int    // bytes of the peer's stream that have arrived
 	arrived      int64  // bytes, so far
 	ended        bool   // the peer's end of stream has arrived
 	readClosed   bool   // by CloseRead
 	taken        int    // bytes read since the peer was last told
 	wanted       bool   // the peer waits to be told; only the loop changes it
+	granting     bool   // it is among those that will be, when this instant ends
 	notify       func() // see NotifyReadable
 
 	// What is sent.
@@ -62,6 +68,7 @@ type conn struct {
 	writable      sync.Cond
 	writers       int // that wait
 	writeDeadline deadline
+	fresh         int           // bytes written that the loop has not looked at
 	outstanding   int           // bytes sent of which the peer has not told that they were read
 	queued        int           // calls of Write that wait for another
 	writing       bool          // there is a call of Write
@@ -161,7 +168,7 @@ func (c *conn) Close() error {
 	if c.closed {
 		return c.opError("close", net.ErrClosed)
 	}
-	if c.inbox.len() > 0 || c.linger == 0 {
+	if c.unread > 0 || c.linger == 0 {
 		c.postLocked(sending, c.resetPeerLocked)
 	} else if !c.reset {
 		c.finishLocked()
@@ -231,7 +238,8 @@ func (c *conn) vanishLocked() {
 		return
 	}
 	c.gone, c.closed = true, true
-	c.inbox.drop()
+	c.peer.sent.skip(c.unread, &c.sim.spareRings)
+	c.unread = 0
 	delete(c.host.conns, c)
 	c.freePortLocked()
 	c.readDeadline.stopLocked()

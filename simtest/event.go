@@ -8,8 +8,7 @@ type event struct {
 	what eventKind
 	conn *conn  // that it happens to
 	host *Host  // that it happens on; nil for none
-	data []byte // that arrive
-	n    int
+	n    int    // of bytes
 	do   func() // what happens, if there is no kind for it
 	line *line  // within which it keeps its place
 }
@@ -20,9 +19,9 @@ type eventKind uint8
 
 const (
 	calling  eventKind = iota // do
-	arriving                  // data
+	arriving                  // n bytes
 	granted                   // n bytes of window
-	sent                      // data, by conn
+	sent                      // n bytes, by conn
 	leaving                   // the link is free for what comes next
 )
 
@@ -41,12 +40,12 @@ func (s *Sim) happenNowLocked(e *event) {
 	case calling:
 		e.do()
 	case arriving:
-		e.conn.arriveLocked(e.data)
+		e.conn.arriveLocked(e.n)
 	case granted:
 		e.conn.outstanding -= e.n
 		e.conn.writable.Broadcast()
 	case sent:
-		e.conn.sendLocked(segment{data: e.data})
+		e.conn.sentLocked(e.n)
 	case leaving:
 		e.conn.leavingAt = 0
 		e.conn.pumpLocked()

@@ -38,6 +38,10 @@ func (s *Sim) loop() {
 			s.countLocked(now)
 			s.unlock()
 			continue
+		case len(s.granting) > 0:
+			s.grantAllLocked()
+			s.unlock()
+			continue
 		case len(s.controls) > 0:
 			s.controlLocked()
 			s.unlock()

@@ -45,16 +45,11 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 	case len(p) == 0:
 		return 0, nil
 	}
-	for n < len(p) && c.inbox.len() > 0 {
-		next := c.inbox.first()
-		copied := copy(p[n:], *next)
-		n += copied
-		if *next = (*next)[copied:]; len(*next) == 0 {
-			c.inbox.pop()
-		}
-	}
 	switch {
-	case n > 0:
+	case c.unread > 0:
+		n = min(len(p), c.unread)
+		c.peer.sent.read(p[:n], &c.sim.spareRings)
+		c.unread -= n
 		c.tookLocked(n)
 		return n, nil
 	case c.ended:
@@ -87,8 +82,27 @@ func (c *conn) wantLocked() {
 // but no room on it. Where the way does not work, it is told when it does. Only
 // the loop calls it.
 func (c *conn) grantLocked() {
+	if c.taken == 0 || c.granting {
+		return
+	}
+	c.granting = true
+	c.sim.granting = append(c.sim.granting, c)
+}
+
+// grantAllLocked has all of an instant's grants leave, at its end, so that they
+// are for all that was read.
+func (s *Sim) grantAllLocked() {
+	for i, c := range s.granting {
+		c.granting = false
+		c.leaveGrantLocked()
+		s.granting[i] = nil
+	}
+	s.granting = s.granting[:0]
+}
+
+func (c *conn) leaveGrantLocked() {
 	taken := c.taken
-	if taken == 0 {
+	if c.crashed {
 		return
 	}
 	if !c.reachesLocked(c.route, c.peer) {
@@ -101,9 +115,9 @@ func (c *conn) grantLocked() {
 
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
 // any more, the answer is a reset; where nobody is, there is none.
-func (c *conn) arriveLocked(data []byte) {
-	e := Event{Kind: Data, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: len(data), Hash: hash(data)}
-	c.arrived += int64(len(data))
+func (c *conn) arriveLocked(n int) {
+	e := Event{Kind: Data, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.peer.sent.hash(c.unread, n)}
+	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():
 		e.Kind, e.Note = Drop, "host is down"
@@ -115,8 +129,11 @@ func (c *conn) arriveLocked(data []byte) {
 		e.Kind, e.Note = Drop, "connection is closed"
 		c.refuseLocked()
 	default:
-		c.inbox.push(data)
+		c.unread += n
 		c.tellLocked()
+	}
+	if e.Kind == Drop {
+		c.peer.sent.skip(n, &c.sim.spareRings)
 	}
 	c.sim.recordLocked(e)
 }
@@ -171,7 +188,7 @@ func (c *conn) NotifyReadable(f func()) {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	c.notify = f
-	if c.inbox.len() > 0 || c.ended || c.reset || c.closed || c.readClosed {
+	if c.unread > 0 || c.ended || c.reset || c.closed || c.readClosed {
 		c.tellLocked()
 	}
 }

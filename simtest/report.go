@@ -91,12 +91,8 @@ func (c *conn) stateLocked() string {
 	if n := c.writers + c.queued; n > 0 {
 		words = append(words, waiters(n, "Write"))
 	}
-	unread := 0
-	for _, data := range c.inbox.waiting() {
-		unread += len(data)
-	}
-	if unread > 0 {
-		words = append(words, count(unread, "byte unread", "bytes unread"))
+	if c.unread > 0 {
+		words = append(words, count(c.unread, "byte unread", "bytes unread"))
 	}
 	if c.outstanding > 0 {
 		words = append(words, count(c.outstanding, "byte sent that the peer has not read", "bytes sent that the peer has not read"))
@@ -128,7 +124,9 @@ func (s *Sim) flightLocked() (lines []string) {
 				flying[e.host.name] = f
 			}
 			f.deliveries++
-			f.bytes += len(e.data)
+			if e.what == arriving {
+				f.bytes += e.n
+			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(flying)) {

@@ -14,6 +14,8 @@ import (
 // happens to the network meanwhile happens to what has not left yet.
 type outlet struct {
 	line
+	sent      stream
+	abandoned bool // nothing is sent any more
 	flow      *slownet.Flow
 	route     *route // to the peer
 	back      *route // and from it
@@ -31,8 +33,8 @@ type outlet struct {
 // A segment is what a connection sends at a time: bytes, or what comes behind
 // them and takes no room.
 type segment struct {
-	data  []byte
-	do    func() // what its arrival brings about, if it is no data
+	n     int
+	do    func() // what its arrival brings about, if it is no bytes
 	reset bool   // it is a reset, which is sent once
 }
 
@@ -46,15 +48,17 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		if err := c.writeErrorLocked(); err != nil {
 			return n, c.opError("write", err)
 		}
-		room := min(window-c.outstanding, len(p)-n)
+		room := min(window-c.outstanding, len(p)-n, burst-c.fresh)
 		if queue := c.route.link.Queue; queue > 0 {
 			room = min(room, queue-c.waiting)
 		}
 		if room > 0 {
 			c.outstanding += room
 			c.waiting += room
+			c.fresh += room
+			c.sent.write(p[n:n+room], &c.sim.spareRings)
 			c.posted[sending]++
-			c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, data: c.sim.slab.keep(p[n : n+room])})
+			c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, n: room})
 			n += room
 		}
 		if n == len(p) {
@@ -146,10 +150,21 @@ func (c *conn) key(kind kind) key {
 	return key{host: c.dialHost, conn: c.number, side: c.side, kind: kind, sequence: c.posted[kind]}
 }
 
-// sendLocked sends a segment behind all others. Only the loop calls it, and all
-// that follows.
+// sentLocked sends bytes that were written. A writer who waits for that goes on
+// behind what arrives at this instant. Only the loop calls it, and all that
+// follows.
+func (c *conn) sentLocked(n int) {
+	full := c.fresh >= burst
+	c.fresh -= n
+	c.sendLocked(segment{n: n})
+	if full && c.writers > 0 {
+		c.sim.callAtLocked(c.sim.now(), c.host, c.writable.Broadcast)
+	}
+}
+
+// sendLocked sends a segment behind all others.
 func (c *conn) sendLocked(s segment) {
-	if c.crashed {
+	if c.crashed || c.abandoned {
 		return
 	}
 	c.out.push(s)
@@ -190,20 +205,20 @@ func (c *conn) pumpLocked() {
 // thing that the connection has sent.
 func (c *conn) leaveLocked(now time.Duration) bool {
 	next := c.out.first()
-	piece := c.flow.Send(now, len(next.data))
+	piece := c.flow.Send(now, next.n)
 	switch {
 	case piece.Failed:
 		c.abandonLocked()
 		c.sim.callAtLocked(piece.Arrive, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
 		return false
-	case next.data == nil:
+	case next.do != nil:
 		c.arriveAtLocked(piece.Arrive, event{do: next.do})
 		c.reset = c.reset || next.reset // and nothing is known of the connection any more
 	default:
-		c.arriveAtLocked(piece.Arrive, event{what: arriving, data: next.data[:piece.Bytes:piece.Bytes]})
-		next.data = next.data[piece.Bytes:]
+		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
+		next.n -= piece.Bytes
 		c.leftLocked(piece.Bytes)
-		if len(next.data) > 0 {
+		if next.n > 0 {
 			return true
 		}
 	}
@@ -288,5 +303,5 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 // abandonLocked sends nothing more.
 func (c *conn) abandonLocked() {
 	c.out.drop()
-	c.waiting = 0
+	c.waiting, c.abandoned = 0, true
 }

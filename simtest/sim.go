@@ -37,6 +37,7 @@ type Sim struct {
 	order    []*action       // of posted, while they are sorted
 	controls []func()        // what is to be done to the network itself
 	settling []chan struct{} // calls of Settle
+	granting []*conn         // that tell their peers of room
 	queue    queue           // what is under way
 	ties     *rand.PCG       // draws what decides between ties
 	lastAt   time.Duration   // when something happened last
@@ -44,9 +45,10 @@ type Sim struct {
 	notices  []func()        // to be called when mu is free again
 	trace    Trace
 	slab     slab
-	report   string // why the simulation was stopped before its end
-	asleep   bool   // the loop is, until wake gets a token or something is due
-	closed   bool
+	spareRings
+	report string // why the simulation was stopped before its end
+	asleep bool   // the loop is, until wake gets a token or something is due
+	closed bool
 }
 
 // newSim starts a simulation. Outside of a bubble, on real time, settle does

@@ -44,13 +44,13 @@ func TestTrace(t *testing.T) {
 		"0s fault a>b (link)",
 		"100ms connect a>b a/tcp#1",
 		"200ms accept a>b a/tcp#1",
-		"300ms data a>b a/tcp#1 offset 0, 5 bytes, hash 9a71bb4c",
-		"300ms data a>b a/tcp#1 offset 5, 6 bytes, hash a6069d7c",
+		"300ms data a>b a/tcp#1 offset 0, 5 bytes, hash 5c62dcfd",
+		"300ms data a>b a/tcp#1 offset 5, 6 bytes, hash b34bb131",
 		"300ms close a>b a/tcp#1 offset 11",
-		"300ms drop b>a a/tcp#1 offset 0, 8 bytes, hash 8b118089 (connection is closed)",
+		"300ms drop b>a a/tcp#1 offset 0, 8 bytes, hash 35b08404 (connection is closed)",
 		"400ms reset a>b a/tcp#1 (connection reset by peer)",
 		"1.3s fault a|b> (partition)",
-		"1.3s data a>a a/udp#1 offset 0, 1 bytes, hash a93c5f93",
+		"1.3s data a>a a/udp#1 offset 0, 1 bytes, hash 80b2cd11",
 		"1.3s host >b (crash)",
 	}, told)
 	assert.Len(t, trace.Events(), len(told))

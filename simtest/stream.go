@@ -1,0 +1,117 @@
+package simtest
+
+import "github.com/zeebo/xxh3"
+
+// A stream is the bytes that one end of a connection has written and the other
+// has not read, wherever they are by now. They come out in the order in which
+// they went in, so what travels is only their number.
+type stream struct {
+	ring  []byte // its length is a power of two
+	start int    // where the first byte is
+	size  int
+}
+
+// smallRing is how long a ring is at first, and the longest that an empty stream
+// keeps.
+const smallRing = 256
+
+func (s *stream) write(p []byte, spare *spareRings) {
+	if s.size+len(p) > len(s.ring) {
+		s.grow(s.size+len(p), spare)
+	}
+	end := (s.start + s.size) & (len(s.ring) - 1)
+	copy(s.ring, p[copy(s.ring[end:], p):])
+	s.size += len(p)
+}
+
+func (s *stream) grow(size int, spare *spareRings) {
+	longer := spare.take(size)
+	first, second := s.span(0, s.size)
+	copy(longer[copy(longer, first):], second)
+	spare.put(s.ring)
+	s.ring, s.start = longer, 0
+}
+
+// span returns n bytes that are there, in two parts, as the ring has an end.
+func (s *stream) span(offset, n int) (first, second []byte) {
+	if n == 0 {
+		return nil, nil
+	}
+	from := (s.start + offset) & (len(s.ring) - 1)
+	if over := from + n - len(s.ring); over > 0 {
+		return s.ring[from:], s.ring[:over]
+	}
+	return s.ring[from : from+n], nil
+}
+
+// hash returns the hash of bytes that are there.
+func (s *stream) hash(offset, n int) uint32 {
+	first, second := s.span(offset, n)
+	if len(second) == 0 {
+		return hash(first)
+	}
+	h := xxh3.New()
+	_, _ = h.Write(first)
+	_, _ = h.Write(second)
+	return uint32(h.Sum64())
+}
+
+// read takes the first bytes out, as many as p has room for. They must be there.
+func (s *stream) read(p []byte, spare *spareRings) {
+	first, second := s.span(0, len(p))
+	copy(p[copy(p, first):], second)
+	s.skip(len(p), spare)
+}
+
+// skip takes n bytes out.
+func (s *stream) skip(n int, spare *spareRings) {
+	s.size -= n
+	if s.size > 0 {
+		s.start = (s.start + n) & (len(s.ring) - 1)
+		return
+	}
+	s.start = 0
+	if len(s.ring) > smallRing {
+		spare.put(s.ring)
+		s.ring = nil
+	}
+}
+
+// spareRings are rings that no stream needs just now. To use them again is what
+// makes much data fast: they are in the processor's cache.
+type spareRings struct {
+	rings map[int][][]byte // by length
+	size  int              // of all
+}
+
+// maxSpare is how many bytes are kept at most.
+const maxSpare = 4 << 20
+
+// take returns a ring for at least so many bytes.
+func (r *spareRings) take(size int) []byte {
+	length := smallRing
+	for length < size {
+		length *= 2
+	}
+	rings := r.rings[length]
+	last := len(rings) - 1
+	if last < 0 {
+		return make([]byte, length)
+	}
+	ring := rings[last]
+	rings[last] = nil
+	r.rings[length] = rings[:last]
+	r.size -= length
+	return ring
+}
+
+func (r *spareRings) put(ring []byte) {
+	if len(ring) == 0 || r.size+len(ring) > maxSpare {
+		return
+	}
+	if r.rings == nil {
+		r.rings = make(map[int][][]byte)
+	}
+	r.rings[len(ring)] = append(r.rings[len(ring)], ring)
+	r.size += len(ring)
+}
