@@ -19,6 +19,12 @@ type Config struct {
 	// [Sim.SetLink]. The zero Link passes everything at once.
 	Link slownet.Link
 
+	// Window is how many bytes a connection's peer may have yet to read, those
+	// on their way included, before Write waits. More than a window does not get
+	// through in a round trip, so a link with much rate and latency may want a
+	// larger one. Zero is 1 MiB.
+	Window int
+
 	// TimeLimit is how much simulated time the simulation may take before it is
 	// stopped, and the test fails. Zero is a day; below zero there is no limit.
 	TimeLimit time.Duration
@@ -32,6 +38,17 @@ type Config struct {
 	Trace func(Event)
 
 	record func(e Event, digest uint64) // of CheckDeterminism
+}
+
+// defaultWindow is the window of connections, unless they are told otherwise.
+const defaultWindow = 1 << 20
+
+// window returns the window of connections.
+func (c *Config) window() int {
+	if c.Window == 0 {
+		return defaultWindow
+	}
+	return c.Window
 }
 
 // defaultTimeLimit is how long a simulation takes at most, unless it is told
@@ -50,6 +67,9 @@ func (c *Config) timeLimit() time.Duration {
 func (c *Config) mustBeValid() {
 	if err := c.Link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.Link: %v", err))
+	}
+	if c.Window < 0 {
+		panic(fmt.Sprintf("simtest: Config.Window is %d: it is a number of bytes, and 0 is %d", c.Window, defaultWindow))
 	}
 	if c.KeepEvents < 0 {
 		panic(fmt.Sprintf("simtest: Config.KeepEvents is %d: it is a number of events, and 0 keeps none", c.KeepEvents))

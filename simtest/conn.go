@@ -11,10 +11,6 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// window is how many bytes may be sent and not yet read by the peer before a
-// writer blocks.
-const window = 1 << 20
-
 // burst is how many bytes a connection may write before what it wrote is looked
 // at. It keeps what goes from a writer to a reader at one instant in the
 // processor's cache.

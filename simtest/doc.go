@@ -33,10 +33,11 @@
 // golang.org/x/net/nettest. To connect takes a round trip. What was sent before
 // a close arrives before it. Each direction can be closed by itself. To close
 // with bytes unread resets the peer. A writer whose peer does not read blocks
-// when a window of 1 MiB is full, or as much as the link's queue holds. Errors
-// are those of the system: a *net.OpError around ECONNREFUSED, ECONNRESET, EPIPE,
-// ETIMEDOUT, EADDRINUSE or EHOSTUNREACH, net.ErrClosed, os.ErrDeadlineExceeded,
-// and a *net.DNSError for a host that does not exist.
+// when a window of 1 MiB is full (see [Config.Window]), or as much as the link's
+// queue holds. Errors are those of the system: a *net.OpError around
+// ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or EHOSTUNREACH,
+// net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host that does
+// not exist.
 //
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not

@@ -67,7 +67,7 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 // that or half of the window is free.
 func (c *conn) tookLocked(n int) {
 	c.taken += n
-	if c.taken >= window/2 || c.wanted {
+	if c.taken >= c.sim.window/2 || c.wanted {
 		c.postLocked(granting, c.grantLocked)
 	}
 }

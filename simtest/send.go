@@ -48,7 +48,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		if err := c.writeErrorLocked(); err != nil {
 			return n, c.opError("write", err)
 		}
-		room := min(window-c.outstanding, len(p)-n, burst-c.fresh)
+		room := min(c.sim.window-c.outstanding, len(p)-n, burst-c.fresh)
 		if queue := c.route.link.Queue; queue > 0 {
 			room = min(room, queue-c.waiting)
 		}
@@ -64,7 +64,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		if n == len(p) {
 			return n, nil
 		}
-		if c.outstanding >= window {
+		if c.outstanding >= c.sim.window {
 			c.postLocked(wanting, c.peer.wantLocked)
 		}
 		c.writers++

@@ -14,6 +14,7 @@ import (
 type Sim struct {
 	seed    uint64
 	link    slownet.Link                // of routes that have none of their own
+	window  int                         // of connections, in bytes
 	limit   time.Duration               // when the simulation is stopped; 0 is never
 	fail    func(report string)         // fails the test
 	started func(host string, f func()) // runs f in a goroutine of a host's; "" is the test's
@@ -57,6 +58,7 @@ func newSim(config Config, settle func()) *Sim {
 	s := &Sim{
 		seed:    config.Seed,
 		link:    config.Link,
+		window:  config.window(),
 		limit:   config.timeLimit(),
 		started: func(_ string, f func()) { go f() },
 		running: func() string { return "" },

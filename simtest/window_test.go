@@ -106,3 +106,26 @@ func TestNotifyReadableAfterTheEvent(t *testing.T) {
 		})
 	}
 }
+
+// The window may have another size. Of a link's rate gets through what a window
+// allows in a round trip.
+func TestWindowOfAnotherSize(t *testing.T) {
+	for _, window := range []int{1, 1000, 100_000, 10_000_000} {
+		simtest.Config{Window: window, Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			client, server := connected(t, sim)
+			start := time.Now()
+			go func() {
+				_, err := client.Write(make([]byte, 5*window))
+				assert.NoError(t, err)
+				assert.NoError(t, client.Close())
+			}()
+			n, err := io.Copy(io.Discard, server)
+			require.NoError(t, err)
+			assert.EqualValues(t, 5*window, n)
+			assert.Equal(t, 4*100*ms+50*ms, time.Since(start))
+		})
+	}
+	assert.PanicsWithValue(t, "simtest: Config.Window is -1: it is a number of bytes, and 0 is 1048576", func() {
+		simtest.Config{Window: -1}.Run(t, func(*testing.T, *simtest.Sim) {})
+	})
+}
