@@ -169,6 +169,9 @@ func (c *conn) Close() error {
 	} else if !c.reset {
 		c.finishLocked()
 	}
+	if c.wanted {
+		c.postLocked(granting, c.leaveWantingLocked)
+	}
 	c.vanishLocked()
 	return nil
 }
@@ -224,6 +227,7 @@ func (c *conn) loseResetLocked() {
 	if c.awaited {
 		c.peer.unansweredLocked()
 	}
+	c.leaveWantingLocked()
 }
 
 func (c *conn) resetByPeerLocked() { c.giveUpLocked(syscall.ECONNRESET) }
@@ -236,6 +240,9 @@ func (c *conn) vanishLocked() {
 	c.gone, c.closed = true, true
 	c.peer.sent.skip(c.unread, &c.sim.spareRings)
 	c.unread = 0
+	if c.crashed {
+		c.leaveWantingLocked()
+	}
 	delete(c.host.conns, c)
 	c.freePortLocked()
 	c.readDeadline.stopLocked()

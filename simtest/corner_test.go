@@ -225,3 +225,51 @@ func TestALostResetIsLost(t *testing.T) {
 		assert.ErrorContains(t, err, "i/o timeout", "at %v", sim.Elapsed())
 	})
 }
+
+// A writer who waits for room in the window goes on asking, and so finds out that
+// the other end is gone although that was not told, or the news got lost.
+func TestWriterWithAFullWindowFindsOut(t *testing.T) {
+	tests := []struct {
+		what string
+		goes func(sim *simtest.Sim, peer net.Conn)
+		err  error
+		at   time.Duration // since it went; asked at 0.2 s, 0.6 s, 1.4 s
+	}{
+		{"the reset is lost", func(sim *simtest.Sim, peer net.Conn) {
+			sim.Partition([]string{"a"}, []string{"b"})
+			assert.NoError(t, peer.Close())
+			time.Sleep(time.Second)
+			sim.Heal()
+		}, syscall.ECONNRESET, 1600 * ms},
+		{"the room is made known in vain", func(sim *simtest.Sim, peer net.Conn) {
+			sim.PartitionOneWay([]string{"b"}, []string{"a"})
+			_, err := io.ReadFull(peer, make([]byte, 1<<20))
+			assert.NoError(t, err)
+			assert.NoError(t, peer.Close())
+			time.Sleep(time.Second)
+			sim.Heal()
+		}, syscall.ECONNRESET, 1600 * ms},
+		{"the host is restarted", func(sim *simtest.Sim, _ net.Conn) {
+			sim.Host("b").Crash()
+			time.Sleep(time.Second)
+			sim.Host("b").Restart()
+		}, syscall.ECONNRESET, 1600 * ms},
+		{"the host has crashed", func(sim *simtest.Sim, _ net.Conn) {
+			sim.Host("b").Crash()
+		}, syscall.ETIMEDOUT, 522200 * ms},
+	}
+	for _, test := range tests {
+		simtest.Config{Link: slownet.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			conn, peer := connected(t, sim)
+			go func() {
+				time.Sleep(time.Second - sim.Elapsed())
+				test.goes(sim, peer)
+			}()
+			require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Hour)))
+			n, err := conn.Write(make([]byte, 2<<20))
+			assert.Equal(t, 1<<20, n, test.what)
+			assert.ErrorIs(t, err, test.err, test.what)
+			assert.Equal(t, time.Second+test.at, sim.Elapsed(), test.what)
+		})
+	}
+}

@@ -75,7 +75,21 @@ func (c *conn) tookLocked(n int) {
 // wantLocked is what the peer posts when it waits for its window.
 func (c *conn) wantLocked() {
 	c.wanted = true
+	if c.closed || c.reset {
+		c.leaveWantingLocked()
+		return
+	}
 	c.grantLocked()
+}
+
+// leaveWantingLocked has a peer that waits for its window find out that this end
+// will not give it room any more: it goes on asking until it is answered, as TCP
+// does by its persist timer. Only the loop calls it.
+func (c *conn) leaveWantingLocked() {
+	if c.wanted {
+		c.wanted = false
+		c.peer.unansweredLocked()
+	}
 }
 
 // grantLocked tells the peer how much was read. That takes the link's latency,
@@ -107,6 +121,9 @@ func (c *conn) leaveGrantLocked() {
 	}
 	if !c.reachesLocked(c.route, c.peer) {
 		c.wanted = true
+		if c.closed {
+			c.leaveWantingLocked()
+		}
 		return
 	}
 	c.taken, c.wanted = 0, false

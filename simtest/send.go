@@ -298,6 +298,9 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 	c.sim.recordLocked(Event{Kind: Reset, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
 	c.tellLocked()
 	c.writable.Broadcast()
+	if errno == syscall.ETIMEDOUT {
+		c.leaveWantingLocked()
+	}
 }
 
 // abandonLocked sends nothing more.
