@@ -1,0 +1,230 @@
+package simtest_test
+
+import (
+	"errors"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// direct does one of the director's steps: something to the network. The model
+// is told before of what begins, and afterwards of what ends.
+func (w *fuzzWorld) direct(s fuzzStep) {
+	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
+	one, other := w.hosts[a], w.hosts[b]
+	switch s.kind {
+	case "link":
+		w.setLink(a, b, int(s.a)<<8|int(s.b))
+	case "profile":
+		w.setLinks(a, b, int(s.a)<<8|int(s.b))
+	case "bottleneck":
+		w.bottleneck.SetRate([]slownet.Rate{100 * slownet.Kbps, slownet.Mbps, 50 * slownet.Mbps, 0}[s.b%4])
+	case "partition", "one-way", "heal":
+		w.directPartition(s)
+	case "hold":
+		w.note(func(m *fuzzModel, now time.Duration) { m.hold(a, b, now, true) })
+		w.sim.Hold(one.name, other.name)
+	case "release":
+		w.sim.Release(one.name, other.name)
+		w.note(func(m *fuzzModel, now time.Duration) { m.hold(a, b, now, false) })
+	case "reset", "reset-conn":
+		w.directReset(s)
+	case "refuse", "blackhole", "allow":
+		w.judge(s)
+	case "crash":
+		w.note(func(m *fuzzModel, now time.Duration) { m.hosts[a].down.set(now, true) })
+		one.host.Crash()
+		w.note(func(m *fuzzModel, now time.Duration) { m.crashed(a, now) })
+	case "restart":
+		w.restart(a)
+	case "pause":
+		w.note(func(m *fuzzModel, now time.Duration) {
+			if !m.isDown(a) {
+				m.hosts[a].paused.set(now, true)
+			}
+		})
+		one.host.Pause()
+	case "resume":
+		one.host.Resume()
+		w.note(func(m *fuzzModel, now time.Duration) { m.hosts[a].paused.set(now, false) })
+	case "skew":
+		skew := time.Duration(int8(s.b)) * time.Second
+		one.host.SetSkew(skew)
+		if got := one.host.Clock().Until(w.sim.Now()); got != -skew {
+			w.complain("the clock of %s is %v ahead, and not %v", one.name, -got, skew)
+		}
+	case "name":
+		w.sim.SetName(alias, []simtest.Name{
+			{Host: other.name},
+			{Host: other.name, Delay: 100*ms + nameSlot},
+			{Err: errors.New("no luck")},
+			{Delay: time.Second + nameSlot},
+		}[s.a%4])
+	case "settle":
+		before := w.now()
+		w.sim.Settle()
+		if now := w.now(); now != before {
+			w.complain("Settle took %v", now-before)
+		}
+	}
+}
+
+// note tells the model something.
+func (w *fuzzWorld) note(tell func(m *fuzzModel, now time.Duration)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tell(w.model, w.now())
+}
+
+// setLink sets the link from one host to another to that of a number.
+func (w *fuzzWorld) setLink(from, to, number int) {
+	link := w.program.link(number, w.bottleneck)
+	w.note(func(m *fuzzModel, now time.Duration) { m.ways[[2]int{from, to}].setLink(now, link) })
+	w.sim.SetLink(w.hosts[from].name, w.hosts[to].name, link)
+}
+
+// setLinks sets the links between two hosts, in both directions.
+func (w *fuzzWorld) setLinks(a, b, number int) {
+	profile := slownet.Profile{Up: w.program.link(number, w.bottleneck), Down: w.program.link(number+1<<16, w.bottleneck)}
+	w.note(func(m *fuzzModel, now time.Duration) {
+		m.ways[[2]int{a, b}].setLink(now, profile.Up)
+		m.ways[[2]int{b, a}].setLink(now, profile.Down)
+	})
+	w.sim.SetProfile(w.hosts[a].name, w.hosts[b].name, profile)
+}
+
+// directPartition does what has to do with partitions.
+func (w *fuzzWorld) directPartition(s fuzzStep) {
+	var sides [2][]int
+	var names [2][]string
+	for i, h := range w.hosts {
+		side := int(s.a>>i) & 1
+		sides[side] = append(sides[side], i)
+		names[side] = append(names[side], h.name)
+	}
+	cut := func(from, to []int) {
+		w.note(func(m *fuzzModel, now time.Duration) {
+			for _, a := range from {
+				for _, b := range to {
+					m.ways[[2]int{a, b}].cut.set(now, true)
+				}
+			}
+		})
+	}
+	switch s.kind {
+	case "partition":
+		cut(sides[0], sides[1])
+		cut(sides[1], sides[0])
+		if s.b%2 == 0 {
+			w.sim.Partition(names[0], names[1])
+		} else {
+			w.sim.Partition(names[0])
+		}
+	case "one-way":
+		cut(sides[0], sides[1])
+		w.sim.PartitionOneWay(names[0], names[1])
+	case "heal":
+		host := int(s.b) % len(w.hosts)
+		if s.a%2 == 0 {
+			w.sim.Heal()
+		} else {
+			w.sim.Heal(w.hosts[host].name)
+		}
+		w.note(func(m *fuzzModel, now time.Duration) {
+			for key, way := range m.ways {
+				if s.a%2 == 0 || key[0] == host || key[1] == host {
+					way.cut.set(now, false)
+				}
+			}
+		})
+	}
+}
+
+// directReset resets one connection, or all of two hosts.
+func (w *fuzzWorld) directReset(s fuzzStep) {
+	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
+	if s.kind == "reset" {
+		w.sim.Reset(w.hosts[a].name, w.hosts[b].name)
+		// It has met the connections that were made at this instant, too, and
+		// nobody has been told yet.
+		w.note(func(m *fuzzModel, _ time.Duration) {
+			for _, c := range m.ordered {
+				if c.hosts == [2]int{a, b} || c.hosts == [2]int{b, a} {
+					c.broken = true
+				}
+			}
+		})
+		return
+	}
+	var e *fuzzEnd
+	w.sim.Settle() // until it is certain what the host has open
+	w.note(func(m *fuzzModel, _ time.Duration) {
+		if ends := w.hosts[a].ends; len(ends) > 0 {
+			e = ends[len(ends)-1-int(s.b)%len(ends)]
+			e.model.broken = true
+		}
+	})
+	if e != nil {
+		w.sim.ResetConn(e.conn)
+	}
+}
+
+// judge has what is for a host or a port of it be refused or vanish, or not any
+// more.
+func (w *fuzzWorld) judge(s fuzzStep) {
+	host := int(s.a) % len(w.hosts)
+	address := w.hosts[host].name
+	times := w.model.hosts[host]
+	if port := []int{0, servedPort, extraPort, packetPort}[s.b%4]; port != 0 {
+		address += []string{":1", ":2", ":9"}[s.b%4-1]
+		w.mu.Lock()
+		times = w.model.port(host, port)
+		w.mu.Unlock()
+	}
+	set := func(spans *fuzzSpans, so bool) {
+		w.note(func(_ *fuzzModel, now time.Duration) { spans.set(now, so) })
+	}
+	switch s.kind {
+	case "refuse":
+		set(&times.refused, true)
+		w.sim.Refuse(address)
+		set(&times.black, false)
+	case "blackhole":
+		set(&times.black, true)
+		w.sim.Blackhole(address)
+		set(&times.refused, false)
+	case "allow":
+		w.sim.Allow(address)
+		set(&times.black, false)
+		set(&times.refused, false)
+	}
+}
+
+// restart restarts a host, which crashes before unless it has.
+func (w *fuzzWorld) restart(host int) {
+	w.note(func(m *fuzzModel, now time.Duration) { m.hosts[host].down.set(now, true) })
+	w.hosts[host].host.Restart()
+	w.note(func(m *fuzzModel, now time.Duration) {
+		if m.port(host, servedPort).listening.lasts() {
+			m.crashed(host, now)
+		}
+		m.hosts[host].down.set(now, false)
+		// Its program sets what listens.
+	})
+}
+
+// crashed notes what a crash ends.
+func (m *fuzzModel) crashed(host int, now time.Duration) {
+	for _, port := range []int{servedPort, extraPort, packetPort} {
+		m.port(host, port).listening.set(now, false)
+	}
+	m.hosts[host].paused.set(now, false)
+}
+
+func (m *fuzzModel) isDown(host int) bool { return m.hosts[host].down.lasts() }
+
+func (m *fuzzModel) hold(a, b int, now time.Duration, so bool) {
+	m.ways[[2]int{a, b}].held.set(now, so)
+	m.ways[[2]int{b, a}].held.set(now, so)
+}

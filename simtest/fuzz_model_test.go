@@ -1,0 +1,233 @@
+package simtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A fuzzModel is what the network may do, as told by what was asked of it: the
+// reference that runs beside a simulation, and complains. It knows nothing of
+// how the simulation works. The world's mu guards it.
+type fuzzModel struct {
+	program  *fuzzProgram
+	now      func() time.Duration
+	hosts    []*fuzzTimes
+	ports    map[fuzzPort]*fuzzTimes
+	ways     map[[2]int]*fuzzWay
+	conns    map[string]*fuzzConn // by the addresses of both ends, the dialler's first
+	ordered  []*fuzzConn
+	sent     map[uint64]*fuzzDatagram
+	probing  bool // all is mended, and nothing is under way
+	ending   bool // the simulation closes what is open
+	problems []string
+}
+
+type fuzzPort struct{ host, port int }
+
+func newFuzzModel(p *fuzzProgram, now func() time.Duration) *fuzzModel {
+	m := &fuzzModel{
+		program: p,
+		now:     now,
+		ports:   make(map[fuzzPort]*fuzzTimes),
+		ways:    make(map[[2]int]*fuzzWay),
+		conns:   make(map[string]*fuzzConn),
+		sent:    make(map[uint64]*fuzzDatagram),
+	}
+	for i := range p.hosts {
+		m.hosts = append(m.hosts, &fuzzTimes{})
+		for j := range p.hosts {
+			m.ways[[2]int{i, j}] = &fuzzWay{}
+		}
+	}
+	return m
+}
+
+// complain notes that the network did what it may not.
+func (m *fuzzModel) complain(format string, args ...any) {
+	if len(m.problems) < 10 {
+		m.problems = append(m.problems, fmt.Sprintf("at %v: ", m.now())+fmt.Sprintf(format, args...))
+	}
+}
+
+// port returns what befell a port.
+func (m *fuzzModel) port(host, port int) *fuzzTimes {
+	key := fuzzPort{host, port}
+	if m.ports[key] == nil {
+		m.ports[key] = &fuzzTimes{}
+	}
+	return m.ports[key]
+}
+
+// bars returns the reasons for which nothing gets from one host to a port of
+// another; port 0 is none in particular.
+func (m *fuzzModel) bars(from, to, port int) []fuzzSpans {
+	way := m.ways[[2]int{from, to}]
+	bars := []fuzzSpans{way.cut, way.held, m.hosts[from].paused, m.hosts[to].paused, m.hosts[to].down, m.hosts[to].black}
+	if port != 0 {
+		bars = append(bars, m.port(to, port).black)
+	}
+	return bars
+}
+
+// barred reports whether nothing that was sent at one instant can have arrived
+// by another.
+func (m *fuzzModel) barred(from, to, port int, sent, arrived time.Duration) bool {
+	for _, bar := range m.bars(from, to, port) {
+		if bar.cover(sent, arrived) {
+			return true
+		}
+	}
+	return false
+}
+
+// troubled reports whether there may have been anything in the way between two
+// instants, in one direction.
+func (m *fuzzModel) troubled(from, to, port int, start, end time.Duration) bool {
+	for _, bar := range m.bars(from, to, port) {
+		if bar.touch(start, end) {
+			return true
+		}
+	}
+	return m.hosts[from].down.touch(start, end)
+}
+
+// classify says what an error is, in a word.
+func classify(err error) string {
+	var dns *net.DNSError
+	switch {
+	case err == nil:
+		return "ok"
+	case err == io.EOF:
+		return "EOF"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "deadline"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "context deadline"
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.As(err, &dns):
+		return "dns"
+	case errors.Is(err, net.ErrClosed):
+		return "closed"
+	}
+	for word, errno := range map[string]syscall.Errno{
+		"reset": syscall.ECONNRESET, "pipe": syscall.EPIPE, "timed out": syscall.ETIMEDOUT,
+		"refused": syscall.ECONNREFUSED, "unreachable": syscall.EHOSTUNREACH, "net down": syscall.ENETDOWN,
+		"not connected": syscall.ENOTCONN, "in use": syscall.EADDRINUSE,
+	} {
+		if errors.Is(err, errno) {
+			return word
+		}
+	}
+	return err.Error()
+}
+
+// dressed reports whether an error looks as the net package's do.
+func dressed(err error, op string) bool {
+	var opError *net.OpError
+	return err == nil || err == io.EOF || errors.As(err, &opError) && opError.Op == op
+}
+
+// A fuzzSpan is a time during which something was so.
+type fuzzSpan struct{ start, end time.Duration }
+
+// fuzzSpans are the times at which something was so, in order.
+type fuzzSpans []fuzzSpan
+
+const forever = time.Duration(math.MaxInt64)
+
+// set says whether it is so from now on.
+func (s *fuzzSpans) set(now time.Duration, so bool) {
+	last := len(*s) - 1
+	switch lasts := s.lasts(); {
+	case so && !lasts:
+		*s = append(*s, fuzzSpan{now, forever})
+	case !so && lasts:
+		(*s)[last].end = now
+	}
+}
+
+// lasts reports whether it is so now.
+func (s fuzzSpans) lasts() bool { return len(s) > 0 && s[len(s)-1].end == forever }
+
+// cover reports whether it was so all the time from one instant to another, with
+// room to spare, for order within an instant is not the model's to know.
+func (s fuzzSpans) cover(from, to time.Duration) bool {
+	for _, span := range s {
+		if span.start < from && to < span.end {
+			return true
+		}
+	}
+	return false
+}
+
+// touch reports whether it may have been so at any time between two instants.
+func (s fuzzSpans) touch(from, to time.Duration) bool {
+	for _, span := range s {
+		if span.start <= to && from <= span.end {
+			return true
+		}
+	}
+	return false
+}
+
+// A fuzzWay is one direction of the path between two hosts, as it was at all
+// times.
+type fuzzWay struct {
+	link       slownet.Link  // as it is
+	latencies  []fuzzLatency // that it had, in order
+	lossy      bool
+	limited    bool // datagrams may be too large, or too many
+	varied     bool // one may overtake another
+	duplicates bool
+	corrupts   bool
+	cut, held  fuzzSpans
+}
+
+// A fuzzLatency is the least that a link takes, from an instant on.
+type fuzzLatency struct{ since, least time.Duration }
+
+// leastLatency returns how long at least the way takes for what leaves between
+// two instants.
+func (w *fuzzWay) leastLatency(from, to time.Duration) time.Duration {
+	least := forever
+	for i, l := range w.latencies {
+		if l.since <= to && (i+1 == len(w.latencies) || from <= w.latencies[i+1].since) {
+			least = min(least, l.least)
+		}
+	}
+	return least
+}
+
+// setLink notes what the link is from now on.
+func (w *fuzzWay) setLink(now time.Duration, link slownet.Link) {
+	latency := link.Latency
+	if link.Jitter.Deviation > 0 || link.Reorder.Probability > 0 {
+		latency = 0
+		w.varied = true
+	}
+	if len(w.latencies) > 0 {
+		w.varied = true
+	}
+	w.latencies = append(w.latencies, fuzzLatency{now, latency})
+	w.link = link
+	w.lossy = w.lossy || link.Loss != slownet.Loss{} || link.Corrupt.Probability > 0
+	w.limited = w.limited || link.MTU > 0 || link.Queue > 0
+	w.duplicates = w.duplicates || link.Duplicate.Probability > 0
+	w.corrupts = w.corrupts || link.Corrupt.Probability > 0
+}
+
+// fuzzTimes are what befell a host, or one of its ports.
+type fuzzTimes struct {
+	paused, down, refused, black fuzzSpans
+	listening                    fuzzSpans // of a port
+}

@@ -1,0 +1,166 @@
+package simtest_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A fuzzProgram is what a simulation does: who does what when. It is decoded
+// from a fuzzer's bytes, all of which mean something.
+type fuzzProgram struct {
+	seed  uint64 // decides links
+	hosts int
+	calm  bool // links are simple and never change, and nothing is broken: all times can be told
+	mend  bool // when all is done, links become good
+	tidy  bool // at the end all is closed; otherwise that is left to the simulation
+	ends  time.Duration
+	steps []fuzzStep
+}
+
+// A fuzzStep is one thing that one actor does.
+type fuzzStep struct {
+	at    time.Duration
+	actor int // a host, or the director: the last one
+	kind  string
+	a, b  byte
+}
+
+const (
+	maxFuzzBytes = 1200
+	maxFuzzTime  = 12 * time.Hour
+)
+
+// What hosts and the director do, as often as it stands here.
+var (
+	fuzzHostKinds = strings.Fields(`dial dial dial dial dial-odd dial-odd dial-two cancel
+		write write write write write write-all close-write close-read close close linger read-deadline write-deadline
+		manner manner stop listen listen accept accept packet packet packet packet packet-dial packet-write packet-write
+		packet-close`)
+	fuzzDirectorKinds = strings.Fields(`link link link profile bottleneck partition one-way heal heal heal hold release
+		release reset reset-conn refuse blackhole allow allow allow crash crash restart restart restart pause resume resume skew name settle`)
+	fuzzCalmKinds = strings.Fields(`settle skew`)
+)
+
+// fuzzGaps is how much time passes between steps.
+var fuzzGaps = [16]time.Duration{
+	0, 0, 0, time.Microsecond, 100 * time.Microsecond, ms, ms, ms, 5 * ms, 10 * ms, 20 * ms, 50 * ms, 100 * ms, 200 * ms,
+	time.Second, 3 * time.Second,
+}
+
+// fuzzPause is a long gap, which comes now and then.
+const fuzzPause = 5 * time.Minute
+
+// decodeFuzzProgram turns bytes into a program. Steps of one host are never at
+// one instant, for its goroutines must not race; those of different hosts are,
+// often, and so are those of the director.
+func decodeFuzzProgram(seed uint64, tape []byte) *fuzzProgram {
+	p := &fuzzProgram{seed: seed, hosts: 2}
+	if len(tape) == 0 {
+		return p
+	}
+	head, tape := tape[0], tape[1:]
+	p.hosts += int(head % 3)
+	p.calm, p.mend, p.tidy = head&24 == 24, head&32 != 0, head&64 != 0
+	last := make([]time.Duration, p.hosts)
+	now := time.Second
+	for ; len(tape) >= 4 && now < maxFuzzTime; tape = tape[4:] {
+		now += fuzzGaps[tape[0]%16]
+		if tape[0]%16 == 15 && tape[3]%4 == 0 {
+			now += fuzzPause
+		}
+		actor := int(tape[0]>>4) % (p.hosts + 1)
+		kinds := fuzzDirectorKinds
+		switch {
+		case actor < p.hosts:
+			kinds = fuzzHostKinds
+			now = max(now, last[actor]+time.Microsecond)
+			last[actor] = now
+		case p.calm:
+			kinds = fuzzCalmKinds
+		}
+		p.steps = append(p.steps, fuzzStep{now, actor, kinds[int(tape[1])%len(kinds)], tape[2], tape[3]})
+	}
+	p.ends = now + time.Second
+	return p
+}
+
+// String returns the program, a step a line.
+func (p *fuzzProgram) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "seed %d, %d hosts, calm %v, mend %v, tidy %v\n", p.seed, p.hosts, p.calm, p.mend, p.tidy)
+	for _, s := range p.steps {
+		actor := "director"
+		if s.actor < p.hosts {
+			actor = fuzzHostName(s.actor)
+		}
+		fmt.Fprintf(&text, "%14v  %s: %s %d %d\n", s.at, actor, s.kind, s.a, s.b)
+	}
+	return text.String()
+}
+
+func fuzzHostName(i int) string { return string(rune('a' + i%26)) }
+
+// link returns the link of a number.
+func (p *fuzzProgram) link(number int, bottleneck *slownet.Bottleneck) slownet.Link {
+	random := rand.New(rand.NewPCG(p.seed, uint64(number)))
+	if p.calm {
+		return calmLink(random)
+	}
+	return wildLink(random, bottleneck)
+}
+
+func oneOf[T any](random *rand.Rand, all ...T) T { return all[random.IntN(len(all))] }
+
+// calmLink returns a link whose times can be told with pencil and paper: a byte
+// takes a whole number of nanoseconds.
+func calmLink(random *rand.Rand) slownet.Link {
+	return slownet.Link{
+		Latency: oneOf(random, 0, 0, ms, 7*ms, 300*ms),
+		Rate:    oneOf(random, 0, 0, 8*slownet.Mbps, 800*slownet.Kbps),
+		Pace:    oneOf(random, slownet.Pace{}, slownet.Pace{}, slownet.Pace{Bytes: 700, Wait: 3 * ms}, slownet.Pace{Wait: ms}),
+		MTU:     oneOf(random, 0, 100, 1400),
+	}
+}
+
+// wildLink returns a link with some of everything.
+func wildLink(random *rand.Rand, bottleneck *slownet.Bottleneck) slownet.Link {
+	chance := func() (c slownet.Chance) {
+		if random.IntN(4) == 0 {
+			c = slownet.Chance{Probability: random.Float64() * 0.05, Correlation: oneOf(random, 0, 0.3)}
+		}
+		return c
+	}
+	link := slownet.Link{
+		Latency:   oneOf(random, 0, ms, 5*ms, 50*ms, time.Duration(random.Int64N(int64(time.Second)))),
+		Pace:      oneOf(random, slownet.Pace{}, slownet.Pace{}, slownet.Pace{Bytes: 1000, Wait: 3 * ms}, slownet.Pace{Bytes: 300, Wait: ms}),
+		Queue:     oneOf(random, 0, 0, 700, 3000, 100000),
+		MTU:       oneOf(random, 0, 0, 200, 1400, 9000),
+		Duplicate: chance(),
+		Corrupt:   chance(),
+		Reorder:   chance(),
+	}
+	switch random.IntN(4) {
+	case 0:
+		link.Rate = oneOf(random, 64*slownet.Kbps, slownet.Mbps, slownet.Gbps, slownet.Rate(1e5+random.Int64N(1e8)))
+	case 1:
+		link.Bottleneck = bottleneck
+	}
+	switch random.IntN(6) {
+	case 0:
+		link.Loss.Random = random.Float64() * 0.1
+	case 1:
+		link.Loss.GilbertElliott = slownet.GilbertElliott{P: 0.02, R: 0.4, LossBad: 0.9}
+	}
+	if random.IntN(3) == 0 {
+		link.Jitter = slownet.Jitter{
+			Deviation:    oneOf(random, ms, 20*ms),
+			Distribution: oneOf(random, nil, slownet.Normal, slownet.Pareto),
+			Correlation:  oneOf(random, 0, 0.5),
+		}
+	}
+	return link
+}

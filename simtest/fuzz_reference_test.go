@@ -1,0 +1,81 @@
+package simtest_test
+
+import (
+	"sort"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A fuzzReference says when what is sent over a calm link arrives, byte by
+// byte. It is meant to be too simple to be wrong.
+type fuzzReference struct {
+	link     slownet.Link
+	free     time.Duration // when the link is
+	upTo     int64
+	arrivals []fuzzWrite // of packets
+	finished time.Duration
+}
+
+// perByte is how long a byte takes to pass. Calm links have whole numbers.
+func (r *fuzzReference) perByte() time.Duration {
+	if r.link.Rate == 0 {
+		return 0
+	}
+	return time.Duration(8e9 / int64(r.link.Rate))
+}
+
+// write sends n bytes of a stream: in bursts as the pace has it, in packets, one
+// after another.
+func (r *fuzzReference) write(at time.Duration, n int) {
+	r.free = max(r.free, at)
+	for n > 0 {
+		burst := n
+		if r.link.Pace.Bytes > 0 {
+			burst = min(burst, r.link.Pace.Bytes)
+		}
+		n -= burst
+		for burst > 0 {
+			packet := burst
+			if r.link.Rate > 0 {
+				mtu := r.link.MTU
+				if mtu == 0 {
+					mtu = 1500
+				}
+				packet = min(packet, mtu)
+			}
+			burst -= packet
+			r.free += time.Duration(packet) * r.perByte()
+			r.upTo += int64(packet)
+			r.arrivals = append(r.arrivals, fuzzWrite{r.free + r.link.Latency, r.upTo})
+		}
+		r.free += r.link.Pace.Wait
+	}
+}
+
+// arrival returns when the byte at an offset arrives.
+func (r *fuzzReference) arrival(offset int64) time.Duration {
+	i := sort.Search(len(r.arrivals), func(i int) bool { return r.arrivals[i].upTo > offset })
+	if i == len(r.arrivals) {
+		return forever
+	}
+	return r.arrivals[i].at
+}
+
+// end returns when the end of the stream arrives.
+func (r *fuzzReference) end() time.Duration { return max(r.free, r.finished) + r.link.Latency }
+
+// packet sends a datagram, and returns when it arrives, or 0.
+func (r *fuzzReference) packet(at time.Duration, n int) time.Duration {
+	if r.link.MTU > 0 && n > r.link.MTU {
+		return 0
+	}
+	r.free = max(r.free, at) + time.Duration(n)*r.perByte()
+	arrives := r.free + r.link.Latency
+	pieces := 1
+	if r.link.Pace.Bytes > 0 {
+		pieces = max(1, (n+r.link.Pace.Bytes-1)/r.link.Pace.Bytes)
+	}
+	r.free += time.Duration(pieces) * r.link.Pace.Wait
+	return arrives
+}

@@ -1,0 +1,124 @@
+package simtest_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever hosts do and whatever is done to the network, what they see is what
+// the model allows, and the same once more on another number of processors.
+// Goroutines cover what they happen to cover, so -fuzzminimizetime 1x keeps the
+// fuzzer from spending its time on making its inputs small.
+func FuzzProgram(f *testing.F) {
+	for number := range uint64(8) {
+		seed, tape := randomTape(number)
+		f.Add(seed, tape)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, tape []byte) {
+		if len(tape) > maxFuzzBytes {
+			t.Skip("long programs find nothing that short ones do not")
+		}
+		for _, simulation := range []uint64{0, seed | 1} {
+			checkFuzzProgram(t, seed, tape, simulation)
+		}
+	})
+}
+
+// Two hundred random programs, always the same ones.
+func TestRandomPrograms(t *testing.T) {
+	programs := uint64(200)
+	switch {
+	case testing.Short():
+		programs = 30
+	case raceEnabled:
+		programs = 30
+	}
+	for number := range programs {
+		seed, tape := randomTape(number)
+		simulation := seed | 1
+		if number%3 == 0 {
+			simulation = 0
+		}
+		if !t.Run(fmt.Sprint(number), func(t *testing.T) { checkFuzzProgram(t, seed, tape, simulation) }) {
+			return
+		}
+	}
+}
+
+// randomTape returns a random program.
+func randomTape(number uint64) (seed uint64, tape []byte) {
+	random := rand.New(rand.NewPCG(number, 4))
+	tape = make([]byte, 1+4*(5+random.IntN(200)))
+	for i := range tape {
+		tape[i] = byte(random.Uint32())
+	}
+	if number%4 < 2 { // every other one is calm
+		tape[0] |= 8 | 16
+	} else {
+		tape[0] &^= 8
+	}
+	return random.Uint64(), tape
+}
+
+// checkFuzzProgram checks a program in a simulation with a seed, and reports the
+// shortest one that still fails.
+func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	result := tryFuzzProgram(t, seed, tape, simulation)
+	if len(result.problems) == 0 {
+		return
+	}
+	tape, result = shortenTape(t, seed, tape, simulation, result)
+	t.Logf("simulation's seed %d, input %d, []byte(%q)\n%v", simulation, seed, tape, decodeFuzzProgram(seed, tape))
+	for _, e := range result.events {
+		t.Log(e)
+	}
+	require.Empty(t, result.problems, strings.Join(result.problems, "\n"))
+}
+
+// tryFuzzProgram runs a program twice, on different numbers of processors.
+func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64) fuzzResult {
+	program := decodeFuzzProgram(seed, tape)
+	runtime.GOMAXPROCS(1 + len(tape)%4)
+	first := runFuzzProgram(t, program, simulation)
+	if len(first.problems) > 0 {
+		return first
+	}
+	runtime.GOMAXPROCS(1 + (len(tape)+1+int(seed%3))%4)
+	second := runFuzzProgram(t, program, simulation)
+	if first.digest != second.digest || first.seen != second.seen {
+		second.problems = append(second.problems, "two runs differ: "+firstDifference(first, second))
+	}
+	return second
+}
+
+// shortenTape leaves steps out as long as the program still fails.
+func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, result fuzzResult) ([]byte, fuzzResult) {
+	for size := len(tape) / 8 * 4; size >= 4; size = size / 8 * 4 {
+		for at := 1; at+size <= len(tape); {
+			shorter := append(append([]byte(nil), tape[:at]...), tape[at+size:]...)
+			if other := tryFuzzProgram(t, seed, shorter, simulation); len(other.problems) > 0 {
+				tape, result = shorter, other
+			} else {
+				at += size
+			}
+		}
+	}
+	return tape, result
+}
+
+// firstDifference tells where what hosts have seen differs.
+func firstDifference(first, second fuzzResult) string {
+	one, other := strings.Split(first.seen, "\n"), strings.Split(second.seen, "\n")
+	for i := range min(len(one), len(other)) {
+		if one[i] != other[i] {
+			return fmt.Sprintf("line %d of what hosts have seen: %q, %q (digests %s, %s)", i, one[i], other[i], first.digest, second.digest)
+		}
+	}
+	return fmt.Sprintf("digests %s, %s, and %d and %d lines", first.digest, second.digest, len(one), len(other))
+}

@@ -1,0 +1,273 @@
+package simtest_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A fuzzWorld is a simulation in which a program runs, with the model beside it.
+type fuzzWorld struct {
+	program    *fuzzProgram
+	running    atomic.Int64 // goroutines
+	sim        *simtest.Sim
+	origin     time.Time
+	bottleneck *slownet.Bottleneck
+	hosts      []*fuzzHost
+
+	mu         sync.Mutex // guards the model and all that says so; held by nobody who waits
+	model      *fuzzModel
+	roads      map[string]*fuzzRoad
+	references map[string]*fuzzReference
+}
+
+// A fuzzLog is what one goroutine after another has seen, with the time.
+type fuzzLog struct{ lines []string }
+
+func (l *fuzzLog) add(now time.Duration, what string, n int, class string) {
+	switch class {
+	case "EOF", "reset", "pipe", "timed out", "closed":
+		class = "over" // a reader and a writer who are told at once share the news
+	}
+	l.lines = append(l.lines, fmt.Sprint(now, " ", what, " ", n, " ", class))
+}
+
+// A fuzzResult is what comes of running a program.
+type fuzzResult struct {
+	problems []string
+	digest   string
+	seen     string // by the hosts
+	events   []simtest.Event
+}
+
+// runFuzzProgram runs a program in a simulation with a seed.
+func runFuzzProgram(t *testing.T, p *fuzzProgram, seed uint64) fuzzResult {
+	w := &fuzzWorld{program: p, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
+	config := simtest.Config{Seed: seed, TimeLimit: 1000 * time.Hour, KeepEvents: 30}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		w.sim, w.origin = sim, time.Now()
+		w.model = newFuzzModel(p, w.now)
+		w.bottleneck = slownet.NewBottleneck(10 * slownet.Mbps)
+		w.run()
+	})
+	if w.running.Load() != 0 {
+		w.model.complain("%d goroutines are still running", w.running.Load())
+	}
+	var seen strings.Builder
+	for _, h := range w.hosts {
+		fmt.Fprintf(&seen, "%s\n%s\n", h.name, strings.Join(h.log.lines, "\n"))
+		for _, e := range h.ends {
+			lines := append(append(e.reads.lines, e.writes.lines...), e.log.lines...)
+			fmt.Fprintf(&seen, "%s %s\n%s\n", h.name, e.model.id, strings.Join(lines, "\n"))
+		}
+	}
+	return fuzzResult{w.model.problems, w.sim.Trace().Digest(), seen.String(), w.sim.Trace().Events()}
+}
+
+func (w *fuzzWorld) now() time.Duration              { return time.Since(w.origin) }
+func (w *fuzzWorld) time(at time.Duration) time.Time { return w.origin.Add(at) }
+func (w *fuzzWorld) complain(format string, a ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.model.complain(format, a...)
+}
+
+// start runs f in a goroutine that must end with the simulation.
+func (w *fuzzWorld) start(f func()) {
+	w.running.Add(1)
+	go func() {
+		defer w.running.Add(-1)
+		f()
+	}()
+}
+
+// hostOf returns the number of the host that has an address, as one sees it.
+func (w *fuzzWorld) hostOf(addr net.Addr, seenBy *fuzzHost) int {
+	ip := addr.(*net.TCPAddr).AddrPort().Addr().Unmap()
+	for _, h := range w.hosts {
+		if ip == h.host.Addr() || ip == h.host.Addr6() {
+			return h.number
+		}
+	}
+	return seenBy.number
+}
+
+// spend takes bytes from what a host's connections may write. Hosts do not share
+// it, for they must share nothing but the network.
+func (h *fuzzHost) spend(n int) bool {
+	if h.bytes+n > 3<<20 {
+		return false
+	}
+	h.bytes += n
+	return true
+}
+
+// spendPacket takes a datagram from those that a host may send: all together are
+// fewer than a socket has room for.
+func (h *fuzzHost) spendPacket() bool {
+	h.sends++
+	return h.sends <= 60/h.world.program.hosts
+}
+
+// road returns what has come from a socket to a port. A host that was restarted
+// has other sockets.
+func (w *fuzzWorld) road(source string, from *fuzzHost, to, port int) *fuzzRoad {
+	key := fmt.Sprint(source, " ", from.number, from.lives, to, port)
+	if w.roads[key] == nil {
+		w.roads[key] = &fuzzRoad{}
+	}
+	return w.roads[key]
+}
+
+// reference returns when datagrams from a host's socket to another host arrive.
+// What a socket sends to a host goes one way, whatever its addresses are.
+func (w *fuzzWorld) reference(source string, from, to int) *fuzzReference {
+	_, port, _ := net.SplitHostPort(source)
+	key := fmt.Sprint(from, port, to)
+	if w.references[key] == nil {
+		w.references[key] = &fuzzReference{link: w.model.ways[[2]int{from, to}].link}
+	}
+	return w.references[key]
+}
+
+// run runs the program, in the bubble.
+func (w *fuzzWorld) run() {
+	for i := range w.program.hosts {
+		name := fuzzHostName(i)
+		w.hosts = append(w.hosts, &fuzzHost{world: w, number: i, name: name, host: w.sim.Host(name)})
+		w.model.hosts[i] = &fuzzTimes{}
+	}
+	for a := range w.hosts {
+		for b := range w.hosts {
+			w.setLink(a, b, 1<<20+a<<4+b)
+		}
+	}
+	for _, h := range w.hosts {
+		h.host.Run(h.serve)
+	}
+	var actors sync.WaitGroup
+	for actor := range w.program.hosts + 1 {
+		actors.Go(func() {
+			for _, s := range w.program.steps {
+				if s.actor != actor {
+					continue
+				}
+				if wait := s.at - w.now(); wait > 0 {
+					time.Sleep(wait)
+				}
+				if actor < len(w.hosts) {
+					w.hosts[actor].do(s)
+				} else {
+					w.direct(s)
+				}
+			}
+		})
+	}
+	actors.Wait()
+	time.Sleep(w.program.ends - w.now())
+	w.mend()
+	w.await()
+	w.probe()
+	w.finish()
+}
+
+// mend ends all that is wrong with the network, and has all ends read on.
+func (w *fuzzWorld) mend() {
+	number := len(w.hosts)
+	for a := range number {
+		w.direct(fuzzStep{kind: "resume", a: byte(a)})
+		for b := range number {
+			w.direct(fuzzStep{kind: "release", a: byte(a), b: byte(b)})
+			if w.program.mend && !w.program.calm {
+				w.note(func(m *fuzzModel, now time.Duration) { m.ways[[2]int{a, b}].setLink(now, slownet.Link{}) })
+				w.sim.SetLink(w.hosts[a].name, w.hosts[b].name, slownet.Link{})
+			}
+		}
+		for port := range 4 {
+			w.direct(fuzzStep{kind: "allow", a: byte(a), b: byte(port)})
+		}
+		if w.model.isDown(a) {
+			w.restart(a)
+		}
+	}
+	w.direct(fuzzStep{kind: "heal"})
+	w.bottleneck.SetRate(10 * slownet.Mbps)
+	for _, h := range w.hosts {
+		w.mu.Lock()
+		ends := h.ends
+		w.mu.Unlock()
+		for _, e := range ends {
+			time.Sleep(w.instant(time.Microsecond, mendSlot) - w.now())
+			w.note(func(*fuzzModel, time.Duration) { e.setManner(promptly) })
+		}
+		w.mu.Lock()
+		if h.extra != nil {
+			h.extra.accepts += 1 << 20
+			h.extra.told.Broadcast()
+		}
+		w.mu.Unlock()
+		time.Sleep(time.Microsecond)
+	}
+}
+
+// await waits until all has arrived that can, or long enough.
+func (w *fuzzWorld) await() {
+	const step, most = 7*time.Second + 333, 5 * time.Hour
+	for start := w.now(); w.now()-start < most; time.Sleep(step) {
+		w.mu.Lock()
+		left := w.unfinished()
+		w.mu.Unlock()
+		if len(left) == 0 && w.now()-start > 3*dialTimeout {
+			break
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, what := range w.unfinished() {
+		w.model.complain("long after all was mended, %s", what)
+	}
+	w.checkArrived()
+	w.checkResets()
+}
+
+// finish ends everything, unless that is left to the simulation. Those who wait
+// for orders are told that there will be none.
+func (w *fuzzWorld) finish() {
+	for _, h := range w.hosts {
+		w.mu.Lock()
+		ends, dialled := h.ends, h.dialled
+		w.mu.Unlock()
+		if w.program.tidy {
+			for _, e := range ends {
+				e.close(&e.log)
+				time.Sleep(time.Microsecond)
+			}
+			for _, c := range dialled {
+				w.mu.Lock()
+				c.closed = true
+				w.mu.Unlock()
+				_ = c.conn.Close()
+			}
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.model.ending = true
+	for _, h := range w.hosts {
+		for _, e := range h.ends {
+			e.stopped = true
+			e.changed.Broadcast()
+		}
+		if h.extra != nil {
+			h.extra.over = true
+			h.extra.told.Broadcast()
+		}
+	}
+}
