@@ -273,3 +273,33 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 		})
 	}
 }
+
+// Writers to whom a healed network brings the news of room go on in one order.
+func TestOrderOfWritersWhenHealed(t *testing.T) {
+	repeats(t, 40, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		var writers sync.WaitGroup
+		var peers []net.Conn
+		for i := range 6 {
+			conn, err := sim.Host("a").Dial("tcp", "b:1")
+			require.NoError(t, err)
+			peer, err := listener.Accept()
+			require.NoError(t, err)
+			peers = append(peers, peer)
+			writers.Go(func() {
+				_, err := conn.Write(make([]byte, 1<<20+1))
+				note("%d %v", i, err)
+			})
+		}
+		sim.Settle()
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		for _, peer := range peers {
+			_, err := io.ReadFull(peer, make([]byte, 1000))
+			require.NoError(t, err)
+		}
+		sim.Settle()
+		sim.Heal()
+		writers.Wait()
+	})
+}
