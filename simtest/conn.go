@@ -51,6 +51,7 @@ type conn struct {
 	readers      int // that wait
 	readDeadline deadline
 	unread       int    // bytes of the peer's stream that have arrived
+	dropped      int    // bytes behind those that came to an end that was reset
 	arrived      int64  // bytes, so far
 	ended        bool   // the peer's end of stream has arrived
 	readClosed   bool   // by CloseRead
@@ -238,8 +239,8 @@ func (c *conn) vanishLocked() {
 		return
 	}
 	c.gone, c.closed = true, true
-	c.peer.sent.skip(c.unread, &c.sim.spareRings)
-	c.unread = 0
+	c.peer.sent.skip(c.unread+c.dropped, &c.sim.spareRings)
+	c.unread, c.dropped = 0, 0
 	if c.crashed {
 		c.leaveWantingLocked()
 	}

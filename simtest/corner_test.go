@@ -303,3 +303,21 @@ func TestOrderOfWritersWhenHealed(t *testing.T) {
 		writers.Wait()
 	})
 }
+
+// What had arrived before a reset can be read behind it, whatever comes later.
+func TestUnreadBytesBehindAReset(t *testing.T) {
+	simtest.Config{Link: slownet.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		_, err := io.WriteString(conn, "before")
+		require.NoError(t, err)
+		time.Sleep(150 * ms)
+		_, err = io.WriteString(conn, "behind")
+		require.NoError(t, err)
+		time.Sleep(50 * ms)
+		sim.Reset("a", "b")
+		time.Sleep(time.Second)
+		text, err := io.ReadAll(peer)
+		assert.Equal(t, "before", string(text))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}

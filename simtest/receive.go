@@ -50,6 +50,10 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 		n = min(len(p), c.unread)
 		c.peer.sent.read(p[:n], &c.sim.spareRings)
 		c.unread -= n
+		if c.unread == 0 && c.dropped > 0 {
+			c.peer.sent.skip(c.dropped, &c.sim.spareRings)
+			c.dropped = 0
+		}
 		c.tookLocked(n)
 		return n, nil
 	case c.ended:
@@ -133,7 +137,7 @@ func (c *conn) leaveGrantLocked() {
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
 // any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(n int) {
-	e := Event{Kind: Data, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.peer.sent.hash(c.unread, n)}
+	e := Event{Kind: Data, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.peer.sent.hash(c.unread+c.dropped, n)}
 	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():
@@ -149,7 +153,11 @@ func (c *conn) arriveLocked(n int) {
 		c.unread += n
 		c.tellLocked()
 	}
-	if e.Kind == Drop {
+	switch {
+	case e.Kind != Drop:
+	case c.unread > 0: // which can still be read, and comes first in the stream
+		c.dropped += n
+	default:
 		c.peer.sent.skip(n, &c.sim.spareRings)
 	}
 	c.sim.recordLocked(e)
