@@ -3,6 +3,7 @@ package simtest
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // An action is what a goroutine of the simulation wants of the network: to dial,
@@ -109,8 +110,13 @@ func (s *Sim) collectLocked() {
 	}
 	clear(posted)
 	clear(order)
-	s.spare, s.order = posted, order
+	if cap(posted) <= maxSpareActions { // memory is for what is in flight
+		s.spare, s.order = posted, order
+	}
 }
+
+// maxSpareActions is for how many actions room is kept.
+const maxSpareActions = 1 << 14
 
 // followers returns how many actions go on where the first one, a write, ends,
 // and would arrive when it does. To have them arrive as one makes a run the same
@@ -142,29 +148,60 @@ func (k *key) tie(round uint64) uint64 {
 	return tie
 }
 
-// control does something to the network itself. It happens when all else has
-// happened at this instant, and before control returns.
-func (s *Sim) control(do func()) {
+// A control is something that is done to the network itself.
+type control struct {
+	key  string // what it is, in words
+	tie  uint64 // decides before the key does, as the seed has it
+	do   func()
+	done chan struct{} // closed when its caller may go on
+}
+
+// control does something to the network itself, and returns when that has
+// happened, with all that it brings about at this instant. It comes when all
+// else has happened. What several goroutines have to do is done in the order of
+// the keys, for theirs is the scheduler's; so the key says all that makes a
+// difference. When the simulation has ended nothing is done.
+func (s *Sim) control(key string, do func()) {
 	s.mu.Lock()
 	if s.closed {
-		do()
 		s.unlock()
+		afterTheEnd()
 		return
 	}
 	done := make(chan struct{})
-	s.controls = append(s.controls, func() {
-		do()
-		close(done)
-	})
+	s.controls = append(s.controls, control{key: key, do: do, done: done})
 	s.ringLocked()
 	s.unlock()
 	<-done
 }
 
-// controlLocked does the next thing that is to be done to the network itself.
-func (s *Sim) controlLocked() {
-	do := s.controls[0]
-	s.controls[0] = nil
-	s.controls = s.controls[1:]
-	do()
+// controlAllLocked does all that is to be done to the network itself.
+func (s *Sim) controlAllLocked() {
+	controls := s.controls
+	s.controls = nil
+	if len(controls) > 1 && s.seed != 0 {
+		round := s.ties.Uint64()
+		for i := range controls {
+			controls[i].tie = mixString(round, controls[i].key)
+		}
+	}
+	slices.SortStableFunc(controls, func(a, b control) int {
+		return cmp.Or(cmp.Compare(a.tie, b.tie), cmp.Compare(a.key, b.key))
+	})
+	for _, c := range controls {
+		c.do()
+		s.released = append(s.released, c.done)
+	}
 }
+
+// releaseAllLocked lets those go on who wait for the loop. They are on different
+// hosts, or race each other anyway, and what they do next is put in order.
+func (s *Sim) releaseAllLocked(waiting []chan struct{}) {
+	for _, done := range waiting {
+		close(done)
+	}
+}
+
+// afterTheEnd is called where a call does nothing any more, for the simulation
+// has ended. Who calls again and again does not keep time from going on.
+func afterTheEnd() { time.Sleep(time.Millisecond) }

@@ -59,13 +59,13 @@ func (p *program) startLocked() {
 // contexts of its programs end. To goroutines that run on nevertheless, its
 // connections are closed, and the network is down. What others send to the host
 // is not answered. What it has sent before arrives.
-func (h *Host) Crash() { h.sim.control(h.crashLocked) }
+func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 
 // Restart starts a host again that has crashed, and its programs with it. One
 // that has not crashed does so first. To whoever still believes in a connection
 // from before, the answer is a reset.
 func (h *Host) Restart() {
-	h.sim.control(func() {
+	h.sim.control("restart "+h.name, func() {
 		h.crashLocked()
 		h.down = false
 		h.hostEventLocked("restart")
@@ -148,7 +148,7 @@ func (h *Host) dialsLocked() []*dialling {
 // nothing reaches it and nothing that it sends leaves, until it is resumed. Its
 // goroutines cannot be stopped and run on, but nobody hears of it. Time goes on.
 func (h *Host) Pause() {
-	h.sim.control(func() {
+	h.sim.control("pause "+h.name, func() {
 		if !h.down && !h.paused {
 			h.paused = true
 			h.hostEventLocked("pause")
@@ -159,7 +159,7 @@ func (h *Host) Pause() {
 // Resume lets a host go on that stands still. What was sent meanwhile arrives,
 // on it and from it.
 func (h *Host) Resume() {
-	h.sim.control(func() {
+	h.sim.control("resume "+h.name, func() {
 		if h.paused {
 			h.hostEventLocked("resume")
 			h.resumeLocked()

@@ -136,11 +136,14 @@ func (d *dialling) startLocked() {
 func (c *conn) pingLocked(do func()) bool {
 	c.updateLocked()
 	if !c.reachesLocked(c.route, c.peer) {
+		c.dropLocked(0, c.barLocked())
 		return false
 	}
 	arrive, arrives := c.flow.Ping(c.sim.now())
 	if arrives {
 		c.arriveAtLocked(arrive, event{do: do})
+	} else {
+		c.dropLocked(0, "lost")
 	}
 	return arrives
 }

@@ -24,8 +24,9 @@
 // A host has a name, an IPv4 and an IPv6 address, any number of listeners and
 // of sockets for datagrams, a clock, a source of random numbers, and a resolver.
 // From each host to each other there is a link, as package slownet describes it,
-// with [Sim.SetLink], [Sim.SetProfile], or [Config.Link] for all. Links may
-// share a [slownet.Bottleneck], and change at any time.
+// with [Sim.SetLink], [Sim.SetProfile], or [Config.Link] and
+// [Sim.SetDefaultLink] for all others. Links may share a [slownet.Bottleneck],
+// which is idle when a simulation begins, and change at any time.
 //
 // # Connections
 //
@@ -34,7 +35,8 @@
 // a close arrives before it. Each direction can be closed by itself. To close
 // with bytes unread resets the peer. A writer whose peer does not read blocks
 // when a window of 1 MiB is full (see [Config.Window]), or as much as the link's
-// queue holds. Errors are those of the system: a *net.OpError around
+// queue holds; a link without a queue does not make him wait, for before it there
+// is the socket's own. Errors are those of the system: a *net.OpError around
 // ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or EHOSTUNREACH,
 // net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host that does
 // not exist.
@@ -96,6 +98,10 @@
 //     whole process, so two handshakes that begin at one instant race for it.
 //   - Hosts that are created by several goroutines at one instant: their numbers
 //     and addresses are in the order of creation. Create them first.
+//   - Faults that several goroutines have in store for one instant happen in the
+//     order of what they say. Where that is the same, as with calls of [Sim.At]
+//     on one line of a program, it is left to chance.
+//   - A [slownet.Bottleneck] that simulations share which run in parallel.
 //   - Variables that goroutines of several hosts share. To read at the end what
 //     they have noted is safe after [Sim.Settle].
 //

@@ -33,8 +33,11 @@ func (s *Sim) closeAll() {
 		}
 		ends = append(ends, h.endsLocked()...)
 	}
-	settling := s.settling
-	s.settling, s.queue = nil, queue{}
+	waiting := append(s.settling, s.released...)
+	for _, c := range s.controls {
+		waiting = append(waiting, c.done)
+	}
+	s.settling, s.released, s.controls, s.queue = nil, nil, nil, queue{}
 	s.unlock()
 	for _, end := range ends {
 		s.mu.Lock()
@@ -42,12 +45,7 @@ func (s *Sim) closeAll() {
 		s.unlock()
 		s.settle()
 	}
-	for _, settled := range settling {
-		close(settled)
-	}
 	s.mu.Lock()
 	defer s.unlock()
-	for len(s.controls) > 0 {
-		s.controlLocked()
-	}
+	s.releaseAllLocked(waiting)
 }

@@ -197,11 +197,14 @@ func (q *queue) next() (at time.Duration, ok bool) {
 
 // scheduleLocked has an event happen at a time. Only the loop may call it, for
 // the order of the calls is the natural order of what happens at one instant.
-func (s *Sim) scheduleLocked(at time.Duration, e event) {
+func (s *Sim) scheduleLocked(at time.Duration, e event) { s.scheduleBehindLocked(0, at, e) }
+
+// scheduleBehindLocked is scheduleLocked, but the event comes behind those of
+// the same time that have a lower tie. It returns the event's.
+func (s *Sim) scheduleBehindLocked(lowest uint64, at time.Duration, e event) (tie uint64) {
 	at = max(at, s.now())
-	var tie uint64
 	if s.seed != 0 {
-		tie = s.ties.Uint64()
+		tie = max(s.ties.Uint64(), lowest)
 		if l := e.line; l != nil && l.at == at {
 			tie = max(tie, l.tie)
 		}
@@ -210,6 +213,7 @@ func (s *Sim) scheduleLocked(at time.Duration, e event) {
 	if l := e.line; l != nil && at >= l.at {
 		l.at, l.tie, l.last = at, tie, sequence
 	}
+	return tie
 }
 
 // callAtLocked has a function called at a time, on a host if it is not nil.

@@ -26,16 +26,18 @@ func (w *fuzzWorld) direct(s fuzzStep) {
 		w.note(func(m *fuzzModel, now time.Duration) { m.hold(a, b, now, true) })
 		w.sim.Hold(one.name, other.name)
 	case "release":
-		w.sim.Release(one.name, other.name)
 		w.note(func(m *fuzzModel, now time.Duration) { m.hold(a, b, now, false) })
+		w.sim.Release(one.name, other.name)
 	case "reset", "reset-conn":
 		w.directReset(s)
 	case "refuse", "blackhole", "allow":
 		w.judge(s)
 	case "crash":
-		w.note(func(m *fuzzModel, now time.Duration) { m.hosts[a].down.set(now, true) })
+		w.note(func(m *fuzzModel, now time.Duration) {
+			m.hosts[a].down.set(now, true)
+			m.crashed(a, now)
+		})
 		one.host.Crash()
-		w.note(func(m *fuzzModel, now time.Duration) { m.crashed(a, now) })
 	case "restart":
 		w.restart(a)
 	case "pause":
@@ -46,8 +48,8 @@ func (w *fuzzWorld) direct(s fuzzStep) {
 		})
 		one.host.Pause()
 	case "resume":
-		one.host.Resume()
 		w.note(func(m *fuzzModel, now time.Duration) { m.hosts[a].paused.set(now, false) })
+		one.host.Resume()
 	case "skew":
 		skew := time.Duration(int8(s.b)) * time.Second
 		one.host.SetSkew(skew)
@@ -126,11 +128,6 @@ func (w *fuzzWorld) directPartition(s fuzzStep) {
 		w.sim.PartitionOneWay(names[0], names[1])
 	case "heal":
 		host := int(s.b) % len(w.hosts)
-		if s.a%2 == 0 {
-			w.sim.Heal()
-		} else {
-			w.sim.Heal(w.hosts[host].name)
-		}
 		w.note(func(m *fuzzModel, now time.Duration) {
 			for key, way := range m.ways {
 				if s.a%2 == 0 || key[0] == host || key[1] == host {
@@ -138,6 +135,11 @@ func (w *fuzzWorld) directPartition(s fuzzStep) {
 				}
 			}
 		})
+		if s.a%2 == 0 {
+			w.sim.Heal()
+		} else {
+			w.sim.Heal(w.hosts[host].name)
+		}
 	}
 }
 
@@ -145,9 +147,7 @@ func (w *fuzzWorld) directPartition(s fuzzStep) {
 func (w *fuzzWorld) directReset(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	if s.kind == "reset" {
-		w.sim.Reset(w.hosts[a].name, w.hosts[b].name)
-		// It has met the connections that were made at this instant, too, and
-		// nobody has been told yet.
+		w.sim.Settle() // until it is certain what they have between them
 		w.note(func(m *fuzzModel, _ time.Duration) {
 			for _, c := range m.ordered {
 				if c.hosts == [2]int{a, b} || c.hosts == [2]int{b, a} {
@@ -155,6 +155,7 @@ func (w *fuzzWorld) directReset(s fuzzStep) {
 				}
 			}
 		})
+		w.sim.Reset(w.hosts[a].name, w.hosts[b].name)
 		return
 	}
 	var e *fuzzEnd
@@ -188,30 +189,27 @@ func (w *fuzzWorld) judge(s fuzzStep) {
 	switch s.kind {
 	case "refuse":
 		set(&times.refused, true)
-		w.sim.Refuse(address)
 		set(&times.black, false)
+		w.sim.Refuse(address)
 	case "blackhole":
 		set(&times.black, true)
-		w.sim.Blackhole(address)
 		set(&times.refused, false)
+		w.sim.Blackhole(address)
 	case "allow":
-		w.sim.Allow(address)
 		set(&times.black, false)
 		set(&times.refused, false)
+		w.sim.Allow(address)
 	}
 }
 
 // restart restarts a host, which crashes before unless it has.
 func (w *fuzzWorld) restart(host int) {
-	w.note(func(m *fuzzModel, now time.Duration) { m.hosts[host].down.set(now, true) })
-	w.hosts[host].host.Restart()
 	w.note(func(m *fuzzModel, now time.Duration) {
-		if m.port(host, servedPort).listening.lasts() {
-			m.crashed(host, now)
-		}
-		m.hosts[host].down.set(now, false)
-		// Its program sets what listens.
+		m.hosts[host].down.set(now, true)
+		m.crashed(host, now)
 	})
+	w.hosts[host].host.Restart() // its program sets what listens
+	w.note(func(m *fuzzModel, now time.Duration) { m.hosts[host].down.set(now, false) })
 }
 
 // crashed notes what a crash ends.

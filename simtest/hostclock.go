@@ -22,7 +22,7 @@ func (h *Host) Clock() clock.Clock { return &hostClock{clock.New(), h} }
 // if d is negative. Code on the host that asks the time package instead of its
 // clock does not notice.
 func (h *Host) SetSkew(d time.Duration) {
-	h.sim.control(func() {
+	h.sim.control("skew "+h.name+" "+d.String(), func() {
 		h.skew = d
 		h.hostEventLocked("skew " + d.String())
 	})

@@ -35,20 +35,27 @@ func (s *Sim) loop() {
 		case ok && at <= now:
 			e := s.nextLocked()
 			s.happenLocked(&e)
-			s.countLocked(now)
+			s.countLocked(now, 1)
 			s.unlock()
 			continue
 		case len(s.granting) > 0:
 			s.grantAllLocked()
 			s.unlock()
 			continue
+		case len(s.released) > 0:
+			s.releaseAllLocked(s.released)
+			s.released = nil
+			s.unlock()
+			continue
 		case len(s.controls) > 0:
-			s.controlLocked()
+			s.controlAllLocked()
+			s.countLocked(now, 10)
 			s.unlock()
 			continue
 		case len(s.settling) > 0:
-			close(s.settling[0])
-			s.settling = s.settling[1:]
+			s.releaseAllLocked(s.settling)
+			s.settling = nil
+			s.countLocked(now, 10)
 			s.unlock()
 			continue
 		case s.limit > 0 && now >= s.limit:
@@ -90,12 +97,13 @@ func (s *Sim) look() {
 // more goes in a circle without time passing.
 var maxAtOnce = 10_000_000 // a variable for tests
 
-// countLocked counts what happens.
-func (s *Sim) countLocked(now time.Duration) {
+// countLocked counts what happens. What goroutines of the simulation wait for
+// counts for more than what is only on the network.
+func (s *Sim) countLocked(now time.Duration, n int) {
 	if s.lastAt != now {
 		s.lastAt, s.atOnce = now, 0
 	}
-	if s.atOnce++; s.atOnce == maxAtOnce {
+	if s.atOnce += n; s.atOnce >= maxAtOnce && !s.closed {
 		s.expireLocked(fmt.Sprintf("%d things have happened at this instant, and time does not go on", maxAtOnce))
 	}
 }
@@ -108,6 +116,7 @@ func (s *Sim) Settle() {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
+		afterTheEnd()
 		return
 	}
 	settled := make(chan struct{})

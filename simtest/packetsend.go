@@ -33,7 +33,7 @@ func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error)
 	if err := c.sendErrorLocked(call, len(p), to); err != nil {
 		return 0, c.opError("write", c.family.addr(to), err)
 	}
-	data := c.sim.slab.keep(p)
+	data := append([]byte(nil), p...)
 	c.posted++
 	c.sim.postLocked(action{
 		key:  key{host: c.host.number, conn: firstSocket + c.number, kind: sending, sequence: c.posted},

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // healed in time, a writer gets ETIMEDOUT, and a dial as well. An end that only
 // reads does not notice: there is no TCP keep-alive.
 func (s *Sim) Partition(sides ...[]string) {
-	s.control(func() {
+	s.control(fmt.Sprintf("partition %q", sides), func() {
 		if len(sides) == 1 {
 			sides = append(sides, s.othersLocked(sides[0]))
 		}
@@ -33,7 +34,7 @@ func (s *Sim) Partition(sides ...[]string) {
 // PartitionOneWay cuts the network in one direction only: what hosts of from
 // send to hosts of to is lost, and what those send is not.
 func (s *Sim) PartitionOneWay(from, to []string) {
-	s.control(func() {
+	s.control(fmt.Sprintf("partition %q from %q", to, from), func() {
 		s.blockLocked(from, to)
 		s.faultLocked("partition", describeSides([][]string{from}), describeSides([][]string{to}))
 	})
@@ -48,6 +49,8 @@ func describeSides(sides [][]string) string {
 }
 
 func (s *Sim) blockLocked(from, to []string) {
+	s.speakLocked(from...)
+	s.speakLocked(to...)
 	for _, a := range from {
 		for _, b := range to {
 			if a != b {
@@ -70,12 +73,13 @@ func (s *Sim) othersLocked(names []string) (others []string) {
 // Heal ends partitions: all of them, or those between the named hosts and any
 // others.
 func (s *Sim) Heal(hosts ...string) {
-	s.control(func() {
+	s.control(fmt.Sprintf("heal %q", hosts), func() {
 		for key, r := range s.routes {
 			if len(hosts) == 0 || slices.Contains(hosts, key[0]) || slices.Contains(hosts, key[1]) {
 				r.blocked = false
 			}
 		}
+		s.speakLocked(hosts...)
 		s.faultLocked("heal", strings.Join(hosts, ","), "")
 		s.openedLocked()
 	})
@@ -97,7 +101,8 @@ func (s *Sim) openedLocked() {
 // [Sim.Release] lets it arrive. Nothing is lost. What is in flight already
 // arrives.
 func (s *Sim) Hold(a, b string) {
-	s.control(func() {
+	s.control(fmt.Sprintf("hold %q %q", a, b), func() {
+		s.speakLocked(a, b)
 		s.routeLocked(a, b).held = true
 		s.routeLocked(b, a).held = true
 		s.faultLocked("hold", a, b)
@@ -107,14 +112,20 @@ func (s *Sim) Hold(a, b string) {
 // Release ends a [Sim.Hold]. What was held arrives at once, in the order in
 // which it was sent; or when it would have without, if that is later.
 func (s *Sim) Release(a, b string) {
-	s.control(func() {
+	s.control(fmt.Sprintf("release %q %q", a, b), func() {
+		s.speakLocked(a, b)
 		s.faultLocked("release", a, b)
 		for _, key := range [][2]string{{a, b}, {b, a}} {
 			r := s.routeLocked(key[0], key[1])
 			held := r.waiting
 			r.held, r.waiting = false, nil
+			var behind uint64 // keeps the order of what is late, whatever the seed
 			for _, w := range held {
-				s.scheduleLocked(w.at, w.event)
+				if w.at > s.now() {
+					s.scheduleLocked(w.at, w.event)
+				} else {
+					behind = s.scheduleBehindLocked(behind, w.at, w.event)
+				}
 			}
 		}
 	})

@@ -11,7 +11,8 @@ import (
 // Reset resets all connections that two hosts have between them, as something
 // on the way does: both ends get ECONNRESET, at once.
 func (s *Sim) Reset(a, b string) {
-	s.control(func() {
+	s.control(fmt.Sprintf("reset %q %q", a, b), func() {
+		s.speakLocked(a, b)
 		s.faultLocked("reset", a, b)
 		for _, h := range s.ordered {
 			if h.name != a && h.name != b {
@@ -34,7 +35,7 @@ func (s *Sim) ResetConn(c net.Conn) {
 	inner := c
 	for {
 		if simulated, ok := inner.(*conn); ok && simulated.sim == s {
-			s.control(func() {
+			s.control(fmt.Sprintf("reset connection %v", simulated.id()), func() {
 				s.faultLocked("reset", simulated.host.name, simulated.peer.host.name)
 				simulated.breakLocked()
 				simulated.peer.breakLocked()

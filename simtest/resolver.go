@@ -3,6 +3,7 @@ package simtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -31,7 +32,10 @@ func (s *Sim) SetName(name string, how Name) {
 	if err := checkHostName(name); err != nil {
 		panic(err.Error())
 	}
-	s.control(func() {
+	s.control(fmt.Sprintf("name %q %q %v %v", name, how.Host, how.Delay, how.Err), func() {
+		if how.Host != "" {
+			s.speakLocked(how.Host)
+		}
 		s.names[name] = how
 		if how == (Name{}) {
 			delete(s.names, name)

@@ -35,7 +35,7 @@ func (s *Sim) SetLink(from, to string, link slownet.Link) {
 	if err := link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: link from %q to %q: %v", from, to, err))
 	}
-	s.control(func() { s.setLinkLocked(from, to, link) })
+	s.control(fmt.Sprintf("link %q %q %s", from, to, linkKey(link)), func() { s.setLinkLocked(from, to, link) })
 }
 
 // SetProfile sets both links between two hosts: the profile's Up is the way
@@ -45,19 +45,63 @@ func (s *Sim) SetProfile(a, b string, profile slownet.Profile) {
 	if err := profile.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: profile of %q and %q: %v", a, b, err))
 	}
-	s.control(func() {
+	s.control(fmt.Sprintf("profile %q %q %s %s", a, b, linkKey(profile.Up), linkKey(profile.Down)), func() {
 		s.setLinkLocked(a, b, profile.Up)
 		s.setLinkLocked(b, a, profile.Down)
 	})
 }
 
+// linkKey says what link it is, without the addresses of what it shares.
+func linkKey(link slownet.Link) string {
+	shares := [2]bool{link.Replay != nil, link.Bottleneck != nil}
+	link.Replay, link.Bottleneck = nil, nil
+	return fmt.Sprint(link, shares)
+}
+
 func (s *Sim) setLinkLocked(from, to string, link slownet.Link) {
+	s.speakLocked(from, to)
+	s.meetLocked(link.Bottleneck)
 	r := s.routeLocked(from, to)
-	r.link, r.own = link, true
-	r.version++
+	r.own = true
+	r.setLinkLocked(link)
 	s.faultLocked("link", from, to)
 	if h := s.hosts[from]; h != nil {
 		h.queueChangedLocked(r)
+	}
+}
+
+func (r *route) setLinkLocked(link slownet.Link) {
+	r.link = link
+	r.version++
+}
+
+// SetDefaultLink sets the link from any host to any other that has none of its
+// own by [Sim.SetLink] or [Sim.SetProfile], which until then is [Config.Link]. It
+// panics on an invalid link; see [slownet.Link.Validate].
+func (s *Sim) SetDefaultLink(link slownet.Link) {
+	if err := link.Validate(); err != nil {
+		panic(fmt.Sprintf("simtest: default link: %v", err))
+	}
+	s.control("default link "+linkKey(link), func() {
+		s.meetLocked(link.Bottleneck)
+		s.link = link
+		s.faultLocked("default link", "", "")
+		for key, r := range s.routes {
+			if !r.own && key[0] != key[1] {
+				r.setLinkLocked(link)
+			}
+		}
+		for _, h := range s.ordered {
+			h.queueChangedLocked(nil)
+		}
+	})
+}
+
+// meetLocked has a bottleneck begin with the simulation, if it is new to it.
+func (s *Sim) meetLocked(b *slownet.Bottleneck) {
+	if b != nil && !s.bottlenecks[b] {
+		s.bottlenecks[b] = true
+		b.Reset()
 	}
 }
 
@@ -65,7 +109,7 @@ func (s *Sim) setLinkLocked(from, to string, link slownet.Link) {
 // may be some now.
 func (h *Host) queueChangedLocked(r *route) {
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-		if c.route == r && c.writers > 0 {
+		if (c.route == r || r == nil) && c.writers > 0 {
 			h.sim.callAtLocked(h.sim.now(), h, c.writable.Broadcast)
 		}
 	}
@@ -85,26 +129,22 @@ func (s *Sim) routeLocked(from, to string) *route {
 }
 
 // unknownHost returns the name of a host that was spoken of but does not exist.
-func (s *Sim) unknownHost() string {
+func (s *Sim) unknownHost() (name string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var unknown []string
-	for key := range s.routes {
-		for _, end := range key {
-			if s.hosts[end] == nil {
-				unknown = append(unknown, end)
-			}
+	for _, name := range slices.Sorted(maps.Keys(s.spoken)) {
+		if s.hosts[name] == nil {
+			return name, true
 		}
 	}
-	for target := range s.refused {
-		if s.hosts[target.host] == nil {
-			unknown = append(unknown, target.host)
-		}
+	return "", false
+}
+
+// speakLocked notes that hosts were spoken of.
+func (s *Sim) speakLocked(names ...string) {
+	for _, name := range names {
+		s.spoken[name] = true
 	}
-	if len(unknown) == 0 {
-		return ""
-	}
-	return slices.Min(unknown)
 }
 
 // carriesAtOnce reports whether all that is sent at one instant arrives at one

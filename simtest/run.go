@@ -60,14 +60,17 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 	// The first clean-up is the last that is done, after the test's own and
 	// after t.Context has ended.
 	var test *call
+	var sim *Sim
+	var took time.Duration
 	t.Cleanup(func() {
 		if test.panicking() {
 			return // it may have left locks that others wait for, and time stands still
 		}
 		time.Sleep(windUp)
 		synctest.Wait() // for what wakes at this instant too
+		sim.took.Store(int64(took))
 	})
-	sim := newSim(c, synctest.Wait)
+	sim = newSim(c, synctest.Wait)
 	sim.fail = func(report string) { t.Error(report) }
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.started = func(host string, f func()) {
@@ -96,10 +99,11 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		fmt.Fprintf(os.Stderr, "simtest: %s\n", rerunText(t, c.Seed))
 		test.end()
 	}
+	took = sim.Elapsed()
 	sim.close()
 	if sim.report != "" {
 		t.Error(sim.report)
-	} else if name := sim.unknownHost(); name != "" && !t.Failed() {
+	} else if name, ok := sim.unknownHost(); ok && !t.Failed() {
 		t.Errorf("simtest: a link or a fault names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
 	}
 	test.end()

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"syscall"
@@ -21,6 +22,7 @@ type outlet struct {
 	back      *route // and from it
 	version   int    // of the route's link that the flow has
 	out       fifo[segment]
+	left      int64         // bytes that have left
 	waiting   int           // bytes in out
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
 	retrying  bool          // the way does not work, and it is scheduled to be tried again
@@ -184,6 +186,7 @@ func (c *conn) pumpLocked() {
 			return
 		}
 		if !c.reachesLocked(c.route, c.peer) {
+			c.dropLocked(c.out.first().n, c.barLocked())
 			if c.resetting {
 				c.loseResetLocked()
 				return
@@ -206,6 +209,12 @@ func (c *conn) pumpLocked() {
 func (c *conn) leaveLocked(now time.Duration) bool {
 	next := c.out.first()
 	piece := c.flow.Send(now, next.n)
+	if lost := piece.Sent - 1 - piece.Corrupted; lost > 0 {
+		c.dropLocked(piece.Bytes, times("lost", lost))
+	}
+	if piece.Corrupted > 0 {
+		c.dropLocked(piece.Bytes, times("corrupted", piece.Corrupted))
+	}
 	switch {
 	case piece.Failed:
 		c.abandonLocked()
@@ -217,6 +226,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 	default:
 		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
 		next.n -= piece.Bytes
+		c.left += int64(piece.Bytes)
 		c.leftLocked(piece.Bytes)
 		if next.n > 0 {
 			return true
@@ -256,6 +266,38 @@ func (c *conn) reachesLocked(r *route, end *conn) bool {
 	return !r.blocked && !end.host.down && c.sim.verdictLocked(end.host, end.port()) != blackhole
 }
 
+// barLocked says why what is sent does not reach the peer.
+func (c *conn) barLocked() string {
+	switch {
+	case c.route.blocked:
+		return "partition"
+	case c.peer.host.down:
+		return "host is down"
+	}
+	return "black hole"
+}
+
+// unsentLocked returns how many bytes are to leave next, or 0 if there are none.
+func (c *conn) unsentLocked() int {
+	if c.out.len() == 0 {
+		return 0
+	}
+	return c.out.first().n
+}
+
+// dropLocked records that the next n bytes that leave, or something without
+// bytes, do not get to the peer. They are sent again.
+func (c *conn) dropLocked(n int, why string) {
+	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.peer.host.name, Conn: c.id(), Offset: c.left, Length: n, Note: why})
+}
+
+func times(what string, n int) string {
+	if n == 1 {
+		return what
+	}
+	return fmt.Sprintf("%s %d times", what, n)
+}
+
 // retryLocked waits for the way to work again, as TCP does.
 func (c *conn) retryLocked() {
 	if c.retrying || c.reset {
@@ -272,6 +314,7 @@ func (c *conn) retryLocked() {
 			c.giveUpLocked(syscall.ETIMEDOUT)
 			return
 		case !c.reachesLocked(c.route, c.peer):
+			c.dropLocked(c.unsentLocked(), c.barLocked())
 			c.stuck = true
 			c.retryLocked()
 		case !c.peer.reachesLocked(c.back, c):

@@ -1,9 +1,12 @@
 package simtest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
@@ -25,27 +28,30 @@ type Sim struct {
 	stopped chan struct{}               // closed when the loop has ended
 	expired chan struct{}               // closed when the simulation was stopped before its end
 	random  *rand.Rand
+	took    atomic.Int64 // how long the simulation has taken; -1 while it has not ended
 
-	mu       sync.Mutex // guards what follows, and all state of hosts, listeners and connections
-	hosts    map[string]*Host
-	ordered  []*Host // by number
-	byAddr   map[netip.Addr]*Host
-	routes   map[[2]string]*route // from, to
-	refused  map[target]verdict
-	names    map[string]Name
-	posted   []action        // since the loop looked last, in the order of the scheduler
-	spare    []action        // room for posted
-	order    []*action       // of posted, while they are sorted
-	controls []func()        // what is to be done to the network itself
-	settling []chan struct{} // calls of Settle
-	granting []*conn         // that tell their peers of room
-	queue    queue           // what is under way
-	ties     *rand.PCG       // draws what decides between ties
-	lastAt   time.Duration   // when something happened last
-	atOnce   int             // how much has happened at that instant
-	notices  []func()        // to be called when mu is free again
-	trace    Trace
-	slab     slab
+	mu          sync.Mutex // guards what follows, and all state of hosts, listeners and connections
+	hosts       map[string]*Host
+	ordered     []*Host // by number
+	byAddr      map[netip.Addr]*Host
+	routes      map[[2]string]*route // from, to
+	refused     map[target]verdict
+	spoken      map[string]bool              // the hosts that links and faults were about
+	bottlenecks map[*slownet.Bottleneck]bool // that have met the simulation
+	names       map[string]Name
+	posted      []action        // since the loop looked last, in the order of the scheduler
+	spare       []action        // room for posted
+	order       []*action       // of posted, while they are sorted
+	controls    []control       // what is to be done to the network itself
+	released    []chan struct{} // calls of control that return when this instant's events have happened
+	settling    []chan struct{} // calls of Settle
+	granting    []*conn         // that tell their peers of room
+	queue       queue           // what is under way
+	ties        *rand.PCG       // draws what decides between ties
+	lastAt      time.Duration   // when something happened last
+	atOnce      int             // how much has happened at that instant
+	notices     []func()        // to be called when mu is free again
+	trace       Trace
 	spareRings
 	report string // why the simulation was stopped before its end
 	asleep bool   // the loop is, until wake gets a token or something is due
@@ -56,27 +62,31 @@ type Sim struct {
 // nothing, and the order of what happens at once is left to chance.
 func newSim(config Config, settle func()) *Sim {
 	s := &Sim{
-		seed:    config.Seed,
-		link:    config.Link,
-		window:  config.window(),
-		limit:   config.timeLimit(),
-		started: func(_ string, f func()) { go f() },
-		running: func() string { return "" },
-		fail:    func(report string) { panic(report) },
-		settle:  settle,
-		origin:  time.Now(),
-		wake:    make(chan struct{}, 1),
-		stopped: make(chan struct{}),
-		expired: make(chan struct{}),
-		random:  rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix(config.Seed, 1))}),
-		hosts:   make(map[string]*Host),
-		byAddr:  make(map[netip.Addr]*Host),
-		routes:  make(map[[2]string]*route),
-		refused: make(map[target]verdict),
-		names:   make(map[string]Name),
-		ties:    rand.NewPCG(config.Seed, mix(config.Seed, 2)),
+		seed:        config.Seed,
+		link:        config.Link,
+		window:      config.window(),
+		limit:       config.timeLimit(),
+		started:     func(_ string, f func()) { go f() },
+		running:     func() string { return "" },
+		fail:        func(report string) { panic(report) },
+		settle:      settle,
+		origin:      time.Now(),
+		wake:        make(chan struct{}, 1),
+		stopped:     make(chan struct{}),
+		expired:     make(chan struct{}),
+		random:      rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix(config.Seed, 1))}),
+		hosts:       make(map[string]*Host),
+		byAddr:      make(map[netip.Addr]*Host),
+		routes:      make(map[[2]string]*route),
+		refused:     make(map[target]verdict),
+		spoken:      make(map[string]bool),
+		bottlenecks: make(map[*slownet.Bottleneck]bool),
+		names:       make(map[string]Name),
+		ties:        rand.NewPCG(config.Seed, mix(config.Seed, 2)),
 	}
+	s.took.Store(-1)
 	s.trace.init(s, config)
+	s.meetLocked(config.Link.Bottleneck)
 	return s
 }
 
@@ -101,11 +111,17 @@ func (s *Sim) Host(name string) *Host {
 	return host
 }
 
-// Now returns the simulated time.
-func (s *Sim) Now() time.Time { return time.Now() }
+// Now returns the simulated time; when the simulation has ended, that of its end.
+func (s *Sim) Now() time.Time { return s.origin.Add(s.Elapsed()) }
 
-// Elapsed returns how much simulated time has passed since the start.
-func (s *Sim) Elapsed() time.Duration { return time.Since(s.origin) }
+// Elapsed returns how much simulated time has passed since the start; when the
+// simulation has ended, how much it has taken.
+func (s *Sim) Elapsed() time.Duration {
+	if took := s.took.Load(); took >= 0 {
+		return time.Duration(took)
+	}
+	return s.now()
+}
 
 // Rand returns a source of random numbers that the seed decides. It may be used
 // from any goroutine; but what two of them draw at one instant is left to
@@ -129,7 +145,13 @@ func (l *lockedSource) Uint64() uint64 {
 // own: f may use the network, and wait. What is still to be called when the
 // simulation ends is not called.
 func (s *Sim) At(d time.Duration, f func()) {
-	s.control(func() { s.callLaterLocked(d, f) })
+	s.control(fmt.Sprint("at ", d, " ", callSite()), func() { s.callLaterLocked(d, f) })
+}
+
+// callSite returns where the caller of the caller is called.
+func callSite() string {
+	_, file, line, _ := runtime.Caller(2)
+	return fmt.Sprint(file, ":", line)
 }
 
 func (s *Sim) callLaterLocked(d time.Duration, f func()) {
@@ -145,7 +167,7 @@ func (s *Sim) Every(d time.Duration, f func()) {
 	if d <= 0 {
 		panic("simtest: Every needs a positive duration, such as time.Second")
 	}
-	s.control(func() {
+	s.control(fmt.Sprint("every ", d, " ", callSite()), func() {
 		var call func()
 		at := s.now() / d * d
 		call = func() {

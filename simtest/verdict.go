@@ -40,7 +40,8 @@ func (s *Sim) judge(fault, address string, v verdict) {
 	if err != nil {
 		panic(err.Error())
 	}
-	s.control(func() {
+	s.control(fmt.Sprintf("%s %q", fault, address), func() {
+		s.speakLocked(t.host)
 		if v == pass {
 			delete(s.refused, t)
 			s.openedLocked()

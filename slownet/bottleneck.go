@@ -47,6 +47,16 @@ func (b *Bottleneck) SetRate(rate Rate) {
 	b.capacity.meter = meter{}
 }
 
+// Reset makes the bottleneck idle, as a new one is: nothing has passed it yet,
+// and its time line begins anew. Its rate stays what it is. It is for whoever
+// starts time anew; a connection that has something waiting for the bottleneck
+// goes on with what it was told.
+func (b *Bottleneck) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.capacity, b.origin = capacity{}, time.Time{}
+}
+
 // attach returns what has to be added to times since the origin to make them
 // the bottleneck's.
 func (b *Bottleneck) attach(origin time.Time) time.Duration {

@@ -203,3 +203,14 @@ func TestBottleneckAndGoroutines(t *testing.T) {
 	all.Wait()
 	require.Equal(t, 2*time.Second, max(last[0], last[1], last[2], last[3]))
 }
+
+// A bottleneck that was reset is idle, at the rate that it had.
+func TestBottleneckReset(t *testing.T) {
+	bottleneck := NewBottleneck(8 * Kbps)
+	link := Link{Bottleneck: bottleneck}
+	flow := NewFlow(link, 0)
+	assert.Equal(t, time.Second, flow.Send(0, 1000).Arrive)
+	assert.Equal(t, 2*time.Second, NewFlow(link, 0).Send(0, 1000).Arrive)
+	bottleneck.Reset()
+	assert.Equal(t, time.Second, NewFlow(link, 0).Send(0, 1000).Arrive)
+}
