@@ -1,0 +1,204 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/marcopolo/simnet"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+const (
+	ms       = time.Millisecond
+	interval = 100 * ms
+)
+
+var tenBytes = []byte("ten bytes.")
+
+// BenchmarkPieces is question 1: what does it cost to move ten bytes every
+// 100 ms over a link of 5 ms, on so many connections at once?
+//
+// ns/piece is of the moving, until the last connection is closed; us/connect is
+// what it took before to make the connections, one after another.
+func BenchmarkPieces(b *testing.B) {
+	for _, conns := range []int{3, 100, 1000, 10000} {
+		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
+			all := max(conns, quickOr(3000, 300_000))
+			few := max(conns, all/10)
+			sideBySide(b,
+				contender{"ours", func(b *testing.B) { piecesOurs(b, conns, all) }},
+				contender{"floor", func(b *testing.B) { piecesFloor(b, conns, all) }},
+				contender{"simnet", func(b *testing.B) { piecesSimnet(b, conns, few) }},
+				contender{"mock", func(b *testing.B) { piecesMock(b, conns, quickOr(50, 1000)) }},
+			)
+		})
+	}
+}
+
+func piecesOurs(b *testing.B, conns, pieces int) {
+	inTest(b, func(t *testing.T) {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
+			sim.SetLink("client", "server", slownet.Link{Latency: 5 * ms})
+			listener, err := sim.Host("server").Listen("tcp", ":1")
+			require.NoError(t, err)
+			client := sim.Host("client")
+			move(b, conns, pieces, func() (from, to net.Conn) {
+				to, err := client.DialContext(t.Context(), "tcp", "server:1")
+				require.NoError(t, err)
+				from, err = listener.Accept()
+				require.NoError(t, err)
+				return from, to
+			})
+		})
+	})
+}
+
+// piecesFloor has no network at all.
+func piecesFloor(b *testing.B, conns, pieces int) {
+	inTest(b, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { move(b, conns, pieces, net.Pipe) })
+	})
+}
+
+// move moves so many pieces in all.
+func move(b *testing.B, conns, pieces int, pair func() (from, to net.Conn)) {
+	each := (pieces + conns - 1) / conns
+	var readers sync.WaitGroup
+	start := make(chan struct{})
+	connecting := startWatch()
+	for range conns {
+		from, to := pair()
+		readers.Go(func() {
+			_, _ = io.Copy(io.Discard, to)
+			_ = to.Close()
+		})
+		go func() {
+			defer from.Close()
+			<-start
+			for range each {
+				if _, err := from.Write(tenBytes); err != nil {
+					b.Error(err)
+					return
+				}
+				time.Sleep(interval)
+			}
+		}()
+	}
+	connected := connecting.elapsed()
+	moving := startWatch()
+	close(start)
+	readers.Wait()
+	reportPieces(b, moving.elapsed(), each*conns)
+	b.ReportMetric(float64(connected)/1e3/float64(conns), "us/connect")
+}
+
+func reportPieces(b *testing.B, elapsed time.Duration, pieces int) {
+	b.ReportMetric(float64(elapsed)/float64(pieces), "ns/piece")
+	b.ReportMetric(0, "ns/op") // it says nothing
+}
+
+// piecesSimnet sends datagrams, for simnet has no streams.
+func piecesSimnet(b *testing.B, conns, pieces int) {
+	each := (pieces + conns - 1) / conns
+	link := simnet.LinkSettings{BitsPerSecond: 100e9, FlowBucketCount: 1}
+	both := simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}
+	inTest(b, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			network := &simnet.Simnet{LatencyFunc: simnet.StaticLatency(5 * ms)}
+			network.Start()
+			defer network.Close()
+			var ends sync.WaitGroup
+			start := make(chan struct{})
+			connecting := startWatch()
+			for i := range conns {
+				address := &net.UDPAddr{IP: simnet.IntToPublicIPv4(2 * i), Port: 1}
+				to := network.NewEndpoint(address, both)
+				from := network.NewEndpoint(&net.UDPAddr{IP: simnet.IntToPublicIPv4(2*i + 1), Port: 1}, both)
+				ends.Go(func() {
+					buffer := make([]byte, 1500)
+					for range each {
+						if _, _, err := to.ReadFrom(buffer); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+					_ = to.Close()
+				})
+				ends.Go(func() {
+					<-start
+					for range each {
+						_, _ = from.WriteTo(tenBytes, address)
+						time.Sleep(interval)
+					}
+					_ = from.Close()
+				})
+			}
+			synctest.Wait()
+			connected := connecting.elapsed()
+			moving := startWatch()
+			close(start)
+			ends.Wait()
+			reportPieces(b, moving.elapsed(), each*conns)
+			b.ReportMetric(float64(connected)/1e3/float64(conns), "us/connect")
+		})
+	})
+}
+
+// piecesMock has no network either, and no bubble: time is a clock.Mock that a
+// driver moves. A Mock takes a millisecond of real time for every timer, so
+// this moves few pieces; the connections take turns, or not all of many would
+// have one.
+func piecesMock(b *testing.B, conns, pieces int) {
+	mock := clock.NewMock()
+	stop := make(chan struct{})
+	received := make(chan struct{}, pieces)
+	var goroutines sync.WaitGroup
+	for i := range conns {
+		from, to := net.Pipe()
+		goroutines.Go(func() {
+			buffer := make([]byte, 64)
+			for {
+				if _, err := to.Read(buffer); err != nil {
+					return
+				}
+				select {
+				case received <- struct{}{}:
+				default: // these are enough
+				}
+			}
+		})
+		timer := mock.Timer(interval * time.Duration(i) / time.Duration(conns))
+		goroutines.Go(func() {
+			defer from.Close()
+			for {
+				select {
+				case <-stop:
+					return
+				case <-timer.C:
+				}
+				if _, err := from.Write(tenBytes); err != nil {
+					b.Error(err)
+					return
+				}
+				timer.Reset(interval)
+			}
+		})
+	}
+	moving := startWatch()
+	for len(received) < pieces {
+		mock.Add(interval / time.Duration(max(1, conns/pieces)))
+	}
+	reportPieces(b, moving.elapsed(), pieces)
+	close(stop)
+	goroutines.Wait()
+}
