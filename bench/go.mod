@@ -5,15 +5,16 @@ go 1.25.0
 replace github.com/slowpoetry/slowpoetry => ../
 
 require (
+	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/benbjohnson/clock v1.3.5
 	github.com/marcopolo/simnet v0.0.7
 	github.com/slowpoetry/slowpoetry v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/sys v0.47.0
+	google.golang.org/grpc v1.55.0
 )
 
 require (
-	github.com/Shopify/toxiproxy/v2 v2.5.0 // indirect
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect

@@ -1,3 +1,109 @@
 package bench
 
-func stopToxiproxy() {}
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
+	"github.com/stretchr/testify/require"
+)
+
+// A proxyProcess is Toxiproxy as its users run it, a process of its own.
+type proxyProcess struct {
+	client  *toxiproxy.Client
+	command *exec.Cmd
+	dir     string
+	proxies int
+}
+
+// startedToxiproxy starts it when it is needed for the first time.
+var startedToxiproxy = sync.OnceValues(func() (*proxyProcess, error) {
+	dir, err := os.MkdirTemp("", "bench-toxiproxy-")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxyProcess{dir: dir}
+	program := filepath.Join(dir, "toxiproxy")
+	if out, err := exec.Command("go", "build", "-o", program, "github.com/Shopify/toxiproxy/v2/cmd/server").CombinedOutput(); err != nil {
+		return p, fmt.Errorf("%w: %s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return p, err
+	}
+	p.command = exec.Command(program, "-host", "127.0.0.1", "-port", port)
+	p.command.Env = append(os.Environ(), "LOG_LEVEL=error")
+	if err := p.command.Start(); err != nil {
+		return p, err
+	}
+	p.client = toxiproxy.NewClient("127.0.0.1:" + port)
+	for range 100 {
+		if _, err = p.client.Proxies(); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return p, err
+})
+
+// freePort returns a port that was free a moment ago.
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, err
+}
+
+func startToxiproxy(b *testing.B) *proxyProcess {
+	b.Helper()
+	p, err := startedToxiproxy()
+	require.NoError(b, err, "Toxiproxy")
+	usedToxiproxy = p
+	return p
+}
+
+// usedToxiproxy is what has to be stopped at the end.
+var usedToxiproxy *proxyProcess
+
+func stopToxiproxy() {
+	p := usedToxiproxy
+	if p == nil {
+		return
+	}
+	if p.command != nil && p.command.Process != nil {
+		_ = p.command.Process.Kill()
+		_ = p.command.Wait()
+	}
+	_ = os.RemoveAll(p.dir)
+}
+
+// pair returns a connection through the proxy, with a toxic on the way from its
+// first end to the second, if it is given one.
+func (p *proxyProcess) pair(b *testing.B, toxic string, attributes toxiproxy.Attributes) (from, to net.Conn) {
+	b.Helper()
+	upstream, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	defer upstream.Close()
+	p.proxies++
+	proxy, err := p.client.CreateProxy(fmt.Sprint("bench", p.proxies), "127.0.0.1:0", upstream.Addr().String())
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = proxy.Delete() })
+	if toxic != "" {
+		_, err := proxy.AddToxic("", toxic, "downstream", 1, attributes)
+		require.NoError(b, err)
+	}
+	to, err = net.Dial("tcp", proxy.Listen)
+	require.NoError(b, err)
+	from, err = upstream.Accept()
+	require.NoError(b, err)
+	return from, to
+}
