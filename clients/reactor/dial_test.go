@@ -60,6 +60,46 @@ func TestDial(t *testing.T) {
 	})
 }
 
+// Of many dials of one key so many are under way at once, and all get their
+// turn, but for those that are taken back.
+func TestDialTakesTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const all, atOnce = 1000, 256
+		var r reactor.Reactor
+		var dials, underWay, most int // of the loop
+		start := time.Now()
+		dial := func(context.Context) (net.Conn, error) {
+			r.Call(func() {
+				dials++
+				underWay++
+				most = max(most, underWay)
+			})
+			time.Sleep(time.Second)
+			r.Call(func() { underWay-- })
+			return nil, errors.New("no")
+		}
+		var got []int
+		var cancels []func()
+		for i := range all {
+			cancels = append(cancels, r.Dial("key", dial, func(net.Conn, error) { got = append(got, i) }))
+		}
+		r.Dial("other", dial, func(net.Conn, error) {
+			assert.Equal(t, time.Second, time.Since(start), "it does not wait for those of another key")
+		})
+		r.AfterFunc(time.Second/2, func() {
+			for _, cancel := range cancels[all-10:] {
+				cancel()
+			}
+		})
+		require.NoError(t, r.Run())
+		assert.Len(t, got, all-10)
+		assert.IsIncreasing(t, got)
+		assert.Equal(t, all-10+1, dials, "who is taken back while it waits is not dialled for")
+		assert.Equal(t, atOnce+1, most, "and the other")
+		assert.Equal(t, 4*time.Second, time.Since(start))
+	})
+}
+
 // key is of a value in a context.
 type key struct{}
 
