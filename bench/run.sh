@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Measures everything and writes docs/performance.md. Linux only.
+#
+#   bench/run.sh [--quick] [--rounds N] [--readers N] [--out DIR]
+#
+# --quick    a little of everything, in a minute, to see that it works; writes
+#            to a temporary directory
+# --rounds   how many rounds of questions 1 to 4 (10)
+# --readers  how many rounds of question 5, five minutes each (3)
+# --out      where to write results.txt, for benchstat, and performance.md
+set -euo pipefail
+cd "$(dirname "$0")"
+
+rounds=10 readers=3 out='' page=../docs/performance.md flags=() many=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) rounds=1 readers=1 page='' flags=(-test.short) many=(--clients 100 --delay 10ms) ;;
+    --rounds) rounds=$2; shift ;;
+    --readers) readers=$2; shift ;;
+    --out) out=$2 page=''; shift ;;
+    *) sed -n '2,/^set/s/^#//p' "$0" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+built=$(mktemp -d)
+trap 'rm -rf "$built"' EXIT
+out=${out:-$(mktemp -d)}
+mkdir -p "$out"
+results=$out/results.txt
+: >"$results"
+
+# Each connection takes a file on either side.
+ulimit -n "$(ulimit -Hn)" || true
+
+go test -c -o "$built/bench" .
+go build -o "$built/" ./readers ./report
+
+for ((round = 0; round < rounds; round++)); do
+  printf 'round %d of %d (%ss)\n' $((round + 1)) "$rounds" "$SECONDS" >&2
+  "$built/bench" -test.run '^$' -test.bench . -test.benchtime 1x -round "$round" "${flags[@]}" >>"$results"
+done
+for ((round = 0; round < readers; round++)); do
+  printf 'readers, round %d of %d (%ss)\n' $((round + 1)) "$readers" "$SECONDS" >&2
+  "$built/readers" "${many[@]}" >>"$results"
+done
+
+"$built/report" performance.md.tmpl "$results" >"$out/performance.md"
+if [ -n "$page" ]; then
+  cp "$out/performance.md" "$page"
+fi
+printf 'wrote %s and %s\n' "$results" "${page:-$out/performance.md}" >&2
