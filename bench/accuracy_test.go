@@ -54,17 +54,7 @@ func ours(b *testing.B, link slownet.Link) (from, to net.Conn) {
 
 func grpc(b *testing.B, network latency.Network) (from, to net.Conn) {
 	from, to = loopback(b)
-	wrapped := make(chan net.Conn)
-	go func() {
-		conn, err := network.Conn(to)
-		if err != nil {
-			b.Error(err)
-		}
-		wrapped <- conn
-	}()
-	from, err := network.Conn(from)
-	require.NoError(b, err)
-	return from, <-wrapped
+	return withLatency(b, network, from, to)
 }
 
 // measureRate sends for about two seconds. The clock starts when the first

@@ -86,13 +86,12 @@ func bufconnPair(t *testing.T) (from, to net.Conn) {
 }
 
 func slowBufconnPair(t *testing.T) (from, to net.Conn) {
-	return slowed(t, bufconnPair, latency.Network{Kbps: 1_000_000 * 1000 / 1024, Latency: 20 * ms, MTU: 1500})
+	from, to = bufconnPair(t)
+	return withLatency(t, latency.Network{Kbps: 1_000_000 * 1000 / 1024, Latency: 20 * ms, MTU: 1500}, from, to)
 }
 
-// slowed wraps both ends as gRPC's latency package wants it.
-func slowed(t testing.TB, pair func(t *testing.T) (from, to net.Conn), network latency.Network) (from, to net.Conn) {
-	inTest, _ := t.(*testing.T)
-	a, b := pair(inTest)
+// withLatency wraps both ends at once, as gRPC's latency package wants it.
+func withLatency(t testing.TB, network latency.Network, a, b net.Conn) (from, to net.Conn) {
 	wrapped := make(chan net.Conn)
 	go func() {
 		conn, err := network.Conn(b)

@@ -1,0 +1,79 @@
+package clients_test
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients"
+)
+
+// BenchmarkWaiting tells what it costs to wait for many poems at once over
+// loopback, for each of them: memory that is in use, for both ends, and
+// goroutines. bench/readers measures each side in a process of its own.
+func BenchmarkWaiting(b *testing.B) {
+	for _, conns := range []int{100, 1000} {
+		b.Run(fmt.Sprint(conns), func(b *testing.B) {
+			for b.Loop() {
+				waiting(b, conns)
+			}
+		})
+	}
+}
+
+// waiting gets poems of one line each, and looks at what is in use when all
+// lines are there and none has ended.
+func waiting(b *testing.B, conns int) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	accepted := make(chan net.Conn, conns)
+	go func() {
+		defer close(accepted)
+		for range conns {
+			conn, err := listener.Accept()
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			accepted <- conn
+			_, _ = conn.Write([]byte("a line\n"))
+		}
+	}()
+	addresses := make([]string, conns)
+	for i := range addresses {
+		addresses[i] = listener.Addr().String()
+	}
+	memory, goroutines := inUse()
+	lines := 0
+	client := clients.Client{Observer: func(e clients.Event) {
+		if e.Kind != clients.Piece {
+			return
+		}
+		if lines++; lines == conns {
+			moreMemory, moreGoroutines := inUse()
+			b.ReportMetric(float64(moreMemory-memory)/float64(conns), "B/conn")
+			b.ReportMetric(float64(moreGoroutines-goroutines)/float64(conns), "goroutines/conn")
+			go func() {
+				for conn := range accepted {
+					_ = conn.Close()
+				}
+			}()
+		}
+	}}
+	for _, result := range client.GetAllAsync(b.Context(), addresses) {
+		require.NoError(b, result.Err)
+	}
+	require.NoError(b, listener.Close())
+}
+
+// inUse returns the bytes on the heap and the number of goroutines.
+func inUse() (memory int64, goroutines int) {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc + stats.StackInuse), runtime.NumGoroutine()
+}
