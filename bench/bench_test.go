@@ -3,7 +3,9 @@ package bench
 import (
 	"flag"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,6 +17,13 @@ import (
 var round = flag.Int("round", 0, "which of several `rounds` this is")
 
 func TestMain(m *testing.M) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stopToxiproxy()
+		os.Exit(1)
+	}()
 	status := m.Run()
 	stopToxiproxy()
 	os.Exit(status)

@@ -24,7 +24,7 @@ func BenchmarkBulk(b *testing.B) {
 	all := quickOr(16<<20, 1<<30)
 	b.Run("link=none", func(b *testing.B) {
 		sideBySide(b,
-			contender{"ours", func(b *testing.B) { bulkOurs(b, all, slownet.Link{}) }},
+			contender{"ours", func(b *testing.B) { bulkOurs(b, all, 0, slownet.Link{}) }},
 			contender{"bufconn", func(b *testing.B) { bulkPair(b, all, bufconnPair) }},
 			contender{"pipe", func(b *testing.B) { bulkPair(b, all, pipePair) }},
 		)
@@ -32,7 +32,7 @@ func BenchmarkBulk(b *testing.B) {
 	b.Run("link=1Gbps,20ms", func(b *testing.B) {
 		sideBySide(b,
 			contender{"ours", func(b *testing.B) {
-				bulkOurs(b, all, slownet.Link{Latency: 20 * ms, Rate: slownet.Gbps})
+				bulkOurs(b, all, inFlight, slownet.Link{Latency: 20 * ms, Rate: slownet.Gbps})
 			}},
 			contender{"bufconn+latency", func(b *testing.B) { bulkPair(b, all, slowBufconnPair) }},
 			contender{"simnet", func(b *testing.B) { bulkSimnet(b, all/16) }},
@@ -43,9 +43,13 @@ func BenchmarkBulk(b *testing.B) {
 // chunk is how much is written at a time.
 const chunk = 32 << 10
 
-func bulkOurs(b *testing.B, total int, link slownet.Link) {
+// inFlight is how much a connection over the slow link may have under way: the
+// round trip takes 5 MB.
+const inFlight = 8 << 20
+
+func bulkOurs(b *testing.B, total, window int, link slownet.Link) {
 	inTest(b, func(t *testing.T) {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{Window: window}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("server", "client", link)
 			sim.SetLink("client", "server", slownet.Link{Latency: link.Latency})
 			listener, err := sim.Host("server").Listen("tcp", ":1")
@@ -70,8 +74,10 @@ func bulkPair(b *testing.B, total int, pair func(t *testing.T) (from, to net.Con
 
 func pipePair(*testing.T) (from, to net.Conn) { return net.Pipe() }
 
-func bufconnPair(t *testing.T) (from, to net.Conn) {
-	listener := bufconn.Listen(1 << 20)
+func bufconnPair(t *testing.T) (from, to net.Conn) { return bufconnOf(t, 1<<20) }
+
+func bufconnOf(t *testing.T, buffer int) (from, to net.Conn) {
+	listener := bufconn.Listen(buffer)
 	accepted := make(chan net.Conn)
 	go func() {
 		conn, err := listener.Accept()
@@ -86,7 +92,7 @@ func bufconnPair(t *testing.T) (from, to net.Conn) {
 }
 
 func slowBufconnPair(t *testing.T) (from, to net.Conn) {
-	from, to = bufconnPair(t)
+	from, to = bufconnOf(t, inFlight)
 	return withLatency(t, latency.Network{Kbps: 1_000_000 * 1000 / 1024, Latency: 20 * ms, MTU: 1500}, from, to)
 }
 

@@ -24,7 +24,17 @@ while [ $# -gt 0 ]; do
 done
 
 built=$(mktemp -d)
-trap 'rm -rf "$built"' EXIT
+child=''
+trap '[ -z "$child" ] || kill "$child" 2>/dev/null; rm -rf "$built"' EXIT
+trap 'exit 1' INT TERM
+
+# run runs a command so that it ends when this script is ended.
+run() {
+  "$@" >>"$results" &
+  child=$!
+  wait "$child"
+  child=''
+}
 out=${out:-$(mktemp -d)}
 mkdir -p "$out"
 results=$out/results.txt
@@ -38,11 +48,11 @@ go build -o "$built/" ./readers ./report
 
 for ((round = 0; round < rounds; round++)); do
   printf 'round %d of %d (%ss)\n' $((round + 1)) "$rounds" "$SECONDS" >&2
-  "$built/bench" -test.run '^$' -test.bench . -test.benchtime 1x -round "$round" "${flags[@]}" >>"$results"
+  run "$built/bench" -test.run '^$' -test.bench . -test.benchtime 1x -round "$round" "${flags[@]}"
 done
 for ((round = 0; round < readers; round++)); do
   printf 'readers, round %d of %d (%ss)\n' $((round + 1)) "$readers" "$SECONDS" >&2
-  "$built/readers" "${many[@]}" >>"$results"
+  run "$built/readers" "${many[@]}"
 done
 
 "$built/report" performance.md.tmpl "$results" >"$out/performance.md"

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,16 +67,16 @@ func freePort() (string, error) {
 func startToxiproxy(b *testing.B) *proxyProcess {
 	b.Helper()
 	p, err := startedToxiproxy()
+	usedToxiproxy.Store(p)
 	require.NoError(b, err, "Toxiproxy")
-	usedToxiproxy = p
 	return p
 }
 
 // usedToxiproxy is what has to be stopped at the end.
-var usedToxiproxy *proxyProcess
+var usedToxiproxy atomic.Pointer[proxyProcess]
 
 func stopToxiproxy() {
-	p := usedToxiproxy
+	p := usedToxiproxy.Load()
 	if p == nil {
 		return
 	}
