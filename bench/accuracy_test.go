@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ import (
 // packet and gets 2 % of 800 Mbit/s.
 func BenchmarkRate(b *testing.B) {
 	for _, rate := range []slownet.Rate{56 * slownet.Kbps, slownet.Mbps, 10 * slownet.Mbps, 100 * slownet.Mbps, 800 * slownet.Mbps} {
-		b.Run(fmt.Sprintf("rate=%v", rate), func(b *testing.B) {
+		b.Run("rate="+strings.TrimSuffix(rate.String(), "/s"), func(b *testing.B) {
 			sideBySide(b,
 				contender{"ours", func(b *testing.B) {
 					from, to := ours(b, slownet.Link{Rate: rate})

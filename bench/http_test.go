@@ -32,11 +32,13 @@ const (
 // connections that have neither time nor order.
 func BenchmarkHTTP(b *testing.B) {
 	all := quickOr(100, 10_000)
-	sideBySide(b,
-		contender{"ours", func(b *testing.B) { httpOurs(b, all) }},
-		contender{"bufconn", func(b *testing.B) { httpBufconn(b, all) }},
-		contender{"loopback", func(b *testing.B) { httpLoopback(b, max(all/20, web)) }},
-	)
+	b.Run(fmt.Sprintf("clients=%d", web), func(b *testing.B) {
+		sideBySide(b,
+			contender{"ours", func(b *testing.B) { httpOurs(b, all) }},
+			contender{"bufconn", func(b *testing.B) { httpBufconn(b, all) }},
+			contender{"loopback", func(b *testing.B) { httpLoopback(b, max(all/20, web)) }},
+		)
+	})
 }
 
 func httpOurs(b *testing.B, requests int) {

@@ -173,9 +173,9 @@ func benchmarkPingPong(b *testing.B) {
 // benchmarkCopy passes data on from one connection to another with io.Copy, as
 // a proxy does; Toxiproxy is that by itself.
 func benchmarkCopy(b *testing.B) {
-	total := quickOr(4<<20, 32<<20)
+	total := quickOr(4<<20, 128<<20)
 	lanes := []*lane{{name: "raw"}, {name: "ours"}, {name: "toxiproxy"}}
-	inTurns(quickOr(1, 40), lanes, func(l *lane) time.Duration {
+	inTurns(quickOr(1, 60), lanes, func(l *lane) time.Duration {
 		if l.name == "toxiproxy" {
 			first, last := startToxiproxy(b).pair(b, "", nil)
 			return sendThrough(b, total, first, last)
