@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
@@ -90,4 +91,51 @@ func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
 	}
 	close(start)
 	readers.Wait()
+}
+
+// BenchmarkBulk tells how fast much data goes from one host to another, by
+// megabytes; "pipe" does the same with net.Pipe, without a network.
+func BenchmarkBulk(b *testing.B) {
+	const size = 1 << 20
+	move := func(b *testing.B, reader, writer net.Conn) {
+		go func() {
+			chunk := make([]byte, 32<<10)
+			for range b.N * size / len(chunk) {
+				_, _ = writer.Write(chunk)
+			}
+			_ = writer.Close()
+		}()
+		n, err := io.Copy(io.Discard, reader)
+		assert.NoError(b, err)
+		assert.EqualValues(b, b.N*size, n)
+		_ = reader.Close()
+	}
+	for _, tc := range []struct {
+		name string
+		link slownet.Link
+	}{
+		{"no limits", slownet.Link{}},
+		{"1Gbps 20ms", slownet.Link{Rate: slownet.Gbps, Latency: 20 * ms}},
+	} {
+		b.Run(tc.name, func(b *testing.B) {
+			b.SetBytes(size)
+			b.ReportAllocs()
+			inTest(b, func(t *testing.T) {
+				simtest.Config{Link: tc.link}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+					client, server := connected(t, sim)
+					move(b, client, server)
+				})
+			})
+		})
+	}
+	b.Run("pipe", func(b *testing.B) {
+		b.SetBytes(size)
+		b.ReportAllocs()
+		inTest(b, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reader, writer := net.Pipe()
+				move(b, reader, writer)
+			})
+		})
+	})
 }
