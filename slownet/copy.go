@@ -4,7 +4,7 @@ import "io"
 
 // copyChunk is how much io.Copy moves at a time past links without limits, at
 // the end of which it looks whether they still are.
-const copyChunk = 256 << 10
+const copyChunk = 4 << 20
 
 // WriteTo copies what is read to w, until its end. While the link for what is
 // read has no limits, it is the inner connection that is copied from, so that
