@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -149,6 +150,34 @@ func TestPanicTellsTheSeed(t *testing.T) {
 	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
 	assert.Contains(t, output, "panic: boom")
 	assert.Contains(t, output, "the seed was 77. To run it again:\nSIMTEST_SEED=77 go test")
+}
+
+// A report is the same each time.
+func TestReportIsSorted(t *testing.T) {
+	output := failing(t, simtest.Config{TimeLimit: time.Second}, func(t *testing.T, sim *simtest.Sim) {
+		for _, host := range []string{"c", "a", "b"} {
+			for port := range 3 {
+				sim.Host(host)
+				sim.Refuse(fmt.Sprint(host, ":", 12-5*port))
+			}
+		}
+		sim.Blackhole("b")
+		time.Sleep(time.Minute)
+	})
+	if output != "" {
+		assert.Contains(t, withoutIndent(output), `
+a:2 is refused
+a:7 is refused
+a:12 is refused
+b is a black hole
+b:2 is refused
+b:7 is refused
+b:12 is refused
+c:2 is refused
+c:7 is refused
+c:12 is refused
+`)
+	}
 }
 
 // A program that fails fails the test, and one that ends with its context does
