@@ -152,6 +152,16 @@ func TestPanicTellsTheSeed(t *testing.T) {
 	assert.Contains(t, output, "the seed was 77. To run it again:\nSIMTEST_SEED=77 go test")
 }
 
+// What cannot be called is a mistake at once.
+func TestNothingToCall(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		assert.PanicsWithValue(t, "simtest: At needs a function to call", func() { sim.At(0, nil) })
+		assert.PanicsWithValue(t, "simtest: Every needs a function to call", func() { sim.Every(1, nil) })
+		assert.PanicsWithValue(t, "simtest: Every needs a positive duration, such as time.Second", func() { sim.Every(-1, func() {}) })
+		assert.PanicsWithValue(t, "simtest: Host.Run needs a program to run", func() { sim.Host("a").Run(nil) })
+	})
+}
+
 // A report is the same each time.
 func TestReportIsSorted(t *testing.T) {
 	output := failing(t, simtest.Config{TimeLimit: time.Second}, func(t *testing.T, sim *simtest.Sim) {

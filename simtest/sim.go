@@ -145,6 +145,9 @@ func (l *lockedSource) Uint64() uint64 {
 // own: f may use the network, and wait. What is still to be called when the
 // simulation ends is not called.
 func (s *Sim) At(d time.Duration, f func()) {
+	if f == nil {
+		panic("simtest: At needs a function to call")
+	}
 	s.control(fmt.Sprint("at ", d, " ", callSite()), func() { s.callLaterLocked(d, f) })
 }
 
@@ -166,6 +169,9 @@ func (s *Sim) callLaterLocked(d time.Duration, f func()) {
 func (s *Sim) Every(d time.Duration, f func()) {
 	if d <= 0 {
 		panic("simtest: Every needs a positive duration, such as time.Second")
+	}
+	if f == nil {
+		panic("simtest: Every needs a function to call")
 	}
 	s.control(fmt.Sprint("every ", d, " ", callSite()), func() {
 		var call func()
