@@ -88,7 +88,7 @@ func TestBubbleEnds(t *testing.T) {
 		{"it passes", func(t *testing.T) {},
 			0, []string{ended, "--- PASS: TestBubbleEnds/", next}, []string{"FAIL", "SKIP"}},
 		{"it fails", func(t *testing.T) { t.Error("bad luck") },
-			1, []string{"bad luck\n", "--- FAIL: TestBubbleEnds/", next}, []string{ended}},
+			1, []string{"bad luck\n", ended, "--- FAIL: TestBubbleEnds/", next}, nil},
 		{"it fails now", func(t *testing.T) { t.Fatal("bad luck") },
 			1, []string{"bad luck\n", "--- FAIL: TestBubbleEnds/", next}, []string{ended}},
 		{"it skips", func(t *testing.T) { t.Skip("not today") },

@@ -114,6 +114,11 @@
 // [Config.TimeLimit]: then the report is about who waits for what, and what is
 // in flight.
 //
+// A simulation that fails, or panics, says with which seed, and how to run the
+// test again. One that fails by t.Error lets the test go on, so that a loop over
+// seeds finds all that fail; one that fails by t.FailNow, or does not return,
+// ends the test.
+//
 // # Limitations
 //
 //   - A bubble's rules hold: no t.Run, t.Parallel, t.Deadline or synctest.Wait
