@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -12,7 +13,8 @@ import (
 
 // bubble runs f in a testing/synctest bubble, as synctest.Test does, with some
 // differences. If goroutines remain that are blocked for ever, it returns the
-// runtime's complaint instead of panicking with it. If f skips, t is skipped; synctest.Test
+// runtime's complaint instead of panicking with it, or errStuck if the watchdog,
+// which may be nil, has found that out. If f skips, t is skipped; synctest.Test
 // would have it pass. And if f fails and returns, t has failed and bubble
 // returns, so that more can be tried in the same test; synctest.Test would end
 // that.
@@ -27,7 +29,7 @@ import (
 // A panic in f ends the process, after f's clean-ups, as it does in any test.
 // All other panics of synctest.Test are passed on, such as that for a bubble in
 // a bubble.
-func bubble(t *testing.T, f func(t *testing.T)) (deadlock error) {
+func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	t.Helper()
 	skipped, goesOn := false, false
 	// In a goroutine of its own, which synctest.Test ends if f has failed.
@@ -45,7 +47,10 @@ func bubble(t *testing.T, f func(t *testing.T)) (deadlock error) {
 			})
 		})
 	})
-	<-test.done
+	if w.wait(t, test.done) {
+		test.end() // to give it up
+		return errStuck
+	}
 	switch {
 	case test.panic != nil:
 		panic(test.panic.value)
@@ -58,6 +63,10 @@ func bubble(t *testing.T, f func(t *testing.T)) (deadlock error) {
 	}
 	return nil
 }
+
+// errStuck is the error for a bubble that the watchdog has given up. It exists
+// until the process ends.
+var errStuck = errors.New("everything waits for ever, and someone for a mutex")
 
 // catchDeadlock calls f and returns the error with which the runtime panics when
 // all goroutines of a bubble are blocked for ever. That error's type is not

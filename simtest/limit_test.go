@@ -145,6 +145,28 @@ func TestLeftOversAreReported(t *testing.T) {
 	}
 }
 
+// Without a time limit, everything waits for ever at once, and the report is the
+// same.
+func TestDeadlockWithoutALimit(t *testing.T) {
+	output := failing(t, simtest.Config{Seed: 77, TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
+		client, _ := connected(t, sim)
+		sim.Refuse("b:80")
+		sim.Host("c").Run(func(context.Context) error { select {} })
+		_, _ = client.Read(make([]byte, 1))
+	})
+	if output == "" {
+		return
+	}
+	for _, want := range []string{
+		"simtest: everything waits for ever.\nThe last thing that happened on the network was at ",
+		"\na/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read\n", "\nb:80 is refused\n",
+		"\nthe test itself:\n1 in simtest Read: simtest_test.TestDeadlockWithoutALimit", "\nc:\n1 in select (no cases): ", "the seed was 77",
+	} {
+		assert.Contains(t, withoutIndent(output), want)
+	}
+	assert.NotContains(t, output, "after the simulation has ended")
+}
+
 // A panic says how to run the test again too, though it ends the process,
 // wherever it is, and has the stack that it would have had.
 func TestPanicTellsTheSeed(t *testing.T) {

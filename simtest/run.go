@@ -23,7 +23,7 @@ func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 // the simulation still has open is closed and the contexts of its programs end,
 // so that servers and clients end. What still runs a simulated minute later is
 // reported, host by host, and fails the test. So is who waits for what when the
-// time limit is reached. A simulation that
+// time limit is reached, or when everything waits for ever. A simulation that
 // fails says how to run the test again with its seed. If f calls t.FailNow, or
 // does not return, the test ends with it; after t.Error it goes on, and may try
 // more seeds. Run panics on a config that is not valid.
@@ -46,23 +46,34 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	c.Seed = seed
 	failedBefore := t.Failed()
 	var failedInside atomic.Bool // what has failed before is not this simulation's
+	told := false
 	defer func() {
 		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
-		if failed {
+		if failed && !told {
 			t.Logf("simtest: %s", rerunText(t, seed))
 		}
 	}()
-	id := ""
-	deadlock := bubble(t, func(t *testing.T) {
+	w := &watchdog{}
+	deadlock := bubble(t, w, func(t *testing.T) {
 		t.Cleanup(func() { failedInside.Store(t.Failed()) })
-		id = newSimulationID()
-		c.simulate(t, id, f)
+		c.simulate(t, w, f)
 	})
 	if deadlock == nil {
 		return false
 	}
 	failed = true
-	if running := stillRunning(id); len(running) > 0 {
+	s := w.simulation.Load()
+	switch {
+	case deadlock == errStuck:
+		// Whatever the test still does may wait for the mutex too, and for ever,
+		// and what it logs is printed when it has ended.
+		told = true
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(), rerunText(t, seed))
+		t.Fatalf("simtest: %v: see standard error", deadlock)
+	case !s.ended.Load():
+		t.Fatalf("simtest: everything waits for ever.\n%s", s.stateText())
+	}
+	if running := stillRunning(s.id); len(running) > 0 {
 		t.Fatalf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
 	}
 	t.Fatalf("simtest: %v", deadlock)
@@ -70,7 +81,8 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 }
 
 // simulate runs f in a bubble that exists.
-func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)) {
+func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
+	id := newSimulationID()
 	joinSimulation(id)
 	seedCrypto(t, c.Seed)
 	// The first clean-up is the last that is done, after the test's own and
@@ -108,6 +120,8 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		}
 		goOnHost(context.Background(), id, host, func(context.Context) { telling(f) })
 	}
+	s := &simulation{id: id, sim: sim}
+	w.simulation.Store(s)
 	go runUnlisted(func() { telling(sim.loop) })
 
 	test = apart(func() { telling(func() { f(t, sim) }) })
@@ -119,6 +133,8 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		case <-time.After(windUp):
 		}
 	}
+	s.test = test
+	s.ended.Store(true)
 	if test.panicking() {
 		test.end() // it ends the process before anything that was logged is printed
 	}

@@ -28,7 +28,8 @@ type Sim struct {
 	stopped chan struct{}               // closed when the loop has ended
 	expired chan struct{}               // closed when the simulation was stopped before its end
 	random  *rand.Rand
-	took    atomic.Int64 // how long the simulation has taken; -1 while it has not ended
+	took    atomic.Int64  // how long the simulation has taken; -1 while it has not ended
+	turns   atomic.Uint64 // of the loop; for the watchdog
 
 	mu          sync.Mutex // guards what follows, and all state of hosts, listeners and connections
 	hosts       map[string]*Host
