@@ -37,6 +37,16 @@ func inTest(b *testing.B, f func(t *testing.T)) {
 	}
 }
 
+// BenchmarkRun tells what a simulation costs in which nothing happens.
+func BenchmarkRun(b *testing.B) {
+	b.ReportAllocs()
+	inTest(b, func(t *testing.T) {
+		for range b.N {
+			simtest.Run(t, func(*testing.T, *simtest.Sim) {})
+		}
+	})
+}
+
 // BenchmarkPiece tells what it costs to move ten bytes from one host to
 // another, each 100 ms over a link of 5 ms, on 3 to 10,000 connections at
 // once; "floor" does the same with net.Pipe and time.Sleep, without a network.

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -10,36 +11,62 @@ import (
 	"testing/synctest"
 )
 
-// bubble runs f in a testing/synctest bubble, as synctest.Test does, with two
+// bubble runs f in a testing/synctest bubble, as synctest.Test does, with some
 // differences. If goroutines remain that are blocked for ever, it returns the
-// runtime's complaint instead of panicking with it. And if f skips, t is
-// skipped; synctest.Test would have it pass.
+// runtime's complaint instead of panicking with it, or errStuck if the watchdog,
+// which may be nil, has found that out. If f skips, t is skipped; synctest.Test
+// would have it pass. And if f fails and returns, t has failed and bubble
+// returns, so that more can be tried in the same test; synctest.Test would end
+// that.
 //
-// It does not return if f failed and nothing is blocked for ever: like
-// synctest.Test it calls t.FailNow then. When it returns an error, t has failed
-// if f has, and it is the caller's turn to say what is blocked and to fail t.
-// The goroutines that are blocked exist until the process ends. Nothing wakes
-// them: their bubble's time stands still, and its channels and timers may not be
-// used from outside. What their mutexes guard may still be looked at.
+// If f ends with FailNow, so does bubble; likewise if f has not failed and a
+// clean-up does. When it returns an error, t has failed if f has, and it
+// is the caller's turn to say what is blocked and to fail t. The goroutines that
+// are blocked exist until the process ends. Nothing wakes them: their bubble's
+// time stands still, and its channels and timers may not be used from outside.
+// What their mutexes guard may still be looked at.
 //
 // A panic in f ends the process, after f's clean-ups, as it does in any test.
 // All other panics of synctest.Test are passed on, such as that for a bubble in
 // a bubble.
-func bubble(t *testing.T, f func(t *testing.T)) (deadlock error) {
+func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	t.Helper()
-	skipped := false
-	deadlock = catchDeadlock(func() {
-		synctest.Test(t, func(t *testing.T) {
-			// The first clean-up is the last that is done, and any may skip.
-			t.Cleanup(func() { skipped = t.Skipped() })
-			f(t)
+	skipped, goesOn := false, false
+	// In a goroutine of its own, which synctest.Test ends if f has failed.
+	test := apart(func() {
+		deadlock = catchDeadlock(func() {
+			synctest.Test(t, func(t *testing.T) {
+				failed := false
+				// The first clean-up is the last that is done, and any may skip.
+				t.Cleanup(func() {
+					skipped = t.Skipped()
+					goesOn = goesOn && t.Failed() == failed
+				})
+				f(t)
+				goesOn, failed = true, t.Failed()
+			})
 		})
 	})
-	if skipped && deadlock == nil {
-		t.SkipNow() // its reason is logged already
+	if w.wait(t, test.done) {
+		test.end() // to give it up
+		return errStuck
 	}
-	return deadlock
+	switch {
+	case test.panic != nil:
+		panic(test.panic.value)
+	case deadlock != nil:
+		return deadlock
+	case skipped:
+		t.SkipNow() // its reason is logged already
+	case test.exited && !goesOn:
+		t.FailNow()
+	}
+	return nil
 }
+
+// errStuck is the error for a bubble that the watchdog has given up. It exists
+// until the process ends.
+var errStuck = errors.New("everything waits for ever, and someone for a mutex")
 
 // catchDeadlock calls f and returns the error with which the runtime panics when
 // all goroutines of a bubble are blocked for ever. That error's type is not
@@ -130,6 +157,16 @@ func (c *call) end() {
 	case exited:
 		runtime.Goexit()
 	}
+}
+
+// panics tells whether the deferred function that calls it was called because of
+// a panic, not by runtime.Goexit, nor because its caller returns. Unlike recover
+// it lets the panic go on, with the stack that it has.
+func panics() bool {
+	var callers [1]uintptr
+	runtime.Callers(3, callers[:]) // behind Callers, panics and the deferred function
+	frame, _ := runtime.CallersFrames(callers[:]).Next()
+	return frame.Function == "runtime.gopanic"
 }
 
 // panicked is the panic of another goroutine. Its text tells where that was,

@@ -47,7 +47,7 @@ func inChild(t *testing.T, body func(t *testing.T)) (output string, status int, 
 // runApart runs f in a bubble as a simulation would: apart from the goroutine
 // that looks after it, and given up after a simulated hour.
 func runApart(t *testing.T, f func(t *testing.T)) {
-	err := bubble(t, func(t *testing.T) {
+	err := bubble(t, nil, func(t *testing.T) {
 		c := apart(func() { f(t) })
 		defer c.end()
 		select {
@@ -88,7 +88,7 @@ func TestBubbleEnds(t *testing.T) {
 		{"it passes", func(t *testing.T) {},
 			0, []string{ended, "--- PASS: TestBubbleEnds/", next}, []string{"FAIL", "SKIP"}},
 		{"it fails", func(t *testing.T) { t.Error("bad luck") },
-			1, []string{"bad luck\n", "--- FAIL: TestBubbleEnds/", next}, []string{ended}},
+			1, []string{"bad luck\n", ended, "--- FAIL: TestBubbleEnds/", next}, nil},
 		{"it fails now", func(t *testing.T) { t.Fatal("bad luck") },
 			1, []string{"bad luck\n", "--- FAIL: TestBubbleEnds/", next}, []string{ended}},
 		{"it skips", func(t *testing.T) { t.Skip("not today") },
@@ -202,7 +202,7 @@ func TestBubbleEndsAfterAll(t *testing.T) {
 func TestBubbleReturns(t *testing.T) {
 	for range 3 {
 		var elapsed time.Duration
-		require.NoError(t, bubble(t, func(t *testing.T) {
+		require.NoError(t, bubble(t, nil, func(t *testing.T) {
 			start := time.Now()
 			t.Cleanup(func() { elapsed = time.Since(start) })
 			c := apart(func() { time.Sleep(time.Hour) })
@@ -216,8 +216,8 @@ func TestBubbleReturns(t *testing.T) {
 
 // Other panics of the runtime's are not taken for a deadlock.
 func TestBubbleInABubble(t *testing.T) {
-	require.NoError(t, bubble(t, func(t *testing.T) {
-		assert.PanicsWithValue(t, "synctest.Run called from within a synctest bubble", func() { _ = bubble(t, func(*testing.T) {}) })
+	require.NoError(t, bubble(t, nil, func(t *testing.T) {
+		assert.PanicsWithValue(t, "synctest.Run called from within a synctest bubble", func() { _ = bubble(t, nil, func(*testing.T) {}) })
 	}))
 }
 

@@ -14,15 +14,17 @@ func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim
 	t.Helper()
 	var first, second recording
 	config.record = first.record
-	config.Run(t, f)
-	if t.Failed() || t.Skipped() {
+	if config.run(t, f) {
 		return
 	}
 	second.other = &first
 	config.record = second.record
-	config.Run(t, f)
+	if config.run(t, f) {
+		return // it has told why, and the seed
+	}
 	if report := second.compare(); report != "" {
-		t.Error(report)
+		seed, _ := seedFromEnvironment(config.Seed) // that is no error: the seed was used
+		t.Errorf("%s\n%s", report, rerunText(t, seed))
 	}
 }
 

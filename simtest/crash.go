@@ -33,6 +33,9 @@ var (
 // returns an error before its context has ended, the test fails. A host can have
 // several programs.
 func (h *Host) Run(f func(ctx context.Context) error) {
+	if f == nil {
+		panic("simtest: Host.Run needs a program to run")
+	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	p := &program{host: h, f: f}

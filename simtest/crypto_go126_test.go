@@ -71,7 +71,7 @@ func handshake(t *testing.T, version uint16) (client, server []byte) {
 func TestSeedCrypto(t *testing.T) {
 	needSeeding(t)
 	run := func(version uint16, seed uint64) (client, server []byte) {
-		require.NoError(t, bubble(t, func(t *testing.T) {
+		require.NoError(t, bubble(t, nil, func(t *testing.T) {
 			require.True(t, seedCrypto(t, seed))
 			client, server = handshake(t, version)
 		}))
@@ -113,7 +113,7 @@ func TestSeedCryptoEnds(t *testing.T) {
 	before := rand.Reader
 	var first, after string
 	for range 2 {
-		require.NoError(t, bubble(t, func(t *testing.T) {
+		require.NoError(t, bubble(t, nil, func(t *testing.T) {
 			seedCrypto(t, 7)
 			first = draw(t)
 		}))
@@ -133,7 +133,7 @@ func TestSeedCryptoAmongOthers(t *testing.T) {
 	rand.Reader = mine
 	var drawn []string
 	for range 2 {
-		require.NoError(t, bubble(t, func(t *testing.T) {
+		require.NoError(t, bubble(t, nil, func(t *testing.T) {
 			seedCrypto(t, 7)
 			drawn = append(drawn, draw(t))
 		}))
@@ -147,7 +147,7 @@ func TestSeedCryptoAmongOthers(t *testing.T) {
 func TestSeedCryptoInAParallelTest(t *testing.T) {
 	t.Parallel()
 	t.Run("subtest", func(t *testing.T) {
-		require.NoError(t, bubble(t, func(t *testing.T) {
+		require.NoError(t, bubble(t, nil, func(t *testing.T) {
 			assert.False(t, seedCrypto(t, 7))
 			first := draw(t)
 			assert.False(t, seedCrypto(t, 7))

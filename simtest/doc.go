@@ -112,16 +112,31 @@
 // reported, host by host with where it is, and fails the test. When everything
 // is blocked for ever, or something polls for ever, time gets to
 // [Config.TimeLimit]: then the report is about who waits for what, and what is
-// in flight.
+// in flight. Where a mutex keeps time from going on, the report comes after a few
+// seconds of real time.
+//
+// A simulation that fails, or panics, says with which seed, and how to run the
+// test again. One that fails by t.Error lets the test go on, so that a loop over
+// seeds finds all that fail; one that fails by t.FailNow, or does not return,
+// ends the test.
 //
 // # Limitations
 //
 //   - A bubble's rules hold: no t.Run, t.Parallel, t.Deadline or synctest.Wait
 //     inside (use [Sim.Settle]), and nothing may wait for what lives outside,
 //     such as a real socket or a channel that was made before.
-//   - Time stands still for who waits for a sync.Mutex. A goroutine that waits
-//     for the network, or calls a method of [Sim] or [Host] that changes
-//     something, while it holds a lock that others wait for, stops everything.
+//   - Time stands still while anyone waits for a sync.Mutex or sync.RWMutex. A
+//     goroutine that waits for the network or for time, or calls a method of [Sim]
+//     or [Host] that changes something, while it holds a lock that others wait
+//     for, stops everything for ever. This is found in real time: when every
+//     goroutine of the simulation is blocked, and nobody outside can have the
+//     lock, the test fails after three seconds or so with who waits where. When
+//     someone outside of the simulation might have it, the report comes later: a
+//     minute after the last one of those was running, or shortly before the end
+//     of go test's -timeout.
+//   - A tls.Conn holds a lock during its handshake, and waits for the network.
+//     The handshake is part of the first Read or Write. If one goroutine reads and
+//     another one writes, call Handshake or HandshakeContext before they begin.
 //   - There is no congestion window and no selective acknowledgement, and no TCP
 //     keep-alive: an end that only reads does not notice that its peer has
 //     vanished.

@@ -73,7 +73,7 @@ func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]strin
 		state, number := parseHeader(header)
 		s := parseFrames(frames)
 		key := s.key()
-		if waits[key] == "" {
+		if waits[key] == "" || number == bubble {
 			waits[key] = state
 		}
 		if number != bubble {
@@ -87,11 +87,14 @@ func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]strin
 	return stacks, waits
 }
 
-// dumpAll returns the stacks of all goroutines, up to 64 MB of them.
+// maxDump is how long a dump is at most.
+const maxDump = 64 << 20
+
+// dumpAll returns the stacks of all goroutines, up to maxDump bytes of them.
 func dumpAll() string {
 	for size := 1 << 20; ; size *= 4 {
 		dump := make([]byte, size)
-		if n := runtime.Stack(dump, true); n < size || size == 64<<20 {
+		if n := runtime.Stack(dump, true); n < size || size == maxDump {
 			return string(dump[:n])
 		}
 	}

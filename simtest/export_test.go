@@ -1,5 +1,15 @@
 package simtest
 
+import "time"
+
+// SetLookEvery changes how often the watchdog looks, until the function that it
+// returns is called.
+func SetLookEvery(d time.Duration) (restore func()) {
+	old := lookEvery
+	lookEvery = d
+	return func() { lookEvery = old }
+}
+
 // SetMaxAtOnce changes how much may happen at one instant, until the function
 // that it returns is called.
 func SetMaxAtOnce(n int) (restore func()) {

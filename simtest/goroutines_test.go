@@ -30,7 +30,7 @@ func listGoroutines(id string) string {
 // goroutine that is the simulation's own. What f starts has to end within an
 // hour of release being closed.
 func inSimulation(t *testing.T, f func(t *testing.T, id string, release <-chan struct{})) {
-	require.NoError(t, bubble(t, func(t *testing.T) {
+	require.NoError(t, bubble(t, nil, func(t *testing.T) {
 		id, release := newSimulationID(), make(chan struct{})
 		joinSimulation(id)
 		go runUnlisted(func() { <-release })
@@ -174,7 +174,7 @@ func TestStillRunningOnRealTime(t *testing.T) {
 func TestStillRunningAfterTheBubble(t *testing.T) {
 	output, status, ok := inChild(t, func(t *testing.T) {
 		var id string
-		err := bubble(t, func(t *testing.T) {
+		err := bubble(t, nil, func(t *testing.T) {
 			id = newSimulationID()
 			joinSimulation(id)
 			go runUnlisted(func() { select {} })

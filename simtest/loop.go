@@ -17,6 +17,7 @@ func (s *Sim) loop() {
 	}
 	byTimer := false // it was woken, and not by ringLocked
 	for {
+		s.turns.Add(1)
 		s.settle()
 		s.mu.Lock()
 		if byTimer && !s.asleep {

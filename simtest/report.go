@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -141,14 +142,18 @@ func (s *Sim) flightLocked() (lines []string) {
 			lines = append(lines, fmt.Sprintf("held from %s to %s: %s", key[0], key[1], count(len(r.waiting), "delivery", "deliveries")))
 		}
 	}
-	for target, v := range s.refused {
-		what := map[verdict]string{refuse: "refused", blackhole: "a black hole"}[v]
+	for _, target := range slices.SortedFunc(maps.Keys(s.refused), compareTargets) {
+		what := map[verdict]string{refuse: "refused", blackhole: "a black hole"}[s.refused[target]]
 		lines = append(lines, fmt.Sprintf("%v is %s", target, what))
 	}
 	if at, ok := s.queue.next(); ok {
 		lines = append(lines, fmt.Sprintf("the next thing happens at %v", at))
 	}
 	return lines
+}
+
+func compareTargets(a, b target) int {
+	return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.port, b.port))
 }
 
 func compareStrings(a, b [2]string) int { return slices.Compare(a[:], b[:]) }

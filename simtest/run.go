@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,39 +23,66 @@ func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 // the simulation still has open is closed and the contexts of its programs end,
 // so that servers and clients end. What still runs a simulated minute later is
 // reported, host by host, and fails the test. So is who waits for what when the
-// time limit is reached. A test that fails says how to run it again with its
-// seed. Run panics on a config that is not valid.
+// time limit is reached, or when everything waits for ever. A simulation that
+// fails says how to run the test again with its seed. If f calls t.FailNow, or
+// does not return, the test ends with it; after t.Error it goes on, and may try
+// more seeds. Run panics on a config that is not valid.
 func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
+	c.run(t, f)
+}
+
+// run is Run, and tells whether the simulation has failed.
+func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) {
+	t.Helper()
 	c.mustBeValid()
+	if f == nil {
+		panic("simtest: Run needs a function to run")
+	}
 	seed, err := seedFromEnvironment(c.Seed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Seed = seed
-	if failedBefore := t.Failed(); !failedBefore {
-		defer func() {
-			if t.Failed() {
-				t.Logf("simtest: %s", rerunText(t, seed))
-			}
-		}()
-	}
-	id := ""
-	deadlock := bubble(t, func(t *testing.T) {
-		id = newSimulationID()
-		c.simulate(t, id, f)
+	failedBefore := t.Failed()
+	var failedInside atomic.Bool // what has failed before is not this simulation's
+	told := false
+	defer func() {
+		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
+		if failed && !told {
+			t.Logf("simtest: %s", rerunText(t, seed))
+		}
+	}()
+	w := &watchdog{}
+	deadlock := bubble(t, w, func(t *testing.T) {
+		t.Cleanup(func() { failedInside.Store(t.Failed()) })
+		c.simulate(t, w, f)
 	})
 	if deadlock == nil {
-		return
+		return false
 	}
-	if running := stillRunning(id); len(running) > 0 {
+	failed = true
+	s := w.simulation.Load()
+	switch {
+	case deadlock == errStuck:
+		// Whatever the test still does may wait for the mutex too, and for ever,
+		// and what it logs is printed when it has ended.
+		told = true
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(), rerunText(t, seed))
+		t.Fatalf("simtest: %v: see standard error", deadlock)
+	case !s.ended.Load():
+		t.Fatalf("simtest: everything waits for ever.\n%s", s.stateText())
+	}
+	if running := stillRunning(s.id); len(running) > 0 {
 		t.Fatalf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
 	}
 	t.Fatalf("simtest: %v", deadlock)
+	return true
 }
 
 // simulate runs f in a bubble that exists.
-func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)) {
+func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
+	id := newSimulationID()
 	joinSimulation(id)
 	seedCrypto(t, c.Seed)
 	// The first clean-up is the last that is done, after the test's own and
@@ -70,6 +98,15 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		synctest.Wait() // for what wakes at this instant too
 		sim.took.Store(int64(took))
 	})
+	// A panic in a goroutine that is not the test's ends the process at once.
+	telling := func(f func()) {
+		defer func() {
+			if panics() {
+				fmt.Fprintf(os.Stderr, "simtest: %s\n", rerunText(t, c.Seed))
+			}
+		}()
+		f()
+	}
 	sim = newSim(c, synctest.Wait)
 	sim.fail = func(report string) { t.Error(report) }
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
@@ -77,15 +114,17 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		if host == "" {
 			go func() {
 				joinSimulation(id)
-				f()
+				telling(f)
 			}()
 			return
 		}
-		goOnHost(context.Background(), id, host, func(context.Context) { f() })
+		goOnHost(context.Background(), id, host, func(context.Context) { telling(f) })
 	}
-	go runUnlisted(sim.loop)
+	s := &simulation{id: id, sim: sim}
+	w.simulation.Store(s)
+	go runUnlisted(func() { telling(sim.loop) })
 
-	test = apart(func() { f(t, sim) })
+	test = apart(func() { telling(func() { f(t, sim) }) })
 	select {
 	case <-test.done:
 	case <-sim.expired:
@@ -94,10 +133,10 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		case <-time.After(windUp):
 		}
 	}
+	s.test = test
+	s.ended.Store(true)
 	if test.panicking() {
-		// It ends the process before anything that was logged is printed.
-		fmt.Fprintf(os.Stderr, "simtest: %s\n", rerunText(t, c.Seed))
-		test.end()
+		test.end() // it ends the process before anything that was logged is printed
 	}
 	took = sim.Elapsed()
 	sim.close()
@@ -107,6 +146,9 @@ func (c Config) simulate(t *testing.T, id string, f func(t *testing.T, sim *Sim)
 		t.Errorf("simtest: a link or a fault names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
 	}
 	test.end()
+	if sim.report != "" {
+		t.FailNow() // what comes after f could count on what f has not done
+	}
 }
 
 // windUp is how much simulated time goroutines have to end after everything
@@ -124,6 +166,9 @@ const windUp = time.Minute
 func Main(f func(sim *Sim)) {
 	if testing.Testing() {
 		panic("simtest: Main is for programs; in a test, call Run")
+	}
+	if f == nil {
+		panic("simtest: Main needs a function to run")
 	}
 	mainMu.Lock()
 	defer mainMu.Unlock()

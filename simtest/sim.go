@@ -28,7 +28,8 @@ type Sim struct {
 	stopped chan struct{}               // closed when the loop has ended
 	expired chan struct{}               // closed when the simulation was stopped before its end
 	random  *rand.Rand
-	took    atomic.Int64 // how long the simulation has taken; -1 while it has not ended
+	took    atomic.Int64  // how long the simulation has taken; -1 while it has not ended
+	turns   atomic.Uint64 // of the loop; for the watchdog
 
 	mu          sync.Mutex // guards what follows, and all state of hosts, listeners and connections
 	hosts       map[string]*Host
@@ -145,6 +146,9 @@ func (l *lockedSource) Uint64() uint64 {
 // own: f may use the network, and wait. What is still to be called when the
 // simulation ends is not called.
 func (s *Sim) At(d time.Duration, f func()) {
+	if f == nil {
+		panic("simtest: At needs a function to call")
+	}
 	s.control(fmt.Sprint("at ", d, " ", callSite()), func() { s.callLaterLocked(d, f) })
 }
 
@@ -166,6 +170,9 @@ func (s *Sim) callLaterLocked(d time.Duration, f func()) {
 func (s *Sim) Every(d time.Duration, f func()) {
 	if d <= 0 {
 		panic("simtest: Every needs a positive duration, such as time.Second")
+	}
+	if f == nil {
+		panic("simtest: Every needs a function to call")
 	}
 	s.control(fmt.Sprint("every ", d, " ", callSite()), func() {
 		var call func()

@@ -1,0 +1,224 @@
+package simtest
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A watchdog notices that a simulation stands still for ever. A goroutine that
+// waits for a mutex is not blocked in the sense of testing/synctest, which takes
+// it for one that will go on by itself. If the mutex is held by someone who waits
+// for the network or for time, neither goes on: no limit of simulated time is
+// ever reached, and the runtime does not complain.
+//
+// It looks on from outside of the bubble, in real time. As long as the network's
+// loop turns, a look costs next to nothing. When it has not turned since the last
+// look, the runtime is asked for all goroutines, and the answer leaves no room
+// for doubt: it is taken while everything stands still, so if none of the
+// simulation's is running or about to, and each is blocked as testing/synctest
+// wants it or waits for a mutex, then no other can wake one of them but one from
+// outside that holds the mutex. For this to be ruled out, it takes more than one
+// look. How long the simulation computes does not matter, nor whether a debugger
+// or the garbage collector stops it: then some goroutine could run.
+type watchdog struct {
+	simulation atomic.Pointer[simulation] // set when there is something to watch
+
+	turns uint64 // of the loop, at the last look
+	last  survey
+	// How many looks in succession have found the simulation stuck in the same
+	// place, and found of the goroutines outside of it that
+	stuck   int // whatever they do;
+	blocked int // they are blocked;
+	idle    int // and not on anything that could end by itself.
+}
+
+// A simulation is what can be known of one outside of its bubble.
+type simulation struct {
+	id    string
+	sim   *Sim
+	test  *call       // its function; may be looked at when it has ended
+	ended atomic.Bool // the function has, or was given up
+}
+
+// lookEvery is how much real time is between two looks. When they are expensive
+// it is more: they take a hundredth of the time at most.
+var lookEvery = time.Second // a variable for tests
+
+const (
+	enoughIdle    = 3  // looks, when nobody outside of the simulation can have the mutex
+	enoughBlocked = 60 // looks, when someone might, who is blocked: no input or output takes that long
+	enoughBusy    = 2  // looks, when someone might, who runs; but the process's time is all but over
+)
+
+// wait waits until done is closed, or until the simulation stands still for
+// ever, and tells whether it does. A watchdog that is nil never does so.
+func (w *watchdog) wait(t *testing.T, done <-chan struct{}) (stuck bool) {
+	if w == nil {
+		<-done
+		return false
+	}
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-done:
+			return false
+		case <-timer.C:
+		}
+		start := time.Now()
+		if w.look(t) {
+			return true
+		}
+		timer.Reset(max(lookEvery, 100*time.Since(start)))
+	}
+}
+
+// look tells whether it is certain by now that the simulation is stuck.
+func (w *watchdog) look(t *testing.T) bool {
+	s := w.simulation.Load()
+	if s == nil {
+		return false
+	}
+	if turns := s.sim.turns.Load(); turns != w.turns {
+		w.turns, w.stuck = turns, 0
+		return false
+	}
+	now := surveyOf(dumpAll(), s.id)
+	if !now.stuck {
+		w.stuck = 0
+		return false
+	}
+	if w.stuck == 0 || now.places != w.last.places {
+		w.stuck, w.blocked, w.idle = 0, 0, 0
+	}
+	w.last = now
+	w.stuck++
+	w.blocked++
+	w.idle++
+	if now.outside == atWork {
+		w.blocked = 0
+	}
+	if now.outside != atRest {
+		w.idle = 0
+	}
+	deadline, ok := t.Deadline()
+	late := ok && time.Until(deadline) < 5*lookEvery
+	return w.idle >= enoughIdle || w.blocked >= enoughBlocked || late && w.stuck >= enoughBusy
+}
+
+// A survey is what a dump of all goroutines says about one bubble.
+type survey struct {
+	stuck   bool   // none of its goroutines goes on, and that is because of a mutex
+	places  string // where each of them is
+	outside activity
+}
+
+// An activity is what can be expected of goroutines.
+type activity int
+
+const (
+	atRest activity = iota // nothing: they are testing's, other simulations', the runtime's
+	atWait                 // they may go on some time
+	atWork                 // they do
+)
+
+// surveyOf reads a dump.
+func surveyOf(dump, bubble string) survey {
+	if len(dump) >= maxDump {
+		return survey{} // some are missing
+	}
+	var places strings.Builder
+	blockedForEver, mutexes := true, 0
+	outside := atRest
+	for text := range strings.SplitSeq(dump, "\n\n") {
+		header, frames, _ := strings.Cut(text, "\n")
+		state, number := parseHeader(header)
+		durable, mutex := isDurable(header), isMutexWait(state)
+		s := parseFrames(frames)
+		if number != bubble {
+			if !durable && !(mutex && number != "") {
+				outside = max(outside, s.activity(state))
+			}
+			continue
+		}
+		if mutex {
+			mutexes++
+		}
+		blockedForEver = blockedForEver && (durable || mutex)
+		name, _, _ := strings.Cut(header, " [")
+		fmt.Fprintf(&places, "%s [%s]\n%s\n", name, state, s.key())
+	}
+	return survey{blockedForEver && mutexes > 0, places.String(), outside}
+}
+
+// isDurable tells whether the goroutine of a dump is blocked in the sense of
+// testing/synctest: until another goroutine of its bubble wakes it, or time does.
+func isDurable(header string) bool {
+	header, _, _ = strings.Cut(header, " labels:{")
+	return strings.Contains(header, " (durable)")
+}
+
+func isMutexWait(state string) bool {
+	switch state {
+	case "sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock":
+		return true
+	}
+	return false
+}
+
+// activity returns what can be expected of a goroutine that is in no bubble, or
+// in one that is not stuck.
+func (s *stack) activity(state string) activity {
+	if len(s.frames) == 0 {
+		return atRest // the runtime's own
+	}
+	for _, f := range s.frames {
+		switch f.function {
+		case ownPackage + ".(*watchdog).wait", "os/signal.signal_recv":
+			return atRest
+		}
+	}
+	switch state {
+	case "chan receive", "chan send", "select", "select (no cases)":
+		if inner := s.frames[0]; inner.own() || packageOf(inner.function) == "testing" {
+			return atRest // such as a test that waits for its subtests, or a Main that has ended
+		}
+		return atWait
+	case "chan receive (nil chan)", "chan send (nil chan)",
+		"sync.Cond.Wait", "sync.WaitGroup.Wait", "semacquire", "sleep", "IO wait":
+		return atWait
+	}
+	if isMutexWait(state) {
+		return atWait
+	}
+	return atWork
+}
+
+// stuckText says what is the matter with a simulation that stands still, and
+// what to do about it.
+func (s *simulation) stuckText() string {
+	after := ""
+	if s.ended.Load() && s.test.panicking() {
+		after = fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)
+	}
+	return fmt.Sprintf(`%severything waits for ever: someone waits for a mutex, and simulated time does not go on meanwhile, so that whoever holds it waits for ever too, for the network or for time.
+Let nobody wait for the network while he holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.
+%s`, after, s.stateText())
+}
+
+// stateText describes the network and the goroutines of a simulation that
+// stands still.
+func (s *simulation) stateText() string {
+	text := "The state of the network cannot be told: it is locked.\n"
+	if s.sim.mu.TryLock() {
+		text = s.sim.stateLocked()
+		s.sim.mu.Unlock()
+	}
+	if running := stillRunning(s.id); len(running) > 0 {
+		text += "Goroutines:\n" + formatGoroutines(running)
+	}
+	return text
+}

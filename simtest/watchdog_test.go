@@ -1,0 +1,242 @@
+package simtest
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// indent is what package testing puts before the lines of a report, and the
+// report before some of them.
+var indent = regexp.MustCompile("(?m)^ +")
+
+// dialled returns both ends of a connection from host a to host b.
+func dialled(t *testing.T, sim *Sim) (client, server net.Conn) {
+	listener, err := sim.Host("b").Listen("tcp", ":1")
+	require.NoError(t, err)
+	client, err = sim.Host("a").Dial("tcp", "b:1")
+	require.NoError(t, err)
+	server, err = listener.Accept()
+	require.NoError(t, err)
+	return client, server
+}
+
+// A simulation that stands still for ever because of a mutex is found, with who
+// holds it up. Its test ends as one does that fails.
+func TestStuck(t *testing.T) {
+	var mu sync.Mutex
+	var rw sync.RWMutex
+	for _, tc := range []struct {
+		name   string
+		f      func(t *testing.T, sim *Sim)
+		prints []string
+	}{
+		{"on the network", func(t *testing.T, sim *Sim) {
+			mu.Lock()
+			sim.Host("a").Run(func(context.Context) error { mu.Lock(); return nil })
+			_, _ = sim.Host("a").Dial("tcp", "a:1") // refused, were it not for the mutex
+		}, []string{"Host a:\ndial to 10.0.0.1:1: waits for an answer\n", "\na:\n1 in sync.Mutex.Lock: simtest.TestStuck.", "\nthe test itself:\n1 in simtest Dial: simtest.TestStuck."}},
+		{"on time", func(t *testing.T, sim *Sim) {
+			mu.Lock()
+			go func() { mu.Lock() }()
+			time.Sleep(time.Second)
+			mu.Lock()
+		}, []string{"1 in sleep: ", "1 in sync.Mutex.Lock: simtest.TestStuck."}},
+		{"on each other", func(t *testing.T, sim *Sim) {
+			time.Sleep(time.Second)
+			var one, other sync.Mutex
+			lock := func(first, second *sync.Mutex) {
+				first.Lock()
+				time.Sleep(time.Second)
+				second.Lock()
+			}
+			go lock(&one, &other)
+			lock(&other, &one)
+		}, []string{"2 in sync.Mutex.Lock: simtest.TestStuck."}},
+		{"reading", func(t *testing.T, sim *Sim) {
+			rw.Lock()
+			go rw.RLock()
+			sim.Settle()
+		}, []string{"1 in sync.RWMutex.RLock: ", "1 in simtest Settle: simtest.TestStuck."}},
+		{"writing", func(t *testing.T, sim *Sim) {
+			rw.RLock()
+			sim.Every(time.Second, func() { rw.Lock() })
+			time.Sleep(time.Minute)
+		}, []string{"1 in sync.RWMutex.Lock: simtest.TestStuck."}},
+		{"in a clean-up", func(t *testing.T, sim *Sim) {
+			mu.Lock()
+			go func() { mu.Lock() }()
+			t.Cleanup(func() { time.Sleep(time.Second) })
+		}, []string{"1 in sync.Mutex.Lock: simtest.TestStuck."}},
+		{"after a panic", func(t *testing.T, sim *Sim) {
+			t.Cleanup(func() { mu.Lock() })
+			mu.Lock()
+			panicHere()
+		}, []string{"panic: boom\n", "simtest.panicHere(", "After this panic everything waits"}},
+		{"in a trace", func(t *testing.T, sim *Sim) {
+			mu.Lock()
+			_, _ = sim.Host("a").Dial("tcp", "a:1")
+		}, []string{"The state of the network cannot be told: it is locked.\n"}},
+		{"in a handshake", func(t *testing.T, sim *Sim) {
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			require.NoError(t, err)
+			template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+			certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+			require.NoError(t, err)
+			client, server := dialled(t, sim)
+			sim.Host("b").Run(func(context.Context) error {
+				s := tls.Server(server, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}})
+				_, err := io.Copy(s, s)
+				return err
+			})
+			c := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+			go func() { _, _ = io.WriteString(c, "hello") }()
+			_, _ = io.ReadAll(c)
+		}, []string{
+			"call Handshake or HandshakeContext, and only then read and write in two goroutines.\n",
+			"a/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read",
+			"1 in sync.Mutex.Lock: crypto/tls.(*Conn).handshakeContext (",
+			"\nb:\n1 in simtest Read: crypto/tls.",
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			output, status, ok := inChild(t, func(t *testing.T) {
+				defer SetLookEvery(20 * time.Millisecond)()
+				config := Config{Seed: 77}
+				if tc.name == "in a trace" {
+					config.Trace = func(Event) { mu.Lock() }
+				}
+				t.Cleanup(func() { fmt.Println("the test ends") })
+				config.Run(t, tc.f)
+			})
+			if !ok {
+				return
+			}
+			assert.Equal(t, 1, status)
+			output = indent.ReplaceAllString(output, "")
+			for _, s := range append(tc.prints, "everything waits for ever: someone waits for a mutex", "the seed was 77. To run it again:\n",
+				"the test ends\n", "--- FAIL: TestStuck/") {
+				assert.Contains(t, output, s)
+			}
+			assert.Equal(t, 1, strings.Count(output, "everything waits for ever:"))
+			assert.NotContains(t, output, "DATA RACE")
+		})
+	}
+}
+
+// Whoever waits for a mutex is left in peace if its holder could go on: one who
+// is not blocked, or who is not of the simulation.
+func TestNotStuck(t *testing.T) {
+	defer SetLookEvery(5 * time.Millisecond)()
+	const long = 30 * 5 * time.Millisecond // of real time
+	var mu sync.Mutex
+	var over atomic.Bool
+	compute := func() {
+		for !over.Load() {
+		}
+	}
+	for name, tc := range map[string]struct {
+		outside func(end <-chan struct{}) // is what the holder outside of the simulation does
+		inside  func()                    // or in it
+	}{
+		"computes":         {inside: compute},
+		"computes outside": {outside: func(<-chan struct{}) { compute() }},
+		"sleeps outside":   {outside: func(end <-chan struct{}) { time.Sleep(long); <-end }},
+		"waits outside":    {outside: func(end <-chan struct{}) { <-end }},
+		"reads outside": {outside: func(end <-chan struct{}) {
+			r, w := net.Pipe()
+			go func() { <-end; _ = w.Close() }()
+			_, _ = r.Read(make([]byte, 1))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			over.Store(false)
+			end := make(chan struct{})
+			time.AfterFunc(long, func() { over.Store(true); close(end) })
+			if tc.outside != nil {
+				mu.Lock()
+				go func() {
+					tc.outside(end)
+					mu.Unlock()
+				}()
+			}
+			Run(t, func(t *testing.T, sim *Sim) {
+				if tc.inside != nil {
+					mu.Lock()
+					go func() {
+						tc.inside()
+						mu.Unlock()
+					}()
+				}
+				sim.Host("a").Run(func(context.Context) error {
+					mu.Lock()
+					defer mu.Unlock()
+					return nil
+				})
+				time.Sleep(time.Second)
+				assert.Equal(t, time.Second, sim.Elapsed())
+			})
+			assert.True(t, over.Load())
+		})
+	}
+}
+
+// What a dump says about a bubble.
+func TestSurvey(t *testing.T) {
+	const (
+		root   = "goroutine 7 [synctest.Run (durable), synctest bubble 3]:\ninternal/synctest.Run(0x1)\n\t/go/src/runtime/synctest.go:218 +0x1\n"
+		wait   = "goroutine 8 [synctest.Wait (durable), 2 minutes, synctest bubble 3]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		mutex  = "goroutine 9 [sync.Mutex.Lock, synctest bubble 3]:\nx.g(0x1)\n\t/x.go:2 +0x1\n"
+		main   = "goroutine 1 [chan receive, 3 minutes]:\ntesting.(*T).Run(0x1)\n\t/go/src/testing/testing.go:1 +0x1\n"
+		dog    = "goroutine 2 [running]:\n" + "OWN.(*watchdog).look(0x1)\n\t/watchdog.go:1 +0x1\nOWN.(*watchdog).wait(0x1)\n\t/watchdog.go:2 +0x1\n"
+		signal = "goroutine 3 [syscall]:\nos/signal.signal_recv()\n\t/go/src/runtime/sigqueue.go:1 +0x1\n"
+		ended  = "goroutine 5 [select (no cases)]:\nOWN.Main.func2(0x1)\n\t/run.go:1 +0x1\n"
+		other  = "goroutine 4 [sleep (durable), synctest bubble 33]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		stuck  = root + "\n" + wait + "\n" + mutex + "\n" + main + "\n" + dog + "\n" + signal + "\n" + ended + "\n" + other
+	)
+	survey := func(dump string) survey { return surveyOf(strings.ReplaceAll(dump, "OWN", ownPackage), "3") }
+	now := survey(stuck)
+	assert.True(t, now.stuck)
+	assert.Equal(t, atRest, now.outside)
+	assert.Equal(t, `goroutine 7 [synctest.Run]
+`+"/go/src/runtime/synctest.go:218\n"+`
+goroutine 8 [synctest.Wait]
+/x.go:1
+
+goroutine 9 [sync.Mutex.Lock]
+/x.go:2
+
+`, now.places)
+	for _, state := range []string{"running", "runnable", "syscall", "IO wait", "chan receive", "select", "semacquire", "GC assist wait",
+		"sync.WaitGroup.Wait", "waiting", "preempted", "debug call", "chan receive (scan)", "???"} {
+		dump := stuck + "\ngoroutine 12 [" + state + ", synctest bubble 3]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		assert.False(t, survey(dump).stuck, state)
+	}
+	for _, state := range []string{"chan receive (durable)", "select (no cases) (durable)", "sync.Cond.Wait (durable), 5 minutes", "sync.RWMutex.Lock", "sync.RWMutex.RLock, 5 minutes", "coroutine (durable)"} {
+		dump := stuck + "\ngoroutine 12 [" + state + ", synctest bubble 3]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		assert.True(t, survey(dump).stuck, state)
+	}
+	assert.False(t, survey(strings.ReplaceAll(stuck, "sync.Mutex.Lock", "sleep (durable)")).stuck, "that is for the runtime to say")
+	assert.False(t, survey(stuck+strings.Repeat(" ", maxDump)).stuck, "some may be missing")
+	for state, want := range map[string]activity{"running": atWork, "runnable": atWork, "syscall": atWork, "syscall, 5 minutes": atWork, "GC assist wait": atWork,
+		"IO wait": atWait, "sleep": atWait, "select, 1 minutes": atWait, "sync.Mutex.Lock": atWait, "semacquire": atWait} {
+		dump := stuck + "\ngoroutine 12 [" + state + "]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		assert.Equal(t, want, survey(dump).outside, state)
+	}
+}
