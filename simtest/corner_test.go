@@ -321,3 +321,27 @@ func TestUnreadBytesBehindAReset(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	})
 }
+
+// An end that is closed in both directions answers data with a reset, which
+// overtakes what it has not sent yet.
+func TestDataForAnEndThatIsShutDown(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		sim.SetLink("a", "b", slownet.Link{Latency: 100 * ms, Rate: 8 * slownet.Kbps})
+		sim.SetLink("b", "a", slownet.Link{Latency: 100 * ms})
+		_, err := conn.Write(make([]byte, 3000)) // in packets that take 1.5 s each
+		require.NoError(t, err)
+		require.NoError(t, conn.(half).CloseWrite())
+		require.NoError(t, conn.(half).CloseRead())
+		_, err = peer.Write([]byte("late"))
+		require.NoError(t, err)
+		time.Sleep(100 * ms)
+		sim.Settle()
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		n, err := io.Copy(io.Discard, peer)
+		assert.ErrorIs(t, err, syscall.ECONNRESET, "its end of the stream was not sent")
+		assert.EqualValues(t, 1500, n, "the packet that was under way")
+		assert.Equal(t, 1600*ms, sim.Elapsed())
+	})
+}

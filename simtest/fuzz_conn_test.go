@@ -102,11 +102,15 @@ func (e *fuzzEnd) mayBeReset() bool {
 	c, peer := e.model, e.peer()
 	m := c.model
 	now := m.now()
-	return c.broken || m.ending || e.mayTimeOut() ||
+	return c.broken || m.ending || e.mayTimeOut() || e.mayBeShut() || peer != nil && peer.mayBeShut() ||
 		peer == nil && !e.accepter || // a listener that closes resets what it has not accepted
 		peer != nil && (peer.closed || peer.host.mayHaveCrashed(c.start, now)) ||
 		m.hosts[c.hosts[0]].down.touch(c.start, now) || m.hosts[c.hosts[1]].down.touch(c.start, now)
 }
+
+// mayBeShut reports whether the end takes nothing any more, for both directions
+// are closed here, and answers what comes with a reset.
+func (e *fuzzEnd) mayBeShut() bool { return e.finished && e.readClosed }
 
 // mayBeOver reports whether both directions may have been closed, and this end
 // know of it: then it can close neither any more, as with a socket.

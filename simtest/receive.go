@@ -149,6 +149,10 @@ func (c *conn) arriveLocked(n int) {
 	case c.closed:
 		e.Kind, e.Note = Drop, "connection is closed"
 		c.refuseLocked()
+	case c.readClosed && c.finished:
+		e.Kind, e.Note = Drop, "connection is shut down"
+		c.giveUpLocked(syscall.ECONNRESET)
+		c.refuseLocked()
 	default:
 		c.unread += n
 		c.tellLocked()
@@ -226,7 +230,9 @@ func (c *conn) tellLocked() {
 	}
 }
 
-// CloseRead makes reads end when what has arrived is read.
+// CloseRead makes reads end when what has arrived is read. What arrives
+// afterwards can be read nevertheless; but after CloseWrite as well, it resets
+// the connection, as on Linux.
 func (c *conn) CloseRead() error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()

@@ -307,4 +307,124 @@ var closeScenarios = []scenario{
 		`read data: "last words", ok`,
 		`read end: "", EOF`,
 	}},
+	{"data for an end that is closed for reading only", onPair(func(p *pair, r *report) {
+		r.note("CloseRead", p.client.CloseRead())
+		for range 2 {
+			p.write(p.server, "data")
+			p.arrive()
+			r.read("", p.client)
+		}
+		r.read("nothing", p.client)
+		p.write(p.client, "answer")
+		r.read("answer", p.server)
+	}), []string{
+		"CloseRead: ok",
+		`read: "data", ok`,
+		`read: "data", ok`,
+		`read nothing: "", EOF`,
+		`read answer: "answer", ok`,
+	}},
+	{"data for an end that is closed in both directions", onPair(func(p *pair, r *report) {
+		r.note("CloseWrite", p.client.CloseWrite())
+		r.note("CloseRead", p.client.CloseRead())
+		p.afterShutdown(r)
+		r.note("CloseWrite again", p.client.CloseWrite())
+		r.note("CloseRead again", p.client.CloseRead())
+		r.note("close", p.client.Close())
+	}), []string{
+		"CloseWrite: ok",
+		"CloseRead: ok",
+		"write late: 4, ok",
+		`read first: "", read: read: connection reset by peer`,
+		`read second: "", EOF`,
+		"write later: 0, write: write: broken pipe",
+		"write then: 0, write: write: broken pipe",
+		`read the other: "", EOF`,
+		"CloseWrite again: close: shutdown: transport endpoint is not connected",
+		"CloseRead again: close: shutdown: transport endpoint is not connected",
+		"close: ok",
+	}},
+	{"data for an end that is closed in both directions, for reading first", onPair(func(p *pair, r *report) {
+		r.note("CloseRead", p.client.CloseRead())
+		r.note("CloseWrite", p.client.CloseWrite())
+		p.afterShutdown(r)
+	}), []string{
+		"CloseRead: ok",
+		"CloseWrite: ok",
+		"write late: 4, ok",
+		`read first: "", read: read: connection reset by peer`,
+		`read second: "", EOF`,
+		"write later: 0, write: write: broken pipe",
+		"write then: 0, write: write: broken pipe",
+		`read the other: "", EOF`,
+	}},
+	{"data before and after an end is closed in both directions", onPair(func(p *pair, r *report) {
+		p.write(p.client, "last words")
+		p.write(p.server, "early")
+		p.arrive()
+		_, err := p.client.Read(make([]byte, 1))
+		r.note("some of it", err)
+		r.note("CloseWrite", p.client.CloseWrite())
+		p.write(p.server, ", between")
+		p.arrive()
+		r.note("CloseRead", p.client.CloseRead())
+		r.write("late", p.server, "late")
+		p.arrive()
+		r.read("the rest", p.client)
+		r.read("then", p.client)
+		r.read("at last", p.client)
+		r.read("the other", p.server)
+		r.read("its end", p.server)
+		r.write("later", p.server, "later")
+	}), []string{
+		"some of it: ok",
+		"CloseWrite: ok",
+		"CloseRead: ok",
+		"write late: 4, ok",
+		`read the rest: "arly, between", ok`,
+		`read then: "", read: read: connection reset by peer`,
+		`read at last: "", EOF`,
+		`read the other: "last words", ok`,
+		`read its end: "", EOF`,
+		"write later: 0, write: write: broken pipe",
+	}},
+	{"a reset of an end that is closed in both directions is told to a writer", onPair(func(p *pair, r *report) {
+		_, _ = p.client.CloseWrite(), p.client.CloseRead()
+		r.write("late", p.server, "late")
+		p.arrive()
+		r.write("first", p.client, "x")
+		r.write("second", p.client, "x")
+		r.read("then", p.client)
+	}), []string{
+		"write late: 4, ok",
+		"write first: 0, write: write: connection reset by peer",
+		"write second: 0, write: write: broken pipe",
+		`read then: "", EOF`,
+	}},
+	{"the end of the stream for an end that is closed in both directions", onPair(func(p *pair, r *report) {
+		_, _ = p.client.CloseWrite(), p.client.CloseRead()
+		r.note("CloseWrite", p.server.CloseWrite())
+		p.arrive()
+		r.read("", p.client)
+		r.read("the other", p.server)
+		r.write("then", p.client, "x")
+	}), []string{
+		"CloseWrite: ok",
+		`read: "", EOF`,
+		`read the other: "", EOF`,
+		"write then: 0, write: write: broken pipe",
+	}},
+}
+
+// afterShutdown reports what becomes of a connection of which the client's end
+// is closed in both directions, when data comes for it.
+func (p *pair) afterShutdown(r *report) {
+	p.arrive()
+	r.write("late", p.server, "late")
+	p.arrive()
+	r.read("first", p.client)
+	r.read("second", p.client)
+	r.write("later", p.server, "later")
+	r.write("then", p.server, "x")
+	r.read("the other", p.server)
 }
