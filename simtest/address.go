@@ -35,11 +35,18 @@ func (f family) holds(addr netip.Addr) bool {
 
 // bind returns what a listener or a socket has that asks for an address: where
 // either family will do, all of IPv4 is all of IPv6 as well, and the reverse.
+// None is all of them.
 func (f family) bind(local netip.AddrPort) (addr netip.AddrPort, dual bool) {
-	if f.version == 0 && local.Addr().IsUnspecified() {
+	switch all := !local.Addr().IsValid() || local.Addr().IsUnspecified(); {
+	case f.version == 0 && all:
 		return netip.AddrPortFrom(netip.IPv6Unspecified(), local.Port()), true
+	case local.Addr().IsValid():
+		return local, false
+	case f.version == 4:
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), local.Port()), false
+	default:
+		return netip.AddrPortFrom(netip.IPv6Unspecified(), local.Port()), false
 	}
-	return local, false
 }
 
 // mapped returns an address as something for both families sees it: IPv4 in
@@ -48,89 +55,137 @@ func mapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()), a.Port())
 }
 
-// addr returns an address as the net package has it for the network.
+// addr returns an address as the net package has it for the network; nil for
+// none.
 func (f family) addr(a netip.AddrPort) net.Addr {
-	switch {
-	case !a.IsValid():
+	if !a.IsValid() {
 		return nil
-	case f.datagrams:
+	}
+	return f.shown(a)
+}
+
+// shown returns what was resolved as the net package shows it in an error: where
+// no host was given, a port alone.
+func (f family) shown(a netip.AddrPort) net.Addr {
+	if f.datagrams {
 		return net.UDPAddrFromAddrPort(a)
 	}
 	return net.TCPAddrFromAddrPort(a)
 }
 
-// resolveRemote turns what was given to DialContext into an address and a port.
-func (h *Host) resolveRemote(ctx context.Context, f family, network, address string) (netip.AddrPort, error) {
+var errMissingAddress = errors.New("missing address")
+
+// resolveRemote turns what was given to DialContext into addresses and a port,
+// in the order in which they are tried. Where no host was given there is one
+// address, which is not valid.
+func (h *Host) resolveRemote(ctx context.Context, f family, network, address string) (all []netip.AddrPort, err error) {
 	if address == "" {
-		return netip.AddrPort{}, errors.New("missing address")
+		return nil, errMissingAddress
 	}
 	host, port, err := splitAddress(network, address)
 	if err != nil {
-		return netip.AddrPort{}, err
+		return nil, err
 	}
-	addrs := []netip.Addr{loopback(false), loopback(true)}
+	addrs := []netip.Addr{{}}
 	if host != "" {
 		if addrs, err = h.lookup(ctx, host); err != nil {
-			return netip.AddrPort{}, err
+			return nil, err
+		}
+		if addrs, err = f.choose(host, addrs); err != nil {
+			return nil, err
 		}
 	}
 	for _, addr := range addrs {
-		if addr.IsUnspecified() {
-			addr = loopback(addr.Is6()) // as connect(2) takes it
-		}
+		all = append(all, netip.AddrPortFrom(addr, port))
+	}
+	return all, nil
+}
+
+// choose returns those addresses of a host that are of the family. All of IPv6
+// is all of IPv4 as well.
+func (f family) choose(host string, addrs []netip.Addr) (chosen []netip.Addr, err error) {
+	if len(addrs) == 1 && addrs[0] == netip.IPv6Unspecified() {
+		addrs = append(addrs, netip.IPv4Unspecified())
+	}
+	for _, addr := range addrs {
 		if f.holds(addr) {
-			return netip.AddrPortFrom(addr, port), nil
+			chosen = append(chosen, addr)
 		}
 	}
-	return netip.AddrPort{}, &net.AddrError{Err: "no suitable address found", Addr: host}
+	if len(chosen) == 0 {
+		return nil, &net.AddrError{Err: "no suitable address found", Addr: host}
+	}
+	return chosen, nil
+}
+
+// destination returns where connect(2) or sendto(2) goes: what is no address in
+// particular is the host itself.
+func (f family) destination(to netip.AddrPort) netip.AddrPort {
+	switch addr := to.Addr(); {
+	case !addr.IsValid():
+		return netip.AddrPortFrom(loopback(f.version == 6), to.Port())
+	case addr.IsUnspecified():
+		return netip.AddrPortFrom(loopback(addr.Is6()), to.Port())
+	}
+	return to
 }
 
 // resolveLocal turns what was given to Listen or ListenPacket into an address
-// of the host's own and a port. None is all of them.
+// and a port. Where no host was given, the address is not valid.
 func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, error) {
 	if address == "" {
-		address = ":0"
+		return netip.AddrPort{}, nil
 	}
 	host, port, err := splitAddress(network, address)
+	if err != nil || host == "" {
+		return netip.AddrPortFrom(netip.Addr{}, port), err
+	}
+	addrs, err := h.ofName(host)
+	if err == nil {
+		addrs, err = f.choose(host, addrs)
+	}
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	var addr netip.Addr
-	switch literal, err := netip.ParseAddr(host); {
-	case err == nil:
-		addr = literal.Unmap()
-	case host == "" && f.version == 4:
-		addr = netip.IPv4Unspecified()
-	case host == "":
-		addr = netip.IPv6Unspecified()
-	case host == "localhost":
-		addr = loopback(f.version == 6)
-	default:
-		if addr, err = h.ofHost(host, f.version == 6); err != nil {
-			return netip.AddrPort{}, err
+	addr := addrs[0]
+	for _, other := range addrs {
+		if other.Is4() {
+			addr = other // which the net package prefers
 		}
-	}
-	if !f.holds(addr) {
-		return netip.AddrPort{}, &net.AddrError{Err: "no suitable address found", Addr: host}
-	}
-	if !addr.IsUnspecified() && !addr.IsLoopback() && addr != h.v4 && addr != h.v6 {
-		return netip.AddrPort{}, syscallError("bind", syscall.EADDRNOTAVAIL)
 	}
 	return netip.AddrPortFrom(addr, port), nil
 }
 
-// ofHost returns the address of a host by its name.
-func (h *Host) ofHost(name string, v6 bool) (netip.Addr, error) {
+// ofName returns the addresses of a host by its name, or one that is given
+// itself.
+func (h *Host) ofName(name string) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{addr.Unmap()}, nil
+	}
+	plain := plainName(name)
+	if plain == "localhost" {
+		return []netip.Addr{loopback(false), loopback(true)}, nil
+	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	switch other := h.sim.hosts[name]; {
-	case other == nil:
-		return netip.Addr{}, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
-	case v6:
-		return other.v6, nil
-	default:
-		return other.v4, nil
+	if other := h.sim.named[plain]; other != nil {
+		return []netip.Addr{other.v4, other.v6}, nil
 	}
+	return nil, noSuchHost(name)
+}
+
+// bindErrorLocked says why nothing can be bound to an address on the host.
+func (h *Host) bindErrorLocked(local netip.AddrPort) error {
+	addr := local.Addr()
+	switch {
+	case h.sim.closed:
+		return net.ErrClosed
+	case h.down:
+		return errNetworkDown("bind")
+	case addr.IsValid() && !addr.IsUnspecified() && h.hostOfLocked(addr) != h:
+		return syscallError("bind", syscall.EADDRNOTAVAIL)
+	}
+	return nil
 }
 
 func splitAddress(network, address string) (host string, port uint16, err error) {

@@ -215,7 +215,7 @@ func TestTraceOfWhatIsLost(t *testing.T) {
 		sim.Host("b").Crash()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		_, err := sim.Host("a").DialContext(ctx, "tcp", "b:1")
+		_, err := sim.Host("a").DialContext(ctx, "tcp4", "b:1")
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	}))
 	assert.NotEmpty(t, lost(slownet.Link{Loss: slownet.Loss{Random: 0.5}}, func(t *testing.T, sim *simtest.Sim) {

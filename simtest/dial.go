@@ -2,71 +2,90 @@ package simtest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
 	"time"
 )
 
-// A dialling is a connection that is being made: a request travels to the
-// remote host, its answer back, and the confirmation there again, which is
-// when the listener has the connection.
+// A dialling is a call of DialContext that waits for a connection, to any of
+// the addresses that a name stands for: one, or one of each family.
 type dialling struct {
 	host    *Host
 	network string
+	family  family
 	began   time.Duration
-	address string // as it was given
-	remote  netip.AddrPort
-	result  chan error // gets the answer, once
-	conn    *conn      // set before a good answer
+	address string           // as it was given
+	remotes []netip.AddrPort // in the order in which they are tried
+	result  chan error       // gets the answer, once
+	made    *conn            // set before a good answer
 
 	// Guarded by sim.mu.
-	order     uint64 // among the host's dials
-	answered  bool
-	gaveUp    bool
-	crashed   bool          // with the host, and is about to be told
-	attempts  int           // how often the request was sent
-	requested time.Duration // when it was last
+	order    uint64 // among the host's dials
+	answered bool
+	gaveUp   bool
+	crashed  bool       // with the host, and is about to be told
+	attempts []*attempt // one for each of the addresses, as far as they were tried
+	failed   int        // how many of those came to nothing
+	err      error      // what became of the first
 }
+
+// An attempt is a connection that is being made to one address: a request
+// travels to the remote host, its answer back, and the confirmation there again,
+// which is when the listener has the connection.
+type attempt struct {
+	*dialling
+	remote netip.AddrPort
+
+	// Guarded by sim.mu.
+	conn      *conn
+	requests  int           // how often the request was sent
+	requested time.Duration // when it was last
+	over      bool          // it came to nothing
+}
+
+// fallbackDelay is how long the second family of addresses waits for the first,
+// unless that fails; net.Dialer's (RFC 6555).
+const fallbackDelay = 300 * time.Millisecond
 
 // A request that is not answered, because it or the answer was lost or the
 // listener's queue is full, is sent again after a second, then after two, and
 // so on (RFC 6298, 5.5), for as long as Linux does it.
 const (
 	firstRetry  = time.Second
-	maxAttempts = 7
+	maxRequests = 7
 )
 
-// dial connects to the address, which stands for remote, or for none because of
+// dial connects to the address, which stands for remotes, or for none because of
 // err.
-func (h *Host) dial(ctx context.Context, network, address string, remote netip.AddrPort, err error) (net.Conn, error) {
-	d := h.post(network, address, remote, err)
+func (h *Host) dial(ctx context.Context, network string, f family, address string, remotes []netip.AddrPort, err error) (net.Conn, error) {
+	d := &dialling{host: h, network: network, family: f, address: address, remotes: remotes, result: make(chan error, 1)}
+	d.post(err)
 	select {
 	case result := <-d.result:
 		if result != nil {
 			return nil, result
 		}
-		return d.conn, nil
+		return d.made, nil
 	case <-ctx.Done():
-		if !d.giveUp() {
-			// It was answered at the same moment.
-			if result := <-d.result; result == nil {
-				_ = d.conn.Close()
-			}
+		if err := d.giveUp(); err != nil {
+			return nil, err
 		}
 		return nil, dialError(ctx.Err())
 	}
 }
 
-// post hands the network a wish to connect.
-func (h *Host) post(network, address string, remote netip.AddrPort, err error) *dialling {
+// post hands the network the wish to connect.
+func (d *dialling) post(err error) {
+	h := d.host
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	d := &dialling{host: h, network: network, began: h.sim.now(), address: address, remote: remote, result: make(chan error, 1)}
+	d.began = h.sim.now()
 	switch {
 	case h.sim.closed:
 		d.answerLocked(net.ErrClosed)
-		return d
+		return
 	case h.down:
 		err = errNetworkDown("connect")
 	}
@@ -77,17 +96,24 @@ func (h *Host) post(network, address string, remote netip.AddrPort, err error) *
 	h.dials++
 	d.order = h.dials
 	h.diallings[d] = struct{}{}
-	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: address, sequence: h.dials}, host: h, do: start})
-	return d
+	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: d.address, sequence: h.dials}, host: h, do: start})
 }
 
-// giveUp takes the wish back, and reports whether it came before the answer.
-func (d *dialling) giveUp() bool {
+// giveUp takes the wish back. It returns what became of the first address, if
+// that is known.
+func (d *dialling) giveUp() error {
 	d.host.sim.mu.Lock()
-	defer d.host.sim.mu.Unlock()
 	d.gaveUp = true
 	delete(d.host.diallings, d)
-	return !d.answered
+	answered, err := d.answered, d.err
+	d.host.sim.mu.Unlock()
+	if answered { // at the same moment
+		if <-d.result == nil {
+			_ = d.made.Close()
+		}
+		return nil
+	}
+	return err
 }
 
 // answerLocked answers whoever dials, unless that was done or is not wanted
@@ -111,25 +137,86 @@ func (d *dialling) answerLaterLocked(err error) {
 // isOverLocked reports whether nobody waits for the answer any more.
 func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered || d.crashed }
 
-// startLocked gives the connection its number and sends the request.
+// startLocked tries the first address, and sees to it that the second is.
 func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
 	}
-	remoteHost := d.host.hostOfLocked(d.remote.Addr())
+	d.tryLocked()
+	if len(d.attempts) < len(d.remotes) {
+		s := d.host.sim
+		s.callAtLocked(s.now()+fallbackDelay, d.host, d.tryLocked)
+	}
+}
+
+// tryLocked tries the next address, if it is still wanted and there is one.
+func (d *dialling) tryLocked() {
+	next := len(d.attempts)
+	if d.isOverLocked() || next == len(d.remotes) {
+		return
+	}
+	a := &attempt{dialling: d, remote: d.family.destination(d.remotes[next])}
+	d.attempts = append(d.attempts, a)
+	a.startLocked()
+}
+
+// startLocked gives the connection its number and sends the request.
+func (a *attempt) startLocked() {
+	h := a.host
+	remoteHost := h.hostOfLocked(a.remote.Addr())
 	if remoteHost == nil {
-		d.answerLaterLocked(syscallError("connect", syscall.EHOSTUNREACH))
+		a.failLaterLocked(syscall.EHOSTUNREACH)
 		return
 	}
-	source := d.host.sourceLocked(d.remote.Addr())
-	port, ok := d.host.localPortLocked(d.remote)
+	port, ok := h.localPortLocked(a.remote)
 	if !ok {
-		d.answerLaterLocked(syscallError("connect", syscall.EADDRNOTAVAIL))
+		a.failLaterLocked(syscall.EADDRNOTAVAIL)
 		return
 	}
-	d.host.dialled++
-	d.conn = newConnPair(d.network, d.host, remoteHost, d.host.dialled, netip.AddrPortFrom(source, port), d.remote)
-	d.requestLocked()
+	h.dialled++
+	local := netip.AddrPortFrom(h.sourceLocked(a.remote.Addr()), port)
+	a.conn = newConnPair(a.network, h, remoteHost, h.dialled, local, a.remote)
+	a.requestLocked()
+}
+
+// failLaterLocked fails when it is this attempt's turn.
+func (a *attempt) failLaterLocked(errno syscall.Errno) {
+	s := a.host.sim
+	s.callAtLocked(s.now(), a.host, func() { a.failedLocked(errno) })
+}
+
+// failedLocked is what follows when an attempt comes to nothing: if there is
+// another address it is tried now, and if there is none, and no attempt left, the
+// answer is what became of the first.
+func (a *attempt) failedLocked(errno syscall.Errno) {
+	a.over = true
+	a.failed++
+	if a == a.attempts[0] {
+		a.err = syscallError("connect", errno)
+		a.tryLocked()
+	}
+	if a.failed == len(a.remotes) {
+		a.answerLocked(a.err)
+	}
+}
+
+// statesLocked describes the attempts that wait for an answer, and the first one
+// even if it has not begun.
+func (d *dialling) statesLocked() (lines []string) {
+	if len(d.attempts) == 0 && len(d.remotes) > 0 {
+		return []string{fmt.Sprintf("dial to %v: waits for an answer", d.family.destination(d.remotes[0]))}
+	}
+	for _, a := range d.attempts {
+		if a.over {
+			continue
+		}
+		line := fmt.Sprintf("dial to %v: waits for an answer", a.remote)
+		if a.requests > 1 {
+			line += fmt.Sprintf(", asked %d times", a.requests)
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // pingLocked sends a packet without bytes, and returns false if it is lost.
@@ -149,71 +236,72 @@ func (c *conn) pingLocked(do func()) bool {
 }
 
 // requestLocked sends the request.
-func (d *dialling) requestLocked() {
-	d.requested = d.host.sim.now()
-	d.attempts++
-	if !d.conn.pingLocked(d.requestedLocked) {
-		d.retryLocked()
+func (a *attempt) requestLocked() {
+	a.requested = a.host.sim.now()
+	a.requests++
+	if !a.conn.pingLocked(a.requestedLocked) {
+		a.retryLocked()
 	}
 }
 
 // requestedLocked is what the request brings about.
-func (d *dialling) requestedLocked() {
-	server := d.conn.peer
-	l := server.host.listenerLocked(d.remote)
+func (a *attempt) requestedLocked() {
+	server := a.conn.peer
+	l := server.host.listenerLocked(a.remote)
 	var answer func()
 	switch {
 	case server.host.down:
-		d.retryLocked()
+		a.retryLocked()
 		return
-	case l == nil, server.host.sim.refusesLocked(server.host, d.remote.Port()):
-		answer = func() { d.failLocked(syscall.ECONNREFUSED) }
+	case l == nil, server.host.sim.refusesLocked(server.host, a.remote.Port()):
+		answer = func() { a.failLocked(syscall.ECONNREFUSED) }
 	case l.isFullLocked():
-		d.retryLocked()
+		a.retryLocked()
 		return
 	default:
-		answer = func() { d.confirmLocked(l) }
+		answer = func() { a.confirmLocked(l) }
 	}
 	if !server.pingLocked(answer) {
-		d.retryLocked()
+		a.retryLocked()
 	}
 }
 
 // retryLocked sends the request again later, or gives up.
-func (d *dialling) retryLocked() {
-	s := d.host.sim
-	at := d.requested + firstRetry<<(d.attempts-1)
-	s.callAtLocked(at, d.host, func() {
+func (a *attempt) retryLocked() {
+	s := a.host.sim
+	at := a.requested + firstRetry<<(a.requests-1)
+	s.callAtLocked(at, a.host, func() {
 		switch {
-		case d.isOverLocked():
-			d.conn.freePortLocked()
-		case d.attempts == maxAttempts:
-			d.failLocked(syscall.ETIMEDOUT)
+		case a.isOverLocked():
+			a.conn.freePortLocked()
+		case a.requests == maxRequests:
+			a.failLocked(syscall.ETIMEDOUT)
 		default:
-			d.requestLocked()
+			a.requestLocked()
 		}
 	})
 }
 
 // confirmLocked is what the good answer brings about: the dial has succeeded,
 // and the confirmation is sent.
-func (d *dialling) confirmLocked(l *listener) {
-	client := d.conn
-	if d.isOverLocked() { // answered, if the simulation has ended or the host crashed
+func (a *attempt) confirmLocked(l *listener) {
+	client := a.conn
+	if a.isOverLocked() { // answered, if the simulation has ended or the host crashed
 		client.freePortLocked()
 		return
 	}
+	a.made = client
 	client.openLocked()
-	d.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.peer.host.name, Conn: client.id()})
-	d.answerLocked(nil)
+	a.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.peer.host.name, Conn: client.id()})
+	a.answerLocked(nil)
 	client.sendLocked(segment{do: func() { l.confirmedLocked(client.peer) }})
 }
 
 // failLocked is what a bad answer brings about.
-func (d *dialling) failLocked(errno syscall.Errno) {
-	d.conn.freePortLocked()
-	if !d.isOverLocked() {
-		d.host.sim.recordLocked(Event{Kind: Reset, From: d.conn.peer.host.name, To: d.host.name, Conn: d.conn.id(), Note: errno.Error()})
+func (a *attempt) failLocked(errno syscall.Errno) {
+	a.conn.freePortLocked()
+	if !a.isOverLocked() {
+		a.host.sim.recordLocked(Event{Kind: Reset, From: a.conn.peer.host.name, To: a.host.name, Conn: a.conn.id(), Note: errno.Error()})
 	}
-	d.answerLocked(syscallError("connect", errno))
+	a.failedLocked(errno)
 }

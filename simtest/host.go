@@ -82,13 +82,19 @@ func checkHostName(name string) error {
 	switch _, err := netip.ParseAddr(name); {
 	case name == "":
 		return errors.New("simtest: a host needs a name")
-	case err == nil, name == "localhost", strings.ContainsAny(name, ":/[]% \t\r\n"), strings.HasSuffix(name, "."):
+	case err == nil, plainName(name) == "localhost", strings.ContainsAny(name, ":/[]% \t\r\n"), strings.HasSuffix(name, "."):
 		return fmt.Errorf("simtest: %q cannot be a host's name: use a word such as \"poet\", without port or address", name)
 	}
 	return nil
 }
 
-// Name returns the host's name.
+// plainName returns a name in the spelling that all others of it have in common:
+// names are compared without regard to case, and may have a dot at the end.
+func plainName(name string) string {
+	return strings.ToLower(strings.TrimSuffix(name, "."))
+}
+
+// Name returns the host's name, as it was created.
 func (h *Host) Name() string { return h.name }
 
 // Addr returns the host's IPv4 address.
@@ -107,24 +113,37 @@ func (h *Host) Rand() *rand.Rand { return h.random }
 // connections from the host itself; port 0 picks a free one. The errors are
 // those of net.Listen, such as EADDRINUSE.
 func (h *Host) Listen(network, address string) (net.Listener, error) {
-	f, err := parseNetwork(network)
-	if err == nil && f.datagrams {
-		err = &net.AddrError{Err: "unexpected address type", Addr: address}
-	}
-	var local netip.AddrPort
-	if err == nil {
-		local, err = h.resolveLocal(f, network, address)
-	}
+	f, local, err := h.parseLocal(network, address, false)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+		return nil, err
 	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	l, err := h.listenLocked(network, f, local)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: f.addr(local), Err: err}
+		return nil, listenError(network, f.shown(local), err)
 	}
 	return l, nil
+}
+
+// parseLocal takes apart what was given to Listen or ListenPacket, and reports
+// what is wrong with it as the net package does, and in its order.
+func (h *Host) parseLocal(network, address string, datagrams bool) (f family, local netip.AddrPort, err error) {
+	f, err = parseNetwork(network)
+	if err == nil {
+		local, err = h.resolveLocal(f, network, address)
+	}
+	if err != nil {
+		return f, local, listenError(network, nil, err)
+	}
+	if f.datagrams != datagrams {
+		err = listenError(network, f.shown(local), &net.AddrError{Err: "unexpected address type", Addr: address})
+	}
+	return f, local, err
+}
+
+func listenError(network string, addr net.Addr, err error) error {
+	return &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
 }
 
 // DialContext connects to a host by name or address: "poet:10000". The network
@@ -132,32 +151,40 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 // or "udp6", for a connection that is also a net.PacketConn, and it takes no
 // time. The errors are those of net.Dialer, such as ECONNREFUSED, or a
 // *net.DNSError for an unknown name.
+//
+// As with net.Dialer, "tcp" and a name stand for two addresses. IPv4 is tried
+// first, and IPv6 when that has failed, or after 300 ms without an answer (RFC
+// 6555); the first that succeeds counts, and if none does, what became of the
+// first. So it takes two round trips until a name has refused: "tcp4" and "tcp6"
+// take one.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	var remote netip.AddrPort
 	f, err := parseNetwork(network)
+	var remotes []netip.AddrPort
+	if err == nil {
+		remotes, err = h.resolveRemote(ctx, f, network, address)
+	}
 	failed := func(err error) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: f.addr(remote), Err: err}
-	}
-	if err != nil {
-		return failed(err)
-	}
-	remote, err = h.resolveRemote(ctx, f, network, address)
-	if ctx.Err() != nil {
-		if err == nil {
-			err = dialError(ctx.Err())
+		var addr net.Addr
+		if len(remotes) > 0 {
+			addr = f.shown(remotes[0])
 		}
-		return failed(err)
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
 	}
-	if f.datagrams {
-		if err == nil {
-			var c *packetConn
-			if c, err = h.dialPackets(network, f, remote); err == nil {
-				return c, nil
-			}
+	switch {
+	case errors.As(err, new(net.UnknownNetworkError)):
+		return failed(err)
+	case err == nil && ctx.Err() != nil:
+		return failed(dialError(ctx.Err()))
+	case ctx.Err() != nil, err != nil && f.datagrams:
+		return failed(err)
+	case f.datagrams:
+		c, err := h.dialPackets(network, f, f.destination(remotes[0]))
+		if err != nil {
+			return failed(err)
 		}
-		return failed(err)
+		return c, nil
 	}
-	c, err := h.dial(ctx, network, address, remote, err)
+	c, err := h.dial(ctx, network, f, address, remotes, err)
 	if err != nil {
 		return failed(err)
 	}

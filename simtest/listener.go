@@ -29,11 +29,8 @@ type listener struct {
 }
 
 func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*listener, error) {
-	switch {
-	case h.sim.closed:
-		return nil, net.ErrClosed
-	case h.down:
-		return nil, errNetworkDown("bind")
+	if err := h.bindErrorLocked(local); err != nil {
+		return nil, err
 	}
 	l := &listener{host: h, network: network}
 	l.addr, l.dual = f.bind(local)

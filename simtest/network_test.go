@@ -2,6 +2,8 @@ package simtest_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -155,7 +157,7 @@ func TestFullBacklogMakesADialWait(t *testing.T) {
 			require.NoError(t, err)
 		}
 		start := time.Now()
-		_, err = sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
+		_, err = sim.Host("a").DialContext(t.Context(), "tcp4", "b:1")
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
 		assert.Equal(t, 127*time.Second, time.Since(start), "1 + 2 + 4 + 8 + 16 + 32 + 64 s")
 
@@ -164,7 +166,7 @@ func TestFullBacklogMakesADialWait(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			_, _ = listener.Accept()
 		}()
-		_, err = sim.Host("a").DialContext(t.Context(), "tcp", "b:1")
+		_, err = sim.Host("a").DialContext(t.Context(), "tcp4", "b:1")
 		require.NoError(t, err)
 		assert.Equal(t, 3*time.Second, time.Since(start), "after 1 + 2 s there is room")
 	})
@@ -274,4 +276,154 @@ func TestEnd(t *testing.T) {
 		time.Sleep(ms)
 	})
 	assert.ElementsMatch(t, []string{"accept: accept: closed", "listen: listen: closed", "dial: dial: closed", "read: read: closed", "write: write: closed"}, ended)
+}
+
+// A name stands for two addresses. The second is dialled when the first has
+// failed, or has not answered for 300 ms; the first that succeeds counts, and
+// if none does, what became of the first.
+func TestDialTriesEachAddress(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		link := slownet.Link{Latency: 100 * ms}
+		sim.SetProfile("a", "b", slownet.Profile{Up: link, Down: link})
+		a, b := sim.Host("a"), sim.Host("b")
+		six, err := b.Listen("tcp6", ":6")
+		require.NoError(t, err)
+		four, err := b.Listen("tcp4", ":4")
+		require.NoError(t, err)
+		sim.SetName("www", simtest.Name{Host: "b", Delay: time.Second})
+		dial := func(network, address, remote string, want error, took time.Duration) {
+			t.Helper()
+			start := sim.Elapsed()
+			conn, err := a.Dial(network, address)
+			assert.ErrorIs(t, err, want)
+			assert.Equal(t, took, sim.Elapsed()-start)
+			if want != nil {
+				assert.Equal(t, remote, err.(*net.OpError).Addr.String())
+			} else if assert.NoError(t, err) {
+				assert.Equal(t, remote, conn.RemoteAddr().String())
+			}
+		}
+		dial("tcp", "b:4", "10.0.0.2:4", nil, 200*ms)
+		dial("tcp", "b:6", "[fd00::2]:6", nil, 400*ms)
+		dial("tcp", "www:6", "[fd00::2]:6", nil, 1400*ms)
+		dial("tcp6", "b:6", "[fd00::2]:6", nil, 200*ms)
+		dial("tcp", "b:5", "10.0.0.2:5", syscall.ECONNREFUSED, 400*ms)
+		dial("tcp", "10.0.0.2:5", "10.0.0.2:5", syscall.ECONNREFUSED, 200*ms)
+		dial("tcp4", "b:5", "10.0.0.2:5", syscall.ECONNREFUSED, 200*ms)
+
+		sim.Blackhole("b")
+		dial("tcp", "b:5", "10.0.0.2:5", syscall.ETIMEDOUT, 127*time.Second+300*ms)
+		dial("tcp4", "b:5", "10.0.0.2:5", syscall.ETIMEDOUT, 127*time.Second)
+		sim.At(sim.Elapsed()+200*ms, func() { sim.Allow("b") })
+		dial("tcp", "b:4", "10.0.0.2:4", nil, 1200*ms) // IPv6 has been refused
+		sim.Blackhole("b")
+		sim.At(sim.Elapsed()+200*ms, func() { sim.Allow("b") })
+		dial("tcp", "b:6", "[fd00::2]:6", nil, 500*ms)
+
+		// Where an answer takes longer, the second is dialled in vain.
+		sim.SetLink("b", "a", slownet.Link{Latency: 200 * ms})
+		dial("tcp", "b:4", "10.0.0.2:4", nil, 300*ms)
+		sim.SetLink("b", "a", slownet.Link{Latency: time.Second})
+		dial("tcp", "b:4", "10.0.0.2:4", nil, 1100*ms)
+		dial("tcp", "b:6", "[fd00::2]:6", nil, 1400*ms)
+		dial("tcp", "b:5", "10.0.0.2:5", syscall.ECONNREFUSED, 1400*ms)
+
+		for _, listener := range []net.Listener{four, six} {
+			go func() {
+				time.Sleep(time.Hour)
+				_ = listener.Close()
+			}()
+			accepted := 0
+			for {
+				if _, err := listener.Accept(); err != nil {
+					break
+				}
+				accepted++
+			}
+			assert.Equal(t, map[net.Listener]int{four: 4, six: 5}[listener], accepted, "no dial has made two connections")
+		}
+	})
+}
+
+// Both attempts of a dial end with it, and with its host.
+func TestEndOfBothAttempts(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(sim *simtest.Sim, cancel func())
+		want error
+	}{
+		"canceled":   {func(_ *simtest.Sim, cancel func()) { cancel() }, context.Canceled},
+		"host crash": {func(sim *simtest.Sim, _ func()) { sim.Host("a").Crash() }, syscall.ENETDOWN},
+	} {
+		t.Run(name, func(t *testing.T) {
+			simtest.Config{KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				link := slownet.Link{Latency: time.Second}
+				sim.SetProfile("a", "b", slownet.Profile{Up: link, Down: link})
+				_, err := sim.Host("b").Listen("tcp", ":1")
+				require.NoError(t, err)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				sim.At(1500*ms, func() { test.end(sim, cancel) })
+				_, err = sim.Host("a").DialContext(ctx, "tcp", "b:1")
+				assert.ErrorIs(t, err, test.want)
+				assert.Equal(t, 1500*ms, sim.Elapsed())
+				time.Sleep(time.Hour)
+				for _, e := range sim.Trace().Events() {
+					assert.NotContains(t, []simtest.Kind{simtest.Connect, simtest.Accept}, e.Kind)
+				}
+			})
+		})
+	}
+}
+
+// Dials of one instant whose second addresses matter are no race.
+func TestOrderOfSecondAttempts(t *testing.T) {
+	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		link := slownet.Link{Latency: 150 * ms} // whose answers come when the second attempts begin
+		for _, name := range []string{"b", "c", "d", "e"} {
+			_, err := sim.Host(name).Listen("tcp6", ":1")
+			require.NoError(t, err)
+			sim.SetProfile("a", name, slownet.Profile{Up: link, Down: link})
+			go func() {
+				time.Sleep(time.Second)
+				conn, err := sim.Host("a").DialContext(context.Background(), "tcp", name+":1")
+				if assert.NoError(t, err) {
+					note("%s from %s at %v", name, conn.LocalAddr(), sim.Elapsed())
+					_, _ = io.WriteString(conn, name)
+				}
+			}()
+		}
+		time.Sleep(3 * time.Second)
+	})
+}
+
+// Names are compared without regard to case, and may have a dot at the end.
+func TestNamesWithoutRegardToCase(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		poet, reader := sim.Host("Poet"), sim.Host("reader")
+		assert.Equal(t, "Poet", poet.Name())
+		assert.PanicsWithValue(t, `simtest: host "POET" would have the name of host "Poet": the network does not regard case`, func() { sim.Host("POET") })
+		assert.Panics(t, func() { sim.Host("LocalHost") })
+		for i, name := range []string{"poet", "POET.", "Poet", "localhost", "LOCALHOST."} {
+			listener, err := poet.Listen("tcp", fmt.Sprint(name, ":", 1+i))
+			require.NoError(t, err, name)
+			_ = listener.Close()
+		}
+		_, err := poet.Listen("tcp", ":80")
+		require.NoError(t, err)
+		for _, name := range []string{"poet", "POET.", "Poet", "10.0.0.1"} {
+			conn, err := reader.Dial("tcp", name+":http")
+			require.NoError(t, err, name)
+			assert.Equal(t, "10.0.0.1:80", conn.RemoteAddr().String())
+		}
+		sim.SetName("WWW", simtest.Name{Host: "Poet"})
+		cname, err := reader.Resolver().LookupCNAME(t.Context(), "www")
+		require.NoError(t, err)
+		assert.Equal(t, "Poet.", cname)
+		sim.SetName("www", simtest.Name{Err: errors.New("broken")})
+		_, err = reader.Resolver().LookupTXT(t.Context(), "Www")
+		assert.ErrorContains(t, err, "lookup Www: broken")
+		sim.SetName("www", simtest.Name{})
+		_, err = reader.Dial("tcp", "www:80")
+		assert.ErrorContains(t, err, "no such host")
+	})
 }

@@ -57,22 +57,15 @@ type datagram struct {
 // network is "udp", "udp4" or "udp6"; the address is as for Listen. The errors
 // are those of net.ListenPacket.
 func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
-	f, err := parseNetwork(network)
-	if err == nil && !f.datagrams {
-		err = &net.AddrError{Err: "unexpected address type", Addr: address}
-	}
-	var local netip.AddrPort
-	if err == nil {
-		local, err = h.resolveLocal(f, network, address)
-	}
+	f, local, err := h.parseLocal(network, address, true)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+		return nil, err
 	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	c, err := h.openPacketsLocked(network, f, local)
 	if err != nil {
-		return nil, &net.OpError{Op: "listen", Net: network, Addr: f.addr(local), Err: err}
+		return nil, listenError(network, f.shown(local), err)
 	}
 	return c, nil
 }
@@ -90,11 +83,8 @@ func (h *Host) dialPackets(network string, f family, remote netip.AddrPort) (*pa
 }
 
 func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort) (*packetConn, error) {
-	switch {
-	case h.sim.closed:
-		return nil, net.ErrClosed
-	case h.down:
-		return nil, errNetworkDown("bind")
+	if err := h.bindErrorLocked(local); err != nil {
+		return nil, err
 	}
 	c := &packetConn{
 		sim: h.sim, host: h, network: network, family: f,

@@ -1,7 +1,6 @@
 package simtest
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
-
-var errMissingAddress = errors.New("missing address")
 
 // A packetPath is the way of a socket's datagrams to one host.
 type packetPath struct {
@@ -26,7 +23,7 @@ type packetPath struct {
 // socket is connected to. It never waits.
 func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error) {
 	if to.Addr().IsUnspecified() {
-		to = netip.AddrPortFrom(loopback(to.Addr().Is6()), to.Port()) // as sendto(2) takes it
+		to = c.family.destination(to)
 	}
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()

@@ -74,11 +74,7 @@ func (h *Host) stateLocked() (lines []string) {
 			waiters(c.readers, "Read"), count(c.inbox.len(), "datagram", "datagrams")))
 	}
 	for _, d := range h.dialsLocked() {
-		line := fmt.Sprintf("dial to %v: waits for an answer", d.remote)
-		if d.attempts > 1 {
-			line += fmt.Sprintf(", asked %d times", d.attempts)
-		}
-		lines = append(lines, line)
+		lines = append(lines, d.statesLocked()...)
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
 		lines = append(lines, c.stateLocked())

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 )
 
@@ -36,9 +35,9 @@ func (s *Sim) SetName(name string, how Name) {
 		if how.Host != "" {
 			s.speakLocked(how.Host)
 		}
-		s.names[name] = how
+		s.names[plainName(name)] = how
 		if how == (Name{}) {
-			delete(s.names, name)
+			delete(s.names, plainName(name))
 		}
 		s.faultLocked("name", "", name)
 	})
@@ -107,6 +106,57 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 	return addrs, nil
 }
 
+// LookupCNAME returns the name that a name stands for, with a dot at the end.
+func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error) {
+	canonical, err := r.host.canonical(ctx, host)
+	if err != nil {
+		return "", err
+	}
+	if plainName(canonical) == "localhost" {
+		return "localhost.", nil
+	}
+	s := r.host.sim
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.named[plainName(canonical)]; found != nil {
+		return found.name + ".", nil
+	}
+	return "", noSuchHost(host)
+}
+
+// LookupTXT finds nothing: there are no records but of addresses. It fails as
+// [Sim.SetName] has it, as do those that follow.
+func (r *Resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
+	return nil, r.host.noRecord(ctx, name)
+}
+
+// LookupMX finds nothing.
+func (r *Resolver) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+	return nil, r.host.noRecord(ctx, name)
+}
+
+// LookupNS finds nothing.
+func (r *Resolver) LookupNS(ctx context.Context, name string) ([]*net.NS, error) {
+	return nil, r.host.noRecord(ctx, name)
+}
+
+// LookupSRV finds nothing, under _service._proto.name or, if both are empty,
+// under the name.
+func (r *Resolver) LookupSRV(ctx context.Context, service, proto, name string) (cname string, records []*net.SRV, err error) {
+	if service != "" || proto != "" {
+		name = "_" + service + "._" + proto + "." + name
+	}
+	return "", nil, r.host.noRecord(ctx, name)
+}
+
+// noRecord looks for a record that there is not.
+func (h *Host) noRecord(ctx context.Context, name string) error {
+	if _, err := h.canonical(ctx, name); err != nil {
+		return err
+	}
+	return noSuchHost(name)
+}
+
 // LookupAddr returns the name of the host that has an address.
 func (r *Resolver) LookupAddr(_ context.Context, addr string) (names []string, err error) {
 	s := r.host.sim
@@ -121,7 +171,7 @@ func (r *Resolver) LookupAddr(_ context.Context, addr string) (names []string, e
 	case host != nil:
 		return []string{host.name}, nil
 	}
-	return nil, &net.DNSError{Err: "no such host", Name: addr, IsNotFound: true}
+	return nil, noSuchHost(addr)
 }
 
 // LookupPort returns the port of a service, such as "http".
@@ -135,16 +185,26 @@ var services = net.Resolver{PreferGo: true}
 
 // lookup returns the addresses that a name stands for on this host.
 func (h *Host) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	if addr, err := netip.ParseAddr(name); err == nil {
-		return []netip.Addr{addr.Unmap()}, nil
+	canonical, err := h.canonical(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	if name == "localhost" {
-		return []netip.Addr{loopback(false), loopback(true)}, nil
+	addrs, err := h.ofName(canonical)
+	if err != nil {
+		return nil, noSuchHost(name)
+	}
+	return addrs, nil
+}
+
+// canonical returns the name, or address, that a name stands for on this host,
+// which need not exist.
+func (h *Host) canonical(ctx context.Context, name string) (string, error) {
+	if _, err := netip.ParseAddr(name); err == nil || plainName(name) == "localhost" {
+		return name, nil
 	}
 	s := h.sim
-	plain := strings.TrimSuffix(name, ".")
 	s.mu.Lock()
-	how, down := s.names[plain], h.down
+	how, down := s.names[plainName(name)], h.down
 	s.mu.Unlock()
 	if how.Delay > 0 {
 		timer := time.NewTimer(how.Delay)
@@ -157,20 +217,19 @@ func (h *Host) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	switch {
 	case ctx.Err() != nil:
 		err := dialError(ctx.Err())
-		return nil, &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: ctx.Err() == context.DeadlineExceeded}
+		return "", &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: ctx.Err() == context.DeadlineExceeded}
 	case down:
-		return nil, &net.DNSError{Err: "network is down", Name: name, IsTemporary: true}
+		return "", &net.DNSError{Err: "network is down", Name: name, IsTemporary: true}
 	case how.Err != nil:
-		return nil, dnsError(name, how.Err)
+		return "", dnsError(name, how.Err)
 	case how.Host != "":
-		plain = how.Host
+		return how.Host, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if host := s.hosts[plain]; host != nil {
-		return []netip.Addr{host.v4, host.v6}, nil
-	}
-	return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+	return name, nil
+}
+
+func noSuchHost(name string) error {
+	return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 }
 
 func dnsError(name string, err error) error {

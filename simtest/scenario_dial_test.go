@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -206,5 +208,159 @@ var dialScenarios = []scenario{
 		"the client's is IPv4 in IPv6: false",
 		"the server's is IPv4 in IPv6: true",
 		"its peer's is IPv4 in IPv6: true",
+	}},
+	{"dial a name with addresses of both families", func(w *world, r *report) {
+		first, second := w.dual()
+		for _, l := range []net.Listener{w.listenOnOne(first, second), w.listenOnOne(second, first)} {
+			r.dial("tcp", "tcp", at(w.name, l.Addr()))
+			r.dial("the first's", first.network, at(w.name, l.Addr()))
+			r.dial("the second's", second.network, at(w.name, l.Addr()))
+			_ = l.Close()
+			_, err := w.client.DialContext(w.Context(), "tcp", at(w.name, l.Addr()))
+			r.note("closed", err)
+			r.shape("closed", err, second.on(l.Addr()), first.on(l.Addr()))
+		}
+	}, []string{
+		"dial tcp: ok",
+		"dial the first's: ok",
+		"dial the second's: dial: connect: connection refused",
+		"closed: dial: connect: connection refused",
+		"closed: dial tcp, source nothing, address the server",
+		"dial tcp: ok",
+		"dial the first's: dial: connect: connection refused",
+		"dial the second's: ok",
+		"closed: dial: connect: connection refused",
+		"closed: dial tcp, source nothing, address the server",
+	}},
+	{"dial a name whose first address does not answer", func(w *world, r *report) {
+		first, second := w.dual()
+		l := w.listenOnOne(first, second)
+		w.fill(l)
+		other := w.listenOn(w.server, second.network, second.on(l.Addr()).String())
+		start := time.Now()
+		conn := w.dial("tcp", at(w.name, l.Addr()))
+		took := time.Since(start)
+		r.add("the second: %t, after 300 ms: %t", conn.RemoteAddr().String() == other.Addr().String(), took >= 300*ms && took < 10*time.Second)
+		w.write(conn, "here")
+		r.read("", w.accept(other))
+		r.dial("the second's", second.network, at(w.name, l.Addr()))
+		_ = other.Close()
+		ctx, cancel := context.WithTimeout(w.Context(), 400*ms)
+		defer cancel()
+		_, err := w.client.DialContext(ctx, "tcp", at(w.name, l.Addr()))
+		var timeout net.Error
+		r.add("refused by the second: %t, %s", errors.As(err, &timeout) && timeout.Timeout(), errors.Unwrap(err))
+		r.shape("refused by the second", err, second.on(l.Addr()), first.on(l.Addr()))
+	}, []string{
+		"the second: true, after 300 ms: true",
+		`read: "here", ok`,
+		"dial the second's: ok",
+		"refused by the second: true, i/o timeout",
+		"refused by the second: dial tcp, source nothing, address the server",
+	}},
+	{"dial a name whose first address refuses and whose second does not answer", func(w *world, r *report) {
+		first, second := w.dual()
+		l := w.listenOnOne(second, first)
+		w.fill(l)
+		for _, end := range []string{"deadline", "cancel"} {
+			ctx, cancel := context.WithCancel(w.Context())
+			if end == "deadline" {
+				ctx, cancel = context.WithTimeout(ctx, 300*ms)
+			} else {
+				w.wait.Go(func() {
+					time.Sleep(300 * ms)
+					cancel()
+				})
+			}
+			_, err := w.client.DialContext(ctx, "tcp", at(w.name, l.Addr()))
+			cancel()
+			r.note(end, err)
+			r.shape(end, err, second.on(l.Addr()), first.on(l.Addr()))
+		}
+	}, []string{
+		"deadline: dial: connect: connection refused",
+		"deadline: dial tcp, source nothing, address the server",
+		"cancel: dial: connect: connection refused",
+		"cancel: dial tcp, source nothing, address the server",
+	}},
+	{"dial a name in other spellings", func(w *world, r *report) {
+		l := w.listen()
+		for _, spelling := range []string{strings.ToUpper(w.name), w.name + ".", w.name + "..", "." + w.name} {
+			_, err := w.client.DialContext(w.Context(), "tcp", at(spelling, l.Addr()))
+			r.add("%t, not found %t", err == nil, isNotFound(err))
+		}
+		loop := w.listenOn(w.client, "tcp4", "localhost:0")
+		r.dial("LOCALHOST", "tcp4", at("LOCALHOST", loop.Addr()))
+	}, []string{
+		"true, not found false",
+		"true, not found false",
+		"false, not found true",
+		"false, not found true",
+		"dial LOCALHOST: ok",
+	}},
+	{"the words of a dial that fails", func(w *world, r *report) {
+		w.needIPv6()
+		closed := func(host string) string {
+			l := w.listenOn(w.client, "tcp", ":0") // on all addresses
+			_ = l.Close()
+			return net.JoinHostPort(host, strconv.Itoa(portOf(l.Addr())))
+		}
+		for _, network := range []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "tcp5"} {
+			for _, host := range []string{"", "0.0.0.0", "::", "127.0.0.1", "::1", "::ffff:127.0.0.1"} {
+				address := closed(host)
+				_, port, _ := net.SplitHostPort(address)
+				conn, err := w.client.DialContext(w.Context(), network, address)
+				if err == nil {
+					remote, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+					r.add("%s %s: to %s", network, host, remote)
+					_ = conn.Close()
+					continue
+				}
+				r.add("%s %s: %s", network, host, strings.ReplaceAll(err.Error(), port, "PORT"))
+			}
+		}
+	}, []string{
+		"tcp : dial tcp :PORT: connect: connection refused",
+		"tcp 0.0.0.0: dial tcp 0.0.0.0:PORT: connect: connection refused",
+		"tcp ::: dial tcp [::]:PORT: connect: connection refused",
+		"tcp 127.0.0.1: dial tcp 127.0.0.1:PORT: connect: connection refused",
+		"tcp ::1: dial tcp [::1]:PORT: connect: connection refused",
+		"tcp ::ffff:127.0.0.1: dial tcp 127.0.0.1:PORT: connect: connection refused",
+		"tcp4 : dial tcp4 :PORT: connect: connection refused",
+		"tcp4 0.0.0.0: dial tcp4 0.0.0.0:PORT: connect: connection refused",
+		"tcp4 ::: dial tcp4 0.0.0.0:PORT: connect: connection refused",
+		"tcp4 127.0.0.1: dial tcp4 127.0.0.1:PORT: connect: connection refused",
+		"tcp4 ::1: dial tcp4: address ::1: no suitable address found",
+		"tcp4 ::ffff:127.0.0.1: dial tcp4 127.0.0.1:PORT: connect: connection refused",
+		"tcp6 : dial tcp6 :PORT: connect: connection refused",
+		"tcp6 0.0.0.0: dial tcp6: address 0.0.0.0: no suitable address found",
+		"tcp6 ::: dial tcp6 [::]:PORT: connect: connection refused",
+		"tcp6 127.0.0.1: dial tcp6: address 127.0.0.1: no suitable address found",
+		"tcp6 ::1: dial tcp6 [::1]:PORT: connect: connection refused",
+		"tcp6 ::ffff:127.0.0.1: dial tcp6: address ::ffff:127.0.0.1: no suitable address found",
+		"udp : to 127.0.0.1",
+		"udp 0.0.0.0: to 127.0.0.1",
+		"udp ::: to ::1",
+		"udp 127.0.0.1: to 127.0.0.1",
+		"udp ::1: to ::1",
+		"udp ::ffff:127.0.0.1: to 127.0.0.1",
+		"udp4 : to 127.0.0.1",
+		"udp4 0.0.0.0: to 127.0.0.1",
+		"udp4 ::: to 127.0.0.1",
+		"udp4 127.0.0.1: to 127.0.0.1",
+		"udp4 ::1: dial udp4: address ::1: no suitable address found",
+		"udp4 ::ffff:127.0.0.1: to 127.0.0.1",
+		"udp6 : to ::1",
+		"udp6 0.0.0.0: dial udp6: address 0.0.0.0: no suitable address found",
+		"udp6 ::: to ::1",
+		"udp6 127.0.0.1: dial udp6: address 127.0.0.1: no suitable address found",
+		"udp6 ::1: to ::1",
+		"udp6 ::ffff:127.0.0.1: dial udp6: address ::ffff:127.0.0.1: no suitable address found",
+		"tcp5 : dial tcp5: unknown network tcp5",
+		"tcp5 0.0.0.0: dial tcp5: unknown network tcp5",
+		"tcp5 ::: dial tcp5: unknown network tcp5",
+		"tcp5 127.0.0.1: dial tcp5: unknown network tcp5",
+		"tcp5 ::1: dial tcp5: unknown network tcp5",
+		"tcp5 ::ffff:127.0.0.1: dial tcp5: unknown network tcp5",
 	}},
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strings"
 )
 
 // Names.
 var nameScenarios = []scenario{
 	{"dial an unknown name", func(w *world, r *report) {
-		w.needResolver()
 		r.dial("TCP", "tcp", unknownName+":1")
 		r.dial("UDP", "udp", unknownName+":1")
 		_, err := w.client.DialContext(w.Context(), "tcp", unknownName+":1")
@@ -21,7 +21,7 @@ var nameScenarios = []scenario{
 		"it: dial tcp, source nothing, address nothing",
 	}},
 	{"listen on an unknown name", func(w *world, r *report) {
-		w.needResolver()
+		w.needNameServer()
 		r.listen("", w.server, "tcp", unknownName+":0")
 		_, err := w.server.ListenPacket("udp", unknownName+":0")
 		r.note("listen UDP", err)
@@ -30,7 +30,6 @@ var nameScenarios = []scenario{
 		`listen UDP: listen: DNSError "nowhere.invalid" no such host, not found true`,
 	}},
 	{"look up an unknown name", func(w *world, r *report) {
-		w.needResolver()
 		lookup := w.client.Lookup()
 		hosts, err := lookup.LookupHost(w.Context(), unknownName)
 		r.add("LookupHost: %v, %s", hosts, describe(err))
@@ -151,4 +150,54 @@ var nameScenarios = []scenario{
 		"an address: [192.0.2.1], ok",
 		"a name: [], *net.DNSError, not found false, Canceled true",
 	}},
+	{"look up records of a name", func(w *world, r *report) {
+		lookup := w.client.Lookup()
+		for _, name := range []string{w.name, unknownName, "two words"} {
+			nothing := func(call string, n int, err error, asked string) {
+				var dnsError *net.DNSError
+				r.add("%s: %d, not found %t, as asked %t", call, n, isNotFound(err), errors.As(err, &dnsError) && dnsError.Name == asked)
+			}
+			cname, err := lookup.LookupCNAME(w.Context(), name)
+			r.add("LookupCNAME: %t, not found %t", cname == name+".", isNotFound(err))
+			txt, err := lookup.LookupTXT(w.Context(), name)
+			nothing("LookupTXT", len(txt), err, name)
+			mx, err := lookup.LookupMX(w.Context(), name)
+			nothing("LookupMX", len(mx), err, name)
+			ns, err := lookup.LookupNS(w.Context(), name)
+			nothing("LookupNS", len(ns), err, name)
+			cname, srv, err := lookup.LookupSRV(w.Context(), "http", "tcp", name)
+			nothing("LookupSRV"+cname, len(srv), err, "_http._tcp."+name)
+			cname, srv, err = lookup.LookupSRV(w.Context(), "", "", name)
+			nothing("LookupSRV"+cname, len(srv), err, name)
+		}
+	}, slices.Concat([]string{"LookupCNAME: true, not found false"}, noRecords,
+		[]string{"LookupCNAME: false, not found true"}, noRecords,
+		[]string{"LookupCNAME: false, not found true"}, noRecords)},
+	{"look up a name in other spellings", func(w *world, r *report) {
+		for _, name := range []string{w.name, strings.ToUpper(w.name), w.name + "."} {
+			hosts, err := w.client.Lookup().LookupHost(w.Context(), name)
+			slices.Sort(hosts)
+			want := []string{w.server.v4, w.server.v6}
+			slices.Sort(want)
+			r.add("both: %t, %s", slices.Equal(hosts, want), describe(err))
+			name, err = w.client.Lookup().LookupCNAME(w.Context(), name)
+			r.add("CNAME: %t, %s", strings.EqualFold(name, w.name+"."), describe(err))
+		}
+	}, []string{
+		"both: true, ok",
+		"CNAME: true, ok",
+		"both: true, ok",
+		"CNAME: true, ok",
+		"both: true, ok",
+		"CNAME: true, ok",
+	}},
+}
+
+// What lookups of records report of a name that has none.
+var noRecords = []string{
+	"LookupTXT: 0, not found true, as asked true",
+	"LookupMX: 0, not found true, as asked true",
+	"LookupNS: 0, not found true, as asked true",
+	"LookupSRV: 0, not found true, as asked true",
+	"LookupSRV: 0, not found true, as asked true",
 }

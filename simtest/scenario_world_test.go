@@ -25,6 +25,7 @@ import (
 type world struct {
 	*testing.T
 	client, server *node
+	name           string // of the server, which stands for its v4 and v6
 	simulated      bool
 	wait           sync.WaitGroup // for what runs later
 }
@@ -50,6 +51,11 @@ type resolver interface {
 	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 	LookupPort(ctx context.Context, network, service string) (int, error)
+	LookupCNAME(ctx context.Context, host string) (string, error)
+	LookupTXT(ctx context.Context, name string) ([]string, error)
+	LookupMX(ctx context.Context, name string) ([]*net.MX, error)
+	LookupNS(ctx context.Context, name string) ([]*net.NS, error)
+	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
 }
 
 // sockets are the network of this machine.
@@ -80,13 +86,10 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 		// Of its 127.0.0.0/8 the machine's other programs rarely use more than
 		// one address. With one of its own, a scenario need not fear that the
 		// port which it has closed is taken by somebody else.
-		here := &node{
-			network: sockets{&net.Dialer{Resolver: &net.Resolver{PreferGo: true}}},
-			v4:      ownLoopback(),
-			v6:      "::1",
-			other:   ownLoopback(),
-		}
-		runScenario(&world{T: t, client: here, server: here}, scenario)
+		here := &node{v4: ownLoopback(), v6: "::1", other: ownLoopback()}
+		names := newLoopbackResolver(loopbackName, netip.MustParseAddr(here.v4), netip.MustParseAddr(here.v6))
+		here.network = sockets{&net.Dialer{Resolver: names}}
+		runScenario(&world{T: t, client: here, server: here, name: loopbackName}, scenario)
 	})
 	simulated := func(seed uint64, client, server string) func(t *testing.T) {
 		return func(t *testing.T) {
@@ -94,7 +97,7 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 				nodeOf := func(host *simtest.Host) *node {
 					return &node{network: hosts{host}, v4: host.Addr().String(), v6: host.Addr6().String(), other: "127.0.0.1"}
 				}
-				w := &world{T: t, client: nodeOf(sim.Host(client)), server: nodeOf(sim.Host(server)), simulated: true}
+				w := &world{T: t, client: nodeOf(sim.Host(client)), server: nodeOf(sim.Host(server)), name: server, simulated: true}
 				runScenario(w, scenario)
 			})
 		}
@@ -143,16 +146,16 @@ func (w *world) needIPv6() {
 // unknownName is a name that nobody has (RFC 6761).
 const unknownName = "nowhere.invalid"
 
-// needResolver skips the rest where this machine has no name server to ask.
-func (w *world) needResolver() {
+// needNameServer skips the rest where this machine has no name server to ask. It
+// is who listens on a name that asks it; dials and lookups ask another.
+func (w *world) needNameServer() {
 	if w.simulated {
 		return
 	}
 	ctx, cancel := context.WithTimeout(w.Context(), 10*time.Second)
 	defer cancel()
-	_, err := w.server.Lookup().LookupHost(ctx, unknownName)
-	if !isNotFound(err) {
-		w.Skip("no resolver on this machine says that a name does not exist: ", err)
+	if _, err := net.DefaultResolver.LookupHost(ctx, unknownName); !isNotFound(err) {
+		w.Skip("no name server of this machine says that a name does not exist: ", err)
 	}
 }
 
@@ -271,7 +274,15 @@ func (w *world) closedPort(network string) string {
 // full returns a listener whose queue is full: a dial gets no answer.
 func (w *world) full() net.Listener {
 	w.Helper()
-	l, size := w.listen(), 4096
+	l := w.listen()
+	w.fill(l)
+	return l
+}
+
+// fill fills the queue of a listener.
+func (w *world) fill(l net.Listener) {
+	w.Helper()
+	size := 4096
 	if !w.simulated {
 		size = 1
 		shrinkBacklog(w, l, 0)
@@ -280,7 +291,6 @@ func (w *world) full() net.Listener {
 		w.dial("tcp", l.Addr().String())
 	}
 	w.arrive()
-	return l
 }
 
 // at returns an address with the port of another.

@@ -33,7 +33,8 @@ type Sim struct {
 
 	mu          sync.Mutex // guards what follows, and all state of hosts, listeners and connections
 	hosts       map[string]*Host
-	ordered     []*Host // by number
+	named       map[string]*Host // by plain name
+	ordered     []*Host          // by number
 	byAddr      map[netip.Addr]*Host
 	routes      map[[2]string]*route // from, to
 	refused     map[target]verdict
@@ -77,6 +78,7 @@ func newSim(config Config, settle func()) *Sim {
 		expired:     make(chan struct{}),
 		random:      rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix(config.Seed, 1))}),
 		hosts:       make(map[string]*Host),
+		named:       make(map[string]*Host),
 		byAddr:      make(map[netip.Addr]*Host),
 		routes:      make(map[[2]string]*route),
 		refused:     make(map[target]verdict),
@@ -95,7 +97,9 @@ func newSim(config Config, settle func()) *Sim {
 // name is what other hosts dial: "poet:10000". Every host has an IPv4 and an
 // IPv6 address of its own, numbered in the order of creation, and 127.0.0.1 and
 // ::1 for itself. Host panics if the name is empty or could be taken for
-// something else: an address, a port, or "localhost".
+// something else: an address, a port, or "localhost". Lookups and dials do not
+// regard case, "POET:10000" is the same; so Host panics as well if the name
+// differs only in case from that of another host.
 func (s *Sim) Host(name string) *Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,8 +109,11 @@ func (s *Sim) Host(name string) *Host {
 	if err := checkHostName(name); err != nil {
 		panic(err.Error())
 	}
+	if other := s.named[plainName(name)]; other != nil {
+		panic(fmt.Sprintf("simtest: host %q would have the name of host %q: the network does not regard case", name, other.name))
+	}
 	host := newHost(s, name, len(s.hosts)+1)
-	s.hosts[name] = host
+	s.hosts[name], s.named[plainName(name)] = host, host
 	s.ordered = append(s.ordered, host)
 	s.byAddr[host.v4], s.byAddr[host.v6] = host, host
 	return host

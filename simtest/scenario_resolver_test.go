@@ -1,0 +1,116 @@
+package simtest_test
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// loopbackName is a name of this machine's in the scenarios, which its name
+// server knows.
+const loopbackName = "server.test"
+
+// newLoopbackResolver returns a resolver that asks a name server which knows one
+// name.
+func newLoopbackResolver(name string, v4, v6 netip.Addr) *net.Resolver {
+	s := &nameServer{name + ".", v4, v6}
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		client, server := net.Pipe()
+		go s.serve(server)
+		return client, nil
+	}}
+}
+
+// dual returns the addresses that the server's name stands for, in the order in
+// which they are dialled: the resolver's, which on loopback is IPv6 first.
+func (w *world) dual() (first, second dualAddress) {
+	w.Helper()
+	w.needIPv6()
+	addrs, err := w.client.Lookup().LookupHost(w.Context(), w.name)
+	require.NoError(w, err)
+	first, second = dualAddress{"tcp4", w.server.v4}, dualAddress{"tcp6", w.server.v6}
+	if addrs[0] != first.ip {
+		first, second = second, first
+	}
+	require.Equal(w, []string{first.ip, second.ip}, addrs)
+	return first, second
+}
+
+// A dualAddress is one of several of a name.
+type dualAddress struct{ network, ip string }
+
+// listenOnOne listens on one address, on a port that nobody has on another.
+func (w *world) listenOnOne(on, not dualAddress) net.Listener {
+	w.Helper()
+	for {
+		l := w.listenOn(w.server, on.network, net.JoinHostPort(on.ip, "0"))
+		probe, err := w.server.Listen(not.network, at(not.ip, l.Addr()))
+		if err == nil {
+			_ = probe.Close()
+			return l
+		}
+		_ = l.Close()
+	}
+}
+
+// on returns an address with the port of another.
+func (d dualAddress) on(port net.Addr) net.Addr {
+	return &net.TCPAddr{IP: net.ParseIP(d.ip), Port: portOf(port)}
+}
+
+// A nameServer answers the real resolver: no other name exists, and this one
+// has no other records than its addresses.
+type nameServer struct {
+	name   string
+	v4, v6 netip.Addr
+}
+
+// serve answers as by TCP, in which each message has its length in front.
+func (s *nameServer) serve(conn net.Conn) {
+	defer conn.Close()
+	for {
+		length := make([]byte, 2)
+		if _, err := io.ReadFull(conn, length); err != nil {
+			return
+		}
+		message := make([]byte, binary.BigEndian.Uint16(length))
+		if _, err := io.ReadFull(conn, message); err != nil {
+			return
+		}
+		answer, err := s.answer(message)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+			return
+		}
+	}
+}
+
+func (s *nameServer) answer(query []byte) ([]byte, error) {
+	var m dnsmessage.Message
+	if err := m.Unpack(query); err != nil {
+		return nil, err
+	}
+	question := m.Questions[0]
+	m.Response, m.Authoritative, m.RecursionAvailable, m.Additionals = true, true, true, nil
+	header := dnsmessage.ResourceHeader{Name: question.Name, Class: question.Class, TTL: 1}
+	switch {
+	case !strings.EqualFold(question.Name.String(), s.name):
+		m.RCode = dnsmessage.RCodeNameError
+	case question.Type == dnsmessage.TypeA:
+		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: s.v4.As4()}}}
+	case question.Type == dnsmessage.TypeAAAA:
+		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: s.v6.As16()}}}
+	}
+	return m.Pack()
+}
