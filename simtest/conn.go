@@ -273,7 +273,7 @@ func (c *conn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
-		return &net.OpError{Op: "set", Net: c.network, Addr: c.local, Err: net.ErrClosed}
+		return setError(c.network, c.local)
 	}
 	for _, d := range deadlines {
 		d.setLocked(&c.sim.mu, t)

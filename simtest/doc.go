@@ -39,12 +39,14 @@
 // is the socket's own. Errors are those of the system: a *net.OpError around
 // ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or EHOSTUNREACH,
 // net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host that does
-// not exist.
+// not exist. A name stands for two addresses, and both are tried before a dial
+// fails; see [Host.DialContext].
 //
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not
-// block. Sockets for datagrams have the methods of net.PacketConn, and of
-// *net.UDPConn those that deal in netip.AddrPort.
+// block. The options of TCP connections can be set, such as SetNoDelay and
+// SetKeepAlive, and change nothing. Sockets for datagrams have the methods of
+// *net.UDPConn, but those that deal in files.
 //
 // On a stream, what a link loses is sent again by the timer of RFC 6298, and
 // costs time; see [slownet.Flow]. So does what a partition loses.
@@ -96,6 +98,9 @@
 //   - crypto/rand, TLS handshakes and keys: on Go 1.26 their randomness is
 //     seeded as well, unless the test is parallel; it is one stream for the
 //     whole process, so two handshakes that begin at one instant race for it.
+//   - Listeners, and sockets of ListenPacket, that several goroutines of one host
+//     open on port 0 at one instant: which gets which port. Open them one after
+//     the other, or say which port.
 //   - Hosts that are created by several goroutines at one instant: their numbers
 //     and addresses are in the order of creation. Create them first.
 //   - Faults that several goroutines have in store for one instant happen in the
@@ -137,6 +142,9 @@
 //   - A tls.Conn holds a lock during its handshake, and waits for the network.
 //     The handshake is part of the first Read or Write. If one goroutine reads and
 //     another one writes, call Handshake or HandshakeContext before they begin.
+//   - Connections are no *net.TCPConn, sockets no *net.UDPConn, and listeners no
+//     *net.TCPListener: an assertion to those types fails. Their methods can be
+//     reached by an interface, such as interface{ SetNoDelay(bool) error }.
 //   - There is no congestion window and no selective acknowledgement, and no TCP
 //     keep-alive: an end that only reads does not notice that its peer has
 //     vanished.
@@ -149,8 +157,9 @@
 //     twice between two simulations. Go 1.26 has no such pools.
 //   - What a test has set with testing/cryptotest.SetGlobalRandom does not hold in
 //     a simulation, nor after it.
-//   - Lookups of names do not cross the network. There is no multicast, and
-//     no fragmentation of datagrams but by the MTU of a link, which drops them.
+//   - Lookups of names do not cross the network, and there are no records but of
+//     addresses. There is no multicast, and no fragmentation of datagrams but by
+//     the MTU of a link, which drops them.
 //   - Code that calls the net package itself, instead of what it is given, gets
 //     real sockets, which do not work in a bubble.
 package simtest

@@ -163,25 +163,29 @@ func (c *packetConn) vanishLocked() {
 	c.readable.Broadcast()
 }
 
-// ReadFromUDPAddrPort reads the next datagram. What finds no room in p is lost.
-func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
+// receive reads the next datagram by a system call. What finds no room in p is
+// lost, and flags say so.
+func (c *packetConn) receive(call string, p []byte) (n, flags int, from netip.AddrPort, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	for {
 		switch {
 		case c.closed:
-			return 0, from, c.opError("read", nil, net.ErrClosed)
+			return 0, 0, from, c.opError("read", nil, net.ErrClosed)
 		case c.readDeadline.hasPassedLocked():
-			return 0, from, c.opError("read", nil, os.ErrDeadlineExceeded)
+			return 0, 0, from, c.opError("read", nil, os.ErrDeadlineExceeded)
 		case c.err != 0:
-			return 0, from, c.opError("read", nil, c.errorLocked("read"))
+			return 0, 0, from, c.opError("read", nil, c.errorLocked(call))
 		case c.inbox.len() > 0:
 			next := c.inbox.pop()
 			c.size -= max(1, len(next.data))
 			if c.dual {
 				next.from = mapped(next.from)
 			}
-			return copy(p, next.data), next.from, nil
+			if len(next.data) > len(p) {
+				flags = truncated
+			}
+			return copy(p, next.data), flags, next.from, nil
 		}
 		c.readers++
 		c.readable.Wait()
@@ -189,10 +193,16 @@ func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, 
 	}
 }
 
+// ReadFromUDPAddrPort reads the next datagram. What finds no room in p is lost.
+func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
+	n, _, from, err = c.receive("recvfrom", p)
+	return n, from, err
+}
+
 // ReadFrom reads the next datagram; the address is a *net.UDPAddr. What finds
 // no room in p is lost.
 func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, from, err := c.ReadFromUDPAddrPort(p)
+	n, _, from, err := c.receive("recvfrom", p)
 	return n, c.family.addr(from), err
 }
 
@@ -207,7 +217,7 @@ func (c *packetConn) Read(p []byte) (int, error) {
 		}
 		return 0, nil
 	}
-	n, _, err := c.ReadFromUDPAddrPort(p)
+	n, _, _, err := c.receive("read", p)
 	return n, err
 }
 
@@ -222,15 +232,10 @@ func (c *packetConn) errorLocked(call string) error {
 // WriteTo sends a datagram; the address must be a *net.UDPAddr.
 func (c *packetConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	to, ok := addr.(*net.UDPAddr)
-	switch {
-	case !ok:
+	if !ok {
 		return 0, c.opError("write", addr, syscall.EINVAL)
-	case to == nil && c.remote.IsValid():
-		return 0, c.opError("write", nil, net.ErrWriteToConnected)
-	case to == nil:
-		return 0, c.opError("write", nil, errMissingAddress)
 	}
-	return c.WriteToUDPAddrPort(p, to.AddrPort())
+	return c.WriteToUDP(p, to)
 }
 
 // WriteToUDPAddrPort sends a datagram.
@@ -269,32 +274,10 @@ func (c *packetConn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
-		return &net.OpError{Op: "set", Net: c.network, Addr: c.LocalAddr(), Err: net.ErrClosed}
+		return setError(c.network, c.LocalAddr())
 	}
 	for _, d := range deadlines {
 		d.setLocked(&c.sim.mu, t)
-	}
-	return nil
-}
-
-// SetReadBuffer sets how many bytes of datagrams may wait for the reader before
-// more are dropped.
-func (c *packetConn) SetReadBuffer(bytes int) error {
-	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
-	if c.closed {
-		return c.opError("set", nil, net.ErrClosed)
-	}
-	c.buffer = bytes
-	return nil
-}
-
-// SetWriteBuffer changes nothing: writes never wait.
-func (c *packetConn) SetWriteBuffer(int) error {
-	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
-	if c.closed {
-		return c.opError("set", nil, net.ErrClosed)
 	}
 	return nil
 }

@@ -1,7 +1,10 @@
 package simtest_test
 
 import (
+	"net"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Close, and resets.
@@ -413,6 +416,58 @@ var closeScenarios = []scenario{
 		`read: "", EOF`,
 		`read the other: "", EOF`,
 		"write then: 0, write: write: broken pipe",
+	}},
+	{"options of a connection", onPair(func(p *pair, r *report) {
+		require.Implements(p, (*options)(nil), p.client)
+		options := p.client.(options)
+		for _, closed := range []bool{false, true} {
+			if closed {
+				_ = p.client.Close()
+			}
+			for _, set := range []struct {
+				what string
+				err  error
+			}{
+				{"no delay", options.SetNoDelay(false)},
+				{"keep-alive", options.SetKeepAlive(true)},
+				{"period", options.SetKeepAlivePeriod(time.Minute)},
+				{"config", options.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true})},
+				{"linger", p.client.SetLinger(-1)},
+				{"read buffer", options.SetReadBuffer(1 << 16)},
+				{"write buffer", options.SetWriteBuffer(1 << 16)},
+				{"deadline", p.client.SetDeadline(time.Time{})},
+			} {
+				if closed {
+					r.shape(set.what, set.err, p.client.LocalAddr(), p.client.RemoteAddr())
+				}
+				r.note(set.what, set.err)
+			}
+		}
+	}), []string{
+		"no delay: ok",
+		"keep-alive: ok",
+		"period: ok",
+		"config: ok",
+		"linger: ok",
+		"read buffer: ok",
+		"write buffer: ok",
+		"deadline: ok",
+		"no delay: set tcp, source the client, address the server",
+		"no delay: set: closed",
+		"keep-alive: set tcp, source the client, address the server",
+		"keep-alive: set: closed",
+		"period: set tcp, source the client, address the server",
+		"period: set: closed",
+		"config: set tcp, source the client, address the server",
+		"config: set: closed",
+		"linger: set tcp, source the client, address the server",
+		"linger: set: closed",
+		"read buffer: set tcp, source nothing, address the client",
+		"read buffer: set: closed",
+		"write buffer: set tcp, source nothing, address the client",
+		"write buffer: set: closed",
+		"deadline: set tcp, source nothing, address the client",
+		"deadline: set: closed",
 	}},
 }
 

@@ -358,10 +358,52 @@ var packetScenarios = []scenario{
 		_ = client.Close()
 		r.note("read of closed", client.SetReadBuffer(1<<16))
 		r.note("write of closed", client.SetWriteBuffer(1<<16))
+		r.shape("read of closed", client.SetReadBuffer(1<<16), nil, client.LocalAddr())
+		r.shape("write of closed", client.SetWriteBuffer(1<<16), nil, client.LocalAddr())
 	}, []string{
 		"read: ok",
 		"write: ok",
 		"read of closed: set: closed",
 		"write of closed: set: closed",
+		"read of closed: set udp, source nothing, address the server",
+		"write of closed: set udp, source nothing, address the server",
+	}},
+	{"messages", func(w *world, r *report) {
+		client, server := w.packetPair()
+		to, from := server.LocalAddr().(*net.UDPAddr), client.LocalAddr().(*net.UDPAddr)
+		buffer := make([]byte, 4)
+		n, err := client.WriteToUDP([]byte("one"), to)
+		r.add("WriteToUDP: %d, %s", n, describe(err))
+		n, addr, err := server.ReadFromUDP(buffer)
+		r.add("ReadFromUDP: %q, sender %t, %d bytes, %s", buffer[:n], addr.String() == from.String(), len(addr.IP), describe(err))
+		n, oobn, err := client.WriteMsgUDP([]byte("two"), nil, to)
+		r.add("WriteMsgUDP: %d, %d, %s", n, oobn, describe(err))
+		n, oobn, flags, addr, err := server.ReadMsgUDP(buffer, make([]byte, 100))
+		r.add("ReadMsgUDP: %q, %d, cut %t, sender %t, %s", buffer[:n], oobn, flags&0x20 != 0, addr.String() == from.String(), describe(err))
+		n, oobn, err = client.WriteMsgUDPAddrPort([]byte("three"), nil, to.AddrPort())
+		r.add("WriteMsgUDPAddrPort: %d, %d, %s", n, oobn, describe(err))
+		n, oobn, flags, port, err := server.ReadMsgUDPAddrPort(buffer, nil)
+		r.add("ReadMsgUDPAddrPort: %q, %d, cut %t, sender %t, %s", buffer[:n], oobn, flags&0x20 != 0, port == from.AddrPort(), describe(err))
+	}, []string{
+		"WriteToUDP: 3, ok",
+		`ReadFromUDP: "one", sender true, 4 bytes, ok`,
+		"WriteMsgUDP: 3, 0, ok",
+		`ReadMsgUDP: "two", 0, cut false, sender true, ok`,
+		"WriteMsgUDPAddrPort: 5, 0, ok",
+		`ReadMsgUDPAddrPort: "thre", 0, cut true, sender true, ok`,
+	}},
+	{"messages of a connected socket", func(w *world, r *report) {
+		client, server := w.connectedPair()
+		n, _, err := client.WriteMsgUDP([]byte("one"), nil, nil)
+		r.add("WriteMsgUDP: %d, %s", n, describe(err))
+		r.readFrom("", server, client.LocalAddr())
+		n, _, err = client.WriteMsgUDPAddrPort([]byte("two"), nil, netip.AddrPort{})
+		r.add("WriteMsgUDPAddrPort: %d, %s", n, describe(err))
+		r.readFrom("", server, client.LocalAddr())
+	}, []string{
+		"WriteMsgUDP: 3, ok",
+		`read: "one", as sent by a *net.UDPAddr`,
+		"WriteMsgUDPAddrPort: 3, ok",
+		`read: "two", as sent by a *net.UDPAddr`,
 	}},
 }

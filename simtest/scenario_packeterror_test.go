@@ -336,4 +336,71 @@ var packetErrorScenarios = []scenario{
 		"WriteTo: write udp, source the client, address the server",
 		"close: close udp, source the client, address the server",
 	}},
+	{"errors of messages", func(w *world, r *report) {
+		client, server := w.packetPair()
+		connected := w.connect(server.LocalAddr().String())
+		to := server.LocalAddr().(*net.UDPAddr)
+		for _, c := range []datagrams{client, connected} {
+			n, err := c.WriteToUDP([]byte("x"), nil)
+			r.add("WriteToUDP nobody: %d, %s", n, describe(err))
+			if c == connected {
+				n, err = c.WriteToUDP([]byte("x"), to)
+				r.add("WriteToUDP: %d, %s", n, describe(err))
+				n, _, err = c.WriteMsgUDP([]byte("x"), nil, to)
+				r.add("WriteMsgUDP: %d, %s", n, describe(err))
+				n, _, err = c.WriteMsgUDPAddrPort([]byte("x"), nil, to.AddrPort())
+				r.add("WriteMsgUDPAddrPort: %d, %s", n, describe(err))
+				continue
+			}
+			n, _, err = c.WriteMsgUDP([]byte("x"), nil, nil)
+			r.add("WriteMsgUDP nobody: %d, %s", n, describe(err))
+			n, _, err = c.WriteMsgUDPAddrPort([]byte("x"), nil, netip.AddrPort{})
+			r.add("WriteMsgUDPAddrPort nobody: %d, %s", n, describe(err))
+			n, _, err = c.WriteMsgUDP(make([]byte, 65508), nil, to)
+			r.add("WriteMsgUDP too much: %d, %s", n, describe(err))
+		}
+		_ = server.Close()
+		refused := func() {
+			_, _ = connected.Write([]byte("x"))
+			w.arrive()
+		}
+		refused()
+		_, _, err := connected.ReadFrom(make([]byte, 1))
+		r.note("ReadFrom", err)
+		refused()
+		_, _, err = connected.ReadFromUDP(make([]byte, 1))
+		r.note("ReadFromUDP", err)
+		refused()
+		_, _, err = connected.ReadFromUDPAddrPort(make([]byte, 1))
+		r.note("ReadFromUDPAddrPort", err)
+		refused()
+		_, _, _, addr, err := connected.ReadMsgUDP(make([]byte, 1), nil)
+		r.note("ReadMsgUDP", err)
+		r.add("somebody: %t", addr != nil && addr.Port != 0)
+		refused()
+		_, _, err = connected.WriteMsgUDP([]byte("x"), nil, nil)
+		r.note("WriteMsgUDP", err)
+		_ = connected.Close()
+		_, _, _, _, err = connected.ReadMsgUDPAddrPort(make([]byte, 1), nil)
+		r.note("ReadMsgUDPAddrPort of closed", err)
+		_, _, err = connected.WriteMsgUDP(nil, nil, nil)
+		r.note("WriteMsgUDP of closed", err)
+	}, []string{
+		"WriteToUDP nobody: 0, write: missing address",
+		"WriteMsgUDP nobody: 0, write: missing address",
+		"WriteMsgUDPAddrPort nobody: 0, write: missing address",
+		"WriteMsgUDP too much: 0, write: sendmsg: message too long",
+		"WriteToUDP nobody: 0, write: ErrWriteToConnected",
+		"WriteToUDP: 0, write: ErrWriteToConnected",
+		"WriteMsgUDP: 0, write: ErrWriteToConnected",
+		"WriteMsgUDPAddrPort: 0, write: ErrWriteToConnected",
+		"ReadFrom: read: recvfrom: connection refused",
+		"ReadFromUDP: read: recvfrom: connection refused",
+		"ReadFromUDPAddrPort: read: recvfrom: connection refused",
+		"ReadMsgUDP: read: recvmsg: connection refused",
+		"somebody: false",
+		"WriteMsgUDP: write: sendmsg: connection refused",
+		"ReadMsgUDPAddrPort of closed: read: closed",
+		"WriteMsgUDP of closed: write: closed",
+	}},
 }

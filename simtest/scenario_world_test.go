@@ -228,12 +228,28 @@ type half interface {
 	SetLinger(seconds int) error
 }
 
+// options are what else can be set of a TCP connection.
+type options interface {
+	SetNoDelay(noDelay bool) error
+	SetKeepAlive(keepAlive bool) error
+	SetKeepAlivePeriod(d time.Duration) error
+	SetKeepAliveConfig(config net.KeepAliveConfig) error
+	SetReadBuffer(bytes int) error
+	SetWriteBuffer(bytes int) error
+}
+
 // A datagrams is what a UDP socket can do, connected or not.
 type datagrams interface {
 	net.Conn
 	net.PacketConn
 	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
 	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
+	ReadFromUDP(b []byte) (int, *net.UDPAddr, error)
+	WriteToUDP(b []byte, addr *net.UDPAddr) (int, error)
+	ReadMsgUDP(b, oob []byte) (n, oobn, flags int, addr *net.UDPAddr, err error)
+	WriteMsgUDP(b, oob []byte, addr *net.UDPAddr) (n, oobn int, err error)
+	ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error)
+	WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error)
 	SetReadBuffer(bytes int) error
 	SetWriteBuffer(bytes int) error
 }
