@@ -12,7 +12,7 @@ import (
 type action struct {
 	key  key
 	tie  uint64 // decides, as the seed has it, before the rest of the key does
-	host *Host  // whose action it is
+	host *Host  // whose action it is; nil if it happens even while the host stands still
 	conn *conn  // that sends bytes
 	n    int    // how many
 	do   func() // what is done, if there are none

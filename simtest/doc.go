@@ -131,9 +131,9 @@
 //     inside (use [Sim.Settle]), and nothing may wait for what lives outside,
 //     such as a real socket or a channel that was made before.
 //   - Time stands still while anyone waits for a sync.Mutex or sync.RWMutex. A
-//     goroutine that waits for the network or for time, or calls a method of [Sim]
-//     or [Host] that changes something, while it holds a lock that others wait
-//     for, stops everything for ever. This is found in real time: when every
+//     goroutine that waits for the network or for time, or dials, be it by UDP, or
+//     calls a method of [Sim] or [Host] that changes something, while it holds a
+//     lock that others wait for, stops everything for ever. This is found in real time: when every
 //     goroutine of the simulation is blocked, and nobody outside can have the
 //     lock, the test fails after three seconds or so with who waits where. When
 //     someone outside of the simulation might have it, the report comes later: a

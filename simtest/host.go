@@ -178,7 +178,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	case ctx.Err() != nil, err != nil && f.datagrams:
 		return failed(err)
 	case f.datagrams:
-		c, err := h.dialPackets(network, f, f.destination(remotes[0]))
+		c, err := h.dialPackets(network, address, f, f.destination(remotes[0]))
 		if err != nil {
 			return failed(err)
 		}

@@ -70,16 +70,30 @@ func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 	return c, nil
 }
 
-// dialPackets opens a socket that is connected.
-func (h *Host) dialPackets(network string, f family, remote netip.AddrPort) (*packetConn, error) {
+// dialPackets opens a socket that is connected. As a dial by TCP, it takes its
+// turn among all that happens at this instant, so that the socket's number and
+// port do not depend on the scheduler.
+func (h *Host) dialPackets(network, address string, f family, remote netip.AddrPort) (c *packetConn, err error) {
 	h.sim.mu.Lock()
-	defer h.sim.mu.Unlock()
-	c, err := h.openPacketsLocked(network, f, netip.AddrPortFrom(h.sourceLocked(remote.Addr()), 0))
-	if err != nil {
-		return nil, err
+	if h.sim.closed {
+		h.sim.mu.Unlock()
+		return nil, net.ErrClosed
 	}
-	c.remote = remote
-	return c, nil
+	done := make(chan struct{})
+	h.dials++
+	h.sim.postLocked(action{
+		key: key{host: h.number, conn: dials, address: network + " " + address, sequence: h.dials},
+		do: func() {
+			c, err = h.openPacketsLocked(network, f, netip.AddrPortFrom(h.sourceLocked(remote.Addr()), 0))
+			if err == nil {
+				c.remote = remote
+			}
+			close(done)
+		},
+	})
+	h.sim.mu.Unlock()
+	<-done
+	return c, err
 }
 
 func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort) (*packetConn, error) {
