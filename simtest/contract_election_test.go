@@ -240,27 +240,28 @@ func TestContractElection(t *testing.T) {
 		"373.406182ms: n2 leads in term 1",
 		// It is cut off at 8 s, and tries in vain until it is heard again.
 		"8.413920182s: n3 leads in term 2",
-		"16.115533754s: n2 leads in term 18",
+		"16.196926234s: n2 leads in term 19",
 		// Nobody hears it from 24 s on.
-		"24.267065839s: n3 leads in term 19",
-		"32.330074878s: n2 leads in term 37",
+		"24.348458319s: n3 leads in term 20",
+		"32.18906247s: n2 leads in term 38",
 		// It crashes at 40 s.
-		"40.365042287s: n3 leads in term 38",
+		"40.335371364s: n3 leads in term 39",
 		// Each is alone from 56 s to 64 s.
-		"1m4.153460669s: n1 leads in term 56",
+		"1m4.10898587s: n1 leads in term 57",
 		// From 72 s to 76 s n1 and n2 do not hear each other, and depose each
 		// other with the vote of n3.
-		"1m12.428280874s: n2 leads in term 57",
-		"1m13.084310767s: n1 leads in term 58",
-		"1m13.69946567s: n2 leads in term 59",
-		"1m14.25738415s: n1 leads in term 60",
-		"1m14.853258358s: n2 leads in term 61",
-		"1m15.489575343s: n1 leads in term 62",
-		"1m15.971435023s: n2 leads in term 63",
+		"1m12.447624777s: n2 leads in term 58",
+		"1m13.030873429s: n1 leads in term 59",
+		"1m13.68245453s: n2 leads in term 60",
+		"1m14.105156323s: n1 leads in term 61",
+		"1m14.540725242s: n2 leads in term 62",
+		"1m15.036784978s: n1 leads in term 63",
+		"1m15.443110033s: n2 leads in term 64",
+		"1m15.799382502s: n1 leads in term 65",
 		// It stands still from 100 s to 108 s. Then what it asked meanwhile
 		// arrives.
-		"1m40.516864048s: n1 leads in term 64",
-		"1m48.04s: n2 leads in term 79",
+		"1m40.380164892s: n2 leads in term 66",
+		"1m48.04s: n1 leads in term 81",
 	}, leaders)
 }
 

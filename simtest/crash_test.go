@@ -95,7 +95,7 @@ func TestCrashForGood(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
 		assert.Equal(t, start+100*ms+102200*ms+7*time.Minute, sim.Elapsed())
 		start = sim.Elapsed()
-		_, err = a.Dial("tcp4", "b:1")
+		_, err = a.Dial("tcp", "b:1")
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
 		assert.Equal(t, start+127*time.Second, sim.Elapsed())
 	})
@@ -213,7 +213,7 @@ func TestRefuseAndBlackhole(t *testing.T) {
 		dial := func(address string, want error, took time.Duration) {
 			t.Helper()
 			start := sim.Elapsed()
-			_, err := a.Dial("tcp4", address)
+			_, err := a.Dial("tcp", address)
 			assert.ErrorIs(t, err, want)
 			assert.Equal(t, took, sim.Elapsed()-start)
 		}

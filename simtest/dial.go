@@ -27,7 +27,6 @@ type dialling struct {
 	gaveUp   bool
 	crashed  bool       // with the host, and is about to be told
 	attempts []*attempt // one for each of the addresses, as far as they were tried
-	failed   int        // how many of those came to nothing
 	err      error      // what became of the first
 }
 
@@ -43,11 +42,8 @@ type attempt struct {
 	requests  int           // how often the request was sent
 	requested time.Duration // when it was last
 	over      bool          // it came to nothing
+	elsewhere bool          // but the host listens at the other family's address
 }
-
-// fallbackDelay is how long the second family of addresses waits for the first,
-// unless that fails; net.Dialer's (RFC 6555).
-const fallbackDelay = 300 * time.Millisecond
 
 // A request that is not answered, because it or the answer was lost or the
 // listener's queue is full, is sent again after a second, then after two, and
@@ -137,25 +133,12 @@ func (d *dialling) answerLaterLocked(err error) {
 // isOverLocked reports whether nobody waits for the answer any more.
 func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered || d.crashed }
 
-// startLocked tries the first address, and sees to it that the second is.
+// startLocked tries the next address.
 func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
 	}
-	d.tryLocked()
-	if len(d.attempts) < len(d.remotes) {
-		s := d.host.sim
-		s.callAtLocked(s.now()+fallbackDelay, d.host, d.tryLocked)
-	}
-}
-
-// tryLocked tries the next address, if it is still wanted and there is one.
-func (d *dialling) tryLocked() {
-	next := len(d.attempts)
-	if d.isOverLocked() || next == len(d.remotes) {
-		return
-	}
-	a := &attempt{dialling: d, remote: d.family.destination(d.remotes[next])}
+	a := &attempt{dialling: d, remote: d.family.destination(d.remotes[len(d.attempts)])}
 	d.attempts = append(d.attempts, a)
 	a.startLocked()
 }
@@ -185,19 +168,20 @@ func (a *attempt) failLaterLocked(errno syscall.Errno) {
 	s.callAtLocked(s.now(), a.host, func() { a.failedLocked(errno) })
 }
 
-// failedLocked is what follows when an attempt comes to nothing: if there is
-// another address it is tried now, and if there is none, and no attempt left, the
-// answer is what became of the first.
+// failedLocked is what follows when an attempt comes to nothing. If the host
+// listens elsewhere, that is tried; else the answer is what became of the first
+// address. (A net.Dialer does not know, tries all addresses, and needs two round
+// trips to be refused by a host that has two.)
 func (a *attempt) failedLocked(errno syscall.Errno) {
 	a.over = true
-	a.failed++
-	if a == a.attempts[0] {
+	if a.err == nil {
 		a.err = syscallError("connect", errno)
-		a.tryLocked()
 	}
-	if a.failed == len(a.remotes) {
-		a.answerLocked(a.err)
+	if a.elsewhere && len(a.attempts) < len(a.remotes) {
+		a.dialling.startLocked()
+		return
 	}
+	a.answerLocked(a.err)
 }
 
 // statesLocked describes the attempts that wait for an answer, and the first one
@@ -254,7 +238,11 @@ func (a *attempt) requestedLocked() {
 		a.retryLocked()
 		return
 	case l == nil, server.host.sim.refusesLocked(server.host, a.remote.Port()):
-		answer = func() { a.failLocked(syscall.ECONNREFUSED) }
+		elsewhere := l == nil && a.otherIsListenedToLocked(server.host)
+		answer = func() {
+			a.elsewhere = elsewhere
+			a.failLocked(syscall.ECONNREFUSED)
+		}
 	case l.isFullLocked():
 		a.retryLocked()
 		return
@@ -264,6 +252,17 @@ func (a *attempt) requestedLocked() {
 	if !server.pingLocked(answer) {
 		a.retryLocked()
 	}
+}
+
+// otherIsListenedToLocked reports whether the host listens at an address that is
+// still to be tried.
+func (a *attempt) otherIsListenedToLocked(server *Host) bool {
+	for _, remote := range a.remotes[len(a.attempts):] {
+		if server.listenerLocked(a.family.destination(remote)) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // retryLocked sends the request again later, or gives up.

@@ -39,8 +39,8 @@
 // is the socket's own. Errors are those of the system: a *net.OpError around
 // ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or EHOSTUNREACH,
 // net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host that does
-// not exist. A name stands for two addresses, and both are tried before a dial
-// fails; see [Host.DialContext].
+// not exist. A name stands for two addresses; which of them are tried is told at
+// [Host.DialContext].
 //
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not

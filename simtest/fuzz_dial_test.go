@@ -12,7 +12,6 @@ type fuzzTarget struct {
 	network, address string
 	host             int // that it is; -1 is none
 	port             int
-	named            bool   // by a name, which stands for two addresses
 	alias            bool   // a name that may not resolve
 	always           string // the error that comes whatever happens
 }
@@ -26,16 +25,16 @@ func (h *fuzzHost) target(host, how int) fuzzTarget {
 	t := fuzzTarget{network: "tcp", host: other.number, port: servedPort}
 	switch how % 6 {
 	default:
-		t.address, t.named = other.name+":1", true
+		t.address = other.name + ":1"
 	case 1:
 		t.address = net.JoinHostPort(other.host.Addr().String(), "1")
 	case 2:
 		t.address, t.network = net.JoinHostPort(other.host.Addr6().String(), "1"), "tcp6"
 	case 3:
-		t.address, t.named, t.alias = alias+":1", true, true
+		t.address, t.alias = alias+":1", true
 	}
 	if other == h && how%6 == 1 {
-		t.address, t.named = "localhost:1", true
+		t.address = "localhost:1"
 	}
 	return t
 }
@@ -97,10 +96,6 @@ func (h *fuzzHost) startDial(target fuzzTarget, how int) {
 // 7, 15, 31 and 63 s.
 const dialTimeout = 127 * time.Second
 
-// fuzzFallback is how long the second address of a name waits for the first,
-// unless that fails.
-const fuzzFallback = 300 * ms
-
 // sawDial checks the result of a dial.
 func (h *fuzzHost) sawDial(t fuzzTarget, start, deadline time.Duration, canceled bool, conn net.Conn, err error) {
 	m := h.world.model
@@ -142,11 +137,9 @@ func (h *fuzzHost) sawDial(t fuzzTarget, start, deadline time.Duration, canceled
 		port := m.port(t.host, t.port)
 		allowed = t.host >= 0 && (!port.listening.cover(start, now) || port.refused.touch(start, now) || m.hosts[t.host].refused.touch(start, now) ||
 			m.hosts[t.host].down.touch(start, now))
-		if !canceled { // else the first address has refused, and the second not answered
-			h.sawTime(name, t, start, false)
-		}
+		h.sawTime(name, t.host, start)
 	case "timed out":
-		allowed = t.alias || now-start >= dialTimeout && (now-start == dialTimeout || t.named && now-start <= dialTimeout+fuzzFallback || m.delayed(h.number, t.host, start, now)) &&
+		allowed = t.alias || now-start >= dialTimeout && (now-start == dialTimeout || m.delayed(h.number, t.host, start, now)) &&
 			(m.ways[[2]int{h.number, t.host}].lossy || m.ways[[2]int{t.host, h.number}].lossy ||
 				m.troubled(h.number, t.host, t.port, start, now) || m.troubled(t.host, h.number, 0, start, now))
 	default:
@@ -178,18 +171,16 @@ func (h *fuzzHost) sawDialled(name string, t fuzzTarget, start time.Duration) {
 	if port.refused.cover(start, now) || m.hosts[t.host].refused.cover(start, now) {
 		m.complain("%s, and it was refused all the time", name)
 	}
-	h.sawTime(name, t, start, true)
+	h.sawTime(name, t.host, start)
 }
 
-// sawTime checks how long an answer took: a round trip, and where the first
-// address of a name has refused, another one, which begins by then or earlier.
-func (h *fuzzHost) sawTime(name string, t fuzzTarget, start time.Duration, good bool) {
+// sawTime checks how long an answer took.
+func (h *fuzzHost) sawTime(name string, host int, start time.Duration) {
 	m := h.world.model
 	took := m.now() - start
-	there, back := m.ways[[2]int{h.number, t.host}], m.ways[[2]int{t.host, h.number}]
-	trip := there.leastLatency(start, m.now()) + back.leastLatency(start, m.now())
-	exact := took == trip && (good || !t.named) || took == trip+min(trip, fuzzFallback) && t.named
-	if took < trip || m.program.calm && !exact {
-		m.complain("%s: it took %v, and a round trip takes %v", name, took, trip)
+	there, back := m.ways[[2]int{h.number, host}], m.ways[[2]int{host, h.number}]
+	switch want := there.leastLatency(start, m.now()) + back.leastLatency(start, m.now()); {
+	case took < want, m.program.calm && took != want:
+		m.complain("%s: it took %v, and a round trip takes %v", name, took, want)
 	}
 }

@@ -152,11 +152,11 @@ func listenError(network string, addr net.Addr, err error) error {
 // time. The errors are those of net.Dialer, such as ECONNREFUSED, or a
 // *net.DNSError for an unknown name.
 //
-// As with net.Dialer, "tcp" and a name stand for two addresses. IPv4 is tried
-// first, and IPv6 when that has failed, or after 300 ms without an answer (RFC
-// 6555); the first that succeeds counts, and if none does, what became of the
-// first. So it takes two round trips until a name has refused: "tcp4" and "tcp6"
-// take one.
+// A name stands for two addresses. With "tcp", IPv4 is tried, and IPv6 when the
+// host refuses that and listens on the other; if that fails as well, the error is
+// the first's. (A net.Dialer tries all addresses in any case, and the second after
+// 300 ms. Here both are the same way to the same host, so a dial takes the round
+// trip of one.)
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	f, err := parseNetwork(network)
 	var remotes []netip.AddrPort

@@ -269,18 +269,18 @@ func TestPorts(t *testing.T) {
 		}
 		seen := make(map[string]net.Conn)
 		for range ports {
-			conn, err := a.DialContext(t.Context(), "tcp4", "b:1")
+			conn, err := a.DialContext(t.Context(), "tcp", "b:1")
 			require.NoError(t, err)
 			seen[conn.LocalAddr().String()] = conn
 		}
 		assert.Len(t, seen, ports)
-		_, err := a.DialContext(t.Context(), "tcp4", "b:1")
+		_, err := a.DialContext(t.Context(), "tcp", "b:1")
 		assert.ErrorIs(t, err, syscall.EADDRNOTAVAIL)
 		_, err = a.DialContext(t.Context(), "tcp", "b:2")
 		require.NoError(t, err, "another address has its own")
 		free := seen["10.0.0.1:40000"]
 		require.NoError(t, free.Close())
-		conn, err := a.DialContext(t.Context(), "tcp4", "b:1")
+		conn, err := a.DialContext(t.Context(), "tcp", "b:1")
 		require.NoError(t, err)
 		assert.Equal(t, free.LocalAddr().String(), conn.LocalAddr().String(), "one that is closed gives its port back")
 		assert.Zero(t, sim.Elapsed())

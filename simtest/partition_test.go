@@ -97,14 +97,14 @@ func TestDialAcrossAPartition(t *testing.T) {
 		_, err := b.Listen("tcp", ":1")
 		require.NoError(t, err)
 		sim.Partition([]string{"a"}, []string{"b"})
-		_, err = a.Dial("tcp4", "b:1")
+		_, err = a.Dial("tcp", "b:1")
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
-		assert.ErrorContains(t, err, "dial tcp4 10.0.0.2:1: connect: connection timed out")
+		assert.ErrorContains(t, err, "dial tcp 10.0.0.2:1: connect: connection timed out")
 		assert.Equal(t, 127*time.Second, sim.Elapsed())
 
 		start := sim.Elapsed()
 		sim.At(start+5*time.Second, func() { sim.Heal("a") })
-		_, err = a.Dial("tcp4", "b:1")
+		_, err = a.Dial("tcp", "b:1")
 		require.NoError(t, err)
 		assert.Equal(t, start+7*time.Second+200*ms, sim.Elapsed())
 

@@ -232,32 +232,6 @@ var dialScenarios = []scenario{
 		"closed: dial: connect: connection refused",
 		"closed: dial tcp, source nothing, address the server",
 	}},
-	{"dial a name whose first address does not answer", func(w *world, r *report) {
-		first, second := w.dual()
-		l := w.listenOnOne(first, second)
-		w.fill(l)
-		other := w.listenOn(w.server, second.network, second.on(l.Addr()).String())
-		start := time.Now()
-		conn := w.dial("tcp", at(w.name, l.Addr()))
-		took := time.Since(start)
-		r.add("the second: %t, after 300 ms: %t", conn.RemoteAddr().String() == other.Addr().String(), took >= 300*ms && took < 10*time.Second)
-		w.write(conn, "here")
-		r.read("", w.accept(other))
-		r.dial("the second's", second.network, at(w.name, l.Addr()))
-		_ = other.Close()
-		ctx, cancel := context.WithTimeout(w.Context(), 400*ms)
-		defer cancel()
-		_, err := w.client.DialContext(ctx, "tcp", at(w.name, l.Addr()))
-		var timeout net.Error
-		r.add("refused by the second: %t, %s", errors.As(err, &timeout) && timeout.Timeout(), errors.Unwrap(err))
-		r.shape("refused by the second", err, second.on(l.Addr()), first.on(l.Addr()))
-	}, []string{
-		"the second: true, after 300 ms: true",
-		`read: "here", ok`,
-		"dial the second's: ok",
-		"refused by the second: true, i/o timeout",
-		"refused by the second: dial tcp, source nothing, address the server",
-	}},
 	{"dial a name whose first address refuses and whose second does not answer", func(w *world, r *report) {
 		first, second := w.dual()
 		l := w.listenOnOne(second, first)
