@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -268,4 +269,23 @@ func TestAfterTheEnd(t *testing.T) {
 	assert.Equal(t, digest, ended.Trace().Digest())
 	assert.Equal(t, time.Second, ended.Elapsed())
 	assert.Equal(t, "2000-01-01T00:00:01Z", ended.Now().UTC().Format(time.RFC3339))
+}
+
+// What is asked of the network at the instant of the end is asked in time, or
+// not, in every run.
+func TestEndOfManyDials(t *testing.T) {
+	for seed := range uint64(100) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed}, func(t *testing.T, sim *simtest.Sim) {
+			sim.Partition([]string{"a"}, []string{"b"})
+			sim.Host("b")
+			for i := range 10 {
+				go func() {
+					time.Sleep(time.Second)
+					_, err := sim.Host("a").Dial("tcp", fmt.Sprint("b:", 1+i))
+					assert.ErrorIs(t, err, net.ErrClosed)
+				}()
+			}
+			time.Sleep(time.Second)
+		})
+	}
 }

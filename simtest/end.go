@@ -2,12 +2,12 @@ package simtest
 
 import "net"
 
-// close ends the simulation: it has the loop close every listener, dial and
-// connection, and waits for that. What is asked of the network from then on
-// fails with net.ErrClosed.
+// close ends the simulation when all is quiet: it has the loop close every
+// listener, dial and connection, and waits for that. What is asked of the network
+// from then on fails with net.ErrClosed.
 func (s *Sim) close() {
 	s.mu.Lock()
-	s.closed = true
+	s.closing = true
 	s.ringLocked()
 	s.unlock()
 	<-s.stopped

@@ -25,7 +25,8 @@ func (s *Sim) loop() {
 		}
 		byTimer, s.asleep = false, false
 		s.collectLocked()
-		if s.closed {
+		if s.closing || s.closed {
+			s.closed = true
 			s.unlock()
 			s.closeAll()
 			return

@@ -55,9 +55,10 @@ type Sim struct {
 	notices     []func()        // to be called when mu is free again
 	trace       Trace
 	spareRings
-	report string // why the simulation was stopped before its end
-	asleep bool   // the loop is, until wake gets a token or something is due
-	closed bool
+	report  string // why the simulation was stopped before its end
+	asleep  bool   // the loop is, until wake gets a token or something is due
+	closing bool   // the loop is to end the simulation
+	closed  bool
 }
 
 // newSim starts a simulation. Outside of a bubble, on real time, settle does
