@@ -13,7 +13,7 @@ type stream struct {
 
 // smallRing is how long a ring is at first, and the longest that an empty stream
 // keeps.
-const smallRing = 256
+const smallRing = 64
 
 func (s *stream) write(p []byte, spare *spareRings) {
 	if s.size+len(p) > len(s.ring) {
