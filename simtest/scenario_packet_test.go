@@ -397,13 +397,8 @@ var packetScenarios = []scenario{
 		n, _, err := client.WriteMsgUDP([]byte("one"), nil, nil)
 		r.add("WriteMsgUDP: %d, %s", n, describe(err))
 		r.readFrom("", server, client.LocalAddr())
-		n, _, err = client.WriteMsgUDPAddrPort([]byte("two"), nil, netip.AddrPort{})
-		r.add("WriteMsgUDPAddrPort: %d, %s", n, describe(err))
-		r.readFrom("", server, client.LocalAddr())
-	}, []string{
+	}, []string{ // of WriteMsgUDPAddrPort without an address, Go 1.25 and 1.26 think differently
 		"WriteMsgUDP: 3, ok",
 		`read: "one", as sent by a *net.UDPAddr`,
-		"WriteMsgUDPAddrPort: 3, ok",
-		`read: "two", as sent by a *net.UDPAddr`,
 	}},
 }
