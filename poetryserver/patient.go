@@ -20,6 +20,7 @@ type patientListener struct {
 	timeout time.Duration // none if it is not positive
 }
 
+// Accept returns the next connection, with the patience on it.
 func (l *patientListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -45,6 +46,7 @@ type patientConn struct {
 	ended bool       // a deadline in the past was set: nothing is written any more
 }
 
+// Write writes p in chunks, and gives the client time anew with each.
 func (c *patientConn) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		if err = c.renew(); err == nil {

@@ -176,6 +176,7 @@ type panicked struct {
 	stack []byte
 }
 
+// Error returns what the goroutine panicked with, and where.
 func (p *panicked) Error() string {
 	return fmt.Sprintf("%v\n\n%s", p.value, p.stack)
 }

@@ -18,6 +18,7 @@ import (
 // A UsageError says that a command was called wrongly.
 type UsageError struct{ text string }
 
+// Error returns what is wrong, as it is printed.
 func (e *UsageError) Error() string { return e.text }
 
 // Usagef returns a [UsageError].

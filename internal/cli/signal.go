@@ -14,7 +14,10 @@ var ErrInterrupted error = interrupted{}
 
 type interrupted struct{}
 
-func (interrupted) Error() string        { return "interrupted" }
+// Error returns what has happened, in a word.
+func (interrupted) Error() string { return "interrupted" }
+
+// Is reports whether target is context.Canceled, which an interruption is one of.
 func (interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Interruptible returns a context that ends at Ctrl-C or SIGTERM. The command
