@@ -11,7 +11,6 @@ import (
 // is quiet.
 type action struct {
 	key  key
-	tie  uint64 // decides, as the seed has it, before the rest of the key does
 	host *Host  // whose action it is; nil if it happens even while the host stands still
 	conn *conn  // that sends bytes
 	n    int    // how many
@@ -21,12 +20,16 @@ type action struct {
 // A key orders the actions of one instant. Nothing in it depends on the order
 // in which goroutines ran.
 type key struct {
-	host     int    // of the connection's dialling side; by order of creation
-	conn     uint64 // by order of dialling on that host
-	address  string // for a dial, which has no number yet: what is dialled
-	side     side   // of the connection
-	kind     kind   // a reader and a writer of one side may act at one instant
-	sequence uint64 // of that kind and side, or of the host's dials
+	host     int     // of the connection's dialling side; by order of creation
+	conn     uint64  // by order of dialling on that host
+	address  *string // for a dial, which has no number yet: what is dialled; else nil
+	sequence uint64  // of the connection's, as newSequence has it, or of the host's dials
+}
+
+// newSequence returns the sequence of a connection's action: of one side, and of
+// one kind, for a reader and a writer of one side may act at one instant.
+func newSequence(side side, kind kind, count uint64) uint64 {
+	return uint64(side)<<63 | uint64(kind)<<60 | count
 }
 
 // The numbers that are not a connection's, in the order in which they come
@@ -47,11 +50,25 @@ const (
 	kinds
 )
 
-func compareActions(a, b *action) int {
-	if a.tie != b.tie {
-		return cmp.Compare(a.tie, b.tie)
+// A ranked action is one that is sorted. The rank decides before the key does: as
+// the seed has it, or without one in the order of the keys, as far as a number
+// can tell.
+type ranked struct {
+	rank   uint64
+	action *action
+}
+
+func compareRanked(a, b ranked) int {
+	if a.rank != b.rank {
+		return cmp.Compare(a.rank, b.rank)
 	}
-	return compareKeys(&a.key, &b.key)
+	return compareKeys(&a.action.key, &b.action.key)
+}
+
+// rank returns a number that grows with the key.
+func (k *key) rank() uint64 {
+	const connBits = 40
+	return min(uint64(k.host), 1<<(64-connBits)-1)<<connBits | min(k.conn, 1<<connBits-1)
 }
 
 func compareKeys(a, b *key) int {
@@ -60,12 +77,8 @@ func compareKeys(a, b *key) int {
 		return cmp.Compare(a.host, b.host)
 	case a.conn != b.conn:
 		return cmp.Compare(a.conn, b.conn)
-	case a.address != b.address:
-		return cmp.Compare(a.address, b.address)
-	case a.side != b.side:
-		return cmp.Compare(a.side, b.side)
-	case a.kind != b.kind:
-		return cmp.Compare(a.kind, b.kind)
+	case a.address != nil && b.address != nil && *a.address != *b.address:
+		return cmp.Compare(*a.address, *b.address)
 	}
 	return cmp.Compare(a.sequence, b.sequence)
 }
@@ -85,22 +98,22 @@ func (s *Sim) collectLocked() {
 	}
 	posted := s.posted
 	s.posted, s.spare = s.spare[:0], nil
+	order := s.order[:0]
+	for i := range posted {
+		order = append(order, ranked{posted[i].key.rank(), &posted[i]})
+	}
 	if len(posted) > 1 && s.seed != 0 {
 		round := s.ties.Uint64()
-		for i := range posted {
-			posted[i].tie = posted[i].key.tie(round)
+		for i := range order {
+			order[i].rank = posted[i].key.tie(round)
 		}
 	}
-	order := s.order[:0] // pointers, for actions are large
-	for i := range posted {
-		order = append(order, &posted[i])
-	}
-	slices.SortFunc(order, compareActions)
+	slices.SortFunc(order, compareRanked)
 	for i := 0; i < len(order); i++ {
-		a := order[i]
+		a := order[i].action
 		for range followers(order[i:]) {
 			i++
-			a.n += order[i].n
+			a.n += order[i].action.n
 		}
 		e := event{what: sent, host: a.host, conn: a.conn, n: a.n, do: a.do}
 		if a.do != nil {
@@ -116,7 +129,7 @@ func (s *Sim) collectLocked() {
 }
 
 // maxSpareActions is for how many actions room is kept.
-const maxSpareActions = 1 << 14
+const maxSpareActions = 1 << 15
 
 // followers returns how many actions go on where the first one, a write, ends,
 // and would arrive when it does. To have them arrive as one makes a run the same
@@ -124,12 +137,15 @@ const maxSpareActions = 1 << 14
 // goroutine that writes what others hand it, as gRPC is, does not know itself.
 // Where packets pass one after another, or one by one are lost or delayed, each
 // write is a packet of its own, as on a socket without Nagle's algorithm.
-func followers(actions []*action) (n int) {
-	first := actions[0]
+func followers(actions []ranked) (n int) {
+	first := actions[0].action
 	if first.do != nil {
 		return 0
 	}
-	for n+1 < len(actions) && actions[n+1].conn == first.conn && actions[n+1].do == nil {
+	for _, next := range actions[1:] {
+		if next.action.conn != first.conn || next.action.do != nil {
+			break
+		}
 		n++
 	}
 	if n > 0 && !first.conn.route.carriesAtOnce() {
@@ -142,8 +158,10 @@ func followers(actions []*action) (n int) {
 // come among those of others.
 func (k *key) tie(round uint64) uint64 {
 	tie := mix(mix(round, uint64(k.host)), k.conn)
-	for _, c := range []byte(k.address) {
-		tie = mix(tie, uint64(c))
+	if k.address != nil {
+		for _, c := range []byte(*k.address) {
+			tie = mix(tie, uint64(c))
+		}
 	}
 	return tie
 }

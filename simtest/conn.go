@@ -17,7 +17,7 @@ import (
 const burst = 256 << 10
 
 // A side tells the two ends of a connection apart.
-type side int
+type side uint8
 
 const (
 	dialler side = iota
@@ -25,89 +25,96 @@ const (
 )
 
 // A conn is one end of a simulated connection. What the one end sends the other
-// reads from its stream.
+// reads from its stream. With thousands of connections, a piece takes as long as
+// the memory that it touches, so the fields are in the order of their use.
 type conn struct {
-	sim           *Sim
-	host          *Host
-	peer          *conn
-	side          side
-	network       string // that it was dialled with, or its listener has
-	dialHost      int    // with number, what connections are ordered by
-	number        uint64 // by order of dialling on that host
-	local, remote net.Addr
-	ports         portPair // the dialler's, to be freed
+	sim       *Sim
+	host, far *Host  // of this end and of the other
+	peer      *conn  // the other end
+	number    uint64 // by order of dialling on that host
+	side      side
 
-	// Guarded by sim.mu.
-	posted  [kinds]uint64 // counts actions
-	closed  bool          // here, by Close, with the host or with the simulation
-	gone    bool          // closed, and all that wait have been told
-	crashed bool          // with the host, without a word
-	reset   bool          // by the peer
-	err     error         // what the reset is reported as, once
-	linger  int           // as in SetLinger
-
-	// What arrives.
-	readable     sync.Cond
-	readers      int // that wait
-	readDeadline deadline
-	unread       int    // bytes of the peer's stream that have arrived
-	dropped      int    // bytes behind those that came to an end that was reset
-	arrived      int64  // bytes, so far
-	ended        bool   // the peer's end of stream has arrived
-	readClosed   bool   // by CloseRead
-	taken        int    // bytes read since the peer was last told
-	wanted       bool   // the peer waits to be told; only the loop changes it
-	granting     bool   // it is among those that will be, when this instant ends
-	notify       func() // see NotifyReadable
-
-	// What is sent.
-	outlet
-	writable      sync.Cond
-	writers       int // that wait
-	writeDeadline deadline
-	fresh         int           // bytes written that the loop has not looked at
-	outstanding   int           // bytes sent of which the peer has not told that they were read
-	queued        int           // calls of Write that wait for another
+	// What follows, but for the addresses, is guarded by sim.mu.
+	closed        bool          // here, by Close, with the host or with the simulation
+	gone          bool          // closed, and all that wait have been told
+	crashed       bool          // with the host, without a word
+	reset         bool          // by the peer
+	ended         bool          // the peer's end of stream has arrived
+	readClosed    bool          // by CloseRead
+	wanted        bool          // the peer waits to be told what was read; only the loop changes it
+	granting      bool          // it is among those that will be, when this instant ends
 	writing       bool          // there is a call of Write
 	finished      bool          // the end of stream has been sent
 	finishArrived bool          // and has arrived
-	finishKnown   time.Duration // when that is known here
+	errno         syscall.Errno // what the reset is reported as, once
+
+	// What is written.
+	writeDeadline deadline
+	outstanding   int           // bytes sent of which the peer has not told that they were read
+	fresh         int           // bytes written that the loop has not looked at
+	posted        [kinds]uint64 // counts actions
+	outlet
+
+	// What arrives.
+	unread       int    // bytes of the stream that have arrived
+	dropped      int    // bytes behind those that came to an end that was reset
+	taken        int    // bytes read since the peer was last told
+	arrived      int64  // bytes, so far
+	notify       func() // see NotifyReadable
+	readDeadline deadline
+	readers      int // that wait
+	readable     sync.Cond
+	stream       stream // the peer's
+
+	writable    sync.Cond
+	writers     int           // that wait
+	queued      int           // calls of Write that wait for another
+	finishKnown time.Duration // when it is known here that the end of stream has arrived
+
+	local, remote net.Addr
+	network       string   // that it was dialled with, or its listener has
+	ports         portPair // the dialler's, to be freed
+	linger        int      // as in SetLinger
 }
 
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
 func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
-	client := newConn(from, to, from.number, number, local, remote, dialler)
+	ends := new([2]conn) // side by side, for what the one does touches the other
+	client, server := &ends[0], &ends[1]
+	client.init(from, to, server, dialler, number, local, remote)
+	server.init(to, from, client, accepter, number, remote, local)
 	client.network = network
-	server := newConn(to, from, from.number, number, remote, local, accepter)
-	client.peer, server.peer = server, client
 	client.ports = portPair{local.Port(), remote}
 	from.ports[client.ports] = struct{}{}
 	return client
 }
 
-func newConn(host, to *Host, dialHost int, number uint64, local, remote netip.AddrPort, side side) *conn {
+func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local, remote netip.AddrPort) {
 	s := host.sim
-	c := &conn{
-		sim:      s,
-		host:     host,
-		side:     side,
-		dialHost: dialHost,
-		number:   number,
-		local:    net.TCPAddrFromAddrPort(local),
-		remote:   net.TCPAddrFromAddrPort(remote),
-		linger:   -1,
+	*c = conn{
+		sim: s, host: host, far: far, peer: peer,
+		side:   side,
+		number: number,
+		local:  net.TCPAddrFromAddrPort(local),
+		remote: net.TCPAddrFromAddrPort(remote),
+		linger: -1,
 		outlet: outlet{
-			flow:  slownet.NewFlow(slownet.Link{}, mix(mix(mix(s.seed, uint64(dialHost)), number), uint64(side))),
-			route: s.routeLocked(host.name, to.name),
-			back:  s.routeLocked(to.name, host.name),
+			route: s.routeLocked(host.name, far.name),
+			back:  s.routeLocked(far.name, host.name),
 		},
 	}
+	c.flow = *slownet.NewFlow(slownet.Link{}, mix(mix(mix(s.seed, uint64(c.dialHost().number)), number), uint64(side)))
 	c.version = -1
 	c.readable.L, c.writable.L = &s.mu, &s.mu
-	c.readDeadline.wake = c.readable.Broadcast
-	c.writeDeadline.wake = c.writable.Broadcast
-	return c
+}
+
+// dialHost returns the host that has dialled.
+func (c *conn) dialHost() *Host {
+	if c.side == dialler {
+		return c.host
+	}
+	return c.far
 }
 
 // compareConns orders connections.
@@ -120,13 +127,7 @@ func compareConns(a, b *conn) int {
 func (c *conn) port() uint16 { return uint16(c.local.(*net.TCPAddr).Port) }
 
 // id returns the name of the connection in a trace.
-func (c *conn) id() ConnID {
-	from := c
-	if c.side == accepter {
-		from = c.peer
-	}
-	return ConnID{from.host.name, "tcp", c.number}
-}
+func (c *conn) id() ConnID { return ConnID{c.dialHost().name, "tcp", c.number} }
 
 // openLocked counts the connection among its host's.
 func (c *conn) openLocked() {
@@ -212,7 +213,7 @@ func (c *conn) refuseLocked() {
 // disownLocked is the host's answer to what comes for a connection that it knows
 // nothing of any more.
 func (c *conn) disownLocked() {
-	if !c.reachesLocked(c.route, c.peer) {
+	if !c.reachesPeerLocked() {
 		c.loseResetLocked()
 		return
 	}
@@ -239,7 +240,7 @@ func (c *conn) vanishLocked() {
 		return
 	}
 	c.gone, c.closed = true, true
-	c.peer.sent.skip(c.unread+c.dropped, &c.sim.spareRings)
+	c.stream.skip(c.unread+c.dropped, &c.sim.spareRings)
 	c.unread, c.dropped = 0, 0
 	if c.crashed {
 		c.leaveWantingLocked()
@@ -260,23 +261,26 @@ func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // SetDeadline sets both deadlines.
 func (c *conn) SetDeadline(t time.Time) error {
-	return c.setDeadlines(t, &c.readDeadline, &c.writeDeadline)
+	return c.setDeadlines(t, true, true)
 }
 
 // SetReadDeadline sets when Read gives up. The zero time is never.
-func (c *conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.readDeadline) }
+func (c *conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
 
 // SetWriteDeadline sets when Write gives up. The zero time is never.
-func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.writeDeadline) }
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
-func (c *conn) setDeadlines(t time.Time, deadlines ...*deadline) error {
+func (c *conn) setDeadlines(t time.Time, read, write bool) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
 		return setError(c.network, c.local)
 	}
-	for _, d := range deadlines {
-		d.setLocked(&c.sim.mu, t)
+	if read {
+		c.readDeadline.setLocked(&c.readable, t)
+	}
+	if write {
+		c.writeDeadline.setLocked(&c.writable, t)
 	}
 	return nil
 }

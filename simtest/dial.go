@@ -92,7 +92,7 @@ func (d *dialling) post(err error) {
 	h.dials++
 	d.order = h.dials
 	h.diallings[d] = struct{}{}
-	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: d.address, sequence: h.dials}, host: h, do: start})
+	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: &d.address, sequence: h.dials}, host: h, do: start})
 }
 
 // giveUp takes the wish back. It returns what became of the first address, if
@@ -206,7 +206,7 @@ func (d *dialling) statesLocked() (lines []string) {
 // pingLocked sends a packet without bytes, and returns false if it is lost.
 func (c *conn) pingLocked(do func()) bool {
 	c.updateLocked()
-	if !c.reachesLocked(c.route, c.peer) {
+	if !c.reachesPeerLocked() {
 		c.dropLocked(0, c.barLocked())
 		return false
 	}
@@ -291,7 +291,7 @@ func (a *attempt) confirmLocked(l *listener) {
 	}
 	a.made = client
 	client.openLocked()
-	a.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.peer.host.name, Conn: client.id()})
+	a.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.far.name, Conn: client.id()})
 	a.answerLocked(nil)
 	client.sendLocked(segment{do: func() { l.confirmedLocked(client.peer) }})
 }
@@ -300,7 +300,7 @@ func (a *attempt) confirmLocked(l *listener) {
 func (a *attempt) failLocked(errno syscall.Errno) {
 	a.conn.freePortLocked()
 	if !a.isOverLocked() {
-		a.host.sim.recordLocked(Event{Kind: Reset, From: a.conn.peer.host.name, To: a.host.name, Conn: a.conn.id(), Note: errno.Error()})
+		a.host.sim.recordLocked(Event{Kind: Reset, From: a.conn.far.name, To: a.host.name, Conn: a.conn.id(), Note: errno.Error()})
 	}
 	a.failedLocked(errno)
 }

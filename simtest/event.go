@@ -158,7 +158,7 @@ func (q *queue) pop() (entry, event) {
 	}
 	q.store[first.index] = stored{next: none}
 	q.free = append(q.free, first.index)
-	if len(q.free) == len(q.store) && len(q.store) > 1<<10 {
+	if len(q.free) == len(q.store) && len(q.store) > 1<<15 {
 		*q = queue{count: q.count} // after a rush; memory is for what is in flight
 	}
 	return first, e.event
@@ -202,7 +202,7 @@ func (s *Sim) scheduleLocked(at time.Duration, e event) { s.scheduleBehindLocked
 // scheduleBehindLocked is scheduleLocked, but the event comes behind those of
 // the same time that have a lower tie. It returns the event's.
 func (s *Sim) scheduleBehindLocked(lowest uint64, at time.Duration, e event) (tie uint64) {
-	at = max(at, s.now())
+	at = max(at, s.instant)
 	if s.seed != 0 {
 		tie = max(s.ties.Uint64(), lowest)
 		if l := e.line; l != nil && l.at == at {
@@ -210,7 +210,7 @@ func (s *Sim) scheduleBehindLocked(lowest uint64, at time.Duration, e event) (ti
 		}
 	}
 	sequence := s.queue.push(at, tie, e)
-	if l := e.line; l != nil && at >= l.at {
+	if l := e.line; l != nil && s.seed != 0 && at >= l.at {
 		l.at, l.tie, l.last = at, tie, sequence
 	}
 	return tie
@@ -224,7 +224,7 @@ func (s *Sim) callAtLocked(at time.Duration, host *Host, do func()) {
 // nextLocked takes the next event out of the queue.
 func (s *Sim) nextLocked() event {
 	entry, e := s.queue.pop()
-	if l := e.line; l != nil && l.last == entry.sequence {
+	if l := e.line; l != nil && s.seed != 0 && l.last == entry.sequence {
 		l.at = -1 // nothing of it is scheduled later
 	}
 	return e

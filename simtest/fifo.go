@@ -4,7 +4,8 @@ package simtest
 // it is empty, so that what is put in and taken out one by one needs no memory.
 type fifo[T any] struct {
 	items []T
-	head  int // of items; those before it were taken
+	head  int  // of items; those before it were taken
+	one   [1]T // room for the first item
 }
 
 // fifoRoom is for how many items an empty fifo keeps room.
@@ -19,6 +20,9 @@ func (f *fifo[T]) waiting() []T { return f.items[f.head:] }
 func (f *fifo[T]) first() *T { return &f.items[f.head] }
 
 func (f *fifo[T]) push(item T) {
+	if f.items == nil {
+		f.items = f.one[:0]
+	}
 	if f.head > 0 && f.head >= len(f.items)/2 && len(f.items) == cap(f.items) {
 		left := copy(f.items, f.waiting())
 		clear(f.items[left:])

@@ -35,7 +35,6 @@ func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*li
 	l := &listener{host: h, network: network}
 	l.addr, l.dual = f.bind(local)
 	l.arrived.L = &h.sim.mu
-	l.deadline.wake = l.arrived.Broadcast
 	if local.Port() == 0 {
 		port, ok := h.listenPortLocked()
 		if !ok {
@@ -142,7 +141,7 @@ func (l *listener) confirmedLocked(c *conn) {
 		c.local, c.remote = mappedTCP(c.local), mappedTCP(c.remote)
 	}
 	c.openLocked()
-	l.host.sim.recordLocked(Event{Kind: Accept, From: c.peer.host.name, To: c.host.name, Conn: c.id()})
+	l.host.sim.recordLocked(Event{Kind: Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
 	l.ready = append(l.ready, c)
 	l.arrived.Signal()
 }
@@ -179,7 +178,7 @@ func (l *listener) SetDeadline(t time.Time) error {
 	if l.closed {
 		return net.ErrClosed // as *net.TCPListener's
 	}
-	l.deadline.setLocked(&l.host.sim.mu, t)
+	l.deadline.setLocked(&l.arrived, t)
 	return nil
 }
 

@@ -20,6 +20,7 @@ func (s *Sim) loop() {
 		s.turns.Add(1)
 		s.settle()
 		s.mu.Lock()
+		s.instant = s.now()
 		if byTimer && !s.asleep {
 			<-s.wake // ringLocked was called nevertheless
 		}
@@ -31,7 +32,7 @@ func (s *Sim) loop() {
 			s.closeAll()
 			return
 		}
-		now := s.now()
+		now := s.instant
 		at, ok := s.queue.next()
 		switch {
 		case ok && at <= now:

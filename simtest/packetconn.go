@@ -80,9 +80,10 @@ func (h *Host) dialPackets(network, address string, f family, remote netip.AddrP
 		return nil, net.ErrClosed
 	}
 	done := make(chan struct{})
+	what := network + " " + address
 	h.dials++
 	h.sim.postLocked(action{
-		key: key{host: h.number, conn: dials, address: network + " " + address, sequence: h.dials},
+		key: key{host: h.number, conn: dials, address: &what, sequence: h.dials},
 		do: func() {
 			c, err = h.openPacketsLocked(network, f, netip.AddrPortFrom(h.sourceLocked(remote.Addr()), 0))
 			if err == nil {
@@ -107,8 +108,6 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 	}
 	c.local, c.dual = f.bind(local)
 	c.readable.L = &h.sim.mu
-	c.readDeadline.wake = c.readable.Broadcast
-	c.writeDeadline.wake = func() {}
 	if local.Port() == 0 {
 		port, ok := h.packetPortLocked()
 		if !ok {
@@ -291,7 +290,7 @@ func (c *packetConn) setDeadlines(t time.Time, deadlines ...*deadline) error {
 		return setError(c.network, c.LocalAddr())
 	}
 	for _, d := range deadlines {
-		d.setLocked(&c.sim.mu, t)
+		d.setLocked(&c.readable, t) // writers never wait
 	}
 	return nil
 }

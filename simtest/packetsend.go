@@ -33,7 +33,7 @@ func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error)
 	data := append([]byte(nil), p...)
 	c.posted++
 	c.sim.postLocked(action{
-		key:  key{host: c.host.number, conn: firstSocket + c.number, kind: sending, sequence: c.posted},
+		key:  key{host: c.host.number, conn: firstSocket + c.number, sequence: c.posted},
 		host: c.host,
 		do:   func() { c.sendLocked(data, to) },
 	})

@@ -48,19 +48,20 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 	switch {
 	case c.unread > 0:
 		n = min(len(p), c.unread)
-		c.peer.sent.read(p[:n], &c.sim.spareRings)
+		c.stream.read(p[:n], &c.sim.spareRings)
 		c.unread -= n
 		if c.unread == 0 && c.dropped > 0 {
-			c.peer.sent.skip(c.dropped, &c.sim.spareRings)
+			c.stream.skip(c.dropped, &c.sim.spareRings)
 			c.dropped = 0
 		}
 		c.tookLocked(n)
 		return n, nil
 	case c.ended:
 		return 0, io.EOF
-	case c.err != nil:
-		err, c.err = c.err, nil
-		return 0, syscallError("read", err.(syscall.Errno))
+	case c.errno != 0:
+		errno := c.errno
+		c.errno = 0
+		return 0, syscallError("read", errno)
 	case c.reset || c.readClosed:
 		return 0, io.EOF
 	}
@@ -123,7 +124,7 @@ func (c *conn) leaveGrantLocked() {
 	if c.crashed {
 		return
 	}
-	if !c.reachesLocked(c.route, c.peer) {
+	if !c.reachesPeerLocked() {
 		c.wanted = true
 		if c.closed {
 			c.leaveWantingLocked()
@@ -131,13 +132,13 @@ func (c *conn) leaveGrantLocked() {
 		return
 	}
 	c.taken, c.wanted = 0, false
-	c.sim.travelLocked(c.route, c.sim.now()+c.route.link.Latency, event{what: granted, conn: c.peer, host: c.peer.host, n: taken})
+	c.sim.travelLocked(c.route, c.sim.now()+c.route.link.Latency, event{what: granted, conn: c.peer, host: c.far, n: taken})
 }
 
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
 // any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(n int) {
-	e := Event{Kind: Data, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.peer.sent.hash(c.unread+c.dropped, n)}
+	e := Event{Kind: Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
 	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():
@@ -162,7 +163,7 @@ func (c *conn) arriveLocked(n int) {
 	case c.unread > 0: // which can still be read, and comes first in the stream
 		c.dropped += n
 	default:
-		c.peer.sent.skip(n, &c.sim.spareRings)
+		c.stream.skip(n, &c.sim.spareRings)
 	}
 	c.sim.recordLocked(e)
 }
@@ -179,7 +180,7 @@ func (c *conn) endLocked() {
 		c.refuseLocked()
 	case c.closed:
 	default:
-		c.sim.recordLocked(Event{Kind: Close, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.ended = true
 		c.tellLocked()
 	}

@@ -105,7 +105,7 @@ func (c *conn) stateLocked() string {
 	if c.retrying {
 		words = append(words, "sends in vain")
 	}
-	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local, c.remote, c.peer.host.name, strings.Join(words, ", "))
+	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local, c.remote, c.far.name, strings.Join(words, ", "))
 }
 
 // flightLocked describes what is in flight, and what keeps it from arriving.

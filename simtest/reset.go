@@ -19,7 +19,7 @@ func (s *Sim) Reset(a, b string) {
 				continue
 			}
 			for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-				if other := c.peer.host.name; other == a && h.name == b || other == b && h.name == a {
+				if other := c.far.name; other == a && h.name == b || other == b && h.name == a {
 					c.breakLocked()
 					c.peer.breakUnopenedLocked()
 				}
@@ -36,7 +36,7 @@ func (s *Sim) ResetConn(c net.Conn) {
 	for {
 		if simulated, ok := inner.(*conn); ok && simulated.sim == s {
 			s.control(fmt.Sprintf("reset connection %v", simulated.id()), func() {
-				s.faultLocked("reset", simulated.host.name, simulated.peer.host.name)
+				s.faultLocked("reset", simulated.host.name, simulated.far.name)
 				simulated.breakLocked()
 				simulated.peer.breakLocked()
 			})

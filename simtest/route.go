@@ -12,10 +12,11 @@ import (
 // A route is one direction of the path between two hosts.
 type route struct {
 	link    slownet.Link
-	own     bool // the link was set, and is not the default
-	version int  // counts changes of link
-	blocked bool // by a partition
-	held    bool // what is sent waits
+	flow    *slownet.Flow // whose link that is, too; others share it
+	own     bool          // the link was set, and is not the default
+	version int           // counts changes of link
+	blocked bool          // by a partition
+	held    bool          // what is sent waits
 	waiting []waiting
 }
 
@@ -72,6 +73,7 @@ func (s *Sim) setLinkLocked(from, to string, link slownet.Link) {
 
 func (r *route) setLinkLocked(link slownet.Link) {
 	r.link = link
+	r.flow = slownet.NewFlow(link, 0)
 	r.version++
 }
 
@@ -120,8 +122,10 @@ func (s *Sim) routeLocked(from, to string) *route {
 	r := s.routes[key]
 	if r == nil {
 		r = &route{}
-		if from != to {
-			r.link = s.link
+		if from == to {
+			r.setLinkLocked(slownet.Link{})
+		} else {
+			r.setLinkLocked(s.link)
 		}
 		s.routes[key] = r
 	}

@@ -14,22 +14,21 @@ import (
 // take from it. Each piece leaves when the link is free for it, so that what
 // happens to the network meanwhile happens to what has not left yet.
 type outlet struct {
-	line
-	sent      stream
-	abandoned bool // nothing is sent any more
-	flow      *slownet.Flow
+	waiting   int    // bytes in out
 	route     *route // to the peer
 	back      *route // and from it
 	version   int    // of the route's link that the flow has
+	left      int64  // bytes that have left
+	abandoned bool   // nothing is sent any more
+	retrying  bool   // the way does not work, and it is scheduled to be tried again
+	stuck     bool   // until then nothing leaves
+	probing   bool   // what was sent was not answered, and it is tried to get an answer
+	resetting bool   // the last of out is a reset
+	awaited   bool   // which the peer goes on asking for
 	out       fifo[segment]
-	left      int64         // bytes that have left
-	waiting   int           // bytes in out
+	flow      slownet.Flow
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
-	retrying  bool          // the way does not work, and it is scheduled to be tried again
-	stuck     bool          // until then nothing leaves
-	probing   bool          // what was sent was not answered, and it is tried to get an answer
-	resetting bool          // the last of out is a reset
-	awaited   bool          // which the peer goes on asking for
+	line
 }
 
 // A segment is what a connection sends at a time: bytes, or what comes behind
@@ -58,7 +57,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 			c.outstanding += room
 			c.waiting += room
 			c.fresh += room
-			c.sent.write(p[n:n+room], &c.sim.spareRings)
+			c.peer.stream.write(p[n:n+room], &c.sim.spareRings)
 			c.posted[sending]++
 			c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, n: room})
 			n += room
@@ -101,10 +100,10 @@ func (c *conn) writeErrorLocked() error {
 		return net.ErrClosed
 	case c.writeDeadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded
-	case c.err != nil:
-		err := c.err
-		c.err = nil
-		return syscallError("write", err.(syscall.Errno))
+	case c.errno != 0:
+		errno := c.errno
+		c.errno = 0
+		return syscallError("write", errno)
 	case c.reset || c.finished:
 		return syscallError("write", syscall.EPIPE)
 	}
@@ -149,7 +148,7 @@ func (c *conn) postLocked(kind kind, do func()) {
 
 // key returns where what the connection posts comes in the order of all.
 func (c *conn) key(kind kind) key {
-	return key{host: c.dialHost, conn: c.number, side: c.side, kind: kind, sequence: c.posted[kind]}
+	return key{host: c.dialHost().number, conn: c.number, sequence: newSequence(c.side, kind, c.posted[kind])}
 }
 
 // sentLocked sends bytes that were written. A writer who waits for that goes on
@@ -176,7 +175,7 @@ func (c *conn) sendLocked(s segment) {
 // pumpLocked sends what can leave by now.
 func (c *conn) pumpLocked() {
 	for c.out.len() > 0 && !c.stuck {
-		now := c.sim.now()
+		now := c.sim.instant
 		c.updateLocked()
 		if free := c.flow.Free(); free > now {
 			if c.leavingAt != free {
@@ -185,7 +184,7 @@ func (c *conn) pumpLocked() {
 			}
 			return
 		}
-		if !c.reachesLocked(c.route, c.peer) {
+		if !c.reachesPeerLocked() {
 			c.dropLocked(c.out.first().n, c.barLocked())
 			if c.resetting {
 				c.loseResetLocked()
@@ -198,7 +197,7 @@ func (c *conn) pumpLocked() {
 		if !c.leaveLocked(now) {
 			return
 		}
-		if !c.peer.reachesLocked(c.back, c) {
+		if !c.isReachedLocked() {
 			c.retryLocked() // it hears no acknowledgement
 		}
 	}
@@ -247,7 +246,7 @@ func (c *conn) leftLocked(n int) {
 
 // arriveAtLocked has something happen to the peer.
 func (c *conn) arriveAtLocked(at time.Duration, e event) {
-	e.conn, e.host, e.line = c.peer, c.peer.host, &c.line
+	e.conn, e.host, e.line = c.peer, c.far, &c.line
 	c.sim.travelLocked(c.route, at, e)
 }
 
@@ -255,15 +254,21 @@ func (c *conn) arriveAtLocked(at time.Duration, e event) {
 func (c *conn) updateLocked() {
 	if c.version != c.route.version {
 		c.version = c.route.version
-		c.flow.SetLink(c.route.link)
+		c.flow.SetLinkOf(c.route.flow)
 	}
 	c.flow.SetReturn(c.back.link.Latency)
 }
 
-// reachesLocked reports whether what is sent on a route now reaches the host
-// of one end of a connection.
-func (c *conn) reachesLocked(r *route, end *conn) bool {
-	return !r.blocked && !end.host.down && c.sim.verdictLocked(end.host, end.port()) != blackhole
+// reachesPeerLocked reports whether what is sent now reaches the peer's host.
+func (c *conn) reachesPeerLocked() bool { return !c.route.blocked && c.peer.isOpenLocked(c.far) }
+
+// isReachedLocked reports whether what the peer sends now reaches this one.
+func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked(c.host) }
+
+// isOpenLocked reports whether a host, on which the end is, takes what comes for
+// the end.
+func (c *conn) isOpenLocked(h *Host) bool {
+	return !h.down && (len(h.sim.refused) == 0 || h.sim.verdictLocked(h, c.port()) != blackhole)
 }
 
 // barLocked says why what is sent does not reach the peer.
@@ -271,7 +276,7 @@ func (c *conn) barLocked() string {
 	switch {
 	case c.route.blocked:
 		return "partition"
-	case c.peer.host.down:
+	case c.far.down:
 		return "host is down"
 	}
 	return "black hole"
@@ -288,7 +293,7 @@ func (c *conn) unsentLocked() int {
 // dropLocked records that the next n bytes that leave, or something without
 // bytes, do not get to the peer. They are sent again.
 func (c *conn) dropLocked(n int, why string) {
-	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.peer.host.name, Conn: c.id(), Offset: c.left, Length: n, Note: why})
+	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: c.left, Length: n, Note: why})
 }
 
 func times(what string, n int) string {
@@ -313,11 +318,11 @@ func (c *conn) retryLocked() {
 		case !goesOn:
 			c.giveUpLocked(syscall.ETIMEDOUT)
 			return
-		case !c.reachesLocked(c.route, c.peer):
+		case !c.reachesPeerLocked():
 			c.dropLocked(c.unsentLocked(), c.barLocked())
 			c.stuck = true
 			c.retryLocked()
-		case !c.peer.reachesLocked(c.back, c):
+		case !c.isReachedLocked():
 			c.retryLocked()
 		default:
 			c.flow.Recover()
@@ -334,11 +339,11 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 		c.reset = true // nothing is known of it any more
 		return
 	}
-	c.reset, c.err = true, errno
+	c.reset, c.errno = true, errno
 	if c.ended && errno == syscall.ECONNRESET {
-		c.err = syscall.EPIPE
+		c.errno = syscall.EPIPE
 	}
-	c.sim.recordLocked(Event{Kind: Reset, From: c.peer.host.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
+	c.sim.recordLocked(Event{Kind: Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
 	c.tellLocked()
 	c.writable.Broadcast()
 	if errno == syscall.ETIMEDOUT {

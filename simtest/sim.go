@@ -43,13 +43,14 @@ type Sim struct {
 	names       map[string]Name
 	posted      []action        // since the loop looked last, in the order of the scheduler
 	spare       []action        // room for posted
-	order       []*action       // of posted, while they are sorted
+	order       []ranked        // of posted, while they are sorted
 	controls    []control       // what is to be done to the network itself
 	released    []chan struct{} // calls of control that return when this instant's events have happened
 	settling    []chan struct{} // calls of Settle
 	granting    []*conn         // that tell their peers of room
 	queue       queue           // what is under way
 	ties        *rand.PCG       // draws what decides between ties
+	instant     time.Duration   // the simulated time, for the loop
 	lastAt      time.Duration   // when something happened last
 	atOnce      int             // how much has happened at that instant
 	notices     []func()        // to be called when mu is free again

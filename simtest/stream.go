@@ -9,13 +9,13 @@ type stream struct {
 	ring  []byte // its length is a power of two
 	start int    // where the first byte is
 	size  int
+	small [64]byte // the ring while that is enough: at hand, and with the processor's cache
 }
 
-// smallRing is how long a ring is at first, and the longest that an empty stream
-// keeps.
-const smallRing = 64
-
 func (s *stream) write(p []byte, spare *spareRings) {
+	if s.size == 0 {
+		s.ring = s.small[:]
+	}
 	if s.size+len(p) > len(s.ring) {
 		s.grow(s.size+len(p), spare)
 	}
@@ -28,7 +28,7 @@ func (s *stream) grow(size int, spare *spareRings) {
 	longer := spare.take(size)
 	first, second := s.span(0, s.size)
 	copy(longer[copy(longer, first):], second)
-	spare.put(s.ring)
+	s.giveBack(spare)
 	s.ring, s.start = longer, 0
 }
 
@@ -71,9 +71,14 @@ func (s *stream) skip(n int, spare *spareRings) {
 		return
 	}
 	s.start = 0
-	if len(s.ring) > smallRing {
+	s.giveBack(spare)
+	s.ring = nil
+}
+
+// giveBack has the ring used again, if it is not the stream's own.
+func (s *stream) giveBack(spare *spareRings) {
+	if len(s.ring) > len(s.small) {
 		spare.put(s.ring)
-		s.ring = nil
 	}
 }
 
@@ -89,7 +94,7 @@ const maxSpare = 4 << 20
 
 // take returns a ring for at least so many bytes.
 func (r *spareRings) take(size int) []byte {
-	length := smallRing
+	length := 1
 	for length < size {
 		length *= 2
 	}
@@ -106,7 +111,7 @@ func (r *spareRings) take(size int) []byte {
 }
 
 func (r *spareRings) put(ring []byte) {
-	if len(ring) == 0 || r.size+len(ring) > maxSpare {
+	if r.size+len(ring) > maxSpare {
 		return
 	}
 	if r.rings == nil {

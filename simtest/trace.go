@@ -137,7 +137,7 @@ func (t *Trace) Events() []Event {
 // recordLocked adds an event that happens now. Only the loop calls it.
 func (s *Sim) recordLocked(e Event) {
 	t := &s.trace
-	e.At = s.now()
+	e.At = s.instant
 	t.digest = e.mixInto(t.digest)
 	t.count++
 	t.last = e.At

@@ -60,6 +60,10 @@ func (f *Flow) setLink(link *Link) {
 	f.burst = 0
 }
 
+// SetLinkOf is SetLink with the link that another flow has. The two share it, so
+// many flows over one link need the memory for one.
+func (f *Flow) SetLinkOf(other *Flow) { f.setLink(other.link) }
+
 // SetReturn says how long an acknowledgement takes on its way back: the latency
 // of the other direction. It counts for the round trips by which
 // retransmissions are timed. Zero is no time.
