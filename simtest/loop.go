@@ -10,21 +10,16 @@ import (
 // way, in order, has the one thing happen that is due next, and starts again.
 func (s *Sim) loop() {
 	defer close(s.stopped)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	defer s.alarm.Stop()
 	if s.limit > 0 {
 		defer time.AfterFunc(s.limit-s.now(), s.look).Stop()
 	}
-	byTimer := false // it was woken, and not by ringLocked
 	for {
 		s.turns.Add(1)
 		s.settle()
 		s.mu.Lock()
 		s.instant = s.now()
-		if byTimer && !s.asleep {
-			<-s.wake // ringLocked was called nevertheless
-		}
-		byTimer, s.asleep = false, false
+		s.asleep = false
 		s.collectLocked()
 		if s.closing || s.closed {
 			s.closed = true
@@ -67,17 +62,13 @@ func (s *Sim) loop() {
 			continue
 		}
 		s.asleep = true
+		if ok {
+			s.alarm.Reset(at - now)
+		} else {
+			s.alarm.Stop()
+		}
 		s.unlock()
-		if !ok {
-			<-s.wake
-			continue
-		}
-		timer.Reset(at - now)
-		select {
-		case <-timer.C:
-			byTimer = true
-		case <-s.wake:
-		}
+		<-s.alarm.C
 	}
 }
 
@@ -85,7 +76,7 @@ func (s *Sim) loop() {
 func (s *Sim) ringLocked() {
 	if s.asleep {
 		s.asleep = false
-		s.wake <- struct{}{}
+		s.alarm.Reset(0)
 	}
 }
 
