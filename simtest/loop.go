@@ -10,16 +10,21 @@ import (
 // way, in order, has the one thing happen that is due next, and starts again.
 func (s *Sim) loop() {
 	defer close(s.stopped)
-	defer s.alarm.Stop()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	if s.limit > 0 {
 		defer time.AfterFunc(s.limit-s.now(), s.look).Stop()
 	}
+	byTimer := false // it was woken, and not by ringLocked
 	for {
 		s.turns.Add(1)
 		s.settle()
 		s.mu.Lock()
 		s.instant = s.now()
-		s.asleep = false
+		if byTimer && !s.asleep {
+			<-s.wake // ringLocked was called nevertheless
+		}
+		byTimer, s.asleep = false, false
 		s.collectLocked()
 		if s.closing || s.closed {
 			s.closed = true
@@ -62,13 +67,17 @@ func (s *Sim) loop() {
 			continue
 		}
 		s.asleep = true
-		if ok {
-			s.alarm.Reset(at - now)
-		} else {
-			s.alarm.Stop()
-		}
 		s.unlock()
-		<-s.alarm.C
+		if !ok {
+			<-s.wake
+			continue
+		}
+		timer.Reset(at - now)
+		select {
+		case <-timer.C:
+			byTimer = true
+		case <-s.wake:
+		}
 	}
 }
 
@@ -76,7 +85,7 @@ func (s *Sim) loop() {
 func (s *Sim) ringLocked() {
 	if s.asleep {
 		s.asleep = false
-		s.alarm.Reset(0)
+		s.wake <- struct{}{}
 	}
 }
 

@@ -24,7 +24,7 @@ type Sim struct {
 	running func() string               // describes the goroutines that there are
 	settle  func()                      // returns when every goroutine of the simulation is blocked
 	origin  time.Time                   // simulated time 0
-	alarm   *time.Timer                 // wakes the loop; guarded by mu
+	wake    chan struct{}               // gets a token when there is something to look at for the sleeping loop
 	stopped chan struct{}               // closed when the loop has ended
 	expired chan struct{}               // closed when the simulation was stopped before its end
 	random  *rand.Rand
@@ -57,7 +57,7 @@ type Sim struct {
 	trace       Trace
 	spareRings
 	report  string // why the simulation was stopped before its end
-	asleep  bool   // the loop is, until the alarm
+	asleep  bool   // the loop is, until wake gets a token or something is due
 	closing bool   // the loop is to end the simulation
 	closed  bool
 }
@@ -75,7 +75,7 @@ func newSim(config Config, settle func()) *Sim {
 		fail:        func(report string) { panic(report) },
 		settle:      settle,
 		origin:      time.Now(),
-		alarm:       time.NewTimer(time.Hour),
+		wake:        make(chan struct{}, 1),
 		stopped:     make(chan struct{}),
 		expired:     make(chan struct{}),
 		random:      rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix(config.Seed, 1))}),
