@@ -16,6 +16,10 @@ import (
 // so that whoever comes first is not always the same.
 var round = flag.Int("round", 0, "which of several `rounds` this is")
 
+// pieces is how many pieces question 1 moves. A profile wants more, or it is
+// mostly of connecting.
+var pieces = flag.Int("pieces", 300_000, "move so `many` pieces")
+
 func TestMain(m *testing.M) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

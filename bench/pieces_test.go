@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,11 +33,11 @@ var tenBytes = []byte("ten bytes.")
 func BenchmarkPieces(b *testing.B) {
 	for _, conns := range []int{3, 100, 1000, 10000} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
-			all := max(conns, quickOr(3000, 300_000))
+			all := max(conns, quickOr(3000, *pieces))
 			few := max(conns, all/10)
 			sideBySide(b,
-				contender{"ours", func(b *testing.B) { piecesOurs(b, conns, all) }},
-				contender{"floor", func(b *testing.B) { piecesFloor(b, conns, all) }},
+				contender{"ours", func(b *testing.B) { inTest(b, piecesOurs(b, conns, all)) }},
+				contender{"floor", func(b *testing.B) { inTest(b, piecesFloor(b, conns, all)) }},
 				contender{"simnet", func(b *testing.B) { piecesSimnet(b, conns, few) }},
 				contender{"mock", func(b *testing.B) { piecesMock(b, conns, quickOr(50, 1000)) }},
 			)
@@ -44,15 +45,36 @@ func BenchmarkPieces(b *testing.B) {
 	}
 }
 
-func piecesOurs(b *testing.B, conns, pieces int) {
-	inTest(b, func(t *testing.T) {
+// BenchmarkPiecesOnOneProcessor shows how much of the floor's lead with many
+// connections is that it uses several processors.
+func BenchmarkPiecesOnOneProcessor(b *testing.B) {
+	for _, conns := range []int{3, 10000} {
+		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
+			all := max(conns, quickOr(3000, *pieces))
+			sideBySide(b,
+				contender{"ours", func(b *testing.B) { inTest(b, onOneProcessor(piecesOurs(b, conns, all))) }},
+				contender{"floor", func(b *testing.B) { inTest(b, onOneProcessor(piecesFloor(b, conns, all))) }},
+			)
+		})
+	}
+}
+
+func onOneProcessor(f func(t *testing.T)) func(t *testing.T) {
+	return func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		f(t)
+	}
+}
+
+func piecesOurs(b *testing.B, conns, all int) func(t *testing.T) {
+	return func(t *testing.T) {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
 			sim.SetLink("client", "server", slownet.Link{Latency: 5 * ms})
 			listener, err := sim.Host("server").Listen("tcp", ":1")
 			require.NoError(t, err)
 			client := sim.Host("client")
-			move(b, conns, pieces, func() (from, to net.Conn) {
+			move(b, conns, all, func() (from, to net.Conn) {
 				to, err := client.DialContext(t.Context(), "tcp", "server:1")
 				require.NoError(t, err)
 				from, err = listener.Accept()
@@ -60,19 +82,19 @@ func piecesOurs(b *testing.B, conns, pieces int) {
 				return from, to
 			})
 		})
-	})
+	}
 }
 
 // piecesFloor has no network at all.
-func piecesFloor(b *testing.B, conns, pieces int) {
-	inTest(b, func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { move(b, conns, pieces, net.Pipe) })
-	})
+func piecesFloor(b *testing.B, conns, all int) func(t *testing.T) {
+	return func(t *testing.T) {
+		synctest.Test(t, func(*testing.T) { move(b, conns, all, net.Pipe) })
+	}
 }
 
 // move moves so many pieces in all.
-func move(b *testing.B, conns, pieces int, pair func() (from, to net.Conn)) {
-	each := (pieces + conns - 1) / conns
+func move(b *testing.B, conns, all int, pair func() (from, to net.Conn)) {
+	each := (all + conns - 1) / conns
 	var readers sync.WaitGroup
 	start := make(chan struct{})
 	connecting := startWatch()
@@ -102,14 +124,14 @@ func move(b *testing.B, conns, pieces int, pair func() (from, to net.Conn)) {
 	b.ReportMetric(float64(connected)/1e3/float64(conns), "us/connect")
 }
 
-func reportPieces(b *testing.B, elapsed time.Duration, pieces int) {
-	b.ReportMetric(float64(elapsed)/float64(pieces), "ns/piece")
+func reportPieces(b *testing.B, elapsed time.Duration, moved int) {
+	b.ReportMetric(float64(elapsed)/float64(moved), "ns/piece")
 	b.ReportMetric(0, "ns/op") // it says nothing
 }
 
 // piecesSimnet sends datagrams, for simnet has no streams.
-func piecesSimnet(b *testing.B, conns, pieces int) {
-	each := (pieces + conns - 1) / conns
+func piecesSimnet(b *testing.B, conns, all int) {
+	each := (all + conns - 1) / conns
 	link := simnet.LinkSettings{BitsPerSecond: 100e9, FlowBucketCount: 1}
 	both := simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}
 	inTest(b, func(t *testing.T) {
@@ -158,10 +180,10 @@ func piecesSimnet(b *testing.B, conns, pieces int) {
 // driver moves. A Mock takes a millisecond of real time for every timer, so
 // this moves few pieces; the connections take turns, or not all of many would
 // have one.
-func piecesMock(b *testing.B, conns, pieces int) {
+func piecesMock(b *testing.B, conns, all int) {
 	mock := clock.NewMock()
 	stop := make(chan struct{})
-	received := make(chan struct{}, pieces)
+	received := make(chan struct{}, all)
 	var goroutines sync.WaitGroup
 	for i := range conns {
 		from, to := net.Pipe()
@@ -195,10 +217,10 @@ func piecesMock(b *testing.B, conns, pieces int) {
 		})
 	}
 	moving := startWatch()
-	for len(received) < pieces {
-		mock.Add(interval / time.Duration(max(1, conns/pieces)))
+	for len(received) < all {
+		mock.Add(interval / time.Duration(max(1, conns/all)))
 	}
-	reportPieces(b, moving.elapsed(), pieces)
+	reportPieces(b, moving.elapsed(), all)
 	close(stop)
 	goroutines.Wait()
 }

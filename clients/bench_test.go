@@ -3,12 +3,12 @@ package clients_test
 import (
 	"fmt"
 	"net"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
 // BenchmarkWaiting tells what it costs to wait for many poems at once over
@@ -46,14 +46,14 @@ func waiting(b *testing.B, conns int) {
 	for i := range addresses {
 		addresses[i] = listener.Addr().String()
 	}
-	memory, goroutines := inUse()
+	memory, goroutines := testnet.InUse()
 	lines := 0
 	client := clients.Client{Observer: func(e clients.Event) {
 		if e.Kind != clients.Piece {
 			return
 		}
 		if lines++; lines == conns {
-			moreMemory, moreGoroutines := inUse()
+			moreMemory, moreGoroutines := testnet.InUse()
 			b.ReportMetric(float64(moreMemory-memory)/float64(conns), "B/conn")
 			b.ReportMetric(float64(moreGoroutines-goroutines)/float64(conns), "goroutines/conn")
 			go func() {
@@ -67,13 +67,4 @@ func waiting(b *testing.B, conns int) {
 		require.NoError(b, result.Err)
 	}
 	require.NoError(b, listener.Close())
-}
-
-// inUse returns the bytes on the heap and the number of goroutines.
-func inUse() (memory int64, goroutines int) {
-	runtime.GC()
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc + stats.StackInuse), runtime.NumGoroutine()
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"runtime"
 	"sync"
 	"testing"
@@ -101,6 +102,50 @@ func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
 	}
 	close(start)
 	readers.Wait()
+}
+
+// BenchmarkHTTP tells what a request of net/http costs over 3G, and how much
+// faster than real time that is.
+func BenchmarkHTTP(b *testing.B) {
+	const clients = 10
+	profile, err := slownet.ProfileByName("webpagetest/3g")
+	require.NoError(b, err)
+	page := make([]byte, 1000)
+	var simulated time.Duration
+	inTest(b, func(t *testing.T) {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listener, err := sim.Host("server").Listen("tcp", ":80")
+			require.NoError(t, err)
+			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write(page)
+			})}
+			go func() { _ = server.Serve(listener) }()
+			var browsing sync.WaitGroup
+			for i := range clients {
+				name := fmt.Sprint("client", i)
+				sim.SetProfile(name, "server", profile)
+				transport := &http.Transport{DialContext: sim.Host(name).DialContext}
+				browsing.Go(func() {
+					defer transport.CloseIdleConnections()
+					for range (b.N + clients - 1) / clients {
+						response, err := (&http.Client{Transport: transport}).Get("http://server/")
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						n, err := io.Copy(io.Discard, response.Body)
+						assert.NoError(t, err)
+						assert.EqualValues(t, len(page), n)
+						_ = response.Body.Close()
+					}
+				})
+			}
+			browsing.Wait()
+			simulated = sim.Elapsed()
+			assert.NoError(t, server.Close())
+		})
+	})
+	b.ReportMetric(simulated.Seconds()/b.Elapsed().Seconds(), "simulated-s/s")
 }
 
 // BenchmarkBulk tells how fast much data goes from one host to another, by

@@ -142,6 +142,28 @@ func measureLatency(b *testing.B, direction slownet.Direction, link slownet.Link
 	return all
 }
 
+// What a write past a link without limits costs.
+func BenchmarkWrite(b *testing.B) {
+	for _, size := range []int{64, 64 << 10} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			near, far := loopback(b, &slownet.Config{})
+			var reading sync.WaitGroup
+			reading.Go(func() { _, _ = io.Copy(io.Discard, struct{ io.Reader }{far}) })
+			buffer := make([]byte, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := near.Write(buffer); err != nil {
+					b.Fatal(err)
+				}
+			}
+			require.NoError(b, near.Close())
+			reading.Wait()
+			require.NoError(b, far.Close())
+		})
+	}
+}
+
 // What share of the raw connection's throughput a link without limits keeps.
 // The same connection is written to by way of the wrapper and past it, in
 // turns, so that both meet the same reader.

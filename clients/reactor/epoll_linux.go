@@ -19,6 +19,12 @@ type epoll struct {
 	raw     syscall.RawConn
 	events  [256]unix.EpollEvent
 	sockets []*socket // by descriptor
+
+	// The arguments and results of wait, which is made once.
+	wait   func(epfd uintptr) bool
+	block  bool
+	n      int
+	failed error
 }
 
 // newSocket returns the source for a socket, or nil if the connection is none
@@ -71,6 +77,14 @@ func (r *Reactor) epoll() (*epoll, error) {
 		_ = e.file.Close()
 		return nil, err
 	}
+	e.wait = func(epfd uintptr) bool {
+		for {
+			e.n, e.failed = unix.EpollWait(int(epfd), e.events[:], 0)
+			if e.failed != unix.EINTR {
+				return e.n != 0 || e.failed != nil || !e.block
+			}
+		}
+	}
 	r.setPoller(e)
 	return e, nil
 }
@@ -100,25 +114,17 @@ func (e *epoll) control(op, fd int, event *unix.EpollEvent) error {
 
 // poll marks the sockets that are ready.
 func (e *epoll) poll(block bool) error {
-	var n int
-	var failed error
-	err := e.raw.Read(func(epfd uintptr) bool {
-		for {
-			n, failed = unix.EpollWait(int(epfd), e.events[:], 0)
-			if failed != unix.EINTR {
-				return n != 0 || failed != nil || !block
-			}
-		}
-	})
+	e.block, e.n, e.failed = block, 0, nil
+	err := e.raw.Read(e.wait)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil // woken
 	case err != nil:
 		return err
-	case failed != nil:
-		return os.NewSyscallError("epoll_wait", failed)
+	case e.failed != nil:
+		return os.NewSyscallError("epoll_wait", e.failed)
 	}
-	for _, event := range e.events[:n] {
+	for _, event := range e.events[:e.n] {
 		if s := e.sockets[event.Fd]; s != nil {
 			e.reactor.markReady(s.conn)
 		}

@@ -25,6 +25,7 @@ type Reactor struct {
 	conns    int     // open connections
 	jobs     int     // of Go, that have not come back
 	ready    []*Conn // that may be readable, in order
+	spare    []*Conn // room for ready
 	timers   timers
 	dials    map[any]*dialQueue // by key
 	contexts []*contextWatch    // in order
@@ -130,7 +131,7 @@ func (r *Reactor) take() (calls []func(), signals []*Conn) {
 // has not read all there is gets its next turn after the others had theirs.
 func (r *Reactor) tellHandlers() {
 	ready := r.ready
-	r.ready = nil
+	r.ready, r.spare = r.spare[:0], nil
 	for _, c := range ready {
 		c.queued = false
 		if c.closed {
@@ -142,6 +143,8 @@ func (r *Reactor) tellHandlers() {
 			r.markReady(c)
 		}
 	}
+	clear(ready)
+	r.spare = ready
 }
 
 // markReady queues a connection for its handler to be told. Only the loop
@@ -166,7 +169,7 @@ func (r *Reactor) signal(c *Conn) {
 
 // sleep polls, and waits if there is nothing else to do.
 func (r *Reactor) sleep() error {
-	r.timers.setAlarm(r.clock(), r.wake)
+	r.timers.setAlarm(r.clock(), r)
 	r.mu.Lock()
 	if r.poller == nil {
 		r.poller = make(chanPoller, 1)

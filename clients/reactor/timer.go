@@ -60,14 +60,14 @@ func (t *timers) fire(now time.Time) {
 	}
 }
 
-// setAlarm makes sure that wake is called when the next timer is due.
-func (t *timers) setAlarm(c clock.Clock, wake func()) {
+// setAlarm makes sure that the loop is woken when the next timer is due.
+func (t *timers) setAlarm(c clock.Clock, r *Reactor) {
 	if len(t.heap) == 0 || t.alarm != nil && !t.alarmAt.After(t.heap[0].at) && t.alarmAt.After(c.Now()) {
 		return // at worst the alarm rings for a timer that was stopped, and is then set anew
 	}
 	t.silence()
 	t.alarmAt = t.heap[0].at
-	t.alarm = c.AfterFunc(c.Until(t.alarmAt), wake)
+	t.alarm = c.AfterFunc(c.Until(t.alarmAt), r.wake)
 }
 
 func (t *timers) silence() {
