@@ -11,10 +11,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-rounds=10 readers=3 out='' page=../docs/performance.md flags=() many=()
+rounds=10 readers=3 out='' page=../docs/performance.md flags=() many=() pieces=3000000
 while [ $# -gt 0 ]; do
   case $1 in
-    --quick) rounds=1 readers=1 page='' flags=(-test.short) many=(--clients 100 --delay 10ms) ;;
+    --quick) rounds=1 readers=1 page='' flags=(-test.short) many=(--clients 100 --delay 10ms) pieces=100000 ;;
     --rounds) rounds=$2; shift ;;
     --readers) readers=$2; shift ;;
     --out) out=$2 page=''; shift ;;
@@ -54,6 +54,19 @@ for ((round = 0; round < readers; round++)); do
   printf 'readers, round %d of %d (%ss)\n' $((round + 1)) "$readers" "$SECONDS" >&2
   run "$built/readers" "${many[@]}"
 done
+
+# profile NAME BENCHMARK [FLAG...] writes where the time goes into NAME.txt.
+profile() {
+  local name=$1 benchmark=$2
+  printf 'profile of %s (%ss)\n' "$benchmark" "$SECONDS" >&2
+  shift 2
+  "$built/bench" -test.run '^$' -test.bench "$benchmark" -test.benchtime 1x -test.cpuprofile "$out/$name.prof" "$@" >/dev/null
+  go tool pprof -top -nodecount 100000 -nodefraction 0 "$built/bench" "$out/$name.prof" >"$out/$name.txt" 2>/dev/null
+}
+profile pieces-ours 'Pieces$/conns=10000/by=ours' -pieces "$pieces"
+profile pieces-floor 'Pieces$/conns=10000/by=floor' -pieces "$pieces"
+profile bulk-ours 'Bulk/link=none/by=ours' -test.count 5
+profile bulk-bufconn 'Bulk/link=none/by=bufconn' -test.count 5
 
 "$built/report" performance.md.tmpl "$results" >"$out/performance.md"
 if [ -n "$page" ]; then

@@ -220,6 +220,24 @@ func TestFlowChangedInTheMiddle(t *testing.T) {
 	}
 }
 
+// Flows that share a link go their own ways, and a change of the one's is not
+// the other's.
+func TestFlowsShareALink(t *testing.T) {
+	one, other := NewFlow(Link{Rate: Mbps, Latency: ms}, 1), NewFlow(Link{}, 2)
+	assert.Equal(t, once(1250, 0, 0), other.Send(0, 1250))
+	other.SetLinkOf(one)
+	assert.Equal(t, one.Link(), other.Link())
+	for range 3 {
+		now := one.Free()
+		want := one.Send(now, 1250)
+		assert.Equal(t, once(1250, now+10*ms, now+11*ms), want)
+		assert.Equal(t, want, other.Send(now, 1250))
+	}
+	one.SetLink(Link{})
+	assert.Equal(t, Link{Rate: Mbps, Latency: ms}, other.Link())
+	assert.Zero(t, testing.AllocsPerRun(10, func() { other.SetLinkOf(one) }))
+}
+
 // Slots are numbered from the replay's beginning: one that comes in the place
 // of another does not go on at that one's number.
 func TestFlowChangedReplay(t *testing.T) {

@@ -50,6 +50,7 @@ func write(templateFile, resultsFile string) ([]byte, error) {
 		"lowestValue":  results.lowestValue,
 		"onlyValue":    results.onlyValue,
 		"setting":      results.setting,
+		"profiles":     results.profiles,
 		"met":          met,
 		"go":           runtime.Version,
 		"cores":        runtime.NumCPU,

@@ -52,6 +52,39 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, "2.75 45 352.7 1.234567e+06 3500 some processor, 2 rounds; met, **missed**", got)
 }
 
+// Functions belong to groups, and a profile that lacks most of them is none.
+func TestProfiles(t *testing.T) {
+	directory := t.TempDir()
+	profile := `File: bench
+Type: cpu
+      flat  flat%   sum%        cum   cum%
+     2.00s 40.00% 40.00%      3.00s 60.00%  runtime.lock2
+     1.00s 20.00% 60.00%      1.00s 20.00%  runtime.memmove
+     1.00s 20.00% 80.00%      1.00s 20.00%  github.com/slowpoetry/slowpoetry/simtest.(*conn).Read
+     0.75s 15.00% 95.00%      0.75s 15.00%  sync.(*Mutex).Lock (inline)
+     0.25s  5.00%   100%      0.25s  5.00%  time.Sleep
+         0     0%   100%      5.00s   100%  main.main
+`
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "ours.txt"), []byte(profile), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "cut.txt"), []byte(profile[:200]), 0o666))
+	r := &results{directory: directory}
+	got, err := r.profiles("ours", "ours.txt")
+	require.NoError(t, err)
+	assert.Equal(t, `| % of the time | ours |
+|---|--:|
+| copying bytes | 20 |
+| collecting garbage | 0 |
+| the runtime: goroutines, channels, timers | 40 |
+| mutexes and conditions | 15 |
+| hashing | 0 |
+| the simulator | 20 |
+| everything else | 5 |`, got)
+	_, err = r.profiles("ours", "cut.txt")
+	assert.Error(t, err)
+	_, err = r.profiles("ours", "nothing.txt")
+	assert.Error(t, err)
+}
+
 // A page that names what was not measured is a mistake, not a hole.
 func TestWhatIsNotThere(t *testing.T) {
 	for _, template := range []string{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type results struct {
 	order  []series // in which they came first
 	config map[string]string
 	rounds int
+
+	directory string // of the file
 }
 
 // A series is what is measured once a round.
@@ -33,7 +36,7 @@ type series struct {
 var name = regexp.MustCompile(`^([^/]+)(?:/(.+))?/by=([^/]+?)(?:-\d+)?$`)
 
 func read(file string) (*results, error) {
-	r := &results{all: make(map[series][]float64), config: make(map[string]string)}
+	r := &results{all: make(map[series][]float64), config: make(map[string]string), directory: filepath.Dir(file)}
 	files := benchfmt.Files{Paths: []string{file}}
 	for files.Scan() {
 		switch record := files.Result().(type) {
