@@ -68,6 +68,13 @@ profile pieces-floor 'Pieces$/conns=10000/by=floor' -pieces "$pieces"
 profile bulk-ours 'Bulk/link=none/by=ours' -test.count 5
 profile bulk-bufconn 'Bulk/link=none/by=bufconn' -test.count 5
 
+# What is allocated: the packages' own benchmarks, a million times each.
+times=1000000x
+[ ${#flags[@]} -eq 0 ] || times=10000x
+printf 'allocations (%ss)\n' "$SECONDS" >&2
+(cd .. && go test -run '^$' -bench 'Piece/1000$|FlowSend/plain|Write/64$' -benchmem -benchtime $times ./simtest ./slownet ./clients/reactor) |
+  grep -E '^(pkg:|Benchmark)' >"$out/allocations.txt"
+
 "$built/report" performance.md.tmpl "$results" >"$out/performance.md"
 if [ -n "$page" ]; then
   cp "$out/performance.md" "$page"

@@ -51,6 +51,7 @@ func write(templateFile, resultsFile string) ([]byte, error) {
 		"onlyValue":    results.onlyValue,
 		"setting":      results.setting,
 		"profiles":     results.profiles,
+		"file":         results.file,
 		"met":          met,
 		"go":           runtime.Version,
 		"cores":        runtime.NumCPU,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -71,6 +72,12 @@ func read(file string) (*results, error) {
 		return nil, errors.New("there are no results in " + file)
 	}
 	return r, nil
+}
+
+// file returns the text of a file beside the results.
+func (r *results) file(name string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(r.directory, name))
+	return strings.TrimSpace(string(text)), err
 }
 
 // setting returns a line of the configuration, as "cpu".
