@@ -17,8 +17,8 @@ import (
 // The first half of question 4: what does a link cost that does nothing? All
 // contenders take very short turns, because what a loopback connection passes
 // changes from one moment to the next by more than what is to be measured.
-// %-of-raw is the median of what turns that were neighbours say. For the same
-// reason raw and ours are one connection, with the wrappers and past them.
+// %-of-raw is the median of what the turns of one round say. For the same reason
+// raw and ours are one connection, with the wrappers and past them.
 //
 // A turn is quicker or slower for what ran before it, by up to a tenth, so the
 // order is shuffled every time. Whether that is enough shows "again", which is

@@ -23,7 +23,7 @@ type key struct {
 	host     int     // of the connection's dialling side; by order of creation
 	conn     uint64  // by order of dialling on that host
 	address  *string // for a dial, which has no number yet: what is dialled; else nil
-	sequence uint64  // of the connection's, as newSequence has it, or of the host's dials
+	sequence uint64  // of the connection's, as newSequence has it; of a socket's datagrams; or of the host's dials
 }
 
 // newSequence returns the sequence of a connection's action: of one side, and of
@@ -37,7 +37,6 @@ func newSequence(side side, kind kind, count uint64) uint64 {
 const (
 	firstSocket = 1 << 62   // of datagrams; they count on from here
 	dials       = 1<<64 - 1 // of one host
-	lastHost    = 1<<31 - 1 // what is done to the network itself
 )
 
 // A kind is what an action of a connection is about.
@@ -65,10 +64,13 @@ func compareRanked(a, b ranked) int {
 	return compareKeys(&a.action.key, &b.action.key)
 }
 
-// rank returns a number that grows with the key.
+// rank returns a number that is not less for a later key.
 func (k *key) rank() uint64 {
 	const connBits = 40
-	return min(uint64(k.host), 1<<(64-connBits)-1)<<connBits | min(k.conn, 1<<connBits-1)
+	if k.host >= 1<<(64-connBits)-1 {
+		return 1<<64 - 1
+	}
+	return uint64(k.host)<<connBits | min(k.conn, 1<<connBits-1)
 }
 
 func compareKeys(a, b *key) int {
@@ -125,6 +127,8 @@ func (s *Sim) collectLocked() {
 	clear(order)
 	if cap(posted) <= maxSpareActions { // memory is for what is in flight
 		s.spare, s.order = posted, order
+	} else {
+		s.order = nil // it may point to them
 	}
 }
 

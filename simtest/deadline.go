@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A deadline is when reads or writes give up. All of it is guarded by the
+// A deadline is when calls give up that wait. All of it is guarded by the
 // simulation's mu. Most connections have none, so it is little until it is set.
 type deadline struct{ alarm *alarm }
 

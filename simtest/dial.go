@@ -210,7 +210,7 @@ func (c *conn) pingLocked(do func()) bool {
 		c.dropLocked(0, c.barLocked())
 		return false
 	}
-	arrive, arrives := c.flow.Ping(c.sim.now())
+	arrive, arrives := c.flow.Ping(c.sim.instant)
 	if arrives {
 		c.arriveAtLocked(arrive, event{do: do})
 	} else {

@@ -52,7 +52,8 @@ func (s *Sim) happenNowLocked(e *event) {
 	}
 }
 
-// A line is what must keep its order: the events of one connection.
+// A line is what must keep its order: the events of one connection. It is kept
+// only with a seed, as without one the order is that of scheduling.
 type line struct {
 	at   time.Duration // of the event that was scheduled last
 	tie  uint64        // its own

@@ -28,12 +28,17 @@ func (f *fifo[T]) push(item T) {
 		clear(f.items[left:])
 		f.items, f.head = f.items[:left], 0
 	}
+	moves := len(f.items) == 1 && cap(f.items) == 1 // out of its first room
 	f.items = append(f.items, item)
+	if moves {
+		clear(f.one[:])
+	}
 }
 
 // pushFirst puts an item before all others.
 func (f *fifo[T]) pushFirst(item T) {
 	f.items, f.head = append([]T{item}, f.waiting()...), 0
+	clear(f.one[:])
 }
 
 // pop takes the first item out. There must be one.

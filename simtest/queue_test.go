@@ -83,3 +83,21 @@ func TestFifo(t *testing.T) {
 	f.drop()
 	assert.Zero(t, f.len())
 }
+
+// What was taken out of a fifo is not kept, wherever it was.
+func TestFifoKeepsNothing(t *testing.T) {
+	for most := 1; most < 2*fifoRoom; most++ {
+		var f fifo[*int]
+		for range most {
+			f.push(new(int))
+		}
+		f.pushFirst(new(int))
+		for f.len() > 0 {
+			f.pop()
+		}
+		require.Nil(t, f.one[0])
+		for _, item := range f.items[:cap(f.items)] {
+			require.Nil(t, item)
+		}
+	}
+}

@@ -308,7 +308,7 @@ func (c *conn) retryLocked() {
 	if c.retrying || c.reset {
 		return
 	}
-	again, goesOn := c.flow.Lose(c.sim.now())
+	again, goesOn := c.flow.Lose(c.sim.instant)
 	c.retrying = true
 	c.sim.callAtLocked(again, c.host, func() {
 		c.retrying, c.stuck = false, false

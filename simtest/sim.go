@@ -50,7 +50,7 @@ type Sim struct {
 	granting    []*conn         // that tell their peers of room
 	queue       queue           // what is under way
 	ties        *rand.PCG       // draws what decides between ties
-	instant     time.Duration   // the simulated time, for the loop
+	instant     time.Duration   // the simulated time when the loop looked last; only for what it does
 	lastAt      time.Duration   // when something happened last
 	atOnce      int             // how much has happened at that instant
 	notices     []func()        // to be called when mu is free again

@@ -17,11 +17,11 @@ var groups = []struct {
 	prefixes []string
 }{
 	{"copying bytes", []string{"runtime.memmove"}},
-	{"collecting garbage", []string{"runtime.gc", "runtime.scan", "runtime.malloc", "runtime.memclr", "runtime.mark", "runtime.(*gc", "runtime.sweep", "runtime.(*sweep", "runtime.(*mspan", "runtime.growslice", "runtime.newobject", "runtime.tryDefer", "runtime.(*unwinder", "runtime.pcvalue", "runtime.step", "runtime.readvarint"}},
+	{"allocating and collecting garbage", []string{"internal/runtime/gc/", "runtime.gc", "runtime.greyobject", "runtime.findObject", "runtime.spanOf", "runtime.(*mcache", "runtime.(*mcentral", "runtime.(*mheap", "runtime.(*stkframe", "runtime.scan", "runtime.malloc", "runtime.memclr", "runtime.mark", "runtime.(*gc", "runtime.sweep", "runtime.(*sweep", "runtime.(*mspan", "runtime.growslice", "runtime.newobject", "runtime.tryDefer", "runtime.(*unwinder", "runtime.pcvalue", "runtime.step", "runtime.readvarint"}},
 	{"the runtime: goroutines, channels, timers", []string{"runtime.", "internal/runtime/", "internal/synctest", "testing/synctest", "gogo", "aeshashbody"}},
 	{"mutexes and conditions", []string{"sync.", "internal/sync.", "sync/atomic."}},
 	{"hashing", []string{"github.com/zeebo/xxh3."}},
-	{"the simulator", []string{"github.com/slowpoetry/slowpoetry/simtest.", "github.com/slowpoetry/slowpoetry/slownet."}},
+	{"the simulator", []string{"github.com/slowpoetry/slowpoetry/simtest.", "github.com/slowpoetry/slowpoetry/slownet.", "slices."}},
 	{"everything else", []string{""}},
 }
 

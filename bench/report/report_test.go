@@ -73,7 +73,7 @@ Type: cpu
 	assert.Equal(t, `| % of the time | ours |
 |---|--:|
 | copying bytes | 20 |
-| collecting garbage | 0 |
+| allocating and collecting garbage | 0 |
 | the runtime: goroutines, channels, timers | 40 |
 | mutexes and conditions | 15 |
 | hashing | 0 |
