@@ -32,41 +32,13 @@ func (s *Sim) loop() {
 			s.closeAll()
 			return
 		}
-		now := s.instant
-		at, ok := s.queue.next()
-		switch {
-		case ok && at <= now:
-			e := s.nextLocked()
-			s.happenLocked(&e)
-			s.countLocked(now, 1)
-			s.unlock()
-			continue
-		case len(s.granting) > 0:
-			s.grantAllLocked()
-			s.unlock()
-			continue
-		case len(s.released) > 0:
-			s.releaseAllLocked(s.released)
-			s.released = nil
-			s.unlock()
-			continue
-		case len(s.controls) > 0:
-			s.controlAllLocked()
-			s.countLocked(now, 10)
-			s.unlock()
-			continue
-		case len(s.settling) > 0:
-			s.releaseAllLocked(s.settling)
-			s.settling = nil
-			s.countLocked(now, 10)
-			s.unlock()
-			continue
-		case s.limit > 0 && now >= s.limit:
-			s.expireLocked("the time limit is reached")
+		if s.stepLocked() && s.hasMoreLocked() {
 			s.unlock()
 			continue
 		}
 		s.asleep = true
+		at, ok := s.queue.next()
+		now := s.instant
 		s.unlock()
 		if !ok {
 			<-s.wake
@@ -79,6 +51,49 @@ func (s *Sim) loop() {
 		case <-s.wake:
 		}
 	}
+}
+
+// stepLocked has the one thing happen that is next at this instant. It returns
+// false if there is none.
+func (s *Sim) stepLocked() bool {
+	now := s.instant
+	switch {
+	case s.isDueLocked():
+		e := s.nextLocked()
+		s.happenLocked(&e)
+		s.countLocked(now, 1)
+	case len(s.granting) > 0:
+		s.grantAllLocked()
+	case len(s.released) > 0:
+		s.releaseAllLocked(s.released)
+		s.released = nil
+	case len(s.controls) > 0:
+		s.controlAllLocked()
+		s.countLocked(now, 10)
+	case len(s.settling) > 0:
+		s.releaseAllLocked(s.settling)
+		s.settling = nil
+		s.countLocked(now, 10)
+	case s.limit > 0 && now >= s.limit:
+		s.expireLocked("the time limit is reached")
+	default:
+		return false
+	}
+	return true
+}
+
+// hasMoreLocked reports whether there is something that is to happen at this
+// instant, as far as is known before all is quiet again. What comes up until
+// then rings.
+func (s *Sim) hasMoreLocked() bool {
+	return s.isDueLocked() || len(s.posted) > 0 || len(s.granting) > 0 || len(s.released) > 0 || len(s.controls) > 0 ||
+		len(s.settling) > 0 || s.closing || s.closed || s.limit > 0 && s.instant >= s.limit
+}
+
+// isDueLocked reports whether the next event is due.
+func (s *Sim) isDueLocked() bool {
+	at, ok := s.queue.next()
+	return ok && at <= s.instant
 }
 
 // ringLocked wakes the loop, if it sleeps: there is something for it to look at.
