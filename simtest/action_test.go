@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 // numbers are; and of a connection's actions the dialling side's come first, and
 // of one side's those that want room, give it and send.
 func TestRanks(t *testing.T) {
-	hosts := []int{1, 2, 3, 1<<24 - 2, 1<<24 - 1, 1 << 24, 1<<24 + 1, 1 << 40}
+	hosts := []int{1, 2, 3, 1<<24 - 2, 1<<24 - 1, 1 << 24, 1<<24 + 1, math.MaxInt32}
 	numbers := []uint64{1, 2, 1<<40 - 2, 1<<40 - 1, 1 << 40, 1<<40 + 1, firstSocket, firstSocket + 1, dials}
 	address := "poet:80"
 	random := rand.New(rand.NewPCG(1, 0))
