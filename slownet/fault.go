@@ -92,10 +92,11 @@ func (c *Conn) half(direction Direction) *streamHalf {
 	return &c.out.streamHalf
 }
 
-// breakOff resets the inner connection and makes all calls fail.
+// breakOff resets the inner connection and makes all calls fail. Writes come
+// first: whoever has heard it from a read does not get rid of anything any more.
 func (c *Conn) breakOff(cause syscall.Errno) {
-	c.in.fail(errno("read", cause))
 	c.out.fail(errno("write", cause))
+	c.in.fail(errno("read", cause))
 	if !c.innerClosed.Load() {
 		c.makeCloseReset()
 		_ = c.closeInner()
