@@ -181,6 +181,7 @@ func (p *panicked) Error() string {
 	return fmt.Sprintf("%v\n\n%s", p.value, p.stack)
 }
 
+// Unwrap returns what the goroutine panicked with, if that is an error.
 func (p *panicked) Unwrap() error {
 	err, _ := p.value.(error)
 	return err

@@ -20,10 +20,17 @@ type dialContextError struct {
 	cause error
 }
 
-func (e *dialContextError) Error() string   { return e.text }
-func (e *dialContextError) Timeout() bool   { return e.cause == context.DeadlineExceeded }
+// Error returns the words that net.Dialer has for it.
+func (e *dialContextError) Error() string { return e.text }
+
+// Timeout reports whether the context's deadline has passed.
+func (e *dialContextError) Timeout() bool { return e.cause == context.DeadlineExceeded }
+
+// Temporary is Timeout, as for net.Dialer's.
 func (e *dialContextError) Temporary() bool { return e.Timeout() }
-func (e *dialContextError) Unwrap() error   { return e.cause }
+
+// Unwrap returns the context's error.
+func (e *dialContextError) Unwrap() error { return e.cause }
 
 // dialError returns what a dial reports when its context has ended.
 func dialError(cause error) error {

@@ -144,6 +144,7 @@ type lockedSource struct {
 	source rand.Source
 }
 
+// Uint64 returns the next number.
 func (l *lockedSource) Uint64() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
