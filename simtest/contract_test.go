@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -13,17 +12,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// The contract tests run whole programs again and again and take nothing but
-// the same trace. Two variables of the environment are for the full run:
-//
-//   - SIMTEST_CONTRACT_RUNS is how many bubbles there are of each program, for
-//     each number of processors. Every day it is 10.
-//   - SIMTEST_CONTRACT_FILE names a file that outlives the process. The first
-//     process writes into it what it has found, and every other must find the
-//     same: that is how a run with -race is compared with one without.
+// The contract tests run whole programs again and again and accept nothing but
+// the same trace. SIMTEST_LONG=1 asks for 1,000 bubbles of each program and
+// number of processors. SIMTEST_CONTRACT_FILE names a file that outlives the
+// process: the first process writes its outcomes there, and every other process
+// must find the same, which compares a run with -race to one without.
 
 // A simulation is a program to be run in a simulation. It may note what it sees,
 // where its order is certain, for comparison.
@@ -67,17 +64,8 @@ func onProcessors(f func(n int)) {
 
 // contractRuns returns how many bubbles there are to be of each program and
 // number of processors.
-func contractRuns(t *testing.T) int {
-	t.Helper()
-	if text := os.Getenv("SIMTEST_CONTRACT_RUNS"); text != "" {
-		runs, err := strconv.Atoi(text)
-		require.NoError(t, err, "SIMTEST_CONTRACT_RUNS is a number")
-		return runs
-	}
-	if testing.Short() {
-		return 2
-	}
-	return 10
+func contractRuns() int {
+	return tier.Pick(5, 1000)
 }
 
 // checkOneDigest runs a simulation many times and checks that all runs are one.
@@ -87,7 +75,7 @@ func checkOneDigest(t *testing.T, cfg simtest.Config, f simulation) outcome {
 	require.NotZero(t, first.events)
 	runs := 0
 	onProcessors(func(n int) {
-		for range contractRuns(t) {
+		for range contractRuns() {
 			require.Equal(t, first, runOnce(t, cfg, f), "run %d, with %d processors", runs, n)
 			runs++
 		}
@@ -123,10 +111,7 @@ func checkOtherProcesses(t *testing.T, o outcome) {
 // order of its own and keeps to it.
 func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
 	t.Helper()
-	seeds := 50
-	if (raceEnabled || testing.Short()) && os.Getenv("SIMTEST_CONTRACT_RUNS") == "" {
-		seeds = 10
-	}
+	seeds := tier.Pick(10, 50)
 	t.Setenv("SIMTEST_SEED", "") // would make one of all
 	digests, orders := make(map[string]uint64), make(map[string]uint64)
 	for cfg.Seed = range uint64(seeds) {
