@@ -15,7 +15,8 @@
 //	})
 //
 // A [Profile] is a named path in both directions. [ProfileByName] knows those of
-// well-known tools, such as "webpagetest/3g", and [ParseProfile] reads yours.
+// well-known tools, such as "webpagetest/3g" and DevTools' "slow 3g", and
+// [ParseProfile] reads yours.
 //
 // One end of a connection is enough: wrapped at both, the path is there twice.
 //
@@ -41,9 +42,9 @@
 //
 // The links of a connection can be changed while it is used, and it can be
 // stalled, reset, or closed after a number of bytes; see [Conn.SetLinks],
-// [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A [Listener] does that to
-// all of its connections, and can refuse or delay new ones. [Config.Trace] tells
-// what happened to which bytes when.
+// [Conn.SetProfile], [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A
+// [Listener] does that to all of its connections, and can refuse or delay new
+// ones. [Config.Trace] tells what happened to which bytes when.
 //
 // # Time
 //

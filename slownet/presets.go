@@ -9,6 +9,8 @@ const (
 	fromChrome = "Chrome DevTools, front_end/core/sdk/NetworkManager.ts: nominal; the latency delays a response after its request, " +
 		"so it is taken for a round trip and halved here; DevTools itself applies 0.8 to 0.9 of the rate and 2.75 to 5 times the latency"
 
+	renamed = " until May 2024 (crbug.com/342406608)"
+
 	fromApple = "Apple Network Link Conditioner: states the latency one way, as here"
 
 	fromGRPC = "gRPC, google.golang.org/grpc/benchmark/latency: states the latency one way, as here; " +
@@ -34,8 +36,8 @@ var presets = []Profile{
 	roundTripPreset("webpagetest/4g", fromWebPageTest, 9000*Kbps, 9000*Kbps, 170*time.Millisecond),
 	roundTripPreset("webpagetest/lte", fromWebPageTest, 12000*Kbps, 12000*Kbps, 70*time.Millisecond),
 
-	roundTripPreset("chrome/3g", fromChrome, 500*Kbps, 500*Kbps, 400*time.Millisecond),
-	roundTripPreset("chrome/slow-4g", fromChrome, 1600*Kbps, 750*Kbps, 150*time.Millisecond),
+	roundTripPreset("chrome/3g", fromChrome+"; called Slow 3G"+renamed, 500*Kbps, 500*Kbps, 400*time.Millisecond),
+	roundTripPreset("chrome/slow-4g", fromChrome+"; called Fast 3G"+renamed, 1600*Kbps, 750*Kbps, 150*time.Millisecond),
 	roundTripPreset("chrome/fast-4g", fromChrome, 9000*Kbps, 1500*Kbps, 60*time.Millisecond),
 
 	{Name: "apple/edge", Source: fromApple, Down: Link{Rate: 240 * Kbps, Latency: 400 * time.Millisecond}, Up: Link{Rate: 200 * Kbps, Latency: 440 * time.Millisecond}},

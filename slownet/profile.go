@@ -1,10 +1,8 @@
 package slownet
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -81,44 +79,3 @@ func (p *Profile) check(invalid func(Link) error) error {
 // whether the tool states its latency one way or for a round trip, which is
 // halved.
 func Profiles() []Profile { return slices.Clone(presets) }
-
-// ProfileByName returns the profile of this package that has a name, such as
-// "webpagetest/3g"; the case of letters does not matter. The error of a name
-// that is not known lists those that are near it.
-func ProfileByName(name string) (Profile, error) {
-	for _, p := range presets {
-		if strings.EqualFold(p.Name, name) {
-			return p, nil
-		}
-	}
-	return Profile{}, fmt.Errorf("slownet: there is no profile %.40q: %w", name, nearProfiles(strings.ToLower(name)))
-}
-
-// nearProfiles tells of the profiles of the same family; if there are none, of those
-// of the same name in others; if there are none, of all families.
-func nearProfiles(name string) error {
-	family, rest, slash := strings.Cut(name, "/")
-	if !slash {
-		rest = name
-	}
-	var relatives, namesakes, families []string
-	for _, p := range presets {
-		f, n, _ := strings.Cut(p.Name, "/")
-		if f == family {
-			relatives = append(relatives, p.Name)
-		}
-		if n == rest {
-			namesakes = append(namesakes, p.Name)
-		}
-		if !slices.Contains(families, f+"/") {
-			families = append(families, f+"/")
-		}
-	}
-	switch {
-	case len(relatives) > 0:
-		return fmt.Errorf("there are %s", enumerate(relatives, "and"))
-	case len(namesakes) > 0:
-		return fmt.Errorf("is it %s?", enumerate(namesakes, "or"))
-	}
-	return errors.New("names begin with " + enumerate(families, "or") + ", and Profiles returns them all")
-}

@@ -18,12 +18,17 @@ func ExampleProfileByName() {
 	fmt.Println("to the client:", config.Write.Rate, config.Write.Latency)
 	fmt.Println("from the client:", config.Read.Rate, config.Read.Latency)
 
-	_, err = slownet.ProfileByName("chrome/5g")
+	// Any spelling will do, also that of DevTools.
+	profile, err = slownet.ProfileByName("Fast 3G")
+	fmt.Println(profile.Name, err)
+
+	_, err = slownet.ProfileByName("edge")
 	fmt.Println(err)
 	// Output:
 	// to the client: 1600kbit/s 150ms
 	// from the client: 768kbit/s 150ms
-	// slownet: there is no profile "chrome/5g": there are chrome/3g, chrome/slow-4g and chrome/fast-4g
+	// chrome/slow-4g <nil>
+	// slownet: profile "edge": is it webpagetest/edge, apple/edge or comcast/edge?
 }
 
 func ExampleParseProfile() {

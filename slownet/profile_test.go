@@ -84,30 +84,6 @@ func TestPresetsHaveTheirToolsFigures(t *testing.T) {
 	}
 }
 
-func TestProfileByNameDoesNotMindTheCase(t *testing.T) {
-	t.Parallel()
-	p, err := ProfileByName("WebPageTest/3GFast")
-	require.NoError(t, err)
-	assert.Equal(t, "webpagetest/3gfast", p.Name)
-}
-
-func TestProfileByNameHelps(t *testing.T) {
-	t.Parallel()
-	const families = "names begin with webpagetest/, chrome/, apple/, grpc/, comcast/ or loadero/, and Profiles returns them all"
-	for name, want := range map[string]string{
-		"Chrome/2g":    `"Chrome/2g": there are chrome/3g, chrome/slow-4g and chrome/fast-4g`,
-		"loadero":      `"loadero": there are loadero/satellite`,
-		"3G":           `"3G": is it webpagetest/3g, chrome/3g or apple/3g?`,
-		"firefox/dsl":  `"firefox/dsl": is it webpagetest/dsl?`,
-		"firefox/wifi": `"firefox/wifi": ` + families,
-		"":             `"": ` + families,
-		"/":            `"/": ` + families,
-	} {
-		_, err := ProfileByName(name)
-		assert.EqualError(t, err, "slownet: there is no profile "+want)
-	}
-}
-
 func TestAProfileIsPutAtEitherEnd(t *testing.T) {
 	t.Parallel()
 	down, up := Link{Rate: 2 * Mbps}, Link{Rate: Mbps}
