@@ -38,14 +38,19 @@ func inTest(b *testing.B, f func(t *testing.T)) {
 	}
 }
 
-// BenchmarkRun tells what a simulation costs in which nothing happens.
+// BenchmarkRun tells what a simulation costs in which nothing happens, with the
+// collections that empty pools and without.
 func BenchmarkRun(b *testing.B) {
-	b.ReportAllocs()
-	inTest(b, func(t *testing.T) {
-		for range b.N {
-			simtest.Run(t, func(*testing.T, *simtest.Sim) {})
-		}
-	})
+	for _, config := range []simtest.Config{{}, {KeepPools: true}} {
+		b.Run(fmt.Sprint("KeepPools=", config.KeepPools), func(b *testing.B) {
+			b.ReportAllocs()
+			inTest(b, func(t *testing.T) {
+				for range b.N {
+					config.Run(t, func(*testing.T, *simtest.Sim) {})
+				}
+			})
+		})
+	}
 }
 
 // BenchmarkPiece tells what it costs to move ten bytes from one host to

@@ -38,6 +38,7 @@ func runOnce(t *testing.T, cfg simtest.Config, f simulation) (o outcome) {
 	t.Helper()
 	var mu sync.Mutex
 	var trace *simtest.Trace
+	cfg.KeepPools = true // there are many runs
 	cfg.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		trace = sim.Trace()
 		f(t, sim, func(format string, args ...any) {

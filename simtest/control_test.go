@@ -20,7 +20,7 @@ import (
 // same order in every run.
 func TestFaultsOfManyHostsHaveOneOrder(t *testing.T) {
 	for seed := range uint64(30) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed}, func(t *testing.T, sim *simtest.Sim) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
 			for i := range 8 {
 				host := sim.Host(fmt.Sprint("host", i))
 				sim.Host(fmt.Sprint("other", i))
@@ -44,7 +44,7 @@ func TestFaultsOfManyHostsHaveOneOrder(t *testing.T) {
 // order.
 func TestManySettle(t *testing.T) {
 	for seed := range uint64(30) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed}, func(t *testing.T, sim *simtest.Sim) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
 			_, err := sim.Host("sink").ListenPacket("udp", ":1")
 			require.NoError(t, err)
 			for i := range 8 {
@@ -275,7 +275,7 @@ func TestAfterTheEnd(t *testing.T) {
 // not, in every run.
 func TestEndOfManyDials(t *testing.T) {
 	for seed := range uint64(100) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed}, func(t *testing.T, sim *simtest.Sim) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
 			sim.Partition([]string{"a"}, []string{"b"})
 			sim.Host("b")
 			for i := range 10 {

@@ -110,6 +110,32 @@
 //   - Variables that goroutines of several hosts share. To read at the end what
 //     they have noted is safe after [Sim.Settle].
 //
+// # Many simulations in one process
+//
+// A timer or a channel that was made in a bubble works only there. When anyone
+// uses it outside, or in another bubble, the runtime ends the process: "select on
+// synctest channel from outside bubble". One that was made outside does not stop
+// the bubble's time while someone waits for it. Libraries keep timers and channels
+// for the whole process. Run takes care of two kinds: garbage collections before
+// and after each simulation empty every sync.Pool, and what the standard library
+// starts once, for lookups and signals, is started before the first simulation.
+// [Config.KeepPools] turns that off. The rest is the program's:
+//
+//   - What a library starts at its first use and never ends, such as the goroutine
+//     that expires a cache, belongs to the simulation that comes first, which then
+//     does not end. Use the library once before any simulation, in TestMain.
+//   - Timers and channels in global variables, or in pools that are no sync.Pool,
+//     must be made outside of a simulation and used only there, or be replaced in
+//     each. The same holds for http.DefaultTransport, whose idle connections are
+//     made of both: give each simulation a transport of its own.
+//   - A finalizer or cleanup (runtime.SetFinalizer, runtime.AddCleanup) runs outside
+//     of the bubble. If it uses a channel, as wireguard-go's queues do, a garbage
+//     collection during or after the simulation ends the process. KeepPools leaves
+//     out ours; debug.SetGCPercent(-1) for the life of the process stops the
+//     runtime's.
+//   - A simulation in a parallel test shares pools with whatever runs beside it.
+//     If that uses the same libraries, either may fail.
+//
 // # The end
 //
 // When f returns, the contexts of programs end, and listeners, sockets and
@@ -152,9 +178,6 @@
 //     write. Where the link has only latency, that makes no difference. Where it
 //     has packets, or with TLS, whose records it cuts, times are the same in every
 //     run, and bytes, but not every event.
-//   - net/http's HTTP/2 in Go 1.25 keeps channels in pools for the whole process,
-//     and a channel of one bubble may not be used in the next: call runtime.GC
-//     twice between two simulations. Go 1.26 has no such pools.
 //   - What a test has set with testing/cryptotest.SetGlobalRandom does not hold in
 //     a simulation, nor after it.
 //   - Lookups of names do not cross the network, and there are no records but of

@@ -50,7 +50,7 @@ type fuzzResult struct {
 // runFuzzProgram runs a program in a simulation with a seed.
 func runFuzzProgram(t *testing.T, p *fuzzProgram, seed uint64) fuzzResult {
 	w := &fuzzWorld{program: p, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
-	config := simtest.Config{Seed: seed, TimeLimit: 1000 * time.Hour, KeepEvents: 30}
+	config := simtest.Config{Seed: seed, TimeLimit: 1000 * time.Hour, KeepEvents: 30, KeepPools: true}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		w.sim, w.origin = sim, time.Now()
 		w.model = newFuzzModel(p, w.now)

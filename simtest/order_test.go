@@ -32,7 +32,7 @@ func repeats(t *testing.T, runs int, f func(t *testing.T, sim *simtest.Sim, note
 		runtime.GOMAXPROCS([]int{1, 2, 4}[run%3])
 		var mu sync.Mutex
 		var seen []string
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			f(t, sim, func(format string, args ...any) {
 				mu.Lock()
 				defer mu.Unlock()

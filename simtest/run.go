@@ -44,6 +44,11 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		t.Fatal(err)
 	}
 	c.Seed = seed
+	if !c.KeepPools {
+		startLibrary()
+		emptyPools()
+		defer emptyPools()
+	}
 	failedBefore := t.Failed()
 	var failedInside atomic.Bool // what has failed before is not this simulation's
 	told := false

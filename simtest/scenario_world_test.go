@@ -93,7 +93,7 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 	})
 	simulated := func(seed uint64, client, server string) func(t *testing.T) {
 		return func(t *testing.T) {
-			simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			simtest.Config{Seed: seed, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				nodeOf := func(host *simtest.Host) *node {
 					return &node{network: hosts{host}, v4: host.Addr().String(), v6: host.Addr6().String(), other: "127.0.0.1"}
 				}

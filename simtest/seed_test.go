@@ -18,6 +18,7 @@ import (
 // the order in which they are heard, and the digest.
 func choir(t *testing.T, config simtest.Config, hosts int) (heard, digest string) {
 	config.Link.Loss.Random = 1e-9 // what can be lost is in packets
+	config.KeepPools = true
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("ear").Listen("tcp", ":1")
 		require.NoError(t, err)

@@ -36,7 +36,6 @@ const (
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
-		emptyPools()
 		simtest.Config{Seed: seed, Link: slownet.Link{Latency: oneWay}}.Run(t,
 			func(t *testing.T, sim *simtest.Sim) {
 				sim.Host("client")

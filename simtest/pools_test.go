@@ -1,0 +1,129 @@
+package simtest_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// timers is a pool as many libraries have one: yamux, fasthttp, nats.
+var timers sync.Pool
+
+// sleepPooled sleeps by a timer of the pool.
+func sleepPooled(d time.Duration) {
+	timer, _ := timers.Get().(*time.Timer)
+	if timer == nil {
+		timer = time.NewTimer(d)
+	} else {
+		timer.Reset(d)
+	}
+	<-timer.C
+	timers.Put(timer)
+}
+
+// answers is a pool of channels, as net/http's HTTP/2 had one before Go 1.26.
+var answers = sync.Pool{New: func() any { return make(chan error, 1) }}
+
+// askPooled hears from another goroutine by a channel of the pool.
+func askPooled(d time.Duration) error {
+	answer := answers.Get().(chan error)
+	defer answers.Put(answer)
+	go func() {
+		time.Sleep(d)
+		answer <- nil
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(time.Hour):
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// A library's pools of timers and of channels work in each of several
+// simulations of a process, and between them, and what they hold from before
+// does not keep time from going on.
+func TestPoolsOfLibraries(t *testing.T) {
+	for _, lib := range []struct {
+		name string
+		use  func(d time.Duration)
+	}{
+		{"timers", sleepPooled},
+		{"channels", func(d time.Duration) { assert.NoError(t, askPooled(d)) }},
+	} {
+		t.Run(lib.name, func(t *testing.T) {
+			for range 3 {
+				lib.use(time.Millisecond)
+				simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+					lib.use(time.Second)
+					assert.Equal(t, time.Second, sim.Elapsed())
+				})
+			}
+		})
+	}
+}
+
+// Config.KeepPools leaves in the pools what is there.
+func TestKeepPools(t *testing.T) {
+	survives := func(config simtest.Config) bool {
+		var pool sync.Pool
+		for range 100 { // with -race some are thrown away
+			pool.Put(new(int))
+		}
+		config.Run(t, func(*testing.T, *simtest.Sim) {})
+		return pool.Get() != nil
+	}
+	assert.False(t, survives(simtest.Config{}))
+	assert.True(t, survives(simtest.Config{KeepPools: true}))
+}
+
+// What the standard library starts once may be used in one simulation, in the
+// next one and outside: Go's resolver, the system's resolver, and signals. It
+// takes a process in which nobody has started it.
+func TestStandardLibraryStartsOnce(t *testing.T) {
+	const child = "SIMTEST_STARTS_ONCE"
+	uses := map[string]func(ctx context.Context){
+		"resolver": func(ctx context.Context) {
+			resolver := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ENETUNREACH }}
+			_, err := resolver.LookupHost(ctx, "poet.invalid")
+			assert.Error(t, err)
+		},
+		"ports": func(ctx context.Context) {
+			port, err := net.DefaultResolver.LookupPort(ctx, "tcp", "http")
+			assert.NoError(t, err)
+			assert.Equal(t, 80, port)
+		},
+		"signals": func(ctx context.Context) {
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+			time.Sleep(time.Millisecond)
+			assert.NoError(t, ctx.Err())
+			stop()
+		},
+	}
+	if use := uses[os.Getenv(child)]; use != nil {
+		for range 2 {
+			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) { use(t.Context()) })
+			use(t.Context())
+		}
+		return
+	}
+	for name := range uses {
+		t.Run(name, func(t *testing.T) {
+			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStandardLibraryStartsOnce$", "-test.timeout=1m")
+			command.Env = append(os.Environ(), child+"="+name)
+			output, err := command.CombinedOutput()
+			require.NoError(t, err, string(output))
+		})
+	}
+}
