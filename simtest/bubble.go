@@ -13,43 +13,40 @@ import (
 
 // bubble runs f in a testing/synctest bubble, as synctest.Test does, with some
 // differences. If goroutines remain that are blocked for ever, it returns the
-// runtime's complaint instead of panicking with it, or errStuck if the watchdog,
-// which may be nil, has found that out. If f skips, t is skipped; synctest.Test
-// would have it pass. And if f fails and returns, t has failed and bubble
-// returns, so that more can be tried in the same test; synctest.Test would end
-// that.
+// runtime's complaint instead of panicking with it; if the watchdog has given the
+// bubble up, it returns the watchdog's error. The watchdog may be nil. If f skips,
+// t is skipped; synctest.Test would have it pass. And if f fails and returns, t
+// has failed and bubble returns, so that more can be tried in the same test;
+// synctest.Test would end that.
 //
-// If f ends with FailNow, so does bubble; likewise if f has not failed and a
-// clean-up does. When it returns an error, t has failed if f has, and it
-// is the caller's turn to say what is blocked and to fail t. The goroutines that
-// are blocked exist until the process ends. Nothing wakes them: their bubble's
-// time stands still, and its channels and timers may not be used from outside.
-// What their mutexes guard may still be looked at.
+// If f or a clean-up ends with FailNow, so does bubble. When it returns an error,
+// t has failed if f has, and it is the caller's turn to say what is blocked and
+// to fail t. The goroutines that are blocked exist until the process ends. Nothing
+// wakes them: their bubble's time stands still, and its channels and timers may
+// not be used from outside. What their mutexes guard may still be looked at.
 //
 // A panic in f ends the process, after f's clean-ups, as it does in any test.
 // All other panics of synctest.Test are passed on, such as that for a bubble in
 // a bubble.
 func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	t.Helper()
-	skipped, goesOn := false, false
+	skipped, failedNow := false, true
 	// In a goroutine of its own, which synctest.Test ends if f has failed.
 	test := apart(func() {
 		deadlock = catchDeadlock(func() {
 			synctest.Test(t, func(t *testing.T) {
-				failed := false
 				// The first clean-up is the last that is done, and any may skip.
 				t.Cleanup(func() {
 					skipped = t.Skipped()
-					goesOn = goesOn && t.Failed() == failed
+					failedNow = unwinds("runtime.Goexit")
 				})
 				f(t)
-				goesOn, failed = true, t.Failed()
 			})
 		})
 	})
-	if w.wait(t, test.done) {
+	if err := w.wait(t, test.done); err != nil {
 		test.end() // to give it up
-		return errStuck
+		return err
 	}
 	switch {
 	case test.panic != nil:
@@ -58,15 +55,17 @@ func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 		return deadlock
 	case skipped:
 		t.SkipNow() // its reason is logged already
-	case test.exited && !goesOn:
+	case test.exited && failedNow:
 		t.FailNow()
 	}
 	return nil
 }
 
-// errStuck is the error for a bubble that the watchdog has given up. It exists
-// until the process ends.
-var errStuck = errors.New("everything waits for ever, and someone for a mutex")
+// Why the watchdog has given a bubble up. It exists until the process ends.
+var (
+	errStuck = errors.New("everything waits for ever, and someone for a mutex")
+	errDeaf  = errors.New("a clean-up does not end")
+)
 
 // catchDeadlock calls f and returns the error with which the runtime panics when
 // all goroutines of a bubble are blocked for ever. That error's type is not
@@ -156,6 +155,23 @@ func (c *call) end() {
 		panic(p)
 	case exited:
 		runtime.Goexit()
+	}
+}
+
+// unwinds tells whether the deferred function or clean-up that calls it is one
+// of a goroutine that is on its way out: by "runtime.Goexit", which is what
+// FailNow and SkipNow end with, or by a panic, "runtime.gopanic".
+func unwinds(by string) bool {
+	callers := make([]uintptr, 100)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
+	for {
+		frame, more := frames.Next()
+		if frame.Function == by {
+			return true
+		}
+		if !more {
+			return false
+		}
 	}
 }
 

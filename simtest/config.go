@@ -25,9 +25,16 @@ type Config struct {
 	// larger one. Zero is 1 MiB.
 	Window int
 
-	// TimeLimit is how much simulated time the simulation may take before it is
-	// stopped, and the test fails. Zero is a day; below zero there is no limit.
+	// TimeLimit is how much simulated time the simulation's function and its
+	// clean-ups may take before the simulation is stopped, and the test fails. Zero
+	// is a day; below zero there is no limit.
 	TimeLimit time.Duration
+
+	// Grace is how much simulated time the programs of [Host.Run] have to return
+	// when their contexts have ended at the end of the simulation, before the
+	// network closes. It closes earlier when all have returned. Zero is 10 s;
+	// below zero there is none, and the network closes when the contexts end.
+	Grace time.Duration
 
 	// KeepEvents is how many events the trace keeps, the last ones; see
 	// [Trace.Events]. Zero keeps none, only the digest.
@@ -73,6 +80,18 @@ func (c *Config) timeLimit() time.Duration {
 		return defaultTimeLimit
 	}
 	return max(0, c.TimeLimit)
+}
+
+// defaultGrace is how long programs may go on after their contexts have ended,
+// unless they are told otherwise.
+const defaultGrace = 10 * time.Second
+
+// grace returns how long programs may go on; 0 is not at all.
+func (c *Config) grace() time.Duration {
+	if c.Grace == 0 {
+		return defaultGrace
+	}
+	return max(0, c.Grace)
 }
 
 // mustBeValid panics on a config that cannot be.

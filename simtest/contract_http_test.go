@@ -1,9 +1,9 @@
 package simtest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -32,8 +32,11 @@ func lockStep(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 			_, _ = fmt.Fprintf(w, "%s has %s", r.URL.Path, body)
 		})}
 	var background sync.WaitGroup
-	background.Go(func() { assert.ErrorIs(t, server.Serve(listener), net.ErrClosed) })
-	t.Cleanup(background.Wait)
+	background.Go(func() { assert.ErrorIs(t, server.Serve(listener), http.ErrServerClosed) })
+	t.Cleanup(func() {
+		assert.NoError(t, server.Shutdown(context.Background()))
+		background.Wait()
+	})
 
 	var clients sync.WaitGroup
 	for i := range 20 {

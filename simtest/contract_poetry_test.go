@@ -34,6 +34,7 @@ func slowPoetry(asynchronous bool) simulation {
 			require.NoError(t, err)
 			server := &poetryserver.Server{Poem: poem, Pace: slownet.Pace{Bytes: 40, Wait: 100 * ms}, Concurrent: asynchronous}
 			servers.Go(func() { _ = server.Serve(listener) })
+			t.Cleanup(func() { _ = server.Close() })
 			addresses = append(addresses, address)
 		}
 		var readers sync.WaitGroup

@@ -28,7 +28,9 @@ var (
 
 // Run runs a program on the host, in a goroutine of its own, until it returns.
 // Its context ends when the host crashes or the simulation ends; then it should
-// return soon. When the host is restarted it is run again, from the beginning;
+// return soon. At the end of the simulation it has [Config.Grace] for that, with
+// the network up, so it may finish what it does, as http.Server.Shutdown does;
+// after a crash the network is down. When the host is restarted it is run again, from the beginning;
 // what it is to remember must be kept outside of it, as on a disk. If it
 // returns an error before its context has ended, the test fails. A host can have
 // several programs.
@@ -40,7 +42,7 @@ func (h *Host) Run(f func(ctx context.Context) error) {
 	defer h.sim.mu.Unlock()
 	p := &program{host: h, f: f}
 	h.programs = append(h.programs, p)
-	if !h.down && !h.sim.closed {
+	if !h.down && h.sim.startsLocked() {
 		p.startLocked()
 	}
 }
@@ -48,13 +50,28 @@ func (h *Host) Run(f func(ctx context.Context) error) {
 func (p *program) startLocked() {
 	ctx, stop := context.WithCancelCause(context.Background())
 	p.stop = stop
+	p.host.sim.programs++
 	p.host.sim.started(p.host.name, func() {
+		defer p.host.sim.programReturned()
 		err := p.f(ctx)
 		if err != nil && ctx.Err() == nil {
 			p.host.sim.fail(fmt.Sprintf("simtest: the program of host %q has failed: %v", p.host.name, err))
 		}
 		stop(nil)
 	})
+}
+
+// startsLocked reports whether programs are still started, and scripts called.
+func (s *Sim) startsLocked() bool { return !s.ending && !s.closed }
+
+// programReturned counts a program that has returned.
+func (s *Sim) programReturned() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.programs--
+	if s.programs == 0 && s.returned != nil {
+		close(s.returned)
+	}
 }
 
 // Crash has the host crash, as if its power was cut: its connections vanish
@@ -75,7 +92,7 @@ func (h *Host) Restart() {
 		h.sim.openedLocked()
 		for _, p := range h.programs {
 			h.soonLocked(func() {
-				if !h.down {
+				if !h.down && h.sim.startsLocked() {
 					p.startLocked()
 				}
 			})

@@ -138,18 +138,33 @@
 //
 // # The end
 //
-// When f returns, the contexts of programs end, and listeners, sockets and
-// connections are closed. Whatever still runs a simulated minute later is
-// reported, host by host with where it is, and fails the test. When everything
-// is blocked for ever, or something polls for ever, time gets to
-// [Config.TimeLimit]: then the report is about who waits for what, and what is
-// in flight. Where a mutex keeps time from going on, the report comes after a few
+// A simulation ends in an order that servers and clients can live with:
+//
+//   - f returns, and t.Context ends. All that this wakes goes as far as it can.
+//   - The clean-ups of f's t are done, the last one first, under the time limit. The
+//     network is up, and time goes on: t.Cleanup(func() { server.Shutdown(ctx) })
+//     shuts the server down, and a conn.Close returns no error.
+//   - The contexts of programs end, see [Host.Run], and the calls of [Sim.At] and
+//     [Sim.Every]. Programs have [Config.Grace] to return, with the network up, so
+//     a server that shuts down when its context ends answers what it was asked
+//     before.
+//   - When all have returned, or the grace is over, the network closes: listeners,
+//     sockets and connections that are still open, without a word to their peers.
+//
+// Whatever still runs a simulated minute later is reported, host by host with
+// where it is, and fails the test. A clean-up that waits for a goroutine which
+// only the end of the network ends, such as that of a server's Accept, waits too
+// long: close the listener in a clean-up.
+//
+// When everything is blocked for ever, or something polls for ever, time gets to
+// [Config.TimeLimit]: then the report is about who waits for what, and what is in
+// flight. Where a mutex keeps time from going on, the report comes after a few
 // seconds of real time.
 //
 // A simulation that fails, or panics, says with which seed, and how to run the
 // test again. One that fails by t.Error lets the test go on, so that a loop over
-// seeds finds all that fail; one that fails by t.FailNow, or does not return,
-// ends the test.
+// seeds finds all that fail; one that fails by t.FailNow, in f or in a clean-up,
+// or does not return, ends the test.
 //
 // # Limitations
 //

@@ -1,6 +1,64 @@
 package simtest
 
-import "net"
+import (
+	"math"
+	"net"
+	"time"
+)
+
+// whenQuiet has the loop call do when every goroutine is blocked, before anything
+// else happens on the network, and waits for that. When the simulation has ended
+// it returns at once, and do is not called.
+func (s *Sim) whenQuiet(do func()) {
+	s.mu.Lock()
+	if s.closed {
+		s.unlock()
+		return
+	}
+	done := make(chan struct{})
+	s.postLocked(action{key: key{host: math.MaxInt}, do: func() {
+		do()
+		close(done)
+	}})
+	s.unlock()
+	<-done
+}
+
+// endPrograms has the contexts of programs end, one after another in an order
+// that is the same in every run, and returns when all programs have returned, or
+// after grace. The network goes on meanwhile, and there is no time limit.
+func (s *Sim) endPrograms(grace time.Duration) {
+	returned := make(chan struct{})
+	s.whenQuiet(func() {
+		s.ending = true
+		s.limit = 0 // the grace is one
+		s.stopProgramsLocked()
+		if s.returned = returned; s.programs == 0 {
+			close(returned)
+		}
+	})
+	if grace == 0 {
+		return
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-returned:
+	case <-timer.C:
+	case <-s.stopped:
+	}
+}
+
+// stopProgramsLocked has the contexts of programs end by events of this instant.
+func (s *Sim) stopProgramsLocked() {
+	for _, h := range s.ordered {
+		for _, p := range h.programs {
+			if stop := p.stop; stop != nil {
+				h.soonLocked(func() { stop(ErrEnded) })
+			}
+		}
+	}
+}
 
 // close ends the simulation when all is quiet: it has the loop close every
 // listener, dial and connection, and waits for that. What is asked of the network

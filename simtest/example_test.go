@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ func TestExamples(testT *testing.T) {
 	ExampleRun()
 	ExampleSim_Partition()
 	ExampleHost_Run()
+	ExampleHost_Run_shutdown()
+	ExampleConfig_Run()
 	ExampleConfig_seed()
 	ExampleCheckDeterminism()
 }
@@ -78,10 +81,11 @@ func ExampleHost_Run() {
 			if err != nil {
 				return err
 			}
+			defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 			for {
 				conn, err := listener.Accept()
 				if err != nil {
-					return nil // the host has crashed, or the simulation has ended
+					return nil // the host has crashed, or the simulation ends
 				}
 				served++
 				_, _ = fmt.Fprintf(conn, "poem %d", served)
@@ -102,6 +106,58 @@ func ExampleHost_Run() {
 		sim.At(10*time.Second, poet.Restart)
 		assert.Equal(t, "poem 2", read()) // asked at 0, 1, 3, 7 and 15 s
 		assert.Equal(t, 15*time.Second, sim.Elapsed())
+	})
+}
+
+// A server that is asked for something when the simulation ends, and answers
+// before it stops.
+func ExampleHost_Run_shutdown() {
+	answer := ""
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		poet, reader := sim.Host("poet"), sim.Host("reader")
+		poet.Run(func(ctx context.Context) error {
+			listener, err := poet.Listen("tcp", ":80")
+			if err != nil {
+				return err
+			}
+			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				time.Sleep(2 * time.Second)
+				_, _ = io.WriteString(w, "a poem")
+			})}
+			go func() { _ = server.Serve(listener) }()
+			<-ctx.Done()
+			return server.Shutdown(context.WithoutCancel(ctx)) // in the grace
+		})
+		reader.Run(func(ctx context.Context) error {
+			client := &http.Client{Transport: &http.Transport{DialContext: reader.DialContext, DisableKeepAlives: true}}
+			response, err := client.Get("http://poet/")
+			if err != nil {
+				return err
+			}
+			defer response.Body.Close()
+			poem, err := io.ReadAll(response.Body)
+			answer = string(poem)
+			return err
+		})
+		time.Sleep(time.Second) // and the simulation ends
+	})
+	assert.Equal(t, "a poem", answer)
+}
+
+// A test whose helpers leave it to clean-ups to end what they have started. It
+// gives programs a minute to return.
+func ExampleConfig_Run() {
+	config := simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}, Grace: time.Minute}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("poet").Listen("tcp", ":80")
+		require.NoError(t, err)
+		server := &http.Server{Handler: http.NotFoundHandler()}
+		go func() { _ = server.Serve(listener) }()
+		t.Cleanup(func() { assert.NoError(t, server.Shutdown(context.Background())) })
+
+		conn, err := sim.Host("reader").DialContext(t.Context(), "tcp", "poet:80")
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, conn.Close()) })
 	})
 }
 

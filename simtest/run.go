@@ -19,14 +19,22 @@ func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	Config{}.Run(t, f)
 }
 
-// Run runs f in a testing/synctest bubble with a network. When f returns, what
-// the simulation still has open is closed and the contexts of its programs end,
-// so that servers and clients end. What still runs a simulated minute later is
-// reported, host by host, and fails the test. So is who waits for what when the
-// time limit is reached, or when everything waits for ever. A simulation that
-// fails says how to run the test again with its seed. If f calls t.FailNow, or
-// does not return, the test ends with it; after t.Error it goes on, and may try
-// more seeds. Run panics on a config that is not valid.
+// Run runs f in a testing/synctest bubble with a network, and ends the
+// simulation in this order:
+//
+//   - f returns, and t.Context ends.
+//   - The clean-ups of f's t are done, the last one first. They are under the
+//     time limit, as f is. The network is up and time goes on, so a clean-up may
+//     shut a server down or close a connection.
+//   - The contexts of programs end, and programs have [Config.Grace] to return.
+//   - The network closes: listeners, sockets and connections that are still open.
+//
+// What still runs a simulated minute later is reported, host by host, and fails
+// the test. So is who waits for what when the time limit is reached, or when
+// everything waits for ever. A simulation that fails says how to run the test
+// again with its seed. If f or a clean-up calls t.FailNow, or does not return,
+// the test ends with it; after t.Error it goes on, and may try more seeds. Run
+// panics on a config that is not valid.
 func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	c.run(t, f)
@@ -58,7 +66,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 			t.Logf("simtest: %s", rerunText(t, seed))
 		}
 	}()
-	w := &watchdog{}
+	w := newWatchdog()
 	deadlock := bubble(t, w, func(t *testing.T) {
 		t.Cleanup(func() { failedInside.Store(t.Failed()) })
 		c.simulate(t, w, f)
@@ -75,7 +83,12 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		told = true
 		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(), rerunText(t, seed))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
-	case !s.ended.Load():
+	case deadlock == errDeaf:
+		if !s.reported {
+			t.Error(s.sim.report)
+		}
+		t.Fatalf("simtest: what still runs %v after that, for a clean-up does not end:\n%s", windUp, formatGoroutines(stillRunning(s.id)))
+	case !s.over.Load():
 		t.Fatalf("simtest: everything waits for ever.\n%s", s.stateText())
 	}
 	if running := stillRunning(s.id); len(running) > 0 {
@@ -90,19 +103,8 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	id := newSimulationID()
 	joinSimulation(id)
 	seedCrypto(t, c.Seed)
-	// The first clean-up is the last that is done, after the test's own and
-	// after t.Context has ended.
-	var test *call
-	var sim *Sim
-	var took time.Duration
-	t.Cleanup(func() {
-		if test.panicking() {
-			return // it may have left locks that others wait for, and time stands still
-		}
-		time.Sleep(windUp)
-		synctest.Wait() // for what wakes at this instant too
-		sim.took.Store(int64(took))
-	})
+	s := &simulation{id: id, config: c, cleaned: make(chan struct{})}
+	t.Cleanup(func() { runUnlisted(func() { s.finish(t) }) })
 	// A panic in a goroutine that is not the test's ends the process at once.
 	telling := func(f func()) {
 		defer func() {
@@ -112,7 +114,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 		}()
 		f()
 	}
-	sim = newSim(c, synctest.Wait)
+	sim := newSim(c, synctest.Wait)
 	sim.fail = func(report string) { t.Error(report) }
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.started = func(host string, f func()) {
@@ -125,40 +127,21 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 		}
 		goOnHost(context.Background(), id, host, func(context.Context) { telling(f) })
 	}
-	s := &simulation{id: id, sim: sim}
+	s.sim = sim
 	w.simulation.Store(s)
 	go runUnlisted(func() { telling(sim.loop) })
 
-	test = apart(func() { telling(func() { f(t, sim) }) })
+	s.test = apart(func() { telling(func() { f(t, sim) }) })
 	select {
-	case <-test.done:
+	case <-s.test.done:
 	case <-sim.expired:
 		select {
-		case <-test.done:
+		case <-s.test.done:
 		case <-time.After(windUp):
 		}
 	}
-	s.test = test
-	s.ended.Store(true)
-	if test.panicking() {
-		test.end() // it ends the process before anything that was logged is printed
-	}
-	took = sim.Elapsed()
-	sim.close()
-	if sim.report != "" {
-		t.Error(sim.report)
-	} else if name, ok := sim.unknownHost(); ok && !t.Failed() {
-		t.Errorf("simtest: a link or a fault names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
-	}
-	test.end()
-	if sim.report != "" {
-		t.FailNow() // what comes after f could count on what f has not done
-	}
+	s.functionOver(t, w)
 }
-
-// windUp is how much simulated time goroutines have to end after everything
-// was closed: time stops when the bubble's main goroutine ends.
-const windUp = time.Minute
 
 // Main runs f in simulated time in an ordinary program, outside of go test, and
 // returns when f and all that it started have ended. If something in f panics,

@@ -58,8 +58,12 @@ type Sim struct {
 	spareRings
 	report  string // why the simulation was stopped before its end
 	asleep  bool   // the loop is, until wake gets a token or something is due
+	ending  bool   // the contexts of programs have ended, or are about to
 	closing bool   // the loop is to end the simulation
-	closed  bool
+	closed  bool   // nothing can be asked of the network any more
+
+	programs int           // those of hosts' programs that have not returned
+	returned chan struct{} // closed when all have; nil until they are waited for
 }
 
 // newSim starts a simulation. Outside of a bubble, on real time, settle does
@@ -154,7 +158,7 @@ func (l *lockedSource) Uint64() uint64 {
 // At has f called when so much simulated time has passed since the start; at
 // once, if it has. The call is an event like all others, on a goroutine of its
 // own: f may use the network, and wait. What is still to be called when the
-// simulation ends is not called.
+// contexts of programs end is not called.
 func (s *Sim) At(d time.Duration, f func()) {
 	if f == nil {
 		panic("simtest: At needs a function to call")
@@ -169,11 +173,18 @@ func callSite() string {
 }
 
 func (s *Sim) callLaterLocked(d time.Duration, f func()) {
-	s.callAtLocked(d, nil, func() { s.started("", f) })
+	s.callAtLocked(d, nil, func() { s.scriptLocked(f) })
+}
+
+// scriptLocked calls a function of At or Every, in a goroutine of its own.
+func (s *Sim) scriptLocked(f func()) {
+	if s.startsLocked() {
+		s.started("", f)
+	}
 }
 
 // Every has f called again and again, every d of simulated time, until the
-// simulation ends: the first time when d has passed since the start, or at the
+// contexts of programs end: the first time when d has passed since the start, or at the
 // next multiple of d. The calls are those of [Sim.At]; one that takes longer
 // than d does not keep the next one from being made. Every panics if d is not
 // positive.
@@ -188,7 +199,7 @@ func (s *Sim) Every(d time.Duration, f func()) {
 		var call func()
 		at := s.now() / d * d
 		call = func() {
-			s.started("", f)
+			s.scriptLocked(f)
 			at += d
 			s.callAtLocked(at, nil, call)
 		}

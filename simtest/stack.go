@@ -46,16 +46,22 @@ func (s *stack) key() string {
 }
 
 // unlisted tells whether the goroutine is one of those that make a simulation:
-// its own, the one that asks, and the three of testing/synctest.
+// its own, the one that asks, and the three of testing/synctest. The test's own
+// is one while it waits, and not while it does a clean-up of the function's.
 func (s *stack) unlisted() bool {
-	return slices.ContainsFunc(s.frames, func(f frame) bool {
+	testsOwn, cleansUp := false, false
+	for _, f := range s.frames {
 		switch f.function {
 		case ownPackage + ".runUnlisted", ownPackage + ".stillRunning",
-			"internal/synctest.Run", "testing/synctest.testingSynctestTest", "testing.tRunner":
+			"internal/synctest.Run", "testing/synctest.testingSynctestTest":
 			return true
+		case "testing.tRunner":
+			testsOwn = true
+		case "testing.(*common).runCleanup":
+			cleansUp = true
 		}
-		return false
-	})
+	}
+	return testsOwn && !cleansUp
 }
 
 // place tells where the goroutine is; state is the runtime's word for what it

@@ -25,6 +25,8 @@ import (
 // or the garbage collector stops it: then some goroutine could run.
 type watchdog struct {
 	simulation atomic.Pointer[simulation] // set when there is something to watch
+	deaf       chan struct{}              // closed when the bubble is to be given up
+	never      chan struct{}              // never closed
 
 	turns uint64 // of the loop, at the last look
 	last  survey
@@ -33,14 +35,6 @@ type watchdog struct {
 	stuck   int // whatever they do;
 	blocked int // they are blocked;
 	idle    int // and not on anything that could end by itself.
-}
-
-// A simulation is what can be known of one outside of its bubble.
-type simulation struct {
-	id    string
-	sim   *Sim
-	test  *call       // its function; may be looked at when it has ended
-	ended atomic.Bool // the function has, or was given up
 }
 
 // lookEvery is how much real time is between two looks. When they are expensive
@@ -53,24 +47,40 @@ const (
 	enoughBusy    = 2  // looks, when someone might, who runs; but the process's time is all but over
 )
 
-// wait waits until done is closed, or until the simulation stands still for
-// ever, and tells whether it does. A watchdog that is nil never does so.
-func (w *watchdog) wait(t *testing.T, done <-chan struct{}) (stuck bool) {
+// newWatchdog returns a watchdog for a bubble. It is made outside of the bubble,
+// so that time stands still in there while someone waits for its channels.
+func newWatchdog() *watchdog {
+	return &watchdog{deaf: make(chan struct{}), never: make(chan struct{})}
+}
+
+// giveUp is called in the bubble and has it given up. It does not return, and
+// time stands still from then on.
+func (w *watchdog) giveUp() {
+	close(w.deaf)
+	<-w.never
+}
+
+// wait waits until done is closed, and returns nil, or until the bubble is to be
+// given up, and returns why: that the simulation stands still for ever, or what
+// giveUp was called for. A watchdog that is nil gives nothing up.
+func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 	if w == nil {
 		<-done
-		return false
+		return nil
 	}
 	timer := time.NewTimer(lookEvery)
 	defer timer.Stop()
 	for {
 		select {
 		case <-done:
-			return false
+			return nil
+		case <-w.deaf:
+			return errDeaf
 		case <-timer.C:
 		}
 		start := time.Now()
 		if w.look(t) {
-			return true
+			return errStuck
 		}
 		timer.Reset(max(lookEvery, 100*time.Since(start)))
 	}

@@ -1,0 +1,119 @@
+package simtest
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A simulation is one run of a function in a bubble. Its end is made of
+// clean-ups of the bubble's test, so that the function's own come where a user
+// of package testing expects them:
+//
+//  1. The function returns, or is given up.
+//  2. t.Context ends, and all is quiet (the last clean-up, which is the first
+//     that is done).
+//  3. The function's clean-ups are done.
+//  4. The contexts of programs end, they have the grace, and the network is
+//     closed; then whatever is left has windUp (the first clean-up, which is the
+//     last that is done).
+type simulation struct {
+	id      string
+	config  Config
+	sim     *Sim
+	test    *call         // its function; may be looked at when it has ended
+	cleaned chan struct{} // closed when the function's clean-ups are done
+	ended   atomic.Bool   // the function has, or was given up
+	over    atomic.Bool   // the network is closed
+
+	reported bool // why it was stopped
+}
+
+// windUp is how much simulated time goroutines have to end after everything
+// was closed: time stops when the bubble's main goroutine ends.
+const windUp = time.Minute
+
+// functionOver is called when the function has returned or was given up, before
+// its clean-ups are done.
+func (s *simulation) functionOver(t *testing.T, w *watchdog) {
+	s.ended.Store(true)
+	if s.test.panicking() {
+		s.test.end() // it ends the process before anything that was logged is printed
+	}
+	s.sim.whenQuiet(func() {}) // for hosts that are created at this instant
+	stopped := s.reportStop(t)
+	if name, ok := s.sim.unknownHost(); ok && !stopped && !t.Failed() {
+		t.Errorf("simtest: a link or a fault names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
+	}
+	t.Cleanup(func() {
+		runUnlisted(func() { s.sim.whenQuiet(func() {}) })
+	})
+	go runUnlisted(func() { s.watchCleanUps(w) })
+	s.test.end()
+	if stopped {
+		t.FailNow() // what comes after f could count on what f has not done
+	}
+}
+
+// reportStop reports why the simulation was stopped before its end, if it was
+// and that is not reported yet.
+func (s *simulation) reportStop(t *testing.T) (stopped bool) {
+	if s.reported {
+		return false
+	}
+	select {
+	case <-s.sim.expired:
+	default:
+		return false
+	}
+	s.reported = true
+	t.Error(s.sim.report)
+	return true
+}
+
+// watchCleanUps gives the bubble up when the function's clean-ups have not ended
+// windUp after the time limit. A clean-up alone cannot be given up, as the
+// function can: it is done by the goroutine whose end ends the bubble.
+func (s *simulation) watchCleanUps(w *watchdog) {
+	select {
+	case <-s.cleaned:
+		return
+	case <-s.sim.expired:
+	}
+	select {
+	case <-s.cleaned:
+		return
+	case <-time.After(windUp):
+	}
+	synctest.Wait() // for what wakes at this instant too; the loop has ended
+	select {
+	case <-s.cleaned:
+	default:
+		w.giveUp()
+	}
+}
+
+// finish is called when the function's clean-ups are done.
+func (s *simulation) finish(t *testing.T) {
+	if unwinds("runtime.gopanic") {
+		if !s.test.panicking() { // which has told it
+			fmt.Fprintf(os.Stderr, "simtest: %s\n", rerunText(t, s.config.Seed))
+		}
+		return // it may have left locks that others wait for, and time stands still
+	}
+	close(s.cleaned)
+	s.sim.endPrograms(s.config.grace())
+	took := s.sim.Elapsed()
+	s.sim.close()
+	s.over.Store(true)
+	stopped := s.reportStop(t)
+	time.Sleep(windUp)
+	synctest.Wait() // for what wakes at this instant too
+	s.sim.took.Store(int64(took))
+	if stopped {
+		t.FailNow()
+	}
+}
