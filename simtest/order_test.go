@@ -334,6 +334,32 @@ func TestUnknownHostInALink(t *testing.T) {
 	assert.Contains(t, output, "--- FAIL")
 }
 
+// Links that are set at one instant differ in what is in their tables, too.
+func TestOrderOfLinksWithTables(t *testing.T) {
+	late := func(deviations int16) slownet.Link {
+		return slownet.Link{Jitter: slownet.Jitter{Deviation: time.Second, Distribution: slownet.NewDistribution([]int16{8192 * deviations})}}
+	}
+	replay := func(ms string) slownet.Link {
+		replay, err := slownet.ParseReplay(strings.NewReader(ms))
+		require.NoError(t, err)
+		return slownet.Link{Replay: replay}
+	}
+	for _, links := range [][]slownet.Link{{late(1), late(2), late(3)}, {replay("1"), replay("2"), replay("3")}} {
+		repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+			client, server := connected(t, sim)
+			var setters sync.WaitGroup
+			for _, link := range links {
+				setters.Go(func() { sim.SetLink("a", "b", link) })
+			}
+			setters.Wait()
+			start := sim.Elapsed()
+			_, _ = client.Write([]byte("x"))
+			_, _ = server.Read(make([]byte, 1))
+			note("under way for %v", sim.Elapsed()-start)
+		})
+	}
+}
+
 // In a test, Main says that it is for programs.
 func TestMainIsForPrograms(t *testing.T) {
 	assert.PanicsWithValue(t, "simtest: Main is for programs; in a test, call Run", func() { simtest.Main(func(*simtest.Sim) {}) })

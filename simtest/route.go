@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -54,9 +55,14 @@ func (s *Sim) SetProfile(a, b string, profile slownet.Profile) {
 
 // linkKey says what link it is, without the addresses of what it shares.
 func linkKey(link slownet.Link) string {
-	shares := [2]bool{link.Replay != nil, link.Bottleneck != nil}
-	link.Replay, link.Bottleneck = nil, nil
-	return fmt.Sprint(link, shares)
+	shares := link.Bottleneck != nil
+	link.Bottleneck = nil
+	var tables []byte
+	if link.Replay != nil || link.Jitter.Distribution.String() == "table" {
+		tables, _ = json.Marshal(link) // never fails: the link is valid
+		link.Replay = nil
+	}
+	return fmt.Sprintf("%v %v %08x", link, shares, hash(tables))
 }
 
 func (s *Sim) setLinkLocked(from, to string, link slownet.Link) {

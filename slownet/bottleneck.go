@@ -65,7 +65,7 @@ func (b *Bottleneck) attach(origin time.Time) time.Duration {
 	if b.origin.IsZero() {
 		b.origin = origin
 	}
-	return origin.Sub(b.origin)
+	return max(-maxDuration, origin.Sub(b.origin)) // so that it can be taken back
 }
 
 func (b *Bottleneck) pass(now time.Duration, n int) (int, time.Duration) {

@@ -170,12 +170,17 @@ func (f *Flow) Break() {
 	}
 }
 
-// later returns t + d, or the end of time where that is beyond it.
+// later returns t + d, or the end of time where that is beyond it, or its
+// beginning; d may be negative.
 func later(t, d time.Duration) time.Duration {
-	if d > maxDuration-t {
+	sum := t + d
+	switch {
+	case d > 0 && sum < t:
 		return maxDuration
+	case d < 0 && sum > t:
+		return -maxDuration
 	}
-	return t + d
+	return sum
 }
 
 const maxDuration time.Duration = 1<<63 - 1

@@ -82,8 +82,13 @@ func NewDistribution(table []int16) *Distribution {
 }
 
 // String returns the distribution's name: "normal", "pareto", "paretonormal",
-// or "table" for one that was made by NewDistribution.
-func (d *Distribution) String() string { return d.name }
+// "table" for one that was made by NewDistribution, or "uniform" for nil.
+func (d *Distribution) String() string {
+	if d == nil {
+		return uniform
+	}
+	return d.name
+}
 
 // The size and the scale of netem's tables.
 const (

@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -83,6 +84,14 @@ func TestTables(t *testing.T) {
 			require.GreaterOrEqual(t, table[i], table[i-1], "%s: %d", scenario.name, i)
 		}
 	}
+}
+
+// A link without a distribution is printed by its name, and not by way of a panic.
+func TestPrintingALinkWithoutADistribution(t *testing.T) {
+	var none *Distribution
+	assert.Equal(t, "uniform", none.String())
+	assert.NotContains(t, fmt.Sprint(Link{}), "nil> 0}", "of the jitter")
+	assert.Contains(t, fmt.Sprint(Link{Jitter: Jitter{Deviation: time.Second}}), "{1s uniform 0}")
 }
 
 // The tables are the same on every platform. Floating point arithmetic differs

@@ -2,6 +2,7 @@ package slownet
 
 import (
 	"math"
+	"time"
 )
 
 // readLink reads a link. Each field is validated as soon as it is read.
@@ -64,7 +65,7 @@ const uniform = "uniform"
 
 func readTable(v jsonValue) (*Distribution, error) {
 	const what = "a whole number between -32768 and 32767, 8192 of which are one deviation"
-	var table []int16
+	table := make([]int16, 0, v.maxElements())
 	err := v.elements("an array", func(v jsonValue) error {
 		n, err := v.number(what)
 		if err == nil && (n < math.MinInt16 || n > math.MaxInt16) {
@@ -84,7 +85,7 @@ func readTable(v jsonValue) (*Distribution, error) {
 
 // readReplay reads a recording, by the rules of ParseReplay.
 func readReplay(v jsonValue) (*Replay, error) {
-	var r Replay
+	r := Replay{slots: make([]time.Duration, 0, v.maxElements())}
 	err := v.elements("an array of whole numbers, milliseconds at which 1500 bytes may pass", func(v jsonValue) error {
 		ms, err := v.number(whatSlotIs)
 		if err == nil {

@@ -14,27 +14,31 @@ func readLoss(v jsonValue) (Loss, error) {
 		random, err := readPercent(v)
 		return Loss{Random: random}, err
 	}
-	members, err := v.members(`a string, such as "1.5%", or an object, such as {"model": "gilbert-elliott", "p": "1%", "r": "10%"}`)
-	if err != nil {
+	var name jsonValue
+	err := v.members(`a string, such as "1.5%", or an object, such as {"model": "gilbert-elliott", "p": "1%", "r": "10%"}`, func(m jsonMember) error {
+		if m.name == "model" && name.raw == nil {
+			name = m.value
+			name.path = v.path + ".model"
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
 		return Loss{}, err
+	case name.raw == nil:
+		return Loss{}, v.errorf(`there is no model: write it such as {"model": "gilbert-elliott", "p": "1%%"}`)
 	}
-	for _, m := range members {
-		if m.name != "model" {
-			continue
-		}
-		const models = `"gilbert-elliott" or "markov"`
-		switch model, err := m.value.text(models); {
-		case err != nil:
-			return Loss{}, err
-		case model == gilbertElliott:
-			return readGilbertElliott(v)
-		case model == markov:
-			return readMarkov(v)
-		default:
-			return Loss{}, m.value.errorf("there is no model %.40q: it must be %s", model, models)
-		}
+	const models = `"gilbert-elliott" or "markov"`
+	switch model, err := name.text(models); {
+	case err != nil:
+		return Loss{}, err
+	case model == gilbertElliott:
+		return readGilbertElliott(v)
+	case model == markov:
+		return readMarkov(v)
+	default:
+		return Loss{}, name.errorf("there is no model %.40q: it must be %s", model, models)
 	}
-	return Loss{}, v.errorf(`there is no model: write it such as {"model": "gilbert-elliott", "p": "1%%"}`)
 }
 
 // readGilbertElliott reads the parameters of the model. What is left out is

@@ -2,8 +2,6 @@ package slownet
 
 import (
 	"bytes"
-	"encoding/json"
-	"strconv"
 	"strings"
 )
 
@@ -27,28 +25,30 @@ func into[T any](target *T, read func(jsonValue) (T, error)) func(jsonValue) err
 // always valid. A field that is not among those given is an error, and so is
 // one that comes twice.
 func (v jsonValue) object(what string, invalid func() error, fields ...jsonField) (map[string]bool, error) {
-	members, err := v.members(what)
-	if err != nil {
-		return nil, err
-	}
 	there := map[string]bool{}
-	for _, m := range members {
+	first := map[string]int{} // the lines of names
+	err := v.members(what, func(m jsonMember) error {
+		at := jsonValue{path: v.path, line: m.line}
 		field := fieldNamed(fields, m.name)
 		if field == nil {
-			at := jsonValue{path: v.path, line: m.line}
-			return nil, at.errorf("there is no field %.40q: the fields are %s", m.name, fieldNames(fields))
+			return at.errorf("there is no field %.40q: the fields are %s", m.name, fieldNames(fields))
 		}
+		if there[m.name] {
+			return at.errorf("the field %.40q is there twice, first in line %d: leave one", m.name, first[m.name])
+		}
+		there[m.name], first[m.name] = true, m.line
+		m.value.path = strings.TrimPrefix(v.path+"."+m.name, ".")
 		if err := field.read(m.value); err != nil {
-			return nil, err
+			return err
 		}
 		if invalid != nil {
 			if err := invalid(); err != nil {
-				return nil, m.value.errorf("%w", err)
+				return m.value.errorf("%w", err)
 			}
 		}
-		there[m.name] = true
-	}
-	return there, nil
+		return nil
+	})
+	return there, err
 }
 
 func fieldNamed(fields []jsonField, name string) *jsonField {
@@ -78,51 +78,43 @@ func enumerate(words []string, last string) string {
 	return strings.Join(words[:end], ", ") + " " + last + " " + words[end]
 }
 
-// A jsonMember is a name in an object, the line of it, and its value.
+// A jsonMember is a name in an object, the line of it, and its value, which has
+// no path yet.
 type jsonMember struct {
 	name  string
 	line  int
 	value jsonValue
 }
 
-// members returns what is in an object, in order. A name that is there twice
-// is an error.
-func (v jsonValue) members(what string) ([]jsonMember, error) {
+// members hands over what is in an object, in order, until each fails. It keeps
+// nothing of it: an object can have any number of members.
+func (v jsonValue) members(what string, each func(jsonMember) error) error {
 	if !v.isObject() {
-		return nil, v.mustBe(what)
+		return v.mustBe(what)
 	}
-	var all []jsonMember
-	first := map[string]int{} // the lines of names
 	for parts := newJSONParts(v); parts.more(); {
-		name, line, err := parts.name()
+		name := parts.value()
+		text, err := name.text("a name")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		value, err := parts.value(strings.TrimPrefix(v.path+"."+name, "."))
-		if err != nil {
-			return nil, err
+		if err := each(jsonMember{text, name.line, parts.value()}); err != nil {
+			return err
 		}
-		at := jsonValue{path: v.path, line: line}
-		if earlier, ok := first[name]; ok {
-			return nil, at.errorf("the field %.40q is there twice, first in line %d: leave one", name, earlier)
-		}
-		first[name] = line
-		all = append(all, jsonMember{name, line, value})
 	}
-	return all, nil
+	return nil
 }
 
-// elements hands over what is in an array, in order.
+// elements hands over what is in an array, in order, until each fails. Nothing
+// is allocated for an element: an array can have any number of them.
 func (v jsonValue) elements(what string, each func(jsonValue) error) error {
 	if !v.isArray() {
 		return v.mustBe(what)
 	}
 	parts := newJSONParts(v)
-	for i := 0; parts.more(); i++ {
-		value, err := parts.value(v.path + "[" + strconv.Itoa(i) + "]")
-		if err != nil {
-			return err
-		}
+	for count := 1; parts.more(); count++ {
+		value := parts.value()
+		value.path, value.element = v.path, count
 		if err := each(value); err != nil {
 			return err
 		}
@@ -130,45 +122,81 @@ func (v jsonValue) elements(what string, each func(jsonValue) error) error {
 	return nil
 }
 
-// jsonParts takes a value apart, by one level, and knows in which line it is.
+// maxElements returns how many elements an array has at most.
+func (v jsonValue) maxElements() int {
+	if !v.isArray() {
+		return 0
+	}
+	return bytes.Count(v.raw, []byte(",")) + 1
+}
+
+// jsonParts takes an object or an array apart, by one level, and knows in which
+// line it is.
 type jsonParts struct {
-	whole   jsonValue
-	decoder *json.Decoder
-	counted int // bytes of the whole of which the lines are counted
+	raw     []byte
+	at      int // behind what was taken
+	counted int // bytes of which the lines are counted
 	line    int
 }
 
 func newJSONParts(v jsonValue) *jsonParts {
-	p := &jsonParts{whole: v, decoder: json.NewDecoder(bytes.NewReader(v.raw)), line: v.line}
-	p.decoder.Token() // the brace or bracket that opens it, which is known to be there
-	return p
+	return &jsonParts{raw: v.raw, at: 1, line: v.line} // behind the brace or bracket that opens it
 }
 
-func (p *jsonParts) more() bool { return p.decoder.More() }
-
-// name returns the next name of an object, and its line.
-func (p *jsonParts) name() (string, int, error) {
-	token, err := p.decoder.Token()
-	if err != nil {
-		return "", 0, p.whole.errorf("%w", err)
+// more goes to the next part, and reports whether there is one.
+func (p *jsonParts) more() bool {
+	for strings.IndexByte(jsonSpace+",:", p.raw[p.at]) >= 0 {
+		p.at++
 	}
-	name, _ := token.(string)
-	return name, p.lineAt(int(p.decoder.InputOffset())), nil
+	return p.raw[p.at] != '}' && p.raw[p.at] != ']'
 }
 
-// value returns the next value.
-func (p *jsonParts) value(path string) (jsonValue, error) {
-	var raw json.RawMessage
-	if err := p.decoder.Decode(&raw); err != nil {
-		return jsonValue{}, p.whole.errorf("%w", err)
+// value returns the next part: a name, or a value. There must be one.
+func (p *jsonParts) value() jsonValue {
+	p.more()
+	start := p.at
+	p.at = endOfJSON(p.raw, start)
+	p.line += bytes.Count(p.raw[p.counted:start], []byte("\n"))
+	p.counted = start
+	return jsonValue{raw: p.raw[start:p.at], line: p.line}
+}
+
+// endOfJSON returns where a value ends that begins at the given place, in a text
+// that is known to be valid.
+func endOfJSON(text []byte, at int) int {
+	depth := 0
+	for {
+		switch text[at] {
+		case '"':
+			at = endOfJSONString(text, at)
+		case '{', '[':
+			depth++
+			at++
+		case '}', ']':
+			depth--
+			at++
+		default: // what has no brackets, or is between some
+			at++
+			if depth > 0 {
+				continue
+			}
+			if end := bytes.IndexAny(text[at:], ",]}"+jsonSpace); end >= 0 {
+				return at + end
+			}
+			return len(text)
+		}
+		if depth == 0 {
+			return at
+		}
 	}
-	start := int(p.decoder.InputOffset()) - len(raw)
-	return jsonValue{raw, path, p.lineAt(start)}, nil
 }
 
-// lineAt returns the line of a place; places come in order.
-func (p *jsonParts) lineAt(at int) int {
-	p.line += bytes.Count(p.whole.raw[p.counted:at], []byte("\n"))
-	p.counted = at
-	return p.line
+// endOfJSONString is endOfJSON for a string.
+func endOfJSONString(text []byte, at int) int {
+	for at++; text[at] != '"'; at++ {
+		if text[at] == '\\' {
+			at++
+		}
+	}
+	return at + 1
 }

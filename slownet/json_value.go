@@ -17,9 +17,10 @@ import (
 // say so. It is taken apart one level at a time, as far as one is expected, so
 // that no text can be too deep.
 type jsonValue struct {
-	raw  []byte // valid JSON without space around it
-	path string // such as "down.rate"; empty for the whole text
-	line int    // from 1
+	raw     []byte // valid JSON without space around it
+	path    string // such as "down.rate"; empty for the whole text
+	element int    // which one of the array at path, from 1; 0 for what is none
+	line    int    // from 1
 }
 
 // parseJSON returns the value that a text consists of.
@@ -33,14 +34,19 @@ func parseJSON(text []byte) (jsonValue, error) {
 	value := bytes.TrimLeft(text, jsonSpace)
 	line := lineAt(text, len(text)-len(value))
 	value = bytes.TrimRight(value, jsonSpace)
-	var raw json.RawMessage
-	if err := json.Unmarshal(value, &raw); err != nil {
+	if err := json.Unmarshal(value, new(jsonIgnored)); err != nil {
 		at := min(syntaxOffset(err)-syntaxOffsetOfFirst(), int64(len(value)))
 		return jsonValue{}, fmt.Errorf("line %d: this is not JSON (which has no comments, wants double quotes, and no comma behind the last): %w",
 			line-1+lineAt(value, int(max(0, at))), err)
 	}
-	return jsonValue{value, "", line}, nil
+	return jsonValue{raw: value, line: line}, nil
 }
+
+// jsonIgnored takes any JSON, and keeps nothing of it.
+type jsonIgnored struct{}
+
+// UnmarshalJSON does nothing.
+func (*jsonIgnored) UnmarshalJSON([]byte) error { return nil }
 
 const jsonSpace = " \t\r\n"
 
@@ -76,7 +82,10 @@ func lineAt(text []byte, at int) int { return 1 + bytes.Count(text[:at], []byte(
 // errorf returns an error that says where the value is.
 func (v jsonValue) errorf(format string, arguments ...any) error {
 	err := fmt.Errorf(format, arguments...)
-	if v.path == "" {
+	switch {
+	case v.element > 0:
+		return fmt.Errorf("line %d: %s[%d]: %w", v.line, v.path, v.element-1, err)
+	case v.path == "":
 		return fmt.Errorf("line %d: %w", v.line, err)
 	}
 	return fmt.Errorf("line %d: %s: %w", v.line, v.path, err)
@@ -121,6 +130,9 @@ func (v jsonValue) text(what string) (string, error) {
 		return "", v.mustBe(what)
 	}
 	var s string
+	if bytes.IndexByte(v.raw, '\\') < 0 {
+		return string(v.raw[1 : len(v.raw)-1]), nil
+	}
 	if err := json.Unmarshal(v.raw, &s); err != nil {
 		return "", v.errorf("%w", err)
 	}

@@ -83,6 +83,8 @@ func (r *Replay) end() error {
 		return errors.New("it is empty: it must have one number of milliseconds or more")
 	case r.duration() == 0:
 		return errors.New("it takes no time: the last number must be 1 or more")
+	case int64(len(r.slots)) > int64(r.duration()/2): // or the number of a slot could become too large
+		return fmt.Errorf("it passes %d bytes %d times in %v: at most %d are possible", slotSize, len(r.slots), r.duration(), int64(r.duration()/2))
 	}
 	r.slots = slices.Clip(r.slots)
 	return nil

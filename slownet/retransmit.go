@@ -50,7 +50,7 @@ func (r *retransmitter) learnRoundTrip() {
 		r.variance += ((r.smoothed - r.sampled).Abs() - r.variance) / 4
 		r.smoothed += (r.sampled - r.smoothed) / 8
 	}
-	r.timeout = max(minTimeout, min(r.smoothed+4*r.variance, maxTimeout))
+	r.timeout = max(minTimeout, min(min(r.smoothed, maxTimeout)+4*min(r.variance, maxTimeout), maxTimeout))
 }
 
 // measure begins to measure a round trip, unless one is being measured.

@@ -1,0 +1,112 @@
+package slownet
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+)
+
+// endlessLink returns a link whose times add up to more than a Duration holds.
+func endlessLink(random *rand.Rand) Link {
+	link := randomLink(random)
+	for _, d := range []*time.Duration{&link.Latency, &link.Pace.Wait} {
+		if random.IntN(2) == 0 {
+			*d = maxDuration - time.Duration(random.Int64N(1<<random.IntN(63)))
+		}
+	}
+	if link.Jitter.Deviation > 0 {
+		link.Jitter.Deviation = 1 + time.Duration(random.Int64N(int64(maxDeviation)))
+	}
+	if link.Rate > 0 {
+		link.Rate = Rate(1 + random.IntN(1000))
+	}
+	link.Queue = random.IntN(2) * 1 << 62
+	return link
+}
+
+// endlessTimes returns times in order, up to the last that there is.
+func endlessTimes(random *rand.Rand) []time.Duration {
+	times := make([]time.Duration, 30)
+	var now time.Duration
+	for i := range times {
+		if left := int64(maxDuration - now); left > 0 {
+			now += time.Duration(min(left, random.Int64N(1<<random.IntN(63))*random.Int64N(2)))
+		}
+		times[i] = now
+	}
+	return append(times, maxDuration-1, maxDuration, maxDuration)
+}
+
+// What is under way for centuries arrives at the end of time, not in the past.
+func TestTimesNearTheEndDoNotWrapAround(t *testing.T) {
+	t.Parallel()
+	for seed := range tier.Pick[uint64](1000, 20_000) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		link := endlessLink(random)
+		stream, datagrams := NewFlow(link, seed), NewPacketFlow(link, seed)
+		stream.SetReturn(time.Duration(random.Int64N(int64(maxDuration))))
+		arrived := time.Duration(0)
+		for _, now := range endlessTimes(random) {
+			piece := stream.Send(now, random.IntN(2000))
+			require.GreaterOrEqual(t, piece.Leave, now, "seed %d, %v", seed, link)
+			require.GreaterOrEqual(t, piece.Arrive, piece.Leave, "seed %d, %v", seed, link)
+			require.GreaterOrEqual(t, piece.Arrive, arrived, "seed %d, %v", seed, link)
+			if piece.Bytes > 0 {
+				require.GreaterOrEqual(t, stream.Free(), piece.Leave, "seed %d, %v", seed, link)
+			}
+			arrived = piece.Arrive
+			if again, _ := stream.Lose(now); now < maxDuration {
+				require.Greater(t, again, now, "seed %d, %v", seed, link)
+			}
+			packets, _ := datagrams.Send(now, random.IntN(2000))
+			for _, packet := range packets {
+				require.GreaterOrEqual(t, packet.Leave, now, "seed %d, %v", seed, link)
+				require.GreaterOrEqual(t, packet.Arrive, packet.Leave, "seed %d, %v", seed, link)
+			}
+		}
+	}
+}
+
+// A round trip of centuries has packets be sent again after a minute, which is
+// TCP's most, and not after its least.
+func TestTimeoutOfAnEndlessRoundTrip(t *testing.T) {
+	t.Parallel()
+	var again retransmitter
+	for range 5 {
+		again.measure(1, maxDuration)
+		again.learn(1)
+		assert.Equal(t, maxTimeout, again.wait())
+	}
+}
+
+// Connections that share a bottleneck may have begun at any two times.
+func TestSharedBottleneckOfTwoEpochs(t *testing.T) {
+	t.Parallel()
+	link := Link{Bottleneck: NewBottleneck(8)}
+	late, early := NewFlow(link, 0), NewFlow(link, 0)
+	late.join(time.Unix(1<<40, 0))
+	early.join(time.Unix(-1<<40, 0))
+	for _, flow := range []*Flow{late, early} {
+		assert.GreaterOrEqual(t, flow.Send(0, 1).Leave, time.Duration(0))
+		assert.Equal(t, maxDuration, flow.Send(maxDuration, 1).Leave)
+	}
+}
+
+// A recording that passes more than time can count is refused.
+func TestReplayOfTooManySlots(t *testing.T) {
+	t.Parallel()
+	_, err := ParseReplay(strings.NewReader(strings.Repeat("1\n", 500_001)))
+	require.EqualError(t, err, "slownet: replay: it passes 1500 bytes 500001 times in 1ms: at most 500000 are possible")
+	replay, err := ParseReplay(strings.NewReader(strings.Repeat("1\n", 500_000)))
+	require.NoError(t, err)
+	f := NewFlow(Link{Replay: replay}, 0)
+	for range 1000 {
+		assert.Equal(t, maxDuration, f.Send(maxDuration-1, 1500).Leave)
+	}
+}
