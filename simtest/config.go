@@ -27,7 +27,8 @@ type Config struct {
 
 	// TimeLimit is how much simulated time the simulation's function and its
 	// clean-ups may take before the simulation is stopped, and the test fails. Zero
-	// is a day; below zero there is no limit.
+	// is a day; below zero there is no limit but that of a bubble's clock, which
+	// ends in the year 2262.
 	TimeLimit time.Duration
 
 	// Grace is how much simulated time the programs of [Host.Run] have to return

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -12,6 +13,7 @@ func (s *Sim) loop() {
 	defer close(s.stopped)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer time.AfterFunc(s.clockEnds()-s.now(), s.look).Stop()
 	if s.limit > 0 {
 		defer time.AfterFunc(s.limit-s.now(), s.look).Stop()
 	}
@@ -76,6 +78,8 @@ func (s *Sim) stepLocked() bool {
 		s.countLocked(now, 10)
 	case s.limit > 0 && now >= s.limit:
 		s.expireLocked("the time limit is reached")
+	case now >= s.clockEnds() && s.waitsForTimeLocked():
+		s.expireLocked("the clock is at its end, and goes on no further")
 	default:
 		return false
 	}
@@ -146,3 +150,30 @@ func (s *Sim) Settle() {
 
 // now is the simulated time.
 func (s *Sim) now() time.Duration { return time.Since(s.origin) }
+
+// lastMoment is how far a simulation can go. The clock of a bubble counts
+// nanoseconds since 1970 and ends in 2262; what a simulation does at its end
+// takes time, too.
+var lastMoment = time.Date(2262, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// clockEnds returns the simulated time of the last moment.
+func (s *Sim) clockEnds() time.Duration { return lastMoment.Sub(s.origin) }
+
+// waitsForTimeLocked reports whether time would go on if it could. Where nothing
+// waits for it, everything waits for ever, and the runtime says so.
+func (s *Sim) waitsForTimeLocked() bool {
+	_, ok := s.queue.next()
+	return ok || strings.Contains(s.running(), " in sleep: ")
+}
+
+// later returns t + d for a d that is not negative, or the end of time where that
+// is beyond it.
+func later(t, d time.Duration) time.Duration {
+	if d > endOfTime-t {
+		return endOfTime
+	}
+	return t + d
+}
+
+// endOfTime is later than anything that happens.
+const endOfTime time.Duration = 1<<63 - 1

@@ -149,7 +149,7 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 		e.Kind, e.Note = Drop, "nobody has the port"
 		path := c.pathLocked(host)
 		if !path.back.blocked {
-			c.toldLocked(to, syscall.ECONNREFUSED, s.now()+path.back.link.Latency)
+			c.toldLocked(to, syscall.ECONNREFUSED, later(s.now(), path.back.link.Latency))
 		}
 	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:
 		e.Kind, e.Note = Drop, "receive buffer full"

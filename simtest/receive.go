@@ -132,7 +132,7 @@ func (c *conn) leaveGrantLocked() {
 		return
 	}
 	c.taken, c.wanted = 0, false
-	c.sim.travelLocked(c.route, c.sim.now()+c.route.link.Latency, event{what: granted, conn: c.peer, host: c.far, n: taken})
+	c.sim.travelLocked(c.route, later(c.sim.now(), c.route.link.Latency), event{what: granted, conn: c.peer, host: c.far, n: taken})
 }
 
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
@@ -171,7 +171,7 @@ func (c *conn) arriveLocked(n int) {
 // endLocked is what happens when the end of the stream arrives.
 func (c *conn) endLocked() {
 	if !c.crashed {
-		c.peer.finishArrived, c.peer.finishKnown = true, c.sim.now()+c.route.link.Latency
+		c.peer.finishArrived, c.peer.finishKnown = true, later(c.sim.now(), c.route.link.Latency)
 	}
 	switch {
 	case c.isGoneLocked():

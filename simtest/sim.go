@@ -200,10 +200,10 @@ func (s *Sim) Every(d time.Duration, f func()) {
 		at := s.now() / d * d
 		call = func() {
 			s.scriptLocked(f)
-			at += d
+			at = later(at, d)
 			s.callAtLocked(at, nil, call)
 		}
-		at += d
+		at = later(at, d)
 		s.callAtLocked(at, nil, call)
 	})
 }
