@@ -146,6 +146,7 @@ func (h *Host) endsLocked() (ends []func()) {
 	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
 		ends = append(ends, h.sockets[addr].vanishLocked)
 	}
+	ends = append(ends, h.lookupEndsLocked()...)
 	for _, d := range h.dialsLocked() {
 		ends = append(ends, func() { d.answerLocked(errNetworkDown("connect")) })
 	}

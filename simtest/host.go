@@ -38,6 +38,8 @@ type Host struct {
 	parked     []event // what has happened to it while it was paused
 	catchingUp bool    // it is not any more, and parked happens, a thing at a time
 	line       line    // of what is done to it
+
+	lookups map[*pendingLookup]struct{} // those that take time
 }
 
 // The ports that are given out, to dials and to listeners on port 0: Linux's
@@ -74,6 +76,7 @@ func newHost(s *Sim, name string, number int) *Host {
 		conns:     make(map[*conn]struct{}),
 		diallings: make(map[*dialling]struct{}),
 		ports:     make(map[portPair]struct{}),
+		lookups:   make(map[*pendingLookup]struct{}),
 	}
 }
 

@@ -73,6 +73,9 @@ func (h *Host) stateLocked() (lines []string) {
 		lines = append(lines, fmt.Sprintf("udp %v: %s, %s unread", addr,
 			waiters(c.readers, "Read"), count(c.inbox.len(), "datagram", "datagrams")))
 	}
+	for _, l := range h.lookupsLocked() {
+		lines = append(lines, l.stateLocked())
+	}
 	for _, d := range h.dialsLocked() {
 		lines = append(lines, d.statesLocked()...)
 	}

@@ -16,7 +16,7 @@ type Name struct {
 	Host string
 
 	// Delay is how much simulated time a lookup takes. The zero value takes
-	// none.
+	// none. A lookup that is under way fails when its host crashes.
 	Delay time.Duration
 
 	// Err is what a lookup fails with, as a *net.DNSError. One that is a
@@ -204,22 +204,22 @@ func (h *Host) canonical(ctx context.Context, name string) (string, error) {
 	}
 	s := h.sim
 	s.mu.Lock()
-	how, down := s.names[plainName(name)], h.down
+	how := s.names[plainName(name)]
+	failure := h.lookupErrorLocked(name)
+	var pending *pendingLookup
+	if failure == nil && how.Delay > 0 {
+		pending = h.beginLookupLocked(name, how.Delay)
+	}
 	s.mu.Unlock()
-	if how.Delay > 0 {
-		timer := time.NewTimer(how.Delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+	if pending != nil {
+		failure = pending.wait(ctx)
 	}
 	switch {
 	case ctx.Err() != nil:
 		err := dialError(ctx.Err())
 		return "", &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: ctx.Err() == context.DeadlineExceeded}
-	case down:
-		return "", &net.DNSError{Err: "network is down", Name: name, IsTemporary: true}
+	case failure != nil:
+		return "", failure
 	case how.Err != nil:
 		return "", dnsError(name, how.Err)
 	case how.Host != "":

@@ -1,0 +1,100 @@
+package simtest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"net"
+	"slices"
+	"time"
+)
+
+// A pendingLookup is a lookup of a name that takes time.
+type pendingLookup struct {
+	host   *Host
+	name   string
+	began  time.Duration
+	ends   time.Duration
+	result chan error // gets nil when the time has passed, or why the lookup has failed; once
+
+	// Guarded by sim.mu.
+	order uint64 // among the host's dials
+	over  bool   // nobody waits for the result, or it was sent
+}
+
+// beginLookupLocked has the network tell when the time of a lookup has passed: by
+// an event, so that what ends at one instant ends in an order.
+func (h *Host) beginLookupLocked(name string, delay time.Duration) *pendingLookup {
+	h.dials++
+	l := &pendingLookup{host: h, name: name, began: h.sim.now(), result: make(chan error, 1), order: h.dials}
+	if l.ends = l.began + delay; l.ends < l.began {
+		l.ends = math.MaxInt64
+	}
+	h.lookups[l] = struct{}{}
+	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: &l.name, sequence: h.dials}, do: func() {
+		h.sim.callAtLocked(l.ends, nil, func() { l.answerLocked(nil) })
+	}})
+	return l
+}
+
+// wait returns nil when the lookup has taken its time or the context has ended,
+// or why the lookup has failed before.
+func (l *pendingLookup) wait(ctx context.Context) error {
+	select {
+	case err := <-l.result:
+		return err
+	case <-ctx.Done():
+		l.host.sim.mu.Lock()
+		defer l.host.sim.mu.Unlock()
+		l.endLocked()
+		return nil
+	}
+}
+
+// answerLocked tells whoever waits, unless nobody does.
+func (l *pendingLookup) answerLocked(err error) {
+	if !l.over {
+		l.endLocked()
+		l.result <- err
+	}
+}
+
+func (l *pendingLookup) endLocked() {
+	l.over = true
+	delete(l.host.lookups, l)
+}
+
+// lookupErrorLocked returns why no name can be looked up on the host now.
+func (h *Host) lookupErrorLocked(name string) error {
+	switch {
+	case h.sim.closed:
+		return dnsError(name, net.ErrClosed)
+	case h.down:
+		return &net.DNSError{Err: "network is down", Name: name, IsTemporary: true}
+	}
+	return nil
+}
+
+// lookupEndsLocked returns what has each lookup fail that takes time, in order.
+func (h *Host) lookupEndsLocked() (ends []func()) {
+	for _, l := range h.lookupsLocked() {
+		err := h.lookupErrorLocked(l.name) // the host may be back when it is told
+		ends = append(ends, func() { l.answerLocked(err) })
+	}
+	return ends
+}
+
+// lookupsLocked returns the lookups that take time, in an order that is not the
+// scheduler's.
+func (h *Host) lookupsLocked() []*pendingLookup {
+	return slices.SortedFunc(maps.Keys(h.lookups), func(a, b *pendingLookup) int {
+		return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.name, b.name), cmp.Compare(a.order, b.order))
+	})
+}
+
+// stateLocked describes the lookup.
+func (l *pendingLookup) stateLocked() string {
+	return fmt.Sprintf("lookup of %q: takes until %v", l.name, l.ends)
+}
