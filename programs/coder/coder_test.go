@@ -1,0 +1,142 @@
+// Package coder runs github.com/coder/websocket over net/http: JSON calls, and
+// pings beside them.
+package coder
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A call is what goes both ways.
+type call struct {
+	Text string
+}
+
+// serve has the server answer calls in capital letters.
+func serve(sim *simtest.Sim) {
+	scenario.ServeHTTP(sim, func() http.Handler { return http.HandlerFunc(answer) })
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.CloseNow() }()
+	conn.SetReadLimit(1 << 20)
+	for {
+		var c call
+		if err := wsjson.Read(r.Context(), conn, &c); err != nil {
+			return
+		}
+		c.Text = strings.ToUpper(c.Text)
+		if err := wsjson.Write(r.Context(), conn, c); err != nil {
+			return
+		}
+	}
+}
+
+// dial connects the client.
+func dial(t *testing.T, sim *simtest.Sim) *websocket.Conn {
+	t.Helper()
+	transport := &http.Transport{DialContext: sim.Host("client").DialContext}
+	conn, _, err := websocket.Dial(t.Context(), "ws://server/", &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: transport},
+	})
+	require.NoError(t, err)
+	conn.SetReadLimit(1 << 20)
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return conn
+}
+
+// ask makes a call, and returns what is wrong with the answer.
+func ask(ctx context.Context, t *testing.T, conn *websocket.Conn, text string) error {
+	t.Helper()
+	if err := wsjson.Write(ctx, conn, call{text}); err != nil {
+		return err
+	}
+	var c call
+	if err := wsjson.Read(ctx, conn, &c); err != nil {
+		return err
+	}
+	assert.Equal(t, strings.ToUpper(text), c.Text)
+	return nil
+}
+
+// Bytes on the wire.
+const (
+	upgrade = 366 // of the request and the response
+	json    = 12  // around the text of a call
+	mask    = 4   // of the client's messages
+)
+
+func TestSlowLink(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		var conn *websocket.Conn
+		took := scenario.Took(func() { conn = dial(t, sim) })
+		assert.Equal(t, 2*scenario.RoundTrip+scenario.Bytes(upgrade), took)
+		for _, c := range []struct{ n, header int }{{1, 2}, {1000, 4}, {100_000, 10}} {
+			took := scenario.Took(func() { assert.NoError(t, ask(t.Context(), t, conn, strings.Repeat("x", c.n))) })
+			assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(c.header+json+c.n)+mask), took, c.n)
+		}
+
+		// One goroutine reads now, while another pings.
+		reading := conn.CloseRead(t.Context())
+		took = scenario.Took(func() { assert.NoError(t, conn.Ping(t.Context())) })
+		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+len("1"))+mask), took)
+		took = scenario.Took(func() { assert.NoError(t, conn.Close(websocket.StatusNormalClosure, "")) })
+		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+2)+mask), took)
+		<-reading.Done()
+	})
+}
+
+// A short partition costs time. In a long one the client does not wait for
+// longer than it wants, and then the connection is of no use any more.
+func TestPartition(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		conn := dial(t, sim)
+		scenario.Cut(sim, 5*time.Second)
+		took := scenario.Took(func() { assert.NoError(t, ask(t.Context(), t, conn, "hello")) })
+		assert.Equal(t, scenario.Retransmission(5)+scenario.RoundTrip+scenario.Bytes(2*(2+json+len("hello"))+mask), took)
+
+		scenario.Cut(sim, time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		took = scenario.Took(func() { assert.ErrorIs(t, ask(ctx, t, conn, "hello"), context.DeadlineExceeded) })
+		assert.Equal(t, 10*time.Second, took)
+		assert.ErrorIs(t, ask(t.Context(), t, conn, "hello"), net.ErrClosed)
+		time.Sleep(time.Hour)
+		assert.NoError(t, ask(t.Context(), t, dial(t, sim), "hello"))
+	})
+}
+
+// A server that has crashed and is back answers what next gets there with a
+// reset.
+func TestCrash(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		conn := dial(t, sim)
+		scenario.Bounce(sim, 2*time.Second)
+		took := scenario.Took(func() { assert.ErrorIs(t, ask(t.Context(), t, conn, "hello"), syscall.ECONNRESET) })
+		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(2+json+len("hello")+mask), took)
+		assert.NoError(t, ask(t.Context(), t, dial(t, sim), "hello"))
+	})
+}

@@ -1,0 +1,126 @@
+// Package scenario runs a simulation of a program twice in one process, one run
+// after the other, and holds the runs against each other.
+//
+// A second run finds what the first has left in the process: pools of timers
+// and of channels, generators that were seeded once, counters.
+package scenario
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// The link between any two hosts.
+const (
+	OneWay    = 50 * time.Millisecond
+	RoundTrip = 2 * OneWay
+	Rate      = slownet.Mbps
+)
+
+// Bytes is how long n bytes take to be sent: 8 µs each.
+func Bytes(n int) time.Duration { return time.Duration(n) * 8 * time.Microsecond }
+
+// Retransmission is how long after its first attempt TCP makes the nth to send
+// what is lost: after 0.2 s, 0.6 s, 1.4 s and so on. The first timer lasts as
+// long as a round trip, and 0.2 s at least.
+func Retransmission(n int) time.Duration { return (1<<n - 1) * 200 * time.Millisecond }
+
+// Connecting is how long after its first attempt TCP makes the nth to connect:
+// after 1 s, 3 s, 7 s and so on.
+func Connecting(n int) time.Duration { return (1<<n - 1) * time.Second }
+
+// An Outcome is what a test has noted of a run, line by line.
+type Outcome struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+// Note adds a line. It may be called from any goroutine of the simulation.
+func (o *Outcome) Note(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lines = append(o.lines, fmt.Sprintf(format, args...))
+}
+
+// A Func is a simulation with the hosts "client" and "server".
+type Func func(t *testing.T, sim *simtest.Sim, o *Outcome)
+
+// seeds is how many seeds each simulation runs with: 0, 1 and so on.
+const seeds = 2
+
+// Same runs f twice with each seed. Both runs must have the same events, byte
+// for byte, and the same outcome.
+func Same(t *testing.T, f Func) {
+	t.Helper()
+	for seed := range uint64(seeds) {
+		r := runs{f: f}
+		simtest.CheckDeterminism(t, config(seed), r.run)
+		r.compare(t, seed)
+	}
+}
+
+// Alike runs f twice with each seed. Both runs must have the same outcome. Their
+// events may differ; whether they did is in the test's log.
+func Alike(t *testing.T, f Func) {
+	t.Helper()
+	for seed := range uint64(seeds) {
+		r := runs{f: f}
+		config(seed).Run(t, r.run)
+		config(seed).Run(t, r.run)
+		r.compare(t, seed)
+	}
+}
+
+func config(seed uint64) simtest.Config {
+	return simtest.Config{Seed: seed, Link: slownet.Link{Latency: OneWay, Rate: Rate}}
+}
+
+// runs is what several runs of f have come to.
+type runs struct {
+	f        Func
+	outcomes []*Outcome
+	digests  []string
+}
+
+func (r *runs) run(t *testing.T, sim *simtest.Sim) {
+	sim.Host("client")
+	sim.Host("server")
+	o := &Outcome{}
+	r.outcomes = append(r.outcomes, o)
+	r.f(t, sim, o)
+	r.digests = append(r.digests, sim.Trace().Digest())
+}
+
+func (r *runs) compare(t *testing.T, seed uint64) {
+	t.Helper()
+	if len(r.outcomes) == 2 { // else the first run has failed
+		assert.Equal(t, r.outcomes[0].lines, r.outcomes[1].lines, "the outcomes of two runs")
+	}
+	t.Logf("seed %d: digests %s", seed, r.digests)
+}
+
+// Took returns how much simulated time f takes.
+func Took(f func()) time.Duration {
+	start := time.Now()
+	f()
+	return time.Since(start)
+}
+
+// Cut cuts the client off from all other hosts for d, from now on.
+func Cut(sim *simtest.Sim, d time.Duration) {
+	sim.Partition([]string{"client"})
+	sim.At(sim.Elapsed()+d, func() { sim.Heal() })
+}
+
+// Bounce crashes the server, and restarts it after d.
+func Bounce(sim *simtest.Sim, d time.Duration) {
+	sim.Host("server").Crash()
+	sim.At(sim.Elapsed()+d, func() { sim.Host("server").Restart() })
+}

@@ -1,0 +1,185 @@
+// Package memberlist runs github.com/hashicorp/memberlist: twelve nodes that find
+// out about each other by probes and gossip.
+package memberlist
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+	"github.com/stretchr/testify/assert"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A cluster is nodes by their names. Nodes that are down are not in it.
+type cluster struct {
+	names []string
+
+	mu    sync.Mutex
+	nodes map[string]*memberlist.Memberlist
+}
+
+// start starts a node on each host, one after another, so that what they do each
+// second, say, is never at one instant. They join the first.
+func start(sim *simtest.Sim, config func() *memberlist.Config) *cluster {
+	c := &cluster{names: strings.Fields(all), nodes: make(map[string]*memberlist.Memberlist)}
+	for _, name := range c.names {
+		host := sim.Host(name)
+		host.Run(func(ctx context.Context) error { return c.run(ctx, sim, host, config()) })
+		time.Sleep(137 * time.Millisecond)
+	}
+	return c
+}
+
+func (c *cluster) run(ctx context.Context, sim *simtest.Sim, host *simtest.Host, config *memberlist.Config) error {
+	t, err := newTransport(host)
+	if err != nil {
+		return err
+	}
+	config.Name, config.Transport = host.Name(), t
+	config.LogOutput = io.Discard
+	node, err := memberlist.Create(config)
+	if err != nil {
+		return err
+	}
+	c.set(host.Name(), node)
+	defer c.set(host.Name(), nil)
+	defer func() { _ = node.Shutdown() }()
+	other := c.names[0]
+	if host.Name() == other {
+		other = c.names[1]
+	}
+	for ctx.Err() == nil {
+		if _, err := node.Join([]string{c.address(sim, other)}); err == nil {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// set says which node runs on a host; nil is none.
+func (c *cluster) set(name string, node *memberlist.Memberlist) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nodes[name] = node; node == nil {
+		delete(c.nodes, name)
+	}
+}
+
+// node returns the node that runs on a host.
+func (c *cluster) node(name string) *memberlist.Memberlist {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes[name]
+}
+
+func (c *cluster) address(sim *simtest.Sim, name string) string {
+	return fmt.Sprintf("%s:%d", sim.Host(name).Addr(), port)
+}
+
+// views returns who each node believes is alive.
+func (c *cluster) views(sim *simtest.Sim) map[string]string {
+	sim.Settle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	views := make(map[string]string)
+	for name, node := range c.nodes {
+		var alive []string
+		for _, member := range node.Members() {
+			alive = append(alive, member.Name)
+		}
+		slices.Sort(alive)
+		views[name] = strings.Join(alive, " ")
+	}
+	return views
+}
+
+// until waits until all nodes that run believe the same, and returns how long
+// that takes. It looks every tenth of a second.
+func (c *cluster) until(t *testing.T, sim *simtest.Sim, view string) time.Duration {
+	t.Helper()
+	start := sim.Elapsed()
+	for sim.Elapsed()-start < time.Hour {
+		agree := true
+		for _, v := range c.views(sim) {
+			agree = agree && v == view
+		}
+		if agree {
+			return sim.Elapsed() - start
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	assert.Fail(t, "the nodes do not agree", "%v", c.views(sim))
+	return 0
+}
+
+// The nodes, and those that are left without some.
+const (
+	all           = "a b c client d e f g h i j server"
+	withoutClient = "a b c d e f g h i j server"
+	withoutServer = "a b c client d e f g h i j"
+)
+
+// life is the test: nodes join, one is cut off and comes back, another crashes
+// and comes back.
+func life(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, config func() *memberlist.Config) {
+	c := start(sim, config)
+	joined := c.until(t, sim, all)
+	assert.Less(t, joined, time.Minute)
+
+	// Those who are cut off from all others believe that all others are dead, and
+	// are believed to be dead. They do not come back by themselves.
+	sim.Partition([]string{"client"})
+	alone := scenario.Took(func() {
+		for views := c.views(sim); views["client"] != "client" || views["a"] != withoutClient; views = c.views(sim) {
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+	sim.Heal()
+	_, err := c.node("client").Join([]string{c.address(sim, "a")})
+	assert.NoError(t, err)
+	together := c.until(t, sim, all)
+	assert.Less(t, together, time.Minute)
+
+	sim.Host("server").Crash()
+	missed := c.until(t, sim, withoutServer)
+	assert.Less(t, missed, time.Minute)
+	sim.Host("server").Restart()
+	back := c.until(t, sim, all)
+	assert.Less(t, back, time.Minute)
+	o.Note("joined %v alone %v together %v missed %v back %v", joined, alone, together, missed, back)
+}
+
+// As it comes, memberlist is not deterministic: Create starts three goroutines
+// that draw at one instant when they begin.
+func TestDefaults(t *testing.T) {
+	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		life(t, sim, &scenario.Outcome{}, memberlist.DefaultLANConfig)
+	})
+}
+
+// With probes alone, which carry all news, each node has one goroutine that
+// draws. There are twelve nodes, since with ten or less a node is suspected for a
+// whole number of seconds, to the very instant of a later probe.
+func TestProbesAlone(t *testing.T) {
+	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		life(t, sim, &scenario.Outcome{}, func() *memberlist.Config {
+			c := memberlist.DefaultLANConfig()
+			c.GossipInterval, c.PushPullInterval = 0, 0
+			return c
+		})
+	})
+}

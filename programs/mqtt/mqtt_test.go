@@ -1,0 +1,253 @@
+// Package mqtt runs github.com/eclipse/paho.mqtt.golang against the broker
+// github.com/mochi-mqtt/server/v2.
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/stretchr/testify/assert"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve runs the broker on the server.
+func serve(sim *simtest.Sim) {
+	host := sim.Host("server")
+	host.Run(func(ctx context.Context) error {
+		listener, err := host.Listen("tcp", ":1883")
+		if err != nil {
+			return err
+		}
+		broker := mochi.New(&mochi.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		if err := broker.AddHook(new(auth.AllowHook), nil); err != nil {
+			return err
+		}
+		if err := broker.AddListener(listeners.NewNet("tcp", listener)); err != nil {
+			return err
+		}
+		if err := broker.Serve(); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return broker.Close()
+	})
+}
+
+// A party is a host that is connected to the broker, and connects anew by itself.
+type party struct {
+	sim    *simtest.Sim
+	client paho.Client
+
+	mu    sync.Mutex
+	heard []string
+	log   []time.Duration // when it has connected, lost the connection, connected...
+}
+
+// connect connects a host. It subscribes to a topic each time, if there is one.
+func connect(t *testing.T, sim *simtest.Sim, name, topic string) *party {
+	t.Helper()
+	p := &party{sim: sim}
+	o := paho.NewClientOptions().AddBroker("tcp://server:1883").SetClientID(name).SetCleanSession(false)
+	o.SetOnConnectHandler(func(c paho.Client) {
+		p.note()
+		if topic != "" {
+			c.Subscribe(topic, 1, p.hear)
+		}
+	})
+	o.SetConnectionLostHandler(func(paho.Client, error) { p.note() })
+	o.SetCustomOpenConnectionFn(func(u *url.URL, _ paho.ClientOptions) (net.Conn, error) {
+		return sim.Host(name).Dial("tcp", u.Host)
+	})
+	p.client = paho.NewClient(o)
+	wait(t, p.client.Connect())
+	t.Cleanup(func() { p.client.Disconnect(1000) })
+	return p
+}
+
+func (p *party) note() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.log = append(p.log, p.sim.Elapsed())
+}
+
+func (p *party) hear(_ paho.Client, m paho.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heard = append(p.heard, string(m.Payload()))
+}
+
+// all returns what the party has heard.
+func (p *party) all() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.heard)
+}
+
+// connected returns when it has connected for the nth time.
+func (p *party) connected(n int) time.Duration {
+	return p.at(2*n - 2)
+}
+
+// at returns when the ith thing has happened, or 0 if it has not.
+func (p *party) at(i int) time.Duration {
+	p.sim.Settle()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i >= len(p.log) {
+		return 0
+	}
+	return p.log[i]
+}
+
+// lost returns when it has lost its connection for the nth time.
+func (p *party) lost(n int) time.Duration {
+	return p.at(2*n - 1)
+}
+
+// say publishes something, and waits until the broker has it.
+func (p *party) say(t *testing.T, line string) {
+	t.Helper()
+	wait(t, p.client.Publish("poem", 1, false, line))
+}
+
+// wait waits for what a client was asked to do.
+func wait(t *testing.T, token paho.Token) {
+	t.Helper()
+	token.Wait()
+	assert.NoError(t, token.Error())
+}
+
+// lines returns n lines of a poem.
+func lines(n int) []string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprintf("line %d", i))
+	}
+	return all
+}
+
+// Bytes on the wire.
+const (
+	publish     = 10 // without the text
+	acknowledge = 4
+	ping        = 2
+)
+
+// The client's defaults.
+const (
+	keepAlive   = 30 * time.Second // of silence, before a ping
+	checkEvery  = 5 * time.Second  // whether there was silence
+	pingTimeout = 10 * time.Second
+)
+
+// A message costs a round trip, or two if it must come exactly once, or none.
+func TestSlowLink(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		reader := connect(t, sim, "client", "poem")
+		assert.Equal(t, 2*scenario.RoundTrip+scenario.Bytes(20+acknowledge), reader.connected(1))
+		poet := connect(t, sim, "poet", "")
+		for _, c := range []struct {
+			qos          byte
+			trips, bytes int
+		}{
+			{0, 0, 0},
+			{1, 1, publish + 2 + acknowledge + publish}, // and the last one's
+			{2, 2, publish + 2 + 3*acknowledge},
+		} {
+			took := scenario.Took(func() { wait(t, poet.client.Publish("poem", c.qos, false, "If")) })
+			assert.Equal(t, time.Duration(c.trips)*scenario.RoundTrip+scenario.Bytes(c.bytes), took, c.qos)
+		}
+		for _, line := range lines(10) {
+			took := scenario.Took(func() { poet.say(t, line) })
+			assert.Equal(t, scenario.RoundTrip+scenario.Bytes(publish+len(line)+acknowledge), took)
+		}
+		time.Sleep(time.Second)
+		assert.Equal(t, append([]string{"If", "If", "If"}, lines(10)...), reader.all())
+	})
+}
+
+// A reader that is cut off for long finds out by a ping that is not answered,
+// and connects anew when it can. The broker has kept what it has missed.
+func TestPartition(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+		missed(t, sim, o, time.Second)
+	})
+}
+
+// The broker orders what it has kept by the second, and within one as a map is
+// ordered. So two runs differ when messages come faster than that.
+func TestPartitionInOneSecond(t *testing.T) {
+	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+		missed(t, sim, o, 0)
+	})
+}
+
+// missed has a reader miss messages, which come one after another with a pause
+// after each.
+func missed(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration) {
+	serve(sim)
+	reader, poet := connect(t, sim, "client", "poem"), connect(t, sim, "poet", "")
+	speak := func() {
+		for _, line := range lines(10) {
+			poet.say(t, line)
+			time.Sleep(pause)
+		}
+	}
+	speak()
+	time.Sleep(time.Second)
+	assert.Equal(t, lines(10), reader.all())
+
+	cut := sim.Elapsed()
+	healed := cut + 5*time.Minute
+	scenario.Cut(sim, healed-cut)
+	speak()
+	time.Sleep(10 * time.Minute)
+	heard := reader.all()[10:]
+	if pause > 0 {
+		assert.Equal(t, lines(10), heard)
+	} else {
+		assert.ElementsMatch(t, lines(10), heard)
+	}
+	assert.LessOrEqual(t, reader.lost(1), cut+keepAlive+checkEvery+pingTimeout)
+	assert.Greater(t, reader.connected(2), healed)
+	o.Note("lost after %v, back after %v", reader.lost(1)-cut, reader.connected(2)-healed)
+}
+
+// A broker that crashes forgets all. Those who speak find out when it is back,
+// by a reset; those who listen, when they next ping. What is said in between is
+// heard by nobody.
+func TestCrash(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		reader, poet := connect(t, sim, "client", "poem"), connect(t, sim, "poet", "")
+		start := sim.Elapsed()
+		scenario.Bounce(sim, 2*time.Second)
+		poet.say(t, "lost")
+		assert.Equal(t, start+scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(publish+len("lost")), poet.lost(1))
+		assert.Equal(t, poet.lost(1)+2*scenario.RoundTrip+scenario.Bytes(18+acknowledge), poet.connected(2))
+		poet.say(t, "lost too")
+		time.Sleep(time.Minute)
+		poet.say(t, "heard")
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{"heard"}, reader.all())
+		assert.Equal(t, reader.connected(1)+keepAlive+scenario.RoundTrip+scenario.Bytes(ping), reader.lost(1))
+	})
+}

@@ -1,0 +1,176 @@
+// Package pgx runs github.com/jackc/pgx/v5 and its pool against a small server
+// of its own.
+package pgx
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+	"github.com/slowpoetry/slowpoetry/programs/internal/table"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// serve has the server keep a table.
+func serve(sim *simtest.Sim) *table.Table {
+	var kept table.Table
+	scenario.Serve(sim, ":5432", func(conn net.Conn) {
+		s := &session{Backend: pgproto3.NewBackend(conn, conn), Session: table.Session{Table: &kept}, conn: conn}
+		s.run()
+	})
+	return &kept
+}
+
+// open returns a pool of at most two connections from the client to the server.
+func open(t *testing.T, sim *simtest.Sim, options string) *pgxpool.Pool {
+	t.Helper()
+	client := sim.Host("client")
+	config, err := pgxpool.ParseConfig("host=server port=5432 user=reader sslmode=disable pool_max_conns=2 " + options)
+	require.NoError(t, err)
+	config.ConnConfig.DialFunc = client.DialContext
+	config.ConnConfig.LookupFunc = client.Resolver().LookupHost
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// insert inserts lines in one transaction.
+func insert(ctx context.Context, pool *pgxpool.Pool, lines ...string) error {
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		for _, line := range lines {
+			if _, err := tx.Exec(ctx, "insert into poems values ($1)", line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// read returns all lines.
+func read(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
+	rows, err := pool.Query(ctx, "select line from poems")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// Each statement takes two round trips the first time, as it is prepared, and one
+// from then on.
+func TestSlowLink(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		work(t, sim, "")
+	})
+}
+
+// The parameters of the first message are in the order of a map, so with two of
+// them its bytes are others in each run. Nothing else is.
+func TestSlowLinkToADatabase(t *testing.T) {
+	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		work(t, sim, "dbname=poems")
+	})
+}
+
+func work(t *testing.T, sim *simtest.Sim, options string) {
+	serve(sim)
+	pool := open(t, sim, options)
+	poem := []string{"If", "you", "can"}
+	for _, c := range []struct {
+		what  string
+		trips int
+		do    func()
+	}{
+		{"connect and ping", 3, func() { assert.NoError(t, pool.Ping(t.Context())) }},
+		{"insert", 2 + 1 + 1 + 2, func() { assert.NoError(t, insert(t.Context(), pool, poem...)) }},
+		{"insert again", 1 + 1 + 1 + 2, func() { assert.NoError(t, insert(t.Context(), pool, poem...)) }},
+		{"read", 2, func() {
+			lines, err := read(t.Context(), pool)
+			assert.NoError(t, err)
+			assert.Equal(t, append(poem, poem...), lines)
+		}},
+	} {
+		assert.Equal(t, time.Duration(c.trips)*scenario.RoundTrip, scenario.Took(c.do).Truncate(scenario.RoundTrip), c.what)
+	}
+}
+
+// Ten goroutines share two connections, and take turns in the order in which they
+// came.
+func TestPool(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+		kept := serve(sim)
+		pool := open(t, sim, "")
+		var all sync.WaitGroup
+		var poem []string
+		for i := range 10 {
+			line := fmt.Sprint("line ", i)
+			poem = append(poem, line)
+			all.Go(func() { assert.NoError(t, insert(t.Context(), pool, line)) })
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+		assert.Equal(t, poem, kept.Lines())
+		o.Note("%v", sim.Elapsed())
+	})
+}
+
+// Bytes on the wire.
+const (
+	begin = 1 + 4 + len("begin") + 1
+)
+
+// A short partition costs time. Who gives up in one does not know what becomes of
+// what was asked: here it is done.
+func TestPartition(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		kept := serve(sim)
+		pool := open(t, sim, "")
+		assert.NoError(t, insert(t.Context(), pool, "If"))
+		scenario.Cut(sim, 5*time.Second)
+		took := scenario.Took(func() { assert.NoError(t, insert(t.Context(), pool, "you")) })
+		assert.Equal(t, scenario.Retransmission(5)+3*scenario.RoundTrip, took.Truncate(scenario.RoundTrip))
+
+		scenario.Cut(sim, 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		took = scenario.Took(func() {
+			_, err := pool.Exec(ctx, "insert into poems values ($1)", "can")
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		})
+		assert.Equal(t, 2*time.Second, took)
+		assert.Equal(t, []string{"If", "you"}, kept.Lines())
+		time.Sleep(time.Minute)
+		assert.Equal(t, []string{"If", "you", "can"}, kept.Lines())
+	})
+}
+
+// A server that has crashed and is back answers what next gets there with a
+// reset, and the pool connects anew for what comes after. What comes at once is
+// not the same in every run: pgx connects at that instant too, in a goroutine of
+// its own, to cancel what it has asked.
+func TestCrash(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		kept := serve(sim)
+		pool := open(t, sim, "")
+		assert.NoError(t, insert(t.Context(), pool, "If"))
+		scenario.Bounce(sim, 2*time.Second)
+		took := scenario.Took(func() { assert.ErrorContains(t, insert(t.Context(), pool, "you"), "conn closed") })
+		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(begin), took)
+		time.Sleep(time.Second)
+		assert.NoError(t, insert(t.Context(), pool, "can"))
+		assert.Equal(t, []string{"If", "can"}, kept.Lines())
+	})
+}

@@ -1,0 +1,193 @@
+// Package quic runs github.com/quic-go/quic-go: streams over datagrams, with
+// TLS.
+package quic
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// certificate is the server's, the same in every process: with another one the
+// handshake would have other bytes.
+var certificate = sync.OnceValues(func() (tls.Certificate, error) {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"server"},
+		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+})
+
+var config = &quic.Config{MaxIdleTimeout: 30 * time.Second, KeepAlivePeriod: 10 * time.Second}
+
+// serve has the server send back what comes on each stream. It has the same key
+// for resets when it is restarted.
+func serve(t *testing.T, sim *simtest.Sim) {
+	t.Helper()
+	own, err := certificate()
+	require.NoError(t, err)
+	host := sim.Host("server")
+	host.Run(func(ctx context.Context) error {
+		socket, err := host.ListenPacket("udp4", ":4433")
+		if err != nil {
+			return err
+		}
+		transport := &quic.Transport{Conn: socket, StatelessResetKey: new(quic.StatelessResetKey)}
+		defer func() { _ = transport.Close() }()
+		listener, err := transport.Listen(&tls.Config{Certificates: []tls.Certificate{own}, NextProtos: []string{"echo"}}, config)
+		if err != nil {
+			return err
+		}
+		for {
+			conn, err := listener.Accept(ctx)
+			if err != nil {
+				return nil
+			}
+			go echo(conn)
+		}
+	})
+	time.Sleep(time.Second) // so that it does not draw its keys when a client does
+}
+
+func echo(conn *quic.Conn) {
+	for {
+		stream, err := conn.AcceptStream(context.Background())
+		if err != nil {
+			return
+		}
+		go func() {
+			_, _ = io.Copy(stream, stream)
+			_ = stream.Close()
+		}()
+	}
+}
+
+// A client has one socket for all its connections.
+type client struct {
+	transport *quic.Transport
+	server    net.Addr
+}
+
+func newClient(t *testing.T, sim *simtest.Sim) *client {
+	t.Helper()
+	socket, err := sim.Host("client").ListenPacket("udp4", ":0")
+	require.NoError(t, err)
+	c := &client{
+		transport: &quic.Transport{Conn: socket},
+		server:    &net.UDPAddr{IP: sim.Host("server").Addr().AsSlice(), Port: 4433},
+	}
+	t.Cleanup(func() { _ = c.transport.Close() })
+	return c
+}
+
+func (c *client) dial(t *testing.T) *quic.Conn {
+	t.Helper()
+	own, err := certificate()
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(own.Leaf)
+	conn, err := c.transport.Dial(t.Context(), c.server, &tls.Config{RootCAs: roots, ServerName: "server", NextProtos: []string{"echo"}}, config)
+	require.NoError(t, err)
+	return conn
+}
+
+// exchange sends n bytes on a new stream and reads them back.
+func exchange(conn *quic.Conn, n int) error {
+	stream, err := conn.OpenStreamSync(context.Background())
+	if err != nil {
+		return err
+	}
+	there := bytes.Repeat([]byte("poem"), n/4)
+	if _, err := stream.Write(there); err != nil {
+		return err
+	}
+	if err := stream.Close(); err != nil {
+		return err
+	}
+	back, err := io.ReadAll(stream)
+	if err == nil && !bytes.Equal(there, back) {
+		return errors.New("what came back is not what was sent")
+	}
+	return err
+}
+
+// The handshake takes one round trip, and a stream none to be opened.
+func TestSlowLink(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+		serve(t, sim)
+		c := newClient(t, sim)
+		var conn *quic.Conn
+		took := scenario.Took(func() { conn = c.dial(t) })
+		assert.Greater(t, took, scenario.RoundTrip+scenario.Bytes(2*1200))
+		assert.Less(t, took, scenario.RoundTrip+scenario.Bytes(5*1280))
+		for _, n := range []int{4, 1000, 100_000} {
+			took := scenario.Took(func() { assert.NoError(t, exchange(conn, n)) })
+			assert.Greater(t, took, scenario.RoundTrip+scenario.Bytes(n))
+			assert.Less(t, took, 2*scenario.RoundTrip+scenario.Bytes(2*n))
+			o.Note("%d bytes: %v", n, took)
+		}
+	})
+}
+
+// A short partition costs time. In a long one both ends give up after 30 seconds
+// of silence.
+func TestPartition(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+		serve(t, sim)
+		c := newClient(t, sim)
+		conn := c.dial(t)
+		scenario.Cut(sim, 5*time.Second)
+		took := scenario.Took(func() { assert.NoError(t, exchange(conn, 1000)) })
+		assert.Greater(t, took, 5*time.Second)
+		assert.Less(t, took, 15*time.Second)
+		o.Note("%v", took)
+
+		scenario.Cut(sim, time.Hour)
+		took = scenario.Took(func() { assert.ErrorIs(t, exchange(conn, 1000), new(quic.IdleTimeoutError)) })
+		assert.Equal(t, config.MaxIdleTimeout, took)
+		time.Sleep(time.Hour)
+		assert.NoError(t, exchange(c.dial(t), 1000))
+	})
+}
+
+// A server that has crashed and is back answers what it cannot know with a
+// reset.
+func TestCrash(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+		serve(t, sim)
+		c := newClient(t, sim)
+		conn := c.dial(t)
+		assert.NoError(t, exchange(conn, 1000))
+		scenario.Bounce(sim, 2*time.Second)
+		took := scenario.Took(func() { assert.ErrorIs(t, exchange(conn, 1000), new(quic.StatelessResetError)) })
+		assert.Greater(t, took, 2*time.Second)
+		assert.Less(t, took, 10*time.Second)
+		o.Note("%v", took)
+		assert.NoError(t, exchange(c.dial(t), 1000))
+	})
+}

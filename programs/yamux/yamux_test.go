@@ -1,0 +1,150 @@
+// Package yamux runs github.com/hashicorp/yamux: streams that share one
+// connection.
+package yamux
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/yamux"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const header = 12 // bytes, of each frame
+
+func config() *yamux.Config {
+	c := yamux.DefaultConfig()
+	c.LogOutput = io.Discard
+	return c
+}
+
+// serve has the server send back what comes on each stream.
+func serve(sim *simtest.Sim) {
+	scenario.Serve(sim, ":4000", func(conn net.Conn) {
+		session, err := yamux.Server(conn, config())
+		if err != nil {
+			return
+		}
+		defer func() { _ = session.Close() }()
+		for {
+			stream, err := session.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(stream, stream)
+				_ = stream.Close()
+			}()
+		}
+	})
+}
+
+// dial starts a session on the client.
+func dial(t *testing.T, sim *simtest.Sim) *yamux.Session {
+	t.Helper()
+	conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:4000")
+	require.NoError(t, err)
+	session, err := yamux.Client(conn, config())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = session.Close() })
+	return session
+}
+
+// exchange sends n bytes on a new stream and reads them back.
+func exchange(session *yamux.Session, n int) error {
+	stream, err := session.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.Close() }()
+	there, back := bytes.Repeat([]byte("poem"), n/4), make([]byte, n/4*4)
+	if _, err := stream.Write(there); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(stream, back); err != nil {
+		return err
+	}
+	if !bytes.Equal(there, back) {
+		return errors.New("what came back is not what was sent")
+	}
+	return nil
+}
+
+// To open a stream costs a frame and no round trip. The server answers when it
+// has all of the client's frame, in frames of 32 KiB at most.
+func TestSlowLink(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		session := dial(t, sim)
+		assert.Equal(t, scenario.RoundTrip, sim.Elapsed())
+		for _, c := range []struct{ n, frames int }{
+			{4, 3},       // to open, there and back
+			{1000, 4},    // before them, one that closes the last stream
+			{100_000, 7}, // back in four
+		} {
+			took := scenario.Took(func() { assert.NoError(t, exchange(session, c.n)) })
+			assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*c.n+c.frames*header), took, c.n)
+		}
+
+		// Ten streams share the link, so each waits for those before it.
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				const n = 10_000
+				took := scenario.Took(func() { assert.NoError(t, exchange(session, n)) })
+				first := scenario.RoundTrip + scenario.Bytes(2*n+4*header)
+				each := scenario.Bytes(n+2*header) - time.Millisecond
+				assert.Equal(t, first+time.Duration(i)*each, took, i)
+			})
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+	})
+}
+
+// A short partition costs time. In a long one a ping is not answered, and the
+// session ends.
+func TestPartition(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		session := dial(t, sim)
+		start := sim.Elapsed()
+		assert.NoError(t, exchange(session, 1000))
+		scenario.Cut(sim, 5*time.Second)
+		took := scenario.Took(func() { assert.NoError(t, exchange(session, 1000)) })
+		assert.Equal(t, scenario.Retransmission(5)+scenario.RoundTrip+scenario.Bytes(2*1000+4*header), took)
+
+		scenario.Cut(sim, time.Hour)
+		<-session.CloseChan()
+		assert.Equal(t, start+config().KeepAliveInterval+config().ConnectionWriteTimeout, sim.Elapsed())
+		assert.ErrorIs(t, exchange(session, 1000), yamux.ErrSessionShutdown)
+		time.Sleep(time.Hour)
+		assert.NoError(t, exchange(dial(t, sim), 1000))
+	})
+}
+
+// A server that has crashed and is back answers the next frame that gets there
+// with a reset.
+func TestCrash(t *testing.T) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		serve(sim)
+		session := dial(t, sim)
+		assert.NoError(t, exchange(session, 1000))
+		scenario.Bounce(sim, 2*time.Second)
+		took := scenario.Took(func() { assert.ErrorIs(t, exchange(session, 1000), io.EOF) })
+		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(header), took)
+		assert.NoError(t, exchange(dial(t, sim), 1000))
+	})
+}
