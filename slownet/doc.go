@@ -76,6 +76,12 @@
 // The jitter of a stream that has no rate and no loss is drawn once for each
 // write.
 //
+// The wrapper needs the deadlines of the inner connection, to wake whoever is in
+// it. An inner connection may set some of its own, as one that times out when it
+// is idle: that time-out is returned by Read or Write as it is, and a fault makes
+// the time begin anew. If it meets bytes in flight that were written, those are
+// lost, and every later Write returns it.
+//
 // The inner connection is a real one: what it costs comes on top, and its
 // buffers are beside the link's queue. Bytes that are read begin their way when
 // they are taken from it, which is at once while others are under way or

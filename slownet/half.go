@@ -1,7 +1,6 @@
 package slownet
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -262,9 +261,11 @@ func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err erro
 }
 
 // leaveLocked ends a call of the user's in the inner connection. It returns
-// what its error is to be for him; nil if the call was only to come out.
+// what its error is to be for him; nil if the call was only to come out. A
+// time-out counts as that only if we have moved the deadline. Else the inner
+// connection has one of its own, and the error is the user's. If both come
+// together, the call goes on in the inner connection and may time out again.
 func (h *half) leaveLocked(err error) error {
-	timedOut := err != nil && errors.Is(err, os.ErrDeadlineExceeded)
 	switch {
 	case err == nil:
 	case h.closed:
@@ -273,7 +274,7 @@ func (h *half) leaveLocked(err error) error {
 		err = h.err
 	case h.hungUp:
 		err = nil // the end is known already
-	case timedOut && h.gate.isShut() && !h.deadline.hasPassed(h.endpoint.clock):
+	case h.innerPast && isTimeout(err) && !h.deadline.hasPassed(h.endpoint.clock):
 		err = nil
 	}
 	if h.gate.leave() {

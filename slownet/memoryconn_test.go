@@ -22,9 +22,11 @@ type memoryConn struct {
 	changed signal
 	queue   []sent
 	err     error // that the next WriteTo meets
+	readErr error // that the next ReadFrom meets
 	full    bool  // WriteTo blocks
 	closed  bool
-	past    [2]bool // by direction
+	past    [2]bool       // by direction
+	idle    time.Duration // after which a call times out by itself; zero is never
 }
 
 type memoryName string
@@ -46,6 +48,10 @@ func memoryPair() (near, far *memoryConn) {
 }
 
 func (m *memoryConn) await(direction Direction, ready func() bool) error {
+	var idle <-chan time.Time
+	if m.idle > 0 {
+		idle = time.After(m.idle)
+	}
 	for {
 		switch {
 		case m.closed:
@@ -57,15 +63,24 @@ func (m *memoryConn) await(direction Direction, ready func() bool) error {
 		}
 		changed := m.changed.wait()
 		m.mu.Unlock()
-		<-changed
-		m.mu.Lock()
+		select {
+		case <-changed:
+			m.mu.Lock()
+		case <-idle:
+			m.mu.Lock()
+			return os.ErrDeadlineExceeded
+		}
 	}
 }
 
 func (m *memoryConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := m.await(Read, func() bool { return len(m.queue) > 0 }); err != nil {
+	if err := m.await(Read, func() bool { return len(m.queue) > 0 || m.readErr != nil }); err != nil {
+		return 0, nil, err
+	}
+	if err := m.readErr; err != nil {
+		m.readErr = nil
 		return 0, nil, err
 	}
 	data := m.queue[0].data

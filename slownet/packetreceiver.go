@@ -1,10 +1,6 @@
 package slownet
 
-import (
-	"errors"
-	"net"
-	"os"
-)
+import "net"
 
 // A packetReceiver takes datagrams that come out of the inner connection over
 // their link to the reader. While none is in flight or unread the reader
@@ -49,7 +45,9 @@ func (r *packetReceiver) read(p []byte) (n int, peer net.Addr, err error) {
 			r.waitLocked(&r.changed, r.flight.next())
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
-			return 0, nil, err
+			if !isTimeout(err) { // of a read ahead; this one may succeed
+				return 0, nil, err
+			}
 		case r.background:
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		default:
@@ -171,7 +169,7 @@ func (r *packetReceiver) pumpOnceLocked(buffer []byte) {
 	r.mu.Unlock()
 	n, peer, err := r.conn.inner.ReadFrom(buffer)
 	r.mu.Lock()
-	if r.recalled && errors.Is(err, os.ErrDeadlineExceeded) {
+	if r.recalled && isTimeout(err) {
 		return
 	}
 	for r.stalled && !r.closed {

@@ -1,8 +1,6 @@
 package slownet
 
 import (
-	"errors"
-	"os"
 	"sync"
 	"time"
 )
@@ -11,21 +9,23 @@ import (
 // link is free for them, so that a timer that fires late costs nothing.
 const readAhead = 2 * time.Millisecond
 
-// pump reads ahead, for as long as the reader has not got everything.
+// pump reads ahead, for as long as the reader has not got everything. It ends
+// early when the inner connection times out by itself: nobody has called Read,
+// so the reader tries again when it has got everything.
 func (r *receiver) pump() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	since := r.now() // of the read before: what comes next has come since then
-	for len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed {
+	for timedOut := false; len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed && !timedOut; {
 		switch now := r.now(); {
 		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && r.inbox[0].arrive <= now:
 			r.waitLocked(&r.work, never)
 		case r.flow.Free()-readAhead > now && r.size >= r.flow.link.Queue:
 			r.waitLocked(&r.work, r.flow.Free()-readAhead)
 		default:
-			r.pumpOnceLocked(buffer[:r.roomLocked()], since)
+			timedOut = r.pumpOnceLocked(buffer[:r.roomLocked()], since)
 			since = r.now()
 		}
 	}
@@ -33,7 +33,8 @@ func (r *receiver) pump() {
 }
 
 // pumpOnceLocked puts what comes next out of the inner connection into flight.
-func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) {
+// It reports whether the inner connection has timed out by itself.
+func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) (timedOut bool) {
 	at := r.now()
 	r.mu.Unlock()
 	n, err := r.conn.inner.Read(buffer)
@@ -44,8 +45,8 @@ func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) {
 	if r.now()-at > maxBlink {
 		since = r.now() // it was not there when the link was free
 	}
-	if r.recalled && errors.Is(err, os.ErrDeadlineExceeded) {
-		err = nil
+	if isTimeout(err) {
+		err, timedOut = nil, !r.recalled
 	}
 	r.recalled = false
 	_ = r.syncLocked(false)
@@ -53,6 +54,7 @@ func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) {
 		r.launchLocked(since, buffer[:n], err)
 		r.changed.wake()
 	}
+	return timedOut
 }
 
 // recallLocked makes the pump come out of the inner connection.

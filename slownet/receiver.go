@@ -1,9 +1,7 @@
 package slownet
 
 import (
-	"errors"
 	"io"
-	"os"
 	"syscall"
 	"time"
 )
@@ -61,7 +59,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			r.waitLocked(&r.changed, r.endAt)
 		case r.ended:
 			err = r.end
-			r.ended = !errors.Is(err, os.ErrDeadlineExceeded) // not ours; the next one may be none
+			r.ended = !isTimeout(err) // the next read may succeed
 		case r.background:
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		case r.flow.Free() > now:
@@ -138,7 +136,7 @@ func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
 	if r.now()-at > maxBlink {
 		since = r.now()
 	}
-	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+	if n == 0 && isTimeout(err) {
 		return err
 	}
 	r.launchLocked(since, p[:n], err)

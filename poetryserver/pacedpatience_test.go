@@ -1,0 +1,32 @@
+package poetryserver_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
+	"github.com/slowpoetry/slowpoetry/poetryserver"
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A client that never reads is given up after Timeout although there is a Pace,
+// and the next one has its turn.
+func TestTimeoutWithAPace(t *testing.T) {
+	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
+		f := serve(t, n, &poetryserver.Server{
+			Poem:    make([]byte, 32<<20),
+			Pace:    slownet.Pace{Bytes: 1 << 20, Wait: time.Microsecond},
+			Timeout: 200 * ms,
+		})
+		start := time.Now()
+		lazy := n.MustDial(t, f.address)
+		gone := f.await(t, poetryserver.Gone)
+		assert.EqualError(t, gone.Err, "took in nothing for 200ms")
+		assert.GreaterOrEqual(t, time.Since(start), 200*ms)
+		poem, _ := get(t, n, f.address)
+		assert.Len(t, poem, len(f.Poem))
+		_ = lazy.Close()
+	})
+}
