@@ -57,6 +57,13 @@ type Config struct {
 	// or for code whose finalizers use a channel, which a collection runs.
 	KeepPools bool
 
+	// KeepRand leaves the process's randomness alone. Without it, the global
+	// functions of math/rand are seeded with the simulation's seed, and afterwards
+	// from the system, and so is crypto/rand.Reader, with a stream for each host,
+	// and on Go 1.26 what the crypto packages draw inside themselves. In a parallel
+	// test nothing is seeded in any case, nor cryptography by [Main].
+	KeepRand bool
+
 	record func(e Event, digest uint64) // of CheckDeterminism
 }
 

@@ -48,7 +48,7 @@ func (h *Host) Run(f func(ctx context.Context) error) {
 }
 
 func (p *program) startLocked() {
-	ctx, stop := context.WithCancelCause(context.Background())
+	ctx, stop := context.WithCancelCause(p.host.sim.context(p.host.name))
 	p.stop = stop
 	p.host.sim.programs++
 	p.host.sim.started(p.host.name, func() {

@@ -72,7 +72,7 @@ func TestSeedCrypto(t *testing.T) {
 	needSeeding(t)
 	run := func(version uint16, seed uint64) (client, server []byte) {
 		require.NoError(t, bubble(t, nil, func(t *testing.T) {
-			require.True(t, seedCrypto(t, seed))
+			require.True(t, seedProcess(t, seed))
 			client, server = handshake(t, version)
 		}))
 		return client, server
@@ -114,7 +114,7 @@ func TestSeedCryptoEnds(t *testing.T) {
 	var first, after string
 	for range 2 {
 		require.NoError(t, bubble(t, nil, func(t *testing.T) {
-			seedCrypto(t, 7)
+			seedProcess(t, 7)
 			first = draw(t)
 		}))
 		assert.NotEqual(t, after, draw(t))
@@ -134,7 +134,7 @@ func TestSeedCryptoAmongOthers(t *testing.T) {
 	var drawn []string
 	for range 2 {
 		require.NoError(t, bubble(t, nil, func(t *testing.T) {
-			seedCrypto(t, 7)
+			seedProcess(t, 7)
 			drawn = append(drawn, draw(t))
 		}))
 		assert.Same(t, mine, rand.Reader)
@@ -148,9 +148,9 @@ func TestSeedCryptoInAParallelTest(t *testing.T) {
 	t.Parallel()
 	t.Run("subtest", func(t *testing.T) {
 		require.NoError(t, bubble(t, nil, func(t *testing.T) {
-			assert.False(t, seedCrypto(t, 7))
+			assert.False(t, seedProcess(t, 7))
 			first := draw(t)
-			assert.False(t, seedCrypto(t, 7))
+			assert.False(t, seedProcess(t, 7))
 			assert.NotEqual(t, first, draw(t))
 		}))
 	})

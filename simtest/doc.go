@@ -94,10 +94,9 @@
 //     the other.
 //   - The order of a map, or of a select with several ready cases: sort, or
 //     decide.
-//   - math/rand's and math/rand/v2's global functions: use [Host.Rand].
-//   - crypto/rand, TLS handshakes and keys: on Go 1.26 their randomness is
-//     seeded as well, unless the test is parallel; it is one stream for the
-//     whole process, so two handshakes that begin at one instant race for it.
+//   - math/rand/v2's global functions: use [Host.Rand].
+//   - Random numbers that goroutines draw from one stream at one instant; see
+//     below.
 //   - Listeners, and sockets of ListenPacket, that several goroutines of one host
 //     open on port 0 at one instant: which gets which port. Open them one after
 //     the other, or say which port.
@@ -109,6 +108,20 @@
 //   - A [slownet.Bottleneck] that simulations share which run in parallel.
 //   - Variables that goroutines of several hosts share. To read at the end what
 //     they have noted is safe after [Sim.Settle].
+//
+// The seed decides the process's random numbers too, unless the test is parallel
+// or [Config.KeepRand] says otherwise. Afterwards they come from the system again.
+//
+//   - crypto/rand.Reader gives each host a stream of its own: to what [Host.Run]
+//     runs and to the goroutines that it starts. All others share one: the test's
+//     own, and what time.AfterFunc calls. Run programs on hosts, then.
+//   - math/rand's global functions are one stream for the process.
+//   - So is, on Go 1.26, what the crypto packages draw inside themselves, whatever
+//     reader they are given: for keys, signatures and nonces, and hence for the key
+//     shares and the certificates of TLS. On Go 1.25 that is not seeded.
+//   - A reader that a package has kept since before the simulation, as
+//     github.com/google/uuid keeps crypto/rand.Reader, is that one stream as well,
+//     and on Go 1.25 not seeded: in the simulation, call uuid.SetRand(rand.Reader).
 //
 // # Many simulations in one process
 //
@@ -194,7 +207,7 @@
 //     has packets, or with TLS, whose records it cuts, times are the same in every
 //     run, and bytes, but not every event.
 //   - What a test has set with testing/cryptotest.SetGlobalRandom does not hold in
-//     a simulation, nor after it.
+//     a simulation, nor after it, without [Config.KeepRand].
 //   - Lookups of names do not cross the network, and there are no records but of
 //     addresses. There is no multicast, and no fragmentation of datagrams but by
 //     the MTU of a link, which drops them.

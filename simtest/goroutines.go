@@ -51,10 +51,16 @@ func joinSimulation(id string) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(simulationLabel, id)))
 }
 
+// onHost returns a context with the labels of the host's goroutines, so that they
+// survive a pprof.Do.
+func onHost(ctx context.Context, id, host string) context.Context {
+	return pprof.WithLabels(ctx, pprof.Labels(simulationLabel, id, hostLabel, host))
+}
+
 // goOnHost starts f in a goroutine of the host. What f starts is the host's too.
-// The context that f gets has the labels, so that they survive a pprof.Do.
+// The context that f gets has the labels.
 func goOnHost(ctx context.Context, id, host string, f func(ctx context.Context)) {
-	ctx = pprof.WithLabels(ctx, pprof.Labels(simulationLabel, id, hostLabel, host))
+	ctx = onHost(ctx, id, host)
 	go func() {
 		pprof.SetGoroutineLabels(ctx)
 		f(ctx)

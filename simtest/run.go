@@ -102,7 +102,9 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
 	id := newSimulationID()
 	joinSimulation(id)
-	seedCrypto(t, c.Seed)
+	if !c.KeepRand {
+		seedProcess(t, c.Seed)
+	}
 	s := &simulation{id: id, config: c, cleaned: make(chan struct{})}
 	t.Cleanup(func() { runUnlisted(func() { s.finish(t) }) })
 	// A panic in a goroutine that is not the test's ends the process at once.
@@ -117,6 +119,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	sim := newSim(c, synctest.Wait)
 	sim.fail = func(report string) { t.Error(report) }
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
+	sim.context = func(host string) context.Context { return onHost(context.Background(), id, host) }
 	sim.started = func(host string, f func()) {
 		if host == "" {
 			go func() {

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -16,17 +17,18 @@ import (
 // may be called from any goroutine of the simulation.
 type Sim struct {
 	seed    uint64
-	link    slownet.Link                // of routes that have none of their own
-	window  int                         // of connections, in bytes
-	limit   time.Duration               // when the simulation is stopped; 0 is never
-	fail    func(report string)         // fails the test
-	started func(host string, f func()) // runs f in a goroutine of a host's; "" is the test's
-	running func() string               // describes the goroutines that there are
-	settle  func()                      // returns when every goroutine of the simulation is blocked
-	origin  time.Time                   // simulated time 0
-	wake    chan struct{}               // gets a token when there is something to look at for the sleeping loop
-	stopped chan struct{}               // closed when the loop has ended
-	expired chan struct{}               // closed when the simulation was stopped before its end
+	link    slownet.Link                      // of routes that have none of their own
+	window  int                               // of connections, in bytes
+	limit   time.Duration                     // when the simulation is stopped; 0 is never
+	fail    func(report string)               // fails the test
+	started func(host string, f func())       // runs f in a goroutine of a host's; "" is the test's
+	running func() string                     // describes the goroutines that there are
+	context func(host string) context.Context // that programs of a host's start from; it has their goroutines' labels
+	settle  func()                            // returns when every goroutine of the simulation is blocked
+	origin  time.Time                         // simulated time 0
+	wake    chan struct{}                     // gets a token when there is something to look at for the sleeping loop
+	stopped chan struct{}                     // closed when the loop has ended
+	expired chan struct{}                     // closed when the simulation was stopped before its end
 	random  *rand.Rand
 	took    atomic.Int64  // how long the simulation has taken; -1 while it has not ended
 	turns   atomic.Uint64 // of the loop; for the watchdog
@@ -76,6 +78,7 @@ func newSim(config Config, settle func()) *Sim {
 		limit:       config.timeLimit(),
 		started:     func(_ string, f func()) { go f() },
 		running:     func() string { return "" },
+		context:     func(string) context.Context { return context.Background() },
 		fail:        func(report string) { panic(report) },
 		settle:      settle,
 		origin:      time.Now(),

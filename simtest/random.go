@@ -1,0 +1,80 @@
+package simtest
+
+import (
+	mathrand "math/rand"
+	mathrand2 "math/rand/v2"
+	"os"
+	"testing"
+)
+
+// seedProcess has what the whole process draws at random come from the seed until
+// t ends: the functions of math/rand and, in tests, crypto/rand.Reader and the
+// crypto packages. It does nothing, and returns false, in a parallel test or a
+// subtest of one, because what runs beside it draws as well.
+//
+// t is the bubble's own test, and no other: it may not be parallel anyway. The
+// test around it still can call t.Parallel afterwards.
+func seedProcess(t *testing.T, seed uint64) (ok bool) {
+	// Programs are not tests, and may make keys that are to be secret beside the
+	// simulation.
+	settings := ""
+	if testing.Testing() {
+		settings = cryptoSettings
+	}
+	if !setGODEBUG(t, settings) {
+		return false
+	}
+	seedMath(t, mix(seed, 3))
+	if testing.Testing() {
+		seedCrypto(t, seed)
+		seedReader(t, seed)
+	}
+	return true
+}
+
+// setGODEBUG adds to the environment variable GODEBUG, which the runtime reads
+// again when it changes, until t ends. It returns false in a parallel test.
+func setGODEBUG(t *testing.T, settings string) (ok bool) {
+	defer func() {
+		// In a parallel test Setenv panics, and it does so for no other reason.
+		ok = recover() == nil
+	}()
+	t.Setenv("GODEBUG", withGODEBUG(settings))
+	return true
+}
+
+// withGODEBUG returns the value of GODEBUG with settings added. The last one
+// counts.
+func withGODEBUG(settings string) string {
+	switch present := os.Getenv("GODEBUG"); {
+	case present == "":
+		return settings
+	case settings == "":
+		return present
+	default:
+		return present + "," + settings
+	}
+}
+
+// seedMath has the global functions of math/rand, which all goroutines share,
+// come from the seed until t ends, and then from the system again. Those of
+// math/rand/v2 cannot be seeded.
+func seedMath(t *testing.T, seed uint64) {
+	reseedMath(int64(seed))
+	t.Cleanup(func() { reseedMath(mathrand2.Int64()) })
+}
+
+// reseedMath seeds the global functions of math/rand. In modules for Go 1.24 and
+// later Seed does so only if GODEBUG says it should. That is for this call alone:
+// what the program calls does what it always does.
+func reseedMath(seed int64) {
+	before, found := os.LookupEnv("GODEBUG")
+	_ = os.Setenv("GODEBUG", withGODEBUG("randseednop=0"))
+	//lint:ignore SA1019 no other way leads to the generator that everything shares
+	mathrand.Seed(seed)
+	if found {
+		_ = os.Setenv("GODEBUG", before)
+	} else {
+		_ = os.Unsetenv("GODEBUG")
+	}
+}

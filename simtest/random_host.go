@@ -1,0 +1,70 @@
+package simtest
+
+import (
+	"context"
+	"reflect"
+	"runtime/pprof"
+	"sync"
+	"unsafe"
+)
+
+// callersHost returns the name of the host that the calling goroutine belongs to,
+// as its labels say, or nothing.
+func callersHost() string {
+	labels := goroutineLabels()
+	t := labelsType()
+	if labels == nil || t == nil {
+		return ""
+	}
+	host, _ := pprof.Label(labelled{context.Background(), reflect.NewAt(t, labels).Interface()}, hostLabel)
+	return host
+}
+
+// goroutineLabels returns the labels of the calling goroutine, as they are in a
+// context. Package pprof sets them, and cannot tell them. The runtime keeps this
+// function for the programs that use it; see https://go.dev/issue/67401.
+//
+//go:linkname goroutineLabels runtime/pprof.runtime_getProfLabel
+func goroutineLabels() unsafe.Pointer
+
+// A labelled context has labels. There is one key of package pprof's for them.
+type labelled struct {
+	context.Context
+	labels any
+}
+
+// Value returns the labels.
+func (l labelled) Value(any) any { return l.labels }
+
+// labelsType returns the type of the labels that a context has a pointer to, or
+// nil if goroutines have them in another form.
+var labelsType = sync.OnceValue(func() (t reflect.Type) {
+	var key keyOf
+	pprof.Label(&key, "")
+	ctx := pprof.WithLabels(context.Background(), pprof.Labels(hostLabel, "some"))
+	inContext := reflect.ValueOf(ctx.Value(key.key))
+	if inContext.Kind() != reflect.Pointer {
+		return nil
+	}
+	var of sync.WaitGroup
+	of.Go(func() {
+		pprof.SetGoroutineLabels(ctx)
+		if goroutineLabels() == inContext.UnsafePointer() {
+			t = inContext.Type().Elem()
+		}
+	})
+	of.Wait()
+	return t
+})
+
+// A keyOf is a context that keeps the key that it is asked for.
+type keyOf struct {
+	context.Context
+	key any
+}
+
+// Value keeps the key.
+func (k *keyOf) Value(key any) any {
+	k.key = key
+	return nil
+}

@@ -1,0 +1,62 @@
+package simtest
+
+import (
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// A hostReader is crypto/rand.Reader during a simulation. The goroutines of each
+// host draw from a stream of the host's own, so that what one host draws does not
+// depend on when the others do. All goroutines that are no host's share one.
+type hostReader struct {
+	seed uint64
+
+	mu      sync.Mutex             // guards streams and all of them
+	streams map[string]*hostStream // by host
+}
+
+// A hostStream is what one host draws. Single bytes come from elsewhere: before Go
+// 1.26 the crypto packages read one, or not, just by chance, from any reader but
+// their own, so that nobody counts on what comes after.
+type hostStream struct{ bytes, singles *mathrand.ChaCha8 }
+
+// seedReader puts a hostReader in the place of crypto/rand.Reader until t ends.
+func seedReader(t *testing.T, seed uint64) {
+	if !mayReplaceReader() {
+		return
+	}
+	before := rand.Reader
+	rand.Reader = &hostReader{seed: seed, streams: make(map[string]*hostStream)}
+	t.Cleanup(func() { rand.Reader = before })
+}
+
+// Read fills p.
+func (r *hostReader) Read(p []byte) (int, error) {
+	host := callersHost()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.streams[host]
+	if s == nil {
+		key := mixString(mix(r.seed, 4), host)
+		s = &hostStream{newStream(key), newStream(mix(key, 1))}
+		r.streams[host] = s
+	}
+	if len(p) == 1 {
+		return s.singles.Read(p)
+	}
+	return s.bytes.Read(p)
+}
+
+// newStream returns the stream of a key.
+func newStream(key uint64) *mathrand.ChaCha8 {
+	var seed [32]byte
+	for i := range seed {
+		if i%8 == 0 {
+			key = mix(key, uint64(i))
+		}
+		seed[i] = byte(key >> (i % 8 * 8))
+	}
+	return mathrand.NewChaCha8(seed)
+}
