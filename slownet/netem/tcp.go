@@ -1,0 +1,75 @@
+package netem
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// A TCP says how the ends of a connection behave. The zero TCP is Linux's
+// default.
+type TCP struct {
+	// Congestion is the congestion control algorithm. Zero is [CUBIC].
+	Congestion Congestion
+}
+
+// A Congestion is a congestion control algorithm.
+type Congestion int
+
+// The congestion control algorithms.
+const (
+	// CUBIC is RFC 9438 with HyStart, as in Linux.
+	CUBIC Congestion = iota
+
+	// Reno is RFC 5681's: the window grows by a segment each round trip, and
+	// is halved when a segment is lost.
+	Reno
+)
+
+// String returns the algorithm's name as Linux spells it.
+func (c Congestion) String() string {
+	switch c {
+	case CUBIC:
+		return "cubic"
+	case Reno:
+		return "reno"
+	}
+	return fmt.Sprintf("Congestion(%d)", int(c))
+}
+
+// Never is a time that does not come.
+const Never time.Duration = math.MaxInt64
+
+const (
+	// MSS is the payload of a full segment: an Ethernet frame's 1,500 bytes
+	// without the headers of IPv4 and TCP, timestamps included.
+	MSS = 1500 - HeaderSize
+
+	// HeaderSize is the size in bytes of the headers of IPv4 and TCP, with
+	// timestamps, and of a segment without payload.
+	HeaderSize = 20 + 20 + 12
+)
+
+// A Segment is a TCP segment on its way. Sequence numbers count the bytes of the
+// stream from 0, without wrapping.
+type Segment struct {
+	Seq    int64 // of the first byte of the payload
+	Len    int   // of the payload
+	Ack    int64 // the next byte that the sender of the segment expects
+	Window int   // how many bytes from Ack on it can take
+
+	// SACK are the blocks of selective acknowledgements, the most recent first;
+	// the first is a duplicate (RFC 2883) if it lies below Ack or within the
+	// second.
+	SACK  [3]Block
+	SACKs int // how many
+
+	TSVal time.Duration // when the segment was sent
+	TSEcr time.Duration // TSVal of the segment that it answers
+}
+
+// A Block is a range of sequence numbers, the end not included.
+type Block struct{ Start, End int64 }
+
+// Size returns the size in bytes of the IP packet that carries the segment.
+func (s *Segment) Size() int { return HeaderSize + s.Len }

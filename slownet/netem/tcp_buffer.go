@@ -1,0 +1,82 @@
+package netem
+
+import "time"
+
+// Linux's receive buffer, in bytes: what it has at first and at most
+// (net.ipv4.tcp_rmem), and what the payload of a full segment takes of it.
+const (
+	firstBuffer  = 128 << 10
+	maxBuffer    = 6 << 20
+	segmentSpace = 2304
+)
+
+// A receiveBuffer decides how large a window the receiver offers. The window
+// opens as data arrives, up to what the buffer can hold, and the buffer grows
+// with what the application reads in a round trip.
+type receiveBuffer struct {
+	size      int
+	window    int           // the most that is offered
+	perRound  int           // the most that the application has read in a round trip
+	roundTrip time.Duration // the shortest seen from here; 0 is none
+	since     time.Duration // beginning of this round trip
+	read      int64         // what the application had read then
+	lastEcho  time.Duration
+}
+
+func (b *receiveBuffer) init(now time.Duration) {
+	b.size = firstBuffer
+	b.window = firstBuffer / 2 / 1460 * 1460 // half of the buffer, in segments without timestamps
+	b.perRound = initialWindow * MSS
+	b.since = now
+}
+
+// capacity returns how many bytes of payload fit into so much of the buffer.
+func capacity(space int64) int { return int(space * (256 * MSS / segmentSpace) / 256) }
+
+// room returns how large a window can be offered while so many bytes are held.
+func (b *receiveBuffer) room(held int64) int {
+	return max(0, min(b.window, capacity(int64(b.size)-held*segmentSpace/MSS)))
+}
+
+// grow opens the window for a payload that has arrived, and reports whether it
+// could.
+func (b *receiveBuffer) grow(n int, held int64) bool {
+	if n < 128 {
+		return false
+	}
+	room := capacity(int64(b.size)-held*segmentSpace/MSS) - b.window
+	if room <= 0 {
+		return false
+	}
+	b.window += min(room, 2*max(n, MSS))
+	return true
+}
+
+// measure takes in a round trip: from a timestamp that was sent to the segment
+// that echoes it, in whole milliseconds.
+func (b *receiveBuffer) measure(now, echo time.Duration) {
+	if echo == b.lastEcho {
+		return
+	}
+	b.lastEcho = echo
+	d := max(time.Millisecond, now.Truncate(time.Millisecond)-echo.Truncate(time.Millisecond))
+	if b.roundTrip == 0 || d < b.roundTrip {
+		b.roundTrip = d
+	}
+}
+
+// adapt grows the buffer if the application has read more in the last round trip
+// than ever before. Beyond is how far out of order data reaches.
+func (b *receiveBuffer) adapt(now time.Duration, read int64, beyond int) {
+	if b.roundTrip == 0 || now-b.since < b.roundTrip {
+		return
+	}
+	if n := int(read - b.read); n > b.perRound {
+		window := 2 * n // the sender is a round trip ahead
+		window += 2 * (window * (n - b.perRound) / b.perRound)
+		window += beyond
+		b.size = max(b.size, min(maxBuffer, window*segmentSpace/MSS))
+		b.perRound = n
+	}
+	b.since, b.read = now, read
+}

@@ -1,0 +1,179 @@
+package netem
+
+import (
+	"math/bits"
+	"time"
+)
+
+// CUBIC's constants, in Linux's fixed point: beta is 717/1024 and C is 410/1024
+// for windows in segments and times in seconds.
+const (
+	cubicUnit = 1024
+	cubicBeta = 717
+	cubicC    = 410
+)
+
+// HyStart leaves slow start when acknowledgements that follow each other within
+// hystartGap cover half of the shortest round trip, or when the shortest of
+// eight round trips of a round is longer than that of the connection by an
+// eighth, which is bounded.
+const (
+	hystartWindow   = 16
+	hystartSamples  = 8
+	hystartGap      = 2 * time.Millisecond
+	hystartMinDelay = 4 * time.Millisecond
+	hystartMaxDelay = 16 * time.Millisecond
+)
+
+// A cubic is the state of the CUBIC algorithm (RFC 9438). Its arithmetic is in
+// integers, so that it is the same on every platform.
+type cubic struct {
+	maximum  int           // window before the last reduction, W_max
+	origin   int           // window at the inflection point
+	k        int64         // time to the inflection point, in seconds / 1024
+	epoch    time.Duration // when this epoch of growth began; 0 is none
+	delay    time.Duration // shortest round trip; 0 is none
+	count    int           // acknowledged segments per growth by one
+	acked    int           // segments acknowledged and not counted in friendly yet
+	friendly int           // the window that Reno would have, W_est
+	last     int           // window when count was last computed
+	lastAt   time.Duration
+
+	hystart hystart
+}
+
+// A hystart finds the end of slow start.
+type hystart struct {
+	found    bool
+	roundEnd int64 // sequence number
+	start    time.Duration
+	lastAck  time.Duration // of the train
+	shortest time.Duration // round trip of this round
+	samples  int
+}
+
+// reset forgets the path, after a timeout.
+func (c *cubic) reset() { *c = cubic{} }
+
+// reduced returns the slow start threshold after a loss.
+func (c *cubic) reduced(window int) int {
+	threshold := max(2, window*cubicBeta/cubicUnit)
+	c.epoch = 0
+	if window < c.maximum { // fast convergence: leave room to new flows
+		window = window * (cubicUnit + cubicBeta) / (2 * cubicUnit)
+	}
+	c.maximum = window
+	return threshold
+}
+
+// increment returns after how many acknowledged segments the window grows by
+// one.
+func (c *cubic) increment(now time.Duration, window, acked int) int {
+	c.acked += acked
+	if c.epoch != 0 && c.last == window && now-c.lastAt <= time.Second/32 {
+		return c.count
+	}
+	c.last, c.lastAt = window, now
+	if c.epoch == 0 {
+		c.begin(now, window, acked)
+	}
+	if target := c.target(now); target > window {
+		c.count = window / (target - window)
+	} else {
+		c.count = 100 * window
+	}
+	if c.maximum == 0 {
+		c.count = min(c.count, 20)
+	}
+	perSegment := window * 15 / 8 // 3 (1 + beta) / (1 - beta) / 9, which makes it as fast as Reno
+	for ; c.acked > perSegment; c.acked -= perSegment {
+		c.friendly++
+	}
+	if c.friendly > window {
+		c.count = min(c.count, window/(c.friendly-window))
+	}
+	c.count = max(c.count, 2)
+	return c.count
+}
+
+// begin begins an epoch.
+func (c *cubic) begin(now time.Duration, window, acked int) {
+	c.epoch = max(now, 1)
+	c.acked, c.friendly = acked, window
+	c.k, c.origin = 0, window
+	if c.maximum > window {
+		c.k = int64(cubeRoot(uint64(c.maximum-window) * ((1 << 40) / cubicC)))
+		c.origin = c.maximum
+	}
+}
+
+// target returns the window that the cubic function calls for.
+func (c *cubic) target(now time.Duration) int {
+	t := int64((now - c.epoch + c.delay) / (time.Second / cubicUnit))
+	distance := t - c.k
+	if distance < 0 {
+		distance = -distance
+	}
+	const far = 1 << 17 // two minutes, where the window is beyond any bound
+	distance = min(distance, far)
+	delta := int(cubicC * distance * distance * distance >> 40)
+	if t < c.k {
+		return c.origin - delta
+	}
+	return c.origin + delta
+}
+
+// idle takes the time in which nothing was sent out of the epoch.
+func (c *cubic) idle(now, since time.Duration) {
+	if c.epoch != 0 {
+		c.epoch = min(now, c.epoch+now-since)
+	}
+}
+
+// measure takes in a round trip, and reports whether slow start is over.
+func (c *cubic) measure(now, roundTrip time.Duration, window int, slow bool, una, nxt int64) bool {
+	if c.epoch != 0 && now-c.epoch < time.Second {
+		return false // what was measured right after a recovery says nothing
+	}
+	if c.delay == 0 || roundTrip < c.delay {
+		c.delay = roundTrip
+	}
+	if c.hystart.found || !slow {
+		return false
+	}
+	if una > c.hystart.roundEnd {
+		c.hystart = hystart{roundEnd: nxt, start: now, lastAck: now, shortest: Never}
+	}
+	c.hystart.found = window >= hystartWindow && c.hystart.isOver(now, roundTrip, c.delay)
+	return c.hystart.found
+}
+
+// isOver takes in a round trip, and reports whether slow start is over.
+func (h *hystart) isOver(now, roundTrip, delay time.Duration) bool {
+	over := false
+	if now-h.lastAck <= hystartGap {
+		h.lastAck = now
+		over = now-h.start > (delay+time.Millisecond)/2
+	}
+	h.shortest = min(h.shortest, roundTrip)
+	if h.samples < hystartSamples {
+		h.samples++
+		return over
+	}
+	return over || h.shortest > delay+max(hystartMinDelay, min(delay/8, hystartMaxDelay))
+}
+
+// cubeRoot returns the integer part of the cube root.
+func cubeRoot(x uint64) uint64 {
+	if x == 0 {
+		return 0
+	}
+	root := uint64(1) << ((bits.Len64(x) + 2) / 3) // not below
+	for {
+		next := (2*root + x/(root*root)) / 3
+		if next >= root {
+			return root
+		}
+		root = next
+	}
+}

@@ -1,0 +1,221 @@
+package netem
+
+import "time"
+
+// A retransmissionQueue holds the segments that were sent and are not
+// acknowledged cumulatively, in order of their sequence numbers. Segments are
+// known by a number that counts from the start of the connection.
+type retransmissionQueue struct {
+	ring        []sentSegment // its length is a power of two
+	first, last int64         // the numbers in the queue, last not included
+
+	sacked        int   // acknowledged selectively
+	lost          int   // taken for lost, retransmitted since or not
+	resent        int   // retransmitted, and still in flight for all that is known
+	nextLost      int64 // no segment below it waits for its retransmission
+	highestSacked int64 // number
+	blocks        [3]Block
+
+	// Segments in flight are also in a list, in the order in which they were
+	// last transmitted.
+	oldest, newest int64
+}
+
+// A sentSegment is a segment that was sent.
+type sentSegment struct {
+	seq          int64
+	sent         time.Duration // last
+	older, newer int64         // in the list of those in flight; none at its ends
+	size         int32
+	state        segmentState
+	again        bool // sent more than once
+}
+
+// A segmentState is what the sender knows of a segment.
+type segmentState uint8
+
+const (
+	inFlight segmentState = iota
+	isSacked
+	isLost   // and waits for its retransmission
+	isResent // lost, and in flight again
+)
+
+// none is the number of no segment.
+const none int64 = -1
+
+func (q *retransmissionQueue) init() {
+	q.ring = make([]sentSegment, 16)
+	q.highestSacked, q.oldest, q.newest = none, none, none
+}
+
+func (q *retransmissionQueue) at(number int64) *sentSegment {
+	return &q.ring[number&int64(len(q.ring)-1)]
+}
+
+// len returns how many segments are in the queue.
+func (q *retransmissionQueue) len() int { return int(q.last - q.first) }
+
+// inFlight estimates how many segments are on the path.
+func (q *retransmissionQueue) inFlight() int { return q.len() - q.sacked - q.lost + q.resent }
+
+// push adds a segment that is sent for the first time.
+func (q *retransmissionQueue) push(now time.Duration, seq int64, size int) {
+	if q.len() == len(q.ring) {
+		q.grow()
+	}
+	*q.at(q.last) = sentSegment{seq: seq, size: int32(size), sent: now}
+	q.append(q.last)
+	q.last++
+}
+
+func (q *retransmissionQueue) grow() {
+	bigger := make([]sentSegment, 2*len(q.ring))
+	for n := q.first; n < q.last; n++ {
+		bigger[n&int64(len(bigger)-1)] = *q.at(n)
+	}
+	q.ring = bigger
+}
+
+// append puts a segment at the end of those in flight.
+func (q *retransmissionQueue) append(number int64) {
+	s := q.at(number)
+	s.older, s.newer = q.newest, none
+	if q.newest == none {
+		q.oldest = number
+	} else {
+		q.at(q.newest).newer = number
+	}
+	q.newest = number
+}
+
+// unlink takes a segment out of those in flight.
+func (q *retransmissionQueue) unlink(number int64) {
+	s := q.at(number)
+	if s.older == none {
+		q.oldest = s.newer
+	} else {
+		q.at(s.older).newer = s.newer
+	}
+	if s.newer == none {
+		q.newest = s.older
+	} else {
+		q.at(s.newer).older = s.older
+	}
+}
+
+// lose takes a segment for lost.
+func (q *retransmissionQueue) lose(number int64) {
+	switch s := q.at(number); s.state {
+	case inFlight:
+		q.unlink(number)
+		s.state = isLost
+		q.lost++
+	case isResent:
+		q.unlink(number)
+		s.state = isLost
+		q.resent--
+	default:
+		return
+	}
+	q.nextLost = min(q.nextLost, number)
+}
+
+// recover takes back that a segment is lost.
+func (q *retransmissionQueue) recover(number int64) {
+	switch s := q.at(number); s.state {
+	case isLost:
+		q.append(number)
+		s.state = inFlight
+		q.lost--
+	case isResent:
+		s.state = inFlight
+		q.lost--
+		q.resent--
+	}
+}
+
+// resend notes that a segment is sent again. A probe sends one that is not
+// taken for lost.
+func (q *retransmissionQueue) resend(now time.Duration, number int64) {
+	s := q.at(number)
+	switch s.state {
+	case isLost:
+		s.state = isResent
+		q.resent++
+	default:
+		q.unlink(number)
+	}
+	s.sent, s.again = now, true
+	q.append(number)
+}
+
+// waiting returns the first segment that waits for its retransmission, or none.
+func (q *retransmissionQueue) waiting() int64 {
+	if q.lost == q.resent {
+		return none
+	}
+	for q.nextLost = max(q.nextLost, q.first); q.nextLost < q.last; q.nextLost++ {
+		if q.at(q.nextLost).state == isLost {
+			return q.nextLost
+		}
+	}
+	return none
+}
+
+// deliver notes that a segment has arrived: what it was before is no more.
+func (q *retransmissionQueue) deliver(number int64) {
+	s := q.at(number)
+	switch s.state {
+	case inFlight:
+		q.unlink(number)
+	case isLost:
+		q.lost--
+	case isResent:
+		q.unlink(number)
+		q.lost--
+		q.resent--
+	}
+	s.state = isSacked
+	q.sacked++
+}
+
+// pop removes the first segment, which has been delivered.
+func (q *retransmissionQueue) pop() {
+	q.sacked--
+	q.first++
+}
+
+// find returns the number of the first segment at or above a sequence number.
+func (q *retransmissionQueue) find(seq int64) int64 {
+	low, high := q.first, q.last
+	for low < high {
+		middle := low + (high-low)/2
+		if q.at(middle).seq < seq {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
+}
+
+// news calls f with the numbers of the segments in the blocks of a selective
+// acknowledgement that the acknowledgement before did not have.
+func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
+	for _, b := range blocks {
+		start := b.Start
+		for _, known := range q.blocks {
+			if known.Start == b.Start && known.End <= b.End {
+				start = known.End
+			}
+		}
+		for n := q.find(start); n < q.last && q.at(n).seq < b.End; n++ {
+			if q.at(n).state != isSacked {
+				f(n)
+			}
+		}
+	}
+	q.blocks = [3]Block{}
+	copy(q.blocks[:], blocks)
+}

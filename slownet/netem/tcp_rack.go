@@ -1,0 +1,139 @@
+package netem
+
+import "time"
+
+// A rack is the state of RACK (RFC 8985): a segment is lost when one that was
+// sent later has arrived and the time that reordering may take has passed.
+type rack struct {
+	sent      time.Duration // of the segment sent last among those that arrived
+	seq       int64         // its sequence number
+	roundTrip time.Duration // its round trip
+	reordered bool          // reordering was seen
+	steps     int           // quarters of the shortest round trip that it may take
+	persist   int           // recoveries until steps is 1 again
+	stepRound int64         // steps grows once a round trip: not below this sequence number
+	at        time.Duration // when a segment will be lost, or Never
+}
+
+func (r *rack) init() { r.seq, r.steps, r.at = -1, 1, Never }
+
+// duplicated takes in that a segment was sent again for nothing.
+func (r *rack) duplicated(seq, nxt int64) {
+	r.reordered = true
+	if seq >= r.stepRound {
+		r.steps = min(255, r.steps+1)
+		r.persist = 16
+		r.stepRound = nxt
+	}
+}
+
+// recovered takes in that a recovery is over.
+func (r *rack) recovered() {
+	if r.persist--; r.persist <= 0 {
+		r.steps = 1
+	}
+}
+
+// arrived takes in a segment that has arrived.
+func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration) {
+	d := now - s.sent
+	if s.again && d < shortest {
+		return // it is the first transmission that has arrived
+	}
+	if s.sent > r.sent || s.sent == r.sent && s.seq > r.seq {
+		r.sent, r.seq, r.roundTrip = s.sent, s.seq, d
+	}
+}
+
+// timerSlack is added to the timer, as in Linux.
+const timerSlack = 2 * time.Millisecond
+
+// detect takes segments for lost and returns how many.
+func (s *sender) detect(now time.Duration) (lost int) {
+	r := &s.rack
+	r.at = Never
+	if r.seq < 0 {
+		return 0
+	}
+	window := s.reorderingWindow()
+	for number := s.queue.oldest; number != none; {
+		segment := s.queue.at(number)
+		next := segment.newer
+		if segment.sent > r.sent || segment.sent == r.sent && segment.seq >= r.seq {
+			break
+		}
+		if left := segment.sent + r.roundTrip + window - now; left <= 0 {
+			s.queue.lose(number)
+			lost++
+		} else if at := now + left + timerSlack; r.at == Never || at > r.at {
+			r.at = at
+		}
+		number = next
+	}
+	return lost
+}
+
+// reorderingWindow returns how late a segment may be.
+func (s *sender) reorderingWindow() time.Duration {
+	if !s.rack.reordered && (s.episode.state != open || s.queue.sacked >= 3) {
+		return 0
+	}
+	return min(s.rtt.min/4*time.Duration(s.rack.steps), s.rtt.smoothed)
+}
+
+// A lossProbe is the state of tail loss probes: when the last segments get no
+// answer for two round trips, one is sent so that the answer shows what was lost.
+type lossProbe struct {
+	at     time.Duration // when one is due, or Never
+	due    bool
+	end    int64 // nxt when the last one was sent, until it is answered; else 0
+	resent bool  // it was not a new segment
+}
+
+func (s *sender) scheduleProbe(now time.Duration) {
+	s.probe.at = Never
+	if s.queue.len() == 0 || s.episode.state != open || s.queue.sacked > 0 || s.probe.end != 0 {
+		return
+	}
+	wait := 2*s.rtt.smoothed + timerSlack
+	if s.queue.len() == 1 {
+		wait += minTimeout - timerSlack // the acknowledgement may be delayed
+	}
+	s.probe.at = min(now+wait, s.retransmit)
+}
+
+func (s *sender) sendProbe(now time.Duration) (seq int64, n int, ok bool) {
+	s.probe.due = false
+	if s.queue.len() == 0 {
+		return s.next(now)
+	}
+	if s.canSendNew() {
+		seq, n, ok = s.sendNew(now, min(s.written-s.nxt, MSS))
+		s.probe.resent = false
+	} else {
+		seq, n, ok = s.resend(now, s.queue.last-1)
+		s.probe.resent = true
+	}
+	s.sentNew = false
+	s.probe.end = s.nxt
+	s.retransmit = now + s.rtt.timeout()
+	return seq, n, ok
+}
+
+// probeAnswered takes in an acknowledgement while a probe has no answer.
+func (s *sender) probeAnswered(ack int64, duplicate, progress bool) {
+	p := &s.probe
+	if p.end == 0 || ack < p.end {
+		return
+	}
+	switch {
+	case !p.resent, duplicate, !progress && ack == p.end:
+		p.end = 0 // nothing was lost
+	case ack > p.end && s.episode.state == open:
+		p.end = 0 // the probe has repaired a loss
+		s.window.reduce()
+		s.window.size = min(s.window.size, s.window.threshold)
+	case ack > p.end:
+		p.end = 0
+	}
+}

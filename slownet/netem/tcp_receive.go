@@ -1,0 +1,189 @@
+package netem
+
+import "time"
+
+// Acknowledgements are delayed by up to delayedAck, but for the first quickAcks
+// segments and for those after a pause.
+const (
+	delayedAck = 40 * time.Millisecond
+	quickAcks  = 16
+)
+
+// A receiver is the half of an [End] that receives.
+type receiver struct {
+	next     int64   // the first byte that has not arrived
+	consumed int64   // by the application
+	gaps     []Block // what has arrived beyond next, in order
+	recent   []int64 // where blocks start, the one that changed last first
+	twice    Block   // what has arrived twice, to be told once
+
+	acked       int64         // Ack of the last segment sent
+	told        int64         // end of the window of the last segment sent
+	quick       int           // segments to be acknowledged at once
+	interactive bool          // data is answered with data: quick does not count
+	mustAck     bool          // now
+	ackAt       time.Duration // when at the latest, or Never
+	last        time.Duration // when the last payload arrived
+	recentTS    time.Duration // to be echoed
+
+	buffer receiveBuffer
+}
+
+func (r *receiver) init(now time.Duration) {
+	r.ackAt = Never
+	r.quick = quickAcks
+	r.last = now
+	r.buffer.init(now)
+	r.told = int64(r.buffer.window)
+}
+
+// echo notes the timestamp that goes back, by RFC 7323.
+func (r *receiver) echo(p *Segment) {
+	if p.Seq <= r.acked {
+		r.recentTS = max(r.recentTS, p.TSVal)
+	}
+}
+
+// arrive takes a payload.
+func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) {
+	if now-r.last > timeout {
+		r.quick = quickAcks // the sender is in slow start again
+	}
+	r.last = now
+	r.buffer.measure(now, p.TSEcr)
+	start, end := p.Seq, p.Seq+int64(p.Len)
+	inOrder, hadGaps := start <= r.next && r.next < end, len(r.gaps) > 0
+	switch {
+	case end <= r.next:
+		r.twice = Block{start, end}
+	case inOrder:
+		r.next = end
+		r.close()
+	default:
+		r.insert(Block{start, end})
+	}
+	if r.buffer.grow(p.Len, r.held()) && inOrder {
+		r.quick = max(r.quick, 1)
+	}
+	switch {
+	case !inOrder || hadGaps:
+		r.interactive = r.interactive && r.twice == Block{}
+		r.mustAck = true
+	case r.quick > 0 && !r.interactive:
+		r.quick--
+		r.mustAck = true
+	case r.next-r.acked > MSS:
+		r.mustAck = true
+	case r.ackAt == Never:
+		r.ackAt = now + delayedAck
+	}
+}
+
+// held returns how many bytes are kept: those that the application has not read,
+// and those beyond a gap.
+func (r *receiver) held() int64 {
+	held := r.next - r.consumed
+	for _, b := range r.gaps {
+		held += b.End - b.Start
+	}
+	return held
+}
+
+// close moves next past blocks that it has reached.
+func (r *receiver) close() {
+	done := 0
+	for ; done < len(r.gaps) && r.gaps[done].Start <= r.next; done++ {
+		r.next = max(r.next, r.gaps[done].End)
+		r.forget(r.gaps[done].Start)
+	}
+	r.gaps = append(r.gaps[:0], r.gaps[done:]...)
+}
+
+// insert adds a block beyond next and joins it with its neighbors.
+func (r *receiver) insert(b Block) {
+	i := len(r.gaps)
+	for i > 0 && r.gaps[i-1].End >= b.Start {
+		i-- // the first that it touches
+	}
+	j := i
+	for ; j < len(r.gaps) && r.gaps[j].Start <= b.End; j++ {
+		if r.gaps[j].Start <= b.Start && b.End <= r.gaps[j].End {
+			r.twice = b
+		}
+		b.Start, b.End = min(b.Start, r.gaps[j].Start), max(b.End, r.gaps[j].End)
+	}
+	for _, joined := range r.gaps[i:j] {
+		r.forget(joined.Start)
+	}
+	if i == j {
+		r.gaps = append(r.gaps, Block{})
+		copy(r.gaps[i+1:], r.gaps[i:])
+	} else {
+		r.gaps = append(r.gaps[:i+1], r.gaps[j:]...)
+	}
+	r.gaps[i] = b
+	r.recent = append(r.recent, 0)
+	copy(r.recent[1:], r.recent)
+	r.recent[0] = b.Start
+}
+
+// forget takes a block out of the recent ones.
+func (r *receiver) forget(start int64) {
+	for i, s := range r.recent {
+		if s == start {
+			r.recent = append(r.recent[:i], r.recent[i+1:]...)
+			return
+		}
+	}
+}
+
+// read notes that the application has read bytes.
+func (r *receiver) read(now time.Duration, n int) {
+	r.consumed += int64(n)
+	r.buffer.adapt(now, r.consumed, r.beyond())
+	// A window that was nearly shut and is open again is told.
+	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= MSS {
+		r.mustAck = true
+	}
+}
+
+// beyond returns how far what has arrived reaches beyond next.
+func (r *receiver) beyond() int {
+	if len(r.gaps) == 0 {
+		return 0
+	}
+	return int(r.gaps[len(r.gaps)-1].End - r.next)
+}
+
+// expire sends the delayed acknowledgement.
+func (r *receiver) expire(now time.Duration) {
+	if r.ackAt <= now {
+		r.mustAck, r.ackAt = true, Never
+	}
+}
+
+// acknowledge adds to a segment what it says of the other direction.
+func (r *receiver) acknowledge(now time.Duration, p *Segment) {
+	if p.Len > 0 && now-r.last < delayedAck && r.next > 0 {
+		r.interactive = true
+	}
+	p.Ack, p.TSEcr = r.next, r.recentTS
+	r.told = max(r.told, r.next+int64(r.buffer.room(r.held())))
+	p.Window = int(r.told - r.next)
+	if r.twice != (Block{}) {
+		p.SACK[0], p.SACKs = r.twice, 1
+		r.twice = Block{}
+	}
+	for _, start := range r.recent {
+		if p.SACKs == len(p.SACK) {
+			break
+		}
+		for _, b := range r.gaps {
+			if b.Start == start {
+				p.SACK[p.SACKs] = b
+				p.SACKs++
+			}
+		}
+	}
+	r.acked, r.mustAck, r.ackAt = r.next, false, Never
+}

@@ -1,0 +1,233 @@
+package netem
+
+import "time"
+
+// A recoveryState is what the sender does about losses.
+type recoveryState uint8
+
+const (
+	open       recoveryState = iota // nothing is known to be lost
+	recovering                      // fast recovery: losses were found by what arrived
+	lossy                           // the retransmission timer has expired
+)
+
+// An episode is the time from a loss until all that was sent before it was
+// noticed is acknowledged.
+type episode struct {
+	state recoveryState
+	end   int64 // sequence number
+
+	// Proportional rate reduction, RFC 6937.
+	before    int // window
+	delivered int
+	sent      int
+
+	// What was reduced for nothing is taken back.
+	canUndo     bool
+	retransmits int           // that are not known to be for nothing
+	firstResent time.Duration // 0 is none
+	window      int
+	threshold   int
+}
+
+// resent notes a retransmission.
+func (e *episode) resent(now time.Duration) {
+	e.sent++
+	e.retransmits++
+	if e.firstResent == 0 {
+		e.firstResent = now
+	}
+}
+
+// begin begins an episode.
+func (e *episode) begin(s *sender) {
+	*e = episode{
+		state: e.state, end: s.nxt, before: s.window.size,
+		canUndo: true, window: s.window.size, threshold: s.window.threshold,
+	}
+	s.window.reduce()
+}
+
+// enterRecovery begins fast recovery.
+func (s *sender) enterRecovery() {
+	s.episode.begin(s)
+	s.episode.state = recovering
+	s.probe.at, s.probe.end = Never, 0
+}
+
+// enterLoss takes all that was sent for lost, but what was sent so recently that
+// its answer may be under way.
+func (s *sender) enterLoss(now time.Duration) {
+	if s.episode.state == open || s.una >= s.episode.end {
+		s.episode.begin(s)
+	}
+	for n := s.queue.first; n < s.queue.last; n++ {
+		if segment := s.queue.at(n); n == s.queue.first || segment.sent+s.rack.roundTrip <= now {
+			s.queue.lose(n)
+		}
+	}
+	s.episode.state = lossy
+	s.window.size = s.queue.inFlight() + 1
+	s.window.count = 0
+	s.window.cubic.reset()
+	s.rack.at, s.probe.at, s.probe.end, s.probe.due = Never, Never, 0, false
+}
+
+// acknowledge takes in what a segment acknowledges.
+func (s *sender) acknowledge(now time.Duration, p *Segment) {
+	if p.Ack > s.nxt || p.Ack < s.una {
+		return
+	}
+	s.windowEnd = max(s.windowEnd, p.Ack+int64(p.Window))
+	a := s.takeIn(now, p)
+	if a.progress {
+		s.una = p.Ack
+		s.rtt.backoff = 0
+		s.retransmit = Never
+		if s.queue.len() > 0 {
+			s.retransmit = now + s.rtt.timeout()
+		}
+	}
+	s.probeAnswered(p.Ack, a.duplicate, a.progress || a.delivered > 0)
+	lost := s.detect(now)
+	s.undo(p, a)
+	s.react(a, lost)
+	if s.episode.state != recovering && a.progress && a.delivered > 0 {
+		s.window.grow(now, a.delivered)
+	}
+	if a.progress || a.delivered > 0 {
+		s.scheduleProbe(now)
+	}
+}
+
+// An answer is what an acknowledgement has brought.
+type answer struct {
+	delivered int  // segments
+	progress  bool // bytes were acknowledged cumulatively
+	duplicate bool // something arrived twice
+}
+
+// takeIn takes in which segments have arrived.
+func (s *sender) takeIn(now time.Duration, p *Segment) answer {
+	a := answer{progress: p.Ack > s.una}
+	blocks := p.SACK[:p.SACKs]
+	if p.isDuplicate() {
+		a.duplicate = true
+		s.rack.duplicated(blocks[0].Start, s.nxt)
+		if s.episode.retransmits > 0 {
+			s.episode.retransmits--
+		}
+		blocks = blocks[1:]
+	}
+	first, last := Never, Never // round trips of the segments that arrived first and last
+	arrived := func(number int64) {
+		segment := s.queue.at(number)
+		a.delivered++
+		if !segment.again {
+			if first == Never {
+				first = now - segment.sent
+			}
+			last = now - segment.sent
+			s.rack.reordered = s.rack.reordered || number < s.queue.highestSacked
+		}
+		s.queue.highestSacked = max(s.queue.highestSacked, number)
+		s.rack.arrived(now, segment, s.rtt.min)
+		s.queue.deliver(number)
+	}
+	for s.queue.len() > 0 {
+		segment := s.queue.at(s.queue.first)
+		if segment.seq+int64(segment.size) > p.Ack {
+			break
+		}
+		if segment.state != isSacked {
+			arrived(s.queue.first)
+		}
+		s.queue.pop()
+	}
+	s.queue.news(blocks, arrived)
+	if first != Never {
+		s.rtt.sample(first, p.Ack, s.nxt)
+		s.window.measure(now, last, p.Ack, s.nxt)
+	}
+	return a
+}
+
+// isDuplicate reports whether the first block of selective acknowledgements says
+// that something arrived twice (RFC 2883).
+func (p *Segment) isDuplicate() bool {
+	if p.SACKs == 0 {
+		return false
+	}
+	first := p.SACK[0]
+	return first.End <= p.Ack || p.SACKs > 1 && first.Start >= p.SACK[1].Start && first.End <= p.SACK[1].End
+}
+
+// undo takes a reduction back, if what called for it was not lost: either all
+// retransmissions have arrived as duplicates, or what is acknowledged was sent
+// before the first of them (RFC 3522).
+func (s *sender) undo(p *Segment, a answer) {
+	e := &s.episode
+	if e.state == open || !e.canUndo {
+		return
+	}
+	allTwice := a.duplicate && e.retransmits == 0
+	early := a.progress && e.firstResent > 0 && p.TSEcr < e.firstResent
+	if !allTwice && !early {
+		return
+	}
+	for n := s.queue.first; n < s.queue.last; n++ {
+		s.queue.recover(n)
+	}
+	s.window.size = max(s.window.size, e.window)
+	s.window.threshold = max(s.window.threshold, e.threshold)
+	*e = episode{}
+}
+
+// react enters and leaves recovery.
+func (s *sender) react(a answer, lost int) {
+	e := &s.episode
+	isLossNew := s.queue.lost > 0
+	if e.state != open && s.una >= e.end {
+		if e.state == recovering {
+			s.window.size = s.window.threshold
+			s.rack.recovered()
+		}
+		e.state, e.canUndo = open, false
+	} else if e.state == lossy {
+		return
+	}
+	switch {
+	case e.state == recovering:
+	case isLossNew:
+		s.enterRecovery()
+	default:
+		return
+	}
+	s.reduceRate(a.delivered, a.progress && lost == 0)
+}
+
+// reduceRate sets the window during fast recovery so that it gets to the
+// threshold within a round trip.
+func (s *sender) reduceRate(delivered int, good bool) {
+	if delivered == 0 {
+		return
+	}
+	e := &s.episode
+	e.delivered += delivered
+	inFlight := s.queue.inFlight()
+	var n int
+	if room := s.window.threshold - inFlight; room < 0 {
+		n = (s.window.threshold*e.delivered+e.before-1)/e.before - e.sent
+	} else {
+		n = max(e.delivered-e.sent, delivered)
+		if good {
+			n++
+		}
+		n = min(room, n)
+	}
+	least := 0
+	if e.sent == 0 {
+		least = 1 // the first retransmission must not wait
+	}
+	s.window.size = inFlight + max(n, least)
+}
