@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
 // syscallError returns the error of a system call that failed, as the net
@@ -38,6 +39,19 @@ func dialError(cause error) error {
 		return &dialContextError{"i/o timeout", context.DeadlineExceeded}
 	}
 	return &dialContextError{"operation was canceled", context.Canceled}
+}
+
+// contextError returns why a context has ended, or nil. A deadline has passed at
+// its very instant, whether or not its timer has fired yet. Ask once: a moment
+// later the answer may be another one.
+func contextError(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // errNetworkDown is what a host that has crashed and is not back reports, to

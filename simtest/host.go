@@ -173,12 +173,13 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 		}
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: addr, Err: err}
 	}
+	ended := contextError(ctx)
 	switch {
 	case errors.As(err, new(net.UnknownNetworkError)):
 		return failed(err)
-	case err == nil && ctx.Err() != nil:
-		return failed(dialError(ctx.Err()))
-	case ctx.Err() != nil, err != nil && f.datagrams:
+	case err == nil && ended != nil:
+		return failed(dialError(ended))
+	case err != nil && (ended != nil || f.datagrams):
 		return failed(err)
 	case f.datagrams:
 		c, err := h.dialPackets(network, address, f, f.destination(remotes[0]))

@@ -214,10 +214,11 @@ func (h *Host) canonical(ctx context.Context, name string) (string, error) {
 	if pending != nil {
 		failure = pending.wait(ctx)
 	}
+	ended := contextError(ctx)
 	switch {
-	case ctx.Err() != nil:
-		err := dialError(ctx.Err())
-		return "", &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: ctx.Err() == context.DeadlineExceeded}
+	case ended != nil:
+		err := dialError(ended)
+		return "", &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: errors.Is(err, context.DeadlineExceeded)}
 	case failure != nil:
 		return "", failure
 	case how.Err != nil:
