@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 	"time"
 
@@ -43,9 +42,9 @@ type conn struct {
 	readClosed    bool          // by CloseRead
 	wanted        bool          // the peer waits to be told what was read; only the loop changes it
 	granting      bool          // it is among those that will be, when this instant ends
-	writing       bool          // there is a call of Write
 	finished      bool          // the end of stream has been sent
 	finishArrived bool          // and has arrived
+	errnoIsRead   bool          // errno is for whoever reads
 	errno         syscall.Errno // what the reset is reported as, once
 
 	// What is written.
@@ -62,19 +61,22 @@ type conn struct {
 	arrived      int64  // bytes, so far
 	notify       func() // see NotifyReadable
 	readDeadline deadline
-	readers      int // that wait
-	readable     sync.Cond
-	stream       stream // the peer's
+	reads        waits[transfer] // calls of Read
+	stream       stream          // the peer's
 
-	writable    sync.Cond
-	writers     int           // that wait
-	queued      int           // calls of Write that wait for another
-	finishKnown time.Duration // when it is known here that the end of stream has arrived
+	writes      waits[transfer] // calls of Write; the first is under way
+	finishKnown time.Duration   // when it is known here that the end of stream has arrived
 
 	local, remote net.Addr
 	network       string   // that it was dialled with, or its listener has
 	ports         portPair // the dialler's, to be freed
 	linger        int      // as in SetLinger
+}
+
+// A transfer is a call of Read or Write.
+type transfer struct {
+	p []byte
+	n int // bytes of p that were read or written
 }
 
 // newConnPair returns the dialling end of a new connection; its peer is the
@@ -106,7 +108,6 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 	}
 	c.flow = *slownet.NewFlow(slownet.Link{}, mix(mix(mix(s.seed, uint64(c.dialHost().number)), number), uint64(side)))
 	c.version = -1
-	c.readable.L, c.writable.L = &s.mu, &s.mu
 }
 
 // dialHost returns the host that has dialled.
@@ -250,7 +251,7 @@ func (c *conn) vanishLocked() {
 	c.readDeadline.stopLocked()
 	c.writeDeadline.stopLocked()
 	c.tellLocked()
-	c.writable.Broadcast()
+	c.goOnWritingLocked()
 }
 
 // LocalAddr returns the address of this end, a *net.TCPAddr.
@@ -277,10 +278,10 @@ func (c *conn) setDeadlines(t time.Time, read, write bool) error {
 		return setError(c.network, c.local)
 	}
 	if read {
-		c.readDeadline.setLocked(&c.readable, t)
+		c.readDeadline.setLocked(&c.sim.mu, &c.reads, t)
 	}
 	if write {
-		c.writeDeadline.setLocked(&c.writable, t)
+		c.writeDeadline.setLocked(&c.sim.mu, &c.writes, t)
 	}
 	return nil
 }

@@ -16,9 +16,14 @@ type alarm struct {
 	stopped bool // a late timer does nothing
 }
 
-// setLocked moves the deadline: when it passes, those who wait are woken. The
-// zero time is none.
-func (d *deadline) setLocked(waiting *sync.Cond, t time.Time) {
+// setLocked moves the deadline: when it passes, the calls that wait end; those
+// that are nil look at the clock themselves. The zero time is none. A deadline
+// whose instant has come cannot be put off: whether its timer has fired already
+// makes no difference.
+func (d *deadline) setLocked(mu *sync.Mutex, calls expirer, t time.Time) {
+	if calls != nil && d.hasPassedLocked() {
+		calls.expireLocked()
+	}
 	d.stopLocked()
 	d.alarm = nil
 	if t.IsZero() {
@@ -26,18 +31,24 @@ func (d *deadline) setLocked(waiting *sync.Cond, t time.Time) {
 	}
 	a := &alarm{at: t}
 	d.alarm = a
+	if calls == nil {
+		return
+	}
 	if d.hasPassedLocked() {
-		waiting.Broadcast()
+		calls.expireLocked()
 		return
 	}
 	a.timer = time.AfterFunc(time.Until(t), func() {
-		waiting.L.Lock()
-		defer waiting.L.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		if !a.stopped {
-			waiting.Broadcast()
+			calls.expireLocked()
 		}
 	})
 }
+
+// An expirer is what a deadline is for.
+type expirer interface{ expireLocked() }
 
 // hasPassedLocked reports whether the deadline lies in the past. It asks the
 // clock, for at the very instant of the deadline its timer may or may not have

@@ -68,8 +68,8 @@
 // number of processors and under the race detector, as long as
 //
 //   - hosts share nothing but the network, and
-//   - no two goroutines of one host race each other at one instant: to write to
-//     the same connection, say, or to dial the same address.
+//   - no two goroutines of one host race each other at one instant: to read or
+//     write the same connection, say, or to dial the same address.
 //
 // Everything that crosses the network goes through one queue of events. One
 // happens, then the simulation waits until every goroutine is blocked again,
@@ -78,6 +78,13 @@
 // connection, by the connection's own sequence. What is written on one connection
 // between two events arrives as one, however it was cut, unless the link has
 // packets: a rate, a pace, loss or jitter.
+//
+// What several goroutines wait for on one connection, listener or socket goes to
+// the one that has waited longest. A deadline strikes at its very instant, even if
+// data comes, or Close or SetDeadline is called, at the same instant. When a
+// connection is reset, one call gets the error, as on Linux: of a goroutine that
+// reads it and one that writes it, the reader gets ECONNRESET and the writer EPIPE;
+// a seed may decide for the writer, and then the reader gets io.EOF.
 //
 // Bugs hide where things happen at one instant. With [Config.Seed] 0 they happen
 // in the natural order, that of sending. Any other seed draws another order

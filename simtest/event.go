@@ -43,7 +43,7 @@ func (s *Sim) happenNowLocked(e *event) {
 		e.conn.arriveLocked(e.n)
 	case granted:
 		e.conn.outstanding -= e.n
-		e.conn.writable.Broadcast()
+		e.conn.goOnWritingLocked()
 	case sent:
 		e.conn.sentLocked(e.n)
 	case leaving:

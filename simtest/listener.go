@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -21,9 +20,8 @@ type listener struct {
 	dual    bool // its address is all of IPv6, and of IPv4 too
 
 	// Guarded by host.sim.mu.
-	arrived  sync.Cond // told when ready or closed changes
-	ready    []*conn   // waiting to be accepted
-	waiting  int       // calls of Accept
+	ready    []*conn      // waiting to be accepted
+	accepts  waits[*conn] // calls of Accept
 	deadline deadline
 	closed   bool
 }
@@ -34,7 +32,6 @@ func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*li
 	}
 	l := &listener{host: h, network: network}
 	l.addr, l.dual = f.bind(local)
-	l.arrived.L = &h.sim.mu
 	if local.Port() == 0 {
 		port, ok := h.listenPortLocked()
 		if !ok {
@@ -143,7 +140,7 @@ func (l *listener) confirmedLocked(c *conn) {
 	c.openLocked()
 	l.host.sim.recordLocked(Event{Kind: Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
 	l.ready = append(l.ready, c)
-	l.arrived.Signal()
+	l.goOnAcceptingLocked()
 }
 
 func mappedTCP(addr net.Addr) net.Addr {
@@ -154,21 +151,33 @@ func mappedTCP(addr net.Addr) net.Addr {
 func (l *listener) Accept() (net.Conn, error) {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
-	for !l.closed && !l.deadline.hasPassedLocked() && len(l.ready) == 0 {
-		l.waiting++
-		l.arrived.Wait()
-		l.waiting--
+	var c *conn
+	err, over := l.acceptLocked(&c)
+	if !over {
+		c, err = l.accepts.waitLocked(&l.host.sim.accepts, &l.host.sim.mu, nil)
 	}
+	if err != nil {
+		return nil, l.opError("accept", err)
+	}
+	return c, nil
+}
+
+// goOnAcceptingLocked lets those who wait have what there is.
+func (l *listener) goOnAcceptingLocked() { l.accepts.serveLocked(&l.deadline, l.acceptLocked) }
+
+// acceptLocked takes the next connection. It returns false if there is none.
+func (l *listener) acceptLocked(c **conn) (err error, over bool) {
 	switch {
 	case l.closed:
-		return nil, l.opError("accept", net.ErrClosed)
+		return net.ErrClosed, true
 	case l.deadline.hasPassedLocked():
-		return nil, l.opError("accept", os.ErrDeadlineExceeded)
+		return os.ErrDeadlineExceeded, true
+	case len(l.ready) == 0:
+		return nil, false
 	}
-	c := l.ready[0]
-	l.ready[0] = nil
+	*c, l.ready[0] = l.ready[0], nil
 	l.ready = l.ready[1:]
-	return c, nil
+	return nil, true
 }
 
 // SetDeadline sets when Accept gives up. The zero time is never.
@@ -178,7 +187,7 @@ func (l *listener) SetDeadline(t time.Time) error {
 	if l.closed {
 		return net.ErrClosed // as *net.TCPListener's
 	}
-	l.deadline.setLocked(&l.arrived, t)
+	l.deadline.setLocked(&l.host.sim.mu, &l.accepts, t)
 	return nil
 }
 
@@ -201,7 +210,7 @@ func (l *listener) vanishLocked() {
 	l.closed, l.ready = true, nil
 	l.deadline.stopLocked()
 	delete(l.host.listeners, l.addr)
-	l.arrived.Broadcast()
+	l.goOnAcceptingLocked()
 }
 
 // Addr returns the address and port that the listener has.

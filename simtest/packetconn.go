@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -34,8 +33,7 @@ type packetConn struct {
 	remote  netip.AddrPort // where it is connected to, if it is
 
 	// Guarded by sim.mu.
-	readable      sync.Cond
-	readers       int // that wait
+	reads         waits[datagram] // calls that read
 	readDeadline  deadline
 	writeDeadline deadline
 	posted        uint64 // counts actions
@@ -47,10 +45,11 @@ type packetConn struct {
 	paths         map[*Host]*packetPath
 }
 
-// A datagram has arrived.
+// A datagram has arrived, or the network's word on one that was sent.
 type datagram struct {
-	data []byte
-	from netip.AddrPort
+	errno syscall.Errno // that word, or 0
+	data  []byte
+	from  netip.AddrPort
 }
 
 // ListenPacket opens a socket for datagrams on one of the host's ports. The
@@ -107,7 +106,6 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 		paths:  make(map[*Host]*packetPath),
 	}
 	c.local, c.dual = f.bind(local)
-	c.readable.L = &h.sim.mu
 	if local.Port() == 0 {
 		port, ok := h.packetPortLocked()
 		if !ok {
@@ -173,7 +171,7 @@ func (c *packetConn) vanishLocked() {
 	delete(c.host.sockets, c.local)
 	c.readDeadline.stopLocked()
 	c.writeDeadline.stopLocked()
-	c.readable.Broadcast()
+	c.goOnReadingLocked()
 }
 
 // receive reads the next datagram by a system call. What finds no room in p is
@@ -181,29 +179,46 @@ func (c *packetConn) vanishLocked() {
 func (c *packetConn) receive(call string, p []byte) (n, flags int, from netip.AddrPort, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	for {
-		switch {
-		case c.closed:
-			return 0, 0, from, c.opError("read", nil, net.ErrClosed)
-		case c.readDeadline.hasPassedLocked():
-			return 0, 0, from, c.opError("read", nil, os.ErrDeadlineExceeded)
-		case c.err != 0:
-			return 0, 0, from, c.opError("read", nil, c.errorLocked(call))
-		case c.inbox.len() > 0:
-			next := c.inbox.pop()
-			c.size -= max(1, len(next.data))
-			if c.dual {
-				next.from = mapped(next.from)
-			}
-			if len(next.data) > len(p) {
-				flags = truncated
-			}
-			return copy(p, next.data), flags, next.from, nil
-		}
-		c.readers++
-		c.readable.Wait()
-		c.readers--
+	var next datagram
+	err, over := c.takeLocked(&next)
+	if !over {
+		next, err = c.reads.waitLocked(&c.sim.datagrams, &c.sim.mu, next)
 	}
+	switch {
+	case err != nil:
+		return 0, 0, from, c.opError("read", nil, err)
+	case next.errno != 0:
+		return 0, 0, from, c.opError("read", nil, syscallError(call, next.errno))
+	}
+	if c.dual {
+		next.from = mapped(next.from)
+	}
+	if len(next.data) > len(p) {
+		flags = truncated
+	}
+	return copy(p, next.data), flags, next.from, nil
+}
+
+// goOnReadingLocked lets those who wait have what there is.
+func (c *packetConn) goOnReadingLocked() { c.reads.serveLocked(&c.readDeadline, c.takeLocked) }
+
+// takeLocked takes the next datagram, or the network's word. It returns false if
+// there is none.
+func (c *packetConn) takeLocked(next *datagram) (err error, over bool) {
+	switch {
+	case c.closed:
+		return net.ErrClosed, true
+	case c.readDeadline.hasPassedLocked():
+		return os.ErrDeadlineExceeded, true
+	case c.err != 0:
+		next.errno, c.err = c.err, 0
+		return nil, true
+	case c.inbox.len() > 0:
+		*next = c.inbox.pop()
+		c.size -= max(1, len(next.data))
+		return nil, true
+	}
+	return nil, false
 }
 
 // ReadFromUDPAddrPort reads the next datagram. What finds no room in p is lost.
@@ -273,24 +288,27 @@ func (c *packetConn) RemoteAddr() net.Addr { return c.family.addr(c.remote) }
 
 // SetDeadline sets both deadlines.
 func (c *packetConn) SetDeadline(t time.Time) error {
-	return c.setDeadlines(t, &c.readDeadline, &c.writeDeadline)
+	return c.setDeadlines(t, true, true)
 }
 
 // SetReadDeadline sets when reads give up. The zero time is never.
-func (c *packetConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, &c.readDeadline) }
+func (c *packetConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
 
 // SetWriteDeadline sets when writes fail. They never wait. The zero time is
 // never.
-func (c *packetConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c.writeDeadline) }
+func (c *packetConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
-func (c *packetConn) setDeadlines(t time.Time, deadlines ...*deadline) error {
+func (c *packetConn) setDeadlines(t time.Time, read, write bool) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
 		return setError(c.network, c.LocalAddr())
 	}
-	for _, d := range deadlines {
-		d.setLocked(&c.readable, t) // writers never wait
+	if read {
+		c.readDeadline.setLocked(&c.sim.mu, &c.reads, t)
+	}
+	if write {
+		c.writeDeadline.setLocked(&c.sim.mu, nil, t)
 	}
 	return nil
 }

@@ -154,9 +154,9 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:
 		e.Kind, e.Note = Drop, "receive buffer full"
 	default:
-		socket.inbox.push(datagram{data, from})
+		socket.inbox.push(datagram{data: data, from: from})
 		socket.size += max(1, len(data))
-		socket.readable.Broadcast()
+		socket.goOnReadingLocked()
 	}
 	s.recordLocked(e)
 }
@@ -170,7 +170,7 @@ func (c *packetConn) toldLocked(to netip.AddrPort, errno syscall.Errno, at time.
 	c.sim.callAtLocked(at, c.host, func() {
 		if !c.closed {
 			c.err = errno
-			c.readable.Broadcast()
+			c.goOnReadingLocked()
 		}
 	})
 }

@@ -11,17 +11,24 @@ import (
 func (c *conn) Read(p []byte) (int, error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	for {
-		if !c.closed && len(p) > 0 && c.readDeadline.hasPassedLocked() {
-			return 0, c.opError("read", os.ErrDeadlineExceeded)
-		}
-		if n, err := c.readLocked(p); err != syscall.EAGAIN {
-			return n, c.opError("read", err)
-		}
-		c.readers++
-		c.readable.Wait()
-		c.readers--
+	if !c.closed && len(p) > 0 && c.readDeadline.hasPassedLocked() {
+		return 0, c.opError("read", os.ErrDeadlineExceeded)
 	}
+	n, err := c.readLocked(p)
+	if err == syscall.EAGAIN {
+		var read transfer
+		read, err = c.reads.waitLocked(&c.sim.transfers, &c.sim.mu, transfer{p: p})
+		n = read.n
+	}
+	return n, c.opError("read", err)
+}
+
+// goOnReadingLocked lets those who wait read what there is.
+func (c *conn) goOnReadingLocked() {
+	c.reads.serveLocked(&c.readDeadline, func(read *transfer) (err error, over bool) {
+		read.n, err = c.readLocked(read.p)
+		return err, err != syscall.EAGAIN
+	})
 }
 
 // TryRead reads what has arrived, and does not wait: if nothing has, it returns
@@ -59,9 +66,7 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 	case c.ended:
 		return 0, io.EOF
 	case c.errno != 0:
-		errno := c.errno
-		c.errno = 0
-		return 0, syscallError("read", errno)
+		return 0, syscallError("read", c.takeErrnoLocked())
 	case c.reset || c.readClosed:
 		return 0, io.EOF
 	}
@@ -223,9 +228,9 @@ func (c *conn) NotifyReadable(f func()) {
 	}
 }
 
-// tellLocked wakes those who wait for something to read.
+// tellLocked has those go on who wait for something to read.
 func (c *conn) tellLocked() {
-	c.readable.Broadcast()
+	c.goOnReadingLocked()
 	if c.notify != nil {
 		c.sim.notices = append(c.sim.notices, c.notify)
 	}

@@ -66,12 +66,12 @@ func (h *Host) stateLocked() (lines []string) {
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
 		l := h.listeners[addr]
 		lines = append(lines, fmt.Sprintf("listener %v: %s, %s", addr,
-			waiters(l.waiting, "Accept"), count(len(l.ready), "connection to be accepted", "connections to be accepted")))
+			waiters(l.accepts.lenLocked(), "Accept"), count(len(l.ready), "connection to be accepted", "connections to be accepted")))
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
 		c := h.sockets[addr]
 		lines = append(lines, fmt.Sprintf("udp %v: %s, %s unread", addr,
-			waiters(c.readers, "Read"), count(c.inbox.len(), "datagram", "datagrams")))
+			waiters(c.reads.lenLocked(), "Read"), count(c.inbox.len(), "datagram", "datagrams")))
 	}
 	for _, l := range h.lookupsLocked() {
 		lines = append(lines, l.stateLocked())
@@ -87,8 +87,8 @@ func (h *Host) stateLocked() (lines []string) {
 
 // stateLocked describes a connection.
 func (c *conn) stateLocked() string {
-	words := []string{waiters(c.readers, "Read")}
-	if n := c.writers + c.queued; n > 0 {
+	words := []string{waiters(c.reads.lenLocked(), "Read")}
+	if n := c.writes.lenLocked(); n > 0 {
 		words = append(words, waiters(n, "Write"))
 	}
 	if c.unread > 0 {

@@ -63,3 +63,28 @@ func (c *conn) breakLocked() {
 	c.abandonLocked()
 	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
 }
+
+// hearLocked tells those who wait that the connection was reset. The error is
+// for one of them, as it is on Linux: for the call that has waited longest, and
+// if one reads and another writes, for the one that reads; with a seed, for
+// either, as the seed has it. Then reads get the end of the stream, and writes
+// EPIPE. Where nobody waits, it is for the call that comes next.
+func (c *conn) hearLocked() {
+	s := c.sim
+	reads := !c.ended && (c.reads.first != nil || c.notify != nil)
+	if c.writes.first != nil && (!reads || s.seed != 0 && s.ties.Uint64()&1 != 0) {
+		c.goOnWritingLocked()
+		c.tellLocked()
+		return
+	}
+	c.errnoIsRead = reads
+	c.tellLocked()
+	c.goOnWritingLocked()
+}
+
+// takeErrnoLocked returns what the reset is reported as, and forgets it.
+func (c *conn) takeErrnoLocked() syscall.Errno {
+	errno := c.errno
+	c.errno = 0
+	return errno
+}

@@ -117,8 +117,8 @@ func (s *Sim) meetLocked(b *slownet.Bottleneck) {
 // may be some now.
 func (h *Host) queueChangedLocked(r *route) {
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-		if (c.route == r || r == nil) && c.writers > 0 {
-			h.sim.callAtLocked(h.sim.now(), h, c.writable.Broadcast)
+		if (c.route == r || r == nil) && c.writes.first != nil {
+			h.sim.callAtLocked(h.sim.now(), h, c.goOnWritingLocked)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"net"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -187,6 +188,19 @@ var closeScenarios = []scenario{
 		_, err := p.client.Write(make([]byte, 64<<20))
 		r.note("blocked", err)
 	}), []string{"blocked: write: write: connection reset by peer"}},
+	{"a reset is told to one of a reader and a writer", onPair(func(p *pair, r *report) {
+		p.later(func() { _, _ = p.server.SetLinger(0), p.server.Close() })
+		heard := make(chan string)
+		go func() {
+			_, err := p.client.Read(make([]byte, 1))
+			heard <- describe(err)
+		}()
+		_, err := p.client.Write(make([]byte, 64<<20))
+		read, wrote := <-heard, describe(err)
+		r.add("reader: %t", read == "read: read: connection reset by peer" || read == "EOF")
+		r.add("writer: %t", wrote == "write: write: connection reset by peer" || wrote == "write: write: broken pipe")
+		r.add("one: %t", strings.Contains(read, "reset") != strings.Contains(wrote, "reset"))
+	}), []string{"reader: true", "writer: true", "one: true"}},
 	{"a reset while idle is told at the next call", onPair(func(p *pair, r *report) {
 		_, _ = p.server.SetLinger(0), p.server.Close()
 		p.arrive()

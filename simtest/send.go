@@ -43,53 +43,48 @@ type segment struct {
 func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	c.startWriteLocked()
-	defer c.endWriteLocked()
-	for {
-		if err := c.writeErrorLocked(); err != nil {
-			return n, c.opError("write", err)
-		}
-		room := min(c.sim.window-c.outstanding, len(p)-n, burst-c.fresh)
-		if queue := c.route.link.Queue; queue > 0 {
-			room = min(room, queue-c.waiting)
-		}
-		if room > 0 {
-			c.outstanding += room
-			c.waiting += room
-			c.fresh += room
-			c.peer.stream.write(p[n:n+room], &c.sim.spareRings)
-			c.posted[sending]++
-			c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, n: room})
-			n += room
-		}
-		if n == len(p) {
-			return n, nil
-		}
-		if c.outstanding >= c.sim.window {
-			c.postLocked(wanting, c.peer.wantLocked)
-		}
-		c.writers++
-		c.writable.Wait()
-		c.writers--
+	write := transfer{p: p}
+	// Bytes of two calls do not mix: one that finds another waits for its end.
+	if c.writes.first != nil || !c.writeLocked(&write, &err) {
+		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
 	}
+	return write.n, c.opError("write", err)
 }
 
-// startWriteLocked waits until no other call of Write is under way, so that
-// their bytes do not mix.
-func (c *conn) startWriteLocked() {
-	for c.writing && !c.closed {
-		c.queued++
-		c.writable.Wait()
-		c.queued--
-	}
-	c.writing = true
+// goOnWritingLocked lets those who wait write what there is room for.
+func (c *conn) goOnWritingLocked() {
+	c.writes.serveLocked(&c.writeDeadline, func(write *transfer) (err error, over bool) {
+		over = c.writeLocked(write, &err)
+		return err, over
+	})
 }
 
-func (c *conn) endWriteLocked() {
-	c.writing = false
-	if c.queued > 0 {
-		c.writable.Broadcast()
+// writeLocked writes what there is room for. It returns false if the call has to
+// wait for more.
+func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
+	if *err = c.writeErrorLocked(); *err != nil {
+		return true
 	}
+	room := min(c.sim.window-c.outstanding, len(w.p)-w.n, burst-c.fresh)
+	if queue := c.route.link.Queue; queue > 0 {
+		room = min(room, queue-c.waiting)
+	}
+	if room > 0 {
+		c.outstanding += room
+		c.waiting += room
+		c.fresh += room
+		c.peer.stream.write(w.p[w.n:w.n+room], &c.sim.spareRings)
+		c.posted[sending]++
+		c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, n: room})
+		w.n += room
+	}
+	if w.n == len(w.p) {
+		return true
+	}
+	if c.outstanding >= c.sim.window {
+		c.postLocked(wanting, c.peer.wantLocked)
+	}
+	return false
 }
 
 // writeErrorLocked returns what stands in the way of a write, in the order in
@@ -100,10 +95,8 @@ func (c *conn) writeErrorLocked() error {
 		return net.ErrClosed
 	case c.writeDeadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded
-	case c.errno != 0:
-		errno := c.errno
-		c.errno = 0
-		return syscallError("write", errno)
+	case c.errno != 0 && !c.errnoIsRead:
+		return syscallError("write", c.takeErrnoLocked())
 	case c.reset || c.finished:
 		return syscallError("write", syscall.EPIPE)
 	}
@@ -121,7 +114,7 @@ func (c *conn) CloseWrite() error {
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
 	c.finishLocked()
-	c.writable.Broadcast()
+	c.goOnWritingLocked()
 	return nil
 }
 
@@ -158,8 +151,8 @@ func (c *conn) sentLocked(n int) {
 	full := c.fresh >= burst
 	c.fresh -= n
 	c.sendLocked(segment{n: n})
-	if full && c.writers > 0 {
-		c.sim.callAtLocked(c.sim.now(), c.host, c.writable.Broadcast)
+	if full && c.writes.first != nil {
+		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
 	}
 }
 
@@ -240,7 +233,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 func (c *conn) leftLocked(n int) {
 	c.waiting -= n
 	if c.route.link.Queue > 0 && c.waiting < c.route.link.Queue && c.waiting+n >= c.route.link.Queue {
-		c.sim.callAtLocked(c.sim.now(), c.host, c.writable.Broadcast)
+		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
 	}
 }
 
@@ -344,8 +337,7 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 		c.errno = syscall.EPIPE
 	}
 	c.sim.recordLocked(Event{Kind: Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
-	c.tellLocked()
-	c.writable.Broadcast()
+	c.hearLocked()
 	if errno == syscall.ETIMEDOUT {
 		c.leaveWantingLocked()
 	}

@@ -58,6 +58,7 @@ type Sim struct {
 	notices     []func()        // to be called when mu is free again
 	trace       Trace
 	spareRings
+	spareCalls
 	report  string // why the simulation was stopped before its end
 	asleep  bool   // the loop is, until wake gets a token or something is due
 	ending  bool   // the contexts of programs have ended, or are about to

@@ -1,0 +1,112 @@
+package simtest
+
+import (
+	"os"
+	"sync"
+)
+
+// A waiter is a call that waits. What it returns is decided under the lock by
+// whatever ends its wait, and not by the goroutine that is woken: which of
+// several goroutines runs first makes no difference.
+type waiter[T any] struct {
+	decided sync.Cond // told when over is set
+	next    *waiter[T]
+	over    bool
+	call    T // what it waits for, and what it gets
+	err     error
+}
+
+// waits are the calls that wait for one thing, in the order in which they came.
+// All of it is guarded by the simulation's mu.
+type waits[T any] struct{ first, last *waiter[T] }
+
+// waitLocked waits until the call is ended. It returns the call as it is then.
+func (w *waits[T]) waitLocked(spare *spareList[T], mu *sync.Mutex, call T) (T, error) {
+	mine := spare.take(mu)
+	mine.call = call
+	if w.first == nil {
+		w.first = mine
+	} else {
+		w.last.next = mine
+	}
+	w.last = mine
+	for !mine.over {
+		mine.decided.Wait()
+	}
+	call, err := mine.call, mine.err
+	spare.put(mine)
+	return call, err
+}
+
+// endFirstLocked ends the call that has waited longest. There must be one.
+func (w *waits[T]) endFirstLocked(err error) {
+	first := w.first
+	if w.first = first.next; w.first == nil {
+		w.last = nil
+	}
+	first.next = nil
+	first.over, first.err = true, err
+	first.decided.Signal()
+}
+
+// endAllLocked ends all calls.
+func (w *waits[T]) endAllLocked(err error) {
+	for w.first != nil {
+		w.endFirstLocked(err)
+	}
+}
+
+// expireLocked ends all calls, as their deadline has passed.
+func (w *waits[T]) expireLocked() { w.endAllLocked(os.ErrDeadlineExceeded) }
+
+// serveLocked goes on with the calls, the first first, until one has to wait
+// longer: for that, try returns false. None goes on after its deadline.
+func (w *waits[T]) serveLocked(d *deadline, try func(call *T) (err error, over bool)) {
+	if w.first == nil {
+		return
+	}
+	if d.hasPassedLocked() {
+		w.expireLocked()
+	}
+	for w.first != nil {
+		err, over := try(&w.first.call)
+		if !over {
+			return
+		}
+		w.endFirstLocked(err)
+	}
+}
+
+// lenLocked returns how many calls wait.
+func (w *waits[T]) lenLocked() (n int) {
+	for one := w.first; one != nil; one = one.next {
+		n++
+	}
+	return n
+}
+
+// spareCalls are waiters that no call needs just now.
+type spareCalls struct {
+	transfers spareList[transfer]
+	accepts   spareList[*conn]
+	datagrams spareList[datagram]
+}
+
+type spareList[T any] struct{ first *waiter[T] }
+
+func (s *spareList[T]) take(mu *sync.Mutex) *waiter[T] {
+	one := s.first
+	if one == nil {
+		one = &waiter[T]{}
+		one.decided.L = mu
+		return one
+	}
+	s.first, one.next = one.next, nil
+	return one
+}
+
+func (s *spareList[T]) put(one *waiter[T]) {
+	var none T
+	one.call, one.err, one.over = none, nil, false
+	one.next, s.first = s.first, one
+}
