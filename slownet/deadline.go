@@ -31,6 +31,21 @@ func (d *deadline) stop() {
 	}
 }
 
+// An expirer hears of a deadline that has passed, and which change set it.
+type expirer interface{ expire(change int) }
+
+// set moves the deadline. The zero time is none.
+func (d *deadline) set(c clock.Clock, t time.Time, of expirer) {
+	d.stop()
+	d.at, d.passed = t, false
+	d.passed = d.hasPassed(c)
+	if !t.IsZero() && !d.passed {
+		change := d.changes
+		d.timer = c.AfterFunc(c.Until(t), func() { of.expire(change) })
+		d.passed = d.hasPassed(c) // a clock may have been moved meanwhile
+	}
+}
+
 // setDeadline moves the deadline of a half. The zero time is none.
 func (h *half) setDeadline(t time.Time) error {
 	h.mu.Lock()
@@ -38,16 +53,8 @@ func (h *half) setDeadline(t time.Time) error {
 	if h.closed {
 		return net.ErrClosed
 	}
-	d := &h.deadline
-	d.stop()
-	d.at, d.passed = t, false
 	h.hasDeadline.Store(!t.IsZero())
-	d.passed = d.hasPassed(h.endpoint.clock)
-	if !t.IsZero() && !d.passed {
-		change := d.changes
-		d.timer = h.endpoint.clock.AfterFunc(h.endpoint.clock.Until(t), func() { h.expire(change) })
-		d.passed = d.hasPassed(h.endpoint.clock) // a clock may have been moved meanwhile
-	}
+	h.deadline.set(h.endpoint.clock, t, h)
 	h.changed.wake()
 	if err := h.syncLocked(true); err != nil && h.err == nil && !h.hungUp {
 		return err

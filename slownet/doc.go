@@ -46,6 +46,20 @@
 // [Listener] does that to all of its connections, and can refuse or delay new
 // ones. [Config.Trace] tells what happened to which bytes when.
 //
+// # Sockets
+//
+// The wrappers have the methods of *net.TCPConn, *net.TCPListener and
+// *net.UDPConn, so that a program which looks for one finds it. Options reach
+// the socket. A datagram travels with its control messages, such as ECN's, and
+// several that are written by one call (UDP_SEGMENT) travel one by one. Where
+// the inner connection lacks a method, the error matches errors.ErrUnsupported.
+//
+// SyscallConn and File give out the inner connection's descriptor. What is read
+// or written there passes the links by. So does a library that takes the
+// descriptor for its own reads and writes, as golang.org/x/net/ipv4 does;
+// [PacketConn.ReadBatch] and [PacketConn.WriteBatch] are there for quic-go and
+// others that would.
+//
 // # Time
 //
 // Time comes from [Config.Clock], deadlines included, so a connection can be

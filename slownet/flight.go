@@ -9,6 +9,8 @@ import (
 // A datagram is one that was sent or received.
 type datagram struct {
 	data   []byte
+	oob    []byte   // control messages
+	flags  int      // with which it was received
 	peer   net.Addr // nil is that of a connected socket
 	number int64    // counted from 0, in its direction
 	arrive time.Duration
@@ -16,7 +18,7 @@ type datagram struct {
 }
 
 // size is what it takes up in memory, about.
-func (d *datagram) size() int { return len(d.data) + packetOverhead }
+func (d *datagram) size() int { return len(d.data) + len(d.oob) + packetOverhead }
 
 // packetOverhead is what a datagram takes up besides its data.
 const packetOverhead = 128
@@ -24,6 +26,7 @@ const packetOverhead = 128
 // as returns the datagram as a packet has it, with data of its own.
 func (d datagram) as(packet Packet) datagram {
 	d.data = append([]byte(nil), d.data...)
+	d.oob = append([]byte(nil), d.oob...)
 	d.arrive = packet.Arrive
 	if packet.Flip >= 0 {
 		d.data[packet.Flip/8] ^= 1 << (packet.Flip % 8)

@@ -2,6 +2,7 @@ package slownet
 
 import (
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -17,6 +18,7 @@ type Listener struct {
 	count  uint64     // of connections so far
 	conns  map[*Conn]struct{}
 	lasting
+	deadline deadline // of Accept
 }
 
 // lasting is the faults that befall connections to come.
@@ -38,6 +40,9 @@ func NewListener(inner net.Listener, config Config) *Listener {
 // Accept waits for the next connection and returns it as a [*Conn].
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
+		if l.isLate() {
+			return nil, l.opError("accept", os.ErrDeadlineExceeded)
+		}
 		inner, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err

@@ -56,8 +56,9 @@ func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 			return n, peer, c.opError("read", nil, err)
 		}
 	}
-	n, peer, err := c.in.read(p)
-	return n, peer, c.opError("read", nil, err)
+	m := [1]message{{data: p}}
+	_, err := c.in.read(m[:])
+	return m[0].n, m[0].peer, c.opError("read", nil, err)
 }
 
 // Read is ReadFrom without the sender. On a socket that is a net.Conn, it reads
@@ -77,8 +78,9 @@ func (c *PacketConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, c.opError("read", nil, c.in.check())
 	}
-	n, _, err := c.in.read(p)
-	return n, c.opError("read", nil, err)
+	m := [1]message{{data: p}}
+	_, err := c.in.read(m[:])
+	return m[0].n, c.opError("read", nil, err)
 }
 
 // WriteTo puts a datagram on its way to the given address. It does not wait for
@@ -94,10 +96,10 @@ func (c *PacketConn) WriteTo(p []byte, peer net.Addr) (int, error) {
 			return n, c.opError("write", peer, err)
 		}
 	}
-	if err := c.refusal(len(p), peer); err != nil {
+	if err := c.refusal("sendto", len(p), peer); err != nil {
 		return 0, err
 	}
-	return c.wrote(len(p), peer, c.out.write(p, peer))
+	return c.wrote(len(p), peer, c.out.write(datagram{data: p, peer: peer}))
 }
 
 // Write puts a datagram on its way to the peer of a connected socket; see
@@ -113,10 +115,10 @@ func (c *PacketConn) Write(p []byte) (int, error) {
 			return n, c.opError("write", nil, err)
 		}
 	}
-	if err := c.refusalByPeer(len(p)); err != nil {
+	if err := c.refusalByPeer("write", len(p)); err != nil {
 		return 0, err
 	}
-	return c.wrote(len(p), nil, c.out.write(p, nil))
+	return c.wrote(len(p), nil, c.out.write(datagram{data: p}))
 }
 
 // wrote is what a write of n bytes returns.
@@ -125,17 +127,6 @@ func (c *PacketConn) wrote(n int, peer net.Addr, err error) (int, error) {
 		return 0, c.opError("write", peer, err)
 	}
 	return n, nil
-}
-
-// send hands a datagram to the inner connection; without an address, to the
-// peer that it is connected to.
-func (c *PacketConn) send(p []byte, peer net.Addr) (err error) {
-	if peer == nil {
-		_, err = c.inner.(net.Conn).Write(p)
-	} else {
-		_, err = c.inner.WriteTo(p, peer)
-	}
-	return err
 }
 
 // A pendingError is one that a datagram met when its sender had been told that

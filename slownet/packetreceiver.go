@@ -1,7 +1,5 @@
 package slownet
 
-import "net"
-
 // A packetReceiver takes datagrams that come out of the inner connection over
 // their link to the reader. While none is in flight or unread the reader
 // himself waits in the inner connection. As soon as one is, one goroutine, the
@@ -13,23 +11,28 @@ type packetReceiver struct {
 	unread  int        // what they take up in memory
 	failed  error      // that the pump has met, for when the reader has got all
 	largest int        // buffer of a reader's so far
+	control int        // the same, of those for control messages
 }
 
-// read returns the next datagram that arrives.
-func (r *packetReceiver) read(p []byte) (n int, peer net.Addr, err error) {
+// read waits for the next datagram that arrives. It fills the first of the
+// messages, and the others as far as more have arrived, and returns how many.
+func (r *packetReceiver) read(ms []message) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.takeTurnLocked(); err != nil {
-		return 0, nil, err
+		return 0, err
 	}
 	defer func() { r.endTurnLocked(r.isPlainLocked() && r.isEmptyLocked() && r.failed == nil) }()
-	r.largest = max(r.largest, len(p))
+	for i := range ms {
+		r.largest = max(r.largest, len(ms[i].data))
+		r.control = max(r.control, len(ms[i].oob))
+	}
 	for {
 		if err := r.checkLocked(); err != nil {
-			return 0, nil, err
+			return 0, err
 		}
 		if err := r.conn.takePending(Read); err != nil {
-			return 0, nil, err
+			return 0, err
 		}
 		if r.stalled {
 			r.waitLocked(&r.changed, never)
@@ -38,21 +41,24 @@ func (r *packetReceiver) read(p []byte) (n int, peer net.Addr, err error) {
 		r.settleLocked()
 		switch {
 		case len(r.arrived) > 0:
-			n, peer = r.takeLocked(p)
-			return n, peer, nil
+			for n < len(ms) && len(r.arrived) > 0 {
+				r.takeLocked(&ms[n])
+				n++
+			}
+			return n, nil
 		case !r.flight.isEmpty():
 			r.startPumpLocked()
 			r.waitLocked(&r.changed, r.flight.next())
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
 			if !isTimeout(err) { // of a read ahead; this one may succeed
-				return 0, nil, err
+				return 0, err
 			}
 		case r.background:
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		default:
-			if err := r.readAheadLocked(p); err != nil {
-				return 0, nil, err
+			if err := r.readAheadLocked(ms[0].data); err != nil {
+				return 0, err
 			}
 		}
 	}
@@ -71,7 +77,7 @@ func (r *packetReceiver) settleLocked() {
 }
 
 // takeLocked gives the reader the first datagram that has arrived.
-func (r *packetReceiver) takeLocked(p []byte) (int, net.Addr) {
+func (r *packetReceiver) takeLocked(m *message) {
 	d := r.arrived[0]
 	r.arrived[0] = datagram{}
 	r.arrived = r.arrived[1:]
@@ -82,7 +88,7 @@ func (r *packetReceiver) takeLocked(p []byte) (int, net.Addr) {
 		r.recallLocked()
 	}
 	r.work.wake()
-	return copy(p, d.data), d.peer
+	m.receive(d)
 }
 
 // roomy is a buffer that is read into itself while nothing is in flight: a
@@ -98,15 +104,16 @@ func (r *packetReceiver) readAheadLocked(p []byte) error {
 		buffer, release = r.bufferLocked()
 	}
 	defer release()
-	var peer net.Addr
+	var d datagram
+	control := r.controlLocked()
 	read := false
-	n, err := r.directly(func(p []byte) (n int, err error) {
-		n, peer, err = r.conn.inner.ReadFrom(p)
+	_, err := r.directly(func(p []byte) (n int, err error) {
+		d, err = receiveFrom(r.conn.inner, p, control)
 		read = err == nil
 		return n, err
 	}, buffer)
 	if read {
-		r.launchLocked(buffer[:n], peer)
+		r.launchLocked(d)
 		return nil
 	}
 	return err
@@ -114,17 +121,27 @@ func (r *packetReceiver) readAheadLocked(p []byte) error {
 
 // launchLocked puts a datagram into flight that came out of the inner
 // connection.
-func (r *packetReceiver) launchLocked(p []byte, peer net.Addr) {
+func (r *packetReceiver) launchLocked(d datagram) {
 	if r.closed {
 		return
 	}
-	d := datagram{data: p, peer: peer, number: r.count}
-	r.count++
-	r.traceLocked(Queued, d, 0, "")
-	for _, packet := range r.passLocked(d) {
-		r.flight.push(d.as(packet))
+	for d := range d.segments(receivedSegments) {
+		d.number = r.count
+		r.count++
+		r.traceLocked(Queued, d, 0, "")
+		for _, packet := range r.passLocked(d) {
+			r.flight.push(d.as(packet))
+		}
 	}
 	r.changed.wake()
+}
+
+// controlLocked returns room for all control messages that a reader wants.
+func (r *packetReceiver) controlLocked() []byte {
+	if r.control == 0 {
+		return nil
+	}
+	return make([]byte, r.control)
 }
 
 // bufferLocked returns a buffer for any datagram of which a reader wants all,
@@ -150,6 +167,7 @@ func (r *packetReceiver) pump() {
 	defer r.mu.Unlock()
 	buffer, release := r.bufferLocked()
 	defer release()
+	control := r.controlLocked()
 	for !r.isEmptyLocked() && r.failed == nil && !r.closed {
 		r.settleLocked()
 		switch {
@@ -158,16 +176,16 @@ func (r *packetReceiver) pump() {
 		case r.flight.size >= maxFlight:
 			r.waitLocked(&r.work, r.flight.next())
 		default:
-			r.pumpOnceLocked(buffer)
+			r.pumpOnceLocked(buffer, control)
 		}
 	}
 	r.restLocked()
 }
 
 // pumpOnceLocked puts the next datagram into flight.
-func (r *packetReceiver) pumpOnceLocked(buffer []byte) {
+func (r *packetReceiver) pumpOnceLocked(buffer, control []byte) {
 	r.mu.Unlock()
-	n, peer, err := r.conn.inner.ReadFrom(buffer)
+	d, err := receiveFrom(r.conn.inner, buffer, control)
 	r.mu.Lock()
 	if r.recalled && isTimeout(err) {
 		return
@@ -181,7 +199,7 @@ func (r *packetReceiver) pumpOnceLocked(buffer []byte) {
 		r.failed = err
 		return
 	}
-	r.launchLocked(buffer[:n], peer)
+	r.launchLocked(d)
 }
 
 // recallLocked makes the pump come out of the inner connection.

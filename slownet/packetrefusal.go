@@ -15,8 +15,12 @@ const (
 
 // refusal returns the error with which the inner connection would refuse a
 // datagram of n bytes at once, before the network sees it, as far as can be
-// told without sending it.
-func (c *PacketConn) refusal(n int, peer net.Addr) error {
+// told without sending it. The system call is the one that would send it.
+func (c *PacketConn) refusal(call string, n int, peer net.Addr) error {
+	udp, isUDP := peer.(*net.UDPAddr)
+	if udp == nil && isUDP {
+		peer = nil // as the net package prints it
+	}
 	inner, ok := c.inner.(*net.UDPConn)
 	if !ok {
 		if peer == nil {
@@ -24,12 +28,8 @@ func (c *PacketConn) refusal(n int, peer net.Addr) error {
 		}
 		return nil
 	}
-	udp, ok := peer.(*net.UDPAddr)
-	if udp == nil && ok {
-		peer = nil // as the net package prints it
-	}
 	switch {
-	case !ok:
+	case !isUDP:
 		return dress(inner, "write", peer, syscall.EINVAL)
 	case inner.RemoteAddr() != nil:
 		return dress(inner, "write", peer, net.ErrWriteToConnected)
@@ -40,21 +40,21 @@ func (c *PacketConn) refusal(n int, peer net.Addr) error {
 	case len(udp.IP) > 0 && udp.IP.To16() == nil:
 		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv6 address", Addr: udp.IP.String()})
 	case isTooLarge(n, udp) && c.out.check() == nil:
-		return dress(inner, "write", peer, errno("sendto", syscall.EMSGSIZE))
+		return dress(inner, "write", peer, errno(call, syscall.EMSGSIZE))
 	}
 	return nil
 }
 
 // refusalByPeer is refusal for a datagram to the peer of a connected socket.
-func (c *PacketConn) refusalByPeer(n int) error {
+func (c *PacketConn) refusalByPeer(call string, n int) error {
 	peer := c.RemoteAddr()
 	switch {
 	case c.out.check() != nil: // which comes first
 		return nil
 	case peer == nil:
-		return dress(c.inner, "write", nil, errno("write", syscall.EDESTADDRREQ))
+		return dress(c.inner, "write", nil, errno(call, syscall.EDESTADDRREQ))
 	case isTooLarge(n, peer):
-		return dress(c.inner, "write", peer, errno("write", syscall.EMSGSIZE))
+		return dress(c.inner, "write", peer, errno(call, syscall.EMSGSIZE))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package slownet
 import (
 	"cmp"
 	"fmt"
-	"net"
 )
 
 // A packetSender takes datagrams that are sent over their link. The writer
@@ -17,9 +16,8 @@ type packetSender struct {
 	lost     int        // datagrams that Close discarded
 }
 
-// write sends a datagram; without an address, to the peer of a connected
-// socket.
-func (s *packetSender) write(p []byte, peer net.Addr) error {
+// write sends a datagram, or several that were written at once.
+func (s *packetSender) write(d datagram) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.takeTurnLocked(); err != nil {
@@ -29,7 +27,17 @@ func (s *packetSender) write(p []byte, peer net.Addr) error {
 	if err := s.conn.takePending(Write); err != nil {
 		return err
 	}
-	d := datagram{data: p, peer: peer, number: s.count}
+	for d := range d.segments(sentSegments) {
+		if err := s.acceptLocked(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acceptLocked sends one datagram.
+func (s *packetSender) acceptLocked(d datagram) error {
+	d.number = s.count
 	s.count++
 	s.traceLocked(Queued, d, 0, "")
 	switch {
@@ -86,7 +94,7 @@ func (s *packetSender) handOnLocked(d datagram, packet Packet) error {
 	}
 	sent := false
 	_, err := s.directly(func(p []byte) (int, error) {
-		err := s.conn.send(p, d.peer)
+		err := s.conn.send(p, d.oob, d.peer)
 		sent = err == nil
 		return 0, err
 	}, d.data)
@@ -144,7 +152,7 @@ func (s *packetSender) releaseLocked() {
 func (s *packetSender) landLocked() {
 	d := s.flight.pop()
 	s.mu.Unlock()
-	err := s.conn.send(d.data, d.peer)
+	err := s.conn.send(d.data, d.oob, d.peer)
 	if err != nil {
 		s.conn.setPending(err, d.peer == nil)
 	}

@@ -1,0 +1,77 @@
+package slownet
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// SetDeadline sets when Accept gives up with os.ErrDeadlineExceeded, on the
+// listener's clock. The zero time is never. It returns an error that matches
+// errors.ErrUnsupported where the inner listener has no deadline.
+func (l *Listener) SetDeadline(t time.Time) error {
+	inner, ok := l.Listener.(deadliner)
+	if !ok {
+		return l.opError("set", errors.ErrUnsupported)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.deadline.set(l.config.Clock, t, l)
+	if l.deadline.passed {
+		return inner.SetDeadline(longAgo)
+	}
+	return inner.SetDeadline(time.Time{})
+}
+
+// expire is what the timer does that was set by the given change.
+func (l *Listener) expire(change int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if change == l.deadline.changes {
+		l.deadline.passed = true
+		_ = l.Listener.(deadliner).SetDeadline(longAgo) // it fails when the listener is closed, and then nobody waits
+	}
+}
+
+// isLate reports whether the deadline has passed.
+func (l *Listener) isLate() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deadline.hasPassed(l.config.Clock)
+}
+
+// A deadliner is a listener that has a deadline.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// SyscallConn returns the inner listener's file descriptor, for socket options
+// and the like. It returns an error that matches errors.ErrUnsupported where
+// there is none.
+func (l *Listener) SyscallConn() (syscall.RawConn, error) {
+	inner, ok := l.Listener.(syscall.Conn)
+	if !ok {
+		return nil, l.opError("raw", errors.ErrUnsupported)
+	}
+	return inner.SyscallConn()
+}
+
+// File returns a copy of the inner listener's file descriptor: what a listener
+// accepts that net.FileListener makes of it passes the links by. It returns an
+// error that matches errors.ErrUnsupported where there is none.
+func (l *Listener) File() (*os.File, error) {
+	inner, ok := l.Listener.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, l.opError("file", errors.ErrUnsupported)
+	}
+	return inner.File()
+}
+
+// opError dresses an error as the net package does.
+func (l *Listener) opError(op string, err error) error {
+	dressed := &net.OpError{Op: op, Addr: l.Addr(), Err: err}
+	if dressed.Addr != nil {
+		dressed.Net = dressed.Addr.Network()
+	}
+	return dressed
+}

@@ -1,0 +1,18 @@
+//go:build !unix
+
+package slownet
+
+// The flags of a datagram that was cut, as Windows has them, because there was
+// no room for all of it or for its control messages.
+const (
+	truncatedData    = 0x100 // MSG_TRUNC
+	truncatedControl = 0x200 // MSG_CTRUNC
+)
+
+// fitting returns the control messages if they find room, and whether they do.
+func fitting(oob []byte, room int) (fit []byte, all bool) {
+	if len(oob) <= room {
+		return oob, true
+	}
+	return nil, false
+}

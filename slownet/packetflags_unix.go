@@ -1,0 +1,29 @@
+//go:build unix
+
+package slownet
+
+import "syscall"
+
+// The flags of a datagram that was cut, because there was no room for all of
+// it or for its control messages.
+const (
+	truncatedData    = syscall.MSG_TRUNC
+	truncatedControl = syscall.MSG_CTRUNC
+)
+
+// fitting returns the control messages that find room, and whether those are
+// all. The padding of the last one needs no room.
+func fitting(oob []byte, room int) (fit []byte, all bool) {
+	if len(oob) <= room {
+		return oob, true
+	}
+	messages, err := syscall.ParseSocketControlMessage(oob)
+	end := 0
+	for _, m := range messages {
+		if end+syscall.CmsgLen(len(m.Data)) > room {
+			return oob[:end], false
+		}
+		end = min(end+syscall.CmsgSpace(len(m.Data)), room)
+	}
+	return oob[:end], err == nil
+}

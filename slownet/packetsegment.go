@@ -1,0 +1,27 @@
+package slownet
+
+import "iter"
+
+// One system call can send several datagrams, or receive them: with Linux's
+// UDP_SEGMENT and UDP_GRO (see udp(7)), the bytes of all follow each other, and
+// a control message tells the size of each but the last. The network sees single
+// datagrams, so that is what travels over a link.
+
+// segments returns the datagrams that one system call sends or receives, which
+// are one unless a control message of the given kind says otherwise.
+func (d datagram) segments(kind segmentKind) iter.Seq[datagram] {
+	return func(yield func(datagram) bool) {
+		size := 0
+		if len(d.oob) > 0 {
+			size, d.oob = kind.cut(d.oob, len(d.data))
+		}
+		for size > 0 && size < len(d.data) {
+			segment := d
+			segment.data, d.data = d.data[:size], d.data[size:]
+			if !yield(segment) {
+				return
+			}
+		}
+		yield(d)
+	}
+}
