@@ -65,7 +65,9 @@ func (c *Conn) Close() error {
 		c.reactor.conns--
 		c.source.stop()
 	}
-	return c.conn.Close()
+	err := c.conn.Close()
+	c.reactor.feed()
+	return err
 }
 
 // NetConn returns the connection that was handed to Add.

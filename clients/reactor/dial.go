@@ -2,8 +2,10 @@ package reactor
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
+	"time"
 )
 
 // maxAlike is how many dials of one key are under way at once. Each takes a
@@ -12,17 +14,35 @@ import (
 // or more.
 const maxAlike = 256
 
-// Dial has dial make a connection, on a goroutine of its own, and calls then on
-// the loop with what comes of it. The connection is then's: to hand to Add, or
-// to close. Until then is called, cancel takes the wish back; it ends dial's
-// context and closes a connection that comes all the same. Dial is for the
-// loop only, or for the time before Run, and so is cancel.
+// ErrDialTimeout is what a dial comes to that takes longer than it may; see
+// [Reactor.DialTimeout].
+var ErrDialTimeout = errors.New("reactor: the dial took too long")
+
+// Dial calls dial on a goroutine of its own, to make a connection, and then
+// calls then on the loop with the result. The connection is then's: to hand to
+// Add, or to close. Until then is called, cancel takes the wish back; it ends
+// dial's context and closes a connection that comes all the same. Dial is for
+// the loop only, or for the time before Run, and so is cancel.
 //
 // Dials of one key are alike, so whichever is done first is for the wish that
 // has waited longest. That makes runs in simulated time the same, where it is
 // left to chance which of the goroutines comes first. 256 of them are under way
 // at once; further ones wait for their turn.
+//
+// A dial that fails because the process has too many files open is made again
+// when another connection of the loop's has ended, a dial has failed, or a
+// second has passed; others wait for their turn meanwhile. Only where the loop
+// has nothing else open, or under way, is it an error. See also
+// [Reactor.OutOfDescriptors].
 func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
+	return r.DialTimeout(key, 0, dial, then)
+}
+
+// DialTimeout is [Reactor.Dial] for a dial that may take so long: after it, the
+// dial's context ends and then gets [ErrDialTimeout]. The time runs from the
+// call of dial; the wait for its turn does not count. Zero and below is for
+// ever.
+func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	queue := r.dials[key]
 	if queue == nil {
 		queue = &dialQueue{reactor: r, key: key}
@@ -31,9 +51,9 @@ func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error)
 		}
 		r.dials[key] = queue
 	}
-	w := &wish{then}
+	r.wished++
+	w := &wish{sequence: r.wished, timeout: timeout, dial: dial, then: then}
 	queue.wishes = append(queue.wishes, w)
-	queue.waiting = append(queue.waiting, dial)
 	queue.start()
 	return func() {
 		queue.cancel(w)
@@ -41,88 +61,149 @@ func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error)
 	}
 }
 
-// A dialQueue is what goes on for one key: for every wish there is a dialling,
-// or a dial that waits for its turn.
+// A dialQueue is what goes on for one key. The first wishes have a dialling
+// each, the others wait for their turn.
 type dialQueue struct {
 	reactor   *Reactor
 	key       any
 	wishes    []*wish // in order
 	diallings []*dialling
-	waiting   []func(ctx context.Context) (net.Conn, error) // in order
+	starved   bool // it is among the reactor's starved queues
 }
 
 // A wish is what Dial was called for.
 type wish struct {
-	then func(net.Conn, error)
+	sequence uint64 // counts the wishes of the loop
+	timeout  time.Duration
+	dial     func(ctx context.Context) (net.Conn, error)
+	then     func(net.Conn, error)
 }
 
 // A dialling is a connection that is being made.
 type dialling struct {
 	end      context.CancelFunc
+	timer    *Timer // nil without a time-out
 	canceled bool
 	conn     net.Conn // the result, or
 	err      error    // why there is none
 }
 
+// next returns the first wish that waits for its turn, or nil.
+func (q *dialQueue) next() *wish {
+	if len(q.wishes) == len(q.diallings) {
+		return nil
+	}
+	return q.wishes[len(q.diallings)]
+}
+
 // start starts the dials whose turn it is. A queue that is empty is forgotten.
 func (q *dialQueue) start() {
-	for len(q.waiting) > 0 && len(q.diallings) < maxAlike {
-		dial := q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
-		q.dial(dial)
+	for w := q.next(); w != nil && len(q.diallings) < maxAlike; w = q.next() {
+		if !q.reactor.mayDial() {
+			q.reactor.starve(q)
+			break
+		}
+		q.dial(w)
 	}
 	if len(q.wishes) == 0 && q.reactor.dials[q.key] == q {
 		delete(q.reactor.dials, q.key)
 	}
 }
 
-func (q *dialQueue) dial(dial func(ctx context.Context) (net.Conn, error)) {
+func (q *dialQueue) dial(w *wish) {
+	r := q.reactor
 	ctx, end := context.WithCancel(context.Background())
 	d := &dialling{end: end}
 	q.diallings = append(q.diallings, d)
-	q.reactor.Go(
-		func() { d.conn, d.err = dial(ctx) },
-		func() {
-			d.end()
-			if d.canceled {
-				if d.conn != nil {
-					_ = d.conn.Close()
-				}
-				return
-			}
+	r.diallings++
+	if w.timeout > 0 {
+		d.timer = r.AfterFunc(w.timeout, func() {
+			d.stop()
 			first := q.done(d)
 			q.start()
-			first.then(d.conn, d.err)
+			first.then(nil, ErrDialTimeout)
 		})
+	}
+	r.Go(
+		func() { d.conn, d.err = w.dial(ctx) },
+		func() { q.returned(d) })
+}
+
+// returned is what happens when a dial function has returned.
+func (q *dialQueue) returned(d *dialling) {
+	r := q.reactor
+	d.end()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	if d.conn != nil && !d.canceled {
+		first := q.done(d)
+		q.start()
+		first.then(d.conn, d.err)
+		r.Call(r.dialled) // after the connection was added
+		return
+	}
+	r.diallings--
+	switch {
+	case d.canceled:
+		if d.conn != nil {
+			_ = d.conn.Close()
+		}
+	case isOutOfDescriptors(d.err) && r.inUse() > 0:
+		q.remove(d)
+		r.limit(d.err)
+		r.starve(q)
+	default:
+		first := q.done(d)
+		q.start()
+		first.then(nil, d.err)
+	}
+	r.feed()
+}
+
+// dialled is what happens when a dial has succeeded and its connection was
+// handed on.
+func (r *Reactor) dialled() {
+	r.diallings--
+	r.feed()
 }
 
 // done takes a dialling that is done, and the wish that it fulfils, from the
 // queue.
 func (q *dialQueue) done(d *dialling) *wish {
-	i := slices.Index(q.diallings, d)
-	q.diallings = slices.Delete(q.diallings, i, i+1)
+	q.remove(d)
 	first := q.wishes[0]
 	q.wishes[0] = nil
 	q.wishes = q.wishes[1:]
 	return first
 }
 
-// cancel takes a wish from the queue, if it is there, and with it the dial whose
-// turn comes last, or else a dialling.
+func (q *dialQueue) remove(d *dialling) {
+	i := slices.Index(q.diallings, d)
+	q.diallings = slices.Delete(q.diallings, i, i+1)
+}
+
+// cancel takes a wish from the queue, if it is there. If each wish has a
+// dialling, the youngest of these ends with it; else the first wish that waits
+// takes a dialling over.
 func (q *dialQueue) cancel(w *wish) {
 	i := slices.Index(q.wishes, w)
 	if i < 0 {
 		return
 	}
 	q.wishes = slices.Delete(q.wishes, i, i+1)
-	if last := len(q.waiting) - 1; last >= 0 {
-		q.waiting = slices.Delete(q.waiting, last, last+1)
-		return
+	if last := len(q.diallings) - 1; last >= len(q.wishes) {
+		d := q.diallings[last]
+		q.diallings = q.diallings[:last]
+		d.stop()
 	}
-	last := len(q.diallings) - 1
-	d := q.diallings[last]
-	q.diallings = q.diallings[:last]
+}
+
+// stop ends a dialling whose result nobody waits for any more.
+func (d *dialling) stop() {
 	d.canceled = true
 	d.end()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
 }

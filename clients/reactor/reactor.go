@@ -15,6 +15,12 @@ type Reactor struct {
 	// Clock is the time that timers go by. Nil is the real one.
 	Clock clock.Clock
 
+	// OutOfDescriptors, if not nil, is called on the loop when a dial has
+	// failed because the process has too many files open, and waits for others
+	// to end; and again only after a time in which none had to wait. See
+	// [Reactor.Dial].
+	OutOfDescriptors func(err error)
+
 	mu      sync.Mutex // guards what follows
 	calls   []func()   // to be called by the loop, in order
 	signals []*Conn    // that said they may be readable, in order
@@ -22,14 +28,17 @@ type Reactor struct {
 	asleep  bool       // the loop sleeps, or is about to, and nobody has woken it yet
 
 	// Only the loop uses what follows.
-	conns    int     // open connections
-	jobs     int     // of Go, that have not come back
-	ready    []*Conn // that may be readable, in order
-	spare    []*Conn // room for ready
-	timers   timers
-	dials    map[any]*dialQueue // by key
-	contexts []*contextWatch    // in order
-	pumps    sync.WaitGroup     // the goroutines of pump sources
+	conns      int     // open connections
+	jobs       int     // of Go, that have not come back
+	ready      []*Conn // that may be readable, in order
+	spare      []*Conn // room for ready
+	timers     timers
+	dials      map[any]*dialQueue // by key
+	wished     uint64             // counts wishes
+	diallings  int                // that have not come back, or whose connection may not be in conns yet
+	starvation starvation
+	contexts   []*contextWatch // in order
+	pumps      sync.WaitGroup  // the goroutines of pump sources
 }
 
 // A Handler is told when its connection can be read.

@@ -1,0 +1,209 @@
+package reactor_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+)
+
+// A process has few descriptors.
+type process struct {
+	mu    sync.Mutex
+	free  int
+	dials int
+	err   syscall.Errno
+}
+
+// take takes a descriptor, if there is one.
+func (p *process) take() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dials++
+	if p.free == 0 {
+		return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", p.err)}
+	}
+	p.free--
+	return nil
+}
+
+func (p *process) give() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free++
+}
+
+// connect returns a dial function for a connection that takes a descriptor and
+// ends after a while.
+func (p *process) connect(lasts time.Duration) func(context.Context) (net.Conn, error) {
+	return func(context.Context) (net.Conn, error) {
+		if err := p.take(); err != nil {
+			return nil, err
+		}
+		near, far := net.Pipe()
+		time.AfterFunc(lasts, func() { _ = far.Close() })
+		return &owned{near, p}, nil
+	}
+}
+
+// owned is a connection that gives its descriptor back.
+type owned struct {
+	net.Conn
+	process *process
+}
+
+func (c *owned) Close() error {
+	c.process.give()
+	return c.Conn.Close()
+}
+
+// untilClosed adds a connection that is closed at its end.
+func untilClosed(r *reactor.Reactor, conn net.Conn) {
+	r.Add(conn, reactor.HandlerFunc(func(c *reactor.Conn) {
+		if _, err := c.Read(make([]byte, 1)); err != nil && err != reactor.ErrWouldBlock {
+			_ = c.Close()
+		}
+	}))
+}
+
+// Dials that find no descriptor are made again, in the order in which they were
+// asked for, and that is told once.
+func TestDialsWaitForDescriptors(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
+		for range 50 {
+			synctest.Test(t, func(t *testing.T) {
+				p := &process{free: 14, err: errno}
+				var r reactor.Reactor
+				var told []error
+				r.OutOfDescriptors = func(err error) { told = append(told, err) }
+				start := time.Now()
+				got := map[time.Duration][]string{}
+				for i := range 40 {
+					r.Dial(i%2, p.connect(10*time.Second), func(conn net.Conn, err error) {
+						if assert.NoError(t, err) {
+							at := time.Since(start)
+							got[at] = append(got[at], fmt.Sprint(i))
+							untilClosed(&r, conn)
+						}
+					})
+				}
+				require.NoError(t, r.Run())
+				require.Len(t, told, 1)
+				require.ErrorIs(t, told[0], errno)
+				require.Len(t, got[0], 14)
+				require.GreaterOrEqual(t, len(got[10*time.Second]), 10)
+				require.Equal(t, 14, p.free)
+				require.Less(t, p.dials, 40+40+20, "none is tried over and over")
+			})
+		}
+	}
+}
+
+// A dial that waits for a descriptor tries again after a second: it may be that
+// someone else has given one back. It can be canceled meanwhile, and its time is
+// not up before it dials.
+func TestDescriptorsOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{free: 1, err: syscall.EMFILE}
+		var r reactor.Reactor
+		start := time.Now()
+		r.Dial("long", p.connect(time.Hour), func(conn net.Conn, err error) {
+			require.NoError(t, err)
+			untilClosed(&r, conn)
+		})
+		r.AfterFunc(100*time.Millisecond, func() {
+			canceled := r.Dial("a", p.connect(time.Second), func(net.Conn, error) { t.Error("it was canceled") })
+			r.DialTimeout("b", time.Second, p.connect(time.Second), func(conn net.Conn, err error) {
+				require.NoError(t, err)
+				assert.Equal(t, 5100*time.Millisecond, time.Since(start))
+				untilClosed(&r, conn)
+			})
+			r.AfterFunc(3*time.Second, canceled)
+			time.AfterFunc(4500*time.Millisecond, p.give)
+		})
+		require.NoError(t, r.Run())
+		assert.Equal(t, time.Hour, time.Since(start))
+	})
+}
+
+// A loop that has nothing open cannot wait for itself.
+func TestNoDescriptorAtAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{err: syscall.EMFILE}
+		var r reactor.Reactor
+		start := time.Now()
+		failed := 0
+		for i := range 10 {
+			r.Dial(i%3, p.connect(0), func(conn net.Conn, err error) {
+				assert.ErrorIs(t, err, syscall.EMFILE)
+				assert.Nil(t, conn)
+				failed++
+			})
+		}
+		require.NoError(t, r.Run())
+		assert.Equal(t, 10, failed)
+		assert.Zero(t, time.Since(start))
+	})
+}
+
+// When none waits any more the loop has forgotten that there was a limit: later
+// it is told again.
+func TestOutOfDescriptorsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{free: 2, err: syscall.EMFILE}
+		var r reactor.Reactor
+		told := 0
+		r.OutOfDescriptors = func(error) { told++ }
+		dial := func() {
+			for range 4 {
+				r.Dial("key", p.connect(time.Second), func(conn net.Conn, err error) {
+					require.NoError(t, err)
+					untilClosed(&r, conn)
+				})
+			}
+		}
+		dial()
+		r.Go(func() { time.Sleep(time.Minute) }, dial)
+		require.NoError(t, r.Run())
+		assert.Equal(t, 2, told)
+	})
+}
+
+// The time of a dial runs from its call, however long it has waited for its
+// turn. What comes too late is closed.
+func TestDialTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		start := time.Now()
+		p := &process{free: 1000}
+		dial := func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return p.connect(0)(ctx)
+		}
+		var failed []time.Duration
+		for range 600 {
+			r.DialTimeout("key", time.Second, dial, func(conn net.Conn, err error) {
+				assert.Equal(t, reactor.ErrDialTimeout, err)
+				assert.Nil(t, conn)
+				failed = append(failed, time.Since(start))
+			})
+		}
+		require.NoError(t, r.Run())
+		require.Len(t, failed, 600)
+		assert.IsNonDecreasing(t, failed)
+		assert.Equal(t, time.Second, failed[255])
+		assert.Equal(t, 2*time.Second, failed[256])
+		assert.Equal(t, 3*time.Second, failed[599])
+		assert.Equal(t, 1000, p.free)
+	})
+}
