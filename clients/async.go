@@ -29,6 +29,7 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 	downloads := make([]*download, len(addresses))
 	start := r.Now()
 	elapsed := func() time.Duration { return r.Now().Sub(start) }
+	r.OutOfDescriptors = func(err error) { c.tell(Event{Kind: Waiting, Elapsed: elapsed(), Err: err}) }
 	for i, address := range addresses {
 		task := i + 1
 		results[i].Address = address
@@ -72,8 +73,9 @@ type download struct {
 	conn     *reactor.Conn   // nil until it is connected
 	poem     []byte
 	finished bool
+	began    time.Time      // the dial did
 	last     time.Time      // when something happened last
-	stall    *reactor.Timer // nil without a time-out
+	timer    *reactor.Timer // nil without a limit of time
 }
 
 // start begins to connect.
@@ -83,13 +85,25 @@ func (d *download) start(ctx context.Context) {
 		return
 	}
 	d.ctx = ctx
-	d.sawByte()
-	d.cancel = d.reactor.Dial(d.dialKey(),
+	limit, _ := d.client.connectLimit()
+	d.cancel = d.reactor.DialTimeout(d.dialKey(), limit,
 		func(end context.Context) (net.Conn, error) {
-			return d.client.dial(valuesOf{end, ctx}, d.address)
+			began := d.reactor.Now()
+			conn, err := d.client.dial(valuesOf{end, ctx}, d.address)
+			if err != nil {
+				return nil, err
+			}
+			return &dialled{conn, began}, nil
 		},
 		d.connected)
 	d.stop = d.reactor.AfterContext(ctx, func() { d.finish(context.Cause(ctx)) })
+}
+
+// dialled is a connection that knows when its dial began. Dials are alike, so
+// the download that gets it need not be the one that has called dial.
+type dialled struct {
+	net.Conn
+	began time.Time
 }
 
 // A dialKey stands for the dials that are alike.
@@ -125,12 +139,19 @@ func (c valuesOf) Value(key any) any {
 // connected is what the dial comes to.
 func (d *download) connected(conn net.Conn, err error) {
 	d.cancel = nil
-	if err != nil {
+	switch {
+	case err == reactor.ErrDialTimeout:
+		_, err = d.client.connectLimit()
+		d.finish(err)
+		return
+	case err != nil:
 		d.finish(dialError(d.ctx, err))
 		return
 	}
-	d.conn = d.reactor.Add(conn, d)
-	d.sawByte()
+	dialled := conn.(*dialled)
+	d.conn = d.reactor.Add(dialled.Conn, d)
+	d.began, d.last = dialled.began, d.reactor.Now()
+	d.setTimer()
 }
 
 // buffers are what downloads read into.
@@ -142,9 +163,9 @@ func (d *download) Readable(conn *reactor.Conn) {
 	defer buffers.Put(buffer)
 	n, err := conn.Read(buffer[:])
 	if n > 0 {
-		d.sawByte()
 		d.poem = append(d.poem, buffer[:n]...)
 		d.tell(n)
+		d.last = d.reactor.Now() // what the observer takes is not the server's time
 		if err := d.client.checkSize(len(d.poem)); err != nil {
 			d.finish(err)
 			return
@@ -153,29 +174,47 @@ func (d *download) Readable(conn *reactor.Conn) {
 	switch err {
 	case nil, reactor.ErrWouldBlock:
 	case io.EOF:
-		d.finish(nil)
+		d.finish(checkEnd(d.poem))
 	default:
 		d.finish(err)
 	}
 }
 
-// sawByte starts the time anew in which something must happen.
-func (d *download) sawByte() {
-	d.last = d.reactor.Now()
-	if timeout := d.client.timeout(); d.stall == nil && timeout > 0 {
-		d.stall = d.reactor.AfterFunc(timeout, d.checkStall)
+// limit returns when the server is given up if nothing happens until then, and
+// why. There is no limit where the error is nil.
+func (d *download) limit() (at time.Time, err error) {
+	if timeout := d.client.timeout(); timeout > 0 {
+		at, err = d.last.Add(timeout), &StallError{Connected: true, Timeout: timeout}
+	}
+	if maxTime := d.client.MaxTime; maxTime > 0 {
+		if end := d.began.Add(maxTime); err == nil || end.Before(at) {
+			at, err = end, &TooSlowError{maxTime}
+		}
+	}
+	return at, err
+}
+
+// setTimer sets the timer for the present limit. The limit may move while it
+// runs, but only to a later time.
+func (d *download) setTimer() {
+	if at, err := d.limit(); err != nil {
+		d.timer = d.reactor.AfterFunc(at.Sub(d.reactor.Now()), d.checkLimit)
 	}
 }
 
-// checkStall is what the timer does: it fails the download, or waits again if
-// something has happened since.
-func (d *download) checkStall() {
-	timeout := d.client.timeout()
-	if left := timeout - d.reactor.Now().Sub(d.last); left > 0 {
-		d.stall = d.reactor.AfterFunc(left, d.checkStall)
+// checkLimit is what the timer does: it fails the download, or waits again if
+// something has happened since. The loop may have been kept from reading, by an
+// observer that took its time, so what there is to read is read first.
+func (d *download) checkLimit() {
+	d.Readable(d.conn)
+	if d.finished {
 		return
 	}
-	d.finish(&StallError{Connected: d.conn != nil, Timeout: timeout})
+	if at, err := d.limit(); d.reactor.Now().Before(at) {
+		d.setTimer()
+	} else {
+		d.finish(err)
+	}
 }
 
 // finish ends the download and delivers what there is.
@@ -190,8 +229,8 @@ func (d *download) finish(err error) {
 	if d.stop != nil {
 		d.stop()
 	}
-	if d.stall != nil {
-		d.stall.Stop()
+	if d.timer != nil {
+		d.timer.Stop()
 	}
 	if d.conn != nil {
 		_ = d.conn.Close()

@@ -51,6 +51,8 @@ func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 
 // getPoetry gets a poem, and tells of every piece.
 func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)) (poem []byte, err error) {
+	ctx, cancel := c.withMaxTime(ctx)
+	defer cancel()
 	conn, err := c.connect(ctx, address)
 	if err != nil {
 		return nil, err
@@ -60,9 +62,10 @@ func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)
 	defer watch.end()
 	buffer := make([]byte, pieceSize)
 	for {
+		watch.begin()
 		n, err := conn.Read(buffer)
+		watch.pause()
 		if n > 0 {
-			watch.sawByte()
 			poem = append(poem, buffer[:n]...)
 			tell(n)
 			if err := c.checkSize(len(poem)); err != nil {
@@ -71,10 +74,23 @@ func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)
 		}
 		switch {
 		case err == io.EOF:
-			return poem, nil
+			return poem, checkEnd(poem)
 		case err != nil:
 			return poem, watch.explain(err)
 		}
+	}
+}
+
+// withMaxTime returns a context that ends when the poem has taken MaxTime.
+func (c *Client) withMaxTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.MaxTime <= 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := c.clock().AfterFunc(c.MaxTime, func() { cancel(&TooSlowError{c.MaxTime}) })
+	return ctx, func() {
+		timer.Stop()
+		cancel(nil)
 	}
 }
 
@@ -118,10 +134,17 @@ func (c *Client) watch(ctx context.Context, conn net.Conn) *watch {
 	return w
 }
 
-// sawByte starts the time anew.
-func (w *watch) sawByte() {
+// begin starts the server's time anew.
+func (w *watch) begin() {
 	if w.timer != nil {
 		w.timer.Reset(w.timeout)
+	}
+}
+
+// pause stops the server's time: what the observer takes is not the server's.
+func (w *watch) pause() {
+	if w.timer != nil {
+		w.timer.Stop()
 	}
 }
 
@@ -140,7 +163,5 @@ func (w *watch) explain(err error) error {
 
 func (w *watch) end() {
 	w.stop()
-	if w.timer != nil {
-		w.timer.Stop()
-	}
+	w.pause()
 }

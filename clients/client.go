@@ -2,12 +2,15 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"time"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
 // The limits of a Client that does not set its own.
@@ -31,6 +34,13 @@ type Client struct {
 	// ever. GetPoetryAsync measures it by the reactor's clock.
 	Timeout time.Duration
 
+	// MaxTime is how long a poem may take in all, from the start of its dial to
+	// its last byte: it bounds a server that is never silent for Timeout, and
+	// never done. Zero and below is no limit. A task of GetAllAsync that waits
+	// for its turn to dial takes no time yet. GetPoetryAsync measures it by the
+	// reactor's clock.
+	MaxTime time.Duration
+
 	// MaxBytes is the size of the longest poem that is taken. Zero is
 	// DefaultMaxBytes, below zero is no limit.
 	MaxBytes int64
@@ -43,23 +53,27 @@ type Client struct {
 // An Event is a step in getting one of several poems.
 type Event struct {
 	Kind    Kind
-	Task    int           // which of the poems, from 1
-	Address string        // of its server, as it was given
+	Task    int           // which of the poems, from 1; Waiting: 0
+	Address string        // of its server, as it was given; Waiting: none
 	Bytes   int           // Piece: its size; Arrived, Failed: all that came
-	Elapsed time.Duration // since the task was started
-	Err     error         // Failed: why
+	Poem    []byte        // Arrived: the poem; Failed: what came before
+	Elapsed time.Duration // since the task was started; Waiting: since the first was
+	Err     error         // Failed, Waiting: why
 }
 
 // A Kind is what an Event tells.
 type Kind int
 
 // What happens to a task: it is started, pieces arrive, and at last the whole
-// poem has arrived or it has failed.
+// poem has arrived or it has failed. GetAllAsync tells Waiting when the process
+// has no descriptors left for further connections: tasks that have none yet wait
+// until others are done. It is told again only after a time in which none waited.
 const (
 	Started Kind = iota
 	Piece
 	Arrived
 	Failed
+	Waiting
 )
 
 // A Result is what became of one of several poems.
@@ -88,6 +102,23 @@ func (e *StallError) Error() string {
 // Unwrap returns os.ErrDeadlineExceeded.
 func (e *StallError) Unwrap() error { return os.ErrDeadlineExceeded }
 
+// A TooSlowError is reported when a poem takes more time than it may. It matches
+// os.ErrDeadlineExceeded.
+type TooSlowError struct {
+	MaxTime time.Duration // the limit
+}
+
+// Error names the limit.
+func (e *TooSlowError) Error() string {
+	return fmt.Sprintf("too slow: not all there after %v", e.MaxTime)
+}
+
+// Unwrap returns os.ErrDeadlineExceeded.
+func (e *TooSlowError) Unwrap() error { return os.ErrDeadlineExceeded }
+
+// ErrNoPoem is reported when a server closes the connection without a byte.
+var ErrNoPoem = errors.New("no poem: the server closed the connection without a byte")
+
 // A TooLongError is reported when a server sends more than a poem may have.
 type TooLongError struct {
 	MaxBytes int64 // the limit
@@ -95,7 +126,7 @@ type TooLongError struct {
 
 // Error names the limit.
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("too long: more than the limit of %d bytes", e.MaxBytes)
+	return fmt.Sprintf("too long: more than the limit of %s", plural.Of(e.MaxBytes, "byte"))
 }
 
 func (c *Client) clock() clock.Clock {
@@ -110,6 +141,27 @@ func (c *Client) timeout() time.Duration {
 		return DefaultTimeout
 	}
 	return c.Timeout
+}
+
+// connectLimit returns how long a dial may take, and how it fails if it takes
+// longer. Zero is for ever.
+func (c *Client) connectLimit() (time.Duration, error) {
+	timeout := c.timeout()
+	switch {
+	case c.MaxTime > 0 && (timeout <= 0 || c.MaxTime < timeout):
+		return c.MaxTime, &TooSlowError{c.MaxTime}
+	case timeout > 0:
+		return timeout, &StallError{Timeout: timeout}
+	}
+	return 0, nil
+}
+
+// checkEnd returns an error when the end of the stream is not that of a poem.
+func checkEnd(poem []byte) error {
+	if len(poem) == 0 {
+		return ErrNoPoem
+	}
+	return nil
 }
 
 // checkSize returns an error when a poem has grown too long.
@@ -152,5 +204,5 @@ func (c *Client) tellEnd(task int, r Result) {
 	if r.Err != nil {
 		kind = Failed
 	}
-	c.tell(Event{Kind: kind, Task: task, Address: r.Address, Bytes: len(r.Poem), Elapsed: r.Elapsed, Err: r.Err})
+	c.tell(Event{Kind: kind, Task: task, Address: r.Address, Bytes: len(r.Poem), Poem: r.Poem, Elapsed: r.Elapsed, Err: r.Err})
 }

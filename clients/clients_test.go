@@ -165,7 +165,7 @@ func TestFailures(t *testing.T) {
 		for i, result := range results {
 			assert.Equal(t, addresses[i], result.Address)
 		}
-		for i, poem := range map[int]string{0: "first", 5: "", 6: "last"} {
+		for i, poem := range map[int]string{0: "first", 6: "last"} {
 			require.NoError(t, results[i].Err)
 			assert.Equal(t, poem, string(results[i].Poem))
 		}
@@ -177,6 +177,7 @@ func TestFailures(t *testing.T) {
 		assert.Equal(t, "hm", string(results[3].Poem))
 		n.AssertTook(t, timeout, results[3].Elapsed)
 		assert.Equal(t, &clients.TooLongError{MaxBytes: 1000}, results[4].Err)
+		assert.Equal(t, clients.ErrNoPoem, results[5].Err, "it was accepted, and hung up on")
 		n.AssertTook(t, 20*ms, results[6].Elapsed)
 	})
 }

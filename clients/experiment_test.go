@@ -130,7 +130,7 @@ func TestSameAddressInOrder(t *testing.T) {
 		return output
 	}
 	first := run()
-	assert.True(t, strings.HasPrefix(first, "Task 1: got 1 bytes of poetry from poet:1\nTask 2: got"), first)
+	assert.True(t, strings.HasPrefix(first, "Task 1: got 1 byte of poetry from poet:1\nTask 2: got"), first)
 	for range 50 {
 		require.Equal(t, first, run())
 	}

@@ -1,11 +1,12 @@
 package clients
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
 // A Printer reports how a client gets on, in the words of the commands. It is
@@ -24,7 +25,7 @@ func (p *Printer) Blocking(e Event) {
 	case Started:
 		p.printf(p.Out, "Task %d: get poetry from: %s\n", e.Task, e.Address)
 	case Arrived:
-		p.printf(p.Out, "Task %d: got %d bytes of poetry from %s in %s\n", e.Task, e.Bytes, e.Address, FormatElapsed(e.Elapsed))
+		p.printf(p.Out, "Task %d: got %s of poetry from %s in %s\n", e.Task, plural.Of(e.Bytes, "byte"), e.Address, FormatElapsed(e.Elapsed))
 	case Failed:
 		p.printFailure(e)
 	}
@@ -35,16 +36,18 @@ func (p *Printer) Blocking(e Event) {
 func (p *Printer) Async(e Event) {
 	switch e.Kind {
 	case Piece:
-		p.printf(p.Out, "Task %d: got %d bytes of poetry from %s\n", e.Task, e.Bytes, e.Address)
+		p.printf(p.Out, "Task %d: got %s of poetry from %s\n", e.Task, plural.Of(e.Bytes, "byte"), e.Address)
 	case Failed:
 		p.printFailure(e)
+	case Waiting:
+		p.printf(p.Err, "Out of descriptors: the tasks that have no connection yet wait until others are done; a higher ulimit -n would spare them that (%v)\n", e.Err)
 	}
 }
 
 func (p *Printer) printFailure(e Event) {
 	after := ""
 	if e.Bytes > 0 {
-		after = fmt.Sprintf(" (after %d bytes)", e.Bytes)
+		after = fmt.Sprintf(" (after %s)", plural.Of(e.Bytes, "byte"))
 	}
 	p.printf(p.Err, "Task %d: %v%s\n", e.Task, e.Err, after)
 }
@@ -53,18 +56,9 @@ func (p *Printer) printFailure(e Event) {
 func (p *Printer) Sums(results []Result) {
 	for i, result := range results {
 		if result.Err == nil {
-			p.printf(p.Out, "Task %d: %d bytes of poetry\n", i+1, len(result.Poem))
+			p.printf(p.Out, "Task %d: %s of poetry\n", i+1, plural.Of(len(result.Poem), "byte"))
 		}
 	}
-}
-
-// Poem prints a poem as it is, and ends its last line if it does not itself.
-func (p *Printer) Poem(poem []byte) {
-	end := "\n"
-	if len(poem) == 0 || bytes.HasSuffix(poem, []byte(end)) {
-		end = ""
-	}
-	p.printf(p.Out, "%s%s", poem, end)
 }
 
 // Total prints how many poems have arrived, and in what time.
@@ -75,7 +69,7 @@ func (p *Printer) Total(results []Result, elapsed time.Duration) {
 			arrived++
 		}
 	}
-	p.printf(p.Out, "Got %d poems in %s\n", arrived, FormatElapsed(elapsed))
+	p.printf(p.Out, "Got %s in %s\n", plural.Of(arrived, "poem"), FormatElapsed(elapsed))
 }
 
 // Failed returns the first error that writing met, if there was one.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,23 +99,39 @@ func TestPrinter(t *testing.T) {
 	for _, e := range events {
 		p.Async(e)
 	}
+	p.Async(clients.Event{Kind: clients.Waiting, Err: syscall.EMFILE})
 	results := []clients.Result{{Poem: make([]byte, 3003)}, {Err: io.EOF}, {Err: io.EOF}}
 	p.Sums(results)
-	p.Poem([]byte("100 % of it\n"))
-	p.Poem(nil)
-	p.Poem([]byte("no end"))
 	p.Total(results, 23*time.Second)
 	assert.NoError(t, p.Failed())
 	assert.Equal(t, `Task 1: get poetry from: a:1
 Task 1: got 3003 bytes of poetry from a:1 in 0:00:10.126361
 Task 1: got 30 bytes of poetry from a:1
 Task 1: 3003 bytes of poetry
-100 % of it
-no end
-Got 1 poems in 0:00:23
+Got 1 poem in 0:00:23
 `, out.String())
 	twice := "Task 2: connection refused\nTask 3: unexpected EOF (after 7 bytes)\n"
-	assert.Equal(t, twice+twice, failures.String())
+	assert.Equal(t, twice+twice+"Out of descriptors: the tasks that have no connection yet wait until others are done; "+
+		"a higher ulimit -n would spare them that (too many open files)\n", failures.String())
+}
+
+// One of a thing is not several.
+func TestPrinterKnowsOneFromMany(t *testing.T) {
+	var out strings.Builder
+	p := &clients.Printer{Out: &out, Err: &out}
+	p.Blocking(clients.Event{Kind: clients.Arrived, Task: 1, Address: "a:1", Bytes: 1})
+	p.Async(clients.Event{Kind: clients.Piece, Task: 1, Address: "a:1", Bytes: 1})
+	p.Blocking(clients.Event{Kind: clients.Failed, Task: 1, Bytes: 1, Err: &clients.TooLongError{MaxBytes: 1}})
+	p.Sums([]clients.Result{{Poem: []byte("x")}})
+	p.Total([]clients.Result{{}}, 0)
+	p.Total(nil, 0)
+	assert.Equal(t, `Task 1: got 1 byte of poetry from a:1 in 0:00:00
+Task 1: got 1 byte of poetry from a:1
+Task 1: too long: more than the limit of 1 byte (after 1 byte)
+Task 1: 1 byte of poetry
+Got 1 poem in 0:00:00
+Got 0 poems in 0:00:00
+`, out.String())
 }
 
 type brokenWriter struct{ error }

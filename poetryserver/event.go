@@ -3,6 +3,8 @@ package poetryserver
 import (
 	"fmt"
 	"net"
+
+	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
 // An Event is something that happened to a client of a [Server]. Its String is
@@ -35,12 +37,16 @@ func (e Event) String() string {
 	case Connected:
 		return fmt.Sprintf("%v connected", e.Client)
 	case Sent:
-		return fmt.Sprintf("%v sent %d bytes", e.Client, e.Bytes)
+		return fmt.Sprintf("%v sent %s", e.Client, plural.Of(e.Bytes, "byte"))
 	case Done:
-		return fmt.Sprintf("%v done: all %d bytes sent", e.Client, e.Bytes)
+		all := "all "
+		if e.Bytes == 1 {
+			all = ""
+		}
+		return fmt.Sprintf("%v done: %s%s sent", e.Client, all, plural.Of(e.Bytes, "byte"))
 	case NotAccepted:
 		return fmt.Sprintf("%v cannot accept clients for the moment: %v", e.Client, e.Err)
 	default:
-		return fmt.Sprintf("%v gone after %d bytes: %v", e.Client, e.Bytes, e.Err)
+		return fmt.Sprintf("%v gone after %s: %v", e.Client, plural.Of(e.Bytes, "byte"), e.Err)
 	}
 }

@@ -374,6 +374,9 @@ func TestEventLines(t *testing.T) {
 		"127.0.0.1:4711 connected":                                 {Kind: poetryserver.Connected, Client: client},
 		"127.0.0.1:4711 sent 30 bytes":                             {Kind: poetryserver.Sent, Client: client, Bytes: 30},
 		"127.0.0.1:4711 done: all 3003 bytes sent":                 {Kind: poetryserver.Done, Client: client, Bytes: 3003},
+		"127.0.0.1:4711 sent 1 byte":                               {Kind: poetryserver.Sent, Client: client, Bytes: 1},
+		"127.0.0.1:4711 done: 1 byte sent":                         {Kind: poetryserver.Done, Client: client, Bytes: 1},
+		"127.0.0.1:4711 gone after 1 byte: EOF":                    {Kind: poetryserver.Gone, Client: client, Bytes: 1, Err: io.EOF},
 		"127.0.0.1:4711 gone after 7 bytes: EOF":                   {Kind: poetryserver.Gone, Client: client, Bytes: 7, Err: io.EOF},
 	} {
 		assert.Equal(t, want, e.String())
