@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -80,12 +81,13 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"serve":  serve,
-			"signal": signal,
-			"rude":   rude,
-			"get":    get,
-			"vanish": vanish,
-			"stay":   stay,
+			"serve":     serve,
+			"signal":    signal,
+			"interrupt": interrupt,
+			"rude":      rude,
+			"get":       get,
+			"vanish":    vanish,
+			"stay":      stay,
 		},
 	})
 }
@@ -113,13 +115,19 @@ func processOf(ts *testscript.TestScript, name string) *process {
 }
 
 // serve NAME ARGS... starts slowpoetry, and sets $NAME to its address and
-// $NAME_PORT to its port.
+// $NAME_PORT to its port. A last argument of <FILE pipes the file into it.
 func serve(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
-		ts.Fatalf("usage: serve NAME ARGS...")
+		ts.Fatalf("usage: serve NAME ARGS... [<FILE]")
 	}
-	name := args[0]
-	p := &process{cmd: exec.Command(filepath.Join(bin, "slowpoetry"), args[1:]...), first: make(chan string, 1), ended: make(chan struct{})}
+	name, args := args[0], args[1:]
+	p := &process{first: make(chan string, 1), ended: make(chan struct{})}
+	var stdin io.Reader
+	if last := len(args) - 1; last >= 0 && strings.HasPrefix(args[last], "<") {
+		stdin, args = strings.NewReader(ts.ReadFile(args[last][1:])), args[:last]
+	}
+	p.cmd = exec.Command(filepath.Join(bin, "slowpoetry"), args...)
+	p.cmd.Stdin = stdin
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
@@ -167,6 +175,9 @@ func (p *process) watch(stdout io.Reader) {
 	p.exitCode = p.cmd.ProcessState.ExitCode()
 }
 
+// signals are those that a script can send.
+var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+
 // signal NAME SIGNAL ends a server by a signal, INT or TERM, checks that it ends
 // well and within a second, and writes what it printed to NAME.out.
 func signal(ts *testscript.TestScript, neg bool, args []string) {
@@ -174,7 +185,7 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: signal NAME SIGNAL")
 	}
 	p := processOf(ts, args[0])
-	ts.Check(p.cmd.Process.Signal(map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}[args[1]]))
+	ts.Check(p.cmd.Process.Signal(signals[args[1]]))
 	select {
 	case <-p.ended:
 	case <-time.After(2 * time.Second): // a second, and one for a machine under load
@@ -186,15 +197,70 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), p.out.Bytes(), 0o666))
 }
 
+// interrupt NAME SIGNAL REGEXP ARGS... runs get-poetry until it has printed
+// something, and sends it a signal. Then it writes to NAME.out what it has printed
+// on stdout, to NAME.err on stderr, and to NAME.status the exit status as a shell
+// would tell it, with "signal" before it if the signal has ended the process.
+func interrupt(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: interrupt NAME SIGNAL REGEXP ARGS...")
+	}
+	name, want := args[0], regexp.MustCompile("(?m)"+args[2])
+	cmd := exec.Command(filepath.Join(bin, "get-poetry"), args[3:]...)
+	cmd.Dir = ts.MkAbs(".")
+	stdout, stderr := watched{want: want, found: make(chan struct{})}, watched{want: want, found: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	ts.Check(cmd.Start())
+	select {
+	case <-stdout.found:
+	case <-stderr.found:
+	case <-time.After(30 * time.Second):
+		_ = cmd.Process.Kill()
+		ts.Fatalf("it does not print %v", want)
+	}
+	ts.Check(cmd.Process.Signal(signals[args[1]]))
+	start := time.Now()
+	_ = cmd.Wait()
+	if took := time.Since(start); took > 2*time.Second { // a second, and one for a machine under load
+		ts.Fatalf("it took %v to end", took)
+	}
+	status := fmt.Sprintln(cmd.ProcessState.ExitCode())
+	if how := cmd.ProcessState.Sys().(syscall.WaitStatus); how.Signaled() {
+		status = fmt.Sprintln("signal", 128+int(how.Signal()))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(name+".out"), stdout.text.Bytes(), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs(name+".err"), stderr.text.Bytes(), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs(name+".status"), []byte(status), 0o666))
+}
+
+// watched is a text that something is looked for in.
+type watched struct {
+	want  *regexp.Regexp
+	found chan struct{} // closed when it is there
+	text  bytes.Buffer
+	once  sync.Once
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.text.Write(p)
+	if w.want.Match(w.text.Bytes()) {
+		w.once.Do(func() { close(w.found) })
+	}
+	return len(p), nil
+}
+
 // rude NAME HABIT starts a server with bad habits, and sets $NAME to its
-// address: refuse, reset after four bytes, stall after two, or flood.
+// address and $NAME_PORT to its port: refuse, reset after four bytes, stall after
+// two, flood, drip a byte each tenth of a second, or be silent and hang up.
 func rude(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: rude NAME HABIT")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Setenv(args[0], listener.Addr().String())
+	address := listener.Addr().(*net.TCPAddr)
+	ts.Setenv(args[0], address.String())
+	ts.Setenv(args[0]+"_PORT", fmt.Sprint(address.Port))
 	if args[1] == "refuse" {
 		ts.Check(listener.Close())
 		return
@@ -222,6 +288,10 @@ func rude(ts *testscript.TestScript, neg bool, args []string) {
 			case "stall":
 				_, _ = io.WriteString(conn, "hm")
 				_, _ = conn.Read(make([]byte, 1)) // until the client has had enough
+			case "drip":
+				for ; err == nil; time.Sleep(100 * time.Millisecond) {
+					_, err = conn.Write([]byte("."))
+				}
 			case "flood":
 				for err == nil {
 					_, err = conn.Write(make([]byte, 1000))

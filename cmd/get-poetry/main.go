@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -39,15 +41,18 @@ at once. HOST is 127.0.0.1 where it is left out.
 
   get-poetry 10000 10001 10002
   get-poetry --async 10000 10001 10002
+  get-poetry --print 10000 10001 10002 | less
 `
 
 // options are what the command line says.
 type options struct {
 	async     bool
 	timeout   cli.Duration
+	maxTime   cli.Duration
 	maxBytes  cli.Int
 	print     bool
-	out       string
+	out       string // a directory, or ""
+	quiet     bool
 	addresses []string
 }
 
@@ -59,9 +64,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags := cli.NewFlagSet("get-poetry", usage)
 	flags.BoolVar(&o.async, "async", false, "get all poems at once")
 	flags.Var(&o.timeout, "timeout", "give a server up that sends nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.maxTime, "max-time", "give a server up whose poem takes more than so many `seconds` in all; 0 is never")
 	flags.Var(&o.maxBytes, "max-bytes", "give a server up that sends more than so many `bytes`")
-	flags.BoolVar(&o.print, "print", false, "print the poems")
-	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task")
+	flags.BoolVar(&o.print, "print", false, "print the poems, in the order of the tasks; the progress goes to stderr")
+	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task; these are replaced, and no link is followed; - is the same as --print")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report nothing but what goes wrong")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -75,7 +82,10 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		}
 		o.addresses = append(o.addresses, address)
 	}
-	if flags.Changed("out") && o.out == "" {
+	switch {
+	case o.out == "-":
+		o.out, o.print = "", true
+	case flags.Changed("out") && o.out == "":
 		return nil, cli.Usagef("--out: the name of the directory is missing")
 	}
 	return o, nil
@@ -86,59 +96,65 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return cli.Fail("get-poetry", err, stderr)
 	}
-	shelf, err := newShelf(o.out)
+	poems, err := newPoems(o, stdout)
 	if err != nil {
 		return cli.Fail("get-poetry", err, stderr)
 	}
-	ctx, stop := cli.Interruptible(patience, 1)
+	defer poems.close()
+	ctx, stop := cli.Interruptible(patience, cli.EndBySignal)
 	defer stop()
 	if o.out != "" {
 		signal.Ignore(syscall.SIGPIPE) // the poems are saved even if nobody reads our lines
 	}
 
-	printer := &clients.Printer{Out: stdout, Err: stderr}
+	printer := &clients.Printer{Out: progress(o, stdout, stderr), Err: stderr}
 	start := time.Now()
-	results := get(ctx, o, printer)
+	results := get(ctx, o, printer, poems)
 	elapsed := time.Since(start)
-
-	all := true
-	for i, result := range results {
-		if result.Err != nil {
-			all = false
-			continue
-		}
-		if err := shelf.put(i+1, result.Poem); err != nil {
-			fmt.Fprintf(stderr, "Task %d: %v\n", i+1, err)
-			all = false
-		}
-		if o.print {
-			printer.Poem(result.Poem)
-		}
+	poems.saveAgain()
+	for task, failed := range poems.missing() {
+		fmt.Fprintf(stderr, "Task %d: cannot save the poem: %v\n", task, failed.err)
 	}
 	printer.Total(results, elapsed)
-	switch err := printer.Failed(); {
+	printed := poems.recital.end()
+
+	if sig := cli.SignalOf(ctx); sig != nil {
+		cli.EndBySignal(sig)
+	}
+	switch err := cmp.Or(printed, printer.Failed()); {
 	case errors.Is(err, syscall.EPIPE):
 		return 1 // nobody reads our lines, and so they meant it
 	case err != nil:
 		return cli.Fail("get-poetry", fmt.Errorf("cannot print: %w", err), stderr)
-	}
-	if !all {
+	case len(poems.unsaved) > 0, slices.ContainsFunc(results, func(r clients.Result) bool { return r.Err != nil }):
 		return 1
 	}
 	return 0
 }
 
+// progress returns where it is reported how the tasks get on: on stdout, unless
+// the poems go there.
+func progress(o *options, stdout, stderr io.Writer) io.Writer {
+	switch {
+	case o.quiet:
+		return io.Discard
+	case o.print:
+		return stderr
+	}
+	return stdout
+}
+
 // get gets the poems and reports on the way.
-func get(ctx context.Context, o *options, printer *clients.Printer) []clients.Result {
-	client := &clients.Client{Timeout: time.Duration(o.timeout), MaxBytes: o.maxBytes.Value}
+func get(ctx context.Context, o *options, printer *clients.Printer, poems *poems) []clients.Result {
+	client := &clients.Client{Timeout: time.Duration(o.timeout), MaxTime: time.Duration(o.maxTime), MaxBytes: o.maxBytes.Value}
 	if client.Timeout == 0 {
 		client.Timeout = -1
 	}
 	if !o.async {
-		client.Observer = printer.Blocking
+		client.Observer = poems.after(printer.Blocking)
 		return client.GetAll(ctx, o.addresses)
 	}
-	client.Observer = printer.Async
+	client.Observer = poems.after(printer.Async)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(asyncGCPercent)
 	}

@@ -2,36 +2,81 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 )
 
-// A shelf is the directory in which poems are saved; "" saves none.
-type shelf string
+// A shelf is the directory in which poems are saved. The nil shelf saves none.
+type shelf struct{ dir *os.Root }
 
 // newShelf makes the directory if need be, and makes sure that it can be
 // written to before anything is fetched.
-func newShelf(dir string) (shelf, error) {
-	if dir == "" {
-		return "", nil
+func newShelf(name string) (*shelf, error) {
+	if err := os.MkdirAll(name, 0o777); err != nil {
+		return nil, fmt.Errorf("--out: %w; name a directory, or one that can be made", err)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return "", fmt.Errorf("--out: %w; name a directory, or one that can be made", err)
-	}
-	probe, err := os.CreateTemp(dir, ".get-poetry-*")
+	dir, err := os.OpenRoot(name)
 	if err != nil {
-		return "", fmt.Errorf("--out: cannot write to %s: %w; name another directory", dir, err)
+		return nil, fmt.Errorf("--out: %w; name another directory", err)
+	}
+	s := &shelf{dir}
+	probe, err := s.create()
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("--out: cannot write to %s: %w; name another directory", name, err)
 	}
 	_ = probe.Close()
-	_ = os.Remove(probe.Name())
-	return shelf(dir), nil
+	_ = dir.Remove(probe.name)
+	return s, nil
 }
 
-// put saves the poem of a task.
-func (s shelf) put(task int, poem []byte) error {
-	if s == "" {
+// A draft is a file in the making.
+type draft struct {
+	*os.File
+	name string // in the directory
+}
+
+// create makes a new file, of a name that nothing else has.
+func (s *shelf) create() (*draft, error) {
+	for tries := 1; ; tries++ {
+		name := fmt.Sprintf(".get-poetry-%d", rand.Uint64())
+		file, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			return &draft{file, name}, nil
+		}
+		if !os.IsExist(err) || tries == 1000 {
+			return nil, err
+		}
+	}
+}
+
+// put saves the poem of a task. The file is there whole or not at all. A file of
+// its name is replaced; so is a symbolic link, which is not followed.
+func (s *shelf) put(task int, poem []byte) error {
+	if s == nil {
 		return nil
 	}
-	return os.WriteFile(filepath.Join(string(s), strconv.Itoa(task)+".txt"), poem, 0o666)
+	draft, err := s.create()
+	if err != nil {
+		return err
+	}
+	_, err = draft.Write(poem)
+	if closed := draft.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = s.dir.Rename(draft.name, strconv.Itoa(task)+".txt")
+	}
+	if err != nil {
+		_ = s.dir.Remove(draft.name)
+	}
+	return err
+}
+
+// close gives back what the shelf holds open.
+func (s *shelf) close() {
+	if s != nil {
+		_ = s.dir.Close()
+	}
 }

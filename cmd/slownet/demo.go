@@ -56,14 +56,14 @@ func demoSimulated(stdout, stderr io.Writer) error {
 
 // demoReal performs the experiment on loopback sockets.
 func demoReal(stdout, stderr io.Writer) error {
-	ctx, stop := cli.Interruptible(time.Second, 1)
+	ctx, stop := cli.Interruptible(time.Second, cli.EndBySignal)
 	defer stop()
 	s := newShow(stdout, stderr, true)
 	s.expected = expected()
 	start := time.Now()
 	failed := perform(ctx, place{listen: listenReal, dial: new(net.Dialer).DialContext}, s)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if sig := cli.SignalOf(ctx); sig != nil {
+		cli.EndBySignal(sig)
 	}
 	s.finale()
 	fmt.Fprintf(s, "%v of real time passed; without --real it is simulated in a moment.\n", time.Since(start).Round(100*time.Millisecond))

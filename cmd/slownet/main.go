@@ -24,7 +24,7 @@ const usage = `Usage: slownet COMMAND [flags]
 Commands:
   demo    three poems from three slow servers: one after another, and all at once
 
-slownet COMMAND --help tells more.
+slownet COMMAND --help tells more, and slownet --version the version.
 `
 
 // commands are what slownet can do, by name.
@@ -37,6 +37,9 @@ var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 func run(args []string, stdout, stderr io.Writer) int {
 	at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") && arg != "help" })
 	if at < 0 {
+		if slices.Contains(args, "--version") {
+			return cli.Fail("slownet", cli.PrintVersion("slownet", stdout), stderr)
+		}
 		if slices.ContainsFunc(args, isHelp) {
 			fmt.Fprint(stdout, usage)
 			return 0

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -9,9 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/term"
-
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
 // A show is what the demonstration prints: what is written to it, and charts of
@@ -31,29 +31,44 @@ type show struct {
 // newShow returns a show on stdout, live if that is wished and stdout is a
 // terminal that can do it.
 func newShow(stdout, stderr io.Writer, live bool) *show {
-	s := &show{stdout: stdout, stderr: stderr, size: assumedSize}
-	if file, ok := stdout.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		s.size = func() (int, int) {
-			width, height, err := term.GetSize(int(file.Fd()))
-			if err != nil || width <= 0 || height <= 0 {
-				return assumedSize()
-			}
-			return width, height
-		}
-		s.live = live && os.Getenv("TERM") != "dumb"
+	terminal, ok := cli.TerminalOf(stdout)
+	s := &show{stdout: stdout, stderr: stderr, live: live && ok && os.Getenv("TERM") != "dumb"}
+	if ok {
+		s.size = func() (int, int) { return sizeOf(terminal) }
+		return s
 	}
+	terminal, _ = cli.TerminalOf(stderr)
+	s.size = func() (int, int) { return sizeBeside(terminal) }
 	return s
 }
 
 // maxWidth is how wide a chart is at the most.
 const maxWidth = 1000
 
-// assumedSize is the size where there is no terminal: COLUMNS wide, or 80.
-func assumedSize() (width, height int) {
-	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 {
-		return min(columns, maxWidth), 24
+// sizeOf returns the size of the terminal that is printed on. Where it does not
+// know its width, COLUMNS may, or it is 80.
+func sizeOf(terminal *os.File) (width, height int) {
+	width, height = cli.TerminalSize(terminal)
+	return min(cmp.Or(width, columns(), 80), maxWidth), cmp.Or(height, 24)
+}
+
+// sizeBeside returns the size to use where no terminal is printed on: COLUMNS
+// wide, or else as wide as the terminal of stderr, which a pager shows it on, if
+// there is one, or 80.
+func sizeBeside(terminal *os.File) (width, height int) {
+	if terminal != nil {
+		width, height = cli.TerminalSize(terminal)
 	}
-	return 80, 24
+	return min(cmp.Or(columns(), width, 80), maxWidth), cmp.Or(height, 24)
+}
+
+// columns returns the width that COLUMNS tells, or 0.
+func columns() int {
+	columns, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	if err != nil {
+		return 0
+	}
+	return max(columns, 0)
 }
 
 // Write prints p, whole lines, above the chart.

@@ -86,10 +86,11 @@ func TestLiveShow(t *testing.T) {
 	}
 }
 
-func TestAssumedSize(t *testing.T) {
+func TestSizeWithoutATerminal(t *testing.T) {
 	for columns, want := range map[string]int{"": 80, "0": 80, "-5": 80, "x": 80, "120": 120, "100000000": maxWidth} {
 		t.Setenv("COLUMNS", columns)
-		width, _ := assumedSize()
+		width, height := sizeBeside(nil)
 		assert.Equal(t, want, width, columns)
+		assert.Equal(t, 24, height)
 	}
 }

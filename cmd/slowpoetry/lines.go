@@ -40,7 +40,10 @@ func (l *lines) print(line any) {
 		return
 	}
 	text := fmt.Sprint(line)
-	if l.dropped > 0 {
+	switch {
+	case l.dropped == 1:
+		text = "(1 line was dropped, as nobody read it)\n" + text
+	case l.dropped > 1:
 		text = fmt.Sprintf("(%d lines were dropped, as nobody read them)\n%s", l.dropped, text)
 	}
 	select {

@@ -2,8 +2,8 @@
 //
 //	slowpoetry [flags] POEM
 //
-// POEM is a file, or the name of one of the poems that come with the program:
-// ecstasy, fascination or science.
+// POEM is a file, "-" for the standard input, or the name of one of the poems
+// that come with the program: ecstasy, fascination or science.
 package main
 
 import (
@@ -12,11 +12,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"os"
 	"os/signal"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -30,8 +28,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 const usage = `Usage: slowpoetry [flags] POEM
 
 Serves a poem, a few bytes at a time, to everyone who connects; one client
-after another, unless --concurrent is given. POEM is a file, or one of the
-poems in the program: ecstasy, fascination, science.
+after another, unless --concurrent is given. POEM is a file, - for the standard
+input, or one of the poems in the program: ecstasy, fascination, science.
 
   slowpoetry --port 10000 ecstasy --num-bytes 30
   nc localhost 10000
@@ -65,9 +63,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
-	o.iface = strings.TrimSuffix(strings.TrimPrefix(o.iface, "["), "]")
-	if o.iface == "" {
-		return nil, cli.Usagef("--iface: the address is missing; 0.0.0.0 or :: is every one the machine has")
+	var err error
+	if o.iface, err = parseIface(o.iface); err != nil {
+		return nil, err
 	}
 	switch flags.NArg() {
 	case 0:
@@ -93,15 +91,15 @@ const patience = 500 * time.Millisecond
 
 // serve serves until a signal comes.
 func serve(o *options, stdout io.Writer) error {
-	ctx, stop := cli.Interruptible(patience, 0)
+	ctx, stop := cli.Interruptible(patience, func(os.Signal) { os.Exit(0) })
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the poem is served even if nobody reads our lines
 
-	poem, err := readPoem(o.poem)
-	if err != nil {
+	poem, err := readPoemUntil(ctx, o.poem)
+	if err != nil || poem == nil {
 		return err
 	}
-	listener, err := listen(net.JoinHostPort(o.iface, strconv.FormatInt(o.port.Value, 10)))
+	listener, err := listen(o.iface, strconv.FormatInt(o.port.Value, 10))
 	if err != nil {
 		return err
 	}
@@ -116,7 +114,7 @@ func serve(o *options, stdout io.Writer) error {
 	if server.Timeout == 0 {
 		server.Timeout = -1
 	}
-	lines.print(fmt.Sprintf("Serving %s on %s", o.poem, listener.Addr()))
+	lines.print(fmt.Sprintf("Serving %s on %s", cli.Visible(o.poem), listener.Addr()))
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	err = server.Serve(listener)
 	select {
@@ -129,14 +127,22 @@ func serve(o *options, stdout io.Writer) error {
 	return fmt.Errorf("cannot accept clients any more: %w", err)
 }
 
-// listen listens, or says how to mend it.
-func listen(address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("cannot listen on %s: the port is in use; choose another --port, or none for any free one", address)
-	case err != nil:
-		return nil, fmt.Errorf("cannot listen on %s: %w; mend --iface or --port", address, err)
+// readPoemUntil reads the poem, which may take as long as a pipe has no end. It
+// returns nothing if a signal comes first.
+func readPoemUntil(ctx context.Context, name string) ([]byte, error) {
+	type result struct {
+		poem []byte
+		err  error
 	}
-	return listener, nil
+	read := make(chan result, 1)
+	go func() {
+		poem, err := readPoem(name, os.Stdin)
+		read <- result{poem, err}
+	}()
+	select {
+	case r := <-read:
+		return r.poem, r.err
+	case <-ctx.Done():
+		return nil, nil
+	}
 }

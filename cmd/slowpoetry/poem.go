@@ -18,8 +18,13 @@ const maxPoem = 256 << 20
 // known lists the poems in the program.
 func known() string { return strings.Join(poetry.Names(), ", ") }
 
-// readPoem reads the poem of that name: a file, or else one in the program.
-func readPoem(name string) ([]byte, error) {
+// readPoem reads the poem of that name: the standard input for "-", a file, or
+// else one in the program. It is read once, from its start to its end: it may
+// come from a pipe.
+func readPoem(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return readAll("the standard input", stdin)
+	}
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if poem, ok := poetry.Poem(name); ok {
@@ -31,21 +36,31 @@ func readPoem(name string) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read the poem: %w; name a file that can be read, or one of %s", err, known())
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory: name a file in it, or one of %s", name, known())
+	if info, err := file.Stat(); err == nil {
+		switch {
+		case info.IsDir():
+			return nil, fmt.Errorf("%s is a directory: name a file in it, or one of %s", name, known())
+		case info.Size() > maxPoem: // there is no need to read it
+			return nil, tooLong(name)
+		}
 	}
-	var poem []byte
-	if err == nil && info.Size() <= maxPoem {
-		poem, err = io.ReadAll(io.LimitReader(file, maxPoem+1))
-	}
+	return readAll(name, file)
+}
+
+// readAll reads a poem to its end.
+func readAll(name string, r io.Reader) ([]byte, error) {
+	poem, err := io.ReadAll(io.LimitReader(r, maxPoem+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read the poem: %w; name a file that can be read, or one of %s", err, known())
-	case info.Size() > maxPoem, len(poem) > maxPoem:
-		return nil, fmt.Errorf("%s is longer than %d bytes: name a shorter file, or one of %s", name, maxPoem, known())
+	case len(poem) > maxPoem:
+		return nil, tooLong(name)
 	case len(poem) == 0:
 		return nil, fmt.Errorf("%s is empty: name a file with a poem in it, or one of %s", name, known())
 	}
 	return poem, nil
+}
+
+func tooLong(name string) error {
+	return fmt.Errorf("%s is longer than %d bytes: name a shorter file, or one of %s", name, maxPoem, known())
 }

@@ -1,9 +1,10 @@
 // Package cli holds what the commands have in common: how they read their
-// flags, and how they fail.
+// flags, how they fail, and what they show on a terminal.
 //
 // A command fails with one line on stderr, "name: what is wrong", and exit
 // status 2 if it was called wrongly, 1 if it could not do what it was called
-// for.
+// for. A signal that ends it in the middle is seen in its status, 128 and the
+// signal's number in a shell. --help and --version are answered on stdout.
 package cli
 
 import (
@@ -28,7 +29,7 @@ func Usagef(format string, args ...any) error {
 
 // NewFlagSet returns a flag set for a command, by name as it is typed. Flags
 // may stand before and after other arguments. The usage is what [Parse] prints
-// for --help, in front of the flags.
+// for --help, in front of the flags. Each command has --version.
 func NewFlagSet(name, usage string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SortFlags = false
@@ -39,12 +40,18 @@ func NewFlagSet(name, usage string) *pflag.FlagSet {
 	return flags
 }
 
-// ErrHelp is returned by [Parse] when it has printed the help.
-var ErrHelp = pflag.ErrHelp
+// ErrAnswered is returned by [Parse] when it has answered --help or --version,
+// and there is nothing else to do.
+var ErrAnswered = errors.New("answered")
 
-// Parse reads a command's arguments. For --help it prints the help to out and
-// returns [ErrHelp]; other errors are a [UsageError].
+// Parse reads a command's arguments. For --help it prints the help to out, for
+// --version the program's version, and returns [ErrAnswered]; other errors are a
+// [UsageError].
 func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
+	const version = "version"
+	if flags.Lookup(version) == nil { // here, and so the last one in the help
+		flags.Bool(version, false, "print the version")
+	}
 	for _, arg := range args {
 		if arg == "--" {
 			break
@@ -53,13 +60,18 @@ func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 			return Usagef("unknown flag: %s", arg)
 		}
 	}
-	switch err := flags.Parse(args); {
+	err := flags.Parse(args)
+	asked, _ := flags.GetBool(version)
+	switch {
 	case errors.Is(err, pflag.ErrHelp):
 		flags.SetOutput(out)
 		flags.Usage()
-		return ErrHelp
+		return ErrAnswered
 	case err != nil:
 		return Usagef("%v", err)
+	case asked:
+		program, _, _ := strings.Cut(flags.Name(), " ")
+		return PrintVersion(program, out)
 	}
 	return nil
 }
@@ -68,7 +80,7 @@ func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 func Fail(name string, err error, stderr io.Writer) int {
 	var usage *UsageError
 	switch {
-	case err == nil, errors.Is(err, ErrHelp):
+	case err == nil, err == ErrAnswered:
 		return 0
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "%s: %s (%s --help tells more)\n", name, oneLine(err), name)

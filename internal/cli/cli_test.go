@@ -52,7 +52,7 @@ func TestFail(t *testing.T) {
 		stderr string
 	}{
 		{nil, 0, ""},
-		{ErrHelp, 0, ""},
+		{ErrAnswered, 0, ""},
 		{Usagef("no %s", "poem"), 2, "prog: no poem (prog --help tells more)\n"},
 		{errors.New("broken"), 1, "prog: broken\n"},
 		{errors.Join(errors.New("a"), errors.New("b\r\nc")), 1, "prog: a b c\n"},
@@ -75,7 +75,10 @@ func TestParse(t *testing.T) {
 	var usage *UsageError
 	require.ErrorAs(t, Parse(flags, []string{"--nope"}, &out), &usage)
 	assert.Empty(t, out.String())
-	assert.Equal(t, ErrHelp, Parse(flags, []string{"--help"}, &out))
+	assert.Equal(t, ErrAnswered, Parse(flags, []string{"--help"}, &out))
 	assert.Contains(t, out.String(), "Usage: prog\n\nFlags:\n")
-	assert.Contains(t, out.String(), "--delay long ")
+	assert.Regexp(t, `--delay long .*\n +--version\S* +print the version\n$`, out.String())
+	out.Reset()
+	assert.Equal(t, ErrAnswered, Parse(flags, []string{"--version", "x"}, &out))
+	assert.Regexp(t, `^prog \S+ go1\.\S+ \w+/\w+\n$`, out.String())
 }

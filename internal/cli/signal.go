@@ -2,39 +2,39 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 )
 
-// ErrInterrupted is the cause with which an [Interruptible] context ends. It
+// Interrupted is the cause with which an [Interruptible] context ends. It
 // matches context.Canceled.
-var ErrInterrupted error = interrupted{}
-
-type interrupted struct{}
+type Interrupted struct{ Signal os.Signal }
 
 // Error returns what has happened, in a word.
-func (interrupted) Error() string { return "interrupted" }
+func (*Interrupted) Error() string { return "interrupted" }
 
 // Is reports whether target is context.Canceled, which an interruption is one of.
-func (interrupted) Is(target error) bool { return target == context.Canceled }
+func (*Interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Interruptible returns a context that ends at Ctrl-C or SIGTERM. The command
-// then has a moment to end by itself; after it, or at a second signal, the
-// process ends as it is, with the status: whoever reads its output may not be
-// reading. Stop restores the signals.
-func Interruptible(patience time.Duration, status int) (ctx context.Context, stop func()) {
+// then has a moment to end by itself; after it, or at a second signal, end is
+// called with the first, to end the process as it is: whoever reads its output
+// may not be reading. Stop restores the signals.
+func Interruptible(patience time.Duration, end func(os.Signal)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	stopped := make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
+		var first os.Signal
 		select {
 		case <-stopped:
 			return
-		case <-signals:
-			cancel(ErrInterrupted)
+		case first = <-signals:
+			cancel(&Interrupted{first})
 		}
 		select {
 		case <-stopped:
@@ -42,11 +42,30 @@ func Interruptible(patience time.Duration, status int) (ctx context.Context, sto
 		case <-signals:
 		case <-time.After(patience):
 		}
-		os.Exit(status)
+		end(first)
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		close(stopped)
 		cancel(nil)
 	}
+}
+
+// SignalOf returns the signal that has ended an [Interruptible] context, or nil.
+func SignalOf(ctx context.Context) os.Signal {
+	var interrupted *Interrupted
+	if errors.As(context.Cause(ctx), &interrupted) {
+		return interrupted.Signal
+	}
+	return nil
+}
+
+// EndBySignal ends the process by a signal, as if it had not been caught: a
+// shell then sees that its script is to end too. Where that is not possible, as
+// where the signal was ignored from the start, the exit status is the one that a
+// shell gives to it: 130 for Ctrl-C, 143 for SIGTERM.
+func EndBySignal(sig os.Signal) {
+	number, _ := sig.(syscall.Signal)
+	raise(number)
+	os.Exit(128 + int(number))
 }

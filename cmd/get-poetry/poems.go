@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"syscall"
+
+	"github.com/slowpoetry/slowpoetry/clients"
+)
+
+// poems are where the poems go as they arrive.
+type poems struct {
+	shelf   *shelf
+	recital *recital
+	unsaved map[int]unsaved // by task
+}
+
+// unsaved is a poem that could not be saved.
+type unsaved struct {
+	poem []byte
+	err  error
+}
+
+func newPoems(o *options, stdout io.Writer) (*poems, error) {
+	p := &poems{unsaved: map[int]unsaved{}}
+	if o.out != "" {
+		var err error
+		if p.shelf, err = newShelf(o.out); err != nil {
+			return nil, err
+		}
+	}
+	if o.print {
+		p.recital = newRecital(stdout, len(o.addresses))
+	}
+	return p, nil
+}
+
+// after returns an observer that takes the poems from the events, after another
+// observer has seen these.
+func (p *poems) after(observer func(clients.Event)) func(clients.Event) {
+	return func(e clients.Event) {
+		observer(e)
+		switch e.Kind {
+		case clients.Arrived:
+			p.save(e.Task, e.Poem)
+			p.recital.put(e.Task, e.Poem)
+		case clients.Failed:
+			p.recital.put(e.Task, nil)
+		}
+	}
+}
+
+// save saves a poem, or notes why it could not.
+func (p *poems) save(task int, poem []byte) {
+	delete(p.unsaved, task)
+	if err := p.shelf.put(task, poem); err != nil {
+		p.unsaved[task] = unsaved{poem, err}
+	}
+}
+
+// saveAgain tries again what could not be saved for want of descriptors: all
+// connections have ended since.
+func (p *poems) saveAgain() {
+	for task, failed := range p.missing() {
+		if errors.Is(failed.err, syscall.EMFILE) || errors.Is(failed.err, syscall.ENFILE) {
+			p.save(task, failed.poem)
+		}
+	}
+}
+
+// missing returns the poems that could not be saved, in the order of their
+// tasks.
+func (p *poems) missing() iter.Seq2[int, unsaved] {
+	return func(yield func(int, unsaved) bool) {
+		for _, task := range slices.Sorted(maps.Keys(p.unsaved)) {
+			if !yield(task, p.unsaved[task]) {
+				return
+			}
+		}
+	}
+}
+
+func (p *poems) close() { p.shelf.close() }

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestRecitalInTheOrderOfTheTasks(t *testing.T) {
+	var out strings.Builder
+	r := newRecital(&out, 5)
+	r.put(4, []byte("four\n"))
+	r.put(2, []byte("two"))
+	r.put(3, nil) // it has failed
+	r.put(1, []byte("one\n"))
+	r.put(5, []byte("five"))
+	require.NoError(t, r.end())
+	assert.Equal(t, "one\ntwo\nfour\nfive", out.String())
+}
+
+// Nobody waits for a reader, and each poem is there as soon as all before it are
+// over.
+func TestRecitalThatNobodyHears(t *testing.T) {
+	reader, writer := io.Pipe()
+	r := newRecital(writer, 3)
+	r.put(1, nil)
+	r.put(2, []byte("two"))
+	got := make([]byte, 3)
+	_, err := io.ReadFull(reader, got)
+	require.NoError(t, err)
+	assert.Equal(t, "two", string(got))
+	r.put(3, []byte("three"))
+	require.NoError(t, reader.CloseWithError(syscall.EPIPE))
+	assert.Equal(t, syscall.EPIPE, r.end())
+}
+
+func TestNoRecital(t *testing.T) {
+	var r *recital
+	r.put(1, []byte("poem"))
+	assert.NoError(t, r.end())
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// TerminalOf returns the file that w is, if that is a terminal.
+func TerminalOf(w io.Writer) (file *os.File, ok bool) {
+	file, ok = w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return nil, false
+	}
+	return file, true
+}
+
+// TerminalSize returns how many characters a terminal is wide and high; what it
+// does not know is 0.
+func TerminalSize(terminal *os.File) (width, height int) {
+	width, height, err := term.GetSize(int(terminal.Fd()))
+	if err != nil {
+		return 0, 0
+	}
+	return max(width, 0), max(height, 0)
+}
+
+// Visible returns a text for a terminal to show, from someone who may not be
+// trusted: what a terminal would obey is written out, as \x1b or \u009b. Ends of
+// lines, with or without a carriage return, and tabs stay as they are.
+func Visible(text string) string {
+	if !strings.ContainsFunc(text, mayBeObeyed) && utf8.ValidString(text) {
+		return text
+	}
+	var visible strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case strings.HasPrefix(text[i:], "\r\n"), r == '\n', r == '\t':
+			visible.WriteRune(r)
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&visible, `\x%02x`, text[i])
+		case unicode.IsControl(r) && r < utf8.RuneSelf:
+			fmt.Fprintf(&visible, `\x%02x`, r)
+		case isObeyed(r):
+			fmt.Fprintf(&visible, `\u%04x`, r)
+		default:
+			visible.WriteRune(r)
+		}
+		i += size
+	}
+	return visible.String()
+}
+
+// mayBeObeyed reports whether a character is one that Visible looks at.
+func mayBeObeyed(r rune) bool { return r != '\n' && r != '\t' && isObeyed(r) }
+
+// isObeyed reports whether a character does something rather than be shown:
+// control characters, and those that turn the direction of what follows.
+func isObeyed(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
