@@ -53,6 +53,22 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkOpenSocket tells what it costs to open a socket on a host that has up
+// to 16,000.
+func BenchmarkOpenSocket(b *testing.B) {
+	b.ReportAllocs()
+	inTest(b, func(t *testing.T) {
+		for left := b.N; left > 0; left -= 16_000 {
+			simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				for range min(left, 16_000) {
+					_, err := sim.Host("a").ListenPacket("udp", ":0")
+					require.NoError(t, err)
+				}
+			})
+		}
+	})
+}
+
 // BenchmarkPiece tells what it costs to move ten bytes from one host to
 // another, each 100 ms over a link of 5 ms, on 3 to 10,000 connections at
 // once; "floor" does the same with net.Pipe and time.Sleep, without a network.

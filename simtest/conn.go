@@ -88,7 +88,7 @@ func newConnPair(network string, from, to *Host, number uint64, local, remote ne
 	server.init(to, from, client, accepter, number, remote, local)
 	client.network = network
 	client.ports = portPair{local.Port(), remote}
-	from.ports[client.ports] = struct{}{}
+	from.ports.dial(client.ports)
 	return client
 }
 
@@ -142,7 +142,7 @@ func (c *conn) openLocked() {
 // freePortLocked gives the port of a dialling end back.
 func (c *conn) freePortLocked() {
 	if c.side == dialler {
-		delete(c.host.ports, c.ports)
+		c.host.ports.free(c.ports)
 	}
 }
 

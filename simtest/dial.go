@@ -151,7 +151,7 @@ func (a *attempt) startLocked() {
 		a.failLaterLocked(syscall.EHOSTUNREACH)
 		return
 	}
-	port, ok := h.localPortLocked(a.remote)
+	port, ok := h.ports.nextDial(a.remote)
 	if !ok {
 		a.failLaterLocked(syscall.EADDRNOTAVAIL)
 		return

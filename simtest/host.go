@@ -25,12 +25,10 @@ type Host struct {
 	sockets    map[netip.AddrPort]*packetConn
 	conns      map[*conn]struct{}     // all that are not closed
 	diallings  map[*dialling]struct{} // those that wait for an answer
-	ports      map[portPair]struct{}  // those that connections have
+	ports      ports                  // of listeners, sockets and connections
 	dials      uint64                 // counts calls of DialContext
 	dialled    uint64                 // numbers connections, as their dials are collected
 	bound      uint64                 // numbers sockets
-	lastPort   uint16                 // the last local port that was given to a dial
-	lastBound  uint16                 // the last port that was given to a listener or socket
 	programs   []*program             // that Run was given
 	down       bool                   // it has crashed
 	skew       time.Duration          // of its clock
@@ -40,27 +38,6 @@ type Host struct {
 	line       line    // of what is done to it
 
 	lookups map[*pendingLookup]struct{} // those that take time
-}
-
-// The ports that are given out, to dials and to listeners on port 0: Linux's
-// default (net.ipv4.ip_local_port_range).
-const (
-	firstPort = 32768
-	lastPort  = 60999
-)
-
-// nextPort returns the port that comes after one.
-func nextPort(port uint16) uint16 {
-	if port < firstPort || port >= lastPort {
-		return firstPort
-	}
-	return port + 1
-}
-
-// A portPair is what tells a host's dialled connections apart.
-type portPair struct {
-	local  uint16
-	remote netip.AddrPort
 }
 
 func newHost(s *Sim, name string, number int) *Host {
@@ -75,7 +52,7 @@ func newHost(s *Sim, name string, number int) *Host {
 		sockets:   make(map[netip.AddrPort]*packetConn),
 		conns:     make(map[*conn]struct{}),
 		diallings: make(map[*dialling]struct{}),
-		ports:     make(map[portPair]struct{}),
+		ports:     newPorts(),
 		lookups:   make(map[*pendingLookup]struct{}),
 	}
 }
@@ -198,17 +175,4 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 // Dial is DialContext without a context.
 func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return h.DialContext(context.Background(), network, address)
-}
-
-// localPortLocked picks the local port of a new connection: one that neither a
-// listener nor another connection to the same remote address has.
-func (h *Host) localPortLocked(remote netip.AddrPort) (port uint16, ok bool) {
-	for range lastPort - firstPort + 1 {
-		h.lastPort = nextPort(h.lastPort)
-		_, taken := h.ports[portPair{h.lastPort, remote}]
-		if !taken && !h.listensLocked(h.lastPort) {
-			return h.lastPort, true
-		}
-	}
-	return 0, false
 }

@@ -33,72 +33,18 @@ func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*li
 	l := &listener{host: h, network: network}
 	l.addr, l.dual = f.bind(local)
 	if local.Port() == 0 {
-		port, ok := h.listenPortLocked()
+		port, ok := h.ports.nextListener()
 		if !ok {
 			return nil, syscallError("bind", syscall.EADDRINUSE)
 		}
 		l.addr = netip.AddrPortFrom(l.addr.Addr(), port)
 	}
-	for _, other := range h.listeners {
-		if overlap(l.addr, l.dual, other.addr, other.dual) {
-			return nil, syscallError("bind", syscall.EADDRINUSE)
-		}
+	if h.listeners[l.addr] != nil || h.ports.listeners.overlaps(l.addr, l.dual) || h.overlapsDialLocked(l.addr, l.dual) {
+		return nil, syscallError("bind", syscall.EADDRINUSE)
 	}
-	for pair := range h.ports {
-		if overlap(l.addr, l.dual, netip.AddrPortFrom(h.sourceLocked(pair.remote.Addr()), pair.local), false) {
-			return nil, syscallError("bind", syscall.EADDRINUSE)
-		}
-	}
+	h.ports.listeners.add(l.addr, l.dual, 1)
 	h.listeners[l.addr] = l
 	return l, nil
-}
-
-// overlap reports whether something could be for either of two addresses; dual
-// ones are all of IPv6, and of IPv4 too.
-func overlap(one netip.AddrPort, oneDual bool, other netip.AddrPort, otherDual bool) bool {
-	if one.Port() != other.Port() {
-		return false
-	}
-	a, b := one.Addr(), other.Addr()
-	sameFamily := a.Is4() == b.Is4() || oneDual || otherDual
-	return a == b || sameFamily && (a.IsUnspecified() || b.IsUnspecified())
-}
-
-// listenPortLocked picks a port for a listener that has none: one that neither
-// another listener nor a connection has.
-func (h *Host) listenPortLocked() (port uint16, ok bool) {
-	return h.boundPortLocked(func(port uint16) bool {
-		if h.listensLocked(port) {
-			return true
-		}
-		for pair := range h.ports {
-			if pair.local == port {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// boundPortLocked picks the next port that is not taken.
-func (h *Host) boundPortLocked(taken func(port uint16) bool) (port uint16, ok bool) {
-	for range lastPort - firstPort + 1 {
-		h.lastBound = nextPort(h.lastBound)
-		if !taken(h.lastBound) {
-			return h.lastBound, true
-		}
-	}
-	return 0, false
-}
-
-// listensLocked reports whether any listener has the port.
-func (h *Host) listensLocked(port uint16) bool {
-	for addr := range h.listeners {
-		if addr.Port() == port {
-			return true
-		}
-	}
-	return false
 }
 
 // listenerLocked returns the listener that a connection to the address is for.
@@ -209,7 +155,10 @@ func (l *listener) Close() error {
 func (l *listener) vanishLocked() {
 	l.closed, l.ready = true, nil
 	l.deadline.stopLocked()
-	delete(l.host.listeners, l.addr)
+	if l.host.listeners[l.addr] == l {
+		delete(l.host.listeners, l.addr)
+		l.host.ports.listeners.add(l.addr, l.dual, -1)
+	}
 	l.goOnAcceptingLocked()
 }
 

@@ -107,33 +107,20 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 	}
 	c.local, c.dual = f.bind(local)
 	if local.Port() == 0 {
-		port, ok := h.packetPortLocked()
+		port, ok := h.ports.nextSocket()
 		if !ok {
 			return nil, syscallError("bind", syscall.EADDRINUSE)
 		}
 		c.local = netip.AddrPortFrom(c.local.Addr(), port)
 	}
-	for _, other := range h.sockets {
-		if overlap(c.local, c.dual, other.local, other.dual) {
-			return nil, syscallError("bind", syscall.EADDRINUSE)
-		}
+	if h.sockets[c.local] != nil || h.ports.sockets.overlaps(c.local, c.dual) {
+		return nil, syscallError("bind", syscall.EADDRINUSE)
 	}
+	h.ports.sockets.add(c.local, c.dual, 1)
 	h.bound++
 	c.number = h.bound
 	h.sockets[c.local] = c
 	return c, nil
-}
-
-// packetPortLocked picks a port for a socket that has none.
-func (h *Host) packetPortLocked() (port uint16, ok bool) {
-	return h.boundPortLocked(func(port uint16) bool {
-		for addr := range h.sockets {
-			if addr.Port() == port {
-				return true
-			}
-		}
-		return false
-	})
 }
 
 // socketLocked returns the socket that a datagram is for.
@@ -168,7 +155,10 @@ func (c *packetConn) Close() error {
 func (c *packetConn) vanishLocked() {
 	c.closed, c.size = true, 0
 	c.inbox.drop()
-	delete(c.host.sockets, c.local)
+	if c.host.sockets[c.local] == c {
+		delete(c.host.sockets, c.local)
+		c.host.ports.sockets.add(c.local, c.dual, -1)
+	}
 	c.readDeadline.stopLocked()
 	c.writeDeadline.stopLocked()
 	c.goOnReadingLocked()

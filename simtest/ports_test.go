@@ -100,3 +100,61 @@ func TestPortOfAConnection(t *testing.T) {
 		assert.NoError(t, err)
 	})
 }
+
+// bindMany has a host open so many of something, and returns how long that takes.
+func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) (took time.Duration) {
+	t.Helper()
+	took = time.Hour
+	for range 3 { // the machine may be busy
+		start := time.Now()
+		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listener, err := sim.Host("b").Listen("tcp", ":1")
+			require.NoError(t, err)
+			go func() {
+				for err == nil {
+					_, err = listener.Accept()
+				}
+			}()
+			for range count {
+				require.NoError(t, open(sim.Host("a")))
+			}
+		})
+		took = min(took, time.Since(start))
+	}
+	return took
+}
+
+// Nothing that is opened on a host looks at all that is open there: sixteen times
+// as much takes sixteen times as long, or a bit more, and not 256 times.
+func TestOpeningTakesNoLongerWhereMuchIsOpen(t *testing.T) {
+	dial := func(h *simtest.Host) error {
+		_, err := h.Dial("tcp", "b:1")
+		return err
+	}
+	for name, open := range map[string]func(h *simtest.Host) error{
+		"sockets": func(h *simtest.Host) error {
+			_, err := h.ListenPacket("udp", ":0")
+			return err
+		},
+		"sockets that are connected": func(h *simtest.Host) error {
+			_, err := h.Dial("udp", "b:1")
+			return err
+		},
+		"listeners": func(h *simtest.Host) error {
+			_, err := h.Listen("tcp", ":0")
+			return err
+		},
+		"listeners and connections": func(h *simtest.Host) error {
+			if err := dial(h); err != nil {
+				return err
+			}
+			_, err := h.Listen("tcp", ":0")
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			few, many := bindMany(t, 500, open), bindMany(t, 8000, open)
+			assert.Less(t, many, 80*max(few, time.Millisecond))
+		})
+	}
+}

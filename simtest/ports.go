@@ -1,0 +1,157 @@
+package simtest
+
+import "net/netip"
+
+// The ports that are given out, to dials and to listeners on port 0: Linux's
+// default (net.ipv4.ip_local_port_range).
+const (
+	firstPort = 32768
+	lastPort  = 60999
+)
+
+// nextPort returns the port that comes after one.
+func nextPort(port uint16) uint16 {
+	if port < firstPort || port >= lastPort {
+		return firstPort
+	}
+	return port + 1
+}
+
+// ports are a host's: which are in use, and which come next. It takes no search
+// through all that is open to know whether a port is free. Guarded by sim.mu.
+type ports struct {
+	listeners portTable
+	sockets   portTable
+	conns     map[portPair]struct{} // that were dialled
+	dialled   map[uint16]int32      // how many of those have a local port
+	lastDial  uint16                // the last local port that was given to a dial
+	lastBound uint16                // the last port that was given to a listener or socket
+}
+
+// A portPair is what tells a host's dialled connections apart.
+type portPair struct {
+	local  uint16
+	remote netip.AddrPort
+}
+
+func newPorts() ports {
+	return ports{
+		listeners: make(portTable),
+		sockets:   make(portTable),
+		conns:     make(map[portPair]struct{}),
+		dialled:   make(map[uint16]int32),
+	}
+}
+
+// dial gives a pair to a connection.
+func (p *ports) dial(pair portPair) {
+	p.conns[pair] = struct{}{}
+	p.dialled[pair.local]++
+}
+
+// free takes a pair back, if it was given to a connection.
+func (p *ports) free(pair portPair) {
+	if _, taken := p.conns[pair]; !taken {
+		return
+	}
+	delete(p.conns, pair)
+	if p.dialled[pair.local]--; p.dialled[pair.local] == 0 {
+		delete(p.dialled, pair.local)
+	}
+}
+
+// nextDial picks the local port of a new connection: one that neither a listener
+// nor another connection to the same remote address has.
+func (p *ports) nextDial(remote netip.AddrPort) (port uint16, ok bool) {
+	return p.next(&p.lastDial, func(port uint16) bool {
+		_, taken := p.conns[portPair{port, remote}]
+		return taken || p.listeners.has(port)
+	})
+}
+
+// nextListener picks a port for a listener that has none: one that neither
+// another listener nor a connection has.
+func (p *ports) nextListener() (port uint16, ok bool) {
+	return p.next(&p.lastBound, func(port uint16) bool { return p.listeners.has(port) || p.dialled[port] > 0 })
+}
+
+// nextSocket picks a port for a socket that has none.
+func (p *ports) nextSocket() (port uint16, ok bool) {
+	return p.next(&p.lastBound, p.sockets.has)
+}
+
+// next picks the next port behind the last one that is not taken.
+func (p *ports) next(last *uint16, taken func(port uint16) bool) (port uint16, ok bool) {
+	for range lastPort - firstPort + 1 {
+		*last = nextPort(*last)
+		if !taken(*last) {
+			return *last, true
+		}
+	}
+	return 0, false
+}
+
+// A portTable counts the addresses that are bound, by port.
+type portTable map[uint16]portUse
+
+// A portUse counts the addresses that have a port, by family. What is for all
+// addresses of IPv6, and of IPv4 too, counts for both.
+type portUse struct {
+	v4, v6     int32
+	all4, all6 int32 // of these, those that are for all addresses of the family
+}
+
+// add counts n more for an address; dual ones are all of IPv6, and of IPv4 too.
+func (t portTable) add(addr netip.AddrPort, dual bool, n int32) {
+	use, all := t[addr.Port()], addr.Addr().IsUnspecified()
+	if addr.Addr().Is4() || dual {
+		use.v4 += n
+		if all {
+			use.all4 += n
+		}
+	}
+	if addr.Addr().Is6() {
+		use.v6 += n
+		if all {
+			use.all6 += n
+		}
+	}
+	if use == (portUse{}) {
+		delete(t, addr.Port())
+		return
+	}
+	t[addr.Port()] = use
+}
+
+// has reports whether any address has the port.
+func (t portTable) has(port uint16) bool {
+	_, used := t[port]
+	return used
+}
+
+// overlaps reports whether something could be for an address, and for another one
+// that is counted. That of the very same address it leaves to the caller.
+func (t portTable) overlaps(addr netip.AddrPort, dual bool) bool {
+	use := t[addr.Port()]
+	if addr.Addr().IsUnspecified() {
+		return (addr.Addr().Is4() || dual) && use.v4 > 0 || addr.Addr().Is6() && use.v6 > 0
+	}
+	return addr.Addr().Is4() && use.all4 > 0 || addr.Addr().Is6() && use.all6 > 0
+}
+
+// overlapsDialLocked reports whether something could be for an address, and for
+// the local one of a connection that was dialled.
+func (h *Host) overlapsDialLocked(addr netip.AddrPort, dual bool) bool {
+	if h.ports.dialled[addr.Port()] == 0 {
+		return false
+	}
+	table := make(portTable)
+	table.add(addr, dual, 1)
+	for pair := range h.ports.conns {
+		local := netip.AddrPortFrom(h.sourceLocked(pair.remote.Addr()), pair.local)
+		if local == addr || table.overlaps(local, false) {
+			return true
+		}
+	}
+	return false
+}
