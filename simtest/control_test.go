@@ -276,8 +276,9 @@ func TestAfterTheEnd(t *testing.T) {
 func TestEndOfManyDials(t *testing.T) {
 	for seed := range uint64(100) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
-			sim.Partition([]string{"a"}, []string{"b"})
+			sim.Host("a")
 			sim.Host("b")
+			sim.Partition([]string{"a"}, []string{"b"})
 			for i := range 10 {
 				go func() {
 					time.Sleep(time.Second)

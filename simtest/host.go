@@ -32,6 +32,7 @@ type Host struct {
 	programs   []*program             // that Run was given
 	down       bool                   // it has crashed
 	skew       time.Duration          // of its clock
+	cutOff     *hostSet               // from these hosts: what is sent to them is lost
 	paused     bool
 	parked     []event // what has happened to it while it was paused
 	catchingUp bool    // it is not any more, and parked happens, a thing at a time

@@ -17,16 +17,16 @@ import (
 // reads does not notice: there is no TCP keep-alive.
 func (s *Sim) Partition(sides ...[]string) {
 	s.control(fmt.Sprintf("partition %q", sides), func() {
+		hosts := make([][]*Host, len(sides))
+		for i, side := range sides {
+			s.speakLocked(side...)
+			hosts[i] = s.hostsLocked(side)
+		}
 		if len(sides) == 1 {
-			sides = append(sides, s.othersLocked(sides[0]))
+			hosts = append(hosts, s.othersLocked(hosts[0]))
+			sides = append(sides, namesOf(hosts[1]))
 		}
-		for i, a := range sides {
-			for j, b := range sides {
-				if i != j {
-					s.blockLocked(a, b)
-				}
-			}
-		}
+		s.cutSidesLocked(hosts)
 		s.faultLocked("partition", describeSides(sides), "")
 	})
 }
@@ -35,7 +35,9 @@ func (s *Sim) Partition(sides ...[]string) {
 // send to hosts of to is lost, and what those send is not.
 func (s *Sim) PartitionOneWay(from, to []string) {
 	s.control(fmt.Sprintf("partition %q from %q", to, from), func() {
-		s.blockLocked(from, to)
+		s.speakLocked(from...)
+		s.speakLocked(to...)
+		s.cutOneWayLocked(s.hostsLocked(from), s.hostsLocked(to))
 		s.faultLocked("partition", describeSides([][]string{from}), describeSides([][]string{to}))
 	})
 }
@@ -48,38 +50,23 @@ func describeSides(sides [][]string) string {
 	return strings.Join(all, "|")
 }
 
-func (s *Sim) blockLocked(from, to []string) {
-	s.speakLocked(from...)
-	s.speakLocked(to...)
-	for _, a := range from {
-		for _, b := range to {
-			if a != b {
-				s.routeLocked(a, b).blocked = true
-			}
-		}
+func namesOf(hosts []*Host) (names []string) {
+	for _, h := range hosts {
+		names = append(names, h.name)
 	}
-}
-
-// othersLocked returns the names of all hosts but those.
-func (s *Sim) othersLocked(names []string) (others []string) {
-	for _, h := range s.ordered {
-		if !slices.Contains(names, h.name) {
-			others = append(others, h.name)
-		}
-	}
-	return others
+	return names
 }
 
 // Heal ends partitions: all of them, or those between the named hosts and any
 // others.
 func (s *Sim) Heal(hosts ...string) {
 	s.control(fmt.Sprintf("heal %q", hosts), func() {
-		for key, r := range s.routes {
-			if len(hosts) == 0 || slices.Contains(hosts, key[0]) || slices.Contains(hosts, key[1]) {
-				r.blocked = false
-			}
-		}
 		s.speakLocked(hosts...)
+		if healed := s.hostsLocked(hosts); len(hosts) > 0 {
+			s.mendLocked(healed)
+		} else {
+			s.mendLocked(s.ordered)
+		}
 		s.faultLocked("heal", strings.Join(hosts, ","), "")
 		s.openedLocked()
 	})

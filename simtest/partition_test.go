@@ -1,9 +1,11 @@
 package simtest_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -259,5 +261,36 @@ func TestFaultsComeBehindWhatWasSent(t *testing.T) {
 		_, err = io.ReadFull(server, make([]byte, 100))
 		require.NoError(t, err)
 		assert.Equal(t, start+100*ms+200*ms+100*ms, sim.Elapsed(), "lost after 100 ms, and sent again 200 ms later")
+	})
+}
+
+// A partition takes what its names take, and not the square of the hosts.
+func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
+	const hosts = 2000
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var names []string
+		var sides [][]string
+		for i := range hosts {
+			names = append(names, fmt.Sprint("h", i))
+			sides = append(sides, []string{names[i]})
+			sim.Host(names[i])
+		}
+		for name, fault := range map[string]func(){
+			"two sides":       func() { sim.Partition(names[:hosts/2], names[hosts/2:]) },
+			"one side":        func() { sim.Partition(names[:1000]) },
+			"one of all":      func() { sim.Partition(names[:1]) },
+			"each by itself":  func() { sim.Partition(sides...) },
+			"one way":         func() { sim.PartitionOneWay(names[:1000], names[1000:]) },
+			"heal":            func() { sim.Heal() },
+			"heal those cut":  func() { sim.Partition(names[:1000]); sim.Heal(names[:1000]...) },
+			"all sides alike": func() { sim.Partition(names, names) },
+		} {
+			sim.Heal()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			fault()
+			runtime.ReadMemStats(&after)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10<<20), name)
+		}
 	})
 }

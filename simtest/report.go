@@ -133,11 +133,9 @@ func (s *Sim) flightLocked() (lines []string) {
 		lines = append(lines, fmt.Sprintf("in flight to %s: %s, %s", name,
 			count(flying[name].deliveries, "delivery", "deliveries"), count(flying[name].bytes, "byte", "bytes")))
 	}
+	lines = append(lines, s.cutsLocked()...)
 	for _, key := range slices.SortedFunc(maps.Keys(s.routes), compareStrings) {
-		switch r := s.routes[key]; {
-		case r.blocked:
-			lines = append(lines, fmt.Sprintf("partition: nothing gets from %s to %s", key[0], key[1]))
-		case r.held:
+		if r := s.routes[key]; r.held {
 			lines = append(lines, fmt.Sprintf("held from %s to %s: %s", key[0], key[1], count(len(r.waiting), "delivery", "deliveries")))
 		}
 	}

@@ -127,7 +127,7 @@ func (s *Sim) routeLocked(from, to string) *route {
 	key := [2]string{from, to}
 	r := s.routes[key]
 	if r == nil {
-		r = &route{}
+		r = &route{blocked: s.isCutLocked(from, to)}
 		if from == to {
 			r.setLinkLocked(slownet.Link{})
 		} else {
