@@ -183,7 +183,7 @@ func thereAndBack(message string) time.Duration {
 
 // Three clients speak at one instant. Each hears all three, one after another.
 func TestSlowLink(t *testing.T) {
-	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		members := serve(sim)
 		took := scenario.Took(func() { join(t, sim, "client") })
 		assert.Equal(t, 2*scenario.RoundTrip+scenario.Bytes(request+response), took)
@@ -210,7 +210,7 @@ func TestSlowLink(t *testing.T) {
 // A short partition costs time. In a long one pings and pongs are lost, and both
 // ends find out by that.
 func TestPartition(t *testing.T) {
-	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		members := serve(sim)
 		c := join(t, sim, "client")
 		joined := sim.Elapsed()
@@ -238,7 +238,7 @@ func TestPartition(t *testing.T) {
 // A server that has crashed and is back answers what next gets there with a
 // reset.
 func TestCrash(t *testing.T) {
-	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
 		c := join(t, sim, "client")
 		scenario.Bounce(sim, 2*time.Second)
