@@ -30,55 +30,103 @@ func (l *patientListener) Accept() (net.Conn, error) {
 		_ = buffered.SetWriteBuffer(chunk) // it matters little if it fails
 	}
 	// With a link of no limits it is here for deadlines on the clock.
-	return &patientConn{Conn: slownet.NewConn(conn, slownet.Config{Clock: l.clock}), listener: l}, nil
+	inner := slownet.NewConn(conn, slownet.Config{Clock: l.clock})
+	if l.timeout <= 0 {
+		return inner, nil
+	}
+	return &patientConn{Conn: inner, listener: l, probe: min(time.Millisecond, l.timeout/longestProbe)}, nil
 }
 
-// chunk is how much is written at a time. A large write, or a large buffer of
-// the system's, would hide that a slow client goes on reading.
+// chunk is how much is written at a time. A large buffer of the system's would
+// hide that a slow client goes on reading.
 const chunk = 64 << 10
 
-// A patientConn sets a new deadline for every chunk that it writes.
+// longestProbe is the part of the time-out that a probe takes at most, and by
+// which the time-out may be late.
+const longestProbe = 16
+
+// A patientConn fails a Write when the client has taken in nothing for the
+// time-out. A Write that was cut short by its deadline does not tell when the
+// client has taken in the last of what was written. So a chunk that does not go
+// through within a short time, the probe, is followed by a single byte: that goes
+// through as soon as the client takes in something, or never.
 type patientConn struct {
 	*slownet.Conn
 	listener *patientListener
+	probe    time.Duration // longer with each chunk that a slow client took its time for
 
-	mu    sync.Mutex // guards ended, and the order of deadlines
-	ended bool       // a deadline in the past was set: nothing is written any more
+	mu    sync.Mutex // guards what follows, and the order of deadlines
+	outer time.Time  // set by the paced connection around this one; zero is none
+	inner time.Time  // set by Write, likewise
 }
 
-// Write writes p in chunks, and gives the client time anew with each.
+// Write writes p, as long as the client takes in something within the time-out.
 func (c *patientConn) Write(p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		if err = c.renew(); err == nil {
-			var written int
-			written, err = c.Conn.Write(p[n:min(n+chunk, len(p))])
-			n += written
-			if written > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-				err = nil // slow, but not idle
-			}
+	clock, timeout := c.listener.clock, c.listener.timeout
+	last, stuck := clock.Now(), false
+	for n < len(p) {
+		size, until := chunk, clock.Now().Add(c.probe)
+		if stuck {
+			size, until = 1, last.Add(timeout)
+		}
+		if err := c.setPatience(until); err != nil {
+			return n, err
+		}
+		written, err := c.Conn.Write(p[n:min(n+size, len(p))])
+		n += written
+		if written > 0 {
+			last = clock.Now()
+		}
+		switch {
+		case err == nil && stuck:
+			c.probe = min(2*c.probe, timeout/longestProbe)
+			stuck = false
+		case err == nil:
+		case stuck, !errors.Is(err, os.ErrDeadlineExceeded), c.isEnded():
+			return n, err
+		default:
+			stuck = true
 		}
 	}
-	return n, err
+	return n, c.setPatience(time.Time{})
 }
 
-// renew starts the client's time anew.
-func (c *patientConn) renew() error {
+// setPatience sets the deadline of the next write, or returns an error if that
+// of the paced connection has passed.
+func (c *patientConn) setPatience(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.ended:
+	if c.isEndedLocked() {
 		return os.ErrDeadlineExceeded
-	case c.listener.timeout <= 0:
-		return nil
 	}
-	return c.Conn.SetWriteDeadline(c.listener.clock.Now().Add(c.listener.timeout))
+	c.inner = t
+	return c.setDeadlineLocked()
 }
 
 // SetWriteDeadline is how the paced connection around this one wakes a blocked
-// Write when it is closed.
+// Write.
 func (c *patientConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = c.ended || !t.IsZero() && !t.After(c.listener.clock.Now())
-	return c.Conn.SetWriteDeadline(t)
+	c.outer = t
+	return c.setDeadlineLocked()
+}
+
+// setDeadlineLocked sets the earlier of the two deadlines.
+func (c *patientConn) setDeadlineLocked() error {
+	if c.inner.IsZero() || !c.outer.IsZero() && c.outer.Before(c.inner) {
+		return c.Conn.SetWriteDeadline(c.outer)
+	}
+	return c.Conn.SetWriteDeadline(c.inner)
+}
+
+// isEnded reports whether the deadline of the paced connection has passed.
+func (c *patientConn) isEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isEndedLocked()
+}
+
+func (c *patientConn) isEndedLocked() bool {
+	return !c.outer.IsZero() && !c.outer.After(c.listener.clock.Now())
 }

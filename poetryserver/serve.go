@@ -31,16 +31,61 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 		s.tell(Event{Kind: Gone, Client: client, Bytes: sent, Err: s.explain(err)})
 		return
 	}
-	s.startLeaving(conn)
+	until := s.startLeaving(conn)
 	background.Go(func() {
 		defer s.untrackConn(conn)
-		// A connection that is closed with something unread is reset, and the
-		// end of the poem could be lost. So what the client may say is read
-		// and thrown away until it hangs up.
-		_, _ = io.Copy(io.Discard, conn)
-		_ = conn.Close()
+		s.seeOff(conn, until)
 	})
 	s.tell(Event{Kind: Done, Client: client, Bytes: sent})
+}
+
+// maxTalk is how much a client may say that has the poem.
+const maxTalk = 1 << 20
+
+// seeOff waits until a client that has the poem hangs up, or its time is over.
+//
+// A connection that is closed with something unread is reset, and the end of the
+// poem could be lost. So what the client may say is read and thrown away. One
+// that goes on and on is not listened to any more: its sending comes to a stop,
+// and it may still take in the end of the poem, until its time is over.
+func (s *Server) seeOff(conn *slownet.Conn, until time.Time) {
+	if _, err := io.CopyN(io.Discard, conn, maxTalk); err != nil {
+		_ = conn.Close()
+		return
+	}
+	if s.wait(until) {
+		abort(conn)
+	}
+}
+
+// wait waits until the time, the zero time being never, or until a moment after
+// Shutdown. It returns false if Close comes first.
+func (s *Server) wait(until time.Time) bool {
+	s.mu.Lock()
+	stopped, closed := s.stopped, s.closed
+	s.mu.Unlock()
+	var over <-chan time.Time
+	if !until.IsZero() {
+		timer := s.clock().Timer(s.clock().Until(until))
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-over:
+		return true
+	case <-closed:
+		return false
+	case <-stopped:
+	}
+	soon := s.clock().Timer(hurry)
+	defer soon.Stop()
+	select {
+	case <-over:
+	case <-soon.C:
+	case <-closed:
+		return false
+	}
+	return true
 }
 
 // send sends the poem, piece by piece, and the end of the stream. It returns

@@ -32,9 +32,9 @@ type Server struct {
 	Concurrent bool
 
 	// Timeout is how long a client may take in nothing of what is sent before
-	// it is given up, and how long it may take to hang up after the poem. The
-	// pace's waits do not count. Zero is DefaultTimeout, below zero is for
-	// ever.
+	// it is given up, to a sixteenth, and how long it may take to hang up after
+	// the poem. The pace's waits do not count. Zero is DefaultTimeout, below
+	// zero is for ever.
 	Timeout time.Duration
 
 	// Clock is the time by which the pace and the time-out go. Nil is the real
@@ -50,7 +50,9 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*slownet.Conn]phase
 	stopped   chan struct{} // closed when the server is to stop; nil before Serve
+	closed    chan struct{} // closed by Close; nil before Serve
 	closing   bool
+	isClosed  bool          // closed is closed
 	idle      chan struct{} // closed when the last connection is done; nil before the server is to stop
 }
 
@@ -132,6 +134,10 @@ func (s *Server) Close() error {
 	s.stopListening()
 	s.mu.Lock()
 	conns := maps.Clone(s.conns)
+	if s.closed != nil && !s.isClosed {
+		s.isClosed = true
+		close(s.closed)
+	}
 	s.mu.Unlock()
 	for conn, phase := range conns {
 		if phase == served {
@@ -194,7 +200,7 @@ func (s *Server) track(l net.Listener) (stopped <-chan struct{}, ok bool) {
 		return nil, false
 	}
 	if s.stopped == nil {
-		s.stopped = make(chan struct{})
+		s.stopped, s.closed = make(chan struct{}), make(chan struct{})
 	}
 	if s.listeners == nil {
 		s.listeners = make(map[net.Listener]struct{})
@@ -222,18 +228,20 @@ func (s *Server) trackConn(conn *slownet.Conn) bool {
 	return true
 }
 
-// startLeaving notes that a client has the poem, and sets how long it has to
-// hang up.
-func (s *Server) startLeaving(conn *slownet.Conn) {
+// startLeaving notes that a client has the poem, and sets until when it may hang
+// up, which it returns; the zero time is for ever.
+func (s *Server) startLeaving(conn *slownet.Conn) (until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[conn] = leaving
 	switch timeout := s.timeout(); {
 	case s.closing:
-		_ = conn.SetReadDeadline(s.clock().Now().Add(hurry))
+		until = s.clock().Now().Add(hurry)
 	case timeout > 0:
-		_ = conn.SetReadDeadline(s.clock().Now().Add(timeout))
+		until = s.clock().Now().Add(timeout)
 	}
+	_ = conn.SetReadDeadline(until)
+	return until
 }
 
 func (s *Server) untrackConn(conn *slownet.Conn) {
