@@ -132,6 +132,14 @@ func (c *call) run(f func()) {
 	returned = true
 }
 
+// returned tells whether the function has ended by returning, not by Goexit or a
+// panic.
+func (c *call) returned() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended && !c.exited && c.panic == nil
+}
+
 // panicking tells whether the function has ended by a panic. Then it is best to
 // call end at once: a panic can leave mutexes locked, and all else might wait
 // for those.

@@ -127,9 +127,10 @@ func TestReleaseKeepsTheOrder(t *testing.T) {
 		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			packets, err := sim.Host("b").ListenPacket("udp", ":1")
 			require.NoError(t, err)
+			a := sim.Host("a")
 			sim.Hold("a", "b")
 			for i := range 10 {
-				conn, err := sim.Host("a").Dial("udp", "b:1")
+				conn, err := a.Dial("udp", "b:1")
 				require.NoError(t, err)
 				write1(t, conn, '0'+byte(i))
 				time.Sleep(time.Second)
@@ -226,30 +227,6 @@ func TestTraceOfWhatIsLost(t *testing.T) {
 		_, err = io.ReadFull(server, make([]byte, 20_000))
 		require.NoError(t, err)
 	}))
-}
-
-// A host that only a link or a fault knows is a mistake in the test.
-func TestUnknownHostsAreTold(t *testing.T) {
-	for what, do := range map[string]func(sim *simtest.Sim){
-		"SetLink":   func(sim *simtest.Sim) { sim.SetLink("a", "typo", slownet.Link{}) },
-		"Reset":     func(sim *simtest.Sim) { sim.Reset("a", "typo") },
-		"Heal":      func(sim *simtest.Sim) { sim.Heal("typo") },
-		"Allow":     func(sim *simtest.Sim) { sim.Allow("typo:1") },
-		"SetName":   func(sim *simtest.Sim) { sim.SetName("www", simtest.Name{Host: "typo"}) },
-		"Partition": func(sim *simtest.Sim) { sim.Partition([]string{"typo"}) },
-		"Release":   func(sim *simtest.Sim) { sim.Release("typo", "a") },
-		"no name":   func(sim *simtest.Sim) { sim.SetLink("a", "", slownet.Link{}) },
-	} {
-		t.Run(what, func(t *testing.T) {
-			output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
-				sim.Host("a")
-				do(sim)
-			})
-			if output != "" {
-				assert.Contains(t, output, "which never was a host")
-			}
-		})
-	}
 }
 
 // When it has ended, a simulation is what it was.

@@ -185,12 +185,10 @@ func (s *Sim) cutsLocked() (lines []string) {
 	return lines
 }
 
-// hostsLocked returns the hosts of those names that exist.
+// hostsLocked returns the hosts of those names, all of which exist.
 func (s *Sim) hostsLocked(names []string) (hosts []*Host) {
 	for _, name := range names {
-		if h := s.hosts[name]; h != nil {
-			hosts = append(hosts, h)
-		}
+		hosts = append(hosts, s.hosts[name])
 	}
 	return hosts
 }

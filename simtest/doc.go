@@ -60,7 +60,10 @@
 // [Host.Resume]; [Host.SetSkew].
 //
 // All of them take effect before they return, and behind all else that happens
-// at the same instant. [Sim.At] and [Sim.Every] make a script of them.
+// at the same instant. [Sim.At] and [Sim.Every] make a script of them. A fault
+// that names an unknown host panics. Links and names may be set before their hosts
+// are created: those of hosts that never were fail the test when its function has
+// ended, each with its line.
 //
 // # The same in every run
 //

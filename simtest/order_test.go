@@ -320,20 +320,6 @@ func TestManyDialsAtOnce(t *testing.T) {
 	})
 }
 
-// A link to a host that never was is a slip of the pen, and fails the test.
-func TestUnknownHostInALink(t *testing.T) {
-	if os.Getenv("SIMTEST_SLIP") != "" {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-			sim.Host("poet")
-			sim.SetLink("poet", "raeder", slownet.Link{})
-		})
-		return
-	}
-	output := runSelf(t, "TestUnknownHostInALink", "SIMTEST_SLIP=1")
-	assert.Contains(t, output, `a link or a fault names "raeder", which never was a host`)
-	assert.Contains(t, output, "--- FAIL")
-}
-
 // Links that are set at one instant differ in what is in their tables, too.
 func TestOrderOfLinksWithTables(t *testing.T) {
 	late := func(deviations int16) slownet.Link {

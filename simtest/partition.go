@@ -9,17 +9,18 @@ import (
 
 // Partition cuts the network between hosts of different sides: what they send
 // each other is lost. With one side only, it is cut off from all other hosts
-// that exist. Cuts add up until they are healed.
+// that exist. Cuts add up until they are healed. As all faults, it panics on a
+// name that is no host's.
 //
 // What is in flight already arrives. A stream goes on after the network is
 // healed, when TCP's timer next has what was lost sent again; if it is not
 // healed in time, a writer gets ETIMEDOUT, and a dial as well. An end that only
 // reads does not notice: there is no TCP keep-alive.
 func (s *Sim) Partition(sides ...[]string) {
+	s.mustBeHosts("Partition", slices.Concat(sides...)...)
 	s.control(fmt.Sprintf("partition %q", sides), func() {
 		hosts := make([][]*Host, len(sides))
 		for i, side := range sides {
-			s.speakLocked(side...)
 			hosts[i] = s.hostsLocked(side)
 		}
 		if len(sides) == 1 {
@@ -34,9 +35,8 @@ func (s *Sim) Partition(sides ...[]string) {
 // PartitionOneWay cuts the network in one direction only: what hosts of from
 // send to hosts of to is lost, and what those send is not.
 func (s *Sim) PartitionOneWay(from, to []string) {
+	s.mustBeHosts("PartitionOneWay", slices.Concat(from, to)...)
 	s.control(fmt.Sprintf("partition %q from %q", to, from), func() {
-		s.speakLocked(from...)
-		s.speakLocked(to...)
 		s.cutOneWayLocked(s.hostsLocked(from), s.hostsLocked(to))
 		s.faultLocked("partition", describeSides([][]string{from}), describeSides([][]string{to}))
 	})
@@ -60,8 +60,8 @@ func namesOf(hosts []*Host) (names []string) {
 // Heal ends partitions: all of them, or those between the named hosts and any
 // others.
 func (s *Sim) Heal(hosts ...string) {
+	s.mustBeHosts("Heal", hosts...)
 	s.control(fmt.Sprintf("heal %q", hosts), func() {
-		s.speakLocked(hosts...)
 		if healed := s.hostsLocked(hosts); len(hosts) > 0 {
 			s.mendLocked(healed)
 		} else {
@@ -88,8 +88,8 @@ func (s *Sim) openedLocked() {
 // [Sim.Release] lets it arrive. Nothing is lost. What is in flight already
 // arrives.
 func (s *Sim) Hold(a, b string) {
+	s.mustBeHosts("Hold", a, b)
 	s.control(fmt.Sprintf("hold %q %q", a, b), func() {
-		s.speakLocked(a, b)
 		s.routeLocked(a, b).held = true
 		s.routeLocked(b, a).held = true
 		s.faultLocked("hold", a, b)
@@ -99,8 +99,8 @@ func (s *Sim) Hold(a, b string) {
 // Release ends a [Sim.Hold]. What was held arrives at once, in the order in
 // which it was sent; or when it would have without, if that is later.
 func (s *Sim) Release(a, b string) {
+	s.mustBeHosts("Release", a, b)
 	s.control(fmt.Sprintf("release %q %q", a, b), func() {
-		s.speakLocked(a, b)
 		s.faultLocked("release", a, b)
 		for _, key := range [][2]string{{a, b}, {b, a}} {
 			r := s.routeLocked(key[0], key[1])

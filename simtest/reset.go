@@ -11,8 +11,8 @@ import (
 // Reset resets all connections that two hosts have between them, as something
 // on the way does: both ends get ECONNRESET, at once.
 func (s *Sim) Reset(a, b string) {
+	s.mustBeHosts("Reset", a, b)
 	s.control(fmt.Sprintf("reset %q %q", a, b), func() {
-		s.speakLocked(a, b)
 		s.faultLocked("reset", a, b)
 		for _, h := range s.ordered {
 			if h.name != a && h.name != b {

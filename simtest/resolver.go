@@ -26,15 +26,17 @@ type Name struct {
 
 // SetName changes how a name resolves, for lookups that begin from now on: one
 // that fails, is slow, or stands for another host. The zero Name ends that. The
-// name need not be a host's. SetName panics if name could not be one.
+// name need not be a host's. The host that it stands for may be created later; if
+// it does not exist when the simulation's function has ended, the test fails.
+// SetName panics if name could not be a host's.
 func (s *Sim) SetName(name string, how Name) {
 	if err := checkHostName(name); err != nil {
 		panic(err.Error())
 	}
+	if how.Host != "" {
+		s.expectHosts("SetName", how.Host)
+	}
 	s.control(fmt.Sprintf("name %q %q %v %v", name, how.Host, how.Delay, how.Err), func() {
-		if how.Host != "" {
-			s.speakLocked(how.Host)
-		}
 		s.names[plainName(name)] = how
 		if how == (Name{}) {
 			delete(s.names, plainName(name))

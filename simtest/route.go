@@ -32,21 +32,25 @@ type waiting struct {
 // host to itself, the zero Link, which passes everything at once. A change holds
 // for what is sent from then on, on open connections too, and overtakes nothing
 // that is under way. Links that name the same [slownet.Bottleneck] share its
-// rate. SetLink panics on an invalid link; see [slownet.Link.Validate].
+// rate. The hosts may be created later; one that does not exist when the
+// simulation's function has ended fails the test. SetLink panics on an invalid
+// link; see [slownet.Link.Validate].
 func (s *Sim) SetLink(from, to string, link slownet.Link) {
 	if err := link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: link from %q to %q: %v", from, to, err))
 	}
+	s.expectHosts("SetLink", from, to)
 	s.control(fmt.Sprintf("link %q %q %s", from, to, linkKey(link)), func() { s.setLinkLocked(from, to, link) })
 }
 
 // SetProfile sets both links between two hosts: the profile's Up is the way
-// from a to b, its Down the way from b to a. It panics on an invalid profile;
-// see [slownet.Profile.Validate].
+// from a to b, its Down the way from b to a. As for SetLink, the hosts may be
+// created later. It panics on an invalid profile; see [slownet.Profile.Validate].
 func (s *Sim) SetProfile(a, b string, profile slownet.Profile) {
 	if err := profile.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: profile of %q and %q: %v", a, b, err))
 	}
+	s.expectHosts("SetProfile", a, b)
 	s.control(fmt.Sprintf("profile %q %q %s %s", a, b, linkKey(profile.Up), linkKey(profile.Down)), func() {
 		s.setLinkLocked(a, b, profile.Up)
 		s.setLinkLocked(b, a, profile.Down)
@@ -66,7 +70,6 @@ func linkKey(link slownet.Link) string {
 }
 
 func (s *Sim) setLinkLocked(from, to string, link slownet.Link) {
-	s.speakLocked(from, to)
 	s.meetLocked(link.Bottleneck)
 	r := s.routeLocked(from, to)
 	r.own = true
@@ -136,25 +139,6 @@ func (s *Sim) routeLocked(from, to string) *route {
 		s.routes[key] = r
 	}
 	return r
-}
-
-// unknownHost returns the name of a host that was spoken of but does not exist.
-func (s *Sim) unknownHost() (name string, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.spoken)) {
-		if s.hosts[name] == nil {
-			return name, true
-		}
-	}
-	return "", false
-}
-
-// speakLocked notes that hosts were spoken of.
-func (s *Sim) speakLocked(names ...string) {
-	for _, name := range names {
-		s.spoken[name] = true
-	}
 }
 
 // carriesAtOnce reports whether all that is sent at one instant arrives at one

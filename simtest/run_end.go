@@ -45,8 +45,8 @@ func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 	}
 	s.sim.whenQuiet(func() {}) // for hosts that are created at this instant
 	stopped := s.reportStop(t)
-	if name, ok := s.sim.unknownHost(); ok && !stopped && !t.Failed() {
-		t.Errorf("simtest: a link or a fault names %q, which never was a host: create it with sim.Host(%[1]q), or mend the name", name)
+	if missing := s.sim.missingHosts(); missing != "" && !stopped && s.test.returned() {
+		t.Error(missing)
 	}
 	t.Cleanup(func() {
 		runUnlisted(func() { s.sim.whenQuiet(func() {}) })

@@ -40,7 +40,7 @@ type Sim struct {
 	byAddr      map[netip.Addr]*Host
 	routes      map[[2]string]*route // from, to
 	refused     map[target]verdict
-	spoken      map[string]bool              // the hosts that links and faults were about
+	expected    map[namedHost]struct{}       // that links were set for before they existed
 	bottlenecks map[*slownet.Bottleneck]bool // that have met the simulation
 	names       map[string]Name
 	posted      []action        // since the loop looked last, in the order of the scheduler
@@ -92,7 +92,7 @@ func newSim(config Config, settle func()) *Sim {
 		byAddr:      make(map[netip.Addr]*Host),
 		routes:      make(map[[2]string]*route),
 		refused:     make(map[target]verdict),
-		spoken:      make(map[string]bool),
+		expected:    make(map[namedHost]struct{}),
 		bottlenecks: make(map[*slownet.Bottleneck]bool),
 		names:       make(map[string]Name),
 		ties:        rand.NewPCG(config.Seed, mix(config.Seed, 2)),

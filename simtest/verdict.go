@@ -25,23 +25,23 @@ type target struct {
 // even if there is a listener, and datagrams are answered as if nobody had the
 // port. Connections that exist go on. The address is "host" or "host:port". It
 // panics on one that is neither, as do Blackhole and Allow.
-func (s *Sim) Refuse(address string) { s.judge("refuse", address, refuse) }
+func (s *Sim) Refuse(address string) { s.judge("Refuse", "refuse", address, refuse) }
 
 // Blackhole has all vanish that is sent to an address, "host" or "host:port":
 // requests for connections, datagrams, and what is sent on connections that
 // exist. Nothing is answered, so whoever sends finds out by waiting.
-func (s *Sim) Blackhole(address string) { s.judge("blackhole", address, blackhole) }
+func (s *Sim) Blackhole(address string) { s.judge("Blackhole", "blackhole", address, blackhole) }
 
 // Allow takes back what Refuse or Blackhole was told of the same address.
-func (s *Sim) Allow(address string) { s.judge("allow", address, pass) }
+func (s *Sim) Allow(address string) { s.judge("Allow", "allow", address, pass) }
 
-func (s *Sim) judge(fault, address string, v verdict) {
+func (s *Sim) judge(call, fault, address string, v verdict) {
 	t, err := parseTarget(address)
 	if err != nil {
 		panic(err.Error())
 	}
+	s.mustBeHosts(call, t.host)
 	s.control(fmt.Sprintf("%s %q", fault, address), func() {
-		s.speakLocked(t.host)
 		if v == pass {
 			delete(s.refused, t)
 			s.openedLocked()

@@ -1,0 +1,102 @@
+package simtest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// mustBeHosts panics if a fault names a host that does not exist.
+func (s *Sim) mustBeHosts(call string, names ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		if s.hosts[name] == nil {
+			panic(fmt.Sprintf("simtest: %s names %q, which is no host%s", call, name, s.nearestLocked(name)))
+		}
+	}
+}
+
+// A named host is one that a call has named, and that need not exist yet.
+type namedHost struct {
+	file string
+	line int
+	call string
+	name string
+}
+
+// expectHosts notes hosts that the caller's caller has named, and that are to
+// exist when the simulation's function has ended.
+func (s *Sim) expectHosts(call string, names ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		if s.hosts[name] == nil {
+			_, file, line, _ := runtime.Caller(2)
+			s.expected[namedHost{file, line, call, name}] = struct{}{}
+		}
+	}
+}
+
+// missingHosts tells of hosts that were named and never existed; nothing if there
+// are none.
+func (s *Sim) missingHosts() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var text strings.Builder
+	missing := slices.DeleteFunc(slices.Collect(maps.Keys(s.expected)), func(n namedHost) bool { return s.hosts[n.name] != nil })
+	slices.SortFunc(missing, func(a, b namedHost) int {
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.call, b.call), cmp.Compare(a.name, b.name))
+	})
+	var lines []string
+	for _, n := range missing {
+		lines = append(lines, fmt.Sprintf("%s:%d: %s names %q%s", filepath.Base(n.file), n.line, n.call, n.name, s.nearestLocked(n.name)))
+	}
+	if len(lines) > 0 {
+		text.WriteString("simtest: hosts are named that never existed: mend the names, or create the hosts with Sim.Host\n")
+		writeLines(&text, lines)
+	}
+	return text.String()
+}
+
+// nearestLocked tells which host's name is nearest to one that is no host's.
+func (s *Sim) nearestLocked(name string) string {
+	if len(s.ordered) == 0 {
+		return ": there are none yet"
+	}
+	nearest := slices.MinFunc(s.ordered, func(a, b *Host) int {
+		return cmp.Compare(distance(name, a.name), distance(name, b.name))
+	})
+	return fmt.Sprintf("; the nearest name is %q", nearest.name)
+}
+
+// distance returns how far apart two names are: how many letters must be left
+// out, put in or changed to make one of the other. The case of a letter counts
+// for less than all of these.
+func distance(a, b string) int {
+	const edit = 1000
+	from, to := []rune(a), []rune(b)
+	row := make([]int, len(to)+1) // of the beginning of a, to each beginning of b
+	for j := range row {
+		row[j] = j * edit
+	}
+	for _, x := range from {
+		diagonal := row[0]
+		row[0] += edit
+		for j, y := range to {
+			change := edit
+			switch {
+			case x == y:
+				change = 0
+			case strings.EqualFold(string(x), string(y)):
+				change = 1
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+change, row[j]+edit, row[j+1]+edit)
+		}
+	}
+	return row[len(to)]
+}
