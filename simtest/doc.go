@@ -193,16 +193,21 @@
 //
 //   - A bubble's rules hold: no t.Run, t.Parallel, t.Deadline or synctest.Wait
 //     inside (use [Sim.Settle]), and nothing may wait for what lives outside,
-//     such as a real socket or a channel that was made before.
+//     such as a real socket or a channel that was made before: time stands still
+//     until that comes. After ten seconds of real time in which nothing goes on,
+//     the goroutines that wait so are named on standard error, by host; the
+//     simulation goes on when what they wait for comes.
 //   - Time stands still while anyone waits for a sync.Mutex or sync.RWMutex. A
 //     goroutine that waits for the network or for time, or dials, be it by UDP, or
 //     calls a method of [Sim] or [Host] that changes something, while it holds a
 //     lock that others wait for, stops everything for ever. This is found in real
 //     time: when every goroutine of the simulation is blocked, and nobody outside
 //     can have the lock, the test fails after three seconds or so with who waits
-//     where. When someone outside of the simulation might have it, the report
-//     comes later: a minute after the last one of those was running, or shortly
-//     before the end of go test's -timeout.
+//     where, and with who is likely to hold the lock: the runtime does not know, so
+//     that is guessed from the calls that goroutines are in. When someone outside
+//     of the simulation might have it, the waiting goroutines are named after ten
+//     seconds, and the test fails later: a minute after the last one of those
+//     outside was running, or shortly before the end of go test's -timeout.
 //   - A tls.Conn holds a lock during its handshake, and waits for the network.
 //     The handshake is part of the first Read or Write. If one goroutine reads and
 //     another one writes, call Handshake or HandshakeContext before they begin.

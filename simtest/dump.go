@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"bytes"
+	"iter"
 	"regexp"
 	"runtime"
 	"runtime/pprof"
@@ -32,7 +33,7 @@ func profileStacks(id string) (stacks []*stack) {
 			}
 		} else if fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' }); ours && len(fields) == 4 {
 			function, _, _ := strings.Cut(fields[2], "+0x")
-			s.add(function, fields[3])
+			s.add(frame{function: function, file: fields[3]})
 		}
 	}
 	return stacks
@@ -68,23 +69,49 @@ func parseLabels(text string) map[string]string {
 // their stacks.
 func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]string) {
 	stacks, waits = make(map[string]*stack), make(map[string]string)
-	for text := range strings.SplitSeq(dumpAll(), "\n\n") {
-		header, frames, _ := strings.Cut(text, "\n")
-		state, number := parseHeader(header)
-		s := parseFrames(frames)
-		key := s.key()
-		if waits[key] == "" || number == bubble {
-			waits[key] = state
+	for g := range parseDump(dumpAll()) {
+		key := g.key()
+		if waits[key] == "" || g.bubble == bubble {
+			waits[key] = g.state
 		}
-		if number != bubble {
+		if g.bubble != bubble {
 			continue
 		}
 		if stacks[key] == nil {
-			stacks[key] = s
+			stacks[key] = g.stack
 		}
 		stacks[key].count++
 	}
 	return stacks, waits
+}
+
+// A goroutine is what a dump says of one.
+type goroutine struct {
+	number  string
+	state   string // the runtime's word for what it waits for, such as "chan receive"
+	durable bool   // it is blocked in the sense of testing/synctest: until another goroutine of its bubble wakes it, or time does
+	bubble  string // the bubble's number; empty for none
+	*stack
+	creator frame  // the call that has started it
+	parent  string // the number of the goroutine that has
+}
+
+// parseDump reads a dump, a goroutine at a time.
+func parseDump(dump string) iter.Seq[*goroutine] {
+	return func(yield func(*goroutine) bool) {
+		for text := range strings.SplitSeq(dump, "\n\n") {
+			header, frames, _ := strings.Cut(text, "\n")
+			header, _, _ = strings.Cut(header, " labels:{")
+			name, _, _ := strings.Cut(header, " [")
+			g := &goroutine{durable: strings.Contains(header, " (durable)")}
+			g.number, _, _ = strings.Cut(strings.TrimPrefix(name, "goroutine "), " ")
+			g.state, g.bubble = parseHeader(header)
+			g.parseFrames(frames)
+			if !yield(g) {
+				return
+			}
+		}
+	}
 }
 
 // maxDump is how long a dump is at most.
@@ -117,24 +144,39 @@ func parseHeader(header string) (state, bubble string) {
 
 var bubbleNumber = regexp.MustCompile(`, synctest bubble (\d+)`)
 
-// parseFrames reads frames of two lines each: the call, and file:line behind a tab.
-func parseFrames(frames string) *stack {
-	s := &stack{}
-	function := ""
+// parseFrames reads frames of two lines each: the call, and file:line behind a
+// tab. The last one is the call that has started the goroutine.
+func (g *goroutine) parseFrames(frames string) {
+	g.stack = &stack{}
+	call := ""
 	for line := range strings.Lines(frames) {
 		line = strings.TrimSuffix(line, "\n")
-		if file, ok := strings.CutPrefix(line, "\t"); ok {
+		file, ok := strings.CutPrefix(line, "\t")
+		creation, isCreation := strings.CutPrefix(call, "created by ")
+		switch {
+		case !ok:
+			call = line
+		case isCreation:
+			g.creator.function, g.parent, _ = strings.Cut(creation, " in goroutine ")
+			g.creator.file, _, _ = strings.Cut(file, " +0x")
+		default:
 			file, _, _ = strings.Cut(file, " +0x")
-			s.add(function, file)
-			continue
-		}
-		if strings.HasPrefix(line, "created by ") || strings.HasPrefix(line, "...") {
-			break // the rest of a very deep stack is left out
-		}
-		function = line
-		if arguments := strings.LastIndexByte(line, '('); arguments > 0 {
-			function = line[:arguments]
+			g.add(parseCall(call, file))
 		}
 	}
-	return s
+}
+
+// parseCall reads a call as a dump shows it, with its arguments in hexadecimal. Of
+// those that a question mark follows the runtime does not know whether they are
+// right.
+func parseCall(call, file string) frame {
+	f := frame{function: call, file: file}
+	if start := strings.LastIndexByte(call, '('); start > 0 {
+		f.function = call[:start]
+		first := call[start+1:]
+		if end := strings.IndexAny(first, ",)"); end > 0 && strings.HasPrefix(first, "0x") && first[end-1] != '?' {
+			f.first = first[:end]
+		}
+	}
+	return f
 }

@@ -78,6 +78,9 @@ type hostGoroutines struct {
 	places []place
 }
 
+// theTest is what goroutines of no host are of.
+const theTest = "the test itself"
+
 // A place is where goroutines are that have the same frames and wait for the
 // same thing.
 type place struct {
@@ -113,7 +116,11 @@ func stillRunning(id string) []hostGoroutines {
 	for _, s := range dumped {
 		add("", s, s.count)
 	}
-	var all []hostGoroutines
+	return sortPlaces(byHost)
+}
+
+// sortPlaces returns how many goroutines are where, in the order of a list.
+func sortPlaces(byHost map[string]map[place]int) (all []hostGoroutines) {
 	for _, host := range slices.Sorted(maps.Keys(byHost)) {
 		h := hostGoroutines{host: host}
 		for p, count := range byHost[host] {
@@ -148,7 +155,7 @@ func formatGoroutines(all []hostGoroutines) string {
 			fmt.Fprintf(&b, "and %d more hosts\n", len(all)-i)
 			break
 		}
-		fmt.Fprintf(&b, "%s:\n", cmp.Or(h.host, "the test itself"))
+		fmt.Fprintf(&b, "%s:\n", cmp.Or(h.host, theTest))
 		for j, p := range h.places {
 			if j == maxPlacesListed {
 				more := 0

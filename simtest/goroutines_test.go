@@ -248,7 +248,7 @@ func TestFrames(t *testing.T) {
 		{ownPackage + ".TestX", "/x/x_test.go:3", "simtest.TestX (x_test.go:3)", "TestX", false, false},
 		{ownPackage + "_test.TestX", "/x/x_test.go:3", "simtest_test.TestX (x_test.go:3)", "TestX", false, false},
 	} {
-		f := frame{tc.function, tc.file}
+		f := frame{function: tc.function, file: tc.file}
 		assert.Equal(t, tc.text, f.String())
 		assert.Equal(t, tc.method, f.method(), tc.function)
 		assert.Equal(t, tc.waiting, f.waiting(), tc.function)

@@ -81,7 +81,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		// Whatever the test still does may wait for the mutex too, and for ever,
 		// and what it logs is printed when it has ended.
 		told = true
-		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(), rerunText(t, seed))
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), rerunText(t, seed))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
 	case deadlock == errDeaf:
 		if !s.reported {

@@ -22,17 +22,19 @@ type stack struct {
 type frame struct {
 	function string // github.com/x/y.(*T).method.func1
 	file     string // /path/y.go:12
+	first    string // the first argument, a method's receiver, in hexadecimal; empty if it is not known
 }
 
 // maxFrames is how many frames of a stack are looked at. The runtime's dump
 // shows the first 50 of a deep stack, those of its own among them.
 const maxFrames = 32
 
-func (s *stack) add(function, file string) {
-	if function == "panic" || isPartOf(packageOf(function), "runtime", "internal/runtime") && !isPartOf(packageOf(function), "runtime/pprof") {
+func (s *stack) add(f frame) {
+	name := packageOf(f.function)
+	if f.function == "panic" || isPartOf(name, "runtime", "internal/runtime") && !isPartOf(name, "runtime/pprof") {
 		return
 	}
-	s.frames = append(s.frames, frame{function, file})
+	s.frames = append(s.frames, f)
 }
 
 // key is the same for stacks of the same frames.
@@ -84,7 +86,7 @@ func (s *stack) place(state string) place {
 		return p
 	}
 	p.where = s.frames[i].String()
-	if from := slices.IndexFunc(s.frames[i:], func(f frame) bool { return !f.waiting() && !f.standard() }); from > 0 {
+	if from := slices.IndexFunc(s.frames[i:], frame.ofUser); from > 0 {
 		p.from = s.frames[i+from].String()
 	}
 	return p

@@ -2,6 +2,8 @@ package simtest
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,6 +37,9 @@ type watchdog struct {
 	stuck   int // whatever they do;
 	blocked int // they are blocked;
 	idle    int // and not on anything that could end by itself.
+
+	since time.Time // when it was first seen standing still where it does; zero if it does not
+	told  bool      // that it has since then
 }
 
 // lookEvery is how much real time is between two looks. When they are expensive
@@ -45,6 +50,7 @@ const (
 	enoughIdle    = 3  // looks, when nobody outside of the simulation can have the mutex
 	enoughBlocked = 60 // looks, when someone might, who is blocked: no input or output takes that long
 	enoughBusy    = 2  // looks, when someone might, who runs; but the process's time is all but over
+	enoughStill   = 10 // looks' time, before it is told who keeps time from going on
 )
 
 // newWatchdog returns a watchdog for a bubble. It is made outside of the bubble,
@@ -86,17 +92,31 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 	}
 }
 
-// look tells whether it is certain by now that the simulation is stuck.
+// look tells whether it is certain by now that the simulation is stuck. If it
+// only stands still, and has for long, look says so on standard error.
 func (w *watchdog) look(t *testing.T) bool {
 	s := w.simulation.Load()
 	if s == nil {
 		return false
 	}
 	if turns := s.sim.turns.Load(); turns != w.turns {
-		w.turns, w.stuck = turns, 0
+		w.turns, w.stuck, w.since = turns, 0, time.Time{}
 		return false
 	}
 	now := surveyOf(dumpAll(), s.id)
+	deadline, ok := t.Deadline()
+	late := ok && time.Until(deadline) < 5*lookEvery
+	still := w.standsStill(now, late)
+	stuck := w.isStuck(now, late)
+	w.last = now
+	if still && !stuck {
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s", t.Name(), s.standsStillText(now, time.Since(w.since)))
+	}
+	return stuck
+}
+
+// isStuck tells whether it is certain by now that the simulation is stuck.
+func (w *watchdog) isStuck(now survey, late bool) bool {
 	if !now.stuck {
 		w.stuck = 0
 		return false
@@ -104,7 +124,6 @@ func (w *watchdog) look(t *testing.T) bool {
 	if w.stuck == 0 || now.places != w.last.places {
 		w.stuck, w.blocked, w.idle = 0, 0, 0
 	}
-	w.last = now
 	w.stuck++
 	w.blocked++
 	w.idle++
@@ -114,16 +133,16 @@ func (w *watchdog) look(t *testing.T) bool {
 	if now.outside != atRest {
 		w.idle = 0
 	}
-	deadline, ok := t.Deadline()
-	late := ok && time.Until(deadline) < 5*lookEvery
 	return w.idle >= enoughIdle || w.blocked >= enoughBlocked || late && w.stuck >= enoughBusy
 }
 
 // A survey is what a dump of all goroutines says about one bubble.
 type survey struct {
-	stuck   bool   // none of its goroutines goes on, and that is because of a mutex
-	places  string // where each of them is
-	outside activity
+	still      bool   // none of its goroutines goes on, nor does time
+	stuck      bool   // and that is because of mutexes alone
+	places     string // where each of them is
+	outside    activity
+	goroutines []*goroutine // the bubble's
 }
 
 // An activity is what can be expected of goroutines.
@@ -141,35 +160,35 @@ func surveyOf(dump, bubble string) survey {
 		return survey{} // some are missing
 	}
 	var places strings.Builder
-	blockedForEver, mutexes := true, 0
-	outside := atRest
-	for text := range strings.SplitSeq(dump, "\n\n") {
-		header, frames, _ := strings.Cut(text, "\n")
-		state, number := parseHeader(header)
-		durable, mutex := isDurable(header), isMutexWait(state)
-		s := parseFrames(frames)
-		if number != bubble {
-			if !durable && !(mutex && number != "") {
-				outside = max(outside, s.activity(state))
+	now := survey{outside: atRest}
+	moving, mutexes, foreign := 0, 0, 0
+	for g := range parseDump(dump) {
+		if g.bubble != bubble {
+			if !g.durable && !(g.waitsForMutex() && g.bubble != "") {
+				now.outside = max(now.outside, g.activity(g.state))
 			}
 			continue
 		}
-		if mutex {
+		now.goroutines = append(now.goroutines, g)
+		switch {
+		case g.durable:
+		case g.waitsForMutex():
 			mutexes++
+		case g.waitsOutside():
+			foreign++
+		default:
+			moving++
 		}
-		blockedForEver = blockedForEver && (durable || mutex)
-		name, _, _ := strings.Cut(header, " [")
-		fmt.Fprintf(&places, "%s [%s]\n%s\n", name, state, s.key())
+		fmt.Fprintf(&places, "goroutine %s [%s]\n%s\n", g.number, g.state, g.key())
 	}
-	return survey{blockedForEver && mutexes > 0, places.String(), outside}
+	now.places = places.String()
+	now.still = moving == 0 && mutexes+foreign > 0
+	now.stuck = now.still && foreign == 0
+	return now
 }
 
-// isDurable tells whether the goroutine of a dump is blocked in the sense of
-// testing/synctest: until another goroutine of its bubble wakes it, or time does.
-func isDurable(header string) bool {
-	header, _, _ = strings.Cut(header, " labels:{")
-	return strings.Contains(header, " (durable)")
-}
+// waitsForMutex tells whether the goroutine waits for a mutex.
+func (g *goroutine) waitsForMutex() bool { return isMutexWait(g.state) }
 
 func isMutexWait(state string) bool {
 	switch state {
@@ -178,6 +197,15 @@ func isMutexWait(state string) bool {
 	}
 	return false
 }
+
+// waitsOutside tells whether the goroutine, one of a bubble, waits for what the
+// bubble knows nothing of: it does not run, nor is it about to, nor does the
+// runtime keep it from running.
+func (g *goroutine) waitsOutside() bool {
+	return !g.durable && !g.waitsForMutex() && !movingState.MatchString(g.state)
+}
+
+var movingState = regexp.MustCompile(`^(running|runnable|idle|dead|copystack|preempted|panicwait|debug call|dumping heap|stopping the world|wait for GC cycle|\?\?\?|)$|^(GC|garbage|trace|flushing|page trace) |\(scan\)$`)
 
 // activity returns what can be expected of a goroutine that is in no bubble, or
 // in one that is not stuck.
@@ -207,16 +235,16 @@ func (s *stack) activity(state string) activity {
 	return atWork
 }
 
-// stuckText says what is the matter with a simulation that stands still, and
-// what to do about it.
-func (s *simulation) stuckText() string {
+// stuckText says what is the matter with a simulation that is stuck with these
+// goroutines, and what to do about it.
+func (s *simulation) stuckText(all []*goroutine) string {
 	after := ""
 	if s.ended.Load() && s.test.panicking() {
 		after = fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)
 	}
 	return fmt.Sprintf(`%severything waits for ever: someone waits for a mutex, and simulated time does not go on meanwhile, so that whoever holds it waits for ever too, for the network or for time.
-Let nobody wait for the network while he holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.
-%s`, after, s.stateText())
+A goroutine must not wait for the network while it holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.
+%s%s`, after, holdersText(s.id, all), s.stateText())
 }
 
 // stateText describes the network and the goroutines of a simulation that

@@ -51,7 +51,8 @@ func TestStuck(t *testing.T) {
 			mu.Lock()
 			sim.Host("a").Run(func(context.Context) error { mu.Lock(); return nil })
 			_, _ = sim.Host("a").Dial("tcp", "a:1") // refused, were it not for the mutex
-		}, []string{"Host a:\ndial to 10.0.0.1:1: waits for an answer\n", "\na:\n1 in sync.Mutex.Lock: simtest.TestStuck.", "\nthe test itself:\n1 in simtest Dial: simtest.TestStuck."}},
+		}, []string{"Host a:\ndial to 10.0.0.1:1: waits for an answer\n", "\na:\n1 in sync.Mutex.Lock: simtest.TestStuck.", "\nthe test itself:\n1 in simtest Dial: simtest.TestStuck.",
+			"\nWhat host a waits for in simtest.TestStuck.", " may be held by the test itself, in simtest Dial:\nsimtest.TestStuck."}},
 		{"on time", func(t *testing.T, sim *Sim) {
 			mu.Lock()
 			go func() { mu.Lock() }()
@@ -68,7 +69,7 @@ func TestStuck(t *testing.T) {
 			}
 			go lock(&one, &other)
 			lock(&other, &one)
-		}, []string{"2 in sync.Mutex.Lock: simtest.TestStuck."}},
+		}, []string{"2 in sync.Mutex.Lock: simtest.TestStuck.", " may be held by the test itself, in sync.Mutex.Lock:\nsimtest.TestStuck."}},
 		{"reading", func(t *testing.T, sim *Sim) {
 			rw.Lock()
 			go rw.RLock()
@@ -88,7 +89,8 @@ func TestStuck(t *testing.T) {
 			t.Cleanup(func() { mu.Lock() })
 			mu.Lock()
 			panicHere()
-		}, []string{"panic: boom\n", "simtest.panicHere(", "After this panic everything waits"}},
+		}, []string{" is held by a goroutine whose calls do not show it: one that has ended, ",
+			"panic: boom\n", "simtest.panicHere(", "After this panic everything waits"}},
 		{"in a trace", func(t *testing.T, sim *Sim) {
 			mu.Lock()
 			_, _ = sim.Host("a").Dial("tcp", "a:1")
@@ -113,6 +115,8 @@ func TestStuck(t *testing.T) {
 			"a/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read",
 			"1 in sync.Mutex.Lock: crypto/tls.(*Conn).handshakeContext (",
 			"\nb:\n1 in simtest Read: crypto/tls.",
+			"\nWhat the test itself waits for in crypto/tls.(*Conn).handshakeContext (", ", from simtest.TestStuck.",
+			" is most likely held by the test itself, in simtest Read:\ncrypto/tls.(*atLeastReader).Read (", "...\nsimtest.TestStuck.",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -144,7 +148,7 @@ func TestStuck(t *testing.T) {
 // is not blocked, or who is not of the simulation.
 func TestNotStuck(t *testing.T) {
 	defer SetLookEvery(5 * time.Millisecond)()
-	const long = 30 * 5 * time.Millisecond // of real time
+	const long = 8 * 5 * time.Millisecond // of real time: longer than it takes to find a simulation stuck
 	var mu sync.Mutex
 	var over atomic.Bool
 	compute := func() {
@@ -232,6 +236,18 @@ goroutine 9 [sync.Mutex.Lock]
 		dump := stuck + "\ngoroutine 12 [" + state + ", synctest bubble 3]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
 		assert.True(t, survey(dump).stuck, state)
 	}
+	for _, state := range []string{"IO wait", "IO wait, 3 minutes", "chan receive", "chan send", "select", "semacquire", "sync.WaitGroup.Wait", "syscall", "waiting", "something new"} {
+		dump := stuck + "\ngoroutine 12 [" + state + ", synctest bubble 3]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		assert.True(t, survey(dump).still, state)
+		assert.False(t, survey(dump).stuck, state)
+		assert.True(t, survey(strings.ReplaceAll(dump, "sync.Mutex.Lock", "sleep (durable)")).still, state)
+	}
+	for _, state := range []string{"running", "runnable", "GC assist wait", "GC assist marking", "preempted", "debug call", "chan receive (scan)", "stopping the world", "trace proc status", "copystack", "???"} {
+		dump := stuck + "\ngoroutine 12 [" + state + ", synctest bubble 3]:\nx.f(0x1)\n\t/x.go:1 +0x1\n"
+		assert.False(t, survey(dump).still, state)
+	}
+	assert.True(t, survey(stuck).still)
+	assert.False(t, survey(strings.ReplaceAll(stuck, "sync.Mutex.Lock", "sleep (durable)")).still, "time goes on")
 	assert.False(t, survey(strings.ReplaceAll(stuck, "sync.Mutex.Lock", "sleep (durable)")).stuck, "that is for the runtime to say")
 	assert.False(t, survey(stuck+strings.Repeat(" ", maxDump)).stuck, "some may be missing")
 	for state, want := range map[string]activity{"running": atWork, "runnable": atWork, "syscall": atWork, "syscall, 5 minutes": atWork, "GC assist wait": atWork,

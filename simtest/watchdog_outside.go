@@ -1,0 +1,95 @@
+package simtest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Who waits for something outside of the bubble keeps time from going on as well,
+// until that comes; and it may come, so the simulation is not given up. But it is
+// told who waits, for it may be in vain.
+
+// standsStill tells whether the simulation has stood still for so long that it is
+// to be told, once, since the loop has turned or a goroutine has moved.
+func (w *watchdog) standsStill(now survey, late bool) bool {
+	switch {
+	case !now.still:
+		w.since = time.Time{}
+		return false
+	case w.since.IsZero() || now.places != w.last.places:
+		w.since, w.told = time.Now(), false
+		return false
+	case w.told || !late && time.Since(w.since) < enoughStill*lookEvery:
+		return false
+	}
+	w.told = true
+	return true
+}
+
+// standsStillText says who keeps the simulation's time from going on, and what to
+// do about it.
+func (s *simulation) standsStillText(now survey, since time.Duration) string {
+	text := fmt.Sprintf("nothing has gone on for %v: simulated time stands still while these goroutines wait.\n%s",
+		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
+	text += holdersText(s.id, now.goroutines)
+	if slices.ContainsFunc(now.goroutines, (*goroutine).waitsOutside) {
+		text += `Simulated time waits for what is not in the simulation: a real socket, such as one of net.Dial, of net.Listen, or of the system's resolver; a file or a pipe of the system's; a channel or a sync.WaitGroup that was made before the simulation began.
+Have the code listen, dial and resolve by a Host's methods, use net.Pipe or io.Pipe, and make channels in the simulation.
+`
+	}
+	return text
+}
+
+// waitingOutside returns those goroutines of a bubble that keep its time from
+// going on, by host.
+func waitingOutside(id string, all []*goroutine) []hostGoroutines {
+	byNumber := make(map[string]*goroutine)
+	for _, g := range all {
+		byNumber[g.number] = g
+	}
+	hosts := hostsOf(id)
+	counts := make(map[string]map[place]int)
+	for _, g := range all {
+		if g.durable {
+			continue
+		}
+		host := hosts.name(g)
+		if counts[host] == nil {
+			counts[host] = make(map[place]int)
+		}
+		p := g.place(g.state)
+		p.from = cmp.Or(p.from, g.starter(byNumber))
+		counts[host][p]++
+	}
+	return sortPlaces(counts)
+}
+
+// maxAncestors bounds the search for what has started a goroutine.
+const maxAncestors = 20
+
+// starter returns the call outside of the standard library that has started a
+// goroutine, or has started the one that has, and so on: what a goroutine of the
+// standard library is there for. It is empty if the goroutine itself has such a
+// call.
+func (g *goroutine) starter(byNumber map[string]*goroutine) string {
+	if slices.ContainsFunc(g.frames, frame.ofUser) {
+		return ""
+	}
+	for range maxAncestors {
+		if g.creator.ofUser() {
+			return g.creator.String()
+		}
+		if g = byNumber[g.parent]; g == nil {
+			break
+		}
+		if i := slices.IndexFunc(g.frames, frame.ofUser); i >= 0 {
+			return g.frames[i].String()
+		}
+	}
+	return ""
+}
+
+// ofUser tells whether the call is neither ours nor of the standard library.
+func (f frame) ofUser() bool { return f.function != "" && !f.waiting() && !f.standard() }
