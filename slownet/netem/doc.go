@@ -4,15 +4,17 @@
 //
 // # TCP
 //
-// An [End] is one end of an established TCP connection. It follows RFC 9293 with
-// what Linux 6 does by default: an initial window of ten segments (RFC 6928),
-// slow start with HyStart, CUBIC (RFC 9438) or [Reno], limited growth when the
-// application sends less than the window allows (RFC 7661), slow start after an
-// idle period, selective acknowledgements with RACK and tail loss probes
-// (RFC 2018, 2883, 8985), proportional rate reduction (RFC 6937), undo of
+// An [End] is one end of a TCP connection. It follows RFC 9293 with what Linux 6
+// does by default: its schedules of SYN and SYN-ACK, an initial window of ten
+// segments (RFC 6928), slow start with HyStart, CUBIC (RFC 9438) or [Reno], limited
+// growth when the application sends less than the window allows (RFC 7661), slow
+// start after an idle period, selective acknowledgements with RACK and tail loss
+// probes (RFC 2018, 2883, 8985), proportional rate reduction (RFC 6937), undo of
 // needless reductions (RFC 3522, 3708), the retransmission timer of RFC 6298 with
-// Linux's bounds, delayed and quick acknowledgements, and a receive window that
-// is tuned to the rate at which the application reads.
+// Linux's bounds, giving up after some 15 minutes or the user timeout (RFC 5482),
+// delayed and quick acknowledgements, a receive window that is tuned to the rate
+// at which the application reads, window probes, keep-alive, and the states of
+// closing.
 //
 // Transfer times over paths with a rate, a queue and random loss are held
 // against those of a real kernel; testdata has its figures, and a test replays
@@ -20,8 +22,9 @@
 //
 // # Limitations
 //
-// There is no handshake and no close; the driver has them. There is no F-RTO, no
-// pacing, no segmentation offload and no compression of acknowledgements. On
+// There is no F-RTO, no pacing, no segmentation offload, no compression of
+// acknowledgements, no simultaneous open and no urgent data. Timers are exact,
+// where Linux's are up to an eighth late. On
 // queues of fewer than ten packets transfers are faster than the kernel's, which
 // sends in bursts there.
 //

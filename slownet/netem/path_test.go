@@ -10,22 +10,31 @@ import (
 
 // A path carries segments between the two ends of a connection, and drives them.
 type path struct {
+	tcp     netem.TCP
 	now     time.Duration
 	ends    [2]*side
 	flying  flight
-	count   int // segments sent
-	maximum int // if not 0, run stops there
+	count   int  // segments sent
+	refuses bool // nobody listens
 }
 
 // A side is an end of a connection and the link that it sends on.
 type side struct {
 	end      *netem.End
 	link     *slownet.PacketFlow
-	arrived  int64     // bytes read by the application
-	onArrive func(int) // if not nil, is told of them
-	lazy     bool      // the application reads only when readAll is called
-	drop     func(nth int, s *netem.Segment) bool
+	arrived  int64                                // bytes read by the application
+	onArrive func(int)                            // if not nil, is told of them
+	lazy     bool                                 // the application reads only when readAll is called
+	drop     func(nth int, s *netem.Segment) bool // of those with payload
+	lose     func(s *netem.Segment) bool          // of all
 	nth      int
+	sent     []sent
+}
+
+// A sent segment, and when it was.
+type sent struct {
+	at      time.Duration
+	segment netem.Segment
 }
 
 // A flying segment.
@@ -50,38 +59,25 @@ func (f *flight) Pop() any {
 	return last
 }
 
-// synTimes is when a SYN is sent again.
-func synTimes(n int) time.Duration {
-	wait, at := time.Second, time.Duration(0)
-	for i := range n {
-		if i > 4 {
-			wait *= 2
-		}
-		at += wait
+// dial begins to connect two ends over the links there and back.
+func dial(tcp netem.TCP, there, back *slownet.PacketFlow) *path {
+	if tcp.KeepAlive == (netem.KeepAlive{}) {
+		tcp.KeepAlive.Idle = -1 // so that the path becomes quiet
 	}
-	return at
+	p := &path{tcp: tcp}
+	p.ends[0] = &side{end: netem.Dial(tcp, 0), link: there}
+	p.ends[1] = &side{link: back}
+	p.send(0)
+	return p
 }
 
-// newPath connects two ends over the links there and back. The handshake takes
-// its time on them.
+// newPath connects two ends over the links there and back.
 func newPath(tcp netem.TCP, there, back *slownet.PacketFlow) *path {
-	p := &path{}
-	sent := time.Duration(0)
-	for n := 0; ; n++ {
-		sent = synTimes(n)
-		request, _ := there.Send(sent, 60)
-		if len(request) == 0 {
-			continue
+	p := dial(tcp, there, back)
+	for p.ends[0].end.State() != netem.Established {
+		if !p.step() {
+			panic("cannot connect")
 		}
-		answer, _ := back.Send(request[0].Arrive, 60)
-		if len(answer) == 0 {
-			continue
-		}
-		p.now = answer[0].Arrive
-		break
-	}
-	for i, link := range []*slownet.PacketFlow{there, back} {
-		p.ends[i] = &side{end: netem.NewEnd(tcp, p.now, p.now-sent), link: link}
 	}
 	return p
 }
@@ -100,17 +96,24 @@ func (p *path) send(from int) {
 		if !ok {
 			return
 		}
+		s.sent = append(s.sent, sent{p.now, segment})
 		if segment.Len > 0 {
 			s.nth++
 			if s.drop != nil && s.drop(s.nth-1, &segment) {
 				continue
 			}
 		}
-		packets, _ := s.link.Send(p.now, segment.Size())
-		for _, packet := range packets {
-			if packet.Flip >= 0 {
-				continue
-			}
+		if s.lose == nil || !s.lose(&segment) {
+			p.carry(from, segment)
+		}
+	}
+}
+
+// carry puts a segment on its link.
+func (p *path) carry(from int, segment netem.Segment) {
+	packets, _ := p.ends[from].link.Send(p.now, segment.Size())
+	for _, packet := range packets {
+		if packet.Flip < 0 {
 			p.count++
 			heap.Push(&p.flying, flying{packet.Arrive, p.count, 1 - from, segment})
 		}
@@ -119,7 +122,12 @@ func (p *path) send(from int) {
 
 // step does what is due next, and reports whether there was anything.
 func (p *path) step() bool {
-	at := min(p.ends[0].end.Next(), p.ends[1].end.Next())
+	at := netem.Never
+	for _, side := range p.ends {
+		if side.end != nil {
+			at = min(at, side.end.Next())
+		}
+	}
 	if len(p.flying) > 0 && p.flying[0].at <= at {
 		next := heap.Pop(&p.flying).(flying)
 		p.now = next.at
@@ -130,9 +138,9 @@ func (p *path) step() bool {
 		return false
 	}
 	p.now = max(p.now, at)
-	for i := range p.ends {
-		if p.ends[i].end.Next() <= p.now {
-			p.ends[i].end.Expire(p.now)
+	for i, side := range p.ends {
+		if side.end != nil && side.end.Next() <= p.now {
+			side.end.Expire(p.now)
 			p.send(i)
 		}
 	}
@@ -142,7 +150,17 @@ func (p *path) step() bool {
 // arrive hands a segment to an end, whose application reads at once.
 func (p *path) arrive(at int, segment *netem.Segment) {
 	s := p.ends[at]
-	s.end.Input(p.now, segment)
+	switch {
+	case s.end != nil && s.end.State() != netem.Closed:
+		s.end.Input(p.now, segment)
+	case segment.Flags&netem.RST != 0:
+		return
+	case p.refuses || segment.Flags != netem.SYN:
+		p.carry(at, netem.Refuse(segment))
+		return
+	default:
+		s.end = netem.Accept(p.tcp, p.now, segment)
+	}
 	if !s.lazy {
 		p.read(at)
 	}
@@ -166,6 +184,15 @@ func (p *path) read(at int) {
 
 // readAll has both applications read what has arrived.
 func (p *path) readAll() {
-	p.read(0)
-	p.read(1)
+	for i, side := range p.ends {
+		if side.end != nil {
+			p.read(i)
+		}
+	}
+}
+
+// closeWrite has an application end its direction.
+func (p *path) closeWrite(side int) {
+	p.ends[side].end.CloseWrite()
+	p.send(side)
 }

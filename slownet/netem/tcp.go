@@ -11,6 +11,15 @@ import (
 type TCP struct {
 	// Congestion is the congestion control algorithm. Zero is [CUBIC].
 	Congestion Congestion
+
+	// KeepAlive says when a silent peer is asked whether it is still there. Zero
+	// is the net package's default.
+	KeepAlive KeepAlive
+
+	// UserTimeout is how long data may stay without an acknowledgement before
+	// the connection ends, and bounds how long keep-alive probes may; it is
+	// Linux's TCP_USER_TIMEOUT (RFC 5482). Zero is some 15 minutes for data.
+	UserTimeout time.Duration
 }
 
 // A Congestion is a congestion control algorithm.
@@ -51,8 +60,10 @@ const (
 )
 
 // A Segment is a TCP segment on its way. Sequence numbers count the bytes of the
-// stream from 0, without wrapping.
+// stream from 0, without wrapping. A SYN takes none; a FIN takes one, as if it
+// were a byte after the payload.
 type Segment struct {
+	Flags  Flags
 	Seq    int64 // of the first byte of the payload
 	Len    int   // of the payload
 	Ack    int64 // the next byte that the sender of the segment expects
@@ -66,6 +77,40 @@ type Segment struct {
 
 	TSVal time.Duration // when the segment was sent
 	TSEcr time.Duration // TSVal of the segment that it answers
+}
+
+// Flags are the control bits of a segment.
+type Flags uint8
+
+// The control bits.
+const (
+	SYN Flags = 1 << iota
+	ACK
+	FIN
+	RST
+)
+
+// String returns the names of the bits that are set.
+func (f Flags) String() string {
+	text := ""
+	for i, name := range []string{"SYN", "ACK", "FIN", "RST"} {
+		if f&(1<<i) != 0 {
+			if text != "" {
+				text += "|"
+			}
+			text += name
+		}
+	}
+	return text
+}
+
+// end returns the sequence number after the segment.
+func (s *Segment) end() int64 {
+	end := s.Seq + int64(s.Len)
+	if s.Flags&FIN != 0 {
+		end++
+	}
+	return end
 }
 
 // A Block is a range of sequence numbers, the end not included.

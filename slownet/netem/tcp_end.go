@@ -2,28 +2,51 @@ package netem
 
 import "time"
 
-// An End is one end of an established TCP connection: it sends what the
-// application writes, and receives what the other end sends.
+// An End is one end of a TCP connection: it sends what the application writes,
+// and receives what the other end sends.
 //
 // Times are durations since an origin of the caller's choice, the same for both
 // ends, and must not decrease from call to call. After each call of a method
 // that takes the time, Output has to be called until it has nothing more to
 // send, and Expire at the time that Next returns.
 type End struct {
+	state   State
+	failure Failure
+	reset   bool // one is to be sent
+	opening opening
+	alive   alive
 	send    sender
 	receive receiver
 }
 
-// NewEnd returns an end of a connection that was established at the given time,
-// by a handshake whose round trip took so long.
-func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
+// newEnd returns an end before its handshake.
+func newEnd(tcp TCP, now time.Duration) *End {
 	e := &End{}
-	e.send.init(tcp, now, roundTrip)
+	e.opening.at = Never
+	e.alive = alive{config: tcp.KeepAlive.withDefaults(), timeout: tcp.UserTimeout, at: Never}
+	e.send.init(tcp, now)
 	e.receive.init(now)
 	return e
 }
 
-// Write says that the application has written n bytes.
+// NewEnd returns an end of a connection that was established at the given time,
+// by a handshake whose round trip took so long. It is for drivers that have a
+// handshake of their own; see [Dial] and [Accept].
+func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
+	e := newEnd(tcp, now)
+	e.send.windowEnd = firstWindow
+	e.established(now, roundTrip)
+	return e
+}
+
+// State returns the connection's state.
+func (e *End) State() State { return e.state }
+
+// Failure returns why the connection has ended, if it has failed.
+func (e *End) Failure() Failure { return e.failure }
+
+// Write says that the application has written n bytes. It may do so during the
+// handshake, and not after CloseWrite.
 func (e *End) Write(now time.Duration, n int) {
 	e.send.restartAfterIdle(now)
 	e.send.written += int64(n)
@@ -32,44 +55,108 @@ func (e *End) Write(now time.Duration, n int) {
 // Read says that the application has read n bytes of those that have arrived.
 func (e *End) Read(now time.Duration, n int) { e.receive.read(now, n) }
 
+// CloseWrite says that the application will write no more: a FIN follows what it
+// has written.
+func (e *End) CloseWrite() {
+	e.send.fin = true
+	e.finSent()
+}
+
+// Abort ends the connection at once, with a reset to the peer if it has heard of
+// it.
+func (e *End) Abort() { e.fail(NotFailed) }
+
+// fail ends the connection, with a reset to the peer.
+func (e *End) fail(failure Failure) {
+	e.reset = e.state != Closed && e.state != SynSent && e.state != TimeWait
+	e.end(failure)
+}
+
 // Unread returns how many bytes have arrived in order and wait for Read.
-func (e *End) Unread() int64 { return e.receive.next - e.receive.consumed }
+func (e *End) Unread() int64 { return e.receive.unread() }
+
+// Ended reports whether the peer's FIN has arrived, after all that it has
+// written.
+func (e *End) Ended() bool { return e.receive.ended }
 
 // Unacked returns how many bytes have been written and are not acknowledged.
-func (e *End) Unacked() int64 { return e.send.written - e.send.una }
+func (e *End) Unacked() int64 { return max(0, e.send.written-e.send.una) }
 
 // Input takes a segment that arrives.
 func (e *End) Input(now time.Duration, s *Segment) {
+	if e.state == Closed {
+		return // the driver answers with Refuse
+	}
+	e.alive.heard(now)
+	if e.state.isOpening() && !e.inputOpening(now, s) {
+		return
+	}
+	switch {
+	case s.Flags&RST != 0:
+		e.end(Reset)
+		return
+	case s.Flags&SYN != 0:
+		e.receive.mustAck = true // our acknowledgement of it was lost
+		return
+	}
 	e.receive.echo(s)
 	e.send.acknowledge(now, s)
+	if e.send.finIsAcknowledged() {
+		e.finAcknowledged(now)
+	}
 	switch {
-	case s.Len > 0:
+	case s.Len > 0 || s.Flags&FIN != 0:
 		e.receive.arrive(now, s, e.send.rtt.timeout())
 	case s.Seq < e.receive.acked:
-		e.receive.mustAck = true // it asks for the window
+		e.receive.mustAck = true // it asks whether we are there
+	}
+	if e.receive.ended {
+		e.finReceived(now)
 	}
 }
 
 // Output returns the next segment to be sent, and whether there is one.
 func (e *End) Output(now time.Duration) (Segment, bool) {
-	seq, n, ok := e.send.next(now)
+	switch {
+	case e.reset:
+		e.reset = false
+		return Segment{Flags: RST | ACK, Seq: e.send.nxt, Ack: e.receive.next}, true
+	case e.state == Closed:
+		return Segment{}, false
+	case e.state.isOpening():
+		return e.nextSyn(now)
+	}
+	s, ok := e.send.next(now)
 	if !ok {
 		e.send.settle(now)
 		if !e.receive.mustAck {
 			return Segment{}, false
 		}
-		seq, n = e.send.nxt, 0
+		s = Segment{Seq: e.send.nxt}
 	}
-	s := Segment{Seq: seq, Len: n, TSVal: now}
+	s.Flags |= ACK
+	s.TSVal = now
 	e.receive.acknowledge(now, &s)
 	return s, true
 }
 
 // Next returns when Expire has to be called, or [Never].
-func (e *End) Next() time.Duration { return min(e.send.timer(), e.receive.ackAt) }
+func (e *End) Next() time.Duration {
+	if e.state == Closed {
+		return Never
+	}
+	return min(e.opening.at, e.alive.at, e.send.timer(), e.receive.ackAt)
+}
 
 // Expire does what is due at the given time, if anything is.
 func (e *End) Expire(now time.Duration) {
+	if e.state == Closed {
+		return
+	}
+	e.expireOpening(now)
+	e.expireAlive(now)
 	e.receive.expire(now)
-	e.send.expire(now)
+	if !e.send.expire(now, e.alive.timeout) {
+		e.fail(TimedOut)
+	}
 }

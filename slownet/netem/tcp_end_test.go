@@ -1,6 +1,7 @@
 package netem_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -147,19 +148,79 @@ func TestLostWindowUpdate(t *testing.T) {
 	p.took(t, 1, 100_000-int(held))
 }
 
-// BenchmarkSegment tells what a segment costs, with its acknowledgement, the
-// links and the test's queue of events.
+// A wire carries segments in one direction, after a delay.
+type wire struct {
+	segments []flying
+	first    int
+}
+
+func (w *wire) next() time.Duration {
+	if w.first == len(w.segments) {
+		return netem.Never
+	}
+	return w.segments[w.first].at
+}
+
+func (w *wire) take() *netem.Segment {
+	w.first++
+	return &w.segments[w.first-1].segment
+}
+
+// put adds a segment; what was taken is thrown away now and then.
+func (w *wire) put(at time.Duration, segment netem.Segment) {
+	if w.first > 1000 {
+		w.segments = append(w.segments[:0], w.segments[w.first:]...)
+		w.first = 0
+	}
+	w.segments = append(w.segments, flying{at: at, segment: segment})
+}
+
+// BenchmarkSegment tells what a segment costs both ends, with its share of
+// acknowledgements, at 100 Mbit/s and 40 ms.
 func BenchmarkSegment(b *testing.B) {
-	for _, link := range []struct {
-		name string
-		loss float64
-	}{{"clean", 0}, {"lossy", 0.01}} {
-		b.Run(link.name, func(b *testing.B) {
-			l := slownet.Link{Latency: 20 * time.Millisecond, Rate: 100 * slownet.Mbps, Queue: 1 << 20, Loss: slownet.Loss{Random: link.loss}}
-			p := newPath(netem.TCP{}, slownet.NewPacketFlow(l, 1), slownet.NewPacketFlow(l, 2))
+	const roundTrip = 40 * time.Millisecond
+	for _, every := range []int{0, 100} { // one of so many segments is lost
+		b.Run(fmt.Sprintf("lost=1/%d", every), func(b *testing.B) {
+			ends := [2]*netem.End{netem.NewEnd(netem.TCP{}, 0, roundTrip), netem.NewEnd(netem.TCP{}, 0, roundTrip)}
+			var wires [2]wire
+			var now, free time.Duration
+			count := 0
+			send := func(from int) {
+				for {
+					segment, ok := ends[from].Output(now)
+					if !ok {
+						return
+					}
+					at := now
+					if from == 0 {
+						free = max(free, now) + 120*time.Microsecond
+						at = free
+						if count++; every > 0 && count%every == 0 {
+							continue
+						}
+					}
+					wires[from].put(at+roundTrip/2, segment)
+				}
+			}
 			b.ReportAllocs()
-			p.write(0, b.N*netem.MSS)
-			for p.ends[1].arrived < int64(b.N)*netem.MSS && p.step() {
+			ends[0].Write(now, b.N*netem.MSS)
+			send(0)
+			for got := 0; got < b.N*netem.MSS; {
+				now = min(wires[0].next(), wires[1].next(), ends[0].Next(), ends[1].Next())
+				for i := range ends {
+					if ends[i].Next() <= now {
+						ends[i].Expire(now)
+						send(i)
+					}
+					if wires[1-i].next() > now {
+						continue
+					}
+					ends[i].Input(now, wires[1-i].take())
+					n := int(ends[i].Unread())
+					got += n
+					ends[i].Read(now, n)
+					send(i)
+				}
 			}
 		})
 	}

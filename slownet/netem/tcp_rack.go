@@ -102,22 +102,20 @@ func (s *sender) scheduleProbe(now time.Duration) {
 	s.probe.at = min(now+wait, s.retransmit)
 }
 
-func (s *sender) sendProbe(now time.Duration) (seq int64, n int, ok bool) {
+func (s *sender) sendProbe(now time.Duration) (segment Segment, ok bool) {
 	s.probe.due = false
 	if s.queue.len() == 0 {
 		return s.next(now)
 	}
-	if s.canSendNew() {
-		seq, n, ok = s.sendNew(now, min(s.written-s.nxt, MSS))
-		s.probe.resent = false
+	if s.probe.resent = !s.canSendNew(); s.probe.resent {
+		segment = s.resend(now, s.queue.last-1)
 	} else {
-		seq, n, ok = s.resend(now, s.queue.last-1)
-		s.probe.resent = true
+		segment = s.sendNew(now, s.payload())
 	}
 	s.sentNew = false
 	s.probe.end = s.nxt
 	s.retransmit = now + s.rtt.timeout()
-	return seq, n, ok
+	return segment, true
 }
 
 // probeAnswered takes in an acknowledgement while a probe has no answer.

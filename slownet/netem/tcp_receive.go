@@ -16,6 +16,8 @@ type receiver struct {
 	gaps     []Block // what has arrived beyond next, in order
 	recent   []int64 // where blocks start, the one that changed last first
 	twice    Block   // what has arrived twice, to be told once
+	finAt    int64   // sequence number of the FIN, or none
+	ended    bool    // it has arrived, and all before it
 
 	acked       int64         // Ack of the last segment sent
 	told        int64         // end of the window of the last segment sent
@@ -33,6 +35,7 @@ func (r *receiver) init(now time.Duration) {
 	r.ackAt = Never
 	r.quick = quickAcks
 	r.last = now
+	r.finAt = none
 	r.buffer.init(now)
 	r.told = int64(r.buffer.window)
 }
@@ -51,7 +54,10 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	}
 	r.last = now
 	r.buffer.measure(now, p.TSEcr)
-	start, end := p.Seq, p.Seq+int64(p.Len)
+	start, end := p.Seq, p.end()
+	if p.Flags&FIN != 0 {
+		r.finAt = end - 1
+	}
 	inOrder, hadGaps := start <= r.next && r.next < end, len(r.gaps) > 0
 	switch {
 	case end <= r.next:
@@ -62,11 +68,12 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	default:
 		r.insert(Block{start, end})
 	}
+	r.ended = r.finAt != none && r.next > r.finAt
 	if r.buffer.grow(p.Len, r.held()) && inOrder {
 		r.quick = max(r.quick, 1)
 	}
 	switch {
-	case !inOrder || hadGaps:
+	case !inOrder || hadGaps || r.ended:
 		r.interactive = r.interactive && r.twice == Block{}
 		r.mustAck = true
 	case r.quick > 0 && !r.interactive:
@@ -79,10 +86,18 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	}
 }
 
+// unread returns how many bytes the application can read.
+func (r *receiver) unread() int64 {
+	if r.ended {
+		return r.finAt - r.consumed
+	}
+	return r.next - r.consumed
+}
+
 // held returns how many bytes are kept: those that the application has not read,
 // and those beyond a gap.
 func (r *receiver) held() int64 {
-	held := r.next - r.consumed
+	held := r.unread()
 	for _, b := range r.gaps {
 		held += b.End - b.Start
 	}

@@ -79,6 +79,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 		return
 	}
 	s.windowEnd = max(s.windowEnd, p.Ack+int64(p.Window))
+	s.asked = 0
 	a := s.takeIn(now, p)
 	if a.progress {
 		s.una = p.Ack

@@ -5,6 +5,7 @@ import "time"
 // A sender is the half of an [End] that sends.
 type sender struct {
 	written   int64 // by the application
+	fin       bool  // and no more will be
 	una       int64 // oldest byte that is not acknowledged
 	nxt       int64 // next byte to be sent for the first time
 	windowEnd int64 // the peer takes no byte from here on
@@ -20,74 +21,95 @@ type sender struct {
 	retransmit time.Duration // when the retransmission timer expires, or Never
 	persist    time.Duration // when the peer is asked for its window, or Never
 	ask        bool          // the peer is to be asked now
+	asked      time.Duration // when it was first, without an answer; 0 is not
 }
 
 // firstWindow is how much an end can take before it has said so.
 const firstWindow = 64 << 10
 
-func (s *sender) init(tcp TCP, now, roundTrip time.Duration) {
-	s.windowEnd = firstWindow
+func (s *sender) init(tcp TCP, now time.Duration) {
 	s.queue.init()
-	s.window.init(now, tcp.Congestion, roundTrip)
-	s.rtt.sample(roundTrip, 0, 0)
+	s.window.init(now, tcp.Congestion)
 	s.rack.init()
 	s.probe.at, s.retransmit, s.persist = Never, Never, Never
 }
 
 // restartAfterIdle is called before the application's bytes are added.
 func (s *sender) restartAfterIdle(now time.Duration) {
-	if s.una == s.written && s.lastSent > 0 {
+	if s.una == s.end() && s.lastSent > 0 {
 		s.window.restart(now, s.lastSent, s.rtt.timeout())
 	}
 }
 
+// end returns the sequence number after all that is to be sent, the FIN included.
+func (s *sender) end() int64 {
+	if s.fin {
+		return s.written + 1
+	}
+	return s.written
+}
+
+// finIsAcknowledged reports whether all is, and no more will come.
+func (s *sender) finIsAcknowledged() bool { return s.fin && s.una == s.written+1 }
+
 // next returns the segment to be sent next: what was lost goes first.
-func (s *sender) next(now time.Duration) (seq int64, n int, ok bool) {
+func (s *sender) next(now time.Duration) (Segment, bool) {
 	switch number := s.queue.waiting(); {
 	case s.probe.due:
 		return s.sendProbe(now)
 	case number != none && s.queue.inFlight() < s.window.size:
-		return s.resend(now, number)
+		s.episode.resent(now)
+		return s.resend(now, number), true
 	case s.ask:
 		s.ask = false
 		if n := s.windowEnd - s.nxt; n > 0 && n < min(s.written-s.nxt, MSS) {
-			return s.sendNew(now, n) // less than a segment is better than nothing
+			return s.sendNew(now, n), true // less than a segment is better than nothing
 		}
-		return s.una - 1, 0, true
+		return Segment{Seq: s.una - 1}, true
 	case s.canSendNew() && s.queue.inFlight() < s.window.size:
-		return s.sendNew(now, min(s.written-s.nxt, MSS))
+		return s.sendNew(now, s.payload()), true
 	}
-	return 0, 0, false
+	return Segment{}, false
 }
+
+// payload returns the payload of the next new segment.
+func (s *sender) payload() int64 { return max(0, min(s.written-s.nxt, MSS)) }
 
 // canSendNew reports whether there is a new segment for which the peer has
-// room.
+// room. A FIN alone needs none.
 func (s *sender) canSendNew() bool {
-	n := min(s.written-s.nxt, MSS)
-	return n > 0 && s.nxt+n <= s.windowEnd
+	return s.nxt < s.end() && s.nxt+s.payload() <= s.windowEnd
 }
 
-func (s *sender) sendNew(now time.Duration, n int64) (int64, int, bool) {
-	seq := s.nxt
+func (s *sender) sendNew(now time.Duration, n int64) Segment {
+	segment := Segment{Seq: s.nxt, Len: int(n)}
+	if s.fin && s.nxt+n == s.written {
+		segment.Flags = FIN
+		n++
+	}
 	if s.queue.len() == 0 {
 		s.retransmit = now + s.rtt.timeout()
 	}
-	s.queue.push(now, seq, int(n))
+	s.queue.push(now, s.nxt, int(n))
 	s.nxt += n
 	s.lastSent, s.sentNew = now, true
 	s.episode.sent++
-	return seq, int(n), true
+	return segment
 }
 
-func (s *sender) resend(now time.Duration, number int64) (int64, int, bool) {
-	segment := s.queue.at(number)
+func (s *sender) resend(now time.Duration, number int64) Segment {
+	sent := s.queue.at(number)
 	s.queue.resend(now, number)
 	s.lastSent = now
-	s.episode.resent(now)
 	if s.retransmit == Never {
 		s.retransmit = now + s.rtt.timeout()
 	}
-	return segment.seq, int(segment.size), true
+	segment := Segment{Seq: sent.seq, Len: int(sent.size)}
+	if segment.end() > s.written {
+		segment.Flags = FIN
+		segment.Len--
+	}
+	return segment
 }
 
 // settle is called when nothing more can be sent.
@@ -100,7 +122,7 @@ func (s *sender) settle(now time.Duration) {
 		s.scheduleProbe(now)
 	}
 	s.sentNew = false
-	switch isBlocked := s.queue.len() == 0 && s.nxt < s.written && !s.canSendNew(); {
+	switch isBlocked := s.queue.len() == 0 && s.nxt < s.end() && !s.canSendNew(); {
 	case !isBlocked:
 		s.persist = Never
 	case s.persist == Never:
@@ -113,8 +135,16 @@ func (s *sender) timer() time.Duration {
 	return min(s.retransmit, s.probe.at, s.rack.at, s.persist)
 }
 
-// expire does what the timers call for that have expired.
-func (s *sender) expire(now time.Duration) {
+// Linux gives up when a segment has been sent again for as long as 15
+// retransmissions that begin at 200 ms would take (net.ipv4.tcp_retries2).
+const retransmitLimit = 1023*minTimeout + 6*maxTimeout
+
+// expire does what the timers call for that have expired. It reports false if
+// the peer is given up.
+func (s *sender) expire(now, limit time.Duration) bool {
+	if limit == 0 {
+		limit = retransmitLimit
+	}
 	switch {
 	case s.rack.at <= now:
 		s.rack.at = Never
@@ -126,12 +156,29 @@ func (s *sender) expire(now time.Duration) {
 	case s.probe.at <= now:
 		s.probe.at, s.probe.due = Never, true
 	case s.retransmit <= now:
+		since := s.episode.firstResent
+		if s.episode.state == lossy && since > 0 && now-since >= limit {
+			return false
+		}
 		s.enterLoss(now)
-		s.rtt.backoff++
-		s.retransmit = now + s.rtt.timeout()
+		s.backOff(now, since, limit, &s.retransmit)
 	case s.persist <= now:
+		if s.asked == 0 {
+			s.asked = now
+		} else if now-s.asked >= limit {
+			return false
+		}
 		s.ask = true
-		s.rtt.backoff++
-		s.persist = now + s.rtt.timeout()
+		s.backOff(now, s.asked, limit, &s.persist)
+	}
+	return true
+}
+
+// backOff sets a timer to twice its time, but not beyond the limit.
+func (s *sender) backOff(now, since, limit time.Duration, timer *time.Duration) {
+	s.rtt.backoff++
+	*timer = now + s.rtt.timeout()
+	if limit < retransmitLimit && since > 0 {
+		*timer = max(now+1, min(*timer, since+limit))
 	}
 }

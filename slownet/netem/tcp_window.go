@@ -24,9 +24,8 @@ type congestionWindow struct {
 	fullAt    time.Duration
 }
 
-func (w *congestionWindow) init(now time.Duration, congestion Congestion, roundTrip time.Duration) {
+func (w *congestionWindow) init(now time.Duration, congestion Congestion) {
 	*w = congestionWindow{size: initialWindow, threshold: math.MaxInt32, reno: congestion == Reno, fullAt: now}
-	w.cubic.delay = roundTrip
 }
 
 func (w *congestionWindow) inSlowStart() bool { return w.size < w.threshold }

@@ -1,0 +1,113 @@
+package netem
+
+import "time"
+
+// SYN and SYN-ACK are sent again as Linux 6.5 and later do: a SYN four times
+// after a second each, then after 1, 2, 4, 8, 16 and 32 seconds, with 64 seconds
+// for the last answer; a SYN-ACK after 1, 2, 4, 8 and 16 seconds, with 32 for the
+// last.
+const (
+	synWait       = time.Second
+	synLinear     = 4
+	synRetries    = synLinear + 6
+	synAckRetries = 5
+)
+
+// An opening is the handshake, seen from one end.
+type opening struct {
+	sent     int           // SYN segments
+	due      bool          // one is to be sent
+	timeouts int           // how often the timer has expired
+	at       time.Duration // when it does; in TIME-WAIT its end; or Never
+}
+
+// Dial returns the end of a connection that is opened at the given time.
+func Dial(tcp TCP, now time.Duration) *End {
+	e := newEnd(tcp, now)
+	e.state = SynSent
+	e.opening.due, e.opening.at = true, now+synWait
+	return e
+}
+
+// Accept returns the end of a connection that answers a SYN. A driver that has
+// no listener for it answers with [Refuse] instead.
+func Accept(tcp TCP, now time.Duration, syn *Segment) *End {
+	e := newEnd(tcp, now)
+	e.state = SynReceived
+	e.receive.recentTS = syn.TSVal
+	e.opening.due, e.opening.at = true, now+synWait
+	return e
+}
+
+// Refuse returns the reset that answers a segment for which there is no
+// connection.
+func Refuse(s *Segment) Segment {
+	return Segment{Flags: RST | ACK, Seq: s.Ack, Ack: s.Seq + int64(s.Len)}
+}
+
+// nextSyn returns the SYN or SYN-ACK that is to be sent, if one is.
+func (e *End) nextSyn(now time.Duration) (Segment, bool) {
+	o := &e.opening
+	if !o.due {
+		return Segment{}, false
+	}
+	o.due = false
+	o.sent++
+	s := Segment{Flags: SYN, TSVal: now, Window: int(e.receive.told)}
+	if e.state == SynReceived {
+		s.Flags |= ACK
+		s.TSEcr = e.receive.recentTS
+	}
+	return s, true
+}
+
+// expireOpening sends a SYN again, or gives up.
+func (e *End) expireOpening(now time.Duration) {
+	o := &e.opening
+	if o.at > now {
+		return
+	}
+	retries, linear := synAckRetries, 0
+	switch e.state {
+	case TimeWait:
+		e.end(NotFailed)
+		return
+	case SynSent:
+		retries, linear = synRetries, synLinear
+	}
+	if o.timeouts == retries {
+		e.end(TimedOut)
+		return
+	}
+	o.timeouts++
+	o.due = true
+	o.at = now + synWait<<max(0, o.timeouts-linear)
+}
+
+// inputOpening takes a segment that arrives during the handshake, and reports
+// whether there is more to do with it.
+func (e *End) inputOpening(now time.Duration, s *Segment) bool {
+	switch {
+	case s.Flags&RST != 0:
+		if e.state == SynSent {
+			e.end(Refused)
+		} else {
+			e.end(Reset)
+		}
+		return false
+	case e.state == SynSent && s.Flags == SYN|ACK:
+		e.receive.recentTS = s.TSVal
+		e.receive.mustAck = true
+		e.send.windowEnd = int64(s.Window)
+		e.established(now, now-s.TSEcr)
+		return false
+	case e.state == SynReceived && s.Flags&SYN != 0:
+		e.receive.recentTS = s.TSVal
+		e.opening.due = true // the answer was lost
+		return false
+	case e.state == SynReceived && s.Flags&ACK != 0:
+		e.established(now, now-s.TSEcr)
+		return true
+	}
+	return false
+}

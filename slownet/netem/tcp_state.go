@@ -1,0 +1,122 @@
+package netem
+
+import (
+	"fmt"
+	"time"
+)
+
+// A State is a connection's state at one of its ends, in the words of RFC 9293.
+type State uint8
+
+// The states. LISTEN is the driver's.
+const (
+	Closed State = iota
+	SynSent
+	SynReceived
+	Established
+	FinWait1
+	FinWait2
+	CloseWait
+	Closing
+	LastAck
+	TimeWait
+)
+
+// String returns the state's name as RFC 9293 spells it.
+func (s State) String() string {
+	names := [...]string{
+		"CLOSED", "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2",
+		"CLOSE-WAIT", "CLOSING", "LAST-ACK", "TIME-WAIT",
+	}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// isOpening reports whether the handshake is under way.
+func (s State) isOpening() bool { return s == SynSent || s == SynReceived }
+
+// receives reports whether data of the peer's may still arrive.
+func (s State) receives() bool { return s == Established || s == FinWait1 || s == FinWait2 }
+
+// A Failure is why a connection has ended other than by both ends' closing it.
+type Failure uint8
+
+// The failures.
+const (
+	NotFailed Failure = iota
+	Refused           // a reset was the answer to the SYN: ECONNREFUSED
+	Reset             // the peer has reset the connection: ECONNRESET
+	TimedOut          // the peer has not answered: ETIMEDOUT
+)
+
+// String returns the failure.
+func (f Failure) String() string {
+	names := [...]string{"not failed", "refused", "reset", "timed out"}
+	if int(f) < len(names) {
+		return names[f]
+	}
+	return fmt.Sprintf("Failure(%d)", uint8(f))
+}
+
+// timeWait is Linux's, less than the two maximum segment lifetimes of RFC 9293.
+const timeWait = time.Minute
+
+// established is the transition at the end of the handshake.
+func (e *End) established(now, roundTrip time.Duration) {
+	e.state = Established
+	e.opening.at = Never
+	e.send.rtt.sample(roundTrip, 0, 0)
+	e.send.window.cubic.delay = roundTrip
+	if e.opening.sent > 2 {
+		e.send.window.size = 1 // RFC 6298, section 5.7, and RFC 5681, section 3.1
+	}
+	e.receive.buffer.since = now
+	e.alive.heard(now)
+}
+
+// finSent is the transition when the application ends its direction.
+func (e *End) finSent() {
+	switch e.state {
+	case Established:
+		e.state = FinWait1
+	case CloseWait:
+		e.state = LastAck
+	}
+}
+
+// finAcknowledged is the transition when the peer has acknowledged the FIN.
+func (e *End) finAcknowledged(now time.Duration) {
+	switch e.state {
+	case FinWait1:
+		e.state = FinWait2
+	case Closing:
+		e.wait(now)
+	case LastAck:
+		e.end(NotFailed)
+	}
+}
+
+// finReceived is the transition when all of the peer's data has arrived.
+func (e *End) finReceived(now time.Duration) {
+	switch e.state {
+	case Established:
+		e.state = CloseWait
+	case FinWait1:
+		e.state = Closing
+	case FinWait2:
+		e.wait(now)
+	}
+}
+
+// wait is the transition to TIME-WAIT.
+func (e *End) wait(now time.Duration) {
+	e.state = TimeWait
+	e.opening.at = now + timeWait
+}
+
+// end is the transition to CLOSED.
+func (e *End) end(failure Failure) {
+	e.state, e.failure = Closed, failure
+}

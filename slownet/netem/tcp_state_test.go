@@ -1,0 +1,233 @@
+package netem_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// dialing begins to connect over a path of 50 ms each way.
+func dialing(tcp netem.TCP) *path {
+	link := slownet.Link{Latency: oneWay}
+	return dial(tcp, slownet.NewPacketFlow(link, 1), slownet.NewPacketFlow(link, 2))
+}
+
+// times returns when an end has sent segments with these control bits.
+func (s *side) times(flags netem.Flags) (times []time.Duration) {
+	for _, sent := range s.sent {
+		if sent.segment.Flags == flags {
+			times = append(times, sent.at)
+		}
+	}
+	return times
+}
+
+// quiet lets everything happen that will.
+func (p *path) quiet(t *testing.T) {
+	t.Helper()
+	for steps := 0; p.step(); steps++ {
+		require.Less(t, steps, 100_000, "never quiet")
+	}
+}
+
+// states returns the states of both ends.
+func (p *path) states() [2]netem.State {
+	return [2]netem.State{p.ends[0].end.State(), p.ends[1].end.State()}
+}
+
+func seconds(numbers ...float64) (times []time.Duration) {
+	for _, n := range numbers {
+		times = append(times, time.Duration(n*float64(time.Second)))
+	}
+	return times
+}
+
+func TestHandshake(t *testing.T) {
+	p := dialing(netem.TCP{})
+	for p.ends[0].end.State() != netem.Established {
+		require.True(t, p.step())
+	}
+	assert.Equal(t, 2*oneWay, p.now)
+	assert.Equal(t, netem.SynReceived, p.ends[1].end.State())
+	p.quiet(t)
+	assert.Equal(t, 3*oneWay, p.now)
+	assert.Equal(t, [2]netem.State{netem.Established, netem.Established}, p.states())
+}
+
+// A SYN without an answer is sent again when Linux does; its timers are up to an
+// eighth late: it sends at 19.5, 35.6 and 69.6 s, and gives up at 135 s.
+func TestSynIsSentAgain(t *testing.T) {
+	p := dialing(netem.TCP{})
+	p.ends[0].link = slownet.NewPacketFlow(slownet.Link{Loss: slownet.Loss{Random: 1}}, 1)
+	p.ends[0].sent, p.flying = p.ends[0].sent[:1], nil
+	p.quiet(t)
+	assert.Equal(t, seconds(0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67), p.ends[0].times(netem.SYN))
+	assert.Equal(t, 131*time.Second, p.now)
+	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+	assert.Equal(t, netem.Closed, p.ends[0].end.State())
+}
+
+// A SYN-ACK that is lost is sent again by its own timer, and when the SYN is.
+func TestSynAckIsLost(t *testing.T) {
+	p := dialing(netem.TCP{})
+	lost := 0
+	p.ends[1].link = slownet.NewPacketFlow(slownet.Link{Latency: oneWay}, 2)
+	p.ends[1].lose = func(s *netem.Segment) bool {
+		lost++
+		return lost <= 2
+	}
+	for p.ends[0].end.State() != netem.Established {
+		require.True(t, p.step())
+	}
+	assert.Equal(t, time.Second+2*oneWay, p.now)
+}
+
+func TestRefused(t *testing.T) {
+	p := dialing(netem.TCP{})
+	p.refuses = true
+	p.quiet(t)
+	assert.Equal(t, 2*oneWay, p.now)
+	assert.Equal(t, netem.Refused, p.ends[0].end.Failure())
+}
+
+// Who closes first waits a minute at the end.
+func TestClose(t *testing.T) {
+	p := pathOf(netem.TCP{})
+	p.write(0, 5000)
+	p.closeWrite(0)
+	assert.Equal(t, netem.FinWait1, p.ends[0].end.State())
+	for !p.ends[1].end.Ended() {
+		require.True(t, p.step())
+	}
+	assert.EqualValues(t, 5000, p.ends[1].arrived)
+	assert.Equal(t, netem.CloseWait, p.ends[1].end.State())
+	p.quiet(t)
+	assert.Equal(t, [2]netem.State{netem.FinWait2, netem.CloseWait}, p.states())
+
+	p.write(1, 3000) // this direction is still open
+	p.closeWrite(1)
+	assert.Equal(t, netem.LastAck, p.ends[1].end.State())
+	for p.ends[0].end.State() != netem.TimeWait {
+		require.True(t, p.step())
+	}
+	assert.EqualValues(t, 3000, p.ends[0].arrived)
+	start := p.now
+	p.quiet(t)
+	assert.Equal(t, start+time.Minute, p.now)
+	assert.Equal(t, [2]netem.State{}, p.states())
+	assert.Equal(t, netem.NotFailed, p.ends[0].end.Failure())
+}
+
+func TestBothCloseAtOnce(t *testing.T) {
+	p := pathOf(netem.TCP{})
+	p.quiet(t)
+	p.closeWrite(0)
+	p.closeWrite(1)
+	p.step()
+	p.step()
+	assert.Equal(t, [2]netem.State{netem.Closing, netem.Closing}, p.states())
+	p.step()
+	p.step()
+	assert.Equal(t, [2]netem.State{netem.TimeWait, netem.TimeWait}, p.states())
+}
+
+// A FIN that is lost is sent again, like a segment.
+func TestLostFin(t *testing.T) {
+	p := pathOf(netem.TCP{})
+	lost := false
+	p.ends[0].lose = func(s *netem.Segment) bool {
+		if s.Flags&netem.FIN != 0 && !lost {
+			lost = true
+			return true
+		}
+		return false
+	}
+	start := p.now
+	p.closeWrite(0)
+	for !p.ends[1].end.Ended() {
+		require.True(t, p.step())
+	}
+	assert.Equal(t, start+300*time.Millisecond+oneWay, p.now)
+}
+
+func TestAbort(t *testing.T) {
+	p := pathOf(netem.TCP{})
+	p.quiet(t)
+	p.ends[0].end.Abort()
+	p.send(0)
+	p.quiet(t)
+	assert.Equal(t, [2]netem.State{}, p.states())
+	assert.Equal(t, netem.NotFailed, p.ends[0].end.Failure())
+	assert.Equal(t, netem.Reset, p.ends[1].end.Failure())
+}
+
+// A writer whose peer is gone gives up as Linux does, which needs 1,007 s on
+// this path: a probe after 0.3 s, and then the timer, which doubles up to 120 s.
+func TestWriterGivesUp(t *testing.T) {
+	p := pathOf(netem.TCP{})
+	p.quiet(t)
+	start := p.now
+	p.ends[0].lose = func(*netem.Segment) bool { return true }
+	p.write(0, 100)
+	p.quiet(t)
+	assert.Equal(t, 993600*time.Millisecond, p.now-start)
+	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+}
+
+// With a user timeout of 10 s it gives up after that; Linux needs 10.6 s.
+func TestUserTimeout(t *testing.T) {
+	p := pathOf(netem.TCP{UserTimeout: 10 * time.Second})
+	p.quiet(t)
+	start := p.now
+	p.ends[0].lose = func(*netem.Segment) bool { return true }
+	p.write(0, 100)
+	p.quiet(t)
+	assert.Equal(t, 10600*time.Millisecond, p.now-start)
+	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+}
+
+// A reader whose peer is gone hears so from keep-alive probes: after 15 s and
+// nine times 15 s, or after 30 s with a user timeout. Linux needs 150.7 s and 29.8 s.
+func TestKeepAlive(t *testing.T) {
+	for _, test := range []struct {
+		userTimeout, want time.Duration
+	}{{0, 150 * time.Second}, {10 * time.Second, 30 * time.Second}} {
+		p := pathOf(netem.TCP{UserTimeout: test.userTimeout, KeepAlive: netem.KeepAlive{Idle: 15 * time.Second}})
+		for p.ends[1].end.State() != netem.Established {
+			require.True(t, p.step())
+		}
+		last := 2 * oneWay // the SYN-ACK
+		p.ends[1].end = nil
+		p.ends[0].lose = func(*netem.Segment) bool { return true }
+		for p.ends[0].end.State() != netem.Closed {
+			require.True(t, p.step())
+		}
+		assert.Equal(t, test.want, p.now-last)
+		assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+	}
+}
+
+// A peer that is there answers, and the connection lives.
+func TestKeepAliveAnswered(t *testing.T) {
+	p := pathOf(netem.TCP{KeepAlive: netem.KeepAlive{Idle: 15 * time.Second}})
+	for p.now < time.Hour {
+		require.True(t, p.step())
+	}
+	assert.Equal(t, [2]netem.State{netem.Established, netem.Established}, p.states())
+	p.write(0, 10)
+	assert.Equal(t, oneWay, p.took(t, 1, 10))
+}
+
+func TestNames(t *testing.T) {
+	assert.Equal(t, "FIN-WAIT-1", netem.FinWait1.String())
+	assert.Equal(t, "State(200)", netem.State(200).String())
+	assert.Equal(t, "SYN|ACK", (netem.SYN | netem.ACK).String())
+	assert.Equal(t, "timed out", netem.TimedOut.String())
+	assert.Equal(t, "Failure(200)", netem.Failure(200).String())
+	assert.Equal(t, "Congestion(9)", netem.Congestion(9).String())
+}
