@@ -52,15 +52,23 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dial connects the client.
-func dial(t *testing.T, sim *simtest.Sim) *websocket.Conn {
-	t.Helper()
+// connect connects the client.
+func connect(ctx context.Context, sim *simtest.Sim) (*websocket.Conn, error) {
 	transport := &http.Transport{DialContext: sim.Host("client").DialContext}
-	conn, _, err := websocket.Dial(t.Context(), "ws://server/", &websocket.DialOptions{
+	conn, _, err := websocket.Dial(ctx, "ws://server/", &websocket.DialOptions{
 		HTTPClient: &http.Client{Transport: transport},
 	})
+	if err == nil {
+		conn.SetReadLimit(1 << 20)
+	}
+	return conn, err
+}
+
+// dial connects the client until the end of the test.
+func dial(t *testing.T, sim *simtest.Sim) *websocket.Conn {
+	t.Helper()
+	conn, err := connect(t.Context(), sim)
 	require.NoError(t, err)
-	conn.SetReadLimit(1 << 20)
 	t.Cleanup(func() { _ = conn.CloseNow() })
 	return conn
 }
@@ -139,4 +147,26 @@ func TestCrash(t *testing.T) {
 		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(2+json+len("hello")+mask), took)
 		assert.NoError(t, ask(t.Context(), t, dial(t, sim), "hello"))
 	})
+}
+
+// Whatever befalls the network and the server, the client connects anew and goes
+// on, and two runs are the same.
+func TestFaults(t *testing.T) {
+	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
+		serve(sim)
+		var conn *websocket.Conn
+		t.Cleanup(func() { _ = conn.CloseNow() })
+		return func(ctx context.Context) (err error) {
+			if conn == nil {
+				if conn, err = connect(ctx, sim); err != nil {
+					return err
+				}
+			}
+			if err = ask(ctx, t, conn, "hello"); err != nil {
+				_ = conn.CloseNow()
+				conn = nil
+			}
+			return err
+		}
+	}))
 }

@@ -203,3 +203,15 @@ func askAgain(t *testing.T, sim *simtest.Sim) time.Duration {
 		}
 	})
 }
+
+// Whatever befalls the network and the server, the client gets its answers when
+// that is over, and two runs are the same.
+func TestFaults(t *testing.T) {
+	scenario.Same(t, scenario.Faults(func(_ *testing.T, sim *simtest.Sim) scenario.Work {
+		serve(sim)
+		return func(context.Context) error {
+			_, err := lookUp(sim, "100.poems.")
+			return err
+		}
+	}))
+}

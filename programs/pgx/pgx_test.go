@@ -174,3 +174,24 @@ func TestCrash(t *testing.T) {
 		assert.Equal(t, []string{"If", "can"}, kept.Lines())
 	})
 }
+
+// Whatever befalls the network and the server, a line is there, and once, if the
+// transaction has succeeded, and two runs are the same.
+func TestFaults(t *testing.T) {
+	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
+		kept := serve(sim)
+		pool := open(t, sim, "")
+		n := 0
+		return func(ctx context.Context) error {
+			n++
+			line := fmt.Sprint("line ", n)
+			err := insert(ctx, pool, line)
+			if err == nil {
+				lines := kept.Lines()
+				assert.Equal(t, line, lines[len(lines)-1])
+				assert.NotContains(t, lines[:len(lines)-1], line)
+			}
+			return err
+		}
+	}))
+}

@@ -118,13 +118,19 @@ func newClient(t *testing.T, sim *simtest.Sim) *client {
 	return c
 }
 
-func (c *client) dial(t *testing.T) *quic.Conn {
-	t.Helper()
+func (c *client) connect(ctx context.Context) (*quic.Conn, error) {
 	own, err := certificate()
-	require.NoError(t, err)
+	if err != nil {
+		return nil, err
+	}
 	roots := x509.NewCertPool()
 	roots.AddCert(own.Leaf)
-	conn, err := c.transport.Dial(t.Context(), c.server, &tls.Config{RootCAs: roots, ServerName: "server", NextProtos: []string{"echo"}}, config)
+	return c.transport.Dial(ctx, c.server, &tls.Config{RootCAs: roots, ServerName: "server", NextProtos: []string{"echo"}}, config)
+}
+
+func (c *client) dial(t *testing.T) *quic.Conn {
+	t.Helper()
+	conn, err := c.connect(t.Context())
 	require.NoError(t, err)
 	return conn
 }
@@ -204,6 +210,33 @@ func TestCrash(t *testing.T) {
 		assert.Less(t, took, 10*time.Second)
 		o.Note("%v", took)
 		assert.NoError(t, exchange(c.dial(t), 1000, pause))
+	})
+}
+
+// Whatever befalls the network and the server, the client connects anew and goes
+// on.
+func TestFaults(t *testing.T) {
+	work := scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
+		serve(t, sim, 0)
+		c := newClient(t, sim)
+		var conn *quic.Conn
+		return func(ctx context.Context) (err error) {
+			if conn == nil {
+				if conn, err = c.connect(ctx); err != nil {
+					return err
+				}
+			}
+			stop := context.AfterFunc(ctx, func() { _ = conn.CloseWithError(0, "") })
+			defer stop()
+			if err = exchange(conn, 1000, 0); err != nil {
+				_ = conn.CloseWithError(0, "")
+				conn = nil
+			}
+			return err
+		}
+	})
+	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
+		work(t, sim, &scenario.Outcome{})
 	})
 }
 

@@ -4,6 +4,7 @@ package yamux
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -147,4 +148,30 @@ func TestCrash(t *testing.T) {
 		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(header), took)
 		assert.NoError(t, exchange(dial(t, sim), 1000))
 	})
+}
+
+// Whatever befalls the network and the server, the client connects anew and goes
+// on, and two runs are the same.
+func TestFaults(t *testing.T) {
+	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
+		serve(sim)
+		var session *yamux.Session
+		t.Cleanup(func() { _ = session.Close() })
+		return func(ctx context.Context) error {
+			if session == nil || session.IsClosed() {
+				conn, err := sim.Host("client").DialContext(ctx, "tcp", "server:4000")
+				if err != nil {
+					return err
+				}
+				if session, err = yamux.Client(conn, config()); err != nil {
+					return err
+				}
+			}
+			err := exchange(session, 1000)
+			if err != nil {
+				_ = session.Close()
+			}
+			return err
+		}
+	}))
 }

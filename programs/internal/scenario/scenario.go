@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
@@ -53,7 +54,7 @@ func (o *Outcome) Note(format string, args ...any) {
 type Func func(t *testing.T, sim *simtest.Sim, o *Outcome)
 
 // seeds is how many seeds each simulation runs with: 0, 1 and so on.
-const seeds = 2
+var seeds = tier.Pick(2, 50)
 
 // Same runs f twice with each seed. Both runs must have the same events, byte
 // for byte, and the same outcome.
