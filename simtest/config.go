@@ -64,7 +64,7 @@ type Config struct {
 	// test nothing is seeded in any case, nor cryptography by [Main].
 	KeepRand bool
 
-	record func(e Event, digest uint64) // of CheckDeterminism
+	recording *recording // of CheckDeterminism
 }
 
 // defaultWindow is the window of connections, unless they are told otherwise.

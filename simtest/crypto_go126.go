@@ -29,5 +29,8 @@ func seedCrypto(t *testing.T, seed uint64) (ok bool) {
 	return true
 }
 
+// adviceOnTLS is for bytes of TLS that differ.
+const adviceOnTLS = "It is TLS: handshakes that begin at one instant draw their keys from one stream. Let them begin at different instants."
+
 // mayReplaceReader tells whether crypto/rand.Reader may be replaced.
 func mayReplaceReader() bool { return true }

@@ -14,6 +14,9 @@ const cryptoSettings = ""
 // the seed. That takes Go 1.26.
 func seedCrypto(*testing.T, uint64) (ok bool) { return false }
 
+// adviceOnTLS is for bytes of TLS that differ.
+const adviceOnTLS = "It is TLS: its keys come from the system with Go 1.25, so that the bytes differ in every run. With Go 1.26 the seed decides them."
+
 // mayReplaceReader tells whether crypto/rand.Reader may be replaced. Where keys
 // must be made by the book, the crypto packages refuse any other reader.
 func mayReplaceReader() bool { return !fips140.Enabled() }

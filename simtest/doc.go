@@ -96,8 +96,9 @@
 // searches through the orders, and one that fails says with which.
 //
 // What the simulation cannot control, it can find: [CheckDeterminism] runs a
-// simulation twice and shows the first event that differs. Then something
-// depends on chance, and here is what does and what helps:
+// simulation twice and shows the first event that differs, its bytes, and who
+// wrote them. Then something depends on chance, and here is what does and what
+// helps:
 //
 //   - Goroutines of one host that wake at one instant, by timers or when a lock
 //     or channel is released: let them wait for different durations, or one for
@@ -115,6 +116,10 @@
 //   - Faults that several goroutines have in store for one instant happen in the
 //     order of what they say. Where that is the same, as with calls of [Sim.At]
 //     on one line of a program, it is left to chance.
+//   - What the process keeps: a generator that a package seeds once, when it is
+//     loaded (pion), a pool of random bytes (kfake), a counter or a cache that goes
+//     on from one simulation to the next, and the process's id, which
+//     go-sql-driver/mysql sends to its server.
 //   - A [slownet.Bottleneck] that simulations share which run in parallel.
 //   - Variables that goroutines of several hosts share. To read at the end what
 //     they have noted is safe after [Sim.Settle].
@@ -137,12 +142,12 @@
 //
 // A timer or a channel that was made in a bubble works only there. When anyone
 // uses it outside, or in another bubble, the runtime ends the process: "select on
-// synctest channel from outside bubble". One that was made outside does not stop
-// the bubble's time while someone waits for it. Libraries keep timers and channels
-// for the whole process. Run takes care of two kinds: garbage collections before
-// and after each simulation empty every sync.Pool, and what the standard library
-// starts once, for lookups and signals, is started before the first simulation.
-// [Config.KeepPools] turns that off. The rest is the program's:
+// synctest channel from outside bubble". While anyone in a bubble waits
+// for one that was made outside, the bubble's time stands still. Libraries keep
+// timers and channels for the whole process. Run takes care of two kinds: garbage
+// collections before and after each simulation empty every sync.Pool, and what the
+// standard library starts once, for lookups and signals, is started before the
+// first simulation. [Config.KeepPools] turns that off. The rest is the program's:
 //
 //   - What a library starts at its first use and never ends, such as the goroutine
 //     that expires a cache, belongs to the simulation that comes first, which then
@@ -217,10 +222,13 @@
 //   - There is no congestion window and no selective acknowledgement, and no TCP
 //     keep-alive: an end that only reads does not notice that its peer has
 //     vanished.
-//   - net/http's HTTP/2 and gRPC have goroutines that race for what goes into one
-//     write. Where the link has only latency, that makes no difference. Where it
-//     has packets, or with TLS, whose records it cuts, times are the same in every
-//     run, and bytes, but not every event.
+//   - net/http's client of HTTP/2 and gRPC write the headers that a program sets in
+//     the order of a map: with two or more, the bytes of a request are not the same
+//     in every run, though their number is.
+//   - HTTP/2 and gRPC have goroutines that race for what goes into one write. Where
+//     the link has only latency, that makes no difference. Where it has packets, or
+//     with TLS, whose records it cuts, times are the same in every run, and not
+//     every event.
 //   - What a test has set with testing/cryptotest.SetGlobalRandom does not hold in
 //     a simulation, nor after it, without [Config.KeepRand].
 //   - Lookups of names do not cross the network, and there are no records but of

@@ -31,6 +31,9 @@ func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error)
 		return 0, c.opError("write", c.family.addr(to), err)
 	}
 	data := append([]byte(nil), p...)
+	if r := c.sim.trace.recording; r != nil {
+		r.sent(data)
+	}
 	c.posted++
 	c.sim.postLocked(action{
 		key:  key{host: c.host.number, conn: firstSocket + c.number, sequence: c.posted},
@@ -73,7 +76,7 @@ func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
 	host := c.host.hostOfLocked(to.Addr())
 	if host == nil {
 		e.To, e.Note = to.String(), "no such host"
-		s.recordLocked(e)
+		s.recordDatagramLocked(e, data)
 		c.toldLocked(to, syscall.EHOSTUNREACH, s.now())
 		return
 	}
@@ -103,6 +106,14 @@ func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
 			})
 		}
 		return
+	}
+	s.recordDatagramLocked(e, data)
+}
+
+// recordDatagramLocked adds an event of a datagram.
+func (s *Sim) recordDatagramLocked(e Event, data []byte) {
+	if r := s.trace.recording; r != nil {
+		s.trace.arrived = r.bytes(data, nil, r.senderOf(data))
 	}
 	s.recordLocked(e)
 }
@@ -158,7 +169,7 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 		socket.size += max(1, len(data))
 		socket.goOnReadingLocked()
 	}
-	s.recordLocked(e)
+	s.recordDatagramLocked(e, data)
 }
 
 // toldLocked has the network tell a connected socket what became of a datagram

@@ -144,6 +144,11 @@ func (c *conn) leaveGrantLocked() {
 // any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(n int) {
 	e := Event{Kind: Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
+	var arrived kept
+	if r := c.sim.trace.recording; r != nil {
+		first, second := c.stream.span(c.unread+c.dropped, n)
+		arrived = r.bytes(first, second, r.senders.streams[c])
+	}
 	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():
@@ -169,6 +174,9 @@ func (c *conn) arriveLocked(n int) {
 		c.dropped += n
 	default:
 		c.stream.skip(n, &c.sim.spareRings)
+	}
+	if c.sim.trace.recording != nil {
+		c.sim.trace.arrived = arrived
 	}
 	c.sim.recordLocked(e)
 }

@@ -102,8 +102,9 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
 	id := newSimulationID()
 	joinSimulation(id)
-	if !c.KeepRand {
-		seedProcess(t, c.Seed)
+	seeded := !c.KeepRand && seedProcess(t, c.Seed)
+	if c.recording != nil {
+		c.recording.unseeded = !seeded
 	}
 	s := &simulation{id: id, config: c, cleaned: make(chan struct{})}
 	t.Cleanup(func() { runUnlisted(func() { s.finish(t) }) })

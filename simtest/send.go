@@ -44,9 +44,16 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	write := transfer{p: p}
+	var noted *writing
+	if r := c.sim.trace.recording; r != nil {
+		noted = r.wrote(c.peer, len(p))
+	}
 	// Bytes of two calls do not mix: one that finds another waits for its end.
 	if c.writes.first != nil || !c.writeLocked(&write, &err) {
 		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
+	}
+	if noted != nil {
+		noted.n = write.n
 	}
 	return write.n, c.opError("write", err)
 }

@@ -86,10 +86,11 @@ func (e Event) String() string {
 // digest of all of them, and as many of the last ones as [Config.KeepEvents]
 // asks for. It can still be asked when the simulation has ended.
 type Trace struct {
-	sim    *Sim
-	keep   int
-	hook   func(Event)
-	record func(e Event, digest uint64) // of CheckDeterminism
+	sim       *Sim
+	keep      int
+	hook      func(Event)
+	recording *recording // of CheckDeterminism
+	arrived   kept       // the bytes of the next event, for the recording
 
 	// Guarded by sim.mu.
 	digest uint64
@@ -99,7 +100,7 @@ type Trace struct {
 }
 
 func (t *Trace) init(s *Sim, config Config) {
-	t.sim, t.keep, t.hook, t.record = s, config.KeepEvents, config.Trace, config.record
+	t.sim, t.keep, t.hook, t.recording = s, config.KeepEvents, config.Trace, config.recording
 }
 
 // Trace returns what has happened so far.
@@ -148,8 +149,9 @@ func (s *Sim) recordLocked(e Event) {
 			t.ring[(t.count-1)%int64(t.keep)] = e
 		}
 	}
-	if t.record != nil {
-		t.record(e, t.digest)
+	if t.recording != nil {
+		t.recording.event(e, t.digest, t.arrived)
+		t.arrived = kept{}
 	}
 	if t.hook != nil {
 		t.hook(e)

@@ -1,0 +1,186 @@
+package simtest
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// advice says what may be the cause, and what helps.
+func (d *difference) advice() string {
+	a, b, ok := d.differing()
+	switch {
+	case d.first.ended || d.second.ended:
+		return "One run has more events than the other: whether this one happens before the end is left to chance. Let f, or the program, wait for it."
+	case !ok:
+		return "The runs part so late that the event was not kept: look for the cause with a simulation that takes less time."
+	case a.At != b.At:
+		return d.adviceOnTime(a, b)
+	case d.isReordered() || d.bytesDiffer() && d.isRewoven():
+		return adviceOnRace(a, b)
+	case d.bytesDiffer():
+		return d.adviceOnBytes(a, b)
+	}
+	return fmt.Sprintf("What %s next is left to chance: a select with several ready cases, the order of a map, a lock or a channel that several goroutines wait for, or a random number. Decide by what the seed decides: Host.Rand, sorted keys, one case before the other.", do(a, b))
+}
+
+// actor returns the host that has caused an event.
+func (r *recorded) actor() string { return cmp.Or(r.From, r.To) }
+
+// do names the hosts that two events are about.
+func do(a, b *recorded) string {
+	switch one, other := a.actor(), b.actor(); {
+	case one == "" && other == "":
+		return "the test does"
+	case one == other || other == "":
+		return fmt.Sprintf("host %q does", one)
+	case one == "":
+		return fmt.Sprintf("host %q does", other)
+	default:
+		return fmt.Sprintf("hosts %q and %q do", one, other)
+	}
+}
+
+// adviceOnTime is for events of different times.
+func (d *difference) adviceOnTime(a, b *recorded) string {
+	moved := *b
+	moved.At = a.At
+	if moved.Event != a.Event {
+		return fmt.Sprintf("When %s something is left to chance: the random part of a wait, as of a back-off, or a wait for something in real time, outside of the simulation. Draw it from Host.Rand.", do(a, b))
+	}
+	return fmt.Sprintf("It is the same event, %v later: host %q has waited longer. The random part of a wait, as of a back-off, is drawn from Host.Rand; nothing may wait for what takes real time, outside of the simulation.", max(a.At, b.At)-min(a.At, b.At), a.actor())
+}
+
+// isReordered tells whether each run's event happens later at this instant in the
+// other run, wherever in a stream.
+func (d *difference) isReordered() bool {
+	same := func(events []recorded, e Event) bool {
+		e.Offset = 0
+		return slices.ContainsFunc(events[1:], func(r recorded) bool {
+			r.Offset = 0
+			return r.Event == e
+		})
+	}
+	return same(d.first.events, d.second.events[0].Event) && same(d.second.events, d.first.events[0].Event)
+}
+
+// isRewoven tells whether the bytes are those of the same writes in another order,
+// or in part of others.
+func (d *difference) isRewoven() bool {
+	a, b := d.first.writes(), d.second.writes()
+	if len(a) == 0 || len(b) == 0 || len(a)+len(b) == 2 {
+		return false
+	}
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	for _, w := range a {
+		if !slices.ContainsFunc(b, func(v write) bool { return bytes.Equal(v.bytes, w.bytes) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// A write is what one call of Write has of the bytes of an event.
+type write struct {
+	bytes []byte
+	host  string // of the goroutine; empty if it is no host's
+}
+
+// writes returns the bytes of the event, write by write, or nothing if that is not
+// known.
+func (s *branch) writes() (writes []write) {
+	e := &s.events[0]
+	rest := e.bytes
+	for _, part := range e.by.within(e.Offset, len(rest)) {
+		writes = append(writes, write{rest[:part.n], s.run.senders.all[part.sender].host})
+		rest = rest[part.n:]
+	}
+	return writes
+}
+
+// writeOf returns what wrote byte n of the event.
+func (s *branch) writeOf(n int) write {
+	for _, w := range s.writes() {
+		if n -= len(w.bytes); n < 0 {
+			return w
+		}
+	}
+	return write{s.events[0].bytes, s.events[0].From} // as if by one call
+}
+
+// adviceOnRace is for events that have changed places.
+func adviceOnRace(a, b *recorded) string {
+	one, other := a.actor(), b.actor()
+	if one != other {
+		return fmt.Sprintf("The same happens in another order: hosts %q and %q share something beside the network, such as a variable, a lock or a channel. Let them share nothing, or act at different instants.", one, other)
+	}
+	where := ""
+	if a.Conn == b.Conn && a.Conn != (ConnID{}) {
+		where = " on one connection"
+	}
+	return fmt.Sprintf("The same happens in another order: goroutines of host %q do it at one instant%s, and which is first is left to chance. Let one wait for the other, let one do it for all, or let them wait for different durations.", one, where)
+}
+
+// adviceOnBytes is for an event that has other bytes.
+func (d *difference) adviceOnBytes(a, b *recorded) string {
+	n := d.prefix()
+	one, other := d.first.writeOf(n), d.second.writeOf(n)
+	switch {
+	case n == len(a.bytes) || n == len(b.bytes):
+		return fmt.Sprintf("The same bytes come in pieces of other lengths: what host %q has written by an instant goes together, and how much that is depends on chance. Goroutines that write at one instant may race: let one wait for the other.", a.actor())
+	case isTLS(a.bytes) && isTLS(b.bytes):
+		return d.adviceOnRandom(adviceOnTLS)
+	case len(one.bytes) > 1 && isPermutation(one.bytes, other.bytes):
+		return "It is the same bytes in another order, in one write: the order of a map, such as that of headers. Sort what is written."
+	case isNumber(a.bytes, n) && isNumber(b.bytes, n):
+		return "It is a number: of something that the process goes on counting from one simulation to the next, the process's id, or a random one. Begin anew in each simulation, and draw from Host.Rand."
+	case one.host == "":
+		return d.adviceOnRandom("If it is a random number: goroutines that are no host's draw them from one stream, by crypto/rand, and may do so at one instant. Start them by Host.Run.")
+	}
+	return d.adviceOnRandom("If it is a random number: the seed does not decide those of math/rand/v2's global functions, and of generators and pools that the process has filled before. From math/rand, and for keys, all hosts draw from one stream, and may do so at one instant. Use Host.Rand, or crypto/rand.")
+}
+
+// adviceOnRandom returns the advice, or says that random numbers are not seeded.
+func (d *difference) adviceOnRandom(advice string) string {
+	if d.second.run.unseeded {
+		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded, nor are keys: those of math/rand, crypto/rand and the crypto packages. Let the test not be parallel, or draw from Host.Rand."
+	}
+	return advice
+}
+
+// isTLS tells whether bytes begin with a record of TLS.
+func isTLS(b []byte) bool {
+	return len(b) >= 5 && 20 <= b[0] && b[0] <= 23 && b[1] == 3 && b[2] <= 4
+}
+
+// isPermutation tells whether the bytes of a and b are the same, in another order.
+func isPermutation(a, b []byte) bool {
+	count := func(b []byte) (n [256]int) {
+		for _, c := range b {
+			n[c]++
+		}
+		return n
+	}
+	return len(a) == len(b) && count(a) == count(b)
+}
+
+// isNumber tells whether byte n is a digit of a decimal number, that is, next to
+// no letter.
+func isNumber(b []byte, n int) bool {
+	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
+	isLetter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || c >= 0x80 }
+	if n >= len(b) || !isDigit(b[n]) {
+		return false
+	}
+	from, to := n, n
+	for from > 0 && isDigit(b[from-1]) {
+		from--
+	}
+	for to < len(b) && isDigit(b[to]) {
+		to++
+	}
+	return (from == 0 || !isLetter(b[from-1])) && (to == len(b) || !isLetter(b[to]))
+}

@@ -1,0 +1,95 @@
+package simtest
+
+// A recording is the events of one run of CheckDeterminism's. Its methods are
+// called with the simulation's mu held, and when that has ended.
+type recording struct {
+	digests []uint64   // after each event
+	events  []recorded // the first of them, in the second run those that differ
+	shape   uint64     // a digest of the events without their bytes
+	senders senders
+
+	unseeded bool // the process's random numbers are
+
+	room int // how many more bytes may be kept; below 0 no more are
+
+	// Of the second run:
+	other  *recording // the first run's
+	last   Event
+	common Event // the last one that both runs have
+	at     int   // how many they have in common
+}
+
+// A recorded event is one that can be shown.
+type recorded struct {
+	Event
+	kept
+}
+
+// What is kept of an event's bytes.
+type kept struct {
+	bytes []byte   // that have arrived; nil if they were not kept
+	by    *written // who wrote them; nil if that is not known
+}
+
+// Of all events the digests are kept, and as many of the events and bytes.
+const (
+	maxRecorded      = 1 << 20
+	maxRecordedBytes = 64 << 20
+
+	// maxDiffering is how many of the second run's events are kept: those of the
+	// instant at which the runs part.
+	maxDiffering = 1000
+)
+
+// newRecording returns an empty recording, of the first run, or of the second
+// one, which is compared with the first.
+func newRecording(other *recording) *recording {
+	return &recording{other: other, room: maxRecordedBytes}
+}
+
+// bytes returns what is to be kept of the bytes of an event, which are in two
+// parts, and who wrote them.
+func (r *recording) bytes(first, second []byte, by *written) kept {
+	k := kept{by: by}
+	if n := len(first) + len(second); r.keeps(n) {
+		k.bytes = append(append(make([]byte, 0, n), first...), second...)
+	}
+	return k
+}
+
+// keeps tells whether there is room for n more bytes. The first that there is no
+// room for are the last that are asked for. The second run keeps them only until
+// they have been compared.
+func (r *recording) keeps(n int) bool {
+	if r.room < 0 || r.other != nil {
+		return r.room >= 0
+	}
+	r.room -= n
+	return r.room >= 0
+}
+
+// event adds an event, and what was kept of its bytes. digest is that of all events
+// with it.
+func (r *recording) event(e Event, digest uint64, k kept) {
+	i := len(r.digests)
+	r.digests = append(r.digests, digest)
+	next := recorded{e, k}
+	shape := e
+	shape.Hash = 0
+	r.shape = shape.mixInto(r.shape)
+	if r.other == nil {
+		if i < maxRecorded {
+			r.events = append(r.events, next)
+		}
+		return
+	}
+	switch differ := i >= len(r.other.digests) || r.other.digests[i] != digest; {
+	case !differ:
+		r.at, r.common = i+1, e
+		if next.by != nil {
+			next.by.forget(e.Offset)
+		}
+	case len(r.events) == 0, e.At == r.events[0].At && len(r.events) < maxDiffering:
+		r.events = append(r.events, next)
+	}
+}

@@ -1,0 +1,182 @@
+package simtest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// compare returns how the second run differs from the first, or nothing.
+func (r *recording) compare() string {
+	d := r.difference()
+	if d == nil {
+		return ""
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "simtest: two runs with one seed differ, from event %d on\n", r.at+1)
+	if r.at > 0 {
+		fmt.Fprintf(&text, "  last in common: %v\n", r.common)
+	}
+	for _, branch := range d.branches() {
+		fmt.Fprintf(&text, "  %-15s %s\n", branch.name+" run:", branch.event())
+	}
+	switch a, _, ok := d.differing(); {
+	case d.bytesDiffer():
+		d.writeBytes(&text)
+	case ok && a.Length > 0 && a.bytes == nil:
+		fmt.Fprintf(&text, "The bytes were not kept, for there were more than %d MiB before.\n", maxRecordedBytes>>20)
+	}
+	d.writeSenders(&text)
+	if d.sameShape {
+		text.WriteString("The runs differ in content alone: the times, lengths and order of all events are the same.\n")
+	}
+	text.WriteString(d.advice())
+	return text.String()
+}
+
+// A difference is where two runs part.
+type difference struct {
+	first, second branch
+	sameShape     bool // nothing but bytes differs in all of the runs
+}
+
+// A branch is what one run has there.
+type branch struct {
+	name   string
+	run    *recording
+	events []recorded // at that instant, from the first that differs on
+	ended  bool       // there are none, and nothing comes later
+}
+
+// difference returns where the runs part, or nil if they do not.
+func (r *recording) difference() *difference {
+	first := r.other
+	if r.at == len(r.digests) && r.at == len(first.digests) {
+		return nil
+	}
+	d := &difference{
+		first:     branch{name: "first", run: first, ended: r.at == len(first.digests)},
+		second:    branch{name: "second", run: r, events: r.events, ended: r.at == len(r.digests)},
+		sameShape: r.shape == first.shape && len(r.digests) == len(first.digests),
+	}
+	for i := r.at; i < len(first.events) && first.events[i].At == first.events[r.at].At && i < r.at+maxDiffering; i++ {
+		d.first.events = first.events[r.at : i+1]
+	}
+	return d
+}
+
+func (d *difference) branches() []*branch { return []*branch{&d.first, &d.second} }
+
+// event describes the event.
+func (s *branch) event() string {
+	switch {
+	case s.ended:
+		return "ended"
+	case len(s.events) == 0:
+		return fmt.Sprintf("not kept, for it comes after %d others", maxRecorded)
+	}
+	return s.events[0].String()
+}
+
+// differing returns the two events, if there are two.
+func (d *difference) differing() (first, second *recorded, ok bool) {
+	if len(d.first.events) == 0 || len(d.second.events) == 0 {
+		return nil, nil, false
+	}
+	return &d.first.events[0], &d.second.events[0], true
+}
+
+// bytesDiffer tells whether the events are of bytes of one connection, which are
+// known, and not the same.
+func (d *difference) bytesDiffer() bool {
+	a, b, ok := d.differing()
+	return ok && a.Conn == b.Conn && a.From == b.From && a.Offset == b.Offset && a.bytes != nil && b.bytes != nil &&
+		(a.Hash != b.Hash || a.Length != b.Length)
+}
+
+// prefix returns how many bytes are the same.
+func (d *difference) prefix() int {
+	a, b := d.first.events[0].bytes, d.second.events[0].bytes
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// What is shown of bytes that differ, and of those before them.
+const (
+	shownBytes  = 16
+	shownBefore = 40
+)
+
+// writeBytes shows the first bytes that differ.
+func (d *difference) writeBytes(text *strings.Builder) {
+	n := d.prefix()
+	a := d.first.events[0]
+	fmt.Fprintf(text, "The bytes differ from byte %d on", a.Offset+int64(n))
+	if before := a.bytes[max(0, n-shownBefore):n]; len(before) > 0 {
+		fmt.Fprintf(text, ", after %q", before)
+	}
+	text.WriteString(":\n")
+	for _, s := range d.branches() {
+		fmt.Fprintf(text, "  %-15s %s\n", s.name+" run:", showBytes(s.events[0].bytes[n:]))
+	}
+}
+
+// showBytes returns the first bytes, in hexadecimal and as text.
+func showBytes(b []byte) string {
+	if len(b) == 0 {
+		return "(no more)"
+	}
+	more := ""
+	if len(b) > shownBytes {
+		b, more = b[:shownBytes], "..."
+	}
+	shown := []byte(nil)
+	for _, c := range b {
+		if c < ' ' || c > '~' {
+			c = '.'
+		}
+		shown = append(shown, c)
+	}
+	return fmt.Sprintf("% x%s |%s|", b, more, shown)
+}
+
+// writeSenders tells who wrote the first bytes that differ.
+func (d *difference) writeSenders(text *strings.Builder) {
+	a, b := d.first.sender(d), d.second.sender(d)
+	they := "The bytes"
+	if d.bytesDiffer() {
+		they = "They"
+	}
+	switch {
+	case a == "" && b == "":
+	case a == b:
+		fmt.Fprintf(text, "%s were written by %s.\n", they, a)
+	default:
+		fmt.Fprintf(text, "%s were written by\n", they)
+		for i, who := range []string{a, b} {
+			if who != "" {
+				fmt.Fprintf(text, "  %-15s %s\n", d.branches()[i].name+" run:", who)
+			}
+		}
+	}
+}
+
+// sender describes who wrote the first byte of the branch that differs; where there
+// is none, the last byte of all; or returns nothing if that is not known.
+func (s *branch) sender(d *difference) string {
+	if len(s.events) == 0 {
+		return ""
+	}
+	e := &s.events[0]
+	at := 0
+	if d.bytesDiffer() {
+		at = max(0, min(d.prefix(), len(e.bytes)-1))
+	}
+	parts := e.by.within(e.Offset+int64(at), 1)
+	if len(parts) == 0 {
+		return ""
+	}
+	return s.run.senders.all[parts[0].sender].describe()
+}

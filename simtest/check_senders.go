@@ -1,0 +1,152 @@
+package simtest
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// A sender is a goroutine that writes, as far as two runs can agree on it: the
+// host it belongs to, and its calls.
+type sender struct {
+	host  string      // empty if it is no host's
+	calls [24]uintptr // the innermost first
+}
+
+// A written is what was written on one direction of a connection, or a datagram.
+type written struct {
+	start int64 // of the first call's bytes in the stream
+	calls []*writing
+}
+
+// A writing is one call of Write.
+type writing struct {
+	n      int // of bytes; in the end fewer than the call was for, if it failed
+	sender int32
+}
+
+// writingSize is how many bytes a writing takes, or thereabouts.
+const writingSize = 32
+
+// forget forgets what was written before an offset.
+func (w *written) forget(offset int64) {
+	for len(w.calls) > 0 && w.start+int64(w.calls[0].n) <= offset {
+		w.start += int64(w.calls[0].n)
+		w.calls = w.calls[1:]
+	}
+}
+
+// A part is what one call of Write has of the bytes of an event.
+type part struct {
+	n      int // of bytes
+	sender int32
+}
+
+// within returns the calls that wrote the n bytes from an offset on, or nothing if
+// not all of them are known.
+func (w *written) within(offset int64, n int) (parts []part) {
+	if w == nil {
+		return nil
+	}
+	start := w.start
+	for _, call := range w.calls {
+		end := start + int64(call.n)
+		if from, to := max(start, offset), min(end, offset+int64(n)); from < to {
+			parts = append(parts, part{int(to - from), call.sender})
+		}
+		start = end
+	}
+	if start < offset+int64(n) {
+		return nil
+	}
+	return parts
+}
+
+// A senders tells who wrote what in a run.
+type senders struct {
+	known   map[sender]int32
+	all     []sender
+	streams map[*conn]*written // by the end that reads
+	packets map[*byte]*written // by a datagram's first byte
+}
+
+// caller returns the number of the goroutine that calls the caller's caller.
+func (s *senders) caller() int32 {
+	from := sender{host: callersHost()}
+	runtime.Callers(4, from.calls[:])
+	number, ok := s.known[from]
+	if !ok {
+		if s.known == nil {
+			s.known = make(map[sender]int32)
+		}
+		number = int32(len(s.all))
+		s.all = append(s.all, from)
+		s.known[from] = number
+	}
+	return number
+}
+
+// wrote notes that the calling goroutine writes n bytes that end will read. It
+// returns the note, or nil.
+func (r *recording) wrote(end *conn, n int) *writing {
+	if n == 0 || !r.keeps(writingSize) {
+		return nil
+	}
+	w := r.senders.streams[end]
+	if w == nil {
+		if r.senders.streams == nil {
+			r.senders.streams = make(map[*conn]*written)
+		}
+		w = new(written)
+		r.senders.streams[end] = w
+	}
+	call := &writing{n, r.senders.caller()}
+	w.calls = append(w.calls, call)
+	return call
+}
+
+// sent notes that the calling goroutine has sent a datagram.
+func (r *recording) sent(data []byte) {
+	if len(data) == 0 || !r.keeps(writingSize) {
+		return
+	}
+	if r.senders.packets == nil {
+		r.senders.packets = make(map[*byte]*written)
+	}
+	r.senders.packets[&data[0]] = &written{calls: []*writing{{len(data), r.senders.caller()}}}
+}
+
+// senderOf returns who sent a datagram, or nil.
+func (r *recording) senderOf(data []byte) *written {
+	if len(data) == 0 {
+		return nil
+	}
+	return r.senders.packets[&data[0]]
+}
+
+// place returns where a sender writes.
+func (s *sender) place() place {
+	var stack stack
+	frames := runtime.CallersFrames(s.calls[:])
+	for {
+		call, more := frames.Next()
+		if call.Function != "" {
+			stack.add(frame{function: call.Function, file: fmt.Sprintf("%s:%d", call.File, call.Line)})
+		}
+		if !more {
+			return stack.place("")
+		}
+	}
+}
+
+// describe returns who it is.
+func (s *sender) describe() string {
+	who := "a goroutine that is no host's"
+	if s.host != "" {
+		who = fmt.Sprintf("a goroutine of host %q", s.host)
+	}
+	p := s.place()
+	if p.from != "" {
+		return fmt.Sprintf("%s, in %s, from %s", who, p.where, p.from)
+	}
+	return fmt.Sprintf("%s, in %s", who, p.where)
+}
