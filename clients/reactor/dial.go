@@ -32,7 +32,8 @@ var ErrDialTimeout = errors.New("reactor: the dial took too long")
 // A dial that fails because the process has too many files open is made again
 // when another connection of the loop's has ended, a dial has failed, or a
 // second has passed; others wait for their turn meanwhile. Only where the loop
-// has nothing else open, or under way, is it an error. See also
+// has nothing else open, or under way, is it an error. A lookup that fails for
+// the same reason is made again for ten seconds. See also
 // [Reactor.OutOfDescriptors].
 func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	return r.DialTimeout(key, 0, dial, then)
@@ -69,6 +70,7 @@ type dialQueue struct {
 	wishes    []*wish // in order
 	diallings []*dialling
 	starved   bool // it is among the reactor's starved queues
+	lookups   lookups
 }
 
 // A wish is what Dial was called for.
@@ -98,15 +100,18 @@ func (q *dialQueue) next() *wish {
 
 // start starts the dials whose turn it is. A queue that is empty is forgotten.
 func (q *dialQueue) start() {
-	for w := q.next(); w != nil && len(q.diallings) < maxAlike; w = q.next() {
+	for w := q.next(); w != nil && len(q.diallings) < maxAlike && !q.lookups.isWaiting(); w = q.next() {
 		if !q.reactor.mayDial() {
 			q.reactor.starve(q)
 			break
 		}
 		q.dial(w)
 	}
-	if len(q.wishes) == 0 && q.reactor.dials[q.key] == q {
-		delete(q.reactor.dials, q.key)
+	if len(q.wishes) == 0 {
+		q.endLookups()
+		if q.reactor.dials[q.key] == q {
+			delete(q.reactor.dials, q.key)
+		}
 	}
 }
 
@@ -125,7 +130,7 @@ func (q *dialQueue) dial(w *wish) {
 		})
 	}
 	r.Go(
-		func() { d.conn, d.err = w.dial(ctx) },
+		func() { d.conn, d.err = tellStarvation(w.dial(ctx)) },
 		func() { q.returned(d) })
 }
 
@@ -149,6 +154,9 @@ func (q *dialQueue) returned(d *dialling) {
 		if d.conn != nil {
 			_ = d.conn.Close()
 		}
+	case q.mayLookUpAgain(d.err):
+		q.remove(d)
+		q.lookUpLater(d.err)
 	case isOutOfDescriptors(d.err) && r.inUse() > 0:
 		q.remove(d)
 		r.limit(d.err)

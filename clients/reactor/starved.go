@@ -23,9 +23,10 @@ func isOutOfDescriptors(err error) bool {
 
 // starvation is what a loop knows about descriptors that have run out.
 type starvation struct {
-	most   int          // how many connections and dials there may be; 0 is any number
-	queues []*dialQueue // that wait for descriptors, by the sequence of their next wish
-	retry  *Timer       // nil when no queue waits
+	most    int          // how many connections and dials there may be; 0 is any number
+	queues  []*dialQueue // that wait for descriptors, by the sequence of their next wish
+	retry   *Timer       // nil when no queue waits
+	lookups int          // queues that wait to look up a name again
 }
 
 // inUse returns how many descriptors the loop takes, by its own account.
@@ -83,7 +84,7 @@ func (r *Reactor) feed() {
 		s.retry.Stop()
 		s.retry = nil
 	}
-	if r.diallings == 0 { // none is under way that may yet have to wait
+	if r.diallings+s.lookups == 0 { // none is under way that may yet have to wait
 		s.most = 0
 	}
 }

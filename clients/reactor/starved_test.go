@@ -136,6 +136,52 @@ func TestDescriptorsOfOthers(t *testing.T) {
 	})
 }
 
+// Where descriptors have run out lookups fail, and do not say why. They are made
+// again for a while, and only then: else a name that nobody has is an error at
+// once.
+func TestLookupsWithoutDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{free: 2, err: syscall.EMFILE}
+		notFound := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}
+		start := time.Now()
+		lookup := func(lasts time.Duration) func(ctx context.Context) (net.Conn, error) {
+			return func(ctx context.Context) (net.Conn, error) {
+				time.Sleep(time.Millisecond)
+				if time.Since(start) < lasts {
+					return nil, notFound
+				}
+				return p.connect(time.Second)(ctx)
+			}
+		}
+		var r reactor.Reactor
+		got := map[string]time.Duration{}
+		then := func(name string) func(conn net.Conn, err error) {
+			return func(conn net.Conn, err error) {
+				got[fmt.Sprint(name, " ", err == nil)] = time.Since(start)
+				if conn != nil {
+					untilClosed(&r, conn)
+				}
+			}
+		}
+		r.Dial("unknown", lookup(time.Hour), then("unknown"))
+		require.NoError(t, r.Run())
+		assert.Equal(t, map[string]time.Duration{"unknown false": time.Millisecond}, got)
+
+		for range 3 {
+			r.Dial("a", p.connect(20*time.Second), then("a"))
+		}
+		r.Dial("soon", lookup(5*time.Second), then("soon"))
+		r.Dial("never", lookup(time.Hour), then("never"))
+		canceled := r.Dial("canceled", lookup(time.Hour), then("canceled"))
+		r.AfterFunc(3*time.Second, canceled)
+		require.NoError(t, r.Run())
+		assert.Equal(t, 20*time.Second, got["soon true"].Truncate(time.Second))
+		assert.GreaterOrEqual(t, got["never false"], 10*time.Second)
+		assert.Len(t, got, 4)
+		assert.Equal(t, 2, p.free)
+	})
+}
+
 // A loop that has nothing open cannot wait for itself.
 func TestNoDescriptorAtAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
