@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,7 +61,9 @@ func waitingOutside(id string, all []*goroutine) []hostGoroutines {
 			counts[host] = make(map[place]int)
 		}
 		p := g.place(g.state)
-		p.from = cmp.Or(p.from, g.starter(byNumber))
+		if !slices.ContainsFunc(g.frames, frame.ofUser) {
+			p.from = cmp.Or(g.starter(byNumber), g.client(all, hosts))
+		}
 		counts[host][p]++
 	}
 	return sortPlaces(counts)
@@ -71,12 +74,8 @@ const maxAncestors = 20
 
 // starter returns the call outside of the standard library that has started a
 // goroutine, or has started the one that has, and so on: what a goroutine of the
-// standard library is there for. It is empty if the goroutine itself has such a
-// call.
+// standard library is there for. It is empty if one of those has ended.
 func (g *goroutine) starter(byNumber map[string]*goroutine) string {
-	if slices.ContainsFunc(g.frames, frame.ofUser) {
-		return ""
-	}
 	for range maxAncestors {
 		if g.creator.ofUser() {
 			return g.creator.String()
@@ -84,9 +83,39 @@ func (g *goroutine) starter(byNumber map[string]*goroutine) string {
 		if g = byNumber[g.parent]; g == nil {
 			break
 		}
-		if i := slices.IndexFunc(g.frames, frame.ofUser); i >= 0 {
-			return g.frames[i].String()
+		if call := g.userCall(); call != "" {
+			return call
 		}
+	}
+	return ""
+}
+
+// client returns the call outside of the standard library that is likely to wait
+// for a goroutine of the standard library: on the same host, it has called a
+// method of the same type. So net/http's caller waits for the reader of its
+// connection.
+func (g *goroutine) client(all []*goroutine, hosts hostsByKey) string {
+	for _, f := range g.frames {
+		if f.waiting() || !strings.HasSuffix(f.owner(), ")") {
+			continue
+		}
+		for _, other := range all {
+			isOf := func(o frame) bool {
+				return o.owner() == f.owner() && (o.first == f.first || o.first == "" || f.first == "")
+			}
+			if call := other.userCall(); call != "" && hosts.name(other) == hosts.name(g) && slices.ContainsFunc(other.frames, isOf) {
+				return call
+			}
+		}
+	}
+	return ""
+}
+
+// userCall returns the innermost call that is neither ours nor of the standard
+// library, or nothing.
+func (s *stack) userCall() string {
+	if i := slices.IndexFunc(s.frames, frame.ofUser); i >= 0 {
+		return s.frames[i].String()
 	}
 	return ""
 }

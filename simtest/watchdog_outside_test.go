@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -111,6 +112,12 @@ func TestWaitsOutside(t *testing.T) {
 					_, _ = conn.Read(make([]byte, 1))
 					_ = conn.Close()
 				}
+			})
+		}, []string{host + "1 in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
+		{"for an answer", func(_ *testing.T, sim *Sim, o *outsider) {
+			onPoet(sim, func() {
+				client := &http.Client{Transport: &http.Transport{}}
+				_, _ = client.Get("http://" + o.tcp)
 			})
 		}, []string{host + "1 in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
 		{"for a resolver", func(_ *testing.T, sim *Sim, o *outsider) {
