@@ -67,7 +67,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.Var(&o.maxTime, "max-time", "give a server up whose poem takes more than so many `seconds` in all; 0 is never")
 	flags.Var(&o.maxBytes, "max-bytes", "give a server up that sends more than so many `bytes`")
 	flags.BoolVar(&o.print, "print", false, "print the poems, in the order of the tasks; the progress goes to stderr")
-	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task; these are replaced, and no link is followed; - is the same as --print")
+	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task; files of these names are replaced, links too, and not followed; - is the same as --print")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report nothing but what goes wrong")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err

@@ -8,7 +8,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -41,8 +40,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return cli.Fail("slownet", cli.PrintVersion("slownet", stdout), stderr)
 		}
 		if slices.ContainsFunc(args, isHelp) {
-			fmt.Fprint(stdout, usage)
-			return 0
+			return cli.Fail("slownet", cli.Answer(stdout, usage), stderr)
 		}
 		return cli.Fail("slownet", cli.Usagef("no command given: try slownet demo"), stderr)
 	}

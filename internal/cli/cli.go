@@ -64,9 +64,10 @@ func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 	asked, _ := flags.GetBool(version)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		flags.SetOutput(out)
+		var help strings.Builder
+		flags.SetOutput(&help)
 		flags.Usage()
-		return ErrAnswered
+		return Answer(out, help.String())
 	case err != nil:
 		return Usagef("%v", err)
 	case asked:
@@ -74,6 +75,15 @@ func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 		return PrintVersion(program, out)
 	}
 	return nil
+}
+
+// Answer prints what was asked for, and returns [ErrAnswered], or why it could
+// not be printed.
+func Answer(out io.Writer, text string) error {
+	if _, err := io.WriteString(out, text); err != nil {
+		return fmt.Errorf("cannot print: %w", err)
+	}
+	return ErrAnswered
 }
 
 // Fail reports an error, if it is one, and returns the exit status.

@@ -12,10 +12,7 @@ import (
 // print.
 func PrintVersion(program string, out io.Writer) error {
 	info, _ := debug.ReadBuildInfo()
-	if _, err := fmt.Fprintf(out, "%s %s %s %s/%s\n", program, version(info), runtime.Version(), runtime.GOOS, runtime.GOARCH); err != nil {
-		return fmt.Errorf("cannot print: %w", err)
-	}
-	return ErrAnswered
+	return Answer(out, fmt.Sprintf("%s %s %s %s/%s\n", program, version(info), runtime.Version(), runtime.GOOS, runtime.GOARCH))
 }
 
 // version returns the module's version, as the go command has written it down:
