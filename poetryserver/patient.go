@@ -34,26 +34,25 @@ func (l *patientListener) Accept() (net.Conn, error) {
 	if l.timeout <= 0 {
 		return inner, nil
 	}
-	return &patientConn{Conn: inner, listener: l, probe: min(time.Millisecond, l.timeout/longestProbe)}, nil
+	return &patientConn{Conn: inner, listener: l}, nil
 }
 
 // chunk is how much is written at a time. A large buffer of the system's would
 // hide that a slow client goes on reading.
 const chunk = 64 << 10
 
-// longestProbe is the part of the time-out that a probe takes at most, and by
-// which the time-out may be late.
-const longestProbe = 16
+// probes is which part of the time-out a probe takes; the time-out may be late by
+// that.
+const probes = 16
 
 // A patientConn fails a Write when the client has taken in nothing for the
 // time-out. A Write that was cut short by its deadline does not tell when the
 // client has taken in the last of what was written. So a chunk that does not go
-// through within a short time, the probe, is followed by a single byte: that goes
-// through as soon as the client takes in something, or never.
+// through within a part of the time-out, the probe, is followed by a single byte:
+// that goes through as soon as the client takes in something, or never.
 type patientConn struct {
 	*slownet.Conn
 	listener *patientListener
-	probe    time.Duration // longer with each chunk that a slow client took its time for
 
 	mu    sync.Mutex // guards what follows, and the order of deadlines
 	outer time.Time  // set by the paced connection around this one; zero is none
@@ -65,7 +64,7 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 	clock, timeout := c.listener.clock, c.listener.timeout
 	last, stuck := clock.Now(), false
 	for n < len(p) {
-		size, until := chunk, clock.Now().Add(c.probe)
+		size, until := chunk, clock.Now().Add(timeout/probes)
 		if stuck {
 			size, until = 1, last.Add(timeout)
 		}
@@ -78,10 +77,8 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 			last = clock.Now()
 		}
 		switch {
-		case err == nil && stuck:
-			c.probe = min(2*c.probe, timeout/longestProbe)
-			stuck = false
 		case err == nil:
+			stuck = false
 		case stuck, !errors.Is(err, os.ErrDeadlineExceeded), c.isEnded():
 			return n, err
 		default:
