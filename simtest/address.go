@@ -180,7 +180,7 @@ func (h *Host) bindErrorLocked(local netip.AddrPort) error {
 	switch {
 	case h.sim.closed:
 		return net.ErrClosed
-	case h.down:
+	case h.hasEndedLocked():
 		return errNetworkDown("bind")
 	case addr.IsValid() && !addr.IsUnspecified() && h.hostOfLocked(addr) != h:
 		return syscallError("bind", syscall.EADDRNOTAVAIL)

@@ -45,6 +45,7 @@ type conn struct {
 	finished      bool          // the end of stream has been sent
 	finishArrived bool          // and has arrived
 	errnoIsRead   bool          // errno is for whoever reads
+	life          uint32        // of its host, when it was opened: how often that had crashed
 	errno         syscall.Errno // what the reset is reported as, once
 
 	// What is written.
@@ -137,6 +138,7 @@ func (c *conn) openLocked() {
 		return
 	}
 	c.host.conns[c] = struct{}{}
+	c.life = c.host.crashes
 }
 
 // freePortLocked gives the port of a dialling end back.
@@ -167,6 +169,13 @@ func (c *conn) Close() error {
 	if c.closed {
 		return c.opError("close", net.ErrClosed)
 	}
+	c.hangUpLocked()
+	c.vanishLocked()
+	return nil
+}
+
+// hangUpLocked sends what a close sends.
+func (c *conn) hangUpLocked() {
 	if c.unread > 0 || c.linger == 0 {
 		c.postLocked(sending, c.resetPeerLocked)
 	} else if !c.reset {
@@ -175,8 +184,6 @@ func (c *conn) Close() error {
 	if c.wanted {
 		c.postLocked(granting, c.leaveWantingLocked)
 	}
-	c.vanishLocked()
-	return nil
 }
 
 // resetLocked closes the connection with a reset of the peer.
@@ -191,7 +198,7 @@ func (c *conn) resetLocked() {
 // and waits to be sent again, it never is. Only the loop calls it.
 func (c *conn) resetPeerLocked() {
 	switch {
-	case c.crashed, c.reset:
+	case c.hasCrashedLocked(), c.reset:
 		c.disownLocked()
 	case c.resetting:
 	case c.stuck:

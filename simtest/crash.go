@@ -27,13 +27,13 @@ var (
 )
 
 // Run runs a program on the host, in a goroutine of its own, until it returns.
-// Its context ends when the host crashes or the simulation ends; then it should
-// return soon. At the end of the simulation it has [Config.Grace] for that, with
-// the network up, so it may finish what it does, as http.Server.Shutdown does;
-// after a crash the network is down. When the host is restarted it is run again, from the beginning;
-// what it is to remember must be kept outside of it, as on a disk. If it
-// returns an error before its context has ended, the test fails. A host can have
-// several programs.
+// Its context ends when the host crashes or is killed, or the simulation ends;
+// then it should return soon. At the end of the simulation it has [Config.Grace]
+// for that, with the network up, so it may finish what it does, as
+// http.Server.Shutdown does; after a crash or a kill the network is down. When the
+// host is restarted it is run again, from the beginning; what it is to remember
+// must be kept outside of it, as on a disk. If it returns an error before its
+// context has ended, the test fails. A host can have several programs.
 func (h *Host) Run(f func(ctx context.Context) error) {
 	if f == nil {
 		panic("simtest: Host.Run needs a program to run")
@@ -42,7 +42,7 @@ func (h *Host) Run(f func(ctx context.Context) error) {
 	defer h.sim.mu.Unlock()
 	p := &program{host: h, f: f}
 	h.programs = append(h.programs, p)
-	if !h.down && h.sim.startsLocked() {
+	if !h.hasEndedLocked() && h.sim.startsLocked() {
 		p.startLocked()
 	}
 }
@@ -81,18 +81,20 @@ func (s *Sim) programReturned() {
 // is not answered. What it has sent before arrives.
 func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 
-// Restart starts a host again that has crashed, and its programs with it. One
-// that has not crashed does so first. To whoever still believes in a connection
-// from before, the answer is a reset.
+// Restart starts the programs of [Host.Run] again on a host that has crashed or
+// was killed. One that runs crashes first. To whoever still believes in a
+// connection from before, the answer is a reset.
 func (h *Host) Restart() {
 	h.sim.control("restart "+h.name, func() {
-		h.crashLocked()
-		h.down = false
+		if !h.killed {
+			h.crashLocked()
+		}
+		h.down, h.killed = false, false
 		h.hostEventLocked("restart")
 		h.sim.openedLocked()
 		for _, p := range h.programs {
 			h.soonLocked(func() {
-				if !h.down && h.sim.startsLocked() {
+				if !h.hasEndedLocked() && h.sim.startsLocked() {
 					p.startLocked()
 				}
 			})
@@ -105,13 +107,10 @@ func (h *Host) crashLocked() {
 		return
 	}
 	h.down = true
+	h.crashes++
 	h.hostEventLocked("crash")
 	h.resumeLocked()
-	for _, p := range h.programs {
-		if stop := p.stop; stop != nil {
-			h.soonLocked(func() { stop(ErrCrashed) })
-		}
-	}
+	h.stopProgramsLocked(ErrCrashed)
 	// What is open is closed at once. Those who wait for it are told one by one.
 	for _, end := range h.endsLocked() {
 		h.soonLocked(end)
@@ -128,6 +127,15 @@ func (h *Host) crashLocked() {
 	for c := range h.conns {
 		c.crashed, c.closed = true, true
 		c.abandonLocked()
+	}
+}
+
+// stopProgramsLocked has the contexts of programs end, one by one.
+func (h *Host) stopProgramsLocked(cause error) {
+	for _, p := range h.programs {
+		if stop := p.stop; stop != nil {
+			h.soonLocked(func() { stop(cause) })
+		}
 	}
 }
 

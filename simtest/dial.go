@@ -82,7 +82,7 @@ func (d *dialling) post(err error) {
 	case h.sim.closed:
 		d.answerLocked(net.ErrClosed)
 		return
-	case h.down:
+	case h.hasEndedLocked():
 		err = errNetworkDown("connect")
 	}
 	start := d.startLocked

@@ -55,8 +55,9 @@
 //
 // Networks: [Sim.Partition], [Sim.PartitionOneWay] and [Sim.Heal]; [Sim.Hold]
 // and [Sim.Release]; [Sim.Reset] and [Sim.ResetConn]; [Sim.Refuse],
-// [Sim.Blackhole] and [Sim.Allow]; [Sim.SetName]. Machines: [Host.Crash] and
-// [Host.Restart], which runs anew what [Host.Run] was given; [Host.Pause] and
+// [Sim.Blackhole] and [Sim.Allow]; [Sim.SetName]. Machines: [Host.Crash], as if
+// the power was cut; [Host.Kill], after which the machine still answers; and
+// [Host.Restart], which runs the programs of [Host.Run] again; [Host.Pause] and
 // [Host.Resume]; [Host.SetSkew].
 //
 // All of them take effect before they return, and behind all else that happens

@@ -52,11 +52,7 @@ func (s *Sim) endPrograms(grace time.Duration) {
 // stopProgramsLocked has the contexts of programs end by events of this instant.
 func (s *Sim) stopProgramsLocked() {
 	for _, h := range s.ordered {
-		for _, p := range h.programs {
-			if stop := p.stop; stop != nil {
-				h.soonLocked(func() { stop(ErrEnded) })
-			}
-		}
+		h.stopProgramsLocked(ErrEnded)
 	}
 }
 

@@ -31,6 +31,8 @@ type Host struct {
 	bound      uint64                 // numbers sockets
 	programs   []*program             // that Run was given
 	down       bool                   // it has crashed
+	killed     bool                   // its process was
+	crashes    uint32                 // counts them
 	skew       time.Duration          // of its clock
 	cutOff     *hostSet               // from these hosts: what is sent to them is lost
 	paused     bool

@@ -71,7 +71,7 @@ func (h *Host) lookupErrorLocked(name string) error {
 	switch {
 	case h.sim.closed:
 		return dnsError(name, net.ErrClosed)
-	case h.down:
+	case h.hasEndedLocked():
 		return &net.DNSError{Err: "network is down", Name: name, IsTemporary: true}
 	}
 	return nil

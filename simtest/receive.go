@@ -126,7 +126,7 @@ func (s *Sim) grantAllLocked() {
 
 func (c *conn) leaveGrantLocked() {
 	taken := c.taken
-	if c.crashed {
+	if c.hasCrashedLocked() {
 		return
 	}
 	if !c.reachesPeerLocked() {
@@ -183,13 +183,13 @@ func (c *conn) arriveLocked(n int) {
 
 // endLocked is what happens when the end of the stream arrives.
 func (c *conn) endLocked() {
-	if !c.crashed {
+	if !c.hasCrashedLocked() {
 		c.peer.finishArrived, c.peer.finishKnown = true, later(c.sim.now(), c.route.link.Latency)
 	}
 	switch {
 	case c.isGoneLocked():
 		c.peer.unansweredLocked()
-	case c.crashed, c.reset:
+	case c.hasCrashedLocked(), c.reset:
 		c.refuseLocked()
 	case c.closed:
 	default:
@@ -201,13 +201,24 @@ func (c *conn) endLocked() {
 
 // isGoneLocked reports whether nothing can answer for this end: its host has
 // crashed, and is not back.
-func (c *conn) isGoneLocked() bool { return c.crashed && c.host.down }
+func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down }
+
+// hasCrashedLocked reports whether the end has crashed with its host. The host
+// does not know of those that were closed before, and that have still something
+// to send.
+func (c *conn) hasCrashedLocked() bool {
+	if c.closed && !c.crashed && c.life != c.host.crashes {
+		c.crashed = true
+		c.abandonLocked()
+	}
+	return c.crashed
+}
 
 // unansweredLocked is what happens when something that was sent has arrived
 // where nothing answers: it is sent again, until the host is back, and says
 // that it knows nothing of the connection.
 func (c *conn) unansweredLocked() {
-	if c.reset || c.crashed || c.probing {
+	if c.reset || c.hasCrashedLocked() || c.probing {
 		return
 	}
 	c.probing = true

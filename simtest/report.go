@@ -55,6 +55,8 @@ func (h *Host) title() string {
 	switch {
 	case h.down:
 		return h.name + " (crashed)"
+	case h.killed:
+		return h.name + " (killed)"
 	case h.paused:
 		return fmt.Sprintf("%s (paused, %s)", h.name, count(len(h.parked), "delivery waits", "deliveries wait"))
 	}

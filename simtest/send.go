@@ -165,7 +165,7 @@ func (c *conn) sentLocked(n int) {
 
 // sendLocked sends a segment behind all others.
 func (c *conn) sendLocked(s segment) {
-	if c.crashed || c.abandoned {
+	if c.hasCrashedLocked() || c.abandoned {
 		return
 	}
 	c.out.push(s)
@@ -174,7 +174,7 @@ func (c *conn) sendLocked(s segment) {
 
 // pumpLocked sends what can leave by now.
 func (c *conn) pumpLocked() {
-	for c.out.len() > 0 && !c.stuck {
+	for c.out.len() > 0 && !c.stuck && !c.hasCrashedLocked() {
 		now := c.sim.instant
 		c.updateLocked()
 		if free := c.flow.Free(); free > now {
@@ -313,7 +313,7 @@ func (c *conn) retryLocked() {
 	c.sim.callAtLocked(again, c.host, func() {
 		c.retrying, c.stuck = false, false
 		switch {
-		case c.reset || c.crashed:
+		case c.reset || c.hasCrashedLocked():
 			return
 		case !goesOn:
 			c.giveUpLocked(syscall.ETIMEDOUT)

@@ -1,0 +1,69 @@
+package simtest
+
+import (
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// ErrKilled is why the context of a program ends when [Host.Kill] is called; see
+// [context.Cause].
+var ErrKilled = errors.New("simtest: the host's process was killed")
+
+// Kill kills the process that runs on the host, as kill -9 does; the machine
+// lives. The contexts of its programs and of [Host.Go] end, and its kernel closes
+// what the process has open: the peer of a connection gets the end of the stream
+// behind all that was written, or a reset if something is unread or SetLinger was
+// set to zero; connections that wait for Accept are reset. From then on dials are
+// refused, and datagrams answered as if nobody had the port, until
+// [Host.Restart].
+//
+// To goroutines that run on nevertheless, what they had open is closed, and the
+// network is down. A process that was killed, or a host that has crashed, cannot
+// be killed; Kill does nothing then.
+func (h *Host) Kill() { h.sim.control("kill "+h.name, h.killLocked) }
+
+func (h *Host) killLocked() {
+	if h.hasEndedLocked() {
+		return
+	}
+	h.killed = true
+	h.hostEventLocked("kill")
+	h.stopProgramsLocked(ErrKilled)
+	ends := h.endsLocked()
+	// What is open is closed at once. Those who wait for it are told one by one.
+	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
+		l := h.listeners[addr]
+		l.closed = true
+		for _, c := range l.ready {
+			c.resetUnheardLocked()
+		}
+	}
+	for _, c := range h.sockets {
+		c.closed = true
+	}
+	for d := range h.diallings {
+		d.crashed = true
+	}
+	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+		if !c.closed {
+			c.hangUpLocked()
+			c.closed = true
+		}
+	}
+	for _, end := range ends {
+		h.soonLocked(end)
+	}
+}
+
+// resetUnheardLocked resets the peer of a connection of which no program has
+// heard.
+func (c *conn) resetUnheardLocked() {
+	c.postLocked(sending, c.resetPeerLocked)
+	c.closed = true
+}
+
+// hasEndedLocked reports whether nothing runs on the host any more: it was killed,
+// or has crashed, and was not restarted.
+func (h *Host) hasEndedLocked() bool { return h.down || h.killed }
