@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,19 +20,7 @@ import (
 // inTest runs f in a test: a bubble needs one, and a benchmark is none.
 func inTest(b *testing.B, f func(t *testing.T)) {
 	b.Helper()
-	// As often as -count says, and on each number of processors that -cpu does,
-	// which the benchmark is repeated for anyway.
-	processors, ran := runtime.GOMAXPROCS(0), false
-	once := func(t *testing.T) {
-		if !ran {
-			ran = true
-			runtime.GOMAXPROCS(processors)
-			f(t)
-		}
-	}
-	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: once}})
-	runtime.GOMAXPROCS(processors)
-	if !ok {
+	if !simtest.RunAsTest(b.Name(), f) {
 		b.Fatal("it failed")
 	}
 }

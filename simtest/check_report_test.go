@@ -204,7 +204,7 @@ func TestCheckDeterminismReports(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCheckDeterminismReports$", "-test.timeout=1m")
-			command.Env = append(os.Environ(), child+"="+name)
+			command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", child+"="+name)
 			output, err := command.CombinedOutput()
 			require.Error(t, err)
 			for _, text := range c.says {

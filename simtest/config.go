@@ -15,6 +15,11 @@ type Config struct {
 	// SIMTEST_SEED, if it is set, is used instead.
 	Seed uint64
 
+	// Start is what the clock says when the simulation begins, from 2000 to 2261.
+	// [Sim.Elapsed] and [Event.At] count from it. The zero Time is the bubble's own:
+	// midnight UTC of 2000-01-01.
+	Start time.Time
+
 	// Link is the link from any host to any other that has none of its own by
 	// [Sim.SetLink]. The zero Link passes everything at once.
 	Link slownet.Link
@@ -67,6 +72,9 @@ type Config struct {
 	recording *recording // of CheckDeterminism
 }
 
+// firstStart is when a bubble's clock begins.
+var firstStart = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 // defaultWindow is the window of connections, unless they are told otherwise.
 const defaultWindow = 1 << 20
 
@@ -106,6 +114,9 @@ func (c *Config) grace() time.Duration {
 func (c *Config) mustBeValid() {
 	if err := c.Link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.Link: %v", err))
+	}
+	if !c.Start.IsZero() && (c.Start.Before(firstStart) || !c.Start.Before(lastMoment)) {
+		panic(fmt.Sprintf("simtest: Config.Start is %v: it must be from %v on, when a bubble's clock begins, and before %v, when it ends", c.Start, firstStart, lastMoment))
 	}
 	if c.Window < 0 {
 		panic(fmt.Sprintf("simtest: Config.Window is %d: it is a number of bytes, and 0 is %d", c.Window, defaultWindow))

@@ -17,7 +17,9 @@
 //
 // In the bubble time stands still while anything runs and jumps when everything
 // waits, so a test takes milliseconds whatever its durations, and may assert
-// them to the nanosecond.
+// them to the nanosecond. The clock begins at midnight UTC of 2000-01-01, or when
+// [Config.Start] says. A benchmark calls [Config.RunB], a program that is no test
+// calls [Main].
 //
 // # Hosts and links
 //
@@ -213,7 +215,8 @@
 //     that is guessed from the calls that goroutines are in. When someone outside
 //     of the simulation might have it, the waiting goroutines are named after ten
 //     seconds, and the test fails later: a minute after the last one of those
-//     outside was running, or shortly before the end of go test's -timeout.
+//     outside was running, or shortly before the end of go test's -timeout. In code
+//     of your own, a [Locker] does not stop time.
 //   - A tls.Conn holds a lock during its handshake, and waits for the network.
 //     The handshake is part of the first Read or Write. If one goroutine reads and
 //     another one writes, call Handshake or HandshakeContext before they begin.

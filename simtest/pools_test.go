@@ -121,7 +121,7 @@ func TestStandardLibraryStartsOnce(t *testing.T) {
 	for name := range uses {
 		t.Run(name, func(t *testing.T) {
 			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStandardLibraryStartsOnce$", "-test.timeout=1m")
-			command.Env = append(os.Environ(), child+"="+name)
+			command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", child+"="+name)
 			output, err := command.CombinedOutput()
 			require.NoError(t, err, string(output))
 		})

@@ -35,7 +35,7 @@ func rerunText(t *testing.T, seed uint64) string {
 }
 
 // rerunLine returns the command line that runs the test again with a seed, and
-// no other test:
+// no other test, or the benchmark that has run it:
 //
 //	SIMTEST_SEED=7 go test -run '^TestElection$/^five_nodes$' -count=1 github.com/x/raft
 //
@@ -61,7 +61,11 @@ func rerunLine(t *testing.T, seed uint64) string {
 	case "", "command-line-arguments": // of files that were named one by one
 		importPath = "."
 	}
-	arguments = append(arguments, "-run", runPattern(t.Name()), "-count=1", importPath)
+	pattern := []string{"-run", runPattern(t.Name())}
+	if strings.HasPrefix(t.Name(), "Benchmark") {
+		pattern = []string{"-run", "^$", "-bench", runPattern(t.Name())}
+	}
+	arguments = append(append(arguments, pattern...), "-count=1", importPath)
 	return commandLine(runtime.GOOS, seed, arguments)
 }
 

@@ -117,6 +117,9 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 		}()
 		f()
 	}
+	if !c.Start.IsZero() {
+		time.Sleep(time.Until(c.Start)) // nothing else waits for time yet
+	}
 	sim := newSim(c, synctest.Wait)
 	sim.fail = func(report string) { t.Error(report) }
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }

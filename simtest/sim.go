@@ -129,7 +129,7 @@ func (s *Sim) Host(name string) *Host {
 	return host
 }
 
-// Now returns the simulated time; when the simulation has ended, that of its end.
+// Now returns the simulated time, which begins with [Config.Start]; when the simulation has ended, that of its end.
 func (s *Sim) Now() time.Time { return s.origin.Add(s.Elapsed()) }
 
 // Elapsed returns how much simulated time has passed since the start; when the

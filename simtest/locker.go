@@ -1,0 +1,63 @@
+package simtest
+
+import "sync"
+
+// A Locker is a mutex for code that runs in simulations. While a goroutine waits
+// for a sync.Mutex, simulated time stands still, so that whoever holds that must
+// not wait for the network or for time. A goroutine that waits for a Locker is
+// blocked in the sense of testing/synctest: time goes on, and the holder may wait
+// for what it likes. It works outside of simulations as well.
+//
+// Those who wait get the lock in the order in which they came; among goroutines
+// that came at one instant the scheduler decides. The zero Locker is not locked. It
+// must not be copied after first use, nor be shared among simulations.
+type Locker struct {
+	mu      sync.Mutex // guards what follows
+	locked  bool
+	waiting []chan struct{} // the first has waited longest; closed when it has the lock
+}
+
+var _ sync.Locker = (*Locker)(nil)
+
+// Lock locks l. If it is locked, Lock waits until it is the caller's turn.
+func (l *Locker) Lock() {
+	l.mu.Lock()
+	if !l.locked {
+		l.locked = true
+		l.mu.Unlock()
+		return
+	}
+	turn := make(chan struct{})
+	l.waiting = append(l.waiting, turn)
+	l.mu.Unlock()
+	<-turn
+}
+
+// TryLock locks l if it is not locked, and reports whether it did.
+func (l *Locker) TryLock() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.locked {
+		return false
+	}
+	l.locked = true
+	return true
+}
+
+// Unlock unlocks l, or hands it to the one that has waited longest. Any goroutine
+// may call it. It panics if l is not locked.
+func (l *Locker) Unlock() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.locked {
+		panic("simtest: Unlock of a Locker that is not locked")
+	}
+	if len(l.waiting) == 0 {
+		l.locked = false
+		return
+	}
+	next := l.waiting[0]
+	l.waiting[0] = nil
+	l.waiting = l.waiting[1:]
+	close(next)
+}
