@@ -47,3 +47,25 @@ func TestLinesThatNobodyReads(t *testing.T) {
 	assert.Regexp(t, `\n\(\d+ lines were dropped, as nobody read them\)\nafter\n$`, string(rest))
 	assert.Contains(t, string(rest), fmt.Sprintf("\n%d\n", maxLines-1))
 }
+
+// One line is not several.
+func TestOneDroppedLine(t *testing.T) {
+	reader, writer := io.Pipe()
+	l := newLines(writer)
+	l.print("first")
+	_, err := io.ReadFull(reader, make([]byte, 1)) // it is being printed, and waits
+	require.NoError(t, err)
+	for i := range maxLines + 1 {
+		l.print(i)
+	}
+	_, err = io.ReadFull(reader, make([]byte, len("irst\n0\n")))
+	require.NoError(t, err)
+	l.print("after")
+	go func() {
+		<-l.close()
+		_ = writer.Close()
+	}()
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Regexp(t, `\n\(1 line was dropped, as nobody read it\)\nafter\n$`, string(rest))
+}
