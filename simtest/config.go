@@ -36,8 +36,8 @@ type Config struct {
 	// ends in the year 2262.
 	TimeLimit time.Duration
 
-	// Grace is how much simulated time the programs of [Host.Run] have to return
-	// when their contexts have ended at the end of the simulation, before the
+	// Grace is how much simulated time what [Host.Run] and [Host.Go] run has to return,
+	// when its context has ended at the end of the simulation, before the
 	// network closes. It closes earlier when all have returned. Zero is 10 s;
 	// below zero there is none, and the network closes when the contexts end.
 	Grace time.Duration

@@ -69,8 +69,14 @@ func (s *Sim) programReturned() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.programs--
+	s.noteReturnsLocked()
+}
+
+// noteReturnsLocked tells who waits for it when all programs have returned.
+func (s *Sim) noteReturnsLocked() {
 	if s.programs == 0 && s.returned != nil {
 		close(s.returned)
+		s.returned = nil
 	}
 }
 
@@ -89,7 +95,7 @@ func (h *Host) Restart() {
 		if !h.killed {
 			h.crashLocked()
 		}
-		h.down, h.killed = false, false
+		h.down, h.killed, h.life = false, false, life{}
 		h.hostEventLocked("restart")
 		h.sim.openedLocked()
 		for _, p := range h.programs {
@@ -127,15 +133,6 @@ func (h *Host) crashLocked() {
 	for c := range h.conns {
 		c.crashed, c.closed = true, true
 		c.abandonLocked()
-	}
-}
-
-// stopProgramsLocked has the contexts of programs end, one by one.
-func (h *Host) stopProgramsLocked(cause error) {
-	for _, p := range h.programs {
-		if stop := p.stop; stop != nil {
-			h.soonLocked(func() { stop(cause) })
-		}
 	}
 }
 

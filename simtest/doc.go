@@ -25,6 +25,9 @@
 //
 // A host has a name, an IPv4 and an IPv6 address, any number of listeners and
 // of sockets for datagrams, a clock, a source of random numbers, and a resolver.
+// [Host.Run] runs a program on it, and again whenever the host is restarted;
+// [Host.Go] starts a goroutine that ends with the host. Code that is called by the
+// test itself may use a host as well.
 // From each host to each other there is a link, as package slownet describes it,
 // with [Sim.SetLink], [Sim.SetProfile], or [Config.Link] and
 // [Sim.SetDefaultLink] for all others. Links may share a [slownet.Bottleneck],
@@ -131,8 +134,9 @@
 // or [Config.KeepRand] says otherwise. Afterwards they come from the system again.
 //
 //   - crypto/rand.Reader gives each host a stream of its own: to what [Host.Run]
-//     runs and to the goroutines that it starts. All others share one: the test's
-//     own, and what time.AfterFunc calls. Run programs on hosts, then.
+//     and [Host.Go] run and to the goroutines that they start. All others share
+//     one: the test's own, and what time.AfterFunc calls. Run programs on hosts,
+//     then.
 //   - math/rand's global functions are one stream for the process.
 //   - So is, on Go 1.26, what the crypto packages draw inside themselves, whatever
 //     reader they are given: for keys, signatures and nonces, and hence for the key
@@ -175,8 +179,8 @@
 //   - The clean-ups of f's t are done, the last one first, under the time limit. The
 //     network is up, and time goes on: t.Cleanup(func() { server.Shutdown(ctx) })
 //     shuts the server down, and a conn.Close returns no error.
-//   - The contexts of programs end, see [Host.Run], and the calls of [Sim.At] and
-//     [Sim.Every]. Programs have [Config.Grace] to return, with the network up, so
+//   - The contexts of programs end, see [Host.Run] and [Host.Go], and the calls of
+//     [Sim.At] and [Sim.Every]. Programs have [Config.Grace] to return, with the network up, so
 //     a server that shuts down when its context ends answers what it was asked
 //     before.
 //   - When all have returned, or the grace is over, the network closes: listeners,

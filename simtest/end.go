@@ -33,9 +33,8 @@ func (s *Sim) endPrograms(grace time.Duration) {
 		s.ending = true
 		s.limit = 0 // the grace is one
 		s.stopProgramsLocked()
-		if s.returned = returned; s.programs == 0 {
-			close(returned)
-		}
+		s.returned = returned
+		s.noteReturnsLocked()
 	})
 	if grace == 0 {
 		return
@@ -75,10 +74,8 @@ func (s *Sim) closeAll() {
 	var ends []func()
 	for _, h := range s.ordered {
 		h.paused, h.catchingUp, h.parked = false, false, nil
-		for _, p := range h.programs {
-			if p.stop != nil {
-				ends = append(ends, func() { p.stop(ErrEnded) })
-			}
+		for _, stop := range h.stopsLocked() {
+			ends = append(ends, func() { stop(ErrEnded) })
 		}
 	}
 	for _, h := range s.ordered {

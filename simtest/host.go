@@ -30,6 +30,7 @@ type Host struct {
 	dialled    uint64                 // numbers connections, as their dials are collected
 	bound      uint64                 // numbers sockets
 	programs   []*program             // that Run was given
+	life       life                   // of goroutines that Go was given
 	down       bool                   // it has crashed
 	killed     bool                   // its process was
 	crashes    uint32                 // counts them

@@ -1,0 +1,73 @@
+package simtest
+
+import "context"
+
+// Go runs f in a goroutine of the host's, as the go statement does, and returns.
+// The context of f ends when the host crashes or is killed, or the simulation
+// ends, with the cause [ErrCrashed], [ErrKilled] or [ErrEnded]; then f should
+// return soon, as a program of [Host.Run] should, and it has [Config.Grace] for
+// that at the end of the simulation. When the host is restarted, f is not run
+// again.
+//
+// f is called in any case, once. On a host that has crashed or was killed its
+// context has ended before, and the network is down; so too after the end of the
+// simulation. A panic in f ends the process, as in any goroutine. What f starts by
+// go statements belongs to the host too: Go is for what is started elsewhere, by
+// the test itself or by another host.
+func (h *Host) Go(f func(ctx context.Context)) {
+	if f == nil {
+		panic("simtest: Host.Go needs a function to run")
+	}
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	ctx := h.lifeLocked()
+	h.sim.programs++
+	h.sim.started(h.name, func() {
+		defer h.sim.programReturned()
+		f(ctx)
+	})
+}
+
+// A life is a context that goroutines of a host share, from its start to its
+// crash.
+type life struct {
+	ctx context.Context
+	end context.CancelCauseFunc
+}
+
+// lifeLocked returns the context of goroutines that are started now.
+func (h *Host) lifeLocked() context.Context {
+	if h.life.ctx == nil {
+		h.life.ctx, h.life.end = context.WithCancelCause(h.sim.context(h.name))
+		switch {
+		case h.down:
+			h.life.end(ErrCrashed)
+		case h.killed:
+			h.life.end(ErrKilled)
+		case !h.sim.startsLocked():
+			h.life.end(ErrEnded)
+		}
+	}
+	return h.life.ctx
+}
+
+// stopProgramsLocked has the contexts of programs end, one by one, and then that
+// of all other goroutines.
+func (h *Host) stopProgramsLocked(cause error) {
+	for _, stop := range h.stopsLocked() {
+		h.soonLocked(func() { stop(cause) })
+	}
+}
+
+// stopsLocked returns what ends the contexts of the host's goroutines, in order.
+func (h *Host) stopsLocked() (stops []context.CancelCauseFunc) {
+	for _, p := range h.programs {
+		if p.stop != nil {
+			stops = append(stops, p.stop)
+		}
+	}
+	if h.life.end != nil {
+		stops = append(stops, h.life.end)
+	}
+	return stops
+}
