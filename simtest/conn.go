@@ -152,8 +152,8 @@ func (c *conn) freePortLocked() {
 // never waits, and what was written is delivered behind its back.
 func (c *conn) SetLinger(seconds int) error {
 	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
-	if c.closed {
+	defer c.sim.unlock()
+	if c.host.closesLocked(c, c.closed) {
 		return c.opError("set", net.ErrClosed)
 	}
 	c.linger = seconds
@@ -166,7 +166,7 @@ func (c *conn) SetLinger(seconds int) error {
 func (c *conn) Close() error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
-	if c.closed {
+	if c.host.closesLocked(c, c.closed) {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.hangUpLocked()
@@ -257,6 +257,16 @@ func (c *conn) vanishLocked() {
 	c.freePortLocked()
 	c.readDeadline.stopLocked()
 	c.writeDeadline.stopLocked()
+	c.wakeLocked()
+}
+
+// isWaitedForLocked reports whether calls wait, or someone is to be notified.
+func (c *conn) isWaitedForLocked() bool {
+	return c.reads.first != nil || c.writes.first != nil || c.notify != nil
+}
+
+// wakeLocked has all go on who wait.
+func (c *conn) wakeLocked() {
 	c.tellLocked()
 	c.goOnWritingLocked()
 }
@@ -280,8 +290,8 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, fa
 
 func (c *conn) setDeadlines(t time.Time, read, write bool) error {
 	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
-	if c.closed {
+	defer c.sim.unlock()
+	if c.host.closesLocked(c, c.closed) {
 		return setError(c.network, c.local)
 	}
 	if read {

@@ -14,7 +14,7 @@ import (
 type program struct {
 	host *Host
 	f    func(ctx context.Context) error
-	stop context.CancelCauseFunc // of its present run
+	life life // of its present run
 }
 
 // What a program's context ends with; see context.Cause.
@@ -49,7 +49,7 @@ func (h *Host) Run(f func(ctx context.Context) error) {
 
 func (p *program) startLocked() {
 	ctx, stop := context.WithCancelCause(p.host.sim.context(p.host.name))
-	p.stop = stop
+	p.life = life{ctx, stop}
 	p.host.sim.programs++
 	p.host.sim.started(p.host.name, func() {
 		defer p.host.sim.programReturned()
@@ -83,8 +83,9 @@ func (s *Sim) noteReturnsLocked() {
 // Crash has the host crash, as if its power was cut: its connections vanish
 // without a word to the other ends, its listeners and sockets go, and the
 // contexts of its programs end. To goroutines that run on nevertheless, its
-// connections are closed, and the network is down. What others send to the host
-// is not answered. What it has sent before arrives.
+// connections are closed, and the network is down; those that wait for something
+// are told one after another, or at once when it is closed. What others send to
+// the host is not answered. What it has sent before arrives.
 func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 
 // Restart starts the programs of [Host.Run] again on a host that has crashed or
@@ -119,7 +120,7 @@ func (h *Host) crashLocked() {
 	h.stopProgramsLocked(ErrCrashed)
 	// What is open is closed at once. Those who wait for it are told one by one.
 	for _, end := range h.endsLocked() {
-		h.soonLocked(end)
+		h.soonLocked(end.do)
 	}
 	for _, l := range h.listeners {
 		l.closed = true
@@ -144,21 +145,49 @@ func (h *Host) soonLocked(do func()) {
 
 // endsLocked returns what closes each thing that the host has open, in order,
 // and without a word to anyone.
-func (h *Host) endsLocked() (ends []func()) {
+func (h *Host) endsLocked() (ends []ending) {
+	vanish := func(e endpoint) { ends = append(ends, ending{e.vanishLocked, e.isWaitedForLocked}) }
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
-		ends = append(ends, h.listeners[addr].vanishLocked)
+		vanish(h.listeners[addr])
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
-		ends = append(ends, h.sockets[addr].vanishLocked)
+		vanish(h.sockets[addr])
 	}
 	ends = append(ends, h.lookupEndsLocked()...)
 	for _, d := range h.dialsLocked() {
-		ends = append(ends, func() { d.answerLocked(errNetworkDown("connect")) })
+		ends = append(ends, ending{func() { d.answerLocked(errNetworkDown("connect")) }, d.isWaitedForLocked})
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-		ends = append(ends, c.vanishLocked)
+		vanish(c)
 	}
 	return ends
+}
+
+// An ending is something that ends with its host or with the simulation.
+type ending struct {
+	do             func()
+	wakesOneLocked func() bool // reports whether it is going to wake someone
+}
+
+// An endpoint is a listener, a socket, or an end of a connection.
+type endpoint interface {
+	isWaitedForLocked() bool // some call waits, or someone is to be notified
+	wakeLocked()             // ends such calls, where it is closed
+	vanishLocked()           // closes it without a word to anyone
+}
+
+// closesLocked is called by a Close of the user's, and the like. It reports
+// whether the endpoint is closed already. Those that still wait, as the host has
+// crashed and it was not yet their turn to be told, are told at once: the caller
+// may wait for that, and hold a lock that others wait for, who were told before.
+func (h *Host) closesLocked(e endpoint, closed bool) (late bool) {
+	if (closed || h.hasEndedLocked() || h.sim.ending) && e.isWaitedForLocked() {
+		h.sim.mayStallLocked(stallBudget)
+	}
+	if closed {
+		e.wakeLocked()
+	}
+	return closed
 }
 
 // dialsLocked returns those who wait for the answer to a dial, in order. What

@@ -186,6 +186,11 @@
 //   - When all have returned, or the grace is over, the network closes: listeners,
 //     sockets and connections that are still open, without a word to their peers.
 //
+// A program may wait for its clients while it holds a lock that others want, as
+// some servers do that stop. Time stands still meanwhile, so the grace is over at
+// once, and the network closes. (In a simulation of hundreds of goroutines, not all
+// such cases are found.)
+//
 // Whatever still runs a simulated minute later is reported, host by host with
 // where it is, and fails the test. A clean-up that waits for a goroutine which
 // only the end of the network ends, such as that of a server's Accept, waits too

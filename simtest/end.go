@@ -71,32 +71,62 @@ func (s *Sim) close() {
 // every run, and without a word to peers: they are closed themselves.
 func (s *Sim) closeAll() {
 	s.mu.Lock()
-	var ends []func()
+	s.startClosingLocked()
+	s.unlock()
+	for {
+		s.mu.Lock()
+		more := s.endNextLocked()
+		s.unlock()
+		if !more {
+			return
+		}
+		s.settle()
+	}
+}
+
+// startClosingLocked closes the network to all that is asked of it, and notes
+// what is to end.
+func (s *Sim) startClosingLocked() {
+	if s.ends != nil {
+		return
+	}
+	s.closed = true
 	for _, h := range s.ordered {
 		h.paused, h.catchingUp, h.parked = false, false, nil
-		for _, stop := range h.stopsLocked() {
-			ends = append(ends, func() { stop(ErrEnded) })
+		for _, l := range h.livesLocked() {
+			s.ends = append(s.ends, l.ending(ErrEnded))
 		}
 	}
 	for _, h := range s.ordered {
 		for _, d := range h.dialsLocked() {
-			ends = append(ends, func() { d.answerLocked(net.ErrClosed) })
+			s.ends = append(s.ends, ending{func() { d.answerLocked(net.ErrClosed) }, d.isWaitedForLocked})
 		}
-		ends = append(ends, h.endsLocked()...)
+		s.ends = append(s.ends, h.endsLocked()...)
 	}
 	waiting := append(s.settling, s.released...)
 	for _, c := range s.controls {
 		waiting = append(waiting, c.done)
 	}
 	s.settling, s.released, s.controls, s.queue = nil, nil, nil, queue{}
-	s.unlock()
-	for _, end := range ends {
-		s.mu.Lock()
-		end()
-		s.unlock()
-		s.settle()
+	s.ends = append(s.ends, ending{func() { s.releaseAllLocked(waiting) }, func() bool { return false }})
+}
+
+// endNextLocked ends the next thing, if there is one, and reports whether there
+// are more.
+func (s *Sim) endNextLocked() (more bool) {
+	if len(s.ends) == 0 {
+		return false
 	}
-	s.mu.Lock()
-	defer s.unlock()
-	s.releaseAllLocked(waiting)
+	next := s.ends[0]
+	s.ends = s.ends[1:]
+	s.endLocked(next, stallStepBudget)
+	return len(s.ends) > 0
+}
+
+// endLocked ends one thing, and looks out for whom that wakes.
+func (s *Sim) endLocked(e ending, budget int) {
+	if e.wakesOneLocked() {
+		s.mayStallLocked(budget)
+	}
+	e.do()
 }

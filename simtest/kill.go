@@ -53,7 +53,7 @@ func (h *Host) killLocked() {
 		}
 	}
 	for _, end := range ends {
-		h.soonLocked(end)
+		h.soonLocked(end.do)
 	}
 }
 

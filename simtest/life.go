@@ -28,11 +28,16 @@ func (h *Host) Go(f func(ctx context.Context)) {
 	})
 }
 
-// A life is a context that goroutines of a host share, from its start to its
-// crash.
+// A life is the context of a program, or one that other goroutines of a host
+// share, from its start to its crash.
 type life struct {
-	ctx context.Context
+	ctx context.Context // nil before its start
 	end context.CancelCauseFunc
+}
+
+// ending is the end of the life.
+func (l life) ending(cause error) ending {
+	return ending{func() { l.end(cause) }, func() bool { return l.ctx.Err() == nil }}
 }
 
 // lifeLocked returns the context of goroutines that are started now.
@@ -54,20 +59,25 @@ func (h *Host) lifeLocked() context.Context {
 // stopProgramsLocked has the contexts of programs end, one by one, and then that
 // of all other goroutines.
 func (h *Host) stopProgramsLocked(cause error) {
-	for _, stop := range h.stopsLocked() {
-		h.soonLocked(func() { stop(cause) })
+	budget := stallStepBudget
+	if cause == ErrEnded {
+		budget = stallBudget
+	}
+	for _, l := range h.livesLocked() {
+		h.soonLocked(func() { h.sim.endLocked(l.ending(cause), budget) })
 	}
 }
 
-// stopsLocked returns what ends the contexts of the host's goroutines, in order.
-func (h *Host) stopsLocked() (stops []context.CancelCauseFunc) {
+// livesLocked returns the contexts of the host's goroutines, in the order in which
+// they end.
+func (h *Host) livesLocked() (lives []life) {
 	for _, p := range h.programs {
-		if p.stop != nil {
-			stops = append(stops, p.stop)
+		if p.life.ctx != nil {
+			lives = append(lives, p.life)
 		}
 	}
-	if h.life.end != nil {
-		stops = append(stops, h.life.end)
+	if h.life.ctx != nil {
+		lives = append(lives, h.life)
 	}
-	return stops
+	return lives
 }

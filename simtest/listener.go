@@ -130,7 +130,7 @@ func (l *listener) acceptLocked(c **conn) (err error, over bool) {
 func (l *listener) SetDeadline(t time.Time) error {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
-	if l.closed {
+	if l.host.closesLocked(l, l.closed) {
 		return net.ErrClosed // as *net.TCPListener's
 	}
 	l.deadline.setLocked(&l.host.sim.mu, &l.accepts, t)
@@ -141,7 +141,7 @@ func (l *listener) SetDeadline(t time.Time) error {
 func (l *listener) Close() error {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
-	if l.closed {
+	if l.host.closesLocked(l, l.closed) {
 		return l.opError("close", net.ErrClosed)
 	}
 	for _, c := range l.ready {
@@ -159,8 +159,12 @@ func (l *listener) vanishLocked() {
 		delete(l.host.listeners, l.addr)
 		l.host.ports.listeners.add(l.addr, l.dual, -1)
 	}
-	l.goOnAcceptingLocked()
+	l.wakeLocked()
 }
+
+func (l *listener) isWaitedForLocked() bool { return l.accepts.first != nil }
+
+func (l *listener) wakeLocked() { l.goOnAcceptingLocked() }
 
 // Addr returns the address and port that the listener has.
 func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.addr) }

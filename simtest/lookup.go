@@ -78,10 +78,10 @@ func (h *Host) lookupErrorLocked(name string) error {
 }
 
 // lookupEndsLocked returns what has each lookup fail that takes time, in order.
-func (h *Host) lookupEndsLocked() (ends []func()) {
+func (h *Host) lookupEndsLocked() (ends []ending) {
 	for _, l := range h.lookupsLocked() {
 		err := h.lookupErrorLocked(l.name) // the host may be back when it is told
-		ends = append(ends, func() { l.answerLocked(err) })
+		ends = append(ends, ending{func() { l.answerLocked(err) }, func() bool { return !l.over }})
 	}
 	return ends
 }

@@ -145,7 +145,7 @@ func (c *packetConn) id() ConnID { return ConnID{c.host.name, "udp", c.number} }
 func (c *packetConn) Close() error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if c.closed {
+	if c.host.closesLocked(c, c.closed) {
 		return c.opError("close", nil, net.ErrClosed)
 	}
 	c.vanishLocked()
@@ -161,8 +161,12 @@ func (c *packetConn) vanishLocked() {
 	}
 	c.readDeadline.stopLocked()
 	c.writeDeadline.stopLocked()
-	c.goOnReadingLocked()
+	c.wakeLocked()
 }
+
+func (c *packetConn) isWaitedForLocked() bool { return c.reads.first != nil }
+
+func (c *packetConn) wakeLocked() { c.goOnReadingLocked() }
 
 // receive reads the next datagram by a system call. What finds no room in p is
 // lost, and flags say so.
@@ -291,7 +295,7 @@ func (c *packetConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines
 func (c *packetConn) setDeadlines(t time.Time, read, write bool) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if c.closed {
+	if c.host.closesLocked(c, c.closed) {
 		return setError(c.network, c.LocalAddr())
 	}
 	if read {

@@ -262,7 +262,7 @@ func (c *conn) CloseRead() error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	switch {
-	case c.closed:
+	case c.host.closesLocked(c, c.closed):
 		return c.opError("close", net.ErrClosed)
 	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))

@@ -121,6 +121,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 		time.Sleep(time.Until(c.Start)) // nothing else waits for time yet
 	}
 	sim := newSim(c, synctest.Wait)
+	sim.bubble, sim.nap = id, w.nap
 	sim.fail = func(report string) { t.Error(report) }
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.context = func(host string) context.Context { return onHost(context.Background(), id, host) }

@@ -113,9 +113,9 @@ func (c *conn) writeErrorLocked() error {
 // CloseWrite ends the stream in this direction, behind what was written.
 func (c *conn) CloseWrite() error {
 	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
+	defer c.sim.unlock()
 	switch {
-	case c.closed:
+	case c.host.closesLocked(c, c.closed):
 		return c.opError("close", net.ErrClosed)
 	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))

@@ -25,6 +25,8 @@ type Sim struct {
 	running func() string                     // describes the goroutines that there are
 	context func(host string) context.Context // that programs of a host's start from; it has their goroutines' labels
 	settle  func()                            // returns when every goroutine of the simulation is blocked
+	nap     func(d time.Duration)             // sleeps in real time; nil outside of a bubble
+	bubble  string                            // its number
 	origin  time.Time                         // simulated time 0
 	wake    chan struct{}                     // gets a token when there is something to look at for the sleeping loop
 	stopped chan struct{}                     // closed when the loop has ended
@@ -67,6 +69,11 @@ type Sim struct {
 
 	programs int           // those of hosts' programs that have not returned
 	returned chan struct{} // closed when all have; nil until they are waited for
+
+	ends         []ending // what is still to end when the network closes; nil before it does
+	stallWatched bool     // there is a watchStall
+	stallCost    int      // what they have cost, in bytes of dumps
+	stallDump    []byte   // room for a dump
 }
 
 // newSim starts a simulation. Outside of a bubble, on real time, settle does

@@ -29,6 +29,8 @@ type watchdog struct {
 	simulation atomic.Pointer[simulation] // set when there is something to watch
 	deaf       chan struct{}              // closed when the bubble is to be given up
 	never      chan struct{}              // never closed
+	naps       chan time.Duration         // gets each nap, when it begins
+	rested     chan struct{}              // gets a token when it ends
 
 	turns uint64 // of the loop, at the last look
 	last  survey
@@ -56,7 +58,7 @@ const (
 // newWatchdog returns a watchdog for a bubble. It is made outside of the bubble,
 // so that time stands still in there while someone waits for its channels.
 func newWatchdog() *watchdog {
-	return &watchdog{deaf: make(chan struct{}), never: make(chan struct{})}
+	return &watchdog{deaf: make(chan struct{}), never: make(chan struct{}), naps: make(chan time.Duration), rested: make(chan struct{})}
 }
 
 // giveUp is called in the bubble and has it given up. It does not return, and
@@ -64,6 +66,12 @@ func newWatchdog() *watchdog {
 func (w *watchdog) giveUp() {
 	close(w.deaf)
 	<-w.never
+}
+
+// nap is called in the bubble and sleeps in real time.
+func (w *watchdog) nap(d time.Duration) {
+	w.naps <- d
+	<-w.rested
 }
 
 // wait waits until done is closed, and returns nil, or until the bubble is to be
@@ -82,6 +90,10 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 			return nil
 		case <-w.deaf:
 			return errDeaf
+		case d := <-w.naps:
+			time.Sleep(d)
+			w.rested <- struct{}{}
+			continue
 		case <-timer.C:
 		}
 		start := time.Now()

@@ -1,0 +1,142 @@
+package simtest
+
+import (
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Whoever is woken by an end, as its host crashes or the simulation ends, may
+// wait for a mutex next; and whoever holds that may wait for what ends next. On
+// a real machine both get on. Here the loop waits for quiet, and as
+// testing/synctest takes a goroutine that waits for a mutex for one that runs,
+// the loop waits for ever. So while things end there is, for as long as nothing
+// is quiet, a goroutine that looks whether they get stuck so, and then goes on in
+// the loop's place. Where nothing gets stuck, it changes nothing.
+
+// How many bytes of stack dumps a simulation may cost. A goroutine takes some
+// 700 bytes and 5 microseconds, those of other simulations included.
+const (
+	stallBudget     = 1 << 20  // for what programs do when they are told of an end
+	stallStepBudget = 64 << 10 // for what comes of each thing that the end itself closes
+)
+
+// enoughStalled is how many looks in succession must find everything stuck: a
+// mutex may also be held by a goroutine outside of the simulation, for a while.
+const enoughStalled = 20
+
+// mayStallLocked is called when an end wakes someone, while there is more to
+// end.
+func (s *Sim) mayStallLocked(budget int) {
+	if s.nap != nil && !s.stallWatched && s.stallCost < budget && !(s.closed && len(s.ends) <= 1) {
+		s.stallWatched = true
+		go runUnlisted(s.watchStall)
+	}
+}
+
+// watchStall looks until everything is quiet, or there is nothing to go on with.
+func (s *Sim) watchStall() {
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.stallWatched = false
+	}()
+	const shortest, longest = time.Millisecond, 100 * time.Millisecond
+	nap, stalled := shortest, 0
+	for look := 0; ; look++ {
+		for range 50 {
+			runtime.Gosched() // mostly, those who were woken need no more
+		}
+		s.turns.Add(1) // the watchdog need not look meanwhile
+		dump := s.dump()
+		s.stallCost += len(dump)
+		switch progressOf(dump, s.bubble) {
+		case quiet:
+			return
+		case moving:
+			if s.stallCost >= stallBudget {
+				return
+			}
+			stalled = 0
+			if look > 3 {
+				s.nap(nap)
+				nap = min(2*nap, longest)
+			}
+		case stuck:
+			if stalled++; stalled < enoughStalled {
+				s.nap(shortest)
+				continue
+			}
+			if !s.goOnStalled() {
+				return
+			}
+			// It is certain by now: to see it once again will do, and no look is in vain.
+			nap, stalled, s.stallCost = shortest, enoughStalled-1, 0
+		}
+	}
+}
+
+// dump returns the stacks of all goroutines, as dumpAll does, but needs little
+// memory for few.
+func (s *Sim) dump() string {
+	if s.stallDump == nil {
+		s.stallDump = make([]byte, 16<<10)
+	}
+	if n := runtime.Stack(s.stallDump, true); n < len(s.stallDump) {
+		return string(s.stallDump[:n])
+	}
+	dump := dumpAll()
+	if len(dump) < maxDump {
+		s.stallDump = make([]byte, 2*len(dump))
+	}
+	return dump
+}
+
+// goOnStalled does what the loop would do next. If nothing is left to happen at
+// this instant, the network closes, when the simulation is about to end: time does
+// not go on. It returns false if nothing is left at all.
+func (s *Sim) goOnStalled() bool {
+	s.mu.Lock()
+	defer s.unlock()
+	s.ringLocked()
+	s.instant = s.now()
+	if !s.closed {
+		s.collectLocked()
+		switch {
+		case !s.closing && s.stepLocked():
+			return true
+		case !s.closing && !s.ending:
+			return false
+		}
+	}
+	s.startClosingLocked()
+	return s.endNextLocked()
+}
+
+// What a dump says of a simulation.
+type progress int
+
+const (
+	quiet  progress = iota // every goroutine is blocked as testing/synctest wants it
+	moving                 // one is not
+	stuck                  // but only because it waits for a mutex
+)
+
+// progressOf reads a dump. The goroutine that has made it, which comes first,
+// does not count.
+func progressOf(dump, bubble string) progress {
+	now := quiet
+	_, others, _ := strings.Cut(dump, "\n\n")
+	for text := range strings.SplitSeq(others, "\n\n") {
+		header, _, _ := strings.Cut(text, "\n")
+		header, _, _ = strings.Cut(header, " labels:{")
+		switch state, number := parseHeader(header); {
+		case number != bubble, strings.Contains(header, " (durable)"):
+		case isMutexWait(state):
+			now = stuck
+		default:
+			return moving
+		}
+	}
+	return now
+}
