@@ -88,7 +88,7 @@ func (h *Host) resolveRemote(ctx context.Context, f family, network, address str
 	}
 	addrs := []netip.Addr{{}}
 	if host != "" {
-		if addrs, err = h.lookup(ctx, host); err != nil {
+		if addrs, err = traceLookup(ctx, host, f.holds, func() ([]netip.Addr, error) { return h.lookup(ctx, host) }); err != nil {
 			return nil, err
 		}
 		if addrs, err = f.choose(host, addrs); err != nil {

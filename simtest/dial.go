@@ -20,6 +20,7 @@ type dialling struct {
 	remotes []netip.AddrPort // in the order in which they are tried
 	result  chan error       // gets the answer, once
 	made    *conn            // set before a good answer
+	trace   *dialTrace
 
 	// Guarded by sim.mu.
 	order    uint64 // among the host's dials
@@ -35,7 +36,8 @@ type dialling struct {
 // which is when the listener has the connection.
 type attempt struct {
 	*dialling
-	remote netip.AddrPort
+	shown  netip.AddrPort // as it was resolved
+	remote netip.AddrPort // where that is
 
 	// Guarded by sim.mu.
 	conn      *conn
@@ -56,19 +58,30 @@ const (
 // dial connects to the address, which stands for remotes, or for none because of
 // err.
 func (h *Host) dial(ctx context.Context, network string, f family, address string, remotes []netip.AddrPort, err error) (net.Conn, error) {
-	d := &dialling{host: h, network: network, family: f, address: address, remotes: remotes, result: make(chan error, 1)}
+	d := &dialling{host: h, network: network, family: f, address: address, remotes: remotes, result: make(chan error, 1), trace: newDialTrace(ctx, network, f, len(remotes))}
 	d.post(err)
-	select {
-	case result := <-d.result:
-		if result != nil {
-			return nil, result
+	made, err := d.wait(ctx)
+	d.trace.end(err)
+	if err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// wait waits until there is an answer, or the context ends.
+func (d *dialling) wait(ctx context.Context) (*conn, error) {
+	for {
+		select {
+		case n := <-d.trace.noted():
+			d.trace.tell(n)
+		case err := <-d.result:
+			return d.made, err
+		case <-ctx.Done():
+			if err := d.giveUp(); err != nil {
+				return nil, err
+			}
+			return nil, dialError(ctx.Err())
 		}
-		return d.made, nil
-	case <-ctx.Done():
-		if err := d.giveUp(); err != nil {
-			return nil, err
-		}
-		return nil, dialError(ctx.Err())
 	}
 }
 
@@ -141,7 +154,9 @@ func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
 	}
-	a := &attempt{dialling: d, remote: d.family.destination(d.remotes[len(d.attempts)])}
+	a := &attempt{dialling: d, shown: d.remotes[len(d.attempts)]}
+	a.remote = d.family.destination(a.shown)
+	d.trace.started(a.shown)
 	d.attempts = append(d.attempts, a)
 	a.startLocked()
 }
@@ -177,6 +192,7 @@ func (a *attempt) failLaterLocked(errno syscall.Errno) {
 // trips to be refused by a host that has two.)
 func (a *attempt) failedLocked(errno syscall.Errno) {
 	a.over = true
+	a.trace.over(a.shown, syscallError("connect", errno))
 	if a.err == nil {
 		a.err = syscallError("connect", errno)
 	}
@@ -293,6 +309,7 @@ func (a *attempt) confirmLocked(l *listener) {
 		return
 	}
 	a.made = client
+	a.trace.over(a.shown, nil)
 	client.openLocked()
 	a.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.far.name, Conn: client.id()})
 	a.answerLocked(nil)

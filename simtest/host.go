@@ -163,7 +163,11 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	case err != nil && (ended != nil || f.datagrams):
 		return failed(err)
 	case f.datagrams:
+		trace := newDialTrace(ctx, network, f, 1)
+		trace.started(remotes[0])
 		c, err := h.dialPackets(network, address, f, f.destination(remotes[0]))
+		trace.over(remotes[0], err)
+		trace.end(err)
 		if err != nil {
 			return failed(err)
 		}

@@ -58,7 +58,7 @@ func (r *Resolver) LookupHost(ctx context.Context, host string) (addrs []string,
 	if _, err := netip.ParseAddr(host); err == nil {
 		return []string{host}, nil
 	}
-	all, err := r.LookupNetIP(ctx, "ip", host)
+	all, err := r.host.lookup(ctx, host)
 	for _, addr := range all {
 		addrs = append(addrs, addr.String())
 	}
@@ -92,13 +92,14 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 	default:
 		return nil, net.UnknownNetworkError(network)
 	}
-	all, err := r.host.lookup(ctx, host)
+	asked := func(addr netip.Addr) bool { return network == "ip" || addr.Is4() == (network == "ip4") }
+	all, err := traceLookup(ctx, host, asked, func() ([]netip.Addr, error) { return r.host.lookup(ctx, host) })
 	if err != nil {
 		return nil, err
 	}
 	var addrs []netip.Addr
 	for _, addr := range all {
-		if network == "ip" || addr.Is4() == (network == "ip4") {
+		if asked(addr) {
 			addrs = append(addrs, addr)
 		}
 	}

@@ -30,6 +30,7 @@ type scenario struct {
 // The table of all scenarios. Its parts are in the files named after them.
 var scenarios = slices.Concat(
 	dialScenarios,
+	traceScenarios,
 	listenScenarios,
 	acceptScenarios,
 	streamScenarios,

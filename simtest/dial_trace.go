@@ -1,0 +1,122 @@
+package simtest
+
+import (
+	"context"
+	"net"
+	"net/http/httptrace"
+	"net/netip"
+	"slices"
+)
+
+// A dialTrace tells the hooks of net/http/httptrace, which a context may have, what
+// becomes of a dial, as a net.Dialer does: in the goroutine that dials. The nil
+// dialTrace tells nobody.
+type dialTrace struct {
+	hooks   *httptrace.ClientTrace
+	network string
+	family  family
+	notes   chan dialNote    // of the loop, for the goroutine that dials
+	trying  []netip.AddrPort // only for that goroutine
+}
+
+// A dialNote says that an address is tried, or what has become of that.
+type dialNote struct {
+	remote netip.AddrPort
+	over   bool
+	err    error
+}
+
+// newDialTrace returns the trace of a dial that tries so many addresses at most.
+func newDialTrace(ctx context.Context, network string, f family, addresses int) *dialTrace {
+	hooks := httptrace.ContextClientTrace(ctx)
+	if hooks == nil || hooks.ConnectStart == nil && hooks.ConnectDone == nil {
+		return nil
+	}
+	return &dialTrace{hooks: hooks, network: network, family: f, notes: make(chan dialNote, 2*addresses)}
+}
+
+// started notes that an address is tried.
+func (t *dialTrace) started(remote netip.AddrPort) {
+	if t != nil {
+		t.notes <- dialNote{remote: remote}
+	}
+}
+
+// over notes what has become of an address that was tried.
+func (t *dialTrace) over(remote netip.AddrPort, err error) {
+	if t != nil {
+		t.notes <- dialNote{remote, true, err}
+	}
+}
+
+// noted returns what the goroutine that dials waits for, to tell.
+func (t *dialTrace) noted() <-chan dialNote {
+	if t == nil {
+		return nil
+	}
+	return t.notes
+}
+
+// tell calls the hooks.
+func (t *dialTrace) tell(n dialNote) {
+	addr := t.family.shown(n.remote)
+	if !n.over {
+		t.trying = append(t.trying, n.remote)
+		if t.hooks.ConnectStart != nil {
+			t.hooks.ConnectStart(t.network, addr.String())
+		}
+		return
+	}
+	if i := slices.Index(t.trying, n.remote); i >= 0 {
+		t.trying = slices.Delete(t.trying, i, i+1)
+	}
+	if t.hooks.ConnectDone == nil {
+		return
+	}
+	err := n.err
+	if err != nil {
+		err = &net.OpError{Op: "dial", Net: t.network, Addr: addr, Err: err}
+	}
+	t.hooks.ConnectDone(t.network, addr.String(), err)
+}
+
+// end calls the hooks for what was noted last, and for what is still tried when the
+// dial ends.
+func (t *dialTrace) end(err error) {
+	if t == nil {
+		return
+	}
+	for len(t.notes) > 0 {
+		t.tell(<-t.notes)
+	}
+	if err == nil {
+		err = dialError(context.Canceled) // another address was faster
+	}
+	for _, remote := range slices.Clone(t.trying) {
+		t.tell(dialNote{remote, true, err})
+	}
+}
+
+// traceLookup calls the hooks of a context before and after it has looked up a name.
+// As in the net package, an address is not looked up, and addresses of a family that
+// is not asked for are not told.
+func traceLookup(ctx context.Context, name string, asked func(netip.Addr) bool, lookup func() ([]netip.Addr, error)) ([]netip.Addr, error) {
+	hooks := httptrace.ContextClientTrace(ctx)
+	if _, err := netip.ParseAddr(name); hooks == nil || err == nil {
+		return lookup()
+	}
+	if hooks.DNSStart != nil {
+		hooks.DNSStart(httptrace.DNSStartInfo{Host: name})
+	}
+	all, err := lookup()
+	if hooks.DNSDone != nil {
+		var addrs []net.IPAddr
+		for _, addr := range all {
+			if asked(addr) {
+				addrs = append(addrs, net.IPAddr{IP: addr.AsSlice()})
+			}
+		}
+		hooks.DNSDone(httptrace.DNSDoneInfo{Addrs: addrs, Err: err})
+	}
+	return all, err
+}
