@@ -169,7 +169,7 @@ func (s *Sim) cutRoutesBetweenLocked(from, to []*Host) {
 // cutsLocked describes the cuts, as far as a reader wants to know.
 func (s *Sim) cutsLocked() (lines []string) {
 	const most = 10
-	hosts := slices.SortedFunc(slices.Values(s.ordered), func(a, b *Host) int { return strings.Compare(a.name, b.name) })
+	hosts := slices.SortedFunc(slices.Values(s.ordered), compareNames)
 	for _, h := range hosts {
 		far := namesOf(slices.DeleteFunc(slices.Clone(hosts), func(other *Host) bool { return h == other || !h.cutOff.has(other) }))
 		if more := len(far) - most; more > 0 {

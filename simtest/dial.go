@@ -222,10 +222,11 @@ func (d *dialling) statesLocked() (lines []string) {
 	return lines
 }
 
-// pingLocked sends a packet without bytes, and returns false if it is lost.
-func (c *conn) pingLocked(do func()) bool {
+// pingLocked sends a packet without bytes, a request for a connection or the
+// answer, and returns false if it is lost.
+func (c *conn) pingLocked(request bool, do func()) bool {
 	c.updateLocked()
-	if !c.reachesPeerLocked() {
+	if c.route.blocked || !c.peer.isOpenLocked(request) {
 		c.dropLocked(0, c.barLocked())
 		return false
 	}
@@ -242,7 +243,7 @@ func (c *conn) pingLocked(do func()) bool {
 func (a *attempt) requestLocked() {
 	a.requested = a.host.sim.now()
 	a.requests++
-	if !a.conn.pingLocked(a.requestedLocked) {
+	if !a.conn.pingLocked(true, a.requestedLocked) {
 		a.retryLocked()
 	}
 }
@@ -256,8 +257,8 @@ func (a *attempt) requestedLocked() {
 	case server.host.down:
 		a.retryLocked()
 		return
-	case l == nil, server.host.sim.refusesLocked(server.host, a.remote.Port()):
-		elsewhere := l == nil && a.otherIsListenedToLocked(server.host)
+	case l == nil, server.host.refusesLocked(server.packetLocked(true)):
+		elsewhere := a.otherIsListenedToLocked(server.host, l == nil)
 		answer = func() {
 			a.elsewhere = elsewhere
 			a.failLocked(syscall.ECONNREFUSED)
@@ -268,16 +269,18 @@ func (a *attempt) requestedLocked() {
 	default:
 		answer = func() { a.confirmLocked(l) }
 	}
-	if !server.pingLocked(answer) {
+	if !server.pingLocked(false, answer) {
 		a.retryLocked()
 	}
 }
 
 // otherIsListenedToLocked reports whether the host listens at an address that is
-// still to be tried.
-func (a *attempt) otherIsListenedToLocked(server *Host) bool {
+// still to be tried: where it may refuse all the same, or not.
+func (a *attempt) otherIsListenedToLocked(server *Host, mayRefuse bool) bool {
 	for _, remote := range a.remotes[len(a.attempts):] {
-		if server.listenerLocked(a.family.destination(remote)) != nil {
+		remote = a.family.destination(remote)
+		request := packet{from: a.host, family: familyOf(remote.Addr()), port: remote.Port(), request: true}
+		if server.listenerLocked(remote) != nil && (mayRefuse || !server.refusesLocked(request)) {
 			return true
 		}
 	}

@@ -35,6 +35,7 @@ type Host struct {
 	killed     bool                   // its process was
 	crashes    uint32                 // counts them
 	skew       time.Duration          // of its clock
+	rules      map[uint16][]rule      // on what is sent to a port of it, or to any, 0
 	cutOff     *hostSet               // from these hosts: what is sent to them is lost
 	paused     bool
 	parked     []event // what has happened to it while it was paused

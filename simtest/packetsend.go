@@ -88,7 +88,7 @@ func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
 		e.Note = "host is down"
 	case path.route.blocked:
 		e.Note = "partition"
-	case s.verdictLocked(host, to.Port()) == blackhole:
+	case host.swallowsLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
 		e.Note = "blackhole"
 	case drop != slownet.NotDropped:
 		e.Note = drop.String()
@@ -97,9 +97,9 @@ func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
 		if from.Addr().IsUnspecified() {
 			from = netip.AddrPortFrom(c.host.sourceLocked(to.Addr()), from.Port())
 		}
-		for _, packet := range packets {
-			arrives := flip(data, packet.Flip)
-			s.travelLocked(path.route, packet.Arrive, event{
+		for _, p := range packets {
+			arrives := flip(data, p.Flip)
+			s.travelLocked(path.route, p.Arrive, event{
 				host: host,
 				line: &path.line,
 				do:   func() { c.deliverLocked(host, arrives, from, to) },
@@ -156,10 +156,10 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 	switch {
 	case host.down:
 		e.Kind, e.Note = Drop, "host is down"
-	case socket == nil, s.refusesLocked(host, to.Port()):
+	case socket == nil, host.refusesLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
 		e.Kind, e.Note = Drop, "nobody has the port"
 		path := c.pathLocked(host)
-		if !path.back.blocked {
+		if !path.back.blocked && !c.host.swallowsLocked(packet{from: host, family: familyOf(to.Addr()), port: c.local.Port()}) {
 			c.toldLocked(to, syscall.ECONNREFUSED, later(s.now(), path.back.link.Latency))
 		}
 	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:

@@ -1,7 +1,6 @@
 package simtest
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -141,18 +140,13 @@ func (s *Sim) flightLocked() (lines []string) {
 			lines = append(lines, fmt.Sprintf("held from %s to %s: %s", key[0], key[1], count(len(r.waiting), "delivery", "deliveries")))
 		}
 	}
-	for _, target := range slices.SortedFunc(maps.Keys(s.refused), compareTargets) {
-		what := map[verdict]string{refuse: "refused", blackhole: "a black hole"}[s.refused[target]]
-		lines = append(lines, fmt.Sprintf("%v is %s", target, what))
+	for _, h := range slices.SortedFunc(slices.Values(s.ordered), compareNames) {
+		lines = append(lines, h.rulesLocked()...)
 	}
 	if at, ok := s.queue.next(); ok {
 		lines = append(lines, fmt.Sprintf("the next thing happens at %v", at))
 	}
 	return lines
-}
-
-func compareTargets(a, b target) int {
-	return cmp.Or(cmp.Compare(a.host, b.host), cmp.Compare(a.port, b.port))
 }
 
 func compareStrings(a, b [2]string) int { return slices.Compare(a[:], b[:]) }
@@ -169,12 +163,4 @@ func count(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// String returns the address.
-func (t target) String() string {
-	if t.port == 0 {
-		return t.host
-	}
-	return fmt.Sprintf("%s:%d", t.host, t.port)
 }

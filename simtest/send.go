@@ -260,15 +260,23 @@ func (c *conn) updateLocked() {
 }
 
 // reachesPeerLocked reports whether what is sent now reaches the peer's host.
-func (c *conn) reachesPeerLocked() bool { return !c.route.blocked && c.peer.isOpenLocked(c.far) }
+func (c *conn) reachesPeerLocked() bool { return !c.route.blocked && c.peer.isOpenLocked(false) }
 
 // isReachedLocked reports whether what the peer sends now reaches this one.
-func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked(c.host) }
+func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked(false) }
 
-// isOpenLocked reports whether a host, on which the end is, takes what comes for
-// the end.
-func (c *conn) isOpenLocked(h *Host) bool {
-	return !h.down && (len(h.sim.refused) == 0 || h.sim.verdictLocked(h, c.port()) != blackhole)
+// isOpenLocked reports whether the host takes what comes for this end.
+func (c *conn) isOpenLocked(request bool) bool {
+	return !c.host.down && (len(c.host.rules) == 0 || !c.host.swallowsLocked(c.packetLocked(request)))
+}
+
+// packetLocked returns what rules need to know of a packet for this end.
+func (c *conn) packetLocked(request bool) packet {
+	dialled := c
+	if c.side == accepter {
+		dialled = c.peer
+	}
+	return packet{from: c.far, family: familyOf(dialled.ports.remote.Addr()), port: c.port(), request: request}
 }
 
 // barLocked says why what is sent does not reach the peer.

@@ -40,8 +40,7 @@ type Sim struct {
 	named       map[string]*Host // by plain name
 	ordered     []*Host          // by number
 	byAddr      map[netip.Addr]*Host
-	routes      map[[2]string]*route // from, to
-	refused     map[target]verdict
+	routes      map[[2]string]*route         // from, to
 	expected    map[namedHost]struct{}       // that links were set for before they existed
 	bottlenecks map[*slownet.Bottleneck]bool // that have met the simulation
 	names       map[string]Name
@@ -98,7 +97,6 @@ func newSim(config Config, settle func()) *Sim {
 		named:       make(map[string]*Host),
 		byAddr:      make(map[netip.Addr]*Host),
 		routes:      make(map[[2]string]*route),
-		refused:     make(map[target]verdict),
 		expected:    make(map[namedHost]struct{}),
 		bottlenecks: make(map[*slownet.Bottleneck]bool),
 		names:       make(map[string]Name),

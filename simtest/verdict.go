@@ -1,12 +1,17 @@
 package simtest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 )
 
-// A verdict is what becomes of packets for a target.
+// A verdict is what becomes of packets for an address.
 type verdict uint8
 
 const (
@@ -15,68 +20,217 @@ const (
 	blackhole
 )
 
-// A target is one port of a host, or all of them.
-type target struct {
-	host string
-	port uint16 // 0 is all
+// Only limits [Sim.Refuse], [Sim.Blackhole] or [Sim.Allow] to some of what is
+// sent to an address. The zero Only limits nothing.
+type Only struct {
+	// From is the name of the host that sends. Empty is any.
+	From string
+
+	// Family is 4 for what is sent to the host's IPv4 address, 6 for its IPv6
+	// address, loopback addresses included. Zero is both.
+	Family int
+
+	// NewOnly limits to requests for new connections. All that is sent on
+	// connections that exist passes, and so do datagrams.
+	NewOnly bool
 }
 
 // Refuse has a host refuse what is for it: new connections get ECONNREFUSED,
 // even if there is a listener, and datagrams are answered as if nobody had the
-// port. Connections that exist go on. The address is "host" or "host:port". It
-// panics on one that is neither, as do Blackhole and Allow.
-func (s *Sim) Refuse(address string) { s.judge("Refuse", "refuse", address, refuse) }
+// port. Connections that exist go on.
+//
+// The address is a host's name, or "host:port"; an Only says which family's
+// address is meant. With several limits, what one of them describes is refused.
+// Of calls for the same address, the last one that is about a packet decides, so
+// an Allow with limits makes an exception; where a host and its port are judged
+// apart, the stricter verdict holds. Refuse panics on what is no address, on an
+// unknown host, and on a family that is not 4, 6 or 0. Blackhole and Allow do as
+// well.
+func (s *Sim) Refuse(address string, limits ...Only) { s.judge("Refuse", address, refuse, limits) }
 
-// Blackhole has all vanish that is sent to an address, "host" or "host:port":
-// requests for connections, datagrams, and what is sent on connections that
-// exist. Nothing is answered, so whoever sends finds out by waiting.
-func (s *Sim) Blackhole(address string) { s.judge("Blackhole", "blackhole", address, blackhole) }
+// Blackhole has all vanish that is sent to an address, a host's name or
+// "host:port": requests for connections, datagrams, and what is sent on
+// connections that exist. Nothing is answered, so whoever sends finds out by
+// waiting. What the host sends is not concerned. For limits and several calls, see
+// Refuse.
+func (s *Sim) Blackhole(address string, limits ...Only) {
+	s.judge("Blackhole", address, blackhole, limits)
+}
 
-// Allow takes back what Refuse or Blackhole was told of the same address.
-func (s *Sim) Allow(address string) { s.judge("Allow", "allow", address, pass) }
+// Allow takes back what Refuse and Blackhole were told of the same address; with
+// limits, for what these describe.
+func (s *Sim) Allow(address string, limits ...Only) { s.judge("Allow", address, pass, limits) }
 
-func (s *Sim) judge(call, fault, address string, v verdict) {
-	t, err := parseTarget(address)
+// A rule is a verdict on some of what is for an address.
+type rule struct {
+	verdict verdict
+	from    *Host // that sends; nil is any
+	family  int   // 4, 6 or 0 for both
+	newOnly bool  // requests for connections alone
+}
+
+// A packet is what rules are about.
+type packet struct {
+	from    *Host
+	family  int
+	port    uint16
+	request bool // for a new connection
+}
+
+func (s *Sim) judge(call, address string, v verdict, limits []Only) {
+	name, port, err := parseTarget(address)
 	if err != nil {
-		panic(err.Error())
+		panic(fmt.Sprintf("simtest: %s: %v", call, err))
 	}
-	s.mustBeHosts(call, t.host)
-	s.control(fmt.Sprintf("%s %q", fault, address), func() {
-		if v == pass {
-			delete(s.refused, t)
-			s.openedLocked()
-		} else {
-			s.refused[t] = v
+	s.mustBeHosts(call, name)
+	fault, key := strings.ToLower(call), ""
+	for _, only := range limits {
+		only.mustBeValid(s, call)
+		key += "; " + only.String()
+	}
+	s.control(fmt.Sprintf("%s %q%s", fault, address, key), func() {
+		h := s.hosts[name]
+		if len(limits) == 0 {
+			h.judgeLocked(port, rule{verdict: v})
 		}
-		s.faultLocked(fault, "", address)
+		for _, only := range limits {
+			h.judgeLocked(port, rule{v, s.hosts[only.From], only.Family, only.NewOnly})
+		}
+		s.openedLocked()
+		s.faultLocked(fault+key, "", address)
 	})
 }
 
-func parseTarget(address string) (target, error) {
+func (o *Only) mustBeValid(s *Sim, call string) {
+	if o.From != "" {
+		s.mustBeHosts(call, o.From)
+	}
+	if o.Family != 0 && o.Family != 4 && o.Family != 6 {
+		panic(fmt.Sprintf("simtest: %s: Only.Family is %d: it must be 4 for IPv4, 6 for IPv6, or 0 for both", call, o.Family))
+	}
+}
+
+// String describes what is meant, such as "from poet, by IPv6, new connections".
+func (o Only) String() string {
+	var words []string
+	if o.From != "" {
+		words = append(words, "from "+o.From)
+	}
+	if o.Family != 0 {
+		words = append(words, fmt.Sprint("by IPv", o.Family))
+	}
+	if o.NewOnly {
+		words = append(words, "new connections")
+	}
+	if len(words) == 0 {
+		return "everything"
+	}
+	return strings.Join(words, ", ")
+}
+
+// parseTarget takes "host" or "host:port" apart; the port is 0 if there is none.
+func parseTarget(address string) (host string, port uint16, err error) {
 	if checkHostName(address) == nil {
-		return target{host: address}, nil
+		return address, 0, nil
 	}
 	host, service, err := net.SplitHostPort(address)
 	if err == nil {
 		err = checkHostName(host)
 	}
-	port, portErr := strconv.ParseUint(service, 10, 16)
-	if err != nil || portErr != nil || port == 0 {
-		return target{}, fmt.Errorf(`simtest: %q is no address: use a host's name and a port, such as "poet:10000", or the name alone`, address)
+	number, portErr := strconv.ParseUint(service, 10, 16)
+	if err != nil || portErr != nil || number == 0 {
+		return "", 0, fmt.Errorf(`%q is no address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`, address)
 	}
-	return target{host, uint16(port)}, nil
+	return host, uint16(number), nil
 }
 
-// verdictLocked returns what becomes of a packet for the host's port.
-func (s *Sim) verdictLocked(h *Host, port uint16) verdict {
-	if len(s.refused) == 0 {
-		return pass
+// judgeLocked adds a rule for one of the host's ports, or for all of them, 0. It
+// keeps no rule that can decide nothing any more.
+func (h *Host) judgeLocked(port uint16, r rule) {
+	rules := slices.DeleteFunc(h.rules[port], r.covers)
+	rules = append(rules, r)
+	for len(rules) > 0 && rules[0].verdict == pass {
+		rules = rules[1:]
 	}
-	return max(s.refused[target{host: h.name}], s.refused[target{h.name, port}])
+	switch {
+	case len(rules) == 0:
+		delete(h.rules, port)
+		return
+	case h.rules == nil:
+		h.rules = make(map[uint16][]rule)
+	}
+	h.rules[port] = rules
+}
+
+// covers reports whether the rule is about all that another one is about.
+func (r rule) covers(other rule) bool {
+	return (r.from == nil || r.from == other.from) && (r.family == 0 || r.family == other.family) && (!r.newOnly || other.newOnly)
+}
+
+// matches reports whether the rule is about a packet.
+func (r rule) matches(p packet) bool {
+	return (r.from == nil || r.from == p.from) && (r.family == 0 || r.family == p.family) && (!r.newOnly || p.request)
+}
+
+// verdictsLocked returns what becomes of a packet by the rules for the host, and
+// by those for its port.
+func (h *Host) verdictsLocked(p packet) (host, port verdict) {
+	if len(h.rules) == 0 {
+		return pass, pass
+	}
+	return decide(h.rules[0], p), decide(h.rules[p.port], p)
+}
+
+func decide(rules []rule, p packet) verdict {
+	for _, r := range slices.Backward(rules) {
+		if r.matches(p) {
+			return r.verdict
+		}
+	}
+	return pass
+}
+
+// swallowsLocked reports whether a packet that is sent now vanishes.
+func (h *Host) swallowsLocked(p packet) bool {
+	host, port := h.verdictsLocked(p)
+	return host == blackhole || port == blackhole
 }
 
 // refusesLocked reports whether a packet that has arrived is refused. What has
 // become a black hole meanwhile does not matter to it any more.
-func (s *Sim) refusesLocked(h *Host, port uint16) bool {
-	return s.refused[target{host: h.name}] == refuse || s.refused[target{h.name, port}] == refuse
+func (h *Host) refusesLocked(p packet) bool {
+	host, port := h.verdictsLocked(p)
+	return host == refuse || port == refuse
+}
+
+// rulesLocked describes the rules.
+func (h *Host) rulesLocked() (lines []string) {
+	for _, port := range slices.Sorted(maps.Keys(h.rules)) {
+		for _, r := range h.rules[port] {
+			line := h.name
+			if port != 0 {
+				line += ":" + strconv.Itoa(int(port))
+			}
+			line += map[verdict]string{pass: " is allowed", refuse: " is refused", blackhole: " is a black hole"}[r.verdict]
+			only := Only{Family: r.family, NewOnly: r.newOnly}
+			if r.from != nil {
+				only.From = r.from.name
+			}
+			if only != (Only{}) {
+				line += " (" + only.String() + ")"
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func compareNames(a, b *Host) int { return cmp.Compare(a.name, b.name) }
+
+// familyOf returns 4 or 6.
+func familyOf(addr netip.Addr) int {
+	if addr.Is4() {
+		return 4
+	}
+	return 6
 }
