@@ -1,6 +1,7 @@
 package poetryserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 	background.Go(func() {
 		defer s.untrackConn(conn)
 		s.seeOff(conn, until)
+		_ = conn.Drain(context.Background()) // it gives up by itself
 	})
 	s.tell(Event{Kind: Done, Client: client, Bytes: sent})
 }
@@ -109,7 +111,26 @@ func (s *Server) send(conn *slownet.Conn, client net.Addr) (sent int, err error)
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = conn.Close()
 	}
+	if err == nil {
+		err = s.drain(conn)
+	}
 	return sent, err
+}
+
+// drain waits until the end of the poem has arrived, the pace's wait after the
+// last piece included.
+func (s *Server) drain(conn *slownet.Conn) error {
+	ctx := context.Background()
+	if timeout := s.timeout(); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = s.clock().WithTimeout(ctx, s.Pace.Wait+timeout)
+		defer cancel()
+	}
+	err := conn.Drain(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // explain returns why a client is gone.

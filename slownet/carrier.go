@@ -1,44 +1,65 @@
 package slownet
 
-import "syscall"
+import (
+	"cmp"
+	"syscall"
+)
 
 // chunk is how much the inner connection is handed at a time: in larger pieces
 // it would not show that it still takes something.
 const chunk = bufferSize
 
 // carry is the carrier: it puts what waits into flight, and hands on what has
-// arrived.
+// arrived; at last the end of the stream. On a closed connection it comes back
+// again and again, see [parked], and closes the inner connection.
 func (s *sender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.flight)+len(s.waiting) > 0 {
+	for {
+		s.sendEndLocked()
 		switch now := s.now(); {
 		case s.aborted:
-			s.discardLocked()
-		case s.stalled:
-			s.waitLocked(&s.work, never)
+			s.discardLocked(nil)
+			s.endCarryingLocked()
+			return
+		case s.stalled && (s.hasMoreLocked() || s.end == endQueued || s.end == endOnItsWay):
+			if s.pauseLocked(never, s.carry) {
+				return
+			}
 		case len(s.waiting) > 0 && s.flow.Free() <= now:
 			s.launchWaitingLocked()
 		case len(s.flight) > 0 && s.flight[0].arrive <= now:
 			s.landLocked()
+		case len(s.flight)+len(s.waiting) > 0 || s.end == endOnItsWay && s.endAt > now:
+			if s.pauseLocked(s.nextLocked(), s.carry) {
+				return
+			}
+		case s.end == endOnItsWay && !s.closed && !s.hungUp:
+			if err := s.landEndLocked(); err != nil {
+				s.failLocked(err)
+			}
 		default:
-			until := never
-			if len(s.flight) > 0 {
-				until = s.flight[0].arrive
-			}
-			if len(s.waiting) > 0 && (until == never || s.flow.Free() < until) {
-				until = s.flow.Free()
-			}
-			s.waitLocked(&s.work, until)
+			s.endCarryingLocked()
+			return
 		}
 	}
+}
+
+// endCarryingLocked does what is to be done when nothing is in flight any more.
+func (s *sender) endCarryingLocked() {
 	s.flight, s.waiting, s.block = nil, nil, nil
-	if s.hungUp {
+	if s.hungUp && !s.closed {
 		s.mu.Unlock()
 		s.conn.endInner()
 		s.mu.Lock()
 	}
 	s.restLocked()
+	if s.closed {
+		if !s.resets {
+			s.end = endArrived
+		}
+		_ = s.finishLocked()
+	}
 }
 
 // launchWaitingLocked puts the first of the waiting bytes into flight.
@@ -46,7 +67,7 @@ func (s *sender) launchWaitingLocked() {
 	n := s.launchLocked(s.madeUpLocked(s.since), s.waiting, false)
 	s.waiting = s.waiting[n:]
 	s.since = max(s.since, s.flow.Free())
-	s.landings++
+	s.movedLocked()
 	s.changed.wake()
 }
 
@@ -82,6 +103,7 @@ func (s *sender) landLocked() {
 	var err error
 	for left := data; err == nil && len(left) > 0 && !s.aborted; {
 		var n int
+		s.enterLocked()
 		s.mu.Unlock()
 		n, err = s.conn.inner.Write(left[:min(len(left), chunk)])
 		s.mu.Lock()
@@ -90,14 +112,10 @@ func (s *sender) landLocked() {
 			s.traceLocked(Delivered, s.delivered, n, 0, "")
 		}
 		s.delivered += int64(n)
-		s.landings++
-		s.changed.wake()
+		s.exitLocked()
 	}
 	if s.aborted || err != nil {
-		if s.err == nil {
-			s.err = err
-		}
-		s.discardLocked()
+		s.discardLocked(err)
 		return
 	}
 	clear(s.flight[:pieces])
@@ -106,12 +124,24 @@ func (s *sender) landLocked() {
 	s.changed.wake()
 }
 
-// discardLocked throws away what is in flight.
-func (s *sender) discardLocked() {
+// failLocked makes later writes fail.
+func (s *sender) failLocked(err error) {
+	s.err = cmp.Or(s.err, err)
+	s.loseLocked(0, err)
+}
+
+// discardLocked throws away what is in flight, because of an error if it is not
+// nil.
+func (s *sender) discardLocked(err error) {
+	if err != nil && !s.aborted {
+		s.failLocked(err)
+	}
 	if n := s.passed + int64(len(s.waiting)) - s.delivered; n > 0 {
 		s.traceLocked(Lost, s.delivered, int(n), 0, "discarded")
 		s.passed += int64(len(s.waiting))
 		s.delivered = s.passed
+		s.loss.count += int(n)
+		s.resets, s.end = true, endNone // for the peer is not to take what came for the whole
 	}
 	s.flight, s.waiting, s.flightSize = nil, nil, 0
 	s.changed.wake()

@@ -19,7 +19,7 @@ import (
 type Conn struct {
 	endpoint
 	inner       net.Conn
-	listener    *Listener // that accepted it, if any
+	owner       owner // that has made it; nil if it was wrapped by itself
 	in          receiver
 	out         sender
 	closed      atomic.Bool // by Close
@@ -47,7 +47,7 @@ func newConn(inner net.Conn, config *Config, seed uint64) *Conn {
 	c.out.init(c, Write, intern(config.Write), mix(seed, uint64(Write)))
 	c.in.flow.SetReturn(config.Write.Latency)
 	c.out.flow.SetReturn(config.Read.Latency)
-	c.out.linger = linger{of: &c.out.half, aborter: &c.out, seconds: -1}
+	c.out.linger = linger{of: &c.out.half, drainer: &c.out, seconds: -1}
 	return c
 }
 
@@ -95,17 +95,19 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n + m, c.opError("write", err)
 }
 
-// CloseWrite lets what was written arrive, waits for that, and then ends the
-// stream in this direction; later writes fail as on a socket. It returns an
-// error that matches errors.ErrUnsupported where the inner connection cannot do
-// that.
+// CloseWrite ends the stream in this direction, after what was written: the end
+// arrives behind it, as late as the link has it. CloseWrite does not wait for
+// that; see [Conn.Drain]. Writes fail from now on, also those that wait. It
+// returns an error that matches errors.ErrUnsupported where the inner connection
+// cannot do that.
 func (c *Conn) CloseWrite() error {
-	inner, ok := c.inner.(interface{ CloseWrite() error })
-	if !ok {
+	if _, ok := c.inner.(halfCloser); !ok {
 		return c.opError("close", errors.ErrUnsupported)
 	}
-	return c.opError("close", c.out.finish(inner.CloseWrite))
+	return c.opError("close", c.out.finish())
 }
+
+type halfCloser interface{ CloseWrite() error }
 
 // CloseRead ends the stream in the direction that is read, when what is under
 // way has been read. It returns an error that matches errors.ErrUnsupported
@@ -115,76 +117,75 @@ func (c *Conn) CloseRead() error {
 	if !ok {
 		return c.opError("close", errors.ErrUnsupported)
 	}
+	if c.closed.Load() {
+		return c.opError("close", net.ErrClosed)
+	}
 	return c.opError("close", inner.CloseRead())
 }
 
-// Close closes the connection. Blocked reads and writes return at once with an
-// error that matches net.ErrClosed. Close itself waits until what Write
-// accepted has left and arrived at the inner connection, and closes that last;
-// see [Conn.SetLinger] for a bound on the wait. If the inner connection takes
-// less than 64 KiB of it in five seconds, or the connection is stalled so long,
-// the rest is discarded, the inner connection reset where it can be, and an
-// error returned. What is on its way to the reader is discarded at once.
+// Close closes the connection and returns at once, as close(2) does; a second
+// time it returns an error that matches net.ErrClosed. Blocked reads and writes
+// return with such an error. What Write accepted still arrives at the inner
+// connection, as late as the links have it, and then the end of the stream: only
+// then is the inner connection closed. Between two deliveries there is no
+// goroutine, only a timer of the connection's clock. Use [Conn.Drain] to wait
+// for all that, and [Conn.SetLinger] to have Close wait.
 //
-// Because it waits, Close must not be called with a lock held that others
-// want, least of all in a testing/synctest bubble, where time stands still
-// while a goroutine waits for a lock.
+// If nothing moves for five seconds after the close, because the inner connection
+// takes less than 64 KiB in that time or because of a stall, the rest is
+// discarded and the inner connection reset where it can be. The time for which
+// the link itself keeps bytes does not count.
+//
+// What is on its way to the reader is discarded. If bytes were not read, the peer
+// sees a reset after the last byte, as with any socket.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
-		c.out.linger.awaitDrained()
-		return c.inner.Close()
+		return c.opError("close", net.ErrClosed)
 	}
-	c.in.close()
-	c.out.close()
-	lost := c.out.drain()
-	err := c.closeInner()
-	c.out.awaitEnd()
-	c.in.awaitEnd()
-	if c.listener != nil {
-		c.listener.forget(c)
-	}
-	c.out.linger.setDrained()
-	if err == nil {
-		err = lost
-	}
+	err := c.out.close(c.in.close())
+	c.out.linger.await()
 	return err
 }
 
-// closeInner closes the inner connection, once.
-func (c *Conn) closeInner() error {
+// closeInner closes the inner connection, once; with reset as a reset, where it
+// can be.
+func (c *Conn) closeInner(reset bool) error {
+	if c.innerClosed.Load() {
+		return nil
+	}
+	if inner, ok := c.inner.(lingerer); ok && reset {
+		_ = inner.SetLinger(0)
+	}
 	if c.innerClosed.Swap(true) {
 		return nil
 	}
 	return c.inner.Close()
 }
 
+type lingerer interface{ SetLinger(int) error }
+
 // endInner closes the inner connection so that the peer sees the end of the
 // stream. With bytes unread, TCP would send a reset instead.
 func (c *Conn) endInner() {
-	if inner, ok := c.inner.(interface{ CloseWrite() error }); ok && inner.CloseWrite() == nil {
+	if inner, ok := c.inner.(halfCloser); ok && inner.CloseWrite() == nil {
 		c.in.discard()
 	}
-	_ = c.closeInner()
+	_ = c.closeInner(false)
 }
 
-// makeCloseReset makes the inner connection's Close a reset, where it can be.
-func (c *Conn) makeCloseReset() {
-	if inner, ok := c.inner.(interface{ SetLinger(int) error }); ok {
-		_ = inner.SetLinger(0)
+// SetLinger says what becomes of bytes that are still on their way when Close is
+// called, as SO_LINGER does. Below zero, the default, they arrive in the
+// background. Zero discards them and resets the connection, also if it is called
+// after Close. Above zero, Close waits for so many seconds of the connection's
+// clock at most until they have arrived; what has not then goes on in the
+// background. The inner connection is told too where it has such a method, as TCP
+// has.
+func (c *Conn) SetLinger(seconds int) (err error) {
+	if inner, ok := c.inner.(lingerer); ok {
+		err = inner.SetLinger(seconds)
 	}
-}
-
-// SetLinger bounds how long Close waits for bytes that are still on their way:
-// below zero, the default, until all have arrived; zero, not at all, and they
-// are discarded; else so many seconds. A Close that is waiting notices. The
-// inner connection is told too where it has such a method, as TCP has: there,
-// zero makes Close a reset.
-func (c *Conn) SetLinger(seconds int) error {
 	c.out.linger.set(seconds)
-	if inner, ok := c.inner.(interface{ SetLinger(int) error }); ok {
-		return inner.SetLinger(seconds)
-	}
-	return nil
+	return err
 }
 
 // SetDeadline sets both deadlines, on the connection's clock.

@@ -172,7 +172,7 @@ func fuzzConn(t *testing.T, seed uint64, operations []byte) {
 	_ = conn.SetDeadline(time.Time{})
 	talk.stopped.Store(true)
 	time.Sleep(time.Hour) // for all that is under way to be read
-	err := conn.Close()
+	err := shut(conn)
 	if !broken {
 		require.NoError(t, err)
 	}

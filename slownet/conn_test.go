@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -125,7 +126,7 @@ func TestPaceIsExact(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 25, n)
 		assert.Equal(t, 200*ms, time.Since(start), "Write returns when the last piece has left")
-		require.NoError(t, c.Close())
+		require.NoError(t, shut(c))
 		assert.Equal(t, 300*ms, time.Since(start), "the wait follows the last piece too")
 		assert.Equal(t, []arrival{{10, 0}, {10, 100 * ms}, {5, 200 * ms}, {0, 300 * ms}}, arrivals())
 	})
@@ -199,34 +200,40 @@ func testCloseWakesAWriter(t *testing.T) {
 	})
 }
 
+// Above zero, the linger bounds for how long Close waits; what has not arrived
+// then goes on.
 func TestLingerBoundsClose(t *testing.T) {
-	inBubble(t, Link{Latency: time.Hour}, func(c *Conn, arrivals func() []arrival) {
-		_, err := c.Write(make([]byte, 10))
-		require.NoError(t, err)
-		require.NoError(t, c.SetLinger(3))
-		start := time.Now()
-		assert.EqualError(t, c.Close(), "slownet: close: the last 10 bytes that were written were discarded")
-		assert.Equal(t, 3*time.Second, time.Since(start))
-		assert.Equal(t, []arrival{{0, 3 * time.Second}}, arrivals(), "what had not arrived is discarded")
-	})
+	for seconds, want := range map[int]time.Duration{3: 3 * time.Second, 100: time.Minute} {
+		inBubble(t, Link{Latency: time.Minute}, func(c *Conn, arrivals func() []arrival) {
+			_, err := c.Write(make([]byte, 10))
+			require.NoError(t, err)
+			require.NoError(t, c.SetLinger(seconds))
+			start := time.Now()
+			assert.NoError(t, c.Close())
+			assert.Equal(t, want, time.Since(start))
+			assert.Equal(t, []arrival{{10, time.Minute}, {0, time.Minute}}, arrivals())
+		})
+	}
 }
 
-func TestLingerCutsAWaitingClose(t *testing.T) {
-	inBubble(t, Link{Latency: time.Hour}, func(c *Conn, arrivals func() []arrival) {
-		_, err := c.Write(make([]byte, 10))
-		require.NoError(t, err)
-		closed := make(chan error, 1)
-		go func() { closed <- c.Close() }()
-		time.Sleep(time.Second)
-		select {
-		case <-closed:
-			t.Error("Close did not wait for what is in flight")
-		default:
-		}
-		require.NoError(t, c.SetLinger(0))
-		require.NoError(t, <-closed)
-		assert.Equal(t, []arrival{{0, time.Second}}, arrivals())
-	})
+// A linger of zero discards what is in flight, also when it is set after Close,
+// and wakes a Close that waits.
+func TestLingerOfZeroAfterClose(t *testing.T) {
+	for _, seconds := range []int{-1, 1000} {
+		inBubble(t, Link{Latency: time.Hour}, func(c *Conn, arrivals func() []arrival) {
+			_, err := c.Write(make([]byte, 10))
+			require.NoError(t, err)
+			require.NoError(t, c.SetLinger(seconds))
+			start, closed := time.Now(), make(chan error, 1)
+			go func() { closed <- c.Close() }()
+			time.Sleep(time.Second)
+			require.NoError(t, c.SetLinger(0))
+			require.NoError(t, <-closed)
+			assert.EqualError(t, c.Drain(context.Background()), "slownet: drain: the last 10 bytes that were written were discarded: SetLinger(0): use of closed network connection")
+			assert.Equal(t, time.Second, time.Since(start))
+			assert.Equal(t, []arrival{{0, time.Second}}, arrivals())
+		})
+	}
 }
 
 // A peer that reads slowly gets everything, however long it takes, as long as
@@ -239,7 +246,7 @@ func TestCloseAndASlowReader(t *testing.T) {
 		_, err := c1.Write(make([]byte, size))
 		require.NoError(t, err)
 		closed := make(chan error, 1)
-		go func() { closed <- c1.Close() }()
+		go func() { closed <- shut(c1.(*Conn)) }()
 		if pause > 0 {
 			got, buffer := 0, make([]byte, 200<<10)
 			for err = error(nil); err == nil; time.Sleep(pause) {
@@ -323,20 +330,18 @@ func TestClosedWhileLingering(t *testing.T) {
 		c := NewConn(near, Config{Write: Link{Latency: time.Second}})
 		_, err := c.Write([]byte("leaving"))
 		require.NoError(t, err)
-		closed := make(chan error)
-		go func() { closed <- c.Close() }()
-		synctest.Wait()
+		start := time.Now()
+		require.NoError(t, c.Close())
+		assert.ErrorIs(t, c.Close(), net.ErrClosed, "a second time")
+		assert.Zero(t, time.Since(start))
 		_, err = c.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, net.ErrClosed)
 		_, err = c.Write(make([]byte, 1))
 		assert.ErrorIs(t, err, net.ErrClosed)
 		assert.ErrorIs(t, c.SetReadDeadline(time.Now().Add(time.Hour)), net.ErrClosed)
 		assert.ErrorIs(t, c.SetWriteDeadline(time.Now().Add(time.Hour)), net.ErrClosed)
-		go func() { closed <- c.Close() }() // a second one waits as well
-		start := time.Now()
-		assert.NoError(t, <-closed)
+		assert.NoError(t, c.Drain(t.Context()))
 		assert.Equal(t, time.Second, time.Since(start))
-		<-closed
 		require.NoError(t, far.Close())
 	})
 }

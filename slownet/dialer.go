@@ -23,6 +23,7 @@ type Dialer struct {
 	Lookup time.Duration
 
 	count atomic.Uint64 // of connections so far
+	group group
 }
 
 // DialContext connects to the address. To connect takes a round trip over the
@@ -48,13 +49,19 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	config.Seed = mix(config.Seed, d.count.Add(1))
 	if packets, ok := inner.(net.PacketConn); ok && carriesDatagrams(inner) {
-		return NewPacketConn(packets, config), nil
+		c := NewPacketConn(packets, config)
+		c.owner = &d.group
+		d.group.add()
+		return c, nil
 	}
 	if err := wait(ctx, config.Clock, config.roundTrip()); err != nil {
 		_ = inner.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Source: inner.LocalAddr(), Addr: inner.RemoteAddr(), Err: err}
 	}
-	return newConn(inner, &config, config.Seed), nil
+	c := newConn(inner, &config, config.Seed)
+	c.owner = d
+	d.group.add()
+	return c, nil
 }
 
 // lookup returns how much longer it takes to look up the address's name.

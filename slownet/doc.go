@@ -60,6 +60,32 @@
 // [PacketConn.ReadBatch] and [PacketConn.WriteBatch] are there for quic-go and
 // others that would.
 //
+// # Closing
+//
+// Close and CloseWrite return at once, as those of sockets do, and may be called
+// with locks held. What was written still arrives, in the background and as late
+// as the link has it, then the end of the stream; then the inner connection is
+// closed. [Conn.SetLinger] discards it instead, or has Close wait. Whoever needs
+// the bytes through waits: [Conn.Drain] for one connection, [Listener.Shutdown]
+// and [Dialer.Shutdown] for all.
+//
+// Between two deliveries of a closed connection there is no goroutine, only a
+// timer of its clock. So a testing/synctest bubble may end while one drains, and
+// what has not arrived then is lost. These lines wait for it, after the server
+// and the clients were closed:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		...
+//		web.CloseIdleConnections()
+//		require.NoError(t, server.Shutdown(t.Context()))
+//		require.NoError(t, dialer.Shutdown(t.Context()))
+//		require.NoError(t, listener.Shutdown(t.Context()))
+//	})
+//
+// With a clock.Mock that nobody moves, a closed connection that has something in
+// flight keeps its inner connection open for ever. Move the clock, or call
+// SetLinger(0).
+//
 // # Time
 //
 // Time comes from [Config.Clock], deadlines included, so a connection can be
@@ -72,7 +98,7 @@
 // While a link has no limits, calls go right to the inner connection, and
 // io.Copy keeps the operating system's fast ways, such as splice and sendfile.
 // There is a goroutine for each direction of a connection while bytes are in
-// flight or wait for the reader, and none while it is idle.
+// flight or wait for the reader, and none while it is idle or closed.
 //
 // # Limitations
 //

@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"cmp"
 	"io"
 	"syscall"
 	"time"
@@ -97,10 +98,7 @@ func (c *Conn) half(direction Direction) *streamHalf {
 func (c *Conn) breakOff(cause syscall.Errno) {
 	c.out.fail(errno("write", cause))
 	c.in.fail(errno("read", cause))
-	if !c.innerClosed.Load() {
-		c.makeCloseReset()
-		_ = c.closeInner()
-	}
+	_ = c.closeInner(true)
 }
 
 // fail throws away what is in flight, and makes calls fail.
@@ -119,12 +117,8 @@ func (r *receiver) fail(err error) {
 func (s *sender) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = err
-	}
-	s.recalled = s.background
-	s.aborted = true
-	s.interruptLocked()
+	s.err = cmp.Or(s.err, err)
+	s.abortLocked(err)
 }
 
 // hangUp has the connection closed, after what a half has let pass.

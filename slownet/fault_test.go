@@ -67,7 +67,7 @@ func TestSetLinks(t *testing.T) {
 		conn.SetLinks(soon, soon)
 		_, err = conn.Write(make([]byte, 1))
 		require.NoError(t, err)
-		require.NoError(t, conn.Close())
+		require.NoError(t, shut(conn))
 		assert.Equal(t, time.Second, time.Since(start))
 		assert.Equal(t, []arrival{{11, time.Second}, {0, time.Second}}, <-arrivals)
 	})
@@ -145,18 +145,23 @@ func TestCloseOfAStalledConnection(t *testing.T) {
 				require.NoError(t, err)
 				conn.Stall()
 				start := time.Now()
-				assert.EqualError(t, conn.Close(), "slownet: close: the last 100 bytes that were written were discarded")
+				assert.EqualError(t, shut(conn), "slownet: drain: the last 100 bytes that were written were discarded: nothing moved for 5s after the close")
 				assert.GreaterOrEqual(t, time.Since(start), 5*time.Second)
 				assert.LessOrEqual(t, time.Since(start), 5*time.Second+10*ms)
 			})
 		})
 	}
-	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
-		conn.Stall()
-		start := time.Now()
-		assert.NoError(t, conn.Close())
-		assert.Zero(t, time.Since(start), "nothing is under way")
-	})
+	for _, resume := range []time.Duration{time.Second, time.Hour} {
+		overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
+			conn.Stall()
+			start, end := time.Now(), readAll(far)
+			time.AfterFunc(resume, conn.Resume)
+			assert.NoError(t, shut(conn))
+			want := min(resume, maxStall)
+			assert.Equal(t, want, time.Since(start), "the end of the stream is held up too")
+			assert.Equal(t, []arrival{{0, want}}, <-end)
+		})
+	}
 }
 
 // A reset is a real one on TCP, also of an idle connection and of a stalled one,

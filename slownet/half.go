@@ -35,6 +35,8 @@ type half struct {
 	work     signal     // the same, for who works in the background
 	deadline deadline
 
+	parked *parked // the work in the background, if no goroutine does it for the moment
+
 	busy       bool // a user's call has the turn
 	background bool // the carrier or the pump is there
 	stalled    bool // by a fault
@@ -304,12 +306,14 @@ func (h *half) interruptLocked() {
 	_ = h.syncLocked(false)
 	h.changed.wake()
 	h.work.wake()
+	h.unparkLocked()
 }
 
 // workLocked begins the work in the background. Nobody is in the inner
-// connection.
+// connection, but for those who are about to come out because the stream was
+// ended.
 func (h *half) workLocked(do func()) {
-	h.background, h.kicked = true, false
+	h.background, h.kicked = true, h.kicked && h.gate.within() > 0
 	_ = h.syncLocked(false)
 	go do()
 }
@@ -354,13 +358,4 @@ func (h *half) closeLocked() {
 	h.closed = true
 	h.deadline.stop()
 	h.interruptLocked()
-}
-
-// awaitEnd waits until nobody works in the background.
-func (h *half) awaitEnd() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for h.background {
-		h.waitLocked(&h.changed, never)
-	}
 }

@@ -94,10 +94,15 @@ func hammer(t *testing.T, conn *Conn, far net.Conn, random *rand.Rand) {
 		_ = far.Close()
 	}
 	time.Sleep(time.Duration(random.Int64N(int64(5 * ms))))
-	_ = conn.SetLinger(0)
+	if random.IntN(2) == 0 {
+		_ = conn.SetLinger(0)
+	}
 	closed := make(chan struct{})
 	for range 2 {
-		all.Go(func() { _ = conn.Close() })
+		all.Go(func() { _ = shut(conn) })
+	}
+	if random.IntN(2) == 0 {
+		time.Sleep(time.Duration(random.Int64N(int64(2 * ms))))
 	}
 	_ = far.Close()
 	go func() {

@@ -9,178 +9,198 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// maxStall is how long Close waits for an inner connection that takes nothing
-// of what has arrived, before it discards what is left.
+// maxStall is how long the inner connection of a closed connection may take
+// nothing of what has arrived, before the rest is discarded.
 const maxStall = 5 * time.Second
 
-// A linger is how long Close waits for what was written. It is guarded by the
-// lock of the half that writes.
+// Why the rest is discarded after a close.
+var (
+	errStuck  = fmt.Errorf("nothing moved for %v after the close", maxStall)
+	errLinger = fmt.Errorf("SetLinger(0): %w", net.ErrClosed)
+)
+
+// A linger is how a closed connection is drained: what was written arrives, and
+// then the inner connection is closed. It is guarded by the lock of the half
+// that writes.
 type linger struct {
 	of       *half
-	aborter  aborter      // whose flight is to be discarded
-	timer    *clock.Timer // runs while Close waits with a bound
-	landings int32        // counts what the inner connection has taken
-	seconds  int32        // as in SetLinger
-	aborted  bool         // what is in flight is to be discarded
-	drained  bool         // Close has done all
+	drainer  drainer
+	patience *patience // with the inner connection; nil if nothing is waited for
+	loss     *loss     // nil if all went well
+	seconds  int32     // as in SetLinger
+	aborted  bool      // what is in flight is to be discarded
+	resets   bool      // the inner connection is to be reset
+	drained  bool      // the connection is closed, and so is the inner one
+	within   bool      // the carrier is in the inner connection
 }
 
-// An aborter discards what is in flight.
-type aborter interface{ abortLocked() }
+// A patience ends when nothing has moved for long.
+type patience struct {
+	timer *clock.Timer
+	moved time.Duration // when something did last, or when the connection was closed
+}
 
-// finish waits until the end of the stream has arrived, behind all that was
-// written, and then calls end, which ends it in the inner connection. As on a
-// socket, the deadline matters only if there is something to wait for.
-func (s *sender) finish(end func() error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.isTakenLocked() || s.halfDone > 0 {
-		if err := s.waitToFinishLocked(never); err != nil {
-			return err
-		}
-	}
-	s.busy = true
-	defer s.releaseTurnLocked()
-	for at := s.flow.Send(s.now(), 0).Arrive; s.background || s.stalled || at > s.now(); {
-		until := at
-		if s.background || s.stalled {
-			until = never
-		}
-		if err := s.waitToFinishLocked(until); err != nil {
-			return err
-		}
+// A loss is what was discarded.
+type loss struct {
+	count int   // bytes or datagrams
+	cause error // the first one
+}
+
+// A drainer is what differs for streams and datagrams.
+type drainer interface {
+	carry()                    // the carrier
+	nextLocked() time.Duration // when something moves next; it may lie in the past
+	hasMoreLocked() bool       // something was written that has not arrived
+	closeInner(reset bool) error
+	forget(lost error) // the connection is drained
+	lossLocked() error
+}
+
+// beginLocked closes the half, and the inner connection if nothing is to be done
+// before. Else that is left to the carrier; if it is not at work yet, a timer
+// begins it. With waits there is something to wait for that it is not at work
+// for.
+func (l *linger) beginLocked(waits bool) error {
+	h := l.of
+	h.closeLocked()
+	if l.seconds == 0 {
+		l.resets = true
+		l.abortLocked(errLinger)
 	}
 	switch {
-	case s.closed:
-		return net.ErrClosed
-	case s.err != nil:
-		return s.err
-	case s.finished:
-		return nil
+	case h.background && l.aborted:
+		return l.closeInnerLocked() // for the carrier may be in there
+	case !h.background && (l.aborted || !waits):
+		return l.finishLocked()
 	}
-	_, err := s.directly(func([]byte) (int, error) { return 0, end() }, nil)
-	s.finished = err == nil
-	return err
-}
-
-// waitToFinishLocked waits for something to change, or until a time.
-func (s *sender) waitToFinishLocked(until time.Duration) error {
-	if err := s.checkLocked(); err != nil {
-		return err
+	l.patience = &patience{moved: h.now()}
+	l.patience.timer = h.endpoint.at(l.limitLocked(), l.expire)
+	if !h.background {
+		h.background = true
+		_ = h.syncLocked(false)
+		until := l.drainer.nextLocked()
+		if h.stalled {
+			until = never
+		}
+		if !h.parkLocked(until, l.drainer.carry) {
+			go l.drainer.carry()
+		}
 	}
-	s.gate.shut() // so that whoever is within wakes us when he leaves
-	s.waitLocked(&s.changed, until)
 	return nil
 }
 
-// close makes blocked and later writes fail.
-func (s *sender) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closeLocked()
-	s.linger.beginLocked()
+// limitLocked is until when something must have moved.
+func (l *linger) limitLocked() time.Duration {
+	return later(max(l.patience.moved, l.drainer.nextLocked()), maxStall)
 }
 
-// drain waits, when the half is closed, until all that was accepted has
-// arrived, or the inner connection takes no more. If something was discarded
-// it has the inner connection reset, so that the peer does not take what came
-// for the whole, and returns an error unless that was wished.
-func (s *sender) drain() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	held := s.passed == 0 && s.flow.Free() > s.now() // by Listener.Delay, and there is nothing to wait for
-	end := s.flow.Send(s.now(), 0).Arrive
-	for !held && !s.stalled && s.err == nil && !s.aborted && end > s.now() {
-		s.waitLocked(&s.changed, end) // for the end of the stream to arrive
-	}
-	for s.background && !s.aborted {
-		due := max(s.now(), s.flow.Free())
-		if last := len(s.flight) - 1; last >= 0 {
-			due = max(due, s.flight[last].arrive)
-		}
-		s.linger.awaitLandingLocked(due)
-	}
-	s.linger.stopLocked()
-	if s.lost == 0 {
-		return nil
-	}
-	s.conn.makeCloseReset()
-	if s.linger.seconds == 0 {
-		return nil
-	}
-	return fmt.Errorf("slownet: close: the last %d bytes that were written were discarded", s.lost)
+// enterLocked says that the carrier is about to be in the inner connection, and
+// exitLocked that it has come out, and something has moved.
+func (l *linger) enterLocked() {
+	l.within = true
+	l.movedLocked()
 }
 
-// abortLocked discards what is in flight and wakes the carrier.
-func (s *sender) abortLocked() {
-	if s.aborted {
+func (l *linger) exitLocked() {
+	l.within = false
+	l.movedLocked()
+	l.of.changed.wake()
+}
+
+// movedLocked says that something has moved.
+func (l *linger) movedLocked() {
+	if l.patience != nil {
+		l.patience.moved = l.of.now()
+	}
+}
+
+// expire discards the rest if nothing has moved for long. If the carrier is only
+// about to move something, the clock has made a leap.
+func (l *linger) expire() {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	if l.drained || l.aborted {
 		return
 	}
-	s.aborted = true
-	s.lost = int(s.passed-s.delivered) + len(s.waiting)
-	s.recalled = s.background
-	s.interruptLocked()
-}
-
-// awaitLandingLocked waits for something in flight to land that is due at the
-// given time, and discards all of it if that takes too long.
-func (l *linger) awaitLandingLocked(due time.Duration) {
-	h, landings, until := l.of, l.landings, later(max(l.of.now(), due), maxStall)
-	for h.background && !l.aborted && l.landings == landings {
-		if h.now() >= until {
-			l.aborter.abortLocked()
-			return
-		}
-		h.waitLocked(&h.changed, until)
+	if !l.within && !l.of.stalled {
+		l.movedLocked()
 	}
+	if until := l.limitLocked(); l.of.now() < until {
+		l.patience.timer = l.of.endpoint.at(until, l.expire)
+		return
+	}
+	l.abortLocked(errStuck)
+	_ = l.closeInnerLocked()
 }
 
-// set bounds the wait, also while it lasts.
+// abortLocked discards what is in flight and wakes the carrier. The peer must
+// not take what has come for the whole.
+func (l *linger) abortLocked(cause error) {
+	if l.aborted {
+		return
+	}
+	l.aborted = true
+	l.loseLocked(0, cause)
+	l.resets = l.resets || l.drainer.hasMoreLocked()
+	l.of.recalled = l.of.background
+	l.of.interruptLocked()
+}
+
+// loseLocked counts what was discarded, and says why it is, if anything is.
+func (l *linger) loseLocked(n int, cause error) {
+	if l.loss == nil {
+		l.loss = &loss{cause: cause}
+	}
+	l.loss.count += n
+}
+
+// closeInnerLocked closes the inner connection. The lock is released meanwhile.
+func (l *linger) closeInnerLocked() error {
+	reset := l.resets
+	l.of.mu.Unlock()
+	defer l.of.mu.Lock()
+	return l.drainer.closeInner(reset)
+}
+
+// finishLocked closes the inner connection after all else, and tells who waits
+// for that.
+func (l *linger) finishLocked() error {
+	err := l.closeInnerLocked()
+	if l.drained {
+		return err
+	}
+	l.drained = true
+	if l.patience != nil {
+		l.patience.timer.Stop()
+		l.patience = nil
+	}
+	l.of.changed.wake()
+	l.drainer.forget(l.drainer.lossLocked())
+	return err
+}
+
+// set takes the seconds. A connection that is closed already notices zero.
 func (l *linger) set(seconds int) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	l.seconds = int32(max(-1, min(seconds, math.MaxInt32)))
-	if l.of.closed && !l.drained {
-		l.beginLocked()
+	if l.seconds == 0 && l.of.closed && !l.drained && !l.aborted {
+		l.resets = true
+		l.abortLocked(errLinger)
+		_ = l.closeInnerLocked()
 	}
 }
 
-// beginLocked makes the bound hold.
-func (l *linger) beginLocked() {
-	l.stopLocked()
-	switch {
-	case l.seconds == 0:
-		l.aborter.abortLocked()
-	case l.seconds > 0:
-		l.timer = l.of.endpoint.clock.AfterFunc(time.Duration(l.seconds)*time.Second, func() {
-			l.of.mu.Lock()
-			defer l.of.mu.Unlock()
-			l.aborter.abortLocked()
-		})
-	}
-}
-
-// stopLocked takes the bound away.
-func (l *linger) stopLocked() {
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
-	}
-}
-
-// setDrained wakes those who wait for Close.
-func (l *linger) setDrained() {
+// await waits for a closed connection to be drained, but not for longer than the
+// seconds if those are more than zero, and else not at all.
+func (l *linger) await() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	l.drained = true
-	l.of.changed.wake()
-}
-
-// awaitDrained waits until Close has done all.
-func (l *linger) awaitDrained() {
-	l.of.mu.Lock()
-	defer l.of.mu.Unlock()
-	for !l.drained {
-		l.of.waitLocked(&l.of.changed, never)
+	if l.seconds <= 0 {
+		return
+	}
+	until := later(l.of.now(), time.Duration(l.seconds)*time.Second)
+	for !l.drained && l.of.now() < until {
+		l.of.waitLocked(&l.of.changed, until)
 	}
 }

@@ -1,8 +1,10 @@
 package slownet
 
 import (
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,13 +14,14 @@ import (
 type Listener struct {
 	net.Listener
 
-	faults sync.Mutex // held while a fault is made to happen, so that one comes after the other
-	mu     sync.Mutex // guards what follows
-	config Config     // of connections to come
-	count  uint64     // of connections so far
-	conns  map[*Conn]struct{}
+	faults sync.Mutex         // held while a fault is made to happen, so that one comes after the other
+	mu     sync.Mutex         // guards what follows
+	config Config             // of connections to come
+	count  uint64             // of connections so far
+	conns  map[*Conn]struct{} // that are not drained
 	lasting
 	deadline deadline // of Accept
+	group    group
 }
 
 // lasting is the faults that befall connections to come.
@@ -71,8 +74,9 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	c = newConn(inner, &l.config, mix(l.config.Seed, l.count))
 	faults := l.lasting
 	if !faults.refuses {
-		c.listener = l
+		c.owner = l
 		l.conns[c] = struct{}{}
+		l.group.add()
 	}
 	l.mu.Unlock()
 	if faults.refuses {
@@ -93,23 +97,26 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	return c, false
 }
 
-// forget is called by a connection that was closed.
-func (l *Listener) forget(c *Conn) {
+// forget is called by a connection that is drained.
+func (l *Listener) forget(c *Conn, lost error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	delete(l.conns, c)
+	l.mu.Unlock()
+	l.group.done(lost)
 }
 
 // Conns returns the connections that were accepted and not closed yet, in no
 // order.
 func (l *Listener) Conns() []*Conn {
+	return slices.DeleteFunc(l.undrained(), func(c *Conn) bool { return c.closed.Load() })
+}
+
+// undrained returns the connections that were accepted, without those that are
+// closed and have nothing on its way any more. Faults befall all of them.
+func (l *Listener) undrained() []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	conns := make([]*Conn, 0, len(l.conns))
-	for c := range l.conns {
-		conns = append(conns, c)
-	}
-	return conns
+	return slices.AppendSeq(make([]*Conn, 0, len(l.conns)), maps.Keys(l.conns))
 }
 
 // each does something to what is to come, and then to each connection.
@@ -119,7 +126,7 @@ func (l *Listener) each(toCome func(), do func(*Conn)) {
 	l.mu.Lock()
 	toCome()
 	l.mu.Unlock()
-	for _, c := range l.Conns() {
+	for _, c := range l.undrained() {
 		do(c)
 	}
 }

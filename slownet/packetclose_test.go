@@ -39,7 +39,7 @@ func TestPacketCloseWakesReaders(t *testing.T) {
 			_, err = c.WriteTo(nil, far.name)
 			assert.ErrorIs(t, err, net.ErrClosed)
 			assert.ErrorIs(t, c.SetDeadline(time.Now()), net.ErrClosed)
-			assert.NoError(t, c.Close(), "a second time")
+			assert.ErrorIs(t, c.Close(), net.ErrClosed, "a second time")
 		})
 	}
 }
@@ -48,45 +48,46 @@ func TestPacketCloseDelivers(t *testing.T) {
 	packetBubble(t, Config{Write: Link{Latency: time.Minute}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		start := time.Now()
 		writeTo(t, c, numbered(10)...)
-		closed := make(chan error)
-		for range 2 { // the second waits as well
-			go func() { closed <- c.Close() }()
-		}
-		synctest.Wait()
+		require.NoError(t, c.Close())
+		assert.ErrorIs(t, c.Close(), net.ErrClosed, "a second time")
+		assert.Zero(t, time.Since(start))
 		_, err := c.WriteTo(nil, far.name)
 		assert.ErrorIs(t, err, net.ErrClosed)
-		require.NoError(t, <-closed)
-		require.NoError(t, <-closed)
+		require.NoError(t, c.Drain(t.Context()))
 		assert.Equal(t, time.Minute, time.Since(start))
 		assert.Equal(t, allAt(time.Minute, numbered(10)), far.got())
 	})
 }
 
 func TestPacketLinger(t *testing.T) {
-	discarded := "slownet: close: the last 2 datagrams that were written were discarded"
-	for seconds, want := range map[int]string{0: "", 3: discarded} {
-		packetBubble(t, Config{Write: Link{Latency: time.Hour}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
+	for seconds, want := range map[int]time.Duration{-1: 0, 3: 3 * time.Second, 100: time.Minute} {
+		packetBubble(t, Config{Write: Link{Latency: time.Minute}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 			writeTo(t, c, "a", "b")
 			require.NoError(t, c.SetLinger(seconds))
 			start := time.Now()
-			if err := c.Close(); want == "" {
-				assert.NoError(t, err, "it was wished")
-			} else {
-				assert.EqualError(t, err, want)
+			require.NoError(t, c.Close())
+			assert.Equal(t, want, time.Since(start))
+			require.NoError(t, c.Drain(t.Context()))
+			assert.Equal(t, allAt(time.Minute, []string{"a", "b"}), far.got(), "what has not arrived goes on")
+		})
+	}
+	for _, late := range []bool{false, true} {
+		packetBubble(t, Config{Write: Link{Latency: time.Hour}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
+			writeTo(t, c, "a", "b")
+			if late {
+				require.NoError(t, c.Close())
 			}
-			assert.Equal(t, time.Duration(seconds)*time.Second, time.Since(start))
+			require.NoError(t, c.SetLinger(0))
+			if !late {
+				require.NoError(t, c.Close())
+			}
+			start := time.Now()
+			assert.EqualError(t, c.Drain(t.Context()), "slownet: drain: the last 2 datagrams that were written were discarded: SetLinger(0): use of closed network connection")
+			assert.Zero(t, time.Since(start))
 			time.Sleep(2 * time.Hour)
 			assert.Empty(t, far.got())
 		})
 	}
-	packetBubble(t, Config{Write: Link{Latency: time.Hour}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
-		writeTo(t, c, "a")
-		closed := make(chan error)
-		go func() { closed <- c.Close() }()
-		time.Sleep(time.Second)
-		require.NoError(t, c.SetLinger(0), "a Close that is waiting notices")
-		require.NoError(t, <-closed)
-	})
 }
 
 // Close gives an inner connection up that takes nothing for five seconds.
@@ -95,7 +96,7 @@ func TestPacketCloseGivesUp(t *testing.T) {
 		far.peer.set(func(m *memoryConn) { m.full = true })
 		writeTo(t, c, "a", "b", "c")
 		start := time.Now()
-		assert.ErrorContains(t, c.Close(), "the last 3 datagrams")
+		assert.ErrorContains(t, shut(c), "the last 3 datagrams")
 		assert.Equal(t, time.Second+5*time.Second, time.Since(start))
 	})
 }
@@ -126,8 +127,8 @@ func TestPacketWriterIsWoken(t *testing.T) {
 					assert.ErrorIs(t, <-wrote, test.want)
 					far.peer.set(func(m *memoryConn) { m.full = false })
 					c.Resume()
-					require.NoError(t, c.Close())
 					if test.want == nil {
+						require.NoError(t, shut(c))
 						assert.Len(t, far.got(), 1)
 					}
 				})
@@ -184,7 +185,7 @@ func TestPacketCloseDuringAStall(t *testing.T) {
 			c.Stall()
 			writeTo(t, c, "a")
 			start := time.Now()
-			assert.ErrorContains(t, c.Close(), "the last 1 datagrams")
+			assert.ErrorContains(t, shut(c), "the last 1 datagrams")
 			assert.Equal(t, maxStall, time.Since(start))
 		})
 		packetBubble(t, config, func(t *testing.T, c *PacketConn, far *memoryConn) {
@@ -195,7 +196,7 @@ func TestPacketCloseDuringAStall(t *testing.T) {
 				time.Sleep(time.Second)
 				c.Resume()
 			}()
-			require.NoError(t, c.Close())
+			require.NoError(t, shut(c))
 			assert.Equal(t, []sent{{"a", time.Second + time.Minute}}, far.got(), "one that ends in time")
 		})
 	}

@@ -30,8 +30,11 @@ type PacketConn struct {
 	inner   net.PacketConn
 	in      packetReceiver
 	out     packetSender
+	owner   *group // that has made it; nil if it was wrapped by itself
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
+
+	innerClosed atomic.Bool
 }
 
 // NewPacketConn wraps a connection that carries datagrams, as UDP does. If it
@@ -43,7 +46,7 @@ func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 	c := &PacketConn{endpoint: newEndpoint(inner, &config), inner: inner}
 	c.in.init(c, Read, intern(config.Read), mix(config.Seed, uint64(Read)))
 	c.out.init(c, Write, intern(config.Write), mix(config.Seed, uint64(Write)))
-	c.out.linger = linger{of: &c.out.half, aborter: &c.out, seconds: -1}
+	c.out.linger = linger{of: &c.out.half, drainer: &c.out, seconds: -1}
 	return c
 }
 
@@ -161,38 +164,32 @@ func (c *PacketConn) takePending(direction Direction) error {
 	return pending.err
 }
 
-// Close closes the connection. Blocked calls return at once with an error that
-// matches net.ErrClosed. Close itself waits until the datagrams that WriteTo
-// and Write accepted have passed the link, and closes the inner connection
-// last; see [PacketConn.SetLinger] for a bound on the wait. If the inner
-// connection takes none of them for five seconds, or the connection is stalled
-// so long, the rest is discarded and an error returned. What is on its way to
-// the reader is discarded at once.
+// Close closes the connection and returns at once, as close(2) does; a second
+// time it returns an error that matches net.ErrClosed. Blocked calls return with
+// such an error. The datagrams that WriteTo and Write accepted still pass the
+// link, and only then is the inner connection closed, and its port free. Between
+// two of them there is no goroutine, only a timer of the connection's clock. Use
+// [PacketConn.Drain] to wait for that, and [PacketConn.SetLinger] to have Close
+// wait.
 //
-// Because it waits, Close must not be called with a lock held that others
-// want, least of all in a testing/synctest bubble, where time stands still
-// while a goroutine waits for a lock.
+// If the inner connection takes none of them for five seconds after the close, or
+// the connection is stalled so long, the rest is discarded. The time for which
+// the link itself keeps datagrams does not count. What is on its way to the
+// reader is discarded at once.
 func (c *PacketConn) Close() error {
 	if c.closed.Swap(true) {
-		c.out.awaitDrained()
-		return c.inner.Close()
+		return c.opError("close", nil, net.ErrClosed)
 	}
 	c.in.close()
-	c.out.close()
-	c.out.drain()
-	err := c.inner.Close()
-	c.out.awaitEnd()
-	c.in.awaitEnd()
-	c.out.setDrained()
-	if err == nil {
-		err = c.out.discarded()
-	}
+	err := c.out.close()
+	c.out.await()
 	return err
 }
 
-// SetLinger bounds how long Close waits for datagrams that are still on their
-// way: below zero, the default, until all have passed; zero, not at all, and
-// they are discarded; else so many seconds. A Close that is waiting notices.
+// SetLinger says what becomes of datagrams that are still on their way when Close
+// is called: below zero, the default, they pass in the background; zero discards
+// them, also if it is called after Close; above zero, Close waits for so many
+// seconds of the connection's clock at most until they have passed.
 func (c *PacketConn) SetLinger(seconds int) error {
 	c.out.set(seconds)
 	return nil

@@ -3,6 +3,7 @@ package slownet
 import (
 	"cmp"
 	"fmt"
+	"time"
 )
 
 // A packetSender takes datagrams that are sent over their link. The writer
@@ -13,7 +14,6 @@ type packetSender struct {
 	linger
 	held     []datagram // by a stall; they have not entered the link
 	heldSize int        // bytes
-	lost     int        // datagrams that Close discarded
 }
 
 // write sends a datagram, or several that were written at once.
@@ -117,25 +117,32 @@ func (s *packetSender) startCarrierLocked() {
 	s.workLocked(s.carry)
 }
 
-// carry is the carrier.
+// carry is the carrier; on a closed connection it closes the inner one at last.
 func (s *packetSender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.held) > 0 || !s.flight.isEmpty() {
+	for s.hasMoreLocked() {
 		switch {
 		case s.aborted:
 			s.discardLocked()
 		case s.stalled:
-			s.waitLocked(&s.work, never)
+			if s.pauseLocked(never, s.carry) {
+				return
+			}
 		case len(s.held) > 0:
 			s.releaseLocked()
 		case s.flight.hasArrived(s.now()):
 			s.landLocked()
 		default:
-			s.waitLocked(&s.work, s.flight.next())
+			if s.pauseLocked(s.flight.next(), s.carry) {
+				return
+			}
 		}
 	}
 	s.restLocked()
+	if s.closed {
+		_ = s.finishLocked()
+	}
 }
 
 // releaseLocked lets what a stall has held enter the link.
@@ -144,13 +151,14 @@ func (s *packetSender) releaseLocked() {
 		_ = s.launchLocked(d) // in the background nothing is handed on at once
 	}
 	s.held, s.heldSize = nil, 0
-	s.landings++
+	s.movedLocked()
 	s.changed.wake()
 }
 
 // landLocked hands the first datagram on.
 func (s *packetSender) landLocked() {
 	d := s.flight.pop()
+	s.enterLocked()
 	s.mu.Unlock()
 	err := s.conn.send(d.data, d.oob, d.peer)
 	if err != nil {
@@ -161,56 +169,52 @@ func (s *packetSender) landLocked() {
 		s.traceLocked(Delivered, d, 0, "")
 	} else {
 		s.traceLocked(Lost, d, 0, err.Error())
-		if s.aborted {
-			s.lost++
+		if s.closed {
+			s.loseLocked(1, err) // nobody writes any more who could be told
 		}
 	}
-	s.landings++
-	s.changed.wake()
+	s.exitLocked()
 }
 
-// close makes blocked and later writes fail.
-func (s *packetSender) close() {
+// close makes blocked and later writes fail, and has the inner connection closed
+// when all has arrived there.
+func (s *packetSender) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closeLocked()
-	s.beginLocked()
+	return s.beginLocked(false)
 }
 
-// drain waits, when the half is closed, until all that was accepted has
-// arrived, or the inner connection takes no more.
-func (s *packetSender) drain() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.background && !s.aborted {
-		due := s.now()
-		if !s.flight.isEmpty() {
-			due = s.flight.next()
-		}
-		s.awaitLandingLocked(due)
-	}
-	s.stopLocked()
-}
-
-// discarded returns an error if something was discarded, when the carrier has
-// ended, and that was not wished.
-func (s *packetSender) discarded() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lost == 0 || s.seconds == 0 {
+// closeInner closes the inner connection, once.
+func (s *packetSender) closeInner(bool) error {
+	if s.conn.innerClosed.Swap(true) {
 		return nil
 	}
-	return fmt.Errorf("slownet: close: the last %d datagrams that were written were discarded", s.lost)
+	return s.conn.inner.Close()
 }
 
-// abortLocked discards what is in flight and wakes the carrier.
-func (s *packetSender) abortLocked() {
-	if s.aborted {
-		return
+// forget tells who has made the connection that it is drained.
+func (s *packetSender) forget(lost error) {
+	if s.conn.owner != nil {
+		s.conn.owner.done(lost)
 	}
-	s.aborted = true
-	s.recalled = s.background
-	s.interruptLocked()
+}
+
+func (s *packetSender) hasMoreLocked() bool { return len(s.held) > 0 || !s.flight.isEmpty() }
+
+// nextLocked returns when something moves next, which may lie in the past.
+func (s *packetSender) nextLocked() time.Duration {
+	if s.flight.isEmpty() {
+		return 0
+	}
+	return s.flight.next()
+}
+
+// lossLocked returns an error if datagrams were discarded.
+func (s *packetSender) lossLocked() error {
+	if s.loss == nil || s.loss.count == 0 {
+		return nil
+	}
+	return s.loss.error(fmt.Sprintf("the last %d datagrams that were written were discarded", s.loss.count))
 }
 
 // discardLocked throws away what is in flight.
@@ -219,7 +223,7 @@ func (s *packetSender) discardLocked() {
 		s.held = append(s.held, s.flight.pop())
 	}
 	for _, d := range s.held {
-		s.lost++
+		s.loss.count++
 		s.traceLocked(Lost, d, 0, "closed")
 	}
 	s.held, s.heldSize = nil, 0

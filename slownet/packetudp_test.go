@@ -389,7 +389,7 @@ func TestUnixgram(t *testing.T) {
 		require.NoError(t, err)
 	}
 	closed := make(chan error)
-	go func() { closed <- c.Close() }()
+	go func() { closed <- shut(c) }()
 	buffer := make([]byte, 10)
 	for i := range n {
 		n, _, err := peer.ReadFrom(buffer)

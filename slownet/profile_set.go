@@ -11,7 +11,7 @@ package slownet
 func (c *Conn) SetProfile(profile Profile) {
 	profile.mustBeValid()
 	config := profile.ClientConfig()
-	if c.listener != nil {
+	if _, accepted := c.owner.(*Listener); accepted {
 		config = profile.ServerConfig()
 	}
 	c.SetLinks(config.Read, config.Write)

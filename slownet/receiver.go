@@ -169,11 +169,14 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	}
 }
 
-// close makes blocked and later reads fail.
-func (r *receiver) close() {
+// close makes blocked and later reads fail. It reports whether something was not
+// read.
+func (r *receiver) close() (unread bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	unread = r.size > 0
 	r.inbox, r.size = nil, 0
 	r.recallLocked()
 	r.closeLocked()
+	return unread
 }

@@ -22,8 +22,9 @@ type sender struct {
 	block      []byte        // where the last piece lies
 	waiting    []byte        // for the link to be free
 	since      time.Duration // when they began to wait
-	finished   bool          // the stream has been ended
-	lost       int           // bytes that were discarded
+	finished   bool          // by CloseWrite
+	end        ending
+	endAt      time.Duration // when the end arrives that is on its way
 }
 
 // flying is a piece in flight.
@@ -46,12 +47,9 @@ func (s *sender) write(p []byte, begun bool) (n int, err error) {
 		return 0, err
 	}
 	defer s.releaseTurnLocked()
-	if s.finished {
-		return 0, errno("write", syscall.EPIPE)
-	}
 	since := s.sinceLocked()
 	for n < len(p) {
-		if s.isSpentLocked() {
+		if s.isSpentLocked() || s.finished {
 			return n, errno("write", syscall.EPIPE)
 		}
 		if since, err = s.awaitRoomLocked(since); err != nil {
@@ -72,6 +70,9 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 	for {
 		if err := s.checkLocked(); err != nil {
 			return since, err
+		}
+		if s.finished {
+			return since, errno("write", syscall.EPIPE)
 		}
 		queue := s.flow.link.Queue
 		switch free := s.flow.Free(); {

@@ -1,0 +1,64 @@
+package slownet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Drain waits until what was written before has arrived at the inner
+// connection, and so has the end of the stream after CloseWrite. After Close it
+// waits until the inner connection is closed, too; where that has a Drain itself,
+// as another Conn has, it waits for that as well. On a connection that is not
+// closed, what another goroutine writes meanwhile may make it wait longer.
+//
+// It returns an error that says how much, if any of what was written was
+// discarded, and why: because of a fault, an error of the inner connection,
+// SetLinger(0), or because nothing moved for five seconds after Close. If the
+// context is done first, Drain returns its error, and the bytes travel on.
+func (c *Conn) Drain(ctx context.Context) error {
+	return drain(ctx, &c.out.linger, c.inner)
+}
+
+// Drain waits until the datagrams that were sent before have arrived at the
+// inner connection or were dropped by the link. After Close it waits until the
+// inner connection is closed, too. See [Conn.Drain].
+func (c *PacketConn) Drain(ctx context.Context) error {
+	return drain(ctx, &c.out.linger, c.inner)
+}
+
+// drain waits for a wrapper's linger, and for what is within.
+func drain(ctx context.Context, l *linger, inner any) error {
+	lost, err := l.awaitDrained(ctx)
+	if err != nil {
+		return err
+	}
+	if inner, ok := inner.(interface{ Drain(context.Context) error }); ok {
+		return errors.Join(lost, inner.Drain(ctx))
+	}
+	return lost
+}
+
+// awaitDrained waits until all has arrived. It returns an error if the context
+// is done first, and another one if something was lost.
+func (l *linger) awaitDrained(ctx context.Context) (lost, err error) {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	for l.of.background || l.of.closed && !l.drained {
+		changed := l.of.changed.wait()
+		l.of.mu.Unlock()
+		select {
+		case <-changed:
+			l.of.mu.Lock()
+		case <-ctx.Done():
+			l.of.mu.Lock()
+			return nil, ctx.Err()
+		}
+	}
+	return l.drainer.lossLocked(), nil
+}
+
+// error returns the error for what was discarded.
+func (l *loss) error(what string) error {
+	return fmt.Errorf("slownet: drain: %s: %w", what, l.cause)
+}

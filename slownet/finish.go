@@ -1,0 +1,122 @@
+package slownet
+
+import (
+	"fmt"
+	"net"
+	"time"
+)
+
+// An ending is how far the end of the stream that is written has come. It goes
+// over the link after all bytes.
+type ending uint8
+
+const (
+	endNone     ending = iota
+	endQueued          // it has not entered the link
+	endOnItsWay        // it arrives at a time that is known
+	endArrived         // at the inner connection
+)
+
+// finish ends the stream, after all that was written: here at once, and in the
+// inner connection when it has arrived there. Writers that wait are told.
+func (s *sender) finish() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return net.ErrClosed
+	case s.err != nil:
+		return s.err
+	case s.finished:
+		return nil
+	}
+	s.finished, s.end = true, endQueued
+	s.sendEndLocked()
+	if !s.background && s.end == endOnItsWay && s.endAt <= s.now() {
+		err := s.landEndLocked()
+		s.finished = err == nil
+		return err
+	}
+	s.interruptLocked()
+	if !s.background {
+		s.workLocked(s.carry)
+	}
+	return nil
+}
+
+// sendEndLocked puts the end of the stream on its way, if it is its turn.
+func (s *sender) sendEndLocked() {
+	if s.end == endQueued && len(s.waiting) == 0 && !s.stalled {
+		s.end, s.endAt = endOnItsWay, s.flow.Send(s.now(), 0).Arrive
+	}
+}
+
+// landEndLocked ends the stream in the inner connection.
+func (s *sender) landEndLocked() error {
+	s.enterLocked()
+	s.mu.Unlock()
+	err := s.conn.inner.(halfCloser).CloseWrite()
+	s.mu.Lock()
+	s.exitLocked()
+	s.end = endArrived
+	if err != nil {
+		s.end = endNone
+	}
+	return err
+}
+
+// lossLocked returns an error if something was written that did not arrive.
+func (s *sender) lossLocked() error {
+	switch {
+	case s.loss == nil:
+		return nil
+	case s.loss.count > 0:
+		return s.loss.error(fmt.Sprintf("the last %d bytes that were written were discarded", s.loss.count))
+	case s.finished && s.end != endArrived:
+		return s.loss.error("the end of the stream was discarded")
+	}
+	return nil
+}
+
+// close makes blocked and later writes fail, and has the inner connection closed
+// when the end of the stream has arrived there. It returns the error of that if
+// it is closed at once. With unread something was not read, and the peer is to
+// see a reset.
+func (s *sender) close(unread bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end == endNone || unread && s.end == endArrived {
+		s.end = endQueued // if only as the reset
+	}
+	s.sendEndLocked()
+	s.resets = s.resets || unread && !s.hungUp
+	return s.beginLocked(s.err == nil && (s.end == endQueued || s.end == endOnItsWay && s.endAt > s.now()))
+}
+
+// closeInner closes the inner connection.
+func (s *sender) closeInner(reset bool) error { return s.conn.closeInner(reset) }
+
+// forget tells who has made the connection that it is drained.
+func (s *sender) forget(lost error) {
+	if s.conn.owner != nil {
+		s.conn.owner.forget(s.conn, lost)
+	}
+}
+
+// hasMoreLocked reports whether bytes were written that have not arrived.
+func (s *sender) hasMoreLocked() bool { return s.passed+int64(len(s.waiting)) > s.delivered }
+
+// nextLocked returns when something moves next, which may lie in the past.
+func (s *sender) nextLocked() time.Duration {
+	switch {
+	case len(s.flight) > 0 && len(s.waiting) > 0:
+		return min(s.flight[0].arrive, s.flow.Free())
+	case len(s.flight) > 0:
+		return s.flight[0].arrive
+	case len(s.waiting) > 0:
+		return s.flow.Free()
+	case s.end == endOnItsWay:
+		return s.endAt
+	}
+	return 0
+}

@@ -1,0 +1,76 @@
+package slownet
+
+import (
+	"time"
+
+	"github.com/benbjohnson/clock"
+)
+
+// A parked is the work in the background of a closed connection, between two of
+// its steps. There is no goroutine meanwhile, for nobody knows any more that it
+// would have to be waited for: only a timer of the connection's clock.
+type parked struct {
+	timer *clock.Timer // nil: it waits for a signal alone
+	goOn  func()
+}
+
+// pauseLocked lets the work in the background wait for its signal, or until a
+// time if that is not never. If the connection is closed, the work is parked
+// instead: then pauseLocked reports that this goroutine must end, and goOn is
+// called by another one.
+func (h *half) pauseLocked(until time.Duration, goOn func()) (end bool) {
+	if h.closed {
+		return h.parkLocked(until, goOn)
+	}
+	h.waitLocked(&h.work, until)
+	return false
+}
+
+// parkLocked parks the work, unless the time has come already.
+func (h *half) parkLocked(until time.Duration, goOn func()) bool {
+	p := &parked{goOn: goOn}
+	if until != never {
+		p.timer = h.endpoint.at(until, func() {
+			h.mu.Lock()
+			mine := h.parked == p
+			if mine {
+				h.parked = nil
+			}
+			h.mu.Unlock()
+			if mine {
+				goOn()
+			}
+		})
+		if h.now() >= until {
+			p.timer.Stop()
+			return false
+		}
+	}
+	h.parked = p
+	return true
+}
+
+// unparkLocked makes parked work go on at once.
+func (h *half) unparkLocked() {
+	p := h.parked
+	if p == nil {
+		return
+	}
+	h.parked = nil
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	go p.goOn()
+}
+
+// at calls do at the given time, in a goroutine of its own.
+func (e *endpoint) at(until time.Duration, do func()) *clock.Timer {
+	for {
+		now := e.now()
+		timer := e.clock.AfterFunc(until-now, do)
+		if _, stepped := e.clock.(*clock.Mock); !stepped || e.now() == now {
+			return timer
+		}
+		timer.Stop() // the clock was moved meanwhile, so it would fire too late
+	}
+}
