@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -144,8 +145,10 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 		p := &process{free: 2, err: syscall.EMFILE}
 		notFound := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}
 		start := time.Now()
+		var lookups atomic.Int64
 		lookup := func(lasts time.Duration) func(ctx context.Context) (net.Conn, error) {
 			return func(ctx context.Context) (net.Conn, error) {
+				lookups.Add(1)
 				time.Sleep(time.Millisecond)
 				if time.Since(start) < lasts {
 					return nil, notFound
@@ -179,6 +182,7 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 		assert.GreaterOrEqual(t, got["never false"], 10*time.Second)
 		assert.Len(t, got, 4)
 		assert.Equal(t, 2, p.free)
+		assert.Less(t, lookups.Load(), int64(50), "they are not made over and over")
 	})
 }
 

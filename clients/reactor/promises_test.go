@@ -1,0 +1,179 @@
+package reactor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+)
+
+// More dials of one key than may be under way at once all come to an end, where
+// they succeed as well as where they fail.
+func TestDialsThatSucceedTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		p := &process{free: 1000}
+		var got []int
+		for i := range 1000 {
+			r.Dial("key", p.connect(time.Second), func(conn net.Conn, err error) {
+				require.NoError(t, err)
+				got = append(got, i)
+				untilClosed(&r, conn)
+			})
+		}
+		require.NoError(t, r.Run())
+		assert.Len(t, got, 1000)
+		assert.IsIncreasing(t, got)
+	})
+}
+
+// Dials of one key stay alike when another key was dialled in between.
+func TestDialsAreAlikeAcrossOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		fail := func(after time.Duration) func(context.Context) (net.Conn, error) {
+			return func(context.Context) (net.Conn, error) {
+				time.Sleep(after)
+				return nil, errors.New(after.String())
+			}
+		}
+		var got []string
+		then := func(name string) func(net.Conn, error) {
+			return func(_ net.Conn, err error) { got = append(got, name+" "+err.Error()) }
+		}
+		r.Dial("a", fail(3*time.Second), then("first"))
+		r.Dial("b", fail(2*time.Second), then("other"))
+		r.Dial("a", fail(time.Second), then("second"))
+		require.NoError(t, r.Run())
+		assert.Equal(t, []string{"first 1s", "other 2s", "second 3s"}, got)
+	})
+}
+
+// A dial that is taken back is over: its time is not up later.
+func TestDialTimeoutThatIsCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		start := time.Now()
+		cancel := r.DialTimeout("key", time.Minute, func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, func(net.Conn, error) { t.Error("it was canceled") })
+		r.AfterFunc(time.Second, cancel)
+		r.Go(func() { time.Sleep(2 * time.Minute) }, func() {})
+		require.NoError(t, r.Run())
+		assert.Equal(t, 2*time.Minute, time.Since(start))
+	})
+}
+
+// A loop remembers nothing of what is over.
+func TestNothingIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		ctx, cancel := context.WithCancel(t.Context())
+		p := &process{free: 100}
+		for i := range 100 {
+			r.Dial(i, p.connect(time.Second), func(conn net.Conn, err error) {
+				require.NoError(t, err)
+				stop := r.AfterContext(ctx, func() {})
+				r.Add(conn, reactor.HandlerFunc(func(c *reactor.Conn) {
+					stop()
+					_ = c.Close()
+				}))
+			})
+			r.Dial(-i, func(ctx context.Context) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}, func(net.Conn, error) { t.Error("it was canceled") })()
+		}
+		r.Go(func() { time.Sleep(time.Minute) }, func() {
+			queues, contexts := r.Kept()
+			assert.Zero(t, queues)
+			assert.Zero(t, contexts)
+			r.AfterContext(ctx, func() {})
+			cancel()
+		})
+		r.Go(func() { time.Sleep(2 * time.Minute) }, func() {
+			_, contexts := r.Kept()
+			assert.Zero(t, contexts)
+		})
+		require.NoError(t, r.Run())
+	})
+}
+
+// The end of a context is told however often one has waited for it before: after
+// a wait was stopped, after it was told, and in another Run.
+func TestContextsThatAreWaitedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		ctx, cancel := context.WithCancel(t.Context())
+		other, cancelOther := context.WithCancel(t.Context())
+		var got []int
+		note := func(i int) func() { return func() { got = append(got, i) } }
+		r.AfterContext(ctx, note(0))()
+		r.AfterContext(ctx, note(1))
+		r.AfterContext(other, note(0))
+		r.Go(cancel, func() {})
+		r.Go(func() { time.Sleep(time.Second) }, func() { r.AfterContext(ctx, note(2)) })
+		r.Go(func() { time.Sleep(2 * time.Second) }, func() {})
+		require.NoError(t, r.Run())
+		assert.Equal(t, []int{1, 2}, got)
+
+		r.AfterContext(other, note(3))
+		r.Go(cancelOther, func() {})
+		r.Go(func() { time.Sleep(time.Second) }, func() {})
+		require.NoError(t, r.Run())
+		assert.Equal(t, []int{1, 2, 3}, got)
+	})
+}
+
+// Those that have waited longest for a descriptor get it first, whatever their
+// keys are.
+func TestDescriptorsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		p := &process{free: 1, err: syscall.EMFILE}
+		start := time.Now()
+		var got []string
+		r.Dial("first", p.connect(10*time.Second), func(conn net.Conn, err error) { untilClosed(&r, conn) })
+		r.AfterFunc(time.Second, func() {
+			for i, key := range []string{"c", "a", "b", "a", "c"} {
+				time.Sleep(time.Millisecond)
+				r.Dial(key, p.connect(time.Second), func(conn net.Conn, err error) {
+					require.NoError(t, err)
+					got = append(got, fmt.Sprint(i, " ", time.Since(start).Truncate(time.Second)))
+					untilClosed(&r, conn)
+				})
+			}
+		})
+		require.NoError(t, r.Run())
+		assert.Equal(t, []string{"0 10s", "1 11s", "2 12s", "3 13s", "4 14s"}, got)
+	})
+}
+
+// A descriptor is free again also if the connection was not handed to the loop.
+func TestDescriptorsOfConnectionsThatAreNotAdded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		p := &process{free: 3, err: syscall.EMFILE}
+		start, got := time.Now(), 0
+		for i := range 100 {
+			r.Dial(i%5, p.connect(time.Second), func(conn net.Conn, err error) {
+				require.NoError(t, err)
+				got++
+				require.NoError(t, conn.Close())
+			})
+		}
+		require.NoError(t, r.Run())
+		assert.Equal(t, 100, got)
+		assert.Zero(t, time.Since(start))
+	})
+}
