@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -44,4 +45,51 @@ func TestClosedSocketWithACopy(t *testing.T) {
 	r.Go(func() { time.Sleep(100 * time.Millisecond) }, func() { _ = kept.Close() })
 	require.NoError(t, r.Run())
 	assert.Less(t, counting.asked.Load(), int64(100))
+}
+
+// Sockets take no goroutine each: epoll waits for all of them.
+func TestSocketsTakeNoGoroutines(t *testing.T) {
+	const sockets = 20
+	var r reactor.Reactor
+	var conns []*reactor.Conn
+	var fars []net.Conn
+	for range sockets {
+		near, far := socketPair(t, "tcp", "127.0.0.1:0")
+		conns, fars = append(conns, r.Add(near, newCollector(1))), append(fars, far)
+	}
+	before := runtime.NumGoroutine()
+	r.Go(func() { time.Sleep(50 * time.Millisecond) }, func() {
+		assert.Less(t, runtime.NumGoroutine(), before+sockets/2)
+		for i, c := range conns {
+			_ = c.Close()
+			_ = fars[i].Close()
+		}
+	})
+	require.NoError(t, r.Run())
+}
+
+// What the loop hands to itself is done at once, though sockets that it waits
+// for are silent.
+func TestCallsFromTheLoopBesideSilentSockets(t *testing.T) {
+	near, far := socketPair(t, "tcp", "127.0.0.1:0")
+	defer far.Close()
+	rescue := time.AfterFunc(10*time.Second, func() { _ = far.Close() })
+	defer rescue.Stop()
+	var r reactor.Reactor
+	start, calls := time.Now(), 0
+	c := newCollector(1)
+	conn := r.Add(near, c)
+	var again func()
+	again = func() {
+		if calls++; calls == 100 {
+			_ = conn.Close()
+			return
+		}
+		r.Call(again)
+	}
+	r.AfterFunc(ms, again)
+	require.NoError(t, r.Run())
+	assert.Equal(t, 100, calls)
+	assert.NoError(t, c.err)
+	assert.Less(t, time.Since(start), 5*time.Second)
 }
