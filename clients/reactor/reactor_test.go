@@ -400,3 +400,58 @@ func TestReadErrorThatIsNoEnd(t *testing.T) {
 	require.NoError(t, r.Run())
 	assert.True(t, errors.Is(c.err, os.ErrDeadlineExceeded))
 }
+
+// An empty read says nothing about the end of the stream.
+func TestEmptyRead(t *testing.T) {
+	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
+		near, far := pair()
+		go func() {
+			_, _ = io.WriteString(far, "word")
+			_ = far.Close()
+		}()
+		var r reactor.Reactor
+		var got strings.Builder
+		r.Add(near, reactor.HandlerFunc(func(c *reactor.Conn) {
+			n, err := c.Read(nil)
+			assert.Zero(t, n)
+			if err != nil && err != reactor.ErrWouldBlock {
+				assert.Equal(t, io.EOF, err)
+				assert.Equal(t, "word", got.String(), "not before it is all there")
+			}
+			buffer := make([]byte, 1)
+			n, err = c.Read(buffer)
+			got.Write(buffer[:n])
+			if err != nil && err != reactor.ErrWouldBlock {
+				_ = c.Close()
+			}
+		}))
+		require.NoError(t, r.Run())
+		assert.Equal(t, "word", got.String())
+	})
+}
+
+// A connection that somebody else has closed, who should not, fails as a read
+// of it does.
+func TestConnectionThatWasClosedBehindItsBack(t *testing.T) {
+	for _, kind := range []string{"tcp", "unix"} {
+		near, far := kinds[kind](t)
+		defer far.Close()
+		var r reactor.Reactor
+		c := r.Add(near, newCollector(1))
+		r.AfterFunc(ms, func() {
+			_ = near.Close()
+			for err := error(reactor.ErrWouldBlock); err == reactor.ErrWouldBlock; time.Sleep(ms) {
+				_, err = c.Read(make([]byte, 1))
+				if err != reactor.ErrWouldBlock {
+					assert.ErrorIs(t, err, net.ErrClosed)
+					var op *net.OpError
+					require.ErrorAs(t, err, &op)
+					assert.Equal(t, "read", op.Op)
+				}
+			}
+			_ = c.Close()
+		})
+		r.Go(func() { time.Sleep(50 * ms) }, func() {})
+		require.NoError(t, r.Run())
+	}
+}
