@@ -97,9 +97,9 @@ func (s *sender) close(unread bool) error {
 func (s *sender) closeInner(reset bool) error { return s.conn.closeInner(reset) }
 
 // forget tells who has made the connection that it is drained.
-func (s *sender) forget() {
+func (s *sender) forget(lost error) {
 	if s.conn.owner != nil {
-		s.conn.owner.forget(s.conn)
+		s.conn.owner.forget(s.conn, lost)
 	}
 }
 

@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -13,10 +14,11 @@ import (
 type Listener struct {
 	net.Listener
 
-	faults sync.Mutex // held while a fault is made to happen, so that one comes after the other
-	mu     sync.Mutex // guards what follows
-	config Config     // of connections to come
-	count  uint64     // of connections so far
+	faults sync.Mutex         // held while a fault is made to happen, so that one comes after the other
+	mu     sync.Mutex         // guards what follows
+	config Config             // of connections to come
+	count  uint64             // of connections so far
+	conns  map[*Conn]struct{} // that are not drained
 	lasting
 	deadline deadline // of Accept
 	group    group
@@ -35,7 +37,7 @@ type lasting struct {
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid()
 	config = config.withClock()
-	return &Listener{Listener: inner, config: config, lasting: lasting{limits: [2]int64{-1, -1}}}
+	return &Listener{Listener: inner, config: config, conns: make(map[*Conn]struct{}), lasting: lasting{limits: [2]int64{-1, -1}}}
 }
 
 // Accept waits for the next connection and returns it as a [*Conn].
@@ -73,7 +75,8 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	faults := l.lasting
 	if !faults.refuses {
 		c.owner = l
-		l.group.add(c)
+		l.conns[c] = struct{}{}
+		l.group.add()
 	}
 	l.mu.Unlock()
 	if faults.refuses {
@@ -95,7 +98,12 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 }
 
 // forget is called by a connection that is drained.
-func (l *Listener) forget(c drainable) { l.group.forget(c) }
+func (l *Listener) forget(c *Conn, lost error) {
+	l.mu.Lock()
+	delete(l.conns, c)
+	l.mu.Unlock()
+	l.group.done(lost)
+}
 
 // Conns returns the connections that were accepted and not closed yet, in no
 // order.
@@ -105,11 +113,10 @@ func (l *Listener) Conns() []*Conn {
 
 // undrained returns the connections that were accepted, without those that are
 // closed and have nothing on its way any more. Faults befall all of them.
-func (l *Listener) undrained() (conns []*Conn) {
-	for _, c := range l.group.all() {
-		conns = append(conns, c.(*Conn))
-	}
-	return conns
+func (l *Listener) undrained() []*Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.AppendSeq(make([]*Conn, 0, len(l.conns)), maps.Keys(l.conns))
 }
 
 // each does something to what is to come, and then to each connection.

@@ -18,11 +18,21 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.deadline.set(l.config.Clock, t, l)
-	if l.deadline.passed {
+	if err := inner.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if l.deadline.set(l.config.Clock, t, l); l.deadline.passed {
 		return inner.SetDeadline(longAgo)
 	}
-	return inner.SetDeadline(time.Time{})
+	return nil
+}
+
+// Close closes the listener, but none of its connections.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	l.deadline.set(l.config.Clock, time.Time{}, l)
+	l.mu.Unlock()
+	return l.Listener.Close()
 }
 
 // expire is what the timer does that was set by the given change.

@@ -36,7 +36,9 @@ func TestAcceptGivesUpAtTheDeadline(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "moved while it waited")
 
 	require.NoError(t, s.Close())
-	assert.ErrorIs(t, s.SetDeadline(time.Time{}), net.ErrClosed)
+	assert.ErrorIs(t, s.SetDeadline(time.Now()), net.ErrClosed)
+	_, err = s.Accept()
+	assert.ErrorIs(t, err, net.ErrClosed, "the deadline has passed too")
 }
 
 // A listener's deadline is on its clock, as those of its connections are.

@@ -30,7 +30,7 @@ type PacketConn struct {
 	inner   net.PacketConn
 	in      packetReceiver
 	out     packetSender
-	owner   owner // that has made it; nil if it was wrapped by itself
+	owner   *group // that has made it; nil if it was wrapped by itself
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
 
@@ -231,7 +231,9 @@ func (c *PacketConn) NetPacketConn() net.PacketConn { return c.inner }
 
 // SyscallConn returns the inner connection's file descriptor, for socket
 // options and the like: reading and writing it passes the links by. It returns
-// an error that matches errors.ErrUnsupported where there is none.
+// an error that matches errors.ErrUnsupported where there is none. A library
+// that takes that error for a failure, as quic-go does, must not see the method:
+// give it a struct{ net.PacketConn } with the connection in it.
 func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 	inner, ok := c.inner.(syscall.Conn)
 	if !ok {

@@ -193,9 +193,9 @@ func (s *packetSender) closeInner(bool) error {
 }
 
 // forget tells who has made the connection that it is drained.
-func (s *packetSender) forget() {
+func (s *packetSender) forget(lost error) {
 	if s.conn.owner != nil {
-		s.conn.owner.forget(s.conn)
+		s.conn.owner.done(lost)
 	}
 }
 
