@@ -1,0 +1,50 @@
+//go:build ignore
+
+// This file becomes part of package net in the copy. There, DialContext and
+// Listen have been renamed to what is called here.
+
+package net
+
+import (
+	"context"
+	"io"
+	"os"
+)
+
+// HookConn and HookListener, if not nil, wrap what Dial and Listen return.
+var (
+	HookConn     func(Conn) Conn
+	HookListener func(Listener) Listener
+)
+
+// HookedTCPConn and HookedTCPListener take the place of *TCPConn and
+// *TCPListener in tests that assert these types.
+type (
+	HookedTCPConn interface {
+		Conn
+		io.ReaderFrom
+		io.WriterTo
+		CloseRead() error
+		CloseWrite() error
+	}
+	HookedTCPListener interface {
+		Listener
+		File() (*os.File, error)
+	}
+)
+
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (Conn, error) {
+	c, err := d.plainDialContext(ctx, network, address)
+	if err == nil && HookConn != nil {
+		c = HookConn(c)
+	}
+	return c, err
+}
+
+func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (Listener, error) {
+	l, err := lc.plainListen(ctx, network, address)
+	if err == nil && HookListener != nil {
+		l = HookListener(l)
+	}
+	return l, err
+}
