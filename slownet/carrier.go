@@ -2,6 +2,7 @@ package slownet
 
 import (
 	"cmp"
+	"errors"
 	"syscall"
 )
 
@@ -124,10 +125,18 @@ func (s *sender) landLocked() {
 	s.changed.wake()
 }
 
-// failLocked makes later writes fail.
+// failLocked makes later writes fail, because of an error of the inner
+// connection's.
 func (s *sender) failLocked(err error) {
-	s.err = cmp.Or(s.err, err)
 	s.loseLocked(0, err)
+	switch reset := &s.conn.in.reset; {
+	case isReset(err):
+		reset.become(resetArrived)
+		err = errno("write", syscall.EPIPE)
+	case errors.Is(err, syscall.EPIPE) && reset.state.Load() == resetSeen:
+		reset.become(resetArrived)
+	}
+	s.err = cmp.Or(s.err, err)
 }
 
 // discardLocked throws away what is in flight, because of an error if it is not

@@ -375,8 +375,8 @@ func TestClockThatMovesWhileAClosedConnectionDrains(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var moving sync.WaitGroup
 		moving.Go(func() {
-			for step := i + 1; ctx.Err() == nil; step *= 2 {
-				mock.Add(time.Duration(min(step, 100)) * 100 * ms)
+			for step := i + 1; ctx.Err() == nil; step = min(2*step, 100) {
+				mock.Add(time.Duration(step) * 100 * ms)
 			}
 		})
 		require.NoError(t, conn.Close())

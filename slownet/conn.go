@@ -61,17 +61,23 @@ func carriesDatagrams(inner net.Conn) bool {
 	return strings.HasPrefix(network, "udp") || strings.HasPrefix(network, "ip") || network == "unixgram"
 }
 
-// Read reads what has arrived, and waits if nothing has.
+// Read reads what has arrived, and waits if nothing has. A reset by the peer
+// arrives over the link, too: as on a socket, the first Read or Write that comes
+// upon it fails with ECONNRESET; after that, Read returns io.EOF, and Write fails
+// with EPIPE.
 func (c *Conn) Read(p []byte) (int, error) {
 	if h := &c.in.half; h.enter() {
 		n, err := c.inner.Read(p)
 		if err, out := h.exit(err); !out || n > 0 {
-			return n, c.opError("read", err)
+			return n, c.opError("read", c.readError(err))
 		}
 	}
 	n, err := c.in.read(p)
 	if c.in.isSpent() {
 		c.hangUp(&c.in.streamHalf)
+	}
+	if err == io.EOF && c.in.reset.tell() { // which the carrier has met
+		err = errno("read", syscall.ECONNRESET)
 	}
 	return n, c.opError("read", err)
 }
@@ -91,6 +97,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	m, err := c.out.write(p[n:], n > 0)
 	if c.out.isSpent() {
 		c.hangUp(&c.out.streamHalf)
+	}
+	if errors.Is(err, syscall.EPIPE) && c.in.reset.tell() {
+		err = errno("write", syscall.ECONNRESET)
 	}
 	return n + m, c.opError("write", err)
 }

@@ -3,6 +3,7 @@ package slownet
 import (
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -25,6 +26,8 @@ func (s *sender) finish() error {
 	switch {
 	case s.closed:
 		return net.ErrClosed
+	case s.conn.in.reset.hasArrived():
+		return errno("shutdown", syscall.ENOTCONN)
 	case s.err != nil:
 		return s.err
 	case s.finished:

@@ -16,9 +16,10 @@ const maxUnread = 256 << 10
 // that latencies overlap; it ends when the reader has got everything.
 type receiver struct {
 	streamHalf
-	inbox []flying      // in order of arrival
-	size  int           // bytes
-	ended bool          // the inner connection has met its end, or an error
+	inbox []flying // in order of arrival
+	size  int      // bytes
+	ended bool     // the inner connection has met its end, or an error
+	reset peerReset
 	end   error         // which
 	endAt time.Duration // when that arrives
 }
@@ -39,6 +40,9 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	defer r.releaseTurnLocked()
 	for since := r.sinceLocked(); n == 0 && err == nil; {
 		if err := r.checkLocked(); err != nil {
+			if isReset(r.end) && r.endAt <= r.now() {
+				r.conn.arriveReset() // for nobody else does
+			}
 			return 0, err
 		}
 		switch now := r.now(); {
@@ -60,6 +64,10 @@ func (r *receiver) read(p []byte) (n int, err error) {
 		case r.ended:
 			err = r.end
 			r.ended = !isTimeout(err) // the next read may succeed
+			if isReset(err) {
+				r.end = io.EOF
+				err = r.conn.readReset(err)
+			}
 		case r.background:
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		case r.flow.Free() > now:
@@ -124,6 +132,9 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 		r.deliveredLocked(n)
 		allowance.spend(n)
 	}
+	if isReset(err) && r.err == nil {
+		err = r.conn.readReset(err)
+	}
 	return n, err
 }
 
@@ -166,6 +177,9 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	}
 	if err != nil {
 		r.ended, r.end, r.endAt = true, err, r.flow.Send(r.now(), 0).Arrive
+		if isReset(err) {
+			r.conn.seeReset(r.endAt)
+		}
 	}
 }
 

@@ -118,6 +118,10 @@ func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	piece := s.flow.Send(at, len(p))
 	s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
 	n, err := s.directly(s.conn.inner.Write, p[:piece.Bytes])
+	if isReset(err) && s.err == nil { // and this writer is told
+		s.failLocked(err)
+		s.conn.in.reset.become(resetTold)
+	}
 	if n > 0 {
 		s.traceLocked(Delivered, s.passed, n, 0, "")
 	}

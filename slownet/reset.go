@@ -1,0 +1,100 @@
+package slownet
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A peerReset is how far it is known that the peer has reset the connection. As
+// on a socket, the first call that comes upon it fails with ECONNRESET, and no
+// other: then there is nothing to be read, and writes fail with EPIPE.
+type peerReset struct{ state atomic.Int32 }
+
+const (
+	resetNone    int32 = iota
+	resetSeen          // it is on its way to the reader
+	resetArrived       // nobody has been told
+	resetTold
+)
+
+// become makes it so, if it was not as far yet, and reports whether it was not.
+func (r *peerReset) become(state int32) bool {
+	for {
+		before := r.state.Load()
+		if before >= state {
+			return false
+		}
+		if r.state.CompareAndSwap(before, state) {
+			return true
+		}
+	}
+}
+
+// tell reports whether the caller is the one to be told.
+func (r *peerReset) tell() bool { return r.state.CompareAndSwap(resetArrived, resetTold) }
+
+func (r *peerReset) hasArrived() bool { return r.state.Load() >= resetArrived }
+
+// isReset reports whether a call in the inner connection failed because the peer
+// has reset it.
+func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
+
+// seeReset says that a reset of the peer's arrives at the given time. Whoever
+// waits in Read then is told, in every run; else it is for writers.
+func (c *Conn) seeReset(at time.Duration) {
+	if !c.in.reset.become(resetSeen) {
+		return
+	}
+	c.at(at, func() {
+		c.in.mu.Lock()
+		reading := c.in.busy
+		c.in.mu.Unlock()
+		if !reading {
+			c.arriveReset()
+		}
+	})
+}
+
+// arriveReset makes writes fail, as the peer has reset the connection.
+func (c *Conn) arriveReset() {
+	c.in.reset.become(resetArrived)
+	c.out.hearReset(errno("read", syscall.ECONNRESET))
+}
+
+// readReset returns the error for a reader that has come upon a reset of the
+// peer's.
+func (c *Conn) readReset(err error) error {
+	c.arriveReset()
+	if c.in.reset.tell() {
+		return err
+	}
+	return io.EOF
+}
+
+// readError returns the error for a reader from that of the inner connection, if
+// the call went right there.
+func (c *Conn) readError(err error) error {
+	if !isReset(err) || !c.out.gate.isShut() {
+		return err
+	}
+	c.in.mu.Lock()
+	ours := c.in.err != nil
+	c.in.mu.Unlock()
+	if ours {
+		return err
+	}
+	return c.readReset(err)
+}
+
+// hearReset makes writes fail.
+func (s *sender) hearReset(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = errno("write", syscall.EPIPE)
+		s.abortLocked(cause)
+	}
+}
