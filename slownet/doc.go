@@ -90,7 +90,14 @@
 //
 // Time comes from [Config.Clock], deadlines included, so a connection can be
 // driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
-// There, times are exact, to the nanosecond. In real time a timer that fires
+//
+// With a clock.Mock, what was written is in flight when Write returns. What the
+// peer has sent is not, until it has been taken from the inner connection: a test
+// that moves the clock too soon does so in vain. A Queued event in [Config.Trace]
+// says that it is; wait for that, and then move the clock. The example with the
+// mock clock shows the lines.
+//
+// In a bubble, times are exact, to the nanosecond. In real time a timer that fires
 // late, by up to 100 ms, is made up for, so that delays do not add up.
 //
 // # Cost
