@@ -10,17 +10,18 @@ import (
 )
 
 // A dialling is a call of DialContext that waits for a connection, to any of
-// the addresses that a name stands for: one, or one of each family.
+// the addresses that a name stands for.
 type dialling struct {
-	host    *Host
-	network string
-	family  family
-	began   time.Duration
-	address string           // as it was given
-	remotes []netip.AddrPort // in the order in which they are tried
-	result  chan error       // gets the answer, once
-	made    *conn            // set before a good answer
-	trace   *dialTrace
+	host     *Host
+	network  string
+	family   family
+	began    time.Duration
+	deadline time.Duration    // of its context; endOfTime for none
+	address  string           // as it was given
+	remotes  []netip.AddrPort // in the order in which they are tried
+	result   chan error       // gets the answer, once
+	made     *conn            // set before a good answer
+	trace    *dialTrace
 
 	// Guarded by sim.mu.
 	order    uint64 // among the host's dials
@@ -28,14 +29,16 @@ type dialling struct {
 	gaveUp   bool
 	crashed  bool       // with the host, and is about to be told
 	attempts []*attempt // one for each of the addresses, as far as they were tried
-	err      error      // what became of the first
+	oneHost  bool       // has all of them
+	primary  series     // of the first address's family
+	fallback series     // of the other
 }
 
 // An attempt is a connection that is being made to one address: a request
 // travels to the remote host, its answer back, and the confirmation there again,
 // which is when the listener has the connection.
 type attempt struct {
-	*dialling
+	*series
 	shown  netip.AddrPort // as it was resolved
 	remote netip.AddrPort // where that is
 
@@ -58,7 +61,12 @@ const (
 // dial connects to the address, which stands for remotes, or for none because of
 // err.
 func (h *Host) dial(ctx context.Context, network string, f family, address string, remotes []netip.AddrPort, err error) (net.Conn, error) {
-	d := &dialling{host: h, network: network, family: f, address: address, remotes: remotes, result: make(chan error, 1), trace: newDialTrace(ctx, network, f, len(remotes))}
+	d := &dialling{
+		host: h, network: network, family: f, address: address, remotes: remotes,
+		deadline: h.sim.deadlineOf(ctx),
+		result:   make(chan error, 1),
+		trace:    newDialTrace(ctx, network, f, len(remotes)),
+	}
 	d.post(err)
 	made, err := d.wait(ctx)
 	d.trace.end(err)
@@ -83,6 +91,16 @@ func (d *dialling) wait(ctx context.Context) (*conn, error) {
 			return nil, dialError(ctx.Err())
 		}
 	}
+}
+
+// deadlineOf returns the simulated time of a context's deadline, or the end of time
+// for none.
+func (s *Sim) deadlineOf(ctx context.Context) time.Duration {
+	at, ok := ctx.Deadline()
+	if !ok {
+		return endOfTime
+	}
+	return at.Sub(s.origin)
 }
 
 // post hands the network the wish to connect.
@@ -114,7 +132,7 @@ func (d *dialling) giveUp() error {
 	d.host.sim.mu.Lock()
 	d.gaveUp = true
 	delete(d.host.diallings, d)
-	answered, err := d.answered, d.err
+	answered, err := d.answered, d.primary.err
 	d.host.sim.mu.Unlock()
 	if answered { // at the same moment
 		if <-d.result == nil {
@@ -149,18 +167,6 @@ func (d *dialling) isWaitedForLocked() bool { return !d.answered && !d.gaveUp }
 // isOverLocked reports whether nobody waits for the answer any more.
 func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered || d.crashed }
 
-// startLocked tries the next address.
-func (d *dialling) startLocked() {
-	if d.isOverLocked() {
-		return
-	}
-	a := &attempt{dialling: d, shown: d.remotes[len(d.attempts)]}
-	a.remote = d.family.destination(a.shown)
-	d.trace.started(a.shown)
-	d.attempts = append(d.attempts, a)
-	a.startLocked()
-}
-
 // startLocked gives the connection its number and sends the request.
 func (a *attempt) startLocked() {
 	h := a.host
@@ -183,24 +189,7 @@ func (a *attempt) startLocked() {
 // failLaterLocked fails when it is this attempt's turn.
 func (a *attempt) failLaterLocked(errno syscall.Errno) {
 	s := a.host.sim
-	s.callAtLocked(s.now(), a.host, func() { a.failedLocked(errno) })
-}
-
-// failedLocked is what follows when an attempt comes to nothing. If the host
-// listens elsewhere, that is tried; else the answer is what became of the first
-// address. (A net.Dialer does not know, tries all addresses, and needs two round
-// trips to be refused by a host that has two.)
-func (a *attempt) failedLocked(errno syscall.Errno) {
-	a.over = true
-	a.trace.over(a.shown, syscallError("connect", errno))
-	if a.err == nil {
-		a.err = syscallError("connect", errno)
-	}
-	if a.elsewhere && len(a.attempts) < len(a.remotes) {
-		a.dialling.startLocked()
-		return
-	}
-	a.answerLocked(a.err)
+	s.callAtLocked(s.now(), a.host, func() { a.failedLocked(syscallError("connect", errno)) })
 }
 
 // statesLocked describes the attempts that wait for an answer, and the first one
@@ -244,6 +233,7 @@ func (a *attempt) requestLocked() {
 	a.requested = a.host.sim.now()
 	a.requests++
 	if !a.conn.pingLocked(true, a.requestedLocked) {
+		a.swallowedLocked(a.conn.peer, true)
 		a.retryLocked()
 	}
 }
@@ -270,21 +260,9 @@ func (a *attempt) requestedLocked() {
 		answer = func() { a.confirmLocked(l) }
 	}
 	if !server.pingLocked(false, answer) {
+		a.swallowedLocked(a.conn, false)
 		a.retryLocked()
 	}
-}
-
-// otherIsListenedToLocked reports whether the host listens at an address that is
-// still to be tried: where it may refuse all the same, or not.
-func (a *attempt) otherIsListenedToLocked(server *Host, mayRefuse bool) bool {
-	for _, remote := range a.remotes[len(a.attempts):] {
-		remote = a.family.destination(remote)
-		request := packet{from: a.host, family: familyOf(remote.Addr()), port: remote.Port(), request: true}
-		if server.listenerLocked(remote) != nil && (mayRefuse || !server.refusesLocked(request)) {
-			return true
-		}
-	}
-	return false
 }
 
 // retryLocked sends the request again later, or gives up.
@@ -293,7 +271,7 @@ func (a *attempt) retryLocked() {
 	at := a.requested + firstRetry<<(a.requests-1)
 	s.callAtLocked(at, a.host, func() {
 		switch {
-		case a.isOverLocked():
+		case a.isGoneLocked():
 			a.conn.freePortLocked()
 		case a.requests == maxRequests:
 			a.failLocked(syscall.ETIMEDOUT)
@@ -307,7 +285,7 @@ func (a *attempt) retryLocked() {
 // and the confirmation is sent.
 func (a *attempt) confirmLocked(l *listener) {
 	client := a.conn
-	if a.isOverLocked() { // answered, if the simulation has ended or the host crashed
+	if a.isGoneLocked() { // answered, if the simulation has ended or the host crashed
 		client.freePortLocked()
 		return
 	}
@@ -322,8 +300,8 @@ func (a *attempt) confirmLocked(l *listener) {
 // failLocked is what a bad answer brings about.
 func (a *attempt) failLocked(errno syscall.Errno) {
 	a.conn.freePortLocked()
-	if !a.isOverLocked() {
+	if !a.isGoneLocked() {
 		a.host.sim.recordLocked(Event{Kind: Reset, From: a.conn.far.name, To: a.host.name, Conn: a.conn.id(), Note: errno.Error()})
 	}
-	a.failedLocked(errno)
+	a.failedLocked(syscallError("connect", errno))
 }

@@ -20,3 +20,10 @@ func SetMaxAtOnce(n int) (restore func()) {
 
 // RunAsTest runs f in a test, in a benchmark.
 var RunAsTest = runAsTest
+
+// PortsInUse returns how many ports the host has given to connections.
+func PortsInUse(h *Host) int {
+	h.sim.mu.Lock()
+	defer h.sim.mu.Unlock()
+	return len(h.ports.conns)
+}

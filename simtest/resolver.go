@@ -1,11 +1,14 @@
 package simtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +17,11 @@ type Name struct {
 	// Host is the name of the host whose addresses it stands for. Empty is the
 	// host of that name itself.
 	Host string
+
+	// Hosts are the names of the hosts whose addresses it stands for, in that
+	// order, where it stands for several. [Host.DialContext] tries one after
+	// another. Host must be empty, then. Empty is none.
+	Hosts []string
 
 	// Delay is how much simulated time a lookup takes. The zero value takes
 	// none. A lookup that is under way fails when its host crashes.
@@ -28,17 +36,23 @@ type Name struct {
 // that fails, is slow, or stands for another host. The zero Name ends that. The
 // name need not be a host's. The host that it stands for may be created later; if
 // it does not exist when the simulation's function has ended, the test fails.
-// SetName panics if name could not be a host's.
+// SetName panics if name could not be a host's, and if both Host and Hosts are set.
 func (s *Sim) SetName(name string, how Name) {
 	if err := checkHostName(name); err != nil {
 		panic(err.Error())
 	}
-	if how.Host != "" {
+	how.Hosts = slices.Clone(how.Hosts)
+	switch {
+	case how.Host != "" && len(how.Hosts) > 0:
+		panic(fmt.Sprintf("simtest: SetName: Host is %q and Hosts are %q: only one of them can say what %q stands for", how.Host, how.Hosts, name))
+	case how.Host != "":
 		s.expectHosts("SetName", how.Host)
+	default:
+		s.expectHosts("SetName", how.Hosts...)
 	}
-	s.control(fmt.Sprintf("name %q %q %v %v", name, how.Host, how.Delay, how.Err), func() {
+	s.control(fmt.Sprintf("name %q %q %q %v %v", name, how.Host, how.Hosts, how.Delay, how.Err), func() {
 		s.names[plainName(name)] = how
-		if how == (Name{}) {
+		if how.Host == "" && len(how.Hosts) == 0 && how.Delay == 0 && how.Err == nil {
 			delete(s.names, plainName(name))
 		}
 		s.faultLocked("name", "", name)
@@ -111,11 +125,15 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 
 // LookupCNAME returns the name that a name stands for, with a dot at the end.
 func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error) {
-	canonical, err := r.host.canonical(ctx, host)
+	names, err := r.host.standsFor(ctx, host)
 	if err != nil {
 		return "", err
 	}
-	if plainName(canonical) == "localhost" {
+	canonical := names[0]
+	switch {
+	case len(names) > 1:
+		return strings.TrimSuffix(host, ".") + ".", nil // it has the addresses itself
+	case plainName(canonical) == "localhost":
 		return "localhost.", nil
 	}
 	s := r.host.sim
@@ -154,7 +172,7 @@ func (r *Resolver) LookupSRV(ctx context.Context, service, proto, name string) (
 
 // noRecord looks for a record that there is not.
 func (h *Host) noRecord(ctx context.Context, name string) error {
-	if _, err := h.canonical(ctx, name); err != nil {
+	if _, err := h.standsFor(ctx, name); err != nil {
 		return err
 	}
 	return noSuchHost(name)
@@ -186,24 +204,31 @@ func (r *Resolver) LookupPort(ctx context.Context, network, service string) (por
 // resolver, which keeps channels that must not be made in a bubble.
 var services = net.Resolver{PreferGo: true}
 
-// lookup returns the addresses that a name stands for on this host.
-func (h *Host) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	canonical, err := h.canonical(ctx, name)
+// lookup returns the addresses that a name stands for on this host: those of IPv4
+// first, where it is not an address.
+func (h *Host) lookup(ctx context.Context, name string) (addrs []netip.Addr, err error) {
+	names, err := h.standsFor(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := h.ofName(canonical)
-	if err != nil {
+	for _, n := range names {
+		found, err := h.ofName(n)
+		if err == nil {
+			addrs = append(addrs, found...)
+		}
+	}
+	if len(addrs) == 0 {
 		return nil, noSuchHost(name)
 	}
+	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return cmp.Compare(familyOf(a), familyOf(b)) })
 	return addrs, nil
 }
 
-// canonical returns the name, or address, that a name stands for on this host,
-// which need not exist.
-func (h *Host) canonical(ctx context.Context, name string) (string, error) {
+// standsFor returns what a name stands for on this host: names of hosts, which need
+// not exist, or an address. There is one at least.
+func (h *Host) standsFor(ctx context.Context, name string) ([]string, error) {
 	if _, err := netip.ParseAddr(name); err == nil || plainName(name) == "localhost" {
-		return name, nil
+		return []string{name}, nil
 	}
 	s := h.sim
 	s.mu.Lock()
@@ -221,15 +246,17 @@ func (h *Host) canonical(ctx context.Context, name string) (string, error) {
 	switch {
 	case ended != nil:
 		err := dialError(ended)
-		return "", &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: errors.Is(err, context.DeadlineExceeded)}
+		return nil, &net.DNSError{Err: err.Error(), Name: name, UnwrapErr: err, IsTimeout: errors.Is(err, context.DeadlineExceeded)}
 	case failure != nil:
-		return "", failure
+		return nil, failure
 	case how.Err != nil:
-		return "", dnsError(name, how.Err)
+		return nil, dnsError(name, how.Err)
 	case how.Host != "":
-		return how.Host, nil
+		return []string{how.Host}, nil
+	case len(how.Hosts) > 0:
+		return how.Hosts, nil
 	}
-	return name, nil
+	return []string{name}, nil
 }
 
 func noSuchHost(name string) error {

@@ -18,8 +18,8 @@ const loopbackName = "server.test"
 
 // newLoopbackResolver returns a resolver that asks a name server which knows one
 // name.
-func newLoopbackResolver(name string, v4, v6 netip.Addr) *net.Resolver {
-	s := &nameServer{name + ".", v4, v6}
+func newLoopbackResolver(name string, addrs ...netip.Addr) *net.Resolver {
+	s := &nameServer{name + ".", addrs}
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -70,8 +70,8 @@ func (d dualAddress) on(port net.Addr) net.Addr {
 // A nameServer answers the real resolver: no other name exists, and this one
 // has no other records than its addresses.
 type nameServer struct {
-	name   string
-	v4, v6 netip.Addr
+	name  string
+	addrs []netip.Addr
 }
 
 // serve answers as by TCP, in which each message has its length in front.
@@ -104,13 +104,17 @@ func (s *nameServer) answer(query []byte) ([]byte, error) {
 	question := m.Questions[0]
 	m.Response, m.Authoritative, m.RecursionAvailable, m.Additionals = true, true, true, nil
 	header := dnsmessage.ResourceHeader{Name: question.Name, Class: question.Class, TTL: 1}
-	switch {
-	case !strings.EqualFold(question.Name.String(), s.name):
+	if !strings.EqualFold(question.Name.String(), s.name) {
 		m.RCode = dnsmessage.RCodeNameError
-	case question.Type == dnsmessage.TypeA:
-		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: s.v4.As4()}}}
-	case question.Type == dnsmessage.TypeAAAA:
-		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: s.v6.As16()}}}
+		return m.Pack()
+	}
+	for _, addr := range s.addrs {
+		switch {
+		case question.Type == dnsmessage.TypeA && addr.Is4():
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: addr.As4()}})
+		case question.Type == dnsmessage.TypeAAAA && addr.Is6():
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: addr.As16()}})
+		}
 	}
 	return m.Pack()
 }

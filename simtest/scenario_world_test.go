@@ -27,6 +27,7 @@ type world struct {
 	client, server *node
 	name           string // of the server, which stands for its v4 and v6
 	simulated      bool
+	others         []*node        // hosts beside the server
 	wait           sync.WaitGroup // for what runs later
 }
 

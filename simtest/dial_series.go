@@ -1,0 +1,162 @@
+package simtest
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// What a net.Dialer does by default with the addresses of a name.
+const (
+	// fallbackDelay is how long the addresses of the other family wait for those
+	// of the first one's (RFC 8305, 5).
+	fallbackDelay = 300 * time.Millisecond
+
+	// leastTimeout is how long an address is tried at least when others share the
+	// time with it.
+	leastTimeout = 2 * time.Second
+)
+
+// A series tries addresses of one family one after another.
+type series struct {
+	*dialling
+
+	// Guarded by sim.mu.
+	untried []netip.AddrPort
+	begun   bool
+	done    bool  // it came to nothing
+	err     error // what became of the first
+}
+
+// splitLocked divides the addresses among the two series: those of the first
+// one's family, and the others.
+func (d *dialling) splitLocked() {
+	d.primary.dialling, d.fallback.dialling = d, d
+	d.oneHost = true
+	first := d.family.destination(d.remotes[0]).Addr()
+	for _, remote := range d.remotes {
+		to := d.family.destination(remote).Addr()
+		d.oneHost = d.oneHost && d.host.hostOfLocked(to) == d.host.hostOfLocked(first)
+		if d.family.version != 0 || to.Is4() == first.Is4() {
+			d.primary.untried = append(d.primary.untried, remote)
+		} else {
+			d.fallback.untried = append(d.fallback.untried, remote)
+		}
+	}
+}
+
+// startLocked tries the first address, and a while later the first of the other
+// family. Where both families are ways to one host, they are the same way, and the
+// second one is only tried where something is known that tells them apart.
+func (d *dialling) startLocked() {
+	if d.isOverLocked() {
+		return
+	}
+	d.splitLocked()
+	d.primary.nextLocked()
+	if len(d.fallback.untried) > 0 && !d.oneHost {
+		s := d.host.sim
+		s.callAtLocked(later(s.now(), fallbackDelay), d.host, d.fallBackLocked)
+	}
+}
+
+// fallBackLocked tries the addresses of the other family as well.
+func (d *dialling) fallBackLocked() {
+	if !d.fallback.begun && len(d.fallback.untried) > 0 {
+		d.fallback.nextLocked()
+	}
+}
+
+// nextLocked tries the next address. There must be one.
+func (r *series) nextLocked() {
+	if r.isOverLocked() {
+		return
+	}
+	a := &attempt{series: r, shown: r.untried[0]}
+	a.remote = r.family.destination(a.shown)
+	ends := r.partialDeadlineLocked()
+	r.begun, r.untried = true, r.untried[1:]
+	r.trace.started(a.shown)
+	r.attempts = append(r.attempts, a)
+	a.startLocked()
+	if ends < r.deadline {
+		r.host.sim.callAtLocked(ends, r.host, a.timeOutLocked)
+	}
+}
+
+// partialDeadlineLocked returns when the next address is given up, so that time is
+// left for those behind it.
+func (r *series) partialDeadlineLocked() time.Duration {
+	now := r.host.sim.now()
+	left := r.deadline - now
+	if r.deadline == endOfTime || len(r.untried) == 1 {
+		return r.deadline
+	}
+	return now + min(left, max(left/time.Duration(len(r.untried)), leastTimeout))
+}
+
+// timeOutLocked gives the attempt up; nobody waits for its answer any more.
+func (a *attempt) timeOutLocked() {
+	if !a.isGoneLocked() {
+		a.failedLocked(dialError(context.DeadlineExceeded))
+	}
+}
+
+// isGoneLocked reports whether nobody waits for the attempt's answer any more.
+func (a *attempt) isGoneLocked() bool { return a.over || a.isOverLocked() }
+
+// failedLocked is what follows when an attempt comes to nothing: the next address
+// of the series, or the other series, even if it has not waited long enough. The
+// answer is what became of the first address.
+func (a *attempt) failedLocked(err error) {
+	if a.over {
+		return
+	}
+	a.over = true
+	a.trace.over(a.shown, err)
+	r, d := a.series, a.dialling
+	if r.err == nil {
+		r.err = err
+	}
+	if len(r.untried) > 0 {
+		r.nextLocked()
+		return
+	}
+	r.done = true
+	if !d.fallback.begun && (a.elsewhere || !d.oneHost) {
+		d.fallBackLocked()
+	}
+	if d.primary.done && d.fallback.begun == d.fallback.done {
+		d.answerLocked(d.primary.err)
+	}
+}
+
+// swallowedLocked is called when a rule has swallowed the request of an attempt, or
+// the answer. If it would have let the other family pass, that is the way.
+func (a *attempt) swallowedLocked(end *conn, request bool) {
+	s := a.host.sim
+	p := end.packetLocked(request)
+	if !a.oneHost || !end.host.swallowsLocked(p) {
+		return
+	}
+	s.callAtLocked(max(s.now(), later(a.began, fallbackDelay)), a.host, func() {
+		other := p
+		other.family = 4 + 6 - p.family
+		if end.host.swallowsLocked(p) && !end.host.swallowsLocked(other) {
+			a.fallBackLocked()
+		}
+	})
+}
+
+// otherIsListenedToLocked reports whether the host listens at an address that is
+// still to be tried: where it may refuse all the same, or not.
+func (d *dialling) otherIsListenedToLocked(server *Host, mayRefuse bool) bool {
+	for _, remote := range d.fallback.untried {
+		remote = d.family.destination(remote)
+		request := packet{from: d.host, family: familyOf(remote.Addr()), port: remote.Port(), request: true}
+		if server.listenerLocked(remote) != nil && (mayRefuse || !server.refusesLocked(request)) {
+			return true
+		}
+	}
+	return false
+}
