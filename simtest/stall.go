@@ -34,6 +34,13 @@ func (s *Sim) mayStallLocked(budget int) {
 	}
 }
 
+// How many looks in succession wait for a goroutine that seems to be in no bubble:
+// one of the simulation's loses its bubble while it helps the garbage collector.
+const (
+	enoughCollecting = 20 // for one that does so, or may
+	enoughRunning    = 3  // for one that runs, which mostly is none of the simulation's
+)
+
 // watchStall looks until everything is quiet, or there is nothing to go on with.
 func (s *Sim) watchStall() {
 	defer func() {
@@ -42,7 +49,7 @@ func (s *Sim) watchStall() {
 		s.stallWatched = false
 	}()
 	const shortest, longest = time.Millisecond, 100 * time.Millisecond
-	nap, stalled := shortest, 0
+	nap, stalled, doubts := shortest, 0, 0
 	for look := 0; ; look++ {
 		for range 50 {
 			runtime.Gosched() // mostly, those who were woken need no more
@@ -53,11 +60,20 @@ func (s *Sim) watchStall() {
 		switch progressOf(dump, s.bubble) {
 		case quiet:
 			return
+		case running:
+			if doubts++; doubts >= enoughRunning {
+				return
+			}
+		case collecting:
+			if doubts++; doubts >= enoughCollecting {
+				return
+			}
+			s.nap(shortest)
 		case moving:
 			if s.stallCost >= stallBudget {
 				return
 			}
-			stalled = 0
+			stalled, doubts = 0, 0
 			if look > 3 {
 				s.nap(nap)
 				nap = min(2*nap, longest)
@@ -71,7 +87,7 @@ func (s *Sim) watchStall() {
 				return
 			}
 			// It is certain by now: to see it once again will do, and no look is in vain.
-			nap, stalled, s.stallCost = shortest, enoughStalled-1, 0
+			nap, stalled, doubts, s.stallCost = shortest, enoughStalled-1, 0, 0
 		}
 	}
 }
@@ -117,9 +133,11 @@ func (s *Sim) goOnStalled() bool {
 type progress int
 
 const (
-	quiet  progress = iota // every goroutine is blocked as testing/synctest wants it
-	moving                 // one is not
-	stuck                  // but only because it waits for a mutex
+	quiet      progress = iota // every goroutine is blocked as testing/synctest wants it
+	running                    // so it seems, but one may be running
+	collecting                 // or be blocked by the garbage collector
+	stuck                      // one is not blocked so, as it waits for a mutex
+	moving                     // or for something else, or it runs
 )
 
 // progressOf reads a dump. The goroutine that has made it, which comes first,
@@ -131,9 +149,13 @@ func progressOf(dump, bubble string) progress {
 		header, _, _ := strings.Cut(text, "\n")
 		header, _, _ = strings.Cut(header, " labels:{")
 		switch state, number := parseHeader(header); {
+		case number == "" && (state == "runnable" || state == "running"):
+			now = max(now, running)
+		case number == "" && (state == "semacquire" || movingState.MatchString(state)):
+			now = max(now, collecting)
 		case number != bubble, strings.Contains(header, " (durable)"):
 		case isMutexWait(state):
-			now = stuck
+			now = max(now, stuck)
 		default:
 			return moving
 		}
