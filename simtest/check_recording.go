@@ -14,9 +14,8 @@ type recording struct {
 
 	// Of the second run:
 	other  *recording // the first run's
-	last   Event
-	common Event // the last one that both runs have
-	at     int   // how many they have in common
+	common Event      // the last one that both runs have
+	at     int        // how many they have in common
 }
 
 // A recorded event is one that can be shown.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -126,4 +127,30 @@ func TestStandardLibraryStartsOnce(t *testing.T) {
 			require.NoError(t, err, string(output))
 		})
 	}
+}
+
+// A library whose finalizers use a channel, as wireguard-go's do, runs with
+// Config.KeepPools, unless the runtime collects its garbage: that of a simulation
+// may not be used outside of it.
+func TestKeepPoolsAndFinalizers(t *testing.T) {
+	const child = "SIMTEST_FINALIZERS"
+	if os.Getenv(child) != "" {
+		simtest.Config{KeepPools: os.Getenv(child) == "KeepPools"}.Run(t, func(t *testing.T, _ *simtest.Sim) {
+			type queue struct{ packets chan []byte }
+			runtime.SetFinalizer(&queue{make(chan []byte)}, func(q *queue) { close(q.packets) })
+		})
+		time.Sleep(100 * time.Millisecond) // for a finalizer
+		return
+	}
+	run := func(what string) (output string, err error) {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKeepPoolsAndFinalizers$", "-test.timeout=1m")
+		command.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", "GOGC=off", child+"="+what)
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	output, err := run("KeepPools")
+	assert.NoError(t, err, output)
+	output, err = run("collections")
+	assert.Error(t, err)
+	assert.Contains(t, output, "close of synctest channel from outside bubble")
 }
