@@ -19,15 +19,21 @@ import (
 // A writer who waits for room in a link's queue goes on when the link gets
 // another queue that has room.
 func TestQueueThatGrows(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		conn, _ := connected(t, sim)
-		sim.SetLink("a", "b", slownet.Link{Rate: 8 * slownet.Kbps, Queue: 1000})
-		sim.At(500*ms, func() { sim.SetLink("a", "b", slownet.Link{}) })
-		n, err := conn.Write(make([]byte, 10000))
-		assert.NoError(t, err)
-		assert.Equal(t, 10000, n)
-		assert.Equal(t, 500*ms, sim.Elapsed())
-	})
+	slow := slownet.Link{Rate: 8 * slownet.Kbps, Queue: 1000}
+	for what, set := range map[string]func(sim *simtest.Sim, link slownet.Link){
+		"SetLink":        func(sim *simtest.Sim, link slownet.Link) { sim.SetLink("a", "b", link) },
+		"SetDefaultLink": (*simtest.Sim).SetDefaultLink,
+	} {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			conn, _ := connected(t, sim)
+			set(sim, slow)
+			sim.At(500*ms, func() { set(sim, slownet.Link{}) })
+			n, err := conn.Write(make([]byte, 10000))
+			assert.NoError(t, err, what)
+			assert.Equal(t, 10000, n, what)
+			assert.Equal(t, 500*ms, sim.Elapsed(), what)
+		})
+	}
 }
 
 // The reset with which a host answers that knows nothing of a connection can be

@@ -176,3 +176,39 @@ func TestLookupIsReported(t *testing.T) {
 		assert.NotContains(t, output, "what still runs")
 	}
 }
+
+// The error that a name is given is the test's: looking up changes nothing in
+// it.
+func TestErrorOfANameIsNotChanged(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		shared := &net.DNSError{Err: "server misbehaving", Server: "10.1.1.1", IsTemporary: true}
+		for _, name := range []string{"one", "two"} {
+			sim.SetName(name, simtest.Name{Err: shared})
+		}
+		_, one := sim.Host("a").Resolver().LookupHost(t.Context(), "one")
+		_, two := sim.Host("a").Resolver().LookupHost(t.Context(), "two")
+		assert.EqualError(t, one, "lookup one on 10.1.1.1: server misbehaving")
+		assert.EqualError(t, two, "lookup two on 10.1.1.1: server misbehaving")
+		assert.Empty(t, shared.Name)
+	})
+}
+
+// The name of an address is its host's; that of a host's own loopback is
+// localhost.
+func TestNamesOfAddresses(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		r := sim.Host("a").Resolver()
+		addrs, err := sim.Host("b").Resolver().LookupHost(t.Context(), "b")
+		require.NoError(t, err)
+		for _, addr := range addrs {
+			names, err := r.LookupAddr(t.Context(), addr)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"b"}, names)
+		}
+		for _, addr := range []string{"127.0.0.1", "::1", "127.1.2.3"} {
+			names, err := r.LookupAddr(t.Context(), addr)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"localhost"}, names)
+		}
+	})
+}
