@@ -94,6 +94,18 @@ func TestDialIsOnItsWayWhenTheHostCrashes(t *testing.T) {
 	})
 }
 
+// Where all addresses of a name fail, the error is that of the first one.
+func TestDialTellsWhatBecameOfTheFirstAddress(t *testing.T) {
+	simtest.Config{Link: slownet.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		_, err := sim.Host("b").Listen("tcp6", ":1")
+		require.NoError(t, err)
+		sim.At(250*ms, func() { sim.Partition([]string{"a"}, []string{"b"}) }) // IPv4 was refused by then
+		_, err = sim.Host("a").Dial("tcp", "b:1")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+		assert.Greater(t, sim.Elapsed(), time.Minute)
+	})
+}
+
 // A host that has crashed does not send again what was lost before.
 func TestNothingComesFromACrashedHost(t *testing.T) {
 	var crashed bool

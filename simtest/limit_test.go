@@ -40,8 +40,16 @@ func TestDeadlockIsReported(t *testing.T) {
 		client, server := connected(t, sim)
 		_, err := client.Write(make([]byte, 1000))
 		require.NoError(t, err)
+		c := sim.Host("c")
+		sim.Blackhole("c")
+		go func() { // it does not wait any more
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, err := sim.Host("a").DialContext(ctx, "tcp", "c:1")
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		}()
 		time.Sleep(time.Minute)
-		sim.Host("c").Run(func(context.Context) error {
+		c.Run(func(context.Context) error {
 			_, _ = net.Pipe()
 			select {}
 		})
@@ -65,6 +73,7 @@ func TestDeadlockIsReported(t *testing.T) {
 	} {
 		assert.Contains(t, withoutIndent(output), want)
 	}
+	assert.NotContains(t, output, "dial to")
 }
 
 // withoutIndent returns a report as it was before package testing indented it.

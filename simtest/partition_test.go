@@ -294,3 +294,24 @@ func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
 		}
 	})
 }
+
+// A host that is on both sides of a partition is not cut off from itself.
+func TestPartitionSparesAHostItself(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		for _, far := range []string{"b", "c", "d", "e"} { // so that there are more ways than are cut
+			sim.SetLink("a", far, slownet.Link{})
+			sim.SetLink(far, "a", slownet.Link{})
+			sim.Host(far)
+		}
+		listener, err := sim.Host("a").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "a:1")
+		require.NoError(t, err)
+		peer, err := listener.Accept()
+		require.NoError(t, err)
+		sim.Partition([]string{"a"}, []string{"a", "b"})
+		write1(t, conn, 'x')
+		read1(t, peer, 'x')
+		assert.Zero(t, sim.Elapsed())
+	})
+}

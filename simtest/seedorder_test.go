@@ -29,10 +29,14 @@ func TestSeedsFindBothOrders(t *testing.T) {
 				var order []string
 				note := func(e simtest.Event) {
 					switch {
-					case e.Kind == simtest.Connect && e.From == "a", e.Kind == simtest.HostEvent:
-						order = append(order, e.To)
+					case e.Kind == simtest.Connect && e.From == "a":
+						if e.Conn.Number == 1 {
+							order = append(order, e.To)
+						}
 					case e.Kind == simtest.Connect:
 						order = append(order, e.From)
+					case e.Kind == simtest.HostEvent:
+						order = append(order, e.To)
 					}
 				}
 				simtest.Config{Seed: seed + 1, Trace: note, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -46,7 +50,7 @@ func TestSeedsFindBothOrders(t *testing.T) {
 					}
 					both.Wait()
 				})
-				require.Len(t, order, 2)
+				require.NotEmpty(t, order)
 				first[order[0]]++
 			}
 			assert.Len(t, first, 2, "%v", first)
