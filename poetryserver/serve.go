@@ -36,20 +36,20 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 	background.Go(func() {
 		defer s.untrackConn(conn)
 		s.seeOff(conn, until)
-		_ = conn.Drain(context.Background()) // it gives up by itself
+		_ = conn.Drain(context.Background()) // gives up after a while
 	})
 	s.tell(Event{Kind: Done, Client: client, Bytes: sent})
 }
 
-// maxTalk is how much a client may say that has the poem.
+// maxTalk is how much a client that has the poem may send.
 const maxTalk = 1 << 20
 
-// seeOff waits until a client that has the poem hangs up, or its time is over.
+// seeOff waits until a client that has the poem hangs up, or its time is up.
 //
 // A connection that is closed with something unread is reset, and the end of the
-// poem could be lost. So what the client may say is read and thrown away. One
-// that goes on and on is not listened to any more: its sending comes to a stop,
-// and it may still take in the end of the poem, until its time is over.
+// poem could be lost. So what the client may say is read and thrown away. A
+// client that goes on and on is no longer read: its sending stalls, and it may
+// still take in the end of the poem until its time is up.
 func (s *Server) seeOff(conn *slownet.Conn, until time.Time) {
 	if _, err := io.CopyN(io.Discard, conn, maxTalk); err != nil {
 		_ = conn.Close()
@@ -60,7 +60,7 @@ func (s *Server) seeOff(conn *slownet.Conn, until time.Time) {
 	}
 }
 
-// wait waits until the time, the zero time being never, or until a moment after
+// wait waits until the time (the zero time is never), or until a moment after
 // Shutdown. It returns false if Close comes first.
 func (s *Server) wait(until time.Time) bool {
 	s.mu.Lock()

@@ -13,11 +13,11 @@ var ErrKilled = errors.New("simtest: the host's process was killed")
 
 // Kill kills the process that runs on the host, as kill -9 does; the machine
 // lives. The contexts of its programs and of [Host.Go] end, and its kernel closes
-// what the process has open: the peer of a connection gets the end of the stream
-// behind all that was written, or a reset if something is unread or SetLinger was
-// set to zero; connections that wait for Accept are reset. From then on dials are
-// refused, and datagrams answered as if nobody had the port, until
-// [Host.Restart].
+// what the process has open: the peer of a connection gets the end of the
+// stream after all that was written, or a reset if something is unread or
+// SetLinger was set to zero; connections that wait for Accept are reset. From
+// then on dials are refused, and datagrams answered as if nobody had the port,
+// until [Host.Restart].
 //
 // To goroutines that run on nevertheless, what they had open is closed, and the
 // network is down. A process that was killed, or a host that has crashed, cannot
@@ -32,7 +32,8 @@ func (h *Host) killLocked() {
 	h.hostEventLocked("kill")
 	h.stopProgramsLocked(ErrKilled)
 	ends := h.endsLocked()
-	// What is open is closed at once. Those who wait for it are told one by one.
+	// What is open is closed at once. Goroutines that wait for it are told one by
+	// one.
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
 		l := h.listeners[addr]
 		l.closed = true
@@ -64,6 +65,6 @@ func (c *conn) resetUnheardLocked() {
 	c.closed = true
 }
 
-// hasEndedLocked reports whether nothing runs on the host any more: it was killed,
-// or has crashed, and was not restarted.
+// hasEndedLocked reports whether the host has no process: it was killed, or has
+// crashed, and was not restarted.
 func (h *Host) hasEndedLocked() bool { return h.down || h.killed }

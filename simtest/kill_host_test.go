@@ -39,8 +39,8 @@ func echoes(h *simtest.Host, ended func(cause error)) func(ctx context.Context) 
 	}
 }
 
-// A process that was killed is refused until its host is restarted, and takes no
-// longer to say so than a machine does.
+// Dials to a process that was killed are refused until its host is restarted,
+// as fast as by a live machine.
 func TestKilledHostRefusesUntilItIsRestarted(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetDefaultLink(slownet.Link{Latency: 50 * ms})
@@ -83,7 +83,7 @@ func TestKilledHostRefusesUntilItIsRestarted(t *testing.T) {
 	})
 }
 
-// What a process had open is closed to its goroutines that run on, and for them
+// To goroutines of a killed process that run on, what it had open is closed and
 // the network is down.
 func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -129,13 +129,13 @@ func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 		_, err = host.Dial("udp", sim.Host("a").Addr().String()+":1")
 		assert.ErrorIs(t, err, syscall.ENETDOWN)
 		n, err := io.Copy(io.Discard, client)
-		assert.NoError(t, err, "what was written arrives, and the end behind it")
+		assert.NoError(t, err, "what was written arrives, and then the end")
 		assert.EqualValues(t, 1<<20, n)
 	})
 }
 
-// What a killed process has written leaves at the rate of its link, and the end
-// comes behind it. Not so when the machine goes as well.
+// What a killed process has written leaves at the rate of its link, followed by
+// the end of the stream. If the machine crashes as well, it does not.
 func TestKernelGoesOnSendingForAKilledProcess(t *testing.T) {
 	for name, test := range map[string]struct {
 		end     func(b *simtest.Host, server net.Conn)
@@ -176,8 +176,8 @@ func TestKernelGoesOnSendingForAKilledProcess(t *testing.T) {
 	}
 }
 
-// A machine that stands still has its process killed; the world hears of it when
-// it goes on.
+// The process of a paused machine is killed; its peers hear of it when the
+// machine goes on.
 func TestKillOfAPausedHost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		host := sim.Host("b")

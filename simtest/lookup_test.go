@@ -63,7 +63,7 @@ var pending = map[string]func(t *testing.T, sim *simtest.Sim) error{
 	},
 }
 
-// begin has a call wait for an hour.
+// begin starts a call and lets it wait for an hour.
 func begin(t *testing.T, sim *simtest.Sim, call func(t *testing.T, sim *simtest.Sim) error) (result <-chan error) {
 	sim.SetLink("a", "far", slownet.Link{Latency: 48 * time.Hour})
 	sim.SetName("slow", simtest.Name{Host: "far", Delay: 48 * time.Hour})

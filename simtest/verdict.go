@@ -144,8 +144,8 @@ func parseTarget(address string) (host string, port uint16, err error) {
 	return host, uint16(number), nil
 }
 
-// judgeLocked adds a rule for one of the host's ports, or for all of them, 0. It
-// keeps no rule that can decide nothing any more.
+// judgeLocked adds a rule for one of the host's ports, or for all of them, 0.
+// It drops rules that can no longer decide anything.
 func (h *Host) judgeLocked(port uint16, r rule) {
 	rules := slices.DeleteFunc(h.rules[port], r.covers)
 	rules = append(rules, r)

@@ -46,7 +46,7 @@ func (s *sender) carry() {
 	}
 }
 
-// endCarryingLocked does what is to be done when nothing is in flight any more.
+// endCarryingLocked finishes up when nothing is left in flight.
 func (s *sender) endCarryingLocked() {
 	s.flight, s.waiting, s.block = nil, nil, nil
 	if s.hungUp && !s.closed {

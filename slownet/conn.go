@@ -19,7 +19,7 @@ import (
 type Conn struct {
 	endpoint
 	inner       net.Conn
-	owner       owner // that has made it; nil if it was wrapped by itself
+	owner       owner // that has made it; nil if none, as for a Conn of NewConn
 	in          receiver
 	out         sender
 	closed      atomic.Bool // by Close
@@ -62,8 +62,8 @@ func carriesDatagrams(inner net.Conn) bool {
 }
 
 // Read reads what has arrived, and waits if nothing has. A reset by the peer
-// arrives over the link, too: as on a socket, the first Read or Write that comes
-// upon it fails with ECONNRESET; after that, Read returns io.EOF, and Write fails
+// arrives over the link, too: as on a socket, the first Read or Write to meet
+// it fails with ECONNRESET; after that, Read returns io.EOF, and Write fails
 // with EPIPE.
 func (c *Conn) Read(p []byte) (int, error) {
 	if h := &c.in.half; h.enter() {
@@ -105,10 +105,10 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 }
 
 // CloseWrite ends the stream in this direction, after what was written: the end
-// arrives behind it, as late as the link has it. CloseWrite does not wait for
-// that; see [Conn.Drain]. Writes fail from now on, also those that wait. It
-// returns an error that matches errors.ErrUnsupported where the inner connection
-// cannot do that.
+// arrives after that, as late as the link has it. CloseWrite does not wait for
+// that; see [Conn.Drain]. Writes fail from now on, blocked ones included. It
+// returns an error that matches errors.ErrUnsupported where the inner
+// connection cannot do that.
 func (c *Conn) CloseWrite() error {
 	if _, ok := c.inner.(halfCloser); !ok {
 		return c.opError("close", errors.ErrUnsupported)
@@ -184,10 +184,10 @@ func (c *Conn) endInner() {
 
 // SetLinger says what becomes of bytes that are still on their way when Close is
 // called, as SO_LINGER does. Below zero, the default, they arrive in the
-// background. Zero discards them and resets the connection, also if it is called
-// after Close. Above zero, Close waits for so many seconds of the connection's
-// clock at most until they have arrived; what has not then goes on in the
-// background. The inner connection is told too where it has such a method, as TCP
+// background. Zero discards them and resets the connection, even after Close.
+// Above zero, Close waits until they have arrived, for at most that many
+// seconds of the connection's clock; the rest then drains in the background.
+// SetLinger is also called on the inner connection if it has the method, as TCP
 // has.
 func (c *Conn) SetLinger(seconds int) (err error) {
 	if inner, ok := c.inner.(lingerer); ok {

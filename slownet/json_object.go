@@ -134,13 +134,13 @@ func (v jsonValue) maxElements() int {
 // line it is.
 type jsonParts struct {
 	raw     []byte
-	at      int // behind what was taken
+	at      int // after what was taken
 	counted int // bytes of which the lines are counted
 	line    int
 }
 
 func newJSONParts(v jsonValue) *jsonParts {
-	return &jsonParts{raw: v.raw, at: 1, line: v.line} // behind the brace or bracket that opens it
+	return &jsonParts{raw: v.raw, at: 1, line: v.line} // after the opening brace or bracket
 }
 
 // more goes to the next part, and reports whether there is one.
@@ -161,8 +161,8 @@ func (p *jsonParts) value() jsonValue {
 	return jsonValue{raw: p.raw[start:p.at], line: p.line}
 }
 
-// endOfJSON returns where a value ends that begins at the given place, in a text
-// that is known to be valid.
+// endOfJSON returns the end of the value that begins at the given place, in a
+// text known to be valid.
 func endOfJSON(text []byte, at int) int {
 	depth := 0
 	for {

@@ -111,8 +111,8 @@ func (l *Listener) Conns() []*Conn {
 	return slices.DeleteFunc(l.undrained(), func(c *Conn) bool { return c.closed.Load() })
 }
 
-// undrained returns the connections that were accepted, without those that are
-// closed and have nothing on its way any more. Faults befall all of them.
+// undrained returns the connections that were accepted, except those that are
+// closed and have nothing in flight. Faults apply to all of them.
 func (l *Listener) undrained() []*Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -117,7 +117,8 @@ func (s *packetSender) startCarrierLocked() {
 	s.workLocked(s.carry)
 }
 
-// carry is the carrier; on a closed connection it closes the inner one at last.
+// carry is the carrier; on a closed connection, it closes the inner one at the
+// end.
 func (s *packetSender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +171,7 @@ func (s *packetSender) landLocked() {
 	} else {
 		s.traceLocked(Lost, d, 0, err.Error())
 		if s.closed {
-			s.loseLocked(1, err) // nobody writes any more who could be told
+			s.loseLocked(1, err) // no later write could report it
 		}
 	}
 	s.exitLocked()

@@ -6,9 +6,9 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// A parked is the work in the background of a closed connection, between two of
-// its steps. There is no goroutine meanwhile, for nobody knows any more that it
-// would have to be waited for: only a timer of the connection's clock.
+// A parked is the background work of a closed connection, between two of its
+// steps. Meanwhile there is no goroutine, as nobody is left to wait for one to
+// end: only a timer of the connection's clock.
 type parked struct {
 	timer *clock.Timer // nil: it waits for a signal alone
 	goOn  func()
@@ -63,7 +63,7 @@ func (h *half) unparkLocked() {
 	go p.goOn()
 }
 
-// at calls do at the given time, in a goroutine of its own.
+// at calls do at the given time, in its own goroutine.
 func (e *endpoint) at(until time.Duration, do func()) *clock.Timer {
 	for {
 		now := e.now()

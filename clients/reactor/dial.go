@@ -14,15 +14,15 @@ import (
 // or more.
 const maxAlike = 256
 
-// ErrDialTimeout is what a dial comes to that takes longer than it may; see
+// ErrDialTimeout is the error of a dial that takes longer than allowed; see
 // [Reactor.DialTimeout].
 var ErrDialTimeout = errors.New("reactor: the dial took too long")
 
 // Dial calls dial on a goroutine of its own, to make a connection, and then
 // calls then on the loop with the result. The connection is then's: to hand to
-// Add, or to close. Until then is called, cancel takes the wish back; it ends
-// dial's context and closes a connection that comes all the same. Dial is for
-// the loop only, or for the time before Run, and so is cancel.
+// Add, or to close. Until then is called, cancel withdraws the request: it ends
+// dial's context, and closes a connection that is made all the same. Dial is
+// for the loop only, or for the time before Run, and so is cancel.
 //
 // Dials of one key are alike, so whichever is done first is for the wish that
 // has waited longest. That makes runs in simulated time the same, where it is
@@ -30,19 +30,19 @@ var ErrDialTimeout = errors.New("reactor: the dial took too long")
 // at once; further ones wait for their turn.
 //
 // A dial that fails because the process has too many files open is made again
-// when another connection of the loop's has ended, a dial has failed, or a
-// second has passed; others wait for their turn meanwhile. Only where the loop
-// has nothing else open, or under way, is it an error. A lookup that fails for
+// when another of the loop's connections has ended, a dial has failed, or a
+// second has passed; other dials wait for their turn meanwhile. It is an error
+// only if the loop has nothing else open or under way. A lookup that fails for
 // the same reason is made again for ten seconds. See also
 // [Reactor.OutOfDescriptors].
 func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	return r.DialTimeout(key, 0, dial, then)
 }
 
-// DialTimeout is [Reactor.Dial] for a dial that may take so long: after it, the
+// DialTimeout is [Reactor.Dial] with a time limit: when it has passed, the
 // dial's context ends and then gets [ErrDialTimeout]. The time runs from the
-// call of dial; the wait for its turn does not count. Zero and below is for
-// ever.
+// call of dial; the wait for its turn does not count. Zero or less means no
+// limit.
 func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	queue := r.dials[key]
 	if queue == nil {
@@ -62,7 +62,7 @@ func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx cont
 	}
 }
 
-// A dialQueue is what goes on for one key. The first wishes have a dialling
+// A dialQueue holds the dials of one key. The first wishes have a dialling
 // each, the others wait for their turn.
 type dialQueue struct {
 	reactor   *Reactor
@@ -134,7 +134,7 @@ func (q *dialQueue) dial(w *wish) {
 		func() { q.returned(d) })
 }
 
-// returned is what happens when a dial function has returned.
+// returned handles the return of a dial function.
 func (q *dialQueue) returned(d *dialling) {
 	r := q.reactor
 	d.end()
@@ -169,8 +169,7 @@ func (q *dialQueue) returned(d *dialling) {
 	r.feed()
 }
 
-// dialled is what happens when a dial has succeeded and its connection was
-// handed on.
+// dialled is called when a dial has succeeded and its connection was handed on.
 func (r *Reactor) dialled() {
 	r.diallings--
 	r.feed()
@@ -207,7 +206,7 @@ func (q *dialQueue) cancel(w *wish) {
 	}
 }
 
-// stop ends a dialling whose result nobody waits for any more.
+// stop ends a dialling that no wish waits for.
 func (d *dialling) stop() {
 	d.canceled = true
 	d.end()

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// A process has so many descriptors. When they have run out, the loop has no
-// more connections, and dials under way, than it had then, less a few; and it
-// tries again and again whether there may be more.
+// A process has a limited number of descriptors. After they have run out, the
+// loop keeps connections and dials under way at the number it had then, less a
+// few, and tries now and then for more.
 const (
-	spareDescriptors = 4           // at most, or a quarter: for lookups, and for whoever else needs one
+	spareDescriptors = 4           // at most, or a quarter: for lookups and other uses
 	retryInterval    = time.Second // after which a few more dials are tried
 )
 
@@ -21,15 +21,15 @@ func isOutOfDescriptors(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// starvation is what a loop knows about descriptors that have run out.
+// starvation is a loop's state after descriptors have run out.
 type starvation struct {
-	most    int          // how many connections and dials there may be; 0 is any number
+	most    int          // limit on connections and dials together; 0 is none
 	queues  []*dialQueue // that wait for descriptors, by the sequence of their next wish
 	retry   *Timer       // nil when no queue waits
 	lookups int          // queues that wait to look up a name again
 }
 
-// inUse returns how many descriptors the loop takes, by its own account.
+// inUse returns how many descriptors the loop uses, by its own count.
 func (r *Reactor) inUse() int { return r.conns + r.diallings }
 
 // mayDial reports whether there may be a descriptor for one more dial.
@@ -47,7 +47,7 @@ func (r *Reactor) limit(err error) {
 	}
 }
 
-// starve has a queue wait for descriptors, at its place.
+// starve puts a queue among those that wait for descriptors, at its place.
 func (r *Reactor) starve(q *dialQueue) {
 	s := &r.starvation
 	if q.starved {
@@ -67,8 +67,8 @@ func (r *Reactor) starve(q *dialQueue) {
 	}
 }
 
-// feed starts the dials that waited for descriptors, as far as these go, those
-// that have waited longest first.
+// feed starts as many of the waiting dials as there are descriptors for, the
+// longest waiting first.
 func (r *Reactor) feed() {
 	s := &r.starvation
 	for len(s.queues) > 0 && r.mayDial() {
@@ -89,7 +89,7 @@ func (r *Reactor) feed() {
 	}
 }
 
-// retry tries whether there may be more descriptors by now.
+// retry tries for more descriptors.
 func (r *Reactor) retry() {
 	s := &r.starvation
 	s.retry = r.AfterFunc(retryInterval, r.retry)

@@ -78,7 +78,7 @@ func untilClosed(r *reactor.Reactor, conn net.Conn) {
 }
 
 // Dials that find no descriptor are made again, in the order in which they were
-// asked for, and that is told once.
+// asked for, and the shortage is reported once.
 func TestDialsWaitForDescriptors(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
 		for range 50 {
@@ -110,9 +110,9 @@ func TestDialsWaitForDescriptors(t *testing.T) {
 	}
 }
 
-// A dial that waits for a descriptor tries again after a second: it may be that
-// someone else has given one back. It can be canceled meanwhile, and its time is
-// not up before it dials.
+// A dial that waits for a descriptor tries again after a second, as another
+// part of the process may have freed one. It can be canceled meanwhile, and its
+// time limit does not run before it dials.
 func TestDescriptorsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 1, err: syscall.EMFILE}
@@ -137,8 +137,8 @@ func TestDescriptorsOfOthers(t *testing.T) {
 	})
 }
 
-// Where descriptors have run out lookups fail, and do not say why. They are made
-// again for a while, and only then: else a name that nobody has is an error at
+// When descriptors have run out, lookups fail without saying why. They are
+// retried for a while, but only then: otherwise an unknown name is an error at
 // once.
 func TestLookupsWithoutDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -206,8 +206,8 @@ func TestNoDescriptorAtAll(t *testing.T) {
 	})
 }
 
-// When none waits any more the loop has forgotten that there was a limit: later
-// it is told again.
+// Once no dial waits, the loop forgets the limit; the next time, it is reported
+// again.
 func TestOutOfDescriptorsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 2, err: syscall.EMFILE}
@@ -230,7 +230,7 @@ func TestOutOfDescriptorsAgain(t *testing.T) {
 }
 
 // The time of a dial runs from its call, however long it has waited for its
-// turn. What comes too late is closed.
+// turn. A connection that comes too late is closed.
 func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// raise sends the process a signal that is not caught any more, and gives it a
+// raise sends the process a signal that is no longer caught, and gives it a
 // moment to arrive.
 func raise(sig syscall.Signal) {
 	signal.Reset(sig)

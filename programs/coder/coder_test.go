@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A call is what goes both ways.
+// A call is a message, in either direction.
 type call struct {
 	Text string
 }
@@ -115,8 +115,8 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A short partition costs time. In a long one the client does not wait for
-// longer than it wants, and then the connection is of no use any more.
+// A short partition costs time. In a long one the client gives up waiting,
+// after which the connection is unusable.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)

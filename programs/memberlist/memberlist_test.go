@@ -90,8 +90,8 @@ func (c *cluster) address(sim *simtest.Sim, name string) string {
 	return fmt.Sprintf("%s:%d", sim.Host(name).Addr(), port)
 }
 
-// agree tells whether all nodes that run believe that those of view are alive,
-// and no others. The node that is called except may believe what it likes.
+// agree reports whether all running nodes believe that exactly those of view
+// are alive. The node named by except may believe anything.
 func (c *cluster) agree(sim *simtest.Sim, view, except string) bool {
 	sim.Settle()
 	c.mu.Lock()
@@ -139,14 +139,14 @@ const suspected = 4 * time.Second
 // seconds.
 const patience = 5 * time.Minute
 
-// Nodes join; one is cut off and comes back; another crashes and comes back. How
-// long each takes is another time in each run.
+// Nodes join; one is cut off and comes back; another crashes and comes back.
+// How long each takes differs from run to run.
 func TestCluster(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		c := start(sim)
 		c.until(t, sim, all, "")
 
-		// Who is cut off is believed to be dead, and comes back when it is told to.
+		// A node that is cut off is believed dead, and comes back when it is told to.
 		sim.Partition([]string{"client"})
 		dead := c.until(t, sim, withoutClient, "client")
 		assert.GreaterOrEqual(t, dead, suspected)
@@ -155,7 +155,7 @@ func TestCluster(t *testing.T) {
 		assert.NoError(t, err)
 		c.until(t, sim, all, "")
 
-		time.Sleep(time.Minute) // what the client has suspected meanwhile is no news any more
+		time.Sleep(time.Minute) // by now the client's suspicions are old news
 		sim.Host("server").Crash()
 		dead = c.until(t, sim, withoutServer, "")
 		assert.GreaterOrEqual(t, dead, suspected)
