@@ -69,12 +69,31 @@ func TestCanceledBeforeTheStart(t *testing.T) {
 // Each dial sees the values of its own download's context.
 func TestValuesOfTwoContexts(t *testing.T) {
 	type key struct{}
-	var r reactor.Reactor
-	client := &clients.Client{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return nil, errors.New(ctx.Value(key{}).(string))
-	}}
-	for _, v := range []string{"one", "two"} {
-		client.GetPoetryAsync(context.WithValue(t.Context(), key{}, v), &r, "x:1", func(_ []byte, err error) { assert.EqualError(t, err, v) })
+	for name, wrap := range map[string]func(context.Context) context.Context{
+		"as it is":             func(ctx context.Context) context.Context { return ctx },
+		"of a type without ==": func(ctx context.Context) context.Context { return sliceContext{ctx, nil} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r reactor.Reactor
+			client := &clients.Client{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return nil, errors.New(ctx.Value(key{}).(string))
+			}}
+			var got []error
+			for _, v := range []string{"one", "two"} {
+				ctx := wrap(context.WithValue(t.Context(), key{}, v))
+				client.GetPoetryAsync(ctx, &r, "x:1", func(_ []byte, err error) {
+					assert.EqualError(t, err, v)
+					got = append(got, err)
+				})
+			}
+			require.NoError(t, r.Run())
+			assert.Len(t, got, 2)
+		})
 	}
-	require.NoError(t, r.Run())
+}
+
+// A sliceContext cannot be the key of a map.
+type sliceContext struct {
+	context.Context
+	_ []string
 }

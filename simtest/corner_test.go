@@ -255,6 +255,15 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 			time.Sleep(time.Second)
 			sim.Heal()
 		}, syscall.ECONNRESET, 1600 * ms},
+		{"the room is made known in vain, and the close comes later", func(sim *simtest.Sim, peer net.Conn) {
+			sim.PartitionOneWay([]string{"b"}, []string{"a"})
+			_, err := io.ReadFull(peer, make([]byte, 1<<20))
+			assert.NoError(t, err)
+			time.Sleep(500 * ms)
+			assert.NoError(t, peer.Close())
+			time.Sleep(500 * ms)
+			sim.Heal()
+		}, syscall.ECONNRESET, 1300 * ms},
 		{"the host is restarted", func(sim *simtest.Sim, _ net.Conn) {
 			sim.Host("b").Crash()
 			time.Sleep(time.Second)
@@ -278,6 +287,29 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 			assert.Equal(t, time.Second+test.at, sim.Elapsed(), test.what)
 		})
 	}
+}
+
+// That also holds where the connection was never accepted, and the reset by which
+// its listener closes it gets lost.
+func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
+	simtest.Config{Link: slownet.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "b:1")
+		require.NoError(t, err)
+		go func() {
+			time.Sleep(time.Second - sim.Elapsed())
+			sim.Partition([]string{"a"}, []string{"b"})
+			assert.NoError(t, listener.Close())
+			time.Sleep(time.Second)
+			sim.Heal()
+		}()
+		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Hour)))
+		n, err := conn.Write(make([]byte, 2<<20))
+		assert.Equal(t, 1<<20, n)
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		assert.Equal(t, 2600*ms, sim.Elapsed())
+	})
 }
 
 // Writers to whom a healed network brings the news of room go on in one order.

@@ -56,6 +56,27 @@
 // On a stream, what a link loses is sent again by the timer of RFC 6298, and
 // costs time; see [slownet.Flow]. So does what a partition loses.
 //
+// # Recipes
+//
+// HTTP: [Host.DialContext] is a transport's DialContext, and a server serves what
+// [Host.Listen] returns. The hooks of net/http/httptrace hear of lookups and
+// connections.
+//
+// gRPC looks up names itself, by the real resolver, unless the target says
+// passthrough:
+//
+//	grpc.NewClient("passthrough:///server:50051",
+//		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+//			return host.DialContext(ctx, "tcp", address)
+//		}))
+//
+// The whole of it is an Example in the folder examples/grpc.
+//
+// Names: a [Resolver] answers without the network. For lookups that cross it, run a
+// name server on a host, and have a net.Resolver with PreferGo ask that, by a Dial
+// that calls [Host.DialContext]; see its Example. A net.Resolver numbers its
+// questions at random, so their bytes are not the same in every run.
+//
 // # Faults
 //
 // Networks: [Sim.Partition], [Sim.PartitionOneWay] and [Sim.Heal]; [Sim.Hold]

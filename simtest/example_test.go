@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func TestExamples(testT *testing.T) {
 	ExampleConfig_Run()
 	ExampleConfig_seed()
 	ExampleCheckDeterminism()
+	ExampleHost_DialContext_nameServer()
 }
 
 // Two hosts, and a second between them.
@@ -204,5 +206,44 @@ func ExampleCheckDeterminism() {
 		require.NoError(t, err)
 		_, _, err = packets.ReadFrom(make([]byte, 100))
 		require.NoError(t, err)
+	})
+}
+
+// A program that looks up names itself, by a net.Resolver, and a name server on a
+// host for it: the question and its answer cross the network, with its latency and
+// its faults.
+func ExampleHost_DialContext_nameServer() {
+	simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		poet, reader, names := sim.Host("poet"), sim.Host("reader"), sim.Host("names")
+		socket, err := names.ListenPacket("udp", ":53")
+		require.NoError(t, err)
+		zone := nameServer{"poet.example.", poet.Addr(), poet.Addr6()}
+		names.Run(func(context.Context) error {
+			question := make([]byte, 512)
+			for {
+				n, from, err := socket.ReadFrom(question)
+				if err != nil {
+					return nil // the socket is closed
+				}
+				answer, err := zone.answer(question[:n])
+				if err != nil {
+					return err
+				}
+				if _, err := socket.WriteTo(answer, from); err != nil {
+					return err
+				}
+			}
+		})
+
+		resolver := &net.Resolver{
+			PreferGo: true,
+			Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return reader.DialContext(ctx, network, "names:53") // whatever resolv.conf says
+			},
+		}
+		addrs, err := resolver.LookupNetIP(t.Context(), "ip4", "poet.example.")
+		require.NoError(t, err)
+		assert.Equal(t, poet.Addr(), addrs[0].Unmap())
+		assert.Equal(t, 100*time.Millisecond, sim.Elapsed())
 	})
 }

@@ -135,7 +135,9 @@ func listenError(network string, addr net.Addr, err error) error {
 // is "tcp", "tcp4" or "tcp6", and it takes a round trip; or it is "udp", "udp4"
 // or "udp6", for a connection that is also a net.PacketConn, and it takes no
 // time. The errors are those of net.Dialer, such as ECONNREFUSED, or a
-// *net.DNSError for an unknown name.
+// *net.DNSError for an unknown name. As by a net.Dialer, the hooks of a
+// net/http/httptrace.ClientTrace in ctx are called for the lookup of a name and for
+// each address that is tried.
 //
 // A name may stand for several hosts, see [Name]. With TCP their addresses are tried
 // as a net.Dialer does: those of a family one after another, when the one before

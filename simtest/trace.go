@@ -167,6 +167,7 @@ func (e *Event) mixInto(digest uint64) uint64 {
 	digest = mixString(digest, e.From)
 	digest = mixString(digest, e.To)
 	digest = mixString(digest, e.Conn.Host)
+	digest = mixString(digest, e.Conn.Network)
 	if e.Note != "" {
 		digest = mixString(digest, e.Note)
 	}

@@ -61,6 +61,31 @@ func TestTrace(t *testing.T) {
 	assert.Len(t, trace.Digest(), 16)
 }
 
+// What arrives at an end that is closed is told with its own hash, whatever else
+// was unread there.
+func TestTraceOfWhatComesAfterClose(t *testing.T) {
+	hashes := make(map[simtest.Kind]uint32)
+	note := func(e simtest.Event) {
+		if e.Length == len("more") {
+			hashes[e.Kind] = e.Hash
+		}
+	}
+	simtest.Config{Trace: note}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		_, err := io.WriteString(client, "more")
+		require.NoError(t, err)
+		_, err = io.WriteString(server, "unread")
+		require.NoError(t, err)
+		sim.SetLink("b", "a", slownet.Link{Latency: time.Second})
+		_, err = io.WriteString(server, "more")
+		require.NoError(t, err)
+		require.NoError(t, client.Close())
+		time.Sleep(2 * time.Second)
+	})
+	require.Len(t, hashes, 2)
+	assert.Equal(t, hashes[simtest.Data], hashes[simtest.Drop])
+}
+
 // Of many events the last ones are kept, and the digest is of all.
 func TestTraceIsBounded(t *testing.T) {
 	run := func(keep int) (events []simtest.Event, digest string) {

@@ -74,6 +74,12 @@ func writeMuch(c io.Writer) string {
 	return describe(err)
 }
 
+// A notifier is what a loop asks of a connection.
+type notifier interface {
+	NotifyReadable(f func())
+	TryRead(p []byte) (int, error)
+}
+
 // Of a goroutine that reads a connection and one that writes it, the same hears
 // of a reset in every run. With seeds it is the one or the other, as on Linux.
 func TestWhoHearsOfAReset(t *testing.T) {
@@ -171,6 +177,22 @@ func TestWhoGetsWhat(t *testing.T) {
 				sim.ResetConn(client)
 			},
 			want: []string{"first: write: write: connection reset by peer", "second: write: write: broken pipe"},
+		},
+		"a reset where one is notified and one writes": {
+			f: func(t *testing.T, sim *simtest.Sim, c *callers) {
+				client, _ := connected(t, sim)
+				notified := make(chan struct{}, 1)
+				client.(notifier).NotifyReadable(func() { notified <- struct{}{} })
+				c.after(1, "notified", func() string {
+					<-notified
+					_, err := client.(notifier).TryRead(make([]byte, 1))
+					return describe(err)
+				})
+				c.after(1, "writer", func() string { return writeMuch(client) })
+				time.Sleep(time.Second)
+				sim.ResetConn(client)
+			},
+			want: []string{"notified: read: read: connection reset by peer", "writer: write: write: broken pipe"},
 		},
 		"two writers": {
 			f: func(t *testing.T, sim *simtest.Sim, c *callers) {

@@ -1,8 +1,10 @@
 package simtest_test
 
 import (
+	"bytes"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -62,6 +64,45 @@ func TestRoomIsToldBeforeItIsWanted(t *testing.T) {
 		_, err = client.Write(make([]byte, windowSize))
 		require.NoError(t, err)
 		assert.Zero(t, time.Since(start))
+	})
+}
+
+// The bytes of two writes do not mix, not even if the one comes at the very
+// instant at which there is room for more of the other.
+func TestWritesDoNotMix(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", slownet.Link{Rate: 8 * slownet.Kbps, MTU: 1000, Queue: 1000}) // a packet a second
+		client, server := connected(t, sim)
+		ticks, err := sim.Host("a").ListenPacket("udp", ":1")
+		require.NoError(t, err)
+		start := time.Now()
+		go func() { // ticks arrive when packets have left
+			ticker, err := sim.Host("c").Dial("udp", "a:1")
+			require.NoError(t, err)
+			sim.SetLink("c", "a", slownet.Link{Latency: 500 * ms})
+			time.Sleep(500*ms - time.Since(start))
+			for range 9 {
+				_, err := ticker.Write([]byte("tick"))
+				require.NoError(t, err)
+				time.Sleep(time.Second)
+			}
+		}()
+		go func() {
+			_, err := client.Write(bytes.Repeat([]byte{'a'}, 5000))
+			assert.NoError(t, err)
+		}()
+		go func() {
+			for range 9 {
+				_, _, err := ticks.ReadFrom(make([]byte, 10))
+				assert.NoError(t, err)
+				_, err = client.Write([]byte{'b'})
+				assert.NoError(t, err)
+			}
+			assert.NoError(t, client.Close())
+		}()
+		got, err := io.ReadAll(server)
+		require.NoError(t, err)
+		assert.Equal(t, strings.Repeat("a", 5000)+strings.Repeat("b", 9), string(got))
 	})
 }
 

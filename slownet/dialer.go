@@ -51,7 +51,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if packets, ok := inner.(net.PacketConn); ok && carriesDatagrams(inner) {
 		c := NewPacketConn(packets, config)
 		c.owner = &d.group
-		d.group.add()
+		d.group.add(c)
 		return c, nil
 	}
 	if err := wait(ctx, config.Clock, config.roundTrip()); err != nil {
@@ -59,8 +59,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		return nil, &net.OpError{Op: "dial", Net: network, Source: inner.LocalAddr(), Addr: inner.RemoteAddr(), Err: err}
 	}
 	c := newConn(inner, &config, config.Seed)
-	c.owner = d
-	d.group.add()
+	c.owner = &d.group
+	d.group.add(c)
 	return c, nil
 }
 

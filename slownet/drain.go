@@ -44,7 +44,7 @@ func drain(ctx context.Context, l *linger, inner any) error {
 func (l *linger) awaitDrained(ctx context.Context) (lost, err error) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
-	for l.of.background || l.of.closed && !l.drained {
+	for l.isDrainingLocked() {
 		changed := l.of.changed.wait()
 		l.of.mu.Unlock()
 		select {
@@ -57,6 +57,19 @@ func (l *linger) awaitDrained(ctx context.Context) (lost, err error) {
 	}
 	return l.drainer.lossLocked(), nil
 }
+
+// isDrainingLocked reports whether something that was written is on its way, or
+// the inner connection of a closed one is not closed.
+func (l *linger) isDrainingLocked() bool { return l.of.background || l.of.closed && !l.drained }
+
+func (l *linger) isDraining() bool {
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	return l.isDrainingLocked()
+}
+
+func (c *Conn) isDraining() bool       { return c.out.linger.isDraining() }
+func (c *PacketConn) isDraining() bool { return c.out.linger.isDraining() }
 
 // error returns the error for what was discarded.
 func (l *loss) error(what string) error {

@@ -100,9 +100,9 @@ func (s *sender) close(unread bool) error {
 func (s *sender) closeInner(reset bool) error { return s.conn.closeInner(reset) }
 
 // forget tells who has made the connection that it is drained.
-func (s *sender) forget(lost error) {
+func (s *sender) forget() {
 	if s.conn.owner != nil {
-		s.conn.owner.forget(s.conn, lost)
+		s.conn.owner.forget(s.conn)
 	}
 }
 

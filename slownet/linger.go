@@ -52,7 +52,7 @@ type drainer interface {
 	nextLocked() time.Duration // when something moves next; it may lie in the past
 	hasMoreLocked() bool       // something was written that has not arrived
 	closeInner(reset bool) error
-	forget(lost error) // the connection is drained
+	forget() // the connection is drained
 	lossLocked() error
 }
 
@@ -175,7 +175,7 @@ func (l *linger) finishLocked() error {
 		l.patience = nil
 	}
 	l.of.changed.wake()
-	l.drainer.forget(l.drainer.lossLocked())
+	l.drainer.forget()
 	return err
 }
 

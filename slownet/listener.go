@@ -1,7 +1,6 @@
 package slownet
 
 import (
-	"maps"
 	"net"
 	"os"
 	"slices"
@@ -14,11 +13,10 @@ import (
 type Listener struct {
 	net.Listener
 
-	faults sync.Mutex         // held while a fault is made to happen, so that one comes after the other
-	mu     sync.Mutex         // guards what follows
-	config Config             // of connections to come
-	count  uint64             // of connections so far
-	conns  map[*Conn]struct{} // that are not drained
+	faults sync.Mutex // held while a fault is made to happen, so that one comes after the other
+	mu     sync.Mutex // guards what follows
+	config Config     // of connections to come
+	count  uint64     // of connections so far
 	lasting
 	deadline deadline // of Accept
 	group    group
@@ -37,7 +35,7 @@ type lasting struct {
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid()
 	config = config.withClock()
-	return &Listener{Listener: inner, config: config, conns: make(map[*Conn]struct{}), lasting: lasting{limits: [2]int64{-1, -1}}}
+	return &Listener{Listener: inner, config: config, lasting: lasting{limits: [2]int64{-1, -1}}}
 }
 
 // Accept waits for the next connection and returns it as a [*Conn].
@@ -75,8 +73,7 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	faults := l.lasting
 	if !faults.refuses {
 		c.owner = l
-		l.conns[c] = struct{}{}
-		l.group.add()
+		l.group.add(c)
 	}
 	l.mu.Unlock()
 	if faults.refuses {
@@ -98,12 +95,7 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 }
 
 // forget is called by a connection that is drained.
-func (l *Listener) forget(c *Conn, lost error) {
-	l.mu.Lock()
-	delete(l.conns, c)
-	l.mu.Unlock()
-	l.group.done(lost)
-}
+func (l *Listener) forget(c drainable) { l.group.forget(c) }
 
 // Conns returns the connections that were accepted and not closed yet, in no
 // order.
@@ -113,10 +105,11 @@ func (l *Listener) Conns() []*Conn {
 
 // undrained returns the connections that were accepted, except those that are
 // closed and have nothing in flight. Faults apply to all of them.
-func (l *Listener) undrained() []*Conn {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.AppendSeq(make([]*Conn, 0, len(l.conns)), maps.Keys(l.conns))
+func (l *Listener) undrained() (conns []*Conn) {
+	for _, c := range l.group.all() {
+		conns = append(conns, c.(*Conn))
+	}
+	return conns
 }
 
 // each does something to what is to come, and then to each connection.

@@ -30,7 +30,7 @@ type PacketConn struct {
 	inner   net.PacketConn
 	in      packetReceiver
 	out     packetSender
-	owner   *group // that has made it; nil if it was wrapped by itself
+	owner   owner // that has made it; nil if it was wrapped by itself
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
 

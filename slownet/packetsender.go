@@ -194,9 +194,9 @@ func (s *packetSender) closeInner(bool) error {
 }
 
 // forget tells who has made the connection that it is drained.
-func (s *packetSender) forget(lost error) {
+func (s *packetSender) forget() {
 	if s.conn.owner != nil {
-		s.conn.owner.done(lost)
+		s.conn.owner.forget(s.conn)
 	}
 }
 

@@ -4,93 +4,89 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 )
 
-// An owner has made connections, and waits for them when it is shut down.
+// An owner has made a connection, and waits for it when it is shut down.
 type owner interface {
-	forget(c *Conn, lost error) // the connection is drained
+	forget(c drainable) // it is drained, and the inner connection closed
 }
 
-// A group counts the connections that somebody has made and that are not drained
-// yet.
+// A drainable is a wrapped connection.
+type drainable interface {
+	Drain(ctx context.Context) error
+	isDraining() bool
+}
+
+// A group is the connections that were made by one that are not drained yet.
 type group struct {
 	mu      sync.Mutex // guards what follows
-	open    int
-	changed signal
-	waiting int   // calls of await
-	lost    error // what was lost while somebody waited
+	members map[drainable]struct{}
 }
 
-func (g *group) add() {
+func (g *group) add(c drainable) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open++
-}
-
-// done says that a connection is drained, or that it has lost something.
-func (g *group) done(lost error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.open--
-	if g.waiting > 0 {
-		g.lost = errors.Join(g.lost, lost)
+	if g.members == nil {
+		g.members = make(map[drainable]struct{})
 	}
-	if g.open == 0 {
-		g.changed.wake()
-	}
+	g.members[c] = struct{}{}
 }
 
-// await waits until all connections are drained.
-func (g *group) await(ctx context.Context) error {
+func (g *group) forget(c drainable) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting++
-	defer func() {
-		if g.waiting--; g.waiting == 0 {
-			g.lost = nil
+	delete(g.members, c)
+}
+
+func (g *group) all() []drainable {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Collect(maps.Keys(g.members))
+}
+
+// drain waits until what was written to all members has arrived.
+func (g *group) drain(ctx context.Context) error {
+	members := g.all()
+	var lost error
+	for _, c := range members {
+		err := c.Drain(ctx)
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			members = slices.DeleteFunc(members, func(c drainable) bool { return !c.isDraining() })
+			return fmt.Errorf("slownet: shutdown: connections with something on its way: %d: %w", len(members), err)
 		}
-	}()
-	for g.open > 0 {
-		changed := g.changed.wait()
-		g.mu.Unlock()
-		select {
-		case <-changed:
-			g.mu.Lock()
-		case <-ctx.Done():
-			g.mu.Lock()
-			return fmt.Errorf("slownet: shutdown: %d connections are not closed, or what was written to them is on its way: %w", g.open, ctx.Err())
-		}
+		lost = errors.Join(lost, err)
 	}
-	return g.lost
+	return lost
 }
 
-// Shutdown closes the listener, but none of its connections. It waits until each
-// of them has been closed by whoever uses it, what was written to it has arrived,
-// and its inner connection is closed; so it follows the Shutdown or the Close of
-// a server, as net/http has them, which close the connections.
+// Shutdown closes the listener, but none of its connections, and waits until what
+// was written to them has arrived; of a connection that is closed, also until its
+// inner connection is closed. Connections that are open stay so, and those on
+// which nothing is on its way are not waited for. Call it after the Shutdown or
+// the Close of a server, as net/http has them, which close the connections.
 //
-// It returns an error that matches the context's if that is done first, and
-// leaves the connections be. It returns errors as of [Conn.Drain] for what was
-// discarded meanwhile.
+// If the context is done first, Shutdown returns an error that matches the
+// context's, and the bytes travel on. It returns errors as of [Conn.Drain] for
+// what was discarded.
 func (l *Listener) Shutdown(ctx context.Context) error {
 	err := l.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	return errors.Join(err, l.group.await(ctx))
+	return errors.Join(err, l.group.drain(ctx))
 }
 
-// Shutdown waits until each connection that the Dialer has made has been closed
-// by whoever uses it, what was written to it has arrived, and its inner
-// connection is closed. It closes none itself: with an http.Transport, call its
-// CloseIdleConnections first. The Dialer may be used further, and what it makes
-// meanwhile is waited for as well.
+// Shutdown waits until what was written to the connections that the Dialer has
+// made has arrived; of a connection that is closed, also until its inner
+// connection is closed. It closes none, and does not wait for those on which
+// nothing is on its way. The Dialer may be used further, and what it makes
+// meanwhile is not waited for.
 //
-// It returns an error that matches the context's if that is done first, and
-// errors as of [Conn.Drain] for what was discarded meanwhile.
-func (d *Dialer) Shutdown(ctx context.Context) error { return d.group.await(ctx) }
-
-// forget is called by a connection that is drained.
-func (d *Dialer) forget(_ *Conn, lost error) { d.group.done(lost) }
+// If the context is done first, Shutdown returns an error that matches the
+// context's, and the bytes travel on. It returns errors as of [Conn.Drain] for
+// what was discarded.
+func (d *Dialer) Shutdown(ctx context.Context) error { return d.group.drain(ctx) }

@@ -253,6 +253,57 @@ func TestReset(t *testing.T) {
 	})
 }
 
+// A handler is not called after Close, even if its connection was readable when
+// another handler closed it.
+func TestNoHandlerIsCalledAfterClose(t *testing.T) {
+	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
+		var r reactor.Reactor
+		var conns []*reactor.Conn
+		var writers sync.WaitGroup
+		calls := 0
+		closeAll := reactor.HandlerFunc(func(*reactor.Conn) {
+			calls++
+			for _, c := range conns {
+				_ = c.Close()
+			}
+		})
+		for range 2 {
+			near, far := pair()
+			conns = append(conns, r.Add(near, closeAll))
+			writers.Go(func() {
+				_, _ = io.WriteString(far, "x")
+				_ = far.Close()
+			})
+		}
+		r.Call(func() { time.Sleep(10 * ms) }) // until both are readable
+		require.NoError(t, r.Run())
+		assert.Equal(t, 1, calls)
+		writers.Wait()
+	})
+}
+
+// A loop that was woken for a function still waits for its connections after it.
+func TestReadsAfterItWasWoken(t *testing.T) {
+	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
+		near, far := pair()
+		var r reactor.Reactor
+		c := newCollector(10)
+		conn := r.Add(near, c)
+		var writer sync.WaitGroup
+		r.Go(func() { time.Sleep(10 * ms) }, func() {
+			writer.Go(func() {
+				time.Sleep(10 * ms)
+				_, _ = io.WriteString(far, "poem")
+				_ = far.Close()
+			})
+		})
+		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+		require.NoError(t, r.Run())
+		assert.Equal(t, "poem", c.data.String())
+		writer.Wait()
+	})
+}
+
 func TestCloseBeforeRun(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()

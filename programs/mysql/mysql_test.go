@@ -40,6 +40,7 @@ func open(t *testing.T, sim *simtest.Sim) *sql.DB {
 	config := mysql.NewConfig()
 	config.Net, config.Addr, config.DBName = "tcp", "server:3306", "poems"
 	config.InterpolateParams = true
+	config.ReadTimeout = 20 * time.Second // for COMMIT, which no context bounds
 	config.Logger = &mysql.NopLogger{}
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return sim.Host("client").DialContext(ctx, network, address)

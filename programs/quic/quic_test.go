@@ -246,7 +246,7 @@ func TestFaults(t *testing.T) {
 // pauses of a millisecond one of both acts at a time.
 func polite(t *testing.T, f func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration)) {
 	t.Helper()
-	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
+	same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		f(t, sim, o, time.Millisecond)
 	})
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {

@@ -55,6 +55,7 @@ func disturb(sim *simtest.Sim) {
 	all := []struct{ begin, end func() }{
 		{func() { sim.Partition([]string{"client"}, []string{"server"}) }, func() { sim.Heal() }},
 		{server.Crash, server.Restart},
+		{server.Kill, server.Restart},
 		{func() { sim.Reset("client", "server") }, func() {}},
 		{func() { sim.Hold("client", "server") }, func() { sim.Release("client", "server") }},
 		{server.Pause, server.Resume},

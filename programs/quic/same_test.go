@@ -1,0 +1,8 @@
+//go:build go1.26
+
+package quic
+
+import "github.com/slowpoetry/slowpoetry/programs/internal/scenario"
+
+// same runs a simulation twice, and compares what can be compared: all.
+var same = scenario.Same
