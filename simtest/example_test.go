@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -217,7 +218,7 @@ func ExampleHost_DialContext_nameServer() {
 		poet, reader, names := sim.Host("poet"), sim.Host("reader"), sim.Host("names")
 		socket, err := names.ListenPacket("udp", ":53")
 		require.NoError(t, err)
-		zone := nameServer{"poet.example.", poet.Addr(), poet.Addr6()}
+		zone := nameServer{"poet.example.", []netip.Addr{poet.Addr(), poet.Addr6()}}
 		names.Run(func(context.Context) error {
 			question := make([]byte, 512)
 			for {
