@@ -19,11 +19,12 @@ import (
 // has failed and bubble returns, so that more can be tried in the same test;
 // synctest.Test would end that.
 //
-// If f or a clean-up ends with FailNow, so does bubble. When it returns an error,
-// t has failed if f has, and it is the caller's turn to say what is blocked and
-// to fail t. The goroutines that are blocked exist until the process ends. Nothing
-// wakes them: their bubble's time stands still, and its channels and timers may
-// not be used from outside. What their mutexes guard may still be looked at.
+// If f or a clean-up ends with FailNow, so does bubble. When it returns an
+// error, t has failed if f has; the caller then has to report what is blocked,
+// and to fail t. The goroutines that are blocked exist until the process ends.
+// Nothing wakes them: their bubble's time stands still, and its channels and
+// timers may not be used from outside. What their mutexes guard may still be
+// looked at.
 //
 // A panic in f ends the process, after f's clean-ups, as it does in any test.
 // All other panics of synctest.Test are passed on, such as that for a bubble in
@@ -61,7 +62,8 @@ func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	return nil
 }
 
-// Why the watchdog has given a bubble up. It exists until the process ends.
+// Why the watchdog has given up a bubble. The bubble exists until the process
+// ends.
 var (
 	errStuck = errors.New("everything waits for ever, and someone for a mutex")
 	errDeaf  = errors.New("a clean-up does not end")
@@ -132,8 +134,8 @@ func (c *call) run(f func()) {
 	returned = true
 }
 
-// returned tells whether the function has ended by returning, not by Goexit or a
-// panic.
+// returned reports whether the function has ended by returning, not by Goexit
+// or a panic.
 func (c *call) returned() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,9 +168,9 @@ func (c *call) end() {
 	}
 }
 
-// unwinds tells whether the deferred function or clean-up that calls it is one
-// of a goroutine that is on its way out: by "runtime.Goexit", which is what
-// FailNow and SkipNow end with, or by a panic, "runtime.gopanic".
+// unwinds reports whether the deferred function or clean-up that calls it runs
+// because its goroutine is ending: by "runtime.Goexit", which FailNow and
+// SkipNow call, or by a panic, "runtime.gopanic".
 func unwinds(by string) bool {
 	callers := make([]uintptr, 100)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])

@@ -5,12 +5,12 @@ import "testing"
 // CheckDeterminism runs a simulation twice, and fails the test if the two runs
 // differ. It shows the first event that does, and the one before it, which they
 // have in common; where bytes differ, the first that do, in hexadecimal and as
-// text, and which goroutine of which host wrote them; whether the times, lengths
-// and order of all events are the same nevertheless; and what may be the cause.
-// The second run is not made if the first has failed.
+// text, and which goroutine of which host wrote them; whether the times,
+// lengths and order of all events are still the same; and a likely cause. The
+// second run is not made if the first has failed.
 //
-// To show the bytes it keeps what is sent, up to 64 MiB of it, and for each write
-// who made it. That takes some time; [Config.Run] does not do it.
+// To show the bytes it keeps up to 64 MiB of what is sent, and the writer of
+// each part. That takes some time; [Config.Run] does not do it.
 func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	first := newRecording(nil)

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// advice says what may be the cause, and what helps.
+// advice names a likely cause and a remedy.
 func (d *difference) advice() string {
 	a, b, ok := d.differing()
 	switch {
@@ -52,8 +52,8 @@ func (d *difference) adviceOnTime(a, b *recorded) string {
 	return fmt.Sprintf("It is the same event, %v later: host %q has waited longer. The random part of a wait, as of a back-off, is drawn from Host.Rand; nothing may wait for what takes real time, outside of the simulation.", max(a.At, b.At)-min(a.At, b.At), a.actor())
 }
 
-// isReordered tells whether each run's event happens later at this instant in the
-// other run, wherever in a stream.
+// isReordered reports whether each run's event happens later at this instant in
+// the other run, at whatever offset of a stream.
 func (d *difference) isReordered() bool {
 	same := func(events []recorded, e Event) bool {
 		e.Offset = 0
@@ -65,8 +65,8 @@ func (d *difference) isReordered() bool {
 	return same(d.first.events, d.second.events[0].Event) && same(d.second.events, d.first.events[0].Event)
 }
 
-// isRewoven tells whether the bytes are those of the same writes in another order,
-// or in part of others.
+// isRewoven reports whether the bytes are those of the same writes in another
+// order, or partly of other writes.
 func (d *difference) isRewoven() bool {
 	a, b := d.first.writes(), d.second.writes()
 	if len(a) == 0 || len(b) == 0 || len(a)+len(b) == 2 {
@@ -83,10 +83,10 @@ func (d *difference) isRewoven() bool {
 	return true
 }
 
-// A write is what one call of Write has of the bytes of an event.
+// A write is the part of an event's bytes that one call of Write wrote.
 type write struct {
 	bytes []byte
-	host  string // of the goroutine; empty if it is no host's
+	host  string // of the goroutine; empty if it belongs to no host
 }
 
 // writes returns the bytes of the event, write by write, or nothing if that is not
@@ -124,7 +124,7 @@ func adviceOnRace(a, b *recorded) string {
 	return fmt.Sprintf("The same happens in another order: goroutines of host %q do it at one instant%s, and which is first is left to chance. Let one wait for the other, let one do it for all, or let them wait for different durations.", one, where)
 }
 
-// adviceOnBytes is for an event that has other bytes.
+// adviceOnBytes is for an event with different bytes.
 func (d *difference) adviceOnBytes(a, b *recorded) string {
 	n := d.prefix()
 	one, other := d.first.writeOf(n), d.second.writeOf(n)
@@ -143,7 +143,8 @@ func (d *difference) adviceOnBytes(a, b *recorded) string {
 	return d.adviceOnRandom("If it is a random number: the seed does not decide those of math/rand/v2's global functions, and of generators and pools that the process has filled before. From math/rand, and for keys, all hosts draw from one stream, and may do so at one instant. Use Host.Rand, or crypto/rand.")
 }
 
-// adviceOnRandom returns the advice, or says that random numbers are not seeded.
+// adviceOnRandom returns the advice, or says that random numbers are not
+// seeded.
 func (d *difference) adviceOnRandom(advice string) string {
 	if d.second.run.unseeded {
 		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded, nor are keys: those of math/rand, crypto/rand and the crypto packages. Let the test not be parallel, or draw from Host.Rand."
@@ -151,12 +152,12 @@ func (d *difference) adviceOnRandom(advice string) string {
 	return advice
 }
 
-// isTLS tells whether bytes begin with a record of TLS.
+// isTLS reports whether bytes begin with a TLS record.
 func isTLS(b []byte) bool {
 	return len(b) >= 5 && 20 <= b[0] && b[0] <= 23 && b[1] == 3 && b[2] <= 4
 }
 
-// isPermutation tells whether the bytes of a and b are the same, in another order.
+// isPermutation reports whether a and b have the same bytes in another order.
 func isPermutation(a, b []byte) bool {
 	count := func(b []byte) (n [256]int) {
 		for _, c := range b {
@@ -167,8 +168,8 @@ func isPermutation(a, b []byte) bool {
 	return len(a) == len(b) && count(a) == count(b)
 }
 
-// isNumber tells whether byte n is a digit of a decimal number, that is, next to
-// no letter.
+// isNumber reports whether byte n is a digit of a decimal number, that is, not
+// next to a letter.
 func isNumber(b []byte, n int) bool {
 	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
 	isLetter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || c >= 0x80 }

@@ -1,7 +1,7 @@
 package simtest
 
-// A recording is the events of one run of CheckDeterminism's. Its methods are
-// called with the simulation's mu held, and when that has ended.
+// A recording holds the events of one run of CheckDeterminism. Its methods are
+// called with the simulation's mu held, or after the simulation has ended.
 type recording struct {
 	digests []uint64   // after each event
 	events  []recorded // the first of them, in the second run those that differ
@@ -24,13 +24,13 @@ type recorded struct {
 	kept
 }
 
-// What is kept of an event's bytes.
+// The bytes of an event, as far as they are kept.
 type kept struct {
 	bytes []byte   // that have arrived; nil if they were not kept
 	by    *written // who wrote them; nil if that is not known
 }
 
-// Of all events the digests are kept, and as many of the events and bytes.
+// The digests of all events are kept, and so many events and bytes.
 const (
 	maxRecorded      = 1 << 20
 	maxRecordedBytes = 64 << 20
@@ -46,8 +46,8 @@ func newRecording(other *recording) *recording {
 	return &recording{other: other, room: maxRecordedBytes}
 }
 
-// bytes returns what is to be kept of the bytes of an event, which are in two
-// parts, and who wrote them.
+// bytes returns the part of an event's bytes that is to be kept, and who wrote
+// them. The bytes are in two parts.
 func (r *recording) bytes(first, second []byte, by *written) kept {
 	k := kept{by: by}
 	if n := len(first) + len(second); r.keeps(n) {
@@ -56,9 +56,8 @@ func (r *recording) bytes(first, second []byte, by *written) kept {
 	return k
 }
 
-// keeps tells whether there is room for n more bytes. The first that there is no
-// room for are the last that are asked for. The second run keeps them only until
-// they have been compared.
+// keeps tells whether there is room for n more bytes. Once there is no room, no
+// more are kept. The second run keeps them only until they have been compared.
 func (r *recording) keeps(n int) bool {
 	if r.room < 0 || r.other != nil {
 		return r.room >= 0

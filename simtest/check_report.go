@@ -33,13 +33,13 @@ func (r *recording) compare() string {
 	return text.String()
 }
 
-// A difference is where two runs part.
+// A difference is the point where two runs part.
 type difference struct {
 	first, second branch
 	sameShape     bool // nothing but bytes differs in all of the runs
 }
 
-// A branch is what one run has there.
+// A branch is one run at that point.
 type branch struct {
 	name   string
 	run    *recording
@@ -85,8 +85,8 @@ func (d *difference) differing() (first, second *recorded, ok bool) {
 	return &d.first.events[0], &d.second.events[0], true
 }
 
-// bytesDiffer tells whether the events are of bytes of one connection, which are
-// known, and not the same.
+// bytesDiffer reports whether both events are bytes of one connection that are
+// known and differ.
 func (d *difference) bytesDiffer() bool {
 	a, b, ok := d.differing()
 	return ok && a.Conn == b.Conn && a.From == b.From && a.Offset == b.Offset && a.bytes != nil && b.bytes != nil &&
@@ -103,7 +103,7 @@ func (d *difference) prefix() int {
 	return n
 }
 
-// What is shown of bytes that differ, and of those before them.
+// How many bytes are shown of those that differ, and of those before them.
 const (
 	shownBytes  = 16
 	shownBefore = 40
@@ -142,7 +142,7 @@ func showBytes(b []byte) string {
 	return fmt.Sprintf("% x%s |%s|", b, more, shown)
 }
 
-// writeSenders tells who wrote the first bytes that differ.
+// writeSenders says who wrote the first bytes that differ.
 func (d *difference) writeSenders(text *strings.Builder) {
 	a, b := d.first.sender(d), d.second.sender(d)
 	they := "The bytes"
@@ -163,8 +163,8 @@ func (d *difference) writeSenders(text *strings.Builder) {
 	}
 }
 
-// sender describes who wrote the first byte of the branch that differs; where there
-// is none, the last byte of all; or returns nothing if that is not known.
+// sender describes who wrote the first byte of the branch that differs, or the
+// last byte of all if none does. It returns nothing if that is not known.
 func (s *branch) sender(d *difference) string {
 	if len(s.events) == 0 {
 		return ""

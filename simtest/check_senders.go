@@ -5,14 +5,15 @@ import (
 	"runtime"
 )
 
-// A sender is a goroutine that writes, as far as two runs can agree on it: the
-// host it belongs to, and its calls.
+// A sender identifies a goroutine that writes by what two runs have in common:
+// its host and its calls.
 type sender struct {
-	host  string      // empty if it is no host's
+	host  string      // empty if it belongs to no host
 	calls [24]uintptr // the innermost first
 }
 
-// A written is what was written on one direction of a connection, or a datagram.
+// A written records the writes in one direction of a connection, or of a
+// datagram.
 type written struct {
 	start int64 // of the first call's bytes in the stream
 	calls []*writing
@@ -20,7 +21,7 @@ type written struct {
 
 // A writing is one call of Write.
 type writing struct {
-	n      int // of bytes; in the end fewer than the call was for, if it failed
+	n      int // of bytes; fewer than the call was given, if it failed
 	sender int32
 }
 
@@ -35,7 +36,7 @@ func (w *written) forget(offset int64) {
 	}
 }
 
-// A part is what one call of Write has of the bytes of an event.
+// A part is the part of an event's bytes that one call of Write wrote.
 type part struct {
 	n      int // of bytes
 	sender int32
@@ -61,7 +62,7 @@ func (w *written) within(offset int64, n int) (parts []part) {
 	return parts
 }
 
-// A senders tells who wrote what in a run.
+// A senders knows who wrote which bytes in a run.
 type senders struct {
 	known   map[sender]int32
 	all     []sender

@@ -15,9 +15,9 @@ type Config struct {
 	// SIMTEST_SEED, if it is set, is used instead.
 	Seed uint64
 
-	// Start is what the clock says when the simulation begins, from 2000 to 2261.
-	// [Sim.Elapsed] and [Event.At] count from it. The zero Time is the bubble's own:
-	// midnight UTC of 2000-01-01.
+	// Start is the clock's time when the simulation begins, from 2000 to 2261.
+	// [Sim.Elapsed] and [Event.At] count from it. The zero Time is the bubble's
+	// own: midnight UTC of 2000-01-01.
 	Start time.Time
 
 	// Link is the link from any host to any other that has none of its own by
@@ -36,10 +36,11 @@ type Config struct {
 	// ends in the year 2262.
 	TimeLimit time.Duration
 
-	// Grace is how much simulated time what [Host.Run] and [Host.Go] run has to return,
-	// when its context has ended at the end of the simulation, before the
-	// network closes. It closes earlier when all have returned. Zero is 10 s;
-	// below zero there is none, and the network closes when the contexts end.
+	// Grace is how much simulated time the functions of [Host.Run] and [Host.Go]
+	// have to return at the end of the simulation, after their contexts have ended
+	// and before the network closes. The network closes earlier if all have
+	// returned. Zero is 10 s; below zero there is no grace, and the network closes
+	// when the contexts end.
 	Grace time.Duration
 
 	// KeepEvents is how many events the trace keeps, the last ones; see
@@ -59,14 +60,14 @@ type Config struct {
 	// simulations in one process" in the package's documentation.
 	//
 	// Set it to run thousands of small simulations of code that has no such pools,
-	// or for code whose finalizers use a channel, which a collection runs.
+	// or for code with finalizers that use a channel, as a collection runs them.
 	KeepPools bool
 
-	// KeepRand leaves the process's randomness alone. Without it, the global
-	// functions of math/rand are seeded with the simulation's seed, and afterwards
-	// from the system, and so is crypto/rand.Reader, with a stream for each host,
-	// and on Go 1.26 what the crypto packages draw inside themselves. In a parallel
-	// test nothing is seeded in any case, nor cryptography by [Main].
+	// KeepRand leaves the process's randomness alone. Without it, the simulation's
+	// seed is used for the global functions of math/rand, for crypto/rand.Reader,
+	// with a stream for each host, and on Go 1.26 for the random numbers that the
+	// crypto packages draw internally. Afterwards they come from the system again.
+	// A parallel test seeds none of these, and [Main] never seeds cryptography.
 	KeepRand bool
 
 	recording *recording // of CheckDeterminism
@@ -99,10 +100,10 @@ func (c *Config) timeLimit() time.Duration {
 }
 
 // defaultGrace is how long programs may go on after their contexts have ended,
-// unless they are told otherwise.
+// unless Config.Grace says otherwise.
 const defaultGrace = 10 * time.Second
 
-// grace returns how long programs may go on; 0 is not at all.
+// grace returns how long programs may go on after their contexts have ended.
 func (c *Config) grace() time.Duration {
 	if c.Grace == 0 {
 		return defaultGrace

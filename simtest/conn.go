@@ -44,8 +44,8 @@ type conn struct {
 	granting      bool          // it is among those that will be, when this instant ends
 	finished      bool          // the end of stream has been sent
 	finishArrived bool          // and has arrived
-	errnoIsRead   bool          // errno is for whoever reads
-	life          uint32        // of its host, when it was opened: how often that had crashed
+	errnoIsRead   bool          // errno is for the reader
+	life          uint32        // how often its host had crashed when it was opened
 	errno         syscall.Errno // what the reset is reported as, once
 
 	// What is written.
@@ -260,12 +260,12 @@ func (c *conn) vanishLocked() {
 	c.wakeLocked()
 }
 
-// isWaitedForLocked reports whether calls wait, or someone is to be notified.
+// isWaitedForLocked reports whether calls wait, or a notification is due.
 func (c *conn) isWaitedForLocked() bool {
 	return c.reads.first != nil || c.writes.first != nil || c.notify != nil
 }
 
-// wakeLocked has all go on who wait.
+// wakeLocked wakes all calls that wait.
 func (c *conn) wakeLocked() {
 	c.tellLocked()
 	c.goOnWritingLocked()

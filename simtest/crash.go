@@ -31,9 +31,10 @@ var (
 // then it should return soon. At the end of the simulation it has [Config.Grace]
 // for that, with the network up, so it may finish what it does, as
 // http.Server.Shutdown does; after a crash or a kill the network is down. When the
-// host is restarted it is run again, from the beginning; what it is to remember
-// must be kept outside of it, as on a disk. If it returns an error before its
-// context has ended, the test fails. A host can have several programs.
+// host is restarted it is run again, from the beginning; state that is to
+// survive must be kept outside of it, as on a disk. If it returns an error
+// before its context has ended, the test fails. A host can have several
+// programs.
 func (h *Host) Run(f func(ctx context.Context) error) {
 	if f == nil {
 		panic("simtest: Host.Run needs a program to run")
@@ -72,7 +73,8 @@ func (s *Sim) programReturned() {
 	s.noteReturnsLocked()
 }
 
-// noteReturnsLocked tells who waits for it when all programs have returned.
+// noteReturnsLocked wakes those who wait for it when all programs have
+// returned.
 func (s *Sim) noteReturnsLocked() {
 	if s.programs == 0 && s.returned != nil {
 		close(s.returned)
@@ -84,13 +86,13 @@ func (s *Sim) noteReturnsLocked() {
 // without a word to the other ends, its listeners and sockets go, and the
 // contexts of its programs end. To goroutines that run on nevertheless, its
 // connections are closed, and the network is down; those that wait for something
-// are told one after another, or at once when it is closed. What others send to
-// the host is not answered. What it has sent before arrives.
+// are told one after another, or at once when it is closed. Nothing that is
+// sent to the host is answered. What it sent before still arrives.
 func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 
 // Restart starts the programs of [Host.Run] again on a host that has crashed or
-// was killed. One that runs crashes first. To whoever still believes in a
-// connection from before, the answer is a reset.
+// was killed. One that runs crashes first. A peer that still uses a connection
+// from before gets a reset.
 func (h *Host) Restart() {
 	h.sim.control("restart "+h.name, func() {
 		if !h.killed {
@@ -171,15 +173,16 @@ type ending struct {
 
 // An endpoint is a listener, a socket, or an end of a connection.
 type endpoint interface {
-	isWaitedForLocked() bool // some call waits, or someone is to be notified
+	isWaitedForLocked() bool // a call waits, or a notification is due
 	wakeLocked()             // ends such calls, where it is closed
-	vanishLocked()           // closes it without a word to anyone
+	vanishLocked()           // closes it without telling the peer
 }
 
-// closesLocked is called by a Close of the user's, and the like. It reports
-// whether the endpoint is closed already. Those that still wait, as the host has
-// crashed and it was not yet their turn to be told, are told at once: the caller
-// may wait for that, and hold a lock that others wait for, who were told before.
+// closesLocked is called by the user's Close and the like. It reports whether
+// the endpoint is closed already. Calls may still wait in it, because the host
+// has crashed and their turn to be told has not come. They are told at once:
+// the caller may wait for them while it holds a lock that goroutines told
+// earlier wait for.
 func (h *Host) closesLocked(e endpoint, closed bool) (late bool) {
 	if (closed || h.hasEndedLocked() || h.sim.ending) && e.isWaitedForLocked() {
 		h.sim.mayStallLocked(stallBudget)

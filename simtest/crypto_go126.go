@@ -9,15 +9,15 @@ import (
 )
 
 // cryptoSettings are for GODEBUG. Modules that ask for less than Go 1.26 run with
-// cryptocustomrand=1: then who makes a key from a reader that is not the system's
-// draws a byte more or not, just by chance. With 0 it draws from the stream of the
-// crypto packages.
+// cryptocustomrand=1: then key generation from a reader that is not the
+// system's draws an extra byte or not, by chance. With 0 it draws from the
+// crypto packages' own stream.
 const cryptoSettings = "cryptocustomrand=0"
 
-// seedCrypto has what the crypto packages draw inside themselves come from the
-// seed until t ends, so that TLS handshakes and keys repeat. It goes without, and
-// returns false, where that cannot be: with version 1.0.0 of the Go Cryptographic
-// Module.
+// seedCrypto seeds the random numbers that the crypto packages draw internally
+// until t ends, so that TLS handshakes and keys repeat. It does nothing and
+// returns false where that is impossible: with version 1.0.0 of the Go
+// Cryptographic Module.
 //
 // There is one stream of randomness for all. Goroutines that draw from it at one
 // instant do so in the order of the scheduler.
@@ -32,5 +32,5 @@ func seedCrypto(t *testing.T, seed uint64) (ok bool) {
 // adviceOnTLS is for bytes of TLS that differ.
 const adviceOnTLS = "It is TLS: handshakes that begin at one instant draw their keys from one stream. Let them begin at different instants."
 
-// mayReplaceReader tells whether crypto/rand.Reader may be replaced.
+// mayReplaceReader reports whether crypto/rand.Reader may be replaced.
 func mayReplaceReader() bool { return true }

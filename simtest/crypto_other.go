@@ -10,13 +10,13 @@ import (
 // cryptoSettings are for GODEBUG.
 const cryptoSettings = ""
 
-// seedCrypto would have what the crypto packages draw inside themselves come from
-// the seed. That takes Go 1.26.
+// seedCrypto would seed the random numbers that the crypto packages draw
+// internally. That takes Go 1.26.
 func seedCrypto(*testing.T, uint64) (ok bool) { return false }
 
 // adviceOnTLS is for bytes of TLS that differ.
 const adviceOnTLS = "It is TLS: its keys come from the system with Go 1.25, so that the bytes differ in every run. With Go 1.26 the seed decides them."
 
-// mayReplaceReader tells whether crypto/rand.Reader may be replaced. Where keys
-// must be made by the book, the crypto packages refuse any other reader.
+// mayReplaceReader reports whether crypto/rand.Reader may be replaced. In FIPS
+// 140 mode the crypto packages refuse any other reader.
 func mayReplaceReader() bool { return !fips140.Enabled() }

@@ -61,8 +61,8 @@ func (s *hostSet) len() (n int) {
 	return n
 }
 
-// A cut changes the sets of hosts that others are cut off from, and each set but
-// once, however many hosts share it.
+// A cut changes the sets of hosts that others are cut off from, each set once,
+// however many hosts share it.
 type cut struct {
 	change func(old *hostSet) *hostSet // old is not nil
 	done   map[*hostSet]*hostSet
@@ -143,15 +143,15 @@ func (s *Sim) isCutLocked(from, to string) bool {
 	return a != b && a != nil && b != nil && a.cutOff.has(b)
 }
 
-// cutRoutesLocked tells the routes that there are of cuts. One that there will be
-// finds out itself.
+// cutRoutesLocked updates existing routes for new cuts. A later route looks
+// them up itself.
 func (s *Sim) cutRoutesLocked() {
 	for key, r := range s.routes {
 		r.blocked = s.isCutLocked(key[0], key[1])
 	}
 }
 
-// cutRoutesBetweenLocked tells the routes of new cuts, in the shorter way.
+// cutRoutesBetweenLocked updates routes for new cuts, in the shorter way.
 func (s *Sim) cutRoutesBetweenLocked(from, to []*Host) {
 	if len(from)*len(to) >= len(s.routes) {
 		s.cutRoutesLocked()
@@ -166,7 +166,7 @@ func (s *Sim) cutRoutesBetweenLocked(from, to []*Host) {
 	}
 }
 
-// cutsLocked describes the cuts, as far as a reader wants to know.
+// cutsLocked describes the cuts, up to a readable number.
 func (s *Sim) cutsLocked() (lines []string) {
 	const most = 10
 	hosts := slices.SortedFunc(slices.Values(s.ordered), compareNames)

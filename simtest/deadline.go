@@ -18,7 +18,7 @@ type alarm struct {
 
 // setLocked moves the deadline: when it passes, the calls that wait end; those
 // that are nil look at the clock themselves. The zero time is none. A deadline
-// whose instant has come cannot be put off: whether its timer has fired already
+// whose instant has come cannot be put off: whether its timer has fired yet
 // makes no difference.
 func (d *deadline) setLocked(mu *sync.Mutex, calls expirer, t time.Time) {
 	if calls != nil && d.hasPassedLocked() {
@@ -47,7 +47,7 @@ func (d *deadline) setLocked(mu *sync.Mutex, calls expirer, t time.Time) {
 	})
 }
 
-// An expirer is what a deadline is for.
+// An expirer has a deadline.
 type expirer interface{ expireLocked() }
 
 // hasPassedLocked reports whether the deadline lies in the past. It asks the

@@ -161,7 +161,7 @@ func (d *dialling) answerLaterLocked(err error) {
 	s.callAtLocked(s.now(), d.host, func() { d.answerLocked(err) })
 }
 
-// isWaitedForLocked reports whether someone waits for the answer.
+// isWaitedForLocked reports whether a call waits for the answer.
 func (d *dialling) isWaitedForLocked() bool { return !d.answered && !d.gaveUp }
 
 // isOverLocked reports whether nobody waits for the answer any more.

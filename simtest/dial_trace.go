@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// A dialTrace tells the hooks of net/http/httptrace, which a context may have, what
-// becomes of a dial, as a net.Dialer does: in the goroutine that dials. The nil
-// dialTrace tells nobody.
+// A dialTrace calls the net/http/httptrace hooks of a context as a dial goes
+// on, as a net.Dialer does: in the goroutine that dials. The nil dialTrace
+// calls none.
 type dialTrace struct {
 	hooks   *httptrace.ClientTrace
 	network string
@@ -19,7 +19,7 @@ type dialTrace struct {
 	trying  []netip.AddrPort // only for that goroutine
 }
 
-// A dialNote says that an address is tried, or what has become of that.
+// A dialNote says that an address is tried, or how that ended.
 type dialNote struct {
 	remote netip.AddrPort
 	over   bool
@@ -42,14 +42,15 @@ func (t *dialTrace) started(remote netip.AddrPort) {
 	}
 }
 
-// over notes what has become of an address that was tried.
+// over notes how the attempt at an address ended.
 func (t *dialTrace) over(remote netip.AddrPort, err error) {
 	if t != nil {
 		t.notes <- dialNote{remote, true, err}
 	}
 }
 
-// noted returns what the goroutine that dials waits for, to tell.
+// noted returns the channel of the notes that the dialling goroutine is to
+// report.
 func (t *dialTrace) noted() <-chan dialNote {
 	if t == nil {
 		return nil
@@ -80,8 +81,8 @@ func (t *dialTrace) tell(n dialNote) {
 	t.hooks.ConnectDone(t.network, addr.String(), err)
 }
 
-// end calls the hooks for what was noted last, and for what is still tried when the
-// dial ends.
+// end calls the hooks for the last notes, and for attempts still under way when
+// the dial ends.
 func (t *dialTrace) end(err error) {
 	if t == nil {
 		return

@@ -26,12 +26,12 @@
 // A host has a name, an IPv4 and an IPv6 address, any number of listeners and
 // of sockets for datagrams, a clock, a source of random numbers, and a resolver.
 // [Host.Run] runs a program on it, and again whenever the host is restarted;
-// [Host.Go] starts a goroutine that ends with the host. Code that is called by the
-// test itself may use a host as well.
-// From each host to each other there is a link, as package slownet describes it,
-// with [Sim.SetLink], [Sim.SetProfile], or [Config.Link] and
-// [Sim.SetDefaultLink] for all others. Links may share a [slownet.Bottleneck],
-// which is idle when a simulation begins, and change at any time.
+// [Host.Go] starts a goroutine that ends with the host. Code that the test
+// calls directly may use a host as well. From each host to each other there is
+// a link, as package slownet describes it, with [Sim.SetLink],
+// [Sim.SetProfile], or [Config.Link] and [Sim.SetDefaultLink] for all others.
+// Links may share a [slownet.Bottleneck], which is idle when a simulation
+// begins, and change at any time.
 //
 // # Connections
 //
@@ -88,9 +88,9 @@
 //
 // All of them take effect before they return, and behind all else that happens
 // at the same instant. [Sim.At] and [Sim.Every] make a script of them. A fault
-// that names an unknown host panics. Links and names may be set before their hosts
-// are created: those of hosts that never were fail the test when its function has
-// ended, each with its line.
+// that names an unknown host panics. Links and names may be set before their
+// hosts are created. If a host is never created, the test fails when its
+// function has ended, and the report gives the line of each such call.
 //
 // # The same in every run
 //
@@ -109,12 +109,13 @@
 // between two events arrives as one, however it was cut, unless the link has
 // packets: a rate, a pace, loss or jitter.
 //
-// What several goroutines wait for on one connection, listener or socket goes to
-// the one that has waited longest. A deadline strikes at its very instant, even if
-// data comes, or Close or SetDeadline is called, at the same instant. When a
-// connection is reset, one call gets the error, as on Linux: of a goroutine that
-// reads it and one that writes it, the reader gets ECONNRESET and the writer EPIPE;
-// a seed may decide for the writer, and then the reader gets io.EOF.
+// When several goroutines wait on one connection, listener or socket, the one
+// that has waited longest is served first. A deadline takes effect at its very
+// instant, even if data arrives, or Close or SetDeadline is called, at the same
+// instant. When a connection is reset, one call gets the error, as on Linux: of
+// a goroutine that reads it and one that writes it, the reader gets ECONNRESET
+// and the writer EPIPE; a seed may decide for the writer, and then the reader
+// gets io.EOF.
 //
 // Bugs hide where things happen at one instant. With [Config.Seed] 0 they happen
 // in the natural order, that of sending. Any other seed draws another order
@@ -124,8 +125,8 @@
 //
 // What the simulation cannot control, it can find: [CheckDeterminism] runs a
 // simulation twice and shows the first event that differs, its bytes, and who
-// wrote them. Then something depends on chance, and here is what does and what
-// helps:
+// wrote them. Then something depends on chance. These things do, with their
+// remedies:
 //
 //   - Goroutines of one host that wake at one instant, by timers or when a lock
 //     or channel is released: let them wait for different durations, or one for
@@ -151,13 +152,14 @@
 //   - Variables that goroutines of several hosts share. To read at the end what
 //     they have noted is safe after [Sim.Settle].
 //
-// The seed decides the process's random numbers too, unless the test is parallel
-// or [Config.KeepRand] says otherwise. Afterwards they come from the system again.
+// The seed also decides the process's random numbers, unless the test is
+// parallel or [Config.KeepRand] is set. Afterwards they come from the system
+// again.
 //
 //   - crypto/rand.Reader gives each host a stream of its own: to what [Host.Run]
-//     and [Host.Go] run and to the goroutines that they start. All others share
-//     one: the test's own, and what time.AfterFunc calls. Run programs on hosts,
-//     then.
+//     and [Host.Go] run and to the goroutines that they start. All other
+//     goroutines share one: the test's own, and those of time.AfterFunc. So run
+//     programs on hosts.
 //   - math/rand's global functions are one stream for the process.
 //   - So is, on Go 1.26, what the crypto packages draw inside themselves, whatever
 //     reader they are given: for keys, signatures and nonces, and hence for the key
@@ -168,14 +170,15 @@
 //
 // # Many simulations in one process
 //
-// A timer or a channel that was made in a bubble works only there. When anyone
-// uses it outside, or in another bubble, the runtime ends the process: "select on
-// synctest channel from outside bubble". While anyone in a bubble waits
+// A timer or a channel that was made in a bubble works only there. When it is
+// used outside, or in another bubble, the runtime ends the process: "select on
+// synctest channel from outside bubble". While a goroutine in a bubble waits
 // for one that was made outside, the bubble's time stands still. Libraries keep
-// timers and channels for the whole process. Run takes care of two kinds: garbage
-// collections before and after each simulation empty every sync.Pool, and what the
-// standard library starts once, for lookups and signals, is started before the
-// first simulation. [Config.KeepPools] turns that off. The rest is the program's:
+// timers and channels for the whole process. Run takes care of two kinds:
+// garbage collections before and after each simulation empty every sync.Pool,
+// and what the standard library starts once, for lookups and signals, is
+// started before the first simulation. [Config.KeepPools] turns that off. The
+// rest is the program's:
 //
 //   - What a library starts at its first use and never ends, such as the goroutine
 //     that expires a cache, belongs to the simulation that comes first, which then
@@ -186,11 +189,11 @@
 //     made of both: give each simulation a transport of its own.
 //   - A finalizer or cleanup (runtime.SetFinalizer, runtime.AddCleanup) runs outside
 //     of the bubble. If it uses a channel, as wireguard-go's queues do, a garbage
-//     collection during or after the simulation ends the process. KeepPools leaves
-//     out ours; debug.SetGCPercent(-1) for the life of the process stops the
-//     runtime's.
-//   - A simulation in a parallel test shares pools with whatever runs beside it.
-//     If that uses the same libraries, either may fail.
+//     collection during or after the simulation ends the process. KeepPools
+//     skips simtest's own collections; debug.SetGCPercent(-1) for the life of
+//     the process stops the runtime's.
+//   - A simulation in a parallel test shares pools with the tests that run
+//     beside it. If they use the same libraries, either may fail.
 //
 // # The end
 //
@@ -207,15 +210,15 @@
 //   - When all have returned, or the grace is over, the network closes: listeners,
 //     sockets and connections that are still open, without a word to their peers.
 //
-// A program may wait for its clients while it holds a lock that others want, as
-// some servers do that stop. Time stands still meanwhile, so the grace is over at
-// once, and the network closes. (In a simulation of hundreds of goroutines, not all
-// such cases are found.)
+// A program may hold a lock that others want while it waits for its clients, as
+// some servers do when they stop. Time stands still meanwhile, so the grace is
+// over at once, and the network closes. (In a simulation of hundreds of
+// goroutines, some such cases are missed.)
 //
-// Whatever still runs a simulated minute later is reported, host by host with
-// where it is, and fails the test. A clean-up that waits for a goroutine which
-// only the end of the network ends, such as that of a server's Accept, waits too
-// long: close the listener in a clean-up.
+// Goroutines that still run a simulated minute later are reported, host by host
+// and with their places, and fail the test. A clean-up must not wait for a
+// goroutine that only ends with the network, such as one in a server's Accept:
+// close the listener in a clean-up.
 //
 // When everything is blocked for ever, or something polls for ever, time gets to
 // [Config.TimeLimit]: then the report is about who waits for what, and what is in

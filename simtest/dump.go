@@ -85,11 +85,11 @@ func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]strin
 	return stacks, waits
 }
 
-// A goroutine is what a dump says of one.
+// A goroutine is one goroutine of a dump.
 type goroutine struct {
 	number  string
-	state   string // the runtime's word for what it waits for, such as "chan receive"
-	durable bool   // it is blocked in the sense of testing/synctest: until another goroutine of its bubble wakes it, or time does
+	state   string // the runtime's wait reason, such as "chan receive"
+	durable bool   // durably blocked in the sense of testing/synctest: only another goroutine of its bubble, or time, can wake it
 	bubble  string // the bubble's number; empty for none
 	*stack
 	creator frame  // the call that has started it
@@ -144,7 +144,7 @@ func parseHeader(header string) (state, bubble string) {
 
 var bubbleNumber = regexp.MustCompile(`, synctest bubble (\d+)`)
 
-// parseFrames reads frames of two lines each: the call, and file:line behind a
+// parseFrames reads frames of two lines each: the call, and file:line after a
 // tab. The last one is the call that has started the goroutine.
 func (g *goroutine) parseFrames(frames string) {
 	g.stack = &stack{}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// whenQuiet has the loop call do when every goroutine is blocked, before anything
-// else happens on the network, and waits for that. When the simulation has ended
-// it returns at once, and do is not called.
+// whenQuiet makes the loop call do when every goroutine is blocked, before
+// anything else happens on the network, and waits for that. When the simulation
+// has ended it returns at once, and do is not called.
 func (s *Sim) whenQuiet(do func()) {
 	s.mu.Lock()
 	if s.closed {
@@ -24,8 +24,8 @@ func (s *Sim) whenQuiet(do func()) {
 	<-done
 }
 
-// endPrograms has the contexts of programs end, one after another in an order
-// that is the same in every run, and returns when all programs have returned, or
+// endPrograms ends the contexts of programs, one after another in an order that
+// is the same in every run, and returns when all programs have returned, or
 // after grace. The network goes on meanwhile, and there is no time limit.
 func (s *Sim) endPrograms(grace time.Duration) {
 	returned := make(chan struct{})
@@ -48,7 +48,7 @@ func (s *Sim) endPrograms(grace time.Duration) {
 	}
 }
 
-// stopProgramsLocked has the contexts of programs end by events of this instant.
+// stopProgramsLocked ends the contexts of programs by events of this instant.
 func (s *Sim) stopProgramsLocked() {
 	for _, h := range s.ordered {
 		h.stopProgramsLocked(ErrEnded)
@@ -84,8 +84,7 @@ func (s *Sim) closeAll() {
 	}
 }
 
-// startClosingLocked closes the network to all that is asked of it, and notes
-// what is to end.
+// startClosingLocked closes the network to new calls, and notes what is to end.
 func (s *Sim) startClosingLocked() {
 	if s.ends != nil {
 		return
@@ -123,7 +122,7 @@ func (s *Sim) endNextLocked() (more bool) {
 	return len(s.ends) > 0
 }
 
-// endLocked ends one thing, and looks out for whom that wakes.
+// endLocked ends one thing, and watches for a stall if that wakes anyone.
 func (s *Sim) endLocked(e ending, budget int) {
 	if e.wakesOneLocked() {
 		s.mayStallLocked(budget)

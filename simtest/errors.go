@@ -42,8 +42,8 @@ func dialError(cause error) error {
 }
 
 // contextError returns why a context has ended, or nil. A deadline has passed at
-// its very instant, whether or not its timer has fired yet. Ask once: a moment
-// later the answer may be another one.
+// its very instant, whether or not its timer has fired yet. Call it only once:
+// a moment later the answer may differ.
 func contextError(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -42,8 +42,8 @@ func (s *Sim) expectHosts(call string, names ...string) {
 	}
 }
 
-// missingHosts tells of hosts that were named and never existed; nothing if there
-// are none.
+// missingHosts describes hosts that were named and never existed; it is empty
+// if there are none.
 func (s *Sim) missingHosts() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *Sim) missingHosts() string {
 	return text.String()
 }
 
-// nearestLocked tells which host's name is nearest to one that is no host's.
+// nearestLocked suggests the host name nearest to an unknown one.
 func (s *Sim) nearestLocked(name string) string {
 	if len(s.ordered) == 0 {
 		return ": there are none yet"
@@ -74,9 +74,9 @@ func (s *Sim) nearestLocked(name string) string {
 	return fmt.Sprintf("; the nearest name is %q", nearest.name)
 }
 
-// distance returns how far apart two names are: how many letters must be left
-// out, put in or changed to make one of the other. The case of a letter counts
-// for less than all of these.
+// distance returns how far apart two names are: how many letters must be
+// deleted, inserted or changed to turn one into the other. The case of a letter
+// counts for less than all of these.
 func distance(a, b string) int {
 	const edit = 1000
 	from, to := []rune(a), []rune(b)

@@ -78,7 +78,7 @@ type hostGoroutines struct {
 	places []place
 }
 
-// theTest is what goroutines of no host are of.
+// theTest stands for the host of goroutines that belong to none.
 const theTest = "the test itself"
 
 // A place is where goroutines are that have the same frames and wait for the
@@ -119,7 +119,8 @@ func stillRunning(id string) []hostGoroutines {
 	return sortPlaces(byHost)
 }
 
-// sortPlaces returns how many goroutines are where, in the order of a list.
+// sortPlaces returns how many goroutines are at each place, in the order of a
+// list.
 func sortPlaces(byHost map[string]map[place]int) (all []hostGoroutines) {
 	for _, host := range slices.Sorted(maps.Keys(byHost)) {
 		h := hostGoroutines{host: host}

@@ -36,7 +36,7 @@ type Host struct {
 	crashes    uint32                 // counts them
 	skew       time.Duration          // of its clock
 	rules      map[uint16][]rule      // on what is sent to a port of it, or to any, 0
-	cutOff     *hostSet               // from these hosts: what is sent to them is lost
+	cutOff     *hostSet               // from these hosts: whatever is sent to them is lost
 	paused     bool
 	parked     []event // what has happened to it while it was paused
 	catchingUp bool    // it is not any more, and parked happens, a thing at a time

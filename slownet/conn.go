@@ -135,18 +135,18 @@ func (c *Conn) CloseRead() error {
 // Close closes the connection and returns at once, as close(2) does; a second
 // time it returns an error that matches net.ErrClosed. Blocked reads and writes
 // return with such an error. What Write accepted still arrives at the inner
-// connection, as late as the links have it, and then the end of the stream: only
-// then is the inner connection closed. Between two deliveries there is no
+// connection, as late as the links have it, and then the end of the stream:
+// only then is the inner connection closed. Between two deliveries there is no
 // goroutine, only a timer of the connection's clock. Use [Conn.Drain] to wait
-// for all that, and [Conn.SetLinger] to have Close wait.
+// for that, and [Conn.SetLinger] to make Close wait.
 //
-// If nothing moves for five seconds after the close, because the inner connection
-// takes less than 64 KiB in that time or because of a stall, the rest is
-// discarded and the inner connection reset where it can be. The time for which
-// the link itself keeps bytes does not count.
+// If nothing moves for five seconds after the close, because the inner
+// connection takes less than 64 KiB in that time or because of a stall, the
+// rest is discarded and the inner connection is reset if possible. The time for
+// which the link itself keeps bytes does not count.
 //
-// What is on its way to the reader is discarded. If bytes were not read, the peer
-// sees a reset after the last byte, as with any socket.
+// Bytes on their way to the reader are discarded. If bytes were not read, the
+// peer sees a reset after the last byte, as with any socket.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", net.ErrClosed)

@@ -8,10 +8,10 @@ import (
 )
 
 // The methods in this file are those of a *net.TCPConn that set an option of
-// the socket or give it out. They go to the inner connection. Each returns an
-// error that matches errors.ErrUnsupported where the inner connection has no
-// such method, and one that matches net.ErrClosed after Close, even while bytes
-// are still on their way.
+// the socket or give access to it. They go to the inner connection. Each
+// returns an error that matches errors.ErrUnsupported where the inner
+// connection has no such method, and one that matches net.ErrClosed after
+// Close, even while bytes are still on their way.
 
 // SetNoDelay sets whether the operating system may hold back small pieces to
 // send them together (Nagle's algorithm). It has no effect on the links.
@@ -27,8 +27,8 @@ func (c *Conn) SetKeepAlive(keepalive bool) error {
 	return c.setOption(ok, func() error { return inner.SetKeepAlive(keepalive) })
 }
 
-// SetKeepAlivePeriod sets the time of the inner connection, which is real time,
-// between probes of an idle connection; see [Conn.SetKeepAlive].
+// SetKeepAlivePeriod sets the real time between the inner connection's probes
+// when it is idle; see [Conn.SetKeepAlive].
 func (c *Conn) SetKeepAlivePeriod(d time.Duration) error {
 	inner, ok := c.inner.(interface{ SetKeepAlivePeriod(time.Duration) error })
 	return c.setOption(ok, func() error { return inner.SetKeepAlivePeriod(d) })
@@ -66,7 +66,7 @@ func (c *Conn) setOption(can bool, set func() error) error {
 	return set()
 }
 
-// canAct returns what stands in the way of a method of the inner connection.
+// canAct returns why a method of the inner connection cannot be called, or nil.
 func (c *Conn) canAct(can bool) error {
 	switch {
 	case !can:
@@ -87,9 +87,9 @@ func (c *Conn) MultipathTCP() (bool, error) {
 	return inner.MultipathTCP()
 }
 
-// File returns a copy of the inner connection's file descriptor: reading and
-// writing it, or a connection that net.FileConn makes of it, passes the links
-// by. Closing the file does not close the connection, nor the reverse.
+// File returns a copy of the inner connection's file descriptor. Reads and
+// writes on it, or on a connection that net.FileConn makes of it, bypass the
+// links. Closing the file does not close the connection, nor the reverse.
 func (c *Conn) File() (*os.File, error) {
 	inner, ok := c.inner.(interface{ File() (*os.File, error) })
 	if err := c.canAct(ok); err != nil {

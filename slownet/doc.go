@@ -49,30 +49,30 @@
 // # Sockets
 //
 // The wrappers have the methods of *net.TCPConn, *net.TCPListener and
-// *net.UDPConn, so that a program which looks for one finds it. Options reach
-// the socket. A datagram travels with its control messages, such as ECN's, and
-// several that are written by one call (UDP_SEGMENT) travel one by one. Where
-// the inner connection lacks a method, the error matches errors.ErrUnsupported.
+// *net.UDPConn, so type assertions for such methods succeed. Options reach the
+// socket. A datagram travels with its control messages, such as ECN's, and
+// datagrams written by one call (UDP_SEGMENT) travel one by one. If the inner
+// connection lacks a method, the error matches errors.ErrUnsupported.
 //
-// SyscallConn and File give out the inner connection's descriptor. What is read
-// or written there passes the links by. So does a library that takes the
-// descriptor for its own reads and writes, as golang.org/x/net/ipv4 does;
-// [PacketConn.ReadBatch] and [PacketConn.WriteBatch] are there for quic-go and
-// others that would.
+// SyscallConn and File give out the inner connection's descriptor. Reads and
+// writes on it bypass the links. So does a library that takes the descriptor
+// for its own reads and writes, as golang.org/x/net/ipv4 does; quic-go and
+// others, which would do so too, use [PacketConn.ReadBatch] and
+// [PacketConn.WriteBatch] instead.
 //
 // # Closing
 //
 // Close and CloseWrite return at once, as those of sockets do, and may be called
-// with locks held. What was written still arrives, in the background and as late
-// as the link has it, then the end of the stream; then the inner connection is
-// closed. [Conn.SetLinger] discards it instead, or has Close wait. Whoever needs
-// the bytes through waits: [Conn.Drain] for one connection, [Listener.Shutdown]
-// and [Dialer.Shutdown] for all.
+// with locks held. What was written still arrives, in the background and as
+// late as the link has it, followed by the end of the stream; then the inner
+// connection is closed. [Conn.SetLinger] discards it instead, or has Close
+// wait. To wait until the bytes have arrived, call [Conn.Drain] for one
+// connection, or or [Listener.Shutdown] and [Dialer.Shutdown] for all.
 //
 // Between two deliveries of a closed connection there is no goroutine, only a
 // timer of its clock. So a testing/synctest bubble may end while one drains, and
-// what has not arrived then is lost. These lines wait for it, after the server
-// and the clients were closed:
+// what has not arrived then is lost. To wait for it, shut down in this order,
+// servers and clients first:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		...
@@ -82,20 +82,19 @@
 //		require.NoError(t, listener.Shutdown(t.Context()))
 //	})
 //
-// With a clock.Mock that nobody moves, a closed connection that has something in
-// flight keeps its inner connection open for ever. Move the clock, or call
-// SetLinger(0).
+// While a clock.Mock stands still, a closed connection with bytes in flight
+// keeps its inner connection open. Move the clock, or call SetLinger(0).
 //
 // # Time
 //
 // Time comes from [Config.Clock], deadlines included, so a connection can be
 // driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
 //
-// With a clock.Mock, what was written is in flight when Write returns. What the
-// peer has sent is not, until it has been taken from the inner connection: a test
-// that moves the clock too soon does so in vain. A Queued event in [Config.Trace]
-// says that it is; wait for that, and then move the clock. The example with the
-// mock clock shows the lines.
+// With a clock.Mock, bytes are in flight once Write has returned. Bytes that
+// the peer has sent are in flight only after they were taken from the inner
+// connection; moving the clock before that has no effect on them. Wait for the
+// Queued event in [Config.Trace], and then move the clock; see the example with
+// the mock clock.
 //
 // In a bubble, times are exact, to the nanosecond. In real time a timer that fires
 // late, by up to 100 ms, is made up for, so that delays do not add up.
@@ -123,11 +122,12 @@
 // The jitter of a stream that has no rate and no loss is drawn once for each
 // write.
 //
-// The wrapper needs the deadlines of the inner connection, to wake whoever is in
-// it. An inner connection may set some of its own, as one that times out when it
-// is idle: that time-out is returned by Read or Write as it is, and a fault makes
-// the time begin anew. If it meets bytes in flight that were written, those are
-// lost, and every later Write returns it.
+// The wrapper needs the deadlines of the inner connection, to interrupt calls
+// that block in it. An inner connection may set deadlines of its own, as one
+// that times out when it is idle: Read or Write returns that time-out
+// unchanged, and a fault restarts the idle time. If the inner connection times
+// out while written bytes are in flight, they are lost, and every later Write
+// returns the time-out.
 //
 // The inner connection is a real one: what it costs comes on top, and its
 // buffers are beside the link's queue. Bytes that are read begin their way when

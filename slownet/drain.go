@@ -8,14 +8,14 @@ import (
 
 // Drain waits until what was written before has arrived at the inner
 // connection, and so has the end of the stream after CloseWrite. After Close it
-// waits until the inner connection is closed, too; where that has a Drain itself,
-// as another Conn has, it waits for that as well. On a connection that is not
-// closed, what another goroutine writes meanwhile may make it wait longer.
+// also waits until the inner connection is closed; if that has a Drain method,
+// as another Conn has, it waits for that as well. On an open connection, writes
+// of other goroutines may make it wait longer.
 //
-// It returns an error that says how much, if any of what was written was
-// discarded, and why: because of a fault, an error of the inner connection,
-// SetLinger(0), or because nothing moved for five seconds after Close. If the
-// context is done first, Drain returns its error, and the bytes travel on.
+// If any of what was written was discarded, it returns an error that says how
+// much and why: a fault, an error of the inner connection, SetLinger(0), or
+// nothing moving for five seconds after Close. If the context is done first,
+// Drain returns its error, and the bytes travel on.
 func (c *Conn) Drain(ctx context.Context) error {
 	return drain(ctx, &c.out.linger, c.inner)
 }
@@ -27,7 +27,7 @@ func (c *PacketConn) Drain(ctx context.Context) error {
 	return drain(ctx, &c.out.linger, c.inner)
 }
 
-// drain waits for a wrapper's linger, and for what is within.
+// drain waits for a wrapper's linger, and for the inner connection's.
 func drain(ctx context.Context, l *linger, inner any) error {
 	lost, err := l.awaitDrained(ctx)
 	if err != nil {

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// An ending is how far the end of the stream that is written has come. It goes
-// over the link after all bytes.
+// An ending is how far the end of the written stream has come. It crosses the
+// link after all bytes.
 type ending uint8
 
 const (
 	endNone     ending = iota
 	endQueued          // it has not entered the link
-	endOnItsWay        // it arrives at a time that is known
+	endOnItsWay        // its arrival time is known
 	endArrived         // at the inner connection
 )
 
 // finish ends the stream, after all that was written: here at once, and in the
-// inner connection when it has arrived there. Writers that wait are told.
+// inner connection when it has arrived there. Blocked writers are woken.
 func (s *sender) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,9 +82,9 @@ func (s *sender) lossLocked() error {
 }
 
 // close makes blocked and later writes fail, and has the inner connection closed
-// when the end of the stream has arrived there. It returns the error of that if
-// it is closed at once. With unread something was not read, and the peer is to
-// see a reset.
+// when the end of the stream has arrived there. If that happens at once, close
+// returns its error. unread means that received bytes were not read, so the
+// peer is to see a reset.
 func (s *sender) close(unread bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *sender) close(unread bool) error {
 // closeInner closes the inner connection.
 func (s *sender) closeInner(reset bool) error { return s.conn.closeInner(reset) }
 
-// forget tells who has made the connection that it is drained.
+// forget tells the connection's owner that it is drained.
 func (s *sender) forget() {
 	if s.conn.owner != nil {
 		s.conn.owner.forget(s.conn)

@@ -262,10 +262,10 @@ func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err erro
 	return n, h.leaveLocked(err)
 }
 
-// leaveLocked ends a call of the user's in the inner connection. It returns
-// what its error is to be for him; nil if the call was only to come out. A
-// time-out counts as that only if we have moved the deadline. Else the inner
-// connection has one of its own, and the error is the user's. If both come
+// leaveLocked ends a call of the user's in the inner connection. It returns the
+// error for the user, or nil if the call was only interrupted. A time-out is
+// taken for that only if we have moved the deadline. Otherwise the inner
+// connection has one of its own, and the user gets the error. If both come
 // together, the call goes on in the inner connection and may time out again.
 func (h *half) leaveLocked(err error) error {
 	switch {
@@ -310,7 +310,7 @@ func (h *half) interruptLocked() {
 }
 
 // workLocked begins the work in the background. Nobody is in the inner
-// connection, but for those who are about to come out because the stream was
+// connection, but for calls that are about to return because the stream was
 // ended.
 func (h *half) workLocked(do func()) {
 	h.background, h.kicked = true, h.kicked && h.gate.within() > 0

@@ -10,7 +10,7 @@ import (
 )
 
 // maxStall is how long the inner connection of a closed connection may take
-// nothing of what has arrived, before the rest is discarded.
+// none of the bytes that have arrived, before the rest is discarded.
 const maxStall = 5 * time.Second
 
 // Why the rest is discarded after a close.
@@ -34,7 +34,7 @@ type linger struct {
 	within   bool      // the carrier is in the inner connection
 }
 
-// A patience ends when nothing has moved for long.
+// A patience ends when nothing has moved for maxStall.
 type patience struct {
 	timer *clock.Timer
 	moved time.Duration // when something did last, or when the connection was closed
@@ -46,7 +46,7 @@ type loss struct {
 	cause error // the first one
 }
 
-// A drainer is what differs for streams and datagrams.
+// A drainer has the parts of draining that differ for streams and datagrams.
 type drainer interface {
 	carry()                    // the carrier
 	nextLocked() time.Duration // when something moves next; it may lie in the past
@@ -56,10 +56,10 @@ type drainer interface {
 	lossLocked() error
 }
 
-// beginLocked closes the half, and the inner connection if nothing is to be done
-// before. Else that is left to the carrier; if it is not at work yet, a timer
-// begins it. With waits there is something to wait for that it is not at work
-// for.
+// beginLocked closes the half, and the inner connection if nothing is left to
+// do first. Otherwise the carrier closes it; if the carrier is not at work yet,
+// a timer starts it. waits means that there is something to wait for although
+// the carrier is not at work.
 func (l *linger) beginLocked(waits bool) error {
 	h := l.of
 	h.closeLocked()
@@ -89,13 +89,13 @@ func (l *linger) beginLocked(waits bool) error {
 	return nil
 }
 
-// limitLocked is until when something must have moved.
+// limitLocked returns the time by which something must have moved.
 func (l *linger) limitLocked() time.Duration {
 	return later(max(l.patience.moved, l.drainer.nextLocked()), maxStall)
 }
 
-// enterLocked says that the carrier is about to be in the inner connection, and
-// exitLocked that it has come out, and something has moved.
+// enterLocked notes that the carrier is about to call the inner connection, and
+// exitLocked that the call has returned and something has moved.
 func (l *linger) enterLocked() {
 	l.within = true
 	l.movedLocked()
@@ -107,15 +107,15 @@ func (l *linger) exitLocked() {
 	l.of.changed.wake()
 }
 
-// movedLocked says that something has moved.
+// movedLocked notes that something has moved.
 func (l *linger) movedLocked() {
 	if l.patience != nil {
 		l.patience.moved = l.of.now()
 	}
 }
 
-// expire discards the rest if nothing has moved for long. If the carrier is only
-// about to move something, the clock has made a leap.
+// expire discards the rest if nothing has moved for long. If the carrier is
+// just about to move something, the clock has jumped.
 func (l *linger) expire() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
@@ -134,7 +134,7 @@ func (l *linger) expire() {
 }
 
 // abortLocked discards what is in flight and wakes the carrier. The peer must
-// not take what has come for the whole.
+// not take what has arrived for the whole stream.
 func (l *linger) abortLocked(cause error) {
 	if l.aborted {
 		return
@@ -146,7 +146,7 @@ func (l *linger) abortLocked(cause error) {
 	l.of.interruptLocked()
 }
 
-// loseLocked counts what was discarded, and says why it is, if anything is.
+// loseLocked counts what was discarded, if anything, and notes why.
 func (l *linger) loseLocked(n int, cause error) {
 	if l.loss == nil {
 		l.loss = &loss{cause: cause}
@@ -162,8 +162,8 @@ func (l *linger) closeInnerLocked() error {
 	return l.drainer.closeInner(reset)
 }
 
-// finishLocked closes the inner connection after all else, and tells who waits
-// for that.
+// finishLocked closes the inner connection after all else, and wakes those who
+// wait for that.
 func (l *linger) finishLocked() error {
 	err := l.closeInnerLocked()
 	if l.drained {
@@ -179,7 +179,8 @@ func (l *linger) finishLocked() error {
 	return err
 }
 
-// set takes the seconds. A connection that is closed already notices zero.
+// set sets the seconds. Zero also takes effect on a connection that is already
+// closed.
 func (l *linger) set(seconds int) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
@@ -191,8 +192,8 @@ func (l *linger) set(seconds int) {
 	}
 }
 
-// await waits for a closed connection to be drained, but not for longer than the
-// seconds if those are more than zero, and else not at all.
+// await waits for a closed connection to be drained, for the seconds at most if
+// they are above zero, and otherwise not at all.
 func (l *linger) await() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()

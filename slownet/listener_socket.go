@@ -35,13 +35,13 @@ func (l *Listener) Close() error {
 	return l.Listener.Close()
 }
 
-// expire is what the timer does that was set by the given change.
+// expire is called by the timer that the given change has set.
 func (l *Listener) expire(change int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if change == l.deadline.changes {
 		l.deadline.passed = true
-		_ = l.Listener.(deadliner).SetDeadline(longAgo) // it fails when the listener is closed, and then nobody waits
+		_ = l.Listener.(deadliner).SetDeadline(longAgo) // fails only on a closed listener, where nothing waits
 	}
 }
 
@@ -66,8 +66,8 @@ func (l *Listener) SyscallConn() (syscall.RawConn, error) {
 	return inner.SyscallConn()
 }
 
-// File returns a copy of the inner listener's file descriptor: what a listener
-// accepts that net.FileListener makes of it passes the links by. It returns an
+// File returns a copy of the inner listener's file descriptor. Connections of a
+// listener that net.FileListener makes of it bypass the links. File returns an
 // error that matches errors.ErrUnsupported where there is none.
 func (l *Listener) File() (*os.File, error) {
 	inner, ok := l.Listener.(interface{ File() (*os.File, error) })
@@ -77,7 +77,7 @@ func (l *Listener) File() (*os.File, error) {
 	return inner.File()
 }
 
-// opError dresses an error as the net package does.
+// opError wraps an error as the net package does.
 func (l *Listener) opError(op string, err error) error {
 	dressed := &net.OpError{Op: op, Addr: l.Addr(), Err: err}
 	if dressed.Addr != nil {

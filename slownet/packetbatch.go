@@ -9,9 +9,10 @@ import (
 )
 
 // ReadBatch reads datagrams with their control messages, as ipv4.PacketConn and
-// ipv6.PacketConn do: it waits for one, takes as many as have arrived and as
-// there are messages, and returns how many. The flags must be 0. Libraries such
-// as quic-go would read the inner connection's file descriptor without it.
+// ipv6.PacketConn do: it waits for one, takes as many more as have arrived and
+// fit into the messages, and returns the number. The flags must be 0. Without
+// it, libraries such as quic-go would read from the inner connection's file
+// descriptor.
 func (c *PacketConn) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	switch {
 	case flags != 0:
@@ -42,7 +43,7 @@ type batchReader interface {
 	ReadBatch(ms []ipv4.Message, flags int) (int, error)
 }
 
-// readBatch reads from a connection itself, by one system call if it can.
+// readBatch reads directly from a connection, by one system call if possible.
 func readBatch(inner net.PacketConn, ms []ipv4.Message) (int, error) {
 	if batch, ok := inner.(batchReader); ok {
 		return batch.ReadBatch(ms, 0)
@@ -86,8 +87,8 @@ func (c *PacketConn) WriteBatch(ms []ipv4.Message, flags int) (int, error) {
 	return len(ms), nil
 }
 
-// writeMessage writes a datagram, with control messages or without, to an
-// address or to none.
+// writeMessage writes a datagram, with or without control messages, to an
+// address or, if it is nil, to the connected peer.
 func (c *PacketConn) writeMessage(p, oob []byte, peer net.Addr) (n, oobn int, err error) {
 	switch {
 	case len(oob) > 0:
@@ -104,7 +105,8 @@ func (c *PacketConn) writeMessage(p, oob []byte, peer net.Addr) (n, oobn int, er
 	return n, 0, err
 }
 
-// gathered returns one buffer of the size of all: the only one, or a new one.
+// gathered returns one buffer of the size of all: the given one if it is the
+// only one, or else a new one.
 func gathered(buffers [][]byte) []byte {
 	if len(buffers) == 1 {
 		return buffers[0]

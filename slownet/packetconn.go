@@ -30,7 +30,7 @@ type PacketConn struct {
 	inner   net.PacketConn
 	in      packetReceiver
 	out     packetSender
-	owner   owner // that has made it; nil if it was wrapped by itself
+	owner   owner // that has made it; nil if none, as for a PacketConn of NewPacketConn
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
 
@@ -167,15 +167,15 @@ func (c *PacketConn) takePending(direction Direction) error {
 // Close closes the connection and returns at once, as close(2) does; a second
 // time it returns an error that matches net.ErrClosed. Blocked calls return with
 // such an error. The datagrams that WriteTo and Write accepted still pass the
-// link, and only then is the inner connection closed, and its port free. Between
-// two of them there is no goroutine, only a timer of the connection's clock. Use
-// [PacketConn.Drain] to wait for that, and [PacketConn.SetLinger] to have Close
+// link; only then is the inner connection closed and its port free. Between two
+// of them there is no goroutine, only a timer of the connection's clock. Use
+// [PacketConn.Drain] to wait for that, and [PacketConn.SetLinger] to make Close
 // wait.
 //
-// If the inner connection takes none of them for five seconds after the close, or
-// the connection is stalled so long, the rest is discarded. The time for which
-// the link itself keeps datagrams does not count. What is on its way to the
-// reader is discarded at once.
+// If the inner connection takes none of them for five seconds after the close,
+// or the connection is stalled for that long, the rest is discarded. The time
+// for which the link itself keeps datagrams does not count. Datagrams on their
+// way to the reader are discarded at once.
 func (c *PacketConn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", nil, net.ErrClosed)
@@ -187,9 +187,9 @@ func (c *PacketConn) Close() error {
 }
 
 // SetLinger says what becomes of datagrams that are still on their way when Close
-// is called: below zero, the default, they pass in the background; zero discards
-// them, also if it is called after Close; above zero, Close waits for so many
-// seconds of the connection's clock at most until they have passed.
+// is called: below zero, the default, they pass in the background; zero
+// discards them, even after Close; above zero, Close waits until they have
+// passed, for at most that many seconds of the connection's clock.
 func (c *PacketConn) SetLinger(seconds int) error {
 	c.out.set(seconds)
 	return nil
@@ -232,8 +232,8 @@ func (c *PacketConn) NetPacketConn() net.PacketConn { return c.inner }
 // SyscallConn returns the inner connection's file descriptor, for socket
 // options and the like: reading and writing it passes the links by. It returns
 // an error that matches errors.ErrUnsupported where there is none. A library
-// that takes that error for a failure, as quic-go does, must not see the method:
-// give it a struct{ net.PacketConn } with the connection in it.
+// that treats that error as fatal, as quic-go does, must not see the method:
+// wrap the connection in a struct{ net.PacketConn }.
 func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 	inner, ok := c.inner.(syscall.Conn)
 	if !ok {

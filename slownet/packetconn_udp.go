@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// The methods in this file are the further ones of a *net.UDPConn. Datagrams
+// The methods in this file are the remaining ones of a *net.UDPConn. Datagrams
 // travel over the links with their control messages. Each method returns an
 // error that matches errors.ErrUnsupported where the inner connection has no
 // such method.
@@ -107,9 +107,8 @@ func (c *PacketConn) WriteToUDPAddrPort(p []byte, peer netip.AddrPort) (int, err
 }
 
 // WriteMsgUDP is WriteTo with control messages, which the operating system gets
-// with the datagram: to the given address or, on a connected socket, to none. An
-// error about a control message is returned by a later call, see
-// [PacketConn.WriteTo].
+// with the datagram. On a connected socket the address is nil. An error about a
+// control message is returned by a later call; see [PacketConn.WriteTo].
 //
 // With Linux's UDP_SEGMENT, which sends several datagrams at once, each of them
 // travels over the link by itself.
@@ -156,8 +155,7 @@ func (c *PacketConn) WriteMsgUDPAddrPort(p, oob []byte, peer netip.AddrPort) (n,
 	return c.WriteMsgUDP(p, oob, udpAddr(peer))
 }
 
-// udpAddr returns an address as a UDP socket has it; nil if it is the zero
-// AddrPort.
+// udpAddr returns the address as a *net.UDPAddr; nil for the zero AddrPort.
 func udpAddr(addr netip.AddrPort) *net.UDPAddr {
 	if !addr.IsValid() {
 		return nil
@@ -173,9 +171,9 @@ func addrOf(addr *net.UDPAddr) net.Addr {
 	return addr
 }
 
-// File returns a copy of the inner connection's file descriptor: reading and
-// writing it, or a connection that net.FilePacketConn makes of it, passes the
-// links by. Closing the file does not close the connection, nor the reverse.
+// File returns a copy of the inner connection's file descriptor. Reads and
+// writes on it, or on a connection that net.FilePacketConn makes of it, bypass
+// the links. Closing the file does not close the connection, nor the reverse.
 func (c *PacketConn) File() (*os.File, error) {
 	inner, ok := c.inner.(interface{ File() (*os.File, error) })
 	switch {

@@ -2,14 +2,15 @@
 
 package slownet
 
-// The flags of a datagram that was cut, as Windows has them, because there was
-// no room for all of it or for its control messages.
+// The flags of a truncated datagram, as on Windows: there was no room for all
+// of it or for its control messages.
 const (
 	truncatedData    = 0x100 // MSG_TRUNC
 	truncatedControl = 0x200 // MSG_CTRUNC
 )
 
-// fitting returns the control messages if they find room, and whether they do.
+// fitting returns the control messages if there is room for them, and whether
+// there is.
 func fitting(oob []byte, room int) (fit []byte, all bool) {
 	if len(oob) <= room {
 		return oob, true

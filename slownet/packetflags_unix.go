@@ -4,15 +4,15 @@ package slownet
 
 import "syscall"
 
-// The flags of a datagram that was cut, because there was no room for all of
-// it or for its control messages.
+// The flags of a truncated datagram: there was no room for all of it or for its
+// control messages.
 const (
 	truncatedData    = syscall.MSG_TRUNC
 	truncatedControl = syscall.MSG_CTRUNC
 )
 
-// fitting returns the control messages that find room, and whether those are
-// all. The padding of the last one needs no room.
+// fitting returns the control messages that there is room for, and whether
+// those are all. The padding of the last one needs no room.
 func fitting(oob []byte, room int) (fit []byte, all bool) {
 	if len(oob) <= room {
 		return oob, true

@@ -2,8 +2,7 @@ package slownet
 
 import "net"
 
-// A message is what a caller reads: room for a datagram, and what was put
-// there.
+// A message is a caller's room for a datagram, and what was read into it.
 type message struct {
 	data []byte
 	oob  []byte // for control messages
@@ -13,8 +12,8 @@ type message struct {
 	peer    net.Addr
 }
 
-// receive puts a datagram into the message. What finds no room is lost, which
-// the flags say as the operating system does.
+// receive puts a datagram into the message. What does not fit is lost; the
+// flags say so as the operating system's do.
 func (m *message) receive(d datagram) {
 	fit, all := fitting(d.oob, len(m.oob))
 	m.n, m.oobn = copy(m.data, d.data), copy(m.oob, fit)
@@ -27,7 +26,7 @@ func (m *message) receive(d datagram) {
 	}
 }
 
-// udpPeer returns the peer as a UDP socket has it.
+// udpPeer returns the peer as a UDP socket returns it.
 func (m *message) udpPeer() *net.UDPAddr {
 	peer, _ := m.peer.(*net.UDPAddr)
 	return peer

@@ -14,8 +14,9 @@ type packetReceiver struct {
 	control int        // the same, of those for control messages
 }
 
-// read waits for the next datagram that arrives. It fills the first of the
-// messages, and the others as far as more have arrived, and returns how many.
+// read waits for a datagram to arrive. It fills the first message with it and
+// the others with what else has arrived, and returns the number of messages
+// filled.
 func (r *packetReceiver) read(ms []message) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,8 +7,8 @@ import "iter"
 // a control message tells the size of each but the last. The network sees single
 // datagrams, so that is what travels over a link.
 
-// segments returns the datagrams that one system call sends or receives, which
-// are one unless a control message of the given kind says otherwise.
+// segments returns the datagrams that one system call sends or receives: one,
+// unless a control message of the given kind says otherwise.
 func (d datagram) segments(kind segmentKind) iter.Seq[datagram] {
 	return func(yield func(datagram) bool) {
 		size := 0

@@ -15,8 +15,8 @@ const (
 )
 
 // cut returns the size of the datagrams of n bytes in all, and the control
-// messages without the one that told it. The size is 0 if none did, or the
-// operating system is to judge.
+// messages without the one that told it. The size is 0 if none did, or if the
+// operating system is to decide.
 func (kind segmentKind) cut(oob []byte, n int) (size int, rest []byte) {
 	messages, err := syscall.ParseSocketControlMessage(oob)
 	if err != nil {

@@ -2,7 +2,7 @@
 
 package slownet
 
-// A segmentKind is what Linux has to send or receive several datagrams at once.
+// A segmentKind is Linux's way to send or receive several datagrams at once.
 type segmentKind int
 
 const (

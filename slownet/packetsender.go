@@ -193,7 +193,7 @@ func (s *packetSender) closeInner(bool) error {
 	return s.conn.inner.Close()
 }
 
-// forget tells who has made the connection that it is drained.
+// forget tells the connection's owner that it is drained.
 func (s *packetSender) forget() {
 	if s.conn.owner != nil {
 		s.conn.owner.forget(s.conn)

@@ -10,7 +10,7 @@ import (
 // ProfileByName returns the profile of this package that has a name, in any
 // spelling: case, spaces, dashes, underscores and the slash do not matter, so
 // "WebPageTest 3G Fast" is "webpagetest/3gfast". The family may be left out
-// where only one family has the rest of the name: "satellite" is
+// if only one family has a profile of the rest of the name: "satellite" is
 // "loadero/satellite".
 //
 // Chrome's family is also called "devtools" and "chrome-devtools". DevTools
@@ -21,8 +21,8 @@ import (
 // is "webpagetest/3gslow", which has other figures than DevTools' "slow 3g".
 //
 // A name that several families have, such as "3g", is an error that lists them.
-// The error of an unknown name lists all known names, and tells which one is
-// the nearest, if one is near.
+// The error of an unknown name lists all known names, and suggests the nearest
+// one if there is one.
 func ProfileByName(name string) (Profile, error) {
 	key := profileKey(name)
 	var inFamilies []Profile
@@ -57,8 +57,8 @@ var otherFamilyNames = map[string][]string{
 	"chrome": {"devtools", "chrome-devtools"},
 }
 
-// profileKeys returns the keys of all that a profile is called, with its family
-// and without.
+// profileKeys returns the keys of all names of a profile, with its family and
+// without.
 func profileKeys(name string) (full, short []string) {
 	family, rest, _ := strings.Cut(name, "/")
 	for _, rest := range append([]string{rest}, formerNames[name]...) {
@@ -70,7 +70,7 @@ func profileKeys(name string) (full, short []string) {
 	return full, short
 }
 
-// profileKey returns what two spellings of a name have in common.
+// profileKey returns the same key for all spellings of a name.
 func profileKey(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || strings.ContainsRune("-_/", r) {
@@ -87,8 +87,8 @@ func namesOf(profiles []Profile) (names []string) {
 	return names
 }
 
-// nearestProfile tells of the profile that has a name which takes the fewest
-// edits to become the key. It is empty if none is near.
+// nearestProfile suggests the profile with a name that is the fewest edits away
+// from the key. It is empty if none is near.
 func nearestProfile(key string) string {
 	nearest, fewest := "", max(1, len(key)/3)+1
 	for _, p := range presets {
@@ -105,8 +105,8 @@ func nearestProfile(key string) string {
 	return fmt.Sprintf(" (is it %s?)", nearest)
 }
 
-// edits returns how many bytes must be inserted, deleted or replaced to make b
-// of a: their Levenshtein distance.
+// edits returns the Levenshtein distance of a and b: how many bytes must be
+// inserted, deleted or replaced to turn a into b.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -17,9 +17,9 @@ func (c *Conn) SetProfile(profile Profile) {
 	c.SetLinks(config.Read, config.Write)
 }
 
-// SetProfile puts all connections, and those to come, at the server's end of a
-// profile's path: they read from Up and write to Down. See [Conn.SetProfile]. It
-// panics on an invalid profile.
+// SetProfile puts all connections, present and future, at the server's end of a
+// profile's path: they read from Up and write to Down. See [Conn.SetProfile].
+// It panics on an invalid profile.
 func (l *Listener) SetProfile(profile Profile) {
 	profile.mustBeValid()
 	config := profile.ServerConfig()

@@ -9,9 +9,9 @@ import (
 // link is free for them, so that a timer that fires late costs nothing.
 const readAhead = 2 * time.Millisecond
 
-// pump reads ahead, for as long as the reader has not got everything. It ends
-// early when the inner connection times out by itself: nobody has called Read,
-// so the reader tries again when it has got everything.
+// pump reads ahead until the reader has everything. It ends early when the
+// inner connection times out by itself: no call of Read is waiting, so the
+// reader tries again when it has everything.
 func (r *receiver) pump() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)

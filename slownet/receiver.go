@@ -41,7 +41,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	for since := r.sinceLocked(); n == 0 && err == nil; {
 		if err := r.checkLocked(); err != nil {
 			if isReset(r.end) && r.endAt <= r.now() {
-				r.conn.arriveReset() // for nobody else does
+				r.conn.arriveReset() // as nothing else does
 			}
 			return 0, err
 		}

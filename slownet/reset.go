@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A peerReset is how far it is known that the peer has reset the connection. As
-// on a socket, the first call that comes upon it fails with ECONNRESET, and no
-// other: then there is nothing to be read, and writes fail with EPIPE.
+// A peerReset is how far a reset by the peer has come. As on a socket, only the
+// first call to meet it fails with ECONNRESET: after that there is nothing to
+// read, and writes fail with EPIPE.
 type peerReset struct{ state atomic.Int32 }
 
 const (
@@ -20,7 +20,8 @@ const (
 	resetTold
 )
 
-// become makes it so, if it was not as far yet, and reports whether it was not.
+// become advances the reset to a state, and reports whether it had not got that
+// far yet.
 func (r *peerReset) become(state int32) bool {
 	for {
 		before := r.state.Load()
@@ -33,17 +34,18 @@ func (r *peerReset) become(state int32) bool {
 	}
 }
 
-// tell reports whether the caller is the one to be told.
+// tell reports whether the caller is the one that gets the error.
 func (r *peerReset) tell() bool { return r.state.CompareAndSwap(resetArrived, resetTold) }
 
 func (r *peerReset) hasArrived() bool { return r.state.Load() >= resetArrived }
 
-// isReset reports whether a call in the inner connection failed because the peer
-// has reset it.
+// isReset reports whether a call of the inner connection failed because the
+// peer has reset it.
 func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
-// seeReset says that a reset of the peer's arrives at the given time. Whoever
-// waits in Read then is told, in every run; else it is for writers.
+// seeReset notes that the peer's reset arrives at the given time. A call that
+// waits in Read then gets the error, in every run; if there is none, writes
+// fail from then on.
 func (c *Conn) seeReset(at time.Duration) {
 	if !c.in.reset.become(resetSeen) {
 		return
@@ -64,8 +66,7 @@ func (c *Conn) arriveReset() {
 	c.out.hearReset(errno("read", syscall.ECONNRESET))
 }
 
-// readReset returns the error for a reader that has come upon a reset of the
-// peer's.
+// readReset returns the error for a reader that has met the peer's reset.
 func (c *Conn) readReset(err error) error {
 	c.arriveReset()
 	if c.in.reset.tell() {
@@ -74,8 +75,8 @@ func (c *Conn) readReset(err error) error {
 	return io.EOF
 }
 
-// readError returns the error for a reader from that of the inner connection, if
-// the call went right there.
+// readError turns an error of the inner connection into that of a reader whose
+// call went right there.
 func (c *Conn) readError(err error) error {
 	if !isReset(err) || !c.out.gate.isShut() {
 		return err

@@ -24,7 +24,7 @@ type sender struct {
 	since      time.Duration // when they began to wait
 	finished   bool          // by CloseWrite
 	end        ending
-	endAt      time.Duration // when the end arrives that is on its way
+	endAt      time.Duration // when the end of the stream arrives, while it is on its way
 }
 
 // flying is a piece in flight.
@@ -118,7 +118,7 @@ func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	piece := s.flow.Send(at, len(p))
 	s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
 	n, err := s.directly(s.conn.inner.Write, p[:piece.Bytes])
-	if isReset(err) && s.err == nil { // and this writer is told
+	if isReset(err) && s.err == nil { // this writer gets the error
 		s.failLocked(err)
 		s.conn.in.reset.become(resetTold)
 	}

@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// An owner has made a connection, and waits for it when it is shut down.
+// An owner is a Listener or Dialer: it waits for its connections when it is
+// shut down.
 type owner interface {
 	forget(c drainable) // it is drained, and the inner connection closed
 }
@@ -21,7 +22,7 @@ type drainable interface {
 	isDraining() bool
 }
 
-// A group is the connections that were made by one that are not drained yet.
+// A group holds an owner's connections that are not drained yet.
 type group struct {
 	mu      sync.Mutex // guards what follows
 	members map[drainable]struct{}
@@ -64,14 +65,14 @@ func (g *group) drain(ctx context.Context) error {
 }
 
 // Shutdown closes the listener, but none of its connections, and waits until what
-// was written to them has arrived; of a connection that is closed, also until its
-// inner connection is closed. Connections that are open stay so, and those on
-// which nothing is on its way are not waited for. Call it after the Shutdown or
-// the Close of a server, as net/http has them, which close the connections.
+// was written to them has arrived; for a closed connection it also waits until
+// the inner connection is closed. Open connections stay open; if nothing is on
+// its way on them, Shutdown does not wait for them. Call it after a server's
+// own Shutdown or Close, such as net/http's, which closes the connections.
 //
 // If the context is done first, Shutdown returns an error that matches the
-// context's, and the bytes travel on. It returns errors as of [Conn.Drain] for
-// what was discarded.
+// context's, and the bytes travel on. For bytes that were discarded it returns
+// errors like [Conn.Drain]'s.
 func (l *Listener) Shutdown(ctx context.Context) error {
 	err := l.Close()
 	if errors.Is(err, net.ErrClosed) {
@@ -80,13 +81,13 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	return errors.Join(err, l.group.drain(ctx))
 }
 
-// Shutdown waits until what was written to the connections that the Dialer has
-// made has arrived; of a connection that is closed, also until its inner
-// connection is closed. It closes none, and does not wait for those on which
-// nothing is on its way. The Dialer may be used further, and what it makes
-// meanwhile is not waited for.
+// Shutdown waits until what was written to the Dialer's connections has
+// arrived; for a closed connection it also waits until the inner connection is
+// closed. It closes none, and does not wait for open ones with nothing on its
+// way. The Dialer may still be used; Shutdown does not wait for connections
+// that it makes meanwhile.
 //
 // If the context is done first, Shutdown returns an error that matches the
-// context's, and the bytes travel on. It returns errors as of [Conn.Drain] for
-// what was discarded.
+// context's, and the bytes travel on. For bytes that were discarded it returns
+// errors like [Conn.Drain]'s.
 func (d *Dialer) Shutdown(ctx context.Context) error { return d.group.drain(ctx) }

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// isTimeout reports whether a call in the inner connection failed because its
-// deadline had passed. That deadline may be ours, which makes the call come out,
+// isTimeout reports whether a call of the inner connection failed because its
+// deadline had passed. That deadline may be ours, which makes the call return,
 // or one that the inner connection has set itself. ETIMEDOUT is neither: it is
 // the end of the connection.
 func isTimeout(err error) bool {
