@@ -67,7 +67,6 @@ type senders struct {
 	known   map[sender]int32
 	all     []sender
 	streams map[*conn]*written // by the end that reads
-	packets map[*byte]*written // by a datagram's first byte
 }
 
 // caller returns the number of the goroutine that calls the caller's caller.
@@ -105,23 +104,13 @@ func (r *recording) wrote(end *conn, n int) *writing {
 	return call
 }
 
-// sent notes that the calling goroutine has sent a datagram.
-func (r *recording) sent(data []byte) {
-	if len(data) == 0 || !r.keeps(writingSize) {
-		return
-	}
-	if r.senders.packets == nil {
-		r.senders.packets = make(map[*byte]*written)
-	}
-	r.senders.packets[&data[0]] = &written{calls: []*writing{{len(data), r.senders.caller()}}}
-}
-
-// senderOf returns who sent a datagram, or nil.
-func (r *recording) senderOf(data []byte) *written {
-	if len(data) == 0 {
+// sent returns who has sent a datagram of so many bytes: the calling goroutine; or
+// nil.
+func (r *recording) sent(n int) *written {
+	if !r.keeps(writingSize) {
 		return nil
 	}
-	return r.senders.packets[&data[0]]
+	return &written{calls: []*writing{{n, r.senders.caller()}}}
 }
 
 // place returns where a sender writes.

@@ -31,14 +31,15 @@ func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error)
 		return 0, c.opError("write", c.family.addr(to), err)
 	}
 	data := append([]byte(nil), p...)
+	var by *written
 	if r := c.sim.trace.recording; r != nil {
-		r.sent(data)
+		by = r.sent(len(data))
 	}
 	c.posted++
 	c.sim.postLocked(action{
 		key:  key{host: c.host.number, conn: firstSocket + c.number, sequence: c.posted},
 		host: c.host,
-		do:   func() { c.sendLocked(data, to) },
+		do:   func() { c.sendLocked(data, by, to) },
 	})
 	return len(p), nil
 }
@@ -70,13 +71,13 @@ func (c *packetConn) sendErrorLocked(call string, size int, to netip.AddrPort) e
 
 // sendLocked puts a datagram on its way. Only the loop calls it, and what
 // follows.
-func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
+func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	s := c.sim
 	e := Event{Kind: Drop, From: c.host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
 	host := c.host.hostOfLocked(to.Addr())
 	if host == nil {
 		e.To, e.Note = to.String(), "no such host"
-		s.recordDatagramLocked(e, data)
+		s.recordDatagramLocked(e, data, by)
 		c.toldLocked(to, syscall.EHOSTUNREACH, s.now())
 		return
 	}
@@ -102,18 +103,18 @@ func (c *packetConn) sendLocked(data []byte, to netip.AddrPort) {
 			s.travelLocked(path.route, p.Arrive, event{
 				host: host,
 				line: &path.line,
-				do:   func() { c.deliverLocked(host, arrives, from, to) },
+				do:   func() { c.deliverLocked(host, arrives, by, from, to) },
 			})
 		}
 		return
 	}
-	s.recordDatagramLocked(e, data)
+	s.recordDatagramLocked(e, data, by)
 }
 
-// recordDatagramLocked adds an event of a datagram.
-func (s *Sim) recordDatagramLocked(e Event, data []byte) {
+// recordDatagramLocked adds an event of a datagram; by may be nil.
+func (s *Sim) recordDatagramLocked(e Event, data []byte, by *written) {
 	if r := s.trace.recording; r != nil {
-		s.trace.arrived = r.bytes(data, nil, r.senderOf(data))
+		s.trace.arrived = r.bytes(data, nil, by)
 	}
 	s.recordLocked(e)
 }
@@ -149,7 +150,7 @@ func (c *packetConn) pathLocked(host *Host) *packetPath {
 }
 
 // deliverLocked is what happens when a datagram arrives at a host.
-func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrPort) {
+func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort) {
 	s := c.sim
 	e := Event{Kind: Data, From: c.host.name, To: host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
 	socket := host.socketLocked(to, from)
@@ -169,7 +170,7 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, from, to netip.AddrP
 		socket.size += max(1, len(data))
 		socket.goOnReadingLocked()
 	}
-	s.recordDatagramLocked(e, data)
+	s.recordDatagramLocked(e, data, by)
 }
 
 // toldLocked has the network tell a connected socket what became of a datagram
