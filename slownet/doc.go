@@ -67,7 +67,7 @@
 // late as the link has it, followed by the end of the stream; then the inner
 // connection is closed. [Conn.SetLinger] discards it instead, or has Close
 // wait. To wait until the bytes have arrived, call [Conn.Drain] for one
-// connection, or or [Listener.Shutdown] and [Dialer.Shutdown] for all.
+// connection, or [Listener.Shutdown] and [Dialer.Shutdown] for all.
 //
 // Between two deliveries of a closed connection there is no goroutine, only a
 // timer of its clock. So a testing/synctest bubble may end while one drains, and
