@@ -102,26 +102,22 @@ func TestPortOfAConnection(t *testing.T) {
 }
 
 // bindMany has a host open so many of something, and returns how long that takes.
-func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) (took time.Duration) {
+func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) time.Duration {
 	t.Helper()
-	took = time.Hour
-	for range 3 { // the machine may be busy
-		start := time.Now()
-		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-			listener, err := sim.Host("b").Listen("tcp", ":1")
-			require.NoError(t, err)
-			go func() {
-				for err == nil {
-					_, err = listener.Accept()
-				}
-			}()
-			for range count {
-				require.NoError(t, open(sim.Host("a")))
+	start := time.Now()
+	simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		go func() {
+			for err == nil {
+				_, err = listener.Accept()
 			}
-		})
-		took = min(took, time.Since(start))
-	}
-	return took
+		}()
+		for range count {
+			require.NoError(t, open(sim.Host("a")))
+		}
+	})
+	return time.Since(start)
 }
 
 // Nothing that is opened on a host looks at all that is open there: sixteen times
@@ -153,8 +149,12 @@ func TestOpeningTakesNoLongerWhereMuchIsOpen(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			few, many := bindMany(t, 500, open), bindMany(t, 8000, open)
-			assert.Less(t, many, 80*max(few, time.Millisecond))
+			few, many := time.Hour, time.Hour
+			for attempt := 0; attempt == 0 || attempt < 10 && many >= 80*few; attempt++ { // the machine may be busy
+				few = min(few, max(time.Millisecond, bindMany(t, 500, open)))
+				many = min(many, bindMany(t, 8000, open))
+			}
+			assert.Less(t, many, 80*few)
 		})
 	}
 }

@@ -203,7 +203,7 @@ func TestDoesNotStandStill(t *testing.T) {
 			}
 		},
 		"it waits for moments": func(sim *Sim, ask, _ <-chan struct{}) {
-			for range 15 {
+			for range 40 {
 				<-ask
 				sim.Settle()
 			}
@@ -218,7 +218,7 @@ func TestDoesNotStandStill(t *testing.T) {
 				ask := make(chan struct{})
 				go func() {
 					for {
-						time.Sleep(2 * look)
+						time.Sleep(look / 2)
 						select {
 						case ask <- struct{}{}:
 						case <-o.end:

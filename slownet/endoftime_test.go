@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func endlessLink(random *rand.Rand) Link {
 	if link.Rate > 0 {
 		link.Rate = Rate(1 + random.IntN(1000))
 	}
-	link.Queue = random.IntN(2) * 1 << 62
+	link.Queue = random.IntN(2) * math.MaxInt
 	return link
 }
 
