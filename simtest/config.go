@@ -54,10 +54,11 @@ type Config struct {
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
 	// simulation and two after it empty every sync.Pool of the process, because
 	// timers and channels that one simulation leaves in a pool end the process when
-	// the next one uses them. They take a millisecond or two on a quiet machine, and
-	// longer where much memory is in use or the processors are busy. Before the first
-	// simulation what the standard library starts once is started too. See "Many
-	// simulations in one process" in the package's documentation.
+	// the next one uses them. They take a millisecond or two on a quiet machine,
+	// and longer if much memory is in use or the processors are busy. Things that
+	// the standard library starts only once are started before the first
+	// simulation. See "Many simulations in one process" in the package's
+	// documentation.
 	//
 	// Set it to run thousands of small simulations of code that has no such pools,
 	// or for code with finalizers that use a channel, as a collection runs them.

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// ErrKilled is why the context of a program ends when [Host.Kill] is called; see
-// [context.Cause].
+// ErrKilled is the cause with which a program's context ends when [Host.Kill]
+// is called; see [context.Cause].
 var ErrKilled = errors.New("simtest: the host's process was killed")
 
 // Kill kills the process that runs on the host, as kill -9 does; the machine
@@ -19,9 +19,9 @@ var ErrKilled = errors.New("simtest: the host's process was killed")
 // then on dials are refused, and datagrams answered as if nobody had the port,
 // until [Host.Restart].
 //
-// To goroutines that run on nevertheless, what they had open is closed, and the
-// network is down. A process that was killed, or a host that has crashed, cannot
-// be killed; Kill does nothing then.
+// To goroutines that still run, whatever they had open is closed, and the
+// network is down. A process that was killed, or a host that has crashed,
+// cannot be killed; Kill does nothing then.
 func (h *Host) Kill() { h.sim.control("kill "+h.name, h.killLocked) }
 
 func (h *Host) killLocked() {
@@ -58,8 +58,8 @@ func (h *Host) killLocked() {
 	}
 }
 
-// resetUnheardLocked resets the peer of a connection of which no program has
-// heard.
+// resetUnheardLocked resets the peer of a connection that no program has
+// accepted.
 func (c *conn) resetUnheardLocked() {
 	c.postLocked(sending, c.resetPeerLocked)
 	c.closed = true

@@ -9,11 +9,11 @@ import "context"
 // that at the end of the simulation. When the host is restarted, f is not run
 // again.
 //
-// f is called in any case, once. On a host that has crashed or was killed its
-// context has ended before, and the network is down; so too after the end of the
-// simulation. A panic in f ends the process, as in any goroutine. What f starts by
-// go statements belongs to the host too: Go is for what is started elsewhere, by
-// the test itself or by another host.
+// f is called in any case, once. On a host that has crashed or was killed, and
+// after the end of the simulation, the context has already ended and the
+// network is down. A panic in f ends the process, as in any goroutine. What f
+// starts by go statements belongs to the host too: Go is for goroutines that
+// are started elsewhere, by the test itself or by another host.
 func (h *Host) Go(f func(ctx context.Context)) {
 	if f == nil {
 		panic("simtest: Host.Go needs a function to run")
@@ -56,7 +56,7 @@ func (h *Host) lifeLocked() context.Context {
 	return h.life.ctx
 }
 
-// stopProgramsLocked has the contexts of programs end, one by one, and then that
+// stopProgramsLocked ends the contexts of programs, one by one, and then that
 // of all other goroutines.
 func (h *Host) stopProgramsLocked(cause error) {
 	budget := stallStepBudget

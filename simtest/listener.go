@@ -108,7 +108,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// goOnAcceptingLocked lets those who wait have what there is.
+// goOnAcceptingLocked hands ready connections to the calls that wait.
 func (l *listener) goOnAcceptingLocked() { l.accepts.serveLocked(&l.deadline, l.acceptLocked) }
 
 // acceptLocked takes the next connection. It returns false if there is none.

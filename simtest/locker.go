@@ -2,15 +2,15 @@ package simtest
 
 import "sync"
 
-// A Locker is a mutex for code that runs in simulations. While a goroutine waits
-// for a sync.Mutex, simulated time stands still, so that whoever holds that must
-// not wait for the network or for time. A goroutine that waits for a Locker is
-// blocked in the sense of testing/synctest: time goes on, and the holder may wait
-// for what it likes. It works outside of simulations as well.
+// A Locker is a mutex for code that runs in simulations. While a goroutine
+// waits for a sync.Mutex, simulated time stands still, so its holder must not
+// wait for the network or for time. A goroutine that waits for a Locker is
+// blocked in the sense of testing/synctest: time goes on, and the holder may
+// wait for anything. It works outside of simulations as well.
 //
-// Those who wait get the lock in the order in which they came; among goroutines
-// that came at one instant the scheduler decides. The zero Locker is not locked. It
-// must not be copied after first use, nor be shared among simulations.
+// Goroutines get the lock in the order in which they called Lock; for calls at
+// one instant the scheduler decides the order. The zero Locker is not locked.
+// It must not be copied after first use, nor be shared among simulations.
 type Locker struct {
 	mu      sync.Mutex // guards what follows
 	locked  bool

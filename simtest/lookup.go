@@ -21,11 +21,11 @@ type pendingLookup struct {
 
 	// Guarded by sim.mu.
 	order uint64 // among the host's dials
-	over  bool   // nobody waits for the result, or it was sent
+	over  bool   // the result was sent, or no call waits for it
 }
 
-// beginLookupLocked has the network tell when the time of a lookup has passed: by
-// an event, so that what ends at one instant ends in an order.
+// beginLookupLocked schedules the end of a lookup as an event of the network,
+// so that lookups that end at one instant end in a fixed order.
 func (h *Host) beginLookupLocked(name string, delay time.Duration) *pendingLookup {
 	h.dials++
 	l := &pendingLookup{host: h, name: name, began: h.sim.now(), result: make(chan error, 1), order: h.dials}
@@ -53,7 +53,7 @@ func (l *pendingLookup) wait(ctx context.Context) error {
 	}
 }
 
-// answerLocked tells whoever waits, unless nobody does.
+// answerLocked answers the call that waits, if one does.
 func (l *pendingLookup) answerLocked(err error) {
 	if !l.over {
 		l.endLocked()
@@ -77,7 +77,8 @@ func (h *Host) lookupErrorLocked(name string) error {
 	return nil
 }
 
-// lookupEndsLocked returns what has each lookup fail that takes time, in order.
+// lookupEndsLocked returns the endings that make pending lookups fail, in
+// order.
 func (h *Host) lookupEndsLocked() (ends []ending) {
 	for _, l := range h.lookupsLocked() {
 		err := h.lookupErrorLocked(l.name) // the host may be back when it is told

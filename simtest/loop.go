@@ -159,15 +159,15 @@ var lastMoment = time.Date(2262, time.January, 1, 0, 0, 0, 0, time.UTC)
 // clockEnds returns the simulated time of the last moment.
 func (s *Sim) clockEnds() time.Duration { return lastMoment.Sub(s.origin) }
 
-// waitsForTimeLocked reports whether time would go on if it could. Where nothing
-// waits for it, everything waits for ever, and the runtime says so.
+// waitsForTimeLocked reports whether time would go on if it could. If nothing
+// waits for time, everything waits for ever, and the runtime reports that.
 func (s *Sim) waitsForTimeLocked() bool {
 	_, ok := s.queue.next()
 	return ok || strings.Contains(s.running(), " in sleep: ")
 }
 
-// later returns t + d for a d that is not negative, or the end of time where that
-// is beyond it.
+// later returns t + d for a d that is not negative, or the end of time if that
+// comes first.
 func later(t, d time.Duration) time.Duration {
 	if d > endOfTime-t {
 		return endOfTime

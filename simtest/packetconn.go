@@ -45,9 +45,10 @@ type packetConn struct {
 	paths         map[*Host]*packetPath
 }
 
-// A datagram has arrived, or the network's word on one that was sent.
+// A datagram is one that has arrived, or the network's error for one that was
+// sent.
 type datagram struct {
-	errno syscall.Errno // that word, or 0
+	errno syscall.Errno // that error, or 0
 	data  []byte
 	from  netip.AddrPort
 }
@@ -193,11 +194,11 @@ func (c *packetConn) receive(call string, p []byte) (n, flags int, from netip.Ad
 	return copy(p, next.data), flags, next.from, nil
 }
 
-// goOnReadingLocked lets those who wait have what there is.
+// goOnReadingLocked hands what has arrived to the calls that wait.
 func (c *packetConn) goOnReadingLocked() { c.reads.serveLocked(&c.readDeadline, c.takeLocked) }
 
-// takeLocked takes the next datagram, or the network's word. It returns false if
-// there is none.
+// takeLocked takes the next datagram or error. It returns false if there is
+// none.
 func (c *packetConn) takeLocked(next *datagram) (err error, over bool) {
 	switch {
 	case c.closed:

@@ -9,8 +9,8 @@ import (
 
 // Partition cuts the network between hosts of different sides: what they send
 // each other is lost. With one side only, it is cut off from all other hosts
-// that exist. Cuts add up until they are healed. As all faults, it panics on a
-// name that is no host's.
+// that exist. Cuts add up until they are healed. Like all faults, it panics on
+// an unknown host.
 //
 // What is in flight already arrives. A stream goes on after the network is
 // healed, when TCP's timer next has what was lost sent again; if it is not

@@ -16,18 +16,18 @@ import (
 // because simulated time stands still while anyone waits for it.
 
 // emptyPools empties every sync.Pool. What is in a pool survives the first
-// collection, in case that it is wanted soon, and not the second.
+// collection, in case it is needed soon, but not the second.
 func emptyPools() {
 	runtime.GC()
 	runtime.GC()
 }
 
-// startLibrary makes what the standard library makes at the first use, for the
-// whole process, and what no bubble but that of the first use could use.
+// startLibrary makes what the standard library makes once per process, at the
+// first use; made in a bubble, it would be of use in no other.
 var startLibrary = sync.OnceFunc(func() {
 	ctx := context.Background()
 	// The channel by which one lookup at a time reads resolv.conf again. The name
-	// is in the file of hosts; where it is not, nobody is asked.
+	// is in the hosts file; if it is not, no server is asked.
 	files := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ENETUNREACH }}
 	_, _ = files.LookupHost(ctx, "localhost")
 	// The channel that bounds the calls of the system's resolver.

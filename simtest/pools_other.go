@@ -4,5 +4,5 @@ package simtest
 
 import "syscall"
 
-// quietSignal is a signal that comes seldom.
+// quietSignal is a rare signal.
 const quietSignal = syscall.SIGTERM

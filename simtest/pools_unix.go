@@ -4,6 +4,6 @@ package simtest
 
 import "syscall"
 
-// quietSignal is a signal that does nothing to a process that does not ask for
-// it, and that Go's runtime sends to itself all the time.
+// quietSignal is a signal that a process ignores by default, and that Go's
+// runtime sends to itself all the time.
 const quietSignal = syscall.SIGURG

@@ -17,8 +17,8 @@ func nextPort(port uint16) uint16 {
 	return port + 1
 }
 
-// ports are a host's: which are in use, and which come next. It takes no search
-// through all that is open to know whether a port is free. Guarded by sim.mu.
+// ports holds a host's ports: which are in use, and which come next. To find a
+// free port takes no search through everything open. Guarded by sim.mu.
 type ports struct {
 	listeners portTable
 	sockets   portTable
@@ -28,7 +28,7 @@ type ports struct {
 	lastBound uint16                // the last port that was given to a listener or socket
 }
 
-// A portPair is what tells a host's dialled connections apart.
+// A portPair identifies a host's dialled connection.
 type portPair struct {
 	local  uint16
 	remote netip.AddrPort
@@ -80,7 +80,7 @@ func (p *ports) nextSocket() (port uint16, ok bool) {
 	return p.next(&p.lastBound, p.sockets.has)
 }
 
-// next picks the next port behind the last one that is not taken.
+// next picks the next free port after the last one.
 func (p *ports) next(last *uint16, taken func(port uint16) bool) (port uint16, ok bool) {
 	for range lastPort - firstPort + 1 {
 		*last = nextPort(*last)
@@ -94,14 +94,15 @@ func (p *ports) next(last *uint16, taken func(port uint16) bool) (port uint16, o
 // A portTable counts the addresses that are bound, by port.
 type portTable map[uint16]portUse
 
-// A portUse counts the addresses that have a port, by family. What is for all
-// addresses of IPv6, and of IPv4 too, counts for both.
+// A portUse counts the addresses that have a port, by family. One for all
+// addresses of IPv6 and IPv4 counts for both.
 type portUse struct {
 	v4, v6     int32
 	all4, all6 int32 // of these, those that are for all addresses of the family
 }
 
-// add counts n more for an address; dual ones are all of IPv6, and of IPv4 too.
+// add counts n more for an address; a dual one stands for all of IPv6 and of
+// IPv4.
 func (t portTable) add(addr netip.AddrPort, dual bool, n int32) {
 	use, all := t[addr.Port()], addr.Addr().IsUnspecified()
 	if addr.Addr().Is4() || dual {
@@ -129,8 +130,8 @@ func (t portTable) has(port uint16) bool {
 	return used
 }
 
-// overlaps reports whether something could be for an address, and for another one
-// that is counted. That of the very same address it leaves to the caller.
+// overlaps reports whether an address overlaps another one that is counted. It
+// leaves the very same address to the caller.
 func (t portTable) overlaps(addr netip.AddrPort, dual bool) bool {
 	use := t[addr.Port()]
 	if addr.Addr().IsUnspecified() {
@@ -139,8 +140,8 @@ func (t portTable) overlaps(addr netip.AddrPort, dual bool) bool {
 	return addr.Addr().Is4() && use.all4 > 0 || addr.Addr().Is6() && use.all6 > 0
 }
 
-// overlapsDialLocked reports whether something could be for an address, and for
-// the local one of a connection that was dialled.
+// overlapsDialLocked reports whether an address overlaps the local one of a
+// dialled connection.
 func (h *Host) overlapsDialLocked(addr netip.AddrPort, dual bool) bool {
 	if h.ports.dialled[addr.Port()] == 0 {
 		return false

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// seedProcess has what the whole process draws at random come from the seed until
-// t ends: the functions of math/rand and, in tests, crypto/rand.Reader and the
-// crypto packages. It does nothing, and returns false, in a parallel test or a
-// subtest of one, because what runs beside it draws as well.
+// seedProcess seeds the whole process's random numbers until t ends: those of
+// math/rand's functions and, in tests, of crypto/rand.Reader and the crypto
+// packages. In a parallel test, or a subtest of one, it does nothing and
+// returns false, because tests that run beside it draw as well.
 //
 // t is the bubble's own test, and no other: it may not be parallel anyway. The
-// test around it still can call t.Parallel afterwards.
+// test around it can still call t.Parallel afterwards.
 func seedProcess(t *testing.T, seed uint64) (ok bool) {
 	// Programs are not tests, and may make keys that are to be secret beside the
 	// simulation.
@@ -36,7 +36,7 @@ func seedProcess(t *testing.T, seed uint64) (ok bool) {
 // again when it changes, until t ends. It returns false in a parallel test.
 func setGODEBUG(t *testing.T, settings string) (ok bool) {
 	defer func() {
-		// In a parallel test Setenv panics, and it does so for no other reason.
+		// Setenv panics in a parallel test, and for no other reason.
 		ok = recover() == nil
 	}()
 	t.Setenv("GODEBUG", withGODEBUG(settings))
@@ -56,17 +56,17 @@ func withGODEBUG(settings string) string {
 	}
 }
 
-// seedMath has the global functions of math/rand, which all goroutines share,
-// come from the seed until t ends, and then from the system again. Those of
-// math/rand/v2 cannot be seeded.
+// seedMath seeds the global functions of math/rand, which all goroutines share,
+// until t ends; then they draw from the system again. Those of math/rand/v2
+// cannot be seeded.
 func seedMath(t *testing.T, seed uint64) {
 	reseedMath(int64(seed))
 	t.Cleanup(func() { reseedMath(mathrand2.Int64()) })
 }
 
-// reseedMath seeds the global functions of math/rand. In modules for Go 1.24 and
-// later Seed does so only if GODEBUG says it should. That is for this call alone:
-// what the program calls does what it always does.
+// reseedMath seeds the global functions of math/rand. In modules for Go 1.24
+// and later, Seed does so only with a GODEBUG setting. It is set for this call
+// alone, so the program's own calls of Seed are not affected.
 func reseedMath(seed int64) {
 	before, found := os.LookupEnv("GODEBUG")
 	_ = os.Setenv("GODEBUG", withGODEBUG("randseednop=0"))

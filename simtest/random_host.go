@@ -21,7 +21,7 @@ func callersHost() string {
 }
 
 // goroutineLabels returns the labels of the calling goroutine, as they are in a
-// context. Package pprof sets them, and cannot tell them. The runtime keeps this
+// context. Package pprof can set them but not read them. The runtime keeps this
 // function for the programs that use it; see https://go.dev/issue/67401.
 //
 //go:linkname goroutineLabels runtime/pprof.runtime_getProfLabel
@@ -36,8 +36,8 @@ type labelled struct {
 // Value returns the labels.
 func (l labelled) Value(any) any { return l.labels }
 
-// labelsType returns the type of the labels that a context has a pointer to, or
-// nil if goroutines have them in another form.
+// labelsType returns the type that a context's pointer to labels points to, or
+// nil if goroutines keep their labels in another form.
 var labelsType = sync.OnceValue(func() (t reflect.Type) {
 	var key keyOf
 	pprof.Label(&key, "")
@@ -57,13 +57,13 @@ var labelsType = sync.OnceValue(func() (t reflect.Type) {
 	return t
 })
 
-// A keyOf is a context that keeps the key that it is asked for.
+// A keyOf is a context that records the key it is asked for.
 type keyOf struct {
 	context.Context
 	key any
 }
 
-// Value keeps the key.
+// Value records the key.
 func (k *keyOf) Value(key any) any {
 	k.key = key
 	return nil

@@ -9,20 +9,21 @@ import (
 
 // A hostReader is crypto/rand.Reader during a simulation. The goroutines of each
 // host draw from a stream of the host's own, so that what one host draws does not
-// depend on when the others do. All goroutines that are no host's share one.
+// depend on when the others do. Goroutines that belong to no host share one.
 type hostReader struct {
 	seed uint64
 
-	mu      sync.Mutex             // guards streams and all of them
+	mu      sync.Mutex             // guards streams and each stream
 	streams map[string]*hostStream // by host
 }
 
-// A hostStream is what one host draws. Single bytes come from elsewhere: before Go
-// 1.26 the crypto packages read one, or not, just by chance, from any reader but
-// their own, so that nobody counts on what comes after.
+// A hostStream is the stream that one host draws from. Single bytes come from
+// elsewhere: before Go 1.26 the crypto packages read one or none, by chance,
+// from any reader but their own, so that callers do not rely on the bytes that
+// follow.
 type hostStream struct{ bytes, singles *mathrand.ChaCha8 }
 
-// seedReader puts a hostReader in the place of crypto/rand.Reader until t ends.
+// seedReader replaces crypto/rand.Reader by a hostReader until t ends.
 func seedReader(t *testing.T, seed uint64) {
 	if !mayReplaceReader() {
 		return

@@ -23,7 +23,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
-// goOnReadingLocked lets those who wait read what there is.
+// goOnReadingLocked lets the calls that wait read what has arrived.
 func (c *conn) goOnReadingLocked() {
 	c.reads.serveLocked(&c.readDeadline, func(read *transfer) (err error, over bool) {
 		read.n, err = c.readLocked(read.p)
@@ -204,8 +204,7 @@ func (c *conn) endLocked() {
 func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down }
 
 // hasCrashedLocked reports whether the end has crashed with its host. The host
-// does not know of those that were closed before, and that have still something
-// to send.
+// does not keep those that were closed before and still have something to send.
 func (c *conn) hasCrashedLocked() bool {
 	if c.closed && !c.crashed && c.life != c.host.crashes {
 		c.crashed = true
@@ -247,7 +246,7 @@ func (c *conn) NotifyReadable(f func()) {
 	}
 }
 
-// tellLocked has those go on who wait for something to read.
+// tellLocked wakes those who wait for something to read.
 func (c *conn) tellLocked() {
 	c.goOnReadingLocked()
 	if c.notify != nil {

@@ -64,11 +64,11 @@ func (c *conn) breakLocked() {
 	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
 }
 
-// hearLocked tells those who wait that the connection was reset. The error is
-// for one of them, as it is on Linux: for the call that has waited longest, and
-// if one reads and another writes, for the one that reads; with a seed, for
-// either, as the seed has it. Then reads get the end of the stream, and writes
-// EPIPE. Where nobody waits, it is for the call that comes next.
+// hearLocked tells the calls that wait that the connection was reset. As on
+// Linux, one of them gets the error: the one that has waited longest, and of a
+// reader and a writer the reader, or with a seed, either. After that, reads get
+// the end of the stream, and writes EPIPE. If no call waits, the next one gets
+// the error.
 func (c *conn) hearLocked() {
 	s := c.sim
 	reads := !c.ended && (c.reads.first != nil || c.notify != nil)
@@ -82,7 +82,8 @@ func (c *conn) hearLocked() {
 	c.goOnWritingLocked()
 }
 
-// takeErrnoLocked returns what the reset is reported as, and forgets it.
+// takeErrnoLocked returns the error number that the reset is reported as, and
+// clears it.
 func (c *conn) takeErrnoLocked() syscall.Errno {
 	errno := c.errno
 	c.errno = 0

@@ -29,12 +29,12 @@ func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 //   - The contexts of programs end, and programs have [Config.Grace] to return.
 //   - The network closes: listeners, sockets and connections that are still open.
 //
-// What still runs a simulated minute later is reported, host by host, and fails
-// the test. So is who waits for what when the time limit is reached, or when
-// everything waits for ever. A simulation that fails says how to run the test
-// again with its seed. If f or a clean-up calls t.FailNow, or does not return,
-// the test ends with it; after t.Error it goes on, and may try more seeds. Run
-// panics on a config that is not valid.
+// Goroutines that still run a simulated minute later are reported, host by
+// host, and fail the test. When the time limit is reached, or everything waits
+// for ever, the report says who waits for what. A simulation that fails says
+// how to run the test again with its seed. If f or a clean-up calls t.FailNow,
+// or does not return, the test ends with it; after t.Error it goes on, and may
+// try more seeds. Run panics on a config that is not valid.
 func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	c.run(t, f)

@@ -15,13 +15,13 @@ import (
 //		}
 //	}
 //
-// b measures real time, so its methods that start, stop or ask its timer are not
-// for f, where time is simulated: no b.Loop in f. A loop of b.N turns may be in f as
-// well as around RunB. The bubble is part of what is measured, and so are the
-// garbage collections that [Config.KeepPools] leaves out.
+// b measures real time, so f, where time is simulated, must not call its
+// methods that start, stop or read its timer, nor b.Loop. A loop of b.N turns
+// may be in f as well as around RunB. The measured time includes the bubble,
+// and the garbage collections that [Config.KeepPools] leaves out.
 //
-// When the simulation fails, so does the benchmark, and ends; what the simulation
-// has logged is on standard output. When it skips, so does the benchmark.
+// If the simulation fails, the benchmark fails and ends; the simulation's log
+// is on standard output. If the simulation skips, so does the benchmark.
 func (c Config) RunB(b *testing.B, f func(t *testing.T, sim *Sim)) {
 	b.Helper()
 	c.mustBeValid()
@@ -44,10 +44,10 @@ func (c Config) RunB(b *testing.B, f func(t *testing.T, sim *Sim)) {
 	}
 }
 
-// runAsTest runs f in a test, because a bubble needs one, and tells whether that
-// has passed. The flags that are for the tests of the process are not for this
-// one: it is not named by -run, runs once whatever -count and -cpu say, since the
-// benchmark is repeated anyway, and is silent with -v unless it fails.
+// runAsTest runs f in a test, because a bubble needs one, and reports whether
+// it has passed. The process's test flags do not apply: -run need not match it,
+// it runs once whatever -count and -cpu say, since the benchmark is repeated
+// anyway, and it is silent with -v unless it fails.
 func runAsTest(name string, f func(t *testing.T)) (passed bool) {
 	for name, value := range map[string]string{"test.count": "1", "test.skip": "", "test.v": "false"} {
 		if option := flag.Lookup(name); option != nil {

@@ -41,7 +41,7 @@ const windUp = time.Minute
 func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 	s.ended.Store(true)
 	if s.test.panicking() {
-		s.test.end() // it ends the process before anything that was logged is printed
+		s.test.end() // a panic ends the process before anything logged is printed
 	}
 	s.sim.whenQuiet(func() {}) // for hosts that are created at this instant
 	stopped := s.reportStop(t)
@@ -58,8 +58,8 @@ func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 	}
 }
 
-// reportStop reports why the simulation was stopped before its end, if it was
-// and that is not reported yet.
+// reportStop reports why the simulation was stopped before its end, if it was,
+// unless that is reported already.
 func (s *simulation) reportStop(t *testing.T) (stopped bool) {
 	if s.reported {
 		return false
@@ -75,8 +75,8 @@ func (s *simulation) reportStop(t *testing.T) (stopped bool) {
 }
 
 // watchCleanUps gives the bubble up when the function's clean-ups have not ended
-// windUp after the time limit. A clean-up alone cannot be given up, as the
-// function can: it is done by the goroutine whose end ends the bubble.
+// windUp after the time limit. Unlike the function, a clean-up cannot be given
+// up alone: it runs in the goroutine whose end ends the bubble.
 func (s *simulation) watchCleanUps(w *watchdog) {
 	select {
 	case <-s.cleaned:

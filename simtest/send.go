@@ -58,7 +58,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return write.n, c.opError("write", err)
 }
 
-// goOnWritingLocked lets those who wait write what there is room for.
+// goOnWritingLocked lets the calls that wait write what there is room for.
 func (c *conn) goOnWritingLocked() {
 	c.writes.serveLocked(&c.writeDeadline, func(write *transfer) (err error, over bool) {
 		over = c.writeLocked(write, &err)
@@ -265,12 +265,12 @@ func (c *conn) reachesPeerLocked() bool { return !c.route.blocked && c.peer.isOp
 // isReachedLocked reports whether what the peer sends now reaches this one.
 func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked(false) }
 
-// isOpenLocked reports whether the host takes what comes for this end.
+// isOpenLocked reports whether the host accepts packets for this end.
 func (c *conn) isOpenLocked(request bool) bool {
 	return !c.host.down && (len(c.host.rules) == 0 || !c.host.swallowsLocked(c.packetLocked(request)))
 }
 
-// packetLocked returns what rules need to know of a packet for this end.
+// packetLocked returns a packet for this end, as rules see it.
 func (c *conn) packetLocked(request bool) packet {
 	dialled := c
 	if c.side == accepter {

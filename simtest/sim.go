@@ -28,7 +28,7 @@ type Sim struct {
 	nap     func(d time.Duration)             // sleeps in real time; nil outside of a bubble
 	bubble  string                            // its number
 	origin  time.Time                         // simulated time 0
-	wake    chan struct{}                     // gets a token when there is something to look at for the sleeping loop
+	wake    chan struct{}                     // gets a token when the sleeping loop has something to look at
 	stopped chan struct{}                     // closed when the loop has ended
 	expired chan struct{}                     // closed when the simulation was stopped before its end
 	random  *rand.Rand
@@ -71,8 +71,8 @@ type Sim struct {
 
 	ends         []ending // what is still to end when the network closes; nil before it does
 	stallWatched bool     // there is a watchStall
-	stallCost    int      // what they have cost, in bytes of dumps
-	stallDump    []byte   // room for a dump
+	stallCost    int      // their cost so far, in bytes of dumps
+	stallDump    []byte   // buffer for a dump
 }
 
 // newSim starts a simulation. Outside of a bubble, on real time, settle does
@@ -185,7 +185,7 @@ func (s *Sim) callLaterLocked(d time.Duration, f func()) {
 	s.callAtLocked(d, nil, func() { s.scriptLocked(f) })
 }
 
-// scriptLocked calls a function of At or Every, in a goroutine of its own.
+// scriptLocked calls a function of At or Every, in its own goroutine.
 func (s *Sim) scriptLocked(f func()) {
 	if s.startsLocked() {
 		s.started("", f)

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// Whoever is woken by an end, as its host crashes or the simulation ends, may
-// wait for a mutex next; and whoever holds that may wait for what ends next. On
-// a real machine both get on. Here the loop waits for quiet, and as
-// testing/synctest takes a goroutine that waits for a mutex for one that runs,
-// the loop waits for ever. So while things end there is, for as long as nothing
-// is quiet, a goroutine that looks whether they get stuck so, and then goes on in
-// the loop's place. Where nothing gets stuck, it changes nothing.
+// A goroutine that is woken by an end, as its host crashes or the simulation
+// ends, may next wait for a mutex whose holder waits for the next thing to end.
+// On a real machine both go on. Here the loop waits for quiet; and as
+// testing/synctest considers a goroutine that waits for a mutex running, the
+// loop would wait for ever. So while things end, and until all is quiet,
+// another goroutine watches for that, and then goes on in the loop's place. If
+// nothing is stuck, it changes nothing.
 
-// How many bytes of stack dumps a simulation may cost. A goroutine takes some
-// 700 bytes and 5 microseconds, those of other simulations included.
+// Limits on the stack dumps of a simulation, in bytes. Each goroutine in a dump
+// takes some 700 bytes and 5 microseconds, those of other simulations included.
 const (
-	stallBudget     = 1 << 20  // for what programs do when they are told of an end
-	stallStepBudget = 64 << 10 // for what comes of each thing that the end itself closes
+	stallBudget     = 1 << 20  // for what programs do when their contexts end
+	stallStepBudget = 64 << 10 // for the consequences of each thing that the end itself closes
 )
 
 // enoughStalled is how many looks in succession must find everything stuck: a
 // mutex may also be held by a goroutine outside of the simulation, for a while.
 const enoughStalled = 20
 
-// mayStallLocked is called when an end wakes someone, while there is more to
+// mayStallLocked is called when an end wakes a goroutine while there is more to
 // end.
 func (s *Sim) mayStallLocked(budget int) {
 	if s.nap != nil && !s.stallWatched && s.stallCost < budget && !(s.closed && len(s.ends) <= 1) {
@@ -41,7 +41,7 @@ const (
 	enoughRunning    = 3  // for one that runs, which mostly is none of the simulation's
 )
 
-// watchStall looks until everything is quiet, or there is nothing to go on with.
+// watchStall looks until everything is quiet, or nothing is left to end.
 func (s *Sim) watchStall() {
 	defer func() {
 		s.mu.Lock()
@@ -52,7 +52,7 @@ func (s *Sim) watchStall() {
 	nap, stalled, doubts := shortest, 0, 0
 	for look := 0; ; look++ {
 		for range 50 {
-			runtime.Gosched() // mostly, those who were woken need no more
+			runtime.Gosched() // usually the woken goroutines need no more
 		}
 		s.turns.Add(1) // the watchdog need not look meanwhile
 		dump := s.dump()
@@ -86,7 +86,7 @@ func (s *Sim) watchStall() {
 			if !s.goOnStalled() {
 				return
 			}
-			// It is certain by now: to see it once again will do, and no look is in vain.
+			// It is certain by now, so one more look is enough.
 			nap, stalled, doubts, s.stallCost = shortest, enoughStalled-1, 0, 0
 		}
 	}
@@ -129,7 +129,7 @@ func (s *Sim) goOnStalled() bool {
 	return s.endNextLocked()
 }
 
-// What a dump says of a simulation.
+// The state of a simulation according to a dump.
 type progress int
 
 const (

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// A verdict is what becomes of packets for an address.
+// A verdict says what happens to packets for an address.
 type verdict uint8
 
 const (
@@ -20,8 +20,8 @@ const (
 	blackhole
 )
 
-// Only limits [Sim.Refuse], [Sim.Blackhole] or [Sim.Allow] to some of what is
-// sent to an address. The zero Only limits nothing.
+// Only limits [Sim.Refuse], [Sim.Blackhole] or [Sim.Allow] to some of the
+// packets sent to an address. The zero Only limits nothing.
 type Only struct {
 	// From is the name of the host that sends. Empty is any.
 	From string
@@ -30,8 +30,8 @@ type Only struct {
 	// address, loopback addresses included. Zero is both.
 	Family int
 
-	// NewOnly limits to requests for new connections. All that is sent on
-	// connections that exist passes, and so do datagrams.
+	// NewOnly limits to requests for new connections. Packets of existing
+	// connections pass, and so do datagrams.
 	NewOnly bool
 }
 
@@ -40,28 +40,28 @@ type Only struct {
 // port. Connections that exist go on.
 //
 // The address is a host's name, or "host:port"; an Only says which family's
-// address is meant. With several limits, what one of them describes is refused.
-// Of calls for the same address, the last one that is about a packet decides, so
-// an Allow with limits makes an exception; where a host and its port are judged
-// apart, the stricter verdict holds. Refuse panics on what is no address, on an
-// unknown host, and on a family that is not 4, 6 or 0. Blackhole and Allow do as
-// well.
+// address is meant. With several limits, a packet that matches any of them is
+// refused. Of several calls for the same address, the last one that matches a
+// packet decides, so an Allow with limits makes an exception. If there are
+// rules for a host and for its port, the stricter verdict holds. Refuse panics
+// on an invalid address, on an unknown host, and on a family that is not 4, 6
+// or 0. So do Blackhole and Allow.
 func (s *Sim) Refuse(address string, limits ...Only) { s.judge("Refuse", address, refuse, limits) }
 
-// Blackhole has all vanish that is sent to an address, a host's name or
-// "host:port": requests for connections, datagrams, and what is sent on
-// connections that exist. Nothing is answered, so whoever sends finds out by
-// waiting. What the host sends is not concerned. For limits and several calls, see
-// Refuse.
+// Blackhole makes everything sent to an address, a host's name or "host:port",
+// vanish: requests for connections, datagrams, and packets of existing
+// connections. Nothing is answered, so senders only find out by waiting.
+// Packets that the host sends are not affected. For limits and several calls,
+// see Refuse.
 func (s *Sim) Blackhole(address string, limits ...Only) {
 	s.judge("Blackhole", address, blackhole, limits)
 }
 
-// Allow takes back what Refuse and Blackhole were told of the same address; with
-// limits, for what these describe.
+// Allow undoes Refuse and Blackhole for the same address; with limits, for the
+// packets that these describe.
 func (s *Sim) Allow(address string, limits ...Only) { s.judge("Allow", address, pass, limits) }
 
-// A rule is a verdict on some of what is for an address.
+// A rule is a verdict on some of the packets for an address.
 type rule struct {
 	verdict verdict
 	from    *Host // that sends; nil is any
@@ -69,7 +69,7 @@ type rule struct {
 	newOnly bool  // requests for connections alone
 }
 
-// A packet is what rules are about.
+// A packet is a packet as rules see it.
 type packet struct {
 	from    *Host
 	family  int
@@ -110,7 +110,7 @@ func (o *Only) mustBeValid(s *Sim, call string) {
 	}
 }
 
-// String describes what is meant, such as "from poet, by IPv6, new connections".
+// String describes the limits, such as "from poet, by IPv6, new connections".
 func (o Only) String() string {
 	var words []string
 	if o.From != "" {
@@ -162,18 +162,19 @@ func (h *Host) judgeLocked(port uint16, r rule) {
 	h.rules[port] = rules
 }
 
-// covers reports whether the rule is about all that another one is about.
+// covers reports whether the rule matches every packet that another one
+// matches.
 func (r rule) covers(other rule) bool {
 	return (r.from == nil || r.from == other.from) && (r.family == 0 || r.family == other.family) && (!r.newOnly || other.newOnly)
 }
 
-// matches reports whether the rule is about a packet.
+// matches reports whether the rule applies to a packet.
 func (r rule) matches(p packet) bool {
 	return (r.from == nil || r.from == p.from) && (r.family == 0 || r.family == p.family) && (!r.newOnly || p.request)
 }
 
-// verdictsLocked returns what becomes of a packet by the rules for the host, and
-// by those for its port.
+// verdictsLocked returns the verdicts on a packet by the rules for the host,
+// and by those for its port.
 func (h *Host) verdictsLocked(p packet) (host, port verdict) {
 	if len(h.rules) == 0 {
 		return pass, pass

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// A waiter is a call that waits. What it returns is decided under the lock by
-// whatever ends its wait, and not by the goroutine that is woken: which of
-// several goroutines runs first makes no difference.
+// A waiter is a call that waits. Its result is decided under the lock by
+// whatever ends its wait, and not by the woken goroutine, so it makes no
+// difference which of several goroutines runs first.
 type waiter[T any] struct {
 	decided sync.Cond // told when over is set
 	next    *waiter[T]
@@ -16,8 +16,8 @@ type waiter[T any] struct {
 	err     error
 }
 
-// waits are the calls that wait for one thing, in the order in which they came.
-// All of it is guarded by the simulation's mu.
+// waits holds the calls that wait for one thing, in the order in which they
+// came. All of it is guarded by the simulation's mu.
 type waits[T any] struct{ first, last *waiter[T] }
 
 // waitLocked waits until the call is ended. It returns the call as it is then.
@@ -59,8 +59,8 @@ func (w *waits[T]) endAllLocked(err error) {
 // expireLocked ends all calls, as their deadline has passed.
 func (w *waits[T]) expireLocked() { w.endAllLocked(os.ErrDeadlineExceeded) }
 
-// serveLocked goes on with the calls, the first first, until one has to wait
-// longer: for that, try returns false. None goes on after its deadline.
+// serveLocked serves the calls in order until one has to wait longer, for which
+// try returns false. It serves none after its deadline.
 func (w *waits[T]) serveLocked(d *deadline, try func(call *T) (err error, over bool)) {
 	if w.first == nil {
 		return
@@ -85,7 +85,7 @@ func (w *waits[T]) lenLocked() (n int) {
 	return n
 }
 
-// spareCalls are waiters that no call needs just now.
+// spareCalls are waiters for reuse.
 type spareCalls struct {
 	transfers spareList[transfer]
 	accepts   spareList[*conn]

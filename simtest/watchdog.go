@@ -40,8 +40,8 @@ type watchdog struct {
 	blocked int // they are blocked;
 	idle    int // and not on anything that could end by itself.
 
-	since time.Time // when it was first seen standing still where it does; zero if it does not
-	told  bool      // that it has since then
+	since time.Time // when it was first seen standing still at this point; zero if it does not
+	told  bool      // that it stands still since then
 }
 
 // lookEvery is how much real time is between two looks. When they are expensive
@@ -52,17 +52,17 @@ const (
 	enoughIdle    = 3  // looks, when nobody outside of the simulation can have the mutex
 	enoughBlocked = 60 // looks, when someone might, who is blocked: no input or output takes that long
 	enoughBusy    = 2  // looks, when someone might, who runs; but the process's time is all but over
-	enoughStill   = 10 // looks' time, before it is told who keeps time from going on
+	enoughStill   = 10 // looks, before reporting which goroutines keep time from going on
 )
 
 // newWatchdog returns a watchdog for a bubble. It is made outside of the bubble,
-// so that time stands still in there while someone waits for its channels.
+// so that time in there stands still while a goroutine waits for its channels.
 func newWatchdog() *watchdog {
 	return &watchdog{deaf: make(chan struct{}), never: make(chan struct{}), naps: make(chan time.Duration), rested: make(chan struct{})}
 }
 
-// giveUp is called in the bubble and has it given up. It does not return, and
-// time stands still from then on.
+// giveUp is called in the bubble, and gives it up. It does not return, and time
+// stands still from then on.
 func (w *watchdog) giveUp() {
 	close(w.deaf)
 	<-w.never
@@ -104,8 +104,8 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 	}
 }
 
-// look tells whether it is certain by now that the simulation is stuck. If it
-// only stands still, and has for long, look says so on standard error.
+// look reports whether it is certain by now that the simulation is stuck. If
+// the simulation has only stood still for long, look says so on standard error.
 func (w *watchdog) look(t *testing.T) bool {
 	s := w.simulation.Load()
 	if s == nil {
@@ -127,7 +127,7 @@ func (w *watchdog) look(t *testing.T) bool {
 	return stuck
 }
 
-// isStuck tells whether it is certain by now that the simulation is stuck.
+// isStuck reports whether it is certain by now that the simulation is stuck.
 func (w *watchdog) isStuck(now survey, late bool) bool {
 	if !now.stuck {
 		w.stuck = 0
@@ -199,7 +199,7 @@ func surveyOf(dump, bubble string) survey {
 	return now
 }
 
-// waitsForMutex tells whether the goroutine waits for a mutex.
+// waitsForMutex reports whether the goroutine waits for a mutex.
 func (g *goroutine) waitsForMutex() bool { return isMutexWait(g.state) }
 
 func isMutexWait(state string) bool {
@@ -210,9 +210,9 @@ func isMutexWait(state string) bool {
 	return false
 }
 
-// waitsOutside tells whether the goroutine, one of a bubble, waits for what the
-// bubble knows nothing of: it does not run, nor is it about to, nor does the
-// runtime keep it from running.
+// waitsOutside reports whether the goroutine, one of a bubble, waits for
+// something outside of the bubble: it does not run, is not about to, and is not
+// kept from running by the runtime.
 func (g *goroutine) waitsOutside() bool {
 	return !g.durable && !g.waitsForMutex() && !movingState.MatchString(g.state)
 }
@@ -247,8 +247,8 @@ func (s *stack) activity(state string) activity {
 	return atWork
 }
 
-// stuckText says what is the matter with a simulation that is stuck with these
-// goroutines, and what to do about it.
+// stuckText says why a simulation with these goroutines is stuck, and what to
+// do about it.
 func (s *simulation) stuckText(all []*goroutine) string {
 	after := ""
 	if s.ended.Load() && s.test.panicking() {

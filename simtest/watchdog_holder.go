@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Who holds a mutex the runtime does not know. But whoever holds it while others
-// wait is in a call somewhere below the one that has locked it, and that is
-// mostly of the same type or function as the one that waits.
+// The runtime does not know which goroutine holds a mutex. But while others
+// wait, the holder is usually in a call made by the one that has locked it,
+// which is mostly of the same type or function as the call that waits.
 
 // A lockWait is a mutex that goroutines wait for.
 type lockWait struct {
@@ -18,8 +18,8 @@ type lockWait struct {
 	call    frame        // of the first one's: the call that locks it
 }
 
-// lockWaits returns the mutexes that goroutines wait for. Those whose address is
-// not known are told apart by where that is.
+// lockWaits returns the mutexes that goroutines wait for. Mutexes of unknown
+// address are told apart by the place of the call.
 func lockWaits(all []*goroutine) (waits []*lockWait) {
 	known := make(map[string]*lockWait)
 	for _, g := range all {
@@ -53,7 +53,7 @@ func (g *goroutine) lock() (address string, call frame) {
 	return address, g.creator // go mu.Lock()
 }
 
-// locks tells whether the call is part of how a mutex is locked.
+// locks reports whether the call is part of locking a mutex.
 func (f frame) locks() bool {
 	switch f.owner() {
 	case "sync.(*Mutex)", "sync.(*RWMutex)", "sync.(*rlocker)":
@@ -63,8 +63,8 @@ func (f frame) locks() bool {
 	return name == "internal/sync" || name == "sync" && strings.HasPrefix(f.function, "sync.runtime_")
 }
 
-// owner returns what the call is of: the type of a method, "x/y.(*T)"; for a
-// function "x/y.f". A closure is of what it is in.
+// owner returns the type of a method, "x/y.(*T)", or the function, "x/y.f". A
+// closure's owner is that of the function around it.
 func (f frame) owner() string {
 	name := packageOf(f.function)
 	rest := strings.TrimPrefix(f.function[len(name):], ".")
@@ -77,7 +77,7 @@ func (f frame) owner() string {
 	return name + "." + rest
 }
 
-// A likelihood is how likely it is that a goroutine holds a mutex.
+// A likelihood is how likely a goroutine is to hold a mutex.
 type likelihood int
 
 const (
@@ -88,7 +88,7 @@ const (
 	veryLikely            // and with the same receiver
 )
 
-// likelihood says how likely it is that a goroutine holds the mutex.
+// likelihood returns how likely a goroutine is to hold the mutex.
 func (l *lockWait) likelihood(g *goroutine) (best likelihood) {
 	for _, f := range g.frames {
 		switch {
@@ -128,8 +128,9 @@ func (l *lockWait) holders(all []*goroutine, hosts hostsByKey) (holders []*gorou
 	return holders, how
 }
 
-// hostsByKey are the names of the hosts of a simulation's goroutines, by the keys
-// of their stacks. They are mostly one; that of the test itself is empty.
+// hostsByKey holds the names of the hosts of a simulation's goroutines, by the
+// keys of their stacks. Most keys have one host; the test itself has the empty
+// name.
 type hostsByKey map[string][]string
 
 // hostsOf returns the hosts of the simulation's goroutines.
@@ -161,9 +162,8 @@ const (
 	maxCallsListed   = 10
 )
 
-// holdersText tells for a reader who waits for which mutex, and who is likely to
-// hold it, with the calls that have led there; or nothing, if nobody waits for
-// one.
+// holdersText says which goroutines wait for which mutex, and which are likely
+// to hold it, with the calls that led there. It is empty if none waits for one.
 func holdersText(id string, all []*goroutine) string {
 	waits := lockWaits(all)
 	if len(waits) == 0 {

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// Who waits for something outside of the bubble keeps time from going on as well,
-// until that comes; and it may come, so the simulation is not given up. But it is
-// told who waits, for it may be in vain.
+// A goroutine that waits for something outside of the bubble stops time as
+// well, until that comes. It may come, so the simulation is not given up. But
+// as the wait may be in vain, the goroutine is reported.
 
-// standsStill tells whether the simulation has stood still for so long that it is
-// to be told, once, since the loop has turned or a goroutine has moved.
+// standsStill reports whether the simulation has stood still, without a turn of
+// the loop or a move of a goroutine, for long enough to report it, which
+// happens once.
 func (w *watchdog) standsStill(now survey, late bool) bool {
 	switch {
 	case !now.still:
@@ -29,8 +30,8 @@ func (w *watchdog) standsStill(now survey, late bool) bool {
 	return true
 }
 
-// standsStillText says who keeps the simulation's time from going on, and what to
-// do about it.
+// standsStillText says which goroutines keep the simulation's time from going
+// on, and what to do about it.
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
 	text := fmt.Sprintf("nothing has gone on for %v: simulated time stands still while these goroutines wait.\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
@@ -69,12 +70,13 @@ func waitingOutside(id string, all []*goroutine) []hostGoroutines {
 	return sortPlaces(counts)
 }
 
-// maxAncestors bounds the search for what has started a goroutine.
+// maxAncestors bounds the search for the starter of a goroutine.
 const maxAncestors = 20
 
 // starter returns the call outside of the standard library that has started a
-// goroutine, or has started the one that has, and so on: what a goroutine of the
-// standard library is there for. It is empty if one of those has ended.
+// goroutine, directly or through others: it tells what a goroutine of the
+// standard library is there for. It is empty if one of those in between has
+// ended.
 func (g *goroutine) starter(byNumber map[string]*goroutine) string {
 	for range maxAncestors {
 		if g.creator.ofUser() {
@@ -92,8 +94,8 @@ func (g *goroutine) starter(byNumber map[string]*goroutine) string {
 
 // client returns the call outside of the standard library that is likely to wait
 // for a goroutine of the standard library: on the same host, it has called a
-// method of the same type. So net/http's caller waits for the reader of its
-// connection.
+// method of the same type. For example, net/http's caller waits for the reader
+// of its connection.
 func (g *goroutine) client(all []*goroutine, hosts hostsByKey) string {
 	for _, f := range g.frames {
 		if f.waiting() || !strings.HasSuffix(f.owner(), ")") {
@@ -120,5 +122,5 @@ func (s *stack) userCall() string {
 	return ""
 }
 
-// ofUser tells whether the call is neither ours nor of the standard library.
+// ofUser reports whether the call is neither ours nor of the standard library.
 func (f frame) ofUser() bool { return f.function != "" && !f.waiting() && !f.standard() }
