@@ -186,6 +186,26 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 	})
 }
 
+// A lookup that is taken back while it waits to be made again keeps no loop from
+// ending.
+func TestLookupThatIsCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{free: 1, err: syscall.EMFILE}
+		var r reactor.Reactor
+		start := time.Now()
+		for range 2 {
+			r.Dial("a", p.connect(time.Second), func(conn net.Conn, err error) { untilClosed(&r, conn) })
+		}
+		cancel := r.Dial("b", func(context.Context) (net.Conn, error) {
+			time.Sleep(1900 * time.Millisecond)
+			return nil, &net.DNSError{Err: "no such host", Name: "b", IsNotFound: true}
+		}, func(net.Conn, error) { t.Error("it was canceled") })
+		r.AfterFunc(1950*time.Millisecond, cancel)
+		require.NoError(t, r.Run())
+		assert.Equal(t, 2*time.Second, time.Since(start))
+	})
+}
+
 // A loop that has nothing open cannot wait for itself.
 func TestNoDescriptorAtAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
