@@ -64,11 +64,10 @@ func TestDialTimeoutThatIsCanceled(t *testing.T) {
 		var r reactor.Reactor
 		start := time.Now()
 		cancel := r.DialTimeout("key", time.Minute, func(ctx context.Context) (net.Conn, error) {
-			<-ctx.Done()
+			time.Sleep(2 * time.Minute) // deaf to its context
 			return nil, ctx.Err()
 		}, func(net.Conn, error) { t.Error("it was canceled") })
 		r.AfterFunc(time.Second, cancel)
-		r.Go(func() { time.Sleep(2 * time.Minute) }, func() {})
 		require.NoError(t, r.Run())
 		assert.Equal(t, 2*time.Minute, time.Since(start))
 	})
@@ -163,17 +162,32 @@ func TestDescriptorsInOrder(t *testing.T) {
 func TestDescriptorsOfConnectionsThatAreNotAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
-		p := &process{free: 3, err: syscall.EMFILE}
+		p := &process{free: 2, err: syscall.EMFILE}
 		start, got := time.Now(), 0
-		for i := range 100 {
-			r.Dial(i%5, p.connect(time.Second), func(conn net.Conn, err error) {
-				require.NoError(t, err)
-				got++
-				require.NoError(t, conn.Close())
-			})
+		r.Dial("long", p.connect(time.Minute), func(conn net.Conn, err error) { untilClosed(&r, conn) })
+		then := func(conn net.Conn, err error) {
+			require.NoError(t, err)
+			got++
+			assert.Equal(t, 100*ms, time.Since(start))
+			require.NoError(t, conn.Close())
 		}
+		r.AfterFunc(90*ms, func() {
+			r.Dial("slow", func(ctx context.Context) (net.Conn, error) {
+				conn, err := p.connect(time.Second)(ctx)
+				time.Sleep(10 * ms)
+				return conn, err
+			}, then)
+			for range 3 {
+				r.Dial("starved", func(ctx context.Context) (net.Conn, error) {
+					time.Sleep(time.Nanosecond)
+					return p.connect(time.Second)(ctx)
+				}, func(conn net.Conn, err error) {
+					start = start.Add(time.Nanosecond)
+					then(conn, err)
+				})
+			}
+		})
 		require.NoError(t, r.Run())
-		assert.Equal(t, 100, got)
-		assert.Zero(t, time.Since(start))
+		assert.Equal(t, 4, got)
 	})
 }

@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -183,6 +184,49 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 		assert.Len(t, got, 4)
 		assert.Equal(t, 8, p.free)
 		assert.Less(t, lookups.Load(), int64(50), "they are not made over and over")
+	})
+}
+
+// A lookup may be the first to find no descriptor. It is made again each second,
+// for ten, and however many of one key there are.
+func TestLookupsAreMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		starved := errors.Join(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, syscall.EMFILE)
+		var r reactor.Reactor
+		told := 0
+		r.OutOfDescriptors = func(err error) {
+			assert.Equal(t, starved, err)
+			told++
+		}
+		start := time.Now()
+		var dials atomic.Int64
+		failed := 0
+		for range 3 {
+			r.Dial("never", func(context.Context) (net.Conn, error) {
+				dials.Add(1)
+				return nil, starved
+			}, func(conn net.Conn, err error) {
+				failed++
+				assert.Equal(t, starved, err)
+				assert.Equal(t, 10*time.Second, time.Since(start))
+			})
+		}
+		p := &process{free: 1}
+		r.Dial("soon", func(ctx context.Context) (net.Conn, error) {
+			if time.Since(start) < 3*time.Second {
+				return nil, starved
+			}
+			return p.connect(time.Second)(ctx)
+		}, func(conn net.Conn, err error) {
+			require.NoError(t, err)
+			assert.Equal(t, 3*time.Second, time.Since(start))
+			untilClosed(&r, conn)
+		})
+		require.NoError(t, r.Run())
+		assert.Equal(t, 1, told)
+		assert.Equal(t, 3, failed)
+		assert.LessOrEqual(t, dials.Load(), int64(3*11))
+		assert.Equal(t, 10*time.Second, time.Since(start))
 	})
 }
 
