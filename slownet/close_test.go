@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sink is an inner connection that takes everything at once, and remembers
+// A sink is an inner connection that accepts everything at once, and records
 // when.
 type sink struct {
 	net.Conn // a pipe, to be read from
@@ -126,8 +126,8 @@ func TestBubbleEndsWhileAClosedConnectionDrains(t *testing.T) {
 	}
 }
 
-// CloseWrite returns at once; the end arrives after what was written. Whoever
-// waits in Write is told.
+// CloseWrite returns at once; the end arrives after what was written. Blocked
+// writers are told.
 func TestCloseWriteReturnsAtOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		link    Link
@@ -222,7 +222,7 @@ func TestGivingUpCountsFromTheClose(t *testing.T) {
 	})
 }
 
-// An inner connection that fails loses what is in flight: Drain tells.
+// An inner connection that fails loses the bytes in flight: Drain reports it.
 func TestDrainTellsOfWhatIsLost(t *testing.T) {
 	overPipe(t, Config{Write: Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write(make([]byte, 1000))
@@ -363,7 +363,8 @@ func TestCloseOnAClockThatStandsStill(t *testing.T) {
 	require.NoError(t, far.Close())
 }
 
-// However the clock is moved while a closed connection drains, nothing is missed.
+// However the clock is moved while a closed connection drains, no step is
+// missed.
 func TestClockThatMovesWhileAClosedConnectionDrains(t *testing.T) {
 	t.Parallel()
 	for i := range 20 {

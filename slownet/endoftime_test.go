@@ -44,7 +44,7 @@ func endlessTimes(random *rand.Rand) []time.Duration {
 	return append(times, maxDuration-1, maxDuration, maxDuration)
 }
 
-// What is under way for centuries arrives at the end of time, not in the past.
+// Bytes under way for centuries arrive at the end of time, not in the past.
 func TestTimesNearTheEndDoNotWrapAround(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Pick[uint64](1000, 20_000) {
@@ -74,8 +74,8 @@ func TestTimesNearTheEndDoNotWrapAround(t *testing.T) {
 	}
 }
 
-// A round trip of centuries has packets be sent again after a minute, which is
-// TCP's most, and not after its least.
+// With a round trip of centuries, packets are retransmitted after a minute,
+// TCP's maximum, and not after its minimum.
 func TestTimeoutOfAnEndlessRoundTrip(t *testing.T) {
 	t.Parallel()
 	var again retransmitter

@@ -171,7 +171,7 @@ func TestStallDoesNotAgeWhatComesIn(t *testing.T) {
 	}
 }
 
-// The close of a connection that a listener delays passes no sooner than
+// The close of a connection that a listener delays arrives no sooner than
 // anything else.
 func TestCloseOfADelayedConnection(t *testing.T) {
 	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {

@@ -86,7 +86,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// A link without a distribution is printed by its name, and not by way of a panic.
+// A link without a distribution is printed by its name, and does not panic.
 func TestPrintingALinkWithoutADistribution(t *testing.T) {
 	var none *Distribution
 	assert.Equal(t, "uniform", none.String())

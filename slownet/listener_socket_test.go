@@ -17,7 +17,7 @@ func TestAcceptGivesUpAtTheDeadline(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Config{})
 	require.NoError(t, s.SetDeadline(time.Now().Add(20*ms)))
-	for range 2 { // blocked, and when it has passed
+	for range 2 { // while blocked, and after the deadline
 		_, err := s.Accept()
 		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		assert.ErrorContains(t, err, "accept tcp "+s.Addr().String()+": i/o timeout")

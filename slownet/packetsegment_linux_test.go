@@ -85,8 +85,8 @@ func TestControlMessagesTravelWithTheirDatagram(t *testing.T) {
 	}
 }
 
-// With UDP_SEGMENT, one write is several datagrams. On a link they are so too:
-// each fits its MTU, and each has an event.
+// With UDP_SEGMENT, one write is several datagrams. On a link they are
+// separate, too: each fits its MTU, and each has an event.
 func TestSegmentsOfOneWriteAreDatagramsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	links := map[string]Link{"small": {MTU: 4, Latency: ms}}

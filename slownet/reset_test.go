@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nameOfError returns the name of an error that a reset brings.
+// nameOfError returns the name of an error that a reset causes.
 func nameOfError(err error) string {
 	for name, want := range map[string]error{"RESET": syscall.ECONNRESET, "PIPE": syscall.EPIPE, "EOF": io.EOF, "NOTCONN": syscall.ENOTCONN} {
 		if errors.Is(err, want) {
@@ -47,9 +47,9 @@ func do(conn net.Conn, calls string) string {
 	return strings.Join(results, " ")
 }
 
-// After a reset by the peer the first call to come upon it fails with
-// ECONNRESET; then there is nothing to be read, and writes fail with EPIPE. So
-// it is on any link and without a wrapper.
+// After a reset by the peer, the first call to meet it fails with ECONNRESET;
+// then there is nothing to read, and writes fail with EPIPE. That holds on any
+// link and without a wrapper.
 func TestResetByThePeer(t *testing.T) {
 	t.Parallel()
 	wrappers := map[string]func(net.Conn) net.Conn{"plain": func(c net.Conn) net.Conn { return c }}
@@ -83,7 +83,7 @@ func TestResetByThePeer(t *testing.T) {
 	}
 }
 
-// A reset that meets bytes in flight is told by the next write, or by the next
+// A reset that meets bytes in flight is reported by the next write or the next
 // read, whichever comes first.
 func TestResetMeetsWhatIsInFlight(t *testing.T) {
 	t.Parallel()

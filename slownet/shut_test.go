@@ -13,7 +13,7 @@ func shut(c interface {
 	return errors.Join(c.Close(), c.Drain(context.Background()))
 }
 
-// awaitEnd waits until nobody works in the background.
+// awaitEnd waits until no background work is left.
 func (h *half) awaitEnd() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

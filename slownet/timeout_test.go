@@ -41,8 +41,8 @@ func overIdlePipe(t *testing.T, config Config, idle time.Duration, test func(t *
 	})
 }
 
-// alone returns the link with a bottleneck of its own: one that tests share has
-// come to their times.
+// alone returns the link with a bottleneck of its own: one shared by tests has
+// their times in it.
 func (l Link) alone() Link {
 	if l.Bottleneck != nil {
 		l.Bottleneck = NewBottleneck(Gbps)
@@ -104,8 +104,8 @@ func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 	}
 }
 
-// A fault wakes who waits in such a connection, and its time begins anew; a
-// deadline of the user's that comes first counts.
+// A fault wakes calls that wait in such a connection, and restarts its idle
+// time; a deadline of the user's that comes first counts.
 func TestIdleTimeoutAndOurOwnDeadlines(t *testing.T) {
 	overIdlePipe(t, bothWays(Link{Latency: ms}), time.Second, func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
@@ -136,8 +136,8 @@ func TestFaultAtTheInstantOfAnIdleTimeout(t *testing.T) {
 	}
 }
 
-// A time-out while bytes are in flight and nobody has asked for more is nobody's:
-// a read that comes later finds what has come in meanwhile.
+// A time-out while bytes are in flight and no read waits is dropped: a later
+// read finds what has arrived meanwhile.
 func TestIdleTimeoutWhileReadingAhead(t *testing.T) {
 	overIdlePipe(t, bothWays(Link{Latency: 300 * ms}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {
@@ -197,7 +197,7 @@ func TestIdleTimeoutOfTheInnerPacketConn(t *testing.T) {
 	}
 }
 
-// What the pump of a PacketConn meets is nobody's either.
+// A time-out in the pump of a PacketConn is dropped, too.
 func TestIdleTimeoutWhileReadingDatagramsAhead(t *testing.T) {
 	packetBubble(t, bothWays(Link{Latency: 300 * ms}), func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.inner.(*memoryConn).idle = 100 * ms

@@ -62,7 +62,7 @@ func (f *flight) Pop() any {
 // dial begins to connect two ends over the links there and back.
 func dial(tcp netem.TCP, there, back *slownet.PacketFlow) *path {
 	if tcp.KeepAlive == (netem.KeepAlive{}) {
-		tcp.KeepAlive.Idle = -1 // so that the path becomes quiet
+		tcp.KeepAlive.Idle = -1 // so that the path falls quiet
 	}
 	p := &path{tcp: tcp}
 	p.ends[0] = &side{end: netem.Dial(tcp, 0), link: there}

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// A TCP says how the ends of a connection behave. The zero TCP is Linux's
-// default.
+// A TCP configures the ends of a connection. The zero TCP is Linux's default.
 type TCP struct {
 	// Congestion is the congestion control algorithm. Zero is [CUBIC].
 	Congestion Congestion
 
-	// KeepAlive says when a silent peer is asked whether it is still there. Zero
-	// is the net package's default.
+	// KeepAlive configures the probes of a silent peer. Zero is the net package's
+	// default.
 	KeepAlive KeepAlive
 
-	// UserTimeout is how long data may stay without an acknowledgement before
-	// the connection ends, and bounds how long keep-alive probes may; it is
+	// UserTimeout is how long data may stay unacknowledged before the connection
+	// ends, and bounds how long keep-alive probes may stay unanswered; it is
 	// Linux's TCP_USER_TIMEOUT (RFC 5482). Zero is some 15 minutes for data.
 	UserTimeout time.Duration
 }

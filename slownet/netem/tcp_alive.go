@@ -2,10 +2,9 @@ package netem
 
 import "time"
 
-// A KeepAlive says when a silent peer is asked whether it is still there, as
-// net.KeepAliveConfig does. The zero KeepAlive is the net package's default: after
-// 15 seconds of silence a probe every 15 seconds, and the connection ends when
-// nine have no answer.
+// A KeepAlive says when a silent peer is probed, as net.KeepAliveConfig does.
+// The zero KeepAlive is the net package's default: after 15 seconds of silence
+// a probe every 15 seconds, and the connection ends when nine are unanswered.
 type KeepAlive struct {
 	Idle     time.Duration // until the first probe; zero is 15 s, below zero there are no probes
 	Interval time.Duration // between probes; zero is 15 s
@@ -31,7 +30,7 @@ func (k KeepAlive) withDefaults() KeepAlive {
 	return k
 }
 
-// alive is what an end knows of its peer's being there.
+// alive is the keep-alive state of an end.
 type alive struct {
 	config  KeepAlive
 	timeout time.Duration // TCP_USER_TIMEOUT; zero is none
@@ -48,7 +47,7 @@ func (a *alive) heard(now time.Duration) {
 	}
 }
 
-// expireAlive asks the peer, or gives up.
+// expireAlive probes the peer, or gives up.
 func (e *End) expireAlive(now time.Duration) {
 	a := &e.alive
 	if a.at > now {
@@ -58,7 +57,7 @@ func (e *End) expireAlive(now time.Duration) {
 	switch {
 	case e.state.isOpening() || e.state == Closed || e.state == TimeWait:
 		a.at = Never
-	case e.send.una < e.send.end(): // the retransmission timer sees to it
+	case e.send.una < e.send.end(): // the retransmission timer takes care of it
 		a.at = now + a.config.Idle
 	case silence < a.config.Idle:
 		a.at = a.last + a.config.Idle

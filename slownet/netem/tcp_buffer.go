@@ -2,8 +2,9 @@ package netem
 
 import "time"
 
-// Linux's receive buffer, in bytes: what it has at first and at most
-// (net.ipv4.tcp_rmem), and what the payload of a full segment takes of it.
+// Linux's receive buffer, in bytes: its first and its largest size
+// (net.ipv4.tcp_rmem), and the space that the payload of a full segment takes
+// of it.
 const (
 	firstBuffer  = 128 << 10
 	maxBuffer    = 6 << 20
@@ -30,10 +31,11 @@ func (b *receiveBuffer) init(now time.Duration) {
 	b.since = now
 }
 
-// capacity returns how many bytes of payload fit into so much of the buffer.
+// capacity returns how many bytes of payload fit into that much of the buffer.
 func capacity(space int64) int { return int(space * (256 * MSS / segmentSpace) / 256) }
 
-// room returns how large a window can be offered while so many bytes are held.
+// room returns how large a window can be offered while that many bytes are
+// held.
 func (b *receiveBuffer) room(held int64) int {
 	return max(0, min(b.window, capacity(int64(b.size)-held*segmentSpace/MSS)))
 }

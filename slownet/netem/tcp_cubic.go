@@ -114,7 +114,7 @@ func (c *cubic) target(now time.Duration) int {
 	if distance < 0 {
 		distance = -distance
 	}
-	const far = 1 << 17 // two minutes, where the window is beyond any bound
+	const far = 1 << 17 // two minutes, by then the window is beyond any bound
 	distance = min(distance, far)
 	delta := int(cubicC * distance * distance * distance >> 40)
 	if t < c.k {
@@ -123,7 +123,7 @@ func (c *cubic) target(now time.Duration) int {
 	return c.origin + delta
 }
 
-// idle takes the time in which nothing was sent out of the epoch.
+// idle excludes the time in which nothing was sent from the epoch.
 func (c *cubic) idle(now, since time.Duration) {
 	if c.epoch != 0 {
 		c.epoch = min(now, c.epoch+now-since)
@@ -133,7 +133,7 @@ func (c *cubic) idle(now, since time.Duration) {
 // measure takes in a round trip, and reports whether slow start is over.
 func (c *cubic) measure(now, roundTrip time.Duration, window int, slow bool, una, nxt int64) bool {
 	if c.epoch != 0 && now-c.epoch < time.Second {
-		return false // what was measured right after a recovery says nothing
+		return false // a measurement right after a recovery says nothing
 	}
 	if c.delay == 0 || roundTrip < c.delay {
 		c.delay = roundTrip

@@ -30,7 +30,7 @@ func newEnd(tcp TCP, now time.Duration) *End {
 }
 
 // NewEnd returns an end of a connection that was established at the given time,
-// by a handshake whose round trip took so long. It is for drivers that have a
+// by a handshake with the given round trip time. It is for drivers that have a
 // handshake of their own; see [Dial] and [Accept].
 func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
 	e := newEnd(tcp, now)
@@ -45,18 +45,18 @@ func (e *End) State() State { return e.state }
 // Failure returns why the connection has ended, if it has failed.
 func (e *End) Failure() Failure { return e.failure }
 
-// Write says that the application has written n bytes. It may do so during the
+// Write notes that the application has written n bytes. It may do so during the
 // handshake, and not after CloseWrite.
 func (e *End) Write(now time.Duration, n int) {
 	e.send.restartAfterIdle(now)
 	e.send.written += int64(n)
 }
 
-// Read says that the application has read n bytes of those that have arrived.
+// Read notes that the application has read n of the bytes that have arrived.
 func (e *End) Read(now time.Duration, n int) { e.receive.read(now, n) }
 
-// CloseWrite says that the application will write no more: a FIN follows what it
-// has written.
+// CloseWrite notes that the application will write no more: a FIN follows the
+// bytes it has written.
 func (e *End) CloseWrite() {
 	e.send.fin = true
 	e.finSent()
@@ -75,8 +75,7 @@ func (e *End) fail(failure Failure) {
 // Unread returns how many bytes have arrived in order and wait for Read.
 func (e *End) Unread() int64 { return e.receive.unread() }
 
-// Ended reports whether the peer's FIN has arrived, after all that it has
-// written.
+// Ended reports whether the peer's FIN has arrived, and all data before it.
 func (e *End) Ended() bool { return e.receive.ended }
 
 // Unacked returns how many bytes have been written and are not acknowledged.
@@ -108,7 +107,7 @@ func (e *End) Input(now time.Duration, s *Segment) {
 	case s.Len > 0 || s.Flags&FIN != 0:
 		e.receive.arrive(now, s, e.send.rtt.timeout())
 	case s.Seq < e.receive.acked:
-		e.receive.mustAck = true // it asks whether we are there
+		e.receive.mustAck = true // a probe
 	}
 	if e.receive.ended {
 		e.finReceived(now)
@@ -148,7 +147,7 @@ func (e *End) Next() time.Duration {
 	return min(e.opening.at, e.alive.at, e.send.timer(), e.receive.ackAt)
 }
 
-// Expire does what is due at the given time, if anything is.
+// Expire handles the timers that are due at the given time, if any.
 func (e *End) Expire(now time.Duration) {
 	if e.state == Closed {
 		return

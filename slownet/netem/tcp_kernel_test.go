@@ -95,8 +95,8 @@ func (r *transfer) run(t *testing.T, seed uint64) time.Duration {
 	return p.now
 }
 
-// exceptions are figures of the kernel that one run in seven or so has, though
-// nothing is random on the path: its timers and scheduling were. They are not
+// exceptions are figures that the kernel has in one run of seven or so, though
+// nothing on the path is random: its timers and scheduling were. They are not
 // modeled.
 var exceptions = map[string]string{
 	"10M-20ms-q1 100000 reno p90":     "a tail loss in some runs",

@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// randomLink returns a link on which much goes wrong.
+// randomLink returns a link with many random impairments.
 func randomLink(r *rand.Rand) slownet.Link {
 	link := slownet.Link{Latency: time.Duration(r.IntN(200)) * time.Millisecond}
 	oneIn := func(n int) bool { return r.IntN(n) == 0 }

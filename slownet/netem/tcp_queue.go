@@ -10,8 +10,8 @@ type retransmissionQueue struct {
 	first, last int64         // the numbers in the queue, last not included
 
 	sacked        int   // acknowledged selectively
-	lost          int   // taken for lost, retransmitted since or not
-	resent        int   // retransmitted, and still in flight for all that is known
+	lost          int   // considered lost, whether retransmitted since or not
+	resent        int   // retransmitted, and still in flight as far as is known
 	nextLost      int64 // no segment below it waits for its retransmission
 	highestSacked int64 // number
 	blocks        [3]Block
@@ -31,7 +31,7 @@ type sentSegment struct {
 	again        bool // sent more than once
 }
 
-// A segmentState is what the sender knows of a segment.
+// A segmentState is a segment's state at the sender.
 type segmentState uint8
 
 const (
@@ -41,7 +41,7 @@ const (
 	isResent // lost, and in flight again
 )
 
-// none is the number of no segment.
+// none stands for no segment.
 const none int64 = -1
 
 func (q *retransmissionQueue) init() {
@@ -104,7 +104,7 @@ func (q *retransmissionQueue) unlink(number int64) {
 	}
 }
 
-// lose takes a segment for lost.
+// lose marks a segment as lost.
 func (q *retransmissionQueue) lose(number int64) {
 	switch s := q.at(number); s.state {
 	case inFlight:
@@ -121,7 +121,7 @@ func (q *retransmissionQueue) lose(number int64) {
 	q.nextLost = min(q.nextLost, number)
 }
 
-// recover takes back that a segment is lost.
+// recover undoes marking a segment as lost.
 func (q *retransmissionQueue) recover(number int64) {
 	switch s := q.at(number); s.state {
 	case isLost:
@@ -136,7 +136,7 @@ func (q *retransmissionQueue) recover(number int64) {
 }
 
 // resend notes that a segment is sent again. A probe sends one that is not
-// taken for lost.
+// considered lost.
 func (q *retransmissionQueue) resend(now time.Duration, number int64) {
 	s := q.at(number)
 	switch s.state {
@@ -163,7 +163,7 @@ func (q *retransmissionQueue) waiting() int64 {
 	return none
 }
 
-// deliver notes that a segment has arrived: what it was before is no more.
+// deliver notes that a segment has arrived, and clears its former state.
 func (q *retransmissionQueue) deliver(number int64) {
 	s := q.at(number)
 	switch s.state {
@@ -200,8 +200,8 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 	return low
 }
 
-// news calls f with the numbers of the segments in the blocks of a selective
-// acknowledgement that the acknowledgement before did not have.
+// news calls f with the numbers of the segments that a selective
+// acknowledgement's blocks cover and the previous one's did not.
 func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
 	for _, b := range blocks {
 		start := b.Start

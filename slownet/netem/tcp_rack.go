@@ -17,7 +17,7 @@ type rack struct {
 
 func (r *rack) init() { r.seq, r.steps, r.at = -1, 1, Never }
 
-// duplicated takes in that a segment was sent again for nothing.
+// duplicated notes that a segment was retransmitted needlessly.
 func (r *rack) duplicated(seq, nxt int64) {
 	r.reordered = true
 	if seq >= r.stepRound {
@@ -27,18 +27,18 @@ func (r *rack) duplicated(seq, nxt int64) {
 	}
 }
 
-// recovered takes in that a recovery is over.
+// recovered notes that a recovery is over.
 func (r *rack) recovered() {
 	if r.persist--; r.persist <= 0 {
 		r.steps = 1
 	}
 }
 
-// arrived takes in a segment that has arrived.
+// arrived notes a segment that has arrived.
 func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration) {
 	d := now - s.sent
 	if s.again && d < shortest {
-		return // it is the first transmission that has arrived
+		return // the first transmission has arrived
 	}
 	if s.sent > r.sent || s.sent == r.sent && s.seq > r.seq {
 		r.sent, r.seq, r.roundTrip = s.sent, s.seq, d
@@ -48,7 +48,7 @@ func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration
 // timerSlack is added to the timer, as in Linux.
 const timerSlack = 2 * time.Millisecond
 
-// detect takes segments for lost and returns how many.
+// detect marks segments as lost and returns how many.
 func (s *sender) detect(now time.Duration) (lost int) {
 	r := &s.rack
 	r.at = Never
@@ -82,7 +82,8 @@ func (s *sender) reorderingWindow() time.Duration {
 }
 
 // A lossProbe is the state of tail loss probes: when the last segments get no
-// answer for two round trips, one is sent so that the answer shows what was lost.
+// answer for two round trips, one is sent so that the answer shows which were
+// lost.
 type lossProbe struct {
 	at     time.Duration // when one is due, or Never
 	due    bool

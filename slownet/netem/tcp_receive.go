@@ -13,16 +13,16 @@ const (
 type receiver struct {
 	next     int64   // the first byte that has not arrived
 	consumed int64   // by the application
-	gaps     []Block // what has arrived beyond next, in order
+	gaps     []Block // blocks that have arrived beyond next, in order
 	recent   []int64 // where blocks start, the one that changed last first
-	twice    Block   // what has arrived twice, to be told once
+	twice    Block   // bytes that have arrived twice, to be reported once
 	finAt    int64   // sequence number of the FIN, or none
-	ended    bool    // it has arrived, and all before it
+	ended    bool    // the FIN has arrived, and all before it
 
 	acked       int64         // Ack of the last segment sent
 	told        int64         // end of the window of the last segment sent
 	quick       int           // segments to be acknowledged at once
-	interactive bool          // data is answered with data: quick does not count
+	interactive bool          // data is answered with data: quick is ignored
 	mustAck     bool          // now
 	ackAt       time.Duration // when at the latest, or Never
 	last        time.Duration // when the last payload arrived
@@ -156,7 +156,7 @@ func (r *receiver) forget(start int64) {
 func (r *receiver) read(now time.Duration, n int) {
 	r.consumed += int64(n)
 	r.buffer.adapt(now, r.consumed, r.beyond())
-	// A window that was nearly shut and is open again is told.
+	// A window that was nearly shut and is open again is announced.
 	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= MSS {
 		r.mustAck = true
 	}
@@ -177,7 +177,7 @@ func (r *receiver) expire(now time.Duration) {
 	}
 }
 
-// acknowledge adds to a segment what it says of the other direction.
+// acknowledge fills in a segment's fields for the other direction.
 func (r *receiver) acknowledge(now time.Duration, p *Segment) {
 	if p.Len > 0 && now-r.last < delayedAck && r.next > 0 {
 		r.interactive = true

@@ -2,17 +2,17 @@ package netem
 
 import "time"
 
-// A recoveryState is what the sender does about losses.
+// A recoveryState is the sender's state of loss recovery.
 type recoveryState uint8
 
 const (
 	open       recoveryState = iota // nothing is known to be lost
-	recovering                      // fast recovery: losses were found by what arrived
+	recovering                      // fast recovery: acknowledgements have revealed losses
 	lossy                           // the retransmission timer has expired
 )
 
-// An episode is the time from a loss until all that was sent before it was
-// noticed is acknowledged.
+// An episode is the time from the detection of a loss until everything sent
+// before that is acknowledged.
 type episode struct {
 	state recoveryState
 	end   int64 // sequence number
@@ -22,9 +22,9 @@ type episode struct {
 	delivered int
 	sent      int
 
-	// What was reduced for nothing is taken back.
+	// Needless reductions are undone.
 	canUndo     bool
-	retransmits int           // that are not known to be for nothing
+	retransmits int           // that are not known to be needless
 	firstResent time.Duration // 0 is none
 	window      int
 	threshold   int
@@ -55,8 +55,8 @@ func (s *sender) enterRecovery() {
 	s.probe.at, s.probe.end = Never, 0
 }
 
-// enterLoss takes all that was sent for lost, but what was sent so recently that
-// its answer may be under way.
+// enterLoss marks all segments as lost, except those sent so recently that
+// their answer may be under way.
 func (s *sender) enterLoss(now time.Duration) {
 	if s.episode.state == open || s.una >= s.episode.end {
 		s.episode.begin(s)
@@ -73,7 +73,7 @@ func (s *sender) enterLoss(now time.Duration) {
 	s.rack.at, s.probe.at, s.probe.end, s.probe.due = Never, Never, 0, false
 }
 
-// acknowledge takes in what a segment acknowledges.
+// acknowledge processes a segment's acknowledgements.
 func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	if p.Ack > s.nxt || p.Ack < s.una {
 		return
@@ -101,7 +101,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	}
 }
 
-// An answer is what an acknowledgement has brought.
+// An answer is the news of an acknowledgement.
 type answer struct {
 	delivered int  // segments
 	progress  bool // bytes were acknowledged cumulatively
@@ -163,9 +163,9 @@ func (p *Segment) isDuplicate() bool {
 	return first.End <= p.Ack || p.SACKs > 1 && first.Start >= p.SACK[1].Start && first.End <= p.SACK[1].End
 }
 
-// undo takes a reduction back, if what called for it was not lost: either all
-// retransmissions have arrived as duplicates, or what is acknowledged was sent
-// before the first of them (RFC 3522).
+// undo undoes a reduction if nothing was lost: either all retransmissions have
+// arrived as duplicates, or the acknowledged segment was sent before the first
+// of them (RFC 3522).
 func (s *sender) undo(p *Segment, a answer) {
 	e := &s.episode
 	if e.state == open || !e.canUndo {

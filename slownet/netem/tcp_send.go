@@ -19,12 +19,12 @@ type sender struct {
 	lastSent   time.Duration // payload
 	sentNew    bool          // since the last call of settle
 	retransmit time.Duration // when the retransmission timer expires, or Never
-	persist    time.Duration // when the peer is asked for its window, or Never
-	ask        bool          // the peer is to be asked now
-	asked      time.Duration // when it was first, without an answer; 0 is not
+	persist    time.Duration // when to send a window probe, or Never
+	ask        bool          // a window probe is to be sent now
+	asked      time.Duration // when the first unanswered probe was sent; 0 is none
 }
 
-// firstWindow is how much an end can take before it has said so.
+// firstWindow is the window assumed until an end has announced its own.
 const firstWindow = 64 << 10
 
 func (s *sender) init(tcp TCP, now time.Duration) {
@@ -49,10 +49,11 @@ func (s *sender) end() int64 {
 	return s.written
 }
 
-// finIsAcknowledged reports whether all is, and no more will come.
+// finIsAcknowledged reports whether everything is acknowledged, the FIN
+// included.
 func (s *sender) finIsAcknowledged() bool { return s.fin && s.una == s.written+1 }
 
-// next returns the segment to be sent next: what was lost goes first.
+// next returns the segment to be sent next: lost ones go first.
 func (s *sender) next(now time.Duration) (Segment, bool) {
 	switch number := s.queue.waiting(); {
 	case s.probe.due:
@@ -139,8 +140,8 @@ func (s *sender) timer() time.Duration {
 // retransmissions that begin at 200 ms would take (net.ipv4.tcp_retries2).
 const retransmitLimit = 1023*minTimeout + 6*maxTimeout
 
-// expire does what the timers call for that have expired. It reports false if
-// the peer is given up.
+// expire handles the timers that have expired. It reports false if the peer is
+// given up.
 func (s *sender) expire(now, limit time.Duration) bool {
 	if limit == 0 {
 		limit = retransmitLimit

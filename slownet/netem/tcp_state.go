@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A State is a connection's state at one of its ends, in the words of RFC 9293.
+// A State is a connection's state at one of its ends, as RFC 9293 names it.
 type State uint8
 
 // The states. LISTEN is the driver's.
@@ -37,10 +37,11 @@ func (s State) String() string {
 // isOpening reports whether the handshake is under way.
 func (s State) isOpening() bool { return s == SynSent || s == SynReceived }
 
-// receives reports whether data of the peer's may still arrive.
+// receives reports whether data from the peer may still arrive.
 func (s State) receives() bool { return s == Established || s == FinWait1 || s == FinWait2 }
 
-// A Failure is why a connection has ended other than by both ends' closing it.
+// A Failure is the reason why a connection has ended, other than both ends
+// closing it.
 type Failure uint8
 
 // The failures.

@@ -27,7 +27,7 @@ func (s *side) times(flags netem.Flags) (times []time.Duration) {
 	return times
 }
 
-// quiet lets everything happen that will.
+// quiet runs the path until nothing is left to happen.
 func (p *path) quiet(t *testing.T) {
 	t.Helper()
 	for steps := 0; p.step(); steps++ {
@@ -95,7 +95,7 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, netem.Refused, p.ends[0].end.Failure())
 }
 
-// Who closes first waits a minute at the end.
+// The end that closes first waits a minute in TIME-WAIT.
 func TestClose(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.write(0, 5000)
@@ -191,8 +191,9 @@ func TestUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// A reader whose peer is gone hears so from keep-alive probes: after 15 s and
-// nine times 15 s, or after 30 s with a user timeout. Linux needs 150.7 s and 29.8 s.
+// A reader whose peer is gone learns it from keep-alive probes: after 15 s and
+// nine times 15 s, or after 30 s with a user timeout. Linux needs 150.7 s and
+// 29.8 s.
 func TestKeepAlive(t *testing.T) {
 	for _, test := range []struct {
 		userTimeout, want time.Duration
@@ -212,7 +213,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// A peer that is there answers, and the connection lives.
+// A live peer answers, and the connection goes on.
 func TestKeepAliveAnswered(t *testing.T) {
 	p := pathOf(netem.TCP{KeepAlive: netem.KeepAlive{Idle: 15 * time.Second}})
 	for p.now < time.Hour {

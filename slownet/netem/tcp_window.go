@@ -46,7 +46,7 @@ func (w *congestionWindow) reduce() {
 	}
 }
 
-// isLimited reports whether the window is what holds the sender back.
+// isLimited reports whether the window limits the sender.
 func (w *congestionWindow) isLimited() bool {
 	return w.limited || w.inSlowStart() && w.size < 2*w.used
 }
@@ -68,7 +68,7 @@ func (w *congestionWindow) grow(now time.Duration, acked int) {
 	if !w.reno {
 		every = w.cubic.increment(now, w.size, acked)
 	}
-	if w.count >= every { // what was gathered while the window grew more slowly counts once
+	if w.count >= every { // growth gathered while the window grew more slowly counts once
 		w.count = 0
 		w.size++
 	}
@@ -77,8 +77,8 @@ func (w *congestionWindow) grow(now time.Duration, acked int) {
 	w.count %= every
 }
 
-// note takes down how much of the window is used, after something was sent or
-// could not be because of it.
+// note records how much of the window is used, after something was sent or was
+// held back by it.
 func (w *congestionWindow) note(now time.Duration, limited bool, inFlight int, una, nxt int64, timeout time.Duration, open bool) {
 	if una >= w.usedUntil || limited || !w.limited && inFlight > w.used {
 		w.limited, w.used, w.usedUntil = limited, inFlight, nxt
@@ -100,8 +100,7 @@ func (w *congestionWindow) note(now time.Duration, limited bool, inFlight int, u
 // afterIdle returns the threshold of slow start that remembers the window.
 func (w *congestionWindow) afterIdle() int { return max(w.threshold, w.size/2+w.size/4) }
 
-// restart shrinks the window after nothing was sent for so long, by half for
-// each timeout.
+// restart shrinks the window after an idle time, by half for each timeout.
 func (w *congestionWindow) restart(now, since, timeout time.Duration) {
 	if !w.reno {
 		w.cubic.idle(now, since)
