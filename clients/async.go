@@ -73,7 +73,7 @@ type download struct {
 	conn     *reactor.Conn   // nil until it is connected
 	poem     []byte
 	finished bool
-	began    time.Time      // the dial did
+	began    time.Time      // when the dial began
 	last     time.Time      // when something happened last
 	timer    *reactor.Timer // nil without a limit of time
 }
@@ -100,7 +100,7 @@ func (d *download) start(ctx context.Context) {
 }
 
 // dialled is a connection that knows when its dial began. Dials are alike, so
-// the download that gets it need not be the one that has called dial.
+// the download that gets it need not be the one that called dial.
 type dialled struct {
 	net.Conn
 	began time.Time
@@ -165,7 +165,7 @@ func (d *download) Readable(conn *reactor.Conn) {
 	if n > 0 {
 		d.poem = append(d.poem, buffer[:n]...)
 		d.tell(n)
-		d.last = d.reactor.Now() // what the observer takes is not the server's time
+		d.last = d.reactor.Now() // the observer's time is not the server's
 		if err := d.client.checkSize(len(d.poem)); err != nil {
 			d.finish(err)
 			return
@@ -180,8 +180,8 @@ func (d *download) Readable(conn *reactor.Conn) {
 	}
 }
 
-// limit returns when the server is given up if nothing happens until then, and
-// why. There is no limit where the error is nil.
+// limit returns when the server is given up if nothing happens before, and why.
+// If the error is nil, there is no limit.
 func (d *download) limit() (at time.Time, err error) {
 	if timeout := d.client.timeout(); timeout > 0 {
 		at, err = d.last.Add(timeout), &StallError{Connected: true, Timeout: timeout}
@@ -202,9 +202,9 @@ func (d *download) setTimer() {
 	}
 }
 
-// checkLimit is what the timer does: it fails the download, or waits again if
-// something has happened since. The loop may have been kept from reading, by an
-// observer that took its time, so what there is to read is read first.
+// checkLimit is called by the timer: it fails the download, or waits again if
+// something has happened since. A slow observer may have kept the loop from
+// reading, so available bytes are read first.
 func (d *download) checkLimit() {
 	d.Readable(d.conn)
 	if d.finished {

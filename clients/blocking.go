@@ -134,14 +134,14 @@ func (c *Client) watch(ctx context.Context, conn net.Conn) *watch {
 	return w
 }
 
-// begin starts the server's time anew.
+// begin restarts the server's time.
 func (w *watch) begin() {
 	if w.timer != nil {
 		w.timer.Reset(w.timeout)
 	}
 }
 
-// pause stops the server's time: what the observer takes is not the server's.
+// pause stops the server's time: the observer's time does not count.
 func (w *watch) pause() {
 	if w.timer != nil {
 		w.timer.Stop()

@@ -36,9 +36,9 @@ type Client struct {
 
 	// MaxTime is how long a poem may take in all, from the start of its dial to
 	// its last byte: it bounds a server that is never silent for Timeout, and
-	// never done. Zero and below is no limit. A task of GetAllAsync that waits
-	// for its turn to dial takes no time yet. GetPoetryAsync measures it by the
-	// reactor's clock.
+	// never done. Zero or less means no limit. The time of a task of GetAllAsync
+	// does not run while it waits for its turn to dial. GetPoetryAsync measures it
+	// by the reactor's clock.
 	MaxTime time.Duration
 
 	// MaxBytes is the size of the longest poem that is taken. Zero is
@@ -53,10 +53,10 @@ type Client struct {
 // An Event is a step in getting one of several poems.
 type Event struct {
 	Kind    Kind
-	Task    int           // which of the poems, from 1; Waiting: 0
+	Task    int           // number of the poem, from 1; Waiting: 0
 	Address string        // of its server, as it was given; Waiting: none
 	Bytes   int           // Piece: its size; Arrived, Failed: all that came
-	Poem    []byte        // Arrived: the poem; Failed: what came before
+	Poem    []byte        // Arrived: the poem; Failed: the part that arrived
 	Elapsed time.Duration // since the task was started; Waiting: since the first was
 	Err     error         // Failed, Waiting: why
 }
@@ -65,9 +65,9 @@ type Event struct {
 type Kind int
 
 // What happens to a task: it is started, pieces arrive, and at last the whole
-// poem has arrived or it has failed. GetAllAsync tells Waiting when the process
-// has no descriptors left for further connections: tasks that have none yet wait
-// until others are done. It is told again only after a time in which none waited.
+// poem has arrived or it has failed. GetAllAsync reports Waiting when the
+// process has no descriptors left: tasks without a connection wait until others
+// are done. It is reported again only after a time in which none waited.
 const (
 	Started Kind = iota
 	Piece
@@ -102,7 +102,7 @@ func (e *StallError) Error() string {
 // Unwrap returns os.ErrDeadlineExceeded.
 func (e *StallError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// A TooSlowError is reported when a poem takes more time than it may. It matches
+// A TooSlowError is reported when a poem takes longer than allowed. It matches
 // os.ErrDeadlineExceeded.
 type TooSlowError struct {
 	MaxTime time.Duration // the limit
@@ -143,8 +143,8 @@ func (c *Client) timeout() time.Duration {
 	return c.Timeout
 }
 
-// connectLimit returns how long a dial may take, and how it fails if it takes
-// longer. Zero is for ever.
+// connectLimit returns how long a dial may take, and its error if it takes
+// longer. Zero means no limit.
 func (c *Client) connectLimit() (time.Duration, error) {
 	timeout := c.timeout()
 	switch {
@@ -156,7 +156,7 @@ func (c *Client) connectLimit() (time.Duration, error) {
 	return 0, nil
 }
 
-// checkEnd returns an error when the end of the stream is not that of a poem.
+// checkEnd returns an error if the stream has ended without a poem.
 func checkEnd(poem []byte) error {
 	if len(poem) == 0 {
 		return ErrNoPoem

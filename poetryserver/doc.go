@@ -3,8 +3,8 @@
 // A [Server] sends its poem to everyone who connects, at the pace of a
 // [slownet.Pace]: so many bytes, a wait, so many bytes. Then it closes the
 // connection. Unless it is concurrent it serves one client at a time, and the
-// others wait: that is the lesson. What a client says is not listened to; one
-// that goes on saying it after the poem is reset in the end.
+// others wait: that is the lesson. The server ignores what a client sends; a
+// client that keeps sending after the poem is reset eventually.
 //
 // The server knows no socket and no time of its own. It is handed a
 // net.Listener, of the net package or of a simulated host, and a clock, and its

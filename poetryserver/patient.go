@@ -41,15 +41,14 @@ func (l *patientListener) Accept() (net.Conn, error) {
 // hide that a slow client goes on reading.
 const chunk = 64 << 10
 
-// probes is which part of the time-out a probe takes; the time-out may be late by
-// that.
+// A probe takes 1/probes of the time-out; the time-out may be late by that.
 const probes = 16
 
 // A patientConn fails a Write when the client has taken in nothing for the
 // time-out. A Write that was cut short by its deadline does not tell when the
-// client has taken in the last of what was written. So a chunk that does not go
-// through within a part of the time-out, the probe, is followed by a single byte:
-// that goes through as soon as the client takes in something, or never.
+// client took in the last bytes written. So a chunk that does not go through
+// within a part of the time-out, the probe, is followed by a single byte: the
+// byte goes through as soon as the client takes in something, or never.
 type patientConn struct {
 	*slownet.Conn
 	listener *patientListener

@@ -228,8 +228,8 @@ func (s *Server) trackConn(conn *slownet.Conn) bool {
 	return true
 }
 
-// startLeaving notes that a client has the poem, and sets until when it may hang
-// up, which it returns; the zero time is for ever.
+// startLeaving notes that a client has the poem, and sets and returns the time
+// by which it must hang up; the zero time means no limit.
 func (s *Server) startLeaving(conn *slownet.Conn) (until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@
 // What blocks is handed to [Reactor.Go], which does it elsewhere and comes back
 // to the loop; connections are made by [Reactor.Dial], as many at once as the
 // process has descriptors for. Timers are set by [Reactor.AfterFunc], and
-// [Reactor.AfterContext] tells the end of a context.
+// [Reactor.AfterContext] reports the end of a context.
 //
 // # Where readiness comes from
 //

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A process without descriptors cannot look up names either, and how that fails
-// does not say why: the net package finds no such host where it could not open
-// the list of hosts, and remembers for five seconds that it found no name
-// servers. So a lookup that fails then is made again for longer than that.
+// A process without descriptors cannot look up names either, and the errors do
+// not say why: the net package reports "no such host" when it could not open
+// the hosts file, and remembers for five seconds that it found no name servers.
+// So a lookup that fails then is retried for longer than that.
 const lookupsFor = 10 * time.Second
 
-// tellStarvation returns what a dial function has returned. If that is a failed
-// lookup, and the process has no descriptors, it makes that the reason.
+// tellStarvation returns the error of a dial function. If that is a failed
+// lookup, and the process has no descriptors, it names that as the reason.
 func tellStarvation(conn net.Conn, err error) (net.Conn, error) {
 	if !isLookup(err) {
 		return conn, err
@@ -40,29 +40,29 @@ func isLookup(err error) bool {
 // descriptors.
 type starvedLookup struct{ err, why error }
 
-// Error tells both errors.
+// Error returns both errors' texts.
 func (e *starvedLookup) Error() string { return fmt.Sprintf("%v (%v)", e.err, e.why) }
 
 // Unwrap returns both errors.
 func (e *starvedLookup) Unwrap() []error { return []error{e.err, e.why} }
 
-// lookups are those of one queue that have failed while descriptors had run out.
+// lookups are a queue's lookups that have failed while descriptors had run out.
 type lookups struct {
-	until time.Time // they are made again until then; zero before one has failed
-	again *Timer    // makes them again; nil when none waits for that
+	until time.Time // they are retried until then; zero before one has failed
+	again *Timer    // retries them; nil when none waits for that
 }
 
 func (l *lookups) isWaiting() bool { return l.again != nil }
 
-// mayLookUpAgain reports whether a lookup has failed that may succeed later.
+// mayLookUpAgain reports whether a failed lookup may succeed later.
 func (q *dialQueue) mayLookUpAgain(err error) bool {
 	r := q.reactor
 	starved := r.starvation.most > 0 || isOutOfDescriptors(err)
 	return isLookup(err) && starved && (q.lookups.until.IsZero() || r.Now().Before(q.lookups.until))
 }
 
-// lookUpLater makes the dials of the queue wait for a while after a lookup that
-// failed so. The loop goes on until then.
+// lookUpLater makes the dials of the queue wait for a while after such a failed
+// lookup. The loop runs until then.
 func (q *dialQueue) lookUpLater(err error) {
 	r, l := q.reactor, &q.lookups
 	if isOutOfDescriptors(err) {

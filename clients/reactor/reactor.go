@@ -15,9 +15,9 @@ type Reactor struct {
 	// Clock is the time that timers go by. Nil is the real one.
 	Clock clock.Clock
 
-	// OutOfDescriptors, if not nil, is called on the loop when a dial has
-	// failed because the process has too many files open, and waits for others
-	// to end; and again only after a time in which none had to wait. See
+	// OutOfDescriptors, if not nil, is called on the loop when a dial has failed
+	// because the process has too many files open, and now waits for others to
+	// end. It is called again only after a time in which none had to wait. See
 	// [Reactor.Dial].
 	OutOfDescriptors func(err error)
 
@@ -29,9 +29,9 @@ type Reactor struct {
 
 	// Only the loop uses what follows.
 	conns      int     // open connections
-	jobs       int     // of Go, that have not come back
+	jobs       int     // of Go that have not returned
 	ready      []*Conn // that may be readable, in order
-	spare      []*Conn // room for ready
+	spare      []*Conn // spare room for ready
 	timers     timers
 	dials      map[any]*dialQueue // by key
 	wished     uint64             // counts wishes

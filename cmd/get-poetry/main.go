@@ -132,8 +132,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// progress returns where it is reported how the tasks get on: on stdout, unless
-// the poems go there.
+// progress returns the writer for the tasks' progress: stdout, unless the poems
+// go there.
 func progress(o *options, stdout, stderr io.Writer) io.Writer {
 	switch {
 	case o.quiet:

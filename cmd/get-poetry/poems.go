@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/clients"
 )
 
-// poems are where the poems go as they arrive.
+// poems holds the destinations of the poems as they arrive.
 type poems struct {
 	shelf   *shelf
 	recital *recital
@@ -39,7 +39,7 @@ func newPoems(o *options, stdout io.Writer) (*poems, error) {
 }
 
 // after returns an observer that takes the poems from the events, after another
-// observer has seen these.
+// observer has seen them.
 func (p *poems) after(observer func(clients.Event)) func(clients.Event) {
 	return func(e clients.Event) {
 		observer(e)
@@ -61,8 +61,8 @@ func (p *poems) save(task int, poem []byte) {
 	}
 }
 
-// saveAgain tries again what could not be saved for want of descriptors: all
-// connections have ended since.
+// saveAgain retries the poems that could not be saved for want of descriptors:
+// all connections have ended since.
 func (p *poems) saveAgain() {
 	for task, failed := range p.missing() {
 		if errors.Is(failed.err, syscall.EMFILE) || errors.Is(failed.err, syscall.ENFILE) {

@@ -8,20 +8,20 @@ import (
 )
 
 // A recital prints whole poems in the order of their tasks, each as soon as all
-// before it are over. It never keeps waiting who hands it a poem, though nobody
-// may read what it prints. The nil recital prints none.
+// before it are over. It never blocks its caller, even if no one reads its
+// output. The nil recital prints none.
 type recital struct {
-	poems [][]byte // by task, from 0, as long as they wait; nil for none
+	poems [][]byte // by task, from 0, while they wait; nil for none
 	over  []bool   // by task: the poem is there, or there will be none
 	next  int      // the task whose turn it is
 
-	queue  chan []byte   // to print; has room for all
+	queue  chan []byte   // to print; its capacity is that of all poems
 	done   chan struct{} // closed when all is printed
 	failed error         // the first error of printing; to be read when done
 }
 
-// newRecital returns a recital of the poems of so many tasks. On a terminal
-// nothing in a poem is obeyed, and its last line ends.
+// newRecital returns a recital of the poems of so many tasks. On a terminal,
+// control characters in a poem are made visible, and its last line is ended.
 func newRecital(out io.Writer, tasks int) *recital {
 	r := &recital{
 		poems: make([][]byte, tasks),
@@ -59,7 +59,7 @@ func (r *recital) print(out io.Writer, terminal bool) {
 	}
 }
 
-// put notes that a task, from 1, is over, with its poem, or nil if it has none.
+// put notes that a task, from 1, is done, with its poem, or nil if it has none.
 func (r *recital) put(task int, poem []byte) {
 	if r == nil {
 		return
@@ -73,7 +73,7 @@ func (r *recital) put(task int, poem []byte) {
 	}
 }
 
-// end waits until all is printed, and returns the first error of that.
+// end waits until all is printed, and returns the first error.
 func (r *recital) end() error {
 	if r == nil {
 		return nil

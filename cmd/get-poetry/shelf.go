@@ -31,13 +31,13 @@ func newShelf(name string) (*shelf, error) {
 	return s, nil
 }
 
-// A draft is a file in the making.
+// A draft is a file that is being written.
 type draft struct {
 	*os.File
 	name string // in the directory
 }
 
-// create makes a new file, of a name that nothing else has.
+// create makes a new file with a unique name.
 func (s *shelf) create() (*draft, error) {
 	for tries := 1; ; tries++ {
 		name := fmt.Sprintf(".get-poetry-%d", rand.Uint64())
@@ -74,7 +74,7 @@ func (s *shelf) put(task int, poem []byte) error {
 	return err
 }
 
-// close gives back what the shelf holds open.
+// close closes the files that the shelf holds open.
 func (s *shelf) close() {
 	if s != nil {
 		_ = s.dir.Close()

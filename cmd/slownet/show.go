@@ -45,16 +45,16 @@ func newShow(stdout, stderr io.Writer, live bool) *show {
 // maxWidth is how wide a chart is at the most.
 const maxWidth = 1000
 
-// sizeOf returns the size of the terminal that is printed on. Where it does not
-// know its width, COLUMNS may, or it is 80.
+// sizeOf returns the size of the terminal that is printed on. If the terminal
+// does not know its width, it is COLUMNS, or else 80.
 func sizeOf(terminal *os.File) (width, height int) {
 	width, height = cli.TerminalSize(terminal)
 	return min(cmp.Or(width, columns(), 80), maxWidth), cmp.Or(height, 24)
 }
 
-// sizeBeside returns the size to use where no terminal is printed on: COLUMNS
-// wide, or else as wide as the terminal of stderr, which a pager shows it on, if
-// there is one, or 80.
+// sizeBeside returns the size to use if the output is no terminal: the width is
+// COLUMNS, or else that of stderr's terminal, where a pager may show the
+// output, or else 80.
 func sizeBeside(terminal *os.File) (width, height int) {
 	if terminal != nil {
 		width, height = cli.TerminalSize(terminal)
@@ -62,7 +62,7 @@ func sizeBeside(terminal *os.File) (width, height int) {
 	return min(cmp.Or(columns(), width, 80), maxWidth), cmp.Or(height, 24)
 }
 
-// columns returns the width that COLUMNS tells, or 0.
+// columns returns the width given by COLUMNS, or 0.
 func columns() int {
 	columns, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil {

@@ -30,7 +30,7 @@ func parseIface(iface string) (string, error) {
 	return host, nil
 }
 
-// orLocalhost returns the host, or localhost where it is missing.
+// orLocalhost returns the host, or localhost if it is empty.
 func orLocalhost(host string) string {
 	if host == "" {
 		return "localhost"
@@ -38,7 +38,7 @@ func orLocalhost(host string) string {
 	return host
 }
 
-// listen listens, or says how to mend it.
+// listen listens, or returns an error that says how to fix it.
 func listen(host, port string) (net.Listener, error) {
 	address := net.JoinHostPort(host, port)
 	listener, err := net.Listen("tcp", address)

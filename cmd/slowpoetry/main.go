@@ -127,7 +127,7 @@ func serve(o *options, stdout io.Writer) error {
 	return fmt.Errorf("cannot accept clients any more: %w", err)
 }
 
-// readPoemUntil reads the poem, which may take as long as a pipe has no end. It
+// readPoemUntil reads the poem, which may block while a pipe stays open. It
 // returns nothing if a signal comes first.
 func readPoemUntil(ctx context.Context, name string) ([]byte, error) {
 	type result struct {

@@ -18,9 +18,9 @@ const maxPoem = 256 << 20
 // known lists the poems in the program.
 func known() string { return strings.Join(poetry.Names(), ", ") }
 
-// readPoem reads the poem of that name: the standard input for "-", a file, or
-// else one in the program. It is read once, from its start to its end: it may
-// come from a pipe.
+// readPoem reads the poem of that name: standard input for "-", a file, or else
+// a built-in one. It is read once, from its start to its end: it may come from
+// a pipe.
 func readPoem(name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
 		return readAll("the standard input", stdin)
@@ -40,7 +40,7 @@ func readPoem(name string, stdin io.Reader) ([]byte, error) {
 		switch {
 		case info.IsDir():
 			return nil, fmt.Errorf("%s is a directory: name a file in it, or one of %s", name, known())
-		case info.Size() > maxPoem: // there is no need to read it
+		case info.Size() > maxPoem: // no need to read it
 			return nil, tooLong(name)
 		}
 	}

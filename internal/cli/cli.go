@@ -3,8 +3,8 @@
 //
 // A command fails with one line on stderr, "name: what is wrong", and exit
 // status 2 if it was called wrongly, 1 if it could not do what it was called
-// for. A signal that ends it in the middle is seen in its status, 128 and the
-// signal's number in a shell. --help and --version are answered on stdout.
+// for. If a signal ends it, its status shows that: 128 plus the signal's number
+// in a shell. --help and --version are answered on stdout.
 package cli
 
 import (
@@ -49,7 +49,7 @@ var ErrAnswered = errors.New("answered")
 // [UsageError].
 func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 	const version = "version"
-	if flags.Lookup(version) == nil { // here, and so the last one in the help
+	if flags.Lookup(version) == nil { // defined here, so that it comes last in the help
 		flags.Bool(version, false, "print the version")
 	}
 	for _, arg := range args {

@@ -60,10 +60,10 @@ func SignalOf(ctx context.Context) os.Signal {
 	return nil
 }
 
-// EndBySignal ends the process by a signal, as if it had not been caught: a
-// shell then sees that its script is to end too. Where that is not possible, as
-// where the signal was ignored from the start, the exit status is the one that a
-// shell gives to it: 130 for Ctrl-C, 143 for SIGTERM.
+// EndBySignal ends the process by a signal, as if it had not been caught, so
+// that a shell ends its script too. If that is not possible, for example
+// because the signal was ignored from the start, the exit status is the shell's
+// for that signal: 130 for Ctrl-C, 143 for SIGTERM.
 func EndBySignal(sig os.Signal) {
 	number, _ := sig.(syscall.Signal)
 	raise(number)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// TerminalOf returns the file that w is, if that is a terminal.
+// TerminalOf returns w as a file, if it is a terminal.
 func TerminalOf(w io.Writer) (file *os.File, ok bool) {
 	file, ok = w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -20,8 +20,8 @@ func TerminalOf(w io.Writer) (file *os.File, ok bool) {
 	return file, true
 }
 
-// TerminalSize returns how many characters a terminal is wide and high; what it
-// does not know is 0.
+// TerminalSize returns a terminal's width and height in characters; unknown
+// ones are 0.
 func TerminalSize(terminal *os.File) (width, height int) {
 	width, height, err := term.GetSize(int(terminal.Fd()))
 	if err != nil {
@@ -30,9 +30,9 @@ func TerminalSize(terminal *os.File) (width, height int) {
 	return max(width, 0), max(height, 0)
 }
 
-// Visible returns a text for a terminal to show, from someone who may not be
-// trusted: what a terminal would obey is written out, as \x1b or \u009b. Ends of
-// lines, with or without a carriage return, and tabs stay as they are.
+// Visible makes an untrusted text safe to show on a terminal: characters that a
+// terminal would obey are written out, as \x1b or \u009b. Line endings, with or
+// without a carriage return, and tabs stay as they are.
 func Visible(text string) string {
 	if !strings.ContainsFunc(text, mayBeObeyed) && utf8.ValidString(text) {
 		return text
@@ -57,9 +57,10 @@ func Visible(text string) string {
 	return visible.String()
 }
 
-// mayBeObeyed reports whether a character is one that Visible looks at.
+// mayBeObeyed reports whether Visible has to check a character.
 func mayBeObeyed(r rune) bool { return r != '\n' && r != '\t' && isObeyed(r) }
 
-// isObeyed reports whether a character does something rather than be shown:
-// control characters, and those that turn the direction of what follows.
+// isObeyed reports whether a character has an effect instead of being shown:
+// control characters, and those that change the direction of the text that
+// follows.
 func isObeyed(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }

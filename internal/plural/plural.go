@@ -1,10 +1,10 @@
-// Package plural writes a number and what it counts.
+// Package plural formats counts.
 package plural
 
 import "fmt"
 
-// Of returns a number of things, such as "0 bytes", "1 byte" and "2 bytes". The
-// noun is the singular, of the regular kind.
+// Of returns a count with its noun, such as "0 bytes", "1 byte" and "2 bytes".
+// The noun is given in the singular, and must have a regular plural.
 func Of[N ~int | ~int64](n N, noun string) string {
 	if n == 1 {
 		return fmt.Sprintf("%d %s", n, noun)

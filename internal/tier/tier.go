@@ -1,6 +1,6 @@
-// Package tier tells the quick tests from the nightly ones. go test ./... runs
-// the quick ones: every behavior once, in 45 seconds on two processors. With
-// SIMTEST_LONG=1 the same tests run with their large counts.
+// Package tier separates the quick tests from the nightly ones. go test ./...
+// runs the quick ones: every behavior once, in 45 seconds on two processors.
+// With SIMTEST_LONG=1 the same tests run with their large counts.
 package tier
 
 import "os"

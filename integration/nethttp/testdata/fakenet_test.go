@@ -1,8 +1,8 @@
 //go:build ignore
 
 // This file becomes part of net/http's tests in the copy. There, the fake
-// listener's Accept has been renamed to what is called here, and synctest.Wait()
-// is settle(synctest.Wait).
+// listener's Accept has been renamed to the name called here, and
+// synctest.Wait() is settle(synctest.Wait).
 
 package http_test
 
@@ -28,7 +28,7 @@ func hookedConn(c net.Conn) net.Conn {
 }
 
 // settle waits until all is quiet. On plain connections that is when all
-// goroutines are blocked. On a link, what is on its way has to arrive before.
+// goroutines are blocked. On a link, everything in flight has to arrive first.
 func settle(wait func()) {
 	latency, _ := time.ParseDuration(os.Getenv("SLOWNET_LATENCY"))
 	if latency > 0 || os.Getenv("SLOWNET_RATE") != "" {

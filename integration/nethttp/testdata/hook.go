@@ -1,7 +1,7 @@
 //go:build ignore
 
-// Package hook has package net wrap every stream with slownet. It is what the
-// tests in the copy import.
+// Package hook makes package net wrap every stream with slownet. The tests in
+// the copy import it.
 package hook
 
 import (

@@ -1,7 +1,7 @@
 //go:build ignore
 
 // This file becomes part of package net in the copy. There, DialContext and
-// Listen have been renamed to what is called here.
+// Listen have been renamed to the names called here.
 
 package net
 

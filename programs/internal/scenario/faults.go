@@ -10,12 +10,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Work is what a client does again and again. It connects if it has to, and
+// Work is done by a client again and again. It connects if it has to, and
 // returns when its context ends, if not before.
 type Work func(ctx context.Context) error
 
 // Faults returns a simulation in which faults come at random for a minute, while
-// the client works. How that goes is noted. When the faults are over, its work
+// the client works. The results are noted. When the faults are over, its work
 // must succeed again.
 func Faults(start func(t *testing.T, sim *simtest.Sim) Work) Func {
 	return func(t *testing.T, sim *simtest.Sim, o *Outcome) {
@@ -49,7 +49,7 @@ func try(t *testing.T, work Work) error {
 	return work(ctx)
 }
 
-// disturb has something befall the network or the server, some time.
+// disturb starts a random fault of the network or the server, for some time.
 func disturb(sim *simtest.Sim) {
 	server := sim.Host("server")
 	all := []struct{ begin, end func() }{

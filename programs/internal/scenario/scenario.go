@@ -1,8 +1,8 @@
 // Package scenario runs a simulation of a program twice in one process, one run
-// after the other, and holds the runs against each other.
+// after the other, and compares the runs.
 //
-// A second run finds what the first has left in the process: pools of timers
-// and of channels, generators that were seeded once, counters.
+// The first run may leave things in the process for the second: pools of timers
+// and channels, generators that were seeded once, counters.
 package scenario
 
 import (
@@ -28,16 +28,16 @@ const (
 // Bytes is how long n bytes take to be sent: 8 µs each.
 func Bytes(n int) time.Duration { return time.Duration(n) * 8 * time.Microsecond }
 
-// Retransmission is how long after its first attempt TCP makes the nth to send
-// what is lost: after 0.2 s, 0.6 s, 1.4 s and so on. The first timer lasts as
-// long as a round trip, and 0.2 s at least.
+// Retransmission is how long after the first transmission of a segment TCP
+// makes the nth retransmission: after 0.2 s, 0.6 s, 1.4 s and so on. The first
+// timer lasts as long as a round trip, and 0.2 s at least.
 func Retransmission(n int) time.Duration { return (1<<n - 1) * 200 * time.Millisecond }
 
-// Connecting is how long after its first attempt TCP makes the nth to connect:
-// after 1 s, 3 s, 7 s and so on.
+// Connecting is how long after its first attempt to connect TCP makes the nth
+// retry: after 1 s, 3 s, 7 s and so on.
 func Connecting(n int) time.Duration { return (1<<n - 1) * time.Second }
 
-// An Outcome is what a test has noted of a run, line by line.
+// An Outcome holds a test's notes on a run, line by line.
 type Outcome struct {
 	mu    sync.Mutex
 	lines []string
@@ -83,7 +83,7 @@ func config(seed uint64) simtest.Config {
 	return simtest.Config{Seed: seed, Link: slownet.Link{Latency: OneWay, Rate: Rate}}
 }
 
-// runs is what several runs of f have come to.
+// runs holds the results of several runs of f.
 type runs struct {
 	f        Func
 	outcomes []*Outcome

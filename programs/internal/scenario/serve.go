@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Serve listens on the server, and handles each connection in a goroutine of its
-// own.
+// Serve listens on the server, and handles each connection in its own
+// goroutine.
 func Serve(sim *simtest.Sim, address string, handle func(conn net.Conn)) {
 	host := sim.Host("server")
 	host.Run(func(context.Context) error {
@@ -27,8 +27,8 @@ func Serve(sim *simtest.Sim, address string, handle func(conn net.Conn)) {
 	})
 }
 
-// ServeHTTP serves HTTP on the server. It has a new handler when it starts, and
-// each time it is restarted.
+// ServeHTTP serves HTTP on the server. It gets a new handler at its start and
+// at each restart.
 func ServeHTTP(sim *simtest.Sim, newHandler func() http.Handler) {
 	host := sim.Host("server")
 	host.Run(func(ctx context.Context) error {

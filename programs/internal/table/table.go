@@ -1,4 +1,5 @@
-// Package table is what the databases in these tests keep: lines, in one table.
+// Package table is the storage of the databases in these tests: lines, in one
+// table.
 package table
 
 import (
@@ -20,7 +21,7 @@ func (t *Table) Lines() []string {
 	return slices.Clone(t.lines)
 }
 
-// A Session is what one client does with a table.
+// A Session is one client's session with a table.
 type Session struct {
 	Table         *Table
 	InTransaction bool
@@ -31,7 +32,7 @@ type Session struct {
 // Begin starts a transaction.
 func (s *Session) Begin() { s.InTransaction = true }
 
-// Insert adds a line. In a transaction others do not see it until Commit.
+// Insert adds a line. In a transaction, others do not see it until Commit.
 func (s *Session) Insert(line string) {
 	s.pending = append(s.pending, line)
 	if !s.InTransaction {
@@ -39,7 +40,7 @@ func (s *Session) Insert(line string) {
 	}
 }
 
-// Commit ends a transaction, and its lines are there for all.
+// Commit ends a transaction and makes its lines visible to all.
 func (s *Session) Commit() {
 	s.Table.mu.Lock()
 	defer s.Table.mu.Unlock()
@@ -47,8 +48,8 @@ func (s *Session) Commit() {
 	s.InTransaction, s.pending = false, nil
 }
 
-// Rollback ends a transaction, and its lines are gone.
+// Rollback ends a transaction and discards its lines.
 func (s *Session) Rollback() { s.InTransaction, s.pending = false, nil }
 
-// Select returns the lines, those of the transaction too.
+// Select returns the lines, including those of the transaction.
 func (s *Session) Select() []string { return append(s.Table.Lines(), s.pending...) }
