@@ -185,9 +185,15 @@ var killings = []killing{
 	}, []string{
 		`read end: "", EOF`,
 	}},
-	{"the peer waits in Write", func(v *victim) { v.accept() }, func(k *killer, r *report) {
+	{"the peer waits in Write", func(v *victim) {
+		_, _ = v.accept().Read(make([]byte, 1))
+		v.say("has something unread")
+	}, func(k *killer, r *report) {
 		conn := k.dialVictim()
-		k.later(k.kill)
+		k.later(func() {
+			k.hear()
+			k.kill()
+		})
 		_, err := conn.Write(make([]byte, 64<<20))
 		r.note("write", err)
 		r.read("then", conn)
