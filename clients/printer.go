@@ -40,7 +40,7 @@ func (p *Printer) Async(e Event) {
 	case Failed:
 		p.printFailure(e)
 	case Waiting:
-		p.printf(p.Err, "Out of descriptors: the tasks that have no connection yet wait until others are done; a higher ulimit -n would spare them that (%v)\n", e.Err)
+		p.printf(p.Err, "Out of descriptors: the tasks that have no connection yet wait until others are done; a higher ulimit -n would avoid that (%v)\n", e.Err)
 	}
 }
 

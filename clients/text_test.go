@@ -112,7 +112,7 @@ Got 1 poem in 0:00:23
 `, out.String())
 	twice := "Task 2: connection refused\nTask 3: unexpected EOF (after 7 bytes)\n"
 	assert.Equal(t, twice+twice+"Out of descriptors: the tasks that have no connection yet wait until others are done; "+
-		"a higher ulimit -n would spare them that (too many open files)\n", failures.String())
+		"a higher ulimit -n would avoid that (too many open files)\n", failures.String())
 }
 
 // One of a thing is not several.

@@ -138,7 +138,7 @@ func (d *difference) adviceOnBytes(a, b *recorded) string {
 	case isNumber(a.bytes, n) && isNumber(b.bytes, n):
 		return "It is a number: of something that the process goes on counting from one simulation to the next, the process's id, or a random one. Begin anew in each simulation, and draw from Host.Rand."
 	case one.host == "":
-		return d.adviceOnRandom("If it is a random number: goroutines that are no host's draw them from one stream, by crypto/rand, and may do so at one instant. Start them by Host.Run.")
+		return d.adviceOnRandom("If it is a random number: goroutines that belong to no host draw them from one stream, by crypto/rand, and may do so at one instant. Start them by Host.Run.")
 	}
 	return d.adviceOnRandom("If it is a random number: the seed does not decide those of math/rand/v2's global functions, and of generators and pools that the process has filled before. From math/rand, and for keys, all hosts draw from one stream, and may do so at one instant. Use Host.Rand, or crypto/rand.")
 }

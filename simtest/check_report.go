@@ -23,7 +23,7 @@ func (r *recording) compare() string {
 	case d.bytesDiffer():
 		d.writeBytes(&text)
 	case ok && a.Length > 0 && a.bytes == nil:
-		fmt.Fprintf(&text, "The bytes were not kept, for there were more than %d MiB before.\n", maxRecordedBytes>>20)
+		fmt.Fprintf(&text, "The bytes were not kept, because there were more than %d MiB before.\n", maxRecordedBytes>>20)
 	}
 	d.writeSenders(&text)
 	if d.sameShape {
@@ -72,7 +72,7 @@ func (s *branch) event() string {
 	case s.ended:
 		return "ended"
 	case len(s.events) == 0:
-		return fmt.Sprintf("not kept, for it comes after %d others", maxRecorded)
+		return fmt.Sprintf("not kept, because it comes after %d others", maxRecorded)
 	}
 	return s.events[0].String()
 }

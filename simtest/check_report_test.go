@@ -171,7 +171,7 @@ var chances = map[string]chance{
 			time.AfterFunc(time.Second, func() { send(conn, pick(again, "\x00", "\x01")) })
 			time.Sleep(time.Minute)
 		},
-		says: []string{"They were written by a goroutine that is no host's, in simtest_test.send (", "Start them by Host.Run"},
+		says: []string{"They were written by a goroutine that belongs to no host, in simtest_test.send (", "Start them by Host.Run"},
 	},
 	"random numbers that are not seeded": {
 		config: simtest.Config{KeepRand: true},

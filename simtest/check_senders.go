@@ -130,7 +130,7 @@ func (s *sender) place() place {
 
 // describe returns who it is.
 func (s *sender) describe() string {
-	who := "a goroutine that is no host's"
+	who := "a goroutine that belongs to no host"
 	if s.host != "" {
 		who = fmt.Sprintf("a goroutine of host %q", s.host)
 	}

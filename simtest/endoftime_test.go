@@ -23,7 +23,7 @@ func endsWithTheClock(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) (out
 	t.Helper()
 	output = failing(t, simtest.Config{TimeLimit: -1}, f)
 	if output != "" {
-		assert.Contains(t, output, "stopped after 2296656h0m0s of simulated time: the clock is at its end, and goes on no further.")
+		assert.Contains(t, output, "stopped after 2296656h0m0s of simulated time: the clock has reached its end.")
 	}
 	return output
 }
@@ -131,6 +131,6 @@ func TestTimeLimitBeyondTheClock(t *testing.T) {
 	t.Parallel()
 	output := failing(t, simtest.Config{TimeLimit: endless}, func(t *testing.T, sim *simtest.Sim) { time.Sleep(endless) })
 	if output != "" {
-		assert.Contains(t, output, "the clock is at its end")
+		assert.Contains(t, output, "the clock has reached its end")
 	}
 }

@@ -57,7 +57,7 @@ func (s *Sim) missingHosts() string {
 		lines = append(lines, fmt.Sprintf("%s:%d: %s names %q%s", filepath.Base(n.file), n.line, n.call, n.name, s.nearestLocked(n.name)))
 	}
 	if len(lines) > 0 {
-		text.WriteString("simtest: hosts are named that never existed: mend the names, or create the hosts with Sim.Host\n")
+		text.WriteString("simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host\n")
 		writeLines(&text, lines)
 	}
 	return text.String()

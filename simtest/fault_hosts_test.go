@@ -80,7 +80,7 @@ func TestLinksOfUnknownHostsAreToldWithTheirLines(t *testing.T) {
 	var line int
 	_, err := fmt.Sscan(lines[0], &line)
 	assert.NoError(t, err)
-	assert.Contains(t, withoutIndent(output), fmt.Sprintf(`simtest: hosts are named that never existed: mend the names, or create the hosts with Sim.Host
+	assert.Contains(t, withoutIndent(output), fmt.Sprintf(`simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host
 fault_hosts_test.go:%d: SetLink names "raeder"; the nearest name is "reader"
 fault_hosts_test.go:%d: SetProfile names "Reader"; the nearest name is "reader"
 fault_hosts_test.go:%[2]d: SetProfile names "peot"; the nearest name is "poet"

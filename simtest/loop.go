@@ -79,7 +79,7 @@ func (s *Sim) stepLocked() bool {
 	case s.limit > 0 && now >= s.limit:
 		s.expireLocked("the time limit is reached")
 	case now >= s.clockEnds() && s.waitsForTimeLocked():
-		s.expireLocked("the clock is at its end, and goes on no further")
+		s.expireLocked("the clock has reached its end")
 	default:
 		return false
 	}

@@ -87,7 +87,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		if !s.reported {
 			t.Error(s.sim.report)
 		}
-		t.Fatalf("simtest: what still runs %v after that, for a clean-up does not end:\n%s", windUp, formatGoroutines(stillRunning(s.id)))
+		t.Fatalf("simtest: what still runs %v after that, because a clean-up does not end:\n%s", windUp, formatGoroutines(stillRunning(s.id)))
 	case !s.over.Load():
 		t.Fatalf("simtest: everything waits for ever.\n%s", s.stateText())
 	}

@@ -312,7 +312,7 @@ func TestEndsThatFail(t *testing.T) {
 		},
 		"a clean-up waits for ever": {
 			f: func(t *testing.T, sim *simtest.Sim) { program(sim); t.Cleanup(func() { select {} }) },
-			prints: []string{"stopped after 24h0m0s of simulated time: the time limit is reached.", "what still runs 1m0s after that, for a clean-up does not end:",
+			prints: []string{"stopped after 24h0m0s of simulated time: the time limit is reached.", "what still runs 1m0s after that, because a clean-up does not end:",
 				"the test itself:\n1 in select (no cases): simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never: []string{"goes on"},
 		},

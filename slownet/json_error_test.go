@@ -21,7 +21,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 		"\n\n[]":                                `line 3: it is an array: it must be an object, such as {"name": "my/slow", "down": {"latency": "40ms"}}`,
 		`null`:                                  `line 1: it is null: it must be an object, such as {"name": "my/slow", "down": {"latency": "40ms"}}`,
 		"{\n\"Name\": 1}":                       `line 2: there is no field "Name": the fields are name, source, down, up and lookup`,
-		"{\"name\": \"a\",\n\n\"name\": \"b\"}": `line 3: the field "name" is there twice, first in line 1: leave one`,
+		"{\"name\": \"a\",\n\n\"name\": \"b\"}": `line 3: the field "name" appears twice, first in line 1: remove one`,
 		`{"name": 7}`:                           `line 1: name: it is a number: it must be a string`,
 		`{"source": null}`:                      `line 1: source: it is null: it must be a string`,
 		"{\"lookup\":\n3}":                      `line 2: lookup: duration 3 has no unit: write it such as "40ms"`,
@@ -31,7 +31,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 		`{"down": "40ms"}`:                      `line 1: down: it is a string: it must be an object, such as {"latency": "40ms", "rate": "250kbit/s"}`,
 		`{"down": null}`:                        `line 1: down: it is null: it must be an object, such as {"latency": "40ms", "rate": "250kbit/s"}`,
 		"{\"up\": {\n\"latencie\": \"40ms\"}}":  `line 2: up: there is no field "latencie": the fields are ` + linkFields,
-		"{\"up\": {\n\"mtu\": 1,\n\"mtu\": 1}}": `line 3: up: the field "mtu" is there twice, first in line 2: leave one`,
+		"{\"up\": {\n\"mtu\": 1,\n\"mtu\": 1}}": `line 3: up: the field "mtu" appears twice, first in line 2: remove one`,
 
 		// Quantities.
 		`{"up": {"latency": "40"}}`:           `line 1: up.latency: duration "40" has no unit: write it such as "40ms"`,
@@ -53,7 +53,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 		// Jitter.
 		`{"up": {"jitter": 10}}`:                                         `line 1: up.jitter: duration 10 has no unit: write it such as "40ms"`,
 		`{"up": {"jitter": []}}`:                                         `line 1: up.jitter: it is an array: it must be a string, such as "10ms", or an object, such as {"deviation": "10ms", "distribution": "normal"}`,
-		`{"up": {"jitter": {"correlation": "1%"}}}`:                      `line 1: up.jitter: there is no deviation: write it such as {"deviation": "10ms"}`,
+		`{"up": {"jitter": {"correlation": "1%"}}}`:                      `line 1: up.jitter: there is no deviation: give one, such as {"deviation": "10ms"}`,
 		`{"up": {"jitter": {"deviation": "0s", "correlation": "1%"}}}`:   `line 1: up.jitter: Jitter.Deviation is 0: it must be more, or the rest of Jitter must be zero too`,
 		`{"up": {"jitter": {"dev": "1s"}}}`:                              `line 1: up.jitter: there is no field "dev": the fields are deviation, distribution and correlation`,
 		"{\"up\": {\"jitter\": {\n\"distribution\": \"gauss\"}}}":        `line 2: up.jitter.distribution: there is no distribution "gauss": it must be "uniform", "normal", "pareto", "paretonormal" or an array of whole numbers`,
@@ -76,16 +76,16 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 		`{"up": {"pace": {"bytes": -5}}}`:                  `line 1: up.pace: Pace.Bytes is -5: it must be 0 (no limit) or more`,
 
 		// Loss and chances.
-		`{"up": {"loss": {}}}`:                                              `line 1: up.loss: there is no model: write it such as {"model": "gilbert-elliott", "p": "1%"}`,
+		`{"up": {"loss": {}}}`:                                              `line 1: up.loss: there is no model: give one, such as {"model": "gilbert-elliott", "p": "1%"}`,
 		`{"up": {"loss": false}}`:                                           `line 1: up.loss: it is false: it must be a string, such as "1.5%", or an object, such as {"model": "gilbert-elliott", "p": "1%", "r": "10%"}`,
 		`{"up": {"loss": {"model": "random"}}}`:                             `line 1: up.loss.model: there is no model "random": it must be "gilbert-elliott" or "markov"`,
 		`{"up": {"loss": {"model": 4}}}`:                                    `line 1: up.loss.model: it is a number: it must be "gilbert-elliott" or "markov"`,
-		`{"up": {"loss": {"model": "gilbert-elliott"}}}`:                    `line 1: up.loss: there is no p: write it such as {"model": "gilbert-elliott", "p": "1%"}`,
-		`{"up": {"loss": {"model": "markov"}}}`:                             `line 1: up.loss: there is no p13: write it such as {"model": "markov", "p13": "1%"}`,
+		`{"up": {"loss": {"model": "gilbert-elliott"}}}`:                    `line 1: up.loss: there is no p: give one, such as {"model": "gilbert-elliott", "p": "1%"}`,
+		`{"up": {"loss": {"model": "markov"}}}`:                             `line 1: up.loss: there is no p13: give one, such as {"model": "markov", "p13": "1%"}`,
 		`{"up": {"loss": {"model": "markov", "p": "1%"}}}`:                  `line 1: up.loss: there is no field "p": the fields are model, p13, p31, p32, p23 and p14`,
 		`{"up": {"loss": {"model": "markov", "p13": 1}}}`:                   `line 1: up.loss.p13: percentage 1 has no unit: write it such as "1.5%"`,
 		`{"up": {"loss": {"model": "markov", "p13": "60%", "p14": "50%"}}}`: `line 1: up.loss: Loss.Markov.P13 + P14 is 1.1: it must be at most 1`,
-		`{"up": {"reorder": {}}}`:                                           `line 1: up.reorder: there is no probability: write it such as {"probability": "2%"}`,
+		`{"up": {"reorder": {}}}`:                                           `line 1: up.reorder: there is no probability: give one, such as {"probability": "2%"}`,
 		`{"up": {"reorder": {"correlation": 0.5}}}`:                         `line 1: up.reorder.correlation: percentage 0.5 has no unit: write it such as "1.5%"`,
 	} {
 		_, err := ParseProfile([]byte(in))

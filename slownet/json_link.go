@@ -37,7 +37,7 @@ func readJitter(v jsonValue) (Jitter, error) {
 		jsonField{"correlation", into(&j.Correlation, readPercent)},
 	)
 	if err == nil && !there["deviation"] {
-		err = v.errorf(`there is no deviation: write it such as {"deviation": "10ms"}`)
+		err = v.errorf(`there is no deviation: give one, such as {"deviation": "10ms"}`)
 	}
 	return j, err
 }
@@ -125,7 +125,7 @@ func readChance(v jsonValue) (Chance, error) {
 		jsonField{"correlation", into(&c.Correlation, readPercent)},
 	)
 	if err == nil && !there["probability"] {
-		err = v.errorf(`there is no probability: write it such as {"probability": "2%%"}`)
+		err = v.errorf(`there is no probability: give one, such as {"probability": "2%%"}`)
 	}
 	return c, err
 }

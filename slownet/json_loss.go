@@ -26,7 +26,7 @@ func readLoss(v jsonValue) (Loss, error) {
 	case err != nil:
 		return Loss{}, err
 	case name.raw == nil:
-		return Loss{}, v.errorf(`there is no model: write it such as {"model": "gilbert-elliott", "p": "1%%"}`)
+		return Loss{}, v.errorf(`there is no model: give one, such as {"model": "gilbert-elliott", "p": "1%%"}`)
 	}
 	const models = `"gilbert-elliott" or "markov"`
 	switch model, err := name.text(models); {
@@ -56,7 +56,7 @@ func readGilbertElliott(v jsonValue) (Loss, error) {
 	case err != nil:
 		return Loss{}, err
 	case !there["p"]:
-		return Loss{}, v.errorf(`there is no p: write it such as {"model": "gilbert-elliott", "p": "1%%"}`)
+		return Loss{}, v.errorf(`there is no p: give one, such as {"model": "gilbert-elliott", "p": "1%%"}`)
 	case !there["r"]:
 		g.R = complement(g.P)
 	}
@@ -79,7 +79,7 @@ func readMarkov(v jsonValue) (Loss, error) {
 	case err != nil:
 		return Loss{}, err
 	case !there["p13"]:
-		return Loss{}, v.errorf(`there is no p13: write it such as {"model": "markov", "p13": "1%%"}`)
+		return Loss{}, v.errorf(`there is no p13: give one, such as {"model": "markov", "p13": "1%%"}`)
 	case !there["p31"]:
 		m.P31 = complement(m.P13)
 	}

@@ -34,7 +34,7 @@ func (v jsonValue) object(what string, invalid func() error, fields ...jsonField
 			return at.errorf("there is no field %.40q: the fields are %s", m.name, fieldNames(fields))
 		}
 		if there[m.name] {
-			return at.errorf("the field %.40q is there twice, first in line %d: leave one", m.name, first[m.name])
+			return at.errorf("the field %.40q appears twice, first in line %d: remove one", m.name, first[m.name])
 		}
 		there[m.name], first[m.name] = true, m.line
 		m.value.path = strings.TrimPrefix(v.path+"."+m.name, ".")

@@ -16,7 +16,7 @@ import (
 func parseIface(iface string) (string, error) {
 	host := strings.TrimSuffix(strings.TrimPrefix(iface, "["), "]")
 	if host == "" {
-		return "", cli.Usagef("--iface: the address is missing; 0.0.0.0 or :: is every one the machine has")
+		return "", cli.Usagef("--iface: the address is missing; 0.0.0.0 or :: means all of this machine's addresses")
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
 		return host, nil
@@ -51,7 +51,7 @@ func listen(host, port string) (net.Listener, error) {
 	if addresses := addressesOf(host); addresses != "" {
 		return nil, fmt.Errorf("cannot listen on %s: it is the name of an interface, --iface wants an address of it: %s", host, addresses)
 	}
-	return nil, fmt.Errorf("cannot listen on %s: %w; mend --iface or --port", address, err)
+	return nil, fmt.Errorf("cannot listen on %s: %w; choose another --iface or --port", address, err)
 }
 
 // addressesOf lists the addresses of the network interface of that name, if

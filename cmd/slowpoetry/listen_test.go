@@ -19,8 +19,8 @@ func TestParseIface(t *testing.T) {
 		assert.Equal(t, want, host)
 	}
 	for iface, want := range map[string]string{
-		"":                 "--iface: the address is missing; 0.0.0.0 or :: is every one the machine has",
-		"[]":               "--iface: the address is missing; 0.0.0.0 or :: is every one the machine has",
+		"":                 "--iface: the address is missing; 0.0.0.0 or :: means all of this machine's addresses",
+		"[]":               "--iface: the address is missing; 0.0.0.0 or :: means all of this machine's addresses",
 		"127.0.0.1:80":     "--iface 127.0.0.1:80: want an address without a port: --iface 127.0.0.1 --port 80",
 		"[::1]:80":         "--iface [::1]:80: want an address without a port: --iface ::1 --port 80",
 		"localhost:80":     "--iface localhost:80: want an address without a port: --iface localhost --port 80",

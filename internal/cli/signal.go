@@ -20,9 +20,9 @@ func (*Interrupted) Error() string { return "interrupted" }
 func (*Interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Interruptible returns a context that ends at Ctrl-C or SIGTERM. The command
-// then has a moment to end by itself; after it, or at a second signal, end is
-// called with the first, to end the process as it is: whoever reads its output
-// may not be reading. Stop restores the signals.
+// then has a moment to end by itself; after that, or at a second signal, end is
+// called with the first signal, to end the process as it is: its output may be
+// blocked by a reader that does not read. Stop restores the signals.
 func Interruptible(patience time.Duration, end func(os.Signal)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
