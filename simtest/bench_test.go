@@ -25,8 +25,8 @@ func inTest(b *testing.B, f func(t *testing.T)) {
 	}
 }
 
-// BenchmarkRun tells what a simulation costs in which nothing happens, with the
-// collections that empty pools and without.
+// BenchmarkRun measures an empty simulation, with and without the collections
+// that empty pools.
 func BenchmarkRun(b *testing.B) {
 	for _, config := range []simtest.Config{{}, {KeepPools: true}} {
 		b.Run(fmt.Sprint("KeepPools=", config.KeepPools), func(b *testing.B) {
@@ -40,8 +40,8 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenSocket tells what it costs to open a socket on a host that has up
-// to 16,000.
+// BenchmarkOpenSocket measures opening a socket on a host that has up to
+// 16,000.
 func BenchmarkOpenSocket(b *testing.B) {
 	b.ReportAllocs()
 	inTest(b, func(t *testing.T) {

@@ -18,14 +18,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A chance is a program that does something else in its second run than in its
-// first, as some programs do by chance.
+// A chance is a program that behaves differently in its second run, as some
+// programs do by chance.
 type chance struct {
 	config simtest.Config
-	// do is what a host does with its connection to another, which reads. again is
+	// do is run by a host on its connection to another, which reads. again says
 	// whether this is the second run.
 	do func(t *testing.T, sim *simtest.Sim, conn net.Conn, again bool)
-	// says is what the report has to say, and saysNot what it must not.
+	// says lists texts that the report must contain, and saysNot those that it
+	// must not.
 	says, saysNot []string
 }
 
@@ -188,8 +189,8 @@ var chances = map[string]chance{
 	},
 }
 
-// CheckDeterminism shows the bytes that differ and who wrote them, tells whether
-// anything else does, and suggests what to do in the case at hand.
+// CheckDeterminism shows the bytes that differ and who wrote them, says whether
+// anything else does, and suggests a remedy.
 func TestCheckDeterminismReports(t *testing.T) {
 	const child = "SIMTEST_CHANCE"
 	if c, ok := chances[os.Getenv(child)]; ok {
@@ -217,7 +218,8 @@ func TestCheckDeterminismReports(t *testing.T) {
 	}
 }
 
-// unindent takes out what package testing puts before each line of a report.
+// unindent removes the prefix that package testing puts before each line of a
+// report.
 func unindent(output string) string {
 	var lines string
 	for _, line := range strings.SplitAfter(output, "\n") {

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Cuts add up, and are healed, as if each pair of hosts was looked at by itself.
+// Cuts add up, and are healed, as if each pair of hosts were looked at by
+// itself.
 func TestCutsAreThoseOfEachPair(t *testing.T) {
 	t.Parallel()
 	const hosts, early = 70, 60

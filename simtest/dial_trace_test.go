@@ -21,7 +21,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A tracer notes what the hooks of net/http/httptrace are told.
+// A tracer notes the calls of the net/http/httptrace hooks.
 type tracer struct {
 	sim *simtest.Sim // or nil, where times differ
 
@@ -62,8 +62,8 @@ func (tr *tracer) context(ctx context.Context) context.Context {
 	})
 }
 
-// The hooks of net/http/httptrace in a context hear of a dial what they hear from
-// a net.Dialer.
+// A dial calls the net/http/httptrace hooks of its context as a net.Dialer
+// does.
 var traceScenarios = []scenario{
 	{"dial is traced", func(w *world, r *report) {
 		tr := new(tracer)
@@ -131,8 +131,7 @@ func TestTraceOfARequest(t *testing.T) {
 	})
 }
 
-// The hooks hear of a dial that is given up, and of one whose host crashes, when
-// that happens.
+// The hooks are called when a dial is given up, and when its host crashes.
 func TestTraceOfADialInVain(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := sim.Host("client"), sim.Host("server")

@@ -14,7 +14,7 @@ import (
 
 const century = 100 * 365 * 24 * time.Hour
 
-// endless is the longest that a link can take.
+// endless is the longest time that a link can take.
 const endless time.Duration = 1<<63 - 1
 
 // endsWithTheClock runs a simulation without a limit in a process of its own, and
@@ -64,7 +64,7 @@ func TestDialOverAnEndlessLink(t *testing.T) {
 	})
 }
 
-// Whatever is late by as much as there is of time does not come at once instead.
+// An event that is delayed to the end of time does not happen at once instead.
 func TestEndlessWaysBack(t *testing.T) {
 	t.Parallel()
 	endsWithTheClock(t, func(t *testing.T, sim *simtest.Sim) {
@@ -126,7 +126,7 @@ func TestEveryThatComesOnlyOnce(t *testing.T) {
 	})
 }
 
-// A time limit that is beyond the end of the clock is that end.
+// A time limit beyond the end of the clock is that end.
 func TestTimeLimitBeyondTheClock(t *testing.T) {
 	t.Parallel()
 	output := failing(t, simtest.Config{TimeLimit: endless}, func(t *testing.T, sim *simtest.Sim) { time.Sleep(endless) })

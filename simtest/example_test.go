@@ -147,7 +147,7 @@ func ExampleHost_Run_shutdown() {
 	assert.Equal(t, "a poem", answer)
 }
 
-// A test whose helpers leave it to clean-ups to end what they have started. It
+// A test whose helpers register clean-ups that end what they have started. It
 // gives programs a minute to return.
 func ExampleConfig_Run() {
 	config := simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}, Grace: time.Minute}

@@ -49,8 +49,8 @@ func here() string {
 	return fmt.Sprintf("%s:%d", file[strings.LastIndexByte(file, '/')+1:], line)
 }
 
-// Links and names may be set before their hosts exist. Those that never do are all told
-// when the function has ended, in the order of the program.
+// Links and names may be set before their hosts exist. Those that never do are
+// all reported when the function has ended, in the order of the program.
 func TestLinksOfUnknownHostsAreToldWithTheirLines(t *testing.T) {
 	t.Parallel()
 	var lines []string
@@ -90,8 +90,8 @@ fault_hosts_test.go:%d: SetName names "pot"; the nearest name is "poet"
 	assert.NotContains(t, output, `names "late"`)
 }
 
-// They are told even where the test has failed because of them; but not where
-// it was left before it had created its hosts.
+// They are reported even if the test has failed because of them, but not if the
+// test ended before it had created its hosts.
 func TestLinksOfUnknownHostsInATestThatFails(t *testing.T) {
 	t.Parallel()
 	for name, left := range map[string]bool{"by Error": false, "by FailNow": true} {

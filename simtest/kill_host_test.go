@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// echoes is a program that answers each connection with what it says, and tells
-// how its context ends.
+// echoes is a program that echoes each connection, and reports how its context
+// ends.
 func echoes(h *simtest.Host, ended func(cause error)) func(ctx context.Context) error {
 	return func(ctx context.Context) error {
 		listener, err := h.Listen("tcp", ":7")
@@ -203,8 +203,9 @@ func TestKillOfAPausedHost(t *testing.T) {
 	})
 }
 
-// A program that is given to a host whose process was killed runs from its
-// restart on, as on a host that has crashed; and crashes count once more.
+// A program that is given to a host whose process was killed starts at the
+// host's restart, as on a host that has crashed; after that the host can crash
+// again.
 func TestRunOnAKilledHost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		host := sim.Host("a")
@@ -232,7 +233,8 @@ func TestRunOnAKilledHost(t *testing.T) {
 	})
 }
 
-// Kills of one instant, with all that they close, come in one order.
+// Kills of one instant, with everything that they close, happen in a fixed
+// order.
 func TestOrderOfKills(t *testing.T) {
 	for seed := range uint64(3) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {

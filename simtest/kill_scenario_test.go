@@ -8,7 +8,7 @@ import (
 
 var background = context.Background()
 
-// soon is a deadline that comes when all that was sent has arrived.
+// soon is a deadline after which everything sent has arrived.
 func soon() time.Time { return time.Now().Add(50 * ms) }
 
 // What a peer sees when a process is killed.

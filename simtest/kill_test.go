@@ -19,9 +19,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A killing is a scenario of a process that is killed, and of what its peer sees
-// of that. On loopback the victim is another process, and dies by SIGKILL; in the
-// simulator it runs on another host.
+// A killing is a scenario of a process that is killed, and of the effects on
+// its peer. On loopback the victim is another process, and dies by SIGKILL; in
+// the simulator it runs on another host.
 type killing struct {
 	name   string
 	victim func(v *victim)
@@ -29,7 +29,7 @@ type killing struct {
 	want   []string
 }
 
-// A victim is what a process has that will be killed.
+// A victim is the test environment of the process that will be killed.
 type victim struct {
 	network
 	address string            // "127.0.0.1", or its host's
@@ -37,7 +37,7 @@ type victim struct {
 	hear    func() string     // what the killer says
 }
 
-// must returns what is no error: a victim has no test to fail.
+// must panics on an error: a victim has no test to fail.
 func must[T any](value T, err error) T {
 	if err != nil {
 		panic(err)
@@ -45,7 +45,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// accept accepts a connection and tells so.
+// accept accepts a connection and says so.
 func (v *victim) accept() stream {
 	l := must(v.Listen("tcp", v.address+":0"))
 	v.say(l.Addr().String())

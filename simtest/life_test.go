@@ -17,7 +17,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A goroutine of a host's ends with it, and is not started again.
+// A host's goroutine ends with it, and is not started again.
 func TestGoroutineOfAHostEndsWithIt(t *testing.T) {
 	for name, test := range map[string]struct {
 		end   func(h *simtest.Host)
@@ -61,8 +61,8 @@ func TestGoroutineOfAHostEndsWithIt(t *testing.T) {
 	}
 }
 
-// A host that does not run has its goroutine called nevertheless: whoever waits
-// for it must not wait for ever.
+// Go calls its function even on a host that does not run: callers that wait for
+// it must not wait for ever.
 func TestGoroutineOfAHostThatDoesNotRun(t *testing.T) {
 	for cause, end := range map[error]func(h *simtest.Host){
 		simtest.ErrCrashed: (*simtest.Host).Crash,
@@ -94,7 +94,7 @@ func TestGoroutineOfAHostThatDoesNotRun(t *testing.T) {
 }
 
 // At the end of the simulation goroutines have the grace, and the network is up;
-// one that is started by then is told at once.
+// the context of one that is started in the grace has already ended.
 func TestGoroutinesAtTheEnd(t *testing.T) {
 	var log []string
 	var mu sync.Mutex
@@ -139,7 +139,7 @@ func TestGoroutinesAtTheEnd(t *testing.T) {
 	}, log)
 }
 
-// A goroutine that Go was given is one of the host's, in reports too.
+// A goroutine of Go belongs to the host, in reports too.
 func TestGoroutineOfAHostIsReported(t *testing.T) {
 	t.Parallel()
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
@@ -150,7 +150,7 @@ func TestGoroutineOfAHostIsReported(t *testing.T) {
 	}
 }
 
-// A panic in such a goroutine ends the test, and says with which seed.
+// A panic in such a goroutine ends the test, and the report names the seed.
 func TestPanicInAGoroutineOfAHost(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {

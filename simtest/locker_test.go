@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// While someone waits for a Locker, time goes on, and its holder may wait for the
-// network. Who has waited longest is next.
+// While a goroutine waits for a Locker, time goes on, and its holder may wait
+// for the network. The goroutine that has waited longest is next.
 func TestLockerLetsTimeGoOn(t *testing.T) {
 	simtest.Config{Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")

@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// pending are the calls that wait for the network, on host a: each waits for
+// pending holds calls that wait for the network, on host a: each waits for
 // longer than an hour.
 var pending = map[string]func(t *testing.T, sim *simtest.Sim) error{
 	"lookup": func(t *testing.T, sim *simtest.Sim) error {
@@ -99,7 +99,7 @@ func TestCrashEndsWhatWaits(t *testing.T) {
 	}
 }
 
-// So it is when the simulation ends.
+// The same holds when the simulation ends.
 func TestEndEndsWhatWaits(t *testing.T) {
 	for name, call := range pending {
 		t.Run(name, func(t *testing.T) {
@@ -115,8 +115,8 @@ func TestEndEndsWhatWaits(t *testing.T) {
 	}
 }
 
-// A client whose time is over before the name of its server is known leaves
-// nothing behind, though net/http lets the dial go on.
+// A client that times out before its server's name is known leaves nothing
+// behind, though net/http lets the dial go on.
 func TestLookupOutlivesItsClient(t *testing.T) {
 	for _, seed := range []uint64{0, 1} {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed}, func(t *testing.T, sim *simtest.Sim) {
@@ -164,7 +164,7 @@ func TestOrderOfLookups(t *testing.T) {
 	})
 }
 
-// What a report says of a lookup.
+// A report describes a pending lookup.
 func TestLookupIsReported(t *testing.T) {
 	output := failing(t, simtest.Config{TimeLimit: time.Hour}, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetName("slow", simtest.Name{Host: "a", Delay: 2 * time.Hour})

@@ -320,7 +320,8 @@ func TestManyDialsAtOnce(t *testing.T) {
 	})
 }
 
-// Links that are set at one instant differ in what is in their tables, too.
+// Links that are set at one instant are ordered by the contents of their
+// tables, too.
 func TestOrderOfLinksWithTables(t *testing.T) {
 	late := func(deviations int16) slownet.Link {
 		return slownet.Link{Jitter: slownet.Jitter{Deviation: time.Second, Distribution: slownet.NewDistribution([]int16{8192 * deviations})}}

@@ -264,7 +264,8 @@ func TestFaultsComeBehindWhatWasSent(t *testing.T) {
 	})
 }
 
-// A partition takes what its names take, and not the square of the hosts.
+// The cost of a partition grows with its names, and not with the square of the
+// hosts.
 func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
 	const hosts = 2000
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// timers is a pool as many libraries have one: yamux, fasthttp, nats.
+// timers is a pool like those of many libraries: yamux, fasthttp, nats.
 var timers sync.Pool
 
 // sleepPooled sleeps by a timer of the pool.
@@ -33,10 +33,11 @@ func sleepPooled(d time.Duration) {
 	timers.Put(timer)
 }
 
-// answers is a pool of channels, as net/http's HTTP/2 had one before Go 1.26.
+// answers is a pool of channels, like the one that net/http's HTTP/2 had before
+// Go 1.26.
 var answers = sync.Pool{New: func() any { return make(chan error, 1) }}
 
-// askPooled hears from another goroutine by a channel of the pool.
+// askPooled receives from another goroutine by a channel of the pool.
 func askPooled(d time.Duration) error {
 	answer := answers.Get().(chan error)
 	defer answers.Put(answer)
@@ -53,8 +54,8 @@ func askPooled(d time.Duration) error {
 }
 
 // A library's pools of timers and of channels work in each of several
-// simulations of a process, and between them, and what they hold from before
-// does not keep time from going on.
+// simulations of a process, and between them; objects from before do not stop
+// time.
 func TestPoolsOfLibraries(t *testing.T) {
 	for _, lib := range []struct {
 		name string
@@ -75,11 +76,11 @@ func TestPoolsOfLibraries(t *testing.T) {
 	}
 }
 
-// Config.KeepPools leaves in the pools what is there.
+// Config.KeepPools leaves the contents of pools alone.
 func TestKeepPools(t *testing.T) {
 	survives := func(config simtest.Config) bool {
 		var pool sync.Pool
-		for range 100 { // with -race some are thrown away
+		for range 100 { // with -race some are dropped
 			pool.Put(new(int))
 		}
 		config.Run(t, func(*testing.T, *simtest.Sim) {})
@@ -90,8 +91,8 @@ func TestKeepPools(t *testing.T) {
 }
 
 // What the standard library starts once may be used in one simulation, in the
-// next one and outside: Go's resolver, the system's resolver, and signals. It
-// takes a process in which nobody has started it.
+// next one and outside: Go's resolver, the system's resolver, and signals. This
+// takes a process in which none of it has been started.
 func TestStandardLibraryStartsOnce(t *testing.T) {
 	const child = "SIMTEST_STARTS_ONCE"
 	uses := map[string]func(ctx context.Context){

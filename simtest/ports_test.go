@@ -101,7 +101,7 @@ func TestPortOfAConnection(t *testing.T) {
 	})
 }
 
-// bindMany has a host open so many of something, and returns how long that takes.
+// bindMany makes a host open n of something, and returns how long that takes.
 func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -120,8 +120,8 @@ func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) time.Du
 	return time.Since(start)
 }
 
-// Nothing that is opened on a host looks at all that is open there: sixteen times
-// as much takes sixteen times as long, or a bit more, and not 256 times.
+// Opening something on a host does not search everything open there: to open
+// sixteen times as many takes about sixteen times as long, and not 256 times.
 func TestOpeningTakesNoLongerWhereMuchIsOpen(t *testing.T) {
 	dial := func(h *simtest.Host) error {
 		_, err := h.Dial("tcp", "b:1")

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// overlap reports whether something could be for either of two addresses; dual
-// ones are all of IPv6, and of IPv4 too.
+// overlap reports whether a packet could be for either of two addresses; a dual
+// one stands for all of IPv6 and of IPv4.
 func overlap(one netip.AddrPort, oneDual bool, other netip.AddrPort, otherDual bool) bool {
 	if one.Port() != other.Port() {
 		return false
@@ -19,7 +19,7 @@ func overlap(one netip.AddrPort, oneDual bool, other netip.AddrPort, otherDual b
 	return a == b || sameFamily && (a.IsUnspecified() || b.IsUnspecified())
 }
 
-// The counts of a table say what a look at all addresses says.
+// A table's counts give the same answer as a search of all addresses.
 func TestPortTableFindsEveryOverlap(t *testing.T) {
 	t.Parallel()
 	type binding struct {

@@ -40,8 +40,9 @@ func drawCrypto(t *testing.T) string {
 	return fmt.Sprintf("%x %s", b, cryptorand.Text())
 }
 
-// The global functions of math/rand, and crypto/rand, give the same in each run of
-// a seed, something else with another seed, and anything when it is over.
+// The global functions of math/rand, and crypto/rand, give the same numbers in
+// each run with a seed, others with another seed, and unseeded ones after the
+// simulation.
 func TestRandomnessOfTheProcess(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
 	for name, draw := range map[string]func(t *testing.T) string{
@@ -68,8 +69,8 @@ func counts(drawn map[string]int) (counts []int) {
 	return counts
 }
 
-// What a program says in GODEBUG holds during a simulation and after it, and so
-// does what the simulation has not set.
+// A program's own GODEBUG settings hold during a simulation and after it, as do
+// those that the simulation does not set.
 func TestRandomnessLeavesGODEBUG(t *testing.T) {
 	for _, before := range []string{"", "panicnil=1"} {
 		t.Setenv("GODEBUG", before)
@@ -119,9 +120,9 @@ func TestKeepRand(t *testing.T) {
 }
 
 // Hosts that draw from crypto/rand.Reader at one instant, however often, each draw
-// the same in every run: in goroutines that they start, with labels of their own
-// and without. The test itself, and what time.AfterFunc calls, draw from a stream
-// that is no host's.
+// the same in every run: in goroutines that they start, with or without labels
+// of their own. The test itself, and functions of time.AfterFunc, draw from a
+// stream that belongs to no host.
 func TestHostsDrawAtOneInstant(t *testing.T) {
 	var first map[string]string
 	for run := range tier.Pick(30, 300) {
@@ -198,9 +199,9 @@ func TestHostsDrawFromTheirOwn(t *testing.T) {
 	assert.Equal(t, alone, draw("a", "poet", "b"))
 }
 
-// A client that draws as those of WebSocket do, the key of its handshake from
-// crypto/rand.Reader and what masks its messages from math/rand, has one digest.
-// So have many that shake hands at one instant.
+// A client that draws as WebSocket clients do, the key of its handshake from
+// crypto/rand.Reader and the masks of its messages from math/rand, has one
+// digest. So do many that shake hands at one instant.
 func TestWebSocketHasOneDigest(t *testing.T) {
 	const hosts = 10
 	var first string

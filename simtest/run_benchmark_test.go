@@ -47,8 +47,8 @@ func BenchmarkRunB(b *testing.B) {
 }
 
 // RunB runs a simulation in a benchmark, once for each call, whatever the flags
-// say. A failure fails the benchmark, and says what has failed and how to run that
-// again.
+// say. A failure fails the benchmark, and its report says what has failed and
+// how to run it again.
 func TestRunB(t *testing.T) {
 	run := func(what string, flags ...string) (output string, err error) {
 		args := append([]string{"-test.run=^$", "-test.bench=^BenchmarkRunB$", "-test.benchtime=20x", "-test.timeout=1m"}, flags...)
@@ -85,7 +85,7 @@ func TestRunB(t *testing.T) {
 	assert.Contains(t, output, "--- SKIP: BenchmarkRunB/loop")
 }
 
-// What cannot be run is a mistake at once.
+// RunB panics at once without a function.
 func TestRunBNothing(t *testing.T) {
 	b := new(testing.B)
 	assert.PanicsWithValue(t, "simtest: RunB needs a function to run", func() { simtest.Config{}.RunB(b, nil) })

@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// httpServer serves HTTP on port 80 of a host. What is asked for takes as long
-// as its path says.
+// httpServer serves HTTP on port 80 of a host. A request takes as long as its
+// path says.
 func httpServer(t *testing.T, host *simtest.Host) (server *http.Server, serve func() error) {
 	t.Helper()
 	listener, err := host.Listen("tcp", ":80")
@@ -48,8 +48,7 @@ func get(host *simtest.Host, path string) string {
 	return string(text)
 }
 
-// What a test has left to its clean-ups they can do: the network is up, and time
-// goes on.
+// A test's clean-ups can do their work: the network is up, and time goes on.
 func TestCleanUpsHaveTheNetwork(t *testing.T) {
 	var order []string
 	var after *simtest.Sim
@@ -92,8 +91,8 @@ func TestCleanUpsHaveTheNetwork(t *testing.T) {
 	assert.Less(t, after.Elapsed(), 3*time.Second, "there are no programs to wait for")
 }
 
-// A server that shuts down when its context ends answers what it was asked
-// before, and its client hears that.
+// A server that shuts down when its context ends still answers earlier
+// requests, and the answers reach its client.
 func TestProgramsFinishTheRequestInFlight(t *testing.T) {
 	for seed := range uint64(10) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: slownet.Link{Latency: 50 * ms}}, func(t *testing.T, sim *simtest.Sim) {
@@ -191,7 +190,7 @@ func TestNothingBeginsInTheGrace(t *testing.T) {
 	assert.Equal(t, 3, calls)
 }
 
-// Programs are told in one order, one after another.
+// Programs are told in a fixed order, one after another.
 func TestOrderOfProgramsAtTheEnd(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		for _, name := range []string{"c", "a", "b"} {
@@ -209,8 +208,8 @@ func TestOrderOfProgramsAtTheEnd(t *testing.T) {
 	})
 }
 
-// What wakes by the end of t.Context has gone as far as it can when the first
-// clean-up is done.
+// Goroutines that the end of t.Context wakes have gone as far as they can when
+// the first clean-up runs.
 func TestCleanUpsWaitForWhatTheContextEnds(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, _ := connected(t, sim)
@@ -224,7 +223,7 @@ func TestCleanUpsWaitForWhatTheContextEnds(t *testing.T) {
 }
 
 // However a simulation ends, its clean-ups have the network and its programs
-// their grace; and what does not end is reported.
+// their grace; and whatever does not end is reported.
 func TestEndsThatFail(t *testing.T) {
 	program := func(sim *simtest.Sim) {
 		sim.Host("a").Run(func(ctx context.Context) error {

@@ -18,7 +18,8 @@ import (
 )
 
 // A lockingServer holds its lock while it stops, as Thrift's TSimpleServer does:
-// its loop of Accept wants the lock, and whoever stops it waits for its clients.
+// its Accept loop wants the lock, and the goroutine that stops it waits for its
+// clients.
 type lockingServer struct {
 	listener net.Listener
 	clients  sync.WaitGroup
@@ -51,8 +52,8 @@ func (s *lockingServer) stop() {
 	s.clients.Wait()
 }
 
-// A server that holds a lock while it waits for its clients stops, be it that its
-// host crashes or that the simulation ends.
+// A server that holds a lock while it waits for its clients stops, whether its
+// host crashes or the simulation ends.
 func TestAServerThatStopsUnderItsLock(t *testing.T) {
 	const end = 5 * time.Second
 	for name, tc := range map[string]struct {
@@ -113,8 +114,8 @@ func TestAServerThatStopsUnderItsLock(t *testing.T) {
 }
 
 // A program that closes something under a lock, and waits for the goroutine that
-// uses it, gets on when its host crashes: others that want the lock were told
-// before.
+// uses it, goes on when its host crashes, though others that want the lock were
+// told before.
 func TestCloseOnACrashedHostWakesWhoWaits(t *testing.T) {
 	past := time.Unix(1, 0)
 	type opened struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// The clock says Config.Start when a simulation begins, on each host, and what
-// counts from there begins with zero.
+// The clock shows Config.Start when a simulation begins, on each host, and
+// durations count from there.
 func TestStart(t *testing.T) {
 	bubble := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, start := range []time.Time{
@@ -58,7 +58,7 @@ func TestStartAndTimeLimit(t *testing.T) {
 	})
 }
 
-// When the clock cannot say Config.Start, the error says when it can.
+// If Config.Start is out of the clock's range, the error gives the range.
 func TestStartOutOfRange(t *testing.T) {
 	for _, start := range []time.Time{time.Unix(0, 0).UTC(), time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		assert.PanicsWithValue(t, "simtest: Config.Start is "+start.String()+": it must be from 2000-01-01 00:00:00 +0000 UTC on, when a bubble's clock begins, and before 2262-01-01 00:00:00 +0000 UTC, when it ends", func() {

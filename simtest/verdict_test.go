@@ -18,9 +18,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// fates says what becomes of what hosts send to a host "b": of a request for a
-// connection by each family, of data on a connection that existed before, and of a
-// datagram by each family.
+// fates says what happens to packets that hosts send to a host "b": of a
+// request for a connection by each family, of data on a connection that existed
+// before, and of a datagram by each family.
 func fates(t *testing.T, sim *simtest.Sim, from string, old map[string]net.Conn) string {
 	t.Helper()
 	var words []string
@@ -67,8 +67,8 @@ func fate(err error) string {
 	return err.Error()
 }
 
-// Faults of an address are limited to who sends, by which family, and to what is
-// new. Other ones that are for the same address take back what they say.
+// Faults of an address can be limited by sender, by family, and to new
+// connections. Later ones for the same address override them.
 func TestVerdictsWithLimits(t *testing.T) {
 	const (
 		passes = "tcp4 ok, tcp6 ok, old4 ok, old6 ok, udp4 ok, udp6 ok"
@@ -78,7 +78,7 @@ func TestVerdictsWithLimits(t *testing.T) {
 	type only = simtest.Only
 	for name, test := range map[string]struct {
 		faults func(sim *simtest.Sim)
-		a, c   string // what becomes of what they send
+		a, c   string // what happens to the packets they send
 	}{
 		"nothing":               {func(*simtest.Sim) {}, passes, passes},
 		"blackhole":             {func(sim *simtest.Sim) { sim.Blackhole("b") }, lost, lost},
@@ -154,7 +154,7 @@ func TestVerdictsWithLimits(t *testing.T) {
 				assert.Equal(t, test.c, fates(t, sim, "c", old), "from c")
 				sim.Allow("b")
 				sim.Allow("b:1")
-				time.Sleep(5 * time.Minute) // for what is sent again
+				time.Sleep(5 * time.Minute) // for retransmissions
 				for _, from := range []string{"a", "c"} {
 					for _, family := range []string{"4", "6"} {
 						conn := old[from+family]
@@ -170,8 +170,8 @@ func TestVerdictsWithLimits(t *testing.T) {
 	}
 }
 
-// The answer to a connection that a host has made is for that host, and vanishes
-// with all that is for it.
+// The answer to a host's own request for a connection is for that host, and
+// vanishes with everything else for it.
 func TestBlackholeOfWhoDials(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -193,7 +193,7 @@ func TestBlackholeOfWhoDials(t *testing.T) {
 	})
 }
 
-// What is no address and no limit is told at once.
+// An invalid address or limit panics at once.
 func TestVerdictsOnWhatIsNoAddress(t *testing.T) {
 	simtest.Config{KeepEvents: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a := sim.Host("a")
@@ -247,7 +247,7 @@ Goroutines:
 `)
 }
 
-// Faults that differ in their limits alone, at one instant, come in one order.
+// Faults of one instant that differ only in their limits have a fixed order.
 func TestOrderOfVerdicts(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		limits := []simtest.Only{{From: "a"}, {From: "b"}, {Family: 4}, {Family: 6}, {NewOnly: true}, {}}

@@ -19,15 +19,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// callers are goroutines that wait for the same thing. Each tells what it got;
-// in which order they tell is the scheduler's.
+// callers are goroutines that wait for the same thing. Each notes its result;
+// the order of the notes is up to the scheduler.
 type callers struct {
 	mu   sync.Mutex
 	wait sync.WaitGroup
 	got  []string
 }
 
-// after has one call when so much time has passed.
+// after makes one of them call when the given time has passed.
 func (c *callers) after(d time.Duration, name string, call func() string) {
 	c.wait.Go(func() {
 		time.Sleep(d)
@@ -42,7 +42,7 @@ func (c *callers) after(d time.Duration, name string, call func() string) {
 const smallWindow = 4096
 
 // inAllRuns runs a simulation many times, on 1, 2 and 4 processors, and returns
-// what each of the callers got, which must be the same in all runs.
+// each caller's result, which must be the same in all runs.
 func inAllRuns(t *testing.T, cfg simtest.Config, runs int, f func(t *testing.T, sim *simtest.Sim, c *callers)) (got []string) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -80,8 +80,8 @@ type notifier interface {
 	TryRead(p []byte) (int, error)
 }
 
-// Of a goroutine that reads a connection and one that writes it, the same hears
-// of a reset in every run. With seeds it is the one or the other, as on Linux.
+// Of a goroutine that reads a connection and one that writes it, the same one
+// gets the reset in every run. With seeds it is either of them, as on Linux.
 func TestWhoHearsOfAReset(t *testing.T) {
 	reader := []string{`reader: "", read: read: connection reset by peer`, "writer: write: write: broken pipe"}
 	writer := []string{`reader: "", EOF`, "writer: write: write: connection reset by peer"}
@@ -116,8 +116,9 @@ func TestWhoHearsOfAReset(t *testing.T) {
 	}
 }
 
-// What several goroutines wait for goes to the one that has waited longest; and
-// at the instant of a deadline, the deadline strikes, whatever else happens.
+// Of several goroutines that wait, the one that has waited longest is served
+// first; and at the instant of a deadline, the deadline takes effect, whatever
+// else happens.
 func TestWhoGetsWhat(t *testing.T) {
 	never := time.Time{}
 	in := func(d time.Duration) time.Time { return time.Now().Add(d) }

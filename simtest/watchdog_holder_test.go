@@ -108,7 +108,7 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-// Who locks a mutex is told by the frames, whatever was inlined.
+// The frames show which call locks a mutex, whatever was inlined.
 func TestLockWaits(t *testing.T) {
 	all := goroutinesOf(
 		locking("1", "0xc008", "shop.f()"), locking("2", "0xc010", "shop.f()"), locking("3", "0xc008", "shop.g()"),
@@ -126,7 +126,7 @@ func TestLockWaits(t *testing.T) {
 	assert.Equal(t, []string{"0xc008 shop.f 1 3", "0xc010 shop.f 2", " shop.h 4", "0xc020 shop.i 5"}, texts)
 }
 
-// A list of holders is short, and has the user's calls.
+// A list of holders is short, and shows the user's calls.
 func TestHoldersText(t *testing.T) {
 	calls := []string{"net/http.a()", "net/http.b()", "shop.(*Store).load(...)", "net/http.c()", "net/http.d()", "shop.serve()"}
 	for i, call := range calls {

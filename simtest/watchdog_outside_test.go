@@ -15,14 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An outsider is what a simulation had better not wait for: it answers nothing,
-// until the end.
+// An outsider is something that a simulation should not wait for: it answers
+// nothing until the end.
 type outsider struct {
 	tcp, udp string // addresses of sockets
 	pipe     *os.File
 	mu       sync.Mutex // held
 	end      chan struct{}
-	dialled  chan net.Conn // what is to be closed at the end
+	dialled  chan net.Conn // connections to close at the end
 }
 
 // newOutsider returns an outsider whose end begins when due is closed.
@@ -95,8 +95,9 @@ func printed(t *testing.T) <-chan struct{} {
 	return seen
 }
 
-// Who waits for something outside of the simulation, and so stops its time, is
-// told while it waits. When what it waits for comes, the simulation goes on.
+// A goroutine that waits for something outside of the simulation, and so stops
+// its time, is reported while it waits. When that comes, the simulation goes
+// on.
 func TestWaitsOutside(t *testing.T) {
 	const host, test, here = "\npoet:\n", "\nthe test itself:\n", "simtest.TestWaitsOutside."
 	onPoet := func(sim *Sim, f func()) { sim.Host("poet").Run(func(context.Context) error { f(); return nil }) }
@@ -188,8 +189,8 @@ func TestWaitsOutside(t *testing.T) {
 	}
 }
 
-// Nothing is said of a simulation that computes, however long time does not go
-// on, nor of one that waits for the outside for a moment at a time.
+// A simulation that computes is not reported, however long time stands still,
+// nor is one that waits for the outside for a moment at a time.
 func TestDoesNotStandStill(t *testing.T) {
 	const look = 20 * time.Millisecond
 	for name, f := range map[string]func(sim *Sim, ask, end <-chan struct{}){
