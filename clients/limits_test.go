@@ -21,8 +21,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A server that sends a byte a minute never stalls. MaxTime is what ends it, on
-// either client, and what came is not lost.
+// A server that sends a byte a minute never stalls. MaxTime ends it, on either
+// client, and the bytes that came are not lost.
 func TestByteAMinute(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestMaxTimeCountsConnecting(t *testing.T) {
 	}
 }
 
-// An observer may take longer than the time-out, as when nobody reads what it
-// prints: what has come meanwhile was not late.
+// An observer may take longer than the time-out, as when its output is not
+// read: bytes that came meanwhile were not late.
 func TestObserverThatTakesItsTime(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestObserverThatTakesItsTime(t *testing.T) {
 	}
 }
 
-// A poem is told of, whole, when it arrives.
+// A poem is reported, whole, when it arrives.
 func TestObserverGetsThePoem(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		told := map[int]string{}
@@ -171,7 +171,7 @@ func TestObserverGetsThePoem(t *testing.T) {
 	})
 }
 
-// descriptors are those that a process may have.
+// descriptors are the descriptors of a process.
 type descriptors struct {
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	left  atomic.Int64
@@ -204,7 +204,7 @@ func (c *counted) Close() error {
 }
 
 // Out of descriptors, tasks wait until others are done: none fails, none stalls
-// while it waits for its turn, and it is told once.
+// while it waits for its turn, and the wait is reported once.
 func TestOutOfDescriptors(t *testing.T) {
 	for _, hosts := range []int{1, 100} {
 		t.Run(fmt.Sprint(hosts), func(t *testing.T) {
@@ -260,7 +260,7 @@ func drop(listener net.Listener) {
 	}
 }
 
-// With nothing to wait for, having no descriptor is an error.
+// With nothing to wait for, a lack of descriptors is an error.
 func TestNoDescriptorsAtAll(t *testing.T) {
 	limited := &descriptors{}
 	results := (&clients.Client{Dial: limited.DialContext}).GetAllAsync(t.Context(), strings.Fields("a:1 b:1 b:1 c:1"))

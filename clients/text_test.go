@@ -115,7 +115,7 @@ Got 1 poem in 0:00:23
 		"a higher ulimit -n would avoid that (too many open files)\n", failures.String())
 }
 
-// One of a thing is not several.
+// A count of one has a singular noun.
 func TestPrinterKnowsOneFromMany(t *testing.T) {
 	var out strings.Builder
 	p := &clients.Printer{Out: &out, Err: &out}

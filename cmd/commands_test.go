@@ -198,9 +198,9 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // interrupt NAME SIGNAL REGEXP ARGS... runs get-poetry until it has printed
-// something, and sends it a signal. Then it writes to NAME.out what it has printed
-// on stdout, to NAME.err on stderr, and to NAME.status the exit status as a shell
-// would tell it, with "signal" before it if the signal has ended the process.
+// something, and sends it a signal. Then it writes the command's stdout to
+// NAME.out, its stderr to NAME.err, and to NAME.status the exit status as a
+// shell reports it, after "signal" if the signal has ended the process.
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: interrupt NAME SIGNAL REGEXP ARGS...")
@@ -233,7 +233,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(name+".status"), []byte(status), 0o666))
 }
 
-// watched is a text that something is looked for in.
+// watched is a text that is searched as it grows.
 type watched struct {
 	want  *regexp.Regexp
 	found chan struct{} // closed when it is there

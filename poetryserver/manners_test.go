@@ -17,9 +17,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A client that never reads is given up when the time-out is over, and not a
-// multiple of it, with a pace and without. Its connection is closed: nothing is
-// left of it.
+// A client that never reads is given up after the time-out, and not after a
+// multiple of it, with a pace and without. Its connection is closed and nothing
+// is left of it.
 func TestTimeoutIsWhatItSays(t *testing.T) {
 	for _, server := range []*poetryserver.Server{
 		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Concurrent: true},
@@ -73,7 +73,8 @@ func TestReaderThatTakesItsTime(t *testing.T) {
 	})
 }
 
-// talk sends without end, and returns how much was taken, and how it ended.
+// talk sends without end, and returns how many bytes were taken and the final
+// error.
 func talk(conn net.Conn) (total int64, err error) {
 	buffer := make([]byte, 64<<10)
 	for err == nil {
@@ -84,8 +85,8 @@ func talk(conn net.Conn) (total int64, err error) {
 	return total, err
 }
 
-// A client that has the poem and sends for ever is not listened to for ever. It
-// gets the poem to the end, and is reset when its time is over.
+// A client that has the poem and sends for ever is not read for ever. It gets
+// the poem to the end, and is reset when its time is up.
 func TestClientThatTalksForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: slownet.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})
@@ -128,7 +129,7 @@ func TestClientThatTalksALot(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "poem", string(poem))
 		require.NoError(t, conn.Close())
-		ctx, cancel := context.WithTimeout(t.Context(), 900*ms) // a second is what those have who stay
+		ctx, cancel := context.WithTimeout(t.Context(), 900*ms) // clients that stay have a second
 		defer cancel()
 		assert.NoError(t, f.Shutdown(ctx))
 	})

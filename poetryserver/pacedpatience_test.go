@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A client that never reads is given up after Timeout although there is a Pace,
-// and the next one has its turn.
+// A client that never reads is given up after Timeout even with a Pace, and the
+// next one has its turn.
 func TestTimeoutWithAPace(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{

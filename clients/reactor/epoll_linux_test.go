@@ -68,8 +68,8 @@ func TestSocketsTakeNoGoroutines(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// What the loop hands to itself is done at once, though sockets that it waits
-// for are silent.
+// Calls that the loop queues for itself run at once, even if the sockets that
+// it waits for are silent.
 func TestCallsFromTheLoopBesideSilentSockets(t *testing.T) {
 	near, far := socketPair(t, "tcp", "127.0.0.1:0")
 	defer far.Close()

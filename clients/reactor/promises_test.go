@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/clients/reactor"
 )
 
-// More dials of one key than may be under way at once all come to an end, where
-// they succeed as well as where they fail.
+// More dials of one key than may be under way at once all end, whether they
+// succeed or fail.
 func TestDialsThatSucceedTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -58,7 +58,7 @@ func TestDialsAreAlikeAcrossOthers(t *testing.T) {
 	})
 }
 
-// A dial that is taken back is over: its time is not up later.
+// A canceled dial is over: it does not time out later.
 func TestDialTimeoutThatIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -73,7 +73,7 @@ func TestDialTimeoutThatIsCanceled(t *testing.T) {
 	})
 }
 
-// A loop remembers nothing of what is over.
+// A loop keeps nothing of dials and waits that are over.
 func TestNothingIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -108,8 +108,8 @@ func TestNothingIsKept(t *testing.T) {
 	})
 }
 
-// The end of a context is told however often one has waited for it before: after
-// a wait was stopped, after it was told, and in another Run.
+// The end of a context is reported however often it was waited for before:
+// after a wait was stopped, after it was reported, and in another Run.
 func TestContextsThatAreWaitedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -158,7 +158,7 @@ func TestDescriptorsInOrder(t *testing.T) {
 	})
 }
 
-// A descriptor is free again also if the connection was not handed to the loop.
+// A descriptor is freed even if the connection was not handed to the loop.
 func TestDescriptorsOfConnectionsThatAreNotAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -430,8 +430,8 @@ func TestEmptyRead(t *testing.T) {
 	})
 }
 
-// A connection that somebody else has closed, who should not, fails as a read
-// of it does.
+// A connection that something other than the loop has closed, which is a
+// mistake, fails as a read of it does.
 func TestConnectionThatWasClosedBehindItsBack(t *testing.T) {
 	for _, kind := range []string{"tcp", "unix"} {
 		near, far := kinds[kind](t)

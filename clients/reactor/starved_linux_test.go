@@ -13,7 +13,7 @@ import (
 )
 
 // A lookup that fails while the process has no descriptors fails for that
-// reason, whatever it says itself. All else stays what it is.
+// reason, whatever its own error says. Other errors are unchanged.
 func TestLookupTellsOfDescriptors(t *testing.T) {
 	lookup := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

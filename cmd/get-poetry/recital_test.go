@@ -22,8 +22,8 @@ func TestRecitalInTheOrderOfTheTasks(t *testing.T) {
 	assert.Equal(t, "one\ntwo\nfour\nfive", out.String())
 }
 
-// Nobody waits for a reader, and each poem is there as soon as all before it are
-// over.
+// No call waits for a reader, and each poem is printed as soon as all before it
+// are done.
 func TestRecitalThatNobodyHears(t *testing.T) {
 	reader, writer := io.Pipe()
 	r := newRecital(writer, 3)

@@ -33,8 +33,8 @@ func TestShelf(t *testing.T) {
 	assert.Len(t, files, 1, "no draft is left")
 }
 
-// Whoever may write to the directory cannot lead a poem elsewhere, nor keep the
-// command waiting.
+// Others who may write to the directory cannot redirect a poem, nor block the
+// command.
 func TestShelfFollowsNoLink(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	require.NoError(t, os.WriteFile(victim, []byte("untouched"), 0o600))
@@ -59,7 +59,7 @@ func TestShelfFollowsNoLink(t *testing.T) {
 	assert.Len(t, files, 1)
 }
 
-// What cannot be saved leaves nothing behind.
+// A poem that cannot be saved leaves nothing behind.
 func TestShelfThatCannotSave(t *testing.T) {
 	dir := t.TempDir()
 	s, err := newShelf(dir)

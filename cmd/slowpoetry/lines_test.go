@@ -48,7 +48,7 @@ func TestLinesThatNobodyReads(t *testing.T) {
 	assert.Contains(t, string(rest), fmt.Sprintf("\n%d\n", maxLines-1))
 }
 
-// One line is not several.
+// One line has a singular noun.
 func TestOneDroppedLine(t *testing.T) {
 	reader, writer := io.Pipe()
 	l := newLines(writer)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// raiseSelf sends this process a signal, which somebody has to catch.
+// raiseSelf sends this process a signal, which must be caught.
 func raiseSelf(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	require.NoError(t, syscall.Kill(os.Getpid(), sig))
@@ -36,7 +36,7 @@ func TestInterruptible(t *testing.T) {
 	assert.Nil(t, SignalOf(ctx), "a command that has ended by itself was not interrupted")
 }
 
-// Whoever does not end within the time that there is, or is told twice, is ended.
+// A command that does not end in time, or gets a second signal, is ended.
 func TestInterruptedForGood(t *testing.T) {
 	ended := make(chan os.Signal, 1)
 	_, stop := Interruptible(time.Millisecond, func(sig os.Signal) { ended <- sig })

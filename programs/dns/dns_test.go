@@ -103,7 +103,7 @@ func dial(sim *simtest.Sim, network string) (*dns.Conn, error) {
 // timeout is how long the client waits for an answer.
 const timeout = 3 * time.Second
 
-// lookUp asks how many texts a name has, once more by TCP when not all fit.
+// lookUp asks how many texts a name has, and again by TCP if not all fit.
 func lookUp(sim *simtest.Sim, name string) (n int, err error) {
 	m := new(dns.Msg).SetQuestion(name, dns.TypeTXT)
 	for _, network := range []string{"udp", "tcp"} {
@@ -171,7 +171,7 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// Nobody sends a datagram again. The client asks until it gets an answer.
+// A datagram is never retransmitted. The client asks until it gets an answer.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)

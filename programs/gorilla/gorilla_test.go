@@ -95,7 +95,7 @@ func (m *member) write() {
 	}
 }
 
-// serve has the server keep a room; members returns how many are in it.
+// serve runs a room on the server; members returns how many are in it.
 func serve(sim *simtest.Sim) (members func() int) {
 	var now *room
 	scenario.ServeHTTP(sim, func() http.Handler {
@@ -119,7 +119,7 @@ type client struct {
 	gone  chan struct{}   // closed then
 }
 
-// join has a host join the room.
+// join makes a host join the room.
 func join(t *testing.T, sim *simtest.Sim, host string) *client {
 	t.Helper()
 	dialer := websocket.Dialer{NetDialContext: sim.Host(host).DialContext}

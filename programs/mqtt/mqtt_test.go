@@ -50,14 +50,14 @@ func serve(sim *simtest.Sim) {
 	})
 }
 
-// A party is a host that is connected to the broker, and connects anew by itself.
+// A party is a host that is connected to the broker, and reconnects by itself.
 type party struct {
 	sim    *simtest.Sim
 	client paho.Client
 
 	mu    sync.Mutex
 	heard []string
-	log   []time.Duration // when it has connected, lost the connection, connected...
+	log   []time.Duration // when it connected, lost the connection, connected...
 }
 
 // connect connects a host. It subscribes to a topic each time, if there is one.
@@ -184,8 +184,8 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A reader that is cut off for long finds out by a ping that is not answered,
-// and connects anew when it can. The broker has kept what it has missed.
+// A reader that is cut off for long finds out by an unanswered ping, and
+// reconnects when it can. The broker has kept the messages that it missed.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		missed(t, sim, o, time.Second)
@@ -231,9 +231,9 @@ func missed(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Dura
 	o.Note("lost after %v, back after %v", reader.lost(1)-cut, reader.connected(2)-healed)
 }
 
-// A broker that crashes forgets all. Those who speak find out when it is back,
-// by a reset; those who listen, when they next ping. What is said in between is
-// heard by nobody.
+// A broker that crashes forgets everything. Clients that publish find out by a
+// reset when it is back; clients that listen, at their next ping. Messages in
+// between reach no one.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)

@@ -124,8 +124,8 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// Ten goroutines share two connections, and take turns. Which of those that wait
-// is next is left to chance by database/sql, so the order is another one in each
+// Ten goroutines share two connections, and take turns. database/sql leaves to
+// chance which of those that wait is next, so the order differs from run to
 // run, and the time is the same.
 func TestPool(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
@@ -146,8 +146,8 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// A short partition costs time. Who gives up in one does not know what becomes of
-// what was asked: here it is done.
+// A short partition costs time. A client that gives up in one does not know
+// whether its statement was carried out: here it was.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -186,8 +186,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, a line is there, and once, if the
-// transaction has succeeded, and two runs are the same.
+// Whatever befalls the network and the server, if a transaction has succeeded
+// its line is there exactly once, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		kept := serve(sim)

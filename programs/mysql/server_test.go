@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/programs/internal/table"
 )
 
-// A session is that of one client. It speaks MySQL's text protocol, knows the
+// A session serves one client. It speaks MySQL's text protocol, knows the
 // statements that the tests make, and lets everybody in.
 type session struct {
 	table.Session
@@ -26,7 +26,7 @@ const (
 	autocommit   = 2
 )
 
-// run greets the client and answers its commands until one of both hangs up.
+// run greets the client and answers its commands until either side hangs up.
 func (s *session) run() {
 	defer func() { _ = s.conn.Close() }()
 	greeting := append([]byte{10}, "8.0.0\x00\x01\x00\x00\x0012345678\x00"...)

@@ -78,7 +78,7 @@ func TestSlowLink(t *testing.T) {
 }
 
 // The parameters of the first message are in the order of a map, so with two of
-// them its bytes are others in each run. Nothing else is.
+// them its bytes differ from run to run. Nothing else does.
 func TestSlowLinkToADatabase(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		work(t, sim, "dbname=poems")
@@ -132,8 +132,8 @@ const (
 	begin = 1 + 4 + len("begin") + 1
 )
 
-// A short partition costs time. Who gives up in one does not know what becomes of
-// what was asked: here it is done.
+// A short partition costs time. A client that gives up in one does not know
+// whether its statement was carried out: here it was.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -158,9 +158,9 @@ func TestPartition(t *testing.T) {
 }
 
 // A server that has crashed and is back answers what next gets there with a
-// reset, and the pool connects anew for what comes after. What comes at once is
-// not the same in every run: pgx connects at that instant too, in a goroutine of
-// its own, to cancel what it has asked.
+// reset, and the pool connects anew for what comes after. Statements sent at
+// once are not the same in every run: pgx connects at that instant too, in a
+// goroutine of its own, to cancel what it has asked.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -175,8 +175,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, a line is there, and once, if the
-// transaction has succeeded, and two runs are the same.
+// Whatever befalls the network and the server, if a transaction has succeeded
+// its line is there exactly once, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		kept := serve(sim)

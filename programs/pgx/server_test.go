@@ -10,7 +10,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/programs/internal/table"
 )
 
-// A session is that of one client. It speaks PostgreSQL's protocol, knows the
+// A session serves one client. It speaks PostgreSQL's protocol, knows the
 // statements that the tests make, and lets everybody in.
 type session struct {
 	*pgproto3.Backend
@@ -22,7 +22,7 @@ type session struct {
 	argument   string            // of it
 }
 
-// run greets the client and answers what it sends until one of both hangs up.
+// run greets the client and answers its messages until either side hangs up.
 func (s *session) run() {
 	defer func() { _ = s.conn.Close() }()
 	if _, err := s.ReceiveStartupMessage(); err != nil {
@@ -72,7 +72,7 @@ func (s *session) answer(message pgproto3.FrontendMessage) error {
 
 const text = 25 // the object identifier of the type
 
-// describe says what a statement takes and gives.
+// describe describes a statement's parameters and results.
 func (s *session) describe(statement string) {
 	var parameters []uint32
 	if strings.Contains(statement, "$1") {

@@ -45,8 +45,8 @@ var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 
 var config = &quic.Config{MaxIdleTimeout: 30 * time.Second, KeepAlivePeriod: 10 * time.Second}
 
-// serve has the server send back what comes on each stream. It has the same key
-// for resets when it is restarted.
+// serve makes the server echo each stream. It has the same key for resets when
+// it is restarted.
 func serve(t *testing.T, sim *simtest.Sim, pause time.Duration) {
 	t.Helper()
 	own, err := certificate()
@@ -196,8 +196,8 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers what it cannot know with a
-// reset.
+// A server that has crashed and is back answers packets of connections from
+// before with a reset.
 func TestCrash(t *testing.T) {
 	polite(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration) {
 		serve(t, sim, pause)
@@ -213,7 +213,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client connects anew and goes
+// Whatever befalls the network and the server, the client reconnects and goes
 // on.
 func TestFaults(t *testing.T) {
 	work := scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
@@ -241,9 +241,9 @@ func TestFaults(t *testing.T) {
 }
 
 // polite runs f with pauses, and without. A connection has a goroutine that
-// sends what there is, and what a program writes or reads at the instant at which
-// that runs is in this packet or in the next, as the scheduler has it. With
-// pauses of a millisecond one of both acts at a time.
+// sends pending data. If a program writes or reads at the instant at which it
+// runs, the scheduler decides whether the data goes into this packet or into
+// the next. With pauses of a millisecond, only one of them acts at a time.
 func polite(t *testing.T, f func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration)) {
 	t.Helper()
 	same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {

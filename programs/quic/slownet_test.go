@@ -65,8 +65,8 @@ func counter(t *testing.T, passed *[2]atomic.Int64) func(slownet.Event) {
 	}
 }
 
-// overLoopback has a server send back what a client sends. It returns what came
-// back, and how long its first byte took.
+// overLoopback makes a server echo a client's data. It returns the echo, and
+// how long its first byte took.
 func overLoopback(t *testing.T, serverConfig, clientConfig slownet.Config, data []byte) (echo []byte, took time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

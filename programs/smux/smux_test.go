@@ -28,7 +28,7 @@ const (
 	frame  = 32 << 10 // bytes of data, at most
 )
 
-// serve has the server send back what comes on each stream.
+// serve makes the server echo each stream.
 func serve(sim *simtest.Sim) {
 	scenario.Serve(sim, ":4000", func(conn net.Conn) {
 		session, err := smux.Server(conn, smux.DefaultConfig())
@@ -148,7 +148,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client connects anew and goes
+// Whatever befalls the network and the server, the client reconnects and goes
 // on, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {

@@ -31,7 +31,7 @@ func config() *yamux.Config {
 	return c
 }
 
-// serve has the server send back what comes on each stream.
+// serve makes the server echo each stream.
 func serve(sim *simtest.Sim) {
 	scenario.Serve(sim, ":4000", func(conn net.Conn) {
 		session, err := yamux.Server(conn, config())
@@ -150,7 +150,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client connects anew and goes
+// Whatever befalls the network and the server, the client reconnects and goes
 // on, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
