@@ -79,12 +79,12 @@ func (s *Sim) nearestLocked(name string) string {
 // counts for less than all of these.
 func distance(a, b string) int {
 	const edit = 1000
-	from, to := []rune(a), []rune(b)
+	to := []rune(b)
 	row := make([]int, len(to)+1) // of the beginning of a, to each beginning of b
 	for j := range row {
 		row[j] = j * edit
 	}
-	for _, x := range from {
+	for _, x := range a {
 		diagonal := row[0]
 		row[0] += edit
 		for j, y := range to {

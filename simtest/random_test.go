@@ -81,8 +81,10 @@ func TestRandomnessLeavesGODEBUG(t *testing.T) {
 			assert.NotContains(t, os.Getenv("GODEBUG"), "randseednop")
 			assert.Contains(t, os.Getenv("GODEBUG"), before)
 			first := mathrand.Int63()
-			mathrand.Seed(1) // does nothing since Go 1.24
+			//lint:ignore SA1019 it does nothing since Go 1.24
+			mathrand.Seed(1)
 			second := mathrand.Int63()
+			//lint:ignore SA1019 it does nothing since Go 1.24
 			mathrand.Seed(1)
 			assert.Len(t, map[int64]bool{first: true, second: true, mathrand.Int63(): true}, 3)
 		})

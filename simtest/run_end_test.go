@@ -345,7 +345,7 @@ func TestEndsThatFail(t *testing.T) {
 			f: func(t *testing.T, sim *simtest.Sim) {
 				fail := make(chan struct{})
 				sim.Host("a").Run(func(context.Context) error { <-fail; return io.ErrUnexpectedEOF })
-				t.Cleanup(func() { close(fail); time.Sleep(1) })
+				t.Cleanup(func() { close(fail); time.Sleep(time.Nanosecond) })
 			},
 			prints: []string{`the program of host "a" has failed: unexpected EOF`, "the seed was 0", "the seed was 1", "goes on"},
 		},

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -200,6 +201,7 @@ func TestDoesNotStandStill(t *testing.T) {
 				case <-end:
 					return
 				default:
+					runtime.Gosched()
 				}
 			}
 		},

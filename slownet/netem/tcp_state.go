@@ -37,9 +37,6 @@ func (s State) String() string {
 // isOpening reports whether the handshake is under way.
 func (s State) isOpening() bool { return s == SynSent || s == SynReceived }
 
-// receives reports whether data from the peer may still arrive.
-func (s State) receives() bool { return s == Established || s == FinWait1 || s == FinWait2 }
-
 // A Failure is the reason why a connection has ended, other than both ends
 // closing it.
 type Failure uint8
