@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// What a net.Dialer does by default with the addresses of a name.
+// A net.Dialer's defaults for the addresses of a name.
 const (
 	// fallbackDelay is how long the addresses of the other family wait for those
 	// of the first one's (RFC 8305, 5).
@@ -24,8 +24,8 @@ type series struct {
 	// Guarded by sim.mu.
 	untried []netip.AddrPort
 	begun   bool
-	done    bool  // it came to nothing
-	err     error // what became of the first
+	done    bool  // all of its addresses have failed
+	err     error // of the first one
 }
 
 // splitLocked divides the addresses among the two series: those of the first
@@ -46,8 +46,8 @@ func (d *dialling) splitLocked() {
 }
 
 // startLocked tries the first address, and a while later the first of the other
-// family. Where both families are ways to one host, they are the same way, and the
-// second one is only tried where something is known that tells them apart.
+// family. If both families lead to one host, they are the same route, and the
+// second is only tried if something is known to tell them apart.
 func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
@@ -84,8 +84,8 @@ func (r *series) nextLocked() {
 	}
 }
 
-// partialDeadlineLocked returns when the next address is given up, so that time is
-// left for those behind it.
+// partialDeadlineLocked returns when the next address is given up, so that time
+// is left for those after it.
 func (r *series) partialDeadlineLocked() time.Duration {
 	now := r.host.sim.now()
 	left := r.deadline - now
@@ -95,19 +95,19 @@ func (r *series) partialDeadlineLocked() time.Duration {
 	return now + min(left, max(left/time.Duration(len(r.untried)), leastTimeout))
 }
 
-// timeOutLocked gives the attempt up; nobody waits for its answer any more.
+// timeOutLocked gives up the attempt; its answer is no longer waited for.
 func (a *attempt) timeOutLocked() {
 	if !a.isGoneLocked() {
 		a.failedLocked(dialError(context.DeadlineExceeded))
 	}
 }
 
-// isGoneLocked reports whether nobody waits for the attempt's answer any more.
+// isGoneLocked reports whether the attempt's answer is no longer waited for.
 func (a *attempt) isGoneLocked() bool { return a.over || a.isOverLocked() }
 
-// failedLocked is what follows when an attempt comes to nothing: the next address
-// of the series, or the other series, even if it has not waited long enough. The
-// answer is what became of the first address.
+// failedLocked goes on after a failed attempt: with the next address of the
+// series, or with the other series, even if it has not waited long enough. If
+// none is left, the answer is the error of the first address.
 func (a *attempt) failedLocked(err error) {
 	if a.over {
 		return
@@ -132,7 +132,7 @@ func (a *attempt) failedLocked(err error) {
 }
 
 // swallowedLocked is called when a rule has swallowed the request of an attempt, or
-// the answer. If it would have let the other family pass, that is the way.
+// the answer. If the rule lets the other family pass, that is tried.
 func (a *attempt) swallowedLocked(end *conn, request bool) {
 	s := a.host.sim
 	p := end.packetLocked(request)

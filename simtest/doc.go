@@ -59,8 +59,8 @@
 // # Recipes
 //
 // HTTP: [Host.DialContext] is a transport's DialContext, and a server serves what
-// [Host.Listen] returns. The hooks of net/http/httptrace hear of lookups and
-// connections.
+// [Host.Listen] returns. The hooks of net/http/httptrace are called for lookups
+// and connections.
 //
 // gRPC looks up names itself, by the real resolver, unless the target says
 // passthrough:
@@ -70,12 +70,12 @@
 //			return host.DialContext(ctx, "tcp", address)
 //		}))
 //
-// The whole of it is an Example in the folder examples/grpc.
+// The complete Example is in the folder examples/grpc.
 //
-// Names: a [Resolver] answers without the network. For lookups that cross it, run a
-// name server on a host, and have a net.Resolver with PreferGo ask that, by a Dial
+// Names: a [Resolver] answers without the network. For lookups that cross it,
+// run a name server on a host and use a net.Resolver with PreferGo and a Dial
 // that calls [Host.DialContext]; see its Example. A net.Resolver numbers its
-// questions at random, so their bytes are not the same in every run.
+// questions at random, so their bytes differ from run to run.
 //
 // # Faults
 //

@@ -30,7 +30,7 @@ func TestWriterThatComesLaterFindsOut(t *testing.T) {
 }
 
 // A writer that waits for the window finds out that the other end has given up:
-// nothing answers it any more.
+// nothing answers it.
 func TestWriterFindsOutThatTheOtherEndHasGivenUp(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)

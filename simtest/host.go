@@ -135,23 +135,24 @@ func listenError(network string, addr net.Addr, err error) error {
 // is "tcp", "tcp4" or "tcp6", and it takes a round trip; or it is "udp", "udp4"
 // or "udp6", for a connection that is also a net.PacketConn, and it takes no
 // time. The errors are those of net.Dialer, such as ECONNREFUSED, or a
-// *net.DNSError for an unknown name. As by a net.Dialer, the hooks of a
-// net/http/httptrace.ClientTrace in ctx are called for the lookup of a name and for
-// each address that is tried.
+// *net.DNSError for an unknown name. As with a net.Dialer, the hooks of a
+// net/http/httptrace.ClientTrace in ctx are called for the lookup of a name and
+// for each address that is tried.
 //
-// A name may stand for several hosts, see [Name]. With TCP their addresses are tried
-// as a net.Dialer does: those of a family one after another, when the one before
-// has failed or has used up its share of the time that the context's deadline
-// leaves (2 s at least); with "tcp" those of IPv4, and 300 ms later, or when all of
-// these have failed, beside them those of IPv6 (RFC 8305). The first connection
-// counts; if there is none, the error of the first address.
+// A name may stand for several hosts, see [Name]. With TCP their addresses are
+// tried as by a net.Dialer: those of a family one after another, each when the
+// one before has failed or has used up its share of the time until the
+// context's deadline (2 s at least). With "tcp" those of IPv4 are tried first;
+// after 300 ms, or when all of them have failed, those of IPv6 are tried as
+// well (RFC 8305). The first connection made is returned; if there is none, the
+// error of the first address.
 //
 // A name that stands for one host stands for two addresses. With "tcp", IPv4 is
 // tried, and IPv6 when the host refuses that and listens on the other; if that
 // fails as well, the error is the first's. (A net.Dialer tries all addresses in any
-// case, and the second after 300 ms. Here both are the same way to the same host,
-// so a dial takes the round trip of one.) Where an [Only] makes a difference between
-// the families, IPv6 is tried after the 300 ms.
+// case, and the second after 300 ms. Here both are the same route to the same
+// host, so a dial takes the round trip of one.) If an [Only] distinguishes the
+// families, IPv6 is tried after the 300 ms.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	f, err := parseNetwork(network)
 	var remotes []netip.AddrPort

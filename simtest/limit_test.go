@@ -42,7 +42,7 @@ func TestDeadlockIsReported(t *testing.T) {
 		require.NoError(t, err)
 		c := sim.Host("c")
 		sim.Blackhole("c")
-		go func() { // it does not wait any more
+		go func() { // it no longer waits
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			_, err := sim.Host("a").DialContext(ctx, "tcp", "c:1")

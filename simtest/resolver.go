@@ -18,9 +18,9 @@ type Name struct {
 	// host of that name itself.
 	Host string
 
-	// Hosts are the names of the hosts whose addresses it stands for, in that
-	// order, where it stands for several. [Host.DialContext] tries one after
-	// another. Host must be empty, then. Empty is none.
+	// Hosts are the names of the hosts, in order, if the name stands for several.
+	// [Host.DialContext] tries their addresses one after another. If Hosts is set,
+	// Host must be empty.
 	Hosts []string
 
 	// Delay is how much simulated time a lookup takes. The zero value takes

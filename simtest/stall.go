@@ -34,8 +34,9 @@ func (s *Sim) mayStallLocked(budget int) {
 	}
 }
 
-// How many looks in succession wait for a goroutine that seems to be in no bubble:
-// one of the simulation's loses its bubble while it helps the garbage collector.
+// How many looks in succession wait for a goroutine that seems to be in no
+// bubble: one of the simulation's seems so while it helps the garbage
+// collector.
 const (
 	enoughCollecting = 20 // for one that does so, or may
 	enoughRunning    = 3  // for one that runs, which mostly is none of the simulation's

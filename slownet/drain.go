@@ -58,8 +58,8 @@ func (l *linger) awaitDrained(ctx context.Context) (lost, err error) {
 	return l.drainer.lossLocked(), nil
 }
 
-// isDrainingLocked reports whether something that was written is on its way, or
-// the inner connection of a closed one is not closed.
+// isDrainingLocked reports whether written data is still on its way, or the
+// inner connection of a closed one is not closed yet.
 func (l *linger) isDrainingLocked() bool { return l.of.background || l.of.closed && !l.drained }
 
 func (l *linger) isDraining() bool {

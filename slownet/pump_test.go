@@ -67,7 +67,7 @@ func TestEndAfterCloseAfterTakesItsTime(t *testing.T) {
 }
 
 // What has been taken from an inner connection that times out by itself comes
-// first, also when the link has no limits any more.
+// first, even if the link no longer has limits.
 func TestWhatIsUnreadComesFirst(t *testing.T) {
 	overIdlePipe(t, bothWays(Link{Latency: time.Second}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = far.Write([]byte("123")) }()

@@ -187,8 +187,8 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 	})
 }
 
-// A lookup may be the first to find no descriptor. It is made again each second,
-// for ten, and however many of one key there are.
+// A lookup may be the first to find no descriptor. It is retried each second
+// for ten seconds, however many there are of one key.
 func TestLookupsAreMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		starved := errors.Join(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, syscall.EMFILE)
@@ -230,8 +230,8 @@ func TestLookupsAreMadeAgain(t *testing.T) {
 	})
 }
 
-// A lookup that is taken back while it waits to be made again keeps no loop from
-// ending.
+// A lookup that is canceled while it waits for its retry does not keep the loop
+// from ending.
 func TestLookupThatIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 1, err: syscall.EMFILE}
