@@ -49,7 +49,7 @@ const inFlight = 8 << 20
 
 func bulkOurs(b *testing.B, total, window int, link slownet.Link) {
 	inTest(b, func(t *testing.T) {
-		simtest.Config{Window: window}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{Window: window, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("server", "client", link)
 			sim.SetLink("client", "server", slownet.Link{Latency: link.Latency})
 			listener, err := sim.Host("server").Listen("tcp", ":1")

@@ -45,7 +45,7 @@ func httpOurs(b *testing.B, requests int) {
 	profile, err := slownet.ProfileByName(threeG)
 	require.NoError(b, err)
 	inTest(b, func(t *testing.T) {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("server").Listen("tcp", ":80")
 			require.NoError(t, err)
 			browse(b, t, requests, listener, 0, func(i int) dialFunc {

@@ -68,7 +68,7 @@ func onOneProcessor(f func(t *testing.T)) func(t *testing.T) {
 
 func piecesOurs(b *testing.B, conns, all int) func(t *testing.T) {
 	return func(t *testing.T) {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
 			sim.SetLink("client", "server", slownet.Link{Latency: 5 * ms})
 			listener, err := sim.Host("server").Listen("tcp", ":1")

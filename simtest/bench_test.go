@@ -66,7 +66,7 @@ func BenchmarkPiece(b *testing.B) {
 		b.Run(fmt.Sprint(conns), func(b *testing.B) {
 			b.ReportAllocs()
 			inTest(b, func(t *testing.T) {
-				simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 					sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
 					listener, err := sim.Host("server").Listen("tcp", ":1")
 					require.NoError(t, err)
@@ -121,7 +121,7 @@ func BenchmarkHTTP(b *testing.B) {
 	page := make([]byte, 1000)
 	var simulated time.Duration
 	inTest(b, func(t *testing.T) {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("server").Listen("tcp", ":80")
 			require.NoError(t, err)
 			server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -184,7 +184,7 @@ func BenchmarkBulk(b *testing.B) {
 			b.SetBytes(size)
 			b.ReportAllocs()
 			inTest(b, func(t *testing.T) {
-				simtest.Config{Link: tc.link}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				simtest.Config{Link: tc.link, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 					client, server := connected(t, sim)
 					move(b, client, server)
 				})
