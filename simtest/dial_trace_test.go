@@ -153,3 +153,43 @@ func TestTraceOfADialInVain(t *testing.T) {
 		}, tr.lines)
 	})
 }
+
+// The hooks hear of each address that a name stands for, when it is tried, also of
+// those that were given up for a faster one.
+func TestTraceOfSeveralAddresses(t *testing.T) {
+	simtest.Config{Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, refuses, serves := sim.Host("client"), sim.Host("refuses"), sim.Host("serves")
+		_, err := serves.Listen("tcp4", ":80")
+		require.NoError(t, err)
+		sim.SetName("two", simtest.Name{Hosts: []string{"refuses", "serves"}})
+		tr := &tracer{sim: sim}
+		conn, err := client.DialContext(tr.context(t.Context()), "tcp4", "two:80")
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		first, second := fmt.Sprintf("%v:80", refuses.Addr()), fmt.Sprintf("%v:80", serves.Addr())
+		assert.Equal(t, []string{
+			"0s lookup of two",
+			fmt.Sprintf("0s looked up: [%v %v] <nil>", refuses.Addr(), serves.Addr()),
+			"0s connect tcp4 " + first,
+			"100ms connected tcp4 " + first + ": dial tcp4 " + first + ": connect: connection refused",
+			"100ms connect tcp4 " + second,
+			"200ms connected tcp4 " + second + ": <nil>",
+		}, tr.lines)
+
+		// IPv6 begins 300 ms after IPv4, which gets no answer.
+		_, err = serves.Listen("tcp6", ":80")
+		require.NoError(t, err)
+		sim.Blackhole("serves:80", simtest.Only{Family: 4})
+		sim.SetName("two", simtest.Name{Hosts: []string{"serves", "refuses"}})
+		tr = &tracer{sim: sim}
+		_, err = client.DialContext(tr.context(t.Context()), "tcp", "two:80")
+		require.NoError(t, err)
+		first, second = fmt.Sprintf("%v:80", serves.Addr()), fmt.Sprintf("[%v]:80", serves.Addr6())
+		assert.Equal(t, []string{
+			"200ms connect tcp " + first,
+			"500ms connect tcp " + second,
+			"600ms connected tcp " + second + ": <nil>",
+			"600ms connected tcp " + first + ": dial tcp " + first + ": operation was canceled",
+		}, tr.lines[2:])
+	})
+}
