@@ -21,6 +21,10 @@ const (
 	stallStepBudget = 64 << 10 // for the consequences of each thing that the end itself closes
 )
 
+// maxStallGoroutines is the number of goroutines in the process above which no dump
+// is made, as it would take long.
+const maxStallGoroutines = 1500
+
 // enoughStalled is how many looks in succession must find everything stuck: a
 // mutex may also be held by a goroutine outside of the simulation, for a while.
 const enoughStalled = 20
@@ -28,7 +32,10 @@ const enoughStalled = 20
 // mayStallLocked is called when an end wakes a goroutine while there is more to
 // end.
 func (s *Sim) mayStallLocked(budget int) {
-	if s.nap != nil && !s.stallWatched && s.stallCost < budget && !(s.closed && len(s.ends) <= 1) {
+	if s.nap == nil || s.stallWatched || s.stallCost >= budget || s.closed && len(s.ends) <= 1 {
+		return
+	}
+	if runtime.NumGoroutine() <= maxStallGoroutines {
 		s.stallWatched = true
 		go runUnlisted(s.watchStall)
 	}

@@ -68,7 +68,6 @@ func TestAServerThatStopsUnderItsLock(t *testing.T) {
 		"at a crash, not told":    {until: func(_ context.Context, conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }, crash: true, ends: end},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			for seed := range uint64(3) {
 				var sim *simtest.Sim
 				stopped := time.Duration(-1)
