@@ -15,7 +15,8 @@ import (
 // What is in flight already arrives. A stream goes on after the network is
 // healed, when TCP's timer next has what was lost sent again; if it is not
 // healed in time, a writer gets ETIMEDOUT, and a dial as well. An end that only
-// reads does not notice: there is no TCP keep-alive.
+// reads does not notice, as there is no TCP keep-alive, nor does a writer whose
+// window was full before, as there are no zero-window probes.
 func (s *Sim) Partition(sides ...[]string) {
 	s.mustBeHosts("Partition", slices.Concat(sides...)...)
 	s.control(fmt.Sprintf("partition %q", sides), func() {

@@ -82,6 +82,10 @@
 //		require.NoError(t, listener.Shutdown(t.Context()))
 //	})
 //
+// net/http's server keeps a connection half a second longer when it has cut a
+// request short, so after server.Close a bubble needs a time.Sleep of that before
+// it ends, on any network.
+//
 // While a clock.Mock stands still, a closed connection with bytes in flight
 // keeps its inner connection open. Move the clock, or call SetLinger(0).
 //
