@@ -91,7 +91,7 @@ func TestDialsWaitForDescriptors(t *testing.T) {
 				start := time.Now()
 				got := map[time.Duration][]string{}
 				for i := range 40 {
-					r.Dial(i%2, p.connect(10*time.Second), func(conn net.Conn, err error) {
+					r.Dial(i%2, p.connect(500*time.Millisecond), func(conn net.Conn, err error) {
 						if assert.NoError(t, err) {
 							at := time.Since(start)
 							got[at] = append(got[at], fmt.Sprint(i))
@@ -103,12 +103,61 @@ func TestDialsWaitForDescriptors(t *testing.T) {
 				require.Len(t, told, 1)
 				require.ErrorIs(t, told[0], errno)
 				require.Len(t, got[0], 14)
-				require.GreaterOrEqual(t, len(got[10*time.Second]), 10)
+				require.GreaterOrEqual(t, len(got[500*time.Millisecond]), 10, "14, less a few for others")
 				require.Equal(t, 14, p.free)
 				require.Less(t, p.dials, 40+40+20, "none is tried over and over")
 			})
 		}
 	}
+}
+
+// Where there are few descriptors, most of them are used all the same.
+func TestFewDescriptors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{free: 4, err: syscall.EMFILE}
+		var r reactor.Reactor
+		start, got := time.Now(), map[time.Duration]int{}
+		for range 9 {
+			r.Dial("key", p.connect(500*time.Millisecond), func(conn net.Conn, err error) {
+				require.NoError(t, err)
+				got[time.Since(start)]++
+				untilClosed(&r, conn)
+			})
+		}
+		require.NoError(t, r.Run())
+		assert.Equal(t, 4, got[0])
+		assert.GreaterOrEqual(t, got[500*time.Millisecond], 3)
+	})
+}
+
+// When there are enough again, there is no limit any more.
+func TestDescriptorsAreThereAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &process{free: 2, err: syscall.EMFILE}
+		var r reactor.Reactor
+		start, late := time.Now(), 0
+		dial := func(then func()) {
+			r.Dial("key", p.connect(time.Second), func(conn net.Conn, err error) {
+				require.NoError(t, err)
+				then()
+				untilClosed(&r, conn)
+			})
+		}
+		for range 4 {
+			dial(func() {})
+		}
+		r.Go(func() { time.Sleep(time.Minute) }, func() {
+			p.free = 100
+			for range 50 {
+				dial(func() {
+					late++
+					assert.Equal(t, time.Minute, time.Since(start))
+				})
+			}
+		})
+		require.NoError(t, r.Run())
+		assert.Equal(t, 50, late)
+	})
 }
 
 // A dial that waits for a descriptor tries again after a second, as another
