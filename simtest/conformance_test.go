@@ -24,6 +24,7 @@ func TestConformance(t *testing.T) {
 		"pace":    {Pace: slownet.Pace{Bytes: 4096, Wait: 10 * time.Microsecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				sim := newSim(Config{}, func() {})
 				go sim.loop()

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
 // Whatever hosts do and whatever is done to the network, what they see is what
@@ -31,12 +33,9 @@ func FuzzProgram(f *testing.F) {
 
 // Two hundred random programs, always the same ones.
 func TestRandomPrograms(t *testing.T) {
-	programs := uint64(200)
-	switch {
-	case testing.Short():
-		programs = 30
-	case raceEnabled:
-		programs = 30
+	programs := tier.Pick[uint64](100, 2000)
+	if raceEnabled {
+		programs /= 5
 	}
 	for number := range programs {
 		seed, tape := randomTape(number)

@@ -9,18 +9,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// Two hosts keep in touch for a week, with a heartbeat every second. What that
-// takes does not grow with the time.
+// Two hosts keep in touch for a day or a week, with a heartbeat every second. What
+// that takes does not grow with the time.
 func TestWeekOfHeartbeats(t *testing.T) {
 	const day = 24 * time.Hour
-	days := 7
-	if raceEnabled || testing.Short() {
-		days = 1
-	}
+	days := tier.Pick(1, 7)
 	cfg := simtest.Config{Seed: 1, TimeLimit: time.Duration(days+1) * day, Link: slownet.Link{Latency: 20 * ms, Jitter: slownet.Jitter{Deviation: 5 * ms}}}
 	cfg.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		beats := 0
