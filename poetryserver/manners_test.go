@@ -90,8 +90,8 @@ func talk(conn net.Conn) (total int64, err error) {
 func TestClientThatTalksForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: slownet.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})
-		conn := n.MustDial(t, f.address)
 		start := time.Now()
+		conn := n.MustDial(t, f.address)
 		var taken int64
 		talked := make(chan error, 1)
 		go func() {
