@@ -130,7 +130,7 @@ func TestFewDescriptors(t *testing.T) {
 	})
 }
 
-// When there are enough again, there is no limit any more.
+// When there are enough again, the limit ends.
 func TestDescriptorsAreThereAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 2, err: syscall.EMFILE}

@@ -33,6 +33,7 @@ type (
 	}
 )
 
+// DialContext dials as before, and hands the connection to the hook.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (Conn, error) {
 	c, err := d.plainDialContext(ctx, network, address)
 	if err == nil && HookConn != nil {
@@ -41,6 +42,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (Conn
 	return c, err
 }
 
+// Listen listens as before, and hands the listener to the hook.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (Listener, error) {
 	l, err := lc.plainListen(ctx, network, address)
 	if err == nil && HookListener != nil {
