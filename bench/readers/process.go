@@ -115,7 +115,7 @@ func (p *process) port() (string, error) {
 	return "", errors.New("the server does not say where it listens")
 }
 
-var total = regexp.MustCompile(`Got (\d+) poems in (\d+):(\d+):([\d.]+)`)
+var total = regexp.MustCompile(`Got (\d+) poems? in (\d+):(\d+):([\d.]+)`)
 
 // took returns how long a client says that it took for so many poems.
 func (p *process) took(poems int) (time.Duration, error) {
