@@ -38,6 +38,8 @@ func (w *fuzzWorld) direct(s fuzzStep) {
 			m.crashed(a, now)
 		})
 		one.host.Crash()
+		// What began to listen at this instant did so before the crash.
+		w.note(func(m *fuzzModel, now time.Duration) { m.port(a, extraPort).listening.set(now, false) })
 	case "restart":
 		w.restart(a)
 	case "pause":
@@ -209,7 +211,13 @@ func (w *fuzzWorld) restart(host int) {
 		m.crashed(host, now)
 	})
 	w.hosts[host].host.Restart() // its program sets what listens
-	w.note(func(m *fuzzModel, now time.Duration) { m.hosts[host].down.set(now, false) })
+	w.note(func(m *fuzzModel, now time.Duration) {
+		m.hosts[host].down.set(now, false)
+		// What began to listen at this instant did so before the crash or after it.
+		if port := m.port(host, extraPort); port.listening.began(now) {
+			port.refused.set(now, true)
+		}
+	})
 }
 
 // crashed notes what a crash ends.

@@ -159,6 +159,9 @@ func (s *fuzzSpans) set(now time.Duration, so bool) {
 // lasts reports whether it is so now.
 func (s fuzzSpans) lasts() bool { return len(s) > 0 && s[len(s)-1].end == forever }
 
+// began reports whether it is so, and became so at this instant.
+func (s fuzzSpans) began(now time.Duration) bool { return s.lasts() && s[len(s)-1].start == now }
+
 // cover reports whether it was so all the time from one instant to another, with
 // room to spare, for order within an instant is not the model's to know.
 func (s fuzzSpans) cover(from, to time.Duration) bool {
