@@ -152,6 +152,7 @@ func (c *Conn) Close() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	err := c.out.close(c.in.close())
+	c.in.evict()
 	c.out.linger.await()
 	return err
 }

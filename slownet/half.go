@@ -91,7 +91,7 @@ func (h *half) isLate() bool {
 // is for him, or out if the call was made to come out, and has to go on with a
 // turn.
 func (h *half) exit(err error) (told error, out bool) {
-	if err == nil || err == io.EOF {
+	if err == nil || err == io.EOF && !h.gate.isShut() {
 		h.leave()
 		return err, false
 	}
@@ -353,9 +353,18 @@ var longAgo = time.Unix(-1_000_000_000, 0)
 // errno returns an error as a system call has it.
 func errno(call string, e syscall.Errno) error { return os.NewSyscallError(call, e) }
 
-// closeLocked makes blocked and later calls fail.
+// closeLocked makes later calls fail, and blocked ones when they look again.
 func (h *half) closeLocked() {
 	h.closed = true
 	h.deadline.stop()
+	h.gate.shut()
+}
+
+// evict makes the blocked calls of a closed half fail, and ends its work in the
+// background.
+func (h *half) evict() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.recalled = h.background
 	h.interruptLocked()
 }

@@ -60,19 +60,24 @@ type drainer interface {
 // do first. Otherwise the carrier closes it; if the carrier is not at work yet,
 // a timer starts it. waits means that there is something to wait for although
 // the carrier is not at work.
+//
+// If the inner connection is closed here, that comes before blocked calls are
+// woken, as on a plain connection: they may want a lock that the caller holds.
 func (l *linger) beginLocked(waits bool) error {
 	h := l.of
 	h.closeLocked()
 	if l.seconds == 0 {
 		l.resets = true
-		l.abortLocked(errLinger)
+		l.markAbortedLocked(errLinger)
 	}
-	switch {
-	case h.background && l.aborted:
-		return l.closeInnerLocked() // for the carrier may be in there
-	case !h.background && (l.aborted || !waits):
+	if l.aborted || !h.background && !waits {
+		defer h.interruptLocked()
+		if h.background {
+			return l.closeInnerLocked() // for the carrier may be in there
+		}
 		return l.finishLocked()
 	}
+	h.interruptLocked()
 	l.patience = &patience{moved: h.now()}
 	l.patience.timer = h.endpoint.at(l.limitLocked(), l.expire)
 	if !h.background {
@@ -133,9 +138,17 @@ func (l *linger) expire() {
 	_ = l.closeInnerLocked()
 }
 
-// abortLocked discards what is in flight and wakes the carrier. The peer must
-// not take what has arrived for the whole stream.
+// abortLocked discards what is in flight and wakes the carrier.
 func (l *linger) abortLocked(cause error) {
+	if !l.aborted {
+		l.markAbortedLocked(cause)
+		l.of.interruptLocked()
+	}
+}
+
+// markAbortedLocked has what is in flight discarded by the carrier, when that is
+// woken. The peer must not take what has arrived for the whole stream.
+func (l *linger) markAbortedLocked(cause error) {
 	if l.aborted {
 		return
 	}
@@ -143,7 +156,6 @@ func (l *linger) abortLocked(cause error) {
 	l.loseLocked(0, cause)
 	l.resets = l.resets || l.drainer.hasMoreLocked()
 	l.of.recalled = l.of.background
-	l.of.interruptLocked()
 }
 
 // loseLocked counts what was discarded, if anything, and notes why.

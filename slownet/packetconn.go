@@ -182,6 +182,7 @@ func (c *PacketConn) Close() error {
 	}
 	c.in.close()
 	err := c.out.close()
+	c.in.evict()
 	c.out.await()
 	return err
 }

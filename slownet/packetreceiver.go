@@ -212,12 +212,11 @@ func (r *packetReceiver) recallLocked() {
 	}
 }
 
-// close makes blocked and later reads fail.
+// close makes later reads fail, and blocked ones after evict.
 func (r *packetReceiver) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flight.clear()
 	r.arrived, r.unread = nil, 0
-	r.recallLocked()
 	r.closeLocked()
 }

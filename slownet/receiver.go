@@ -183,14 +183,13 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	}
 }
 
-// close makes blocked and later reads fail. It reports whether something was not
-// read.
+// close makes later reads fail, and blocked ones after evict. It reports whether
+// something was not read.
 func (r *receiver) close() (unread bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	unread = r.size > 0
 	r.inbox, r.size = nil, 0
-	r.recallLocked()
 	r.closeLocked()
 	return unread
 }

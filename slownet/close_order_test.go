@@ -1,0 +1,136 @@
+package slownet
+
+import (
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A slowCloser is an inner connection whose Close takes its time before it does
+// anything, and whose blocked reads may end with another error then.
+type slowCloser struct {
+	net.Conn
+	before func()
+	end    error // of a read that was blocked, if not nil
+}
+
+func (s *slowCloser) Close() error {
+	s.before()
+	return s.Conn.Close()
+}
+
+func (s *slowCloser) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if err == io.ErrClosedPipe && s.end != nil {
+		err = s.end
+	}
+	return n, err
+}
+
+// Where nothing is in flight, blocked calls return because the inner connection
+// is closed, and not before that: the caller of Close may hold a lock that they
+// want next, as net/http does.
+func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		linger int
+		ends   error
+	}{
+		"no limits":         {Config{}, -1, nil},
+		"no limits, traced": {Config{Trace: func(Event) {}}, -1, nil},
+		"a slow way in":     {Config{Read: Link{Latency: time.Minute}}, -1, nil},
+		"a reset":           {bothWays(Link{Latency: time.Minute}), 0, nil},
+		"it ends with EOF":  {Config{}, -1, io.EOF},
+		"a time-out":        {Config{}, -1, os.ErrDeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				defer far.Close()
+				woken := make(chan error, 3)
+				inner := &slowCloser{Conn: near, end: test.ends, before: func() {
+					time.Sleep(time.Second)
+					assert.Empty(t, woken)
+				}}
+				conn := NewConn(inner, test.config)
+				require.NoError(t, conn.SetLinger(test.linger))
+				for range 2 {
+					go func() {
+						_, err := conn.Read(make([]byte, 1))
+						woken <- err
+					}()
+				}
+				blocked := 2
+				if test.config.Write.Latency == 0 {
+					blocked++
+					go func() {
+						_, err := conn.Write([]byte("nobody reads it"))
+						woken <- err
+					}()
+				}
+				synctest.Wait()
+				start := time.Now()
+				require.NoError(t, conn.Close())
+				assert.ErrorIs(t, conn.Close(), net.ErrClosed)
+				for range blocked {
+					assert.ErrorIs(t, <-woken, net.ErrClosed)
+				}
+				assert.Equal(t, time.Second, time.Since(start))
+			})
+		})
+	}
+}
+
+// The same holds for datagrams.
+func TestPacketCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
+	for name, link := range map[string]Link{"no limits": {}, "a latency": {Latency: time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := memoryPair()
+				near.full = true
+				woken := make(chan error, 2)
+				inner := &slowPacketCloser{near, func() {
+					time.Sleep(time.Second)
+					assert.Empty(t, woken)
+				}}
+				conn := NewPacketConn(inner, bothWays(link))
+				go func() {
+					_, _, err := conn.ReadFrom(make([]byte, 1))
+					woken <- err
+				}()
+				blocked := 1
+				if link.IsZero() {
+					blocked++
+					go func() {
+						_, err := conn.WriteTo([]byte("there is no room"), far.name)
+						woken <- err
+					}()
+				}
+				synctest.Wait()
+				start := time.Now()
+				require.NoError(t, conn.Close())
+				assert.ErrorIs(t, conn.Close(), net.ErrClosed)
+				for range blocked {
+					assert.ErrorIs(t, <-woken, net.ErrClosed)
+				}
+				assert.Equal(t, time.Second, time.Since(start))
+			})
+		})
+	}
+}
+
+type slowPacketCloser struct {
+	*memoryConn
+	before func()
+}
+
+func (s *slowPacketCloser) Close() error {
+	s.before()
+	return s.memoryConn.Close()
+}
