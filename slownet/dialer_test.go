@@ -125,6 +125,18 @@ func TestDialerOfDatagrams(t *testing.T) {
 	assert.PanicsWithValue(t, "slownet: NewConn: a udp connection carries datagrams: wrap it with NewPacketConn", func() { NewConn(raw, Config{}) })
 }
 
+// A dialer forgets sockets that are closed.
+func TestDialerForgetsDatagramSocketsThatAreClosed(t *testing.T) {
+	dialer := &Dialer{Config: Config{Write: Link{Latency: ms}}}
+	for range 3 {
+		conn, err := dialer.DialContext(t.Context(), "udp", "127.0.0.1:9")
+		require.NoError(t, err)
+		assert.Len(t, dialer.group.all(), 1)
+		require.NoError(t, shut(conn.(*PacketConn)))
+		assert.Empty(t, dialer.group.all())
+	}
+}
+
 // Each connection of a dialer has chances of its own, and the same seed gives
 // the same.
 func TestDialerSeeds(t *testing.T) {

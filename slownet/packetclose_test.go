@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -200,4 +201,18 @@ func TestPacketCloseDuringAStall(t *testing.T) {
 			assert.Equal(t, []sent{{"a", time.Second + time.Minute}}, far.got(), "one that ends in time")
 		})
 	}
+}
+
+// A closed connection leaves no timer behind.
+func TestPacketCloseStopsTimers(t *testing.T) {
+	near, _ := memoryPair()
+	c := NewPacketConn(near, Config{Clock: clock.NewMock(), Write: Link{Latency: ms}})
+	writeTo(t, c, "a")
+	require.NoError(t, c.SetDeadline(c.clock.Now().Add(time.Hour)))
+	require.NoError(t, c.SetLinger(0))
+	require.Error(t, shut(c))
+	assert.Zero(t, c.in.deadline.timer)
+	assert.Zero(t, c.out.deadline.timer)
+	assert.Zero(t, c.out.patience)
+	assert.Zero(t, c.out.parked)
 }

@@ -152,8 +152,6 @@ func (s *packetSender) releaseLocked() {
 		_ = s.launchLocked(d) // in the background nothing is handed on at once
 	}
 	s.held, s.heldSize = nil, 0
-	s.movedLocked()
-	s.changed.wake()
 }
 
 // landLocked hands the first datagram on.

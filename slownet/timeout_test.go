@@ -171,6 +171,38 @@ func TestIdleTimeoutOfWhatIsInFlight(t *testing.T) {
 	})
 }
 
+// A generousConn times out with the byte that it has read.
+type generousConn struct{ net.Conn }
+
+func (c generousConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p[:1])
+	if err == nil {
+		err = os.ErrDeadlineExceeded
+	}
+	return n, err
+}
+
+// A time-out that comes together with bytes arrives after them, and the next
+// bytes arrive after that.
+func TestTimeoutTogetherWithBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		conn := NewConn(generousConn{near}, bothWays(Link{Latency: 100 * ms}))
+		for range 3 {
+			go func() { _, _ = far.Write([]byte("x")) }()
+			start := time.Now()
+			n, err := conn.Read(make([]byte, 10))
+			require.NoError(t, err)
+			assert.Equal(t, 1, n)
+			assert.Equal(t, 100*ms, time.Since(start))
+			_, err = conn.Read(make([]byte, 10))
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		}
+		require.NoError(t, conn.Close())
+		_ = far.Close()
+	})
+}
+
 func TestIdleTimeoutOfTheInnerPacketConn(t *testing.T) {
 	for name, link := range map[string]Link{
 		"zero": {}, "mtu": {MTU: 1500}, "latency": {Latency: 10 * ms}, "queue": {Rate: Mbps, Queue: 10000}, "pace": {Pace: Pace{Wait: ms}},

@@ -1,0 +1,75 @@
+package slownet
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestPacketTrace(t *testing.T) {
+	var mu sync.Mutex // guards got
+	var got []string
+	trace := func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, fmt.Sprint(e.Time.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), " ", e.Direction, " ",
+			e.Kind, " ", e.Offset, ": ", e.Bytes, " ", e.Local, " ", e.Remote, " ", e.Cause))
+	}
+	config := Config{Trace: trace, Write: Link{Latency: 10 * ms, MTU: 5}, Read: Link{Latency: 20 * ms}}
+	packetBubble(t, config, func(t *testing.T, c *PacketConn, far *memoryConn) {
+		writeTo(t, c, "abc", "too large")
+		time.Sleep(time.Second)
+		far.send(t, "de")
+		receive(t, c, 1)
+		c.SetLinks(Link{}, Link{Rate: 8 * BitPerSecond, Queue: 3})
+		writeTo(t, c, "f", "ghi", "")
+		time.Sleep(2 * time.Second)
+		c.Stall()
+	})
+	assert.Equal(t, []string{
+		"0s write queued 0: 3 near far ",
+		"0s write queued 1: 9 near far ",
+		"0s write lost 1: 9 near far larger than the MTU",
+		"10ms write delivered 0: 3 near far ",
+		"1s read queued 0: 2 near far ",
+		"1.02s read delivered 0: 2 near far ",
+		"1.02s write faulted 0: 0 near <nil> links changed",
+		"1.02s write queued 2: 1 near far ",
+		"1.02s write queued 3: 3 near far ",
+		"1.02s write lost 3: 3 near far queue full",
+		"1.02s write queued 4: 0 near far ",
+		"2.02s write delivered 2: 1 near far ",
+		"2.02s write delivered 4: 0 near far ",
+		"3.02s write faulted 0: 0 near <nil> stall",
+	}, got)
+}
+
+func TestPacketTraceOfJitter(t *testing.T) {
+	var mu sync.Mutex // guards delays
+	var delays []time.Duration
+	config := Config{
+		Trace: func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			if e.Kind == Delayed {
+				delays = append(delays, e.Delay)
+			}
+		},
+		Write: Link{Latency: 50 * ms, Jitter: Jitter{Deviation: 10 * ms}},
+	}
+	packetBubble(t, config, func(t *testing.T, c *PacketConn, far *memoryConn) {
+		writeTo(t, c, numbered(100)...)
+		time.Sleep(time.Second)
+		late := 0
+		for _, d := range far.got() {
+			if d.at > 50*ms {
+				late++
+				assert.Contains(t, delays, d.at-50*ms)
+			}
+		}
+		assert.Len(t, delays, late)
+	})
+}
