@@ -56,16 +56,28 @@ func (s *lockingServer) stop() {
 // host crashes or the simulation ends.
 func TestAServerThatStopsUnderItsLock(t *testing.T) {
 	const end = 5 * time.Second
+	atEnd := func(ctx context.Context, _ net.Listener, _ net.Conn) error { <-ctx.Done(); return nil }
+	later := func(ctx context.Context, _ net.Listener, conn net.Conn) error {
+		<-ctx.Done()
+		time.Sleep(time.Second)
+		_, err := io.WriteString(conn, "the network is up")
+		return err
+	}
+	notTold := func(_ context.Context, own net.Listener, _ net.Conn) error {
+		_, err := own.Accept() // it ends before the server's
+		assert.ErrorIs(t, err, net.ErrClosed)
+		return nil
+	}
 	for name, tc := range map[string]struct {
-		until func(ctx context.Context, conn net.Conn) // when the server stops
+		until func(ctx context.Context, own net.Listener, conn net.Conn) error // when the server stops
 		crash bool
 		ends  time.Duration
 	}{
-		"at the end":              {until: func(ctx context.Context, _ net.Conn) { <-ctx.Done() }, ends: end},
-		"later in the grace":      {until: func(ctx context.Context, _ net.Conn) { <-ctx.Done(); time.Sleep(time.Second) }, ends: end + time.Second},
-		"when the network closes": {until: func(_ context.Context, conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }, ends: end + 10*time.Second},
-		"at a crash":              {until: func(ctx context.Context, _ net.Conn) { <-ctx.Done() }, crash: true, ends: end},
-		"at a crash, not told":    {until: func(_ context.Context, conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }, crash: true, ends: end},
+		"at the end":              {until: atEnd, ends: end},
+		"later in the grace":      {until: later, ends: end + time.Second},
+		"when the network closes": {until: notTold, ends: end + 10*time.Second},
+		"at a crash":              {until: atEnd, crash: true, ends: end},
+		"at a crash, not told":    {until: notTold, crash: true, ends: end},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(3) {
@@ -75,28 +87,28 @@ func TestAServerThatStopsUnderItsLock(t *testing.T) {
 					sim = s
 					poet, reader := sim.Host("poet"), sim.Host("reader")
 					poet.Run(func(ctx context.Context) error {
-						listener, err := poet.Listen("tcp", ":1")
+						own, err := poet.Listen("tcp", ":1")
+						if err != nil {
+							return err
+						}
+						listener, err := poet.Listen("tcp", ":2")
 						if err != nil {
 							return err
 						}
 						server := &lockingServer{listener: listener}
-						own, err := poet.Listen("tcp", ":2")
-						if err != nil {
-							return err
-						}
 						conn, err := own.Accept()
 						if err != nil {
 							return err
 						}
 						served := make(chan struct{})
 						go func() { server.serve(); close(served) }()
-						tc.until(ctx, conn)
+						assert.NoError(t, tc.until(ctx, own, conn))
 						server.stop()
 						stopped = sim.Elapsed()
 						<-served
 						return nil
 					})
-					for _, address := range []string{"poet:2", "poet:1", "poet:1", "poet:1"} {
+					for _, address := range []string{"poet:1", "poet:2", "poet:2", "poet:2"} {
 						_, err := reader.Dial("tcp", address)
 						require.NoError(t, err)
 					}
