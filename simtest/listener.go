@@ -70,9 +70,8 @@ func (l *listener) confirmedLocked(c *conn) {
 	switch {
 	case c.reset: // by Sim.Reset, meanwhile
 		return
-	case l.host.down:
-		c.crashed, c.closed = true, true
-		c.peer.unansweredLocked()
+	case l.host.down: // an acknowledgement is not sent again
+		c.closed = true
 		return
 	case l.closed:
 		c.resetPeerLocked()

@@ -230,7 +230,6 @@ func (c *conn) unansweredLocked() {
 		c.peer.refuseLocked()
 	}}
 	c.out.pushFirst(probe)
-	c.stuck = true
 	c.retryLocked()
 }
 
