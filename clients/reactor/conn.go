@@ -60,7 +60,7 @@ func (c *Conn) Close() error {
 	if c.closed {
 		return net.ErrClosed
 	}
-	c.closed, c.drained = true, true
+	c.closed = true
 	if c.source != nil {
 		c.reactor.conns--
 		c.source.stop()

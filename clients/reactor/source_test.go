@@ -1,0 +1,111 @@
+package reactor_test
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// A polledConn is a connection that must not be read by a call that blocks.
+type polledConn struct {
+	net.Conn
+	reactor.Pollable
+	t      *testing.T
+	notify func()
+}
+
+func (c *polledConn) Read([]byte) (int, error) {
+	c.t.Error("it was read by a call that blocks")
+	return 0, io.EOF
+}
+
+func (c *polledConn) NotifyReadable(f func()) {
+	c.notify = f
+	c.Pollable.NotifyReadable(f)
+}
+
+// The loop waits for a Pollable connection without a goroutine, which would come
+// at a time of its own, and leaves nothing in it when it is closed.
+func TestPollableConnectionIsLetGo(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		near, err := sim.Host("a").Dial("tcp", "b:1")
+		require.NoError(t, err)
+		far, err := listener.Accept()
+		require.NoError(t, err)
+		conn := &polledConn{Conn: near, Pollable: near.(reactor.Pollable), t: t}
+		var r reactor.Reactor
+		c := newCollector(10)
+		r.Add(conn, c)
+		r.Call(func() { assert.NotNil(t, conn.notify) })
+		_, err = io.WriteString(far, "poem")
+		require.NoError(t, err)
+		require.NoError(t, far.Close())
+		require.NoError(t, r.Run())
+		assert.Equal(t, "poem", c.data.String())
+		assert.Nil(t, conn.notify)
+	})
+}
+
+// Any other connection is read 4 KiB ahead, no more and no less.
+func TestReadsAhead(t *testing.T) {
+	near, far := net.Pipe()
+	var r reactor.Reactor
+	var sizes []int
+	buffer := make([]byte, 10_000)
+	r.Add(near, reactor.HandlerFunc(func(c *reactor.Conn) {
+		n, err := c.Read(buffer)
+		if n > 0 {
+			sizes = append(sizes, n)
+		}
+		if err == io.EOF {
+			_ = c.Close()
+		}
+	}))
+	r.Go(func() {
+		_, err := far.Write(make([]byte, 9000))
+		assert.NoError(t, err)
+		_ = far.Close()
+	}, func() {})
+	require.NoError(t, r.Run())
+	assert.Equal(t, []int{4096, 4096, 808}, sizes)
+}
+
+// An oddConn's Read returns what a reader may: nothing at first, and then bytes
+// together with the end.
+type oddConn struct {
+	net.Conn
+	reads int
+}
+
+func (c *oddConn) Read(p []byte) (int, error) {
+	switch c.reads++; c.reads {
+	case 1:
+		return 0, nil
+	case 2:
+		return copy(p, "poem"), io.EOF
+	}
+	return c.Conn.Read(p) // which waits: it was read after its end
+}
+
+// Where a read has returned nothing the next one may return bytes, and after the
+// end that comes with bytes there is none.
+func TestReadsOfNothingAndOfBytesWithTheEnd(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	var r reactor.Reactor
+	c := newCollector(3)
+	conn := r.Add(&oddConn{Conn: near}, c)
+	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+	require.NoError(t, r.Run())
+	assert.Equal(t, "poem", c.data.String())
+	assert.Equal(t, io.EOF, c.err)
+}
