@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestPacketTrace(t *testing.T) {
@@ -71,5 +73,21 @@ func TestPacketTraceOfJitter(t *testing.T) {
 			}
 		}
 		assert.Len(t, delays, late)
+	})
+}
+
+// A trace numbers the datagrams that are read, as those that are written.
+func TestPacketTraceNumbersWhatIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog()
+		near, far := memoryPair()
+		c := NewPacketConn(near, Config{Read: Link{Latency: ms}, Trace: log.trace})
+		far.send(t, "a", "bc")
+		receive(t, c, 2)
+		require.NoError(t, c.Close())
+		assert.Equal(t, []string{
+			"0s read queued 0+1", "0s read queued 1+2",
+			"1ms read delivered 0+1", "1ms read delivered 1+2",
+		}, log.of(Read))
 	})
 }
