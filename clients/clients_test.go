@@ -139,6 +139,7 @@ func TestGetPoetryWithTheZeroClient(t *testing.T) {
 
 // One server's failure costs its own poem only, and says why.
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		stalled := make(chan net.Conn, 1)
 		addresses := []string{
@@ -184,6 +185,7 @@ func TestFailures(t *testing.T) {
 
 // A server that sends a byte now and then is slow, not stalled.
 func TestSlowIsNotStalled(t *testing.T) {
+	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		address := poet(t, n, "slow", slownet.Pace{Bytes: 1, Wait: 400 * ms})
 		client := &clients.Client{Dial: n.Dial, Timeout: time.Second}

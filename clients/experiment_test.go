@@ -24,10 +24,13 @@ var experiment = []struct {
 	bytes int
 }{{"ecstasy", 30}, {"fascination", 10}, {"science", 10}}
 
+// keepPools is for tests that run a simulation many times.
+var keepPools = simtest.Config{KeepPools: true}
+
 // perform runs the experiment in a simulation and returns what the commands
 // would print.
 func perform(t *testing.T, link slownet.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*clients.Printer) func(clients.Event)) (output string, results []clients.Result, elapsed time.Duration) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		reader := sim.Host("reader")
 		var addresses []string
 		for i, config := range experiment {
@@ -118,7 +121,7 @@ func TestExperimentFarAway(t *testing.T) {
 // every run.
 func TestSameAddressInOrder(t *testing.T) {
 	run := func() (output string) {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("poet").Listen("tcp", ":1")
 			require.NoError(t, err)
 			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true})
@@ -139,7 +142,7 @@ func TestSameAddressInOrder(t *testing.T) {
 // The same holds where each poem is asked for by itself.
 func TestSameAddressAsyncInOrder(t *testing.T) {
 	for range 50 {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("poet").Listen("tcp", ":1")
 			require.NoError(t, err)
 			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}})
@@ -165,7 +168,7 @@ func TestFailuresInOrder(t *testing.T) {
 	addresses := []string{"nobody:1", "10.9.9.9:1", "poet:2", "none:1", "poet:", "10.9.9.8:1"}
 	var first []int
 	for range 100 {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("poet")
 			var failed []int
 			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
@@ -187,7 +190,7 @@ func TestFailuresInOrder(t *testing.T) {
 func TestEndInOrder(t *testing.T) {
 	for range 50 {
 		var failed []int
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			var addresses []string
 			for i := range 5 {
 				name := fmt.Sprint("poet", i)
@@ -217,7 +220,7 @@ func TestEndInOrder(t *testing.T) {
 // Servers that stall at the same instant are reported in order.
 func TestStallsInOrder(t *testing.T) {
 	for range 50 {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			var failed []int
 			client := &clients.Client{Dial: blackhole, Observer: func(e clients.Event) {
 				if e.Kind == clients.Failed {

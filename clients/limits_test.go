@@ -65,6 +65,7 @@ func drip(listener net.Listener, wait time.Duration) {
 // MaxTime bounds each poem of several: a quick one is there, and the task that
 // comes after a slow one has its own time.
 func TestMaxTimeIsOfEachTask(t *testing.T) {
+	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		slow := poet(t, n, "slow", slownet.Pace{Bytes: 1, Wait: time.Hour})
 		quick := poet(t, n, "quick", slownet.Pace{Bytes: 1, Wait: ms})

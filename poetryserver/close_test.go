@@ -42,6 +42,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 200 * ms}})
 		start := time.Now()

@@ -21,6 +21,7 @@ import (
 // multiple of it, with a pace and without. Its connection is closed and nothing
 // is left of it.
 func TestTimeoutIsWhatItSays(t *testing.T) {
+	t.Parallel()
 	for _, server := range []*poetryserver.Server{
 		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Concurrent: true},
 		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Pace: slownet.Pace{Bytes: 1 << 20, Wait: time.Microsecond}},

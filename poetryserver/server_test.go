@@ -209,6 +209,7 @@ func TestClientStopsReading(t *testing.T) {
 
 // The pace's wait does not count: a client of a very slow server is not idle.
 func TestTimeoutIsBeyondTheWait(t *testing.T) {
+	t.Parallel()
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 500 * ms}, Timeout: 400 * ms})
 		poem, took := get(t, n, f.address)
@@ -294,6 +295,7 @@ func TestClientThatStaysForEver(t *testing.T) {
 // A client that reads slowly, but reads, is not given up, however large the
 // pieces are; nor does it lose the end of the poem by talking.
 func TestSteadySlowReader(t *testing.T) {
+	t.Parallel()
 	poem := make([]byte, 8<<20)
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: poem, Pace: slownet.Pace{Bytes: len(poem)}, Timeout: time.Second})

@@ -33,7 +33,7 @@ func FuzzProgram(f *testing.F) {
 
 // Two hundred random programs, always the same ones.
 func TestRandomPrograms(t *testing.T) {
-	programs := tier.Pick[uint64](100, 2000)
+	programs := tier.Pick[uint64](60, 2000)
 	if raceEnabled {
 		programs /= 5
 	}

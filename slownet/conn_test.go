@@ -18,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -241,33 +243,36 @@ func TestLingerOfZeroAfterClose(t *testing.T) {
 func TestCloseAndASlowReader(t *testing.T) {
 	t.Parallel()
 	const size = 15 << 20
-	for _, pause := range []time.Duration{20 * ms, 0} {
-		c1, c2 := tcpPair(t, Config{Write: Link{Latency: ms}})
-		_, err := c1.Write(make([]byte, size))
-		require.NoError(t, err)
-		closed := make(chan error, 1)
-		go func() { closed <- shut(c1.(*Conn)) }()
-		if pause > 0 {
-			got, buffer := 0, make([]byte, 200<<10)
-			for err = error(nil); err == nil; time.Sleep(pause) {
-				var n int
-				n, err = io.ReadFull(c2, buffer)
-				got += n
+	for name, pause := range map[string]time.Duration{"slow": 20 * ms, "stopped": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c1, c2 := tcpPair(t, Config{Write: Link{Latency: ms}})
+			_, err := c1.Write(make([]byte, size))
+			require.NoError(t, err)
+			closed := make(chan error, 1)
+			go func() { closed <- shut(c1.(*Conn)) }()
+			if pause > 0 {
+				got, buffer := 0, make([]byte, 200<<10)
+				for err = error(nil); err == nil; time.Sleep(pause) {
+					var n int
+					n, err = io.ReadFull(c2, buffer)
+					got += n
+				}
+				assert.Equal(t, size, got)
+				assert.NoError(t, <-closed)
+			} else {
+				assert.ErrorContains(t, <-closed, "bytes that were written were discarded")
+				_, err = io.Copy(io.Discard, c2)
+				assert.ErrorIs(t, err, syscall.ECONNRESET)
 			}
-			assert.Equal(t, size, got)
-			assert.NoError(t, <-closed)
-		} else {
-			assert.ErrorContains(t, <-closed, "bytes that were written were discarded")
-			_, err = io.Copy(io.Discard, c2)
-			assert.ErrorIs(t, err, syscall.ECONNRESET)
-		}
-		require.NoError(t, c2.Close())
+			require.NoError(t, c2.Close())
+		})
 	}
 }
 
 // Whoever sets deadlines while another closes does not keep it from closing.
 func TestCloseWhileDeadlinesAreSet(t *testing.T) {
-	for range 50 {
+	for range tier.Pick(20, 50) {
 		c1, c2 := tcpPair(t, Config{Write: Link{Pace: Pace{Wait: 1}}})
 		var others sync.WaitGroup
 		others.Go(func() { _, _ = c1.Write(make([]byte, 64<<20)) }) // nobody reads it

@@ -53,22 +53,27 @@ func TestTimesNearTheEndDoNotWrapAround(t *testing.T) {
 		stream, datagrams := NewFlow(link, seed), NewPacketFlow(link, seed)
 		stream.SetReturn(time.Duration(random.Int64N(int64(maxDuration))))
 		arrived := time.Duration(0)
+		check := func(ok bool, what string) {
+			if !ok {
+				require.Fail(t, what, "seed %d, %v", seed, link)
+			}
+		}
 		for _, now := range endlessTimes(random) {
 			piece := stream.Send(now, random.IntN(2000))
-			require.GreaterOrEqual(t, piece.Leave, now, "seed %d, %v", seed, link)
-			require.GreaterOrEqual(t, piece.Arrive, piece.Leave, "seed %d, %v", seed, link)
-			require.GreaterOrEqual(t, piece.Arrive, arrived, "seed %d, %v", seed, link)
+			check(piece.Leave >= now, "piece.Leave < now")
+			check(piece.Arrive >= piece.Leave, "piece.Arrive < piece.Leave")
+			check(piece.Arrive >= arrived, "piece.Arrive < arrived")
 			if piece.Bytes > 0 {
-				require.GreaterOrEqual(t, stream.Free(), piece.Leave, "seed %d, %v", seed, link)
+				check(stream.Free() >= piece.Leave, "stream.Free() < piece.Leave")
 			}
 			arrived = piece.Arrive
 			if again, _ := stream.Lose(now); now < maxDuration {
-				require.Greater(t, again, now, "seed %d, %v", seed, link)
+				check(again > now, "again <= now")
 			}
 			packets, _ := datagrams.Send(now, random.IntN(2000))
 			for _, packet := range packets {
-				require.GreaterOrEqual(t, packet.Leave, now, "seed %d, %v", seed, link)
-				require.GreaterOrEqual(t, packet.Arrive, packet.Leave, "seed %d, %v", seed, link)
+				check(packet.Leave >= now, "packet.Leave < now")
+				check(packet.Arrive >= packet.Leave, "packet.Arrive < packet.Leave")
 			}
 		}
 	}

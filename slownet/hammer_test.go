@@ -16,12 +16,14 @@ import (
 	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
 // Every method may be called at any time, from any goroutine: nothing hangs,
 // nothing leaks, and nothing races.
 func TestHammer(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range tier.Pick[uint64](30, 60) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		config := Config{Read: hammerLink(random), Write: hammerLink(random), Seed: seed}
 		near, far := tcpPairOf(t, config, Config{Read: hammerLink(random)})

@@ -218,7 +218,9 @@ func TestLatencyIsNeverNegative(t *testing.T) {
 	var at []float64
 	for range packets {
 		arrived, _ := f.Send(time.Hour, 1)
-		require.GreaterOrEqual(t, arrived[0].Arrive, time.Hour)
+		if arrived[0].Arrive < time.Hour {
+			require.GreaterOrEqual(t, arrived[0].Arrive, time.Hour)
+		}
 		isNone := 0.0
 		if arrived[0].Arrive == time.Hour {
 			isNone = 1

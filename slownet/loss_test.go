@@ -14,7 +14,9 @@ func losses(t *testing.T, loss Loss) (lost []bool) {
 	f := NewPacketFlow(Link{Loss: loss}, statisticsSeed)
 	for range packets {
 		arrived, drop := f.Send(0, 100)
-		require.Equal(t, len(arrived) == 0, drop == DroppedByLoss)
+		if (len(arrived) == 0) != (drop == DroppedByLoss) {
+			require.Fail(t, "a packet is lost and arrives, or neither", "drop %v, %d arrived", drop, len(arrived))
+		}
 		lost = append(lost, drop == DroppedByLoss)
 	}
 	return lost
@@ -181,21 +183,19 @@ func TestLossChangedModel(t *testing.T) {
 func TestChance(t *testing.T) {
 	for _, chance := range []Chance{{0.05, 0}, {0.2, 0.25}, {0.3, 0.75}, {0.8, 0.5}} {
 		run := 1 / ((1 - chance.Correlation) * (1 - chance.Probability))
-		for name, link := range map[string]Link{
-			"duplicate": {Duplicate: chance},
-			"corrupt":   {Corrupt: chance},
-			"reorder":   {Latency: ms, Reorder: chance},
+		for name, tc := range map[string]struct {
+			link Link
+			is   func(arrived []Packet) bool
+		}{
+			"duplicate": {Link{Duplicate: chance}, func(arrived []Packet) bool { return len(arrived) == 2 }},
+			"corrupt":   {Link{Corrupt: chance}, func(arrived []Packet) bool { return arrived[0].Flip >= 0 }},
+			"reorder":   {Link{Latency: ms, Reorder: chance}, func(arrived []Packet) bool { return arrived[0].Arrive == 0 }},
 		} {
-			f := NewPacketFlow(link, statisticsSeed)
+			f := NewPacketFlow(tc.link, statisticsSeed)
 			var befallen []bool
 			for range packets {
 				arrived, _ := f.Send(0, 100)
-				is := map[string]bool{
-					"duplicate": len(arrived) == 2,
-					"corrupt":   arrived[0].Flip >= 0,
-					"reorder":   arrived[0].Arrive == 0,
-				}
-				befallen = append(befallen, is[name])
+				befallen = append(befallen, tc.is(arrived))
 			}
 			assertRuns(t, chance.Probability, run, befallen, "%s %+v", name, chance)
 		}

@@ -132,8 +132,10 @@ func TestQueueMemoryIsBounded(t *testing.T) {
 			f := NewPacketFlow(link, 0)
 			for i := range time.Duration(20_000) {
 				f.Send(i*time.Microsecond, n)
-				require.LessOrEqual(t, len(f.waiting), 2*1000+2)
-				require.LessOrEqual(t, f.queued, 1000+n)
+				if len(f.waiting) > 2*1000+2 || f.queued > 1000+n {
+					require.LessOrEqual(t, len(f.waiting), 2*1000+2)
+					require.LessOrEqual(t, f.queued, 1000+n)
+				}
 			}
 		}
 	}
