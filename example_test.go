@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestFarAwayServer(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		server, client := sim.Host("server"), sim.Host("client")
-		sim.SetLink("client", "server", slownet.Link{Latency: 300 * time.Millisecond})
-		sim.SetLink("server", "client", slownet.Link{Latency: 300 * time.Millisecond})
+		sim.SetLink("client", "server", netem.Link{Latency: 300 * time.Millisecond})
+		sim.SetLink("server", "client", netem.Link{Latency: 300 * time.Millisecond})
 
 		listener, err := server.Listen("tcp", ":80")
 		require.NoError(t, err)

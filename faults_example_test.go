@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestServerThatCrashes(t *testing.T) {
 	for seed := range uint64(20) {
-		config := simtest.Config{Seed: seed, Link: slownet.Link{Latency: 50 * time.Millisecond}}
+		config := simtest.Config{Seed: seed, Link: netem.Link{Latency: 50 * time.Millisecond}}
 		simtest.CheckDeterminism(t, config, func(t *testing.T, sim *simtest.Sim) {
 			server, client := sim.Host("server"), sim.Host("client")
 			server.Run(func(ctx context.Context) error { // and once more after each restart

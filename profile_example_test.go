@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestOnAMobilePhone(t *testing.T) {
@@ -19,9 +20,9 @@ func TestOnAMobilePhone(t *testing.T) {
 	}))
 	defer server.Close()
 
-	phone, err := slownet.ProfileByName("webpagetest/3g")
+	phone, err := netem.ProfileByName("webpagetest/3g")
 	require.NoError(t, err)
-	web := http.Client{Transport: &http.Transport{DialContext: phone.Dialer().DialContext}}
+	web := http.Client{Transport: &http.Transport{DialContext: slownet.NewDialer(phone).DialContext}}
 	defer web.CloseIdleConnections()
 
 	start := time.Now()

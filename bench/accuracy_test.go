@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/benchmark/latency"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // BenchmarkRate is of the second half of question 4: how many bits per second
@@ -25,11 +26,11 @@ import (
 // here as well: it sends that much ahead, and with none it sleeps for every
 // packet and gets 2 % of 800 Mbit/s.
 func BenchmarkRate(b *testing.B) {
-	for _, rate := range []slownet.Rate{56 * slownet.Kbps, slownet.Mbps, 10 * slownet.Mbps, 100 * slownet.Mbps, 800 * slownet.Mbps} {
+	for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, 800 * netem.Mbps} {
 		b.Run("rate="+strings.TrimSuffix(rate.String(), "/s"), func(b *testing.B) {
 			sideBySide(b,
 				contender{"ours", func(b *testing.B) {
-					from, to := ours(b, slownet.Link{Rate: rate})
+					from, to := ours(b, netem.Link{Rate: rate})
 					measureRate(b, float64(rate), from, to)
 				}},
 				contender{"grpc", func(b *testing.B) {
@@ -48,7 +49,7 @@ func BenchmarkRate(b *testing.B) {
 }
 
 // ours wraps the sending end.
-func ours(b *testing.B, link slownet.Link) (from, to net.Conn) {
+func ours(b *testing.B, link netem.Link) (from, to net.Conn) {
 	from, to = loopback(b)
 	return slownet.NewConn(from, slownet.Config{Write: link}), to
 }
@@ -102,7 +103,7 @@ func BenchmarkLatency(b *testing.B) {
 		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {
 			sideBySide(b,
 				contender{"ours", func(b *testing.B) {
-					from, to := ours(b, slownet.Link{Latency: asked})
+					from, to := ours(b, netem.Link{Latency: asked})
 					measureLatency(b, asked, from, to)
 				}},
 				contender{"grpc", func(b *testing.B) {

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // BenchmarkBulk is question 2: how fast does much data go between two hosts in
@@ -24,7 +24,7 @@ func BenchmarkBulk(b *testing.B) {
 	all := quickOr(16<<20, 1<<30)
 	b.Run("link=none", func(b *testing.B) {
 		sideBySide(b,
-			contender{"ours", func(b *testing.B) { bulkOurs(b, all, 0, slownet.Link{}) }},
+			contender{"ours", func(b *testing.B) { bulkOurs(b, all, 0, netem.Link{}) }},
 			contender{"bufconn", func(b *testing.B) { bulkPair(b, all, bufconnPair) }},
 			contender{"pipe", func(b *testing.B) { bulkPair(b, all, pipePair) }},
 		)
@@ -32,7 +32,7 @@ func BenchmarkBulk(b *testing.B) {
 	b.Run("link=1Gbps,20ms", func(b *testing.B) {
 		sideBySide(b,
 			contender{"ours", func(b *testing.B) {
-				bulkOurs(b, all, inFlight, slownet.Link{Latency: 20 * ms, Rate: slownet.Gbps})
+				bulkOurs(b, all, inFlight, netem.Link{Latency: 20 * ms, Rate: netem.Gbps})
 			}},
 			contender{"bufconn+latency", func(b *testing.B) { bulkPair(b, all, slowBufconnPair) }},
 			contender{"simnet", func(b *testing.B) { bulkSimnet(b, all/16) }},
@@ -47,11 +47,11 @@ const chunk = 32 << 10
 // round trip takes 5 MB.
 const inFlight = 8 << 20
 
-func bulkOurs(b *testing.B, total, window int, link slownet.Link) {
+func bulkOurs(b *testing.B, total, window int, link netem.Link) {
 	inTest(b, func(t *testing.T) {
 		simtest.Config{Window: window, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("server", "client", link)
-			sim.SetLink("client", "server", slownet.Link{Latency: link.Latency})
+			sim.SetLink("client", "server", netem.Link{Latency: link.Latency})
 			listener, err := sim.Host("server").Listen("tcp", ":1")
 			require.NoError(t, err)
 			to, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 const (
@@ -42,7 +42,7 @@ func BenchmarkHTTP(b *testing.B) {
 }
 
 func httpOurs(b *testing.B, requests int) {
-	profile, err := slownet.ProfileByName(threeG)
+	profile, err := netem.ProfileByName(threeG)
 	require.NoError(b, err)
 	inTest(b, func(t *testing.T) {
 		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {

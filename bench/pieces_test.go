@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 const (
@@ -69,8 +69,8 @@ func onOneProcessor(f func(t *testing.T)) func(t *testing.T) {
 func piecesOurs(b *testing.B, conns, all int) func(t *testing.T) {
 	return func(t *testing.T) {
 		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-			sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
-			sim.SetLink("client", "server", slownet.Link{Latency: 5 * ms})
+			sim.SetLink("server", "client", netem.Link{Latency: 5 * ms})
+			sim.SetLink("client", "server", netem.Link{Latency: 5 * ms})
 			listener, err := sim.Host("server").Listen("tcp", ":1")
 			require.NoError(t, err)
 			client := sim.Host("client")

@@ -23,7 +23,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,7 +45,7 @@ func serve(t *testing.T, listener net.Listener, server *poetryserver.Server) {
 }
 
 // poet serves a poem at a pace and returns the address.
-func poet(t *testing.T, n *testnet.Net, poem string, pace slownet.Pace) string {
+func poet(t *testing.T, n *testnet.Net, poem string, pace netem.Pace) string {
 	t.Helper()
 	listener, address := n.Listen(t)
 	serve(t, listener, &poetryserver.Server{Poem: []byte(poem), Pace: pace, Concurrent: true})
@@ -117,7 +117,7 @@ func eachClient(t *testing.T, test func(t *testing.T, n *testnet.Net, mode int))
 
 func TestGetPoetry(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		address := poet(t, n, "a poem", slownet.Pace{Bytes: 2, Wait: 10 * ms})
+		address := poet(t, n, "a poem", netem.Pace{Bytes: 2, Wait: 10 * ms})
 		start := time.Now()
 		poem, err := modes[mode].one(&clients.Client{Dial: n.Dial}, t.Context(), address)
 		require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestGetPoetryWithTheZeroClient(t *testing.T) {
 		if n.Simulated {
 			return // it dials sockets
 		}
-		poem, err := clients.GetPoetry(t.Context(), poet(t, n, "a poem", slownet.Pace{}))
+		poem, err := clients.GetPoetry(t.Context(), poet(t, n, "a poem", netem.Pace{}))
 		require.NoError(t, err)
 		assert.Equal(t, "a poem", string(poem))
 	})
@@ -143,16 +143,16 @@ func TestFailures(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		stalled := make(chan net.Conn, 1)
 		addresses := []string{
-			poet(t, n, "first", slownet.Pace{}),
+			poet(t, n, "first", netem.Pace{}),
 			n.RefusedAddress(t),
 			rude(t, n, reset),
 			rude(t, n, func(conn net.Conn) {
 				_, _ = io.WriteString(conn, "hm")
 				stalled <- conn
 			}),
-			poet(t, n, strings.Repeat("long", 300), slownet.Pace{}),
+			poet(t, n, strings.Repeat("long", 300), netem.Pace{}),
 			rude(t, n, func(conn net.Conn) { _ = conn.Close() }),
-			poet(t, n, "last", slownet.Pace{Bytes: 1, Wait: 5 * ms}),
+			poet(t, n, "last", netem.Pace{Bytes: 1, Wait: 5 * ms}),
 		}
 		timeout := 100 * ms
 		if !n.Simulated {
@@ -187,7 +187,7 @@ func TestFailures(t *testing.T) {
 func TestSlowIsNotStalled(t *testing.T) {
 	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		address := poet(t, n, "slow", slownet.Pace{Bytes: 1, Wait: 400 * ms})
+		address := poet(t, n, "slow", netem.Pace{Bytes: 1, Wait: 400 * ms})
 		client := &clients.Client{Dial: n.Dial, Timeout: time.Second}
 		poem, err := modes[mode].one(client, t.Context(), address)
 		require.NoError(t, err)
@@ -216,7 +216,7 @@ func TestNoTimeout(t *testing.T) {
 		if !n.Simulated {
 			return // it takes two hours
 		}
-		address := poet(t, n, "at last", slownet.Pace{Bytes: 4, Wait: time.Hour})
+		address := poet(t, n, "at last", netem.Pace{Bytes: 4, Wait: time.Hour})
 		start := time.Now()
 		poem, err := modes[mode].one(&clients.Client{Dial: n.Dial, Timeout: -1}, t.Context(), address)
 		require.NoError(t, err)
@@ -230,7 +230,7 @@ func TestNoTimeout(t *testing.T) {
 
 func TestContext(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		address := poet(t, n, "never to be heard", slownet.Pace{Bytes: 5, Wait: time.Hour})
+		address := poet(t, n, "never to be heard", netem.Pace{Bytes: 5, Wait: time.Hour})
 		for what, addresses := range map[string][]string{"reading": {address, address}, "connecting": {"nowhere:1", "nowhere:2"}} {
 			start := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
@@ -253,7 +253,7 @@ func TestContext(t *testing.T) {
 
 func TestMaxBytes(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		address := poet(t, n, strings.Repeat("x", 1000), slownet.Pace{})
+		address := poet(t, n, strings.Repeat("x", 1000), netem.Pace{})
 		for limit, want := range map[int64]error{1000: nil, -1: nil, 0: nil, 999: &clients.TooLongError{MaxBytes: 999}} {
 			_, err := modes[mode].one(&clients.Client{Dial: n.Dial, MaxBytes: limit}, t.Context(), address)
 			assert.Equal(t, want, err)
@@ -267,7 +267,7 @@ func TestLargePoem(t *testing.T) {
 		poem[i] = byte(uint32(i) * 2654435761 >> 13)
 	}
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		got, err := modes[mode].one(&clients.Client{Dial: n.Dial}, t.Context(), poet(t, n, string(poem), slownet.Pace{}))
+		got, err := modes[mode].one(&clients.Client{Dial: n.Dial}, t.Context(), poet(t, n, string(poem), netem.Pace{}))
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(poem, got), "it arrives unharmed")
 	})
@@ -275,7 +275,7 @@ func TestLargePoem(t *testing.T) {
 
 func TestManyAtOnce(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		address := poet(t, n, "poem", slownet.Pace{Bytes: 1, Wait: 20 * ms})
+		address := poet(t, n, "poem", netem.Pace{Bytes: 1, Wait: 20 * ms})
 		start := time.Now()
 		results := (&clients.Client{Dial: n.Dial}).GetAllAsync(t.Context(), repeat(address, 200))
 		n.AssertTook(t, 80*ms, time.Since(start))
@@ -367,7 +367,7 @@ func TestConnectingStartsTheTimeAnew(t *testing.T) {
 			serve(t, listener, &poetryserver.Server{Poem: []byte("poem")})
 			client := &clients.Client{Timeout: 10 * time.Second, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 				time.Sleep(8 * time.Second)
-				sim.SetLink("poet", "reader", slownet.Link{Latency: 4 * time.Second})
+				sim.SetLink("poet", "reader", netem.Link{Latency: 4 * time.Second})
 				return sim.Host("reader").DialContext(ctx, network, address)
 			}}
 			poem, err := modes[i].one(client, t.Context(), "poet:1")
@@ -377,7 +377,7 @@ func TestConnectingStartsTheTimeAnew(t *testing.T) {
 				time.Sleep(4 * time.Second)
 				return sim.Host("reader").DialContext(ctx, network, address)
 			}
-			sim.SetLink("reader", "poet", slownet.Link{Latency: 4 * time.Second})
+			sim.SetLink("reader", "poet", netem.Link{Latency: 4 * time.Second})
 			start := time.Now()
 			client.Timeout = 13 * time.Second
 			poem, err = modes[i].one(client, t.Context(), "poet:1")

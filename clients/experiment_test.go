@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetry"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The experiment: three slow servers, on hosts of their own or on one.
@@ -29,7 +29,7 @@ var keepPools = simtest.Config{KeepPools: true}
 
 // perform runs the experiment in a simulation and returns what the commands
 // would print.
-func perform(t *testing.T, link slownet.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*clients.Printer) func(clients.Event)) (output string, results []clients.Result, elapsed time.Duration) {
+func perform(t *testing.T, link netem.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*clients.Printer) func(clients.Event)) (output string, results []clients.Result, elapsed time.Duration) {
 	keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		reader := sim.Host("reader")
 		var addresses []string
@@ -40,7 +40,7 @@ func perform(t *testing.T, link slownet.Link, get func(*clients.Client, []string
 			sim.SetLink(config.poem, "reader", link)
 			listener, err := sim.Host(config.poem).Listen("tcp", fmt.Sprint(":", 10000+i))
 			require.NoError(t, err)
-			serve(t, listener, &poetryserver.Server{Poem: poem, Pace: slownet.Pace{Bytes: config.bytes, Wait: 100 * ms}})
+			serve(t, listener, &poetryserver.Server{Poem: poem, Pace: netem.Pace{Bytes: config.bytes, Wait: 100 * ms}})
 			addresses = append(addresses, fmt.Sprint(config.poem, ":", 10000+i))
 		}
 		var out strings.Builder
@@ -65,7 +65,7 @@ func timed(get func(*clients.Client, context.Context, []string) []clients.Result
 }
 
 func TestExperimentBlocking(t *testing.T) {
-	output, results, elapsed := perform(t, slownet.Link{}, timed((*clients.Client).GetAll),
+	output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAll),
 		func(p *clients.Printer) func(clients.Event) { return p.Blocking })
 	assert.Equal(t, 10100*ms, results[0].Elapsed) // 3003 bytes are 100 pieces of 30 and one of 3
 	assert.Equal(t, 6300*ms, results[1].Elapsed)  // 623 are 62 of 10 and one of 3
@@ -95,7 +95,7 @@ func TestExperimentAsync(t *testing.T) {
 	}
 	want.WriteString("Task 1: 3003 bytes of poetry\nTask 2: 623 bytes of poetry\nTask 3: 653 bytes of poetry\n")
 	for range 100 { // the same lines in the same order, every time
-		output, results, elapsed := perform(t, slownet.Link{}, timed((*clients.Client).GetAllAsync),
+		output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAllAsync),
 			func(p *clients.Printer) func(clients.Event) { return p.Async })
 		require.Equal(t, 10100*ms, elapsed)
 		require.Equal(t, 10100*ms, results[0].Elapsed)
@@ -108,7 +108,7 @@ func TestExperimentAsync(t *testing.T) {
 // On a slow path it takes a round trip more to connect, and half of one for
 // the last bytes to arrive.
 func TestExperimentFarAway(t *testing.T) {
-	link := slownet.Link{Latency: 150 * ms}
+	link := netem.Link{Latency: 150 * ms}
 	_, results, elapsed := perform(t, link, timed((*clients.Client).GetAllAsync),
 		func(p *clients.Printer) func(clients.Event) { return p.Async })
 	// Connecting takes 2 x 150 ms, and the server has the connection 150 ms
@@ -124,7 +124,7 @@ func TestSameAddressInOrder(t *testing.T) {
 		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("poet").Listen("tcp", ":1")
 			require.NoError(t, err)
-			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true})
+			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: netem.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true})
 			var out strings.Builder
 			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: (&clients.Printer{Out: &out, Err: &out}).Async}
 			client.GetAllAsync(t.Context(), repeat("poet:1", 9))
@@ -145,7 +145,7 @@ func TestSameAddressAsyncInOrder(t *testing.T) {
 		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("poet").Listen("tcp", ":1")
 			require.NoError(t, err)
-			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}})
+			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: netem.Pace{Bytes: 1, Wait: time.Second}})
 			client := &clients.Client{Dial: sim.Host("reader").DialContext}
 			ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 			defer cancel()

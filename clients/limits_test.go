@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A server that sends a byte a minute never stalls. MaxTime ends it, on either
@@ -67,8 +67,8 @@ func drip(listener net.Listener, wait time.Duration) {
 func TestMaxTimeIsOfEachTask(t *testing.T) {
 	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		slow := poet(t, n, "slow", slownet.Pace{Bytes: 1, Wait: time.Hour})
-		quick := poet(t, n, "quick", slownet.Pace{Bytes: 1, Wait: ms})
+		slow := poet(t, n, "slow", netem.Pace{Bytes: 1, Wait: time.Hour})
+		quick := poet(t, n, "quick", netem.Pace{Bytes: 1, Wait: ms})
 		client := &clients.Client{Dial: n.Dial, MaxTime: 300 * ms}
 		results := modes[mode].get(client, t.Context(), []string{quick, slow, quick, slow})
 		for i, result := range results {
@@ -167,7 +167,7 @@ func TestObserverGetsThePoem(t *testing.T) {
 				told[e.Task] = string(e.Poem)
 			}
 		}}
-		modes[mode].get(client, t.Context(), []string{poet(t, n, "a poem", slownet.Pace{Bytes: 2}), rude(t, n, reset)})
+		modes[mode].get(client, t.Context(), []string{poet(t, n, "a poem", netem.Pace{Bytes: 2}), rude(t, n, reset)})
 		assert.Equal(t, map[int]string{1: "a poem", 2: "half"}, told)
 	})
 }

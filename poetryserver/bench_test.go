@@ -11,7 +11,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // BenchmarkServing tells what a concurrent server has in use for each of many
@@ -33,7 +33,7 @@ func serving(b *testing.B, conns int) {
 	require.NoError(b, err)
 	server := &poetryserver.Server{
 		Poem:       make([]byte, 3000),
-		Pace:       slownet.Pace{Bytes: 10, Wait: time.Hour},
+		Pace:       netem.Pace{Bytes: 10, Wait: time.Hour},
 		Concurrent: true,
 	}
 	memory, goroutines := testnet.InUse()

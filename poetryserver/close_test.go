@@ -15,12 +15,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestClose(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: time.Hour}})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: time.Hour}})
 		served, waiting := n.MustDial(t, f.address), n.MustDial(t, f.address)
 		_, err := io.ReadFull(served, make([]byte, 1))
 		require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestClose(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 200 * ms}})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: 200 * ms}})
 		start := time.Now()
 		conn := n.MustDial(t, f.address)
 		_, err := io.ReadFull(conn, make([]byte, 1))
@@ -96,7 +96,7 @@ func TestListenerFailsForGood(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
-		server := &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true}
+		server := &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true}
 		accepts := &failsAfter{Listener: listener, accepts: 1}
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(accepts) }()
@@ -133,7 +133,7 @@ func TestCloseFromTheObserver(t *testing.T) {
 		for _, concurrent := range []bool{false, true} {
 			testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 				listener, address := n.Listen(t)
-				server := &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: ms}, Concurrent: concurrent}
+				server := &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: ms}, Concurrent: concurrent}
 				server.Observer = func(e poetryserver.Event) {
 					if e.Kind == kind {
 						_ = server.Close()

@@ -1,7 +1,7 @@
 // Package poetryserver serves a poem, slowly.
 //
 // A [Server] sends its poem to everyone who connects, at the pace of a
-// [slownet.Pace]: so many bytes, a wait, so many bytes. Then it closes the
+// [netem.Pace]: so many bytes, a wait, so many bytes. Then it closes the
 // connection. Unless it is concurrent it serves one client at a time, and the
 // others wait: that is the lesson. The server ignores what a client sends; a
 // client that keeps sending after the poem is reset eventually.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A client that is served when the server is shut down, and then stays, is hung
@@ -24,7 +24,7 @@ func TestShutdownAndAClientThatStays(t *testing.T) {
 			require.NoError(t, err)
 			server := &poetryserver.Server{
 				Poem:       []byte("poem"),
-				Pace:       slownet.Pace{Bytes: 1, Wait: time.Second},
+				Pace:       netem.Pace{Bytes: 1, Wait: time.Second},
 				Concurrent: concurrent,
 			}
 			start := time.Now()
@@ -94,7 +94,7 @@ func TestCloseInMidPiece(t *testing.T) {
 	require.NoError(t, err)
 	near, far := net.Pipe()
 	defer far.Close()
-	server := &poetryserver.Server{Poem: make([]byte, 1<<20), Pace: slownet.Pace{Bytes: 1 << 20}}
+	server := &poetryserver.Server{Poem: make([]byte, 1<<20), Pace: netem.Pace{Bytes: 1 << 20}}
 	conn := &closingConn{Conn: near, closeServer: func() { _ = server.Close() }, past: make(chan struct{})}
 	listener := &oneConn{inner, make(chan net.Conn, 1)}
 	listener.conns <- conn

@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A client that never reads is given up after the time-out, and not after a
@@ -24,7 +24,7 @@ func TestTimeoutIsWhatItSays(t *testing.T) {
 	t.Parallel()
 	for _, server := range []*poetryserver.Server{
 		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Concurrent: true},
-		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Pace: slownet.Pace{Bytes: 1 << 20, Wait: time.Microsecond}},
+		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Pace: netem.Pace{Bytes: 1 << 20, Wait: time.Microsecond}},
 	} {
 		testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 			f := serve(t, n, &poetryserver.Server{Poem: server.Poem, Timeout: server.Timeout, Concurrent: server.Concurrent, Pace: server.Pace})
@@ -90,7 +90,7 @@ func talk(conn net.Conn) (total int64, err error) {
 // the poem to the end, and is reset when its time is up.
 func TestClientThatTalksForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: slownet.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})
+		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: netem.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})
 		start := time.Now()
 		conn := n.MustDial(t, f.address)
 		var taken int64

@@ -8,7 +8,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A client that never reads is given up after Timeout even with a Pace, and the
@@ -17,7 +17,7 @@ func TestTimeoutWithAPace(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{
 			Poem:    make([]byte, 32<<20),
-			Pace:    slownet.Pace{Bytes: 1 << 20, Wait: time.Microsecond},
+			Pace:    netem.Pace{Bytes: 1 << 20, Wait: time.Microsecond},
 			Timeout: 200 * ms,
 		})
 		start := time.Now()

@@ -11,6 +11,7 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // ErrServerClosed is returned by Serve after Shutdown or Close.
@@ -25,7 +26,7 @@ type Server struct {
 	Poem []byte
 
 	// Pace is how slowly. The zero Pace sends the poem at once.
-	Pace slownet.Pace
+	Pace netem.Pace
 
 	// Concurrent serves all clients at once. Else each listener's clients are
 	// served one after another, and the others wait.
@@ -67,11 +68,11 @@ const (
 // Serve accepts connections and serves each the poem, until the server is shut
 // down or the listener fails. It closes the listener, and returns when all its
 // clients are gone; after Shutdown or Close the error is [ErrServerClosed]. It
-// panics if the Pace is invalid; see [slownet.Link.Validate].
+// panics if the Pace is invalid; see [netem.Link.Validate].
 func (s *Server) Serve(listener net.Listener) error {
 	l := slownet.NewListener(
 		&patientListener{listener, s.clock(), s.timeout()},
-		slownet.Config{Clock: s.clock(), Write: slownet.Link{Pace: s.Pace}})
+		slownet.Config{Clock: s.clock(), Write: netem.Link{Pace: s.Pace}})
 	var clients sync.WaitGroup
 	defer clients.Wait()
 	defer l.Close()

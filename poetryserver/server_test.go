@@ -17,7 +17,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -82,7 +82,7 @@ func TestPace(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{
 			Poem: []byte("twenty-five bytes, a poem"),
-			Pace: slownet.Pace{Bytes: 10, Wait: 20 * ms},
+			Pace: netem.Pace{Bytes: 10, Wait: 20 * ms},
 		})
 		start := time.Now()
 		conn := n.MustDial(t, f.address)
@@ -143,7 +143,7 @@ func getAtOnce(t *testing.T, n *testnet.Net, address, want string, clients int) 
 
 func TestOneClientAtATime(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 5 * ms}})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: 5 * ms}})
 		took := getAtOnce(t, n, f.address, "poem", 3)
 		var longest, total time.Duration
 		for _, d := range took {
@@ -158,7 +158,7 @@ func TestOneClientAtATime(t *testing.T) {
 
 func TestConcurrent(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 5 * ms}, Concurrent: true})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: 5 * ms}, Concurrent: true})
 		for _, took := range getAtOnce(t, n, f.address, "poem", 200) {
 			n.AssertTook(t, 20*ms, took)
 		}
@@ -180,7 +180,7 @@ func TestLargePoemWithoutPace(t *testing.T) {
 
 func TestClientVanishesInMidPoem(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: bytes.Repeat([]byte("poem"), 250), Pace: slownet.Pace{Bytes: 1, Wait: 5 * ms}})
+		f := serve(t, n, &poetryserver.Server{Poem: bytes.Repeat([]byte("poem"), 250), Pace: netem.Pace{Bytes: 1, Wait: 5 * ms}})
 		conn := n.MustDial(t, f.address)
 		_, err := io.ReadFull(conn, make([]byte, 3))
 		require.NoError(t, err)
@@ -211,7 +211,7 @@ func TestClientStopsReading(t *testing.T) {
 func TestTimeoutIsBeyondTheWait(t *testing.T) {
 	t.Parallel()
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: 500 * ms}, Timeout: 400 * ms})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: 500 * ms}, Timeout: 400 * ms})
 		poem, took := get(t, n, f.address)
 		assert.Equal(t, "poem", poem)
 		n.AssertTook(t, 2*time.Second, took)
@@ -221,7 +221,7 @@ func TestTimeoutIsBeyondTheWait(t *testing.T) {
 // A client that says something gets its poem to the end all the same.
 func TestClientThatTalks(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: ms}})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: ms}})
 		conn := n.MustDial(t, f.address)
 		_, err := conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 		require.NoError(t, err)
@@ -235,7 +235,7 @@ func TestClientThatTalks(t *testing.T) {
 // A client that ends its own stream first, as nc </dev/null does, is not gone.
 func TestClientThatHalfCloses(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 1, Wait: ms}})
+		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: ms}})
 		conn := n.MustDial(t, f.address)
 		require.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
 		poem, err := io.ReadAll(conn)
@@ -298,7 +298,7 @@ func TestSteadySlowReader(t *testing.T) {
 	t.Parallel()
 	poem := make([]byte, 8<<20)
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
-		f := serve(t, n, &poetryserver.Server{Poem: poem, Pace: slownet.Pace{Bytes: len(poem)}, Timeout: time.Second})
+		f := serve(t, n, &poetryserver.Server{Poem: poem, Pace: netem.Pace{Bytes: len(poem)}, Timeout: time.Second})
 		conn := n.MustDial(t, f.address)
 		got, buffer := 0, make([]byte, 128<<10)
 		for {
@@ -319,7 +319,7 @@ func TestSteadySlowReader(t *testing.T) {
 // Whoever reads all the time is not given up, however slow the path.
 func TestSlowPath(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("server", "client", slownet.Link{Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Rate: 8 * netem.Kbps})
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
 		var gone error
@@ -346,7 +346,7 @@ func TestMockClock(t *testing.T) {
 	mock := clock.NewMock()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := &poetryserver.Server{Poem: []byte("poem"), Pace: slownet.Pace{Bytes: 2, Wait: time.Hour}, Clock: mock}
+	server := &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 2, Wait: time.Hour}, Clock: mock}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	conn, err := net.Dial("tcp", listener.Addr().String())

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // inTest runs f in a test: a bubble needs one, and a benchmark is none.
@@ -67,7 +67,7 @@ func BenchmarkPiece(b *testing.B) {
 			b.ReportAllocs()
 			inTest(b, func(t *testing.T) {
 				simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-					sim.SetLink("server", "client", slownet.Link{Latency: 5 * ms})
+					sim.SetLink("server", "client", netem.Link{Latency: 5 * ms})
 					listener, err := sim.Host("server").Listen("tcp", ":1")
 					require.NoError(t, err)
 					move(b, conns, func() (net.Conn, net.Conn) {
@@ -116,7 +116,7 @@ func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
 // faster than real time that is.
 func BenchmarkHTTP(b *testing.B) {
 	const clients = 10
-	profile, err := slownet.ProfileByName("webpagetest/3g")
+	profile, err := netem.ProfileByName("webpagetest/3g")
 	require.NoError(b, err)
 	page := make([]byte, 1000)
 	var simulated time.Duration
@@ -175,10 +175,10 @@ func BenchmarkBulk(b *testing.B) {
 	}
 	for _, tc := range []struct {
 		name string
-		link slownet.Link
+		link netem.Link
 	}{
-		{"no limits", slownet.Link{}},
-		{"1Gbps 20ms", slownet.Link{Rate: slownet.Gbps, Latency: 20 * ms}},
+		{"no limits", netem.Link{}},
+		{"1Gbps 20ms", netem.Link{Rate: netem.Gbps, Latency: 20 * ms}},
 	} {
 		b.Run(tc.name, func(b *testing.B) {
 			b.SetBytes(size)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // rabble is a host of which many goroutines shout into one connection at the
@@ -45,7 +45,7 @@ func rabble(t *testing.T, sim *simtest.Sim) {
 // names what was different first: when and where it was, and on which
 // connection and at which of its bytes.
 func TestCheckDeterminismFindsARace(t *testing.T) {
-	cfg := simtest.Config{Seed: 3, Link: slownet.Link{Latency: 5 * ms, Loss: slownet.Loss{Random: 1e-9}}} // what can be lost is in packets
+	cfg := simtest.Config{Seed: 3, Link: netem.Link{Latency: 5 * ms, Loss: netem.Loss{Random: 1e-9}}} // what can be lost is in packets
 	if os.Getenv("SIMTEST_RABBLE") != "" {
 		for range 20 { // two runs may happen to be alike
 			if simtest.CheckDeterminism(t, cfg, rabble); t.Failed() {
@@ -78,7 +78,7 @@ func TestCheckDeterminismFindsARace(t *testing.T) {
 // Of a program that keeps to the contract there is nothing to report.
 func TestCheckDeterminismFindsNothing(t *testing.T) {
 	for seed := range uint64(3) {
-		cfg := simtest.Config{Seed: seed, Link: slownet.Link{Latency: 5 * ms}}
+		cfg := simtest.Config{Seed: seed, Link: netem.Link{Latency: 5 * ms}}
 		simtest.CheckDeterminism(t, cfg, func(t *testing.T, sim *simtest.Sim) { lockStep(t, sim, func(string, ...any) {}) })
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Config says how a simulation runs. The zero Config is that of [Run].
@@ -22,7 +22,7 @@ type Config struct {
 
 	// Link is the link from any host to any other that has none of its own by
 	// [Sim.SetLink]. The zero Link passes everything at once.
-	Link slownet.Link
+	Link netem.Link
 
 	// Window is how many bytes a connection's peer may have yet to read, those
 	// on their way included, before Write waits. More than a window does not get

@@ -5,11 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
-
-	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -17,11 +16,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Outside of a bubble, on real time, the connections are those of the standard
 // library's own conformance suite.
 func TestConformance(t *testing.T) {
-	for name, link := range map[string]slownet.Link{
+	for name, link := range map[string]netem.Link{
 		"zero":    {},
 		"latency": {Latency: 100 * time.Microsecond},
-		"rate":    {Rate: slownet.Gbps},
-		"pace":    {Pace: slownet.Pace{Bytes: 4096, Wait: 10 * time.Microsecond}},
+		"rate":    {Rate: netem.Gbps},
+		"pace":    {Pace: netem.Pace{Bytes: 4096, Wait: 10 * time.Microsecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

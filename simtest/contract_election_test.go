@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A cluster is some electors on hosts of their own.
@@ -225,7 +225,7 @@ func elections(seed uint64) simulation {
 	}
 }
 
-var overland = slownet.Link{Latency: 10 * ms}
+var overland = netem.Link{Latency: 10 * ms}
 
 // A cluster elects the same leaders at the same instants every time.
 func TestContractElection(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // lockStep is 20 clients, each on a host of its own, that ask one server for
@@ -65,19 +65,19 @@ func lockStep(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 // Twenty net/http clients and their server are one and the same program every
 // time.
 func TestContractHTTP(t *testing.T) {
-	link := slownet.Link{Latency: 5 * ms, Rate: 10 * slownet.Mbps}
+	link := netem.Link{Latency: 5 * ms, Rate: 10 * netem.Mbps}
 	checkOneDigest(t, simtest.Config{Link: link}, lockStep)
 }
 
 // The same with chance in it: the ties of every instant are drawn, and every
 // piece has a delay of its own.
 func TestContractHTTPByChance(t *testing.T) {
-	link := slownet.Link{Latency: 5 * ms, Jitter: slownet.Jitter{Deviation: 3 * ms}, Loss: slownet.Loss{Random: 0.02}}
+	link := netem.Link{Latency: 5 * ms, Jitter: netem.Jitter{Deviation: 3 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, lockStep)
 }
 
 // Where nothing but ties is left to the seed, every seed has an order of its
 // own.
 func TestSeedsHTTP(t *testing.T) {
-	checkSeeds(t, simtest.Config{Link: slownet.Link{Latency: 5 * ms}}, lockStep)
+	checkSeeds(t, simtest.Config{Link: netem.Link{Latency: 5 * ms}}, lockStep)
 }

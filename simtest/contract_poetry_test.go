@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetry"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // slowPoetry is the experiment, twice at the same time: three slow servers, and
@@ -32,7 +32,7 @@ func slowPoetry(asynchronous bool) simulation {
 			address := fmt.Sprint(name, ":", 10000+i)
 			listener, err := sim.Host(name).Listen("tcp", address)
 			require.NoError(t, err)
-			server := &poetryserver.Server{Poem: poem, Pace: slownet.Pace{Bytes: 40, Wait: 100 * ms}, Concurrent: asynchronous}
+			server := &poetryserver.Server{Poem: poem, Pace: netem.Pace{Bytes: 40, Wait: 100 * ms}, Concurrent: asynchronous}
 			servers.Go(func() { _ = server.Serve(listener) })
 			t.Cleanup(func() { _ = server.Close() })
 			addresses = append(addresses, address)
@@ -79,16 +79,16 @@ func readPoems(t *testing.T, host *simtest.Host, addresses []string, asynchronou
 // The poetry experiment is one and the same every time, blocking and
 // asynchronous.
 func TestContractPoetryBlocking(t *testing.T) {
-	checkOneDigest(t, simtest.Config{Link: slownet.Link{Latency: 150 * ms}}, slowPoetry(false))
+	checkOneDigest(t, simtest.Config{Link: netem.Link{Latency: 150 * ms}}, slowPoetry(false))
 }
 
 func TestContractPoetryAsync(t *testing.T) {
-	checkOneDigest(t, simtest.Config{Link: slownet.Link{Latency: 150 * ms}}, slowPoetry(true))
+	checkOneDigest(t, simtest.Config{Link: netem.Link{Latency: 150 * ms}}, slowPoetry(true))
 }
 
 // The same with chance in it.
 func TestContractPoetryByChance(t *testing.T) {
-	link := slownet.Link{Latency: 150 * ms, Jitter: slownet.Jitter{Deviation: 60 * ms}, Loss: slownet.Loss{Random: 0.02}}
+	link := netem.Link{Latency: 150 * ms, Jitter: netem.Jitter{Deviation: 60 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, slowPoetry(true))
 }
 
@@ -99,5 +99,5 @@ func TestSeedsPoetryAsync(t *testing.T) { checkSeeds(t, simtest.Config{}, slowPo
 // Who is served first where two ask at once is the seed's to say, too; but that
 // alone would not make fifty orders.
 func TestSeedsPoetryBlocking(t *testing.T) {
-	checkSeeds(t, simtest.Config{Link: slownet.Link{Latency: 150 * ms, Jitter: slownet.Jitter{Deviation: 60 * ms}}}, slowPoetry(false))
+	checkSeeds(t, simtest.Config{Link: netem.Link{Latency: 150 * ms, Jitter: netem.Jitter{Deviation: 60 * ms}}}, slowPoetry(false))
 }

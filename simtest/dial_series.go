@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
 // A net.Dialer's defaults for the addresses of a name.
@@ -56,7 +58,7 @@ func (d *dialling) startLocked() {
 	d.primary.nextLocked()
 	if len(d.fallback.untried) > 0 && !d.oneHost {
 		s := d.host.sim
-		s.callAtLocked(later(s.now(), fallbackDelay), d.host, d.fallBackLocked)
+		s.callAtLocked(timeline.Add(s.now(), fallbackDelay), d.host, d.fallBackLocked)
 	}
 }
 
@@ -139,7 +141,7 @@ func (a *attempt) swallowedLocked(end *conn, request bool) {
 	if !a.oneHost || !end.host.swallowsLocked(p) {
 		return
 	}
-	s.callAtLocked(max(s.now(), later(a.began, fallbackDelay)), a.host, func() {
+	s.callAtLocked(max(s.now(), timeline.Add(a.began, fallbackDelay)), a.host, func() {
 		other := p
 		other.family = 4 + 6 - p.family
 		if end.host.swallowsLocked(p) && !end.host.swallowsLocked(other) {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // accepting has a host accept connections on port 1 of a family, and counts them.
@@ -86,7 +86,7 @@ func TestDialOfSeveralHostsTakesItsTime(t *testing.T) {
 		}, "10.0.0.2:1", syscall.ECONNREFUSED, 200 * ms},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simtest.Config{KeepPools: true, Link: slownet.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			simtest.Config{KeepPools: true, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				client := sim.Host("client")
 				hosts := []string{"one", "two", "three"}
 				for _, host := range hosts {
@@ -121,7 +121,7 @@ func TestDialOfSeveralHostsTakesItsTime(t *testing.T) {
 // Of two connections that are under way the second is given up when the first is
 // there, and no listener hears of it. Its port can be used again.
 func TestDialOfSeveralHostsMakesOneConnection(t *testing.T) {
-	simtest.Config{Link: slownet.Link{Latency: 200 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 200 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		one := accepting(t, sim.Host("one"), "tcp")
 		two := accepting(t, sim.Host("two"), "tcp")
 		sim.SetName("several", simtest.Name{Hosts: []string{"one", "two"}})
@@ -165,7 +165,7 @@ func TestDialFallsBackToTheOtherFamily(t *testing.T) {
 		"each its own": {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 4}); sim.Refuse("b", only{Family: 6}) }, "10.0.0.1:1", syscall.ETIMEDOUT, 127 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simtest.Config{KeepPools: true, Link: slownet.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			simtest.Config{KeepPools: true, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				accepted := accepting(t, sim.Host("b"), "tcp")
 				sim.Host("a")
 				test.fault(sim)
@@ -214,7 +214,7 @@ func TestNameOfSeveralHosts(t *testing.T) {
 // Dials of many hosts at one instant, with addresses that fail, come in one order.
 func TestOrderOfDialsOfSeveralHosts(t *testing.T) {
 	for seed := range uint64(4) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true, Link: slownet.Link{Latency: 75 * ms}}, func(t *testing.T, sim *simtest.Sim) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true, Link: netem.Link{Latency: 75 * ms}}, func(t *testing.T, sim *simtest.Sim) {
 			names := []string{"s1", "s2", "s3"}
 			for _, name := range names {
 				accepting(t, sim.Host(name), "tcp")

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A tracer notes the calls of the net/http/httptrace hooks.
@@ -105,7 +105,7 @@ var traceScenarios = []scenario{
 // An http.Client's request tells when its lookup and its connection began and
 // ended, to the nanosecond.
 func TestTraceOfARequest(t *testing.T) {
-	simtest.Config{Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":80")
 		require.NoError(t, err)
 		server := &http.Server{Handler: http.NotFoundHandler()}
@@ -157,7 +157,7 @@ func TestTraceOfADialInVain(t *testing.T) {
 // The hooks hear of each address that a name stands for, when it is tried, also of
 // those that were given up for a faster one.
 func TestTraceOfSeveralAddresses(t *testing.T) {
-	simtest.Config{Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, refuses, serves := sim.Host("client"), sim.Host("refuses"), sim.Host("serves")
 		_, err := serves.Listen("tcp4", ":80")
 		require.NoError(t, err)

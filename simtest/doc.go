@@ -7,7 +7,7 @@
 //
 //	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 //		poet, reader := sim.Host("poet"), sim.Host("reader")
-//		sim.SetLink("poet", "reader", slownet.Link{Latency: 300 * time.Millisecond})
+//		sim.SetLink("poet", "reader", netem.Link{Latency: 300 * time.Millisecond})
 //
 //		listener, err := poet.Listen("tcp", ":10000")
 //		...
@@ -30,7 +30,7 @@
 // calls directly may use a host as well. From each host to each other there is
 // a link, as package slownet describes it, with [Sim.SetLink],
 // [Sim.SetProfile], or [Config.Link] and [Sim.SetDefaultLink] for all others.
-// Links may share a [slownet.Bottleneck], which is idle when a simulation
+// Links may share a [netem.Bottleneck], which is idle when a simulation
 // begins, and change at any time.
 //
 // # Connections
@@ -54,7 +54,7 @@
 // *net.UDPConn, but those that deal in files.
 //
 // On a stream, what a link loses is sent again by the timer of RFC 6298, and
-// costs time; see [slownet.Flow]. So does what a partition loses.
+// costs time; see [netem.Flow]. So does what a partition loses.
 //
 // # Recipes
 //
@@ -148,7 +148,7 @@
 //     loaded (pion), a pool of random bytes (kfake), a counter or a cache that goes
 //     on from one simulation to the next, and the process's id, which
 //     go-sql-driver/mysql sends to its server.
-//   - A [slownet.Bottleneck] that simulations share which run in parallel.
+//   - A [netem.Bottleneck] that simulations share which run in parallel.
 //   - Variables that goroutines of several hosts share. To read at the end what
 //     they have noted is safe after [Sim.Settle].
 //

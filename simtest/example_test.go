@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 var t *testing.T // of the test that runs the examples
@@ -34,7 +34,7 @@ func TestExamples(testT *testing.T) {
 // Two hosts, and a second between them.
 func ExampleRun() {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("poet", "reader", slownet.Link{Latency: time.Second})
+		sim.SetLink("poet", "reader", netem.Link{Latency: time.Second})
 		listener, err := sim.Host("poet").Listen("tcp", ":10000")
 		require.NoError(t, err)
 		go func() {
@@ -57,7 +57,7 @@ func ExampleRun() {
 
 // A network that is cut in two for two seconds.
 func ExampleSim_Partition() {
-	simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		poet, reader := sim.Host("poet"), sim.Host("reader")
 		listener, err := poet.Listen("tcp", ":10000")
 		require.NoError(t, err)
@@ -150,7 +150,7 @@ func ExampleHost_Run_shutdown() {
 // A test whose helpers register clean-ups that end what they have started. It
 // gives programs a minute to return.
 func ExampleConfig_Run() {
-	config := simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}, Grace: time.Minute}
+	config := simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}, Grace: time.Minute}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("poet").Listen("tcp", ":80")
 		require.NoError(t, err)
@@ -214,7 +214,7 @@ func ExampleCheckDeterminism() {
 // host for it: the question and its answer cross the network, with its latency and
 // its faults.
 func ExampleHost_DialContext_nameServer() {
-	simtest.Config{Link: slownet.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		poet, reader, names := sim.Host("poet"), sim.Host("reader"), sim.Host("names")
 		socket, err := names.ListenPacket("udp", ":53")
 		require.NoError(t, err)

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/slowpoetry/slowpoetry/internal/spelling"
 )
 
 // mustBeHosts panics if a fault names a host that does not exist.
@@ -69,34 +71,7 @@ func (s *Sim) nearestLocked(name string) string {
 		return ": there are none yet"
 	}
 	nearest := slices.MinFunc(s.ordered, func(a, b *Host) int {
-		return cmp.Compare(distance(name, a.name), distance(name, b.name))
+		return cmp.Compare(spelling.Distance(name, a.name), spelling.Distance(name, b.name))
 	})
 	return fmt.Sprintf("; the nearest name is %q", nearest.name)
-}
-
-// distance returns how far apart two names are: how many letters must be
-// deleted, inserted or changed to turn one into the other. The case of a letter
-// counts for less than all of these.
-func distance(a, b string) int {
-	const edit = 1000
-	to := []rune(b)
-	row := make([]int, len(to)+1) // of the beginning of a, to each beginning of b
-	for j := range row {
-		row[j] = j * edit
-	}
-	for _, x := range a {
-		diagonal := row[0]
-		row[0] += edit
-		for j, y := range to {
-			change := edit
-			switch {
-			case x == y:
-				change = 0
-			case strings.EqualFold(string(x), string(y)):
-				change = 1
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+change, row[j]+edit, row[j+1]+edit)
-		}
-	}
-	return row[len(to)]
 }

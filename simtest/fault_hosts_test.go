@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A fault that names a host which does not exist panics where it is called, and
@@ -55,18 +55,18 @@ func TestLinksOfUnknownHostsAreToldWithTheirLines(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("poet", "reader", slownet.Link{})
-		sim.SetLink("poet", "raeder", slownet.Link{})
+		sim.SetLink("poet", "reader", netem.Link{})
+		sim.SetLink("poet", "raeder", netem.Link{})
 		fmt.Println("this is", here())
 		for range 3 {
-			sim.SetProfile("peot", "Reader", slownet.Profile{})
+			sim.SetProfile("peot", "Reader", netem.Profile{})
 		}
-		go sim.SetLink("late", "poet", slownet.Link{})
+		go sim.SetLink("late", "poet", netem.Link{})
 		time.Sleep(time.Second)
 		sim.Host("poet")
 		sim.Host("reader")
 		time.AfterFunc(time.Second, func() { sim.Host("late") })
-		sim.SetLink("poet", "", slownet.Link{})
+		sim.SetLink("poet", "", netem.Link{})
 		sim.SetName("www", simtest.Name{Host: "pot"})
 		sim.SetName("www2", simtest.Name{Host: "reader"})
 		time.Sleep(time.Second)
@@ -97,7 +97,7 @@ func TestLinksOfUnknownHostsInATestThatFails(t *testing.T) {
 	for name, left := range map[string]bool{"by Error": false, "by FailNow": true} {
 		t.Run(name, func(t *testing.T) {
 			output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
-				sim.SetLink("poet", "reader", slownet.Link{})
+				sim.SetLink("poet", "reader", netem.Link{})
 				t.Error("it fails")
 				if left {
 					t.FailNow()

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // direct does one of the director's steps: something to the network. The model
@@ -19,7 +19,7 @@ func (w *fuzzWorld) direct(s fuzzStep) {
 	case "profile":
 		w.setLinks(a, b, int(s.a)<<8|int(s.b))
 	case "bottleneck":
-		w.bottleneck.SetRate([]slownet.Rate{100 * slownet.Kbps, slownet.Mbps, 50 * slownet.Mbps, 0}[s.b%4])
+		w.bottleneck.SetRate([]netem.Rate{100 * netem.Kbps, netem.Mbps, 50 * netem.Mbps, 0}[s.b%4])
 	case "partition", "one-way", "heal":
 		w.directPartition(s)
 	case "hold":
@@ -90,7 +90,7 @@ func (w *fuzzWorld) setLink(from, to, number int) {
 
 // setLinks sets the links between two hosts, in both directions.
 func (w *fuzzWorld) setLinks(a, b, number int) {
-	profile := slownet.Profile{Up: w.program.link(number, w.bottleneck), Down: w.program.link(number+1<<16, w.bottleneck)}
+	profile := netem.Profile{Up: w.program.link(number, w.bottleneck), Down: w.program.link(number+1<<16, w.bottleneck)}
 	w.note(func(m *fuzzModel, now time.Duration) {
 		m.ways[[2]int{a, b}].setLink(now, profile.Up)
 		m.ways[[2]int{b, a}].setLink(now, profile.Down)

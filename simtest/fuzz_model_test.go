@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A fuzzModel is what the network may do, as told by what was asked of it: the
@@ -186,7 +186,7 @@ func (s fuzzSpans) touch(from, to time.Duration) bool {
 // A fuzzWay is one direction of the path between two hosts, as it was at all
 // times.
 type fuzzWay struct {
-	link       slownet.Link  // as it is
+	link       netem.Link    // as it is
 	latencies  []fuzzLatency // that it had, in order
 	lossy      bool
 	limited    bool // datagrams may be too large, or too many
@@ -212,7 +212,7 @@ func (w *fuzzWay) leastLatency(from, to time.Duration) time.Duration {
 }
 
 // setLink notes what the link is from now on.
-func (w *fuzzWay) setLink(now time.Duration, link slownet.Link) {
+func (w *fuzzWay) setLink(now time.Duration, link netem.Link) {
 	latency := link.Latency
 	if link.Jitter.Deviation > 0 || link.Reorder.Probability > 0 {
 		latency = 0
@@ -223,7 +223,7 @@ func (w *fuzzWay) setLink(now time.Duration, link slownet.Link) {
 	}
 	w.latencies = append(w.latencies, fuzzLatency{now, latency})
 	w.link = link
-	w.lossy = w.lossy || link.Loss != slownet.Loss{} || link.Corrupt.Probability > 0
+	w.lossy = w.lossy || link.Loss != netem.Loss{} || link.Corrupt.Probability > 0
 	w.limited = w.limited || link.MTU > 0 || link.Queue > 0
 	w.duplicates = w.duplicates || link.Duplicate.Probability > 0
 	w.corrupts = w.corrupts || link.Corrupt.Probability > 0

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A fuzzProgram is what a simulation does: who does what when. It is decoded
@@ -105,7 +105,7 @@ func (p *fuzzProgram) String() string {
 func fuzzHostName(i int) string { return string(rune('a' + i%26)) }
 
 // link returns the link of a number.
-func (p *fuzzProgram) link(number int, bottleneck *slownet.Bottleneck) slownet.Link {
+func (p *fuzzProgram) link(number int, bottleneck *netem.Bottleneck) netem.Link {
 	random := rand.New(rand.NewPCG(p.seed, uint64(number)))
 	if p.calm {
 		return calmLink(random)
@@ -117,26 +117,26 @@ func oneOf[T any](random *rand.Rand, all ...T) T { return all[random.IntN(len(al
 
 // calmLink returns a link whose times can be told with pencil and paper: a byte
 // takes a whole number of nanoseconds.
-func calmLink(random *rand.Rand) slownet.Link {
-	return slownet.Link{
+func calmLink(random *rand.Rand) netem.Link {
+	return netem.Link{
 		Latency: oneOf(random, 0, 0, ms, 7*ms, 300*ms),
-		Rate:    oneOf(random, 0, 0, 8*slownet.Mbps, 800*slownet.Kbps),
-		Pace:    oneOf(random, slownet.Pace{}, slownet.Pace{}, slownet.Pace{Bytes: 700, Wait: 3 * ms}, slownet.Pace{Wait: ms}),
+		Rate:    oneOf(random, 0, 0, 8*netem.Mbps, 800*netem.Kbps),
+		Pace:    oneOf(random, netem.Pace{}, netem.Pace{}, netem.Pace{Bytes: 700, Wait: 3 * ms}, netem.Pace{Wait: ms}),
 		MTU:     oneOf(random, 0, 100, 1400),
 	}
 }
 
 // wildLink returns a link with some of everything.
-func wildLink(random *rand.Rand, bottleneck *slownet.Bottleneck) slownet.Link {
-	chance := func() (c slownet.Chance) {
+func wildLink(random *rand.Rand, bottleneck *netem.Bottleneck) netem.Link {
+	chance := func() (c netem.Chance) {
 		if random.IntN(4) == 0 {
-			c = slownet.Chance{Probability: random.Float64() * 0.05, Correlation: oneOf(random, 0, 0.3)}
+			c = netem.Chance{Probability: random.Float64() * 0.05, Correlation: oneOf(random, 0, 0.3)}
 		}
 		return c
 	}
-	link := slownet.Link{
+	link := netem.Link{
 		Latency:   oneOf(random, 0, ms, 5*ms, 50*ms, time.Duration(random.Int64N(int64(time.Second)))),
-		Pace:      oneOf(random, slownet.Pace{}, slownet.Pace{}, slownet.Pace{Bytes: 1000, Wait: 3 * ms}, slownet.Pace{Bytes: 300, Wait: ms}),
+		Pace:      oneOf(random, netem.Pace{}, netem.Pace{}, netem.Pace{Bytes: 1000, Wait: 3 * ms}, netem.Pace{Bytes: 300, Wait: ms}),
 		Queue:     oneOf(random, 0, 0, 700, 3000, 100000),
 		MTU:       oneOf(random, 0, 0, 200, 1400, 9000),
 		Duplicate: chance(),
@@ -145,7 +145,7 @@ func wildLink(random *rand.Rand, bottleneck *slownet.Bottleneck) slownet.Link {
 	}
 	switch random.IntN(4) {
 	case 0:
-		link.Rate = oneOf(random, 64*slownet.Kbps, slownet.Mbps, slownet.Gbps, slownet.Rate(1e5+random.Int64N(1e8)))
+		link.Rate = oneOf(random, 64*netem.Kbps, netem.Mbps, netem.Gbps, netem.Rate(1e5+random.Int64N(1e8)))
 	case 1:
 		link.Bottleneck = bottleneck
 	}
@@ -153,12 +153,12 @@ func wildLink(random *rand.Rand, bottleneck *slownet.Bottleneck) slownet.Link {
 	case 0:
 		link.Loss.Random = random.Float64() * 0.1
 	case 1:
-		link.Loss.GilbertElliott = slownet.GilbertElliott{P: 0.02, R: 0.4, LossBad: 0.9}
+		link.Loss.GilbertElliott = netem.GilbertElliott{P: 0.02, R: 0.4, LossBad: 0.9}
 	}
 	if random.IntN(3) == 0 {
-		link.Jitter = slownet.Jitter{
+		link.Jitter = netem.Jitter{
 			Deviation:    oneOf(random, ms, 20*ms),
-			Distribution: oneOf(random, nil, slownet.Normal, slownet.Pareto),
+			Distribution: oneOf(random, nil, netem.Normal, netem.Pareto),
 			Correlation:  oneOf(random, 0, 0.5),
 		}
 	}

@@ -4,13 +4,13 @@ import (
 	"sort"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A fuzzReference says when what is sent over a calm link arrives, byte by
 // byte. It is meant to be too simple to be wrong.
 type fuzzReference struct {
-	link     slownet.Link
+	link     netem.Link
 	free     time.Duration // when the link is
 	upTo     int64
 	arrivals []fuzzWrite // of packets

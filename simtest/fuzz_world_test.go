@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A fuzzWorld is a simulation in which a program runs, with the model beside it.
@@ -19,7 +19,7 @@ type fuzzWorld struct {
 	running    atomic.Int64 // goroutines
 	sim        *simtest.Sim
 	origin     time.Time
-	bottleneck *slownet.Bottleneck
+	bottleneck *netem.Bottleneck
 	hosts      []*fuzzHost
 
 	mu         sync.Mutex // guards the model and all that says so; held by nobody who waits
@@ -54,7 +54,7 @@ func runFuzzProgram(t *testing.T, p *fuzzProgram, seed uint64) fuzzResult {
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		w.sim, w.origin = sim, time.Now()
 		w.model = newFuzzModel(p, w.now)
-		w.bottleneck = slownet.NewBottleneck(10 * slownet.Mbps)
+		w.bottleneck = netem.NewBottleneck(10 * netem.Mbps)
 		w.run()
 	})
 	if w.running.Load() != 0 {
@@ -186,8 +186,8 @@ func (w *fuzzWorld) mend() {
 		for b := range number {
 			w.direct(fuzzStep{kind: "release", a: byte(a), b: byte(b)})
 			if w.program.mend && !w.program.calm {
-				w.note(func(m *fuzzModel, now time.Duration) { m.ways[[2]int{a, b}].setLink(now, slownet.Link{}) })
-				w.sim.SetLink(w.hosts[a].name, w.hosts[b].name, slownet.Link{})
+				w.note(func(m *fuzzModel, now time.Duration) { m.ways[[2]int{a, b}].setLink(now, netem.Link{}) })
+				w.sim.SetLink(w.hosts[a].name, w.hosts[b].name, netem.Link{})
 			}
 		}
 		for port := range 4 {
@@ -198,7 +198,7 @@ func (w *fuzzWorld) mend() {
 		}
 	}
 	w.direct(fuzzStep{kind: "heal"})
-	w.bottleneck.SetRate(10 * slownet.Mbps)
+	w.bottleneck.SetRate(10 * netem.Mbps)
 	for _, h := range w.hosts {
 		w.mu.Lock()
 		ends := h.ends

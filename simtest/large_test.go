@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // heapInUse returns how many bytes there are on the heap that are of use.
@@ -36,7 +36,7 @@ func TestTenThousandConnections(t *testing.T) {
 		hosts = 200
 	}
 	conns := hosts * degree
-	cfg := simtest.Config{Link: slownet.Link{Latency: 5 * ms}}
+	cfg := simtest.Config{Link: netem.Link{Latency: 5 * ms}}
 	cfg.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		var echoes sync.WaitGroup
 		name := func(i int) string { return fmt.Sprint("h", i%hosts) }

@@ -12,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // While a goroutine waits for a Locker, time goes on, and its holder may wait
 // for the network. The goroutine that has waited longest is next.
 func TestLockerLetsTimeGoOn(t *testing.T) {
-	simtest.Config{Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
 		sim.Host("server").Run(func(context.Context) error {

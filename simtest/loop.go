@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
 // loop is the network: the one goroutine by which everything that is sent
@@ -166,14 +168,5 @@ func (s *Sim) waitsForTimeLocked() bool {
 	return ok || strings.Contains(s.running(), " in sleep: ")
 }
 
-// later returns t + d for a d that is not negative, or the end of time if that
-// comes first.
-func later(t, d time.Duration) time.Duration {
-	if d > endOfTime-t {
-		return endOfTime
-	}
-	return t + d
-}
-
 // endOfTime is later than anything that happens.
-const endOfTime time.Duration = 1<<63 - 1
+const endOfTime = timeline.End

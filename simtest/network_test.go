@@ -17,7 +17,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestDialAndListenErrors(t *testing.T) {
@@ -174,8 +174,8 @@ func TestFullBacklogMakesADialWait(t *testing.T) {
 
 func TestDialIsCanceledUnderWay(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
-		sim.SetLink("b", "a", slownet.Link{Latency: time.Second})
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
+		sim.SetLink("b", "a", netem.Link{Latency: time.Second})
 		listener, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
 		for _, after := range []time.Duration{500 * ms, 1500 * ms} {
@@ -201,7 +201,7 @@ func TestDialIsCanceledUnderWay(t *testing.T) {
 // two ends.
 func TestLinks(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("a", "b", slownet.Link{Latency: 50 * ms, Rate: slownet.Mbps})
+		sim.SetLink("a", "b", netem.Link{Latency: 50 * ms, Rate: netem.Mbps})
 		conn, peer := connected(t, sim)
 
 		start := sim.Elapsed()
@@ -223,19 +223,19 @@ func TestLinks(t *testing.T) {
 		read(conn, 4000, 82*ms) // the way back has no limits
 
 		write(conn, 100)
-		sim.SetLink("a", "b", slownet.Link{})
+		sim.SetLink("a", "b", netem.Link{})
 		write(conn, 100)
 		read(peer, 200, 132*ms+800*time.Microsecond) // the first under the old link, and the second does not overtake it
-		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
 		write(conn, 1)
 		time.Sleep(ms)
-		sim.SetLink("a", "b", slownet.Link{})
+		sim.SetLink("a", "b", netem.Link{})
 		write(conn, 1)
 		read(peer, 2, 1132*ms+800*time.Microsecond) // nothing overtakes what is under way
 		write(conn, 1)
 		read(peer, 1, 1132*ms+800*time.Microsecond)
 
-		assert.Panics(t, func() { sim.SetLink("a", "b", slownet.Link{Latency: -1}) })
+		assert.Panics(t, func() { sim.SetLink("a", "b", netem.Link{Latency: -1}) })
 	})
 }
 
@@ -282,8 +282,8 @@ func TestEnd(t *testing.T) {
 // the first, and listens there; else the answer is what became of the first.
 func TestDialTriesEachAddress(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		link := slownet.Link{Latency: 100 * ms}
-		sim.SetProfile("a", "b", slownet.Profile{Up: link, Down: link})
+		link := netem.Link{Latency: 100 * ms}
+		sim.SetProfile("a", "b", netem.Profile{Up: link, Down: link})
 		a, b := sim.Host("a"), sim.Host("b")
 		six, err := b.Listen("tcp6", ":6")
 		require.NoError(t, err)
@@ -345,8 +345,8 @@ func TestEndOfTheSecondAttempt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			simtest.Config{KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-				link := slownet.Link{Latency: time.Second}
-				sim.SetProfile("a", "b", slownet.Profile{Up: link, Down: link})
+				link := netem.Link{Latency: time.Second}
+				sim.SetProfile("a", "b", netem.Profile{Up: link, Down: link})
 				_, err := sim.Host("b").Listen("tcp6", ":1")
 				require.NoError(t, err)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -367,11 +367,11 @@ func TestEndOfTheSecondAttempt(t *testing.T) {
 // Dials of one instant whose second addresses matter are no race.
 func TestOrderOfSecondAttempts(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
-		link := slownet.Link{Latency: 150 * ms} // whose answers come when the second attempts begin
+		link := netem.Link{Latency: 150 * ms} // whose answers come when the second attempts begin
 		for _, name := range []string{"b", "c", "d", "e"} {
 			_, err := sim.Host(name).Listen("tcp6", ":1")
 			require.NoError(t, err)
-			sim.SetProfile("a", name, slownet.Profile{Up: link, Down: link})
+			sim.SetProfile("a", name, netem.Profile{Up: link, Down: link})
 			go func() {
 				time.Sleep(time.Second)
 				conn, err := sim.Host("a").DialContext(context.Background(), "tcp", name+":1")

@@ -24,7 +24,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // drawMath draws from math/rand's functions.
@@ -209,7 +209,7 @@ func TestWebSocketHasOneDigest(t *testing.T) {
 	var first string
 	for run := range tier.Pick(20, 300) {
 		var trace *simtest.Trace
-		simtest.Config{Seed: 3, KeepPools: true, Link: slownet.Link{Latency: 20 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{Seed: 3, KeepPools: true, Link: netem.Link{Latency: 20 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			trace = sim.Trace()
 			listener, err := sim.Host("server").Listen("tcp", ":80")
 			require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // httpServer serves HTTP on port 80 of a host. A request takes as long as its
@@ -52,7 +52,7 @@ func get(host *simtest.Host, path string) string {
 func TestCleanUpsHaveTheNetwork(t *testing.T) {
 	var order []string
 	var after *simtest.Sim
-	simtest.Config{Link: slownet.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		after = sim
 		poet, reader := sim.Host("poet"), sim.Host("reader")
 		server, serve := httpServer(t, poet)
@@ -95,7 +95,7 @@ func TestCleanUpsHaveTheNetwork(t *testing.T) {
 // requests, and the answers reach its client.
 func TestProgramsFinishTheRequestInFlight(t *testing.T) {
 	for seed := range uint64(10) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: slownet.Link{Latency: 50 * ms}}, func(t *testing.T, sim *simtest.Sim) {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: netem.Link{Latency: 50 * ms}}, func(t *testing.T, sim *simtest.Sim) {
 			poet := sim.Host("poet")
 			server, serve := httpServer(t, poet)
 			poet.Run(func(ctx context.Context) error {

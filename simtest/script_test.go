@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A script is called at its times, and may use the network and wait.
@@ -60,7 +60,7 @@ func TestSettle(t *testing.T) {
 		}()
 		sim.Settle()
 		assert.Equal(t, "xxxxxxxxxx", string(got))
-		sim.SetLink("a", "b", slownet.Link{Latency: time.Second})
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
 		write1(t, client, 'y')
 		sim.Settle()
 		assert.Zero(t, sim.Elapsed())

@@ -10,14 +10,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Sim is a simulated network: hosts, and links between them. All its methods
 // may be called from any goroutine of the simulation.
 type Sim struct {
 	seed    uint64
-	link    slownet.Link                      // of routes that have none of their own
+	link    netem.Link                        // of routes that have none of their own
 	window  int                               // of connections, in bytes
 	limit   time.Duration                     // when the simulation is stopped; 0 is never
 	fail    func(report string)               // fails the test
@@ -40,9 +41,9 @@ type Sim struct {
 	named       map[string]*Host // by plain name
 	ordered     []*Host          // by number
 	byAddr      map[netip.Addr]*Host
-	routes      map[[2]string]*route         // from, to
-	expected    map[namedHost]struct{}       // that links were set for before they existed
-	bottlenecks map[*slownet.Bottleneck]bool // that have met the simulation
+	routes      map[[2]string]*route       // from, to
+	expected    map[namedHost]struct{}     // that links were set for before they existed
+	bottlenecks map[*netem.Bottleneck]bool // that have met the simulation
 	names       map[string]Name
 	posted      []action        // since the loop looked last, in the order of the scheduler
 	spare       []action        // room for posted
@@ -98,7 +99,7 @@ func newSim(config Config, settle func()) *Sim {
 		byAddr:      make(map[netip.Addr]*Host),
 		routes:      make(map[[2]string]*route),
 		expected:    make(map[namedHost]struct{}),
-		bottlenecks: make(map[*slownet.Bottleneck]bool),
+		bottlenecks: make(map[*netem.Bottleneck]bool),
 		names:       make(map[string]Name),
 		ties:        rand.NewPCG(config.Seed, mix(config.Seed, 2)),
 	}
@@ -209,10 +210,10 @@ func (s *Sim) Every(d time.Duration, f func()) {
 		at := s.now() / d * d
 		call = func() {
 			s.scriptLocked(f)
-			at = later(at, d)
+			at = timeline.Add(at, d)
 			s.callAtLocked(at, nil, call)
 		}
-		at = later(at, d)
+		at = timeline.Add(at, d)
 		s.callAtLocked(at, nil, call)
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A trace tells what has happened, with what to whom.
@@ -19,7 +19,7 @@ func TestTrace(t *testing.T) {
 	config := simtest.Config{KeepEvents: 1000, Trace: func(e simtest.Event) { told = append(told, e.String()) }}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		trace = sim.Trace()
-		sim.SetLink("a", "b", slownet.Link{Latency: 100 * ms})
+		sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
 		client, server := connected(t, sim)
 		_, err := io.WriteString(client, "hello")
 		require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestTraceOfWhatComesAfterClose(t *testing.T) {
 		require.NoError(t, err)
 		_, err = io.WriteString(server, "unread")
 		require.NoError(t, err)
-		sim.SetLink("b", "a", slownet.Link{Latency: time.Second})
+		sim.SetLink("b", "a", netem.Link{Latency: time.Second})
 		_, err = io.WriteString(server, "more")
 		require.NoError(t, err)
 		require.NoError(t, client.Close())
@@ -117,7 +117,7 @@ func TestDigestSeesEverything(t *testing.T) {
 	digests := make(map[string]bool)
 	run := func(data string, latency, pause time.Duration, chunk int) {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-			sim.SetLink("a", "b", slownet.Link{Latency: latency, Rate: slownet.Gbps})
+			sim.SetLink("a", "b", netem.Link{Latency: latency, Rate: netem.Gbps})
 			client, server := connected(t, sim)
 			time.Sleep(pause)
 			for len(data) > 0 {

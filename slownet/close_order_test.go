@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,8 +45,8 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 	}{
 		"no limits":         {Config{}, -1, nil},
 		"no limits, traced": {Config{Trace: func(Event) {}}, -1, nil},
-		"a slow way in":     {Config{Read: Link{Latency: time.Minute}}, -1, nil},
-		"a reset":           {bothWays(Link{Latency: time.Minute}), 0, nil},
+		"a slow way in":     {Config{Read: netem.Link{Latency: time.Minute}}, -1, nil},
+		"a reset":           {bothWays(netem.Link{Latency: time.Minute}), 0, nil},
 		"it ends with EOF":  {Config{}, -1, io.EOF},
 		"a time-out":        {Config{}, -1, os.ErrDeadlineExceeded},
 	} {
@@ -89,7 +90,7 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 
 // The same holds for datagrams.
 func TestPacketCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
-	for name, link := range map[string]Link{"no limits": {}, "a latency": {Latency: time.Minute}} {
+	for name, link := range map[string]netem.Link{"no limits": {}, "a latency": {Latency: time.Minute}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := memoryPair()

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Config says what a connection is to be like. The zero Config leaves it as
@@ -16,10 +18,10 @@ type Config struct {
 	Clock clock.Clock
 
 	// Read is the link over which travels what is read.
-	Read Link
+	Read netem.Link
 
 	// Write is the link over which travels what is written.
-	Write Link
+	Write netem.Link
 
 	// Seed decides what is random about the links. Each connection of a
 	// listener or a dialer, and each direction of it, has a sequence of its own
@@ -36,8 +38,8 @@ type Config struct {
 
 // mustBeValid panics on an invalid link.
 func (c *Config) mustBeValid() {
-	c.Read.mustBeValid()
-	c.Write.mustBeValid()
+	mustBeValid(c.Read)
+	mustBeValid(c.Write)
 }
 
 // withClock returns the configuration with the clock to use.
@@ -49,4 +51,4 @@ func (c Config) withClock() Config {
 }
 
 // roundTrip is how long a packet takes there and back that meets no jitter.
-func (c *Config) roundTrip() time.Duration { return later(c.Read.Latency, c.Write.Latency) }
+func (c *Config) roundTrip() time.Duration { return timeline.Add(c.Read.Latency, c.Write.Latency) }

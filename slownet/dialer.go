@@ -32,7 +32,7 @@ type Dialer struct {
 // one that carries datagrams, for which there is no round trip, a
 // [*PacketConn].
 //
-// It panics on invalid links; see [Link.Validate].
+// It panics on invalid links; see [netem.Link.Validate].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	d.Config.mustBeValid()
 	config := d.Config.withClock()

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -31,7 +32,7 @@ func TestDialer(t *testing.T) {
 					_ = far.Close()
 					return near, nil
 				},
-				Config: Config{Read: Link{Latency: 20 * ms}, Write: Link{Latency: 30 * ms}},
+				Config: Config{Read: netem.Link{Latency: 20 * ms}, Write: netem.Link{Latency: 30 * ms}},
 				Lookup: 3 * time.Second,
 			}
 			start := time.Now()
@@ -56,7 +57,7 @@ func TestDialerContext(t *testing.T) {
 					_ = far.Close()
 					return near, nil
 				},
-				Config: Config{Read: Link{Latency: time.Second}},
+				Config: Config{Read: netem.Link{Latency: time.Second}},
 				Lookup: lookup,
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -86,11 +87,11 @@ func TestDialerOfTheNetwork(t *testing.T) {
 	require.NoError(t, conn.Close())
 	require.NoError(t, listener.Close())
 
-	_, err = (&Dialer{Config: Config{Read: Link{Latency: time.Hour}}}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	_, err = (&Dialer{Config: Config{Read: netem.Link{Latency: time.Hour}}}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 
-	assert.PanicsWithValue(t, "slownet: Latency is -1ns: it must be 0 or more", func() {
-		_, _ = (&Dialer{Config: Config{Read: Link{Latency: -1}}}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	assert.PanicsWithValue(t, "netem: Latency is -1ns: it must be 0 or more", func() {
+		_, _ = (&Dialer{Config: Config{Read: netem.Link{Latency: -1}}}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
 	})
 }
 
@@ -99,7 +100,7 @@ func TestDialerOfDatagrams(t *testing.T) {
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer server.Close()
-	dialer := &Dialer{Config: Config{Read: Link{Latency: ms}, Write: Link{Latency: ms}}}
+	dialer := &Dialer{Config: Config{Read: netem.Link{Latency: ms}, Write: netem.Link{Latency: ms}}}
 	conn, err := dialer.DialContext(t.Context(), "udp", server.LocalAddr().String())
 	require.NoError(t, err)
 	require.IsType(t, &PacketConn{}, conn)
@@ -127,7 +128,7 @@ func TestDialerOfDatagrams(t *testing.T) {
 
 // A dialer forgets sockets that are closed.
 func TestDialerForgetsDatagramSocketsThatAreClosed(t *testing.T) {
-	dialer := &Dialer{Config: Config{Write: Link{Latency: ms}}}
+	dialer := &Dialer{Config: Config{Write: netem.Link{Latency: ms}}}
 	for range 3 {
 		conn, err := dialer.DialContext(t.Context(), "udp", "127.0.0.1:9")
 		require.NoError(t, err)
@@ -146,13 +147,13 @@ func TestDialerSeeds(t *testing.T) {
 				near, far := net.Pipe()
 				return near, far.Close()
 			},
-			Config: Config{Write: Link{Jitter: Jitter{Deviation: ms}}, Seed: seed},
+			Config: Config{Write: netem.Link{Jitter: netem.Jitter{Deviation: ms}}, Seed: seed},
 		}
 		for i := range all {
 			conn, err := dialer.DialContext(t.Context(), "tcp", "192.0.2.1:80")
 			require.NoError(t, err)
 			for range 10 {
-				all[i] = append(all[i], conn.(*Conn).out.flow.latency())
+				all[i] = append(all[i], nextDelay(&conn.(*Conn).out.flow))
 			}
 			require.NoError(t, conn.Close())
 		}

@@ -1,42 +1,31 @@
 // Package slownet puts a slow, faulty path around real network connections.
 //
-// A [Link] describes one direction of a path: how long a byte is under way and
-// how much that varies, how many bits pass in a second, how many bytes may wait
-// for that, and how packets are lost, doubled, corrupted and reordered. The
-// zero Link is a path that passes everything at once. [NewListener], [NewConn],
-// [Dialer] and [NewPacketConn] put a link in each direction around what the net
-// package gives out:
+// A [netem.Link] describes one direction of a path: its latency and how much that
+// varies, its rate, its queue, and how packets are lost, duplicated, corrupted
+// and reordered. The zero Link passes everything at once. [NewListener],
+// [NewConn], [Dialer] and [NewPacketConn] put a link in each direction around
+// connections of the net package:
 //
 //	listener, err := net.Listen("tcp", "localhost:0")
 //	...
 //	slow := slownet.NewListener(listener, slownet.Config{
-//		Read:  slownet.Link{Latency: 40 * time.Millisecond, Rate: 100 * slownet.Kbps},
-//		Write: slownet.Link{Latency: 40 * time.Millisecond, Rate: 250 * slownet.Kbps},
+//		Read:  netem.Link{Latency: 40 * time.Millisecond, Rate: 100 * netem.Kbps},
+//		Write: netem.Link{Latency: 40 * time.Millisecond, Rate: 250 * netem.Kbps},
 //	})
 //
-// A [Profile] is a named path in both directions. [ProfileByName] knows those of
-// well-known tools, such as "webpagetest/3g" and DevTools' "slow 3g", and
-// [ParseProfile] reads yours.
+// A [netem.Profile] is a named path in both directions, such as
+// netem.MustProfile("webpagetest/3g"). [NewDialer], [ClientConfig] and
+// [ServerConfig] put a connection on it, and [ReadProfile] reads one from a file.
 //
 // One end of a connection is enough: wrapped at both, the path is there twice.
 //
 // # Model
 //
-// The model of a link is a [Flow] for streams and a [PacketFlow] for datagrams:
-// state machines without clock or goroutine. They are handed the time and a
-// number of bytes, and answer when those leave the sender and when they arrive.
-// The wrappers drive them with a clock, package simtest with its queue of
-// events; there is no second description of how slow a path is.
-//
-// Bytes in flight overlap: a hundred pieces over a link of 50 ms arrive after
-// 50 ms, not after 5 s. Bytes of a stream never overtake each other, and none
-// is ever lost, changed or doubled: TCP would not let that through. What
-// befalls their packets costs time instead, as it does with TCP: a packet that
-// is lost is sent again when the timer of RFC 6298 expires, and what follows
-// waits for it. Datagrams are treated as a network treats them.
-//
-// The parameters are those of tc netem and of mahimahi. What is random follows
-// from [Config.Seed]: the same seed gives the same sequence, on every platform.
+// Package netem has the model of a link: how long bytes and datagrams take, and
+// what befalls them. The wrappers drive it with a clock, package simtest with its
+// queue of events; there is no second description of a slow path. Bytes of a
+// stream are never lost, changed or reordered; a fault of their packets costs
+// time instead. What is random follows from [Config.Seed].
 //
 // # Faults
 //
@@ -112,19 +101,8 @@
 //
 // # Limitations
 //
-// There is no congestion control: the link's rate is used from the first byte
-// on, and a lost packet does not slow down those behind it. Retransmissions are
-// timed, and never triggered by duplicate acknowledgements (neither fast
-// retransmit nor SACK). Whether a packet is lost, and how often, is decided when
-// it is first sent; a copy, which meets the link a time-out later, is lost as
-// often as packets are in the long run, whatever burst is on when it is decided.
-//
-// The parameters are netem's, some of what it does with them is not: a
-// correlation leaves shares, mean and spread as they are (see [Chance] and
-// [Jitter]); random loss has no correlation, reordering has no gap; a duplicate
-// is not lost by itself; a packet that is reordered passes at the rate as all do.
-// The jitter of a stream that has no rate and no loss is drawn once for each
-// write.
+// Those of the model are in package netem's documentation. Among them: there is no
+// congestion control, so the link's rate is used from the first byte on.
 //
 // The wrapper needs the deadlines of the inner connection, to interrupt calls
 // that block in it. An inner connection may set deadlines of its own, as one

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A server behind a slow path: 10 ms one way, 1 Mbit/s.
@@ -21,7 +22,7 @@ func ExampleNewListener() {
 		log.Fatal(err)
 	}
 	listener := slownet.NewListener(inner, slownet.Config{
-		Write: slownet.Link{Latency: 10 * time.Millisecond, Rate: slownet.Mbps},
+		Write: netem.Link{Latency: 10 * time.Millisecond, Rate: netem.Mbps},
 	})
 	defer listener.Close()
 	go func() {
@@ -56,8 +57,8 @@ func ExampleDialer() {
 	defer server.Close()
 
 	dialer := slownet.Dialer{Config: slownet.Config{
-		Read:  slownet.Link{Latency: 10 * time.Millisecond},
-		Write: slownet.Link{Latency: 10 * time.Millisecond},
+		Read:  netem.Link{Latency: 10 * time.Millisecond},
+		Write: netem.Link{Latency: 10 * time.Millisecond},
 	}}
 	transport := &http.Transport{DialContext: dialer.DialContext}
 	defer transport.CloseIdleConnections()
@@ -110,17 +111,4 @@ func ExampleConn_Reset() {
 	// Output:
 	// half a poem, <nil>
 	// reset: true
-}
-
-// The model by itself: no clock, no connection.
-func ExampleFlow() {
-	flow := slownet.NewFlow(slownet.Link{Latency: 40 * time.Millisecond, Rate: 250 * slownet.Kbps}, 0)
-	for left := 2000; left > 0; {
-		piece := flow.Send(0, left)
-		fmt.Println(piece.Bytes, "bytes leave at", piece.Leave, "and arrive at", piece.Arrive)
-		left -= piece.Bytes
-	}
-	// Output:
-	// 1500 bytes leave at 48ms and arrive at 88ms
-	// 500 bytes leave at 64ms and arrive at 104ms
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A half is what the two directions of a connection have in common. What is
@@ -48,7 +49,7 @@ type half struct {
 	err        error
 }
 
-func (h *half) init(endpoint *endpoint, direction Direction, link *Link) {
+func (h *half) init(endpoint *endpoint, direction Direction, link *netem.Link) {
 	h.endpoint, h.direction = endpoint, direction
 	if !link.IsZero() || endpoint.trace != nil {
 		h.gate.shut()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Listener is a net.Listener whose connections travel over slow links, each
@@ -31,7 +33,7 @@ type lasting struct {
 }
 
 // NewListener wraps a listener: the connections that it accepts are wrapped as
-// by [NewConn]. It panics on an invalid link; see [Link.Validate].
+// by [NewConn]. It panics on an invalid link; see [netem.Link.Validate].
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid()
 	config = config.withClock()
@@ -126,9 +128,9 @@ func (l *Listener) each(toCome func(), do func(*Conn)) {
 
 // SetLinks changes the links of all connections, and of those to come; see
 // [Conn.SetLinks]. It panics on an invalid link.
-func (l *Listener) SetLinks(read, write Link) {
-	read.mustBeValid()
-	write.mustBeValid()
+func (l *Listener) SetLinks(read, write netem.Link) {
+	mustBeValid(read)
+	mustBeValid(write)
 	l.each(func() {
 		l.config.Read, l.config.Write = read, write
 	}, func(c *Conn) { c.SetLinks(read, write) })

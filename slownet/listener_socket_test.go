@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -88,7 +89,7 @@ func (l *patientListener) Addr() net.Addr { return memoryName("patient") }
 
 func TestAListenersSocketIsGivenOut(t *testing.T) {
 	t.Parallel()
-	s := serve(t, Config{Write: Link{Latency: ms}})
+	s := serve(t, Config{Write: netem.Link{Latency: ms}})
 	raw, err := s.SyscallConn()
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(uintptr) {}))

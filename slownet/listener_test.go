@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -59,13 +60,13 @@ func TestListenerFaults(t *testing.T) {
 	client1, conn1 := s.connect()
 	assert.ElementsMatch(t, []*Conn{conn1}, s.Conns())
 
-	s.SetLinks(Link{Latency: 30 * ms}, Link{Latency: 20 * ms})
+	s.SetLinks(netem.Link{Latency: 30 * ms}, netem.Link{Latency: 20 * ms})
 	client2, conn2 := s.connect()
 	for _, ends := range [][2]net.Conn{{client1, conn1}, {client2, conn2}} {
 		assert.GreaterOrEqual(t, s.exchange(ends[0], ends[1]), 30*ms)
 		assert.GreaterOrEqual(t, s.exchange(ends[1], ends[0]), 20*ms)
 	}
-	s.SetLinks(Link{}, Link{})
+	s.SetLinks(netem.Link{}, netem.Link{})
 
 	s.Stall()
 	client3, conn3 := s.connect()
@@ -131,7 +132,7 @@ func TestListenerRefuses(t *testing.T) {
 
 // Connections that are delayed are so side by side, and each from when it came.
 func TestListenerDelays(t *testing.T) {
-	s := serve(t, Config{Write: Link{Latency: ms}})
+	s := serve(t, Config{Write: netem.Link{Latency: ms}})
 	s.Delay(100 * ms)
 	start := time.Now()
 	client1, conn1 := s.connect()
@@ -149,11 +150,11 @@ func TestListenerDelays(t *testing.T) {
 // the same.
 func TestListenerSeeds(t *testing.T) {
 	sequences := func(seed uint64) (all [2][]time.Duration) {
-		s := serve(t, Config{Write: Link{Jitter: Jitter{Deviation: ms}}, Seed: seed})
+		s := serve(t, Config{Write: netem.Link{Jitter: netem.Jitter{Deviation: ms}}, Seed: seed})
 		for i := range all {
 			_, conn := s.connect()
 			for range 10 {
-				all[i] = append(all[i], conn.out.flow.latency())
+				all[i] = append(all[i], nextDelay(&conn.out.flow))
 			}
 		}
 		return all
@@ -168,7 +169,7 @@ func TestListenerSeeds(t *testing.T) {
 // take turns, 12 ms a packet, and one alone gets all.
 func TestConnectionsShareABottleneck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		config := Config{Write: Link{Bottleneck: NewBottleneck(Mbps)}}
+		config := Config{Write: netem.Link{Bottleneck: netem.NewBottleneck(netem.Mbps)}}
 		var arrivals [2]<-chan []arrival
 		for i, n := range []int{3000, 6000} {
 			near, far := net.Pipe()

@@ -1,9 +1,11 @@
 package slownet
 
 import (
-	"fmt"
 	"net"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/enum"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Direction tells what is read from what is written, from where the wrapper
@@ -17,7 +19,7 @@ const (
 )
 
 // String returns "read" or "write".
-func (d Direction) String() string { return nameOf("Direction", int(d), "read", "write") }
+func (d Direction) String() string { return enum.Name("Direction", int(d), "read", "write") }
 
 func (d Direction) mustBeValid() {
 	if d != Read && d != Write {
@@ -53,15 +55,7 @@ const (
 
 // String returns the kind in lower case, such as "queued".
 func (k Kind) String() string {
-	return nameOf("Kind", int(k), "queued", "delayed", "lost", "delivered", "faulted")
-}
-
-// nameOf returns the name of a constant, or its number if it is none.
-func nameOf(kind string, i int, names ...string) string {
-	if i < 0 || i >= len(names) {
-		return fmt.Sprintf("%s(%d)", kind, i)
-	}
-	return names[i]
+	return enum.Name("Kind", int(k), "queued", "delayed", "lost", "delivered", "faulted")
 }
 
 // An Event is something that happened to bytes of a connection, or to a
@@ -91,7 +85,7 @@ func (h *streamHalf) traceLocked(kind Kind, offset int64, n int, delay time.Dura
 }
 
 // tracePieceLocked reports what befell a piece that has entered the link.
-func (h *streamHalf) tracePieceLocked(piece Piece) {
+func (h *streamHalf) tracePieceLocked(piece netem.Piece) {
 	if h.endpoint.trace == nil {
 		return
 	}
@@ -105,7 +99,7 @@ func (h *streamHalf) tracePieceLocked(piece Piece) {
 	if piece.Corrupted > 0 {
 		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "corruption")
 	}
-	if delay := piece.Arrive - piece.Leave - h.flow.link.Latency; delay > 0 {
+	if delay := piece.Arrive - piece.Leave - h.flow.SharedLink().Latency; delay > 0 {
 		h.traceLocked(Delayed, h.passed, piece.Bytes, delay, "")
 	}
 }

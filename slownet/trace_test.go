@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -53,16 +54,16 @@ func (l *log) of(direction Direction) []string {
 func TestTrace(t *testing.T) {
 	scenarios := []struct {
 		name string
-		link Link
+		link netem.Link
 		want []string // for %s read or write
 	}{
-		{"zero", Link{}, []string{"0s %s queued 0+2000", "0s %s delivered 0+2000"}},
-		{"latency", Link{Latency: ms}, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
-		{"rate", Link{Rate: Mbps}, []string{
+		{"zero", netem.Link{}, []string{"0s %s queued 0+2000", "0s %s delivered 0+2000"}},
+		{"latency", netem.Link{Latency: ms}, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
+		{"rate", netem.Link{Rate: netem.Mbps}, []string{
 			"0s %s queued 0+1500", "12ms %s delivered 0+1500", "12ms %s queued 1500+500", "16ms %s delivered 1500+500"}},
-		{"rate, read ahead", Link{Rate: Mbps}, []string{ // 2 ms before there is room
+		{"rate, read ahead", netem.Link{Rate: netem.Mbps}, []string{ // 2 ms before there is room
 			"0s %s queued 0+1500", "10ms %s queued 1500+500", "12ms %s delivered 0+1500", "16ms %s delivered 1500+500"}},
-		{"pace", Link{Pace: Pace{1000, ms}}, []string{
+		{"pace", netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: ms}}, []string{
 			"0s %s queued 0+1000", "0s %s delivered 0+1000", "1ms %s queued 1000+1000", "1ms %s delivered 1000+1000"}},
 	}
 	for _, scenario := range scenarios {
@@ -108,7 +109,7 @@ func TestTrace(t *testing.T) {
 func TestTraceOfMisfortunes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
-		link := Link{Loss: Loss{Random: 0.3}, Latency: ms}
+		link := netem.Link{Loss: netem.Loss{Random: 0.3}, Latency: ms}
 		near, far := net.Pipe()
 		conn := NewConn(near, Config{Write: link, Seed: seedThatSends(link, []int{2, 1}), Trace: log.trace})
 		read := readOnce(far)
@@ -118,7 +119,7 @@ func TestTraceOfMisfortunes(t *testing.T) {
 		synctest.Wait()
 		conn.Stall()
 		conn.Resume()
-		conn.SetLinks(Link{}, Link{})
+		conn.SetLinks(netem.Link{}, netem.Link{})
 		conn.CloseAfter(Write, 0)
 		conn.Reset()
 		assert.Equal(t, []string{

@@ -14,18 +14,18 @@ import (
 	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/poetry"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The experiment: three servers, whose paces make their poems take about as
 // long although one is much longer, and two clients.
 var servers = []struct {
 	poem string
-	pace slownet.Pace
+	pace netem.Pace
 }{
-	{"ecstasy", slownet.Pace{Bytes: 30, Wait: 100 * time.Millisecond}},
-	{"fascination", slownet.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
-	{"science", slownet.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
+	{"ecstasy", netem.Pace{Bytes: 30, Wait: 100 * time.Millisecond}},
+	{"fascination", netem.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
+	{"science", netem.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
 }
 
 // firstPort is the first server's port; the others follow.

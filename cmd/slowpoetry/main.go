@@ -20,7 +20,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -106,7 +106,7 @@ func serve(o *options, stdout io.Writer) error {
 	lines := newLines(stdout)
 	server := &poetryserver.Server{
 		Poem:       poem,
-		Pace:       slownet.Pace{Bytes: int(o.numBytes.Value), Wait: time.Duration(o.delay)},
+		Pace:       netem.Pace{Bytes: int(o.numBytes.Value), Wait: time.Duration(o.delay)},
 		Concurrent: o.concurrent,
 		Timeout:    time.Duration(o.timeout),
 		Observer:   func(e poetryserver.Event) { lines.print(e) },

@@ -13,7 +13,7 @@ import (
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 var t *testing.T // of the test that runs the example
@@ -26,7 +26,7 @@ func TestExample(testT *testing.T) {
 // A server on one host and a client on another. The scheme "passthrough" leaves the
 // name to the dialer; without it gRPC would ask the real resolver.
 func Example() {
-	simtest.Config{Link: slownet.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		host := sim.Host("client")
 		listener, err := sim.Host("server").Listen("tcp", ":50051")
 		require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,7 +38,7 @@ const (
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: slownet.Link{Latency: oneWay}},
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: netem.Link{Latency: oneWay}},
 			func(t *testing.T, sim *simtest.Sim) {
 				sim.Host("client")
 				sim.Host("server")

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The first call connects; each call costs a round trip.
@@ -125,7 +125,7 @@ func TestSlowLink(t *testing.T) {
 		}
 		echo(0) // with the header of the stream, while the link is fast
 
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		for _, size := range []int{1, 1000, 10000} {
 			assert.Equal(t, roundTrip+time.Duration(onWire(message(size)))*time.Millisecond, echo(size))
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The first request costs two round trips, to connect and to ask. The next one
@@ -56,7 +56,7 @@ func TestNoKeepAlive(t *testing.T) {
 // At 8 kbit/s a byte takes a millisecond.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		serve(t, sim, &http.Server{Handler: page(10000)})
 		body, took := get(t, newClient(t, sim.Host("client")), "http://server/")
 		assert.Len(t, body, 10000)
@@ -88,12 +88,12 @@ func transmission(size int) time.Duration {
 // them ends when all three have passed.
 func TestBottleneck(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
-		bottleneck := slownet.NewBottleneck(8 * slownet.Kbps)
+		bottleneck := netem.NewBottleneck(8 * netem.Kbps)
 		serve(t, sim, &http.Server{Handler: page(10000)})
 		var downloads sync.WaitGroup
 		for _, name := range []string{"client1", "client2", "client3"} {
-			sim.SetLink(name, "server", slownet.Link{Latency: oneWay})
-			sim.SetLink("server", name, slownet.Link{Latency: oneWay, Bottleneck: bottleneck})
+			sim.SetLink(name, "server", netem.Link{Latency: oneWay})
+			sim.SetLink("server", name, netem.Link{Latency: oneWay, Bottleneck: bottleneck})
 			client := newClient(t, sim.Host(name))
 			downloads.Go(func() {
 				response, err := client.Get("http://server/")
@@ -132,7 +132,7 @@ func TestClientTimeout(t *testing.T) {
 // slowly.
 func TestClientTimeoutInBody(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, strings.Repeat("x", 10000))
 		})})
@@ -184,7 +184,7 @@ func TestServerReadTimeoutInBody(t *testing.T) {
 			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 			ended <- sim.Elapsed()
 		})})
-		sim.SetLink("client", "server", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("client", "server", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		response, err := newClient(t, sim.Host("client")).Post("http://server/", "text/plain", strings.NewReader(strings.Repeat("x", 100000)))
 		if err == nil {
 			_ = response.Body.Close()

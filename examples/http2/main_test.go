@@ -12,7 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +36,7 @@ const (
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
-		simtest.Config{Seed: seed, Link: slownet.Link{Latency: oneWay}}.Run(t,
+		simtest.Config{Seed: seed, Link: netem.Link{Latency: oneWay}}.Run(t,
 			func(t *testing.T, sim *simtest.Sim) {
 				sim.Host("client")
 				sim.Host("server")

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // At 8 kbit/s a byte takes a millisecond. How many bytes TLS and HTTP/2 make of
@@ -46,7 +46,7 @@ func TestSlowLink(t *testing.T) {
 		}
 		fetch("https://server/") // connects, while the link is fast
 
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		start, before := sim.Elapsed(), arrived.Load()
 		assert.EqualValues(t, page, fetch("https://server/page"))
 		bytes := arrived.Load() - before

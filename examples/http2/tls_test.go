@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // With HTTP/1.1, whose ends speak in turns, the same seed gives the same bytes
@@ -18,7 +18,7 @@ import (
 // of cryptography.
 func TestTLSRepeats(t *testing.T) {
 	for seed := range uint64(3) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: slownet.Link{Latency: oneWay}},
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: netem.Link{Latency: oneWay}},
 			func(t *testing.T, sim *simtest.Sim) {
 				sim.Host("client")
 				serve(t, sim, hello)

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,7 +30,7 @@ const (
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
-		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: slownet.Link{Latency: oneWay}},
+		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: netem.Link{Latency: oneWay}},
 			func(t *testing.T, sim *simtest.Sim) {
 				sim.Host("client")
 				sim.Host("server")

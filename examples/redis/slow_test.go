@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The first command connects; each command costs a round trip.
@@ -63,7 +63,7 @@ func TestPipeline(t *testing.T) {
 // At 8 kbit/s a byte takes a millisecond.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		serve(t, sim)
 		client := newClient(t, sim, func(o *redis.Options) { o.ReadTimeout = time.Minute })
 		poem := strings.Repeat("x", 10000)
@@ -85,11 +85,11 @@ func TestReadTimeout(t *testing.T) {
 		client := newClient(t, sim, func(o *redis.Options) { o.ReadTimeout = 3 * time.Second })
 		require.NoError(t, client.Set(t.Context(), "poem", strings.Repeat("x", 10000), 0).Err())
 
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay, Rate: 8 * slownet.Kbps})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		assert.Equal(t, 3*time.Second, timed(func() {
 			assert.ErrorContains(t, client.Get(t.Context(), "poem").Err(), "i/o timeout")
 		}))
-		sim.SetLink("server", "client", slownet.Link{Latency: oneWay})
+		sim.SetLink("server", "client", netem.Link{Latency: oneWay})
 		assert.Equal(t, connecting+roundTrip, timed(func() {
 			assert.NoError(t, client.Ping(t.Context()).Err())
 		}))

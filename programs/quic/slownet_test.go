@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // With these methods quic-go reads and writes control messages. It then also
@@ -28,7 +29,7 @@ var _ quic.OOBCapablePacketConn = (*slownet.PacketConn)(nil)
 // at once. All of them meet the link, in both directions and at either end.
 func TestEveryPacketOfARealSocketMeetsTheLink(t *testing.T) {
 	const latency = 50 * time.Millisecond
-	link := slownet.Link{Latency: latency, MTU: 1500}
+	link := netem.Link{Latency: latency, MTU: 1500}
 	for name, configs := range map[string]struct{ server, client slownet.Config }{
 		"at the client": {client: slownet.Config{Read: link, Write: link}},
 		"at the server": {server: slownet.Config{Read: link, Write: link}},

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -21,7 +20,7 @@ type path struct {
 // A side is an end of a connection and the link that it sends on.
 type side struct {
 	end      *netem.End
-	link     *slownet.PacketFlow
+	link     *netem.PacketFlow
 	arrived  int64                                // bytes read by the application
 	onArrive func(int)                            // if not nil, is told of them
 	lazy     bool                                 // the application reads only when readAll is called
@@ -60,7 +59,7 @@ func (f *flight) Pop() any {
 }
 
 // dial begins to connect two ends over the links there and back.
-func dial(tcp netem.TCP, there, back *slownet.PacketFlow) *path {
+func dial(tcp netem.TCP, there, back *netem.PacketFlow) *path {
 	if tcp.KeepAlive == (netem.KeepAlive{}) {
 		tcp.KeepAlive.Idle = -1 // so that the path falls quiet
 	}
@@ -72,7 +71,7 @@ func dial(tcp netem.TCP, there, back *slownet.PacketFlow) *path {
 }
 
 // newPath connects two ends over the links there and back.
-func newPath(tcp netem.TCP, there, back *slownet.PacketFlow) *path {
+func newPath(tcp netem.TCP, there, back *netem.PacketFlow) *path {
 	p := dial(tcp, there, back)
 	for p.ends[0].end.State() != netem.Established {
 		if !p.step() {

@@ -31,13 +31,13 @@ func (b *receiveBuffer) init(now time.Duration) {
 	b.since = now
 }
 
-// capacity returns how many bytes of payload fit into that much of the buffer.
-func capacity(space int64) int { return int(space * (256 * MSS / segmentSpace) / 256) }
+// payloadRoom returns how many bytes of payload fit into that much of the buffer.
+func payloadRoom(space int64) int { return int(space * (256 * MSS / segmentSpace) / 256) }
 
 // room returns how large a window can be offered while that many bytes are
 // held.
 func (b *receiveBuffer) room(held int64) int {
-	return max(0, min(b.window, capacity(int64(b.size)-held*segmentSpace/MSS)))
+	return max(0, min(b.window, payloadRoom(int64(b.size)-held*segmentSpace/MSS)))
 }
 
 // grow opens the window for a payload that has arrived, and reports whether it
@@ -46,7 +46,7 @@ func (b *receiveBuffer) grow(n int, held int64) bool {
 	if n < 128 {
 		return false
 	}
-	room := capacity(int64(b.size)-held*segmentSpace/MSS) - b.window
+	room := payloadRoom(int64(b.size)-held*segmentSpace/MSS) - b.window
 	if room <= 0 {
 		return false
 	}

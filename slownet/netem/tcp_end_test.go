@@ -7,7 +7,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -15,8 +14,8 @@ const oneWay = 50 * time.Millisecond
 
 // pathOf returns a path of 50 ms each way, without a rate.
 func pathOf(tcp netem.TCP) *path {
-	link := slownet.Link{Latency: oneWay}
-	return newPath(tcp, slownet.NewPacketFlow(link, 1), slownet.NewPacketFlow(link, 2))
+	link := netem.Link{Latency: oneWay}
+	return newPath(tcp, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
 }
 
 // took returns how long it takes until an end has received n bytes more.

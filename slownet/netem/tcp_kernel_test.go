@@ -14,14 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/internal/tier"
-	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A transfer is a row of the kernel's figures: dial, send 200 bytes, read a body.
 type transfer struct {
 	cell       string
-	down, up   slownet.Link
+	down, up   netem.Link
 	body       int
 	tcp        netem.TCP
 	runs       int
@@ -46,16 +45,16 @@ func kernelTransfers(t *testing.T) (rows []transfer) {
 			require.NoError(t, err, column)
 			return value
 		}
-		link := func(rate, queue string) slownet.Link {
-			link := slownet.Link{
+		link := func(rate, queue string) netem.Link {
+			link := netem.Link{
 				Latency: time.Duration(number("oneway_ms") * 1e6),
-				Rate:    slownet.Rate(number(rate)),
+				Rate:    netem.Rate(number(rate)),
 				Queue:   int(number(queue)),
-				Loss:    slownet.Loss{Random: number("loss")},
-				Jitter:  slownet.Jitter{Deviation: time.Duration(number("jitter_ms") * 1e6)},
+				Loss:    netem.Loss{Random: number("loss")},
+				Jitter:  netem.Jitter{Deviation: time.Duration(number("jitter_ms") * 1e6)},
 			}
 			if record[slices.Index(records[0], "jitter_distribution")] == "normal" {
-				link.Jitter.Distribution = slownet.Normal
+				link.Jitter.Distribution = netem.Normal
 			}
 			return link
 		}
@@ -80,7 +79,7 @@ func kernelTransfers(t *testing.T) (rows []transfer) {
 
 // run returns how long the transfer takes with a seed.
 func (r *transfer) run(t *testing.T, seed uint64) time.Duration {
-	down, up := slownet.NewPacketFlow(r.down, seed*2+1), slownet.NewPacketFlow(r.up, seed*2+2)
+	down, up := netem.NewPacketFlow(r.down, seed*2+1), netem.NewPacketFlow(r.up, seed*2+2)
 	p := newPath(r.tcp, up, down)
 	asked := 0
 	p.ends[1].onArrive = func(n int) {

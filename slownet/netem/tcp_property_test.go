@@ -9,16 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/internal/tier"
-	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // randomLink returns a link with many random impairments.
-func randomLink(r *rand.Rand) slownet.Link {
-	link := slownet.Link{Latency: time.Duration(r.IntN(200)) * time.Millisecond}
+func randomLink(r *rand.Rand) netem.Link {
+	link := netem.Link{Latency: time.Duration(r.IntN(200)) * time.Millisecond}
 	oneIn := func(n int) bool { return r.IntN(n) == 0 }
 	if !oneIn(3) {
-		link.Rate = slownet.Rate(50_000 << r.IntN(12))
+		link.Rate = netem.Rate(50_000 << r.IntN(12))
 		link.Queue = 1500 << r.IntN(8)
 	}
 	if oneIn(2) {
@@ -42,7 +41,7 @@ func TestEveryByteArrives(t *testing.T) {
 	for seed := range uint64(tier.Pick(300, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		tcp := netem.TCP{Congestion: netem.Congestion(r.IntN(2))}
-		p := newPath(tcp, slownet.NewPacketFlow(randomLink(r), seed), slownet.NewPacketFlow(randomLink(r), ^seed))
+		p := newPath(tcp, netem.NewPacketFlow(randomLink(r), seed), netem.NewPacketFlow(randomLink(r), ^seed))
 		var written [2]int64
 		for side := range p.ends {
 			p.ends[side].lazy = r.IntN(2) == 0
@@ -80,7 +79,7 @@ func TestFullReceiveBufferStopsTheSender(t *testing.T) {
 	for seed := range uint64(tier.Pick(50, 2000)) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		link := randomLink(r)
-		p := newPath(netem.TCP{}, slownet.NewPacketFlow(randomLink(r), seed), slownet.NewPacketFlow(link, ^seed))
+		p := newPath(netem.TCP{}, netem.NewPacketFlow(randomLink(r), seed), netem.NewPacketFlow(link, ^seed))
 		p.ends[0].lazy = true
 		var end int64
 		p.ends[1].drop = func(_ int, s *netem.Segment) bool {
@@ -98,10 +97,10 @@ func TestFullReceiveBufferStopsTheSender(t *testing.T) {
 
 // A path in use allocates nothing for a segment.
 func TestSegmentsAreNotAllocated(t *testing.T) {
-	link := slownet.Link{Latency: 10 * time.Millisecond, Rate: 100 * slownet.Mbps, Queue: 100_000, Loss: slownet.Loss{Random: 0.001}}
+	link := netem.Link{Latency: 10 * time.Millisecond, Rate: 100 * netem.Mbps, Queue: 100_000, Loss: netem.Loss{Random: 0.001}}
 	tcp := netem.TCP{}
 	a, b := netem.NewEnd(tcp, 0, time.Millisecond), netem.NewEnd(tcp, 0, time.Millisecond)
-	flow := slownet.NewPacketFlow(link, 1)
+	flow := netem.NewPacketFlow(link, 1)
 	now := time.Duration(0)
 	transfer := func() {
 		a.Write(now, 100*netem.MSS)

@@ -7,14 +7,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // dialing begins to connect over a path of 50 ms each way.
 func dialing(tcp netem.TCP) *path {
-	link := slownet.Link{Latency: oneWay}
-	return dial(tcp, slownet.NewPacketFlow(link, 1), slownet.NewPacketFlow(link, 2))
+	link := netem.Link{Latency: oneWay}
+	return dial(tcp, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
 }
 
 // times returns when an end has sent segments with these control bits.
@@ -63,7 +62,7 @@ func TestHandshake(t *testing.T) {
 // eighth late: it sends at 19.5, 35.6 and 69.6 s, and gives up at 135 s.
 func TestSynIsSentAgain(t *testing.T) {
 	p := dialing(netem.TCP{})
-	p.ends[0].link = slownet.NewPacketFlow(slownet.Link{Loss: slownet.Loss{Random: 1}}, 1)
+	p.ends[0].link = netem.NewPacketFlow(netem.Link{Loss: netem.Loss{Random: 1}}, 1)
 	p.ends[0].sent, p.flying = p.ends[0].sent[:1], nil
 	p.quiet(t)
 	assert.Equal(t, seconds(0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67), p.ends[0].times(netem.SYN))
@@ -76,7 +75,7 @@ func TestSynIsSentAgain(t *testing.T) {
 func TestSynAckIsLost(t *testing.T) {
 	p := dialing(netem.TCP{})
 	lost := 0
-	p.ends[1].link = slownet.NewPacketFlow(slownet.Link{Latency: oneWay}, 2)
+	p.ends[1].link = netem.NewPacketFlow(netem.Link{Latency: oneWay}, 2)
 	p.ends[1].lose = func(s *netem.Segment) bool {
 		lost++
 		return lost <= 2

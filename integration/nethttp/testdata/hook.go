@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 func init() {
@@ -45,9 +46,9 @@ func config() slownet.Config {
 	if err != nil {
 		panic(err)
 	}
-	link := slownet.Link{Latency: latency}
+	link := netem.Link{Latency: latency}
 	if rate := os.Getenv("SLOWNET_RATE"); rate != "" {
-		if link.Rate, err = slownet.ParseRate(rate); err != nil {
+		if link.Rate, err = netem.ParseRate(rate); err != nil {
 			panic(err)
 		}
 	}

@@ -15,14 +15,14 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
-	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The link between any two hosts.
 const (
 	OneWay    = 50 * time.Millisecond
 	RoundTrip = 2 * OneWay
-	Rate      = slownet.Mbps
+	Rate      = netem.Mbps
 )
 
 // Bytes is how long n bytes take to be sent: 8 µs each.
@@ -80,7 +80,7 @@ func Alike(t *testing.T, f Func) {
 }
 
 func config(seed uint64) simtest.Config {
-	return simtest.Config{Seed: seed, Link: slownet.Link{Latency: OneWay, Rate: Rate}}
+	return simtest.Config{Seed: seed, Link: netem.Link{Latency: OneWay, Rate: Rate}}
 }
 
 // runs holds the results of several runs of f.

@@ -1,0 +1,55 @@
+package slowpoetry_test
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The library packages stay light: what a command needs is imported by none of
+// them. The simulator drives the model, and knows none of the wrappers.
+func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/slowpoetry/slowpoetry/"
+	thirdParties := []string{"github.com/benbjohnson/clock", "github.com/zeebo/xxh3", "golang.org/x/net/ipv4", "golang.org/x/sys/unix"}
+	may := map[string][]string{ // of this module
+		"slownet/netem":   {"internal/"},
+		"slownet":         {"internal/", "slownet/netem"},
+		"simtest":         {"internal/", "slownet/netem"},
+		"clients/reactor": {"internal/"},
+		"clients":         {"internal/", "clients/reactor", "poetry"},
+	}
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./slownet/...", "./simtest/...", "./clients/...").Output()
+	require.NoError(t, err)
+	decoder, packages := json.NewDecoder(strings.NewReader(string(output))), 0
+	for decoder.More() {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		require.NoError(t, decoder.Decode(&p))
+		packages++
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := may[name]
+		assert.True(t, known, "a new package: say here what %s may import", name)
+		for _, path := range p.Imports {
+			if own, ok := strings.CutPrefix(path, module); ok {
+				assert.Condition(t, func() bool {
+					for _, a := range allowed {
+						if own == a || strings.HasSuffix(a, "/") && strings.HasPrefix(own, a) && own != "internal/cli" {
+							return true
+						}
+					}
+					return false
+				}, "%s imports %s", name, own)
+			} else if host, _, _ := strings.Cut(path, "/"); strings.Contains(host, ".") {
+				assert.Contains(t, thirdParties, path, "%s imports %s", name, path)
+			}
+		}
+	}
+	assert.Equal(t, len(may), packages)
+}

@@ -1,0 +1,318 @@
+package simtest_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// apart sets a link of 100 ms each way between the hosts a and b.
+func apart(sim *simtest.Sim) {
+	sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
+	sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})
+}
+
+// read1 reads a byte, and notes when it came.
+func read1(t *testing.T, c net.Conn, want byte) {
+	t.Helper()
+	var p [1]byte
+	_, err := io.ReadFull(c, p[:])
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(p[:]))
+}
+
+// write1 writes a byte.
+func write1(t *testing.T, c net.Conn, b byte) {
+	t.Helper()
+	_, err := c.Write([]byte{b})
+	require.NoError(t, err)
+}
+
+// What is lost to a partition is sent again after the round trip of 200 ms,
+// then after 400, 800 and 1,600 ms more, and so on: a partition of a second
+// holds up what was written at its beginning for 200 + 400 + 800 ms.
+func TestPartitionHoldsAStreamUp(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		client, server := connected(t, sim)
+		write1(t, client, '1')
+		sim.Partition([]string{"a"}, []string{"b"})
+		start := sim.Elapsed()
+		write1(t, client, '2')
+		sim.At(start+time.Second, func() { sim.Heal() })
+		sim.At(start+1100*ms, func() { write1(t, client, '3') }) // goes behind what is waiting
+
+		read1(t, server, '1')
+		assert.Equal(t, start+100*ms, sim.Elapsed(), "what was in flight arrives")
+		read1(t, server, '2')
+		assert.Equal(t, start+1400*ms+100*ms, sim.Elapsed())
+		read1(t, server, '3')
+		assert.Equal(t, start+1400*ms+100*ms, sim.Elapsed())
+
+		write1(t, client, '4')
+		read1(t, server, '4')
+		assert.Equal(t, start+1600*ms, sim.Elapsed(), "all is as before")
+	})
+}
+
+// Where a partition does not end, a writer is told after 16 time-outs: of 0.2,
+// 0.4 ... 51.2 s, which are 102.2 s, and then seven of a minute. So is one
+// that has closed its end meanwhile, but nobody hears of that. An end that
+// only reads waits for ever.
+func TestPartitionThatDoesNotEnd(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		client, server := connected(t, sim)
+		sim.Settle()
+		sim.Partition([]string{"a"}, []string{"b"})
+		start := sim.Elapsed()
+		write1(t, client, 'x')
+		_, err := client.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.ErrorContains(t, err, "read: connection timed out")
+		assert.Equal(t, start+102200*ms+7*time.Minute, sim.Elapsed())
+		_, err = client.Write([]byte("x"))
+		assert.ErrorIs(t, err, syscall.EPIPE)
+
+		require.NoError(t, server.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err = server.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	})
+}
+
+// A dial asks after 0, 1, 3, 7, 15, 31 and 63 s, and gives up after 127.
+func TestDialAcrossAPartition(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		a, b := sim.Host("a"), sim.Host("b")
+		_, err := b.Listen("tcp", ":1")
+		require.NoError(t, err)
+		sim.Partition([]string{"a"}, []string{"b"})
+		_, err = a.Dial("tcp", "b:1")
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.ErrorContains(t, err, "dial tcp 10.0.0.2:1: connect: connection timed out")
+		assert.Equal(t, 127*time.Second, sim.Elapsed())
+
+		start := sim.Elapsed()
+		sim.At(start+5*time.Second, func() { sim.Heal("a") })
+		_, err = a.Dial("tcp", "b:1")
+		require.NoError(t, err)
+		assert.Equal(t, start+7*time.Second+200*ms, sim.Elapsed())
+
+		// In the other direction only, the request arrives, and its answer
+		// does not.
+		start = sim.Elapsed()
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		sim.At(start+2*time.Second, func() { sim.Heal("b") })
+		_, err = a.Dial("tcp", "b:1")
+		require.NoError(t, err)
+		assert.Equal(t, start+3*time.Second+200*ms, sim.Elapsed())
+	})
+}
+
+// Where only acknowledgements are lost, bytes arrive, and the writer is told
+// that they were not acknowledged.
+func TestPartitionOneWay(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		client, server := connected(t, sim)
+		read := func(want byte, at time.Duration) {
+			read1(t, server, want)
+			assert.Equal(t, at, sim.Elapsed())
+		}
+		start := sim.Elapsed()
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		write1(t, client, '1')
+		read('1', start+100*ms)
+		write1(t, client, '2')
+		read('2', start+200*ms)
+		write1(t, server, 'x') // is lost; sent again 200, 600, 1,400 ms later
+		sim.At(start+time.Second, func() { sim.Heal() })
+		read1(t, client, 'x')
+		assert.Equal(t, start+200*ms+1400*ms+100*ms, sim.Elapsed())
+
+		start = sim.Elapsed()
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		write1(t, client, '3')
+		read('3', start+100*ms)
+		_, err := client.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, start+102200*ms+7*time.Minute, sim.Elapsed())
+	})
+}
+
+// One side alone is cut off from all others, and healing by name leaves other
+// cuts alone.
+func TestPartitionOfSides(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		names := []string{"a", "b", "c", "d"}
+		for _, name := range names {
+			_, err := sim.Host(name).Listen("tcp", ":1")
+			require.NoError(t, err)
+		}
+		reaches := func() (pairs []string) {
+			for _, from := range names {
+				for _, to := range names {
+					conn, err := sim.Host(from).Dial("tcp", to+":1")
+					if err == nil {
+						pairs = append(pairs, from+to)
+						require.NoError(t, conn.Close())
+					}
+				}
+			}
+			return pairs
+		}
+		sim.Partition([]string{"a"})
+		assert.Equal(t, []string{"aa", "bb", "bc", "bd", "cb", "cc", "cd", "db", "dc", "dd"}, reaches())
+		sim.Heal("b")
+		assert.Equal(t, []string{"aa", "ab", "ba", "bb", "bc", "bd", "cb", "cc", "cd", "db", "dc", "dd"}, reaches())
+		sim.Heal()
+		assert.Len(t, reaches(), 16)
+		sim.Partition([]string{"a", "b"}, []string{"c"}, []string{"d"})
+		assert.Equal(t, []string{"aa", "ab", "ba", "bb", "cc", "dd"}, reaches())
+	})
+}
+
+// A window that is read during a partition opens when it is healed.
+func TestPartitionAtAFullWindow(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		client, server := connected(t, sim)
+		go func() {
+			_, err := client.Write(make([]byte, 1<<20+1))
+			assert.NoError(t, err)
+			_ = client.Close()
+		}()
+		time.Sleep(time.Second)
+		sim.Partition([]string{"a"}, []string{"b"})
+		start := sim.Elapsed()
+		_, err := io.ReadFull(server, make([]byte, 1<<20))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		sim.Heal()
+		n, err := io.Copy(io.Discard, server)
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, n)
+		assert.Equal(t, start+time.Second+200*ms, sim.Elapsed())
+	})
+}
+
+// What is held arrives when it is released, in order, or when it would have
+// without; and what is in flight when the hold begins arrives.
+func TestHold(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		client, server := connected(t, sim)
+		start := sim.Elapsed()
+		write1(t, client, '1')
+		sim.Hold("a", "b")
+		write1(t, client, '2')
+		write1(t, server, 'x')
+		time.Sleep(950 * ms)
+		write1(t, client, '3')
+		read1(t, server, '1')
+		time.Sleep(50 * ms)
+		sim.Release("a", "b")
+		read1(t, server, '2')
+		read1(t, client, 'x')
+		assert.Equal(t, start+time.Second, sim.Elapsed())
+		read1(t, server, '3')
+		assert.Equal(t, start+1050*ms, sim.Elapsed(), "it was sent 950 ms after the start")
+
+		sim.Hold("a", "b")
+		start = sim.Elapsed()
+		_, err := sim.Host("b").Listen("tcp", ":2")
+		require.NoError(t, err)
+		sim.At(start+time.Minute, func() { sim.Release("b", "a") })
+		_, err = sim.Host("a").Dial("tcp", "b:2")
+		require.NoError(t, err)
+		assert.Equal(t, start+time.Minute+100*ms, sim.Elapsed(), "the request was held, the answer is sent later")
+	})
+}
+
+// A fault comes behind what was sent before it at the same instant, also if a
+// slow link has not taken it yet; what the link takes later is lost.
+func TestFaultsComeBehindWhatWasSent(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps}) // a byte takes a millisecond
+		client, server := connected(t, sim)
+		start := sim.Elapsed()
+		_, err := client.Write(make([]byte, 100))
+		require.NoError(t, err)
+		_, err = client.Write(make([]byte, 100)) // leaves after 100 ms
+		require.NoError(t, err)
+		sim.Partition([]string{"a"}, []string{"b"})
+		_, err = io.ReadFull(server, make([]byte, 100))
+		require.NoError(t, err)
+		assert.Equal(t, start+100*ms, sim.Elapsed())
+		time.Sleep(ms)
+		sim.Heal()
+		_, err = io.ReadFull(server, make([]byte, 100))
+		require.NoError(t, err)
+		assert.Equal(t, start+100*ms+200*ms+100*ms, sim.Elapsed(), "lost after 100 ms, and sent again 200 ms later")
+	})
+}
+
+// The cost of a partition grows with its names, and not with the square of the
+// hosts.
+func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
+	const hosts = 2000
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var names []string
+		var sides [][]string
+		for i := range hosts {
+			names = append(names, fmt.Sprint("h", i))
+			sides = append(sides, []string{names[i]})
+			sim.Host(names[i])
+		}
+		for name, fault := range map[string]func(){
+			"two sides":       func() { sim.Partition(names[:hosts/2], names[hosts/2:]) },
+			"one side":        func() { sim.Partition(names[:1000]) },
+			"one of all":      func() { sim.Partition(names[:1]) },
+			"each by itself":  func() { sim.Partition(sides...) },
+			"one way":         func() { sim.PartitionOneWay(names[:1000], names[1000:]) },
+			"heal":            func() { sim.Heal() },
+			"heal those cut":  func() { sim.Partition(names[:1000]); sim.Heal(names[:1000]...) },
+			"all sides alike": func() { sim.Partition(names, names) },
+		} {
+			sim.Heal()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			fault()
+			runtime.ReadMemStats(&after)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(10<<20), name)
+		}
+	})
+}
+
+// A host that is on both sides of a partition is not cut off from itself.
+func TestPartitionSparesAHostItself(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		for _, far := range []string{"b", "c", "d", "e"} { // so that there are more ways than are cut
+			sim.SetLink("a", far, netem.Link{})
+			sim.SetLink(far, "a", netem.Link{})
+			sim.Host(far)
+		}
+		listener, err := sim.Host("a").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "a:1")
+		require.NoError(t, err)
+		peer, err := listener.Accept()
+		require.NoError(t, err)
+		sim.Partition([]string{"a"}, []string{"a", "b"})
+		write1(t, conn, 'x')
+		read1(t, peer, 'x')
+		assert.Zero(t, sim.Elapsed())
+	})
+}

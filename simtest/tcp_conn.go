@@ -1,0 +1,312 @@
+package simtest
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// burst is how many bytes a connection may write before what it wrote is looked
+// at. It keeps what goes from a writer to a reader at one instant in the
+// processor's cache.
+const burst = 256 << 10
+
+// A side tells the two ends of a connection apart.
+type side uint8
+
+const (
+	dialler side = iota
+	accepter
+)
+
+// A conn is one end of a simulated connection. What the one end sends the other
+// reads from its stream. With thousands of connections, a piece takes as long as
+// the memory that it touches, so the fields are in the order of their use.
+type conn struct {
+	sim       *Sim
+	host, far *Host  // of this end and of the other
+	peer      *conn  // the other end
+	number    uint64 // by order of dialling on that host
+	side      side
+
+	// What follows, but for the addresses, is guarded by sim.mu.
+	closed        bool          // here, by Close, with the host or with the simulation
+	gone          bool          // closed, and all that wait have been told
+	crashed       bool          // with the host, without a word
+	reset         bool          // by the peer
+	ended         bool          // the peer's end of stream has arrived
+	readClosed    bool          // by CloseRead
+	wanted        bool          // the peer waits to be told what was read; only the loop changes it
+	granting      bool          // it is among those that will be, when this instant ends
+	finished      bool          // the end of stream has been sent
+	finishArrived bool          // and has arrived
+	errnoIsRead   bool          // errno is for the reader
+	life          uint32        // how often its host had crashed when it was opened
+	errno         syscall.Errno // what the reset is reported as, once
+
+	// What is written.
+	writeDeadline deadline
+	outstanding   int           // bytes sent of which the peer has not told that they were read
+	fresh         int           // bytes written that the loop has not looked at
+	posted        [kinds]uint64 // counts actions
+	outlet
+
+	// What arrives.
+	unread       int    // bytes of the stream that have arrived
+	dropped      int    // bytes behind those that came to an end that was reset
+	taken        int    // bytes read since the peer was last told
+	arrived      int64  // bytes, so far
+	notify       func() // see NotifyReadable
+	readDeadline deadline
+	reads        waits[transfer] // calls of Read
+	stream       stream          // the peer's
+
+	writes      waits[transfer] // calls of Write; the first is under way
+	finishKnown time.Duration   // when it is known here that the end of stream has arrived
+
+	local, remote net.Addr
+	network       string   // that it was dialled with, or its listener has
+	ports         portPair // the dialler's, to be freed
+	linger        int      // as in SetLinger
+}
+
+// A transfer is a call of Read or Write.
+type transfer struct {
+	p []byte
+	n int // bytes of p that were read or written
+}
+
+// newConnPair returns the dialling end of a new connection; its peer is the
+// other end.
+func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
+	ends := new([2]conn) // side by side, for what the one does touches the other
+	client, server := &ends[0], &ends[1]
+	client.init(from, to, server, dialler, number, local, remote)
+	server.init(to, from, client, accepter, number, remote, local)
+	client.network = network
+	client.ports = portPair{local.Port(), remote}
+	from.ports.dial(client.ports)
+	return client
+}
+
+func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local, remote netip.AddrPort) {
+	s := host.sim
+	*c = conn{
+		sim: s, host: host, far: far, peer: peer,
+		side:   side,
+		number: number,
+		local:  net.TCPAddrFromAddrPort(local),
+		remote: net.TCPAddrFromAddrPort(remote),
+		linger: -1,
+		outlet: outlet{
+			route: s.routeLocked(host.name, far.name),
+			back:  s.routeLocked(far.name, host.name),
+		},
+	}
+	c.flow = *netem.NewFlow(netem.Link{}, mix(mix(mix(s.seed, uint64(c.dialHost().number)), number), uint64(side)))
+	c.version = -1
+}
+
+// dialHost returns the host that has dialled.
+func (c *conn) dialHost() *Host {
+	if c.side == dialler {
+		return c.host
+	}
+	return c.far
+}
+
+// compareConns orders connections.
+func compareConns(a, b *conn) int {
+	one, other := a.key(0), b.key(0)
+	return compareKeys(&one, &other)
+}
+
+// port returns the port of this end.
+func (c *conn) port() uint16 { return uint16(c.local.(*net.TCPAddr).Port) }
+
+// id returns the name of the connection in a trace.
+func (c *conn) id() ConnID { return ConnID{c.dialHost().name, "tcp", c.number} }
+
+// openLocked counts the connection among its host's.
+func (c *conn) openLocked() {
+	if c.sim.closed {
+		c.closed = true
+		return
+	}
+	c.host.conns[c] = struct{}{}
+	c.life = c.host.crashes
+}
+
+// freePortLocked gives the port of a dialling end back.
+func (c *conn) freePortLocked() {
+	if c.side == dialler {
+		c.host.ports.free(c.ports)
+	}
+}
+
+// SetLinger with zero makes Close a reset. Other values change nothing: Close
+// never waits, and what was written is delivered behind its back.
+func (c *conn) SetLinger(seconds int) error {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	if c.host.closesLocked(c, c.closed) {
+		return c.opError("set", net.ErrClosed)
+	}
+	c.linger = seconds
+	return nil
+}
+
+// Close closes the connection. What was written arrives before the close does,
+// unless there is something unread or SetLinger was set to zero: then the peer
+// is reset.
+func (c *conn) Close() error {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	if c.host.closesLocked(c, c.closed) {
+		return c.opError("close", net.ErrClosed)
+	}
+	c.hangUpLocked()
+	c.vanishLocked()
+	return nil
+}
+
+// hangUpLocked sends what a close sends.
+func (c *conn) hangUpLocked() {
+	if c.unread > 0 || c.linger == 0 {
+		c.postLocked(sending, c.resetPeerLocked)
+	} else if !c.reset {
+		c.finishLocked()
+	}
+	if c.wanted {
+		c.postLocked(granting, c.leaveWantingLocked)
+	}
+}
+
+// resetLocked closes the connection with a reset of the peer.
+func (c *conn) resetLocked() {
+	if !c.closed {
+		c.postLocked(sending, c.resetPeerLocked)
+		c.vanishLocked()
+	}
+}
+
+// resetPeerLocked sends a reset, behind all that was sent. Where that was lost,
+// and waits to be sent again, it never is. Only the loop calls it.
+func (c *conn) resetPeerLocked() {
+	switch {
+	case c.hasCrashedLocked(), c.reset:
+		c.disownLocked()
+	case c.resetting:
+	case c.stuck:
+		c.abandonLocked()
+		c.reset = true
+		c.disownLocked()
+	default:
+		c.resetting = true
+		c.sendLocked(segment{do: c.peer.resetByPeerLocked, reset: true})
+	}
+}
+
+// refuseLocked answers what has come to an end that takes nothing any more. Where
+// the answer does not get through, the peer sends again what called for it.
+func (c *conn) refuseLocked() {
+	c.awaited = true
+	c.resetPeerLocked()
+}
+
+// disownLocked is the host's answer to what comes for a connection that it knows
+// nothing of any more.
+func (c *conn) disownLocked() {
+	if !c.reachesPeerLocked() {
+		c.loseResetLocked()
+		return
+	}
+	c.updateLocked()
+	c.arriveAtLocked(c.flow.Send(c.sim.instant, 0).Arrive, event{do: c.peer.resetByPeerLocked})
+}
+
+// loseResetLocked is what happens when a reset gets lost: nobody sends it again,
+// but the peer what it has no answer to.
+func (c *conn) loseResetLocked() {
+	c.abandonLocked()
+	c.reset = true
+	if c.awaited {
+		c.peer.unansweredLocked()
+	}
+	c.leaveWantingLocked()
+}
+
+func (c *conn) resetByPeerLocked() { c.giveUpLocked(syscall.ECONNRESET) }
+
+// vanishLocked closes this end without a word to the peer.
+func (c *conn) vanishLocked() {
+	if c.gone {
+		return
+	}
+	c.gone, c.closed = true, true
+	c.stream.skip(c.unread+c.dropped, &c.sim.spareRings)
+	c.unread, c.dropped = 0, 0
+	if c.crashed {
+		c.leaveWantingLocked()
+	}
+	delete(c.host.conns, c)
+	c.freePortLocked()
+	c.readDeadline.stopLocked()
+	c.writeDeadline.stopLocked()
+	c.wakeLocked()
+}
+
+// isWaitedForLocked reports whether calls wait, or a notification is due.
+func (c *conn) isWaitedForLocked() bool {
+	return c.reads.first != nil || c.writes.first != nil || c.notify != nil
+}
+
+// wakeLocked wakes all calls that wait.
+func (c *conn) wakeLocked() {
+	c.tellLocked()
+	c.goOnWritingLocked()
+}
+
+// LocalAddr returns the address of this end, a *net.TCPAddr.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the address of the other end, a *net.TCPAddr.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline sets both deadlines.
+func (c *conn) SetDeadline(t time.Time) error {
+	return c.setDeadlines(t, true, true)
+}
+
+// SetReadDeadline sets when Read gives up. The zero time is never.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
+
+// SetWriteDeadline sets when Write gives up. The zero time is never.
+func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
+
+func (c *conn) setDeadlines(t time.Time, read, write bool) error {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	if c.host.closesLocked(c, c.closed) {
+		return setError(c.network, c.local)
+	}
+	if read {
+		c.readDeadline.setLocked(&c.sim.mu, &c.reads, t)
+	}
+	if write {
+		c.writeDeadline.setLocked(&c.sim.mu, &c.writes, t)
+	}
+	return nil
+}
+
+// opError dresses an error as the net package does.
+func (c *conn) opError(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
+}

@@ -1,0 +1,385 @@
+package simtest_test
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A writer who waits for room in a link's queue goes on when the link gets
+// another queue that has room.
+func TestQueueThatGrows(t *testing.T) {
+	slow := netem.Link{Rate: 8 * netem.Kbps, Queue: 1000}
+	for what, set := range map[string]func(sim *simtest.Sim, link netem.Link){
+		"SetLink":        func(sim *simtest.Sim, link netem.Link) { sim.SetLink("a", "b", link) },
+		"SetDefaultLink": (*simtest.Sim).SetDefaultLink,
+	} {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			conn, _ := connected(t, sim)
+			set(sim, slow)
+			sim.At(500*ms, func() { set(sim, netem.Link{}) })
+			n, err := conn.Write(make([]byte, 10000))
+			assert.NoError(t, err, what)
+			assert.Equal(t, 10000, n, what)
+			assert.Equal(t, 500*ms, sim.Elapsed(), what)
+		})
+	}
+}
+
+// The reset with which a host answers that knows nothing of a connection can be
+// lost. Whoever called for it sends again, and is told then.
+func TestAnswerOfARestartedHostIsLost(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, _ := connected(t, sim)
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		sim.Host("b").Restart()
+		_, err := conn.Write([]byte("is anybody there?"))
+		require.NoError(t, err)
+		sim.At(10*time.Second, func() { sim.Heal() })
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+// What a host has sent while it was paused leaves in that order, and before what
+// it sends when it goes on.
+func TestOrderOfAPausedHost(t *testing.T) {
+	for seed := range uint64(20) {
+		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			conn, peer := connected(t, sim)
+			write := func(c net.Conn, text string) {
+				_, err := io.WriteString(c, text)
+				assert.NoError(t, err)
+			}
+			sim.Host("a").Pause()
+			write(peer, "5")
+			for _, text := range []string{"1", "2", "3", "4"} {
+				time.Sleep(time.Second)
+				write(conn, text)
+			}
+			go func() {
+				answer := make([]byte, 1)
+				_, err := io.ReadFull(conn, answer) // the first thing it sees when it goes on
+				assert.NoError(t, err)
+				write(conn, string(answer))
+			}()
+			sim.Host("a").Resume()
+			text := make([]byte, 5)
+			_, err := io.ReadFull(peer, text)
+			assert.NoError(t, err)
+			assert.Equal(t, "12345", string(text), "seed %d", seed)
+		})
+	}
+}
+
+// Dials of one instant that a crash ends are told so in one order.
+func TestOrderOfDialsAtACrash(t *testing.T) {
+	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
+		sim.Host("b")
+		host := sim.Host("a")
+		var dials sync.WaitGroup
+		for _, address := range []string{"b:1", "b:2", "b:3", "b:4", "b:5"} {
+			dials.Go(func() {
+				_, err := host.Dial("tcp", address)
+				note("%s %v", address, err)
+			})
+		}
+		time.Sleep(ms)
+		host.Crash()
+		dials.Wait()
+	})
+}
+
+// A reset ends connections of which only the dialler knows so far.
+func TestResetBeforeTheAccept(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "b:1")
+		require.NoError(t, err)
+		sim.Reset("a", "b")
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		require.NoError(t, listener.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(time.Minute)))
+		_, err = listener.Accept()
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "there is none")
+	})
+}
+
+// An end that has given up answers what still comes with a reset.
+func TestAnswerOfAnEndThatHasGivenUp(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		sim.PartitionOneWay([]string{"a"}, []string{"b"})
+		_, err := conn.Write([]byte("is anybody there?"))
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		_, err = peer.Write([]byte("yes"))
+		require.NoError(t, err)
+		sim.Heal()
+		_, err = peer.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+// What arrives at an end that is closed is answered, or sent again until it is.
+func TestAnswerOfAClosedEndIsLost(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("b", "a", netem.Link{Latency: time.Second})
+		conn, peer := connected(t, sim)
+		_, err := peer.Write([]byte("are you there?"))
+		require.NoError(t, err)
+		time.Sleep(500 * ms)
+		sim.Partition([]string{"a"}, []string{"b"})
+		require.NoError(t, conn.Close())
+		sim.At(time.Hour, func() { sim.Heal() })
+		_, err = peer.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Less(t, sim.Elapsed(), time.Hour)
+	})
+}
+
+// The answer to a dial that waits for a host to go on does not outlive a crash.
+func TestDialOfAPausedHostThatCrashes(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
+		host := sim.Host("a")
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		sim.At(500*ms, host.Pause)
+		sim.At(5*time.Second, host.Crash)
+		_, err = host.Dial("tcp", "b:1")
+		assert.ErrorIs(t, err, syscall.ENETDOWN)
+		assert.Equal(t, 5*time.Second, sim.Elapsed())
+	})
+}
+
+// A closed end that has given up answers as if it had never been.
+func TestAnswerOfAClosedEndThatHasGivenUp(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		sim.PartitionOneWay([]string{"a"}, []string{"b"})
+		require.NoError(t, conn.Close())
+		time.Sleep(20 * time.Minute) // until it gives up
+		_, err := peer.Write([]byte("are you there?"))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		sim.Heal()
+		_, err = peer.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+// A host that refuses goes on to do so when one of its ports becomes a black
+// hole.
+func TestRefusedBehindABlackhole(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		sim.Refuse("b")
+		sim.At(500*ms, func() { sim.Blackhole("b:1") }) // the request is on its way
+		_, err = sim.Host("a").Dial("tcp", "b:1")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+	})
+}
+
+// A reset that answers data is not queued behind an end that was lost.
+func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
+	simtest.Config{Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		time.Sleep(time.Second)
+		sim.Partition([]string{"a"}, []string{"b"})
+		start := sim.Elapsed()
+		require.NoError(t, peer.Close()) // sent at 0, again at 0.2 s, 0.6 s, 1.4 s
+		time.Sleep(time.Second)
+		sim.Heal()
+		_, err := conn.Write([]byte("x")) // at the closed peer at 1.1 s
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		assert.Equal(t, 1200*time.Millisecond, sim.Elapsed()-start)
+	})
+}
+
+// A reset that is lost is not sent again: nobody remembers the connection.
+func TestALostResetIsLost(t *testing.T) {
+	simtest.Config{Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		_, err := conn.Write([]byte("unread"))
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		sim.Partition([]string{"a"}, []string{"b"})
+		require.NoError(t, peer.Close()) // a reset
+		time.Sleep(time.Second)
+		sim.Heal()
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorContains(t, err, "i/o timeout", "at %v", sim.Elapsed())
+	})
+}
+
+// A writer who waits for room in the window goes on asking, and so finds out that
+// the other end is gone although that was not told, or the news got lost.
+func TestWriterWithAFullWindowFindsOut(t *testing.T) {
+	tests := []struct {
+		what string
+		goes func(sim *simtest.Sim, peer net.Conn)
+		err  error
+		at   time.Duration // since it went; asked at 0.2 s, 0.6 s, 1.4 s
+	}{
+		{"the reset is lost", func(sim *simtest.Sim, peer net.Conn) {
+			sim.Partition([]string{"a"}, []string{"b"})
+			assert.NoError(t, peer.Close())
+			time.Sleep(time.Second)
+			sim.Heal()
+		}, syscall.ECONNRESET, 1600 * ms},
+		{"the room is made known in vain", func(sim *simtest.Sim, peer net.Conn) {
+			sim.PartitionOneWay([]string{"b"}, []string{"a"})
+			_, err := io.ReadFull(peer, make([]byte, 1<<20))
+			assert.NoError(t, err)
+			assert.NoError(t, peer.Close())
+			time.Sleep(time.Second)
+			sim.Heal()
+		}, syscall.ECONNRESET, 1600 * ms},
+		{"the room is made known in vain, and the close comes later", func(sim *simtest.Sim, peer net.Conn) {
+			sim.PartitionOneWay([]string{"b"}, []string{"a"})
+			_, err := io.ReadFull(peer, make([]byte, 1<<20))
+			assert.NoError(t, err)
+			time.Sleep(500 * ms)
+			assert.NoError(t, peer.Close())
+			time.Sleep(500 * ms)
+			sim.Heal()
+		}, syscall.ECONNRESET, 1300 * ms},
+		{"the host is restarted", func(sim *simtest.Sim, _ net.Conn) {
+			sim.Host("b").Crash()
+			time.Sleep(time.Second)
+			sim.Host("b").Restart()
+		}, syscall.ECONNRESET, 1600 * ms},
+		{"the host has crashed", func(sim *simtest.Sim, _ net.Conn) {
+			sim.Host("b").Crash()
+		}, syscall.ETIMEDOUT, 522200 * ms},
+	}
+	for _, test := range tests {
+		simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			conn, peer := connected(t, sim)
+			go func() {
+				time.Sleep(time.Second - sim.Elapsed())
+				test.goes(sim, peer)
+			}()
+			require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Hour)))
+			n, err := conn.Write(make([]byte, 2<<20))
+			assert.Equal(t, 1<<20, n, test.what)
+			assert.ErrorIs(t, err, test.err, test.what)
+			assert.Equal(t, time.Second+test.at, sim.Elapsed(), test.what)
+		})
+	}
+}
+
+// That also holds where the connection was never accepted, and the reset by which
+// its listener closes it gets lost.
+func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
+	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "b:1")
+		require.NoError(t, err)
+		go func() {
+			time.Sleep(time.Second - sim.Elapsed())
+			sim.Partition([]string{"a"}, []string{"b"})
+			assert.NoError(t, listener.Close())
+			time.Sleep(time.Second)
+			sim.Heal()
+		}()
+		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Hour)))
+		n, err := conn.Write(make([]byte, 2<<20))
+		assert.Equal(t, 1<<20, n)
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		assert.Equal(t, 2600*ms, sim.Elapsed())
+	})
+}
+
+// Writers to whom a healed network brings the news of room go on in one order.
+func TestOrderOfWritersWhenHealed(t *testing.T) {
+	repeats(t, 40, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		var writers sync.WaitGroup
+		var peers []net.Conn
+		for i := range 6 {
+			conn, err := sim.Host("a").Dial("tcp", "b:1")
+			require.NoError(t, err)
+			peer, err := listener.Accept()
+			require.NoError(t, err)
+			peers = append(peers, peer)
+			writers.Go(func() {
+				_, err := conn.Write(make([]byte, 1<<20+1))
+				note("%d %v", i, err)
+			})
+		}
+		sim.Settle()
+		sim.PartitionOneWay([]string{"b"}, []string{"a"})
+		for _, peer := range peers {
+			_, err := io.ReadFull(peer, make([]byte, 1000))
+			require.NoError(t, err)
+		}
+		sim.Settle()
+		sim.Heal()
+		writers.Wait()
+	})
+}
+
+// What had arrived before a reset can be read behind it, whatever comes later.
+func TestUnreadBytesBehindAReset(t *testing.T) {
+	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		_, err := io.WriteString(conn, "before")
+		require.NoError(t, err)
+		time.Sleep(150 * ms)
+		_, err = io.WriteString(conn, "behind")
+		require.NoError(t, err)
+		time.Sleep(50 * ms)
+		sim.Reset("a", "b")
+		time.Sleep(time.Second)
+		text, err := io.ReadAll(peer)
+		assert.Equal(t, "before", string(text))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+// An end that is closed in both directions answers data with a reset, which
+// overtakes what it has not sent yet.
+func TestDataForAnEndThatIsShutDown(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		conn, peer := connected(t, sim)
+		sim.SetLink("a", "b", netem.Link{Latency: 100 * ms, Rate: 8 * netem.Kbps})
+		sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})
+		_, err := conn.Write(make([]byte, 3000)) // in packets that take 1.5 s each
+		require.NoError(t, err)
+		require.NoError(t, conn.(half).CloseWrite())
+		require.NoError(t, conn.(half).CloseRead())
+		_, err = peer.Write([]byte("late"))
+		require.NoError(t, err)
+		time.Sleep(100 * ms)
+		sim.Settle()
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		n, err := io.Copy(io.Discard, peer)
+		assert.ErrorIs(t, err, syscall.ECONNRESET, "its end of the stream was not sent")
+		assert.EqualValues(t, 1500, n, "the packet that was under way")
+		assert.Equal(t, 1600*ms, sim.Elapsed())
+	})
+}

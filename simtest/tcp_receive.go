@@ -1,0 +1,273 @@
+package simtest
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// Read reads what has arrived, and waits if nothing has.
+func (c *conn) Read(p []byte) (int, error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if !c.closed && len(p) > 0 && c.readDeadline.hasPassedLocked() {
+		return 0, c.opError("read", os.ErrDeadlineExceeded)
+	}
+	n, err := c.readLocked(p)
+	if err == syscall.EAGAIN {
+		var read transfer
+		read, err = c.reads.waitLocked(&c.sim.transfers, &c.sim.mu, transfer{p: p})
+		n = read.n
+	}
+	return n, c.opError("read", err)
+}
+
+// goOnReadingLocked lets the calls that wait read what has arrived.
+func (c *conn) goOnReadingLocked() {
+	c.reads.serveLocked(&c.readDeadline, func(read *transfer) (err error, over bool) {
+		read.n, err = c.readLocked(read.p)
+		return err, err != syscall.EAGAIN
+	})
+}
+
+// TryRead reads what has arrived, and does not wait: if nothing has, it returns
+// syscall.EAGAIN. Deadlines do not matter to it.
+func (c *conn) TryRead(p []byte) (int, error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	n, err := c.readLocked(p)
+	if err == syscall.EAGAIN {
+		return 0, err
+	}
+	return n, c.opError("read", err)
+}
+
+// readLocked reads without waiting. The errors, and their order, are those of
+// a socket.
+func (c *conn) readLocked(p []byte) (n int, err error) {
+	switch {
+	case c.closed:
+		return 0, net.ErrClosed
+	case len(p) == 0:
+		return 0, nil
+	}
+	switch {
+	case c.unread > 0:
+		n = min(len(p), c.unread)
+		c.stream.read(p[:n], &c.sim.spareRings)
+		c.unread -= n
+		if c.unread == 0 && c.dropped > 0 {
+			c.stream.skip(c.dropped, &c.sim.spareRings)
+			c.dropped = 0
+		}
+		c.tookLocked(n)
+		return n, nil
+	case c.ended:
+		return 0, io.EOF
+	case c.errno != 0:
+		return 0, syscallError("read", c.takeErrnoLocked())
+	case c.reset || c.readClosed:
+		return 0, io.EOF
+	}
+	return 0, syscall.EAGAIN
+}
+
+// tookLocked counts bytes that were read, and tells the peer when it waits for
+// that or half of the window is free.
+func (c *conn) tookLocked(n int) {
+	c.taken += n
+	if c.taken >= c.sim.window/2 || c.wanted {
+		c.postLocked(granting, c.grantLocked)
+	}
+}
+
+// wantLocked is what the peer posts when it waits for its window.
+func (c *conn) wantLocked() {
+	c.wanted = true
+	if c.closed || c.reset {
+		c.leaveWantingLocked()
+		return
+	}
+	c.grantLocked()
+}
+
+// leaveWantingLocked has a peer that waits for its window find out that this end
+// will not give it room any more: it goes on asking until it is answered, as TCP
+// does by its persist timer. Only the loop calls it.
+func (c *conn) leaveWantingLocked() {
+	if c.wanted {
+		c.wanted = false
+		c.peer.unansweredLocked()
+	}
+}
+
+// grantLocked tells the peer how much was read. That takes the link's latency,
+// but no room on it. Where the way does not work, it is told when it does. Only
+// the loop calls it.
+func (c *conn) grantLocked() {
+	if c.taken == 0 || c.granting {
+		return
+	}
+	c.granting = true
+	c.sim.granting = append(c.sim.granting, c)
+}
+
+// grantAllLocked has all of an instant's grants leave, at its end, so that they
+// are for all that was read.
+func (s *Sim) grantAllLocked() {
+	for i, c := range s.granting {
+		c.granting = false
+		c.leaveGrantLocked()
+		s.granting[i] = nil
+	}
+	s.granting = s.granting[:0]
+}
+
+func (c *conn) leaveGrantLocked() {
+	taken := c.taken
+	if c.hasCrashedLocked() {
+		return
+	}
+	if !c.reachesPeerLocked() {
+		c.wanted = true
+		if c.closed {
+			c.leaveWantingLocked()
+		}
+		return
+	}
+	c.taken, c.wanted = 0, false
+	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.route.link.Latency), event{what: granted, conn: c.peer, host: c.far, n: taken})
+}
+
+// arriveLocked is what happens when bytes arrive. Where nobody can read them
+// any more, the answer is a reset; where nobody is, there is none.
+func (c *conn) arriveLocked(n int) {
+	e := Event{Kind: Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
+	var arrived kept
+	if r := c.sim.trace.recording; r != nil {
+		first, second := c.stream.span(c.unread+c.dropped, n)
+		arrived = r.bytes(first, second, r.senders.streams[c])
+	}
+	c.arrived += int64(n)
+	switch {
+	case c.isGoneLocked():
+		e.Kind, e.Note = Drop, "host is down"
+		c.peer.unansweredLocked()
+	case c.reset:
+		e.Kind, e.Note = Drop, "connection was reset"
+		c.refuseLocked()
+	case c.closed:
+		e.Kind, e.Note = Drop, "connection is closed"
+		c.refuseLocked()
+	case c.readClosed && c.finished:
+		e.Kind, e.Note = Drop, "connection is shut down"
+		c.giveUpLocked(syscall.ECONNRESET)
+		c.refuseLocked()
+	default:
+		c.unread += n
+		c.tellLocked()
+	}
+	switch {
+	case e.Kind != Drop:
+	case c.unread > 0: // which can still be read, and comes first in the stream
+		c.dropped += n
+	default:
+		c.stream.skip(n, &c.sim.spareRings)
+	}
+	if c.sim.trace.recording != nil {
+		c.sim.trace.arrived = arrived
+	}
+	c.sim.recordLocked(e)
+}
+
+// endLocked is what happens when the end of the stream arrives.
+func (c *conn) endLocked() {
+	if !c.hasCrashedLocked() {
+		c.peer.finishArrived, c.peer.finishKnown = true, timeline.Add(c.sim.now(), c.route.link.Latency)
+	}
+	switch {
+	case c.isGoneLocked():
+		c.peer.unansweredLocked()
+	case c.hasCrashedLocked(), c.reset:
+		c.refuseLocked()
+	case c.closed:
+	default:
+		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.ended = true
+		c.tellLocked()
+	}
+}
+
+// isGoneLocked reports whether nothing can answer for this end: its host has
+// crashed, and is not back.
+func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down }
+
+// hasCrashedLocked reports whether the end has crashed with its host. The host
+// does not keep those that were closed before and still have something to send.
+func (c *conn) hasCrashedLocked() bool {
+	if c.closed && !c.crashed && c.life != c.host.crashes {
+		c.crashed = true
+		c.abandonLocked()
+	}
+	return c.crashed
+}
+
+// unansweredLocked is what happens when something that was sent has arrived
+// where nothing answers: it is sent again, until the host is back, and says
+// that it knows nothing of the connection.
+func (c *conn) unansweredLocked() {
+	if c.reset || c.hasCrashedLocked() || c.probing {
+		return
+	}
+	c.probing = true
+	probe := segment{do: func() {
+		c.probing = false
+		if c.peer.isGoneLocked() {
+			c.unansweredLocked()
+			return
+		}
+		c.peer.refuseLocked()
+	}}
+	c.out.pushFirst(probe)
+	c.retryLocked()
+}
+
+// NotifyReadable asks for f to be called whenever something becomes readable:
+// bytes, the end of the stream, or an error. If something is, f is called at
+// once. It may be called from any goroutine and must not block. Nil ends it.
+func (c *conn) NotifyReadable(f func()) {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	c.notify = f
+	if c.unread > 0 || c.ended || c.reset || c.closed || c.readClosed {
+		c.tellLocked()
+	}
+}
+
+// tellLocked wakes those who wait for something to read.
+func (c *conn) tellLocked() {
+	c.goOnReadingLocked()
+	if c.notify != nil {
+		c.sim.notices = append(c.sim.notices, c.notify)
+	}
+}
+
+// CloseRead makes reads end when what has arrived is read. What arrives
+// afterwards can be read nevertheless; but after CloseWrite as well, it resets
+// the connection, as on Linux.
+func (c *conn) CloseRead() error {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	switch {
+	case c.host.closesLocked(c, c.closed):
+		return c.opError("close", net.ErrClosed)
+	case c.isOverLocked():
+		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
+	}
+	c.readClosed = true
+	c.tellLocked()
+	return nil
+}

@@ -1,0 +1,365 @@
+package simtest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// An outlet is what a connection has sent and what the network has still to
+// take from it. Each piece leaves when the link is free for it, so that what
+// happens to the network meanwhile happens to what has not left yet.
+type outlet struct {
+	waiting   int    // bytes in out
+	route     *route // to the peer
+	back      *route // and from it
+	version   int    // of the route's link that the flow has
+	left      int64  // bytes that have left
+	abandoned bool   // nothing is sent any more
+	retrying  bool   // the way does not work, and it is scheduled to be tried again
+	stuck     bool   // until then nothing leaves
+	probing   bool   // what was sent was not answered, and it is tried to get an answer
+	resetting bool   // the last of out is a reset
+	awaited   bool   // which the peer goes on asking for
+	out       fifo[segment]
+	flow      netem.Flow
+	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
+	line
+}
+
+// A segment is what a connection sends at a time: bytes, or what comes behind
+// them and takes no room.
+type segment struct {
+	n     int
+	do    func() // what its arrival brings about, if it is no bytes
+	reset bool   // it is a reset, which is sent once
+}
+
+// Write sends p. It waits while the window is full, or the link's queue.
+func (c *conn) Write(p []byte) (n int, err error) {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	write := transfer{p: p}
+	var noted *writing
+	if r := c.sim.trace.recording; r != nil {
+		noted = r.wrote(c.peer, len(p))
+	}
+	// Bytes of two calls do not mix: one that finds another waits for its end.
+	if c.writes.first != nil || !c.writeLocked(&write, &err) {
+		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
+	}
+	if noted != nil {
+		noted.n = write.n
+	}
+	return write.n, c.opError("write", err)
+}
+
+// goOnWritingLocked lets the calls that wait write what there is room for.
+func (c *conn) goOnWritingLocked() {
+	c.writes.serveLocked(&c.writeDeadline, func(write *transfer) (err error, over bool) {
+		over = c.writeLocked(write, &err)
+		return err, over
+	})
+}
+
+// writeLocked writes what there is room for. It returns false if the call has to
+// wait for more.
+func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
+	if *err = c.writeErrorLocked(); *err != nil {
+		return true
+	}
+	room := min(c.sim.window-c.outstanding, len(w.p)-w.n, burst-c.fresh)
+	if queue := c.route.link.Queue; queue > 0 {
+		room = min(room, queue-c.waiting)
+	}
+	if room > 0 {
+		c.outstanding += room
+		c.waiting += room
+		c.fresh += room
+		c.peer.stream.write(w.p[w.n:w.n+room], &c.sim.spareRings)
+		c.posted[sending]++
+		c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, n: room})
+		w.n += room
+	}
+	if w.n == len(w.p) {
+		return true
+	}
+	if c.outstanding >= c.sim.window {
+		c.postLocked(wanting, c.peer.wantLocked)
+	}
+	return false
+}
+
+// writeErrorLocked returns what stands in the way of a write, in the order in
+// which a socket would tell.
+func (c *conn) writeErrorLocked() error {
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case c.writeDeadline.hasPassedLocked():
+		return os.ErrDeadlineExceeded
+	case c.errno != 0 && !c.errnoIsRead:
+		return syscallError("write", c.takeErrnoLocked())
+	case c.reset || c.finished:
+		return syscallError("write", syscall.EPIPE)
+	}
+	return nil
+}
+
+// CloseWrite ends the stream in this direction, behind what was written.
+func (c *conn) CloseWrite() error {
+	c.sim.mu.Lock()
+	defer c.sim.unlock()
+	switch {
+	case c.host.closesLocked(c, c.closed):
+		return c.opError("close", net.ErrClosed)
+	case c.isOverLocked():
+		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
+	}
+	c.finishLocked()
+	c.goOnWritingLocked()
+	return nil
+}
+
+// isOverLocked reports whether there is nothing left to close: the connection
+// was reset, or both ends of stream have arrived.
+func (c *conn) isOverLocked() bool {
+	return c.reset || c.ended && c.finishArrived && c.sim.now() >= c.finishKnown
+}
+
+// finishLocked sends the end of the stream, if that was not done yet.
+func (c *conn) finishLocked() {
+	if c.finished {
+		return
+	}
+	c.finished = true
+	c.postLocked(sending, func() { c.sendLocked(segment{do: c.peer.endLocked}) })
+}
+
+// postLocked hands the network something that the connection wants.
+func (c *conn) postLocked(kind kind, do func()) {
+	c.posted[kind]++
+	c.sim.postLocked(action{key: c.key(kind), host: c.host, do: do})
+}
+
+// key returns where what the connection posts comes in the order of all.
+func (c *conn) key(kind kind) key {
+	return key{host: c.dialHost().number, conn: c.number, sequence: newSequence(c.side, kind, c.posted[kind])}
+}
+
+// sentLocked sends bytes that were written. A writer who waits for that goes on
+// behind what arrives at this instant. Only the loop calls it, and all that
+// follows.
+func (c *conn) sentLocked(n int) {
+	full := c.fresh >= burst
+	c.fresh -= n
+	c.sendLocked(segment{n: n})
+	if full && c.writes.first != nil {
+		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
+	}
+}
+
+// sendLocked sends a segment behind all others.
+func (c *conn) sendLocked(s segment) {
+	if c.hasCrashedLocked() || c.abandoned {
+		return
+	}
+	c.out.push(s)
+	c.pumpLocked()
+}
+
+// pumpLocked sends what can leave by now.
+func (c *conn) pumpLocked() {
+	for c.out.len() > 0 && !c.stuck && !c.hasCrashedLocked() {
+		now := c.sim.instant
+		c.updateLocked()
+		if free := c.flow.Free(); free > now {
+			if c.leavingAt != free {
+				c.leavingAt = free
+				c.sim.scheduleLocked(free, event{what: leaving, conn: c, host: c.host})
+			}
+			return
+		}
+		if !c.reachesPeerLocked() {
+			c.dropLocked(c.out.first().n, c.barLocked())
+			if c.resetting {
+				c.loseResetLocked()
+				return
+			}
+			c.stuck = true
+			c.retryLocked()
+			return
+		}
+		if !c.leaveLocked(now) {
+			return
+		}
+		if !c.isReachedLocked() {
+			c.retryLocked() // it hears no acknowledgement
+		}
+	}
+}
+
+// leaveLocked lets the next piece leave. It returns false if that was the last
+// thing that the connection has sent.
+func (c *conn) leaveLocked(now time.Duration) bool {
+	next := c.out.first()
+	piece := c.flow.Send(now, next.n)
+	if lost := piece.Sent - 1 - piece.Corrupted; lost > 0 {
+		c.dropLocked(piece.Bytes, times("lost", lost))
+	}
+	if piece.Corrupted > 0 {
+		c.dropLocked(piece.Bytes, times("corrupted", piece.Corrupted))
+	}
+	switch {
+	case piece.Failed:
+		c.abandonLocked()
+		c.sim.callAtLocked(piece.Arrive, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
+		return false
+	case next.do != nil:
+		c.arriveAtLocked(piece.Arrive, event{do: next.do})
+		c.reset = c.reset || next.reset // and nothing is known of the connection any more
+	default:
+		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
+		next.n -= piece.Bytes
+		c.left += int64(piece.Bytes)
+		c.leftLocked(piece.Bytes)
+		if next.n > 0 {
+			return true
+		}
+	}
+	c.out.pop()
+	return true
+}
+
+// leftLocked counts bytes that have left, and tells a writer who waits for the
+// queue.
+func (c *conn) leftLocked(n int) {
+	c.waiting -= n
+	if c.route.link.Queue > 0 && c.waiting < c.route.link.Queue && c.waiting+n >= c.route.link.Queue {
+		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
+	}
+}
+
+// arriveAtLocked has something happen to the peer.
+func (c *conn) arriveAtLocked(at time.Duration, e event) {
+	e.conn, e.host, e.line = c.peer, c.far, &c.line
+	c.sim.travelLocked(c.route, at, e)
+}
+
+// updateLocked tells the flow of changes of the links.
+func (c *conn) updateLocked() {
+	if c.version != c.route.version {
+		c.version = c.route.version
+		c.flow.SetLinkOf(c.route.flow)
+	}
+	c.flow.SetReturn(c.back.link.Latency)
+}
+
+// reachesPeerLocked reports whether what is sent now reaches the peer's host.
+func (c *conn) reachesPeerLocked() bool { return !c.route.blocked && c.peer.isOpenLocked(false) }
+
+// isReachedLocked reports whether what the peer sends now reaches this one.
+func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked(false) }
+
+// isOpenLocked reports whether the host accepts packets for this end.
+func (c *conn) isOpenLocked(request bool) bool {
+	return !c.host.down && (len(c.host.rules) == 0 || !c.host.swallowsLocked(c.packetLocked(request)))
+}
+
+// packetLocked returns a packet for this end, as rules see it.
+func (c *conn) packetLocked(request bool) packet {
+	dialled := c
+	if c.side == accepter {
+		dialled = c.peer
+	}
+	return packet{from: c.far, family: familyOf(dialled.ports.remote.Addr()), port: c.port(), request: request}
+}
+
+// barLocked says why what is sent does not reach the peer.
+func (c *conn) barLocked() string {
+	switch {
+	case c.route.blocked:
+		return "partition"
+	case c.far.down:
+		return "host is down"
+	}
+	return "black hole"
+}
+
+// unsentLocked returns how many bytes are to leave next, or 0 if there are none.
+func (c *conn) unsentLocked() int {
+	if c.out.len() == 0 {
+		return 0
+	}
+	return c.out.first().n
+}
+
+// dropLocked records that the next n bytes that leave, or something without
+// bytes, do not get to the peer. They are sent again.
+func (c *conn) dropLocked(n int, why string) {
+	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: c.left, Length: n, Note: why})
+}
+
+func times(what string, n int) string {
+	if n == 1 {
+		return what
+	}
+	return fmt.Sprintf("%s %d times", what, n)
+}
+
+// retryLocked waits for the way to work again, as TCP does.
+func (c *conn) retryLocked() {
+	if c.retrying || c.reset {
+		return
+	}
+	again, goesOn := c.flow.Lose(c.sim.instant)
+	c.retrying = true
+	c.sim.callAtLocked(again, c.host, func() {
+		c.retrying, c.stuck = false, false
+		switch {
+		case c.reset || c.hasCrashedLocked():
+			return
+		case !goesOn:
+			c.giveUpLocked(syscall.ETIMEDOUT)
+			return
+		case !c.reachesPeerLocked():
+			c.dropLocked(c.unsentLocked(), c.barLocked())
+			c.stuck = true
+			c.retryLocked()
+		case !c.isReachedLocked():
+			c.retryLocked()
+		default:
+			c.flow.Recover()
+		}
+		c.pumpLocked()
+	})
+}
+
+// giveUpLocked is what happens when something was lost too often in a row, or
+// is answered by a reset: this end is reset.
+func (c *conn) giveUpLocked(errno syscall.Errno) {
+	c.abandonLocked()
+	if c.closed || c.reset {
+		c.reset = true // nothing is known of it any more
+		return
+	}
+	c.reset, c.errno = true, errno
+	if c.ended && errno == syscall.ECONNRESET {
+		c.errno = syscall.EPIPE
+	}
+	c.sim.recordLocked(Event{Kind: Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
+	c.hearLocked()
+	if errno == syscall.ETIMEDOUT {
+		c.leaveWantingLocked()
+	}
+}
+
+// abandonLocked sends nothing more.
+func (c *conn) abandonLocked() {
+	c.out.drop()
+	c.waiting, c.abandoned = 0, true
+}

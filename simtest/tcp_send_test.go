@@ -1,0 +1,151 @@
+package simtest_test
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A black hole swallows acknowledgements, too: what is written from such a port
+// arrives, but the writer is told that nobody acknowledges it, unless the port is
+// allowed again before.
+func TestWriterWhosePortIsABlackhole(t *testing.T) {
+	for _, address := range []string{"b", "b:1"} {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			apart(sim)
+			client, server := connected(t, sim)
+			sim.Settle()
+			sim.Blackhole(address)
+			write1(t, server, '1')
+			time.Sleep(time.Minute)
+			sim.Allow(address)
+			read1(t, client, '1')
+			require.NoError(t, server.SetReadDeadline(time.Now().Add(time.Hour)))
+			_, err := server.Read(make([]byte, 1))
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "all is well again")
+			require.NoError(t, server.SetReadDeadline(time.Time{}))
+
+			sim.Blackhole(address)
+			start := sim.Elapsed()
+			write1(t, server, '2')
+			read1(t, client, '2')
+			assert.Equal(t, start+100*ms, sim.Elapsed())
+			_, err = server.Read(make([]byte, 1))
+			assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+			assert.Equal(t, start+102200*ms+7*time.Minute, sim.Elapsed())
+		})
+	}
+}
+
+// Where a link has lost a packet as often as TCP sends it, nothing that is
+// written later arrives, though the link is whole by then: the bytes before it are
+// missing.
+func TestNothingIsSentOnAConnectionThatHasFailed(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		sim.SetLink("a", "b", netem.Link{Loss: netem.Loss{Random: 1}})
+		_, err := client.Write([]byte("lost"))
+		require.NoError(t, err)
+		sim.Settle()
+		sim.SetLink("a", "b", netem.Link{})
+		_, err = client.Write([]byte("late"))
+		require.NoError(t, err)
+		require.NoError(t, server.SetReadDeadline(time.Now().Add(time.Hour)))
+		_, err = server.Read(make([]byte, 10))
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = client.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
+	})
+}
+
+// What a host has written while it stood still is not sent on a connection that
+// was reset meanwhile, so it holds up nothing that shares its link.
+func TestResetConnectionTakesNoRoomOnTheLink(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		bottleneck := netem.NewBottleneck(8 * netem.Kbps)
+		broken, _ := connected(t, sim)
+		listener, err := sim.Host("b").Listen("tcp", ":2")
+		require.NoError(t, err)
+		client, err := sim.Host("a").Dial("tcp", "b:2")
+		require.NoError(t, err)
+		server, err := listener.Accept()
+		require.NoError(t, err)
+		sim.SetLink("a", "b", netem.Link{Bottleneck: bottleneck})
+
+		sim.Host("a").Pause()
+		_, err = broken.Write(make([]byte, 15_000))
+		require.NoError(t, err)
+		sim.ResetConn(broken)
+		sim.Host("a").Resume()
+		start := sim.Elapsed()
+		_, err = client.Write(make([]byte, 1000))
+		require.NoError(t, err)
+		_, err = server.Read(make([]byte, 1000))
+		require.NoError(t, err)
+		assert.Equal(t, start+time.Second, sim.Elapsed())
+		_, err = broken.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
+// What was written to a host that had crashed is sent again after 200 ms. What is
+// written before that is sent at once, and finds out sooner that the host is back.
+func TestWriteToAHostThatIsBack(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		apart(sim)
+		client, _ := connected(t, sim)
+		time.Sleep(time.Second)
+		start := sim.Elapsed()
+		write1(t, client, '1')
+		sim.Settle()
+		sim.Host("b").Crash()
+		sim.At(start+150*ms, sim.Host("b").Restart)
+		sim.At(start+180*ms, func() { write1(t, client, '2') })
+		_, err := client.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+		assert.Equal(t, start+180*ms+200*ms, sim.Elapsed())
+	})
+}
+
+// A host that crashes before the dialler's confirmation has arrived answers no
+// more than one that crashes later: who only reads does not notice. Who writes is
+// told, by nobody, or by the host when it is back.
+func TestCrashBeforeTheConfirmationArrives(t *testing.T) {
+	for restart, want := range map[bool]struct {
+		err error
+		at  time.Duration // since it wrote
+	}{
+		false: {syscall.ETIMEDOUT, 102200*ms + 7*time.Minute},
+		true:  {syscall.ECONNRESET, 1400*ms + 200*ms}, // by what is sent again for the third time
+	} {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			apart(sim)
+			_, err := sim.Host("b").Listen("tcp", ":1")
+			require.NoError(t, err)
+			client, err := sim.Host("a").Dial("tcp", "b:1")
+			require.NoError(t, err)
+			time.Sleep(50 * ms)
+			sim.Host("b").Crash()
+			require.NoError(t, client.SetReadDeadline(time.Now().Add(time.Hour)))
+			_, err = client.Read(make([]byte, 1))
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "not a word")
+			require.NoError(t, client.SetReadDeadline(time.Time{}))
+
+			start := sim.Elapsed()
+			write1(t, client, '1')
+			if restart {
+				sim.At(start+time.Second, sim.Host("b").Restart)
+			}
+			_, err = client.Read(make([]byte, 1))
+			assert.ErrorIs(t, err, want.err)
+			assert.Equal(t, start+want.at, sim.Elapsed())
+		})
+	}
+}

@@ -1,0 +1,189 @@
+package simtest
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A packetPath is the way of a socket's datagrams to one host.
+type packetPath struct {
+	line    // with nothing else to tell them apart, datagrams keep their order
+	flow    *netem.PacketFlow
+	route   *route
+	back    *route
+	version int // of the route's link that the flow has
+}
+
+// send sends a datagram by a system call, "write" where it goes to whom the
+// socket is connected to. It never waits.
+func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error) {
+	if to.Addr().IsUnspecified() {
+		to = c.family.destination(to)
+	}
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if err := c.sendErrorLocked(call, len(p), to); err != nil {
+		return 0, c.opError("write", c.family.addr(to), err)
+	}
+	data := append([]byte(nil), p...)
+	var by *written
+	if r := c.sim.trace.recording; r != nil {
+		by = r.sent(len(data))
+	}
+	c.posted++
+	c.sim.postLocked(action{
+		key:  key{host: c.host.number, conn: firstSocket + c.number, sequence: c.posted},
+		host: c.host,
+		do:   func() { c.sendLocked(data, by, to) },
+	})
+	return len(p), nil
+}
+
+// sendErrorLocked returns what stands in the way of a datagram.
+func (c *packetConn) sendErrorLocked(call string, size int, to netip.AddrPort) error {
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case c.writeDeadline.hasPassedLocked():
+		return os.ErrDeadlineExceeded
+	case c.err != 0:
+		return c.errorLocked(call)
+	case !to.IsValid() && call == "write":
+		return syscallError(call, syscall.EDESTADDRREQ)
+	case !to.IsValid():
+		return errMissingAddress
+	case c.local.Addr().Is4() && !to.Addr().Is4():
+		return &net.AddrError{Err: "non-IPv4 address", Addr: to.Addr().String()}
+	case c.local.Addr().Is6() && !c.dual && to.Addr().Is4():
+		return syscallError(call, syscall.ENETUNREACH)
+	case to.Port() == 0:
+		return syscallError(call, syscall.EINVAL)
+	case size > maxPacket4 && to.Addr().Is4(), size > maxPacket6:
+		return syscallError(call, syscall.EMSGSIZE)
+	}
+	return nil
+}
+
+// sendLocked puts a datagram on its way. Only the loop calls it, and what
+// follows.
+func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
+	s := c.sim
+	e := Event{Kind: Drop, From: c.host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
+	host := c.host.hostOfLocked(to.Addr())
+	if host == nil {
+		e.To, e.Note = to.String(), "no such host"
+		s.recordDatagramLocked(e, data, by)
+		c.toldLocked(to, syscall.EHOSTUNREACH, s.now())
+		return
+	}
+	e.To = host.name
+	path := c.pathLocked(host)
+	packets, drop := path.flow.Send(s.now(), len(data))
+	switch {
+	case c.host.down:
+		e.Note = "host is down"
+	case path.route.blocked:
+		e.Note = "partition"
+	case host.swallowsLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
+		e.Note = "blackhole"
+	case drop != netem.NotDropped:
+		e.Note = drop.String()
+	default:
+		from := c.local
+		if from.Addr().IsUnspecified() {
+			from = netip.AddrPortFrom(c.host.sourceLocked(to.Addr()), from.Port())
+		}
+		for _, p := range packets {
+			arrives := flip(data, p.Flip)
+			s.travelLocked(path.route, p.Arrive, event{
+				host: host,
+				line: &path.line,
+				do:   func() { c.deliverLocked(host, arrives, by, from, to) },
+			})
+		}
+		return
+	}
+	s.recordDatagramLocked(e, data, by)
+}
+
+// recordDatagramLocked adds an event of a datagram; by may be nil.
+func (s *Sim) recordDatagramLocked(e Event, data []byte, by *written) {
+	if r := s.trace.recording; r != nil {
+		s.trace.arrived = r.bytes(data, nil, by)
+	}
+	s.recordLocked(e)
+}
+
+// flip returns a copy of data with one bit changed, or data itself for none.
+func flip(data []byte, bit int) []byte {
+	if bit < 0 {
+		return data
+	}
+	data = append([]byte(nil), data...)
+	data[bit/8] ^= 1 << (bit % 8)
+	return data
+}
+
+// pathLocked returns the way to a host.
+func (c *packetConn) pathLocked(host *Host) *packetPath {
+	path := c.paths[host]
+	if path == nil {
+		seed := mix(mix(mix(c.sim.seed, uint64(c.host.number)), firstSocket+c.number), uint64(host.number))
+		path = &packetPath{
+			flow:    netem.NewPacketFlow(netem.Link{}, seed),
+			route:   c.sim.routeLocked(c.host.name, host.name),
+			back:    c.sim.routeLocked(host.name, c.host.name),
+			version: -1,
+		}
+		c.paths[host] = path
+	}
+	if path.version != path.route.version {
+		path.version = path.route.version
+		path.flow.SetLink(path.route.link)
+	}
+	return path
+}
+
+// deliverLocked is what happens when a datagram arrives at a host.
+func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort) {
+	s := c.sim
+	e := Event{Kind: Data, From: c.host.name, To: host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
+	socket := host.socketLocked(to, from)
+	switch {
+	case host.down:
+		e.Kind, e.Note = Drop, "host is down"
+	case socket == nil, host.refusesLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
+		e.Kind, e.Note = Drop, "nobody has the port"
+		path := c.pathLocked(host)
+		if !path.back.blocked && !c.host.swallowsLocked(packet{from: host, family: familyOf(to.Addr()), port: c.local.Port()}) {
+			c.toldLocked(to, syscall.ECONNREFUSED, timeline.Add(s.now(), path.back.link.Latency))
+		}
+	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:
+		e.Kind, e.Note = Drop, "receive buffer full"
+	default:
+		socket.inbox.push(datagram{data: data, from: from})
+		socket.size += max(1, len(data))
+		socket.goOnReadingLocked()
+	}
+	s.recordDatagramLocked(e, data, by)
+}
+
+// toldLocked has the network tell a connected socket what became of a datagram
+// it has sent.
+func (c *packetConn) toldLocked(to netip.AddrPort, errno syscall.Errno, at time.Duration) {
+	if c.remote != to {
+		return
+	}
+	c.sim.callAtLocked(at, c.host, func() {
+		if !c.closed {
+			c.err = errno
+			c.goOnReadingLocked()
+		}
+	})
+}

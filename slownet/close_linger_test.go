@@ -1,0 +1,145 @@
+package slownet
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A lingering connection remembers what SetLinger was called with last.
+type lingering struct {
+	net.Conn
+	seconds atomic.Int32
+}
+
+func (l *lingering) SetLinger(seconds int) error {
+	l.seconds.Store(int32(seconds))
+	return nil
+}
+
+// A breaking connection takes one byte, and no more.
+type breaking struct{ lingering }
+
+func (b *breaking) Write([]byte) (int, error) { return 1, io.ErrShortWrite }
+
+// Where the inner connection has not taken all of what was written, it is reset:
+// the peer must not take what has come for the whole.
+func TestCloseAfterAnErrorInFlightIsAReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, _ := net.Pipe()
+		inner := &breaking{lingering{Conn: near}}
+		inner.seconds.Store(-1)
+		conn := NewConn(inner, bothWays(netem.Link{Latency: time.Second}))
+		_, err := conn.Write([]byte("word"))
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		require.NoError(t, conn.Close())
+		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the last 3 bytes that were written were discarded: short write")
+		assert.Zero(t, inner.seconds.Load())
+	})
+}
+
+// An end of stream that a close has discarded is told.
+func TestDrainTellsOfTheEndOfStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := NewConn(newSink(), bothWays(netem.Link{Latency: time.Second}))
+		require.NoError(t, conn.CloseWrite())
+		require.NoError(t, conn.SetLinger(0))
+		require.NoError(t, conn.Close())
+		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the end of the stream was discarded: SetLinger(0): use of closed network connection")
+	})
+}
+
+// A read of nothing tells that the connection is closed, as that of a socket.
+func TestReadOfNothingAfterClose(t *testing.T) {
+	overPipe(t, bothWays(netem.Link{Latency: ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+		n, err := conn.Read(nil)
+		assert.NoError(t, err)
+		assert.Zero(t, n)
+		require.NoError(t, conn.Close())
+		_, err = conn.Read(nil)
+		assert.ErrorIs(t, err, net.ErrClosed)
+	})
+}
+
+// Close leaves no goroutine that reads ahead: a bubble may end at once.
+func TestBubbleEndsWhileSomethingComesForAClosedConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		conn := NewConn(near, bothWays(netem.Link{Latency: time.Second}))
+		go func() { _, _ = conn.Read(make([]byte, 1)) }()
+		_, err := far.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = conn.Write([]byte("x"))
+		require.NoError(t, err)
+		synctest.Wait()
+		require.NoError(t, conn.Close())
+	})
+}
+
+// SetLinger(0) is about Close: until then a connection works as before.
+func TestSetLingerBeforeClose(t *testing.T) {
+	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
+		_, err := conn.Write([]byte("one "))
+		require.NoError(t, err)
+		require.NoError(t, conn.SetLinger(0))
+		_, err = conn.Write([]byte("two"))
+		require.NoError(t, err)
+		got := make([]byte, 7)
+		_, err = io.ReadFull(far, got)
+		require.NoError(t, err)
+		assert.Equal(t, "one two", string(got))
+	})
+}
+
+// Where the peer takes nothing for five seconds after a close, it is reset.
+func TestCloseThatGetsStuckIsAReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, _ := net.Pipe()
+		inner := &lingering{Conn: near}
+		inner.seconds.Store(-1)
+		conn := NewConn(inner, bothWays(netem.Link{Latency: time.Second}))
+		_, err := conn.Write([]byte("word"))
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the last 4 bytes that were written were discarded: nothing moved for 5s after the close")
+		assert.Zero(t, inner.seconds.Load())
+	})
+}
+
+// On a clock that is moved by an hour at once, what was written before the close
+// arrives.
+func TestCloseAndAClockThatLeaps(t *testing.T) {
+	for range 200 {
+		mock := clock.NewMock()
+		inner := newSink()
+		conn := NewConn(inner, Config{Write: netem.Link{Latency: time.Second}, Clock: mock})
+		for range 3 {
+			_, err := conn.Write([]byte("word"))
+			require.NoError(t, err)
+		}
+		require.NoError(t, conn.Close())
+		mock.Add(time.Hour)
+		require.NoError(t, conn.Drain(t.Context()))
+	}
+}
+
+// A listener forgets connections that are closed.
+func TestListenerForgetsWhatIsClosed(t *testing.T) {
+	s := serve(t, Config{})
+	for range 3 {
+		_, conn := s.connect()
+		assert.Len(t, s.undrained(), 1)
+		require.NoError(t, conn.Close())
+		require.NoError(t, conn.Drain(t.Context()))
+		assert.Empty(t, s.undrained())
+	}
+}

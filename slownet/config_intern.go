@@ -1,0 +1,38 @@
+package slownet
+
+import (
+	"sync"
+
+	"github.com/slowpoetry/slowpoetry/internal/lines"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// shared are the links that were used last. Connections that are wrapped one
+// by one, with the same links, share them, and so take less memory.
+var shared struct {
+	mu    sync.Mutex
+	links [8]*netem.Link
+	next  int
+}
+
+var zeroLink netem.Link
+
+// intern returns a link that is equal to the given one, and that nobody may
+// change.
+func intern(link netem.Link) *netem.Link {
+	lines.Share(link.Bottleneck)
+	if link.IsZero() {
+		return &zeroLink
+	}
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	for _, l := range shared.links {
+		if l != nil && *l == link {
+			return l
+		}
+	}
+	l := &link
+	shared.links[shared.next] = l
+	shared.next = (shared.next + 1) % len(shared.links)
+	return l
+}

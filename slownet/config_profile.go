@@ -1,0 +1,43 @@
+package slownet
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// ClientConfig returns the configuration that puts the path at the client's end
+// of a connection: it reads from Down and writes to Up. Leave the server's end
+// as it is; with both wrapped, the path is there twice.
+func ClientConfig(p netem.Profile) Config { return Config{Read: p.Down, Write: p.Up} }
+
+// ServerConfig returns the configuration that puts the path at the server's end
+// of a connection: it reads from Up and writes to Down. Leave the client's end
+// as it is; with both wrapped, the path is there twice.
+func ServerConfig(p netem.Profile) Config { return Config{Read: p.Up, Write: p.Down} }
+
+// NewDialer returns a dialer whose connections are at the client's end of the
+// path, with the profile's Lookup.
+func NewDialer(p netem.Profile) *Dialer { return &Dialer{Config: ClientConfig(p), Lookup: p.Lookup} }
+
+// ReadProfile reads a profile from a JSON file, as [netem.ParseProfile] does. An
+// error names the file.
+func ReadProfile(path string) (netem.Profile, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return netem.Profile{}, fmt.Errorf("slownet: profile: %w", err)
+	}
+	profile, err := netem.ParseProfile(data)
+	if err != nil {
+		return netem.Profile{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return profile, nil
+}
+
+// mustBeValid panics on an error of Validate: who made the value has a bug.
+func mustBeValid(value interface{ Validate() error }) {
+	if err := value.Validate(); err != nil {
+		panic(err.Error())
+	}
+}

@@ -1,0 +1,42 @@
+package slownet
+
+import "github.com/slowpoetry/slowpoetry/slownet/netem"
+
+// SetProfile changes the links to those of a profile, as [Conn.SetLinks] does. A
+// connection that a [Listener] accepted is at the server's end of the path: it
+// reads from Up and writes to Down. Every other one is taken to be at the
+// client's end. To put a server's connection that was wrapped by [NewConn] on
+// the path, call SetLinks(profile.Up, profile.Down).
+//
+// Lookup has no effect, as the connection has been dialled. SetProfile panics
+// on an invalid profile; see [netem.Profile.Validate].
+func (c *Conn) SetProfile(profile netem.Profile) {
+	mustBeValid(profile)
+	config := ClientConfig(profile)
+	if _, accepted := c.owner.(*Listener); accepted {
+		config = ServerConfig(profile)
+	}
+	c.SetLinks(config.Read, config.Write)
+}
+
+// SetProfile puts all connections, present and future, at the server's end of a
+// profile's path: they read from Up and write to Down. See [Conn.SetProfile].
+// It panics on an invalid profile.
+func (l *Listener) SetProfile(profile netem.Profile) {
+	mustBeValid(profile)
+	config := ServerConfig(profile)
+	l.SetLinks(config.Read, config.Write)
+}
+
+// SetProfile changes the links to those of a profile, as [PacketConn.SetLinks]
+// does. The connection is taken to be at the client's end of the path: it
+// receives from Down and sends to Up. At the server's end, call
+// SetLinks(profile.Up, profile.Down) instead.
+//
+// Lookup has no effect. SetProfile panics on an invalid profile; see
+// [netem.Profile.Validate].
+func (c *PacketConn) SetProfile(profile netem.Profile) {
+	mustBeValid(profile)
+	config := ClientConfig(profile)
+	c.SetLinks(config.Read, config.Write)
+}

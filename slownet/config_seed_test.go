@@ -1,0 +1,47 @@
+package slownet
+
+import (
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/stretchr/testify/assert"
+)
+
+// A retransmission is timed by the round trip over both links of a connection.
+func TestRoundTripsOfAConnection(t *testing.T) {
+	for direction, config := range map[Direction]Config{
+		Write: {Write: netem.Link{Latency: 100 * ms}, Read: netem.Link{Latency: 300 * ms}},
+		Read:  {Write: netem.Link{Latency: 300 * ms}, Read: netem.Link{Latency: 100 * ms}},
+	} {
+		conn := NewConn(nil, config)
+		flow := &conn.half(direction).flow
+		flow.SetLink(netem.Link{Latency: 100 * ms, Duplicate: netem.Chance{Probability: 1e-9}})
+		flow.Send(0, 1)
+		flow.Send(time.Second, 1)
+		// SRTT + 4 RTTVAR = 400 + 4 * 200 ms
+		again, _ := flow.Lose(time.Second)
+		assert.Equal(t, time.Second+1200*ms, again, direction)
+	}
+}
+
+// Both directions of a connection have chances of their own.
+func TestDirectionsHaveTheirOwnChances(t *testing.T) {
+	conn := NewConn(nil, bothWays(netem.Link{Jitter: netem.Jitter{Deviation: time.Second}}))
+	packets := NewPacketConn(nil, bothWays(netem.Link{Jitter: netem.Jitter{Deviation: time.Second}}))
+	assert.NotEqual(t, nextDelay(&conn.in.flow), nextDelay(&conn.out.flow))
+	assert.NotEqual(t, nextPacketDelay(&packets.in.flow), nextPacketDelay(&packets.out.flow))
+}
+
+// nextDelay sends a byte, later than all before, and returns how long it takes.
+func nextDelay(f *netem.Flow) time.Duration {
+	piece := f.Send(f.Free()+time.Hour, 1)
+	f.Hold(piece.Leave)
+	return piece.Arrive - piece.Leave
+}
+
+// nextPacketDelay does that with a datagram.
+func nextPacketDelay(f *netem.PacketFlow) time.Duration {
+	packets, _ := f.Send(f.Free(), 1)
+	return packets[0].Arrive - packets[0].Leave
+}

@@ -1,0 +1,209 @@
+package netem
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Link describes one direction of a path. The zero Link passes everything at
+// once.
+//
+// What is random about a link (jitter, loss and so on) is drawn from a seed
+// that is handed in with it: the same seed gives the same sequence, on every
+// platform.
+type Link struct {
+	// Latency is how long a byte is under way, one way: half of what ping
+	// shows. Zero is none.
+	Latency time.Duration
+
+	// Jitter varies the latency from packet to packet. Zero is none.
+	Jitter Jitter
+
+	// Rate is how many bits per second pass. Zero is no limit.
+	Rate Rate
+
+	// Replay, if it is not nil, takes the place of Rate: bytes pass when the
+	// trace of a real link says so.
+	Replay *Replay
+
+	// Bottleneck, if it is not nil, takes the place of Rate: all connections
+	// that are given the same one share what it passes.
+	Bottleneck *Bottleneck
+
+	// Pace cuts the stream into pieces with a wait after each. Zero leaves it
+	// whole.
+	Pace Pace
+
+	// Queue is how many bytes may wait until the rate or the pace lets them
+	// pass. On a stream, a writer goes on while there is room, and then waits;
+	// zero is no queue, so that Write returns when its last byte passes. A
+	// datagram for which there is no room is dropped; zero is room for 1,000
+	// datagrams of 1,500 bytes, netem's default.
+	Queue int
+
+	// MTU is the size in bytes of the largest packet. A stream is cut into
+	// packets of that size where they matter, because they pass at a rate or
+	// can be lost; zero is 1,500, Ethernet's. A datagram that is larger is
+	// dropped; zero is no limit.
+	MTU int
+
+	// Loss is how packets are lost. Zero is none.
+	Loss Loss
+
+	// Duplicate is the chance of a packet to arrive twice.
+	Duplicate Chance
+
+	// Corrupt is the chance of a packet to arrive with one bit changed. On a
+	// stream the receiver's checksum sees to it that such a packet is as good
+	// as lost.
+	Corrupt Chance
+
+	// Reorder is the chance of a packet to overtake those before it, as it
+	// passes without latency and jitter. On a stream it waits for them at the
+	// other end.
+	Reorder Chance
+}
+
+// A Pace lets at most a number of bytes pass, then waits, and so on. It is the
+// way in which a slow server dribbles: ten bytes, a tenth of a second, ten
+// bytes.
+//
+// Every piece is followed by the wait, whether it was full or not, and the
+// last one too: what comes next, be it the end of the stream, comes after it.
+// A datagram passes whole, and is followed by as many waits as it would have
+// been cut into pieces.
+type Pace struct {
+	// Bytes is the most that pass at a time. Zero is no limit.
+	Bytes int
+
+	// Wait is how long nothing passes after each piece. Zero is no wait.
+	Wait time.Duration
+}
+
+// A Chance is how likely something befalls a packet.
+type Chance struct {
+	// Probability is between 0, never, and 1, always.
+	Probability float64
+
+	// Correlation is between 0 and 1: how much a packet's fate is that of the
+	// packet before. It makes what happens come in bursts and leaves its share
+	// as it is. (In netem, whose parameter this is, a correlation also makes
+	// what is rare rarer.)
+	Correlation float64
+}
+
+// IsZero reports whether the link passes everything at once.
+func (l Link) IsZero() bool { return l == Link{} }
+
+// ArrivesAtOnce reports whether bytes of a stream are under way for no
+// time.
+func (l *Link) ArrivesAtOnce() bool {
+	return l.Latency == 0 && l.Jitter.Deviation == 0 && !l.hasPackets()
+}
+
+// hasPackets reports whether it matters that a stream travels in packets.
+func (l *Link) hasPackets() bool {
+	return l.Rate > 0 || l.Replay != nil || l.Bottleneck != nil || l.isFaulty()
+}
+
+// isFaulty reports whether something may befall a packet.
+func (l *Link) isFaulty() bool {
+	return l.Loss != Loss{} || l.Duplicate != Chance{} || l.Corrupt != Chance{} || l.Reorder != Chance{}
+}
+
+// PacketSize returns the size of the packets of a stream, in bytes.
+func (l *Link) PacketSize() int {
+	if l.MTU == 0 {
+		return defaultMTU
+	}
+	return l.MTU
+}
+
+// defaultMTU is an Ethernet frame's worth.
+const defaultMTU = 1500
+
+// Validate reports the first field of the link that cannot be, with its value
+// and what is allowed. Links that come from a file, a flag or a user are to be
+// validated; the constructors of this package panic on an invalid link, which
+// is a bug of the program that made it.
+func (l Link) Validate() error {
+	if err := l.invalid(); err != nil {
+		return fmt.Errorf("netem: %w", err)
+	}
+	return nil
+}
+
+func (l *Link) invalid() error {
+	switch {
+	case l.Latency < 0:
+		return mustBe("Latency", l.Latency, "0 or more")
+	case l.Rate < 0:
+		return mustBe("Rate", l.Rate, "0 (no limit) or more")
+	case l.Replay != nil && l.Rate > 0:
+		return fmt.Errorf("Rate is %v and there is a Replay: only one of them can say how much passes", l.Rate)
+	case l.Bottleneck != nil && l.Rate > 0:
+		return fmt.Errorf("Rate is %v and there is a Bottleneck: only one of them can say how much passes", l.Rate)
+	case l.Bottleneck != nil && l.Replay != nil:
+		return errors.New("there are a Replay and a Bottleneck: only one of them can say how much passes")
+	case l.Replay != nil && len(l.Replay.slots) == 0:
+		return errors.New("the Replay is empty: it must come from ParseReplay")
+	case l.Pace.Bytes < 0:
+		return mustBe("Pace.Bytes", l.Pace.Bytes, "0 (no limit) or more")
+	case l.Pace.Wait < 0:
+		return mustBe("Pace.Wait", l.Pace.Wait, "0 or more")
+	case l.Queue < 0:
+		return mustBe("Queue", l.Queue, "0 (the default) or more bytes")
+	case l.MTU < 0:
+		return mustBe("MTU", l.MTU, "0 (the default) or more bytes")
+	}
+	if err := l.Jitter.invalid(); err != nil {
+		return err
+	}
+	if err := l.Loss.invalid(); err != nil {
+		return err
+	}
+	for _, chance := range []struct {
+		name string
+		Chance
+	}{{"Duplicate", l.Duplicate}, {"Corrupt", l.Corrupt}, {"Reorder", l.Reorder}} {
+		if chance.Chance == (Chance{}) {
+			continue // most have none, and to make their names costs memory
+		}
+		if err := invalidShares(
+			share{chance.name + ".Probability", chance.Probability},
+			share{chance.name + ".Correlation", chance.Correlation},
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mustBe returns the error of a field that is not as it must be.
+func mustBe(field string, value any, what string) error {
+	return fmt.Errorf("%s is %v: it must be %s", field, value, what)
+}
+
+// A share is a field that must be between 0 and 1.
+type share struct {
+	name  string
+	value float64
+}
+
+// invalidShares reports the first field that is not between 0 and 1.
+func invalidShares(shares ...share) error {
+	for _, s := range shares {
+		if !(s.value >= 0 && s.value <= 1) { // not a number is neither
+			return fmt.Errorf("%s is %v: it must be between 0 and 1 (%v%% is %v)", s.name, s.value, 1.5, 0.015)
+		}
+	}
+	return nil
+}
+
+// mustBeValid panics on an invalid link.
+func (l Link) mustBeValid() {
+	if err := l.Validate(); err != nil {
+		panic(err.Error())
+	}
+}

@@ -1,0 +1,140 @@
+package netem
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// ParseProfile reads a profile from JSON:
+//
+//	{
+//	  "name": "my/slow",
+//	  "source": "measured at home",
+//	  "down": {"latency": "40ms", "rate": "250kbit/s", "loss": "1.5%"},
+//	  "up":   {"latency": "40ms", "rate": "100kbit/s", "jitter": "10ms"},
+//	  "lookup": "3s"
+//	}
+//
+// All fields may be left out, which is zero. The fields of a link, down or up,
+// are those of [Link], but for its Bottleneck:
+//
+//   - latency: a duration, as time.ParseDuration reads it.
+//   - jitter: a duration, which is the deviation of a uniform distribution, or
+//     {"deviation": "10ms", "distribution": "normal", "correlation": "25%"}.
+//     The distribution is "uniform", "normal", "pareto", "paretonormal" or an
+//     array of whole numbers, see [NewDistribution].
+//   - rate: as [ParseRate] reads it.
+//   - replay: an array of whole milliseconds, see [ParseReplay].
+//   - pace: {"bytes": 10, "wait": "100ms"}.
+//   - queue, mtu: a whole number of bytes, or a string with one of the units
+//     B, kB, MB, GB, KiB, MiB and GiB. They are written as numbers.
+//   - loss: a percentage, or one of netem's models:
+//     {"model": "gilbert-elliott", "p": "1%", "r": "10%", "1-h": "100%", "1-k": "0%"} or
+//     {"model": "markov", "p13": "1%", "p31": "99%", "p32": "0%", "p23": "100%", "p14": "0%"}.
+//     All but p and p13 may be left out, and then are what netem makes them:
+//     r is 100% - p, and p31 is 100% - p13; the others are as shown.
+//   - duplicate, corrupt, reorder: a percentage, or
+//     {"probability": "2%", "correlation": "25%"}.
+//
+// Durations, rates and percentages are strings, with their unit. A field that
+// is not known, or there twice, is an error, and so is a profile for which
+// Validate returns one. All errors say the line, and the field where there is
+// one.
+//
+// Written with json.Marshal and read again, a profile is the same.
+func ParseProfile(data []byte) (Profile, error) { return parseAs("profile", data, readProfile) }
+
+// MarshalJSON writes the profile as ParseProfile reads it, without the fields
+// that are zero. A profile that is not valid is an error, and so is one with a
+// Bottleneck, which is shared with other links and has no place in a text.
+func (p Profile) MarshalJSON() ([]byte, error) {
+	if err := p.check(unwritable); err != nil {
+		return nil, fmt.Errorf("netem: profile %w", err)
+	}
+	profile := struct {
+		Name   string       `json:"name,omitempty"`
+		Source string       `json:"source,omitempty"`
+		Down   any          `json:"down,omitempty"`
+		Up     any          `json:"up,omitempty"`
+		Lookup jsonDuration `json:"lookup,omitzero"`
+	}{Name: p.Name, Source: p.Source, Lookup: jsonDuration(p.Lookup)}
+	if !p.Down.IsZero() {
+		profile.Down = jsonOf(p.Down)
+	}
+	if !p.Up.IsZero() {
+		profile.Up = jsonOf(p.Up)
+	}
+	return marshalJSON(profile)
+}
+
+// UnmarshalJSON reads a profile as ParseProfile does; lines in errors count
+// from the profile's beginning. All that the profile was before is replaced,
+// but for null, which changes nothing, as does an error.
+func (p *Profile) UnmarshalJSON(data []byte) error { return unmarshalAs(p, data, ParseProfile) }
+
+// MarshalJSON writes the link as the field of a profile, see ParseProfile,
+// without the fields that are zero. A link that is not valid is an error, and
+// so is one with a Bottleneck, which is shared with other links and has no
+// place in a text.
+func (l Link) MarshalJSON() ([]byte, error) {
+	if err := unwritable(l); err != nil {
+		return nil, fmt.Errorf("netem: link: %w", err)
+	}
+	return marshalJSON(jsonOf(l))
+}
+
+// UnmarshalJSON reads a link as ParseProfile does; lines in errors count from
+// the link's beginning. All that the link was before is replaced, but for
+// null, which changes nothing, as does an error.
+func (l *Link) UnmarshalJSON(data []byte) error {
+	return unmarshalAs(l, data, func(data []byte) (Link, error) { return parseAs("link", data, readLink) })
+}
+
+// parseAs reads a text that is one value, and names it in errors.
+func parseAs[T any](name string, text []byte, read func(jsonValue) (T, error)) (T, error) {
+	var none T
+	v, err := parseJSON(text)
+	if err != nil {
+		return none, fmt.Errorf("netem: %s, %w", name, err)
+	}
+	t, err := read(v)
+	if err != nil {
+		return none, fmt.Errorf("netem: %s, %w", name, err)
+	}
+	return t, nil
+}
+
+// unmarshalAs stores what is parsed, unless it is null.
+func unmarshalAs[T any](target *T, data []byte, parse func([]byte) (T, error)) error {
+	if string(bytes.Trim(data, jsonSpace)) == "null" {
+		return nil
+	}
+	t, err := parse(data)
+	if err == nil {
+		*target = t
+	}
+	return err
+}
+
+func readProfile(v jsonValue) (Profile, error) {
+	var p Profile
+	_, err := v.object(`an object, such as {"name": "my/slow", "down": {"latency": "40ms"}}`, nil,
+		jsonField{"name", into(&p.Name, readText)},
+		jsonField{"source", into(&p.Source, readText)},
+		jsonField{"down", into(&p.Down, readLink)},
+		jsonField{"up", into(&p.Up, readLink)},
+		jsonField{"lookup", into(&p.Lookup, readLookup)},
+	)
+	return p, err
+}
+
+func readText(v jsonValue) (string, error) { return v.text("a string") }
+
+func readLookup(v jsonValue) (time.Duration, error) {
+	d, err := readDuration(v)
+	if err == nil && d < 0 {
+		err = v.errorf("duration %v is negative: it must be 0 (none) or more", d)
+	}
+	return d, err
+}

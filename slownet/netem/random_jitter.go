@@ -1,0 +1,136 @@
+package netem
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// Jitter varies the latency of a link, as tc netem does.
+type Jitter struct {
+	// Deviation scales the variation: with the uniform distribution it is the
+	// most by which the latency changes, up or down; with the others it is the
+	// standard deviation, or near it. Zero is no jitter. The latency does not
+	// become negative.
+	Deviation time.Duration
+
+	// Distribution is how often which variation comes up. Nil is uniform.
+	Distribution *Distribution
+
+	// Correlation is between 0 and 1: how much a packet's variation is that of
+	// the packet before. Variations that are k packets apart have a correlation
+	// of its k-th power. The distribution stays as it is. (In netem, whose
+	// parameter this is, a correlation also narrows it.)
+	Correlation float64
+}
+
+// maxDeviation leaves room for four times the deviation.
+const maxDeviation = timeline.End / 8
+
+func (j *Jitter) invalid() error {
+	switch {
+	case j.Deviation < 0 || j.Deviation > maxDeviation:
+		return fmt.Errorf("Jitter.Deviation is %v: it must be between 0 (none) and %v", j.Deviation, maxDeviation)
+	case j.Distribution != nil && j.Distribution.value == nil:
+		return errors.New("the Jitter.Distribution is empty: it must come from NewDistribution")
+	case j.Deviation == 0 && *j != Jitter{}:
+		return fmt.Errorf("Jitter.Deviation is 0: it must be more, or the rest of Jitter must be zero too")
+	}
+	return invalidShares(share{"Jitter.Correlation", j.Correlation})
+}
+
+// A Distribution is a table of variations, in units of 1/8192 of the
+// deviation, that come up equally often: the inverse of a cumulative
+// distribution function. It is what netem keeps in its .dist files.
+type Distribution struct {
+	name  string
+	size  int               // of the table
+	value func(i int) int16 // the i-th value
+}
+
+// The distributions that netem comes with.
+var (
+	// Normal is the normal distribution, with the mean 0 and the deviation 1.
+	Normal = &Distribution{"normal", tableSize, quantiles(normalQuantile)}
+
+	// Pareto is a Pareto distribution of shape 3: most packets are a little
+	// early and a few are very late. As netem defines it, it is moved and
+	// scaled, 4/3 (x - 1.5), and cut at 4 deviations: the mean is -0.03 and
+	// the standard deviation 0.82 of the deviation that is asked for.
+	Pareto = &Distribution{"pareto", tableSize, quantiles(paretoQuantile)}
+
+	// ParetoNormal is a quarter of Normal and three quarters of Pareto, which
+	// resembles what was measured on the Internet: the mean is -0.02 and the
+	// standard deviation 0.83 of the deviation that is asked for.
+	ParetoNormal = &Distribution{"paretonormal", tableSize, quantiles(func(p float64) float64 {
+		return 0.25*normalQuantile(p) + 0.75*paretoQuantile(p)
+	})}
+)
+
+// NewDistribution returns a distribution of variations that come up equally
+// often, in units of 1/8192 of the deviation, as in netem's .dist files: 8192
+// is later by one deviation, -4096 earlier by half of one. It panics if there
+// is none.
+func NewDistribution(table []int16) *Distribution {
+	if len(table) == 0 {
+		panic("netem: NewDistribution: the table is empty: it must have one value or more")
+	}
+	table = append([]int16(nil), table...)
+	return &Distribution{"table", len(table), func(i int) int16 { return table[i] }}
+}
+
+// String returns the distribution's name: "normal", "pareto", "paretonormal",
+// "table" for one that was made by NewDistribution, or "uniform" for nil.
+func (d *Distribution) String() string {
+	if d == nil {
+		return uniform
+	}
+	return d.name
+}
+
+// The size and the scale of netem's tables.
+const (
+	tableSize  = 4096
+	tableScale = 8192
+)
+
+// quantiles returns the values of the table of an inverse distribution
+// function. They are rounded so coarsely that they are the same on every
+// platform.
+func quantiles(quantile func(p float64) float64) func(i int) int16 {
+	return func(i int) int16 {
+		value := math.Round(tableScale * quantile((float64(i)+0.5)/tableSize))
+		return int16(max(math.MinInt16, min(value, math.MaxInt16)))
+	}
+}
+
+// table returns the whole table.
+func (d *Distribution) table() []int16 {
+	table := make([]int16, d.size)
+	for i := range table {
+		table[i] = d.value(i)
+	}
+	return table
+}
+
+func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
+
+func paretoQuantile(p float64) float64 {
+	const shape, mean = 3, 1.5
+	return min((math.Pow(1-p, -1.0/shape)-mean)*4/3, math.MaxInt16/float64(tableScale))
+}
+
+// vary returns the variation that a random number stands for.
+func (j *Jitter) vary(random uint64) time.Duration {
+	if j.Distribution == nil {
+		high, _ := bits.Mul64(random, 2*uint64(j.Deviation)+1)
+		return time.Duration(high) - j.Deviation
+	}
+	index, _ := bits.Mul64(random, uint64(j.Distribution.size))
+	value := time.Duration(j.Distribution.value(int(index)))
+	return j.Deviation/tableScale*value + j.Deviation%tableScale*value/tableScale
+}

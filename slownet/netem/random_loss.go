@@ -1,0 +1,183 @@
+package netem
+
+import "fmt"
+
+// Loss is how packets are lost: by one of three models, all of which are tc
+// netem's. The zero Loss is none. A packet of a datagram socket that is lost
+// is gone; on a stream it costs the time until it is retransmitted.
+type Loss struct {
+	// Random is the probability, between 0 and 1, with which each packet is
+	// lost, whatever became of the others.
+	Random float64
+
+	// GilbertElliott loses packets in bursts.
+	GilbertElliott GilbertElliott
+
+	// Markov loses packets in bursts, and single ones between them.
+	Markov Markov
+}
+
+// GilbertElliott is a link that is in a good or in a bad state. For each
+// packet it may change, and then it may lose the packet. In the long run it is
+// bad for P / (P + R) of the packets, for 1 / R of them at a time.
+//
+// Netem calls the last two 1-h and 1-k. Its simple Gilbert model has a LossBad
+// of 1 and a LossGood of 0.
+type GilbertElliott struct {
+	P        float64 // the probability to become bad
+	R        float64 // the probability to become good again
+	LossBad  float64 // the probability to lose a packet while bad, netem's 1-h
+	LossGood float64 // the probability to lose a packet while good, netem's 1-k
+}
+
+// Markov is a link in one of four states: in a gap, 1, packets pass; it may
+// lose a single one, 4, or fall into a burst of losses, 3, within which some
+// pass, 2. PXY is the probability to go from state X to state Y with the next
+// packet.
+type Markov struct {
+	P13 float64 // from a gap into a burst
+	P31 float64 // from a burst to a gap
+	P32 float64 // from a loss in a burst to packets that pass in it
+	P23 float64 // from packets that pass in a burst to a loss in it
+	P14 float64 // from a gap to a single loss
+}
+
+func (l *Loss) invalid() error {
+	set := 0
+	for _, is := range []bool{l.Random != 0, l.GilbertElliott != GilbertElliott{}, l.Markov != Markov{}} {
+		if is {
+			set++
+		}
+	}
+	if err := invalidShares(
+		share{"Loss.Random", l.Random},
+		share{"Loss.GilbertElliott.P", l.GilbertElliott.P},
+		share{"Loss.GilbertElliott.R", l.GilbertElliott.R},
+		share{"Loss.GilbertElliott.LossBad", l.GilbertElliott.LossBad},
+		share{"Loss.GilbertElliott.LossGood", l.GilbertElliott.LossGood},
+		share{"Loss.Markov.P13", l.Markov.P13},
+		share{"Loss.Markov.P31", l.Markov.P31},
+		share{"Loss.Markov.P32", l.Markov.P32},
+		share{"Loss.Markov.P23", l.Markov.P23},
+		share{"Loss.Markov.P14", l.Markov.P14},
+	); err != nil {
+		return err
+	}
+	switch m := l.Markov; {
+	case set > 1:
+		return fmt.Errorf("Loss has %d models: only one of Random, GilbertElliott and Markov can be set", set)
+	case m.P13+m.P14 > 1:
+		return fmt.Errorf("Loss.Markov.P13 + P14 is %v: it must be at most 1", m.P13+m.P14)
+	case m.P31+m.P32 > 1:
+		return fmt.Errorf("Loss.Markov.P31 + P32 is %v: it must be at most 1", m.P31+m.P32)
+	}
+	return nil
+}
+
+// A lossState is where a link's model of loss is.
+type lossState uint8
+
+const (
+	good        lossState = iota // the gap of the Markov model
+	bad                          // Gilbert-Elliott
+	burstPassed                  // Markov, 2
+	burstLost                    // Markov, 3
+	gapLost                      // Markov, 4
+)
+
+// loses decides about the next packet.
+func (l *Loss) loses(state *lossState, d *dice) bool {
+	switch {
+	case l.Random > 0:
+		return d.chance(l.Random)
+	case l.GilbertElliott != GilbertElliott{}:
+		return l.GilbertElliott.loses(state, d)
+	case l.Markov != Markov{}:
+		return l.Markov.loses(state, d)
+	}
+	return false
+}
+
+func (g *GilbertElliott) loses(state *lossState, d *dice) bool {
+	if *state == bad {
+		if d.chance(g.R) {
+			*state = good
+		}
+	} else if d.chance(g.P) {
+		*state = bad
+	}
+	if *state == bad {
+		return d.chance(g.LossBad)
+	}
+	return d.chance(g.LossGood)
+}
+
+func (m *Markov) loses(state *lossState, d *dice) bool {
+	roll := d.roll()
+	switch *state {
+	case good, gapLost, bad:
+		switch {
+		case *state == gapLost: // a single loss is followed by the gap, whatever comes
+			*state = good
+		case roll.below(m.P14):
+			*state = gapLost
+		case roll.below(m.P14 + m.P13):
+			*state = burstLost
+		}
+	case burstPassed:
+		if roll.below(m.P23) {
+			*state = burstLost
+		}
+	case burstLost:
+		switch {
+		case roll.below(m.P32):
+			*state = burstPassed
+		case roll.below(m.P32 + m.P31):
+			*state = good
+		}
+	}
+	return *state == burstLost || *state == gapLost
+}
+
+// losesCopy decides about a packet that is sent again. That is a time-out
+// later, when what was on its way meanwhile has seen the rest of the burst, so
+// that a copy meets the link in any of its states: it is lost as often as
+// packets are in the long run. Only behind a single loss comes the gap.
+func (l *Loss) losesCopy(state *lossState, d *dice) bool {
+	switch {
+	case l.GilbertElliott != GilbertElliott{}:
+		return d.chance(l.GilbertElliott.share())
+	case l.Markov != Markov{} && *state != gapLost:
+		return d.chance(l.Markov.share())
+	}
+	return l.loses(state, d)
+}
+
+// share is how many packets are lost in the long run. The conversions keep
+// compilers from fusing operations, which would round differently.
+func (g *GilbertElliott) share() float64 {
+	if g.P+g.R == 0 {
+		return g.LossGood // good is where it begins, and stays
+	}
+	return float64(float64(g.P*g.LossBad)+float64(g.R*g.LossGood)) / float64(g.P+g.R)
+}
+
+func (m *Markov) share() float64 {
+	switch { // where it does not come out of a burst again
+	case m.P13 > 0 && m.P31 == 0 && m.P32 == 0:
+		return 1
+	case m.P32 > 0 && m.P23 == 0:
+		return 0
+	case m.P13 > 0 && m.P31 == 0:
+		return m.P23 / float64(m.P23+m.P32)
+	}
+	// The time in each state, in that of the gap.
+	var lost, passed float64
+	if m.P13 > 0 {
+		lost = m.P13 / m.P31
+	}
+	if m.P32 > 0 {
+		passed = float64(lost*m.P32) / m.P23
+	}
+	return float64(lost+m.P14) / float64(1+lost+passed+m.P14)
+}

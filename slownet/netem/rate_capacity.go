@@ -1,0 +1,43 @@
+package netem
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// capacity is the state of what lets only so much pass: a rate, or a replay.
+type capacity struct {
+	free  time.Duration // when the next bytes may pass
+	meter meter
+	slot  int64 // of the replay, that was used last
+	used  int   // bytes of it
+}
+
+// pass lets some of n bytes pass, which come at the given time, behind all that
+// came before. It returns how many they are, n or as many as the replay's slot
+// holds, and when the last of them has passed. Without rate or replay they
+// pass at once.
+func (c *capacity) pass(now time.Duration, n int, rate Rate, replay *Replay) (int, time.Duration) {
+	start := max(now, c.free)
+	switch {
+	case replay != nil:
+		slot := replay.next(start)
+		if slot <= c.slot && c.used == slotSize {
+			c.slot, c.used = c.slot+1, 0
+		} else if slot > c.slot {
+			c.slot, c.used = slot, 0
+		}
+		n = min(n, slotSize-c.used)
+		c.used += n
+		c.free = replay.at(c.slot)
+	case rate > 0:
+		if c.free < now {
+			c.meter = meter{} // it was idle: nothing is left to carry over
+		}
+		c.free = timeline.Add(start, c.meter.take(rate, n))
+	default:
+		return n, start
+	}
+	return n, c.free
+}

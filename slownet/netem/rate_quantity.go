@@ -1,0 +1,126 @@
+package netem
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// splitUnit splits a quantity into its number and its unit, with a space or
+// none between them.
+func splitUnit(s string) (number, unit string) {
+	end := len(s) - len(strings.TrimLeft(s, "+-0123456789.,_"))
+	return s[:end], strings.TrimPrefix(s[end:], " ")
+}
+
+// isDecimal reports whether s is one digit or more, with or without a fraction.
+func isDecimal(s string) bool {
+	whole, fraction, point := strings.Cut(s, ".")
+	return isDigits(whole) && (!point || isDigits(fraction))
+}
+
+func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// What can be wrong with a decimal.
+var (
+	errFraction = errors.New("has a fraction")
+	errTooMuch  = errors.New("is too much")
+	errTooLong  = errors.New("has too many digits")
+)
+
+// maxDigits bounds the time that a number can take.
+const maxDigits = 100
+
+// timesExactly returns a decimal multiplied by a scale, exactly.
+func timesExactly(decimal string, scale int64) (int64, error) {
+	if len(decimal) > maxDigits {
+		return 0, errTooLong
+	}
+	product, _ := new(big.Rat).SetString(decimal)
+	product.Mul(product, new(big.Rat).SetInt64(scale))
+	switch {
+	case !product.IsInt():
+		return 0, errFraction
+	case !product.Num().IsInt64():
+		return 0, errTooMuch
+	}
+	return product.Num().Int64(), nil
+}
+
+// parsePercent reads a percentage, such as "1.5%", as a number between 0 and
+// 1: the one that a Go program means by 0.015.
+func parsePercent(s string) (float64, error) {
+	number, unit := splitUnit(s)
+	switch {
+	case strings.HasPrefix(number, "-"):
+		return 0, fmt.Errorf("percentage %.40q is negative: it must be between 0%% and 100%%", s)
+	case !isDecimal(number) || unit != "" && unit != "%":
+		return 0, fmt.Errorf(`percentage %.40q cannot be read: write it such as "1.5%%"`, s)
+	case unit == "":
+		return 0, fmt.Errorf(`percentage %.40q has no unit: write it such as "1.5%%"`, s)
+	}
+	p, err := strconv.ParseFloat(number+"e-2", 64)
+	if err != nil || p > 1 {
+		return 0, fmt.Errorf("percentage %.40q is too much: it must be between 0%% and 100%%", s)
+	}
+	return p, nil
+}
+
+// formatPercent writes a number between 0 and 1 as the shortest percentage
+// that is read as the same number.
+func formatPercent(p float64) string {
+	if p == 0 {
+		return "0%" // negative zero too
+	}
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(p, 'f', -1, 64), ".")
+	for len(fraction) < 2 {
+		fraction += "0"
+	}
+	percent := strings.TrimLeft(whole+fraction[:2], "0")
+	if percent == "" {
+		percent = "0"
+	}
+	if fraction = fraction[2:]; fraction != "" {
+		percent += "." + fraction
+	}
+	return percent + "%"
+}
+
+// complement returns 1 - p as one would with pencil and paper: 0.3, and not
+// the next number but one, for 0.7.
+func complement(p float64) float64 {
+	decimal, _ := new(big.Rat).SetString(strconv.FormatFloat(p, 'f', -1, 64))
+	rest, _ := decimal.Sub(big.NewRat(1, 1), decimal).Float64()
+	return rest
+}
+
+// parseBytes reads a number of bytes with its unit, such as "64kB".
+func parseBytes(s string) (int, error) {
+	number, unit := splitUnit(s)
+	scale := map[string]int64{
+		"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+	}[unit]
+	switch {
+	case strings.HasPrefix(number, "-"):
+		return 0, fmt.Errorf("size %.40q is negative: it must be 0 or more bytes", s)
+	case !isDecimal(number):
+		return 0, fmt.Errorf(`size %.40q does not begin with a number: write it such as "1500B" or "64kB"`, s)
+	case unit == "":
+		return 0, fmt.Errorf(`size %.40q has no unit: write it such as "1500B", or as a number of bytes without quotes`, s)
+	case scale == 0:
+		return 0, fmt.Errorf("size %.40q has the unknown unit %.20q: it must be B, kB, MB, GB, KiB, MiB or GiB", s, unit)
+	}
+	bytes, err := timesExactly(number, scale)
+	switch {
+	case errors.Is(err, errFraction):
+		return 0, fmt.Errorf("size %.40q has a fraction of a byte: it must be a whole number of them", s)
+	case err != nil || int64(int(bytes)) != bytes:
+		return 0, fmt.Errorf("size %.40q is too much: it must be at most %dB", s, maxInt)
+	}
+	return int(bytes), nil
+}
+
+// maxInt is the greatest int, which depends on the platform.
+const maxInt = int(^uint(0) >> 1)

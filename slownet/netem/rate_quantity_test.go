@@ -1,0 +1,94 @@
+package netem
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPercentageIsTheNumberThatAProgramMeans(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]float64{
+		"0%": 0, "1.5%": 0.015, "0.1%": 0.001, "33.3%": 0.333, "2 %": 0.02, "100%": 1, "100.000%": 1, "7%": 0.07, "99.9%": 0.999,
+	} {
+		got, err := parsePercent(s)
+		require.NoError(t, err, s)
+		assert.Equal(t, want, got, s)
+	}
+}
+
+func TestParsePercentSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"":       `percentage "" cannot be read: write it such as "1.5%"`,
+		"1.5":    `percentage "1.5" has no unit: write it such as "1.5%"`,
+		"1e1%":   `percentage "1e1%" cannot be read: write it such as "1.5%"`,
+		"1,5%":   `percentage "1,5%" cannot be read: write it such as "1.5%"`,
+		"15ppm":  `percentage "15ppm" cannot be read: write it such as "1.5%"`,
+		"NaN%":   `percentage "NaN%" cannot be read: write it such as "1.5%"`,
+		"-1%":    `percentage "-1%" is negative: it must be between 0% and 100%`,
+		"100.1%": `percentage "100.1%" is too much: it must be between 0% and 100%`,
+	} {
+		_, err := parsePercent(s)
+		assert.EqualError(t, err, want, s)
+	}
+}
+
+func TestAPercentageIsWrittenAsShortAsCanBe(t *testing.T) {
+	t.Parallel()
+	for p, want := range map[float64]string{
+		0: "0%", 1: "100%", 0.5: "50%", 0.015: "1.5%", 0.001: "0.1%", 0.333: "33.3%", 0.1: "10%", 0.07: "7%", 1e-9: "0.0000001%",
+		math.Copysign(0, -1): "0%", 0.30000000000000004: "30.000000000000004%",
+	} {
+		assert.Equal(t, want, formatPercent(p))
+	}
+}
+
+func TestAPercentageIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	source := rand.New(rand.NewPCG(1, 2))
+	for range 10000 {
+		p := source.Float64() * math.Pow(10, -float64(source.IntN(300)))
+		got, err := parsePercent(formatPercent(p))
+		require.NoError(t, err)
+		require.Equal(t, p, got)
+	}
+}
+
+func TestAComplementIsThatOfTheDecimal(t *testing.T) {
+	t.Parallel()
+	for p, want := range map[float64]float64{0: 1, 1: 0, 0.7: 0.3, 0.9: 0.1, 0.015: 0.985, 0.01: 0.99} {
+		assert.Equal(t, want, complement(p))
+	}
+}
+
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]int{
+		"0B": 0, "1500B": 1500, "64kB": 64000, "64 KB": 64000, "64KiB": 65536, "1.5MB": 1500000, "0.5KiB": 512, "2MiB": 2 << 20, "1GB": 1e9, "1GiB": 1 << 30,
+	} {
+		got, err := parseBytes(s)
+		require.NoError(t, err, s)
+		assert.Equal(t, want, got, s)
+	}
+}
+
+func TestParseBytesSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"":        `size "" does not begin with a number: write it such as "1500B" or "64kB"`,
+		"kB":      `size "kB" does not begin with a number: write it such as "1500B" or "64kB"`,
+		"64":      `size "64" has no unit: write it such as "1500B", or as a number of bytes without quotes`,
+		"64kbit":  `size "64kbit" has the unknown unit "kbit": it must be B, kB, MB, GB, KiB, MiB or GiB`,
+		"-64kB":   `size "-64kB" is negative: it must be 0 or more bytes`,
+		"1.2345B": `size "1.2345B" has a fraction of a byte: it must be a whole number of them`,
+	} {
+		_, err := parseBytes(s)
+		assert.EqualError(t, err, want, s)
+	}
+	_, err := parseBytes("99999999999GiB")
+	assert.ErrorContains(t, err, `size "99999999999GiB" is too much: it must be at most `)
+}

@@ -1,0 +1,61 @@
+package netem
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// bulk sends so many packets at once and returns the pieces.
+func bulk(link Link, seed uint64, packets int) []Piece {
+	return sendAll(NewFlow(link, seed), 0, packets*1500)
+}
+
+// On a stream as well, packets are lost as often as the formula says; each of
+// them delays those behind it, but a burst does not make one packet wait for
+// minutes, let alone end the connection.
+func TestBurstsOnAStream(t *testing.T) {
+	const packets, transfers = 700, 300
+	for name, model := range map[string]struct {
+		loss  Loss
+		share float64
+	}{
+		"bursts of ten":  {Loss{GilbertElliott: GilbertElliott{P: 0.001, R: 0.1, LossBad: 1}}, 0.001 / 0.101},
+		"four states":    {Loss{Markov: Markov{P13: 0.001, P31: 0.1, P23: 1}}, 0.01 / 1.01},
+		"independent":    {Loss{Random: 0.01}, 0.01},
+		"single, by gap": {Loss{Markov: Markov{P31: 1, P23: 1, P14: 0.01}}, 0.01 / 1.01},
+	} {
+		lost, late := 0, 0
+		for seed := range uint64(transfers) {
+			pieces := bulk(Link{Rate: 10 * Mbps, Latency: 20 * ms, Loss: model.loss}, seed, packets)
+			for _, piece := range pieces {
+				assert.False(t, piece.Failed, name)
+				if piece.Sent > 1 {
+					lost++
+				}
+			}
+			if last := pieces[len(pieces)-1]; last.Arrive > last.Leave+10*time.Second {
+				late++
+			}
+		}
+		// A burst of ten is one event: the number of bursts is what varies.
+		assert.InEpsilon(t, model.share*packets*transfers, float64(lost), 0.25, name)
+		assert.Zero(t, late, name)
+	}
+}
+
+// What was on its way when a timer expired was sent under the old time-out: many
+// losses in one flight cost hardly more than the unluckiest of them.
+func TestLossesOfOneFlightWaitTogether(t *testing.T) {
+	for seed := range uint64(100) {
+		worst := 0
+		pieces := bulk(Link{Latency: 20 * ms, Loss: Loss{Random: 0.05}}, seed, 700)
+		for _, piece := range pieces {
+			worst = max(worst, piece.Sent)
+		}
+		// 1 s, 1 + 2, 1 + 2 + 4 ..., and the latency.
+		want := time.Duration(1<<(worst-1)-1)*time.Second + 20*ms
+		assert.Equal(t, want, pieces[len(pieces)-1].Arrive, "seed %d", seed)
+	}
+}

@@ -1,0 +1,66 @@
+package netem
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// An outage is what a sender knows of a path that does not work: how often in a
+// row it has sent something in vain, and how long it waits until the next time.
+type outage struct {
+	lost    int
+	timeout time.Duration
+}
+
+// Ping sends a packet that takes no room on the link and that nobody sends
+// again if it is lost, such as a request for a connection. It returns when it
+// arrives, behind all that was sent before, or that it does not.
+func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
+	m := f.misfortune(false)
+	if m.lost || m.corrupted {
+		return 0, false
+	}
+	latency := f.latency()
+	if m.reordered {
+		latency = 0
+	}
+	f.arrived = max(f.arrived, timeline.Add(max(now, f.free), latency))
+	return f.arrived, true
+}
+
+// Lose says that something is lost which the sender sends at the given time,
+// not to the link but to what the link does not know of: a network that is
+// partitioned, a machine that is off. It returns when the sender tries again,
+// by the timer of RFC 6298 that doubles from time to time; or, after 15
+// retransmissions, when it gives up, with ETIMEDOUT.
+func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
+	outage := &f.withLuck().outage
+	if outage.lost == 0 {
+		outage.timeout = f.timeout(now)
+	}
+	outage.lost++
+	again = timeline.Add(now, outage.timeout)
+	outage.timeout = min(2*outage.timeout, maxIdealTimeout)
+	return again, outage.lost <= maxRetransmissions
+}
+
+// Recover says that the path works again, as the sender has heard.
+func (f *Flow) Recover() {
+	if f.luck != nil {
+		f.luck.outage = outage{}
+	}
+}
+
+// timeout returns how long the sender waits for an acknowledgement. Where
+// nothing befalls packets, round trips are not measured but known.
+func (f *Flow) timeout(now time.Duration) time.Duration {
+	switch again := &f.withLuck().again; {
+	case f.link.isFaulty() || again.timeout != 0:
+		again.learn(now)
+		return again.wait()
+	case f.arrived == 0:
+		return firstTimeout // nothing has been sent yet
+	}
+	return max(minTimeout, min(timeline.Add(f.link.Latency, f.back), maxIdealTimeout))
+}

@@ -1,0 +1,40 @@
+package slownet
+
+import "github.com/slowpoetry/slowpoetry/slownet/netem"
+
+// SetLinks changes the links, for what is received and for what is sent from
+// now on. What is on its way already arrives when it would have; what is sent
+// later may overtake it. It panics on an invalid link; see [netem.Link.Validate].
+//
+// As all faults, it may be called at any time, from any goroutine.
+func (c *PacketConn) SetLinks(read, write netem.Link) {
+	mustBeValid(read)
+	mustBeValid(write)
+	c.in.setLink(intern(read))
+	c.out.setLink(intern(write))
+	c.faulted("links changed")
+}
+
+// Stall holds up everything, in both directions, until Resume. What is sent
+// meanwhile waits as far as the link's queue has room, and is dropped beyond
+// it. Deadlines, Close and other faults go on.
+func (c *PacketConn) Stall() {
+	c.in.stall(true)
+	c.out.stall(true)
+	c.faulted("stall")
+}
+
+// Resume ends a Stall: what was on its way arrives, and what was held up enters
+// the link.
+func (c *PacketConn) Resume() {
+	c.in.stall(false)
+	c.out.stall(false)
+	c.faulted("resume")
+}
+
+// faulted reports a fault.
+func (c *PacketConn) faulted(cause string) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.report(Event{Kind: Faulted, Direction: Write, Remote: c.RemoteAddr(), Cause: cause})
+}

@@ -1,0 +1,90 @@
+package slownet
+
+import (
+	"container/heap"
+	"net"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A datagram is one that was sent or received.
+type datagram struct {
+	data   []byte
+	oob    []byte   // control messages
+	flags  int      // with which it was received
+	peer   net.Addr // nil is that of a connected socket
+	number int64    // counted from 0, in its direction
+	arrive time.Duration
+	order  int64 // among those that arrive at the same time
+}
+
+// size is what it takes up in memory, about.
+func (d *datagram) size() int { return len(d.data) + len(d.oob) + packetOverhead }
+
+// packetOverhead is what a datagram takes up besides its data.
+const packetOverhead = 128
+
+// as returns the datagram as a packet has it, with data of its own.
+func (d datagram) as(packet netem.Packet) datagram {
+	d.data = append([]byte(nil), d.data...)
+	d.oob = append([]byte(nil), d.oob...)
+	d.arrive = packet.Arrive
+	if packet.Flip >= 0 {
+		d.data[packet.Flip/8] ^= 1 << (packet.Flip % 8)
+	}
+	return d
+}
+
+// A flight is the datagrams on their way, in order of arrival.
+type flight struct {
+	queue flightQueue
+	size  int   // what they take up in memory
+	sent  int64 // how many there have been
+}
+
+func (f *flight) isEmpty() bool { return len(f.queue) == 0 }
+
+// next returns when the next one arrives.
+func (f *flight) next() time.Duration { return f.queue[0].arrive }
+
+// hasArrived reports whether one has arrived.
+func (f *flight) hasArrived(now time.Duration) bool { return !f.isEmpty() && f.next() <= now }
+
+func (f *flight) push(d datagram) {
+	d.order = f.sent
+	f.sent++
+	f.size += d.size()
+	heap.Push(&f.queue, &d)
+}
+
+func (f *flight) pop() datagram {
+	d := heap.Pop(&f.queue).(*datagram)
+	f.size -= d.size()
+	return *d
+}
+
+// clear discards all.
+func (f *flight) clear() { f.queue, f.size = nil, 0 }
+
+// flightQueue is a heap.
+type flightQueue []*datagram
+
+func (q flightQueue) Len() int      { return len(q) }
+func (q flightQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q flightQueue) Less(i, j int) bool {
+	if q[i].arrive != q[j].arrive {
+		return q[i].arrive < q[j].arrive
+	}
+	return q[i].order < q[j].order
+}
+
+func (q *flightQueue) Push(d any) { *q = append(*q, d.(*datagram)) }
+
+func (q *flightQueue) Pop() any {
+	last := len(*q) - 1
+	d := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return d
+}

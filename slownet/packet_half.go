@@ -1,0 +1,88 @@
+package slownet
+
+import (
+	"net"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A packetHalf is a half of a [PacketConn].
+type packetHalf struct {
+	half
+	conn *PacketConn
+
+	// guarded by the half's lock
+	flow   netem.PacketFlow
+	flight flight
+	count  int64 // datagrams so far
+}
+
+func (h *packetHalf) init(c *PacketConn, direction Direction, link *netem.Link, seed uint64) {
+	h.half.init(&c.endpoint, direction, link)
+	h.conn = c
+	h.flow.Init(link, seed)
+	h.flow.Join(c.origin)
+}
+
+// isPlainLocked reports whether nothing befalls the next datagram.
+func (h *packetHalf) isPlainLocked() bool {
+	return h.flow.SharedLink().IsZero() && h.flow.Free() <= h.now() && !h.conn.hasPending(h.direction)
+}
+
+// passLocked lets a datagram enter the link, and returns what comes out of it.
+func (h *packetHalf) passLocked(d datagram) []netem.Packet {
+	packets, drop := h.flow.Send(h.now(), len(d.data))
+	if drop != netem.NotDropped {
+		h.traceLocked(Lost, d, 0, drop.String())
+	}
+	for _, packet := range packets {
+		if delay := packet.Arrive - packet.Leave - h.flow.SharedLink().Latency; delay > 0 {
+			h.traceLocked(Delayed, d, delay, "")
+		}
+	}
+	return packets
+}
+
+// check returns what stands in the way of a call.
+func (h *packetHalf) check() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.checkLocked()
+}
+
+// setLink changes the link.
+func (h *packetHalf) setLink(link *netem.Link) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flow.SetSharedLink(link)
+	h.flow.Join(h.endpoint.origin)
+	h.interruptLocked()
+}
+
+// stall lets nothing pass until it is called with false.
+func (h *packetHalf) stall(stalled bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stalled = stalled
+	h.interruptLocked()
+}
+
+// traceLocked reports what happens to a datagram, if anybody wants to know.
+func (h *packetHalf) traceLocked(kind Kind, d datagram, delay time.Duration, cause string) {
+	if h.endpoint.trace == nil {
+		return
+	}
+	h.endpoint.report(Event{
+		Kind: kind, Direction: h.direction, Remote: h.remote(d.peer),
+		Offset: d.number, Bytes: len(d.data), Delay: delay, Cause: cause,
+	})
+}
+
+// remote returns a datagram's peer.
+func (h *packetHalf) remote(peer net.Addr) net.Addr {
+	if peer == nil {
+		return h.conn.RemoteAddr()
+	}
+	return peer
+}

@@ -1,0 +1,231 @@
+package slownet
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A packetSender takes datagrams that are sent over their link. The writer
+// himself hands on what arrives at once. The rest is in flight, and one
+// goroutine, the carrier, hands it on and ends when none is left.
+type packetSender struct {
+	packetHalf
+	linger
+	held     []datagram // by a stall; they have not entered the link
+	heldSize int        // bytes
+}
+
+// write sends a datagram, or several that were written at once.
+func (s *packetSender) write(d datagram) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.takeTurnLocked(); err != nil {
+		return err
+	}
+	defer func() { s.endTurnLocked(s.isPlainLocked()) }()
+	if err := s.conn.takePending(Write); err != nil {
+		return err
+	}
+	for d := range d.segments(sentSegments) {
+		if err := s.acceptLocked(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// acceptLocked sends one datagram.
+func (s *packetSender) acceptLocked(d datagram) error {
+	d.number = s.count
+	s.count++
+	s.traceLocked(Queued, d, 0, "")
+	switch {
+	case s.stalled || len(s.held) > 0:
+		s.holdLocked(d)
+	case s.flight.size+d.size() > maxFlight:
+		s.traceLocked(Lost, d, 0, netem.DroppedByQueue.String())
+	default:
+		return s.launchLocked(d)
+	}
+	return nil
+}
+
+// holdLocked keeps a datagram until the stall ends, if the queue has room.
+func (s *packetSender) holdLocked(d datagram) {
+	room := cmp.Or(s.flow.SharedLink().Queue, netem.DefaultQueue) - s.heldSize
+	memory := s.heldSize + len(s.held)*packetOverhead
+	if len(s.held) > 0 && len(d.data) > room || memory+d.size() > maxFlight {
+		s.traceLocked(Lost, d, 0, netem.DroppedByQueue.String())
+		return
+	}
+	d = d.as(netem.Packet{Flip: -1})
+	d.peer = keep(d.peer)
+	s.held = append(s.held, d)
+	s.heldSize += len(d.data)
+	s.startCarrierLocked()
+}
+
+// launchLocked sends a datagram over the link. It returns the error of one that
+// arrives at once.
+func (s *packetSender) launchLocked(d datagram) (err error) {
+	var packets [2]netem.Packet
+	for _, packet := range packets[:copy(packets[:], s.passLocked(d))] {
+		if packet.Arrive <= s.now() && !s.background && err == nil {
+			err = s.handOnLocked(d, packet)
+			continue
+		}
+		s.flyLocked(d.as(packet))
+	}
+	return err
+}
+
+// flyLocked puts a datagram into flight.
+func (s *packetSender) flyLocked(d datagram) {
+	d.peer = keep(d.peer)
+	s.flight.push(d)
+	s.startCarrierLocked()
+}
+
+// handOnLocked lets the writer himself hand a datagram on.
+func (s *packetSender) handOnLocked(d datagram, packet netem.Packet) error {
+	if packet.Flip >= 0 {
+		d = d.as(packet)
+	}
+	sent := false
+	_, err := s.directly(func(p []byte) (int, error) {
+		err := s.conn.send(p, d.oob, d.peer)
+		sent = err == nil
+		return 0, err
+	}, d.data)
+	switch {
+	case sent:
+		s.traceLocked(Delivered, d, 0, "")
+	case err != nil:
+		s.traceLocked(Lost, d, 0, err.Error())
+	default: // he was to come out
+		s.flyLocked(d.as(netem.Packet{Arrive: packet.Arrive, Flip: -1}))
+	}
+	return err
+}
+
+func (s *packetSender) startCarrierLocked() {
+	if s.background {
+		s.work.wake()
+		return
+	}
+	s.workLocked(s.carry)
+}
+
+// carry is the carrier; on a closed connection, it closes the inner one at the
+// end.
+func (s *packetSender) carry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.hasMoreLocked() {
+		switch {
+		case s.aborted:
+			s.discardLocked()
+		case s.stalled:
+			if s.pauseLocked(never, s.carry) {
+				return
+			}
+		case len(s.held) > 0:
+			s.releaseLocked()
+		case s.flight.hasArrived(s.now()):
+			s.landLocked()
+		default:
+			if s.pauseLocked(s.flight.next(), s.carry) {
+				return
+			}
+		}
+	}
+	s.restLocked()
+	if s.closed {
+		_ = s.finishLocked()
+	}
+}
+
+// releaseLocked lets what a stall has held enter the link.
+func (s *packetSender) releaseLocked() {
+	for _, d := range s.held {
+		_ = s.launchLocked(d) // in the background nothing is handed on at once
+	}
+	s.held, s.heldSize = nil, 0
+}
+
+// landLocked hands the first datagram on.
+func (s *packetSender) landLocked() {
+	d := s.flight.pop()
+	s.enterLocked()
+	s.mu.Unlock()
+	err := s.conn.send(d.data, d.oob, d.peer)
+	if err != nil {
+		s.conn.setPending(err, d.peer == nil)
+	}
+	s.mu.Lock()
+	if err == nil {
+		s.traceLocked(Delivered, d, 0, "")
+	} else {
+		s.traceLocked(Lost, d, 0, err.Error())
+		if s.closed {
+			s.loseLocked(1, err) // no later write could report it
+		}
+	}
+	s.exitLocked()
+}
+
+// close makes blocked and later writes fail, and has the inner connection closed
+// when all has arrived there.
+func (s *packetSender) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.beginLocked(false)
+}
+
+// closeInner closes the inner connection, once.
+func (s *packetSender) closeInner(bool) error {
+	if s.conn.innerClosed.Swap(true) {
+		return nil
+	}
+	return s.conn.inner.Close()
+}
+
+// forget tells the connection's owner that it is drained.
+func (s *packetSender) forget() {
+	if s.conn.owner != nil {
+		s.conn.owner.forget(s.conn)
+	}
+}
+
+func (s *packetSender) hasMoreLocked() bool { return len(s.held) > 0 || !s.flight.isEmpty() }
+
+// nextLocked returns when something moves next, which may lie in the past.
+func (s *packetSender) nextLocked() time.Duration {
+	if s.flight.isEmpty() {
+		return 0
+	}
+	return s.flight.next()
+}
+
+// lossLocked returns an error if datagrams were discarded.
+func (s *packetSender) lossLocked() error {
+	if s.loss == nil || s.loss.count == 0 {
+		return nil
+	}
+	return s.loss.error(fmt.Sprintf("the last %d datagrams that were written were discarded", s.loss.count))
+}
+
+// discardLocked throws away what is in flight.
+func (s *packetSender) discardLocked() {
+	for !s.flight.isEmpty() {
+		s.held = append(s.held, s.flight.pop())
+	}
+	for _, d := range s.held {
+		s.loss.count++
+		s.traceLocked(Lost, d, 0, "closed")
+	}
+	s.held, s.heldSize = nil, 0
+}

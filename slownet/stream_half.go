@@ -1,0 +1,93 @@
+package slownet
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A streamHalf is a half of a [Conn].
+type streamHalf struct {
+	half
+	conn *Conn
+
+	// guarded by the half's lock
+	flow      netem.Flow
+	late      lateness
+	allowance *allowance // what may pass until the connection is closed; nil is no bound
+	passed    int64      // bytes that have entered the link
+	delivered int64      // bytes that have arrived
+}
+
+func (h *streamHalf) init(c *Conn, direction Direction, link *netem.Link, seed uint64) {
+	h.half.init(&c.endpoint, direction, link)
+	h.conn = c
+	h.flow.Init(link, seed)
+	h.flow.Join(c.origin)
+}
+
+// releaseTurnLocked ends the turn of a call.
+func (h *streamHalf) releaseTurnLocked() {
+	h.endTurnLocked(h.flow.SharedLink().IsZero() && h.allowance == nil && h.passed == h.delivered && h.flow.Free() <= h.now())
+}
+
+// setLink changes the link.
+func (h *streamHalf) setLink(link *netem.Link, back time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flow.SetSharedLink(link)
+	h.flow.Join(h.endpoint.origin)
+	h.flow.SetReturn(back)
+	h.interruptLocked()
+}
+
+// stall lets nothing pass until it is called with false.
+func (h *streamHalf) stall(stalled bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stalled = stalled
+	if !stalled {
+		h.flow.Hold(h.now())
+	}
+	h.interruptLocked()
+}
+
+// limit bounds how many more bytes pass; below zero is no bound.
+func (h *streamHalf) limit(n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.allowance = nil
+	if n >= 0 {
+		h.allowance = &allowance{n}
+	}
+	h.interruptLocked()
+}
+
+// isSpent reports whether all bytes have passed that may.
+func (h *streamHalf) isSpent() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.isSpentLocked()
+}
+
+func (h *streamHalf) isSpentLocked() bool { return h.allowance != nil && h.allowance.remaining == 0 }
+
+// An allowance is how many more bytes may pass. A call that is in the inner
+// connection while another one is given counts its bytes to the one under which
+// it began. A nil *allowance has no bound.
+type allowance struct{ remaining int64 }
+
+// cut returns the first of the bytes, those that may pass.
+func (a *allowance) cut(p []byte) []byte {
+	if a == nil {
+		return p
+	}
+	return p[:min(int64(len(p)), a.remaining)]
+}
+
+// spend counts bytes that have passed.
+func (a *allowance) spend(n int) {
+	if a != nil {
+		a.remaining -= int64(n)
+	}
+}

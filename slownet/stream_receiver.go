@@ -1,0 +1,195 @@
+package slownet
+
+import (
+	"io"
+	"syscall"
+	"time"
+)
+
+// maxUnread is how many bytes may have arrived and wait for the reader before
+// no more are taken from the inner connection.
+const maxUnread = 256 << 10
+
+// A receiver takes what comes out of the inner connection over its link to the
+// reader. While nothing is in flight the reader himself waits in the inner
+// connection. As soon as something is, one goroutine, the pump, reads ahead, so
+// that latencies overlap; it ends when the reader has got everything.
+type receiver struct {
+	streamHalf
+	inbox []flying // in order of arrival
+	size  int      // bytes
+	ended bool     // the inner connection has met its end, or an error
+	reset peerReset
+	end   error         // which
+	endAt time.Duration // when that arrives
+}
+
+// read reads what has arrived, and waits if nothing has.
+func (r *receiver) read(p []byte) (n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(p) == 0 {
+		if r.closed || r.err != nil {
+			return 0, r.checkLocked()
+		}
+		return 0, nil
+	}
+	if err := r.takeTurnLocked(); err != nil {
+		return 0, err
+	}
+	defer r.releaseTurnLocked()
+	for since := r.sinceLocked(); n == 0 && err == nil; {
+		if err := r.checkLocked(); err != nil {
+			if isReset(r.end) && r.endAt <= r.now() {
+				r.conn.arriveReset() // as nothing else does
+			}
+			return 0, err
+		}
+		switch now := r.now(); {
+		case r.stalled:
+			r.waitLocked(&r.changed, never)
+			since = r.now()
+		case r.isSpentLocked():
+			return 0, io.EOF
+		case len(r.inbox) > 0 && r.inbox[0].arrive <= now && r.inbox[0].failed:
+			r.mu.Unlock()
+			r.conn.breakOff(syscall.ETIMEDOUT)
+			r.mu.Lock()
+		case len(r.inbox) > 0 && r.inbox[0].arrive <= now:
+			n = r.takeLocked(p)
+		case len(r.inbox) > 0:
+			r.waitLocked(&r.changed, r.inbox[0].arrive)
+		case r.ended && r.endAt > now:
+			r.waitLocked(&r.changed, r.endAt)
+		case r.ended:
+			err = r.end
+			r.ended = !isTimeout(err) // the next read may succeed
+			if isReset(err) {
+				r.end = io.EOF
+				err = r.conn.readReset(err)
+			}
+		case r.background:
+			r.waitLocked(&r.changed, never) // the pump is about to end
+		case r.flow.Free() > now:
+			r.waitLocked(&r.changed, r.flow.Free())
+		case r.flow.SharedLink().ArrivesAtOnce():
+			n, err = r.readThroughLocked(since, p)
+		default:
+			err = r.readAheadLocked(since, p)
+			since = r.now()
+		}
+	}
+	return n, err
+}
+
+// takeLocked gives the reader what has arrived.
+func (r *receiver) takeLocked(p []byte) (n int) {
+	p = r.allowance.cut(p)
+	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.inbox[0].arrive <= now && !r.inbox[0].failed; {
+		head := &r.inbox[0]
+		r.dueLocked(head.arrive)
+		copied := copy(p[n:], head.data)
+		n += copied
+		if head.data = head.data[copied:]; len(head.data) == 0 {
+			*head = flying{}
+			r.inbox = r.inbox[1:]
+		}
+	}
+	r.size -= n
+	r.deliveredLocked(n)
+	r.allowance.spend(n)
+	if len(r.inbox) == 0 {
+		r.inbox = nil
+		r.recallLocked()
+	}
+	r.work.wake()
+	return n
+}
+
+// deliveredLocked counts what the reader has got.
+func (r *receiver) deliveredLocked(n int) {
+	r.traceLocked(Delivered, r.delivered, n, 0, "")
+	r.delivered += int64(n)
+}
+
+// readThroughLocked lets the reader himself read, from a link on which bytes
+// arrive as they leave.
+func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error) {
+	allowance := r.allowance
+	p = allowance.cut(p)
+	if pace := r.flow.SharedLink().Pace.Bytes; pace > 0 {
+		p = p[:min(len(p), pace)]
+	}
+	at := r.now()
+	n, err := r.directly(r.conn.inner.Read, p)
+	if n > 0 {
+		if r.now()-at > maxBlink {
+			since = r.now() // they were not there before
+		}
+		r.flow.Send(r.madeUpLocked(since), n)
+		r.traceLocked(Queued, r.passed, n, 0, "")
+		r.passed += int64(n)
+		r.deliveredLocked(n)
+		allowance.spend(n)
+	}
+	if isReset(err) && r.err == nil {
+		err = r.conn.readReset(err)
+	}
+	return n, err
+}
+
+// readAheadLocked lets the reader himself take something out of the inner
+// connection, and puts it into flight. The error is for him if it is about
+// this call only.
+func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
+	at := r.now()
+	n, err := r.directly(r.conn.inner.Read, p[:min(len(p), r.roomLocked())]) // p is room to work in
+	if r.now()-at > maxBlink {
+		since = r.now()
+	}
+	if n == 0 && isTimeout(err) {
+		return err
+	}
+	r.launchLocked(since, p[:n], err)
+	if len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed {
+		r.workLocked(r.pump)
+	}
+	return nil
+}
+
+// launchLocked puts what came out of the inner connection into flight.
+func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
+	if r.err != nil || r.ended {
+		return
+	}
+	at := r.madeUpLocked(since)
+	if len(p) > 0 {
+		r.traceLocked(Queued, r.passed, len(p), 0, "")
+		p = append([]byte(nil), p...)
+	}
+	for len(p) > 0 {
+		piece := r.flow.Send(at, len(p))
+		r.tracePieceLocked(piece)
+		r.inbox = append(r.inbox, flying{data: p[:piece.Bytes:piece.Bytes], arrive: piece.Arrive, failed: piece.Failed})
+		r.size += piece.Bytes
+		r.passed += int64(piece.Bytes)
+		p = p[piece.Bytes:]
+	}
+	if err != nil {
+		r.ended, r.end, r.endAt = true, err, r.flow.Send(r.now(), 0).Arrive
+		if isReset(err) {
+			r.conn.seeReset(r.endAt)
+		}
+	}
+}
+
+// close makes later reads fail, and blocked ones after evict. It reports whether
+// something was not read.
+func (r *receiver) close() (unread bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	unread = r.size > 0
+	r.inbox, r.size = nil, 0
+	r.closeLocked()
+	return unread
+}
