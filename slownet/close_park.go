@@ -68,7 +68,7 @@ func (e *endpoint) at(until time.Duration, do func()) *clock.Timer {
 	for {
 		now := e.now()
 		timer := e.clock.AfterFunc(until-now, do)
-		if _, stepped := e.clock.(*clock.Mock); !stepped || e.now() == now {
+		if !isStepped(e.clock) || e.now() == now {
 			return timer
 		}
 		timer.Stop() // the clock was moved meanwhile, so it would fire too late

@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -217,7 +216,7 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 	}
 	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
 	h.mu.Unlock()
-	if _, stepped := h.endpoint.clock.(*clock.Mock); stepped {
+	if isStepped(h.endpoint.clock) {
 		h.awaitStep(changed, timer.C, until)
 	} else {
 		select {

@@ -38,11 +38,13 @@ type expirer interface{ expire(change int) }
 func (d *deadline) set(c clock.Clock, t time.Time, of expirer) {
 	d.stop()
 	d.at, d.passed = t, false
-	d.passed = d.hasPassed(c)
-	if !t.IsZero() && !d.passed {
-		change := d.changes
-		d.timer = c.AfterFunc(c.Until(t), func() { of.expire(change) })
-		d.passed = d.hasPassed(c) // a clock may have been moved meanwhile
+	for d.passed = d.hasPassed(c); !t.IsZero() && !d.passed; d.passed = d.hasPassed(c) {
+		change, now := d.changes, c.Now()
+		d.timer = c.AfterFunc(t.Sub(now), func() { of.expire(change) })
+		if !isStepped(c) || c.Now().Equal(now) {
+			return
+		}
+		d.timer.Stop() // the clock was moved meanwhile, so it would fire too late
 	}
 }
 

@@ -34,6 +34,12 @@ func isReal(c clock.Clock) bool {
 	return canSleepPrecisely && reflect.TypeOf(c) == realClock && !c.Now().Round(0).Before(processStart)
 }
 
+// isStepped reports whether a clock is stepped by hand, as a clock.Mock is.
+func isStepped(c clock.Clock) bool {
+	_, stepped := c.(interface{ Add(time.Duration) })
+	return stepped
+}
+
 var (
 	realClock    = reflect.TypeOf(clock.New())
 	processStart = time.Now().Round(0).Add(-time.Hour) // less what the clock may have been set back since
