@@ -3,10 +3,13 @@ package reactor_test
 import (
 	"context"
 	"net"
+	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -105,4 +108,40 @@ func TestContextsAreLetGo(t *testing.T) {
 	assert.EqualValues(t, 0, stopped.Waiting())
 	require.NoError(t, r.Run())
 	assert.EqualValues(t, 0, left.Waiting())
+}
+
+// A loop that goes on keeps no timer that was stopped and no connection that was
+// closed, nor what their functions refer to.
+func TestTimersAndConnectionsAreLetGo(t *testing.T) {
+	var r reactor.Reactor
+	var kept []weak.Pointer[[1000]byte]
+	keep := func() *[1000]byte {
+		data := new([1000]byte)
+		kept = append(kept, weak.Make(data))
+		return data
+	}
+	for range 3 {
+		data := keep()
+		r.AfterFunc(time.Hour, func() { clear(data[:]) }).Stop()
+	}
+	for range 3 {
+		data := keep()
+		near, far := net.Pipe()
+		_ = far.Close()
+		r.Add(near, reactor.HandlerFunc(func(c *reactor.Conn) {
+			clear(data[:])
+			_ = c.Close()
+		}))
+	}
+	r.Go(func() {
+		isKept := func(data weak.Pointer[[1000]byte]) bool { return data.Value() != nil }
+		for range 100 { // a goroutine that has read may take a while to end
+			time.Sleep(10 * ms)
+			if runtime.GC(); !slices.ContainsFunc(kept, isKept) {
+				return
+			}
+		}
+		t.Error("something is kept")
+	}, func() {})
+	require.NoError(t, r.Run())
 }

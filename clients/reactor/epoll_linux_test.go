@@ -1,6 +1,7 @@
 package reactor_test
 
 import (
+	"io"
 	"net"
 	"runtime"
 	"sync/atomic"
@@ -92,4 +93,24 @@ func TestCallsFromTheLoopBesideSilentSockets(t *testing.T) {
 	assert.Equal(t, 100, calls)
 	assert.NoError(t, c.err)
 	assert.Less(t, time.Since(start), 5*time.Second)
+}
+
+// A handler that has read all that a socket has is not called again for nothing,
+// though it has not asked whether there is more.
+func TestSocketHandlerIsNotCalledForNothing(t *testing.T) {
+	near, far := socketPair(t, "tcp", "127.0.0.1:0")
+	var r reactor.Reactor
+	c := newCollector(100)
+	r.Add(near, c)
+	r.Go(func() {
+		for _, word := range []string{"one ", "two"} {
+			_, err := io.WriteString(far, word)
+			assert.NoError(t, err)
+			time.Sleep(20 * ms) // until it was read
+		}
+		_ = far.Close()
+	}, func() {})
+	require.NoError(t, r.Run())
+	assert.Equal(t, "one two", c.data.String())
+	assert.LessOrEqual(t, c.turns, 3, "one for each word, and one for the end")
 }

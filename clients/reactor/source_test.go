@@ -55,6 +55,44 @@ func TestPollableConnectionIsLetGo(t *testing.T) {
 	})
 }
 
+// A lateConn has something to read as soon as it has said that it has nothing.
+type lateConn struct {
+	net.Conn
+	notify func()
+	reads  int
+}
+
+func (c *lateConn) NotifyReadable(f func()) {
+	if c.notify = f; f != nil {
+		f()
+	}
+}
+
+func (c *lateConn) TryRead(p []byte) (int, error) {
+	switch c.reads++; c.reads {
+	case 1:
+		c.notify()
+		return 0, reactor.ErrWouldBlock
+	case 2:
+		return copy(p, "poem"), nil
+	}
+	return 0, io.EOF
+}
+
+// What arrives just after a handler was told that nothing is there is not
+// forgotten.
+func TestArrivesWhenNothingWasThere(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	var r reactor.Reactor
+	c := newCollector(10)
+	conn := r.Add(&lateConn{Conn: near}, c)
+	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+	require.NoError(t, r.Run())
+	assert.Equal(t, "poem", c.data.String())
+	assert.Equal(t, 3, c.turns, "one for each time that there was something")
+}
+
 // Any other connection is read 4 KiB ahead, no more and no less.
 func TestReadsAhead(t *testing.T) {
 	near, far := net.Pipe()
@@ -83,6 +121,7 @@ func TestReadsAhead(t *testing.T) {
 // together with the end.
 type oddConn struct {
 	net.Conn
+	t     *testing.T
 	reads int
 }
 
@@ -93,7 +132,8 @@ func (c *oddConn) Read(p []byte) (int, error) {
 	case 2:
 		return copy(p, "poem"), io.EOF
 	}
-	return c.Conn.Read(p) // which waits: it was read after its end
+	c.t.Error("it was read after its end")
+	return c.Conn.Read(p)
 }
 
 // Where a read has returned nothing the next one may return bytes, and after the
@@ -103,7 +143,7 @@ func TestReadsOfNothingAndOfBytesWithTheEnd(t *testing.T) {
 	defer far.Close()
 	var r reactor.Reactor
 	c := newCollector(3)
-	conn := r.Add(&oddConn{Conn: near}, c)
+	conn := r.Add(&oddConn{Conn: near, t: t}, c)
 	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
 	require.NoError(t, r.Run())
 	assert.Equal(t, "poem", c.data.String())

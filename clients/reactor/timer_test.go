@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +55,97 @@ func TestTimerBeforeTheAlarm(t *testing.T) {
 		r.Go(func() { time.Sleep(2 * time.Hour) }, func() {})
 		require.NoError(t, r.Run())
 		assert.Equal(t, []time.Duration{2 * time.Minute, time.Hour}, fired)
+	})
+}
+
+// A timer for a time that has passed is for now, behind those that were set
+// before.
+func TestTimersForThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		var fired []int
+		for i, d := range []time.Duration{0, -time.Hour, 0, -2 * time.Hour} {
+			r.AfterFunc(d, func() { fired = append(fired, i) })
+		}
+		require.NoError(t, r.Run())
+		assert.Equal(t, []int{0, 1, 2, 3}, fired)
+	})
+}
+
+// A ringingClock counts the alarms that are set on it, and those that ring.
+type ringingClock struct {
+	clock.Clock
+	set, rung atomic.Int64
+}
+
+func (c *ringingClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
+	c.set.Add(1)
+	return c.Clock.AfterFunc(d, func() {
+		c.rung.Add(1)
+		f()
+	})
+}
+
+// However many timers there are, the clock has one for them, which is set only
+// when the first of them changes. When Run has ended, it has none.
+func TestOneAlarmForAllTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alarms := &ringingClock{Clock: clock.New()}
+		r := reactor.Reactor{Clock: alarms}
+		r.AfterFunc(time.Hour, func() {})
+		r.AfterFunc(10*time.Hour, func() { t.Error("too late: Run has ended") })
+		for i := range 100 {
+			r.Go(func() { time.Sleep(time.Duration(i) * time.Second) }, func() {})
+		}
+		r.Go(func() { time.Sleep(10 * time.Minute) }, func() {
+			assert.EqualValues(t, 1, alarms.set.Load())
+			r.AfterFunc(time.Minute, func() {})
+		})
+		r.Go(func() { time.Sleep(2 * time.Hour) }, func() {})
+		require.NoError(t, r.Run())
+		time.Sleep(24 * time.Hour)
+		assert.EqualValues(t, 4, alarms.set.Load(), "for 1 h, 11 min, 1 h again, and 10 h")
+		assert.EqualValues(t, 2, alarms.rung.Load(), "after 11 min and 1 h")
+	})
+}
+
+// A jumpingClock is an hour ahead by the time that an alarm is set on it.
+type jumpingClock struct{ *clock.Mock }
+
+func (c jumpingClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
+	c.Add(time.Hour)
+	return c.Mock.AfterFunc(d, f)
+}
+
+// A timer that becomes due while the loop sets its alarm is not late.
+func TestTimeThatPassesWhileTheAlarmIsSet(t *testing.T) {
+	jumping := jumpingClock{clock.NewMock()}
+	r := reactor.Reactor{Clock: jumping}
+	fired, start := make(chan struct{}), time.Now()
+	r.AfterFunc(time.Hour, func() { close(fired) })
+	r.Go(func() { <-fired }, func() {})
+	rescue := time.AfterFunc(10*time.Second, func() { jumping.Add(time.Hour) })
+	defer rescue.Stop()
+	require.NoError(t, r.Run())
+	assert.Less(t, time.Since(start), 5*time.Second)
+}
+
+// Timers of one Run do not stand in the way of those of the next.
+func TestTimersOfASecondRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		left := r.AfterFunc(time.Hour, func() { t.Error("Run has ended") })
+		r.Go(func() { time.Sleep(time.Second) }, func() {})
+		require.NoError(t, r.Run())
+		start := time.Now()
+		var fired []time.Duration
+		note := func() { fired = append(fired, time.Since(start)) }
+		r.AfterFunc(2*time.Hour, note)
+		r.AfterFunc(3*time.Hour, note)
+		left.Stop()
+		r.Go(func() { time.Sleep(4 * time.Hour) }, func() {})
+		require.NoError(t, r.Run())
+		assert.Equal(t, []time.Duration{2 * time.Hour, 3 * time.Hour}, fired)
 	})
 }
 
