@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,4 +145,15 @@ func TestTimersAndConnectionsAreLetGo(t *testing.T) {
 		t.Error("something is kept")
 	}, func() {})
 	require.NoError(t, r.Run())
+}
+
+// Run ends with an error where the system cannot wait any more.
+func TestRunEndsWithAnErrorWhereItCannotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r reactor.Reactor
+		r.BreakPoller(syscall.EBADF)
+		r.Go(func() { time.Sleep(time.Second) }, func() {})
+		assert.Equal(t, syscall.EBADF, r.Run())
+		time.Sleep(time.Second) // until the job has ended
+	})
 }

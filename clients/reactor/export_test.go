@@ -5,3 +5,13 @@ func (r *Reactor) Kept() (queues, contexts int) { return len(r.dials), len(r.con
 
 // TellStarvation is tellStarvation.
 var TellStarvation = tellStarvation
+
+// BreakPoller makes the loop unable to wait.
+func (r *Reactor) BreakPoller(err error) { r.setPoller(brokenPoller{make(chanPoller, 1), err}) }
+
+type brokenPoller struct {
+	chanPoller
+	err error
+}
+
+func (p brokenPoller) poll(bool) error { return p.err }

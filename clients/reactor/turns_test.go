@@ -1,9 +1,11 @@
 package reactor_test
 
 import (
+	"io"
 	"net"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -93,4 +95,56 @@ func TestTurnsTakeNoMemory(t *testing.T) {
 		}
 	}))
 	require.NoError(t, r.Run())
+}
+
+// Calls that come in while the loop is busy do not wake it, so they leave no wake-up
+// behind that it would stumble over: all are made, and then a socket is heard.
+func TestCallsBesideABusyConnection(t *testing.T) {
+	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
+		near, far := pair()
+		var r reactor.Reactor
+		c := newCollector(10)
+		conn := r.Add(near, c)
+		busy := r.Add(&busyConn{}, newCollector(1))
+		calls := 0
+		r.Go(func() {
+			for range 10_000 {
+				r.Call(func() { calls++ })
+			}
+			_, _ = io.WriteString(far, "poem")
+			_ = far.Close()
+		}, func() {
+			_ = busy.Close()
+			r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+		})
+		require.NoError(t, r.Run())
+		assert.Equal(t, 10_000, calls)
+		assert.Equal(t, "poem", c.data.String())
+	})
+}
+
+// A handler may hand a function to the loop, which still waits for its
+// connections after it.
+func TestReadsAfterACallInAHandler(t *testing.T) {
+	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
+		near, far := pair()
+		var r reactor.Reactor
+		c, calls := newCollector(10), 0
+		conn := r.Add(near, reactor.HandlerFunc(func(conn *reactor.Conn) {
+			c.Readable(conn)
+			r.Call(func() { calls++ })
+		}))
+		r.Go(func() {
+			for _, word := range []string{"one ", "two"} {
+				_, _ = io.WriteString(far, word)
+				time.Sleep(20 * ms) // until it was read
+			}
+			_ = far.Close()
+		}, func() {})
+		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+		require.NoError(t, r.Run())
+		assert.Equal(t, "one two", c.data.String())
+		assert.Equal(t, io.EOF, c.err)
+		assert.Equal(t, c.turns, calls)
+	})
 }
