@@ -147,13 +147,18 @@ func TestTimersAndConnectionsAreLetGo(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Run ends with an error where the system cannot wait any more.
+// Run ends with an error where the system cannot wait any more, whatever is open,
+// and may be called again.
 func TestRunEndsWithAnErrorWhereItCannotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
 		var r reactor.Reactor
+		c := r.Add(near, newCollector(1))
 		r.BreakPoller(syscall.EBADF)
-		r.Go(func() { time.Sleep(time.Second) }, func() {})
 		assert.Equal(t, syscall.EBADF, r.Run())
-		time.Sleep(time.Second) // until the job has ended
+		r.BreakPoller(nil)
+		r.Call(func() { _ = c.Close() })
+		assert.NoError(t, r.Run())
 	})
 }

@@ -6,8 +6,14 @@ func (r *Reactor) Kept() (queues, contexts int) { return len(r.dials), len(r.con
 // TellStarvation is tellStarvation.
 var TellStarvation = tellStarvation
 
-// BreakPoller makes the loop unable to wait.
-func (r *Reactor) BreakPoller(err error) { r.setPoller(brokenPoller{make(chanPoller, 1), err}) }
+// BreakPoller makes the loop unable to wait, or with nil, able again.
+func (r *Reactor) BreakPoller(err error) {
+	if err == nil {
+		r.setPoller(nil)
+		return
+	}
+	r.setPoller(brokenPoller{make(chanPoller, 1), err})
+}
 
 type brokenPoller struct {
 	chanPoller
