@@ -35,6 +35,21 @@ func (c *busyConn) TryRead(p []byte) (int, error) {
 
 func (c *busyConn) Close() error { return nil }
 
+// Handlers are called in the order in which their connections became readable.
+func TestHandlersAreCalledInOrder(t *testing.T) {
+	var r reactor.Reactor
+	var order []int
+	for i := range 4 {
+		r.Add(&busyConn{}, reactor.HandlerFunc(func(c *reactor.Conn) {
+			if order = append(order, i); len(order) > 4 {
+				_ = c.Close()
+			}
+		}))
+	}
+	require.NoError(t, r.Run())
+	assert.Equal(t, []int{0, 1, 2, 3, 0, 1, 2, 3}, order)
+}
+
 // A connection that says again and again that it can be read has no more turns
 // than one that says so once.
 func TestNotificationsGiveNoMoreTurns(t *testing.T) {
