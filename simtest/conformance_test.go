@@ -5,13 +5,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	tier.AtOnce(4)
+	goleak.VerifyTestMain(m)
+}
 
 // Outside of a bubble, on real time, the connections are those of the standard
 // library's own conformance suite.

@@ -25,7 +25,10 @@ import (
 
 const ms = time.Millisecond
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	tier.AtOnce(4)
+	goleak.VerifyTestMain(m)
+}
 
 // links are those on which every connection must behave as one. "all" has
 // everything that can be had at once.
