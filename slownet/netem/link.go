@@ -107,6 +107,9 @@ func (l *Link) hasPackets() bool {
 	return l.Rate > 0 || l.Replay != nil || l.Bottleneck != nil || l.isFaulty()
 }
 
+// LosesNothing reports whether no packet is lost or corrupted, but by a full queue.
+func (l *Link) LosesNothing() bool { return l.Loss == Loss{} && l.Corrupt == Chance{} }
+
 // isFaulty reports whether something may befall a packet.
 func (l *Link) isFaulty() bool {
 	return l.Loss != Loss{} || l.Duplicate != Chance{} || l.Corrupt != Chance{} || l.Reorder != Chance{}

@@ -15,6 +15,12 @@ type TCP struct {
 	// default.
 	KeepAlive KeepAlive
 
+	// Window, if it is not zero, is the size in bytes of both buffers: of the one
+	// for what was written and is not acknowledged, and of the one for what has
+	// arrived and was not read. Zero are Linux's, which grow when they limit
+	// the connection, up to 4 MiB for the one and 6 MiB for the other.
+	Window int
+
 	// UserTimeout is how long data may stay unacknowledged before the connection
 	// ends, and bounds how long keep-alive probes may stay unanswered; it is
 	// Linux's TCP_USER_TIMEOUT (RFC 5482). Zero is some 15 minutes for data.
@@ -32,6 +38,10 @@ const (
 	// Reno is RFC 5681's: the window grows by a segment each round trip, and
 	// is halved when a segment is lost.
 	Reno
+
+	// Unlimited is no TCP: an ideal stream, that has the link's rate from the
+	// first byte on. Its drivers send over a [Flow]; an [End] cannot have it.
+	Unlimited
 )
 
 // String returns the algorithm's name as Linux spells it.
@@ -41,8 +51,24 @@ func (c Congestion) String() string {
 		return "cubic"
 	case Reno:
 		return "reno"
+	case Unlimited:
+		return "unlimited"
 	}
 	return fmt.Sprintf("Congestion(%d)", int(c))
+}
+
+// Validate reports the first field that cannot be, with its value and what is
+// allowed.
+func (t TCP) Validate() error {
+	switch {
+	case t.Congestion < CUBIC || t.Congestion > Unlimited:
+		return fmt.Errorf("netem: %w", mustBe("TCP.Congestion", t.Congestion, "CUBIC, Reno or Unlimited"))
+	case t.Window < 0:
+		return fmt.Errorf("netem: %w", mustBe("TCP.Window", t.Window, "0 (Linux's buffers, which grow) or more bytes"))
+	case t.UserTimeout < 0:
+		return fmt.Errorf("netem: %w", mustBe("TCP.UserTimeout", t.UserTimeout, "0 (none) or more"))
+	}
+	return nil
 }
 
 // Never is a time that does not come.

@@ -55,7 +55,7 @@ func (e *End) expireAlive(now time.Duration) {
 	}
 	silence := now - a.last
 	switch {
-	case e.state.isOpening() || e.state == Closed || e.state == TimeWait:
+	case e.state.IsOpening() || e.state == Closed || e.state == TimeWait:
 		a.at = Never
 	case e.send.una < e.send.end(): // the retransmission timer takes care of it
 		a.at = now + a.config.Idle
@@ -67,5 +67,52 @@ func (e *End) expireAlive(now time.Duration) {
 		a.probes++
 		a.at = now + a.config.Interval
 		e.send.ask = true
+	}
+}
+
+// SetKeepAlive changes when a silent peer is probed, from now on.
+func (e *End) SetKeepAlive(now time.Duration, config KeepAlive) {
+	a := &e.alive
+	a.config = config.withDefaults()
+	switch {
+	case e.state == Closed || e.state.IsOpening():
+	case a.config.Idle < 0:
+		a.at, a.probes = Never, 0
+	default:
+		a.at = max(now, a.last+a.config.Idle)
+	}
+}
+
+// next returns when an idle end probes its peer.
+func (a *alive) next() time.Duration {
+	if a.at == Never || a.config.Idle < 0 {
+		return Never
+	}
+	return a.last + a.config.Idle
+}
+
+// Idle brings both ends of a connection to the given time, during which they had
+// nothing to send but probes, all of which were answered. There and back are the
+// latencies from a to b and from b to a. Their probes are due after it.
+func Idle(now time.Duration, a, b *End, there, back time.Duration) {
+	for {
+		prober, other, way := a, b, there
+		if b.alive.next() < a.alive.next() {
+			prober, other, way = b, a, back
+		}
+		at := prober.alive.next()
+		if at > now || at == Never {
+			break
+		}
+		other.alive.answered(at + way)
+		prober.alive.answered(at + there + back)
+	}
+}
+
+// answered notes that an idle connection was found to be alive.
+func (a *alive) answered(at time.Duration) {
+	a.last, a.probes = at, 0
+	if a.at != Never {
+		a.at = at + a.config.Idle
 	}
 }

@@ -16,6 +16,7 @@ const (
 // with what the application reads in a round trip.
 type receiveBuffer struct {
 	size      int
+	isFixed   bool          // the window is the size, and the buffer does not grow
 	window    int           // the most that is offered
 	perRound  int           // the most that the application has read in a round trip
 	roundTrip time.Duration // the shortest seen from here; 0 is none
@@ -24,7 +25,11 @@ type receiveBuffer struct {
 	lastEcho  time.Duration
 }
 
-func (b *receiveBuffer) init(now time.Duration) {
+func (b *receiveBuffer) init(fixed int, now time.Duration) {
+	if fixed > 0 {
+		b.size, b.window, b.isFixed = fixed, fixed, true
+		return
+	}
 	b.size = firstBuffer
 	b.window = firstBuffer / 2 / 1460 * 1460 // half of the buffer, in segments without timestamps
 	b.perRound = initialWindow * MSS
@@ -37,13 +42,16 @@ func payloadRoom(space int64) int { return int(space * (256 * MSS / segmentSpace
 // room returns how large a window can be offered while that many bytes are
 // held.
 func (b *receiveBuffer) room(held int64) int {
+	if b.isFixed {
+		return max(0, b.size-int(held))
+	}
 	return max(0, min(b.window, payloadRoom(int64(b.size)-held*segmentSpace/MSS)))
 }
 
 // grow opens the window for a payload that has arrived, and reports whether it
 // could.
 func (b *receiveBuffer) grow(n int, held int64) bool {
-	if n < 128 {
+	if n < 128 || b.isFixed {
 		return false
 	}
 	room := payloadRoom(int64(b.size)-held*segmentSpace/MSS) - b.window
@@ -70,7 +78,7 @@ func (b *receiveBuffer) measure(now, echo time.Duration) {
 // adapt grows the buffer if the application has read more in the last round trip
 // than ever before. Beyond is how far out of order data reaches.
 func (b *receiveBuffer) adapt(now time.Duration, read int64, beyond int) {
-	if b.roundTrip == 0 || now-b.since < b.roundTrip {
+	if b.isFixed || b.roundTrip == 0 || now-b.since < b.roundTrip {
 		return
 	}
 	if n := int(read - b.read); n > b.perRound {
@@ -81,4 +89,48 @@ func (b *receiveBuffer) adapt(now time.Duration, read int64, beyond int) {
 		b.perRound = n
 	}
 	b.since, b.read = now, read
+}
+
+// Linux's send buffer: its largest size (net.ipv4.tcp_wmem), and by how much a
+// write that finds room may fill it beyond that, because what is sent first is cut
+// into segments before it is counted.
+const (
+	maxSendBuffer = 4 << 20
+	overfill      = 5 * MSS
+)
+
+// A sendBuffer decides how much the application may write ahead of what is
+// acknowledged: two windows, and the buffer never shrinks.
+type sendBuffer struct {
+	size    int
+	isFixed bool // and does not grow
+}
+
+func (b *sendBuffer) init(fixed int) {
+	b.size, b.isFixed = fixed, fixed > 0
+	b.grow(initialWindow)
+}
+
+// grow makes room for a congestion window.
+func (b *sendBuffer) grow(window int) {
+	if !b.isFixed {
+		b.size = max(b.size, min(maxSendBuffer, 2*segmentSpace*max(window, initialWindow)))
+	}
+}
+
+// room returns how many bytes can be written while so many are not acknowledged.
+func (b *sendBuffer) room(unacked int64) int {
+	room := b.size - int(unacked)
+	switch {
+	case room <= 0:
+		return 0
+	case b.isFixed:
+		return room
+	}
+	return room + overfill
+}
+
+// hasRoom reports whether a third of the buffer is free.
+func (b *sendBuffer) hasRoom(unacked int64) bool {
+	return unacked <= int64(b.size)-int64(b.size)/3
 }

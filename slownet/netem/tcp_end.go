@@ -22,11 +22,16 @@ type End struct {
 // newEnd returns an end before its handshake.
 func newEnd(tcp TCP, now time.Duration) *End {
 	e := &End{}
+	e.init(tcp, now)
+	return e
+}
+
+func (e *End) init(tcp TCP, now time.Duration) {
+	*e = End{}
 	e.opening.at = Never
 	e.alive = alive{config: tcp.KeepAlive.withDefaults(), timeout: tcp.UserTimeout, at: Never}
 	e.send.init(tcp, now)
-	e.receive.init(now)
-	return e
+	e.receive.init(tcp, now)
 }
 
 // NewEnd returns an end of a connection that was established at the given time,
@@ -34,7 +39,7 @@ func newEnd(tcp TCP, now time.Duration) *End {
 // handshake of their own; see [Dial] and [Accept].
 func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
 	e := newEnd(tcp, now)
-	e.send.windowEnd = firstWindow
+	e.send.announced(0, firstWindow)
 	e.established(now, roundTrip)
 	return e
 }
@@ -75,11 +80,34 @@ func (e *End) fail(failure Failure) {
 // Unread returns how many bytes have arrived in order and wait for Read.
 func (e *End) Unread() int64 { return e.receive.unread() }
 
+// Received returns how many bytes have arrived in order since the connection
+// began.
+func (e *End) Received() int64 { return e.receive.received() }
+
+// Room returns how many bytes the application can write before it has to wait, if
+// it has written so many already that Write was not told of.
+func (e *End) Room(ahead int) int { return e.send.buffer.room(e.Unacked() + int64(ahead)) }
+
+// HasRoom reports whether an application that waits for room goes on writing: it
+// does when a third of the buffer is free.
+func (e *End) HasRoom(ahead int) bool { return e.send.buffer.hasRoom(e.Unacked() + int64(ahead)) }
+
+// SetMTU sets the size of the largest packet on the path, for what is sent for the
+// first time from now on.
+func (e *End) SetMTU(mtu int) { e.send.mss = int64(max(1, min(mtu-HeaderSize, MSS))) }
+
 // Ended reports whether the peer's FIN has arrived, and all data before it.
 func (e *End) Ended() bool { return e.receive.ended }
 
 // Unacked returns how many bytes have been written and are not acknowledged.
 func (e *End) Unacked() int64 { return max(0, e.send.written-e.send.una) }
+
+// IsSettled reports whether all that was written has been sent, the end of the stream
+// too. It may still be on its way.
+func (e *End) IsSettled() bool { return e.send.nxt == e.send.end() }
+
+// IsAcknowledged reports whether all that was written has been acknowledged.
+func (e *End) IsAcknowledged() bool { return e.send.una == e.send.end() }
 
 // Input takes a segment that arrives.
 func (e *End) Input(now time.Duration, s *Segment) {
@@ -87,7 +115,7 @@ func (e *End) Input(now time.Duration, s *Segment) {
 		return // the driver answers with Refuse
 	}
 	e.alive.heard(now)
-	if e.state.isOpening() && !e.inputOpening(now, s) {
+	if e.state.IsOpening() && !e.inputOpening(now, s) {
 		return
 	}
 	switch {
@@ -122,7 +150,7 @@ func (e *End) Output(now time.Duration) (Segment, bool) {
 		return Segment{Flags: RST | ACK, Seq: e.send.nxt, Ack: e.receive.next}, true
 	case e.state == Closed:
 		return Segment{}, false
-	case e.state.isOpening():
+	case e.state.IsOpening():
 		return e.nextSyn(now)
 	}
 	s, ok := e.send.next(now)
@@ -140,11 +168,24 @@ func (e *End) Output(now time.Duration) (Segment, bool) {
 }
 
 // Next returns when Expire has to be called, or [Never].
-func (e *End) Next() time.Duration {
+func (e *End) Next() time.Duration { return min(e.NextBusy(), e.NextProbe()) }
+
+// NextBusy is Next without the probes of a silent peer. A driver that knows that
+// they would be answered needs to send none; see [Idle].
+func (e *End) NextBusy() time.Duration {
 	if e.state == Closed {
 		return Never
 	}
-	return min(e.opening.at, e.alive.at, e.send.timer(), e.receive.ackAt)
+	return min(e.opening.at, e.send.timer(), e.receive.ackAt)
+}
+
+// NextProbe returns when it has to be looked whether a silent peer is to be probed,
+// or [Never].
+func (e *End) NextProbe() time.Duration {
+	if e.state == Closed {
+		return Never
+	}
+	return e.alive.at
 }
 
 // Expire handles the timers that are due at the given time, if any.

@@ -23,20 +23,32 @@ type opening struct {
 
 // Dial returns the end of a connection that is opened at the given time.
 func Dial(tcp TCP, now time.Duration) *End {
-	e := newEnd(tcp, now)
+	e := &End{}
+	e.InitDial(tcp, now)
+	return e
+}
+
+// InitDial makes the end what [Dial] returns.
+func (e *End) InitDial(tcp TCP, now time.Duration) {
+	e.init(tcp, now)
 	e.state = SynSent
 	e.opening.due, e.opening.at = true, now+synWait
-	return e
 }
 
 // Accept returns the end of a connection that answers a SYN. A driver that has
 // no listener for it answers with [Refuse] instead.
 func Accept(tcp TCP, now time.Duration, syn *Segment) *End {
-	e := newEnd(tcp, now)
+	e := &End{}
+	e.InitAccept(tcp, now, syn)
+	return e
+}
+
+// InitAccept makes the end what [Accept] returns.
+func (e *End) InitAccept(tcp TCP, now time.Duration, syn *Segment) {
+	e.init(tcp, now)
 	e.state = SynReceived
 	e.receive.recentTS = syn.TSVal
 	e.opening.due, e.opening.at = true, now+synWait
-	return e
 }
 
 // Refuse returns the reset that answers a segment for which there is no
@@ -98,7 +110,7 @@ func (e *End) inputOpening(now time.Duration, s *Segment) bool {
 	case e.state == SynSent && s.Flags == SYN|ACK:
 		e.receive.recentTS = s.TSVal
 		e.receive.mustAck = true
-		e.send.windowEnd = int64(s.Window)
+		e.send.announced(0, s.Window)
 		e.established(now, now-s.TSEcr)
 		return false
 	case e.state == SynReceived && s.Flags&SYN != 0:

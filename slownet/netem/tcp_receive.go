@@ -31,12 +31,12 @@ type receiver struct {
 	buffer receiveBuffer
 }
 
-func (r *receiver) init(now time.Duration) {
+func (r *receiver) init(tcp TCP, now time.Duration) {
 	r.ackAt = Never
 	r.quick = quickAcks
 	r.last = now
 	r.finAt = none
-	r.buffer.init(now)
+	r.buffer.init(tcp.Window, now)
 	r.told = int64(r.buffer.window)
 }
 
@@ -86,13 +86,16 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	}
 }
 
-// unread returns how many bytes the application can read.
-func (r *receiver) unread() int64 {
+// received returns how many bytes have arrived in order.
+func (r *receiver) received() int64 {
 	if r.ended {
-		return r.finAt - r.consumed
+		return r.finAt
 	}
-	return r.next - r.consumed
+	return r.next
 }
+
+// unread returns how many bytes the application can read.
+func (r *receiver) unread() int64 { return r.received() - r.consumed }
 
 // held returns how many bytes are kept: those that the application has not read,
 // and those beyond a gap.
@@ -157,7 +160,7 @@ func (r *receiver) read(now time.Duration, n int) {
 	r.consumed += int64(n)
 	r.buffer.adapt(now, r.consumed, r.beyond())
 	// A window that was nearly shut and is open again is announced.
-	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= MSS {
+	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= min(MSS, r.buffer.size/2) {
 		r.mustAck = true
 	}
 }

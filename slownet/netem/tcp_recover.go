@@ -78,7 +78,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	if p.Ack > s.nxt || p.Ack < s.una {
 		return
 	}
-	s.windowEnd = max(s.windowEnd, p.Ack+int64(p.Window))
+	s.announced(p.Ack, p.Window)
 	s.asked = 0
 	a := s.takeIn(now, p)
 	if a.progress {
@@ -95,6 +95,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	s.react(a, lost)
 	if s.episode.state != recovering && a.progress && a.delivered > 0 {
 		s.window.grow(now, a.delivered)
+		s.buffer.grow(s.window.size)
 	}
 	if a.progress || a.delivered > 0 {
 		s.scheduleProbe(now)

@@ -9,6 +9,9 @@ type sender struct {
 	una       int64 // oldest byte that is not acknowledged
 	nxt       int64 // next byte to be sent for the first time
 	windowEnd int64 // the peer takes no byte from here on
+	mss       int64 // the payload of a full segment
+	maxWindow int64 // the largest that the peer has announced
+	buffer    sendBuffer
 	queue     retransmissionQueue
 	rtt       roundTrip
 	window    congestionWindow
@@ -28,6 +31,8 @@ type sender struct {
 const firstWindow = 64 << 10
 
 func (s *sender) init(tcp TCP, now time.Duration) {
+	s.mss = MSS
+	s.buffer.init(tcp.Window)
 	s.queue.init()
 	s.window.init(now, tcp.Congestion)
 	s.rack.init()
@@ -63,7 +68,7 @@ func (s *sender) next(now time.Duration) (Segment, bool) {
 		return s.resend(now, number), true
 	case s.ask:
 		s.ask = false
-		if n := s.windowEnd - s.nxt; n > 0 && n < min(s.written-s.nxt, MSS) {
+		if n := s.windowEnd - s.nxt; n > 0 && n < s.payload() {
 			return s.sendNew(now, n), true // less than a segment is better than nothing
 		}
 		return Segment{Seq: s.una - 1}, true
@@ -74,7 +79,26 @@ func (s *sender) next(now time.Duration) (Segment, bool) {
 }
 
 // payload returns the payload of the next new segment.
-func (s *sender) payload() int64 { return max(0, min(s.written-s.nxt, MSS)) }
+func (s *sender) payload() int64 { return max(0, min(s.written-s.nxt, s.full())) }
+
+// full returns the payload of a full segment: no more than half of the window of a
+// peer with a small one.
+func (s *sender) full() int64 {
+	const small = 536 // RFC 9293's default MSS
+	if s.maxWindow >= 2*s.mss || s.maxWindow == 0 {
+		return s.mss
+	}
+	if s.maxWindow > small {
+		return s.maxWindow / 2
+	}
+	return min(s.mss, s.maxWindow)
+}
+
+// announced notes where the peer's window ends.
+func (s *sender) announced(from int64, window int) {
+	s.windowEnd = max(s.windowEnd, from+int64(window))
+	s.maxWindow = max(s.maxWindow, int64(window))
+}
 
 // canSendNew reports whether there is a new segment for which the peer has
 // room. A FIN alone needs none.

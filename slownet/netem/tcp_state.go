@@ -34,8 +34,8 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
 
-// isOpening reports whether the handshake is under way.
-func (s State) isOpening() bool { return s == SynSent || s == SynReceived }
+// IsOpening reports whether the handshake is under way.
+func (s State) IsOpening() bool { return s == SynSent || s == SynReceived }
 
 // A Failure is the reason why a connection has ended, other than both ends
 // closing it.
