@@ -30,6 +30,11 @@ type Config struct {
 	// larger one. Zero is 1 MiB.
 	Window int
 
+	// TCP is how TCP works on all hosts that have none of their own by
+	// [Host.SetTCP]. For now a zero Congestion is [netem.Unlimited], an ideal
+	// stream; [netem.Reno] is TCP as Linux has it.
+	TCP netem.TCP
+
 	// TimeLimit is how much simulated time the simulation's function and its
 	// clean-ups may take before the simulation is stopped, and the test fails. Zero
 	// is a day; below zero there is no limit but that of a bubble's clock, which
@@ -88,6 +93,20 @@ func (c *Config) window() int {
 	return c.Window
 }
 
+// defaultCongestion is what a TCP with the zero Congestion has.
+var defaultCongestion = netem.Unlimited
+
+// orDefault returns what a TCP stands for, with the window of a Config.
+func orDefault(tcp netem.TCP, window int) netem.TCP {
+	if tcp.Congestion == 0 {
+		tcp.Congestion = defaultCongestion
+	}
+	if tcp.Window == 0 {
+		tcp.Window = window
+	}
+	return tcp
+}
+
 // defaultTimeLimit is how long a simulation takes at most, unless it is told
 // otherwise.
 const defaultTimeLimit = 24 * time.Hour
@@ -122,6 +141,9 @@ func (c *Config) mustBeValid() {
 	}
 	if c.Window < 0 {
 		panic(fmt.Sprintf("simtest: Config.Window is %d: it is a number of bytes, and 0 is %d", c.Window, defaultWindow))
+	}
+	if err := c.TCP.Validate(); err != nil {
+		panic(fmt.Sprintf("simtest: Config.TCP: %v", err))
 	}
 	if c.KeepEvents < 0 {
 		panic(fmt.Sprintf("simtest: Config.KeepEvents is %d: it is a number of events, and 0 keeps none", c.KeepEvents))

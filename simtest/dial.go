@@ -183,6 +183,10 @@ func (a *attempt) startLocked() {
 	h.dialled++
 	local := netip.AddrPortFrom(h.sourceLocked(a.remote.Addr()), port)
 	a.conn = newConnPair(a.network, h, remoteHost, h.dialled, local, a.remote)
+	if a.conn.tcp != nil {
+		a.conn.dialLoop(a)
+		return
+	}
 	a.requestLocked()
 }
 
@@ -289,12 +293,18 @@ func (a *attempt) confirmLocked(l *listener) {
 		client.freePortLocked()
 		return
 	}
+	a.establishedLocked()
+	client.sendLocked(segment{do: func() { l.confirmedLocked(client.peer) }})
+}
+
+// establishedLocked hands the connection to whoever has dialled.
+func (a *attempt) establishedLocked() {
+	client := a.conn
 	a.made = client
 	a.trace.over(a.shown, nil)
 	client.openLocked()
 	a.host.sim.recordLocked(Event{Kind: Connect, From: client.host.name, To: client.far.name, Conn: client.id()})
 	a.answerLocked(nil)
-	client.sendLocked(segment{do: func() { l.confirmedLocked(client.peer) }})
 }
 
 // failLocked is what a bad answer brings about.

@@ -28,7 +28,7 @@ func (s *Sim) Partition(sides ...[]string) {
 			hosts = append(hosts, s.othersLocked(hosts[0]))
 			sides = append(sides, namesOf(hosts[1]))
 		}
-		s.cutSidesLocked(hosts)
+		s.disturbLocked(slices.Concat(hosts[:max(1, len(hosts)-1)]...), func() { s.cutSidesLocked(hosts) })
 		s.faultLocked("partition", describeSides(sides), "")
 	})
 }
@@ -38,7 +38,8 @@ func (s *Sim) Partition(sides ...[]string) {
 func (s *Sim) PartitionOneWay(from, to []string) {
 	s.mustBeHosts("PartitionOneWay", slices.Concat(from, to)...)
 	s.control(fmt.Sprintf("partition %q from %q", to, from), func() {
-		s.cutOneWayLocked(s.hostsLocked(from), s.hostsLocked(to))
+		cut := s.hostsLocked(from)
+		s.disturbLocked(cut, func() { s.cutOneWayLocked(cut, s.hostsLocked(to)) })
 		s.faultLocked("partition", describeSides([][]string{from}), describeSides([][]string{to}))
 	})
 }
@@ -91,8 +92,10 @@ func (s *Sim) openedLocked() {
 func (s *Sim) Hold(a, b string) {
 	s.mustBeHosts("Hold", a, b)
 	s.control(fmt.Sprintf("hold %q %q", a, b), func() {
-		s.routeLocked(a, b).held = true
-		s.routeLocked(b, a).held = true
+		s.disturbNamedLocked([]string{a}, func() {
+			s.routeLocked(a, b).held = true
+			s.routeLocked(b, a).held = true
+		})
 		s.faultLocked("hold", a, b)
 	})
 }

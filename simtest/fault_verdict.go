@@ -90,12 +90,14 @@ func (s *Sim) judge(call, address string, v verdict, limits []Only) {
 	}
 	s.control(fmt.Sprintf("%s %q%s", fault, address, key), func() {
 		h := s.hosts[name]
-		if len(limits) == 0 {
-			h.judgeLocked(port, rule{verdict: v})
-		}
-		for _, only := range limits {
-			h.judgeLocked(port, rule{v, s.hosts[only.From], only.Family, only.NewOnly})
-		}
+		s.disturbLocked([]*Host{h}, func() {
+			if len(limits) == 0 {
+				h.judgeLocked(port, rule{verdict: v})
+			}
+			for _, only := range limits {
+				h.judgeLocked(port, rule{v, s.hosts[only.From], only.Family, only.NewOnly})
+			}
+		})
 		s.openedLocked()
 		s.faultLocked(fault+key, "", address)
 	})

@@ -122,7 +122,7 @@ func (e *fuzzEnd) mayBeOver(now time.Duration) bool {
 	least := func(from, to int, since time.Duration) time.Duration {
 		return e.model.model.ways[[2]int{from, to}].leastLatency(since, now)
 	}
-	if e.model.model.program.calm {
+	if e.model.model.program.exact() {
 		return now >= in.reference.end() && now >= out.reference.end()+least(e.from(), e.to(), 0)
 	}
 	here, sent := in.reference.finished, out.reference.finished
@@ -133,12 +133,17 @@ func (e *fuzzEnd) mayBeOver(now time.Duration) bool {
 // mustBeOver reports whether that is so. It can be told only on a calm network,
 // and not at the very instant.
 func (e *fuzzEnd) mustBeOver(now time.Duration) bool {
-	return e.model.model.program.calm && e.mayBeOver(now-1)
+	return e.model.model.program.exact() && e.mayBeOver(now-1)
 }
 
-// fuzzPatience is how long at least a sender tries in vain: 16 time-outs that
-// begin with 200 ms and double up to a minute.
-const fuzzPatience = 522 * time.Second
+// patience returns how long at least an end tries in vain: 16 time-outs that begin
+// with 200 ms and double up to a minute. TCP sends nine probes, one each 15 s.
+func (p *fuzzProgram) patience() time.Duration {
+	if p.tcp {
+		return 9 * 15 * time.Second
+	}
+	return 522 * time.Second
+}
 
 // mayTimeOut reports whether the network was in the way for so long that an end
 // can have given up.
@@ -146,8 +151,11 @@ func (e *fuzzEnd) mayTimeOut() bool {
 	c := e.model
 	m := c.model
 	now := m.now()
-	if now-c.start < fuzzPatience {
+	if now-c.start < m.program.patience() {
 		return false
+	}
+	if m.program.tcp && (m.ways[[2]int{c.hosts[0], c.hosts[1]}].lossy || m.ways[[2]int{c.hosts[1], c.hosts[0]}].lossy) {
+		return true
 	}
 	return m.troubled(c.hosts[0], c.hosts[1], c.port, c.start, now) || m.troubled(c.hosts[1], c.hosts[0], 0, c.start, now)
 }
@@ -172,7 +180,7 @@ func (e *fuzzEnd) sawRead(called time.Duration, data []byte, err error) {
 		allowed = len(data) > 0 && !(e.closed && e.closedAt < called) && !down.cover(called, now) && !e.passed(e.readDeadline, now)
 	case "EOF":
 		allowed = in.finished && in.read == in.accepted || e.readClosed || e.mayBeReset()
-		if in.finished && in.read == in.accepted && !e.readClosed && m.program.calm && e.prompt && !e.mayBeReset() {
+		if in.finished && in.read == in.accepted && !e.readClosed && m.program.exact() && e.prompt && !e.mayBeReset() {
 			if want := in.reference.end(); now != want {
 				m.complain("%s: the end comes at %v and not at %v", name, now, want)
 			}
@@ -217,7 +225,7 @@ func (e *fuzzEnd) sawData(name string, called time.Duration, data []byte) {
 			m.complain("%s: a byte at %d was written at %v, and is here before %v have passed", name, offset, written, way.leastLatency(written, now))
 		case m.probing && m.program.mend && !m.program.calm && now != written:
 			m.complain("%s: a byte at %d was written at %v, and all links are perfect", name, offset, written)
-		case !m.program.calm:
+		case !m.program.exact():
 		case e.prompt && now != in.reference.arrival(offset) || now < in.reference.arrival(offset):
 			m.complain("%s: a byte at %d that was written at %v is here, and not at %v", name, offset, written, in.reference.arrival(offset))
 		}
@@ -242,7 +250,7 @@ func (e *fuzzEnd) sawWrite(called time.Duration, want, n int, err error) {
 	case "ok":
 		allowed = n == want && !(e.closed && e.closedAt < called) && !(e.finished && e.finishedAt < called) &&
 			!down.cover(called, now) && !e.passed(e.writeDeadline, now)
-		if m.program.calm && now != called && out.accepted < 1<<19 {
+		if m.program.exact() && now != called && out.accepted < 1<<19 {
 			m.complain("%s: %d bytes take %v, and there is room for them", name, want, now-called)
 		}
 	case "deadline":

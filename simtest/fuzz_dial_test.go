@@ -92,9 +92,14 @@ func (h *fuzzHost) startDial(target fuzzTarget, how int) {
 	})
 }
 
-// dialTimeout is how long a dial tries in vain: its request is sent at 0, 1, 3,
-// 7, 15, 31 and 63 s.
-const dialTimeout = 127 * time.Second
+// dialTimeout returns how long a dial tries in vain: its request is sent at 0, 1, 3,
+// 7, 15, 31 and 63 s; by TCP at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s.
+func (p *fuzzProgram) dialTimeout() time.Duration {
+	if p.tcp {
+		return 131 * time.Second
+	}
+	return 127 * time.Second
+}
 
 // sawDial checks the result of a dial.
 func (h *fuzzHost) sawDial(t fuzzTarget, start, deadline time.Duration, canceled bool, conn net.Conn, err error) {
@@ -139,7 +144,7 @@ func (h *fuzzHost) sawDial(t fuzzTarget, start, deadline time.Duration, canceled
 			m.hosts[t.host].down.touch(start, now))
 		h.sawTime(name, t.host, start)
 	case "timed out":
-		allowed = t.alias || now-start >= dialTimeout && (now-start == dialTimeout || m.delayed(h.number, t.host, start, now)) &&
+		allowed = t.alias || now-start >= m.program.dialTimeout() && (now-start == m.program.dialTimeout() || m.delayed(h.number, t.host, start, now)) &&
 			(m.ways[[2]int{h.number, t.host}].lossy || m.ways[[2]int{t.host, h.number}].lossy ||
 				m.troubled(h.number, t.host, t.port, start, now) || m.troubled(t.host, h.number, 0, start, now))
 	default:
@@ -180,7 +185,7 @@ func (h *fuzzHost) sawTime(name string, host int, start time.Duration) {
 	took := m.now() - start
 	there, back := m.ways[[2]int{h.number, host}], m.ways[[2]int{host, h.number}]
 	switch want := there.leastLatency(start, m.now()) + back.leastLatency(start, m.now()); {
-	case took < want, m.program.calm && took != want:
+	case took < want, m.program.exact() && took != want:
 		m.complain("%s: it took %v, and a round trip takes %v", name, took, want)
 	}
 }

@@ -204,7 +204,7 @@ func (e *fuzzEnd) writeAll() {
 		w.mu.Lock()
 		class := classify(err)
 		e.sawWrite(called, n, accepted, err)
-		if w.program.calm && accepted > 0 {
+		if w.program.exact() && accepted > 0 {
 			out.reference.write(called, accepted)
 		}
 		e.sawReset = e.sawReset || class == "reset" || class == "pipe"
@@ -229,7 +229,7 @@ func (e *fuzzEnd) close(log *fuzzLog) {
 	if !again {
 		e.closed, e.closedAt = true, now
 		e.clean = !e.linger && e.in().read == e.in().accepted
-		e.dirty = e.linger || w.program.calm && e.in().reference.arrival(e.in().read) < now
+		e.dirty = e.linger || w.program.exact() && e.in().reference.arrival(e.in().read) < now
 		e.readAtClose = e.in().read
 		if !e.out().finished {
 			e.out().finished = true

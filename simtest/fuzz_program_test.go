@@ -15,11 +15,15 @@ type fuzzProgram struct {
 	seed  uint64 // decides links
 	hosts int
 	calm  bool // links are simple and never change, and nothing is broken: all times can be told
+	tcp   bool // streams are TCP: their times cannot be told so simply
 	mend  bool // when all is done, links become good
 	tidy  bool // at the end all is closed; otherwise that is left to the simulation
 	ends  time.Duration
 	steps []fuzzStep
 }
+
+// exact reports whether all times of streams can be told.
+func (p *fuzzProgram) exact() bool { return p.calm && !p.tcp }
 
 // A fuzzStep is one thing that one actor does.
 type fuzzStep struct {

@@ -26,13 +26,19 @@ func FuzzProgram(f *testing.F) {
 			t.Skip("long programs find nothing that short ones do not")
 		}
 		for _, simulation := range []uint64{0, seed | 1} {
-			checkFuzzProgram(t, seed, tape, simulation)
+			checkFuzzProgram(t, seed, tape, simulation, false)
+			checkFuzzProgram(t, seed, tape, simulation, true)
 		}
 	})
 }
 
-// Two hundred random programs, always the same ones.
-func TestRandomPrograms(t *testing.T) {
+// Random programs, always the same ones.
+func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
+
+// Over TCP as well every byte arrives once and in order, and the same once more.
+func TestRandomProgramsOverTCP(t *testing.T) { checkRandomPrograms(t, true) }
+
+func checkRandomPrograms(t *testing.T, tcp bool) {
 	programs := tier.Pick[uint64](60, 2000)
 	if raceEnabled {
 		programs /= 5
@@ -43,7 +49,7 @@ func TestRandomPrograms(t *testing.T) {
 		if number%3 == 0 {
 			simulation = 0
 		}
-		if !t.Run(fmt.Sprint(number), func(t *testing.T) { checkFuzzProgram(t, seed, tape, simulation) }) {
+		if !t.Run(fmt.Sprint(number), func(t *testing.T) { checkFuzzProgram(t, seed, tape, simulation, tcp) }) {
 			return
 		}
 	}
@@ -66,13 +72,13 @@ func randomTape(number uint64) (seed uint64, tape []byte) {
 
 // checkFuzzProgram checks a program in a simulation with a seed, and reports the
 // shortest one that still fails.
-func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64) {
+func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	result := tryFuzzProgram(t, seed, tape, simulation)
+	result := tryFuzzProgram(t, seed, tape, simulation, tcp)
 	if len(result.problems) == 0 {
 		return
 	}
-	tape, result = shortenTape(t, seed, tape, simulation, result)
+	tape, result = shortenTape(t, seed, tape, simulation, tcp, result)
 	t.Logf("simulation's seed %d, input %d, []byte(%q)\n%v", simulation, seed, tape, decodeFuzzProgram(seed, tape))
 	for _, e := range result.events {
 		t.Log(e)
@@ -81,8 +87,9 @@ func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64)
 }
 
 // tryFuzzProgram runs a program twice, on different numbers of processors.
-func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64) fuzzResult {
+func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool) fuzzResult {
 	program := decodeFuzzProgram(seed, tape)
+	program.tcp = tcp
 	runtime.GOMAXPROCS(1 + len(tape)%4)
 	first := runFuzzProgram(t, program, simulation)
 	if len(first.problems) > 0 {
@@ -97,11 +104,11 @@ func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64) f
 }
 
 // shortenTape leaves steps out as long as the program still fails.
-func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, result fuzzResult) ([]byte, fuzzResult) {
+func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool, result fuzzResult) ([]byte, fuzzResult) {
 	for size := len(tape) / 8 * 4; size >= 4; size = size / 8 * 4 {
 		for at := 1; at+size <= len(tape); {
 			shorter := append(append([]byte(nil), tape[:at]...), tape[at+size:]...)
-			if other := tryFuzzProgram(t, seed, shorter, simulation); len(other.problems) > 0 {
+			if other := tryFuzzProgram(t, seed, shorter, simulation, tcp); len(other.problems) > 0 {
 				tape, result = shorter, other
 			} else {
 				at += size

@@ -50,7 +50,15 @@ type fuzzResult struct {
 // runFuzzProgram runs a program in a simulation with a seed.
 func runFuzzProgram(t *testing.T, p *fuzzProgram, seed uint64) fuzzResult {
 	w := &fuzzWorld{program: p, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
-	config := simtest.Config{Seed: seed, TimeLimit: 1000 * time.Hour, KeepEvents: 30, KeepPools: true}
+	tcp := netem.TCP{Congestion: netem.Unlimited}
+	if p.tcp {
+		tcp.Congestion = netem.Reno
+		if p.seed%3 > 0 {
+			defer simtest.SetDefaultCongestion(netem.CUBIC)()
+			tcp.Congestion = netem.CUBIC
+		}
+	}
+	config := simtest.Config{TCP: tcp, Seed: seed, TimeLimit: 1000 * time.Hour, KeepEvents: 30, KeepPools: true}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		w.sim, w.origin = sim, time.Now()
 		w.model = newFuzzModel(p, w.now)
@@ -224,7 +232,7 @@ func (w *fuzzWorld) await() {
 		w.mu.Lock()
 		left := w.unfinished()
 		w.mu.Unlock()
-		if len(left) == 0 && w.now()-start > 3*dialTimeout {
+		if len(left) == 0 && w.now()-start > 3*w.program.dialTimeout() {
 			break
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Host is a machine on the simulated network. All its methods may be called
@@ -19,6 +21,7 @@ type Host struct {
 	number int // by order of creation, from 1
 	v4, v6 netip.Addr
 	random *rand.Rand
+	tcp    netem.TCP // of connections that it makes from now on; guarded by sim.mu
 
 	// Guarded by sim.mu.
 	listeners  map[netip.AddrPort]*listener
@@ -52,6 +55,7 @@ func newHost(s *Sim, name string, number int) *Host {
 		number:    number,
 		v4:        netip.AddrFrom4([4]byte{10, byte(number >> 16), byte(number >> 8), byte(number)}),
 		v6:        netip.AddrFrom16([16]byte{0: 0xfd, 13: byte(number >> 16), 14: byte(number >> 8), 15: byte(number)}),
+		tcp:       s.tcp,
 		random:    rand.New(&lockedSource{source: rand.NewPCG(s.seed, mix(s.seed, uint64(number)<<8))}),
 		listeners: make(map[netip.AddrPort]*listener),
 		sockets:   make(map[netip.AddrPort]*packetConn),
@@ -91,6 +95,17 @@ func (h *Host) Addr6() netip.Addr { return h.v6 }
 // Rand returns a source of random numbers of the host's own, which the seed
 // decides.
 func (h *Host) Rand() *rand.Rand { return h.random }
+
+// SetTCP says how TCP works on the host: for connections that it dials or accepts
+// from now on. Until it is set it is [Config.TCP]. If one of two hosts has
+// [netem.Unlimited], so has a connection between them. SetTCP panics on a TCP that
+// cannot be; see [netem.TCP.Validate].
+func (h *Host) SetTCP(tcp netem.TCP) {
+	if err := tcp.Validate(); err != nil {
+		panic(fmt.Sprintf("simtest: Host.SetTCP: %v", err))
+	}
+	h.sim.control(fmt.Sprintf("tcp %q %v", h.name, tcp), func() { h.tcp = orDefault(tcp, h.sim.tcp.Window) })
+}
 
 // Listen listens on one of the host's ports. The network is "tcp", "tcp4" or
 // "tcp6". The address is "port" behind a colon for all of the host's addresses,

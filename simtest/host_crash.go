@@ -115,6 +115,10 @@ func (h *Host) crashLocked() {
 	if h.down {
 		return
 	}
+	h.sim.disturbLocked([]*Host{h}, h.goDownLocked)
+}
+
+func (h *Host) goDownLocked() {
 	h.down = true
 	h.crashes++
 	h.hostEventLocked("crash")
@@ -208,7 +212,7 @@ func (h *Host) dialsLocked() []*dialling {
 func (h *Host) Pause() {
 	h.sim.control("pause "+h.name, func() {
 		if !h.down && !h.paused {
-			h.paused = true
+			h.sim.disturbLocked([]*Host{h}, func() { h.paused = true })
 			h.hostEventLocked("pause")
 		}
 	})

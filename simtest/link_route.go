@@ -20,6 +20,28 @@ type route struct {
 	blocked bool        // by a partition
 	held    bool        // what is sent waits
 	waiting []waiting
+
+	carrier        *netem.PacketFlow // of segments; nil before the first
+	carrierVersion int
+	losesNothing   bool          // but by a full queue, and faults
+	isClear        bool          // it has a latency, and nothing else that matters to segments
+	lookahead      time.Duration // how long they take at least
+}
+
+// carrierLoop returns what carries segments, of all connections from one host to the
+// other.
+func (r *route) carrierLoop(s *Sim, from, to *Host) *netem.PacketFlow {
+	if r.carrier == nil {
+		r.carrier = netem.NewPacketFlow(netem.Link{}, mix(mix(s.seed, uint64(from.number)), uint64(to.number)))
+		r.carrierVersion = -1
+	}
+	if r.carrierVersion != r.version {
+		r.carrierVersion = r.version
+		link := r.link
+		link.Pace, link.MTU = netem.Pace{}, 0 // they are each connection's
+		r.carrier.SetLink(link)
+	}
+	return r.carrier
 }
 
 // waiting is what a route holds.
@@ -74,7 +96,7 @@ func (s *Sim) setLinkLocked(from, to string, link netem.Link) {
 	s.meetLocked(link.Bottleneck)
 	r := s.routeLocked(from, to)
 	r.own = true
-	r.setLinkLocked(link)
+	s.disturbNamedLocked([]string{from}, func() { r.setLinkLocked(link) })
 	s.faultLocked("link", from, to)
 	if h := s.hosts[from]; h != nil {
 		h.queueChangedLocked(r)
@@ -85,6 +107,12 @@ func (r *route) setLinkLocked(link netem.Link) {
 	r.link = link
 	r.flow = netem.NewFlow(link, 0)
 	r.version++
+	r.losesNothing = link.LosesNothing()
+	r.isClear = r.carriesAtOnce()
+	r.lookahead = 0
+	if link.Jitter == (netem.Jitter{}) && link.Reorder == (netem.Chance{}) {
+		r.lookahead = link.Latency
+	}
 }
 
 // SetDefaultLink sets the link from any host to any other that has none of its
@@ -98,11 +126,13 @@ func (s *Sim) SetDefaultLink(link netem.Link) {
 		s.meetLocked(link.Bottleneck)
 		s.link = link
 		s.faultLocked("default link", "", "")
-		for key, r := range s.routes {
-			if !r.own && key[0] != key[1] {
-				r.setLinkLocked(link)
+		s.disturbLocked(s.ordered, func() {
+			for key, r := range s.routes {
+				if !r.own && key[0] != key[1] {
+					r.setLinkLocked(link)
+				}
 			}
-		}
+		})
 		for _, h := range s.ordered {
 			h.queueChangedLocked(nil)
 		}
@@ -152,8 +182,25 @@ func (r *route) carriesAtOnce() bool {
 // travelLocked schedules what a route carries.
 func (s *Sim) travelLocked(r *route, at time.Duration, e event) {
 	if r.held {
-		r.waiting = append(r.waiting, waiting{at, e})
+		r.hold(at, e)
 		return
 	}
 	s.scheduleLocked(at, e)
+}
+
+// travelInnerLocked is travelLocked for what nobody sees.
+func (s *Sim) travelInnerLocked(r *route, at time.Duration, e event) {
+	if r.held {
+		r.hold(at, e)
+		return
+	}
+	s.scheduleInnerLocked(at, e)
+}
+
+// hold keeps what the route holds.
+func (r *route) hold(at time.Duration, e event) {
+	if e.what == segmentsArriving {
+		e.conn.troubleLoop()
+	}
+	r.waiting = append(r.waiting, waiting{at, e})
 }

@@ -29,6 +29,10 @@ func (s *Sim) loop() {
 			<-s.wake // ringLocked was called nevertheless
 		}
 		byTimer, s.asleep = false, false
+		if !s.catchUpLocked(s.instant) {
+			s.unlock()
+			continue
+		}
 		s.collectLocked()
 		if s.closing || s.closed {
 			s.closed = true
@@ -41,7 +45,7 @@ func (s *Sim) loop() {
 			continue
 		}
 		s.asleep = true
-		at, ok := s.queue.next()
+		at, ok := s.nextTimeLocked()
 		now := s.instant
 		s.unlock()
 		if !ok {
@@ -63,9 +67,15 @@ func (s *Sim) stepLocked() bool {
 	now := s.instant
 	switch {
 	case s.isDueLocked():
-		e := s.nextLocked()
-		s.happenLocked(&e)
-		s.countLocked(now, 1)
+		for s.woken = false; !s.woken && s.isDueLocked(); {
+			e := s.nextLocked()
+			s.woken = e.what != segmentsArriving
+			s.happenLocked(&e)
+			s.countLocked(now, 1)
+			if !s.woken {
+				s.catchUpLocked(now)
+			}
+		}
 	case len(s.granting) > 0:
 		s.grantAllLocked()
 	case len(s.released) > 0:
@@ -92,7 +102,10 @@ func (s *Sim) stepLocked() bool {
 // instant, as far as is known before all is quiet again. What comes up until
 // then rings.
 func (s *Sim) hasMoreLocked() bool {
-	return s.isDueLocked() || len(s.posted) > 0 || len(s.granting) > 0 || len(s.released) > 0 || len(s.controls) > 0 ||
+	if at, ok := s.nextTimeLocked(); ok && at <= s.instant {
+		return true
+	}
+	return len(s.posted) > 0 || len(s.granting) > 0 || len(s.released) > 0 || len(s.controls) > 0 ||
 		len(s.settling) > 0 || s.closing || s.closed || s.limit > 0 && s.instant >= s.limit
 }
 
@@ -164,7 +177,7 @@ func (s *Sim) clockEnds() time.Duration { return lastMoment.Sub(s.origin) }
 // waitsForTimeLocked reports whether time would go on if it could. If nothing
 // waits for time, everything waits for ever, and the runtime reports that.
 func (s *Sim) waitsForTimeLocked() bool {
-	_, ok := s.queue.next()
+	_, ok := s.nextTimeLocked()
 	return ok || strings.Contains(s.running(), " in sleep: ")
 }
 

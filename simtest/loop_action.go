@@ -152,7 +152,7 @@ func followers(actions []ranked) (n int) {
 		}
 		n++
 	}
-	if n > 0 && !first.conn.route.carriesAtOnce() {
+	if n > 0 && first.conn.tcp == nil && !first.conn.route.carriesAtOnce() {
 		return 0
 	}
 	return n
@@ -201,6 +201,7 @@ func (s *Sim) control(key string, do func()) {
 func (s *Sim) controlAllLocked() {
 	controls := s.controls
 	s.controls = nil
+	s.allUrgentLocked()
 	if len(controls) > 1 && s.seed != 0 {
 		round := s.ties.Uint64()
 		for i := range controls {

@@ -1,6 +1,10 @@
 package simtest
 
-import "time"
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
 
 // An event is something that will happen to a host: mostly, that something
 // arrives. Only the loop makes events, and makes them happen, with mu held.
@@ -18,16 +22,21 @@ type event struct {
 type eventKind uint8
 
 const (
-	calling  eventKind = iota // do
-	arriving                  // n bytes
-	granted                   // n bytes of window
-	sent                      // n bytes, by conn
-	leaving                   // the link is free for what comes next
+	calling          eventKind = iota // do
+	arriving                          // n bytes
+	granted                           // n bytes of window
+	sent                              // n bytes, by conn
+	leaving                           // the link is free for what comes next
+	segmentsArriving                  // those from the nth on
+	expiring                          // a timer of TCP's
 )
 
 // happenLocked makes an event happen.
 func (s *Sim) happenLocked(e *event) {
 	if h := e.host; h != nil && (h.paused || h.catchingUp) {
+		if e.what == segmentsArriving || e.what == expiring {
+			e.conn.troubleLoop()
+		}
 		h.parked = append(h.parked, *e)
 		return
 	}
@@ -46,6 +55,10 @@ func (s *Sim) happenNowLocked(e *event) {
 		e.conn.goOnWritingLocked()
 	case sent:
 		e.conn.sentLocked(e.n)
+	case segmentsArriving:
+		e.conn.arriveLoop(int32(e.n))
+	case expiring:
+		e.conn.expireLoop()
 	case leaving:
 		e.conn.leavingAt = 0
 		e.conn.pumpLocked()
@@ -188,6 +201,9 @@ func (q *queue) sink(x entry) {
 	q.heap[i] = x
 }
 
+// len returns how many events are scheduled.
+func (q *queue) len() int { return len(q.store) - len(q.free) }
+
 // next returns when the next event is due.
 func (q *queue) next() (at time.Duration, ok bool) {
 	if len(q.heap) == 0 {
@@ -216,6 +232,67 @@ func (s *Sim) scheduleBehindLocked(lowest uint64, at time.Duration, e event) (ti
 	}
 	return tie
 }
+
+// scheduleInnerLocked has an event of TCP's happen at a time, that nobody sees: an
+// acknowledgement, or a timer. See innerDeadlineLocked.
+func (s *Sim) scheduleInnerLocked(at time.Duration, e event) { s.inner.push(max(at, s.instant), 0, e) }
+
+// catchUpLocked has TCP's inner events happen, up to a time. It stops at one that
+// wakes someone, and reports false: all has to be quiet before the next.
+func (s *Sim) catchUpLocked(until time.Duration) bool {
+	now := s.instant
+	for s.woken = false; !s.woken; {
+		at, ok := s.inner.next()
+		if !ok || at > until {
+			break
+		}
+		entry, e := s.inner.pop()
+		if entry.sequence <= s.urgent.mark {
+			s.urgent.left--
+		}
+		s.instant = at
+		s.happenLocked(&e)
+		s.countLocked(at, 1)
+	}
+	s.instant = now
+	return !s.woken
+}
+
+// urgent says which inner events may bring about something that users see.
+type urgent struct {
+	pairs int           // connections whose inner events may
+	ahead time.Duration // and how long it takes at least, if there are any
+	mark  uint64        // those before a fault may, too: they have a sequence up to this
+	left  int           // how many those are
+}
+
+// innerDeadlineLocked returns by when inner events must have happened, so that what
+// users see happens in time.
+func (s *Sim) innerDeadlineLocked() (at time.Duration, ok bool) {
+	at, ok = s.inner.next()
+	switch {
+	case !ok:
+		return 0, false
+	case s.urgent.left > 0:
+		return at, true
+	case s.urgent.pairs > 0:
+		return timeline.Add(at, s.urgent.ahead), true
+	}
+	return 0, false
+}
+
+// nextTimeLocked returns when the loop has something to do next.
+func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
+	at, ok = s.queue.next()
+	if inner, urgent := s.innerDeadlineLocked(); urgent && (!ok || inner < at) {
+		return inner, true
+	}
+	return at, ok
+}
+
+// allUrgentLocked is called by faults: what is known about inner events may not hold
+// any more.
+func (s *Sim) allUrgentLocked() { s.urgent.mark, s.urgent.left = s.inner.count, s.inner.len() }
 
 // callAtLocked has a function called at a time, on a host if it is not nil.
 func (s *Sim) callAtLocked(at time.Duration, host *Host, do func()) {

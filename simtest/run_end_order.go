@@ -106,7 +106,7 @@ func (s *Sim) startClosingLocked() {
 	for _, c := range s.controls {
 		waiting = append(waiting, c.done)
 	}
-	s.settling, s.released, s.controls, s.queue = nil, nil, nil, queue{}
+	s.settling, s.released, s.controls, s.queue, s.inner = nil, nil, nil, queue{}, queue{}
 	s.ends = append(s.ends, ending{func() { s.releaseAllLocked(waiting) }, func() bool { return false }})
 }
 

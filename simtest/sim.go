@@ -19,7 +19,8 @@ import (
 type Sim struct {
 	seed    uint64
 	link    netem.Link                        // of routes that have none of their own
-	window  int                               // of connections, in bytes
+	window  int                               // of connections with ideal streams, in bytes
+	tcp     netem.TCP                         // of hosts that have none of their own
 	limit   time.Duration                     // when the simulation is stopped; 0 is never
 	fail    func(report string)               // fails the test
 	started func(host string, f func())       // runs f in a goroutine of a host's; "" is the test's
@@ -51,8 +52,12 @@ type Sim struct {
 	controls    []control       // what is to be done to the network itself
 	released    []chan struct{} // calls of control that return when this instant's events have happened
 	settling    []chan struct{} // calls of Settle
+	segments    segments        // of TCP, on their way
 	granting    []*conn         // that tell their peers of room
 	queue       queue           // what is under way
+	inner       queue           // what TCP does that nobody sees
+	urgent      urgent          // which of that is to happen in time
+	woken       bool            // the event that happens has woken someone, or may have
 	ties        *rand.PCG       // draws what decides between ties
 	instant     time.Duration   // the simulated time when the loop looked last; only for what it does
 	lastAt      time.Duration   // when something happened last
@@ -83,6 +88,7 @@ func newSim(config Config, settle func()) *Sim {
 		seed:        config.Seed,
 		link:        config.Link,
 		window:      config.window(),
+		tcp:         orDefault(config.TCP, config.Window),
 		limit:       config.timeLimit(),
 		started:     func(_ string, f func()) { go f() },
 		running:     func() string { return "" },
@@ -104,6 +110,7 @@ func newSim(config Config, settle func()) *Sim {
 		ties:        rand.NewPCG(config.Seed, mix(config.Seed, 2)),
 	}
 	s.took.Store(-1)
+	s.segments.free = none
 	s.trace.init(s, config)
 	s.meetLocked(config.Link.Bottleneck)
 	return s

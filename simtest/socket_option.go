@@ -1,24 +1,12 @@
 package simtest
 
-import (
-	"net"
-	"time"
-)
+import "net"
 
 // Options of sockets that programs set by interfaces. They change nothing here,
 // and fail on a connection that is closed.
 
 // SetNoDelay changes nothing: what is written always leaves at once.
 func (c *conn) SetNoDelay(bool) error { return c.setOption() }
-
-// SetKeepAlive changes nothing: there is no TCP keep-alive.
-func (c *conn) SetKeepAlive(bool) error { return c.setOption() }
-
-// SetKeepAlivePeriod changes nothing.
-func (c *conn) SetKeepAlivePeriod(time.Duration) error { return c.setOption() }
-
-// SetKeepAliveConfig changes nothing.
-func (c *conn) SetKeepAliveConfig(net.KeepAliveConfig) error { return c.setOption() }
 
 // SetReadBuffer changes nothing: the window is the simulation's; see
 // [Config.Window].

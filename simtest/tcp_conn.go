@@ -28,9 +28,10 @@ const (
 // the memory that it touches, so the fields are in the order of their use.
 type conn struct {
 	sim       *Sim
-	host, far *Host  // of this end and of the other
-	peer      *conn  // the other end
-	number    uint64 // by order of dialling on that host
+	host, far *Host    // of this end and of the other
+	peer      *conn    // the other end
+	tcp       *machine // nil on an ideal stream
+	number    uint64   // by order of dialling on that host
 	side      side
 
 	// What follows, but for the addresses, is guarded by sim.mu.
@@ -90,6 +91,7 @@ func newConnPair(network string, from, to *Host, number uint64, local, remote ne
 	client.network = network
 	client.ports = portPair{local.Port(), remote}
 	from.ports.dial(client.ports)
+	client.startTCP()
 	return client
 }
 
@@ -198,6 +200,8 @@ func (c *conn) resetLocked() {
 // and waits to be sent again, it never is. Only the loop calls it.
 func (c *conn) resetPeerLocked() {
 	switch {
+	case c.tcp != nil:
+		c.abortLoop()
 	case c.hasCrashedLocked(), c.reset:
 		c.disownLocked()
 	case c.resetting:

@@ -79,6 +79,12 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 // that or half of the window is free.
 func (c *conn) tookLocked(n int) {
 	c.taken += n
+	if c.tcp != nil {
+		if c.taken == n && !c.tcp.delivering {
+			c.postLocked(granting, c.readLoop)
+		}
+		return
+	}
 	if c.taken >= c.sim.window/2 || c.wanted {
 		c.postLocked(granting, c.grantLocked)
 	}
@@ -145,12 +151,7 @@ func (c *conn) leaveGrantLocked() {
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
 // any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(n int) {
-	e := Event{Kind: Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
-	var arrived kept
-	if r := c.sim.trace.recording; r != nil {
-		first, second := c.stream.span(c.unread+c.dropped, n)
-		arrived = r.bytes(first, second, r.senders.streams[c])
-	}
+	e, arrived := c.arrivalLocked(n)
 	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():
@@ -181,6 +182,17 @@ func (c *conn) arriveLocked(n int) {
 		c.sim.trace.arrived = arrived
 	}
 	c.sim.recordLocked(e)
+}
+
+// arrivalLocked returns the event of n bytes that arrive, and the bytes, if they are
+// recorded.
+func (c *conn) arrivalLocked(n int) (e Event, arrived kept) {
+	e = Event{Kind: Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
+	if r := c.sim.trace.recording; r != nil {
+		first, second := c.stream.span(c.unread+c.dropped, n)
+		arrived = r.bytes(first, second, r.senders.streams[c])
+	}
+	return e, arrived
 }
 
 // endLocked is what happens when the end of the stream arrives.
@@ -249,6 +261,7 @@ func (c *conn) NotifyReadable(f func()) {
 
 // tellLocked wakes those who wait for something to read.
 func (c *conn) tellLocked() {
+	c.sim.woken = c.sim.woken || c.isWaitedForLocked()
 	c.goOnReadingLocked()
 	if c.notify != nil {
 		c.sim.notices = append(c.sim.notices, c.notify)

@@ -48,8 +48,12 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	if r := c.sim.trace.recording; r != nil {
 		noted = r.wrote(c.peer, len(p))
 	}
+	if c.tcp != nil && c.roomLocked() < len(p) {
+		c.sim.catchUpLocked(c.sim.now() - 1) // acknowledgements that nobody has looked at yet
+	}
 	// Bytes of two calls do not mix: one that finds another waits for its end.
 	if c.writes.first != nil || !c.writeLocked(&write, &err) {
+		c.sim.blocksLocked(c)
 		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
 	}
 	if noted != nil {
@@ -60,10 +64,20 @@ func (c *conn) Write(p []byte) (n int, err error) {
 
 // goOnWritingLocked lets the calls that wait write what there is room for.
 func (c *conn) goOnWritingLocked() {
+	c.sim.woken = true
 	c.writes.serveLocked(&c.writeDeadline, func(write *transfer) (err error, over bool) {
 		over = c.writeLocked(write, &err)
 		return err, over
 	})
+}
+
+// blocksLocked has the loop regard that a call of Write is about to wait.
+func (s *Sim) blocksLocked(c *conn) {
+	if c.tcp != nil && !c.tcp.pair.urgent {
+		c.tcp.pair.troubled = true // until the machine knows better
+		c.judgeLoop()
+		s.ringLocked()
+	}
 }
 
 // writeLocked writes what there is room for. It returns false if the call has to
@@ -72,13 +86,15 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
 	}
-	room := min(c.sim.window-c.outstanding, len(w.p)-w.n, burst-c.fresh)
-	if queue := c.route.link.Queue; queue > 0 {
+	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
+	if queue := c.route.link.Queue; queue > 0 && c.tcp == nil {
 		room = min(room, queue-c.waiting)
 	}
 	if room > 0 {
-		c.outstanding += room
-		c.waiting += room
+		if c.tcp == nil {
+			c.outstanding += room
+			c.waiting += room
+		}
 		c.fresh += room
 		c.peer.stream.write(w.p[w.n:w.n+room], &c.sim.spareRings)
 		c.posted[sending]++
@@ -88,10 +104,18 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	if w.n == len(w.p) {
 		return true
 	}
-	if c.outstanding >= c.sim.window {
+	if c.tcp == nil && c.outstanding >= c.sim.window {
 		c.postLocked(wanting, c.peer.wantLocked)
 	}
 	return false
+}
+
+// roomLocked returns how many bytes can be written now.
+func (c *conn) roomLocked() int {
+	if c.tcp != nil {
+		return c.tcp.end.Room(c.fresh + c.tcp.pace.held)
+	}
+	return c.sim.window - c.outstanding
 }
 
 // writeErrorLocked returns what stands in the way of a write, in the order in
@@ -128,6 +152,10 @@ func (c *conn) CloseWrite() error {
 // isOverLocked reports whether there is nothing left to close: the connection
 // was reset, or both ends of stream have arrived.
 func (c *conn) isOverLocked() bool {
+	if c.tcp != nil {
+		state := c.tcp.end.State()
+		return c.reset || state == netem.Closed || state == netem.TimeWait
+	}
 	return c.reset || c.ended && c.finishArrived && c.sim.now() >= c.finishKnown
 }
 
@@ -137,7 +165,13 @@ func (c *conn) finishLocked() {
 		return
 	}
 	c.finished = true
-	c.postLocked(sending, func() { c.sendLocked(segment{do: c.peer.endLocked}) })
+	c.postLocked(sending, func() {
+		if c.tcp != nil {
+			c.finishLoop()
+			return
+		}
+		c.sendLocked(segment{do: c.peer.endLocked})
+	})
 }
 
 // postLocked hands the network something that the connection wants.
@@ -157,7 +191,11 @@ func (c *conn) key(kind kind) key {
 func (c *conn) sentLocked(n int) {
 	full := c.fresh >= burst
 	c.fresh -= n
-	c.sendLocked(segment{n: n})
+	if c.tcp != nil {
+		c.writtenLoop(n)
+	} else {
+		c.sendLocked(segment{n: n})
+	}
 	if full && c.writes.first != nil {
 		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
 	}
@@ -360,6 +398,11 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 
 // abandonLocked sends nothing more.
 func (c *conn) abandonLocked() {
+	if c.tcp != nil {
+		c.tcp.drop()
+		c.judgeLoop()
+		return
+	}
 	c.out.drop()
 	c.waiting, c.abandoned = 0, true
 }

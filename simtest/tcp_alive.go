@@ -1,0 +1,129 @@
+package simtest
+
+import (
+	"net"
+	"slices"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Probes of a silent peer that is alive are not sent: their answers are known. A
+// fault may change that; then it is worked out when the next one is due.
+
+// isHealthy reports whether the probes of a silent peer would be answered.
+func (c *conn) isHealthy() bool {
+	one, other := c.tcp.end.State(), c.peer.tcp.end.State()
+	return one != netem.Closed && other != netem.Closed && !one.IsOpening() && !other.IsOpening() &&
+		c.carriesAll() && c.peer.carriesAll()
+}
+
+// carriesAll reports whether all that is sent arrives.
+func (c *conn) carriesAll() bool {
+	return c.route.losesNothing && !c.route.blocked && !c.route.held && !c.far.paused && c.peer.isOpenLocked(false)
+}
+
+// disturbLocked does something to hosts, or to what they send and get, that may keep
+// probes from being answered.
+func (s *Sim) disturbLocked(hosts []*Host, do func()) {
+	var disturbed []*conn
+	for _, h := range hosts {
+		for c := range h.conns {
+			if c.tcp != nil && c.isHealthy() {
+				c.idleLoop()
+				disturbed = append(disturbed, c)
+			}
+		}
+	}
+	do()
+	disturbed = slices.DeleteFunc(disturbed, (*conn).isHealthy)
+	slices.SortFunc(disturbed, compareConns)
+	for _, c := range slices.Compact(disturbed) {
+		c.armLoop()
+		c.peer.armLoop()
+		c.judgeLoop()
+	}
+}
+
+// disturbNamedLocked is disturbLocked for hosts by name, as far as they exist.
+func (s *Sim) disturbNamedLocked(names []string, do func()) {
+	var hosts []*Host
+	for _, name := range names {
+		if h := s.hosts[name]; h != nil {
+			hosts = append(hosts, h)
+		}
+	}
+	s.disturbLocked(hosts, do)
+}
+
+// idleLoop brings a healthy connection to the present, if it is idle.
+func (c *conn) idleLoop() {
+	one, other := &c.tcp.end, &c.peer.tcp.end
+	if one.IsAcknowledged() && other.IsAcknowledged() {
+		netem.Idle(c.sim.instant, one, other, c.route.link.Latency, c.back.link.Latency)
+	}
+}
+
+// SetKeepAlive says whether a peer is probed when nothing has come from it for a
+// while; if it does not answer, the connection ends with ETIMEDOUT. As on a
+// *net.TCPConn it is, after 15 seconds. It changes nothing on an ideal stream; see
+// [netem.Unlimited].
+func (c *conn) SetKeepAlive(keepAlive bool) error {
+	return c.setKeepAlive(func(k *netem.KeepAlive) {
+		if !keepAlive {
+			k.Idle = -1
+		} else if k.Idle < 0 {
+			k.Idle = 0
+		}
+	})
+}
+
+// SetKeepAlivePeriod sets after how much silence the peer is probed. Zero is 15
+// seconds, and below zero it stays as it is.
+func (c *conn) SetKeepAlivePeriod(d time.Duration) error {
+	return c.setKeepAlive(func(k *netem.KeepAlive) {
+		if d >= 0 {
+			k.Idle = d
+		}
+	})
+}
+
+// SetKeepAliveConfig sets how the peer is probed; see [net.KeepAliveConfig].
+func (c *conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
+	return c.setKeepAlive(func(k *netem.KeepAlive) {
+		switch {
+		case !config.Enable:
+			k.Idle = -1
+		case config.Idle >= 0:
+			k.Idle = config.Idle
+		case k.Idle < 0:
+			k.Idle = 0
+		}
+		if config.Interval >= 0 {
+			k.Interval = config.Interval
+		}
+		if config.Count >= 0 {
+			k.Count = config.Count
+		}
+	})
+}
+
+// setKeepAlive has the loop change how the peer is probed.
+func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
+	c.sim.mu.Lock()
+	defer c.sim.mu.Unlock()
+	if c.closed {
+		return c.opError("set", net.ErrClosed)
+	}
+	if c.tcp != nil {
+		c.postLocked(sending, func() {
+			if c.isHealthy() {
+				c.idleLoop()
+			}
+			change(&c.tcp.tcp.KeepAlive)
+			c.tcp.end.SetKeepAlive(c.sim.instant, c.tcp.tcp.KeepAlive)
+			c.outputLoop()
+		})
+	}
+	return nil
+}

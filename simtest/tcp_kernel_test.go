@@ -1,0 +1,116 @@
+package simtest_test
+
+import (
+	"io"
+	"math"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// kernel has a test's connections run over TCP as the kernel does it.
+func kernel(t *testing.T) {
+	t.Helper()
+	t.Cleanup(simtest.SetDefaultCongestion(netem.CUBIC))
+}
+
+// transfer returns how long a transfer takes with a seed, and its dial.
+func transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, total time.Duration) {
+	t.Helper()
+	config := simtest.Config{Seed: seed, TCP: netem.TCP{Congestion: row.Congestion}, KeepPools: true, KeepRand: true}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.SetProfile("client", "server", netem.Profile{Up: row.Up, Down: row.Down})
+		listener, err := sim.Host("server").Listen("tcp", ":80")
+		require.NoError(t, err)
+		go func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			if _, err := io.ReadFull(conn, make([]byte, kerneltimes.Request)); err == nil {
+				_, _ = conn.Write(make([]byte, row.Body))
+			}
+		}()
+		conn, err := sim.Host("client").Dial("tcp", "server:80")
+		require.NoError(t, err)
+		connected = sim.Elapsed()
+		_, err = conn.Write(make([]byte, kerneltimes.Request))
+		require.NoError(t, err)
+		n, err := io.CopyN(io.Discard, conn, int64(row.Body))
+		require.NoError(t, err)
+		require.EqualValues(t, row.Body, n)
+		total = sim.Elapsed()
+		require.NoError(t, conn.Close())
+	})
+	return connected, total
+}
+
+// kernelExceptions are figures that the kernel has in one run of seven or so, though
+// nothing on the path is random: its timers and scheduling were.
+var kernelExceptions = map[string]bool{
+	"10M-20ms-q1 100000 reno p90":     true,
+	"1G-100ms-q0.1 1000000 cubic p90": true,
+}
+
+// A transfer takes as long as over a real kernel's TCP, within 10 %. A path that is
+// random has each of them take samples, so the kernel's figure may also be any that
+// as many runs of ours give in 98 of 100 cases.
+func TestTransfersTakeTheKernelsTime(t *testing.T) {
+	kernel(t)
+	table, err := os.Open("../slownet/netem/testdata/kernel-transfers.csv")
+	require.NoError(t, err)
+	defer table.Close()
+	rows, err := kerneltimes.Read(table)
+	require.NoError(t, err)
+	for i := range rows {
+		row := &rows[i]
+		if row.Down.Queue < 10*1500 || tier.Pick(i%3 != 0 || row.Body > 1_000_000, false) {
+			continue
+		}
+		t.Run(row.String(), func(t *testing.T) {
+			seeds := 1
+			if row.IsRandom() {
+				seeds = tier.Pick(20, 100)
+			}
+			var totals, dials []float64
+			for seed := range uint64(seeds) {
+				connected, total := transfer(t, row, seed)
+				dials, totals = append(dials, connected.Seconds()), append(totals, total.Seconds())
+			}
+			slices.Sort(totals)
+			slices.Sort(dials)
+			checkQuantile(t, row, "dial", dials, 0.5, row.Connect, false)
+			checkQuantile(t, row, "p50", totals, 0.5, row.P50, kernelExceptions[row.String()+" p50"])
+			checkQuantile(t, row, "p90", totals, 0.9, row.P90, kernelExceptions[row.String()+" p90"])
+		})
+	}
+}
+
+// checkQuantile compares a quantile of sorted figures with the kernel's.
+func checkQuantile(t *testing.T, row *kerneltimes.Transfer, what string, sorted []float64, q float64, kernel time.Duration, excepted bool) {
+	t.Helper()
+	at := func(q float64) float64 {
+		return sorted[max(0, min(int(q*float64(len(sorted))), len(sorted)-1))]
+	}
+	t.Logf("%s: %.4f s, the kernel's %.4f s: %.3f", what, at(q), kernel.Seconds(), at(q)/kernel.Seconds())
+	if excepted {
+		return
+	}
+	chance := 0.0
+	if row.IsRandom() {
+		chance = 2.33 * math.Sqrt(q*(1-q)*(1/float64(row.Runs)+1/float64(len(sorted))))
+	}
+	tolerance := row.Tolerance()
+	assert.GreaterOrEqual(t, kernel.Seconds(), (1-tolerance)*at(q-chance), what)
+	assert.LessOrEqual(t, kernel.Seconds(), (1+tolerance)*at(q+chance), what)
+}

@@ -1,0 +1,346 @@
+package simtest
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A machine is TCP at one end of a connection: it moves sequence numbers, and the
+// bytes lie in the streams. Only the loop calls its methods, and those of a
+// connection that end in Loop.
+type machine struct {
+	end        netem.End
+	tcp        netem.TCP
+	alarmAt    time.Duration // of the event that calls Expire; 0 is none
+	attempt    *attempt      // that waits for the handshake
+	listener   *listener     // that does
+	elsewhere  bool          // the host refused, but listens at the other family's address
+	opening    bool          // the handshake has not ended
+	delivering bool          // the machine is told of what is read meanwhile
+	pair       *pair
+	train      train
+	pace       pacing
+}
+
+// A pair is what both ends of a connection share.
+type pair struct {
+	machines [2]machine
+	urgent   bool // its inner events may bring about something that users see
+	troubled bool // something was lost or held up, and not all is acknowledged since
+}
+
+// A pacing holds what is written until the link's pace lets it go.
+type pacing struct {
+	held   int           // bytes
+	ends   bool          // the end of the stream comes after them
+	free   time.Duration // when the next piece may go
+	waking bool          // it is scheduled to look again
+}
+
+// startTCP gives both ends of a new connection their machines, unless one of the
+// hosts has ideal streams.
+func (c *conn) startTCP() {
+	if c.host.tcp.Congestion == netem.Unlimited || c.far.tcp.Congestion == netem.Unlimited {
+		return
+	}
+	pair := new(pair)
+	c.tcp, c.peer.tcp = &pair.machines[0], &pair.machines[1]
+	c.tcp.pair, c.peer.tcp.pair = pair, pair
+	c.tcp.tcp, c.peer.tcp.tcp = c.host.tcp, c.far.tcp
+	c.tcp.train.last, c.peer.tcp.train.last = none, none
+}
+
+// dialLoop sends the first SYN.
+func (c *conn) dialLoop(a *attempt) {
+	m := c.tcp
+	m.attempt, m.opening = a, true
+	m.end.InitDial(m.tcp, c.sim.instant)
+	m.end.SetMTU(c.mtu())
+	c.outputLoop()
+}
+
+// mtu returns the largest packet that both ways carry.
+func (c *conn) mtu() int {
+	return min(c.route.link.PacketSize(), c.back.link.PacketSize())
+}
+
+// writtenLoop hands over bytes that were written.
+func (c *conn) writtenLoop(n int) {
+	m := c.tcp
+	if m.end.State() == netem.Closed {
+		return
+	}
+	m.pace.held += n
+	c.feedLoop()
+}
+
+// finishLoop ends the stream after all that was written.
+func (c *conn) finishLoop() {
+	c.tcp.pace.ends = true
+	c.feedLoop()
+}
+
+// feedLoop hands the machine what the pace lets go.
+func (c *conn) feedLoop() {
+	m, now, pace := c.tcp, c.sim.instant, &c.route.link.Pace
+	if c.hasCrashedLocked() {
+		return
+	}
+	for p := &m.pace; p.held > 0 || p.ends; {
+		if p.free > now {
+			if !p.waking {
+				p.waking = true
+				c.sim.callAtLocked(p.free, c.host, func() {
+					p.waking = false
+					c.feedLoop()
+					c.afterLoop()
+				})
+			}
+			break
+		}
+		if p.held == 0 {
+			p.ends = false
+			m.end.CloseWrite()
+			break
+		}
+		n := p.held
+		if pace.Wait > 0 {
+			if pace.Bytes > 0 {
+				n = min(n, pace.Bytes)
+			}
+			p.free = now + pace.Wait
+		}
+		p.held -= n
+		m.end.Write(now, n)
+	}
+	c.outputLoop()
+}
+
+// readLoop tells the machine of bytes that were read.
+func (c *conn) readLoop() {
+	n := c.taken
+	c.taken = 0
+	if n > 0 && c.tcp.end.State() != netem.Closed {
+		c.tcp.end.Read(c.sim.instant, n)
+		c.outputLoop()
+	}
+}
+
+// abortLoop resets the peer.
+func (c *conn) abortLoop() {
+	c.tcp.end.Abort()
+	c.outputLoop()
+}
+
+// dropLoop ends the machine without a word.
+func (m *machine) drop() {
+	m.end = netem.End{}
+	m.pace.held, m.pace.ends = 0, false
+	m.alarmAt = 0
+}
+
+// outputLoop sends what the machine has to send, and schedules its timer.
+func (c *conn) outputLoop() {
+	m := c.tcp
+	for {
+		segment, ok := m.end.Output(c.sim.instant)
+		if !ok {
+			break
+		}
+		c.transmitLoop(&segment)
+	}
+	c.armLoop()
+	c.judgeLoop()
+}
+
+// judgeLoop notes whether the inner events of the connection may bring about
+// something that users see, and how soon.
+func (c *conn) judgeLoop() {
+	p, u := c.tcp.pair, &c.sim.urgent
+	one, other := &c.tcp.end, &c.peer.tcp.end
+	if p.troubled && one.IsAcknowledged() && other.IsAcknowledged() {
+		p.troubled = false
+	}
+	isClear := !p.troubled && c.route.isClear && c.back.isClear
+	ahead := min(c.route.lookahead, c.back.lookahead)
+	urgent := c.tcp.isUrgent(isClear) || c.peer.tcp.isUrgent(isClear)
+	if c.writes.first != nil || c.peer.writes.first != nil || (c.tcp.probes() || c.peer.tcp.probes()) && !c.isHealthy() {
+		urgent, ahead = true, 0
+	}
+	if urgent {
+		if p.troubled || c.tcp.opening || c.peer.tcp.opening {
+			ahead = 0 // a timer may end the connection
+		}
+		if u.pairs == 0 {
+			u.ahead = ahead
+		}
+		u.ahead = min(u.ahead, ahead)
+	}
+	if urgent == p.urgent {
+		return
+	}
+	if p.urgent = urgent; urgent {
+		u.pairs++
+	} else {
+		u.pairs--
+	}
+}
+
+// isUrgent reports whether inner events may have the end send something.
+func (m *machine) isUrgent(isClear bool) bool {
+	switch m.end.State() {
+	case netem.Closed, netem.TimeWait:
+		return false
+	case netem.Established, netem.CloseWait, netem.FinWait2:
+		return m.pace.held > 0 || !m.end.IsSettled() || !isClear && !m.end.IsAcknowledged()
+	}
+	return true
+}
+
+// probes reports whether the end probes a silent peer.
+func (m *machine) probes() bool {
+	switch m.end.State() {
+	case netem.Established, netem.CloseWait, netem.FinWait1, netem.FinWait2:
+		return m.end.NextProbe() != netem.Never
+	}
+	return false
+}
+
+// troubleLoop notes that something was lost or held up.
+func (c *conn) troubleLoop() {
+	c.tcp.pair.troubled = true
+	c.judgeLoop()
+}
+
+// armLoop schedules the machine's timer.
+func (c *conn) armLoop() {
+	m := c.tcp
+	at := m.end.NextBusy()
+	if m.end.State() == netem.TimeWait {
+		return // nobody sees its end
+	}
+	if probe := m.end.NextProbe(); probe < at && !c.isHealthy() {
+		at = probe
+	}
+	if at == netem.Never || m.alarmAt != 0 && m.alarmAt <= at {
+		return
+	}
+	m.alarmAt = at
+	c.sim.scheduleInnerLocked(at, event{what: expiring, conn: c, host: c.host})
+}
+
+// expireLoop is what happens when the timer is due.
+func (c *conn) expireLoop() {
+	m, now := c.tcp, c.sim.instant
+	if m.alarmAt == 0 || m.alarmAt > now {
+		return // there is a later one
+	}
+	m.alarmAt = 0
+	if c.hasCrashedLocked() || c.isAbandonedAttempt() {
+		return
+	}
+	if m.end.Next() <= now {
+		m.end.Expire(now)
+	}
+	c.outputLoop()
+	c.afterLoop()
+}
+
+// isAbandonedAttempt reports whether the end waits for an answer that nobody wants
+// any more. Then the connection is given up.
+func (c *conn) isAbandonedAttempt() bool {
+	m := c.tcp
+	if !m.opening || m.attempt == nil || !m.attempt.isGoneLocked() {
+		return false
+	}
+	m.opening = false
+	m.drop()
+	c.freePortLocked()
+	return true
+}
+
+// afterLoop tells the user what has become of the connection.
+func (c *conn) afterLoop() {
+	m := c.tcp
+	c.noteOpeningLoop()
+	if n := int(m.end.Received() - c.arrived); n > 0 {
+		c.deliverLoop(n)
+	}
+	if m.end.Ended() && !c.ended && !c.closed {
+		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.ended = true
+		c.tellLocked()
+	}
+	if m.end.State() == netem.Closed {
+		switch m.end.Failure() {
+		case netem.Reset, netem.Refused:
+			c.failLoop(syscall.ECONNRESET)
+		case netem.TimedOut:
+			c.failLoop(syscall.ETIMEDOUT)
+		}
+		return
+	}
+	if c.writes.first != nil && m.end.HasRoom(c.fresh+m.pace.held) {
+		c.goOnWritingLocked()
+	}
+}
+
+// failLoop ends the connection, unless it has ended.
+func (c *conn) failLoop(errno syscall.Errno) {
+	if !c.reset {
+		c.sim.woken = true
+		c.giveUpLocked(errno)
+	}
+}
+
+// noteOpeningLoop notices the end of the handshake.
+func (c *conn) noteOpeningLoop() {
+	if m := c.tcp; m.opening && !m.end.State().IsOpening() {
+		m.opening = false
+		c.sim.woken = true
+		c.openedLoop()
+	}
+}
+
+// openedLoop is what the end of the handshake brings about.
+func (c *conn) openedLoop() {
+	m := c.tcp
+	established := m.end.State() != netem.Closed
+	switch a := m.attempt; {
+	case a != nil && established:
+		a.establishedLocked()
+	case a != nil && m.end.Failure() == netem.Refused:
+		a.elsewhere = c.peer.tcp.elsewhere
+		a.failLocked(syscall.ECONNREFUSED)
+	case a != nil:
+		a.failLocked(syscall.ETIMEDOUT)
+	case established:
+		m.listener.confirmedLocked(c)
+	}
+	m.attempt, m.listener = nil, nil
+	if !established {
+		c.reset = true
+	}
+}
+
+// deliverLoop hands over n bytes that have arrived in order.
+func (c *conn) deliverLoop(n int) {
+	e, arrived := c.arrivalLocked(n)
+	c.arrived += int64(n)
+	if c.closed { // after a reset
+		e.Kind, e.Note = Drop, "connection is closed"
+		c.stream.skip(n, &c.sim.spareRings)
+	} else {
+		c.unread += n
+		c.tcp.delivering = true
+		c.tellLocked()
+		c.tcp.delivering = false
+	}
+	if c.sim.trace.recording != nil {
+		c.sim.trace.arrived = arrived
+	}
+	c.sim.recordLocked(e)
+	c.readLoop()
+}

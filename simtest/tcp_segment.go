@@ -1,0 +1,194 @@
+package simtest
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Segments are those on their way. They are in one slice, for reuse, and events
+// know them by their index.
+type segments struct {
+	all  []flying
+	free int32 // the first that is free, or none
+}
+
+// A flying segment knows which follows it in its train, or in the list of free ones.
+type flying struct {
+	netem.Segment
+	next int32
+}
+
+// A train is segments of one direction that arrive at one instant, in one event.
+type train struct {
+	at   time.Duration
+	last int32 // segment, or none
+}
+
+func (s *segments) put(segment *netem.Segment) int32 {
+	if s.free == none {
+		s.all = append(s.all, flying{*segment, none})
+		return int32(len(s.all) - 1)
+	}
+	i := s.free
+	s.free = s.all[i].next
+	s.all[i] = flying{*segment, none}
+	return i
+}
+
+// take takes a segment out, and returns which follows it.
+func (s *segments) take(i int32) (netem.Segment, int32) {
+	f := &s.all[i]
+	segment, next := f.Segment, f.next
+	f.next, s.free = s.free, i
+	return segment, next
+}
+
+// transmitLoop puts a segment on its way.
+func (c *conn) transmitLoop(segment *netem.Segment) {
+	s := c.sim
+	isRequest := segment.Flags == netem.SYN
+	if isRequest {
+		c.tcp.attempt.requests++
+	}
+	switch {
+	case c.route.blocked:
+		c.lostLoop(segment, "partition")
+		return
+	case c.far.swallowsLocked(c.peer.packetLocked(isRequest)):
+		c.lostLoop(segment, "black hole")
+		if segment.Flags&netem.SYN != 0 {
+			c.swallowedLoop(isRequest)
+		}
+		return
+	}
+	packets, dropped := c.route.carrierLoop(s, c.host, c.far).Send(s.instant, segment.Size())
+	if dropped != netem.NotDropped {
+		c.lostLoop(segment, dropped.String())
+	}
+	for _, packet := range packets {
+		if packet.Flip >= 0 {
+			c.lostLoop(segment, "corrupted") // the checksum tells
+			continue
+		}
+		c.flyLoop(packet.Arrive, segment)
+	}
+}
+
+// swallowedLoop tells the attempt that a rule has swallowed its SYN, or the answer.
+func (c *conn) swallowedLoop(isRequest bool) {
+	if isRequest {
+		c.tcp.attempt.swallowedLocked(c.peer, true)
+	} else if a := c.peer.tcp.attempt; a != nil {
+		a.swallowedLocked(c.peer, false)
+	}
+}
+
+// flyLoop has a segment arrive at a time.
+func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
+	s, t := c.sim, &c.tcp.train
+	i := s.segments.put(segment)
+	if t.last != none && t.at == at { // after those, even if it is an acknowledgement
+		s.segments.all[t.last].next = i
+		t.last = i
+		return
+	}
+	isInner := segment.Len == 0 && segment.Flags == netem.ACK
+	if isInner {
+		s.travelInnerLocked(c.route, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i)})
+		return
+	}
+	t.at, t.last = at, i
+	s.travelLocked(c.route, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i), line: &c.line})
+}
+
+// lostLoop records that a segment is lost, unless it is one that users know nothing
+// of.
+func (c *conn) lostLoop(segment *netem.Segment, why string) {
+	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
+		c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: segment.Seq, Length: segment.Len, Note: why})
+	}
+	c.troubleLoop()
+}
+
+// arriveLoop is what happens when segments arrive: first is the first of the train.
+func (c *conn) arriveLoop(first int32) {
+	s := c.sim
+	if t := &c.peer.tcp.train; t.at <= s.instant {
+		t.last = none
+	}
+	for i := first; i != none; {
+		var segment netem.Segment
+		segment, i = s.segments.take(i)
+		c.inputLoop(&segment)
+	}
+	if c.host.down {
+		return
+	}
+	c.afterLoop()
+	c.outputLoop()
+}
+
+// inputLoop takes a segment that has arrived at the host.
+func (c *conn) inputLoop(segment *netem.Segment) {
+	m := c.tcp
+	gone := c.hasCrashedLocked() || c.isAbandonedAttempt()
+	switch {
+	case c.host.down:
+		c.peer.lostLoop(segment, "host is down")
+	case !gone && m.end.State() != netem.Closed:
+		if c.takesNoMore(segment) {
+			c.refuseDataLoop(segment)
+			return
+		}
+		m.end.Input(c.sim.instant, segment)
+		c.noteOpeningLoop()
+	case segment.Flags == netem.SYN:
+		c.requestedLoop(segment)
+	case segment.Flags&netem.RST == 0:
+		refusal := netem.Refuse(segment)
+		c.transmitLoop(&refusal)
+	}
+}
+
+// takesNoMore reports whether a segment brings bytes that nobody can read.
+func (c *conn) takesNoMore(segment *netem.Segment) bool {
+	return segment.Len > 0 && (c.closed || c.readClosed && c.finished) &&
+		segment.Seq+int64(segment.Len) > c.tcp.end.Received() && !c.tcp.opening
+}
+
+// refuseDataLoop answers such a segment with a reset.
+func (c *conn) refuseDataLoop(segment *netem.Segment) {
+	why := "connection is closed"
+	if !c.closed {
+		why = "connection is shut down"
+	}
+	c.peer.lostLoop(segment, why)
+	c.abortLoop()
+	if c.closed {
+		c.reset = true
+		return
+	}
+	c.failLoop(syscall.ECONNRESET)
+}
+
+// requestedLoop is what a SYN brings about: the answer of a listener, or a reset.
+func (c *conn) requestedLoop(syn *netem.Segment) {
+	m, h := c.tcp, c.host
+	dialled := c.peer.ports.remote
+	l := h.listenerLocked(dialled)
+	switch {
+	case l == nil, h.refusesLocked(c.packetLocked(true)):
+		if a := c.peer.tcp.attempt; a != nil {
+			m.elsewhere = a.otherIsListenedToLocked(h, l == nil)
+		}
+		refusal := netem.Refuse(syn)
+		c.transmitLoop(&refusal)
+	case l.isFullLocked(): // it is dropped
+	default:
+		m.listener, m.opening = l, true
+		m.end.InitAccept(m.tcp, c.sim.instant, syn)
+		m.end.SetMTU(c.mtu())
+	}
+}
