@@ -13,15 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A stubbornClock's timers fire although they were stopped, as one does that is
-// under way already.
-type stubbornClock struct{ clock.Clock }
-
-func (c stubbornClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
-	time.AfterFunc(d, f)
-	return c.Clock.AfterFunc(d, func() {})
-}
-
 // However a fault meets a closed connection, its bytes arrive once: before its
 // timer fires, which may be too late to stop that, or while the inner connection
 // takes them.
@@ -29,7 +20,7 @@ func TestAFaultOfAClosedConnectionDoublesNothing(t *testing.T) {
 	for _, at := range []time.Duration{500 * ms, 1500 * ms} {
 		synctest.Test(t, func(t *testing.T) {
 			near, far := net.Pipe()
-			conn := NewConn(near, Config{Write: netem.Link{Latency: time.Second}, Clock: stubbornClock{clock.New()}})
+			conn := NewConn(near, Config{Write: netem.Link{Latency: time.Second}, Clock: lateClock{Clock: clock.New()}})
 			_, err := conn.Write([]byte("word"))
 			require.NoError(t, err)
 			require.NoError(t, conn.Close())
@@ -42,6 +33,26 @@ func TestAFaultOfAClosedConnectionDoublesNothing(t *testing.T) {
 			_ = far.Close()
 		})
 	}
+}
+
+// Two faults at once do not double the bytes of a closed connection.
+func TestTwoFaultsOfAClosedConnectionDoubleNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newSink()
+		slow := &midwayConn{inner, func() { time.Sleep(time.Second) }}
+		conn := NewConn(slow, Config{Write: netem.Link{Latency: time.Second}})
+		_, err := conn.Write([]byte("word"))
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		conn.Stall()
+		time.Sleep(2 * time.Second)
+		conn.Resume()
+		conn.SetLinks(netem.Link{}, netem.Link{})
+		require.NoError(t, conn.Drain(t.Context()))
+		got, closed := inner.got()
+		assert.Equal(t, []arrival{{4, 2 * time.Second}}, got)
+		assert.Equal(t, 3*time.Second, closed)
+	})
 }
 
 // The end of the stream is not late on a clock that is moved while the connection

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,6 +58,73 @@ func TestWriteAfterACloseWriteThatFailed(t *testing.T) {
 			require.NoError(t, conn.Close())
 		})
 	}
+}
+
+// Where the inner connection cannot end the stream, the end that travels is lost,
+// and Drain says why.
+func TestDrainTellsOfAnEndThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := NewConn(endless{newSink()}, bothWays(netem.Link{Latency: ms}))
+		require.NoError(t, conn.CloseWrite())
+		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the end of the stream was discarded: it has no end")
+		require.NoError(t, conn.Close())
+	})
+}
+
+// An inner connection whose CloseWrite blocks is given up like one that takes no
+// bytes.
+func TestCloseGivesUpACloseWriteThatBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := &blocking{newSink(), make(chan struct{})}
+		conn := NewConn(inner, Config{Write: netem.Link{Latency: time.Second}})
+		require.NoError(t, conn.CloseWrite())
+		time.Sleep(time.Minute)
+		require.NoError(t, conn.Close())
+		time.Sleep(time.Minute)
+		_, closed := inner.got()
+		assert.Equal(t, time.Minute+maxStall, closed)
+		close(inner.goOn)
+		require.NoError(t, conn.Drain(t.Context()))
+	})
+}
+
+// A blocking sink takes its time to end the stream.
+type blocking struct {
+	*sink
+	goOn chan struct{}
+}
+
+func (b *blocking) CloseWrite() error {
+	<-b.goOn
+	return b.sink.CloseWrite()
+}
+
+// A machine that is asleep after a CloseWrite that failed loses nothing.
+func TestSleepAfterACloseWriteThatFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := endless{newSink()}
+		conn := NewConn(inner, Config{Clock: &drowsyClock{Clock: clock.New()}})
+		conn.SetLinks(netem.Link{}, netem.Link{MTU: 1500})
+		require.ErrorIs(t, conn.CloseWrite(), errEndless)
+		conn.SetLinks(netem.Link{}, netem.Link{Latency: time.Second})
+		_, err := conn.Write([]byte("word"))
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+		assert.NoError(t, conn.Drain(t.Context()))
+		got, closed := inner.got()
+		assert.Equal(t, []arrival{{4, 9 * time.Second}}, got)
+		assert.Equal(t, 9*time.Second, closed)
+	})
+}
+
+// A drowsyClock's timers of a second or less fire eight seconds late.
+type drowsyClock struct{ clock.Clock }
+
+func (c *drowsyClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
+	if d <= time.Second {
+		d += 8 * time.Second
+	}
+	return c.Clock.AfterFunc(d, f)
 }
 
 // The end of the stream waits for the pace as a byte does, also after bytes that

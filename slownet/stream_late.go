@@ -12,11 +12,11 @@ const maxBlink = 100 * time.Microsecond
 // madeUpLocked returns when bytes enter the link that have been there since the
 // given time: as soon as it was free, even if a timer fired late. Were each
 // piece sent when the timer before it has fired at last, the delays would add
-// up.
+// up. If the link is not free, that lies in the future.
 func (h *streamHalf) madeUpLocked(since time.Duration) time.Duration {
 	now := h.now()
 	if at := max(since, h.flow.Free()); now-at < maxLate {
-		return min(at, now)
+		return at
 	}
 	return now
 }

@@ -1,4 +1,4 @@
-package slownet_test
+package slownet
 
 import (
 	"io"
@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -41,7 +40,7 @@ func TestLateTimers(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
 				go func() { _, _ = io.Copy(io.Discard, far) }()
-				conn := slownet.NewConn(near, slownet.Config{
+				conn := NewConn(near, Config{
 					Clock: lateClock{clock.New(), late},
 					Write: netem.Link{Pace: netem.Pace{Bytes: 10, Wait: 100 * time.Millisecond}},
 				})
@@ -60,7 +59,7 @@ func TestTimerOfAMovedDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
-		conn := slownet.NewConn(near, slownet.Config{Clock: lateClock{Clock: clock.New()}})
+		conn := NewConn(near, Config{Clock: lateClock{Clock: clock.New()}})
 		start := time.Now()
 		require.NoError(t, conn.SetReadDeadline(start.Add(time.Second)))
 		require.NoError(t, conn.SetReadDeadline(start.Add(time.Hour)))
@@ -69,4 +68,73 @@ func TestTimerOfAMovedDeadline(t *testing.T) {
 		assert.Equal(t, time.Hour, time.Since(start))
 		require.NoError(t, conn.Close())
 	})
+}
+
+// A writer who comes back at once after timers that fired late still gets what
+// the rate lets pass.
+func TestRateWithLateTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		link := netem.Link{Rate: 16 * netem.Kbps} // 5 ms a write
+		conn := NewConn(newSink(), Config{Write: link, Clock: lateClock{clock.New(), 10 * ms}})
+		var returned []time.Duration
+		for range 10 {
+			_, err := conn.Write(make([]byte, 10))
+			require.NoError(t, err)
+			returned = append(returned, time.Since(bubbleStart))
+		}
+		assert.Equal(t, []time.Duration{0, 15 * ms, 15 * ms, 15 * ms, 30 * ms, 30 * ms, 30 * ms, 45 * ms, 45 * ms, 45 * ms}, returned)
+		require.NoError(t, shut(conn))
+	})
+}
+
+// A timer that fired late does not hasten what is written later.
+func TestWriteLongAfterALateTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newSink()
+		link := netem.Link{Rate: 16 * netem.Kbps, Latency: 100 * ms} // 5 ms a write
+		conn := NewConn(inner, Config{Write: link, Clock: lateClock{clock.New(), 10 * ms}})
+		for range 2 {
+			_, err := conn.Write(make([]byte, 10))
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Hour - time.Since(bubbleStart))
+		_, err := conn.Write(make([]byte, 10))
+		require.NoError(t, err)
+		require.NoError(t, conn.Drain(t.Context()))
+		arrivals, _ := inner.got()
+		require.NotEmpty(t, arrivals)
+		assert.Equal(t, arrival{10, time.Hour + 105*ms + 10*ms}, arrivals[len(arrivals)-1])
+		require.NoError(t, shut(conn))
+	})
+}
+
+// A reader who takes something late, and then waits for an answer, gets that
+// after the whole latency: neither that the reader was away nor that the machine
+// was asleep is made up for.
+func TestLatencyAfterALateRead(t *testing.T) {
+	for name, test := range map[string]struct {
+		link       netem.Link
+		away, late time.Duration
+	}{
+		"the reader was away":            {netem.Link{Latency: 10 * ms}, 50 * ms, 0},
+		"the reader was away for longer": {netem.Link{Latency: 10 * ms}, time.Hour, 0},
+		"the machine was asleep":         {netem.Link{Latency: 10 * ms, Pace: netem.Pace{Bytes: 4, Wait: time.Second}}, 0, 1040 * ms},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overPipe(t, Config{Read: test.link, Clock: lateClock{clock.New(), test.late}}, func(t *testing.T, conn *Conn, far net.Conn) {
+				go func() { _, _ = far.Write([]byte("word")) }()
+				buffer := make([]byte, 2)
+				_, err := io.ReadFull(conn, buffer)
+				require.NoError(t, err)
+				time.Sleep(test.away)
+				_, err = io.ReadFull(conn, buffer)
+				require.NoError(t, err)
+				start := time.Now()
+				go func() { _, _ = far.Write([]byte("an answer")) }()
+				_, err = conn.Read(buffer)
+				require.NoError(t, err)
+				assert.Equal(t, 10*ms+test.late, time.Since(start))
+			})
+		})
+	}
 }

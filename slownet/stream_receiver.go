@@ -38,7 +38,8 @@ func (r *receiver) read(p []byte) (n int, err error) {
 		return 0, err
 	}
 	defer r.releaseTurnLocked()
-	for since := r.sinceLocked(); n == 0 && err == nil; {
+	began := r.sinceLocked()
+	for since := began; n == 0 && err == nil; {
 		if err := r.checkLocked(); err != nil {
 			if isReset(r.end) && r.endAt <= r.now() {
 				r.conn.arriveReset() // as nothing else does
@@ -56,7 +57,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			r.conn.breakOff(syscall.ETIMEDOUT)
 			r.mu.Lock()
 		case len(r.inbox) > 0 && r.inbox[0].arrive <= now:
-			n = r.takeLocked(p)
+			n = r.takeLocked(p, began)
 		case len(r.inbox) > 0:
 			r.waitLocked(&r.changed, r.inbox[0].arrive)
 		case r.ended && r.endAt > now:
@@ -82,12 +83,13 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// takeLocked gives the reader what has arrived.
-func (r *receiver) takeLocked(p []byte) (n int) {
+// takeLocked gives the reader what has arrived. What was there before the call
+// began was due then.
+func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 	p = r.allowance.cut(p)
 	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.inbox[0].arrive <= now && !r.inbox[0].failed; {
 		head := &r.inbox[0]
-		r.dueLocked(head.arrive)
+		r.dueLocked(max(head.arrive, began))
 		copied := copy(p[n:], head.data)
 		n += copied
 		if head.data = head.data[copied:]; len(head.data) == 0 {
