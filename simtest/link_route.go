@@ -14,7 +14,7 @@ import (
 // A route is one direction of the path between two hosts.
 type route struct {
 	link    netem.Link
-	flow    *netem.Flow // whose link that is, too; others share it
+	shared  *netem.Link // the same, which connections share
 	own     bool        // the link was set, and is not the default
 	version int         // counts changes of link
 	blocked bool        // by a partition
@@ -43,6 +43,9 @@ func (r *route) carrierLoop(s *Sim, from, to *Host) *netem.PacketFlow {
 	}
 	return r.carrier
 }
+
+// noLink passes everything at once. Lines share it, and it is never changed.
+var noLink netem.Link
 
 // waiting is what a route holds.
 type waiting struct {
@@ -105,7 +108,7 @@ func (s *Sim) setLinkLocked(from, to string, link netem.Link) {
 
 func (r *route) setLinkLocked(link netem.Link) {
 	r.link = link
-	r.flow = netem.NewFlow(link, 0)
+	r.shared = &link
 	r.version++
 	r.losesNothing = link.LosesNothing()
 	r.isClear = r.carriesAtOnce()

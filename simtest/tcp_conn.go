@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
-
-	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // burst is how many bytes a connection may write before what it wrote is looked
@@ -109,7 +107,8 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 			back:  s.routeLocked(far.name, host.name),
 		},
 	}
-	c.flow = *netem.NewFlow(netem.Link{}, mix(mix(mix(s.seed, uint64(c.dialHost().number)), number), uint64(side)))
+	c.ownLine.Init(&noLink, mix(mix(mix(s.seed, uint64(c.dialHost().number)), number), uint64(side)))
+	c.flow.Init(&c.ownLine, 0)
 	c.version = -1
 }
 

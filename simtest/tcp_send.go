@@ -26,6 +26,7 @@ type outlet struct {
 	resetting bool   // the last of out is a reset
 	awaited   bool   // which the peer goes on asking for
 	out       fifo[segment]
+	ownLine   netem.Line
 	flow      netem.Flow
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
 	line
@@ -292,7 +293,7 @@ func (c *conn) arriveAtLocked(at time.Duration, e event) {
 func (c *conn) updateLocked() {
 	if c.version != c.route.version {
 		c.version = c.route.version
-		c.flow.SetLinkOf(c.route.flow)
+		c.ownLine.SetSharedLink(c.route.shared)
 	}
 	c.flow.SetReturn(c.back.link.Latency)
 }

@@ -27,8 +27,8 @@ func TestRoundTripsOfAConnection(t *testing.T) {
 
 // Both directions of a connection have chances of their own.
 func TestDirectionsHaveTheirOwnChances(t *testing.T) {
-	conn := NewConn(nil, bothWays(netem.Link{Jitter: netem.Jitter{Deviation: time.Second}}))
-	packets := NewPacketConn(nil, bothWays(netem.Link{Jitter: netem.Jitter{Deviation: time.Second}}))
+	conn := NewConn(nil, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
+	packets := NewPacketConn(nil, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
 	assert.NotEqual(t, nextDelay(&conn.in.flow), nextDelay(&conn.out.flow))
 	assert.NotEqual(t, nextPacketDelay(&packets.in.flow), nextPacketDelay(&packets.out.flow))
 }

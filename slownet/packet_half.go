@@ -13,6 +13,7 @@ type packetHalf struct {
 	conn *PacketConn
 
 	// guarded by the half's lock
+	line   netem.Line
 	flow   netem.PacketFlow
 	flight flight
 	count  int64 // datagrams so far
@@ -21,8 +22,9 @@ type packetHalf struct {
 func (h *packetHalf) init(c *PacketConn, direction Direction, link *netem.Link, seed uint64) {
 	h.half.init(&c.endpoint, direction, link)
 	h.conn = c
-	h.flow.Init(link, seed)
-	h.flow.Join(c.origin)
+	h.line.Init(link, seed)
+	h.line.Join(c.origin)
+	h.flow.Init(&h.line, 0)
 }
 
 // isPlainLocked reports whether nothing befalls the next datagram.
@@ -55,8 +57,8 @@ func (h *packetHalf) check() error {
 func (h *packetHalf) setLink(link *netem.Link) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.flow.SetSharedLink(link)
-	h.flow.Join(h.endpoint.origin)
+	h.line.SetSharedLink(link)
+	h.line.Join(h.endpoint.origin)
 	h.interruptLocked()
 }
 

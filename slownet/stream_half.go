@@ -12,6 +12,7 @@ type streamHalf struct {
 	conn *Conn
 
 	// guarded by the half's lock
+	line      netem.Line
 	flow      netem.Flow
 	late      lateness
 	allowance *allowance // what may pass until the connection is closed; nil is no bound
@@ -22,8 +23,9 @@ type streamHalf struct {
 func (h *streamHalf) init(c *Conn, direction Direction, link *netem.Link, seed uint64) {
 	h.half.init(&c.endpoint, direction, link)
 	h.conn = c
-	h.flow.Init(link, seed)
-	h.flow.Join(c.origin)
+	h.line.Init(link, seed)
+	h.line.Join(c.origin)
+	h.flow.Init(&h.line, 0)
 }
 
 // releaseTurnLocked ends the turn of a call.
@@ -35,8 +37,8 @@ func (h *streamHalf) releaseTurnLocked() {
 func (h *streamHalf) setLink(link *netem.Link, back time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.flow.SetSharedLink(link)
-	h.flow.Join(h.endpoint.origin)
+	h.line.SetSharedLink(link)
+	h.line.Join(h.endpoint.origin)
 	h.flow.SetReturn(back)
 	h.interruptLocked()
 }

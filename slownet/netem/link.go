@@ -104,11 +104,17 @@ func (l *Link) ArrivesAtOnce() bool {
 
 // hasPackets reports whether it matters that a stream travels in packets.
 func (l *Link) hasPackets() bool {
-	return l.Rate > 0 || l.Replay != nil || l.Bottleneck != nil || l.isFaulty()
+	return l.hasCapacity() || l.isFaulty()
 }
 
 // LosesNothing reports whether no packet is lost or corrupted, but by a full queue.
 func (l *Link) LosesNothing() bool { return l.Loss == Loss{} && l.Corrupt == Chance{} }
+
+// hasCapacity reports whether only so many bytes pass.
+func (l *Link) hasCapacity() bool { return l.Rate > 0 || l.Replay != nil || l.Bottleneck != nil }
+
+// drops reports whether a packet of n bytes is larger than the MTU.
+func (l *Link) drops(n int) bool { return l.MTU > 0 && n > l.MTU }
 
 // isFaulty reports whether something may befall a packet.
 func (l *Link) isFaulty() bool {

@@ -16,10 +16,10 @@ import (
 type Bottleneck struct {
 	replay *Replay
 
-	lock     Locker // nil before Share; guards what follows
-	rate     Rate
-	capacity capacity
-	origin   time.Time // of its time line; the first connection's
+	lock   Locker // nil before Share; guards what follows
+	rate   Rate
+	server server
+	origin time.Time // of its time line; the first connection's
 }
 
 // NewBottleneck returns a bottleneck that passes so many bits per second; zero
@@ -46,7 +46,7 @@ func (b *Bottleneck) SetRate(rate Rate) {
 	b.acquire()
 	defer b.release()
 	b.rate = rate
-	b.capacity.meter = meter{}
+	b.server.capacity.meter = meter{}
 }
 
 // Reset makes the bottleneck idle, as a new one is: nothing has passed it yet,
@@ -56,7 +56,7 @@ func (b *Bottleneck) SetRate(rate Rate) {
 func (b *Bottleneck) Reset() {
 	b.acquire()
 	defer b.release()
-	b.capacity, b.origin = capacity{}, time.Time{}
+	b.server, b.origin = server{}, time.Time{}
 }
 
 // A Locker is a lock, such as a *sync.Mutex.
@@ -94,10 +94,4 @@ func (b *Bottleneck) attach(origin time.Time) time.Duration {
 		b.origin = origin
 	}
 	return max(-timeline.End, origin.Sub(b.origin)) // so that it can be taken back
-}
-
-func (b *Bottleneck) pass(now time.Duration, n int) (int, time.Duration) {
-	b.acquire()
-	defer b.release()
-	return b.capacity.pass(now, n, b.rate, b.replay)
 }

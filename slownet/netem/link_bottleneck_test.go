@@ -113,15 +113,15 @@ func TestBottleneckOrigins(t *testing.T) {
 		shared := NewBottleneck(Mbps)
 		first, second := NewFlow(Link{Bottleneck: shared}, 0), NewFlow(Link{Bottleneck: shared}, 0)
 		begin := time.Unix(1e9, 0)
-		first.Join(begin)
-		second.Join(begin.Add(later))
+		first.Line().Join(begin)
+		second.Line().Join(begin.Add(later))
 		now := time.Minute
 		assert.Equal(t, now+12*ms, first.Send(now, 1500).Leave)
 		assert.Equal(t, now-later+24*ms, second.Send(now-later, 1500).Leave)
 		assert.Equal(t, timeline.End, second.Send(timeline.End, 1).Leave)
 		assert.Equal(t, timeline.End, first.Send(timeline.End, 1).Leave)
 		second.SetLink(Link{Rate: Mbps})
-		assert.Zero(t, second.shift)
+		assert.Zero(t, second.line.state.shift)
 	}
 }
 
@@ -191,7 +191,7 @@ func TestBottleneckAndGoroutines(t *testing.T) {
 	for i := range last {
 		all.Go(func() {
 			f := NewFlow(Link{Bottleneck: shared}, 0)
-			f.Join(time.Unix(1e9, 0))
+			f.Line().Join(time.Unix(1e9, 0))
 			for range 500 {
 				piece := f.Send(0, 1500)
 				if piece.Leave <= last[i] {

@@ -97,8 +97,8 @@ func TestSharedBottleneckOfTwoEpochs(t *testing.T) {
 	t.Parallel()
 	link := Link{Bottleneck: NewBottleneck(8)}
 	late, early := NewFlow(link, 0), NewFlow(link, 0)
-	late.Join(time.Unix(1<<40, 0))
-	early.Join(time.Unix(-1<<40, 0))
+	late.Line().Join(time.Unix(1<<40, 0))
+	early.Line().Join(time.Unix(-1<<40, 0))
 	for _, flow := range []*Flow{late, early} {
 		assert.GreaterOrEqual(t, flow.Send(0, 1).Leave, time.Duration(0))
 		assert.Equal(t, timeline.End, flow.Send(timeline.End, 1).Leave)

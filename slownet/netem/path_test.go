@@ -20,7 +20,7 @@ type path struct {
 // A side is an end of a connection and the link that it sends on.
 type side struct {
 	end      *netem.End
-	link     *netem.PacketFlow
+	link     carrier
 	arrived  int64                                // bytes read by the application
 	onArrive func(int)                            // if not nil, is told of them
 	lazy     bool                                 // the application reads only when readAll is called
@@ -28,6 +28,23 @@ type side struct {
 	lose     func(s *netem.Segment) bool          // of all
 	nth      int
 	sent     []sent
+}
+
+// A carrier carries packets, as a netem.PacketFlow does.
+type carrier interface {
+	Send(now time.Duration, n int) ([]netem.Packet, netem.Drop)
+}
+
+// twoLines follow one another. On the second, packets never wait.
+type twoLines struct{ first, second *netem.PacketFlow }
+
+func (l twoLines) Send(now time.Duration, n int) ([]netem.Packet, netem.Drop) {
+	packets, drop := l.first.Send(now, n)
+	for i, packet := range packets {
+		beyond, _ := l.second.Send(packet.Arrive, n)
+		packets[i].Arrive = beyond[0].Arrive
+	}
+	return packets, drop
 }
 
 // A sent segment, and when it was.
@@ -59,7 +76,7 @@ func (f *flight) Pop() any {
 }
 
 // dial begins to connect two ends over the links there and back.
-func dial(tcp netem.TCP, there, back *netem.PacketFlow) *path {
+func dial(tcp netem.TCP, there, back carrier) *path {
 	if tcp.KeepAlive == (netem.KeepAlive{}) {
 		tcp.KeepAlive.Idle = -1 // so that the path falls quiet
 	}
@@ -71,7 +88,7 @@ func dial(tcp netem.TCP, there, back *netem.PacketFlow) *path {
 }
 
 // newPath connects two ends over the links there and back.
-func newPath(tcp netem.TCP, there, back *netem.PacketFlow) *path {
+func newPath(tcp netem.TCP, there, back carrier) *path {
 	p := dial(tcp, there, back)
 	for p.ends[0].end.State() != netem.Established {
 		if !p.step() {

@@ -86,10 +86,10 @@ const (
 )
 
 // loses decides about the next packet.
-func (l *Loss) loses(state *lossState, d *dice) bool {
+func (l *Loss) loses(state *lossState, d draws) bool {
 	switch {
 	case l.Random > 0:
-		return d.chance(l.Random)
+		return d.chance(aboutLoss, l.Random)
 	case l.GilbertElliott != GilbertElliott{}:
 		return l.GilbertElliott.loses(state, d)
 	case l.Markov != Markov{}:
@@ -98,22 +98,22 @@ func (l *Loss) loses(state *lossState, d *dice) bool {
 	return false
 }
 
-func (g *GilbertElliott) loses(state *lossState, d *dice) bool {
+func (g *GilbertElliott) loses(state *lossState, d draws) bool {
 	if *state == bad {
-		if d.chance(g.R) {
+		if d.chance(aboutState, g.R) {
 			*state = good
 		}
-	} else if d.chance(g.P) {
+	} else if d.chance(aboutState, g.P) {
 		*state = bad
 	}
 	if *state == bad {
-		return d.chance(g.LossBad)
+		return d.chance(aboutLoss, g.LossBad)
 	}
-	return d.chance(g.LossGood)
+	return d.chance(aboutLoss, g.LossGood)
 }
 
-func (m *Markov) loses(state *lossState, d *dice) bool {
-	roll := d.roll()
+func (m *Markov) loses(state *lossState, d draws) bool {
+	roll := d.roll(aboutLoss)
 	switch *state {
 	case good, gapLost, bad:
 		switch {
@@ -143,12 +143,12 @@ func (m *Markov) loses(state *lossState, d *dice) bool {
 // later, when what was on its way meanwhile has seen the rest of the burst, so
 // that a copy meets the link in any of its states: it is lost as often as
 // packets are in the long run. Only behind a single loss comes the gap.
-func (l *Loss) losesCopy(state *lossState, d *dice) bool {
+func (l *Loss) losesCopy(state *lossState, d draws) bool {
 	switch {
 	case l.GilbertElliott != GilbertElliott{}:
-		return d.chance(l.GilbertElliott.share())
+		return d.chance(aboutLoss, l.GilbertElliott.share())
 	case l.Markov != Markov{} && *state != gapLost:
-		return d.chance(l.Markov.share())
+		return d.chance(aboutLoss, l.Markov.share())
 	}
 	return l.loses(state, d)
 }

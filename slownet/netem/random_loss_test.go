@@ -65,11 +65,10 @@ func TestLossGilbertElliott(t *testing.T) {
 // The link is bad for 1/R packets at a time, and good for 1/P.
 func TestLossGilbertElliottStates(t *testing.T) {
 	g := GilbertElliott{P: 0.05, R: 0.2, LossBad: 0.5}
-	d := newDice(statisticsSeed)
 	var state lossState
 	var isBad, isGood []bool
-	for range packets {
-		g.loses(&state, &d)
+	for i := range uint64(packets) {
+		g.loses(&state, drawsOf(statisticsSeed, PacketID{Number: i}))
 		isBad, isGood = append(isBad, state == bad), append(isGood, state == good)
 	}
 	assertRuns(t, 0.2, 5, isBad, "bad")
@@ -130,10 +129,10 @@ func TestLossMarkovIsNetems(t *testing.T) {
 	for _, m := range markovs {
 		const gapPassed, burstPassedState, burstLostState, gapLostState = 1, 2, 3, 4
 		state, ours := gapPassed, good
-		netems, dice := newDice(statisticsSeed), newDice(statisticsSeed)
-		for packet := range packets / 10 {
+		for packet := range uint64(packets / 10) {
 			lost := false
-			rnd := netems.roll()
+			draws := drawsOf(statisticsSeed, PacketID{Number: packet})
+			rnd := draws.roll(aboutLoss)
 			switch state {
 			case gapPassed:
 				if rnd.below(m.P14) {
@@ -156,7 +155,7 @@ func TestLossMarkovIsNetems(t *testing.T) {
 			case gapLostState:
 				state = gapPassed
 			}
-			require.Equal(t, lost, m.loses(&ours, &dice), "%+v, packet %d", m, packet)
+			require.Equal(t, lost, m.loses(&ours, draws), "%+v, packet %d", m, packet)
 		}
 	}
 }
@@ -204,10 +203,10 @@ func TestChance(t *testing.T) {
 
 // What is certain always happens, and what cannot be never does.
 func TestCertainty(t *testing.T) {
-	d := newDice(0)
-	for range 10_000 {
-		require.True(t, d.chance(1))
-		require.False(t, d.chance(0))
+	for i := range uint64(10_000) {
+		draws := drawsOf(0, PacketID{Number: i})
+		require.True(t, draws.chance(aboutLoss, 1))
+		require.False(t, draws.chance(aboutLoss, 0))
 	}
 	assert.True(t, roll(1<<64-1).below(1))
 	assert.False(t, roll(0).below(0))

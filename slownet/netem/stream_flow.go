@@ -6,10 +6,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Flow is the state of one stream on its way over a [Link]: the model itself.
-// It has no clock and no goroutine, and no lock but that of a [Bottleneck].
-// Times are durations since an origin of the caller's choice, the same for all
-// flows that share a bottleneck, and must not decrease from call to call.
+// A Flow is the state of one ideal stream on its way over a [Line], which it may
+// share with others: those that have something to send take turns, a packet
+// each. Like the line it has no clock, no goroutine and no lock; times must not
+// decrease from call to call. The flow's own are the link's Pace and its
+// retransmissions.
 //
 // Bytes of a stream are never lost, changed or doubled, nor do they overtake
 // each other. What befalls their packets costs time: one that is lost or
@@ -18,11 +19,20 @@ import (
 // duplicate takes its room, and so does one that was reordered, for it makes
 // the sender believe that it was lost.
 type Flow struct {
-	path
+	line    *Line
+	link    *Link         // the line's, when the flow looked last
+	id      PacketID      // of the packet sent last
 	free    time.Duration // when the next piece may enter the link
 	burst   int           // what may still pass before the pace's wait
 	arrived time.Duration // when the piece sent last arrives
 	back    time.Duration // how long an acknowledgement takes
+	own     *resending    // nil as long as nothing was lost
+}
+
+// resending is what a flow knows of its retransmissions.
+type resending struct {
+	again  retransmitter
+	outage outage
 }
 
 // A Piece is some bytes that travel together.
@@ -43,47 +53,37 @@ type Piece struct {
 	Corrupted int
 }
 
-// NewFlow returns a flow over the link that is free from the origin on. The
-// seed decides what is random. It panics on an invalid link; see
+// NewFlow returns a flow over a line of its own, which is free from the origin
+// on. The seed decides what is random. It panics on an invalid link; see
 // [Link.Validate].
 func NewFlow(link Link, seed uint64) *Flow {
-	link.mustBeValid()
-	return &Flow{path: path{link: &link, seed: seed}}
+	line := NewLine(link, seed)
+	return &Flow{line: line, link: line.link}
 }
 
-// Init makes the flow what [NewFlow] returns: over a link that is valid, that
-// others may have too, and that nobody changes from now on.
-func (f *Flow) Init(link *Link, seed uint64) {
-	*f = Flow{}
-	f.init(link, seed)
+// Init makes the flow one over the line. The name tells it from all others on
+// the line; see [PacketID.Flow].
+func (f *Flow) Init(line *Line, name uint64) {
+	*f = Flow{line: line, link: line.link, id: PacketID{Flow: name}}
 }
 
-// SetLink changes the link for what is sent from now on. What is on its way
-// already arrives when it would have, and what is sent later does not
-// overtake it. It panics on an invalid link; see [Link.Validate].
-func (f *Flow) SetLink(link Link) {
-	link.mustBeValid()
-	f.SetSharedLink(&link)
-}
+// Line returns the line.
+func (f *Flow) Line() *Line { return f.line }
 
-// SetSharedLink is SetLink with a link that is valid, that others may have too,
-// and that nobody changes from now on.
-func (f *Flow) SetSharedLink(link *Link) {
-	f.path.setLink(link)
-	f.burst = 0
-}
+// Link returns the line's link as it is now.
+func (f *Flow) Link() Link { return f.line.Link() }
 
-// SetLinkOf is SetLink with the link that another flow has. The two share it, so
-// many flows over one link need the memory for one.
-func (f *Flow) SetLinkOf(other *Flow) { f.SetSharedLink(other.link) }
+// SharedLink is [Line.SharedLink] of its line.
+func (f *Flow) SharedLink() *Link { return f.line.link }
+
+// SetLink is [Line.SetLink] of its line. On a stream, what is sent later does
+// not overtake what is on its way.
+func (f *Flow) SetLink(link Link) { f.line.SetLink(link) }
 
 // SetReturn says how long an acknowledgement takes on its way back: the latency
 // of the other direction. It counts for the round trips by which
 // retransmissions are timed. Zero is no time.
 func (f *Flow) SetReturn(latency time.Duration) { f.back = latency }
-
-// Link returns the link as it is now.
-func (f *Flow) Link() Link { return *f.link }
 
 // Free returns when the next piece may enter the link. In the past, it is free
 // now.
@@ -100,6 +100,7 @@ func (f *Flow) Hold(until time.Duration) { f.free = max(f.free, until) }
 // the stream, leaves and arrives behind all that was sent before. Nothing
 // befalls it, and what is sent later does not overtake it.
 func (f *Flow) Send(now time.Duration, n int) Piece {
+	f.update()
 	start := max(now, f.free)
 	if n == 0 {
 		f.arrived = max(f.arrived, timeline.Add(start, f.link.Latency))
@@ -116,7 +117,8 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 		n = min(n, f.link.PacketSize())
 	}
 	piece := Piece{Sent: 1}
-	piece.Bytes, piece.Leave = f.pass(start, n)
+	piece.Bytes, piece.Leave = f.line.pass(start, n)
+	f.id.Number++
 	f.free = piece.Leave
 	late := f.retransmit(start, &piece)
 	f.burst -= piece.Bytes
@@ -128,19 +130,30 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	return piece
 }
 
+// update takes in a change of link, after which the pace begins anew.
+func (f *Flow) update() {
+	if f.link != f.line.link {
+		f.link, f.burst = f.line.link, 0
+	}
+}
+
 // retransmit decides what befalls the packet that a piece is, which has begun
 // to pass at the given time, and returns how long after it has left it arrives.
 func (f *Flow) retransmit(start time.Duration, piece *Piece) time.Duration {
-	latency := f.latency()
+	if !f.link.isFaulty() && f.link.Jitter.Deviation == 0 {
+		return f.link.Latency
+	}
+	draws := drawsOf(f.line.seed, f.id)
+	latency := f.line.latency(draws)
 	if !f.link.isFaulty() {
 		return latency
 	}
-	again := &f.withLuck().again
+	again := &f.withOwn().again
 	again.learn(start)
 	var waited time.Duration
 	timeout := again.wait()
-	m := f.misfortune(false)
-	for ; m.lost || m.corrupted; m = f.misfortune(true) {
+	m := f.line.misfortune(draws, false)
+	for ; m.lost || m.corrupted; m = f.line.misfortune(draws.again(piece.Sent), true) {
 		if !m.lost {
 			piece.Corrupted++
 		}
@@ -168,15 +181,24 @@ func (f *Flow) retransmit(start time.Duration, piece *Piece) time.Duration {
 	return timeline.Add(waited, latency)
 }
 
+// withOwn returns what the flow knows of its retransmissions.
+func (f *Flow) withOwn() *resending {
+	if f.own == nil {
+		f.own = &resending{}
+	}
+	return f.own
+}
+
 // occupy lets a piece's bytes pass once more.
 func (f *Flow) occupy(piece *Piece) {
 	piece.Sent++
-	f.free = f.passAll(f.free, piece.Bytes)
+	f.free = f.line.passAll(f.free, piece.Bytes)
 }
 
 // Break says that the rest of the bytes that the last piece was cut from will
 // not come: the pace's wait begins with that piece.
 func (f *Flow) Break() {
+	f.update()
 	if f.burst > 0 {
 		f.burst = 0
 		f.free = timeline.Add(f.free, f.link.Pace.Wait)

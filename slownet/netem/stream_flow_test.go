@@ -226,7 +226,7 @@ func TestFlowChangedInTheMiddle(t *testing.T) {
 func TestFlowsShareALink(t *testing.T) {
 	one, other := NewFlow(Link{Rate: Mbps, Latency: ms}, 1), NewFlow(Link{}, 2)
 	assert.Equal(t, once(1250, 0, 0), other.Send(0, 1250))
-	other.SetLinkOf(one)
+	other.Line().SetSharedLink(one.SharedLink())
 	assert.Equal(t, one.Link(), other.Link())
 	for range 3 {
 		now := one.Free()
@@ -236,7 +236,7 @@ func TestFlowsShareALink(t *testing.T) {
 	}
 	one.SetLink(Link{})
 	assert.Equal(t, Link{Rate: Mbps, Latency: ms}, other.Link())
-	assert.Zero(t, testing.AllocsPerRun(10, func() { other.SetLinkOf(one) }))
+	assert.Zero(t, testing.AllocsPerRun(10, func() { other.Line().SetSharedLink(one.SharedLink()) }))
 }
 
 // Slots are numbered from the replay's beginning: one that comes in the place

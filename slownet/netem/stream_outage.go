@@ -17,11 +17,14 @@ type outage struct {
 // again if it is lost, such as a request for a connection. It returns when it
 // arrives, behind all that was sent before, or that it does not.
 func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
-	m := f.misfortune(false)
+	f.update()
+	f.id.Number++
+	draws := drawsOf(f.line.seed, f.id)
+	m := f.line.misfortune(draws, false)
 	if m.lost || m.corrupted {
 		return 0, false
 	}
-	latency := f.latency()
+	latency := f.line.latency(draws)
 	if m.reordered {
 		latency = 0
 	}
@@ -35,7 +38,7 @@ func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 // by the timer of RFC 6298 that doubles from time to time; or, after 15
 // retransmissions, when it gives up, with ETIMEDOUT.
 func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
-	outage := &f.withLuck().outage
+	outage := &f.withOwn().outage
 	if outage.lost == 0 {
 		outage.timeout = f.timeout(now)
 	}
@@ -47,15 +50,16 @@ func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
 
 // Recover says that the path works again, as the sender has heard.
 func (f *Flow) Recover() {
-	if f.luck != nil {
-		f.luck.outage = outage{}
+	if f.own != nil {
+		f.own.outage = outage{}
 	}
 }
 
 // timeout returns how long the sender waits for an acknowledgement. Where
 // nothing befalls packets, round trips are not measured but known.
 func (f *Flow) timeout(now time.Duration) time.Duration {
-	switch again := &f.withLuck().again; {
+	f.update()
+	switch again := &f.withOwn().again; {
 	case f.link.isFaulty() || again.timeout != 0:
 		again.learn(now)
 		return again.wait()

@@ -1,0 +1,205 @@
+package netem
+
+import (
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// flowOn returns a stream on a line.
+func flowOn(line *Line, name uint64) *Flow {
+	f := &Flow{}
+	f.Init(line, name)
+	return f
+}
+
+// packetsOn returns a socket's datagrams on a line.
+func packetsOn(line *Line, name uint64) *PacketFlow {
+	f := &PacketFlow{}
+	f.Init(line, name)
+	return f
+}
+
+// Four downloads at once over a link of 10 Mbit/s take four times as long as
+// one, and end together.
+func TestStreamsShareALine(t *testing.T) {
+	const packets = 1000
+	link := Link{Rate: 10 * Mbps, Latency: 20 * ms}
+	one := sendAll(NewFlow(link, 0), 0, packets*1500)
+	alone := one[len(one)-1].Arrive - 20*ms
+	assert.Equal(t, packets*1200*time.Microsecond, alone)
+
+	line := NewLine(link, 0)
+	var flows []*Flow
+	for name := range uint64(4) {
+		flows = append(flows, flowOn(line, name))
+	}
+	left := shareUntil(4*alone, flows...)
+	for _, bytes := range left {
+		assert.Equal(t, packets*1500, bytes)
+	}
+}
+
+// A datagram waits for those of another socket on the same line, and for a
+// stream's packet.
+func TestDatagramsShareALine(t *testing.T) {
+	line := NewLine(Link{Rate: Mbps, Queue: 375, Latency: ms}, 0)
+	one, other, stream := packetsOn(line, 1), packetsOn(line, 2), flowOn(line, 3)
+	got, _ := one.Send(0, 125)
+	assert.Equal(t, intact(ms, 2*ms), got)
+	got, _ = other.Send(0, 125)
+	assert.Equal(t, intact(2*ms, 3*ms), got)
+	assert.Equal(t, once(125, 3*ms, 4*ms), stream.Send(0, 125))
+	got, _ = one.Send(0, 125)
+	assert.Equal(t, intact(4*ms, 5*ms), got)
+	_, drop := other.Send(0, 1)
+	assert.Equal(t, DroppedByQueue, drop, "the queue is shared as well")
+	got, _ = other.Send(ms, 125)
+	assert.Equal(t, intact(5*ms, 6*ms), got)
+}
+
+// The pace of one flow does not slow down another on its line.
+func TestPaceIsEachFlowsOwn(t *testing.T) {
+	line := NewLine(Link{Pace: Pace{10, time.Second}}, 0)
+	for name := range uint64(3) {
+		assert.Equal(t, once(10, 0, 0), flowOn(line, name).Send(0, 10))
+		socket := packetsOn(line, name+10)
+		for i := range time.Duration(3) {
+			got, _ := socket.Send(0, 10)
+			assert.Equal(t, intact(i*time.Second, i*time.Second), got)
+		}
+	}
+}
+
+// A change of link is one for all flows on the line: what the rate has let
+// wait still leaves first.
+func TestLineSetLinkIsForAll(t *testing.T) {
+	line := NewLine(Link{Rate: Mbps}, 0)
+	one, other := packetsOn(line, 1), packetsOn(line, 2)
+	_, _ = one.Send(0, 1250)
+	line.SetLink(Link{Latency: ms})
+	got, _ := other.Send(0, 125)
+	assert.Equal(t, intact(10*ms, 11*ms), got)
+	assert.Equal(t, Link{Latency: ms}, one.Link())
+}
+
+// A packet that has passed one line enters the next.
+func TestLinesInSeries(t *testing.T) {
+	access, core := NewLine(Link{Rate: Mbps, Latency: ms}, 1), NewLine(Link{Rate: 10 * Mbps, Latency: 5 * ms}, 2)
+	id := PacketID{1, 1}
+	first := access.Send(0, 1250, id, nil)
+	require.Equal(t, Fate{Packets: [2]Packet{{10 * ms, 11 * ms, -1}}, Count: 1}, first)
+	second := core.Send(first.Packets[0].Arrive, 1250, id, nil)
+	require.Equal(t, Fate{Packets: [2]Packet{{12 * ms, 17 * ms, -1}}, Count: 1}, second)
+}
+
+// Where there is a rate, jitter delays packets but lets none overtake another,
+// as with netem: they arrive at the rate, one after the other.
+func TestRateKeepsOrderUnderJitter(t *testing.T) {
+	for name, link := range map[string]Link{
+		"rate":       {Rate: 10 * Mbps},
+		"replay":     {Replay: replayOf(1, 2, 3)},
+		"bottleneck": {Bottleneck: NewBottleneck(10 * Mbps)},
+	} {
+		link.Latency, link.Jitter = 50*ms, Jitter{Deviation: 10 * ms, Distribution: Normal}
+		f := NewPacketFlow(link, 1)
+		var last time.Duration
+		delayed := 0
+		for i := range time.Duration(10_000) {
+			packets, drop := f.Send(2*i*ms, 1250) // which takes 1 ms
+			require.Equal(t, NotDropped, drop)
+			arrive := packets[0].Arrive
+			require.GreaterOrEqual(t, arrive, last, "%s, packet %d", name, i)
+			if link.Rate > 0 {
+				require.GreaterOrEqual(t, arrive, last+ms, "packet %d", i)
+			}
+			if arrive > packets[0].Leave+50*ms {
+				delayed++
+			}
+			last = arrive
+		}
+		assert.Greater(t, delayed, 5000, name)
+		f.SetLink(Link{})
+		packets, _ := f.Send(30*time.Second, 1)
+		assert.Equal(t, intact(30*time.Second, 30*time.Second), packets)
+	}
+}
+
+// What waits for the rate takes up the jitter: packets of a bulk transfer arrive
+// at the rate, not later and later.
+func TestJitterOfABusyLine(t *testing.T) {
+	f := NewPacketFlow(Link{Rate: 10 * Mbps, Latency: 50 * ms, Jitter: Jitter{Deviation: 50 * ms}}, 1)
+	for i := range time.Duration(1000) {
+		packets, _ := f.Send(0, 1250)
+		arrive := packets[0].Arrive
+		assert.Less(t, arrive, 101*ms+i*ms)
+		assert.GreaterOrEqual(t, arrive, (i+1)*ms)
+	}
+}
+
+// A packet's luck is its own: one more or less before it, on its flow's line,
+// changes nothing of it.
+func TestOnePacketMoreShiftsNoOthersLuck(t *testing.T) {
+	link := Link{
+		Latency: 100 * ms, Jitter: Jitter{Deviation: 50 * ms}, Loss: Loss{Random: 0.2},
+		Duplicate: Chance{Probability: 0.2}, Corrupt: Chance{Probability: 0.2}, Reorder: Chance{Probability: 0.2},
+	}
+	run := func(disturbed bool) (fates []Fate) {
+		line := NewLine(link, 1)
+		for i := range uint64(1000) {
+			if disturbed && i%7 == 0 {
+				line.Send(0, 50, PacketID{Flow: 2, Number: i}, nil)
+			}
+			fates = append(fates, line.Send(0, 100, PacketID{Flow: 1, Number: i}, nil))
+		}
+		return fates
+	}
+	assert.Equal(t, run(false), run(true))
+}
+
+// Flows on one line, and lines that follow one another, have each their own
+// luck, and so have the two copies of a packet on the next line.
+func TestLuckIsEachFlowsAndLinesOwn(t *testing.T) {
+	sequence := func(seed uint64, id PacketID) (lost string) {
+		line := NewLine(Link{Loss: Loss{Random: 0.5}}, seed)
+		for range 100 {
+			id.Number++
+			lost += line.Send(0, 1, id, nil).Drop.String()
+		}
+		return lost
+	}
+	seen := map[string]bool{}
+	for seed := range uint64(20) {
+		for flow := range uint64(20) {
+			id := PacketID{Flow: flow}
+			for _, id := range []PacketID{id, id.Copy()} {
+				s := sequence(seed, id)
+				require.False(t, seen[s], "seed %d, flow %d", seed, flow)
+				seen[s] = true
+			}
+		}
+	}
+}
+
+// Bursts of losses go through all packets on the line, whoever sends them.
+func TestBurstsHitAllFlows(t *testing.T) {
+	line := NewLine(Link{Loss: Loss{GilbertElliott: GilbertElliott{P: 0.02, R: 0.1, LossBad: 1}}}, statisticsSeed)
+	var lost []bool
+	for i := range uint64(packets) {
+		fate := line.Send(0, 100, PacketID{Flow: i % 5, Number: i / 5}, nil)
+		lost = append(lost, fate.Drop == DroppedByLoss)
+	}
+	assertRuns(t, 0.02/0.12, 10, lost, "bursts of ten")
+}
+
+// The end of time is not exceeded by what waits on a shared line.
+func TestLineAtTheEndOfTime(t *testing.T) {
+	line := NewLine(Link{Rate: 1, Queue: 1 << 30, Latency: time.Hour, Jitter: Jitter{Deviation: time.Hour}}, 0)
+	for range 10 {
+		fate := line.Send(timeline.End-1, 1000, PacketID{}, nil)
+		assert.Equal(t, timeline.End, fate.Packets[0].Arrive)
+	}
+}

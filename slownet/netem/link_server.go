@@ -1,0 +1,58 @@
+package netem
+
+import "time"
+
+// A server is what packets wait for: a rate or a replay, and the queue before
+// it. A line has one, and so has a bottleneck.
+type server struct {
+	capacity capacity
+	backlog  backlog
+}
+
+// admits reports whether there is room for a packet that comes at the given
+// time. One that needs not wait finds room in any queue.
+func (s *server) admits(link *Link, now time.Duration, n int) bool {
+	s.backlog.forget(now)
+	return s.capacity.free <= now || s.backlog.hasRoom(link, n)
+}
+
+// A backlog counts packets in a queue that is served in order.
+type backlog struct {
+	waiting []waiting
+	gone    int // how many of the first do not wait any more
+	bytes   int // of the others
+}
+
+// waiting is a packet in a queue. One without bytes takes the room of one.
+type waiting struct {
+	until time.Duration
+	bytes int
+}
+
+// add adds a packet that waits until the given time.
+func (b *backlog) add(until time.Duration, n int) {
+	n = max(1, n)
+	b.waiting = append(b.waiting, waiting{until, n})
+	b.bytes += n
+}
+
+// forget takes out what waits no more.
+func (b *backlog) forget(now time.Duration) {
+	for b.gone < len(b.waiting) && b.waiting[b.gone].until <= now {
+		b.bytes -= b.waiting[b.gone].bytes
+		b.gone++
+	}
+	if b.gone > len(b.waiting)/2 { // now and then, for it costs what the queue is long
+		b.waiting = append(b.waiting[:0], b.waiting[b.gone:]...)
+		b.gone = 0
+	}
+}
+
+// hasRoom reports whether a packet of n bytes finds room.
+func (b *backlog) hasRoom(link *Link, n int) bool {
+	limit := link.Queue
+	if limit == 0 {
+		limit = DefaultQueue
+	}
+	return max(1, n) <= limit-b.bytes
+}

@@ -1,0 +1,84 @@
+package netem
+
+// A PacketID names a packet on its line. What is random about it follows from
+// the seed of the line and from its ID alone, apart from what makes losses and
+// variations come in bursts, which follows from the packets before it too. So
+// one packet more or less changes nothing of the others' luck.
+type PacketID struct {
+	Flow   uint64 // names what the packet belongs to: a socket, or a direction of a connection
+	Number uint64 // counts its packets, retransmissions too
+}
+
+// Copy returns the name of a packet's duplicate, which on the next line needs
+// one of its own.
+func (id PacketID) Copy() PacketID { return PacketID{mix(id.Flow + copies), id.Number} }
+
+// draws are all random numbers about a packet: a counter-based generator, which
+// gives the same ones everywhere, in whatever order they are asked for. They are
+// integers, and compared with numbers that are exact on every platform.
+type draws uint64
+
+// drawsOf returns the draws about a packet.
+func drawsOf(seed uint64, id PacketID) draws {
+	flow := mix(mix(seed+golden) + id.Flow)
+	return draws(mix(flow + (id.Number+1)*golden))
+}
+
+// again returns the draws about a copy that is sent again, for the time given.
+func (d draws) again(times int) draws { return draws(mix(uint64(d) + uint64(times)*copies)) }
+
+// mix is the output function of SplitMix64 (Steele, Lea and Flood 2014): a
+// bijection, each bit of whose result depends on all bits of its argument.
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// Odd numbers that keep the arguments of mix apart.
+const (
+	golden = 0x9e3779b97f4a7c15
+	copies = 0xd1342543de82ef95
+	whats  = 0xaf251af3b0f025b5
+)
+
+// what a draw is about.
+type what uint64
+
+const (
+	aboutState what = iota + 1 // of the model of loss
+	aboutLoss
+	aboutDuplicate
+	aboutCorrupt
+	aboutReorder
+	aboutJitter
+	aboutFlip
+	aboutKeeping what = 16 // added, whether the draw before is kept
+)
+
+// A roll is one draw.
+type roll uint64
+
+func (d draws) roll(w what) roll { return roll(mix(uint64(d) + uint64(w)*whats)) }
+
+// below is true with the given probability, between 0 and 1.
+func (r roll) below(probability float64) bool {
+	return uint64(r>>11) < uint64(probability*(1<<53))
+}
+
+func (d draws) chance(w what, probability float64) bool { return d.roll(w).below(probability) }
+
+// A memory is what a correlated draw remembers of the packet before.
+type memory struct{ last roll } // zero is nothing
+
+// correlated draws, or gives with a probability of the correlation what the
+// packet before drew.
+func (d draws) correlated(w what, m *memory, correlation float64) roll {
+	if correlation == 0 {
+		return d.roll(w)
+	}
+	if keep := d.chance(w+aboutKeeping, correlation); !keep || m.last == 0 {
+		m.last = d.roll(w)
+	}
+	return m.last
+}

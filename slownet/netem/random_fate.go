@@ -1,0 +1,45 @@
+package netem
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// latency returns how long a packet is under way.
+func (l *Line) latency(d draws) time.Duration {
+	jitter := &l.link.Jitter
+	if jitter.Deviation == 0 {
+		return l.link.Latency
+	}
+	random := d.correlated(aboutJitter, &l.withState().luck.jitter, jitter.Correlation)
+	return max(0, timeline.Add(l.link.Latency, jitter.vary(uint64(random))))
+}
+
+// A misfortune is what befalls a packet besides jitter.
+type misfortune struct{ lost, duplicated, corrupted, reordered bool }
+
+// misfortune decides what befalls a packet, or a copy of the last one that is
+// sent again.
+func (l *Line) misfortune(d draws, again bool) (m misfortune) {
+	if !l.link.isFaulty() {
+		return m
+	}
+	luck := &l.withState().luck
+	befalls := func(w what, chance *Chance, memory *memory) bool {
+		correlation := chance.Correlation
+		if again { // a time-out later
+			correlation = 0
+		}
+		return chance.Probability > 0 && d.correlated(w, memory, correlation).below(chance.Probability)
+	}
+	if again {
+		m.lost = l.link.Loss.losesCopy(&luck.loss, d)
+	} else {
+		m.lost = l.link.Loss.loses(&luck.loss, d)
+	}
+	m.duplicated = befalls(aboutDuplicate, &l.link.Duplicate, &luck.duplicate)
+	m.corrupted = befalls(aboutCorrupt, &l.link.Corrupt, &luck.corrupt)
+	m.reordered = befalls(aboutReorder, &l.link.Reorder, &luck.reorder)
+	return m
+}
