@@ -224,7 +224,7 @@ func (w *fuzzWay) setLink(now time.Duration, link netem.Link) {
 	w.latencies = append(w.latencies, fuzzLatency{now, latency})
 	w.link = link
 	w.lossy = w.lossy || link.Loss != netem.Loss{} || link.Corrupt.Probability > 0
-	w.limited = w.limited || link.MTU > 0 || link.Queue > 0
+	w.limited = w.limited || link.MTU > 0 || link.Queue != (netem.Queue{})
 	w.duplicates = w.duplicates || link.Duplicate.Probability > 0
 	w.corrupts = w.corrupts || link.Corrupt.Probability > 0
 }

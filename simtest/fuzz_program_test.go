@@ -141,7 +141,7 @@ func wildLink(random *rand.Rand, bottleneck *netem.Bottleneck) netem.Link {
 	link := netem.Link{
 		Latency:   oneOf(random, 0, ms, 5*ms, 50*ms, time.Duration(random.Int64N(int64(time.Second)))),
 		Pace:      oneOf(random, netem.Pace{}, netem.Pace{}, netem.Pace{Bytes: 1000, Wait: 3 * ms}, netem.Pace{Bytes: 300, Wait: ms}),
-		Queue:     oneOf(random, 0, 0, 700, 3000, 100000),
+		Queue:     netem.Queue{Bytes: oneOf(random, 0, 0, 700, 3000, 100000)},
 		MTU:       oneOf(random, 0, 0, 200, 1400, 9000),
 		Duplicate: chance(),
 		Corrupt:   chance(),

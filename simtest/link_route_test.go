@@ -83,7 +83,7 @@ func TestSharedBottleneck(t *testing.T) {
 // 1,000 are accepted when the first 1,000 have left, and again 1,000.
 func TestQueueMakesAWriterWait(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, Queue: 1000, MTU: 100})
+		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100})
 		client, server := connected(t, sim)
 		go func() { _, _ = io.Copy(io.Discard, server) }()
 		_, err := client.Write(make([]byte, 1000))
@@ -164,7 +164,7 @@ func TestDatagramsOverLinks(t *testing.T) {
 	assert.Empty(t, arrived(netem.Link{Loss: netem.Loss{Random: 1}}, 1, 1))
 	assert.Equal(t, []string{"0", "0", "1", "1"}, arrived(netem.Link{Duplicate: netem.Chance{Probability: 1}}, 1, 1))
 	assert.Equal(t, []string{"0", "2"}, arrived(netem.Link{MTU: 2}, 1, 3, 1))
-	assert.Equal(t, []string{"00", "1"}, arrived(netem.Link{Rate: 8, Queue: 3}, 2, 1, 2, 1), "no more room")
+	assert.Equal(t, []string{"00", "1"}, arrived(netem.Link{Rate: 8, Queue: netem.Queue{Bytes: 3}}, 2, 1, 2, 1), "no more room")
 	corrupted := arrived(netem.Link{Corrupt: netem.Chance{Probability: 1}}, 4)
 	require.Len(t, corrupted, 1)
 	assert.NotEqual(t, "0000", corrupted[0])

@@ -434,7 +434,7 @@ func TestWritesOfOneInstantArriveTogether(t *testing.T) {
 		return all
 	}
 	assert.Equal(t, []int{19}, lengths(netem.Link{}))
-	assert.Equal(t, []int{19}, lengths(netem.Link{Latency: time.Second, Queue: 100, MTU: 10}))
+	assert.Equal(t, []int{19}, lengths(netem.Link{Latency: time.Second, Queue: netem.Queue{Bytes: 100}, MTU: 10}))
 	each := []int{3, 6, 6, 4}
 	assert.Equal(t, each, lengths(netem.Link{Rate: netem.Mbps}))
 	assert.Equal(t, each, lengths(netem.Link{Loss: netem.Loss{Random: 0.5}}))

@@ -19,7 +19,7 @@ import (
 // A writer who waits for room in a link's queue goes on when the link gets
 // another queue that has room.
 func TestQueueThatGrows(t *testing.T) {
-	slow := netem.Link{Rate: 8 * netem.Kbps, Queue: 1000}
+	slow := netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}}
 	for what, set := range map[string]func(sim *simtest.Sim, link netem.Link){
 		"SetLink":        func(sim *simtest.Sim, link netem.Link) { sim.SetLink("a", "b", link) },
 		"SetDefaultLink": (*simtest.Sim).SetDefaultLink,

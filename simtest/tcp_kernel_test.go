@@ -74,7 +74,7 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 	require.NoError(t, err)
 	for i := range rows {
 		row := &rows[i]
-		if row.Down.Queue < 10*1500 || tier.Pick(i%3 != 0 || row.Body > 1_000_000, false) {
+		if row.Down.Queue.Bytes < 10*1500 || tier.Pick(i%3 != 0 || row.Body > 1_000_000, false) {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {

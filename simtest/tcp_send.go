@@ -88,8 +88,8 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 		return true
 	}
 	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
-	if queue := c.route.link.Queue; queue > 0 && c.tcp == nil {
-		room = min(room, queue-c.waiting)
+	if ahead := c.route.link.Ahead(); ahead > 0 && c.tcp == nil {
+		room = min(room, ahead-c.waiting)
 	}
 	if room > 0 {
 		if c.tcp == nil {
@@ -278,7 +278,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 // queue.
 func (c *conn) leftLocked(n int) {
 	c.waiting -= n
-	if c.route.link.Queue > 0 && c.waiting < c.route.link.Queue && c.waiting+n >= c.route.link.Queue {
+	if ahead := c.route.link.Ahead(); ahead > 0 && c.waiting < ahead && c.waiting+n >= ahead {
 		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
 	}
 }

@@ -71,7 +71,7 @@ func TestRoomIsToldBeforeItIsWanted(t *testing.T) {
 // instant at which there is room for more of the other.
 func TestWritesDoNotMix(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, MTU: 1000, Queue: 1000}) // a packet a second
+		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, MTU: 1000, Queue: netem.Queue{Bytes: 1000}}) // a packet a second
 		client, server := connected(t, sim)
 		ticks, err := sim.Host("a").ListenPacket("udp", ":1")
 		require.NoError(t, err)

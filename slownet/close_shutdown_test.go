@@ -109,7 +109,7 @@ func TestHTTPClientTimeoutOverASlowLink(t *testing.T) {
 				go func() { served <- server.Serve(listener) }()
 				dialer := &slownet.Dialer{
 					Dial:   listener.dial,
-					Config: slownet.Config{Write: netem.Link{Rate: 200 * netem.Kbps, Latency: 50 * ms, Queue: 1 << 20}, Read: netem.Link{Latency: 50 * ms}},
+					Config: slownet.Config{Write: netem.Link{Rate: 200 * netem.Kbps, Latency: 50 * ms, Queue: netem.Queue{Bytes: 1 << 20}}, Read: netem.Link{Latency: 50 * ms}},
 				}
 				web := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}, Timeout: 500 * ms}
 				start := time.Now()

@@ -15,7 +15,7 @@ func TestInvalidLinksPanic(t *testing.T) {
 	for _, link := range []netem.Link{
 		{Latency: -time.Second},
 		{Rate: -1},
-		{Queue: -1},
+		{Queue: netem.Queue{Bytes: -1}},
 		{Jitter: netem.Jitter{Deviation: -1}},
 		{Loss: netem.Loss{Random: math.NaN()}},
 		{Reorder: netem.Chance{Probability: 2}},

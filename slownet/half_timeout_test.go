@@ -206,7 +206,7 @@ func TestTimeoutTogetherWithBytes(t *testing.T) {
 
 func TestIdleTimeoutOfTheInnerPacketConn(t *testing.T) {
 	for name, link := range map[string]netem.Link{
-		"zero": {}, "mtu": {MTU: 1500}, "latency": {Latency: 10 * ms}, "queue": {Rate: netem.Mbps, Queue: 10000}, "pace": {Pace: netem.Pace{Wait: ms}},
+		"zero": {}, "mtu": {MTU: 1500}, "latency": {Latency: 10 * ms}, "queue": {Rate: netem.Mbps, Queue: netem.Queue{Bytes: 10000}}, "pace": {Pace: netem.Pace{Wait: ms}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			packetBubble(t, bothWays(link), func(t *testing.T, c *PacketConn, far *memoryConn) {

@@ -141,7 +141,7 @@ func TestPacketWriterIsWoken(t *testing.T) {
 
 func TestPacketStall(t *testing.T) {
 	for _, latency := range []time.Duration{0, 10 * ms} {
-		link := netem.Link{Latency: latency, Queue: 4}
+		link := netem.Link{Latency: latency, Queue: netem.Queue{Bytes: 4}}
 		packetBubble(t, Config{Read: link, Write: link}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 			writeTo(t, c, "in flight")
 			c.Stall()

@@ -42,7 +42,7 @@ func TestPacketLatencyOverlaps(t *testing.T) {
 
 func TestPacketRateAndQueueAreExact(t *testing.T) {
 	large := string(make([]byte, 1000)) // takes 8 ms at 1 Mbit/s
-	link := netem.Link{Rate: netem.Mbps, Latency: 5 * ms, Queue: 3000}
+	link := netem.Link{Rate: netem.Mbps, Latency: 5 * ms, Queue: netem.Queue{Bytes: 3000}}
 	want := []sent{{large, 13 * ms}, {large, 21 * ms}, {large, 29 * ms}} // 3,000 bytes find room
 	packetBubble(t, Config{Write: link}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		writeTo(t, c, large, large, large, large, large)

@@ -67,8 +67,8 @@ func TestPacketMemoryIsBounded(t *testing.T) {
 			writeTo(t, c, "")
 			writeTo(t, c, large)
 		}
-		assert.LessOrEqual(t, c.out.heldSize, netem.DefaultQueue)
-		assert.LessOrEqual(t, len(c.out.held), 1000+netem.DefaultQueue/len(large))
+		assert.LessOrEqual(t, c.out.heldSize, maxFlight)
+		assert.LessOrEqual(t, len(c.out.held), 1000)
 	})
 	packetBubble(t, Config{Read: netem.Link{Latency: time.Second}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		for range 1000 {

@@ -27,7 +27,7 @@ func TestPacketTrace(t *testing.T) {
 		time.Sleep(time.Second)
 		far.send(t, "de")
 		receive(t, c, 1)
-		c.SetLinks(netem.Link{}, netem.Link{Rate: 8 * netem.BitPerSecond, Queue: 3})
+		c.SetLinks(netem.Link{}, netem.Link{Rate: 8 * netem.BitPerSecond, Queue: netem.Queue{Bytes: 3}})
 		writeTo(t, c, "f", "ghi", "")
 		time.Sleep(2 * time.Second)
 		c.Stall()

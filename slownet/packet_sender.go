@@ -1,7 +1,6 @@
 package slownet
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -55,9 +54,9 @@ func (s *packetSender) acceptLocked(d datagram) error {
 
 // holdLocked keeps a datagram until the stall ends, if the queue has room.
 func (s *packetSender) holdLocked(d datagram) {
-	room := cmp.Or(s.flow.SharedLink().Queue, netem.DefaultQueue) - s.heldSize
 	memory := s.heldSize + len(s.held)*packetOverhead
-	if len(s.held) > 0 && len(d.data) > room || memory+d.size() > maxFlight {
+	isFull := !s.flow.SharedLink().Queue.Holds(len(s.held)+1, s.heldSize+len(d.data))
+	if len(s.held) > 0 && isFull || memory+d.size() > maxFlight {
 		s.traceLocked(Lost, d, 0, netem.DroppedByQueue.String())
 		return
 	}

@@ -47,7 +47,7 @@ func TestPacketPendingError(t *testing.T) {
 // During a stall, as without, one datagram finds room in an empty queue, however
 // small the queue is.
 func TestPacketStallKeepsADatagramThatIsLargerThanTheQueue(t *testing.T) {
-	packetBubble(t, Config{Write: netem.Link{Queue: 4}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
+	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 4}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.Stall()
 		writeTo(t, c, "12345678", "a")
 		c.Resume()
@@ -58,7 +58,7 @@ func TestPacketStallKeepsADatagramThatIsLargerThanTheQueue(t *testing.T) {
 
 // The queue is empty again after a stall, so the next one finds all of its room.
 func TestPacketStallsDoNotUseUpTheQueue(t *testing.T) {
-	packetBubble(t, Config{Write: netem.Link{Queue: 4}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
+	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 4}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		for range 3 {
 			c.Stall()
 			writeTo(t, c, "ab", "cd", "e")

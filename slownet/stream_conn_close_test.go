@@ -68,9 +68,9 @@ func TestCloseReturnsAtOnce(t *testing.T) {
 	}{
 		"zero":    {netem.Link{}, []arrival{{3000, 0}}, 0},
 		"latency": {netem.Link{Latency: time.Second}, []arrival{{3000, time.Second}}, time.Second},
-		"rate":    {netem.Link{Rate: netem.Mbps, Latency: time.Second, Queue: 10000}, []arrival{{1500, 1012 * ms}, {1500, 1024 * ms}}, 1024 * ms},
+		"rate":    {netem.Link{Rate: netem.Mbps, Latency: time.Second, Queue: netem.Queue{Bytes: 10000}}, []arrival{{1500, 1012 * ms}, {1500, 1024 * ms}}, 1024 * ms},
 		"pace":    {netem.Link{Pace: netem.Pace{Bytes: 3000, Wait: time.Minute}}, []arrival{{3000, 0}}, time.Minute},
-		"queue": {netem.Link{Rate: 12 * netem.Kbps, Queue: 10000}, []arrival{{1500, time.Second}, {1500, 2 * time.Second}},
+		"queue": {netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}}, []arrival{{1500, time.Second}, {1500, 2 * time.Second}},
 			2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestCloseWriteReturnsAtOnce(t *testing.T) {
 		"latency": {netem.Link{Latency: time.Second}, 3000, []arrival{{3000, time.Second}, {0, time.Second}}},
 		"pace":    {netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: time.Minute}}, 1000, []arrival{{1000, 0}, {0, time.Minute}}},
 		"rate":    {netem.Link{Rate: 12 * netem.Kbps}, 1500, []arrival{{1500, time.Second}, {0, time.Second}}},
-		"queue":   {netem.Link{Rate: 12 * netem.Kbps, Queue: 1500}, 3000, []arrival{{1500, time.Second}, {1500, 2 * time.Second}, {0, 2 * time.Second}}},
+		"queue":   {netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 1500}}, 3000, []arrival{{1500, time.Second}, {1500, 2 * time.Second}, {0, 2 * time.Second}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestDrainOfAWrappedConn(t *testing.T) {
 
 // Faults happen to a connection that is closed and has something in flight.
 func TestFaultsWhileAClosedConnectionDrains(t *testing.T) {
-	slow := netem.Link{Rate: 12 * netem.Kbps, Queue: 10000} // a packet a second
+	slow := netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}} // a packet a second
 	for name, test := range map[string]struct {
 		fault  func(*Conn)
 		writes []arrival
@@ -371,7 +371,7 @@ func TestClockThatMovesWhileAClosedConnectionDrains(t *testing.T) {
 	for i := range 20 {
 		mock := clock.NewMock()
 		inner := newSink()
-		conn := NewConn(inner, Config{Clock: mock, Write: netem.Link{Rate: 12 * netem.Kbps, Queue: 100000}})
+		conn := NewConn(inner, Config{Clock: mock, Write: netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 100000}}})
 		_, err := conn.Write(make([]byte, 4500))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -94,7 +94,7 @@ func talkLink(random *rand.Rand) netem.Link {
 		Latency:   time.Duration(maybe(int64(100 * ms))),
 		Rate:      netem.Rate(maybe(100)) * 100 * netem.Kbps,
 		Pace:      netem.Pace{Bytes: int(maybe(3000)), Wait: time.Duration(maybe(int64(30 * ms)))},
-		Queue:     int(maybe(10000)),
+		Queue:     netem.Queue{Bytes: int(maybe(10000))},
 		MTU:       int(maybe(3000)),
 		Loss:      netem.Loss{Random: share()},
 		Duplicate: netem.Chance{Probability: share(), Correlation: share()},

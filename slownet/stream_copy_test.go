@@ -19,7 +19,7 @@ import (
 func TestCopy(t *testing.T) {
 	const size = 3<<20 + 17
 	data := text(0, size)
-	for name, link := range map[string]netem.Link{"zero": {}, "latency": {Latency: ms}, "queue": {Rate: netem.Gbps, Queue: 1 << 20}} {
+	for name, link := range map[string]netem.Link{"zero": {}, "latency": {Latency: ms}, "queue": {Rate: netem.Gbps, Queue: netem.Queue{Bytes: 1 << 20}}} {
 		for _, wrapped := range []string{"source", "destination", "both"} {
 			t.Run(name+"/"+wrapped, func(t *testing.T) {
 				first, source := rawTCPPair(t)

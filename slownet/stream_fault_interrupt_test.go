@@ -280,7 +280,7 @@ func TestTraceOfWhatIsDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
 		near, far := net.Pipe()
-		conn := NewConn(near, Config{Write: netem.Link{Latency: time.Second, Rate: 8 * netem.Kbps, Queue: 100}, Trace: log.trace})
+		conn := NewConn(near, Config{Write: netem.Link{Latency: time.Second, Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 100}}, Trace: log.trace})
 		for range 2 {
 			_, err := conn.Write(make([]byte, 10))
 			require.NoError(t, err)

@@ -101,7 +101,7 @@ func TestSetLinksToNone(t *testing.T) {
 // read, in either direction. Deadlines go on. When it ends, all of that does.
 func TestStall(t *testing.T) {
 	for name, link := range map[string]netem.Link{
-		"zero": {}, "latency": {Latency: 100 * ms}, "rate": {Rate: netem.Mbps}, "queue": {Rate: netem.Mbps, Queue: 1000}, "pace": {Pace: netem.Pace{Wait: ms}},
+		"zero": {}, "latency": {Latency: 100 * ms}, "rate": {Rate: netem.Mbps}, "queue": {Rate: netem.Mbps, Queue: netem.Queue{Bytes: 1000}}, "pace": {Pace: netem.Pace{Wait: ms}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overPipe(t, bothWays(link), func(t *testing.T, conn *Conn, far net.Conn) {
@@ -139,7 +139,7 @@ func TestStall(t *testing.T) {
 
 // Close of a stalled connection gives up after five seconds.
 func TestCloseOfAStalledConnection(t *testing.T) {
-	for name, link := range map[string]netem.Link{"latency": {Latency: ms}, "queue": {Rate: netem.Mbps, Queue: 1000}} {
+	for name, link := range map[string]netem.Link{"latency": {Latency: ms}, "queue": {Rate: netem.Mbps, Queue: netem.Queue{Bytes: 1000}}} {
 		t.Run(name, func(t *testing.T) {
 			overPipe(t, bothWays(link), func(t *testing.T, conn *Conn, far net.Conn) {
 				_, err := conn.Write(make([]byte, 100))

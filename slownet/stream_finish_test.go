@@ -133,7 +133,7 @@ func TestEndOfStreamAfterAQueue(t *testing.T) {
 	for _, queue := range []int{0, 1000} {
 		synctest.Test(t, func(t *testing.T) {
 			inner := newSink()
-			conn := NewConn(inner, Config{Write: netem.Link{Queue: queue, Pace: netem.Pace{Bytes: 100, Wait: 100 * ms}}})
+			conn := NewConn(inner, Config{Write: netem.Link{Queue: netem.Queue{Bytes: queue}, Pace: netem.Pace{Bytes: 100, Wait: 100 * ms}}})
 			_, err := conn.Write(make([]byte, 200))
 			require.NoError(t, err)
 			require.NoError(t, conn.CloseWrite())

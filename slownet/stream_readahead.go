@@ -22,7 +22,7 @@ func (r *receiver) pump() {
 		switch now := r.now(); {
 		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && r.inbox[0].arrive <= now:
 			r.waitLocked(&r.work, never)
-		case r.flow.Free()-readAhead > now && r.size >= r.flow.SharedLink().Queue:
+		case r.flow.Free()-readAhead > now && r.size >= r.flow.SharedLink().Ahead():
 			r.waitLocked(&r.work, r.flow.Free()-readAhead)
 		default:
 			timedOut = r.pumpOnceLocked(buffer[:r.roomLocked()], since)
@@ -74,7 +74,7 @@ func (r *receiver) recallLocked() {
 func (r *receiver) roomLocked() int {
 	link, room := r.flow.SharedLink(), bufferSize
 	if link.Rate > 0 || link.Replay != nil || link.Bottleneck != nil {
-		room = max(link.PacketSize(), link.Queue-r.size, int(min(link.Rate/8000, bufferSize)))
+		room = max(link.PacketSize(), link.Ahead()-r.size, int(min(link.Rate/8000, bufferSize)))
 	}
 	if link.Pace.Bytes > 0 && link.Pace.Wait > 0 {
 		room = min(room, link.Pace.Bytes)

@@ -43,7 +43,7 @@ func TestFlightToTheReaderIsBounded(t *testing.T) {
 // What is read takes its room in the link's queue at once, so that the peer's
 // writer goes on.
 func TestQueueToTheReader(t *testing.T) {
-	overPipe(t, bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: 10000}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		arrivals := readAll(conn)
 		start := time.Now()
 		for range 4 {

@@ -74,14 +74,14 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 		if s.finished {
 			return since, errno("write", syscall.EPIPE)
 		}
-		queue := s.flow.SharedLink().Queue
+		ahead := s.flow.SharedLink().Ahead()
 		switch free := s.flow.Free(); {
 		case s.stalled, s.flightSize+len(s.waiting) >= maxFlight,
-			queue > 0 && len(s.waiting) >= queue,
-			queue == 0 && len(s.waiting) > 0:
+			ahead > 0 && len(s.waiting) >= ahead,
+			ahead == 0 && len(s.waiting) > 0:
 			s.waitLocked(&s.changed, never)
 			since = s.now()
-		case queue == 0 && free > s.now():
+		case ahead == 0 && free > s.now():
 			s.waitLocked(&s.changed, free)
 		default:
 			return since, nil
@@ -93,9 +93,9 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) {
 	allowance := s.allowance
 	p = allowance.cut(p)
-	switch queue := s.flow.SharedLink().Queue; {
-	case queue > 0:
-		n = min(len(p), queue-len(s.waiting))
+	switch ahead := s.flow.SharedLink().Ahead(); {
+	case ahead > 0:
+		n = min(len(p), ahead-len(s.waiting))
 		s.traceLocked(Queued, s.passed+int64(len(s.waiting)), n, 0, "")
 		if len(s.waiting) == 0 {
 			s.since = s.now()

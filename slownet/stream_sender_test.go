@@ -55,7 +55,7 @@ func TestWhatIsLostForGoodDoesNotArrive(t *testing.T) {
 
 // After a stall, what has waited begins its way, and takes its time.
 func TestQueueAfterAShortStall(t *testing.T) {
-	overPipe(t, bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: 10000}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		arrivals := readAll(far)
 		_, err := conn.Write(make([]byte, 3000))
 		require.NoError(t, err)

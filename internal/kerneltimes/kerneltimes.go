@@ -108,7 +108,7 @@ func (r *record) link(rate, queue string) netem.Link {
 	link := netem.Link{
 		Latency: time.Duration(r.number("oneway_ms") * float64(time.Millisecond)),
 		Rate:    netem.Rate(r.number(rate)),
-		Queue:   int(r.number(queue)),
+		Queue:   netem.Queue{Bytes: int(r.number(queue))},
 		Loss:    netem.Loss{Random: r.number("loss")},
 		Jitter:  netem.Jitter{Deviation: time.Duration(r.number("jitter_ms") * float64(time.Millisecond))},
 	}

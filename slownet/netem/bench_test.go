@@ -10,7 +10,7 @@ var benchmarkLinks = map[string]Link{
 	"plain": {Latency: ms, Rate: Gbps},
 	"everything": {
 		Latency: 50 * ms, Jitter: Jitter{Deviation: 10 * ms, Distribution: ParetoNormal, Correlation: 0.25},
-		Bottleneck: NewBottleneck(Gbps), Pace: Pace{64 << 10, time.Microsecond}, Queue: 1 << 20, MTU: 1500,
+		Bottleneck: NewBottleneck(Gbps), Pace: Pace{64 << 10, time.Microsecond}, Queue: Queue{Bytes: 1 << 20}, MTU: 1500,
 		Loss:      Loss{GilbertElliott: GilbertElliott{P: 0.01, R: 0.3, LossBad: 0.9, LossGood: 0.001}},
 		Duplicate: Chance{0.01, 0.1}, Corrupt: Chance{0.01, 0.1}, Reorder: Chance{0.1, 0.5},
 	},

@@ -35,12 +35,9 @@ type Link struct {
 	// whole.
 	Pace Pace
 
-	// Queue is how many bytes may wait until the rate or the pace lets them
-	// pass. On a stream, a writer goes on while there is room, and then waits;
-	// zero is no queue, so that Write returns when its last byte passes. A
-	// datagram for which there is no room is dropped; zero is room for 1,000
-	// datagrams of 1,500 bytes, netem's default.
-	Queue int
+	// Queue is where packets wait for the rate, the replay or the bottleneck, and
+	// what makes them be dropped. Zero is room for 1,000 packets, netem's default.
+	Queue Queue
 
 	// MTU is the size in bytes of the largest packet. A stream is cut into
 	// packets of that size where they matter, because they pass at a rate or
@@ -161,10 +158,11 @@ func (l *Link) invalid() error {
 		return mustBe("Pace.Bytes", l.Pace.Bytes, "0 (no limit) or more")
 	case l.Pace.Wait < 0:
 		return mustBe("Pace.Wait", l.Pace.Wait, "0 or more")
-	case l.Queue < 0:
-		return mustBe("Queue", l.Queue, "0 (the default) or more bytes")
 	case l.MTU < 0:
 		return mustBe("MTU", l.MTU, "0 (the default) or more bytes")
+	}
+	if err := l.Queue.invalid(); err != nil {
+		return err
 	}
 	if err := l.Jitter.invalid(); err != nil {
 		return err

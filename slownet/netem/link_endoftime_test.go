@@ -28,7 +28,7 @@ func endlessLink(random *rand.Rand) Link {
 	if link.Rate > 0 {
 		link.Rate = Rate(1 + random.IntN(1000))
 	}
-	link.Queue = random.IntN(2) * math.MaxInt
+	link.Queue.Bytes = random.IntN(2) * math.MaxInt
 	return link
 }
 

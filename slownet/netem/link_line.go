@@ -30,6 +30,8 @@ type lineState struct {
 	shift  time.Duration // added to a time, makes it the bottleneck's
 	last   time.Duration // when the packet before arrives, if the link has jitter
 	luck   luck
+
+	delayed delayed // if the queue counts it
 }
 
 // luck is the state of what is random. It follows from the packets on the line
@@ -76,6 +78,9 @@ func (l *Line) SetSharedLink(link *Link) {
 		state.server.capacity.meter, state.last = meter{}, 0
 		if link.Bottleneck == nil {
 			state.shift = 0
+		}
+		if !link.Queue.CountDelayed {
+			state.delayed = delayed{}
 		}
 	}
 	l.link = link

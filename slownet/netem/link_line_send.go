@@ -96,6 +96,9 @@ func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfor
 	if l.link.Jitter.Deviation > 0 && l.link.hasCapacity() && !m.reordered {
 		l.keepOrder(packet, now, delay, leave-start)
 	}
+	if l.link.Queue.CountDelayed {
+		l.withState().delayed.add(packet.Arrive, n)
+	}
 }
 
 // keepOrder makes a packet arrive after the one before it, as netem does where
@@ -113,6 +116,9 @@ func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 // enter lets a packet pass if there is room for it, and returns when it begins
 // to pass and when it has.
 func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admitted bool) {
+	if l.link.Queue.CountDelayed && !l.withState().delayed.admits(&l.link.Queue, now, n) {
+		return 0, 0, false
+	}
 	if l.state == nil && !l.link.hasCapacity() {
 		return now, now, true
 	}

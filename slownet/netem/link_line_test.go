@@ -46,7 +46,7 @@ func TestStreamsShareALine(t *testing.T) {
 // A datagram waits for those of another socket on the same line, and for a
 // stream's packet.
 func TestDatagramsShareALine(t *testing.T) {
-	line := NewLine(Link{Rate: Mbps, Queue: 375, Latency: ms}, 0)
+	line := NewLine(Link{Rate: Mbps, Queue: Queue{Bytes: 375}, Latency: ms}, 0)
 	one, other, stream := packetsOn(line, 1), packetsOn(line, 2), flowOn(line, 3)
 	got, _ := one.Send(0, 125)
 	assert.Equal(t, intact(ms, 2*ms), got)
@@ -197,7 +197,7 @@ func TestBurstsHitAllFlows(t *testing.T) {
 
 // The end of time is not exceeded by what waits on a shared line.
 func TestLineAtTheEndOfTime(t *testing.T) {
-	line := NewLine(Link{Rate: 1, Queue: 1 << 30, Latency: time.Hour, Jitter: Jitter{Deviation: time.Hour}}, 0)
+	line := NewLine(Link{Rate: 1, Queue: Queue{Bytes: 1 << 30}, Latency: time.Hour, Jitter: Jitter{Deviation: time.Hour}}, 0)
 	for range 10 {
 		fate := line.Send(timeline.End-1, 1000, PacketID{}, nil)
 		assert.Equal(t, timeline.End, fate.Packets[0].Arrive)

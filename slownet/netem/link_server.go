@@ -13,7 +13,7 @@ type server struct {
 // time. One that needs not wait finds room in any queue.
 func (s *server) admits(link *Link, now time.Duration, n int) bool {
 	s.backlog.forget(now)
-	return s.capacity.free <= now || s.backlog.hasRoom(link, n)
+	return s.capacity.free <= now || link.Queue.CountDelayed || s.backlog.hasRoom(&link.Queue, n)
 }
 
 // A backlog counts packets in a queue that is served in order.
@@ -49,10 +49,7 @@ func (b *backlog) forget(now time.Duration) {
 }
 
 // hasRoom reports whether a packet of n bytes finds room.
-func (b *backlog) hasRoom(link *Link, n int) bool {
-	limit := link.Queue
-	if limit == 0 {
-		limit = DefaultQueue
-	}
-	return max(1, n) <= limit-b.bytes
+func (b *backlog) hasRoom(queue *Queue, n int) bool {
+	packets, bytes := queue.limits()
+	return len(b.waiting)-b.gone < packets && max(1, n) <= bytes-b.bytes
 }

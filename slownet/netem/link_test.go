@@ -12,7 +12,7 @@ func TestLinkIsZero(t *testing.T) {
 	assert.True(t, Link{}.IsZero())
 	for _, link := range []Link{
 		{Latency: 1}, {Jitter: Jitter{Deviation: 1}}, {Rate: 1}, {Replay: replayOf(1)}, {Bottleneck: NewBottleneck(0)},
-		{Pace: Pace{Bytes: 1}}, {Queue: 1}, {MTU: 1}, {Loss: Loss{Random: 1}}, {Duplicate: Chance{Probability: 1}},
+		{Pace: Pace{Bytes: 1}}, {Queue: Queue{Bytes: 1}}, {MTU: 1}, {Loss: Loss{Random: 1}}, {Duplicate: Chance{Probability: 1}},
 		{Corrupt: Chance{Probability: 1}}, {Reorder: Chance{Correlation: 1}},
 	} {
 		assert.False(t, link.IsZero(), "%+v", link)
@@ -22,8 +22,8 @@ func TestLinkIsZero(t *testing.T) {
 func TestLinkValidate(t *testing.T) {
 	for _, link := range []Link{
 		{},
-		{Latency: 1, Rate: 1, Pace: Pace{1, 1}, Queue: 1, MTU: 1},
-		{Latency: math.MaxInt64, Rate: math.MaxInt64, Pace: Pace{math.MaxInt, math.MaxInt64}, Queue: math.MaxInt, MTU: math.MaxInt},
+		{Latency: 1, Rate: 1, Pace: Pace{1, 1}, Queue: Queue{Bytes: 1}, MTU: 1},
+		{Latency: math.MaxInt64, Rate: math.MaxInt64, Pace: Pace{math.MaxInt, math.MaxInt64}, Queue: Queue{Bytes: math.MaxInt}, MTU: math.MaxInt},
 		{Jitter: Jitter{Deviation: maxDeviation, Distribution: Pareto, Correlation: 1}},
 		{Loss: Loss{Random: 1}},
 		{Loss: Loss{GilbertElliott: GilbertElliott{1, 1, 1, 1}}},
@@ -39,12 +39,15 @@ func TestLinkValidate(t *testing.T) {
 	nan, infinite := math.NaN(), math.Inf(1)
 	replay, bottleneck := replayOf(1), NewBottleneck(0)
 	for want, link := range map[string]Link{
-		"Latency is -1s: it must be 0 or more":                   {Latency: -time.Second},
-		"Rate is -8kbit/s: it must be 0 (no limit) or more":      {Rate: -8 * Kbps},
-		"Pace.Bytes is -1: it must be 0 (no limit) or more":      {Pace: Pace{Bytes: -1}},
-		"Pace.Wait is -1ns: it must be 0 or more":                {Pace: Pace{Wait: -1}},
-		"Queue is -1: it must be 0 (the default) or more bytes":  {Queue: -1},
-		"MTU is -1500: it must be 0 (the default) or more bytes": {MTU: -1500},
+		"Latency is -1s: it must be 0 or more":                      {Latency: -time.Second},
+		"Rate is -8kbit/s: it must be 0 (no limit) or more":         {Rate: -8 * Kbps},
+		"Pace.Bytes is -1: it must be 0 (no limit) or more":         {Pace: Pace{Bytes: -1}},
+		"Pace.Wait is -1ns: it must be 0 or more":                   {Pace: Pace{Wait: -1}},
+		"Queue.Bytes is -1: it must be 0 (the default) or more":     {Queue: Queue{Bytes: -1}},
+		"Queue.Packets is -1: it must be 0 (the default) or more":   {Queue: Queue{Packets: -1}},
+		"Queue.Discipline is 3: it must be FIFO, CoDel or FQCoDel":  {Queue: Queue{Discipline: 3}},
+		"Queue.Discipline is -1: it must be FIFO, CoDel or FQCoDel": {Queue: Queue{Discipline: -1}},
+		"MTU is -1500: it must be 0 (the default) or more bytes":    {MTU: -1500},
 
 		"Rate is 1Mbit/s and there is a Replay: only one of them can say how much passes":     {Rate: Mbps, Replay: replay},
 		"Rate is 1Mbit/s and there is a Bottleneck: only one of them can say how much passes": {Rate: Mbps, Bottleneck: bottleneck},

@@ -22,9 +22,6 @@ type PacketFlow struct {
 	packets [2]Packet     // the answer
 }
 
-// DefaultQueue is the queue of a link that names none, in bytes: netem's 1,000 packets.
-const DefaultQueue = 1000 * defaultMTU
-
 // NewPacketFlow returns a flow of datagrams over a line of its own, which is
 // free from the origin on. The seed decides what is random. It panics on an
 // invalid link; see [Link.Validate].
@@ -96,7 +93,7 @@ func (f *PacketFlow) awaitsPace(now time.Duration, n int) bool {
 		f.pacing = &backlog{}
 	}
 	f.pacing.forget(now)
-	return f.pacing.hasRoom(f.line.link, n)
+	return f.pacing.hasRoom(&f.line.link.Queue, n)
 }
 
 // after returns how long nothing passes after a datagram of n bytes.

@@ -38,20 +38,20 @@ func TestPacketFlow(t *testing.T) {
 			[][]Packet{intact(0, 0), intact(300*ms, 300*ms), intact(400*ms, 400*ms), intact(500*ms, 500*ms)}},
 		{"pace without a number of bytes", Link{Pace: Pace{Wait: ms}}, []send{{0, 2500}, {0, 1}}, [][]Packet{intact(0, 0), intact(ms, ms)}},
 		{"queue: of 100 bytes each, 8 ms at 100 kbit/s, one passes, two wait, and when one has passed there is room again",
-			Link{Rate: 100 * Kbps, Queue: 300},
+			Link{Rate: 100 * Kbps, Queue: Queue{Bytes: 300}},
 			[]send{{0, 100}, {0, 100}, {0, 100}, {0, 1}, {8*ms - 1, 1}, {8 * ms, 101}, {8 * ms, 100}, {8 * ms, 1}},
 			[][]Packet{intact(8*ms, 8*ms), intact(16*ms, 16*ms), intact(24*ms, 24*ms), nil, nil, nil, intact(32*ms, 32*ms), nil}},
-		{"queue: a datagram that needs not wait is larger than the queue", Link{Rate: Mbps, Queue: 1},
+		{"queue: a datagram that needs not wait is larger than the queue", Link{Rate: Mbps, Queue: Queue{Bytes: 1}},
 			[]send{{0, 1250}, {0, 1}, {10 * ms, 1250}}, [][]Packet{intact(10*ms, 10*ms), nil, intact(20*ms, 20*ms)}},
-		{"queue: behind the wait of a pace it must have room", Link{Pace: Pace{Wait: time.Second}, Queue: 10},
+		{"queue: behind the wait of a pace it must have room", Link{Pace: Pace{Wait: time.Second}, Queue: Queue{Bytes: 10}},
 			[]send{{0, 100}, {0, 11}, {0, 10}, {0, 1}}, [][]Packet{intact(0, 0), nil, intact(time.Second, time.Second), nil}},
-		{"queue: datagrams without bytes take the room of one", Link{Rate: Mbps, Queue: 252},
+		{"queue: datagrams without bytes take the room of one", Link{Rate: Mbps, Queue: Queue{Bytes: 252}},
 			[]send{{0, 125}, {0, 125}, {0, 0}, {0, 0}, {0, 0}, {ms, 0}},
 			[][]Packet{intact(ms, ms), intact(2*ms, 2*ms), intact(2*ms, 2*ms), intact(2*ms, 2*ms), nil, intact(2*ms, 2*ms)}},
 		{"duplicate: the copy passes behind it", Link{Rate: Mbps, Latency: ms, Duplicate: always},
 			[]send{{0, 125}, {0, 125}},
 			[][]Packet{{{ms, 2 * ms, -1}, {2 * ms, 3 * ms, -1}}, {{3 * ms, 4 * ms, -1}, {4 * ms, 5 * ms, -1}}}},
-		{"duplicate: for the copy there is no room", Link{Rate: Mbps, Duplicate: always, Queue: 249},
+		{"duplicate: for the copy there is no room", Link{Rate: Mbps, Duplicate: always, Queue: Queue{Bytes: 249}},
 			[]send{{0, 125}}, [][]Packet{intact(ms, ms)}},
 		{"reorder: no latency", Link{Rate: Mbps, Latency: time.Hour, Reorder: always}, []send{{0, 125}}, [][]Packet{intact(ms, ms)}},
 		{"loss", Link{Loss: everyOther}, []send{{0, 1}, {0, 1}, {0, 1}, {0, 1}}, [][]Packet{nil, intact(0, 0), nil, intact(0, 0)}},
@@ -61,8 +61,8 @@ func TestPacketFlow(t *testing.T) {
 	}
 	for _, scenario := range scenarios {
 		t.Run(scenario.name, func(t *testing.T) {
-			if scenario.link.Queue == 0 && scenario.link.Rate == 1 {
-				scenario.link.Queue = math.MaxInt32
+			if scenario.link.Queue.Bytes == 0 && scenario.link.Rate == 1 {
+				scenario.link.Queue.Bytes = math.MaxInt32
 			}
 			f := NewPacketFlow(scenario.link, 0)
 			for i, s := range scenario.sends {
@@ -78,7 +78,7 @@ func TestPacketFlow(t *testing.T) {
 
 // Each reason to drop a datagram is told, and the first that there is.
 func TestDrop(t *testing.T) {
-	link := Link{MTU: 100, Rate: Mbps, Queue: 50}
+	link := Link{MTU: 100, Rate: Mbps, Queue: Queue{Bytes: 50}}
 	f := NewPacketFlow(link, 0)
 	for want, n := range []int{NotDropped: 100, DroppedByQueue: 100, DroppedByMTU: 101} {
 		if n == 0 {
@@ -124,10 +124,10 @@ func TestDefaultQueue(t *testing.T) {
 // when some of them pass all the time.
 func TestQueueMemoryIsBounded(t *testing.T) {
 	for _, link := range []Link{
-		{Rate: BitPerSecond, Queue: 1000},
-		{Pace: Pace{Wait: time.Hour}, Queue: 1000},
-		{Rate: 8 * Mbps, Queue: 1000},
-		{Replay: replayOf(1), Queue: 1000},
+		{Rate: BitPerSecond, Queue: Queue{Bytes: 1000}},
+		{Pace: Pace{Wait: time.Hour}, Queue: Queue{Bytes: 1000}},
+		{Rate: 8 * Mbps, Queue: Queue{Bytes: 1000}},
+		{Replay: replayOf(1), Queue: Queue{Bytes: 1000}},
 	} {
 		for _, n := range []int{0, 1, 10} {
 			f := NewPacketFlow(link, 0)

@@ -27,8 +27,10 @@ import (
 //   - rate: as [ParseRate] reads it.
 //   - replay: an array of whole milliseconds, see [ParseReplay].
 //   - pace: {"bytes": 10, "wait": "100ms"}.
-//   - queue, mtu: a whole number of bytes, or a string with one of the units
-//     B, kB, MB, GB, KiB, MiB and GiB. They are written as numbers.
+//   - queue: a whole number of bytes, a string such as "64kB" or "100 packets", or
+//     {"bytes": 64000, "packets": 100, "countDelayed": true, "discipline": "codel"}.
+//     The discipline is "fifo", "codel" or "fq_codel".
+//   - mtu: a whole number of bytes.
 //   - loss: a percentage, or one of netem's models:
 //     {"model": "gilbert-elliott", "p": "1%", "r": "10%", "1-h": "100%", "1-k": "0%"} or
 //     {"model": "markov", "p13": "1%", "p31": "99%", "p32": "0%", "p23": "100%", "p14": "0%"}.
@@ -37,10 +39,11 @@ import (
 //   - duplicate, corrupt, reorder: a percentage, or
 //     {"probability": "2%", "correlation": "25%"}.
 //
-// Durations, rates and percentages are strings, with their unit. A field that
-// is not known, or there twice, is an error, and so is a profile for which
-// Validate returns one. All errors say the line, and the field where there is
-// one.
+// Durations, rates and percentages are strings, with their unit. A number of
+// bytes may be one, too, with the unit B, kB, MB, GB, KiB, MiB or GiB; it is
+// written as a number. A field that is not known, or there twice, is an error,
+// and so is a profile for which Validate returns one. All errors say the line,
+// and the field where there is one.
 //
 // Written with json.Marshal and read again, a profile is the same.
 func ParseProfile(data []byte) (Profile, error) { return parseAs("profile", data, readProfile) }

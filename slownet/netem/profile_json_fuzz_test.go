@@ -21,6 +21,7 @@ func FuzzParseProfile(f *testing.F) {
 		`{"up":{"jitter":{"deviation":"10ms","distribution":[-8192,0,8192]},"loss":"0.1%","duplicate":"2%"}}`,
 		`{"up":{"loss":{"model":"gilbert-elliott","p":"70%"},"reorder":{"probability":"1%","correlation":"25%"}}}`,
 		`{"up":{"loss":{"model":"markov","p13":"1%","p14":"0.5%"},"corrupt":{"probability":"0%","correlation":"1%"}}}`,
+		`{"up":{"queue":{"bytes":1,"packets":2,"countDelayed":true,"discipline":"fq_codel"}},"down":{"queue":"100 packets"}}`,
 		`{"up":{"mtu":1e9,"queue":99999999999999999999}}`, `{"name":"a","name":"b"}`, `{} {}`,
 	} {
 		f.Add([]byte(text))

@@ -14,7 +14,7 @@ func readLink(v jsonValue) (Link, error) {
 		jsonField{"rate", into(&l.Rate, readRate)},
 		jsonField{"replay", into(&l.Replay, readReplay)},
 		jsonField{"pace", into(&l.Pace, readPace)},
-		jsonField{"queue", into(&l.Queue, readBytes)},
+		jsonField{"queue", into(&l.Queue, readQueue)},
 		jsonField{"mtu", into(&l.MTU, readBytes)},
 		jsonField{"loss", into(&l.Loss, readLoss)},
 		jsonField{"duplicate", into(&l.Duplicate, readChance)},

@@ -179,7 +179,12 @@ func readBytes(v jsonValue) (int, error) {
 	if v.isString() {
 		return quantity(v, "size", "64kB", parseBytes)
 	}
-	n, err := v.number(`a whole number of bytes, or a string such as "64kB"`)
+	return v.bytes(`a whole number of bytes, or a string such as "64kB"`)
+}
+
+// bytes returns a number of bytes.
+func (v jsonValue) bytes(what string) (int, error) {
+	n, err := v.number(what)
 	if err == nil && int64(int(n)) != n {
 		err = v.errorf("%d is too much: it must be at most %d bytes", n, maxInt)
 	}

@@ -16,7 +16,7 @@ func jsonOf(l Link) any {
 		Rate      Rate         `json:"rate,omitzero"`
 		Replay    []int64      `json:"replay,omitempty"`
 		Pace      jsonPace     `json:"pace,omitzero"`
-		Queue     int          `json:"queue,omitzero"`
+		Queue     any          `json:"queue,omitempty"`
 		MTU       int          `json:"mtu,omitzero"`
 		Loss      any          `json:"loss,omitempty"`
 		Duplicate any          `json:"duplicate,omitempty"`
@@ -25,7 +25,7 @@ func jsonOf(l Link) any {
 	}{
 		Latency: jsonDuration(l.Latency), Jitter: jsonOfJitter(l.Jitter),
 		Rate: l.Rate, Replay: jsonOfReplay(l.Replay), Pace: jsonPace{l.Pace.Bytes, jsonDuration(l.Pace.Wait)},
-		Queue: l.Queue, MTU: l.MTU, Loss: jsonOfLoss(l.Loss),
+		Queue: jsonOfQueue(l.Queue), MTU: l.MTU, Loss: jsonOfLoss(l.Loss),
 		Duplicate: jsonOfChance(l.Duplicate), Corrupt: jsonOfChance(l.Corrupt), Reorder: jsonOfChance(l.Reorder),
 	}
 }

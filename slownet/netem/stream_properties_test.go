@@ -17,7 +17,7 @@ func randomLink(random *rand.Rand) Link {
 	link := Link{
 		Latency:   time.Duration(maybe(int64(time.Second))),
 		Pace:      Pace{int(maybe(5000)), time.Duration(maybe(int64(time.Second)))},
-		Queue:     int(maybe(10_000)),
+		Queue:     Queue{Bytes: int(maybe(10_000)), Packets: int(maybe(10)), CountDelayed: random.IntN(3) == 0},
 		MTU:       int(maybe(3000)),
 		Duplicate: Chance{chance(1), chance(1)},
 		Corrupt:   Chance{chance(0.5), chance(0.5)},

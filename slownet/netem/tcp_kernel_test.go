@@ -49,7 +49,7 @@ func kernelTransfers(t *testing.T) (rows []transfer) {
 			link := netem.Link{
 				Latency: time.Duration(number("oneway_ms") * 1e6),
 				Rate:    netem.Rate(number(rate)),
-				Queue:   int(number(queue)),
+				Queue:   netem.Queue{Bytes: int(number(queue))},
 				Loss:    netem.Loss{Random: number("loss")},
 				Jitter:  netem.Jitter{Deviation: time.Duration(number("jitter_ms") * 1e6)},
 			}

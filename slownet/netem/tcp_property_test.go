@@ -18,7 +18,7 @@ func randomLink(r *rand.Rand) netem.Link {
 	oneIn := func(n int) bool { return r.IntN(n) == 0 }
 	if !oneIn(3) {
 		link.Rate = netem.Rate(50_000 << r.IntN(12))
-		link.Queue = 1500 << r.IntN(8)
+		link.Queue.Bytes = 1500 << r.IntN(8)
 	}
 	if oneIn(2) {
 		link.Loss.Random = r.Float64() * 0.2
@@ -97,7 +97,7 @@ func TestFullReceiveBufferStopsTheSender(t *testing.T) {
 
 // A path in use allocates nothing for a segment.
 func TestSegmentsAreNotAllocated(t *testing.T) {
-	link := netem.Link{Latency: 10 * time.Millisecond, Rate: 100 * netem.Mbps, Queue: 100_000, Loss: netem.Loss{Random: 0.001}}
+	link := netem.Link{Latency: 10 * time.Millisecond, Rate: 100 * netem.Mbps, Queue: netem.Queue{Bytes: 100_000}, Loss: netem.Loss{Random: 0.001}}
 	tcp := netem.TCP{}
 	a, b := netem.NewEnd(tcp, 0, time.Millisecond), netem.NewEnd(tcp, 0, time.Millisecond)
 	flow := netem.NewPacketFlow(link, 1)
