@@ -68,3 +68,30 @@ func TestSendAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkLineSend sends at the rate of the line, so that packets wait.
+func BenchmarkLineSend(b *testing.B) {
+	for name, link := range map[string]Link{
+		"zero":    {},
+		"latency": {Latency: ms},
+		"fifo":    {Latency: ms, Rate: 1200 * Mbps},
+		"delayed": {Latency: ms, Rate: 1200 * Mbps, Queue: Queue{CountDelayed: true}},
+		"lossy":   {Latency: ms, Rate: 1200 * Mbps, Loss: Loss{Random: 0.01}, Jitter: Jitter{Deviation: ms / 10}},
+		"codel":   {Latency: ms, Rate: 1200 * Mbps, Queue: Queue{Discipline: CoDel}},
+		"fair":    {Latency: ms, Rate: 1200 * Mbps, Queue: Queue{Discipline: FQCoDel}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			line := NewLine(link, 1)
+			now, number, tag := time.Duration(0), uint64(0), new(int)
+			b.ReportAllocs()
+			for b.Loop() {
+				number++
+				if line.Send(now, 1500, PacketID{number % 10, number}, tag); line.Next() <= now {
+					for _, ok := line.Step(now); ok; _, ok = line.Step(now) {
+					}
+				}
+				now += 10 * time.Microsecond
+			}
+		})
+	}
+}

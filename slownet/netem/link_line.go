@@ -32,6 +32,7 @@ type lineState struct {
 	luck   luck
 
 	delayed delayed // if the queue counts it
+	waits   *waits  // nil as long as none was Queued
 }
 
 // luck is the state of what is random. It follows from the packets on the line
@@ -105,37 +106,49 @@ func (l *Line) withState() *lineState {
 // serve returns what packets on the line wait for, and what makes a time its
 // own. It is to be given back with release.
 func (l *Line) serve() (s *server, shift time.Duration) {
-	state := l.withState()
-	if b := l.link.Bottleneck; b != nil {
-		b.acquire()
-		return &b.server, state.shift
+	s = l.open(l.link.Bottleneck)
+	if l.link.Bottleneck != nil {
+		shift = l.state.shift
 	}
-	return &state.server, 0
+	return s, shift
 }
 
 // release gives back what serve returned.
-func (l *Line) release() {
-	if b := l.link.Bottleneck; b != nil {
+func (l *Line) release() { l.close(l.link.Bottleneck) }
+
+// open returns a bottleneck's server, or the line's own for nil. It is to be
+// given back with close.
+func (l *Line) open(b *Bottleneck) *server {
+	state := l.withState()
+	if b != nil {
+		b.acquire()
+		return &b.server
+	}
+	return &state.server
+}
+
+func (l *Line) close(b *Bottleneck) {
+	if b != nil {
 		b.release()
 	}
 }
 
-// limits returns what lets only so many bytes pass.
-func (l *Line) limits() (Rate, *Replay) {
-	if b := l.link.Bottleneck; b != nil {
+// limits returns what lets only so many bytes pass a server, see open.
+func (l *Line) limits(b *Bottleneck) (Rate, *Replay) {
+	if b != nil {
 		return b.rate, b.replay
 	}
 	return l.link.Rate, l.link.Replay
 }
 
-// pass lets some of n bytes pass, and returns how many they are and when the
-// last of them has passed.
+// pass lets some of n bytes of a stream pass, and returns how many they are and
+// when the last of them has passed.
 func (l *Line) pass(now time.Duration, n int) (int, time.Duration) {
 	if l.state == nil && !l.link.hasCapacity() {
 		return n, now
 	}
 	s, shift := l.serve()
-	rate, replay := l.limits()
+	rate, replay := l.limits(l.link.Bottleneck)
 	n, leave := s.capacity.pass(timeline.Add(now, shift), n, rate, replay)
 	l.release()
 	return n, max(now, timeline.Add(leave, -shift))

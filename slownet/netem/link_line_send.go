@@ -43,20 +43,29 @@ func (d Drop) String() string {
 }
 
 // Send puts a packet of n bytes on the line, all headers included, and returns
-// what becomes of it. If that is not known yet because it depends on what else
-// is sent, it is [Queued], and Step tells later, with the tag, which is the
-// caller's. That is so only if the link's queue has a discipline.
+// what becomes of it. Where the queue has a discipline, that may depend on what
+// else is sent: then the packet is [Queued], and Step tells later, with the
+// tag, which is the caller's. Next says when to ask. If a packet is doubled, one
+// copy may be Queued though the other is not, so that Next has to be asked
+// whatever Send returns.
 //
 // A packet that is lost takes no room on the line, and is lost before it could
 // be dropped by a full queue.
-func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
+func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) Fate {
+	if l.state != nil && l.state.waits != nil {
+		l.sendLater(now)
+	}
+	return l.sendNow(now, n, id, tag)
+}
+
+func (l *Line) sendNow(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
 	link := l.link
 	if link.drops(n) {
 		fate.Drop = DroppedByMTU
 		return fate
 	}
 	if !link.isFaulty() {
-		l.carry(&fate, now, n, id, misfortune{})
+		l.carry(&fate, now, n, id, misfortune{}, tag)
 		return fate
 	}
 	m := l.misfortune(drawsOf(l.seed, id), false)
@@ -64,16 +73,20 @@ func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) 
 		fate.Drop = DroppedByLoss
 		return fate
 	}
-	l.carry(&fate, now, n, id, m)
-	if m.duplicated && fate.Drop == NotDropped {
-		l.carry(&fate, now, n, id.Copy(), m)
-		fate.Drop = NotDropped // if there was no room, the first arrives
+	l.carry(&fate, now, n, id, m, tag)
+	if first := fate.Drop; m.duplicated && (first == NotDropped || first == Queued) {
+		l.carry(&fate, now, n, id.Copy(), m, tag)
+		fate.Drop = first
 	}
 	return fate
 }
 
 // carry puts one packet on its way, or drops it.
-func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfortune) {
+func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfortune, tag any) {
+	if l.link.Queue.Discipline != FIFO && l.link.hasCapacity() {
+		l.wait(fate, now, n, id, m, tag)
+		return
+	}
 	start, leave, admitted := l.enter(now, n)
 	if !admitted {
 		fate.Drop = DroppedByQueue
@@ -81,20 +94,34 @@ func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfor
 	}
 	packet := &fate.Packets[fate.Count]
 	fate.Count++
-	packet.Leave, packet.Flip = leave, -1
-	if m.corrupted && n > 0 {
-		packet.Flip = int(uint64(drawsOf(l.seed, id).roll(aboutFlip)) % (8 * uint64(n)))
-	}
-	delay := l.link.Latency
+	var delay time.Duration
+	delay, packet.Flip = l.underWay(id, n, m)
+	packet.Leave = leave
+	l.send(packet, now, start, delay, n, m.reordered)
+}
+
+// underWay returns how long a packet is under way after it has left, and which
+// bit of it changes.
+func (l *Line) underWay(id PacketID, n int, m misfortune) (delay time.Duration, flip int) {
+	delay, flip = l.link.Latency, -1
 	if l.link.Jitter.Deviation > 0 {
 		delay = l.latency(drawsOf(l.seed, id))
 	}
 	if m.reordered {
 		delay = 0
 	}
-	packet.Arrive = timeline.Add(leave, delay)
-	if l.link.Jitter.Deviation > 0 && l.link.hasCapacity() && !m.reordered {
-		l.keepOrder(packet, now, delay, leave-start)
+	if m.corrupted && n > 0 {
+		flip = int(uint64(drawsOf(l.seed, id).roll(aboutFlip)) % (8 * uint64(n)))
+	}
+	return delay, flip
+}
+
+// send decides when a packet arrives that came at a time and has begun to pass
+// at another.
+func (l *Line) send(packet *Packet, now, start, delay time.Duration, n int, reordered bool) {
+	packet.Arrive = timeline.Add(packet.Leave, delay)
+	if l.link.Jitter.Deviation > 0 && l.link.hasCapacity() && !reordered {
+		l.keepOrder(packet, now, delay, packet.Leave-start)
 	}
 	if l.link.Queue.CountDelayed {
 		l.withState().delayed.add(packet.Arrive, n)
@@ -116,7 +143,7 @@ func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 // enter lets a packet pass if there is room for it, and returns when it begins
 // to pass and when it has.
 func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admitted bool) {
-	if l.link.Queue.CountDelayed && !l.withState().delayed.admits(&l.link.Queue, now, n) {
+	if l.link.Queue.CountDelayed && !l.withState().delayed.admits(&l.link.Queue, now, n, nil) {
 		return 0, 0, false
 	}
 	if l.state == nil && !l.link.hasCapacity() {
@@ -129,11 +156,8 @@ func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admi
 		return 0, 0, false
 	}
 	start = max(now, timeline.Add(s.capacity.free, -shift))
-	rate, replay := l.limits()
-	passed, until := s.capacity.pass(at, n, rate, replay)
-	for left := n - passed; left > 0; left -= passed {
-		passed, until = s.capacity.pass(at, left, rate, replay)
-	}
+	rate, replay := l.limits(l.link.Bottleneck)
+	until := s.capacity.passAll(at, n, rate, replay)
 	if until > at {
 		s.backlog.add(until, n)
 	}
@@ -149,17 +173,3 @@ func (l *Line) free() time.Duration {
 	defer l.release()
 	return timeline.Add(s.capacity.free, -shift)
 }
-
-// Next returns when Step has to be called, or [Never].
-func (l *Line) Next() time.Duration { return Never }
-
-// A Departure is what has become of a packet that was [Queued].
-type Departure struct {
-	Packet      // if it is not dropped
-	Tag    any  // its sender's
-	Drop   Drop // NotDropped if it arrives
-}
-
-// Step returns the next packet whose fate is known by the given time, and
-// whether there is one.
-func (l *Line) Step(now time.Duration) (Departure, bool) { return Departure{}, false }

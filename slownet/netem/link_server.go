@@ -6,7 +6,9 @@ import "time"
 // it. A line has one, and so has a bottleneck.
 type server struct {
 	capacity capacity
-	backlog  backlog
+	backlog  backlog // of what is served in order
+
+	discipline *discipline // of the rest; nil as long as there was none
 }
 
 // admits reports whether there is room for a packet that comes at the given

@@ -62,8 +62,10 @@ func (f *PacketFlow) Send(now time.Duration, n int) ([]Packet, Drop) {
 	return f.SendTagged(now, n, nil)
 }
 
-// SendTagged is Send with a tag by which [Line.Step] names the datagram, if it
-// is Queued.
+// SendTagged is Send with a tag, which must not be nil, and by which [Line.Step]
+// names the datagram if it is Queued. That includes one that waits for the pace
+// before it waits for the rate: others pass meanwhile. With Send, which is for a
+// line that nothing else crosses, they would not.
 func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Drop) {
 	link := f.line.link
 	f.id.Number++
@@ -71,19 +73,27 @@ func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Dr
 	if start > now && !f.awaitsPace(now, n) && !link.drops(n) {
 		return nil, DroppedByQueue
 	}
-	fate := f.line.Send(start, n, f.id, tag)
-	if fate.Count == 0 {
+	fate := Fate{Drop: Queued}
+	if start > now && tag != nil && link.hasCapacity() && !link.drops(n) {
+		f.line.delay(start, n, f.id, tag)
+	} else {
+		fate = f.line.Send(start, n, f.id, tag)
+	}
+	if fate.Count == 0 && fate.Drop != Queued {
 		return nil, fate.Drop
 	}
 	if start > now {
 		f.pacing.add(start, n)
 	}
-	f.packets = fate.Packets
-	packets := f.packets[:fate.Count]
-	if pace := &link.Pace; pace.Wait > 0 {
-		f.free = timeline.Add(packets[0].Leave, pace.after(n))
+	if link.Pace.Wait > 0 {
+		entered := start
+		if fate.Count > 0 && link.Queue.Discipline == FIFO {
+			entered = fate.Packets[0].Leave
+		}
+		f.free = timeline.Add(entered, link.Pace.after(n))
 	}
-	return packets, NotDropped
+	f.packets = fate.Packets
+	return f.packets[:fate.Count], fate.Drop
 }
 
 // awaitsPace reports whether there is room for a datagram that has to wait for

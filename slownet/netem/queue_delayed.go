@@ -9,14 +9,19 @@ type delayed struct {
 	bytes int
 }
 
-// admits reports whether there is room for one more packet. One that finds
-// nothing under way always passes.
-func (d *delayed) admits(queue *Queue, now time.Duration, n int) bool {
+// admits reports whether there is room for one more packet, besides those that
+// wait in a queue with a discipline; nil is none. One that finds nothing under
+// way always passes.
+func (d *delayed) admits(queue *Queue, now time.Duration, n int, box *outbox) bool {
 	for len(d.heap) > 0 && d.heap[0].until <= now {
 		d.pop()
 	}
 	packets, bytes := queue.limits()
-	return len(d.heap) == 0 || len(d.heap) < packets && max(1, n) <= bytes-d.bytes
+	if box != nil {
+		packets -= box.waiting
+		bytes -= box.bytes
+	}
+	return len(d.heap) < packets && max(1, n) <= bytes-d.bytes || len(d.heap) == 0 && (box == nil || box.waiting == 0)
 }
 
 // add adds a packet that arrives at the given time.

@@ -11,7 +11,7 @@ type PacketID struct {
 
 // Copy returns the name of a packet's duplicate, which on the next line needs
 // one of its own.
-func (id PacketID) Copy() PacketID { return PacketID{mix(id.Flow + copies), id.Number} }
+func (id PacketID) Copy() PacketID { return PacketID{id.Flow, mix(id.Number + copies)} }
 
 // draws are all random numbers about a packet: a counter-based generator, which
 // gives the same ones everywhere, in whatever order they are asked for. They are

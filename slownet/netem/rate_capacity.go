@@ -41,3 +41,12 @@ func (c *capacity) pass(now time.Duration, n int, rate Rate, replay *Replay) (in
 	}
 	return n, c.free
 }
+
+// passAll lets n bytes pass, and returns when the last of them has passed.
+func (c *capacity) passAll(now time.Duration, n int, rate Rate, replay *Replay) time.Duration {
+	passed, leave := c.pass(now, n, rate, replay)
+	for n -= passed; n > 0; n -= passed {
+		passed, leave = c.pass(now, n, rate, replay)
+	}
+	return leave
+}

@@ -1,0 +1,185 @@
+package netem
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// A Departure is what has become of a packet that was [Queued].
+type Departure struct {
+	Packet      // if it is not dropped
+	Tag    any  // its sender's
+	Drop   Drop // NotDropped if it arrives
+}
+
+// waits are what a line knows of packets that were Queued.
+type waits struct {
+	boxes []*outbox       // for each server that it has sent to
+	later []later         // packets that enter the line at a time to come, in order
+	ready fifo[Departure] // of those
+}
+
+// later is a packet that enters the line at a time to come.
+type later struct {
+	at  time.Duration
+	n   int
+	id  PacketID
+	tag any
+}
+
+// withWaits returns what the line knows of packets that were Queued.
+func (l *Line) withWaits() *waits {
+	state := l.withState()
+	if state.waits == nil {
+		state.waits = &waits{}
+	}
+	return state.waits
+}
+
+// Next returns when Step has to be called, or [Never]. A time that has passed
+// stands for now. It may change with every Send and Step.
+func (l *Line) Next() time.Duration {
+	if l.state == nil || l.state.waits == nil {
+		return Never
+	}
+	w, next := l.state.waits, Never
+	if w.ready.len() > 0 {
+		return 0
+	}
+	if len(w.later) > 0 {
+		next = w.later[0].at
+	}
+	for _, box := range w.boxes {
+		s := l.open(box.at)
+		switch d := s.discipline; {
+		case box.out.len() > 0:
+			next = 0
+		case box.waiting > 0 && d != nil && d.packets > 0:
+			next = min(next, timeline.Add(d.free, -box.shift))
+		}
+		l.close(box.at)
+	}
+	return next
+}
+
+// Step returns what has become of the next packet that was Queued, if that is
+// known by the given time, and whether there is one. Its times may lie before
+// or after that time: a driver that calls late costs the line no throughput.
+func (l *Line) Step(now time.Duration) (Departure, bool) {
+	if l.state == nil || l.state.waits == nil {
+		return Departure{}, false
+	}
+	w := l.state.waits
+	l.sendLater(now)
+	if w.ready.len() > 0 {
+		return w.ready.pop(), true
+	}
+	for i, box := range w.boxes {
+		s := l.open(box.at)
+		rate, replay := l.limits(box.at)
+		s.advance(timeline.Add(now, box.shift), rate, replay)
+		if box.out.len() > 0 {
+			o := box.out.pop()
+			l.close(box.at)
+			return Departure{Packet: l.depart(&o), Tag: o.tag, Drop: o.drop}, true
+		}
+		isOver := box.waiting == 0 && box.at != l.link.Bottleneck
+		l.close(box.at)
+		if isOver { // another bottleneck has taken its place
+			w.boxes = append(w.boxes[:i], w.boxes[i+1:]...)
+			return l.Step(now)
+		}
+	}
+	return Departure{}, false
+}
+
+// box returns the outbox for the server that serves the line now.
+func (l *Line) box(shift time.Duration) *outbox {
+	w := l.withWaits()
+	for _, box := range w.boxes {
+		if box.at == l.link.Bottleneck && box.shift == shift {
+			return box
+		}
+	}
+	box := &outbox{at: l.link.Bottleneck, shift: shift}
+	w.boxes = append(w.boxes, box)
+	return box
+}
+
+// wait puts a packet into a queue with a discipline, or drops it.
+func (l *Line) wait(fate *Fate, now time.Duration, n int, id PacketID, m misfortune, tag any) {
+	s, shift := l.serve()
+	defer l.release()
+	at := timeline.Add(now, shift)
+	rate, replay := l.limits(l.link.Bottleneck)
+	s.advance(at, rate, replay)
+	if s.discipline == nil {
+		s.discipline = &discipline{}
+	}
+	d, box, queue := s.discipline, l.box(shift), &l.link.Queue
+	isIdle := d.packets == 0 && d.free <= at
+	number := uint64(0)
+	if queue.Discipline == FQCoDel {
+		number = mix(mix(l.seed)+id.Flow) % fairQueues
+	} else if !isIdle && !queue.Holds(d.packets+1, d.bytes+max(1, n)) {
+		fate.Drop = DroppedByQueue
+		return
+	}
+	if queue.CountDelayed && !l.state.delayed.admits(queue, now, n, box) {
+		fate.Drop = DroppedByQueue
+		return
+	}
+	box.serial++
+	p := queued{sent: at, bytes: n, reordered: m.reordered, tag: tag, box: box, serial: box.serial}
+	p.delay, p.flip = l.underWay(id, n, m)
+	isBehind := box.out.len() > 0
+	d.push(number, p, l.link.PacketSize())
+	for queue.Discipline == FQCoDel && !isIdle && !queue.Holds(d.packets, d.bytes) {
+		d.dropFromLongest()
+	}
+	s.advance(at, rate, replay)
+	if isBehind || box.out.len() != 1 || box.out.first().serial != p.serial || box.out.first().drop != NotDropped {
+		fate.Drop = Queued
+		return
+	}
+	o := box.out.pop()
+	fate.Packets[fate.Count] = l.depart(&o)
+	fate.Count++
+}
+
+// depart returns the packet that has left a queue.
+func (l *Line) depart(o *outcome) (packet Packet) {
+	if o.drop != NotDropped {
+		return packet
+	}
+	start, leave := timeline.Add(o.start, -o.box.shift), timeline.Add(o.leave, -o.box.shift)
+	packet = Packet{Leave: leave, Flip: o.flip}
+	l.send(&packet, start, start, o.delay, o.bytes, o.reordered)
+	return packet
+}
+
+// delay has a packet enter the line at a time to come.
+func (l *Line) delay(at time.Duration, n int, id PacketID, tag any) {
+	w := l.withWaits()
+	w.later = append(w.later, later{at, n, id, tag})
+	for i := len(w.later) - 1; i > 0 && w.later[i-1].at > at; i-- {
+		w.later[i-1], w.later[i] = w.later[i], w.later[i-1]
+	}
+}
+
+// sendLater sends what was to enter the line by now.
+func (l *Line) sendLater(now time.Duration) {
+	w := l.state.waits
+	for len(w.later) > 0 && w.later[0].at <= now {
+		next := w.later[0]
+		w.later = w.later[:copy(w.later, w.later[1:])]
+		fate := l.sendNow(next.at, next.n, next.id, next.tag)
+		for _, packet := range fate.Packets[:fate.Count] {
+			w.ready.push(Departure{Packet: packet, Tag: next.tag})
+		}
+		if fate.Drop != NotDropped && fate.Drop != Queued {
+			w.ready.push(Departure{Tag: next.tag, Drop: fate.Drop})
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package netem
+
+import (
+	"math"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// The parameters of CoDel: RFC 8289, sections 4.2 and 4.3.
+const (
+	codelTarget   = 5 * time.Millisecond   // how long packets may wait
+	codelInterval = 100 * time.Millisecond // how long all of them may wait longer
+)
+
+// codel decides what to drop from one queue: the algorithm of RFC 8289, section
+// 5, whose names these are.
+type codel struct {
+	firstAboveTime time.Duration // when all packets have waited too long for an interval; 0 if they do not
+	dropNext       time.Duration // when to drop next
+	count          uint64        // of packets dropped since it began to drop
+	lastCount      uint64        // count when it began last
+	dropping       bool
+}
+
+// take takes the next packet out of a queue, and hands over those that it drops
+// before it. It reports false if none is left.
+func (c *codel) take(now time.Duration, from *flowQueue, drop func(queued)) (queued, bool) {
+	p, ok, okToDrop := c.look(now, from)
+	switch {
+	case c.dropping:
+		c.dropping = okToDrop
+		for c.dropping && now >= c.dropNext {
+			drop(p)
+			c.count++
+			p, ok, okToDrop = c.look(now, from)
+			if c.dropping = okToDrop; okToDrop {
+				c.dropNext = c.controlLaw(c.dropNext)
+			}
+		}
+	case okToDrop:
+		drop(p)
+		p, ok, _ = c.look(now, from)
+		c.begin(now)
+	}
+	return p, ok
+}
+
+// look takes out the next packet and reports whether it may be dropped, because
+// all have waited too long for an interval. The last few are never dropped.
+func (c *codel) look(now time.Duration, from *flowQueue) (p queued, ok, okToDrop bool) {
+	if from.packets.len() == 0 {
+		c.firstAboveTime = 0
+		return queued{}, false, false
+	}
+	p = from.pop()
+	switch {
+	case now-p.sent < codelTarget || from.bytes <= from.maxPacket:
+		c.firstAboveTime = 0
+	case c.firstAboveTime == 0:
+		c.firstAboveTime = timeline.Add(now, codelInterval)
+	default:
+		okToDrop = now >= c.firstAboveTime
+	}
+	return p, true, okToDrop
+}
+
+// begin begins to drop: at the rate that controlled the queue the last time, if
+// that was a short while ago.
+func (c *codel) begin(now time.Duration) {
+	c.dropping = true
+	delta := c.count - c.lastCount
+	c.count = 1
+	if delta > 1 && now-c.dropNext < 16*codelInterval {
+		c.count = delta
+	}
+	c.dropNext = c.controlLaw(now)
+	c.lastCount = c.count
+}
+
+// controlLaw returns when to drop next. The time between drops falls with the
+// square root of their number. (A square root is the same on every platform.)
+func (c *codel) controlLaw(t time.Duration) time.Duration {
+	const square = uint64(codelInterval) * uint64(codelInterval)
+	return timeline.Add(t, time.Duration(math.Sqrt(float64(square/c.count))))
+}

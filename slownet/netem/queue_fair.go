@@ -1,0 +1,156 @@
+package netem
+
+import "time"
+
+// The parameters of FQ-CoDel: RFC 8290, section 5.2.
+const (
+	fairQueues = 1024
+	quantum    = 1514 // bytes that a queue may send at a time: a frame of Ethernet
+)
+
+// A discipline is a queue that is served by CoDel or FQ-CoDel. CoDel is
+// FQ-CoDel with a single queue.
+type discipline struct {
+	queues     []*flowQueue // by the hash of a flow; nil as long as it was not needed
+	fresh, old flowList     // those with packets, and those that had some
+	packets    int
+	bytes      int
+	free       time.Duration // when the packet taken out last has left
+}
+
+// A flowQueue is the queue of one flow, or of those with the same hash.
+type flowQueue struct {
+	codel     codel
+	packets   fifo[queued]
+	bytes     int
+	maxPacket int // the size of a packet, of which CoDel lets one stay
+	deficit   int // bytes that it may send in its turn
+	isListed  bool
+	next      *flowQueue // in its list
+}
+
+// queued is a packet that waits.
+type queued struct {
+	sent      time.Duration // on the server's time line
+	bytes     int
+	delay     time.Duration // how long it is under way after it has left
+	reordered bool
+	flip      int
+	tag       any
+	box       *outbox
+	serial    int // of its box
+}
+
+func (q *flowQueue) pop() queued {
+	p := q.packets.pop()
+	q.bytes -= p.size()
+	return p
+}
+
+// size returns how much room the packet takes.
+func (p *queued) size() int { return max(1, p.bytes) }
+
+// push puts a packet into the queue with the given number.
+func (d *discipline) push(number uint64, p queued, maxPacket int) {
+	if d.queues == nil {
+		d.queues = make([]*flowQueue, fairQueues)
+	}
+	q := d.queues[number]
+	if q == nil {
+		q = &flowQueue{}
+		d.queues[number] = q
+	}
+	if d.packets == 0 {
+		d.free = max(d.free, p.sent)
+	}
+	q.maxPacket = maxPacket
+	q.packets.push(p)
+	q.bytes += p.size()
+	d.packets++
+	d.bytes += p.size()
+	p.box.waiting++
+	p.box.bytes += p.size()
+	if !q.isListed {
+		q.isListed, q.deficit = true, quantum
+		d.fresh.push(q)
+	}
+}
+
+// take takes the packet out whose turn it is, by deficit round robin: RFC 8290,
+// section 4.2. It reports false if all were dropped.
+func (d *discipline) take(now time.Duration) (queued, bool) {
+	drop := func(p queued) {
+		d.remove(&p)
+		p.box.dropped(&p, DroppedByDiscipline)
+	}
+	for {
+		list := &d.fresh
+		if list.first == nil {
+			list = &d.old
+		}
+		q := list.first
+		if q == nil {
+			return queued{}, false
+		}
+		if q.deficit <= 0 {
+			q.deficit += quantum
+			list.pop()
+			d.old.push(q)
+			continue
+		}
+		if p, ok := q.codel.take(now, q, drop); ok {
+			d.remove(&p)
+			q.deficit -= p.size()
+			return p, true
+		}
+		list.pop()
+		if list == &d.fresh { // lest a flow of single packets is always first
+			d.old.push(q)
+		} else {
+			q.isListed = false
+		}
+	}
+}
+
+// remove counts a packet that was taken out.
+func (d *discipline) remove(p *queued) {
+	d.packets--
+	d.bytes -= p.size()
+	p.box.waiting--
+	p.box.bytes -= p.size()
+}
+
+// dropFromLongest drops the first packet of the queue that has the most bytes:
+// RFC 8290, section 4.1.
+func (d *discipline) dropFromLongest() {
+	var longest *flowQueue
+	for _, list := range []*flowList{&d.fresh, &d.old} {
+		for q := list.first; q != nil; q = q.next {
+			if longest == nil || q.bytes > longest.bytes {
+				longest = q
+			}
+		}
+	}
+	p := longest.pop()
+	d.remove(&p)
+	p.box.dropped(&p, DroppedByQueue)
+}
+
+// A flowList is a list of queues that take turns.
+type flowList struct{ first, last *flowQueue }
+
+func (l *flowList) push(q *flowQueue) {
+	q.next = nil
+	if l.first == nil {
+		l.first = q
+	} else {
+		l.last.next = q
+	}
+	l.last = q
+}
+
+// pop takes the first out. There must be one.
+func (l *flowList) pop() {
+	q := l.first
+	l.first, q.next = q.next, nil
+}
