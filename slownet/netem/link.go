@@ -45,6 +45,14 @@ type Link struct {
 	// dropped; zero is no limit.
 	MTU int
 
+	// DropOversize makes packets that are larger than the MTU vanish on streams
+	// too: an MTU black hole (RFC 2923, section 2.1), as a tunnel is whose ICMP
+	// messages a firewall drops. Streams then never learn of an MTU below
+	// Ethernet's 1,500 bytes, and are cut into packets of that size: what fits into
+	// a packet of the MTU arrives, and more than that never does, so that the
+	// sender gives up with ETIMEDOUT. It needs an MTU.
+	DropOversize bool
+
 	// Loss is how packets are lost. Zero is none.
 	Loss Loss
 
@@ -101,7 +109,7 @@ func (l *Link) ArrivesAtOnce() bool {
 
 // hasPackets reports whether it matters that a stream travels in packets.
 func (l *Link) hasPackets() bool {
-	return l.hasCapacity() || l.isFaulty()
+	return l.hasCapacity() || l.isFaulty() || l.vanishes(l.PacketSize())
 }
 
 // LosesNothing reports whether no packet is lost or corrupted, but by a full queue.
@@ -118,9 +126,12 @@ func (l *Link) isFaulty() bool {
 	return l.Loss != Loss{} || l.Duplicate != Chance{} || l.Corrupt != Chance{} || l.Reorder != Chance{}
 }
 
+// vanishes reports whether a stream's packet of n bytes is dropped for its size.
+func (l *Link) vanishes(n int) bool { return l.DropOversize && l.drops(n) }
+
 // PacketSize returns the size of the packets of a stream, in bytes.
 func (l *Link) PacketSize() int {
-	if l.MTU == 0 {
+	if l.MTU == 0 || l.DropOversize && l.MTU < defaultMTU {
 		return defaultMTU
 	}
 	return l.MTU
@@ -160,6 +171,8 @@ func (l *Link) invalid() error {
 		return mustBe("Pace.Wait", l.Pace.Wait, "0 or more")
 	case l.MTU < 0:
 		return mustBe("MTU", l.MTU, "0 (the default) or more bytes")
+	case l.DropOversize && l.MTU == 0:
+		return errors.New("DropOversize is set and MTU is 0: set MTU to the size of the largest packet that is not dropped")
 	}
 	if err := l.Queue.invalid(); err != nil {
 		return err

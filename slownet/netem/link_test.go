@@ -39,15 +39,16 @@ func TestLinkValidate(t *testing.T) {
 	nan, infinite := math.NaN(), math.Inf(1)
 	replay, bottleneck := replayOf(1), NewBottleneck(0)
 	for want, link := range map[string]Link{
-		"Latency is -1s: it must be 0 or more":                      {Latency: -time.Second},
-		"Rate is -8kbit/s: it must be 0 (no limit) or more":         {Rate: -8 * Kbps},
-		"Pace.Bytes is -1: it must be 0 (no limit) or more":         {Pace: Pace{Bytes: -1}},
-		"Pace.Wait is -1ns: it must be 0 or more":                   {Pace: Pace{Wait: -1}},
-		"Queue.Bytes is -1: it must be 0 (the default) or more":     {Queue: Queue{Bytes: -1}},
-		"Queue.Packets is -1: it must be 0 (the default) or more":   {Queue: Queue{Packets: -1}},
-		"Queue.Discipline is 3: it must be FIFO, CoDel or FQCoDel":  {Queue: Queue{Discipline: 3}},
-		"Queue.Discipline is -1: it must be FIFO, CoDel or FQCoDel": {Queue: Queue{Discipline: -1}},
-		"MTU is -1500: it must be 0 (the default) or more bytes":    {MTU: -1500},
+		"Latency is -1s: it must be 0 or more":                                                            {Latency: -time.Second},
+		"Rate is -8kbit/s: it must be 0 (no limit) or more":                                               {Rate: -8 * Kbps},
+		"Pace.Bytes is -1: it must be 0 (no limit) or more":                                               {Pace: Pace{Bytes: -1}},
+		"Pace.Wait is -1ns: it must be 0 or more":                                                         {Pace: Pace{Wait: -1}},
+		"Queue.Bytes is -1: it must be 0 (the default) or more":                                           {Queue: Queue{Bytes: -1}},
+		"DropOversize is set and MTU is 0: set MTU to the size of the largest packet that is not dropped": {DropOversize: true},
+		"Queue.Packets is -1: it must be 0 (the default) or more":                                         {Queue: Queue{Packets: -1}},
+		"Queue.Discipline is 3: it must be FIFO, CoDel or FQCoDel":                                        {Queue: Queue{Discipline: 3}},
+		"Queue.Discipline is -1: it must be FIFO, CoDel or FQCoDel":                                       {Queue: Queue{Discipline: -1}},
+		"MTU is -1500: it must be 0 (the default) or more bytes":                                          {MTU: -1500},
 
 		"Rate is 1Mbit/s and there is a Replay: only one of them can say how much passes":     {Rate: Mbps, Replay: replay},
 		"Rate is 1Mbit/s and there is a Bottleneck: only one of them can say how much passes": {Rate: Mbps, Bottleneck: bottleneck},

@@ -30,7 +30,7 @@ import (
 //   - queue: a whole number of bytes, a string such as "64kB" or "100 packets", or
 //     {"bytes": 64000, "packets": 100, "countDelayed": true, "discipline": "codel"}.
 //     The discipline is "fifo", "codel" or "fq_codel".
-//   - mtu: a whole number of bytes.
+//   - mtu: a whole number of bytes; dropOversize: true or false.
 //   - loss: a percentage, or one of netem's models:
 //     {"model": "gilbert-elliott", "p": "1%", "r": "10%", "1-h": "100%", "1-k": "0%"} or
 //     {"model": "markov", "p13": "1%", "p31": "99%", "p32": "0%", "p23": "100%", "p14": "0%"}.

@@ -8,7 +8,15 @@ import (
 // readLink reads a link. Each field is validated as soon as it is read.
 func readLink(v jsonValue) (Link, error) {
 	var l Link
-	_, err := v.object(`an object, such as {"latency": "40ms", "rate": "250kbit/s"}`, l.invalid,
+	invalid := func() error {
+		if l.MTU > 0 || !l.DropOversize {
+			return l.invalid()
+		}
+		partial := l // the MTU may come after it
+		partial.DropOversize = false
+		return partial.invalid()
+	}
+	_, err := v.object(`an object, such as {"latency": "40ms", "rate": "250kbit/s"}`, invalid,
 		jsonField{"latency", into(&l.Latency, readDuration)},
 		jsonField{"jitter", into(&l.Jitter, readJitter)},
 		jsonField{"rate", into(&l.Rate, readRate)},
@@ -16,11 +24,17 @@ func readLink(v jsonValue) (Link, error) {
 		jsonField{"pace", into(&l.Pace, readPace)},
 		jsonField{"queue", into(&l.Queue, readQueue)},
 		jsonField{"mtu", into(&l.MTU, readBytes)},
+		jsonField{"dropOversize", into(&l.DropOversize, readBool)},
 		jsonField{"loss", into(&l.Loss, readLoss)},
 		jsonField{"duplicate", into(&l.Duplicate, readChance)},
 		jsonField{"corrupt", into(&l.Corrupt, readChance)},
 		jsonField{"reorder", into(&l.Reorder, readChance)},
 	)
+	if err == nil {
+		if err = l.invalid(); err != nil {
+			err = v.errorf("%w", err)
+		}
+	}
 	return l, err
 }
 

@@ -18,6 +18,7 @@ func jsonOf(l Link) any {
 		Pace      jsonPace     `json:"pace,omitzero"`
 		Queue     any          `json:"queue,omitempty"`
 		MTU       int          `json:"mtu,omitzero"`
+		Oversize  bool         `json:"dropOversize,omitzero"`
 		Loss      any          `json:"loss,omitempty"`
 		Duplicate any          `json:"duplicate,omitempty"`
 		Corrupt   any          `json:"corrupt,omitempty"`
@@ -25,7 +26,7 @@ func jsonOf(l Link) any {
 	}{
 		Latency: jsonDuration(l.Latency), Jitter: jsonOfJitter(l.Jitter),
 		Rate: l.Rate, Replay: jsonOfReplay(l.Replay), Pace: jsonPace{l.Pace.Bytes, jsonDuration(l.Pace.Wait)},
-		Queue: jsonOfQueue(l.Queue), MTU: l.MTU, Loss: jsonOfLoss(l.Loss),
+		Queue: jsonOfQueue(l.Queue), MTU: l.MTU, Oversize: l.DropOversize, Loss: jsonOfLoss(l.Loss),
 		Duplicate: jsonOfChance(l.Duplicate), Corrupt: jsonOfChance(l.Corrupt), Reorder: jsonOfChance(l.Reorder),
 	}
 }

@@ -116,11 +116,12 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	if f.link.hasPackets() {
 		n = min(n, f.link.PacketSize())
 	}
+	vanishes := f.link.vanishes(n)
 	piece := Piece{Sent: 1}
 	piece.Bytes, piece.Leave = f.line.pass(start, n)
 	f.id.Number++
 	f.free = piece.Leave
-	late := f.retransmit(start, &piece)
+	late := f.retransmit(start, &piece, vanishes)
 	f.burst -= piece.Bytes
 	if f.burst == 0 {
 		f.free = timeline.Add(f.free, f.link.Pace.Wait)
@@ -139,13 +140,15 @@ func (f *Flow) update() {
 
 // retransmit decides what befalls the packet that a piece is, which has begun
 // to pass at the given time, and returns how long after it has left it arrives.
-func (f *Flow) retransmit(start time.Duration, piece *Piece) time.Duration {
-	if !f.link.isFaulty() && f.link.Jitter.Deviation == 0 {
+// One that vanishes is lost each time.
+func (f *Flow) retransmit(start time.Duration, piece *Piece, vanishes bool) time.Duration {
+	isFaulty := vanishes || f.link.isFaulty()
+	if !isFaulty && f.link.Jitter.Deviation == 0 {
 		return f.link.Latency
 	}
 	draws := drawsOf(f.line.seed, f.id)
 	latency := f.line.latency(draws)
-	if !f.link.isFaulty() {
+	if !isFaulty {
 		return latency
 	}
 	again := &f.withOwn().again
@@ -153,8 +156,8 @@ func (f *Flow) retransmit(start time.Duration, piece *Piece) time.Duration {
 	var waited time.Duration
 	timeout := again.wait()
 	m := f.line.misfortune(draws, false)
-	for ; m.lost || m.corrupted; m = f.line.misfortune(draws.again(piece.Sent), true) {
-		if !m.lost {
+	for ; vanishes || m.lost || m.corrupted; m = f.line.misfortune(draws.again(piece.Sent), true) {
+		if !vanishes && !m.lost {
 			piece.Corrupted++
 		}
 		waited = timeline.Add(waited, timeout)
