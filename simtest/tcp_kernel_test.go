@@ -77,10 +77,13 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 		if row.Down.Queue.Bytes < 10*1500 || tier.Pick(i%3 != 0 || row.Body > 1_000_000, false) {
 			continue
 		}
+		if row.Down.Jitter != (netem.Jitter{}) {
+			continue // it came after the rate, on a second line: see netem's test
+		}
 		t.Run(row.String(), func(t *testing.T) {
 			seeds := 1
 			if row.IsRandom() {
-				seeds = tier.Pick(20, 100)
+				seeds = tier.Pick(max(20, min(3_000_000/row.Body, 60)), 100)
 			}
 			var totals, dials []float64
 			for seed := range uint64(seeds) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A writer may use the address again at once, whatever keeps the datagram.
@@ -40,7 +42,7 @@ func TestAddressesAreCopied(t *testing.T) {
 
 // A stall does not keep datagrams without bytes without end.
 func TestMemoryOfAStallIsBounded(t *testing.T) {
-	packetBubble(t, Config{}, func(t *testing.T, c *PacketConn, far *memoryConn) {
+	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 1 << 30}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.Stall()
 		for range maxFlight/packetOverhead + 1000 {
 			writeTo(t, c, "")
