@@ -84,7 +84,7 @@ func TestCloseAfterSendsNoReset(t *testing.T) {
 // What is discarded before it has entered the link is missed by the peer, so it
 // sees a reset; and a stall holds it up.
 func TestStallOfAQueueEndsInAReset(t *testing.T) {
-	pace := netem.Link{Queue: 1000, Pace: netem.Pace{Bytes: 100, Wait: time.Second}}
+	pace := netem.Link{Queue: netem.Queue{Bytes: 1000}, Pace: netem.Pace{Bytes: 100, Wait: time.Second}}
 	overResettable(t, Config{Write: pace}, func(t *testing.T, conn *Conn, inner *resettable, _ net.Conn) {
 		_, err := conn.Write(make([]byte, 200))
 		require.NoError(t, err)
@@ -147,7 +147,7 @@ func TestCloseReturnsTheErrorOfTheInnerConnection(t *testing.T) {
 
 // Bytes arrive when they would, though others wait in the queue for longer.
 func TestArrivalBeforeTheNextLeavesTheQueue(t *testing.T) {
-	link := netem.Link{Queue: 1000, Latency: 100 * ms, Pace: netem.Pace{Bytes: 100, Wait: time.Second}}
+	link := netem.Link{Queue: netem.Queue{Bytes: 1000}, Latency: 100 * ms, Pace: netem.Pace{Bytes: 100, Wait: time.Second}}
 	synctest.Test(t, func(t *testing.T) {
 		inner := newSink()
 		conn := NewConn(inner, Config{Write: link})
