@@ -202,6 +202,7 @@ func (s *Sim) controlAllLocked() {
 	controls := s.controls
 	s.controls = nil
 	s.allUrgentLocked()
+	s.faults++
 	if len(controls) > 1 && s.seed != 0 {
 		round := s.ties.Uint64()
 		for i := range controls {
@@ -213,6 +214,7 @@ func (s *Sim) controlAllLocked() {
 	})
 	for _, c := range controls {
 		c.do()
+		s.faults++
 		s.released = append(s.released, c.done)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A world is where a scenario happens: a network with a client's host and a
@@ -92,9 +93,9 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 		here.network = sockets{&net.Dialer{Resolver: names}}
 		runScenario(&world{T: t, client: here, server: here, name: loopbackName}, scenario)
 	})
-	simulated := func(seed uint64, client, server string) func(t *testing.T) {
+	simulated := func(tcp netem.TCP, seed uint64, client, server string) func(t *testing.T) {
 		return func(t *testing.T) {
-			simtest.Config{Seed: seed, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			simtest.Config{TCP: tcp, Seed: seed, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				nodeOf := func(host *simtest.Host) *node {
 					return &node{network: hosts{host}, v4: host.Addr().String(), v6: host.Addr6().String(), other: "127.0.0.1"}
 				}
@@ -103,9 +104,10 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 			})
 		}
 	}
-	t.Run("simulated", simulated(0, "client", "server"))
-	t.Run("simulated with a seed", simulated(1, "client", "server"))
-	t.Run("simulated on one host", simulated(0, "host", "host"))
+	t.Run("simulated", simulated(netem.TCP{}, 0, "client", "server"))
+	t.Run("simulated with a seed", simulated(netem.TCP{}, 1, "client", "server"))
+	t.Run("simulated on one host", simulated(netem.TCP{}, 0, "host", "host"))
+	t.Run("simulated over TCP", simulated(netem.TCP{Congestion: netem.Reno}, 0, "client", "server"))
 }
 
 // ownLoopback returns an address of this machine's own that nobody else uses,

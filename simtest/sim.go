@@ -53,6 +53,8 @@ type Sim struct {
 	released    []chan struct{} // calls of control that return when this instant's events have happened
 	settling    []chan struct{} // calls of Settle
 	segments    segments        // of TCP, on their way
+	outgoing    netem.Segment   // one that is being sent
+	faults      uint64          // counts what was done to the network itself
 	granting    []*conn         // that tell their peers of room
 	queue       queue           // what is under way
 	inner       queue           // what TCP does that nobody sees

@@ -14,8 +14,17 @@ import (
 // isHealthy reports whether the probes of a silent peer would be answered.
 func (c *conn) isHealthy() bool {
 	one, other := c.tcp.end.State(), c.peer.tcp.end.State()
-	return one != netem.Closed && other != netem.Closed && !one.IsOpening() && !other.IsOpening() &&
-		c.carriesAll() && c.peer.carriesAll()
+	if one == netem.Closed || other == netem.Closed || one.IsOpening() || other.IsOpening() {
+		return false
+	}
+	if c.tcp.pair.faults == c.sim.faults {
+		return true
+	}
+	if !c.carriesAll() || !c.peer.carriesAll() {
+		return false
+	}
+	c.tcp.pair.faults = c.sim.faults
+	return true
 }
 
 // carriesAll reports whether all that is sent arrives.
@@ -36,6 +45,7 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 		}
 	}
 	do()
+	s.faults++
 	disturbed = slices.DeleteFunc(disturbed, (*conn).isHealthy)
 	slices.SortFunc(disturbed, compareConns)
 	for _, c := range slices.Compact(disturbed) {

@@ -27,8 +27,9 @@ type machine struct {
 // A pair is what both ends of a connection share.
 type pair struct {
 	machines [2]machine
-	urgent   bool // its inner events may bring about something that users see
-	troubled bool // something was lost or held up, and not all is acknowledged since
+	faults   uint64 // how many faults there had been when the network was last found healthy
+	urgent   bool   // its inner events may bring about something that users see
+	troubled bool   // something was lost or held up, and not all is acknowledged since
 }
 
 // A pacing holds what is written until the link's pace lets it go.
@@ -118,14 +119,24 @@ func (c *conn) feedLoop() {
 	c.outputLoop()
 }
 
-// readLoop tells the machine of bytes that were read.
+// readLoop tells the machine of bytes that were read, and sends what that brings
+// about.
 func (c *conn) readLoop() {
-	n := c.taken
-	c.taken = 0
-	if n > 0 && c.tcp.end.State() != netem.Closed {
-		c.tcp.end.Read(c.sim.instant, n)
+	if c.tookLoop() {
 		c.outputLoop()
 	}
+}
+
+// tookLoop tells the machine of bytes that were read, and reports whether there are
+// any.
+func (c *conn) tookLoop() bool {
+	n := c.taken
+	c.taken = 0
+	if n == 0 || c.tcp.end.State() == netem.Closed {
+		return false
+	}
+	c.tcp.end.Read(c.sim.instant, n)
+	return true
 }
 
 // abortLoop resets the peer.
@@ -144,12 +155,8 @@ func (m *machine) drop() {
 // outputLoop sends what the machine has to send, and schedules its timer.
 func (c *conn) outputLoop() {
 	m := c.tcp
-	for {
-		segment, ok := m.end.Output(c.sim.instant)
-		if !ok {
-			break
-		}
-		c.transmitLoop(&segment)
+	for segment := &c.sim.outgoing; m.end.OutputTo(segment, c.sim.instant); {
+		c.transmitLoop(segment)
 	}
 	c.armLoop()
 	c.judgeLoop()
@@ -342,5 +349,5 @@ func (c *conn) deliverLoop(n int) {
 		c.sim.trace.arrived = arrived
 	}
 	c.sim.recordLocked(e)
-	c.readLoop()
+	c.tookLoop()
 }

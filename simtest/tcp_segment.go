@@ -32,18 +32,14 @@ func (s *segments) put(segment *netem.Segment) int32 {
 		return int32(len(s.all) - 1)
 	}
 	i := s.free
-	s.free = s.all[i].next
-	s.all[i] = flying{*segment, none}
+	f := &s.all[i]
+	s.free, f.next = f.next, none
+	f.Segment = *segment
 	return i
 }
 
-// take takes a segment out, and returns which follows it.
-func (s *segments) take(i int32) (netem.Segment, int32) {
-	f := &s.all[i]
-	segment, next := f.Segment, f.next
-	f.next, s.free = s.free, i
-	return segment, next
-}
+// drop makes room of a segment.
+func (s *segments) drop(i int32) { s.all[i].next, s.free = s.free, i }
 
 // transmitLoop puts a segment on its way.
 func (c *conn) transmitLoop(segment *netem.Segment) {
@@ -119,9 +115,11 @@ func (c *conn) arriveLoop(first int32) {
 		t.last = none
 	}
 	for i := first; i != none; {
-		var segment netem.Segment
-		segment, i = s.segments.take(i)
-		c.inputLoop(&segment)
+		f := &s.segments.all[i]
+		next := f.next
+		c.inputLoop(&f.Segment)
+		s.segments.drop(i)
+		i = next
 	}
 	if c.host.down {
 		return

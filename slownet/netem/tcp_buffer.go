@@ -91,9 +91,8 @@ func (b *receiveBuffer) adapt(now time.Duration, read int64, beyond int) {
 	b.since, b.read = now, read
 }
 
-// Linux's send buffer: its largest size (net.ipv4.tcp_wmem), and by how much a
-// write that finds room may fill it beyond that, because what is sent first is cut
-// into segments before it is counted.
+// Linux's send buffer: its largest size (net.ipv4.tcp_wmem), and how much fits in
+// beyond that, because what was begun is filled.
 const (
 	maxSendBuffer = 4 << 20
 	overfill      = 5 * MSS
@@ -121,13 +120,10 @@ func (b *sendBuffer) grow(window int) {
 // room returns how many bytes can be written while so many are not acknowledged.
 func (b *sendBuffer) room(unacked int64) int {
 	room := b.size - int(unacked)
-	switch {
-	case room <= 0:
-		return 0
-	case b.isFixed:
-		return room
+	if !b.isFixed {
+		room += overfill
 	}
-	return room + overfill
+	return max(0, room)
 }
 
 // hasRoom reports whether a third of the buffer is free.

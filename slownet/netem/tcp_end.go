@@ -143,28 +143,36 @@ func (e *End) Input(now time.Duration, s *Segment) {
 }
 
 // Output returns the next segment to be sent, and whether there is one.
-func (e *End) Output(now time.Duration) (Segment, bool) {
+func (e *End) Output(now time.Duration) (s Segment, ok bool) {
+	ok = e.OutputTo(&s, now)
+	return s, ok
+}
+
+// OutputTo is Output into a segment.
+func (e *End) OutputTo(s *Segment, now time.Duration) bool {
 	switch {
 	case e.reset:
 		e.reset = false
-		return Segment{Flags: RST | ACK, Seq: e.send.nxt, Ack: e.receive.next}, true
+		*s = Segment{Flags: RST | ACK, Seq: e.send.nxt, Ack: e.receive.next}
+		return true
 	case e.state == Closed:
-		return Segment{}, false
+		return false
 	case e.state.IsOpening():
-		return e.nextSyn(now)
+		var ok bool
+		*s, ok = e.nextSyn(now)
+		return ok
 	}
-	s, ok := e.send.next(now)
-	if !ok {
+	if e.send.isIdle() || !e.send.next(now, s) {
 		e.send.settle(now)
 		if !e.receive.mustAck {
-			return Segment{}, false
+			return false
 		}
-		s = Segment{Seq: e.send.nxt}
+		*s = Segment{Seq: e.send.nxt}
 	}
 	s.Flags |= ACK
 	s.TSVal = now
-	e.receive.acknowledge(now, &s)
-	return s, true
+	e.receive.acknowledge(now, s)
+	return true
 }
 
 // Next returns when Expire has to be called, or [Never].

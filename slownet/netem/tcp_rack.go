@@ -103,20 +103,20 @@ func (s *sender) scheduleProbe(now time.Duration) {
 	s.probe.at = min(now+wait, s.retransmit)
 }
 
-func (s *sender) sendProbe(now time.Duration) (segment Segment, ok bool) {
+func (s *sender) sendProbe(now time.Duration, segment *Segment) bool {
 	s.probe.due = false
 	if s.queue.len() == 0 {
-		return s.next(now)
+		return s.next(now, segment)
 	}
 	if s.probe.resent = !s.canSendNew(); s.probe.resent {
-		segment = s.resend(now, s.queue.last-1)
+		*segment = s.resend(now, s.queue.last-1)
 	} else {
-		segment = s.sendNew(now, s.payload())
+		*segment = s.sendNew(now, s.payload())
 	}
 	s.sentNew = false
 	s.probe.end = s.nxt
 	s.retransmit = now + s.rtt.timeout()
-	return segment, true
+	return true
 }
 
 // probeAnswered takes in an acknowledgement while a probe has no answer.

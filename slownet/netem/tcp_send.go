@@ -58,24 +58,33 @@ func (s *sender) end() int64 {
 // included.
 func (s *sender) finIsAcknowledged() bool { return s.fin && s.una == s.written+1 }
 
-// next returns the segment to be sent next: lost ones go first.
-func (s *sender) next(now time.Duration) (Segment, bool) {
+// isIdle reports whether there is nothing to be sent.
+func (s *sender) isIdle() bool {
+	return !s.probe.due && !s.ask && s.nxt == s.end() && s.queue.lost == s.queue.resent
+}
+
+// next puts what is to be sent next into the segment: lost ones go first.
+func (s *sender) next(now time.Duration, segment *Segment) bool {
 	switch number := s.queue.waiting(); {
 	case s.probe.due:
-		return s.sendProbe(now)
+		return s.sendProbe(now, segment)
 	case number != none && s.queue.inFlight() < s.window.size:
 		s.episode.resent(now)
-		return s.resend(now, number), true
+		*segment = s.resend(now, number)
+		return true
 	case s.ask:
 		s.ask = false
 		if n := s.windowEnd - s.nxt; n > 0 && n < s.payload() {
-			return s.sendNew(now, n), true // less than a segment is better than nothing
+			*segment = s.sendNew(now, n) // less than a segment is better than nothing
+		} else {
+			*segment = Segment{Seq: s.una - 1}
 		}
-		return Segment{Seq: s.una - 1}, true
+		return true
 	case s.canSendNew() && s.queue.inFlight() < s.window.size:
-		return s.sendNew(now, s.payload()), true
+		*segment = s.sendNew(now, s.payload())
+		return true
 	}
-	return Segment{}, false
+	return false
 }
 
 // payload returns the payload of the next new segment.

@@ -1,0 +1,165 @@
+package simtest_test
+
+import (
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+const latency = 50 * ms
+
+// overTCP runs a simulation with TCP as the kernel has it, and links of 50 ms.
+func overTCP(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simtest.Sim)) {
+	t.Helper()
+	kernel(t)
+	if config.Link == (netem.Link{}) {
+		config.Link.Latency = latency
+	}
+	config.KeepPools = true
+	config.Run(t, f)
+}
+
+// readError returns what a reader is told, and when.
+func readError(t *testing.T, sim *simtest.Sim, c net.Conn) (time.Duration, error) {
+	t.Helper()
+	n, err := c.Read(make([]byte, 10))
+	assert.Zero(t, n)
+	return sim.Elapsed(), err
+}
+
+// A reader whose peer has vanished hears of it after 15 s and nine probes, whenever
+// the last of many healthy ones was: here a month after anything was sent.
+func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
+	for name, vanish := range map[string]func(sim *simtest.Sim){
+		"crash":     func(sim *simtest.Sim) { sim.Host("b").Crash() },
+		"partition": func(sim *simtest.Sim) { sim.Partition([]string{"a"}) },
+		"one way":   func(sim *simtest.Sim) { sim.PartitionOneWay([]string{"b"}, []string{"a"}) },
+		"blackhole": func(sim *simtest.Sim) { sim.Blackhole("a"); sim.Blackhole("b") },
+		"hold":      func(sim *simtest.Sim) { sim.Hold("a", "b") },
+		"pause":     func(sim *simtest.Sim) { sim.Host("b").Pause() },
+		"link": func(sim *simtest.Sim) {
+			sim.SetProfile("a", "b", netem.Symmetric(netem.Link{Loss: netem.Loss{Random: 1}}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overTCP(t, simtest.Config{TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
+				client, _ := connected(t, sim)
+				const month = 30 * 24 * time.Hour
+				time.Sleep(month)
+				gone := sim.Elapsed()
+				vanish(sim)
+				at, err := readError(t, sim, client)
+				require.ErrorIs(t, err, syscall.ETIMEDOUT)
+				assert.LessOrEqual(t, at-gone, 150*time.Second)
+				assert.Greater(t, at-gone, 135*time.Second-4*latency)
+			})
+		})
+	}
+}
+
+// The time is exact where it is known when something was last heard.
+func TestKeepAliveCountsFromTheLastSegment(t *testing.T) {
+	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		write1(t, server, 'x')
+		read1(t, client, 'x')
+		heard := sim.Elapsed()
+		sim.Partition([]string{"a"})
+		at, err := readError(t, sim, client)
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, 150*time.Second, at-heard)
+	})
+}
+
+// Probes of a healthy connection are no events: a year costs nothing, and the
+// trace tells of nothing.
+func TestHealthyIdleConnectionsCostNothing(t *testing.T) {
+	overTCP(t, simtest.Config{TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		time.Sleep(time.Second)
+		before := sim.Trace().Len()
+		for range 5 {
+			time.Sleep(365 * 24 * time.Hour)
+		}
+		assert.Equal(t, before, sim.Trace().Len())
+		write1(t, client, 'x')
+		read1(t, server, 'x')
+	})
+}
+
+// SetKeepAlive and its like change when a peer is given up, as on a *net.TCPConn.
+func TestSetKeepAlive(t *testing.T) {
+	type keeper interface {
+		SetKeepAlive(keepAlive bool) error
+		SetKeepAlivePeriod(d time.Duration) error
+		SetKeepAliveConfig(config net.KeepAliveConfig) error
+	}
+	for name, test := range map[string]struct {
+		set  func(c keeper) error
+		want time.Duration // 0 is never
+	}{
+		"off":    {func(c keeper) error { return c.SetKeepAlive(false) }, 0},
+		"on":     {func(c keeper) error { return c.SetKeepAlive(true) }, 150 * time.Second},
+		"period": {func(c keeper) error { return c.SetKeepAlivePeriod(time.Minute) }, 60*time.Second + 9*15*time.Second},
+		"config": {func(c keeper) error {
+			return c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: time.Second, Count: 3})
+		}, 8 * time.Second},
+		"disabled": {func(c keeper) error { return c.SetKeepAliveConfig(net.KeepAliveConfig{}) }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+				client, server := connected(t, sim)
+				require.NoError(t, test.set(client.(keeper)))
+				write1(t, server, 'x')
+				read1(t, client, 'x')
+				heard := sim.Elapsed()
+				sim.Host("b").Crash()
+				require.NoError(t, client.SetReadDeadline(time.Now().Add(time.Hour)))
+				at, err := readError(t, sim, client)
+				if test.want == 0 {
+					assert.Equal(t, time.Hour, at-heard)
+					return
+				}
+				require.ErrorIs(t, err, syscall.ETIMEDOUT)
+				assert.Equal(t, test.want, at-heard)
+			})
+		})
+	}
+}
+
+// With a user timeout the peer is given up at the first probe after it.
+func TestUserTimeout(t *testing.T) {
+	overTCP(t, simtest.Config{TCP: netem.TCP{UserTimeout: 10 * time.Second}}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		write1(t, server, 'x')
+		read1(t, client, 'x')
+		heard := sim.Elapsed()
+		sim.Host("b").Crash()
+		at, err := readError(t, sim, client)
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, 30*time.Second, at-heard)
+	})
+}
+
+// A host that was restarted knows nothing of its connections: the next probe of an
+// idle peer is answered by a reset.
+func TestProbeOfARestartedHostIsReset(t *testing.T) {
+	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		write1(t, server, 'x')
+		read1(t, client, 'x')
+		heard := sim.Elapsed()
+		time.Sleep(time.Second) // its acknowledgement has arrived
+		sim.Host("b").Restart()
+		at, err := readError(t, sim, client)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		assert.Equal(t, 15*time.Second+2*latency, at-heard)
+	})
+}
