@@ -38,7 +38,10 @@ func (r *route) carrierLoop(s *Sim, from, to *Host) *netem.PacketFlow {
 	if r.carrierVersion != r.version {
 		r.carrierVersion = r.version
 		link := r.link
-		link.Pace, link.MTU = netem.Pace{}, 0 // they are each connection's
+		link.Pace = netem.Pace{} // it is each connection's
+		if !link.DropOversize {
+			link.MTU = 0 // connections know it
+		}
 		r.carrier.SetLink(link)
 	}
 	return r.carrier
@@ -179,7 +182,7 @@ func (s *Sim) routeLocked(from, to string) *route {
 // carriesAtOnce reports whether all that is sent at one instant arrives at one
 // instant.
 func (r *route) carriesAtOnce() bool {
-	return r.link == netem.Link{Latency: r.link.Latency, Queue: r.link.Queue, MTU: r.link.MTU}
+	return r.link == netem.Link{Latency: r.link.Latency, Queue: r.link.Queue, MTU: r.link.MTU} && !r.link.Queue.CountDelayed
 }
 
 // travelLocked schedules what a route carries.

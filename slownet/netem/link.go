@@ -112,7 +112,8 @@ func (l *Link) hasPackets() bool {
 	return l.hasCapacity() || l.isFaulty() || l.vanishes(l.PacketSize())
 }
 
-// LosesNothing reports whether no packet is lost or corrupted, but by a full queue.
+// LosesNothing reports whether no packet is lost or corrupted, but by a queue, or
+// because it is larger than the MTU.
 func (l *Link) LosesNothing() bool { return l.Loss == Loss{} && l.Corrupt == Chance{} }
 
 // hasCapacity reports whether only so many bytes pass.
