@@ -6,19 +6,21 @@ import (
 )
 
 // benchmarkLinks are the plainest link, and one with everything on it.
-var benchmarkLinks = map[string]Link{
-	"plain": {Latency: ms, Rate: Gbps},
-	"everything": {
-		Latency: 50 * ms, Jitter: Jitter{Deviation: 10 * ms, Distribution: ParetoNormal, Correlation: 0.25},
-		Bottleneck: NewBottleneck(Gbps), Pace: Pace{64 << 10, time.Microsecond}, Queue: Queue{Bytes: 1 << 20}, MTU: 1500,
-		Loss:      Loss{GilbertElliott: GilbertElliott{P: 0.01, R: 0.3, LossBad: 0.9, LossGood: 0.001}},
-		Duplicate: Chance{0.01, 0.1}, Corrupt: Chance{0.01, 0.1}, Reorder: Chance{0.1, 0.5},
-	},
-	"replay": {Replay: replayOf(1, 1, 2, 5, 7, 7, 7, 10)},
+func benchmarkLinks() map[string]Link {
+	return map[string]Link{
+		"plain": {Latency: ms, Rate: Gbps},
+		"everything": {
+			Latency: 50 * ms, Jitter: Jitter{Deviation: 10 * ms, Distribution: ParetoNormal, Correlation: 0.25},
+			Bottleneck: NewBottleneck(Gbps), Pace: Pace{64 << 10, time.Microsecond}, Queue: Queue{Bytes: 1 << 20}, MTU: 1500,
+			Loss:      Loss{GilbertElliott: GilbertElliott{P: 0.01, R: 0.3, LossBad: 0.9, LossGood: 0.001}},
+			Duplicate: Chance{0.01, 0.1}, Corrupt: Chance{0.01, 0.1}, Reorder: Chance{0.1, 0.5},
+		},
+		"replay": {Replay: replayOf(1, 1, 2, 5, 7, 7, 7, 10)},
+	}
 }
 
 func BenchmarkFlowSend(b *testing.B) {
-	for name, link := range benchmarkLinks {
+	for name, link := range benchmarkLinks() {
 		b.Run(name, func(b *testing.B) {
 			f := NewFlow(link, 1)
 			f.Send(0, 1500)
@@ -32,7 +34,7 @@ func BenchmarkFlowSend(b *testing.B) {
 }
 
 func BenchmarkPacketFlowSend(b *testing.B) {
-	for name, link := range benchmarkLinks {
+	for name, link := range benchmarkLinks() {
 		b.Run(name, func(b *testing.B) {
 			f := NewPacketFlow(link, 1)
 			now := time.Duration(0)
@@ -52,7 +54,7 @@ func BenchmarkPacketFlowSend(b *testing.B) {
 
 // Sending allocates nothing once a flow has all it needs.
 func TestSendAllocatesNothing(t *testing.T) {
-	for name, link := range benchmarkLinks {
+	for name, link := range benchmarkLinks() {
 		stream, datagrams := NewFlow(link, 1), NewPacketFlow(link, 1)
 		now := time.Duration(0)
 		step := func() {

@@ -11,17 +11,37 @@
 // path in both directions: [ProfileByName] knows those of well-known tools, such
 // as "webpagetest/3g" and DevTools' "slow 3g", and [ParseProfile] reads yours.
 //
-// A [Flow] is a stream on its way over a link, and a [PacketFlow] the datagrams
-// of a socket. Bytes in flight overlap: a hundred pieces over a link of 50 ms
-// arrive after 50 ms, not after 5 s. Bytes of a stream never overtake each
-// other, and none is lost, changed or duplicated, as TCP would not allow that.
-// Faults of their packets cost time instead: a lost packet is retransmitted
-// when the timer of RFC 6298 expires, and everything after it waits. Datagrams
-// are treated as a network treats them.
+// A [Line] is a link in use, and belongs to all that crosses it. A packet that
+// is sent on it is lost or not (by one of netem's models, among them Gilbert and
+// Elliott's); waits in the queue, or is dropped there; passes when those before
+// it have, at the rate, or when mahimahi's recording of a real link says so;
+// and arrives after the latency, which jitter varies. A path may lead over
+// several lines, one after the other, each with its queue.
 //
-// The parameters are those of tc netem, mahimahi and Gilbert and Elliott's model
-// of loss. What is random follows from a seed: the same seed gives the same
-// sequence on every platform.
+// A [PacketFlow] has the datagrams of a socket on a line. A [Flow] is an ideal
+// stream: bytes never overtake each other, and none is lost, changed or
+// duplicated, as TCP would not allow that. Faults of its packets cost time
+// instead: a lost packet is retransmitted when the timer of RFC 6298 expires,
+// and everything after it waits. Streams on a line take turns, a packet each.
+// Bytes in flight overlap: a hundred pieces over a link of 50 ms arrive after
+// 50 ms, not after 5 s.
+//
+// # Queues
+//
+// A [Queue] holds so many packets or bytes. [FIFO] drops what finds it full,
+// and its answers come at once: when a packet is sent, it is known when it
+// leaves. With [CoDel] (RFC 8289) and [FQCoDel] (RFC 8290) that depends on what
+// is sent later. There Send answers [Queued], and the driver calls Step when Next
+// says so, which hands out what has left the queue or was dropped from it. What
+// comes of a packet does not depend on how late the driver calls.
+//
+// # Chance
+//
+// What is random about a packet is a function of the line's seed and of the
+// packet's name, its flow and its number there: a hash of the three, by integers
+// alone, and so the same on every platform. One packet more or less changes
+// nothing of the others' luck. States and correlations, which make losses come
+// in bursts, follow the packets on the line in their order.
 //
 // # TCP
 //
@@ -43,7 +63,8 @@
 // # Limitations
 //
 // A [Flow] has no congestion control: it uses the link's rate from the first byte
-// on, and a lost packet does not slow down the packets after it. Retransmissions
+// on, and a lost packet does not slow down the packets after it. No queue drops
+// its packets; its writer waits instead, see [Link.Ahead]. Retransmissions
 // are timed, and never triggered by duplicate acknowledgements. Whether a packet
 // is lost, and how often, is decided when it is first sent; a copy is lost as
 // often as packets are in the long run, whatever burst is on when it is decided.
@@ -52,12 +73,22 @@
 // spread as they are (see [Chance] and [Jitter]); random loss has no
 // correlation, reordering has no gap; a duplicate is not lost by itself; a
 // reordered packet passes at the rate like all others. The jitter of a stream
-// that has no rate and no loss is drawn once for each write.
+// that has no rate and no loss is drawn once for each write. With a replay or a
+// bottleneck, packets keep their order under jitter, and do not arrive at the
+// rate after one that was late, as they do with a rate.
+//
+// CoDel and FQ-CoDel have the RFCs' parameters, which cannot be set: a target of
+// 5 ms, an interval of 100 ms, 1,024 queues, a quantum of 1,514 bytes. Nothing
+// is marked (ECN) instead of dropped. Streams that are ideal, and datagrams of
+// links with another discipline on the same bottleneck, take turns with the
+// queue, so that a packet may pass some ten milliseconds after CoDel has
+// looked at it on a slow line.
 //
 // The TCP model has no F-RTO, no pacing, no segmentation offload, no compression of
 // acknowledgements, no simultaneous open and no urgent data. Timers are exact,
 // while Linux's are up to an eighth late. On queues of fewer than ten packets,
 // transfers are faster than the kernel's, which sends in bursts there.
 //
-// The drivers send their streams over a [Flow]. None drives an [End] yet.
+// The drivers send their streams over a [Flow], each on a line of its own, unless
+// they are told to use an [End].
 package netem

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// A Link describes one direction of a path. The zero Link passes everything at
-// once.
+// A Link describes one direction of a path. All that crosses it, see [Line],
+// shares what it has: rate, queue, and what is random; only the Pace is each
+// connection's and socket's own. The zero Link passes everything at once.
 //
 // What is random about a link (jitter, loss and so on) is drawn from a seed
-// that is handed in with it: the same seed gives the same sequence, on every
-// platform.
+// that is handed in with it: the same seed gives the same, on every platform.
 type Link struct {
 	// Latency is how long a byte is under way, one way: half of what ping
 	// shows. Zero is none.
@@ -27,16 +27,17 @@ type Link struct {
 	// trace of a real link says so.
 	Replay *Replay
 
-	// Bottleneck, if it is not nil, takes the place of Rate: all connections
-	// that are given the same one share what it passes.
+	// Bottleneck, if it is not nil, takes the place of Rate: all links that are
+	// given the same one share what it passes, and the queue before it.
 	Bottleneck *Bottleneck
 
-	// Pace cuts the stream into pieces with a wait after each. Zero leaves it
-	// whole.
+	// Pace cuts a stream into pieces with a wait after each. It is each
+	// connection's own: others on the link are not slowed down by it. Zero leaves
+	// the stream whole.
 	Pace Pace
 
 	// Queue is where packets wait for the rate, the replay or the bottleneck, and
-	// what makes them be dropped. Zero is room for 1,000 packets, netem's default.
+	// which of them it drops. Zero is room for 1,000 packets, netem's default.
 	Queue Queue
 
 	// MTU is the size in bytes of the largest packet. A stream is cut into

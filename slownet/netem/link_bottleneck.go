@@ -6,10 +6,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Bottleneck is a rate that several connections share: all those whose
-// [Link] names it, at both ends of a connection or of many. Those that want to
-// send take turns, a packet each, so that each gets its fair share (if their
-// packets are of a size), and who needs less leaves the rest to the others.
+// A Bottleneck is a rate that several links share: all those that name it, in
+// both directions of a path or of many. Ideal streams that want to send take
+// turns, a packet each, so that each gets its fair share (if their packets are
+// of a size), and who needs less leaves the rest to the others.
+//
+// Datagrams, and the segments of TCP, wait for it in one queue, wherever they
+// come from. Each link's Queue says how long that queue may be for what comes
+// over the link, and what serves it: links with the same Queue share one as a
+// router's line does. Links with a discipline wait in a queue apart from those
+// without, and the two take turns.
 //
 // Whatever drives the model gives it a lock, see Share, and then it may be used
 // by several goroutines.

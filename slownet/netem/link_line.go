@@ -24,15 +24,15 @@ type Line struct {
 	state *lineState // nil as long as the link has needed none
 }
 
-// lineState is what a link needs that does more than to delay.
+// lineState is what a link needs that does more than to delay. Its parts are nil
+// as long as they are not needed: many lines have one connection each.
 type lineState struct {
-	server server        // unless the link has a bottleneck
-	shift  time.Duration // added to a time, makes it the bottleneck's
-	last   time.Duration // when the packet before arrives, if the link has jitter
-	luck   luck
-
-	delayed delayed // if the queue counts it
-	waits   *waits  // nil as long as none was Queued
+	server  server        // unless the link has a bottleneck
+	shift   time.Duration // added to a time, makes it the bottleneck's
+	last    time.Duration // when the packet before arrives, if the link has jitter
+	luck    *luck
+	delayed *delayed // if the queue counts it
+	waits   *waits
 }
 
 // luck is the state of what is random. It follows from the packets on the line
@@ -81,7 +81,7 @@ func (l *Line) SetSharedLink(link *Link) {
 			state.shift = 0
 		}
 		if !link.Queue.CountDelayed {
-			state.delayed = delayed{}
+			state.delayed = nil
 		}
 	}
 	l.link = link
@@ -96,11 +96,14 @@ func (l *Line) Join(origin time.Time) {
 }
 
 // withState returns the state, which begins now at the latest.
-func (l *Line) withState() *lineState {
-	if l.state == nil {
-		l.state = &lineState{}
+func (l *Line) withState() *lineState { return made(&l.state) }
+
+// made returns what is at a place, and makes it if it is nil.
+func made[T any](place **T) *T {
+	if *place == nil {
+		*place = new(T)
 	}
-	return l.state
+	return *place
 }
 
 // serve returns what packets on the line wait for, and what makes a time its

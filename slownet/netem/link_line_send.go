@@ -51,34 +51,35 @@ func (d Drop) String() string {
 //
 // A packet that is lost takes no room on the line, and is lost before it could
 // be dropped by a full queue.
-func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) Fate {
+func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
 	if l.state != nil && l.state.waits != nil {
 		l.sendLater(now)
 	}
-	return l.sendNow(now, n, id, tag)
+	l.sendNow(&fate, now, n, id, tag)
+	return fate
 }
 
-func (l *Line) sendNow(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
+// sendNow decides the fate of a packet, which is zero before.
+func (l *Line) sendNow(fate *Fate, now time.Duration, n int, id PacketID, tag any) {
 	link := l.link
 	if link.drops(n) {
 		fate.Drop = DroppedByMTU
-		return fate
+		return
 	}
 	if !link.isFaulty() {
-		l.carry(&fate, now, n, id, misfortune{}, tag)
-		return fate
+		l.carry(fate, now, n, id, misfortune{}, tag)
+		return
 	}
 	m := l.misfortune(drawsOf(l.seed, id), false)
 	if m.lost {
 		fate.Drop = DroppedByLoss
-		return fate
+		return
 	}
-	l.carry(&fate, now, n, id, m, tag)
+	l.carry(fate, now, n, id, m, tag)
 	if first := fate.Drop; m.duplicated && (first == NotDropped || first == Queued) {
-		l.carry(&fate, now, n, id.Copy(), m, tag)
+		l.carry(fate, now, n, id.Copy(), m, tag)
 		fate.Drop = first
 	}
-	return fate
 }
 
 // carry puts one packet on its way, or drops it.
@@ -124,7 +125,7 @@ func (l *Line) send(packet *Packet, now, start, delay time.Duration, n int, reor
 		l.keepOrder(packet, now, delay, packet.Leave-start)
 	}
 	if l.link.Queue.CountDelayed {
-		l.withState().delayed.add(packet.Arrive, n)
+		made(&l.withState().delayed).add(packet.Arrive, n)
 	}
 }
 
@@ -143,7 +144,7 @@ func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 // enter lets a packet pass if there is room for it, and returns when it begins
 // to pass and when it has.
 func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admitted bool) {
-	if l.link.Queue.CountDelayed && !l.withState().delayed.admits(&l.link.Queue, now, n, nil) {
+	if l.link.Queue.CountDelayed && !made(&l.withState().delayed).admits(&l.link.Queue, now, n, nil) {
 		return 0, 0, false
 	}
 	if l.state == nil && !l.link.hasCapacity() {

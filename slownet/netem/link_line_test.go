@@ -1,12 +1,16 @@
 package netem
 
 import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
 // flowOn returns a stream on a line.
@@ -201,5 +205,71 @@ func TestLineAtTheEndOfTime(t *testing.T) {
 	for range 10 {
 		fate := line.Send(timeline.End-1, 1000, PacketID{}, nil)
 		assert.Equal(t, timeline.End, fate.Packets[0].Arrive)
+	}
+}
+
+// Pairs of hosts that share a bottleneck share the queue before it.
+func TestBottleneckHasOneQueue(t *testing.T) {
+	link := Link{Bottleneck: NewBottleneck(Mbps), Queue: Queue{Packets: 4}}
+	one, other := NewPacketFlow(link, 1), NewPacketFlow(link, 2)
+	for range 2 {
+		for _, f := range []*PacketFlow{one, other} {
+			_, drop := f.Send(0, 125)
+			assert.Equal(t, NotDropped, drop)
+		}
+	}
+	for _, f := range []*PacketFlow{one, other} {
+		_, drop := f.Send(ms-1, 125)
+		assert.Equal(t, DroppedByQueue, drop)
+	}
+	got, _ := other.Send(ms, 125)
+	assert.Equal(t, intact(5*ms, 5*ms), got)
+	_, drop := one.Send(ms, 125)
+	assert.Equal(t, DroppedByQueue, drop)
+}
+
+// An ideal stream goes over several lines with a flow on each. Its packets pass
+// the slowest at its rate, and share each line with others.
+func TestStreamOverTwoLines(t *testing.T) {
+	access, core := NewLine(Link{Rate: 12 * Mbps, Latency: ms}, 1), NewLine(Link{Rate: 6 * Mbps, Latency: 5 * ms}, 2)
+	first, second, other := flowOn(access, 1), flowOn(core, 1), flowOn(core, 2)
+	var arrivals []time.Duration
+	for _, piece := range sendAll(first, 0, 4500) {
+		got := second.Send(piece.Arrive, piece.Bytes)
+		assert.Equal(t, 1500, got.Bytes)
+		arrivals = append(arrivals, got.Arrive)
+	}
+	assert.Equal(t, []time.Duration{9 * ms, 11 * ms, 13 * ms}, arrivals)
+	assert.Equal(t, 10*ms, other.Send(4*ms, 1500).Leave)
+}
+
+// Many paths over one to three lines, all with queues, losses and jitter: each
+// packet arrives or is dropped on one of them, in order within its flow.
+func TestPathsOfLines(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(50) {
+		random := rand.New(rand.NewPCG(seed, 5))
+		drivers := make([]*lineDriver, 3)
+		for i := range drivers {
+			link := busyLink(random)
+			link.Reorder, link.Duplicate, link.Pace = Chance{}, Chance{}, Pace{}
+			drivers[i] = drive(t, link)
+			drivers[i].line.seed = uint64(i)
+		}
+		arrived := randomTraffic(random)
+		for _, d := range drivers {
+			for i := range arrived {
+				arrived[i].paced = false
+			}
+			d.run(arrived)
+			require.Len(t, d.known, len(arrived))
+			arrived = arrived[:0]
+			for _, p := range d.sent {
+				if p.drop == NotDropped {
+					arrived = append(arrived, sending{at: p.packet.Arrive, flow: p.flow, bytes: p.bytes})
+				}
+			}
+			slices.SortStableFunc(arrived, func(a, b sending) int { return cmp.Compare(a.at, b.at) })
+		}
 	}
 }

@@ -28,15 +28,6 @@ type later struct {
 	tag any
 }
 
-// withWaits returns what the line knows of packets that were Queued.
-func (l *Line) withWaits() *waits {
-	state := l.withState()
-	if state.waits == nil {
-		state.waits = &waits{}
-	}
-	return state.waits
-}
-
 // Next returns when Step has to be called, or [Never]. A time that has passed
 // stands for now. It may change with every Send and Step.
 func (l *Line) Next() time.Duration {
@@ -96,7 +87,7 @@ func (l *Line) Step(now time.Duration) (Departure, bool) {
 
 // box returns the outbox for the server that serves the line now.
 func (l *Line) box(shift time.Duration) *outbox {
-	w := l.withWaits()
+	w := made(&l.withState().waits)
 	for _, box := range w.boxes {
 		if box.at == l.link.Bottleneck && box.shift == shift {
 			return box
@@ -114,10 +105,7 @@ func (l *Line) wait(fate *Fate, now time.Duration, n int, id PacketID, m misfort
 	at := timeline.Add(now, shift)
 	rate, replay := l.limits(l.link.Bottleneck)
 	s.advance(at, rate, replay)
-	if s.discipline == nil {
-		s.discipline = &discipline{}
-	}
-	d, box, queue := s.discipline, l.box(shift), &l.link.Queue
+	d, box, queue := made(&s.discipline), l.box(shift), &l.link.Queue
 	isIdle := d.packets == 0 && d.free <= at
 	number := uint64(0)
 	if queue.Discipline == FQCoDel {
@@ -126,7 +114,7 @@ func (l *Line) wait(fate *Fate, now time.Duration, n int, id PacketID, m misfort
 		fate.Drop = DroppedByQueue
 		return
 	}
-	if queue.CountDelayed && !l.state.delayed.admits(queue, now, n, box) {
+	if queue.CountDelayed && !made(&l.state.delayed).admits(queue, now, n, box) {
 		fate.Drop = DroppedByQueue
 		return
 	}
@@ -161,7 +149,7 @@ func (l *Line) depart(o *outcome) (packet Packet) {
 
 // delay has a packet enter the line at a time to come.
 func (l *Line) delay(at time.Duration, n int, id PacketID, tag any) {
-	w := l.withWaits()
+	w := made(&l.withState().waits)
 	w.later = append(w.later, later{at, n, id, tag})
 	for i := len(w.later) - 1; i > 0 && w.later[i-1].at > at; i-- {
 		w.later[i-1], w.later[i] = w.later[i], w.later[i-1]
@@ -174,7 +162,8 @@ func (l *Line) sendLater(now time.Duration) {
 	for len(w.later) > 0 && w.later[0].at <= now {
 		next := w.later[0]
 		w.later = w.later[:copy(w.later, w.later[1:])]
-		fate := l.sendNow(next.at, next.n, next.id, next.tag)
+		var fate Fate
+		l.sendNow(&fate, next.at, next.n, next.id, next.tag)
 		for _, packet := range fate.Packets[:fate.Count] {
 			w.ready.push(Departure{Packet: packet, Tag: next.tag})
 		}

@@ -5,17 +5,17 @@ import "time"
 // A server is what packets wait for: a rate or a replay, and the queue before
 // it. A line has one, and so has a bottleneck.
 type server struct {
-	capacity capacity
-	backlog  backlog // of what is served in order
-
-	discipline *discipline // of the rest; nil as long as there was none
+	capacity   capacity
+	backlog    *backlog    // of what is served in order; nil as long as it was not needed
+	discipline *discipline // of the rest; the same
 }
 
 // admits reports whether there is room for a packet that comes at the given
 // time. One that needs not wait finds room in any queue.
 func (s *server) admits(link *Link, now time.Duration, n int) bool {
-	s.backlog.forget(now)
-	return s.capacity.free <= now || link.Queue.CountDelayed || s.backlog.hasRoom(&link.Queue, n)
+	b := made(&s.backlog)
+	b.forget(now)
+	return s.capacity.free <= now || link.Queue.CountDelayed || b.hasRoom(&link.Queue, n)
 }
 
 // A backlog counts packets in a queue that is served in order.

@@ -99,11 +99,9 @@ func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Dr
 // awaitsPace reports whether there is room for a datagram that has to wait for
 // the pace.
 func (f *PacketFlow) awaitsPace(now time.Duration, n int) bool {
-	if f.pacing == nil {
-		f.pacing = &backlog{}
-	}
-	f.pacing.forget(now)
-	return f.pacing.hasRoom(&f.line.link.Queue, n)
+	pacing := made(&f.pacing)
+	pacing.forget(now)
+	return pacing.hasRoom(&f.line.link.Queue, n)
 }
 
 // after returns how long nothing passes after a datagram of n bytes.

@@ -135,7 +135,7 @@ func TestQueueMemoryIsBounded(t *testing.T) {
 				f.Send(i*time.Microsecond, n)
 				backlogs := []*backlog{f.pacing}
 				if state := f.line.state; state != nil {
-					backlogs = append(backlogs, &state.server.backlog)
+					backlogs = append(backlogs, state.server.backlog)
 				}
 				for _, b := range backlogs {
 					if b != nil && (len(b.waiting) > 2*1000+2 || b.bytes > 1000+n) {

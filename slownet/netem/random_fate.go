@@ -12,7 +12,7 @@ func (l *Line) latency(d draws) time.Duration {
 	if jitter.Deviation == 0 {
 		return l.link.Latency
 	}
-	random := d.correlated(aboutJitter, &l.withState().luck.jitter, jitter.Correlation)
+	random := d.correlated(aboutJitter, &made(&l.withState().luck).jitter, jitter.Correlation)
 	return max(0, timeline.Add(l.link.Latency, jitter.vary(uint64(random))))
 }
 
@@ -25,7 +25,7 @@ func (l *Line) misfortune(d draws, again bool) (m misfortune) {
 	if !l.link.isFaulty() {
 		return m
 	}
-	luck := &l.withState().luck
+	luck := made(&l.withState().luck)
 	befalls := func(w what, chance *Chance, memory *memory) bool {
 		correlation := chance.Correlation
 		if again { // a time-out later

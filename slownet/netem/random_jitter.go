@@ -10,7 +10,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// Jitter varies the latency of a link, as tc netem does.
+// Jitter varies the latency of a link, as tc netem does. Packets overtake each
+// other, unless there is a rate, a replay or a bottleneck: then each packet
+// arrives after the one before, as with netem's rate, which packets reach after
+// they were delayed. (For packets that overtake each other in spite of a rate,
+// have two lines follow one another: one with the rate, and one with the jitter.)
 type Jitter struct {
 	// Deviation scales the variation: with the uniform distribution it is the
 	// most by which the latency changes, up or down; with the others it is the

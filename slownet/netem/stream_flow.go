@@ -185,12 +185,7 @@ func (f *Flow) retransmit(start time.Duration, piece *Piece, vanishes bool) time
 }
 
 // withOwn returns what the flow knows of its retransmissions.
-func (f *Flow) withOwn() *resending {
-	if f.own == nil {
-		f.own = &resending{}
-	}
-	return f.own
-}
+func (f *Flow) withOwn() *resending { return made(&f.own) }
 
 // occupy lets a piece's bytes pass once more.
 func (f *Flow) occupy(piece *Piece) {

@@ -1,0 +1,68 @@
+package netem
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Draws that differ in anything (the seed, the flow, the packet, the copy, what
+// they are about) by as little as one are independent of each other.
+func TestNeighboringDrawsAreIndependent(t *testing.T) {
+	const n = 100_000
+	for name, draw := range map[string]func(i uint64) uint64{
+		"seeds":   func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{1, 1}).roll(aboutLoss)) },
+		"flows":   func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{i, 1}).roll(aboutLoss)) },
+		"packets": func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{1, i}).roll(aboutLoss)) },
+		"copies":  func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{1, 1}).again(int(i)).roll(aboutLoss)) },
+		"doubles": func(i uint64) uint64 {
+			id := PacketID{1, i / 2}
+			if i%2 == 1 {
+				id = id.Copy()
+			}
+			return uint64(drawsOf(1, id).roll(aboutLoss))
+		},
+		"abouts": func(i uint64) uint64 {
+			return uint64(drawsOf(1, PacketID{1, i / 7}).roll(aboutState + what(i%7)))
+		},
+		"seed and flow": func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{i, 1}).roll(aboutLoss)) },
+		"high bits":     func(i uint64) uint64 { return uint64(drawsOf(1<<63, PacketID{i << 40, i << 32}).roll(aboutLoss)) },
+	} {
+		var ones [64]int
+		differing, pairs := 0, [4][4]int{}
+		seen := map[uint64]bool{}
+		last := draw(0)
+		for i := range uint64(n) {
+			this := draw(i + 1)
+			assert.False(t, seen[this], "%s: %d twice", name, i)
+			seen[this] = true
+			differing += bits.OnesCount64(this ^ last)
+			pairs[last>>62][this>>62]++
+			for bit := range ones {
+				ones[bit] += int(this >> bit & 1)
+			}
+			last = this
+		}
+		sigma := math.Sqrt(n) / 2
+		for bit, count := range ones {
+			assert.InDelta(t, n/2, count, 5*sigma, "%s, bit %d", name, bit)
+		}
+		assert.InDelta(t, 32*n, differing, 5*math.Sqrt(64)*sigma, "%s: bits that differ", name)
+		for _, row := range pairs {
+			for _, count := range row {
+				assert.InDelta(t, n/16, count, 5*math.Sqrt(n/16), "%s: %v", name, pairs)
+			}
+		}
+	}
+}
+
+// What is drawn does not depend on what else is, nor in which order.
+func TestDrawsAreFunctions(t *testing.T) {
+	d := drawsOf(1, PacketID{2, 3})
+	first := fmt.Sprint(d.roll(aboutLoss), d.roll(aboutJitter))
+	assert.Equal(t, first, fmt.Sprint(d.roll(aboutLoss), d.roll(aboutJitter)))
+	assert.Equal(t, PacketID{2, 3}.Copy().Flow, uint64(2), "a copy is of the same flow")
+}
