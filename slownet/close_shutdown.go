@@ -8,6 +8,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // An owner is a Listener or Dialer: it waits for its connections when it is
@@ -16,10 +18,39 @@ type owner interface {
 	forget(c drainable) // it is drained, and the inner connection closed
 }
 
+// owners are what has made a connection, and the path that it was made with. The
+// zero owners are none.
+type owners struct {
+	by   owner // a Listener, or the group of a Dialer
+	path *Path
+}
+
+// keep makes the owners remember their new connection.
+func (o *owners) keep(c drainable) {
+	switch by := o.by.(type) {
+	case *Listener:
+		by.group.add(c)
+	case *group:
+		by.add(c)
+	}
+	o.path.group.add(c)
+}
+
+// forget makes the owners forget a connection that is drained.
+func (o *owners) forget(c drainable) {
+	if o.by != nil {
+		o.by.forget(c)
+	}
+	if o.path != nil {
+		o.path.group.forget(c)
+	}
+}
+
 // A drainable is a wrapped connection.
 type drainable interface {
 	Drain(ctx context.Context) error
 	isDraining() bool
+	pathChanged(links [2]*netem.Link) // by Direction
 }
 
 // A group holds an owner's connections that are not drained yet.
@@ -41,6 +72,12 @@ func (g *group) forget(c drainable) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.members, c)
+}
+
+func (g *group) isEmpty() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.members) == 0
 }
 
 func (g *group) all() []drainable {

@@ -17,17 +17,24 @@ type Config struct {
 	// long past that lie a second ahead: set it to a later time first.
 	Clock clock.Clock
 
-	// Read is the link over which travels what is read.
+	// Read is the link over which travels what is read. See PerConn for who
+	// shares it.
 	Read netem.Link
 
 	// Write is the link over which travels what is written.
 	Write netem.Link
 
 	// Seed decides what is random about the links. Each connection of a
-	// listener or a dialer, and each direction of it, has a sequence of its own
-	// that follows from the seed and from how many came before it. Two that are
-	// wrapped one by one, with the same seed, have the same.
+	// listener or a dialer, and each direction of it, draws from a sequence of its
+	// own, which follows from the seed and from how many connections came before
+	// it. Two that are wrapped one by one, with the same seed, have the same.
 	Seed uint64
+
+	// PerConn gives each connection of a [Dialer] or a [Listener] links of its
+	// own. Otherwise all of them share one pair: its rate, its queue, and what is
+	// random about it. Pace is always each connection's own, and connections of
+	// NewConn and NewPacketConn have links of their own.
+	PerConn bool
 
 	// Trace, if it is not nil, is called with all that happens. It is called
 	// with locks held, in order for each direction of a connection, and from
@@ -48,6 +55,11 @@ func (c Config) withClock() Config {
 		c.Clock = clock.New()
 	}
 	return c
+}
+
+// links returns the links, by direction.
+func (c *Config) links() [2]*netem.Link {
+	return [2]*netem.Link{Read: intern(c.Read), Write: intern(c.Write)}
 }
 
 // roundTrip is how long a packet takes there and back that meets no jitter.

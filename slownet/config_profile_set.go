@@ -13,7 +13,7 @@ import "github.com/slowpoetry/slowpoetry/slownet/netem"
 func (c *Conn) SetProfile(profile netem.Profile) {
 	mustBeValid(profile)
 	config := ClientConfig(profile)
-	if _, accepted := c.owner.(*Listener); accepted {
+	if _, accepted := c.owners.by.(*Listener); accepted {
 		config = ServerConfig(profile)
 	}
 	c.SetLinks(config.Read, config.Write)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -22,7 +22,12 @@ type Dialer struct {
 	// Lookup is how much longer it takes to look up a name. Zero is no longer.
 	Lookup time.Duration
 
-	count atomic.Uint64 // of connections so far
+	given *Path // that the dialer is on; nil if it makes its own
+
+	mu    sync.Mutex // guards what follows
+	path  *Path      // of its own
+	made  Config     // what it was made of
+	paths uint64     // of its own, so far
 	group group
 }
 
@@ -47,21 +52,44 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	config.Seed = mix(config.Seed, d.count.Add(1))
+	path := d.enterPath(config)
+	defer path.left()
 	if packets, ok := inner.(net.PacketConn); ok && carriesDatagrams(inner) {
-		c := NewPacketConn(packets, config)
-		c.owner = &d.group
-		d.group.add(c)
-		return c, nil
+		return path.packetConn(packets, &d.group), nil
 	}
-	if err := wait(ctx, config.Clock, config.roundTrip()); err != nil {
+	if err := wait(ctx, config.Clock, path.roundTrip()); err != nil {
 		_ = inner.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Source: inner.LocalAddr(), Addr: inner.RemoteAddr(), Err: err}
 	}
-	c := newConn(inner, &config, config.Seed)
-	c.owner = &d.group
-	d.group.add(c)
-	return c, nil
+	return path.conn(inner, &d.group), nil
+}
+
+// enterPath returns the path for a connection that is being dialled; the caller
+// calls its left. A path of the dialer's own lasts as long as there are
+// connections on it: so one dialer can be used in several bubbles of simulated
+// time, one after the other. It begins anew if the configuration was changed.
+func (d *Dialer) enterPath(config Config) *Path {
+	if d.given != nil {
+		d.given.enter()
+		return d.given
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.path == nil || !d.isMadeOf(&d.Config) || !d.path.enterIfUsed() {
+		config.Seed = mix(config.Seed, d.paths)
+		d.paths++
+		d.made = d.Config
+		d.path = newPath(config)
+		d.path.enter()
+	}
+	d.path.setTrace(config.Trace)
+	return d.path
+}
+
+// isMadeOf reports whether the dialer's path was made of an equal configuration.
+func (d *Dialer) isMadeOf(config *Config) bool {
+	return d.made.Read == config.Read && d.made.Write == config.Write && d.made.PerConn == config.PerConn &&
+		d.made.Seed == config.Seed && d.made.Clock == config.Clock
 }
 
 // lookup returns how much longer it takes to look up the address's name.

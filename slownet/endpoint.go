@@ -24,14 +24,19 @@ type socket interface {
 	SetWriteDeadline(time.Time) error
 }
 
-func newEndpoint(inner socket, config *Config) endpoint {
-	return endpoint{
-		socket: inner, clock: config.Clock, isReal: isReal(config.Clock),
-		origin: config.Clock.Now(), trace: config.Trace,
+// newEndpoint returns the endpoint of a connection on a path, or of one with
+// links of its own if the path is nil.
+func newEndpoint(inner socket, config *Config, path *Path) endpoint {
+	e := endpoint{socket: inner, clock: config.Clock, isReal: isReal(config.Clock), trace: config.Trace}
+	if path != nil {
+		e.origin = path.origin
+	} else {
+		e.origin = config.Clock.Now()
 	}
+	return e
 }
 
-// now is the time since the connection was wrapped.
+// now is the time since the connection was wrapped, or its path began.
 func (e *endpoint) now() time.Duration { return e.clock.Since(e.origin) }
 
 // report traces an event, if anybody wants to know.

@@ -10,15 +10,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Listener is a net.Listener whose connections travel over slow links, each
-// over links of its own. Faults can be made to happen to all of them.
+// A Listener is a net.Listener whose connections travel over slow links. They
+// share one pair of links, unless [Config.PerConn] gives each its own. Faults can
+// be made to happen to all of them.
 type Listener struct {
 	net.Listener
+	path *Path
 
 	faults sync.Mutex // held while a fault is made to happen, so that one comes after the other
 	mu     sync.Mutex // guards what follows
-	config Config     // of connections to come
-	count  uint64     // of connections so far
 	lasting
 	deadline deadline // of Accept
 	group    group
@@ -36,8 +36,11 @@ type lasting struct {
 // by [NewConn]. It panics on an invalid link; see [netem.Link.Validate].
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid()
-	config = config.withClock()
-	return &Listener{Listener: inner, config: config, lasting: lasting{limits: [2]int64{-1, -1}}}
+	return newListener(inner, newPath(config.withClock()))
+}
+
+func newListener(inner net.Listener, path *Path) *Listener {
+	return &Listener{Listener: inner, path: path, lasting: lasting{limits: [2]int64{-1, -1}}}
 }
 
 // Accept waits for the next connection and returns it as a [*Conn].
@@ -70,15 +73,11 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	l.faults.Lock()
 	defer l.faults.Unlock()
 	l.mu.Lock()
-	l.count++
-	c = newConn(inner, &l.config, mix(l.config.Seed, l.count))
+	c = l.path.conn(inner, l)
 	faults := l.lasting
-	if !faults.refuses {
-		c.owner = l
-		l.group.add(c)
-	}
 	l.mu.Unlock()
 	if faults.refuses {
+		c.owners.forget(c)
 		c.faulted("refused")
 		return nil, true
 	}
@@ -131,9 +130,11 @@ func (l *Listener) each(toCome func(), do func(*Conn)) {
 func (l *Listener) SetLinks(read, write netem.Link) {
 	mustBeValid(read)
 	mustBeValid(write)
-	l.each(func() {
-		l.config.Read, l.config.Write = read, write
-	}, func(c *Conn) { c.SetLinks(read, write) })
+	l.each(func() { l.path.SetLinks(read, write) }, func(c *Conn) {
+		if !c.isOnPath() {
+			c.SetLinks(read, write)
+		}
+	})
 }
 
 // Stall holds up all connections, and those to come, until Resume; see

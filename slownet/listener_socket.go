@@ -21,7 +21,7 @@ func (l *Listener) SetDeadline(t time.Time) error {
 	if err := inner.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if l.deadline.set(l.config.Clock, t, l); l.deadline.passed {
+	if l.deadline.set(l.path.clock, t, l); l.deadline.passed {
 		return inner.SetDeadline(longAgo)
 	}
 	return nil
@@ -30,7 +30,7 @@ func (l *Listener) SetDeadline(t time.Time) error {
 // Close closes the listener, but none of its connections.
 func (l *Listener) Close() error {
 	l.mu.Lock()
-	l.deadline.set(l.config.Clock, time.Time{}, l)
+	l.deadline.set(l.path.clock, time.Time{}, l)
 	l.mu.Unlock()
 	return l.Listener.Close()
 }
@@ -49,7 +49,7 @@ func (l *Listener) expire(change int) {
 func (l *Listener) isLate() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.deadline.hasPassed(l.config.Clock)
+	return l.deadline.hasPassed(l.path.clock)
 }
 
 // A deadliner is a listener that has a deadline.

@@ -30,7 +30,8 @@ type PacketConn struct {
 	inner   net.PacketConn
 	in      packetReceiver
 	out     packetSender
-	owner   owner // that has made it; nil if none, as for a PacketConn of NewPacketConn
+	owners  owners // none for a PacketConn of NewPacketConn
+	path    *Path  // nil if its links are its own
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
 
@@ -43,9 +44,16 @@ type PacketConn struct {
 func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 	config.mustBeValid()
 	config = config.withClock()
-	c := &PacketConn{endpoint: newEndpoint(inner, &config), inner: inner}
-	c.in.init(c, Read, intern(config.Read), mix(config.Seed, uint64(Read)))
-	c.out.init(c, Write, intern(config.Write), mix(config.Seed, uint64(Write)))
+	return newPacketConn(inner, &config, config.Seed, nil)
+}
+
+// newPacketConn wraps a connection, whose links are those of the path if it is
+// not nil.
+func newPacketConn(inner net.PacketConn, config *Config, seed uint64, path *Path) *PacketConn {
+	c := &PacketConn{endpoint: newEndpoint(inner, config, path), inner: inner}
+	links := config.links()
+	c.in.init(c, Read, links[Read], mix(seed, uint64(Read)), path)
+	c.out.init(c, Write, links[Write], mix(seed, uint64(Write)), path)
 	c.out.linger = linger{of: &c.out.half, drainer: &c.out, seconds: -1}
 	return c
 }

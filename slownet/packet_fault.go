@@ -4,7 +4,8 @@ import "github.com/slowpoetry/slowpoetry/slownet/netem"
 
 // SetLinks changes the links, for what is received and for what is sent from
 // now on. What is on its way already arrives when it would have; what is sent
-// later may overtake it. It panics on an invalid link; see [netem.Link.Validate].
+// later may overtake it. A connection that shares its links, see
+// [Config.PerConn], has links of its own from now on. It panics on an invalid link; see [netem.Link.Validate].
 //
 // As all faults, it may be called at any time, from any goroutine.
 func (c *PacketConn) SetLinks(read, write netem.Link) {
@@ -13,6 +14,23 @@ func (c *PacketConn) SetLinks(read, write netem.Link) {
 	c.in.setLink(intern(read))
 	c.out.setLink(intern(write))
 	c.faulted("links changed")
+}
+
+// pathChanged notes that the links of the path have changed. A connection with
+// links of its own keeps them.
+func (c *PacketConn) pathChanged(links [2]*netem.Link) {
+	if c.isOnPath() {
+		c.in.pathChanged(links[Read])
+		c.out.pathChanged(links[Write])
+		c.faulted("links changed")
+	}
+}
+
+// isOnPath reports whether the connection shares its links.
+func (c *PacketConn) isOnPath() bool {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	return c.in.isShared()
 }
 
 // Stall holds up everything, in both directions, until Resume. What is sent

@@ -13,33 +13,39 @@ type packetHalf struct {
 	conn *PacketConn
 
 	// guarded by the half's lock
-	line   netem.Line
+	lane
 	flow   netem.PacketFlow
 	flight flight
 	count  int64 // datagrams so far
 }
 
-func (h *packetHalf) init(c *PacketConn, direction Direction, link *netem.Link, seed uint64) {
+func (h *packetHalf) init(c *PacketConn, direction Direction, link *netem.Link, seed uint64, path *Path) {
 	h.half.init(&c.endpoint, direction, link)
 	h.conn = c
-	h.line.Init(link, seed)
-	h.line.Join(c.origin)
-	h.flow.Init(&h.line, 0)
+	h.begin(link, path.line(direction), seed, c.origin)
+	h.flow.Init(&h.line.inner, seed)
 }
 
 // isPlainLocked reports whether nothing befalls the next datagram.
 func (h *packetHalf) isPlainLocked() bool {
-	return h.flow.SharedLink().IsZero() && h.flow.Free() <= h.now() && !h.conn.hasPending(h.direction)
+	return h.link.IsZero() && h.flow.Free() <= h.now() && !h.conn.hasPending(h.direction)
+}
+
+// sendLocked sends a datagram over the link; see [netem.PacketFlow.Send].
+func (h *packetHalf) sendLocked(n int) ([]netem.Packet, netem.Drop) {
+	at := h.line.begin(h.now())
+	defer h.line.end()
+	return h.flow.Send(at, n)
 }
 
 // passLocked lets a datagram enter the link, and returns what comes out of it.
 func (h *packetHalf) passLocked(d datagram) []netem.Packet {
-	packets, drop := h.flow.Send(h.now(), len(d.data))
+	packets, drop := h.sendLocked(len(d.data))
 	if drop != netem.NotDropped {
 		h.traceLocked(Lost, d, 0, drop.String())
 	}
 	for _, packet := range packets {
-		if delay := packet.Arrive - packet.Leave - h.flow.SharedLink().Latency; delay > 0 {
+		if delay := packet.Arrive - packet.Leave - h.link.Latency; delay > 0 {
 			h.traceLocked(Delayed, d, delay, "")
 		}
 	}
@@ -53,13 +59,24 @@ func (h *packetHalf) check() error {
 	return h.checkLocked()
 }
 
-// setLink changes the link.
+// setLink changes the link of this half alone.
 func (h *packetHalf) setLink(link *netem.Link) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.line.SetSharedLink(link)
-	h.line.Join(h.endpoint.origin)
+	if h.change(link, h.flow.Name(), h.endpoint.origin) {
+		h.flow.Move(&h.line.inner)
+	}
 	h.interruptLocked()
+}
+
+// pathChanged notes that the link of the path has changed.
+func (h *packetHalf) pathChanged(link *netem.Link) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isShared() {
+		h.link = link
+		h.interruptLocked()
+	}
 }
 
 // stall lets nothing pass until it is called with false.

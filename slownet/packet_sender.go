@@ -55,7 +55,7 @@ func (s *packetSender) acceptLocked(d datagram) error {
 // holdLocked keeps a datagram until the stall ends, if the queue has room.
 func (s *packetSender) holdLocked(d datagram) {
 	memory := s.heldSize + len(s.held)*packetOverhead
-	isFull := !s.flow.SharedLink().Queue.Holds(len(s.held)+1, s.heldSize+len(d.data))
+	isFull := !s.link.Queue.Holds(len(s.held)+1, s.heldSize+len(d.data))
 	if len(s.held) > 0 && isFull || memory+d.size() > maxFlight {
 		s.traceLocked(Lost, d, 0, netem.DroppedByQueue.String())
 		return
@@ -192,11 +192,9 @@ func (s *packetSender) closeInner(bool) error {
 	return s.conn.inner.Close()
 }
 
-// forget tells the connection's owner that it is drained.
+// forget tells the connection's owners that it is drained.
 func (s *packetSender) forget() {
-	if s.conn.owner != nil {
-		s.conn.owner.forget(s.conn)
-	}
+	s.conn.owners.forget(s.conn)
 }
 
 func (s *packetSender) hasMoreLocked() bool { return len(s.held) > 0 || !s.flight.isEmpty() }

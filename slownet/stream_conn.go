@@ -19,7 +19,8 @@ import (
 type Conn struct {
 	endpoint
 	inner       net.Conn
-	owner       owner // that has made it; nil if none, as for a Conn of NewConn
+	owners      owners // none for a Conn of NewConn
+	path        *Path  // nil if its links are its own
 	in          receiver
 	out         sender
 	closed      atomic.Bool // by Close
@@ -33,18 +34,25 @@ type Conn struct {
 // [NewPacketConn].
 func NewConn(inner net.Conn, config Config) *Conn {
 	config.mustBeValid()
-	if carriesDatagrams(inner) {
-		panic(fmt.Sprintf("slownet: NewConn: a %s connection carries datagrams: wrap it with NewPacketConn", inner.LocalAddr().Network()))
-	}
+	mustCarryStream("NewConn", inner)
 	config = config.withClock()
-	return newConn(inner, &config, config.Seed)
+	return newConn(inner, &config, config.Seed, nil)
 }
 
-// newConn wraps a connection.
-func newConn(inner net.Conn, config *Config, seed uint64) *Conn {
-	c := &Conn{endpoint: newEndpoint(inner, config), inner: inner}
-	c.in.init(c, Read, intern(config.Read), mix(seed, uint64(Read)))
-	c.out.init(c, Write, intern(config.Write), mix(seed, uint64(Write)))
+// mustCarryStream panics on a connection that carries datagrams.
+func mustCarryStream(call string, inner net.Conn) {
+	if carriesDatagrams(inner) {
+		packet := strings.Replace(call, "Conn", "PacketConn", 1)
+		panic(fmt.Sprintf("slownet: %s: a %s connection carries datagrams: wrap it with %s", call, inner.LocalAddr().Network(), packet))
+	}
+}
+
+// newConn wraps a connection, whose links are those of the path if it is not nil.
+func newConn(inner net.Conn, config *Config, seed uint64, path *Path) *Conn {
+	c := &Conn{endpoint: newEndpoint(inner, config, path), inner: inner}
+	links := config.links()
+	c.in.init(c, Read, links[Read], mix(seed, uint64(Read)), path)
+	c.out.init(c, Write, links[Write], mix(seed, uint64(Write)), path)
 	c.in.flow.SetReturn(config.Write.Latency)
 	c.out.flow.SetReturn(config.Read.Latency)
 	c.out.linger = linger{of: &c.out.half, drainer: &c.out, seconds: -1}

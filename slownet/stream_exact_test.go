@@ -203,7 +203,8 @@ func TestLossCostsARetransmission(t *testing.T) {
 func seedThatSends(link netem.Link, want []int) (seed uint64) {
 	for ; ; seed++ {
 		var sent []int
-		flow := netem.NewFlow(link, mix(seed, uint64(Write)))
+		var flow netem.Flow
+		flow.Init(netem.NewLine(link, mix(seed, uint64(Write))), mix(seed, uint64(Write)))
 		for range want {
 			sent = append(sent, flow.Send(0, 1500).Sent)
 		}

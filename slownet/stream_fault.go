@@ -27,6 +27,24 @@ func (c *Conn) SetLinks(read, write netem.Link) {
 	c.faulted("links changed")
 }
 
+// pathChanged notes that the links of the path have changed. A connection with
+// links of its own keeps them.
+func (c *Conn) pathChanged(links [2]*netem.Link) {
+	if c.isOnPath() {
+		c.in.pathChanged(links[Read], links[Write].Latency)
+		c.in.recall()
+		c.out.pathChanged(links[Write], links[Read].Latency)
+		c.faulted("links changed")
+	}
+}
+
+// isOnPath reports whether the connection shares its links.
+func (c *Conn) isOnPath() bool {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	return c.in.isShared()
+}
+
 // recall makes the pump come out of the inner connection.
 func (r *receiver) recall() {
 	r.mu.Lock()
@@ -150,7 +168,7 @@ func (r *receiver) hangUp(atOnce bool) bool {
 	if !r.ended {
 		r.ended, r.end, r.endAt = true, io.EOF, r.now()
 		if !atOnce {
-			r.endAt = r.flow.Send(r.now(), 0).Arrive
+			r.endAt = r.sendLocked(r.now(), 0).Arrive
 		}
 	}
 	r.recallLocked()

@@ -50,7 +50,7 @@ func (s *sender) finish() error {
 // sendEndLocked puts the end of the stream on its way, if it is its turn.
 func (s *sender) sendEndLocked() {
 	if s.end == endQueued && len(s.waiting) == 0 && !s.stalled {
-		s.end, s.endAt = endOnItsWay, s.flow.Send(s.now(), 0).Arrive
+		s.end, s.endAt = endOnItsWay, s.sendLocked(s.now(), 0).Arrive
 	}
 }
 
@@ -99,11 +99,9 @@ func (s *sender) close(unread bool) error {
 // closeInner closes the inner connection.
 func (s *sender) closeInner(reset bool) error { return s.conn.closeInner(reset) }
 
-// forget tells the connection's owner that it is drained.
+// forget tells the connection's owners that it is drained.
 func (s *sender) forget() {
-	if s.conn.owner != nil {
-		s.conn.owner.forget(s.conn)
-	}
+	s.conn.owners.forget(s.conn)
 }
 
 // hasMoreLocked reports whether bytes were written that have not arrived.

@@ -12,7 +12,7 @@ type streamHalf struct {
 	conn *Conn
 
 	// guarded by the half's lock
-	line      netem.Line
+	lane
 	flow      netem.Flow
 	late      lateness
 	allowance *allowance // what may pass until the connection is closed; nil is no bound
@@ -20,27 +20,52 @@ type streamHalf struct {
 	delivered int64      // bytes that have arrived
 }
 
-func (h *streamHalf) init(c *Conn, direction Direction, link *netem.Link, seed uint64) {
+func (h *streamHalf) init(c *Conn, direction Direction, link *netem.Link, seed uint64, path *Path) {
 	h.half.init(&c.endpoint, direction, link)
 	h.conn = c
-	h.line.Init(link, seed)
-	h.line.Join(c.origin)
-	h.flow.Init(&h.line, 0)
+	h.begin(link, path.line(direction), seed, c.origin)
+	h.flow.Init(&h.line.inner, seed)
+}
+
+// sendLocked sends the first of n bytes over the link; see [netem.Flow.Send].
+func (h *streamHalf) sendLocked(at time.Duration, n int) netem.Piece {
+	at = h.line.begin(at)
+	defer h.line.end()
+	return h.flow.Send(at, n)
+}
+
+// breakLocked says that what was sent last is not followed by the rest.
+func (h *streamHalf) breakLocked() {
+	h.line.begin(h.now())
+	defer h.line.end()
+	h.flow.Break()
 }
 
 // releaseTurnLocked ends the turn of a call.
 func (h *streamHalf) releaseTurnLocked() {
-	h.endTurnLocked(h.flow.SharedLink().IsZero() && h.allowance == nil && h.passed == h.delivered && h.flow.Free() <= h.now())
+	h.endTurnLocked(h.link.IsZero() && h.allowance == nil && h.passed == h.delivered && h.flow.Free() <= h.now())
 }
 
-// setLink changes the link.
+// setLink changes the link of this half alone.
 func (h *streamHalf) setLink(link *netem.Link, back time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.line.SetSharedLink(link)
-	h.line.Join(h.endpoint.origin)
+	if h.change(link, h.flow.Name(), h.endpoint.origin) {
+		h.flow.Move(&h.line.inner)
+	}
 	h.flow.SetReturn(back)
 	h.interruptLocked()
+}
+
+// pathChanged notes that the link of the path has changed.
+func (h *streamHalf) pathChanged(link *netem.Link, back time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isShared() {
+		h.link = link
+		h.flow.SetReturn(back)
+		h.interruptLocked()
+	}
 }
 
 // stall lets nothing pass until it is called with false.

@@ -22,7 +22,7 @@ func (r *receiver) pump() {
 		switch now := r.now(); {
 		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && r.inbox[0].arrive <= now:
 			r.waitLocked(&r.work, never)
-		case r.flow.Free()-readAhead > now && r.size >= r.flow.SharedLink().Ahead():
+		case r.flow.Free()-readAhead > now && r.size >= r.link.Ahead():
 			r.waitLocked(&r.work, r.flow.Free()-readAhead)
 		default:
 			timedOut = r.pumpOnceLocked(buffer[:r.roomLocked()], since)
@@ -72,7 +72,7 @@ func (r *receiver) recallLocked() {
 // that the other end's writer believes to be full, and would be on its way
 // already when the link is changed.
 func (r *receiver) roomLocked() int {
-	link, room := r.flow.SharedLink(), bufferSize
+	link, room := r.link, bufferSize
 	if link.Rate > 0 || link.Replay != nil || link.Bottleneck != nil {
 		room = max(link.PacketSize(), link.Ahead()-r.size, int(min(link.Rate/8000, bufferSize)))
 	}

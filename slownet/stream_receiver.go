@@ -73,7 +73,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		case r.flow.Free() > now:
 			r.waitLocked(&r.changed, r.flow.Free())
-		case r.flow.SharedLink().ArrivesAtOnce():
+		case r.link.ArrivesAtOnce():
 			n, err = r.readThroughLocked(since, p)
 		default:
 			err = r.readAheadLocked(since, p)
@@ -119,7 +119,7 @@ func (r *receiver) deliveredLocked(n int) {
 func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error) {
 	allowance := r.allowance
 	p = allowance.cut(p)
-	if pace := r.flow.SharedLink().Pace.Bytes; pace > 0 {
+	if pace := r.link.Pace.Bytes; pace > 0 {
 		p = p[:min(len(p), pace)]
 	}
 	at := r.now()
@@ -128,7 +128,7 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 		if r.now()-at > maxBlink {
 			since = r.now() // they were not there before
 		}
-		r.flow.Send(r.madeUpLocked(since), n)
+		r.sendLocked(r.madeUpLocked(since), n)
 		r.traceLocked(Queued, r.passed, n, 0, "")
 		r.passed += int64(n)
 		r.deliveredLocked(n)
@@ -170,7 +170,7 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 		p = append([]byte(nil), p...)
 	}
 	for len(p) > 0 {
-		piece := r.flow.Send(at, len(p))
+		piece := r.sendLocked(at, len(p))
 		r.tracePieceLocked(piece)
 		r.inbox = append(r.inbox, flying{data: p[:piece.Bytes:piece.Bytes], arrive: piece.Arrive, failed: piece.Failed})
 		r.size += piece.Bytes
@@ -178,7 +178,7 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 		p = p[piece.Bytes:]
 	}
 	if err != nil {
-		r.ended, r.end, r.endAt = true, err, r.flow.Send(r.now(), 0).Arrive
+		r.ended, r.end, r.endAt = true, err, r.sendLocked(r.now(), 0).Arrive
 		if isReset(err) {
 			r.conn.seeReset(r.endAt)
 		}

@@ -53,7 +53,7 @@ func (s *sender) write(p []byte, begun bool) (n int, err error) {
 			return n, errno("write", syscall.EPIPE)
 		}
 		if since, err = s.awaitRoomLocked(since); err != nil {
-			s.flow.Break()
+			s.breakLocked()
 			return n, err
 		}
 		accepted, err := s.acceptLocked(since, p[n:])
@@ -74,7 +74,7 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 		if s.finished {
 			return since, errno("write", syscall.EPIPE)
 		}
-		ahead := s.flow.SharedLink().Ahead()
+		ahead := s.link.Ahead()
 		switch free := s.flow.Free(); {
 		case s.stalled, s.flightSize+len(s.waiting) >= maxFlight,
 			ahead > 0 && len(s.waiting) >= ahead,
@@ -93,7 +93,7 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) {
 	allowance := s.allowance
 	p = allowance.cut(p)
-	switch ahead := s.flow.SharedLink().Ahead(); {
+	switch ahead := s.link.Ahead(); {
 	case ahead > 0:
 		n = min(len(p), ahead-len(s.waiting))
 		s.traceLocked(Queued, s.passed+int64(len(s.waiting)), n, 0, "")
@@ -102,7 +102,7 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 		}
 		s.waiting = append(s.waiting, p[:n]...)
 		s.startCarrierLocked()
-	case s.flow.SharedLink().ArrivesAtOnce() && !s.background:
+	case s.link.ArrivesAtOnce() && !s.background:
 		n, err = s.handOnLocked(s.madeUpLocked(since), p)
 	default:
 		p = p[:min(len(p), maxFlight-s.flightSize)]
@@ -115,7 +115,7 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 // handOnLocked lets the writer himself hand the first piece on.
 func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	s.dueLocked(at)
-	piece := s.flow.Send(at, len(p))
+	piece := s.sendLocked(at, len(p))
 	s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
 	n, err := s.directly(s.conn.inner.Write, p[:piece.Bytes])
 	if isReset(err) && s.err == nil { // this writer gets the error
@@ -133,7 +133,7 @@ func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 // launchLocked puts the first piece into flight.
 func (s *sender) launchLocked(at time.Duration, p []byte, isNew bool) int {
 	s.dueLocked(at)
-	piece := s.flow.Send(at, len(p))
+	piece := s.sendLocked(at, len(p))
 	if isNew {
 		s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
 	}

@@ -99,7 +99,7 @@ func (h *streamHalf) tracePieceLocked(piece netem.Piece) {
 	if piece.Corrupted > 0 {
 		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "corruption")
 	}
-	if delay := piece.Arrive - piece.Leave - h.flow.SharedLink().Latency; delay > 0 {
+	if delay := piece.Arrive - piece.Leave - h.link.Latency; delay > 0 {
 		h.traceLocked(Delayed, h.passed, piece.Bytes, delay, "")
 	}
 }

@@ -35,6 +35,12 @@ func (f *PacketFlow) Init(line *Line, name uint64) {
 	*f = PacketFlow{line: line, id: PacketID{Flow: name}}
 }
 
+// Move makes the flow go on over another line.
+func (f *PacketFlow) Move(line *Line) { f.line = line }
+
+// Name returns the name that tells the flow from all others on its line.
+func (f *PacketFlow) Name() uint64 { return f.id.Flow }
+
 // Line returns the line.
 func (f *PacketFlow) Line() *Line { return f.line }
 

@@ -67,6 +67,13 @@ func (f *Flow) Init(line *Line, name uint64) {
 	*f = Flow{line: line, link: line.link, id: PacketID{Flow: name}}
 }
 
+// Move makes the flow go on over another line. What is sent later does not
+// overtake what is on its way.
+func (f *Flow) Move(line *Line) { f.line = line }
+
+// Name returns the name that tells the flow from all others on its line.
+func (f *Flow) Name() uint64 { return f.id.Flow }
+
 // Line returns the line.
 func (f *Flow) Line() *Line { return f.line }
 

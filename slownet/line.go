@@ -1,0 +1,97 @@
+package slownet
+
+import (
+	"sync"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A line is a link in use, by one half of a connection or by several.
+type line struct {
+	mu     sync.Mutex // guards what follows; the lock of a half may be held
+	inner  netem.Line
+	shared bool          // set before it is used
+	last   time.Duration // of the times of begin, if it is shared
+}
+
+func newLine(link *netem.Link, seed uint64, origin time.Time) *line {
+	l := new(line)
+	l.init(link, seed, origin)
+	return l
+}
+
+func (l *line) init(link *netem.Link, seed uint64, origin time.Time) {
+	l.inner.Init(link, seed)
+	l.inner.Join(origin)
+}
+
+// plain is the line of all halves whose link is the zero one and not shared. It
+// has no state, so it needs no lock.
+var plain = newLine(&zeroLink, 0, time.Time{})
+
+// setLink changes the link.
+func (l *line) setLink(link *netem.Link, origin time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inner.SetSharedLink(link)
+	l.inner.Join(origin)
+}
+
+// begin locks the line for something that is sent at the given time, and returns
+// the time at which it is: on a shared line times do not decrease, while a
+// connection makes up for timers that fire late.
+func (l *line) begin(at time.Duration) time.Duration {
+	if l == plain {
+		return at
+	}
+	l.mu.Lock()
+	if l.shared {
+		l.last = max(l.last, at)
+		return l.last
+	}
+	return at
+}
+
+func (l *line) end() {
+	if l != plain {
+		l.mu.Unlock()
+	}
+}
+
+// A lane is the line that a half sends over: one of its own, or one that it
+// shares with other connections. It is guarded by the half's lock.
+type lane struct {
+	link *netem.Link // of the line, as the half knows it; never changed
+	line *line
+}
+
+// begin puts the half on a path's line or, if there is none, on one of its own.
+func (l *lane) begin(link *netem.Link, shared *line, seed uint64, origin time.Time) {
+	l.link, l.line = link, shared
+	if shared == nil {
+		l.leave(seed, origin)
+	}
+}
+
+// leave puts the half on a line of its own.
+func (l *lane) leave(seed uint64, origin time.Time) {
+	l.line = plain
+	if l.link != &zeroLink {
+		l.line = newLine(l.link, seed, origin)
+	}
+}
+
+func (l *lane) isShared() bool { return l.line.shared }
+
+// change changes the link. It reports whether the half moves to another line,
+// from one that is not only its own.
+func (l *lane) change(link *netem.Link, seed uint64, origin time.Time) (moved bool) {
+	l.link = link
+	if l.isShared() || l.line == plain {
+		l.leave(seed, origin)
+		return true
+	}
+	l.line.setLink(link, origin)
+	return false
+}

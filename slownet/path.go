@@ -1,0 +1,169 @@
+package slownet
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A Path is a pair of links that all connections made with it share: their
+// rates, their queues, and what is random about them. Two downloads at once take
+// twice as long as one. Everything made with a Path is at the same end of it.
+//
+// A [Dialer] and a [Listener] have a path each, on which all their connections
+// are, unless [Config.PerConn] gives each one links of its own. NewPath is for
+// several dialers and listeners on one path, and for connections that were made
+// otherwise.
+type Path struct {
+	clock  clock.Clock
+	origin time.Time // of its time line
+	lines  [2]line   // by Direction
+
+	mu     sync.Mutex // guards what follows
+	config Config
+	count  uint64 // of connections so far
+	dials  int    // under way
+	group  group  // of connections that are not drained
+}
+
+// NewPath returns a path. It panics on an invalid link; see
+// [netem.Link.Validate].
+func NewPath(config Config) *Path {
+	config.mustBeValid()
+	return newPath(config.withClock())
+}
+
+func newPath(config Config) *Path {
+	p := &Path{clock: config.Clock, origin: config.Clock.Now(), config: config}
+	for direction, link := range config.links() {
+		p.lines[direction].shared = true
+		p.lines[direction].init(link, mix(config.Seed, uint64(direction)), p.origin)
+	}
+	return p
+}
+
+// Dialer returns a dialer whose connections are on the path. Its Dial and Lookup
+// may be set; its Config is the path's, and changes of it have no effect.
+func (p *Path) Dialer() *Dialer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return &Dialer{Config: p.config, given: p}
+}
+
+// Listener wraps a listener, as [NewListener] does, whose connections are on the
+// path. Its SetLinks and SetProfile change the links of the whole path.
+func (p *Path) Listener(inner net.Listener) *Listener { return newListener(inner, p) }
+
+// Conn wraps a connection that carries a stream, as [NewConn] does.
+func (p *Path) Conn(inner net.Conn) *Conn {
+	mustCarryStream("Path.Conn", inner)
+	return p.conn(inner, nil)
+}
+
+// PacketConn wraps a connection that carries datagrams, as [NewPacketConn] does.
+func (p *Path) PacketConn(inner net.PacketConn) *PacketConn { return p.packetConn(inner, nil) }
+
+// conn wraps a stream for an owner.
+func (p *Path) conn(inner net.Conn, by owner) *Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count++
+	c := newConn(inner, &p.config, mix(p.config.Seed, p.count), p.sharedOrNil())
+	c.owners = owners{by, p}
+	c.owners.keep(c)
+	return c
+}
+
+// packetConn wraps datagrams for an owner.
+func (p *Path) packetConn(inner net.PacketConn, by owner) *PacketConn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count++
+	c := newPacketConn(inner, &p.config, mix(p.config.Seed, p.count), p.sharedOrNil())
+	c.owners = owners{by, p}
+	c.owners.keep(c)
+	return c
+}
+
+// sharedOrNil returns the path, or nil if its connections do not share its links.
+func (p *Path) sharedOrNil() *Path {
+	if p.config.PerConn {
+		return nil
+	}
+	return p
+}
+
+// enter notes that a connection is being dialled, left that it is made or is not.
+func (p *Path) enter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dials++
+}
+
+func (p *Path) left() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dials--
+}
+
+// enterIfUsed is enter, unless the path has no connections.
+func (p *Path) enterIfUsed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dials == 0 && p.group.isEmpty() {
+		return false
+	}
+	p.dials++
+	return true
+}
+
+// SetLinks changes the links of the path, for all connections on it; see
+// [Conn.SetLinks]. Connections whose own links were set have left the path, and
+// keep these. It panics on an invalid link.
+func (p *Path) SetLinks(read, write netem.Link) {
+	mustBeValid(read)
+	mustBeValid(write)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.Read, p.config.Write = read, write
+	links := p.config.links()
+	for direction, link := range links {
+		p.lines[direction].setLink(link, p.origin)
+	}
+	for _, c := range p.group.all() {
+		c.pathChanged(links)
+	}
+}
+
+// SetProfile changes the links of the path to those of a profile, as SetLinks
+// does. The path is taken to begin at the client's end. SetProfile panics on an
+// invalid profile.
+func (p *Path) SetProfile(profile netem.Profile) {
+	mustBeValid(profile)
+	p.SetLinks(profile.Down, profile.Up)
+}
+
+// roundTrip is how long a packet takes there and back that meets no jitter.
+func (p *Path) roundTrip() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.config.roundTrip()
+}
+
+// setTrace changes what is called with what happens to connections to come.
+func (p *Path) setTrace(trace func(Event)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.Trace = trace
+}
+
+// line returns the path's line for a direction; nil if there is no path.
+func (p *Path) line(direction Direction) *line {
+	if p == nil {
+		return nil
+	}
+	return &p.lines[direction]
+}
