@@ -24,6 +24,12 @@ type Config struct {
 	// Write is the link over which travels what is written.
 	Write netem.Link
 
+	// TCP is how streams travel over the links: as Linux's TCP sends them, with
+	// [netem.CUBIC] or [netem.Reno], or as an ideal stream with
+	// [netem.Unlimited]. Its KeepAlive has no effect, as the inner connection has
+	// its own. Where nothing takes time, TCP makes no difference and is left out.
+	TCP netem.TCP
+
 	// Seed decides what is random about the links. Each connection of a
 	// listener or a dialer, and each direction of it, draws from a sequence of its
 	// own, which follows from the seed and from how many connections came before
@@ -47,6 +53,7 @@ type Config struct {
 func (c *Config) mustBeValid() {
 	mustBeValid(c.Read)
 	mustBeValid(c.Write)
+	mustBeValid(c.TCP)
 }
 
 // withClock returns the configuration with the clock to use.
@@ -55,6 +62,21 @@ func (c Config) withClock() Config {
 		c.Clock = clock.New()
 	}
 	return c
+}
+
+// defaultCongestion is what the zero TCP has.
+var defaultCongestion = netem.Unlimited
+
+// tcp returns how TCP works, or nil if streams are ideal.
+func (c *Config) tcp() *netem.TCP {
+	tcp := c.TCP
+	if tcp.Congestion == 0 {
+		tcp.Congestion = defaultCongestion
+	}
+	if tcp.Congestion == netem.Unlimited {
+		return nil
+	}
+	return &tcp
 }
 
 // links returns the links, by direction.

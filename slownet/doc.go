@@ -27,6 +27,11 @@
 // stream are never lost, changed or reordered; a fault of their packets costs
 // time instead. What is random follows from [Config.Seed].
 //
+// A link belongs to all that crosses it: the connections of a Dialer share a pair
+// of links, and so do those of a Listener and all that is made with a [Path]. Four
+// downloads at once take four times as long as one. [Config.PerConn] gives each
+// connection its own. Times are exact for a link with one writer at a time.
+//
 // # Faults
 //
 // The links of a connection can be changed while it is used, and it can be

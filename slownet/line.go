@@ -13,6 +13,7 @@ type line struct {
 	inner  netem.Line
 	shared bool          // set before it is used
 	last   time.Duration // of the times of begin, if it is shared
+	steps  *stepping     // nil while no packet waits
 }
 
 func newLine(link *netem.Link, seed uint64, origin time.Time) *line {
@@ -53,11 +54,16 @@ func (l *line) begin(at time.Duration) time.Duration {
 	return at
 }
 
-func (l *line) end() {
+// end ends what begin has begun.
+func (l *line) end(e *endpoint) {
 	if l != plain {
+		l.armLocked(e)
 		l.mu.Unlock()
 	}
 }
+
+// hasDiscipline reports whether packets wait on the line.
+func (l *lane) hasDiscipline() bool { return l.link.Queue.Discipline != netem.FIFO }
 
 // A lane is the line that a half sends over: one of its own, or one that it
 // shares with other connections. It is guarded by the half's lock.

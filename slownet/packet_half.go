@@ -15,6 +15,7 @@ type packetHalf struct {
 	// guarded by the half's lock
 	lane
 	flow   netem.PacketFlow
+	queued int // datagrams that wait on the line
 	flight flight
 	count  int64 // datagrams so far
 }
@@ -32,16 +33,30 @@ func (h *packetHalf) isPlainLocked() bool {
 }
 
 // sendLocked sends a datagram over the link; see [netem.PacketFlow.Send].
-func (h *packetHalf) sendLocked(n int) ([]netem.Packet, netem.Drop) {
+func (h *packetHalf) sendLocked(n int, tag any) ([]netem.Packet, netem.Drop) {
 	at := h.line.begin(h.now())
-	defer h.line.end()
-	return h.flow.Send(at, n)
+	defer h.line.end(h.endpoint)
+	return h.flow.SendTagged(at, n, tag)
 }
 
-// passLocked lets a datagram enter the link, and returns what comes out of it.
-func (h *packetHalf) passLocked(d datagram) []netem.Packet {
-	packets, drop := h.sendLocked(len(d.data))
-	if drop != netem.NotDropped {
+// common returns the half.
+func (h *packetHalf) common() *packetHalf { return h }
+
+// passLocked lets a datagram enter the link, and returns what comes out of it. What
+// waits on the line comes out later, and is put into flight then.
+func (h *packetHalf) passLocked(d datagram, on queuedOn) []netem.Packet {
+	var tag any
+	if h.hasDiscipline() {
+		q := &queuedDatagram{d.as(netem.Packet{Flip: -1}), on}
+		q.peer = keep(q.peer)
+		tag = q
+	}
+	packets, drop := h.sendLocked(len(d.data), tag)
+	switch drop {
+	case netem.NotDropped:
+	case netem.Queued:
+		h.queued++
+	default:
 		h.traceLocked(Lost, d, 0, drop.String())
 	}
 	for _, packet := range packets {

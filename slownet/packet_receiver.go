@@ -50,6 +50,9 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 		case !r.flight.isEmpty():
 			r.startPumpLocked()
 			r.waitLocked(&r.changed, r.flight.next())
+		case r.queued > 0:
+			r.startPumpLocked()
+			r.waitLocked(&r.changed, never)
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
 			if !isTimeout(err) { // of a read ahead; this one may succeed
@@ -66,7 +69,9 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 }
 
 // isEmptyLocked reports whether nothing is on its way to the reader.
-func (r *packetReceiver) isEmptyLocked() bool { return len(r.arrived) == 0 && r.flight.isEmpty() }
+func (r *packetReceiver) isEmptyLocked() bool {
+	return len(r.arrived) == 0 && r.flight.isEmpty() && r.queued == 0
+}
 
 // settleLocked takes what has arrived out of the flight.
 func (r *packetReceiver) settleLocked() {
@@ -130,7 +135,7 @@ func (r *packetReceiver) launchLocked(d datagram) {
 		d.number = r.count
 		r.count++
 		r.traceLocked(Queued, d, 0, "")
-		for _, packet := range r.passLocked(d) {
+		for _, packet := range r.passLocked(d, r) {
 			r.flight.push(d.as(packet))
 		}
 	}

@@ -71,12 +71,15 @@ func (s *packetSender) holdLocked(d datagram) {
 // arrives at once.
 func (s *packetSender) launchLocked(d datagram) (err error) {
 	var packets [2]netem.Packet
-	for _, packet := range packets[:copy(packets[:], s.passLocked(d))] {
+	for _, packet := range packets[:copy(packets[:], s.passLocked(d, s))] {
 		if packet.Arrive <= s.now() && !s.background && err == nil {
 			err = s.handOnLocked(d, packet)
 			continue
 		}
 		s.flyLocked(d.as(packet))
+	}
+	if s.queued > 0 {
+		s.startCarrierLocked()
 	}
 	return err
 }
@@ -136,7 +139,11 @@ func (s *packetSender) carry() {
 		case s.flight.hasArrived(s.now()):
 			s.landLocked()
 		default:
-			if s.pauseLocked(s.flight.next(), s.carry) {
+			until := never
+			if !s.flight.isEmpty() {
+				until = s.flight.next()
+			}
+			if s.pauseLocked(until, s.carry) {
 				return
 			}
 		}
@@ -197,7 +204,9 @@ func (s *packetSender) forget() {
 	s.conn.owners.forget(s.conn)
 }
 
-func (s *packetSender) hasMoreLocked() bool { return len(s.held) > 0 || !s.flight.isEmpty() }
+func (s *packetSender) hasMoreLocked() bool {
+	return len(s.held) > 0 || !s.flight.isEmpty() || s.queued > 0 && !s.aborted
+}
 
 // nextLocked returns when something moves next, which may lie in the past.
 func (s *packetSender) nextLocked() time.Duration {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"syscall"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
 // chunk is how much the inner connection is handed at a time: in larger pieces
@@ -17,6 +19,11 @@ func (s *sender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
+		if s.tcp != nil && !s.stalled && !s.aborted {
+			s.tcp.advance(s.now())
+			s.traceLostLocked()
+			s.changed.wake()
+		}
 		s.sendEndLocked()
 		switch now := s.now(); {
 		case s.aborted:
@@ -31,6 +38,14 @@ func (s *sender) carry() {
 			s.launchWaitingLocked()
 		case len(s.flight) > 0 && s.flight[0].arrive <= now:
 			s.landLocked()
+		case s.tcp != nil && len(s.flight) == 0 && s.tcp.failed:
+			s.giveUpLocked()
+		case s.tcp != nil && len(s.flight) == 0 && s.tcp.arrived() > 0:
+			s.landTCPLocked()
+		case s.tcp != nil && len(s.flight)+len(s.waiting) == 0 && (s.tcp.isBusy() || s.end == endOnItsWay && s.endAt == timeline.End):
+			if s.pauseLocked(s.nextLocked(), s.carry) {
+				return
+			}
 		case len(s.flight)+len(s.waiting) > 0 || s.end == endOnItsWay && s.endAt > now:
 			if s.pauseLocked(s.nextLocked(), s.carry) {
 				return
@@ -153,5 +168,6 @@ func (s *sender) discardLocked(err error) {
 		s.resets, s.end = true, endNone // for the peer is not to take what came for the whole
 	}
 	s.flight, s.waiting, s.flightSize = nil, nil, 0
+	s.tcp.discard()
 	s.changed.wake()
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // A Conn is a net.Conn whose bytes travel over slow links: what is written,
@@ -19,8 +21,9 @@ import (
 type Conn struct {
 	endpoint
 	inner       net.Conn
-	owners      owners // none for a Conn of NewConn
-	path        *Path  // nil if its links are its own
+	owners      owners     // none for a Conn of NewConn
+	path        *Path      // nil if its links are its own
+	tcp         *netem.TCP // nil if streams are ideal
 	in          receiver
 	out         sender
 	closed      atomic.Bool // by Close
@@ -49,10 +52,12 @@ func mustCarryStream(call string, inner net.Conn) {
 
 // newConn wraps a connection, whose links are those of the path if it is not nil.
 func newConn(inner net.Conn, config *Config, seed uint64, path *Path) *Conn {
-	c := &Conn{endpoint: newEndpoint(inner, config, path), inner: inner}
+	c := &Conn{endpoint: newEndpoint(inner, config, path), inner: inner, tcp: config.tcp()}
 	links := config.links()
 	c.in.init(c, Read, links[Read], mix(seed, uint64(Read)), path)
 	c.out.init(c, Write, links[Write], mix(seed, uint64(Write)), path)
+	c.in.setBack(c.out.lane)
+	c.out.setBack(c.in.lane)
 	c.in.flow.SetReturn(config.Write.Latency)
 	c.out.flow.SetReturn(config.Read.Latency)
 	c.out.linger = linger{of: &c.out.half, drainer: &c.out, seconds: -1}

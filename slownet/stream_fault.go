@@ -21,9 +21,9 @@ import (
 func (c *Conn) SetLinks(read, write netem.Link) {
 	mustBeValid(read)
 	mustBeValid(write)
-	c.in.setLink(intern(read), write.Latency)
-	c.in.recall() // the pump, which has come to read as much as the old link takes
-	c.out.setLink(intern(write), read.Latency)
+	in := c.in.setLink(intern(read), write.Latency)
+	out := c.out.setLink(intern(write), read.Latency)
+	c.linksChanged(in, out)
 	c.faulted("links changed")
 }
 
@@ -31,11 +31,20 @@ func (c *Conn) SetLinks(read, write netem.Link) {
 // links of its own keeps them.
 func (c *Conn) pathChanged(links [2]*netem.Link) {
 	if c.isOnPath() {
-		c.in.pathChanged(links[Read], links[Write].Latency)
-		c.in.recall()
-		c.out.pathChanged(links[Write], links[Read].Latency)
+		in := c.in.pathChanged(links[Read], links[Write].Latency)
+		out := c.out.pathChanged(links[Write], links[Read].Latency)
+		c.linksChanged(in, out)
 		c.faulted("links changed")
 	}
+}
+
+// linksChanged makes everything go on over new links.
+func (c *Conn) linksChanged(in, out lane) {
+	c.in.setBack(out)
+	c.in.linkChanged()
+	c.in.recall() // the pump, which has come to read as much as the old link takes
+	c.out.setBack(in)
+	c.out.linkChanged()
 }
 
 // isOnPath reports whether the connection shares its links.
@@ -130,6 +139,7 @@ func (r *receiver) fail(err error) {
 		return
 	}
 	r.err, r.inbox, r.size = err, nil, 0
+	r.tcp.discard()
 	r.recallLocked()
 	r.interruptLocked()
 }
@@ -164,11 +174,12 @@ func (r *receiver) hangUp(atOnce bool) bool {
 	r.hungUp = true
 	if atOnce {
 		r.inbox, r.size, r.ended = nil, 0, false
+		r.tcp.discard()
 	}
 	if !r.ended {
 		r.ended, r.end, r.endAt = true, io.EOF, r.now()
 		if !atOnce {
-			r.endAt = r.sendLocked(r.now(), 0).Arrive
+			r.endAt = r.sendEndLocked()
 		}
 	}
 	r.recallLocked()

@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
 // An ending is how far the end of the written stream has come. It crosses the
@@ -49,6 +51,13 @@ func (s *sender) finish() error {
 
 // sendEndLocked puts the end of the stream on its way, if it is its turn.
 func (s *sender) sendEndLocked() {
+	if s.end == endQueued && !s.stalled && s.startTCPLocked() {
+		s.tcp.CloseWrite(s.now())
+		s.end, s.endAt = endOnItsWay, timeline.End
+	}
+	if s.end == endOnItsWay && s.tcp != nil && s.endAt == timeline.End && s.tcp.Ended() && !s.tcp.isBusy() {
+		s.endAt = s.now()
+	}
 	if s.end == endQueued && len(s.waiting) == 0 && !s.stalled {
 		s.end, s.endAt = endOnItsWay, s.sendLocked(s.now(), 0).Arrive
 	}
@@ -110,6 +119,8 @@ func (s *sender) hasMoreLocked() bool { return s.passed+int64(len(s.waiting)) > 
 // nextLocked returns when something moves next, which may lie in the past.
 func (s *sender) nextLocked() time.Duration {
 	switch {
+	case s.tcp != nil && len(s.flight) == 0:
+		return s.nextTCPLocked()
 	case len(s.flight) > 0 && len(s.waiting) > 0:
 		return min(s.flight[0].arrive, s.flow.Free())
 	case len(s.flight) > 0:

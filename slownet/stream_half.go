@@ -14,6 +14,8 @@ type streamHalf struct {
 	// guarded by the half's lock
 	lane
 	flow      netem.Flow
+	back      *lane      // of the other direction; nil if the stream is ideal
+	tcp       *tcpStream // nil as long as nothing was sent over TCP
 	late      lateness
 	allowance *allowance // what may pass until the connection is closed; nil is no bound
 	passed    int64      // bytes that have entered the link
@@ -30,42 +32,49 @@ func (h *streamHalf) init(c *Conn, direction Direction, link *netem.Link, seed u
 // sendLocked sends the first of n bytes over the link; see [netem.Flow.Send].
 func (h *streamHalf) sendLocked(at time.Duration, n int) netem.Piece {
 	at = h.line.begin(at)
-	defer h.line.end()
+	defer h.line.end(h.endpoint)
 	return h.flow.Send(at, n)
 }
 
 // breakLocked says that what was sent last is not followed by the rest.
 func (h *streamHalf) breakLocked() {
 	h.line.begin(h.now())
-	defer h.line.end()
+	defer h.line.end(h.endpoint)
 	h.flow.Break()
 }
 
 // releaseTurnLocked ends the turn of a call.
 func (h *streamHalf) releaseTurnLocked() {
-	h.endTurnLocked(h.link.IsZero() && h.allowance == nil && h.passed == h.delivered && h.flow.Free() <= h.now())
+	h.endTurnLocked(h.isIdealLocked() && h.link.IsZero() && h.allowance == nil && h.passed == h.delivered && h.flow.Free() <= h.now())
 }
 
 // setLink changes the link of this half alone.
-func (h *streamHalf) setLink(link *netem.Link, back time.Duration) {
+func (h *streamHalf) setLink(link *netem.Link, back time.Duration) lane {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.change(link, h.flow.Name(), h.endpoint.origin) {
 		h.flow.Move(&h.line.inner)
 	}
 	h.flow.SetReturn(back)
+	return h.lane
+}
+
+// linkChanged makes all who wait look at the links again.
+func (h *streamHalf) linkChanged() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.interruptLocked()
 }
 
 // pathChanged notes that the link of the path has changed.
-func (h *streamHalf) pathChanged(link *netem.Link, back time.Duration) {
+func (h *streamHalf) pathChanged(link *netem.Link, back time.Duration) lane {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.isShared() {
 		h.link = link
 		h.flow.SetReturn(back)
-		h.interruptLocked()
 	}
+	return h.lane
 }
 
 // stall lets nothing pass until it is called with false.

@@ -18,11 +18,12 @@ func (r *receiver) pump() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	since := r.now() // of the read before: what comes next has come since then
-	for timedOut := false; len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed && !timedOut; {
+	for timedOut := false; r.isBusyLocked() && !r.ended && r.err == nil && !r.closed && !timedOut; {
 		switch now := r.now(); {
-		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && r.inbox[0].arrive <= now:
+		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && len(r.inbox) > 0 && r.inbox[0].arrive <= now:
 			r.waitLocked(&r.work, never)
-		case r.flow.Free()-readAhead > now && r.size >= r.link.Ahead():
+		case r.tcp != nil && r.awaitRoomLocked():
+		case r.tcp == nil && r.flow.Free()-readAhead > now && r.size >= r.link.Ahead():
 			r.waitLocked(&r.work, r.flow.Free()-readAhead)
 		default:
 			timedOut = r.pumpOnceLocked(buffer[:r.roomLocked()], since)
@@ -73,6 +74,12 @@ func (r *receiver) recallLocked() {
 // already when the link is changed.
 func (r *receiver) roomLocked() int {
 	link, room := r.link, bufferSize
+	if r.back != nil && r.startTCPLocked() {
+		if room = min(bufferSize, max(1, r.tcp.Room())); link.Pace.Bytes > 0 && link.Pace.Wait > 0 {
+			room = min(room, link.Pace.Bytes)
+		}
+		return room
+	}
 	if link.Rate > 0 || link.Replay != nil || link.Bottleneck != nil {
 		room = max(link.PacketSize(), link.Ahead()-r.size, int(min(link.Rate/8000, bufferSize)))
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
 // maxUnread is how many bytes may have arrived and wait for the reader before
@@ -46,6 +48,9 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			}
 			return 0, err
 		}
+		if r.tcp != nil && !r.stalled {
+			r.advanceLocked()
+		}
 		switch now := r.now(); {
 		case r.stalled:
 			r.waitLocked(&r.changed, never)
@@ -60,6 +65,12 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			n = r.takeLocked(p, began)
 		case len(r.inbox) > 0:
 			r.waitLocked(&r.changed, r.inbox[0].arrive)
+		case r.tcp != nil && r.tcp.failed:
+			r.giveUpLocked()
+		case r.tcp != nil && r.tcp.arrived() > 0:
+			n = r.takeTCPLocked(p)
+		case r.tcp != nil && (r.tcp.isBusy() || r.ended && r.endAt == timeline.End):
+			r.awaitTCPLocked()
 		case r.ended && r.endAt > now:
 			r.waitLocked(&r.changed, r.endAt)
 		case r.ended:
@@ -73,7 +84,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		case r.flow.Free() > now:
 			r.waitLocked(&r.changed, r.flow.Free())
-		case r.link.ArrivesAtOnce():
+		case r.tcp == nil && r.back == nil && r.link.ArrivesAtOnce():
 			n, err = r.readThroughLocked(since, p)
 		default:
 			err = r.readAheadLocked(since, p)
@@ -102,11 +113,16 @@ func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 	r.allowance.spend(n)
 	if len(r.inbox) == 0 {
 		r.inbox = nil
-		r.recallLocked()
+		if !r.tcp.isBusy() {
+			r.recallLocked()
+		}
 	}
 	r.work.wake()
 	return n
 }
+
+// isBusyLocked reports whether bytes are on their way or wait for the reader.
+func (r *receiver) isBusyLocked() bool { return len(r.inbox) > 0 || r.tcp.isBusy() }
 
 // deliveredLocked counts what the reader has got.
 func (r *receiver) deliveredLocked(n int) {
@@ -153,7 +169,7 @@ func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
 		return err
 	}
 	r.launchLocked(since, p[:n], err)
-	if len(r.inbox) > 0 && !r.ended && r.err == nil && !r.closed {
+	if r.isBusyLocked() && !r.ended && r.err == nil && !r.closed {
 		r.workLocked(r.pump)
 	}
 	return nil
@@ -162,6 +178,10 @@ func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
 // launchLocked puts what came out of the inner connection into flight.
 func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	if r.err != nil || r.ended {
+		return
+	}
+	if r.startTCPLocked() {
+		r.launchTCPLocked(p, err)
 		return
 	}
 	at := r.madeUpLocked(since)
@@ -178,7 +198,7 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 		p = p[piece.Bytes:]
 	}
 	if err != nil {
-		r.ended, r.end, r.endAt = true, err, r.sendLocked(r.now(), 0).Arrive
+		r.ended, r.end, r.endAt = true, err, r.sendEndLocked()
 		if isReset(err) {
 			r.conn.seeReset(r.endAt)
 		}
@@ -192,6 +212,7 @@ func (r *receiver) close() (unread bool) {
 	defer r.mu.Unlock()
 	unread = r.size > 0
 	r.inbox, r.size = nil, 0
+	r.tcp.discard()
 	r.closeLocked()
 	return unread
 }

@@ -75,6 +75,15 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 			return since, errno("write", syscall.EPIPE)
 		}
 		ahead := s.link.Ahead()
+		if !s.stalled && s.startTCPLocked() {
+			s.tcp.advance(s.now())
+			n, until := s.tcp.canWrite(s.now())
+			if n > 0 {
+				return since, nil
+			}
+			s.waitTCPLocked(&s.changed, until)
+			continue
+		}
 		switch free := s.flow.Free(); {
 		case s.stalled, s.flightSize+len(s.waiting) >= maxFlight,
 			ahead > 0 && len(s.waiting) >= ahead,
@@ -94,6 +103,8 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 	allowance := s.allowance
 	p = allowance.cut(p)
 	switch ahead := s.link.Ahead(); {
+	case s.startTCPLocked():
+		n = s.writeTCPLocked(p)
 	case ahead > 0:
 		n = min(len(p), ahead-len(s.waiting))
 		s.traceLocked(Queued, s.passed+int64(len(s.waiting)), n, 0, "")

@@ -37,8 +37,8 @@ func (r *rack) recovered() {
 // arrived notes a segment that has arrived.
 func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration) {
 	d := now - s.sent
-	if s.again && d < shortest {
-		return // the first transmission has arrived
+	if s.again && (d < shortest || d == 0) {
+		return // the first transmission has arrived, or it cannot be told which
 	}
 	if s.sent > r.sent || s.sent == r.sent && s.seq > r.seq {
 		r.sent, r.seq, r.roundTrip = s.sent, s.seq, d

@@ -1,0 +1,117 @@
+package slownet
+
+import (
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Packets wait on a line whose queue has a discipline: what becomes of them depends
+// on what is sent later. The line's timer tells their senders when it is known.
+
+// A sentPacket is one that waits, as the line's tag. Its method is called with no
+// lock held.
+type sentPacket interface{ departed(netem.Departure) }
+
+// A stepping is the timer of a line on which packets wait.
+type stepping struct {
+	timer *clock.Timer
+	at    time.Duration
+}
+
+// armLocked sets the timer for when the line knows more.
+func (l *line) armLocked(e *endpoint) {
+	next := l.inner.Next()
+	switch {
+	case next == netem.Never, l.steps != nil && l.steps.at <= next:
+		return
+	case l.steps != nil:
+		l.steps.timer.Stop()
+	}
+	l.steps = &stepping{at: next}
+	steps := l.steps
+	steps.timer = e.at(next, func() { l.step(e, steps) })
+}
+
+// step tells the senders of packets what has become of them.
+func (l *line) step(e *endpoint, mine *stepping) {
+	var departures []netem.Departure
+	l.mu.Lock()
+	if l.steps == mine {
+		l.steps = nil
+		for {
+			d, ok := l.inner.Step(e.now())
+			if !ok {
+				break
+			}
+			departures = append(departures, d)
+		}
+		l.armLocked(e)
+	}
+	l.mu.Unlock()
+	for _, d := range departures {
+		d.Tag.(sentPacket).departed(d)
+	}
+}
+
+// A queuedDatagram waits on a line.
+type queuedDatagram struct {
+	datagram
+	on queuedOn
+}
+
+// A queuedOn is the half of a PacketConn whose datagrams wait.
+type queuedOn interface {
+	departedLocked(datagram, netem.Departure)
+	common() *packetHalf
+}
+
+func (q *queuedDatagram) departed(d netem.Departure) {
+	h := q.on.common()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.queued--; d.Drop != netem.NotDropped {
+		h.traceLocked(Lost, q.datagram, 0, d.Drop.String())
+	}
+	q.on.departedLocked(q.datagram, d)
+}
+
+// departedLocked puts a datagram that has left the line's queue into flight.
+func (s *packetSender) departedLocked(d datagram, departure netem.Departure) {
+	if departure.Drop == netem.NotDropped && !s.aborted {
+		s.flight.push(d.as(departure.Packet))
+	}
+	s.work.wake()
+	s.unparkLocked()
+}
+
+// departedLocked does that for one that was received.
+func (r *packetReceiver) departedLocked(d datagram, departure netem.Departure) {
+	if departure.Drop == netem.NotDropped && !r.closed {
+		r.flight.push(d.as(departure.Packet))
+	}
+	r.changed.wake()
+}
+
+// A queuedSegment waits on a line.
+type queuedSegment struct {
+	netem.Segment
+	half     *streamHalf
+	transfer *netem.Transfer
+	isData   bool
+}
+
+func (q *queuedSegment) departed(d netem.Departure) {
+	h := q.half
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d.Drop == netem.NotDropped {
+		q.transfer.Arrive(d.Arrive, &q.Segment, q.isData)
+	} else {
+		q.transfer.Drop(&q.Segment)
+	}
+	h.changed.wake()
+	h.work.wake()
+	h.unparkLocked()
+}

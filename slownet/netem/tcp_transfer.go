@@ -1,0 +1,209 @@
+package netem
+
+import "time"
+
+// A Transfer is one direction of an established TCP connection: an [End] that
+// sends, an End that receives, and the segments on their way between them. It is
+// for drivers that put TCP around a connection that exists already, as package
+// slownet does; package simtest drives its Ends itself.
+//
+// Times are durations since an origin of the driver's choice and must not
+// decrease from call to call. Before a call of Write, Take, CloseWrite or
+// SetEager, call Advance with the same time; and call it at the time that Next
+// returns.
+type Transfer struct {
+	ends   [2]End    // the sending and the receiving one
+	pipes  [2]Pipe   // what they send on
+	flight [2]flight // by the end that has sent the segments
+	lost   int64     // bytes of payload, since the last call of Lost
+	taken  int64     // bytes, by the application at the receiving end
+	eager  bool      // it takes them as they arrive
+	out    Segment   // that is being sent
+}
+
+// A Pipe carries the segments of one end of a Transfer.
+type Pipe interface {
+	// Send puts a segment on its way, and returns what becomes of it. If that is
+	// Queued, the driver calls Arrive or Drop when it is known. The segment is
+	// good until Send returns.
+	Send(now time.Duration, s *Segment) Fate
+}
+
+// A flight is segments on their way, in the order in which they arrive.
+type flight struct {
+	segments []flyingSegment
+	first    int // of them
+}
+
+// A flyingSegment is on its way.
+type flyingSegment struct {
+	at      time.Duration // it arrives
+	segment Segment
+}
+
+// NewTransfer returns a transfer on a connection that was established at the
+// given time, by a handshake with the given round trip time. Data travels on one
+// pipe, acknowledgements on the other.
+func NewTransfer(tcp TCP, now, roundTrip time.Duration, data, acknowledgements Pipe) *Transfer {
+	tcp.KeepAlive.Idle = -1 // there is another connection to be kept alive
+	t := &Transfer{pipes: [2]Pipe{data, acknowledgements}}
+	for i := range t.ends {
+		t.ends[i] = *NewEnd(tcp, now, roundTrip)
+	}
+	return t
+}
+
+// SetMTU sets the size of the largest packet on the path; see [End.SetMTU].
+func (t *Transfer) SetMTU(mtu int) { t.ends[0].SetMTU(mtu) }
+
+// Room returns how many bytes can be written now.
+func (t *Transfer) Room() int { return t.ends[0].Room(0) }
+
+// HasRoom reports whether an application that has waited for room goes on
+// writing; see [End.HasRoom].
+func (t *Transfer) HasRoom() bool { return t.ends[0].HasRoom(0) }
+
+// Write notes that the application has written n bytes.
+func (t *Transfer) Write(now time.Duration, n int) {
+	t.ends[0].Write(now, n)
+	t.send(now, 0)
+}
+
+// CloseWrite notes that the application will write no more.
+func (t *Transfer) CloseWrite(now time.Duration) {
+	t.ends[0].CloseWrite()
+	t.send(now, 0)
+}
+
+// Received returns how many bytes have arrived in order.
+func (t *Transfer) Received() int64 { return t.ends[1].Received() }
+
+// Ended reports whether the end of the stream has arrived, after all its bytes.
+func (t *Transfer) Ended() bool { return t.ends[1].Ended() }
+
+// Take notes that the application at the receiving end has taken so many bytes in
+// all. That makes room for others.
+func (t *Transfer) Take(now time.Duration, total int64) {
+	if n := min(total, t.Received()) - t.taken; n > 0 {
+		t.taken += n
+		t.ends[1].Read(now, int(n))
+		t.send(now, 1)
+	}
+}
+
+// SetEager says whether the application at the receiving end takes bytes as they
+// arrive, from now on and until SetEager is called again. Then no calls of Take are
+// needed, and it does not matter how late Advance is called.
+func (t *Transfer) SetEager(now time.Duration, eager bool) {
+	t.eager = eager
+	if eager {
+		t.Take(now, t.Received())
+	}
+}
+
+// Failure returns why the sender has given up, if it has.
+func (t *Transfer) Failure() Failure { return t.ends[0].Failure() }
+
+// Lost returns how many bytes of payload were lost since it was last called.
+// Retransmissions that were lost count again.
+func (t *Transfer) Lost() int64 {
+	lost := t.lost
+	t.lost = 0
+	return lost
+}
+
+// Next returns when something happens next, or [Never].
+func (t *Transfer) Next() time.Duration {
+	return min(t.ends[0].Next(), t.ends[1].Next(), t.flight[0].next(), t.flight[1].next())
+}
+
+// Advance lets everything happen that is due by the given time, at the times at
+// which it is due.
+func (t *Transfer) Advance(now time.Duration) {
+	for at := t.Next(); at <= now && at != Never; at = t.Next() {
+		for from := range t.ends {
+			if f := &t.flight[from]; f.next() <= at {
+				t.land(at, 1-from, f.pop())
+			}
+		}
+		for i := range t.ends {
+			if t.ends[i].Next() <= at {
+				t.ends[i].Expire(at)
+				t.send(at, i)
+			}
+		}
+	}
+}
+
+// Arrive says that a segment that was Queued will arrive at the given time. It was
+// sent by the sending end if data is true.
+func (t *Transfer) Arrive(at time.Duration, s *Segment, data bool) {
+	from := 1
+	if data {
+		from = 0
+	}
+	t.flight[from].push(at, s)
+}
+
+// Drop says that a segment that was Queued is lost.
+func (t *Transfer) Drop(s *Segment) { t.lost += int64(s.Len) }
+
+// land hands a segment to the end at which it arrives.
+func (t *Transfer) land(now time.Duration, at int, s *Segment) {
+	if end := &t.ends[at]; end.State() != Closed {
+		end.Input(now, s)
+		if at == 1 && t.eager {
+			end.Read(now, int(t.Received()-t.taken))
+			t.taken = t.Received()
+		}
+		t.send(now, at)
+	}
+}
+
+// send sends what an end has to send.
+func (t *Transfer) send(now time.Duration, from int) {
+	for {
+		var ok bool
+		if t.out, ok = t.ends[from].Output(now); !ok {
+			return
+		}
+		fate := t.pipes[from].Send(now, &t.out)
+		arrive := 0
+		for _, packet := range fate.Packets[:fate.Count] {
+			if packet.Flip < 0 {
+				arrive++
+				t.flight[from].push(packet.Arrive, &t.out)
+			}
+		}
+		if arrive == 0 && fate.Drop != Queued {
+			t.Drop(&t.out)
+		}
+	}
+}
+
+// next returns when the first segment arrives, or Never.
+func (f *flight) next() time.Duration {
+	if f.first == len(f.segments) {
+		return Never
+	}
+	return f.segments[f.first].at
+}
+
+// push adds a segment. It moves those back that arrive later: none but for jitter.
+func (f *flight) push(at time.Duration, s *Segment) {
+	if f.first > len(f.segments)/2 {
+		f.segments = f.segments[:copy(f.segments, f.segments[f.first:])]
+		f.first = 0
+	}
+	f.segments = append(f.segments, flyingSegment{at, *s})
+	for i := len(f.segments) - 1; i > f.first && f.segments[i-1].at > at; i-- {
+		f.segments[i], f.segments[i-1] = f.segments[i-1], f.segments[i]
+	}
+}
+
+// pop takes the first segment, which is good until the next push.
+func (f *flight) pop() *Segment {
+	s := &f.segments[f.first].segment
+	f.first++
+	return s
+}

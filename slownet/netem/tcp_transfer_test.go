@@ -1,0 +1,131 @@
+package netem_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A pipe is one for a Transfer, over a line of its own.
+type pipe struct {
+	line *netem.Line
+	id   netem.PacketID
+}
+
+func newPipe(link netem.Link, seed uint64) *pipe {
+	return &pipe{line: netem.NewLine(link, seed)}
+}
+
+func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
+	p.id.Number++
+	return p.line.Send(now, s.Size(), p.id, nil)
+}
+
+// transferTime returns how long it takes until n bytes were read, by an application
+// that writes as much as it can and one that reads at once.
+func transferTime(t *testing.T, tr *netem.Transfer, n int) (took time.Duration) {
+	tr.SetEager(0, true)
+	for written := 0; tr.Received() < int64(n); {
+		if room := min(tr.Room(), n-written); room > 0 {
+			tr.Write(took, room)
+			written += room
+			if written == n {
+				tr.CloseWrite(took)
+			}
+		}
+		next := tr.Next()
+		if next == netem.Never {
+			require.Fail(t, "stuck", "after %d bytes of %d, at %v", tr.Received(), n, took)
+		}
+		took = next
+		tr.Advance(took)
+		if tr.Received() > int64(written) {
+			require.Fail(t, "more arrives than was written")
+		}
+	}
+	return took
+}
+
+// A transfer takes as long as the same bytes take between two ends whose driver
+// carries each segment itself, and dials.
+func TestTransferTakesTheTimeOfItsEnds(t *testing.T) {
+	for name, link := range map[string]netem.Link{
+		"latency": {Latency: 50 * time.Millisecond},
+		"rate":    {Latency: 20 * time.Millisecond, Rate: 10 * netem.Mbps},
+		"fast":    {Latency: 50 * time.Millisecond, Rate: netem.Gbps},
+		"queue":   {Latency: 20 * time.Millisecond, Rate: 10 * netem.Mbps, Queue: netem.Queue{Bytes: 30_000}},
+	} {
+		for _, n := range []int{1, 14_480, 100_000, 2_000_000} {
+			back := netem.Link{Latency: link.Latency}
+			p := newPath(netem.TCP{}, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(back, 2))
+			p.write(0, n)
+			want := p.took(t, 1, n)
+			got := transferTime(t, netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(back, 2)), n)
+			assert.InEpsilon(t, want, got, 0.02, "%s, %d bytes", name, n)
+		}
+	}
+}
+
+// Whatever befalls the packets, all bytes arrive, and no more than were written.
+func TestTransferLosesNothing(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 4))
+		there, back := randomLink(random), randomLink(random)
+		tr := netem.NewTransfer(netem.TCP{}, 0, there.Latency+back.Latency, newPipe(there, seed), newPipe(back, seed+1))
+		transferTime(t, tr, 1+random.IntN(300_000))
+		for next := tr.Next(); next != netem.Never; next = tr.Next() {
+			tr.Advance(next) // until it is quiet
+		}
+		require.True(t, tr.Ended(), seed)
+		require.Equal(t, netem.NotFailed, tr.Failure(), seed)
+	}
+}
+
+// A segment costs no allocation.
+func TestTransferAllocatesNothing(t *testing.T) {
+	link := netem.Link{Latency: 5 * time.Millisecond, Rate: 100 * netem.Mbps}
+	tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
+	now, read := time.Duration(0), int64(0)
+	step := func() {
+		tr.Write(now, netem.MSS)
+		for fresh := int64(0); fresh == 0; fresh = tr.Received() - read {
+			now = tr.Next()
+			tr.Advance(now)
+		}
+		read = tr.Received()
+		tr.Take(now, read)
+	}
+	for range 1000 {
+		step()
+	}
+	assert.Zero(t, testing.AllocsPerRun(1000, step))
+}
+
+// BenchmarkTransfer moves bytes over a link with a rate; ns/segment is for a segment
+// with payload and all that belongs to it.
+func BenchmarkTransfer(b *testing.B) {
+	for name, link := range map[string]netem.Link{
+		"clean": {Latency: 5 * time.Millisecond, Rate: netem.Gbps},
+		"loss":  {Latency: 5 * time.Millisecond, Rate: netem.Gbps, Loss: netem.Loss{Random: 0.01}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(netem.Link{Latency: link.Latency}, 2))
+			now := time.Duration(0)
+			tr.SetEager(0, true)
+			for written := int64(0); tr.Received() < int64(b.N)*netem.MSS; {
+				if room := min(int64(tr.Room()), int64(b.N)*netem.MSS-written); room > 0 {
+					tr.Write(now, int(room))
+					written += room
+				}
+				now = tr.Next()
+				tr.Advance(now)
+			}
+		})
+	}
+}

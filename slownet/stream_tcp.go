@@ -1,0 +1,352 @@
+package slownet
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A tcpStream is TCP for one direction of a Conn. The model moves sequence
+// numbers, and the bytes lie here. It is guarded by the half's lock.
+type tcpStream struct {
+	*netem.Transfer
+	data, acks pipe
+	pieces     [][]byte      // that are not delivered, in order
+	held       int           // bytes of them
+	delivered  int64         // bytes
+	paced      time.Duration // when the pace lets the next bytes go
+	starved    bool          // the writer waits for room
+	failed     bool          // the sender has given up
+	discarded  bool          // what is on its way
+}
+
+// A pipe sends segments over the line of a lane.
+type pipe struct {
+	half *streamHalf
+	lane *lane
+	id   netem.PacketID
+}
+
+// Send is for [netem.Pipe].
+func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
+	var tag any
+	if p.lane.hasDiscipline() {
+		tag = &queuedSegment{*s, p.half, p.half.tcp.Transfer, p.lane == &p.half.lane}
+	}
+	l := p.lane.line
+	at := l.begin(now)
+	defer l.end(p.half.endpoint)
+	p.id.Number++
+	return l.inner.Send(at, s.Size(), p.id, tag)
+}
+
+// usesTCP reports whether a connection with these links needs TCP: if nothing takes
+// time, it makes no difference.
+func usesTCP(tcp *netem.TCP, there, back *netem.Link) bool {
+	return tcp != nil && !(there.ArrivesAtOnce() && back.ArrivesAtOnce())
+}
+
+// startTCPLocked begins to send over TCP, if that is how streams travel. It reports
+// whether it is.
+func (h *streamHalf) startTCPLocked() bool {
+	if h.tcp != nil || h.back == nil {
+		return h.tcp != nil
+	}
+	name, now := h.flow.Name(), h.now()
+	s := &tcpStream{}
+	s.data = pipe{h, &h.lane, netem.PacketID{Flow: name}}
+	s.acks = pipe{h, h.back, netem.PacketID{Flow: mix(name, 1)}}
+	s.Transfer = netem.NewTransfer(*h.conn.tcp, now, timeline.Add(h.link.Latency, h.back.link.Latency), &s.data, &s.acks)
+	s.SetMTU(min(h.link.PacketSize(), h.back.link.PacketSize()))
+	s.SetEager(now, h.direction == Write)
+	h.tcp = s
+	return true
+}
+
+// isIdealLocked reports whether the stream is ideal. After a change of links it is
+// so again only when nothing is on its way over TCP.
+func (h *streamHalf) isIdealLocked() bool {
+	if h.back != nil && !h.tcp.isBusy() && !usesTCP(h.conn.tcp, h.link, h.back.link) {
+		h.tcp, h.back = nil, nil
+	}
+	return h.back == nil
+}
+
+// setBack notes the lane of the other direction, over which acknowledgements travel.
+func (h *streamHalf) setBack(back lane) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case usesTCP(h.conn.tcp, h.link, back.link) && h.back == nil:
+		h.back = &back
+		h.gate.shut()
+	case h.back != nil:
+		*h.back = back
+	}
+	if h.tcp != nil {
+		h.tcp.SetMTU(min(h.link.PacketSize(), back.link.PacketSize()))
+	}
+}
+
+// advance lets everything happen that is due.
+func (s *tcpStream) advance(now time.Duration) {
+	s.Advance(now)
+	s.failed = s.Failure() == netem.TimedOut
+}
+
+// arrived returns how many bytes can be delivered.
+func (s *tcpStream) arrived() int {
+	if s.discarded {
+		return 0
+	}
+	return int(s.Received() - s.delivered)
+}
+
+// isBusy reports whether bytes are on their way.
+func (s *tcpStream) isBusy() bool { return s != nil && s.held > 0 }
+
+// canWrite returns how many bytes may be written at the given time; if that is none,
+// until when to wait.
+func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
+	if s.paced > now {
+		return 0, s.paced
+	}
+	if n = s.Room(); n > 0 && (!s.starved || s.HasRoom()) {
+		s.starved = false
+		return n, 0
+	}
+	s.starved = true
+	return 0, s.Next()
+}
+
+// write puts bytes on their way, which stay as they are.
+func (s *tcpStream) write(now time.Duration, p []byte, pace *netem.Pace) {
+	s.pieces = append(s.pieces, p)
+	s.held += len(p)
+	if pace.Wait > 0 {
+		s.paced = timeline.Add(now, pace.Wait)
+	}
+	s.Write(now, len(p))
+}
+
+// take moves bytes that have arrived into p.
+func (s *tcpStream) take(now time.Duration, p []byte) (n int) {
+	p = p[:min(len(p), s.arrived())]
+	for n < len(p) {
+		copied := copy(p[n:], s.pieces[0])
+		n += copied
+		if s.pieces[0] = s.pieces[0][copied:]; len(s.pieces[0]) == 0 {
+			s.pieces[0] = nil
+			s.pieces = s.pieces[1:]
+		}
+	}
+	s.held -= n
+	s.delivered += int64(n)
+	if s.held == 0 {
+		s.pieces = nil
+	}
+	s.Take(now, s.delivered)
+	return n
+}
+
+// discard throws away what is on its way.
+func (s *tcpStream) discard() {
+	if s != nil {
+		s.pieces, s.held, s.discarded = nil, 0, true
+	}
+}
+
+// waitTCPLocked waits for a signal, or until something may have happened to the
+// segments. In real time it waits a little longer, so that not every segment costs
+// a wake-up: everything happens at its time nevertheless.
+func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
+	if until == netem.Never {
+		h.waitLocked(on, never)
+		return
+	}
+	if h.endpoint.isReal {
+		until = max(until, h.now()+maxDelay)
+	}
+	h.waitLocked(on, until)
+}
+
+// maxDelay is by how much something may be told too late in real time.
+const maxDelay = 500 * time.Microsecond
+
+// traceLostLocked reports bytes whose segments were lost.
+func (h *streamHalf) traceLostLocked() {
+	if lost := h.tcp.Lost(); lost > 0 {
+		h.traceLocked(Lost, h.passed, int(lost), 0, "loss")
+	}
+}
+
+// writeTCPLocked accepts the first of the bytes and returns how many they are.
+func (s *sender) writeTCPLocked(p []byte) int {
+	n, _ := s.tcp.canWrite(s.now())
+	n = min(n, len(p))
+	if pace := s.link.Pace.Bytes; pace > 0 {
+		n = min(n, pace)
+	}
+	s.traceLocked(Queued, s.passed, n, 0, "")
+	s.tcp.write(s.now(), s.keepLocked(p[:n]), &s.link.Pace)
+	s.traceLostLocked()
+	s.passed += int64(n)
+	s.startCarrierLocked()
+	return n
+}
+
+// nextTCPLocked returns when something happens next that moves bytes.
+func (s *sender) nextTCPLocked() time.Duration {
+	if s.within || !s.tcp.isBusy() && s.end != endOnItsWay {
+		return 0
+	}
+	next := s.tcp.Next()
+	if next == netem.Never {
+		return never
+	}
+	if s.endpoint.isReal {
+		next = max(next, s.now()+maxDelay)
+	}
+	return next
+}
+
+// landTCPLocked hands bytes that have arrived to the inner connection, as many as
+// make a chunk.
+func (s *sender) landTCPLocked() {
+	buffer := getBuffer()
+	defer putBuffer(buffer)
+	s.tcp.SetEager(s.now(), false)
+	data := buffer[:s.tcp.take(s.now(), buffer[:chunk])]
+	var err error
+	for left := data; err == nil && len(left) > 0 && !s.aborted; {
+		var n int
+		s.enterLocked()
+		s.mu.Unlock()
+		n, err = s.conn.inner.Write(left)
+		s.mu.Lock()
+		left = left[n:]
+		if n > 0 {
+			s.traceLocked(Delivered, s.delivered, n, 0, "")
+		}
+		s.delivered += int64(n)
+		s.exitLocked()
+	}
+	if s.aborted || err != nil {
+		s.discardLocked(err)
+		return
+	}
+	s.tcp.advance(s.now())
+	s.tcp.SetEager(s.now(), true)
+	s.changed.wake()
+}
+
+// giveUp breaks the connection off, as TCP does when nothing is acknowledged. The
+// lock is released meanwhile.
+func (h *streamHalf) giveUpLocked() {
+	h.mu.Unlock()
+	h.conn.breakOff(syscall.ETIMEDOUT)
+	h.mu.Lock()
+}
+
+// advanceLocked lets everything happen that is due.
+func (r *receiver) advanceLocked() {
+	r.tcp.advance(r.now())
+	r.traceLostLocked()
+	if r.ended && r.endAt == timeline.End && r.tcp.Ended() && !r.tcp.isBusy() {
+		r.endAt = r.now()
+	}
+}
+
+// awaitTCPLocked waits for bytes, or for the end of the stream, to arrive.
+func (r *receiver) awaitTCPLocked() {
+	r.tcp.SetEager(r.now(), true)
+	r.waitTCPLocked(&r.changed, r.tcp.Next())
+	r.advanceLocked()
+	r.tcp.SetEager(r.now(), false)
+}
+
+// takeTCPLocked gives the reader what has arrived.
+func (r *receiver) takeTCPLocked(p []byte) int {
+	n := r.tcp.take(r.now(), r.allowance.cut(p))
+	r.size -= n
+	r.deliveredLocked(n)
+	r.allowance.spend(n)
+	if !r.tcp.isBusy() {
+		r.recallLocked()
+	}
+	r.work.wake()
+	return n
+}
+
+// launchTCPLocked sends what came out of the inner connection.
+func (r *receiver) launchTCPLocked(p []byte, err error) {
+	now := r.now()
+	r.tcp.advance(now)
+	if len(p) > 0 {
+		r.traceLocked(Queued, r.passed, len(p), 0, "")
+		r.tcp.write(now, append([]byte(nil), p...), &r.link.Pace)
+		r.traceLostLocked()
+		r.size += len(p)
+		r.passed += int64(len(p))
+	}
+	switch {
+	case isTimeout(err): // of this call only
+		r.ended, r.end, r.endAt = true, err, now
+	case err != nil:
+		r.ended, r.end, r.endAt = true, err, r.sendEndLocked()
+		if isReset(err) {
+			r.conn.awaitReset()
+		}
+	}
+}
+
+// sendEndLocked puts the end of the stream on its way, and returns when it arrives,
+// or the end of time if that is not known yet.
+func (r *receiver) sendEndLocked() time.Duration {
+	if !r.startTCPLocked() {
+		return r.sendLocked(r.now(), 0).Arrive
+	}
+	r.tcp.CloseWrite(r.now())
+	return timeline.End
+}
+
+// awaitRoomLocked waits, if there is no room for more from the inner connection, and
+// reports whether it has.
+func (r *receiver) awaitRoomLocked() (waited bool) {
+	r.advanceLocked()
+	n, until := r.tcp.canWrite(r.now())
+	if n == 0 {
+		r.waitTCPLocked(&r.work, until)
+	}
+	return n == 0
+}
+
+// awaitReset is seeReset for a reset that arrives after bytes on their way over
+// TCP.
+func (c *Conn) awaitReset() {
+	if !c.in.reset.become(resetSeen) {
+		return
+	}
+	c.pollReset()
+}
+
+// pollReset looks whether the peer's reset has arrived.
+func (c *Conn) pollReset() {
+	r := &c.in
+	r.advanceLocked()
+	if !r.tcp.Ended() {
+		c.at(max(r.tcp.Next(), r.now()), func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if !r.closed && r.err == nil {
+				c.pollReset()
+			}
+		})
+		return
+	}
+	if !r.busy {
+		go c.arriveReset()
+	}
+}

@@ -1,0 +1,186 @@
+package slownet
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// The tests run with the kernel's TCP if SLOWNET_TCP=cubic says so.
+func init() {
+	if os.Getenv("SLOWNET_TCP") == "cubic" {
+		defaultCongestion = netem.CUBIC
+	}
+}
+
+// useTCP makes the kernel's TCP the default in a test, which must not be parallel.
+func useTCP(t *testing.T) {
+	before := defaultCongestion
+	defaultCongestion = netem.CUBIC
+	t.Cleanup(func() { defaultCongestion = before })
+}
+
+// overTCP returns how long n bytes take over TCP: written to a connection, and read
+// from one.
+func overTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Duration) {
+	for direction, config := range []Config{Write: {Write: there, Read: back}, Read: {Write: back, Read: there}} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			conn := NewConn(near, config)
+			from, to := net.Conn(conn), far
+			if Direction(direction) == Read {
+				from, to = far, conn
+			}
+			go func() {
+				_, err := from.Write(make([]byte, n))
+				assert.NoError(t, err)
+			}()
+			_, err := io.ReadFull(to, make([]byte, n))
+			require.NoError(t, err)
+			took[direction] = time.Since(bubbleStart)
+			require.NoError(t, conn.SetLinger(0))
+			require.NoError(t, conn.Close())
+			require.NoError(t, far.Close())
+		})
+	}
+	return took
+}
+
+// A stream is as fast as TCP lets it: it starts with ten segments, and doubles that
+// each round trip. It takes no more time with a fast link than that.
+func TestStreamsStartSlowly(t *testing.T) {
+	useTCP(t)
+	link := netem.Link{Latency: 50 * ms}
+	for _, c := range []struct {
+		segments int
+		want     time.Duration
+	}{
+		{1, 50 * ms},
+		{10, 50 * ms},
+		{11, 150 * ms},
+		{30, 150 * ms},
+		{70, 250 * ms},
+	} {
+		assert.Equal(t, [2]time.Duration{c.want, c.want}, overTCP(t, c.segments*netem.MSS, link, link), c)
+	}
+}
+
+// Over a link with a rate a stream needs 52 bytes for the headers of each 1,448, and
+// a round trip or so until it fills the link.
+func TestStreamsPayForTheirHeaders(t *testing.T) {
+	useTCP(t)
+	const n = 10_000 * netem.MSS
+	for direction, took := range overTCP(t, n, netem.Link{Rate: 120 * netem.Mbps, Latency: ms}, netem.Link{Latency: ms}) {
+		assert.InDelta(t, time.Second, took, float64(10*ms), Direction(direction))
+	}
+}
+
+// A request and its answer take a round trip each time, as they fit into a window.
+func TestPingPongOverTCP(t *testing.T) {
+	useTCP(t)
+	overPipe(t, bothWays(netem.Link{Latency: 20 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+		go func() { _, _ = io.Copy(far, far) }()
+		for i := range 5 {
+			_, err := conn.Write(make([]byte, 1000))
+			require.NoError(t, err)
+			_, err = io.ReadFull(conn, make([]byte, 1000))
+			require.NoError(t, err)
+			assert.Equal(t, time.Duration(i+1)*40*ms, time.Since(bubbleStart))
+		}
+	})
+}
+
+// Whatever befalls the segments, all bytes arrive once and in order, and then the end
+// of the stream.
+func TestNoByteIsLostOverTCP(t *testing.T) {
+	useTCP(t)
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		link := talkLink(random)
+		link.Pace, link.Loss = netem.Pace{}, netem.Loss{Random: 0.05}
+		link.Queue.Discipline = netem.Discipline(random.IntN(3))
+		want := text(0, 1+random.IntN(200_000))
+		for _, config := range []Config{{Write: link, Seed: seed}, {Read: link, Seed: seed}} {
+			overPipe(t, config, func(t *testing.T, conn *Conn, far net.Conn) {
+				from, to := net.Conn(conn), far
+				if config.Write == (netem.Link{}) {
+					from, to = far, conn
+				}
+				go func() {
+					for left := want; len(left) > 0; {
+						n := min(len(left), 1+random.IntN(20_000))
+						_, err := from.Write(left[:n])
+						assert.NoError(t, err)
+						left = left[n:]
+					}
+					assert.NoError(t, from.Close())
+				}()
+				got, err := io.ReadAll(to)
+				require.NoError(t, err, seed)
+				require.True(t, bytes.Equal(want, got), "seed %d: %d bytes of %d", seed, len(got), len(want))
+			})
+		}
+	}
+}
+
+// A writer is held by the send buffer, which is larger than what is on its way, and
+// by a reader who does not read.
+func TestSendBufferBoundsAWriter(t *testing.T) {
+	useTCP(t)
+	overPipe(t, Config{Write: netem.Link{Latency: 10 * ms}, TCP: netem.TCP{Window: 20_000}}, func(t *testing.T, conn *Conn, far net.Conn) {
+		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
+		n, err := conn.Write(make([]byte, 1<<20))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.GreaterOrEqual(t, n, 40_000, "both buffers are full")
+		assert.Less(t, n, 40_000+2*chunk)
+		require.NoError(t, conn.SetLinger(0))
+	})
+}
+
+// TCP gives up when nothing is acknowledged for a quarter of an hour.
+func TestTCPGivesUp(t *testing.T) {
+	useTCP(t)
+	dead := netem.Link{Latency: ms, Loss: netem.Loss{Random: 1}}
+	overPipe(t, Config{Write: dead}, func(t *testing.T, conn *Conn, _ net.Conn) {
+		_, err := conn.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.InDelta(t, 15*time.Minute, time.Since(bubbleStart), float64(2*time.Minute))
+	})
+}
+
+// Links that are changed on the way from and to none lose nothing.
+func TestSetLinksOverTCP(t *testing.T) {
+	useTCP(t)
+	overPipe(t, bothWays(netem.Link{Latency: 50 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+		want := text(0, 2_000_000)
+		go func() {
+			_, err := conn.Write(want)
+			assert.NoError(t, err)
+		}()
+		go func() {
+			for i := range 20 {
+				time.Sleep(20 * ms)
+				link := netem.Link{Latency: time.Duration(i%4) * 20 * ms}
+				conn.SetLinks(link, link)
+			}
+		}()
+		var got bytes.Buffer
+		_, err := io.CopyN(&got, far, int64(len(want)))
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(want, got.Bytes()))
+		time.Sleep(time.Minute)
+	})
+}
