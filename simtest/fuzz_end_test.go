@@ -229,7 +229,7 @@ func (e *fuzzEnd) close(log *fuzzLog) {
 	if !again {
 		e.closed, e.closedAt = true, now
 		e.clean = !e.linger && e.in().read == e.in().accepted
-		e.dirty = e.linger || w.program.exact() && e.in().reference.arrival(e.in().read) < now
+		e.dirty = e.linger || w.program.exact() && e.in().reference.exact() && e.in().reference.arrival(e.in().read) < now
 		e.readAtClose = e.in().read
 		if !e.out().finished {
 			e.out().finished = true

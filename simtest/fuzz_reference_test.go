@@ -8,7 +8,8 @@ import (
 )
 
 // A fuzzReference says when what is sent over a calm link arrives, byte by
-// byte. It is meant to be too simple to be wrong.
+// byte. It is meant to be too simple to be wrong. Of what shares a rate with
+// others it says when it arrives at the earliest.
 type fuzzReference struct {
 	link     netem.Link
 	free     time.Duration // when the link is
@@ -16,6 +17,9 @@ type fuzzReference struct {
 	arrivals []fuzzWrite // of packets
 	finished time.Duration
 }
+
+// exact reports whether it says exactly when.
+func (r *fuzzReference) exact() bool { return r.link.Rate == 0 }
 
 // perByte is how long a byte takes to pass. Calm links have whole numbers.
 func (r *fuzzReference) perByte() time.Duration {

@@ -21,30 +21,11 @@ type route struct {
 	held    bool        // what is sent waits
 	waiting []waiting
 
-	carrier        *netem.PacketFlow // of segments; nil before the first
-	carrierVersion int
-	losesNothing   bool          // but by a full queue, and faults
-	isClear        bool          // it has a latency, and nothing else that matters to segments
-	lookahead      time.Duration // how long they take at least
-}
-
-// carrierLoop returns what carries segments, of all connections from one host to the
-// other.
-func (r *route) carrierLoop(s *Sim, from, to *Host) *netem.PacketFlow {
-	if r.carrier == nil {
-		r.carrier = netem.NewPacketFlow(netem.Link{}, mix(mix(s.seed, uint64(from.number)), uint64(to.number)))
-		r.carrierVersion = -1
-	}
-	if r.carrierVersion != r.version {
-		r.carrierVersion = r.version
-		link := r.link
-		link.Pace = netem.Pace{} // it is each connection's
-		if !link.DropOversize {
-			link.MTU = 0 // connections know it
-		}
-		r.carrier.SetLink(link)
-	}
-	return r.carrier
+	line         netem.Line    // the link in use: all that crosses it shares it
+	stepAt       time.Duration // when it is scheduled to be asked what became of what waits; 0 is never
+	losesNothing bool          // but by a full queue, and faults
+	isClear      bool          // it has a latency, and nothing else that matters to segments
+	lookahead    time.Duration // how long they take at least
 }
 
 // noLink passes everything at once. Lines share it, and it is never changed.
@@ -57,7 +38,9 @@ type waiting struct {
 }
 
 // SetLink sets the link over which travels what one host sends to another; the
-// way back has a link of its own. Until it is set it is [Config.Link]; from a
+// way back has a link of its own. All connections and sockets of the two hosts
+// share its rate, its queue, and its luck with losses; only a [netem.Pace] is each
+// one's own. Until it is set it is [Config.Link]; from a
 // host to itself, the zero Link, which passes everything at once. A change holds
 // for what is sent from then on, on open connections too, and overtakes nothing
 // that is under way. Links that name the same [netem.Bottleneck] share its
@@ -114,7 +97,8 @@ func (r *route) setLinkLocked(link netem.Link) {
 	r.shared = &link
 	r.version++
 	r.losesNothing = link.LosesNothing()
-	r.isClear = r.carriesAtOnce()
+	r.isClear = r.carriesAtOnce() && !link.Queue.CountDelayed && !link.DropOversize
+	r.line.SetSharedLink(r.shared)
 	r.lookahead = 0
 	if link.Jitter == (netem.Jitter{}) && link.Reorder == (netem.Chance{}) {
 		r.lookahead = link.Latency
@@ -169,6 +153,7 @@ func (s *Sim) routeLocked(from, to string) *route {
 	r := s.routes[key]
 	if r == nil {
 		r = &route{blocked: s.isCutLocked(from, to)}
+		r.line.Init(&noLink, mixString(mixString(s.seed, from), to))
 		if from == to {
 			r.setLinkLocked(netem.Link{})
 		} else {

@@ -107,9 +107,7 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 			back:  s.routeLocked(far.name, host.name),
 		},
 	}
-	c.ownLine.Init(&noLink, mix(mix(mix(s.seed, uint64(c.dialHost().number)), number), uint64(side)))
-	c.flow.Init(&c.ownLine, 0)
-	c.version = -1
+	c.flow.Init(&c.route.line, c.flowName())
 }
 
 // dialHost returns the host that has dialled.

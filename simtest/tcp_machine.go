@@ -21,6 +21,7 @@ type machine struct {
 	delivering bool          // the machine is told of what is read meanwhile
 	pair       *pair
 	train      train
+	sent       uint64 // counts packets
 	pace       pacing
 }
 

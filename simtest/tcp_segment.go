@@ -59,17 +59,57 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 		}
 		return
 	}
-	packets, dropped := c.route.carrierLoop(s, c.host, c.far).Send(s.instant, segment.Size())
-	if dropped != netem.NotDropped {
-		c.lostLoop(segment, dropped.String())
+	c.tcp.sent++
+	id := netem.PacketID{Flow: c.flowName(), Number: c.tcp.sent}
+	var tag any
+	if c.route.waits() {
+		tag = c.queuedLoop(*segment)
 	}
-	for _, packet := range packets {
-		if packet.Flip >= 0 {
-			c.lostLoop(segment, "corrupted") // the checksum tells
-			continue
-		}
-		c.flyLoop(packet.Arrive, segment)
+	fate := c.route.line.Send(s.instant, c.sizeLoop(segment), id, tag)
+	if tag != nil {
+		s.stepLoop(c.route)
 	}
+	if fate.Drop != netem.NotDropped && fate.Drop != netem.Queued {
+		c.lostLoop(segment, fate.Drop.String())
+	}
+	for i := range fate.Count {
+		c.leaveLoop(&fate.Packets[i], segment)
+	}
+}
+
+// flowName returns a number that tells the direction of the connection from all
+// else that crosses the link.
+func (c *conn) flowName() uint64 {
+	return mix(mix(uint64(c.dialHost().number), c.number), uint64(c.side))
+}
+
+// leaveLoop has a segment arrive, or not if it was corrupted: the checksum tells.
+func (c *conn) leaveLoop(packet *netem.Packet, segment *netem.Segment) {
+	if packet.Flip >= 0 {
+		c.lostLoop(segment, "corrupted")
+		return
+	}
+	c.flyLoop(packet.Arrive, segment)
+}
+
+// queuedLoop returns what becomes of a segment that waits in a queue.
+func (c *conn) queuedLoop(segment netem.Segment) *queued {
+	return &queued{
+		arrives: func(packet netem.Packet) { c.leaveLoop(&packet, &segment) },
+		dropped: func(why netem.Drop) { c.lostLoop(&segment, why.String()) },
+	}
+}
+
+// sizeLoop returns the size of a segment's packet. One that is larger than a link
+// which has changed carries is taken for the smaller ones that it would be cut
+// into; from then on they are.
+func (c *conn) sizeLoop(segment *netem.Segment) int {
+	size, largest := segment.Size(), c.route.link.PacketSize()
+	if size <= largest {
+		return size
+	}
+	c.tcp.end.SetMTU(c.mtu())
+	return largest
 }
 
 // swallowedLoop tells the attempt that a rule has swallowed its SYN, or the answer.

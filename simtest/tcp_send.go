@@ -17,7 +17,6 @@ type outlet struct {
 	waiting   int    // bytes in out
 	route     *route // to the peer
 	back      *route // and from it
-	version   int    // of the route's link that the flow has
 	left      int64  // bytes that have left
 	abandoned bool   // nothing is sent any more
 	retrying  bool   // the way does not work, and it is scheduled to be tried again
@@ -26,7 +25,6 @@ type outlet struct {
 	resetting bool   // the last of out is a reset
 	awaited   bool   // which the peer goes on asking for
 	out       fifo[segment]
-	ownLine   netem.Line
 	flow      netem.Flow
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
 	line
@@ -291,10 +289,6 @@ func (c *conn) arriveAtLocked(at time.Duration, e event) {
 
 // updateLocked tells the flow of changes of the links.
 func (c *conn) updateLocked() {
-	if c.version != c.route.version {
-		c.version = c.route.version
-		c.ownLine.SetSharedLink(c.route.shared)
-	}
 	c.flow.SetReturn(c.back.link.Latency)
 }
 

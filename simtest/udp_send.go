@@ -13,11 +13,10 @@ import (
 
 // A packetPath is the way of a socket's datagrams to one host.
 type packetPath struct {
-	line    // with nothing else to tell them apart, datagrams keep their order
-	flow    *netem.PacketFlow
-	route   *route
-	back    *route
-	version int // of the route's link that the flow has
+	line  // with nothing else to tell them apart, datagrams keep their order
+	flow  netem.PacketFlow
+	route *route
+	back  *route
 }
 
 // send sends a datagram by a system call, "write" where it goes to whom the
@@ -84,7 +83,6 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	}
 	e.To = host.name
 	path := c.pathLocked(host)
-	packets, drop := path.flow.Send(s.now(), len(data))
 	switch {
 	case c.host.down:
 		e.Note = "host is down"
@@ -92,24 +90,44 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		e.Note = "partition"
 	case host.swallowsLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
 		e.Note = "blackhole"
-	case drop != netem.NotDropped:
-		e.Note = drop.String()
 	default:
 		from := c.local
 		if from.Addr().IsUnspecified() {
 			from = netip.AddrPortFrom(c.host.sourceLocked(to.Addr()), from.Port())
 		}
-		for _, p := range packets {
+		path.sendLocked(s, len(data), func(p netem.Packet) {
 			arrives := flip(data, p.Flip)
 			s.travelLocked(path.route, p.Arrive, event{
 				host: host,
 				line: &path.line,
 				do:   func() { c.deliverLocked(host, arrives, by, from, to) },
 			})
-		}
+		}, func(why netem.Drop) {
+			e.Note = why.String()
+			s.recordDatagramLocked(e, data, by)
+		})
 		return
 	}
 	s.recordDatagramLocked(e, data, by)
+}
+
+// sendLocked puts n bytes on the line, and tells, now or later, of each packet that
+// arrives, or why none does.
+func (p *packetPath) sendLocked(s *Sim, n int, arrives func(netem.Packet), dropped func(netem.Drop)) {
+	var tag any
+	if p.route.waits() {
+		tag = &queued{arrives, dropped}
+	}
+	packets, drop := p.flow.SendTagged(s.now(), n, tag)
+	if tag != nil {
+		s.stepLoop(p.route)
+	}
+	if drop != netem.NotDropped && drop != netem.Queued {
+		dropped(drop)
+	}
+	for _, packet := range packets {
+		arrives(packet)
+	}
 }
 
 // recordDatagramLocked adds an event of a datagram; by may be nil.
@@ -134,18 +152,12 @@ func flip(data []byte, bit int) []byte {
 func (c *packetConn) pathLocked(host *Host) *packetPath {
 	path := c.paths[host]
 	if path == nil {
-		seed := mix(mix(mix(c.sim.seed, uint64(c.host.number)), firstSocket+c.number), uint64(host.number))
 		path = &packetPath{
-			flow:    netem.NewPacketFlow(netem.Link{}, seed),
-			route:   c.sim.routeLocked(c.host.name, host.name),
-			back:    c.sim.routeLocked(host.name, c.host.name),
-			version: -1,
+			route: c.sim.routeLocked(c.host.name, host.name),
+			back:  c.sim.routeLocked(host.name, c.host.name),
 		}
+		path.flow.Init(&path.route.line, mix(uint64(c.host.number), firstSocket+c.number))
 		c.paths[host] = path
-	}
-	if path.version != path.route.version {
-		path.version = path.route.version
-		path.flow.SetLink(path.route.link)
 	}
 	return path
 }
