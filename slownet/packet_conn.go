@@ -31,7 +31,6 @@ type PacketConn struct {
 	in      packetReceiver
 	out     packetSender
 	owners  owners // none for a PacketConn of NewPacketConn
-	path    *Path  // nil if its links are its own
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
 

@@ -22,7 +22,6 @@ type Conn struct {
 	endpoint
 	inner       net.Conn
 	owners      owners     // none for a Conn of NewConn
-	path        *Path      // nil if its links are its own
 	tcp         *netem.TCP // nil if streams are ideal
 	in          receiver
 	out         sender

@@ -120,16 +120,6 @@ func (d *lineDriver) drops() (times []time.Duration) {
 	return times
 }
 
-// dropped counts the packets of a flow that were dropped for a reason.
-func (d *lineDriver) dropped(flow uint64, drop Drop) (n int) {
-	for _, p := range d.sent {
-		if p.flow == flow && p.drop == drop {
-			n++
-		}
-	}
-	return n
-}
-
 // delivered returns how many bytes of a flow have left until a time.
 func (d *lineDriver) delivered(flow uint64, until time.Duration) (bytes int) {
 	for _, p := range d.sent {
