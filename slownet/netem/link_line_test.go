@@ -273,3 +273,21 @@ func TestPathsOfLines(t *testing.T) {
 		}
 	}
 }
+
+// Both copies of a packet have a jitter of their own.
+func TestDuplicatesHaveTheirOwnJitter(t *testing.T) {
+	link := Link{Latency: time.Second, Jitter: Jitter{Deviation: 100 * ms}, Duplicate: Chance{Probability: 1}}
+	got, _ := NewPacketFlow(link, 1).Send(0, 100)
+	require.Len(t, got, 2)
+	assert.NotEqual(t, got[0].Arrive, got[1].Arrive)
+}
+
+// After a change of link, packets are not held up by those that had jitter on
+// the link before.
+func TestChangedLinkBeginsItsOrderAnew(t *testing.T) {
+	jitter := Jitter{Deviation: ms}
+	line := NewLine(Link{Rate: Mbps, Latency: time.Hour, Jitter: jitter}, 1)
+	line.Send(0, 125, PacketID{}, nil)
+	line.SetLink(Link{Rate: Mbps, Latency: 10 * ms, Jitter: jitter})
+	assert.Less(t, line.Send(0, 125, PacketID{}, nil).Packets[0].Arrive, time.Second)
+}

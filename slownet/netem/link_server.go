@@ -15,7 +15,7 @@ type server struct {
 func (s *server) admits(link *Link, now time.Duration, n int) bool {
 	b := made(&s.backlog)
 	b.forget(now)
-	return s.capacity.free <= now || link.Queue.CountDelayed || b.hasRoom(&link.Queue, n)
+	return s.capacity.free <= now || b.hasRoom(&link.Queue, n)
 }
 
 // A backlog counts packets in a queue that is served in order.

@@ -113,19 +113,21 @@ func TestCoDelRemembersItsRate(t *testing.T) {
 // CoDel leaves the last packet in the queue, even on a line so slow that it
 // waits for longer than the target.
 func TestCoDelLeavesAPacket(t *testing.T) {
-	d := drive(t, Link{Rate: 8 * Kbps, Queue: Queue{Discipline: CoDel}}) // a second a packet
-	d.send(0, 1, 1000)
+	d := drive(t, Link{Rate: 12 * Kbps, Queue: Queue{Discipline: CoDel}}) // a second a packet
+	for range 2 {
+		d.send(0, 1, 1500)
+	}
 	for i := range time.Duration(100) {
-		d.send(i*time.Second, 1, 1000)
+		d.send(i*time.Second, 1, 1500)
 	}
 	d.finish()
 	assert.Empty(t, d.drops())
-	assert.Equal(t, 101_000, d.delivered(1, 101*time.Second))
+	assert.Equal(t, 102*1500, d.delivered(1, 102*time.Second))
 }
 
 // A queue with CoDel is full as any other is, and then drops what arrives.
 func TestCoDelHasALimit(t *testing.T) {
-	for want, queue := range map[int]Queue{1001: {}, 11: {Packets: 10}, 6: {Bytes: 5000}} {
+	for want, queue := range map[int]Queue{1001: {}, 11: {Packets: 10}, 6: {Bytes: 5000}, 1: {Bytes: 1}} {
 		queue.Discipline = CoDel
 		assert.Equal(t, want, admitted(Link{Rate: Kbps, Queue: queue}, 1000), "%+v, and one that passes", queue)
 	}

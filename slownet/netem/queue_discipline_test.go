@@ -120,6 +120,16 @@ func (d *lineDriver) drops() (times []time.Duration) {
 	return times
 }
 
+// dropped counts the packets of a flow that were dropped for a reason.
+func (d *lineDriver) dropped(flow uint64, drop Drop) (n int) {
+	for _, p := range d.sent {
+		if p.flow == flow && p.drop == drop {
+			n++
+		}
+	}
+	return n
+}
+
 // delivered returns how many bytes of a flow have left until a time.
 func (d *lineDriver) delivered(flow uint64, until time.Duration) (bytes int) {
 	for _, p := range d.sent {
@@ -178,6 +188,34 @@ func TestPacedDatagramsLeaveTheLineToOthers(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, Departure{Packet{102 * ms, 102 * ms, -1}, "second", NotDropped}, departure)
 	assert.Equal(t, Never, line.Next())
+}
+
+// Without a rate others do not wait anyway, and the answer comes at once.
+func TestPacedDatagramsWithoutARate(t *testing.T) {
+	f := packetsOn(NewLine(Link{Pace: Pace{Wait: 100 * ms}}, 0), 1)
+	for i := range time.Duration(3) {
+		got, drop := f.SendTagged(0, 1000, "tag")
+		assert.Equal(t, NotDropped, drop)
+		assert.Equal(t, intact(i*100*ms, i*100*ms), got)
+	}
+}
+
+// With a discipline, too, a queue can count what is under delay.
+func TestDisciplineCountsDelayed(t *testing.T) {
+	for _, discipline := range []Discipline{CoDel, FQCoDel} {
+		for _, queue := range []Queue{{Packets: 10}, {Bytes: 10_999}} {
+			queue.Discipline, queue.CountDelayed = discipline, true
+			d := drive(t, Link{Rate: 8 * Mbps, Latency: 100 * ms, Queue: queue})
+			for range 100 {
+				d.send(0, 1, 1000)
+			}
+			assert.Equal(t, 90, d.dropped(1, DroppedByQueue), "ten wait")
+			for i := range time.Duration(100) {
+				d.send((10+i)*ms, 1, 1000)
+			}
+			assert.Equal(t, 90+100-9, d.dropped(1, DroppedByQueue), "ten are under way, and the first nine arrive")
+		}
+	}
 }
 
 // Lines that share a bottleneck wait in one queue, and each is told of its own

@@ -53,21 +53,58 @@ func TestFQCoDelIsFairByBytes(t *testing.T) {
 	assert.InDelta(t, 3_000_000, sum, quantum)
 }
 
-// A flow of single packets gets no more than its share by always being new.
-func TestFQCoDelNewFlowsStarveNone(t *testing.T) {
+// Among many bulk transfers too, a ping is next.
+func TestFQCoDelServesNewFlowsFirst(t *testing.T) {
 	d := drive(t, fairLink)
-	for range 500 {
-		d.send(0, 1, 1500)
-	}
-	var last *sentPacket
-	for d.now < 500*ms { // it sends a packet as soon as its last has left
-		if last == nil || last.drop == NotDropped && last.packet.Leave <= d.now {
-			last = d.send(d.now, 2, 1500)
+	for flow := range uint64(10) {
+		for range 5 {
+			d.send(0, flow, 1500)
 		}
-		d.until(d.now + ms/10)
 	}
-	assert.InDelta(t, 375_000, d.delivered(1, 500*ms), 150_000)
-	assert.InDelta(t, 375_000, d.delivered(2, 500*ms), 150_000)
+	for i := range time.Duration(5) {
+		at := 22*ms + ms/2 + 4*i*ms
+		ping := d.send(at, 100+uint64(i), 150)
+		d.until(at + ms)
+		assert.Equal(t, NotDropped, ping.drop, at)
+		assert.LessOrEqual(t, ping.packet.Leave-at, ms+ms/10, "%v: the packet that passes, and itself", at)
+	}
+}
+
+// Flows whose packets are a quantum take turns, a packet each.
+func TestFQCoDelTakesTurns(t *testing.T) {
+	d := drive(t, fairLink)
+	for flow := range uint64(3) {
+		for range 5 {
+			d.send(0, flow, quantum)
+		}
+	}
+	d.finish()
+	last := map[uint64]time.Duration{}
+	for _, p := range d.sent {
+		if p.number > 2 {
+			assert.InDelta(t, 3*quantum*8*time.Second/(12_000_000), p.packet.Leave-last[p.flow], 2)
+		}
+		last[p.flow] = p.packet.Leave
+	}
+}
+
+// Flows of single packets get no more than their share by always being new.
+func TestFQCoDelNewFlowsStarveNone(t *testing.T) {
+	const until, others = time.Second, 19
+	d := drive(t, fairLink)
+	for range 300 {
+		d.send(0, 0, 1500)
+	}
+	last := map[uint64]*sentPacket{}
+	for d.now < until { // each sends a packet as soon as its last has left
+		for flow := uint64(1); flow <= others; flow++ {
+			if p := last[flow]; p == nil || p.drop != Queued && p.packet.Leave <= d.now {
+				last[flow] = d.send(d.now, flow, 1500)
+			}
+		}
+		d.until(d.now + ms/5)
+	}
+	assert.InDelta(t, 1_500_000/(others+1), d.delivered(0, until), 15_000)
 }
 
 // When the queue is full, the longest flow loses its oldest packet; a flow that
@@ -99,6 +136,7 @@ func TestFQCoDelLimits(t *testing.T) {
 	assert.Equal(t, 513, admittedTo(Queue{Discipline: FQCoDel}, 65536))
 	assert.Equal(t, 8, admittedTo(Queue{Discipline: FQCoDel, Packets: 7}, 1000))
 	assert.Equal(t, 3, admittedTo(Queue{Discipline: FQCoDel, Bytes: 2000}, 1000))
+	assert.Equal(t, 1, admittedTo(Queue{Discipline: FQCoDel, Bytes: 1}, 1000), "one that passes needs no room")
 }
 
 // admittedTo returns how many packets of many flows are in a queue at most.
