@@ -27,7 +27,8 @@ type Config struct {
 	// Window is how many bytes a connection's peer may have yet to read, those
 	// on their way included, before Write waits. More than a window does not get
 	// through in a round trip, so a link with much rate and latency may want a
-	// larger one. Zero is 1 MiB.
+	// larger one. Zero is 1 MiB. Over TCP it is the size of the send buffer and of
+	// the receive buffer, and zero are Linux's, which grow; see [netem.TCP.Window].
 	Window int
 
 	// TCP is how TCP works on all hosts that have none of their own by

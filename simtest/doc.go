@@ -49,12 +49,31 @@
 //
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not
-// block. The options of TCP connections can be set, such as SetNoDelay and
-// SetKeepAlive, and change nothing. Sockets for datagrams have the methods of
-// *net.UDPConn, but those that deal in files.
+// block. Over TCP, SetKeepAlive, SetKeepAlivePeriod and SetKeepAliveConfig do what
+// they say; other options of TCP connections can be set, such as SetNoDelay, and
+// change nothing. Sockets for datagrams have the methods of *net.UDPConn, but those
+// that deal in files.
 //
-// On a stream, what a link loses is sent again by the timer of RFC 6298, and
-// costs time; see [netem.Flow]. So does what a partition loses.
+// All that one host sends to another shares the link's rate and queue, whatever
+// connection or socket it is of.
+//
+// Connections are ideal streams, see [netem.Unlimited], or TCP as Linux has it:
+// [Config.TCP] and [Host.SetTCP] decide. On an ideal stream, what a link loses is
+// sent again by the timer of RFC 6298, and costs time; see [netem.Flow]. So does
+// what a partition loses.
+//
+// Over TCP segments of 1,448 bytes and 52 of headers share the link with the
+// acknowledgements of the other direction. There are slow start, congestion and
+// receive windows, fast retransmit and the timers of the kernel, SYNs that are
+// sent again, and probes of a silent peer, by default after 15 seconds, of which
+// nine are sent: a reader whose peer has vanished gets ETIMEDOUT after 150 s. A
+// writer waits when its send buffer is full, which grows as Linux's does;
+// [Config.Window] sets the size of this and of the receive buffer. Losses cost a
+// round trip or a time-out, as on the real network, and so do partitions. What a
+// [Sim.Hold] or [Host.Pause] keeps is late, and TCP sends it again or gives up.
+// A trace has an event for what users see: bytes that arrive in order, and
+// segments with bytes that are lost; it has none for acknowledgements and probes.
+// What is written at one instant is one write, wherever it is cut.
 //
 // # Recipes
 //
@@ -256,9 +275,8 @@
 //   - Connections are no *net.TCPConn, sockets no *net.UDPConn, and listeners no
 //     *net.TCPListener: an assertion to those types fails. Their methods can be
 //     reached by an interface, such as interface{ SetNoDelay(bool) error }.
-//   - There is no congestion window and no selective acknowledgement, and no TCP
-//     keep-alive: an end that only reads does not notice that its peer has
-//     vanished.
+//   - On ideal streams there is no congestion window and no TCP keep-alive: an end
+//     that only reads does not notice that its peer has vanished.
 //   - net/http's client of HTTP/2 and gRPC write the headers that a program sets in
 //     the order of a map: with two or more, the bytes of a request are not the same
 //     in every run, though their number is.

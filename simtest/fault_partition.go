@@ -14,9 +14,9 @@ import (
 //
 // What is in flight already arrives. A stream goes on after the network is
 // healed, when TCP's timer next has what was lost sent again; if it is not
-// healed in time, a writer gets ETIMEDOUT, and a dial as well. An end that only
-// reads does not notice, as there is no TCP keep-alive, nor does a writer whose
-// window was full before, as there are no zero-window probes.
+// healed in time, a writer gets ETIMEDOUT, and a dial as well. Over TCP a reader
+// does too, by keep-alive. On an ideal stream an end that only reads does not
+// notice, nor does a writer whose window was full before.
 func (s *Sim) Partition(sides ...[]string) {
 	s.mustBeHosts("Partition", slices.Concat(sides...)...)
 	s.control(fmt.Sprintf("partition %q", sides), func() {
