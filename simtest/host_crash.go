@@ -137,7 +137,7 @@ func (h *Host) goDownLocked() {
 	for d := range h.diallings {
 		d.crashed = true
 	}
-	for c := range h.conns {
+	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
 		c.crashed, c.closed = true, true
 		c.abandonLocked()
 	}

@@ -35,18 +35,30 @@ func (c *conn) carriesAll() bool {
 // disturbLocked does something to hosts, or to what they send and get, that may keep
 // probes from being answered.
 func (s *Sim) disturbLocked(hosts []*Host, do func()) {
-	var disturbed []*conn
+	var disturbed, late []*conn
 	for _, h := range hosts {
 		for c := range h.conns {
-			if c.tcp != nil && c.isHealthy() {
-				c.idleLoop()
-				disturbed = append(disturbed, c)
+			if c.tcp == nil || !c.isHealthy() {
+				continue
+			}
+			disturbed = append(disturbed, c)
+			if lull := &c.tcp.pair.lull; lull.on && lull.next <= s.instant {
+				late = append(late, c)
 			}
 		}
 	}
+	slices.SortFunc(late, compareConns)
+	for _, c := range late {
+		c.presentLoop()
+	}
+	for _, c := range disturbed {
+		c.idleLoop()
+	}
 	do()
 	s.faults++
-	disturbed = slices.DeleteFunc(disturbed, (*conn).isHealthy)
+	disturbed = slices.DeleteFunc(disturbed, func(c *conn) bool {
+		return c.isHealthy() && (!c.tcp.pair.lull.on || c.route.isClear && c.back.isClear)
+	})
 	slices.SortFunc(disturbed, compareConns)
 	for _, c := range slices.Compact(disturbed) {
 		c.armLoop()
@@ -127,6 +139,7 @@ func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
 	}
 	if c.tcp != nil {
 		c.postLocked(sending, func() {
+			c.presentLoop()
 			if c.isHealthy() {
 				c.idleLoop()
 			}

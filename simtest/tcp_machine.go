@@ -27,10 +27,11 @@ type machine struct {
 
 // A pair is what both ends of a connection share.
 type pair struct {
-	machines [2]machine
+	lull     lull
 	faults   uint64 // how many faults there had been when the network was last found healthy
 	urgent   bool   // its inner events may bring about something that users see
 	troubled bool   // something was lost or held up, and not all is acknowledged since
+	machines [2]machine
 }
 
 // A pacing holds what is written until the link's pace lets it go.
@@ -74,12 +75,14 @@ func (c *conn) writtenLoop(n int) {
 	if m.end.State() == netem.Closed {
 		return
 	}
+	c.presentLoop()
 	m.pace.held += n
 	c.feedLoop()
 }
 
 // finishLoop ends the stream after all that was written.
 func (c *conn) finishLoop() {
+	c.presentLoop()
 	c.tcp.pace.ends = true
 	c.feedLoop()
 }
@@ -96,6 +99,7 @@ func (c *conn) feedLoop() {
 				p.waking = true
 				c.sim.callAtLocked(p.free, c.host, func() {
 					p.waking = false
+					c.presentLoop()
 					c.feedLoop()
 					c.afterLoop()
 				})
@@ -123,6 +127,7 @@ func (c *conn) feedLoop() {
 // readLoop tells the machine of bytes that were read, and sends what that brings
 // about.
 func (c *conn) readLoop() {
+	c.presentLoop()
 	if c.tookLoop() {
 		c.outputLoop()
 	}
@@ -142,6 +147,7 @@ func (c *conn) tookLoop() bool {
 
 // abortLoop resets the peer.
 func (c *conn) abortLoop() {
+	c.presentLoop()
 	c.tcp.end.Abort()
 	c.outputLoop()
 }
@@ -159,8 +165,8 @@ func (c *conn) outputLoop() {
 	for segment := &c.sim.outgoing; m.end.OutputTo(segment, c.sim.instant); {
 		c.transmitLoop(segment)
 	}
-	c.armLoop()
 	c.judgeLoop()
+	c.armLoop()
 }
 
 // judgeLoop notes whether the inner events of the connection may bring about
@@ -173,10 +179,11 @@ func (c *conn) judgeLoop() {
 	}
 	isClear := !p.troubled && c.route.isClear && c.back.isClear
 	ahead := min(c.route.lookahead, c.back.lookahead)
-	urgent := c.tcp.isUrgent(isClear) || c.peer.tcp.isUrgent(isClear)
-	if c.writes.first != nil || c.peer.writes.first != nil || (c.tcp.probes() || c.peer.tcp.probes()) && !c.isHealthy() {
+	urgent, isHealthy := c.tcp.isUrgent(isClear) || c.peer.tcp.isUrgent(isClear), c.isHealthy()
+	if c.writes.first != nil || c.peer.writes.first != nil || (c.tcp.probes() || c.peer.tcp.probes()) && !isHealthy {
 		urgent, ahead = true, 0
 	}
+	c.lullLoop(!urgent && isClear && isHealthy && one.State() != netem.TimeWait && other.State() != netem.TimeWait)
 	if urgent {
 		if p.troubled || c.tcp.opening || c.peer.tcp.opening {
 			ahead = 0 // a timer may end the connection
@@ -229,6 +236,10 @@ func (c *conn) armLoop() {
 	if m.end.State() == netem.TimeWait {
 		return // nobody sees its end
 	}
+	if m.pair.lull.on {
+		m.pair.lull.dueLoop(at)
+		return
+	}
 	if probe := m.end.NextProbe(); probe < at && !c.isHealthy() {
 		at = probe
 	}
@@ -246,6 +257,7 @@ func (c *conn) expireLoop() {
 		return // there is a later one
 	}
 	m.alarmAt = 0
+	c.presentLoop()
 	if c.hasCrashedLocked() || c.isAbandonedAttempt() {
 		return
 	}
@@ -267,6 +279,15 @@ func (c *conn) isAbandonedAttempt() bool {
 	m.drop()
 	c.freePortLocked()
 	return true
+}
+
+// blockedLoop lets a call of Write that waits go on, if there is room.
+func (c *conn) blockedLoop() {
+	c.presentLoop()
+	if c.tcp.end.State() != netem.Closed {
+		c.goOnWritingLocked()
+	}
+	c.judgeLoop()
 }
 
 // afterLoop tells the user what has become of the connection.

@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -57,6 +58,10 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 		if segment.Flags&netem.SYN != 0 {
 			c.swallowedLoop(isRequest)
 		}
+		return
+	}
+	if c.route.isClear {
+		c.flyLoop(timeline.Add(s.instant, c.route.link.Latency), segment)
 		return
 	}
 	c.tcp.sent++
@@ -131,6 +136,11 @@ func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 		return
 	}
 	isInner := segment.Len == 0 && segment.Flags == netem.ACK
+	if q := &c.tcp.pair.lull; isInner && q.on {
+		q.acks[1-c.side].push(lullAck{at, i})
+		q.dueLoop(at)
+		return
+	}
 	if isInner {
 		s.travelInnerLocked(c.route, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i)})
 		return
@@ -154,6 +164,7 @@ func (c *conn) arriveLoop(first int32) {
 	if t := &c.peer.tcp.train; t.at <= s.instant {
 		t.last = none
 	}
+	c.presentLoop()
 	for i := first; i != none; {
 		f := &s.segments.all[i]
 		next := f.next

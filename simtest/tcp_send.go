@@ -47,12 +47,9 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	if r := c.sim.trace.recording; r != nil {
 		noted = r.wrote(c.peer, len(p))
 	}
-	if c.tcp != nil && c.roomLocked() < len(p) {
-		c.sim.catchUpLocked(c.sim.now() - 1) // acknowledgements that nobody has looked at yet
-	}
 	// Bytes of two calls do not mix: one that finds another waits for its end.
 	if c.writes.first != nil || !c.writeLocked(&write, &err) {
-		c.sim.blocksLocked(c)
+		c.blocksLocked()
 		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
 	}
 	if noted != nil {
@@ -70,12 +67,11 @@ func (c *conn) goOnWritingLocked() {
 	})
 }
 
-// blocksLocked has the loop regard that a call of Write is about to wait.
-func (s *Sim) blocksLocked(c *conn) {
-	if c.tcp != nil && !c.tcp.pair.urgent {
-		c.tcp.pair.troubled = true // until the machine knows better
-		c.judgeLoop()
-		s.ringLocked()
+// blocksLocked has the loop look at a call of Write that is about to wait: there may
+// be acknowledgements that it has not looked at yet.
+func (c *conn) blocksLocked() {
+	if c.tcp != nil {
+		c.postLocked(wanting, c.blockedLoop)
 	}
 }
 

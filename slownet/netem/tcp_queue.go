@@ -45,7 +45,6 @@ const (
 const none int64 = -1
 
 func (q *retransmissionQueue) init() {
-	q.ring = make([]sentSegment, 16)
 	q.highestSacked, q.oldest, q.newest = none, none, none
 }
 
@@ -70,7 +69,7 @@ func (q *retransmissionQueue) push(now time.Duration, seq int64, size int) {
 }
 
 func (q *retransmissionQueue) grow() {
-	bigger := make([]sentSegment, 2*len(q.ring))
+	bigger := make([]sentSegment, max(2, 2*len(q.ring)))
 	for n := q.first; n < q.last; n++ {
 		bigger[n&int64(len(bigger)-1)] = *q.at(n)
 	}
