@@ -32,8 +32,8 @@ type Config struct {
 	Window int
 
 	// TCP is how TCP works on all hosts that have none of their own by
-	// [Host.SetTCP]. For now a zero Congestion is [netem.Unlimited], an ideal
-	// stream; [netem.Reno] is TCP as Linux has it.
+	// [Host.SetTCP]: Linux's with [netem.CUBIC] or [netem.Reno], or an ideal
+	// stream with [netem.Unlimited], which is the default for now.
 	TCP netem.TCP
 
 	// TimeLimit is how much simulated time the simulation's function and its

@@ -25,8 +25,8 @@ type Config struct {
 	Write netem.Link
 
 	// TCP is how streams travel over the links: as Linux's TCP sends them, with
-	// [netem.CUBIC] or [netem.Reno], or as an ideal stream with
-	// [netem.Unlimited]. Its KeepAlive has no effect, as the inner connection has
+	// [netem.CUBIC] or [netem.Reno], or as ideal streams with
+	// [netem.Unlimited], which is the default for now. Its KeepAlive has no effect, as the inner connection has
 	// its own. Where nothing takes time, TCP makes no difference and is left out.
 	TCP netem.TCP
 

@@ -42,11 +42,11 @@ func BenchmarkTCP(b *testing.B) {
 	}
 }
 
-var reno = netem.TCP{Congestion: netem.Reno}
+var cubic = netem.TCP{Congestion: netem.CUBIC}
 
 // real returns how long it takes until bytes that were written have been read.
 func real(b *testing.B, direction slownet.Direction, bytes int, link netem.Link) time.Duration {
-	near, far := loopback(b, &slownet.Config{Read: link, Write: link, TCP: reno})
+	near, far := loopback(b, &slownet.Config{Read: link, Write: link, TCP: cubic})
 	from, to := io.Writer(near), io.Reader(far)
 	if direction == slownet.Read {
 		from, to = far, near
@@ -74,7 +74,7 @@ func (l *line) Send(now time.Duration, s *netem.Segment) netem.Fate {
 
 // simulated returns how long that takes in simulated time.
 func simulated(bytes int, link netem.Link) (now time.Duration) {
-	transfer := netem.NewTransfer(reno, 0, 2*link.Latency, &line{Line: netem.NewLine(link, 0)}, &line{Line: netem.NewLine(link, 1)})
+	transfer := netem.NewTransfer(cubic, 0, 2*link.Latency, &line{Line: netem.NewLine(link, 0)}, &line{Line: netem.NewLine(link, 1)})
 	transfer.SetEager(0, true)
 	for written := 0; transfer.Received() < int64(bytes); {
 		if room := min(transfer.Room(), bytes-written); room > 0 {

@@ -59,6 +59,7 @@ func Read(table io.Reader) ([]Transfer, error) {
 		}
 		switch r.text("congestion_control") {
 		case netem.CUBIC.String():
+			t.Congestion = netem.CUBIC
 		case netem.Reno.String():
 			t.Congestion = netem.Reno
 		default:

@@ -8,7 +8,8 @@ import (
 
 // A TCP configures the ends of a connection. The zero TCP is Linux's default.
 type TCP struct {
-	// Congestion is the congestion control algorithm. Zero is [CUBIC].
+	// Congestion is the congestion control algorithm. Zero is the driver's
+	// default; for an [End] it is [CUBIC].
 	Congestion Congestion
 
 	// KeepAlive configures the probes of a silent peer. Zero is the net package's
@@ -33,7 +34,7 @@ type Congestion int
 // The congestion control algorithms.
 const (
 	// CUBIC is RFC 9438 with HyStart, as in Linux.
-	CUBIC Congestion = iota
+	CUBIC Congestion = iota + 1
 
 	// Reno is RFC 5681's: the window grows by a segment each round trip, and
 	// is halved when a segment is lost.
@@ -47,6 +48,8 @@ const (
 // String returns the algorithm's name as Linux spells it.
 func (c Congestion) String() string {
 	switch c {
+	case 0:
+		return "default"
 	case CUBIC:
 		return "cubic"
 	case Reno:
@@ -61,8 +64,8 @@ func (c Congestion) String() string {
 // allowed.
 func (t TCP) Validate() error {
 	switch {
-	case t.Congestion < CUBIC || t.Congestion > Unlimited:
-		return fmt.Errorf("netem: %w", mustBe("TCP.Congestion", t.Congestion, "CUBIC, Reno or Unlimited"))
+	case t.Congestion < 0 || t.Congestion > Unlimited:
+		return fmt.Errorf("netem: %w", mustBe("TCP.Congestion", t.Congestion, "CUBIC, Reno or Unlimited, or 0 for the default"))
 	case t.Window < 0:
 		return fmt.Errorf("netem: %w", mustBe("TCP.Window", t.Window, "0 (Linux's buffers, which grow) or more bytes"))
 	case t.UserTimeout < 0:

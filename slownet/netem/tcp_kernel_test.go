@@ -67,6 +67,7 @@ func kernelTransfers(t *testing.T) (rows []transfer) {
 		}
 		switch algorithm := record[slices.Index(records[0], "congestion_control")]; algorithm {
 		case netem.CUBIC.String():
+			row.tcp.Congestion = netem.CUBIC
 		case netem.Reno.String():
 			row.tcp.Congestion = netem.Reno
 		default:

@@ -40,7 +40,7 @@ func randomLink(r *rand.Rand) netem.Link {
 func TestEveryByteArrives(t *testing.T) {
 	for seed := range uint64(tier.Pick(300, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tcp := netem.TCP{Congestion: netem.Congestion(r.IntN(2))}
+		tcp := netem.TCP{Congestion: netem.Congestion(1 + r.IntN(2))}
 		p := newPath(tcp, netem.NewPacketFlow(randomLink(r), seed), netem.NewPacketFlow(randomLink(r), ^seed))
 		var written [2]int64
 		for side := range p.ends {
