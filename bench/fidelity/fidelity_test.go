@@ -1,0 +1,123 @@
+package fidelity
+
+import (
+	_ "embed"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
+	"github.com/slowpoetry/slowpoetry/internal/kerneltimes/replay"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+var (
+	page  = flag.String("page", "", "the `file` to write the page to; without it, every tenth row is compared")
+	seeds = flag.Int("seeds", 100, "how many seeds a transfer over a random path has")
+)
+
+//go:embed fidelity.md.tmpl
+var text string
+
+// A comparison is a row of the page.
+type comparison struct {
+	kerneltimes.Transfer
+	Ours [2]time.Duration // the median and the 90th percentile
+}
+
+// Ratio returns ours for one of the kernel's.
+func (c *comparison) Ratio(i int) float64 {
+	return c.Ours[i].Seconds() / c.Kernel(i).Seconds()
+}
+
+// Kernel returns the kernel's median or its 90th percentile.
+func (c *comparison) Kernel(i int) time.Duration { return [2]time.Duration{c.P50, c.P90}[i] }
+
+// Far reports whether a ratio is outside the tolerance.
+func (c *comparison) Far(i int) bool { return math.Abs(c.Ratio(i)-1) > c.Tolerance() }
+
+// HasShortQueue reports whether the queue has room for fewer than ten packets.
+func (c *comparison) HasShortQueue() bool { return c.Down.Queue.Bytes < 10*1500 }
+
+// Size returns the body's size.
+func (c *comparison) Size() string {
+	if c.Body >= 1_000_000 {
+		return fmt.Sprintf("%d MB", c.Body/1_000_000)
+	}
+	return fmt.Sprintf("%d KB", c.Body/1000)
+}
+
+// compare makes a transfer with each seed.
+func compare(t *testing.T, row kerneltimes.Transfer, seeds int) comparison {
+	if !row.IsRandom() {
+		seeds = 1
+	}
+	var all []time.Duration
+	for seed := range uint64(seeds) {
+		_, total := replay.Transfer(t, &row, seed)
+		all = append(all, total)
+	}
+	slices.Sort(all)
+	return comparison{row, [2]time.Duration{all[len(all)/2], all[len(all)*9/10]}}
+}
+
+// TestFidelity compares transfers with those of a kernel, and writes the page. Its
+// tolerances are those of the tests in package simtest, which know which figures
+// chance may move.
+func TestFidelity(t *testing.T) {
+	table, err := os.Open("../../slownet/netem/testdata/kernel-transfers.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	rows, err := kerneltimes.Read(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []comparison
+	for i, row := range rows {
+		if *page != "" || i%10 == 0 && row.Body <= 1_000_000 {
+			all = append(all, compare(t, row, *seeds))
+		}
+	}
+	near, figures := 0, 0
+	for _, c := range all {
+		for i := range c.Ours {
+			if !c.HasShortQueue() {
+				figures++
+				if !c.Far(i) {
+					near++
+				}
+			}
+		}
+	}
+	if near < figures*9/10 {
+		t.Errorf("%d of %d figures are within the tolerance", near, figures)
+	}
+	if *page != "" {
+		write(t, all, near, figures)
+	}
+}
+
+// write writes the page.
+func write(t *testing.T, all []comparison, near, figures int) {
+	var out strings.Builder
+	functions := template.FuncMap{"ms": func(d time.Duration) string {
+		return strings.TrimSuffix(d.Round(100*time.Microsecond).String(), "0s")
+	}}
+	err := template.Must(template.New("page").Funcs(functions).Parse(text)).Execute(&out, map[string]any{
+		"Rows": all, "Near": near, "Figures": figures, "Seeds": *seeds, "HeaderSize": netem.HeaderSize, "MSS": netem.MSS,
+	})
+	if err == nil {
+		err = os.WriteFile(*page, []byte(out.String()), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

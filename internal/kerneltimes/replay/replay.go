@@ -1,0 +1,48 @@
+// Package replay makes the transfers of a kernel's table in simulated time.
+package replay
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Transfer returns how long a transfer takes with a seed, and its dial.
+func Transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, total time.Duration) {
+	t.Helper()
+	config := simtest.Config{Seed: seed, TCP: netem.TCP{Congestion: row.Congestion}, KeepPools: true, KeepRand: true}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		must := func(err error) {
+			if err != nil {
+				t.Fatalf("%v: %v", row, err)
+			}
+		}
+		sim.SetProfile("client", "server", netem.Profile{Up: row.Up, Down: row.Down})
+		listener, err := sim.Host("server").Listen("tcp", ":80")
+		must(err)
+		go func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			if _, err := io.ReadFull(conn, make([]byte, kerneltimes.Request)); err == nil {
+				_, _ = conn.Write(make([]byte, row.Body))
+			}
+		}()
+		conn, err := sim.Host("client").Dial("tcp", "server:80")
+		must(err)
+		connected = sim.Elapsed()
+		_, err = conn.Write(make([]byte, kerneltimes.Request))
+		must(err)
+		_, err = io.CopyN(io.Discard, conn, int64(row.Body))
+		must(err)
+		total = sim.Elapsed()
+		must(conn.Close())
+	})
+	return connected, total
+}
