@@ -1,6 +1,7 @@
 package netem
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -35,11 +36,12 @@ func busyLink(random *rand.Rand) Link {
 
 // A sending is a packet to be sent.
 type sending struct {
-	at    time.Duration
-	flow  uint64
-	bytes int
-	paced bool
-	link  *Link // that is set before it, if not nil
+	at     time.Duration
+	flow   uint64
+	bytes  int
+	paced  bool
+	stream bool  // it is for an ideal stream, if that is free
+	link   *Link // that is set before it, if not nil
 }
 
 // randomTraffic returns packets of several flows, in bursts and single ones.
@@ -63,13 +65,27 @@ func (d *lineDriver) run(traffic []sending) {
 			d.until(s.at)
 			d.line.SetSharedLink(s.link)
 		}
-		if s.paced {
+		if s.stream {
+			d.stream(s.at, s.bytes)
+		} else if s.paced {
 			d.sendPaced(s.at, s.flow, s.bytes)
 		} else {
 			d.send(s.at, s.flow, s.bytes)
 		}
 	}
 	d.finish()
+}
+
+// stream sends bytes of an ideal stream, if that is free by then.
+func (d *lineDriver) stream(at time.Duration, bytes int) {
+	d.until(at)
+	if d.ideal == nil {
+		d.ideal = flowOn(d.line, 100)
+	}
+	if bytes > 0 && d.ideal.Free() <= at {
+		piece := d.ideal.Send(at, bytes)
+		d.left = append(d.left, send{piece.Leave, piece.Bytes})
+	}
 }
 
 // Whatever is sent over whatever line, with changes of link meanwhile: each
@@ -108,7 +124,11 @@ func TestLineKeepsToTheRate(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		link := busyLink(random)
 		d := drive(t, link)
-		d.run(randomTraffic(random))
+		traffic := randomTraffic(random)
+		for i := range traffic {
+			traffic[i].stream = random.IntN(3) == 0
+		}
+		d.run(traffic)
 		rate := link.Rate
 		if link.Bottleneck != nil {
 			rate = link.Bottleneck.rate
@@ -116,7 +136,7 @@ func TestLineKeepsToTheRate(t *testing.T) {
 		if rate == 0 {
 			continue
 		}
-		slices.SortStableFunc(d.left, func(a, b send) int { return int(a.at - b.at) })
+		slices.SortStableFunc(d.left, func(a, b send) int { return cmp.Compare(a.at, b.at) })
 		for range 200 {
 			if len(d.left) == 0 {
 				break

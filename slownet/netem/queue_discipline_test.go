@@ -30,6 +30,7 @@ type lineDriver struct {
 	known   []*sentPacket // in the order in which their fate was known
 	left    []send        // when so many bytes left, copies too
 	flows   map[uint64]*PacketFlow
+	ideal   *Flow
 }
 
 func drive(t *testing.T, link Link) *lineDriver {
