@@ -1,7 +1,6 @@
 package simtest_test
 
 import (
-	"io"
 	"math"
 	"os"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
+	"github.com/slowpoetry/slowpoetry/internal/kerneltimes/replay"
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -21,38 +21,6 @@ import (
 func kernel(t *testing.T) {
 	t.Helper()
 	t.Cleanup(simtest.SetDefaultCongestion(netem.CUBIC))
-}
-
-// transfer returns how long a transfer takes with a seed, and its dial.
-func transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, total time.Duration) {
-	t.Helper()
-	config := simtest.Config{Seed: seed, TCP: netem.TCP{Congestion: row.Congestion}, KeepPools: true, KeepRand: true}
-	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetProfile("client", "server", netem.Profile{Up: row.Up, Down: row.Down})
-		listener, err := sim.Host("server").Listen("tcp", ":80")
-		require.NoError(t, err)
-		go func() {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			if _, err := io.ReadFull(conn, make([]byte, kerneltimes.Request)); err == nil {
-				_, _ = conn.Write(make([]byte, row.Body))
-			}
-		}()
-		conn, err := sim.Host("client").Dial("tcp", "server:80")
-		require.NoError(t, err)
-		connected = sim.Elapsed()
-		_, err = conn.Write(make([]byte, kerneltimes.Request))
-		require.NoError(t, err)
-		n, err := io.CopyN(io.Discard, conn, int64(row.Body))
-		require.NoError(t, err)
-		require.EqualValues(t, row.Body, n)
-		total = sim.Elapsed()
-		require.NoError(t, conn.Close())
-	})
-	return connected, total
 }
 
 // kernelExceptions are figures that the kernel has in one run of seven or so, though
@@ -87,7 +55,7 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 			}
 			var totals, dials []float64
 			for seed := range uint64(seeds) {
-				connected, total := transfer(t, row, seed)
+				connected, total := replay.Transfer(t, row, seed)
 				dials, totals = append(dials, connected.Seconds()), append(totals, total.Seconds())
 			}
 			slices.Sort(totals)
