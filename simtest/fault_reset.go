@@ -71,13 +71,15 @@ func (c *conn) breakLocked() {
 // the error.
 func (c *conn) hearLocked() {
 	s := c.sim
-	reads := !c.ended && (c.reads.first != nil || c.notify != nil)
+	reads := c.errnoFor != theWriter && (c.reads.first != nil || c.notify != nil)
 	if c.writes.first != nil && (!reads || s.seed != 0 && s.ties.Uint64()&1 != 0) {
 		c.goOnWritingLocked()
 		c.tellLocked()
 		return
 	}
-	c.errnoIsRead = reads
+	if reads {
+		c.errnoFor = theReader
+	}
 	c.tellLocked()
 	c.goOnWritingLocked()
 }

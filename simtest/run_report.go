@@ -99,9 +99,9 @@ func (c *conn) stateLocked() string {
 		words = append(words, count(c.outstanding, "byte sent that the peer has not read", "bytes sent that the peer has not read"))
 	}
 	switch {
-	case c.reset:
+	case c.isForgotten():
 		words = append(words, "was reset")
-	case c.ended:
+	case c.state.IsFinReceived():
 		words = append(words, "the peer has ended its stream")
 	case c.peer.gone:
 		words = append(words, "the peer is gone")

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // burst is how many bytes a connection may write before what it wrote is looked
@@ -33,19 +35,16 @@ type conn struct {
 	side      side
 
 	// What follows, but for the addresses, is guarded by sim.mu.
-	closed        bool          // here, by Close, with the host or with the simulation
-	gone          bool          // closed, and all that wait have been told
-	crashed       bool          // with the host, without a word
-	reset         bool          // by the peer
-	ended         bool          // the peer's end of stream has arrived
-	readClosed    bool          // by CloseRead
-	wanted        bool          // the peer waits to be told what was read; only the loop changes it
-	granting      bool          // it is among those that will be, when this instant ends
-	finished      bool          // the end of stream has been sent
-	finishArrived bool          // and has arrived
-	errnoIsRead   bool          // errno is for the reader
-	life          uint32        // how often its host had crashed when it was opened
-	errno         syscall.Errno // what the reset is reported as, once
+	state      netem.State   // see finSent and what follows it
+	closed     bool          // here, by Close, with the host or with the simulation
+	gone       bool          // closed, and all that wait have been told
+	crashed    bool          // with the host, without a word
+	readClosed bool          // by CloseRead
+	wanted     bool          // the peer waits to be told what was read; only the loop changes it
+	granting   bool          // it is among those that will be, when this instant ends
+	errnoFor   caller        // who gets errno
+	life       uint32        // how often its host had crashed when it was opened
+	errno      syscall.Errno // what the reset is reported as, once
 
 	// What is written.
 	writeDeadline deadline
@@ -65,7 +64,7 @@ type conn struct {
 	stream       stream          // the peer's
 
 	writes      waits[transfer] // calls of Write; the first is under way
-	finishKnown time.Duration   // when it is known here that the end of stream has arrived
+	finishKnown time.Duration   // when it is known here that the end of stream has arrived; 0 if it has not
 
 	local, remote net.Addr
 	network       string   // that it was dialled with, or its listener has
@@ -102,6 +101,7 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 		local:  net.TCPAddrFromAddrPort(local),
 		remote: net.TCPAddrFromAddrPort(remote),
 		linger: -1,
+		state:  netem.Established,
 		outlet: outlet{
 			route: s.routeLocked(host.name, far.name),
 			back:  s.routeLocked(far.name, host.name),
@@ -177,7 +177,7 @@ func (c *conn) Close() error {
 func (c *conn) hangUpLocked() {
 	if c.unread > 0 || c.linger == 0 {
 		c.postLocked(sending, c.resetPeerLocked)
-	} else if !c.reset {
+	} else {
 		c.finishLocked()
 	}
 	if c.wanted {
@@ -199,12 +199,12 @@ func (c *conn) resetPeerLocked() {
 	switch {
 	case c.tcp != nil:
 		c.abortLoop()
-	case c.hasCrashedLocked(), c.reset:
+	case c.hasCrashedLocked(), c.isForgotten():
 		c.disownLocked()
 	case c.resetting:
 	case c.stuck:
 		c.abandonLocked()
-		c.reset = true
+		c.forget()
 		c.disownLocked()
 	default:
 		c.resetting = true
@@ -234,7 +234,7 @@ func (c *conn) disownLocked() {
 // but the peer what it has no answer to.
 func (c *conn) loseResetLocked() {
 	c.abandonLocked()
-	c.reset = true
+	c.forget()
 	if c.awaited {
 		c.peer.unansweredLocked()
 	}

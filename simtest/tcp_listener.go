@@ -68,7 +68,7 @@ func (l *listener) isFullLocked() bool { return len(l.ready) >= backlog }
 // queued for Accept.
 func (l *listener) confirmedLocked(c *conn) {
 	switch {
-	case c.reset: // by Sim.Reset, meanwhile
+	case c.isForgotten(): // by Sim.Reset, meanwhile
 		return
 	case l.host.down: // an acknowledgement is not sent again
 		c.closed = true

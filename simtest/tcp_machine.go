@@ -297,9 +297,9 @@ func (c *conn) afterLoop() {
 	if n := int(m.end.Received() - c.arrived); n > 0 {
 		c.deliverLoop(n)
 	}
-	if m.end.Ended() && !c.ended && !c.closed {
+	if m.end.Ended() && !c.state.IsFinReceived() && !c.isForgotten() && !c.closed {
 		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
-		c.ended = true
+		c.finReceived()
 		c.tellLocked()
 	}
 	if m.end.State() == netem.Closed {
@@ -318,7 +318,7 @@ func (c *conn) afterLoop() {
 
 // failLoop ends the connection, unless it has ended.
 func (c *conn) failLoop(errno syscall.Errno) {
-	if !c.reset {
+	if !c.isForgotten() {
 		c.sim.woken = true
 		c.giveUpLocked(errno)
 	}
@@ -350,7 +350,7 @@ func (c *conn) openedLoop() {
 	}
 	m.attempt, m.listener = nil, nil
 	if !established {
-		c.reset = true
+		c.forget()
 	}
 }
 

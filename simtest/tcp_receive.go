@@ -65,11 +65,9 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 		}
 		c.tookLocked(n)
 		return n, nil
-	case c.ended:
-		return 0, io.EOF
-	case c.errno != 0:
+	case c.errno != 0 && c.errnoFor != theWriter:
 		return 0, syscallError("read", c.takeErrnoLocked())
-	case c.reset || c.readClosed:
+	case c.state.IsFinReceived() || c.isForgotten() || c.readClosed:
 		return 0, io.EOF
 	}
 	return 0, syscall.EAGAIN
@@ -93,7 +91,7 @@ func (c *conn) tookLocked(n int) {
 // wantLocked is what the peer posts when it waits for its window.
 func (c *conn) wantLocked() {
 	c.wanted = true
-	if c.closed || c.reset {
+	if c.closed || c.isForgotten() {
 		c.leaveWantingLocked()
 		return
 	}
@@ -157,13 +155,13 @@ func (c *conn) arriveLocked(n int) {
 	case c.isGoneLocked():
 		e.Kind, e.Note = Drop, "host is down"
 		c.peer.unansweredLocked()
-	case c.reset:
+	case c.isForgotten():
 		e.Kind, e.Note = Drop, "connection was reset"
 		c.refuseLocked()
 	case c.closed:
 		e.Kind, e.Note = Drop, "connection is closed"
 		c.refuseLocked()
-	case c.readClosed && c.finished:
+	case c.readClosed && c.state.IsFinSent():
 		e.Kind, e.Note = Drop, "connection is shut down"
 		c.giveUpLocked(syscall.ECONNRESET)
 		c.refuseLocked()
@@ -198,17 +196,17 @@ func (c *conn) arrivalLocked(n int) (e Event, arrived kept) {
 // endLocked is what happens when the end of the stream arrives.
 func (c *conn) endLocked() {
 	if !c.hasCrashedLocked() {
-		c.peer.finishArrived, c.peer.finishKnown = true, timeline.Add(c.sim.now(), c.route.link.Latency)
+		c.peer.finishKnown = max(1, timeline.Add(c.sim.now(), c.route.link.Latency))
 	}
 	switch {
 	case c.isGoneLocked():
 		c.peer.unansweredLocked()
-	case c.hasCrashedLocked(), c.reset:
+	case c.hasCrashedLocked(), c.isForgotten():
 		c.refuseLocked()
 	case c.closed:
 	default:
 		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
-		c.ended = true
+		c.finReceived()
 		c.tellLocked()
 	}
 }
@@ -231,7 +229,7 @@ func (c *conn) hasCrashedLocked() bool {
 // where nothing answers: it is sent again, until the host is back, and says
 // that it knows nothing of the connection.
 func (c *conn) unansweredLocked() {
-	if c.reset || c.hasCrashedLocked() || c.probing {
+	if c.isForgotten() || c.hasCrashedLocked() || c.probing {
 		return
 	}
 	c.probing = true
@@ -254,7 +252,7 @@ func (c *conn) NotifyReadable(f func()) {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	c.notify = f
-	if c.unread > 0 || c.ended || c.reset || c.closed || c.readClosed {
+	if c.unread > 0 || c.state.IsFinReceived() || c.isForgotten() || c.closed || c.readClosed {
 		c.tellLocked()
 	}
 }

@@ -203,7 +203,7 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 
 // takesNoMore reports whether a segment brings bytes that nobody can read.
 func (c *conn) takesNoMore(segment *netem.Segment) bool {
-	return segment.Len > 0 && (c.closed || c.readClosed && c.finished) &&
+	return segment.Len > 0 && (c.closed || c.readClosed && c.state.IsFinSent()) &&
 		segment.Seq+int64(segment.Len) > c.tcp.end.Received() && !c.tcp.opening
 }
 
@@ -216,7 +216,7 @@ func (c *conn) refuseDataLoop(segment *netem.Segment) {
 	c.peer.lostLoop(segment, why)
 	c.abortLoop()
 	if c.closed {
-		c.reset = true
+		c.forget()
 		return
 	}
 	c.failLoop(syscall.ECONNRESET)

@@ -121,9 +121,9 @@ func (c *conn) writeErrorLocked() error {
 		return net.ErrClosed
 	case c.writeDeadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded
-	case c.errno != 0 && !c.errnoIsRead:
+	case c.errno != 0 && c.errnoFor != theReader:
 		return syscallError("write", c.takeErrnoLocked())
-	case c.reset || c.finished:
+	case c.state.IsFinSent():
 		return syscallError("write", syscall.EPIPE)
 	}
 	return nil
@@ -149,17 +149,17 @@ func (c *conn) CloseWrite() error {
 func (c *conn) isOverLocked() bool {
 	if c.tcp != nil {
 		state := c.tcp.end.State()
-		return c.reset || state == netem.Closed || state == netem.TimeWait
+		return c.isForgotten() || state == netem.Closed || state == netem.TimeWait
 	}
-	return c.reset || c.ended && c.finishArrived && c.sim.now() >= c.finishKnown
+	return c.isForgotten() || c.state.IsFinReceived() && c.finishKnown > 0 && c.sim.now() >= c.finishKnown
 }
 
 // finishLocked sends the end of the stream, if that was not done yet.
 func (c *conn) finishLocked() {
-	if c.finished {
+	if c.state.IsFinSent() {
 		return
 	}
-	c.finished = true
+	c.finSent()
 	c.postLocked(sending, func() {
 		if c.tcp != nil {
 			c.finishLoop()
@@ -254,7 +254,9 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 		return false
 	case next.do != nil:
 		c.arriveAtLocked(piece.Arrive, event{do: next.do})
-		c.reset = c.reset || next.reset // and nothing is known of the connection any more
+		if next.reset {
+			c.forget()
+		}
 	default:
 		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
 		next.n -= piece.Bytes
@@ -342,7 +344,7 @@ func times(what string, n int) string {
 
 // retryLocked waits for the way to work again, as TCP does.
 func (c *conn) retryLocked() {
-	if c.retrying || c.reset {
+	if c.retrying || c.isForgotten() {
 		return
 	}
 	again, goesOn := c.flow.Lose(c.sim.instant)
@@ -350,7 +352,7 @@ func (c *conn) retryLocked() {
 	c.sim.callAtLocked(again, c.host, func() {
 		c.retrying, c.stuck = false, false
 		switch {
-		case c.reset || c.hasCrashedLocked():
+		case c.isForgotten() || c.hasCrashedLocked():
 			return
 		case !goesOn:
 			c.giveUpLocked(syscall.ETIMEDOUT)
@@ -372,14 +374,11 @@ func (c *conn) retryLocked() {
 // is answered by a reset: this end is reset.
 func (c *conn) giveUpLocked(errno syscall.Errno) {
 	c.abandonLocked()
-	if c.closed || c.reset {
-		c.reset = true // nothing is known of it any more
+	if c.closed || c.isForgotten() {
+		c.forget()
 		return
 	}
-	c.reset, c.errno = true, errno
-	if c.ended && errno == syscall.ECONNRESET {
-		c.errno = syscall.EPIPE
-	}
+	c.fail(errno)
 	c.sim.recordLocked(Event{Kind: Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
 	c.hearLocked()
 	if errno == syscall.ETIMEDOUT {

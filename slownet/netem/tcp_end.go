@@ -64,7 +64,7 @@ func (e *End) Read(now time.Duration, n int) { e.receive.read(now, n) }
 // bytes it has written.
 func (e *End) CloseWrite() {
 	e.send.fin = true
-	e.finSent()
+	e.state = e.state.AfterFinSent()
 }
 
 // Abort ends the connection at once, with a reset to the peer if it has heard of

@@ -74,14 +74,47 @@ func (e *End) established(now, roundTrip time.Duration) {
 	e.alive.heard(now)
 }
 
-// finSent is the transition when the application ends its direction.
-func (e *End) finSent() {
-	switch e.state {
+// AfterFinSent returns the state after the application has ended its direction.
+func (s State) AfterFinSent() State {
+	switch s {
 	case Established:
-		e.state = FinWait1
+		return FinWait1
 	case CloseWait:
-		e.state = LastAck
+		return LastAck
 	}
+	return s
+}
+
+// AfterFinReceived returns the state after the peer's direction has ended.
+func (s State) AfterFinReceived() State {
+	switch s {
+	case Established:
+		return CloseWait
+	case FinWait1:
+		return Closing
+	case FinWait2:
+		return TimeWait
+	}
+	return s
+}
+
+// IsFinSent reports whether the application has ended its direction, or the
+// connection has ended.
+func (s State) IsFinSent() bool {
+	switch s {
+	case FinWait1, FinWait2, Closing, LastAck, TimeWait, Closed:
+		return true
+	}
+	return false
+}
+
+// IsFinReceived reports whether the peer's direction has ended.
+func (s State) IsFinReceived() bool {
+	switch s {
+	case CloseWait, Closing, LastAck, TimeWait:
+		return true
+	}
+	return false
 }
 
 // finAcknowledged is the transition when the peer has acknowledged the FIN.
@@ -98,12 +131,8 @@ func (e *End) finAcknowledged(now time.Duration) {
 
 // finReceived is the transition when all of the peer's data has arrived.
 func (e *End) finReceived(now time.Duration) {
-	switch e.state {
-	case Established:
-		e.state = CloseWait
-	case FinWait1:
-		e.state = Closing
-	case FinWait2:
+	was := e.state
+	if e.state = was.AfterFinReceived(); e.state == TimeWait && was != TimeWait {
 		e.wait(now)
 	}
 }
