@@ -100,3 +100,36 @@ func TestMTUBlackHole(t *testing.T) {
 		assert.Zero(t, n)
 	})
 }
+
+// A socket whose datagrams wait for its pace holds up no other on the link.
+func TestPaceOfASocketHoldsUpNoOther(t *testing.T) {
+	link := netem.Link{Rate: netem.Mbps, Pace: netem.Pace{Wait: time.Second}}
+	simtest.Config{Link: link, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		server, err := sim.Host("b").ListenPacket("udp", ":7")
+		require.NoError(t, err)
+		defer server.Close()
+		send := func(datagrams int) {
+			conn, err := sim.Host("a").Dial("udp", "b:7")
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer conn.Close()
+			for range datagrams {
+				_, err := conn.Write(make([]byte, 125*datagrams)) // takes 1 ms for each
+				assert.NoError(t, err)
+			}
+		}
+		send(3)
+		sim.At(100*ms, func() { send(1) })
+		var sizes []int
+		for range 4 {
+			n, _, err := server.ReadFrom(make([]byte, 1000))
+			require.NoError(t, err)
+			sizes = append(sizes, n)
+			if n == 125 {
+				assert.Equal(t, 101*ms, sim.Elapsed())
+			}
+		}
+		assert.Equal(t, []int{375, 125, 375, 375}, sizes)
+	})
+}

@@ -115,7 +115,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 // arrives, or why none does.
 func (p *packetPath) sendLocked(s *Sim, n int, arrives func(netem.Packet), dropped func(netem.Drop)) {
 	var tag any
-	if p.route.waits() {
+	if p.route.waits() || p.route.link.Pace.Wait > 0 {
 		tag = &queued{arrives, dropped}
 	}
 	packets, drop := p.flow.SendTagged(s.now(), n, tag)
