@@ -47,3 +47,10 @@ func SetDefaultCongestion(c netem.Congestion) (restore func()) {
 	defaultCongestion = c
 	return func() { defaultCongestion = old }
 }
+
+// SetAllInTime has acknowledgements and timers happen in time, and not when somebody
+// could notice, until the function that it returns is called.
+func SetAllInTime() (restore func()) {
+	allInTime = true
+	return func() { allInTime = false }
+}

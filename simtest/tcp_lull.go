@@ -13,9 +13,10 @@ import (
 
 // A lull is what both ends of a connection have to do while it is quiet.
 type lull struct {
-	on   bool
-	next time.Duration // when something is due, at the earliest
-	acks [2]fifo[lullAck]
+	on      bool
+	passing bool          // what was due happens; the lull does not end before that has
+	next    time.Duration // when something is due, at the earliest
+	acks    [2]fifo[lullAck]
 }
 
 // A lullAck is an acknowledgement on its way.
@@ -35,7 +36,8 @@ func (c *conn) passLoop(until time.Duration) {
 	}
 	now := s.instant
 	ends := c.bothEnds()
-	for p.lull.on {
+	p.lull.passing = true
+	for {
 		if p.lull.next = p.nextInLull(); p.lull.next > until {
 			break
 		}
@@ -45,6 +47,8 @@ func (c *conn) passLoop(until time.Duration) {
 		}
 	}
 	s.instant = now
+	p.lull.passing = false
+	c.judgeLoop()
 }
 
 // passOneLoop has happen what is due at this instant at one end.
@@ -90,7 +94,7 @@ func (q *lull) dueLoop(at time.Duration) { q.next = min(q.next, at) }
 // becomes events.
 func (c *conn) lullLoop(on bool) {
 	q := &c.tcp.pair.lull
-	if q.on == on {
+	if q.on == on || q.passing {
 		return
 	}
 	q.on = on

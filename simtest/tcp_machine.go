@@ -183,7 +183,7 @@ func (c *conn) judgeLoop() {
 	if c.writes.first != nil || c.peer.writes.first != nil || (c.tcp.probes() || c.peer.tcp.probes()) && !isHealthy {
 		urgent, ahead = true, 0
 	}
-	c.lullLoop(!urgent && isClear && isHealthy && one.State() != netem.TimeWait && other.State() != netem.TimeWait)
+	c.lullLoop(!urgent && !allInTime && isClear && isHealthy && one.State() != netem.TimeWait && other.State() != netem.TimeWait)
 	if urgent {
 		if p.troubled || c.tcp.opening || c.peer.tcp.opening {
 			ahead = 0 // a timer may end the connection

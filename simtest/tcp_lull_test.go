@@ -1,0 +1,48 @@
+package simtest_test
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// eventsOf returns the trace of a random program over TCP, in an order that does not
+// tell what came first at one instant.
+func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
+	t.Helper()
+	w := &fuzzWorld{program: program, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
+	config := simtest.Config{
+		TCP: netem.TCP{Congestion: netem.Reno}, TimeLimit: 1000 * time.Hour, KeepPools: true,
+		Trace: func(e simtest.Event) { events = append(events, e.String()) },
+	}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		w.sim, w.origin = sim, time.Now()
+		w.model = newFuzzModel(program, w.now)
+		w.bottleneck = netem.NewBottleneck(10 * netem.Mbps)
+		w.run()
+	})
+	slices.SortFunc(events, cmp.Compare[string])
+	return events
+}
+
+// It makes no difference whether acknowledgements and timers happen in time, or late
+// where nobody can notice: to the nanosecond, whatever is done to the network.
+func TestLateEventsMakeNoDifference(t *testing.T) {
+	for number := range tier.Pick[uint64](30, 1000) {
+		seed, tape := randomTape(number)
+		program := decodeFuzzProgram(seed, tape)
+		program.tcp = true
+		late := eventsOf(t, program)
+		restore := simtest.SetAllInTime()
+		inTime := eventsOf(t, program)
+		restore()
+		require.Equal(t, inTime, late, "program %d", number)
+	}
+}
