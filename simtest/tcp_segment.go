@@ -136,7 +136,7 @@ func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 		return
 	}
 	isInner := segment.Len == 0 && segment.Flags == netem.ACK
-	if q := &c.tcp.pair.lull; isInner && q.on {
+	if q := &c.tcp.pair.lull; q.on && (isInner || q.passing) { // what is sent again brings nothing new
 		q.acks[1-c.side].push(lullAck{at, i})
 		q.dueLoop(at)
 		return
