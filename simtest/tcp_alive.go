@@ -57,7 +57,7 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 	do()
 	s.faults++
 	disturbed = slices.DeleteFunc(disturbed, func(c *conn) bool {
-		return c.isHealthy() && (!c.tcp.pair.lull.on || c.route.isClear && c.back.isClear)
+		return c.isHealthy() && (!c.tcp.pair.lull.on || c.tcp.pair.links == c.links())
 	})
 	slices.SortFunc(disturbed, compareConns)
 	for _, c := range slices.Compact(disturbed) {

@@ -28,6 +28,7 @@ type machine struct {
 // A pair is what both ends of a connection share.
 type pair struct {
 	lull     lull
+	links    int    // as they were when all was last acknowledged
 	faults   uint64 // how many faults there had been when the network was last found healthy
 	urgent   bool   // its inner events may bring about something that users see
 	troubled bool   // something was lost or held up, and not all is acknowledged since
@@ -174,10 +175,10 @@ func (c *conn) outputLoop() {
 func (c *conn) judgeLoop() {
 	p, u := c.tcp.pair, &c.sim.urgent
 	one, other := &c.tcp.end, &c.peer.tcp.end
-	if p.troubled && one.IsAcknowledged() && other.IsAcknowledged() {
-		p.troubled = false
+	if one.IsAcknowledged() && other.IsAcknowledged() {
+		p.troubled, p.links = false, c.links()
 	}
-	isClear := !p.troubled && c.route.isClear && c.back.isClear
+	isClear := !p.troubled && p.links == c.links() && c.route.isClear && c.back.isClear
 	ahead := min(c.route.lookahead, c.back.lookahead)
 	urgent, isHealthy := c.tcp.isUrgent(isClear) || c.peer.tcp.isUrgent(isClear), c.isHealthy()
 	if c.writes.first != nil || c.peer.writes.first != nil || (c.tcp.probes() || c.peer.tcp.probes()) && !isHealthy {
@@ -202,6 +203,9 @@ func (c *conn) judgeLoop() {
 		u.pairs--
 	}
 }
+
+// links returns a number that changes with the links of the connection.
+func (c *conn) links() int { return c.route.version + c.back.version }
 
 // isUrgent reports whether inner events may have the end send something.
 func (m *machine) isUrgent(isClear bool) bool {
