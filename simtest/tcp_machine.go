@@ -153,7 +153,7 @@ func (c *conn) abortLoop() {
 	c.outputLoop()
 }
 
-// dropLoop ends the machine without a word.
+// drop ends the machine without a word.
 func (m *machine) drop() {
 	m.end = netem.End{}
 	m.pace.held, m.pace.ends = 0, false
@@ -281,6 +281,7 @@ func (c *conn) isAbandonedAttempt() bool {
 	}
 	m.opening = false
 	m.drop()
+	c.judgeLoop()
 	c.freePortLocked()
 	return true
 }
