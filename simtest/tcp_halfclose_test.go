@@ -16,7 +16,13 @@ import (
 // one direction, as soon as the end knows: when its own end of stream has been
 // acknowledged, and not when it has arrived.
 func TestHalfCloseAfterBothEnds(t *testing.T) {
-	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	checkHalfCloseAfterBothEnds(t, netem.TCP{Congestion: netem.Unlimited})
+	checkHalfCloseAfterBothEnds(t, netem.TCP{Congestion: netem.Reno})
+}
+
+func checkHalfCloseAfterBothEnds(t *testing.T, tcp netem.TCP) {
+	t.Helper()
+	simtest.Config{TCP: tcp, Link: netem.Link{Latency: 100 * ms}, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
 		require.NoError(t, server.(half).CloseWrite())
 		time.Sleep(100 * ms) // it has arrived

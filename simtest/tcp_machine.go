@@ -186,8 +186,8 @@ func (c *conn) judgeLoop() {
 	}
 	c.lullLoop(!urgent && !allInTime && isClear && isHealthy && one.State() != netem.TimeWait && other.State() != netem.TimeWait)
 	if urgent {
-		if p.troubled || c.tcp.opening || c.peer.tcp.opening {
-			ahead = 0 // a timer may end the connection
+		if p.troubled || c.tcp.opening || c.peer.tcp.opening || isClosing(one.State()) || isClosing(other.State()) {
+			ahead = 0 // a timer may end the connection, or an acknowledgement
 		}
 		if u.pairs == 0 {
 			u.ahead = ahead
@@ -202,6 +202,12 @@ func (c *conn) judgeLoop() {
 	} else {
 		u.pairs--
 	}
+}
+
+// isClosing reports whether a FIN waits for its acknowledgement, which CloseRead and
+// CloseWrite can tell.
+func isClosing(s netem.State) bool {
+	return s == netem.FinWait1 || s == netem.Closing || s == netem.LastAck
 }
 
 // links returns a number that changes with the links of the connection.
