@@ -157,6 +157,15 @@ func (l *Line) pass(now time.Duration, n int) (int, time.Duration) {
 	return n, max(now, timeline.Add(leave, -shift))
 }
 
+// atLeast returns how long n bytes take to pass at the rate, if nothing else is
+// on the line. With a replay it is not known, and is none.
+func (l *Line) atLeast(n int) time.Duration {
+	if rate, _ := l.limits(l.link.Bottleneck); rate > 0 {
+		return new(meter).take(rate, n)
+	}
+	return 0
+}
+
 // passAll lets n bytes pass, and returns when the last of them has passed.
 func (l *Line) passAll(now time.Duration, n int) time.Duration {
 	passed, leave := l.pass(now, n)

@@ -92,11 +92,11 @@ func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Dr
 		f.pacing.add(start, n)
 	}
 	if link.Pace.Wait > 0 {
-		entered := start
+		leave := timeline.Add(start, f.line.atLeast(n)) // unless others come between
 		if fate.Count > 0 && link.Queue.Discipline == FIFO {
-			entered = fate.Packets[0].Leave
+			leave = fate.Packets[0].Leave
 		}
-		f.free = timeline.Add(entered, link.Pace.after(n))
+		f.free = timeline.Add(leave, link.Pace.after(n))
 	}
 	f.packets = fate.Packets
 	return f.packets[:fate.Count], fate.Drop
