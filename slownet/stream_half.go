@@ -84,6 +84,9 @@ func (h *streamHalf) stall(stalled bool) {
 	h.stalled = stalled
 	if !stalled {
 		h.flow.Hold(h.now())
+		if h.tcp != nil {
+			h.tickLocked()
+		}
 	}
 	h.interruptLocked()
 }

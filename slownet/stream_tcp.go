@@ -18,6 +18,7 @@ type tcpStream struct {
 	delivered  int64         // bytes
 	paced      time.Duration // when the pace lets the next bytes go
 	starved    bool          // the writer waits for room
+	ticking    bool          // a timer calls tick
 	failed     bool          // the sender has given up
 	discarded  bool          // what is on its way
 }
@@ -39,7 +40,11 @@ func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	at := l.begin(now)
 	defer l.end(p.half.endpoint)
 	p.id.Number++
-	return l.inner.Send(at, s.Size(), p.id, tag)
+	size := s.Size()
+	if link := p.lane.link; link.MTU > 0 && !link.DropOversize {
+		size = min(size, link.MTU) // the sender knows the MTU, and headers do not count for it
+	}
+	return l.inner.Send(at, size, p.id, tag)
 }
 
 // usesTCP reports whether a connection with these links needs TCP: if nothing takes
@@ -88,6 +93,31 @@ func (h *streamHalf) setBack(back lane) {
 	if h.tcp != nil {
 		h.tcp.SetMTU(min(h.link.PacketSize(), back.link.PacketSize()))
 	}
+}
+
+// tickLocked has a timer let happen what is due, if nobody else does: an
+// acknowledgement that is due when nobody reads or writes. It must not be sent
+// later, as others use the line meanwhile.
+func (h *streamHalf) tickLocked() {
+	mine, next := h.tcp, h.tcp.Next()
+	if mine.ticking || mine.discarded || next == netem.Never {
+		return
+	}
+	if h.endpoint.isReal {
+		next = max(next, h.now()) + 4*maxDelay // whoever waits is earlier
+	}
+	mine.ticking = true
+	h.endpoint.at(next, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		mine.ticking = false
+		if h.tcp == mine && !h.stalled && !(h.closed && !h.background) {
+			h.tcp.advance(h.now())
+			h.changed.wake()
+			h.work.wake()
+			h.tickLocked()
+		}
+	})
 }
 
 // advance lets everything happen that is due.
@@ -194,6 +224,7 @@ func (s *sender) writeTCPLocked(p []byte) int {
 	s.traceLostLocked()
 	s.passed += int64(n)
 	s.startCarrierLocked()
+	s.tickLocked()
 	return n
 }
 
@@ -239,6 +270,7 @@ func (s *sender) landTCPLocked() {
 	}
 	s.tcp.advance(s.now())
 	s.tcp.SetEager(s.now(), true)
+	s.tickLocked()
 	s.changed.wake()
 }
 
@@ -273,6 +305,7 @@ func (r *receiver) takeTCPLocked(p []byte) int {
 	r.size -= n
 	r.deliveredLocked(n)
 	r.allowance.spend(n)
+	r.tickLocked()
 	if !r.tcp.isBusy() {
 		r.recallLocked()
 	}
@@ -291,6 +324,7 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 		r.size += len(p)
 		r.passed += int64(len(p))
 	}
+	r.tickLocked()
 	switch {
 	case isTimeout(err): // of this call only
 		r.ended, r.end, r.endAt = true, err, now
@@ -309,6 +343,7 @@ func (r *receiver) sendEndLocked() time.Duration {
 		return r.sendLocked(r.now(), 0).Arrive
 	}
 	r.tcp.CloseWrite(r.now())
+	r.tickLocked()
 	return timeline.End
 }
 

@@ -184,3 +184,67 @@ func TestSetLinksOverTCP(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// A connection that was idle is what it was: nothing is unacknowledged, and it
+// starts slowly again.
+func TestIdleConnectionsOverTCP(t *testing.T) {
+	useTCP(t)
+	for _, answer := range []int{100, 10_000, 33_000, 100_000, 1_000_000} {
+		for _, atServer := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				link := netem.Link{Latency: 50 * ms, Rate: 100 * netem.Mbps}
+				client, server := net.Pipe()
+				config := Config{Read: link, Write: link}
+				if atServer {
+					server = NewConn(server, config)
+				} else {
+					client = NewConn(client, config)
+				}
+				go func() {
+					for {
+						if _, err := server.Read(make([]byte, 1)); err != nil {
+							return
+						}
+						if _, err := server.Write(make([]byte, answer)); err != nil {
+							return
+						}
+					}
+				}()
+				ask := func() time.Duration {
+					start := time.Now()
+					_, err := client.Write([]byte("?"))
+					require.NoError(t, err)
+					_, err = io.ReadFull(client, make([]byte, answer))
+					require.NoError(t, err)
+					return time.Since(start)
+				}
+				first := ask()
+				for range 3 {
+					ask()
+				}
+				for _, idle := range []time.Duration{10 * time.Second, time.Hour, 24 * time.Hour} {
+					time.Sleep(idle)
+					assert.InDelta(t, first, ask(), float64(5*ms), "after %v, %d bytes, at the server: %v", idle, answer, atServer)
+				}
+				require.NoError(t, client.Close())
+				require.NoError(t, server.Close())
+				time.Sleep(time.Minute)
+			})
+		}
+	}
+}
+
+// However small the MTU, a stream arrives.
+func TestSmallMTUOverTCP(t *testing.T) {
+	useTCP(t)
+	for _, mtu := range []int{1, 40, 52, 53, 100} {
+		overPipe(t, bothWays(netem.Link{Latency: ms, MTU: mtu}), func(t *testing.T, conn *Conn, far net.Conn) {
+			_, err := conn.Write([]byte("hello"))
+			require.NoError(t, err)
+			got := make([]byte, 5)
+			_, err = io.ReadFull(far, got)
+			require.NoError(t, err)
+			assert.Equal(t, "hello", string(got), mtu)
+		})
+	}
+}
