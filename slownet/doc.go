@@ -25,7 +25,11 @@
 // what befalls them. The wrappers drive it with a clock, package simtest with its
 // queue of events; there is no second description of a slow path. Bytes of a
 // stream are never lost, changed or reordered; a fault of their packets costs
-// time instead. What is random follows from [Config.Seed].
+// time instead. What is random follows from [Config.Seed]. Streams are ideal, or
+// travel as Linux's TCP sends them, with slow start and retransmissions; see
+// [Config.TCP]:
+//
+//	slownet.Config{Read: link, Write: link, TCP: netem.TCP{Congestion: netem.CUBIC}}
 //
 // A link belongs to all that crosses it: the connections of a Dialer share a pair
 // of links, and so do those of a Listener and all that is made with a [Path]. Four
@@ -106,8 +110,11 @@
 //
 // # Limitations
 //
-// Those of the model are in package netem's documentation. Among them: there is no
-// congestion control, so the link's rate is used from the first byte on.
+// Those of the model are in package netem's documentation. Unless [Config.TCP] says
+// otherwise, there is no congestion control: the link's rate is used from the first
+// byte on. With TCP, each direction of a connection has its own acknowledgements,
+// in segments of their own. A dial takes a round trip of the links' latencies,
+// whatever else they do to packets.
 //
 // The wrapper needs the deadlines of the inner connection, to interrupt calls
 // that block in it. An inner connection may set deadlines of its own, as one
@@ -120,7 +127,8 @@
 // buffers are beside the link's queue. Bytes that are read begin their way when
 // they are taken from it, which is at once while others are under way or
 // somebody waits in Read, and else when somebody reads. Up to 16 MiB may be in
-// flight in each direction; a writer that is so far ahead waits.
+// flight in each direction of an ideal stream; a writer that is so far ahead waits.
+// With TCP, a writer waits for room in the send buffer.
 //
 // A dial cannot be slowed down from the server's end: it is the operating system
 // that answers it.

@@ -33,7 +33,8 @@ type lasting struct {
 }
 
 // NewListener wraps a listener: the connections that it accepts are wrapped as
-// by [NewConn]. It panics on an invalid link; see [netem.Link.Validate].
+// by [NewConn]. It panics on an invalid configuration; see [netem.Link.Validate]
+// and [netem.TCP.Validate].
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid()
 	return newListener(inner, newPath(config.withClock()))

@@ -29,8 +29,8 @@ type Path struct {
 	group  group  // of connections that are not drained
 }
 
-// NewPath returns a path. It panics on an invalid link; see
-// [netem.Link.Validate].
+// NewPath returns a path. It panics on an invalid configuration; see
+// [netem.Link.Validate] and [netem.TCP.Validate].
 func NewPath(config Config) *Path {
 	config.mustBeValid()
 	return newPath(config.withClock())

@@ -31,7 +31,8 @@ type Conn struct {
 
 // NewConn wraps a connection that carries a stream, as TCP does. With TLS, wrap
 // what is below it: a fault interrupts writes of the inner connection, after
-// which a tls.Conn is of no use. NewConn panics on an invalid link, see
+// which a tls.Conn is of no use. NewConn panics on an invalid
+// configuration, see
 // [netem.Link.Validate], and on a connection that carries datagrams; those are for
 // [NewPacketConn].
 func NewConn(inner net.Conn, config Config) *Conn {
@@ -96,7 +97,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // Write puts p on its way. It returns when the last of its bytes has entered
 // the link or its queue, which with [netem.Link.Rate] or [netem.Link.Pace] can take a
-// while; it does not wait until they have arrived. An error that met bytes on
+// while; it does not wait until they have arrived. Over TCP, see [Config.TCP], it
+// returns when the last has entered the send buffer. An error that met bytes on
 // their way is returned by the next Write.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if h := &c.out.half; h.enterAlone() {

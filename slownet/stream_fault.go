@@ -61,8 +61,9 @@ func (r *receiver) recall() {
 	r.recallLocked()
 }
 
-// Stall holds up everything, in both directions, until Resume. Deadlines, Close
-// and other faults go on.
+// Stall holds up everything, in both directions, until Resume: nothing arrives, and
+// calls of Write wait. Deadlines, Close and other faults go on. However long it
+// takes, TCP does not give up the connection.
 func (c *Conn) Stall() {
 	c.in.stall(true)
 	c.out.stall(true)

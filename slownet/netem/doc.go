@@ -52,7 +52,7 @@
 // 7661), slow start after an idle period, selective acknowledgements with RACK
 // and tail loss probes (RFC 2018, 2883, 8985), proportional rate reduction (RFC
 // 6937), undo of needless reductions (RFC 3522, 3708), the retransmission timer
-// of RFC 6298 with Linux's bounds, giving up after some 15 minutes or the user
+// of RFC 6298 with Linux's bounds, giving up after 15 to 18 minutes or the user
 // timeout (RFC 5482), delayed and quick acknowledgements, a receive window that
 // is tuned to the rate at which the application reads, window probes,
 // keep-alive, and the states of closing.

@@ -6,7 +6,10 @@ import (
 	"time"
 )
 
-// A TCP configures the ends of a connection. The zero TCP is Linux's default.
+// A TCP configures the ends of a connection. For an [End] the zero TCP is Linux's
+// default. Drivers may take a zero Congestion for something else; those of this
+// module take it for [Unlimited] for now. What follows Congestion has an effect
+// with [CUBIC] and [Reno] only.
 type TCP struct {
 	// Congestion is the congestion control algorithm. Zero is the driver's
 	// default; for an [End] it is [CUBIC].
@@ -24,7 +27,8 @@ type TCP struct {
 
 	// UserTimeout is how long data may stay unacknowledged before the connection
 	// ends, and bounds how long keep-alive probes may stay unanswered; it is
-	// Linux's TCP_USER_TIMEOUT (RFC 5482). Zero is some 15 minutes for data.
+	// Linux's TCP_USER_TIMEOUT (RFC 5482). Zero is 15 to 18 minutes for data,
+	// as the timer has it.
 	UserTimeout time.Duration
 }
 
@@ -69,7 +73,7 @@ func (t TCP) Validate() error {
 	case t.Window < 0:
 		return fmt.Errorf("netem: %w", mustBe("TCP.Window", t.Window, "0 (Linux's buffers, which grow) or more bytes"))
 	case t.UserTimeout < 0:
-		return fmt.Errorf("netem: %w", mustBe("TCP.UserTimeout", t.UserTimeout, "0 (none) or more"))
+		return fmt.Errorf("netem: %w", mustBe("TCP.UserTimeout", t.UserTimeout, "0 (Linux's 15 to 18 minutes) or more"))
 	}
 	return nil
 }
