@@ -31,10 +31,9 @@ type Conn struct {
 
 // NewConn wraps a connection that carries a stream, as TCP does. With TLS, wrap
 // what is below it: a fault interrupts writes of the inner connection, after
-// which a tls.Conn is of no use. NewConn panics on an invalid
-// configuration, see
-// [netem.Link.Validate], and on a connection that carries datagrams; those are for
-// [NewPacketConn].
+// which a tls.Conn is of no use. NewConn panics on an invalid configuration, see
+// [netem.Link.Validate] and [netem.TCP.Validate], and on a connection that carries
+// datagrams; those are for [NewPacketConn].
 func NewConn(inner net.Conn, config Config) *Conn {
 	config.mustBeValid()
 	mustCarryStream("NewConn", inner)
