@@ -39,7 +39,7 @@ func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
 func TestRandomProgramsOverTCP(t *testing.T) { checkRandomPrograms(t, true) }
 
 func checkRandomPrograms(t *testing.T, tcp bool) {
-	programs := tier.Pick[uint64](60, 2000)
+	programs := tier.Pick[uint64](40, 2000)
 	if raceEnabled {
 		programs /= 5
 	}

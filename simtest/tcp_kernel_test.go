@@ -51,7 +51,7 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 		t.Run(row.String(), func(t *testing.T) {
 			seeds := 1
 			if row.IsRandom() {
-				seeds = tier.Pick(max(20, min(3_000_000/row.Body, 60)), 100)
+				seeds = tier.Pick(max(20, min(2_000_000/row.Body, 40)), 100)
 			}
 			var totals, dials []float64
 			for seed := range uint64(seeds) {

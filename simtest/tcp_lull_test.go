@@ -35,7 +35,7 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 // It makes no difference whether acknowledgements and timers happen in time, or late
 // where nobody can notice: to the nanosecond, whatever is done to the network.
 func TestLateEventsMakeNoDifference(t *testing.T) {
-	for number := range tier.Pick[uint64](30, 1000) {
+	for number := range tier.Pick[uint64](12, 1000) {
 		seed, tape := randomTape(number)
 		program := decodeFuzzProgram(seed, tape)
 		program.tcp = true
