@@ -18,7 +18,8 @@ func ClientConfig(p netem.Profile) Config { return Config{Read: p.Down, Write: p
 func ServerConfig(p netem.Profile) Config { return Config{Read: p.Up, Write: p.Down} }
 
 // NewDialer returns a dialer whose connections are at the client's end of the
-// path, with the profile's Lookup.
+// path, with the profile's Lookup. Its DialContext panics if the profile is
+// invalid.
 func NewDialer(p netem.Profile) *Dialer { return &Dialer{Config: ClientConfig(p), Lookup: p.Lookup} }
 
 // ReadProfile reads a profile from a JSON file, as [netem.ParseProfile] does. An

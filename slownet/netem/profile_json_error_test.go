@@ -49,6 +49,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 		`{"down": {"queue": -1}}`:                                      `line 1: down.queue: Queue.Bytes is -1: it must be 0 (the default) or more`,
 		`{"down": {"queue": "64"}}`:                                    `line 1: down.queue: size "64" has no unit: write it such as "1500B", or as a number of bytes without quotes`,
 		`{"down": {"queue": "64 pkts"}}`:                               `line 1: down.queue: queue "64 pkts" has the unknown unit "pkts": it must be packets, B, kB, MB, GB, KiB, MiB or GiB`,
+		`{"down": {"queue": "FQ-CoDel"}}`:                              `line 1: down.queue: queue "FQ-CoDel" names a discipline: write {"discipline": "fq_codel"}`,
 		`{"down": {"queue": "many packets"}}`:                          `line 1: down.queue: queue "many packets" does not begin with a number: write it such as "64kB" or "100 packets"`,
 		`{"down": {"queue": "1.5 packets"}}`:                           `line 1: down.queue: queue "1.5 packets" cannot be used: it must be a whole number of packets, such as "100 packets"`,
 		`{"down": {"queue": "99999999999999999999 packets"}}`:          `line 1: down.queue: queue "99999999999999999999 packets" cannot be used: it must be a whole number of packets, such as "100 packets"`,

@@ -28,6 +28,9 @@ func readQueue(v jsonValue) (Queue, error) {
 // parseQueue reads a queue that is so many bytes, or packets.
 func parseQueue(s string) (Queue, error) {
 	number, unit := splitUnit(s)
+	if d, ok := disciplineOf(s); ok {
+		return Queue{}, fmt.Errorf(`queue %.40q names a discipline: write {"discipline": %q}`, s, d)
+	}
 	switch unit {
 	case "packet", "packets":
 		packets, err := timesExactly(number, 1)
@@ -67,12 +70,22 @@ func readDiscipline(v jsonValue) (Discipline, error) {
 	if err != nil {
 		return FIFO, err
 	}
-	for d := FIFO; d <= FQCoDel; d++ {
-		if d.String() == name {
-			return d, nil
-		}
+	if d, ok := disciplineOf(name); ok {
+		return d, nil
 	}
 	return FIFO, v.errorf("there is no discipline %.40q: it must be %s", name, what)
+}
+
+// disciplineOf returns the discipline with a name, in any spelling, such as
+// "FQ-CoDel", and whether there is one.
+func disciplineOf(name string) (Discipline, bool) {
+	spelling := strings.NewReplacer("_", "", "-", "", " ", "")
+	for d := FIFO; d <= FQCoDel; d++ {
+		if strings.EqualFold(spelling.Replace(d.String()), spelling.Replace(name)) {
+			return d, true
+		}
+	}
+	return FIFO, false
 }
 
 // jsonOfQueue returns the shortest text that stands for a queue.

@@ -166,3 +166,12 @@ func TestWhatCannotBeWritten(t *testing.T) {
 		require.EqualError(t, err, `netem: profile "a": Up: `+want)
 	}
 }
+
+// A discipline may be spelled as people spell it.
+func TestDisciplinesInAnySpelling(t *testing.T) {
+	for spelling, want := range map[string]Discipline{"codel": CoDel, "CoDel": CoDel, "fq_codel": FQCoDel, "FQ-CoDel": FQCoDel, "fqcodel": FQCoDel, "FIFO": FIFO} {
+		p, err := ParseProfile([]byte(`{"down": {"queue": {"packets": 5, "discipline": "` + spelling + `"}}}`))
+		require.NoError(t, err, spelling)
+		assert.Equal(t, Queue{Packets: 5, Discipline: want}, p.Down.Queue, spelling)
+	}
+}
