@@ -62,6 +62,10 @@ func (s *sender) detect(now time.Duration) (lost int) {
 		if segment.sent > r.sent || segment.sent == r.sent && segment.seq >= r.seq {
 			break
 		}
+		if segment.again && segment.sent == now {
+			number = next // on a path that takes no time nobody can tell
+			continue
+		}
 		if left := segment.sent + r.roundTrip + window - now; left <= 0 {
 			s.queue.lose(number)
 			lost++

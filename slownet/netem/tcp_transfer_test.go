@@ -129,3 +129,37 @@ func BenchmarkTransfer(b *testing.B) {
 		})
 	}
 }
+
+// When a path begins to take no time while segments are under way that take some,
+// nothing is sent again and again at one instant.
+func TestTransferWhenThePathTakesNoTimeAnyMore(t *testing.T) {
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 5))
+		data, acks := newPipe(netem.Link{Latency: 50 * time.Millisecond}, 1), newPipe(netem.Link{Latency: 50 * time.Millisecond}, 2)
+		tr := netem.NewTransfer(netem.TCP{}, 0, 100*time.Millisecond, data, acks)
+		tr.SetMTU(100 + random.IntN(1400))
+		tr.SetEager(0, true)
+		now, written := time.Duration(0), 0
+		write := func() {
+			n := min(tr.Room(), 1+random.IntN(30_000))
+			tr.Write(now, n)
+			written += n
+		}
+		for step := range 40 {
+			now += time.Duration(random.IntN(20)) * time.Millisecond
+			tr.Advance(now)
+			write()
+			if step%4 == 3 {
+				latency := time.Duration(random.IntN(3)) * 25 * time.Millisecond
+				data.line.SetLink(netem.Link{Latency: latency})
+				acks.line.SetLink(netem.Link{Latency: latency})
+				write()
+			}
+		}
+		for next := tr.Next(); next != netem.Never; next = tr.Next() {
+			now = next
+			tr.Advance(now)
+		}
+		require.EqualValues(t, written, tr.Received(), seed)
+	}
+}
