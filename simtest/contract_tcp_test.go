@@ -21,11 +21,12 @@ func TestContractOverTCP(t *testing.T) {
 		"election":         elections(1),
 		"chaos":            chaos,
 	} {
-		t.Run(name, func(t *testing.T) {
-			kernel(t)
-			checkOneDigest(t, simtest.Config{Link: clean}, program)
-			checkOneDigest(t, simtest.Config{Seed: 7, Link: chance}, program)
-		})
+		for link, config := range map[string]simtest.Config{"clean": {Link: clean}, "chance": {Seed: 7, Link: chance}} {
+			t.Run(name+", "+link, func(t *testing.T) {
+				kernel(t)
+				checkOneDigest(t, config, program)
+			})
+		}
 	}
 }
 
