@@ -143,8 +143,8 @@ func (d *dialling) giveUp() error {
 	return err
 }
 
-// answerLocked answers whoever dials, unless that was done or is not wanted
-// any more.
+// answerLocked answers whoever dials, unless that was done or nobody wants
+// it now.
 func (d *dialling) answerLocked(err error) {
 	if d.answered || d.gaveUp {
 		return

@@ -293,8 +293,8 @@ func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// allUrgentLocked is called by faults: what is known about inner events may not hold
-// any more.
+// allUrgentLocked makes all inner events urgent. Faults call it, as they may change
+// what was known about those events.
 func (s *Sim) allUrgentLocked() { s.urgent.mark, s.urgent.left = s.inner.count, s.inner.len() }
 
 // callAtLocked has a function called at a time, on a host if it is not nil.

@@ -212,15 +212,15 @@ func (c *conn) resetPeerLocked() {
 	}
 }
 
-// refuseLocked answers what has come to an end that takes nothing any more. Where
-// the answer does not get through, the peer sends again what called for it.
+// refuseLocked resets the peer, whose segment has come to an end that no longer
+// takes any. If the reset is lost, the peer retransmits that segment.
 func (c *conn) refuseLocked() {
 	c.awaited = true
 	c.resetPeerLocked()
 }
 
-// disownLocked is the host's answer to what comes for a connection that it knows
-// nothing of any more.
+// disownLocked is the host's answer to a segment of a connection that it no longer
+// knows.
 func (c *conn) disownLocked() {
 	if !c.reachesPeerLocked() {
 		c.loseResetLocked()

@@ -279,7 +279,7 @@ func (c *conn) expireLoop() {
 }
 
 // isAbandonedAttempt reports whether the end waits for an answer that nobody wants
-// any more. Then the connection is given up.
+// now. If so, it gives the connection up.
 func (c *conn) isAbandonedAttempt() bool {
 	m := c.tcp
 	if !m.opening || m.attempt == nil || !m.attempt.isGoneLocked() {

@@ -124,8 +124,8 @@ func TestLostSYNACK(t *testing.T) {
 	})
 }
 
-// A writer into a network that carries nothing any more waits when the send buffer
-// is full, and gives up after as long as Linux does.
+// When the network carries nothing more, a writer waits once its send buffer is
+// full, and gives up after as long as Linux does.
 func TestWriterIntoABlackHole(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, _ := connected(t, sim)

@@ -88,7 +88,8 @@ func (c *conn) flowName() uint64 {
 	return mix(mix(uint64(c.dialHost().number), c.number), uint64(c.side))
 }
 
-// leaveLoop has a segment arrive, or not if it was corrupted: the checksum tells.
+// leaveLoop schedules the arrival of a segment that has left the link. A corrupted
+// one is dropped, as its checksum is wrong.
 func (c *conn) leaveLoop(packet *netem.Packet, segment *netem.Segment) {
 	if packet.Flip >= 0 {
 		c.lostLoop(segment, "corrupted")
@@ -126,7 +127,7 @@ func (c *conn) swallowedLoop(isRequest bool) {
 	}
 }
 
-// flyLoop has a segment arrive at a time.
+// flyLoop schedules the arrival of a segment.
 func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 	s, t := c.sim, &c.tcp.train
 	i := s.segments.put(segment)

@@ -18,8 +18,8 @@ func (c *conn) finSent() { c.state = c.state.AfterFinSent() }
 // finReceived is the transition when the end of the peer's stream has arrived.
 func (c *conn) finReceived() { c.state = c.state.AfterFinReceived() }
 
-// forget is the transition when the connection is reset or given up: nothing is
-// known of it any more.
+// forget is the transition when the connection is reset or given up: nothing of
+// it is remembered.
 func (c *conn) forget() { c.state = netem.Closed }
 
 // fail is forget, and tells the user why: a reader whose peer has ended its stream

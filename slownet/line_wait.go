@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Packets wait on a line whose queue has a discipline: what becomes of them depends
-// on what is sent later. The line's timer tells their senders when it is known.
+// On a line whose queue has a discipline, the fate of a packet depends on packets
+// that are sent later. The line's timer tells the senders once it is known.
 
 // A sentPacket is one that waits, as the line's tag. Its method is called with no
 // lock held.

@@ -34,8 +34,8 @@ func TestControlMessagesAfterAReadWithoutThem(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-// What has come out of the inner connection as one is all delivered, also when the
-// link has no limits any more.
+// Datagrams that were received as one are all delivered, even after the link has
+// lost its limits.
 func TestDatagramsReceivedAsOneOutliveTheLink(t *testing.T) {
 	t.Parallel()
 	b := NewPacketConn(with(t, listenUDP(t), syscall.IPPROTO_UDP, int(receivedSegments)), Config{Read: netem.Link{MTU: 1500}})

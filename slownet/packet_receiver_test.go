@@ -62,7 +62,7 @@ func TestPacketReadError(t *testing.T) {
 	})
 }
 
-// So it does when the link has no limits any more.
+// It arrives even after the link has lost its limits.
 func TestPacketReadErrorOutlivesTheLink(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 10 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "a")

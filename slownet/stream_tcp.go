@@ -95,9 +95,9 @@ func (h *streamHalf) setBack(back lane) {
 	}
 }
 
-// tickLocked has a timer let happen what is due, if nobody else does: an
-// acknowledgement that is due when nobody reads or writes. It must not be sent
-// later, as others use the line meanwhile.
+// tickLocked sets a timer that handles due events if nobody else does, such as a
+// delayed acknowledgement while nobody reads or writes. It must not be sent later,
+// as others use the line in the meantime.
 func (h *streamHalf) tickLocked() {
 	mine, next := h.tcp, h.tcp.Next()
 	if mine.ticking || mine.discarded || next == netem.Never {
@@ -120,7 +120,7 @@ func (h *streamHalf) tickLocked() {
 	})
 }
 
-// advance lets everything happen that is due.
+// advance handles all events that are due.
 func (s *tcpStream) advance(now time.Duration) {
 	s.Advance(now)
 	s.failed = s.Failure() == netem.TimedOut

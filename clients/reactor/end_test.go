@@ -147,8 +147,8 @@ func TestTimersAndConnectionsAreLetGo(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Run ends with an error where the system cannot wait any more, whatever is open,
-// and may be called again.
+// Run returns an error when the system can no longer wait, whatever is open, and
+// may be called again.
 func TestRunEndsWithAnErrorWhereItCannotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

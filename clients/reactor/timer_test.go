@@ -58,8 +58,8 @@ func TestTimerBeforeTheAlarm(t *testing.T) {
 	})
 }
 
-// A timer for a time that has passed is for now, behind those that were set
-// before.
+// A timer set for a time that has passed fires at once, after the timers that were
+// set before it.
 func TestTimersForThePast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -112,8 +112,8 @@ func TestTurnsTakeNoMemory(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Calls that come in while the loop is busy do not wake it, so they leave no wake-up
-// behind that it would stumble over: all are made, and then a socket is heard.
+// Calls that come in while the loop is busy do not wake it, so no stale wake-up is
+// left: all calls are made, and then a socket is heard.
 func TestCallsBesideABusyConnection(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()

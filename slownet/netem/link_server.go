@@ -21,7 +21,7 @@ func (s *server) admits(link *Link, now time.Duration, n int) bool {
 // A backlog counts packets in a queue that is served in order.
 type backlog struct {
 	waiting []waiting
-	gone    int // how many of the first do not wait any more
+	gone    int // how many of the first no longer wait
 	bytes   int // of the others
 }
 
