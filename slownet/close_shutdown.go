@@ -15,6 +15,7 @@ import (
 // An owner is a Listener or Dialer: it waits for its connections when it is
 // shut down.
 type owner interface {
+	add(c drainable)
 	forget(c drainable) // it is drained, and the inner connection closed
 }
 
@@ -27,11 +28,8 @@ type owners struct {
 
 // keep makes the owners remember their new connection.
 func (o *owners) keep(c drainable) {
-	switch by := o.by.(type) {
-	case *Listener:
-		by.group.add(c)
-	case *group:
-		by.add(c)
+	if o.by != nil {
+		o.by.add(c)
 	}
 	o.path.group.add(c)
 }

@@ -10,6 +10,17 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// An invalid TCP panics wherever a configuration is given.
+func TestInvalidTCPPanics(t *testing.T) {
+	config := Config{TCP: netem.TCP{Window: -1}}
+	want := config.TCP.Validate().Error()
+	assert.PanicsWithValue(t, want, func() { NewConn(nil, config) })
+	assert.PanicsWithValue(t, want, func() { NewListener(nil, config) })
+	assert.PanicsWithValue(t, want, func() { NewPath(config) })
+	assert.PanicsWithValue(t, want, func() { NewPacketConn(nil, config) })
+	assert.PanicsWithValue(t, want, func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
+}
+
 // An invalid link is a bug of the program: wherever one is given, it panics.
 func TestInvalidLinksPanic(t *testing.T) {
 	for _, link := range []netem.Link{

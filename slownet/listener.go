@@ -96,6 +96,9 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	return c, false
 }
 
+// add is called with a new connection.
+func (l *Listener) add(c drainable) { l.group.add(c) }
+
 // forget is called by a connection that is drained.
 func (l *Listener) forget(c drainable) { l.group.forget(c) }
 
