@@ -102,6 +102,10 @@ func TestADialersLinksBeginAnew(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
+		dialer.Dial = serving(1)
+		conn, err := dialer.DialContext(t.Context(), "tcp", "192.0.2.1:80") // stays open
+		require.NoError(t, err)
+		defer conn.Close()
 		dialer.Config.Read.Rate = 120 * netem.Mbps
 		assert.Equal(t, 20*ms, downloads(t, dialer, 2, 100*1500))
 	})

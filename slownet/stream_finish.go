@@ -52,7 +52,7 @@ func (s *sender) finish() error {
 // sendEndLocked puts the end of the stream on its way, if it is its turn.
 func (s *sender) sendEndLocked() {
 	if s.end == endQueued && !s.stalled && s.startTCPLocked() {
-		s.tcp.CloseWrite(s.now())
+		s.tcp.finish(s.now())
 		s.end, s.endAt = endOnItsWay, timeline.End
 	}
 	if s.end == endOnItsWay && s.tcp != nil && s.endAt == timeline.End && s.tcp.Ended() && !s.tcp.isBusy() {

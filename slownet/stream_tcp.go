@@ -19,6 +19,7 @@ type tcpStream struct {
 	paced      time.Duration // when the pace lets the next bytes go
 	starved    bool          // the writer waits for room
 	ticking    bool          // a timer calls tick
+	ending     bool          // the end of the stream was sent
 	failed     bool          // the sender has given up
 	discarded  bool          // what is on its way
 }
@@ -56,8 +57,11 @@ func usesTCP(tcp *netem.TCP, there, back *netem.Link) bool {
 // startTCPLocked begins to send over TCP, if that is how streams travel. It reports
 // whether it is.
 func (h *streamHalf) startTCPLocked() bool {
-	if h.tcp != nil || h.back == nil {
-		return h.tcp != nil
+	switch {
+	case h.isIdealLocked():
+		return false
+	case h.tcp != nil:
+		return true
 	}
 	name, now := h.flow.Name(), h.now()
 	s := &tcpStream{}
@@ -73,7 +77,7 @@ func (h *streamHalf) startTCPLocked() bool {
 // isIdealLocked reports whether the stream is ideal. After a change of links it is
 // so again only when nothing is on its way over TCP.
 func (h *streamHalf) isIdealLocked() bool {
-	if h.back != nil && !h.tcp.isBusy() && !usesTCP(h.conn.tcp, h.link, h.back.link) {
+	if h.back != nil && !h.background && !h.tcp.isBusy() && !h.tcp.isEnding() && !usesTCP(h.conn.tcp, h.link, h.back.link) {
 		h.tcp, h.back = nil, nil
 	}
 	return h.back == nil
@@ -136,6 +140,15 @@ func (s *tcpStream) arrived() int {
 
 // isBusy reports whether bytes are on their way.
 func (s *tcpStream) isBusy() bool { return s != nil && s.held > 0 }
+
+// isEnding reports whether the end of the stream was sent.
+func (s *tcpStream) isEnding() bool { return s != nil && s.ending }
+
+// finish sends the end of the stream.
+func (s *tcpStream) finish(now time.Duration) {
+	s.ending = true
+	s.CloseWrite(now)
+}
 
 // canWrite returns how many bytes may be written at the given time; if that is none,
 // until when to wait.
@@ -342,7 +355,7 @@ func (r *receiver) sendEndLocked() time.Duration {
 	if !r.startTCPLocked() {
 		return r.sendLocked(r.now(), 0).Arrive
 	}
-	r.tcp.CloseWrite(r.now())
+	r.tcp.finish(r.now())
 	r.tickLocked()
 	return timeline.End
 }

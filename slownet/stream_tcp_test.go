@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -247,4 +248,81 @@ func TestSmallMTUOverTCP(t *testing.T) {
 			assert.Equal(t, "hello", string(got), mtu)
 		})
 	}
+}
+
+// TCP also counts where only acknowledgements take time: after ten segments the
+// sender waits for them.
+func TestSlowAcknowledgements(t *testing.T) {
+	useTCP(t)
+	took := overTCP(t, 30*netem.MSS, netem.Link{}, netem.Link{Latency: 50 * ms})
+	assert.Equal(t, [2]time.Duration{50 * ms, 50 * ms}, took)
+}
+
+// When the links have no limits left and nothing is in flight, calls go right to the
+// inner connection again.
+func TestSetLinksToNoneEndsTCP(t *testing.T) {
+	useTCP(t)
+	overPipe(t, bothWays(netem.Link{Latency: 10 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+		go func() { _, _ = io.Copy(far, far) }()
+		exchange := func() {
+			go func() { _, _ = conn.Write([]byte("over")) }()
+			_, err := io.ReadFull(conn, make([]byte, 4))
+			require.NoError(t, err)
+		}
+		exchange()
+		conn.SetLinks(netem.Link{}, netem.Link{})
+		time.Sleep(time.Second)
+		exchange()
+		exchange()
+		assert.False(t, conn.out.gate.isShut())
+		assert.False(t, conn.in.gate.isShut())
+	})
+}
+
+// An inner connection that fails in mid-transfer is the end, whatever still arrives.
+func TestInnerConnectionFailsInMidTransfer(t *testing.T) {
+	useTCP(t)
+	overPipe(t, Config{Write: netem.Link{Latency: 10 * ms, Rate: 10 * netem.Mbps}}, func(t *testing.T, conn *Conn, far net.Conn) {
+		go func() {
+			_, _ = io.ReadFull(far, make([]byte, 100_000))
+			_ = far.Close()
+		}()
+		_, err := conn.Write(make([]byte, 4_000_000))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+		time.Sleep(time.Minute)
+		assert.ErrorContains(t, conn.Drain(t.Context()), "discarded")
+	})
+}
+
+// A segment that CoDel drops is in the trace.
+func TestTraceOfSegmentsThatAQueueDrops(t *testing.T) {
+	useTCP(t)
+	log := newLog()
+	link := netem.Link{Latency: 20 * ms, Rate: netem.Mbps, Queue: netem.Queue{Discipline: netem.CoDel}}
+	overPipe(t, Config{Write: link, Trace: log.trace}, func(t *testing.T, conn *Conn, far net.Conn) {
+		go func() { _, _ = conn.Write(make([]byte, 500_000)) }()
+		_, err := io.ReadFull(far, make([]byte, 500_000))
+		require.NoError(t, err)
+		assert.Contains(t, strings.Join(log.of(Write), "\n"), " lost ")
+	})
+}
+
+// The end of the stream arrives although the links lose their limits meanwhile.
+func TestEndOfStreamAfterTheLinksAreGone(t *testing.T) {
+	useTCP(t)
+	synctest.Test(t, func(t *testing.T) {
+		inner := newSink()
+		conn := NewConn(inner, bothWays(netem.Link{Latency: 50 * ms}))
+		_, err := conn.Write([]byte("last"))
+		require.NoError(t, err)
+		require.NoError(t, conn.CloseWrite())
+		time.Sleep(60 * ms)
+		conn.SetLinks(netem.Link{}, netem.Link{})
+		_, err = conn.Write([]byte("more"))
+		require.ErrorIs(t, err, syscall.EPIPE)
+		require.NoError(t, conn.Drain(t.Context()))
+		writes, _ := inner.got()
+		assert.Equal(t, []arrival{{4, 50 * ms}, {0, 50 * ms}}, writes)
+		require.NoError(t, conn.Close())
+	})
 }
