@@ -19,7 +19,7 @@ type dialling struct {
 	deadline time.Duration    // of its context; endOfTime for none
 	address  string           // as it was given
 	remotes  []netip.AddrPort // in the order in which they are tried
-	result   chan error       // gets the answer, once
+	result   chan error       // gets the answer, once; the simulation's, which uses it again
 	made     *conn            // set before a good answer
 	trace    *dialTrace
 
@@ -32,6 +32,11 @@ type dialling struct {
 	oneHost  bool       // has all of them
 	primary  series     // of the first address's family
 	fallback series     // of the other
+
+	// Room for what most dials need: two addresses, of which one is tried.
+	fewRemotes  [2]netip.AddrPort
+	fewAttempts [1]*attempt
+	firstTry    attempt
 }
 
 // An attempt is a connection that is being made to one address: a request
@@ -62,13 +67,15 @@ const (
 // err.
 func (h *Host) dial(ctx context.Context, network string, f family, address string, remotes []netip.AddrPort, err error) (net.Conn, error) {
 	d := &dialling{
-		host: h, network: network, family: f, address: address, remotes: remotes,
+		host: h, network: network, family: f, address: address,
 		deadline: h.sim.deadlineOf(ctx),
-		result:   make(chan error, 1),
 		trace:    newDialTrace(ctx, network, f, len(remotes)),
 	}
+	d.remotes = append(d.fewRemotes[:0], remotes...)
+	d.attempts = d.fewAttempts[:0]
 	d.post(err)
 	made, err := d.wait(ctx)
+	d.end()
 	d.trace.end(err)
 	if err != nil {
 		return nil, err
@@ -108,6 +115,7 @@ func (d *dialling) post(err error) {
 	h := d.host
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
+	d.result = h.sim.spareResults.takeLocked()
 	d.began = h.sim.now()
 	switch {
 	case h.sim.closed:
@@ -124,6 +132,36 @@ func (d *dialling) post(err error) {
 	d.order = h.dials
 	h.diallings[d] = struct{}{}
 	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: &d.address, sequence: h.dials}, host: h, do: start})
+}
+
+// end is called when the answer has been received, or will not be sent.
+func (d *dialling) end() {
+	d.host.sim.mu.Lock()
+	defer d.host.sim.mu.Unlock()
+	d.host.sim.spareResults.putLocked(d.result)
+	d.result = nil
+}
+
+// results are channels for the answers to dials, for reuse.
+type results struct{ free []chan error }
+
+func (r *results) takeLocked() chan error {
+	last := len(r.free) - 1
+	if last < 0 {
+		return make(chan error, 1)
+	}
+	result := r.free[last]
+	r.free = r.free[:last]
+	return result
+}
+
+// maxSpareResults is how many channels are kept.
+const maxSpareResults = 64
+
+func (r *results) putLocked(result chan error) {
+	if len(r.free) < maxSpareResults {
+		r.free = append(r.free, result)
+	}
 }
 
 // giveUp takes the wish back. It returns what became of the first address, if

@@ -31,20 +31,20 @@ type series struct {
 }
 
 // splitLocked divides the addresses among the two series: those of the first
-// one's family, and the others.
+// one's family, and the others, which come after them.
 func (d *dialling) splitLocked() {
 	d.primary.dialling, d.fallback.dialling = d, d
 	d.oneHost = true
 	first := d.family.destination(d.remotes[0]).Addr()
+	host, primary := d.host.hostOfLocked(first), 0
 	for _, remote := range d.remotes {
 		to := d.family.destination(remote).Addr()
-		d.oneHost = d.oneHost && d.host.hostOfLocked(to) == d.host.hostOfLocked(first)
+		d.oneHost = d.oneHost && d.host.hostOfLocked(to) == host
 		if d.family.version != 0 || to.Is4() == first.Is4() {
-			d.primary.untried = append(d.primary.untried, remote)
-		} else {
-			d.fallback.untried = append(d.fallback.untried, remote)
+			primary++
 		}
 	}
+	d.primary.untried, d.fallback.untried = d.remotes[:primary], d.remotes[primary:]
 }
 
 // startLocked tries the first address, and a while later the first of the other
@@ -74,7 +74,11 @@ func (r *series) nextLocked() {
 	if r.isOverLocked() {
 		return
 	}
-	a := &attempt{series: r, shown: r.untried[0]}
+	a := &r.firstTry
+	if len(r.attempts) > 0 {
+		a = new(attempt)
+	}
+	a.series, a.shown = r, r.untried[0]
 	a.remote = r.family.destination(a.shown)
 	ends := r.partialDeadlineLocked()
 	r.begun, r.untried = true, r.untried[1:]

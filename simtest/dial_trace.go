@@ -98,26 +98,37 @@ func (t *dialTrace) end(err error) {
 	}
 }
 
-// traceLookup calls the hooks of a context before and after it has looked up a name.
-// As in the net package, an address is not looked up, and addresses of a family that
-// is not asked for are not told.
-func traceLookup(ctx context.Context, name string, asked func(netip.Addr) bool, lookup func() ([]netip.Addr, error)) ([]netip.Addr, error) {
+// A lookupTrace calls the hooks of a context before and after a name is looked up.
+// The zero lookupTrace calls none.
+type lookupTrace struct{ hooks *httptrace.ClientTrace }
+
+// startLookup calls the hook for the beginning of a lookup. As in the net package, an
+// address is not looked up.
+func startLookup(ctx context.Context, name string) (t lookupTrace) {
 	hooks := httptrace.ContextClientTrace(ctx)
-	if _, err := netip.ParseAddr(name); hooks == nil || err == nil {
-		return lookup()
+	if hooks == nil {
+		return t
+	}
+	if _, ok := parseAddr(name); ok {
+		return t
 	}
 	if hooks.DNSStart != nil {
 		hooks.DNSStart(httptrace.DNSStartInfo{Host: name})
 	}
-	all, err := lookup()
-	if hooks.DNSDone != nil {
-		var addrs []net.IPAddr
-		for _, addr := range all {
-			if asked(addr) {
-				addrs = append(addrs, net.IPAddr{IP: addr.AsSlice()})
-			}
-		}
-		hooks.DNSDone(httptrace.DNSDoneInfo{Addrs: addrs, Err: err})
+	return lookupTrace{hooks}
+}
+
+// end calls the hook for the end. Addresses of a family that is not asked for are not
+// told.
+func (t lookupTrace) end(all []netip.Addr, asked func(netip.Addr) bool, err error) {
+	if t.hooks == nil || t.hooks.DNSDone == nil {
+		return
 	}
-	return all, err
+	var addrs []net.IPAddr
+	for _, addr := range all {
+		if asked(addr) {
+			addrs = append(addrs, net.IPAddr{IP: addr.AsSlice()})
+		}
+	}
+	t.hooks.DNSDone(httptrace.DNSDoneInfo{Addrs: addrs, Err: err})
 }

@@ -170,9 +170,10 @@ func listenError(network string, addr net.Addr, err error) error {
 // families, IPv6 is tried after the 300 ms.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	f, err := parseNetwork(network)
-	var remotes []netip.AddrPort
+	var room [2]netip.AddrPort // a host's
+	remotes := room[:0]
 	if err == nil {
-		remotes, err = h.resolveRemote(ctx, f, network, address)
+		remotes, err = h.resolveRemote(ctx, f, network, address, remotes)
 	}
 	failed := func(err error) (net.Conn, error) {
 		var addr net.Addr
@@ -183,7 +184,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	}
 	ended := contextError(ctx)
 	switch {
-	case errors.As(err, new(net.UnknownNetworkError)):
+	case isUnknownNetwork(err):
 		return failed(err)
 	case err == nil && ended != nil:
 		return failed(dialError(ended))
@@ -205,6 +206,11 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 		return failed(err)
 	}
 	return c, nil
+}
+
+// isUnknownNetwork reports whether an error says that there is no such network.
+func isUnknownNetwork(err error) bool {
+	return err != nil && errors.As(err, new(net.UnknownNetworkError))
 }
 
 // Dial is DialContext without a context.

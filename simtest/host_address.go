@@ -76,9 +76,9 @@ func (f family) shown(a netip.AddrPort) net.Addr {
 var errMissingAddress = errors.New("missing address")
 
 // resolveRemote turns what was given to DialContext into addresses and a port,
-// in the order in which they are tried. Where no host was given there is one
-// address, which is not valid.
-func (h *Host) resolveRemote(ctx context.Context, f family, network, address string) (all []netip.AddrPort, err error) {
+// in the order in which they are tried, and appends them to all. Where no host was
+// given there is one address, which is not valid.
+func (h *Host) resolveRemote(ctx context.Context, f family, network, address string, all []netip.AddrPort) ([]netip.AddrPort, error) {
 	if address == "" {
 		return nil, errMissingAddress
 	}
@@ -86,9 +86,13 @@ func (h *Host) resolveRemote(ctx context.Context, f family, network, address str
 	if err != nil {
 		return nil, err
 	}
-	addrs := []netip.Addr{{}}
+	var room [2]netip.Addr // a host's
+	addrs := room[:1]
 	if host != "" {
-		if addrs, err = traceLookup(ctx, host, f.holds, func() ([]netip.Addr, error) { return h.lookup(ctx, host) }); err != nil {
+		trace := startLookup(ctx, host)
+		addrs, err = h.lookup(ctx, host, room[:0])
+		trace.end(addrs, f.holds, err)
+		if err != nil {
 			return nil, err
 		}
 		if addrs, err = f.choose(host, addrs); err != nil {
@@ -101,12 +105,13 @@ func (h *Host) resolveRemote(ctx context.Context, f family, network, address str
 	return all, nil
 }
 
-// choose returns those addresses of a host that are of the family. All of IPv6
-// is all of IPv4 as well.
+// choose returns those addresses of a host that are of the family, in the place of
+// all. All of IPv6 is all of IPv4 as well.
 func (f family) choose(host string, addrs []netip.Addr) (chosen []netip.Addr, err error) {
 	if len(addrs) == 1 && addrs[0] == netip.IPv6Unspecified() {
 		addrs = append(addrs, netip.IPv4Unspecified())
 	}
+	chosen = addrs[:0]
 	for _, addr := range addrs {
 		if f.holds(addr) {
 			chosen = append(chosen, addr)
@@ -140,7 +145,7 @@ func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, 
 	if err != nil || host == "" {
 		return netip.AddrPortFrom(netip.Addr{}, port), err
 	}
-	addrs, err := h.ofName(host)
+	addrs, err := h.appendAddrs(nil, host)
 	if err == nil {
 		addrs, err = f.choose(host, addrs)
 	}
@@ -156,22 +161,32 @@ func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, 
 	return netip.AddrPortFrom(addr, port), nil
 }
 
-// ofName returns the addresses of a host by its name, or one that is given
+// appendAddrs appends the addresses of a host by its name, or one that is given
 // itself.
-func (h *Host) ofName(name string) ([]netip.Addr, error) {
-	if addr, err := netip.ParseAddr(name); err == nil {
-		return []netip.Addr{addr.Unmap()}, nil
+func (h *Host) appendAddrs(addrs []netip.Addr, name string) ([]netip.Addr, error) {
+	if addr, ok := parseAddr(name); ok {
+		return append(addrs, addr.Unmap()), nil
 	}
 	plain := plainName(name)
 	if plain == "localhost" {
-		return []netip.Addr{loopback(false), loopback(true)}, nil
+		return append(addrs, loopback(false), loopback(true)), nil
 	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	if other := h.sim.named[plain]; other != nil {
-		return []netip.Addr{other.v4, other.v6}, nil
+		return append(addrs, other.v4, other.v6), nil
 	}
-	return nil, noSuchHost(name)
+	return addrs, noSuchHost(name)
+}
+
+// parseAddr returns the address that a name is, if it is one. Most are none, and do
+// not look like one: then there is no error to be made.
+func parseAddr(name string) (addr netip.Addr, ok bool) {
+	if name == "" || strings.IndexByte(name, ':') < 0 && (name[0] > '9' || name[len(name)-1] > '9') {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(name)
+	return addr, err == nil
 }
 
 // bindErrorLocked says why nothing can be bound to an address on the host.

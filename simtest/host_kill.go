@@ -37,7 +37,7 @@ func (h *Host) killLocked() {
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
 		l := h.listeners[addr]
 		l.closed = true
-		for _, c := range l.ready {
+		for _, c := range l.ready.waiting() {
 			c.resetUnheardLocked()
 		}
 	}

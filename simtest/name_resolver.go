@@ -69,10 +69,10 @@ func (h *Host) Resolver() *Resolver { return &Resolver{h} }
 
 // LookupHost returns the addresses of a host, IPv4 first.
 func (r *Resolver) LookupHost(ctx context.Context, host string) (addrs []string, err error) {
-	if _, err := netip.ParseAddr(host); err == nil {
+	if _, ok := parseAddr(host); ok {
 		return []string{host}, nil
 	}
-	all, err := r.host.lookup(ctx, host)
+	all, err := r.host.lookup(ctx, host, nil)
 	for _, addr := range all {
 		addrs = append(addrs, addr.String())
 	}
@@ -107,7 +107,9 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 		return nil, net.UnknownNetworkError(network)
 	}
 	asked := func(addr netip.Addr) bool { return network == "ip" || addr.Is4() == (network == "ip4") }
-	all, err := traceLookup(ctx, host, asked, func() ([]netip.Addr, error) { return r.host.lookup(ctx, host) })
+	trace := startLookup(ctx, host)
+	all, err := r.host.lookup(ctx, host, nil)
+	trace.end(all, asked, err)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +131,10 @@ func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	canonical := names[0]
+	canonical := host
+	if len(names) > 0 {
+		canonical = names[0]
+	}
 	switch {
 	case len(names) > 1:
 		return strings.TrimSuffix(host, ".") + ".", nil // it has the addresses itself
@@ -205,17 +210,20 @@ func (r *Resolver) LookupPort(ctx context.Context, network, service string) (por
 var services = net.Resolver{PreferGo: true}
 
 // lookup returns the addresses that a name stands for on this host: those of IPv4
-// first, where it is not an address.
-func (h *Host) lookup(ctx context.Context, name string) (addrs []netip.Addr, err error) {
+// first, where it is not an address. It puts them into room, which is empty, as far as
+// that goes.
+func (h *Host) lookup(ctx context.Context, name string, room []netip.Addr) (addrs []netip.Addr, err error) {
 	names, err := h.standsFor(ctx, name)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(names) == 0:
+		addrs, _ = h.appendAddrs(room, name)
+	default:
+		addrs = room
 	}
 	for _, n := range names {
-		found, err := h.ofName(n)
-		if err == nil {
-			addrs = append(addrs, found...)
-		}
+		addrs, _ = h.appendAddrs(addrs, n) // the others count if one does not exist
 	}
 	if len(addrs) == 0 {
 		return nil, noSuchHost(name)
@@ -225,10 +233,10 @@ func (h *Host) lookup(ctx context.Context, name string) (addrs []netip.Addr, err
 }
 
 // standsFor returns what a name stands for on this host: names of hosts, which need
-// not exist, or an address. There is one at least.
+// not exist. If there is none, it stands for itself.
 func (h *Host) standsFor(ctx context.Context, name string) ([]string, error) {
-	if _, err := netip.ParseAddr(name); err == nil || plainName(name) == "localhost" {
-		return []string{name}, nil
+	if _, ok := parseAddr(name); ok || plainName(name) == "localhost" {
+		return nil, nil
 	}
 	s := h.sim
 	s.mu.Lock()
@@ -256,7 +264,7 @@ func (h *Host) standsFor(ctx context.Context, name string) ([]string, error) {
 	case len(how.Hosts) > 0:
 		return how.Hosts, nil
 	}
-	return []string{name}, nil
+	return nil, nil
 }
 
 func noSuchHost(name string) error {

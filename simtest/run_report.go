@@ -67,7 +67,7 @@ func (h *Host) stateLocked() (lines []string) {
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
 		l := h.listeners[addr]
 		lines = append(lines, fmt.Sprintf("listener %v: %s, %s", addr,
-			waiters(l.accepts.lenLocked(), "Accept"), count(len(l.ready), "connection to be accepted", "connections to be accepted")))
+			waiters(l.accepts.lenLocked(), "Accept"), count(l.ready.len(), "connection to be accepted", "connections to be accepted")))
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(h.sockets), netip.AddrPort.Compare) {
 		c := h.sockets[addr]
@@ -109,7 +109,7 @@ func (c *conn) stateLocked() string {
 	if c.retrying {
 		words = append(words, "sends in vain")
 	}
-	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local, c.remote, c.far.name, strings.Join(words, ", "))
+	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local.addr(), c.remote.addr(), c.far.name, strings.Join(words, ", "))
 }
 
 // flightLocked describes what is in flight, and what keeps it from arriving.

@@ -68,11 +68,12 @@ type Sim struct {
 	trace       Trace
 	spareRings
 	spareCalls
-	report  string // why the simulation was stopped before its end
-	asleep  bool   // the loop is, until wake gets a token or something is due
-	ending  bool   // the contexts of programs have ended, or are about to
-	closing bool   // the loop is to end the simulation
-	closed  bool   // the network takes no more calls
+	spareResults results // of dials
+	report       string  // why the simulation was stopped before its end
+	asleep       bool    // the loop is, until wake gets a token or something is due
+	ending       bool    // the contexts of programs have ended, or are about to
+	closing      bool    // the loop is to end the simulation
+	closed       bool    // the network takes no more calls
 
 	programs int           // those of hosts' programs that have not returned
 	returned chan struct{} // closed when all have; nil until they are waited for

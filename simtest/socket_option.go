@@ -28,7 +28,7 @@ func (c *conn) setBuffer() error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
-		return setError(c.network, c.local)
+		return setError(c.network, c.local.addr())
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ type conn struct {
 	writes      waits[transfer] // calls of Write; the first is under way
 	finishKnown time.Duration   // when it is known here that the end of stream has arrived; 0 if it has not
 
-	local, remote net.Addr
+	local, remote address
 	network       string   // that it was dialled with, or its listener has
 	ports         portPair // the dialler's, to be freed
 	linger        int      // as in SetLinger
@@ -98,8 +98,8 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 		sim: s, host: host, far: far, peer: peer,
 		side:   side,
 		number: number,
-		local:  net.TCPAddrFromAddrPort(local),
-		remote: net.TCPAddrFromAddrPort(remote),
+		local:  address{AddrPort: local},
+		remote: address{AddrPort: remote},
 		linger: -1,
 		state:  netem.Established,
 		outlet: outlet{
@@ -125,7 +125,7 @@ func compareConns(a, b *conn) int {
 }
 
 // port returns the port of this end.
-func (c *conn) port() uint16 { return uint16(c.local.(*net.TCPAddr).Port) }
+func (c *conn) port() uint16 { return c.local.Port() }
 
 // id returns the name of the connection in a trace.
 func (c *conn) id() ConnID { return ConnID{c.dialHost().name, "tcp", c.number} }
@@ -273,10 +273,10 @@ func (c *conn) wakeLocked() {
 }
 
 // LocalAddr returns the address of this end, a *net.TCPAddr.
-func (c *conn) LocalAddr() net.Addr { return c.local }
+func (c *conn) LocalAddr() net.Addr { return c.local.addr() }
 
 // RemoteAddr returns the address of the other end, a *net.TCPAddr.
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr { return c.remote.addr() }
 
 // SetDeadline sets both deadlines.
 func (c *conn) SetDeadline(t time.Time) error {
@@ -293,7 +293,7 @@ func (c *conn) setDeadlines(t time.Time, read, write bool) error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	if c.host.closesLocked(c, c.closed) {
-		return setError(c.network, c.local)
+		return setError(c.network, c.local.addr())
 	}
 	if read {
 		c.readDeadline.setLocked(&c.sim.mu, &c.reads, t)
@@ -309,5 +309,5 @@ func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	return &net.OpError{Op: op, Net: c.network, Source: c.local, Addr: c.remote, Err: err}
+	return &net.OpError{Op: op, Net: c.network, Source: c.local.addr(), Addr: c.remote.addr(), Err: err}
 }

@@ -20,7 +20,7 @@ type listener struct {
 	dual    bool // its address is all of IPv6, and of IPv4 too
 
 	// Guarded by host.sim.mu.
-	ready    []*conn      // waiting to be accepted
+	ready    fifo[*conn]  // waiting to be accepted
 	accepts  waits[*conn] // calls of Accept
 	deadline deadline
 	closed   bool
@@ -62,7 +62,7 @@ func (h *Host) listenerLocked(to netip.AddrPort) *listener {
 	return l
 }
 
-func (l *listener) isFullLocked() bool { return len(l.ready) >= backlog }
+func (l *listener) isFullLocked() bool { return l.ready.len() >= backlog }
 
 // confirmedLocked is what the confirmation brings about: the connection is
 // queued for Accept.
@@ -80,16 +80,12 @@ func (l *listener) confirmedLocked(c *conn) {
 	}
 	c.network = l.network
 	if l.dual {
-		c.local, c.remote = mappedTCP(c.local), mappedTCP(c.remote)
+		c.local.AddrPort, c.remote.AddrPort = mapped(c.local.AddrPort), mapped(c.remote.AddrPort)
 	}
 	c.openLocked()
 	l.host.sim.recordLocked(Event{Kind: Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
-	l.ready = append(l.ready, c)
+	l.ready.push(c)
 	l.goOnAcceptingLocked()
-}
-
-func mappedTCP(addr net.Addr) net.Addr {
-	return net.TCPAddrFromAddrPort(mapped(addr.(*net.TCPAddr).AddrPort()))
 }
 
 // Accept waits for the next connection.
@@ -117,11 +113,10 @@ func (l *listener) acceptLocked(c **conn) (err error, over bool) {
 		return net.ErrClosed, true
 	case l.deadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded, true
-	case len(l.ready) == 0:
+	case l.ready.len() == 0:
 		return nil, false
 	}
-	*c, l.ready[0] = l.ready[0], nil
-	l.ready = l.ready[1:]
+	*c = l.ready.pop()
 	return nil, true
 }
 
@@ -143,7 +138,7 @@ func (l *listener) Close() error {
 	if l.host.closesLocked(l, l.closed) {
 		return l.opError("close", net.ErrClosed)
 	}
-	for _, c := range l.ready {
+	for _, c := range l.ready.waiting() {
 		c.resetLocked()
 	}
 	l.vanishLocked()
@@ -152,7 +147,8 @@ func (l *listener) Close() error {
 
 // vanishLocked closes the listener without a word to anyone.
 func (l *listener) vanishLocked() {
-	l.closed, l.ready = true, nil
+	l.closed = true
+	l.ready.drop()
 	l.deadline.stopLocked()
 	if l.host.listeners[l.addr] == l {
 		delete(l.host.listeners, l.addr)

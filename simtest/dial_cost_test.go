@@ -1,0 +1,99 @@
+package simtest_test
+
+import (
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// dials returns a function that dials by name and accepts.
+func dials(t testing.TB, sim *simtest.Sim) (dial func() (client, server net.Conn)) {
+	listener, err := sim.Host("server").Listen("tcp", ":10000")
+	require.NoError(t, err)
+	host := sim.Host("client")
+	return func() (client, server net.Conn) {
+		client, err := host.DialContext(t.Context(), "tcp", "server:10000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if server, err = listener.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		return client, server
+	}
+}
+
+// BenchmarkDial measures a dial by name with the call of Accept: "close" closes
+// both ends as well, "keep" keeps up to 10,000 connections.
+func BenchmarkDial(b *testing.B) {
+	for _, congestion := range []netem.Congestion{netem.CUBIC, netem.Unlimited} {
+		config := simtest.Config{Link: netem.Link{Latency: 5 * ms}, TCP: netem.TCP{Congestion: congestion}, KeepPools: true}
+		b.Run(congestion.String()+"/close", func(b *testing.B) {
+			b.ReportAllocs()
+			inTest(b, func(t *testing.T) {
+				config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+					dial := dials(t, sim)
+					for range b.N {
+						client, server := dial()
+						_ = client.Close()
+						_ = server.Close()
+					}
+				})
+			})
+		})
+		b.Run(congestion.String()+"/keep", func(b *testing.B) {
+			b.ReportAllocs()
+			inTest(b, func(t *testing.T) {
+				for left := b.N; left > 0; left -= 10_000 {
+					config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+						dial := dials(t, sim)
+						for range min(left, 10_000) {
+							dial()
+						}
+					})
+				}
+			})
+		})
+	}
+}
+
+// A dial allocates little: what it costs with 10,000 connections is mostly that.
+func TestDialAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates as well")
+	}
+	for _, test := range []struct {
+		congestion  netem.Congestion
+		dial, close float64
+	}{
+		{netem.CUBIC, 4, 4},
+		{netem.Unlimited, 6, 4},
+	} {
+		t.Run(test.congestion.String(), func(t *testing.T) {
+			config := simtest.Config{Link: netem.Link{Latency: 5 * ms}, TCP: netem.TCP{Congestion: test.congestion}}
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				const runs = 500
+				dial := dials(t, sim)
+				var conns []net.Conn
+				for range runs + 1 {
+					client, server := dial()
+					conns = append(conns, client, server)
+				}
+				closeNext := func() {
+					_ = conns[0].Close()
+					_ = conns[1].Close()
+					sim.Settle()
+					conns = conns[2:]
+				}
+				settles := testing.AllocsPerRun(runs, sim.Settle)
+				assert.LessOrEqual(t, testing.AllocsPerRun(runs, closeNext)-settles, test.close, "close of both ends")
+				assert.LessOrEqual(t, testing.AllocsPerRun(runs, func() { dial() }), test.dial, "dial and accept")
+			})
+		})
+	}
+}
