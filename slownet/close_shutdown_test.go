@@ -17,7 +17,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-const ms = time.Millisecond
+const (
+	ms = time.Millisecond
+	us = time.Microsecond
+)
 
 // A memoryListener accepts what is dialled with it, over net.Pipe.
 type memoryListener struct {
@@ -98,7 +101,7 @@ func TestHTTPClientTimeoutOverASlowLink(t *testing.T) {
 		body    int
 		drained time.Duration
 	}{
-		"a slow upload": {func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, 300 << 10, 10 * time.Second},
+		"a slow upload": {func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }, 300 << 10, 2 * time.Second},
 		"no answer":     {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, 500 * ms},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,8 +25,8 @@ type Config struct {
 	Write netem.Link
 
 	// TCP is how streams travel over the links: as Linux's TCP sends them, with
-	// [netem.CUBIC] or [netem.Reno], or as ideal streams with
-	// [netem.Unlimited], which is the default for now. Its KeepAlive has no effect, as the inner connection has
+	// [netem.CUBIC], which is the default, or [netem.Reno], or as ideal streams with
+	// [netem.Unlimited]. Its KeepAlive has no effect, as the inner connection has
 	// its own. Where nothing takes time, TCP makes no difference and is left out.
 	TCP netem.TCP
 
@@ -64,18 +64,12 @@ func (c Config) withClock() Config {
 	return c
 }
 
-// defaultCongestion is what the zero TCP has.
-var defaultCongestion = netem.Unlimited
-
 // tcp returns how TCP works, or nil if streams are ideal.
 func (c *Config) tcp() *netem.TCP {
-	tcp := c.TCP
-	if tcp.Congestion == 0 {
-		tcp.Congestion = defaultCongestion
-	}
-	if tcp.Congestion == netem.Unlimited {
+	if c.TCP.Congestion == netem.Unlimited {
 		return nil
 	}
+	tcp := c.TCP
 	return &tcp
 }
 

@@ -89,7 +89,7 @@ func (d *Dialer) enterPath(config Config) *Path {
 // isMadeOf reports whether the dialer's path was made of an equal configuration.
 func (d *Dialer) isMadeOf(config *Config) bool {
 	return d.made.Read == config.Read && d.made.Write == config.Write && d.made.PerConn == config.PerConn &&
-		d.made.Seed == config.Seed && d.made.Clock == config.Clock
+		d.made.Seed == config.Seed && d.made.TCP == config.TCP && d.made.Clock == config.Clock
 }
 
 // lookup returns how much longer it takes to look up the address's name.

@@ -25,11 +25,13 @@
 // what befalls them. The wrappers drive it with a clock, package simtest with its
 // queue of events; there is no second description of a slow path. Bytes of a
 // stream are never lost, changed or reordered; a fault of their packets costs
-// time instead. What is random follows from [Config.Seed]. Streams are ideal, or
-// travel as Linux's TCP sends them, with slow start and retransmissions; see
-// [Config.TCP]:
+// time instead. What is random follows from [Config.Seed]. Streams travel as
+// Linux's TCP sends them, with slow start, CUBIC (RFC 9438) and retransmissions
+// (RFC 8985, RFC 6298), so that they take the time that they take on a real path.
+// A stream can be an ideal one instead, which has the link's rate from the first
+// byte on, and 1,500 bytes of payload in a packet; see [Config.TCP]:
 //
-//	slownet.Config{Read: link, Write: link, TCP: netem.TCP{Congestion: netem.CUBIC}}
+//	slownet.Config{Read: link, Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}
 //
 // A link belongs to all that crosses it: the connections of a Dialer share a pair
 // of links, and so do those of a Listener and all that is made with a [Path]. Four
@@ -110,10 +112,10 @@
 //
 // # Limitations
 //
-// Those of the model are in package netem's documentation. Unless [Config.TCP] says
-// otherwise, there is no congestion control: the link's rate is used from the first
-// byte on. With TCP, each direction of a connection has its own acknowledgements,
-// in segments of their own. A dial takes a round trip of the links' latencies,
+// Those of the model are in package netem's documentation. Each direction of a
+// connection over TCP has its own acknowledgements, in segments of their own. TCP
+// gives up a path whose round trip takes minutes, as it does on a real one: use
+// [netem.Unlimited] there. A dial takes a round trip of the links' latencies,
 // whatever else they do to packets.
 //
 // The wrapper needs the deadlines of the inner connection, to interrupt calls
@@ -128,7 +130,7 @@
 // they are taken from it, which is at once while others are under way or
 // somebody waits in Read, and else when somebody reads. Up to 16 MiB may be in
 // flight in each direction of an ideal stream; a writer that is so far ahead waits.
-// With TCP, a writer waits for room in the send buffer.
+// Over TCP, a writer waits for room in the send buffer.
 //
 // A dial cannot be slowed down from the server's end: it is the operating system
 // that answers it.

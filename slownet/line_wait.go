@@ -97,9 +97,9 @@ func (r *packetReceiver) departedLocked(d datagram, departure netem.Departure) {
 // A queuedSegment waits on a line.
 type queuedSegment struct {
 	netem.Segment
-	half     *streamHalf
-	transfer *netem.Transfer
-	isData   bool
+	half   *streamHalf
+	stream *tcpStream
+	isData bool
 }
 
 func (q *queuedSegment) departed(d netem.Departure) {
@@ -107,9 +107,9 @@ func (q *queuedSegment) departed(d netem.Departure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if d.Drop == netem.NotDropped {
-		q.transfer.Arrive(d.Arrive, &q.Segment, q.isData)
+		q.stream.arrives(d.Arrive, &q.Segment, q.isData)
 	} else {
-		q.transfer.Drop(&q.Segment)
+		q.stream.Drop(&q.Segment)
 	}
 	h.changed.wake()
 	h.work.wake()

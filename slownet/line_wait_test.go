@@ -68,7 +68,6 @@ func TestReceivedDatagramsWaitInAQueueWithFQCoDel(t *testing.T) {
 // A download over TCP keeps the queue of a line with FQ-CoDel short, so a datagram
 // beside it is quick; with drop-tail it waits for the whole queue.
 func TestADatagramBesideADownload(t *testing.T) {
-	useTCP(t)
 	var took [2]time.Duration
 	for i, discipline := range []netem.Discipline{netem.FIFO, netem.FQCoDel} {
 		synctest.Test(t, func(t *testing.T) {

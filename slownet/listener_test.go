@@ -165,11 +165,11 @@ func TestListenerSeeds(t *testing.T) {
 	assert.NotEqual(t, one[0], one[1])
 }
 
-// Connections that are given the same bottleneck share its rate: two of them
+// Connections that are given the same bottleneck share its rate: two ideal streams
 // take turns, 12 ms a packet, and one alone gets all.
 func TestConnectionsShareABottleneck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		config := Config{Write: netem.Link{Bottleneck: netem.NewBottleneck(netem.Mbps)}}
+		config := ideal(Config{Write: netem.Link{Bottleneck: netem.NewBottleneck(netem.Mbps)}})
 		var arrivals [2]<-chan []arrival
 		for i, n := range []int{3000, 6000} {
 			near, far := net.Pipe()

@@ -60,7 +60,8 @@ func downloads(t *testing.T, dialer *Dialer, connections, bytes int) time.Durati
 }
 
 // Four downloads over 12 Mbit/s take four times as long as one, or with PerConn as
-// long as one: 100 packets of a millisecond each.
+// long as one: 100 packets of a millisecond each, and over TCP 52 bytes more for each
+// 1,448.
 func TestDownloadsShareTheLink(t *testing.T) {
 	const bytes = 100 * 1500
 	config := Config{Read: netem.Link{Rate: 12 * netem.Mbps}}
@@ -76,7 +77,9 @@ func TestDownloadsShareTheLink(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			config.PerConn = c.perConn
-			assert.Equal(t, c.want, downloads(t, &Dialer{Config: config}, c.connections, bytes), c)
+			assert.Equal(t, c.want, downloads(t, &Dialer{Config: ideal(config)}, c.connections, bytes), c)
+			overTCP := c.want * (bytes + 104*netem.HeaderSize) / bytes
+			assert.InDelta(t, overTCP, downloads(t, &Dialer{Config: config}, c.connections, bytes), float64(c.want/50), c)
 		})
 	}
 }
@@ -95,7 +98,7 @@ func TestPaceIsEachConnectionsOwn(t *testing.T) {
 // after the other, though each begins in the year 2000, and after a change of its
 // configuration.
 func TestADialersLinksBeginAnew(t *testing.T) {
-	dialer := &Dialer{Config: Config{Read: netem.Link{Rate: 12 * netem.Mbps}}}
+	dialer := &Dialer{Config: ideal(Config{Read: netem.Link{Rate: 12 * netem.Mbps}})}
 	for range 2 {
 		synctest.Test(t, func(t *testing.T) {
 			assert.Equal(t, 200*ms, downloads(t, dialer, 2, 100*1500))
@@ -115,7 +118,7 @@ func TestADialersLinksBeginAnew(t *testing.T) {
 // were made otherwise, and sockets.
 func TestAPathIsSharedByAllThatIsMadeWithIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := NewPath(Config{Write: netem.Link{Rate: 12 * netem.Mbps}})
+		path := NewPath(ideal(Config{Write: netem.Link{Rate: 12 * netem.Mbps}}))
 		dialer := path.Dialer()
 		dialer.Dial = func(context.Context, string, string) (net.Conn, error) { return newSink(), nil }
 		dialled, err := dialer.DialContext(t.Context(), "tcp", "192.0.2.1:80")
@@ -149,7 +152,7 @@ func TestAPathIsSharedByAllThatIsMadeWithIt(t *testing.T) {
 // connection's own SetLinks gives it links of its own, which it keeps.
 func TestSetLinksOfAPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := NewPath(Config{})
+		path := NewPath(ideal(Config{}))
 		listener := path.Listener(&oneListener{})
 		one, other := path.Conn(newSink()), path.Conn(newSink())
 		send := func(c *Conn) time.Duration {

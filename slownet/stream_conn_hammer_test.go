@@ -225,8 +225,14 @@ func TestUnreadIsBounded(t *testing.T) {
 // On a mock clock over a real socket, deadlines wake who reads from a slow link
 // and who writes to one, and bytes travel when the clock is moved.
 func TestMockClockBothWays(t *testing.T) {
+	for _, tcp := range []netem.TCP{{Congestion: netem.Unlimited}, {Window: 1000}} {
+		t.Run(tcp.Congestion.String(), func(t *testing.T) { checkMockClockBothWays(t, tcp) })
+	}
+}
+
+func checkMockClockBothWays(t *testing.T, tcp netem.TCP) {
 	mock := clock.NewMock()
-	near, far := tcpPairOf(t, Config{Clock: mock, Read: netem.Link{Latency: time.Hour}, Write: netem.Link{Rate: 8}}, Config{})
+	near, far := tcpPairOf(t, Config{Clock: mock, Read: netem.Link{Latency: 5 * time.Minute}, Write: netem.Link{Rate: 80}, TCP: tcp}, Config{})
 	conn := near.(*Conn)
 	_, err := far.Write([]byte("word"))
 	require.NoError(t, err)

@@ -21,7 +21,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-const ms = time.Millisecond
+const (
+	ms = time.Millisecond
+	us = time.Microsecond
+)
 
 func TestMain(m *testing.M) {
 	tier.AtOnce(4)
@@ -102,8 +105,8 @@ type arrival struct {
 	at    time.Duration
 }
 
-// inBubble runs f in simulated time with a wrapped end and a function that
-// reads the other end until it is closed.
+// inBubble runs f in simulated time with a wrapped end, over which streams are
+// ideal, and a function that reads the other end until it is closed.
 func inBubble(t *testing.T, link netem.Link, f func(c *Conn, arrivals func() []arrival)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -121,7 +124,7 @@ func inBubble(t *testing.T, link netem.Link, f func(c *Conn, arrivals func() []a
 				}
 			}
 		}()
-		f(NewConn(near, Config{Write: link}), func() []arrival { return <-seen })
+		f(NewConn(near, ideal(Config{Write: link})), func() []arrival { return <-seen })
 	})
 }
 

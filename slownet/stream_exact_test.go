@@ -25,77 +25,95 @@ var exactly = []struct {
 	name   string
 	link   netem.Link
 	writes []write
-	want   []arrival // the last one is the end of the stream
+	want   []arrival // of an ideal stream; the last one is its end
+	tcp    []arrival // where TCP's differ: 52 bytes for headers, 1,448 for payload
 }{
 	{"nothing takes no time", netem.Link{},
 		[]write{{0, 10}, {3 * ms, 10}},
-		[]arrival{{10, 0}, {10, 3 * ms}, {0, 3 * ms}}},
+		[]arrival{{10, 0}, {10, 3 * ms}, {0, 3 * ms}}, nil},
 	{"latency: 3 + 50 ms", netem.Link{Latency: 50 * ms},
 		[]write{{3 * ms, 10}},
-		[]arrival{{10, 53 * ms}, {0, 53 * ms}}},
+		[]arrival{{10, 53 * ms}, {0, 53 * ms}}, nil},
 	{"latency overlaps: what is written 1 ms later arrives 1 ms later", netem.Link{Latency: 50 * ms},
 		[]write{{0, 10}, {1 * ms, 20}, {2 * ms, 30}},
-		[]arrival{{10, 50 * ms}, {20, 51 * ms}, {30, 52 * ms}, {0, 52 * ms}}},
+		[]arrival{{10, 50 * ms}, {20, 51 * ms}, {30, 52 * ms}, {0, 52 * ms}}, nil},
 	{"rate: 1,500 bytes are 12,000 bits, 12 ms at 1 Mbit/s; the last 1,000 are 8 ms", netem.Link{Rate: netem.Mbps},
 		[]write{{0, 4000}},
-		[]arrival{{1500, 12 * ms}, {1500, 24 * ms}, {1000, 32 * ms}, {0, 32 * ms}}},
+		[]arrival{{1500, 12 * ms}, {1500, 24 * ms}, {1000, 32 * ms}, {0, 32 * ms}},
+		[]arrival{{1448, 12 * ms}, {1448, 24 * ms}, {1104, 33_248 * us}, {0, 33_664 * us}}},
 	{"rate: small packets, 1,000 bits each, of 100 ms at 10 kbit/s", netem.Link{Rate: 10 * netem.Kbps, MTU: 125},
 		[]write{{0, 250}, {time.Second, 125}},
-		[]arrival{{125, 100 * ms}, {125, 200 * ms}, {125, 1100 * ms}, {0, 1100 * ms}}},
+		[]arrival{{125, 100 * ms}, {125, 200 * ms}, {125, 1100 * ms}, {0, 1100 * ms}},
+		[]arrival{{73, 100 * ms}, {73, 200 * ms}, {73, 300 * ms}, {31, 366_400 * us},
+			{73, 1100 * ms}, {52, 1_183_200 * us}, {0, 1_224_800 * us}}},
 	{"rate and latency: 12 + 5, 24 + 5 and 32 + 5 ms", netem.Link{Rate: netem.Mbps, Latency: 5 * ms},
 		[]write{{0, 4000}},
-		[]arrival{{1500, 17 * ms}, {1500, 29 * ms}, {1000, 37 * ms}, {0, 37 * ms}}},
+		[]arrival{{1500, 17 * ms}, {1500, 29 * ms}, {1000, 37 * ms}, {0, 37 * ms}},
+		[]arrival{{1448, 17 * ms}, {1448, 29 * ms}, {1104, 38_248 * us}, {0, 38_664 * us}}},
 	{"pace: 25 bytes are 10, 10 and 5, and a wait", netem.Link{Pace: netem.Pace{Bytes: 10, Wait: 100 * ms}},
 		[]write{{0, 25}},
-		[]arrival{{10, 0}, {10, 100 * ms}, {5, 200 * ms}, {0, 300 * ms}}},
+		[]arrival{{10, 0}, {10, 100 * ms}, {5, 200 * ms}, {0, 300 * ms}}, nil},
 	{"pace and latency: all of that 7 ms later", netem.Link{Pace: netem.Pace{Bytes: 10, Wait: 100 * ms}, Latency: 7 * ms},
 		[]write{{0, 25}},
-		[]arrival{{10, 7 * ms}, {10, 107 * ms}, {5, 207 * ms}, {0, 307 * ms}}},
+		[]arrival{{10, 7 * ms}, {10, 107 * ms}, {5, 207 * ms}, {0, 307 * ms}}, nil},
 	{"pace and rate: 500 bytes take 4 ms, then come 10 ms", netem.Link{Pace: netem.Pace{Bytes: 500, Wait: 10 * ms}, Rate: netem.Mbps},
 		[]write{{0, 1000}},
-		[]arrival{{500, 4 * ms}, {500, 18 * ms}, {0, 28 * ms}}},
+		[]arrival{{500, 4 * ms}, {500, 18 * ms}, {0, 28 * ms}},
+		[]arrival{{500, 4_416 * us}, {500, 14_416 * us}, {0, 20_416 * us}}},
 	{"pace, rate and latency: 4 + 3, then 10 + 4 ms later", netem.Link{Pace: netem.Pace{Bytes: 500, Wait: 10 * ms}, Rate: netem.Mbps, Latency: 3 * ms},
 		[]write{{0, 1000}},
-		[]arrival{{500, 7 * ms}, {500, 21 * ms}, {0, 31 * ms}}},
+		[]arrival{{500, 7 * ms}, {500, 21 * ms}, {0, 31 * ms}},
+		[]arrival{{500, 7_416 * us}, {500, 17_416 * us}, {0, 23_416 * us}}},
 	{"queue: the writer goes on, the bytes take the same time", netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Bytes: 1 << 20}},
 		[]write{{0, 1500}, {0, 1500}, {0, 1000}},
-		[]arrival{{1500, 12 * ms}, {1500, 24 * ms}, {1000, 32 * ms}, {0, 32 * ms}}},
+		[]arrival{{1500, 12 * ms}, {1500, 24 * ms}, {1000, 32 * ms}, {0, 32 * ms}},
+		[]arrival{{1448, 12 * ms}, {52, 12_832 * us}, {1448, 24_832 * us}, {52, 25_664 * us}, {1000, 34_080 * us}, {0, 34_496 * us}}},
 	{"queue: what is written after a pause takes as long", netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Bytes: 1 << 20}},
 		[]write{{0, 1500}, {50 * ms, 1500}},
-		[]arrival{{1500, 12 * ms}, {1500, 62 * ms}, {0, 62 * ms}}},
+		[]arrival{{1500, 12 * ms}, {1500, 62 * ms}, {0, 62 * ms}},
+		[]arrival{{1448, 12 * ms}, {52, 12_832 * us}, {1448, 62 * ms}, {52, 62_832 * us}, {0, 63_248 * us}}},
 	{"queue and latency: the queue goes on while bytes are on their way", netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Bytes: 1 << 20}, Latency: time.Second},
 		[]write{{0, 1500}, {500 * ms, 1500}, {2 * time.Second, 1500}},
-		[]arrival{{1500, 1012 * ms}, {1500, 1512 * ms}, {1500, 3012 * ms}, {0, 3012 * ms}}},
+		[]arrival{{1500, 1012 * ms}, {1500, 1512 * ms}, {1500, 3012 * ms}, {0, 3012 * ms}},
+		[]arrival{{1448, 1012 * ms}, {52, 1_012_832 * us}, {1448, 1512 * ms}, {52, 1_512_832 * us},
+			{1448, 3012 * ms}, {52, 3_012_832 * us}, {0, 3_013_248 * us}}},
 	{"replay: 1,500 bytes at 2 and at 5 ms, and again in the next 5", netem.Link{Replay: mustParseReplay("2\n5\n")},
 		[]write{{0, 4000}},
-		[]arrival{{1500, 2 * ms}, {1500, 5 * ms}, {1000, 7 * ms}, {0, 7 * ms}}},
+		[]arrival{{1500, 2 * ms}, {1500, 5 * ms}, {1000, 7 * ms}, {0, 7 * ms}},
+		[]arrival{{1448, 2 * ms}, {1448, 5 * ms}, {1104, 7 * ms}, {0, 7 * ms}}},
 	{"replay and latency: what is not used at 2 is lost; at 5 + 1 comes the next", netem.Link{Replay: mustParseReplay("2\n5\n"), Latency: ms},
 		[]write{{3 * ms, 100}},
-		[]arrival{{100, 6 * ms}, {0, 6 * ms}}},
+		[]arrival{{100, 6 * ms}, {0, 6 * ms}}, nil},
 }
 
-// Arrivals are exact, in both directions.
+// Arrivals are exact, in both directions, of ideal streams and over TCP.
 func TestExactly(t *testing.T) {
 	for _, scenario := range exactly {
-		t.Run("write/"+scenario.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				near, far := net.Pipe()
-				conn := NewConn(near, Config{Write: scenario.link})
-				arrivals := readAll(far)
-				writeAll(t, conn, scenario.writes)
-				assert.Equal(t, scenario.want, <-arrivals)
+		for _, tcp := range streams {
+			want := scenario.want
+			if tcp.Congestion != netem.Unlimited && scenario.tcp != nil {
+				want = scenario.tcp
+			}
+			t.Run(tcp.Congestion.String()+"/write/"+scenario.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					near, far := net.Pipe()
+					conn := NewConn(near, Config{Write: scenario.link, TCP: tcp})
+					arrivals := readAll(far)
+					writeAll(t, conn, scenario.writes)
+					assert.Equal(t, want, <-arrivals)
+				})
 			})
-		})
-		t.Run("read/"+scenario.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				near, far := net.Pipe()
-				conn := NewConn(far, Config{Read: scenario.link})
-				arrivals := readAll(conn)
-				writeAll(t, near, scenario.writes)
-				assert.Equal(t, scenario.want, <-arrivals)
-				require.NoError(t, conn.Close())
+			t.Run(tcp.Congestion.String()+"/read/"+scenario.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					near, far := net.Pipe()
+					conn := NewConn(far, Config{Read: scenario.link, TCP: tcp})
+					arrivals := readAll(conn)
+					writeAll(t, near, scenario.writes)
+					assert.Equal(t, want, <-arrivals)
+					require.NoError(t, conn.Close())
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -133,7 +151,7 @@ func readAll(conn net.Conn) <-chan []arrival {
 func TestLatencyOverlapsWhenReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
-		conn := NewConn(far, Config{Read: netem.Link{Latency: 50 * ms}})
+		conn := NewConn(far, ideal(Config{Read: netem.Link{Latency: 50 * ms}}))
 		start := time.Now()
 		go func() {
 			for range 100 {
@@ -169,7 +187,7 @@ func TestBothDirections(t *testing.T) {
 	})
 }
 
-// A lost packet is sent again, what follows waits for it, and all of it arrives
+// A lost packet of an ideal stream is sent again, what follows waits for it, and all of it arrives
 // in order.
 func TestLossCostsARetransmission(t *testing.T) {
 	for _, scenario := range []struct {
@@ -189,7 +207,7 @@ func TestLossCostsARetransmission(t *testing.T) {
 			seed := seedThatSends(link, scenario.sent)
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
-				conn := NewConn(near, Config{Write: link, Seed: seed})
+				conn := NewConn(near, ideal(Config{Write: link, Seed: seed}))
 				arrivals := readAll(far)
 				writeAll(t, conn, []write{{0, 6000}})
 				assert.Equal(t, scenario.want, <-arrivals)

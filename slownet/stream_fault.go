@@ -62,8 +62,10 @@ func (r *receiver) recall() {
 }
 
 // Stall holds up everything, in both directions, until Resume: nothing arrives, and
-// calls of Write wait. Deadlines, Close and other faults go on. However long it
-// takes, TCP does not give up the connection.
+// calls of Write wait. Deadlines, Close and other faults go on. Over TCP, time stands
+// still for the segments under way and for TCP's timers: however long it takes, TCP
+// does not give up the connection. Of an ideal stream, what would have arrived
+// meanwhile arrives at Resume.
 func (c *Conn) Stall() {
 	c.in.stall(true)
 	c.out.stall(true)

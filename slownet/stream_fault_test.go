@@ -15,17 +15,40 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// streams are the two ways in which streams travel.
+var streams = []netem.TCP{{}, {Congestion: netem.Unlimited}}
+
+// overTCP returns the configuration with streams over TCP only.
+func overTCP(config Config) Config {
+	config.TCP.Congestion = netem.CUBIC
+	return config
+}
+
+// ideal returns the configuration with ideal streams.
+func ideal(config Config) Config {
+	config.TCP = netem.TCP{Congestion: netem.Unlimited}
+	return config
+}
+
 // overPipe runs a test in a bubble, with both ends of a pipe of which the near
-// one is wrapped.
+// one is wrapped. Unless the configuration says how streams travel, it runs it twice:
+// over TCP, and as ideal streams.
 func overPipe(t *testing.T, config Config, test func(t *testing.T, conn *Conn, far net.Conn)) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		conn := NewConn(near, config)
-		test(t, conn, far)
-		_ = conn.SetLinger(0)
-		_ = conn.Close()
-		_ = far.Close()
-	})
+	kinds := streams
+	if config.TCP != (netem.TCP{}) {
+		kinds = []netem.TCP{config.TCP}
+	}
+	for _, tcp := range kinds {
+		synctest.Test(t, func(t *testing.T) {
+			config.TCP = tcp
+			near, far := net.Pipe()
+			conn := NewConn(near, config)
+			test(t, conn, far)
+			_ = conn.SetLinger(0)
+			_ = conn.Close()
+			_ = far.Close()
+		})
+	}
 }
 
 // bothWays is a configuration with the same link in both directions.
@@ -60,7 +83,7 @@ func TestSetLinks(t *testing.T) {
 			assert.Equal(t, arrival{7, 100 * ms}, <-written)
 		})
 	}
-	overPipe(t, bothWays(late), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(bothWays(late)), func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
 		arrivals := readAll(far)
 		_, err := conn.Write(make([]byte, 10))
@@ -300,10 +323,10 @@ func tcpPairOf(t *testing.T, near, far Config) (net.Conn, net.Conn) {
 	return NewConn(dialled, near), NewConn(accepted, far)
 }
 
-// When a packet was lost sixteen times in a row, the sender gives up: that is
-// after 1 + 2 + 4 + 8 + 16 + 32 s and ten minutes.
+// When a packet of an ideal stream was lost sixteen times in a row, the sender gives
+// up: that is after 1 + 2 + 4 + 8 + 16 + 32 s and ten minutes.
 func TestALinkThatLosesAll(t *testing.T) {
-	overPipe(t, Config{Write: netem.Link{Loss: netem.Loss{Random: 1}}}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(Config{Write: netem.Link{Loss: netem.Loss{Random: 1}}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
 		go func() { _, _ = conn.Write([]byte("lost")) }()
 		_, err := conn.Read(make([]byte, 1))

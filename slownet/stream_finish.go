@@ -51,8 +51,9 @@ func (s *sender) finish() error {
 
 // sendEndLocked puts the end of the stream on its way, if it is its turn.
 func (s *sender) sendEndLocked() {
-	if s.end == endQueued && !s.stalled && s.startTCPLocked() {
+	if s.end == endQueued && !s.stalled && s.startTCPLocked() && !s.tcp.isEnding() {
 		s.tcp.finish(s.now())
+		s.tcp.advance(s.now()) // on a link that takes no time the end is there at once
 		s.end, s.endAt = endOnItsWay, timeline.End
 	}
 	if s.end == endOnItsWay && s.tcp != nil && s.endAt == timeline.End && s.tcp.Ended() && !s.tcp.isBusy() {
@@ -118,8 +119,9 @@ func (s *sender) hasMoreLocked() bool { return s.passed+int64(len(s.waiting)) > 
 
 // nextLocked returns when something moves next, which may lie in the past.
 func (s *sender) nextLocked() time.Duration {
+	isEndAlone := s.end == endOnItsWay && s.endAt != timeline.End
 	switch {
-	case s.tcp != nil && len(s.flight) == 0:
+	case s.tcp != nil && len(s.flight) == 0 && !isEndAlone:
 		return s.nextTCPLocked()
 	case len(s.flight) > 0 && len(s.waiting) > 0:
 		return min(s.flight[0].arrive, s.flow.Free())

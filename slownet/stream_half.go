@@ -84,8 +84,15 @@ func (h *streamHalf) stall(stalled bool) {
 	h.stalled = stalled
 	if !stalled {
 		h.flow.Hold(h.now())
-		if h.tcp != nil {
+	}
+	if h.tcp != nil {
+		h.tcp.stall(h.now(), stalled)
+		if !stalled {
 			h.tickLocked()
+			if h.tcp.resetWaits {
+				h.tcp.resetWaits = false
+				h.conn.pollReset()
+			}
 		}
 	}
 	h.interruptLocked()

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After SetLinks a retransmission is timed by the round trip over the new links:
+// After SetLinks a retransmission of an ideal stream is timed by the round trip over the new links:
 // 400 ms + 4 x 200 ms.
 func TestSetLinksChangesTheRoundTrip(t *testing.T) {
 	there, back := harmless(100*ms), netem.Link{Latency: 300 * ms}
 	faulty := netem.Link{Latency: 100 * ms, Loss: everyOther}
 	want := time.Second + 1200*ms + 100*ms // it is lost once, and sent again
-	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(Config{}), func(t *testing.T, conn *Conn, far net.Conn) {
 		conn.SetLinks(back, there)
 		for _, want := range []time.Duration{100 * ms, want} {
 			_, err := conn.Write([]byte("x"))
@@ -29,7 +29,7 @@ func TestSetLinksChangesTheRoundTrip(t *testing.T) {
 			conn.SetLinks(back, faulty)
 		}
 	})
-	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(Config{}), func(t *testing.T, conn *Conn, far net.Conn) {
 		conn.SetLinks(there, back)
 		for _, want := range []time.Duration{100 * ms, want} {
 			go func() { _, _ = far.Write([]byte("x")) }()

@@ -70,12 +70,12 @@ func TestTimerOfAMovedDeadline(t *testing.T) {
 	})
 }
 
-// A writer who comes back at once after timers that fired late still gets what
-// the rate lets pass.
+// A writer of an ideal stream who comes back at once after timers that fired late
+// still gets what the rate lets pass.
 func TestRateWithLateTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := netem.Link{Rate: 16 * netem.Kbps} // 5 ms a write
-		conn := NewConn(newSink(), Config{Write: link, Clock: lateClock{clock.New(), 10 * ms}})
+		conn := NewConn(newSink(), ideal(Config{Write: link, Clock: lateClock{clock.New(), 10 * ms}}))
 		var returned []time.Duration
 		for range 10 {
 			_, err := conn.Write(make([]byte, 10))
@@ -92,7 +92,7 @@ func TestWriteLongAfterALateTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newSink()
 		link := netem.Link{Rate: 16 * netem.Kbps, Latency: 100 * ms} // 5 ms a write
-		conn := NewConn(inner, Config{Write: link, Clock: lateClock{clock.New(), 10 * ms}})
+		conn := NewConn(inner, ideal(Config{Write: link, Clock: lateClock{clock.New(), 10 * ms}}))
 		for range 2 {
 			_, err := conn.Write(make([]byte, 10))
 			require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestWriteLongAfterALateTimer(t *testing.T) {
 	})
 }
 
-// A reader who takes something late, and then waits for an answer, gets that
+// A reader of an ideal stream who takes something late, and then waits for an answer, gets that
 // after the whole latency: neither that the reader was away nor that the machine
 // was asleep is made up for.
 func TestLatencyAfterALateRead(t *testing.T) {
@@ -121,7 +121,7 @@ func TestLatencyAfterALateRead(t *testing.T) {
 		"the machine was asleep":         {netem.Link{Latency: 10 * ms, Pace: netem.Pace{Bytes: 4, Wait: time.Second}}, 0, 1040 * ms},
 	} {
 		t.Run(name, func(t *testing.T) {
-			overPipe(t, Config{Read: test.link, Clock: lateClock{clock.New(), test.late}}, func(t *testing.T, conn *Conn, far net.Conn) {
+			overPipe(t, ideal(Config{Read: test.link, Clock: lateClock{clock.New(), test.late}}), func(t *testing.T, conn *Conn, far net.Conn) {
 				go func() { _, _ = far.Write([]byte("word")) }()
 				buffer := make([]byte, 2)
 				_, err := io.ReadFull(conn, buffer)

@@ -12,10 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A long latency does not make the pump take in everything that comes. It goes on
+// A long latency does not make the pump take in everything that comes of an ideal
+// stream. It goes on
 // when the reader has taken something.
 func TestFlightToTheReaderIsBounded(t *testing.T) {
-	overPipe(t, bothWays(netem.Link{Latency: time.Hour}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(bothWays(netem.Link{Latency: time.Hour})), func(t *testing.T, conn *Conn, far net.Conn) {
 		var written atomic.Int64
 		go func() {
 			buffer := make([]byte, bufferSize)
@@ -40,10 +41,10 @@ func TestFlightToTheReaderIsBounded(t *testing.T) {
 	})
 }
 
-// What is read takes its room in the link's queue at once, so that the peer's
+// What is read of an ideal stream takes its room in the link's queue at once, so that the peer's
 // writer goes on.
 func TestQueueToTheReader(t *testing.T) {
-	overPipe(t, bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}})), func(t *testing.T, conn *Conn, far net.Conn) {
 		arrivals := readAll(conn)
 		start := time.Now()
 		for range 4 {

@@ -84,6 +84,8 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			r.waitLocked(&r.changed, never) // the pump is about to end
 		case r.flow.Free() > now:
 			r.waitLocked(&r.changed, r.flow.Free())
+		case r.tcp != nil && r.tcp.pacedUntil() > now:
+			r.waitLocked(&r.changed, r.tcp.pacedUntil())
 		case r.tcp == nil && r.back == nil && r.link.ArrivesAtOnce():
 			n, err = r.readThroughLocked(since, p)
 		default:

@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The wait of the pace comes after what was written, also where a deadline has
-// cut the write short.
+// The wait of an ideal stream's pace comes after what was written, also where a
+// deadline has cut the write short.
 func TestPaceAfterAWriteThatWasCutShort(t *testing.T) {
 	link := netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: 10 * time.Second}, Rate: 8 * netem.Kbps, MTU: 100} // 100 ms a packet
-	overPipe(t, Config{Write: link}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(Config{Write: link}), func(t *testing.T, conn *Conn, far net.Conn) {
 		arrivals := readAll(far)
 		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(250*ms)))
 		n, err := conn.Write(make([]byte, 1000))
@@ -31,11 +31,11 @@ func TestPaceAfterAWriteThatWasCutShort(t *testing.T) {
 	})
 }
 
-// What was lost for good does not arrive, though what came before it arrives at
+// What an ideal stream has lost for good does not arrive, though what came before it arrives at
 // the same time.
 func TestWhatIsLostForGoodDoesNotArrive(t *testing.T) {
 	link := netem.Link{Latency: time.Hour}
-	overPipe(t, Config{Write: link}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(Config{Write: link}), func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write([]byte("good"))
 		require.NoError(t, err)
 		link.Loss = netem.Loss{Random: 1}
@@ -53,9 +53,10 @@ func TestWhatIsLostForGoodDoesNotArrive(t *testing.T) {
 	})
 }
 
-// After a stall, what has waited begins its way, and takes its time.
+// After a stall, what has waited of an ideal stream begins its way, and takes its
+// time.
 func TestQueueAfterAShortStall(t *testing.T) {
-	overPipe(t, bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, ideal(bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}})), func(t *testing.T, conn *Conn, far net.Conn) {
 		arrivals := readAll(far)
 		_, err := conn.Write(make([]byte, 3000))
 		require.NoError(t, err)

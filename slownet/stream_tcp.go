@@ -16,12 +16,16 @@ type tcpStream struct {
 	pieces     [][]byte      // that are not delivered, in order
 	held       int           // bytes of them
 	delivered  int64         // bytes
-	paced      time.Duration // when the pace lets the next bytes go
+	paced      time.Duration // when the pace lets the next bytes go, by the stream's own time
+	stood      time.Duration // for how long stalls have stopped that
+	stopped    time.Duration // since when a stall does so now, or never
 	starved    bool          // the writer waits for room
 	ticking    bool          // a timer calls tick
-	ending     bool          // the end of the stream was sent
+	ending     bool          // the end of the stream is on its way, or waits for the pace
+	pacesEnd   bool          // it waits for the pace
 	failed     bool          // the sender has given up
 	discarded  bool          // what is on its way
+	resetWaits bool          // for a stall to end
 }
 
 // A pipe sends segments over the line of a lane.
@@ -34,18 +38,23 @@ type pipe struct {
 // Send is for [netem.Pipe].
 func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	var tag any
+	mine := p.half.tcp
 	if p.lane.hasDiscipline() {
-		tag = &queuedSegment{*s, p.half, p.half.tcp.Transfer, p.lane == &p.half.lane}
+		tag = &queuedSegment{*s, p.half, mine, p.lane == &p.half.lane}
 	}
 	l := p.lane.line
-	at := l.begin(now)
+	at := l.begin(now + mine.stood)
 	defer l.end(p.half.endpoint)
 	p.id.Number++
 	size := s.Size()
 	if link := p.lane.link; link.MTU > 0 && !link.DropOversize {
 		size = min(size, link.MTU) // the sender knows the MTU, and headers do not count for it
 	}
-	return l.inner.Send(at, size, p.id, tag)
+	fate := l.inner.Send(at, size, p.id, tag)
+	for i := range fate.Packets[:fate.Count] {
+		fate.Packets[i].Arrive -= mine.stood
+	}
+	return fate
 }
 
 // usesTCP reports whether a connection with these links needs TCP: if nothing takes
@@ -64,14 +73,46 @@ func (h *streamHalf) startTCPLocked() bool {
 		return true
 	}
 	name, now := h.flow.Name(), h.now()
-	s := &tcpStream{}
+	s := &tcpStream{stopped: never}
 	s.data = pipe{h, &h.lane, netem.PacketID{Flow: name}}
 	s.acks = pipe{h, h.back, netem.PacketID{Flow: mix(name, 1)}}
 	s.Transfer = netem.NewTransfer(*h.conn.tcp, now, timeline.Add(h.link.Latency, h.back.link.Latency), &s.data, &s.acks)
 	s.SetMTU(min(h.link.PacketSize(), h.back.link.PacketSize()))
-	s.SetEager(now, h.direction == Write)
 	h.tcp = s
+	s.setEager(now, h.direction == Write)
+	if h.stalled {
+		s.stall(now, true)
+	}
 	return true
+}
+
+// stall stops the stream's own time, or lets it go on.
+func (s *tcpStream) stall(now time.Duration, stalled bool) {
+	switch isStopped := s.stopped != never; {
+	case stalled && !isStopped:
+		s.advance(now)
+		s.stopped = now
+	case !stalled && isStopped:
+		s.stood += now - s.stopped
+		s.stopped = never
+	}
+}
+
+// own returns the stream's own time, which stands while a stall lasts: it is the
+// model's.
+func (s *tcpStream) own(now time.Duration) time.Duration {
+	if s.stopped != never {
+		now = s.stopped
+	}
+	return now - s.stood
+}
+
+// arrives notes when a segment arrives that has waited on its line.
+func (s *tcpStream) arrives(at time.Duration, segment *netem.Segment, isData bool) {
+	if s.stopped != never {
+		at = min(at, s.stopped)
+	}
+	s.Arrive(at-s.stood, segment, isData)
 }
 
 // isIdealLocked reports whether the stream is ideal. After a change of links it is
@@ -124,8 +165,26 @@ func (h *streamHalf) tickLocked() {
 	})
 }
 
+// Next returns when something happens next, or [netem.Never].
+func (s *tcpStream) Next() time.Duration {
+	next := s.Transfer.Next()
+	if s.pacesEnd {
+		next = min(next, s.paced)
+	}
+	return timeline.Add(next, s.stood)
+}
+
+// setEager says whether the application takes bytes as they arrive.
+func (s *tcpStream) setEager(now time.Duration, eager bool) { s.SetEager(s.own(now), eager) }
+
 // advance handles all events that are due.
 func (s *tcpStream) advance(now time.Duration) {
+	now = s.own(now)
+	if s.pacesEnd && s.paced <= now {
+		s.pacesEnd = false
+		s.Advance(s.paced)
+		s.CloseWrite(s.paced)
+	}
 	s.Advance(now)
 	s.failed = s.Failure() == netem.TimedOut
 }
@@ -141,20 +200,26 @@ func (s *tcpStream) arrived() int {
 // isBusy reports whether bytes are on their way.
 func (s *tcpStream) isBusy() bool { return s != nil && s.held > 0 }
 
-// isEnding reports whether the end of the stream was sent.
+// isEnding reports whether the stream was ended.
 func (s *tcpStream) isEnding() bool { return s != nil && s.ending }
 
-// finish sends the end of the stream.
+// finish sends the end of the stream, after the wait of the pace.
 func (s *tcpStream) finish(now time.Duration) {
 	s.ending = true
-	s.CloseWrite(now)
+	now = s.own(now)
+	if s.pacesEnd = s.paced > now; !s.pacesEnd {
+		s.CloseWrite(now)
+	}
 }
+
+// pacedUntil returns when the pace lets the next bytes go.
+func (s *tcpStream) pacedUntil() time.Duration { return timeline.Add(s.paced, s.stood) }
 
 // canWrite returns how many bytes may be written at the given time; if that is none,
 // until when to wait.
 func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
-	if s.paced > now {
-		return 0, s.paced
+	if until = s.pacedUntil(); until > now {
+		return 0, until
 	}
 	if n = s.Room(); n > 0 && (!s.starved || s.HasRoom()) {
 		s.starved = false
@@ -168,6 +233,7 @@ func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
 func (s *tcpStream) write(now time.Duration, p []byte, pace *netem.Pace) {
 	s.pieces = append(s.pieces, p)
 	s.held += len(p)
+	now = s.own(now)
 	if pace.Wait > 0 {
 		s.paced = timeline.Add(now, pace.Wait)
 	}
@@ -190,7 +256,7 @@ func (s *tcpStream) take(now time.Duration, p []byte) (n int) {
 	if s.held == 0 {
 		s.pieces = nil
 	}
-	s.Take(now, s.delivered)
+	s.Take(s.own(now), s.delivered)
 	return n
 }
 
@@ -261,7 +327,7 @@ func (s *sender) nextTCPLocked() time.Duration {
 func (s *sender) landTCPLocked() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
-	s.tcp.SetEager(s.now(), false)
+	s.tcp.setEager(s.now(), false)
 	data := buffer[:s.tcp.take(s.now(), buffer[:chunk])]
 	var err error
 	for left := data; err == nil && len(left) > 0 && !s.aborted; {
@@ -282,7 +348,7 @@ func (s *sender) landTCPLocked() {
 		return
 	}
 	s.tcp.advance(s.now())
-	s.tcp.SetEager(s.now(), true)
+	s.tcp.setEager(s.now(), true)
 	s.tickLocked()
 	s.changed.wake()
 }
@@ -306,10 +372,10 @@ func (r *receiver) advanceLocked() {
 
 // awaitTCPLocked waits for bytes, or for the end of the stream, to arrive.
 func (r *receiver) awaitTCPLocked() {
-	r.tcp.SetEager(r.now(), true)
+	r.tcp.setEager(r.now(), true)
 	r.waitTCPLocked(&r.changed, r.tcp.Next())
 	r.advanceLocked()
-	r.tcp.SetEager(r.now(), false)
+	r.tcp.setEager(r.now(), false)
 }
 
 // takeTCPLocked gives the reader what has arrived.
@@ -384,7 +450,12 @@ func (c *Conn) awaitReset() {
 func (c *Conn) pollReset() {
 	r := &c.in
 	r.advanceLocked()
-	if !r.tcp.Ended() {
+	switch {
+	case r.tcp.Ended():
+	case r.stalled:
+		r.tcp.resetWaits = true
+		return
+	default:
 		c.at(max(r.tcp.Next(), r.now()), func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -18,23 +18,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The tests run with the kernel's TCP if SLOWNET_TCP=cubic says so.
-func init() {
-	if os.Getenv("SLOWNET_TCP") == "cubic" {
-		defaultCongestion = netem.CUBIC
-	}
-}
-
-// useTCP makes the kernel's TCP the default in a test, which must not be parallel.
-func useTCP(t *testing.T) {
-	before := defaultCongestion
-	defaultCongestion = netem.CUBIC
-	t.Cleanup(func() { defaultCongestion = before })
-}
-
-// overTCP returns how long n bytes take over TCP: written to a connection, and read
+// takesOverTCP returns how long n bytes take over TCP: written to a connection, and read
 // from one.
-func overTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Duration) {
+func takesOverTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Duration) {
 	for direction, config := range []Config{Write: {Write: there, Read: back}, Read: {Write: back, Read: there}} {
 		synctest.Test(t, func(t *testing.T) {
 			near, far := net.Pipe()
@@ -61,7 +47,6 @@ func overTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Duration
 // A stream is as fast as TCP lets it: it starts with ten segments, and doubles that
 // each round trip. It takes no more time with a fast link than that.
 func TestStreamsStartSlowly(t *testing.T) {
-	useTCP(t)
 	link := netem.Link{Latency: 50 * ms}
 	for _, c := range []struct {
 		segments int
@@ -73,24 +58,22 @@ func TestStreamsStartSlowly(t *testing.T) {
 		{30, 150 * ms},
 		{70, 250 * ms},
 	} {
-		assert.Equal(t, [2]time.Duration{c.want, c.want}, overTCP(t, c.segments*netem.MSS, link, link), c)
+		assert.Equal(t, [2]time.Duration{c.want, c.want}, takesOverTCP(t, c.segments*netem.MSS, link, link), c)
 	}
 }
 
 // Over a link with a rate a stream needs 52 bytes for the headers of each 1,448, and
 // a round trip or so until it fills the link.
 func TestStreamsPayForTheirHeaders(t *testing.T) {
-	useTCP(t)
 	const n = 10_000 * netem.MSS
-	for direction, took := range overTCP(t, n, netem.Link{Rate: 120 * netem.Mbps, Latency: ms}, netem.Link{Latency: ms}) {
+	for direction, took := range takesOverTCP(t, n, netem.Link{Rate: 120 * netem.Mbps, Latency: ms}, netem.Link{Latency: ms}) {
 		assert.InDelta(t, time.Second, took, float64(10*ms), Direction(direction))
 	}
 }
 
 // A request and its answer take a round trip each time, as they fit into a window.
 func TestPingPongOverTCP(t *testing.T) {
-	useTCP(t)
-	overPipe(t, bothWays(netem.Link{Latency: 20 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, overTCP(bothWays(netem.Link{Latency: 20 * ms})), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = io.Copy(far, far) }()
 		for i := range 5 {
 			_, err := conn.Write(make([]byte, 1000))
@@ -105,7 +88,6 @@ func TestPingPongOverTCP(t *testing.T) {
 // Whatever befalls the segments, all bytes arrive once and in order, and then the end
 // of the stream.
 func TestNoByteIsLostOverTCP(t *testing.T) {
-	useTCP(t)
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		link := talkLink(random)
@@ -113,7 +95,7 @@ func TestNoByteIsLostOverTCP(t *testing.T) {
 		link.Queue.Discipline = netem.Discipline(random.IntN(3))
 		want := text(0, 1+random.IntN(200_000))
 		for _, config := range []Config{{Write: link, Seed: seed}, {Read: link, Seed: seed}} {
-			overPipe(t, config, func(t *testing.T, conn *Conn, far net.Conn) {
+			overPipe(t, overTCP(config), func(t *testing.T, conn *Conn, far net.Conn) {
 				from, to := net.Conn(conn), far
 				if config.Write == (netem.Link{}) {
 					from, to = far, conn
@@ -138,8 +120,7 @@ func TestNoByteIsLostOverTCP(t *testing.T) {
 // A writer is held by the send buffer, which is larger than what is on its way, and
 // by a reader who does not read.
 func TestSendBufferBoundsAWriter(t *testing.T) {
-	useTCP(t)
-	overPipe(t, Config{Write: netem.Link{Latency: 10 * ms}, TCP: netem.TCP{Window: 20_000}}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, overTCP(Config{Write: netem.Link{Latency: 10 * ms}, TCP: netem.TCP{Window: 20_000}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
 		n, err := conn.Write(make([]byte, 1<<20))
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -151,9 +132,8 @@ func TestSendBufferBoundsAWriter(t *testing.T) {
 
 // TCP gives up when nothing is acknowledged for a quarter of an hour.
 func TestTCPGivesUp(t *testing.T) {
-	useTCP(t)
 	dead := netem.Link{Latency: ms, Loss: netem.Loss{Random: 1}}
-	overPipe(t, Config{Write: dead}, func(t *testing.T, conn *Conn, _ net.Conn) {
+	overPipe(t, overTCP(Config{Write: dead}), func(t *testing.T, conn *Conn, _ net.Conn) {
 		_, err := conn.Write([]byte("x"))
 		require.NoError(t, err)
 		_, err = conn.Read(make([]byte, 1))
@@ -164,8 +144,7 @@ func TestTCPGivesUp(t *testing.T) {
 
 // Links that are changed on the way from and to none lose nothing.
 func TestSetLinksOverTCP(t *testing.T) {
-	useTCP(t)
-	overPipe(t, bothWays(netem.Link{Latency: 50 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, overTCP(bothWays(netem.Link{Latency: 50 * ms})), func(t *testing.T, conn *Conn, far net.Conn) {
 		want := text(0, 2_000_000)
 		go func() {
 			_, err := conn.Write(want)
@@ -189,7 +168,6 @@ func TestSetLinksOverTCP(t *testing.T) {
 // A connection that was idle is what it was: nothing is unacknowledged, and it
 // starts slowly again.
 func TestIdleConnectionsOverTCP(t *testing.T) {
-	useTCP(t)
 	for _, answer := range []int{100, 10_000, 33_000, 100_000, 1_000_000} {
 		for _, atServer := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
@@ -237,9 +215,8 @@ func TestIdleConnectionsOverTCP(t *testing.T) {
 
 // However small the MTU, a stream arrives.
 func TestSmallMTUOverTCP(t *testing.T) {
-	useTCP(t)
 	for _, mtu := range []int{1, 40, 52, 53, 100} {
-		overPipe(t, bothWays(netem.Link{Latency: ms, MTU: mtu}), func(t *testing.T, conn *Conn, far net.Conn) {
+		overPipe(t, overTCP(bothWays(netem.Link{Latency: ms, MTU: mtu})), func(t *testing.T, conn *Conn, far net.Conn) {
 			_, err := conn.Write([]byte("hello"))
 			require.NoError(t, err)
 			got := make([]byte, 5)
@@ -253,16 +230,14 @@ func TestSmallMTUOverTCP(t *testing.T) {
 // TCP also counts where only acknowledgements take time: after ten segments the
 // sender waits for them.
 func TestSlowAcknowledgements(t *testing.T) {
-	useTCP(t)
-	took := overTCP(t, 30*netem.MSS, netem.Link{}, netem.Link{Latency: 50 * ms})
+	took := takesOverTCP(t, 30*netem.MSS, netem.Link{}, netem.Link{Latency: 50 * ms})
 	assert.Equal(t, [2]time.Duration{50 * ms, 50 * ms}, took)
 }
 
 // When the links have no limits left and nothing is in flight, calls go right to the
 // inner connection again.
 func TestSetLinksToNoneEndsTCP(t *testing.T) {
-	useTCP(t)
-	overPipe(t, bothWays(netem.Link{Latency: 10 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, overTCP(bothWays(netem.Link{Latency: 10 * ms})), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = io.Copy(far, far) }()
 		exchange := func() {
 			go func() { _, _ = conn.Write([]byte("over")) }()
@@ -281,8 +256,7 @@ func TestSetLinksToNoneEndsTCP(t *testing.T) {
 
 // An inner connection that fails in mid-transfer is the end, whatever still arrives.
 func TestInnerConnectionFailsInMidTransfer(t *testing.T) {
-	useTCP(t)
-	overPipe(t, Config{Write: netem.Link{Latency: 10 * ms, Rate: 10 * netem.Mbps}}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, overTCP(Config{Write: netem.Link{Latency: 10 * ms, Rate: 10 * netem.Mbps}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {
 			_, _ = io.ReadFull(far, make([]byte, 100_000))
 			_ = far.Close()
@@ -296,10 +270,9 @@ func TestInnerConnectionFailsInMidTransfer(t *testing.T) {
 
 // A segment that CoDel drops is in the trace.
 func TestTraceOfSegmentsThatAQueueDrops(t *testing.T) {
-	useTCP(t)
 	log := newLog()
 	link := netem.Link{Latency: 20 * ms, Rate: netem.Mbps, Queue: netem.Queue{Discipline: netem.CoDel}}
-	overPipe(t, Config{Write: link, Trace: log.trace}, func(t *testing.T, conn *Conn, far net.Conn) {
+	overPipe(t, overTCP(Config{Write: link, Trace: log.trace}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = conn.Write(make([]byte, 500_000)) }()
 		_, err := io.ReadFull(far, make([]byte, 500_000))
 		require.NoError(t, err)
@@ -309,7 +282,6 @@ func TestTraceOfSegmentsThatAQueueDrops(t *testing.T) {
 
 // The end of the stream arrives although the links lose their limits meanwhile.
 func TestEndOfStreamAfterTheLinksAreGone(t *testing.T) {
-	useTCP(t)
 	synctest.Test(t, func(t *testing.T) {
 		inner := newSink()
 		conn := NewConn(inner, bothWays(netem.Link{Latency: 50 * ms}))
@@ -325,4 +297,53 @@ func TestEndOfStreamAfterTheLinksAreGone(t *testing.T) {
 		assert.Equal(t, []arrival{{4, 50 * ms}, {0, 50 * ms}}, writes)
 		require.NoError(t, conn.Close())
 	})
+}
+
+// A stall stops a transfer, which goes on afterwards at the rate of the link, and
+// ends as much later, less what the link's queue held when it began.
+func TestStallOverTCP(t *testing.T) {
+	link := netem.Link{Latency: 20 * ms, Rate: netem.Mbps}
+	transfer := func(stall time.Duration) (took [2]time.Duration) {
+		for _, direction := range []Direction{Read, Write} {
+			overPipe(t, overTCP(bothWays(link)), func(t *testing.T, conn *Conn, far net.Conn) {
+				from, to := net.Conn(conn), far
+				if direction == Read {
+					from, to = far, conn
+				}
+				go func() { _, _ = from.Write(make([]byte, 250_000)) }()
+				go func() {
+					time.Sleep(500 * ms)
+					conn.Stall()
+					time.Sleep(stall)
+					conn.Resume()
+				}()
+				_, err := io.ReadFull(to, make([]byte, 250_000))
+				require.NoError(t, err)
+				took[direction] = time.Since(bubbleStart)
+			})
+		}
+		return took
+	}
+	at, late := transfer(0), transfer(time.Hour)
+	for direction := range at {
+		assert.InDelta(t, at[direction]+time.Hour, late[direction], float64(300*ms), Direction(direction))
+	}
+}
+
+// The pace's wait comes after each piece, and before the end of the stream, in both
+// directions; see also TestExactly.
+func TestPaceOverTCP(t *testing.T) {
+	link := netem.Link{Latency: 7 * ms, Pace: netem.Pace{Bytes: 10, Wait: 100 * ms}}
+	for stalled, want := range map[time.Duration]time.Duration{0: 307 * ms, time.Second: 1307 * ms} {
+		overPipe(t, overTCP(Config{Write: link}), func(t *testing.T, conn *Conn, far net.Conn) {
+			arrivals := readAll(far)
+			_, err := conn.Write(make([]byte, 25))
+			require.NoError(t, err)
+			require.NoError(t, conn.Close())
+			conn.Stall()
+			time.Sleep(stalled)
+			conn.Resume()
+			assert.Equal(t, arrival{0, want}, (<-arrivals)[3])
+		})
+	}
 }

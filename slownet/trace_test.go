@@ -52,23 +52,28 @@ func (l *log) of(direction Direction) []string {
 
 // A trace tells what happens to which bytes when.
 func TestTrace(t *testing.T) {
+	overTCP, ideal := netem.TCP{}, netem.TCP{Congestion: netem.Unlimited}
 	scenarios := []struct {
 		name string
 		link netem.Link
+		tcp  netem.TCP
 		want []string // for %s read or write
 	}{
-		{"zero", netem.Link{}, []string{"0s %s queued 0+2000", "0s %s delivered 0+2000"}},
-		{"latency", netem.Link{Latency: ms}, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
-		{"rate", netem.Link{Rate: netem.Mbps}, []string{
+		{"zero", netem.Link{}, overTCP, []string{"0s %s queued 0+2000", "0s %s delivered 0+2000"}},
+		{"latency", netem.Link{Latency: ms}, overTCP, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
+		{"latency of an ideal stream", netem.Link{Latency: ms}, ideal, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
+		{"rate over TCP", netem.Link{Rate: netem.Mbps}, overTCP, []string{
+			"0s %s queued 0+2000", "12ms %s delivered 0+1448", "16.832ms %s delivered 1448+552"}},
+		{"rate", netem.Link{Rate: netem.Mbps}, ideal, []string{
 			"0s %s queued 0+1500", "12ms %s delivered 0+1500", "12ms %s queued 1500+500", "16ms %s delivered 1500+500"}},
-		{"rate, read ahead", netem.Link{Rate: netem.Mbps}, []string{ // 2 ms before there is room
+		{"rate, read ahead", netem.Link{Rate: netem.Mbps}, ideal, []string{ // 2 ms before there is room
 			"0s %s queued 0+1500", "10ms %s queued 1500+500", "12ms %s delivered 0+1500", "16ms %s delivered 1500+500"}},
-		{"pace", netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: ms}}, []string{
+		{"pace", netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: ms}}, overTCP, []string{
 			"0s %s queued 0+1000", "0s %s delivered 0+1000", "1ms %s queued 1000+1000", "1ms %s delivered 1000+1000"}},
 	}
 	for _, scenario := range scenarios {
 		for _, direction := range []Direction{Read, Write} {
-			if scenario.link.Rate > 0 && (direction == Read) != strings.HasSuffix(scenario.name, "read ahead") {
+			if strings.HasPrefix(scenario.name, "rate") && scenario.tcp == ideal && (direction == Read) != strings.HasSuffix(scenario.name, "read ahead") {
 				continue
 			}
 			t.Run(scenario.name+"/"+direction.String(), func(t *testing.T) {
@@ -76,6 +81,7 @@ func TestTrace(t *testing.T) {
 					log := newLog()
 					near, far := net.Pipe()
 					config := bothWays(scenario.link)
+					config.TCP = scenario.tcp
 					config.Trace = log.trace
 					conn := NewConn(near, config)
 					from, to := net.Conn(conn), far
@@ -105,13 +111,13 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// A trace tells of what was lost and delayed, and of faults.
+// A trace tells of what an ideal stream has lost and delayed, and of faults.
 func TestTraceOfMisfortunes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
 		link := netem.Link{Loss: netem.Loss{Random: 0.3}, Latency: ms}
 		near, far := net.Pipe()
-		conn := NewConn(near, Config{Write: link, Seed: seedThatSends(link, []int{2, 1}), Trace: log.trace})
+		conn := NewConn(near, ideal(Config{Write: link, Seed: seedThatSends(link, []int{2, 1}), Trace: log.trace}))
 		read := readOnce(far)
 		_, err := conn.Write(make([]byte, 100))
 		require.NoError(t, err)
@@ -135,5 +141,23 @@ func TestTraceOfMisfortunes(t *testing.T) {
 		}, log.of(Write))
 		require.NoError(t, conn.Close())
 		require.NoError(t, far.Close())
+	})
+}
+
+// Over TCP a trace tells of what was lost. That a retransmission is late is seen from
+// when it is delivered.
+func TestTraceOfALossOverTCP(t *testing.T) {
+	log := newLog()
+	link := netem.Link{Loss: everyOther, Latency: ms}
+	overPipe(t, overTCP(Config{Write: link, Trace: log.trace}), func(t *testing.T, conn *Conn, far net.Conn) {
+		log.start = time.Now()
+		read := readOnce(far)
+		_, err := conn.Write(make([]byte, 100))
+		require.NoError(t, err)
+		<-read
+		synctest.Wait()
+		require.Len(t, log.of(Write), 3)
+		assert.Equal(t, []string{"0s write queued 0+100", "0s write lost 0+100 loss"}, log.of(Write)[:2])
+		assert.Contains(t, log.of(Write)[2], "write delivered 0+100")
 	})
 }

@@ -89,6 +89,5 @@
 // while Linux's are up to an eighth late. On queues of fewer than ten packets,
 // transfers are faster than the kernel's, which sends in bursts there.
 //
-// The drivers send their streams over a [Flow], each on a line of its own, unless
-// they are told to use an [End].
+// The drivers use Ends, unless [TCP] asks them for ideal streams, with [Unlimited].
 package netem

@@ -6,13 +6,10 @@ import (
 	"time"
 )
 
-// A TCP configures the ends of a connection. For an [End] the zero TCP is Linux's
-// default. Drivers may take a zero Congestion for something else; those of this
-// module take it for [Unlimited] for now. What follows Congestion has an effect
-// with [CUBIC] and [Reno] only.
+// A TCP configures the ends of a connection. The zero TCP is Linux's default. What
+// follows Congestion has an effect with [CUBIC] and [Reno] only.
 type TCP struct {
-	// Congestion is the congestion control algorithm. Zero is the driver's
-	// default; for an [End] it is [CUBIC].
+	// Congestion is the congestion control algorithm. Zero is [CUBIC].
 	Congestion Congestion
 
 	// KeepAlive configures the probes of a silent peer. Zero is the net package's
@@ -69,7 +66,7 @@ func (c Congestion) String() string {
 func (t TCP) Validate() error {
 	switch {
 	case t.Congestion < 0 || t.Congestion > Unlimited:
-		return fmt.Errorf("netem: %w", mustBe("TCP.Congestion", t.Congestion, "CUBIC, Reno or Unlimited, or 0 for the default"))
+		return fmt.Errorf("netem: %w", mustBe("TCP.Congestion", t.Congestion, "CUBIC, Reno or Unlimited, or 0 for CUBIC"))
 	case t.Window < 0:
 		return fmt.Errorf("netem: %w", mustBe("TCP.Window", t.Window, "0 (Linux's buffers, which grow) or more bytes"))
 	case t.UserTimeout < 0:
