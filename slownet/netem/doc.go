@@ -45,17 +45,27 @@
 //
 // # TCP
 //
-// An [End] is one end of a TCP connection. It follows RFC 9293 with the
-// defaults of Linux 6: its schedules of SYN and SYN-ACK, an initial window of
-// ten segments (RFC 6928), slow start with HyStart, CUBIC (RFC 9438) or [Reno],
-// limited growth when the application sends less than the window allows (RFC
-// 7661), slow start after an idle period, selective acknowledgements with RACK
-// and tail loss probes (RFC 2018, 2883, 8985), proportional rate reduction (RFC
-// 6937), undo of needless reductions (RFC 3522, 3708), the retransmission timer
-// of RFC 6298 with Linux's bounds, giving up after 15 to 18 minutes or the user
-// timeout (RFC 5482), delayed and quick acknowledgements, a receive window that
-// is tuned to the rate at which the application reads, window probes,
-// keep-alive, and the states of closing.
+// An [End] is one end of a TCP connection, and a [Transfer] is both ends of one
+// direction. They follow RFC 9293 with the defaults of Linux 6, where the RFCs leave
+// a choice or Linux takes another one:
+//
+//   - Segments have 1,448 bytes and 52 of headers, with timestamps (RFC 7323).
+//     SYNs and SYN-ACKs are sent again on the schedules of Linux 6.5 and later.
+//   - The window begins with ten segments (RFC 6928) and grows by slow start (RFC
+//     5681), which HyStart (Ha and Rhee, 2011) ends, and then as CUBIC (RFC 9438)
+//     or [Reno] (RFC 5681) has it; less when the application sends less than
+//     the window allows (RFC 7661). After an idle period it is smaller.
+//   - Losses are found by selective acknowledgements (RFC 2018, 2883) with RACK and
+//     tail loss probes (RFC 8985), and else by the retransmission timer (RFC
+//     6298), which is 200 ms beyond the round trip at least and doubles up to 120 s.
+//     The window is reduced in proportion (PRR, RFC 6937), and a reduction that
+//     was needless is undone (RFC 3522, 3708).
+//   - Acknowledgements are delayed by up to 40 ms, but for those at the beginning.
+//     The receive window and the send buffer grow as Linux tunes them, to 6
+//     and 4 MiB. A zero window is probed (RFC 9293, section 3.8.6.1).
+//   - A peer is given up after 15 to 18 minutes without an acknowledgement, or the
+//     user timeout (RFC 5482), and a silent one when keep-alive probes (RFC
+//     9293, section 3.8.4) stay unanswered.
 //
 // Transfer times over paths with a rate, a queue and random loss are tested
 // against those of a real kernel; testdata has its figures.
