@@ -115,8 +115,9 @@
 // Those of the model are in package netem's documentation. Each direction of a
 // connection over TCP has its own acknowledgements, in segments of their own. TCP
 // gives up a path whose round trip takes minutes, as it does on a real one: use
-// [netem.Unlimited] there. A dial takes a round trip of the links' latencies,
-// whatever else they do to packets.
+// [netem.Unlimited] there. A dial of such a stream takes a round trip of the links'
+// latencies, whatever else they do to packets; a dial over TCP begins when the inner
+// one has succeeded, so the peer may accept a connection of which the SYN is lost.
 //
 // The wrapper needs the deadlines of the inner connection, to interrupt calls
 // that block in it. An inner connection may set deadlines of its own, as one

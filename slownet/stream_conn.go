@@ -21,8 +21,9 @@ import (
 type Conn struct {
 	endpoint
 	inner       net.Conn
-	owners      owners     // none for a Conn of NewConn
-	tcp         *netem.TCP // nil if streams are ideal
+	owners      owners        // none for a Conn of NewConn
+	tcp         *netem.TCP    // nil if streams are ideal
+	roundTrip   time.Duration // of the handshake; 0 if it was not measured
 	in          receiver
 	out         sender
 	closed      atomic.Bool // by Close

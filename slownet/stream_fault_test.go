@@ -112,9 +112,11 @@ func TestSetLinksToNone(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "under waynew", string(got))
 		}
+		synctest.Wait() // until nobody works in the background
 		go func() { _, _ = conn.Write([]byte("direct")) }()
 		_, err := io.ReadFull(conn, got[:6])
 		require.NoError(t, err)
+		synctest.Wait()
 		assert.False(t, conn.out.gate.isShut())
 		assert.False(t, conn.in.gate.isShut())
 	})

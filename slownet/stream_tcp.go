@@ -72,18 +72,35 @@ func (h *streamHalf) startTCPLocked() bool {
 	case h.tcp != nil:
 		return true
 	}
-	name, now := h.flow.Name(), h.now()
-	s := &tcpStream{stopped: never}
-	s.data = pipe{h, &h.lane, netem.PacketID{Flow: name}}
-	s.acks = pipe{h, h.back, netem.PacketID{Flow: mix(name, 1)}}
-	s.Transfer = netem.NewTransfer(*h.conn.tcp, now, timeline.Add(h.link.Latency, h.back.link.Latency), &s.data, &s.acks)
-	s.SetMTU(min(h.link.PacketSize(), h.back.link.PacketSize()))
+	s, now := h.newTCPLocked(), h.now()
+	roundTrip := h.conn.roundTrip
+	if roundTrip == 0 {
+		roundTrip = timeline.Add(h.link.Latency, h.back.link.Latency)
+	}
+	s.Transfer = netem.NewTransfer(*h.conn.tcp, now, roundTrip, &s.data, &s.acks)
 	h.tcp = s
-	s.setEager(now, h.direction == Write)
+	h.beginTCPLocked()
 	if h.stalled {
 		s.stall(now, true)
 	}
 	return true
+}
+
+// newTCPLocked returns a stream of the half that has no Transfer yet.
+func (h *streamHalf) newTCPLocked() *tcpStream {
+	name := h.flow.Name()
+	return &tcpStream{
+		data:    pipe{h, &h.lane, netem.PacketID{Flow: name}},
+		acks:    pipe{h, h.back, netem.PacketID{Flow: mix(name, 1)}},
+		stopped: never,
+	}
+}
+
+// beginTCPLocked begins to use the half's stream, which is established.
+func (h *streamHalf) beginTCPLocked() {
+	h.tcp.SetMTU(min(h.link.PacketSize(), h.back.link.PacketSize()))
+	h.tcp.setEager(h.now(), h.direction == Write)
+	h.tickLocked()
 }
 
 // stall stops the stream's own time, or lets it go on.

@@ -18,6 +18,7 @@ type Transfer struct {
 	lost   int64     // bytes of payload, since the last call of Lost
 	taken  int64     // bytes, by the application at the receiving end
 	eager  bool      // it takes them as they arrive
+	tcp    *TCP      // of both ends, if the connection is dialled
 	out    Segment   // that is being sent
 }
 
@@ -52,6 +53,27 @@ func NewTransfer(tcp TCP, now, roundTrip time.Duration, data, acknowledgements P
 	}
 	return t
 }
+
+// DialTransfer returns a transfer on a connection that has yet to be opened: call
+// Dial, and do not write before State is [Established]. If that does not happen,
+// Failure returns [TimedOut].
+func DialTransfer(tcp TCP, data, acknowledgements Pipe) *Transfer {
+	tcp.KeepAlive.Idle = -1
+	return &Transfer{pipes: [2]Pipe{data, acknowledgements}, tcp: &tcp}
+}
+
+// Dial opens the connection: it sends the SYN, on the pipe for data.
+func (t *Transfer) Dial(now time.Duration) {
+	t.ends[0].InitDial(*t.tcp, now)
+	t.send(now, 0)
+}
+
+// State returns the state of the connection at the sending end.
+func (t *Transfer) State() State { return t.ends[0].State() }
+
+// RoundTrip returns the round trip time as the sending end estimates it, or zero
+// while it has not been measured.
+func (t *Transfer) RoundTrip() time.Duration { return t.ends[0].send.rtt.smoothed }
 
 // SetMTU sets the size of the largest packet on the path; see [End.SetMTU].
 func (t *Transfer) SetMTU(mtu int) { t.ends[0].SetMTU(mtu) }
@@ -150,7 +172,12 @@ func (t *Transfer) Drop(s *Segment) { t.lost += int64(s.Len) }
 
 // land hands a segment to the end at which it arrives.
 func (t *Transfer) land(now time.Duration, at int, s *Segment) {
-	if end := &t.ends[at]; end.State() != Closed {
+	end := &t.ends[at]
+	switch {
+	case end.State() == Closed && s.Flags == SYN && t.State() == SynSent:
+		end.InitAccept(*t.tcp, now, s)
+		t.send(now, at)
+	case end.State() != Closed:
 		end.Input(now, s)
 		if at == 1 && t.eager {
 			end.Read(now, int(t.Received()-t.taken))
