@@ -49,8 +49,8 @@
 //
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not
-// block. Over TCP, SetKeepAlive, SetKeepAlivePeriod and SetKeepAliveConfig do what
-// they say; other options of TCP connections can be set, such as SetNoDelay, and
+// block. Over TCP, SetKeepAlive, SetKeepAlivePeriod, SetKeepAliveConfig, SetReadBuffer
+// and SetWriteBuffer do what they say; other options of TCP connections can be set, such as SetNoDelay, and
 // change nothing. Sockets for datagrams have the methods of *net.UDPConn, but those
 // that deal in files.
 //

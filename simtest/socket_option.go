@@ -1,19 +1,30 @@
 package simtest
 
-import "net"
+import (
+	"net"
 
-// Options of sockets that programs set by interfaces. They change nothing here,
-// and fail on a connection that is closed.
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Options of sockets that programs set by interfaces. Those that change nothing here
+// fail on a connection that is closed all the same.
 
 // SetNoDelay changes nothing: what is written always leaves at once.
 func (c *conn) SetNoDelay(bool) error { return c.setOption() }
 
-// SetReadBuffer changes nothing: the window is the simulation's; see
-// [Config.Window].
-func (c *conn) SetReadBuffer(int) error { return c.setBuffer() }
+// SetReadBuffer sets the size of the buffer for what has arrived, as Linux does; see
+// [netem.End.SetReadBuffer]. It changes nothing on an ideal stream, which has the
+// window of [Config.Window].
+func (c *conn) SetReadBuffer(bytes int) error {
+	return c.setBuffer(func(e *netem.End) { e.SetReadBuffer(bytes) })
+}
 
-// SetWriteBuffer changes nothing.
-func (c *conn) SetWriteBuffer(int) error { return c.setBuffer() }
+// SetWriteBuffer sets the size of the buffer for what was written and is not
+// acknowledged, as Linux does; see [netem.End.SetWriteBuffer]. It changes nothing on
+// an ideal stream.
+func (c *conn) SetWriteBuffer(bytes int) error {
+	return c.setBuffer(func(e *netem.End) { e.SetWriteBuffer(bytes) })
+}
 
 func (c *conn) setOption() error {
 	c.sim.mu.Lock()
@@ -24,11 +35,20 @@ func (c *conn) setOption() error {
 	return nil
 }
 
-func (c *conn) setBuffer() error {
+// setBuffer has the loop set the size of a buffer.
+func (c *conn) setBuffer(set func(*netem.End)) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
 	if c.closed {
 		return setError(c.network, c.local.addr())
+	}
+	if c.tcp != nil {
+		c.postLocked(sending, func() {
+			c.presentLoop()
+			set(&c.tcp.end)
+			c.afterLoop()
+			c.outputLoop()
+		})
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // The methods in this file are those of a *net.TCPConn that set an option of
@@ -44,18 +46,38 @@ func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 }
 
 // SetReadBuffer sets the size in bytes of the operating system's buffer for
-// what is received. What is on its way over the link is not counted.
+// what is received and, where the stream travels over TCP, of the model's; see
+// [netem.End.SetReadBuffer]. What is on its way over the link of an ideal stream is
+// not counted.
 func (c *Conn) SetReadBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetReadBuffer(int) error })
-	return c.setOption(ok, func() error { return inner.SetReadBuffer(bytes) })
+	return c.setOption(ok, func() error {
+		c.in.setBuffer((*netem.Transfer).SetReadBuffer, bytes)
+		return inner.SetReadBuffer(bytes)
+	})
 }
 
 // SetWriteBuffer sets the size in bytes of the operating system's buffer for
-// what is sent. What is on its way over the link is not counted; that is
-// [netem.Link.Queue].
+// what is sent and, where the stream travels over TCP, of the model's; see
+// [netem.End.SetWriteBuffer]. What is on its way over the link of an ideal stream is
+// not counted; that is [netem.Link.Queue].
 func (c *Conn) SetWriteBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetWriteBuffer(int) error })
-	return c.setOption(ok, func() error { return inner.SetWriteBuffer(bytes) })
+	return c.setOption(ok, func() error {
+		c.out.setBuffer((*netem.Transfer).SetWriteBuffer, bytes)
+		return inner.SetWriteBuffer(bytes)
+	})
+}
+
+// setBuffer sets the size of a buffer of TCP's, if the stream travels over that.
+func (h *streamHalf) setBuffer(set func(*netem.Transfer, int), bytes int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.startTCPLocked() {
+		set(h.tcp.Transfer, bytes)
+		h.changed.wake()
+		h.work.wake()
+	}
 }
 
 // setOption sets an option of the inner connection if it can.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -118,4 +120,58 @@ func TestFileIsPastTheLink(t *testing.T) {
 	got, err := io.ReadAll(far)
 	require.NoError(t, err)
 	assert.Equal(t, "*net.TCPConn *slownet.Conn ", string(got))
+}
+
+// A bufferedPipe is an end of a pipe that has the options of a socket's buffers.
+type bufferedPipe struct {
+	net.Conn
+	read, write int
+}
+
+func (p *bufferedPipe) SetReadBuffer(bytes int) error  { p.read = bytes; return nil }
+func (p *bufferedPipe) SetWriteBuffer(bytes int) error { p.write = bytes; return nil }
+
+// The buffers are those of the inner connection, and over TCP the model's as well: a
+// writer runs ahead by twice the size of the one and by what the other end's takes.
+func TestBuffersOverTCP(t *testing.T) {
+	for _, tcp := range streams {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			inner := &bufferedPipe{Conn: near}
+			config := bothWays(netem.Link{Latency: 50 * ms})
+			config.TCP = tcp
+			conn := NewConn(inner, config)
+			require.NoError(t, conn.SetReadBuffer(32<<10))
+			require.NoError(t, conn.SetWriteBuffer(64<<10))
+			assert.Equal(t, [2]int{32 << 10, 64 << 10}, [2]int{inner.read, inner.write})
+
+			require.NoError(t, conn.SetWriteDeadline(time.Now().Add(10*time.Second)))
+			n, err := conn.Write(make([]byte, 32<<20))
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			if tcp.Congestion == netem.Unlimited {
+				assert.Equal(t, maxFlight, n)
+			} else {
+				assert.InDelta(t, 128<<10+64<<10, n, 70_000, "and up to a chunk that the carrier holds")
+			}
+			require.NoError(t, conn.SetLinger(0))
+			require.NoError(t, conn.Close())
+			require.NoError(t, far.Close())
+		})
+	}
+}
+
+// What is read over TCP comes a read buffer at a time, for each round trip.
+func TestReadBufferBoundsADownload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		conn := NewConn(&bufferedPipe{Conn: near}, bothWays(netem.Link{Latency: 50 * ms}))
+		require.NoError(t, conn.SetReadBuffer(32<<10))
+		go func() { _, _ = far.Write(make([]byte, 1_000_000)) }()
+		_, err := io.ReadFull(conn, make([]byte, 1_000_000))
+		require.NoError(t, err)
+		perRoundTrip := (64 << 10) * netem.MSS / 2304
+		assert.InEpsilon(t, 1_000_000/perRoundTrip*100*int(ms), int(time.Since(bubbleStart)), 0.15)
+		require.NoError(t, conn.Close())
+		require.NoError(t, far.Close())
+	})
 }

@@ -36,6 +36,29 @@ func (b *receiveBuffer) init(fixed int, now time.Duration) {
 	b.since = now
 }
 
+// The bounds of buffers that the application sets, in bytes: Linux's SOCK_MIN_RCVBUF
+// and SOCK_MIN_SNDBUF, and twice net.core.rmem_max and wmem_max.
+const (
+	minSetReadBuffer  = 2304
+	minSetWriteBuffer = 4608
+	maxSetBuffer      = 2 * 4 << 20
+)
+
+// asSet returns the size of a buffer that the application has asked for. As on
+// Linux it is twice that, within bounds, and below zero the largest.
+func asSet(bytes, least int) int {
+	if bytes < 0 || bytes > maxSetBuffer/2 {
+		return maxSetBuffer
+	}
+	return max(least, 2*bytes)
+}
+
+// set gives the buffer a size that it keeps.
+func (b *receiveBuffer) set(bytes int) {
+	b.size = payloadRoom(int64(asSet(bytes, minSetReadBuffer)))
+	b.window, b.isFixed = b.size, true
+}
+
 // payloadRoom returns how many bytes of payload fit into that much of the buffer.
 func payloadRoom(space int64) int { return int(space * (256 * MSS / segmentSpace) / 256) }
 
@@ -116,6 +139,9 @@ func (b *sendBuffer) grow(window int) {
 		b.size = max(b.size, min(maxSendBuffer, 2*segmentSpace*max(window, initialWindow)))
 	}
 }
+
+// set gives the buffer a size that it keeps.
+func (b *sendBuffer) set(bytes int) { b.size, b.isFixed = asSet(bytes, minSetWriteBuffer), true }
 
 // room returns how many bytes can be written while so many are not acknowledged.
 func (b *sendBuffer) room(unacked int64) int {

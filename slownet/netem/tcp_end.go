@@ -92,6 +92,17 @@ func (e *End) Room(ahead int) int { return e.send.buffer.room(e.Unacked() + int6
 // does when a third of the buffer is free.
 func (e *End) HasRoom(ahead int) bool { return e.send.buffer.hasRoom(e.Unacked() + int64(ahead)) }
 
+// SetReadBuffer sets the size of the buffer for what has arrived, as Linux's
+// SO_RCVBUF does: it has twice as many bytes, 2,304 at least and 8 MiB at most,
+// of which segments take more than their payload, and grows no more. A window that
+// has been offered is not taken back.
+func (e *End) SetReadBuffer(bytes int) { e.receive.buffer.set(bytes) }
+
+// SetWriteBuffer sets the size of the buffer for what was written and is not
+// acknowledged, as Linux's SO_SNDBUF does: it has twice as many bytes, 4,608 at least and
+// 8 MiB at most, and grows no more.
+func (e *End) SetWriteBuffer(bytes int) { e.send.buffer.set(bytes) }
+
 // SetMTU sets the size of the largest packet on the path, for what is sent for the
 // first time from now on.
 func (e *End) SetMTU(mtu int) { e.send.mss = int64(max(1, min(mtu-HeaderSize, MSS))) }

@@ -78,6 +78,14 @@ func (t *Transfer) RoundTrip() time.Duration { return t.ends[0].send.rtt.smoothe
 // SetMTU sets the size of the largest packet on the path; see [End.SetMTU].
 func (t *Transfer) SetMTU(mtu int) { t.ends[0].SetMTU(mtu) }
 
+// SetReadBuffer sets the size of the receiving end's buffer; see
+// [End.SetReadBuffer].
+func (t *Transfer) SetReadBuffer(bytes int) { t.ends[1].SetReadBuffer(bytes) }
+
+// SetWriteBuffer sets the size of the sending end's buffer; see
+// [End.SetWriteBuffer].
+func (t *Transfer) SetWriteBuffer(bytes int) { t.ends[0].SetWriteBuffer(bytes) }
+
 // Room returns how many bytes can be written now.
 func (t *Transfer) Room() int { return t.ends[0].Room(0) }
 

@@ -1,0 +1,68 @@
+package netem_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A buffer that the application sets has twice the size, within Linux's bounds.
+func TestWriteBufferIsTwiceWhatIsAskedFor(t *testing.T) {
+	for asked, want := range map[int]int{-1: 8 << 20, 0: 4608, 1: 4608, 2304: 4608, 2305: 4610, 65536: 131072, 1 << 30: 8 << 20} {
+		end := netem.NewEnd(netem.TCP{}, 0, time.Millisecond)
+		end.SetWriteBuffer(asked)
+		assert.Equal(t, want, end.Room(0), asked)
+	}
+}
+
+// A transfer gets a buffer for each round trip: 100 ms for what a buffer of 2 x 32 KiB
+// holds, be it the sender's or the receiver's, where segments take 2,304 bytes each.
+func TestBuffersBoundATransfer(t *testing.T) {
+	link := netem.Link{Latency: 50 * time.Millisecond}
+	const n = 2_000_000
+	for name, test := range map[string]struct {
+		set       func(*netem.Transfer)
+		perRound  float64
+		unlimited bool
+	}{
+		"write buffer": {func(tr *netem.Transfer) { tr.SetWriteBuffer(32 << 10) }, 64 << 10, false},
+		"read buffer":  {func(tr *netem.Transfer) { tr.SetReadBuffer(32 << 10) }, (64 << 10) * float64(netem.MSS) / 2304, false},
+		"none":         {func(*netem.Transfer) {}, 0, true},
+	} {
+		tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
+		test.set(tr)
+		took := transferTime(t, tr, n)
+		if test.unlimited {
+			assert.Less(t, took, time.Second, name)
+			continue
+		}
+		want := time.Duration(n / test.perRound * 0.1 * float64(time.Second))
+		assert.InEpsilon(t, want, took, 0.15, "%s: %v instead of %v", name, took, want)
+	}
+}
+
+// However small the buffers are, all bytes arrive.
+func TestBuffersOfAnySizeLoseNothing(t *testing.T) {
+	for _, bytes := range []int{0, 1, 1000, 5000, 100_000} {
+		for _, loss := range []float64{0, 0.05} {
+			link := netem.Link{Latency: 5 * time.Millisecond, Rate: 10 * netem.Mbps, Loss: netem.Loss{Random: loss}}
+			tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
+			tr.SetReadBuffer(bytes)
+			tr.SetWriteBuffer(bytes)
+			transferTime(t, tr, 200_000)
+		}
+	}
+}
+
+// A window that was offered is not taken back: what was sent into it arrives.
+func TestABufferThatShrinksTakesWhatItHasOffered(t *testing.T) {
+	link := netem.Link{Latency: 5 * time.Millisecond}
+	tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
+	tr.Write(0, 10*netem.MSS)
+	tr.SetReadBuffer(1)
+	tr.Advance(link.Latency)
+	assert.EqualValues(t, 10*netem.MSS, tr.Received())
+}
