@@ -49,7 +49,8 @@ func TestTimeoutIsWhatItSays(t *testing.T) {
 // A client that reads a little, just before it would be given up, gets all of
 // the poem; when it stops it is given up within the time-out, and a sixteenth.
 func TestReaderThatTakesItsTime(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // its window opens by each byte that is read
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
 		gone := make(chan time.Duration, 1)

@@ -296,7 +296,7 @@ func TestClientThatStaysForEver(t *testing.T) {
 // pieces are; nor does it lose the end of the poem by talking.
 func TestSteadySlowReader(t *testing.T) {
 	t.Parallel()
-	poem := make([]byte, 8<<20)
+	poem := make([]byte, 16<<20) // more than both buffers hold
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: poem, Pace: netem.Pace{Bytes: len(poem)}, Timeout: time.Second})
 		conn := n.MustDial(t, f.address)
@@ -310,7 +310,7 @@ func TestSteadySlowReader(t *testing.T) {
 			}
 			_, err = conn.Write([]byte("hm "))
 			require.NoError(t, err)
-			time.Sleep(30 * ms)
+			time.Sleep(10 * ms)
 		}
 		assert.Equal(t, len(poem), got)
 	})
@@ -318,7 +318,8 @@ func TestSteadySlowReader(t *testing.T) {
 
 // Whoever reads all the time is not given up, however slow the path.
 func TestSlowPath(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // it takes more as soon as a packet has left
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Rate: 8 * netem.Kbps})
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)

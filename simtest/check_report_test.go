@@ -120,7 +120,7 @@ var chances = map[string]chance{
 		saysNot: []string{onlyContent},
 	},
 	"pieces that race": {
-		config: simtest.Config{Link: netem.Link{Loss: netem.Loss{Random: 1e-9}}}, // what can be lost is in packets
+		config: simtest.Config{TCP: unlimited, Link: netem.Link{Loss: netem.Loss{Random: 1e-9}}}, // what can be lost is in packets
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			for _, text := range pick(again, []string{"a", "b"}, []string{"b", "a"}) {
 				send(conn, text)

@@ -45,7 +45,7 @@ func rabble(t *testing.T, sim *simtest.Sim) {
 // names what was different first: when and where it was, and on which
 // connection and at which of its bytes.
 func TestCheckDeterminismFindsARace(t *testing.T) {
-	cfg := simtest.Config{Seed: 3, Link: netem.Link{Latency: 5 * ms, Loss: netem.Loss{Random: 1e-9}}} // what can be lost is in packets
+	cfg := simtest.Config{TCP: unlimited, Seed: 3, Link: netem.Link{Latency: 5 * ms, Loss: netem.Loss{Random: 1e-9}}} // what can be lost is in packets
 	if os.Getenv("SIMTEST_RABBLE") != "" {
 		for range 20 { // two runs may happen to be alike
 			if simtest.CheckDeterminism(t, cfg, rabble); t.Failed() {

@@ -24,16 +24,15 @@ type Config struct {
 	// [Sim.SetLink]. The zero Link passes everything at once.
 	Link netem.Link
 
-	// Window is how many bytes a connection's peer may have yet to read, those
-	// on their way included, before Write waits. More than a window does not get
-	// through in a round trip, so a link with much rate and latency may want a
-	// larger one. Zero is 1 MiB. Over TCP it is the size of the send buffer and of
-	// the receive buffer, and zero are Linux's, which grow; see [netem.TCP.Window].
+	// Window is the size in bytes of a connection's send buffer and of its receive
+	// buffer. Zero are Linux's, which grow; see [netem.TCP.Window]. On an ideal
+	// stream it is how many bytes the peer may have yet to read, those in flight
+	// included, before Write waits, and zero is 1 MiB.
 	Window int
 
 	// TCP is how TCP works on all hosts that have none of their own by
-	// [Host.SetTCP]: Linux's with [netem.CUBIC] or [netem.Reno], or an ideal
-	// stream with [netem.Unlimited], which is the default for now.
+	// [Host.SetTCP]: Linux's with [netem.CUBIC], which is the default, or with
+	// [netem.Reno], or an ideal stream with [netem.Unlimited].
 	TCP netem.TCP
 
 	// TimeLimit is how much simulated time the simulation's function and its
@@ -94,14 +93,8 @@ func (c *Config) window() int {
 	return c.Window
 }
 
-// defaultCongestion is what a TCP with the zero Congestion has.
-var defaultCongestion = netem.Unlimited
-
 // orDefault returns what a TCP stands for, with the window of a Config.
 func orDefault(tcp netem.TCP, window int) netem.TCP {
-	if tcp.Congestion == 0 {
-		tcp.Congestion = defaultCongestion
-	}
 	if tcp.Window == 0 {
 		tcp.Window = window
 	}

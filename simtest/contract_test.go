@@ -72,11 +72,18 @@ func contractRuns() int {
 // checkOneDigest runs a simulation many times and checks that all runs are one.
 func checkOneDigest(t *testing.T, cfg simtest.Config, f simulation) outcome {
 	t.Helper()
+	return checkOneDigestOf(t, contractRuns(), cfg, f)
+}
+
+// checkOneDigestOf is checkOneDigest with a number of runs, for each number of
+// processors.
+func checkOneDigestOf(t *testing.T, each int, cfg simtest.Config, f simulation) outcome {
+	t.Helper()
 	first := runOnce(t, cfg, f)
 	require.NotZero(t, first.events)
 	runs := 0
 	onProcessors(func(n int) {
-		for range contractRuns() {
+		for range each {
 			require.Equal(t, first, runOnce(t, cfg, f), "run %d, with %d processors", runs, n)
 			runs++
 		}

@@ -76,7 +76,7 @@ func TestDialOfSeveralHostsTakesItsTime(t *testing.T) {
 		"without a deadline the first is tried for as long as Linux does": {"tcp4", none, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("one").Crash()
 			accepting(t, sim.Host("two"), "tcp")
-		}, "10.0.0.3:1", nil, 127*time.Second + 200*ms},
+		}, "10.0.0.3:1", nil, 131*time.Second + 200*ms},
 		"IPv6 has a share of its own": {"tcp", 30*time.Second + 300*ms, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("one").Crash()
 			accepting(t, sim.Host("two"), "tcp6")
@@ -155,14 +155,14 @@ func TestDialFallsBackToTheOtherFamily(t *testing.T) {
 		"from another": {func(sim *simtest.Sim) { sim.Blackhole("b", only{From: "b", Family: 4}) }, "10.0.0.1:1", nil, 200 * ms},
 		"IPv6 lost":    {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 6}) }, "10.0.0.1:1", nil, 200 * ms},
 		"answers lost": {func(sim *simtest.Sim) { sim.Blackhole("a", only{Family: 4}) }, "[fd00::1]:1", nil, 500 * ms},
-		"all lost":     {func(sim *simtest.Sim) { sim.Blackhole("b") }, "10.0.0.1:1", syscall.ETIMEDOUT, 127 * time.Second},
-		"one by one":   {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 4}, only{Family: 6}) }, "10.0.0.1:1", syscall.ETIMEDOUT, 127 * time.Second},
+		"all lost":     {func(sim *simtest.Sim) { sim.Blackhole("b") }, "10.0.0.1:1", syscall.ETIMEDOUT, 131 * time.Second},
+		"one by one":   {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 4}, only{Family: 6}) }, "10.0.0.1:1", syscall.ETIMEDOUT, 131 * time.Second},
 		"IPv6 too later": {func(sim *simtest.Sim) {
 			sim.Blackhole("b")
 			sim.At(2*time.Second, func() { sim.Allow("b", only{Family: 6}) })
 		}, "[fd00::1]:1", nil, 3*time.Second + 200*ms},
 		"both refused": {func(sim *simtest.Sim) { sim.Refuse("b") }, "10.0.0.1:1", syscall.ECONNREFUSED, 200 * ms},
-		"each its own": {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 4}); sim.Refuse("b", only{Family: 6}) }, "10.0.0.1:1", syscall.ETIMEDOUT, 127 * time.Second},
+		"each its own": {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 4}); sim.Refuse("b", only{Family: 6}) }, "10.0.0.1:1", syscall.ETIMEDOUT, 131 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simtest.Config{KeepPools: true, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -1,11 +1,6 @@
 package simtest
 
-import (
-	"os"
-	"time"
-
-	"github.com/slowpoetry/slowpoetry/slownet/netem"
-)
+import "time"
 
 // SetLookEvery changes how often the watchdog looks, until the function that it
 // returns is called.
@@ -31,21 +26,6 @@ func PortsInUse(h *Host) int {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
 	return len(h.ports.conns)
-}
-
-// The tests run with TCP of the kernel's if SIMTEST_TCP=cubic says so.
-func init() {
-	if os.Getenv("SIMTEST_TCP") == "cubic" {
-		defaultCongestion = netem.CUBIC
-	}
-}
-
-// SetDefaultCongestion changes what a zero TCP means, until the function that it
-// returns is called.
-func SetDefaultCongestion(c netem.Congestion) (restore func()) {
-	old := defaultCongestion
-	defaultCongestion = c
-	return func() { defaultCongestion = old }
 }
 
 // SetAllInTime has acknowledgements and timers happen in time, and not when somebody

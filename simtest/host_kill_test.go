@@ -98,9 +98,10 @@ func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 		require.NoError(t, err)
 		sim.Blackhole("full")
 		told := make(chan string, 10)
+		written := 0
 		for call, do := range map[string]func() error{
 			"read":        func() error { _, err := server.Read(make([]byte, 1)); return err },
-			"write":       func() error { _, err := server.Write(make([]byte, 3<<20)); return err },
+			"write":       func() (err error) { written, err = server.Write(make([]byte, 3<<20)); return err },
 			"accept":      func() error { _, err := listener.Accept(); return err },
 			"read packet": func() error { _, _, err := socket.ReadFrom(make([]byte, 1)); return err },
 			"dial":        func() error { _, err := host.Dial("tcp", "full:1"); return err },
@@ -130,7 +131,8 @@ func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 		assert.ErrorIs(t, err, syscall.ENETDOWN)
 		n, err := io.Copy(io.Discard, client)
 		assert.NoError(t, err, "what was written arrives, and then the end")
-		assert.EqualValues(t, 1<<20, n)
+		assert.NotZero(t, n)
+		assert.EqualValues(t, written, n)
 	})
 }
 
@@ -152,7 +154,7 @@ func TestKernelGoesOnSendingForAKilledProcess(t *testing.T) {
 		"crashes":             {end: func(*simtest.Host, net.Conn) {}, crashes: true, want: 3000, err: "read: ErrDeadlineExceeded, a timeout", at: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				client, server := connected(t, sim)
 				sim.SetLink("b", "a", netem.Link{Rate: 8 * netem.Kbps, Latency: time.Second})
 				_, err := server.Write(make([]byte, 10_000))

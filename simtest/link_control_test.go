@@ -170,7 +170,7 @@ func TestDefaultLinkChanges(t *testing.T) {
 // Each simulation begins with a bottleneck that nobody waits for.
 func TestBottleneckBeginsAnew(t *testing.T) {
 	bottleneck := netem.NewBottleneck(8 * netem.Kbps)
-	for _, config := range []simtest.Config{{Link: netem.Link{Bottleneck: bottleneck}}, {}} {
+	for _, config := range []simtest.Config{{TCP: unlimited, Link: netem.Link{Bottleneck: bottleneck}}, ideal} {
 		simtest.CheckDeterminism(t, config, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("a", "b", netem.Link{Bottleneck: bottleneck})
 			client, server := connected(t, sim)
@@ -187,7 +187,7 @@ func TestBottleneckBeginsAnew(t *testing.T) {
 // What a stream loses is in the trace, each time that it is lost.
 func TestTraceOfWhatIsLost(t *testing.T) {
 	lost := func(link netem.Link, f func(t *testing.T, sim *simtest.Sim)) (notes []string) {
-		simtest.Config{KeepEvents: 1000, Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{TCP: unlimited, KeepEvents: 1000, Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("a", "b", link)
 			f(t, sim)
 			for _, e := range sim.Trace().Events() {

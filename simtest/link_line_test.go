@@ -63,7 +63,7 @@ func TestPingBesideADownloadFeelsTheQueue(t *testing.T) {
 // Ideal streams share the rate as well, a packet each in turn, and datagrams with
 // them.
 func TestIdealStreamsShareTheLink(t *testing.T) {
-	simtest.Config{Link: netem.Link{Rate: 12 * netem.Mbps}, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{TCP: unlimited, Link: netem.Link{Rate: 12 * netem.Mbps}, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		assert.Equal(t, 4*time.Second, download(t, sim, 4, 1_500_000))
 	})
 }

@@ -47,7 +47,7 @@ func TestDefaultLink(t *testing.T) {
 // Pairs that share a bottleneck share its rate fairly: two streams of 3,000
 // bytes, over 1,500 bytes a second, take turns by packets of 1,500.
 func TestSharedBottleneck(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		link := netem.Link{Bottleneck: netem.NewBottleneck(12 * netem.Kbps)}
 		sim.SetLink("a", "c", link)
 		sim.SetLink("b", "c", link)
@@ -82,7 +82,7 @@ func TestSharedBottleneck(t *testing.T) {
 // A queue makes a writer wait: 3,000 bytes over 1,000 a second and a queue of
 // 1,000 are accepted when the first 1,000 have left, and again 1,000.
 func TestQueueMakesAWriterWait(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100})
 		client, server := connected(t, sim)
 		go func() { _, _ = io.Copy(io.Discard, server) }()

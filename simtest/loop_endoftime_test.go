@@ -21,7 +21,7 @@ const endless time.Duration = 1<<63 - 1
 // checks that it was stopped when the clock could go no further.
 func endsWithTheClock(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) (output string) {
 	t.Helper()
-	output = failing(t, simtest.Config{TimeLimit: -1}, f)
+	output = failing(t, simtest.Config{TCP: unlimited, TimeLimit: -1}, f)
 	if output != "" {
 		assert.Contains(t, output, "stopped after 2296656h0m0s of simulated time: the clock has reached its end.")
 	}
@@ -115,7 +115,7 @@ func TestWindowOverAnEndlessWayBack(t *testing.T) {
 
 func TestEveryThatComesOnlyOnce(t *testing.T) {
 	t.Parallel()
-	simtest.Config{TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{TCP: unlimited, TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		var calls []time.Duration
 		sim.Every(endless/2+time.Hour, func() { calls = append(calls, sim.Elapsed()) })
 		sim.Every(endless, func() { t.Error("called") })

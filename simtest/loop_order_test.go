@@ -26,13 +26,20 @@ import (
 // processors.
 func repeats(t *testing.T, runs int, f func(t *testing.T, sim *simtest.Sim, note func(format string, args ...any))) {
 	t.Helper()
+	repeatsIn(t, simtest.Config{}, runs, f)
+}
+
+// repeatsIn is repeats with a Config.
+func repeatsIn(t *testing.T, config simtest.Config, runs int, f func(t *testing.T, sim *simtest.Sim, note func(format string, args ...any))) {
+	t.Helper()
+	config.KeepPools = true
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	var first []string
 	for run := range runs {
 		runtime.GOMAXPROCS([]int{1, 2, 4}[run%3])
 		var mu sync.Mutex
 		var seen []string
-		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			f(t, sim, func(format string, args ...any) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -119,7 +126,7 @@ func TestOrderOfBothEnds(t *testing.T) {
 // A writer that waits for its window and a reader that makes room at the same
 // instant.
 func TestOrderAtAFullWindow(t *testing.T) {
-	repeats(t, 90, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+	repeatsIn(t, ideal, 90, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, server := connected(t, sim)
 		var ends sync.WaitGroup
 		ends.Go(func() {
@@ -184,7 +191,7 @@ func TestDeadlinePutOffAtItsInstant(t *testing.T) {
 
 // The window is a window: so many bytes a round trip, and no more on their way.
 func TestWindowIsARoundTrip(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
 		sim.SetLink("b", "a", netem.Link{Latency: 150 * ms})
 		conn, peer := connected(t, sim)
@@ -204,7 +211,7 @@ func TestWindowIsARoundTrip(t *testing.T) {
 
 // A reset comes behind what was sent before it.
 func TestResetComesBehindTheData(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Rate: 8 * netem.Kbps})
 		conn, peer := connected(t, sim)
 		_, err := peer.Write(make([]byte, 3000))
@@ -399,7 +406,7 @@ func runSelf(t *testing.T, test, env string) string {
 // An end that reads and writes at one instant, as a proxy or HTTP/2 does, is
 // seen in one order by its peer.
 func TestOrderOfReadingAndWriting(t *testing.T) {
-	repeats(t, 200, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+	repeatsIn(t, ideal, 200, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, server := connected(t, sim)
 		_, _ = server.Write(make([]byte, 1<<20))
 		var ends sync.WaitGroup
@@ -415,7 +422,7 @@ func TestOrderOfReadingAndWriting(t *testing.T) {
 // instant, it arrives as one, unless packets matter to the link.
 func TestWritesOfOneInstantArriveTogether(t *testing.T) {
 	lengths := func(link netem.Link) (all []int) {
-		simtest.Config{Link: link, KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{TCP: unlimited, Link: link, KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			client, server := connected(t, sim)
 			for _, text := range []string{"the", " quick", " brown", " fox"} {
 				_, err := io.WriteString(client, text)

@@ -35,7 +35,7 @@ func failing(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simt
 
 // Where everything waits for ever, the report says who waits for what.
 func TestDeadlockIsReported(t *testing.T) {
-	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+	output := failing(t, ideal, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
 		client, server := connected(t, sim)
 		_, err := client.Write(make([]byte, 1000))

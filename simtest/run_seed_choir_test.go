@@ -60,14 +60,14 @@ func choir(t *testing.T, config simtest.Config, hosts int) (heard, digest string
 // Without a seed the order is that of sending. Each seed has an order of its
 // own, among connections and never within one, and has it again every time.
 func TestSeeds(t *testing.T) {
-	heard, digest := choir(t, simtest.Config{}, 3)
+	heard, digest := choir(t, ideal, 3)
 	assert.Equal(t, "a1 a2 a3 b1 b2 b3 c1 c2 c3 ", heard)
 	orders, digests := map[string]bool{heard: true}, map[string]bool{digest: true}
 	interleaved := false
 	const seeds = 50
 	for seed := range uint64(seeds) {
-		heard, digest := choir(t, simtest.Config{Seed: seed + 1}, 3)
-		again, digestAgain := choir(t, simtest.Config{Seed: seed + 1}, 3)
+		heard, digest := choir(t, simtest.Config{TCP: unlimited, Seed: seed + 1}, 3)
+		again, digestAgain := choir(t, simtest.Config{TCP: unlimited, Seed: seed + 1}, 3)
 		assert.Equal(t, heard, again)
 		assert.Equal(t, digest, digestAgain)
 		orders[heard], digests[digest] = true, true

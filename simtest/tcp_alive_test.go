@@ -15,10 +15,9 @@ import (
 
 const latency = 50 * ms
 
-// overTCP runs a simulation with TCP as the kernel has it, and links of 50 ms.
+// overTCP runs a simulation over TCP, with links of 50 ms.
 func overTCP(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
-	kernel(t)
 	if config.Link == (netem.Link{}) {
 		config.Link.Latency = latency
 	}

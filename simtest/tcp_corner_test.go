@@ -24,7 +24,7 @@ func TestQueueThatGrows(t *testing.T) {
 		"SetLink":        func(sim *simtest.Sim, link netem.Link) { sim.SetLink("a", "b", link) },
 		"SetDefaultLink": (*simtest.Sim).SetDefaultLink,
 	} {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			conn, _ := connected(t, sim)
 			set(sim, slow)
 			sim.At(500*ms, func() { set(sim, netem.Link{}) })
@@ -120,7 +120,7 @@ func TestResetBeforeTheAccept(t *testing.T) {
 
 // An end that has given up answers what still comes with a reset.
 func TestAnswerOfAnEndThatHasGivenUp(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		sim.PartitionOneWay([]string{"a"}, []string{"b"})
 		_, err := conn.Write([]byte("is anybody there?"))
@@ -169,7 +169,7 @@ func TestDialOfAPausedHostThatCrashes(t *testing.T) {
 
 // A closed end that has given up answers as if it had never been.
 func TestAnswerOfAClosedEndThatHasGivenUp(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		sim.PartitionOneWay([]string{"a"}, []string{"b"})
 		require.NoError(t, conn.Close())
@@ -217,7 +217,7 @@ func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
 
 // A reset that is lost is not sent again: nobody remembers the connection.
 func TestALostResetIsLost(t *testing.T) {
-	simtest.Config{Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		_, err := conn.Write([]byte("unread"))
 		require.NoError(t, err)
@@ -274,7 +274,7 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 		}, syscall.ETIMEDOUT, 522200 * ms},
 	}
 	for _, test := range tests {
-		simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			conn, peer := connected(t, sim)
 			go func() {
 				time.Sleep(time.Second - sim.Elapsed())
@@ -292,7 +292,7 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 // That also holds where the connection was never accepted, and the reset by which
 // its listener closes it gets lost.
 func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
-	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
 		conn, err := sim.Host("a").Dial("tcp", "b:1")
@@ -314,7 +314,7 @@ func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
 
 // Writers to whom a healed network brings the news of room go on in one order.
 func TestOrderOfWritersWhenHealed(t *testing.T) {
-	repeats(t, 40, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
+	repeatsIn(t, ideal, 40, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
 		var writers sync.WaitGroup
@@ -363,7 +363,7 @@ func TestUnreadBytesBehindAReset(t *testing.T) {
 // An end that is closed in both directions answers data with a reset, which
 // overtakes what it has not sent yet.
 func TestDataForAnEndThatIsShutDown(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		sim.SetLink("a", "b", netem.Link{Latency: 100 * ms, Rate: 8 * netem.Kbps})
 		sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})

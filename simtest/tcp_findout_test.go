@@ -16,7 +16,7 @@ import (
 // A writer that finds the window full after the other end has gone, without a
 // word that got through, is told.
 func TestWriterThatComesLaterFindsOut(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		_, err := conn.Write(make([]byte, windowSize))
 		require.NoError(t, err)
@@ -32,7 +32,7 @@ func TestWriterThatComesLaterFindsOut(t *testing.T) {
 // A writer that waits for the window finds out that the other end has given up:
 // nothing answers it.
 func TestWriterFindsOutThatTheOtherEndHasGivenUp(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		go func() {
 			time.Sleep(time.Second)
@@ -67,7 +67,7 @@ func TestEndOfStreamToAHostThatHasCrashed(t *testing.T) {
 
 // So does an end whose peer has given up.
 func TestEndOfStreamToAnEndThatHasGivenUp(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		sim.PartitionOneWay([]string{"a"}, []string{"b"})
 		_, err := io.WriteString(conn, "is anybody there?")
@@ -113,7 +113,7 @@ func TestNothingComesFromACrashedHost(t *testing.T) {
 		crashed = crashed || e.Kind == simtest.HostEvent
 		assert.False(t, crashed && e.From == "a", "%v", e)
 	}
-	simtest.Config{Trace: note}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	simtest.Config{TCP: unlimited, Trace: note}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, _ := connected(t, sim)
 		sim.Partition([]string{"a"}, []string{"b"})
 		_, err := io.WriteString(conn, "lost")
@@ -149,7 +149,7 @@ func TestASecondReset(t *testing.T) {
 // on both ways.
 func TestTimeToSendAgainIsThatOfTheRoundTrip(t *testing.T) {
 	for back, want := range map[time.Duration]time.Duration{0: 200 * ms, 500 * ms: 600 * ms} {
-		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			conn, peer := connected(t, sim)
 			sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
 			sim.SetLink("b", "a", netem.Link{Latency: back})

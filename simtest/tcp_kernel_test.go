@@ -13,15 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes/replay"
 	"github.com/slowpoetry/slowpoetry/internal/tier"
-	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
-
-// kernel has a test's connections run over TCP as the kernel does it.
-func kernel(t *testing.T) {
-	t.Helper()
-	t.Cleanup(simtest.SetDefaultCongestion(netem.CUBIC))
-}
 
 // kernelExceptions are figures that the kernel has in one run of seven or so, though
 // nothing on the path is random: its timers and scheduling were.
@@ -34,7 +27,6 @@ var kernelExceptions = map[string]bool{
 // random has each of them take samples, so the kernel's figure may also be any that
 // as many runs of ours give in 98 of 100 cases.
 func TestTransfersTakeTheKernelsTime(t *testing.T) {
-	kernel(t)
 	table, err := os.Open("../slownet/netem/testdata/kernel-transfers.csv")
 	require.NoError(t, err)
 	defer table.Close()

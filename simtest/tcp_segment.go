@@ -152,9 +152,12 @@ func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 
 // lostLoop records that a segment is lost, unless it is one that users know nothing
 // of.
-func (c *conn) lostLoop(segment *netem.Segment, why string) {
+func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segment, 0, why) }
+
+// droppedLoop is lostLoop for a segment whose bytes have the hash.
+func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
-		c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: segment.Seq, Length: segment.Len, Note: why})
+		c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: segment.Seq, Length: segment.Len, Hash: hash, Note: why})
 	}
 	c.troubleLoop()
 }
@@ -197,6 +200,9 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 	case segment.Flags == netem.SYN:
 		c.requestedLoop(segment)
 	case segment.Flags&netem.RST == 0:
+		if segment.Len > 0 {
+			c.peer.droppedLoop(segment, c.hashOf(segment), c.endedWhy())
+		}
 		refusal := netem.Refuse(segment)
 		c.transmitLoop(&refusal)
 	}
@@ -210,17 +216,36 @@ func (c *conn) takesNoMore(segment *netem.Segment) bool {
 
 // refuseDataLoop answers such a segment with a reset.
 func (c *conn) refuseDataLoop(segment *netem.Segment) {
-	why := "connection is closed"
-	if !c.closed {
-		why = "connection is shut down"
-	}
-	c.peer.lostLoop(segment, why)
+	c.peer.droppedLoop(segment, c.hashOf(segment), c.endedWhy())
 	c.abortLoop()
 	if c.closed {
 		c.forget()
 		return
 	}
 	c.failLoop(syscall.ECONNRESET)
+}
+
+// endedWhy says why the end takes no bytes.
+func (c *conn) endedWhy() string {
+	switch {
+	case c.closed:
+		return "connection is closed"
+	case c.isForgotten():
+		return "connection was reset"
+	}
+	return "connection is shut down"
+}
+
+// hashOf returns the hash of a segment's bytes that are still in the stream: those
+// that were not read here.
+func (c *conn) hashOf(segment *netem.Segment) uint32 {
+	start := c.tcp.end.Received() - int64(c.unread+c.dropped)
+	from := max(segment.Seq, start)
+	n := min(segment.Seq+int64(segment.Len), start+int64(c.stream.size)) - from
+	if n <= 0 {
+		return 0
+	}
+	return c.stream.hash(int(from-start), int(n))
 }
 
 // requestedLoop is what a SYN brings about: the answer of a listener, or a reset.

@@ -33,7 +33,7 @@ func connected(t *testing.T, sim *simtest.Sim) (client, server net.Conn) {
 
 // A writer that waits goes on as soon as there is room, however little.
 func TestLittleRoomInTheWindow(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
 		start := time.Now()
 		go func() {
@@ -52,7 +52,7 @@ func TestLittleRoomInTheWindow(t *testing.T) {
 
 // A writer that comes later finds the room that was made meanwhile.
 func TestRoomIsToldBeforeItIsWanted(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})
 		client, server := connected(t, sim)
 		_, err := client.Write(make([]byte, windowSize))
@@ -108,7 +108,7 @@ func TestWritesDoNotMix(t *testing.T) {
 
 // CloseWrite ends a Write that waits for room.
 func TestCloseWriteWakesAWriter(t *testing.T) {
-	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, _ := connected(t, sim)
 		go func() {
 			time.Sleep(time.Second)
@@ -152,7 +152,7 @@ func TestNotifyReadableAfterTheEvent(t *testing.T) {
 // allows in a round trip.
 func TestWindowOfAnotherSize(t *testing.T) {
 	for _, window := range []int{1, 1000, 100_000, 10_000_000} {
-		simtest.Config{Window: window, Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{TCP: unlimited, Window: window, Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			client, server := connected(t, sim)
 			start := time.Now()
 			go func() {
@@ -167,6 +167,6 @@ func TestWindowOfAnotherSize(t *testing.T) {
 		})
 	}
 	assert.PanicsWithValue(t, "simtest: Config.Window is -1: it is a number of bytes, and 0 is 1048576", func() {
-		simtest.Config{Window: -1}.Run(t, func(*testing.T, *simtest.Sim) {})
+		simtest.Config{TCP: unlimited, Window: -1}.Run(t, func(*testing.T, *simtest.Sim) {})
 	})
 }
