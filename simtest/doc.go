@@ -39,9 +39,8 @@
 // golang.org/x/net/nettest. To connect takes a round trip. What was sent before
 // a close arrives before it. Each direction can be closed by itself. To close
 // with bytes unread resets the peer. A writer whose peer does not read blocks
-// when a window of 1 MiB is full (see [Config.Window]), or as much as the link's
-// queue holds; a link without a queue does not make him wait, for before it there
-// is the socket's own. Errors are those of the system: a *net.OpError around
+// when the peer's receive buffer and its own send buffer are full; see
+// [Config.Window]. Errors are those of the system: a *net.OpError around
 // ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or EHOSTUNREACH,
 // net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host that does
 // not exist. A name stands for two addresses; which of them are tried is told at
@@ -57,7 +56,7 @@
 // All that one host sends to another shares the link's rate and queue, whatever
 // connection or socket it is of.
 //
-// Connections are ideal streams, see [netem.Unlimited], or TCP as Linux has it:
+// Connections are TCP as Linux has it, or ideal streams, see [netem.Unlimited]:
 // [Config.TCP] and [Host.SetTCP] decide. On an ideal stream, what a link loses is
 // sent again by the timer of RFC 6298, and costs time; see [netem.Flow]. So does
 // what a partition loses.

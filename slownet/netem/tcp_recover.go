@@ -121,15 +121,12 @@ func (s *sender) takeIn(now time.Duration, p *Segment) answer {
 		}
 		blocks = blocks[1:]
 	}
-	first, last := Never, Never // round trips of the segments that arrived first and last
-	arrived := func(number int64) {
+	var acked, sacked roundTrips
+	arrived := func(number int64, trips *roundTrips) {
 		segment := s.queue.at(number)
 		a.delivered++
 		if !segment.again {
-			if first == Never {
-				first = now - segment.sent
-			}
-			last = now - segment.sent
+			trips.add(now - segment.sent)
 			s.rack.reordered = s.rack.reordered || number < s.queue.highestSacked
 		}
 		s.queue.highestSacked = max(s.queue.highestSacked, number)
@@ -141,17 +138,44 @@ func (s *sender) takeIn(now time.Duration, p *Segment) answer {
 		if segment.seq+int64(segment.size) > p.Ack {
 			break
 		}
+		if segment.again {
+			acked.ambiguous = true
+		}
 		if segment.state != isSacked {
-			arrived(s.queue.first)
+			arrived(s.queue.first, &acked)
 		}
 		s.queue.pop()
 	}
-	s.queue.news(blocks, arrived)
-	if first != Never {
-		s.rtt.sample(first, p.Ack, s.nxt)
-		s.window.measure(now, last, p.Ack, s.nxt)
+	s.queue.news(blocks, func(number int64) { arrived(number, &sacked) })
+	trips := acked
+	if acked.count == 0 || acked.ambiguous {
+		trips = sacked
+	}
+	if trips.count == 0 && a.progress {
+		trips.add(now - p.TSEcr)
+	}
+	if trips.count > 0 {
+		s.rtt.sample(trips.first, p.Ack, s.nxt)
+		s.window.measure(now, trips.last, p.Ack, s.nxt)
 	}
 	return a
+}
+
+// roundTrips are the round trip times of segments that were sent once and are
+// acknowledged together. If one that was sent again is among them, they may have
+// waited for it (Karn's algorithm), and timestamps tell the time (RFC 7323).
+type roundTrips struct {
+	count       int
+	first, last time.Duration
+	ambiguous   bool
+}
+
+func (t *roundTrips) add(d time.Duration) {
+	if t.count == 0 {
+		t.first = d
+	}
+	t.count++
+	t.last = d
 }
 
 // isDuplicate reports whether the first block of selective acknowledgements says
