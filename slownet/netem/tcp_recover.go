@@ -130,7 +130,10 @@ func (s *sender) takeIn(now time.Duration, p *Segment) answer {
 			s.rack.reordered = s.rack.reordered || number < s.queue.highestSacked
 		}
 		s.queue.highestSacked = max(s.queue.highestSacked, number)
-		s.rack.arrived(now, segment, s.rtt.min)
+		isFirst := trips == &acked && segment.again && p.TSEcr < segment.sent // retransmitted for nothing
+		if !isFirst {
+			s.rack.arrived(now, segment, s.rtt.min)
+		}
 		s.queue.deliver(number)
 	}
 	for s.queue.len() > 0 {

@@ -154,6 +154,11 @@ func (s *sender) settle(now time.Duration) {
 	}
 	if s.sentNew {
 		s.scheduleProbe(now)
+		if s.probe.at != Never { // not after the oldest segment should have been answered
+			if due := s.queue.at(s.queue.first).sent + s.rtt.timeout(); due > now {
+				s.probe.at = min(s.probe.at, due)
+			}
+		}
 	}
 	s.sentNew = false
 	switch isBlocked := s.queue.len() == 0 && s.nxt < s.end() && !s.canSendNew(); {
