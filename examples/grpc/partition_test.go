@@ -19,10 +19,14 @@ import (
 // partition cuts the two hosts off from each other.
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
-// retransmission is how long after a first attempt TCP makes the nth to send
-// something that is lost. It waits a round trip, which it has measured, then
-// twice as long, and so on.
-func retransmission(n int) time.Duration { return (1<<n - 1) * roundTrip }
+// retransmission is how long after a segment without an answer TCP sends it for
+// the nth time again. Its timer waits for the timeout, then twice as long, and so
+// on. The first time is a tail loss probe, after which the timeout begins.
+//
+// The timeout is srtt + max(200 ms, 4 rttvar). Of the first round trip rttvar is
+// half. Each one takes a quarter of the difference off the mean deviation, and Linux
+// lets rttvar follow a quarter of the way once a round trip.
+func retransmission(timeout time.Duration, n int) time.Duration { return timeout << (n - 1) }
 
 // A client that sends a ping when it has heard nothing for ten seconds, and
 // waits three for the answer, knows after thirteen seconds that the server is
@@ -43,9 +47,10 @@ func TestPartitionAndKeepAlive(t *testing.T) {
 		assert.Equal(t, heard+10*time.Second+3*time.Second, sim.Elapsed())
 
 		// A call that waits for the server to be there connects: at once, then
-		// after 1 s, 3 s and 7 s, which is the first time after the partition.
+		// each second five times, and after 7 s, which is the first time after
+		// the partition.
 		service.set(nil)
-		sim.At(sim.Elapsed()+5*time.Second, func() { sim.Heal() })
+		sim.At(sim.Elapsed()+6*time.Second, func() { sim.Heal() })
 		took, err := call(t.Context(), client, grpc.WaitForReady(true))
 		assert.NoError(t, err)
 		assert.Equal(t, 7*time.Second+connecting+roundTrip, took)
@@ -66,8 +71,9 @@ func TestPartitionWhileConnecting(t *testing.T) {
 }
 
 // The deadline of a call holds in a partition as everywhere. The connection
-// stays, and works again when TCP next sends what was lost: after 0.2 s, 0.6 s,
-// 1.4 s and 3 s.
+// stays, and works again when TCP next sends what was lost: for the fourth time,
+// 4.45 s after the first. What comes after it waits for a round trip more, as a
+// timeout leaves a window of one segment.
 func TestPartitionAndDeadline(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -86,7 +92,8 @@ func TestPartitionAndDeadline(t *testing.T) {
 		sim.Heal()
 		_, err = call(t.Context(), client)
 		assert.NoError(t, err)
-		assert.Equal(t, retransmission(4)+roundTrip, sim.Elapsed()-start)
+		timeout := roundTrip + 356250*time.Microsecond // 4 rttvar: 400 - (400 - 225) / 4 ms
+		assert.Equal(t, retransmission(timeout, 4)+2*roundTrip, sim.Elapsed()-start)
 	})
 }
 
@@ -110,10 +117,16 @@ func TestPartitionOfAStream(t *testing.T) {
 			require.NoError(t, err)
 			arrived = append(arrived, sim.Elapsed()-start-oneWay)
 		}
-		// The second message is lost and sent again after 0.2 s, 0.6 s, 1.4 s
-		// and 3 s. The third and fourth wait behind it.
-		late := 2*time.Second + retransmission(4)
-		assert.Equal(t, []time.Duration{time.Second, late, late, late, 5 * time.Second}, arrived)
+		// The first message was acknowledged 40 ms late, as the client might have
+		// had something to send: srtt is 200 + 40/8 ms, and 4 rttvar is
+		// 400 - (400 - 265) / 4 ms. The second message is lost, and sent again for
+		// the fourth time after 4.57 s. The others wait for its acknowledgement,
+		// which is late, too, as a timeout leaves a window of one segment.
+		const delayed = 40 * time.Millisecond
+		timeout := roundTrip + delayed/8 + 366250*time.Microsecond
+		second := 2*time.Second + retransmission(timeout, 4)
+		rest := second + delayed + roundTrip
+		assert.Equal(t, []time.Duration{time.Second, second, rest, rest, rest}, arrived)
 	})
 }
 

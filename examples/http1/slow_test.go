@@ -53,14 +53,17 @@ func TestNoKeepAlive(t *testing.T) {
 	})
 }
 
-// At 8 kbit/s a byte takes a millisecond.
+// At 8 kbit/s a byte takes a millisecond. The answer to the SYN and the
+// acknowledgement of the request come before the page. It is all sent at once, as
+// its seven segments are less than the initial window of ten. The retransmission
+// timer does not know that they take so long, but what it sends comes after them.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
 		serve(t, sim, &http.Server{Handler: page(10000)})
 		body, took := get(t, newClient(t, sim.Host("client")), "http://server/")
 		assert.Len(t, body, 10000)
-		assert.Equal(t, 2*roundTrip+transmission(10000), took)
+		assert.Equal(t, 2*roundTrip+2*header+transmission(10000), took)
 	})
 }
 
@@ -73,19 +76,26 @@ func page(size int) http.HandlerFunc {
 	}
 }
 
-// transmission is how long page's answer takes at a byte a millisecond, header
-// included.
+// header is how long a segment's headers take at a byte a millisecond, and so a
+// segment without payload.
+const header = netem.HeaderSize * time.Millisecond
+
+// transmission is how long page's answer takes, the headers of HTTP and of its
+// segments included.
 func transmission(size int) time.Duration {
-	header := len("HTTP/1.1 200 OK\r\n" +
-		"Content-Length: \r\n" +
-		"Content-Type: text/plain\r\n" +
-		"Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n" +
-		"\r\n")
-	return time.Duration(header+len(fmt.Sprint(size))+size) * time.Millisecond
+	payload := size + len("HTTP/1.1 200 OK\r\n"+
+		"Content-Length: \r\n"+
+		"Content-Type: text/plain\r\n"+
+		"Date: Sat, 01 Jan 2000 00:00:00 GMT\r\n"+
+		"\r\n") + len(fmt.Sprint(size))
+	segments := (payload + netem.MSS - 1) / netem.MSS
+	return time.Duration(payload)*time.Millisecond + time.Duration(segments)*header
 }
 
-// Three downloads at once share a bottleneck, which is never idle: the last of
-// them ends when all three have passed.
+// Three downloads at once share a bottleneck. From the first request on it is
+// never idle: the last of them ends when all three have passed, each with an
+// acknowledgement of its request. Before that there is the answer to the first SYN;
+// those to the others pass while the first client sends its request.
 func TestBottleneck(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		bottleneck := netem.NewBottleneck(8 * netem.Kbps)
@@ -105,7 +115,7 @@ func TestBottleneck(t *testing.T) {
 			})
 		}
 		downloads.Wait()
-		assert.Equal(t, 2*roundTrip+3*transmission(10000), sim.Elapsed())
+		assert.Equal(t, 2*roundTrip+header+3*(header+transmission(10000)), sim.Elapsed())
 	})
 }
 
@@ -175,7 +185,9 @@ func TestServerReadTimeout(t *testing.T) {
 	})
 }
 
-// A body that comes too slowly fails the handler's read at the same time-out.
+// A body that comes too slowly fails the handler's read at the same time-out. The
+// server has the connection when the SYN and the acknowledgement of its answer have
+// arrived.
 func TestServerReadTimeoutInBody(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		ended := make(chan time.Duration, 1)
@@ -189,7 +201,7 @@ func TestServerReadTimeoutInBody(t *testing.T) {
 		if err == nil {
 			_ = response.Body.Close()
 		}
-		assert.Equal(t, roundTrip+oneWay+3*time.Second, <-ended)
+		assert.Equal(t, roundTrip+oneWay+2*header+3*time.Second, <-ended)
 	})
 }
 

@@ -14,22 +14,33 @@ import (
 // partition cuts the two hosts off from each other.
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
-// retransmission is how long after a first attempt TCP makes the nth to send
-// something that is lost. It waits a round trip, which it has measured, then
-// twice as long, and so on.
-func retransmission(n int) time.Duration { return (1<<n - 1) * roundTrip }
+// timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), after HELLO
+// and PING. Of the first round trip rttvar is half. Each one without deviation takes
+// a quarter off the mean deviation, and Linux lets rttvar follow a quarter of the
+// way once a round trip: 4 rttvar is 400 - (400 - 225) / 4 ms.
+const timeout = roundTrip + 356250*time.Microsecond
+
+// retransmission is how long after a segment without an answer TCP sends it for
+// the nth time again. Its timer waits for the timeout, then twice as long, and so
+// on. The first time is a tail loss probe, after which the timeout begins.
+func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
 // A partition that is shorter than the client's patience costs time, and
-// nothing else.
+// nothing else. The pipeline fills two segments. Of more than one, the last is sent
+// again after 2 srtt + 2 ms, as a tail loss probe, and the first when the timer
+// expires, from then on. The second time is after the partition. A timeout leaves a
+// window of one segment, so the other follows a round trip later.
 func TestPartitionThatHeals(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
 		client := newClient(t, sim)
 		require.NoError(t, client.Ping(t.Context()).Err())
 
+		const probe = 2*roundTrip + 2*time.Millisecond
+
 		partition(sim)
 		sim.At(sim.Elapsed()+time.Second, func() { sim.Heal() })
-		assert.Equal(t, retransmission(3)+roundTrip, timed(func() { // 1.4 s
+		assert.Equal(t, probe+timeout+2*timeout+2*roundTrip, timed(func() { // 2.5 s
 			_, err := client.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
 				for range 100 {
 					pipe.Incr(t.Context(), "count")
@@ -45,8 +56,8 @@ func TestPartitionThatHeals(t *testing.T) {
 }
 
 // A client reads for three seconds and then takes the connection for broken.
-// The next command connects, which it tries at once, after 1 s and after 3 s:
-// that is the first time after the partition.
+// The next command connects, which it tries at once and each second after that:
+// the fourth time is the first after the partition.
 func TestPartitionAndReadTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -57,7 +68,7 @@ func TestPartitionAndReadTimeout(t *testing.T) {
 		assert.Equal(t, 3*time.Second, timed(func() {
 			assert.ErrorContains(t, client.Get(t.Context(), "poem").Err(), "i/o timeout")
 		}))
-		sim.At(sim.Elapsed()+2*time.Second, func() { sim.Heal() })
+		sim.At(sim.Elapsed()+2500*time.Millisecond, func() { sim.Heal() })
 		assert.Equal(t, 3*time.Second+connecting+roundTrip, timed(func() {
 			value, err := client.Get(t.Context(), "poem").Result()
 			assert.NoError(t, err)
@@ -100,7 +111,7 @@ func TestPartitionAndRetry(t *testing.T) {
 
 		partition(sim)
 		start := sim.Elapsed()
-		sim.At(start+5*time.Second, func() { sim.Heal() })
+		sim.At(start+5500*time.Millisecond, func() { sim.Heal() })
 		assert.NoError(t, client.Incr(t.Context(), "count").Err())
 		// The second attempt begins after three seconds, and connects three
 		// seconds later.
@@ -111,8 +122,8 @@ func TestPartitionAndRetry(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, 2, count)
 		assert.Equal(t, []time.Duration{
-			start + retransmission(5) + oneWay, // 6.2 s: the first attempt
 			start + 6*time.Second + connecting + oneWay,
+			start + retransmission(5) + oneWay, // 8.9 s: the first attempt
 		}, store.when("INCR"))
 	})
 }
