@@ -94,23 +94,33 @@ const (
 	mask    = 4   // of the client's messages
 )
 
+// The largest message fills 70 segments each way, and the last two of the call are
+// acknowledged before the answer.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
 		var conn *websocket.Conn
 		took := scenario.Took(func() { conn = dial(t, sim) })
-		assert.Equal(t, 2*scenario.RoundTrip+scenario.Bytes(upgrade), took)
-		for _, c := range []struct{ n, header int }{{1, 2}, {1000, 4}, {100_000, 10}} {
+		assert.Equal(t, 2*scenario.RoundTrip+scenario.Bytes(upgrade)+scenario.Headers(3+3), took, "the request is acknowledged")
+		for _, c := range []struct {
+			n, header, segments int
+			pauses              time.Duration
+		}{
+			{1, 2, 3, 0}, // before the call, the response is acknowledged
+			{1000, 4, 2, 0},
+			{100_000, 10, 70 + 1 + 70, 2},
+		} {
 			took := scenario.Took(func() { assert.NoError(t, ask(t.Context(), t, conn, strings.Repeat("x", c.n))) })
-			assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(c.header+json+c.n)+mask), took, c.n)
+			bytes := scenario.Bytes(2*(c.header+json+c.n)+mask) + scenario.Headers(c.segments)
+			assert.Equal(t, scenario.RoundTrip+bytes+c.pauses*scenario.Pause, took, c.n)
 		}
 
 		// One goroutine reads now, while another pings.
 		reading := conn.CloseRead(t.Context())
 		took = scenario.Took(func() { assert.NoError(t, conn.Ping(t.Context())) })
-		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+len("1"))+mask), took)
+		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+len("1"))+mask)+scenario.Headers(3), took, "the answer is acknowledged first")
 		took = scenario.Took(func() { assert.NoError(t, conn.Close(websocket.StatusNormalClosure, "")) })
-		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+2)+mask), took)
+		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+2)+mask)+scenario.Headers(2), took)
 		<-reading.Done()
 	})
 }
@@ -123,7 +133,7 @@ func TestPartition(t *testing.T) {
 		conn := dial(t, sim)
 		scenario.Cut(sim, 5*time.Second)
 		took := scenario.Took(func() { assert.NoError(t, ask(t.Context(), t, conn, "hello")) })
-		assert.Equal(t, scenario.Retransmission(5)+scenario.RoundTrip+scenario.Bytes(2*(2+json+len("hello"))+mask), took)
+		scenario.Retransmitted(t, 6, scenario.RoundTrip+scenario.Bytes(2*(2+json+len("hello"))+mask)+scenario.Headers(2), took)
 
 		scenario.Cut(sim, time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -144,7 +154,7 @@ func TestCrash(t *testing.T) {
 		conn := dial(t, sim)
 		scenario.Bounce(sim, 2*time.Second)
 		took := scenario.Took(func() { assert.ErrorIs(t, ask(t.Context(), t, conn, "hello"), syscall.ECONNRESET) })
-		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(2+json+len("hello")+mask), took)
+		scenario.Retransmitted(t, 4, scenario.RoundTrip+scenario.Bytes(2+json+len("hello")+mask)+scenario.Headers(2), took)
 		assert.NoError(t, ask(t.Context(), t, dial(t, sim), "hello"))
 	})
 }

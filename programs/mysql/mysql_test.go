@@ -94,13 +94,14 @@ const (
 )
 
 // transaction is how long it takes to insert lines in one transaction: a round
-// trip for each statement.
+// trip for each statement, in a segment there and one back.
 func transaction(lines ...string) time.Duration {
 	bytes := begin + commit + 2*ok
 	for _, line := range lines {
 		bytes += add + len(line) + ok
 	}
-	return time.Duration(len(lines)+2)*scenario.RoundTrip + scenario.Bytes(bytes)
+	statements := len(lines) + 2
+	return time.Duration(statements)*scenario.RoundTrip + scenario.Bytes(bytes) + scenario.Headers(2*statements)
 }
 
 // To connect takes two round trips, with the number of this process in it, so how
@@ -155,7 +156,7 @@ func TestPartition(t *testing.T) {
 		assert.NoError(t, insert(t.Context(), db, "If"))
 		scenario.Cut(sim, 5*time.Second)
 		took := scenario.Took(func() { assert.NoError(t, insert(t.Context(), db, "you")) })
-		assert.Equal(t, scenario.Retransmission(5)+transaction("you"), took)
+		scenario.Retransmitted(t, 6, transaction("you"), took)
 
 		scenario.Cut(sim, 5*time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -180,7 +181,7 @@ func TestCrash(t *testing.T) {
 		assert.NoError(t, insert(t.Context(), db, "If"))
 		scenario.Bounce(sim, 2*time.Second)
 		took := scenario.Took(func() { assert.ErrorIs(t, insert(t.Context(), db, "you"), mysql.ErrInvalidConn) })
-		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(begin), took)
+		scenario.Retransmitted(t, 4, scenario.RoundTrip+scenario.Bytes(begin)+scenario.Headers(2), took)
 		assert.NoError(t, insert(t.Context(), db, "can"))
 		assert.Equal(t, []string{"If", "can"}, kept.Lines())
 	})

@@ -141,7 +141,7 @@ func TestPartition(t *testing.T) {
 		assert.NoError(t, insert(t.Context(), pool, "If"))
 		scenario.Cut(sim, 5*time.Second)
 		took := scenario.Took(func() { assert.NoError(t, insert(t.Context(), pool, "you")) })
-		assert.Equal(t, scenario.Retransmission(5)+3*scenario.RoundTrip, took.Truncate(scenario.RoundTrip))
+		scenario.Retransmitted(t, 6, 3*scenario.RoundTrip, took)
 
 		scenario.Cut(sim, 5*time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -168,7 +168,7 @@ func TestCrash(t *testing.T) {
 		assert.NoError(t, insert(t.Context(), pool, "If"))
 		scenario.Bounce(sim, 2*time.Second)
 		took := scenario.Took(func() { assert.ErrorContains(t, insert(t.Context(), pool, "you"), "conn closed") })
-		assert.Equal(t, scenario.Retransmission(4)+scenario.RoundTrip+scenario.Bytes(begin), took)
+		scenario.Retransmitted(t, 4, scenario.RoundTrip+scenario.Bytes(begin)+scenario.Headers(2), took)
 		time.Sleep(time.Second)
 		assert.NoError(t, insert(t.Context(), pool, "can"))
 		assert.Equal(t, []string{"If", "can"}, kept.Lines())

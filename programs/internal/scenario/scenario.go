@@ -28,14 +28,34 @@ const (
 // Bytes is how long n bytes take to be sent: 8 µs each.
 func Bytes(n int) time.Duration { return time.Duration(n) * 8 * time.Microsecond }
 
-// Retransmission is how long after the first transmission of a segment TCP
-// makes the nth retransmission: after 0.2 s, 0.6 s, 1.4 s and so on. The first
-// timer lasts as long as a round trip, and 0.2 s at least.
-func Retransmission(n int) time.Duration { return (1<<n - 1) * 200 * time.Millisecond }
+// Headers is how long the headers of n segments take to be sent, or n segments
+// without payload. To connect takes three: SYN, its answer and the acknowledgement.
+//
+// At first each segment is acknowledged when it arrives. An end that has answered
+// what came delays its acknowledgements from then on, so that its answers carry
+// them; only every second full segment is acknowledged at once.
+func Headers(n int) time.Duration { return Bytes(n * netem.HeaderSize) }
 
-// Connecting is how long after its first attempt to connect TCP makes the nth
-// retry: after 1 s, 3 s, 7 s and so on.
-func Connecting(n int) time.Duration { return (1<<n - 1) * time.Second }
+// Segments is how many segments n bytes fill.
+func Segments(n int) int { return (n + netem.MSS - 1) / netem.MSS }
+
+// Pause is how long nothing is sent after the first ten segments, which are as many
+// as TCP sends before it has an acknowledgement: the first comes a round trip after
+// two segments if the other end delays it. From then on four segments are sent for
+// each two that are acknowledged, so that the link is never idle again.
+const Pause = RoundTrip + (netem.HeaderSize+2*1500-10*1500)*8*time.Microsecond
+
+// Retransmitted checks that something took as long as it takes TCP to send a segment
+// for the nth time again, and then rest. The retransmission timer waits for the
+// timeout, and then twice as long each time. The first time is a tail loss probe,
+// after which the timeout begins. It is srtt + max(200 ms, 4 rttvar), which is 300 ms
+// and what the bytes of some exchanges and of their headers have added to srtt.
+func Retransmitted(t *testing.T, n int, rest, took time.Duration) {
+	t.Helper()
+	timeout := (took - rest) >> (n - 1)
+	assert.GreaterOrEqual(t, timeout, RoundTrip+200*time.Millisecond)
+	assert.LessOrEqual(t, timeout, RoundTrip+212*time.Millisecond)
+}
 
 // An Outcome holds a test's notes on a run, line by line.
 type Outcome struct {
@@ -60,9 +80,21 @@ var seeds = tier.Pick(2, 50)
 // for byte, and the same outcome.
 func Same(t *testing.T, f Func) {
 	t.Helper()
+	same(t, netem.TCP{}, f)
+}
+
+// SameIdeal is Same over ideal streams.
+func SameIdeal(t *testing.T, f Func) {
+	t.Helper()
+	same(t, netem.TCP{Congestion: netem.Unlimited}, f)
+}
+
+func same(t *testing.T, tcp netem.TCP, f Func) {
+	t.Helper()
 	for seed := range uint64(seeds) {
-		r := runs{f: f}
-		simtest.CheckDeterminism(t, config(seed), r.run)
+		r, config := runs{f: f}, config(seed)
+		config.TCP = tcp
+		simtest.CheckDeterminism(t, config, r.run)
 		r.compare(t, seed)
 	}
 }
