@@ -267,7 +267,9 @@
 //     of the simulation might have it, the waiting goroutines are named after ten
 //     seconds, and the test fails later: a minute after the last one of those
 //     outside was running, or shortly before the end of go test's -timeout. In code
-//     of your own, a [Locker] does not stop time.
+//     of your own, a [Locker] does not stop time. Reading the rest of a message
+//     under a lock is a case of this, as TCP delivers a message that is larger than
+//     a segment in parts.
 //   - A tls.Conn holds a lock during its handshake, and waits for the network.
 //     The handshake is part of the first Read or Write. If one goroutine reads and
 //     another one writes, call Handshake or HandshakeContext before they begin.
