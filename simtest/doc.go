@@ -49,9 +49,9 @@
 // Beyond net.Conn they have CloseRead and CloseWrite, SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not
 // block. Over TCP, SetKeepAlive, SetKeepAlivePeriod, SetKeepAliveConfig, SetReadBuffer
-// and SetWriteBuffer do what they say; other options of TCP connections can be set, such as SetNoDelay, and
-// change nothing. Sockets for datagrams have the methods of *net.UDPConn, but those
-// that deal in files.
+// and SetWriteBuffer do what they say; other options of TCP connections can be set,
+// such as SetNoDelay, and change nothing. Sockets for datagrams have the methods of
+// *net.UDPConn, but those that deal in files.
 //
 // All that one host sends to another shares the link's rate and queue, whatever
 // connection or socket it is of.

@@ -160,21 +160,26 @@ func (l *Link) invalid() error {
 	case l.Rate < 0:
 		return mustBe("Rate", l.Rate, "0 (no limit) or more")
 	case l.Replay != nil && l.Rate > 0:
-		return fmt.Errorf("Rate is %v and there is a Replay: only one of them can say how much passes", l.Rate)
+		return &invalidError{
+			fmt.Sprintf("Rate is %v and there is a Replay: only one of them can say how much passes", l.Rate),
+			"there are a rate and a replay: only one of them can say how much passes",
+		}
 	case l.Bottleneck != nil && l.Rate > 0:
 		return fmt.Errorf("Rate is %v and there is a Bottleneck: only one of them can say how much passes", l.Rate)
 	case l.Bottleneck != nil && l.Replay != nil:
 		return errors.New("there are a Replay and a Bottleneck: only one of them can say how much passes")
 	case l.Replay != nil && len(l.Replay.slots) == 0:
 		return errors.New("the Replay is empty: it must come from ParseReplay")
-	case l.Pace.Bytes < 0:
-		return mustBe("Pace.Bytes", l.Pace.Bytes, "0 (no limit) or more")
-	case l.Pace.Wait < 0:
-		return mustBe("Pace.Wait", l.Pace.Wait, "0 or more")
 	case l.MTU < 0:
 		return mustBe("MTU", l.MTU, "0 (the default) or more bytes")
 	case l.DropOversize && l.MTU == 0:
-		return errors.New("DropOversize is set and MTU is 0: set MTU to the size of the largest packet that is not dropped")
+		return &invalidError{
+			"DropOversize is set and MTU is 0: set MTU to the size of the largest packet that is not dropped",
+			"dropOversize is true and there is no mtu: give the size of the largest packet that is not dropped",
+		}
+	}
+	if err := l.Pace.invalid(); err != nil {
+		return err
 	}
 	if err := l.Queue.invalid(); err != nil {
 		return err
@@ -197,27 +202,6 @@ func (l *Link) invalid() error {
 			share{chance.name + ".Correlation", chance.Correlation},
 		); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// mustBe returns the error of a field that is not as it must be.
-func mustBe(field string, value any, what string) error {
-	return fmt.Errorf("%s is %v: it must be %s", field, value, what)
-}
-
-// A share is a field that must be between 0 and 1.
-type share struct {
-	name  string
-	value float64
-}
-
-// invalidShares reports the first field that is not between 0 and 1.
-func invalidShares(shares ...share) error {
-	for _, s := range shares {
-		if !(s.value >= 0 && s.value <= 1) { // not a number is neither
-			return fmt.Errorf("%s is %v: it must be between 0 and 1 (%v%% is %v)", s.name, s.value, 1.5, 0.015)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ import (
 //
 // Durations, rates and percentages are strings, with their unit. A number of
 // bytes may be one, too, with the unit B, kB, MB, GB, KiB, MiB or GiB; it is
-// written as a number. A field that is not known, or there twice, is an error,
+// written as a number. No number has an exponent. A field that is not known, or there twice, is an error,
 // and so is a profile for which Validate returns one. All errors say the line,
 // and the field where there is one.
 //

@@ -32,7 +32,7 @@ func readLink(v jsonValue) (Link, error) {
 	)
 	if err == nil {
 		if err = l.invalid(); err != nil {
-			err = v.errorf("%w", err)
+			err = v.invalid(err)
 		}
 	}
 	return l, err
@@ -120,7 +120,7 @@ func readReplay(v jsonValue) (*Replay, error) {
 
 func readPace(v jsonValue) (Pace, error) {
 	var p Pace
-	_, err := v.object(`an object, such as {"bytes": 10, "wait": "100ms"}`, nil,
+	_, err := v.object(`an object, such as {"bytes": 10, "wait": "100ms"}`, p.invalid,
 		jsonField{"bytes", into(&p.Bytes, readBytes)},
 		jsonField{"wait", into(&p.Wait, readDuration)},
 	)

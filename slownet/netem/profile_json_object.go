@@ -43,7 +43,7 @@ func (v jsonValue) object(what string, invalid func() error, fields ...jsonField
 		}
 		if invalid != nil {
 			if err := invalid(); err != nil {
-				return m.value.errorf("%w", err)
+				return m.value.invalid(err)
 			}
 		}
 		return nil

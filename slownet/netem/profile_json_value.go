@@ -90,6 +90,15 @@ func (v jsonValue) errorf(format string, arguments ...any) error {
 	return fmt.Errorf("line %d: %s: %w", v.line, v.path, err)
 }
 
+// invalid returns the error of a value that cannot be what it is, in the words of
+// JSON.
+func (v jsonValue) invalid(err error) error {
+	if invalid := new(invalidError); errors.As(err, &invalid) {
+		return v.errorf("%s", invalid.inJSON)
+	}
+	return v.errorf("%w", err)
+}
+
 // mustBe returns the error of a value that is of the wrong kind.
 func (v jsonValue) mustBe(wanted string) error {
 	kind := "a number"
@@ -149,10 +158,20 @@ func quantity[T any](v jsonValue, what, example string, parse func(string) (T, e
 		return none, err
 	}
 	t, err := parse(s)
-	if err != nil {
+	switch {
+	case err != nil && hasExponent(s):
+		return none, v.errorf("%s %.40q has an exponent: write out the number, such as %q", what, s, example)
+	case err != nil:
 		return none, v.errorf("%w", err)
 	}
 	return t, nil
+}
+
+// hasExponent reports whether a quantity begins with a number such as 1e3.
+func hasExponent(s string) bool {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	exponent = strings.TrimLeft(exponent, "+-")
+	return isDecimal(strings.TrimPrefix(mantissa, "-")) && exponent != "" && isDigits(exponent[:1])
 }
 
 func readPercent(v jsonValue) (float64, error) {

@@ -38,11 +38,15 @@ const maxDeviation = timeline.End / 8
 func (j *Jitter) invalid() error {
 	switch {
 	case j.Deviation < 0 || j.Deviation > maxDeviation:
-		return fmt.Errorf("Jitter.Deviation is %v: it must be between 0 (none) and %v", j.Deviation, maxDeviation)
+		rest := fmt.Sprintf("is %v: it must be between 0 (none) and %v", j.Deviation, maxDeviation)
+		return &invalidError{"Jitter.Deviation " + rest, "the deviation " + rest}
 	case j.Distribution != nil && j.Distribution.value == nil:
 		return errors.New("the Jitter.Distribution is empty: it must come from NewDistribution")
 	case j.Deviation == 0 && *j != Jitter{}:
-		return fmt.Errorf("Jitter.Deviation is 0: it must be more, or the rest of Jitter must be zero too")
+		return &invalidError{
+			"Jitter.Deviation is 0: it must be more, or the rest of Jitter must be zero too",
+			"the deviation is 0: it must be more, or be the only field",
+		}
 	}
 	return invalidShares(share{"Jitter.Correlation", j.Correlation})
 }

@@ -1,6 +1,9 @@
 package netem
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Loss is how packets are lost: by one of three models, all of which are tc
 // netem's. The zero Loss is none. A packet of a datagram socket that is lost
@@ -67,11 +70,20 @@ func (l *Loss) invalid() error {
 	case set > 1:
 		return fmt.Errorf("Loss has %d models: only one of Random, GilbertElliott and Markov can be set", set)
 	case m.P13+m.P14 > 1:
-		return fmt.Errorf("Loss.Markov.P13 + P14 is %v: it must be at most 1", m.P13+m.P14)
+		return tooLikely("P13", "P14", m.P13+m.P14)
 	case m.P31+m.P32 > 1:
-		return fmt.Errorf("Loss.Markov.P31 + P32 is %v: it must be at most 1", m.P31+m.P32)
+		return tooLikely("P31", "P32", m.P31+m.P32)
 	}
 	return nil
+}
+
+// tooLikely returns the error of two probabilities of the Markov model, of which only
+// one can come true.
+func tooLikely(p, q string, sum float64) error {
+	return &invalidError{
+		fmt.Sprintf("Loss.Markov.%s + %s is %v: it must be at most 1", p, q, sum),
+		fmt.Sprintf("%s + %s is %s: it must be at most 100%%", strings.ToLower(p), strings.ToLower(q), formatPercent(sum)),
+	}
 }
 
 // A lossState is where a link's model of loss is.
