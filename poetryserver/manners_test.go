@@ -36,7 +36,7 @@ func TestTimeoutIsWhatItSays(t *testing.T) {
 			assert.Less(t, gone.Bytes, len(f.Poem))
 			assert.GreaterOrEqual(t, took, 800*ms)
 			if n.Simulated {
-				assert.LessOrEqual(t, took, 851*ms, "to a sixteenth")
+				assert.LessOrEqual(t, took, 901*ms, "to two sixteenths")
 			}
 			assert.Less(t, took, 1500*ms, "that would be almost twice the time-out")
 			_, err := io.Copy(io.Discard, conn)

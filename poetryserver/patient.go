@@ -41,7 +41,9 @@ func (l *patientListener) Accept() (net.Conn, error) {
 // hide that a slow client goes on reading.
 const chunk = 64 << 10
 
-// A probe takes 1/probes of the time-out; the time-out may be late by that.
+// A probe takes 1/probes of the time-out; the time-out may be late by two of them: TCP
+// does not wake a writer until a third of its buffer is free, so the first probe may
+// leave room that the second one fills.
 const probes = 16
 
 // A patientConn fails a Write when the client has taken in nothing for the
