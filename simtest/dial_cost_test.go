@@ -71,8 +71,8 @@ func TestDialAllocations(t *testing.T) {
 		congestion  netem.Congestion
 		dial, close float64
 	}{
-		{netem.CUBIC, 4, 4},
-		{netem.Unlimited, 6, 4},
+		{netem.CUBIC, 3, 2},
+		{netem.Unlimited, 6, 2},
 	} {
 		t.Run(test.congestion.String(), func(t *testing.T) {
 			config := simtest.Config{Link: netem.Link{Latency: 5 * ms}, TCP: netem.TCP{Congestion: test.congestion}}

@@ -61,7 +61,7 @@ func (h *Host) killLocked() {
 // resetUnheardLocked resets the peer of a connection that no program has
 // accepted.
 func (c *conn) resetUnheardLocked() {
-	c.postLocked(sending, c.resetPeerLocked)
+	c.postLocked(sending, resetting)
 	c.closed = true
 }
 

@@ -11,10 +11,11 @@ import (
 // is quiet.
 type action struct {
 	key  key
+	what eventKind
 	host *Host  // whose action it is; nil if it happens even while the host stands still
-	conn *conn  // that sends bytes
-	n    int    // how many
-	do   func() // what is done, if there are none
+	conn *conn  // whose
+	n    int    // bytes that are sent
+	do   func() // what is done, if there is no kind for it
 }
 
 // A key orders the actions of one instant. Nothing in it depends on the order
@@ -117,11 +118,7 @@ func (s *Sim) collectLocked() {
 			i++
 			a.n += order[i].action.n
 		}
-		e := event{what: sent, host: a.host, conn: a.conn, n: a.n, do: a.do}
-		if a.do != nil {
-			e.what = calling
-		}
-		s.happenLocked(&e)
+		s.happenLocked(&event{what: a.what, host: a.host, conn: a.conn, n: a.n, do: a.do})
 	}
 	clear(posted)
 	clear(order)
@@ -143,11 +140,11 @@ const maxSpareActions = 1 << 15
 // write is a packet of its own, as on a socket without Nagle's algorithm.
 func followers(actions []ranked) (n int) {
 	first := actions[0].action
-	if first.do != nil {
+	if first.what != sent {
 		return 0
 	}
 	for _, next := range actions[1:] {
-		if next.action.conn != first.conn || next.action.do != nil {
+		if next.action.conn != first.conn || next.action.what != sent {
 			break
 		}
 		n++

@@ -29,6 +29,14 @@ const (
 	leaving                           // the link is free for what comes next
 	segmentsArriving                  // those from the nth on
 	expiring                          // a timer of TCP's
+
+	// What users of a connection ask for.
+	finishing    // the end of its stream
+	resetting    // a reset of its peer
+	telling      // that the peer is told of what was read
+	writeWaiting // that it is looked whether there is room
+	roomWanted   // that the peer tells of room
+	leftWanting  // that a peer which waits for room finds out that there will be none
 )
 
 // happenLocked makes an event happen.
@@ -62,6 +70,18 @@ func (s *Sim) happenNowLocked(e *event) {
 	case leaving:
 		e.conn.leavingAt = 0
 		e.conn.pumpLocked()
+	case finishing:
+		e.conn.finishNowLocked()
+	case resetting:
+		e.conn.resetPeerLocked()
+	case telling:
+		e.conn.tellReadLocked()
+	case writeWaiting:
+		e.conn.blockedLoop()
+	case roomWanted:
+		e.conn.peer.wantLocked()
+	case leftWanting:
+		e.conn.leaveWantingLocked()
 	}
 }
 

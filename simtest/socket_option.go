@@ -43,7 +43,7 @@ func (c *conn) setBuffer(set func(*netem.End)) error {
 		return setError(c.network, c.local.addr())
 	}
 	if c.tcp != nil {
-		c.postLocked(sending, func() {
+		c.postCallLocked(sending, func() {
 			c.presentLoop()
 			set(&c.tcp.end)
 			c.afterLoop()

@@ -13,17 +13,18 @@ import (
 
 // isHealthy reports whether the probes of a silent peer would be answered.
 func (c *conn) isHealthy() bool {
-	one, other := c.tcp.end.State(), c.peer.tcp.end.State()
+	p := c.tcp.pair
+	one, other := p.standing[0].state, p.standing[1].state
 	if one == netem.Closed || other == netem.Closed || one.IsOpening() || other.IsOpening() {
 		return false
 	}
-	if c.tcp.pair.faults == c.sim.faults {
+	if p.faults == c.sim.faults {
 		return true
 	}
 	if !c.carriesAll() || !c.peer.carriesAll() {
 		return false
 	}
-	c.tcp.pair.faults = c.sim.faults
+	p.faults = c.sim.faults
 	return true
 }
 
@@ -138,7 +139,7 @@ func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
 		return c.opError("set", net.ErrClosed)
 	}
 	if c.tcp != nil {
-		c.postLocked(sending, func() {
+		c.postCallLocked(sending, func() {
 			c.presentLoop()
 			if c.isHealthy() {
 				c.idleLoop()

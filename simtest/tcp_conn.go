@@ -50,6 +50,7 @@ type conn struct {
 	writeDeadline deadline
 	outstanding   int           // bytes sent of which the peer has not told that they were read
 	fresh         int           // bytes written that the loop has not looked at
+	room          int           // over TCP, how many could be written when it looked last
 	posted        [kinds]uint64 // counts actions
 	outlet
 
@@ -81,14 +82,26 @@ type transfer struct {
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
 func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
-	ends := new([2]conn) // side by side, for what the one does touches the other
+	var ends *[2]conn // side by side, for what the one does touches the other
+	var tcp *pair     // nil on an ideal stream
+	if from.tcp.Congestion == netem.Unlimited || to.tcp.Congestion == netem.Unlimited {
+		ends = new([2]conn)
+	} else {
+		whole := new(struct {
+			ends [2]conn
+			tcp  pair
+		})
+		ends, tcp = &whole.ends, &whole.tcp
+	}
 	client, server := &ends[0], &ends[1]
 	client.init(from, to, server, dialler, number, local, remote)
 	server.init(to, from, client, accepter, number, remote, local)
 	client.network = network
 	client.ports = portPair{local.Port(), remote}
 	from.ports.dial(client.ports)
-	client.startTCP()
+	if tcp != nil {
+		client.startTCP(tcp)
+	}
 	return client
 }
 
@@ -176,19 +189,19 @@ func (c *conn) Close() error {
 // hangUpLocked sends what a close sends.
 func (c *conn) hangUpLocked() {
 	if c.unread > 0 || c.linger == 0 {
-		c.postLocked(sending, c.resetPeerLocked)
+		c.postLocked(sending, resetting)
 	} else {
 		c.finishLocked()
 	}
 	if c.wanted {
-		c.postLocked(granting, c.leaveWantingLocked)
+		c.postLocked(granting, leftWanting)
 	}
 }
 
 // resetLocked closes the connection with a reset of the peer.
 func (c *conn) resetLocked() {
 	if !c.closed {
-		c.postLocked(sending, c.resetPeerLocked)
+		c.postLocked(sending, resetting)
 		c.vanishLocked()
 	}
 }

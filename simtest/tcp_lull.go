@@ -16,13 +16,41 @@ type lull struct {
 	on      bool
 	passing bool          // what was due happens; the lull does not end before that has
 	next    time.Duration // when something is due, at the earliest
-	acks    [2]fifo[lullAck]
+	acks    [2]lullAcks   // by the end where they arrive
 }
 
-// A lullAck is an acknowledgement on its way.
-type lullAck struct {
-	at    time.Duration
-	index int32 // of the segment
+// A list of acknowledgements on their way, in the order in which they arrive.
+type lullAcks struct {
+	at          time.Duration // of the first
+	first, last int32         // segments, or none
+}
+
+// next returns when the first one arrives, or Never.
+func (a *lullAcks) next() time.Duration {
+	if a.first == none {
+		return netem.Never
+	}
+	return a.at
+}
+
+func (a *lullAcks) push(s *segments, at time.Duration, i int32) {
+	s.all[i].at = at
+	if a.first == none {
+		a.at, a.first = at, i
+	} else {
+		s.all[a.last].next = i
+	}
+	a.last = i
+}
+
+// pop takes the first one out. There must be one.
+func (a *lullAcks) pop(s *segments) (at time.Duration, i int32) {
+	at, i = a.at, a.first
+	if a.first = s.all[i].next; a.first != none {
+		a.at = s.all[a.first].at
+	}
+	s.all[i].next = none
+	return at, i
 }
 
 // presentLoop has everything happen that was due by now.
@@ -42,8 +70,8 @@ func (c *conn) passLoop(until time.Duration) {
 			break
 		}
 		s.instant = p.lull.next
-		for side, end := range ends {
-			end.passOneLoop(&p.lull.acks[side])
+		for _, end := range ends {
+			end.passOneLoop()
 		}
 	}
 	s.instant = now
@@ -52,14 +80,14 @@ func (c *conn) passLoop(until time.Duration) {
 }
 
 // passOneLoop has happen what is due at this instant at one end.
-func (c *conn) passOneLoop(acks *fifo[lullAck]) {
+func (c *conn) passOneLoop() {
 	s, m := c.sim, c.tcp
-	switch {
-	case acks.len() > 0 && acks.first().at <= s.instant:
-		i := acks.pop().index
+	switch acks := &m.pair.lull.acks[c.side]; {
+	case acks.next() <= s.instant:
+		_, i := acks.pop(&s.segments)
 		m.end.Input(s.instant, &s.segments.all[i].Segment)
 		s.segments.drop(i)
-	case m.end.NextBusy() <= s.instant:
+	case c.standing().next <= s.instant:
 		m.end.Expire(s.instant)
 	default:
 		return
@@ -77,14 +105,8 @@ func (c *conn) bothEnds() [2]*conn {
 
 // nextInLull returns when the next thing is due.
 func (p *pair) nextInLull() time.Duration {
-	next := netem.Never
-	for side := range p.machines {
-		next = min(next, p.machines[side].end.NextBusy())
-		if acks := &p.lull.acks[side]; acks.len() > 0 {
-			next = min(next, acks.first().at)
-		}
-	}
-	return next
+	q := &p.lull
+	return min(p.standing[0].next, p.standing[1].next, q.acks[0].next(), q.acks[1].next())
 }
 
 // dueLoop notes that something is due at a time.
@@ -103,9 +125,9 @@ func (c *conn) lullLoop(on bool) {
 		return
 	}
 	for side, end := range c.bothEnds() {
-		for acks := &q.acks[side]; acks.len() > 0; {
-			ack := acks.pop()
-			c.sim.travelInnerLocked(end.back, ack.at, event{what: segmentsArriving, conn: end, host: end.host, n: int(ack.index)})
+		for acks := &q.acks[side]; acks.first != none; {
+			at, i := acks.pop(&c.sim.segments)
+			c.sim.travelInnerLocked(end.back, at, event{what: segmentsArriving, conn: end, host: end.host, n: int(i)})
 		}
 		end.armLoop()
 	}

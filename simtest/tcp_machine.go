@@ -11,28 +11,42 @@ import (
 // bytes lie in the streams. Only the loop calls its methods, and those of a
 // connection that end in Loop.
 type machine struct {
-	end        netem.End
-	tcp        netem.TCP
+	pair       *pair
 	alarmAt    time.Duration // of the event that calls Expire; 0 is none
-	attempt    *attempt      // that waits for the handshake
-	listener   *listener     // that does
 	elsewhere  bool          // the host refused, but listens at the other family's address
 	opening    bool          // the handshake has not ended
 	delivering bool          // the machine is told of what is read meanwhile
-	pair       *pair
-	train      train
-	sent       uint64 // counts packets
+	end        netem.End
 	pace       pacing
+	attempt    *attempt  // that waits for the handshake
+	listener   *listener // that does
+	sent       uint64    // counts packets
+	tcp        netem.TCP
 }
 
-// A pair is what both ends of a connection share.
+// A pair is what both ends of a connection share. What comes before the machines is
+// all that is looked at of an end when something happens at the other.
 type pair struct {
 	lull     lull
-	links    int    // as they were when all was last acknowledged
-	faults   uint64 // how many faults there had been when the network was last found healthy
-	urgent   bool   // its inner events may bring about something that users see
-	troubled bool   // something was lost or held up, and not all is acknowledged since
+	urgent   bool // its inner events may bring about something that users see
+	troubled bool // something was lost or held up, and not all is acknowledged since
+	links    int  // as they were when all was last acknowledged
+	standing [2]standing
+	train    [2]train // of what each end has sent
+	faults   uint64   // how many faults there had been when the network was last found healthy
 	machines [2]machine
+}
+
+// A standing is what the other end has to know of a machine, as of what happened there
+// last; see judgeLoop.
+type standing struct {
+	next           time.Duration // when a timer is due, other than for a probe
+	state          netem.State
+	isAcknowledged bool // all that was written
+	isSettled      bool // all that was written has been sent
+	opening        bool // the handshake has not ended
+	probes         bool // a silent peer
+	mayWrite       bool // a call of Write may wait
 }
 
 // A pacing holds what is written until the link's pace lets it go.
@@ -43,17 +57,17 @@ type pacing struct {
 	waking bool          // it is scheduled to look again
 }
 
-// startTCP gives both ends of a new connection their machines, unless one of the
-// hosts has ideal streams.
-func (c *conn) startTCP() {
-	if c.host.tcp.Congestion == netem.Unlimited || c.far.tcp.Congestion == netem.Unlimited {
-		return
+// startTCP gives both ends of a new connection their machines.
+func (c *conn) startTCP(pair *pair) {
+	for side := range pair.machines {
+		pair.machines[side].pair = pair
+		pair.train[side].last = none
+		pair.lull.acks[side].first = none
 	}
-	pair := new(pair)
 	c.tcp, c.peer.tcp = &pair.machines[0], &pair.machines[1]
-	c.tcp.pair, c.peer.tcp.pair = pair, pair
 	c.tcp.tcp, c.peer.tcp.tcp = c.host.tcp, c.far.tcp
-	c.tcp.train.last, c.peer.tcp.train.last = none, none
+	c.noteLoop()
+	c.peer.noteLoop()
 }
 
 // dialLoop sends the first SYN.
@@ -166,27 +180,56 @@ func (c *conn) outputLoop() {
 	for segment := &c.sim.outgoing; m.end.OutputTo(segment, c.sim.instant); {
 		c.transmitLoop(segment)
 	}
+	if m.pair.lull.passing {
+		c.noteLoop() // which is enough until that is over
+		return
+	}
 	c.judgeLoop()
 	c.armLoop()
 }
 
-// judgeLoop notes whether the inner events of the connection may bring about
-// something that users see, and how soon.
+// noteLoop notes how the machine stands.
+func (c *conn) noteLoop() {
+	m, s := c.tcp, c.standing()
+	s.next = m.end.NextBusy()
+	s.state = m.end.State()
+	s.isAcknowledged = m.end.IsAcknowledged()
+	s.isSettled = m.pace.held == 0 && m.end.IsSettled()
+	s.opening = m.opening
+	s.probes = m.probes()
+	c.room = m.end.Room(m.pace.held)
+}
+
+// standing returns how the machine stands.
+func (c *conn) standing() *standing { return &c.tcp.pair.standing[c.side] }
+
+// isWriteWaiting reports whether a call of Write waits. Over TCP each that waits has
+// been noted.
+func (c *conn) isWriteWaiting() bool {
+	s := c.standing()
+	s.mayWrite = s.mayWrite && c.writes.first != nil
+	return s.mayWrite
+}
+
+// judgeLoop notes how the machine stands, and whether the inner events of the
+// connection may bring about something that users see, and how soon. It is to be
+// called after all that changes the machine.
 func (c *conn) judgeLoop() {
+	c.noteLoop()
 	p, u := c.tcp.pair, &c.sim.urgent
-	one, other := &c.tcp.end, &c.peer.tcp.end
-	if one.IsAcknowledged() && other.IsAcknowledged() {
+	one, other := &p.standing[c.side], &p.standing[1-c.side]
+	if one.isAcknowledged && other.isAcknowledged {
 		p.troubled, p.links = false, c.links()
 	}
 	isClear := !p.troubled && p.links == c.links() && c.route.isClear && c.back.isClear
 	ahead := min(c.route.lookahead, c.back.lookahead)
-	urgent, isHealthy := c.tcp.isUrgent(isClear) || c.peer.tcp.isUrgent(isClear), c.isHealthy()
-	if c.writes.first != nil || c.peer.writes.first != nil || (c.tcp.probes() || c.peer.tcp.probes()) && !isHealthy {
+	urgent, isHealthy := one.isUrgent(isClear) || other.isUrgent(isClear), c.isHealthy()
+	if c.isWriteWaiting() || c.peer.isWriteWaiting() || (one.probes || other.probes) && !isHealthy {
 		urgent, ahead = true, 0
 	}
-	c.lullLoop(!urgent && !allInTime && isClear && isHealthy && one.State() != netem.TimeWait && other.State() != netem.TimeWait)
+	c.lullLoop(!urgent && !allInTime && isClear && isHealthy && one.state != netem.TimeWait && other.state != netem.TimeWait)
 	if urgent {
-		if p.troubled || c.tcp.opening || c.peer.tcp.opening || isClosing(one.State()) || isClosing(other.State()) {
+		if p.troubled || one.opening || other.opening || isClosing(one.state) || isClosing(other.state) {
 			ahead = 0 // a timer may end the connection, or an acknowledgement
 		}
 		if u.pairs == 0 {
@@ -214,12 +257,12 @@ func isClosing(s netem.State) bool {
 func (c *conn) links() int { return c.route.version + c.back.version }
 
 // isUrgent reports whether inner events may have the end send something.
-func (m *machine) isUrgent(isClear bool) bool {
-	switch m.end.State() {
+func (s *standing) isUrgent(isClear bool) bool {
+	switch s.state {
 	case netem.Closed, netem.TimeWait:
 		return false
 	case netem.Established, netem.CloseWait, netem.FinWait2:
-		return m.pace.held > 0 || !m.end.IsSettled() || !isClear && !m.end.IsAcknowledged()
+		return !s.isSettled || !isClear && !s.isAcknowledged
 	}
 	return true
 }
@@ -236,6 +279,7 @@ func (m *machine) probes() bool {
 // troubleLoop notes that something was lost or held up.
 func (c *conn) troubleLoop() {
 	c.tcp.pair.troubled = true
+	c.peer.noteLoop() // it may be in the middle of sending
 	c.judgeLoop()
 }
 
@@ -323,6 +367,7 @@ func (c *conn) afterLoop() {
 		return
 	}
 	if c.writes.first != nil && m.end.HasRoom(c.fresh+m.pace.held) {
+		c.room = m.end.Room(m.pace.held)
 		c.goOnWritingLocked()
 	}
 }
@@ -339,6 +384,7 @@ func (c *conn) failLoop(errno syscall.Errno) {
 func (c *conn) noteOpeningLoop() {
 	if m := c.tcp; m.opening && !m.end.State().IsOpening() {
 		m.opening = false
+		c.noteLoop()
 		c.sim.woken = true
 		c.openedLoop()
 	}

@@ -79,13 +79,22 @@ func (c *conn) tookLocked(n int) {
 	c.taken += n
 	if c.tcp != nil {
 		if c.taken == n && !c.tcp.delivering {
-			c.postLocked(granting, c.readLoop)
+			c.postLocked(granting, telling)
 		}
 		return
 	}
 	if c.taken >= c.sim.window/2 || c.wanted {
-		c.postLocked(granting, c.grantLocked)
+		c.postLocked(granting, telling)
 	}
+}
+
+// tellReadLocked tells the peer of what was read. Only the loop calls it.
+func (c *conn) tellReadLocked() {
+	if c.tcp != nil {
+		c.readLoop()
+		return
+	}
+	c.grantLocked()
 }
 
 // wantLocked is what the peer posts when it waits for its window.

@@ -15,9 +15,11 @@ type segments struct {
 	free int32 // the first that is free, or none
 }
 
-// A flying segment knows which follows it in its train, or in the list of free ones.
+// A flying segment knows which follows it in its train, in a lull's list, or in the
+// list of free ones.
 type flying struct {
 	netem.Segment
+	at   time.Duration // when it arrives, in a lull's list
 	next int32
 }
 
@@ -29,7 +31,7 @@ type train struct {
 
 func (s *segments) put(segment *netem.Segment) int32 {
 	if s.free == none {
-		s.all = append(s.all, flying{*segment, none})
+		s.all = append(s.all, flying{Segment: *segment, next: none})
 		return int32(len(s.all) - 1)
 	}
 	i := s.free
@@ -53,7 +55,7 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 	case c.route.blocked:
 		c.lostLoop(segment, "partition")
 		return
-	case c.far.swallowsLocked(c.peer.packetLocked(isRequest)):
+	case len(c.far.rules) > 0 && c.far.swallowsLocked(c.peer.packetLocked(isRequest)):
 		c.lostLoop(segment, "black hole")
 		if segment.Flags&netem.SYN != 0 {
 			c.swallowedLoop(isRequest)
@@ -129,7 +131,7 @@ func (c *conn) swallowedLoop(isRequest bool) {
 
 // flyLoop schedules the arrival of a segment.
 func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
-	s, t := c.sim, &c.tcp.train
+	s, t := c.sim, &c.tcp.pair.train[c.side]
 	i := s.segments.put(segment)
 	if t.last != none && t.at == at { // after those, even if it is an acknowledgement
 		s.segments.all[t.last].next = i
@@ -138,7 +140,7 @@ func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 	}
 	isInner := segment.Len == 0 && segment.Flags == netem.ACK
 	if q := &c.tcp.pair.lull; q.on && (isInner || q.passing) { // what is sent again brings nothing new
-		q.acks[1-c.side].push(lullAck{at, i})
+		q.acks[1-c.side].push(&s.segments, at, i)
 		q.dueLoop(at)
 		return
 	}
@@ -165,7 +167,7 @@ func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 // arriveLoop is what happens when segments arrive: first is the first of the train.
 func (c *conn) arriveLoop(first int32) {
 	s := c.sim
-	if t := &c.peer.tcp.train; t.at <= s.instant {
+	if t := &c.tcp.pair.train[1-c.side]; t.at <= s.instant {
 		t.last = none
 	}
 	c.presentLoop()

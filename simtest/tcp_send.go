@@ -71,7 +71,8 @@ func (c *conn) goOnWritingLocked() {
 // be acknowledgements that it has not looked at yet.
 func (c *conn) blocksLocked() {
 	if c.tcp != nil {
-		c.postLocked(wanting, c.blockedLoop)
+		c.standing().mayWrite = true
+		c.postLocked(wanting, writeWaiting)
 	}
 }
 
@@ -82,8 +83,10 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 		return true
 	}
 	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
-	if ahead := c.route.link.Ahead(); ahead > 0 && c.tcp == nil {
-		room = min(room, ahead-c.waiting)
+	if c.tcp == nil {
+		if ahead := c.route.link.Ahead(); ahead > 0 {
+			room = min(room, ahead-c.waiting)
+		}
 	}
 	if room > 0 {
 		if c.tcp == nil {
@@ -93,14 +96,14 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 		c.fresh += room
 		c.peer.stream.write(w.p[w.n:w.n+room], &c.sim.spareRings)
 		c.posted[sending]++
-		c.sim.postLocked(action{key: c.key(sending), host: c.host, conn: c, n: room})
+		c.sim.postLocked(action{key: c.key(sending), what: sent, host: c.host, conn: c, n: room})
 		w.n += room
 	}
 	if w.n == len(w.p) {
 		return true
 	}
 	if c.tcp == nil && c.outstanding >= c.sim.window {
-		c.postLocked(wanting, c.peer.wantLocked)
+		c.postLocked(wanting, roomWanted)
 	}
 	return false
 }
@@ -108,7 +111,7 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 // roomLocked returns how many bytes can be written now.
 func (c *conn) roomLocked() int {
 	if c.tcp != nil {
-		return c.tcp.end.Room(c.fresh + c.tcp.pace.held)
+		return max(0, c.room-c.fresh)
 	}
 	return c.sim.window - c.outstanding
 }
@@ -160,17 +163,27 @@ func (c *conn) finishLocked() {
 		return
 	}
 	c.finSent()
-	c.postLocked(sending, func() {
-		if c.tcp != nil {
-			c.finishLoop()
-			return
-		}
-		c.sendLocked(segment{do: c.peer.endLocked})
-	})
+	c.postLocked(sending, finishing)
+}
+
+// finishNowLocked sends the end of the stream, after all that was written. Only the
+// loop calls it.
+func (c *conn) finishNowLocked() {
+	if c.tcp != nil {
+		c.finishLoop()
+		return
+	}
+	c.sendLocked(segment{do: c.peer.endLocked})
 }
 
 // postLocked hands the network something that the connection wants.
-func (c *conn) postLocked(kind kind, do func()) {
+func (c *conn) postLocked(kind kind, what eventKind) {
+	c.posted[kind]++
+	c.sim.postLocked(action{key: c.key(kind), what: what, host: c.host, conn: c})
+}
+
+// postCallLocked is postLocked for what is rare.
+func (c *conn) postCallLocked(kind kind, do func()) {
 	c.posted[kind]++
 	c.sim.postLocked(action{key: c.key(kind), host: c.host, do: do})
 }
