@@ -32,11 +32,11 @@ func (k KeepAlive) withDefaults() KeepAlive {
 
 // alive is the keep-alive state of an end.
 type alive struct {
-	config  KeepAlive
-	timeout time.Duration // TCP_USER_TIMEOUT; zero is none
+	at      time.Duration // when to look again, or Never
 	last    time.Duration // when something arrived
 	probes  int           // without an answer
-	at      time.Duration // when to look again, or Never
+	config  KeepAlive
+	timeout time.Duration // TCP_USER_TIMEOUT; zero is none
 }
 
 // heard notes that something has arrived.

@@ -28,18 +28,17 @@ const (
 // A cubic is the state of the CUBIC algorithm (RFC 9438). Its arithmetic is in
 // integers, so that it is the same on every platform.
 type cubic struct {
-	maximum  int           // window before the last reduction, W_max
-	origin   int           // window at the inflection point
-	k        int64         // time to the inflection point, in seconds / 1024
-	epoch    time.Duration // when this epoch of growth began; 0 is none
 	delay    time.Duration // shortest round trip; 0 is none
-	count    int           // acknowledged segments per growth by one
-	acked    int           // segments acknowledged and not counted in friendly yet
-	friendly int           // the window that Reno would have, W_est
-	last     int           // window when count was last computed
+	epoch    time.Duration // when this epoch of growth began; 0 is none
+	hystart  hystart
+	maximum  int   // window before the last reduction, W_max
+	origin   int   // window at the inflection point
+	k        int64 // time to the inflection point, in seconds / 1024
+	count    int   // acknowledged segments per growth by one
+	acked    int   // segments acknowledged and not counted in friendly yet
+	friendly int   // the window that Reno would have, W_est
+	last     int   // window when count was last computed
 	lastAt   time.Duration
-
-	hystart hystart
 }
 
 // A hystart finds the end of slow start.

@@ -9,6 +9,9 @@ import "time"
 // ends, and must not decrease from call to call. After each call of a method
 // that takes the time, Output has to be called until it has nothing more to
 // send, and Expire at the time that Next returns.
+//
+// With thousands of connections what an End costs is the memory that it touches: so
+// what most calls need comes first, here and in what it consists of.
 type End struct {
 	state   State
 	failure Failure

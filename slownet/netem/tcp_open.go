@@ -15,10 +15,10 @@ const (
 
 // An opening is the handshake, seen from one end.
 type opening struct {
+	at       time.Duration // when the timer expires; in TIME-WAIT its end; or Never
 	sent     int           // SYN segments
-	due      bool          // one is to be sent
 	timeouts int           // how often the timer has expired
-	at       time.Duration // when it does; in TIME-WAIT its end; or Never
+	due      bool          // a SYN is to be sent
 }
 
 // Dial returns the end of a connection that is opened at the given time.

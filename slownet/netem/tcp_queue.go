@@ -6,19 +6,22 @@ import "time"
 // acknowledged cumulatively, in order of their sequence numbers. Segments are
 // known by a number that counts from the start of the connection.
 type retransmissionQueue struct {
-	ring        []sentSegment // its length is a power of two
-	first, last int64         // the numbers in the queue, last not included
+	first, last int64 // the numbers in the queue, last not included
 
+	known         int   // of blocks
 	sacked        int   // acknowledged selectively
 	lost          int   // considered lost, whether retransmitted since or not
 	resent        int   // retransmitted, and still in flight as far as is known
 	nextLost      int64 // no segment below it waits for its retransmission
 	highestSacked int64 // number
-	blocks        [3]Block
 
 	// Segments in flight are also in a list, in the order in which they were
 	// last transmitted.
 	oldest, newest int64
+
+	ring   []sentSegment  // its length is a power of two
+	few    [2]sentSegment // the ring while that is enough, so the queue must not be copied
+	blocks [3]Block       // of the last selective acknowledgement
 }
 
 // A sentSegment is a segment that was sent.
@@ -69,7 +72,11 @@ func (q *retransmissionQueue) push(now time.Duration, seq int64, size int) {
 }
 
 func (q *retransmissionQueue) grow() {
-	bigger := make([]sentSegment, max(2, 2*len(q.ring)))
+	if len(q.ring) == 0 {
+		q.ring = q.few[:]
+		return
+	}
+	bigger := make([]sentSegment, 2*len(q.ring))
 	for n := q.first; n < q.last; n++ {
 		bigger[n&int64(len(bigger)-1)] = *q.at(n)
 	}
@@ -202,9 +209,12 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 // news calls f with the numbers of the segments that a selective
 // acknowledgement's blocks cover and the previous one's did not.
 func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
+	if len(blocks) == 0 && q.known == 0 {
+		return
+	}
 	for _, b := range blocks {
 		start := b.Start
-		for _, known := range q.blocks {
+		for _, known := range q.blocks[:q.known] {
 			if known.Start == b.Start && known.End <= b.End {
 				start = known.End
 			}
@@ -215,6 +225,5 @@ func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
 			}
 		}
 	}
-	q.blocks = [3]Block{}
-	copy(q.blocks[:], blocks)
+	q.known = copy(q.blocks[:], blocks)
 }

@@ -5,6 +5,7 @@ import "time"
 // A rack is the state of RACK (RFC 8985): a segment is lost when one that was
 // sent later has arrived and the time that reordering may take has passed.
 type rack struct {
+	at        time.Duration // when a segment will be lost, or Never
 	sent      time.Duration // of the segment sent last among those that arrived
 	seq       int64         // its sequence number
 	roundTrip time.Duration // its round trip
@@ -12,7 +13,6 @@ type rack struct {
 	steps     int           // quarters of the shortest round trip that it may take
 	persist   int           // recoveries until steps is 1 again
 	stepRound int64         // steps grows once a round trip: not below this sequence number
-	at        time.Duration // when a segment will be lost, or Never
 }
 
 func (r *rack) init() { r.seq, r.steps, r.at = -1, 1, Never }

@@ -11,24 +11,22 @@ const (
 
 // A receiver is the half of an [End] that receives.
 type receiver struct {
-	next     int64   // the first byte that has not arrived
-	consumed int64   // by the application
-	gaps     []Block // blocks that have arrived beyond next, in order
-	recent   []int64 // where blocks start, the one that changed last first
-	twice    Block   // bytes that have arrived twice, to be reported once
-	finAt    int64   // sequence number of the FIN, or none
-	ended    bool    // the FIN has arrived, and all before it
-
+	ackAt       time.Duration // when to acknowledge at the latest, or Never
+	mustAck     bool          // now
+	interactive bool          // data is answered with data: quick is ignored
+	ended       bool          // the FIN has arrived, and all before it
+	quick       int           // segments to be acknowledged at once
+	next        int64         // the first byte that has not arrived
+	consumed    int64         // by the application
 	acked       int64         // Ack of the last segment sent
 	told        int64         // end of the window of the last segment sent
-	quick       int           // segments to be acknowledged at once
-	interactive bool          // data is answered with data: quick is ignored
-	mustAck     bool          // now
-	ackAt       time.Duration // when at the latest, or Never
 	last        time.Duration // when the last payload arrived
 	recentTS    time.Duration // to be echoed
-
-	buffer receiveBuffer
+	finAt       int64         // sequence number of the FIN, or none
+	buffer      receiveBuffer
+	twice       Block   // bytes that have arrived twice, to be reported once
+	gaps        []Block // blocks that have arrived beyond next, in order
+	recent      []int64 // where blocks start, the one that changed last first
 }
 
 func (r *receiver) init(tcp TCP, now time.Duration) {

@@ -80,6 +80,9 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	}
 	s.announced(p.Ack, p.Window)
 	s.asked = 0
+	if p.Ack == s.una && p.SACKs == 0 && s.isAtRest() {
+		return
+	}
 	a := s.takeIn(now, p)
 	if a.progress {
 		s.una = p.Ack
@@ -100,6 +103,13 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	if a.progress || a.delivered > 0 {
 		s.scheduleProbe(now)
 	}
+}
+
+// isAtRest reports whether nothing is in flight and nothing is left of what was, so
+// that an acknowledgement of nothing new has no effect. An end that only receives is,
+// for each segment that arrives there.
+func (s *sender) isAtRest() bool {
+	return s.queue.len() == 0 && s.queue.known == 0 && s.probe.end == 0 && s.episode.state == open
 }
 
 // An answer is the news of an acknowledgement.

@@ -4,27 +4,26 @@ import "time"
 
 // A sender is the half of an [End] that sends.
 type sender struct {
-	written   int64 // by the application
-	fin       bool  // and no more will be
-	una       int64 // oldest byte that is not acknowledged
-	nxt       int64 // next byte to be sent for the first time
-	windowEnd int64 // the peer takes no byte from here on
-	mss       int64 // the payload of a full segment
-	maxWindow int64 // the largest that the peer has announced
-	buffer    sendBuffer
-	queue     retransmissionQueue
-	rtt       roundTrip
-	window    congestionWindow
-	rack      rack
-	episode   episode
-	probe     lossProbe
-
-	lastSent   time.Duration // payload
+	written    int64         // by the application
+	una        int64         // oldest byte that is not acknowledged
+	nxt        int64         // next byte to be sent for the first time
+	windowEnd  int64         // the peer takes no byte from here on
+	fin        bool          // the application will write no more
 	sentNew    bool          // since the last call of settle
+	ask        bool          // a window probe is to be sent now
 	retransmit time.Duration // when the retransmission timer expires, or Never
 	persist    time.Duration // when to send a window probe, or Never
-	ask        bool          // a window probe is to be sent now
 	asked      time.Duration // when the first unanswered probe was sent; 0 is none
+	probe      lossProbe
+	rack       rack
+	queue      retransmissionQueue
+	episode    episode
+	mss        int64         // the payload of a full segment
+	maxWindow  int64         // the largest that the peer has announced
+	lastSent   time.Duration // payload
+	buffer     sendBuffer
+	rtt        roundTrip
+	window     congestionWindow
 }
 
 // firstWindow is the window assumed until an end has announced its own.
@@ -148,6 +147,10 @@ func (s *sender) resend(now time.Duration, number int64) Segment {
 
 // settle is called when nothing more can be sent.
 func (s *sender) settle(now time.Duration) {
+	if s.nxt == s.end() && !s.sentNew {
+		s.persist = Never
+		return
+	}
 	limited := s.canSendNew() && s.queue.inFlight() >= s.window.size
 	if s.sentNew || limited {
 		s.window.note(now, limited || s.queue.inFlight() >= s.window.size, s.queue.len(), s.una, s.nxt, s.rtt.timeout(), s.episode.state == open)

@@ -14,7 +14,6 @@ type congestionWindow struct {
 	threshold int // of slow start
 	count     int // acknowledged segments toward the next growth
 	reno      bool
-	cubic     cubic
 
 	// RFC 7661: the window grows only if it is used.
 	limited   bool  // since usedUntil
@@ -22,6 +21,8 @@ type congestionWindow struct {
 	usedUntil int64 // sequence number
 	mostUsed  int   // the same, since fullAt
 	fullAt    time.Duration
+
+	cubic cubic
 }
 
 func (w *congestionWindow) init(now time.Duration, congestion Congestion) {
