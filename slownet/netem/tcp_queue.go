@@ -1,6 +1,10 @@
 package netem
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // A retransmissionQueue holds the segments that were sent and are not
 // acknowledged cumulatively, in order of their sequence numbers. Segments are
@@ -207,12 +211,16 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 }
 
 // news calls f with the numbers of the segments that a selective
-// acknowledgement's blocks cover and the previous one's did not.
+// acknowledgement's blocks cover and the previous one's did not: from the first to
+// the last, for what arrived in order must not look as if it were reordered.
 func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
 	if len(blocks) == 0 && q.known == 0 {
 		return
 	}
-	for _, b := range blocks {
+	var ordered [3]Block
+	copy(ordered[:], blocks)
+	slices.SortFunc(ordered[:len(blocks)], func(a, b Block) int { return cmp.Compare(a.Start, b.Start) })
+	for _, b := range ordered[:len(blocks)] {
 		start := b.Start
 		for _, known := range q.blocks[:q.known] {
 			if known.Start == b.Start && known.End <= b.End {

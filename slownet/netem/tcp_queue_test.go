@@ -1,0 +1,38 @@
+package netem_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Segments that arrived in order do not look as if they were reordered when a lost
+// acknowledgement has one selective acknowledgement report two of them, the later one
+// in its first block: the retransmission goes out with the third, and does not wait.
+func TestLostAcknowledgementIsNoReordering(t *testing.T) {
+	link := netem.Link{Latency: 50 * time.Millisecond, Rate: 10 * netem.Mbps}
+	p := newPath(netem.TCP{}, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
+	p.ends[0].drop = func(nth int, _ *netem.Segment) bool { return nth == 2 || nth == 5 }
+	acknowledgements := 0
+	p.ends[1].lose = func(*netem.Segment) bool {
+		acknowledgements++
+		return acknowledgements == 4 // that of the segment with number 4
+	}
+	start := p.now
+	p.write(0, 10*netem.MSS)
+	for p.ends[1].arrived < 10*netem.MSS {
+		assert.True(t, p.step())
+	}
+	var again []sent
+	for _, s := range p.ends[0].sent[2:] {
+		if s.at > start && s.segment.Len > 0 {
+			again = append(again, s)
+		}
+	}
+	assert.Len(t, again, 2)
+	assert.EqualValues(t, 2*netem.MSS, again[0].segment.Seq)
+	assert.Less(t, again[0].at-start, 110*time.Millisecond, "a round trip and seven segments")
+}
