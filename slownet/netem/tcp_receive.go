@@ -13,6 +13,7 @@ const (
 type receiver struct {
 	ackAt       time.Duration // when to acknowledge at the latest, or Never
 	mustAck     bool          // now
+	due         bool          // a payload waits for its acknowledgement
 	interactive bool          // data is answered with data: quick is ignored
 	ended       bool          // the FIN has arrived, and all before it
 	quick       int           // segments to be acknowledged at once
@@ -67,15 +68,15 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 		r.insert(Block{start, end})
 	}
 	r.ended = r.finAt != none && r.next > r.finAt
-	if r.buffer.grow(p.Len, r.held()) && inOrder {
-		r.quick = max(r.quick, 1)
+	if r.twice != (Block{}) {
+		r.quick, r.interactive = max(r.quick, quickAcks), false // the acknowledgement was lost
 	}
+	if r.buffer.grow(p.Len, r.held()) {
+		r.quick |= 1 // as in Linux: an even number grows, an odd one does not
+	}
+	r.due = true
 	switch {
-	case !inOrder || hadGaps || r.ended:
-		r.interactive = r.interactive && r.twice == Block{}
-		r.mustAck = true
-	case r.quick > 0 && !r.interactive:
-		r.quick--
+	case !inOrder || hadGaps || r.ended, r.quick > 0 && !r.interactive:
 		r.mustAck = true
 	case r.next-r.acked > MSS:
 		r.mustAck = true
@@ -155,8 +156,8 @@ func (r *receiver) forget(start int64) {
 
 // read notes that the application has read bytes.
 func (r *receiver) read(now time.Duration, n int) {
+	r.buffer.adapt(now, r.consumed, r.received(), n, r.beyond())
 	r.consumed += int64(n)
-	r.buffer.adapt(now, r.consumed, r.beyond())
 	// A window that was nearly shut and is open again is announced.
 	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= min(MSS, r.buffer.size/2) {
 		r.mustAck = true
@@ -201,5 +202,8 @@ func (r *receiver) acknowledge(now time.Duration, p *Segment) {
 			}
 		}
 	}
-	r.acked, r.mustAck, r.ackAt = r.next, false, Never
+	if r.due {
+		r.quick = max(0, r.quick-1)
+	}
+	r.acked, r.due, r.mustAck, r.ackAt = r.next, false, false, Never
 }
