@@ -1,4 +1,5 @@
-// Package kerneltimes reads how long transfers took over TCP of a real kernel.
+// Package kerneltimes has what is compared between TCP of a real kernel and of
+// simulated networks: how long transfers took, and the scenarios other than those.
 package kerneltimes
 
 import (
