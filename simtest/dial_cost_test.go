@@ -71,7 +71,7 @@ func TestDialAllocations(t *testing.T) {
 		congestion  netem.Congestion
 		dial, close float64
 	}{
-		{netem.CUBIC, 3, 2},
+		{netem.CUBIC, 3, 0},
 		{netem.Unlimited, 6, 2},
 	} {
 		t.Run(test.congestion.String(), func(t *testing.T) {

@@ -90,9 +90,9 @@ func (s *sender) reorderingWindow() time.Duration {
 // lost.
 type lossProbe struct {
 	at     time.Duration // when one is due, or Never
+	end    int64         // nxt when the last one was sent, until it is answered; else 0
 	due    bool
-	end    int64 // nxt when the last one was sent, until it is answered; else 0
-	resent bool  // it was not a new segment
+	resent bool // it was not a new segment
 }
 
 func (s *sender) scheduleProbe(now time.Duration) {

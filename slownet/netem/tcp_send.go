@@ -4,22 +4,22 @@ import "time"
 
 // A sender is the half of an [End] that sends.
 type sender struct {
+	fin        bool          // the application will write no more
+	sentNew    bool          // since the last call of settle
+	ask        bool          // a window probe is to be sent now
 	written    int64         // by the application
 	una        int64         // oldest byte that is not acknowledged
 	nxt        int64         // next byte to be sent for the first time
 	windowEnd  int64         // the peer takes no byte from here on
-	fin        bool          // the application will write no more
-	sentNew    bool          // since the last call of settle
-	ask        bool          // a window probe is to be sent now
+	asked      time.Duration // when the first unanswered probe was sent; 0 is none
 	retransmit time.Duration // when the retransmission timer expires, or Never
 	persist    time.Duration // when to send a window probe, or Never
-	asked      time.Duration // when the first unanswered probe was sent; 0 is none
 	probe      lossProbe
 	rack       rack
 	queue      retransmissionQueue
+	maxWindow  int64 // the largest that the peer has announced
 	episode    episode
 	mss        int64         // the payload of a full segment
-	maxWindow  int64         // the largest that the peer has announced
 	lastSent   time.Duration // payload
 	buffer     sendBuffer
 	rtt        roundTrip
