@@ -25,7 +25,8 @@ func (c *Conn) open(ctx context.Context, roundTrip time.Duration) error {
 	return s.handshakeLocked(ctx)
 }
 
-// handshakeLocked waits until TCP's handshake is done, and measures the round trip.
+// handshakeLocked waits until TCP's handshake is done, and measures the round trip. Its
+// Transfer goes on to send what is written.
 func (s *sender) handshakeLocked(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		s.mu.Lock()
