@@ -159,7 +159,7 @@ func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segm
 // droppedLoop is lostLoop for a segment whose bytes have the hash.
 func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
-		c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: segment.Seq, Length: segment.Len, Hash: hash, Note: why})
+		c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why})
 	}
 	c.troubleLoop()
 }

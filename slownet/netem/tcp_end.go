@@ -133,6 +133,8 @@ func (e *End) Input(now time.Duration, s *Segment) {
 		return
 	}
 	switch {
+	case s.Flags&RST != 0 && s.Seq == notInWindow:
+		return
 	case s.Flags&RST != 0:
 		e.end(Reset)
 		return

@@ -54,8 +54,17 @@ func (e *End) InitAccept(tcp TCP, now time.Duration, syn *Segment) {
 // Refuse returns the reset that answers a segment for which there is no
 // connection.
 func Refuse(s *Segment) Segment {
-	return Segment{Flags: RST | ACK, Seq: s.Ack, Ack: s.Seq + int64(s.Len)}
+	reset := Segment{Flags: RST | ACK, Seq: s.Ack, Ack: s.Seq + int64(s.Len)}
+	if s.Flags&ACK == 0 {
+		reset.Seq = notInWindow
+	}
+	return reset
 }
+
+// notInWindow is the sequence number of a reset that answers a SYN: it is in no
+// window (RFC 9293, section 3.10.7.4), so that it ends no connection which another SYN
+// has opened meanwhile.
+const notInWindow = -1
 
 // nextSyn returns the SYN or SYN-ACK that is to be sent, if one is.
 func (e *End) nextSyn(now time.Duration) (Segment, bool) {

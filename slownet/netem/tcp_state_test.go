@@ -94,6 +94,20 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, netem.Refused, p.ends[0].end.Failure())
 }
 
+// A reset that answers a SYN comes late, when another SYN has opened the connection:
+// it ends it no more.
+func TestLateRefusal(t *testing.T) {
+	syn := netem.Segment{Flags: netem.SYN}
+	refusal := netem.Refuse(&syn)
+	e := netem.NewEnd(netem.TCP{}, 0, time.Millisecond)
+	e.Input(time.Millisecond, &refusal)
+	assert.Equal(t, netem.Established, e.State())
+	data := netem.Segment{Flags: netem.ACK, Len: 1}
+	refusal = netem.Refuse(&data)
+	e.Input(time.Millisecond, &refusal)
+	assert.Equal(t, netem.Closed, e.State())
+}
+
 // The end that closes first waits a minute in TIME-WAIT.
 func TestClose(t *testing.T) {
 	p := pathOf(netem.TCP{})
