@@ -27,6 +27,7 @@ type Host struct {
 	listeners  map[netip.AddrPort]*listener
 	sockets    map[netip.AddrPort]*packetConn
 	conns      map[*conn]struct{}     // all that are not closed
+	halfClosed int                    // connections that are not among conns, but among their peers'
 	diallings  map[*dialling]struct{} // those that wait for an answer
 	ports      ports                  // of listeners, sockets and connections
 	dials      uint64                 // counts calls of DialContext

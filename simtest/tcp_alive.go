@@ -21,7 +21,7 @@ func (c *conn) isHealthy() bool {
 	if p.faults == c.sim.faults {
 		return true
 	}
-	if !c.carriesAll() || !c.peer.carriesAll() {
+	if c.outlived() || c.peer.outlived() || !c.carriesAll() || !c.peer.carriesAll() {
 		return false
 	}
 	p.faults = c.sim.faults
@@ -37,17 +37,21 @@ func (c *conn) carriesAll() bool {
 // probes from being answered.
 func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 	var disturbed, late []*conn
-	for _, h := range hosts {
-		for c := range h.conns {
-			if c.tcp == nil || !c.isHealthy() {
-				continue
-			}
-			disturbed = append(disturbed, c)
-			if lull := &c.tcp.pair.lull; lull.on && lull.next <= s.instant {
-				late = append(late, c)
-			}
+	consider := func(c *conn) {
+		if c.tcp == nil || !c.isHealthy() {
+			return
+		}
+		disturbed = append(disturbed, c)
+		if lull := &c.tcp.pair.lull; lull.on && lull.next <= s.instant {
+			late = append(late, c)
 		}
 	}
+	for _, h := range hosts {
+		for c := range h.conns {
+			consider(c)
+		}
+	}
+	s.halfClosedLocked(hosts, consider)
 	slices.SortFunc(late, compareConns)
 	for _, c := range late {
 		c.presentLoop()
@@ -65,6 +69,25 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 		c.armLoop()
 		c.peer.armLoop()
 		c.judgeLoop()
+	}
+}
+
+// halfClosedLocked finds connections that were closed on one of the hosts, which does
+// not keep them, and are open on another host.
+func (s *Sim) halfClosedLocked(hosts []*Host, found func(c *conn)) {
+	if !slices.ContainsFunc(hosts, func(h *Host) bool { return h.halfClosed > 0 }) {
+		return
+	}
+	closed := setOf(hosts)
+	for _, h := range s.ordered {
+		if closed.has(h) {
+			continue
+		}
+		for c := range h.conns {
+			if c.peer.gone && closed.has(c.far) {
+				found(c)
+			}
+		}
 	}
 }
 

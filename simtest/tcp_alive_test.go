@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"io"
 	"net"
 	"syscall"
 	"testing"
@@ -160,5 +161,40 @@ func TestProbeOfARestartedHostIsReset(t *testing.T) {
 		at, err := readError(t, sim, client)
 		require.ErrorIs(t, err, syscall.ECONNRESET)
 		assert.Equal(t, 15*time.Second+2*latency, at-heard)
+	})
+}
+
+// Probes find out about a crash even if the peer had closed its end before.
+func TestProbesOfAClosedPeer(t *testing.T) {
+	var ended time.Duration
+	config := simtest.Config{Trace: func(e simtest.Event) {
+		if e.Kind == simtest.Reset && e.To == "a" {
+			ended = e.At
+		}
+	}}
+	overTCP(t, config, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		require.NoError(t, server.Close())
+		_, err := readError(t, sim, client)
+		require.Equal(t, io.EOF, err)
+		time.Sleep(time.Hour)
+		sim.Host("b").Crash()
+		time.Sleep(time.Hour)
+		_, err = client.Write([]byte("x"))
+		require.Error(t, err)
+	})
+	assert.InDelta(t, 3600+142, ended.Seconds(), 10)
+}
+
+// A host that stands still has not heard of a reset: its programs can end their stream
+// as before.
+func TestCloseWriteOnAPausedHost(t *testing.T) {
+	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		sim.Host("a").Pause()
+		sim.ResetConn(server)
+		require.NoError(t, client.(interface{ CloseWrite() error }).CloseWrite())
+		_, err := client.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE)
 	})
 }

@@ -262,6 +262,11 @@ func (c *conn) vanishLocked() {
 		return
 	}
 	c.gone, c.closed = true, true
+	if c.peer.gone {
+		c.far.halfClosed--
+	} else {
+		c.host.halfClosed++
+	}
 	c.stream.skip(c.unread+c.dropped, &c.sim.spareRings)
 	c.unread, c.dropped = 0, 0
 	if c.crashed {

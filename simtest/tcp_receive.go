@@ -227,12 +227,15 @@ func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down 
 // hasCrashedLocked reports whether the end has crashed with its host. The host
 // does not keep those that were closed before and still have something to send.
 func (c *conn) hasCrashedLocked() bool {
-	if c.closed && !c.crashed && c.life != c.host.crashes {
+	if c.outlived() && !c.crashed {
 		c.crashed = true
 		c.abandonLocked()
 	}
 	return c.crashed
 }
+
+// outlived reports whether the end is closed, and its host has crashed since.
+func (c *conn) outlived() bool { return c.closed && (c.crashed || c.life != c.host.crashes) }
 
 // unansweredLocked is what happens when something that was sent has arrived
 // where nothing answers: it is sent again, until the host is back, and says

@@ -152,7 +152,7 @@ func (c *conn) CloseWrite() error {
 func (c *conn) isOverLocked() bool {
 	if c.tcp != nil {
 		state := c.tcp.end.State()
-		return c.isForgotten() || state == netem.Closed || state == netem.TimeWait
+		return c.isForgotten() || state == netem.TimeWait || state == netem.Closed && c.state.IsFinReceived()
 	}
 	return c.isForgotten() || c.state.IsFinReceived() && c.finishKnown > 0 && c.sim.now() >= c.finishKnown
 }
