@@ -21,7 +21,9 @@ type Config struct {
 	Start time.Time
 
 	// Link is the link from any host to any other that has none of its own by
-	// [Sim.SetLink]. The zero Link passes everything at once.
+	// [Sim.SetLink]: one for each pair and direction, which pairs do not share. What
+	// a host shares with all its peers is its access, see [Host.SetAccess]. The zero
+	// Link passes everything at once.
 	Link netem.Link
 
 	// Window is the size in bytes of a connection's send buffer and of its receive

@@ -254,12 +254,16 @@ func (d *dialling) statesLocked() (lines []string) {
 }
 
 // pingLocked sends a packet without bytes, a request for a connection or the
-// answer, and returns false if it is lost.
-func (c *conn) pingLocked(request bool, do func()) bool {
+// answer, and returns false if it is lost. If it is lost later, at another hop, the
+// attempt goes on as after any loss.
+func (c *conn) pingLocked(request bool, do func(), a *attempt) bool {
 	c.updateLocked()
 	if c.route.blocked || !c.peer.isOpenLocked(request) {
 		c.dropLocked(0, c.barLocked())
 		return false
+	}
+	if c.crosses() {
+		return c.pingAcrossLocked(do, a.retryLocked)
 	}
 	arrive, arrives := c.flow.Ping(c.sim.instant)
 	if arrives {
@@ -274,7 +278,7 @@ func (c *conn) pingLocked(request bool, do func()) bool {
 func (a *attempt) requestLocked() {
 	a.requested = a.host.sim.now()
 	a.requests++
-	if !a.conn.pingLocked(true, a.requestedLocked) {
+	if !a.conn.pingLocked(true, a.requestedLocked, a) {
 		a.swallowedLocked(a.conn.peer, true)
 		a.retryLocked()
 	}
@@ -301,7 +305,7 @@ func (a *attempt) requestedLocked() {
 	default:
 		answer = func() { a.confirmLocked(l) }
 	}
-	if !server.pingLocked(false, answer) {
+	if !server.pingLocked(false, answer, a) {
 		a.swallowedLocked(a.conn, false)
 		a.retryLocked()
 	}

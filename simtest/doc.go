@@ -31,7 +31,8 @@
 // a link, as package slownet describes it, with [Sim.SetLink],
 // [Sim.SetProfile], or [Config.Link] and [Sim.SetDefaultLink] for all others.
 // Links may share a [netem.Bottleneck], which is idle when a simulation
-// begins, and change at any time.
+// begins, and change at any time. A host can have an access besides, by
+// [Host.SetAccess]: a line to the rest of the world, which all of its peers share.
 //
 // # Connections
 //
@@ -54,7 +55,8 @@
 // *net.UDPConn, but those that deal in files.
 //
 // All that one host sends to another shares the link's rate and queue, whatever
-// connection or socket it is of.
+// connection or socket it is of. On its way to others it shares the Up of its host's
+// access, and with what comes from others the Down of the receiver's.
 //
 // Connections are TCP as Linux has it, or ideal streams, see [netem.Unlimited]:
 // [Config.TCP] and [Host.SetTCP] decide. On an ideal stream, what a link loses is

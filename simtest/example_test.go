@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,39 @@ func TestExamples(testT *testing.T) {
 	ExampleConfig_seed()
 	ExampleCheckDeterminism()
 	ExampleHost_DialContext_nameServer()
+	ExampleHost_SetAccess()
+}
+
+// Downloads from several servers share the client's access, of 10 Mbit/s.
+func ExampleHost_SetAccess() {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client := sim.Host("client")
+		client.SetAccess(netem.Profile{
+			Down: netem.Link{Latency: 10 * time.Millisecond, Rate: 10 * netem.Mbps},
+			Up:   netem.Link{Latency: 10 * time.Millisecond, Rate: 2 * netem.Mbps},
+		})
+		var downloads sync.WaitGroup
+		for i := range 4 {
+			server := sim.Host(fmt.Sprint("server", i))
+			listener, err := server.Listen("tcp", ":80")
+			require.NoError(t, err)
+			server.Go(func(context.Context) {
+				conn, err := listener.Accept()
+				if err == nil {
+					_, _ = conn.Write(make([]byte, 1_250_000)) // 10 Mbit
+					_ = conn.Close()
+				}
+			})
+			downloads.Go(func() {
+				conn, err := client.Dial("tcp", server.Name()+":80")
+				if assert.NoError(t, err) {
+					_, _ = io.Copy(io.Discard, conn)
+				}
+			})
+		}
+		downloads.Wait()
+		assert.InDelta(t, 4, sim.Elapsed().Seconds(), 0.3) // and one alone takes a second
+	})
 }
 
 // Two hosts, and a second between them.

@@ -93,8 +93,8 @@ func (s *Sim) Hold(a, b string) {
 	s.mustBeHosts("Hold", a, b)
 	s.control(fmt.Sprintf("hold %q %q", a, b), func() {
 		s.disturbNamedLocked([]string{a}, func() {
-			s.routeLocked(a, b).held = true
-			s.routeLocked(b, a).held = true
+			s.routeLocked(a, b).beginHold()
+			s.routeLocked(b, a).beginHold()
 		})
 		s.faultLocked("hold", a, b)
 	})

@@ -13,6 +13,10 @@ import (
 func (w *fuzzWorld) direct(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	one, other := w.hosts[a], w.hosts[b]
+	if w.program.far && !w.program.calm && s.b%2 == 0 && (s.kind == "link" || s.kind == "profile") {
+		w.setAccess(a, int(s.a)<<8|int(s.b))
+		return
+	}
 	switch s.kind {
 	case "link":
 		w.setLink(a, b, int(s.a)<<8|int(s.b))
@@ -96,6 +100,24 @@ func (w *fuzzWorld) setLinks(a, b, number int) {
 		m.ways[[2]int{b, a}].setLink(now, profile.Down)
 	})
 	w.sim.SetProfile(w.hosts[a].name, w.hosts[b].name, profile)
+}
+
+// setAccess sets a host's access to that of a number.
+func (w *fuzzWorld) setAccess(host, number int) {
+	w.changeAccess(host, netem.Profile{Up: w.program.access(number, w.bottleneck), Down: w.program.access(number+1<<16, w.bottleneck)})
+}
+
+// changeAccess sets a host's access.
+func (w *fuzzWorld) changeAccess(host int, access netem.Profile) {
+	w.note(func(m *fuzzModel, _ time.Duration) {
+		for i := range w.hosts {
+			if i != host {
+				m.ways[[2]int{host, i}].addAccess(access.Up)
+				m.ways[[2]int{i, host}].addAccess(access.Down)
+			}
+		}
+	})
+	w.hosts[host].host.SetAccess(access)
 }
 
 // directPartition does what has to do with partitions.

@@ -223,6 +223,18 @@ func (w *fuzzWay) setLink(now time.Duration, link netem.Link) {
 	}
 	w.latencies = append(w.latencies, fuzzLatency{now, latency})
 	w.link = link
+	w.befalls(link)
+}
+
+// addAccess notes that what goes the way also crosses a direction of an access from
+// now on, which adds to the time.
+func (w *fuzzWay) addAccess(link netem.Link) {
+	w.varied = true
+	w.befalls(link)
+}
+
+// befalls notes what may befall packets on a link.
+func (w *fuzzWay) befalls(link netem.Link) {
 	w.lossy = w.lossy || link.Loss != netem.Loss{} || link.Corrupt.Probability > 0
 	w.limited = w.limited || link.MTU > 0 || link.Queue != (netem.Queue{})
 	w.duplicates = w.duplicates || link.Duplicate.Probability > 0

@@ -16,6 +16,7 @@ type fuzzProgram struct {
 	hosts int
 	calm  bool // links are simple and never change, and nothing is broken: all times can be told
 	tcp   bool // streams are TCP: their times cannot be told so simply
+	far   bool // hosts have accesses, and some steps set them instead of links; not if it is calm
 	mend  bool // when all is done, links become good
 	tidy  bool // at the end all is closed; otherwise that is left to the simulation
 	ends  time.Duration
@@ -115,6 +116,15 @@ func (p *fuzzProgram) link(number int, bottleneck *netem.Bottleneck) netem.Link 
 		return calmLink(random)
 	}
 	return wildLink(random, bottleneck)
+}
+
+// access returns the direction of an access of a number.
+func (p *fuzzProgram) access(number int, bottleneck *netem.Bottleneck) netem.Link {
+	random := rand.New(rand.NewPCG(p.seed+1, uint64(number)))
+	link := wildLink(random, bottleneck)
+	link.Pace = netem.Pace{}
+	link.Queue.Discipline = oneOf(random, netem.FIFO, netem.FIFO, netem.CoDel, netem.FQCoDel)
+	return oneOf(random, link, link, link, netem.Link{Latency: link.Latency, Rate: link.Rate}, netem.Link{Latency: link.Latency}, netem.Link{})
 }
 
 func oneOf[T any](random *rand.Rand, all ...T) T { return all[random.IntN(len(all))] }

@@ -89,7 +89,7 @@ func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64,
 // tryFuzzProgram runs a program twice, on different numbers of processors.
 func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool) fuzzResult {
 	program := decodeFuzzProgram(seed, tape)
-	program.tcp = tcp
+	program.tcp, program.far = tcp, seed%2 == 1
 	runtime.GOMAXPROCS(1 + len(tape)%4)
 	first := runFuzzProgram(t, program, simulation)
 	if len(first.problems) > 0 {

@@ -156,6 +156,11 @@ func (w *fuzzWorld) run() {
 			w.setLink(a, b, 1<<20+a<<4+b)
 		}
 	}
+	for i := range w.hosts {
+		if w.program.far && !w.program.calm && i != 1 {
+			w.setAccess(i, 1<<18+i)
+		}
+	}
 	for _, h := range w.hosts {
 		h.host.Run(h.serve)
 	}
@@ -189,6 +194,9 @@ func (w *fuzzWorld) run() {
 func (w *fuzzWorld) mend() {
 	number := len(w.hosts)
 	for a := range number {
+		if w.program.mend && w.program.far && !w.program.calm {
+			w.changeAccess(a, netem.Profile{})
+		}
 		w.direct(fuzzStep{kind: "resume", a: byte(a)})
 		for b := range number {
 			w.direct(fuzzStep{kind: "release", a: byte(a), b: byte(b)})

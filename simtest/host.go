@@ -22,6 +22,7 @@ type Host struct {
 	v4, v6 netip.Addr
 	random *rand.Rand
 	tcp    netem.TCP // of connections that it makes from now on; guarded by sim.mu
+	access *access   // nil until it is set; guarded by sim.mu
 
 	// Guarded by sim.mu.
 	listeners  map[netip.AddrPort]*listener

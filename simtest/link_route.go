@@ -11,21 +11,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A route is one direction of the path between two hosts.
+// A route is one direction of the link between two hosts, and of what is between
+// them besides: partitions, and Hold.
 type route struct {
-	link    netem.Link
-	shared  *netem.Link // the same, which connections share
-	own     bool        // the link was set, and is not the default
-	version int         // counts changes of link
-	blocked bool        // by a partition
-	held    bool        // what is sent waits
+	hop
+	own     bool  // the link was set, and is not the default
+	blocked bool  // by a partition
+	held    bool  // what is sent waits
+	holds   int32 // counts the times that it began to
 	waiting []waiting
-
-	line         netem.Line    // the link in use: all that crosses it shares it
-	stepAt       time.Duration // when it is scheduled to be asked what became of what waits; 0 is never
-	losesNothing bool          // but by a full queue, and faults
-	isClear      bool          // it has a latency, and nothing else that matters to segments
-	lookahead    time.Duration // how long they take at least
 }
 
 // noLink passes everything at once. Lines share it, and it is never changed.
@@ -40,7 +34,8 @@ type waiting struct {
 // SetLink sets the link over which travels what one host sends to another; the
 // way back has a link of its own. All connections and sockets of the two hosts
 // share its rate, its queue, and its luck with losses; only a [netem.Pace] is each
-// one's own. Until it is set it is [Config.Link]; from a
+// one's own. Others do not: what a host shares with all its peers is its access,
+// see [Host.SetAccess]. Until it is set it is [Config.Link]; from a
 // host to itself, the zero Link, which passes everything at once. A change holds
 // for what is sent from then on, on open connections too, and overtakes nothing
 // that is under way. Links that name the same [netem.Bottleneck] share its
@@ -55,8 +50,8 @@ func (s *Sim) SetLink(from, to string, link netem.Link) {
 	s.control(fmt.Sprintf("link %q %q %s", from, to, linkKey(link)), func() { s.setLinkLocked(from, to, link) })
 }
 
-// SetProfile sets both links between two hosts: the profile's Up is the way
-// from a to b, its Down the way from b to a. As for SetLink, the hosts may be
+// SetProfile sets both links between two hosts, which only these two share: the
+// profile's Up is the way from a to b, its Down the way from b to a. As for SetLink, the hosts may be
 // created later. It panics on an invalid profile; see [netem.Profile.Validate].
 func (s *Sim) SetProfile(a, b string, profile netem.Profile) {
 	if err := profile.Validate(); err != nil {
@@ -92,21 +87,8 @@ func (s *Sim) setLinkLocked(from, to string, link netem.Link) {
 	}
 }
 
-func (r *route) setLinkLocked(link netem.Link) {
-	r.link = link
-	r.shared = &link
-	r.version++
-	r.losesNothing = link.LosesNothing()
-	r.isClear = r.carriesAtOnce() && !link.Queue.CountDelayed && !link.DropOversize
-	r.line.SetSharedLink(r.shared)
-	r.lookahead = 0
-	if link.Jitter == (netem.Jitter{}) && link.Reorder == (netem.Chance{}) {
-		r.lookahead = link.Latency
-	}
-}
-
-// SetDefaultLink sets the link from any host to any other that has none of its
-// own by [Sim.SetLink] or [Sim.SetProfile], which until then is [Config.Link]. It
+// SetDefaultLink sets the link from any host to any other, one for each pair and
+// direction, that has none of its own by [Sim.SetLink] or [Sim.SetProfile], which until then is [Config.Link]. It
 // panics on an invalid link; see [netem.Link.Validate].
 func (s *Sim) SetDefaultLink(link netem.Link) {
 	if err := link.Validate(); err != nil {
@@ -164,24 +146,40 @@ func (s *Sim) routeLocked(from, to string) *route {
 	return r
 }
 
-// carriesAtOnce reports whether all that is sent at one instant arrives at one
-// instant.
-func (r *route) carriesAtOnce() bool {
-	return r.link == netem.Link{Latency: r.link.Latency, Queue: r.link.Queue, MTU: r.link.MTU} && !r.link.Queue.CountDelayed
-}
-
 // travelLocked schedules what a route carries.
 func (s *Sim) travelLocked(r *route, at time.Duration, e event) {
+	s.travelSinceLocked(r, r.holdsNow(), at, e)
+}
+
+// beginHold has the route hold what is sent from now on.
+func (r *route) beginHold() {
+	if !r.held {
+		r.held = true
+		r.holds++
+	}
+}
+
+// holdsNow tells those that were sent while the route holds what is sent, and until
+// when: it is the number of that time, and otherwise 0.
+func (r *route) holdsNow() int32 {
 	if r.held {
+		return r.holds
+	}
+	return 0
+}
+
+// travelSinceLocked is travelLocked for what was sent when holdsNow was hold.
+func (s *Sim) travelSinceLocked(r *route, hold int32, at time.Duration, e event) {
+	if r.held && r.holds == hold {
 		r.hold(at, e)
 		return
 	}
 	s.scheduleLocked(at, e)
 }
 
-// travelInnerLocked is travelLocked for what nobody sees.
-func (s *Sim) travelInnerLocked(r *route, at time.Duration, e event) {
-	if r.held {
+// travelInnerLocked is travelSinceLocked for what nobody sees.
+func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e event) {
+	if r.held && r.holds == hold {
 		r.hold(at, e)
 		return
 	}

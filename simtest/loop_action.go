@@ -149,7 +149,7 @@ func followers(actions []ranked) (n int) {
 		}
 		n++
 	}
-	if n > 0 && first.conn.tcp == nil && !first.conn.route.carriesAtOnce() {
+	if n > 0 && first.conn.tcp == nil && !first.conn.carriesAtOnce() {
 		return 0
 	}
 	return n

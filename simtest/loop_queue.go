@@ -29,6 +29,7 @@ const (
 	leaving                           // the link is free for what comes next
 	segmentsArriving                  // those from the nth on
 	expiring                          // a timer of TCP's
+	entering                          // the nth crossing enters its next hop
 
 	// What users of a connection ask for.
 	finishing    // the end of its stream
@@ -67,6 +68,8 @@ func (s *Sim) happenNowLocked(e *event) {
 		e.conn.arriveLoop(int32(e.n))
 	case expiring:
 		e.conn.expireLoop()
+	case entering:
+		e.conn.enteringLoop(int32(e.n))
 	case leaving:
 		e.conn.leavingAt = 0
 		e.conn.pumpLocked()
@@ -287,6 +290,7 @@ type urgent struct {
 	ahead time.Duration // and how long it takes at least, if there are any
 	mark  uint64        // those before a fault may, too: they have a sequence up to this
 	left  int           // how many those are
+	hops  int           // those by which something that users see goes on over the next hop
 }
 
 // innerDeadlineLocked returns by when inner events must have happened, so that what
@@ -296,7 +300,7 @@ func (s *Sim) innerDeadlineLocked() (at time.Duration, ok bool) {
 	switch {
 	case !ok:
 		return 0, false
-	case s.urgent.left > 0 || allInTime:
+	case s.urgent.left > 0 || s.urgent.hops > 0 || allInTime:
 		return at, true
 	case s.urgent.pairs > 0:
 		return timeline.Add(at, s.urgent.ahead), true

@@ -54,6 +54,7 @@ type Sim struct {
 	settling    []chan struct{} // calls of Settle
 	segments    segments        // of TCP, on their way
 	outgoing    netem.Segment   // one that is being sent
+	crossings   crossings       // segments that are about to enter another hop
 	faults      uint64          // counts what was done to the network itself
 	granting    []*conn         // that tell their peers of room
 	queue       queue           // what is under way
@@ -113,7 +114,7 @@ func newSim(config Config, settle func()) *Sim {
 		ties:        rand.NewPCG(config.Seed, mix(config.Seed, 2)),
 	}
 	s.took.Store(-1)
-	s.segments.free = none
+	s.segments.free, s.crossings.free = none, none
 	s.trace.init(s, config)
 	s.meetLocked(config.Link.Bottleneck)
 	return s

@@ -30,7 +30,7 @@ func (c *conn) isHealthy() bool {
 
 // carriesAll reports whether all that is sent arrives.
 func (c *conn) carriesAll() bool {
-	return c.route.losesNothing && !c.route.blocked && !c.route.held && !c.far.paused && c.peer.isOpenLocked(false)
+	return c.losesNothing() && !c.route.blocked && !c.route.held && !c.far.paused && c.peer.isOpenLocked(false)
 }
 
 // disturbLocked does something to hosts, or to what they send and get, that may keep
@@ -106,7 +106,7 @@ func (s *Sim) disturbNamedLocked(names []string, do func()) {
 func (c *conn) idleLoop() {
 	one, other := &c.tcp.end, &c.peer.tcp.end
 	if one.IsAcknowledged() && other.IsAcknowledged() {
-		netem.Idle(c.sim.instant, one, other, c.route.link.Latency, c.back.link.Latency)
+		netem.Idle(c.sim.instant, one, other, c.latency(), c.peer.latency())
 	}
 }
 

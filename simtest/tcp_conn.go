@@ -240,7 +240,7 @@ func (c *conn) disownLocked() {
 		return
 	}
 	c.updateLocked()
-	c.arriveAtLocked(c.flow.Send(c.sim.instant, 0).Arrive, event{do: c.peer.resetByPeerLocked})
+	c.arriveAtLocked(c.firstFlow().Send(c.sim.instant, 0).Arrive, event{do: c.peer.resetByPeerLocked})
 }
 
 // loseResetLocked is what happens when a reset gets lost: nobody sends it again,

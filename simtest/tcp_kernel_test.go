@@ -13,7 +13,6 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes/replay"
 	"github.com/slowpoetry/slowpoetry/internal/tier"
-	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // kernelExceptions are figures that the kernel has in one run of seven or so, though
@@ -36,9 +35,6 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 		row := &rows[i]
 		if row.Down.Queue.Bytes < 10*1500 || tier.Pick(i%3 != 0 || row.Body > 1_000_000, false) {
 			continue
-		}
-		if row.Down.Jitter != (netem.Jitter{}) {
-			continue // it came after the rate, on a second line: see netem's test
 		}
 		t.Run(row.String(), func(t *testing.T) {
 			seeds := 1

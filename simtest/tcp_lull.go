@@ -127,7 +127,7 @@ func (c *conn) lullLoop(on bool) {
 	for side, end := range c.bothEnds() {
 		for acks := &q.acks[side]; acks.first != none; {
 			at, i := acks.pop(&c.sim.segments)
-			c.sim.travelInnerLocked(end.back, at, event{what: segmentsArriving, conn: end, host: end.host, n: int(i)})
+			c.sim.travelInnerLocked(end.back, end.back.holdsNow(), at, event{what: segmentsArriving, conn: end, host: end.host, n: int(i)})
 		}
 		end.armLoop()
 	}

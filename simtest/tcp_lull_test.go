@@ -36,13 +36,21 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 // where nobody can notice: to the nanosecond, whatever is done to the network.
 func TestLateEventsMakeNoDifference(t *testing.T) {
 	for number := range tier.Pick[uint64](12, 1000) {
-		seed, tape := randomTape(number)
-		program := decodeFuzzProgram(seed, tape)
-		program.tcp = true
-		late := eventsOf(t, program)
-		restore := simtest.SetAllInTime()
-		inTime := eventsOf(t, program)
-		restore()
-		require.Equal(t, inTime, late, "program %d", number)
+		checkLateEvents(t, number, false)
 	}
+	for number := range tier.Pick[uint64](12, 500) {
+		checkLateEvents(t, number, true)
+	}
+}
+
+func checkLateEvents(t *testing.T, number uint64, far bool) {
+	t.Helper()
+	seed, tape := randomTape(number)
+	program := decodeFuzzProgram(seed, tape)
+	program.tcp, program.far = true, far
+	late := eventsOf(t, program)
+	restore := simtest.SetAllInTime()
+	inTime := eventsOf(t, program)
+	restore()
+	require.Equal(t, inTime, late, "program %d, %v", number, far)
 }

@@ -81,7 +81,8 @@ func (c *conn) dialLoop(a *attempt) {
 
 // mtu returns the largest packet that both ways carry.
 func (c *conn) mtu() int {
-	return min(c.route.link.PacketSize(), c.back.link.PacketSize())
+	there, back := c.ways()
+	return min(there.packetSize(), back.packetSize())
 }
 
 // writtenLoop hands over bytes that were written.
@@ -221,8 +222,8 @@ func (c *conn) judgeLoop() {
 	if one.isAcknowledged && other.isAcknowledged {
 		p.troubled, p.links = false, c.links()
 	}
-	isClear := !p.troubled && p.links == c.links() && c.route.isClear && c.back.isClear
-	ahead := min(c.route.lookahead, c.back.lookahead)
+	isClear := !p.troubled && p.links == c.links() && c.areBothClear()
+	ahead := c.leastLookahead()
 	urgent, isHealthy := one.isUrgent(isClear) || other.isUrgent(isClear), c.isHealthy()
 	if c.isWriteWaiting() || c.peer.isWriteWaiting() || (one.probes || other.probes) && !isHealthy {
 		urgent, ahead = true, 0
@@ -254,7 +255,13 @@ func isClosing(s netem.State) bool {
 }
 
 // links returns a number that changes with the links of the connection.
-func (c *conn) links() int { return c.route.version + c.back.version }
+func (c *conn) links() int {
+	if !c.crosses() {
+		return c.route.version + c.back.version
+	}
+	there, back := c.ways()
+	return there.versions() + back.versions()
+}
 
 // isUrgent reports whether inner events may have the end send something.
 func (s *standing) isUrgent(isClear bool) bool {

@@ -152,7 +152,7 @@ func (c *conn) leaveGrantLocked() {
 		return
 	}
 	c.taken, c.wanted = 0, false
-	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.route.link.Latency), event{what: granted, conn: c.peer, host: c.far, n: taken})
+	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.latency()), event{what: granted, conn: c.peer, host: c.far, n: taken})
 }
 
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
@@ -205,7 +205,7 @@ func (c *conn) arrivalLocked(n int) (e Event, arrived kept) {
 // endLocked is what happens when the end of the stream arrives.
 func (c *conn) endLocked() {
 	if !c.hasCrashedLocked() {
-		c.peer.finishKnown = max(1, timeline.Add(c.sim.now(), c.route.link.Latency))
+		c.peer.finishKnown = max(1, timeline.Add(c.sim.now(), c.latency()))
 	}
 	switch {
 	case c.isGoneLocked():

@@ -27,6 +27,7 @@ type flying struct {
 type train struct {
 	at   time.Duration
 	last int32 // segment, or none
+	hold int32 // whether its route holds it, see holdsNow
 }
 
 func (s *segments) put(segment *netem.Segment) int32 {
@@ -62,7 +63,11 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 		}
 		return
 	}
-	if c.route.isClear {
+	switch {
+	case c.crosses():
+		c.crossLoop(segment)
+		return
+	case c.route.isClear:
 		c.flyLoop(timeline.Add(s.instant, c.route.link.Latency), segment)
 		return
 	}
@@ -72,9 +77,9 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 	if c.route.waits() {
 		tag = c.queuedLoop(*segment)
 	}
-	fate := c.route.line.Send(s.instant, c.sizeLoop(segment), id, tag)
+	fate := c.route.line.Send(s.instant, c.sizeLoop(segment, &c.route.hop), id, tag)
 	if tag != nil {
-		s.stepLoop(c.route)
+		s.stepLoop(&c.route.hop)
 	}
 	if fate.Drop != netem.NotDropped && fate.Drop != netem.Queued {
 		c.lostLoop(segment, fate.Drop.String())
@@ -108,11 +113,11 @@ func (c *conn) queuedLoop(segment netem.Segment) *queued {
 	}
 }
 
-// sizeLoop returns the size of a segment's packet. One that is larger than a link
-// which has changed carries is taken for the smaller ones that it would be cut
+// sizeLoop returns the size of a segment's packet at a hop. One that is larger than a
+// link which has changed carries is taken for the smaller ones that it would be cut
 // into; from then on they are.
-func (c *conn) sizeLoop(segment *netem.Segment) int {
-	size, largest := segment.Size(), c.route.link.PacketSize()
+func (c *conn) sizeLoop(segment *netem.Segment, h *hop) int {
+	size, largest := segment.Size(), h.link.PacketSize()
 	if size <= largest {
 		return size
 	}
@@ -129,28 +134,41 @@ func (c *conn) swallowedLoop(isRequest bool) {
 	}
 }
 
-// flyLoop schedules the arrival of a segment.
+// flyLoop schedules the arrival of a segment that is sent now.
 func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
-	s, t := c.sim, &c.tcp.pair.train[c.side]
-	i := s.segments.put(segment)
-	if t.last != none && t.at == at { // after those, even if it is an acknowledgement
-		s.segments.all[t.last].next = i
-		t.last = i
-		return
-	}
-	isInner := segment.Len == 0 && segment.Flags == netem.ACK
-	if q := &c.tcp.pair.lull; q.on && (isInner || q.passing) { // what is sent again brings nothing new
-		q.acks[1-c.side].push(&s.segments, at, i)
+	if q := &c.tcp.pair.lull; q.on && (isPureACK(segment) || q.passing) && !c.follows(at, c.route.holdsNow()) {
+		q.acks[1-c.side].push(&c.sim.segments, at, c.sim.segments.put(segment)) // what is sent again brings nothing new
 		q.dueLoop(at)
 		return
 	}
-	if isInner {
-		s.travelInnerLocked(c.route, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i)})
-		return
-	}
-	t.at, t.last = at, i
-	s.travelLocked(c.route, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i), line: &c.line})
+	c.arriveLaterLoop(at, segment, c.route.holdsNow())
 }
+
+// arriveLaterLoop schedules the arrival of a segment that was sent when holdsNow was
+// hold.
+func (c *conn) arriveLaterLoop(at time.Duration, segment *netem.Segment, hold int32) {
+	s, t := c.sim, &c.tcp.pair.train[c.side]
+	i := s.segments.put(segment)
+	switch {
+	case c.follows(at, hold): // even if it is an acknowledgement
+		s.segments.all[t.last].next = i
+		t.last = i
+	case isPureACK(segment):
+		s.travelInnerLocked(c.route, hold, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i)})
+	default:
+		*t = train{at, i, hold}
+		s.travelSinceLocked(c.route, hold, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i), line: &c.line})
+	}
+}
+
+// follows reports whether a segment belongs to the train that was scheduled last.
+func (c *conn) follows(at time.Duration, hold int32) bool {
+	t := &c.tcp.pair.train[c.side]
+	return t.last != none && t.at == at && t.hold == hold
+}
+
+// isPureACK reports whether users know nothing of a segment.
+func isPureACK(segment *netem.Segment) bool { return segment.Len == 0 && segment.Flags == netem.ACK }
 
 // lostLoop records that a segment is lost, unless it is one that users know nothing
 // of.

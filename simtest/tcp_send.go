@@ -27,6 +27,7 @@ type outlet struct {
 	out       fifo[segment]
 	flow      netem.Flow
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
+	stages    *stages       // nil as long as there is no access on the way
 	line
 }
 
@@ -84,7 +85,7 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	}
 	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
 	if c.tcp == nil {
-		if ahead := c.route.link.Ahead(); ahead > 0 {
+		if ahead := c.ahead(); ahead > 0 {
 			room = min(room, ahead-c.waiting)
 		}
 	}
@@ -223,7 +224,7 @@ func (c *conn) pumpLocked() {
 	for c.out.len() > 0 && !c.stuck && !c.hasCrashedLocked() {
 		now := c.sim.instant
 		c.updateLocked()
-		if free := c.flow.Free(); free > now {
+		if free := c.firstFlow().Free(); free > now {
 			if c.leavingAt != free {
 				c.leavingAt = free
 				c.sim.scheduleLocked(free, event{what: leaving, conn: c, host: c.host})
@@ -253,13 +254,8 @@ func (c *conn) pumpLocked() {
 // thing that the connection has sent.
 func (c *conn) leaveLocked(now time.Duration) bool {
 	next := c.out.first()
-	piece := c.flow.Send(now, next.n)
-	if lost := piece.Sent - 1 - piece.Corrupted; lost > 0 {
-		c.dropLocked(piece.Bytes, times("lost", lost))
-	}
-	if piece.Corrupted > 0 {
-		c.dropLocked(piece.Bytes, times("corrupted", piece.Corrupted))
-	}
+	piece := c.firstFlow().Send(now, next.n)
+	c.dropPieceLocked(&piece, c.left, c.upWhere())
 	switch {
 	case piece.Failed:
 		c.abandonLocked()
@@ -274,7 +270,9 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
 		next.n -= piece.Bytes
 		c.left += int64(piece.Bytes)
-		c.leftLocked(piece.Bytes)
+		if !c.waitsBehindUp() {
+			c.leftLocked(piece.Bytes)
+		}
 		if next.n > 0 {
 			return true
 		}
@@ -287,7 +285,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 // queue.
 func (c *conn) leftLocked(n int) {
 	c.waiting -= n
-	if ahead := c.route.link.Ahead(); ahead > 0 && c.waiting < ahead && c.waiting+n >= ahead {
+	if ahead := c.ahead(); ahead > 0 && c.waiting < ahead && c.waiting+n >= ahead {
 		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
 	}
 }
@@ -295,11 +293,19 @@ func (c *conn) leftLocked(n int) {
 // arriveAtLocked has something happen to the peer.
 func (c *conn) arriveAtLocked(at time.Duration, e event) {
 	e.conn, e.host, e.line = c.peer, c.far, &c.line
+	if c.crosses() {
+		c.leaveFirstLocked(at, passing{event: e, hold: c.route.holdsNow()})
+		return
+	}
 	c.sim.travelLocked(c.route, at, e)
 }
 
 // updateLocked tells the flow of changes of the links.
 func (c *conn) updateLocked() {
+	if c.crosses() {
+		c.setReturnsLocked()
+		return
+	}
 	c.flow.SetReturn(c.back.link.Latency)
 }
 
@@ -344,8 +350,21 @@ func (c *conn) unsentLocked() int {
 
 // dropLocked records that the next n bytes that leave, or something without
 // bytes, do not get to the peer. They are sent again.
-func (c *conn) dropLocked(n int, why string) {
-	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: c.left, Length: n, Note: why})
+func (c *conn) dropLocked(n int, why string) { c.dropAtLocked(c.left, n, why) }
+
+// dropAtLocked is dropLocked for bytes at an offset.
+func (c *conn) dropAtLocked(offset int64, n int, why string) {
+	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: offset, Length: n, Note: why})
+}
+
+// dropPieceLocked records how often a piece was lost, or corrupted.
+func (c *conn) dropPieceLocked(piece *netem.Piece, offset int64, where string) {
+	if lost := piece.Sent - 1 - piece.Corrupted; lost > 0 {
+		c.dropAtLocked(offset, piece.Bytes, times("lost", lost)+where)
+	}
+	if piece.Corrupted > 0 {
+		c.dropAtLocked(offset, piece.Bytes, times("corrupted", piece.Corrupted)+where)
+	}
 }
 
 func times(what string, n int) string {

@@ -95,17 +95,26 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		if from.Addr().IsUnspecified() {
 			from = netip.AddrPortFrom(c.host.sourceLocked(to.Addr()), from.Port())
 		}
-		path.sendLocked(s, len(data), func(p netem.Packet) {
-			arrives := flip(data, p.Flip)
-			s.travelLocked(path.route, p.Arrive, event{
+		arrives := func(hold int32, at time.Duration, data []byte) {
+			s.travelSinceLocked(path.route, hold, at, event{
 				host: host,
 				line: &path.line,
-				do:   func() { c.deliverLocked(host, arrives, by, from, to) },
+				do:   func() { c.deliverLocked(host, data, by, from, to) },
 			})
-		}, func(why netem.Drop) {
-			e.Note = why.String()
+		}
+		dropped := func(why string) {
+			e.Note = why
 			s.recordDatagramLocked(e, data, by)
-		})
+		}
+		if hasAccess(c.host, host) {
+			hold := path.route.holdsNow()
+			c.crossed++
+			path.crossLocked(c.host, host, data, c.crossed, func(at time.Duration, data []byte) { arrives(hold, at, data) }, dropped)
+			return
+		}
+		path.sendLocked(s, len(data), func(p netem.Packet) {
+			arrives(path.route.holdsNow(), p.Arrive, flip(data, p.Flip))
+		}, func(why netem.Drop) { dropped(why.String()) })
 		return
 	}
 	s.recordDatagramLocked(e, data, by)
@@ -118,9 +127,9 @@ func (p *packetPath) sendLocked(s *Sim, n int, arrives func(netem.Packet), dropp
 	if p.route.waits() || p.route.link.Pace.Wait > 0 {
 		tag = &queued{arrives, dropped}
 	}
-	packets, drop := p.flow.SendTagged(s.now(), n, tag)
+	packets, drop := p.flow.SendTagged(s.instant, n, tag)
 	if tag != nil {
-		s.stepLoop(p.route)
+		s.stepLoop(&p.route.hop)
 	}
 	if drop != netem.NotDropped && drop != netem.Queued {
 		dropped(drop)
@@ -174,7 +183,8 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, t
 		e.Kind, e.Note = Drop, "nobody has the port"
 		path := c.pathLocked(host)
 		if !path.back.blocked && !c.host.swallowsLocked(packet{from: host, family: familyOf(to.Addr()), port: c.local.Port()}) {
-			c.toldLocked(to, syscall.ECONNREFUSED, timeline.Add(s.now(), path.back.link.Latency))
+			back := wayOf(host, c.host, path.back)
+			c.toldLocked(to, syscall.ECONNREFUSED, timeline.Add(s.now(), back.latency()))
 		}
 	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:
 		e.Kind, e.Note = Drop, "receive buffer full"

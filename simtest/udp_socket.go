@@ -37,6 +37,7 @@ type packetConn struct {
 	readDeadline  deadline
 	writeDeadline deadline
 	posted        uint64 // counts actions
+	crossed       uint64 // counts datagrams that had several hops
 	inbox         fifo[datagram]
 	size          int // of all in the inbox
 	buffer        int // how large size may be

@@ -21,7 +21,7 @@ func Transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, 
 				t.Fatalf("%v: %v", row, err)
 			}
 		}
-		sim.SetProfile("client", "server", netem.Profile{Up: row.Up, Down: row.Down})
+		setPath(sim, row)
 		listener, err := sim.Host("server").Listen("tcp", ":80")
 		must(err)
 		go func() {
@@ -45,4 +45,22 @@ func Transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, 
 		must(conn.Close())
 	})
 	return connected, total
+}
+
+// setPath makes the path between the client and the server as the kernel was measured
+// on it. Where it had jitter, packets met that after the rate, on a second line.
+func setPath(sim *simtest.Sim, row *kerneltimes.Transfer) {
+	up, down := row.Up, row.Down
+	if row.Down.Jitter != (netem.Jitter{}) {
+		sim.Host("server").SetAccess(netem.Profile{Down: second(&up)})
+		sim.Host("client").SetAccess(netem.Profile{Down: second(&down)})
+	}
+	sim.SetProfile("client", "server", netem.Profile{Up: up, Down: down})
+}
+
+// second takes out of a link what is on the second line, and returns that.
+func second(link *netem.Link) netem.Link {
+	after := netem.Link{Latency: link.Latency, Jitter: link.Jitter}
+	link.Latency, link.Jitter = 0, netem.Jitter{}
+	return after
 }

@@ -1,0 +1,647 @@
+package simtest_test
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// withEach runs a test over ideal streams and over TCP.
+func withEach(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simtest.Sim, ideal bool)) {
+	t.Helper()
+	for _, congestion := range []netem.Congestion{netem.Unlimited, netem.CUBIC} {
+		t.Run(congestion.String(), func(t *testing.T) {
+			config.TCP.Congestion = congestion
+			config.KeepPools = true
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) { f(t, sim, congestion == netem.Unlimited) })
+		})
+	}
+}
+
+// serve has a host send so many bytes to each client.
+func serve(t *testing.T, host *simtest.Host, size int) {
+	t.Helper()
+	listener, err := host.Listen("tcp", ":1")
+	require.NoError(t, err)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = conn.Write(make([]byte, size))
+			}()
+		}
+	}()
+}
+
+// fetch reads all that a host's server sends.
+func fetch(t *testing.T, from *simtest.Host, server string) (bytes int64) {
+	t.Helper()
+	conn, err := from.Dial("tcp", server+":1")
+	if !assert.NoError(t, err) {
+		return 0
+	}
+	defer conn.Close()
+	bytes, err = io.Copy(io.Discard, conn)
+	assert.NoError(t, err)
+	return bytes
+}
+
+// fetchFromEach has a client read from so many servers at once, and returns when it
+// has read all.
+func fetchFromEach(t *testing.T, sim *simtest.Sim, servers, size int) time.Duration {
+	t.Helper()
+	var all sync.WaitGroup
+	start := sim.Elapsed()
+	for i := range servers {
+		name := fmt.Sprint("server", i)
+		serve(t, sim.Host(name), size)
+		all.Go(func() { assert.EqualValues(t, size, fetch(t, sim.Host("client"), name)) })
+	}
+	all.Wait()
+	return sim.Elapsed() - start
+}
+
+// Downloads from several servers share the client's access.
+func TestFourDownloadsShareTheAccess(t *testing.T) {
+	took := make(map[int]time.Duration)
+	for _, servers := range []int{1, 4} {
+		withEach(t, simtest.Config{Link: netem.Link{Latency: 5 * ms}}, func(t *testing.T, sim *simtest.Sim, ideal bool) {
+			sim.Host("client").SetAccess(netem.Profile{Down: netem.Link{Latency: 5 * ms, Rate: 12 * netem.Mbps}})
+			got := fetchFromEach(t, sim, servers, 1_500_000)
+			if ideal {
+				assert.Equal(t, 30*ms+time.Duration(servers)*time.Second, got)
+			} else {
+				took[servers] = got
+			}
+		})
+	}
+	assert.InDelta(t, 4, took[4].Seconds()/took[1].Seconds(), 0.2)
+	assert.InDelta(t, 4*1500./1448, took[4].Seconds(), 0.1)
+}
+
+// What a host sends to several shares its Up, in both kinds of streams.
+func TestUploadsShareTheAccess(t *testing.T) {
+	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, ideal bool) {
+		sim.Host("server").SetAccess(netem.Profile{Up: netem.Link{Rate: 12 * netem.Mbps}})
+		serve(t, sim.Host("server"), 750_000)
+		var all sync.WaitGroup
+		for i := range 2 {
+			all.Go(func() { assert.EqualValues(t, 750_000, fetch(t, sim.Host(fmt.Sprint("client", i)), "server")) })
+		}
+		all.Wait()
+		if ideal {
+			assert.Equal(t, time.Second, sim.Elapsed())
+		} else {
+			assert.InDelta(t, 1500./1448, sim.Elapsed().Seconds(), 0.05)
+		}
+	})
+}
+
+// Latencies add up, of the sender's Up, the link and the receiver's Down; none of
+// them is between a host and itself.
+func TestLatenciesOfAccessesAddUp(t *testing.T) {
+	config := simtest.Config{Link: netem.Link{Latency: 4 * ms}}
+	for _, rate := range []netem.Rate{0, 1000 * netem.Gbps} { // with a rate each hop is an event
+		withEach(t, config, func(t *testing.T, sim *simtest.Sim, _ bool) {
+			access := func(up, down time.Duration) netem.Profile {
+				return netem.Profile{Up: netem.Link{Latency: up, Rate: rate}, Down: netem.Link{Latency: down, Rate: rate}}
+			}
+			sim.Host("a").SetAccess(access(1*ms, 2*ms))
+			sim.Host("b").SetAccess(access(16*ms, 32*ms))
+			const there, back = 1*ms + 4*ms + 32*ms, 16*ms + 4*ms + 2*ms
+			round := func(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
+
+			listener, err := sim.Host("b").Listen("tcp", ":1")
+			require.NoError(t, err)
+			client, err := sim.Host("a").Dial("tcp", "b:1")
+			require.NoError(t, err)
+			assert.Equal(t, there+back, round(sim.Elapsed()))
+			server, err := listener.Accept()
+			require.NoError(t, err)
+			assert.Equal(t, 2*there+back, round(sim.Elapsed()))
+			start := sim.Elapsed()
+			_, err = server.Write([]byte("x"))
+			require.NoError(t, err)
+			_, err = client.Read(make([]byte, 1))
+			require.NoError(t, err)
+			assert.Equal(t, back, round(sim.Elapsed()-start))
+
+			start = sim.Elapsed()
+			require.NoError(t, server.(interface{ SetLinger(int) error }).SetLinger(0))
+			require.NoError(t, server.Close())
+			_, err = client.Read(make([]byte, 1))
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+			assert.Equal(t, back, round(sim.Elapsed()-start))
+
+			start = sim.Elapsed()
+			_, err = sim.Host("a").Dial("tcp", "b:2")
+			require.ErrorIs(t, err, syscall.ECONNREFUSED)
+			assert.Equal(t, there+back, round(sim.Elapsed()-start))
+
+			start = sim.Elapsed()
+			ping, err := sim.Host("a").Dial("udp", "b:2")
+			require.NoError(t, err)
+			_, err = ping.Write([]byte("x"))
+			require.NoError(t, err)
+			_, err = ping.Read(make([]byte, 1))
+			require.ErrorIs(t, err, syscall.ECONNREFUSED)
+			assert.Equal(t, there+back, round(sim.Elapsed()-start))
+
+			start = sim.Elapsed()
+			serve(t, sim.Host("a"), 1000)
+			assert.EqualValues(t, 1000, fetch(t, sim.Host("a"), "a"))
+			assert.Equal(t, start, sim.Elapsed())
+		})
+	}
+}
+
+// receive opens a socket and notes when which datagrams come, by their first byte.
+func receive(t *testing.T, sim *simtest.Sim, host string) (arrivals func() string) {
+	t.Helper()
+	socket, err := sim.Host(host).ListenPacket("udp", ":5")
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var all []string
+	go func() {
+		for data := make([]byte, 3000); ; {
+			_, _, err := socket.ReadFrom(data)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			all = append(all, fmt.Sprintf("%c %v", data[0], sim.Elapsed()))
+			mu.Unlock()
+		}
+	}()
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Join(all, ", ")
+	}
+}
+
+// sendTo sends datagrams, one after another.
+func sendTo(t *testing.T, sim *simtest.Sim, from, to, names string, size int) {
+	t.Helper()
+	conn, err := sim.Host(from).Dial("udp", to+":5")
+	require.NoError(t, err)
+	for i := range len(names) {
+		_, err := conn.Write([]byte(strings.Repeat(names[i:i+1], size)))
+		require.NoError(t, err)
+	}
+}
+
+// drops returns a configuration that notes why what was dropped.
+func drops(reasons *[]string) simtest.Config {
+	*reasons = nil
+	return simtest.Config{KeepPools: true, Trace: func(e simtest.Event) {
+		if e.Kind == simtest.Drop {
+			*reasons = append(*reasons, e.Note)
+		}
+	}}
+}
+
+// Datagrams wait for the rate of each line, whoever has sent those before them, and
+// find its queue full.
+func TestDatagramsPassThreeLines(t *testing.T) {
+	var reasons []string
+	drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 80 * netem.Kbps, Latency: ms}})
+		sim.SetLink("a", "c", netem.Link{Rate: 40 * netem.Kbps, Latency: 2 * ms})
+		sim.Host("c").SetAccess(netem.Profile{Down: netem.Link{Rate: 20 * netem.Kbps, Latency: 4 * ms}})
+		arrivals := receive(t, sim, "c")
+		sendTo(t, sim, "a", "c", "12", 100)
+		time.Sleep(20 * ms)
+		sendTo(t, sim, "b", "c", "3", 100) // enters Down at 20 ms, before 1 does
+		time.Sleep(time.Second)
+		// 1 leaves Up at 10 ms, the link at 31 ms, and waits for 3, which has passed Down
+		// at 60 ms.
+		assert.Equal(t, "3 64ms, 1 104ms, 2 144ms", arrivals())
+	})
+	assert.Empty(t, reasons)
+
+	short := netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Packets: 1}}
+	for where, set := range map[string]func(sim *simtest.Sim){
+		"queue full, a's Up":   func(sim *simtest.Sim) { sim.Host("a").SetAccess(netem.Profile{Up: short}) },
+		"queue full":           func(sim *simtest.Sim) { sim.SetLink("a", "c", short) },
+		"queue full, c's Down": func(sim *simtest.Sim) { sim.Host("c").SetAccess(netem.Profile{Down: short}) },
+	} {
+		drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {
+			sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Latency: ms}})
+			sim.Host("c").SetAccess(netem.Profile{Down: netem.Link{Rate: netem.Gbps}})
+			set(sim)
+			arrivals := receive(t, sim, "c")
+			sendTo(t, sim, "a", "c", "12", 1000)
+			time.Sleep(10 * time.Second)
+			assert.Regexp(t, `^1 1\.00[0-9]*s$`, arrivals())
+		})
+		assert.Equal(t, []string{where}, reasons)
+	}
+}
+
+// What befalls packets on an access befalls all that crosses it.
+func TestLossOnAnAccess(t *testing.T) {
+	lossy := netem.Link{Loss: netem.Loss{Random: 1}}
+	for where, set := range map[string]func(sim *simtest.Sim){
+		"a's Up":   func(sim *simtest.Sim) { sim.Host("a").SetAccess(netem.Profile{Up: lossy}) },
+		"c's Down": func(sim *simtest.Sim) { sim.Host("c").SetAccess(netem.Profile{Down: lossy}) },
+	} {
+		for _, congestion := range []netem.Congestion{netem.Unlimited, netem.CUBIC} {
+			var reasons []string
+			config := drops(&reasons)
+			config.TCP.Congestion = congestion
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				sim.SetDefaultLink(netem.Link{Latency: 10 * ms})
+				serve(t, sim.Host("c"), 100)
+				client, server := connected(t, sim)
+				_ = server
+				set(sim)
+				arrivals := receive(t, sim, "c")
+				sendTo(t, sim, "a", "c", "1", 100)
+				_, err := sim.Host("a").Dial("tcp", "c:1")
+				require.ErrorIs(t, err, syscall.ETIMEDOUT)
+				assert.Empty(t, arrivals())
+				_ = client
+			})
+			for _, reason := range reasons {
+				assert.Contains(t, []string{"loss, " + where, "lost, " + where}, reason)
+			}
+			assert.Greater(t, len(reasons), 5)
+		}
+	}
+}
+
+// A writer whose ideal stream is lost again and again on the peer's access gives up.
+func TestWriterOverALossyAccess(t *testing.T) {
+	var reasons []string
+	config := drops(&reasons)
+	config.Link.Latency = 10 * ms
+	withEach(t, config, func(t *testing.T, sim *simtest.Sim, ideal bool) {
+		client, _ := connected(t, sim)
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Loss: netem.Loss{Random: 1}}})
+		_, err := client.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = client.Read(make([]byte, 1))
+		if ideal {
+			require.ErrorIs(t, err, syscall.ETIMEDOUT)
+			assert.InDelta(t, 660, sim.Elapsed().Seconds(), 10)
+			assert.Equal(t, []string{"lost 15 times, b's Down"}, reasons)
+		} else { // keep-alive gets no answers to the peer
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+			assert.InDelta(t, 150, sim.Elapsed().Seconds(), 1)
+		}
+	})
+}
+
+// A ping waits behind a transfer of another peer's, in a queue that a discipline keeps
+// short.
+func TestPingBesideATransferOnTheAccess(t *testing.T) {
+	ping := func(discipline netem.Discipline) (roundTrip time.Duration) {
+		config := simtest.Config{Link: netem.Link{Latency: 10 * ms}, TCP: netem.TCP{Congestion: netem.CUBIC}}
+		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			queue := netem.Queue{Packets: 100, Discipline: discipline}
+			sim.Host("client").SetAccess(netem.Profile{Down: netem.Link{Rate: 10 * netem.Mbps, Queue: queue}})
+			arrivals := receive(t, sim, "client")
+			sim.At(2*time.Second, func() { sendTo(t, sim, "other", "client", "p", 10) })
+			fetchFromEach(t, sim, 1, 4_000_000)
+			var err error
+			roundTrip, err = time.ParseDuration(strings.TrimPrefix(arrivals(), "p "))
+			require.NoError(t, err)
+			roundTrip -= 2 * time.Second
+		})
+		return roundTrip
+	}
+	fifo := ping(netem.FIFO)
+	assert.Greater(t, fifo, 60*ms)
+	assert.Less(t, fifo, 10*ms+101*1500*8*time.Second/10_000_000)
+	assert.Less(t, ping(netem.CoDel), 40*ms)
+	assert.Less(t, ping(netem.FQCoDel), 15*ms)
+}
+
+// The least MTU of the way counts.
+func TestLeastMTUOfTheWay(t *testing.T) {
+	for _, at := range []string{"Up", "link", "Down"} {
+		var largest int
+		config := simtest.Config{Trace: func(e simtest.Event) { largest = max(largest, e.Length) }}
+		withEach(t, config, func(t *testing.T, sim *simtest.Sim, ideal bool) {
+			largest = 0
+			links := map[string]netem.Link{"Up": {Rate: netem.Mbps}, "link": {Rate: netem.Mbps}, "Down": {Rate: netem.Mbps}}
+			links[at] = netem.Link{Rate: netem.Mbps, MTU: 600}
+			sim.Host("a").SetAccess(netem.Profile{Up: links["Up"]})
+			sim.SetLink("a", "b", links["link"])
+			sim.Host("b").SetAccess(netem.Profile{Down: links["Down"]})
+			client, server := connected(t, sim)
+			go func() { _, _ = client.Write(make([]byte, 60_000)) }()
+			_, err := io.CopyN(io.Discard, server, 60_000)
+			require.NoError(t, err)
+			arrivals := receive(t, sim, "b")
+			sendTo(t, sim, "a", "b", "1", 600)
+			sendTo(t, sim, "a", "b", "2", 601)
+			time.Sleep(time.Second)
+			assert.Regexp(t, "^1 [^,]*$", arrivals())
+			if ideal {
+				assert.Equal(t, 601, largest, "of the datagram that was dropped")
+			} else {
+				assert.Equal(t, 601, largest)
+			}
+		})
+	}
+}
+
+// A datagram that is larger than the MTU of an access that only takes time is dropped.
+func TestLargeDatagramOnAnAccess(t *testing.T) {
+	var reasons []string
+	drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{MTU: 600}})
+		arrivals := receive(t, sim, "b")
+		sendTo(t, sim, "a", "b", "1", 601)
+		sendTo(t, sim, "a", "b", "2", 600)
+		sim.Settle()
+		assert.Equal(t, "2 0s", arrivals())
+	})
+	assert.Equal(t, []string{"larger than the MTU, b's Down"}, reasons)
+}
+
+// Both copies of a datagram that was doubled on one line have their own luck on the
+// next.
+func TestCopiesOnAnAccess(t *testing.T) {
+	simtest.Config{Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Duplicate: netem.Chance{Probability: 1}}})
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Loss: netem.Loss{Random: 0.5}}})
+		arrivals := receive(t, sim, "b")
+		const names = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		sendTo(t, sim, "a", "b", names, 1)
+		sim.Settle()
+		copies := make(map[int]int)
+		for _, name := range names {
+			copies[strings.Count(arrivals(), string(name)+" 0s")]++
+		}
+		assert.Greater(t, copies[0], 4)
+		assert.Greater(t, copies[1], 10)
+		assert.Greater(t, copies[2], 4)
+	})
+}
+
+// An access can be an MTU black hole.
+func TestAccessIsAnMTUBlackHole(t *testing.T) {
+	withEach(t, simtest.Config{Link: netem.Link{Latency: 10 * ms}}, func(t *testing.T, sim *simtest.Sim, _ bool) {
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{MTU: 1400, DropOversize: true}})
+		client, server := connected(t, sim)
+		_, err := client.Write(make([]byte, 1000))
+		require.NoError(t, err)
+		n, err := server.Read(make([]byte, 2000))
+		require.NoError(t, err)
+		assert.Equal(t, 1000, n)
+		_, err = client.Write(make([]byte, 2000))
+		require.NoError(t, err)
+		_, err = client.Read(make([]byte, 1))
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+	})
+}
+
+// An ideal stream takes as long as its packets take to pass three rates, one after
+// another.
+func TestIdealStreamPassesThreeRates(t *testing.T) {
+	simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 12 * netem.Mbps, Latency: ms}})
+		sim.SetLink("a", "b", netem.Link{Rate: 6 * netem.Mbps, Latency: ms})
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Rate: 120 * netem.Mbps, Latency: ms}})
+		client, server := connected(t, sim)
+		start := sim.Elapsed()
+		_, err := client.Write(make([]byte, 150_000))
+		require.NoError(t, err)
+		require.NoError(t, client.Close())
+		n, err := io.Copy(io.Discard, server)
+		require.NoError(t, err)
+		assert.EqualValues(t, 150_000, n)
+		// The first packet takes 1 ms on Up, then a hundred take 2 ms each on the link,
+		// and the last 0.1 ms on Down.
+		assert.Equal(t, 3*ms+1*ms+200*ms+100*time.Microsecond, sim.Elapsed()-start)
+	})
+}
+
+// The queues of Up and of the link behind it make the writer of an ideal stream wait.
+func TestQueueOfUpMakesAWriterWait(t *testing.T) {
+	limited := netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100}
+	longer := netem.Link{Queue: netem.Queue{Bytes: 5000}}
+	for _, links := range [][2]netem.Link{{limited, {}}, {{}, limited}, {limited, longer}, {longer, limited}} {
+		simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			sim.Host("a").SetAccess(netem.Profile{Up: links[0]})
+			sim.SetLink("a", "b", links[1])
+			client, server := connected(t, sim)
+			go func() { _, _ = io.Copy(io.Discard, server) }()
+			_, err := client.Write(make([]byte, 1000))
+			require.NoError(t, err)
+			assert.Zero(t, sim.Elapsed())
+			_, err = client.Write(make([]byte, 2000))
+			require.NoError(t, err)
+			assert.Equal(t, 1900*ms, sim.Elapsed(), "as in TestQueueMakesAWriterWait")
+			sim.At(2*time.Second, func() { sim.Host("a").SetAccess(netem.Profile{}) })
+			sim.At(2*time.Second, func() { sim.SetLink("a", "b", netem.Link{}) })
+			_, err = client.Write(make([]byte, 5000))
+			require.NoError(t, err)
+			assert.Equal(t, 2*time.Second, sim.Elapsed().Truncate(100*ms))
+		})
+	}
+}
+
+// A Pace on the link is a connection's own, whatever accesses there are.
+func TestPaceBesideAnAccess(t *testing.T) {
+	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, _ bool) {
+		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 12 * netem.Mbps}})
+		sim.SetLink("a", "b", netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: 10 * ms}})
+		client, server := connected(t, sim)
+		start := sim.Elapsed()
+		_, err := client.Write(make([]byte, 100_000))
+		require.NoError(t, err)
+		_, err = io.CopyN(io.Discard, server, 100_000)
+		require.NoError(t, err)
+		assert.InDelta(t, 1, (sim.Elapsed() - start).Seconds(), 0.03)
+	})
+}
+
+// A change of an access holds for what enters it from then on, and that does not
+// overtake.
+func TestAccessChanges(t *testing.T) {
+	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		arrivals := receive(t, sim, "b")
+		slow := netem.Link{Rate: 8 * netem.Kbps}
+		for _, name := range []string{"a", "b"} {
+			sim.Host(name).SetAccess(netem.Profile{Up: slow, Down: slow})
+		}
+		sendTo(t, sim, "a", "b", "12", 1000)
+		time.Sleep(1500 * ms) // 1 is on Down, and 2 on Up
+		for _, name := range []string{"a", "b"} {
+			sim.Host(name).SetAccess(netem.Profile{})
+		}
+		sendTo(t, sim, "a", "b", "3", 1000)
+		time.Sleep(time.Minute)
+		sendTo(t, sim, "a", "b", "4", 1000)
+		time.Sleep(time.Second)
+		assert.Equal(t, "1 2s, 2 2s, 3 2s, 4 1m1.5s", arrivals())
+	})
+	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, _ bool) {
+		client, server := connected(t, sim)
+		for _, rate := range []netem.Rate{netem.Mbps, 0, 10 * netem.Mbps, 0} {
+			sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: rate, Latency: ms}})
+			sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Rate: rate}})
+			_, err := client.Write([]byte(strings.Repeat("0123456789", 2000)))
+			require.NoError(t, err)
+			time.Sleep(20 * ms)
+		}
+		got := make([]byte, 80_000)
+		_, err := io.ReadFull(server, got)
+		require.NoError(t, err)
+		assert.True(t, string(got) == strings.Repeat("0123456789", 8000))
+	})
+}
+
+// A host that crashes has the same access when it is restarted.
+func TestAccessAfterACrash(t *testing.T) {
+	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Latency: time.Second}})
+		sim.Host("b").Crash()
+		sim.Host("b").Restart()
+		arrivals := receive(t, sim, "b")
+		sendTo(t, sim, "a", "b", "1", 1)
+		time.Sleep(time.Minute)
+		assert.Equal(t, "1 1s", arrivals())
+	})
+}
+
+// Faults apply where a packet is sent: what is on an access arrives.
+func TestFaultsAndAnAccess(t *testing.T) {
+	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 8 * netem.Kbps}})
+		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Rate: 8 * netem.Mbps}}) // 1 ms each
+		arrivals := receive(t, sim, "b")
+		sendTo(t, sim, "a", "b", "1", 1000)
+		sim.Partition([]string{"a"})
+		sendTo(t, sim, "a", "b", "2", 1000)
+		sim.Heal()
+		sim.Hold("a", "b")
+		sendTo(t, sim, "a", "b", "3", 1000)
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, "1 1.001s", arrivals())
+		sim.Release("a", "b")
+		sendTo(t, sim, "a", "b", "4", 1000)
+		sim.Hold("a", "b")
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, "1 1.001s, 3 5s, 4 6.001s", arrivals())
+	})
+}
+
+// Whatever is sent to a host, and by whatever, no more arrives than its access passes.
+func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
+	const rate = 4 * netem.Mbps
+	for seed := range uint64(tier.Pick(6, 200)) {
+		type arrival struct {
+			at time.Duration
+			n  int
+		}
+		var all []arrival
+		config := simtest.Config{Seed: seed, KeepPools: true, Trace: func(e simtest.Event) {
+			if e.To == "client" && e.Kind == simtest.Data {
+				all = append(all, arrival{e.At, e.Length})
+			}
+		}}
+		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			client := sim.Host("client")
+			client.SetAccess(netem.Profile{Down: netem.Link{Rate: rate, Queue: netem.Queue{Packets: 1 << 20}}})
+			_ = receive(t, sim, "client")
+			var fetches sync.WaitGroup
+			for i := range 1 + random.IntN(5) {
+				name, size := fmt.Sprint("server", i), 1+random.IntN(300_000)
+				congestion := oneOf(random, netem.Unlimited, netem.CUBIC, netem.Reno)
+				sim.Host(name).SetTCP(netem.TCP{Congestion: congestion})
+				if congestion != netem.Unlimited {
+					client.SetTCP(netem.TCP{Congestion: congestion})
+				}
+				sim.SetLink(name, "client", netem.Link{Latency: time.Duration(random.IntN(20)) * ms})
+				serve(t, sim.Host(name), size)
+				fetches.Go(func() { assert.EqualValues(t, size, fetch(t, client, name)) })
+				sendTo(t, sim, name, "client", strings.Repeat("d", random.IntN(20)), 1+random.IntN(1500))
+				time.Sleep(time.Duration(random.IntN(50)) * ms)
+			}
+			fetches.Wait()
+		})
+		// A bucket that holds a packet, and fills at the rate, is never empty.
+		level, last := 1500.0, time.Duration(0)
+		for _, a := range all {
+			level = min(1500, level+float64(rate)/8*(a.at-last).Seconds()) - float64(a.n)
+			last = a.at
+			require.GreaterOrEqual(t, level, -0.01, "seed %d, at %v", seed, a.at)
+		}
+		require.NotEmpty(t, all)
+	}
+}
+
+// What cannot be panics.
+func TestInvalidAccess(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": netem: profile "": Up: Latency is -1ns: it must be 0 or more`, func() {
+			sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Latency: -1}})
+		})
+		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": an access has no Pace, for that is not shared: set it by Sim.SetLink or Sim.SetDefaultLink`, func() {
+			sim.Host("a").SetAccess(netem.Profile{Down: netem.Link{Pace: netem.Pace{Wait: 1}}})
+		})
+	})
+}
+
+// Over TCP it makes no difference for the times whether acknowledgements enter an
+// access in time, or late where nobody can notice.
+func TestLateEventsOnAnAccess(t *testing.T) {
+	slow := netem.Link{Rate: 200 * netem.Kbps} // so that timers expire, and send again what nothing has lost
+	lossy := netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 0.05}}
+	for name, set := range map[string]func(sim *simtest.Sim){
+		"client's Down": func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Down: slow}) },
+		"client's Up":   func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Up: slow}) },
+		"both":          func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Up: slow, Down: slow}) },
+		"server's":      func(sim *simtest.Sim) { sim.Host("server0").SetAccess(netem.Profile{Up: lossy, Down: slow}) },
+		"later": func(sim *simtest.Sim) {
+			sim.At(150*ms, func() { sim.Host("client").SetAccess(netem.Profile{Up: lossy, Down: slow}) })
+			sim.At(400*ms, func() { sim.Host("client").SetAccess(netem.Profile{}) })
+			sim.At(600*ms, func() { sim.Host("client").SetAccess(netem.Profile{Up: slow, Down: lossy}) })
+		},
+	} {
+		events := func() (all []string) {
+			config := simtest.Config{
+				Link: netem.Link{Latency: 50 * ms}, TCP: netem.TCP{Congestion: netem.CUBIC}, KeepPools: true,
+				Trace: func(e simtest.Event) { all = append(all, e.String()) },
+			}
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				set(sim)
+				// The acknowledgements of what is written here take their turns with the downloads.
+				_, err := sim.Host("quiet").Listen("tcp", ":1")
+				require.NoError(t, err)
+				conn, err := sim.Host("client").Dial("tcp", "quiet:1")
+				require.NoError(t, err)
+				sim.Every(130*ms, func() { _, _ = conn.Write([]byte("x")) })
+				fetchFromEach(t, sim, 3, 30_000)
+			})
+			return all
+		}
+		late := events()
+		restore := simtest.SetAllInTime()
+		inTime := events()
+		restore()
+		require.Equal(t, inTime, late, name)
+	}
+}

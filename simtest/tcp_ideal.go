@@ -1,0 +1,229 @@
+package simtest
+
+import (
+	"syscall"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// An ideal stream that has several hops passes them one after the other, and waits
+// before each until it is its turn: a stage. What it has sent leaves the first hop by
+// its outlet, as it does where there is only one.
+
+// stages are an ideal stream's, one for each hop.
+type stages struct {
+	all    [hops]stage
+	ups    [2]netem.Flow // over the accesses
+	failed bool          // a packet was lost too often, and nothing arrives any more
+}
+
+// A stage is what waits before a hop.
+type stage struct {
+	out    fifo[passing]
+	passed int64         // bytes
+	wakes  time.Duration // when the next piece may pass, if that is scheduled; else 0
+}
+
+// A passing is what passes hop by hop: bytes, or what comes behind them and takes no
+// room.
+type passing struct {
+	event          // by which it arrives at last
+	hold    int32  // whether its route holds it, see holdsNow
+	waiting bool   // its bytes have still to be counted as left
+	lost    func() // what happens if it is lost, if it is a packet that is not sent again
+}
+
+// push has something wait behind all else. With join, bytes join those before them.
+func (s *stage) push(p passing, join bool) {
+	if waiting := s.out.waiting(); join && len(waiting) > 0 {
+		last := &waiting[len(waiting)-1]
+		if last.what == arriving && p.what == arriving && last.hold == p.hold && last.waiting == p.waiting {
+			last.n += p.n
+			return
+		}
+	}
+	s.out.push(p)
+}
+
+// bytes returns how many there are.
+func (p *passing) bytes() int {
+	if p.what == arriving {
+		return p.n
+	}
+	return 0
+}
+
+// flowOver returns the stream's flow over a hop.
+func (c *conn) flowOver(w *way, hop int) *netem.Flow {
+	if hop == pairHop {
+		return &c.flow
+	}
+	if c.stages == nil {
+		c.stages = &stages{}
+	}
+	flow := &c.stages.ups[hop/2]
+	if flow.Line() == nil {
+		flow.Init(&w.hop(hop).line, c.flowName())
+	}
+	return flow
+}
+
+// firstFlow returns the stream's flow over its first hop.
+func (c *conn) firstFlow() *netem.Flow {
+	if !c.crosses() || c.host.access == nil {
+		return &c.flow
+	}
+	w := c.way()
+	return c.flowOver(&w, upHop)
+}
+
+// leaveFirstLocked has something go on that has passed the first hop.
+func (c *conn) leaveFirstLocked(at time.Duration, p passing) {
+	first := pairHop
+	if c.host.access != nil {
+		first, at = upHop, c.host.access.up.arrives(at)
+		p.waiting = p.what == arriving && c.waitsBehindUp()
+	}
+	c.passLocked(first+1, at, p)
+}
+
+// upWhere returns what the trace says of what is dropped at the first hop.
+func (c *conn) upWhere() string {
+	if c.crosses() && c.host.access != nil {
+		return c.host.access.up.where
+	}
+	return ""
+}
+
+// setReturnsLocked tells the flows how long it takes until the acknowledgement of
+// what has passed comes back.
+func (c *conn) setReturnsLocked() {
+	there, back := c.way(), c.peer.way()
+	roundTrip := timeline.Add(there.latency(), back.latency())
+	for i := range hops {
+		if h := there.hop(i); h != nil {
+			c.flowOver(&there, i).SetReturn(roundTrip - h.link.Latency)
+		}
+	}
+}
+
+// passLocked has something go on that has passed the hop before the given one. It
+// enters the next by an event, so that all keeps its order.
+func (c *conn) passLocked(hop int, at time.Duration, p passing) {
+	w := c.way()
+	for hop < hops && w.hop(hop) == nil {
+		hop++
+	}
+	if hop == hops {
+		c.sim.travelSinceLocked(c.route, p.hold, at, p.event)
+		return
+	}
+	c.sim.enterLaterLocked(at, func() { c.enterStageLocked(hop, p) })
+}
+
+// enterStageLocked has something wait before a hop.
+func (c *conn) enterStageLocked(hop int, p passing) {
+	w := c.way()
+	switch flow := c.flowOver(&w, hop); {
+	case c.stages != nil && c.stages.failed:
+	case p.lost != nil:
+		arrive, arrives := flow.Ping(c.sim.instant)
+		if !arrives {
+			c.dropLocked(0, "lost"+w.where(hop))
+			p.lost()
+			return
+		}
+		c.passLocked(hop+1, w.arrives(hop, arrive), p)
+	default:
+		paced := hop == pairHop && c.route.link.Pace.Wait > 0 // else it would wait after each packet
+		c.stageLocked(hop).push(p, paced)
+		c.pumpStageLocked(hop)
+	}
+}
+
+// pingAcrossLocked sends a packet that nobody sends again, and returns false if the
+// first hop loses it; if another does, lost is called.
+func (c *conn) pingAcrossLocked(do, lost func()) bool {
+	arrive, arrives := c.firstFlow().Ping(c.sim.instant)
+	if !arrives {
+		c.dropLocked(0, "lost"+c.upWhere())
+		return false
+	}
+	c.leaveFirstLocked(arrive, passing{
+		event: event{conn: c.peer, host: c.far, line: &c.line, do: do},
+		hold:  c.route.holdsNow(),
+		lost:  lost,
+	})
+	return true
+}
+
+func (c *conn) stageLocked(hop int) *stage {
+	if c.stages == nil {
+		c.stages = &stages{}
+	}
+	return &c.stages.all[hop]
+}
+
+// pumpStageLocked lets pass what can by now.
+func (c *conn) pumpStageLocked(hop int) {
+	stage, w, now := c.stageLocked(hop), c.way(), c.sim.instant
+	c.setReturnsLocked()
+	for flow := c.flowOver(&w, hop); stage.out.len() > 0 && !c.stages.failed; {
+		if free := flow.Free(); free > now {
+			if stage.wakes != free {
+				stage.wakes = free
+				c.sim.enterLaterLocked(free, func() {
+					if stage.wakes == free {
+						stage.wakes = 0
+						c.pumpStageLocked(hop)
+					}
+				})
+			}
+			return
+		}
+		next := stage.out.first()
+		piece := flow.Send(now, next.bytes())
+		c.dropPieceLocked(&piece, stage.passed, w.where(hop))
+		if piece.Failed {
+			c.stages.failed = true
+			c.abandonLocked()
+			c.sim.callAtLocked(piece.Arrive, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
+			return
+		}
+		passed := *next
+		if next.bytes() > 0 {
+			passed.n = piece.Bytes
+			stage.passed += int64(piece.Bytes)
+			if passed.waiting && hop == pairHop && !c.abandoned {
+				passed.waiting = false
+				c.leftLocked(piece.Bytes)
+			}
+			next.n -= piece.Bytes
+		}
+		if next.bytes() == 0 {
+			stage.out.pop()
+		}
+		c.passLocked(hop+1, w.arrives(hop, piece.Arrive), passed)
+	}
+}
+
+// waitsBehindUp reports whether bytes that have left by Up count as waiting until they
+// have passed the link to the peer, whose queue is the shorter one.
+func (c *conn) waitsBehindUp() bool {
+	if !c.crosses() || c.host.access == nil {
+		return false
+	}
+	up, link := c.host.access.up.link.Ahead(), c.route.link.Ahead()
+	return link > 0 && (up == 0 || link < up)
+}
+
+// ahead returns how many bytes a writer may be ahead of what has left, or 0 if that is
+// not limited: it is the least that Up and the link to the peer say.
+func (c *conn) ahead() int {
+	if c.crosses() && c.host.access != nil && !c.waitsBehindUp() {
+		return c.host.access.up.link.Ahead()
+	}
+	return c.route.link.Ahead()
+}

@@ -1,0 +1,109 @@
+package simtest
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A datagramCrossing is a datagram on its way over several hops, each of which it
+// enters by an inner event, as a segment does.
+type datagramCrossing struct {
+	sim      *Sim
+	path     *packetPath
+	from, to *Host
+	data     []byte
+	id       netem.PacketID // but on the link of the two hosts, which has the flow's
+	hop      int            // that it enters next
+	arrives  func(at time.Duration, data []byte)
+	dropped  func(why string)
+}
+
+// crossLocked puts a datagram on its way over several hops, and tells, now or later,
+// of each that arrives, or why none does. The number is the datagram's, of its socket's.
+func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arrives func(at time.Duration, data []byte), dropped func(why string)) {
+	id := netem.PacketID{Flow: mix(p.flow.Name(), uint64(to.number)), Number: number}
+	x := datagramCrossing{from.sim, p, from, to, data, id, 0, arrives, dropped}
+	x.goOnLocked(from.sim.instant)
+}
+
+// way returns the way of the datagram.
+func (x *datagramCrossing) way() way { return wayOf(x.from, x.to, x.path.route) }
+
+// goOnLocked has a datagram go on that is at the end of a hop at the given time.
+func (x *datagramCrossing) goOnLocked(at time.Duration) {
+	for w := x.way(); x.hop < hops; x.hop++ {
+		h := w.hop(x.hop)
+		switch {
+		case h == nil:
+			continue
+		case h.isClear && (h.link.MTU == 0 || len(x.data) <= h.link.MTU):
+			end := timeline.Add(at, h.link.Latency)
+			if at = w.arrives(x.hop, end); at == end {
+				continue
+			}
+			x.hop++
+			x.enterLaterLocked(at)
+		case at > x.sim.instant:
+			x.enterLaterLocked(at)
+		default:
+			x.enterLocked()
+		}
+		return
+	}
+	x.arrives(at, x.data)
+}
+
+// enterLaterLocked has the datagram go on at a time.
+func (x *datagramCrossing) enterLaterLocked(at time.Duration) {
+	x.sim.enterLaterLocked(at, func() { x.goOnLocked(x.sim.instant) })
+}
+
+// enterLaterLocked has something that users see enter a hop at a time, by an inner
+// event.
+func (s *Sim) enterLaterLocked(at time.Duration, enter func()) {
+	s.urgent.hops++
+	s.scheduleInnerLocked(at, event{do: func() {
+		s.urgent.hops--
+		enter()
+	}})
+}
+
+// enterLocked sends a datagram over its next hop.
+func (x *datagramCrossing) enterLocked() {
+	dropped := func(why netem.Drop) {
+		w := x.way()
+		x.dropped(why.String() + w.where(x.hop))
+	}
+	if x.hop == pairHop {
+		x.path.sendLocked(x.sim, len(x.data), x.leaveHopLocked, dropped)
+		return
+	}
+	w := x.way()
+	h := w.hop(x.hop)
+	var tag any
+	if h.waits() {
+		tag = &queued{x.leaveHopLocked, dropped}
+	}
+	fate := h.line.Send(x.sim.instant, len(x.data), x.id, tag)
+	if tag != nil {
+		x.sim.stepLoop(h)
+	}
+	if fate.Drop != netem.NotDropped && fate.Drop != netem.Queued {
+		dropped(fate.Drop)
+	}
+	for _, packet := range fate.Packets[:fate.Count] {
+		x.leaveHopLocked(packet)
+	}
+}
+
+// leaveHopLocked has a datagram go on that has left a hop, and makes the crossing its
+// duplicate's, in case that there is one.
+func (x *datagramCrossing) leaveHopLocked(packet netem.Packet) {
+	w, next := x.way(), *x
+	x.id = x.id.Copy()
+	next.data = flip(x.data, packet.Flip)
+	next.hop++
+	next.goOnLocked(w.arrives(x.hop, packet.Arrive))
+}
