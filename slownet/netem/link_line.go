@@ -160,7 +160,12 @@ func (l *Line) pass(now time.Duration, n int) (int, time.Duration) {
 // atLeast returns how long n bytes take to pass at the rate, if nothing else is
 // on the line. With a replay it is not known, and is none.
 func (l *Line) atLeast(n int) time.Duration {
-	if rate, _ := l.limits(l.link.Bottleneck); rate > 0 {
+	b := l.link.Bottleneck
+	if b != nil {
+		b.acquire()
+		defer b.release()
+	}
+	if rate, _ := l.limits(b); rate > 0 {
 		return new(meter).take(rate, n)
 	}
 	return 0
