@@ -64,7 +64,8 @@
 // what a partition loses.
 //
 // Over TCP segments of 1,448 bytes and 52 of headers share the link with the
-// acknowledgements of the other direction. There are slow start, congestion and
+// acknowledgements of the other direction; a link's MTU changes the former, and
+// zero links carry packets of 64 KiB, as loopback does. There are slow start, congestion and
 // receive windows, fast retransmit and the timers of the kernel, SYNs that are
 // sent again, and probes of a silent peer, by default after 15 seconds, of which
 // nine are sent: a reader whose peer has vanished gets ETIMEDOUT after 150 s. A

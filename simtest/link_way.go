@@ -112,6 +112,11 @@ func (p *way) packetSize() int {
 	return size
 }
 
+// isNothing reports whether the way is over zero links.
+func (p *way) isNothing() bool {
+	return p.up == nil && p.down == nil && p.route.link == noLink
+}
+
 // versions returns a number that changes with the links.
 func (p *way) versions() (n int) {
 	for i := range hops {

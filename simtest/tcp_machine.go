@@ -16,6 +16,7 @@ type machine struct {
 	elsewhere  bool          // the host refused, but listens at the other family's address
 	opening    bool          // the handshake has not ended
 	delivering bool          // the machine is told of what is read meanwhile
+	faults     uint64        // how many there had been when it was last told of its links
 	end        netem.End
 	pace       pacing
 	attempt    *attempt  // that waits for the handshake
@@ -75,14 +76,27 @@ func (c *conn) dialLoop(a *attempt) {
 	m := c.tcp
 	m.attempt, m.opening = a, true
 	m.end.InitDial(m.tcp, c.sim.instant)
-	m.end.SetMTU(c.mtu())
+	c.noteLinksLoop()
 	c.outputLoop()
 }
 
-// mtu returns the largest packet that both ways carry.
+// loopbackMTU is the size of the largest packet that Linux's loopback carries.
+const loopbackMTU = 65536
+
+// mtu returns the largest packet that both ways carry. Where nothing takes time, and
+// no packet is looked at, it is as on loopback, of which such links are the model.
 func (c *conn) mtu() int {
 	there, back := c.ways()
+	if there.isNothing() && back.isNothing() {
+		return loopbackMTU
+	}
 	return min(there.packetSize(), back.packetSize())
+}
+
+// noteLinksLoop adapts the machine to links that have changed.
+func (c *conn) noteLinksLoop() {
+	c.tcp.faults = c.sim.faults
+	c.tcp.end.SetMTU(c.mtu())
 }
 
 // writtenLoop hands over bytes that were written.
@@ -178,6 +192,9 @@ func (m *machine) drop() {
 // outputLoop sends what the machine has to send, and schedules its timer.
 func (c *conn) outputLoop() {
 	m := c.tcp
+	if m.faults != c.sim.faults {
+		c.noteLinksLoop()
+	}
 	for segment := &c.sim.outgoing; m.end.OutputTo(segment, c.sim.instant); {
 		c.transmitLoop(segment)
 	}

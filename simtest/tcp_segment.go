@@ -284,6 +284,6 @@ func (c *conn) requestedLoop(syn *netem.Segment) {
 	default:
 		m.listener, m.opening = l, true
 		m.end.InitAccept(m.tcp, c.sim.instant, syn)
-		m.end.SetMTU(c.mtu())
+		c.noteLinksLoop()
 	}
 }

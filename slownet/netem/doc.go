@@ -49,7 +49,8 @@
 // direction. They follow RFC 9293 with the defaults of Linux 6, where the RFCs leave
 // a choice or Linux takes another one:
 //
-//   - Segments have 1,448 bytes and 52 of headers, with timestamps (RFC 7323).
+//   - Segments have 1,448 bytes, or what [End.SetMTU] allows, and 52 of headers, with
+//     timestamps (RFC 7323).
 //     SYNs and SYN-ACKs are sent again on the schedules of Linux 6.5 and later.
 //   - The window begins with ten segments (RFC 6928) and grows by slow start (RFC
 //     5681), which HyStart (Ha and Rhee, 2011) ends, and then as CUBIC (RFC 9438)

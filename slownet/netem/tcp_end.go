@@ -108,7 +108,7 @@ func (e *End) SetWriteBuffer(bytes int) { e.send.buffer.set(bytes) }
 
 // SetMTU sets the size of the largest packet on the path, for what is sent for the
 // first time from now on.
-func (e *End) SetMTU(mtu int) { e.send.mss = int64(max(1, min(mtu-HeaderSize, MSS))) }
+func (e *End) SetMTU(mtu int) { e.send.mss = int64(max(1, mtu-HeaderSize)) }
 
 // Ended reports whether the peer's FIN has arrived, and all data before it.
 func (e *End) Ended() bool { return e.receive.ended }
