@@ -78,7 +78,11 @@ type Config struct {
 	// A parallel test seeds none of these, and [Main] never seeds cryptography.
 	KeepRand bool
 
+	// Chaos has faults happen that the seed draws. The zero Chaos is none.
+	Chaos Chaos
+
 	recording *recording // of CheckDeterminism
+	chaos     *chaosRun  // of one simulation; nil is what Chaos asks for
 }
 
 // firstStart is when a bubble's clock begins.
@@ -140,6 +144,9 @@ func (c *Config) mustBeValid() {
 	}
 	if err := c.TCP.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.TCP: %v", err))
+	}
+	if err := c.Chaos.invalid(); err != nil {
+		panic(fmt.Sprintf("simtest: Config.Chaos.%v", err))
 	}
 	if c.KeepEvents < 0 {
 		panic(fmt.Sprintf("simtest: Config.KeepEvents is %d: it is a number of events, and 0 keeps none", c.KeepEvents))

@@ -140,7 +140,12 @@ func (s *Sim) mendLocked(hosts []*Host) {
 // isCutLocked reports whether what one host sends to another is lost.
 func (s *Sim) isCutLocked(from, to string) bool {
 	a, b := s.hosts[from], s.hosts[to]
-	return a != b && a != nil && b != nil && a.cutOff.has(b)
+	return a != b && a != nil && b != nil && s.cutsOffLocked(a, b)
+}
+
+// cutsOffLocked reports whether what one host sends to another is lost.
+func (s *Sim) cutsOffLocked(from, to *Host) bool {
+	return from.cutOff.has(to) || s.chaos.cutsOff(from, to)
 }
 
 // cutRoutesLocked updates existing routes for new cuts. A later route looks
@@ -171,7 +176,7 @@ func (s *Sim) cutsLocked() (lines []string) {
 	const most = 10
 	hosts := slices.SortedFunc(slices.Values(s.ordered), compareNames)
 	for _, h := range hosts {
-		far := namesOf(slices.DeleteFunc(slices.Clone(hosts), func(other *Host) bool { return h == other || !h.cutOff.has(other) }))
+		far := namesOf(slices.DeleteFunc(slices.Clone(hosts), func(other *Host) bool { return h == other || !s.cutsOffLocked(h, other) }))
 		if more := len(far) - most; more > 0 {
 			far = append(far[:most], fmt.Sprintf("%d more", more))
 		}

@@ -25,7 +25,7 @@ func (s *Sim) mustBeHosts(call string, names ...string) {
 
 // A named host is one that a call has named, and that need not exist yet.
 type namedHost struct {
-	file string
+	file string // empty for a fault of a schedule
 	line int
 	call string
 	name string
@@ -56,7 +56,11 @@ func (s *Sim) missingHosts() string {
 	})
 	var lines []string
 	for _, n := range missing {
-		lines = append(lines, fmt.Sprintf("%s:%d: %s names %q%s", filepath.Base(n.file), n.line, n.call, n.name, s.nearestLocked(n.name)))
+		where := ""
+		if n.file != "" {
+			where = fmt.Sprintf("%s:%d: ", filepath.Base(n.file), n.line)
+		}
+		lines = append(lines, fmt.Sprintf("%s%s names %q%s", where, n.call, n.name, s.nearestLocked(n.name)))
 	}
 	if len(lines) > 0 {
 		text.WriteString("simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host\n")

@@ -93,8 +93,10 @@ func (s *Sim) Hold(a, b string) {
 	s.mustBeHosts("Hold", a, b)
 	s.control(fmt.Sprintf("hold %q %q", a, b), func() {
 		s.disturbNamedLocked([]string{a}, func() {
-			s.routeLocked(a, b).beginHold()
-			s.routeLocked(b, a).beginHold()
+			for _, r := range []*route{s.routeLocked(a, b), s.routeLocked(b, a)} {
+				r.heldByTest = true
+				r.beginHold()
+			}
 		})
 		s.faultLocked("hold", a, b)
 	})
@@ -108,16 +110,25 @@ func (s *Sim) Release(a, b string) {
 		s.faultLocked("release", a, b)
 		for _, key := range [][2]string{{a, b}, {b, a}} {
 			r := s.routeLocked(key[0], key[1])
-			held := r.waiting
-			r.held, r.waiting = false, nil
-			var behind uint64 // keeps the order of what is late, whatever the seed
-			for _, w := range held {
-				if w.at > s.now() {
-					s.scheduleLocked(w.at, w.event)
-				} else {
-					behind = s.scheduleBehindLocked(behind, w.at, w.event)
-				}
-			}
+			r.heldByTest = false
+			s.releaseLocked(r)
 		}
 	})
+}
+
+// releaseLocked lets arrive what a route holds, if nothing holds it any more.
+func (s *Sim) releaseLocked(r *route) {
+	if r.heldByTest || r.chaos != nil && r.chaos.holds > 0 {
+		return
+	}
+	held := r.waiting
+	r.held, r.waiting = false, nil
+	var behind uint64 // keeps the order of what is late, whatever the seed
+	for _, w := range held {
+		if w.at > s.now() {
+			s.scheduleLocked(w.at, w.event)
+		} else {
+			behind = s.scheduleBehindLocked(behind, w.at, w.event)
+		}
+	}
 }

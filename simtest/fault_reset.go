@@ -14,18 +14,22 @@ func (s *Sim) Reset(a, b string) {
 	s.mustBeHosts("Reset", a, b)
 	s.control(fmt.Sprintf("reset %q %q", a, b), func() {
 		s.faultLocked("reset", a, b)
-		for _, h := range s.ordered {
-			if h.name != a && h.name != b {
-				continue
-			}
-			for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-				if other := c.far.name; other == a && h.name == b || other == b && h.name == a {
-					c.breakLocked()
-					c.peer.breakUnopenedLocked()
-				}
+		s.resetLocked(a, b)
+	})
+}
+
+func (s *Sim) resetLocked(a, b string) {
+	for _, h := range s.ordered {
+		if h.name != a && h.name != b {
+			continue
+		}
+		for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
+			if other := c.far.name; other == a && h.name == b || other == b && h.name == a {
+				c.breakLocked()
+				c.peer.breakUnopenedLocked()
 			}
 		}
-	})
+	}
 }
 
 // ResetConn resets one connection: both ends get ECONNRESET, at once. It panics

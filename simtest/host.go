@@ -43,9 +43,10 @@ type Host struct {
 	rules      map[uint16][]rule      // on what is sent to a port of it, or to any, 0
 	cutOff     *hostSet               // from these hosts: whatever is sent to them is lost
 	paused     bool
-	parked     []event // what has happened to it while it was paused
-	catchingUp bool    // it is not any more, and parked happens, a thing at a time
-	line       line    // of what is done to it
+	parked     []event    // what has happened to it while it was paused
+	catchingUp bool       // it is not any more, and parked happens, a thing at a time
+	line       line       // of what is done to it
+	chaos      *hostChaos // nil for none
 
 	lookups map[*pendingLookup]struct{} // those that take time
 }

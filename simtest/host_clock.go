@@ -24,14 +24,14 @@ func (h *Host) Clock() clock.Clock { return &hostClock{clock.New(), h} }
 func (h *Host) SetSkew(d time.Duration) {
 	h.sim.control("skew "+h.name+" "+d.String(), func() {
 		h.skew = d
-		h.hostEventLocked("skew " + d.String())
+		h.hostEventLocked("skew " + h.skewedLocked().String())
 	})
 }
 
 func (c *hostClock) skew() time.Duration {
 	c.host.sim.mu.Lock()
 	defer c.host.sim.mu.Unlock()
-	return c.host.skew
+	return c.host.skewedLocked()
 }
 
 // Now returns what the clock shows.

@@ -94,21 +94,26 @@ func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 // was killed. One that runs crashes first. A peer that still uses a connection
 // from before gets a reset.
 func (h *Host) Restart() {
-	h.sim.control("restart "+h.name, func() {
-		if !h.killed {
-			h.crashLocked()
-		}
-		h.down, h.killed, h.life = false, false, life{}
-		h.hostEventLocked("restart")
-		h.sim.openedLocked()
-		for _, p := range h.programs {
-			h.soonLocked(func() {
-				if !h.hasEndedLocked() && h.sim.startsLocked() {
-					p.startLocked()
-				}
-			})
-		}
-	})
+	h.sim.control("restart "+h.name, h.restartLocked)
+}
+
+func (h *Host) restartLocked() {
+	if !h.killed {
+		h.crashLocked()
+	}
+	h.down, h.killed, h.life = false, false, life{}
+	if h.chaos != nil {
+		h.chaos.down = false
+	}
+	h.hostEventLocked("restart")
+	h.sim.openedLocked()
+	for _, p := range h.programs {
+		h.soonLocked(func() {
+			if !h.hasEndedLocked() && h.sim.startsLocked() {
+				p.startLocked()
+			}
+		})
+	}
 }
 
 func (h *Host) crashLocked() {
@@ -212,10 +217,14 @@ func (h *Host) dialsLocked() []*dialling {
 func (h *Host) Pause() {
 	h.sim.control("pause "+h.name, func() {
 		if !h.down && !h.paused {
-			h.sim.disturbLocked([]*Host{h}, func() { h.paused = true })
-			h.hostEventLocked("pause")
+			h.pauseLocked()
 		}
 	})
+}
+
+func (h *Host) pauseLocked() {
+	h.sim.disturbLocked([]*Host{h}, func() { h.paused = true })
+	h.hostEventLocked("pause")
 }
 
 // Resume lets a host go on that stands still. What was sent meanwhile arrives,
@@ -231,6 +240,9 @@ func (h *Host) Resume() {
 
 func (h *Host) resumeLocked() {
 	h.paused = false
+	if h.chaos != nil {
+		h.chaos.paused = false
+	}
 	if len(h.parked) > 0 && !h.catchingUp {
 		h.catchingUp = true
 		h.sim.callAtLocked(h.sim.now(), nil, h.catchUpLocked)

@@ -15,11 +15,13 @@ import (
 // them besides: partitions, and Hold.
 type route struct {
 	hop
-	own     bool  // the link was set, and is not the default
-	blocked bool  // by a partition
-	held    bool  // what is sent waits
-	holds   int32 // counts the times that it began to
-	waiting []waiting
+	own        bool  // the link was set, and is not the default
+	blocked    bool  // by a partition
+	held       bool  // what is sent waits
+	heldByTest bool  // by a Hold of the test's
+	holds      int32 // counts the times that it began to
+	waiting    []waiting
+	chaos      *routeChaos // nil for none
 }
 
 // noLink passes everything at once. Lines share it, and it is never changed.
@@ -85,6 +87,15 @@ func (s *Sim) setLinkLocked(from, to string, link netem.Link) {
 	if h := s.hosts[from]; h != nil {
 		h.queueChangedLocked(r)
 	}
+}
+
+// setLinkLocked sets the link, on which a chaos may have put something.
+func (r *route) setLinkLocked(link netem.Link) {
+	if r.chaos != nil {
+		r.chaos.link = link
+		link = r.chaos.change(link)
+	}
+	r.hop.setLinkLocked(link)
 }
 
 // SetDefaultLink sets the link from any host to any other, one for each pair and

@@ -84,12 +84,15 @@ func (s *Sim) stepLocked() bool {
 	case len(s.controls) > 0:
 		s.controlAllLocked()
 		s.countLocked(now, 10)
+	case s.chaos.isDue():
+		s.stepChaosLocked()
+		s.countLocked(now, 10)
 	case len(s.settling) > 0:
 		s.releaseAllLocked(s.settling)
 		s.settling = nil
 		s.countLocked(now, 10)
 	case s.limit > 0 && now >= s.limit:
-		s.expireLocked("the time limit is reached")
+		s.expireLocked(s.limitIs)
 	case now >= s.clockEnds() && s.waitsForTimeLocked():
 		s.expireLocked("the clock has reached its end")
 	default:
@@ -106,7 +109,7 @@ func (s *Sim) hasMoreLocked() bool {
 		return true
 	}
 	return len(s.posted) > 0 || len(s.granting) > 0 || len(s.released) > 0 || len(s.controls) > 0 ||
-		len(s.settling) > 0 || s.closing || s.closed || s.limit > 0 && s.instant >= s.limit
+		s.chaos.isDue() || len(s.settling) > 0 || s.closing || s.closed || s.limit > 0 && s.instant >= s.limit
 }
 
 // isDueLocked reports whether the next event is due.

@@ -241,6 +241,9 @@ func (h *Host) standsFor(ctx context.Context, name string) ([]string, error) {
 	s := h.sim
 	s.mu.Lock()
 	how := s.names[plainName(name)]
+	if err := s.chaos.nameErrorLocked(name); err != nil {
+		how.Err = err
+	}
 	failure := h.lookupErrorLocked(name)
 	var pending *pendingLookup
 	if failure == nil && how.Delay > 0 {

@@ -52,6 +52,9 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		t.Fatal(err)
 	}
 	c.Seed = seed
+	if c.chaos == nil {
+		c.chaos = newChaosRun(&c.Chaos)
+	}
 	if !c.KeepPools {
 		startLibrary()
 		emptyPools()
@@ -63,7 +66,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	defer func() {
 		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
 		if failed && !told {
-			t.Logf("simtest: %s", rerunText(t, seed))
+			t.Logf("simtest: %s%s", c.chaos.text(), rerunText(t, seed))
 		}
 	}()
 	w := newWatchdog()
@@ -81,7 +84,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		// Whatever the test still does may wait for the mutex too, and for ever,
 		// and what it logs is printed when it has ended.
 		told = true
-		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), rerunText(t, seed))
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.chaos.text()+rerunText(t, seed))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
 	case deadlock == errDeaf:
 		if !s.reported {
@@ -112,7 +115,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	telling := func(f func()) {
 		defer func() {
 			if panics() {
-				fmt.Fprintf(os.Stderr, "simtest: %s\n", rerunText(t, c.Seed))
+				fmt.Fprintf(os.Stderr, "simtest: %s%s\n", c.chaos.text(), rerunText(t, c.Seed))
 			}
 		}()
 		f()

@@ -103,6 +103,7 @@ func (s *Sim) startClosingLocked() {
 		s.ends = append(s.ends, h.endsLocked()...)
 	}
 	waiting := append(s.settling, s.released...)
+	waiting = append(waiting, s.leaveQuietLocked()...)
 	for _, c := range s.controls {
 		waiting = append(waiting, c.done)
 	}

@@ -134,6 +134,7 @@ func (s *Sim) flightLocked() (lines []string) {
 		lines = append(lines, fmt.Sprintf("in flight to %s: %s, %s", name,
 			count(flying[name].deliveries, "delivery", "deliveries"), count(flying[name].bytes, "byte", "bytes")))
 	}
+	lines = append(lines, s.chaos.lines()...)
 	lines = append(lines, s.cutsLocked()...)
 	for _, key := range slices.SortedFunc(maps.Keys(s.routes), compareStrings) {
 		if r := s.routes[key]; r.held {

@@ -22,6 +22,7 @@ type Sim struct {
 	window  int                               // of connections with ideal streams, in bytes
 	tcp     netem.TCP                         // of hosts that have none of their own
 	limit   time.Duration                     // when the simulation is stopped; 0 is never
+	limitIs string                            // what it is, in words
 	fail    func(report string)               // fails the test
 	started func(host string, f func())       // runs f in a goroutine of a host's; "" is the test's
 	running func() string                     // describes the goroutines that there are
@@ -46,6 +47,7 @@ type Sim struct {
 	expected    map[namedHost]struct{}     // that links were set for before they existed
 	bottlenecks map[*netem.Bottleneck]bool // that have met the simulation
 	names       map[string]Name
+	chaos       *chaosState     // nil for none
 	posted      []action        // since the loop looked last, in the order of the scheduler
 	spare       []action        // room for posted
 	order       []ranked        // of posted, while they are sorted
@@ -94,6 +96,7 @@ func newSim(config Config, settle func()) *Sim {
 		window:      config.window(),
 		tcp:         orDefault(config.TCP, config.Window),
 		limit:       config.timeLimit(),
+		limitIs:     "the time limit is reached",
 		started:     func(_ string, f func()) { go f() },
 		running:     func() string { return "" },
 		context:     func(string) context.Context { return context.Background() },
@@ -117,6 +120,9 @@ func newSim(config Config, settle func()) *Sim {
 	s.segments.free, s.crossings.free = none, none
 	s.trace.init(s, config)
 	s.meetLocked(config.Link.Bottleneck)
+	if config.chaos != nil {
+		s.startChaos(config.chaos)
+	}
 	return s
 }
 

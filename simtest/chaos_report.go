@@ -1,0 +1,60 @@
+package simtest
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxTold bounds how many faults a failure tells.
+const maxTold = 200
+
+// text tells which faults there were, for who reads a failure: lines that can be
+// copied. It is empty if there is no chaos.
+func (r *chaosRun) text() string {
+	if r == nil {
+		return ""
+	}
+	out := r.outcome()
+	var text strings.Builder
+	if len(out.schedule) == 0 {
+		text.WriteString("no fault of Chaos was carried out.\n")
+	} else {
+		text.WriteString("these faults were carried out, as in Chaos.Schedule:\n")
+	}
+	for i := range out.schedule {
+		if i == maxTold {
+			fmt.Fprintf(&text, "# and %d more\n", len(out.schedule)-i)
+			break
+		}
+		text.WriteString(out.schedule[i].String() + "\n")
+	}
+	text.WriteString(out.skippedText())
+	return text.String()
+}
+
+// skippedText tells which faults of a given schedule did not happen.
+func (out *chaosOutcome) skippedText() string {
+	var text strings.Builder
+	for i := range out.skipped {
+		if i == maxLines {
+			fmt.Fprintf(&text, "# and %d more\n", len(out.skipped)-i)
+			break
+		}
+		fmt.Fprintf(&text, "# a host did not exist yet: %v\n", out.skipped[i])
+	}
+	return text.String()
+}
+
+// lines describes the faults that are in effect.
+func (c *chaosState) lines() (lines []string) {
+	if c == nil {
+		return nil
+	}
+	for _, f := range c.active {
+		lines = append(lines, fmt.Sprintf("%v, until %v", f.scheduledFault, f.end()))
+	}
+	if !c.isQuiet {
+		lines = append(lines, fmt.Sprintf("faults are over at %v", c.quietAt))
+	}
+	return lines
+}

@@ -1,0 +1,282 @@
+package simtest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A chaosRun is the chaos of one simulation: what is to happen, and when it has
+// ended, what has.
+type chaosRun struct {
+	chaos Chaos         // or none
+	given chaosSchedule // instead of what would be drawn, if it is not nil
+	quiet time.Duration // when there are no more faults; 0 is when chaos or the given schedule has it
+
+	mu  sync.Mutex // guards what follows; it is held for no longer than that takes
+	out chaosOutcome
+}
+
+// A chaosOutcome is what has become of a chaos. A simulation that is given the
+// schedule and the time has the same events.
+type chaosOutcome struct {
+	schedule chaosSchedule // that was carried out
+	quiet    time.Duration // when it is over
+	skipped  chaosSchedule // of what was given, as a host did not exist
+}
+
+// outcome returns what has happened so far.
+func (r *chaosRun) outcome() chaosOutcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return chaosOutcome{slices.Clone(r.out.schedule), r.out.quiet, slices.Clone(r.out.skipped)}
+}
+
+// newChaosRun returns the chaos that a Config asks for, or nil for none.
+func newChaosRun(c *Chaos) *chaosRun {
+	if c.isZero() {
+		return nil
+	}
+	run := &chaosRun{chaos: *c}
+	if c.Schedule != "" {
+		run.given, _ = parseSchedule(c.Schedule) // which is valid
+	}
+	return run
+}
+
+// A chaosState is what a simulation's chaos is about. Only the loop uses it, with
+// mu held.
+type chaosState struct {
+	run     *chaosRun
+	chaos   Chaos // without zeros
+	given   chaosSchedule
+	number  int            // of the fault that is scheduled next
+	began   int            // how many faults that last have begun
+	due     []chaosStep    // what happens at this instant
+	active  []*activeFault // in the order in which they began
+	cuts    []*chaosCut    // of partitions
+	names   map[string]int // those that do not resolve, and for how many faults
+	quiet   chan struct{}  // closed when all is over
+	quietAt time.Duration
+	isQuiet bool
+}
+
+// An activeFault is one that has begun and not ended.
+type activeFault struct {
+	scheduledFault
+	cuts []*chaosCut
+}
+
+// A chaosStep is the beginning or the end of a fault, or of the quiet.
+type chaosStep struct {
+	phase  chaosPhase
+	number int // of the fault, by when it begins
+	do     func()
+}
+
+// A chaosPhase orders the steps of one instant.
+type chaosPhase uint8
+
+const (
+	faultsEnd chaosPhase = iota
+	faultsBegin
+	quietBegins
+)
+
+// Quiet returns a channel that is closed when the faults of [Config.Chaos] are
+// over: when all is healed, and what was down is restarted. From then on a correct
+// program recovers. Without Chaos it is closed already. It is closed as well when
+// the simulation ends.
+func (s *Sim) Quiet() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.chaos != nil {
+		return s.chaos.quiet
+	}
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}
+
+// startChaos schedules the first fault, and the quiet. It is called before the
+// loop is started.
+func (s *Sim) startChaos(run *chaosRun) {
+	c := &chaosState{
+		run:     run,
+		chaos:   run.chaos.orDefault(),
+		given:   run.given.sorted(),
+		names:   make(map[string]int),
+		quiet:   make(chan struct{}),
+		quietAt: run.quiet,
+	}
+	s.chaos = c
+	if c.quietAt == 0 {
+		c.quietAt = c.chaos.Duration
+	}
+	c.quietAt = c.given.quiet(c.quietAt)
+	run.note(func(out *chaosOutcome) { *out = chaosOutcome{quiet: c.quietAt} })
+	if limit := c.chaos.limit(c.quietAt); limit != 0 && (s.limit == 0 || limit < s.limit) {
+		s.limit, s.limitIs = limit, "Chaos.Quiet is over, in which the simulation was to recover and to end"
+	}
+	s.expectChaos()
+	s.stepAtLocked(c.quietAt, quietBegins, 0, s.beginQuietLocked)
+	if at, ok := c.nextTime(s.seed); ok {
+		s.stepAtLocked(at, faultsBegin, 0, s.beginFaultsLocked)
+	}
+}
+
+// expectChaos notes the hosts that are to exist when the simulation's function has
+// ended.
+func (s *Sim) expectChaos() {
+	c := s.chaos
+	if c.run.given == nil {
+		for _, name := range c.chaos.Hosts {
+			s.expected[namedHost{call: "Chaos.Hosts", name: name}] = struct{}{}
+		}
+		return
+	}
+	told := make(map[string]bool)
+	for i := range c.given {
+		for _, name := range slices.Concat(c.given[i].sides...) {
+			if !told[name] {
+				told[name] = true
+				s.expected[namedHost{call: fmt.Sprintf("the schedule's %q", c.given[i].String()), name: name}] = struct{}{}
+			}
+		}
+	}
+}
+
+// stepAtLocked has something happen at a time, as faults do: behind all else that
+// happens then, other faults included. It draws nothing, so that one step more or
+// less leaves the order of what else happens as it is.
+func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do func()) {
+	s.queue.push(max(at, s.instant), 0, event{do: func() {
+		s.chaos.due = append(s.chaos.due, chaosStep{phase, number, do})
+	}})
+}
+
+// isDue reports whether something is to happen at this instant.
+func (c *chaosState) isDue() bool { return c != nil && len(c.due) > 0 }
+
+// stepChaosLocked does all that is due, in an order that does not depend on what
+// was drawn and did not happen.
+func (s *Sim) stepChaosLocked() {
+	due := s.chaos.due
+	s.chaos.due = nil
+	slices.SortFunc(due, func(a, b chaosStep) int {
+		return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.number, b.number))
+	})
+	for _, step := range due {
+		step.do()
+	}
+}
+
+// beginFaultsLocked begins the faults that are due, and schedules the next one.
+func (s *Sim) beginFaultsLocked() {
+	c := s.chaos
+	for {
+		at, ok := c.nextTime(s.seed)
+		if !ok {
+			return
+		}
+		if at > s.instant {
+			s.stepAtLocked(at, faultsBegin, 0, s.beginFaultsLocked)
+			return
+		}
+		if f, ok := s.nextFaultLocked(at); ok {
+			s.beginFaultLocked(f)
+		}
+		c.number++
+	}
+}
+
+// nextTime returns when the next fault is due.
+func (c *chaosState) nextTime(seed uint64) (at time.Duration, ok bool) {
+	switch {
+	case c.run.given == nil:
+		return c.chaos.timeOf(seed, c.number)
+	case c.number < len(c.given):
+		return c.given[c.number].at, true
+	}
+	return 0, false
+}
+
+// nextFaultLocked returns the next fault, which is due, unless it does not happen.
+func (s *Sim) nextFaultLocked(at time.Duration) (f scheduledFault, ok bool) {
+	c := s.chaos
+	switch {
+	case !s.startsLocked():
+		return f, false
+	case c.run.given == nil && len(c.active) >= c.chaos.AtOnce:
+		return f, false
+	case c.run.given == nil:
+		return c.chaos.draw(s.seed, c.number, at, s.targetsLocked())
+	}
+	f = c.given[c.number]
+	if slices.ContainsFunc(slices.Concat(f.sides...), func(name string) bool { return s.hosts[name] == nil }) {
+		c.run.note(func(out *chaosOutcome) { out.skipped = append(out.skipped, f) })
+		return f, false
+	}
+	return f, true
+}
+
+// targetsLocked returns the names of the hosts that may be hit now, sorted.
+func (s *Sim) targetsLocked() (names []string) {
+	if hosts := s.chaos.chaos.Hosts; len(hosts) > 0 {
+		names = slices.DeleteFunc(slices.Sorted(slices.Values(hosts)), func(name string) bool { return s.hosts[name] == nil })
+		return slices.Compact(names)
+	}
+	return slices.Sorted(maps.Keys(s.hosts))
+}
+
+// beginFaultLocked begins a fault, and schedules its end.
+func (s *Sim) beginFaultLocked(f scheduledFault) {
+	c := s.chaos
+	c.run.note(func(out *chaosOutcome) { out.schedule = append(out.schedule, f) })
+	active := &activeFault{scheduledFault: f}
+	s.changeLocked(func() { s.hitLocked(active) })
+	if f.lasts == 0 {
+		return
+	}
+	c.began++
+	c.active = append(c.active, active)
+	s.stepAtLocked(f.end(), faultsEnd, c.began, func() {
+		c.active = slices.DeleteFunc(c.active, func(other *activeFault) bool { return other == active })
+		s.changeLocked(func() { s.endFaultLocked(active) })
+	})
+}
+
+// changeLocked does something to the network itself, as a control does.
+func (s *Sim) changeLocked(do func()) {
+	s.allUrgentLocked()
+	s.faults++
+	do()
+	s.faults++
+}
+
+// beginQuietLocked tells those who wait for it that all is over, when all that the
+// last ends have brought about at this instant has happened.
+func (s *Sim) beginQuietLocked() {
+	s.chaos.isQuiet = true
+	s.released = append(s.released, s.chaos.quiet)
+}
+
+// leaveQuietLocked returns the channel that is to be closed as the simulation ends,
+// if it has not been.
+func (s *Sim) leaveQuietLocked() []chan struct{} {
+	if s.chaos == nil || s.chaos.isQuiet {
+		return nil
+	}
+	s.chaos.isQuiet = true
+	return []chan struct{}{s.chaos.quiet}
+}
+
+// note changes the outcome.
+func (r *chaosRun) note(change func(out *chaosOutcome)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.out)
+}

@@ -1,0 +1,155 @@
+package simtest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// A replay is all that tells one run of a simulation from others: what is kept of a
+// failure, so that it can be run again.
+type replay struct {
+	goVersion string // that it was found with
+	seed      uint64
+	quiet     time.Duration // when the faults are over; 0 if there was no chaos
+	schedule  chaosSchedule
+	ties      []tieOverride
+	draws     []drawOverride
+	message   string // of the failure, in lines
+	digest    string // of the run, or unknownDigest
+}
+
+// newReplay returns the replay of a run with a chaos, or with none, nil.
+func newReplay(seed uint64, chaos *chaosRun, message, digest string) *replay {
+	r := &replay{goVersion: runtime.Version(), seed: seed, message: message, digest: digest}
+	if chaos != nil {
+		out := chaos.outcome()
+		r.schedule, r.quiet = out.schedule, out.quiet
+	}
+	return r
+}
+
+// apply has a Config run the replay.
+func (r *replay) apply(c *Config) {
+	c.Seed = r.seed
+	if len(r.schedule) == 0 && r.quiet == 0 && c.Chaos.isZero() {
+		return
+	}
+	c.chaos = &chaosRun{chaos: c.Chaos, given: append(chaosSchedule{}, r.schedule...), quiet: r.quiet}
+}
+
+// replayFolder is where replay files are, in the folder of a package.
+var replayFolder = filepath.Join("testdata", "simtest")
+
+// replayEnding is how the names of replay files end.
+const replayEnding = ".replay"
+
+// maxReplay is how many bytes a replay file may have, or a schedule's text.
+const maxReplay = 1 << 20
+
+// replayFolderOf returns the folder of a test's replay files, in one for all. A
+// subtest has a folder in its test's.
+func replayFolderOf(folder, test string) string {
+	parts := strings.Split(test, "/")
+	for i, part := range parts {
+		parts[i] = fileName(part)
+	}
+	return filepath.Join(folder, filepath.Join(parts...))
+}
+
+// fileName returns a name that every file system takes, a different one for each.
+func fileName(name string) string {
+	var text strings.Builder
+	for i, c := range []byte(name) {
+		switch {
+		case c >= '0' && c <= '9', c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c == '_', c == '-', c == '=', c == ',', c == '+',
+			c == '.' && i > 0 && i < len(name)-1:
+			text.WriteByte(c)
+		default:
+			fmt.Fprintf(&text, "%%%02X", c)
+		}
+	}
+	if text.Len() == 0 {
+		return "%"
+	}
+	return text.String()
+}
+
+// fileName returns the replay's. It depends on what is run, and not on what came of
+// it.
+func (r *replay) fileName() string {
+	run := *r
+	run.goVersion, run.message, run.digest = "", "", unknownDigest
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(run.text())))[:16] + replayEnding
+}
+
+// write writes the replay into a folder, which it makes if need be, and returns the
+// file's name.
+func (r *replay) write(folder string) (name string, err error) {
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return "", err
+	}
+	name = filepath.Join(folder, r.fileName())
+	// What is half written is no replay. Two processes write the same.
+	partial := fmt.Sprintf("%s.%d.tmp", name, os.Getpid())
+	err = os.WriteFile(partial, []byte(r.text()), 0o666)
+	if err == nil {
+		err = os.Rename(partial, name)
+	}
+	if err != nil {
+		_ = os.Remove(partial)
+		return "", err
+	}
+	return name, nil
+}
+
+// readReplay reads a replay file. Its errors name the file, and say what to do.
+func readReplay(name string) (*replay, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxReplay+1))
+	if err != nil {
+		return nil, err
+	}
+	return parseReplay(name, data)
+}
+
+// A namedReplay is one with its file's name.
+type namedReplay struct {
+	name string
+	*replay
+}
+
+// readReplays reads the replay files of a folder, in the order of their names.
+// There are none if there is no such folder. The error is that of all files that
+// cannot be read; the others are returned as well.
+func readReplays(folder string) (replays []namedReplay, err error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	errs := []error{err}
+	for _, entry := range entries {
+		if entry.IsDir() || !strings.HasSuffix(entry.Name(), replayEnding) {
+			continue
+		}
+		name := filepath.Join(folder, entry.Name())
+		r, err := readReplay(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		replays = append(replays, namedReplay{name, r})
+	}
+	return replays, errors.Join(errs...)
+}

@@ -1,0 +1,165 @@
+package simtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fullReplay has all that a replay can have.
+func fullReplay(t testing.TB) *replay {
+	t.Helper()
+	schedule, err := parseSchedule("fault 12.5s partition a,b | c for 3s\nfault 14s kill c for 1s")
+	require.NoError(t, err)
+	return &replay{
+		goVersion: "go1.26.8",
+		seed:      42,
+		quiet:     time.Minute,
+		schedule:  schedule,
+		ties:      []tieOverride{{at: 13100 * time.Millisecond, natural: true}, {at: 14 * time.Second, round: 0xa1}},
+		draws: []drawOverride{
+			{from: "a", to: "b,c", flow: 0xa1, number: 17, what: "loss", roll: 1<<64 - 1},
+			{from: "a", to: "b,c", flow: 0xa1, number: 18, what: "loss"},
+		},
+		message: "two leaders of term 3:\n\n\ta and \"b\"\r\n\"b\" and c ",
+		digest:  "5f2a9c0317be44d1",
+	}
+}
+
+const fullReplayText = `simtest-replay 1
+go go1.26.8
+seed 42
+quiet 1m0s
+fault 12.5s partition a,b | c for 3s
+fault 14s kill c for 1s
+tie 13.1s natural
+tie 14s 00000000000000a1
+draw a > "b,c" 00000000000000a1 17 loss ffffffffffffffff
+draw a > "b,c" 00000000000000a1 18 loss 0000000000000000
+message two leaders of term 3:
+message ""
+message "\ta and \"b\"\r"
+message "\"b\" and c "
+digest 5f2a9c0317be44d1
+`
+
+// A replay is read as it is written.
+func TestReplayIsReadAsItIsWritten(t *testing.T) {
+	full := fullReplay(t)
+	assert.Equal(t, fullReplayText, full.text())
+	least := &replay{goVersion: "devel go1.27-abc Tue", schedule: chaosSchedule{}, digest: unknownDigest}
+	for _, r := range []*replay{full, least} {
+		got, err := parseReplay("x.replay", []byte(r.text()))
+		require.NoError(t, err)
+		assert.Equal(t, r, got)
+	}
+	assert.Equal(t, "simtest-replay 1\ngo devel go1.27-abc Tue\nseed 0\ndigest unknown\n", least.text())
+}
+
+// What an editor, or git on Windows, does to a file does no harm.
+func TestReplayThatWasEdited(t *testing.T) {
+	lines := strings.Split(strings.TrimSuffix(fullReplayText, "\n"), "\n")
+	mixed := append([]string{lines[0], "", "# edited", lines[len(lines)-1] + "\t "}, lines[1:len(lines)-1]...)
+	for name, text := range map[string]string{
+		"CRLF":              strings.ReplaceAll(fullReplayText, "\n", "\r\n"),
+		"no newline at end": strings.TrimSuffix(fullReplayText, "\n"),
+		"CRLF, no newline":  strings.TrimSuffix(strings.ReplaceAll(fullReplayText, "\n", "\r\n"), "\r\n"),
+		"byte order mark":   "\ufeff" + fullReplayText,
+		"other order":       strings.Join(mixed, "\n"),
+		"faults unsorted":   strings.Replace(strings.Replace(fullReplayText, lines[5]+"\n", "", 1), lines[4], lines[5]+"\n"+lines[4], 1),
+		"spaces":            strings.ReplaceAll(fullReplayText, "seed 42", "seed   42  "),
+	} {
+		got, err := parseReplay("x.replay", []byte(text))
+		require.NoError(t, err, name)
+		assert.Equal(t, fullReplay(t), got, name)
+	}
+}
+
+// A file that is none, or is damaged, is told by name and line, and what to do.
+func TestReplayThatIsNone(t *testing.T) {
+	const least = "simtest-replay 1\ngo go1.26\nseed 1\ndigest unknown\n"
+	const restore = "the file is damaged: restore it from version control, or delete it"
+	for name, test := range map[string]struct{ text, want string }{
+		"empty":         {"", "x: the file is empty: restore it from version control, or delete it"},
+		"blank":         {" \r\n\n", "x: the file is empty: restore it from version control, or delete it"},
+		"huge":          {least + strings.Repeat("#\n", maxReplay/2), "x: it has more than 1048576 bytes, which no replay file has: delete it"},
+		"foreign":       {"go test fuzz v1\nstring(\"\")\n", `x:1: this is no replay file, which begins with "simtest-replay 1": move it elsewhere, or delete it`},
+		"binary":        {"\x7fELF\x00", "x:1: the line is no text: " + restore},
+		"not UTF-8":     {least + "message \xff\n", "x:5: the line is no text: " + restore},
+		"control":       {least + "message a\rb\n", "x:5: the line is no text: " + restore},
+		"comment first": {"# mine\n" + least, `x:1: this is no replay file, which begins with "simtest-replay 1": move it elsewhere, or delete it`},
+		"newer":         {strings.Replace(least, "replay 1", "replay 2", 1), "x:1: the format is version 2, and this simtest knows up to 1: update github.com/slowpoetry/slowpoetry, or delete the file and find the failure again"},
+		"version 0":     {strings.Replace(least, "replay 1", "replay 0", 1), `x:1: the version of the format is "0", which is no number from 1 on: ` + restore},
+		"no version":    {strings.Replace(least, "replay 1", "replay", 1), `x:1: the version of the format is "", which is no number from 1 on: ` + restore},
+		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, seed, quiet, fault, tie, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
+		"merged":        {least + "<<<<<<< HEAD\n", "x:5: two versions were merged here: keep one of them, or both as files of their own"},
+		"joined":        {least + least, `x:5: "simtest-replay" is for the first line only: two files were joined: make two of them`},
+		"two seeds":     {least + "seed 2\n", "x:5: seed: line 3 says so already, or otherwise: delete one of them"},
+		"two digests":   {least + "digest unknown\n", "x:5: digest: line 4 says so already, or otherwise: delete one of them"},
+		"two quiets":    {least + "quiet 1s\nquiet 1s\n", "x:6: quiet: line 5 says so already, or otherwise: delete one of them"},
+		"two ties":      {least + "tie 1s natural\ntie 1000ms natural\n", "x:6: tie: line 5 says so already, or otherwise: delete one of them"},
+		"two draws":     {least + strings.Repeat(drawExample+"\n", 2), "x:6: draw: line 5 says so already, or otherwise: delete one of them"},
+		"no go":         {"simtest-replay 1\nseed 1\ndigest unknown\n", `x: there is no line "go": ` + restore},
+		"no seed":       {"simtest-replay 1\ngo go1.26\ndigest unknown\n", `x: there is no line "seed": ` + restore},
+		"cut short":     {"simtest-replay 1\ngo go1.26\nseed 1\nfault 1s kill a for 1s\n", `x: there is no line "digest", which is the last one: the file was cut short: restore it from version control, or delete it; in one that is written by hand, write "digest unknown"`},
+		"cut in digest": {strings.Replace(least, "unknown", "5f2a", 1), `x:4: digest: "5f2a" is no digest, which has 16 digits from 0 to f: the file was cut short or damaged: restore it, or write "digest unknown"`},
+		"empty go":      {strings.Replace(least, "go go1.26", "go", 1), "x:2: go: it is empty: write the version of Go, such as go1.26"},
+		"seed":          {strings.Replace(least, "seed 1", "seed -1", 1), `x:3: seed: "-1" is no seed: write a whole number from 0 to 18446744073709551615`},
+		"quiet":         {least + "quiet 0s\n", "x:5: quiet: it is 0s: write when the faults are over, such as 1m0s"},
+		"quiet unit":    {least + "quiet 60\n", `x:5: quiet: "60" is no duration: write a number and a unit, such as 1.5s`},
+		"fault":         {least + "fault 1s kill a\n", `x:5: fault: a kill lasts for a time that is more than 0, as in "fault 12.5s kill a for 3s"`},
+		"tie":           {least + "tie 1s reversed\n", `x:5: tie: "1s reversed" is no tie: it is a time from 0s on and "natural", or 16 digits from 0 to f, as in "tie 12.5s natural"`},
+		"tie time":      {least + "tie -1s natural\n", `x:5: tie: "-1s natural" is no tie: it is a time from 0s on and "natural", or 16 digits from 0 to f, as in "tie 12.5s natural"`},
+		"draw":          {least + "draw a > b 00000000000000a1 17 luck ffffffffffffffff\n", `x:5: draw: "a > b 00000000000000a1 17 luck ffffffffffffffff" is no draw: write it as in "draw a > b 00000000000000a1 17 loss ffffffffffffffff", of one of state, loss, duplicate, corrupt, reorder, jitter, flip`},
+		"message":       {least + "message \"a\n", "x:5: message: it begins with a quote and is not quoted as in Go: quote it, or write it without"},
+	} {
+		r, err := parseReplay("x", []byte(test.text))
+		assert.EqualError(t, err, test.want, name)
+		assert.Nil(t, r)
+	}
+}
+
+// Wherever a file is cut, that is found out.
+func TestReplayThatWasCutShort(t *testing.T) {
+	for n := range len(fullReplayText) - 1 {
+		_, err := parseReplay("x", []byte(fullReplayText[:n]))
+		assert.Error(t, err, "after %q", fullReplayText[:n])
+	}
+}
+
+// A file with as many overrides as fit is read in no time.
+func TestReplayOfManyOverrides(t *testing.T) {
+	r := &replay{goVersion: "go1.26", schedule: chaosSchedule{}, digest: unknownDigest}
+	for i := range 15_000 {
+		r.draws = append(r.draws, drawOverride{from: "a", to: "b", number: uint64(i), what: "loss"})
+	}
+	began := time.Now()
+	got, err := parseReplay("x", []byte(r.text()))
+	require.NoError(t, err)
+	assert.Equal(t, r, got)
+	assert.Less(t, time.Since(began), 10*time.Second)
+}
+
+// Whatever is read is written neatly, and read again as it was; and no file brings
+// the reader down.
+func FuzzReplay(f *testing.F) {
+	f.Add([]byte(fullReplayText))
+	f.Add([]byte(strings.ReplaceAll(fullReplayText, "\n", "\r\n")))
+	f.Add([]byte("simtest-replay 1\ngo x\nseed 1\nmessage\nmessage a\tb\ndigest unknown"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := parseReplay("x", data)
+		if err != nil {
+			require.True(t, strings.HasPrefix(err.Error(), "x:"), err)
+			return
+		}
+		neat := r.text()
+		again, err := parseReplay("x", []byte(neat))
+		require.NoError(t, err, neat)
+		require.Equal(t, fmt.Sprintf("%+v", r), fmt.Sprintf("%+v", again))
+		require.Equal(t, neat, again.text())
+	})
+}
