@@ -28,8 +28,11 @@ type chaosOutcome struct {
 	skipped  chaosSchedule // of what was given, as a host did not exist
 }
 
-// outcome returns what has happened so far.
+// outcome returns what has happened so far; of no chaos, nil, nothing has.
 func (r *chaosRun) outcome() chaosOutcome {
+	if r == nil {
+		return chaosOutcome{}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return chaosOutcome{slices.Clone(r.out.schedule), r.out.quiet, slices.Clone(r.out.skipped)}

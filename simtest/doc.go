@@ -113,6 +113,11 @@
 // hosts are created. If a host is never created, the test fails when its
 // function has ended, and the report gives the line of each such call.
 //
+// [Config.Chaos] draws such faults from the seed, [DefaultChaos] a usual mix of
+// them, and ends each in its time; [Sim.Quiet] tells when all are over, and a
+// correct program recovers. The faults are data: a failure tells them, a line each,
+// and they can be given instead of being drawn.
+//
 // # The same in every run
 //
 // The same seed gives the same run, event by event and byte by byte, on any

@@ -31,6 +31,8 @@ func TestExamples(testT *testing.T) {
 	ExampleCheckDeterminism()
 	ExampleHost_DialContext_nameServer()
 	ExampleHost_SetAccess()
+	ExampleChaos()
+	ExampleChaos_schedule()
 }
 
 // Downloads from several servers share the client's access, of 10 Mbit/s.
