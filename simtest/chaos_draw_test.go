@@ -200,6 +200,7 @@ func TestDrawnHostsAreThoseNamed(t *testing.T) {
 		})
 		late := 0
 		for _, f := range out.schedule {
+			require.NoError(t, f.invalid())
 			for _, name := range slices.Concat(f.sides...) {
 				require.Contains(t, chaos.Hosts, name)
 				if name == "late" {

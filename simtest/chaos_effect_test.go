@@ -136,6 +136,20 @@ func TestChaosOfHostsThatAreDown(t *testing.T) {
 	`, counted(runs), hostStates(runs)))
 }
 
+// A fault that ends at the instant at which another begins ends first.
+func TestChaosOfFaultsThatFollowEachOther(t *testing.T) {
+	runs := new([2]atomic.Int32)
+	assert.Equal(t, []string{
+		"500ms a ran 1 times, b ran 1 times",
+		"1s a (crashed) ran 1 times, b ran 1 times",
+		"2s a (killed) ran 1 times, b ran 1 times",
+		"3s a ran 2 times, b ran 1 times",
+	}, givenFaults(t, `
+		fault 1s crash a for 1s
+		fault 2s kill a for 1s
+	`, counted(runs), hostStates(runs)))
+}
+
 // A host that the test restarts is up, and stays so. What the test has crashed is
 // not restarted by a chaos.
 func TestChaosAndCrashesOfTheTest(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 // When the quiet begins, nothing is left of any fault, and all programs run.
 func TestAllIsWellWhenTheQuietBegins(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
-	for seed := range uint64(tier.Pick(40, 300)) {
+	for seed := range uint64(tier.Pick(25, 300)) {
 		var running [4]atomic.Bool
 		config := Config{Seed: seed, Link: link, Chaos: Chaos{Every: 2 * time.Second, AtOnce: 5}}
 		carriedOut(t, config, func(t *testing.T, sim *Sim) {
