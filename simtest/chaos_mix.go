@@ -19,10 +19,14 @@ import (
 // does Chaos heal one of the test's. Only a [Host.Restart] and a [Host.Resume] end
 // both.
 //
-// A fault takes place as one of the test's does: behind all else that happens at
-// its instant, and with the same words in the trace. A simulation that fails tells
-// the schedule that was carried out. No fault begins after the contexts of programs
-// have ended, see [Config.Run].
+// A fault takes place behind all else that happens at its instant, and is in the
+// trace, as one of the test's own. A simulation that fails tells the schedule that
+// was carried out. No fault begins after the contexts of programs have ended, see
+// [Config.Run].
+//
+// What is drawn about a fault depends on the seed and on the fault's number, and
+// nothing that the network draws depends on it. So a schedule of which a fault was
+// taken away is the rest of it.
 type Chaos struct {
 	// Every is the time for one fault: the first one begins at some time before
 	// Every has passed, the second one before twice as much has, and so on.
@@ -61,11 +65,27 @@ type Chaos struct {
 	// drawn: a line for each, as a simulation that has failed tells them.
 	//
 	//	fault 12.5s partition a,b | c for 3s
+	//	fault 12.5s kill a for 3s
+	//	fault 12.5s crash a,b for 3s
+	//	fault 12.5s pause a for 3s
+	//	fault 12.5s restart a
+	//	fault 12.5s slow a | b by 200ms for 3s
+	//	fault 12.5s lossy a > b by 10% for 3s
+	//	fault 12.5s reset a | b
+	//	fault 12.5s hold a | b for 3s
+	//	fault 12.5s skew a by -200ms for 3s
+	//	fault 12.5s name a for 3s
 	//
-	// Then Every, Longest, AtOnce, Mix and Hosts count for nothing, and the
-	// faults may last for longer than Duration. A fault of hosts that do not all
-	// exist at its time does not happen. A host that is never created fails the
-	// test.
+	// The first duration is when the fault begins, the last one how long it lasts.
+	// What is between hosts has sides of them, with '|' between them; it may be in
+	// one direction, with '>', but for a reset. A name of a host that is no plain
+	// word is quoted as in Go. Empty lines count for nothing, and lines that begin
+	// with '#'.
+	//
+	// With a Schedule, Every, Longest, AtOnce, Mix and Hosts count for nothing, and
+	// faults may last for longer than Duration, until the last of which it is not
+	// quiet. A fault of hosts that do not all exist at its time does not happen. A
+	// host that is never created fails the test.
 	Schedule string
 }
 
@@ -173,11 +193,11 @@ func (c *Chaos) invalid() error {
 	}
 	for _, name := range c.Hosts {
 		if err := checkHostName(name); err != nil {
-			return fmt.Errorf("Hosts names %q, which cannot be a host's name", name)
+			return mustBe("Hosts", fmt.Sprintf("%q", c.Hosts), fmt.Sprintf("names of hosts, and %q cannot be one", name))
 		}
 	}
 	if _, err := parseSchedule(c.Schedule); err != nil {
-		return fmt.Errorf("Schedule: %w", err)
+		return fmt.Errorf("%s: %w", "Schedule", err)
 	}
 	return nil
 }

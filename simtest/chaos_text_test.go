@@ -2,6 +2,8 @@ package simtest
 
 import (
 	"math"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,20 @@ func TestScheduleIsReadAsItIsWritten(t *testing.T) {
 		require.NoError(t, err, line)
 		assert.Equal(t, chaosSchedule{f}, got)
 	}
+}
+
+// The lines in the documentation of Chaos are as a schedule is written.
+func TestDocumentedSchedule(t *testing.T) {
+	source, err := os.ReadFile("chaos_mix.go")
+	require.NoError(t, err)
+	words := make(map[string]bool)
+	for _, match := range regexp.MustCompile(`(?m)^\t//\t(fault .*)$`).FindAllStringSubmatch(string(source), -1) {
+		got, err := parseSchedule(match[1])
+		require.NoError(t, err, match[1])
+		assert.Equal(t, match[1]+"\n", got.String())
+		words[got[0].kind.String()] = true
+	}
+	assert.ElementsMatch(t, faultWords(), keysOf(words))
 }
 
 // What is written by hand may be less neat.

@@ -78,7 +78,8 @@ type Config struct {
 	// A parallel test seeds none of these, and [Main] never seeds cryptography.
 	KeepRand bool
 
-	// Chaos has faults happen that the seed draws. The zero Chaos is none.
+	// Chaos has faults happen that the seed draws, see [DefaultChaos] and
+	// [Sim.Quiet]. The zero Chaos is none.
 	Chaos Chaos
 
 	recording *recording // of CheckDeterminism

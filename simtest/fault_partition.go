@@ -60,7 +60,7 @@ func namesOf(hosts []*Host) (names []string) {
 }
 
 // Heal ends partitions: all of them, or those between the named hosts and any
-// others.
+// others. A [Chaos] heals its own.
 func (s *Sim) Heal(hosts ...string) {
 	s.mustBeHosts("Heal", hosts...)
 	s.control(fmt.Sprintf("heal %q", hosts), func() {
@@ -102,7 +102,7 @@ func (s *Sim) Hold(a, b string) {
 	})
 }
 
-// Release ends a [Sim.Hold]. What was held arrives at once, in the order in
+// Release ends a [Sim.Hold]. Unless a [Chaos] holds it too, what was held arrives at once, in the order in
 // which it was sent; or when it would have without, if that is later.
 func (s *Sim) Release(a, b string) {
 	s.mustBeHosts("Release", a, b)
