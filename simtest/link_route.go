@@ -39,8 +39,9 @@ type waiting struct {
 // one's own. Others do not: what a host shares with all its peers is its access,
 // see [Host.SetAccess]. Until it is set it is [Config.Link]; from a
 // host to itself, the zero Link, which passes everything at once. A change holds
-// for what is sent from then on, on open connections too, and overtakes nothing
-// that is under way. Links that name the same [netem.Bottleneck] share its
+// for what is sent from then on, on open connections too. What is in flight arrives
+// when it would have, so a datagram on a faster link may overtake it; the bytes of a
+// stream do not. Links that name the same [netem.Bottleneck] share its
 // rate. The hosts may be created later; one that does not exist when the
 // simulation's function has ended fails the test. SetLink panics on an invalid
 // link; see [netem.Link.Validate].

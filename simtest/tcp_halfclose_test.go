@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"io"
 	"syscall"
 	"testing"
 	"time"
@@ -31,5 +32,30 @@ func checkHalfCloseAfterBothEnds(t *testing.T, tcp netem.TCP) {
 		assert.NoError(t, client.(half).CloseRead())
 		time.Sleep(2 * ms) // and has been acknowledged
 		assert.ErrorIs(t, client.(half).CloseRead(), syscall.ENOTCONN)
+	})
+}
+
+// Whoever reads the last bytes when the peer has ended its stream announces no
+// window: the peer sends nothing more and has forgotten the connection, and would
+// answer with a reset.
+func TestReaderThatComesAfterTheEnd(t *testing.T) {
+	var last time.Duration
+	note := func(e simtest.Event) { last = e.At }
+	simtest.Config{Trace: note, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		require.NoError(t, client.(half).CloseWrite())
+		n, err := server.Write(make([]byte, 60_000)) // most of the window
+		require.NoError(t, err)
+		require.NoError(t, server.(half).CloseWrite())
+		time.Sleep(time.Hour)
+		ended := last
+		_, err = io.ReadFull(client, make([]byte, n/2))
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		text, err := io.ReadAll(client)
+		require.NoError(t, err)
+		assert.Len(t, text, n-n/2)
+		time.Sleep(time.Hour)
+		assert.Equal(t, ended, last, "nothing happens any more")
 	})
 }

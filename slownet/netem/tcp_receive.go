@@ -158,6 +158,9 @@ func (r *receiver) forget(start int64) {
 func (r *receiver) read(now time.Duration, n int) {
 	r.buffer.adapt(now, r.consumed, r.received(), n, r.beyond())
 	r.consumed += int64(n)
+	if r.ended {
+		return // the peer sends nothing more, and may be gone
+	}
 	// A window that was nearly shut and is open again is announced.
 	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= min(MSS, r.buffer.size/2) {
 		r.mustAck = true
