@@ -1,10 +1,11 @@
 // Command slownet shows what slow networks do.
 //
 //	slownet demo [--real]
+//	slownet sweep [--json] FILE...
 //
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
-// loopback sockets.
+// loopback sockets. A sweep joins the reports of searches over seeds.
 package main
 
 import (
@@ -22,13 +23,15 @@ const usage = `Usage: slownet COMMAND [flags]
 
 Commands:
   demo    three poems from three slow servers: one after another, and all at once
+  sweep   joins the reports of searches over seeds, of one machine or of many
 
 slownet COMMAND --help tells more, and slownet --version the version.
 `
 
 // commands are what slownet can do, by name.
 var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
-	"demo": demo,
+	"demo":  demo,
+	"sweep": func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
 }
 
 // run finds the command, which is the first argument that is no flag, and runs

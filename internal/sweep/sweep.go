@@ -1,0 +1,223 @@
+// Package sweep is what searches over seeds report: the file that SIMTEST_REPORT
+// names, and the summary that joins such files of several machines.
+//
+// A file has one JSON document a line, one for each search. Its first field is
+// the version of the format.
+package sweep
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Version is the version of the format that this package writes, and the newest
+// that it reads.
+const Version = 1
+
+// A Report is what one search has found.
+type Report struct {
+	Version int `json:"simtest_search"`
+
+	Package string `json:"package"` // import path
+	Test    string `json:"test"`    // full name
+	Search  int    `json:"search"`  // which one of the test's, from 1
+	Go      string `json:"go"`      // version, system and architecture
+
+	Shard  Shard   `json:"shard,omitzero"`
+	Wanted Range   `json:"wanted"`          // the seeds of all shards together
+	Ran    []Range `json:"ran"`             // those of them that this shard has run; of every so many, see Shard
+	Ended  string  `json:"ended,omitempty"` // why the search ended before it had run all; empty if it has
+
+	Skipped int           `json:"skipped,omitempty"` // seeds
+	Failed  int           `json:"failed"`            // seeds
+	Groups  []Group       `json:"groups,omitempty"`  // of those that failed
+	Clock   time.Duration `json:"simulated_ns"`      // simulated time of all seeds together
+	Took    time.Duration `json:"took_ns"`           // real time
+	Workers int           `json:"workers"`           // processes at once
+	Traces  Distinct      `json:"traces"`            // by digest
+	Shapes  Distinct      `json:"shapes"`            // by kinds and hosts of events in their order
+}
+
+// A Group is seeds that fail alike.
+type Group struct {
+	ID      string   `json:"id"`              // a hash of the message without its numbers, and of the place
+	Message string   `json:"message"`         // of the first seed
+	Place   string   `json:"place,omitempty"` // file and line; empty if it is not known
+	Count   int      `json:"count"`           // seeds
+	Seeds   []uint64 `json:"seeds"`           // the lowest ones, at most MaxSeeds
+	Rerun   string   `json:"rerun"`           // the command line that runs the first one again
+	Output  string   `json:"output"`          // of the first seed
+}
+
+// MaxSeeds is how many seeds of a group are named.
+const MaxSeeds = 10
+
+// First returns the group's lowest seed.
+func (g *Group) First() uint64 { return g.Seeds[0] }
+
+// A Shard is the part of the seeds that one of several machines runs: those
+// with seed modulo Total = Index-1. The zero Shard is all seeds.
+type Shard struct {
+	Index int `json:"index"` // from 1
+	Total int `json:"total"`
+}
+
+// Step returns the distance of two of the shard's seeds.
+func (s Shard) Step() uint64 { return uint64(max(1, s.Total)) }
+
+// Has reports whether a seed is one of the shard's.
+func (s Shard) Has(seed uint64) bool {
+	return s.Total <= 1 || seed%uint64(s.Total) == uint64(s.Index-1)
+}
+
+// String returns the shard as SIMTEST_SHARD has it, such as "3/16", or nothing
+// for all seeds.
+func (s Shard) String() string {
+	if s == (Shard{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", s.Index, s.Total)
+}
+
+// A Range is seeds from First to Last. In JSON it is "7", "500-900", or "500-"
+// if it has no end.
+type Range struct{ First, Last uint64 }
+
+// Endless is the Last of a range without an end.
+const Endless = math.MaxUint64
+
+// String returns the range as it is in JSON.
+func (r Range) String() string {
+	switch r.Last {
+	case r.First:
+		return strconv.FormatUint(r.First, 10)
+	case Endless:
+		return fmt.Sprintf("%d-", r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// MarshalText returns the range as text.
+func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (r *Range) UnmarshalText(text []byte) (err error) {
+	*r, err = ParseRange(string(text))
+	return err
+}
+
+// ParseRange reads what String returns.
+func ParseRange(text string) (r Range, err error) {
+	first, last, isRange := strings.Cut(text, "-")
+	if r.First, err = strconv.ParseUint(first, 10, 64); err != nil {
+		return Range{}, fmt.Errorf("%q is no range of seeds", text)
+	}
+	switch {
+	case !isRange:
+		r.Last = r.First
+	case last == "":
+		r.Last = Endless
+	default:
+		if r.Last, err = strconv.ParseUint(last, 10, 64); err != nil || r.Last < r.First {
+			return Range{}, fmt.Errorf("%q is no range of seeds", text)
+		}
+	}
+	return r, nil
+}
+
+// Append adds a search's report to what w has, as one line.
+func (r *Report) Append(w io.Writer) error {
+	r.Version = Version
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
+}
+
+// Read reads the reports of a file. An error names the line.
+func Read(r io.Reader) (reports []Report, err error) {
+	lines := bufio.NewReader(r)
+	for number := 1; ; number++ {
+		line, err := lines.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		if last := err == io.EOF; last && len(bytes.TrimSpace(line)) == 0 {
+			if len(reports) == 0 {
+				return nil, errors.New("it is empty, so the search that was to write it has not ended")
+			}
+			return reports, nil
+		}
+		report, err := readReport(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+		reports = append(reports, report)
+	}
+}
+
+// readReport reads one line.
+func readReport(line []byte) (r Report, err error) {
+	var version struct {
+		Version *int `json:"simtest_search"`
+	}
+	switch err := json.Unmarshal(line, &version); {
+	case err != nil:
+		return r, fmt.Errorf("it is damaged: %w", err)
+	case version.Version == nil:
+		return r, errors.New("it is not the report of a search, which SIMTEST_REPORT asks for")
+	case *version.Version > Version || *version.Version < 1:
+		return r, fmt.Errorf("its format has version %d, and this program knows none after %d: use a newer slownet", *version.Version, Version)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&r); err != nil {
+		return r, fmt.Errorf("it is damaged: %w", err)
+	}
+	return r, r.validate()
+}
+
+// validate returns what is wrong with a report.
+func (r *Report) validate() error {
+	if r.Test == "" || r.Search < 1 {
+		return errors.New("it is damaged: it does not say which search of which test it is of")
+	}
+	if s := r.Shard; s != (Shard{}) && (s.Total < 1 || s.Index < 1 || s.Index > s.Total) {
+		return fmt.Errorf("it is damaged: its shard is %d of %d", s.Index, s.Total)
+	}
+	for _, ran := range r.Ran {
+		if !r.Shard.Has(ran.First) || !r.Shard.Has(ran.Last) {
+			return fmt.Errorf("it is damaged: not all seeds %v are of shard %v", ran, r.Shard)
+		}
+	}
+	for _, g := range r.Groups {
+		if len(g.Seeds) == 0 || g.ID == "" || g.Count < len(g.Seeds) {
+			return errors.New("it is damaged: a group of failures has no seed")
+		}
+	}
+	if r.Failed > 0 && len(r.Groups) == 0 {
+		return errors.New("it is damaged: it does not say what has failed")
+	}
+	return nil
+}
+
+// Seeds returns how many seeds have run.
+func (r *Report) Seeds() (n uint64) { return countSeeds(r.Ran, r.Shard.Step()) }
+
+// countSeeds returns how many seeds there are in ranges of every step-th seed.
+func countSeeds(ranges []Range, step uint64) (n uint64) {
+	for _, r := range ranges {
+		n += (r.Last-r.First)/step + 1
+	}
+	return n
+}
