@@ -149,6 +149,9 @@
 // leave to chance: jitter, loss and the like. A test that runs with many seeds
 // searches through the orders, and one that fails says with which.
 //
+// [Search] runs them on all processors, in processes of their own, and groups those
+// that fail.
+//
 // What the simulation cannot control, it can find: [CheckDeterminism] runs a
 // simulation twice and shows the first event that differs, its bytes, and who
 // wrote them. Then something depends on chance. These things do, with their

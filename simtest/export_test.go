@@ -34,3 +34,10 @@ func SetAllInTime() (restore func()) {
 	allInTime = true
 	return func() { allInTime = false }
 }
+
+// SeedOf returns the simulation's seed.
+func SeedOf(s *Sim) uint64 { return s.seed }
+
+// SetSearchPatience changes how long a search waits for a seed, until the process
+// ends.
+func SetSearchPatience(d time.Duration) { searchPatience = d }

@@ -18,7 +18,11 @@ const seedVariable = "SIMTEST_SEED"
 // seedFromEnvironment returns the seed that SIMTEST_SEED says, or the configured
 // one if it is empty or not set.
 func seedFromEnvironment(configured uint64) (uint64, error) {
-	text := os.Getenv(seedVariable)
+	return parseSeed(os.Getenv(seedVariable), configured)
+}
+
+// parseSeed returns the seed that SIMTEST_SEED says.
+func parseSeed(text string, configured uint64) (uint64, error) {
 	if text == "" {
 		return configured, nil
 	}

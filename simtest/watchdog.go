@@ -227,7 +227,9 @@ func (s *stack) activity(state string) activity {
 	}
 	for _, f := range s.frames {
 		switch f.function {
-		case ownPackage + ".(*watchdog).wait", "os/signal.signal_recv":
+		case ownPackage + ".(*watchdog).wait", "os/signal.signal_recv",
+			ownPackage + ".(*searchProcess).wait", ownPackage + ".(*searchProcess).read", ownPackage + ".(*hunt).join",
+			ownPackage + ".(*searchWorker).read", ownPackage + ".watchOwnMemory.func1":
 			return atRest
 		}
 	}

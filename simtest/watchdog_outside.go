@@ -30,10 +30,13 @@ func (w *watchdog) standsStill(now survey, late bool) bool {
 	return true
 }
 
+// standsStillWords are in each such report.
+const standsStillWords = "simulated time stands still while these goroutines wait"
+
 // standsStillText says which goroutines keep the simulation's time from going
 // on, and what to do about it.
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
-	text := fmt.Sprintf("nothing has gone on for %v: simulated time stands still while these goroutines wait.\n%s",
+	text := fmt.Sprintf("nothing has gone on for %v: "+standsStillWords+".\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
 	text += holdersText(s.id, now.goroutines)
 	if slices.ContainsFunc(now.goroutines, (*goroutine).waitsOutside) {

@@ -1,0 +1,215 @@
+package simtest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+)
+
+// A Search runs a simulation with one seed after another, on all processors,
+// and tells which of them fail:
+//
+//	func TestElection(t *testing.T) {
+//		simtest.Search{Seeds: 1000}.Run(t, func(t *testing.T, sim *simtest.Sim) { ... })
+//	}
+//
+// Environment variables say which seeds, for go test ./... to take them too; all
+// others of their tests go on as before:
+//
+//	SIMTEST_SEEDS=10000     ten thousand seeds instead of Search.Seeds
+//	SIMTEST_SEEDS=500-900   the seeds from 500 to 900
+//	SIMTEST_TIME=10m        until ten minutes have passed, if SIMTEST_SEEDS sets no bound
+//	SIMTEST_SEED=42         this one, once, in the test's own process
+//	SIMTEST_SHARD=3/16      the third of sixteen parts of the seeds, for sixteen machines
+//	SIMTEST_SHARD=auto      the part that GitLab, Buildkite or CircleCI have for this machine
+//	SIMTEST_REPORT=file     adds a report to a file, in JSON, for slownet sweep
+//
+// A value that makes no sense fails the test before any seed has run. The name of
+// a report's file may have %p in it, which is replaced by the test's package, with
+// dots for slashes; a relative name is relative to the package's folder, where go
+// test runs its tests. A shard has the seeds that are one less than its number,
+// modulo the number of shards.
+//
+// # Processes
+//
+// The seeds run in worker processes, one for each processor: the test's own
+// program, started again for this test alone. So a seed that ends its process (a
+// fatal error, a panic, os.Exit), that never comes to an end, or takes all memory,
+// is a seed that has failed, with its output, and the search goes on with the
+// others. A seed whose worker somebody has killed runs again. What follows from
+// all that:
+//
+//   - TestMain, and what the test does before Run, happens in each worker, and in
+//     the test's own process. A worker that does not come to Run is an error.
+//   - f judges by its own t. Variables that it sets are set in a worker; in the
+//     test's own process they stay as they are.
+//   - A worker's t is not the test's, though it has its name. Its clean-ups are
+//     done after each seed.
+//   - Of the flags of go test the workers get -test.run for their test, -test.cpu,
+//     and -test.gocoverdir, which makes go test -cover count what they cover. They
+//     do not get -short, nor flags of the test's own. Without -cpu each worker uses
+//     one processor.
+//   - Package-level variables go on from one seed to the next in the same worker.
+//     See Fresh.
+//   - Where several Searches are in one test, they are told apart by their order.
+//
+// In a debugger, with go test -fuzz and with SIMTEST_SEED there are no workers, and f
+// runs in the test's own process, as [Config.Run] runs it.
+//
+// Seeds run as with [Config.KeepPools], which is much faster, until one dies
+// of what an earlier one has left in a pool. Then that seed runs again, and it
+// and all later ones run without.
+//
+// # Results
+//
+// While it runs, a search that takes longer than two seconds tells on standard
+// error how far it is. In the end it logs a summary: how many seeds there were and
+// how much simulated time, how many of the traces were distinct, and how many
+// shapes they had. A trace's shape is the kinds and hosts of its events, in
+// their order, without times, lengths and repetitions. When new seeds
+// have shown no new shapes for long, more of them will hardly find more.
+//
+// Seeds that fail are grouped by what has failed: the message, without its
+// numbers, and the place. Of each group the summary shows the first seed's output,
+// and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
+// has failed, that is the last line that the seed has logged.
+//
+// The search stops before the end of go test's -timeout, and fails then. Ctrl-C
+// prints the summary so far and ends the process; a worker ends when its parent
+// does.
+type Search struct {
+	// Config is that of each simulation. Its Seed is the first one.
+	Config Config
+
+	// Seeds is how many seeds there are, from Config.Seed on. Zero is 100.
+	Seeds int
+
+	// Chaos is the faults of each simulation, drawn from its seed. The zero Chaos is
+	// that of the Config.
+	Chaos Chaos
+
+	// StopAfter is after how many groups of failures the search stops; seeds under
+	// way have two seconds to end. Zero is 1. Below zero the search goes on, whatever
+	// fails.
+	StopAfter int
+
+	// Fresh starts a process for each seed, for code that changes package-level
+	// variables. That takes some ten milliseconds more for each.
+	Fresh bool
+
+	// Memory is how many bytes of memory a worker may have in use, as the system
+	// counts its resident pages. The seed with which it has more fails, with a dump
+	// of its goroutines, unless other seeds have run in that worker before and it
+	// passes in another one. Zero is 2 GiB; below zero there is no limit.
+	Memory int64
+}
+
+const (
+	defaultSeeds     = 100
+	defaultStopAfter = 1
+	defaultMemory    = 2 << 30
+)
+
+// Run runs f in a simulation for each seed, and fails the test if any of them
+// fails. It panics on a search or a config that is not valid.
+func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
+	t.Helper()
+	s.mustBeValid()
+	if !s.Chaos.isZero() {
+		s.Config.Chaos = s.Chaos
+	}
+	if f == nil {
+		panic("simtest: Search.Run needs a function to run")
+	}
+	number := searchNumber(t)
+	if worker := thisWorker(); worker != nil {
+		if worker.serves(t, number) {
+			worker.serve(t, s, f)
+		}
+		return // it is another worker's
+	}
+	plan, err := s.plan(environment())
+	if err != nil {
+		t.Fatalf("simtest: %v", err)
+	}
+	if plan.ownProcess || inOwnProcess() {
+		s.runHere(t, plan, f)
+		return
+	}
+	s.hunt(t, plan, number)
+}
+
+// mustBeValid panics on a search that cannot be.
+func (s *Search) mustBeValid() {
+	s.Config.mustBeValid()
+	if err := s.Chaos.invalid(); err != nil {
+		panic(fmt.Sprintf("simtest: Search.Chaos.%v", err))
+	}
+	if s.Seeds < 0 {
+		panic(fmt.Sprintf("simtest: Search.Seeds is %d: it is a number of seeds, and 0 is %d", s.Seeds, defaultSeeds))
+	}
+}
+
+// seeds returns how many seeds there are, if no variable says otherwise.
+func (s *Search) seeds() int {
+	if s.Seeds == 0 {
+		return defaultSeeds
+	}
+	return s.Seeds
+}
+
+// stopAfter returns after how many groups of failures to stop; 0 is never.
+func (s *Search) stopAfter() int {
+	if s.StopAfter == 0 {
+		return defaultStopAfter
+	}
+	return max(0, s.StopAfter)
+}
+
+// memory returns how many bytes a worker may use; 0 is any number.
+func (s *Search) memory() int64 {
+	if s.Memory == 0 {
+		return defaultMemory
+	}
+	return max(0, s.Memory)
+}
+
+// runHere runs the seeds in the test's own process, one after another.
+func (s *Search) runHere(t *testing.T, plan *searchPlan, f func(t *testing.T, sim *Sim)) {
+	t.Helper()
+	failed := 0
+	for seed := range plan.seeds() {
+		config := s.Config
+		config.Seed = seed
+		if config.run(t, f) {
+			failed++
+		}
+		if failed > 0 && failed == s.stopAfter() || plan.timeIsUp() {
+			return
+		}
+	}
+}
+
+// searchNumber returns which of the test's searches is about to run, from 1.
+func searchNumber(t *testing.T) int {
+	searches.Lock()
+	defer searches.Unlock()
+	if searches.begun == nil {
+		searches.begun = make(map[*testing.T]int)
+	}
+	if searches.begun[t] == 0 {
+		t.Cleanup(func() {
+			searches.Lock()
+			defer searches.Unlock()
+			delete(searches.begun, t)
+		})
+	}
+	searches.begun[t]++
+	return searches.begun[t]
+}
+
+// searches counts the searches of tests that run.
+var searches struct {
+	sync.Mutex
+	begun map[*testing.T]int
+}

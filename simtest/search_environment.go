@@ -1,0 +1,196 @@
+package simtest
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+)
+
+// A searchPlan says which seeds a search runs, and where it reports.
+type searchPlan struct {
+	wanted     sweep.Range // of all shards together
+	shard      sweep.Shard
+	until      time.Time // when time is up; zero is never
+	lasts      time.Duration
+	report     string // a file; empty is none
+	replays    string // a folder; empty is the usual one
+	ownProcess bool
+}
+
+// The variables that a search reads, besides SIMTEST_SEED.
+const (
+	seedsVariable   = "SIMTEST_SEEDS"
+	timeVariable    = "SIMTEST_TIME"
+	shardVariable   = "SIMTEST_SHARD"
+	reportVariable  = "SIMTEST_REPORT"
+	replaysVariable = "SIMTEST_REPLAYS"
+)
+
+// An environ is the values of environment variables.
+type environ func(name string) string
+
+// environment returns the process's.
+func environment() environ { return os.Getenv }
+
+// plan returns what the variables say. An error names the variable, what is
+// wrong with it, and how to mend it.
+func (s *Search) plan(get environ) (*searchPlan, error) {
+	first := s.Config.Seed
+	p := &searchPlan{wanted: seedsFrom(first, uint64(s.seeds()))}
+	text := get(seedsVariable)
+	if text != "" {
+		var ok bool
+		if p.wanted, ok = parseSeeds(text, first); !ok {
+			return nil, fmt.Errorf("%s is %q, which is neither a number of seeds nor a range: set it to a number from 1 on, such as 10000, or to the first and the last seed, such as 500-900, or unset it", seedsVariable, text)
+		}
+	}
+	if lasts := get(timeVariable); lasts != "" {
+		d, err := time.ParseDuration(lasts)
+		if err != nil || d <= 0 {
+			return nil, fmt.Errorf("%s is %q, which is no time to search for: set it to a duration such as 30s, 10m or 2h, or unset it", timeVariable, lasts)
+		}
+		p.lasts, p.until = d, time.Now().Add(d)
+		if text == "" {
+			p.wanted.Last = sweep.Endless
+		}
+	}
+	var err error
+	if p.shard, err = parseShard(get); err != nil {
+		return nil, err
+	}
+	if p.report, err = reportFile(get(reportVariable)); err != nil {
+		return nil, err
+	}
+	if p.replays = get(replaysVariable); p.replays != "" {
+		if info, err := os.Stat(p.replays); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is %q, which is a file: set it to a folder, which need not exist, or unset it", replaysVariable, p.replays)
+		}
+	}
+	if text := get(seedVariable); text != "" { // which stands above all the others
+		seed, err := parseSeed(text, first)
+		if err != nil {
+			return nil, errors.New(strings.TrimPrefix(err.Error(), "simtest: "))
+		}
+		return &searchPlan{wanted: sweep.Range{First: seed, Last: seed}, replays: p.replays, ownProcess: true}, nil
+	}
+	return p, nil
+}
+
+// seedsFrom returns a range of n seeds, n > 0, or fewer if there are no more.
+func seedsFrom(first, n uint64) sweep.Range {
+	return sweep.Range{First: first, Last: first + min(n-1, math.MaxUint64-first)}
+}
+
+// parseSeeds reads a number of seeds, which are from first on, or a range.
+func parseSeeds(text string, first uint64) (r sweep.Range, ok bool) {
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return seedsFrom(first, max(n, 1)), n > 0
+	}
+	if strings.HasSuffix(text, "-") {
+		return r, false // no range without an end, unless SIMTEST_TIME sets one
+	}
+	r, err := sweep.ParseRange(text)
+	return r, err == nil
+}
+
+// reportFile returns the name of the file for reports, and sees to it that it can be
+// written to.
+func reportFile(text string) (name string, err error) {
+	if text == "" {
+		return "", nil
+	}
+	name = strings.ReplaceAll(text, "%p", strings.ReplaceAll(packagePath(), "/", "."))
+	if name, err = filepath.Abs(name); err == nil {
+		var file *os.File
+		if file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666); err == nil {
+			err = file.Close()
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s is %q, and no report can be written there: %w: set it to a file in a folder that exists, or unset it", reportVariable, text, err)
+	}
+	return name, nil
+}
+
+// packagePath returns the import path of the package whose tests the program is,
+// as far as that is known.
+func packagePath() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return strings.TrimSuffix(info.Path, ".test")
+	}
+	return testedPackage()
+}
+
+// seeds returns the seeds of the shard, in their order.
+func (p *searchPlan) seeds() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		seed, step := p.wanted.First, p.shard.Step()
+		for !p.shard.Has(seed) {
+			if seed == p.wanted.Last {
+				return
+			}
+			seed++
+		}
+		for yield(seed) && p.wanted.Last-seed >= step {
+			seed += step
+		}
+	}
+}
+
+// count returns how many seeds the shard has; it is 0 if nobody knows.
+func (p *searchPlan) count() (n uint64) {
+	if p.wanted.Last == sweep.Endless {
+		return 0
+	}
+	for seed := range p.seeds() {
+		return (p.wanted.Last-seed)/p.shard.Step() + 1
+	}
+	return 0
+}
+
+// timeIsUp reports whether the search has run for as long as it was told to.
+func (p *searchPlan) timeIsUp() bool { return !p.until.IsZero() && !time.Now().Before(p.until) }
+
+// inOwnProcess reports whether seeds have to run in the test's own process: a
+// debugger looks on, which would not see the workers, or it is one of go
+// test's own for fuzzing, or the system has no processes.
+func inOwnProcess() bool {
+	for _, name := range []string{"test.fuzz", "test.fuzzworker"} {
+		if f := flag.Lookup(name); f != nil && f.Value.String() != "" && f.Value.String() != "false" {
+			return true
+		}
+	}
+	switch runtime.GOOS {
+	case "js", "wasip1", "ios", "plan9":
+		return true
+	}
+	return traced()
+}
+
+// traced reports whether a debugger has attached to the process, where the system
+// tells.
+func traced() bool {
+	status, err := os.ReadFile("/proc/self/status")
+	return err == nil && hasTracer(string(status))
+}
+
+// hasTracer reads what Linux tells of a process.
+func hasTracer(status string) bool {
+	for line := range strings.Lines(status) {
+		if pid, ok := strings.CutPrefix(line, "TracerPid:"); ok {
+			return strings.TrimSpace(pid) != "0"
+		}
+	}
+	return false
+}

@@ -1,0 +1,253 @@
+package simtest
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A searchFailure is what has failed with a seed, as its output tells.
+type searchFailure struct {
+	message string // without what follows its first line
+	place   string // file and line; empty if it is not known
+}
+
+// id returns what failures of one group have in common: the message, numbers
+// aside, and the place.
+func (f searchFailure) id() string {
+	return fmt.Sprintf("%016x", mixString(mixString(0, maskNumbers(f.message)), f.place))
+}
+
+// numbers are parts of a message that differ from seed to seed: identifiers,
+// addresses in memory, durations, and other numbers with the ports, addresses
+// and names that they are part of.
+var numbers = regexp.MustCompile(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b` +
+	`|0x[0-9a-fA-F]+` +
+	`|\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b|\b(?:[0-9a-f]{2}){2,}[0-9][0-9a-f]*\b` +
+	`|(?:[0-9]+(?:\.[0-9]+)?(?:ns|µs|us|ms|h|m|s))+\b` +
+	`|[0-9]+(?:[.,:_][0-9]+)*`)
+
+// maskNumbers replaces numbers.
+func maskNumbers(message string) string {
+	return strings.Join(strings.Fields(numbers.ReplaceAllString(message, "#")), " ")
+}
+
+// cleanOutput returns what a worker has printed with a seed without the lines of
+// package testing's that are of no use: that a test runs, and which one.
+func cleanOutput(test, output string) string {
+	var clean strings.Builder
+	for line := range strings.Lines(output) {
+		switch text := strings.TrimRight(line, "\r\n"); {
+		case strings.HasPrefix(text, "=== RUN   "), strings.HasPrefix(text, "=== NAME  "),
+			strings.HasPrefix(text, "--- FAIL: "+test+" "), strings.HasPrefix(text, "=== PAUSE "), strings.HasPrefix(text, "=== CONT  "):
+		default:
+			clean.WriteString(line)
+		}
+	}
+	return strings.TrimRight(clean.String(), "\n")
+}
+
+// withoutRerun returns the output without the line that runs the seed again, which
+// the summary has.
+func withoutRerun(output string) string { return rerunLog.ReplaceAllString(output, "") }
+
+var rerunLog = regexp.MustCompile(`(?m)^(?: *[^ :]+:[0-9]+: simtest: |simtest: | +)the seed was [0-9]+\. To run it again:\n.*` + seedVariable + `=.*(?:\n|\z)`)
+
+// failureOf finds out what has failed with a seed: from what its process printed,
+// without what cleanOutput leaves out, and how it died, if it did.
+func failureOf(output, died string, endedByUs bool) searchFailure {
+	lines := strings.Split(strings.ReplaceAll(output, "\r\n", "\n"), "\n")
+	if endedByUs {
+		return searchFailure{died, dumpPlace(lines)}
+	}
+	last := searchFailure{}
+	for i, line := range lines {
+		switch {
+		case line == "WARNING: DATA RACE":
+			return searchFailure{"DATA RACE", racePlaces(lines[i:])}
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
+			message := strings.TrimSuffix(line, " [recovered, repanicked]")
+			return searchFailure{message, panicPlace(lines[i:])}
+		}
+		logged := logLine.FindStringSubmatch(line)
+		if logged == nil {
+			continue
+		}
+		place, message := logged[1], logged[2]
+		switch {
+		case strings.TrimSpace(message) == "" && i+1 < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i+1]), "Error Trace:"):
+			return testifyFailure(place, lines[i+1:])
+		case strings.HasPrefix(message, "simtest: the seed was "), strings.HasPrefix(message, "simtest: these faults "), strings.HasPrefix(message, "simtest: no fault "):
+			// which is told of any failure
+		case strings.HasPrefix(message, "simtest: "):
+			return searchFailure{message: message} // its place is here
+		default:
+			last = searchFailure{message, place}
+		}
+	}
+	if died != "" {
+		return searchFailure{message: died}
+	}
+	if last.message == "" {
+		last.message = "it has failed, and says nothing"
+	}
+	return last
+}
+
+// logLine is a line that package testing has logged: its place and the message.
+// What follows the first line of a message is indented by four more.
+var logLine = regexp.MustCompile(`^ {4}([^\s:]+\.go:[0-9]+): ?(.*)$`)
+
+// testifyFailure reads the report of an assertion of testify's: what is wrong, and
+// the first line of the caller's message. The lines begin with that of its trace.
+func testifyFailure(place string, lines []string) searchFailure {
+	var what, words string
+	for _, line := range lines {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), ":")
+		value = strings.TrimSpace(value)
+		switch {
+		case !strings.HasPrefix(line, "        "): // the report is over
+			ok = false
+		case ok && name == "Error Trace" && value != "":
+			place = baseOf(value)
+		case ok && name == "Error" && what == "":
+			what = strings.TrimSuffix(value, ":")
+		case ok && name == "Messages" && words == "":
+			words = value
+		}
+		if !strings.HasPrefix(line, "        ") {
+			break
+		}
+	}
+	if words != "" {
+		what += ": " + words
+	}
+	return searchFailure{what, place}
+}
+
+// panicPlace returns where a program has panicked, or met a fatal error: the first
+// call in the trace that is neither the runtime's nor of those that pass a panic
+// on. The lines begin with the message, which may be followed by a trace of its
+// own, of another goroutine whose panic it is.
+func panicPlace(lines []string) string {
+	var frames []frame
+	begun, tab := false, ""
+	for i, line := range lines {
+		if strings.HasPrefix(line, "\tgoroutine ") {
+			tab = "\t"
+		}
+		line = strings.TrimPrefix(line, tab)
+		switch {
+		case strings.HasPrefix(line, "goroutine ") && strings.HasSuffix(line, ":"):
+			if begun && len(frames) > 0 {
+				return placeIn(frames)
+			}
+			begun = true
+		case begun && strings.HasPrefix(line, "\t"):
+			if file, ok := frameFile(line); ok {
+				frames = append(frames, frame{function: functionOf(strings.TrimPrefix(lines[i-1], tab)), file: file})
+			}
+		case begun && line == "" && len(frames) > 0:
+			return placeIn(frames)
+		}
+	}
+	return placeIn(frames)
+}
+
+// dumpPlace returns where the first goroutine of a dump is that does not wait for its
+// simulation.
+func dumpPlace(lines []string) string {
+	for i, line := range lines {
+		if !strings.HasPrefix(line, "goroutine ") || strings.Contains(line, " (durable)") {
+			continue
+		}
+		if place := panicPlace(lines[i:]); place != "" {
+			return place
+		}
+	}
+	return ""
+}
+
+// placeIn returns the place in a stack that is to blame.
+func placeIn(frames []frame) string {
+	// What comes before the innermost call of panic are deferred functions.
+	for i := len(frames) - 1; i >= 0; i-- {
+		if frames[i].function == "panic" || frames[i].function == "runtime.gopanic" {
+			frames = frames[i+1:]
+			break
+		}
+	}
+	for _, f := range frames {
+		if f.own() || isPartOf(packageOf(f.function), "runtime", "testing", "internal", "sync", "reflect", "log", "os", "syscall") || f.function == "panic" {
+			continue
+		}
+		return baseOf(f.file)
+	}
+	return ""
+}
+
+// racePlaces returns the two places of a data race, in the order of their names.
+func racePlaces(lines []string) string {
+	var places []string
+	for i := 0; i < len(lines) && len(places) < 2; i++ {
+		line := strings.TrimSpace(lines[i])
+		if line == "==================" && i > 0 {
+			break
+		}
+		if !raceAccess.MatchString(line) {
+			continue
+		}
+		for i++; i+1 < len(lines); i += 2 {
+			function := strings.TrimSpace(lines[i])
+			file, ok := frameFile(lines[i+1])
+			if function == "" || !ok {
+				break
+			}
+			if !isPartOf(packageOf(functionOf(function)), "runtime", "internal") {
+				places = append(places, baseOf(file))
+				break
+			}
+		}
+	}
+	slices.Sort(places)
+	return strings.Join(slices.Compact(places), ", ")
+}
+
+var raceAccess = regexp.MustCompile(`(?i)^(?:previous )?(?:atomic )?(?:read|write) at 0x[0-9a-f]+ by `)
+
+// frameFile returns file and line of the second line of a call in a trace.
+func frameFile(line string) (file string, ok bool) {
+	file, _, _ = strings.Cut(strings.TrimSpace(line), " ")
+	return file, traceFile.MatchString(file)
+}
+
+var traceFile = regexp.MustCompile(`\.(?:go|s):[0-9]+$`)
+
+// functionOf returns the name of a call in a trace, without its arguments.
+func functionOf(line string) string {
+	line = strings.TrimSpace(strings.TrimPrefix(line, "created by "))
+	if i := strings.LastIndexByte(line, '('); i > 0 {
+		line = line[:i]
+	}
+	return line
+}
+
+// baseOf returns the last element of a path and line.
+func baseOf(file string) string { return path.Base(strings.ReplaceAll(file, `\`, "/")) }
+
+// ofPools reports whether a process has ended because of what one simulation left
+// to the next, in a pool.
+func ofPools(output string) bool { return poolDeath.MatchString(output) }
+
+var poolDeath = regexp.MustCompile(`(?m)^(?:fatal error|panic): .*(?:synctest (?:channel|timer|goroutine).* outside bubble|synctest timer accessed from outside|called from (?:inside and outside|multiple) synctest bubbles?)`)
+
+// standsStill reports whether a simulation has waited for something outside of it,
+// which may be what an earlier simulation has left in a pool.
+func standsStill(output string) bool { return strings.Contains(output, standsStillWords) }
+
+// indented indents a text.
+func indented(text string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n    ")
+}

@@ -1,0 +1,353 @@
+package simtest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+)
+
+// A fakeServer stands for a worker process.
+type fakeServer struct {
+	hunt   *fakeHunt
+	done   int
+	spent  bool
+	closed bool
+}
+
+// A fakeHunt is a hunt whose workers are fakes.
+type fakeHunt struct {
+	*hunt
+	outcome func(job searchJob, server *fakeServer) searchOutcome
+
+	mu      sync.Mutex
+	jobs    []searchJob
+	servers []*fakeServer
+}
+
+func (s *fakeServer) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
+	s.hunt.mu.Lock()
+	s.hunt.jobs = append(s.hunt.jobs, job)
+	s.hunt.mu.Unlock()
+	o := s.hunt.outcome(job, s)
+	o.Seed = job.Seed
+	s.done++
+	return o
+}
+
+func (s *fakeServer) close() { s.closed = true }
+
+// huntWith runs a search with fake workers, which do what outcome says.
+func huntWith(t *testing.T, s Search, variables map[string]string, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
+	plan, err := planOf(s, variables)
+	require.NoError(t, err)
+	h := &fakeHunt{hunt: newHunt(&s, plan, "TestX", 1), outcome: outcome}
+	h.launch = func(<-chan struct{}) (searchServer, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.servers = append(h.servers, &fakeServer{hunt: h})
+		return h.servers[len(h.servers)-1], nil
+	}
+	h.rerun = func(seed uint64) string { return fmt.Sprint("run ", seed) }
+	h.grace = 20 * time.Millisecond
+	h.run(workers)
+	for _, server := range h.servers {
+		assert.True(t, server.closed, "no process is left")
+	}
+	return h
+}
+
+// seedsDone returns the seeds that were given to workers, in their order.
+func (h *fakeHunt) seedsDone() (seeds []uint64) {
+	for _, job := range h.jobs {
+		seeds = append(seeds, job.Seed)
+	}
+	return seeds
+}
+
+func passed(searchJob, *fakeServer) searchOutcome {
+	return searchOutcome{searchResult: searchResult{Traced: true, Simulated: time.Second}}
+}
+
+func failedWith(message string) searchOutcome {
+	return searchOutcome{searchResult: searchResult{Failed: true}, output: "    x.go:1: " + message + "\n"}
+}
+
+// Each seed runs once, and a worker that has died, or has something left of a seed,
+// is replaced.
+func TestHuntReplacesWorkers(t *testing.T) {
+	h := huntWith(t, Search{Seeds: 20, StopAfter: -1}, nil, 3, func(job searchJob, server *fakeServer) searchOutcome {
+		assert.False(t, server.spent)
+		switch job.Seed % 10 {
+		case 3:
+			return searchOutcome{died: "the process has ended", searchResult: searchResult{Failed: true}}
+		case 5:
+			o := failedWith(fmt.Sprint("seed ", job.Seed))
+			o.Spent, server.spent = true, true
+			return o
+		}
+		return passed(job, server)
+	})
+	seeds := h.seedsDone()
+	slices.Sort(seeds)
+	assert.Len(t, slices.Compact(seeds), 20)
+	assert.Len(t, h.jobs, 20)
+	assert.Equal(t, []sweep.Range{{First: 0, Last: 19}}, h.ran)
+	assert.Equal(t, 4, h.failed)
+	require.Len(t, h.groupsLocked(), 2)
+	assert.Equal(t, []uint64{3, 13}, h.groupsLocked()[0].Seeds)
+	assert.Equal(t, "seed 5", h.groupsLocked()[1].Message)
+	assert.Equal(t, "run 5", h.groupsLocked()[1].Rerun)
+	assert.Equal(t, 16*time.Second, h.simulated)
+	assert.LessOrEqual(t, len(h.servers), 7)
+}
+
+// A seed that has died of a pool runs again without pools, and so do all after it.
+func TestHuntPools(t *testing.T) {
+	h := huntWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+		if job.Seed == 2 && job.KeepPools {
+			return searchOutcome{died: "x", output: "fatal error: receive on synctest channel from outside bubble\n", searchResult: searchResult{Failed: true}}
+		}
+		return passed(job, server)
+	})
+	assert.Equal(t, []uint64{0, 1, 2, 2, 3, 4, 5}, h.seedsDone())
+	for i, job := range h.jobs {
+		assert.Equal(t, i < 3, job.KeepPools)
+	}
+	assert.Zero(t, h.failed)
+	assert.Contains(t, h.summary(1), "pools were emptied from then on")
+	// If that does not help, the seed has failed.
+	h = huntWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+		return searchOutcome{died: "x", output: "fatal error: receive on synctest channel from outside bubble\n", searchResult: searchResult{Failed: true}}
+	})
+	assert.Equal(t, []uint64{0, 0}, h.seedsDone())
+	assert.Equal(t, 1, h.failed)
+}
+
+// A seed that may not be to blame runs again, alone: when its worker had run others
+// before it used too much memory, and when somebody has killed it.
+func TestHuntDoubts(t *testing.T) {
+	died := func(o searchOutcome) searchOutcome {
+		o.died, o.Failed = "x", true
+		return o
+	}
+	for _, c := range []struct {
+		name    string
+		outcome func(job searchJob, server *fakeServer) searchOutcome
+		seeds   []uint64
+		failed  int
+	}{
+		{"memory, by chance", func(job searchJob, server *fakeServer) searchOutcome {
+			if server.done >= 2 {
+				return died(searchOutcome{memory: true})
+			}
+			return passed(job, server)
+		}, []uint64{0, 1, 2, 2, 3, 4, 4}, 0},
+		{"memory, of its own", func(job searchJob, server *fakeServer) searchOutcome {
+			if job.Seed == 1 {
+				return died(searchOutcome{memory: true})
+			}
+			return passed(job, server)
+		}, []uint64{0, 1, 1, 2, 3, 4}, 1},
+		{"memory, the first", func(job searchJob, server *fakeServer) searchOutcome {
+			if job.Seed == 0 {
+				return died(searchOutcome{memory: true})
+			}
+			return passed(job, server)
+		}, []uint64{0, 1, 2, 3, 4}, 1},
+		{"killed", func(job searchJob, server *fakeServer) searchOutcome {
+			if job.Seed == 1 && !job.alone {
+				return died(searchOutcome{killed: true})
+			}
+			return passed(job, server)
+		}, []uint64{0, 1, 1, 2, 3, 4}, 0},
+		{"killed twice", func(job searchJob, server *fakeServer) searchOutcome {
+			if job.Seed == 1 {
+				return died(searchOutcome{killed: true})
+			}
+			return passed(job, server)
+		}, []uint64{0, 1, 1, 2, 3, 4}, 1},
+	} {
+		h := huntWith(t, Search{Seeds: 5, StopAfter: -1}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+			assert.True(t, !job.alone || server.done == 0, c.name)
+			return c.outcome(job, server)
+		})
+		assert.Equal(t, c.seeds, h.seedsDone(), c.name)
+		assert.Equal(t, c.failed, h.failed, c.name)
+		assert.EqualValues(t, 5, h.done, c.name)
+	}
+}
+
+// It runs alone also where another worker takes it than the one that has died.
+func TestHuntAlone(t *testing.T) {
+	h := huntWith(t, Search{Seeds: 3}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+		if job.Seed == 1 {
+			server.hunt.retry = append(server.hunt.retry, searchJob{Seed: 1000, alone: true})
+		}
+		if job.alone {
+			assert.Zero(t, server.done)
+		}
+		return passed(job, server)
+	})
+	assert.Equal(t, []uint64{0, 1, 1000, 2}, h.seedsDone())
+	assert.Len(t, h.servers, 2)
+}
+
+// A fresh search has a worker for each seed.
+func TestHuntFresh(t *testing.T) {
+	h := huntWith(t, Search{Seeds: 5, Fresh: true}, nil, 2, passed)
+	assert.Len(t, h.servers, 5)
+	for _, job := range h.jobs {
+		assert.False(t, job.KeepPools)
+	}
+}
+
+// The search stops after so many different failures, not so many seeds.
+func TestHuntStopsAfter(t *testing.T) {
+	outcome := func(job searchJob, server *fakeServer) searchOutcome {
+		return failedWith([]string{"a 1", "a 2", "a 3", "b", "a 4", "c"}[job.Seed%6])
+	}
+	for after, want := range map[int]uint64{0: 1, 1: 1, 2: 4, 3: 6, 4: 12, -1: 12} {
+		h := huntWith(t, Search{Seeds: 12, StopAfter: after}, nil, 1, outcome)
+		assert.Equal(t, want, h.done, "after %d", after)
+		assert.Equal(t, want < 12, h.ended != "")
+	}
+}
+
+// When time is up, the seeds under way have a moment, and are given up then. When a
+// worker cannot be started, the search ends at once.
+func TestHuntEnds(t *testing.T) {
+	var slow atomic.Bool
+	h := huntWith(t, Search{}, map[string]string{"SIMTEST_TIME": "50ms"}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+		time.Sleep(5 * time.Millisecond)
+		if job.Seed == 5 {
+			slow.Store(true)
+			<-server.hunt.giveUp
+			return searchOutcome{givenUp: true}
+		}
+		return passed(job, server)
+	})
+	assert.True(t, slow.Load())
+	assert.Equal(t, timeIsUp, h.ended)
+	assert.Equal(t, len(h.jobs)-1, int(h.done))
+	assert.NotContains(t, h.rangesLocked(), "4-6")
+	assert.Contains(t, h.summary(2), "the time that SIMTEST_TIME says is up")
+
+	plan, err := planOf(Search{}, nil)
+	require.NoError(t, err)
+	broken := newHunt(&Search{}, plan, "TestX", 1)
+	broken.launch = func(<-chan struct{}) (searchServer, error) { return nil, errors.New("no processes today") }
+	broken.run(3)
+	assert.EqualError(t, broken.err, "no processes today")
+	assert.Zero(t, broken.done)
+
+	plan, err = planOf(Search{}, map[string]string{"SIMTEST_TIME": "10m"})
+	require.NoError(t, err)
+	assert.ErrorContains(t, newHunt(&Search{}, plan, "TestX", 1).endBefore(time.Now().Add(time.Minute)), "SIMTEST_TIME is 10m0s, and go test's -timeout ends the process in 1m0s: give a longer")
+}
+
+// The summary says when nothing new has come for long, and how far each part is.
+func TestHuntSummary(t *testing.T) {
+	h := huntWith(t, Search{Seeds: 100, StopAfter: -1}, map[string]string{"SIMTEST_SHARD": "2/2"}, 1, func(job searchJob, server *fakeServer) searchOutcome {
+		if job.Seed == 51 || job.Seed == 53 {
+			return failedWith(fmt.Sprintf("read %d", job.Seed))
+		}
+		return searchOutcome{searchResult: searchResult{Traced: true, Digest: job.Seed, Shape: min(job.Seed, 9)}}
+	})
+	text := h.summary(1)
+	assert.Contains(t, text, "simtest: 50 seeds of shard 2/2 in ")
+	assert.Contains(t, text, "\nSeeds: 1-99 in steps of 2.")
+	assert.Contains(t, text, "\n48 distinct traces of 5 shapes; seed 9 has shown the last new one.")
+	assert.Contains(t, text, "\nThe last 45 seeds have shown nothing new")
+	assert.Contains(t, text, "\n2 seeds failed, in 1 way:\n\n1. 2 seeds, 51, 53: read 51 (x.go:1)\n        x.go:1: read 51\nTo run seed 51 again:\nrun 51")
+
+	few := huntWith(t, Search{Seeds: 10}, nil, 1, passed)
+	assert.NotContains(t, few.summary(1), "nothing new", "ten seeds tell nothing")
+
+	h.plan.report = filepath.Join(t.TempDir(), "report")
+	require.NoError(t, h.report(1))
+	require.NoError(t, h.report(1))
+	file, err := os.Open(h.plan.report)
+	require.NoError(t, err)
+	defer file.Close()
+	reports, err := sweep.Read(file)
+	require.NoError(t, err)
+	require.Len(t, reports, 2)
+	assert.Equal(t, reports[0].Groups, h.groupsLocked())
+	assert.EqualValues(t, 50, reports[0].Seeds())
+	assert.Equal(t, sweep.Shard{Index: 2, Total: 2}, reports[0].Shard)
+	assert.Equal(t, sweep.Range{First: 0, Last: 99}, reports[0].Wanted)
+}
+
+// Seeds that come in any order become ranges.
+func TestAddSeed(t *testing.T) {
+	for _, step := range []uint64{1, 3} {
+		var ranges []sweep.Range
+		order := rand.New(rand.NewPCG(1, step)).Perm(50)
+		for _, i := range order {
+			ranges = addSeed(ranges, 7+uint64(i)*step, step)
+			for a, b := range pairs(ranges) {
+				require.Greater(t, b.First, a.Last+step, "apart, and in order")
+			}
+		}
+		assert.Equal(t, []sweep.Range{{First: 7, Last: 7 + 49*step}}, ranges)
+	}
+}
+
+func pairs(ranges []sweep.Range) func(yield func(a, b sweep.Range) bool) {
+	return func(yield func(a, b sweep.Range) bool) {
+		for i := 1; i < len(ranges); i++ {
+			if !yield(ranges[i-1], ranges[i]) {
+				return
+			}
+		}
+	}
+}
+
+// A long search says how far it is, line by line where nobody sits at a terminal.
+func TestSearchProgress(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	require.NoError(t, err)
+	defer file.Close()
+	p := newProgress(file)
+	for took := time.Duration(0); took <= 25*time.Second; took += p.every() {
+		p.show(searchStanding{test: "TestX", done: uint64(took / time.Second * 100), count: 10_000, failed: 1, took: took, left: 100*time.Second - took})
+	}
+	p.end()
+	text, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	assert.Equal(t, `simtest: TestX: 200 of 10000 seeds, 100 a second, 1 failed, 1m38s left
+simtest: TestX: 1200 of 10000 seeds, 100 a second, 1 failed, 1m28s left
+simtest: TestX: 2200 of 10000 seeds, 100 a second, 1 failed, 1m18s left
+`, string(text))
+	assert.Equal(t, "7 seeds, 3.5 a second, 0 failed", searchStanding{done: 7, took: 2 * time.Second, left: -1}.String())
+}
+
+// On a terminal it is a bar, of which nothing is left in the end.
+func TestSearchBar(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+	require.NoError(t, err)
+	defer file.Close()
+	p := newProgress(file)
+	p.terminal = true
+	p.show(searchStanding{done: 50, count: 10_000, took: time.Second})
+	p.show(searchStanding{done: 200, count: 10_000, took: 3 * time.Second, left: time.Minute, share: 0.02})
+	p.end()
+	text, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), "50 of 10000")
+	assert.Contains(t, string(text), "200 of 10000 seeds, 67 a second, 0 failed, 1m0s left")
+	assert.NotContains(t, string(text), "\n")
+	assert.Regexp(t, `\r +\r$`, string(text))
+}

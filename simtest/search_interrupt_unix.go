@@ -1,0 +1,19 @@
+//go:build unix
+
+package simtest
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+// raise sends the process a signal that nobody catches any more, and gives it a
+// moment to arrive. If it is ignored, the exit status is a shell's for it.
+func raise(sig os.Signal) {
+	number := sig.(syscall.Signal)
+	if err := syscall.Kill(os.Getpid(), number); err == nil {
+		time.Sleep(time.Second)
+	}
+	os.Exit(128 + int(number))
+}

@@ -1,0 +1,400 @@
+package simtest
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// A searchServer runs seeds: a worker process, or in tests something like it.
+type searchServer interface {
+	// do runs a seed. When giveUp is closed it ends the server.
+	do(job searchJob, giveUp <-chan struct{}) searchOutcome
+	// close ends the server, and waits for that.
+	close()
+}
+
+// A searchOutcome is what has become of a seed.
+type searchOutcome struct {
+	searchResult
+	died    string // why the server has ended with it; empty if it has not
+	ended   bool   // it was ended here, for that reason
+	killed  bool   // it was ended by someone else
+	memory  bool   // for want of it
+	givenUp bool   // because the search is over
+	output  string // of a seed that has failed
+}
+
+// What a worker may take, in real time. Variables for tests.
+var (
+	searchPatience = 2 * time.Minute // for a seed, if the machine is not loaded
+	endOfWorker    = 5 * time.Second // when it has been told to end, or to print its goroutines
+)
+
+const (
+	startPatience     = 5 * time.Minute // until it comes to its search
+	lookAtWorkerEvery = 50 * time.Millisecond
+	lookAtMemoryEvery = 50 * time.Millisecond
+	maxSearchOutput   = 64 << 10  // of a seed, that is kept
+	maxOutputFile     = 1 << 20   // before it is emptied
+	tooMuchOutput     = 256 << 20 // of one seed
+)
+
+// A searchProcess is a worker, as its parent sees it.
+type searchProcess struct {
+	command *exec.Cmd
+	memory  int64 // how much it may use; 0 is any amount
+	jobs    *os.File
+	results chan searchResult // closed when the process has closed its end
+	exited  chan struct{}     // closed when it has ended
+
+	output  *os.File // what it prints
+	printed int64    // how much of that was before the seed
+	used    int64    // memory, at the last look
+}
+
+// startDirectory is where go test starts the tests, and where workers start.
+var startDirectory, _ = os.Getwd()
+
+// workerArguments returns the flags with which the test's program runs as a worker
+// of a test.
+func workerArguments(test string) []string {
+	arguments := []string{
+		"-test.run=" + runPattern(test), "-test.count=1", "-test.timeout=0", "-test.v=true",
+		fmt.Sprintf("-test.cpu=%d", workerProcessors()),
+	}
+	if f := flag.Lookup("test.gocoverdir"); f != nil && f.Value.String() != "" {
+		arguments = append(arguments, "-test.gocoverdir="+f.Value.String())
+	}
+	return arguments
+}
+
+// workerProcessors returns how many processors a worker uses: as many as go test's
+// -cpu says, or one. There is a worker for each processor, and with more than one
+// of them in each, those that are idle look for work that there is not: a tenth
+// of the time, measured with the poetry experiment.
+func workerProcessors() int {
+	if f := flag.Lookup("test.cpu"); f != nil && f.Value.String() != "" {
+		return runtime.GOMAXPROCS(0)
+	}
+	return 1
+}
+
+// errNotReached is that a worker's test did not come to the search.
+type errNotReached struct {
+	how    string
+	output string
+}
+
+// Error returns what has happened, and what the worker has printed.
+func (e *errNotReached) Error() string {
+	text := fmt.Sprintf("a worker process did not come to Search.Run: %s. A worker runs the test as the test's own process does, without its flags, and must come to the same searches in the same order", e.how)
+	if e.output != "" {
+		text += ". It has printed:\n" + indented(e.output)
+	}
+	return text
+}
+
+// startWorker starts a process for a search, and waits until it is ready.
+func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) (p *searchProcess, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("the test's own program cannot be found, to start it as a worker: %w", err)
+	}
+	command := exec.Command(program, workerArguments(test)...)
+	command.Dir = startDirectory
+	setApart(command)
+	var files []*os.File
+	defer func() {
+		for _, file := range files {
+			_ = file.Close()
+		}
+	}()
+	fromUs, jobs, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	results, toUs, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, fromUs.Close(), jobs.Close())
+	}
+	files = append(files, fromUs, toUs) // which the process gets
+	p = &searchProcess{command: command, memory: memory, jobs: jobs, results: make(chan searchResult, 1), exited: make(chan struct{})}
+	fail := func(err error) (*searchProcess, error) {
+		_ = jobs.Close()
+		_ = results.Close()
+		p.closeOutput()
+		return nil, fmt.Errorf("no worker process can be started: %w", err)
+	}
+	printer, err := p.openOutput()
+	if err != nil {
+		return fail(err)
+	}
+	files = append(files, printer)
+	// One file and not two, so that all is in its order. It is no pipe, so what
+	// is written there is there, whatever becomes of the process.
+	command.Stdout, command.Stderr = printer, printer
+	from, to, err := inherit(command, fromUs, toUs)
+	if err != nil {
+		return fail(err)
+	}
+	w := &searchWorker{test: test, number: number, memory: memory}
+	command.Env = append(workerEnvironment(os.Environ()), w.variable(from, to))
+	if err := command.Start(); err != nil {
+		return fail(err)
+	}
+	go p.wait()
+	go p.read(results)
+	switch o := p.await(startPatience, giveUp); {
+	case o.givenUp:
+		p.close()
+		return nil, errGivenUp
+	case o.died != "":
+		p.close()
+		return nil, &errNotReached{o.died, cleanOutput(test, o.output)}
+	}
+	p.printed = p.size()
+	return p, nil
+}
+
+// errGivenUp is that a worker was not started, because the search is over.
+var errGivenUp = errors.New("the search is over")
+
+// workerEnvironment returns the environment of a worker, but for the worker's own
+// variable.
+func workerEnvironment(environ []string) []string {
+	race := "GORACE=atexit_sleep_ms=0" // each worker would wait for a second
+	var all []string
+	for _, variable := range environ {
+		switch name, value, _ := strings.Cut(variable, "="); name {
+		case "GORACE":
+			race += " " + value
+		case workerVariable:
+		default:
+			all = append(all, variable)
+		}
+	}
+	return append(all, race)
+}
+
+// openOutput makes the file for what the process prints, and returns it as the
+// process gets it: it adds to the end, even if the file is emptied.
+func (p *searchProcess) openOutput() (printer *os.File, err error) {
+	if p.output, err = os.CreateTemp("", "simtest-*.txt"); err != nil {
+		return nil, err
+	}
+	printer, err = os.OpenFile(p.output.Name(), os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil && runtime.GOOS != "windows" {
+		_ = os.Remove(p.output.Name()) // so that nothing is left, whatever happens
+	}
+	return printer, err
+}
+
+// closeOutput removes the file.
+func (p *searchProcess) closeOutput() {
+	if p.output == nil {
+		return
+	}
+	_ = p.output.Close()
+	if runtime.GOOS == "windows" {
+		_ = os.Remove(p.output.Name())
+	}
+}
+
+// wait waits until the process has ended.
+func (p *searchProcess) wait() {
+	_ = p.command.Wait()
+	close(p.exited)
+}
+
+// read passes on what the process tells.
+func (p *searchProcess) read(from *os.File) {
+	defer close(p.results)
+	defer from.Close()
+	lines := bufio.NewReader(from)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return
+		}
+		var r searchResult
+		if err := json.Unmarshal(line, &r); err != nil {
+			return // it is then killed as one that does not answer
+		}
+		select {
+		case p.results <- r:
+		case <-p.exited: // it tells more than it was asked
+			return
+		}
+	}
+}
+
+// do runs a seed.
+func (p *searchProcess) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
+	line, err := json.Marshal(job)
+	if err == nil {
+		_, err = p.jobs.Write(append(line, '\n'))
+	}
+	o := searchOutcome{}
+	if err != nil && !isClosed(p.exited) {
+		o = p.endIt(fmt.Sprintf("the worker process cannot be told what to do: %v", err))
+	} else {
+		o = p.await(searchPatience, giveUp)
+	}
+	o.Seed = job.Seed
+	if o.died != "" {
+		o.Failed = true
+	}
+	if o.Failed {
+		o.output = p.text()
+	}
+	p.forget()
+	return o
+}
+
+// await waits for a result, and ends a process that will not bring any.
+func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o searchOutcome) {
+	patience := newPatience(limit)
+	ticker := time.NewTicker(lookAtWorkerEvery)
+	defer ticker.Stop()
+	results := p.results
+	for {
+		select {
+		case r, ok := <-results:
+			if ok {
+				return searchOutcome{searchResult: r}
+			}
+			results = nil
+			select {
+			case <-p.exited:
+			case <-time.After(time.Second): // it has closed the pipe that it does not know of
+				return p.endIt("the worker process has closed the pipe by which it tells how a seed has ended")
+			}
+		case <-p.exited:
+			select {
+			case r, ok := <-p.results: // it has told, and ended then
+				if ok {
+					return searchOutcome{searchResult: r}
+				}
+			case <-time.After(100 * time.Millisecond): // a process that it has started has the pipe
+			}
+			state := p.command.ProcessState
+			return searchOutcome{died: fmt.Sprintf("the process has ended: %v", state), killed: killedByOthers(state), output: p.text()}
+		case <-giveUp:
+			p.kill()
+			return searchOutcome{givenUp: true}
+		case <-ticker.C:
+			p.used = residentMemory(p.command.Process.Pid)
+			switch {
+			case p.memory > 0 && p.used > p.memory:
+				o := p.endIt(tooMuchMemory(p.used, p.memory))
+				o.memory = true
+				return o
+			case p.size()-p.printed > tooMuchOutput:
+				return p.endIt(fmt.Sprintf("it has printed more than %d MiB", tooMuchOutput>>20))
+			case patience.isOver():
+				return p.endIt(fmt.Sprintf("it has not ended after %v of real time", patience.limit.Round(time.Second)))
+			}
+		}
+	}
+}
+
+// tooMuchMemory says that a process uses more memory than it may.
+func tooMuchMemory(used, limit int64) string {
+	return fmt.Sprintf("it uses %s of memory, and Search.Memory is %s", mebibytes(used), mebibytes(limit))
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// endIt ends the process, with a dump of its goroutines if it still prints one, for
+// that reason.
+func (p *searchProcess) endIt(why string) searchOutcome {
+	for _, ask := range []func(){
+		func() { _, _ = p.jobs.WriteString(`{"dump":true}` + "\n") },
+		func() { dumpAndEnd(p.command.Process) },
+	} {
+		ask()
+		select {
+		case <-p.exited:
+		case <-time.After(endOfWorker):
+		}
+		if isClosed(p.exited) {
+			break
+		}
+	}
+	p.kill()
+	return searchOutcome{died: why, ended: true, output: p.text()}
+}
+
+// kill ends the process at once.
+func (p *searchProcess) kill() {
+	kill(p.command.Process)
+	<-p.exited
+}
+
+// close has the process end, as it does when it is asked for nothing more, and
+// waits for that. What coverage it has to write, it writes.
+func (p *searchProcess) close() {
+	_ = p.jobs.Close()
+	select {
+	case <-p.exited:
+	case <-time.After(endOfWorker):
+	}
+	p.kill() // what it has started ends with it
+	p.closeOutput()
+}
+
+// size returns how much the process has printed, since the file was last empty.
+func (p *searchProcess) size() int64 {
+	info, err := p.output.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// text returns what was printed since the seed began, its beginning and its end if
+// it is long.
+func (p *searchProcess) text() string {
+	n := p.size() - p.printed
+	part := func(from, n int64) string {
+		bytes := make([]byte, n)
+		read, _ := p.output.ReadAt(bytes, from)
+		return string(bytes[:read])
+	}
+	if n <= maxSearchOutput {
+		return part(p.printed, max(0, n))
+	}
+	const half = maxSearchOutput / 2
+	head, tail := part(p.printed, half), part(p.printed+n-half, half)
+	head = head[:strings.LastIndexByte(head, '\n')+1]
+	return fmt.Sprintf("%s... %d bytes are left out here ...\n%s", head, n-int64(len(head))-half, tail)
+}
+
+// forget leaves what was printed until now behind.
+func (p *searchProcess) forget() {
+	p.printed = p.size()
+	if p.printed > maxOutputFile && p.output.Truncate(0) == nil {
+		p.printed = p.size()
+	}
+}
+
+// isHeavy reports whether the process has much more memory in use than one that
+// has just begun, so that it had better be replaced.
+func (p *searchProcess) isHeavy() bool { return p.memory > 0 && p.used > p.memory/2 }
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

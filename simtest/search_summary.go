@@ -1,0 +1,187 @@
+package simtest
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+)
+
+// A searchStanding is how far a hunt is.
+type searchStanding struct {
+	test   string
+	done   uint64
+	count  uint64 // 0 if nobody knows
+	failed int
+	took   time.Duration
+	left   time.Duration // until the end, as far as one can tell; below 0 if one cannot
+	share  float64       // of the work that is done
+}
+
+// standing returns how far the hunt is.
+func (h *hunt) standing() searchStanding {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := searchStanding{test: h.test, done: h.done, count: h.count, failed: h.failed, took: time.Since(h.start), left: -1}
+	if h.count > 0 && h.done > 0 {
+		s.share = float64(h.done) / float64(h.count)
+		s.left = time.Duration(float64(s.took) * (1 - s.share) / s.share)
+	}
+	if !h.plan.until.IsZero() {
+		if left := max(0, time.Until(h.plan.until)); s.left < 0 || left < s.left {
+			s.left = left
+			s.share = 1 - float64(left)/float64(h.plan.lasts)
+		}
+	}
+	return s
+}
+
+// perSecond returns how many seeds were done in a second, with the digits that
+// one reads.
+func (s searchStanding) perSecond() string {
+	rate := float64(s.done) / max(s.took.Seconds(), 1e-9)
+	if rate < 10 {
+		return fmt.Sprintf("%.1f", rate)
+	}
+	return fmt.Sprintf("%.0f", rate)
+}
+
+// String returns the standing in a line.
+func (s searchStanding) String() string {
+	text := fmt.Sprintf("%d seeds", s.done)
+	if s.count > 0 {
+		text = fmt.Sprintf("%d of %s", s.done, count(int(min(s.count, 1<<53)), "seed", "seeds"))
+	}
+	text += fmt.Sprintf(", %s a second, %d failed", s.perSecond(), s.failed)
+	if s.left >= 0 {
+		text += fmt.Sprintf(", %v left", s.left.Round(time.Second))
+	}
+	return text
+}
+
+// enoughSeeds is how many seeds there must be before it means something that they
+// show nothing new.
+const enoughSeeds = 20
+
+// summary says what the hunt has found.
+func (h *hunt) summary(workers int) string {
+	standing := h.standing()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var text strings.Builder
+	shard := ""
+	if h.plan.shard != (sweep.Shard{}) {
+		shard = fmt.Sprintf(" of shard %v", h.plan.shard)
+	}
+	fmt.Fprintf(&text, "simtest: %s%s in %v with %s, %s a second, %v of simulated time",
+		count(int(h.done), "seed", "seeds"), shard, sweep.Round(standing.took), count(workers, "worker", "workers"), standing.perSecond(), sweep.Round(h.simulated))
+	switch {
+	case h.done == 0 && h.ended == "":
+		text.WriteString("\nThe shard has none of the seeds.")
+	case h.done > 0:
+		fmt.Fprintf(&text, "\nSeeds: %s.", h.rangesLocked())
+	}
+	if h.ended != "" && h.err == nil {
+		of := ""
+		if h.count > 0 {
+			of = fmt.Sprintf(" of %d", h.count)
+		}
+		fmt.Fprintf(&text, "\nThe search has ended after %d%s: %s.", h.done, of, h.ended)
+	}
+	if len(h.digests) > 0 {
+		fmt.Fprintf(&text, "\n%s of %s; seed %d has shown the last new one.", count(len(h.digests), "distinct trace", "distinct traces"), count(len(h.shapes), "shape", "shapes"), h.newest)
+		if since := h.done - h.newestAt; h.done >= enoughSeeds && since >= h.done/2 {
+			fmt.Fprintf(&text, "\nThe last %d seeds have shown nothing new: more of them will hardly find more. Other links, faults or programs may.", since)
+		}
+	}
+	if !h.pools {
+		if !h.search.Config.KeepPools && !h.search.Fresh {
+			text.WriteString("\nA seed has died of what another one left in a pool, so pools were emptied from then on, which takes time.")
+		}
+	}
+	if h.skipped > 0 {
+		fmt.Fprintf(&text, "\n%s skipped.", count(h.skipped, "seed", "seeds"))
+	}
+	if h.failed > 0 {
+		fmt.Fprintf(&text, "\n%s failed, in %s:", count(h.failed, "seed", "seeds"), count(len(h.groups), "way", "different ways"))
+	}
+	for i, g := range h.groupsLocked() {
+		where := ""
+		if g.Place != "" {
+			where = " (" + g.Place + ")"
+		}
+		fmt.Fprintf(&text, "\n\n%d. %s: %s%s\n", i+1, seedNumbers(g), g.Message, where)
+		if g.Output != "" {
+			fmt.Fprintf(&text, "%s\n", indented(g.Output))
+		}
+		fmt.Fprintf(&text, "To run seed %d again:\n%s", g.First(), g.Rerun)
+	}
+	return text.String()
+}
+
+// seedNumbers names a group's seeds.
+func seedNumbers(g sweep.Group) string {
+	if g.Count == 1 {
+		return fmt.Sprintf("seed %d", g.First())
+	}
+	return fmt.Sprintf("%d seeds, %s", g.Count, sweep.ListSeeds(g.Seeds, g.Count))
+}
+
+// rangesLocked names the seeds that have run.
+func (h *hunt) rangesLocked() string {
+	step := h.plan.shard.Step()
+	words := make([]string, 0, sweep.MaxSeeds)
+	for i, r := range h.ran {
+		if i == sweep.MaxSeeds {
+			words = append(words, "and others")
+			break
+		}
+		word := r.String()
+		if step > 1 && r.First != r.Last {
+			word += fmt.Sprintf(" in steps of %d", step)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
+}
+
+// groupsLocked returns the groups, in the order of their first seeds.
+func (h *hunt) groupsLocked() []sweep.Group {
+	var groups []sweep.Group
+	for _, g := range slices.Collect(maps.Values(h.groups)) {
+		groups = append(groups, *g)
+	}
+	sweep.SortGroups(groups)
+	return groups
+}
+
+// report adds a report to the file that is asked for.
+func (h *hunt) report(workers int) error {
+	if h.plan.report == "" {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := sweep.Report{
+		Package: packagePath(), Test: h.test, Search: h.number,
+		Go:    fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH),
+		Shard: h.plan.shard, Wanted: h.plan.wanted, Ran: h.ran, Ended: h.ended,
+		Skipped: h.skipped, Failed: h.failed, Groups: h.groupsLocked(),
+		Clock: h.simulated, Took: time.Since(h.start), Workers: workers,
+		Traces: h.traces, Shapes: h.looks,
+	}
+	file, err := os.OpenFile(h.plan.report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	if err != nil {
+		return err
+	}
+	err = r.Append(file)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

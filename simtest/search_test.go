@@ -1,0 +1,503 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// The variables of TestSearched: which program it is, and a folder for what its
+// processes tell.
+const (
+	searchedVariable = "SIMTEST_SEARCHED"
+	folderVariable   = "SIMTEST_SEARCHED_FOLDER"
+)
+
+// TestSearched is a test with a search in it, for the tests that run it in a process
+// of its own.
+func TestSearched(t *testing.T) {
+	program := os.Getenv(searchedVariable)
+	if program == "" {
+		t.Skip("it is for other tests")
+	}
+	simtest.SetSearchPatience(600 * time.Millisecond)
+	simtest.SetLookEvery(20 * time.Millisecond)
+	fmt.Println("a line before the search")
+	searched[program](t)
+}
+
+// searched are the programs of TestSearched.
+var searched = map[string]func(t *testing.T){
+	"pass": func(t *testing.T) {
+		appendTo(t, "processors", fmt.Sprintln(runtime.GOMAXPROCS(0)))
+		simtest.Search{Seeds: 40, Config: simtest.Config{Link: netem.Link{Latency: time.Millisecond}}}.Run(t, talk)
+	},
+	"misfortunes": func(t *testing.T) {
+		simtest.Search{Seeds: len(misfortunes), StopAfter: -1, Memory: 400 << 20}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			fmt.Println("a line on standard output")
+			t.Log("seed", simtest.SeedOf(sim), "begins")
+			misfortunes[simtest.SeedOf(sim)](t, sim)
+		})
+	},
+	"stop": func(t *testing.T) {
+		simtest.Search{Seeds: 1_000_000}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			if simtest.SeedOf(sim) >= 7 {
+				t.Errorf("seed %d is too large", simtest.SeedOf(sim))
+			}
+		})
+	},
+	"several": func(t *testing.T) {
+		run := func(t *testing.T, n int) {
+			simtest.Search{Seeds: n}.Run(t, func(inner *testing.T, sim *simtest.Sim) {
+				assert.Equal(inner, t.Name(), inner.Name())
+				appendTo(inner, fmt.Sprint("ran-", n, "-", simtest.SeedOf(sim)), "x")
+			})
+		}
+		run(t, 3)
+		run(t, 4)
+		t.Run("a subtest/with #1", func(t *testing.T) { run(t, 5) })
+		t.Run("parallel", func(t *testing.T) { t.Parallel(); run(t, 6) })
+		t.Run("parallel", func(t *testing.T) { t.Parallel(); run(t, 7) })
+	},
+	"not reached": func(t *testing.T) {
+		if os.Getppid() == parentOfSearch(t) {
+			t.Fatal("no search today")
+		}
+		simtest.Search{}.Run(t, talk)
+	},
+	"pools": func(t *testing.T) {
+		simtest.Search{Seeds: 6}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			c, ok := pooled.Get().(chan int)
+			if !ok {
+				c = make(chan int, 1)
+			}
+			c <- 1
+			<-c
+			pooled.Put(c)
+		})
+	},
+	"chaos": func(t *testing.T) {
+		simtest.Search{Seeds: 30, StopAfter: -1, Chaos: simtest.DefaultChaos()}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			for _, name := range []string{"a", "b", "c"} {
+				sim.Host(name).Run(func(ctx context.Context) error {
+					<-ctx.Done()
+					return nil
+				})
+			}
+			<-sim.Quiet()
+			appendTo(t, fmt.Sprint("digest-", simtest.SeedOf(sim)), sim.Trace().Digest()+"\n")
+			if simtest.SeedOf(sim)%10 == 3 {
+				t.Error("it has not recovered")
+			}
+		})
+	},
+	"outer": func(outer *testing.T) {
+		simtest.Search{Seeds: 3, StopAfter: -1}.Run(outer, func(t *testing.T, sim *simtest.Sim) {
+			if simtest.SeedOf(sim) == 1 {
+				outer.Error("the wrong test fails")
+			}
+		})
+	},
+	"skip": func(t *testing.T) {
+		simtest.Search{Seeds: 3}.Run(t, func(t *testing.T, sim *simtest.Sim) { t.Skip("not here") })
+	},
+	"fresh": func(t *testing.T) {
+		require.FileExists(t, "search.go", "workers start where the test has started")
+		t.Chdir(t.TempDir())
+		simtest.Search{Seeds: 4, Fresh: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			counted++
+			assert.Equal(t, 1, counted)
+		})
+	},
+	"empty": func(t *testing.T) {
+		simtest.Search{}.Run(t, func(t *testing.T, sim *simtest.Sim) {})
+	},
+	"poetry": func(t *testing.T) {
+		simtest.Search{Config: simtest.Config{Link: netem.Link{Latency: 150 * ms}}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			slowPoetry(true)(t, sim, func(string, ...any) {})
+		})
+	},
+	"stuck": func(t *testing.T) {
+		simtest.SetSearchPatience(time.Minute)
+		simtest.Search{Seeds: 1000}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			if simtest.SeedOf(sim) >= 3 {
+				appendTo(t, "stuck", fmt.Sprintln(os.Getpid()))
+				waitOutside()
+			}
+		})
+	},
+}
+
+var (
+	pooled  sync.Pool
+	counted int
+)
+
+// misfortunes are what befalls seeds, by seed.
+var misfortunes = []func(t *testing.T, sim *simtest.Sim){
+	func(t *testing.T, sim *simtest.Sim) {},
+	readWrongly,
+	readWrongly,
+	func(t *testing.T, sim *simtest.Sim) { assert.Equal(t, 3, 4, "in round %d", 7) },
+	func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a").Go(func(context.Context) { panic(fmt.Sprint("a bug of seed ", 4)) })
+		time.Sleep(time.Second)
+	},
+	func(t *testing.T, sim *simtest.Sim) { new(sync.Mutex).Unlock() },
+	func(t *testing.T, sim *simtest.Sim) { os.Exit(0) },
+	func(t *testing.T, sim *simtest.Sim) { waitOutside() },
+	func(t *testing.T, sim *simtest.Sim) {
+		for {
+			hoard = append(hoard, make([]byte, 64<<20))
+			for i := 0; i < 64<<20; i += 4096 {
+				hoard[len(hoard)-1][i] = 1
+			}
+		}
+	},
+	func(t *testing.T, sim *simtest.Sim) {
+		done, failNow := make(chan struct{}), t.FailNow
+		go func() { defer close(done); t.Log("now"); failNow() }()
+		<-done
+	},
+	func(t *testing.T, sim *simtest.Sim) { select {} },
+	func(t *testing.T, sim *simtest.Sim) { panic("a bug of the test's own") },
+	func(t *testing.T, sim *simtest.Sim) { // is killed, but only once
+		if appendTo(t, "killed", "x") == 1 {
+			process, _ := os.FindProcess(os.Getpid())
+			_ = process.Kill()
+			waitOutside()
+		}
+	},
+	func(t *testing.T, sim *simtest.Sim) {
+		n := 0
+		done := make(chan struct{})
+		go func() { defer close(done); n++ }()
+		n++
+		<-done
+	},
+	func(t *testing.T, sim *simtest.Sim) {
+		var mu sync.Mutex
+		mu.Lock()
+		go mu.Lock()
+		time.Sleep(time.Second)
+	},
+	func(t *testing.T, sim *simtest.Sim) {},
+}
+
+var hoard [][]byte
+
+func readWrongly(t *testing.T, sim *simtest.Sim) {
+	t.Errorf("read %d, want %d", simtest.SeedOf(sim), simtest.SeedOf(sim)+1)
+}
+
+// waitOutside waits for ever, for something that is not in the simulation.
+func waitOutside() {
+	r, w, err := os.Pipe()
+	if err == nil {
+		_, _ = r.Read(make([]byte, 1))
+	}
+	runtime.KeepAlive(w)
+}
+
+// talk is a simulation of a few events, in an order of the seed's.
+func talk(t *testing.T, sim *simtest.Sim) {
+	listener, err := sim.Host("server").Listen("tcp", ":1")
+	require.NoError(t, err)
+	for i := range 3 {
+		host := sim.Host(fmt.Sprint("client", i))
+		host.Go(func(context.Context) {
+			conn, err := host.DialContext(t.Context(), "tcp", "server:1")
+			if err == nil {
+				_, _ = io.WriteString(conn, "hello")
+			}
+		})
+	}
+	for range 3 {
+		conn, err := listener.Accept()
+		require.NoError(t, err)
+		_, err = io.ReadFull(conn, make([]byte, 5))
+		require.NoError(t, err)
+	}
+}
+
+// appendTo adds to a file in the folder of a test that runs TestSearched, and
+// returns how long it is now.
+func appendTo(t *testing.T, name, text string) int64 {
+	file, err := os.OpenFile(filepath.Join(os.Getenv(folderVariable), name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = file.WriteString(text)
+	require.NoError(t, err)
+	info, err := file.Stat()
+	require.NoError(t, err)
+	return info.Size()
+}
+
+// parentOfSearch returns the process that has come here first.
+func parentOfSearch(t *testing.T) (pid int) {
+	name := filepath.Join(os.Getenv(folderVariable), "parent")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		require.NoError(t, os.WriteFile(name, []byte(fmt.Sprint(os.Getpid())), 0o666))
+	}
+	_, _ = fmt.Sscan(string(text), &pid)
+	return pid
+}
+
+// A run is what a process has done that ran TestSearched.
+type searchRun struct {
+	output  string
+	err     error
+	folder  string
+	reports []sweep.Report
+}
+
+// searchCommand returns the command that runs a program of TestSearched.
+func searchCommand(t *testing.T, program, folder string, arguments ...string) *exec.Cmd {
+	arguments = append([]string{"-test.run=^TestSearched$", "-test.v", "-test.timeout=2m"}, arguments...)
+	command := exec.CommandContext(t.Context(), os.Args[0], arguments...)
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, "SIMTEST_") {
+			command.Env = append(command.Env, variable)
+		}
+	}
+	command.Env = append(command.Env, "GORACE=atexit_sleep_ms=0", searchedVariable+"="+program, folderVariable+"="+folder,
+		"SIMTEST_REPORT="+filepath.Join(folder, "report"))
+	return command
+}
+
+// runSearch runs a program of TestSearched, with flags and variables.
+func runSearch(t *testing.T, program string, words ...string) (r searchRun) {
+	r.folder = t.TempDir()
+	command := searchCommand(t, program, r.folder)
+	for _, word := range words {
+		if strings.HasPrefix(word, "-") {
+			command.Args = append(command.Args, word)
+		} else {
+			command.Env = append(command.Env, word)
+		}
+	}
+	output, err := command.CombinedOutput()
+	r.output, r.err = string(output), err
+	if file, err := os.Open(filepath.Join(r.folder, "report")); err == nil {
+		defer file.Close()
+		r.reports, err = sweep.Read(file)
+		if err != nil {
+			r.output += "\nthe report: " + err.Error()
+		}
+	}
+	return r
+}
+
+// A search of seeds that pass runs each of them once, and says what it has found.
+func TestSearchPasses(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "pass", "-test.cpu=2")
+	require.NoError(t, r.err, r.output)
+	assert.Regexp(t, `simtest: 40 seeds in \S+ with 2 workers, \S+ a second, \S+ of simulated time\n\s+Seeds: 0-39\.\n\s+\d+ distinct traces of \d+ shapes; seed \d+ has shown the last new one\.`, r.output)
+	require.Len(t, r.reports, 1)
+	text, err := os.ReadFile(filepath.Join(r.folder, "processors"))
+	require.NoError(t, err)
+	assert.Equal(t, "2\n2\n2\n", string(text), "the test's own process and two workers, as -cpu says")
+	report := r.reports[0]
+	assert.Equal(t, []sweep.Range{{First: 0, Last: 39}}, report.Ran)
+	assert.Equal(t, "github.com/slowpoetry/slowpoetry/simtest", report.Package)
+	assert.Equal(t, "TestSearched", report.Test)
+	assert.Empty(t, report.Ended)
+	assert.Zero(t, report.Failed)
+	traces, _ := report.Traces.Count()
+	shapes, _ := report.Shapes.Count()
+	assert.Greater(t, traces, 1)
+	assert.LessOrEqual(t, shapes, traces)
+}
+
+// Whatever befalls a seed, that seed fails, with its output, and no other.
+func TestSearchMisfortunes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process that is killed is not told apart there")
+	}
+	t.Parallel()
+	r := runSearch(t, "misfortunes")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	report := r.reports[0]
+	assert.Equal(t, []sweep.Range{{First: 0, Last: uint64(len(misfortunes) - 1)}}, report.Ran, "each seed once")
+	want := []struct {
+		message, place, output string
+		seeds                  []uint64
+	}{
+		{"read 1, want 2", "search_test.go", "", []uint64{1, 2}},
+		{"Not equal: in round 7", "search_test.go", "expected: 3", []uint64{3}},
+		{"panic: a bug of seed 4", "search_test.go", "goroutine", []uint64{4}},
+		{"fatal error: sync: unlock of unlocked mutex", "search_test.go", "goroutine", []uint64{5}},
+		{"the process has ended: exit status 0", "", "seed 6 begins", []uint64{6}},
+		{"it has not ended after ", "search_test.go", "goroutine", []uint64{7}},
+		{"it uses ", "search_test.go", "goroutine", []uint64{8}},
+		{"now", "search_test.go", "", []uint64{9}},
+		{"simtest: stopped after ", "", "", []uint64{10}},
+		{"panic: a bug of the test's own", "search_test.go", "goroutine", []uint64{11}},
+		{"simtest: everything waits for ever, and someone for a mutex", "", "someone waits for a mutex", []uint64{14}},
+	}
+	if raceEnabled {
+		want = slices.Insert(want, len(want)-1, struct {
+			message, place, output string
+			seeds                  []uint64
+		}{"DATA RACE", "search_test.go", "WARNING: DATA RACE", []uint64{13}})
+	}
+	if !assert.Len(t, report.Groups, len(want)) {
+		for _, g := range report.Groups {
+			t.Log(g.Seeds, g.Message, g.Place)
+		}
+		return
+	}
+	for i, w := range want {
+		g := report.Groups[i]
+		assert.Equal(t, w.seeds, g.Seeds)
+		assert.True(t, strings.HasPrefix(g.Message, w.message), "%s, want %s", g.Message, w.message)
+		if w.place == "" {
+			assert.Empty(t, g.Place, g.Message)
+		} else {
+			assert.Contains(t, g.Place, w.place+":", g.Message)
+		}
+		assert.Contains(t, g.Output, w.output, g.Message)
+		assert.Contains(t, g.Output, fmt.Sprintf("seed %d begins", g.First()))
+		assert.Contains(t, g.Output, "a line on standard output")
+		assert.NotContains(t, g.Output, fmt.Sprintf("seed %d begins", g.First()-1))
+		assert.NotContains(t, g.Output, "a line before the search")
+		assert.Contains(t, g.Rerun, fmt.Sprintf("SIMTEST_SEED=%d go test", g.First()))
+		assert.Contains(t, r.output, g.Rerun)
+	}
+	text, err := os.ReadFile(filepath.Join(r.folder, "killed"))
+	require.NoError(t, err)
+	assert.Equal(t, "xx", string(text), "the seed whose worker was killed has run again")
+}
+
+// A search stops when it has found enough.
+func TestSearchStops(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "stop", "-test.cpu=2")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	assert.Regexp(t, `The search has ended after \d+ of 1000000: found 1 failure, as Search.StopAfter says\.`, r.output)
+	assert.Less(t, r.reports[0].Seeds(), uint64(100))
+	assert.EqualValues(t, 7, r.reports[0].Groups[0].First())
+	r = runSearch(t, "stop", "SIMTEST_SEED=9")
+	require.Error(t, r.err, r.output)
+	assert.Contains(t, r.output, "seed 9 is too large")
+	assert.Equal(t, 1, strings.Count(r.output, "a line before"), "it runs in the test's own process")
+	assert.Empty(t, r.reports)
+	r = runSearch(t, "pass", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
+	require.NoError(t, r.err, r.output)
+	assert.Equal(t, 1, strings.Count(r.output, "a line before"), "so it does while go test -fuzz runs")
+	assert.Empty(t, r.reports)
+	r = runSearch(t, "pass", "SIMTEST_SEEDS=1")
+	require.NoError(t, r.err, r.output)
+	text, err := os.ReadFile(filepath.Join(r.folder, "processors"))
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(string(text), "\n1\n"), "one for each worker without -cpu: %s", text)
+	r = runSearch(t, "stop", "SIMTEST_TIME=300ms", "SIMTEST_SEEDS=2-6")
+	require.NoError(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	assert.Equal(t, []sweep.Range{{First: 2, Last: 6}}, r.reports[0].Ran)
+}
+
+// Several searches of one test, in subtests and in parallel ones, are told apart,
+// also where the test runs several times.
+func TestSearchSeveral(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "several", "-test.count=2", "-test.cpu=1,2")
+	require.NoError(t, r.err, r.output)
+	for _, n := range []int{3, 4, 5, 6, 7} {
+		for seed := range n {
+			text, err := os.ReadFile(filepath.Join(r.folder, fmt.Sprintf("ran-%d-%d", n, seed)))
+			require.NoError(t, err)
+			assert.Equal(t, "xxxx", string(text), "the search of %d seeds, seed %d", n, seed)
+		}
+		matches, err := filepath.Glob(filepath.Join(r.folder, fmt.Sprintf("ran-%d-*", n)))
+		require.NoError(t, err)
+		assert.Len(t, matches, n)
+	}
+	var names []string
+	for _, report := range r.reports {
+		names = append(names, fmt.Sprint(report.Test, " ", report.Search))
+	}
+	slices.Sort(names)
+	assert.Equal(t, []string{"TestSearched 1", "TestSearched 2", "TestSearched/a_subtest/with_#1 1", "TestSearched/parallel 1", "TestSearched/parallel#01 1"}, slices.Compact(names))
+	assert.Len(t, names, 20)
+}
+
+// What is wrong with the test, and not with a seed, is told by name.
+func TestSearchMistakes(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "not reached")
+	require.Error(t, r.err, r.output)
+	assert.Contains(t, r.output, "simtest: a worker process did not come to Search.Run: the process has ended: exit status 1.")
+	assert.Contains(t, r.output, "no search today")
+	r = runSearch(t, "outer")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	assert.Equal(t, []uint64{1}, r.reports[0].Groups[0].Seeds)
+	r = runSearch(t, "skip")
+	require.NoError(t, r.err, r.output)
+	assert.Contains(t, r.output, "--- SKIP: TestSearched")
+	for variable, what := range map[string]string{"SIMTEST_SEEDS=x": "a number", "SIMTEST_TIME=5m": "-timeout", "SIMTEST_SEED=-1": "a whole number"} {
+		r = runSearch(t, "pass", variable, "-test.timeout=1m")
+		require.Error(t, r.err, r.output)
+		name, _, _ := strings.Cut(variable, "=")
+		assert.Contains(t, r.output, "simtest: "+name+" is ")
+		assert.Contains(t, r.output, what)
+		assert.Empty(t, r.reports)
+	}
+}
+
+// A search draws faults for each seed, and tells those of a seed that has failed. The
+// seed has them again in the test's own process.
+func TestSearchChaos(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "chaos")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	traces, _ := r.reports[0].Traces.Count()
+	assert.Greater(t, traces, 25)
+	require.Len(t, r.reports[0].Groups, 1)
+	g := r.reports[0].Groups[0]
+	assert.Equal(t, []uint64{3, 13, 23}, g.Seeds)
+	assert.Equal(t, "it has not recovered", g.Message)
+	assert.Regexp(t, `(?m)^ +fault \S+ \w+`, g.Output)
+	digest, err := os.ReadFile(filepath.Join(r.folder, "digest-13"))
+	require.NoError(t, err)
+	again := runSearch(t, "chaos", "SIMTEST_SEED=13")
+	require.Error(t, again.err)
+	assert.Contains(t, again.output, "it has not recovered")
+	same, err := os.ReadFile(filepath.Join(again.folder, "digest-13"))
+	require.NoError(t, err)
+	assert.Equal(t, string(digest), string(same))
+}
+
+// Workers keep pools until one dies of that.
+func TestSearchPools(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "pools", "-test.cpu=1")
+	require.NoError(t, r.err, r.output)
+	assert.Contains(t, r.output, "pools were emptied")
+	require.Len(t, r.reports, 1)
+	assert.EqualValues(t, 6, r.reports[0].Seeds())
+	r = runSearch(t, "fresh")
+	require.NoError(t, r.err, r.output)
+}

@@ -1,0 +1,62 @@
+//go:build unix
+
+package simtest_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Ctrl-C gives the summary so far, and however the process ends, no worker is left.
+func TestSearchInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
+		folder := t.TempDir()
+		command := searchCommand(t, "stuck", folder, "-test.cpu=2")
+		var output bytes.Buffer
+		command.Stdout, command.Stderr = &output, &output
+		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a shell does
+		require.NoError(t, command.Start())
+		var workers []int
+		require.Eventually(t, func() bool {
+			text, _ := os.ReadFile(filepath.Join(folder, "stuck"))
+			workers = nil
+			for line := range bytes.Lines(text) {
+				var pid int
+				_, _ = fmt.Sscan(string(line), &pid)
+				workers = append(workers, pid)
+			}
+			return len(workers) == 2
+		}, time.Minute, 20*time.Millisecond)
+		for _, pid := range workers {
+			group, err := syscall.Getpgid(pid)
+			require.NoError(t, err)
+			assert.Equal(t, pid, group, "what a terminal sends to a group does not reach the worker")
+		}
+		if target := command.Process.Pid; sig == syscall.SIGINT { // a terminal sends it to all that is in the group
+			require.NoError(t, syscall.Kill(-target, sig))
+		} else {
+			require.NoError(t, syscall.Kill(target, sig))
+		}
+		_ = command.Wait()
+		status, ok := command.ProcessState.Sys().(syscall.WaitStatus)
+		require.True(t, ok)
+		assert.Equal(t, sig, status.Signal(), output.String())
+		if sig == syscall.SIGINT {
+			assert.Contains(t, output.String(), "simtest: TestSearched: 3 seeds in ")
+			assert.Contains(t, output.String(), "The search has ended after 3 of 1000: interrupted.")
+			assert.NotContains(t, output.String(), "failed")
+		}
+		for _, pid := range workers {
+			assert.Eventually(t, func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH }, 10*time.Second, 10*time.Millisecond)
+		}
+	}
+}

@@ -1,0 +1,258 @@
+package simtest
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// workerVariable makes a process a worker. It has the parent's process id, the
+// two files by which they talk, which of the test's searches the worker serves,
+// and the test's name.
+const workerVariable = "SIMTEST_WORKER"
+
+// A searchJob is what a worker is told: to run a seed, or to print the goroutines of
+// its simulation and to end. In JSON it is one line.
+type searchJob struct {
+	Dump      bool     `json:"dump,omitempty"`
+	Seed      uint64   `json:"seed"`
+	KeepPools bool     `json:"keepPools,omitempty"`
+	Schedule  []string `json:"schedule"` // of faults; nil draws them from the seed
+
+	alone bool // it is to run in a process that has run no other
+}
+
+// A searchResult is what a worker tells: that it is ready, or how a seed has ended.
+type searchResult struct {
+	Ready     bool          `json:"ready,omitempty"`
+	Seed      uint64        `json:"seed"`
+	Failed    bool          `json:"failed,omitempty"`
+	Skipped   bool          `json:"skipped,omitempty"`
+	Spent     bool          `json:"spent,omitempty"`  // something is left of the seed, so the worker had better end
+	Traced    bool          `json:"traced,omitempty"` // what follows is known
+	Digest    uint64        `json:"digest,omitempty"` // of the trace
+	Shape     uint64        `json:"shape,omitempty"`
+	Simulated time.Duration `json:"simulated,omitempty"`
+	Schedule  []string      `json:"schedule,omitempty"` // of faults, as they were carried out
+}
+
+// A searchWorker is a process that runs seeds for a search in another process.
+type searchWorker struct {
+	test   string
+	number int // of the search
+	memory int64
+
+	from *os.File // the parent
+	to   *os.File
+	jobs chan searchJob // closed when there are no more
+	busy atomic.Bool    // a seed runs
+}
+
+// thisWorker returns what the process is as a worker, or nil if it is none.
+var thisWorker = sync.OnceValue(func() *searchWorker {
+	w := workerOf(os.Getenv(workerVariable), os.Getppid())
+	if w != nil {
+		_ = os.Unsetenv(workerVariable)
+	}
+	return w
+})
+
+// workerOf reads the variable. What a worker starts has it too, but another parent,
+// and so has a worker whose parent is gone.
+func workerOf(text string, parent int) *searchWorker {
+	words := strings.SplitN(text, ":", 6)
+	if len(words) != 6 {
+		return nil
+	}
+	var numbers [5]int64
+	for i := range numbers {
+		number, err := strconv.ParseInt(words[i], 10, 64)
+		if err != nil {
+			return nil
+		}
+		numbers[i] = number
+	}
+	if int(numbers[0]) != parent {
+		return nil
+	}
+	return &searchWorker{
+		number: int(numbers[3]), memory: numbers[4], test: words[5], jobs: make(chan searchJob),
+		from: inheritedFile(uintptr(numbers[1])), to: inheritedFile(uintptr(numbers[2])),
+	}
+}
+
+// variable returns the environment variable for a worker that has these files.
+func (w *searchWorker) variable(from, to uintptr) string {
+	return fmt.Sprintf("%s=%d:%d:%d:%d:%d:%s", workerVariable, os.Getpid(), from, to, w.number, w.memory, w.test)
+}
+
+// serves reports whether a search is the one that the worker is for.
+func (w *searchWorker) serves(t *testing.T, number int) bool {
+	return t.Name() == w.test && number == w.number
+}
+
+// serve runs the seeds that the parent asks for, until it asks for no more. Then it
+// ends the test.
+func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *Sim)) {
+	if w.memory > 0 {
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(w.memory / 4 * 3) // so that garbage is not what there is too much of
+		}
+		watchOwnMemory(w.memory)
+	}
+	if isParallel(t) {
+		s.Config.KeepRand = true // as in the test's own process, so that seeds can be run again there
+	}
+	go w.read()
+	w.send(searchResult{Ready: true})
+	for job := range w.jobs {
+		result := s.runSeed(t, job, f)
+		if t.Failed() { // f has the outer t
+			result.Failed, result.Spent = true, true
+		}
+		w.busy.Store(false)
+		w.send(result)
+	}
+	t.SkipNow()
+}
+
+// read passes on what the parent says. When the parent says nothing more while a
+// seed runs, it is gone, or wants the seed no longer.
+func (w *searchWorker) read() {
+	defer close(w.jobs)
+	lines := bufio.NewReader(w.from)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			break
+		}
+		var job searchJob
+		if err := json.Unmarshal(line, &job); err != nil {
+			fmt.Fprintf(os.Stderr, "simtest: a worker cannot read what it is to do: %v\n", err)
+			break
+		}
+		if job.Dump {
+			_, _ = os.Stderr.WriteString(dumpBubbles(dumpAll()))
+			os.Exit(1)
+		}
+		w.busy.Store(true)
+		w.jobs <- job
+	}
+	if w.busy.Load() {
+		os.Exit(1)
+	}
+}
+
+// dumpBubbles returns what a dump says about goroutines in bubbles, those first that do
+// not wait for their simulation, without those that make a simulation. If there
+// are none, it returns all of the dump. A goroutine that helps the garbage collector
+// is in no bubble meanwhile.
+func dumpBubbles(dump string) string {
+	var going, waiting strings.Builder
+	for block := range strings.SplitSeq(strings.TrimRight(dump, "\n"), "\n\n") {
+		header, calls, _ := strings.Cut(block, "\n")
+		switch {
+		case !isForeign(calls) || !bubbleNumber.MatchString(header) && !strings.Contains(header, " [runn"):
+		case strings.Contains(header, " (durable)"):
+			waiting.WriteString("\n" + block + "\n")
+		default:
+			going.WriteString("\n" + block + "\n")
+		}
+	}
+	if going.Len()+waiting.Len() == 0 {
+		return "\n" + dump
+	}
+	return going.String() + waiting.String()
+}
+
+// isForeign reports whether one of the calls in a goroutine's trace is neither of
+// this package nor of those that it runs tests by.
+func isForeign(calls string) bool {
+	function := ""
+	for line := range strings.Lines(calls) {
+		if file, ok := frameFile(line); ok && strings.HasPrefix(line, "\t") {
+			f := frame{function: functionOf(function), file: file}
+			if !strings.HasPrefix(function, "created by ") && !f.own() && !isPartOf(packageOf(f.function), "runtime", "testing", "internal") {
+				return true
+			}
+		}
+		function = line
+	}
+	return false
+}
+
+// send tells the parent. All output of a seed is written before.
+func (w *searchWorker) send(r searchResult) {
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = w.to.Write(append(line, '\n'))
+	}
+	if err != nil {
+		os.Exit(1) // the parent is gone
+	}
+}
+
+// runSeed runs f with a seed, in a test of its own that has t's name.
+func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim)) searchResult {
+	r := searchResult{Seed: job.Seed}
+	config := s.Config
+	config.Seed = job.Seed
+	config.KeepPools = config.KeepPools || job.KeepPools
+	config.chaos = newChaosRun(&config.Chaos)
+	if job.Schedule != nil {
+		config.chaos = &chaosRun{chaos: config.Chaos}
+		config.chaos.given, _ = parseSchedule(strings.Join(job.Schedule, "\n")) // which a worker has written
+	}
+	var shape shape
+	hook := config.Trace
+	config.Trace = func(e Event) {
+		shape.event(e)
+		if hook != nil {
+			hook(e)
+		}
+	}
+	goroutines := runtime.NumGoroutine()
+	var ran atomic.Pointer[Sim]
+	r.Failed = !runInTest(t.Name(), func(t *testing.T) {
+		defer func() { r.Skipped = t.Skipped() }()
+		config.run(t, func(t *testing.T, sim *Sim) {
+			ran.Store(sim)
+			f(t, sim)
+		})
+	})
+	r.Spent = r.Failed && runtime.NumGoroutine() > goroutines
+	r.Schedule = config.chaos.outcome().schedule.lines()
+	if sim := ran.Load(); sim != nil && sim.mu.TryLock() { // a simulation that is stuck may have it locked
+		r.Traced, r.Digest, r.Shape = true, sim.trace.digest, shape.digest
+		sim.mu.Unlock()
+		r.Simulated = max(0, time.Duration(sim.took.Load()))
+	}
+	return r
+}
+
+// runInTest runs f in a test of its own, with the flags of a worker, and reports
+// whether it has passed.
+func runInTest(name string, f func(t *testing.T)) (passed bool) {
+	all := func(string, string) (bool, error) { return true, nil }
+	return testing.RunTests(all, []testing.InternalTest{{Name: name, F: f}})
+}
+
+// isParallel reports whether a test, or one that it is a subtest of, is parallel.
+// It may not become so afterwards.
+func isParallel(t *testing.T) (parallel bool) {
+	defer func() {
+		// Setenv panics in a parallel test, and for no other reason.
+		parallel = recover() != nil
+	}()
+	t.Setenv(workerVariable, "")
+	return false
+}
