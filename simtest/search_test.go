@@ -269,7 +269,7 @@ type searchRun struct {
 }
 
 // searchCommand returns the command that runs a program of TestSearched.
-func searchCommand(t *testing.T, program, folder string, arguments ...string) *exec.Cmd {
+func searchCommand(t testing.TB, program, folder string, arguments ...string) *exec.Cmd {
 	arguments = append([]string{"-test.run=^TestSearched$", "-test.v", "-test.timeout=2m"}, arguments...)
 	command := exec.CommandContext(t.Context(), os.Args[0], arguments...)
 	for _, variable := range os.Environ() {
