@@ -105,7 +105,6 @@ func (c *conn) leastLookahead() time.Duration {
 
 // crossLoop puts a segment on its way over several hops.
 func (c *conn) crossLoop(segment *netem.Segment) {
-	c.tcp.sent++
 	x := crossing{
 		segment: *segment,
 		id:      netem.PacketID{Flow: c.flowName(), Number: c.tcp.sent},

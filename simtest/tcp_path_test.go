@@ -3,6 +3,7 @@ package simtest_test
 import (
 	"io"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -32,4 +33,22 @@ func TestPathThatBecomesSlow(t *testing.T) {
 		require.NoError(t, err)
 		assert.InEpsilon(t, 105.47, (sim.Elapsed() - start).Seconds(), 0.005)
 	})
+}
+
+// A flight that arrives at one instant, as over a link without a rate, opens the
+// receive window as one does whose packets come one after another.
+func TestFlightsThatArriveAtOnceOpenTheWindow(t *testing.T) {
+	took := func(link netem.Link) (took time.Duration) {
+		simtest.Config{Link: link}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			server, client := connected(t, sim)
+			start := sim.Elapsed()
+			go func() { _, _ = server.Write(make([]byte, 10_000_000)) }()
+			_, err := io.ReadFull(client, make([]byte, 10_000_000))
+			require.NoError(t, err)
+			took = sim.Elapsed() - start
+		})
+		return took
+	}
+	assert.Equal(t, 1150*ms, took(netem.Link{Latency: 50 * ms}))
+	assert.InDelta(t, 1150*ms, took(netem.Link{Latency: 50 * ms, Rate: 100 * netem.Gbps}), float64(ms))
 }

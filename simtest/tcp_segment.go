@@ -52,6 +52,7 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 	if isRequest {
 		c.tcp.attempt.requests++
 	}
+	c.tcp.sent++ // whatever becomes of it, so that chance has the same for others
 	switch {
 	case c.route.blocked:
 		c.lostLoop(segment, "partition")
@@ -71,7 +72,6 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 		c.flyLoop(timeline.Add(s.instant, c.route.link.Latency), segment)
 		return
 	}
-	c.tcp.sent++
 	id := netem.PacketID{Flow: c.flowName(), Number: c.tcp.sent}
 	var tag any
 	if c.route.waits() {

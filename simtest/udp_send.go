@@ -83,6 +83,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	}
 	e.To = host.name
 	path := c.pathLocked(host)
+	c.crossed++
 	switch {
 	case c.host.down:
 		e.Note = "host is down"
@@ -108,7 +109,6 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		}
 		if hasAccess(c.host, host) {
 			hold := path.route.holdsNow()
-			c.crossed++
 			path.crossLocked(c.host, host, data, c.crossed, func(at time.Duration, data []byte) { arrives(hold, at, data) }, dropped)
 			return
 		}
@@ -117,6 +117,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		}, func(why netem.Drop) { dropped(why.String()) })
 		return
 	}
+	path.flow.Skip()
 	s.recordDatagramLocked(e, data, by)
 }
 

@@ -60,6 +60,10 @@ func (f *PacketFlow) Free() time.Duration { return max(f.free, f.line.free()) }
 // Hold lets nothing enter the link before the given time.
 func (f *PacketFlow) Hold(until time.Duration) { f.free = max(f.free, until) }
 
+// Skip counts a datagram that does not get to the line, so that what befalls those
+// after it by chance is the same.
+func (f *PacketFlow) Skip() { f.id.Number++ }
+
 // Send puts a datagram of n bytes on its way. It returns the packet that
 // arrives, or the two of them if it was doubled; or none, and what dropped it,
 // or that it is [Queued], see [Line.Send]. The packets are good until the next

@@ -102,12 +102,12 @@ func (b *receiveBuffer) measure(now, echo time.Duration) {
 // than ever before. It is reading n bytes after those it has consumed, a segment at a
 // time: what waits after the first one counts in the next round trip. Beyond is how
 // far out of order data reaches.
-func (b *receiveBuffer) adapt(now time.Duration, consumed, next int64, n, beyond int) {
+func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, beyond int) {
 	if b.isFixed || b.roundTrip == 0 || now-b.since < b.roundTrip {
 		return
 	}
 	read := consumed + int64(min(n, MSS))
-	if n := int(read - b.read - (next - read)); n > b.perRound {
+	if n := int(read-b.read) - waiting; n > b.perRound {
 		window := 2 * n // the sender is a round trip ahead
 		window += 2 * (window * (n - b.perRound) / b.perRound)
 		window += beyond

@@ -22,6 +22,7 @@ type receiver struct {
 	acked       int64         // Ack of the last segment sent
 	told        int64         // end of the window of the last segment sent
 	last        time.Duration // when the last payload arrived
+	atOnce      int           // bytes of payload that arrived then
 	recentTS    time.Duration // to be echoed
 	finAt       int64         // sequence number of the FIN, or none
 	buffer      receiveBuffer
@@ -51,7 +52,10 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	if now-r.last > timeout {
 		r.quick = quickAcks // the sender is in slow start again
 	}
-	r.last = now
+	if r.last != now {
+		r.last, r.atOnce = now, 0
+	}
+	r.atOnce += p.Len
 	r.buffer.measure(now, p.TSEcr)
 	start, end := p.Seq, p.end()
 	if p.Flags&FIN != 0 {
@@ -71,7 +75,7 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	if r.twice != (Block{}) {
 		r.quick, r.interactive = max(r.quick, quickAcks), false // the acknowledgement was lost
 	}
-	if r.buffer.grow(p.Len, r.held()) {
+	if r.buffer.grow(p.Len, r.heldBefore(p.Len)) {
 		r.quick |= 1 // as in Linux: an even number grows, an odd one does not
 	}
 	r.due = true
@@ -104,6 +108,13 @@ func (r *receiver) held() int64 {
 		held += b.End - b.Start
 	}
 	return held
+}
+
+// heldBefore returns how many bytes a reader would keep that had read what arrived at
+// this instant before the last n bytes.
+func (r *receiver) heldBefore(n int) int64 {
+	held := r.held()
+	return max(min(held, int64(n)), held-int64(r.atOnce-n))
 }
 
 // close moves next past blocks that it has reached.
@@ -156,7 +167,11 @@ func (r *receiver) forget(start int64) {
 
 // read notes that the application has read bytes.
 func (r *receiver) read(now time.Duration, n int) {
-	r.buffer.adapt(now, r.consumed, r.received(), n, r.beyond())
+	waiting := r.unread() - int64(min(n, MSS)) // after the first segment of these
+	if r.last == now {
+		waiting -= int64(max(0, r.atOnce-MSS)) // a reader of packets that come one by one is faster
+	}
+	r.buffer.adapt(now, r.consumed, int(max(0, waiting)), n, r.beyond())
 	r.consumed += int64(n)
 	if r.ended {
 		return // the peer sends nothing more, and may be gone
