@@ -15,7 +15,7 @@ type hop struct {
 
 	line         netem.Line    // the link in use: all that crosses it shares it
 	stepAt       time.Duration // when it is scheduled to be asked what became of what waits; 0 is never
-	losesNothing bool          // but by a full queue, and faults
+	losesNothing bool          // of segments without data, but by a full queue, and faults
 	isClear      bool          // it has a latency, and nothing else that matters to segments
 	lookahead    time.Duration // how long they take at least
 }
@@ -24,7 +24,7 @@ func (h *hop) setLinkLocked(link netem.Link) {
 	h.link = link
 	h.shared = &link
 	h.version++
-	h.losesNothing = link.LosesNothing()
+	h.losesNothing = link.LosesNothing() && !(link.DropOversize && link.MTU < netem.HeaderSize)
 	h.isClear = h.carriesAtOnce() && !link.Queue.CountDelayed && !link.DropOversize
 	h.line.SetSharedLink(h.shared)
 	h.lookahead = 0

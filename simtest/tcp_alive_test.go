@@ -47,6 +47,12 @@ func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
 		"link": func(sim *simtest.Sim) {
 			sim.SetProfile("a", "b", netem.Symmetric(netem.Link{Loss: netem.Loss{Random: 1}}))
 		},
+		"MTU black hole": func(sim *simtest.Sim) {
+			sim.SetProfile("a", "b", netem.Symmetric(netem.Link{MTU: netem.HeaderSize - 1, DropOversize: true}))
+		},
+		"MTU black hole at an access": func(sim *simtest.Sim) {
+			sim.Host("b").SetAccess(netem.Symmetric(netem.Link{MTU: netem.HeaderSize - 1, DropOversize: true}))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			overTCP(t, simtest.Config{TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {

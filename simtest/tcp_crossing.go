@@ -76,8 +76,8 @@ func (c *conn) areBothClear() bool {
 	return there.all(isClear) && back.all(isClear)
 }
 
-// losesNothing reports whether no packet on the way to the peer is lost, but by a full
-// queue, and faults.
+// losesNothing reports whether no segment without data is lost on the way to the peer,
+// but by a full queue, and faults.
 func (c *conn) losesNothing() bool {
 	if !c.crosses() {
 		return c.route.losesNothing
