@@ -210,7 +210,7 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 	switch {
 	case c.host.down:
 		c.peer.lostLoop(segment, "host is down")
-	case !gone && m.end.State() != netem.Closed:
+	case !gone && m.end.State() != netem.Closed && !m.end.IsStale(segment):
 		if c.takesNoMore(segment) {
 			c.refuseDataLoop(segment)
 			return
@@ -250,7 +250,7 @@ func (c *conn) endedWhy() string {
 	switch {
 	case c.closed:
 		return "connection is closed"
-	case c.isForgotten():
+	case c.isForgotten(), c.tcp.opening:
 		return "connection was reset"
 	}
 	return "connection is shut down"
@@ -282,6 +282,9 @@ func (c *conn) requestedLoop(syn *netem.Segment) {
 		c.transmitLoop(&refusal)
 	case l.isFullLocked(): // it is dropped
 	default:
+		if c.network == "" && c.isForgotten() { // an earlier answer to this dial was given up
+			c.state = netem.Established
+		}
 		m.listener, m.opening = l, true
 		m.end.InitAccept(m.tcp, c.sim.instant, syn)
 		c.noteLinksLoop()

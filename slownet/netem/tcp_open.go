@@ -8,16 +8,17 @@ import "time"
 // last.
 const (
 	synWait       = time.Second
-	synLinear     = 4
+	synLinear     = int32(4)
 	synRetries    = synLinear + 6
-	synAckRetries = 5
+	synAckRetries = int32(5)
 )
 
 // An opening is the handshake, seen from one end.
 type opening struct {
 	at       time.Duration // when the timer expires; in TIME-WAIT its end; or Never
-	sent     int           // SYN segments
-	timeouts int           // how often the timer has expired
+	since    time.Duration // when the SYN arrived that is answered
+	sent     int32         // SYN segments
+	timeouts int32         // how often the timer has expired
 	due      bool          // a SYN is to be sent
 }
 
@@ -48,7 +49,14 @@ func (e *End) InitAccept(tcp TCP, now time.Duration, syn *Segment) {
 	e.init(tcp, now)
 	e.state = SynReceived
 	e.receive.recentTS = syn.TSVal
-	e.opening.due, e.opening.at = true, now+synWait
+	e.opening.due, e.opening.at, e.opening.since = true, now+synWait, now
+}
+
+// IsStale reports whether a segment acknowledges an earlier SYN-ACK than those of this
+// handshake, sent by an end that has given up since. The driver answers it with
+// [Refuse] (RFC 9293, section 3.10.7.4).
+func (e *End) IsStale(s *Segment) bool {
+	return e.state == SynReceived && s.Flags&(SYN|ACK|RST) == ACK && s.TSEcr < e.opening.since
 }
 
 // Refuse returns the reset that answers a segment for which there is no
@@ -88,7 +96,7 @@ func (e *End) expireOpening(now time.Duration) {
 	if o.at > now {
 		return
 	}
-	retries, linear := synAckRetries, 0
+	retries, linear := synAckRetries, int32(0)
 	switch e.state {
 	case TimeWait:
 		e.end(NotFailed)
