@@ -1,8 +1,10 @@
 package simtest_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +15,74 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
+
+// A connection whose SYN-ACK was lost goes with the listener: it is not sent again by
+// a machine that has crashed, and one that lives refuses the next SYN, as nobody
+// listens.
+func TestHalfOpenConnectionsGoWithTheListener(t *testing.T) {
+	const refused = 1000*ms + 2*latency // the second SYN is
+	for _, test := range []struct {
+		name  string
+		end   func(server *simtest.Host, listener net.Listener)
+		want  error
+		after time.Duration
+	}{
+		{"crash", func(h *simtest.Host, _ net.Listener) { h.Crash() }, syscall.ETIMEDOUT, 131 * time.Second},
+		{"kill", func(h *simtest.Host, _ net.Listener) { h.Kill() }, syscall.ECONNREFUSED, refused},
+		{"close", func(_ *simtest.Host, l net.Listener) { _ = l.Close() }, syscall.ECONNREFUSED, refused},
+		{"restart", func(h *simtest.Host, _ net.Listener) { h.Restart() }, syscall.ECONNREFUSED, refused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+				client, server := sim.Host("client"), sim.Host("server")
+				listener, err := server.Listen("tcp", ":80")
+				require.NoError(t, err)
+				sim.PartitionOneWay([]string{"server"}, []string{"client"})
+				sim.At(500*ms, func() {
+					sim.Heal()
+					test.end(server, listener)
+				})
+				_, err = client.Dial("tcp", "server:80")
+				require.ErrorIs(t, err, test.want)
+				assert.Equal(t, test.after, sim.Elapsed())
+			})
+		})
+	}
+}
+
+// A program that listens again after a restart answers the SYN that is sent again.
+func TestRestartedListenerAnswersTheNextSYN(t *testing.T) {
+	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		client, server := sim.Host("client"), sim.Host("server")
+		server.Run(echoes(server, func(error) {}))
+		sim.PartitionOneWay([]string{"server"}, []string{"client"})
+		sim.At(500*ms, func() {
+			sim.Heal()
+			server.Restart()
+		})
+		conn, err := client.DialContext(context.Background(), "tcp", "server:7")
+		require.NoError(t, err)
+		assert.Equal(t, 1000*ms+2*latency, sim.Elapsed())
+		write1(t, conn, 'x')
+		read1(t, conn, 'x')
+	})
+}
+
+// A host that crashes before the handshake has ended there sends no SYN-ACK again,
+// which would tell the other end that it lives.
+func TestCrashBeforeTheHandshakeHasEnded(t *testing.T) {
+	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+		_, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		client, err := sim.Host("a").Dial("tcp", "b:1")
+		require.NoError(t, err)
+		heard := sim.Elapsed()
+		sim.Host("b").Crash()
+		at, err := readError(t, sim, client)
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, 150*time.Second, at-heard)
+	})
+}
 
 // Over a link that takes longer than the accepting end waits for the confirmation,
 // that is answered with a reset when it comes, even if a SYN that was sent again has

@@ -336,7 +336,7 @@ func (c *conn) expireLoop() {
 	}
 	m.alarmAt = 0
 	c.presentLoop()
-	if c.hasCrashedLocked() || c.isAbandonedAttempt() {
+	if c.hasCrashedLocked() || c.isAbandonedOpening() {
 		return
 	}
 	if m.end.Next() <= now {
@@ -346,14 +346,21 @@ func (c *conn) expireLoop() {
 	c.afterLoop()
 }
 
-// isAbandonedAttempt reports whether the end waits for an answer that nobody wants
-// now. If so, it gives the connection up.
-func (c *conn) isAbandonedAttempt() bool {
+// isAbandonedOpening reports whether the end is in a handshake that nobody wants now:
+// whoever dialled has given up, or the listener has closed, with its host or without
+// it. If so, it gives the connection up.
+func (c *conn) isAbandonedOpening() bool {
 	m := c.tcp
-	if !m.opening || m.attempt == nil || !m.attempt.isGoneLocked() {
+	switch {
+	case !m.opening:
+		return false
+	case m.attempt != nil && m.attempt.isGoneLocked():
+	case m.listener != nil && m.listener.closed:
+		c.forget()
+	default:
 		return false
 	}
-	m.opening = false
+	m.opening, m.listener = false, nil
 	m.drop()
 	c.judgeLoop()
 	c.freePortLocked()

@@ -206,7 +206,7 @@ func (c *conn) arriveLoop(first int32) {
 // inputLoop takes a segment that has arrived at the host.
 func (c *conn) inputLoop(segment *netem.Segment) {
 	m := c.tcp
-	gone := c.hasCrashedLocked() || c.isAbandonedAttempt()
+	gone := c.hasCrashedLocked() || c.isAbandonedOpening()
 	switch {
 	case c.host.down:
 		c.peer.lostLoop(segment, "host is down")
