@@ -57,7 +57,7 @@ type Sim struct {
 	segments    segments        // of TCP, on their way
 	outgoing    netem.Segment   // one that is being sent
 	crossings   crossings       // segments that are about to enter another hop
-	faults      uint64          // counts what was done to the network itself
+	faults      uint64          // counts what was done to the network itself, from 1 on
 	granting    []*conn         // that tell their peers of room
 	queue       queue           // what is under way
 	inner       queue           // what TCP does that nobody sees
@@ -91,6 +91,7 @@ type Sim struct {
 // nothing, and the order of what happens at once is left to chance.
 func newSim(config Config, settle func()) *Sim {
 	s := &Sim{
+		faults:      1, // a connection whose pair.faults is 0 has never been found healthy
 		seed:        config.Seed,
 		link:        config.Link,
 		window:      config.window(),

@@ -2,7 +2,9 @@ package simtest_test
 
 import (
 	"io"
+	"math"
 	"net"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -202,5 +204,79 @@ func TestCloseWriteOnAPausedHost(t *testing.T) {
 		require.NoError(t, client.(interface{ CloseWrite() error }).CloseWrite())
 		_, err := client.Write([]byte("x"))
 		require.ErrorIs(t, err, syscall.EPIPE)
+	})
+}
+
+// Periods as long as a duration can be are Linux's longest, and harm no connection.
+func TestKeepAliveOfTheLongestPeriods(t *testing.T) {
+	const longest = 32_767 * time.Second
+	for name, test := range map[string]struct {
+		keepAlive netem.KeepAlive
+		want      time.Duration
+	}{
+		"idle":     {netem.KeepAlive{Idle: math.MaxInt64}, longest + 9*15*time.Second},
+		"interval": {netem.KeepAlive{Interval: math.MaxInt64, Count: 2}, 15*time.Second + 2*longest},
+		"both":     {netem.KeepAlive{Idle: math.MaxInt64, Interval: math.MaxInt64, Count: 1}, 2 * longest},
+		"negative": {netem.KeepAlive{Interval: -1, Count: -1}, 150 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := simtest.Config{TimeLimit: -1, TCP: netem.TCP{KeepAlive: test.keepAlive}}
+			config.Link = netem.Link{Latency: latency, Loss: netem.Loss{Random: 1e-9}} // probes are events
+			overTCP(t, config, func(t *testing.T, sim *simtest.Sim) {
+				client, server := connected(t, sim)
+				time.Sleep(time.Second)
+				write1(t, server, 'x')
+				read1(t, client, 'x')
+				heard := sim.Elapsed()
+				sim.Partition([]string{"a"})
+				at, err := readError(t, sim, client)
+				require.ErrorIs(t, err, syscall.ETIMEDOUT)
+				assert.Equal(t, test.want, at-heard)
+			})
+		})
+	}
+	t.Run("healthy", func(t *testing.T) {
+		config := simtest.Config{TimeLimit: -1, TCP: netem.TCP{KeepAlive: netem.KeepAlive{Interval: math.MaxInt64}}}
+		config.Link = netem.Link{Latency: latency, Loss: netem.Loss{Random: 1e-9}}
+		overTCP(t, config, func(t *testing.T, sim *simtest.Sim) {
+			client, _ := connected(t, sim)
+			require.NoError(t, client.SetReadDeadline(time.Now().Add(48*time.Hour)))
+			_, err := readError(t, sim, client)
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		})
+	})
+	t.Run("set", func(t *testing.T) {
+		overTCP(t, simtest.Config{TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
+			client, server := connected(t, sim)
+			config := net.KeepAliveConfig{Enable: true, Interval: math.MaxInt64, Count: 1}
+			require.NoError(t, client.(interface {
+				SetKeepAliveConfig(config net.KeepAliveConfig) error
+			}).SetKeepAliveConfig(config))
+			write1(t, server, 'x')
+			read1(t, client, 'x')
+			heard := sim.Elapsed()
+			sim.Partition([]string{"a"})
+			at, err := readError(t, sim, client)
+			require.ErrorIs(t, err, syscall.ETIMEDOUT)
+			assert.Equal(t, 15*time.Second+longest, at-heard)
+		})
+	})
+}
+
+// A reader on a lossy link, where nothing has been done to the network before, hears
+// that its peer is gone, too.
+func TestSilentReaderOnALossyLink(t *testing.T) {
+	config := simtest.Config{Link: netem.Link{Latency: latency, Loss: netem.Loss{Random: 0.001}}}
+	overTCP(t, config, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		time.Sleep(2 * time.Second) // no timer is left of the handshake
+		write1(t, server, 'x')
+		read1(t, client, 'x')
+		heard := sim.Elapsed()
+		time.Sleep(2 * time.Second)
+		sim.Partition([]string{"a"})
+		at, err := readError(t, sim, client)
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, 150*time.Second, at-heard)
 	})
 }

@@ -34,7 +34,7 @@ type pair struct {
 	links    int  // as they were when all was last acknowledged
 	standing [2]standing
 	train    [2]train // of what each end has sent
-	faults   uint64   // how many faults there had been when the network was last found healthy
+	faults   uint64   // how many faults there had been when the network was last found healthy; 0 is never
 	machines [2]machine
 }
 

@@ -1,20 +1,27 @@
 package netem
 
-import "time"
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
 
 // A KeepAlive says when a silent peer is probed, as net.KeepAliveConfig does.
 // The zero KeepAlive is the net package's default: after 15 seconds of silence
 // a probe every 15 seconds, and the connection ends when nine are unanswered.
+//
+// Idle and Interval are 32,767 seconds at most, as on Linux; more is taken as that.
 type KeepAlive struct {
 	Idle     time.Duration // until the first probe; zero is 15 s, below zero there are no probes
-	Interval time.Duration // between probes; zero is 15 s
-	Count    int           // probes without an answer that end the connection; zero is 9
+	Interval time.Duration // between probes; zero or less is 15 s
+	Count    int           // probes without an answer that end the connection; zero or less is 9
 }
 
-// The net package's defaults.
+// The net package's defaults, and Linux's limit (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
 const (
 	keepAliveTime  = 15 * time.Second
 	keepAliveCount = 9
+	keepAliveMost  = 32_767 * time.Second
 )
 
 func (k KeepAlive) withDefaults() KeepAlive {
@@ -27,6 +34,7 @@ func (k KeepAlive) withDefaults() KeepAlive {
 	if k.Count <= 0 {
 		k.Count = keepAliveCount
 	}
+	k.Idle, k.Interval = min(k.Idle, keepAliveMost), min(k.Interval, keepAliveMost)
 	return k
 }
 
@@ -43,7 +51,7 @@ type alive struct {
 func (a *alive) heard(now time.Duration) {
 	a.last, a.probes = now, 0
 	if a.at == Never && a.config.Idle >= 0 {
-		a.at = now + a.config.Idle
+		a.at = timeline.Add(now, a.config.Idle)
 	}
 }
 
@@ -58,14 +66,14 @@ func (e *End) expireAlive(now time.Duration) {
 	case e.state.IsOpening() || e.state == Closed || e.state == TimeWait:
 		a.at = Never
 	case e.send.una < e.send.end(): // the retransmission timer takes care of it
-		a.at = now + a.config.Idle
+		a.at = timeline.Add(now, a.config.Idle)
 	case silence < a.config.Idle:
-		a.at = a.last + a.config.Idle
+		a.at = timeline.Add(a.last, a.config.Idle)
 	case a.timeout == 0 && a.probes >= a.config.Count, a.timeout > 0 && silence >= a.timeout && a.probes > 0:
 		e.fail(TimedOut)
 	default:
 		a.probes++
-		a.at = now + a.config.Interval
+		a.at = timeline.Add(now, a.config.Interval)
 		e.send.ask = true
 	}
 }
@@ -79,7 +87,7 @@ func (e *End) SetKeepAlive(now time.Duration, config KeepAlive) {
 	case a.config.Idle < 0:
 		a.at, a.probes = Never, 0
 	default:
-		a.at = max(now, a.last+a.config.Idle)
+		a.at = max(now, timeline.Add(a.last, a.config.Idle))
 	}
 }
 
@@ -88,7 +96,7 @@ func (a *alive) next() time.Duration {
 	if a.at == Never || a.config.Idle < 0 {
 		return Never
 	}
-	return a.last + a.config.Idle
+	return timeline.Add(a.last, a.config.Idle)
 }
 
 // Idle brings both ends of a connection to the given time, during which they had
@@ -104,8 +112,8 @@ func Idle(now time.Duration, a, b *End, there, back time.Duration) {
 		if at > now || at == Never {
 			break
 		}
-		other.alive.answered(at + way)
-		prober.alive.answered(at + there + back)
+		other.alive.answered(timeline.Add(at, way))
+		prober.alive.answered(timeline.Add(at, timeline.Add(there, back)))
 	}
 }
 
@@ -113,6 +121,6 @@ func Idle(now time.Duration, a, b *End, there, back time.Duration) {
 func (a *alive) answered(at time.Duration) {
 	a.last, a.probes = at, 0
 	if a.at != Never {
-		a.at = at + a.config.Idle
+		a.at = timeline.Add(at, a.config.Idle)
 	}
 }
