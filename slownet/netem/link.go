@@ -37,7 +37,8 @@ type Link struct {
 	Pace Pace
 
 	// Queue is where packets wait for the rate, the replay or the bottleneck, and
-	// which of them it drops. Zero is room for 1,000 packets, netem's default.
+	// which of them it drops. Zero is first in, first out, with room for 1,000
+	// packets, netem's default.
 	Queue Queue
 
 	// MTU is the size in bytes of the largest packet. A stream is cut into

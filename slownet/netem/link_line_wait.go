@@ -110,7 +110,7 @@ func (l *Line) wait(fate *Fate, now time.Duration, n int, id PacketID, m misfort
 	number := uint64(0)
 	if queue.Discipline == FQCoDel {
 		number = mix(mix(l.seed)+id.Flow) % fairQueues
-	} else if !isIdle && !queue.Holds(d.packets+1, d.bytes+max(1, n)) {
+	} else if !isIdle && !d.holds(queue, at, d.packets+1, d.bytes+max(1, n)) {
 		fate.Drop = DroppedByQueue
 		return
 	}
@@ -123,7 +123,7 @@ func (l *Line) wait(fate *Fate, now time.Duration, n int, id PacketID, m misfort
 	p.delay, p.flip = l.underWay(id, n, m)
 	isBehind := box.out.len() > 0
 	d.push(number, p, l.link.PacketSize())
-	for queue.Discipline == FQCoDel && !isIdle && !queue.Holds(d.packets, d.bytes) {
+	for queue.Discipline == FQCoDel && !isIdle && d.packets > 0 && !d.holds(queue, at, d.packets, d.bytes) {
 		d.dropFromLongest()
 	}
 	s.advance(at, rate, replay)

@@ -15,9 +15,10 @@ import (
 // [Flow], loses nothing: there the queue is how far its writer may be ahead, see
 // [Link.Ahead].
 type Queue struct {
-	// Bytes is the most bytes that may wait; a packet without bytes counts as
-	// one. Zero is no limit, but that of Packets. A packet that needs not wait
-	// is larger than the queue and passes nevertheless.
+	// Bytes is the most bytes that may wait, those of the packet that passes at
+	// the time included; a packet without bytes counts as one. Zero is no limit,
+	// but that of Packets. A packet that is larger than the queue passes if it
+	// need not wait.
 	Bytes int
 
 	// Packets is the most packets that may wait, that which passes at the time

@@ -127,9 +127,9 @@ func TestCoDelLeavesAPacket(t *testing.T) {
 
 // A queue with CoDel is full as any other is, and then drops what arrives.
 func TestCoDelHasALimit(t *testing.T) {
-	for want, queue := range map[int]Queue{1001: {}, 11: {Packets: 10}, 6: {Bytes: 5000}, 1: {Bytes: 1}} {
+	for want, queue := range map[int]Queue{1000: {}, 10: {Packets: 10}, 5: {Bytes: 5000}, 1: {Bytes: 1}} {
 		queue.Discipline = CoDel
-		assert.Equal(t, want, admitted(Link{Rate: Kbps, Queue: queue}, 1000), "%+v, and one that passes", queue)
+		assert.Equal(t, want, admitted(Link{Rate: Kbps, Queue: queue}, 1000), "%+v, with the one that passes", queue)
 	}
 }
 

@@ -287,3 +287,51 @@ func TestDisciplinesAllocateNothing(t *testing.T) {
 		assert.Zero(t, testing.AllocsPerRun(1000, step), discipline)
 	}
 }
+
+// A queue with a discipline is as long as one without: the packet that passes at the
+// time counts.
+func TestDisciplinesHoldAsMuchAsFIFO(t *testing.T) {
+	for _, test := range []struct {
+		queue Queue
+		want  int // of a burst of packets of 100 bytes
+	}{
+		{Queue{Packets: 3}, 3},
+		{Queue{Packets: 1}, 1},
+		{Queue{Bytes: 300}, 3},
+		{Queue{Bytes: 50}, 1},
+		{Queue{Packets: 5, Bytes: 250}, 2},
+		{Queue{Packets: 1000}, 1000},
+	} {
+		for _, discipline := range []Discipline{FIFO, CoDel, FQCoDel} {
+			queue := test.queue
+			queue.Discipline = discipline
+			d := drive(t, Link{Rate: 800 * Mbps, Queue: queue}) // CoDel sees nothing wait long
+			for range 2 * test.want {
+				d.send(0, 1, 100)
+			}
+			d.finish()
+			arrived := 0
+			for _, p := range d.sent {
+				arrived += p.copies
+			}
+			assert.Equal(t, test.want, arrived, "%+v", queue)
+		}
+	}
+}
+
+// The last packet leaves room when it has passed, and not before.
+func TestDisciplinesMakeRoomAsFIFODoes(t *testing.T) {
+	for _, discipline := range []Discipline{FIFO, CoDel, FQCoDel} {
+		d := drive(t, Link{Rate: 800 * Kbps, Queue: Queue{Packets: 2, Discipline: discipline}}) // a millisecond each
+		d.send(0, 1, 100)
+		d.send(0, 1, 100)
+		d.send(time.Millisecond-1, 1, 100) // too many
+		d.send(time.Millisecond, 1, 100)
+		d.finish()
+		arrived := 0
+		for _, p := range d.sent {
+			arrived += p.copies
+		}
+		assert.Equal(t, 3, arrived, discipline)
+	}
+}

@@ -16,6 +16,7 @@ type discipline struct {
 	packets    int
 	bytes      int
 	free       time.Duration // when the packet taken out last has left
+	passing    int           // the room that that one takes until then
 }
 
 // A flowQueue is the queue of one flow, or of those with the same hash.
@@ -110,6 +111,15 @@ func (d *discipline) take(now time.Duration) (queued, bool) {
 			q.isListed = false
 		}
 	}
+}
+
+// holds reports whether so many packets and bytes find room in the queue beside the
+// packet that passes, which counts as in a queue that is served in order.
+func (d *discipline) holds(queue *Queue, at time.Duration, packets, bytes int) bool {
+	if d.free > at {
+		packets, bytes = packets+1, bytes+d.passing
+	}
+	return queue.Holds(packets, bytes)
 }
 
 // remove counts a packet that was taken out.

@@ -121,7 +121,7 @@ func TestFQCoDelDropsFromTheLongest(t *testing.T) {
 	assert.Equal(t, NotDropped, small.drop)
 	assert.Equal(t, NotDropped, d.sent[0].drop, "it passes")
 	for i, p := range d.sent[1:200] {
-		if i < 150 {
+		if i < 151 {
 			assert.Equal(t, DroppedByQueue, p.drop, i)
 			assert.Zero(t, p.known, "known at once")
 		} else {
@@ -132,10 +132,10 @@ func TestFQCoDelDropsFromTheLongest(t *testing.T) {
 
 // The limits are those of the RFC: 10,240 packets, of 32 MiB at most.
 func TestFQCoDelLimits(t *testing.T) {
-	assert.Equal(t, 10_241, admittedTo(Queue{Discipline: FQCoDel}, 1000), "and one that passes")
-	assert.Equal(t, 513, admittedTo(Queue{Discipline: FQCoDel}, 65536))
-	assert.Equal(t, 8, admittedTo(Queue{Discipline: FQCoDel, Packets: 7}, 1000))
-	assert.Equal(t, 3, admittedTo(Queue{Discipline: FQCoDel, Bytes: 2000}, 1000))
+	assert.Equal(t, 10_240, admittedTo(Queue{Discipline: FQCoDel}, 1000), "with the one that passes")
+	assert.Equal(t, 512, admittedTo(Queue{Discipline: FQCoDel}, 65536))
+	assert.Equal(t, 7, admittedTo(Queue{Discipline: FQCoDel, Packets: 7}, 1000))
+	assert.Equal(t, 2, admittedTo(Queue{Discipline: FQCoDel, Bytes: 2000}, 1000))
 	assert.Equal(t, 1, admittedTo(Queue{Discipline: FQCoDel, Bytes: 1}, 1000), "one that passes needs no room")
 }
 

@@ -33,6 +33,7 @@ func (s *server) advance(now time.Duration, rate Rate, replay *Replay) {
 			return
 		}
 		start := max(d.free, s.capacity.free)
+		d.passing = p.size()
 		d.free = s.capacity.passAll(d.free, p.bytes, rate, replay)
 		p.box.out.push(outcome{queued: p, start: start, leave: d.free})
 	}
