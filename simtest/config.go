@@ -141,7 +141,7 @@ func (c *Config) mustBeValid() {
 		panic(fmt.Sprintf("simtest: Config.Start is %v: it must be from %v on, when a bubble's clock begins, and before %v, when it ends", c.Start, firstStart, lastMoment))
 	}
 	if c.Window < 0 {
-		panic(fmt.Sprintf("simtest: Config.Window is %d: it is a number of bytes, and 0 is %d", c.Window, defaultWindow))
+		panic(fmt.Sprintf("simtest: Config.Window is %d: it must be 0 (Linux's buffers, which grow; 1 MiB on an ideal stream) or more bytes", c.Window))
 	}
 	if err := c.TCP.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.TCP: %v", err))

@@ -49,11 +49,24 @@ type Config struct {
 	Trace func(Event)
 }
 
-// mustBeValid panics on an invalid link.
-func (c *Config) mustBeValid() {
-	mustBeValid(c.Read)
-	mustBeValid(c.Write)
-	mustBeValid(c.TCP)
+// mustBeValid panics on an invalid link or TCP, and names the call that was given it.
+func (c *Config) mustBeValid(call string) {
+	mustBeValid(call+": Config.Read", c.Read)
+	mustBeValid(call+": Config.Write", c.Write)
+	mustBeValid(call+": Config.TCP", c.TCP)
+}
+
+// linksMustBeValid panics on an invalid link of a call of SetLinks.
+func linksMustBeValid(of string, read, write netem.Link) {
+	mustBeValid(of+".SetLinks: read", read)
+	mustBeValid(of+".SetLinks: write", write)
+}
+
+// mustBeThere panics if there is nothing to be wrapped.
+func mustBeThere(call string, inner any) {
+	if inner == nil {
+		panic("slownet: " + call + ": there is nothing to wrap: inner is nil")
+	}
 }
 
 // withClock returns the configuration with the clock to use.

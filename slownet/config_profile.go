@@ -3,6 +3,7 @@ package slownet
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -18,9 +19,12 @@ func ClientConfig(p netem.Profile) Config { return Config{Read: p.Down, Write: p
 func ServerConfig(p netem.Profile) Config { return Config{Read: p.Up, Write: p.Down} }
 
 // NewDialer returns a dialer whose connections are at the client's end of the
-// path, with the profile's Lookup. Its DialContext panics if the profile is
-// invalid.
-func NewDialer(p netem.Profile) *Dialer { return &Dialer{Config: ClientConfig(p), Lookup: p.Lookup} }
+// path, with the profile's Lookup. They share the profile's links, as those of
+// every [Dialer] do. It panics on an invalid profile; see [netem.Profile.Validate].
+func NewDialer(p netem.Profile) *Dialer {
+	mustBeValid("NewDialer", p)
+	return &Dialer{Config: ClientConfig(p), Lookup: p.Lookup}
+}
 
 // ReadProfile reads a profile from a JSON file, as [netem.ParseProfile] does. An
 // error names the file.
@@ -36,9 +40,10 @@ func ReadProfile(path string) (netem.Profile, error) {
 	return profile, nil
 }
 
-// mustBeValid panics on an error of Validate: who made the value has a bug.
-func mustBeValid(value interface{ Validate() error }) {
+// mustBeValid panics on an error of Validate: who made the value has a bug. What
+// says what it was given as.
+func mustBeValid(what string, value interface{ Validate() error }) {
 	if err := value.Validate(); err != nil {
-		panic(err.Error())
+		panic("slownet: " + what + ": " + strings.TrimPrefix(err.Error(), "netem: "))
 	}
 }

@@ -11,7 +11,7 @@ import "github.com/slowpoetry/slowpoetry/slownet/netem"
 // Lookup has no effect, as the connection has been dialled. SetProfile panics
 // on an invalid profile; see [netem.Profile.Validate].
 func (c *Conn) SetProfile(profile netem.Profile) {
-	mustBeValid(profile)
+	mustBeValid("Conn.SetProfile", profile)
 	config := ClientConfig(profile)
 	if _, accepted := c.owners.by.(*Listener); accepted {
 		config = ServerConfig(profile)
@@ -23,7 +23,7 @@ func (c *Conn) SetProfile(profile netem.Profile) {
 // profile's path: they read from Up and write to Down. See [Conn.SetProfile].
 // It panics on an invalid profile.
 func (l *Listener) SetProfile(profile netem.Profile) {
-	mustBeValid(profile)
+	mustBeValid("Listener.SetProfile", profile)
 	config := ServerConfig(profile)
 	l.SetLinks(config.Read, config.Write)
 }
@@ -36,7 +36,7 @@ func (l *Listener) SetProfile(profile netem.Profile) {
 // Lookup has no effect. SetProfile panics on an invalid profile; see
 // [netem.Profile.Validate].
 func (c *PacketConn) SetProfile(profile netem.Profile) {
-	mustBeValid(profile)
+	mustBeValid("PacketConn.SetProfile", profile)
 	config := ClientConfig(profile)
 	c.SetLinks(config.Read, config.Write)
 }

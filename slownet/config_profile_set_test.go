@@ -92,8 +92,8 @@ func TestSetProfilePanicsOnAnInvalidProfile(t *testing.T) {
 	wrong := netem.Profile{Name: "test/wrong", Up: netem.Link{Rate: -1}}
 	near, _ := net.Pipe()
 	packets, _ := memoryPair()
-	const want = `netem: profile "test/wrong": Up: Rate is -1bit/s: it must be 0 (no limit) or more`
-	assert.PanicsWithValue(t, want, func() { NewConn(near, Config{}).SetProfile(wrong) })
-	assert.PanicsWithValue(t, want, func() { NewListener(pipeListener{}, Config{}).SetProfile(wrong) })
-	assert.PanicsWithValue(t, want, func() { NewPacketConn(packets, Config{}).SetProfile(wrong) })
+	const want = `.SetProfile: profile "test/wrong": Up: Rate is -1bit/s: it must be 0 (no limit) or more`
+	assert.PanicsWithValue(t, "slownet: Conn"+want, func() { NewConn(near, Config{}).SetProfile(wrong) })
+	assert.PanicsWithValue(t, "slownet: Listener"+want, func() { NewListener(pipeListener{}, Config{}).SetProfile(wrong) })
+	assert.PanicsWithValue(t, "slownet: PacketConn"+want, func() { NewPacketConn(packets, Config{}).SetProfile(wrong) })
 }

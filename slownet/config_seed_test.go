@@ -1,6 +1,7 @@
 package slownet
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -14,7 +15,8 @@ func TestRoundTripsOfAConnection(t *testing.T) {
 		Write: {Write: netem.Link{Latency: 100 * ms}, Read: netem.Link{Latency: 300 * ms}},
 		Read:  {Write: netem.Link{Latency: 300 * ms}, Read: netem.Link{Latency: 100 * ms}},
 	} {
-		conn := NewConn(nil, config)
+		inner, _ := net.Pipe()
+		conn := NewConn(inner, config)
 		flow := &conn.half(direction).flow
 		flow.SetLink(netem.Link{Latency: 100 * ms, Duplicate: netem.Chance{Probability: 1e-9}})
 		flow.Send(0, 1)
@@ -27,8 +29,10 @@ func TestRoundTripsOfAConnection(t *testing.T) {
 
 // Both directions of a connection have chances of their own.
 func TestDirectionsHaveTheirOwnChances(t *testing.T) {
-	conn := NewConn(nil, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
-	packets := NewPacketConn(nil, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
+	inner, _ := net.Pipe()
+	socket, _ := memoryPair()
+	conn := NewConn(inner, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
+	packets := NewPacketConn(socket, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
 	assert.NotEqual(t, nextDelay(&conn.in.flow), nextDelay(&conn.out.flow))
 	assert.NotEqual(t, nextPacketDelay(&packets.in.flow), nextPacketDelay(&packets.out.flow))
 }

@@ -3,6 +3,7 @@ package slownet
 import (
 	"math"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,12 +14,14 @@ import (
 // An invalid TCP panics wherever a configuration is given.
 func TestInvalidTCPPanics(t *testing.T) {
 	config := Config{TCP: netem.TCP{Window: -1}}
-	want := config.TCP.Validate().Error()
-	assert.PanicsWithValue(t, want, func() { NewConn(nil, config) })
-	assert.PanicsWithValue(t, want, func() { NewListener(nil, config) })
-	assert.PanicsWithValue(t, want, func() { NewPath(config) })
-	assert.PanicsWithValue(t, want, func() { NewPacketConn(nil, config) })
-	assert.PanicsWithValue(t, want, func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
+	want := func(call string) string {
+		return "slownet: " + call + ": Config.TCP: " + strings.TrimPrefix(config.TCP.Validate().Error(), "netem: ")
+	}
+	assert.PanicsWithValue(t, want("NewConn"), func() { NewConn(nil, config) })
+	assert.PanicsWithValue(t, want("NewListener"), func() { NewListener(nil, config) })
+	assert.PanicsWithValue(t, want("NewPath"), func() { NewPath(config) })
+	assert.PanicsWithValue(t, want("NewPacketConn"), func() { NewPacketConn(nil, config) })
+	assert.PanicsWithValue(t, want("Dialer.DialContext"), func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
 }
 
 // An invalid link is a bug of the program: wherever one is given, it panics.
@@ -31,19 +34,58 @@ func TestInvalidLinksPanic(t *testing.T) {
 		{Loss: netem.Loss{Random: math.NaN()}},
 		{Reorder: netem.Chance{Probability: 2}},
 	} {
-		want := link.Validate().Error()
 		inner, far := net.Pipe()
-		conn, packets, listener := NewConn(inner, Config{}), NewPacketConn(nil, Config{}), NewListener(nil, Config{})
-		for _, config := range []Config{{Read: link}, {Write: link}} {
-			assert.PanicsWithValue(t, want, func() { NewConn(nil, config) })
-			assert.PanicsWithValue(t, want, func() { NewListener(nil, config) })
-			assert.PanicsWithValue(t, want, func() { NewPacketConn(nil, config) })
-			assert.PanicsWithValue(t, want, func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
-			assert.PanicsWithValue(t, want, func() { conn.SetLinks(config.Read, config.Write) })
-			assert.PanicsWithValue(t, want, func() { packets.SetLinks(config.Read, config.Write) })
-			assert.PanicsWithValue(t, want, func() { listener.SetLinks(config.Read, config.Write) })
+		socket, _ := memoryPair()
+		conn, packets, listener := NewConn(inner, Config{}), NewPacketConn(socket, Config{}), NewListener(pipeListener{}, Config{})
+		path := NewPath(Config{})
+		for field, config := range map[string]Config{"Read": {Read: link}, "Write": {Write: link}} {
+			reason := strings.TrimPrefix(link.Validate().Error(), "netem: ")
+			given := func(call string) string { return "slownet: " + call + ": Config." + field + ": " + reason }
+			set := func(of string) string {
+				return "slownet: " + of + ".SetLinks: " + strings.ToLower(field) + ": " + reason
+			}
+			assert.PanicsWithValue(t, given("NewConn"), func() { NewConn(nil, config) })
+			assert.PanicsWithValue(t, given("NewListener"), func() { NewListener(nil, config) })
+			assert.PanicsWithValue(t, given("NewPacketConn"), func() { NewPacketConn(nil, config) })
+			assert.PanicsWithValue(t, given("NewPath"), func() { NewPath(config) })
+			assert.PanicsWithValue(t, given("Dialer.DialContext"), func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
+			assert.PanicsWithValue(t, set("Conn"), func() { conn.SetLinks(config.Read, config.Write) })
+			assert.PanicsWithValue(t, set("PacketConn"), func() { packets.SetLinks(config.Read, config.Write) })
+			assert.PanicsWithValue(t, set("Listener"), func() { listener.SetLinks(config.Read, config.Write) })
+			assert.PanicsWithValue(t, set("Path"), func() { path.SetLinks(config.Read, config.Write) })
 		}
 		assert.NoError(t, conn.Close())
 		assert.NoError(t, far.Close())
 	}
+}
+
+// Nothing cannot be wrapped, which is told at once and not at the first call.
+func TestNilPanics(t *testing.T) {
+	path := NewPath(Config{})
+	for call, wrap := range map[string]func(){
+		"NewConn":         func() { NewConn(nil, Config{}) },
+		"NewListener":     func() { NewListener(nil, Config{}) },
+		"NewPacketConn":   func() { NewPacketConn(nil, Config{}) },
+		"Path.Conn":       func() { path.Conn(nil) },
+		"Path.Listener":   func() { path.Listener(nil) },
+		"Path.PacketConn": func() { path.PacketConn(nil) },
+	} {
+		assert.PanicsWithValue(t, "slownet: "+call+": there is nothing to wrap: inner is nil", wrap)
+	}
+}
+
+// On a path connections share its links: with PerConn there would be no path.
+func TestPathPerConnPanics(t *testing.T) {
+	assert.PanicsWithValue(t, "slownet: NewPath: Config.PerConn is set: connections on a path share its links; "+
+		"use a Dialer or a Listener of its own for connections that do not", func() { NewPath(Config{PerConn: true}) })
+}
+
+// A name's lookup does not take less than no time.
+func TestNegativeLookupPanics(t *testing.T) {
+	assert.PanicsWithValue(t, `slownet: NewDialer: profile "": Lookup is -1s: it must be 0 (none) or more`, func() {
+		NewDialer(netem.Profile{Lookup: -time.Second})
+	})
+	assert.PanicsWithValue(t, "slownet: Dialer.DialContext: Lookup is -1s: it must be 0 (no longer) or more", func() {
+		_, _ = (&Dialer{Lookup: -time.Second}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	})
 }

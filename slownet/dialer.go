@@ -2,6 +2,7 @@ package slownet
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -40,9 +41,13 @@ type Dialer struct {
 // A connection that carries a stream is a [*Conn], one that carries datagrams, for
 // which there is no round trip, a [*PacketConn].
 //
-// It panics on invalid links; see [netem.Link.Validate].
+// It panics on invalid links or TCP, see [netem.Link.Validate] and
+// [netem.TCP.Validate], and if Lookup is below zero.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	d.Config.mustBeValid()
+	d.Config.mustBeValid("Dialer.DialContext")
+	if d.Lookup < 0 {
+		panic(fmt.Sprintf("slownet: Dialer.DialContext: Lookup is %v: it must be 0 (no longer) or more", d.Lookup))
+	}
 	config := d.Config.withClock()
 	if err := wait(ctx, config.Clock, d.lookup(address)); err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}

@@ -90,7 +90,7 @@ func TestDialerOfTheNetwork(t *testing.T) {
 	_, err = (&Dialer{Config: Config{Read: netem.Link{Latency: time.Hour}}}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 
-	assert.PanicsWithValue(t, "netem: Latency is -1ns: it must be 0 or more", func() {
+	assert.PanicsWithValue(t, "slownet: Dialer.DialContext: Config.Read: Latency is -1ns: it must be 0 or more", func() {
 		_, _ = (&Dialer{Config: Config{Read: netem.Link{Latency: -1}}}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
 	})
 }

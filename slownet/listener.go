@@ -33,10 +33,11 @@ type lasting struct {
 }
 
 // NewListener wraps a listener: the connections that it accepts are wrapped as
-// by [NewConn]. It panics on an invalid configuration; see [netem.Link.Validate]
-// and [netem.TCP.Validate].
+// by [NewConn]. It panics on an invalid configuration, see [netem.Link.Validate]
+// and [netem.TCP.Validate], and if inner is nil.
 func NewListener(inner net.Listener, config Config) *Listener {
-	config.mustBeValid()
+	config.mustBeValid("NewListener")
+	mustBeThere("NewListener", inner)
 	return newListener(inner, newPath(config.withClock()))
 }
 
@@ -132,8 +133,7 @@ func (l *Listener) each(toCome func(), do func(*Conn)) {
 // SetLinks changes the links of all connections, and of those to come; see
 // [Conn.SetLinks]. It panics on an invalid link.
 func (l *Listener) SetLinks(read, write netem.Link) {
-	mustBeValid(read)
-	mustBeValid(write)
+	linksMustBeValid("Listener", read, write)
 	l.each(func() { l.path.SetLinks(read, write) }, func(c *Conn) {
 		if !c.isOnPath() {
 			c.SetLinks(read, write)

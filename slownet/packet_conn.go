@@ -39,9 +39,10 @@ type PacketConn struct {
 
 // NewPacketConn wraps a connection that carries datagrams, as UDP does. If it
 // is connected, as by net.Dial, the result can be used as a net.Conn. It panics
-// on an invalid link; see [netem.Link.Validate].
+// on an invalid link, see [netem.Link.Validate], and if inner is nil.
 func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
-	config.mustBeValid()
+	config.mustBeValid("NewPacketConn")
+	mustBeThere("NewPacketConn", inner)
 	config = config.withClock()
 	return newPacketConn(inner, &config, config.Seed, nil)
 }

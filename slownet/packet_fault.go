@@ -9,8 +9,7 @@ import "github.com/slowpoetry/slowpoetry/slownet/netem"
 //
 // As all faults, it may be called at any time, from any goroutine.
 func (c *PacketConn) SetLinks(read, write netem.Link) {
-	mustBeValid(read)
-	mustBeValid(write)
+	linksMustBeValid("PacketConn", read, write)
 	c.in.setLink(intern(read))
 	c.out.setLink(intern(write))
 	c.faulted("links changed")

@@ -29,10 +29,14 @@ type Path struct {
 	group  group  // of connections that are not drained
 }
 
-// NewPath returns a path. It panics on an invalid configuration; see
-// [netem.Link.Validate] and [netem.TCP.Validate].
+// NewPath returns a path. It panics on an invalid configuration, see
+// [netem.Link.Validate] and [netem.TCP.Validate], and on one with PerConn, as
+// nothing would be shared.
 func NewPath(config Config) *Path {
-	config.mustBeValid()
+	config.mustBeValid("NewPath")
+	if config.PerConn {
+		panic("slownet: NewPath: Config.PerConn is set: connections on a path share its links; use a Dialer or a Listener of its own for connections that do not")
+	}
 	return newPath(config.withClock())
 }
 
@@ -55,7 +59,10 @@ func (p *Path) Dialer() *Dialer {
 
 // Listener wraps a listener, as [NewListener] does, whose connections are on the
 // path. Its SetLinks and SetProfile change the links of the whole path.
-func (p *Path) Listener(inner net.Listener) *Listener { return newListener(inner, p) }
+func (p *Path) Listener(inner net.Listener) *Listener {
+	mustBeThere("Path.Listener", inner)
+	return newListener(inner, p)
+}
 
 // Conn wraps a connection that carries a stream, as [NewConn] does.
 func (p *Path) Conn(inner net.Conn) *Conn {
@@ -64,7 +71,10 @@ func (p *Path) Conn(inner net.Conn) *Conn {
 }
 
 // PacketConn wraps a connection that carries datagrams, as [NewPacketConn] does.
-func (p *Path) PacketConn(inner net.PacketConn) *PacketConn { return p.packetConn(inner, nil) }
+func (p *Path) PacketConn(inner net.PacketConn) *PacketConn {
+	mustBeThere("Path.PacketConn", inner)
+	return p.packetConn(inner, nil)
+}
 
 // conn wraps a stream for an owner.
 func (p *Path) conn(inner net.Conn, by owner) *Conn {
@@ -124,8 +134,7 @@ func (p *Path) enterIfUsed() bool {
 // [Conn.SetLinks]. Connections whose own links were set have left the path, and
 // keep these. It panics on an invalid link.
 func (p *Path) SetLinks(read, write netem.Link) {
-	mustBeValid(read)
-	mustBeValid(write)
+	linksMustBeValid("Path", read, write)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.config.Read, p.config.Write = read, write
@@ -142,7 +151,7 @@ func (p *Path) SetLinks(read, write netem.Link) {
 // does. The path is taken to begin at the client's end. SetProfile panics on an
 // invalid profile.
 func (p *Path) SetProfile(profile netem.Profile) {
-	mustBeValid(profile)
+	mustBeValid("Path.SetProfile", profile)
 	p.SetLinks(profile.Down, profile.Up)
 }
 

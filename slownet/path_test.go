@@ -171,7 +171,7 @@ func TestSetLinksOfAPath(t *testing.T) {
 		assert.Equal(t, [2]time.Duration{7 * ms, 9 * ms}, [2]time.Duration{send(one), send(other)})
 		later := path.Conn(newSink())
 		assert.Equal(t, 9*ms, send(later), "made after that")
-		assert.PanicsWithValue(t, "netem: Rate is -1bit/s: it must be 0 (no limit) or more", func() { path.SetLinks(netem.Link{Rate: -1}, netem.Link{}) })
+		assert.PanicsWithValue(t, "slownet: Path.SetLinks: read: Rate is -1bit/s: it must be 0 (no limit) or more", func() { path.SetLinks(netem.Link{Rate: -1}, netem.Link{}) })
 		for _, c := range []io.Closer{one, other, later, listener} {
 			assert.NoError(t, c.Close())
 		}

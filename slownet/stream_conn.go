@@ -33,17 +33,18 @@ type Conn struct {
 // NewConn wraps a connection that carries a stream, as TCP does. With TLS, wrap
 // what is below it: a fault interrupts writes of the inner connection, after
 // which a tls.Conn is of no use. NewConn panics on an invalid configuration, see
-// [netem.Link.Validate] and [netem.TCP.Validate], and on a connection that carries
-// datagrams; those are for [NewPacketConn].
+// [netem.Link.Validate] and [netem.TCP.Validate], on a connection that carries
+// datagrams, those are for [NewPacketConn], and if inner is nil.
 func NewConn(inner net.Conn, config Config) *Conn {
-	config.mustBeValid()
+	config.mustBeValid("NewConn")
 	mustCarryStream("NewConn", inner)
 	config = config.withClock()
 	return newConn(inner, &config, config.Seed, nil)
 }
 
-// mustCarryStream panics on a connection that carries datagrams.
+// mustCarryStream panics on a connection that carries datagrams, and without one.
 func mustCarryStream(call string, inner net.Conn) {
+	mustBeThere(call, inner)
 	if carriesDatagrams(inner) {
 		packet := strings.Replace(call, "Conn", "PacketConn", 1)
 		panic(fmt.Sprintf("slownet: %s: a %s connection carries datagrams: wrap it with %s", call, inner.LocalAddr().Network(), packet))

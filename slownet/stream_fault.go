@@ -19,8 +19,7 @@ import (
 // or from a connection without limits, which the operating system does by
 // itself, notices any fault but Reset after at most 256 KiB more.
 func (c *Conn) SetLinks(read, write netem.Link) {
-	mustBeValid(read)
-	mustBeValid(write)
+	linksMustBeValid("Conn", read, write)
 	in := c.in.setLink(intern(read), write.Latency)
 	out := c.out.setLink(intern(write), read.Latency)
 	c.linksChanged(in, out)
