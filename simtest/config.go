@@ -27,7 +27,8 @@ type Config struct {
 	Link netem.Link
 
 	// Window is the size in bytes of a connection's send buffer and of its receive
-	// buffer. Zero are Linux's, which grow; see [netem.TCP.Window]. On an ideal
+	// buffer, where a TCP does not have its own: if [netem.TCP.Window] of TCP, or of
+	// [Host.SetTCP], is not zero, that is used. Zero are Linux's, which grow. On an ideal
 	// stream it is how many bytes the peer may have yet to read, those in flight
 	// included, before Write waits, and zero is 1 MiB.
 	Window int

@@ -280,3 +280,14 @@ func TestSilentReaderOnALossyLink(t *testing.T) {
 		assert.Equal(t, 150*time.Second, at-heard)
 	})
 }
+
+// The user timeout bounds a dial, too.
+func TestUserTimeoutOfADial(t *testing.T) {
+	overTCP(t, simtest.Config{TCP: netem.TCP{UserTimeout: 10 * time.Second}}, func(t *testing.T, sim *simtest.Sim) {
+		a, _ := sim.Host("a"), sim.Host("b")
+		sim.Partition([]string{"b"})
+		_, err := a.DialContext(t.Context(), "tcp", "b:1")
+		require.ErrorIs(t, err, syscall.ETIMEDOUT)
+		assert.Equal(t, 10*time.Second, sim.Elapsed())
+	})
+}

@@ -1,6 +1,7 @@
 package netem
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/enum"
@@ -50,7 +51,7 @@ func (d Drop) String() string {
 // whatever Send returns.
 //
 // A packet that is lost takes no room on the line, and is lost before it could
-// be dropped by a full queue.
+// be dropped by a full queue. Send panics if n is below zero.
 func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
 	if l.state != nil && l.state.waits != nil {
 		l.sendLater(now)
@@ -62,6 +63,9 @@ func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) 
 // sendNow decides the fate of a packet, which is zero before.
 func (l *Line) sendNow(fate *Fate, now time.Duration, n int, id PacketID, tag any) {
 	link := l.link
+	if n < 0 {
+		panic(fmt.Sprintf("netem: a packet of %d bytes is sent: it must have 0 or more", n))
+	}
 	if link.drops(n) {
 		fate.Drop = DroppedByMTU
 		return

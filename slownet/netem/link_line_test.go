@@ -291,3 +291,11 @@ func TestChangedLinkBeginsItsOrderAnew(t *testing.T) {
 	line.SetLink(Link{Rate: Mbps, Latency: 10 * ms, Jitter: jitter})
 	assert.Less(t, line.Send(0, 125, PacketID{}, nil).Packets[0].Arrive, time.Second)
 }
+
+// A packet of less than no bytes would take time from the others.
+func TestNegativePacketsPanic(t *testing.T) {
+	line := NewLine(Link{Rate: Mbps}, 1)
+	assert.PanicsWithValue(t, "netem: a packet of -1 bytes is sent: it must have 0 or more", func() {
+		line.Send(0, -1, PacketID{}, nil)
+	})
+}

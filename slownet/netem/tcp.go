@@ -19,13 +19,15 @@ type TCP struct {
 	// Window, if it is not zero, is the size in bytes of both buffers: of the one
 	// for what was written and is not acknowledged, and of the one for what has
 	// arrived and was not read. Zero are Linux's, which grow when they limit
-	// the connection, up to 4 MiB for the one and 6 MiB for the other.
+	// the connection, up to 4 MiB for the one and 6 MiB for the other. In package
+	// simtest it comes before simtest.Config.Window.
 	Window int
 
 	// UserTimeout is how long data may stay unacknowledged before the connection
 	// ends, and bounds how long keep-alive probes may stay unanswered; it is
-	// Linux's TCP_USER_TIMEOUT (RFC 5482). Zero is 15 to 18 minutes for data,
-	// as the timer has it.
+	// Linux's TCP_USER_TIMEOUT (RFC 5482). A dial that is not answered ends after
+	// it, too, but not before the first SYN is due to be sent again, after a second.
+	// Zero is 15 to 18 minutes for data, as the timer has it, and 131 s for a dial.
 	UserTimeout time.Duration
 }
 
@@ -73,6 +75,16 @@ func (t TCP) Validate() error {
 		return fmt.Errorf("netem: %w", mustBe("TCP.UserTimeout", t.UserTimeout, "0 (Linux's 15 to 18 minutes) or more"))
 	}
 	return nil
+}
+
+// mustHaveEnds panics on a TCP that an End cannot have.
+func (t *TCP) mustHaveEnds() {
+	if t.Congestion == Unlimited {
+		panic("netem: TCP.Congestion is unlimited: an ideal stream has no End, send it over a Flow")
+	}
+	if err := t.Validate(); err != nil {
+		panic(err.Error())
+	}
 }
 
 // Never is a time that does not come.

@@ -30,6 +30,7 @@ func newEnd(tcp TCP, now time.Duration) *End {
 }
 
 func (e *End) init(tcp TCP, now time.Duration) {
+	tcp.mustHaveEnds()
 	*e = End{}
 	e.opening.at = Never
 	e.alive = alive{config: tcp.KeepAlive.withDefaults(), timeout: tcp.UserTimeout, at: Never}
@@ -39,7 +40,8 @@ func (e *End) init(tcp TCP, now time.Duration) {
 
 // NewEnd returns an end of a connection that was established at the given time,
 // by a handshake with the given round trip time. It is for drivers that have a
-// handshake of their own; see [Dial] and [Accept].
+// handshake of their own; see [Dial] and [Accept]. All of these panic on an invalid
+// TCP, see [TCP.Validate], and on one that is [Unlimited].
 func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
 	e := newEnd(tcp, now)
 	e.send.announced(0, firstWindow)

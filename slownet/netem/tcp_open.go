@@ -1,6 +1,10 @@
 package netem
 
-import "time"
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
 
 // SYN and SYN-ACK are sent again as Linux 6.5 and later do: a SYN four times
 // after a second each, then after 1, 2, 4, 8, 16 and 32 seconds, with 64 seconds
@@ -33,6 +37,7 @@ func Dial(tcp TCP, now time.Duration) *End {
 func (e *End) InitDial(tcp TCP, now time.Duration) {
 	e.init(tcp, now)
 	e.state = SynSent
+	e.alive.last = now // from which the user timeout counts
 	e.opening.due, e.opening.at = true, now+synWait
 }
 
@@ -104,13 +109,17 @@ func (e *End) expireOpening(now time.Duration) {
 	case SynSent:
 		retries, linear = synRetries, synLinear
 	}
-	if o.timeouts == retries {
+	limit := Never
+	if e.state == SynSent && e.alive.timeout > 0 {
+		limit = timeline.Add(e.alive.last, e.alive.timeout)
+	}
+	if o.timeouts == retries || now >= limit {
 		e.end(TimedOut)
 		return
 	}
 	o.timeouts++
 	o.due = true
-	o.at = now + synWait<<max(0, o.timeouts-linear)
+	o.at = min(now+synWait<<max(0, o.timeouts-linear), limit)
 }
 
 // inputOpening takes a segment that arrives during the handshake, and reports

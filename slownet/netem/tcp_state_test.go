@@ -204,6 +204,36 @@ func TestUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
+// A dial that nobody answers ends after the user timeout, when a SYN has been due again.
+func TestUserTimeoutOfADial(t *testing.T) {
+	for userTimeout, want := range map[time.Duration]struct {
+		after time.Duration
+		syns  int
+	}{
+		0:                      {131 * time.Second, 11},
+		time.Hour:              {131 * time.Second, 11},
+		10 * time.Second:       {10 * time.Second, 7},
+		3 * time.Second:        {3 * time.Second, 3},
+		500 * time.Millisecond: {time.Second, 1},
+	} {
+		const start = time.Minute
+		end, now, syns := netem.Dial(netem.TCP{UserTimeout: userTimeout}, start), start, 0
+		for {
+			for _, ok := end.Output(now); ok; _, ok = end.Output(now) {
+				syns++
+			}
+			if end.State() == netem.Closed {
+				break
+			}
+			now = end.Next()
+			end.Expire(now)
+		}
+		assert.Equal(t, want.after, now-start, userTimeout)
+		assert.Equal(t, want.syns, syns, userTimeout)
+		assert.Equal(t, netem.TimedOut, end.Failure())
+	}
+}
+
 // A reader whose peer is gone learns it from keep-alive probes: after 15 s and
 // nine times 15 s, or after 30 s with a user timeout. Linux needs 150.7 s and
 // 29.8 s.
