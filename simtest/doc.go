@@ -28,7 +28,7 @@
 // [Host.Run] runs a program on it, and again whenever the host is restarted;
 // [Host.Go] starts a goroutine that ends with the host. Code that the test
 // calls directly may use a host as well. From each host to each other there is
-// a link, as package slownet describes it, with [Sim.SetLink],
+// a link, as package netem describes it, with [Sim.SetLink],
 // [Sim.SetProfile], or [Config.Link] and [Sim.SetDefaultLink] for all others.
 // Links may share a [netem.Bottleneck], which is idle when a simulation
 // begins, and change at any time. A host can have an access besides, by
@@ -56,7 +56,8 @@
 //
 // All that one host sends to another shares the link's rate and queue, whatever
 // connection or socket it is of. On its way to others it shares the Up of its host's
-// access, and with what comes from others the Down of the receiver's.
+// access, and with what comes from others the Down of the receiver's. A datagram counts
+// as many bytes as its payload has, to rate, queue and MTU: it has no headers.
 //
 // Connections are TCP as Linux has it, or ideal streams, see [netem.Unlimited]:
 // [Config.TCP] and [Host.SetTCP] decide. On an ideal stream, what a link loses is

@@ -53,9 +53,10 @@ func (s *Sim) SetLink(from, to string, link netem.Link) {
 	s.control(fmt.Sprintf("link %q %q %s", from, to, linkKey(link)), func() { s.setLinkLocked(from, to, link) })
 }
 
-// SetProfile sets both links between two hosts, which only these two share: the
-// profile's Up is the way from a to b, its Down the way from b to a. As for SetLink, the hosts may be
-// created later. It panics on an invalid profile; see [netem.Profile.Validate].
+// SetProfile sets both links between two hosts, which all connections and sockets of
+// these two share, and no others; for a line that a host shares with all its peers,
+// see [Host.SetAccess]. The profile's Up is the way from a to b, its Down the way from b
+// to a. Its Lookup has no effect. As for SetLink, the hosts may be created later. It panics on an invalid profile; see [netem.Profile.Validate].
 func (s *Sim) SetProfile(a, b string, profile netem.Profile) {
 	if err := profile.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: profile of %q and %q: %v", a, b, err))

@@ -2,8 +2,8 @@ package slownet
 
 import "github.com/slowpoetry/slowpoetry/slownet/netem"
 
-// SetProfile changes the links to those of a profile, as [Conn.SetLinks] does. A
-// connection that a [Listener] accepted is at the server's end of the path: it
+// SetProfile changes the links of this connection to those of a profile, as
+// [Conn.SetLinks] does: from now on it shares them with no other. A connection that a [Listener] accepted is at the server's end of the path: it
 // reads from Up and writes to Down. Every other one is taken to be at the
 // client's end. To put a server's connection that was wrapped by [NewConn] on
 // the path, call SetLinks(profile.Up, profile.Down).
@@ -20,7 +20,9 @@ func (c *Conn) SetProfile(profile netem.Profile) {
 }
 
 // SetProfile puts all connections, present and future, at the server's end of a
-// profile's path: they read from Up and write to Down. See [Conn.SetProfile].
+// profile's path: they read from Up and write to Down. They share these two links, as
+// they did those before, except connections that had links of their own; see
+// [Listener.SetLinks].
 // It panics on an invalid profile.
 func (l *Listener) SetProfile(profile netem.Profile) {
 	mustBeValid("Listener.SetProfile", profile)
@@ -28,8 +30,8 @@ func (l *Listener) SetProfile(profile netem.Profile) {
 	l.SetLinks(config.Read, config.Write)
 }
 
-// SetProfile changes the links to those of a profile, as [PacketConn.SetLinks]
-// does. The connection is taken to be at the client's end of the path: it
+// SetProfile changes the links of this connection to those of a profile, as
+// [PacketConn.SetLinks] does: from now on it shares them with no other. The connection is taken to be at the client's end of the path: it
 // receives from Down and sends to Up. At the server's end, call
 // SetLinks(profile.Up, profile.Down) instead.
 //

@@ -11,8 +11,11 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// A Dialer makes connections that travel over slow links. The zero Dialer makes
-// those of net.Dialer. It must not be copied once it is in use.
+// A Dialer makes connections that travel over slow links. All of them share one
+// pair of links, with its rates and queues, so that two downloads at once take twice
+// as long as one; [Config.PerConn] gives each its own, and several dialers share a
+// [Path]. The zero Dialer makes the connections of net.Dialer. It must not be copied
+// once it is in use.
 type Dialer struct {
 	// Dial makes the inner connections. Nil is that of a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -20,7 +23,8 @@ type Dialer struct {
 	// Config is what the connections are to be like.
 	Config Config
 
-	// Lookup is how much longer it takes to look up a name. Zero is no longer.
+	// Lookup is how much longer it takes to look up a name. Zero is no longer; it
+	// must not be below that.
 	Lookup time.Duration
 
 	given *Path // that the dialer is on; nil if it makes its own

@@ -130,8 +130,10 @@ func (l *Listener) each(toCome func(), do func(*Conn)) {
 	}
 }
 
-// SetLinks changes the links of all connections, and of those to come; see
-// [Conn.SetLinks]. It panics on an invalid link.
+// SetLinks changes the links that all connections share, and those to come.
+// Connections with links of their own, see [Config.PerConn] and [Conn.SetLinks], get
+// new ones of their own. What is on its way already arrives when it would have. It
+// panics on an invalid link.
 func (l *Listener) SetLinks(read, write netem.Link) {
 	linksMustBeValid("Listener", read, write)
 	l.each(func() { l.path.SetLinks(read, write) }, func(c *Conn) {

@@ -16,7 +16,8 @@ import (
 //
 // It treats datagrams as a network does: they are late, they overtake each
 // other, and they are dropped, without a word to the sender. See [netem.Link], and
-// [Config.Trace] to see what became of each.
+// [Config.Trace] to see what became of each. A datagram is as large as its payload,
+// without the headers of IP and UDP: to the rate, the queue and the MTU.
 //
 // A datagram that is received begins its way when it is taken from the inner
 // connection. While others are on their way, that is as soon as it comes in;

@@ -2,10 +2,11 @@ package slownet
 
 import "github.com/slowpoetry/slowpoetry/slownet/netem"
 
-// SetLinks changes the links, for what is received and for what is sent from
-// now on. What is on its way already arrives when it would have; what is sent
-// later may overtake it. A connection that shares its links, see
-// [Config.PerConn], has links of its own from now on. It panics on an invalid link; see [netem.Link.Validate].
+// SetLinks changes the links of this connection, for what is received and for what
+// is sent from now on. If it shared the links of a [Dialer] or a [Path], it leaves
+// them, and has links of its own from now on; [Path.SetLinks] changes those of all.
+// What is on its way already arrives when it would have; what is sent later may
+// overtake it. It panics on an invalid link; see [netem.Link.Validate].
 //
 // As all faults, it may be called at any time, from any goroutine.
 func (c *PacketConn) SetLinks(read, write netem.Link) {

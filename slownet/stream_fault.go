@@ -10,10 +10,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// SetLinks changes the links, for what is read and for what is written from
-// now on. What is on its way already arrives when it would have, and what comes
-// later does not overtake it. It panics on an invalid link; see
-// [netem.Link.Validate].
+// SetLinks changes the links of this connection, for what is read and for what is
+// written from now on. If it shared the links of a [Dialer], a [Listener] or a [Path],
+// it leaves them, and has links of its own from now on; to change those of all, use
+// [Listener.SetLinks] or [Path.SetLinks]. What is on its way already arrives when it
+// would have, and what comes later does not overtake it. It panics on an invalid
+// link; see [netem.Link.Validate].
 //
 // As all faults, it may be called at any time, from any goroutine. An io.Copy to
 // or from a connection without limits, which the operating system does by

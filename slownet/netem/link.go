@@ -8,7 +8,13 @@ import (
 
 // A Link describes one direction of a path. All that crosses it, see [Line],
 // shares what it has: rate, queue, and what is random; only the Pace is each
-// connection's and socket's own. The zero Link passes everything at once.
+// connection's and socket's own. In package simtest that is all that one host sends
+// to another, in package slownet all connections of one Dialer, Listener or Path.
+// Two of these with equal Links share nothing but the [Bottleneck] that both name. The
+// zero Link passes everything at once.
+//
+// A packet's size is what is sent on the line: TCP's segments have headers of 52
+// bytes, while datagrams and ideal streams have none.
 //
 // What is random about a link (jitter, loss and so on) is drawn from a seed
 // that is handed in with it: the same seed gives the same, on every platform.
@@ -37,14 +43,16 @@ type Link struct {
 	Pace Pace
 
 	// Queue is where packets wait for the rate, the replay or the bottleneck, and
-	// which of them it drops. Zero is first in, first out, with room for 1,000
+	// which of them it drops. The zero Queue is first in, first out, with room for 1,000
 	// packets, netem's default.
 	Queue Queue
 
 	// MTU is the size in bytes of the largest packet. A stream is cut into
 	// packets of that size where they matter, because they pass at a rate or
 	// can be lost; zero is 1,500, Ethernet's. A datagram that is larger is
-	// dropped; zero is no limit.
+	// dropped; zero is no limit. Datagrams have no headers: of those that pass an
+	// MTU of 1,500 on a real network the payload has 1,472 bytes over IPv4 and 1,452
+	// over IPv6, so give 28 or 48 less for the same.
 	MTU int
 
 	// DropOversize makes packets that are larger than the MTU vanish on streams

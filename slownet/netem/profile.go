@@ -7,13 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// A Profile is a path in both directions, as a client sees it. Profiles come
-// from [ProfileByName], from a file by way of [ParseProfile], or are written
-// down in the program. The zero Profile passes everything at once.
+// A Profile is a path in both directions, as a client sees it: two links, each
+// shared by all that crosses it, see [Link]. With simtest.Sim.SetProfile these are the
+// connections and sockets of two hosts, with simtest.Host.SetAccess all that a host
+// does, with slownet.NewDialer the connections of that dialer. Profiles come from
+// [ProfileByName], from a file by way of [ParseProfile], or are written down in the
+// program. The zero Profile passes everything at once.
 //
 // The latency of a link is one way: what ping shows is that of Down and Up
-// together. Wrap one end of a connection only, with ClientConfig or with
-// ServerConfig: if both are wrapped, the path is there twice.
+// together. With package slownet, wrap one end of a connection only, by ClientConfig
+// or by ServerConfig: if both are wrapped, the path is there twice.
 type Profile struct {
 	// Name is what ProfileByName knows the profile by: lower-case, and for
 	// those of this package a family and a name, such as "webpagetest/3g". It
@@ -30,8 +33,8 @@ type Profile struct {
 	Up Link
 
 	// Lookup is how much longer it takes the client to look up a name. Zero is
-	// no longer. A connection that is wrapped has been dialled before; see
-	// [Dialer].
+	// no longer. A connection that package slownet wraps has been dialled before;
+	// there, its Dialer looks up names.
 	Lookup time.Duration
 }
 

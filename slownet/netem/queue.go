@@ -9,7 +9,7 @@ import (
 
 // A Queue is where packets wait for a link's rate, replay or bottleneck. All
 // that crosses the link shares it; with a [Bottleneck], all that crosses that.
-// The zero Queue holds 1,000 packets, as netem does.
+// The zero Queue is first in, first out, and holds 1,000 packets, as tc-netem does.
 //
 // A full queue drops datagrams and the segments of TCP. An ideal stream, see
 // [Flow], loses nothing: there the queue is how far its writer may be ahead, see
@@ -21,7 +21,7 @@ type Queue struct {
 	// need not wait.
 	Bytes int
 
-	// Packets is the most packets that may wait, that which passes at the time
+	// Packets is the most packets that may wait, the one that passes at the time
 	// included. Zero is no limit if Bytes is set; else it is what tc makes it,
 	// 1,000, and with FQCoDel 10,240, of 32 MiB in all.
 	Packets int
