@@ -40,7 +40,8 @@ type Dialer struct {
 // links, in addition to what the inner dial takes, and Lookup, if the address
 // has a name for its host. A SYN that is lost, or whose answer is, is sent again
 // after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 seconds, as Linux does it since 6.5;
-// after 131 s the error is ETIMEDOUT, unless the context ends before. With
+// after 131 s, or [netem.TCP.UserTimeout] if that is less, the error is ETIMEDOUT,
+// unless the context ends before. With
 // [netem.Unlimited] a dial takes the latencies of the links, and nothing is lost.
 // A connection that carries a stream is a [*Conn], one that carries datagrams, for
 // which there is no round trip, a [*PacketConn].
