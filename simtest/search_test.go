@@ -36,7 +36,7 @@ func TestSearched(t *testing.T) {
 	if program == "" {
 		t.Skip("it is for other tests")
 	}
-	simtest.SetSearchPatience(600 * time.Millisecond)
+	simtest.SetSearchPatience(2 * time.Second)
 	simtest.SetLookEvery(20 * time.Millisecond)
 	fmt.Println("a line before the search")
 	searched[program](t)

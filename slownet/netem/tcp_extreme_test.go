@@ -2,6 +2,7 @@ package netem_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -15,14 +16,14 @@ import (
 // extremeLink returns a link such as no network has. If it is passable, TCP gets
 // everything over it.
 func extremeLink(r *rand.Rand, passable bool) netem.Link {
-	pick := func(values ...int) int { return values[r.IntN(len(values))] }
+	pick := func(values ...int64) int64 { return values[r.IntN(len(values))] }
 	link := netem.Link{
-		Latency: time.Duration(pick(0, 0, 0, 1, 1000, int(time.Millisecond), int(10*time.Second))),
+		Latency: time.Duration(pick(0, 0, 0, 1, 1000, int64(time.Millisecond), int64(10*time.Second))),
 		Rate:    netem.Rate(pick(0, 0, 0, 1, 100, 10_000, 1<<40, 1<<62)),
-		MTU:     pick(0, 0, 0, 1, 53, 576, 9000, 1<<30),
+		MTU:     int(pick(0, 0, 0, 1, 53, 576, 9000, 1<<30)),
 		Queue: netem.Queue{
-			Bytes:        pick(0, 0, 0, 1, 52, 1500, 3000, 1<<40),
-			Packets:      pick(0, 0, 0, 1, 2),
+			Bytes:        int(min(pick(0, 0, 0, 1, 52, 1500, 3000, 1<<40), math.MaxInt)),
+			Packets:      int(pick(0, 0, 0, 1, 2)),
 			Discipline:   netem.Discipline(r.IntN(3)),
 			CountDelayed: r.IntN(3) == 0,
 		},
@@ -31,7 +32,7 @@ func extremeLink(r *rand.Rand, passable bool) netem.Link {
 		link.Loss.Random = r.Float64() / 2
 	}
 	if r.IntN(4) == 0 {
-		link.Jitter.Deviation = time.Duration(pick(1, 1000, int(time.Second)))
+		link.Jitter.Deviation = time.Duration(pick(1, 1000, int64(time.Second)))
 	}
 	if r.IntN(4) == 0 {
 		link.Duplicate.Probability = 0.5
@@ -92,7 +93,7 @@ func TestTransfersOverExtremeLinks(t *testing.T) {
 			tcp.Window = 1 + r.IntN(1<<r.IntN(20))
 		}
 		if !passable && r.IntN(2) == 0 {
-			tcp.UserTimeout = time.Duration(1 + r.IntN(int(time.Hour)))
+			tcp.UserTimeout = 1 + time.Duration(r.Int64N(int64(time.Hour)))
 		}
 		n := 1 + r.IntN(1<<r.IntN(18))
 		isLazy, isDialled := r.IntN(3) == 0, r.IntN(2) == 0
