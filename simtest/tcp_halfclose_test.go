@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"io"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,8 +40,8 @@ func checkHalfCloseAfterBothEnds(t *testing.T, tcp netem.TCP) {
 // window: the peer sends nothing more and has forgotten the connection, and would
 // answer with a reset.
 func TestReaderThatComesAfterTheEnd(t *testing.T) {
-	var last time.Duration
-	note := func(e simtest.Event) { last = e.At }
+	var last atomic.Int64 // when the last event was
+	note := func(e simtest.Event) { last.Store(int64(e.At)) }
 	simtest.Config{Trace: note, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
 		require.NoError(t, client.(half).CloseWrite())
@@ -48,7 +49,7 @@ func TestReaderThatComesAfterTheEnd(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, server.(half).CloseWrite())
 		time.Sleep(time.Hour)
-		ended := last
+		ended := last.Load()
 		_, err = io.ReadFull(client, make([]byte, n/2))
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
@@ -56,6 +57,6 @@ func TestReaderThatComesAfterTheEnd(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, text, n-n/2)
 		time.Sleep(time.Hour)
-		assert.Equal(t, ended, last, "nothing happens any more")
+		assert.Equal(t, ended, last.Load(), "nothing happens any more")
 	})
 }
