@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"syscall"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
