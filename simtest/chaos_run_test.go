@@ -93,6 +93,9 @@ func TestGivenScheduleRepeatsARunWithTraffic(t *testing.T) {
 			Chaos: Chaos{Every: time.Second},
 		}
 		f := func(t *testing.T, sim *Sim) {
+			for _, name := range []string{"a", "b", "c"} {
+				sim.Host(name) // before anybody dials it
+			}
 			for _, names := range [][2]string{{"a", "b"}, {"b", "c"}, {"c", "a"}} {
 				host := sim.Host(names[0])
 				host.Run(func(ctx context.Context) error { return chatter(ctx, host, names[1]) })
