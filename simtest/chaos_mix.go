@@ -19,8 +19,8 @@ import (
 // does Chaos heal one of the test's. Only a [Host.Restart] and a [Host.Resume] end
 // both.
 //
-// A fault takes place behind all else that happens at its instant, and is in the
-// trace, as one of the test's own. A simulation that fails tells the schedule that
+// A fault takes effect after everything else at its instant, and is traced, like the
+// test's own. A simulation that fails tells the schedule that
 // was carried out. No fault begins after the contexts of programs have ended, see
 // [Config.Run].
 //

@@ -152,8 +152,8 @@ func (s *Sim) expectChaos() {
 	}
 }
 
-// stepAtLocked has something happen at a time, as faults do: behind all else that
-// happens then, other faults included. It draws nothing, so that one step more or
+// stepAtLocked schedules a step of the schedule: after everything else at its
+// instant, other faults included. It draws nothing, so that one step more or
 // less leaves the order of what else happens as it is.
 func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do func()) {
 	s.queue.push(at, 0, event{do: func() {

@@ -116,7 +116,7 @@ func (s *Sim) Release(a, b string) {
 	})
 }
 
-// releaseLocked lets arrive what a route holds, if nothing holds it any more.
+// releaseLocked delivers what a route holds, unless something else still holds it.
 func (s *Sim) releaseLocked(r *route) {
 	if r.heldByTest || r.chaos != nil && r.chaos.holds > 0 {
 		return

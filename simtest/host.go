@@ -44,7 +44,7 @@ type Host struct {
 	cutOff     *hostSet               // from these hosts: whatever is sent to them is lost
 	paused     bool
 	parked     []event    // what has happened to it while it was paused
-	catchingUp bool       // it is not any more, and parked happens, a thing at a time
+	catchingUp bool       // it was resumed, and the parked events happen one by one
 	line       line       // of what is done to it
 	chaos      *hostChaos // nil for none
 

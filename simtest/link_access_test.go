@@ -433,7 +433,7 @@ func TestIdealStreamPassesThreeRates(t *testing.T) {
 	})
 }
 
-// The queues of Up and of the link behind it make the writer of an ideal stream wait.
+// The writer of an ideal stream waits for the queue of Up and for that of the link.
 func TestQueueOfUpMakesAWriterWait(t *testing.T) {
 	limited := netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100}
 	longer := netem.Link{Queue: netem.Queue{Bytes: 5000}}

@@ -124,7 +124,7 @@ const (
 	interrupted = "interrupted"
 )
 
-// endBefore has the hunt end in time before go test's -timeout ends the process.
+// endBefore ends the hunt before go test's -timeout ends the process.
 func (h *hunt) endBefore(deadline time.Time) error {
 	left := time.Until(deadline)
 	left -= min(left/10, 10*time.Second) + searchGrace
@@ -305,7 +305,7 @@ func takeTurn() (release func()) {
 	return func() { <-turns() }
 }
 
-// note adds a seed's outcome to the tally, or has the seed run again if it may be
+// note adds a seed's outcome to the tally, or schedules the seed again if it may be
 // that it is not to blame. used says that its server had run others before.
 func (h *hunt) note(job searchJob, o searchOutcome, used bool) {
 	h.mu.Lock()

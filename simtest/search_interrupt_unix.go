@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// raise sends the process a signal that nobody catches any more, and gives it a
-// moment to arrive. If it is ignored, the exit status is a shell's for it.
+// raise sends the process a signal that is no longer caught, and gives it a moment
+// to arrive. If it is ignored, the exit status is a shell's for it.
 func raise(sig os.Signal) {
 	number := sig.(syscall.Signal)
 	if err := syscall.Kill(os.Getpid(), number); err == nil {

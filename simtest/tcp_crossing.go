@@ -114,7 +114,7 @@ func (c *conn) crossLoop(segment *netem.Segment) {
 	c.goOnLoop(&w, &x, c.sim.instant)
 }
 
-// goOnLoop has a segment go on that is at the end of a hop at the given time. It needs
+// goOnLoop moves a segment on that reaches the end of a hop at the given time. It needs
 // no event for a hop that only takes time, unless it has to wait for others there.
 func (c *conn) goOnLoop(w *way, x *crossing, at time.Duration) {
 	for ; x.hop < hops; x.hop++ {
@@ -195,7 +195,7 @@ func (c *conn) queueLoop(w *way, x crossing) {
 	c.sim.stepLoop(w.hop(int(x.hop)))
 }
 
-// leaveHopLoop has a segment go on that has left a hop, and makes the crossing its
+// leaveHopLoop moves a segment on that has left a hop, and makes the crossing its
 // duplicate's, in case that there is one.
 func (c *conn) leaveHopLoop(w *way, x *crossing, packet *netem.Packet) {
 	next := *x

@@ -57,6 +57,6 @@ func TestReaderThatComesAfterTheEnd(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, text, n-n/2)
 		time.Sleep(time.Hour)
-		assert.Equal(t, ended, last.Load(), "nothing happens any more")
+		assert.Equal(t, ended, last.Load(), "nothing more happens")
 	})
 }

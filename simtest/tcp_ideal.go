@@ -16,7 +16,7 @@ import (
 type stages struct {
 	all    [hops]stage
 	ups    [2]netem.Flow // over the accesses
-	failed bool          // a packet was lost too often, and nothing arrives any more
+	failed bool          // a packet was lost too often, and nothing more arrives
 }
 
 // A stage is what waits before a hop.
@@ -26,7 +26,7 @@ type stage struct {
 	wakes  time.Duration // when the next piece may pass, if that is scheduled; else 0
 }
 
-// A passing is what passes hop by hop: bytes, or what comes behind them and takes no
+// A passing is what passes hop by hop: bytes, or what follows them and takes no
 // room.
 type passing struct {
 	event          // by which it arrives at last
@@ -35,7 +35,7 @@ type passing struct {
 	lost    func() // what happens if it is lost, if it is a packet that is not sent again
 }
 
-// push has something wait behind all else. With join, bytes join those before them.
+// push appends to what waits. With join, bytes join those before them.
 func (s *stage) push(p passing, join bool) {
 	if waiting := s.out.waiting(); join && len(waiting) > 0 {
 		last := &waiting[len(waiting)-1]

@@ -31,7 +31,7 @@ func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arr
 // way returns the way of the datagram.
 func (x *datagramCrossing) way() way { return wayOf(x.from, x.to, x.path.route) }
 
-// goOnLocked has a datagram go on that is at the end of a hop at the given time.
+// goOnLocked moves a datagram on that reaches the end of a hop at the given time.
 func (x *datagramCrossing) goOnLocked(at time.Duration) {
 	for w := x.way(); x.hop < hops; x.hop++ {
 		h := w.hop(x.hop)
@@ -55,7 +55,7 @@ func (x *datagramCrossing) goOnLocked(at time.Duration) {
 	x.arrives(at, x.data)
 }
 
-// enterLaterLocked has the datagram go on at a time.
+// enterLaterLocked moves the datagram on at a given time.
 func (x *datagramCrossing) enterLaterLocked(at time.Duration) {
 	x.sim.enterLaterLocked(at, func() { x.goOnLocked(x.sim.instant) })
 }
@@ -98,7 +98,7 @@ func (x *datagramCrossing) enterLocked() {
 	}
 }
 
-// leaveHopLocked has a datagram go on that has left a hop, and makes the crossing its
+// leaveHopLocked moves a datagram on that has left a hop, and makes the crossing its
 // duplicate's, in case that there is one.
 func (x *datagramCrossing) leaveHopLocked(packet netem.Packet) {
 	w, next := x.way(), *x

@@ -9,7 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// open has a connection that was dialled take its time: over TCP, the SYN and its
+// open waits for as long as the handshake takes: over TCP, the SYN and its
 // answer cross the links, and are sent again if they are lost. Otherwise, that is a
 // round trip of the links' latencies.
 func (c *Conn) open(ctx context.Context, roundTrip time.Duration) error {
