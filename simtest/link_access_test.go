@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -335,46 +334,6 @@ func TestPingBesideATransferOnTheAccess(t *testing.T) {
 	assert.Less(t, ping(netem.FQCoDel), 15*ms)
 }
 
-// The least MTU of the way counts.
-func TestLeastMTUOfTheWay(t *testing.T) {
-	for _, at := range []string{"Up", "link", "Down"} {
-		var largest atomic.Int64
-		config := simtest.Config{Trace: func(e simtest.Event) { largest.Store(max(largest.Load(), int64(e.Length))) }}
-		withEach(t, config, func(t *testing.T, sim *simtest.Sim, _ bool) {
-			largest.Store(0)
-			links := map[string]netem.Link{"Up": {Rate: netem.Mbps}, "link": {Rate: netem.Mbps}, "Down": {Rate: netem.Mbps}}
-			links[at] = netem.Link{Rate: netem.Mbps, MTU: 600}
-			sim.Host("a").SetAccess(netem.Profile{Up: links["Up"]})
-			sim.SetLink("a", "b", links["link"])
-			sim.Host("b").SetAccess(netem.Profile{Down: links["Down"]})
-			client, server := connected(t, sim)
-			go func() { _, _ = client.Write(make([]byte, 60_000)) }()
-			_, err := io.CopyN(io.Discard, server, 60_000)
-			require.NoError(t, err)
-			arrivals := receive(t, sim, "b")
-			sendTo(t, sim, "a", "b", "1", 600)
-			sendTo(t, sim, "a", "b", "2", 601)
-			time.Sleep(time.Second)
-			assert.Regexp(t, "^1 [^,]*$", arrivals())
-			assert.EqualValues(t, 601, largest.Load(), "of the datagram that was dropped")
-		})
-	}
-}
-
-// A datagram that is larger than the MTU of an access that only takes time is dropped.
-func TestLargeDatagramOnAnAccess(t *testing.T) {
-	var reasons []string
-	drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{MTU: 600}})
-		arrivals := receive(t, sim, "b")
-		sendTo(t, sim, "a", "b", "1", 601)
-		sendTo(t, sim, "a", "b", "2", 600)
-		sim.Settle()
-		assert.Equal(t, "2 0s", arrivals())
-	})
-	assert.Equal(t, []string{"larger than the MTU, b's Down"}, reasons)
-}
-
 // Both copies of a datagram that was doubled on one line have their own luck on the
 // next.
 func TestCopiesOnAnAccess(t *testing.T) {
@@ -392,23 +351,6 @@ func TestCopiesOnAnAccess(t *testing.T) {
 		assert.Greater(t, copies[0], 4)
 		assert.Greater(t, copies[1], 10)
 		assert.Greater(t, copies[2], 4)
-	})
-}
-
-// An access can be an MTU black hole.
-func TestAccessIsAnMTUBlackHole(t *testing.T) {
-	withEach(t, simtest.Config{Link: netem.Link{Latency: 10 * ms}}, func(t *testing.T, sim *simtest.Sim, _ bool) {
-		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{MTU: 1400, DropOversize: true}})
-		client, server := connected(t, sim)
-		_, err := client.Write(make([]byte, 1000))
-		require.NoError(t, err)
-		n, err := server.Read(make([]byte, 2000))
-		require.NoError(t, err)
-		assert.Equal(t, 1000, n)
-		_, err = client.Write(make([]byte, 2000))
-		require.NoError(t, err)
-		_, err = client.Read(make([]byte, 1))
-		require.ErrorIs(t, err, syscall.ETIMEDOUT)
 	})
 }
 
@@ -473,77 +415,6 @@ func TestPaceBesideAnAccess(t *testing.T) {
 	})
 }
 
-// A change of an access holds for what enters it from then on, and that does not
-// overtake.
-func TestAccessChanges(t *testing.T) {
-	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		arrivals := receive(t, sim, "b")
-		slow := netem.Link{Rate: 8 * netem.Kbps}
-		for _, name := range []string{"a", "b"} {
-			sim.Host(name).SetAccess(netem.Profile{Up: slow, Down: slow})
-		}
-		sendTo(t, sim, "a", "b", "12", 1000)
-		time.Sleep(1500 * ms) // 1 is on Down, and 2 on Up
-		for _, name := range []string{"a", "b"} {
-			sim.Host(name).SetAccess(netem.Profile{})
-		}
-		sendTo(t, sim, "a", "b", "3", 1000)
-		time.Sleep(time.Minute)
-		sendTo(t, sim, "a", "b", "4", 1000)
-		time.Sleep(time.Second)
-		assert.Equal(t, "1 2s, 2 2s, 3 2s, 4 1m1.5s", arrivals())
-	})
-	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, _ bool) {
-		client, server := connected(t, sim)
-		for _, rate := range []netem.Rate{netem.Mbps, 0, 10 * netem.Mbps, 0} {
-			sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: rate, Latency: ms}})
-			sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Rate: rate}})
-			_, err := client.Write([]byte(strings.Repeat("0123456789", 2000)))
-			require.NoError(t, err)
-			time.Sleep(20 * ms)
-		}
-		got := make([]byte, 80_000)
-		_, err := io.ReadFull(server, got)
-		require.NoError(t, err)
-		assert.True(t, string(got) == strings.Repeat("0123456789", 8000))
-	})
-}
-
-// A host that crashes has the same access when it is restarted.
-func TestAccessAfterACrash(t *testing.T) {
-	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Latency: time.Second}})
-		sim.Host("b").Crash()
-		sim.Host("b").Restart()
-		arrivals := receive(t, sim, "b")
-		sendTo(t, sim, "a", "b", "1", 1)
-		time.Sleep(time.Minute)
-		assert.Equal(t, "1 1s", arrivals())
-	})
-}
-
-// Faults apply where a packet is sent: what is on an access arrives.
-func TestFaultsAndAnAccess(t *testing.T) {
-	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 8 * netem.Kbps}})
-		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{Rate: 8 * netem.Mbps}}) // 1 ms each
-		arrivals := receive(t, sim, "b")
-		sendTo(t, sim, "a", "b", "1", 1000)
-		sim.Partition([]string{"a"})
-		sendTo(t, sim, "a", "b", "2", 1000)
-		sim.Heal()
-		sim.Hold("a", "b")
-		sendTo(t, sim, "a", "b", "3", 1000)
-		time.Sleep(5 * time.Second)
-		assert.Equal(t, "1 1.001s", arrivals())
-		sim.Release("a", "b")
-		sendTo(t, sim, "a", "b", "4", 1000)
-		sim.Hold("a", "b")
-		time.Sleep(5 * time.Second)
-		assert.Equal(t, "1 1.001s, 3 5s, 4 6.001s", arrivals())
-	})
-}
-
 // Whatever is sent to a host, and by whatever, no more arrives than its access passes.
 func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 	const rate = 4 * netem.Mbps
@@ -600,45 +471,4 @@ func TestInvalidAccess(t *testing.T) {
 			sim.Host("a").SetAccess(netem.Profile{Down: netem.Link{Pace: netem.Pace{Wait: 1}}})
 		})
 	})
-}
-
-// Over TCP it makes no difference for the times whether acknowledgements enter an
-// access in time, or late where nobody can notice.
-func TestLateEventsOnAnAccess(t *testing.T) {
-	slow := netem.Link{Rate: 200 * netem.Kbps} // so that timers expire, and send again what nothing has lost
-	lossy := netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 0.05}}
-	for name, set := range map[string]func(sim *simtest.Sim){
-		"client's Down": func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Down: slow}) },
-		"client's Up":   func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Up: slow}) },
-		"both":          func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Up: slow, Down: slow}) },
-		"server's":      func(sim *simtest.Sim) { sim.Host("server0").SetAccess(netem.Profile{Up: lossy, Down: slow}) },
-		"later": func(sim *simtest.Sim) {
-			sim.At(150*ms, func() { sim.Host("client").SetAccess(netem.Profile{Up: lossy, Down: slow}) })
-			sim.At(400*ms, func() { sim.Host("client").SetAccess(netem.Profile{}) })
-			sim.At(600*ms, func() { sim.Host("client").SetAccess(netem.Profile{Up: slow, Down: lossy}) })
-		},
-	} {
-		events := func() (all []string) {
-			config := simtest.Config{
-				Link: netem.Link{Latency: 50 * ms}, TCP: netem.TCP{Congestion: netem.CUBIC}, KeepPools: true,
-				Trace: func(e simtest.Event) { all = append(all, e.String()) },
-			}
-			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
-				set(sim)
-				// The acknowledgements of what is written here take their turns with the downloads.
-				_, err := sim.Host("quiet").Listen("tcp", ":1")
-				require.NoError(t, err)
-				conn, err := sim.Host("client").Dial("tcp", "quiet:1")
-				require.NoError(t, err)
-				sim.Every(130*ms, func() { _, _ = conn.Write([]byte("x")) })
-				fetchFromEach(t, sim, 3, 30_000)
-			})
-			return all
-		}
-		late := events()
-		restore := simtest.SetAllInTime()
-		inTime := events()
-		restore()
-		require.Equal(t, inTime, late, name)
-	}
 }
