@@ -1,0 +1,29 @@
+// Package mix64 mixes numbers into numbers that have nothing in common with their
+// neighbours. Results are the same on every platform, and for ever: seeds and digests
+// depend on them.
+package mix64
+
+import "math/bits"
+
+// Mix makes one number of two.
+func Mix(state, n uint64) uint64 {
+	// The odd constants are the first digits of the golden ratio and of pi.
+	high, low := bits.Mul64(state^0x9e3779b97f4a7c15, n^0x243f6a8885a308d3)
+	state = high ^ low ^ bits.RotateLeft64(state, 23) + n
+	state ^= state >> 32
+	state *= 0x9e3779b97f4a7c15
+	return state ^ state>>29
+}
+
+// String makes one number of a number and a string.
+func String(state uint64, s string) uint64 {
+	for ; len(s) >= 8; s = s[8:] {
+		state = Mix(state, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|
+			uint64(s[4])<<32|uint64(s[5])<<40|uint64(s[6])<<48|uint64(s[7])<<56)
+	}
+	last := uint64(len(s)) << 56
+	for i := range len(s) {
+		last |= uint64(s[i]) << (8 * i)
+	}
+	return Mix(state, last)
+}

@@ -1,0 +1,30 @@
+package trace
+
+import (
+	"fmt"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
+)
+
+// A Digest is a number made of events. The zero Digest is that of none.
+type Digest uint64
+
+// Add returns the digest with one more event. Of the event it covers At, Kind, From, To,
+// Conn, Offset, Length, Hash and Note.
+func (d Digest) Add(e *Event) Digest {
+	digest := mix64.Mix(uint64(d), uint64(e.At))
+	digest = mix64.Mix(digest, uint64(e.Kind)<<32|uint64(e.Hash))
+	digest = mix64.Mix(digest, uint64(e.Offset))
+	digest = mix64.Mix(digest, uint64(e.Length)<<32^e.Conn.Number)
+	digest = mix64.String(digest, e.From)
+	digest = mix64.String(digest, e.To)
+	digest = mix64.String(digest, e.Conn.Host)
+	digest = mix64.String(digest, e.Conn.Network)
+	if e.Note != "" {
+		digest = mix64.String(digest, e.Note)
+	}
+	return Digest(digest)
+}
+
+// String returns the digest as 16 hexadecimal digits.
+func (d Digest) String() string { return fmt.Sprintf("%016x", uint64(d)) }

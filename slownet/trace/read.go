@@ -1,0 +1,194 @@
+package trace
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+)
+
+// A Reader reads a trace file, event by event. Only one goroutine may use it at a time.
+type Reader struct {
+	from   *bufio.Reader
+	closer io.Closer // of the file that Open has opened
+	name   string    // for errors, with a colon
+	header Header
+	number int // of the line that was read last
+	count  int64
+	digest Digest
+	err    error // of an earlier call
+}
+
+// maxLine is how many bytes a line may have.
+const maxLine = 4 << 20
+
+// NewReader reads the first line and returns a Reader for the events. It reads both plain
+// and compressed traces. If the first line is not a trace's, or that of a newer version,
+// the error says so.
+func NewReader(r io.Reader) (*Reader, error) { return newReader(r, "") }
+
+func newReader(r io.Reader, name string) (*Reader, error) {
+	t := &Reader{from: bufio.NewReaderSize(r, 64<<10), name: name}
+	if magic, _ := t.from.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		unpacked, err := gzip.NewReader(t.from)
+		if err != nil {
+			return nil, t.wrong(err)
+		}
+		t.from = bufio.NewReaderSize(unpacked, 64<<10)
+	}
+	line, err := t.line()
+	if err == nil {
+		var first headerLine
+		if err = json.Unmarshal(line, &first); err != nil {
+			first = headerLine{} // it is something else
+		}
+		t.header, err = first.header()
+	}
+	if err != nil {
+		return nil, t.wrong(err)
+	}
+	return t, nil
+}
+
+// Open opens a trace file. Errors name it.
+func Open(name string) (*Reader, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newReader(f, name+": ")
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	t.closer = f
+	return t, nil
+}
+
+// Header returns the first line.
+func (t *Reader) Header() Header { return t.header }
+
+// Len returns how many events were read so far.
+func (t *Reader) Len() int64 { return t.count }
+
+// Digest returns the digest of the events that were read so far.
+func (t *Reader) Digest() Digest { return t.digest }
+
+// Next returns the next event. After the last one the error is [io.EOF]. A file that ends
+// before its last line gives an error that is [ErrCutOff], one that has other lines than
+// it should an error with the line's number; both after all events before it. The error
+// is the same in all later calls.
+func (t *Reader) Next() (Event, error) {
+	if t.err != nil {
+		return Event{}, t.err
+	}
+	e, err := t.next()
+	if err != nil {
+		if err != io.EOF {
+			err = t.wrong(err)
+		}
+		t.err = err
+		return Event{}, err
+	}
+	return e, nil
+}
+
+func (t *Reader) next() (e Event, err error) {
+	line, err := t.line()
+	if err != nil {
+		return e, err
+	}
+	e, end, err := parseLine(line)
+	if err != nil {
+		return e, err
+	}
+	if end != nil {
+		return e, t.end(end)
+	}
+	t.count++
+	t.digest = t.digest.Add(&e)
+	return e, nil
+}
+
+// end checks the last line. It returns io.EOF if that is right.
+func (t *Reader) end(end *endLine) error {
+	if end.Events != fmt.Sprint(t.count) {
+		return fmt.Errorf("the file has %d events, and says that it had %q: lines are missing or were added", t.count, end.Events)
+	}
+	if end.Digest != t.digest.String() {
+		return fmt.Errorf("the events have the digest %v, and the file says that it was %q: events were changed", t.digest, end.Digest)
+	}
+	if _, err := t.line(); err == nil {
+		return errors.New("it comes after the file's last line, the one with the digest")
+	} else if !errors.Is(err, ErrCutOff) {
+		return err
+	}
+	return io.EOF
+}
+
+// line returns the next line without its newline.
+func (t *Reader) line() ([]byte, error) {
+	t.number++
+	var long []byte // of a line that does not fit the buffer
+	for {
+		part, err := t.from.ReadSlice('\n')
+		switch {
+		case err == nil && long == nil:
+			return part[:len(part)-1], nil
+		case err == nil:
+			return append(long, part[:len(part)-1]...), nil
+		case err == io.EOF && len(part)+len(long) == 0:
+			return nil, fmt.Errorf("%w: it has no last line, with the number of events", ErrCutOff)
+		case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("%w: the line does not end", ErrCutOff)
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+		if long = append(long, part...); len(long) > maxLine {
+			return nil, fmt.Errorf("it has more than %d bytes", maxLine)
+		}
+	}
+}
+
+// wrong returns an error that says where it is.
+func (t *Reader) wrong(err error) error {
+	return fmt.Errorf("trace: %sline %d: %w", t.name, t.number, err)
+}
+
+// All returns the events that are left, for a range loop. The error is that of the last
+// pair; a complete file has none.
+func (t *Reader) All() iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		for {
+			e, err := t.Next()
+			if err == io.EOF || !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ReadAll returns all events that are left. Of a damaged file it returns those before the
+// damage as well as the error.
+func (t *Reader) ReadAll() (events []Event, err error) {
+	for e, err := range t.All() {
+		if err != nil {
+			return events, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// Close closes the file, if [Open] has opened it.
+func (t *Reader) Close() error {
+	if t.closer == nil {
+		return nil
+	}
+	return t.closer.Close()
+}
