@@ -10,8 +10,12 @@ import (
 type Digest uint64
 
 // Add returns the digest with one more event. Of the event it covers At, Kind, From, To,
-// Conn, Offset, Length, Hash and Note.
+// Conn, Offset, Length, Hash and Note. Events of the kinds Packet and Arrive leave it as it
+// is.
 func (d Digest) Add(e *Event) Digest {
+	if e.Kind == Packet || e.Kind == Arrive {
+		return d
+	}
 	digest := mix64.Mix(uint64(d), uint64(e.At))
 	digest = mix64.Mix(digest, uint64(e.Kind)<<32|uint64(e.Hash))
 	digest = mix64.Mix(digest, uint64(e.Offset))

@@ -29,6 +29,10 @@ type Event struct {
 	// Payload is the bytes themselves, if they were asked for: all, or as many of the
 	// first ones as were kept. It must not be changed.
 	Payload []byte
+
+	// Packet describes the packet of an event of kind Packet or Arrive, and is nil in all
+	// others. It must not be changed.
+	Packet *PacketInfo
 }
 
 // A Conn names a connection, or a socket for datagrams: by the host that has dialed or
@@ -85,6 +89,9 @@ func (e Event) String() string {
 	}
 	if e.Kind == Delay {
 		words = append(words, "by "+e.Took.String())
+	}
+	if e.Packet != nil {
+		words = append(words, e.Packet.String())
 	}
 	if e.Note != "" {
 		words = append(words, "("+e.Note+")")

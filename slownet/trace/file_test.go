@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,14 @@ var events = []trace.Event{
 	},
 	{At: math.MaxInt64, Kind: trace.Fault, From: "é <script>\"\\\n", To: "\u2028&", Note: "\x01 partition"},
 	{At: 1, Kind: trace.Drop, Conn: trace.Conn{Host: "a/b#c", Network: "udp", Number: math.MaxUint64}, Length: 1 << 31},
+	{
+		At: 2, Kind: trace.Packet, From: "a", To: "b", Conn: trace.Conn{Host: "a", Network: "tcp", Number: 1}, Length: 2, Payload: []byte("ab"),
+		Packet: &trace.PacketInfo{
+			Number: 7, From: netip.MustParseAddrPort("10.0.0.1:49152"), To: netip.MustParseAddrPort("[fd00::1]:80"), Flags: trace.ACK | trace.PSH,
+			Seq: 1 << 40, Ack: 3, Window: 65536, Size: 54, SACK: [][2]int64{{0, 5}, {1 << 40, 1<<40 + 1}}, Resent: true, Congestion: 14480,
+		},
+	},
+	{At: 3, Kind: trace.Arrive, Packet: &trace.PacketInfo{}},
 }
 
 var header = trace.Header{
@@ -83,7 +92,9 @@ func TestFormat(t *testing.T) {
 {"at":"1500000000","kind":"data","from":"poet","to":"reader","conn":"reader/tcp#1","offset":"1152921504606846976","length":5,"hash":"000000a1","took":"20000000","payload":"ADxiPv8="}
 {"at":"9223372036854775807","kind":"fault","from":"é \u003cscript\u003e\"\\\n","to":"\u2028\u0026","note":"\u0001 partition"}
 {"at":"1","kind":"drop","conn":"a/b#c/udp#18446744073709551615","length":2147483648}
-{"events":"5","digest":"`+digest(events).String()+`"}
+{"at":"2","kind":"packet","from":"a","to":"b","conn":"a/tcp#1","length":2,"payload":"YWI=","packet":{"number":"7","from":"10.0.0.1:49152","to":"[fd00::1]:80","flags":24,"seq":"1099511627776","ack":"3","window":65536,"size":54,"sack":[["0","5"],["1099511627776","1099511627777"]],"resent":true,"congestion":14480}}
+{"at":"3","kind":"arrive","packet":{"number":"0"}}
+{"events":"7","digest":"`+digest(events).String()+`"}
 `, file(t, header, events...))
 }
 
@@ -177,9 +188,14 @@ func TestDamagedFiles(t *testing.T) {
 		"length":             {with(4, `{"at":"1","kind":"data","length":-1}`+"\n"), `trace: line 4: "length" is -1`},
 		"payload":            {with(4, `{"at":"1","kind":"data","payload":"AA=="}`+"\n"), `trace: line 4: "payload" has 1 bytes, more than "length", 0`},
 		"connection":         {with(4, `{"at":"1","kind":"data","conn":"tcp#1"}`+"\n"), `trace: line 4: "conn": "tcp#1" is no connection's name`},
-		"one line missing":   {with(4, ""), `trace: line 6: the file has 4 events, and says that it had "5"`},
-		"one line changed":   {with(2, strings.Replace(lines[1], "poet", "port", 1)), "trace: line 7: the events have the digest"},
-		"more lines":         {text + lines[2], "trace: line 8: it comes after the file's last line"},
+		"packet's number":    {with(4, `{"at":"1","kind":"packet","packet":{}}`+"\n"), `trace: line 4: the packet's "number" is ""`},
+		"packet's address":   {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","from":"a"}}`+"\n"), `trace: line 4: the packet's "from" is "a"`},
+		"packet's position":  {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","seq":"a"}}`+"\n"), `trace: line 4: the packet's "seq" is "a"`},
+		"packet's block":     {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","sack":[["1",""]]}}`+"\n"), `trace: line 4: the packet's "sack" is ""`},
+		"packet's window":    {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","window":-1}}`+"\n"), `trace: line 4: the packet's "window"`},
+		"one line missing":   {with(4, ""), `trace: line 8: the file has 6 events, and says that it had "7"`},
+		"one line changed":   {with(2, strings.Replace(lines[1], "poet", "port", 1)), "trace: line 9: the events have the digest"},
+		"more lines":         {text + lines[2], "trace: line 10: it comes after the file's last line"},
 		"a very long line":   {with(3, `{"at":"`+strings.Repeat("1", 5<<20)+"\"}\n"), "trace: line 3: it has more than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -253,6 +269,9 @@ func TestDigest(t *testing.T) {
 	e := base
 	e.Took, e.Payload = 1, nil
 	assert.True(t, seen[trace.Digest(0).Add(&e)])
+	for _, kind := range []trace.Kind{trace.Packet, trace.Arrive} {
+		assert.EqualValues(t, 5, trace.Digest(5).Add(&trace.Event{Kind: kind}))
+	}
 	assert.NotEqual(t, digest([]trace.Event{events[0], events[1]}), digest([]trace.Event{events[1], events[0]}))
 	assert.Equal(t, "0000000000000000", trace.Digest(0).String())
 }

@@ -20,11 +20,17 @@ const (
 
 	Send  Kind = 9  // bytes were accepted and wait for the link
 	Delay Kind = 10 // bytes arrive later, by Took, than latency and rate alone would have it
+
+	// Of simulations whose packets are recorded. Digests leave them out.
+
+	Packet Kind = 11 // a packet leaves its sender; see Event.Packet
+	Arrive Kind = 12 // a packet has arrived; see Event.Packet
 )
 
 var kindNames = [...]string{
 	Connect: "connect", Accept: "accept", Data: "data", Close: "close", Reset: "reset", Drop: "drop",
 	Fault: "fault", HostEvent: "host", Send: "send", Delay: "delay",
+	Packet: "packet", Arrive: "arrive",
 }
 
 // Kinds returns all kinds in the order of their numbers.

@@ -13,17 +13,18 @@ import (
 // eventLine is an Event in its file. Numbers of 64 bits are strings, because programs in
 // other languages read numbers as floating-point ones.
 type eventLine struct {
-	At      string `json:"at"`
-	Kind    string `json:"kind"`
-	From    string `json:"from,omitempty"`
-	To      string `json:"to,omitempty"`
-	Conn    string `json:"conn,omitempty"`
-	Offset  string `json:"offset,omitempty"`
-	Length  int    `json:"length,omitempty"`
-	Hash    string `json:"hash,omitempty"`
-	Note    string `json:"note,omitempty"`
-	Took    string `json:"took,omitempty"`
-	Payload []byte `json:"payload,omitempty"`
+	At      string      `json:"at"`
+	Kind    string      `json:"kind"`
+	From    string      `json:"from,omitempty"`
+	To      string      `json:"to,omitempty"`
+	Conn    string      `json:"conn,omitempty"`
+	Offset  string      `json:"offset,omitempty"`
+	Length  int         `json:"length,omitempty"`
+	Hash    string      `json:"hash,omitempty"`
+	Note    string      `json:"note,omitempty"`
+	Took    string      `json:"took,omitempty"`
+	Payload []byte      `json:"payload,omitempty"`
+	Packet  *packetLine `json:"packet,omitempty"`
 }
 
 // endLine is the last line.
@@ -71,7 +72,10 @@ func (line *eventLine) event() (e Event, err error) {
 	if e.Conn, err = ParseConn(line.Conn); err != nil {
 		return e, fmt.Errorf("\"conn\": %w", err)
 	}
-	return e, nil
+	if line.Packet != nil {
+		e.Packet, err = line.Packet.info()
+	}
+	return e, err
 }
 
 // appendEvent appends the line of an event, with its newline. It writes what
@@ -105,6 +109,14 @@ func appendEvent(to []byte, e *Event) ([]byte, error) {
 		to = append(to, `,"payload":"`...)
 		to = base64.StdEncoding.AppendEncode(to, e.Payload)
 		to = append(to, '"')
+	}
+	if e.Packet != nil {
+		to = append(to, `,"packet":`...)
+		packet, err := json.Marshal(newPacketLine(e.Packet))
+		if err != nil {
+			return to, fmt.Errorf("trace: a packet's headers: %w", err)
+		}
+		to = append(to, packet...)
 	}
 	return append(to, "}\n"...), nil
 }
