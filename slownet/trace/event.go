@@ -30,8 +30,8 @@ type Event struct {
 	// first ones as were kept. It must not be changed.
 	Payload []byte
 
-	// Packet describes the packet of an event of kind Packet or Arrive, and is nil in all
-	// others. It must not be changed.
+	// Packet describes the packet of an event of kind Packet or Arrive, and of a Drop
+	// where packets are recorded; it is nil in all others. It must not be changed.
 	Packet *PacketInfo
 }
 

@@ -152,21 +152,21 @@ func appendNumber(to []byte, name string, value int64) []byte {
 	return append(to, '"')
 }
 
-// parseLine reads a line after the first one: of an event, or the last one.
-func parseLine(line []byte) (e Event, end *endLine, err error) {
-	var both struct {
-		eventLine
-		Events *string `json:"events"`
-		Digest string  `json:"digest"`
+// anyLine is a line after the first one: of an event, of a key log, or the last one.
+type anyLine struct {
+	eventLine
+	KeyLog *string `json:"keylog"`
+	Events *string `json:"events"`
+	Digest string  `json:"digest"`
+}
+
+// parseLine reads a line after the first one.
+func parseLine(line []byte) (*anyLine, error) {
+	parsed := new(anyLine)
+	if err := json.Unmarshal(line, parsed); err != nil {
+		return nil, wrongJSON(err)
 	}
-	if err := json.Unmarshal(line, &both); err != nil {
-		return e, nil, wrongJSON(err)
-	}
-	if both.Events != nil {
-		return e, &endLine{*both.Events, both.Digest}, nil
-	}
-	e, err = both.event()
-	return e, nil, err
+	return parsed, nil
 }
 
 // wrongJSON says what is wrong with a line in words that are about the line.

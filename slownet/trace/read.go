@@ -21,11 +21,16 @@ type Reader struct {
 	number int // of the line that was read last
 	count  int64
 	digest Digest
+	keyLog []byte
 	err    error // of an earlier call
 }
 
-// maxLine is how many bytes a line may have.
-const maxLine = 4 << 20
+// maxLine is how many bytes a line may have, and maxKeyLog how many all lines of a key
+// log may have together.
+const (
+	maxLine   = 4 << 20
+	maxKeyLog = 64 << 20
+)
 
 // NewReader reads the first line and returns a Reader for the events. It reads both plain
 // and compressed traces. If the first line is not a trace's, or that of a newer version,
@@ -99,29 +104,40 @@ func (t *Reader) Next() (Event, error) {
 }
 
 func (t *Reader) next() (e Event, err error) {
-	line, err := t.line()
-	if err != nil {
-		return e, err
+	for {
+		text, err := t.line()
+		if err != nil {
+			return e, err
+		}
+		line, err := parseLine(text)
+		if err != nil {
+			return e, err
+		}
+		switch {
+		case line.Events != nil:
+			return e, t.end(*line.Events, line.Digest)
+		case line.KeyLog != nil:
+			if err = t.addKeyLog(*line.KeyLog); err != nil {
+				return e, err
+			}
+			continue
+		}
+		if e, err = line.event(); err != nil {
+			return e, err
+		}
+		t.count++
+		t.digest = t.digest.Add(&e)
+		return e, nil
 	}
-	e, end, err := parseLine(line)
-	if err != nil {
-		return e, err
-	}
-	if end != nil {
-		return e, t.end(end)
-	}
-	t.count++
-	t.digest = t.digest.Add(&e)
-	return e, nil
 }
 
 // end checks the last line. It returns io.EOF if that is right.
-func (t *Reader) end(end *endLine) error {
-	if end.Events != fmt.Sprint(t.count) {
-		return fmt.Errorf("the file has %d events, and says that it had %q: lines are missing or were added", t.count, end.Events)
+func (t *Reader) end(events, digest string) error {
+	if events != fmt.Sprint(t.count) {
+		return fmt.Errorf("the file has %d events, and says that it had %q: lines are missing or were added", t.count, events)
 	}
-	if end.Digest != t.digest.String() {
-		return fmt.Errorf("the events have the digest %v, and the file says that it was %q: events were changed", t.digest, end.Digest)
+	if digest != t.digest.String() {
+		return fmt.Errorf("the events have the digest %v, and the file says that it was %q: events were changed", t.digest, digest)
 	}
 	if _, err := t.line(); err == nil {
 		return errors.New("it comes after the file's last line, the one with the digest")
