@@ -2,9 +2,15 @@ module github.com/slowpoetry/slowpoetry/examples
 
 go 1.25.0
 
-replace github.com/slowpoetry/slowpoetry => ../
+replace (
+	// the version that has mended the bug of connpool, beside the one that has it
+	example.com/connpool/mended => github.com/buraksezer/connpool v0.6.0
+	github.com/slowpoetry/slowpoetry => ../
+)
 
 require (
+	example.com/connpool/mended v0.6.0
+	github.com/buraksezer/connpool v0.5.0
 	github.com/redis/go-redis/v9 v9.22.0
 	github.com/slowpoetry/slowpoetry v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1

@@ -1,0 +1,158 @@
+package connpool
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	mended "example.com/connpool/mended"
+	"github.com/buraksezer/connpool"
+	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	places  = 30 // as in the library's own tests
+	workers = 4
+)
+
+// A pool is the library's Pool, of either version.
+type pool interface {
+	Get(ctx context.Context) (net.Conn, error)
+	Close()
+}
+
+// newPool returns a pool of the version that has the bug, or of the one that has it
+// mended.
+func newPool(dial func() (net.Conn, error)) (pool, error) {
+	if hunt.HasBug() {
+		return connpool.NewChannelPool(0, places, dial)
+	}
+	return mended.NewChannelPool(0, places, dial)
+}
+
+// The workers of a host ask a server by a pool. When the faults are over, they all get
+// answers again.
+func TestServiceRecovers(t *testing.T) {
+	search := simtest.Search{
+		Seeds:  tier.Pick(10, 10_000),
+		Config: simtest.Config{Link: netem.Link{Latency: 5 * time.Millisecond}},
+		Chaos:  simtest.DefaultChaos(),
+	}
+	search.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		server, web := sim.Host("server"), sim.Host("web")
+		server.Run(func(ctx context.Context) error {
+			listener, err := server.Listen("tcp", ":7000")
+			if err != nil {
+				return err
+			}
+			context.AfterFunc(ctx, func() { _ = listener.Close() })
+			for {
+				c, err := listener.Accept()
+				if ctx.Err() != nil {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				go echo(c)
+			}
+		})
+		var answered [workers]atomic.Int64 // when, in simulated time
+		web.Run(func(ctx context.Context) error {
+			p, err := newPool(func() (net.Conn, error) {
+				ctx, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				return web.DialContext(ctx, "tcp", "server:7000")
+			})
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			for i := range workers {
+				chance := rand.New(rand.NewPCG(web.Rand().Uint64(), 0))
+				go func() {
+					time.Sleep(time.Duration(i) * time.Millisecond)
+					for ctx.Err() == nil {
+						if ask(ctx, p, fmt.Sprintf("worker %d asks", i)) == nil {
+							answered[i].Store(int64(sim.Elapsed()))
+						}
+						pause := 200*time.Millisecond + time.Duration(chance.Int64N(int64(200*time.Millisecond)))
+						time.Sleep(pause) // to the nanosecond, so that no two ask at one instant
+					}
+				}()
+			}
+			<-ctx.Done()
+			return nil
+		})
+
+		<-sim.Quiet()
+		time.Sleep(30 * time.Second)
+		sim.Settle()
+		stuck := 0
+		for i := range answered {
+			if last := time.Duration(answered[i].Load()); last < sim.Elapsed()-10*time.Second {
+				stuck++
+			}
+		}
+		if stuck > 0 {
+			t.Errorf("%d of %d workers have had no answer for 10 s", stuck, workers)
+		}
+	})
+}
+
+// echo answers what it gets with the same.
+func echo(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	b := make([]byte, 100)
+	for {
+		n, err := c.Read(b)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// ask asks the server, and waits two seconds at most.
+func ask(ctx context.Context, p pool, line string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	c, err := p.Get(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			c.(interface{ MarkUnusable() }).MarkUnusable()
+		}
+		_ = c.Close()
+	}()
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte(line)); err != nil {
+		return err
+	}
+	_, err = c.Read(make([]byte, len(line)))
+	return err
+}
+
+// A pool that loses a place with each connection that it cannot make has none at
+// last.
+func TestBugIsFound(t *testing.T) {
+	hunt.Find(t, "TestServiceRecovers", "workers have had no answer for 10 s")
+}

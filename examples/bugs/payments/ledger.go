@@ -1,0 +1,65 @@
+package payments
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A Payment pays an invoice.
+type Payment struct {
+	Invoice string
+	Cents   int
+}
+
+// keyHeader is the header of a request that tells its idempotency key.
+const keyHeader = "Idempotency-Key"
+
+// syncing is how long the ledger takes to write to its disk.
+const syncing = 5 * time.Millisecond
+
+// A Ledger books payments, those of one key once. It is on a disk, and survives
+// crashes.
+type Ledger struct {
+	mu     sync.Mutex
+	booked []Payment
+	keys   map[string]bool
+}
+
+// ServeHTTP books a payment.
+func (l *Ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var p Payment
+	if err := json.NewDecoder(r.Body).Decode(&p); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	time.Sleep(syncing)
+	l.book(r.Header.Get(keyHeader), p)
+	w.WriteHeader(http.StatusCreated)
+}
+
+// book books a payment, unless its key is known.
+func (l *Ledger) book(key string, p Payment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys[key] {
+		return
+	}
+	if l.keys == nil {
+		l.keys = make(map[string]bool)
+	}
+	l.keys[key] = true
+	l.booked = append(l.booked, p)
+}
+
+// Booked returns how often each invoice was paid.
+func (l *Ledger) Booked() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	times := make(map[string]int)
+	for _, p := range l.booked {
+		times[p.Invoice]++
+	}
+	return times
+}

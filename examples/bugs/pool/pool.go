@@ -1,0 +1,86 @@
+package pool
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+)
+
+// tryAfter is how long a connection was idle that is tried before it is used.
+const tryAfter = 100 * time.Millisecond
+
+// A Pool has connections to a server.
+type Pool struct {
+	dial  func(ctx context.Context) (net.Conn, error)
+	taken chan struct{} // an element for each connection that is taken
+
+	// KeepPlace is the bug: the place of a connection that is broken is not given back.
+	KeepPlace bool
+
+	mu   sync.Mutex
+	idle []*Conn // the one that was used last comes last
+}
+
+// New returns a pool of at most so many connections.
+func New(most int, dial func(ctx context.Context) (net.Conn, error)) *Pool {
+	return &Pool{dial: dial, taken: make(chan struct{}, most)}
+}
+
+// Get returns a connection that works, for Put, when there is a place for it.
+func (p *Pool) Get(ctx context.Context) (*Conn, error) {
+	select {
+	case p.taken <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c := p.pop(); c != nil {
+		if time.Since(c.used) < tryAfter || c.Ping(ctx) == nil {
+			return c, nil
+		}
+		_ = c.Close()
+		if !p.KeepPlace {
+			<-p.taken
+		}
+		return p.Get(ctx)
+	}
+	conn, err := p.dial(ctx)
+	if err != nil {
+		<-p.taken
+		return nil, err
+	}
+	return newConn(conn), nil
+}
+
+// Put gives a connection back. One that has failed is closed.
+func (p *Pool) Put(c *Conn) {
+	if c.err != nil {
+		_ = c.Close()
+	} else {
+		p.mu.Lock()
+		c.used = time.Now()
+		p.idle = append(p.idle, c)
+		p.mu.Unlock()
+	}
+	<-p.taken
+}
+
+// Close closes the connections that are idle.
+func (p *Pool) Close() {
+	for c := p.pop(); c != nil; c = p.pop() {
+		_ = c.Close()
+	}
+}
+
+// pop takes the idle connection that was used last, or nil.
+func (p *Pool) pop() *Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	if n == 0 {
+		return nil
+	}
+	c := p.idle[n-1]
+	p.idle = p.idle[:n-1]
+	return c
+}

@@ -1,0 +1,46 @@
+package register
+
+import (
+	"fmt"
+	"time"
+)
+
+// An operation is what one client has done.
+type operation struct {
+	client string
+	write  bool
+	number int           // of the value that was written or read
+	call   time.Duration // when it was called
+	back   time.Duration // when it returned
+	failed bool          // or it never returned: a write may have happened, or may yet
+}
+
+func (o operation) String() string {
+	verb := "reads"
+	if o.write {
+		verb = "writes"
+	}
+	return fmt.Sprintf("%s %s value %d from %v to %v", o.client, verb, o.number, o.call, o.back)
+}
+
+// violation returns two operations that cannot be those of one register, if there
+// are any: a read of a value before it is written, or of one that is older than what
+// an operation has read or written before. With one writer whose values have
+// increasing numbers, a history without any is linearizable: operations can have
+// happened one after another, each at some time between its call and its return.
+func violation(history []operation) (earlier, later operation, found bool) {
+	for _, read := range history {
+		if read.write || read.failed {
+			continue
+		}
+		for _, o := range history {
+			switch {
+			case o.write && o.number == read.number && read.back < o.call:
+				return read, o, true
+			case !o.failed && o.back < read.call && o.number > read.number:
+				return o, read, true
+			}
+		}
+	}
+	return operation{}, operation{}, false
+}
