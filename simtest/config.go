@@ -83,8 +83,9 @@ type Config struct {
 	// [Sim.Quiet]. The zero Chaos is none.
 	Chaos Chaos
 
-	recording *recording // of CheckDeterminism
-	chaos     *chaosRun  // of one simulation; nil is what Chaos asks for
+	recording *recording   // of CheckDeterminism
+	chaos     *chaosRun    // of one simulation; nil is what Chaos asks for
+	replay    *namedReplay // that it runs, in the test's own process; nil is none
 }
 
 // firstStart is when a bubble's clock begins.

@@ -17,6 +17,8 @@ import (
 // failure, so that it can be run again.
 type replay struct {
 	goVersion string // that it was found with
+	test      string // full name; empty in a file that does not say
+	search    int    // which of the test's, from 1; 0 is 1
 	seed      uint64
 	quiet     time.Duration // when the faults are over; 0 if there was no chaos
 	schedule  chaosSchedule
@@ -86,22 +88,31 @@ func fileName(name string) string {
 // it.
 func (r *replay) fileName() string {
 	run := *r
-	run.goVersion, run.message, run.digest = "", "", unknownDigest
+	run.goVersion, run.test, run.message, run.digest = "", "", "", unknownDigest
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(run.text())))[:16] + replayEnding
+}
+
+// inPackage returns the name of a file or folder that is relative to the package's
+// folder, whatever the test has made the working directory.
+func inPackage(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(startDirectory, name)
 }
 
 // write writes the replay into a folder, which it makes if need be, and returns the
 // file's name.
 func (r *replay) write(folder string) (name string, err error) {
-	if err := os.MkdirAll(folder, 0o777); err != nil {
+	if err := os.MkdirAll(inPackage(folder), 0o777); err != nil {
 		return "", err
 	}
 	name = filepath.Join(folder, r.fileName())
 	// What is half written is no replay. Two processes write the same.
-	partial := fmt.Sprintf("%s.%d.tmp", name, os.Getpid())
+	partial := fmt.Sprintf("%s.%d.tmp", inPackage(name), os.Getpid())
 	err = os.WriteFile(partial, []byte(r.text()), 0o666)
 	if err == nil {
-		err = os.Rename(partial, name)
+		err = os.Rename(partial, inPackage(name))
 	}
 	if err != nil {
 		_ = os.Remove(partial)
@@ -112,7 +123,7 @@ func (r *replay) write(folder string) (name string, err error) {
 
 // readReplay reads a replay file. Its errors name the file, and say what to do.
 func readReplay(name string) (*replay, error) {
-	f, err := os.Open(name)
+	f, err := os.Open(inPackage(name))
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +145,7 @@ type namedReplay struct {
 // There are none if there is no such folder. The error is that of all files that
 // cannot be read; the others are returned as well.
 func readReplays(folder string) (replays []namedReplay, err error) {
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(inPackage(folder))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

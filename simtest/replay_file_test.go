@@ -70,9 +70,10 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 // found with, nor of what came of it.
 func TestReplayFileNames(t *testing.T) {
 	name := fullReplay(t).fileName()
-	assert.Equal(t, "ce1de7f16e5c905c.replay", name)
+	assert.Equal(t, "e3823e93037acb4a.replay", name)
 	for what, change := range map[string]func(r *replay){
 		"Go":      func(r *replay) { r.goVersion = "go1.27" },
+		"test":    func(r *replay) { r.test = "TestOther" },
 		"message": func(r *replay) { r.message = "" },
 		"digest":  func(r *replay) { r.digest = unknownDigest },
 	} {
@@ -81,6 +82,7 @@ func TestReplayFileNames(t *testing.T) {
 		assert.Equal(t, name, r.fileName(), what)
 	}
 	for what, change := range map[string]func(r *replay){
+		"search":   func(r *replay) { r.search = 3 },
 		"seed":     func(r *replay) { r.seed++ },
 		"quiet":    func(r *replay) { r.quiet++ },
 		"schedule": func(r *replay) { r.schedule = r.schedule[1:] },

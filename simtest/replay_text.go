@@ -17,6 +17,7 @@ import (
 //
 //	simtest-replay 1
 //	go go1.26.8
+//	test TestElection
 //	seed 42
 //	quiet 1m0s
 //	fault 12.5s partition a,b | c for 3s
@@ -33,6 +34,8 @@ import (
 const (
 	keyFormat  = "simtest-replay"
 	keyGo      = "go"
+	keyTest    = "test"
+	keySearch  = "search"
 	keySeed    = "seed"
 	keyQuiet   = "quiet"
 	keyFault   = "fault"
@@ -54,6 +57,12 @@ func (r *replay) text() string {
 	line := func(key string, value any) { fmt.Fprintf(&text, "%s %v\n", key, value) }
 	line(keyFormat, replayVersion)
 	line(keyGo, quoteText(r.goVersion))
+	if r.test != "" {
+		line(keyTest, quoteText(r.test))
+	}
+	if r.search > 1 {
+		line(keySearch, r.search)
+	}
 	line(keySeed, r.seed)
 	if r.quiet != 0 {
 		line(keyQuiet, r.quiet)
@@ -196,6 +205,14 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		if p.goVersion, err = unquoteText(value); err == nil && p.goVersion == "" {
 			err = errors.New("it is empty: write the version of Go, such as go1.26")
 		}
+	case keyTest:
+		if p.test, err = unquoteText(value); err == nil && p.test == "" {
+			err = errors.New("it is empty: write the full name of the test, or delete the line")
+		}
+	case keySearch:
+		if p.search, err = strconv.Atoi(value); err != nil || p.search < 1 {
+			err = fmt.Errorf("%q is no number of a search: write which one of the test's it is, from 1 on", value)
+		}
 	case keySeed:
 		if p.seed, err = strconv.ParseUint(value, 10, 64); err != nil {
 			err = fmt.Errorf("%q is no seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
@@ -226,7 +243,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		return unknownKey(key)
 	}
 	switch key {
-	case keyGo, keySeed, keyQuiet, keyDigest:
+	case keyGo, keyTest, keySearch, keySeed, keyQuiet, keyDigest:
 		err = cmp.Or(err, p.once(key))
 	}
 	if err != nil {
@@ -243,6 +260,6 @@ func unknownKey(key string) error {
 	case key == keyFormat:
 		return fmt.Errorf("%q is for the first line only: two files were joined: make two of them", key)
 	}
-	keys := []string{keyGo, keySeed, keyQuiet, keyFault, keyTie, keyDraw, keyMessage, keyDigest}
+	keys := []string{keyGo, keyTest, keySearch, keySeed, keyQuiet, keyFault, keyTie, keyDraw, keyMessage, keyDigest}
 	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(keys, ", "))
 }

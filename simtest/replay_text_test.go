@@ -17,6 +17,8 @@ func fullReplay(t testing.TB) *replay {
 	require.NoError(t, err)
 	return &replay{
 		goVersion: "go1.26.8",
+		test:      "TestLeader/five_nodes",
+		search:    2,
 		seed:      42,
 		quiet:     time.Minute,
 		schedule:  schedule,
@@ -32,6 +34,8 @@ func fullReplay(t testing.TB) *replay {
 
 const fullReplayText = `simtest-replay 1
 go go1.26.8
+test TestLeader/five_nodes
+search 2
 seed 42
 quiet 1m0s
 fault 12.5s partition a,b | c for 3s
@@ -70,7 +74,7 @@ func TestReplayThatWasEdited(t *testing.T) {
 		"CRLF, no newline":  strings.TrimSuffix(strings.ReplaceAll(fullReplayText, "\n", "\r\n"), "\r\n"),
 		"byte order mark":   "\ufeff" + fullReplayText,
 		"other order":       strings.Join(mixed, "\n"),
-		"faults unsorted":   strings.Replace(strings.Replace(fullReplayText, lines[5]+"\n", "", 1), lines[4], lines[5]+"\n"+lines[4], 1),
+		"faults unsorted":   strings.Replace(strings.Replace(fullReplayText, lines[7]+"\n", "", 1), lines[6], lines[7]+"\n"+lines[6], 1),
 		"spaces":            strings.ReplaceAll(fullReplayText, "seed 42", "seed   42  "),
 	} {
 		got, err := parseReplay("x.replay", []byte(text))
@@ -95,7 +99,7 @@ func TestReplayThatIsNone(t *testing.T) {
 		"newer":         {strings.Replace(least, "replay 1", "replay 2", 1), "x:1: the format is version 2, and this simtest knows up to 1: update github.com/slowpoetry/slowpoetry, or delete the file and find the failure again"},
 		"version 0":     {strings.Replace(least, "replay 1", "replay 0", 1), `x:1: the version of the format is "0", which is no number from 1 on: ` + restore},
 		"no version":    {strings.Replace(least, "replay 1", "replay", 1), `x:1: the version of the format is "", which is no number from 1 on: ` + restore},
-		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, seed, quiet, fault, tie, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
+		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, test, search, seed, quiet, fault, tie, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
 		"merged":        {least + "<<<<<<< HEAD\n", "x:5: two versions were merged here: keep one of them, or both as files of their own"},
 		"joined":        {least + least, `x:5: "simtest-replay" is for the first line only: two files were joined: make two of them`},
 		"two seeds":     {least + "seed 2\n", "x:5: seed: line 3 says so already, or otherwise: delete one of them"},
@@ -109,6 +113,9 @@ func TestReplayThatIsNone(t *testing.T) {
 		"cut in digest": {strings.Replace(least, "unknown", "5f2a", 1), `x:4: digest: "5f2a" is no digest, which has 16 digits from 0 to f: the file was cut short or damaged: restore it, or write "digest unknown"`},
 		"empty go":      {strings.Replace(least, "go go1.26", "go", 1), "x:2: go: it is empty: write the version of Go, such as go1.26"},
 		"seed":          {strings.Replace(least, "seed 1", "seed -1", 1), `x:3: seed: "-1" is no seed: write a whole number from 0 to 18446744073709551615`},
+		"empty test":    {least + "test\n", "x:5: test: it is empty: write the full name of the test, or delete the line"},
+		"two tests":     {least + "test TestA\ntest TestB\n", "x:6: test: line 5 says so already, or otherwise: delete one of them"},
+		"search":        {least + "search 0\n", `x:5: search: "0" is no number of a search: write which one of the test's it is, from 1 on`},
 		"quiet":         {least + "quiet 0s\n", "x:5: quiet: it is 0s: write when the faults are over, such as 1m0s"},
 		"quiet unit":    {least + "quiet 60\n", `x:5: quiet: "60" is no duration: write a number and a unit, such as 1.5s`},
 		"fault":         {least + "fault 1s kill a\n", `x:5: fault: a kill lasts for a time that is more than 0, as in "fault 12.5s kill a for 3s"`},

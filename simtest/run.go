@@ -60,16 +60,16 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		emptyPools()
 		defer emptyPools()
 	}
+	w := newWatchdog()
 	failedBefore := t.Failed()
 	var failedInside atomic.Bool // what has failed before is not this simulation's
 	told := false
 	defer func() {
 		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
 		if failed && !told {
-			t.Logf("simtest: %s%s", c.chaos.text(), rerunText(t, seed))
+			t.Logf("simtest: %s%s%s", c.chaos.text(), c.replay.comparedText(w), c.rerunText(t))
 		}
 	}()
-	w := newWatchdog()
 	deadlock := bubble(t, w, func(t *testing.T) {
 		t.Cleanup(func() { failedInside.Store(t.Failed()) })
 		c.simulate(t, w, f)
@@ -84,7 +84,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		// Whatever the test still does may wait for the mutex too, and for ever,
 		// and what it logs is printed when it has ended.
 		told = true
-		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.chaos.text()+rerunText(t, seed))
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.chaos.text()+c.rerunText(t))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
 	case deadlock == errDeaf:
 		if !s.reported {
@@ -115,7 +115,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	telling := func(f func()) {
 		defer func() {
 			if panics() {
-				fmt.Fprintf(os.Stderr, "simtest: %s%s\n", c.chaos.text(), rerunText(t, c.Seed))
+				fmt.Fprintf(os.Stderr, "simtest: %s%s\n", c.chaos.text(), c.rerunText(t))
 			}
 		}()
 		f()

@@ -100,7 +100,7 @@ func (s *simulation) watchCleanUps(w *watchdog) {
 func (s *simulation) finish(t *testing.T) {
 	if unwinds("runtime.gopanic") {
 		if !s.test.panicking() { // which has told it
-			fmt.Fprintf(os.Stderr, "simtest: %s%s\n", s.config.chaos.text(), rerunText(t, s.config.Seed))
+			fmt.Fprintf(os.Stderr, "simtest: %s%s\n", s.config.chaos.text(), s.config.rerunText(t))
 		}
 		return // it may have left locks that others wait for, and time stands still
 	}

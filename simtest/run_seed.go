@@ -38,6 +38,14 @@ func rerunText(t *testing.T, seed uint64) string {
 	return fmt.Sprintf("the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed))
 }
 
+// rerunText says what has run and how to run it once more.
+func (c *Config) rerunText(t *testing.T) string {
+	if c.replay == nil {
+		return rerunText(t, c.Seed)
+	}
+	return fmt.Sprintf("it was the replay %s. To run it again:\n%s", c.replay.name, commandLine(runtime.GOOS, replayVariable, c.replay.name, rerunCommand(t)))
+}
+
 // rerunLine returns the command line that runs the test again with a seed, and
 // no other test, or the benchmark that has run it:
 //
@@ -50,8 +58,13 @@ func rerunText(t *testing.T, seed uint64) string {
 // The goroutine's stack is where rerunLine looks for the package if the program
 // has no build information, so the test's own goroutine is the one to call it.
 func rerunLine(t *testing.T, seed uint64) string {
+	return commandLine(runtime.GOOS, seedVariable, strconv.FormatUint(seed, 10), rerunCommand(t))
+}
+
+// rerunCommand returns the words of the line, without the variable.
+func rerunCommand(t *testing.T) []string {
 	if !testing.Testing() {
-		return commandLine(runtime.GOOS, seed, os.Args)
+		return os.Args
 	}
 	arguments := []string{"go", "test"}
 	importPath := ""
@@ -69,8 +82,7 @@ func rerunLine(t *testing.T, seed uint64) string {
 	if strings.HasPrefix(t.Name(), "Benchmark") {
 		pattern = []string{"-run", "^$", "-bench", runPattern(t.Name())}
 	}
-	arguments = append(append(arguments, pattern...), "-count=1", importPath)
-	return commandLine(runtime.GOOS, seed, arguments)
+	return append(append(arguments, pattern...), "-count=1", importPath)
 }
 
 // runPattern returns the pattern for go test's -run that selects the test of
@@ -114,17 +126,21 @@ func testedPackage() string {
 	}
 }
 
-// commandLine returns the line for the system's shell.
-func commandLine(system string, seed uint64, arguments []string) string {
+// commandLine returns the line for the system's shell that runs a command with an
+// environment variable.
+func commandLine(system, variable, value string, arguments []string) string {
 	quoted := make([]string, len(arguments))
 	for i, argument := range arguments {
 		quoted[i] = quote(system, argument)
 	}
 	line := strings.Join(quoted, " ")
 	if system == "windows" {
-		return fmt.Sprintf("$env:%s=%d; %s", seedVariable, seed, line)
+		if number.MatchString(value) {
+			return fmt.Sprintf("$env:%s=%s; %s", variable, value, line)
+		}
+		return fmt.Sprintf("$env:%s='%s'; %s", variable, strings.ReplaceAll(value, "'", "''"), line)
 	}
-	return fmt.Sprintf("%s=%d %s", seedVariable, seed, line)
+	return fmt.Sprintf("%s=%s %s", variable, quote(system, value), line)
 }
 
 // quote returns the word as the system's shell takes it literally.
@@ -138,4 +154,7 @@ func quote(system, word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-var plain = regexp.MustCompile(`^[-+=:,./_0-9A-Za-z]+$`)
+var (
+	plain  = regexp.MustCompile(`^[-+=:,./_0-9A-Za-z]+$`)
+	number = regexp.MustCompile(`^[0-9]+$`) // which PowerShell takes without quotes
+)

@@ -92,8 +92,10 @@ func oddSubtests(t *testing.T, f func(t *testing.T)) {
 
 func TestCommandLine(t *testing.T) {
 	words := []string{"./prog", "-a=b", "it's", "$x", ""}
-	assert.Equal(t, `SIMTEST_SEED=0 ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", 0, words))
-	assert.Equal(t, `$env:SIMTEST_SEED=0; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", 0, words))
+	assert.Equal(t, `SIMTEST_SEED=0 ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", "SIMTEST_SEED", "0", words))
+	assert.Equal(t, `SIMTEST_REPLAY='a b/x.replay' ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", "SIMTEST_REPLAY", "a b/x.replay", words))
+	assert.Equal(t, `$env:SIMTEST_REPLAY='a/it''s.replay'; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", "SIMTEST_REPLAY", "a/it's.replay", words))
+	assert.Equal(t, `$env:SIMTEST_SEED=0; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", "SIMTEST_SEED", "0", words))
 }
 
 // What decides which code runs is part of the line.

@@ -19,15 +19,17 @@ import (
 //	SIMTEST_SEEDS=10000     ten thousand seeds instead of Search.Seeds
 //	SIMTEST_SEEDS=500-900   the seeds from 500 to 900
 //	SIMTEST_TIME=10m        until ten minutes have passed, if SIMTEST_SEEDS sets no bound
-//	SIMTEST_SEED=42         this one, once, in the test's own process
+//	SIMTEST_SEED=42         this one, once, in the test's own process, and no replay file
+//	SIMTEST_REPLAY=file     this replay file, once, in the test's own process
+//	SIMTEST_REPLAYS=dir     replay files are in dir/<Test> instead of testdata/simtest/<Test>
 //	SIMTEST_SHARD=3/16      the third of sixteen parts of the seeds, for sixteen machines
 //	SIMTEST_SHARD=auto      the part that GitLab, Buildkite or CircleCI have for this machine
 //	SIMTEST_REPORT=file     adds a report to a file, in JSON, for slownet sweep
 //
-// A value that makes no sense fails the test before any seed has run. The name of
-// a report's file may have %p in it, which is replaced by the test's package, with
-// dots for slashes; a relative name is relative to the package's folder, where go
-// test runs its tests. A shard has the seeds that are one less than its number,
+// A value that makes no sense fails the test before any seed has run. The names of
+// a report's file and of dir may have %p in them, which is replaced by the test's
+// package, with dots for slashes; a relative name is relative to the package's
+// folder, where go test runs its tests. A shard has the seeds that are one less than its number,
 // modulo the number of shards.
 //
 // # Processes
@@ -53,8 +55,8 @@ import (
 //     See Fresh.
 //   - Where several Searches are in one test, they are told apart by their order.
 //
-// In a debugger, with go test -fuzz and with SIMTEST_SEED there are no workers, and f
-// runs in the test's own process, as [Config.Run] runs it.
+// In a debugger, with go test -fuzz, SIMTEST_SEED and SIMTEST_REPLAY there are no
+// workers, and f runs in the test's own process, as [Config.Run] runs it.
 //
 // Seeds run as with [Config.KeepPools], which is much faster, until one dies
 // of what an earlier one has left in a pool. Then that seed runs again, and it
@@ -73,6 +75,29 @@ import (
 // numbers, and the place. Of each group the summary shows the first seed's output,
 // and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
 // has failed, that is the last line that the seed has logged.
+//
+// # Replay files
+//
+// A replay file tells one run of a simulation: its seed, the faults of its Chaos,
+// and what failed. The files in testdata/simtest/<Test> whose names end in .replay
+// run before any seed, all of them, as a fuzz test runs its corpus. One passes if
+// f passes, which is what it does when the bug is mended. One that fails is a failure of
+// the search, as a seed's is; whether it is the very run that the file was written
+// of, its digest tells. It may be edited:
+//
+//	simtest-replay 1
+//	go go1.26.8
+//	test TestElection
+//	seed 42
+//	quiet 1m0s
+//	fault 12.5s partition a,b | c for 3s
+//	message two leaders of term 3
+//	digest unknown
+//
+// Each line begins with a key. The first one is the version of the format. A fault is
+// as in [Chaos].Schedule, and quiet is when faults are over. A file that is damaged,
+// or of another test, fails the test before any seed has run. Of several shards, the
+// first one runs the files. [Config.Run] runs none.
 //
 // The search stops before the end of go test's -timeout, and fails then. Ctrl-C
 // prints the summary so far and ends the process; a worker ends when its parent
@@ -132,11 +157,15 @@ func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	if err != nil {
 		t.Fatalf("simtest: %v", err)
 	}
+	replays, err := plan.replaysOf(t.Name(), number)
+	if err != nil {
+		t.Fatalf("simtest: %v", err)
+	}
 	if plan.ownProcess || inOwnProcess() {
-		s.runHere(t, plan, f)
+		s.runHere(t, plan, replays, f)
 		return
 	}
-	s.hunt(t, plan, number)
+	s.hunt(t, plan, replays, number)
 }
 
 // mustBeValid panics on a search that cannot be.
@@ -174,10 +203,13 @@ func (s *Search) memory() int64 {
 	return max(0, s.Memory)
 }
 
-// runHere runs the seeds in the test's own process, one after another.
-func (s *Search) runHere(t *testing.T, plan *searchPlan, f func(t *testing.T, sim *Sim)) {
+// runHere runs replays and then seeds in the test's own process, one after another.
+func (s *Search) runHere(t *testing.T, plan *searchPlan, replays []namedReplay, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
-	failed := 0
+	failed := s.runReplaysHere(t, replays, f)
+	if plan.replay != "" || failed > 0 && s.stopAfter() > 0 && failed >= s.stopAfter() {
+		return
+	}
 	for seed := range plan.seeds() {
 		config := s.Config
 		config.Seed = seed

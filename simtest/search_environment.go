@@ -24,7 +24,9 @@ type searchPlan struct {
 	until      time.Time // when time is up; zero is never
 	lasts      time.Duration
 	report     string // a file; empty is none
-	replays    string // a folder; empty is the usual one
+	replays    string // a folder for those of all tests, which need not exist; empty is none
+	noReplays  bool   // their files do not run
+	replay     string // a file, the only one that runs; empty is all of the test's
 	ownProcess bool
 }
 
@@ -35,6 +37,7 @@ const (
 	shardVariable   = "SIMTEST_SHARD"
 	reportVariable  = "SIMTEST_REPORT"
 	replaysVariable = "SIMTEST_REPLAYS"
+	replayVariable  = "SIMTEST_REPLAY"
 )
 
 // An environ is the values of environment variables.
@@ -72,17 +75,27 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	if p.report, err = reportFile(get(reportVariable)); err != nil {
 		return nil, err
 	}
-	if p.replays = get(replaysVariable); p.replays != "" {
-		if info, err := os.Stat(p.replays); err == nil && !info.IsDir() {
-			return nil, fmt.Errorf("%s is %q, which is a file: set it to a folder, which need not exist, or unset it", replaysVariable, p.replays)
+	p.replays = replayFolder
+	if text := get(replaysVariable); text != "" {
+		p.replays = filepath.Clean(forPackage(text))
+		if info, err := os.Stat(inPackage(p.replays)); err == nil && !info.IsDir() {
+			return nil, fmt.Errorf("%s is %q, which is a file, and %s is for one: set it to a folder, which need not exist, or unset it", replaysVariable, text, replayVariable)
 		}
+	}
+	p.noReplays = p.shard.Index > 1
+	if p.replay = get(replayVariable); p.replay != "" {
+		if get(seedVariable) != "" {
+			return nil, fmt.Errorf("%s is %q, and %s is set as well: set one of them, or unset it", replayVariable, p.replay, seedVariable)
+		}
+		p.ownProcess = true
+		return p, nil
 	}
 	if text := get(seedVariable); text != "" { // which stands above all the others
 		seed, err := parseSeed(text, first)
 		if err != nil {
 			return nil, errors.New(strings.TrimPrefix(err.Error(), "simtest: "))
 		}
-		return &searchPlan{wanted: sweep.Range{First: seed, Last: seed}, replays: p.replays, ownProcess: true}, nil
+		return &searchPlan{wanted: sweep.Range{First: seed, Last: seed}, ownProcess: true}, nil
 	}
 	return p, nil
 }
@@ -110,7 +123,7 @@ func reportFile(text string) (name string, err error) {
 	if text == "" {
 		return "", nil
 	}
-	name = strings.ReplaceAll(text, "%p", strings.ReplaceAll(packagePath(), "/", "."))
+	name = forPackage(text)
 	if name, err = filepath.Abs(name); err == nil {
 		var file *os.File
 		if file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666); err == nil {
@@ -121,6 +134,11 @@ func reportFile(text string) (name string, err error) {
 		return "", fmt.Errorf("%s is %q, and no report can be written there: %w: set it to a file in a folder that exists, or unset it", reportVariable, text, err)
 	}
 	return name, nil
+}
+
+// forPackage returns a name in which %p stands for the package.
+func forPackage(text string) string {
+	return strings.ReplaceAll(text, "%p", strings.ReplaceAll(packagePath(), "/", "."))
 }
 
 // packagePath returns the import path of the package whose tests the program is,

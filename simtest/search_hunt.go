@@ -18,26 +18,28 @@ import (
 // A hunt is a search under way. Each of its workers is driven by a goroutine, which
 // gives it one seed after another, and replaces it when it has died.
 type hunt struct {
-	search Search
-	plan   *searchPlan
-	test   string
-	number int    // of the search, in its test
-	count  uint64 // of seeds; 0 if nobody knows
-	start  time.Time
-	launch func(giveUp <-chan struct{}) (searchServer, error)
-	rerun  func(seed uint64) string
-	grace  time.Duration // that seeds under way have when it is over
+	search  Search
+	plan    *searchPlan
+	replays []namedReplay // to run first
+	test    string
+	number  int    // of the search, in its test
+	count   uint64 // of seeds; 0 if nobody knows
+	start   time.Time
+	launch  func(giveUp <-chan struct{}) (searchServer, error)
+	again   func(variable, value string) string // the line that runs something again
+	grace   time.Duration                       // that seeds under way have when it is over
 
 	over   chan struct{} // closed when no more seeds are to be given out
 	giveUp chan struct{} // closed when those under way are to be given up
 
 	mu     sync.Mutex // guards what follows
 	next   func() (uint64, bool)
-	retry  []searchJob // seeds that are to run again
-	pools  bool        // seeds run with KeepPools
-	err    error       // why it cannot go on
-	ended  string      // why it has ended early
-	closed bool        // over is
+	retry  []searchJob // what is to run again
+	idle   []*crewMember
+	pools  bool   // seeds run with KeepPools
+	err    error  // why it cannot go on
+	ended  string // why it has ended early
+	closed bool   // over is
 	tally
 }
 
@@ -55,19 +57,19 @@ type tally struct {
 	newest    uint64         // the seed with the newest shape
 	newestAt  uint64         // how many were done then
 	groups    map[string]*sweep.Group
+
+	replayed, replaysFailed int // files
 }
 
 // grace is how long seeds that are under way may take when the search is over.
 const searchGrace = 2 * time.Second
 
 // hunt runs the seeds in workers, and reports.
-func (s *Search) hunt(t *testing.T, plan *searchPlan, number int) {
+func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, number int) {
 	t.Helper()
 	count := runtime.GOMAXPROCS(0)
-	if n := plan.count(); n > 0 || plan.wanted.Last != sweep.Endless {
-		count = min(count, int(min(n, 1<<20)))
-	}
 	h := newHunt(s, plan, t.Name(), number)
+	h.replays = replays
 	h.launch = func(giveUp <-chan struct{}) (searchServer, error) {
 		p, err := startWorker(t.Name(), number, s.memory(), giveUp)
 		if err != nil {
@@ -75,10 +77,8 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, number int) {
 		}
 		return p, nil
 	}
-	line := rerunLine(t, 0) // which looks at this goroutine's stack
-	h.rerun = func(seed uint64) string {
-		return strings.Replace(line, seedVariable+"=0", fmt.Sprintf("%s=%d", seedVariable, seed), 1)
-	}
+	command := rerunCommand(t) // which looks at this goroutine's stack
+	h.again = func(variable, value string) string { return commandLine(runtime.GOOS, variable, value, command) }
 	if deadline, ok := t.Deadline(); ok {
 		if err := h.endBefore(deadline); err != nil {
 			t.Fatalf("simtest: %v", err)
@@ -93,8 +93,8 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, number int) {
 	case reportError != nil:
 		t.Errorf("simtest: %s cannot be written: %v", reportVariable, reportError)
 	}
-	failed := h.failed > 0 || h.ended == outOfTime || h.ended != "" && h.done == 0
-	skipped := h.done > 0 && int(h.done) == h.skipped
+	failed := len(h.groups) > 0 || h.ended == outOfTime || h.ended != "" && h.done == 0
+	skipped := h.done > 0 && h.replayed == 0 && int(h.done) == h.skipped
 	h.mu.Unlock()
 	switch {
 	case failed:
@@ -140,22 +140,21 @@ func (h *hunt) endBefore(deadline time.Time) error {
 	return nil
 }
 
-// run runs seeds in so many servers at once until all have run, or the hunt is over.
+// run runs the replays, and then seeds, in so many servers at once until all have
+// run, or the hunt is over.
 func (h *hunt) run(servers int) {
-	next, stop := iter.Pull(h.plan.seeds())
-	defer stop()
-	h.next = next
 	defer h.stop("")
 	if !h.plan.until.IsZero() {
 		timer := time.AfterFunc(time.Until(h.plan.until), func() { h.stop(timeIsUp) })
 		defer timer.Stop()
 	}
-	var wait sync.WaitGroup
-	for range servers {
-		wait.Go(h.serve)
-	}
 	done := make(chan struct{})
-	go h.join(&wait, done)
+	go func() {
+		defer close(done)
+		defer h.dismiss()
+		h.runReplays(servers)
+		h.runSeeds(servers)
+	}()
 	interrupt := catchInterrupt()
 	defer interrupt.release()
 	progress := newProgress(os.Stderr)
@@ -178,12 +177,6 @@ func (h *hunt) run(servers int) {
 			interrupt.end(sig)
 		}
 	}
-}
-
-// join closes done when no worker is left.
-func (h *hunt) join(workers *sync.WaitGroup, done chan<- struct{}) {
-	workers.Wait()
-	close(done)
 }
 
 // stop ends the hunt for a reason, unless it has ended already. Seeds that are under
@@ -227,99 +220,25 @@ func (h *hunt) fail(err error) {
 	}
 }
 
-// job returns what is to be done next, or false if nothing is.
-func (h *hunt) job() (searchJob, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return searchJob{}, false
+// runSeeds runs the shard's seeds.
+func (h *hunt) runSeeds(servers int) {
+	next, stop := iter.Pull(h.plan.seeds())
+	defer stop()
+	if h.count > 0 || h.plan.wanted.Last != sweep.Endless {
+		servers = min(servers, int(min(h.count, 1<<20)))
 	}
-	if n := len(h.retry) - 1; n >= 0 {
-		job := h.retry[n]
-		h.retry = h.retry[:n]
-		return job, true
-	}
-	seed, ok := h.next()
-	return searchJob{Seed: seed, KeepPools: h.pools}, ok
+	h.runPhase(phase{
+		over: h.over, giveUp: h.giveUp,
+		next: func() (searchJob, bool) {
+			seed, ok := next()
+			return searchJob{Seed: seed, KeepPools: h.pools}, ok
+		},
+		note: h.noteSeedLocked,
+	}, servers)
 }
 
-// serve gives seeds to one server after another.
-func (h *hunt) serve() {
-	var server searchServer
-	close := func() {
-		if server != nil {
-			server.close()
-			server = nil
-		}
-	}
-	defer close()
-	used := false
-	for {
-		job, ok := h.job()
-		if !ok {
-			return
-		}
-		if job.alone && used {
-			close()
-		}
-		release := takeTurn()
-		if server == nil {
-			var err error
-			if server, err = h.launch(h.giveUp); err != nil {
-				release()
-				server = nil
-				h.fail(err)
-				return
-			}
-			used = false
-		}
-		o := server.do(job, h.giveUp)
-		release()
-		if o.givenUp {
-			close()
-			return
-		}
-		h.note(job, o, used)
-		used = true
-		if o.died != "" || o.Spent || h.search.Fresh || isHeavy(server) {
-			close()
-		}
-	}
-}
-
-// isHeavy reports whether a server had better be replaced.
-func isHeavy(server searchServer) bool {
-	p, ok := server.(*searchProcess)
-	return ok && p.isHeavy()
-}
-
-// turns bounds how many seeds of all searches of the process run at once: parallel
-// tests share the processors.
-var turns = sync.OnceValue(func() chan struct{} {
-	return make(chan struct{}, max(runtime.GOMAXPROCS(0), runtime.NumCPU()))
-})
-
-// takeTurn waits until a seed may run. It returns a function to call when it has.
-func takeTurn() (release func()) {
-	turns() <- struct{}{}
-	return func() { <-turns() }
-}
-
-// note adds a seed's outcome to the tally, or schedules the seed again if it may be
-// that it is not to blame. used says that its server had run others before.
-func (h *hunt) note(job searchJob, o searchOutcome, used bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case o.died != "" && job.KeepPools && (ofPools(o.output) || o.ended && used && standsStill(o.output)):
-		h.pools = false
-		h.retry = append(h.retry, searchJob{Seed: job.Seed, Schedule: job.Schedule})
-		return
-	case (o.memory && used || o.killed) && !job.alone:
-		job.alone = true
-		h.retry = append(h.retry, job)
-		return
-	}
+// noteSeedLocked adds a seed's outcome to the tally.
+func (h *hunt) noteSeedLocked(job searchJob, o searchOutcome) {
 	h.done++
 	h.ran = addSeed(h.ran, job.Seed, h.plan.shard.Step())
 	h.simulated += o.Simulated
@@ -336,34 +255,16 @@ func (h *hunt) note(job searchJob, o searchOutcome, used bool) {
 	case o.Failed:
 		h.failed++
 		h.groupLocked(o)
-		if n := h.search.stopAfter(); n > 0 && len(h.groups) >= n {
-			h.stopLocked(fmt.Sprintf("found %s, as Search.StopAfter says", count(len(h.groups), "failure", "different failures")))
-		}
+		h.stopIfEnoughLocked()
 	case o.Skipped:
 		h.skipped++
 	}
 }
 
-// groupLocked adds a seed that has failed to its group.
-func (h *hunt) groupLocked(o searchOutcome) {
-	output := cleanOutput(h.test, o.output)
-	failure := failureOf(output, o.died, o.ended)
-	id := failure.id()
-	g := h.groups[id]
-	if g == nil {
-		g = &sweep.Group{ID: id}
-		h.groups[id] = g
-	}
-	g.Count++
-	g.Seeds = append(g.Seeds, o.Seed)
-	slices.Sort(g.Seeds)
-	g.Seeds = g.Seeds[:min(len(g.Seeds), sweep.MaxSeeds)]
-	if g.First() == o.Seed {
-		g.Message, g.Place = failure.message, failure.place
-		g.Output, g.Rerun = withoutRerun(output), h.rerun(o.Seed)
-		if o.died != "" {
-			g.Output += "\n" + o.died
-		}
+// stopIfEnoughLocked ends the hunt when enough has been found.
+func (h *hunt) stopIfEnoughLocked() {
+	if n := h.search.stopAfter(); n > 0 && len(h.groups) >= n {
+		h.stopLocked(fmt.Sprintf("found %s, as Search.StopAfter says", count(len(h.groups), "failure", "different failures")))
 	}
 }
 

@@ -59,7 +59,7 @@ func huntWith(t *testing.T, s Search, variables map[string]string, workers int, 
 		h.servers = append(h.servers, &fakeServer{hunt: h})
 		return h.servers[len(h.servers)-1], nil
 	}
-	h.rerun = func(seed uint64) string { return fmt.Sprint("run ", seed) }
+	h.again = func(variable, value string) string { return fmt.Sprintf("%s=%s run", variable, value) }
 	h.grace = 20 * time.Millisecond
 	h.run(workers)
 	for _, server := range h.servers {
@@ -108,7 +108,7 @@ func TestHuntReplacesWorkers(t *testing.T) {
 	require.Len(t, h.groupsLocked(), 2)
 	assert.Equal(t, []uint64{3, 13}, h.groupsLocked()[0].Seeds)
 	assert.Equal(t, "seed 5", h.groupsLocked()[1].Message)
-	assert.Equal(t, "run 5", h.groupsLocked()[1].Rerun)
+	assert.Equal(t, "SIMTEST_SEED=5 run", h.groupsLocked()[1].Rerun)
 	assert.Equal(t, 16*time.Second, h.simulated)
 	assert.LessOrEqual(t, len(h.servers), 7)
 }
@@ -270,7 +270,7 @@ func TestHuntSummary(t *testing.T) {
 	assert.Contains(t, text, "\nSeeds: 1-99 in steps of 2.")
 	assert.Contains(t, text, "\n48 distinct traces of 5 shapes; seed 9 has shown the last new one.")
 	assert.Contains(t, text, "\nThe last 45 seeds have shown nothing new")
-	assert.Contains(t, text, "\n2 seeds failed, in 1 way:\n\n1. 2 seeds, 51, 53: read 51 (x.go:1)\n        x.go:1: read 51\nTo run seed 51 again:\nrun 51")
+	assert.Contains(t, text, "\n2 seeds failed, in 1 way:\n\n1. 2 seeds, 51, 53: read 51 (x.go:1)\n        x.go:1: read 51\nTo run seed 51 again:\nSIMTEST_SEED=51 run")
 
 	few := huntWith(t, Search{Seeds: 10}, nil, 1, passed)
 	assert.NotContains(t, few.summary(1), "nothing new", "ten seeds tell nothing")

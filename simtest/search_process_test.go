@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -66,11 +67,16 @@ func TestSearchSchedule(t *testing.T) {
 	drawn := s.runSeed(t, searchJob{Seed: 7, KeepPools: true}, f)
 	require.False(t, drawn.Failed)
 	require.Greater(t, len(drawn.Schedule), 2)
-	again := s.runSeed(t, searchJob{Seed: 7, KeepPools: true, Schedule: drawn.Schedule}, f)
-	assert.Equal(t, drawn, again)
-	less := s.runSeed(t, searchJob{Seed: 7, KeepPools: true, Schedule: drawn.Schedule[1:]}, f)
+	replayed := func(lines ...string) searchResult {
+		schedule, err := parseSchedule(strings.Join(lines, "\n"))
+		require.NoError(t, err)
+		r := &replay{goVersion: "go1.26", seed: 7, schedule: schedule, quiet: drawn.Quiet}
+		return s.runSeed(t, searchJob{Seed: 7, KeepPools: true, Replay: r.text()}, f)
+	}
+	assert.Equal(t, time.Minute, drawn.Quiet)
+	assert.Equal(t, drawn, replayed(drawn.Schedule...))
+	less := replayed(drawn.Schedule[1:]...)
 	assert.Equal(t, drawn.Schedule[1:], less.Schedule)
 	assert.NotEqual(t, drawn.Digest, less.Digest)
-	none := s.runSeed(t, searchJob{Seed: 7, KeepPools: true, Schedule: []string{}}, f)
-	assert.Empty(t, none.Schedule)
+	assert.Empty(t, replayed().Schedule)
 }

@@ -81,11 +81,12 @@ func (h *hunt) summary(workers int) string {
 	fmt.Fprintf(&text, "simtest: %s%s in %v with %s, %s a second, %v of simulated time",
 		count(int(h.done), "seed", "seeds"), shard, sweep.Round(standing.took), count(workers, "worker", "workers"), standing.perSecond(), sweep.Round(h.simulated))
 	switch {
-	case h.done == 0 && h.ended == "":
+	case h.count == 0 && h.plan.wanted.Last != sweep.Endless:
 		text.WriteString("\nThe shard has none of the seeds.")
 	case h.done > 0:
 		fmt.Fprintf(&text, "\nSeeds: %s.", h.rangesLocked())
 	}
+	text.WriteString(h.replaysText())
 	if h.ended != "" && h.err == nil {
 		of := ""
 		if h.count > 0 {
@@ -108,28 +109,47 @@ func (h *hunt) summary(workers int) string {
 		fmt.Fprintf(&text, "\n%s skipped.", count(h.skipped, "seed", "seeds"))
 	}
 	if h.failed > 0 {
-		fmt.Fprintf(&text, "\n%s failed, in %s:", count(h.failed, "seed", "seeds"), count(len(h.groups), "way", "different ways"))
+		fmt.Fprintf(&text, "\n%s failed", count(h.failed, "seed", "seeds"))
+	}
+	switch {
+	case h.failed > 0 && h.replaysFailed == 0:
+		fmt.Fprintf(&text, ", in %s:", count(len(h.groups), "way", "different ways"))
+	case len(h.groups) > 0:
+		fmt.Fprintf(&text, "\nWhat failed, in %s:", count(len(h.groups), "way", "different ways"))
 	}
 	for i, g := range h.groupsLocked() {
 		where := ""
 		if g.Place != "" {
 			where = " (" + g.Place + ")"
 		}
-		fmt.Fprintf(&text, "\n\n%d. %s: %s%s\n", i+1, seedNumbers(g), g.Message, where)
+		fmt.Fprintf(&text, "\n\n%d. %s: %s%s\n", i+1, whatFailed(g), g.Message, where)
 		if g.Output != "" {
 			fmt.Fprintf(&text, "%s\n", indented(g.Output))
 		}
-		fmt.Fprintf(&text, "To run seed %d again:\n%s", g.First(), g.Rerun)
+		if g.Note != "" {
+			text.WriteString(strings.TrimRight(g.Note, "\n") + "\n")
+		}
+		fmt.Fprintf(&text, "To run %s again:\n%s", whatRan(&g), g.Rerun)
 	}
 	return text.String()
 }
 
-// seedNumbers names a group's seeds.
-func seedNumbers(g sweep.Group) string {
-	if g.Count == 1 {
-		return fmt.Sprintf("seed %d", g.First())
+// whatFailed names a group's replays and seeds.
+func whatFailed(g sweep.Group) string {
+	var words []string
+	switch {
+	case g.Replays == 1:
+		words = append(words, "replay "+g.Replay)
+	case g.Replays > 1:
+		words = append(words, fmt.Sprintf("%d replays, the first of which is %s", g.Replays, g.Replay))
 	}
-	return fmt.Sprintf("%d seeds, %s", g.Count, sweep.ListSeeds(g.Seeds, g.Count))
+	switch {
+	case g.Count == 1:
+		words = append(words, fmt.Sprintf("seed %d", g.First()))
+	case g.Count > 1:
+		words = append(words, fmt.Sprintf("%d seeds, %s", g.Count, sweep.ListSeeds(g.Seeds, g.Count)))
+	}
+	return strings.Join(words, "; ")
 }
 
 // rangesLocked names the seeds that have run.
@@ -171,6 +191,7 @@ func (h *hunt) report(workers int) error {
 		Package: packagePath(), Test: h.test, Search: h.number,
 		Go:    fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH),
 		Shard: h.plan.shard, Wanted: h.plan.wanted, Ran: h.ran, Ended: h.ended,
+		Replays: h.replayed, ReplaysFailed: h.replaysFailed,
 		Skipped: h.skipped, Failed: h.failed, Groups: h.groupsLocked(),
 		Clock: h.simulated, Took: time.Since(h.start), Workers: workers,
 		Traces: h.traces, Shapes: h.looks,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,15 @@ func TestSearched(t *testing.T) {
 }
 
 // searched are the programs of TestSearched.
-var searched = map[string]func(t *testing.T){
+var searched map[string]func(t *testing.T)
+
+func init() {
+	searched = maps.Clone(searchedSeeds)
+	maps.Copy(searched, searchedReplays)
+}
+
+// searchedSeeds are those of this file's tests.
+var searchedSeeds = map[string]func(t *testing.T){
 	"pass": func(t *testing.T) {
 		appendTo(t, "processors", fmt.Sprintln(runtime.GOMAXPROCS(0)))
 		simtest.Search{Seeds: 40, Config: simtest.Config{Link: netem.Link{Latency: time.Millisecond}}}.Run(t, talk)
@@ -278,13 +287,18 @@ func searchCommand(t testing.TB, program, folder string, arguments ...string) *e
 		}
 	}
 	command.Env = append(command.Env, "GORACE=atexit_sleep_ms=0", searchedVariable+"="+program, folderVariable+"="+folder,
-		"SIMTEST_REPORT="+filepath.Join(folder, "report"))
+		"SIMTEST_REPORT="+filepath.Join(folder, "report"), "SIMTEST_REPLAYS="+filepath.Join(folder, "replays"))
 	return command
 }
 
 // runSearch runs a program of TestSearched, with flags and variables.
 func runSearch(t *testing.T, program string, words ...string) (r searchRun) {
-	r.folder = t.TempDir()
+	return runSearchIn(t, t.TempDir(), program, words...)
+}
+
+// runSearchIn runs it in a folder that has files.
+func runSearchIn(t *testing.T, folder, program string, words ...string) (r searchRun) {
+	r.folder = folder
 	command := searchCommand(t, program, r.folder)
 	for _, word := range words {
 		if strings.HasPrefix(word, "-") {

@@ -23,10 +23,10 @@ const workerVariable = "SIMTEST_WORKER"
 // A searchJob is what a worker is told: to run a seed, or to print the goroutines of
 // its simulation and to end. In JSON it is one line.
 type searchJob struct {
-	Dump      bool     `json:"dump,omitempty"`
-	Seed      uint64   `json:"seed"`
-	KeepPools bool     `json:"keepPools,omitempty"`
-	Schedule  []string `json:"schedule"` // of faults; nil draws them from the seed
+	Dump      bool   `json:"dump,omitempty"`
+	Seed      uint64 `json:"seed"`
+	KeepPools bool   `json:"keepPools,omitempty"`
+	Replay    string `json:"replay,omitempty"` // the text of one, which runs instead of the seed
 
 	alone bool // it is to run in a process that has run no other
 }
@@ -43,6 +43,7 @@ type searchResult struct {
 	Shape     uint64        `json:"shape,omitempty"`
 	Simulated time.Duration `json:"simulated,omitempty"`
 	Schedule  []string      `json:"schedule,omitempty"` // of faults, as they were carried out
+	Quiet     time.Duration `json:"quiet,omitempty"`    // when those are over
 }
 
 // A searchWorker is a process that runs seeds for a search in another process.
@@ -208,9 +209,12 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 	config.Seed = job.Seed
 	config.KeepPools = config.KeepPools || job.KeepPools
 	config.chaos = newChaosRun(&config.Chaos)
-	if job.Schedule != nil {
-		config.chaos = &chaosRun{chaos: config.Chaos}
-		config.chaos.given, _ = parseSchedule(strings.Join(job.Schedule, "\n")) // which a worker has written
+	if job.Replay != "" {
+		replay, err := parseReplay("a job", []byte(job.Replay))
+		if err != nil {
+			panic(fmt.Sprintf("simtest: %v", err)) // the parent has written it
+		}
+		replay.apply(&config)
 	}
 	var shape shape
 	hook := config.Trace
@@ -230,7 +234,8 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 		})
 	})
 	r.Spent = r.Failed && runtime.NumGoroutine() > goroutines
-	r.Schedule = config.chaos.outcome().schedule.lines()
+	chaos := config.chaos.outcome()
+	r.Schedule, r.Quiet = chaos.schedule.lines(), chaos.quiet
 	if sim := ran.Load(); sim != nil && sim.mu.TryLock() { // a simulation that is stuck may have it locked
 		r.Traced, r.Digest, r.Shape = true, sim.trace.digest, shape.digest
 		sim.mu.Unlock()

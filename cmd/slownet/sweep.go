@@ -19,8 +19,9 @@ one summary: Markdown for the page of a job, or JSON. A search of simtest.Search
 writes its report to the file that the environment variable SIMTEST_REPORT
 names; "-" is standard input.
 
-The exit status is 0 if no seed has failed, 1 if some have, and 2 if a file
-cannot be read or is no report, or if reports of shards are missing.
+The exit status is 0 if no seed and no replay file has failed, 1 if some have,
+and 2 if a file cannot be read or is no report, or if reports of shards are
+missing.
 `
 
 func sweepReports(args []string, stdin io.Reader, stdout io.Writer) error {
@@ -58,10 +59,8 @@ func sweepReports(args []string, stdin io.Reader, stdout io.Writer) error {
 		return cli.Usagef("%s", summary.Problems[0])
 	case len(summary.Problems) > 1:
 		return cli.Usagef("%s; and %d more", summary.Problems[0], len(summary.Problems)-1)
-	case summary.Failed == 1:
-		return errors.New("1 seed failed")
-	case summary.Failed > 1:
-		return fmt.Errorf("%d seeds failed", summary.Failed)
+	case summary.Failed+summary.ReplaysFailed > 0:
+		return fmt.Errorf("%s failed", summary.WhatFailed())
 	}
 	return nil
 }

@@ -13,25 +13,29 @@ type Summary struct {
 	Searches []Joined `json:"searches"`
 	Problems []string `json:"problems,omitempty"` // with the reports: what they say is not all there is
 	Failed   int      `json:"failed"`             // seeds
+
+	ReplaysFailed int `json:"replays_failed,omitempty"` // files
 }
 
 // Joined is what the reports of one search say together.
 type Joined struct {
-	Package  string        `json:"package"`
-	Test     string        `json:"test"`
-	Search   int           `json:"search"`
-	Shards   int           `json:"shards"`             // that have reported
-	Of       int           `json:"of"`                 // that there are
-	Seeds    uint64        `json:"seeds"`              // that have run, each counted once
-	Repeated uint64        `json:"repeated,omitempty"` // runs of seeds that others have run as well
-	Skipped  int           `json:"skipped,omitempty"`
-	Failed   int           `json:"failed"`
-	Groups   []Group       `json:"groups,omitempty"`
-	Clock    time.Duration `json:"simulated_ns"`
-	Took     time.Duration `json:"took_ns"` // of the slowest shard
-	Traces   Distinct      `json:"traces"`
-	Shapes   Distinct      `json:"shapes"`
-	Ended    []string      `json:"ended,omitempty"` // why shards ended early
+	Package       string        `json:"package"`
+	Test          string        `json:"test"`
+	Search        int           `json:"search"`
+	Shards        int           `json:"shards"`             // that have reported
+	Of            int           `json:"of"`                 // that there are
+	Seeds         uint64        `json:"seeds"`              // that have run, each counted once
+	Repeated      uint64        `json:"repeated,omitempty"` // runs of seeds that others have run as well
+	Skipped       int           `json:"skipped,omitempty"`
+	Failed        int           `json:"failed"`
+	Replays       int           `json:"replays,omitempty"`        // files that have run
+	ReplaysFailed int           `json:"replays_failed,omitempty"` // files
+	Groups        []Group       `json:"groups,omitempty"`
+	Clock         time.Duration `json:"simulated_ns"`
+	Took          time.Duration `json:"took_ns"` // of the slowest shard
+	Traces        Distinct      `json:"traces"`
+	Shapes        Distinct      `json:"shapes"`
+	Ended         []string      `json:"ended,omitempty"` // why shards ended early
 
 	reports []Report
 }
@@ -84,6 +88,7 @@ func Join(reports []Report) (s Summary) {
 			s.Problems = append(s.Problems, fmt.Sprintf("%s %s: %s", j.Package, j.Name(), problem))
 		}
 		s.Failed += j.Failed
+		s.ReplaysFailed += j.ReplaysFailed
 		s.Searches = append(s.Searches, *j)
 	}
 	return s
@@ -97,6 +102,8 @@ func (j *Joined) join() {
 		ran[r.Shard] = append(ran[r.Shard], r.Ran...)
 		j.Skipped += r.Skipped
 		j.Failed += r.Failed
+		j.Replays += r.Replays
+		j.ReplaysFailed += r.ReplaysFailed
 		j.Clock += r.Clock
 		j.Took = max(j.Took, r.Took)
 		j.Traces.Join(r.Traces)
@@ -131,18 +138,28 @@ func (j *Joined) join() {
 	SortGroups(j.Groups)
 }
 
-// SortGroups sorts groups by their first seed.
-func SortGroups(groups []Group) {
-	slices.SortFunc(groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(a.First(), b.First()), cmp.Compare(a.ID, b.ID))
-	})
+// SortGroups sorts groups: those with replay files first, and then by their first
+// seed.
+func SortGroups(groups []Group) { slices.SortFunc(groups, Group.before) }
+
+// before returns the order of two groups.
+func (g Group) before(other Group) int {
+	if byReplay := cmp.Compare(min(1, other.Replays), min(1, g.Replays)); byReplay != 0 {
+		return byReplay
+	}
+	if g.Replays > 0 {
+		return cmp.Or(cmp.Compare(g.Replay, other.Replay), cmp.Compare(g.ID, other.ID))
+	}
+	return cmp.Or(cmp.Compare(g.First(), other.First()), cmp.Compare(g.ID, other.ID))
 }
 
-// join adds seeds that fail in the same way.
+// join adds what fails in the same way.
 func (g *Group) join(other Group) {
-	if other.First() < g.First() {
-		g.Message, g.Place, g.Rerun, g.Output = other.Message, other.Place, other.Rerun, other.Output
+	if other.before(*g) < 0 {
+		g.Message, g.Place, g.Rerun, g.Output, g.Note = other.Message, other.Place, other.Rerun, other.Output, other.Note
+		g.Replay, g.ReplayText = other.Replay, other.ReplayText
 	}
+	g.Replays += other.Replays
 	g.Count += other.Count
 	g.Seeds = append(g.Seeds, other.Seeds...)
 	slices.Sort(g.Seeds)

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,8 +12,8 @@ import (
 func (s *Summary) Markdown() string {
 	var page strings.Builder
 	switch {
-	case s.Failed > 0:
-		fmt.Fprintf(&page, "## Search over seeds: %s failed\n", seeds(uint64(s.Failed)))
+	case s.Failed+s.ReplaysFailed > 0:
+		fmt.Fprintf(&page, "## Search over seeds: %s failed\n", s.WhatFailed())
 	case len(s.Problems) > 0:
 		page.WriteString("## Search over seeds: incomplete\n")
 	default:
@@ -48,11 +49,53 @@ func (g *Group) markdown(page *strings.Builder, j *Joined) {
 	if g.Place != "" {
 		where = " at " + inline(g.Place)
 	}
-	fmt.Fprintf(page, "\n### %s: %s\n\n%s%s: %s\n\n", inline(j.Name()), inline(g.Message), seeds(uint64(g.Count)), where, ListSeeds(g.Seeds, g.Count))
+	fmt.Fprintf(page, "\n### %s: %s\n\n%s%s: %s\n\n", inline(j.Name()), inline(g.Message), failed(g.Count, g.Replays), where, g.what())
+	if g.Note != "" {
+		fence(page, "", g.Note)
+		page.WriteString("\n")
+	}
 	fence(page, "sh", g.Rerun)
-	fmt.Fprintf(page, "\n<details><summary>Output of seed %d</summary>\n\n", g.First())
+	if g.ReplayText != "" {
+		fmt.Fprintf(page, "\n%s:\n\n", inline(cmp.Or(g.Replay, "A replay file")))
+		fence(page, "", g.ReplayText)
+	}
+	of := fmt.Sprintf("seed %d", g.First())
+	if g.Replays > 0 {
+		of = "the replay"
+	}
+	fmt.Fprintf(page, "\n<details><summary>Output of %s</summary>\n\n", of)
 	fence(page, "", g.Output)
 	page.WriteString("\n</details>\n")
+}
+
+// what names the replay and the seeds of a group.
+func (g *Group) what() string {
+	var words []string
+	if g.Replays > 0 {
+		words = append(words, inline(g.Replay))
+	}
+	if g.Count > 0 {
+		words = append(words, ListSeeds(g.Seeds, g.Count))
+	}
+	return strings.Join(words, "; ")
+}
+
+// WhatFailed returns how many seeds and replay files failed, in words.
+func (s *Summary) WhatFailed() string { return failed(s.Failed, s.ReplaysFailed) }
+
+// failed returns so many seeds and files, in words.
+func failed(n, files int) string {
+	replays := fmt.Sprintf("%d replay files", files)
+	if files == 1 {
+		replays = "1 replay file"
+	}
+	switch {
+	case files == 0:
+		return seeds(uint64(n))
+	case n == 0:
+		return replays
+	}
+	return replays + " and " + seeds(uint64(n))
 }
 
 // ListSeeds names the first of so many seeds.

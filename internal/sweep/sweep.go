@@ -36,32 +36,44 @@ type Report struct {
 	Ran    []Range `json:"ran"`             // those of them that this shard has run; of every so many, see Shard
 	Ended  string  `json:"ended,omitempty"` // why the search ended before it had run all; empty if it has
 
-	Skipped int           `json:"skipped,omitempty"` // seeds
-	Failed  int           `json:"failed"`            // seeds
-	Groups  []Group       `json:"groups,omitempty"`  // of those that failed
-	Clock   time.Duration `json:"simulated_ns"`      // simulated time of all seeds together
-	Took    time.Duration `json:"took_ns"`           // real time
-	Workers int           `json:"workers"`           // processes at once
-	Traces  Distinct      `json:"traces"`            // by digest
-	Shapes  Distinct      `json:"shapes"`            // by kinds and hosts of events in their order
+	Skipped       int           `json:"skipped,omitempty"`        // seeds
+	Failed        int           `json:"failed"`                   // seeds
+	Groups        []Group       `json:"groups,omitempty"`         // of what failed
+	Replays       int           `json:"replays,omitempty"`        // files that have run
+	ReplaysFailed int           `json:"replays_failed,omitempty"` // files
+	Clock         time.Duration `json:"simulated_ns"`             // simulated time of all together
+	Took          time.Duration `json:"took_ns"`                  // real time
+	Workers       int           `json:"workers"`                  // processes at once
+	Traces        Distinct      `json:"traces"`                   // by digest
+	Shapes        Distinct      `json:"shapes"`                   // by kinds and hosts of events in their order
 }
 
-// A Group is seeds that fail alike.
+// A Group is seeds, and replay files, that fail alike.
 type Group struct {
 	ID      string   `json:"id"`              // a hash of the message without its numbers, and of the place
-	Message string   `json:"message"`         // of the first seed
+	Message string   `json:"message"`         // of the first replay file, or else of the first seed
 	Place   string   `json:"place,omitempty"` // file and line; empty if it is not known
 	Count   int      `json:"count"`           // seeds
 	Seeds   []uint64 `json:"seeds"`           // the lowest ones, at most MaxSeeds
 	Rerun   string   `json:"rerun"`           // the command line that runs the first one again
-	Output  string   `json:"output"`          // of the first seed
+	Output  string   `json:"output"`          // of the first one
+	Note    string   `json:"note,omitempty"`  // what else is to know about it
+
+	Replays    int    `json:"replays,omitempty"`     // files that were there before, and fail
+	Replay     string `json:"replay,omitempty"`      // the first one's name, or that of the file that was written
+	ReplayText string `json:"replay_text,omitempty"` // what is in that file, or would be
 }
 
 // MaxSeeds is how many seeds of a group are named.
 const MaxSeeds = 10
 
-// First returns the group's lowest seed.
-func (g *Group) First() uint64 { return g.Seeds[0] }
+// First returns the group's lowest seed, or 0 if it has none.
+func (g *Group) First() uint64 {
+	if len(g.Seeds) == 0 {
+		return 0
+	}
+	return g.Seeds[0]
+}
 
 // A Shard is the part of the seeds that one of several machines runs: those
 // with seed modulo Total = Index-1. The zero Shard is all seeds.
@@ -201,11 +213,11 @@ func (r *Report) validate() error {
 		}
 	}
 	for _, g := range r.Groups {
-		if len(g.Seeds) == 0 || g.ID == "" || g.Count < len(g.Seeds) {
+		if len(g.Seeds) == 0 && g.Replays == 0 || g.ID == "" || g.Count < len(g.Seeds) {
 			return errors.New("it is damaged: a group of failures has no seed")
 		}
 	}
-	if r.Failed > 0 && len(r.Groups) == 0 {
+	if r.Failed+r.ReplaysFailed > 0 && len(r.Groups) == 0 {
 		return errors.New("it is damaged: it does not say what has failed")
 	}
 	return nil

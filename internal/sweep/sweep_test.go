@@ -224,3 +224,27 @@ func FuzzRead(f *testing.F) {
 		_ = s.Markdown()
 	})
 }
+
+// Replay files that fail come before seeds, also where other shards have found the
+// same failure with a seed.
+func TestJoinReplays(t *testing.T) {
+	broken := Group{ID: "b", Message: "read b", Rerun: "SIMTEST_REPLAY=x.replay", Output: "replayed", Replays: 1, Replay: "x.replay", ReplayText: "fault 1s kill a for 1s\n", Note: "a note"}
+	one := shard(1, 2, broken)
+	one.Replays, one.ReplaysFailed = 3, 1
+	two := shard(2, 2, group("a", 1), group("b", 3))
+	var file bytes.Buffer
+	require.NoError(t, one.Append(&file))
+	again, err := Read(&file)
+	require.NoError(t, err)
+	for _, reports := range [][]Report{{again[0], two}, {two, again[0]}} {
+		s := Join(reports)
+		assert.Equal(t, "1 replay file and 2 seeds", s.WhatFailed())
+		assert.Equal(t, 3, s.Searches[0].Replays)
+		require.Len(t, s.Searches[0].Groups, 2)
+		broken.Seeds, broken.Count = []uint64{3}, 1
+		assert.Equal(t, broken, s.Searches[0].Groups[0])
+		page := s.Markdown()
+		assert.Contains(t, page, "## Search over seeds: 1 replay file and 2 seeds failed\n")
+		assert.Contains(t, page, "1 replay file and 1 seed: `x.replay`; 3\n\n```\na note\n```\n\n```sh\nSIMTEST_REPLAY=x.replay\n```\n\n`x.replay`:\n\n```\nfault 1s kill a for 1s\n```\n\n<details><summary>Output of the replay</summary>")
+	}
+}

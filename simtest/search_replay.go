@@ -1,0 +1,172 @@
+package simtest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+)
+
+// A search runs the replay files of its test before any seed, in the same processes.
+
+// replaysOf returns the replays that a search runs, in the order of their files'
+// names. An error names each file that cannot be run, and says what to do.
+func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, err error) {
+	switch {
+	case p.replay != "":
+		r, err := readReplay(p.replay)
+		if err != nil {
+			return nil, fmt.Errorf("%s is %q, and no replay can be read there: %w: set it to a replay file, relative to the package's folder, or unset it", replayVariable, p.replay, err)
+		}
+		if r.test != "" && topLevel(r.test) != topLevel(test) {
+			return nil, fmt.Errorf("%s is %q, which is a replay of %s: run that test alone, with -run, or unset the variable", replayVariable, p.replay, r.test)
+		}
+		if r.isOf(test, number) {
+			replays = append(replays, namedReplay{p.replay, r})
+		}
+		return replays, nil
+	case p.replays == "":
+		return nil, nil // with SIMTEST_SEED
+	}
+	all, err := readReplays(replayFolderOf(p.replays, test))
+	errs := []error{err}
+	for _, r := range all {
+		switch {
+		case r.test != "" && r.test != test:
+			errs = append(errs, fmt.Errorf("%s: it is a replay of %s, in the folder of %s: move it to %s, or delete its line %q if that was this test's name, or delete the file",
+				r.name, r.test, test, replayFolderOf(p.replays, r.test), keyTest+" "+r.test))
+		case r.isOf(test, number):
+			replays = append(replays, r)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("no seed has run, as there are replay files that cannot:\n%w", err)
+	}
+	if p.noReplays {
+		return nil, nil
+	}
+	return replays, nil
+}
+
+// isOf reports whether a replay is one of a test's search.
+func (r *replay) isOf(test string, number int) bool {
+	return (r.test == "" || r.test == test) && max(1, r.search) == number
+}
+
+// topLevel returns the name of the test that a test is a subtest of.
+func topLevel(test string) string {
+	test, _, _ = strings.Cut(test, "/")
+	return test
+}
+
+// comparedText says whether a run that has failed is the one that its file is of, as
+// far as it has come. It is empty if nothing is replayed.
+func (r *namedReplay) comparedText(w *watchdog) string {
+	s := w.simulation.Load()
+	if r == nil || s == nil || !s.sim.mu.TryLock() {
+		return ""
+	}
+	digest := s.sim.trace.digest
+	s.sim.mu.Unlock()
+	return r.compared(digest, "")
+}
+
+// compared says whether a run that has failed is the one that the file is of. The
+// message is that of the failure; it is empty if it is not known.
+func (r *namedReplay) compared(digest uint64, message string) string {
+	var text strings.Builder
+	switch now := digestText(digest); r.digest {
+	case unknownDigest:
+	case now:
+		text.WriteString("it is the same run as when the file was written.\n")
+	default:
+		fmt.Fprintf(&text, "it is another run than when the file was written: its digest is %s, and it was %s. The program has changed since, or Go, which was %s, or simtest.\n", now, r.digest, r.goVersion)
+	}
+	if r.message != "" && message != "" && maskNumbers(r.message) != maskNumbers(message) {
+		fmt.Fprintf(&text, "what failed then: %s\n", r.message)
+	}
+	return text.String()
+}
+
+func digestText(digest uint64) string { return fmt.Sprintf("%016x", digest) }
+
+// runReplaysHere runs replays in the test's own process, and returns how many have
+// failed.
+func (s *Search) runReplaysHere(t *testing.T, replays []namedReplay, f func(t *testing.T, sim *Sim)) (failed int) {
+	t.Helper()
+	for _, r := range replays {
+		config := s.Config
+		r.apply(&config)
+		config.replay = &r
+		if config.run(t, f) {
+			failed++
+		}
+	}
+	return failed
+}
+
+// runReplays runs the replays in workers, all of them, and notes what has failed.
+func (h *hunt) runReplays(workers int) {
+	left := h.replays
+	byText := make(map[string]*namedReplay)
+	h.runPhase(phase{
+		over: h.over, giveUp: h.giveUp,
+		next: func() (searchJob, bool) {
+			if len(left) == 0 {
+				return searchJob{}, false
+			}
+			r := left[0]
+			left = left[1:]
+			text := r.text()
+			byText[text] = &r
+			return searchJob{Seed: r.seed, Replay: text, KeepPools: h.pools}, true
+		},
+		note: func(job searchJob, o searchOutcome) {
+			h.replayed++
+			h.simulated += o.Simulated
+			if o.Failed {
+				h.replaysFailed++
+				h.groupReplayLocked(byText[job.Replay], o)
+			}
+		},
+	}, min(workers, len(h.replays)))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopIfEnoughLocked()
+}
+
+// groupReplayLocked adds a replay that has failed to its group.
+func (h *hunt) groupReplayLocked(r *namedReplay, o searchOutcome) {
+	g, failure, output := h.groupOfLocked(o)
+	g.Replays++
+	if g.Replays > 1 && r.name > g.Replay { // of the first one it is told
+		return
+	}
+	g.Message, g.Place, g.Output = failure.message, failure.place, output
+	g.Replay, g.ReplayText, g.Rerun = r.name, r.text(), h.again(replayVariable, r.name)
+	g.Note = ""
+	if o.Traced {
+		g.Note = r.compared(o.Digest, failure.message)
+	}
+}
+
+// replaysText says what has become of the replay files.
+func (h *hunt) replaysText() string {
+	switch {
+	case h.replayed == 0:
+		return ""
+	case h.replaysFailed == 0:
+		return fmt.Sprintf("\n%s passed.", count(h.replayed, "replay file", "replay files"))
+	}
+	return fmt.Sprintf("\n%d of %s failed.", h.replaysFailed, count(h.replayed, "replay file", "replay files"))
+}
+
+// whatRan names the first run of a group.
+func whatRan(g *sweep.Group) string {
+	if g.Replays > 0 {
+		return g.Replay
+	}
+	return fmt.Sprintf("seed %d", g.First())
+}

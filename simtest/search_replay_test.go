@@ -1,0 +1,251 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// bugVariable gives the program of the tests of replays its bug.
+const bugVariable = "SIMTEST_SEARCHED_BUG"
+
+// searchedReplays are the programs of TestSearched for the tests of replays.
+var searchedReplays = map[string]func(t *testing.T){
+	"crash": func(t *testing.T) {
+		simtest.Search{Seeds: 5, StopAfter: -1}.Run(t, crashes)
+	},
+	"crash, stop": func(t *testing.T) {
+		simtest.Search{Seeds: 5}.Run(t, crashes)
+	},
+	"second": func(t *testing.T) {
+		for i := range 2 {
+			simtest.Search{Seeds: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				appendTo(t, fmt.Sprint("ran-", i), fmt.Sprintln(simtest.SeedOf(sim)))
+			})
+		}
+	},
+}
+
+// crashes is a simulation whose host does not survive a crash, if it has the bug.
+func crashes(t *testing.T, sim *simtest.Sim) {
+	appendTo(t, "ran", fmt.Sprintln(simtest.SeedOf(sim)))
+	crashed := make(chan struct{})
+	sim.Host("a").Run(func(ctx context.Context) error {
+		if <-ctx.Done(); context.Cause(ctx) == simtest.ErrCrashed {
+			close(crashed)
+		}
+		return nil
+	})
+	sim.Host("b")
+	select {
+	case <-crashed:
+		if os.Getenv(bugVariable) != "" {
+			t.Errorf("host a is lost after %v", sim.Elapsed())
+		}
+	case <-sim.Quiet():
+	}
+}
+
+// writeReplay writes a replay file of TestSearched, or of what its lines say.
+func writeReplay(t *testing.T, folder, name string, lines ...string) (file string) {
+	text := "simtest-replay 1\ngo go1.26\n" + strings.Join(append(lines, "digest unknown"), "\n") + "\n"
+	return writeFile(t, filepath.Join(folder, "replays", "TestSearched"), name, text)
+}
+
+func writeFile(t *testing.T, folder, name, text string) (file string) {
+	require.NoError(t, os.MkdirAll(folder, 0o777))
+	file = filepath.Join(folder, name)
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o666))
+	return file
+}
+
+// ran returns the seeds that have run, as text.
+func (r *searchRun) ran(t *testing.T, file string) string {
+	text, err := os.ReadFile(filepath.Join(r.folder, file))
+	if !os.IsNotExist(err) {
+		require.NoError(t, err)
+	}
+	return string(text)
+}
+
+const crashOfA = "fault 3s crash a for 1s"
+
+// The replay files of a test run before its seeds, and one that fails is a failure of
+// the search.
+func TestReplayFilesRunFirst(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	name := writeReplay(t, folder, "a.replay", "test TestSearched", "seed 70", "quiet 10s", crashOfA, "message host a is lost after 5s")
+	writeReplay(t, folder, "b.replay", "seed 71", "quiet 10s", strings.Replace(crashOfA, "a for", "b for", 1))
+	writeReplay(t, folder, "c.replay", "search 2", "seed 72")
+
+	r := runSearchIn(t, folder, "crash, stop", bugVariable+"=1", "-test.cpu=1")
+	require.Error(t, r.err, r.output)
+	assert.Equal(t, "70\n71\n", r.ran(t, "ran"), "all replays, and no seed")
+	require.Len(t, r.reports, 1)
+	assert.Empty(t, r.reports[0].Ran)
+	assert.Equal(t, 2, r.reports[0].Replays)
+	assert.Equal(t, 1, r.reports[0].ReplaysFailed)
+	require.Len(t, r.reports[0].Groups, 1)
+	g := r.reports[0].Groups[0]
+	assert.Equal(t, "host a is lost after 3s", g.Message)
+	assert.Equal(t, name, g.Replay)
+	assert.Contains(t, g.Rerun, "SIMTEST_REPLAY="+name+" go test ")
+	assert.Contains(t, g.Rerun, " -count=1 ")
+	assert.Contains(t, g.ReplayText, crashOfA)
+	assert.Contains(t, g.Output, crashOfA)
+	assert.NotContains(t, g.Output, "SIMTEST_SEED")
+	assert.Empty(t, g.Note)
+	assert.Contains(t, r.output, "1 of 2 replay files failed.")
+	assert.Contains(t, r.output, "1. replay "+name+": host a is lost after 3s (search_replay_test.go:")
+	assert.Contains(t, r.output, "To run "+name+" again:")
+	assert.Contains(t, r.output, g.Rerun)
+
+	r = runSearchIn(t, folder, "crash", bugVariable+"=1", "-test.cpu=1", "SIMTEST_SHARD=1/2")
+	require.Error(t, r.err, r.output)
+	assert.Equal(t, "70\n71\n70\n71\n0\n2\n4\n", r.ran(t, "ran"), "the search goes on")
+
+	require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
+	r = runSearchIn(t, folder, "crash", "-test.cpu=1")
+	require.NoError(t, r.err, "the bug is mended\n%s", r.output)
+	assert.Equal(t, "70\n71\n0\n1\n2\n3\n4\n", r.ran(t, "ran"))
+	assert.Contains(t, r.output, "\n        2 replay files passed.\n")
+	assert.NotContains(t, r.output, ".replay")
+	assert.NotContains(t, r.output, "fail")
+}
+
+// One replay file runs alone, in the test's own process; with SIMTEST_SEED none run,
+// and of many machines only the first runs them.
+func TestReplayRunsAlone(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	name := writeReplay(t, folder, "a.replay", "seed 70", crashOfA)
+	writeReplay(t, folder, "b.replay", "seed 71", crashOfA)
+	r := runSearchIn(t, folder, "crash", bugVariable+"=1", "SIMTEST_REPLAY="+name)
+	require.Error(t, r.err, r.output)
+	assert.Equal(t, "70\n", r.ran(t, "ran"))
+	assert.Equal(t, 1, strings.Count(r.output, "a line before"), "in its own process")
+	assert.Contains(t, r.output, "host a is lost after 3s")
+	assert.Regexp(t, `it was the replay \S+a\.replay\. To run it again:\n\s*SIMTEST_REPLAY=\S+a\.replay go test .*-count=1`, r.output)
+	assert.NotContains(t, r.output, "SIMTEST_SEED")
+	assert.NotContains(t, r.output, "digest")
+
+	for _, variable := range []string{"SIMTEST_SEED=9", "SIMTEST_SHARD=2/2"} {
+		require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
+		r = runSearchIn(t, folder, "crash", bugVariable+"=1", variable)
+		require.NoError(t, r.err, r.output)
+		assert.NotContains(t, r.ran(t, "ran"), "70", variable)
+	}
+	require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
+	r = runSearchIn(t, folder, "crash, stop", bugVariable+"=1", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
+	require.Error(t, r.err, r.output)
+	assert.Equal(t, "70\n71\n", r.ran(t, "ran"), "in the test's own process they are first as well")
+}
+
+// Of several searches of a test, each runs its own files.
+func TestReplaysOfSeveralSearches(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeReplay(t, folder, "a.replay", "seed 70")
+	second := writeReplay(t, folder, "b.replay", "search 2", "seed 71")
+	r := runSearchIn(t, folder, "second")
+	require.NoError(t, r.err, r.output)
+	assert.Equal(t, "70\n0\n", r.ran(t, "ran-0"))
+	assert.Equal(t, "71\n0\n", r.ran(t, "ran-1"))
+	r = runSearchIn(t, folder, "second", "SIMTEST_REPLAY="+second)
+	require.NoError(t, r.err, r.output)
+	assert.Equal(t, "70\n0\n", r.ran(t, "ran-0"))
+	assert.Equal(t, "71\n0\n71\n", r.ran(t, "ran-1"))
+}
+
+// A file that cannot be replayed is an error that names it, and no seed is run.
+func TestReplayFilesThatCannotRun(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	of := filepath.Join(folder, "replays", "TestSearched")
+	writeFile(t, of, "damaged.replay", "simtest-replay 1\ngo go1.26\nseed 4")
+	writeFile(t, of, "newer.replay", "simtest-replay 2\n")
+	writeFile(t, of, "none.replay", "go test fuzz v1\n")
+	foreign := writeReplay(t, folder, "other.replay", "test TestOther/x", "seed 4")
+	for _, variable := range []string{"SIMTEST_SHARD=1/2", "SIMTEST_SHARD=2/2", "SIMTEST_REPLAY="} {
+		r := runSearchIn(t, folder, "crash", variable)
+		require.Error(t, r.err, r.output)
+		assert.Empty(t, r.ran(t, "ran"))
+		assert.Contains(t, r.output, "simtest: no seed has run, as there are replay files that cannot:")
+		for name, want := range map[string]string{
+			"damaged.replay": `: there is no line "digest", which is the last one: the file was cut short: restore it`,
+			"newer.replay:1": ": the format is version 2, and this simtest knows up to 1: update",
+			"none.replay:1":  ": this is no replay file, which begins with",
+			"other.replay":   ": it is a replay of TestOther/x, in the folder of TestSearched: move it to " + filepath.Join(folder, "replays", "TestOther", "x") + `, or delete its line "test TestOther/x"`,
+		} {
+			assert.Contains(t, r.output, filepath.Join(of, name)+want)
+		}
+	}
+	for _, c := range []struct{ value, want string }{
+		{filepath.Join(of, "missing.replay"), "no replay can be read there: "},
+		{filepath.Join(of, "none.replay"), "this is no replay file"},
+		{foreign, "which is a replay of TestOther/x: run that test alone, with -run"},
+	} {
+		r := runSearchIn(t, folder, "crash", "SIMTEST_REPLAY="+c.value)
+		require.Error(t, r.err, r.output)
+		assert.Empty(t, r.ran(t, "ran"))
+		assert.Contains(t, r.output, fmt.Sprintf("simtest: SIMTEST_REPLAY is %q, ", c.value))
+		assert.Contains(t, r.output, c.want)
+	}
+	r := runSearch(t, "crash", "SIMTEST_REPLAY=x", "SIMTEST_SEED=1")
+	require.Error(t, r.err, r.output)
+	assert.Contains(t, r.output, `simtest: SIMTEST_REPLAY is "x", and SIMTEST_SEED is set as well`)
+}
+
+// A schedule with a host that never exists fails, by name.
+func TestReplayOfAHostThatIsNone(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	writeReplay(t, folder, "a.replay", "seed 70", "quiet 10s", "fault 1s kill nobody for 1s")
+	r := runSearchIn(t, folder, "crash, stop")
+	require.Error(t, r.err, r.output)
+	assert.Equal(t, "70\n", r.ran(t, "ran"))
+	require.Len(t, r.reports, 1)
+	require.Len(t, r.reports[0].Groups, 1)
+	assert.Contains(t, r.reports[0].Groups[0].Message, "hosts are named that never existed")
+	assert.Contains(t, r.reports[0].Groups[0].Output, `"nobody"`)
+	assert.Contains(t, r.reports[0].Groups[0].Output, "fault 1s kill nobody for 1s")
+}
+
+// A replay that fails says whether it is the run that the file is of.
+func TestReplayTellsWhetherItIsTheSame(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	text := "simtest-replay 1\ngo go1.25\nseed 70\n" + crashOfA + "\nmessage host a is gone\ndigest 0123456789abcdef\n"
+	name := writeFile(t, filepath.Join(folder, "replays", "TestSearched"), "a.replay", text)
+	r := runSearchIn(t, folder, "crash, stop", bugVariable+"=1")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	g := r.reports[0].Groups[0]
+	require.Regexp(t, `^it is another run than when the file was written: its digest is [0-9a-f]{16}, and it was 0123456789abcdef\. The program has changed since, or Go, which was go1\.25, or simtest\.\nwhat failed then: host a is gone\n$`, g.Note)
+	assert.Contains(t, r.output, "what failed then: host a is gone\n")
+	digest := strings.Fields(strings.SplitAfter(g.Note, "its digest is ")[1])[0]
+	writeFile(t, filepath.Dir(name), "a.replay", strings.Replace(strings.Replace(text, "0123456789abcdef", strings.TrimSuffix(digest, ","), 1), "gone", "lost after 7s", 1))
+	for _, variable := range []string{"SIMTEST_REPLAY=", "SIMTEST_REPLAY=" + name} {
+		r = runSearchIn(t, folder, "crash, stop", bugVariable+"=1", variable)
+		require.Error(t, r.err, r.output)
+		assert.Contains(t, r.output, "it is the same run as when the file was written.\n")
+		assert.NotContains(t, r.output, "failed then")
+	}
+}
+
+// A relative name is relative to the package's folder.
+func TestReplayNamesAreRelativeToThePackage(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "crash", "SIMTEST_REPLAYS=testdata/none/%p", "SIMTEST_REPLAY=search.go")
+	require.Error(t, r.err, r.output)
+	assert.Contains(t, r.output, `SIMTEST_REPLAY is "search.go", and no replay can be read there: search.go:1: this is no replay file`)
+}
