@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // When the quiet begins, nothing is left of any fault, and all programs run.
@@ -220,8 +220,8 @@ func TestChaosLeavesTheNetworksLuckAlone(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond, Jitter: netem.Jitter{Deviation: time.Millisecond}, Loss: netem.Loss{Random: 0.1}}
 	for seed := range uint64(tier.Pick(2, 30)) {
 		events := func(chaos Chaos) (events []string) {
-			config := Config{Seed: seed, Link: link, Chaos: chaos, Trace: func(e Event) {
-				if e.Kind != Fault && e.Kind != HostEvent {
+			config := Config{Seed: seed, Link: link, Chaos: chaos, Trace: func(e trace.Event) {
+				if e.Kind != trace.Fault && e.Kind != trace.HostEvent {
 					events = append(events, e.String())
 				}
 			}}

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // What a fault of a schedule brings about is what the test's own call does, to
@@ -55,8 +55,8 @@ func TestChaosDoesWhatTheTestsOwnFaultsDo(t *testing.T) {
 					line += fmt.Sprintf(" for %v", lasts)
 				}
 				events := func(chaos Chaos, script func(sim *Sim)) (events []string) {
-					config := Config{Link: link, TCP: tcp, Window: 30_000, Chaos: chaos, Trace: func(e Event) {
-						if e.Kind != Fault && e.Kind != HostEvent {
+					config := Config{Link: link, TCP: tcp, Window: 30_000, Chaos: chaos, Trace: func(e trace.Event) {
+						if e.Kind != trace.Fault && e.Kind != trace.HostEvent {
 							events = append(events, e.String())
 						}
 					}}

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // advice names a likely cause and a remedy.
@@ -55,7 +57,7 @@ func (d *difference) adviceOnTime(a, b *recorded) string {
 // isReordered reports whether each run's event happens later at this instant in
 // the other run, at whatever offset of a stream.
 func (d *difference) isReordered() bool {
-	same := func(events []recorded, e Event) bool {
+	same := func(events []recorded, e trace.Event) bool {
 		e.Offset = 0
 		return slices.ContainsFunc(events[1:], func(r recorded) bool {
 			r.Offset = 0
@@ -118,7 +120,7 @@ func adviceOnRace(a, b *recorded) string {
 		return fmt.Sprintf("The same happens in another order: hosts %q and %q share something beside the network, such as a variable, a lock or a channel. Let them share nothing, or act at different instants.", one, other)
 	}
 	where := ""
-	if a.Conn == b.Conn && a.Conn != (ConnID{}) {
+	if a.Conn == b.Conn && a.Conn != (trace.Conn{}) {
 		where = " on one connection"
 	}
 	return fmt.Sprintf("The same happens in another order: goroutines of host %q do it at one instant%s, and which is first is left to chance. Let one wait for the other, let one do it for all, or let them wait for different durations.", one, where)

@@ -1,11 +1,13 @@
 package simtest
 
+import "github.com/slowpoetry/slowpoetry/slownet/trace"
+
 // A recording holds the events of one run of CheckDeterminism. Its methods are
 // called with the simulation's mu held, or after the simulation has ended.
 type recording struct {
-	digests []uint64   // after each event
-	events  []recorded // the first of them, in the second run those that differ
-	shape   uint64     // a digest of the events without their bytes
+	digests []trace.Digest // after each event
+	events  []recorded     // the first of them, in the second run those that differ
+	shape   trace.Digest   // a digest of the events without their bytes
 	senders senders
 
 	unseeded bool // the process's random numbers are
@@ -13,14 +15,14 @@ type recording struct {
 	room int // how many more bytes may be kept; below 0 no more are
 
 	// Of the second run:
-	other  *recording // the first run's
-	common Event      // the last one that both runs have
-	at     int        // how many they have in common
+	other  *recording  // the first run's
+	common trace.Event // the last one that both runs have
+	at     int         // how many they have in common
 }
 
 // A recorded event is one that can be shown.
 type recorded struct {
-	Event
+	trace.Event
 	kept
 }
 
@@ -68,13 +70,13 @@ func (r *recording) keeps(n int) bool {
 
 // event adds an event, and what was kept of its bytes. digest is that of all events
 // with it.
-func (r *recording) event(e Event, digest uint64, k kept) {
+func (r *recording) event(e trace.Event, digest trace.Digest, k kept) {
 	i := len(r.digests)
 	r.digests = append(r.digests, digest)
 	next := recorded{e, k}
 	shape := e
 	shape.Hash = 0
-	r.shape = shape.mixInto(r.shape)
+	r.shape = r.shape.Add(&shape)
 	if r.other == nil {
 		if i < maxRecorded {
 			r.events = append(r.events, next)

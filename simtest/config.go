@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A Config says how a simulation runs. The zero Config is that of [Run].
@@ -57,7 +58,7 @@ type Config struct {
 
 	// Trace, if it is not nil, is told each event when it happens. It must not
 	// block, nor use the simulation.
-	Trace func(Event)
+	Trace func(trace.Event)
 
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
 	// simulation and two after it empty every sync.Pool of the process, because

@@ -9,11 +9,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // The contract tests run whole programs again and again and accept nothing but
@@ -147,7 +147,7 @@ func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
 func runInOrder(t *testing.T, cfg simtest.Config, f simulation) (o outcome, order string) {
 	t.Helper()
 	hash := sha256.New()
-	cfg.Trace = func(e simtest.Event) {
+	cfg.Trace = func(e trace.Event) {
 		e.At = 0
 		fmt.Fprintln(hash, e)
 	}

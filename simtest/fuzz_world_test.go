@@ -11,6 +11,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A fuzzWorld is a simulation in which a program runs, with the model beside it.
@@ -44,7 +45,7 @@ type fuzzResult struct {
 	problems []string
 	digest   string
 	seen     string // by the hosts
-	events   []simtest.Event
+	events   []trace.Event
 }
 
 // runFuzzProgram runs a program in a simulation with a seed.

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A change of an access holds for what enters it from then on, and that does not
@@ -103,7 +103,7 @@ func TestLateEventsOnAnAccess(t *testing.T) {
 		events := func() (all []string) {
 			config := simtest.Config{
 				Link: netem.Link{Latency: 50 * ms}, TCP: netem.TCP{Congestion: netem.CUBIC}, KeepPools: true,
-				Trace: func(e simtest.Event) { all = append(all, e.String()) },
+				Trace: func(e trace.Event) { all = append(all, e.String()) },
 			}
 			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				set(sim)

@@ -7,18 +7,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // The least MTU of the way counts.
 func TestLeastMTUOfTheWay(t *testing.T) {
 	for _, at := range []string{"Up", "link", "Down"} {
 		var largest atomic.Int64
-		config := simtest.Config{Trace: func(e simtest.Event) { largest.Store(max(largest.Load(), int64(e.Length))) }}
+		config := simtest.Config{Trace: func(e trace.Event) { largest.Store(max(largest.Load(), int64(e.Length))) }}
 		withEach(t, config, func(t *testing.T, sim *simtest.Sim, _ bool) {
 			largest.Store(0)
 			links := map[string]netem.Link{"Up": {Rate: netem.Mbps}, "link": {Rate: netem.Mbps}, "Down": {Rate: netem.Mbps}}

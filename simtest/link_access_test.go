@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // withEach runs a test over ideal streams and over TCP.
@@ -210,8 +210,8 @@ func sendTo(t *testing.T, sim *simtest.Sim, from, to, names string, size int) {
 // drops returns a configuration that notes why what was dropped.
 func drops(reasons *[]string) simtest.Config {
 	*reasons = nil
-	return simtest.Config{KeepPools: true, Trace: func(e simtest.Event) {
-		if e.Kind == simtest.Drop {
+	return simtest.Config{KeepPools: true, Trace: func(e trace.Event) {
+		if e.Kind == trace.Drop {
 			*reasons = append(*reasons, e.Note)
 		}
 	}}
@@ -424,8 +424,8 @@ func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 			n  int
 		}
 		var all []arrival
-		config := simtest.Config{Seed: seed, KeepPools: true, Trace: func(e simtest.Event) {
-			if e.To == "client" && e.Kind == simtest.Data {
+		config := simtest.Config{Seed: seed, KeepPools: true, Trace: func(e trace.Event) {
+			if e.To == "client" && e.Kind == trace.Data {
 				all = append(all, arrival{e.At, e.Length})
 			}
 		}}

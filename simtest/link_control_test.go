@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // What hosts that share nothing do to the network at one instant is done in the
@@ -191,7 +191,7 @@ func TestTraceOfWhatIsLost(t *testing.T) {
 			sim.SetLink("a", "b", link)
 			f(t, sim)
 			for _, e := range sim.Trace().Events() {
-				if e.Kind == simtest.Drop {
+				if e.Kind == trace.Drop {
 					notes = append(notes, e.String())
 				}
 			}
@@ -199,9 +199,9 @@ func TestTraceOfWhatIsLost(t *testing.T) {
 		return notes
 	}
 	assert.Equal(t, []string{
-		"0s drop a>b a/tcp#1 offset 1, 4 bytes, hash 00000000 (partition)",
-		"1s drop a>b a/tcp#1 offset 1, 4 bytes, hash 00000000 (partition)",
-		"3s drop a>b a/tcp#1 offset 1, 4 bytes, hash 00000000 (partition)",
+		"0s drop a>b a/tcp#1 offset 1, 4 bytes (partition)",
+		"1s drop a>b a/tcp#1 offset 1, 4 bytes (partition)",
+		"3s drop a>b a/tcp#1 offset 1, 4 bytes (partition)",
 	}, lost(netem.Link{}, func(t *testing.T, sim *simtest.Sim) {
 		client, _ := connected(t, sim)
 		write1(t, client, 'x')

@@ -15,11 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // repeats checks that a simulation sees the same in every run, on 1, 2 and 4
@@ -433,7 +433,7 @@ func TestWritesOfOneInstantArriveTogether(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "the quick brown fox", string(text))
 			for _, e := range sim.Trace().Events() {
-				if e.Kind == simtest.Data {
+				if e.Kind == trace.Data {
 					all = append(all, e.Length)
 				}
 			}

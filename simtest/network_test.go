@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func TestDialAndListenErrors(t *testing.T) {
@@ -357,7 +357,7 @@ func TestEndOfTheSecondAttempt(t *testing.T) {
 				assert.Equal(t, 2500*ms, sim.Elapsed())
 				time.Sleep(time.Hour)
 				for _, e := range sim.Trace().Events() {
-					assert.NotContains(t, []simtest.Kind{simtest.Connect, simtest.Accept}, e.Kind)
+					assert.NotContains(t, []trace.Kind{trace.Connect, trace.Accept}, e.Kind)
 				}
 			})
 		})

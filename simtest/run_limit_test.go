@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // failing runs a simulation that is to fail, in a process of its own, and
@@ -197,7 +197,7 @@ func TestPanicTellsTheSeed(t *testing.T) {
 			if os.Getenv("SIMTEST_FAILING") == t.Name() {
 				config := simtest.Config{Seed: 77}
 				if name == "Trace" {
-					config.Trace = func(simtest.Event) { boom() }
+					config.Trace = func(trace.Event) { boom() }
 				}
 				config.Run(t, f)
 				return

@@ -4,10 +4,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
 // Seeds find both orders of two things that goroutines do at one instant.
@@ -27,15 +27,15 @@ func TestSeedsFindBothOrders(t *testing.T) {
 			first := make(map[string]int)
 			for seed := range uint64(20) {
 				var order []string
-				note := func(e simtest.Event) {
+				note := func(e trace.Event) {
 					switch {
-					case e.Kind == simtest.Connect && e.From == "a":
+					case e.Kind == trace.Connect && e.From == "a":
 						if e.Conn.Number == 1 {
 							order = append(order, e.To)
 						}
-					case e.Kind == simtest.Connect:
+					case e.Kind == trace.Connect:
 						order = append(order, e.From)
-					case e.Kind == simtest.HostEvent:
+					case e.Kind == trace.HostEvent:
 						order = append(order, e.To)
 					}
 				}

@@ -4,11 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // The clock shows Config.Start when a simulation begins, on each host, and
@@ -22,11 +22,11 @@ func TestStart(t *testing.T) {
 		time.Date(2026, 3, 29, 1, 59, 59, 999999999, time.FixedZone("CET", 3600)),
 		time.Date(2261, 12, 30, 23, 0, 0, 0, time.UTC),
 	} {
-		var events []simtest.Event
+		var events []trace.Event
 		config := simtest.Config{
 			Start: start,
 			Link:  netem.Link{Latency: 10 * ms},
-			Trace: func(e simtest.Event) { events = append(events, e) },
+			Trace: func(e trace.Event) { events = append(events, e) },
 		}
 		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			want := start

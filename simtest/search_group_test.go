@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -140,15 +141,15 @@ func TestOfPools(t *testing.T) {
 
 // A shape is kinds and hosts, in their order, however often one comes in a row.
 func TestShape(t *testing.T) {
-	of := func(events ...Event) uint64 {
+	of := func(events ...trace.Event) uint64 {
 		var s shape
 		for _, e := range events {
 			s.event(e)
 		}
 		return s.digest
 	}
-	data, back, end := Event{Kind: Data, From: "a", To: "b"}, Event{Kind: Data, From: "b", To: "a"}, Event{Kind: Close, From: "a", To: "b"}
-	longer := Event{Kind: Data, From: "a", To: "b", At: 5, Length: 9, Offset: 3, Hash: 4, Note: "x"}
+	data, back, end := trace.Event{Kind: trace.Data, From: "a", To: "b"}, trace.Event{Kind: trace.Data, From: "b", To: "a"}, trace.Event{Kind: trace.Close, From: "a", To: "b"}
+	longer := trace.Event{Kind: trace.Data, From: "a", To: "b", At: 5, Length: 9, Offset: 3, Hash: 4, Note: "x"}
 	assert.Equal(t, of(data, back, end), of(longer, data, back, end))
 	assert.NotEqual(t, of(data, back), of(back, data))
 	assert.NotEqual(t, of(data), of(end))

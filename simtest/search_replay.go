@@ -68,7 +68,7 @@ func (r *namedReplay) comparedText(w *watchdog) string {
 	if r == nil || s == nil || !s.sim.mu.TryLock() {
 		return ""
 	}
-	digest := s.sim.trace.digest
+	digest := uint64(s.sim.trace.digest)
 	s.sim.mu.Unlock()
 	return r.compared(digest, "")
 }

@@ -1,16 +1,18 @@
 package simtest
 
+import "github.com/slowpoetry/slowpoetry/slownet/trace"
+
 // A shape is what a trace looks like from far: a digest of the kinds of events and
 // of their hosts, in their order. An event like the one before it does not count,
 // so that a transfer has the same shape in however many segments it comes.
 type shape struct {
 	digest   uint64
-	kind     Kind
+	kind     trace.Kind
 	from, to string
 }
 
 // event adds an event.
-func (s *shape) event(e Event) {
+func (s *shape) event(e trace.Event) {
 	if e.Kind == s.kind && e.From == s.from && e.To == s.to {
 		return
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // workerVariable makes a process a worker. It has the parent's process id, the
@@ -218,7 +220,7 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 	}
 	var shape shape
 	hook := config.Trace
-	config.Trace = func(e Event) {
+	config.Trace = func(e trace.Event) {
 		shape.event(e)
 		if hook != nil {
 			hook(e)
@@ -237,7 +239,7 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 	chaos := config.chaos.outcome()
 	r.Schedule, r.Quiet = chaos.schedule.lines(), chaos.quiet
 	if sim := ran.Load(); sim != nil && sim.mu.TryLock() { // a simulation that is stuck may have it locked
-		r.Traced, r.Digest, r.Shape = true, sim.trace.digest, shape.digest
+		r.Traced, r.Digest, r.Shape = true, uint64(sim.trace.digest), shape.digest
 		sim.mu.Unlock()
 		r.Simulated = max(0, time.Duration(sim.took.Load()))
 	}

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 const latency = 50 * ms
@@ -175,8 +175,8 @@ func TestProbeOfARestartedHostIsReset(t *testing.T) {
 // Probes find out about a crash even if the peer had closed its end before.
 func TestProbesOfAClosedPeer(t *testing.T) {
 	var ended time.Duration
-	config := simtest.Config{Trace: func(e simtest.Event) {
-		if e.Kind == simtest.Reset && e.To == "a" {
+	config := simtest.Config{Trace: func(e trace.Event) {
+		if e.Kind == trace.Reset && e.To == "a" {
 			ended = e.At
 		}
 	}}

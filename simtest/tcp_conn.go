@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // burst is how many bytes a connection may write before what it wrote is looked
@@ -141,7 +142,9 @@ func compareConns(a, b *conn) int {
 func (c *conn) port() uint16 { return c.local.Port() }
 
 // id returns the name of the connection in a trace.
-func (c *conn) id() ConnID { return ConnID{c.dialHost().name, "tcp", c.number} }
+func (c *conn) id() trace.Conn {
+	return trace.Conn{Host: c.dialHost().name, Network: "tcp", Number: c.number}
+}
 
 // openLocked counts the connection among its host's.
 func (c *conn) openLocked() {

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A writer that finds the window full after the other end has gone, without a
@@ -109,8 +109,8 @@ func TestDialTellsWhatBecameOfTheFirstAddress(t *testing.T) {
 // A host that has crashed does not send again what was lost before.
 func TestNothingComesFromACrashedHost(t *testing.T) {
 	var crashed bool
-	note := func(e simtest.Event) {
-		crashed = crashed || e.Kind == simtest.HostEvent
+	note := func(e trace.Event) {
+		crashed = crashed || e.Kind == trace.HostEvent
 		assert.False(t, crashed && e.From == "a", "%v", e)
 	}
 	simtest.Config{TCP: unlimited, Trace: note}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -128,8 +128,8 @@ func TestNothingComesFromACrashedHost(t *testing.T) {
 // A connection that was reset is not reset once more.
 func TestASecondReset(t *testing.T) {
 	resets := 0
-	note := func(e simtest.Event) {
-		if e.Kind == simtest.Reset {
+	note := func(e trace.Event) {
+		if e.Kind == trace.Reset {
 			resets++
 		}
 	}

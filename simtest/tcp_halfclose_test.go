@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A connection that both ends have closed for writing cannot be closed again in
@@ -41,7 +41,7 @@ func checkHalfCloseAfterBothEnds(t *testing.T, tcp netem.TCP) {
 // answer with a reset.
 func TestReaderThatComesAfterTheEnd(t *testing.T) {
 	var last atomic.Int64 // when the last event was
-	note := func(e simtest.Event) { last.Store(int64(e.At)) }
+	note := func(e trace.Event) { last.Store(int64(e.At)) }
 	simtest.Config{Trace: note, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
 		require.NoError(t, client.(half).CloseWrite())

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // backlog is how many connections may wait to be accepted; Linux's default
@@ -83,7 +85,7 @@ func (l *listener) confirmedLocked(c *conn) {
 		c.local.AddrPort, c.remote.AddrPort = mapped(c.local.AddrPort), mapped(c.remote.AddrPort)
 	}
 	c.openLocked()
-	l.host.sim.recordLocked(Event{Kind: Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
+	l.host.sim.recordLocked(trace.Event{Kind: trace.Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
 	l.ready.push(c)
 	l.goOnAcceptingLocked()
 }

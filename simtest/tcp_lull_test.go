@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/require"
 )
 
 // eventsOf returns the trace of a random program over TCP, in an order that does not
@@ -20,7 +20,7 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 	w := &fuzzWorld{program: program, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
 	config := simtest.Config{
 		TCP: netem.TCP{Congestion: netem.Reno}, TimeLimit: 1000 * time.Hour, KeepPools: true,
-		Trace: func(e simtest.Event) { events = append(events, e.String()) },
+		Trace: func(e trace.Event) { events = append(events, e.String()) },
 	}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		w.sim, w.origin = sim, time.Now()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A machine is TCP at one end of a connection: it moves sequence numbers, and the
@@ -19,9 +20,10 @@ type machine struct {
 	faults     uint64        // how many there had been when it was last told of its links
 	end        netem.End
 	pace       pacing
-	attempt    *attempt  // that waits for the handshake
-	listener   *listener // that does
-	sent       uint64    // counts packets
+	attempt    *attempt      // that waits for the handshake
+	listener   *listener     // that does
+	sent       uint64        // counts packets
+	took       time.Duration // how long the segment was under way that was taken last
 	tcp        netem.TCP
 }
 
@@ -384,7 +386,7 @@ func (c *conn) afterLoop() {
 		c.deliverLoop(n)
 	}
 	if m.end.Ended() && !c.state.IsFinReceived() && !c.isForgotten() && !c.closed {
-		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
 		c.tellLocked()
 	}
@@ -445,9 +447,10 @@ func (c *conn) openedLoop() {
 // deliverLoop hands over n bytes that have arrived in order.
 func (c *conn) deliverLoop(n int) {
 	e, arrived := c.arrivalLocked(n)
+	e.Took = c.tcp.took
 	c.arrived += int64(n)
 	if c.closed { // after a reset
-		e.Kind, e.Note = Drop, "connection is closed"
+		e.Kind, e.Note = trace.Drop, "connection is closed"
 		c.stream.skip(n, &c.sim.spareRings)
 	} else {
 		c.unread += n

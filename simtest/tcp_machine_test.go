@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // download returns when so many bytes from a server have been read at a client's
@@ -87,8 +87,8 @@ func TestDownloadsShareTheLink(t *testing.T) {
 // one that is refused takes a round trip.
 func TestDialSendsItsSYNAgain(t *testing.T) {
 	var lost []time.Duration
-	config := simtest.Config{Trace: func(e simtest.Event) {
-		if e.Kind == simtest.Drop {
+	config := simtest.Config{Trace: func(e trace.Event) {
+		if e.Kind == trace.Drop {
 			lost = append(lost, e.At.Truncate(time.Second))
 		}
 	}}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // Read reads what has arrived, and waits if nothing has.
@@ -159,19 +160,20 @@ func (c *conn) leaveGrantLocked() {
 // any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(n int) {
 	e, arrived := c.arrivalLocked(n)
+	e.Took = c.peer.departed.arrive(c.sim.instant, n)
 	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():
-		e.Kind, e.Note = Drop, "host is down"
+		e.Kind, e.Note = trace.Drop, "host is down"
 		c.peer.unansweredLocked()
 	case c.isForgotten():
-		e.Kind, e.Note = Drop, "connection was reset"
+		e.Kind, e.Note = trace.Drop, "connection was reset"
 		c.refuseLocked()
 	case c.closed:
-		e.Kind, e.Note = Drop, "connection is closed"
+		e.Kind, e.Note = trace.Drop, "connection is closed"
 		c.refuseLocked()
 	case c.readClosed && c.state.IsFinSent():
-		e.Kind, e.Note = Drop, "connection is shut down"
+		e.Kind, e.Note = trace.Drop, "connection is shut down"
 		c.giveUpLocked(syscall.ECONNRESET)
 		c.refuseLocked()
 	default:
@@ -179,7 +181,7 @@ func (c *conn) arriveLocked(n int) {
 		c.tellLocked()
 	}
 	switch {
-	case e.Kind != Drop:
+	case e.Kind != trace.Drop:
 	case c.unread > 0: // which can still be read, and comes first in the stream
 		c.dropped += n
 	default:
@@ -193,8 +195,8 @@ func (c *conn) arriveLocked(n int) {
 
 // arrivalLocked returns the event of n bytes that arrive, and the bytes, if they are
 // recorded.
-func (c *conn) arrivalLocked(n int) (e Event, arrived kept) {
-	e = Event{Kind: Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
+func (c *conn) arrivalLocked(n int) (e trace.Event, arrived kept) {
+	e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
 	if r := c.sim.trace.recording; r != nil {
 		first, second := c.stream.span(c.unread+c.dropped, n)
 		arrived = r.bytes(first, second, r.senders.streams[c])
@@ -214,7 +216,7 @@ func (c *conn) endLocked() {
 		c.refuseLocked()
 	case c.closed:
 	default:
-		c.sim.recordLocked(Event{Kind: Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
 		c.tellLocked()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // Segments are those on their way. They are in one slice, for reuse, and events
@@ -177,7 +178,7 @@ func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segm
 // droppedLoop is lostLoop for a segment whose bytes have the hash.
 func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
-		c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why})
+		c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why})
 	}
 	c.troubleLoop()
 }
@@ -215,6 +216,7 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 			c.refuseDataLoop(segment)
 			return
 		}
+		m.took = c.sim.instant - segment.TSVal
 		m.end.Input(c.sim.instant, segment)
 		c.noteOpeningLoop()
 	case segment.Flags == netem.SYN:

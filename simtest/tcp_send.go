@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // An outlet is what a connection has sent and what the network has still to
@@ -28,6 +29,7 @@ type outlet struct {
 	flow      netem.Flow
 	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
 	stages    *stages       // nil as long as there is no access on the way
+	departed  *departures   // nil as long as nobody wants to know
 	line
 }
 
@@ -267,6 +269,9 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 			c.forget()
 		}
 	default:
+		if c.sim.trace.hook != nil {
+			c.departed = c.departed.leave(now, piece.Bytes)
+		}
 		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
 		next.n -= piece.Bytes
 		c.left += int64(piece.Bytes)
@@ -354,7 +359,7 @@ func (c *conn) dropLocked(n int, why string) { c.dropAtLocked(c.left, n, why) }
 
 // dropAtLocked is dropLocked for bytes at an offset.
 func (c *conn) dropAtLocked(offset int64, n int, why string) {
-	c.sim.recordLocked(Event{Kind: Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: offset, Length: n, Note: why})
+	c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: offset, Length: n, Note: why})
 }
 
 // dropPieceLocked records how often a piece was lost, or corrupted.
@@ -411,7 +416,7 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 		return
 	}
 	c.fail(errno)
-	c.sim.recordLocked(Event{Kind: Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
+	c.sim.recordLocked(trace.Event{Kind: trace.Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
 	c.hearLocked()
 	if errno == syscall.ETIMEDOUT {
 		c.leaveWantingLocked()

@@ -5,20 +5,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // A trace tells what has happened, with what to whom.
 func TestTrace(t *testing.T) {
 	var told []string
-	var trace *simtest.Trace
-	config := simtest.Config{KeepEvents: 1000, Trace: func(e simtest.Event) { told = append(told, e.String()) }}
+	var kept *simtest.Trace
+	config := simtest.Config{KeepEvents: 1000, Trace: func(e trace.Event) { told = append(told, e.String()) }}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		trace = sim.Trace()
+		kept = sim.Trace()
 		sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
 		client, server := connected(t, sim)
 		_, err := io.WriteString(client, "hello")
@@ -51,19 +51,19 @@ func TestTrace(t *testing.T) {
 		"1.3s data a>a a/udp#1 offset 0, 1 bytes, hash 80b2cd11",
 		"1.3s host >b (crash)",
 	}, told)
-	assert.Len(t, trace.Events(), len(told))
-	assert.EqualValues(t, len(told), trace.Len())
-	for i, e := range trace.Events() {
+	assert.Len(t, kept.Events(), len(told))
+	assert.EqualValues(t, len(told), kept.Len())
+	for i, e := range kept.Events() {
 		assert.Equal(t, told[i], e.String())
 	}
-	assert.Len(t, trace.Digest(), 16)
+	assert.Len(t, kept.Digest(), 16)
 }
 
 // What arrives at an end that is closed is told with its own hash, whatever else
 // was unread there.
 func TestTraceOfWhatComesAfterClose(t *testing.T) {
-	hashes := make(map[simtest.Kind]uint32)
-	note := func(e simtest.Event) {
+	hashes := make(map[trace.Kind]uint32)
+	note := func(e trace.Event) {
 		if e.Length == len("more") {
 			hashes[e.Kind] = e.Hash
 		}
@@ -81,12 +81,12 @@ func TestTraceOfWhatComesAfterClose(t *testing.T) {
 		time.Sleep(2 * time.Second)
 	})
 	require.Len(t, hashes, 2)
-	assert.Equal(t, hashes[simtest.Data], hashes[simtest.Drop])
+	assert.Equal(t, hashes[trace.Data], hashes[trace.Drop])
 }
 
 // Of many events the last ones are kept, and the digest is of all.
 func TestTraceIsBounded(t *testing.T) {
-	run := func(keep int) (events []simtest.Event, digest string) {
+	run := func(keep int) (events []trace.Event, digest string) {
 		simtest.Config{KeepEvents: keep}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			client, server := connected(t, sim)
 			for range 50 {
@@ -141,4 +141,43 @@ func TestDigestSeesEverything(t *testing.T) {
 		run("", ms, 0, 10)
 	}
 	assert.Len(t, digests, 8)
+}
+
+// An event of data tells how long it was under way.
+func TestTraceTellsHowLongBytesTook(t *testing.T) {
+	for name, tcp := range map[string]netem.TCP{"tcp": {}, "ideal": {Congestion: netem.Unlimited}} {
+		t.Run(name, func(t *testing.T) {
+			var left []time.Duration
+			config := simtest.Config{TCP: tcp, Trace: func(e trace.Event) {
+				if e.Kind == trace.Data {
+					left = append(left, e.At-e.Took)
+				}
+			}}
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				sim.SetLink("a", "b", netem.Link{Latency: 100 * ms, Jitter: netem.Jitter{Deviation: 50 * ms}})
+				client, server := connected(t, sim)
+				begin := sim.Elapsed()
+				for range 3 {
+					write1(t, client, 'x')
+					time.Sleep(10 * ms)
+				}
+				for range 3 {
+					read1(t, server, 'x')
+				}
+				packets, err := sim.Host("a").Dial("udp", "b:9")
+				require.NoError(t, err)
+				_, err = sim.Host("b").ListenPacket("udp", ":9")
+				require.NoError(t, err)
+				sent := sim.Elapsed()
+				_, err = packets.Write([]byte("x"))
+				require.NoError(t, err)
+				time.Sleep(time.Second)
+				assert.Equal(t, begin, left[0])
+				assert.Equal(t, sent, left[len(left)-1])
+				for _, at := range left[:len(left)-1] {
+					assert.Contains(t, []time.Duration{begin, begin + 10*ms, begin + 20*ms}, at)
+				}
+			})
+		})
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A packetPath is the way of a socket's datagrams to one host.
@@ -73,7 +74,7 @@ func (c *packetConn) sendErrorLocked(call string, size int, to netip.AddrPort) e
 // follows.
 func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	s := c.sim
-	e := Event{Kind: Drop, From: c.host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
+	e := trace.Event{Kind: trace.Drop, From: c.host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
 	host := c.host.hostOfLocked(to.Addr())
 	if host == nil {
 		e.To, e.Note = to.String(), "no such host"
@@ -96,11 +97,12 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		if from.Addr().IsUnspecified() {
 			from = netip.AddrPortFrom(c.host.sourceLocked(to.Addr()), from.Port())
 		}
+		sent := s.instant
 		arrives := func(hold int32, at time.Duration, data []byte) {
 			s.travelSinceLocked(path.route, hold, at, event{
 				host: host,
 				line: &path.line,
-				do:   func() { c.deliverLocked(host, data, by, from, to) },
+				do:   func() { c.deliverLocked(host, data, by, from, to, sent) },
 			})
 		}
 		dropped := func(why string) {
@@ -141,7 +143,7 @@ func (p *packetPath) sendLocked(s *Sim, n int, arrives func(netem.Packet), dropp
 }
 
 // recordDatagramLocked adds an event of a datagram; by may be nil.
-func (s *Sim) recordDatagramLocked(e Event, data []byte, by *written) {
+func (s *Sim) recordDatagramLocked(e trace.Event, data []byte, by *written) {
 	if r := s.trace.recording; r != nil {
 		s.trace.arrived = r.bytes(data, nil, by)
 	}
@@ -173,22 +175,24 @@ func (c *packetConn) pathLocked(host *Host) *packetPath {
 }
 
 // deliverLocked is what happens when a datagram arrives at a host.
-func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort) {
+func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort, sent time.Duration) {
 	s := c.sim
-	e := Event{Kind: Data, From: c.host.name, To: host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
+	e := trace.Event{
+		Kind: trace.Data, From: c.host.name, To: host.name, Conn: c.id(), Length: len(data), Hash: hash(data), Took: s.instant - sent,
+	}
 	socket := host.socketLocked(to, from)
 	switch {
 	case host.down:
-		e.Kind, e.Note = Drop, "host is down"
+		e.Kind, e.Note = trace.Drop, "host is down"
 	case socket == nil, host.refusesLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
-		e.Kind, e.Note = Drop, "nobody has the port"
+		e.Kind, e.Note = trace.Drop, "nobody has the port"
 		path := c.pathLocked(host)
 		if !path.back.blocked && !c.host.swallowsLocked(packet{from: host, family: familyOf(to.Addr()), port: c.local.Port()}) {
 			back := wayOf(host, c.host, path.back)
 			c.toldLocked(to, syscall.ECONNREFUSED, timeline.Add(s.now(), back.latency()))
 		}
 	case socket.inbox.len() > 0 && socket.size+max(1, len(data)) > socket.buffer:
-		e.Kind, e.Note = Drop, "receive buffer full"
+		e.Kind, e.Note = trace.Drop, "receive buffer full"
 	default:
 		socket.inbox.push(datagram{data: data, from: from})
 		socket.size += max(1, len(data))

@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // readBuffer is how many bytes of datagrams may wait for the reader before more
@@ -141,7 +143,9 @@ func (h *Host) socketLocked(to, from netip.AddrPort) *packetConn {
 }
 
 // id returns the name of the socket in a trace.
-func (c *packetConn) id() ConnID { return ConnID{c.host.name, "udp", c.number} }
+func (c *packetConn) id() trace.Conn {
+	return trace.Conn{Host: c.host.name, Network: "udp", Number: c.number}
+}
 
 // Close closes the socket. What was sent arrives.
 func (c *packetConn) Close() error {

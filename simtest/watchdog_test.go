@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -124,7 +125,7 @@ func TestStuck(t *testing.T) {
 				defer SetLookEvery(20 * time.Millisecond)()
 				config := Config{Seed: 77}
 				if tc.name == "in a trace" {
-					config.Trace = func(Event) { mu.Lock() }
+					config.Trace = func(trace.Event) { mu.Lock() }
 				}
 				t.Cleanup(func() { fmt.Println("the test ends") })
 				config.Run(t, tc.f)

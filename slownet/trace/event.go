@@ -27,8 +27,8 @@ type Event struct {
 	Took time.Duration
 
 	// Payload is the bytes themselves, if they were asked for: all, or as many of the
-	// first ones as were kept. It must not be changed.
-	Payload []byte
+	// first ones as were kept.
+	Payload string
 
 	// Packet describes the packet of an event of kind Packet or Arrive, and of a Drop
 	// where packets are recorded; it is nil in all others. It must not be changed.
@@ -80,10 +80,11 @@ func (e Event) String() string {
 	}
 	switch {
 	case e.Kind == Data || e.Length > 0:
-		words = append(words, fmt.Sprintf("offset %d, %d bytes", e.Offset, e.Length))
+		bytes := fmt.Sprintf("offset %d, %d bytes", e.Offset, e.Length)
 		if e.Hash != 0 {
-			words = append(words, fmt.Sprintf("hash %08x", e.Hash))
+			bytes += fmt.Sprintf(", hash %08x", e.Hash)
 		}
+		words = append(words, bytes)
 	case e.Offset > 0:
 		words = append(words, fmt.Sprintf("offset %d", e.Offset))
 	}

@@ -25,12 +25,12 @@ var events = []trace.Event{
 	{At: time.Second, Kind: trace.Connect, From: "reader", To: "poet", Conn: trace.Conn{Host: "reader", Network: "tcp", Number: 1}},
 	{
 		At: 1500 * time.Millisecond, Kind: trace.Data, From: "poet", To: "reader", Conn: trace.Conn{Host: "reader", Network: "tcp", Number: 1},
-		Offset: 1 << 60, Length: 5, Hash: 0xa1, Took: 20 * time.Millisecond, Payload: []byte("\x00<b>\xff"),
+		Offset: 1 << 60, Length: 5, Hash: 0xa1, Took: 20 * time.Millisecond, Payload: "\x00<b>\xff",
 	},
 	{At: math.MaxInt64, Kind: trace.Fault, From: "é <script>\"\\\n", To: "\u2028&", Note: "\x01 partition"},
 	{At: 1, Kind: trace.Drop, Conn: trace.Conn{Host: "a/b#c", Network: "udp", Number: math.MaxUint64}, Length: 1 << 31},
 	{
-		At: 2, Kind: trace.Packet, From: "a", To: "b", Conn: trace.Conn{Host: "a", Network: "tcp", Number: 1}, Length: 2, Payload: []byte("ab"),
+		At: 2, Kind: trace.Packet, From: "a", To: "b", Conn: trace.Conn{Host: "a", Network: "tcp", Number: 1}, Length: 2, Payload: "ab",
 		Packet: &trace.PacketInfo{
 			Number: 7, From: netip.MustParseAddrPort("10.0.0.1:49152"), To: netip.MustParseAddrPort("[fd00::1]:80"), Flags: trace.ACK | trace.PSH,
 			Seq: 1 << 40, Ack: 3, Window: 65536, Size: 54, SACK: [][2]int64{{0, 5}, {1 << 40, 1<<40 + 1}}, Resent: true, Congestion: 14480,
@@ -220,7 +220,7 @@ func TestEventsThatCannotBeWritten(t *testing.T) {
 	var text bytes.Buffer
 	w, err := trace.NewWriter(&text, header)
 	require.NoError(t, err)
-	for _, e := range []trace.Event{{}, {Kind: 99}, {Kind: trace.Data, Length: -1}, {Kind: trace.Data, Length: 1<<31 + 1}, {Kind: trace.Data, Payload: []byte("a")}} {
+	for _, e := range []trace.Event{{}, {Kind: 99}, {Kind: trace.Data, Length: -1}, {Kind: trace.Data, Length: 1<<31 + 1}, {Kind: trace.Data, Payload: "a"}} {
 		assert.Error(t, w.Write(&e))
 	}
 	broken := trace.Event{Kind: trace.Data, From: "a\xff"}
@@ -267,7 +267,7 @@ func TestDigest(t *testing.T) {
 		seen[d] = true
 	}
 	e := base
-	e.Took, e.Payload = 1, nil
+	e.Took, e.Payload = 1, ""
 	assert.True(t, seen[trace.Digest(0).Add(&e)])
 	for _, kind := range []trace.Kind{trace.Packet, trace.Arrive} {
 		assert.EqualValues(t, 5, trace.Digest(5).Add(&trace.Event{Kind: kind}))

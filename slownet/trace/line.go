@@ -38,7 +38,7 @@ const maxLength = 1 << 31
 
 // event returns the Event that a line stands for.
 func (line *eventLine) event() (e Event, err error) {
-	e = Event{From: line.From, To: line.To, Length: line.Length, Note: line.Note, Payload: line.Payload}
+	e = Event{From: line.From, To: line.To, Length: line.Length, Note: line.Note, Payload: string(line.Payload)}
 	var known bool
 	if e.Kind, known = parseKind(line.Kind); !known {
 		return e, fmt.Errorf("%q is no kind of event; kinds are %v", line.Kind, Kinds())
@@ -107,7 +107,7 @@ func appendEvent(to []byte, e *Event) ([]byte, error) {
 	to = appendNumber(to, "took", int64(e.Took))
 	if len(e.Payload) > 0 {
 		to = append(to, `,"payload":"`...)
-		to = base64.StdEncoding.AppendEncode(to, e.Payload)
+		to = base64.StdEncoding.AppendEncode(to, []byte(e.Payload))
 		to = append(to, '"')
 	}
 	if e.Packet != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // Scenario returns the figures of a scenario in simulated time, with a seed.
@@ -44,8 +45,8 @@ type network struct {
 }
 
 // trace is told what happens.
-func (n *network) trace(e simtest.Event) {
-	if e.Kind == simtest.Drop {
+func (n *network) trace(e trace.Event) {
+	if e.Kind == trace.Drop {
 		n.lost = append(n.lost, n.start.Add(e.At))
 	}
 }
