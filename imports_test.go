@@ -17,13 +17,18 @@ func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/slowpoetry/slowpoetry/"
 	thirdParties := []string{"github.com/benbjohnson/clock", "github.com/zeebo/xxh3", "golang.org/x/net/ipv4", "golang.org/x/sys/unix"}
-	more := map[string][]string{"simtest": {"github.com/schollz/progressbar/v3", "golang.org/x/term"}} // shows how far a search is
-	may := map[string][]string{                                                                        // of this module
-		"slownet/netem":   {"internal/"},
-		"slownet":         {"internal/", "slownet/netem"},
-		"simtest":         {"internal/", "slownet/netem"},
-		"clients/reactor": {"internal/"},
-		"clients":         {"internal/", "clients/reactor", "poetry"},
+	more := map[string][]string{
+		"simtest":               {"github.com/schollz/progressbar/v3", "golang.org/x/term"}, // shows how far a search is
+		"slownet/trace/capture": {"github.com/gopacket/gopacket", "github.com/gopacket/gopacket/layers", "github.com/gopacket/gopacket/pcapgo"},
+	}
+	may := map[string][]string{ // of this module
+		"slownet/netem":         {"internal/"},
+		"slownet/trace":         {"internal/"},
+		"slownet/trace/capture": {"internal/", "slownet/trace"},
+		"slownet":               {"internal/", "slownet/netem", "slownet/trace"},
+		"simtest":               {"internal/", "slownet/netem", "slownet/trace"},
+		"clients/reactor":       {"internal/"},
+		"clients":               {"internal/", "clients/reactor", "poetry"},
 	}
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./slownet/...", "./simtest/...", "./clients/...").Output()
 	require.NoError(t, err)

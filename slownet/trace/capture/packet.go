@@ -1,0 +1,98 @@
+package capture
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// A packet is one that leaves, or arrives.
+type packet struct {
+	at       time.Duration
+	arrives  bool
+	from, to string // hosts
+	conn     trace.Conn
+	length   int    // of the payload
+	payload  string // as much of it as is known
+	info     *trace.PacketInfo
+	comment  string
+}
+
+// A packetID tells a packet from all others.
+type packetID struct {
+	conn   trace.Conn
+	from   netip.AddrPort
+	number uint64
+}
+
+func (p *packet) id() packetID { return packetID{p.conn, p.info.From, p.info.Number} }
+
+// seenBy returns on whose interface the packet is, and whether it is shown, in a host's
+// view or, of "", in everybody's.
+func (p *packet) seenBy(host string) (name string, shown bool) {
+	switch {
+	case !p.arrives:
+		return p.from, host == "" || p.from == host
+	case p.from == p.to:
+		return p.to, false
+	}
+	return p.to, p.to == host
+}
+
+// packetsOf returns the packets of a trace as they leave and as they arrive, in the order
+// of time.
+func packetsOf(events []trace.Event) []packet {
+	var packets []packet
+	recorded := make(map[trace.Conn]bool)
+	for i := range events {
+		if e := &events[i]; isPacket(e) {
+			recorded[e.Conn] = true
+			packets = append(packets, packet{
+				at: e.At, arrives: e.Kind == trace.Arrive, from: hostName(e.From), to: hostName(e.To), conn: e.Conn,
+				length: e.Length, payload: e.Payload[:min(e.Length, len(e.Payload))], info: e.Packet,
+			})
+		}
+	}
+	packets = append(packets, imagine(events, recorded, packets)...)
+	slices.SortStableFunc(packets, func(a, b packet) int { return cmp.Compare(a.at, b.at) })
+	comment(packets, events)
+	return packets
+}
+
+// isPacket reports whether an event is a packet that can be shown.
+func isPacket(e *trace.Event) bool {
+	if e.Kind != trace.Packet && e.Kind != trace.Arrive || e.Packet == nil {
+		return false
+	}
+	from, to := e.Packet.From.Addr().Unmap(), e.Packet.To.Addr().Unmap()
+	return from.IsValid() && from.Is4() == to.Is4() && to.IsValid()
+}
+
+// comment says of lost packets why they are.
+func comment(packets []packet, events []trace.Event) {
+	why := make(map[packetID]string)
+	for i := range events {
+		if e := &events[i]; e.Kind == trace.Drop && e.Packet != nil && e.Note != "" {
+			why[packetID{e.Conn, e.Packet.From, e.Packet.Number}] = e.Note
+		}
+	}
+	if len(why) == 0 {
+		return
+	}
+	for i := range packets {
+		if p := &packets[i]; p.comment == "" {
+			p.comment = why[p.id()]
+		}
+	}
+}
+
+// hostName returns the name of a host: of an address with a port the address.
+func hostName(name string) string {
+	if addr, err := netip.ParseAddrPort(name); err == nil {
+		return addr.Addr().Unmap().String()
+	}
+	return name
+}
