@@ -156,7 +156,7 @@ func (s *Sim) expectChaos() {
 // instant, other faults included. It draws nothing, so that one step more or
 // less leaves the order of what else happens as it is.
 func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do func()) {
-	s.queue.push(at, 0, event{do: func() {
+	s.queue.push(at, 0, event{what: stepping, do: func() {
 		s.chaos.due = append(s.chaos.due, chaosStep{phase, number, do})
 	}})
 }

@@ -87,6 +87,8 @@ type Config struct {
 	recording *recording   // of CheckDeterminism
 	chaos     *chaosRun    // of one simulation; nil is what Chaos asks for
 	replay    *namedReplay // that it runs, in the test's own process; nil is none
+	overrides *overrides   // of one simulation; nil for none
+	decided   *decisions   // of one simulation, to be noted; nil for none
 }
 
 // firstStart is when a bubble's clock begins.

@@ -123,12 +123,11 @@ func (s *Sim) releaseLocked(r *route) {
 	}
 	held := r.waiting
 	r.held, r.waiting = false, nil
-	var behind uint64 // keeps the order of what is late, whatever the seed
+	s.releases++
 	for _, w := range held {
-		if w.at > s.now() {
-			s.scheduleLocked(w.at, w.event)
-		} else {
-			behind = s.scheduleBehindLocked(behind, w.at, w.event)
+		if w.at <= s.now() {
+			w.group = s.releases // what is late keeps its order, whatever the seed
 		}
+		s.scheduleLocked(w.at, w.event)
 	}
 }

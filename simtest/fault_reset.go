@@ -76,7 +76,7 @@ func (c *conn) breakLocked() {
 func (c *conn) hearLocked() {
 	s := c.sim
 	reads := c.errnoFor != theWriter && (c.reads.first != nil || c.notify != nil)
-	if c.writes.first != nil && (!reads || s.seed != 0 && s.ties.Uint64()&1 != 0) {
+	if c.writes.first != nil && (!reads || s.ties.isSecond(s.instant, c.flowName())) {
 		c.goOnWritingLocked()
 		c.tellLocked()
 		return

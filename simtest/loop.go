@@ -114,7 +114,7 @@ func (s *Sim) hasMoreLocked() bool {
 
 // isDueLocked reports whether the next event is due.
 func (s *Sim) isDueLocked() bool {
-	at, ok := s.queue.next()
+	at, ok := s.nextEventLocked()
 	return ok && at <= s.instant
 }
 

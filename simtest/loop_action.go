@@ -105,13 +105,9 @@ func (s *Sim) collectLocked() {
 	for i := range posted {
 		order = append(order, ranked{posted[i].key.rank(), &posted[i]})
 	}
-	if len(posted) > 1 && s.seed != 0 {
-		round := s.ties.Uint64()
-		for i := range order {
-			order[i].rank = posted[i].key.tie(round)
-		}
+	if len(posted) > 1 {
+		s.orderActionsLocked(order)
 	}
-	slices.SortFunc(order, compareRanked)
 	for i := 0; i < len(order); i++ {
 		a := order[i].action
 		for range followers(order[i:]) {
@@ -126,6 +122,22 @@ func (s *Sim) collectLocked() {
 		s.spare, s.order = posted, order
 	} else {
 		s.order = nil // it may point to them
+	}
+}
+
+// orderActionsLocked sorts actions.
+func (s *Sim) orderActionsLocked(order []ranked) {
+	round, isDrawn := s.ties.order(s.instant)
+	if isDrawn {
+		for i := range order {
+			order[i].rank = order[i].action.key.tie(round)
+		}
+	}
+	slices.SortFunc(order, compareRanked)
+	if isDrawn && s.ties.decided != nil && !slices.IsSortedFunc(order, func(a, b ranked) int {
+		return compareKeys(&a.action.key, &b.action.key)
+	}) {
+		s.ties.decide(s.instant)
 	}
 }
 
@@ -200,8 +212,20 @@ func (s *Sim) controlAllLocked() {
 	s.controls = nil
 	s.allUrgentLocked()
 	s.faults++
-	if len(controls) > 1 && s.seed != 0 {
-		round := s.ties.Uint64()
+	if len(controls) > 1 {
+		s.orderControlsLocked(controls)
+	}
+	for _, c := range controls {
+		c.do()
+		s.faults++
+		s.released = append(s.released, c.done)
+	}
+}
+
+// orderControlsLocked sorts controls.
+func (s *Sim) orderControlsLocked(controls []control) {
+	round, isDrawn := s.ties.order(s.instant)
+	if isDrawn {
 		for i := range controls {
 			controls[i].tie = mixString(round, controls[i].key)
 		}
@@ -209,10 +233,8 @@ func (s *Sim) controlAllLocked() {
 	slices.SortStableFunc(controls, func(a, b control) int {
 		return cmp.Or(cmp.Compare(a.tie, b.tie), cmp.Compare(a.key, b.key))
 	})
-	for _, c := range controls {
-		c.do()
-		s.faults++
-		s.released = append(s.released, c.done)
+	if isDrawn && !slices.IsSortedFunc(controls, func(a, b control) int { return cmp.Compare(a.key, b.key) }) {
+		s.ties.decide(s.instant)
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 // An event is something that will happen to a host: mostly, that something
 // arrives. Only the loop makes events, and makes them happen, with mu held.
 type event struct {
-	what eventKind
+	what  eventKind
+	group int32 // of what keeps its order though it is on several lines; 0 is none
+
 	conn *conn  // that it happens to
 	host *Host  // that it happens on; nil for none
 	n    int    // of bytes
@@ -23,6 +25,7 @@ type eventKind uint8
 
 const (
 	calling          eventKind = iota // do
+	stepping                          // do, of the network's own; it draws no tie
 	arriving                          // n bytes
 	granted                           // n bytes of window
 	sent                              // n bytes, by conn
@@ -55,7 +58,7 @@ func (s *Sim) happenLocked(e *event) {
 // happenNowLocked makes an event happen, even on a host that is not itself.
 func (s *Sim) happenNowLocked(e *event) {
 	switch e.what {
-	case calling:
+	case calling, stepping:
 		e.do()
 	case arriving:
 		e.conn.arriveLocked(e.n)
@@ -88,10 +91,10 @@ func (s *Sim) happenNowLocked(e *event) {
 	}
 }
 
-// A line is what must keep its order: the events of one connection. It is kept
-// only with a seed, as without one the order is that of scheduling.
+// A line is what must keep its order: the events of one connection. It is known
+// only where an order is drawn, as the natural one is that of scheduling.
 type line struct {
-	at   time.Duration // of the event that was scheduled last
+	at   time.Duration // of the last one that is due
 	tie  uint64        // its own
 	last uint64        // its sequence
 }
@@ -237,24 +240,7 @@ func (q *queue) next() (at time.Duration, ok bool) {
 
 // scheduleLocked has an event happen at a time. Only the loop may call it, for
 // the order of the calls is the natural order of what happens at one instant.
-func (s *Sim) scheduleLocked(at time.Duration, e event) { s.scheduleBehindLocked(0, at, e) }
-
-// scheduleBehindLocked is scheduleLocked, but the event comes behind those of
-// the same time that have a lower tie. It returns the event's.
-func (s *Sim) scheduleBehindLocked(lowest uint64, at time.Duration, e event) (tie uint64) {
-	at = max(at, s.instant)
-	if s.seed != 0 {
-		tie = max(s.ties.Uint64(), lowest)
-		if l := e.line; l != nil && l.at == at {
-			tie = max(tie, l.tie)
-		}
-	}
-	sequence := s.queue.push(at, tie, e)
-	if l := e.line; l != nil && s.seed != 0 && at >= l.at {
-		l.at, l.tie, l.last = at, tie, sequence
-	}
-	return tie
-}
+func (s *Sim) scheduleLocked(at time.Duration, e event) { s.queue.push(max(at, s.instant), 0, e) }
 
 // scheduleInnerLocked has an event of TCP's happen at a time, that nobody sees: an
 // acknowledgement, or a timer. See innerDeadlineLocked.
@@ -308,9 +294,17 @@ func (s *Sim) innerDeadlineLocked() (at time.Duration, ok bool) {
 	return 0, false
 }
 
+// nextEventLocked returns when the next event is due, other than inner ones.
+func (s *Sim) nextEventLocked() (at time.Duration, ok bool) {
+	if s.ties.hasDue() {
+		return s.ties.dueAt, true
+	}
+	return s.queue.next()
+}
+
 // nextTimeLocked returns when the loop has something to do next.
 func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
-	at, ok = s.queue.next()
+	at, ok = s.nextEventLocked()
 	if inner, urgent := s.innerDeadlineLocked(); urgent && (!ok || inner < at) {
 		return inner, true
 	}
@@ -324,13 +318,4 @@ func (s *Sim) allUrgentLocked() { s.urgent.mark, s.urgent.left = s.inner.count, 
 // callAtLocked has a function called at a time, on a host if it is not nil.
 func (s *Sim) callAtLocked(at time.Duration, host *Host, do func()) {
 	s.scheduleLocked(at, event{host: host, do: do})
-}
-
-// nextLocked takes the next event out of the queue.
-func (s *Sim) nextLocked() event {
-	entry, e := s.queue.pop()
-	if l := e.line; l != nil && s.seed != 0 && l.last == entry.sequence {
-		l.at = -1 // nothing of it is scheduled later
-	}
-	return e
 }

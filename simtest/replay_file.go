@@ -22,10 +22,9 @@ type replay struct {
 	seed      uint64
 	quiet     time.Duration // when the faults are over; 0 if there was no chaos
 	schedule  chaosSchedule
-	ties      []tieOverride
-	draws     []drawOverride
-	message   string // of the failure, in lines
-	digest    string // of the run, or unknownDigest
+	overrides
+	message string // of the failure, in lines
+	digest  string // of the run, or unknownDigest
 }
 
 // newReplay returns the replay of a run with a chaos, or with none, nil.
@@ -41,6 +40,9 @@ func newReplay(seed uint64, chaos *chaosRun, message, digest string) *replay {
 // apply has a Config run the replay.
 func (r *replay) apply(c *Config) {
 	c.Seed = r.seed
+	if !r.isNone() {
+		c.overrides = &r.overrides
+	}
 	if len(r.schedule) == 0 && r.quiet == 0 && c.Chaos.isZero() {
 		return
 	}

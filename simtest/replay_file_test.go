@@ -70,7 +70,7 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 // found with, nor of what came of it.
 func TestReplayFileNames(t *testing.T) {
 	name := fullReplay(t).fileName()
-	assert.Equal(t, "e3823e93037acb4a.replay", name)
+	assert.Equal(t, "916d0c565203398e.replay", name)
 	for what, change := range map[string]func(r *replay){
 		"Go":      func(r *replay) { r.goVersion = "go1.27" },
 		"test":    func(r *replay) { r.test = "TestOther" },
@@ -86,6 +86,7 @@ func TestReplayFileNames(t *testing.T) {
 		"seed":     func(r *replay) { r.seed++ },
 		"quiet":    func(r *replay) { r.quiet++ },
 		"schedule": func(r *replay) { r.schedule = r.schedule[1:] },
+		"natural":  func(r *replay) { r.natural = false },
 		"ties":     func(r *replay) { r.ties = nil },
 		"draws":    func(r *replay) { r.draws = nil },
 	} {

@@ -9,7 +9,17 @@ import (
 )
 
 // Overrides say what is otherwise than the seed has it. A simulation that is made
-// smaller step by step has them; nothing applies them yet.
+// smaller step by step has them. A tie at whose instant nothing is due, and a draw
+// about a packet that is not sent, have no effect: a program that was changed has
+// other instants and packets. That a host of theirs does not exist fails the test, as
+// with a schedule's.
+type overrides struct {
+	natural bool // the order is natural at all instants that ties do not name
+	ties    []tieOverride
+	draws   []drawOverride
+}
+
+func (o *overrides) isNone() bool { return !o.natural && len(o.ties)+len(o.draws) == 0 }
 
 // A tieOverride is in which order happens what happens at one instant: the
 // natural one, or one that is drawn from another number.
@@ -22,7 +32,7 @@ type tieOverride struct {
 // String returns the value of a line of a replay file.
 func (o tieOverride) String() string {
 	if o.natural {
-		return fmt.Sprintf("%v natural", o.at)
+		return fmt.Sprint(o.at, " ", naturalTies)
 	}
 	return fmt.Sprintf("%v %016x", o.at, o.round)
 }
@@ -44,6 +54,9 @@ func (o drawOverride) String() string {
 	return fmt.Sprintf("%s > %s %016x %d %s %016x", quoteName(o.from), quoteName(o.to), o.flow, o.number, o.what, o.roll)
 }
 
+// naturalTies is the word for the natural order.
+const naturalTies = "natural"
+
 const (
 	tieExample  = "tie 12.5s natural"
 	drawExample = "draw a > b 00000000000000a1 17 loss ffffffffffffffff"
@@ -51,7 +64,7 @@ const (
 
 func (p *replayParser) readTie(value string) (err error) {
 	at, round, _ := strings.Cut(value, " ")
-	tie := tieOverride{natural: round == "natural"}
+	tie := tieOverride{natural: round == naturalTies}
 	if tie.at, err = parseDuration(word{text: at}); err != nil {
 		return err
 	}

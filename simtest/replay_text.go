@@ -21,7 +21,8 @@ import (
 //	seed 42
 //	quiet 1m0s
 //	fault 12.5s partition a,b | c for 3s
-//	tie 13.1s natural
+//	ties natural
+//	tie 13.1s 0102030405060708
 //	draw a > b 00000000000000a1 17 loss ffffffffffffffff
 //	message two leaders of term 3
 //	digest 5f2a9c0317be44d1
@@ -39,6 +40,7 @@ const (
 	keySeed    = "seed"
 	keyQuiet   = "quiet"
 	keyFault   = "fault"
+	keyTies    = "ties"
 	keyTie     = "tie"
 	keyDraw    = "draw"
 	keyMessage = "message"
@@ -69,6 +71,9 @@ func (r *replay) text() string {
 	}
 	for _, f := range r.schedule {
 		line(keyFault, f.words())
+	}
+	if r.natural {
+		line(keyTies, naturalTies)
 	}
 	for _, tie := range r.ties {
 		line(keyTie, tie)
@@ -227,6 +232,10 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		if f, err = parseFault(value); err == nil {
 			p.schedule = append(p.schedule, f)
 		}
+	case keyTies:
+		if p.natural = value == naturalTies; !p.natural {
+			err = fmt.Errorf("%q is not how all ties can be: write %q, or delete the line", value, keyTies+" "+naturalTies)
+		}
 	case keyTie:
 		err = p.readTie(value)
 	case keyDraw:
@@ -243,7 +252,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		return unknownKey(key)
 	}
 	switch key {
-	case keyGo, keyTest, keySearch, keySeed, keyQuiet, keyDigest:
+	case keyGo, keyTest, keySearch, keySeed, keyQuiet, keyTies, keyDigest:
 		err = cmp.Or(err, p.once(key))
 	}
 	if err != nil {
@@ -260,6 +269,6 @@ func unknownKey(key string) error {
 	case key == keyFormat:
 		return fmt.Errorf("%q is for the first line only: two files were joined: make two of them", key)
 	}
-	keys := []string{keyGo, keyTest, keySearch, keySeed, keyQuiet, keyFault, keyTie, keyDraw, keyMessage, keyDigest}
+	keys := []string{keyGo, keyTest, keySearch, keySeed, keyQuiet, keyFault, keyTies, keyTie, keyDraw, keyMessage, keyDigest}
 	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(keys, ", "))
 }

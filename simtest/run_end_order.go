@@ -108,6 +108,7 @@ func (s *Sim) startClosingLocked() {
 		waiting = append(waiting, c.done)
 	}
 	s.settling, s.released, s.controls, s.queue, s.inner = nil, nil, nil, queue{}, queue{}
+	s.ties.due = queue{}
 	s.ends = append(s.ends, ending{func() { s.releaseAllLocked(waiting) }, func() bool { return false }})
 }
 

@@ -116,8 +116,7 @@ func (c *conn) stateLocked() string {
 func (s *Sim) flightLocked() (lines []string) {
 	type flight struct{ deliveries, bytes int }
 	flying := make(map[string]*flight)
-	for i := range s.queue.store { // what is free has no host
-		e := &s.queue.store[i]
+	for _, e := range slices.Concat(s.ties.due.store, s.queue.store) { // what is free has no host
 		if e.host != nil {
 			f := flying[e.host.name]
 			if f == nil {
@@ -144,7 +143,7 @@ func (s *Sim) flightLocked() (lines []string) {
 	for _, h := range slices.SortedFunc(slices.Values(s.ordered), compareNames) {
 		lines = append(lines, h.rulesLocked()...)
 	}
-	if at, ok := s.queue.next(); ok {
+	if at, ok := s.nextEventLocked(); ok {
 		lines = append(lines, fmt.Sprintf("the next thing happens at %v", at))
 	}
 	return lines

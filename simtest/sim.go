@@ -63,7 +63,8 @@ type Sim struct {
 	inner       queue           // what TCP does that nobody sees
 	urgent      urgent          // which of that is to happen in time
 	woken       bool            // the event that happens has woken someone, or may have
-	ties        *rand.PCG       // draws what decides between ties
+	ties        ties            // decides between things of one instant
+	releases    int32           // counts what was held and is released
 	instant     time.Duration   // the simulated time when the loop looked last; only for what it does
 	lastAt      time.Duration   // when something happened last
 	atOnce      int             // how much has happened at that instant
@@ -115,9 +116,9 @@ func newSim(config Config, settle func()) *Sim {
 		expected:    make(map[namedHost]struct{}),
 		bottlenecks: make(map[*netem.Bottleneck]bool),
 		names:       make(map[string]Name),
-		ties:        rand.NewPCG(config.Seed, mix(config.Seed, 2)),
 	}
 	s.took.Store(-1)
+	s.ties.init(&config)
 	s.segments.free, s.crossings.free = none, none
 	s.trace.init(s, config)
 	s.meetLocked(config.Link.Bottleneck)

@@ -1,0 +1,167 @@
+package simtest
+
+import "time"
+
+// ties decide in which order happens what is due at one instant. Without a seed that
+// is the natural order: the order in which it was scheduled, or that of the keys of
+// actions. With a seed an order is drawn. It follows from the seed, from the instant,
+// and from what else was due at that instant before. So another order at one instant
+// changes no other instant's.
+type ties struct {
+	seed    uint64
+	draws   bool                          // orders may be drawn
+	natural bool                          // at instants that are not given the order is natural
+	given   map[time.Duration]tieOverride // nil for none
+	decided *decisions                    // nil if nobody wants to know
+
+	// Of the instant that was looked at last.
+	at      time.Duration
+	round   uint64
+	isDrawn bool
+	events  uint64 // how many were due so far
+	orders  uint64 // how many were drawn among actions
+
+	// What is due at one instant, if it is more than one event.
+	due     queue
+	dueAt   time.Duration
+	highest uint64 // tie of those
+	group   int32  // the event's that came last
+	behind  uint64 // its tie
+}
+
+func (t *ties) init(config *Config) {
+	*t = ties{seed: mix(config.Seed, 2), draws: config.Seed != 0, decided: config.decided, at: -1}
+	if o := config.overrides; o != nil {
+		t.override(o)
+	}
+}
+
+// override has the order be another one at some instants.
+func (t *ties) override(o *overrides) {
+	t.natural = o.natural || !t.draws
+	t.given = make(map[time.Duration]tieOverride, len(o.ties))
+	for _, tie := range o.ties {
+		t.given[tie.at] = tie
+		t.draws = t.draws || !tie.natural
+	}
+}
+
+// roundOf returns the number that the order at an instant is drawn from, or false if
+// the order is natural.
+func (t *ties) roundOf(at time.Duration) (round uint64, isDrawn bool) {
+	if t.given != nil {
+		if o, ok := t.given[at]; ok {
+			return o.round, !o.natural
+		}
+	}
+	return t.seedsRound(at), t.draws && !t.natural
+}
+
+// seedsRound returns the number that the seed has for an instant.
+func (t *ties) seedsRound(at time.Duration) uint64 { return mix(t.seed, uint64(at)) }
+
+// look makes an instant the one that is looked at.
+func (t *ties) look(at time.Duration) {
+	if t.at != at {
+		t.at, t.events, t.orders = at, 0, 0
+		t.round, t.isDrawn = t.roundOf(at)
+	}
+}
+
+// order returns a number to draw an order of actions from, or false if the order is
+// natural.
+func (t *ties) order(at time.Duration) (round uint64, isDrawn bool) {
+	if t.look(at); !t.isDrawn {
+		return 0, false
+	}
+	t.orders++
+	return mix(^t.round, t.orders), true
+}
+
+// isSecond draws whether the second of two comes first.
+func (t *ties) isSecond(at time.Duration, key uint64) bool {
+	round, isDrawn := t.roundOf(at)
+	if !isDrawn || mix(round, key)&1 == 0 {
+		return false
+	}
+	t.decide(at)
+	return true
+}
+
+// decide notes that another order than the natural one was drawn.
+func (t *ties) decide(at time.Duration) {
+	if t.decided != nil {
+		t.decided.tie(at)
+	}
+}
+
+// put adds an event to those that are due. The events come in their natural order.
+func (t *ties) put(e event) {
+	if e.what == stepping {
+		t.due.push(t.dueAt, 0, e)
+		return
+	}
+	tie := mix(t.round, t.events)
+	t.events++
+	l := e.line
+	if l != nil && l.at == t.dueAt {
+		tie = max(tie, l.tie)
+	}
+	if e.group != 0 {
+		if e.group == t.group {
+			tie = max(tie, t.behind)
+		}
+		t.group, t.behind = e.group, tie
+	}
+	if tie < t.highest {
+		t.decide(t.dueAt)
+	}
+	t.highest = max(t.highest, tie)
+	sequence := t.due.push(t.dueAt, tie, e)
+	if l != nil {
+		l.at, l.tie, l.last = t.dueAt, tie, sequence
+	}
+}
+
+// take takes the next event out of those that are due.
+func (t *ties) take() event {
+	entry, e := t.due.pop()
+	if l := e.line; l != nil && l.last == entry.sequence {
+		l.at = -1 // nothing of it is due later
+	}
+	if !t.hasDue() {
+		t.highest = 0
+	}
+	return e
+}
+
+func (t *ties) hasDue() bool { return len(t.due.heap) > 0 }
+
+// nextLocked takes the next event out of the queue.
+func (s *Sim) nextLocked() event {
+	t := &s.ties
+	if !t.draws {
+		_, e := s.queue.pop()
+		return e
+	}
+	if !t.hasDue() {
+		at, _ := s.queue.next()
+		t.look(at)
+		_, e := s.queue.pop()
+		if next, ok := s.queue.next(); !t.isDrawn || !ok || next != at {
+			if e.what != stepping {
+				t.events++
+			}
+			return e
+		}
+		t.dueAt = at
+		t.put(e)
+	}
+	for t.look(t.dueAt); ; {
+		if next, ok := s.queue.next(); !ok || next != t.dueAt {
+			return t.take()
+		}
+		_, e := s.queue.pop()
+		t.put(e)
+	}
+}
