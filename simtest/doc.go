@@ -61,8 +61,9 @@
 //
 // Connections are TCP as Linux has it, or ideal streams, see [netem.Unlimited]:
 // [Config.TCP] and [Host.SetTCP] decide. On an ideal stream, what a link loses is
-// sent again by the timer of RFC 6298, and costs time; see [netem.Flow]. So does
-// what a partition loses.
+// sent again when three later packets have arrived and the sender has heard of it, or
+// by the timer of RFC 6298, and costs time; see [netem.Flow]. So does what a partition
+// loses, which is sent again by the timer.
 //
 // Over TCP segments of 1,448 bytes and 52 of headers share the link with the
 // acknowledgements of the other direction; a link's MTU changes the former, and

@@ -37,9 +37,10 @@ type accessHop struct {
 //
 // On an ideal stream, see [netem.Unlimited], packets are never dropped by a queue. They
 // wait before each line for their turn, a packet of each stream at a time. What a line
-// loses is sent again on that line, when the timer for the whole round trip expires. The
-// queues of Up and of the link hold up the writer, see [netem.Link.Ahead]; before Down
-// there is room for all that the window lets through.
+// loses is sent again on that line, when three later packets have passed it or the timer
+// expires; both count the whole round trip. The queues of Up and of the link hold up
+// the writer, see [netem.Link.Ahead]; before Down there is room for all that the window
+// lets through.
 //
 // SetAccess panics on an invalid profile, see [netem.Profile.Validate], and on one
 // with a [netem.Pace]: a Pace is each connection's own and not shared, so it belongs to

@@ -243,7 +243,8 @@ func (c *conn) disownLocked() {
 		return
 	}
 	c.updateLocked()
-	c.arriveAtLocked(c.firstFlow().Send(c.sim.instant, 0).Arrive, event{do: c.peer.resetByPeerLocked})
+	piece := c.firstFlow().Send(c.sim.instant, 0)
+	c.leftAsLocked(&piece, event{do: c.peer.resetByPeerLocked})
 }
 
 // loseResetLocked is what happens when a reset gets lost: nobody sends it again,

@@ -1,7 +1,6 @@
 package simtest
 
 import (
-	"syscall"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
@@ -72,21 +71,25 @@ func (c *conn) flowOver(w *way, hop int) *netem.Flow {
 
 // firstFlow returns the stream's flow over its first hop.
 func (c *conn) firstFlow() *netem.Flow {
-	if !c.crosses() || c.host.access == nil {
+	if c.firstHop() == pairHop {
 		return &c.flow
 	}
 	w := c.way()
 	return c.flowOver(&w, upHop)
 }
 
+// firstHop returns the stream's first hop.
+func (c *conn) firstHop() int {
+	if c.crosses() && c.host.access != nil {
+		return upHop
+	}
+	return pairHop
+}
+
 // leaveFirstLocked has something go on that has passed the first hop.
 func (c *conn) leaveFirstLocked(at time.Duration, p passing) {
-	first := pairHop
-	if c.host.access != nil {
-		first, at = upHop, c.host.access.up.arrives(at)
-		p.waiting = p.what == arriving && c.waitsBehindUp()
-	}
-	c.passLocked(first+1, at, p)
+	w, first := c.way(), c.firstHop()
+	c.passLocked(first+1, w.arrives(first, at), p)
 }
 
 // upWhere returns what the trace says of what is dropped at the first hop.
@@ -189,7 +192,7 @@ func (c *conn) pumpStageLocked(hop int) {
 		if piece.Failed {
 			c.stages.failed = true
 			c.abandonLocked()
-			c.sim.callAtLocked(piece.Arrive, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
+			c.passAsLocked(hop, &piece, passing{})
 			return
 		}
 		passed := *next
@@ -205,7 +208,7 @@ func (c *conn) pumpStageLocked(hop int) {
 		if next.bytes() == 0 {
 			stage.out.pop()
 		}
-		c.passLocked(hop+1, w.arrives(hop, piece.Arrive), passed)
+		c.passAsLocked(hop, &piece, passed)
 	}
 }
 

@@ -27,9 +27,10 @@ type outlet struct {
 	awaited   bool   // which the peer goes on asking for
 	out       fifo[segment]
 	flow      netem.Flow
-	leavingAt time.Duration // when the next piece leaves, if that is scheduled; else 0
-	stages    *stages       // nil as long as there is no access on the way
-	departed  *departures   // nil as long as nobody wants to know
+	leavingAt time.Duration  // when the next piece leaves, if that is scheduled; else 0
+	stages    *stages        // nil as long as there is no access on the way
+	pendings  *[hops]pending // by the flow; nil as long as nothing was lost
+	departed  *departures    // nil as long as nobody wants to know
 	line
 }
 
@@ -261,10 +262,10 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 	switch {
 	case piece.Failed:
 		c.abandonLocked()
-		c.sim.callAtLocked(piece.Arrive, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
+		c.leftAsLocked(&piece, event{})
 		return false
 	case next.do != nil:
-		c.arriveAtLocked(piece.Arrive, event{do: next.do})
+		c.leftAsLocked(&piece, event{do: next.do})
 		if next.reset {
 			c.forget()
 		}
@@ -272,7 +273,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 		if c.sim.trace.hook != nil {
 			c.departed = c.departed.leave(now, piece.Bytes)
 		}
-		c.arriveAtLocked(piece.Arrive, event{what: arriving, n: piece.Bytes})
+		c.leftAsLocked(&piece, event{what: arriving, n: piece.Bytes})
 		next.n -= piece.Bytes
 		c.left += int64(piece.Bytes)
 		if !c.waitsBehindUp() {
@@ -297,11 +298,11 @@ func (c *conn) leftLocked(n int) {
 
 // arriveAtLocked has something happen to the peer.
 func (c *conn) arriveAtLocked(at time.Duration, e event) {
-	e.conn, e.host, e.line = c.peer, c.far, &c.line
 	if c.crosses() {
-		c.leaveFirstLocked(at, passing{event: e, hold: c.route.holdsNow()})
+		c.leaveFirstLocked(at, c.passingTo(e))
 		return
 	}
+	e.conn, e.host, e.line = c.peer, c.far, &c.line
 	c.sim.travelLocked(c.route, at, e)
 }
 

@@ -36,7 +36,7 @@ func (s *sender) carry() {
 			}
 		case len(s.waiting) > 0 && s.flow.Free() <= now:
 			s.launchWaitingLocked()
-		case len(s.flight) > 0 && s.flight[0].arrive <= now:
+		case len(s.flight) > 0 && s.arrivalLocked(&s.flight[0]) <= now:
 			s.landLocked()
 		case s.tcp != nil && len(s.flight) == 0 && s.tcp.failed:
 			s.giveUpLocked()
@@ -91,8 +91,9 @@ func (s *sender) launchWaitingLocked() {
 // and one at least.
 func (s *sender) arrivedLocked() int {
 	now, size := s.now(), 0
-	for i, piece := range s.flight {
-		if size += len(piece.data); piece.arrive > now || piece.failed || size > chunk {
+	for i := range s.flight {
+		piece := &s.flight[i]
+		if size += len(piece.data); s.arrivalLocked(piece) > now || piece.failed || size > chunk {
 			return max(1, i)
 		}
 	}

@@ -191,26 +191,44 @@ func TestBothDirections(t *testing.T) {
 // in order.
 func TestLossCostsARetransmission(t *testing.T) {
 	for _, scenario := range []struct {
-		name string
-		sent []int // how often each packet is
-		want []arrival
+		name   string
+		sent   []int // how often each packet is
+		writes []write
+		want   []arrival
 	}{
-		{"the first, sent by 12 ms: nothing was measured, so after 1 s it takes 12 ms again",
-			[]int{2, 1, 1, 1}, []arrival{{6000, 1024 * ms}, {0, 1024 * ms}}},
+		{"the first, sent by 12 ms: the third after it is there at 60 ms, and then it takes 12 ms again",
+			[]int{2, 1, 1, 1}, []write{{0, 6000}}, []arrival{{6000, 72 * ms}, {0, 72 * ms}}},
+		{"the first, and the third after it is written at 500 ms",
+			[]int{2, 1, 1, 1}, []write{{0, 4500}, {500 * ms, 1500}}, []arrival{{6000, 524 * ms}, {0, 524 * ms}}},
+		{"the first, and too few follow: nothing was measured, so after 1 s it takes 12 ms again",
+			[]int{2, 1, 1}, []write{{0, 4500}}, []arrival{{4500, 1024 * ms}, {0, 1024 * ms}}},
+		{"the first, and the third after it is written too late",
+			[]int{2, 1, 1, 1}, []write{{0, 4500}, {1100 * ms, 1500}}, []arrival{{4500, 1024 * ms}, {1500, 1112 * ms}, {0, 1112 * ms}}},
 		{"the second, sent by 24 ms: the round trip was 12 ms, so it is after the least, 200 ms, that it takes 12 ms again",
-			[]int{1, 2, 1, 1}, []arrival{{1500, 12 * ms}, {4500, 236 * ms}, {0, 236 * ms}}},
+			[]int{1, 2, 1, 1}, []write{{0, 6000}}, []arrival{{1500, 12 * ms}, {4500, 236 * ms}, {0, 236 * ms}}},
 		{"the second, twice: 200 + 12, and 400 + 12",
-			[]int{1, 3, 1, 1}, []arrival{{1500, 12 * ms}, {4500, 648 * ms}, {0, 648 * ms}}},
+			[]int{1, 3, 1, 1}, []write{{0, 6000}}, []arrival{{1500, 12 * ms}, {4500, 648 * ms}, {0, 648 * ms}}},
 	} {
-		t.Run(scenario.name, func(t *testing.T) {
-			link := netem.Link{Rate: netem.Mbps, Loss: netem.Loss{Random: 0.3}}
-			seed := seedThatSends(link, scenario.sent)
+		link := netem.Link{Rate: netem.Mbps, Loss: netem.Loss{Random: 0.3}}
+		t.Run("write/"+scenario.name, func(t *testing.T) {
+			seed := seedThatSends(link, Write, scenario.sent)
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				conn := NewConn(near, ideal(Config{Write: link, Seed: seed}))
 				arrivals := readAll(far)
-				writeAll(t, conn, []write{{0, 6000}})
+				writeAll(t, conn, scenario.writes)
 				assert.Equal(t, scenario.want, <-arrivals)
+			})
+		})
+		t.Run("read/"+scenario.name, func(t *testing.T) {
+			seed := seedThatSends(link, Read, scenario.sent)
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				conn := NewConn(far, ideal(Config{Read: link, Seed: seed}))
+				arrivals := readAll(conn)
+				writeAll(t, near, scenario.writes)
+				assert.Equal(t, scenario.want, <-arrivals)
+				require.NoError(t, conn.Close())
 			})
 		})
 	}
@@ -218,11 +236,11 @@ func TestLossCostsARetransmission(t *testing.T) {
 
 // seedThatSends returns a connection's seed with which packets are sent so
 // often.
-func seedThatSends(link netem.Link, want []int) (seed uint64) {
+func seedThatSends(link netem.Link, direction Direction, want []int) (seed uint64) {
 	for ; ; seed++ {
 		var sent []int
 		var flow netem.Flow
-		flow.Init(netem.NewLine(link, mix(seed, uint64(Write))), mix(seed, uint64(Write)))
+		flow.Init(netem.NewLine(link, mix(seed, uint64(direction))), mix(seed, uint64(direction)))
 		for range want {
 			sent = append(sent, flow.Send(0, 1500).Sent)
 		}

@@ -60,7 +60,7 @@ func (s *sender) sendEndLocked() {
 		s.endAt = s.now()
 	}
 	if s.end == endQueued && len(s.waiting) == 0 && !s.stalled {
-		s.end, s.endAt = endOnItsWay, s.sendLocked(s.now(), 0).Arrive
+		s.end, s.endAt = endOnItsWay, s.launchEndLocked(s.flight)
 	}
 }
 
@@ -124,9 +124,9 @@ func (s *sender) nextLocked() time.Duration {
 	case s.tcp != nil && len(s.flight) == 0 && !isEndAlone:
 		return s.nextTCPLocked()
 	case len(s.flight) > 0 && len(s.waiting) > 0:
-		return min(s.flight[0].arrive, s.flow.Free())
+		return min(s.nextArrivalLocked(&s.flight[0]), s.flow.Free())
 	case len(s.flight) > 0:
-		return s.flight[0].arrive
+		return s.nextArrivalLocked(&s.flight[0])
 	case len(s.waiting) > 0:
 		return s.flow.Free()
 	case s.end == endOnItsWay:

@@ -20,7 +20,7 @@ func (r *receiver) pump() {
 	since := r.now() // of the read before: what comes next has come since then
 	for timedOut := false; r.isBusyLocked() && !r.ended && r.err == nil && !r.closed && !timedOut; {
 		switch now := r.now(); {
-		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && len(r.inbox) > 0 && r.inbox[0].arrive <= now:
+		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now:
 			r.waitLocked(&r.work, never)
 		case r.tcp != nil && r.awaitRoomLocked():
 		case r.tcp == nil && r.flow.Free()-readAhead > now && r.size >= r.link.Ahead():

@@ -57,14 +57,14 @@ func (r *receiver) read(p []byte) (n int, err error) {
 			since = r.now()
 		case r.isSpentLocked():
 			return 0, io.EOF
-		case len(r.inbox) > 0 && r.inbox[0].arrive <= now && r.inbox[0].failed:
+		case len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now && r.inbox[0].failed:
 			r.mu.Unlock()
 			r.conn.breakOff(syscall.ETIMEDOUT)
 			r.mu.Lock()
 		case len(r.inbox) > 0 && r.inbox[0].arrive <= now:
 			n = r.takeLocked(p, began)
 		case len(r.inbox) > 0:
-			r.waitLocked(&r.changed, r.inbox[0].arrive)
+			r.waitLocked(&r.changed, r.nextArrivalLocked(&r.inbox[0]))
 		case r.tcp != nil && r.tcp.failed:
 			r.giveUpLocked()
 		case r.tcp != nil && r.tcp.arrived() > 0:
@@ -100,7 +100,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 // began was due then.
 func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 	p = r.allowance.cut(p)
-	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.inbox[0].arrive <= now && !r.inbox[0].failed; {
+	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now && !r.inbox[0].failed; {
 		head := &r.inbox[0]
 		r.dueLocked(max(head.arrive, began))
 		copied := copy(p[n:], head.data)
@@ -194,7 +194,7 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	for len(p) > 0 {
 		piece := r.sendLocked(at, len(p))
 		r.tracePieceLocked(piece)
-		r.inbox = append(r.inbox, flying{data: p[:piece.Bytes:piece.Bytes], arrive: piece.Arrive, failed: piece.Failed})
+		r.inbox = append(r.inbox, r.flyingLocked(p[:piece.Bytes:piece.Bytes], &piece))
 		r.size += piece.Bytes
 		r.passed += int64(piece.Bytes)
 		p = p[piece.Bytes:]

@@ -27,13 +27,6 @@ type sender struct {
 	endAt      time.Duration // when the end of the stream arrives, while it is on its way
 }
 
-// flying is a piece in flight.
-type flying struct {
-	data   []byte
-	arrive time.Duration
-	failed bool // it is given up instead
-}
-
 // write sends p piece by piece and returns how many bytes were accepted. If it
 // has begun, p is the rest of what went to the inner connection itself.
 func (s *sender) write(p []byte, begun bool) (n int, err error) {
@@ -149,7 +142,7 @@ func (s *sender) launchLocked(at time.Duration, p []byte, isNew bool) int {
 		s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
 	}
 	s.tracePieceLocked(piece)
-	s.flight = append(s.flight, flying{s.keepLocked(p[:piece.Bytes]), piece.Arrive, piece.Failed})
+	s.flight = append(s.flight, s.flyingLocked(s.keepLocked(p[:piece.Bytes]), &piece))
 	s.flightSize += piece.Bytes
 	s.passed += int64(piece.Bytes)
 	s.startCarrierLocked()

@@ -436,7 +436,7 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 // or the end of time if that is not known yet.
 func (r *receiver) sendEndLocked() time.Duration {
 	if !r.startTCPLocked() {
-		return r.sendLocked(r.now(), 0).Arrive
+		return r.launchEndLocked(r.inbox)
 	}
 	r.tcp.finish(r.now())
 	r.tickLocked()

@@ -37,7 +37,7 @@ const (
 	Queued Kind = iota
 
 	// Delayed: bytes that have entered the link arrive later, by Delay, than its
-	// latency and rate alone would have it.
+	// latency and rate alone would have it. It is told as soon as that is known.
 	Delayed
 
 	// Lost: bytes of a stream were lost and will be sent again, or were discarded
@@ -99,7 +99,7 @@ func (h *streamHalf) tracePieceLocked(piece netem.Piece) {
 	if piece.Corrupted > 0 {
 		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "corruption")
 	}
-	if delay := piece.Arrive - piece.Leave - h.link.Latency; delay > 0 {
+	if delay := piece.Arrive - piece.Leave - h.link.Latency; delay > 0 && !piece.Pending {
 		h.traceLocked(Delayed, h.passed, piece.Bytes, delay, "")
 	}
 }

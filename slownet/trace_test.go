@@ -117,7 +117,7 @@ func TestTraceOfMisfortunes(t *testing.T) {
 		log := newLog()
 		link := netem.Link{Loss: netem.Loss{Random: 0.3}, Latency: ms}
 		near, far := net.Pipe()
-		conn := NewConn(near, ideal(Config{Write: link, Seed: seedThatSends(link, []int{2, 1}), Trace: log.trace}))
+		conn := NewConn(near, ideal(Config{Write: link, Seed: seedThatSends(link, Write, []int{2, 1}), Trace: log.trace}))
 		read := readOnce(far)
 		_, err := conn.Write(make([]byte, 100))
 		require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestTraceOfMisfortunes(t *testing.T) {
 		assert.Equal(t, []string{
 			"0s write queued 0+100",
 			"0s write lost 0+100 loss",
-			"0s write delayed 0+100 1s",
+			"1s write delayed 0+100 1s", // when it is known
 			"1.001s write delivered 0+100",
 			"1.001s write faulted 0+0 stall",
 			"1.001s write faulted 0+0 resume",

@@ -21,8 +21,10 @@
 // A [PacketFlow] has the datagrams of a socket on a line. A [Flow] is an ideal
 // stream: bytes never overtake each other, and none is lost, changed or
 // duplicated, as TCP would not allow that. Faults of its packets cost time
-// instead: a lost packet is retransmitted when the timer of RFC 6298 expires,
-// and everything after it waits. Streams on a line take turns, a packet each.
+// instead: a lost packet is retransmitted when the sender can have heard that
+// three later ones have arrived (RFC 5681), or when the timer of RFC 6298 expires,
+// and everything after it waits. When it arrives may depend on what is sent later:
+// then it is Pending, and the driver asks [Flow.Step]. Streams on a line take turns, a packet each.
 // Bytes in flight overlap: a hundred pieces over a link of 50 ms arrive after
 // 50 ms, not after 5 s.
 //
@@ -75,10 +77,12 @@
 //
 // A [Flow] has no congestion control: it uses the link's rate from the first byte
 // on, and a lost packet does not slow down the packets after it. No queue drops
-// its packets; its writer waits instead, see [Link.Ahead]. Retransmissions
-// are timed, and never triggered by duplicate acknowledgements. Whether a packet
-// is lost, and how often, is decided when it is first sent; a copy is lost as
-// often as packets are in the long run, whatever burst is on when it is decided.
+// its packets; its writer waits instead, see [Link.Ahead]. Whether a packet is
+// lost, and how often, is decided when it is first sent, and its copies take their
+// room on the link then; a copy is lost as often as packets are in the long run,
+// whatever burst is on when it is decided. A retransmission that is lost is sent
+// again by the timer alone, which is as long as when the packet was sent first, and
+// doubles. The end of the stream is no packet that tells of a loss.
 //
 // Some of netem's arithmetic differs: a correlation leaves shares, mean and
 // spread as they are (see [Chance] and [Jitter]); random loss has no

@@ -22,7 +22,7 @@ func TestStreamHangsInAnMTUBlackHole(t *testing.T) {
 		f := NewFlow(link, 0)
 		small := f.Send(0, 1400)
 		assert.Equal(t, Piece{Bytes: 1400, Leave: small.Leave, Arrive: small.Leave + 10*ms, Sent: 1}, small, name)
-		large := f.Send(ms, 1_000_000)
+		large := alone(f, ms, 1_000_000)
 		assert.True(t, large.Failed, name)
 		assert.Equal(t, 16, large.Sent, name)
 		assert.Zero(t, large.Corrupted, name)

@@ -9,7 +9,8 @@ import (
 
 // bulk sends so many packets at once and returns the pieces.
 func bulk(link Link, seed uint64, packets int) []Piece {
-	return sendAll(NewFlow(link, seed), 0, packets*1500)
+	f := NewFlow(link, seed)
+	return settle(f, sendAll(f, 0, packets*1500))
 }
 
 // On a stream as well, packets are lost as often as the formula says; each of
@@ -49,13 +50,21 @@ func TestBurstsOnAStream(t *testing.T) {
 // losses in one flight cost hardly more than the unluckiest of them.
 func TestLossesOfOneFlightWaitTogether(t *testing.T) {
 	for seed := range uint64(100) {
-		worst := 0
+		var want time.Duration
 		pieces := bulk(Link{Latency: 20 * ms, Loss: Loss{Random: 0.05}}, seed, 700)
-		for _, piece := range pieces {
-			worst = max(worst, piece.Sent)
+		later := 0 // packets that arrive without being lost
+		for i := len(pieces) - 1; i >= 0; i-- {
+			arrives := 20 * ms // and so do those that follow
+			switch again := pieces[i].Sent - 1; {
+			case again == 0:
+				later++
+			case later >= 3: // the second time they are lost costs 1 s, the third 2 s, the fourth 4 s
+				arrives += 20*ms + time.Duration(1<<(again-1)-1)*time.Second
+			default: // and 1 s is the first
+				arrives += time.Duration(1<<again-1) * time.Second
+			}
+			want = max(want, arrives)
 		}
-		// 1 s, 1 + 2, 1 + 2 + 4 ..., and the latency.
-		want := time.Duration(1<<(worst-1)-1)*time.Second + 20*ms
 		assert.Equal(t, want, pieces[len(pieces)-1].Arrive, "seed %d", seed)
 	}
 }

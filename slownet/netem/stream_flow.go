@@ -14,32 +14,37 @@ import (
 //
 // Bytes of a stream are never lost, changed or doubled, nor do they overtake
 // each other. What befalls their packets costs time: one that is lost or
-// corrupted is sent again when the timer of RFC 6298 expires, takes its room
-// on the link once more, and what follows waits for it at the other end. A
-// duplicate takes its room, and so does one that was reordered, for it makes
-// the sender believe that it was lost.
+// corrupted is sent again, takes its room on the link once more, and what
+// follows waits for it at the other end. The sender retransmits it as soon as it
+// hears that three later packets have arrived (fast retransmit, RFC 5681), or
+// when the timer of RFC 6298 expires, whatever comes first. A retransmission
+// that is lost is sent again by the timer alone. A duplicate takes its room, and
+// so does one that was reordered, for it makes the sender believe that it was
+// lost.
+//
+// So it may depend on what is sent later when a piece arrives: then it is
+// Pending, and [Flow.Step] says when it arrives, as soon as that is known.
 type Flow struct {
 	line    *Line
 	link    *Link         // the line's, when the flow looked last
 	id      PacketID      // of the packet sent last
 	free    time.Duration // when the next piece may enter the link
 	burst   int           // what may still pass before the pace's wait
-	arrived time.Duration // when the piece sent last arrives
+	arrived time.Duration // when the last piece arrives of those of which that is known
 	back    time.Duration // how long an acknowledgement takes
 	own     *resending    // nil as long as nothing was lost
-}
-
-// resending is what a flow knows of its retransmissions.
-type resending struct {
-	again  retransmitter
-	outage outage
 }
 
 // A Piece is some bytes that travel together.
 type Piece struct {
 	Bytes  int           // how many
 	Leave  time.Duration // when the last of them has left the sender
-	Arrive time.Duration // when they can be read at the other end
+	Arrive time.Duration // when they can be read at the other end; Never if that is not known yet
+
+	// Pending says that Arrive depends on what is sent later: the piece was lost,
+	// or one before it, and nobody knows yet when that is retransmitted. See
+	// [Flow.Step].
+	Pending bool
 
 	// Sent is how often they were sent: more than once if packets were lost or
 	// corrupted.
@@ -110,8 +115,9 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	f.update()
 	start := max(now, f.free)
 	if n == 0 {
-		f.arrived = max(f.arrived, timeline.Add(start, f.link.Latency))
-		return Piece{Leave: start, Arrive: f.arrived}
+		piece := Piece{Leave: start}
+		f.arrive(&piece, arrival{at: timeline.Add(start, f.link.Latency)})
+		return piece
 	}
 	if f.burst == 0 {
 		f.burst = n
@@ -128,13 +134,16 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	piece.Bytes, piece.Leave = f.line.pass(start, n)
 	f.id.Number++
 	f.free = piece.Leave
-	late := f.retransmit(start, &piece, vanishes)
+	delay, lost := f.befall(start, &piece, vanishes)
 	f.burst -= piece.Bytes
 	if f.burst == 0 {
 		f.free = timeline.Add(f.free, f.link.Pace.Wait)
 	}
-	f.arrived = max(f.arrived, timeline.Add(piece.Leave, late))
-	piece.Arrive = f.arrived
+	at := timeline.Add(piece.Leave, delay)
+	if f.own != nil && lost == nil {
+		f.own.deliver(at, f.back)
+	}
+	f.arrive(&piece, arrival{at, lost})
 	return piece
 }
 
@@ -145,50 +154,54 @@ func (f *Flow) update() {
 	}
 }
 
-// retransmit decides what befalls the packet that a piece is, which has begun
-// to pass at the given time, and returns how long after it has left it arrives.
-// One that vanishes is lost each time.
-func (f *Flow) retransmit(start time.Duration, piece *Piece, vanishes bool) time.Duration {
+// befall decides what befalls the packet that a piece is, which has begun to
+// pass at the given time, and returns how long it is under way, or its loss. One
+// that vanishes is lost each time.
+func (f *Flow) befall(start time.Duration, piece *Piece, vanishes bool) (delay time.Duration, lost *lostPacket) {
 	isFaulty := vanishes || f.link.isFaulty()
 	if !isFaulty && f.link.Jitter.Deviation == 0 {
-		return f.link.Latency
+		return f.link.Latency, nil
 	}
 	draws := drawsOf(f.line.seed, f.id)
 	latency := f.line.latency(draws)
 	if !isFaulty {
-		return latency
+		return latency, nil
 	}
-	again := &f.withOwn().again
-	again.learn(start)
-	var waited time.Duration
-	timeout := again.wait()
+	own := f.withOwn()
+	own.learn(start)
 	m := f.line.misfortune(draws, false)
 	for ; vanishes || m.lost || m.corrupted; m = f.line.misfortune(draws.again(piece.Sent), true) {
 		if !vanishes && !m.lost {
 			piece.Corrupted++
 		}
-		waited = timeline.Add(waited, timeout)
-		timeout = min(2*timeout, maxIdealTimeout)
-		again.backOff(timeline.Add(piece.Leave, waited), timeout)
 		if piece.Sent > maxRetransmissions {
 			piece.Failed = true
-			return waited
+			break
 		}
 		f.occupy(piece)
-		waited = timeline.Add(waited, piece.Leave-start) // to pass once more
 	}
-	if m.duplicated || m.reordered {
-		f.occupy(piece)
-		piece.Sent--
+	again := piece.Sent - 1
+	if !piece.Failed {
+		if m.duplicated || m.reordered {
+			f.occupy(piece)
+			piece.Sent--
+		}
+		if m.reordered {
+			latency = 0
+		}
+		if again == 0 {
+			arrive := timeline.Add(piece.Leave, latency)
+			own.timer.measure(timeline.Add(arrive, f.back), timeline.Add(arrive-start, f.back))
+			return latency, nil
+		}
 	}
-	if m.reordered {
-		latency = 0
-	}
-	if waited == 0 {
-		arrive := timeline.Add(piece.Leave, latency)
-		again.measure(timeline.Add(arrive, f.back), timeline.Add(arrive-start, f.back))
-	}
-	return timeline.Add(waited, latency)
+	return 0, own.lose(&lostPacket{
+		leave:  piece.Leave,
+		passes: piece.Leave - start,
+		under:  latency,
+		again:  again,
+		failed: piece.Failed,
+	})
 }
 
 // withOwn returns what the flow knows of its retransmissions.

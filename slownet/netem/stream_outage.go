@@ -15,7 +15,7 @@ type outage struct {
 
 // Ping sends a packet that takes no room on the link and that nobody sends
 // again if it is lost, such as a request for a connection. It returns when it
-// arrives, behind all that was sent before, or that it does not.
+// arrives, after all that was sent before and is not Pending, or that it does not.
 func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	f.update()
 	f.id.Number++
@@ -59,10 +59,10 @@ func (f *Flow) Recover() {
 // nothing befalls packets, round trips are not measured but known.
 func (f *Flow) timeout(now time.Duration) time.Duration {
 	f.update()
-	switch again := &f.withOwn().again; {
-	case f.link.isFaulty() || again.timeout != 0:
-		again.learn(now)
-		return again.wait()
+	switch own := f.withOwn(); {
+	case f.link.isFaulty() || own.timer.timeout != 0:
+		own.learn(now)
+		return own.timer.wait()
 	case f.arrived == 0:
 		return firstTimeout // nothing has been sent yet
 	}

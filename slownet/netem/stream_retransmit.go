@@ -17,6 +17,7 @@ type retransmitter struct {
 	timeout  time.Duration // as it is now; zero is the first
 	smoothed time.Duration // round trip, SRTT; zero before the first
 	variance time.Duration // RTTVAR
+	learned  uint64        // counts round trips
 
 	acked   time.Duration // when the round trip under measurement ends; zero if none is
 	sampled time.Duration // how long it is
@@ -39,6 +40,7 @@ func (r *retransmitter) learn(now time.Duration) {
 
 func (r *retransmitter) learnRoundTrip() {
 	r.acked = 0
+	r.learned++
 	if r.smoothed == 0 {
 		r.smoothed, r.variance = r.sampled, r.sampled/2
 	} else {

@@ -51,7 +51,7 @@ func TestRetransmissionTimeout(t *testing.T) {
 			now += time.Hour // nothing is on its way
 			f.SetLink(Link{Latency: 7 * ms, Loss: everyOther})
 			want := Piece{Bytes: 1, Leave: now, Arrive: now + scenario.want + 7*ms, Sent: 2}
-			assert.Equal(t, want, f.Send(now, 1))
+			assert.Equal(t, want, alone(f, now, 1))
 		})
 	}
 }
@@ -65,7 +65,7 @@ func TestRoundTripIncludesPassing(t *testing.T) {
 	f.SetReturn(38 * ms)
 	f.Send(0, 1500)
 	f.SetLink(Link{Loss: everyOther})
-	assert.Equal(t, time.Second+300*ms, f.Send(time.Second, 1).Arrive)
+	assert.Equal(t, time.Second+300*ms, alone(f, time.Second, 1).Arrive)
 }
 
 // A round trip counts when its acknowledgement is there, and one is measured at
@@ -85,7 +85,7 @@ func TestRoundTripsAreMeasuredOneAtATime(t *testing.T) {
 			f.Send(time.Duration(i)*10*ms, 1)
 		}
 		f.SetLink(Link{Loss: everyOther})
-		require.Equal(t, max(120*ms, scenario.lost+scenario.timeout), f.Send(scenario.lost, 1).Arrive, scenario.name)
+		require.Equal(t, max(120*ms, scenario.lost+scenario.timeout), alone(f, scenario.lost, 1).Arrive, scenario.name)
 	}
 }
 
@@ -98,17 +98,17 @@ func TestTimeoutBacksOff(t *testing.T) {
 	now := time.Duration(0)
 	for _, timeout := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
 		want := Piece{Bytes: 1, Leave: now, Arrive: now + timeout*time.Second + 100*ms, Sent: 2}
-		require.Equal(t, want, f.Send(now, 1))
+		require.Equal(t, want, alone(f, now, 1))
 		now += time.Hour
 	}
 	f.SetLink(harmless(100 * ms))
 	f.Send(now, 1)
 	f.SetLink(lossy)
-	assert.Equal(t, now+50*ms+time.Minute+100*ms, f.Send(now+50*ms, 1).Arrive, "it is not acknowledged yet")
+	assert.Equal(t, now+50*ms+time.Minute+100*ms, alone(f, now+50*ms, 1).Arrive, "it is not acknowledged yet")
 	now += time.Hour
-	assert.Equal(t, now+300*ms+100*ms, f.Send(now, 1).Arrive, "100 + 4 x 50 ms")
+	assert.Equal(t, now+300*ms+100*ms, alone(f, now, 1).Arrive, "100 + 4 x 50 ms")
 	now += time.Hour
-	assert.Equal(t, now+600*ms+100*ms, f.Send(now, 1).Arrive, "twice that")
+	assert.Equal(t, now+600*ms+100*ms, alone(f, now, 1).Arrive, "twice that")
 }
 
 // backedOff returns how long a packet waits that is lost so many times on a
@@ -130,7 +130,7 @@ func TestLostSeveralTimes(t *testing.T) {
 			{Latency: 30 * ms, Rate: Mbps, Corrupt: Chance{Probability: 0.5}},
 		} {
 			f := NewFlow(link, seed)
-			piece := f.Send(0, 1000)
+			piece := alone(f, 0, 1000)
 			again := piece.Sent - 1
 			seen[again] = true
 			passing := time.Duration(again) * 8 * ms
@@ -161,7 +161,7 @@ func TestLostSixteenTimes(t *testing.T) {
 		if link.Corrupt.Probability > 0 {
 			want.Corrupted = 16
 		}
-		assert.Equal(t, want, f.Send(0, 1500))
+		assert.Equal(t, want, alone(f, 0, 1500))
 		assert.Equal(t, 16*12*ms, f.Free())
 	}
 	assert.Equal(t, 663*time.Second, backedOff(16))
@@ -171,7 +171,7 @@ func TestLostSixteenTimes(t *testing.T) {
 func TestLostFifteenTimes(t *testing.T) {
 	link := Link{Loss: Loss{Random: 0.9}}
 	for seed := range uint64(200) {
-		piece := NewFlow(link, seed).Send(0, 1)
+		piece := alone(NewFlow(link, seed), 0, 1)
 		if piece.Sent < 16 || piece.Failed {
 			require.Equal(t, piece.Sent == 16, piece.Failed)
 			continue
@@ -187,7 +187,7 @@ func TestLostFifteenTimes(t *testing.T) {
 // 12 + 1,000 + 12 ms; so does what leaves before that, and the end.
 func TestHeadOfLineBlocking(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Loss: everyOther}, 0)
-	assert.Equal(t, Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 1024 * ms, Sent: 2}, f.Send(0, 3000))
+	assert.Equal(t, Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 1024 * ms, Sent: 2}, alone(f, 0, 3000))
 	f.SetLink(Link{Rate: Mbps})
 	assert.Equal(t, once(1500, 36*ms, 1024*ms), f.Send(0, 1500))
 	assert.Equal(t, end(36*ms, 1024*ms), f.Send(0, 0))
@@ -200,7 +200,7 @@ func TestHeadOfLineBlocking(t *testing.T) {
 // 30 ms.
 func TestRetransmissionTakesSlots(t *testing.T) {
 	f := NewFlow(Link{Replay: replayOf(10), Loss: everyOther}, 0)
-	assert.Equal(t, Piece{Bytes: 1500, Leave: 10 * ms, Arrive: 10*ms + time.Second + 10*ms, Sent: 2}, f.Send(0, 1500))
+	assert.Equal(t, Piece{Bytes: 1500, Leave: 10 * ms, Arrive: 10*ms + time.Second + 10*ms, Sent: 2}, alone(f, 0, 1500))
 	assert.Equal(t, 20*ms, f.Free())
 	assert.Equal(t, 30*ms, f.Send(0, 1500).Leave)
 }

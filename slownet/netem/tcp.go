@@ -44,7 +44,9 @@ const (
 	Reno
 
 	// Unlimited is no TCP: an ideal stream, that has the link's rate from the
-	// first byte on. Its drivers send over a [Flow]; an [End] cannot have it.
+	// first byte on, with 1,500 bytes in a packet and no headers. What is lost is
+	// retransmitted after three later packets have arrived, or by the timer. Its
+	// drivers send over a [Flow]; an [End] cannot have it.
 	Unlimited
 )
 
