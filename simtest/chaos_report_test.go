@@ -31,7 +31,7 @@ faults are over at 10s
 partition: nothing gets from a to b
 partition: nothing gets from b to a
 `)
-	assert.Contains(t, withoutIndent(output), `simtest: these faults were carried out, as in Chaos.Schedule:
+	assert.Contains(t, withoutIndent(output), `these faults were carried out, as in Chaos.Schedule:
 fault 1s kill a for 1s
 fault 3s partition a | b for 7s
 # a host did not exist yet: fault 2s kill late for 1s
@@ -55,7 +55,7 @@ func TestPanicTellsItsFaults(t *testing.T) {
 		return
 	}
 	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
-	assert.Contains(t, output, "simtest: these faults were carried out, as in Chaos.Schedule:\nfault 1s restart a\nthe seed was 0. To run it again:\n")
+	assert.Contains(t, output, "these faults were carried out, as in Chaos.Schedule:\nfault 1s restart a\nthe seed was 0. To run it again:\n")
 }
 
 // Where none was carried out, that is told.

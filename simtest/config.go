@@ -53,7 +53,8 @@ type Config struct {
 	Grace time.Duration
 
 	// KeepEvents is how many events the trace keeps, the last ones; see
-	// [Trace.Events]. Zero keeps none, only the digest.
+	// [Trace.Events]. A test that fails shows those before the failure. Zero is 20;
+	// below zero none are kept, only the digest.
 	KeepEvents int
 
 	// Trace, if it is not nil, is told each event when it happens. It must not
@@ -137,6 +138,18 @@ func (c *Config) grace() time.Duration {
 	return max(0, c.Grace)
 }
 
+// defaultKeepEvents is how many events are kept, unless Config.KeepEvents says
+// otherwise.
+const defaultKeepEvents = 20
+
+// keepEvents returns how many events are kept.
+func (c *Config) keepEvents() int {
+	if c.KeepEvents == 0 {
+		return defaultKeepEvents
+	}
+	return max(0, c.KeepEvents)
+}
+
 // mustBeValid panics on a config that cannot be.
 func (c *Config) mustBeValid() {
 	if err := c.Link.Validate(); err != nil {
@@ -153,8 +166,5 @@ func (c *Config) mustBeValid() {
 	}
 	if err := c.Chaos.invalid(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.Chaos.%v", err))
-	}
-	if c.KeepEvents < 0 {
-		panic(fmt.Sprintf("simtest: Config.KeepEvents is %d: it is a number of events, and 0 keeps none", c.KeepEvents))
 	}
 }

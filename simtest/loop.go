@@ -25,6 +25,7 @@ func (s *Sim) loop() {
 		s.settle()
 		s.mu.Lock()
 		s.instant = s.now()
+		s.noteFailureLocked(s.instant, false)
 		if byTimer && !s.asleep {
 			<-s.wake // ringLocked was called nevertheless
 		}

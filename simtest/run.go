@@ -63,11 +63,11 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	w := newWatchdog()
 	failedBefore := t.Failed()
 	var failedInside atomic.Bool // what has failed before is not this simulation's
-	told := false
+	told, stated := false, false // what else there is to tell; the state of the network
 	defer func() {
 		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
 		if failed && !told {
-			t.Logf("simtest: %s%s%s", c.chaos.text(), c.replay.comparedText(w), c.rerunText(t))
+			t.Logf("simtest: %s", c.failureText(t, w.sim(), !stated))
 		}
 	}()
 	deadlock := bubble(t, w, func(t *testing.T) {
@@ -84,14 +84,16 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		// Whatever the test still does may wait for the mutex too, and for ever,
 		// and what it logs is printed when it has ended.
 		told = true
-		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.chaos.text()+c.rerunText(t))
+		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.failureText(t, s.sim, false))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
 	case deadlock == errDeaf:
 		if !s.reported {
 			t.Error(s.sim.report)
 		}
+		stated = true
 		t.Fatalf("simtest: what still runs %v after that, because a clean-up does not end:\n%s", windUp, formatGoroutines(stillRunning(s.id)))
 	case !s.over.Load():
+		stated = true
 		t.Fatalf("simtest: everything waits for ever.\n%s", s.stateText())
 	}
 	if running := stillRunning(s.id); len(running) > 0 {
@@ -115,7 +117,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	telling := func(f func()) {
 		defer func() {
 			if panics() {
-				fmt.Fprintf(os.Stderr, "simtest: %s%s\n", c.chaos.text(), c.rerunText(t))
+				fmt.Fprintf(os.Stderr, "simtest: %s\n", c.failureText(t, w.sim(), true))
 			}
 		}()
 		f()
@@ -126,6 +128,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	sim := newSim(c, synctest.Wait)
 	sim.bubble, sim.nap = id, w.nap
 	sim.fail = func(report string) { t.Error(report) }
+	sim.trace.failed = t.Failed
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.context = func(host string) context.Context { return onHost(context.Background(), id, host) }
 	sim.started = func(host string, f func()) {

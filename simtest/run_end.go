@@ -43,6 +43,7 @@ func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 	if s.test.panicking() {
 		s.test.end() // a panic ends the process before anything logged is printed
 	}
+	s.sim.noteFailure()
 	s.sim.whenQuiet(func() {}) // for hosts that are created at this instant
 	stopped := s.reportStop(t)
 	if missing := s.sim.missingHosts(); missing != "" && !stopped && s.test.returned() {
@@ -100,10 +101,11 @@ func (s *simulation) watchCleanUps(w *watchdog) {
 func (s *simulation) finish(t *testing.T) {
 	if unwinds("runtime.gopanic") {
 		if !s.test.panicking() { // which has told it
-			fmt.Fprintf(os.Stderr, "simtest: %s%s\n", s.config.chaos.text(), s.config.rerunText(t))
+			fmt.Fprintf(os.Stderr, "simtest: %s\n", s.config.failureText(t, s.sim, true))
 		}
 		return // it may have left locks that others wait for, and time stands still
 	}
+	s.sim.noteFailure()
 	close(s.cleaned)
 	s.sim.endPrograms(s.config.grace())
 	took := s.sim.Elapsed()

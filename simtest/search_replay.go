@@ -63,13 +63,12 @@ func topLevel(test string) string {
 
 // comparedText says whether a run that has failed is the one that its file is of, as
 // far as it has come. It is empty if nothing is replayed.
-func (r *namedReplay) comparedText(w *watchdog) string {
-	s := w.simulation.Load()
-	if r == nil || s == nil || !s.sim.mu.TryLock() {
+func (r *namedReplay) comparedText(s *Sim) string {
+	if r == nil || s == nil || !s.mu.TryLock() {
 		return ""
 	}
-	digest := uint64(s.sim.trace.digest)
-	s.sim.mu.Unlock()
+	digest := uint64(s.trace.digest)
+	s.mu.Unlock()
 	return r.compared(digest, "")
 }
 

@@ -14,18 +14,21 @@ type Trace struct {
 	sim       *Sim
 	keep      int
 	hook      func(trace.Event)
-	recording *recording // of CheckDeterminism
-	arrived   kept       // the bytes of the next event, for the recording
+	failed    func() bool // whether the test has; nil if that is not known
+	recording *recording  // of CheckDeterminism
+	arrived   kept        // the bytes of the next event, for the recording
 
 	// Guarded by sim.mu.
 	digest trace.Digest
 	count  int64
 	last   time.Duration // when the last one was
 	ring   []trace.Event
+
+	failure failureNote
 }
 
 func (t *Trace) init(s *Sim, config Config) {
-	t.sim, t.keep, t.hook, t.recording = s, config.KeepEvents, config.Trace, config.recording
+	t.sim, t.keep, t.hook, t.recording = s, config.keepEvents(), config.Trace, config.recording
 }
 
 // Trace returns what has happened so far.
@@ -50,6 +53,10 @@ func (t *Trace) Len() int64 {
 func (t *Trace) Events() []trace.Event {
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
+	return t.eventsLocked()
+}
+
+func (t *Trace) eventsLocked() []trace.Event {
 	if len(t.ring) == 0 {
 		return nil
 	}

@@ -98,8 +98,10 @@ func TestTraceIsBounded(t *testing.T) {
 		})
 		return events, digest
 	}
-	none, digest := run(0)
+	none, digest := run(-1)
 	assert.Empty(t, none)
+	usual, _ := run(0)
+	assert.Len(t, usual, 20)
 	few, sameDigest := run(10)
 	assert.Len(t, few, 10)
 	assert.Equal(t, digest, sameDigest)

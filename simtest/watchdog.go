@@ -74,6 +74,14 @@ func (w *watchdog) nap(d time.Duration) {
 	<-w.rested
 }
 
+// sim returns the simulation, or nil if there is none yet.
+func (w *watchdog) sim() *Sim {
+	if s := w.simulation.Load(); s != nil {
+		return s.sim
+	}
+	return nil
+}
+
 // wait waits until done is closed, and returns nil, or until the bubble is to be
 // given up, and returns why: that the simulation stands still for ever, or what
 // giveUp was called for. A watchdog that is nil gives nothing up.

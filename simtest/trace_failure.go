@@ -1,0 +1,82 @@
+package simtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// A failureNote is what there was when a test was found to have failed: the last
+// events, and who waited for what.
+type failureNote struct {
+	noted   bool
+	at      time.Duration
+	earlier int64 // events before those
+	events  []trace.Event
+	state   string
+}
+
+// noteFailureLocked takes a note, at a time, of the last events, if that has not been
+// done, and the test has failed or must is set. It is called before each turn of the loop, when
+// everything waits, and before the end: what follows the failure is not among them.
+func (s *Sim) noteFailureLocked(at time.Duration, must bool) {
+	t := &s.trace
+	if t.failure.noted || t.keep <= 0 || !must && (t.failed == nil || !t.failed()) {
+		return
+	}
+	events := t.eventsLocked()
+	t.failure = failureNote{noted: true, at: at, earlier: t.count - int64(len(events)), events: events}
+	if s.report == "" { // which has the state
+		t.failure.state = s.stateLocked()
+	}
+}
+
+// noteFailure takes a note now, if the test has failed. Only goroutines of the bubble
+// call it.
+func (s *Sim) noteFailure() {
+	if s.mu.TryLock() { // it can be locked for ever, after a panic
+		defer s.mu.Unlock()
+		s.noteFailureLocked(s.now(), false)
+	}
+}
+
+// failureText tells all that a failure says besides what has failed: the last events,
+// which faults there were, and how to run it again. The simulation may be nil.
+func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
+	var text strings.Builder
+	if s != nil && s.mu.TryLock() {
+		s.noteFailureLocked(s.instant, true)
+		text.WriteString(s.trace.failure.text(state))
+		s.mu.Unlock()
+	}
+	text.WriteString(c.chaos.text())
+	text.WriteString(c.replay.comparedText(s))
+	text.WriteString(c.rerunText(t))
+	return text.String()
+}
+
+// lastEvents begins what a failure tells of its events.
+const lastEvents = "the last events before the failure"
+
+// text is empty if there is nothing to tell.
+func (n *failureNote) text(state bool) string {
+	if len(n.events) == 0 {
+		return ""
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s, which was found at %v", lastEvents, n.at)
+	if n.earlier > 0 {
+		fmt.Fprintf(&text, ", after %s", count(int(n.earlier), "other", "others"))
+	}
+	text.WriteString(":\n")
+	for i := range n.events {
+		fmt.Fprintf(&text, "  %v\n", n.events[i])
+	}
+	if state {
+		text.WriteString(n.state)
+	}
+	return text.String()
+}
