@@ -28,7 +28,7 @@ var events = []trace.Event{
 		Offset: 1 << 60, Length: 5, Hash: 0xa1, Took: 20 * time.Millisecond, Payload: "\x00<b>\xff",
 	},
 	{At: math.MaxInt64, Kind: trace.Fault, From: "é <script>\"\\\n", To: "\u2028&", Note: "\x01 partition"},
-	{At: 1, Kind: trace.Drop, Conn: trace.Conn{Host: "a/b#c", Network: "udp", Number: math.MaxUint64}, Length: 1 << 31},
+	{At: 1, Kind: trace.Drop, Conn: trace.Conn{Host: "a/b#c", Network: "udp", Number: math.MaxUint64}, Length: 1<<31 - 1},
 	{
 		At: 2, Kind: trace.Packet, From: "a", To: "b", Conn: trace.Conn{Host: "a", Network: "tcp", Number: 1}, Length: 2, Payload: "ab",
 		Packet: &trace.PacketInfo{
@@ -91,7 +91,7 @@ func TestFormat(t *testing.T) {
 {"at":"1000000000","kind":"connect","from":"reader","to":"poet","conn":"reader/tcp#1"}
 {"at":"1500000000","kind":"data","from":"poet","to":"reader","conn":"reader/tcp#1","offset":"1152921504606846976","length":5,"hash":"000000a1","took":"20000000","payload":"ADxiPv8="}
 {"at":"9223372036854775807","kind":"fault","from":"é \u003cscript\u003e\"\\\n","to":"\u2028\u0026","note":"\u0001 partition"}
-{"at":"1","kind":"drop","conn":"a/b#c/udp#18446744073709551615","length":2147483648}
+{"at":"1","kind":"drop","conn":"a/b#c/udp#18446744073709551615","length":2147483647}
 {"at":"2","kind":"packet","from":"a","to":"b","conn":"a/tcp#1","length":2,"payload":"YWI=","packet":{"number":"7","from":"10.0.0.1:49152","to":"[fd00::1]:80","flags":24,"seq":"1099511627776","ack":"3","window":65536,"size":54,"sack":[["0","5"],["1099511627776","1099511627777"]],"resent":true,"congestion":14480}}
 {"at":"3","kind":"arrive","packet":{"number":"0"}}
 {"events":"7","digest":"`+digest(events).String()+`"}
@@ -220,7 +220,8 @@ func TestEventsThatCannotBeWritten(t *testing.T) {
 	var text bytes.Buffer
 	w, err := trace.NewWriter(&text, header)
 	require.NoError(t, err)
-	for _, e := range []trace.Event{{}, {Kind: 99}, {Kind: trace.Data, Length: -1}, {Kind: trace.Data, Length: 1<<31 + 1}, {Kind: trace.Data, Payload: "a"}} {
+	long := int64(1<<31 + 1) // as an int of 32 bits it is 1, and less than the payload
+	for _, e := range []trace.Event{{}, {Kind: 99}, {Kind: trace.Data, Length: -1}, {Kind: trace.Data, Length: int(long), Payload: "ab"}, {Kind: trace.Data, Payload: "a"}} {
 		assert.Error(t, w.Write(&e))
 	}
 	broken := trace.Event{Kind: trace.Data, From: "a\xff"}

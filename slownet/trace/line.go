@@ -63,7 +63,7 @@ func (line *eventLine) event() (e Event, err error) {
 		}
 		e.Hash = uint32(hash)
 	}
-	if e.Length < 0 || e.Length > maxLength {
+	if e.Length < 0 || int64(e.Length) > maxLength {
 		return e, fmt.Errorf("\"length\" is %d: it must be from 0 to 2^31", e.Length)
 	}
 	if len(e.Payload) > e.Length {
@@ -84,7 +84,7 @@ func appendEvent(to []byte, e *Event) ([]byte, error) {
 	if e.Kind == 0 || int(e.Kind) >= len(kindNames) {
 		return to, fmt.Errorf("trace: %v is no kind of event", e.Kind)
 	}
-	if e.Length < 0 || e.Length > maxLength || len(e.Payload) > e.Length {
+	if e.Length < 0 || int64(e.Length) > maxLength || len(e.Payload) > e.Length {
 		return to, fmt.Errorf("trace: an event of %d bytes with a payload of %d: Length must be from 0 to 2^31, and at least the payload's", e.Length, len(e.Payload))
 	}
 	to = append(to, `{"at":"`...)
