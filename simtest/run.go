@@ -165,7 +165,10 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 // A bubble needs package testing around it, so Main runs f as its only test,
 // with the process's flag.CommandLine as it is: a program that has flags of its
 // own there parses them before. In a test Main panics: there, use [Run].
-func Main(f func(sim *Sim)) {
+func Main(f func(sim *Sim)) { Config{}.Main(f) }
+
+// Main is like the function [Main], with settings.
+func (c Config) Main(f func(sim *Sim)) {
 	if testing.Testing() {
 		panic("simtest: Main is for programs; in a test, call Run")
 	}
@@ -181,7 +184,7 @@ func Main(f func(sim *Sim)) {
 	go testing.Main(
 		func(pattern, name string) (bool, error) { return true, nil },
 		[]testing.InternalTest{{Name: "Main", F: func(t *testing.T) {
-			Run(t, func(_ *testing.T, sim *Sim) { f(sim) })
+			c.Run(t, func(_ *testing.T, sim *Sim) { f(sim) })
 			close(done)
 			select {} // to return would end the process, with words of package testing's
 		}}},
