@@ -25,6 +25,7 @@ func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 		"slownet/netem":         {"internal/"},
 		"slownet/trace":         {"internal/"},
 		"slownet/trace/capture": {"internal/", "slownet/trace"},
+		"slownet/trace/page":    {"slownet/trace"},
 		"slownet":               {"internal/", "slownet/netem", "slownet/trace"},
 		"simtest":               {"internal/", "slownet/netem", "slownet/trace"},
 		"clients/reactor":       {"internal/"},

@@ -1,0 +1,172 @@
+package page
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// maxPayload is how many bytes of payload a page has.
+const maxPayload = 32 << 20
+
+// A block ends when it has so many events, or so many bytes of payload.
+const (
+	blockEvents  = 1 << 15
+	blockPayload = 1 << 20
+)
+
+// An encoder writes the data of a page: script elements that no browser runs, each with
+// a block of columns, compressed, in base64. page_decode.js reads them.
+type encoder struct {
+	out   *bufio.Writer
+	o     Options
+	left  int           // of maxPayload
+	epoch time.Duration // where runs on a clock's time line begin; 0 is none
+}
+
+// wallClock is how late the first event of a run on a clock's time line is at least: its
+// times count from 1970.
+const wallClock = 365 * 24 * time.Hour
+
+// about is what the page is told of a run when all of it is known.
+type about struct {
+	Title  string `json:"title"`
+	Source string `json:"source,omitempty"`
+	Test   string `json:"test,omitempty"`
+	Seed   string `json:"seed,omitempty"`
+	Go     string `json:"go,omitempty"`
+	Start  string `json:"start,omitempty"` // in nanoseconds since 1970: the time at which the run's times begin
+	Events int    `json:"events"`
+	Wrong  string `json:"wrong,omitempty"` // why the trace ends here
+	Cut    int    `json:"cut,omitempty"`   // events whose payload was left out or shortened because there is so much
+	Limit  int    `json:"limit,omitempty"` // of payload of an event, in bytes
+}
+
+// runs writes the data of all runs. It returns the errors of the traces.
+func (e *encoder) runs(runs []Run) (damage []error) {
+	abouts := make([]about, 0, len(runs))
+	for i, run := range runs {
+		a, err := e.run(i, run)
+		if err != nil {
+			damage = append(damage, err)
+		}
+		abouts = append(abouts, a)
+	}
+	text, err := json.Marshal(map[string]any{"title": e.o.Title, "runs": abouts})
+	if err != nil {
+		panic(err) // it has only strings and numbers
+	}
+	e.write("about", 0, 0, text)
+	return damage
+}
+
+func (e *encoder) run(number int, run Run) (about, error) {
+	h := run.Header
+	a := about{Title: run.Title, Source: h.Source, Test: h.Test, Go: h.Go, Limit: e.o.PayloadBytes}
+	if h.Seed != 0 || h.Source == "simtest" {
+		a.Seed = strconv.FormatUint(h.Seed, 10)
+	}
+	b := newBlock()
+	var wrong error
+	var base time.Duration
+	if run.Events != nil {
+		for event, err := range run.Events {
+			if err != nil {
+				wrong = err
+				a.Wrong = err.Error()
+				break
+			}
+			if a.Events == 0 {
+				base = e.base(event.At)
+			}
+			a.Events++
+			kept := b.add(&event, base, min(e.o.PayloadBytes, e.left))
+			if e.left -= kept; kept < min(len(event.Payload), e.o.PayloadBytes) {
+				a.Cut++
+			}
+			if b.count == blockEvents || len(b.payloads) >= blockPayload {
+				e.flush(number, b)
+			}
+		}
+	}
+	e.flush(number, b)
+	if start := h.Time(base); start.Year() > 1970 && start.Year() < 2200 {
+		a.Start = strconv.FormatInt(start.UnixNano(), 10)
+	}
+	return a, wrong
+}
+
+// base returns where the times of a run begin, by its first event: at the start of the
+// trace, or if they are times of day, at that event. Runs that begin within a day of each
+// other have the same base.
+func (e *encoder) base(first time.Duration) time.Duration {
+	if first < wallClock {
+		return 0
+	}
+	const day = 24 * time.Hour
+	if e.epoch == 0 || first < e.epoch-day || first > e.epoch+day {
+		e.epoch = first
+	}
+	return e.epoch
+}
+
+func (e *encoder) flush(run int, b *block) {
+	if b.count == 0 {
+		return
+	}
+	e.write("block", run, b.count, b.bytes())
+	b.reset()
+}
+
+// write writes a data element. Errors are those of the buffered writer, which keeps them.
+func (e *encoder) write(class string, run, events int, data []byte) {
+	fmt.Fprintf(e.out, `<script type="application/octet-stream" class="%s" data-run="%d" data-events="%d">`, class, run, events)
+	text := base64.NewEncoder(base64.StdEncoding, e.out)
+	packed := gzip.NewWriter(text)
+	_, _ = packed.Write(data)
+	_ = packed.Close()
+	_ = text.Close()
+	fmt.Fprint(e.out, "</script>\n")
+}
+
+// sub returns a-b, or the nearest duration to it.
+func sub(a, b time.Duration) time.Duration {
+	d := a - b
+	switch {
+	case b > 0 && d > a:
+		return math.MinInt64
+	case b < 0 && d < a:
+		return math.MaxInt64
+	}
+	return d
+}
+
+// join puts columns one after another, each after its length.
+func join(columns ...[]byte) []byte {
+	var out bytes.Buffer
+	for _, c := range columns {
+		out.Write(appendUint(nil, uint64(len(c))))
+		out.Write(c)
+	}
+	return out.Bytes()
+}
+
+// kinds returns the names of the kinds by their numbers.
+func kinds() []string {
+	var names []string
+	for _, k := range trace.Kinds() {
+		for len(names) <= int(k) {
+			names = append(names, "")
+		}
+		names[k] = k.String()
+	}
+	return names
+}

@@ -1,0 +1,129 @@
+package page
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"iter"
+	"strings"
+	"sync"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// Options say how a page is made. The zero Options are fine.
+type Options struct {
+	// Title is the page's title. Empty is that of its runs.
+	Title string
+
+	// PayloadBytes is how many bytes of the payload of each event are kept, if the trace
+	// has any. 0 is 1024, below 0 none. A page has at most 32 MiB of payload; what comes
+	// after that has none, and the page says so.
+	PayloadBytes int
+}
+
+// A Run is one trace on a page.
+type Run struct {
+	Title  string       // such as the file's name
+	Header trace.Header // says below the title what the run was; may be zero
+
+	// Events are the events in their order, such as those of [trace.Reader.All]. After an
+	// error no more are read.
+	Events iter.Seq2[trace.Event, error]
+}
+
+// assets are the parts of the page that are always the same.
+//
+//go:embed assets
+var assets embed.FS
+
+// libraries are the files of d3 in the order in which they need each other.
+var libraries = []string{"dispatch", "selection", "drag", "color", "interpolate", "timer", "ease", "transition", "zoom"}
+
+// programs are the files of the page's program, one scope in this order.
+var programs = []string{"decode", "model", "lanes", "time", "view", "thin", "draw", "marks", "find", "words", "search", "panel", "legend", "main"}
+
+// page is the fixed part.
+type page struct {
+	style, library, program, body, policy, licences string
+}
+
+// fixed assembles the fixed part, once.
+var fixed = sync.OnceValue(func() (p page) {
+	text := func(name string) string {
+		data, err := assets.ReadFile("assets/" + name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		return string(data)
+	}
+	p.style, p.body = text("page.css"), text("page.html")
+	for _, name := range libraries {
+		p.library += text("d3/d3-"+name+".min.js") + "\n"
+	}
+	p.program = "(() => {\n\"use strict\";\n"
+	for _, name := range programs {
+		p.program += text("page_" + name + ".js")
+	}
+	p.program += "})();\n"
+	p.licences = "d3 (https://d3js.org), all modules but d3-ease:\n\n" + text("d3/LICENSE.txt") + "\nd3-ease:\n\n" + text("d3/LICENSE-d3-ease.txt")
+	p.policy = fmt.Sprintf("default-src 'none'; style-src %s; script-src %s %s; img-src data:; base-uri 'none'; form-action 'none'",
+		hashOf(p.style), hashOf(p.library), hashOf(p.program))
+	return p
+})
+
+// hashOf returns what a content security policy calls a text that may run.
+func hashOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// WriteHTML writes a page that shows the runs above each other on one time scale. If the
+// events of a run end with an error, those before it are drawn, the page says so, and
+// WriteHTML returns the error after it has written the whole page. An error of w is
+// returned at once.
+func WriteHTML(w io.Writer, o Options, runs ...Run) error {
+	if o.Title == "" {
+		var titles []string
+		for _, run := range runs {
+			titles = append(titles, run.Title)
+		}
+		o.Title = strings.Join(titles, ", ")
+	}
+	switch {
+	case o.PayloadBytes == 0:
+		o.PayloadBytes = 1024
+	case o.PayloadBytes < 0:
+		o.PayloadBytes = 0
+	}
+	p := fixed()
+	out := bufio.NewWriterSize(w, 64<<10)
+	fmt.Fprintf(out, `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="%s">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<title>%s</title>
+<style>%s</style>
+</head>
+<body>
+%s`, p.policy, html.EscapeString(o.Title), p.style, p.body)
+
+	e := encoder{out: out, o: o, left: maxPayload}
+	damage := e.runs(runs)
+	fmt.Fprintf(out, "<script type=\"text/plain\" id=\"licences\">%s</script>\n<script>%s</script>\n<script>%s</script>\n</body>\n</html>\n",
+		p.licences, p.library, p.program)
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	return errors.Join(damage...)
+}
