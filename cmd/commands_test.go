@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,7 +40,7 @@ func build(t *testing.T, root string) {
 			return err
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), "."):
 			return fs.SkipDir
-		case name == ".go" || name == ".mod" || name == ".txt":
+		case slices.Contains([]string{".go", ".mod", ".txt", ".html", ".css", ".js"}, name):
 			_, err = os.ReadFile(path)
 		}
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,38 +10,54 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
 
-const demoUsage = `Usage: slownet demo [--real]
+const demoUsage = `Usage: slownet demo [--real | --html PAGE.html]
 
 Three slow servers dribble three poems. A blocking client gets one poem after
 another, an asynchronous one all at once. Runs in simulated time, in a moment,
-or with --real on loopback sockets, at human speed.
+or with --real on loopback sockets, at human speed. With --html it makes a page
+of what happened, for a browser.
 `
 
 func demo(args []string, stdout, stderr io.Writer) error {
 	var onSockets bool
+	var html string
 	flags := cli.NewFlagSet("slownet demo", demoUsage)
 	flags.BoolVar(&onSockets, "real", false, "on loopback sockets and in real time, which takes half a minute")
+	flags.StringVar(&html, "html", "", "write a page that shows both runs to this file; - is standard output")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return cli.Usagef("takes no arguments: got %q", flags.Args())
 	}
-	if onSockets {
+	switch {
+	case onSockets && html != "":
+		return cli.Usagef("--html shows the simulated runs: leave --real out")
+	case onSockets:
 		return demoReal(stdout, stderr)
+	case html == "-":
+		return demoSimulated(io.Discard, stderr, html, stdout)
 	}
-	return demoSimulated(stdout, stderr)
+	return demoSimulated(stdout, stderr, html, nil)
 }
 
-// demoSimulated performs the experiment on a simulated host.
-func demoSimulated(stdout, stderr io.Writer) error {
+// demoSimulated performs the experiment on a simulated host, and makes a page of it if
+// that is asked for.
+func demoSimulated(stdout, stderr io.Writer, html string, htmlTo io.Writer) error {
 	s := newShow(stdout, stderr, false)
 	var failed error
 	var simulated time.Duration
 	start := time.Now()
-	simtest.Main(func(sim *simtest.Sim) {
+	var events []trace.Event
+	config := simtest.Config{}
+	if html != "" {
+		config.Trace = func(e trace.Event) { events = append(events, e) }
+	}
+	config.Main(func(sim *simtest.Sim) {
 		host := sim.Host("here")
 		failed = perform(context.Background(), place{
 			listen: func(port int) (net.Listener, error) { return host.Listen("tcp", loopback(port)) },
@@ -51,7 +68,37 @@ func demoSimulated(stdout, stderr io.Writer) error {
 	passed := time.Since(start)
 	s.finale()
 	fmt.Fprintf(s, "%v of simulated time passed in %v of real time.\n", simulated, passed.Round(time.Millisecond))
-	return failed
+	if html == "" {
+		return failed
+	}
+	return errors.Join(failed, writeOutput(html, htmlTo, func(w io.Writer) error {
+		return page.WriteHTML(w, page.Options{Title: "Three poems from three slow servers"}, s.runs(events)...)
+	}))
+}
+
+// runs returns the runs of the charts, as their connections are numbered: each run begins
+// at 0.
+func (s *show) runs(events []trace.Event) []page.Run {
+	traces := make([][]trace.Event, len(s.charts))
+	for _, e := range events {
+		if e.Conn.Number == 0 {
+			continue
+		}
+		run := min(int(e.Conn.Number-1)/len(servers), len(traces)-1)
+		traces[run] = append(traces[run], e)
+	}
+	runs := make([]page.Run, len(traces))
+	for i, events := range traces {
+		runs[i] = page.Run{Title: s.charts[i].title, Events: func(yield func(trace.Event, error) bool) {
+			for _, e := range events {
+				e.At -= events[0].At - events[0].Took
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}}
+	}
+	return runs
 }
 
 // demoReal performs the experiment on loopback sockets.

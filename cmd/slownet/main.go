@@ -1,11 +1,13 @@
 // Command slownet shows what slow networks do.
 //
-//	slownet demo [--real]
+//	slownet demo [--real | --html PAGE]
+//	slownet report TRACE... -o PAGE
 //	slownet sweep [--json] FILE...
 //
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
-// loopback sockets. A sweep joins the reports of searches over seeds.
+// loopback sockets. A report makes a page of traces. A sweep joins the reports of
+// searches over seeds.
 package main
 
 import (
@@ -23,6 +25,7 @@ const usage = `Usage: slownet COMMAND [flags]
 
 Commands:
   demo    three poems from three slow servers: one after another, and all at once
+  report  a page of what happened in traces, for a browser
   sweep   joins the reports of searches over seeds, of one machine or of many
 
 slownet COMMAND --help tells more, and slownet --version the version.
@@ -30,8 +33,9 @@ slownet COMMAND --help tells more, and slownet --version the version.
 
 // commands are what slownet can do, by name.
 var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
-	"demo":  demo,
-	"sweep": func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
+	"demo":   demo,
+	"report": func(args []string, stdout, _ io.Writer) error { return report(args, os.Stdin, stdout) },
+	"sweep":  func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
 }
 
 // run finds the command, which is the first argument that is no flag, and runs
