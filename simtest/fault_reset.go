@@ -57,7 +57,7 @@ func (s *Sim) ResetConn(c net.Conn) {
 // breakUnopenedLocked breaks the accepting end of a connection of which its host
 // does not know yet, as the confirmation has not arrived.
 func (c *conn) breakUnopenedLocked() {
-	if _, open := c.host.conns[c]; !open && !c.closed {
+	if _, open := c.host.conns[c]; !open && !c.isClosed() {
 		c.breakLocked()
 	}
 }

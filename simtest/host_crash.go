@@ -143,7 +143,7 @@ func (h *Host) goDownLocked() {
 		d.crashed = true
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-		c.crashed, c.closed = true, true
+		c.closes()
 		c.abandonLocked()
 	}
 }

@@ -48,9 +48,9 @@ func (h *Host) killLocked() {
 		d.crashed = true
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-		if !c.closed {
+		if !c.isClosed() {
 			c.hangUpLocked()
-			c.closed = true
+			c.closes()
 		}
 	}
 	for _, end := range ends {
@@ -62,7 +62,7 @@ func (h *Host) killLocked() {
 // accepted.
 func (c *conn) resetUnheardLocked() {
 	c.postLocked(sending, resetting)
-	c.closed = true
+	c.closes()
 }
 
 // hasEndedLocked reports whether the host has no process: it was killed, or has

@@ -103,10 +103,10 @@ func (c *conn) stateLocked() string {
 		words = append(words, "was reset")
 	case c.state.IsFinReceived():
 		words = append(words, "the peer has ended its stream")
-	case c.peer.gone:
+	case c.peer.usage == gone:
 		words = append(words, "the peer is gone")
 	}
-	if c.retrying {
+	if c.trial != working {
 		words = append(words, "sends in vain")
 	}
 	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local.addr(), c.remote.addr(), c.far.name, strings.Join(words, ", "))

@@ -29,7 +29,7 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 func (c *conn) setOption() error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if c.closed {
+	if c.isClosed() {
 		return c.opError("set", net.ErrClosed)
 	}
 	return nil
@@ -39,7 +39,7 @@ func (c *conn) setOption() error {
 func (c *conn) setBuffer(set func(*netem.End)) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if c.closed {
+	if c.isClosed() {
 		return setError(c.network, c.local.addr())
 	}
 	if c.tcp != nil {

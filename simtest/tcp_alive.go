@@ -21,7 +21,7 @@ func (c *conn) isHealthy() bool {
 	if p.faults == c.sim.faults {
 		return true
 	}
-	if c.outlived() || c.peer.outlived() || !c.carriesAll() || !c.peer.carriesAll() {
+	if c.hasCrashed() || c.peer.hasCrashed() || !c.carriesAll() || !c.peer.carriesAll() {
 		return false
 	}
 	p.faults = c.sim.faults
@@ -78,13 +78,13 @@ func (s *Sim) halfClosedLocked(hosts []*Host, found func(c *conn)) {
 	if !slices.ContainsFunc(hosts, func(h *Host) bool { return h.halfClosed > 0 }) {
 		return
 	}
-	closed := setOf(hosts)
+	touched := setOf(hosts)
 	for _, h := range s.ordered {
-		if closed.has(h) {
+		if touched.has(h) {
 			continue
 		}
 		for c := range h.conns {
-			if c.peer.gone && closed.has(c.far) {
+			if c.peer.usage == gone && touched.has(c.far) {
 				found(c)
 			}
 		}
@@ -158,7 +158,7 @@ func (c *conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if c.closed {
+	if c.isClosed() {
 		return c.opError("set", net.ErrClosed)
 	}
 	if c.tcp != nil {

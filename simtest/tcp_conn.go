@@ -36,16 +36,16 @@ type conn struct {
 	side      side
 
 	// What follows, but for the addresses, is guarded by sim.mu.
-	state      netem.State   // see finSent and what follows it
-	closed     bool          // here, by Close, with the host or with the simulation
-	gone       bool          // closed, and all that wait have been told
-	crashed    bool          // with the host, without a word
-	readClosed bool          // by CloseRead
-	wanted     bool          // the peer waits to be told what was read; only the loop changes it
-	granting   bool          // it is among those that will be, when this instant ends
-	errnoFor   caller        // who gets errno
-	life       uint32        // how often its host had crashed when it was opened
-	errno      syscall.Errno // what the reset is reported as, once
+	state    netem.State // see finSent and what follows it
+	usage    usage       // the user's
+	errnoFor caller      // who gets errno
+
+	// Not of the end's state, but of the peer's wish to be told what was read.
+	wanted   bool // the peer waits for it; only the loop changes it
+	granting bool // it is told when this instant ends
+
+	life  uint32        // how often its host had crashed when it was opened
+	errno syscall.Errno // what the reset is reported as, once
 
 	// What is written.
 	writeDeadline deadline
@@ -149,7 +149,7 @@ func (c *conn) id() trace.Conn {
 // openLocked counts the connection among its host's.
 func (c *conn) openLocked() {
 	if c.sim.closed {
-		c.closed = true
+		c.closes()
 		return
 	}
 	c.host.conns[c] = struct{}{}
@@ -168,7 +168,7 @@ func (c *conn) freePortLocked() {
 func (c *conn) SetLinger(seconds int) error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
-	if c.host.closesLocked(c, c.closed) {
+	if c.host.closesLocked(c, c.isClosed()) {
 		return c.opError("set", net.ErrClosed)
 	}
 	c.linger = seconds
@@ -181,7 +181,7 @@ func (c *conn) SetLinger(seconds int) error {
 func (c *conn) Close() error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
-	if c.host.closesLocked(c, c.closed) {
+	if c.host.closesLocked(c, c.isClosed()) {
 		return c.opError("close", net.ErrClosed)
 	}
 	c.hangUpLocked()
@@ -203,7 +203,7 @@ func (c *conn) hangUpLocked() {
 
 // resetLocked closes the connection with a reset of the peer.
 func (c *conn) resetLocked() {
-	if !c.closed {
+	if !c.isClosed() {
 		c.postLocked(sending, resetting)
 		c.vanishLocked()
 	}
@@ -217,13 +217,12 @@ func (c *conn) resetPeerLocked() {
 		c.abortLoop()
 	case c.hasCrashedLocked(), c.isForgotten():
 		c.disownLocked()
-	case c.resetting:
-	case c.stuck:
+	case c.endsInReset():
+	case c.trial == blocked:
 		c.abandonLocked()
 		c.forget()
 		c.disownLocked()
 	default:
-		c.resetting = true
 		c.sendLocked(segment{do: c.peer.resetByPeerLocked, reset: true})
 	}
 }
@@ -262,18 +261,18 @@ func (c *conn) resetByPeerLocked() { c.giveUpLocked(syscall.ECONNRESET) }
 
 // vanishLocked closes this end without a word to the peer.
 func (c *conn) vanishLocked() {
-	if c.gone {
+	if c.usage == gone {
 		return
 	}
-	c.gone, c.closed = true, true
-	if c.peer.gone {
+	c.usage = gone
+	if c.peer.usage == gone {
 		c.far.halfClosed--
 	} else {
 		c.host.halfClosed++
 	}
 	c.stream.skip(c.unread+c.dropped, &c.sim.spareRings)
 	c.unread, c.dropped = 0, 0
-	if c.crashed {
+	if c.hasCrashed() {
 		c.leaveWantingLocked()
 	}
 	delete(c.host.conns, c)
@@ -314,7 +313,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, fa
 func (c *conn) setDeadlines(t time.Time, read, write bool) error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
-	if c.host.closesLocked(c, c.closed) {
+	if c.host.closesLocked(c, c.isClosed()) {
 		return setError(c.network, c.local.addr())
 	}
 	if read {

@@ -73,11 +73,11 @@ func (l *listener) confirmedLocked(c *conn) {
 	case c.isForgotten(): // by Sim.Reset, meanwhile
 		return
 	case l.host.down: // an acknowledgement is not sent again
-		c.closed = true
+		c.closes()
 		return
 	case l.closed:
 		c.resetPeerLocked()
-		c.closed = true
+		c.closes()
 		return
 	}
 	c.network = l.network

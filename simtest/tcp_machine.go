@@ -385,7 +385,7 @@ func (c *conn) afterLoop() {
 	if n := int(m.end.Received() - c.arrived); n > 0 {
 		c.deliverLoop(n)
 	}
-	if m.end.Ended() && !c.state.IsFinReceived() && !c.isForgotten() && !c.closed {
+	if m.end.Ended() && !c.state.IsFinReceived() && !c.isForgotten() && !c.isClosed() {
 		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
 		c.tellLocked()
@@ -449,7 +449,7 @@ func (c *conn) deliverLoop(n int) {
 	e, arrived := c.arrivalLocked(n)
 	e.Took = c.tcp.took
 	c.arrived += int64(n)
-	if c.closed { // after a reset
+	if c.isClosed() { // after a reset
 		e.Kind, e.Note = trace.Drop, "connection is closed"
 		c.stream.skip(n, &c.sim.spareRings)
 	} else {

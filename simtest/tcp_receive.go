@@ -14,7 +14,7 @@ import (
 func (c *conn) Read(p []byte) (int, error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	if !c.closed && len(p) > 0 && c.readDeadline.hasPassedLocked() {
+	if !c.isClosed() && len(p) > 0 && c.readDeadline.hasPassedLocked() {
 		return 0, c.opError("read", os.ErrDeadlineExceeded)
 	}
 	n, err := c.readLocked(p)
@@ -50,7 +50,7 @@ func (c *conn) TryRead(p []byte) (int, error) {
 // a socket.
 func (c *conn) readLocked(p []byte) (n int, err error) {
 	switch {
-	case c.closed:
+	case c.isClosed():
 		return 0, net.ErrClosed
 	case len(p) == 0:
 		return 0, nil
@@ -68,7 +68,7 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 		return n, nil
 	case c.errno != 0 && c.errnoFor != theWriter:
 		return 0, syscallError("read", c.takeErrnoLocked())
-	case c.state.IsFinReceived() || c.isForgotten() || c.readClosed:
+	case c.state.IsFinReceived() || c.isForgotten() || c.usage == noReads:
 		return 0, io.EOF
 	}
 	return 0, syscall.EAGAIN
@@ -101,7 +101,7 @@ func (c *conn) tellReadLocked() {
 // wantLocked is what the peer posts when it waits for its window.
 func (c *conn) wantLocked() {
 	c.wanted = true
-	if c.closed || c.isForgotten() {
+	if c.isClosed() || c.isForgotten() {
 		c.leaveWantingLocked()
 		return
 	}
@@ -147,7 +147,7 @@ func (c *conn) leaveGrantLocked() {
 	}
 	if !c.reachesPeerLocked() {
 		c.wanted = true
-		if c.closed {
+		if c.isClosed() {
 			c.leaveWantingLocked()
 		}
 		return
@@ -169,10 +169,10 @@ func (c *conn) arriveLocked(n int) {
 	case c.isForgotten():
 		e.Kind, e.Note = trace.Drop, "connection was reset"
 		c.refuseLocked()
-	case c.closed:
+	case c.isClosed():
 		e.Kind, e.Note = trace.Drop, "connection is closed"
 		c.refuseLocked()
-	case c.readClosed && c.state.IsFinSent():
+	case c.isShut():
 		e.Kind, e.Note = trace.Drop, "connection is shut down"
 		c.giveUpLocked(syscall.ECONNRESET)
 		c.refuseLocked()
@@ -214,7 +214,7 @@ func (c *conn) endLocked() {
 		c.peer.unansweredLocked()
 	case c.hasCrashedLocked(), c.isForgotten():
 		c.refuseLocked()
-	case c.closed:
+	case c.isClosed():
 	default:
 		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
@@ -226,18 +226,16 @@ func (c *conn) endLocked() {
 // crashed, and is not back.
 func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down }
 
-// hasCrashedLocked reports whether the end has crashed with its host. The host
-// does not keep those that were closed before and still have something to send.
+// hasCrashedLocked reports whether the end has crashed with its host, and sees to it
+// that it sends nothing then: the host does not keep those that were closed before, and
+// they may still have something to send.
 func (c *conn) hasCrashedLocked() bool {
-	if c.outlived() && !c.crashed {
-		c.crashed = true
+	crashed := c.hasCrashed()
+	if crashed && !c.abandoned {
 		c.abandonLocked()
 	}
-	return c.crashed
+	return crashed
 }
-
-// outlived reports whether the end is closed, and its host has crashed since.
-func (c *conn) outlived() bool { return c.closed && (c.crashed || c.life != c.host.crashes) }
 
 // unansweredLocked is what happens when something that was sent has arrived
 // where nothing answers: it is sent again, until the host is back, and says
@@ -256,7 +254,7 @@ func (c *conn) unansweredLocked() {
 		c.peer.refuseLocked()
 	}}
 	c.out.pushFirst(probe)
-	c.retryLocked()
+	c.retryLocked(unheard)
 }
 
 // NotifyReadable asks for f to be called whenever something becomes readable:
@@ -266,7 +264,7 @@ func (c *conn) NotifyReadable(f func()) {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	c.notify = f
-	if c.unread > 0 || c.state.IsFinReceived() || c.isForgotten() || c.closed || c.readClosed {
+	if c.unread > 0 || c.state.IsFinReceived() || c.isForgotten() || c.usage != inUse {
 		c.tellLocked()
 	}
 }
@@ -287,12 +285,12 @@ func (c *conn) CloseRead() error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	switch {
-	case c.host.closesLocked(c, c.closed):
+	case c.host.closesLocked(c, c.isClosed()):
 		return c.opError("close", net.ErrClosed)
 	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
-	c.readClosed = true
+	c.readsClosed()
 	c.tellLocked()
 	return nil
 }

@@ -232,7 +232,7 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 
 // takesNoMore reports whether a segment brings bytes that nobody can read.
 func (c *conn) takesNoMore(segment *netem.Segment) bool {
-	return segment.Len > 0 && (c.closed || c.readClosed && c.state.IsFinSent()) &&
+	return segment.Len > 0 && c.isShut() &&
 		segment.Seq+int64(segment.Len) > c.tcp.end.Received() && !c.tcp.opening
 }
 
@@ -240,7 +240,7 @@ func (c *conn) takesNoMore(segment *netem.Segment) bool {
 func (c *conn) refuseDataLoop(segment *netem.Segment) {
 	c.peer.droppedLoop(segment, c.hashOf(segment), c.endedWhy())
 	c.abortLoop()
-	if c.closed {
+	if c.isClosed() {
 		c.forget()
 		return
 	}
@@ -250,7 +250,7 @@ func (c *conn) refuseDataLoop(segment *netem.Segment) {
 // endedWhy says why the end takes no bytes.
 func (c *conn) endedWhy() string {
 	switch {
-	case c.closed:
+	case c.isClosed():
 		return "connection is closed"
 	case c.isForgotten(), c.tcp.opening:
 		return "connection was reset"

@@ -15,16 +15,17 @@ import (
 // take from it. Each piece leaves when the link is free for it, so that what
 // happens to the network meanwhile happens to what has not left yet.
 type outlet struct {
-	waiting   int    // bytes in out
-	route     *route // to the peer
-	back      *route // and from it
-	left      int64  // bytes that have left
-	abandoned bool   // nothing is sent any more
-	retrying  bool   // the way does not work, and it is scheduled to be tried again
-	stuck     bool   // until then nothing leaves
-	probing   bool   // what was sent was not answered, and it is tried to get an answer
-	resetting bool   // the last of out is a reset
-	awaited   bool   // which the peer goes on asking for
+	waiting int    // bytes in out
+	route   *route // to the peer
+	back    *route // and from it
+	left    int64  // bytes that have left
+	trial   trial  // how the way works
+
+	// These may go along with any state, usage and trial.
+	abandoned bool // nothing is sent any more, though the user may not know yet
+	probing   bool // a probe is among out or under way, for nothing that was sent was answered
+	awaited   bool // the peer goes on asking for the reset that is sent
+
 	out       fifo[segment]
 	flow      netem.Flow
 	leavingAt time.Duration  // when the next piece leaves, if that is scheduled; else 0
@@ -124,7 +125,7 @@ func (c *conn) roomLocked() int {
 // which a socket would tell.
 func (c *conn) writeErrorLocked() error {
 	switch {
-	case c.closed:
+	case c.isClosed():
 		return net.ErrClosed
 	case c.writeDeadline.hasPassedLocked():
 		return os.ErrDeadlineExceeded
@@ -141,7 +142,7 @@ func (c *conn) CloseWrite() error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
 	switch {
-	case c.host.closesLocked(c, c.closed):
+	case c.host.closesLocked(c, c.isClosed()):
 		return c.opError("close", net.ErrClosed)
 	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
@@ -224,7 +225,7 @@ func (c *conn) sendLocked(s segment) {
 
 // pumpLocked sends what can leave by now.
 func (c *conn) pumpLocked() {
-	for c.out.len() > 0 && !c.stuck && !c.hasCrashedLocked() {
+	for c.out.len() > 0 && c.trial != blocked && !c.hasCrashedLocked() {
 		now := c.sim.instant
 		c.updateLocked()
 		if free := c.firstFlow().Free(); free > now {
@@ -236,19 +237,18 @@ func (c *conn) pumpLocked() {
 		}
 		if !c.reachesPeerLocked() {
 			c.dropLocked(c.out.first().n, c.barLocked())
-			if c.resetting {
+			if c.endsInReset() {
 				c.loseResetLocked()
 				return
 			}
-			c.stuck = true
-			c.retryLocked()
+			c.retryLocked(blocked)
 			return
 		}
 		if !c.leaveLocked(now) {
 			return
 		}
 		if !c.isReachedLocked() {
-			c.retryLocked() // it hears no acknowledgement
+			c.retryLocked(unheard)
 		}
 	}
 }
@@ -380,15 +380,24 @@ func times(what string, n int) string {
 	return fmt.Sprintf("%s %d times", what, n)
 }
 
-// retryLocked waits for the way to work again, as TCP does.
-func (c *conn) retryLocked() {
-	if c.retrying || c.isForgotten() {
+// endsInReset reports whether the last of what waits to be sent is a reset.
+func (o *outlet) endsInReset() bool {
+	waiting := o.out.waiting()
+	return len(waiting) > 0 && waiting[len(waiting)-1].reset
+}
+
+// retryLocked waits for the way to work again, as TCP does, which was found not to.
+func (c *conn) retryLocked(found trial) {
+	if c.isForgotten() {
+		return
+	}
+	isScheduled := c.trial != working
+	if c.trial = max(c.trial, found); isScheduled {
 		return
 	}
 	again, goesOn := c.flow.Lose(c.sim.instant)
-	c.retrying = true
 	c.sim.callAtLocked(again, c.host, func() {
-		c.retrying, c.stuck = false, false
+		c.trial = working
 		switch {
 		case c.isForgotten() || c.hasCrashedLocked():
 			return
@@ -397,10 +406,9 @@ func (c *conn) retryLocked() {
 			return
 		case !c.reachesPeerLocked():
 			c.dropLocked(c.unsentLocked(), c.barLocked())
-			c.stuck = true
-			c.retryLocked()
+			c.retryLocked(blocked)
 		case !c.isReachedLocked():
-			c.retryLocked()
+			c.retryLocked(unheard)
 		default:
 			c.flow.Recover()
 		}
@@ -412,7 +420,7 @@ func (c *conn) retryLocked() {
 // is answered by a reset: this end is reset.
 func (c *conn) giveUpLocked(errno syscall.Errno) {
 	c.abandonLocked()
-	if c.closed || c.isForgotten() {
+	if c.isClosed() || c.isForgotten() {
 		c.forget()
 		return
 	}
@@ -426,11 +434,12 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 
 // abandonLocked sends nothing more.
 func (c *conn) abandonLocked() {
+	c.abandoned = true
 	if c.tcp != nil {
 		c.tcp.drop()
 		c.judgeLoop()
 		return
 	}
 	c.out.drop()
-	c.waiting, c.abandoned = 0, true
+	c.waiting = 0
 }

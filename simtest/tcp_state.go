@@ -38,6 +38,47 @@ func (c *conn) fail(errno syscall.Errno) {
 // isForgotten reports whether the connection was reset or given up.
 func (c *conn) isForgotten() bool { return c.state == netem.Closed }
 
+// A usage is how much of an end its user can use, which only becomes less. It is no
+// part of the state: to the peer, and to RFC 9293, an end that was closed is one whose
+// user has ended its stream, until something arrives that nobody can read.
+type usage uint8
+
+const (
+	inUse   usage = iota
+	noReads       // after CloseRead
+	closed        // by Close, with the host or with the simulation: calls fail
+	gone          // closed, and all that wait have been told
+)
+
+// readsClosed is the transition when the user wants to read no more.
+func (c *conn) readsClosed() { c.usage = max(c.usage, noReads) }
+
+// closes is the transition when the end is closed. Those that wait are told later.
+func (c *conn) closes() { c.usage = max(c.usage, closed) }
+
+// isClosed reports whether the user cannot use the end at all.
+func (c *conn) isClosed() bool { return c.usage >= closed }
+
+// isShut reports whether what arrives can be read by nobody, as both directions are
+// closed.
+func (c *conn) isShut() bool {
+	return c.isClosed() || c.usage == noReads && c.state.IsFinSent()
+}
+
+// hasCrashed reports whether the end has crashed with its host: what is closed when that
+// crashes has no one left, whether it was closed before or by the crash.
+func (c *conn) hasCrashed() bool { return c.isClosed() && c.life != c.host.crashes }
+
+// A trial is how an ideal stream finds its way to work. While it does not, it is
+// scheduled to be tried again, as TCP does.
+type trial uint8
+
+const (
+	working trial = iota
+	unheard       // what the peer sends does not arrive, and so no acknowledgement
+	blocked       // what is sent does not arrive at the peer: until then nothing leaves
+)
+
 // A caller is who gets the error of a reset.
 type caller uint8
 
