@@ -61,6 +61,14 @@ type Config struct {
 	// block, nor use the simulation.
 	Trace func(trace.Event)
 
+	// Packets has Trace told of each packet as well, as it leaves and as it arrives, with
+	// its headers and what it carries: events of the kinds [trace.Packet] and
+	// [trace.Arrive]. Those of acknowledgments that nobody waits for may come later than
+	// others of later times. An ideal stream has no packets; the events of its data have
+	// the bytes instead. Packets change neither digests nor times; they are not counted
+	// by [Trace.Len], and not among [Trace.Events].
+	Packets bool
+
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
 	// simulation and two after it empty every sync.Pool of the process, because
 	// timers and channels that one simulation leaves in a pool end the process when

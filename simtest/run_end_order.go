@@ -90,6 +90,7 @@ func (s *Sim) startClosingLocked() {
 		return
 	}
 	s.closed = true
+	s.recordQuietLocked()
 	for _, h := range s.ordered {
 		h.paused, h.catchingUp, h.parked = false, false, nil
 		for _, l := range h.livesLocked() {

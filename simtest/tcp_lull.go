@@ -85,6 +85,9 @@ func (c *conn) passOneLoop() {
 	switch acks := &m.pair.lull.acks[c.side]; {
 	case acks.next() <= s.instant:
 		_, i := acks.pop(&s.segments)
+		if s.trace.packets {
+			c.arrivesLoop(&s.segments.all[i].Segment)
+		}
 		m.end.Input(s.instant, &s.segments.all[i].Segment)
 		s.segments.drop(i)
 	case c.standing().next <= s.instant:

@@ -25,6 +25,7 @@ type machine struct {
 	sent       uint64        // counts packets
 	took       time.Duration // how long the segment was under way that was taken last
 	tcp        netem.TCP
+	log        *packetLog // nil unless packets are recorded
 }
 
 // A pair is what both ends of a connection share. What comes before the machines is

@@ -54,6 +54,9 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 		c.tcp.attempt.requests++
 	}
 	c.tcp.sent++ // whatever becomes of it, so that chance has the same for others
+	if s.trace.packets {
+		c.leavesLoop(segment)
+	}
 	switch {
 	case c.route.blocked:
 		c.lostLoop(segment, "partition")
@@ -178,7 +181,7 @@ func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segm
 // droppedLoop is lostLoop for a segment whose bytes have the hash.
 func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
-		c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why})
+		c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why, Packet: c.lostPacket(segment)})
 	}
 	c.troubleLoop()
 }
@@ -208,6 +211,9 @@ func (c *conn) arriveLoop(first int32) {
 func (c *conn) inputLoop(segment *netem.Segment) {
 	m := c.tcp
 	gone := c.hasCrashedLocked() || c.isAbandonedOpening()
+	if c.sim.trace.packets && !c.host.down {
+		c.arrivesLoop(segment)
+	}
 	switch {
 	case c.host.down:
 		c.peer.lostLoop(segment, "host is down")

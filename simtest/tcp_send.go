@@ -100,6 +100,9 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 		}
 		c.fresh += room
 		c.peer.stream.write(w.p[w.n:w.n+room], &c.sim.spareRings)
+		if c.tcp != nil && c.sim.trace.packets {
+			c.tcp.keep(w.p[w.n : w.n+room])
+		}
 		c.posted[sending]++
 		c.sim.postLocked(action{key: c.key(sending), what: sent, host: c.host, conn: c, n: room})
 		w.n += room

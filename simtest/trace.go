@@ -15,12 +15,14 @@ type Trace struct {
 	keep      int
 	hook      func(trace.Event)
 	failed    func() bool // whether the test has; nil if that is not known
+	packets   bool        // they are recorded
 	recording *recording  // of CheckDeterminism
 	arrived   kept        // the bytes of the next event, for the recording
 
 	// Guarded by sim.mu.
 	digest trace.Digest
 	count  int64
+	number uint32        // of the last packet
 	last   time.Duration // when the last one was
 	ring   []trace.Event
 
@@ -28,6 +30,7 @@ type Trace struct {
 }
 
 func (t *Trace) init(s *Sim, config Config) {
+	t.packets = config.Packets
 	t.sim, t.keep, t.hook, t.recording = s, config.keepEvents(), config.Trace, config.recording
 }
 

@@ -78,6 +78,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	host := c.host.hostOfLocked(to.Addr())
 	if host == nil {
 		e.To, e.Note = to.String(), "no such host"
+		c.leavesLocked(&e, data, to)
 		s.recordDatagramLocked(e, data, by)
 		c.toldLocked(to, syscall.EHOSTUNREACH, s.now())
 		return
@@ -85,6 +86,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	e.To = host.name
 	path := c.pathLocked(host)
 	c.crossed++
+	info := c.leavesLocked(&e, data, to)
 	switch {
 	case c.host.down:
 		e.Note = "host is down"
@@ -102,7 +104,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 			s.travelSinceLocked(path.route, hold, at, event{
 				host: host,
 				line: &path.line,
-				do:   func() { c.deliverLocked(host, data, by, from, to, sent) },
+				do:   func() { c.deliverLocked(host, data, by, from, to, sent, info) },
 			})
 		}
 		dropped := func(why string) {
@@ -175,10 +177,13 @@ func (c *packetConn) pathLocked(host *Host) *packetPath {
 }
 
 // deliverLocked is what happens when a datagram arrives at a host.
-func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort, sent time.Duration) {
+func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort, sent time.Duration, info *trace.PacketInfo) {
 	s := c.sim
 	e := trace.Event{
 		Kind: trace.Data, From: c.host.name, To: host.name, Conn: c.id(), Length: len(data), Hash: hash(data), Took: s.instant - sent,
+	}
+	if info != nil && !host.down {
+		s.recordPacketLocked(trace.Arrive, e, string(data), info)
 	}
 	socket := host.socketLocked(to, from)
 	switch {
@@ -197,6 +202,9 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, t
 		socket.inbox.push(datagram{data: data, from: from})
 		socket.size += max(1, len(data))
 		socket.goOnReadingLocked()
+	}
+	if e.Kind == trace.Drop {
+		e.Packet = info
 	}
 	s.recordDatagramLocked(e, data, by)
 }

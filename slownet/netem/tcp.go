@@ -107,10 +107,11 @@ const (
 // were a byte after the payload.
 type Segment struct {
 	Flags  Flags
-	Seq    int64 // of the first byte of the payload
-	Len    int   // of the payload
-	Ack    int64 // the next byte that the sender of the segment expects
-	Window int   // how many bytes from Ack on it can take
+	Tag    uint32 // the driver's: an End neither sets nor looks at it
+	Seq    int64  // of the first byte of the payload
+	Len    int    // of the payload
+	Ack    int64  // the next byte that the sender of the segment expects
+	Window int    // how many bytes from Ack on it can take
 
 	// SACK are the blocks of selective acknowledgements, the most recent first;
 	// the first is a duplicate (RFC 2883) if it lies below Ack or within the

@@ -115,6 +115,13 @@ func (e *End) SetMTU(mtu int) { e.send.mss = int64(max(1, mtu-HeaderSize)) }
 // Ended reports whether the peer's FIN has arrived, and all data before it.
 func (e *End) Ended() bool { return e.receive.ended }
 
+// Written returns how many bytes were written.
+func (e *End) Written() int64 { return e.send.written }
+
+// CongestionWindow returns how many bytes may be in flight at most, whatever window the
+// peer announces.
+func (e *End) CongestionWindow() int { return int(e.send.window.size) * int(e.send.mss) }
+
 // Unacked returns how many bytes have been written and are not acknowledged.
 func (e *End) Unacked() int64 { return max(0, e.send.written-e.send.una) }
 

@@ -33,8 +33,9 @@ type framer struct {
 
 // A leaving packet is one that has left.
 type leaving struct {
-	at     time.Duration
-	header *layers.TCP
+	at      time.Duration
+	header  *layers.TCP
+	payload string
 }
 
 func newFramer(packets []packet, h *hosts) *framer {
@@ -50,27 +51,27 @@ func (f *framer) frames(p *packet, show bool, yield func(frame) error) error {
 		}
 		return f.datagram(p, yield)
 	}
-	var header *layers.TCP
+	header, payload := (*layers.TCP)(nil), p.payload
 	if p.arrives {
 		left, known := f.left[p.id()]
 		if !known { // the trace begins later than it left
-			left = leaving{p.at, f.streams.of(p.conn, p.info.From).header(p.info, p.at)}
+			left = leaving{p.at - p.took, f.streams.of(p.conn, p.info.From).header(p.info, p.at-p.took), p.payload}
 		}
 		f.streams.arrives(p, left.at)
-		header = left.header
+		header, payload = left.header, left.payload
 	} else {
 		header = f.streams.sends(p)
-		f.left[p.id()] = leaving{p.at, header}
+		f.left[p.id()] = leaving{p.at, header, p.payload}
 	}
 	if !show {
 		return nil
 	}
-	return f.segment(p, *header, yield)
+	return f.segment(p, *header, payload, yield)
 }
 
 // segment makes the frames of a segment: several, if IPv4 has no room for it.
-func (f *framer) segment(p *packet, header layers.TCP, yield func(frame) error) error {
-	length, payload := p.length, p.payload
+func (f *framer) segment(p *packet, header layers.TCP, payload string, yield func(frame) error) error {
+	length := p.length
 	for count := (length + maxSegment - 1) / maxSegment; count > 1; count-- {
 		first, n := header, length/count
 		first.FIN, first.PSH = false, false
@@ -131,7 +132,7 @@ func networkHeader(p *packet, header transport) (gopacket.NetworkLayer, layers.E
 	return &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: protocol, SrcIP: from, DstIP: to}, layers.EthernetTypeIPv6
 }
 
-func ip(addr netip.AddrPort) net.IP { return addr.Addr().Unmap().AsSlice() }
+func ip(addr netip.AddrPort) net.IP { return addr.Addr().AsSlice() }
 
 // mac returns the Ethernet address of a host, a locally administered one.
 func (f *framer) mac(host string) net.HardwareAddr {

@@ -18,8 +18,8 @@ func hostsOf(packets []packet) hosts {
 	for i := range packets {
 		p := &packets[i]
 		names[p.from], names[p.to] = true, true
-		h.addresses[p.info.From.Addr().Unmap()] = p.from
-		h.addresses[p.info.To.Addr().Unmap()] = p.to
+		h.addresses[p.info.From.Addr()] = p.from
+		h.addresses[p.info.To.Addr()] = p.to
 	}
 	h.names = slices.Sorted(maps.Keys(names))
 	return h
@@ -45,10 +45,10 @@ type invention struct {
 func newInvention(packets []packet) *invention {
 	v := &invention{make(map[string]netip.Addr), make(map[netip.Addr]bool), netip.AddrFrom4([4]byte{10, 0, 0, 1})}
 	know := func(name string, addr netip.Addr) {
-		if _, known := v.addresses[name]; !known && addr.Unmap().Is4() {
-			v.addresses[name] = addr.Unmap()
+		if _, known := v.addresses[name]; !known && addr.Is4() {
+			v.addresses[name] = addr
 		}
-		v.taken[addr.Unmap()] = true
+		v.taken[addr] = true
 	}
 	for i := range packets {
 		know(packets[i].from, packets[i].info.From.Addr())
@@ -60,7 +60,7 @@ func newInvention(packets []packet) *invention {
 // address returns the address of a host, with its port if its name has one.
 func (v *invention) address(name string, port uint16) netip.AddrPort {
 	if addr, err := netip.ParseAddrPort(name); err == nil {
-		return netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
+		return unmapped(addr)
 	}
 	addr, known := v.addresses[name]
 	if !known {

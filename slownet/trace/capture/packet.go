@@ -12,6 +12,7 @@ import (
 // A packet is one that leaves, or arrives.
 type packet struct {
 	at       time.Duration
+	took     time.Duration // of one that arrives: how long it was under way; 0 if it is not known
 	arrives  bool
 	from, to string // hosts
 	conn     trace.Conn
@@ -29,6 +30,23 @@ type packetID struct {
 }
 
 func (p *packet) id() packetID { return packetID{p.conn, p.info.From, p.info.Number} }
+
+// unmapped returns an address that is IPv4's if it is one in IPv6's form: a listener for
+// both families has such.
+func unmapped(addr netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
+}
+
+// unmappedInfo returns the headers with such addresses.
+func unmappedInfo(p *trace.PacketInfo) *trace.PacketInfo {
+	from, to := unmapped(p.From), unmapped(p.To)
+	if from == p.From && to == p.To {
+		return p
+	}
+	changed := *p
+	changed.From, changed.To = from, to
+	return &changed
+}
 
 // seenBy returns on whose interface the packet is, and whether it is shown, in a host's
 // view or, of "", in everybody's.
@@ -51,8 +69,8 @@ func packetsOf(events []trace.Event) []packet {
 		if e := &events[i]; isPacket(e) {
 			recorded[e.Conn] = true
 			packets = append(packets, packet{
-				at: e.At, arrives: e.Kind == trace.Arrive, from: hostName(e.From), to: hostName(e.To), conn: e.Conn,
-				length: e.Length, payload: e.Payload[:min(e.Length, len(e.Payload))], info: e.Packet,
+				at: e.At, took: e.Took, arrives: e.Kind == trace.Arrive, from: hostName(e.From), to: hostName(e.To), conn: e.Conn,
+				length: e.Length, payload: e.Payload[:min(e.Length, len(e.Payload))], info: unmappedInfo(e.Packet),
 			})
 		}
 	}
@@ -76,7 +94,7 @@ func comment(packets []packet, events []trace.Event) {
 	why := make(map[packetID]string)
 	for i := range events {
 		if e := &events[i]; e.Kind == trace.Drop && e.Packet != nil && e.Note != "" {
-			why[packetID{e.Conn, e.Packet.From, e.Packet.Number}] = e.Note
+			why[packetID{e.Conn, unmapped(e.Packet.From), e.Packet.Number}] = e.Note
 		}
 	}
 	if len(why) == 0 {

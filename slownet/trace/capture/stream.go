@@ -76,7 +76,7 @@ func (d *direction) window(p *trace.PacketInfo) uint16 {
 // sends has room in it.
 func (d *direction) segmentSize(to netip.Addr) uint16 {
 	usual := 1460
-	if !to.Unmap().Is4() {
+	if !to.Is4() {
 		usual = 1440
 	}
 	return uint16(min(65495, max(usual, d.other.maxPayload+timestampsSize)))
