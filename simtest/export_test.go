@@ -35,6 +35,16 @@ func SetAllInTime() (restore func()) {
 	return func() { allInTime = false }
 }
 
+// SetNeverLate has writes wake the loop at once, until the function that it returns is
+// called.
+func SetNeverLate() (restore func()) {
+	neverLate = true
+	return func() { neverLate = false }
+}
+
+// TurnsOf returns how often the loop has looked at what there is to do.
+func TurnsOf(s *Sim) uint64 { return s.turns.Load() }
+
 // SeedOf returns the simulation's seed.
 func SeedOf(s *Sim) uint64 { return s.seed }
 

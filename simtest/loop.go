@@ -13,8 +13,8 @@ import (
 // way, in order, has the one thing happen that is due next, and starts again.
 func (s *Sim) loop() {
 	defer close(s.stopped)
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	s.alarm = time.NewTimer(time.Hour)
+	defer s.alarm.Stop()
 	defer time.AfterFunc(s.clockEnds()-s.now(), s.look).Stop()
 	if s.limit > 0 {
 		defer time.AfterFunc(s.limit-s.now(), s.look).Stop()
@@ -30,6 +30,7 @@ func (s *Sim) loop() {
 			<-s.wake // ringLocked was called nevertheless
 		}
 		byTimer, s.asleep = false, false
+		s.sendLateLocked(s.instant)
 		if !s.catchUpLocked(s.instant) {
 			s.unlock()
 			continue
@@ -46,16 +47,16 @@ func (s *Sim) loop() {
 			continue
 		}
 		s.asleep = true
-		at, ok := s.nextTimeLocked()
-		now := s.instant
-		s.unlock()
-		if !ok {
-			<-s.wake
-			continue
+		if at, ok := s.nextTimeLocked(); ok {
+			s.alarm.Reset(at - s.instant)
+			s.alarmAt = at
+		} else {
+			s.alarm.Stop()
+			s.alarmAt = endOfTime
 		}
-		timer.Reset(at - now)
+		s.unlock()
 		select {
-		case <-timer.C:
+		case <-s.alarm.C:
 			byTimer = true
 		case <-s.wake:
 		}
@@ -168,7 +169,12 @@ func (s *Sim) Settle() {
 }
 
 // now is the simulated time.
-func (s *Sim) now() time.Duration { return time.Since(s.origin) }
+func (s *Sim) now() time.Duration {
+	if s.nap == nil {
+		return time.Since(s.origin)
+	}
+	return time.Duration(time.Now().UnixNano() - s.originNano) // the same in a bubble, and faster
+}
 
 // lastMoment is how far a simulation can go. The clock of a bubble counts
 // nanoseconds since 1970 and ends in 2262; what a simulation does at its end

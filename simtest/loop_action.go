@@ -88,6 +88,9 @@ func compareKeys(a, b *key) int {
 
 // postLocked hands an action to the loop.
 func (s *Sim) postLocked(a action) {
+	if s.late {
+		s.sendLateLocked(s.now())
+	}
 	s.posted = append(s.posted, a)
 	s.ringLocked()
 }
@@ -99,6 +102,7 @@ func (s *Sim) collectLocked() {
 	if len(s.posted) == 0 {
 		return
 	}
+	s.late = false
 	posted := s.posted
 	s.posted, s.spare = s.spare[:0], nil
 	order := s.order[:0]

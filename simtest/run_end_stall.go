@@ -125,6 +125,7 @@ func (s *Sim) goOnStalled() bool {
 	s.ringLocked()
 	s.instant = s.now()
 	if !s.closed {
+		s.sendLateLocked(s.instant)
 		s.collectLocked()
 		switch {
 		case !s.closing && s.stepLocked():

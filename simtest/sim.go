@@ -17,26 +17,27 @@ import (
 // A Sim is a simulated network: hosts, and links between them. All its methods
 // may be called from any goroutine of the simulation.
 type Sim struct {
-	seed    uint64
-	link    netem.Link                        // of routes that have none of their own
-	window  int                               // of connections with ideal streams, in bytes
-	tcp     netem.TCP                         // of hosts that have none of their own
-	limit   time.Duration                     // when the simulation is stopped; 0 is never
-	limitIs string                            // what it is, in words
-	fail    func(report string)               // fails the test
-	started func(host string, f func())       // runs f in a goroutine of a host's; "" is the test's
-	running func() string                     // describes the goroutines that there are
-	context func(host string) context.Context // that programs of a host's start from; it has their goroutines' labels
-	settle  func()                            // returns when every goroutine of the simulation is blocked
-	nap     func(d time.Duration)             // sleeps in real time; nil outside of a bubble
-	bubble  string                            // its number
-	origin  time.Time                         // simulated time 0
-	wake    chan struct{}                     // gets a token when the sleeping loop has something to look at
-	stopped chan struct{}                     // closed when the loop has ended
-	expired chan struct{}                     // closed when the simulation was stopped before its end
-	random  *rand.Rand
-	took    atomic.Int64  // how long the simulation has taken; -1 while it has not ended
-	turns   atomic.Uint64 // of the loop; for the watchdog
+	seed       uint64
+	link       netem.Link                        // of routes that have none of their own
+	window     int                               // of connections with ideal streams, in bytes
+	tcp        netem.TCP                         // of hosts that have none of their own
+	limit      time.Duration                     // when the simulation is stopped; 0 is never
+	limitIs    string                            // what it is, in words
+	fail       func(report string)               // fails the test
+	started    func(host string, f func())       // runs f in a goroutine of a host's; "" is the test's
+	running    func() string                     // describes the goroutines that there are
+	context    func(host string) context.Context // that programs of a host's start from; it has their goroutines' labels
+	settle     func()                            // returns when every goroutine of the simulation is blocked
+	nap        func(d time.Duration)             // sleeps in real time; nil outside of a bubble
+	bubble     string                            // its number
+	origin     time.Time                         // simulated time 0
+	originNano int64                             // the same, since 1970
+	wake       chan struct{}                     // gets a token when the sleeping loop has something to look at
+	stopped    chan struct{}                     // closed when the loop has ended
+	expired    chan struct{}                     // closed when the simulation was stopped before its end
+	random     *rand.Rand
+	took       atomic.Int64  // how long the simulation has taken; -1 while it has not ended
+	turns      atomic.Uint64 // of the loop; for the watchdog
 
 	mu          sync.Mutex // guards what follows, and all state of hosts, listeners and connections
 	hosts       map[string]*Host
@@ -49,6 +50,10 @@ type Sim struct {
 	names       map[string]Name
 	chaos       *chaosState     // nil for none
 	posted      []action        // since the loop looked last, in the order of the scheduler
+	late        bool            // the loop was not woken for what is posted, see postSentLocked
+	lateAt      time.Duration   // when that was posted
+	alarm       *time.Timer     // wakes the sleeping loop
+	alarmAt     time.Duration   // when
 	spare       []action        // room for posted
 	order       []ranked        // of posted, while they are sorted
 	controls    []control       // what is to be done to the network itself
@@ -117,6 +122,7 @@ func newSim(config Config, settle func()) *Sim {
 		bottlenecks: make(map[*netem.Bottleneck]bool),
 		names:       make(map[string]Name),
 	}
+	s.originNano = s.origin.UnixNano()
 	s.took.Store(-1)
 	s.ties.init(&config)
 	s.segments.free, s.crossings.free = none, none

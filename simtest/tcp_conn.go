@@ -179,7 +179,7 @@ func (c *conn) SetLinger(seconds int) error {
 // unless there is something unread or SetLinger was set to zero: then the peer
 // is reset.
 func (c *conn) Close() error {
-	c.sim.mu.Lock()
+	c.sim.lock()
 	defer c.sim.unlock()
 	if c.host.closesLocked(c, c.isClosed()) {
 		return c.opError("close", net.ErrClosed)

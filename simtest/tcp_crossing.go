@@ -65,17 +65,6 @@ func (c *conn) latency() time.Duration {
 // ways returns the ways to the peer and back.
 func (c *conn) ways() (there, back way) { return c.way(), wayOf(c.far, c.host, c.back) }
 
-// areBothClear reports whether segments on the way to the peer, and back, take their
-// time, and nothing else befalls them.
-func (c *conn) areBothClear() bool {
-	if !c.crosses() {
-		return c.route.isClear && c.back.isClear
-	}
-	isClear := func(h *hop) bool { return h.isClear }
-	there, back := c.ways()
-	return there.all(isClear) && back.all(isClear)
-}
-
 // losesNothing reports whether no segment without data is lost on the way to the peer,
 // but by a full queue, and faults.
 func (c *conn) losesNothing() bool {

@@ -206,6 +206,10 @@ func (c *conn) outputLoop() {
 		return
 	}
 	c.judgeLoop()
+	if q := &m.pair.lull; q.on {
+		q.dueLoop(c.standing().next)
+		return
+	}
 	c.armLoop()
 }
 
@@ -239,19 +243,19 @@ func (c *conn) judgeLoop() {
 	c.noteLoop()
 	p, u := c.tcp.pair, &c.sim.urgent
 	one, other := &p.standing[c.side], &p.standing[1-c.side]
+	links, isClear := c.linksLoop()
 	if one.isAcknowledged && other.isAcknowledged {
-		p.troubled, p.links = false, c.links()
+		p.troubled, p.links = false, links
 	}
-	isClear := !p.troubled && p.links == c.links() && c.areBothClear()
-	ahead := c.leastLookahead()
+	isClear = isClear && !p.troubled && p.links == links
 	urgent, isHealthy := one.isUrgent(isClear) || other.isUrgent(isClear), c.isHealthy()
-	if c.isWriteWaiting() || c.peer.isWriteWaiting() || (one.probes || other.probes) && !isHealthy {
-		urgent, ahead = true, 0
-	}
+	atOnce := c.isWriteWaiting() || c.peer.isWriteWaiting() || (one.probes || other.probes) && !isHealthy
+	urgent = urgent || atOnce
 	c.lullLoop(!urgent && !allInTime && isClear && isHealthy && one.state != netem.TimeWait && other.state != netem.TimeWait)
 	if urgent {
-		if p.troubled || one.opening || other.opening || isClosing(one.state) || isClosing(other.state) {
-			ahead = 0 // a timer may end the connection, or an acknowledgement
+		ahead := time.Duration(0) // a timer may end the connection, or an acknowledgement
+		if !atOnce && !p.troubled && !one.opening && !other.opening && !isClosing(one.state) && !isClosing(other.state) {
+			ahead = c.leastLookahead()
 		}
 		if u.pairs == 0 {
 			u.ahead = ahead
@@ -276,11 +280,19 @@ func isClosing(s netem.State) bool {
 
 // links returns a number that changes with the links of the connection.
 func (c *conn) links() int {
+	links, _ := c.linksLoop()
+	return links
+}
+
+// linksLoop returns links, and whether segments on the way to the peer, and back, take
+// their time, and nothing else befalls them.
+func (c *conn) linksLoop() (links int, areClear bool) {
 	if !c.crosses() {
-		return c.route.version + c.back.version
+		return c.route.version + c.back.version, c.route.isClear && c.back.isClear
 	}
+	isClear := func(h *hop) bool { return h.isClear }
 	there, back := c.ways()
-	return there.versions() + back.versions()
+	return there.versions() + back.versions(), there.all(isClear) && back.all(isClear)
 }
 
 // isUrgent reports whether inner events may have the end send something.

@@ -286,7 +286,7 @@ func (c *conn) tellLocked() {
 // afterwards can be read nevertheless; but after CloseWrite as well, it resets
 // the connection, as on Linux.
 func (c *conn) CloseRead() error {
-	c.sim.mu.Lock()
+	c.sim.lock()
 	defer c.sim.unlock()
 	switch {
 	case c.host.closesLocked(c, c.isClosed()):

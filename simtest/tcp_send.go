@@ -45,7 +45,7 @@ type segment struct {
 
 // Write sends p. It waits while the window is full, or the link's queue.
 func (c *conn) Write(p []byte) (n int, err error) {
-	c.sim.mu.Lock()
+	c.sim.lock()
 	defer c.sim.mu.Unlock()
 	write := transfer{p: p}
 	var noted *writing
@@ -104,7 +104,7 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 			c.tcp.keep(w.p[w.n : w.n+room])
 		}
 		c.posted[sending]++
-		c.sim.postLocked(action{key: c.key(sending), what: sent, host: c.host, conn: c, n: room})
+		c.postSentLocked(room)
 		w.n += room
 	}
 	if w.n == len(w.p) {
@@ -142,7 +142,7 @@ func (c *conn) writeErrorLocked() error {
 
 // CloseWrite ends the stream in this direction, behind what was written.
 func (c *conn) CloseWrite() error {
-	c.sim.mu.Lock()
+	c.sim.lock()
 	defer c.sim.unlock()
 	switch {
 	case c.host.closesLocked(c, c.isClosed()):

@@ -21,9 +21,21 @@ func String(state uint64, s string) uint64 {
 		state = Mix(state, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|
 			uint64(s[4])<<32|uint64(s[5])<<40|uint64(s[6])<<48|uint64(s[7])<<56)
 	}
-	last := uint64(len(s)) << 56
-	for i := range len(s) {
-		last |= uint64(s[i]) << (8 * i)
+	return Mix(state, lastWord(s))
+}
+
+// lastWord returns the bytes of a string of up to seven, the first one lowest, and its
+// length as the highest one.
+func lastWord(s string) uint64 {
+	n := len(s)
+	word := uint64(n) << 56
+	switch {
+	case n >= 4: // two halves, that overlap
+		end := s[n-4:]
+		word |= uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+		word |= (uint64(end[0]) | uint64(end[1])<<8 | uint64(end[2])<<16 | uint64(end[3])<<24) << (8 * (n - 4) & 63)
+	case n > 0: // the first, the middle and the last one
+		word |= uint64(s[0]) | uint64(s[n/2])<<(8*(n/2)&63) | uint64(s[n-1])<<(8*(n-1)&63)
 	}
-	return Mix(state, last)
+	return word
 }

@@ -1,0 +1,63 @@
+package simtest
+
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// Bytes that are written need not wake the loop at once, if nothing can come of them
+// before they arrive: they leave when the loop wakes anyway, or when they are to
+// arrive, with the time at which they were written. So a piece costs one turn of the
+// loop instead of two. Nothing looks at what the loop does before that: whoever writes
+// or posts at a later time has them leave first, and by then all that was written with
+// them has been posted.
+
+// postSentLocked hands the loop bytes that were written.
+func (c *conn) postSentLocked(n int) {
+	s := c.sim
+	a := action{key: c.key(sending), what: sent, host: c.host, conn: c, n: n}
+	if !s.asleep || !c.mayBeLateLocked() {
+		s.postLocked(a)
+		return
+	}
+	now := s.now()
+	s.late, s.lateAt = true, now
+	s.posted = append(s.posted, a)
+	if at := timeline.Add(now, c.leastLookahead()); at < s.alarmAt {
+		s.alarm.Reset(at - now)
+		s.alarmAt = at
+	}
+}
+
+// neverLate has writes wake the loop at once.
+var neverLate = false // a variable for tests
+
+// mayBeLateLocked reports whether nothing comes of bytes that are written now before
+// the least latency has passed, whatever else is under way.
+func (c *conn) mayBeLateLocked() bool {
+	s := c.sim
+	return c.tcp != nil && c.tcp.pair.lull.on && c.fresh < burst && s.nap != nil && !neverLate &&
+		s.urgent.pairs == 0 && s.urgent.left == 0 && s.urgent.hops == 0 && c.leastLookahead() > 0
+}
+
+// lock locks mu for a call that looks at what the loop has done, or changes what it is
+// to look at.
+func (s *Sim) lock() {
+	s.mu.Lock()
+	if s.late {
+		s.sendLateLocked(s.now())
+	}
+}
+
+// sendLateLocked puts on its way what was posted late before the given time.
+func (s *Sim) sendLateLocked(now time.Duration) {
+	if !s.late || s.lateAt == now {
+		return
+	}
+	instant := s.instant
+	s.instant = s.lateAt
+	s.catchUpLocked(s.instant)
+	s.collectLocked()
+	s.instant = instant
+}

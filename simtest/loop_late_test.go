@@ -1,0 +1,64 @@
+package simtest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// It makes no difference whether a write wakes the loop or waits for it to wake: not
+// even to what comes first at one instant.
+func TestLateWritesMakeNoDifference(t *testing.T) {
+	for number := range tier.Pick[uint64](16, 2000) {
+		seed, tape := randomTape(number)
+		program := decodeFuzzProgram(seed, tape)
+		program.tcp, program.far = true, number%2 == 1
+		late := eventsOf(t, program)
+		restore := simtest.SetNeverLate()
+		atOnce := eventsOf(t, program)
+		restore()
+		require.Equal(t, atOnce, late, "program %d", number)
+	}
+}
+
+// Writes of one instant cost no turn of the loop but those of their arrivals: one when
+// the time has come, and one more after each but the last.
+func TestWritesWaitForTheLoop(t *testing.T) {
+	const conns = 3
+	simtest.Config{Link: netem.Link{Latency: 5 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("b").Listen("tcp", ":1")
+		require.NoError(t, err)
+		for range conns {
+			client, err := sim.Host("a").Dial("tcp", "b:1")
+			require.NoError(t, err)
+			server, err := listener.Accept()
+			require.NoError(t, err)
+			go func() {
+				for buffer := make([]byte, 10); ; {
+					if _, err := server.Read(buffer); err != nil {
+						return
+					}
+				}
+			}()
+			go func() {
+				time.Sleep(time.Until(sim.Now().Truncate(time.Second).Add(10 * time.Second)))
+				for {
+					if _, err := client.Write([]byte("ten bytes.")); err != nil {
+						return
+					}
+					time.Sleep(100 * ms)
+				}
+			}()
+		}
+		time.Sleep(time.Until(sim.Now().Truncate(time.Second).Add(10*time.Second + 50*ms)))
+		before := simtest.TurnsOf(sim)
+		time.Sleep(500 * ms)
+		assert.EqualValues(t, 5*conns, simtest.TurnsOf(sim)-before)
+	})
+}
