@@ -16,6 +16,8 @@ type chaosRun struct {
 	given chaosSchedule // instead of what would be drawn, if it is not nil
 	quiet time.Duration // when there are no more faults; 0 is when chaos or the given schedule has it
 
+	tell func(quiet time.Duration, faults ...scheduledFault) // is told them as they begin, if it is not nil
+
 	mu  sync.Mutex // guards what follows; it is held for no longer than that takes
 	out chaosOutcome
 }
@@ -121,6 +123,7 @@ func (s *Sim) startChaos(run *chaosRun) {
 	}
 	c.quietAt = c.given.quiet(c.quietAt)
 	run.note(func(out *chaosOutcome) { *out = chaosOutcome{quiet: c.quietAt} })
+	run.tellOf(c.quietAt)
 	if limit := c.chaos.limit(c.quietAt); limit != 0 && (s.limit == 0 || limit < s.limit) {
 		s.limit, s.limitIs = limit, "Chaos.Quiet is over, in which the simulation was to recover and to end"
 	}
@@ -239,6 +242,7 @@ func (s *Sim) targetsLocked() (names []string) {
 func (s *Sim) beginFaultLocked(f scheduledFault) {
 	c := s.chaos
 	c.run.note(func(out *chaosOutcome) { out.schedule = append(out.schedule, f) })
+	c.run.tellOf(c.quietAt, f)
 	active := &activeFault{scheduledFault: f}
 	s.changeLocked(func() { s.hitLocked(active) })
 	if f.lasts == 0 {
@@ -282,4 +286,11 @@ func (r *chaosRun) note(change func(out *chaosOutcome)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.out)
+}
+
+// tellOf tells of faults that begin, if somebody wants to know at once.
+func (r *chaosRun) tellOf(quiet time.Duration, faults ...scheduledFault) {
+	if r.tell != nil {
+		r.tell(quiet, faults...)
+	}
 }

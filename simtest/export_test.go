@@ -51,3 +51,10 @@ func SeedOf(s *Sim) uint64 { return s.seed }
 // SetSearchPatience changes how long a search waits for a seed, until the process
 // ends.
 func SetSearchPatience(d time.Duration) { searchPatience = d }
+
+// IsCut reports whether nothing gets from one host to another.
+func IsCut(s *Sim, from, to string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isCutLocked(from, to)
+}

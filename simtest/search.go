@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A Search runs a simulation with one seed after another, on all processors,
@@ -24,6 +25,7 @@ import (
 //	SIMTEST_REPLAYS=dir     replay files are in dir/<Test> instead of testdata/simtest/<Test>
 //	SIMTEST_SHARD=3/16      the third of sixteen parts of the seeds, for sixteen machines
 //	SIMTEST_SHARD=auto      the part that GitLab, Buildkite or CircleCI have for this machine
+//	SIMTEST_SHRINK=5m       makes failures smaller for five minutes; 0 leaves them as they are
 //	SIMTEST_REPORT=file     adds a report to a file, in JSON, for slownet sweep
 //
 // A value that makes no sense fails the test before any seed has run. The names of
@@ -76,14 +78,37 @@ import (
 // and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
 // has failed, that is the last line that the seed has logged.
 //
+// The search stops before the end of go test's -timeout, and fails then. Ctrl-C
+// prints the summary so far and ends the process; a worker ends when its parent
+// does.
+//
+// # Smaller failures
+//
+// When the seeds have run, the search runs the first one of each group again, and
+// makes its failure smaller: it leaves out faults of its [Chaos], and hosts of
+// faults, makes them shorter and weaker, lets them begin later, at rounder times,
+// and the quiet earlier, as long as the failure is of the same group. That takes
+// some hundred runs, on all processors, of at most a thousand for each failure, and
+// no longer than Search.Shrink; of more than ten groups the others are left as they
+// are. What comes out does not depend on how many processors there are, unless time
+// was up. What is left is written to a replay file. Its name and text are in the
+// summary, with the line that runs it again; where the file cannot be written, its
+// text is. Of a group of which a replay file has failed already, no other is
+// written. With a failure that takes no faults, the file has the seed alone.
+//
+// A failure that does not come again is not made smaller, and no file is written: the
+// seed is run several times, and how runs differ is told as [CheckDeterminism] tells
+// it.
+//
 // # Replay files
 //
 // A replay file tells one run of a simulation: its seed, the faults of its Chaos,
 // and what failed. The files in testdata/simtest/<Test> whose names end in .replay
 // run before any seed, all of them, as a fuzz test runs its corpus. One passes if
-// f passes, which is what it does when the bug is mended. One that fails is a failure of
-// the search, as a seed's is; whether it is the very run that the file was written
-// of, its digest tells. It may be edited:
+// f passes, which is what it does when the bug is mended; keep it then, for the bug
+// may come back. One that fails is a failure of the search, as a seed's is; whether
+// it is the very run that the file was written of, its digest tells. It may be
+// edited:
 //
 //	simtest-replay 1
 //	go go1.26.8
@@ -98,10 +123,6 @@ import (
 // as in [Chaos].Schedule, and quiet is when faults are over. A file that is damaged,
 // or of another test, fails the test before any seed has run. Of several shards, the
 // first one runs the files. [Config.Run] runs none.
-//
-// The search stops before the end of go test's -timeout, and fails then. Ctrl-C
-// prints the summary so far and ends the process; a worker ends when its parent
-// does.
 type Search struct {
 	// Config is that of each simulation. Its Seed is the first one.
 	Config Config
@@ -118,6 +139,11 @@ type Search struct {
 	// fails.
 	StopAfter int
 
+	// Shrink is how long failures are made smaller, in real time, all of them
+	// together. Zero is a minute; below zero they are left as they are, and no
+	// replay file is written.
+	Shrink time.Duration
+
 	// Fresh starts a process for each seed, for code that changes package-level
 	// variables. That takes some ten milliseconds more for each.
 	Fresh bool
@@ -131,6 +157,7 @@ type Search struct {
 
 const (
 	defaultSeeds     = 100
+	defaultShrink    = time.Minute
 	defaultStopAfter = 1
 	defaultMemory    = 2 << 30
 )
@@ -193,6 +220,14 @@ func (s *Search) stopAfter() int {
 		return defaultStopAfter
 	}
 	return max(0, s.StopAfter)
+}
+
+// shrinkTime returns for how long failures are made smaller; 0 is not at all.
+func (s *Search) shrinkTime() time.Duration {
+	if s.Shrink == 0 {
+		return defaultShrink
+	}
+	return max(0, s.Shrink)
 }
 
 // memory returns how many bytes a worker may use; 0 is any number.

@@ -3,6 +3,7 @@ package simtest
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
 // The workers of a hunt are a crew, which does one phase of it after another.
@@ -78,8 +79,12 @@ func (h *hunt) serve(p phase) {
 			}
 			server = &crewMember{searchServer: launched}
 		}
+		began := time.Now()
 		o := server.do(job, p.giveUp)
 		release()
+		if took := time.Since(began); !o.ended && !o.givenUp {
+			h.noteTime(took)
+		}
 		if o.givenUp {
 			discard()
 			return
@@ -90,6 +95,13 @@ func (h *hunt) serve(p phase) {
 			discard()
 		}
 	}
+}
+
+// noteTime notes how long something has taken in real time that came to an end.
+func (h *hunt) noteTime(took time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.slowest = max(h.slowest, took)
 }
 
 // note notes the outcome of a job, or schedules it again if it may be that it is not

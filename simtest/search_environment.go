@@ -23,10 +23,11 @@ type searchPlan struct {
 	shard      sweep.Shard
 	until      time.Time // when time is up; zero is never
 	lasts      time.Duration
-	report     string // a file; empty is none
-	replays    string // a folder for those of all tests, which need not exist; empty is none
-	noReplays  bool   // their files do not run
-	replay     string // a file, the only one that runs; empty is all of the test's
+	report     string        // a file; empty is none
+	replays    string        // a folder for those of all tests, which need not exist; empty is none
+	noReplays  bool          // their files do not run
+	shrink     time.Duration // for how long failures are made smaller; 0 is not at all
+	replay     string        // a file, the only one that runs; empty is all of the test's
 	ownProcess bool
 }
 
@@ -38,6 +39,7 @@ const (
 	reportVariable  = "SIMTEST_REPORT"
 	replaysVariable = "SIMTEST_REPLAYS"
 	replayVariable  = "SIMTEST_REPLAY"
+	shrinkVariable  = "SIMTEST_SHRINK"
 )
 
 // An environ is the values of environment variables.
@@ -74,6 +76,12 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	}
 	if p.report, err = reportFile(get(reportVariable)); err != nil {
 		return nil, err
+	}
+	p.shrink = s.shrinkTime()
+	if text := get(shrinkVariable); text != "" {
+		if p.shrink, err = time.ParseDuration(text); err != nil || p.shrink < 0 {
+			return nil, fmt.Errorf("%s is %q, which is no time in which to make failures smaller: set it to a duration such as 30s or 5m, or to 0 for not at all, or unset it", shrinkVariable, text)
+		}
 	}
 	p.replays = replayFolder
 	if text := get(replaysVariable); text != "" {

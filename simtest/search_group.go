@@ -100,34 +100,29 @@ func failureOf(output, died string, endedByUs bool) searchFailure {
 	return last
 }
 
-// groupOfLocked returns the group of what has failed, which may be a new one, what
-// that is, and the output.
-func (h *hunt) groupOfLocked(o searchOutcome) (g *sweep.Group, failure searchFailure, output string) {
-	output = cleanOutput(h.test, o.output)
-	failure = failureOf(output, o.died, o.ended)
-	id := failure.id()
-	g = h.groups[id]
+// groupOfLocked returns the group of what has failed, which may be a new one.
+func (h *hunt) groupOfLocked(f finding) *sweep.Group {
+	id := f.failure.id()
+	g := h.groups[id]
 	if g == nil {
 		g = &sweep.Group{ID: id}
 		h.groups[id] = g
 	}
-	output = withoutRerun(output)
-	if o.died != "" {
-		output += "\n" + o.died
-	}
-	return g, failure, output
+	return g
 }
 
 // groupLocked adds a seed that has failed to its group.
 func (h *hunt) groupLocked(o searchOutcome) {
-	g, failure, output := h.groupOfLocked(o)
+	f := h.findingOf(o)
+	g := h.groupOfLocked(f)
 	g.Count++
 	g.Seeds = append(g.Seeds, o.Seed)
 	slices.Sort(g.Seeds)
 	g.Seeds = g.Seeds[:min(len(g.Seeds), sweep.MaxSeeds)]
 	if g.First() == o.Seed && g.Replays == 0 {
-		g.Message, g.Place, g.Output = failure.message, failure.place, output
+		g.Message, g.Place, g.Output = f.failure.message, f.failure.place, f.output
 		g.Rerun = h.again(seedVariable, strconv.FormatUint(o.Seed, 10))
+		h.found[g.ID] = f
 	}
 }
 

@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -29,8 +30,11 @@ type hunt struct {
 	again   func(variable, value string) string // the line that runs something again
 	grace   time.Duration                       // that seeds under way have when it is over
 
-	over   chan struct{} // closed when no more seeds are to be given out
-	giveUp chan struct{} // closed when those under way are to be given up
+	over         chan struct{}   // closed when no more seeds are to be given out
+	giveUp       chan struct{}   // closed when those under way are to be given up
+	finished     chan struct{}   // closed when all is done
+	shrinking    context.Context // ended when failures are to be made smaller no longer
+	endShrinking context.CancelCauseFunc
 
 	mu     sync.Mutex // guards what follows
 	next   func() (uint64, bool)
@@ -57,6 +61,9 @@ type tally struct {
 	newest    uint64         // the seed with the newest shape
 	newestAt  uint64         // how many were done then
 	groups    map[string]*sweep.Group
+	found     map[string]finding // the first seed of each group
+	slowest   time.Duration      // real time that a seed has taken which came to an end
+	shrinks   string             // what is made smaller
 
 	replayed, replaysFailed int // files
 }
@@ -108,13 +115,18 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, num
 
 // newHunt returns a hunt that has found nothing yet.
 func newHunt(s *Search, plan *searchPlan, test string, number int) *hunt {
-	return &hunt{
+	h := &hunt{
 		search: *s, plan: plan, test: test, number: number, count: plan.count(), start: time.Now(),
 		grace: searchGrace,
-		over:  make(chan struct{}), giveUp: make(chan struct{}),
+		over:  make(chan struct{}), giveUp: make(chan struct{}), finished: make(chan struct{}),
 		pools: !s.Config.KeepPools && !s.Fresh,
-		tally: tally{digests: make(map[uint64]struct{}), shapes: make(map[uint64]struct{}), groups: make(map[string]*sweep.Group)},
+		tally: tally{
+			digests: make(map[uint64]struct{}), shapes: make(map[uint64]struct{}),
+			groups: make(map[string]*sweep.Group), found: make(map[string]finding),
+		},
 	}
+	h.shrinking, h.endShrinking = context.WithCancelCause(context.Background())
+	return h
 }
 
 // Why hunts end early.
@@ -132,18 +144,22 @@ func (h *hunt) endBefore(deadline time.Time) error {
 		return fmt.Errorf("%s is %v, and go test's -timeout ends the process in %v: give a longer -timeout, or 0, or a shorter %s",
 			timeVariable, h.plan.lasts, time.Until(deadline).Round(time.Second), timeVariable)
 	}
-	timer := time.AfterFunc(left, func() { h.stop(outOfTime) })
+	timer := time.AfterFunc(left, func() {
+		h.stop(outOfTime)
+		h.endShrinking(errors.New(outOfTime))
+	})
 	go func() {
-		<-h.over
+		<-h.finished
 		timer.Stop()
 	}()
 	return nil
 }
 
 // run runs the replays, and then seeds, in so many servers at once until all have
-// run, or the hunt is over.
+// run, or the hunt is over. Then it makes smaller what has failed.
 func (h *hunt) run(servers int) {
-	defer h.stop("")
+	defer h.endShrinking(nil)
+	defer close(h.finished)
 	if !h.plan.until.IsZero() {
 		timer := time.AfterFunc(time.Until(h.plan.until), func() { h.stop(timeIsUp) })
 		defer timer.Stop()
@@ -154,6 +170,8 @@ func (h *hunt) run(servers int) {
 		defer h.dismiss()
 		h.runReplays(servers)
 		h.runSeeds(servers)
+		h.stop("")
+		h.shrinkFailures(servers)
 	}()
 	interrupt := catchInterrupt()
 	defer interrupt.release()
@@ -171,6 +189,7 @@ func (h *hunt) run(servers int) {
 			progress.end()
 			h.stop(interrupted)
 			h.giveUpNow()
+			h.endShrinking(errors.New(interrupted))
 			<-done
 			_ = h.report(servers)
 			fmt.Fprintf(os.Stderr, "simtest: %s: %s\n", h.test, strings.TrimPrefix(h.summary(servers), "simtest: "))

@@ -50,6 +50,16 @@ func (s *fakeServer) close() { s.closed = true }
 
 // huntWith runs a search with fake workers, which do what outcome says.
 func huntWith(t *testing.T, s Search, variables map[string]string, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
+	h := huntOf(t, s, variables, outcome)
+	h.run(workers)
+	for _, server := range h.servers {
+		assert.True(t, server.closed, "no process is left")
+	}
+	return h
+}
+
+// huntOf returns a search that has not run yet.
+func huntOf(t *testing.T, s Search, variables map[string]string, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
 	plan, err := planOf(s, variables)
 	require.NoError(t, err)
 	h := &fakeHunt{hunt: newHunt(&s, plan, "TestX", 1), outcome: outcome}
@@ -61,9 +71,8 @@ func huntWith(t *testing.T, s Search, variables map[string]string, workers int, 
 	}
 	h.again = func(variable, value string) string { return fmt.Sprintf("%s=%s run", variable, value) }
 	h.grace = 20 * time.Millisecond
-	h.run(workers)
-	for _, server := range h.servers {
-		assert.True(t, server.closed, "no process is left")
+	if s.Shrink == 0 && variables["SIMTEST_SHRINK"] == "" {
+		h.plan.shrink = 0
 	}
 	return h
 }

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -54,6 +56,9 @@ type searchProcess struct {
 	jobs    *os.File
 	results chan searchResult // closed when the process has closed its end
 	exited  chan struct{}     // closed when it has ended
+
+	mu   sync.Mutex   // guards what follows
+	told searchResult // of the faults of a seed that has not ended
 
 	output  *os.File // what it prints
 	printed int64    // how much of that was before the seed
@@ -228,6 +233,12 @@ func (p *searchProcess) read(from *os.File) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			return // it is then killed as one that does not answer
 		}
+		if r.Going {
+			p.mu.Lock()
+			p.told.Quiet, p.told.Schedule = r.Quiet, append(p.told.Schedule, r.Schedule...)
+			p.mu.Unlock()
+			continue
+		}
 		select {
 		case p.results <- r:
 		case <-p.exited: // it tells more than it was asked
@@ -238,25 +249,41 @@ func (p *searchProcess) read(from *os.File) {
 
 // do runs a seed.
 func (p *searchProcess) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
+	p.mu.Lock()
+	p.told = searchResult{}
+	p.mu.Unlock()
 	line, err := json.Marshal(job)
 	if err == nil {
 		_, err = p.jobs.Write(append(line, '\n'))
 	}
 	o := searchOutcome{}
+	limit := cmp.Or(job.patience, searchPatience)
 	if err != nil && !isClosed(p.exited) {
 		o = p.endIt(fmt.Sprintf("the worker process cannot be told what to do: %v", err))
 	} else {
-		o = p.await(searchPatience, giveUp)
+		o = p.await(limit, giveUp)
 	}
 	o.Seed = job.Seed
 	if o.died != "" {
 		o.Failed = true
+		o.Quiet, o.Schedule = p.takeTold()
 	}
 	if o.Failed {
 		o.output = p.text()
 	}
 	p.forget()
 	return o
+}
+
+// takeTold returns what the process, which has ended, had told of the seed's faults.
+func (p *searchProcess) takeTold() (quiet time.Duration, schedule []string) {
+	select {
+	case <-p.results: // it is closed when all is read
+	case <-time.After(100 * time.Millisecond): // a process that it has started has the pipe
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.told.Quiet, p.told.Schedule
 }
 
 // await waits for a result, and ends a process that will not bring any.

@@ -64,14 +64,14 @@ func TestSearchSchedule(t *testing.T) {
 		sim.Host("b")
 		<-sim.Quiet()
 	}
-	drawn := s.runSeed(t, searchJob{Seed: 7, KeepPools: true}, f)
+	drawn := s.runSeed(t, searchJob{Seed: 7, KeepPools: true}, f, nil)
 	require.False(t, drawn.Failed)
 	require.Greater(t, len(drawn.Schedule), 2)
 	replayed := func(lines ...string) searchResult {
 		schedule, err := parseSchedule(strings.Join(lines, "\n"))
 		require.NoError(t, err)
 		r := &replay{goVersion: "go1.26", seed: 7, schedule: schedule, quiet: drawn.Quiet}
-		return s.runSeed(t, searchJob{Seed: 7, KeepPools: true, Replay: r.text()}, f)
+		return s.runSeed(t, searchJob{Seed: 7, KeepPools: true, Replay: r.text()}, f, nil)
 	}
 	assert.Equal(t, time.Minute, drawn.Quiet)
 	assert.Equal(t, drawn, replayed(drawn.Schedule...))

@@ -138,16 +138,17 @@ func (h *hunt) runReplays(workers int) {
 
 // groupReplayLocked adds a replay that has failed to its group.
 func (h *hunt) groupReplayLocked(r *namedReplay, o searchOutcome) {
-	g, failure, output := h.groupOfLocked(o)
+	f := h.findingOf(o)
+	g := h.groupOfLocked(f)
 	g.Replays++
 	if g.Replays > 1 && r.name > g.Replay { // of the first one it is told
 		return
 	}
-	g.Message, g.Place, g.Output = failure.message, failure.place, output
+	g.Message, g.Place, g.Output = f.failure.message, f.failure.place, f.output
 	g.Replay, g.ReplayText, g.Rerun = r.name, r.text(), h.again(replayVariable, r.name)
 	g.Note = ""
 	if o.Traced {
-		g.Note = r.compared(o.Digest, failure.message)
+		g.Note = r.compared(o.Digest, f.failure.message)
 	}
 }
 

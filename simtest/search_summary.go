@@ -14,13 +14,14 @@ import (
 
 // A searchStanding is how far a hunt is.
 type searchStanding struct {
-	test   string
-	done   uint64
-	count  uint64 // 0 if nobody knows
-	failed int
-	took   time.Duration
-	left   time.Duration // until the end, as far as one can tell; below 0 if one cannot
-	share  float64       // of the work that is done
+	test    string
+	done    uint64
+	count   uint64 // 0 if nobody knows
+	failed  int
+	took    time.Duration
+	left    time.Duration // until the end, as far as one can tell; below 0 if one cannot
+	share   float64       // of the work that is done
+	shrinks string        // what is made smaller, when that is what goes on
 }
 
 // standing returns how far the hunt is.
@@ -28,6 +29,10 @@ func (h *hunt) standing() searchStanding {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := searchStanding{test: h.test, done: h.done, count: h.count, failed: h.failed, took: time.Since(h.start), left: -1}
+	if s.shrinks = h.shrinks; s.shrinks != "" {
+		s.share = 1
+		return s
+	}
 	if h.count > 0 && h.done > 0 {
 		s.share = float64(h.done) / float64(h.count)
 		s.left = time.Duration(float64(s.took) * (1 - s.share) / s.share)
@@ -56,6 +61,9 @@ func (s searchStanding) String() string {
 	text := fmt.Sprintf("%d seeds", s.done)
 	if s.count > 0 {
 		text = fmt.Sprintf("%d of %s", s.done, count(int(min(s.count, 1<<53)), "seed", "seeds"))
+	}
+	if s.shrinks != "" {
+		return fmt.Sprintf("%s, %d failed; %s", text, s.failed, s.shrinks)
 	}
 	text += fmt.Sprintf(", %s a second, %d failed", s.perSecond(), s.failed)
 	if s.left >= 0 {
@@ -128,6 +136,9 @@ func (h *hunt) summary(workers int) string {
 		}
 		if g.Note != "" {
 			text.WriteString(strings.TrimRight(g.Note, "\n") + "\n")
+		}
+		if g.ReplayRerun != "" {
+			fmt.Fprintf(&text, "To run that again:\n%s\n", g.ReplayRerun)
 		}
 		fmt.Fprintf(&text, "To run %s again:\n%s", whatRan(&g), g.Rerun)
 	}

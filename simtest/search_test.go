@@ -49,6 +49,7 @@ var searched map[string]func(t *testing.T)
 func init() {
 	searched = maps.Clone(searchedSeeds)
 	maps.Copy(searched, searchedReplays)
+	maps.Copy(searched, searchedShrinks)
 }
 
 // searchedSeeds are those of this file's tests.
@@ -287,7 +288,7 @@ func searchCommand(t testing.TB, program, folder string, arguments ...string) *e
 		}
 	}
 	command.Env = append(command.Env, "GORACE=atexit_sleep_ms=0", searchedVariable+"="+program, folderVariable+"="+folder,
-		"SIMTEST_REPORT="+filepath.Join(folder, "report"), "SIMTEST_REPLAYS="+filepath.Join(folder, "replays"))
+		"SIMTEST_REPORT="+filepath.Join(folder, "report"), "SIMTEST_REPLAYS="+filepath.Join(folder, "replays"), "SIMTEST_SHRINK=0")
 	return command
 }
 

@@ -30,7 +30,12 @@ type searchJob struct {
 	KeepPools bool   `json:"keepPools,omitempty"`
 	Replay    string `json:"replay,omitempty"` // the text of one, which runs instead of the seed
 
-	alone bool // it is to run in a process that has run no other
+	Tell  bool `json:"tell,omitempty"`  // each fault when it begins, for the process may die
+	Check bool `json:"check,omitempty"` // run the seed several times, and report what differs
+
+	alone    bool          // it is to run in a process that has run no other
+	number   int           // of a candidate
+	patience time.Duration // how long it may take in real time; 0 is the usual
 }
 
 // A searchResult is what a worker tells: that it is ready, or how a seed has ended.
@@ -46,6 +51,8 @@ type searchResult struct {
 	Simulated time.Duration `json:"simulated,omitempty"`
 	Schedule  []string      `json:"schedule,omitempty"` // of faults, as they were carried out
 	Quiet     time.Duration `json:"quiet,omitempty"`    // when those are over
+	Going     bool          `json:"going,omitempty"`    // the seed has not ended yet; one fault has begun, or none
+	Report    string        `json:"report,omitempty"`   // how runs differ
 }
 
 // A searchWorker is a process that runs seeds for a search in another process.
@@ -118,7 +125,12 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 	go w.read()
 	w.send(searchResult{Ready: true})
 	for job := range w.jobs {
-		result := s.runSeed(t, job, f)
+		var result searchResult
+		if job.Check {
+			result = s.checkSeed(t, job, f)
+		} else {
+			result = s.runSeed(t, job, f, w.send)
+		}
 		if t.Failed() { // f has the outer t
 			result.Failed, result.Spent = true, true
 		}
@@ -205,12 +217,16 @@ func (w *searchWorker) send(r searchResult) {
 }
 
 // runSeed runs f with a seed, in a test of its own that has t's name.
-func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim)) searchResult {
+// If the job says so, it tells the faults as they begin.
+func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim), tell func(searchResult)) searchResult {
 	r := searchResult{Seed: job.Seed}
-	config := s.Config
-	config.Seed = job.Seed
-	config.KeepPools = config.KeepPools || job.KeepPools
+	config := s.seedConfig(job)
 	config.chaos = newChaosRun(&config.Chaos)
+	if job.Tell && config.chaos != nil {
+		config.chaos.tell = func(quiet time.Duration, faults ...scheduledFault) {
+			tell(searchResult{Going: true, Quiet: quiet, Schedule: chaosSchedule(faults).lines()})
+		}
+	}
 	if job.Replay != "" {
 		replay, err := parseReplay("a job", []byte(job.Replay))
 		if err != nil {
@@ -243,6 +259,37 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 		sim.mu.Unlock()
 		r.Simulated = max(0, time.Duration(sim.took.Load()))
 	}
+	return r
+}
+
+// seedConfig returns the Config of a seed.
+func (s *Search) seedConfig(job searchJob) Config {
+	config := s.Config
+	config.Seed = job.Seed
+	config.KeepPools = config.KeepPools || job.KeepPools
+	return config
+}
+
+// checkRuns is how often a seed is run to find out what differs.
+const checkRuns = 5
+
+// checkSeed runs f with a seed several times, as CheckDeterminism does, and reports
+// where a run differs from the first one.
+func (s *Search) checkSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim)) searchResult {
+	r := searchResult{Seed: job.Seed}
+	goroutines := runtime.NumGoroutine()
+	var first *recording
+	for run := 0; run < checkRuns && r.Report == ""; run++ {
+		config := s.seedConfig(job)
+		config.recording = newRecording(first)
+		runInTest(t.Name(), func(t *testing.T) { config.run(t, f) })
+		if first == nil {
+			first = config.recording
+		} else {
+			r.Report = config.recording.compare()
+		}
+	}
+	r.Spent = runtime.NumGoroutine() > goroutines
 	return r
 }
 

@@ -157,7 +157,7 @@ func (g Group) before(other Group) int {
 func (g *Group) join(other Group) {
 	if other.before(*g) < 0 {
 		g.Message, g.Place, g.Rerun, g.Output, g.Note = other.Message, other.Place, other.Rerun, other.Output, other.Note
-		g.Replay, g.ReplayText = other.Replay, other.ReplayText
+		g.Replay, g.ReplayText, g.ReplayRerun = other.Replay, other.ReplayText, other.ReplayRerun
 	}
 	g.Replays += other.Replays
 	g.Count += other.Count

@@ -59,9 +59,10 @@ type Group struct {
 	Output  string   `json:"output"`          // of the first one
 	Note    string   `json:"note,omitempty"`  // what else is to know about it
 
-	Replays    int    `json:"replays,omitempty"`     // files that were there before, and fail
-	Replay     string `json:"replay,omitempty"`      // the first one's name, or that of the file that was written
-	ReplayText string `json:"replay_text,omitempty"` // what is in that file, or would be
+	Replays     int    `json:"replays,omitempty"`      // files that were there before, and fail
+	Replay      string `json:"replay,omitempty"`       // the first one's name, or that of the file that was written
+	ReplayText  string `json:"replay_text,omitempty"`  // what is in that file, or would be
+	ReplayRerun string `json:"replay_rerun,omitempty"` // the command line that runs the file that was written
 }
 
 // MaxSeeds is how many seeds of a group are named.

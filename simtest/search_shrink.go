@@ -1,0 +1,298 @@
+package simtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+)
+
+// When the seeds have run, a search runs the first one of each group again that has
+// failed, makes its faults fewer and smaller, and writes what is left to a replay
+// file.
+
+const (
+	maxShrunk     = 10   // groups of failures, the first ones
+	maxShrinkRuns = 1000 // of one failure
+	maxShownText  = 40   // lines of a replay file that is written
+)
+
+// A finding is what the first seed of a group has done.
+type finding struct {
+	searchOutcome
+	failure searchFailure
+}
+
+// A shrunk failure is what has become of a finding.
+type shrunkFailure struct {
+	finding         // the last run that has failed alike
+	replay  *replay // nil if there is none to write
+	from    int     // faults, at first
+	smaller bool    // than it was
+	runs    int
+	took    time.Duration
+	left    string // why it may get smaller yet; empty if it may not
+}
+
+// errShrinkTime is why it is not made smaller for longer.
+var errShrinkTime = errors.New("the time for that, Search.Shrink or " + shrinkVariable + ", is up")
+
+// shrinkFailures makes failures smaller, one after another and each of them by all
+// servers at once, and writes their replay files.
+func (h *hunt) shrinkFailures(servers int) {
+	h.mu.Lock()
+	var groups []sweep.Group
+	for _, g := range h.groupsLocked() {
+		if g.Replays == 0 && len(groups) < maxShrunk {
+			groups = append(groups, g)
+		}
+	}
+	if h.plan.shrink <= 0 || h.err != nil {
+		groups = nil
+	}
+	h.mu.Unlock()
+	until := time.Now().Add(h.plan.shrink)
+	for i := range groups {
+		share := time.Until(until) / time.Duration(len(groups)-i)
+		ctx, cancel := context.WithTimeoutCause(h.shrinking, share, errShrinkTime)
+		h.shrinkGroup(ctx, groups[i].ID, servers)
+		cancel()
+	}
+}
+
+// shrinkGroup makes a group's failure smaller, and notes what is left.
+func (h *hunt) shrinkGroup(ctx context.Context, id string, servers int) {
+	h.mu.Lock()
+	first := h.found[id]
+	h.mu.Unlock()
+	h.tellShrinking(first.Seed, 0, 0)
+	again, ok := h.runOnce(ctx, searchJob{Seed: first.Seed, Tell: true})
+	switch {
+	case !ok:
+		s := &shrunkFailure{finding: first, left: fmt.Sprintf("It was not made smaller: %v.", context.Cause(ctx))}
+		if first.died == "" { // otherwise its faults are not known
+			s.replay = h.replayOf(first)
+		}
+		h.noteShrunk(id, s)
+	case !first.isLike(again):
+		h.noteNotRepeated(ctx, id, again)
+	default:
+		h.noteShrunk(id, h.shrunk(ctx, again, servers))
+	}
+}
+
+// shrunk makes a failure smaller.
+func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFailure {
+	began := time.Now()
+	best := first
+	whole := h.replayOf(first)
+	s := newShrinker(whole, maxShrinkRuns, nil)
+	s.first = func(candidates []*replay) (int, bool) {
+		h.tellShrinking(first.Seed, s.runs, len(s.best.schedule))
+		i, f, ok := h.firstLike(ctx, first, candidates, servers)
+		if ok && i >= 0 {
+			best = f
+		}
+		return i, ok
+	}
+	if whole.quiet > 0 && s.try([]*replay{whole}) < 0 {
+		if ctx.Err() != nil {
+			return &shrunkFailure{finding: first, replay: whole, left: fmt.Sprintf("It was not made smaller: %v.", context.Cause(ctx))}
+		}
+		return &shrunkFailure{finding: first, left: "With its faults given, and not drawn from the seed, it does not fail, so no replay file is written."}
+	}
+	s.shrink()
+	result := &shrunkFailure{finding: best, replay: h.outcomeOf(s.best, best), from: len(whole.schedule), smaller: s.best.fileName() != whole.fileName(), runs: s.runs, took: time.Since(began)}
+	switch {
+	case !s.ended:
+	case ctx.Err() != nil:
+		result.left = fmt.Sprintf("It may get smaller still: %v.", context.Cause(ctx))
+	default:
+		result.left = fmt.Sprintf("It may get smaller still: it was run %d times, which is enough.", s.runs)
+	}
+	return result
+}
+
+// isLike reports whether a run has failed as another one: with the same message,
+// numbers aside, at the same place. Where something that does not end is is left to
+// chance.
+func (f finding) isLike(other finding) bool {
+	if !other.Failed {
+		return false
+	}
+	if f.ended && other.ended {
+		return maskNumbers(f.failure.message) == maskNumbers(other.failure.message)
+	}
+	return f.failure.id() == other.failure.id()
+}
+
+// findingOf returns what a run has done.
+func (h *hunt) findingOf(o searchOutcome) finding {
+	output := cleanOutput(h.test, o.output)
+	f := finding{o, failureOf(output, o.died, o.ended)}
+	f.output = withoutRerun(output)
+	if o.died != "" {
+		f.output += "\n" + o.died
+	}
+	return f
+}
+
+// replayOf returns the replay of a seed's run.
+func (h *hunt) replayOf(f finding) *replay {
+	r := &replay{seed: f.Seed, quiet: f.Quiet, test: h.test, search: h.number}
+	r.schedule, _ = parseSchedule(strings.Join(f.Schedule, "\n")) // which a worker has written
+	return h.outcomeOf(r, f)
+}
+
+// outcomeOf returns a replay with what has come of it.
+func (h *hunt) outcomeOf(r *replay, f finding) *replay {
+	withOutcome := *r
+	withOutcome.goVersion, withOutcome.message, withOutcome.digest = runtime.Version(), f.failure.message, unknownDigest
+	if f.Traced {
+		withOutcome.digest = digestText(f.Digest)
+	}
+	return &withOutcome
+}
+
+// runOnce runs one job. It is not ok if there was no time for it.
+func (h *hunt) runOnce(ctx context.Context, job searchJob) (f finding, ok bool) {
+	given := false
+	h.runPhase(h.shrinkPhase(ctx, func() (searchJob, bool) {
+		defer func() { given = true }()
+		return job, !given
+	}, func(_ searchJob, o searchOutcome) {
+		f, ok = h.findingOf(o), true
+	}), 1)
+	return f, ok
+}
+
+// firstLike runs candidates, as many at once as there are servers, and returns
+// which is the first that fails like a run. It does not depend on how many run at
+// once: no candidate counts before all that come earlier have passed.
+func (h *hunt) firstLike(ctx context.Context, like finding, candidates []*replay, servers int) (first int, f finding, ok bool) {
+	next, done := 0, make([]bool, len(candidates))
+	first = len(candidates)
+	h.runPhase(h.shrinkPhase(ctx, func() (searchJob, bool) {
+		if next >= first {
+			return searchJob{}, false
+		}
+		next++
+		r := candidates[next-1]
+		return searchJob{Seed: r.seed, Replay: r.text(), number: next - 1}, true
+	}, func(job searchJob, o searchOutcome) {
+		done[job.number] = true
+		if job.number > first {
+			return
+		}
+		if found := h.findingOf(o); like.isLike(found) {
+			first, f = job.number, found
+		}
+	}), min(servers, len(candidates)))
+	for i := range min(first+1, len(candidates)) {
+		if !done[i] {
+			return -1, f, false
+		}
+	}
+	if first == len(candidates) {
+		first = -1
+	}
+	return first, f, true
+}
+
+// shrinkPhase returns a phase that lasts for as long as there is time.
+func (h *hunt) shrinkPhase(ctx context.Context, next func() (searchJob, bool), note func(searchJob, searchOutcome)) phase {
+	return phase{
+		over: ctx.Done(), giveUp: ctx.Done(), note: note,
+		next: func() (searchJob, bool) {
+			job, ok := next()
+			job.KeepPools = h.pools
+			job.patience = h.shrinkPatience()
+			return job, ok
+		},
+	}
+}
+
+// shrinkPatience returns how long a candidate may take in real time: many times
+// what the slowest seed has taken that came to an end.
+func (h *hunt) shrinkPatience() time.Duration {
+	return min(searchPatience, max(leastPatience, 20*h.slowest))
+}
+
+// leastPatience is how long a candidate may take in any case.
+const leastPatience = time.Second
+
+// tellShrinking says how far it is, for who looks on.
+func (h *hunt) tellShrinking(seed uint64, runs, faults int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shrinks = fmt.Sprintf("makes the failure of seed %d smaller: %s", seed, count(runs, "run", "runs"))
+	if faults > 0 {
+		h.shrinks += fmt.Sprintf(", %s left", count(faults, "fault", "faults"))
+	}
+}
+
+// noteShrunk writes a replay file, and notes in its group what it is.
+func (h *hunt) noteShrunk(id string, s *shrunkFailure) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g := h.groups[id]
+	g.Message, g.Place, g.Output = s.failure.message, s.failure.place, s.output
+	var note []string
+	if s.replay == nil {
+		note = append(note, s.left)
+	} else {
+		switch now := len(s.replay.schedule); {
+		case now < s.from:
+			note = append(note, fmt.Sprintf("In %s, %v, it was made smaller: from %s to %d.", count(s.runs, "run", "runs"), sweep.Round(s.took), count(s.from, "fault", "faults"), now))
+		case s.smaller:
+			note = append(note, fmt.Sprintf("In %s, %v, it was made smaller, with as many faults: %d.", count(s.runs, "run", "runs"), sweep.Round(s.took), now))
+		case s.runs > 0 && s.left == "":
+			note = append(note, fmt.Sprintf("In %s, %v, it did not get smaller.", count(s.runs, "run", "runs"), sweep.Round(s.took)))
+		}
+		if s.left != "" {
+			note = append(note, s.left)
+		}
+		note = append(note, h.writeReplayLocked(g, s.replay)...)
+	}
+	g.Note = strings.Join(note, "\n")
+}
+
+// writeReplayLocked writes a group's replay file, and returns lines that tell of it.
+func (h *hunt) writeReplayLocked(g *sweep.Group, r *replay) []string {
+	g.ReplayText = r.text()
+	name, err := r.write(replayFolderOf(h.plan.replays, h.test))
+	if err != nil {
+		return []string{fmt.Sprintf("Its replay file cannot be written: %v. Save it as a file, and run it with %s=FILE:", err, replayVariable), indented(g.ReplayText)}
+	}
+	g.Replay = filepath.ToSlash(name)
+	g.ReplayRerun = h.again(replayVariable, g.Replay)
+	if strings.Count(g.ReplayText, "\n") > maxShownText {
+		return []string{"Its replay file is " + g.Replay + "."}
+	}
+	return []string{"Its replay file is " + g.Replay + ":", indented(g.ReplayText)}
+}
+
+// noteNotRepeated notes that a seed has not failed again as it had.
+func (h *hunt) noteNotRepeated(ctx context.Context, id string, again finding) {
+	what := "It has not failed again with the same seed, so it is not deterministic, and no replay file is written."
+	if again.Failed {
+		what = fmt.Sprintf("It has failed otherwise with the same seed, so it is not deterministic, and no replay file is written. The other failure is: %s", again.failure.message)
+	}
+	checked, ok := h.runOnce(ctx, searchJob{Seed: again.Seed, Check: true})
+	switch {
+	case !ok:
+	case checked.Report != "":
+		what += "\n" + strings.TrimRight(checked.Report, "\n")
+	case checked.died == "":
+		what += "\nIn " + strconv.Itoa(checkRuns) + " runs with that seed nothing differed on the network. What a process keeps from one seed to the next may be what decides, see Search.Fresh, or real time, or chance in the test itself."
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.groups[id].Note = what
+}

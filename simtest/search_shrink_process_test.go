@@ -1,0 +1,163 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// searchedShrinks are the programs of TestSearched for the tests of shrinking.
+var searchedShrinks = map[string]func(t *testing.T){
+	"lost": func(t *testing.T) {
+		simtest.Search{Seeds: 200, Chaos: simtest.DefaultChaos()}.Run(t, losesAHost)
+	},
+	"chance": func(t *testing.T) {
+		simtest.Search{Seeds: 3}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			sim.Host("a")
+			sim.Host("b")
+			n := appendTo(t, fmt.Sprint("chance-", simtest.SeedOf(sim)), "x")
+			time.Sleep(time.Duration(n) * time.Second)
+			sim.Partition([]string{"a"}, []string{"b"})
+			if simtest.SeedOf(sim) == 1 && n == 1 {
+				t.Error("it fails by chance")
+			}
+		})
+	},
+}
+
+// losesAHost is a simulation that fails when one of its hosts has crashed and another
+// one is cut off at that time. How it fails, the bug's variable says.
+func losesAHost(t *testing.T, sim *simtest.Sim) {
+	bug := os.Getenv(bugVariable)
+	lost := make(chan time.Duration, 100)
+	for _, name := range []string{"a", "b", "c"} {
+		sim.Host(name).Run(func(ctx context.Context) error {
+			if <-ctx.Done(); context.Cause(ctx) == simtest.ErrCrashed && bug != "" {
+				select {
+				case lost <- sim.Elapsed():
+				default:
+				}
+			}
+			return nil
+		})
+	}
+	for {
+		select {
+		case <-sim.Quiet():
+			return
+		case at := <-lost:
+			if !simtest.IsCut(sim, "a", "b") && !simtest.IsCut(sim, "b", "c") {
+				continue
+			}
+			switch bug {
+			case "fatal":
+				new(sync.Mutex).Unlock()
+			case "panic":
+				sim.Host("a").Go(func(context.Context) { panic(fmt.Sprint("lost after ", at)) })
+			case "exit":
+				os.Exit(0)
+			case "hang":
+				waitOutside()
+			case "race":
+				misfortunes[13](t, sim)
+			}
+			t.Errorf("a host is lost after %v", at)
+			return
+		}
+	}
+}
+
+// lostWith runs the search for a bug, and returns the group that it finds.
+func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group) {
+	r := runSearch(t, "lost", append(words, bugVariable+"="+bug, "SIMTEST_SHRINK=5m")...)
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	require.Len(t, r.reports[0].Groups, 1, r.output)
+	return r, r.reports[0].Groups[0]
+}
+
+// However a failure ends its process, it is made smaller, to the same few faults, by
+// however many workers.
+func TestSearchShrinks(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process that is killed is not told apart there")
+	}
+	t.Parallel()
+	bugs := map[string]string{
+		"error": "a host is lost after 20s",
+		"fatal": "fatal error: sync: unlock of unlocked mutex",
+		"panic": "panic: lost after 20s",
+		"exit":  "the process has ended: exit status 0",
+	}
+	if raceEnabled {
+		bugs["race"] = "DATA RACE"
+	}
+	for bug, message := range bugs {
+		for _, processors := range tier.Pick([]int{2}, []int{1, 2, 4}) {
+			r, g := lostWith(t, bug, fmt.Sprint("-test.cpu=", processors))
+			assert.Equal(t, message, g.Message)
+			assert.Equal(t, []string{"fault 20s partition a > b for 1ms", "fault 20s crash c for 1ms"}, faultLine.FindAllString(g.ReplayText, -1), "%s: %s", bug, r.output)
+			assert.Contains(t, g.ReplayText, "\ntest TestSearched\nseed 1\nquiet 21s\n")
+			text, err := os.ReadFile(g.Replay)
+			require.NoError(t, err)
+			assert.Equal(t, g.ReplayText, string(text))
+			assert.Contains(t, r.output, "made smaller: from 7 faults to 2.\n")
+			assert.Contains(t, r.output, "fault 20s partition a > b for 1ms\n")
+			assert.Contains(t, r.output, "SIMTEST_REPLAY="+g.Replay+" go test ")
+			assert.Contains(t, r.output, "SIMTEST_SEED=1 go test ")
+		}
+	}
+}
+
+var faultLine = regexp.MustCompile(`(?m)^fault .*`)
+
+// The replay file that a search has written fails on any number of processors, by
+// itself and before the seeds, until the bug is mended.
+func TestSearchWritesWhatFails(t *testing.T) {
+	t.Parallel()
+	r, g := lostWith(t, "error", "-test.cpu=2")
+	times := tier.Pick(3, 100)
+	again := runSearchIn(t, r.folder, "lost", bugVariable+"=error", "SIMTEST_REPLAY="+g.Replay, fmt.Sprint("-test.count=", times), "-test.cpu=1,2,4")
+	require.Error(t, again.err, again.output)
+	assert.Equal(t, 3*times, strings.Count(again.output, "a host is lost after 20s"))
+	assert.Equal(t, 3*times, strings.Count(again.output, "it is the same run as when the file was written."))
+
+	again = runSearchIn(t, r.folder, "lost", bugVariable+"=error")
+	require.Error(t, again.err, again.output)
+	found := again.reports[len(again.reports)-1]
+	assert.Empty(t, found.Ran, "no seed runs before it is mended")
+	assert.Equal(t, g.ID, found.Groups[0].ID)
+	entries, err := os.ReadDir(filepath.Dir(g.Replay))
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "there is one file for one failure")
+
+	again = runSearchIn(t, r.folder, "lost", "SIMTEST_SEEDS=3")
+	require.NoError(t, again.err, again.output)
+	assert.Contains(t, again.output, "1 replay file passed.")
+}
+
+// A failure by chance is told to be one, and is not made smaller.
+func TestSearchThatIsNotDeterministic(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "chance", "-test.cpu=2", "SIMTEST_SHRINK=5m")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	g := r.reports[0].Groups[0]
+	assert.Contains(t, g.Note, "It has not failed again with the same seed, so it is not deterministic, and no replay file is written.\nsimtest: two runs with one seed differ, from event 1 on\n")
+	assert.Contains(t, r.output, "two runs with one seed differ")
+	assert.NoDirExists(t, filepath.Join(r.folder, "replays"))
+}

@@ -1,0 +1,244 @@
+package simtest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// failsIf returns what a worker answers whose simulation has these faults, and fails
+// if its replay does.
+func failsIf(t *testing.T, schedule string, fails func(r *replay) bool) func(job searchJob, server *fakeServer) searchOutcome {
+	drawn := scheduleOf(t, schedule)
+	return func(job searchJob, server *fakeServer) searchOutcome {
+		r := &replay{seed: job.Seed, schedule: drawn, quiet: time.Minute}
+		if job.Replay != "" {
+			var err error
+			r, err = parseReplay("x", []byte(job.Replay))
+			assert.NoError(t, err)
+		}
+		o := passed(job, server)
+		if fails(r) {
+			o = failedWith(fmt.Sprintf("read %d with %d faults", r.seed, len(r.schedule)))
+		}
+		o.Schedule, o.Quiet, o.Traced, o.Digest = r.schedule.lines(), r.quiet, true, mixString(r.seed, r.fileName())
+		return o
+	}
+}
+
+const sixFaults = "fault 3s kill a for 1s\nfault 5s partition a | b for 10s\nfault 6s pause c for 1s\nfault 7s skew a by 3s for 9s\nfault 9s reset a | b\nfault 11.5s crash b for 7s"
+
+// hasBoth reports whether a is cut off at 7 s, and b crashes.
+func hasBoth(r *replay) bool {
+	return isCutOff(r, "a", "b", 7*time.Second) && strings.Contains(r.schedule.String(), " crash b ")
+}
+
+// huntWithReplays runs a search whose replay files are in a folder.
+func huntWithReplays(t *testing.T, folder string, s Search, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
+	return huntWith(t, s, map[string]string{"SIMTEST_REPLAYS": folder, "SIMTEST_SHRINK": "10m"}, workers, outcome)
+}
+
+// The first failure of each group is made smaller, and written to a replay file,
+// which is the same however many workers there are and in whichever order they
+// answer.
+func TestHuntShrinks(t *testing.T) {
+	outcome := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%10 == 3 && hasBoth(r) })
+	var texts []string
+	for _, workers := range []int{1, 2, 4, 4, 4} {
+		folder := t.TempDir()
+		var jobs atomic.Int64
+		h := huntWithReplays(t, folder, Search{Seeds: 20, StopAfter: -1}, workers, func(job searchJob, server *fakeServer) searchOutcome {
+			if workers > 1 {
+				time.Sleep(time.Duration(mix(uint64(jobs.Add(1)), uint64(time.Now().UnixNano()))%300) * time.Microsecond)
+			}
+			return outcome(job, server)
+		})
+		require.Len(t, h.groupsLocked(), 1)
+		g := h.groupsLocked()[0]
+		assert.Equal(t, []uint64{3, 13}, g.Seeds)
+		assert.Equal(t, "read 3 with 2 faults", g.Message)
+		assert.Contains(t, g.Output, "read 3 with 2 faults")
+		assert.Equal(t, "SIMTEST_SEED=3 run", g.Rerun)
+		assert.Equal(t, "SIMTEST_REPLAY="+g.Replay+" run", g.ReplayRerun)
+		assert.Equal(t, filepath.ToSlash(filepath.Join(folder, "TestX")), filepath.ToSlash(filepath.Dir(g.Replay)))
+		text, err := os.ReadFile(g.Replay)
+		require.NoError(t, err)
+		assert.Equal(t, string(text), g.ReplayText)
+		texts = append(texts, string(text))
+		assert.Regexp(t, `^In \d+ runs, \S+, it was made smaller: from 6 faults to 2\.\nIts replay file is \S+/[0-9a-f]{16}\.replay:\n    simtest-replay 1\n(?s:.*)`, g.Note)
+		assert.Contains(t, h.summary(1), "\nTo run that again:\n"+g.ReplayRerun+"\nTo run seed 3 again:\nSIMTEST_SEED=3 run")
+		entries, err := os.ReadDir(filepath.Join(folder, "TestX"))
+		require.NoError(t, err)
+		assert.Len(t, entries, 1)
+		assert.EqualValues(t, 20, h.done, "what is run to make it smaller is no seed")
+		assert.Equal(t, 2, h.failed)
+	}
+	for _, text := range texts {
+		assert.Equal(t, texts[0], text)
+	}
+	r, err := parseReplay("x", []byte(texts[0]))
+	require.NoError(t, err)
+	assert.Equal(t, "fault 7s partition a | b for 1ms\nfault 20s crash b for 1ms\n", r.schedule.String())
+	assert.Equal(t, []any{"TestX", uint64(3), "read 3 with 2 faults"}, []any{r.test, r.seed, r.message})
+	assert.NotEqual(t, unknownDigest, r.digest)
+}
+
+// What fails without faults is written as it is.
+func TestHuntWritesASeed(t *testing.T) {
+	folder := t.TempDir()
+	h := huntWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+		if job.Seed == 3 {
+			return failedWith("read 3")
+		}
+		return passed(job, server)
+	})
+	g := h.groupsLocked()[0]
+	assert.Regexp(t, `^simtest-replay 1\ngo \S+\ntest TestX\nseed 3\nmessage read 3\ndigest unknown\n$`, g.ReplayText)
+	assert.Regexp(t, `^Its replay file is \S+:\n    simtest-replay 1\n`, g.Note)
+	assert.FileExists(t, g.Replay)
+}
+
+// Where no file can be written, the text of it is told.
+func TestHuntWhereNoFileCanBeWritten(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "folder")
+	h := huntWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+		if job.Seed == 3 {
+			_ = os.WriteFile(folder, nil, 0o666) // and no folder can be there
+			return failedWith("read 3")
+		}
+		return passed(job, server)
+	})
+	g := h.groupsLocked()[0]
+	assert.Empty(t, g.Replay)
+	assert.Empty(t, g.ReplayRerun)
+	assert.Regexp(t, `^Its replay file cannot be written: .*folder.*: .* Save it as a file, and run it with SIMTEST_REPLAY=FILE:\n    simtest-replay 1\n`, g.Note)
+	assert.Contains(t, g.Note, "    seed 3\n")
+}
+
+// A failure that does not repeat is not made smaller, and no file is written. It is
+// told how two runs differ, or that they do not.
+func TestHuntThatDoesNotRepeat(t *testing.T) {
+	for report, want := range map[string]string{
+		"simtest: two runs with one seed differ, from event 3 on\n": "\nsimtest: two runs with one seed differ, from event 3 on",
+		"": "\nIn 5 runs with that seed nothing differed on the network. ",
+	} {
+		for _, message := range []string{"", "it fails otherwise"} {
+			folder := t.TempDir()
+			runs := 0
+			h := huntWithReplays(t, folder, Search{Seeds: 9, Chaos: DefaultChaos()}, 1, func(job searchJob, server *fakeServer) searchOutcome {
+				if job.Seed != 3 {
+					return passed(job, server)
+				}
+				switch runs++; {
+				case runs == 1:
+					return failedWith("read 3")
+				case job.Check:
+					return searchOutcome{searchResult: searchResult{Report: report}}
+				case message != "":
+					return failedWith(message)
+				}
+				return passed(job, server)
+			})
+			assert.Equal(t, 3, runs)
+			g := h.groupsLocked()[0]
+			assert.Contains(t, g.Note, "it is not deterministic, and no replay file is written.")
+			assert.Contains(t, g.Note, want)
+			assert.Contains(t, g.Note, message)
+			assert.Empty(t, g.ReplayText)
+			assert.NoDirExists(t, filepath.Join(folder, "TestX"))
+		}
+	}
+}
+
+// A failure that ends its process has told its faults before.
+func TestHuntShrinksWhatDies(t *testing.T) {
+	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
+	h := huntWithReplays(t, t.TempDir(), Search{Seeds: 5}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+		o := fails(job, server)
+		if o.Failed {
+			o.died, o.output, o.Traced = "it has ended", "fatal error: all is lost\n", false
+			if !job.Tell {
+				o.Schedule, o.Quiet = nil, 0
+			}
+		}
+		return o
+	})
+	g := h.groupsLocked()[0]
+	assert.Contains(t, g.ReplayText, "fault 7s partition a | b for 1ms\nfault 20s crash b for 1ms\nmessage fatal error: all is lost\ndigest unknown\n")
+}
+
+// When the time is up, or somebody has interrupted it, what there is is written.
+func TestHuntThatHasNoTimeToShrink(t *testing.T) {
+	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
+	for _, dies := range []bool{false, true} {
+		for after := range 4 {
+			runs := 0
+			h := huntWithReplays(t, t.TempDir(), Search{Seeds: 5}, 1, func(job searchJob, server *fakeServer) searchOutcome {
+				o := fails(job, server)
+				if o.died = ""; dies && o.Failed {
+					o.died = "it has ended"
+				}
+				if job.Seed == 3 {
+					if runs++; runs == after+2 {
+						server.hunt.endShrinking(fmt.Errorf("it was enough"))
+						return searchOutcome{givenUp: true}
+					}
+				}
+				return o
+			})
+			g := h.groupsLocked()[0]
+			assert.Contains(t, g.Note, "it was enough.")
+			if after == 0 && dies {
+				assert.Empty(t, g.ReplayText, "nobody knows its faults")
+				continue
+			}
+			assert.Contains(t, g.ReplayText, "crash b")
+			assert.FileExists(t, g.Replay)
+		}
+	}
+}
+
+// Below zero, and with SIMTEST_SHRINK=0, failures are left as they are.
+func TestHuntThatDoesNotShrink(t *testing.T) {
+	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 })
+	for _, shrink := range []time.Duration{-1, 1} {
+		h := huntWith(t, Search{Seeds: 5, Shrink: shrink}, map[string]string{"SIMTEST_SHRINK": map[bool]string{true: "0"}[shrink > 0]}, 1, fails)
+		assert.Len(t, h.jobs, 4)
+		assert.Empty(t, h.groupsLocked()[0].Note)
+	}
+}
+
+// A replay file that fails is its group's, so that no other is written of it.
+func TestHuntWithAReplayThatFails(t *testing.T) {
+	folder := t.TempDir()
+	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%2 == 1 && hasBoth(r) })
+	first := huntWithReplays(t, folder, Search{Seeds: 5}, 1, fails)
+	name := first.groupsLocked()[0].Replay
+	require.FileExists(t, name)
+	plan, err := planOf(Search{}, map[string]string{"SIMTEST_REPLAYS": folder})
+	require.NoError(t, err)
+	replays, err := plan.replaysOf("TestX", 1)
+	require.NoError(t, err)
+	require.Len(t, replays, 1)
+	again := huntOf(t, Search{Seeds: 5, StopAfter: -1}, map[string]string{"SIMTEST_REPLAYS": folder}, fails)
+	again.replays = replays
+	again.run(1)
+	require.Len(t, again.groupsLocked(), 1)
+	g := again.groupsLocked()[0]
+	assert.Equal(t, name, g.Replay)
+	assert.Equal(t, 1, g.Replays)
+	assert.Equal(t, []uint64{1, 3}, g.Seeds)
+	assert.Equal(t, "it is the same run as when the file was written.\n", g.Note)
+	assert.Equal(t, "SIMTEST_REPLAY="+name+" run", g.Rerun)
+	assert.Len(t, again.jobs, 6)
+	entries, err := os.ReadDir(filepath.Dir(name))
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}

@@ -1,0 +1,110 @@
+package simtest
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/timeline"
+)
+
+// simpler returns faults that are simpler than one, the simplest of them first: each
+// has fewer hosts, or lasts for less, or is weaker, or begins at a rounder time and
+// is otherwise the same. So there is an end to making a fault simpler.
+func (f *scheduledFault) simpler() (simpler []scheduledFault) {
+	add := func(change func(g *scheduledFault)) {
+		g := *f
+		change(&g)
+		if g.invalid() == nil {
+			simpler = append(simpler, g)
+		}
+	}
+	for i, side := range f.sides {
+		for j := range side {
+			add(func(g *scheduledFault) { g.sides = withoutHost(f.sides, i, j) })
+		}
+	}
+	for _, lasts := range below(roundDurations, f.lasts) {
+		add(func(g *scheduledFault) { g.lasts = lasts })
+		add(func(g *scheduledFault) { g.lasts, g.at = lasts, f.end()-lasts })
+		add(func(g *scheduledFault) { g.lasts, g.at = lasts, f.at+(f.lasts-lasts)/2 })
+	}
+	for _, amount := range below(roundDurations, max(f.amount, -f.amount)) {
+		if f.amount < 0 {
+			amount = -amount
+		}
+		add(func(g *scheduledFault) { g.amount = amount })
+	}
+	for _, percent := range below(roundPercents, f.percent) {
+		add(func(g *scheduledFault) { g.percent = percent })
+	}
+	for _, at := range rounder(f.at) {
+		add(func(g *scheduledFault) { g.at = at })
+	}
+	return simpler
+}
+
+// withoutHost returns sides without a host, and without its side if nothing is left
+// of that.
+func withoutHost(sides [][]string, i, j int) [][]string {
+	sides = slices.Clone(sides)
+	sides[i] = slices.Delete(slices.Clone(sides[i]), j, j+1)
+	if len(sides[i]) == 0 {
+		sides = slices.Delete(sides, i, i+1)
+	}
+	return sides
+}
+
+// roundDurations are those that a fault is made shorter or weaker to.
+var roundDurations = []time.Duration{
+	time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond,
+	10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond,
+	100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
+}
+
+// roundPercents are those of packets that are lost.
+var roundPercents = []float64{1, 2, 5, 10, 20, 30, 50, 70}
+
+// below returns some of the numbers, which are in order, that are below one: the
+// first, the last, and three between them.
+func below[N cmp.Ordered](numbers []N, n N) []N {
+	count, _ := slices.BinarySearch(numbers, n)
+	if count <= 4 {
+		return numbers[:count]
+	}
+	last := count - 1
+	return []N{numbers[0], numbers[last/4], numbers[last/2], numbers[last*3/4], numbers[last]}
+}
+
+// grains are of what times are multiples, the roundest first.
+var grains = []time.Duration{10 * time.Second, time.Second, 100 * time.Millisecond, 10 * time.Millisecond, time.Millisecond}
+
+// rounder returns times that are rounder than one, for each grain a later and an
+// earlier one.
+func rounder(at time.Duration) (times []time.Duration) {
+	for _, grain := range grains {
+		if at%grain == 0 {
+			return times
+		}
+		times = append(times, roundUp(at, grain), at.Truncate(grain))
+	}
+	return times
+}
+
+// roundness returns how round the times of faults are, all together.
+func roundness(s chaosSchedule) (round int) {
+	for i := range s {
+		round += len(grains) - len(rounder(s[i].at))/2
+	}
+	return round
+}
+
+// roundUp returns the first multiple of a grain that is no earlier than a time.
+func roundUp(at, grain time.Duration) time.Duration {
+	if rest := at % grain; rest > 0 {
+		return timeline.Add(at, grain-rest)
+	}
+	return at
+}
