@@ -67,6 +67,8 @@ func (h *Host) setAccessLocked(up, down netem.Link) {
 			h.access.up.where, h.access.down.where = ", "+h.name+"'s Up", ", "+h.name+"'s Down"
 			h.access.up.line.Init(&noLink, mix(seed, 1))
 			h.access.down.line.Init(&noLink, mix(seed, 2))
+			s.overrideLocked(&h.access.up.line, lineName{from: h.name})
+			s.overrideLocked(&h.access.down.line, lineName{to: h.name})
 		}
 		h.access.up.changeLocked(up)
 		h.access.down.changeLocked(down)

@@ -149,6 +149,7 @@ func (s *Sim) routeLocked(from, to string) *route {
 	if r == nil {
 		r = &route{blocked: s.isCutLocked(from, to)}
 		r.line.Init(&noLink, mixString(mixString(s.seed, from), to))
+		s.overrideLocked(&r.line, lineName{from, to})
 		if from == to {
 			r.setLinkLocked(netem.Link{})
 		} else {

@@ -3,13 +3,16 @@ package simtest
 import (
 	"slices"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // Decisions are what chance has decided in a run, so that something else can be
 // decided there in another one. They are noted only if somebody asks for them.
 type decisions struct {
-	ties []time.Duration // the instants at which another order than the natural one was drawn
-	more bool            // there were more, which were left out
+	ties  []time.Duration // the instants at which another order than the natural one was drawn
+	draws []drawOverride  // what has befallen packets by chance, in order; as overrides by which it does not
+	more  bool            // there were more, which were left out
 }
 
 // maxDecisions is how many decisions of a kind are noted.
@@ -25,6 +28,15 @@ func (d *decisions) tie(at time.Duration) {
 		return
 	}
 	d.ties = append(d.ties, at)
+}
+
+// draw notes what has befallen a packet.
+func (d *decisions) draw(line lineName, draw netem.Draw) {
+	if len(d.draws) >= maxDecisions {
+		d.more = true
+		return
+	}
+	d.draws = append(d.draws, drawOverride{line, draw, netem.NeverRolled})
 }
 
 // instants returns the instants, in order.

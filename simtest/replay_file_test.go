@@ -70,7 +70,7 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 // found with, nor of what came of it.
 func TestReplayFileNames(t *testing.T) {
 	name := fullReplay(t).fileName()
-	assert.Equal(t, "916d0c565203398e.replay", name)
+	assert.Equal(t, "c47adfe232088d14.replay", name)
 	for what, change := range map[string]func(r *replay){
 		"Go":      func(r *replay) { r.goVersion = "go1.27" },
 		"test":    func(r *replay) { r.test = "TestOther" },

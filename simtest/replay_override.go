@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // Overrides say what is otherwise than the seed has it. A simulation that is made
@@ -37,21 +39,46 @@ func (o tieOverride) String() string {
 	return fmt.Sprintf("%v %016x", o.at, o.round)
 }
 
-// A drawOverride is what a link draws about a packet: one with a number of one flow;
-// see netem.PacketID.
+// A drawOverride is what is drawn about a packet on the link between two hosts, or on
+// a host's access; see netem.Overrides.
 type drawOverride struct {
-	from, to     string
-	flow, number uint64
-	what         string // one of drawWords
-	roll         uint64 // the greatest is for what does not happen
+	lineName
+	draw netem.Draw
+	roll uint64
 }
 
-// drawWords say what is drawn about packets.
-var drawWords = []string{"state", "loss", "duplicate", "corrupt", "reorder", "jitter", "flip"}
+// A lineName names a line by the hosts that it goes from and to. One of them is empty
+// for all others: the line is the access of the one that is not.
+type lineName struct{ from, to string }
+
+// lineRolls are the rolls of lines that are not their own.
+type lineRolls map[lineName]map[netem.Draw]uint64
+
+// anyHost is written for all others.
+const anyHost = "*"
+
+// String returns the name as a replay file has it.
+func (n lineName) String() string {
+	quote := func(name string) string {
+		if name == "" {
+			return anyHost
+		}
+		return quoteName(name)
+	}
+	return quote(n.from) + " > " + quote(n.to)
+}
+
+// drawWords are the words for what is drawn about packets.
+var drawWords = func() (words []string) {
+	for what := netem.DrawnLoss; what <= netem.DrawnFlip; what++ {
+		words = append(words, what.String())
+	}
+	return words
+}()
 
 // String returns the value of a line of a replay file.
 func (o drawOverride) String() string {
-	return fmt.Sprintf("%s > %s %016x %d %s %016x", quoteName(o.from), quoteName(o.to), o.flow, o.number, o.what, o.roll)
+	return fmt.Sprintf("%v %016x %d %v %016x", o.lineName, o.draw.ID.Flow, o.draw.ID.Number, o.draw.What, o.roll)
 }
 
 // naturalTies is the word for the natural order.
@@ -84,21 +111,32 @@ func (p *replayParser) readDraw(value string) error {
 		return err
 	}
 	wrong := fmt.Errorf("%q is no draw: write it as in %q, of one of %s", value, drawExample, strings.Join(drawWords, ", "))
-	if len(words) != 7 || !words[0].isName() || !words[1].is(">") || !words[2].isName() ||
-		slices.ContainsFunc(words[3:], func(w word) bool { return w.quoted }) || !slices.Contains(drawWords, words[5].text) {
+	if len(words) != 7 || !words[1].is(">") || slices.ContainsFunc(words[3:], func(w word) bool { return w.quoted }) {
 		return wrong
 	}
-	draw := drawOverride{from: words[0].text, to: words[2].text, what: words[5].text}
+	var draw drawOverride
+	from, to := words[0].readHost(&draw.from), words[2].readHost(&draw.to)
+	what := slices.Index(drawWords, words[5].text)
+	draw.draw.What = netem.DrawnLoss + netem.What(what)
 	var errs [3]error
-	draw.flow, errs[0] = parseHex(words[3].text)
-	draw.number, errs[1] = strconv.ParseUint(words[4].text, 10, 64)
+	draw.draw.ID.Flow, errs[0] = parseHex(words[3].text)
+	draw.draw.ID.Number, errs[1] = strconv.ParseUint(words[4].text, 10, 64)
 	draw.roll, errs[2] = parseHex(words[6].text)
-	if errs != [3]error{} || checkHostName(draw.from) != nil || checkHostName(draw.to) != nil {
+	if errs != [3]error{} || !from || !to || what < 0 || draw.from+draw.to == "" {
 		return wrong
 	}
 	p.draws = append(p.draws, draw)
 	draw.roll = 0
 	return p.once(fmt.Sprint(keyDraw, " ", draw))
+}
+
+// readHost reads a host's name, or what is written for all others.
+func (w word) readHost(name *string) (ok bool) {
+	if w.is(anyHost) {
+		return true
+	}
+	*name = w.text
+	return w.isName() && checkHostName(w.text) == nil
 }
 
 // parseHex reads 16 digits.
@@ -107,4 +145,34 @@ func parseHex(text string) (uint64, error) {
 		return 0, strconv.ErrSyntax
 	}
 	return strconv.ParseUint(text, 16, 64)
+}
+
+// overrideLocked has the draws on a line be otherwise, and noted, as the Config says.
+func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
+	o := &netem.Overrides{Rolls: s.rolls[name]}
+	if s.ties.decided != nil {
+		o.Befell = func(d netem.Draw) { s.ties.decided.draw(name, d) }
+	}
+	if o.Rolls != nil || o.Befell != nil {
+		line.Override(o)
+	}
+}
+
+// useRolls has draws be otherwise. The hosts that they name are to exist when the
+// simulation's function has ended.
+func (s *Sim) useRolls(draws []drawOverride) {
+	s.rolls = make(lineRolls)
+	told := map[string]bool{"": true}
+	for _, draw := range draws {
+		if s.rolls[draw.lineName] == nil {
+			s.rolls[draw.lineName] = make(map[netem.Draw]uint64)
+		}
+		s.rolls[draw.lineName][draw.draw] = draw.roll
+		for _, name := range []string{draw.from, draw.to} {
+			if !told[name] {
+				told[name] = true
+				s.expected[namedHost{call: fmt.Sprintf("the replay's %q", keyDraw+" "+draw.String()), name: name}] = struct{}{}
+			}
+		}
+	}
 }

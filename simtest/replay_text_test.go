@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // fullReplay has all that a replay can have.
@@ -26,8 +28,9 @@ func fullReplay(t testing.TB) *replay {
 			natural: true,
 			ties:    []tieOverride{{at: 13100 * time.Millisecond, natural: true}, {at: 14 * time.Second, round: 0xa1}},
 			draws: []drawOverride{
-				{from: "a", to: "b,c", flow: 0xa1, number: 17, what: "loss", roll: 1<<64 - 1},
-				{from: "a", to: "b,c", flow: 0xa1, number: 18, what: "loss"},
+				{lineName{"a", "b,c"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 17}, What: netem.DrawnLoss}, netem.NeverRolled},
+				{lineName{"a", ""}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, What: netem.DrawnReorder}, 0},
+				{lineName{"", "*"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, What: netem.DrawnFlip}, 1},
 			},
 		},
 		message: "two leaders of term 3:\n\n\ta and \"b\"\r\n\"b\" and c ",
@@ -47,7 +50,8 @@ ties natural
 tie 13.1s natural
 tie 14s 00000000000000a1
 draw a > "b,c" 00000000000000a1 17 loss ffffffffffffffff
-draw a > "b,c" 00000000000000a1 18 loss 0000000000000000
+draw a > * 00000000000000a1 18 reorder 0000000000000000
+draw * > "*" 00000000000000a1 18 flip 0000000000000001
 message two leaders of term 3:
 message ""
 message "\ta and \"b\"\r"
@@ -127,7 +131,8 @@ func TestReplayThatIsNone(t *testing.T) {
 		"fault":         {least + "fault 1s kill a\n", `x:5: fault: a kill lasts for a time that is more than 0, as in "fault 12.5s kill a for 3s"`},
 		"tie":           {least + "tie 1s reversed\n", `x:5: tie: "1s reversed" is no tie: it is a time from 0s on and "natural", or 16 digits from 0 to f, as in "tie 12.5s natural"`},
 		"tie time":      {least + "tie -1s natural\n", `x:5: tie: "-1s natural" is no tie: it is a time from 0s on and "natural", or 16 digits from 0 to f, as in "tie 12.5s natural"`},
-		"draw":          {least + "draw a > b 00000000000000a1 17 luck ffffffffffffffff\n", `x:5: draw: "a > b 00000000000000a1 17 luck ffffffffffffffff" is no draw: write it as in "draw a > b 00000000000000a1 17 loss ffffffffffffffff", of one of state, loss, duplicate, corrupt, reorder, jitter, flip`},
+		"draw":          {least + "draw a > b 00000000000000a1 17 luck ffffffffffffffff\n", `x:5: draw: "a > b 00000000000000a1 17 luck ffffffffffffffff" is no draw: write it as in "draw a > b 00000000000000a1 17 loss ffffffffffffffff", of one of loss, duplicate, corrupt, reorder, jitter, flip`},
+		"draw nowhere":  {least + "draw * > * 00000000000000a1 17 loss ffffffffffffffff\n", `x:5: draw: "* > * 00000000000000a1 17 loss ffffffffffffffff" is no draw: write it as in "draw a > b 00000000000000a1 17 loss ffffffffffffffff", of one of loss, duplicate, corrupt, reorder, jitter, flip`},
 		"message":       {least + "message \"a\n", "x:5: message: it begins with a quote and is not quoted as in Go: quote it, or write it without"},
 	} {
 		r, err := parseReplay("x", []byte(test.text))
@@ -148,7 +153,7 @@ func TestReplayThatWasCutShort(t *testing.T) {
 func TestReplayOfManyOverrides(t *testing.T) {
 	r := &replay{goVersion: "go1.26", schedule: chaosSchedule{}, digest: unknownDigest}
 	for i := range 15_000 {
-		r.draws = append(r.draws, drawOverride{from: "a", to: "b", number: uint64(i), what: "loss"})
+		r.draws = append(r.draws, drawOverride{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Number: uint64(i)}, What: netem.DrawnLoss}, 0})
 	}
 	began := time.Now()
 	got, err := parseReplay("x", []byte(r.text()))

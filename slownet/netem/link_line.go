@@ -22,6 +22,8 @@ type Line struct {
 	link  *Link // never changed, for others may have it too
 	seed  uint64
 	state *lineState // nil as long as the link has needed none
+
+	overrides *Overrides // nil for none
 }
 
 // lineState is what a link needs that does more than to delay. Its parts are nil

@@ -74,7 +74,7 @@ func (l *Line) sendNow(fate *Fate, now time.Duration, n int, id PacketID, tag an
 		l.carry(fate, now, n, id, misfortune{}, tag)
 		return
 	}
-	m := l.misfortune(drawsOf(l.seed, id), false)
+	m := l.misfortune(id, drawsOf(l.seed, id), false)
 	if m.lost {
 		fate.Drop = DroppedByLoss
 		return
@@ -110,13 +110,13 @@ func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfor
 func (l *Line) underWay(id PacketID, n int, m misfortune) (delay time.Duration, flip int) {
 	delay, flip = l.link.Latency, -1
 	if l.link.Jitter.Deviation > 0 {
-		delay = l.latency(drawsOf(l.seed, id))
+		delay = l.latency(id, drawsOf(l.seed, id))
 	}
 	if m.reordered {
 		delay = 0
 	}
 	if m.corrupted && n > 0 {
-		flip = int(uint64(drawsOf(l.seed, id).roll(aboutFlip)) % (8 * uint64(n)))
+		flip = int(uint64(l.overrides.roll(id, DrawnFlip, drawsOf(l.seed, id).roll(DrawnFlip))) % (8 * uint64(n)))
 	}
 	return delay, flip
 }

@@ -1,5 +1,7 @@
 package netem
 
+import "github.com/slowpoetry/slowpoetry/internal/enum"
+
 // A PacketID names a packet on its line. What is random about it follows from
 // the seed of the line and from its ID alone, apart from what makes losses and
 // variations come in bursts, which follows from the packets before it too. So
@@ -42,38 +44,45 @@ const (
 	whats  = 0xaf251af3b0f025b5
 )
 
-// what a draw is about.
-type what uint64
+// What a draw about a packet decides.
+type What uint64
 
+// What is drawn about a packet.
 const (
-	aboutState what = iota + 1 // of the model of loss
-	aboutLoss
-	aboutDuplicate
-	aboutCorrupt
-	aboutReorder
-	aboutJitter
-	aboutFlip
-	aboutKeeping what = 16 // added, whether the draw before is kept
+	aboutState     What = iota + 1 // of the model of loss
+	DrawnLoss                      // whether it is lost
+	DrawnDuplicate                 // whether it is doubled
+	DrawnCorrupt                   // whether one bit of it changes
+	DrawnReorder                   // whether it overtakes others
+	DrawnJitter                    // how much its latency varies
+	DrawnFlip                      // which bit changes
+
+	aboutKeeping What = 16 // added, whether the draw before is kept
 )
+
+// String returns a word for it, such as "loss".
+func (w What) String() string {
+	return enum.Name("What", int(w)-1, "state", "loss", "duplicate", "corrupt", "reorder", "jitter", "flip")
+}
 
 // A roll is one draw.
 type roll uint64
 
-func (d draws) roll(w what) roll { return roll(mix(uint64(d) + uint64(w)*whats)) }
+func (d draws) roll(w What) roll { return roll(mix(uint64(d) + uint64(w)*whats)) }
 
 // below is true with the given probability, between 0 and 1.
 func (r roll) below(probability float64) bool {
 	return uint64(r>>11) < uint64(probability*(1<<53))
 }
 
-func (d draws) chance(w what, probability float64) bool { return d.roll(w).below(probability) }
+func (d draws) chance(w What, probability float64) bool { return d.roll(w).below(probability) }
 
 // A memory is what a correlated draw remembers of the packet before.
 type memory struct{ last roll } // zero is nothing
 
 // correlated draws, or gives with a probability of the correlation what the
 // packet before drew.
-func (d draws) correlated(w what, m *memory, correlation float64) roll {
+func (d draws) correlated(w What, m *memory, correlation float64) roll {
 	if correlation == 0 {
 		return d.roll(w)
 	}

@@ -14,22 +14,22 @@ import (
 func TestNeighboringDrawsAreIndependent(t *testing.T) {
 	const n = 100_000
 	for name, draw := range map[string]func(i uint64) uint64{
-		"seeds":   func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{1, 1}).roll(aboutLoss)) },
-		"flows":   func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{i, 1}).roll(aboutLoss)) },
-		"packets": func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{1, i}).roll(aboutLoss)) },
-		"copies":  func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{1, 1}).again(int(i)).roll(aboutLoss)) },
+		"seeds":   func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{1, 1}).roll(DrawnLoss)) },
+		"flows":   func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{i, 1}).roll(DrawnLoss)) },
+		"packets": func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{1, i}).roll(DrawnLoss)) },
+		"copies":  func(i uint64) uint64 { return uint64(drawsOf(1, PacketID{1, 1}).again(int(i)).roll(DrawnLoss)) },
 		"doubles": func(i uint64) uint64 {
 			id := PacketID{1, i / 2}
 			if i%2 == 1 {
 				id = id.Copy()
 			}
-			return uint64(drawsOf(1, id).roll(aboutLoss))
+			return uint64(drawsOf(1, id).roll(DrawnLoss))
 		},
 		"abouts": func(i uint64) uint64 {
-			return uint64(drawsOf(1, PacketID{1, i / 7}).roll(aboutState + what(i%7)))
+			return uint64(drawsOf(1, PacketID{1, i / 7}).roll(aboutState + What(i%7)))
 		},
-		"seed and flow": func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{i, 1}).roll(aboutLoss)) },
-		"high bits":     func(i uint64) uint64 { return uint64(drawsOf(1<<63, PacketID{i << 40, i << 32}).roll(aboutLoss)) },
+		"seed and flow": func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{i, 1}).roll(DrawnLoss)) },
+		"high bits":     func(i uint64) uint64 { return uint64(drawsOf(1<<63, PacketID{i << 40, i << 32}).roll(DrawnLoss)) },
 	} {
 		var ones [64]int
 		differing, pairs := 0, [4][4]int{}
@@ -62,7 +62,7 @@ func TestNeighboringDrawsAreIndependent(t *testing.T) {
 // What is drawn does not depend on what else is, nor in which order.
 func TestDrawsAreFunctions(t *testing.T) {
 	d := drawsOf(1, PacketID{2, 3})
-	first := fmt.Sprint(d.roll(aboutLoss), d.roll(aboutJitter))
-	assert.Equal(t, first, fmt.Sprint(d.roll(aboutLoss), d.roll(aboutJitter)))
+	first := fmt.Sprint(d.roll(DrawnLoss), d.roll(DrawnJitter))
+	assert.Equal(t, first, fmt.Sprint(d.roll(DrawnLoss), d.roll(DrawnJitter)))
 	assert.Equal(t, PacketID{2, 3}.Copy().Flow, uint64(2), "a copy is of the same flow")
 }

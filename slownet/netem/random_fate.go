@@ -7,12 +7,15 @@ import (
 )
 
 // latency returns how long a packet is under way.
-func (l *Line) latency(d draws) time.Duration {
+func (l *Line) latency(id PacketID, d draws) time.Duration {
 	jitter := &l.link.Jitter
 	if jitter.Deviation == 0 {
 		return l.link.Latency
 	}
-	random := d.correlated(aboutJitter, &made(&l.withState().luck).jitter, jitter.Correlation)
+	random := d.correlated(DrawnJitter, &made(&l.withState().luck).jitter, jitter.Correlation)
+	if l.overrides != nil {
+		random = l.overrides.roll(id, DrawnJitter, random)
+	}
 	return max(0, timeline.Add(l.link.Latency, jitter.vary(uint64(random))))
 }
 
@@ -21,12 +24,12 @@ type misfortune struct{ lost, duplicated, corrupted, reordered bool }
 
 // misfortune decides what befalls a packet, or a copy of the last one that is
 // sent again.
-func (l *Line) misfortune(d draws, again bool) (m misfortune) {
+func (l *Line) misfortune(id PacketID, d draws, again bool) (m misfortune) {
 	if !l.link.isFaulty() {
 		return m
 	}
 	luck := made(&l.withState().luck)
-	befalls := func(w what, chance *Chance, memory *memory) bool {
+	befalls := func(w What, chance *Chance, memory *memory) bool {
 		correlation := chance.Correlation
 		if again { // a time-out later
 			correlation = 0
@@ -38,8 +41,11 @@ func (l *Line) misfortune(d draws, again bool) (m misfortune) {
 	} else {
 		m.lost = l.link.Loss.loses(&luck.loss, d)
 	}
-	m.duplicated = befalls(aboutDuplicate, &l.link.Duplicate, &luck.duplicate)
-	m.corrupted = befalls(aboutCorrupt, &l.link.Corrupt, &luck.corrupt)
-	m.reordered = befalls(aboutReorder, &l.link.Reorder, &luck.reorder)
+	m.duplicated = befalls(DrawnDuplicate, &l.link.Duplicate, &luck.duplicate)
+	m.corrupted = befalls(DrawnCorrupt, &l.link.Corrupt, &luck.corrupt)
+	m.reordered = befalls(DrawnReorder, &l.link.Reorder, &luck.reorder)
+	if l.overrides != nil && !again {
+		l.overrides.change(id, l.link, &m)
+	}
 	return m
 }

@@ -187,7 +187,7 @@ func TestNewDistribution(t *testing.T) {
 	jitter := Jitter{Deviation: 10_000, Distribution: distribution}
 	seen := map[time.Duration]bool{}
 	for i := range uint64(1000) {
-		seen[jitter.vary(uint64(drawsOf(0, PacketID{Number: i}).roll(aboutJitter)))] = true
+		seen[jitter.vary(uint64(drawsOf(0, PacketID{Number: i}).roll(DrawnJitter)))] = true
 	}
 	assert.Equal(t, map[time.Duration]bool{10_000: true, -5_000: true, 1: true, 39_998: true, -40_000: true}, seen)
 	assert.PanicsWithValue(t, "netem: NewDistribution: the table is empty: it must have one value or more", func() { NewDistribution(nil) })

@@ -101,7 +101,7 @@ const (
 func (l *Loss) loses(state *lossState, d draws) bool {
 	switch {
 	case l.Random > 0:
-		return d.chance(aboutLoss, l.Random)
+		return d.chance(DrawnLoss, l.Random)
 	case l.GilbertElliott != GilbertElliott{}:
 		return l.GilbertElliott.loses(state, d)
 	case l.Markov != Markov{}:
@@ -119,13 +119,13 @@ func (g *GilbertElliott) loses(state *lossState, d draws) bool {
 		*state = bad
 	}
 	if *state == bad {
-		return d.chance(aboutLoss, g.LossBad)
+		return d.chance(DrawnLoss, g.LossBad)
 	}
-	return d.chance(aboutLoss, g.LossGood)
+	return d.chance(DrawnLoss, g.LossGood)
 }
 
 func (m *Markov) loses(state *lossState, d draws) bool {
-	roll := d.roll(aboutLoss)
+	roll := d.roll(DrawnLoss)
 	switch *state {
 	case good, gapLost, bad:
 		switch {
@@ -158,9 +158,9 @@ func (m *Markov) loses(state *lossState, d draws) bool {
 func (l *Loss) losesCopy(state *lossState, d draws) bool {
 	switch {
 	case l.GilbertElliott != GilbertElliott{}:
-		return d.chance(aboutLoss, l.GilbertElliott.share())
+		return d.chance(DrawnLoss, l.GilbertElliott.share())
 	case l.Markov != Markov{} && *state != gapLost:
-		return d.chance(aboutLoss, l.Markov.share())
+		return d.chance(DrawnLoss, l.Markov.share())
 	}
 	return l.loses(state, d)
 }

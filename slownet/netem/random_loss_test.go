@@ -132,7 +132,7 @@ func TestLossMarkovIsNetems(t *testing.T) {
 		for packet := range uint64(packets / 10) {
 			lost := false
 			draws := drawsOf(statisticsSeed, PacketID{Number: packet})
-			rnd := draws.roll(aboutLoss)
+			rnd := draws.roll(DrawnLoss)
 			switch state {
 			case gapPassed:
 				if rnd.below(m.P14) {
@@ -205,8 +205,8 @@ func TestChance(t *testing.T) {
 func TestCertainty(t *testing.T) {
 	for i := range uint64(10_000) {
 		draws := drawsOf(0, PacketID{Number: i})
-		require.True(t, draws.chance(aboutLoss, 1))
-		require.False(t, draws.chance(aboutLoss, 0))
+		require.True(t, draws.chance(DrawnLoss, 1))
+		require.False(t, draws.chance(DrawnLoss, 0))
 	}
 	assert.True(t, roll(1<<64-1).below(1))
 	assert.False(t, roll(0).below(0))

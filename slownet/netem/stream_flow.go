@@ -163,14 +163,14 @@ func (f *Flow) befall(start time.Duration, piece *Piece, vanishes bool) (delay t
 		return f.link.Latency, nil
 	}
 	draws := drawsOf(f.line.seed, f.id)
-	latency := f.line.latency(draws)
+	latency := f.line.latency(f.id, draws)
 	if !isFaulty {
 		return latency, nil
 	}
 	own := f.withOwn()
 	own.learn(start)
-	m := f.line.misfortune(draws, false)
-	for ; vanishes || m.lost || m.corrupted; m = f.line.misfortune(draws.again(piece.Sent), true) {
+	m := f.line.misfortune(f.id, draws, false)
+	for ; vanishes || m.lost || m.corrupted; m = f.line.misfortune(f.id, draws.again(piece.Sent), true) {
 		if !vanishes && !m.lost {
 			piece.Corrupted++
 		}

@@ -20,11 +20,11 @@ func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	f.update()
 	f.id.Number++
 	draws := drawsOf(f.line.seed, f.id)
-	m := f.line.misfortune(draws, false)
+	m := f.line.misfortune(f.id, draws, false)
 	if m.lost || m.corrupted {
 		return 0, false
 	}
-	latency := f.line.latency(draws)
+	latency := f.line.latency(f.id, draws)
 	if m.reordered {
 		latency = 0
 	}
