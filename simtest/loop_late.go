@@ -34,10 +34,11 @@ func (c *conn) postSentLocked(n int) {
 var neverLate = false // a variable for tests
 
 // mayBeLateLocked reports whether nothing comes of bytes that are written now before
-// the least latency has passed, whatever else is under way.
+// the least latency has passed, whatever else is under way. If packets are recorded,
+// they are when they leave.
 func (c *conn) mayBeLateLocked() bool {
 	s := c.sim
-	return c.tcp != nil && c.tcp.pair.lull.on && c.fresh < burst && s.nap != nil && !neverLate &&
+	return c.quiet && c.fresh < burst && s.nap != nil && !s.trace.packets && !neverLate &&
 		s.urgent.pairs == 0 && s.urgent.left == 0 && s.urgent.hops == 0 && c.leastLookahead() > 0
 }
 

@@ -44,6 +44,8 @@ type conn struct {
 	wanted   bool // the peer waits for it; only the loop changes it
 	granting bool // it is told when this instant ends
 
+	quiet bool // over TCP, the connection is; see lull
+
 	life  uint32        // how often its host had crashed when it was opened
 	errno syscall.Errno // what the reset is reported as, once
 
@@ -53,7 +55,8 @@ type conn struct {
 	fresh         int           // bytes written that the loop has not looked at
 	room          int           // over TCP, how many could be written when it looked last
 	posted        [kinds]uint64 // counts actions
-	outlet
+	route         *route        // to the peer
+	back          *route        // and from it
 
 	// What arrives.
 	unread       int    // bytes of the stream that have arrived
@@ -65,8 +68,9 @@ type conn struct {
 	reads        waits[transfer] // calls of Read
 	stream       stream          // the peer's
 
-	writes      waits[transfer] // calls of Write; the first is under way
-	finishKnown time.Duration   // when it is known here that the end of stream has arrived; 0 if it has not
+	writes waits[transfer] // calls of Write; the first is under way
+	outlet
+	finishKnown time.Duration // when it is known here that the end of stream has arrived; 0 if it has not
 
 	local, remote address
 	network       string   // that it was dialled with, or its listener has
@@ -116,10 +120,8 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 		remote: address{AddrPort: remote},
 		linger: -1,
 		state:  netem.Established,
-		outlet: outlet{
-			route: s.routeLocked(host.name, far.name),
-			back:  s.routeLocked(far.name, host.name),
-		},
+		route:  s.routeLocked(host.name, far.name),
+		back:   s.routeLocked(far.name, host.name),
 	}
 	c.flow.Init(&c.route.line, c.flowName())
 }

@@ -122,7 +122,7 @@ func (c *conn) lullLoop(on bool) {
 	if q.on == on || q.passing {
 		return
 	}
-	q.on = on
+	q.on, c.quiet, c.peer.quiet = on, on, on
 	if on {
 		q.next = c.tcp.pair.nextInLull()
 		return

@@ -15,11 +15,9 @@ import (
 // take from it. Each piece leaves when the link is free for it, so that what
 // happens to the network meanwhile happens to what has not left yet.
 type outlet struct {
-	waiting int    // bytes in out
-	route   *route // to the peer
-	back    *route // and from it
-	left    int64  // bytes that have left
-	trial   trial  // how the way works
+	waiting int   // bytes in out
+	left    int64 // bytes that have left
+	trial   trial // how the way works
 
 	// These may go along with any state, usage and trial.
 	abandoned bool // nothing is sent any more, though the user may not know yet

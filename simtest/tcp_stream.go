@@ -9,6 +9,8 @@ type stream struct {
 	ring  []byte // its length is a power of two
 	start int    // where the first byte is
 	size  int
+	most  int      // the largest size since it was empty
+	last  int      // the same, of the time before
 	small [64]byte // the ring while that is enough: at hand, and with the processor's cache
 }
 
@@ -22,10 +24,13 @@ func (s *stream) write(p []byte, spare *spareRings) {
 	end := (s.start + s.size) & (len(s.ring) - 1)
 	copy(s.ring, p[copy(s.ring[end:], p):])
 	s.size += len(p)
+	s.most = max(s.most, s.size)
 }
 
+// grow makes room for so many bytes, and for as many as there were the last time: what
+// is written bit by bit is not moved again and again.
 func (s *stream) grow(size int, spare *spareRings) {
-	longer := spare.take(size)
+	longer := spare.take(max(size, s.last))
 	first, second := s.span(0, s.size)
 	copy(longer[copy(longer, first):], second)
 	s.giveBack(spare)
@@ -71,6 +76,7 @@ func (s *stream) skip(n int, spare *spareRings) {
 		return
 	}
 	s.start = 0
+	s.last, s.most = s.most, 0
 	s.giveBack(spare)
 	s.ring = nil
 }

@@ -10,22 +10,23 @@ import (
 // acknowledged cumulatively, in order of their sequence numbers. Segments are
 // known by a number that counts from the start of the connection.
 type retransmissionQueue struct {
+	blocks   [3]Block // of the last selective acknowledgement
+	nextLost int64    // no segment below it waits for its retransmission
+
 	first, last int64 // the numbers in the queue, last not included
 
 	known         int   // of blocks
 	sacked        int   // acknowledged selectively
 	lost          int   // considered lost, whether retransmitted since or not
 	resent        int   // retransmitted, and still in flight as far as is known
-	nextLost      int64 // no segment below it waits for its retransmission
 	highestSacked int64 // number
 
 	// Segments in flight are also in a list, in the order in which they were
 	// last transmitted.
 	oldest, newest int64
 
-	ring   []sentSegment  // its length is a power of two
-	few    [2]sentSegment // the ring while that is enough, so the queue must not be copied
-	blocks [3]Block       // of the last selective acknowledgement
+	ring []sentSegment  // its length is a power of two
+	few  [2]sentSegment // the ring while that is enough, so the queue must not be copied
 }
 
 // A sentSegment is a segment that was sent.

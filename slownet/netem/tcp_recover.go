@@ -15,12 +15,8 @@ const (
 // before that is acknowledged.
 type episode struct {
 	state recoveryState
+	sent  int
 	end   int64 // sequence number
-
-	// Proportional rate reduction, RFC 6937.
-	before    int // window
-	delivered int
-	sent      int
 
 	// Needless reductions are undone.
 	canUndo     bool
@@ -28,6 +24,10 @@ type episode struct {
 	firstResent time.Duration // 0 is none
 	window      int
 	threshold   int
+
+	// Proportional rate reduction, RFC 6937, to which sent belongs.
+	before    int // window
+	delivered int
 }
 
 // resent notes a retransmission.

@@ -16,13 +16,13 @@ type sender struct {
 	persist    time.Duration // when to send a window probe, or Never
 	probe      lossProbe
 	rack       rack
-	queue      retransmissionQueue
-	maxWindow  int64 // the largest that the peer has announced
-	episode    episode
+	maxWindow  int64         // the largest that the peer has announced
 	mss        int64         // the payload of a full segment
 	lastSent   time.Duration // payload
 	buffer     sendBuffer
 	rtt        roundTrip
+	episode    episode // most of it is for losses, and so is the beginning of the queue
+	queue      retransmissionQueue
 	window     congestionWindow
 }
 
