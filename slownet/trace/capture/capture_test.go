@@ -194,6 +194,7 @@ func TestRecordedPackets(t *testing.T) {
 		packet(40*ms, trace.Arrive, "poet", "reader", trace.PacketInfo{Flags: trace.SYN | trace.ACK, Ack: 1, Window: 65535}, ""),
 		lost,
 		{At: 65 * ms, Kind: trace.Drop, From: "reader", To: "poet", Conn: conn, Length: 3, Note: "queue full", Packet: lost.Packet},
+		packet(70*ms, trace.Packet, "reader", "poet", trace.PacketInfo{Flags: trace.ACK | trace.PSH, Seq: 1, Ack: 1, Window: 100000, Resent: true}, "get"),
 		packet(50*ms, trace.Packet, "poet", "reader", trace.PacketInfo{
 			Flags: trace.ACK, Seq: 1, Ack: 1, Window: 0, SACK: [][2]int64{{5, 7}, {1 << 33, 1<<33 + 9}},
 		}, ""),
@@ -205,8 +206,10 @@ func TestRecordedPackets(t *testing.T) {
 		"00.020000000 poet: 10.0.0.8->10.0.0.7 S .",
 		"00.050000000 poet: 10.0.0.8->10.0.0.7 .",
 		`00.060000000 reader: 10.0.0.7->10.0.0.8 P . "get"`,
+		`00.070000000 reader: 10.0.0.7->10.0.0.8 P . "get"`,
 	}, texts(frames))
 	assert.Equal(t, []string{"queue full"}, frames[3].comments)
+	assert.Equal(t, []string{"sent again"}, frames[4].comments)
 	assert.Empty(t, frames[2].comments)
 
 	segments := segments(t, file)

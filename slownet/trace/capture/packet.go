@@ -89,7 +89,7 @@ func isPacket(e *trace.Event) bool {
 	return from.IsValid() && from.Is4() == to.Is4() && to.IsValid()
 }
 
-// comment says of lost packets why they are.
+// comment says of packets that were lost why, and which were sent again.
 func comment(packets []packet, events []trace.Event) {
 	why := make(map[packetID]string)
 	for i := range events {
@@ -97,12 +97,19 @@ func comment(packets []packet, events []trace.Event) {
 			why[packetID{e.Conn, unmapped(e.Packet.From), e.Packet.Number}] = e.Note
 		}
 	}
-	if len(why) == 0 {
-		return
-	}
 	for i := range packets {
-		if p := &packets[i]; p.comment == "" {
-			p.comment = why[p.id()]
+		p := &packets[i]
+		if p.comment != "" {
+			continue
+		}
+		lost := why[p.id()]
+		switch {
+		case p.info.Resent && lost != "":
+			p.comment = "sent again; " + lost
+		case p.info.Resent:
+			p.comment = "sent again"
+		default:
+			p.comment = lost
 		}
 	}
 }

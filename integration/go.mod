@@ -1,0 +1,24 @@
+module github.com/slowpoetry/slowpoetry/integration
+
+go 1.25.0
+
+require (
+	github.com/slowpoetry/slowpoetry v0.0.0
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/net v0.55.0
+)
+
+require (
+	github.com/benbjohnson/clock v1.3.5 // indirect
+	github.com/gopacket/gopacket v1.7.7 // indirect
+	github.com/klauspost/cpuid/v2 v2.2.10 // indirect
+	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
+	github.com/rivo/uniseg v0.4.7 // indirect
+	github.com/schollz/progressbar/v3 v3.19.1 // indirect
+	github.com/zeebo/xxh3 v1.1.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/term v0.44.0 // indirect
+)
+
+replace github.com/slowpoetry/slowpoetry => ../
