@@ -69,6 +69,11 @@ type Config struct {
 	// by [Trace.Len], and not among [Trace.Events].
 	Packets bool
 
+	// Payloads is how many bytes of what has arrived, or was dropped, an event has at
+	// most in [trace.Event.Payload]. Zero is none; below zero is all. It changes no
+	// digest.
+	Payloads int
+
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
 	// simulation and two after it empty every sync.Pool of the process, because
 	// timers and channels that one simulation leaves in a pool end the process when
@@ -93,6 +98,7 @@ type Config struct {
 	// [Sim.Quiet]. The zero Chaos is none.
 	Chaos Chaos
 
+	eventFile *eventFile   // nil is none
 	recording *recording   // of CheckDeterminism
 	chaos     *chaosRun    // of one simulation; nil is what Chaos asks for
 	replay    *namedReplay // that it runs, in the test's own process; nil is none

@@ -261,6 +261,19 @@
 // seeds finds all that fail; one that fails by t.FailNow, in f or in a clean-up,
 // or does not return, ends the test.
 //
+// # Seeing what happened
+//
+// A failure shows the last events before it ([Config.KeepEvents]) and what every
+// connection waited for then. [Config.Trace] is told each event as it happens, with the
+// bytes themselves if [Config.Payloads] asks for them. With the environment variable
+//
+//	SIMTEST_TRACE=folder
+//
+// each simulation that fails leaves its whole trace there, payloads included, and the
+// failure says how to make a page and a packet capture of it. A relative name is relative
+// to the package's folder, where go test runs its tests. A trace has a gigabyte at most
+// before it is compressed. For TLS to be readable in the capture, use [Sim.KeyLog].
+//
 // # Limitations
 //
 //   - A bubble's rules hold: no t.Run, t.Parallel, t.Deadline or synctest.Wait

@@ -394,10 +394,10 @@ func TestOrderIsByHost(t *testing.T) {
 
 // runSelf runs one of this package's tests in a process of its own and returns
 // what it printed.
-func runSelf(t *testing.T, test, env string) string {
+func runSelf(t *testing.T, test string, env ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=1m")
-	command.Env = append(os.Environ(), env)
+	command.Env = append(os.Environ(), env...)
 	output, err := command.CombinedOutput()
 	require.Error(t, err, "it fails")
 	return string(output)

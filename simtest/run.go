@@ -55,6 +55,9 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	if c.chaos == nil {
 		c.chaos = newChaosRun(&c.Chaos)
 	}
+	if c.eventFile, err = newEventFile(t, &c); err != nil {
+		t.Fatal(err)
+	}
 	if !c.KeepPools {
 		startLibrary()
 		emptyPools()
@@ -69,6 +72,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		if failed && !told {
 			t.Logf("simtest: %s", c.failureText(t, w.sim(), !stated))
 		}
+		c.eventFile.end(false)
 	}()
 	deadlock := bubble(t, w, func(t *testing.T) {
 		t.Cleanup(func() { failedInside.Store(t.Failed()) })

@@ -83,7 +83,7 @@ func failureOf(output, died string, endedByUs bool) searchFailure {
 		case strings.TrimSpace(message) == "" && i+1 < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i+1]), "Error Trace:"):
 			return testifyFailure(place, lines[i+1:])
 		case strings.HasPrefix(message, "simtest: the seed was "), strings.HasPrefix(message, "simtest: these faults "), strings.HasPrefix(message, "simtest: no fault "),
-			strings.HasPrefix(message, "simtest: "+lastEvents):
+			strings.HasPrefix(message, "simtest: "+lastEvents), strings.HasPrefix(message, "simtest: its trace"):
 			// which is told of any failure
 		case strings.HasPrefix(message, "simtest: "):
 			return searchFailure{message: message} // its place is here

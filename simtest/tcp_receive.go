@@ -197,13 +197,12 @@ func (c *conn) arriveLocked(n int) {
 // recorded.
 func (c *conn) arrivalLocked(n int) (e trace.Event, arrived kept) {
 	e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
-	if c.tcp == nil && c.sim.trace.packets {
+	if t := &c.sim.trace; t.recording != nil || t.payloadsOf(c) != 0 {
 		first, second := c.stream.span(c.unread+c.dropped, n)
-		e.Payload = string(first) + string(second)
-	}
-	if r := c.sim.trace.recording; r != nil {
-		first, second := c.stream.span(c.unread+c.dropped, n)
-		arrived = r.bytes(first, second, r.senders.streams[c])
+		e.Payload = payload(first, second, t.payloadsOf(c))
+		if r := t.recording; r != nil {
+			arrived = r.bytes(first, second, r.senders.streams[c])
+		}
 	}
 	return e, arrived
 }

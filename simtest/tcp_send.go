@@ -271,7 +271,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 			c.forget()
 		}
 	default:
-		if c.sim.trace.hook != nil {
+		if c.sim.trace.isTold() {
 			c.departed = c.departed.leave(now, piece.Bytes)
 		}
 		c.leftAsLocked(&piece, event{what: arriving, n: piece.Bytes})

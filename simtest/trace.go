@@ -14,6 +14,8 @@ type Trace struct {
 	sim       *Sim
 	keep      int
 	hook      func(trace.Event)
+	file      *eventFile
+	payloads  int         // how many bytes of each event's payload events have; below 0 all
 	failed    func() bool // whether the test has; nil if that is not known
 	packets   bool        // they are recorded
 	recording *recording  // of CheckDeterminism
@@ -30,8 +32,12 @@ type Trace struct {
 }
 
 func (t *Trace) init(s *Sim, config Config) {
-	t.packets = config.Packets
 	t.sim, t.keep, t.hook, t.recording = s, config.keepEvents(), config.Trace, config.recording
+	t.file, t.payloads = config.eventFile, config.Payloads
+	t.packets = config.Packets
+	if t.file != nil {
+		t.payloads, t.packets = -1, true
+	}
 }
 
 // Trace returns what has happened so far.
@@ -88,9 +94,34 @@ func (s *Sim) recordLocked(e trace.Event) {
 		t.recording.event(e, t.digest, t.arrived)
 		t.arrived = kept{}
 	}
+	if t.file != nil {
+		t.file.write(&e)
+	}
 	if t.hook != nil {
 		t.hook(e)
 	}
+}
+
+// isTold reports whether somebody is told each event.
+func (t *Trace) isTold() bool { return t.hook != nil || t.file != nil }
+
+// payloadsOf returns how many bytes of the payload the events of a connection's data
+// have: all on an ideal stream if packets are recorded, as it has none.
+func (t *Trace) payloadsOf(c *conn) int {
+	if c.tcp == nil && t.packets {
+		return -1
+	}
+	return t.payloads
+}
+
+// payload returns at most so many of bytes that are in two parts; below 0 all.
+func payload(first, second []byte, limit int) string {
+	n := len(first) + len(second)
+	if limit >= 0 {
+		n = min(n, limit)
+	}
+	first = first[:min(len(first), n)]
+	return string(first) + string(second[:n-len(first)])
 }
 
 // hash returns what tells bytes apart in a trace: the same on every platform, and

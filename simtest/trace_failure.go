@@ -52,6 +52,7 @@ func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
 		text.WriteString(s.trace.failure.text(state))
 		s.mu.Unlock()
 	}
+	text.WriteString(c.eventFile.end(true))
 	text.WriteString(c.chaos.text())
 	text.WriteString(c.replay.comparedText(s))
 	text.WriteString(c.rerunText(t))

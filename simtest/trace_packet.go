@@ -168,6 +168,9 @@ func (s *Sim) recordQuietLocked() {
 // recordPacketLocked tells of a packet that leaves or arrives now.
 func (s *Sim) recordPacketLocked(kind trace.Kind, e trace.Event, payload string, info *trace.PacketInfo) {
 	e.At, e.Kind, e.Note, e.Payload, e.Packet = s.instant, kind, "", payload, info
+	if s.trace.file != nil {
+		s.trace.file.write(&e)
+	}
 	if s.trace.hook != nil {
 		s.trace.hook(e)
 	}

@@ -149,6 +149,9 @@ func (s *Sim) recordDatagramLocked(e trace.Event, data []byte, by *written) {
 	if r := s.trace.recording; r != nil {
 		s.trace.arrived = r.bytes(data, nil, by)
 	}
+	if s.trace.payloads != 0 {
+		e.Payload = payload(data, nil, s.trace.payloads)
+	}
 	s.recordLocked(e)
 }
 

@@ -1,0 +1,163 @@
+package simtest
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// traceVariable is the environment variable that names the folder for the traces of
+// tests that fail.
+const traceVariable = "SIMTEST_TRACE"
+
+// A eventFile is the trace of one simulation, as a file. It is written while the
+// simulation runs, under a name of its own, and deleted unless that fails. The nil
+// eventFile is none.
+type eventFile struct {
+	mu     sync.Mutex // a TLS key log is written by goroutines of users
+	name   string     // that it gets if the simulation fails
+	file   *os.File
+	packed *gzip.Writer
+	writer *trace.Writer
+	size   int64 // of its payloads, and some for each event
+	err    error
+	done   bool
+}
+
+// maxTraceSize bounds a file: more than so many bytes of events, before compression,
+// are not written.
+const maxTraceSize = 1 << 30
+
+// newEventFile begins the file of a simulation, if SIMTEST_TRACE asks for one.
+func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
+	folder := os.Getenv(traceVariable)
+	if folder == "" {
+		return nil, nil
+	}
+	wrong := func(err error) error {
+		return fmt.Errorf("simtest: %s is %q, and no trace can be written there: %w: set it to a folder, or unset it", traceVariable, folder, err)
+	}
+	folder, err := filepath.Abs(forPackage(folder))
+	if err != nil {
+		return nil, wrong(err)
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, wrong(err)
+	}
+	base := traceName(t.Name(), c.Seed)
+	f := &eventFile{name: filepath.Join(folder, base+traceEnding)}
+	if f.file, err = os.CreateTemp(folder, base+".*.part"); err != nil {
+		return nil, wrong(err)
+	}
+	start := c.Start
+	if start.IsZero() {
+		start = firstStart
+	}
+	f.packed, _ = gzip.NewWriterLevel(f.file, gzip.BestSpeed) // which is a level
+	f.writer, err = trace.NewWriter(f.packed, trace.Header{Start: start, Source: "simtest", Test: t.Name(), Seed: c.Seed, Go: runtime.Version()})
+	if err != nil {
+		f.end(false)
+		return nil, wrong(err)
+	}
+	return f, nil
+}
+
+// traceEnding is how the names of trace files end.
+const traceEnding = ".trace.gz"
+
+// traceName returns the name for the files of a test and a seed, without ending.
+func traceName(test string, seed uint64) string {
+	parts := strings.Split(test, "/")
+	for i, part := range parts {
+		parts[i] = fileName(part)
+	}
+	return fmt.Sprintf("%s-%d", strings.Join(parts, "."), seed)
+}
+
+// write adds an event.
+func (f *eventFile) write(e *trace.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	const aside = 100 // bytes that an event takes besides its payload
+	if f.done || f.err != nil {
+		return
+	}
+	if f.size += aside + int64(len(e.Payload)); f.size > maxTraceSize {
+		f.err = errTraceFull
+		return
+	}
+	f.err = f.writer.Write(e)
+}
+
+var errTraceFull = errors.New("it has no more than its first events, as it is large")
+
+// end ends the file, and keeps it or not. It returns what is to be told of it.
+func (f *eventFile) end(keep bool) (text string) {
+	if f == nil {
+		return ""
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done {
+		return ""
+	}
+	f.done = true
+	err := f.err
+	if f.writer != nil {
+		err = errors.Join(err, f.writer.Close(), f.packed.Close())
+	}
+	err = errors.Join(err, f.file.Close())
+	if !keep {
+		_ = os.Remove(f.file.Name())
+		return ""
+	}
+	err = errors.Join(err, os.Rename(f.file.Name(), f.name))
+	text = fmt.Sprintf("its trace is in %s. For a page and a packet capture of it:\n%s\n", f.name, reportLine(runtime.GOOS, f.name))
+	if err != nil {
+		text = fmt.Sprintf("its trace: %v\n", err) + text
+	}
+	return text
+}
+
+// reportLine returns the line for the system's shell that makes a page and a capture of
+// a trace.
+func reportLine(system, name string) string {
+	base := strings.TrimSuffix(name, traceEnding)
+	words := []string{"go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "report", name, "-o", base + ".html", "--pcap", base + ".pcapng"}
+	for i, word := range words {
+		words[i] = quote(system, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// keyLog is the writer that Sim.KeyLog returns.
+type keyLog struct{ file *eventFile }
+
+// Write adds lines to the file.
+func (k keyLog) Write(lines []byte) (int, error) {
+	if k.file == nil {
+		return len(lines), nil
+	}
+	k.file.mu.Lock()
+	defer k.file.mu.Unlock()
+	if !k.file.done && k.file.err == nil {
+		for line := range strings.Lines(string(lines)) {
+			k.file.err = errors.Join(k.file.err, k.file.writer.KeyLog(strings.TrimRight(line, "\r\n")))
+		}
+	}
+	return len(lines), nil
+}
+
+// KeyLog returns a writer for [crypto/tls.Config.KeyLogWriter]. The keys of connections
+// are written to the simulation's trace, so that Wireshark decrypts a capture of it. If no
+// trace is written, they are dropped.
+func (s *Sim) KeyLog() io.Writer { return keyLog{s.trace.file} }

@@ -1,0 +1,111 @@
+package simtest_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A test that fails leaves its whole trace, and says so; what has passed leaves none.
+func TestTraceOfATestThatFails(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "it's new")
+	simulate := func() {
+		for seed := range uint64(3) {
+			config := simtest.Config{Seed: seed, Start: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
+				client, server := connected(t, sim)
+				_, _ = io.WriteString(sim.KeyLog(), "CLIENT_RANDOM 00 11\n")
+				_, err := io.WriteString(client, "hello")
+				require.NoError(t, err)
+				_, err = io.ReadFull(server, make([]byte, 5))
+				require.NoError(t, err)
+				t.Logf("digest %s", sim.Trace().Digest())
+				if seed == 1 {
+					t.Error("no good")
+				}
+			})
+		}
+	}
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		simulate()
+		return
+	}
+	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name(), "SIMTEST_TRACE="+folder)
+	names, err := filepath.Glob(filepath.Join(folder, "*"))
+	require.NoError(t, err)
+	name := filepath.Join(folder, "TestTraceOfATestThatFails-1.trace.gz")
+	require.Equal(t, []string{name}, names, output)
+	assert.Contains(t, output, "its trace is in "+name+". For a page and a packet capture of it:")
+	if base := filepath.Join(folder, "TestTraceOfATestThatFails-1"); os.PathSeparator == '/' {
+		assert.Contains(t, output, `report '`+filepath.Dir(folder)+`/it'\''s new/TestTraceOfATestThatFails-1.trace.gz' -o `, base)
+	}
+
+	r, err := trace.Open(name)
+	require.NoError(t, err)
+	defer r.Close()
+	assert.Equal(t, "simtest", r.Header().Source)
+	assert.Equal(t, t.Name(), r.Header().Test)
+	assert.EqualValues(t, 1, r.Header().Seed)
+	assert.Equal(t, 2020, r.Header().Time(time.Hour).Year())
+	events, err := r.ReadAll()
+	require.NoError(t, err)
+	var payloads []string
+	for _, e := range events {
+		if e.Kind == trace.Data {
+			payloads = append(payloads, e.Payload)
+			assert.Equal(t, 100*ms, e.Took)
+		}
+	}
+	assert.Equal(t, []string{"hello"}, payloads)
+	assert.Equal(t, "CLIENT_RANDOM 00 11\n", string(r.KeyLog()))
+}
+
+// The folder's name is wrong.
+func TestTraceThatCannotBeWritten(t *testing.T) {
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) { t.Log("it has run") })
+		return
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name(), "SIMTEST_TRACE="+file)
+	assert.Contains(t, output, `simtest: SIMTEST_TRACE is "`+file+`", and no trace can be written there: `)
+	assert.NotContains(t, output, "it has run")
+}
+
+// Events have as much of the payload as is asked for, and digests do not change by that.
+func TestPayloads(t *testing.T) {
+	digests := make(map[string]bool)
+	for payloads, want := range map[int][]string{0: {"", ""}, 2: {"he", "wo"}, -1: {"hello", "world"}} {
+		var got []string
+		config := simtest.Config{Payloads: payloads, Trace: func(e trace.Event) {
+			if e.Kind == trace.Data {
+				got = append(got, e.Payload)
+			}
+		}}
+		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			client, server := connected(t, sim)
+			_, err := io.WriteString(client, "hello")
+			require.NoError(t, err)
+			_, err = io.ReadFull(server, make([]byte, 5))
+			require.NoError(t, err)
+			packets, err := sim.Host("a").ListenPacket("udp", ":9")
+			require.NoError(t, err)
+			_, err = packets.WriteTo([]byte("world"), packets.LocalAddr())
+			require.NoError(t, err)
+			sim.Settle()
+			digests[sim.Trace().Digest()] = true
+		})
+		assert.Equal(t, want, got)
+	}
+	assert.Len(t, digests, 1)
+}
