@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -44,7 +45,7 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 		ends   error
 	}{
 		"no limits":         {Config{}, -1, nil},
-		"no limits, traced": {Config{Trace: func(Event) {}}, -1, nil},
+		"no limits, traced": {Config{Trace: func(trace.Event) {}}, -1, nil},
 		"a slow way in":     {Config{Read: netem.Link{Latency: time.Minute}}, -1, nil},
 		"an ideal one":      {ideal(Config{Read: netem.Link{Latency: time.Minute}}), -1, nil},
 		"a reset":           {bothWays(netem.Link{Latency: time.Minute}), 0, nil},

@@ -6,6 +6,7 @@ import (
 	"github.com/benbjohnson/clock"
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A Config says what a connection is to be like. The zero Config leaves it as
@@ -42,11 +43,21 @@ type Config struct {
 	// NewConn and NewPacketConn have links of their own.
 	PerConn bool
 
-	// Trace, if it is not nil, is called with all that happens. It is called
-	// with locks held, in order for each direction of a connection, and from
+	// Trace, if it is not nil, is called with all that happens. Times are those of the
+	// clock, since 1970. From and To are the addresses of both ends, followed by " (peer)"
+	// for the other end if both are the same; see [DirectionOf]. A [trace.Send] says that
+	// bytes were accepted: those that are written wait for the link from then on, those
+	// that are read have come out of the inner connection. With a [trace.Data] they are in
+	// the inner connection, or were handed to the reader. The Note of a [trace.Drop] says
+	// why: bytes of a stream will be sent again, or were discarded when the connection
+	// ended; a datagram is gone. A [trace.Fault] is of both directions, and told as of
+	// Write. Payloads and hashes are left out. A connection's number counts the traced
+	// connections of the process.
+	//
+	// It is called with locks held, in order for each direction of a connection, and from
 	// several goroutines at once for several: it must not wait, and must not
 	// use the connection, nor make faults happen.
-	Trace func(Event)
+	Trace func(trace.Event)
 }
 
 // mustBeValid panics on an invalid link or TCP, and names the call that was given it.

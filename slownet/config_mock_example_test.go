@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
-
 	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // On a clock that is stepped by hand, bytes that the peer writes begin their way
@@ -22,8 +22,8 @@ func Example_mockClock() {
 	conn := slownet.NewConn(inner, slownet.Config{
 		Clock: mock,
 		Read:  netem.Link{Latency: time.Minute},
-		Trace: func(e slownet.Event) {
-			if e.Kind == slownet.Queued && e.Direction == slownet.Read {
+		Trace: func(e trace.Event) {
+			if e.Kind == trace.Send && slownet.DirectionOf(e) == slownet.Read {
 				taken <- struct{}{}
 			}
 		},

@@ -97,7 +97,7 @@
 // With a clock.Mock, bytes are in flight once Write has returned. Bytes that
 // the peer has sent are in flight only after they were taken from the inner
 // connection; moving the clock before that has no effect on them. Wait for the
-// Queued event in [Config.Trace], and then move the clock; see the example with
+// [trace.Send] in [Config.Trace], and then move the clock; see the example with
 // the mock clock.
 //
 // In a bubble, times are exact, to the nanosecond. In real time a timer that fires

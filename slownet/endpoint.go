@@ -14,7 +14,7 @@ type endpoint struct {
 	clock  clock.Clock
 	isReal bool      // the clock tells the real time
 	origin time.Time // of the flows' times
-	trace  func(Event)
+	trace  *tracing  // nil if nobody wants to know
 }
 
 // A socket is what all inner connections have in common.
@@ -27,23 +27,17 @@ type socket interface {
 // newEndpoint returns the endpoint of a connection on a path, or of one with
 // links of its own if the path is nil.
 func newEndpoint(inner socket, config *Config, path *Path) endpoint {
-	e := endpoint{socket: inner, clock: config.Clock, isReal: isReal(config.Clock), trace: config.Trace}
+	e := endpoint{socket: inner, clock: config.Clock, isReal: isReal(config.Clock)}
 	if path != nil {
 		e.origin = path.origin
 	} else {
 		e.origin = config.Clock.Now()
+	}
+	if config.Trace != nil {
+		e.trace = newTracing(config.Trace, inner.LocalAddr())
 	}
 	return e
 }
 
 // now is the time since the connection was wrapped, or its path began.
 func (e *endpoint) now() time.Duration { return e.clock.Since(e.origin) }
-
-// report traces an event, if anybody wants to know.
-func (e *endpoint) report(event Event) {
-	if e.trace == nil {
-		return
-	}
-	event.Time, event.Local = e.clock.Now(), e.socket.LocalAddr()
-	e.trace(event)
-}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // On a line whose queue has a discipline, the fate of a packet depends on packets
@@ -72,7 +73,7 @@ func (q *queuedDatagram) departed(d netem.Departure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.queued--; d.Drop != netem.NotDropped {
-		h.traceLocked(Lost, q.datagram, 0, d.Drop.String())
+		h.traceLocked(trace.Drop, q.datagram, 0, d.Drop.String())
 	}
 	q.on.departedLocked(q.datagram, d)
 }

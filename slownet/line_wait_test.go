@@ -30,7 +30,7 @@ func TestDatagramsWaitInAQueueWithCoDel(t *testing.T) {
 			require.NoError(t, c.Drain(t.Context()))
 			lost := 0
 			for _, line := range log.of(Write) {
-				if strings.Contains(line, "lost") {
+				if strings.Contains(line, " drop ") {
 					lost++
 				}
 			}

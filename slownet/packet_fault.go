@@ -1,6 +1,9 @@
 package slownet
 
-import "github.com/slowpoetry/slowpoetry/slownet/netem"
+import (
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
 
 // SetLinks changes the links of this connection, for what is received and for what
 // is sent from now on. If it shared the links of a [Dialer] or a [Path], it leaves
@@ -54,5 +57,7 @@ func (c *PacketConn) Resume() {
 func (c *PacketConn) faulted(cause string) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.report(Event{Kind: Faulted, Direction: Write, Remote: c.RemoteAddr(), Cause: cause})
+	if c.trace != nil {
+		c.trace.report(c.clock.Now(), Write, c.RemoteAddr(), trace.Event{Kind: trace.Fault, Note: cause})
+	}
 }

@@ -16,7 +16,10 @@ type datagram struct {
 	peer   net.Addr // nil is that of a connected socket
 	number int64    // counted from 0, in its direction
 	arrive time.Duration
-	order  int64 // among those that arrive at the same time
+
+	accepted time.Duration // when, if it is traced
+
+	order int64 // among those that arrive at the same time
 }
 
 // size is what it takes up in memory, about.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A packetHalf is a half of a [PacketConn].
@@ -57,11 +58,11 @@ func (h *packetHalf) passLocked(d datagram, on queuedOn) []netem.Packet {
 	case netem.Queued:
 		h.queued++
 	default:
-		h.traceLocked(Lost, d, 0, drop.String())
+		h.traceLocked(trace.Drop, d, 0, drop.String())
 	}
 	for _, packet := range packets {
 		if delay := packet.Arrive - packet.Leave - h.link.Latency; delay > 0 {
-			h.traceLocked(Delayed, d, delay, "")
+			h.traceLocked(trace.Delay, d, delay, "")
 		}
 	}
 	return packets
@@ -103,14 +104,16 @@ func (h *packetHalf) stall(stalled bool) {
 }
 
 // traceLocked reports what happens to a datagram, if anybody wants to know.
-func (h *packetHalf) traceLocked(kind Kind, d datagram, delay time.Duration, cause string) {
-	if h.endpoint.trace == nil {
+func (h *packetHalf) traceLocked(kind trace.Kind, d datagram, delay time.Duration, note string) {
+	e := h.endpoint
+	if e.trace == nil {
 		return
 	}
-	h.endpoint.report(Event{
-		Kind: kind, Direction: h.direction, Remote: h.remote(d.peer),
-		Offset: d.number, Bytes: len(d.data), Delay: delay, Cause: cause,
-	})
+	took := delay
+	if kind == trace.Data {
+		took = max(0, e.now()-d.accepted)
+	}
+	e.trace.report(e.clock.Now(), h.direction, h.remote(d.peer), trace.Event{Kind: kind, Offset: d.number, Length: len(d.data), Took: took, Note: note})
 }
 
 // remote returns a datagram's peer.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -15,13 +16,13 @@ import (
 func TestPacketTrace(t *testing.T) {
 	var mu sync.Mutex // guards got
 	var got []string
-	trace := func(e Event) {
+	told := func(e trace.Event) {
 		mu.Lock()
 		defer mu.Unlock()
-		got = append(got, fmt.Sprint(e.Time.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), " ", e.Direction, " ",
-			e.Kind, " ", e.Offset, ": ", e.Bytes, " ", e.Local, " ", e.Remote, " ", e.Cause))
+		got = append(got, fmt.Sprint(time.Unix(0, int64(e.At)).Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)), " ", DirectionOf(e), " ",
+			e.Kind, " ", e.Offset, ": ", e.Length, " ", e.From, ">", e.To, " ", e.Took, " ", e.Note))
 	}
-	config := Config{Trace: trace, Write: netem.Link{Latency: 10 * ms, MTU: 5}, Read: netem.Link{Latency: 20 * ms}}
+	config := Config{Trace: told, Write: netem.Link{Latency: 10 * ms, MTU: 5}, Read: netem.Link{Latency: 20 * ms}}
 	packetBubble(t, config, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		writeTo(t, c, "abc", "too large")
 		time.Sleep(time.Second)
@@ -33,20 +34,20 @@ func TestPacketTrace(t *testing.T) {
 		c.Stall()
 	})
 	assert.Equal(t, []string{
-		"0s write queued 0: 3 near far ",
-		"0s write queued 1: 9 near far ",
-		"0s write lost 1: 9 near far larger than the MTU",
-		"10ms write delivered 0: 3 near far ",
-		"1s read queued 0: 2 near far ",
-		"1.02s read delivered 0: 2 near far ",
-		"1.02s write faulted 0: 0 near <nil> links changed",
-		"1.02s write queued 2: 1 near far ",
-		"1.02s write queued 3: 3 near far ",
-		"1.02s write lost 3: 3 near far queue full",
-		"1.02s write queued 4: 0 near far ",
-		"2.02s write delivered 2: 1 near far ",
-		"2.02s write delivered 4: 0 near far ",
-		"3.02s write faulted 0: 0 near <nil> stall",
+		"0s write send 0: 3 near>far 0s ",
+		"0s write send 1: 9 near>far 0s ",
+		"0s write drop 1: 9 near>far 0s larger than the MTU",
+		"10ms write data 0: 3 near>far 10ms ",
+		"1s read send 0: 2 far>near 0s ",
+		"1.02s read data 0: 2 far>near 20ms ",
+		"1.02s write fault 0: 0 near> 0s links changed",
+		"1.02s write send 2: 1 near>far 0s ",
+		"1.02s write send 3: 3 near>far 0s ",
+		"1.02s write drop 3: 3 near>far 0s queue full",
+		"1.02s write send 4: 0 near>far 0s ",
+		"2.02s write data 2: 1 near>far 1s ",
+		"2.02s write data 4: 0 near>far 1s ",
+		"3.02s write fault 0: 0 near> 0s stall",
 	}, got)
 }
 
@@ -54,11 +55,11 @@ func TestPacketTraceOfJitter(t *testing.T) {
 	var mu sync.Mutex // guards delays
 	var delays []time.Duration
 	config := Config{
-		Trace: func(e Event) {
+		Trace: func(e trace.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			if e.Kind == Delayed {
-				delays = append(delays, e.Delay)
+			if e.Kind == trace.Delay {
+				delays = append(delays, e.Took)
 			}
 		},
 		Write: netem.Link{Latency: 50 * ms, Jitter: netem.Jitter{Deviation: 10 * ms}},
@@ -87,8 +88,8 @@ func TestPacketTraceNumbersWhatIsRead(t *testing.T) {
 		receive(t, c, 2)
 		require.NoError(t, c.Close())
 		assert.Equal(t, []string{
-			"0s read queued 0+1", "0s read queued 1+2",
-			"1ms read delivered 0+1", "1ms read delivered 1+2",
+			"0s read send 0+1", "0s read send 1+2",
+			"1ms read data 0+1", "1ms read data 1+2",
 		}, log.of(Read))
 	})
 }

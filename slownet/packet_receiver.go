@@ -1,5 +1,7 @@
 package slownet
 
+import "github.com/slowpoetry/slowpoetry/slownet/trace"
+
 // A packetReceiver takes datagrams that come out of the inner connection over
 // their link to the reader. While none is in flight or unread the reader
 // himself waits in the inner connection. As soon as one is, one goroutine, the
@@ -88,7 +90,7 @@ func (r *packetReceiver) takeLocked(m *message) {
 	r.arrived[0] = datagram{}
 	r.arrived = r.arrived[1:]
 	r.unread -= d.size()
-	r.traceLocked(Delivered, d, 0, "")
+	r.traceLocked(trace.Data, d, 0, "")
 	if r.isEmptyLocked() {
 		r.arrived = nil
 		r.recallLocked()
@@ -134,7 +136,10 @@ func (r *packetReceiver) launchLocked(d datagram) {
 	for d := range d.segments(receivedSegments) {
 		d.number = r.count
 		r.count++
-		r.traceLocked(Queued, d, 0, "")
+		if r.endpoint.trace != nil {
+			d.accepted = r.now()
+		}
+		r.traceLocked(trace.Send, d, 0, "")
 		for _, packet := range r.passLocked(d, r) {
 			r.flight.push(d.as(packet))
 		}

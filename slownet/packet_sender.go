@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A packetSender takes datagrams that are sent over their link. The writer
@@ -40,12 +41,15 @@ func (s *packetSender) write(d datagram) error {
 func (s *packetSender) acceptLocked(d datagram) error {
 	d.number = s.count
 	s.count++
-	s.traceLocked(Queued, d, 0, "")
+	if s.endpoint.trace != nil {
+		d.accepted = s.now()
+	}
+	s.traceLocked(trace.Send, d, 0, "")
 	switch {
 	case s.stalled || len(s.held) > 0:
 		s.holdLocked(d)
 	case s.flight.size+d.size() > maxFlight:
-		s.traceLocked(Lost, d, 0, netem.DroppedByQueue.String())
+		s.traceLocked(trace.Drop, d, 0, netem.DroppedByQueue.String())
 	default:
 		return s.launchLocked(d)
 	}
@@ -57,7 +61,7 @@ func (s *packetSender) holdLocked(d datagram) {
 	memory := s.heldSize + len(s.held)*packetOverhead
 	isFull := !s.link.Queue.Holds(len(s.held)+1, s.heldSize+len(d.data))
 	if len(s.held) > 0 && isFull || memory+d.size() > maxFlight {
-		s.traceLocked(Lost, d, 0, netem.DroppedByQueue.String())
+		s.traceLocked(trace.Drop, d, 0, netem.DroppedByQueue.String())
 		return
 	}
 	d = d.as(netem.Packet{Flip: -1})
@@ -104,9 +108,9 @@ func (s *packetSender) handOnLocked(d datagram, packet netem.Packet) error {
 	}, d.data)
 	switch {
 	case sent:
-		s.traceLocked(Delivered, d, 0, "")
+		s.traceLocked(trace.Data, d, 0, "")
 	case err != nil:
-		s.traceLocked(Lost, d, 0, err.Error())
+		s.traceLocked(trace.Drop, d, 0, err.Error())
 	default: // he was to come out
 		s.flyLocked(d.as(netem.Packet{Arrive: packet.Arrive, Flip: -1}))
 	}
@@ -173,9 +177,9 @@ func (s *packetSender) landLocked() {
 	}
 	s.mu.Lock()
 	if err == nil {
-		s.traceLocked(Delivered, d, 0, "")
+		s.traceLocked(trace.Data, d, 0, "")
 	} else {
-		s.traceLocked(Lost, d, 0, err.Error())
+		s.traceLocked(trace.Drop, d, 0, err.Error())
 		if s.closed {
 			s.loseLocked(1, err) // no later write could report it
 		}
@@ -231,7 +235,7 @@ func (s *packetSender) discardLocked() {
 	}
 	for _, d := range s.held {
 		s.loss.count++
-		s.traceLocked(Lost, d, 0, "closed")
+		s.traceLocked(trace.Drop, d, 0, "closed")
 	}
 	s.held, s.heldSize = nil, 0
 }

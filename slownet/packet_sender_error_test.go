@@ -86,10 +86,10 @@ func TestPacketTraceOfWhatIsLost(t *testing.T) {
 		require.NoError(t, c.SetLinger(0))
 		require.Error(t, shut(c))
 		assert.Equal(t, []string{
-			"0s write queued 0+7",
-			"1s write lost 0+7 " + syscall.ENETUNREACH.Error(),
-			"2s write queued 1+9",
-			"2s write lost 1+9 closed",
+			"0s write send 0+7",
+			"1s write drop 0+7 " + syscall.ENETUNREACH.Error(),
+			"2s write send 1+9",
+			"2s write drop 1+9 closed",
 		}, log.of(Write))
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A Path is a pair of links that all connections made with it share: their
@@ -163,10 +164,10 @@ func (p *Path) roundTrip() time.Duration {
 }
 
 // setTrace changes what is called with what happens to connections to come.
-func (p *Path) setTrace(trace func(Event)) {
+func (p *Path) setTrace(told func(trace.Event)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.config.Trace = trace
+	p.config.Trace = told
 }
 
 // line returns the path's line for a direction; nil if there is no path.

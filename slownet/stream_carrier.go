@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // chunk is how much the inner connection is handed at a time: in larger pieces
@@ -126,7 +127,7 @@ func (s *sender) landLocked() {
 		s.mu.Lock()
 		left = left[n:]
 		if n > 0 {
-			s.traceLocked(Delivered, s.delivered, n, 0, "")
+			s.traceLocked(trace.Data, s.delivered, n, 0, "")
 		}
 		s.delivered += int64(n)
 		s.exitLocked()
@@ -162,7 +163,7 @@ func (s *sender) discardLocked(err error) {
 		s.failLocked(err)
 	}
 	if n := s.passed + int64(len(s.waiting)) - s.delivered; n > 0 {
-		s.traceLocked(Lost, s.delivered, int(n), 0, "discarded")
+		s.traceLocked(trace.Drop, s.delivered, int(n), 0, "discarded")
 		s.passed += int64(len(s.waiting))
 		s.delivered = s.passed
 		s.loss.count += int(n)

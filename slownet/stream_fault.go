@@ -8,6 +8,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // SetLinks changes the links of this connection, for what is read and for what is
@@ -240,5 +241,5 @@ func (s *sender) hangUp() bool {
 func (c *Conn) faulted(cause string) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	c.out.traceLocked(Faulted, 0, 0, 0, cause)
+	c.out.traceLocked(trace.Fault, 0, 0, 0, cause)
 }

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -35,7 +36,7 @@ func TestCloseAfterInTheMiddleOfACall(t *testing.T) {
 		near, far := rawTCPPair(t)
 		inner := &midwayConn{Conn: near}
 		// The trace leads each call through the half, and not around it.
-		conn = NewConn(inner, Config{Trace: func(Event) {}})
+		conn = NewConn(inner, Config{Trace: func(trace.Event) {}})
 		inner.midway = func() {
 			inner.midway = func() {}
 			conn.CloseAfter(direction, 4)

@@ -287,7 +287,7 @@ func TestTraceOfWhatIsDiscarded(t *testing.T) {
 		}
 		require.NoError(t, conn.SetLinger(0))
 		require.Error(t, shut(conn))
-		assert.Contains(t, log.of(Write), "0s write lost 0+20 discarded")
+		assert.Contains(t, log.of(Write), "0s write drop 0+20 discarded")
 		require.NoError(t, far.Close())
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // flying is a piece in flight on an ideal stream.
@@ -49,7 +50,7 @@ func (h *streamHalf) nextArrivalLocked(p *flying) time.Duration {
 func (h *streamHalf) knownLocked(p *flying, at time.Duration) {
 	p.arrive, p.pending = at, false
 	if delay := at - p.due; delay > 0 {
-		h.traceLocked(Delayed, p.offset, len(p.data), delay, "")
+		h.traceLocked(trace.Delay, p.offset, len(p.data), delay, "")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // maxUnread is how many bytes may have arrived and wait for the reader before
@@ -128,7 +129,7 @@ func (r *receiver) isBusyLocked() bool { return len(r.inbox) > 0 || r.tcp.isBusy
 
 // deliveredLocked counts what the reader has got.
 func (r *receiver) deliveredLocked(n int) {
-	r.traceLocked(Delivered, r.delivered, n, 0, "")
+	r.traceLocked(trace.Data, r.delivered, n, 0, "")
 	r.delivered += int64(n)
 }
 
@@ -147,7 +148,7 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 			since = r.now() // they were not there before
 		}
 		r.sendLocked(r.madeUpLocked(since), n)
-		r.traceLocked(Queued, r.passed, n, 0, "")
+		r.traceLocked(trace.Send, r.passed, n, 0, "")
 		r.passed += int64(n)
 		r.deliveredLocked(n)
 		allowance.spend(n)
@@ -188,7 +189,7 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	}
 	at := r.madeUpLocked(since)
 	if len(p) > 0 {
-		r.traceLocked(Queued, r.passed, len(p), 0, "")
+		r.traceLocked(trace.Send, r.passed, len(p), 0, "")
 		p = append([]byte(nil), p...)
 	}
 	for len(p) > 0 {

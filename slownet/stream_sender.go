@@ -3,6 +3,8 @@ package slownet
 import (
 	"syscall"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // maxFlight is how many bytes may be on their way at a time; who is so far
@@ -100,7 +102,7 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 		n = s.writeTCPLocked(p)
 	case ahead > 0:
 		n = min(len(p), ahead-len(s.waiting))
-		s.traceLocked(Queued, s.passed+int64(len(s.waiting)), n, 0, "")
+		s.traceLocked(trace.Send, s.passed+int64(len(s.waiting)), n, 0, "")
 		if len(s.waiting) == 0 {
 			s.since = s.now()
 		}
@@ -120,14 +122,14 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	s.dueLocked(at)
 	piece := s.sendLocked(at, len(p))
-	s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
+	s.traceLocked(trace.Send, s.passed, piece.Bytes, 0, "")
 	n, err := s.directly(s.conn.inner.Write, p[:piece.Bytes])
 	if isReset(err) && s.err == nil { // this writer gets the error
 		s.failLocked(err)
 		s.conn.in.reset.become(resetTold)
 	}
 	if n > 0 {
-		s.traceLocked(Delivered, s.passed, n, 0, "")
+		s.traceLocked(trace.Data, s.passed, n, 0, "")
 	}
 	s.passed += int64(n)
 	s.delivered += int64(n)
@@ -139,7 +141,7 @@ func (s *sender) launchLocked(at time.Duration, p []byte, isNew bool) int {
 	s.dueLocked(at)
 	piece := s.sendLocked(at, len(p))
 	if isNew {
-		s.traceLocked(Queued, s.passed, piece.Bytes, 0, "")
+		s.traceLocked(trace.Send, s.passed, piece.Bytes, 0, "")
 	}
 	s.tracePieceLocked(piece)
 	s.flight = append(s.flight, s.flyingLocked(s.keepLocked(p[:piece.Bytes]), &piece))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A tcpStream is TCP for one direction of a Conn. The model moves sequence
@@ -304,7 +305,7 @@ const maxDelay = 500 * time.Microsecond
 // traceLostLocked reports bytes whose segments were lost.
 func (h *streamHalf) traceLostLocked() {
 	if lost := h.tcp.Lost(); lost > 0 {
-		h.traceLocked(Lost, h.passed, int(lost), 0, "loss")
+		h.traceLocked(trace.Drop, h.passed, int(lost), 0, "loss")
 	}
 }
 
@@ -315,7 +316,7 @@ func (s *sender) writeTCPLocked(p []byte) int {
 	if pace := s.link.Pace.Bytes; pace > 0 {
 		n = min(n, pace)
 	}
-	s.traceLocked(Queued, s.passed, n, 0, "")
+	s.traceLocked(trace.Send, s.passed, n, 0, "")
 	s.tcp.write(s.now(), s.keepLocked(p[:n]), &s.link.Pace)
 	s.traceLostLocked()
 	s.passed += int64(n)
@@ -355,7 +356,7 @@ func (s *sender) landTCPLocked() {
 		s.mu.Lock()
 		left = left[n:]
 		if n > 0 {
-			s.traceLocked(Delivered, s.delivered, n, 0, "")
+			s.traceLocked(trace.Data, s.delivered, n, 0, "")
 		}
 		s.delivered += int64(n)
 		s.exitLocked()
@@ -414,7 +415,7 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 	now := r.now()
 	r.tcp.advance(now)
 	if len(p) > 0 {
-		r.traceLocked(Queued, r.passed, len(p), 0, "")
+		r.traceLocked(trace.Send, r.passed, len(p), 0, "")
 		r.tcp.write(now, append([]byte(nil), p...), &r.link.Pace)
 		r.traceLostLocked()
 		r.size += len(p)

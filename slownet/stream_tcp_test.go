@@ -276,7 +276,7 @@ func TestTraceOfSegmentsThatAQueueDrops(t *testing.T) {
 		go func() { _, _ = conn.Write(make([]byte, 500_000)) }()
 		_, err := io.ReadFull(far, make([]byte, 500_000))
 		require.NoError(t, err)
-		assert.Contains(t, strings.Join(log.of(Write), "\n"), " lost ")
+		assert.Contains(t, strings.Join(log.of(Write), "\n"), " drop ")
 	})
 }
 

@@ -2,10 +2,12 @@ package slownet
 
 import (
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/enum"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A Direction tells what is read from what is written, from where the wrapper
@@ -27,61 +29,66 @@ func (d Direction) mustBeValid() {
 	}
 }
 
-// A Kind is what happened in an [Event].
-type Kind uint8
-
-// What can happen.
-const (
-	// Queued: bytes were accepted. Those that are written wait for the link from
-	// now on; those that are read have come out of the inner connection.
-	Queued Kind = iota
-
-	// Delayed: bytes that have entered the link arrive later, by Delay, than its
-	// latency and rate alone would have it. It is told as soon as that is known.
-	Delayed
-
-	// Lost: bytes of a stream were lost and will be sent again, or were discarded
-	// when the connection ended; or a datagram is gone. Cause says why.
-	Lost
-
-	// Delivered: bytes have arrived. Those that were written are in the inner
-	// connection; those that are read were handed to the reader.
-	Delivered
-
-	// Faulted: a fault was made to happen, to both directions of a connection; it
-	// is told once, as of the direction Write. Cause says which.
-	Faulted
-)
-
-// String returns the kind in lower case, such as "queued".
-func (k Kind) String() string {
-	return enum.Name("Kind", int(k), "queued", "delayed", "lost", "delivered", "faulted")
+// DirectionOf tells which direction of a wrapped connection an event is about, which
+// [Config.Trace] was told: Write if it comes from the connection's own address.
+func DirectionOf(e trace.Event) Direction {
+	if e.From == e.Conn.Host {
+		return Write
+	}
+	return Read
 }
 
-// An Event is something that happened to bytes of a connection, or to a
-// datagram. See [Config.Trace].
-type Event struct {
-	Time      time.Time // on the connection's clock
-	Kind      Kind
-	Direction Direction
-	Local     net.Addr // of the connection
-	Remote    net.Addr // of the connection, or of the datagram
-
-	Offset int64         // of the first byte, in a stream; which datagram, counted from 0
-	Bytes  int           // how many
-	Delay  time.Duration // see Delayed
-	Cause  string        // see Lost and Faulted
+// A tracing is the trace of a connection.
+type tracing struct {
+	told     func(trace.Event)
+	name     trace.Conn
+	departed [2]departures // of a stream, by direction; each guarded by its half's lock
 }
 
-// traceLocked reports an event, if anybody wants to know.
-func (h *streamHalf) traceLocked(kind Kind, offset int64, n int, delay time.Duration, cause string) {
-	if h.endpoint.trace == nil {
+// traced counts the connections that have traces.
+var traced atomic.Uint64
+
+func newTracing(told func(trace.Event), local net.Addr) *tracing {
+	return &tracing{told: told, name: trace.Conn{Host: local.String(), Network: local.Network(), Number: traced.Add(1)}}
+}
+
+// report reports an event of a direction, which happens at a time. The remote address
+// may be nil.
+func (t *tracing) report(at time.Time, direction Direction, remote net.Addr, event trace.Event) {
+	event.At, event.Conn = time.Duration(at.UnixNano()), t.name
+	event.From, event.To = t.name.Host, t.peerName(remote)
+	if direction == Read {
+		event.From, event.To = event.To, event.From
+	}
+	t.told(event)
+}
+
+// peerName returns the name of the other end, which is never that of this one.
+func (t *tracing) peerName(remote net.Addr) string {
+	if remote == nil {
+		return ""
+	}
+	name := remote.String()
+	if name == t.name.Host {
+		name += " (peer)"
+	}
+	return name
+}
+
+// traceLocked reports an event of a stream, if anybody wants to know.
+func (h *streamHalf) traceLocked(kind trace.Kind, offset int64, n int, delay time.Duration, note string) {
+	t := h.endpoint.trace
+	if t == nil {
 		return
 	}
-	h.endpoint.report(Event{
-		Kind: kind, Direction: h.direction, Remote: h.conn.RemoteAddr(),
-		Offset: offset, Bytes: n, Delay: delay, Cause: cause,
-	})
+	at, took := h.endpoint.clock.Now(), delay
+	switch kind {
+	case trace.Send:
+		t.departed[h.direction].leave(at, n)
+	case trace.Data:
+		took = t.departed[h.direction].arrive(at, n)
+	}
+	t.report(at, h.direction, h.conn.RemoteAddr(), trace.Event{Kind: kind, Offset: offset, Length: n, Took: took, Note: note})
 }
 
 // tracePieceLocked reports what befell a piece that has entered the link.
@@ -94,12 +101,44 @@ func (h *streamHalf) tracePieceLocked(piece netem.Piece) {
 		arrived = 0
 	}
 	if piece.Sent > arrived+piece.Corrupted {
-		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "loss")
+		h.traceLocked(trace.Drop, h.passed, piece.Bytes, 0, "loss")
 	}
 	if piece.Corrupted > 0 {
-		h.traceLocked(Lost, h.passed, piece.Bytes, 0, "corruption")
+		h.traceLocked(trace.Drop, h.passed, piece.Bytes, 0, "corruption")
 	}
 	if delay := piece.Arrive - piece.Leave - h.link.Latency; delay > 0 && !piece.Pending {
-		h.traceLocked(Delayed, h.passed, piece.Bytes, delay, "")
+		h.traceLocked(trace.Delay, h.passed, piece.Bytes, delay, "")
 	}
+}
+
+// Departures are when the bytes of a stream that are under way were accepted.
+type departures struct{ pieces []departure }
+
+// A departure is of so many bytes at one time.
+type departure struct {
+	at    time.Time
+	bytes int
+}
+
+// leave adds bytes that were accepted.
+func (d *departures) leave(at time.Time, bytes int) {
+	d.pieces = append(d.pieces, departure{at, bytes})
+}
+
+// arrive takes out so many bytes, and returns how long the first of them took.
+func (d *departures) arrive(at time.Time, bytes int) (took time.Duration) {
+	if len(d.pieces) == 0 {
+		return 0
+	}
+	took = at.Sub(d.pieces[0].at)
+	for bytes > 0 && len(d.pieces) > 0 {
+		first := &d.pieces[0]
+		if first.bytes > bytes {
+			first.bytes -= bytes
+			break
+		}
+		bytes -= first.bytes
+		d.pieces = d.pieces[1:]
+	}
+	return took
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -24,15 +25,15 @@ type log struct {
 
 func newLog() *log { return &log{start: time.Now()} }
 
-func (l *log) trace(e Event) {
+func (l *log) trace(e trace.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	line := fmt.Sprintf("%v %v %v %d+%d", e.Time.Sub(l.start), e.Direction, e.Kind, e.Offset, e.Bytes)
-	if e.Delay > 0 {
-		line += " " + e.Delay.String()
+	line := fmt.Sprintf("%v %v %v %d+%d", time.Unix(0, int64(e.At)).Sub(l.start), DirectionOf(e), e.Kind, e.Offset, e.Length)
+	if e.Kind == trace.Delay {
+		line += " " + e.Took.String()
 	}
-	if e.Cause != "" {
-		line += " " + e.Cause
+	if e.Note != "" {
+		line += " " + e.Note
 	}
 	l.lines = append(l.lines, line)
 }
@@ -59,17 +60,17 @@ func TestTrace(t *testing.T) {
 		tcp  netem.TCP
 		want []string // for %s read or write
 	}{
-		{"zero", netem.Link{}, overTCP, []string{"0s %s queued 0+2000", "0s %s delivered 0+2000"}},
-		{"latency", netem.Link{Latency: ms}, overTCP, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
-		{"latency of an ideal stream", netem.Link{Latency: ms}, ideal, []string{"0s %s queued 0+2000", "1ms %s delivered 0+2000"}},
+		{"zero", netem.Link{}, overTCP, []string{"0s %s send 0+2000", "0s %s data 0+2000"}},
+		{"latency", netem.Link{Latency: ms}, overTCP, []string{"0s %s send 0+2000", "1ms %s data 0+2000"}},
+		{"latency of an ideal stream", netem.Link{Latency: ms}, ideal, []string{"0s %s send 0+2000", "1ms %s data 0+2000"}},
 		{"rate over TCP", netem.Link{Rate: netem.Mbps}, overTCP, []string{
-			"0s %s queued 0+2000", "12ms %s delivered 0+1448", "16.832ms %s delivered 1448+552"}},
+			"0s %s send 0+2000", "12ms %s data 0+1448", "16.832ms %s data 1448+552"}},
 		{"rate", netem.Link{Rate: netem.Mbps}, ideal, []string{
-			"0s %s queued 0+1500", "12ms %s delivered 0+1500", "12ms %s queued 1500+500", "16ms %s delivered 1500+500"}},
+			"0s %s send 0+1500", "12ms %s data 0+1500", "12ms %s send 1500+500", "16ms %s data 1500+500"}},
 		{"rate, read ahead", netem.Link{Rate: netem.Mbps}, ideal, []string{ // 2 ms before there is room
-			"0s %s queued 0+1500", "10ms %s queued 1500+500", "12ms %s delivered 0+1500", "16ms %s delivered 1500+500"}},
+			"0s %s send 0+1500", "10ms %s send 1500+500", "12ms %s data 0+1500", "16ms %s data 1500+500"}},
 		{"pace", netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: ms}}, overTCP, []string{
-			"0s %s queued 0+1000", "0s %s delivered 0+1000", "1ms %s queued 1000+1000", "1ms %s delivered 1000+1000"}},
+			"0s %s send 0+1000", "0s %s data 0+1000", "1ms %s send 1000+1000", "1ms %s data 1000+1000"}},
 	}
 	for _, scenario := range scenarios {
 		for _, direction := range []Direction{Read, Write} {
@@ -129,15 +130,15 @@ func TestTraceOfMisfortunes(t *testing.T) {
 		conn.CloseAfter(Write, 0)
 		conn.Reset()
 		assert.Equal(t, []string{
-			"0s write queued 0+100",
-			"0s write lost 0+100 loss",
-			"1s write delayed 0+100 1s", // when it is known
-			"1.001s write delivered 0+100",
-			"1.001s write faulted 0+0 stall",
-			"1.001s write faulted 0+0 resume",
-			"1.001s write faulted 0+0 links changed",
-			"1.001s write faulted 0+0 closed after the given number of bytes",
-			"1.001s write faulted 0+0 reset",
+			"0s write send 0+100",
+			"0s write drop 0+100 loss",
+			"1s write delay 0+100 1s", // when it is known
+			"1.001s write data 0+100",
+			"1.001s write fault 0+0 stall",
+			"1.001s write fault 0+0 resume",
+			"1.001s write fault 0+0 links changed",
+			"1.001s write fault 0+0 closed after the given number of bytes",
+			"1.001s write fault 0+0 reset",
 		}, log.of(Write))
 		require.NoError(t, conn.Close())
 		require.NoError(t, far.Close())
@@ -157,7 +158,44 @@ func TestTraceOfALossOverTCP(t *testing.T) {
 		<-read
 		synctest.Wait()
 		require.Len(t, log.of(Write), 3)
-		assert.Equal(t, []string{"0s write queued 0+100", "0s write lost 0+100 loss"}, log.of(Write)[:2])
-		assert.Contains(t, log.of(Write)[2], "write delivered 0+100")
+		assert.Equal(t, []string{"0s write send 0+100", "0s write drop 0+100 loss"}, log.of(Write)[:2])
+		assert.Contains(t, log.of(Write)[2], "write data 0+100")
+	})
+}
+
+// Bytes tell how long they were under way, and both ends have names, even if their
+// addresses are the same.
+func TestTraceTellsHowLongBytesTookAndBetweenWhom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var events []trace.Event
+		near, far := net.Pipe()
+		conn := NewConn(near, Config{Write: netem.Link{Latency: 30 * ms}, Trace: func(e trace.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, e)
+		}})
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		for range 3 {
+			_, err := conn.Write([]byte("abc"))
+			require.NoError(t, err)
+			time.Sleep(10 * ms)
+		}
+		time.Sleep(time.Second)
+		conn.Close()
+		far.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		arrived := 0
+		for _, e := range events {
+			assert.Equal(t, trace.Conn{Host: "pipe", Network: "pipe", Number: e.Conn.Number}, e.Conn)
+			assert.Equal(t, "pipe", e.From)
+			assert.Equal(t, "pipe (peer)", e.To)
+			if e.Kind == trace.Data {
+				arrived++
+				assert.Equal(t, 30*ms, e.Took)
+			}
+		}
+		assert.Equal(t, 3, arrived)
 	})
 }

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-
 	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // With these methods quic-go reads and writes control messages. It then also
@@ -53,14 +53,14 @@ func TestEveryPacketOfARealSocketMeetsTheLink(t *testing.T) {
 }
 
 // counter counts the bytes that pass, by direction.
-func counter(t *testing.T, passed *[2]atomic.Int64) func(slownet.Event) {
-	return func(e slownet.Event) {
+func counter(t *testing.T, passed *[2]atomic.Int64) func(trace.Event) {
+	return func(e trace.Event) {
 		switch e.Kind {
-		case slownet.Delivered:
-			passed[e.Direction].Add(int64(e.Bytes))
-		case slownet.Lost:
-			if e.Cause != "closed" {
-				t.Errorf("%v: %d bytes lost: %s", e.Direction, e.Bytes, e.Cause)
+		case trace.Data:
+			passed[slownet.DirectionOf(e)].Add(int64(e.Length))
+		case trace.Drop:
+			if e.Note != "closed" {
+				t.Errorf("%v", e)
 			}
 		}
 	}
