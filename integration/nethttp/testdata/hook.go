@@ -12,6 +12,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 func init() {
@@ -52,5 +53,5 @@ func config() slownet.Config {
 			panic(err)
 		}
 	}
-	return slownet.Config{Read: link, Write: link, Trace: func(slownet.Event) {}}
+	return slownet.Config{Read: link, Write: link, Trace: func(trace.Event) {}}
 }
