@@ -1,5 +1,7 @@
 // Drawing a frame.
 
+const PATH = 64; // lines of a path, at most
+
 /** Lines of one look, which are drawn at once. */
 class Lines {
   constructor() { this.points = new Float32Array(4096); this.n = 0; }
@@ -20,12 +22,14 @@ class Lines {
   stroke(c, color, width, dash) {
     if (!this.n) return;
     const p = this.points;
-    c.beginPath();
-    for (let j = 0; j < this.n; j += 4) { c.moveTo(p[j], p[j + 1]); c.lineTo(p[j + 2], p[j + 3]); }
     c.strokeStyle = color;
     c.lineWidth = width;
     c.setLineDash(dash);
-    c.stroke();
+    for (let j = 0; j < this.n;) { // one path of thousands of lines takes much longer than many paths
+      c.beginPath();
+      for (const end = Math.min(j + 4 * PATH, this.n); j < end; j += 4) { c.moveTo(p[j], p[j + 1]); c.lineTo(p[j + 2], p[j + 3]); }
+      c.stroke();
+    }
     c.setLineDash([]);
   }
 }
@@ -74,7 +78,7 @@ function frame() {
       });
     }
   }
-  const share = fairShare(seen.map((s) => s.common[1] - s.common[0]), budget.lines);
+  const share = Math.min(fairShare(seen.map((s) => s.common[1] - s.common[0]), budget.lines), Math.ceil(view.width * 1.5)); // more would be solid
   const markShare = fairShare(seen.map((s) => s.marks[1] - s.marks[0]), budget.marks);
   for (const look of Object.values(looks)) look.clear();
   stats.drawn = stats.total = texts.length = 0;

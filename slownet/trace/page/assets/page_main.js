@@ -152,7 +152,14 @@ async function main() {
   }
 }
 
+/** Returns where in the window an event's line is, as [x0, y0, x1, y1]. */
+function where(run, i) {
+  const r = view.runs[run], box = plot.getBoundingClientRect();
+  const [x0, y0, x1, y1] = lineOf(r, i, r.lanes[r.lane[i]].y + AXIS - view.scroll);
+  return [x0 + box.x, y0 + box.y, x1 + box.x, y1 + box.y];
+}
+
 // For tests and for the curious: what was drawn, and how long the frames took.
-globalThis.timeline = { stats, view, layout, reset: () => Object.assign(stats, { frames: 0, worst: 0 }) };
+globalThis.timeline = { stats, view, layout, where, reset: () => Object.assign(stats, { frames: 0, worst: 0 }) };
 
 main();

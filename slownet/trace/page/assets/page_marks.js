@@ -52,6 +52,7 @@ function drawMarks(c, s, from, to, font) {
   const conn = lane.type === "conn", [r0, r1] = rails(lane);
   const y0 = y + r0, y1 = y + r1, middle = (y0 + y1) / 2;
   if (!conn) drawSpans(c, s, from, to);
+  let words = 0; // where the words beside a mark may begin
   const last = new Float64Array(32).fill(-Infinity); // of each kind and direction, where the last one is
   const dim = view.hits ? 0.35 : 1;
   c.globalAlpha = dim;
@@ -68,13 +69,8 @@ function drawMarks(c, s, from, to, font) {
       const name = k === K.fault ? "fault" : "host";
       if (view.hidden.has(name)) continue;
       shape(c, name, x1, middle);
-      const text = remark(run, i);
-      c.font = `11.5px ${font}`;
-      const next = j + stride < s.marks[1] ? pixel(at[index[j + stride]]) - 12 : Infinity;
-      if (x1 + 12 + c.measureText(text).width < next && text.length < 80) {
-        c.fillStyle = t.ink;
-        c.fillText(text, x1 + 12, middle + 0.5);
-      }
+      const next = j + stride < s.marks[1] ? Math.min(pixel(at[index[j + stride]]), view.width + 8) : view.width + 8;
+      words = drawRemark(c, run, i, x1, middle, words, next - 12, font);
       continue;
     }
     const name = k === K.packet && !(flags[i] & LOST) ? "" : k === K.packet ? "lost" : markName(k);
@@ -96,6 +92,25 @@ function drawMarks(c, s, from, to, font) {
     }
   }
   c.globalAlpha = 1;
+}
+
+/** Draws the words of a mark where there is room: after it, or before it. Returns where the next words may begin. */
+function drawRemark(c, run, i, x, y, from, to, font) {
+  c.font = `11.5px ${font}`;
+  c.fillStyle = view.theme.ink;
+  for (const text of [remark(run, i), run.notes[run.note[i]]]) {
+    if (!text || text.length > 80) continue;
+    const width = c.measureText(text).width;
+    if (x + 12 + width < to) {
+      c.fillText(text, x + 12, y + 0.5);
+      return x + 24 + width;
+    }
+    if (x - 12 - width > from) {
+      c.fillText(text, x - 12 - width, y + 0.5);
+      break;
+    }
+  }
+  return x + 12;
 }
 
 /** Returns the words beside a mark of the network or of a host. */

@@ -104,6 +104,11 @@ function listen() {
       if (event.type === "wheel") return event.ctrlKey || event.metaKey || (fits() && !event.shiftKey && Math.abs(event.deltaY) > Math.abs(event.deltaX));
       return !event.button && !event.ctrlKey;
     })
+    .wheelDelta((event) => {
+      const pinch = event.ctrlKey && Math.abs(event.deltaY) < 30; // of a touch pad, which browsers tell as a wheel
+      const delta = -event.deltaY * [0.002, 0.05, 1][event.deltaMode] * (pinch ? 10 : 1);
+      return Math.min(1, Math.max(-1, delta));
+    })
     .on("start", ({ sourceEvent }) => { lastY = sourceEvent?.clientY ?? null; })
     .on("zoom", ({ transform, sourceEvent }) => {
       if (sourceEvent?.type === "mousemove") {

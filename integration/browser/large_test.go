@@ -1,0 +1,94 @@
+package browser_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/integration/browser/chrome"
+	"github.com/slowpoetry/slowpoetry/integration/browser/traces"
+	"github.com/slowpoetry/slowpoetry/slownet/trace/page"
+)
+
+// mostBusy is how much time of the page's thread a frame may take: for script, and with it
+// style, layout and painting.
+const mostBusy = 100 * time.Millisecond
+
+// A million events, on few connections and on many, can be scrolled, zoomed, searched and
+// hovered over without a frame of more than 100 ms. The page says that it has
+// thinned out.
+func TestMillionEvents(t *testing.T) {
+	for _, connections := range []int{3, 10_000} {
+		t.Run(fmt.Sprint(connections), func(t *testing.T) {
+			file := write(t, page.Run{Title: "many", Events: traces.Many(1_000_000, connections)})
+			info, err := os.Stat(file)
+			require.NoError(t, err)
+			tab := open(t, file)
+			load := busy(t, tab)
+			assert.Equal(t, connections, eval[int](t, tab, `timeline.layout.rows.filter(r => r.lane?.type === "conn").length`))
+			if connections == 3 {
+				assert.Regexp(t, `^1 of \d+ pieces drawn, `, text(t, tab, "thinned"))
+			}
+			worst := worstFrame(t, tab)
+			t.Logf("%.1f MB, loaded with %v of processor time in %s ms; then %d frames, the worst with %v", float64(info.Size())/1e6, load,
+				eval[string](t, tab, `document.documentElement.dataset.loaded`), eval[int](t, tab, `timeline.stats.frames`), worst)
+			assert.LessOrEqual(t, worst, mostBusy)
+		})
+	}
+}
+
+func busy(t *testing.T, tab *chrome.Tab) time.Duration {
+	t.Helper()
+	taken, err := tab.Busy()
+	require.NoError(t, err)
+	return taken
+}
+
+// worstFrame scrolls, zooms, pans, points at things and searches, frame by frame, and
+// returns the most processor time that a frame took.
+func worstFrame(t *testing.T, tab *chrome.Tab) (worst time.Duration) {
+	t.Helper()
+	eval[bool](t, tab, `(() => {
+		const plot = document.getElementById("plot"), box = plot.getBoundingClientRect();
+		globalThis.scroll = document.getElementById("scroll");
+		globalThis.wheel = (deltaX, deltaY, ctrlKey, x) => plot.dispatchEvent(new WheelEvent("wheel", {deltaX, deltaY, ctrlKey, clientX: box.x + x, clientY: box.y + 200, bubbles: true, cancelable: true}));
+		globalThis.point = (x, y) => plot.dispatchEvent(new PointerEvent("pointermove", {clientX: box.x + x, clientY: box.y + y, bubbles: true}));
+		globalThis.type = text => { const q = document.getElementById("query"); q.value = text; q.dispatchEvent(new Event("input")); };
+		return true;
+	})()`)
+	before := busy(t, tab)
+	for _, step := range []struct {
+		times int
+		what  string
+	}{
+		{15, `scroll.scrollTop += 9000`},
+		{15, `scroll.scrollTop -= 450`},
+		{30, `wheel(0, -120, true, 300 + 5 * n), point(200 + n, 150 + n)`},
+		{1, `document.getElementById("list").click()`},
+		{20, `wheel(80, 0, false, 400), point(200 + n, 150 + n)`},
+		{40, `wheel(0, 120, true, 400)`},
+		{1, `type("client1/")`},
+		{40, `wheel(0, n % 2 ? 120 : -120, true, 400)`},
+		{1, `type("lost")`},
+		{40, `wheel(0, n % 2 ? 120 : -120, true, 400)`},
+		{1, `type("")`},
+	} {
+		for n := range step.times {
+			_, err := chrome.Get(tab, chromedp.Evaluate[bool](fmt.Sprintf(
+				`(n => (%s, new Promise(done => requestAnimationFrame(() => setTimeout(() => done(true))))))(%d)`, step.what, n), chromedp.EvalAwaitPromise))
+			require.NoError(t, err)
+			after := busy(t, tab)
+			if after-before > worst {
+				worst = after - before
+				t.Logf("%v: %s, time %d", worst, step.what, n)
+			}
+			before = after
+		}
+	}
+	return worst
+}
