@@ -21,8 +21,10 @@ func (c *conn) postSentLocked(n int) {
 		s.postLocked(a)
 		return
 	}
-	now := s.now()
-	s.late, s.lateAt = true, now
+	if !s.late { // else this is that instant, see lock
+		s.late, s.lateAt = true, s.now()
+	}
+	now := s.lateAt
 	s.posted = append(s.posted, a)
 	if at := timeline.Add(now, c.leastLookahead()); at < s.alarmAt {
 		s.alarm.Reset(at - now)
