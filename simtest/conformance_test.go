@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"net"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 func TestMain(m *testing.M) {
 	tier.AtOnce(4)
+	debug.SetGCPercent(400) // what a simulation leaves is collected before the next, anyway
 	goleak.VerifyTestMain(m)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -281,7 +282,7 @@ func TestSeedsElection(t *testing.T) {
 // With many a patience of the electors there is never more than one leader in a
 // term, and always one in time.
 func TestElectionsOfManyClusters(t *testing.T) {
-	runs := 50
+	runs := tier.Pick(20, 50)
 	if testing.Short() {
 		runs = 5
 	}

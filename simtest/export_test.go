@@ -28,6 +28,13 @@ func PortsInUse(h *Host) int {
 	return len(h.ports.conns)
 }
 
+// SetPorts has hosts give out so many ports, from the first on.
+func SetPorts(n int) (restore func()) {
+	before := lastPort
+	lastPort = uint16(firstPort + n - 1)
+	return func() { lastPort = before }
+}
+
 // SetAllInTime has acknowledgements and timers happen in time, and not when somebody
 // could notice, until the function that it returns is called.
 func SetAllInTime() (restore func()) {

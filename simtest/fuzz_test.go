@@ -17,7 +17,7 @@ import (
 // Goroutines cover what they happen to cover, so -fuzzminimizetime 1x keeps the
 // fuzzer from spending its time on making its inputs small.
 func FuzzProgram(f *testing.F) {
-	for number := range uint64(8) {
+	for number := range tier.Pick[uint64](4, 8) { // one of each kind, or two
 		seed, tape := randomTape(number)
 		f.Add(seed, tape)
 	}
@@ -39,7 +39,7 @@ func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
 func TestRandomProgramsOverTCP(t *testing.T) { checkRandomPrograms(t, true) }
 
 func checkRandomPrograms(t *testing.T, tcp bool) {
-	programs := tier.Pick[uint64](40, 2000)
+	programs := tier.Pick[uint64](24, 2000)
 	if raceEnabled {
 		programs /= 5
 	}

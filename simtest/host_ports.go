@@ -4,10 +4,9 @@ import "net/netip"
 
 // The ports that are given out, to dials and to listeners on port 0: Linux's
 // default (net.ipv4.ip_local_port_range).
-const (
-	firstPort = 32768
-	lastPort  = 60999
-)
+const firstPort = 32768
+
+var lastPort uint16 = 60999 // a variable for tests
 
 // nextPort returns the port that comes after one.
 func nextPort(port uint16) uint16 {

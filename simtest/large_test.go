@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -25,13 +26,13 @@ func heapInUse() int {
 	return int(stats.HeapAlloc)
 }
 
-// A thousand hosts listen, and each connects to ten others: ten thousand
-// connections, all open at once. Each carries some bytes there and back. When
+// A thousand hosts listen (three hundred in the quick tests), and each connects to
+// ten others: ten thousand connections, all open at once. Each carries some bytes there and back. When
 // they are closed, nothing is left of them: a second time takes what the first
 // took. (That one leaves something behind in the runtime, which keeps what
 // goroutines are made of.)
 func TestTenThousandConnections(t *testing.T) {
-	hosts, degree := 1000, 10
+	hosts, degree := tier.Pick(300, 1000), 10
 	if raceEnabled || testing.Short() {
 		hosts = 200
 	}
