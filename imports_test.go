@@ -22,14 +22,15 @@ func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 		"slownet/trace/capture": {"github.com/gopacket/gopacket", "github.com/gopacket/gopacket/layers", "github.com/gopacket/gopacket/pcapgo"},
 	}
 	may := map[string][]string{ // of this module
-		"slownet/netem":         {"internal/"},
-		"slownet/trace":         {"internal/"},
-		"slownet/trace/capture": {"internal/", "slownet/trace"},
-		"slownet/trace/page":    {"slownet/trace"},
-		"slownet":               {"internal/", "slownet/netem", "slownet/trace"},
-		"simtest":               {"internal/", "slownet/netem", "slownet/trace"},
-		"clients/reactor":       {"internal/"},
-		"clients":               {"internal/", "clients/reactor", "poetry"},
+		"slownet/netem":             {"internal/"},
+		"slownet/trace":             {"internal/"},
+		"slownet/trace/capture":     {"internal/", "slownet/trace"},
+		"slownet/trace/page":        {"slownet/trace"},
+		"slownet/trace/chrometrace": {"slownet/trace"},
+		"slownet":                   {"internal/", "slownet/netem", "slownet/trace"},
+		"simtest":                   {"internal/", "slownet/netem", "slownet/trace"},
+		"clients/reactor":           {"internal/"},
+		"clients":                   {"internal/", "clients/reactor", "poetry"},
 	}
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./slownet/...", "./simtest/...", "./clients/...").Output()
 	require.NoError(t, err)

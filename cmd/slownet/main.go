@@ -1,13 +1,13 @@
 // Command slownet shows what slow networks do.
 //
 //	slownet demo [--real | --html PAGE]
-//	slownet report TRACE... -o PAGE
+//	slownet report TRACE... -o PAGE [--pcap CAPTURE [--at HOST]] [--chrome FILE]
 //	slownet sweep [--json] FILE...
 //
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
-// loopback sockets. A report makes a page of traces. A sweep joins the reports of
-// searches over seeds.
+// loopback sockets. A report makes a page of traces, a packet capture, or a file for
+// Perfetto. A sweep joins the reports of searches over seeds.
 package main
 
 import (
@@ -25,7 +25,7 @@ const usage = `Usage: slownet COMMAND [flags]
 
 Commands:
   demo    three poems from three slow servers: one after another, and all at once
-  report  a page of what happened in traces, for a browser
+  report  what happened in traces: a page for a browser, a capture for Wireshark
   sweep   joins the reports of searches over seeds, of one machine or of many
 
 slownet COMMAND --help tells more, and slownet --version the version.

@@ -16,34 +16,54 @@ import (
 )
 
 const reportUsage = `Usage: slownet report TRACE... -o PAGE.html
+       slownet report TRACE --pcap CAPTURE.pcapng [--at HOST]
+       slownet report TRACE --chrome FILE.json
 
 Makes a page of traces: one file for a browser that shows which bytes were when
 on their way between which hosts. Several traces are drawn above each other on
-one time scale. "-" is standard input or output.
+one time scale. Or makes of one trace a packet capture for Wireshark, or a file
+for ui.perfetto.dev and chrome://tracing; all of that at once, if all is asked
+for. "-" is standard input or output.
 
-If a trace is damaged or was cut off, the page has everything before that, and
+A capture has each packet once, as it leaves its sender, or with --at what one
+host has sent and received. A trace without packets gets packets that could have
+been.
+
+If a trace is damaged or was cut off, the files have everything before that, and
 the exit status is 1; it is 2 if a file cannot be opened or is no trace.
 `
 
 // report makes files of traces.
 func report(args []string, stdin io.Reader, stdout io.Writer) error {
-	var output string
+	var o outputs
 	flags := cli.NewFlagSet("slownet report", reportUsage)
-	flags.StringVarP(&output, "output", "o", "", "write the page to this file")
+	flags.StringVarP(&o.page, "output", "o", "", "write the page to this file")
+	flags.StringVar(&o.capture, "pcap", "", "write a packet capture (pcapng) to this file")
+	flags.StringVar(&o.host, "at", "", "the host whose view the capture is")
+	flags.StringVar(&o.chrome, "chrome", "", "write Chrome's Trace Event Format to this file")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return err
 	}
 	names := flags.Args()
-	switch {
-	case len(names) == 0:
-		return cli.Usagef("no trace given")
-	case output == "":
-		return cli.Usagef("no output given: add -o PAGE.html, or -o - for standard output")
-	}
-	if err := checkInputs(names, output); err != nil {
+	if err := o.check(names); err != nil {
 		return err
 	}
-	return reportPage(names, output, stdin, stdout)
+	var failed error
+	for _, output := range []struct {
+		name  string
+		write func(names []string, output string, stdin io.Reader, stdout io.Writer) error
+	}{{o.page, reportPage}, {o.capture, o.reportCapture}, {o.chrome, reportChrome}} {
+		if output.name == "" {
+			continue
+		}
+		err := output.write(names, output.name, stdin, stdout)
+		if failed == nil {
+			failed = err
+		} else if err != nil && err.Error() != failed.Error() {
+			failed = fmt.Errorf("%w; %w", failed, err)
+		}
+	}
+	return failed
 }
 
 // checkInputs refuses an output that would overwrite a trace, and standard input twice.
@@ -58,7 +78,7 @@ func checkInputs(names []string, output string) error {
 		in, inErr := os.Stat(name)
 		out, outErr := os.Stat(output)
 		if filepath.Clean(name) == filepath.Clean(output) || inErr == nil && outErr == nil && os.SameFile(in, out) {
-			return cli.Usagef("%s is a trace that is to be read: give -o another name", output)
+			return cli.Usagef("%s is a trace that is to be read: give the output another name", output)
 		}
 	}
 	return nil
@@ -118,16 +138,41 @@ func openTrace(name string, stdin io.Reader) (*trace.Reader, error) {
 	return t, err
 }
 
-// writeOutput writes a file, or to stdout if its name is "-".
+// writeOutput writes a file, or to stdout if its name is "-". If nothing is written there
+// is no file.
 func writeOutput(name string, stdout io.Writer, write func(io.Writer) error) error {
 	if name == "-" {
 		return write(stdout)
 	}
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
+	f := &lateFile{name: name}
 	buffered := bufio.NewWriter(f)
-	err = write(buffered)
-	return errors.Join(err, buffered.Flush(), f.Close())
+	err := errors.Join(write(buffered), buffered.Flush(), f.close())
+	if f.failed != nil { // which the others repeat
+		return f.failed
+	}
+	return err
+}
+
+// A lateFile is created when something is written to it.
+type lateFile struct {
+	name   string
+	file   *os.File
+	failed error // to be created
+}
+
+func (f *lateFile) Write(p []byte) (n int, err error) {
+	if f.file == nil {
+		if f.file, f.failed = os.Create(f.name); f.failed != nil {
+			f.file = nil
+			return 0, f.failed
+		}
+	}
+	return f.file.Write(p)
+}
+
+func (f *lateFile) close() error {
+	if f.file == nil {
+		return nil
+	}
+	return f.file.Close()
 }

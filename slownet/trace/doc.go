@@ -24,5 +24,6 @@
 // change it.
 //
 // The package imports the standard library only. Packages below it make a page
-// (trace/page) and a packet capture (trace/capture) of a trace.
+// (trace/page), a packet capture (trace/capture) and a file for Perfetto
+// (trace/chrometrace) of a trace.
 package trace

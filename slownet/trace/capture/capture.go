@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -25,6 +26,13 @@ type Options struct {
 	KeyLog []byte
 }
 
+// ErrUnknownHost is part of the error of an Options.Host that is no host of the trace, and
+// ErrNoPackets of a trace in which nothing is to be shown.
+var (
+	ErrUnknownHost = errors.New("no packet comes from or goes to a host")
+	ErrNoPackets   = errors.New("the trace has no packet, and no connection of which packets could be shown")
+)
+
 // WritePCAPNG writes the packets of events, in any order, as a pcapng file. Times are
 // exact to the nanosecond; they must lie between 1970 and 2262. If the events end
 // with an error, it writes those before it, and returns that error. If Options.Host is no
@@ -38,11 +46,11 @@ func WritePCAPNG(w io.Writer, events iter.Seq2[trace.Event, error], o Options) e
 		if damage != nil {
 			return damage
 		}
-		return fmt.Errorf("capture: the trace has no packet, and no connection of which packets could be shown")
+		return fmt.Errorf("capture: %w", ErrNoPackets)
 	}
 	if o.Host != "" {
 		if _, known := slices.BinarySearch(hosts.names, o.Host); !known {
-			return fmt.Errorf("capture: no packet comes from or goes to a host %q; there are %s", o.Host, strings.Join(hosts.names, ", "))
+			return fmt.Errorf("capture: %w %q; there are %s", ErrUnknownHost, o.Host, strings.Join(hosts.names, ", "))
 		}
 	}
 	if err := write(w, packets, hosts, o); err != nil {

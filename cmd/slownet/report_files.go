@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"io"
+
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+	"github.com/slowpoetry/slowpoetry/slownet/trace/capture"
+	"github.com/slowpoetry/slowpoetry/slownet/trace/chrometrace"
+)
+
+// outputs are the files that a report makes; "" is none.
+type outputs struct {
+	page, capture, chrome string
+	host                  string // whose view the capture is, or ""
+}
+
+// check refuses what cannot be made of the traces.
+func (o *outputs) check(names []string) error {
+	var wanted []string
+	for _, output := range []string{o.page, o.capture, o.chrome} {
+		if output != "" {
+			wanted = append(wanted, output)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return cli.Usagef("no trace given")
+	case len(wanted) == 0:
+		return cli.Usagef("no output given: add -o PAGE.html, --pcap CAPTURE.pcapng or --chrome FILE.json; - is standard output")
+	case o.host != "" && o.capture == "":
+		return cli.Usagef("--at says whose view a capture is: add --pcap CAPTURE.pcapng")
+	case len(names) > 1 && (o.capture != "" || o.chrome != ""):
+		return cli.Usagef("--pcap and --chrome take one trace: got %d", len(names))
+	case len(wanted) > 1 && names[0] == "-":
+		return cli.Usagef("standard input can be read only once: make one file of it, or name a trace")
+	}
+	for i, output := range wanted {
+		for _, other := range wanted[:i] {
+			if output == other {
+				return cli.Usagef("two outputs are written to %s: give each its own name", output)
+			}
+		}
+		if err := checkInputs(names, output); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportCapture writes the capture. There is none of a trace without packets or without
+// the host.
+func (o *outputs) reportCapture(names []string, output string, stdin io.Reader, stdout io.Writer) error {
+	t, err := openTraces(names, stdin)
+	if err != nil {
+		return err
+	}
+	defer t[0].Close()
+	err = writeOutput(output, stdout, func(w io.Writer) error {
+		return capture.WriteTrace(w, t[0], capture.Options{Host: o.host})
+	})
+	if errors.Is(err, capture.ErrUnknownHost) {
+		return cli.Usagef("%v", err)
+	}
+	return err
+}
+
+// reportChrome writes a file for Perfetto and Chrome.
+func reportChrome(names []string, output string, stdin io.Reader, stdout io.Writer) error {
+	t, err := openTraces(names, stdin)
+	if err != nil {
+		return err
+	}
+	defer t[0].Close()
+	return writeOutput(output, stdout, func(w io.Writer) error {
+		return chrometrace.Write(w, t[0].All(), chrometrace.Options{Header: t[0].Header()})
+	})
+}

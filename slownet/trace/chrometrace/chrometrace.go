@@ -1,0 +1,241 @@
+package chrometrace
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// Options say what the file tells besides events.
+type Options struct {
+	Header trace.Header // of the trace
+}
+
+// Write writes events as one JSON document. It needs memory for the hosts and connections,
+// not for the events. If the events end with an error, the document has those before it
+// and is complete, and Write returns the error.
+func Write(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {
+	c := &converter{to: bufio.NewWriterSize(w, 64<<10), tracks: make(map[track]bool), hosts: make(map[string]int), conns: make(map[trace.Conn]int), windows: make(map[track]int)}
+	c.begin(o.Header)
+	var damage error
+	for e, err := range events {
+		if err != nil {
+			damage = err
+			break
+		}
+		c.add(&e)
+		if c.err != nil {
+			break
+		}
+	}
+	c.print("\n]}\n")
+	if c.err == nil {
+		c.err = c.to.Flush()
+	}
+	if c.err != nil {
+		return c.err
+	}
+	return damage
+}
+
+// A converter writes a document.
+type converter struct {
+	to      *bufio.Writer
+	some    bool // events were written
+	hosts   map[string]int
+	conns   map[trace.Conn]int
+	tracks  map[track]bool // that have a name
+	windows map[track]int  // the congestion windows that were told last
+	slices  int64
+	err     error // of an earlier write
+}
+
+// A track is a thread of a process.
+type track struct{ pid, tid int }
+
+// An event is one of the Trace Event Format.
+type event struct {
+	Name     string         `json:"name"`
+	Category string         `json:"cat,omitempty"`
+	Phase    string         `json:"ph"`
+	Time     json.Number    `json:"ts"`
+	PID      int            `json:"pid"`
+	TID      int            `json:"tid"`
+	ID       string         `json:"id,omitempty"`
+	Scope    string         `json:"s,omitempty"`
+	Args     map[string]any `json:"args,omitempty"`
+}
+
+// The process of what happens to no host, and the thread of what happens to no connection.
+const (
+	network  = 0
+	hostOnly = 0
+)
+
+func (c *converter) begin(h trace.Header) {
+	about, err := json.Marshal(map[string]string{
+		"source": h.Source, "test": h.Test, "seed": strconv.FormatUint(h.Seed, 10), "go": h.Go, "start": h.Time(0).Format(time.RFC3339Nano),
+	})
+	if err != nil {
+		c.err = err
+		return
+	}
+	c.print(`{"displayTimeUnit":"ns","otherData":` + string(about) + `,"traceEvents":[`)
+}
+
+func (c *converter) print(text string) {
+	if c.err == nil {
+		_, c.err = c.to.WriteString(text)
+	}
+}
+
+// write adds an event.
+func (c *converter) write(e *event) {
+	if c.err != nil {
+		return
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		c.err = fmt.Errorf("chrometrace: %w", err)
+		return
+	}
+	separator := ",\n"
+	if !c.some {
+		c.some, separator = true, "\n"
+	}
+	c.print(separator + string(text))
+}
+
+// micros returns a time as microseconds.
+func micros(at time.Duration) json.Number {
+	sign := ""
+	if at < 0 {
+		sign, at = "-", -at
+	}
+	return json.Number(fmt.Sprintf("%s%d.%03d", sign, at/time.Microsecond, at%time.Microsecond))
+}
+
+// on returns the track of a host's end of a connection, and gives it a name. Of the zero
+// Conn it is that of the host, and of no host that of the network.
+func (c *converter) on(host string, conn trace.Conn) track {
+	t := track{pid: network, tid: hostOnly}
+	if host != "" {
+		if c.hosts[host] == 0 {
+			c.hosts[host] = len(c.hosts) + 1
+		}
+		t.pid = c.hosts[host]
+	}
+	if conn != (trace.Conn{}) {
+		if c.conns[conn] == 0 {
+			c.conns[conn] = len(c.conns) + 1
+		}
+		t.tid = c.conns[conn]
+	}
+	if whole := (track{t.pid, -1}); !c.tracks[whole] {
+		c.tracks[whole] = true
+		c.name("process_name", track{t.pid, hostOnly}, or(host, "network"))
+	}
+	if !c.tracks[t] {
+		c.tracks[t] = true
+		c.name("thread_name", t, or(conn.String(), or(host, "network")))
+	}
+	return t
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func (c *converter) name(kind string, t track, name string) {
+	c.write(&event{Name: kind, Phase: "M", Time: "0", PID: t.pid, TID: t.tid, Args: map[string]any{"name": name}})
+}
+
+// add adds what a trace's event tells.
+func (c *converter) add(e *trace.Event) {
+	switch e.Kind {
+	case trace.Packet:
+		c.window(e)
+		if e.Packet != nil && e.Packet.Resent {
+			c.instant("sent again", "t", c.on(e.From, e.Conn), e)
+		}
+	case trace.Arrive:
+		c.slice("packet", e)
+	case trace.Data:
+		c.slice("data", e)
+	case trace.Fault:
+		c.instant(or(e.Note, "fault"), "g", c.on("", trace.Conn{}), e)
+	case trace.HostEvent:
+		c.instant(or(e.Note, "host"), "p", c.on(e.To, trace.Conn{}), e)
+	case trace.Connect, trace.Drop, trace.Send, trace.Delay:
+		c.instant(e.Kind.String(), "t", c.on(e.From, e.Conn), e)
+	default:
+		c.instant(e.Kind.String(), "t", c.on(e.To, e.Conn), e)
+	}
+}
+
+// slice adds bytes that were on their way.
+func (c *converter) slice(category string, e *trace.Event) {
+	t := c.on(e.From, e.Conn)
+	c.on(e.To, e.Conn)
+	c.slices++
+	s := event{
+		Name: e.Conn.String() + " to " + e.To, Category: category, Phase: "b", Time: micros(e.At - e.Took),
+		PID: t.pid, TID: t.tid, ID: "0x" + strconv.FormatInt(c.slices, 16), Args: args(e),
+	}
+	c.write(&s)
+	s.Phase, s.Time, s.Args = "e", micros(e.At), nil
+	c.write(&s)
+}
+
+// instant adds what happened at once.
+func (c *converter) instant(name, scope string, t track, e *trace.Event) {
+	c.write(&event{Name: name, Category: e.Kind.String(), Phase: "i", Time: micros(e.At), PID: t.pid, TID: t.tid, Scope: scope, Args: args(e)})
+}
+
+// window adds the congestion window, if it is another one.
+func (c *converter) window(e *trace.Event) {
+	t := c.on(e.From, e.Conn)
+	if e.Packet == nil || e.Packet.Congestion == 0 || c.windows[t] == e.Packet.Congestion {
+		return
+	}
+	c.windows[t] = e.Packet.Congestion
+	c.write(&event{
+		Name: "congestion window of " + e.Conn.String(), Phase: "C", Time: micros(e.At), PID: t.pid, TID: t.tid,
+		Args: map[string]any{"bytes": e.Packet.Congestion},
+	})
+}
+
+// maxPayload is how many bytes of a payload are shown.
+const maxPayload = 200
+
+// args returns what there is to say of an event.
+func args(e *trace.Event) map[string]any {
+	a := make(map[string]any)
+	for _, field := range []struct{ name, text string }{{"from", e.From}, {"to", e.To}, {"connection", e.Conn.String()}, {"note", e.Note}} {
+		if field.text != "" {
+			a[field.name] = field.text
+		}
+	}
+	if e.Length > 0 {
+		a["offset"], a["length"] = strconv.FormatInt(e.Offset, 10), e.Length
+	}
+	if e.Hash != 0 {
+		a["hash"] = fmt.Sprintf("%08x", e.Hash)
+	}
+	if e.Payload != "" {
+		a["payload"] = strconv.Quote(e.Payload[:min(maxPayload, len(e.Payload))])
+	}
+	if e.Packet != nil {
+		a["packet"] = e.Packet.String()
+	}
+	return a
+}

@@ -1,0 +1,12 @@
+// Package chrometrace writes traces in the Trace Event Format, JSON that Perfetto
+// (ui.perfetto.dev) and chrome://tracing open.
+//
+// Processes are hosts, and threads are their connections. Bytes on their way are
+// asynchronous slices of whoever has sent them, from when they left to when they arrived:
+// of category "data" or, where packets were recorded, of category "packet" too. All else
+// are instants: of the thread what happens to a connection, of the process what happens
+// to a host, and of everybody faults. Where packets were recorded, a counter of each
+// connection and host tells the congestion window.
+//
+// Times are microseconds, exact to the nanosecond, since the trace's start.
+package chrometrace
