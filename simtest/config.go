@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -73,6 +74,11 @@ type Config struct {
 	// most in [trace.Event.Payload]. Zero is none; below zero is all. It changes no
 	// digest.
 	Payloads int
+
+	// Logger, if it is not nil, is told of faults, of what is done to hosts, at level Info,
+	// and of all other events at level Debug, at their simulated times. It is where
+	// [Host.Logger] writes. Its handler must not use the simulation.
+	Logger *slog.Logger
 
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
 	// simulation and two after it empty every sync.Pool of the process, because

@@ -265,7 +265,9 @@
 //
 // A failure shows the last events before it ([Config.KeepEvents]) and what every
 // connection waited for then. [Config.Trace] is told each event as it happens, with the
-// bytes themselves if [Config.Payloads] asks for them. With the environment variable
+// bytes themselves if [Config.Payloads] asks for them, and each packet with
+// [Config.Packets]. [Config.Logger] logs faults and events, and [Host.Logger] is a logger
+// for the programs of a host, with the simulated time. With the environment variable
 //
 //	SIMTEST_TRACE=folder
 //

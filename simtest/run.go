@@ -133,6 +133,9 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	sim.bubble, sim.nap = id, w.nap
 	sim.fail = func(report string) { t.Error(report) }
 	sim.trace.failed = t.Failed
+	if c.Logger == nil && testing.Testing() {
+		sim.logHandler = sim.logTo(t.Output())
+	}
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.context = func(host string) context.Context { return onHost(context.Background(), id, host) }
 	sim.started = func(host string, f func()) {

@@ -3,8 +3,10 @@ package simtest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,7 @@ type Sim struct {
 	running    func() string                     // describes the goroutines that there are
 	context    func(host string) context.Context // that programs of a host's start from; it has their goroutines' labels
 	settle     func()                            // returns when every goroutine of the simulation is blocked
+	logHandler slog.Handler                      // of hosts' loggers
 	nap        func(d time.Duration)             // sleeps in real time; nil outside of a bubble
 	bubble     string                            // its number
 	origin     time.Time                         // simulated time 0
@@ -124,6 +127,11 @@ func newSim(config Config, settle func()) *Sim {
 		names:       make(map[string]Name),
 	}
 	s.originNano = s.origin.UnixNano()
+	if config.Logger != nil {
+		s.logHandler = config.Logger.Handler()
+	} else {
+		s.logHandler = s.logTo(os.Stderr)
+	}
 	s.took.Store(-1)
 	s.ties.init(&config)
 	if config.overrides != nil {

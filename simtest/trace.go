@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
@@ -15,6 +16,7 @@ type Trace struct {
 	keep      int
 	hook      func(trace.Event)
 	file      *eventFile
+	logger    *slog.Logger
 	payloads  int         // how many bytes of each event's payload events have; below 0 all
 	failed    func() bool // whether the test has; nil if that is not known
 	packets   bool        // they are recorded
@@ -33,7 +35,7 @@ type Trace struct {
 
 func (t *Trace) init(s *Sim, config Config) {
 	t.sim, t.keep, t.hook, t.recording = s, config.keepEvents(), config.Trace, config.recording
-	t.file, t.payloads = config.eventFile, config.Payloads
+	t.file, t.payloads, t.logger = config.eventFile, config.Payloads, config.Logger
 	t.packets = config.Packets
 	if t.file != nil {
 		t.payloads, t.packets = -1, true
@@ -96,6 +98,9 @@ func (s *Sim) recordLocked(e trace.Event) {
 	}
 	if t.file != nil {
 		t.file.write(&e)
+	}
+	if t.logger != nil {
+		logEvent(t.logger, &e)
 	}
 	if t.hook != nil {
 		t.hook(e)

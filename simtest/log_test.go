@@ -1,0 +1,79 @@
+package simtest_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// logged has two hosts talk, with loggers, and a fault.
+func logged(t *testing.T, sim *simtest.Sim) {
+	sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
+	client, server := connected(t, sim)
+	sim.Host("b").Go(func(ctx context.Context) {
+		read1(t, server, 'x')
+		sim.Host("b").Logger().With("n", 1).WithGroup("poem").Info("read", "bytes", 1)
+	})
+	write1(t, client, 'x')
+	sim.Host("a").Logger().Warn("wrote")
+	time.Sleep(time.Second)
+	sim.Partition([]string{"a"})
+}
+
+// Config.Logger is told of the hosts' own records, of faults and of events, at the
+// simulated time.
+func TestLogger(t *testing.T) {
+	for level, want := range map[slog.Level]string{
+		slog.LevelInfo: `time=2000-01-01T00:00:00.000Z level=INFO msg=fault from=a to=b note=link
+time=2000-01-01T00:00:00.200Z level=WARN msg=wrote host=a
+time=2000-01-01T00:00:00.300Z level=INFO msg=read host=b n=1 poem.bytes=1
+time=2000-01-01T00:00:01.200Z level=INFO msg=fault from=a|b note=partition
+`,
+		slog.LevelDebug: `time=2000-01-01T00:00:00.000Z level=INFO msg=fault from=a to=b note=link
+time=2000-01-01T00:00:00.100Z level=DEBUG msg=connect from=a to=b conn=a/tcp#1
+time=2000-01-01T00:00:00.200Z level=DEBUG msg=accept from=a to=b conn=a/tcp#1
+time=2000-01-01T00:00:00.200Z level=WARN msg=wrote host=a
+time=2000-01-01T00:00:00.300Z level=DEBUG msg=data from=a to=b conn=a/tcp#1 offset=0 bytes=1
+time=2000-01-01T00:00:00.300Z level=INFO msg=read host=b n=1 poem.bytes=1
+time=2000-01-01T00:00:01.200Z level=INFO msg=fault from=a|b note=partition
+`,
+	} {
+		var text bytes.Buffer
+		utc := func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				a.Value = slog.TimeValue(a.Value.Time().UTC())
+			}
+			return a
+		}
+		logger := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: level, ReplaceAttr: utc}))
+		simtest.Config{Logger: logger}.Run(t, logged)
+		assert.Equal(t, want, text.String())
+	}
+}
+
+// Without it, the hosts' own records are in the test's log.
+func TestLoggerOfTheTest(t *testing.T) {
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		var late *slog.Logger
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			logged(t, sim)
+			late = sim.Host("a").Logger()
+			t.Fail()
+		})
+		late.Error("it is over")
+		return
+	}
+	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
+	assert.Contains(t, output, "    at=200ms level=WARN msg=wrote host=a\n    at=300ms level=INFO msg=read host=b n=1 poem.bytes=1\n")
+	assert.NotContains(t, output, "it is over")
+	assert.NotContains(t, output, "panic")
+	require.NotContains(t, output, "msg=data")
+}
