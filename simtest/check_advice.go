@@ -19,6 +19,8 @@ func (d *difference) advice() string {
 		return "The runs part so late that the event was not kept: look for the cause with a simulation that takes less time."
 	case a.At != b.At:
 		return d.adviceOnTime(a, b)
+	case d.isCrossed():
+		return fmt.Sprintf("The same goes over another connection: goroutines of host %q take connections at one instant, such as idle ones of a pool, and who gets which is left to chance. Let one goroutine take them for all, give each a pool of its own, or let them wait for different durations.", a.actor())
 	case d.isReordered() || d.bytesDiffer() && d.isRewoven():
 		return adviceOnRace(a, b)
 	case d.bytesDiffer():
@@ -65,6 +67,20 @@ func (d *difference) isReordered() bool {
 		})
 	}
 	return same(d.first.events, d.second.events[0].Event) && same(d.second.events, d.first.events[0].Event)
+}
+
+// isCrossed reports whether the bytes that arrive on a connection in each run arrive on
+// another one in the other run, at this instant and on the same hosts.
+func (d *difference) isCrossed() bool {
+	crossed := func(events []recorded, e *recorded) bool {
+		return slices.ContainsFunc(events[1:], func(r recorded) bool {
+			other := r.Event
+			other.Conn, other.Offset = e.Conn, e.Offset
+			return other == e.Event && r.Conn != e.Conn
+		})
+	}
+	a, b := &d.first.events[0], &d.second.events[0]
+	return a.Conn != (trace.Conn{}) && a.Conn == b.Conn && crossed(d.first.events, b) && crossed(d.second.events, a)
 }
 
 // isRewoven reports whether the bytes are those of the same writes in another

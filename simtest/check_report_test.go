@@ -119,6 +119,19 @@ var chances = map[string]chance{
 		says:    []string{`goroutines of host "client" do it at one instant on one connection`},
 		saysNot: []string{onlyContent},
 	},
+	"connections of a pool": {
+		do: func(_ *testing.T, sim *simtest.Sim, conn net.Conn, again bool) {
+			other, err := sim.Host("client").Dial("tcp", "server:1")
+			if err != nil {
+				return
+			}
+			texts := pick(again, []string{"ping", "pong"}, []string{"pong", "ping"})
+			send(conn, texts[0])
+			send(other, texts[1])
+		},
+		says:    []string{`goroutines of host "client" take connections at one instant, such as idle ones of a pool`},
+		saysNot: []string{"random number"},
+	},
 	"pieces that race": {
 		config: simtest.Config{TCP: unlimited, Link: netem.Link{Loss: netem.Loss{Random: 1e-9}}}, // what can be lost is in packets
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
