@@ -43,3 +43,36 @@ func (d *decisions) draw(line lineName, draw netem.Draw) {
 func (d *decisions) instants() []time.Duration {
 	return slices.Compact(slices.Sorted(slices.Values(d.ties)))
 }
+
+// SearchDecisions are decisions as a worker tells them.
+type searchDecisions struct {
+	Ties  []time.Duration `json:"ties,omitempty"`
+	Draws []string        `json:"draws,omitempty"`
+	More  bool            `json:"more,omitempty"`
+}
+
+// forSearch returns what a worker tells; of nil, nil.
+func (d *decisions) forSearch() *searchDecisions {
+	if d == nil {
+		return nil
+	}
+	told := &searchDecisions{Ties: d.ties, More: d.more}
+	for _, draw := range d.draws {
+		told.Draws = append(told.Draws, draw.String())
+	}
+	return told
+}
+
+// decisions returns what a worker has told; of nil it is not ok.
+func (d *searchDecisions) decisions() (told *decisions, ok bool) {
+	if d == nil {
+		return nil, false
+	}
+	p := &replayParser{seen: make(map[string]int)}
+	for _, draw := range d.Draws {
+		if err := p.readDraw(draw); err != nil {
+			return nil, false
+		}
+	}
+	return &decisions{ties: d.Ties, draws: p.draws, more: d.More}, true
+}

@@ -70,7 +70,7 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 // found with, nor of what came of it.
 func TestReplayFileNames(t *testing.T) {
 	name := fullReplay(t).fileName()
-	assert.Equal(t, "c47adfe232088d14.replay", name)
+	assert.Equal(t, "dcdda3a848db7d0d.replay", name)
 	for what, change := range map[string]func(r *replay){
 		"Go":      func(r *replay) { r.goVersion = "go1.27" },
 		"test":    func(r *replay) { r.test = "TestOther" },
@@ -87,6 +87,7 @@ func TestReplayFileNames(t *testing.T) {
 		"quiet":    func(r *replay) { r.quiet++ },
 		"schedule": func(r *replay) { r.schedule = r.schedule[1:] },
 		"natural":  func(r *replay) { r.natural = false },
+		"calm":     func(r *replay) { r.calm = false },
 		"ties":     func(r *replay) { r.ties = nil },
 		"draws":    func(r *replay) { r.draws = nil },
 	} {

@@ -17,11 +17,12 @@ import (
 // with a schedule's.
 type overrides struct {
 	natural bool // the order is natural at all instants that ties do not name
+	calm    bool // nothing befalls packets by chance that draws do not name
 	ties    []tieOverride
 	draws   []drawOverride
 }
 
-func (o *overrides) isNone() bool { return !o.natural && len(o.ties)+len(o.draws) == 0 }
+func (o *overrides) isNone() bool { return !o.natural && !o.calm && len(o.ties)+len(o.draws) == 0 }
 
 // A tieOverride is in which order happens what happens at one instant: the
 // natural one, or one that is drawn from another number.
@@ -80,6 +81,9 @@ var drawWords = func() (words []string) {
 func (o drawOverride) String() string {
 	return fmt.Sprintf("%v %016x %d %v %016x", o.lineName, o.draw.ID.Flow, o.draw.ID.Number, o.draw.What, o.roll)
 }
+
+// noDraws says that nothing befalls packets.
+const noDraws = "none"
 
 // naturalTies is the word for the natural order.
 const naturalTies = "natural"
@@ -149,18 +153,19 @@ func parseHex(text string) (uint64, error) {
 
 // overrideLocked has the draws on a line be otherwise, and noted, as the Config says.
 func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
-	o := &netem.Overrides{Rolls: s.rolls[name]}
+	o := &netem.Overrides{Rolls: s.rolls[name], Calm: s.calm}
 	if s.ties.decided != nil {
 		o.Befell = func(d netem.Draw) { s.ties.decided.draw(name, d) }
 	}
-	if o.Rolls != nil || o.Befell != nil {
+	if o.Rolls != nil || o.Calm || o.Befell != nil {
 		line.Override(o)
 	}
 }
 
 // useRolls has draws be otherwise. The hosts that they name are to exist when the
 // simulation's function has ended.
-func (s *Sim) useRolls(draws []drawOverride) {
+func (s *Sim) useRolls(calm bool, draws []drawOverride) {
+	s.calm = calm
 	s.rolls = make(lineRolls)
 	told := map[string]bool{"": true}
 	for _, draw := range draws {

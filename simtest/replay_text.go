@@ -23,7 +23,8 @@ import (
 //	fault 12.5s partition a,b | c for 3s
 //	ties natural
 //	tie 13.1s 0102030405060708
-//	draw a > b 00000000000000a1 17 loss ffffffffffffffff
+//	draws none
+//	draw a > b 00000000000000a1 17 loss 0000000000000000
 //	message two leaders of term 3
 //	digest 5f2a9c0317be44d1
 //
@@ -42,6 +43,7 @@ const (
 	keyFault   = "fault"
 	keyTies    = "ties"
 	keyTie     = "tie"
+	keyDraws   = "draws"
 	keyDraw    = "draw"
 	keyMessage = "message"
 	keyDigest  = "digest"
@@ -77,6 +79,9 @@ func (r *replay) text() string {
 	}
 	for _, tie := range r.ties {
 		line(keyTie, tie)
+	}
+	if r.calm {
+		line(keyDraws, noDraws)
 	}
 	for _, draw := range r.draws {
 		line(keyDraw, draw)
@@ -238,6 +243,10 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		}
 	case keyTie:
 		err = p.readTie(value)
+	case keyDraws:
+		if p.calm = value == noDraws; !p.calm {
+			err = fmt.Errorf("%q is not how all draws can be: write %q, or delete the line", value, keyDraws+" "+noDraws)
+		}
 	case keyDraw:
 		err = p.readDraw(value)
 	case keyMessage:
@@ -252,7 +261,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		return unknownKey(key)
 	}
 	switch key {
-	case keyGo, keyTest, keySearch, keySeed, keyQuiet, keyTies, keyDigest:
+	case keyGo, keyTest, keySearch, keySeed, keyQuiet, keyTies, keyDraws, keyDigest:
 		err = cmp.Or(err, p.once(key))
 	}
 	if err != nil {
@@ -269,6 +278,6 @@ func unknownKey(key string) error {
 	case key == keyFormat:
 		return fmt.Errorf("%q is for the first line only: two files were joined: make two of them", key)
 	}
-	keys := []string{keyGo, keyTest, keySearch, keySeed, keyQuiet, keyFault, keyTies, keyTie, keyDraw, keyMessage, keyDigest}
+	keys := []string{keyGo, keyTest, keySearch, keySeed, keyQuiet, keyFault, keyTies, keyTie, keyDraws, keyDraw, keyMessage, keyDigest}
 	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(keys, ", "))
 }

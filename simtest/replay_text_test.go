@@ -26,6 +26,7 @@ func fullReplay(t testing.TB) *replay {
 		schedule:  schedule,
 		overrides: overrides{
 			natural: true,
+			calm:    true,
 			ties:    []tieOverride{{at: 13100 * time.Millisecond, natural: true}, {at: 14 * time.Second, round: 0xa1}},
 			draws: []drawOverride{
 				{lineName{"a", "b,c"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 17}, What: netem.DrawnLoss}, netem.NeverRolled},
@@ -49,6 +50,7 @@ fault 14s kill c for 1s
 ties natural
 tie 13.1s natural
 tie 14s 00000000000000a1
+draws none
 draw a > "b,c" 00000000000000a1 17 loss ffffffffffffffff
 draw a > * 00000000000000a1 18 reorder 0000000000000000
 draw * > "*" 00000000000000a1 18 flip 0000000000000001
@@ -107,7 +109,7 @@ func TestReplayThatIsNone(t *testing.T) {
 		"newer":         {strings.Replace(least, "replay 1", "replay 2", 1), "x:1: the format is version 2, and this simtest knows up to 1: update github.com/slowpoetry/slowpoetry, or delete the file and find the failure again"},
 		"version 0":     {strings.Replace(least, "replay 1", "replay 0", 1), `x:1: the version of the format is "0", which is no number from 1 on: ` + restore},
 		"no version":    {strings.Replace(least, "replay 1", "replay", 1), `x:1: the version of the format is "", which is no number from 1 on: ` + restore},
-		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, test, search, seed, quiet, fault, ties, tie, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
+		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, test, search, seed, quiet, fault, ties, tie, draws, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
 		"merged":        {least + "<<<<<<< HEAD\n", "x:5: two versions were merged here: keep one of them, or both as files of their own"},
 		"joined":        {least + least, `x:5: "simtest-replay" is for the first line only: two files were joined: make two of them`},
 		"two seeds":     {least + "seed 2\n", "x:5: seed: line 3 says so already, or otherwise: delete one of them"},
@@ -116,6 +118,8 @@ func TestReplayThatIsNone(t *testing.T) {
 		"two ties":      {least + "tie 1s natural\ntie 1000ms natural\n", "x:6: tie: line 5 says so already, or otherwise: delete one of them"},
 		"two orders":    {least + "ties natural\nties natural\n", "x:6: ties: line 5 says so already, or otherwise: delete one of them"},
 		"order":         {least + "ties reversed\n", `x:5: ties: "reversed" is not how all ties can be: write "ties natural", or delete the line`},
+		"two of draws":  {least + "draws none\ndraws none\n", "x:6: draws: line 5 says so already, or otherwise: delete one of them"},
+		"draws":         {least + "draws all\n", `x:5: draws: "all" is not how all draws can be: write "draws none", or delete the line`},
 		"two draws":     {least + strings.Repeat(drawExample+"\n", 2), "x:6: draw: line 5 says so already, or otherwise: delete one of them"},
 		"no go":         {"simtest-replay 1\nseed 1\ndigest unknown\n", `x: there is no line "go": ` + restore},
 		"no seed":       {"simtest-replay 1\ngo go1.26\ndigest unknown\n", `x: there is no line "seed": ` + restore},

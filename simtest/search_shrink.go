@@ -90,16 +90,23 @@ func (h *hunt) shrinkGroup(ctx context.Context, id string, servers int) {
 // shrunk makes a failure smaller.
 func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFailure {
 	began := time.Now()
-	best := first
+	found := make(map[*replay]finding)
 	whole := h.replayOf(first)
 	s := newShrinker(whole, maxShrinkRuns, nil)
 	s.first = func(candidates []*replay) (int, bool) {
 		h.tellShrinking(first.Seed, s.runs, len(s.best.schedule))
 		i, f, ok := h.firstLike(ctx, first, candidates, servers)
 		if ok && i >= 0 {
-			best = f
+			found[candidates[i]] = f
 		}
 		return i, ok
+	}
+	s.decide = func(r *replay) (*decisions, bool) {
+		f, ok := h.runOnce(ctx, searchJob{Seed: r.seed, Replay: r.text(), Decide: true})
+		if !ok || !first.isLike(f) {
+			return nil, false
+		}
+		return f.Decided.decisions()
 	}
 	if whole.quiet > 0 && s.try([]*replay{whole}) < 0 {
 		if ctx.Err() != nil {
@@ -108,6 +115,10 @@ func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFa
 		return &shrunkFailure{finding: first, left: "With its faults given, and not drawn from the seed, it does not fail, so no replay file is written."}
 	}
 	s.shrink()
+	best, ok := found[s.best]
+	if !ok {
+		best = first
+	}
 	result := &shrunkFailure{finding: best, replay: h.outcomeOf(s.best, best), from: len(whole.schedule), smaller: s.best.fileName() != whole.fileName(), runs: s.runs, took: time.Since(began)}
 	switch {
 	case !s.ended:

@@ -30,8 +30,9 @@ type searchJob struct {
 	KeepPools bool   `json:"keepPools,omitempty"`
 	Replay    string `json:"replay,omitempty"` // the text of one, which runs instead of the seed
 
-	Tell  bool `json:"tell,omitempty"`  // each fault when it begins, for the process may die
-	Check bool `json:"check,omitempty"` // run the seed several times, and report what differs
+	Tell   bool `json:"tell,omitempty"`   // each fault when it begins, for the process may die
+	Decide bool `json:"decide,omitempty"` // tell what chance has decided
+	Check  bool `json:"check,omitempty"`  // run the seed several times, and report what differs
 
 	alone    bool          // it is to run in a process that has run no other
 	number   int           // of a candidate
@@ -53,6 +54,8 @@ type searchResult struct {
 	Quiet     time.Duration `json:"quiet,omitempty"`    // when those are over
 	Going     bool          `json:"going,omitempty"`    // the seed has not ended yet; one fault has begun, or none
 	Report    string        `json:"report,omitempty"`   // how runs differ
+
+	Decided *searchDecisions `json:"decided,omitempty"`
 }
 
 // A searchWorker is a process that runs seeds for a search in another process.
@@ -234,6 +237,9 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 		}
 		replay.apply(&config)
 	}
+	if job.Decide {
+		config.decided = &decisions{}
+	}
 	var shape shape
 	hook := config.Trace
 	config.Trace = func(e trace.Event) {
@@ -256,6 +262,7 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 	r.Schedule, r.Quiet = chaos.schedule.lines(), chaos.quiet
 	if sim := ran.Load(); sim != nil && sim.mu.TryLock() { // a simulation that is stuck may have it locked
 		r.Traced, r.Digest, r.Shape = true, uint64(sim.trace.digest), shape.digest
+		r.Decided = config.decided.forSearch()
 		sim.mu.Unlock()
 		r.Simulated = max(0, time.Duration(sim.took.Load()))
 	}

@@ -9,7 +9,8 @@ import (
 
 // A shrinker makes a replay smaller that fails, as long as it fails alike. It goes
 // by what is smaller in turn: fewer faults, fewer hosts in them, shorter and weaker
-// ones that begin later, at rounder times, and an earlier quiet.
+// ones that begin later, at rounder times, an earlier quiet, and less that chance has
+// decided.
 //
 // It tries candidates in an order of its own, and goes on from the first one that
 // fails, whichever of them were run at once. So what it comes to depends on what
@@ -24,6 +25,12 @@ type shrinker struct {
 	// first runs candidates, and returns which is the first that fails alike, or -1 if
 	// none does. It is not ok if there was no time to find out.
 	first func(candidates []*replay) (i int, ok bool)
+
+	// decide runs a replay, and returns what chance decides in it. Nil is for where
+	// nobody knows.
+	decide    func(r *replay) (d *decisions, ok bool)
+	decided   *decisions // of the last one
+	decidedOf string     // its name
 }
 
 // newShrinker returns a shrinker of a replay that fails.
@@ -40,6 +47,8 @@ var shrinkPasses = []shrinkPass{
 	(*shrinker).simplifyFaults,
 	(*shrinker).roundTimes,
 	(*shrinker).hastenQuiet,
+	(*shrinker).keepFewTies,
+	(*shrinker).keepFewDraws,
 }
 
 // shrink makes the replay as small as it gets.

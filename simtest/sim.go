@@ -72,6 +72,7 @@ type Sim struct {
 	urgent      urgent          // which of that is to happen in time
 	woken       bool            // the event that happens has woken someone, or may have
 	rolls       lineRolls       // instead of the lines' own; nil for none
+	calm        bool            // nothing else befalls packets by chance
 	ties        ties            // decides between things of one instant
 	releases    int32           // counts what was held and is released
 	instant     time.Duration   // the simulated time when the loop looked last; only for what it does
@@ -135,7 +136,7 @@ func newSim(config Config, settle func()) *Sim {
 	s.took.Store(-1)
 	s.ties.init(&config)
 	if config.overrides != nil {
-		s.useRolls(config.overrides.draws)
+		s.useRolls(config.overrides.calm, config.overrides.draws)
 	}
 	s.segments.free, s.crossings.free = none, none
 	s.trace.init(s, config)

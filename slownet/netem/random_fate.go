@@ -44,8 +44,12 @@ func (l *Line) misfortune(id PacketID, d draws, again bool) (m misfortune) {
 	m.duplicated = befalls(DrawnDuplicate, &l.link.Duplicate, &luck.duplicate)
 	m.corrupted = befalls(DrawnCorrupt, &l.link.Corrupt, &luck.corrupt)
 	m.reordered = befalls(DrawnReorder, &l.link.Reorder, &luck.reorder)
-	if l.overrides != nil && !again {
+	switch {
+	case l.overrides == nil:
+	case !again:
 		l.overrides.change(id, l.link, &m)
+	case l.overrides.Calm:
+		return misfortune{}
 	}
 	return m
 }

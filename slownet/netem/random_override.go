@@ -12,6 +12,10 @@ type Overrides struct {
 	// sends again has the line's own rolls.
 	Rolls map[Draw]uint64
 
+	// Calm has no loss, duplicate, corruption or reordering befall any packet by chance,
+	// but those of Rolls.
+	Calm bool
+
 	// Befell, if it is not nil, is told of each loss, duplicate, corruption and
 	// reordering of a packet that is not sent again by an ideal stream.
 	Befell func(d Draw)
@@ -58,6 +62,8 @@ func (o *Overrides) decide(id PacketID, w What, probability float64, befalls *bo
 	d := Draw{id, w}
 	if other, ok := o.Rolls[d]; ok {
 		*befalls = other != NeverRolled && roll(other).below(probability)
+	} else if o.Calm {
+		*befalls = false
 	}
 	if *befalls && o.Befell != nil {
 		o.Befell(d)
