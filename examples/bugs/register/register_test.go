@@ -10,7 +10,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
-	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -22,7 +21,7 @@ var nodes = []string{"node1", "node2", "node3"}
 // A writer and two readers use a register on three nodes. What they see could have
 // happened on one node.
 func TestRegisterIsLinearizable(t *testing.T) {
-	search := simtest.Search{Seeds: tier.Pick(6, 10_000), Chaos: simtest.DefaultChaos()}
+	search := simtest.Search{Seeds: 6, Chaos: simtest.DefaultChaos()}
 	search.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		for _, name := range nodes {
 			serve(sim.Host(name), &Node{})
@@ -48,7 +47,7 @@ func TestRegisterIsLinearizable(t *testing.T) {
 			history = append(history, u.history...)
 		}
 		if earlier, later, found := violation(history); found {
-			t.Errorf("a stale read: %v,\nbefore %v", earlier, later)
+			t.Errorf("not linearizable: %v, then %v", earlier, later)
 		}
 	})
 }
@@ -118,4 +117,4 @@ func (u *user) lastAnswer() (last time.Duration) {
 
 // A read that does not write back what it has found is followed by one that finds
 // less.
-func TestBugIsFound(t *testing.T) { hunt.Find(t, "TestRegisterIsLinearizable", "a stale read") }
+func TestBugIsFound(t *testing.T) { hunt.Find(t, "TestRegisterIsLinearizable", "not linearizable") }

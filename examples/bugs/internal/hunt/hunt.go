@@ -6,11 +6,9 @@ package hunt
 
 import (
 	"os"
-	"os/exec"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
 // bugVariable gives the programs their bugs.
@@ -20,22 +18,13 @@ const bugVariable = "EXAMPLE_BUG"
 func HasBug() bool { return os.Getenv(bugVariable) != "" }
 
 // Find runs a test of the package with the bug. Its search must fail within 2,000
-// seeds, with the message.
+// seeds, with the message, and write a replay of few faults. The replay must fail with
+// the bug whenever it runs, and pass without it. In the nightly tests that is so with
+// the race detector, too.
 func Find(t *testing.T, test, message string) {
-	out, failed := run(t, test, bugVariable+"=1", "SIMTEST_SEEDS=2000")
-	require.True(t, failed, "the bug is not found:\n%s", out)
-	t.Log(out)
-	assert.Contains(t, out, message)
-}
-
-// run runs a test of the package in a process of its own.
-func run(t *testing.T, test string, environment ...string) (out string, failed bool) {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v")
-	command.Env = append(os.Environ(), environment...)
-	output, err := command.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !assert.ErrorAs(t, err, &exit) {
-		t.FailNow()
+	for _, flags := range tier.Pick([][]string{nil}, [][]string{nil, {"-race"}}) {
+		program := build(t, test, flags...)
+		replay := program.search(t, message)
+		program.replay(t, replay, message, tier.Pick(2, 100))
 	}
-	return string(output), err != nil
 }
