@@ -335,3 +335,41 @@ func TestDamagedTrace(t *testing.T) {
 	assert.ErrorContains(t, capture.WritePCAPNG(&file, all(nil, nil), capture.Options{}), "the trace has no packet")
 	assert.Zero(t, file.Len())
 }
+
+// A wrapped connection has its own addresses, and no event tells of its handshake.
+func TestWrappedConnection(t *testing.T) {
+	c := trace.Conn{Host: "127.0.0.1:5000", Network: "tcp", Number: 3}
+	frames, r := read(t, capturing(t, []trace.Event{
+		{At: time.Second, Kind: trace.Send, From: "127.0.0.1:5000", To: "127.0.0.1:80", Conn: c, Length: 3},
+		{At: time.Second + 20*ms, Kind: trace.Data, From: "127.0.0.1:5000", To: "127.0.0.1:80", Conn: c, Length: 3, Payload: "get", Took: 20 * ms},
+		{At: time.Second + 40*ms, Kind: trace.Data, From: "127.0.0.1:80", To: "127.0.0.1:5000", Conn: c, Length: 5, Payload: "roses", Took: 20 * ms},
+		{At: time.Second + 50*ms, Kind: trace.Reset, From: "127.0.0.1:80", To: "127.0.0.1:5000", Conn: c, Note: "connection reset by peer"},
+	}, capture.Options{}))
+	assert.Equal(t, []string{
+		"00.960000000 127.0.0.1: 127.0.0.1->127.0.0.1 S",
+		"00.980000000 127.0.0.1: 127.0.0.1->127.0.0.1 S .",
+		"01.000000000 127.0.0.1: 127.0.0.1->127.0.0.1 .",
+		`01.000000000 127.0.0.1: 127.0.0.1->127.0.0.1 P . "get"`,
+		"01.020000000 127.0.0.1: 127.0.0.1->127.0.0.1 .",
+		`01.020000000 127.0.0.1: 127.0.0.1->127.0.0.1 P . "roses"`,
+		"01.030000000 127.0.0.1: 127.0.0.1->127.0.0.1 R .",
+		"01.040000000 127.0.0.1: 127.0.0.1->127.0.0.1 .",
+	}, texts(frames))
+	assert.Zero(t, r.NNames())
+}
+
+// A dial that is refused, and one that has no answer.
+func TestDialsThatFail(t *testing.T) {
+	frames, _ := read(t, capturing(t, []trace.Event{
+		{At: 40 * ms, Kind: trace.Reset, From: "poet", To: "reader", Conn: conn, Note: "connection refused", Took: 40 * ms},
+		{
+			At: time.Second, Kind: trace.Reset, From: "poet", To: "reader", Conn: trace.Conn{Host: "reader", Network: "tcp", Number: 2},
+			Note: "connection timed out",
+		},
+	}, capture.Options{}))
+	assert.Equal(t, []string{
+		"00.000000000 reader: 10.0.0.1->10.0.0.2 S",
+		"00.020000000 poet: 10.0.0.2->10.0.0.1 R .",
+		"01.000000000 reader: 10.0.0.1->10.0.0.2 S",
+	}, texts(frames))
+}

@@ -20,12 +20,12 @@ func imagine(events []trace.Event, recorded map[trace.Conn]bool, packets []packe
 	if len(missing) == 0 {
 		return nil
 	}
-	v := newInvention(packets)
+	v, first := newInvention(packets), senders(missing)
 	var imagined []packet
 	for _, conn := range slices.SortedFunc(maps.Keys(missing), compareConns) {
 		slices.SortStableFunc(missing[conn], func(a, b *trace.Event) int { return cmp.Compare(a.At, b.At) })
 		if conn.Network == "udp" {
-			imagined = append(imagined, imagineDatagrams(conn, missing, v)...)
+			imagined = append(imagined, imagineDatagrams(conn, missing[conn], first, v)...)
 		} else {
 			imagined = append(imagined, imagineStream(conn, missing[conn], v)...)
 		}
@@ -50,23 +50,42 @@ func portOf(conn trace.Conn) uint16 {
 	return uint16(firstPort + (max(1, conn.Number)-1)%dialerPorts)
 }
 
-// imagineDatagrams returns the packets of a socket's datagrams.
-func imagineDatagrams(conn trace.Conn, all map[trace.Conn][]*trace.Event, v *invention) []packet {
+// A pairOfHosts is who sends datagrams to whom.
+type pairOfHosts struct{ from, to string }
+
+// senders returns the first sockets from which hosts send to others.
+func senders(all map[trace.Conn][]*trace.Event) map[pairOfHosts]trace.Conn {
+	first := make(map[pairOfHosts]trace.Conn)
+	for conn, events := range all {
+		if conn.Network != "udp" {
+			continue
+		}
+		for _, e := range events {
+			pair := pairOfHosts{conn.Host, e.To}
+			if known, found := first[pair]; !found || conn.Number < known.Number {
+				first[pair] = conn
+			}
+		}
+	}
+	return first
+}
+
+// imagineDatagrams returns the packets of a socket's datagrams. They go to the port from
+// which their receiver sends to the socket's host.
+func imagineDatagrams(conn trace.Conn, events []*trace.Event, first map[pairOfHosts]trace.Conn, v *invention) []packet {
 	var packets []packet
-	ports := make(map[string]uint16) // of the socket's peers
-	for i, e := range all[conn] {
+	for i, e := range events {
 		if e.Kind != trace.Data && e.Kind != trace.Drop {
 			continue
 		}
-		if _, known := ports[e.To]; !known {
-			ports[e.To] = peerPort(conn, e.To, all)
+		port := uint16(listenerPort)
+		if peer, found := first[pairOfHosts{e.To, conn.Host}]; found && peer != conn {
+			port = portOf(peer)
 		}
 		p := packet{
 			at: e.At - e.Took, from: hostName(e.From), to: hostName(e.To), conn: conn,
-			length: e.Length, payload: e.Payload[:min(e.Length, len(e.Payload))],
-			info: &trace.PacketInfo{
-				Number: uint64(i), From: v.address(e.From, portOf(conn)), To: v.address(e.To, ports[e.To]),
-			},
+			length: max(0, e.Length), payload: payload(e),
+			info: &trace.PacketInfo{Number: uint64(i), From: v.address(e.From, portOf(conn)), To: v.address(e.To, port)},
 		}
 		if p.info.From.Addr().Is4() != p.info.To.Addr().Is4() {
 			continue
@@ -81,18 +100,4 @@ func imagineDatagrams(conn trace.Conn, all map[trace.Conn][]*trace.Event, v *inv
 		}
 	}
 	return packets
-}
-
-// peerPort returns the port of a host's first socket that has sent to the socket's host.
-func peerPort(conn trace.Conn, host string, all map[trace.Conn][]*trace.Event) uint16 {
-	port, found := uint16(listenerPort), trace.Conn{}
-	for other, events := range all {
-		if other.Network != "udp" || other.Host != host || other == conn || found.Number > 0 && other.Number > found.Number {
-			continue
-		}
-		if slices.ContainsFunc(events, func(e *trace.Event) bool { return e.To == conn.Host }) {
-			port, found = portOf(other), other
-		}
-	}
-	return port
 }

@@ -214,7 +214,7 @@ func (x *exchange) add(e *trace.Event) (over bool) {
 // data adds the segments of a piece.
 func (x *exchange) data(e *trace.Event, side int, lost bool) {
 	from := &x.ends[side]
-	seq, length, payload := 1+e.Offset, e.Length, e.Payload[:min(e.Length, len(e.Payload))]
+	seq, length, payload := 1+e.Offset, max(0, e.Length), payload(e)
 	if seq < from.next && !lost { // a part that there was already
 		known := int(min(int64(length), from.next-seq))
 		seq, length, payload = seq+int64(known), length-known, payload[min(known, len(payload)):]
@@ -235,9 +235,10 @@ func (x *exchange) data(e *trace.Event, side int, lost bool) {
 
 // why returns the comment of bytes of which packets were lost.
 func (n *end) why(offset int64, length int, lost bool) string {
+	n.lost = slices.DeleteFunc(n.lost, func(e *trace.Event) bool { return e.Offset+int64(e.Length) <= offset })
 	for _, e := range n.lost {
 		switch {
-		case e.Offset >= offset+int64(length) || e.Offset+int64(e.Length) <= offset:
+		case e.Offset >= offset+int64(length):
 		case lost:
 			return e.Note
 		default:

@@ -70,7 +70,7 @@ func packetsOf(events []trace.Event) []packet {
 			recorded[e.Conn] = true
 			packets = append(packets, packet{
 				at: e.At, took: e.Took, arrives: e.Kind == trace.Arrive, from: hostName(e.From), to: hostName(e.To), conn: e.Conn,
-				length: e.Length, payload: e.Payload[:min(e.Length, len(e.Payload))], info: unmappedInfo(e.Packet),
+				length: max(0, e.Length), payload: payload(e), info: unmappedInfo(e.Packet),
 			})
 		}
 	}
@@ -79,6 +79,9 @@ func packetsOf(events []trace.Event) []packet {
 	comment(packets, events)
 	return packets
 }
+
+// payload returns the bytes of an event that are known.
+func payload(e *trace.Event) string { return e.Payload[:max(0, min(e.Length, len(e.Payload)))] }
 
 // isPacket reports whether an event is a packet that can be shown.
 func isPacket(e *trace.Event) bool {
