@@ -136,22 +136,26 @@ func Call[P, R any](t *Tab, command cdp.Command[P, R], params P) error {
 	return err
 }
 
-// Busy returns how much processor time the page has taken so far, for scripts, style, layout
-// and painting, but without the rasterizing, which is done elsewhere. It does
+// Busy returns how much processor time the page's thread has taken so far: for functions
+// that the browser calls (of timers, frames and events), and for everything, which includes
+// the rest of the script, style, layout, and without a graphics processor painting. It does
 // not grow while other programs have the processor.
-func (t *Tab) Busy() (time.Duration, error) {
+func (t *Tab) Busy() (script, all time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
 	metrics, err := chromedp.Call(ctx, performance.GetMetrics, cdp.Empty{})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	values := map[string]time.Duration{}
 	for _, m := range metrics.Metrics {
-		if m.Name == "TaskDuration" {
-			return time.Duration(m.Value * float64(time.Second)), nil
-		}
+		values[m.Name] = time.Duration(m.Value * float64(time.Second))
 	}
-	return 0, errors.New("the browser tells no TaskDuration")
+	script, all = values["ScriptDuration"], values["TaskDuration"]
+	if script == 0 || all == 0 {
+		return 0, 0, errors.New("the browser tells no ScriptDuration or no TaskDuration")
+	}
+	return script, all, nil
 }
 
 // Dark makes the system look dark, or light.

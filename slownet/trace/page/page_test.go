@@ -150,6 +150,10 @@ func TestManyBlocks(t *testing.T) {
 	blocks := data(t, text, "block")
 	assert.Len(t, blocks, 4)
 	assert.Equal(t, 1, strings.Count(string(bytes.Join(blocks, nil)), "reader"))
+	for i, b := range blocks {
+		assert.Equal(t, []int64{int64(min(i, 1)), 1}, ints(columns(b)[1], true)[:2], "at, from the block before")
+		assert.Equal(t, []int64{0, 0}, ints(columns(b)[6], true)[:2], "offset, as expected after the block before")
+	}
 	assert.EqualValues(t, n, about(t, text).Runs[0]["events"])
 	assert.Equal(t, []string{"32768", "32768", "32768", "1696"}, eventCounts(text))
 	assert.Less(t, len(text), 300_000)

@@ -37,7 +37,7 @@ class Lines {
 const texts = []; // words to be drawn over the lines, each with its x and y
 
 const looks = {};
-for (const name of ["forth", "back", "dotsForth", "dotsBack", "packetForth", "packetBack", "ack", "again", "againBack", "send", "delay", "waits", "hits"]) looks[name] = new Lines();
+for (const name of ["forth", "back", "dotsForth", "dotsBack", "packetForth", "packetBack", "ack", "again", "againBack", "send", "delay", "waits", "losses", "crosses", "thinCrosses", "hits"]) looks[name] = new Lines();
 
 /** Draws everything, and notes how long that took. */
 function frame() {
@@ -78,8 +78,9 @@ function frame() {
       });
     }
   }
-  const share = Math.min(fairShare(seen.map((s) => s.common[1] - s.common[0]), budget.lines), Math.ceil(view.width * 1.5)); // more would be solid
-  const markShare = fairShare(seen.map((s) => s.marks[1] - s.marks[0]), budget.marks);
+  const share = Math.min(fairShare(seen.map((s) => s.common[1] - s.common[0]), budget.lines), Math.ceil(view.width)); // more would be solid
+  const markShare = fairShare(seen.map((s) => s.marks[1] - s.marks[0]), budget.marks * 16);
+  const room = markRoom(seen.reduce((n, s) => n + s.marks[1] - s.marks[0], 0), seen.length);
   for (const look of Object.values(looks)) look.clear();
   stats.drawn = stats.total = texts.length = 0;
   for (const s of seen) {
@@ -90,7 +91,7 @@ function frame() {
   strokeLooks(c);
   drawRunFaults(c, shift);
   drawTexts(c, font);
-  for (const s of seen) drawMarks(c, s, from, to, font);
+  for (const s of seen) drawMarks(c, s, from, to, room, font);
   drawHits(c, from, to, shift);
   drawSelection(c, shift);
   let label = -Infinity;

@@ -43,10 +43,8 @@ function letter(c, text, x, y, color) {
 
 const markName = (kind) => ["", "connect", "accept", "forth", "close", "reset", "drop", "fault", "host", "send", "delay", "lost", "again"][kind];
 
-const MARK_ROOM = 4; // pixels between two marks of a kind, at least
-
-/** Draws the marks of a lane. */
-function drawMarks(c, s, from, to, font) {
+/** Draws the marks of a lane, those of a kind at least so many pixels apart. */
+function drawMarks(c, s, from, to, room, font) {
   const { lane, y } = s, { run } = lane, { index, at, left, flags, kind } = run;
   const stride = s.markStride, t = view.theme;
   const conn = lane.type === "conn", [r0, r1] = rails(lane);
@@ -60,7 +58,11 @@ function drawMarks(c, s, from, to, font) {
     const i = index[j], k = kind[i];
     if (left[i] > to) continue;
     const back = flags[i] & BACK, x0 = pixel(left[i]), x1 = pixel(at[i]);
-    if (x1 - last[2 * k + (back ? 1 : 0)] < MARK_ROOM && x1 >= last[2 * k + (back ? 1 : 0)]) continue; // it would be the same spot
+    const since = x1 - last[2 * k + (back ? 1 : 0)];
+    if (since >= 0 && since < room) {
+      if (since >= 6) stats.total += stride; // nearer ones would be the same spot
+      continue;
+    }
     last[2 * k + (back ? 1 : 0)] = x1;
     stats.drawn++;
     stats.total += stride;
@@ -84,13 +86,19 @@ function drawMarks(c, s, from, to, font) {
       case K.reset: line(c, x0, start, x1, end, t.bad, 1.2, [6, 2, 1, 2]); shape(c, name, x1, small ? middle : end); break;
       case K.drop: case K.packet: {
         const stop = k === K.packet ? pixel(at[i] + lane.usual / 2) : x1;
-        line(c, x0, start, stop, middle, t.bad, 1, [3, 2]);
-        shape(c, name, stop, middle);
+        looks.losses.add(x0, start, stop, middle);
+        const thick = k === K.drop ? looks.crosses : looks.thinCrosses;
+        thick.add(stop - 4, middle - 4, stop + 4, middle + 4);
+        thick.add(stop - 4, middle + 4, stop + 4, middle - 4);
         break;
       }
       default: shape(c, name, x1, middle);
     }
   }
+  looks.losses.stroke(c, t.bad, 1, [3, 2]);
+  looks.crosses.stroke(c, t.bad, 2.2, []);
+  looks.thinCrosses.stroke(c, t.bad, 1.5, []);
+  for (const look of [looks.losses, looks.crosses, looks.thinCrosses]) look.clear();
   c.globalAlpha = 1;
 }
 
@@ -202,25 +210,28 @@ function drawRunFaults(c, shift) {
 function drawHits(c, from, to, shift) {
   if (!view.hits) return;
   let n = 0;
+  const last = new Map(); // of each lane, where the last ring is
   c.strokeStyle = view.theme.focus;
   c.lineWidth = 2;
   c.beginPath();
   for (const { run, list } of view.hits) {
-    let low = firstAtLeast(list, (i) => run.at[i], from);
-    for (; low < list.length && run.left[list[low]] <= to && n < 2000; low++) {
-      const i = list[low], lane = run.lanes[run.lane[i]], y = lane.y + shift;
-      if (y + lane.h < AXIS || y > view.height) continue;
+    for (let j = firstAtLeast(list, (i) => run.at[i], from); j < list.length && run.at[list[j]] - run.lanes[run.lane[list[j]]].longest <= to && n < 2000; j++) {
+      const i = list[j], lane = run.lanes[run.lane[i]], y = lane.y + shift;
+      if (y + lane.h < AXIS || y > view.height || run.left[i] > to) continue;
       const [x0, ya, x1, yb] = lineOf(run, i, y);
-      if (x1 - x0 > 1 || Math.abs(yb - ya) > 1) {
-        c.moveTo(Math.max(x0, -50), ya);
-        c.lineTo(Math.min(x1, view.width + 50), yb);
-      }
+      if (x1 - last.get(lane) < 5) continue; // it would be the same spot
+      last.set(lane, x1);
+      if (x1 - x0 > 1 || Math.abs(yb - ya) > 1) looks.hits.add(x0, ya, x1, yb);
       c.moveTo(x1 + 5, yb);
       c.arc(x1, yb, 5, 0, 7);
-      n++;
+      if (++n % PATH === 0) {
+        c.stroke();
+        c.beginPath();
+      }
     }
   }
   c.stroke();
+  looks.hits.stroke(c, view.theme.focus, 2, []);
 }
 
 /** Draws the event that is selected, and that which the pointer is on. */

@@ -1,6 +1,6 @@
 // How much is drawn: so much that a frame is quick, and every lane gets its share.
 
-const budget = { lines: 16000, marks: 4000 };
+const budget = { lines: 16000, marks: 4000 }; // marks that are drawn; sixteen times as many are looked at
 const stats = { frames: 0, last: 0, worst: 0, drawn: 0, total: 0 };
 
 /** Shares a budget out: returns how many each may have, so that the sum fits. */
@@ -24,6 +24,9 @@ function strideFor(count, cap) {
 
 /** Returns the first place from a place on that a stride meets. */
 const aligned = (place, start, stride) => place + ((stride - ((place - start) % stride)) % stride);
+
+/** Returns how many pixels two marks of a kind must be apart in a lane, if so many are in view. */
+const markRoom = (count, lanes) => Math.max(6, count > budget.marks ? (lanes * view.width) / budget.marks : 0);
 
 /** Draws less after a slow frame, and more again after quick ones. */
 function adapt(spent) {

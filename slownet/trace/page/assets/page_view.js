@@ -33,7 +33,7 @@ function refresh() {
 function resize() {
   const ratio = window.devicePixelRatio || 1, old = view.width;
   const width = scroller.clientWidth, height = scroller.clientHeight;
-  GUTTER = width < 560 ? 104 : width < 900 ? 150 : 184;
+  GUTTER = width < 560 ? 122 : width < 900 ? 150 : 184;
   view.width = Math.max(width - GUTTER, 50);
   view.height = Math.max(height, 100);
   for (const [canvas, w] of [[labels, GUTTER], [plot, view.width]]) {
