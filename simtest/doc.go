@@ -152,7 +152,9 @@
 // searches through the orders, and one that fails says with which.
 //
 // [Search] runs them on all processors, in processes of their own, and groups those
-// that fail. docs/exploring.md goes from a first test to a bug that a search has found.
+// that fail. It makes failures under a [Chaos] smaller, and writes replay files, which
+// run first the next time. docs/exploring.md goes from a first test to a bug that a
+// search has found.
 //
 // What the simulation cannot control, it can find: [CheckDeterminism] runs a
 // simulation twice and shows the first event that differs, its bytes, and who

@@ -25,6 +25,13 @@ var searchedShrinks = map[string]func(t *testing.T){
 	"lost": func(t *testing.T) {
 		simtest.Search{Seeds: 200, Chaos: simtest.DefaultChaos()}.Run(t, losesAHost)
 	},
+	"slow": func(t *testing.T) {
+		var faults strings.Builder
+		for at := range manyRestarts {
+			fmt.Fprintf(&faults, "fault %ds restart a\n", at+1)
+		}
+		simtest.Search{Seeds: 2, Chaos: simtest.Chaos{Schedule: faults.String()}}.Run(t, takesItsTime)
+	},
 	"chance": func(t *testing.T) {
 		simtest.Search{Seeds: 3}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("a")
@@ -37,6 +44,27 @@ var searchedShrinks = map[string]func(t *testing.T){
 			}
 		})
 	},
+}
+
+const manyRestarts = 40
+
+// takesItsTime is a simulation that takes some time, and fails if its host is
+// restarted so many times.
+func takesItsTime(t *testing.T, sim *simtest.Sim) {
+	appendTo(t, "slow", "x")
+	starts, sum := 0, 0
+	sim.Host("a").Run(func(ctx context.Context) error {
+		starts++
+		<-ctx.Done()
+		return nil
+	})
+	for i := range 30_000_000 {
+		sum += i
+	}
+	<-sim.Quiet()
+	if simtest.SeedOf(sim) == 1 && starts > manyRestarts && sum > 0 {
+		t.Error("it fails")
+	}
 }
 
 // losesAHost is a simulation that fails when one of its hosts has crashed and another

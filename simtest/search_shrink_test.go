@@ -242,3 +242,28 @@ func TestHuntWithAReplayThatFails(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
 }
+
+// While it is made smaller, that is what the progress tells; and go test's -timeout
+// ends it.
+func TestHuntShrinksUntilTheTimeout(t *testing.T) {
+	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && len(r.schedule) == 6 })
+	var told []string
+	h := huntOf(t, Search{Seeds: 5}, map[string]string{"SIMTEST_REPLAYS": t.TempDir(), "SIMTEST_SHRINK": "10m"}, func(job searchJob, server *fakeServer) searchOutcome {
+		if job.Replay != "" {
+			told = append(told, server.hunt.standing().String())
+			if len(told) > 20 {
+				<-server.hunt.shrinking.Done()
+				return searchOutcome{givenUp: true}
+			}
+		}
+		return fails(job, server)
+	})
+	require.NoError(t, h.endBefore(time.Now().Add(searchGrace+time.Second)))
+	h.run(1)
+	require.Greater(t, len(told), 20)
+	assert.Equal(t, "4 of 5 seeds, 1 failed; makes the failure of seed 3 smaller: 1 run, 6 faults left", told[1])
+	g := h.groupsLocked()[0]
+	assert.Contains(t, g.Note, "It may get smaller still: go test's -timeout is about to end the test")
+	assert.FileExists(t, g.Replay)
+	assert.Contains(t, h.summary(1), "The search has ended after 4 of 5: found 1 failure")
+}

@@ -60,3 +60,30 @@ func TestSearchInterrupted(t *testing.T) {
 		}
 	}
 }
+
+// Ctrl-C while a failure is made smaller gives the summary with what there is by then,
+// and its replay file.
+func TestSearchInterruptedWhileItShrinks(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	command := searchCommand(t, "slow", folder, "-test.cpu=2")
+	command.Env = append(command.Env, "SIMTEST_SHRINK=5m")
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, command.Start())
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(filepath.Join(folder, "slow"))
+		return len(text) >= 10
+	}, time.Minute, 5*time.Millisecond)
+	require.NoError(t, syscall.Kill(-command.Process.Pid, syscall.SIGINT))
+	_ = command.Wait()
+	status, ok := command.ProcessState.Sys().(syscall.WaitStatus)
+	require.True(t, ok)
+	assert.Equal(t, syscall.SIGINT, status.Signal(), output.String())
+	assert.Contains(t, output.String(), "1. seed 1: it fails")
+	assert.Contains(t, output.String(), "It may get smaller still: interrupted.\nIts replay file is ")
+	files, err := filepath.Glob(filepath.Join(folder, "replays", "TestSearched", "*.replay"))
+	require.NoError(t, err)
+	assert.Len(t, files, 1)
+}

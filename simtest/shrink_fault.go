@@ -27,7 +27,12 @@ func (f *scheduledFault) simpler() (simpler []scheduledFault) {
 	for _, lasts := range below(roundDurations, f.lasts) {
 		add(func(g *scheduledFault) { g.lasts = lasts })
 		add(func(g *scheduledFault) { g.lasts, g.at = lasts, f.end()-lasts })
-		add(func(g *scheduledFault) { g.lasts, g.at = lasts, f.at+(f.lasts-lasts)/2 })
+		add(func(g *scheduledFault) { g.lasts, g.at = lasts, f.at+((f.lasts-lasts)/2).Truncate(time.Millisecond) })
+	}
+	for _, grain := range grains {
+		if shorter := f.lasts.Truncate(grain); shorter < f.lasts {
+			add(func(g *scheduledFault) { g.lasts = shorter }) // if it is not 0
+		}
 	}
 	for _, amount := range below(roundDurations, max(f.amount, -f.amount)) {
 		if f.amount < 0 {

@@ -164,11 +164,15 @@ func TestSimplerFaults(t *testing.T) {
 		"fault 12.5s partition a,b | c for 3ms": {
 			"fault 12.5s partition b | c for 3ms", "fault 12.5s partition a | c for 3ms",
 			"fault 12.5s partition a,b | c for 1ms", "fault 12.502s partition a,b | c for 1ms", "fault 12.501s partition a,b | c for 1ms",
-			"fault 12.5s partition a,b | c for 2ms", "fault 12.501s partition a,b | c for 2ms", "fault 12.5005s partition a,b | c for 2ms",
+			"fault 12.5s partition a,b | c for 2ms", "fault 12.501s partition a,b | c for 2ms", "fault 12.5s partition a,b | c for 2ms",
 			"fault 20s partition a,b | c for 3ms", "fault 10s partition a,b | c for 3ms",
 			"fault 13s partition a,b | c for 3ms", "fault 12s partition a,b | c for 3ms",
 		},
 		"fault 10s restart a": nil,
+		"fault 10s kill a for 1.2ms": {
+			"fault 10s kill a for 1ms", "fault 10.0002s kill a for 1ms", "fault 10s kill a for 1ms",
+			"fault 10s kill a for 1ms",
+		},
 		"fault 10s skew a by -3ms for 1ms": {
 			"fault 10s skew a by -1ms for 1ms", "fault 10s skew a by -2ms for 1ms",
 		},
@@ -187,5 +191,8 @@ func TestSimplerFaults(t *testing.T) {
 		assert.Equal(t, want, got, line)
 		assert.Equal(t, line, f.String(), "it is left as it was")
 	}
+	long := scheduleOf(t, "fault 10s kill a for 15.939s")[0].simpler()
+	assert.Equal(t, "fault 10s kill a for 10s", long[len(long)-4].String())
+	assert.Equal(t, "fault 10s kill a for 15.93s", long[len(long)-1].String())
 	assert.Equal(t, []time.Duration{time.Millisecond, 10 * time.Millisecond, 200 * time.Millisecond, 2 * time.Second, 30 * time.Second}, below(roundDurations, time.Minute))
 }

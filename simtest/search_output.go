@@ -1,0 +1,69 @@
+package simtest
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// What a worker prints goes to a file.
+
+// openOutput makes the file for what the process prints, and returns it as the
+// process gets it: it adds to the end, even if the file is emptied.
+func (p *searchProcess) openOutput() (printer *os.File, err error) {
+	if p.output, err = os.CreateTemp("", "simtest-*.txt"); err != nil {
+		return nil, err
+	}
+	printer, err = os.OpenFile(p.output.Name(), os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil && runtime.GOOS != "windows" {
+		_ = os.Remove(p.output.Name()) // so that nothing is left, whatever happens
+	}
+	return printer, err
+}
+
+// closeOutput removes the file.
+func (p *searchProcess) closeOutput() {
+	if p.output == nil {
+		return
+	}
+	_ = p.output.Close()
+	if runtime.GOOS == "windows" {
+		_ = os.Remove(p.output.Name())
+	}
+}
+
+// size returns how much the process has printed, since the file was last empty.
+func (p *searchProcess) size() int64 {
+	info, err := p.output.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// text returns what was printed since the seed began, its beginning and its end if
+// it is long.
+func (p *searchProcess) text() string {
+	n := p.size() - p.printed
+	part := func(from, n int64) string {
+		bytes := make([]byte, n)
+		read, _ := p.output.ReadAt(bytes, from)
+		return string(bytes[:read])
+	}
+	if n <= maxSearchOutput {
+		return part(p.printed, max(0, n))
+	}
+	const half = maxSearchOutput / 2
+	head, tail := part(p.printed, half), part(p.printed+n-half, half)
+	head = head[:strings.LastIndexByte(head, '\n')+1]
+	return fmt.Sprintf("%s... %d bytes are left out here ...\n%s", head, n-int64(len(head))-half, tail)
+}
+
+// forget leaves what was printed until now behind.
+func (p *searchProcess) forget() {
+	p.printed = p.size()
+	if p.printed > maxOutputFile && p.output.Truncate(0) == nil {
+		p.printed = p.size()
+	}
+}
