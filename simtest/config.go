@@ -127,11 +127,11 @@ func (c *Config) window() int {
 }
 
 // orDefault returns what a TCP stands for, with the window of a Config.
-func orDefault(tcp netem.TCP, window int) netem.TCP {
+func orDefault(tcp netem.TCP, window int) *netem.TCP {
 	if tcp.Window == 0 {
 		tcp.Window = window
 	}
-	return tcp
+	return &tcp
 }
 
 // defaultTimeLimit is how long a simulation takes at most, unless it is told

@@ -21,8 +21,8 @@ type Host struct {
 	number int // by order of creation, from 1
 	v4, v6 netip.Addr
 	random *rand.Rand
-	tcp    netem.TCP // of connections that it makes from now on; guarded by sim.mu
-	access *access   // nil until it is set; guarded by sim.mu
+	tcp    *netem.TCP // of connections that it makes from now on; guarded by sim.mu
+	access *access    // nil until it is set; guarded by sim.mu
 
 	// Guarded by sim.mu.
 	listeners  map[netip.AddrPort]*listener

@@ -95,7 +95,7 @@ func (c *conn) stateLocked() string {
 	if c.unread > 0 {
 		words = append(words, count(c.unread, "byte unread", "bytes unread"))
 	}
-	if c.outstanding > 0 {
+	if c.tcp == nil && c.outstanding > 0 {
 		words = append(words, count(c.outstanding, "byte sent that the peer has not read", "bytes sent that the peer has not read"))
 	}
 	switch {
@@ -106,7 +106,7 @@ func (c *conn) stateLocked() string {
 	case c.peer.usage == gone:
 		words = append(words, "the peer is gone")
 	}
-	if c.trial != working {
+	if c.tcp == nil && c.trial != working {
 		words = append(words, "sends in vain")
 	}
 	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local.addr(), c.remote.addr(), c.far.name, strings.Join(words, ", "))

@@ -22,7 +22,7 @@ type Sim struct {
 	seed       uint64
 	link       netem.Link                        // of routes that have none of their own
 	window     int                               // of connections with ideal streams, in bytes
-	tcp        netem.TCP                         // of hosts that have none of their own
+	tcp        *netem.TCP                        // of hosts that have none of their own
 	limit      time.Duration                     // when the simulation is stopped; 0 is never
 	limitIs    string                            // what it is, in words
 	fail       func(report string)               // fails the test

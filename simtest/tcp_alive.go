@@ -167,8 +167,10 @@ func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
 			if c.isHealthy() {
 				c.idleLoop()
 			}
-			change(&c.tcp.tcp.KeepAlive)
-			c.tcp.end.SetKeepAlive(c.sim.instant, c.tcp.tcp.KeepAlive)
+			tcp := *c.tcp.tcp
+			change(&tcp.KeepAlive)
+			c.tcp.tcp = &tcp
+			c.tcp.end.SetKeepAlive(c.sim.instant, tcp.KeepAlive)
 			c.outputLoop()
 		})
 	}

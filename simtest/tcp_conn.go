@@ -39,6 +39,10 @@ type conn struct {
 	state    netem.State // see finSent and what follows it
 	usage    usage       // the user's
 	errnoFor caller      // who gets errno
+	resets   bool        // Close is a reset, see SetLinger
+
+	// This may go along with any state and usage.
+	abandoned bool // nothing is sent any more, though the user may not know yet
 
 	// Not of the end's state, but of the peer's wish to be told what was read.
 	wanted   bool // the peer waits for it; only the loop changes it
@@ -51,7 +55,6 @@ type conn struct {
 
 	// What is written.
 	writeDeadline deadline
-	outstanding   int           // bytes sent of which the peer has not told that they were read
 	fresh         int           // bytes written that the loop has not looked at
 	room          int           // over TCP, how many could be written when it looked last
 	posted        [kinds]uint64 // counts actions
@@ -68,14 +71,12 @@ type conn struct {
 	reads        waits[transfer] // calls of Read
 	stream       stream          // the peer's
 
-	writes waits[transfer] // calls of Write; the first is under way
-	outlet
-	finishKnown time.Duration // when it is known here that the end of stream has arrived; 0 if it has not
+	writes  waits[transfer] // calls of Write; the first is under way
+	line                    // of what it sends
+	*outlet                 // nil over TCP
 
 	local, remote address
-	network       string   // that it was dialled with, or its listener has
-	ports         portPair // the dialler's, to be freed
-	linger        int      // as in SetLinger
+	network       string // that it was dialled with, or its listener has
 }
 
 // A transfer is a call of Read or Write.
@@ -87,10 +88,15 @@ type transfer struct {
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
 func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
-	var ends *[2]conn // side by side, for what the one does touches the other
-	var tcp *pair     // nil on an ideal stream
+	var ends *[2]conn      // side by side, for what the one does touches the other
+	var outlets *[2]outlet // nil over TCP
+	var tcp *pair          // nil on an ideal stream
 	if from.tcp.Congestion == netem.Unlimited || to.tcp.Congestion == netem.Unlimited {
-		ends = new([2]conn)
+		whole := new(struct {
+			ends    [2]conn
+			outlets [2]outlet
+		})
+		ends, outlets = &whole.ends, &whole.outlets
 	} else {
 		whole := new(struct {
 			ends [2]conn
@@ -102,10 +108,15 @@ func newConnPair(network string, from, to *Host, number uint64, local, remote ne
 	client.init(from, to, server, dialler, number, local, remote)
 	server.init(to, from, client, accepter, number, remote, local)
 	client.network = network
-	client.ports = portPair{local.Port(), remote}
-	from.ports.dial(client.ports)
+	from.ports.dial(client.ports())
 	if tcp != nil {
 		client.startTCP(tcp)
+		return client
+	}
+	for side := range ends {
+		c := &ends[side]
+		c.outlet = &outlets[side]
+		c.flow.Init(&c.route.line, c.flowName())
 	}
 	return client
 }
@@ -118,12 +129,10 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 		number: number,
 		local:  address{AddrPort: local},
 		remote: address{AddrPort: remote},
-		linger: -1,
 		state:  netem.Established,
 		route:  s.routeLocked(host.name, far.name),
 		back:   s.routeLocked(far.name, host.name),
 	}
-	c.flow.Init(&c.route.line, c.flowName())
 }
 
 // dialHost returns the host that has dialled.
@@ -158,10 +167,13 @@ func (c *conn) openLocked() {
 	c.life = c.host.crashes
 }
 
+// ports returns the ports of a dialling end.
+func (c *conn) ports() portPair { return portPair{c.port(), c.remote.AddrPort} }
+
 // freePortLocked gives the port of a dialling end back.
 func (c *conn) freePortLocked() {
 	if c.side == dialler {
-		c.host.ports.free(c.ports)
+		c.host.ports.free(c.ports())
 	}
 }
 
@@ -173,7 +185,7 @@ func (c *conn) SetLinger(seconds int) error {
 	if c.host.closesLocked(c, c.isClosed()) {
 		return c.opError("set", net.ErrClosed)
 	}
-	c.linger = seconds
+	c.resets = seconds == 0
 	return nil
 }
 
@@ -193,7 +205,7 @@ func (c *conn) Close() error {
 
 // hangUpLocked sends what a close sends.
 func (c *conn) hangUpLocked() {
-	if c.unread > 0 || c.linger == 0 {
+	if c.unread > 0 || c.resets {
 		c.postLocked(sending, resetting)
 	} else {
 		c.finishLocked()

@@ -85,11 +85,11 @@ func (c *conn) passOneLoop() {
 	switch acks := &m.pair.lull.acks[c.side]; {
 	case acks.next() <= s.instant:
 		_, i := acks.pop(&s.segments)
+		segment := s.segments.take(i)
 		if s.trace.packets {
-			c.arrivesLoop(&s.segments.all[i].Segment)
+			c.arrivesLoop(&segment)
 		}
-		m.end.Input(s.instant, &s.segments.all[i].Segment)
-		s.segments.drop(i)
+		m.end.Input(s.instant, &segment)
 	case c.standing().next <= s.instant:
 		m.end.Expire(s.instant)
 	default:

@@ -14,17 +14,17 @@ import (
 type machine struct {
 	pair       *pair
 	alarmAt    time.Duration // of the event that calls Expire; 0 is none
-	elsewhere  bool          // the host refused, but listens at the other family's address
-	opening    bool          // the handshake has not ended
-	delivering bool          // the machine is told of what is read meanwhile
 	faults     uint64        // how many there had been when it was last told of its links
-	end        netem.End
-	pace       pacing
-	attempt    *attempt      // that waits for the handshake
-	listener   *listener     // that does
 	sent       uint64        // counts packets
 	took       time.Duration // how long the segment was under way that was taken last
-	tcp        netem.TCP
+	pace       pacing
+	opening    bool // the handshake has not ended
+	delivering bool // the machine is told of what is read meanwhile
+	elsewhere  bool // the host refused, but listens at the other family's address
+	end        netem.End
+	attempt    *attempt   // that waits for the handshake
+	listener   *listener  // that does
+	tcp        *netem.TCP // its host's, as it was then, or its own; never changed
 	log        *packetLog // nil unless packets are recorded
 }
 
@@ -56,8 +56,8 @@ type standing struct {
 // A pacing holds what is written until the link's pace lets it go.
 type pacing struct {
 	held   int           // bytes
-	ends   bool          // the end of the stream comes after them
 	free   time.Duration // when the next piece may go
+	ends   bool          // the end of the stream comes after them
 	waking bool          // it is scheduled to look again
 }
 
@@ -78,7 +78,7 @@ func (c *conn) startTCP(pair *pair) {
 func (c *conn) dialLoop(a *attempt) {
 	m := c.tcp
 	m.attempt, m.opening = a, true
-	m.end.InitDial(m.tcp, c.sim.instant)
+	m.end.InitDial(*m.tcp, c.sim.instant)
 	c.noteLinksLoop()
 	c.outputLoop()
 }

@@ -13,15 +13,23 @@ import (
 // know them by their index.
 type segments struct {
 	all  []flying
-	free int32 // the first that is free, or none
+	sack [][3]netem.Block // their selective acknowledgements, as far as there were any
+	free int32            // the first that is free, or none
 }
 
-// A flying segment knows which follows it in its train, in a lull's list, or in the
-// list of free ones.
+// A flying segment is a netem.Segment that takes no more memory than a cache line has,
+// without its selective acknowledgements. It knows which follows it in its train, in a
+// lull's list, or in the list of free ones.
 type flying struct {
-	netem.Segment
-	at   time.Duration // when it arrives, in a lull's list
-	next int32
+	at           time.Duration // when it arrives, in a lull's list
+	seq, ack     int64
+	window       int
+	tsVal, tsEcr time.Duration
+	tag          uint32
+	len          int32
+	next         int32
+	flags        netem.Flags
+	sacks        uint8
 }
 
 // A train is segments of one direction that arrive at one instant, in one event.
@@ -32,15 +40,40 @@ type train struct {
 }
 
 func (s *segments) put(segment *netem.Segment) int32 {
-	if s.free == none {
-		s.all = append(s.all, flying{Segment: *segment, next: none})
-		return int32(len(s.all) - 1)
-	}
 	i := s.free
-	f := &s.all[i]
-	s.free, f.next = f.next, none
-	f.Segment = *segment
+	if i == none {
+		i = int32(len(s.all))
+		s.all = append(s.all, flying{})
+	} else {
+		s.free = s.all[i].next
+	}
+	s.all[i] = flying{
+		seq: segment.Seq, len: int32(segment.Len), ack: segment.Ack, window: segment.Window,
+		tsVal: segment.TSVal, tsEcr: segment.TSEcr,
+		tag: segment.Tag, flags: segment.Flags, sacks: uint8(segment.SACKs), next: none,
+	}
+	if segment.SACKs > 0 {
+		for len(s.sack) <= int(i) {
+			s.sack = append(s.sack, [3]netem.Block{})
+		}
+		s.sack[i] = segment.SACK
+	}
 	return i
+}
+
+// take takes a segment out.
+func (s *segments) take(i int32) (segment netem.Segment) {
+	f := &s.all[i]
+	segment = netem.Segment{
+		Seq: f.seq, Len: int(f.len), Ack: f.ack, Window: f.window,
+		TSVal: f.tsVal, TSEcr: f.tsEcr,
+		Tag: f.tag, Flags: f.flags, SACKs: int(f.sacks),
+	}
+	if f.sacks > 0 {
+		segment.SACK = s.sack[i]
+	}
+	s.drop(i)
+	return segment
 }
 
 // drop makes room of a segment.
@@ -194,10 +227,9 @@ func (c *conn) arriveLoop(first int32) {
 	}
 	c.presentLoop()
 	for i := first; i != none; {
-		f := &s.segments.all[i]
-		next := f.next
-		c.inputLoop(&f.Segment)
-		s.segments.drop(i)
+		next := s.segments.all[i].next
+		segment := s.segments.take(i)
+		c.inputLoop(&segment)
 		i = next
 	}
 	if c.host.down {
@@ -279,7 +311,7 @@ func (c *conn) hashOf(segment *netem.Segment) uint32 {
 // requestedLoop is what a SYN brings about: the answer of a listener, or a reset.
 func (c *conn) requestedLoop(syn *netem.Segment) {
 	m, h := c.tcp, c.host
-	dialled := c.peer.ports.remote
+	dialled := c.peer.remote.AddrPort
 	l := h.listenerLocked(dialled)
 	switch {
 	case l == nil, h.refusesLocked(c.packetLocked(true)):
@@ -294,7 +326,7 @@ func (c *conn) requestedLoop(syn *netem.Segment) {
 			c.state = netem.Established
 		}
 		m.listener, m.opening = l, true
-		m.end.InitAccept(m.tcp, c.sim.instant, syn)
+		m.end.InitAccept(*m.tcp, c.sim.instant, syn)
 		c.noteLinksLoop()
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// An outlet is what a connection has sent and what the network has still to
+// An outlet is what an ideal stream has sent and what the network has still to
 // take from it. Each piece leaves when the link is free for it, so that what
 // happens to the network meanwhile happens to what has not left yet.
 type outlet struct {
@@ -20,17 +20,17 @@ type outlet struct {
 	trial   trial // how the way works
 
 	// These may go along with any state, usage and trial.
-	abandoned bool // nothing is sent any more, though the user may not know yet
-	probing   bool // a probe is among out or under way, for nothing that was sent was answered
-	awaited   bool // the peer goes on asking for the reset that is sent
+	probing bool // a probe is among out or under way, for nothing that was sent was answered
+	awaited bool // the peer goes on asking for the reset that is sent
 
-	out       fifo[segment]
-	flow      netem.Flow
-	leavingAt time.Duration  // when the next piece leaves, if that is scheduled; else 0
-	stages    *stages        // nil as long as there is no access on the way
-	pendings  *[hops]pending // by the flow; nil as long as nothing was lost
-	departed  *departures    // nil as long as nobody wants to know
-	line
+	outstanding int // bytes sent of which the peer has not told that they were read
+	out         fifo[segment]
+	flow        netem.Flow
+	leavingAt   time.Duration  // when the next piece leaves, if that is scheduled; else 0
+	finishKnown time.Duration  // when it is known here that the end of stream has arrived; 0 if it has not
+	stages      *stages        // nil as long as there is no access on the way
+	pendings    *[hops]pending // by the flow; nil as long as nothing was lost
+	departed    *departures    // nil as long as nobody wants to know
 }
 
 // A segment is what a connection sends at a time: bytes, or what comes behind
@@ -333,7 +333,7 @@ func (c *conn) packetLocked(request bool) packet {
 	if c.side == accepter {
 		dialled = c.peer
 	}
-	return packet{from: c.far, family: familyOf(dialled.ports.remote.Addr()), port: c.port(), request: request}
+	return packet{from: c.far, family: familyOf(dialled.remote.Addr()), port: c.port(), request: request}
 }
 
 // barLocked says why what is sent does not reach the peer.

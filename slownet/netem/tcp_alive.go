@@ -24,7 +24,19 @@ const (
 	keepAliveMost  = 32_767 * time.Second
 )
 
-func (k KeepAlive) withDefaults() KeepAlive {
+// defaultKeepAlive is the zero KeepAlive with its defaults.
+var defaultKeepAlive = KeepAlive{Idle: keepAliveTime, Interval: keepAliveTime, Count: keepAliveCount}
+
+// withDefaults returns what the KeepAlive stands for, which must not be changed.
+func (k KeepAlive) withDefaults() *KeepAlive {
+	if k == (KeepAlive{}) {
+		return &defaultKeepAlive
+	}
+	return k.filledIn()
+}
+
+// filledIn is withDefaults for one that is not zero.
+func (k KeepAlive) filledIn() *KeepAlive {
 	if k.Idle == 0 {
 		k.Idle = keepAliveTime
 	}
@@ -35,7 +47,7 @@ func (k KeepAlive) withDefaults() KeepAlive {
 		k.Count = keepAliveCount
 	}
 	k.Idle, k.Interval = min(k.Idle, keepAliveMost), min(k.Interval, keepAliveMost)
-	return k
+	return &k
 }
 
 // alive is the keep-alive state of an end.
@@ -43,7 +55,7 @@ type alive struct {
 	at      time.Duration // when to look again, or Never
 	last    time.Duration // when something arrived
 	probes  int           // without an answer
-	config  KeepAlive
+	config  *KeepAlive    // shared, and never changed
 	timeout time.Duration // TCP_USER_TIMEOUT; zero is none
 }
 

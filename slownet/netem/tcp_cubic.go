@@ -28,16 +28,21 @@ const (
 // A cubic is the state of the CUBIC algorithm (RFC 9438). Its arithmetic is in
 // integers, so that it is the same on every platform.
 type cubic struct {
-	delay    time.Duration // shortest round trip; 0 is none
+	delay   time.Duration // shortest round trip; 0 is none
+	hystart hystart
+	growth  *cubicGrowth // nil while the window was in slow start only
+}
+
+// A cubicGrowth is what CUBIC needs beyond slow start.
+type cubicGrowth struct {
 	epoch    time.Duration // when this epoch of growth began; 0 is none
-	hystart  hystart
-	maximum  int   // window before the last reduction, W_max
-	origin   int   // window at the inflection point
-	k        int64 // time to the inflection point, in seconds / 1024
-	count    int   // acknowledged segments per growth by one
-	acked    int   // segments acknowledged and not counted in friendly yet
-	friendly int   // the window that Reno would have, W_est
-	last     int   // window when count was last computed
+	maximum  int           // window before the last reduction, W_max
+	origin   int           // window at the inflection point
+	k        int64         // time to the inflection point, in seconds / 1024
+	count    int           // acknowledged segments per growth by one
+	acked    int           // segments acknowledged and not counted in friendly yet
+	friendly int           // the window that Reno would have, W_est
+	last     int           // window when count was last computed
 	lastAt   time.Duration
 }
 
@@ -46,28 +51,59 @@ type hystart struct {
 	found    bool
 	roundEnd int64 // sequence number
 	start    time.Duration
+	train    *ackTrain // nil while the window was below hystartWindow
+}
+
+// An ackTrain is what HyStart knows of a round's acknowledgements.
+type ackTrain struct {
 	lastAck  time.Duration // of the train
-	shortest time.Duration // round trip of this round
+	shortest time.Duration // round trip
 	samples  int
 }
 
 // reset forgets the path, after a timeout.
-func (c *cubic) reset() { *c = cubic{} }
+func (c *cubic) reset() {
+	if c.growth != nil {
+		*c.growth = cubicGrowth{}
+	}
+	*c = cubic{growth: c.growth, hystart: hystart{train: c.hystart.train}}
+}
+
+// beyond returns the state beyond slow start, of which there is one from now on.
+func (c *cubic) beyond() *cubicGrowth {
+	if c.growth == nil {
+		c.growth = &cubicGrowth{}
+	}
+	return c.growth
+}
+
+// epoch returns when this epoch of growth began, or 0.
+func (c *cubic) epoch() time.Duration {
+	if c.growth == nil {
+		return 0
+	}
+	return c.growth.epoch
+}
 
 // reduced returns the slow start threshold after a loss.
 func (c *cubic) reduced(window int) int {
+	g := c.beyond()
 	threshold := max(2, window*cubicBeta/cubicUnit)
-	c.epoch = 0
-	if window < c.maximum { // fast convergence: leave room to new flows
+	g.epoch = 0
+	if window < g.maximum { // fast convergence: leave room to new flows
 		window = window * (cubicUnit + cubicBeta) / (2 * cubicUnit)
 	}
-	c.maximum = window
+	g.maximum = window
 	return threshold
 }
 
 // increment returns after how many acknowledged segments the window grows by
 // one.
 func (c *cubic) increment(now time.Duration, window, acked int) int {
+	return c.beyond().increment(now, c.delay, window, acked)
+}
+
+func (c *cubicGrowth) increment(now, delay time.Duration, window, acked int) int {
 	c.acked += acked
 	if c.epoch != 0 && c.last == window && now-c.lastAt <= time.Second/32 {
 		return c.count
@@ -76,7 +112,7 @@ func (c *cubic) increment(now time.Duration, window, acked int) int {
 	if c.epoch == 0 {
 		c.begin(now, window, acked)
 	}
-	if target := c.target(now); target > window {
+	if target := c.target(now + delay); target > window {
 		c.count = window / (target - window)
 	} else {
 		c.count = 100 * window
@@ -96,7 +132,7 @@ func (c *cubic) increment(now time.Duration, window, acked int) int {
 }
 
 // begin begins an epoch.
-func (c *cubic) begin(now time.Duration, window, acked int) {
+func (c *cubicGrowth) begin(now time.Duration, window, acked int) {
 	c.epoch = max(now, 1)
 	c.acked, c.friendly = acked, window
 	c.k, c.origin = 0, window
@@ -106,9 +142,9 @@ func (c *cubic) begin(now time.Duration, window, acked int) {
 	}
 }
 
-// target returns the window that the cubic function calls for.
-func (c *cubic) target(now time.Duration) int {
-	t := int64((now - c.epoch + c.delay) / (time.Second / cubicUnit))
+// target returns the window that the cubic function calls for at a time.
+func (c *cubicGrowth) target(at time.Duration) int {
+	t := int64((at - c.epoch) / (time.Second / cubicUnit))
 	distance := t - c.k
 	if distance < 0 {
 		distance = -distance
@@ -124,14 +160,14 @@ func (c *cubic) target(now time.Duration) int {
 
 // idle excludes the time in which nothing was sent from the epoch.
 func (c *cubic) idle(now, since time.Duration) {
-	if c.epoch != 0 {
-		c.epoch = min(now, c.epoch+now-since)
+	if g := c.growth; g != nil && g.epoch != 0 {
+		g.epoch = min(now, g.epoch+now-since)
 	}
 }
 
 // measure takes in a round trip, and reports whether slow start is over.
 func (c *cubic) measure(now, roundTrip time.Duration, window int, slow bool, una, nxt int64) bool {
-	if c.epoch != 0 && now-c.epoch < time.Second {
+	if epoch := c.epoch(); epoch != 0 && now-epoch < time.Second {
 		return false // a measurement right after a recovery says nothing
 	}
 	if c.delay == 0 || roundTrip < c.delay {
@@ -141,25 +177,36 @@ func (c *cubic) measure(now, roundTrip time.Duration, window int, slow bool, una
 		return false
 	}
 	if una > c.hystart.roundEnd {
-		c.hystart = hystart{roundEnd: nxt, start: now, lastAck: now, shortest: Never}
+		c.hystart.begin(now, nxt)
 	}
 	c.hystart.found = window >= hystartWindow && c.hystart.isOver(now, roundTrip, c.delay)
 	return c.hystart.found
 }
 
+// begin begins a round.
+func (h *hystart) begin(now time.Duration, nxt int64) {
+	h.roundEnd, h.start = nxt, now
+	if h.train != nil {
+		*h.train = ackTrain{lastAck: now, shortest: Never}
+	}
+}
+
 // isOver takes in a round trip, and reports whether slow start is over.
 func (h *hystart) isOver(now, roundTrip, delay time.Duration) bool {
-	over := false
-	if now-h.lastAck <= hystartGap {
-		h.lastAck = now
+	if h.train == nil {
+		h.train = &ackTrain{lastAck: h.start, shortest: Never}
+	}
+	over, t := false, h.train
+	if now-t.lastAck <= hystartGap {
+		t.lastAck = now
 		over = now-h.start > (delay+time.Millisecond)/2
 	}
-	h.shortest = min(h.shortest, roundTrip)
-	if h.samples < hystartSamples {
-		h.samples++
+	t.shortest = min(t.shortest, roundTrip)
+	if t.samples < hystartSamples {
+		t.samples++
 		return over
 	}
-	return over || h.shortest > delay+max(hystartMinDelay, min(delay/8, hystartMaxDelay))
+	return over || t.shortest > delay+max(hystartMinDelay, min(delay/8, hystartMaxDelay))
 }
 
 // cubeRoot returns the integer part of the cube root.

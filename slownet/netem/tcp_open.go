@@ -12,17 +12,17 @@ import (
 // last.
 const (
 	synWait       = time.Second
-	synLinear     = int32(4)
+	synLinear     = int16(4)
 	synRetries    = synLinear + 6
-	synAckRetries = int32(5)
+	synAckRetries = int16(5)
 )
 
 // An opening is the handshake, seen from one end.
 type opening struct {
 	at       time.Duration // when the timer expires; in TIME-WAIT its end; or Never
 	since    time.Duration // when the SYN arrived that is answered
-	sent     int32         // SYN segments
-	timeouts int32         // how often the timer has expired
+	sent     int16         // SYN segments; three stand for more
+	timeouts int16         // how often the timer has expired
 	due      bool          // a SYN is to be sent
 }
 
@@ -86,7 +86,7 @@ func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 		return Segment{}, false
 	}
 	o.due = false
-	o.sent++
+	o.sent = min(o.sent+1, 3)
 	s := Segment{Flags: SYN, TSVal: now, Window: int(e.receive.told)}
 	if e.state == SynReceived {
 		s.Flags |= ACK
@@ -101,7 +101,7 @@ func (e *End) expireOpening(now time.Duration) {
 	if o.at > now {
 		return
 	}
-	retries, linear := synAckRetries, int32(0)
+	retries, linear := synAckRetries, int16(0)
 	switch e.state {
 	case TimeWait:
 		e.end(NotFailed)

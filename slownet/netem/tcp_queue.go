@@ -10,24 +10,39 @@ import (
 // acknowledged cumulatively, in order of their sequence numbers. Segments are
 // known by a number that counts from the start of the connection.
 type retransmissionQueue struct {
-	blocks   [3]Block // of the last selective acknowledgement
-	nextLost int64    // no segment below it waits for its retransmission
-
 	first, last int64 // the numbers in the queue, last not included
 
-	known         int   // of blocks
-	sacked        int   // acknowledged selectively
-	lost          int   // considered lost, whether retransmitted since or not
-	resent        int   // retransmitted, and still in flight as far as is known
+	sacked        int32 // acknowledged selectively
+	lost          int32 // considered lost, whether retransmitted since or not
+	resent        int32 // retransmitted, and still in flight as far as is known
 	highestSacked int64 // number
 
 	// Segments in flight are also in a list, in the order in which they were
 	// last transmitted.
 	oldest, newest int64
 
-	ring []sentSegment  // its length is a power of two
-	few  [2]sentSegment // the ring while that is enough, so the queue must not be copied
+	ring  []sentSegment  // its length is a power of two
+	few   [1]sentSegment // the ring while that is enough, so the queue must not be copied
+	board *scoreboard    // nil before the first loss or selective acknowledgement
 }
+
+// A scoreboard is what only losses need of a retransmissionQueue.
+type scoreboard struct {
+	blocks   [3]Block // of the last selective acknowledgement
+	known    int      // of blocks
+	nextLost int64    // no segment below it waits for its retransmission
+}
+
+// scores returns the scoreboard, of which there is one from now on.
+func (q *retransmissionQueue) scores() *scoreboard {
+	if q.board == nil {
+		q.board = &scoreboard{}
+	}
+	return q.board
+}
+
+// knowsBlocks reports whether the last acknowledgement was selective.
+func (q *retransmissionQueue) knowsBlocks() bool { return q.board != nil && q.board.known > 0 }
 
 // A sentSegment is a segment that was sent.
 type sentSegment struct {
@@ -64,7 +79,7 @@ func (q *retransmissionQueue) at(number int64) *sentSegment {
 func (q *retransmissionQueue) len() int { return int(q.last - q.first) }
 
 // inFlight estimates how many segments are on the path.
-func (q *retransmissionQueue) inFlight() int { return q.len() - q.sacked - q.lost + q.resent }
+func (q *retransmissionQueue) inFlight() int { return q.len() - int(q.sacked+q.lost-q.resent) }
 
 // push adds a segment that is sent for the first time.
 func (q *retransmissionQueue) push(now time.Duration, seq int64, size int) {
@@ -81,7 +96,7 @@ func (q *retransmissionQueue) grow() {
 		q.ring = q.few[:]
 		return
 	}
-	bigger := make([]sentSegment, 2*len(q.ring))
+	bigger := make([]sentSegment, max(4, 2*len(q.ring)))
 	for n := q.first; n < q.last; n++ {
 		bigger[n&int64(len(bigger)-1)] = *q.at(n)
 	}
@@ -129,7 +144,8 @@ func (q *retransmissionQueue) lose(number int64) {
 	default:
 		return
 	}
-	q.nextLost = min(q.nextLost, number)
+	board := q.scores()
+	board.nextLost = min(board.nextLost, number)
 }
 
 // recover undoes marking a segment as lost.
@@ -166,9 +182,10 @@ func (q *retransmissionQueue) waiting() int64 {
 	if q.lost == q.resent {
 		return none
 	}
-	for q.nextLost = max(q.nextLost, q.first); q.nextLost < q.last; q.nextLost++ {
-		if q.at(q.nextLost).state == isLost {
-			return q.nextLost
+	b := q.board
+	for b.nextLost = max(b.nextLost, q.first); b.nextLost < q.last; b.nextLost++ {
+		if q.at(b.nextLost).state == isLost {
+			return b.nextLost
 		}
 	}
 	return none
@@ -215,15 +232,16 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 // acknowledgement's blocks cover and the previous one's did not: from the first to
 // the last, for what arrived in order must not look as if it were reordered.
 func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
-	if len(blocks) == 0 && q.known == 0 {
+	if len(blocks) == 0 && !q.knowsBlocks() {
 		return
 	}
+	board := q.scores()
 	var ordered [3]Block
 	copy(ordered[:], blocks)
 	slices.SortFunc(ordered[:len(blocks)], func(a, b Block) int { return cmp.Compare(a.Start, b.Start) })
 	for _, b := range ordered[:len(blocks)] {
 		start := b.Start
-		for _, known := range q.blocks[:q.known] {
+		for _, known := range board.blocks[:board.known] {
 			if known.Start == b.Start && known.End <= b.End {
 				start = known.End
 			}
@@ -234,5 +252,5 @@ func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
 			}
 		}
 	}
-	q.known = copy(q.blocks[:], blocks)
+	board.known = copy(board.blocks[:], blocks)
 }

@@ -9,29 +9,49 @@ type rack struct {
 	sent      time.Duration // of the segment sent last among those that arrived
 	seq       int64         // its sequence number
 	roundTrip time.Duration // its round trip
+	patience  *patience     // nil before a segment was retransmitted needlessly
 	reordered bool          // reordering was seen
-	steps     int           // quarters of the shortest round trip that it may take
-	persist   int           // recoveries until steps is 1 again
-	stepRound int64         // steps grows once a round trip: not below this sequence number
 }
 
-func (r *rack) init() { r.seq, r.steps, r.at = -1, 1, Never }
+func (r *rack) init() { r.seq, r.at = -1, Never }
+
+// A patience is how much time reordering may take.
+type patience struct {
+	steps     int   // quarters of the shortest round trip
+	persist   int   // recoveries until steps is 1 again
+	stepRound int64 // steps grows once a round trip: not below this sequence number
+}
 
 // duplicated notes that a segment was retransmitted needlessly.
 func (r *rack) duplicated(seq, nxt int64) {
 	r.reordered = true
-	if seq >= r.stepRound {
-		r.steps = min(255, r.steps+1)
-		r.persist = 16
-		r.stepRound = nxt
+	if r.patience == nil {
+		r.patience = &patience{steps: 1}
+	}
+	if p := r.patience; seq >= p.stepRound {
+		p.steps = min(255, p.steps+1)
+		p.persist = 16
+		p.stepRound = nxt
 	}
 }
 
 // recovered notes that a recovery is over.
 func (r *rack) recovered() {
-	if r.persist--; r.persist <= 0 {
-		r.steps = 1
+	p := r.patience
+	if p == nil {
+		return
 	}
+	if p.persist--; p.persist <= 0 {
+		p.steps = 1
+	}
+}
+
+// steps returns how many quarters of the shortest round trip reordering may take.
+func (r *rack) steps() int {
+	if r.patience == nil {
+		return 1
+	}
+	return r.patience.steps
 }
 
 // arrived notes a segment that has arrived.
@@ -79,10 +99,10 @@ func (s *sender) detect(now time.Duration) (lost int) {
 
 // reorderingWindow returns how late a segment may be.
 func (s *sender) reorderingWindow() time.Duration {
-	if !s.rack.reordered && (s.episode.state != open || s.queue.sacked >= 3) {
+	if !s.rack.reordered && (s.recovery != open || s.queue.sacked >= 3) {
 		return 0
 	}
-	return min(s.rtt.min/4*time.Duration(s.rack.steps), s.rtt.smoothed)
+	return min(s.rtt.min/4*time.Duration(s.rack.steps()), s.rtt.smoothed)
 }
 
 // A lossProbe is the state of tail loss probes: when the last segments get no
@@ -97,7 +117,7 @@ type lossProbe struct {
 
 func (s *sender) scheduleProbe(now time.Duration) {
 	s.probe.at = Never
-	if s.queue.len() == 0 || s.episode.state != open || s.queue.sacked > 0 || s.probe.end != 0 {
+	if s.queue.len() == 0 || s.recovery != open || s.queue.sacked > 0 || s.probe.end != 0 {
 		return
 	}
 	wait := 2*s.rtt.smoothed + timerSlack
@@ -132,7 +152,7 @@ func (s *sender) probeAnswered(ack int64, duplicate, progress bool) {
 	switch {
 	case !p.resent, duplicate, !progress && ack == p.end:
 		p.end = 0 // nothing was lost
-	case ack > p.end && s.episode.state == open:
+	case ack > p.end && s.recovery == open:
 		p.end = 0 // the probe has repaired a loss
 		s.window.reduce()
 		s.window.size = min(s.window.size, s.window.threshold)

@@ -16,7 +16,7 @@ type receiver struct {
 	due         bool          // a payload waits for its acknowledgement
 	interactive bool          // data is answered with data: quick is ignored
 	ended       bool          // the FIN has arrived, and all before it
-	quick       int           // segments to be acknowledged at once
+	quick       int32         // segments to be acknowledged at once
 	next        int64         // the first byte that has not arrived
 	consumed    int64         // by the application
 	acked       int64         // Ack of the last segment sent
@@ -26,9 +26,30 @@ type receiver struct {
 	recentTS    time.Duration // to be echoed
 	finAt       int64         // sequence number of the FIN, or none
 	buffer      receiveBuffer
-	twice       Block   // bytes that have arrived twice, to be reported once
-	gaps        []Block // blocks that have arrived beyond next, in order
-	recent      []int64 // where blocks start, the one that changed last first
+	disorder    *disorder // nil while all has arrived once and in order
+}
+
+// A disorder is what arrives out of order, or more than once.
+type disorder struct {
+	twice  Block   // bytes that have arrived twice, to be reported once
+	gaps   []Block // blocks that have arrived beyond next, in order
+	recent []int64 // where blocks start, the one that changed last first
+}
+
+// disordered returns the disorder, of which there is one from now on.
+func (r *receiver) disordered() *disorder {
+	if r.disorder == nil {
+		r.disorder = &disorder{}
+	}
+	return r.disorder
+}
+
+// gaps returns the blocks that have arrived beyond next, in order.
+func (r *receiver) gaps() []Block {
+	if r.disorder == nil {
+		return nil
+	}
+	return r.disorder.gaps
 }
 
 func (r *receiver) init(tcp TCP, now time.Duration) {
@@ -61,18 +82,20 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	if p.Flags&FIN != 0 {
 		r.finAt = end - 1
 	}
-	inOrder, hadGaps := start <= r.next && r.next < end, len(r.gaps) > 0
+	inOrder, hadGaps := start <= r.next && r.next < end, len(r.gaps()) > 0
 	switch {
 	case end <= r.next:
-		r.twice = Block{start, end}
+		r.disordered().twice = Block{start, end}
 	case inOrder:
 		r.next = end
-		r.close()
+		if hadGaps {
+			r.next = r.disorder.close(end)
+		}
 	default:
-		r.insert(Block{start, end})
+		r.disordered().insert(Block{start, end})
 	}
 	r.ended = r.finAt != none && r.next > r.finAt
-	if r.twice != (Block{}) {
+	if r.disorder != nil && r.disorder.twice != (Block{}) {
 		r.quick, r.interactive = max(r.quick, quickAcks), false // the acknowledgement was lost
 	}
 	if r.buffer.grow(p.Len, r.heldBefore(p.Len)) {
@@ -104,7 +127,7 @@ func (r *receiver) unread() int64 { return r.received() - r.consumed }
 // and those beyond a gap.
 func (r *receiver) held() int64 {
 	held := r.unread()
-	for _, b := range r.gaps {
+	for _, b := range r.gaps() {
 		held += b.End - b.Start
 	}
 	return held
@@ -117,49 +140,51 @@ func (r *receiver) heldBefore(n int) int64 {
 	return max(min(held, int64(n)), held-int64(r.atOnce-n))
 }
 
-// close moves next past blocks that it has reached.
-func (r *receiver) close() {
+// close takes out the blocks that next has reached, and returns where the last of them
+// ends, or next.
+func (d *disorder) close(next int64) int64 {
 	done := 0
-	for ; done < len(r.gaps) && r.gaps[done].Start <= r.next; done++ {
-		r.next = max(r.next, r.gaps[done].End)
-		r.forget(r.gaps[done].Start)
+	for ; done < len(d.gaps) && d.gaps[done].Start <= next; done++ {
+		next = max(next, d.gaps[done].End)
+		d.forget(d.gaps[done].Start)
 	}
-	r.gaps = append(r.gaps[:0], r.gaps[done:]...)
+	d.gaps = append(d.gaps[:0], d.gaps[done:]...)
+	return next
 }
 
 // insert adds a block beyond next and joins it with its neighbors.
-func (r *receiver) insert(b Block) {
-	i := len(r.gaps)
-	for i > 0 && r.gaps[i-1].End >= b.Start {
+func (d *disorder) insert(b Block) {
+	i := len(d.gaps)
+	for i > 0 && d.gaps[i-1].End >= b.Start {
 		i-- // the first that it touches
 	}
 	j := i
-	for ; j < len(r.gaps) && r.gaps[j].Start <= b.End; j++ {
-		if r.gaps[j].Start <= b.Start && b.End <= r.gaps[j].End {
-			r.twice = b
+	for ; j < len(d.gaps) && d.gaps[j].Start <= b.End; j++ {
+		if d.gaps[j].Start <= b.Start && b.End <= d.gaps[j].End {
+			d.twice = b
 		}
-		b.Start, b.End = min(b.Start, r.gaps[j].Start), max(b.End, r.gaps[j].End)
+		b.Start, b.End = min(b.Start, d.gaps[j].Start), max(b.End, d.gaps[j].End)
 	}
-	for _, joined := range r.gaps[i:j] {
-		r.forget(joined.Start)
+	for _, joined := range d.gaps[i:j] {
+		d.forget(joined.Start)
 	}
 	if i == j {
-		r.gaps = append(r.gaps, Block{})
-		copy(r.gaps[i+1:], r.gaps[i:])
+		d.gaps = append(d.gaps, Block{})
+		copy(d.gaps[i+1:], d.gaps[i:])
 	} else {
-		r.gaps = append(r.gaps[:i+1], r.gaps[j:]...)
+		d.gaps = append(d.gaps[:i+1], d.gaps[j:]...)
 	}
-	r.gaps[i] = b
-	r.recent = append(r.recent, 0)
-	copy(r.recent[1:], r.recent)
-	r.recent[0] = b.Start
+	d.gaps[i] = b
+	d.recent = append(d.recent, 0)
+	copy(d.recent[1:], d.recent)
+	d.recent[0] = b.Start
 }
 
 // forget takes a block out of the recent ones.
-func (r *receiver) forget(start int64) {
-	for i, s := range r.recent {
+func (d *disorder) forget(start int64) {
+	for i, s := range d.recent {
 		if s == start {
-			r.recent = append(r.recent[:i], r.recent[i+1:]...)
+			d.recent = append(d.recent[:i], d.recent[i+1:]...)
 			return
 		}
 	}
@@ -184,10 +209,11 @@ func (r *receiver) read(now time.Duration, n int) {
 
 // beyond returns how far what has arrived reaches beyond next.
 func (r *receiver) beyond() int {
-	if len(r.gaps) == 0 {
+	gaps := r.gaps()
+	if len(gaps) == 0 {
 		return 0
 	}
-	return int(r.gaps[len(r.gaps)-1].End - r.next)
+	return int(gaps[len(gaps)-1].End - r.next)
 }
 
 // expire sends the delayed acknowledgement.
@@ -205,23 +231,30 @@ func (r *receiver) acknowledge(now time.Duration, p *Segment) {
 	p.Ack, p.TSEcr = r.next, r.recentTS
 	r.told = max(r.told, r.next+int64(r.buffer.room(r.held())))
 	p.Window = int(r.told - r.next)
-	if r.twice != (Block{}) {
-		p.SACK[0], p.SACKs = r.twice, 1
-		r.twice = Block{}
+	if r.disorder != nil {
+		r.disorder.report(p)
 	}
-	for _, start := range r.recent {
+	if r.due {
+		r.quick = max(0, r.quick-1)
+	}
+	r.acked, r.due, r.mustAck, r.ackAt = r.next, false, false, Never
+}
+
+// report fills in a segment's selective acknowledgements.
+func (d *disorder) report(p *Segment) {
+	if d.twice != (Block{}) {
+		p.SACK[0], p.SACKs = d.twice, 1
+		d.twice = Block{}
+	}
+	for _, start := range d.recent {
 		if p.SACKs == len(p.SACK) {
 			break
 		}
-		for _, b := range r.gaps {
+		for _, b := range d.gaps {
 			if b.Start == start {
 				p.SACK[p.SACKs] = b
 				p.SACKs++
 			}
 		}
 	}
-	if r.due {
-		r.quick = max(0, r.quick-1)
-	}
-	r.acked, r.due, r.mustAck, r.ackAt = r.next, false, false, Never
 }

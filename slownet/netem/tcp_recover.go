@@ -12,11 +12,10 @@ const (
 )
 
 // An episode is the time from the detection of a loss until everything sent
-// before that is acknowledged.
+// before that is acknowledged. Until the first loss a sender has none.
 type episode struct {
-	state recoveryState
-	sent  int
-	end   int64 // sequence number
+	sent int
+	end  int64 // sequence number
 
 	// Needless reductions are undone.
 	canUndo     bool
@@ -39,34 +38,46 @@ func (e *episode) resent(now time.Duration) {
 	}
 }
 
-// begin begins an episode.
-func (e *episode) begin(s *sender) {
-	*e = episode{
-		state: e.state, end: s.nxt, before: s.window.size,
+// beginEpisode begins an episode.
+func (s *sender) beginEpisode() {
+	if s.episode == nil {
+		s.episode = &episode{}
+	}
+	*s.episode = episode{
+		end: s.nxt, before: s.window.size,
 		canUndo: true, window: s.window.size, threshold: s.window.threshold,
 	}
 	s.window.reduce()
 }
 
+// firstResent returns when something was first retransmitted in the latest episode, or
+// 0 if nothing was.
+func (s *sender) firstResent() time.Duration {
+	if s.episode == nil {
+		return 0
+	}
+	return s.episode.firstResent
+}
+
 // enterRecovery begins fast recovery.
 func (s *sender) enterRecovery() {
-	s.episode.begin(s)
-	s.episode.state = recovering
+	s.beginEpisode()
+	s.recovery = recovering
 	s.probe.at, s.probe.end = Never, 0
 }
 
 // enterLoss marks all segments as lost, except those sent so recently that
 // their answer may be under way.
 func (s *sender) enterLoss(now time.Duration) {
-	if s.episode.state == open || s.una >= s.episode.end {
-		s.episode.begin(s)
+	if s.recovery == open || s.una >= s.episode.end {
+		s.beginEpisode()
 	}
 	for n := s.queue.first; n < s.queue.last; n++ {
 		if segment := s.queue.at(n); n == s.queue.first || segment.sent+s.rack.roundTrip <= now {
 			s.queue.lose(n)
 		}
 	}
-	s.episode.state = lossy
+	s.recovery = lossy
 	s.window.size = s.queue.inFlight() + 1
 	s.window.count = 0
 	s.window.cubic.reset()
@@ -96,7 +107,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	lost := s.detect(now)
 	s.undo(p, a)
 	s.react(a, lost)
-	if s.episode.state != recovering && a.progress && a.delivered > 0 {
+	if s.recovery != recovering && a.progress && a.delivered > 0 {
 		s.window.grow(now, a.delivered)
 		s.buffer.grow(s.window.size)
 	}
@@ -109,7 +120,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 // that an acknowledgement of nothing new has no effect. An end that only receives is,
 // for each segment that arrives there.
 func (s *sender) isAtRest() bool {
-	return s.queue.len() == 0 && s.queue.known == 0 && s.probe.end == 0 && s.episode.state == open
+	return s.queue.len() == 0 && !s.queue.knowsBlocks() && s.probe.end == 0 && s.recovery == open
 }
 
 // An answer is the news of an acknowledgement.
@@ -126,8 +137,8 @@ func (s *sender) takeIn(now time.Duration, p *Segment) answer {
 	if p.isDuplicate() {
 		a.duplicate = true
 		s.rack.duplicated(blocks[0].Start, s.nxt)
-		if s.episode.retransmits > 0 {
-			s.episode.retransmits--
+		if e := s.episode; e != nil && e.retransmits > 0 {
+			e.retransmits--
 		}
 		blocks = blocks[1:]
 	}
@@ -205,8 +216,8 @@ func (p *Segment) isDuplicate() bool {
 // arrived as duplicates, or the acknowledged segment was sent before the first
 // of them (RFC 3522).
 func (s *sender) undo(p *Segment, a answer) {
-	e := &s.episode
-	if e.state == open || !e.canUndo {
+	e := s.episode
+	if s.recovery == open || !e.canUndo {
 		return
 	}
 	allTwice := a.duplicate && e.retransmits == 0
@@ -219,25 +230,24 @@ func (s *sender) undo(p *Segment, a answer) {
 	}
 	s.window.size = max(s.window.size, e.window)
 	s.window.threshold = max(s.window.threshold, e.threshold)
-	*e = episode{}
+	s.recovery, *e = open, episode{}
 }
 
 // react enters and leaves recovery.
 func (s *sender) react(a answer, lost int) {
-	e := &s.episode
-	isLossNew := s.queue.lost > 0
-	if e.state != open && s.una >= e.end {
-		if e.state == recovering {
+	switch e := s.episode; {
+	case s.recovery != open && s.una >= e.end:
+		if s.recovery == recovering {
 			s.window.size = s.window.threshold
 			s.rack.recovered()
 		}
-		e.state, e.canUndo = open, false
-	} else if e.state == lossy {
+		s.recovery, e.canUndo = open, false
+	case s.recovery == lossy:
 		return
 	}
 	switch {
-	case e.state == recovering:
-	case isLossNew:
+	case s.recovery == recovering:
+	case s.queue.lost > 0:
 		s.enterRecovery()
 	default:
 		return
@@ -251,7 +261,7 @@ func (s *sender) reduceRate(delivered int, good bool) {
 	if delivered == 0 {
 		return
 	}
-	e := &s.episode
+	e := s.episode
 	e.delivered += delivered
 	inFlight := s.queue.inFlight()
 	var n int

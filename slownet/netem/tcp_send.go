@@ -4,9 +4,10 @@ import "time"
 
 // A sender is the half of an [End] that sends.
 type sender struct {
-	fin        bool          // the application will write no more
-	sentNew    bool          // since the last call of settle
-	ask        bool          // a window probe is to be sent now
+	fin        bool // the application will write no more
+	sentNew    bool // since the last call of settle
+	ask        bool // a window probe is to be sent now
+	recovery   recoveryState
 	written    int64         // by the application
 	una        int64         // oldest byte that is not acknowledged
 	nxt        int64         // next byte to be sent for the first time
@@ -21,9 +22,9 @@ type sender struct {
 	lastSent   time.Duration // payload
 	buffer     sendBuffer
 	rtt        roundTrip
-	episode    episode // most of it is for losses, and so is the beginning of the queue
 	queue      retransmissionQueue
 	window     congestionWindow
+	episode    *episode // the latest; nil before the first loss
 }
 
 // firstWindow is the window assumed until an end has announced its own.
@@ -126,7 +127,9 @@ func (s *sender) sendNew(now time.Duration, n int64) Segment {
 	s.queue.push(now, s.nxt, int(n))
 	s.nxt += n
 	s.lastSent, s.sentNew = now, true
-	s.episode.sent++
+	if s.recovery != open {
+		s.episode.sent++
+	}
 	return segment
 }
 
@@ -153,7 +156,7 @@ func (s *sender) settle(now time.Duration) {
 	}
 	limited := s.canSendNew() && s.queue.inFlight() >= s.window.size
 	if s.sentNew || limited {
-		s.window.note(now, limited || s.queue.inFlight() >= s.window.size, s.queue.len(), s.una, s.nxt, s.rtt.timeout(), s.episode.state == open)
+		s.window.note(now, limited || s.queue.inFlight() >= s.window.size, s.queue.len(), s.una, s.nxt, s.rtt.timeout(), s.recovery == open)
 	}
 	if s.sentNew {
 		s.scheduleProbe(now)
@@ -191,15 +194,15 @@ func (s *sender) expire(now, limit time.Duration) bool {
 	case s.rack.at <= now:
 		s.rack.at = Never
 		s.detect(now)
-		if s.queue.lost > s.queue.resent && s.episode.state == open {
+		if s.queue.lost > s.queue.resent && s.recovery == open {
 			s.enterRecovery()
 			s.reduceRate(1, false)
 		}
 	case s.probe.at <= now:
 		s.probe.at, s.probe.due = Never, true
 	case s.retransmit <= now:
-		since := s.episode.firstResent
-		if s.episode.state == lossy && since > 0 && now-since >= limit {
+		since := s.firstResent()
+		if s.recovery == lossy && since > 0 && now-since >= limit {
 			return false
 		}
 		s.enterLoss(now)
