@@ -17,7 +17,7 @@ import (
 // came before it; when the context is done, that is its cause. The caller runs
 // the loop.
 func (c *Client) GetPoetryAsync(ctx context.Context, r *reactor.Reactor, address string, done func(poem []byte, err error)) {
-	d := &download{client: c, reactor: r, address: address, tell: func(int) {}, done: done}
+	d := &download{client: c, reactor: r, address: address, tell: func(Kind, int) {}, done: done}
 	r.Call(func() { d.start(ctx) })
 }
 
@@ -37,8 +37,8 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 			client:  c,
 			reactor: r,
 			address: address,
-			tell: func(n int) {
-				c.tell(Event{Kind: Piece, Task: task, Address: address, Bytes: n, Elapsed: elapsed()})
+			tell: func(kind Kind, n int) {
+				c.tell(Event{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: elapsed()})
 			},
 			done: func(poem []byte, err error) {
 				results[i] = Result{Address: address, Poem: poem, Elapsed: elapsed(), Err: err}
@@ -64,7 +64,7 @@ type download struct {
 	client  *Client
 	reactor *reactor.Reactor
 	address string
-	tell    func(n int) // of every piece
+	tell    func(kind Kind, n int) // of the connection, and of every piece
 	done    func(poem []byte, err error)
 
 	ctx      context.Context // set when it is started
@@ -150,7 +150,8 @@ func (d *download) connected(conn net.Conn, err error) {
 	}
 	dialled := conn.(*dialled)
 	d.conn = d.reactor.Add(dialled.Conn, d)
-	d.began, d.last = dialled.began, d.reactor.Now()
+	d.tell(Connected, 0)
+	d.began, d.last = dialled.began, d.reactor.Now() // the observer's time is not the server's
 	d.setTimer()
 }
 
@@ -164,7 +165,7 @@ func (d *download) Readable(conn *reactor.Conn) {
 	n, err := conn.Read(buffer[:])
 	if n > 0 {
 		d.poem = append(d.poem, buffer[:n]...)
-		d.tell(n)
+		d.tell(Piece, n)
 		d.last = d.reactor.Now() // the observer's time is not the server's
 		if err := d.client.checkSize(len(d.poem)); err != nil {
 			d.finish(err)

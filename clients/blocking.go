@@ -19,7 +19,7 @@ const pieceSize = 64 << 10
 // until it is there. With an error it returns what came before it. When the
 // context is done, that is its cause.
 func (c *Client) GetPoetry(ctx context.Context, address string) ([]byte, error) {
-	return c.getPoetry(ctx, address, func(int) {})
+	return c.getPoetry(ctx, address, func(Kind, int) {})
 }
 
 // GetPoetry gets a poem with the zero [Client].
@@ -40,8 +40,8 @@ func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 		}
 		task, start := i+1, clock.Now()
 		c.tell(Event{Kind: Started, Task: task, Address: address})
-		poem, err := c.getPoetry(ctx, address, func(n int) {
-			c.tell(Event{Kind: Piece, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
+		poem, err := c.getPoetry(ctx, address, func(kind Kind, n int) {
+			c.tell(Event{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
 		})
 		results[i] = Result{Address: address, Poem: poem, Elapsed: clock.Since(start), Err: err}
 		c.tellEnd(task, results[i])
@@ -49,8 +49,8 @@ func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 	return results
 }
 
-// getPoetry gets a poem, and tells of every piece.
-func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)) (poem []byte, err error) {
+// getPoetry gets a poem, and tells of the connection and of every piece.
+func (c *Client) getPoetry(ctx context.Context, address string, tell func(kind Kind, n int)) (poem []byte, err error) {
 	ctx, cancel := c.withMaxTime(ctx)
 	defer cancel()
 	conn, err := c.connect(ctx, address)
@@ -58,6 +58,7 @@ func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)
 		return nil, err
 	}
 	defer conn.Close()
+	tell(Connected, 0)
 	watch := c.watch(ctx, conn)
 	defer watch.end()
 	buffer := make([]byte, pieceSize)
@@ -67,7 +68,7 @@ func (c *Client) getPoetry(ctx context.Context, address string, tell func(n int)
 		watch.pause()
 		if n > 0 {
 			poem = append(poem, buffer[:n]...)
-			tell(n)
+			tell(Piece, n)
 			if err := c.checkSize(len(poem)); err != nil {
 				return poem, err
 			}

@@ -64,12 +64,13 @@ type Event struct {
 // A Kind is what an Event tells.
 type Kind int
 
-// What happens to a task: it is started, pieces arrive, and at last the whole
-// poem has arrived or it has failed. GetAllAsync reports Waiting when the
+// What happens to a task: it is started, the server accepts its connection, pieces
+// arrive, and at last the whole poem has arrived or it has failed. GetAllAsync reports Waiting when the
 // process has no descriptors left: tasks without a connection wait until others
 // are done. It is reported again only after a time in which none waited.
 const (
 	Started Kind = iota
+	Connected
 	Piece
 	Arrived
 	Failed

@@ -17,6 +17,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
+	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -170,6 +171,31 @@ func TestObserverGetsThePoem(t *testing.T) {
 		modes[mode].get(client, t.Context(), []string{poet(t, n, "a poem", netem.Pace{Bytes: 2}), rude(t, n, reset)})
 		assert.Equal(t, map[int]string{1: "a poem", 2: "half"}, told)
 	})
+}
+
+// The steps of a task are told in their order: the connection after a round trip;
+// one that is refused is not told.
+func TestObserverIsToldOfTheConnection(t *testing.T) {
+	for i, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			config := simtest.Config{Link: netem.Link{Latency: 50 * ms}}
+			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				listener, err := sim.Host("poet").Listen("tcp", ":1")
+				require.NoError(t, err)
+				serve(t, listener, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 2, Wait: 10 * ms}})
+				told := map[int][]string{}
+				client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
+					told[e.Task] = append(told[e.Task], fmt.Sprint(e.Kind, e.Bytes, e.Elapsed))
+				}}
+				modes[i].get(client, t.Context(), []string{"poet:1", "poet:2"})
+				assert.Equal(t, []string{
+					fmt.Sprint(clients.Started, 0, 0*ms), fmt.Sprint(clients.Connected, 0, 100*ms),
+					fmt.Sprint(clients.Piece, 2, 200*ms), fmt.Sprint(clients.Piece, 2, 210*ms), fmt.Sprint(clients.Arrived, 4, 220*ms),
+				}, told[1])
+				assert.Equal(t, []string{fmt.Sprint(clients.Started, 0, 0*ms), fmt.Sprint(clients.Failed, 0, 100*ms)}, told[2])
+			})
+		})
+	}
 }
 
 // descriptors are the descriptors of a process.

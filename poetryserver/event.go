@@ -3,6 +3,7 @@ package poetryserver
 import (
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
@@ -14,6 +15,8 @@ type Event struct {
 	Client net.Addr // NotAccepted: the listener's address
 	Bytes  int      // Sent: the size of the piece; Done, Gone: all that were sent
 	Err    error    // Gone, NotAccepted: why
+
+	Elapsed time.Duration // Sent, Done, Gone: since the client connected
 }
 
 // A Kind is what an Event tells.

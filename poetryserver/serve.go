@@ -23,22 +23,23 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 		abort(conn)
 		return
 	}
-	client := conn.RemoteAddr()
+	client, start := conn.RemoteAddr(), s.clock().Now()
 	s.tell(Event{Kind: Connected, Client: client})
-	sent, err := s.send(conn, client)
+	sent, err := s.send(conn, start)
 	if err != nil {
 		abort(conn)
 		s.untrackConn(conn)
-		s.tell(Event{Kind: Gone, Client: client, Bytes: sent, Err: s.explain(err)})
+		s.tell(Event{Kind: Gone, Client: client, Bytes: sent, Err: s.explain(err), Elapsed: s.clock().Since(start)})
 		return
 	}
+	elapsed := s.clock().Since(start)
 	until := s.startLeaving(conn)
 	background.Go(func() {
 		defer s.untrackConn(conn)
 		s.seeOff(conn, until)
 		_ = conn.Drain(context.Background()) // gives up after a while
 	})
-	s.tell(Event{Kind: Done, Client: client, Bytes: sent})
+	s.tell(Event{Kind: Done, Client: client, Bytes: sent, Elapsed: elapsed})
 }
 
 // maxTalk is how much a client that has the poem may send.
@@ -91,8 +92,8 @@ func (s *Server) wait(until time.Time) bool {
 }
 
 // send sends the poem, piece by piece, and the end of the stream. It returns
-// how much of the poem was taken.
-func (s *Server) send(conn *slownet.Conn, client net.Addr) (sent int, err error) {
+// how much of the poem was taken. Start is when the client connected.
+func (s *Server) send(conn *slownet.Conn, start time.Time) (sent int, err error) {
 	size := s.Pace.Bytes
 	if size == 0 {
 		size = chunk
@@ -101,7 +102,7 @@ func (s *Server) send(conn *slownet.Conn, client net.Addr) (sent int, err error)
 		n, err := conn.Write(s.Poem[sent:min(sent+size, len(s.Poem))])
 		sent += n
 		if n > 0 {
-			s.tell(Event{Kind: Sent, Client: client, Bytes: n})
+			s.tell(Event{Kind: Sent, Client: conn.RemoteAddr(), Bytes: n, Elapsed: s.clock().Since(start)})
 		}
 		if err != nil {
 			return sent, err

@@ -385,3 +385,36 @@ func TestEventLines(t *testing.T) {
 		assert.Equal(t, want, e.String())
 	}
 }
+
+// Events tell how long ago their client connected, each client's by its own time.
+func TestEventsTellTheTime(t *testing.T) {
+	config := simtest.Config{Link: netem.Link{Latency: 50 * ms}}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		listener, err := sim.Host("server").Listen("tcp", ":1")
+		require.NoError(t, err)
+		elapsed := map[poetryserver.Kind][]time.Duration{}
+		server := &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 2, Wait: 10 * ms}}
+		server.Observer = func(e poetryserver.Event) { elapsed[e.Kind] = append(elapsed[e.Kind], e.Elapsed) }
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		for range 2 {
+			conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, conn)
+			require.NoError(t, err)
+			require.NoError(t, conn.Close())
+		}
+		conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")
+		require.NoError(t, err)
+		time.Sleep(55 * ms)
+		require.NoError(t, server.Close())
+		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
+		require.NoError(t, conn.Close())
+		assert.Equal(t, map[poetryserver.Kind][]time.Duration{
+			poetryserver.Connected: {0, 0, 0},
+			poetryserver.Sent:      {0, 10 * ms, 0, 10 * ms, 0},
+			poetryserver.Done:      {20 * ms, 20 * ms},
+			poetryserver.Gone:      {5 * ms},
+		}, elapsed)
+	})
+}
