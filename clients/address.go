@@ -1,57 +1,11 @@
 package clients
 
-import (
-	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
-	"strings"
-	"unicode"
-)
+import "github.com/slowpoetry/slowpoetry/internal/address"
 
 // DefaultHost is the host of an address that names none.
-const DefaultHost = "127.0.0.1"
+const DefaultHost = address.DefaultHost
 
 // ParseAddress reads a server's address as a person types it, "port",
 // "host:port" or "[ipv6]:port", and returns it with a host, as "host:port". The
 // error says what is wrong and what is wanted.
-func ParseAddress(s string) (string, error) {
-	host, port := "", s
-	if strings.Contains(s, ":") {
-		var err error
-		host, port, err = net.SplitHostPort(s)
-		if err != nil {
-			return "", fmt.Errorf("address %q: want PORT, HOST:PORT or [IPV6]:PORT", s)
-		}
-	}
-	if strings.HasPrefix(s, "[]") {
-		host = "[]"
-	}
-	if host != "" && !isHost(host) {
-		return "", fmt.Errorf("address %q: %q is no host: want a name or an IP address", s, host)
-	}
-	number, err := strconv.ParseUint(port, 10, 64)
-	switch {
-	case port == "":
-		return "", fmt.Errorf("address %q: the port is missing: want PORT or HOST:PORT, such as 10000", s)
-	case err != nil && strings.Trim(port, "0123456789") != "":
-		return "", fmt.Errorf("address %q: port %q is not a number: want 1 to 65535", s, port)
-	case err != nil || number < 1 || number > 65535:
-		return "", fmt.Errorf("address %q: port %s is out of range: want 1 to 65535", s, port)
-	}
-	if host == "" {
-		host = DefaultHost
-	}
-	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
-}
-
-// isHost reports whether s can be a host: an IP address, or a name of letters,
-// digits, dots, hyphens and underscores.
-func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".-_", r)
-	})
-}
+func ParseAddress(s string) (string, error) { return address.Parse(s, 1) }

@@ -89,6 +89,8 @@ func TestScripts(t *testing.T) {
 			"get":       get,
 			"vanish":    vanish,
 			"stay":      stay,
+			"metric":    metric,
+			"healthz":   healthz,
 		},
 	})
 }
@@ -142,7 +144,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	select {
 	case line := <-p.first:
-		address := line[strings.LastIndex(line, " ")+1:]
+		address := addressIn(line)
 		_, port, err := net.SplitHostPort(address)
 		ts.Check(err)
 		ts.Setenv(name, address)
@@ -152,6 +154,12 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(30 * time.Second):
 		ts.Fatalf("it does not say that it serves")
 	}
+}
+
+// addressIn returns the address at the end of the line in which a server tells it,
+// whatever the format of its log.
+func addressIn(line string) string {
+	return strings.Trim(regexp.MustCompile(`[^\s"=]+:\d+"?}?\s*$`).FindString(line), "\"}\n")
 }
 
 // watch collects what the process prints until it ends.

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/cli"
+	"github.com/slowpoetry/slowpoetry/internal/eventlog"
+	"github.com/slowpoetry/slowpoetry/internal/monitor"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -33,6 +35,11 @@ input, or one of the poems in the program: ecstasy, fascination, science.
 
   slowpoetry --port 10000 ecstasy --num-bytes 30
   nc localhost 10000
+  slowpoetry ecstasy --concurrent --log-format json --metrics 9100
+  curl localhost:9100/metrics
+
+With --metrics, /metrics has the clients, bytes and poems for Prometheus, and
+/healthz answers 200 while poems are served, 503 when the server is about to end.
 `
 
 // options are what the command line says.
@@ -43,6 +50,8 @@ type options struct {
 	iface      string
 	concurrent bool
 	timeout    cli.Duration
+	logFormat  eventlog.Format
+	metrics    monitor.Address
 	poem       string
 }
 
@@ -52,6 +61,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		delay:    cli.Duration(100 * time.Millisecond),
 		port:     cli.Int{Value: 0, Min: 0, Max: 65535, Unit: "port"},
 		timeout:  cli.Duration(poetryserver.DefaultTimeout),
+
+		logFormat: eventlog.Plain,
 	}
 	flags := cli.NewFlagSet("slowpoetry", usage)
 	flags.Var(&o.numBytes, "num-bytes", "how many `bytes` to send at a time")
@@ -60,6 +71,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.StringVar(&o.iface, "iface", "localhost", "the `address` to listen on; 0.0.0.0 is every one the machine has")
 	flags.BoolVar(&o.concurrent, "concurrent", false, "serve all clients at once")
 	flags.Var(&o.timeout, "timeout", "give a client up that takes in nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.logFormat, "log-format", "the `format` of what is told on stdout: plain, text (key=value) or json (an object a line)")
+	flags.Var(&o.metrics, "metrics", "serve metrics by HTTP on this `address`, [HOST:]PORT; HOST is 127.0.0.1 where it is left out, PORT 0 is any free one")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -103,28 +116,56 @@ func serve(o *options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lines := newLines(stdout)
+	watch, counts, err := monitorOf(o)
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	defer watch.Close()
+	log := eventlog.New(stdout, o.logFormat)
 	server := &poetryserver.Server{
 		Poem:       poem,
 		Pace:       netem.Pace{Bytes: int(o.numBytes.Value), Wait: time.Duration(o.delay)},
 		Concurrent: o.concurrent,
 		Timeout:    time.Duration(o.timeout),
-		Observer:   func(e poetryserver.Event) { lines.print(e) },
+		Observer: func(e poetryserver.Event) {
+			counts.count(e)
+			tellEvent(log, e)
+		},
 	}
 	if server.Timeout == 0 {
 		server.Timeout = -1
 	}
-	lines.print(fmt.Sprintf("Serving %s on %s", cli.Visible(o.poem), listener.Addr()))
-	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	tellServing(log, o.poem, listener.Addr())
+	if watch != nil {
+		tellMetrics(log, watch.URL())
+	}
+	defer context.AfterFunc(ctx, func() {
+		watch.Ending()
+		_ = server.Close()
+	})()
 	err = server.Serve(listener)
 	select {
-	case <-lines.close():
+	case <-log.Close():
 	case <-time.After(patience): // nobody reads them
 	}
 	if errors.Is(err, poetryserver.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("cannot accept clients any more: %w", err)
+}
+
+// monitorOf starts the monitor that is asked for, if one is, and returns it with
+// the metrics that it serves.
+func monitorOf(o *options) (*monitor.Monitor, *metrics, error) {
+	if o.metrics == "" {
+		return nil, nil, nil
+	}
+	watch, err := monitor.Listen(o.metrics, "--metrics")
+	if err != nil {
+		return nil, nil, err
+	}
+	return watch, newMetrics(watch.Registry), nil
 }
 
 // readPoemUntil reads the poem, which may block while a pipe stays open. It

@@ -1,0 +1,58 @@
+// Package address reads addresses as a person types them.
+package address
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// DefaultHost is the host of an address that names none.
+const DefaultHost = "127.0.0.1"
+
+// Parse reads an address, "port", "host:port" or "[ipv6]:port", and returns it
+// with a host, as "host:port". A port is at least minPort, 0 or 1, and at most
+// 65535. The error says what is wrong and what is wanted.
+func Parse(s string, minPort int) (string, error) {
+	host, port := "", s
+	if strings.Contains(s, ":") {
+		var err error
+		host, port, err = net.SplitHostPort(s)
+		if err != nil {
+			return "", fmt.Errorf("address %q: want PORT, HOST:PORT or [IPV6]:PORT", s)
+		}
+	}
+	if strings.HasPrefix(s, "[]") {
+		host = "[]"
+	}
+	if host != "" && !isHost(host) {
+		return "", fmt.Errorf("address %q: %q is no host: want a name or an IP address", s, host)
+	}
+	number, err := strconv.ParseUint(port, 10, 64)
+	switch {
+	case port == "":
+		return "", fmt.Errorf("address %q: the port is missing: want PORT or HOST:PORT, such as 10000", s)
+	case err != nil && strings.Trim(port, "0123456789") != "":
+		return "", fmt.Errorf("address %q: port %q is not a number: want %d to 65535", s, port, minPort)
+	case err != nil || number < uint64(minPort) || number > 65535:
+		return "", fmt.Errorf("address %q: port %s is out of range: want %d to 65535", s, port, minPort)
+	}
+	if host == "" {
+		host = DefaultHost
+	}
+	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+// isHost reports whether s can be a host: an IP address, or a name of letters,
+// digits, dots, hyphens and underscores.
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(".-_", r)
+	})
+}

@@ -1,0 +1,92 @@
+// Package eventlog is how a long-running command says what happens: in plain
+// lines for people, or as structured records for programs.
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A Format is how events are written. It is the value of a flag, --log-format.
+type Format string
+
+const (
+	Plain Format = "plain" // lines for people
+	Text  Format = "text"  // key=value pairs, by slog.TextHandler
+	JSON  Format = "json"  // an object in each line, by slog.JSONHandler
+)
+
+// Set reads the value.
+func (f *Format) Set(s string) error {
+	switch Format(s) {
+	case Plain, Text, JSON:
+		*f = Format(s)
+		return nil
+	}
+	return errors.New("want plain, text or json")
+}
+
+// String returns the value in the form that Set reads.
+func (f *Format) String() string { return string(*f) }
+
+// Type names the kind of value in the help.
+func (f *Format) Type() string { return "format" }
+
+// A Log writes events. No call ever waits for a reader: lines that nobody reads
+// are dropped, and their number is told. It may be used by several goroutines.
+type Log struct {
+	queue *queue
+
+	mu      sync.Mutex   // guards what follows, and orders the records by time
+	handler slog.Handler // writes to record; nil for plain lines
+	record  bytes.Buffer
+}
+
+// New returns a log that writes to out, and owns a goroutine until Close.
+func New(out io.Writer, format Format) *Log {
+	l := &Log{}
+	switch format {
+	case Text:
+		l.handler = slog.NewTextHandler(&l.record, nil)
+	case JSON:
+		l.handler = slog.NewJSONHandler(&l.record, nil)
+	}
+	l.queue = newQueue(out, func(n int) string {
+		plain := fmt.Sprintf("(%d lines were dropped, as nobody read them)", n)
+		if n == 1 {
+			plain = "(1 line was dropped, as nobody read it)"
+		}
+		return l.lineLocked(plain, slog.LevelWarn, "dropped", slog.Int("lines", n))
+	})
+	return l
+}
+
+// Tell tells an event: as the plain line, or as a record of the level, the
+// message and the attributes.
+func (l *Log) Tell(plain string, level slog.Level, message string, attrs ...slog.Attr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue.add(l.lineLocked(plain, level, message, attrs...))
+}
+
+// lineLocked returns the line of an event, with its newline.
+func (l *Log) lineLocked(plain string, level slog.Level, message string, attrs ...slog.Attr) string {
+	if l.handler == nil {
+		return plain + "\n"
+	}
+	record := slog.NewRecord(time.Now(), level, message, 0)
+	record.AddAttrs(attrs...)
+	l.record.Reset()
+	_ = l.handler.Handle(context.Background(), record) // a buffer takes everything
+	return l.record.String()
+}
+
+// Close returns a channel that is closed when all lines are written. What is told
+// later is not. It may be called more than once.
+func (l *Log) Close() <-chan struct{} { return l.queue.close() }
