@@ -12,17 +12,23 @@ import (
 // machine, or the waiting process, was stopped does not count. Where more
 // processes want to run than there are processors, it is longer.
 type patience struct {
-	limit time.Duration
-	spent time.Duration
-	last  time.Time
+	limit  time.Duration
+	loaded bool // the limit is as long as the machine's load makes it
+	spent  time.Duration
+	last   time.Time
 }
 
 func newPatience(limit time.Duration) *patience {
-	return &patience{limit: time.Duration(float64(limit) * load()), last: time.Now()}
+	return &patience{limit: limit, last: time.Now()}
 }
 
 // isOver is called every lookAtWorkerEvery or so, and reports whether it is over.
+// The load is read at the first call: most seeds end before it, and to read it takes
+// as long as half of what else a seed costs its search.
 func (p *patience) isOver() bool {
+	if !p.loaded {
+		p.limit, p.loaded = time.Duration(float64(p.limit)*load()), true
+	}
 	now := time.Now()
 	p.spent += min(now.Sub(p.last), 4*lookAtWorkerEvery)
 	p.last = now
