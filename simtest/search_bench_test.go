@@ -2,25 +2,94 @@ package simtest_test
 
 import (
 	"fmt"
+	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// BenchmarkSearch measures seeds, of which there are b.N, with one worker process
-// and with two: of an empty simulation and of the poetry experiment. To start the
-// processes is part of it, so let it run many: -benchtime 1000x.
-func BenchmarkSearch(b *testing.B) {
-	for _, program := range []string{"empty", "poetry"} {
-		for _, workers := range []int{1, 2} {
-			b.Run(fmt.Sprintf("%s/workers=%d", program, workers), func(b *testing.B) {
-				command := searchCommand(b, program, b.TempDir())
-				command.Env = append(command.Env, fmt.Sprint("GOMAXPROCS=", workers), fmt.Sprint("SIMTEST_SEEDS=", b.N))
-				start := time.Now()
-				if output, err := command.CombinedOutput(); err != nil {
-					b.Fatalf("%v\n%s", err, output)
-				}
-				b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "seeds/s")
-			})
-		}
+// The benchmarks of searches measure whole searches, their processes' start included.
+// One command runs them with the counts for which there are figures to keep, and
+// without SIMTEST_LONG they have a tenth of the seeds:
+//
+//	SIMTEST_LONG=1 go test -run '^$' -bench Search -benchtime 1x ./simtest
+//
+// Beside what it is about, each of them reports the processors' time for a seed, of all
+// processes of the search, which other programs change less than the real time.
+
+// BenchmarkSearchPoetry measures a search through 1,000 seeds of the poetry experiment
+// by two workers.
+func BenchmarkSearchPoetry(b *testing.B) {
+	seeds := tier.Pick(100, 1_000)
+	var all searchCost
+	for b.Loop() {
+		all.add(measureSearch(b, "poetry", seeds, 2))
 	}
+	b.ReportMetric(1_000*all.real.Seconds()/float64(all.seeds), "s/1000-seeds")
+	all.report(b)
+}
+
+// BenchmarkSearchTwoWorkers measures how many times as fast as one worker two of them
+// search through the poetry experiment.
+func BenchmarkSearchTwoWorkers(b *testing.B) {
+	seeds := tier.Pick(100, 1_000)
+	var one, two searchCost
+	for b.Loop() {
+		one.add(measureSearch(b, "poetry", seeds, 1))
+		two.add(measureSearch(b, "poetry", seeds, 2))
+	}
+	b.ReportMetric(one.real.Seconds()/two.real.Seconds(), "times-as-fast")
+	two.report(b)
+}
+
+// BenchmarkSearchEmpty measures a search through 10,000 simulations that do nothing by
+// two workers, which is what a search itself costs.
+func BenchmarkSearchEmpty(b *testing.B) {
+	seeds := tier.Pick(1_000, 10_000)
+	var all searchCost
+	for b.Loop() {
+		all.add(measureSearch(b, "empty", seeds, 2))
+	}
+	b.ReportMetric(float64(all.seeds)/all.real.Minutes(), "seeds/min")
+	all.report(b)
+}
+
+// A searchCost is what searches have taken.
+type searchCost struct {
+	seeds      int
+	real       time.Duration
+	processors time.Duration
+}
+
+func (c *searchCost) add(more searchCost) {
+	c.seeds += more.seeds
+	c.real += more.real
+	c.processors += more.processors
+}
+
+// report reports what all the benchmarks do.
+func (c *searchCost) report(b *testing.B) {
+	b.ReportMetric(0, "ns/op") // of a search of so many seeds it says nothing
+	b.ReportMetric(float64(c.processors.Microseconds())/float64(c.seeds), "cpu-µs/seed")
+}
+
+// measureSearch runs a search of a program of TestSearched in a process of its own.
+func measureSearch(b *testing.B, program string, seeds, workers int) searchCost {
+	b.Helper()
+	command := searchCommand(b, program, b.TempDir())
+	command.Env = append(command.Env, fmt.Sprint("GOMAXPROCS=", workers), fmt.Sprint("SIMTEST_SEEDS=", seeds))
+	start := time.Now()
+	output, err := command.CombinedOutput()
+	took := time.Since(start)
+	if err != nil {
+		b.Fatalf("%v\n%s", err, output)
+	}
+	return searchCost{seeds, took, processorsTime(command)}
+}
+
+// processorsTime returns the time of processors that a command has taken, with the
+// processes that it has started and waited for.
+func processorsTime(command *exec.Cmd) time.Duration {
+	return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 }
