@@ -1,13 +1,13 @@
 // Command slownet shows what slow networks do.
 //
 //	slownet demo [--real | --html PAGE]
-//	slownet report TRACE... -o PAGE [--pcap CAPTURE [--at HOST]] [--chrome FILE]
+//	slownet report [--compare] TRACE... -o PAGE [--pcap CAPTURE [--at HOST]] [--chrome FILE]
 //	slownet sweep [--json] FILE...
 //
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
-// loopback sockets. A report makes a page of traces, a packet capture, or a file for
-// Perfetto. A sweep joins the reports of searches over seeds.
+// loopback sockets. A report makes a page of traces, a packet capture, or a file
+// for Perfetto. A sweep joins the reports of searches over seeds.
 package main
 
 import (

@@ -16,14 +16,16 @@ import (
 )
 
 const reportUsage = `Usage: slownet report TRACE... -o PAGE.html
+       slownet report --compare TRACE TRACE -o PAGE.html
        slownet report TRACE --pcap CAPTURE.pcapng [--at HOST]
        slownet report TRACE --chrome FILE.json
 
 Makes a page of traces: one file for a browser that shows which bytes were when
 on their way between which hosts. Several traces are drawn above each other on
-one time scale. Or makes of one trace a packet capture for Wireshark, or a file
-for ui.perfetto.dev and chrome://tracing; all of that at once, if all is asked
-for. "-" is standard input or output.
+one time scale; with --compare the first event that differs is marked in both.
+Or makes of one trace a packet capture for Wireshark, or a file for
+ui.perfetto.dev and chrome://tracing; all of that at once, if all is asked for.
+"-" is standard input or output.
 
 A capture has each packet once, as it leaves its sender, or with --at what one
 host has sent and received. A trace without packets gets packets that could have
@@ -38,6 +40,7 @@ func report(args []string, stdin io.Reader, stdout io.Writer) error {
 	var o outputs
 	flags := cli.NewFlagSet("slownet report", reportUsage)
 	flags.StringVarP(&o.page, "output", "o", "", "write the page to this file")
+	flags.BoolVar(&o.compare, "compare", false, "mark in the page the first event that differs between two traces")
 	flags.StringVar(&o.capture, "pcap", "", "write a packet capture (pcapng) to this file")
 	flags.StringVar(&o.host, "at", "", "the host whose view the capture is")
 	flags.StringVar(&o.chrome, "chrome", "", "write Chrome's Trace Event Format to this file")
@@ -52,7 +55,7 @@ func report(args []string, stdin io.Reader, stdout io.Writer) error {
 	for _, output := range []struct {
 		name  string
 		write func(names []string, output string, stdin io.Reader, stdout io.Writer) error
-	}{{o.page, reportPage}, {o.capture, o.reportCapture}, {o.chrome, reportChrome}} {
+	}{{o.page, o.reportPage}, {o.capture, o.reportCapture}, {o.chrome, reportChrome}} {
 		if output.name == "" {
 			continue
 		}
@@ -85,7 +88,7 @@ func checkInputs(names []string, output string) error {
 }
 
 // reportPage writes the page. Nothing is written before all traces are open.
-func reportPage(names []string, output string, stdin io.Reader, stdout io.Writer) error {
+func (o *outputs) reportPage(names []string, output string, stdin io.Reader, stdout io.Writer) error {
 	traces, err := openTraces(names, stdin)
 	defer func() {
 		for _, t := range traces {
@@ -103,7 +106,7 @@ func reportPage(names []string, output string, stdin io.Reader, stdout io.Writer
 		}
 		runs[i] = page.Run{Title: title, Header: t.Header(), Events: t.All()}
 	}
-	return writeOutput(output, stdout, func(w io.Writer) error { return page.WriteHTML(w, page.Options{}, runs...) })
+	return writeOutput(output, stdout, func(w io.Writer) error { return page.WriteHTML(w, page.Options{Compare: o.compare}, runs...) })
 }
 
 // openTraces opens all traces, or returns those that it has opened before the error.

@@ -13,6 +13,7 @@ import (
 type outputs struct {
 	page, capture, chrome string
 	host                  string // whose view the capture is, or ""
+	compare               bool   // the page compares two traces
 }
 
 // check refuses what cannot be made of the traces.
@@ -28,6 +29,10 @@ func (o *outputs) check(names []string) error {
 		return cli.Usagef("no trace given")
 	case len(wanted) == 0:
 		return cli.Usagef("no output given: add -o PAGE.html, --pcap CAPTURE.pcapng or --chrome FILE.json; - is standard output")
+	case o.compare && len(names) != 2:
+		return cli.Usagef("--compare takes two traces: got %d", len(names))
+	case o.compare && o.page == "":
+		return cli.Usagef("--compare marks where two traces differ in a page: add -o PAGE.html")
 	case o.host != "" && o.capture == "":
 		return cli.Usagef("--at says whose view a capture is: add --pcap CAPTURE.pcapng")
 	case len(names) > 1 && (o.capture != "" || o.chrome != ""):

@@ -53,9 +53,14 @@ func make(to string) error {
 		"packets": {Title: "A lost packet", Events: traces.All(traces.Packets())},
 		"many":    {Title: "10,000 connections", Events: traces.Many(1_000_000, 10_000)},
 	} {
-		if err := write(file(name), run); err != nil {
+		if err := write(file(name), page.Options{}, run); err != nil {
 			return err
 		}
+	}
+	first, second := traces.Parted()
+	if err := write(file("compare"), page.Options{Compare: true},
+		page.Run{Title: "first run", Events: traces.All(first)}, page.Run{Title: "second run", Events: traces.All(second)}); err != nil {
+		return err
 	}
 	for _, p := range []struct {
 		name, file    string
@@ -68,6 +73,7 @@ func make(to string) error {
 		{"faults", "faults", 1100, 520, false, []chromedp.Action[chromedp.Void]{chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 690, 316)}},
 		{"packets", "packets", 1100, 400, false, nil},
 		{"many", "many", 900, 420, false, nil},
+		{"compare", "compare", 1100, 700, false, nil},
 	} {
 		if err := shoot(filepath.Join(to, p.name+".png"), file(p.file), p.width, p.height, p.dark, p.actions); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -76,13 +82,13 @@ func make(to string) error {
 	return nil
 }
 
-func write(name string, run page.Run) error {
+func write(name string, o page.Options, runs ...page.Run) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return page.WriteHTML(f, page.Options{}, run)
+	return page.WriteHTML(f, o, runs...)
 }
 
 // shoot makes a picture of a page.

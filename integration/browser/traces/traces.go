@@ -65,6 +65,19 @@ func Faults() []trace.Event {
 	return events
 }
 
+// Parted returns two runs that begin alike: in the second one the writer is slower, from
+// its fourth request on.
+func Parted() (first, second []trace.Event) {
+	first, second = Faults(), Faults()
+	for i := 16; i < len(second); i++ {
+		if second[i].Conn == conn("writer", 1) {
+			second[i].At += 30 * ms
+		}
+	}
+	sortByTime(second)
+	return first, second
+}
+
 func sortByTime(events []trace.Event) {
 	for i := 1; i < len(events); i++ {
 		for j := i; j > 0 && events[j].At < events[j-1].At; j-- {

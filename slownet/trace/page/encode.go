@@ -52,15 +52,23 @@ type about struct {
 
 // runs writes the data of all runs. It returns the errors of the traces.
 func (e *encoder) runs(runs []Run) (damage []error) {
-	abouts := make([]about, 0, len(runs))
+	encoders := make([]*runEncoder, len(runs))
 	for i, run := range runs {
-		a, err := e.run(i, run)
-		if err != nil {
-			damage = append(damage, err)
-		}
-		abouts = append(abouts, a)
+		encoders[i] = e.newRun(i, run)
 	}
-	text, err := json.Marshal(map[string]any{"title": e.o.Title, "runs": abouts})
+	var found *difference
+	if e.o.Compare && len(runs) > 1 {
+		found = compare(encoders)
+	}
+	abouts := make([]about, len(runs))
+	for i, r := range encoders {
+		r.rest()
+		abouts[i] = r.end()
+		if r.wrong != nil {
+			damage = append(damage, r.wrong)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"title": e.o.Title, "runs": abouts, "difference": found})
 	if err != nil {
 		panic(err) // it has only strings and numbers
 	}
@@ -68,40 +76,68 @@ func (e *encoder) runs(runs []Run) (damage []error) {
 	return damage
 }
 
-func (e *encoder) run(number int, run Run) (about, error) {
+// A runEncoder writes the data of one run, as its events come.
+type runEncoder struct {
+	*encoder
+	number int
+	run    Run
+	about  about
+	block  *block
+	base   time.Duration
+	wrong  error // why the trace ends
+}
+
+func (e *encoder) newRun(number int, run Run) *runEncoder {
 	h := run.Header
 	a := about{Title: run.Title, Source: h.Source, Test: h.Test, Go: h.Go, Limit: e.o.PayloadBytes}
 	if h.Seed != 0 || h.Source == "simtest" {
 		a.Seed = strconv.FormatUint(h.Seed, 10)
 	}
-	b := newBlock()
-	var wrong error
-	var base time.Duration
-	if run.Events != nil {
-		for event, err := range run.Events {
-			if err != nil {
-				wrong = err
-				a.Wrong = err.Error()
-				break
-			}
-			if a.Events == 0 {
-				base = e.base(event.At)
-			}
-			a.Events++
-			kept := b.add(&event, base, min(e.o.PayloadBytes, e.left))
-			if e.left -= kept; kept < min(len(event.Payload), e.o.PayloadBytes) {
-				a.Cut++
-			}
-			if b.count == blockEvents || len(b.payloads) >= blockPayload {
-				e.flush(number, b)
-			}
+	return &runEncoder{encoder: e, number: number, run: run, about: a, block: newBlock()}
+}
+
+// rest adds all events of a run that has not been read yet.
+func (r *runEncoder) rest() {
+	events := r.run.Events
+	if r.run.Events = nil; events == nil {
+		return
+	}
+	for event, err := range events {
+		if !r.add(&event, err) {
+			return
 		}
 	}
-	e.flush(number, b)
-	if start := h.Time(base); start.Year() > 1970 && start.Year() < 2200 {
-		a.Start = strconv.FormatInt(start.UnixNano(), 10)
+}
+
+// add adds an event, or notes an error, after which nothing more comes.
+func (r *runEncoder) add(event *trace.Event, err error) (more bool) {
+	a, b := &r.about, r.block
+	if err != nil {
+		r.wrong = err
+		a.Wrong = err.Error()
+		return false
 	}
-	return a, wrong
+	if a.Events == 0 {
+		r.base = r.encoder.base(event.At)
+	}
+	a.Events++
+	kept := b.add(event, r.base, min(r.o.PayloadBytes, r.left))
+	if r.left -= kept; kept < min(len(event.Payload), r.o.PayloadBytes) {
+		a.Cut++
+	}
+	if b.count == blockEvents || len(b.payloads) >= blockPayload {
+		r.flush(r.number, b)
+	}
+	return true
+}
+
+// end writes the last block, and returns what the page is told of the run.
+func (r *runEncoder) end() about {
+	r.flush(r.number, r.block)
+	if start := r.run.Header.Time(r.base); start.Year() > 1970 && start.Year() < 2200 {
+		r.about.Start = strconv.FormatInt(start.UnixNano(), 10)
+	}
+	return r.about
 }
 
 // base returns where the times of a run begin, by its first event: at the start of the

@@ -25,6 +25,13 @@ type Options struct {
 	// has any. 0 is 1024, below 0 none. A page has at most 32 MiB of payload; what comes
 	// after that has none, and the page says so.
 	PayloadBytes int
+
+	// Compare marks in each run the first event that differs from those of the other runs,
+	// says up to where the runs are the same, and leads there. Events are the same if all
+	// is the same of them that [trace.Digest] covers; packets are not compared. The runs are
+	// read side by side for that, so their Events must be independent of each other. It has
+	// no effect on fewer than two runs.
+	Compare bool
 }
 
 // A Run is one trace on a page.
@@ -46,7 +53,7 @@ var assets embed.FS
 var libraries = []string{"dispatch", "selection", "drag", "color", "interpolate", "timer", "ease", "transition", "zoom"}
 
 // programs are the files of the page's program, one scope in this order.
-var programs = []string{"decode", "model", "lanes", "time", "view", "thin", "draw", "marks", "find", "words", "search", "panel", "legend", "main"}
+var programs = []string{"decode", "model", "lanes", "time", "view", "thin", "draw", "marks", "find", "words", "search", "panel", "legend", "compare", "main"}
 
 // page is the fixed part.
 type page struct {

@@ -63,8 +63,9 @@ func data(t *testing.T, text, class string) (blocks [][]byte) {
 
 // about is what the page knows of its runs.
 func about(t *testing.T, text string) (about struct {
-	Title string
-	Runs  []map[string]any
+	Title      string
+	Runs       []map[string]any
+	Difference json.RawMessage
 }) {
 	t.Helper()
 	blocks := data(t, text, "about")

@@ -93,6 +93,7 @@ function frame() {
   drawTexts(c, font);
   for (const s of seen) drawMarks(c, s, from, to, room, font);
   drawHits(c, from, to, shift);
+  drawDifference(c, shift, font);
   drawSelection(c, shift);
   let label = -Infinity;
   for (const s of seen) label = drawLabel(g, s, label, font);

@@ -17,6 +17,7 @@ const LEGEND = [
   ["lost", "packet that never arrives", (run, i, k) => k === K.packet && run.flags[i] & LOST],
   ["fault", "fault of the network", (run, i, k) => k === K.fault],
   ["host", "done to a host", (run, i, k) => k === K.host],
+  ["differs", "first difference", (run, i) => i === run.mark],
 ];
 
 /** Finds out what occurs. */
@@ -86,6 +87,10 @@ function sample(canvas, name) {
     case "window": c.fillStyle = t.forthFill; c.fillRect(3, 10, 8, 7); c.fillRect(11, 6, 8, 11); return c.fillRect(19, 2, 8, 15);
     case "send": return stroke(t.ink, 1, [], 15, 6, 15, 12);
     case "delay": return stroke(t.fault, 2, [5, 2], 3, 9, 27, 9);
+    case "differs":
+      stroke(t.bad, 2, [5, 2], 15, 1, 15, 17);
+      c.beginPath(); c.arc(15, 9, 5, 0, 7);
+      return c.stroke();
     case "wait": return stroke(t.muted, 1.2, [1, 4], 2, 9, 28, 9);
     case "fault": hatch(c, 15, 2, 14, 14); return shape(c, name, 11, 9);
     case "host": hatch(c, 15, 2, 14, 14); return shape(c, name, 11, 9);

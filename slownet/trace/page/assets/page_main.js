@@ -34,7 +34,7 @@ const ACTIONS = {
   in: () => zoomBy(2), out: () => zoomBy(1 / 2), fit: () => { layout.wanted = undefined; resize(); showTime(view.low, view.high); },
   taller: () => stretch(1.5), flatter: () => stretch(1 / 1.5),
   list: () => openPanel($("panel").hidden), theme: switchTheme, help: () => ($("help").open ? $("help").close() : $("help").showModal()),
-  previous: () => nextHit(false), next: () => nextHit(true), close: () => { openPanel(false); plot.focus(); }, closehelp: () => $("help").close(),
+  difference: showDifference, previous: () => nextHit(false), next: () => nextHit(true), close: () => { openPanel(false); plot.focus(); }, closehelp: () => $("help").close(),
 };
 
 const KEYS = {
@@ -44,7 +44,7 @@ const KEYS = {
   Home: () => move(d3.zoomIdentity.scale(view.transform.k), true),
   End: () => move(d3.zoomIdentity.translate(view.width * (1 - view.transform.k), 0).scale(view.transform.k), true),
   "+": ACTIONS.in, "=": ACTIONS.in, "-": ACTIONS.out, _: ACTIONS.out, 0: ACTIONS.fit, "]": ACTIONS.taller, "[": ACTIONS.flatter,
-  "/": () => $("query").focus(), "?": ACTIONS.help, l: ACTIONS.list, d: ACTIONS.theme, n: ACTIONS.next, p: ACTIONS.previous, N: ACTIONS.previous,
+  "/": () => $("query").focus(), "?": ACTIONS.help, f: ACTIONS.difference, l: ACTIONS.list, d: ACTIONS.theme, n: ACTIONS.next, p: ACTIONS.previous, N: ACTIONS.previous,
   Escape: () => { if (view.selected) select(null); else openPanel(false); },
 };
 
@@ -139,6 +139,7 @@ async function main() {
     const about = await load();
     $("title").textContent = about.title || "Timeline";
     warn(about);
+    tellDifference(about);
     findLooks();
     makeLegend();
     describe();

@@ -25,6 +25,7 @@ function facts(run, i) {
     add("Offset", grouped(run.offset[i]));
   } else if (run.offset[i] > 0) add("Offset", grouped(run.offset[i]));
   add("Note", run.notes[run.note[i]]);
+  if (i === run.mark) add("Comparison", "the first event that differs");
   const p = run.packet(i);
   if (!p) return list;
   add("Packet", grouped(p.number));
@@ -51,8 +52,13 @@ function heading(run, i) {
   return NAMES[name] ?? name;
 }
 
-/** Returns an event in one line. */
+/** Returns an event in one line, with what a comparison says of it. */
 function sentence(run, i) {
+  return plain(run, i) + (i === run.mark ? ", first difference" : "");
+}
+
+/** Returns an event in one line. */
+function plain(run, i) {
   const words = [moment(run.at[i]), heading(run, i)];
   const from = run.names[run.from[i]], to = run.names[run.to[i]];
   if (from && to) words.push(`${from} → ${to}`); else if (from || to) words.push(from || to);
