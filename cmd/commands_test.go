@@ -91,6 +91,7 @@ func TestScripts(t *testing.T) {
 			"stay":      stay,
 			"metric":    metric,
 			"healthz":   healthz,
+			"terminal":  terminal,
 		},
 	})
 }

@@ -42,6 +42,12 @@ at once. HOST is 127.0.0.1 where it is left out.
   get-poetry 10000 10001 10002
   get-poetry --async 10000 10001 10002
   get-poetry --print 10000 10001 10002 | less
+  get-poetry --async --progress 10000 10001 10002
+
+With --progress, a terminal shows a bar for each task instead of lines: its
+bytes, their rate, and what it waits for. All bars have one scale, which doubles
+when the longest poem outgrows it: a poem's length is not known before its end.
+NO_COLOR=1 leaves the colours out, TERM=dumb the bars.
 `
 
 // options are what the command line says.
@@ -53,6 +59,7 @@ type options struct {
 	print     bool
 	out       string // a directory, or ""
 	quiet     bool
+	progress  bool
 	addresses []string
 }
 
@@ -69,6 +76,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.BoolVar(&o.print, "print", false, "print the poems, in the order of the tasks; the progress goes to stderr")
 	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task; files of these names are replaced, links too, and not followed; - is the same as --print")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report nothing but what goes wrong")
+	flags.BoolVar(&o.progress, "progress", false, "show a bar for each task where the progress goes, if that is a terminal; else the usual lines")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -87,6 +95,8 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		o.out, o.print = "", true
 	case flags.Changed("out") && o.out == "":
 		return nil, cli.Usagef("--out: the name of the directory is missing")
+	case o.progress && o.quiet:
+		return nil, cli.Usagef("--progress and --quiet contradict each other: give one of them")
 	}
 	return o, nil
 }
@@ -96,7 +106,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return cli.Fail("get-poetry", err, stderr)
 	}
-	poems, err := newPoems(o, stdout)
+	out := progress(o, stdout, stderr)
+	bars := newBars(o, out)
+	poems, err := newPoems(o, stdout, bars.over(stdout))
 	if err != nil {
 		return cli.Fail("get-poetry", err, stderr)
 	}
@@ -107,10 +119,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		signal.Ignore(syscall.SIGPIPE) // the poems are saved even if nobody reads our lines
 	}
 
-	printer := &clients.Printer{Out: progress(o, stdout, stderr), Err: stderr}
+	printer := &clients.Printer{Out: out, Err: bars.over(stderr)}
+	if bars != nil {
+		printer.Out = io.Discard // until the bars have ended
+	}
+	bars.begin()
 	start := time.Now()
-	results := get(ctx, o, printer, poems)
+	results := get(ctx, o, printer, poems, bars)
 	elapsed := time.Since(start)
+	bars.end()
+	printer.Out = out
 	poems.saveAgain()
 	for task, failed := range poems.missing() {
 		fmt.Fprintf(stderr, "Task %d: cannot save the poem: %v\n", task, failed.err)
@@ -145,16 +163,16 @@ func progress(o *options, stdout, stderr io.Writer) io.Writer {
 }
 
 // get gets the poems and reports on the way.
-func get(ctx context.Context, o *options, printer *clients.Printer, poems *poems) []clients.Result {
+func get(ctx context.Context, o *options, printer *clients.Printer, poems *poems, bars *bars) []clients.Result {
 	client := &clients.Client{Timeout: time.Duration(o.timeout), MaxTime: time.Duration(o.maxTime), MaxBytes: o.maxBytes.Value}
 	if client.Timeout == 0 {
 		client.Timeout = -1
 	}
 	if !o.async {
-		client.Observer = poems.after(printer.Blocking)
+		client.Observer = poems.after(bars.after(printer.Blocking))
 		return client.GetAll(ctx, o.addresses)
 	}
-	client.Observer = poems.after(printer.Async)
+	client.Observer = poems.after(bars.after(printer.Async))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(asyncGCPercent)
 	}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
 // poems holds the destinations of the poems as they arrive.
@@ -24,7 +25,9 @@ type unsaved struct {
 	err  error
 }
 
-func newPoems(o *options, stdout io.Writer) (*poems, error) {
+// newPoems returns the destinations that are asked for. Poems that are printed
+// on stdout are written to out, which may differ from it only on a terminal.
+func newPoems(o *options, stdout, out io.Writer) (*poems, error) {
 	p := &poems{unsaved: map[int]unsaved{}}
 	if o.out != "" {
 		var err error
@@ -33,7 +36,8 @@ func newPoems(o *options, stdout io.Writer) (*poems, error) {
 		}
 	}
 	if o.print {
-		p.recital = newRecital(stdout, len(o.addresses))
+		_, terminal := cli.TerminalOf(stdout)
+		p.recital = newRecital(out, terminal, len(o.addresses))
 	}
 	return p, nil
 }

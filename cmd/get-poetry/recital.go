@@ -20,16 +20,15 @@ type recital struct {
 	failed error         // the first error of printing; to be read when done
 }
 
-// newRecital returns a recital of the poems of so many tasks. On a terminal,
+// newRecital returns a recital of the poems of so many tasks. On a terminal
 // control characters in a poem are made visible, and its last line is ended.
-func newRecital(out io.Writer, tasks int) *recital {
+func newRecital(out io.Writer, terminal bool, tasks int) *recital {
 	r := &recital{
 		poems: make([][]byte, tasks),
 		over:  make([]bool, tasks),
 		queue: make(chan []byte, tasks),
 		done:  make(chan struct{}),
 	}
-	_, terminal := cli.TerminalOf(out)
 	go r.print(out, terminal)
 	return r
 }

@@ -12,7 +12,7 @@ import (
 
 func TestRecitalInTheOrderOfTheTasks(t *testing.T) {
 	var out strings.Builder
-	r := newRecital(&out, 5)
+	r := newRecital(&out, false, 5)
 	r.put(4, []byte("four\n"))
 	r.put(2, []byte("two"))
 	r.put(3, nil) // it has failed
@@ -26,7 +26,7 @@ func TestRecitalInTheOrderOfTheTasks(t *testing.T) {
 // are done.
 func TestRecitalThatNobodyHears(t *testing.T) {
 	reader, writer := io.Pipe()
-	r := newRecital(writer, 3)
+	r := newRecital(writer, false, 3)
 	r.put(1, nil)
 	r.put(2, []byte("two"))
 	got := make([]byte, 3)

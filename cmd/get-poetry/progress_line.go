@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+)
+
+// A phase is how far a task is.
+type phase int
+
+const (
+	waiting    phase = iota // for its turn
+	connecting              // to its server
+	connected               // and its poem is under way
+	arrived
+	failed
+)
+
+// A task is what is known of the getting of a poem.
+type task struct {
+	number  int
+	phase   phase
+	bytes   int
+	meter   meter
+	since   time.Time     // of the last thing that happened
+	elapsed time.Duration // arrived: what it took
+	err     error         // failed: why
+}
+
+// observe takes in what has happened to the task.
+func (t *task) observe(e clients.Event, now time.Time) {
+	t.since = now
+	switch e.Kind {
+	case clients.Started:
+		t.phase = connecting
+	case clients.Connected:
+		t.phase, t.meter.start, t.meter.at = connected, now, now
+	case clients.Piece:
+		t.bytes += e.Bytes
+		t.meter.add(e.Bytes, now)
+	case clients.Arrived:
+		t.phase, t.elapsed = arrived, e.Elapsed
+	case clients.Failed:
+		t.phase, t.err = failed, e.Err
+	}
+}
+
+// over reports whether nothing happens to the task any longer.
+func (t *task) over() bool { return t.phase == arrived || t.phase == failed }
+
+// rate returns the bytes per second: lately, or of the whole poem.
+func (t *task) rate(now time.Time) float64 {
+	switch {
+	case t.phase == connected:
+		return t.meter.rate(now)
+	case t.phase == arrived && t.elapsed > 0:
+		return float64(t.bytes) / t.elapsed.Seconds()
+	}
+	return 0
+}
+
+// silent is how long nothing must happen for a task to be said to wait.
+const silent = time.Second
+
+// state says what a task waits for, or how it has ended. Scarce tells that the
+// process has no descriptors left.
+func (t *task) state(now time.Time, scarce bool) string {
+	wait := func(what string) string {
+		if d := now.Sub(t.since); d >= silent {
+			return fmt.Sprintf("waits for %s %v", what, d.Truncate(time.Second))
+		}
+		return "waits for " + what
+	}
+	switch {
+	case t.phase == arrived:
+		return fmt.Sprintf("done in %v", t.elapsed.Round(time.Millisecond))
+	case t.phase == failed:
+		return "failed: " + strings.Join(strings.Fields(cli.Visible(t.err.Error())), " ")
+	case t.phase == waiting:
+		return "waits for its turn"
+	case t.phase == connecting && scarce:
+		return wait("descriptors")
+	case t.phase == connecting:
+		return wait("connection")
+	case t.bytes == 0:
+		return wait("first byte")
+	case now.Sub(t.since) >= silent:
+		return wait("more")
+	}
+	return ""
+}
+
+// A layout is how lines are set: it depends on the terminal.
+type layout struct {
+	width  int  // of the terminal, in characters
+	label  int  // width of the longest label
+	scale  int  // bytes that fill a bar
+	colour bool // may be used
+}
+
+// Widths of the columns, and what a line must have to show a column at all.
+const (
+	bytesWidth   = 8
+	rateWidth    = 10
+	maxBar       = 30
+	minBar       = 5
+	stateWidth   = 26 // what most states need
+	minRateWidth = 50 // narrower lines have no rate
+)
+
+// line returns the line of a task, no wider than the terminal: label, bar,
+// bytes, rate and state. A narrow terminal has no rate, a narrower one no bar.
+func (l layout) line(t *task, now time.Time, scarce bool) string {
+	label := fmt.Sprintf("%-*s", l.label, labelOf(t.number))
+	figures := fmt.Sprintf(" %*s", bytesWidth, formatBytes(float64(t.bytes)))
+	if l.width >= minRateWidth {
+		figures += fmt.Sprintf(" %*s", rateWidth, formatBytes(t.rate(now))+"/s")
+	}
+	left := l.width - runewidth.StringWidth(label) - runewidth.StringWidth(figures) - len("  ")
+	bar := ""
+	if cells := min(left-stateWidth, maxBar); cells >= minBar {
+		bar = l.bar(t, cells)
+		left -= cells + 1
+	} else if left-minBar-1 >= stateWidth-len("waits descriptors") {
+		bar = l.bar(t, minBar)
+		left -= minBar + 1
+	}
+	state := t.state(now, scarce)
+	if runewidth.StringWidth(state) > left {
+		state = strings.TrimPrefix(state, "waits ")
+	}
+	if left <= 0 {
+		return runewidth.Truncate(strings.TrimRight(label+figures, " "), max(l.width, 0), "…")
+	}
+	if state != "" {
+		state = "  " + l.paint(t, runewidth.Truncate(state, left, "…"))
+	}
+	if bar != "" {
+		bar = " " + l.paint(t, bar)
+	}
+	return label + bar + figures + state
+}
+
+// labelOf returns the name of a task.
+func labelOf(number int) string { return fmt.Sprintf("Task %d", number) }
+
+// bar returns the bar of a task: its bytes on the scale that all share.
+func (l layout) bar(t *task, cells int) string {
+	full := min((t.bytes*cells+l.scale-1)/l.scale, cells)
+	return strings.Repeat("█", full) + strings.Repeat("░", cells-full)
+}
+
+// paint colours a text by the phase of its task.
+func (l layout) paint(t *task, text string) string {
+	const green, red = "32", "31"
+	switch {
+	case !l.colour || text == "":
+		return text
+	case t.phase == arrived:
+		return "\x1b[" + green + "m" + text + "\x1b[0m"
+	case t.phase == failed:
+		return "\x1b[" + red + "m" + text + "\x1b[0m"
+	}
+	return text
+}
+
+// scaleOf returns the scale for the longest poem so far: it doubles when that
+// outgrows it. How long a poem will be is not known before its end.
+func scaleOf(longest int) int {
+	scale := 1000
+	for scale < longest {
+		scale *= 2
+	}
+	return scale
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+)
+
+// A screen draws lines at the bottom of a terminal, again and again, and writes
+// what else there is above them. It is the console of the bars. Each frame is
+// one write, with the cursor below it at its end: whatever ends the process
+// leaves whole lines.
+type screen struct {
+	terminal *os.File
+
+	mu     sync.Mutex   // guards what follows, and writing
+	live   bool         // lines are drawn; else all is written at once
+	above  bytes.Buffer // to be written above the lines, from its first byte that is not
+	frame  bytes.Buffer // the lines to be drawn next
+	widths []int        // of the lines that stand there
+}
+
+// begin starts to draw.
+func (s *screen) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = true
+}
+
+// end leaves the lines where they are. What is written from now on comes below.
+func (s *screen) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live = false
+	_, err := s.above.WriteTo(s.terminal)
+	return err
+}
+
+// Write writes above the lines that are drawn, with the next frame, and up to
+// the end of the last whole line.
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.live {
+		return s.terminal.Write(p)
+	}
+	return s.above.Write(p)
+}
+
+// ReadFrom takes a line of the next frame.
+func (s *screen) ReadFrom(r io.Reader) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.frame.ReadFrom(r)
+}
+
+// IsTerminal is always true.
+func (s *screen) IsTerminal() bool { return true }
+
+// The size of a terminal that does not tell its own.
+const defaultWidth, defaultHeight = 80, 24
+
+// size returns the room for lines: the cursor needs the last one.
+func (s *screen) size() (width, height int) {
+	width, height = cli.TerminalSize(s.terminal)
+	if width == 0 {
+		width = defaultWidth
+	}
+	if height == 0 {
+		height = defaultHeight
+	}
+	return width, max(height-1, 1)
+}
+
+// GetTermSize returns the width of the terminal, and no limit of its height:
+// Flush leaves out the lines that have no room.
+func (s *screen) GetTermSize() (width, height int, err error) {
+	width, _ = s.size()
+	return width, math.MaxInt32, nil
+}
+
+// Flush draws a frame in the place of the one before. The last so many of its
+// lines will be drawn again, as far as there is room for them; the others stay.
+func (s *screen) Flush(lines int) error {
+	width, height := s.size() // the latest: it may have changed since the frame was begun
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out strings.Builder
+	out.WriteByte('\r') // something may have been typed
+	if up := s.heightLocked(width); up > 0 {
+		fmt.Fprintf(&out, "\x1b[%dA", up)
+	}
+	above := slices.Collect(strings.Lines(string(s.above.Next(bytes.LastIndexByte(s.above.Bytes(), '\n') + 1))))
+	frame := slices.Collect(strings.Lines(s.frame.String()))
+	s.frame.Reset()
+	lines = min(max(lines, 0), len(frame))
+	stay, again := frame[:len(frame)-lines], frame[len(frame)-lines:]
+	again = again[max(len(again)-height, 0):]
+	s.widths = s.widths[:0]
+	for _, line := range again {
+		s.widths = append(s.widths, runewidth.StringWidth(withoutColour(strings.TrimSuffix(line, "\n"))))
+	}
+	// Each line is erased by itself: tmux keeps a copy of a whole screen that is.
+	for _, line := range slices.Concat(above, stay, again) {
+		out.WriteString("\x1b[K" + line)
+	}
+	out.WriteString("\x1b[J")
+	_, err := io.WriteString(s.terminal, out.String())
+	return err
+}
+
+// heightLocked returns how many lines of the terminal the drawn lines take. One
+// that has become narrower since has wrapped them, as most terminals do.
+func (s *screen) heightLocked(width int) (height int) {
+	for _, w := range s.widths {
+		height += max((w+width-1)/width, 1)
+	}
+	return height
+}
+
+// withoutColour removes the escape sequences that paint inserts.
+func withoutColour(line string) string {
+	for {
+		before, sequence, found := strings.Cut(line, "\x1b[")
+		if !found {
+			return line
+		}
+		_, after, _ := strings.Cut(sequence, "m")
+		line = before + after
+	}
+}
