@@ -75,12 +75,14 @@ import (
 //
 // Seeds that fail are grouped by what has failed: the message, without its
 // numbers, and the place. Of each group the summary shows the first seed's output,
-// and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
+// or that of the smaller run that is left of it, and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
 // has failed, that is the last line that the seed has logged.
 //
-// The search stops before the end of go test's -timeout, and fails then. Ctrl-C
-// prints the summary so far and ends the process; a worker ends when its parent
-// does.
+// A seed that has not ended after two minutes of real time has failed, on a loaded
+// machine after more. The search stops before the end of go test's -timeout, and
+// fails then. Ctrl-C prints the summary so far and ends the process; a worker ends
+// when its parent does. In both cases the summary names the seeds that had been
+// running for ten seconds or more.
 //
 // # Smaller failures
 //

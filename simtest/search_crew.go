@@ -15,6 +15,8 @@ type phase struct {
 	giveUp <-chan struct{} // closed when what is under way is to be given up
 	next   func() (searchJob, bool)
 	note   func(job searchJob, o searchOutcome)
+
+	givenUp func(job searchJob, after time.Duration) // may be nil
 }
 
 // A crewMember is a server that may have run something already.
@@ -86,6 +88,7 @@ func (h *hunt) serve(p phase) {
 			h.noteTime(took)
 		}
 		if o.givenUp {
+			h.noteGivenUp(p, job, time.Since(began))
 			discard()
 			return
 		}
@@ -102,6 +105,15 @@ func (h *hunt) noteTime(took time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.slowest = max(h.slowest, took)
+}
+
+// noteGivenUp notes that a job was given up after so long.
+func (h *hunt) noteGivenUp(p phase, job searchJob, after time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p.givenUp != nil && after >= h.long {
+		p.givenUp(job, after)
+	}
 }
 
 // note notes the outcome of a job, or schedules it again if it may be that it is not

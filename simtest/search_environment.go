@@ -77,6 +77,9 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	if p.report, err = reportFile(get(reportVariable)); err != nil {
 		return nil, err
 	}
+	if err := checkTraceFolder(get(traceVariable)); err != nil {
+		return nil, err
+	}
 	p.shrink = s.shrinkTime()
 	if text := get(shrinkVariable); text != "" {
 		if p.shrink, err = time.ParseDuration(text); err != nil || p.shrink < 0 {

@@ -103,6 +103,7 @@ func TestSearchPlanGarbage(t *testing.T) {
 		"SIMTEST_TIME":    {"0", "10", "-5s", "x", "0s", "5 m"},
 		"SIMTEST_SHARD":   {"0/5", "6/5", "5", "1/0", "/", "a/b", "-1/5", "1/5/7", "1/99999999999", "AUTO", "auto"},
 		"SIMTEST_REPORT":  {filepath.Join(file, "report"), filepath.Dir(file), filepath.Join(t.TempDir(), "missing", "report")},
+		"SIMTEST_TRACE":   {file, filepath.Join(file, "traces")},
 		"SIMTEST_REPLAYS": {file},
 		"SIMTEST_SEED":    {"x", "-1"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ type hunt struct {
 	launch  func(giveUp <-chan struct{}) (searchServer, error)
 	again   func(variable, value string) string // the line that runs something again
 	grace   time.Duration                       // that seeds under way have when it is over
+	long    time.Duration                       // after which one that is given up is worth a word
 
 	over         chan struct{}   // closed when no more seeds are to be given out
 	giveUp       chan struct{}   // closed when those under way are to be given up
@@ -64,12 +66,16 @@ type tally struct {
 	found     map[string]finding // the first seed of each group
 	slowest   time.Duration      // real time that a seed has taken which came to an end
 	shrinks   string             // what is made smaller
+	givenUp   []string           // what had run for long when the search was over
 
 	replayed, replaysFailed int // files
 }
 
 // grace is how long seeds that are under way may take when the search is over.
 const searchGrace = 2 * time.Second
+
+// longForSeed is after how much real time the summary names a seed that had not ended.
+const longForSeed = 10 * time.Second
 
 // hunt runs the seeds in workers, and reports.
 func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, number int) {
@@ -117,8 +123,8 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, num
 func newHunt(s *Search, plan *searchPlan, test string, number int) *hunt {
 	h := &hunt{
 		search: *s, plan: plan, test: test, number: number, count: plan.count(), start: time.Now(),
-		grace: searchGrace,
-		over:  make(chan struct{}), giveUp: make(chan struct{}), finished: make(chan struct{}),
+		grace: searchGrace, long: longForSeed,
+		over: make(chan struct{}), giveUp: make(chan struct{}), finished: make(chan struct{}),
 		pools: !s.Config.KeepPools && !s.Fresh,
 		tally: tally{
 			digests: make(map[uint64]struct{}), shapes: make(map[uint64]struct{}),
@@ -253,6 +259,9 @@ func (h *hunt) runSeeds(servers int) {
 			return searchJob{Seed: seed, KeepPools: h.pools}, ok
 		},
 		note: h.noteSeedLocked,
+		givenUp: func(job searchJob, after time.Duration) {
+			h.noteGivenUpLocked(fmt.Sprintf("Seed %d", job.Seed), after, h.again(seedVariable, strconv.FormatUint(job.Seed, 10)))
+		},
 	}, servers)
 }
 
@@ -278,6 +287,11 @@ func (h *hunt) noteSeedLocked(job searchJob, o searchOutcome) {
 	case o.Skipped:
 		h.skipped++
 	}
+}
+
+// noteGivenUpLocked notes what had not ended when the search was over.
+func (h *hunt) noteGivenUpLocked(what string, after time.Duration, again string) {
+	h.givenUp = append(h.givenUp, fmt.Sprintf("%s had not ended after %v of real time. To run it again:\n%s", what, after.Round(time.Second), again))
 }
 
 // stopIfEnoughLocked ends the hunt when enough has been found.

@@ -93,6 +93,29 @@ func failedWith(message string) searchOutcome {
 	return searchOutcome{searchResult: searchResult{Failed: true}, output: "    x.go:1: " + message + "\n"}
 }
 
+// What had run for long when the search was over is named.
+func TestHuntNamesWhatHasNotEnded(t *testing.T) {
+	for long, want := range map[time.Duration][]string{
+		0:         {"Seed 2 had not ended after 0s of real time. To run it again:\nSIMTEST_SEED=2 run"},
+		time.Hour: nil,
+	} {
+		var h *fakeHunt
+		h = huntOf(t, Search{Seeds: 5}, nil, func(job searchJob, server *fakeServer) searchOutcome {
+			if job.Seed == 2 {
+				h.stop(outOfTime)
+				return searchOutcome{givenUp: true}
+			}
+			return passed(job, server)
+		})
+		h.long = long
+		h.run(1)
+		assert.Equal(t, want, h.givenUp)
+		for _, line := range want {
+			assert.Contains(t, h.summary(1), "give a longer one, or 0.\n"+line+"\n")
+		}
+	}
+}
+
 // Each seed runs once, and a worker that has died, or has something left of a seed,
 // is replaced.
 func TestHuntReplacesWorkers(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
@@ -129,6 +130,10 @@ func (h *hunt) runReplays(workers int) {
 				h.replaysFailed++
 				h.groupReplayLocked(byText[job.Replay], o)
 			}
+		},
+		givenUp: func(job searchJob, after time.Duration) {
+			name := byText[job.Replay].name
+			h.noteGivenUpLocked(name, after, h.again(replayVariable, name))
 		},
 	}, min(workers, len(h.replays)))
 	h.mu.Lock()

@@ -102,6 +102,9 @@ func (h *hunt) summary(workers int) string {
 		}
 		fmt.Fprintf(&text, "\nThe search has ended after %d%s: %s.", h.done, of, h.ended)
 	}
+	for _, line := range h.givenUp {
+		text.WriteString("\n" + line)
+	}
 	if len(h.digests) > 0 {
 		fmt.Fprintf(&text, "\n%s of %s; seed %d has shown the last new one.", count(len(h.digests), "distinct trace", "distinct traces"), count(len(h.shapes), "shape", "shapes"), h.newest)
 		if since := h.done - h.newestAt; h.done >= enoughSeeds && since >= h.done/2 {

@@ -43,21 +43,12 @@ func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
 	if folder == "" {
 		return nil, nil
 	}
-	wrong := func(err error) error {
-		return fmt.Errorf("simtest: %s is %q, and no trace can be written there: %w: set it to a folder, or unset it", traceVariable, folder, err)
-	}
-	folder, err := filepath.Abs(forPackage(folder))
-	if err != nil {
-		return nil, wrong(err)
-	}
-	if err := os.MkdirAll(folder, 0o777); err != nil {
-		return nil, wrong(err)
-	}
 	base := traceName(t.Name(), c.Seed)
-	f := &eventFile{name: filepath.Join(folder, base+traceEnding)}
-	if f.file, err = os.CreateTemp(folder, base+".*.part"); err != nil {
-		return nil, wrong(err)
+	file, err := createTraceFile(folder, base)
+	if err != nil {
+		return nil, fmt.Errorf("simtest: %w", err)
 	}
+	f := &eventFile{name: filepath.Join(filepath.Dir(file.Name()), base+traceEnding), file: file}
 	start := c.Start
 	if start.IsZero() {
 		start = firstStart
@@ -66,9 +57,43 @@ func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
 	f.writer, err = trace.NewWriter(f.packed, trace.Header{Start: start, Source: "simtest", Test: t.Name(), Seed: c.Seed, Go: runtime.Version()})
 	if err != nil {
 		f.end(false)
-		return nil, wrong(err)
+		return nil, fmt.Errorf("simtest: %w", wrongTraceFolder(folder, err))
 	}
 	return f, nil
+}
+
+// createTraceFile creates a file under a name of its own in the folder that the
+// variable names, and the folder if there is none.
+func createTraceFile(variable, base string) (*os.File, error) {
+	folder, err := filepath.Abs(forPackage(variable))
+	if err == nil {
+		err = os.MkdirAll(folder, 0o777)
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.CreateTemp(folder, base+".*.part")
+	}
+	if err != nil {
+		return nil, wrongTraceFolder(variable, err)
+	}
+	return file, nil
+}
+
+func wrongTraceFolder(variable string, err error) error {
+	return fmt.Errorf("%s is %q, and no trace can be written there: %w: set it to a folder, or unset it", traceVariable, variable, err)
+}
+
+// checkTraceFolder returns an error if no trace can be written to the folder that the
+// variable names, which may be empty.
+func checkTraceFolder(variable string) error {
+	if variable == "" {
+		return nil
+	}
+	file, err := createTraceFile(variable, "check")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
 // traceEnding is how the names of trace files end.
