@@ -23,10 +23,10 @@ func (r *chaosRun) text() string {
 	}
 	for i := range out.schedule {
 		if i == maxTold {
-			fmt.Fprintf(&text, "# and %d more\n", len(out.schedule)-i)
+			fmt.Fprintf(&text, "  # and %d more\n", len(out.schedule)-i)
 			break
 		}
-		text.WriteString(out.schedule[i].String() + "\n")
+		text.WriteString("  " + out.schedule[i].String() + "\n")
 	}
 	text.WriteString(out.skippedText())
 	return text.String()
@@ -37,10 +37,10 @@ func (out *chaosOutcome) skippedText() string {
 	var text strings.Builder
 	for i := range out.skipped {
 		if i == maxLines {
-			fmt.Fprintf(&text, "# and %d more\n", len(out.skipped)-i)
+			fmt.Fprintf(&text, "  # and %d more\n", len(out.skipped)-i)
 			break
 		}
-		fmt.Fprintf(&text, "# a host did not exist yet: %v\n", out.skipped[i])
+		fmt.Fprintf(&text, "  # a host did not exist yet: %v\n", out.skipped[i])
 	}
 	return text.String()
 }

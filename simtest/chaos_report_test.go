@@ -55,7 +55,7 @@ func TestPanicTellsItsFaults(t *testing.T) {
 		return
 	}
 	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
-	assert.Contains(t, output, "these faults were carried out, as in Chaos.Schedule:\nfault 1s restart a\nthe seed was 0. To run it again:\n")
+	assert.Contains(t, output, "these faults were carried out, as in Chaos.Schedule:\n  fault 1s restart a\nthe seed was 0. To run it again:\n")
 }
 
 // Where none was carried out, that is told.

@@ -1,6 +1,13 @@
 package simtest
 
-import "github.com/slowpoetry/slowpoetry/slownet/trace"
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
 
 // A recording holds the events of one run of CheckDeterminism. Its methods are
 // called with the simulation's mu held, or after the simulation has ended.
@@ -9,6 +16,8 @@ type recording struct {
 	events  []recorded     // the first of them, in the second run those that differ
 	shape   trace.Digest   // a digest of the events without their bytes
 	senders senders
+	file    *eventFile // what SIMTEST_TRACE asks for, when the run has ended
+	holds   bool       // the file's name tells nothing of a failure: it is held whatever happens
 
 	unseeded bool // the process's random numbers are
 
@@ -93,3 +102,22 @@ func (r *recording) event(e trace.Event, digest trace.Digest, k kept) {
 		r.events = append(r.events, next)
 	}
 }
+
+// keepTraces keeps the traces of the second run and of the first, if there are any, and
+// returns what is to be told of them.
+func (r *recording) keepTraces() string {
+	if r.file == nil || r.other.file == nil {
+		return ""
+	}
+	first, firstErr := r.other.file.keepAs("first")
+	second, secondErr := r.file.keepAs("second")
+	text := fmt.Sprintf("their traces are in %s and %s. For a page with the first difference marked in both:\n%s\n", first, second,
+		reportCommand(runtime.GOOS, "--compare", first, second, "-o", strings.TrimSuffix(r.file.name, traceEnding)+".html"))
+	if err := errors.Join(firstErr, secondErr); err != nil {
+		text = fmt.Sprintf("their traces: %v\n", err) + text
+	}
+	return text
+}
+
+// dropTrace deletes the run's trace, unless it is kept.
+func (r *recording) dropTrace() { r.file.drop() }

@@ -72,6 +72,10 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		if failed && !told {
 			t.Logf("simtest: %s", c.failureText(t, w.sim(), !stated))
 		}
+		if c.recording != nil {
+			c.recording.file = c.eventFile
+			c.eventFile.hold()
+		}
 		c.eventFile.end(false)
 	}()
 	deadlock := bubble(t, w, func(t *testing.T) {

@@ -181,10 +181,18 @@ func TestSearchWritesWhatFails(t *testing.T) {
 // A failure by chance is told to be one, and is not made smaller.
 func TestSearchThatIsNotDeterministic(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "chance", "-test.cpu=2", "SIMTEST_SHRINK=5m")
+	traces := t.TempDir()
+	r := runSearch(t, "chance", "-test.cpu=2", "SIMTEST_SHRINK=5m", "SIMTEST_TRACE="+traces)
 	require.Error(t, r.err, r.output)
 	require.Len(t, r.reports, 1)
 	g := r.reports[0].Groups[0]
+	assert.Regexp(t, ` report --compare .*-first\.trace\.gz'? .*-second\.trace\.gz'? -o `, g.Note)
+	kept, err := filepath.Glob(filepath.Join(traces, "*-[fs][ie]*[td].trace.gz"))
+	require.NoError(t, err)
+	assert.Len(t, kept, 2)
+	parts, err := filepath.Glob(filepath.Join(traces, "*.part"))
+	require.NoError(t, err)
+	assert.Empty(t, parts)
 	assert.Contains(t, g.Note, "It has not failed again with the same seed, so it is not deterministic, and no replay file is written.\nsimtest: two runs with one seed differ, from event 1 on\n")
 	assert.Contains(t, r.output, "two runs with one seed differ")
 	assert.NoDirExists(t, filepath.Join(r.folder, "replays"))

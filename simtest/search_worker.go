@@ -289,12 +289,17 @@ func (s *Search) checkSeed(t *testing.T, job searchJob, f func(t *testing.T, sim
 	for run := 0; run < checkRuns && r.Report == ""; run++ {
 		config := s.seedConfig(job)
 		config.recording = newRecording(first)
+		config.recording.holds = true
 		runInTest(t.Name(), func(t *testing.T) { config.run(t, f) })
 		if first == nil {
 			first = config.recording
-		} else {
-			r.Report = config.recording.compare()
+			defer first.dropTrace()
+			continue
 		}
+		if r.Report = config.recording.compare(); r.Report != "" {
+			r.Report += "\n" + config.recording.keepTraces()
+		}
+		config.recording.dropTrace()
 	}
 	r.Spent = runtime.NumGoroutine() > goroutines
 	return r

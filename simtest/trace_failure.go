@@ -31,7 +31,22 @@ func (s *Sim) noteFailureLocked(at time.Duration, must bool) {
 	t.failure = failureNote{noted: true, at: at, earlier: t.count - int64(len(events)), events: events}
 	if s.report == "" { // which has the state
 		t.failure.state = s.stateLocked()
+		t.failure.state += s.standstillLocked(at)
 	}
+}
+
+// standstill is for how long nothing happens on the network before a failure tells where
+// the goroutines are: what waits for so long may wait for something else.
+const standstill = 10 * time.Second
+
+// standstillLocked returns for how long nothing has happened on the network at a time,
+// and where the goroutines are, or nothing if that is not long.
+func (s *Sim) standstillLocked(at time.Duration) string {
+	quiet := at - s.trace.last
+	if quiet < standstill || s.trace.count == 0 || s.running == nil {
+		return ""
+	}
+	return fmt.Sprintf("Nothing had happened on the network for %v. Goroutines:\n%s", quiet, s.running())
 }
 
 // noteFailure takes a note now, if the test has failed. Only goroutines of the bubble
@@ -49,12 +64,19 @@ func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
 	var text strings.Builder
 	if s != nil && s.mu.TryLock() {
 		s.noteFailureLocked(s.instant, true)
-		text.WriteString(s.trace.failure.text(state))
+		told := s.trace.failure.text(state)
+		text.WriteString(told)
+		if told != "" && c.eventFile == nil {
+			fmt.Fprintf(&text, "For all events, on a page or in Wireshark, run it with %s=folder.\n", traceVariable)
+		}
 		s.mu.Unlock()
 	}
-	text.WriteString(c.eventFile.end(true))
 	text.WriteString(c.chaos.text())
 	text.WriteString(c.replay.comparedText(s))
+	if c.recording != nil && c.recording.holds {
+		c.eventFile.hold()
+	}
+	text.WriteString(c.eventFile.end(true))
 	text.WriteString(c.rerunText(t))
 	return text.String()
 }
@@ -73,8 +95,11 @@ func (n *failureNote) text(state bool) string {
 		fmt.Fprintf(&text, ", after %s", count(int(n.earlier), "other", "others"))
 	}
 	text.WriteString(":\n")
-	for i := range n.events {
-		fmt.Fprintf(&text, "  %v\n", n.events[i])
+	for _, e := range n.events {
+		if e.Kind == trace.Drop {
+			e.Packet = nil // the connection and the offset tell enough
+		}
+		fmt.Fprintf(&text, "  %v\n", e)
 	}
 	if state {
 		text.WriteString(n.state)

@@ -1,8 +1,10 @@
 package simtest_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -90,4 +92,34 @@ func TestPanicShowsTheLastEvents(t *testing.T) {
 	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
 	assertShown(t, output, 0, 3)
 	assert.Contains(t, output, "panic: no good")
+}
+
+// Where nothing has happened on the network for long, the failure tells where the
+// goroutines are: they may wait for each other.
+func TestFailureShowsGoroutinesAfterAStandstill(t *testing.T) {
+	for _, wait := range []time.Duration{9 * time.Second, 10 * time.Second} {
+		t.Run(wait.String(), func(t *testing.T) {
+			output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
+				client, _ := connected(t, sim)
+				write1(t, client, 'x')
+				sim.Settle()
+				never := make(chan bool)
+				sim.Host("a").Run(func(ctx context.Context) error {
+					select {
+					case <-never:
+					case <-ctx.Done():
+					}
+					return nil
+				})
+				time.Sleep(wait)
+				t.Error("no good")
+			})
+			if output == "" {
+				return
+			}
+			told := regexp.MustCompile(`Nothing had happened on the network for 10s. Goroutines:\n +a:\n +1 in select: simtest_test.TestFailureShows`).MatchString(output)
+			assert.Equal(t, wait >= 10*time.Second, told, output)
+			assert.Contains(t, output, "For all events, on a page or in Wireshark, run it with SIMTEST_TRACE=folder.")
+		})
+	}
 }

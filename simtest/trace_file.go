@@ -20,11 +20,12 @@ import (
 const traceVariable = "SIMTEST_TRACE"
 
 // A eventFile is the trace of one simulation, as a file. It is written while the
-// simulation runs, under a name of its own, and deleted unless that fails. The nil
-// eventFile is none.
+// simulation runs, under a name of its own, and deleted unless that fails or is found to
+// differ from another one. The nil eventFile is none.
 type eventFile struct {
 	mu     sync.Mutex // a TLS key log is written by goroutines of users
 	name   string     // that it gets if the simulation fails
+	kept   bool       // it has that name
 	file   *os.File
 	packed *gzip.Writer
 	writer *trace.Writer
@@ -135,17 +136,13 @@ func (f *eventFile) end(keep bool) (text string) {
 	if f.done {
 		return ""
 	}
-	f.done = true
-	err := f.err
-	if f.writer != nil {
-		err = errors.Join(err, f.writer.Close(), f.packed.Close())
-	}
-	err = errors.Join(err, f.file.Close())
+	err := f.closeLocked()
 	if !keep {
 		_ = os.Remove(f.file.Name())
 		return ""
 	}
 	err = errors.Join(err, os.Rename(f.file.Name(), f.name))
+	f.kept = true
 	text = fmt.Sprintf("its trace is in %s. For a page and a packet capture of it:\n%s\n", f.name, reportLine(runtime.GOOS, f.name))
 	if err != nil {
 		text = fmt.Sprintf("its trace: %v\n", err) + text
@@ -153,11 +150,50 @@ func (f *eventFile) end(keep bool) (text string) {
 	return text
 }
 
+// hold ends the file, and leaves open whether it is kept: keepAs or drop says that.
+func (f *eventFile) hold() {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.done {
+		f.err = f.closeLocked()
+	}
+}
+
+func (f *eventFile) closeLocked() error {
+	f.done = true
+	err := f.err
+	if f.writer != nil {
+		err = errors.Join(err, f.writer.Close(), f.packed.Close())
+	}
+	return errors.Join(err, f.file.Close())
+}
+
+// keepAs keeps a file that was held, with a word added to its name. It returns the name.
+func (f *eventFile) keepAs(word string) (name string, err error) {
+	name = strings.TrimSuffix(f.name, traceEnding) + "-" + word + traceEnding
+	return name, errors.Join(f.err, os.Rename(f.file.Name(), name))
+}
+
+// drop deletes a file that was held, unless it is kept.
+func (f *eventFile) drop() {
+	if f != nil && !f.kept {
+		_ = os.Remove(f.file.Name()) // it is not there if keepAs has renamed it
+	}
+}
+
 // reportLine returns the line for the system's shell that makes a page and a capture of
 // a trace.
 func reportLine(system, name string) string {
 	base := strings.TrimSuffix(name, traceEnding)
-	words := []string{"go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "report", name, "-o", base + ".html", "--pcap", base + ".pcapng"}
+	return reportCommand(system, name, "-o", base+".html", "--pcap", base+".pcapng")
+}
+
+// reportCommand returns a line for the system's shell that makes a report.
+func reportCommand(system string, words ...string) string {
+	words = append([]string{"go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "report"}, words...)
 	for i, word := range words {
 		words[i] = quote(system, word)
 	}

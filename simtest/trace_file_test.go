@@ -1,9 +1,11 @@
 package simtest_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +69,50 @@ func TestTraceOfATestThatFails(t *testing.T) {
 	}
 	assert.Equal(t, []string{"hello"}, payloads)
 	assert.Equal(t, "CLIENT_RANDOM 00 11\n", string(r.KeyLog()))
+}
+
+// Where two runs of one seed differ, both traces are kept, and the failure has the line
+// that compares them; where they do not, none is.
+func TestTracesOfRunsThatDiffer(t *testing.T) {
+	simulate := func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		_, err := fmt.Fprintf(client, "run %d", simulations.Add(1)-1)
+		require.NoError(t, err)
+		_, err = io.ReadFull(server, make([]byte, 5))
+		require.NoError(t, err)
+	}
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		simtest.CheckDeterminism(t, simtest.Config{Seed: 1}, func(t *testing.T, sim *simtest.Sim) { connected(t, sim) })
+		simtest.CheckDeterminism(t, simtest.Config{Seed: 2}, simulate)
+		return
+	}
+	folder := t.TempDir()
+	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name(), "SIMTEST_TRACE="+folder)
+	base := filepath.Join(folder, t.Name()+"-2")
+	names, err := filepath.Glob(filepath.Join(folder, "*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{base + "-first.trace.gz", base + "-second.trace.gz"}, names, output)
+	assert.Contains(t, output, "two runs with one seed differ, from event 3 on")
+	if os.PathSeparator == '/' {
+		assert.Contains(t, output, " report --compare "+names[0]+" "+names[1]+" -o "+base+".html\n")
+	}
+	for i, name := range names {
+		r, err := trace.Open(name)
+		require.NoError(t, err)
+		defer r.Close()
+		events, err := r.ReadAll()
+		require.NoError(t, err)
+		assert.Contains(t, payloadsOf(events), fmt.Sprint("run ", i))
+	}
+}
+
+var simulations atomic.Int64
+
+func payloadsOf(events []trace.Event) (payloads []string) {
+	for _, e := range events {
+		payloads = append(payloads, e.Payload)
+	}
+	return payloads
 }
 
 // The folder's name is wrong.
