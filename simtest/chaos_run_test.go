@@ -200,8 +200,8 @@ func TestFaultOfAHostThatComesLater(t *testing.T) {
 	})
 	assert.Equal(t, rest, out.schedule)
 	assert.Equal(t, early, out.skipped)
-	assert.Equal(t, `# a host did not exist yet: fault 1s partition a | late for 5s
-# a host did not exist yet: fault 1s kill late for 1h0m0s
+	assert.Equal(t, `  # a host did not exist yet: fault 1s partition a | late for 5s
+  # a host did not exist yet: fault 1s kill late for 1h0m0s
 `, out.skippedText())
 }
 
