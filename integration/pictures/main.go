@@ -79,7 +79,7 @@ func make(to string) error {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
-	return nil
+	return bugs(to, work)
 }
 
 func write(name string, o page.Options, runs ...page.Run) error {

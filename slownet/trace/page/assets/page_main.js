@@ -161,6 +161,6 @@ function where(run, i) {
 }
 
 // For tests and for the curious: what was drawn, and how long the frames took.
-globalThis.timeline = { stats, view, layout, where, reset: () => Object.assign(stats, { frames: 0, worst: 0 }) };
+globalThis.timeline = { stats, view, layout, where, show: (from, to) => showTime(from, to, false), reset: () => Object.assign(stats, { frames: 0, worst: 0 }) };
 
 main();
