@@ -71,7 +71,9 @@ import (
 // how much simulated time, how many of the traces were distinct, and how many
 // shapes they had. A trace's shape is the kinds and hosts of its events, in
 // their order, without times, lengths and repetitions. When new seeds
-// have shown no new shapes for long, more of them will hardly find more.
+// have shown no new shapes for long, more of them will hardly find more. Each seed
+// draws its faults anew: with variations of seeds that had new shapes, four bugs of five
+// took more seeds to find. The figures are in docs/exploring.md.
 //
 // Seeds that fail are grouped by what has failed: the message, without its
 // numbers, and the place. Of each group the summary shows the first seed's output,
