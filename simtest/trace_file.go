@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -191,9 +192,14 @@ func reportLine(system, name string) string {
 	return reportCommand(system, name, "-o", base+".html", "--pcap", base+".pcapng")
 }
 
-// reportCommand returns a line for the system's shell that makes a report.
+// reportCommand returns a line for the system's shell that makes a report. Other modules
+// than this one do not have all that go run would need to build the command.
 func reportCommand(system string, words ...string) string {
-	words = append([]string{"go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "report"}, words...)
+	command := []string{"slownet", "report"}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == "github.com/slowpoetry/slowpoetry" {
+		command = []string{"go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "report"}
+	}
+	words = append(command, words...)
 	for i, word := range words {
 		words[i] = quote(system, word)
 	}
