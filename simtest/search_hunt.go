@@ -39,7 +39,6 @@ type hunt struct {
 	endShrinking context.CancelCauseFunc
 
 	mu     sync.Mutex // guards what follows
-	next   func() (uint64, bool)
 	retry  []searchJob // what is to run again
 	idle   []*crewMember
 	pools  bool   // seeds run with KeepPools
