@@ -38,7 +38,7 @@ type hunt struct {
 	shrinking    context.Context // ended when failures are to be made smaller no longer
 	endShrinking context.CancelCauseFunc
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex  // guards what follows
 	retry  []searchJob // what is to run again
 	idle   []*crewMember
 	pools  bool   // seeds run with KeepPools
