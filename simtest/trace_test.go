@@ -150,6 +150,7 @@ func TestTraceTellsHowLongBytesTook(t *testing.T) {
 	for name, tcp := range map[string]netem.TCP{"tcp": {}, "ideal": {Congestion: netem.Unlimited}} {
 		t.Run(name, func(t *testing.T) {
 			var left []time.Duration
+			var begin, sent time.Duration
 			config := simtest.Config{TCP: tcp, Trace: func(e trace.Event) {
 				if e.Kind == trace.Data {
 					left = append(left, e.At-e.Took)
@@ -158,7 +159,7 @@ func TestTraceTellsHowLongBytesTook(t *testing.T) {
 			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				sim.SetLink("a", "b", netem.Link{Latency: 100 * ms, Jitter: netem.Jitter{Deviation: 50 * ms}})
 				client, server := connected(t, sim)
-				begin := sim.Elapsed()
+				begin = sim.Elapsed()
 				for range 3 {
 					write1(t, client, 'x')
 					time.Sleep(10 * ms)
@@ -170,16 +171,16 @@ func TestTraceTellsHowLongBytesTook(t *testing.T) {
 				require.NoError(t, err)
 				_, err = sim.Host("b").ListenPacket("udp", ":9")
 				require.NoError(t, err)
-				sent := sim.Elapsed()
+				sent = sim.Elapsed()
 				_, err = packets.Write([]byte("x"))
 				require.NoError(t, err)
 				time.Sleep(time.Second)
-				assert.Equal(t, begin, left[0])
-				assert.Equal(t, sent, left[len(left)-1])
-				for _, at := range left[:len(left)-1] {
-					assert.Contains(t, []time.Duration{begin, begin + 10*ms, begin + 20*ms}, at)
-				}
 			})
+			assert.Equal(t, begin, left[0])
+			assert.Equal(t, sent, left[len(left)-1])
+			for _, at := range left[:len(left)-1] {
+				assert.Contains(t, []time.Duration{begin, begin + 10*ms, begin + 20*ms}, at)
+			}
 		})
 	}
 }
