@@ -127,6 +127,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	start := time.Now()
 	results := get(ctx, o, printer, poems, bars)
 	elapsed := time.Since(start)
+	var printed error
+	if bars != nil { // the poems are above them, on the same terminal
+		printed = poems.recital.end()
+	}
 	bars.end()
 	printer.Out = out
 	poems.saveAgain()
@@ -134,7 +138,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "Task %d: cannot save the poem: %v\n", task, failed.err)
 	}
 	printer.Total(results, elapsed)
-	printed := poems.recital.end()
+	if bars == nil {
+		printed = poems.recital.end()
+	}
 
 	if sig := cli.SignalOf(ctx); sig != nil {
 		cli.EndBySignal(sig)
