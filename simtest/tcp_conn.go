@@ -42,7 +42,7 @@ type conn struct {
 	resets   bool        // Close is a reset, see SetLinger
 
 	// This may go along with any state and usage.
-	abandoned bool // nothing is sent any more, though the user may not know yet
+	abandoned bool // nothing more is sent, though the user may not know yet
 
 	// Not of the end's state, but of the peer's wish to be told what was read.
 	wanted   bool // the peer waits for it; only the loop changes it

@@ -15,7 +15,7 @@ type Conn struct {
 	net.Conn
 	lines *bufio.Reader
 	used  time.Time
-	err   error // why it cannot be used any more
+	err   error // why it can no longer be used
 }
 
 // newConn returns a connection that is used from now on.
