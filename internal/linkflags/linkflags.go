@@ -1,0 +1,244 @@
+// Package linkflags reads a path from a command's flags: a profile, and fields of
+// its links, spelled as in a profile's JSON.
+package linkflags
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Flags are the flags of a path.
+type Flags struct {
+	profile  string
+	both     fields // in both directions
+	down, up fields // in one of them, after those of both
+}
+
+// fields are those of a link's JSON object, by name.
+type fields map[string]json.RawMessage
+
+// flagsOfFields are the flags that set a field in both directions.
+var flagsOfFields = []struct{ name, value, usage string }{
+	{"latency", "TIME", "how long a packet is under way in each direction, such as 40ms: half of what ping shows"},
+	{"jitter", "TIME", "how far the latency strays from packet to packet, such as 5ms"},
+	{"rate", "RATE", "how much passes, such as 1.6Mbit/s"},
+	{"queue", "SIZE", `what may wait for the rate, such as 64kB or "100 packets"`},
+	{"loss", "PERCENT", "how many packets are lost in each direction, such as 1.5%"},
+	{"duplicate", "PERCENT", "how many packets arrive twice"},
+	{"corrupt", "PERCENT", "how many packets arrive with a bit changed"},
+	{"reorder", "PERCENT", "how many packets overtake those before them"},
+	{"mtu", "BYTES", "the size of the largest packet"},
+}
+
+// Add defines the flags of a path.
+func Add(flags *pflag.FlagSet) *Flags {
+	f := &Flags{both: fields{}, down: fields{}, up: fields{}}
+	flags.StringVarP(&f.profile, "profile", "p", "", "the path: a profile's `NAME`, such as webpagetest/3g, or a file of one in JSON")
+	for _, field := range flagsOfFields {
+		flags.Var(&oneField{f.both, field.name, field.value}, field.name, field.usage)
+	}
+	flags.Var(&manyFields{f.down}, "down", `fields of the link to the client alone, such as rate=8Mbit/s,loss=1%, or JSON`)
+	flags.Var(&manyFields{f.up}, "up", "fields of the link from the client alone")
+	return f
+}
+
+// Profile returns the path: the profile, or one without limits, with the fields
+// that other flags set. A field of one direction wins over that of both.
+func (f *Flags) Profile() (netem.Profile, error) {
+	profile := netem.Profile{}
+	if f.profile != "" {
+		var err error
+		if profile, err = Named(f.profile); err != nil {
+			return netem.Profile{}, err
+		}
+	}
+	for _, direction := range []struct {
+		name   string
+		link   *netem.Link
+		fields fields
+	}{{"down", &profile.Down, f.down}, {"up", &profile.Up, f.up}} {
+		if err := direction.fields.over(f.both).set(direction.link); err != nil {
+			return netem.Profile{}, fmt.Errorf("link %s: %w", direction.name, plain(err))
+		}
+	}
+	return profile, nil
+}
+
+// Named returns the profile of a name or file. A file's name has a slash, a dot or
+// both; a profile of that name comes first.
+func Named(name string) (netem.Profile, error) {
+	profile, unknown := netem.ProfileByName(name)
+	if unknown == nil {
+		return profile, nil
+	}
+	data, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(name, ".json"):
+		return netem.Profile{}, plain(unknown)
+	case err != nil:
+		return netem.Profile{}, fmt.Errorf("the profile's file: %w", err)
+	}
+	profile, err = netem.ParseProfile(data)
+	if err != nil {
+		return netem.Profile{}, fmt.Errorf("%s: %w", name, plain(err))
+	}
+	return profile, nil
+}
+
+// over returns the fields, and those of others that it does not have.
+func (f fields) over(others fields) fields {
+	all := maps.Clone(others)
+	maps.Copy(all, f)
+	return all
+}
+
+// set sets the fields of a link.
+func (f fields) set(link *netem.Link) error {
+	if len(f) == 0 {
+		return nil
+	}
+	if f["rate"] != nil && f["replay"] == nil {
+		link.Replay = nil // which the rate takes the place of
+	}
+	if f["replay"] != nil && f["rate"] == nil {
+		link.Rate = 0
+	}
+	old, err := json.Marshal(link)
+	if err != nil {
+		return err
+	}
+	all := fields{}
+	if err := json.Unmarshal(old, &all); err != nil {
+		return err
+	}
+	data, err := json.Marshal(f.over(all))
+	if err != nil {
+		return err
+	}
+	return link.UnmarshalJSON(data)
+}
+
+// check returns what is wrong with a field by itself.
+func check(name string, value json.RawMessage) error {
+	return plain((fields{name: value}).set(&netem.Link{MTU: 1500})) // dropOversize needs one
+}
+
+// plain takes the parts of an error that are about a JSON text off it.
+func plain(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := strings.TrimPrefix(err.Error(), "netem: ")
+	text = strings.TrimPrefix(text, "link, line 1: ")
+	return errors.New(text)
+}
+
+// jsonOf returns a value as it is typed in JSON: numbers, objects and the like are
+// JSON already, all else is a string.
+func jsonOf(s string) json.RawMessage {
+	if json.Valid([]byte(s)) {
+		return json.RawMessage(s)
+	}
+	quoted, _ := json.Marshal(s)
+	return quoted
+}
+
+// oneField is a flag that sets a field.
+type oneField struct {
+	fields fields
+	name   string
+	value  string // for the help
+}
+
+// Set reads the value.
+func (f *oneField) Set(s string) error {
+	value := jsonOf(s)
+	if err := check(f.name, value); err != nil {
+		return err
+	}
+	f.fields[f.name] = value
+	return nil
+}
+
+// String returns nothing: there is no field by default.
+func (f *oneField) String() string { return "" }
+
+// Type names the kind of value in the help.
+func (f *oneField) Type() string { return f.value }
+
+// manyFields is a flag that sets fields of one direction.
+type manyFields struct{ fields fields }
+
+// Set reads a JSON object, or name=value with commas between. A replay's value is the
+// name of a file in mahimahi's format.
+func (f *manyFields) Set(s string) error {
+	read := fields{}
+	if strings.HasPrefix(strings.TrimSpace(s), "{") {
+		if err := plain(new(netem.Link).UnmarshalJSON([]byte(s))); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(s), &read); err != nil {
+			return err
+		}
+		maps.Copy(f.fields, read)
+		return nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		name, text, ok := strings.Cut(part, "=")
+		name = strings.TrimSpace(name)
+		if !ok || name == "" {
+			return fmt.Errorf("want fields such as rate=8Mbit/s,loss=1%%, or a JSON object, not %q", part)
+		}
+		value := jsonOf(text)
+		if name == "replay" {
+			var err error
+			if value, err = replayOf(text); err != nil {
+				return err
+			}
+		}
+		if err := check(name, value); err != nil {
+			return err
+		}
+		read[name] = value
+	}
+	maps.Copy(f.fields, read)
+	return nil
+}
+
+// replayOf returns the recording in a file, in JSON.
+func replayOf(file string) (json.RawMessage, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	replay, err := netem.ParseReplay(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, plain(err))
+	}
+	link, err := json.Marshal(netem.Link{Replay: replay})
+	if err != nil {
+		return nil, err
+	}
+	all := fields{}
+	err = json.Unmarshal(link, &all)
+	return all["replay"], err
+}
+
+// String returns the names of the fields that are set.
+func (f *manyFields) String() string {
+	return strings.Join(slices.Sorted(maps.Keys(f.fields)), ",")
+}
+
+// Type names the kind of value in the help.
+func (f *manyFields) Type() string { return "FIELDS" }

@@ -1,0 +1,89 @@
+package linkflags
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+func parse(args ...string) (netem.Profile, error) {
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	f := Add(flags)
+	if err := flags.Parse(args); err != nil {
+		return netem.Profile{}, err
+	}
+	return f.Profile()
+}
+
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	profile, err := parse()
+	require.NoError(t, err)
+	assert.Equal(t, netem.Profile{}, profile, "no flag is a path without limits")
+
+	profile, err = parse("-p", "webpagetest/3g")
+	require.NoError(t, err)
+	assert.Equal(t, netem.MustProfile("webpagetest/3g"), profile)
+
+	profile, err = parse("--profile", "webpagetest/3g", "--loss", "5%", "--latency", "10ms", "--up", "latency=20ms, queue=10 packets", "--down", `{"rate": "1Mbit/s"}`)
+	require.NoError(t, err)
+	want := netem.MustProfile("webpagetest/3g")
+	want.Down.Loss.Random, want.Up.Loss.Random = 0.05, 0.05
+	want.Down.Latency, want.Up.Latency = 10*time.Millisecond, 20*time.Millisecond
+	want.Down.Rate, want.Up.Queue = netem.Mbps, netem.Queue{Packets: 10}
+	assert.Equal(t, want, profile)
+}
+
+// A profile of one's own is a file, and so is a recording of mahimahi's, which takes
+// the place of the profile's rate.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, replay := filepath.Join(dir, "mine"), filepath.Join(dir, "lte.trace")
+	require.NoError(t, os.WriteFile(file, []byte(`{"down": {"rate": "2Mbit/s", "mtu": 1400}}`), 0o600))
+	require.NoError(t, os.WriteFile(replay, []byte("3\n5\n9\n"), 0o600))
+	profile, err := parse("--profile", file, "--down", "replay="+replay)
+	require.NoError(t, err)
+	assert.Equal(t, 1400, profile.Down.MTU)
+	assert.Zero(t, profile.Down.Rate)
+	require.NotNil(t, profile.Down.Replay)
+	assert.True(t, profile.Up.IsZero())
+
+	require.NoError(t, os.WriteFile(file, []byte(`{"down": {"rate": "fast"}}`), 0o600))
+	_, err = parse("--profile", file)
+	assert.ErrorContains(t, err, file+": profile, line 1: down.rate: ")
+}
+
+func TestWrongFlags(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--profile", "webpagetest/33g"}, `there is no profile "webpagetest/33g" (is it webpagetest/3g?)`},
+		{[]string{"--profile", "mine.json"}, "the profile's file: open mine.json: "},
+		{[]string{"--loss", "5"}, `loss: percentage 5 has no unit: write it such as "1.5%"`},
+		{[]string{"--latency", "-3ms"}, "latency"},
+		{[]string{"--rate", "fast"}, `rate "fast"`},
+		{[]string{"--up", "latency"}, `want fields such as rate=8Mbit/s,loss=1%, or a JSON object, not "latency"`},
+		{[]string{"--up", "lattency=3ms"}, "lattency"},
+		{[]string{"--down", `{"loss": "200%"}`}, "loss"},
+		{[]string{"--down", "replay=/nowhere"}, "open /nowhere: "},
+		{[]string{"--down", "dropOversize=true"}, "link down: "},
+	} {
+		_, err := parse(c.args...)
+		assert.ErrorContains(t, err, c.want, "%q", c.args)
+		if err != nil {
+			t.Logf("%q: %v", c.args, err)
+		}
+	}
+}
