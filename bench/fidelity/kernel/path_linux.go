@@ -6,14 +6,18 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/slowpoetry/slowpoetry/internal/wire"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
+
+// heartbeat is how often the clock is looked at. What the kernel sends is seen late, too,
+// if the machine is busy.
+const heartbeat = 2 * time.Millisecond
 
 // The hosts' addresses.
 var (
@@ -24,10 +28,10 @@ var (
 // A Path is a path between a client and a server, each with a kernel of its own, as
 // far as the network is concerned.
 type Path struct {
-	hosts    [2]*namespace // the client and the server
-	up, down *direction
-	stop     atomic.Bool
-	running  sync.WaitGroup
+	hosts          [2]*namespace // the client and the server
+	up, down       *wire.Direction
+	upCut, downCut cut
+	running        sync.WaitGroup
 }
 
 // NewPath makes a path. Its lines, by which packets pass, have the seed.
@@ -42,20 +46,40 @@ func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 		p.hosts[i] = host
 	}
 	start := time.Now()
-	p.up = &direction{from: p.hosts[0].tun, to: p.hosts[1].tun, start: start}
-	p.down = &direction{from: p.hosts[1].tun, to: p.hosts[0].tun, start: start}
-	p.Reset(profile, seed)
-	for _, d := range []*direction{p.up, p.down} {
-		p.running.Go(func() {
-			_ = onThread(func() error { d.run(&p.stop); return nil })
+	for _, d := range []struct {
+		direction **wire.Direction
+		link      netem.Link
+		from, to  int
+		cut       *cut
+	}{
+		{&p.up, profile.Up, p.hosts[0].tun, p.hosts[1].tun, &p.upCut},
+		{&p.down, profile.Down, p.hosts[1].tun, p.hosts[0].tun, &p.downCut},
+	} {
+		direction, err := wire.New(d.link, 0, wire.Config{
+			From:      d.from,
+			Deliver:   func(packet []byte) { _, _ = unix.Write(d.to, packet) }, // what the kernel takes for invalid is lost
+			Admit:     d.cut.admit,
+			Start:     start,
+			Heartbeat: heartbeat,
 		})
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		*d.direction = direction
+		p.running.Go(direction.Run)
 	}
+	p.Reset(profile, seed)
 	return p, nil
 }
 
 // Close ends the path, and waits until it has ended.
 func (p *Path) Close() {
-	p.stop.Store(true)
+	for _, d := range []*wire.Direction{p.up, p.down} {
+		if d != nil {
+			d.Stop()
+		}
+	}
 	p.running.Wait()
 	p.closeHosts()
 }
@@ -71,40 +95,25 @@ func (p *Path) closeHosts() {
 // Reset gives the path new lines that are not cut, and forgets what is on its way and
 // how late packets were.
 func (p *Path) Reset(profile netem.Profile, seed uint64) {
-	p.up.reset(profile.Up, 2*seed+1)
-	p.down.reset(profile.Down, 2*seed+2)
+	p.upCut.reset()
+	p.downCut.reset()
+	p.up.Reset(profile.Up, 2*seed+1)
+	p.down.Reset(profile.Down, 2*seed+2)
 }
 
 // Cut says in which directions packets are lost from now on, however they fare on the
 // lines: what the client sends, what the server sends.
 func (p *Path) Cut(up, down bool) {
-	p.up.setCut(up)
-	p.down.setCut(down)
+	p.upCut.set(up)
+	p.downCut.set(down)
 }
 
 // Lost returns when packets that the client has sent were lost to Cut, since the last
 // Reset.
-func (p *Path) Lost() []time.Time { return p.up.lostToCut() }
-
-// Lateness is how late packets were.
-type Lateness struct {
-	Most    time.Duration
-	Packets int // all
-	Late    int // by more than three milliseconds
-}
-
-// IsTooMuch reports whether so many were late that a measurement is worth nothing.
-func (l Lateness) IsTooMuch() bool { return l.Late > l.Packets/100 }
+func (p *Path) Lost() []time.Time { return p.upCut.lostAt() }
 
 // Late returns how late packets were since the last Reset.
-func (p *Path) Late() (l Lateness) {
-	for _, d := range []*direction{p.up, p.down} {
-		l.Most = max(l.Most, time.Duration(d.mostLate.Load()))
-		l.Packets += int(d.arrived.Load())
-		l.Late += int(d.late.Load())
-	}
-	return l
-}
+func (p *Path) Late() wire.Lateness { return p.up.Late().And(p.down.Late()) }
 
 // Listen has the server listen at a port. Its connections have the congestion control
 // algorithm and the user timeout.

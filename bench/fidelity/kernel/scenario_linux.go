@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
+	"github.com/slowpoetry/slowpoetry/internal/wire"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
 // Scenario returns the figures of a scenario over a path with a seed, and how late
 // packets were.
-func Scenario(s *kerneltimes.Scenario, seed uint64) ([]kerneltimes.Figure, Lateness, error) {
+func Scenario(s *kerneltimes.Scenario, seed uint64) ([]kerneltimes.Figure, wire.Lateness, error) {
 	path, err := NewPath(s.Path, seed)
 	if err != nil {
-		return nil, Lateness{}, err
+		return nil, wire.Lateness{}, err
 	}
 	defer path.Close()
 	n := &network{Path: path, tcp: s.TCP}

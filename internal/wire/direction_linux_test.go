@@ -1,0 +1,141 @@
+package wire
+
+import (
+	"encoding/binary"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// arrivals collects what a direction delivers.
+type arrivals struct {
+	mu      sync.Mutex
+	numbers []uint32
+	at      []time.Time
+	enough  chan struct{} // is closed when there are so many
+	want    int
+}
+
+func collect(want int) *arrivals { return &arrivals{want: want, enough: make(chan struct{})} }
+
+func (a *arrivals) deliver(packet []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.numbers = append(a.numbers, binary.BigEndian.Uint32(packet))
+	a.at = append(a.at, time.Now())
+	if len(a.numbers) == a.want {
+		close(a.enough)
+	}
+}
+
+// carry runs a direction until the test's end.
+func carry(t *testing.T, link netem.Link, seed uint64, config Config) *Direction {
+	t.Helper()
+	config.Start = time.Now()
+	d, err := New(link, seed, config)
+	require.NoError(t, err)
+	var running sync.WaitGroup
+	running.Go(d.Run)
+	t.Cleanup(running.Wait)
+	t.Cleanup(d.Stop)
+	return d
+}
+
+func numbered(d *Direction, n uint32) []byte {
+	packet := d.Buffer()[:100]
+	binary.BigEndian.PutUint32(packet, n)
+	return packet
+}
+
+// Packets from a file and from Send arrive after the latency, in order.
+func TestPacketsArriveAfterTheLatency(t *testing.T) {
+	t.Parallel()
+	files, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = unix.Close(files[0]), unix.Close(files[1]) })
+	const latency = 20 * time.Millisecond
+	got := collect(4)
+	d := carry(t, netem.Link{Latency: latency}, 1, Config{From: files[0], Deliver: got.deliver})
+	start := time.Now()
+	d.Send(numbered(d, 1))
+	d.Send(numbered(d, 2))
+	<-time.After(5 * time.Millisecond)
+	for n := range uint32(2) {
+		_, err := unix.Write(files[1], binary.BigEndian.AppendUint32(nil, 3+n))
+		require.NoError(t, err)
+	}
+	<-got.enough
+	assert.Equal(t, []uint32{1, 2, 3, 4}, got.numbers)
+	assert.GreaterOrEqual(t, got.at[0].Sub(start), latency)
+	assert.GreaterOrEqual(t, got.at[3].Sub(start), latency+5*time.Millisecond)
+	late := d.Late()
+	assert.Equal(t, 4, late.Packets)
+	assert.Positive(t, late.Most)
+}
+
+// The seed decides which packets are lost, and so does nothing else; what is not lost
+// arrives at once where the link has no latency.
+func TestSeedDecidesWhatIsLost(t *testing.T) {
+	t.Parallel()
+	link := netem.Link{Loss: netem.Loss{Random: 0.5}, Duplicate: netem.Chance{Probability: 0.2}}
+	arrived := func(seed uint64) []uint32 {
+		got := collect(0)
+		dropped := 0
+		d := carry(t, link, seed, Config{From: -1, Deliver: got.deliver, Sent: func(_ time.Time, _ []byte, drop netem.Drop) {
+			if drop != netem.NotDropped {
+				dropped++
+			}
+		}})
+		for n := range uint32(100) {
+			d.Send(numbered(d, n))
+		}
+		assert.Greater(t, dropped, 20)
+		return got.numbers
+	}
+	one := arrived(1)
+	assert.Equal(t, one, arrived(1))
+	assert.NotEqual(t, one, arrived(2))
+}
+
+// What waits in a queue with a discipline arrives, and a change of the link counts for
+// what is sent after it.
+func TestQueuedPacketsArriveAndLinksChange(t *testing.T) {
+	t.Parallel()
+	got := collect(10)
+	d := carry(t, netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Discipline: netem.FQCoDel}}, 1, Config{From: -1, Deliver: got.deliver})
+	start := time.Now()
+	for n := range uint32(10) { // 0.8 ms each
+		d.Send(numbered(d, n))
+	}
+	<-got.enough
+	assert.GreaterOrEqual(t, time.Since(start), 8*time.Millisecond)
+	assert.Equal(t, []uint32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, got.numbers)
+	d.SetLink(netem.Link{Loss: netem.Loss{Random: 1}})
+	d.Send(numbered(d, 11))
+	d.SetLink(netem.Link{})
+	d.Send(numbered(d, 12))
+	assert.Equal(t, uint32(12), got.numbers[10])
+	assert.Len(t, got.numbers, 11)
+}
+
+// A packet that is not admitted takes no place on the line, and no number.
+func TestWhatIsNotAdmittedIsGone(t *testing.T) {
+	t.Parallel()
+	got := collect(0)
+	d := carry(t, netem.Link{}, 1, Config{From: -1, Deliver: got.deliver, Admit: func(_ time.Time, packet []byte) bool {
+		return binary.BigEndian.Uint32(packet)%2 == 0
+	}})
+	for n := range uint32(4) {
+		d.Send(numbered(d, n))
+	}
+	assert.Equal(t, []uint32{0, 2}, got.numbers)
+}
