@@ -37,7 +37,7 @@ func BenchmarkPieces(b *testing.B) {
 			all := max(conns, quickOr(3000, *pieces))
 			few := max(conns, all/10)
 			sideBySide(b,
-				contender{"ours", func(b *testing.B) { inTest(b, piecesOurs(b, conns, all)) }},
+				contender{"ours", func(b *testing.B) { inTest(b, piecesOurs(b, conns, all, *keep)) }},
 				contender{"floor", func(b *testing.B) { inTest(b, piecesFloor(b, conns, all)) }},
 				contender{"simnet", func(b *testing.B) { piecesSimnet(b, conns, few) }},
 				contender{"mock", func(b *testing.B) { piecesMock(b, conns, quickOr(50, 1000)) }},
@@ -53,7 +53,7 @@ func BenchmarkPiecesOnOneProcessor(b *testing.B) {
 	b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
 		all := max(conns, quickOr(3000, *pieces))
 		sideBySide(b,
-			contender{"ours", func(b *testing.B) { inTest(b, onOneProcessor(piecesOurs(b, conns, all))) }},
+			contender{"ours", func(b *testing.B) { inTest(b, onOneProcessor(piecesOurs(b, conns, all, *keep))) }},
 			contender{"floor", func(b *testing.B) { inTest(b, onOneProcessor(piecesFloor(b, conns, all))) }},
 		)
 	})
@@ -66,9 +66,9 @@ func onOneProcessor(f func(t *testing.T)) func(t *testing.T) {
 	}
 }
 
-func piecesOurs(b *testing.B, conns, all int) func(t *testing.T) {
+func piecesOurs(b *testing.B, conns, all, keep int) func(t *testing.T) {
 	return func(t *testing.T) {
-		simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		simtest.Config{KeepPools: true, KeepEvents: keep}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("server", "client", netem.Link{Latency: 5 * ms})
 			sim.SetLink("client", "server", netem.Link{Latency: 5 * ms})
 			listener, err := sim.Host("server").Listen("tcp", ":1")
