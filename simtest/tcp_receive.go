@@ -160,7 +160,7 @@ func (c *conn) leaveGrantLocked() {
 // any more, the answer is a reset; where nobody is, there is none.
 func (c *conn) arriveLocked(n int) {
 	e, arrived := c.arrivalLocked(n)
-	e.Took = c.peer.departed.arrive(c.sim.instant, n)
+	e.Took = c.peer.departed.Arrive(c.sim.instant, n)
 	c.arrived += int64(n)
 	switch {
 	case c.isGoneLocked():

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/departures"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
@@ -26,11 +27,11 @@ type outlet struct {
 	outstanding int // bytes sent of which the peer has not told that they were read
 	out         fifo[segment]
 	flow        netem.Flow
-	leavingAt   time.Duration  // when the next piece leaves, if that is scheduled; else 0
-	finishKnown time.Duration  // when it is known here that the end of stream has arrived; 0 if it has not
-	stages      *stages        // nil as long as there is no access on the way
-	pendings    *[hops]pending // by the flow; nil as long as nothing was lost
-	departed    *departures    // nil as long as nobody wants to know
+	leavingAt   time.Duration     // when the next piece leaves, if that is scheduled; else 0
+	finishKnown time.Duration     // when it is known here that the end of stream has arrived; 0 if it has not
+	stages      *stages           // nil as long as there is no access on the way
+	pendings    *[hops]pending    // by the flow; nil as long as nothing was lost
+	departed    *departures.Queue // nil as long as nobody wants to know
 }
 
 // A segment is what a connection sends at a time: bytes, or what comes behind
@@ -272,7 +273,10 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 		}
 	default:
 		if c.sim.trace.isTold() {
-			c.departed = c.departed.leave(now, piece.Bytes)
+			if c.departed == nil {
+				c.departed = &departures.Queue{}
+			}
+			c.departed.Leave(now, piece.Bytes)
 		}
 		c.leftAsLocked(&piece, event{what: arriving, n: piece.Bytes})
 		next.n -= piece.Bytes

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/departures"
 	"github.com/slowpoetry/slowpoetry/internal/enum"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
@@ -42,11 +43,15 @@ func DirectionOf(e trace.Event) Direction {
 type tracing struct {
 	told     func(trace.Event)
 	name     trace.Conn
-	departed [2]departures // of a stream, by direction; each guarded by its half's lock
+	departed [2]departures.Queue // of a stream, by direction; each guarded by its half's lock
 }
 
 // traced counts the connections that have traces.
 var traced atomic.Uint64
+
+// loaded is from when departures are counted. It has a monotonic reading, so that how
+// long bytes took is right even if the system's clock was set meanwhile.
+var loaded = time.Now()
 
 func newTracing(told func(trace.Event), local net.Addr) *tracing {
 	return &tracing{told: told, name: trace.Conn{Host: local.String(), Network: local.Network(), Number: traced.Add(1)}}
@@ -81,14 +86,14 @@ func (h *streamHalf) traceLocked(kind trace.Kind, offset int64, n int, delay tim
 	if t == nil {
 		return
 	}
-	at, took := h.endpoint.clock.Now(), delay
-	switch kind {
+	now, took := h.endpoint.clock.Now(), delay
+	switch at := now.Sub(loaded); kind {
 	case trace.Send:
-		t.departed[h.direction].leave(at, n)
+		t.departed[h.direction].Leave(at, n)
 	case trace.Data:
-		took = t.departed[h.direction].arrive(at, n)
+		took = t.departed[h.direction].Arrive(at, n)
 	}
-	t.report(at, h.direction, h.conn.RemoteAddr(), trace.Event{Kind: kind, Offset: offset, Length: n, Took: took, Note: note})
+	t.report(now, h.direction, h.conn.RemoteAddr(), trace.Event{Kind: kind, Offset: offset, Length: n, Took: took, Note: note})
 }
 
 // tracePieceLocked reports what befell a piece that has entered the link.
@@ -109,36 +114,4 @@ func (h *streamHalf) tracePieceLocked(piece netem.Piece) {
 	if delay := piece.Arrive - piece.Leave - h.link.Latency; delay > 0 && !piece.Pending {
 		h.traceLocked(trace.Delay, h.passed, piece.Bytes, delay, "")
 	}
-}
-
-// Departures are when the bytes of a stream that are under way were accepted.
-type departures struct{ pieces []departure }
-
-// A departure is of so many bytes at one time.
-type departure struct {
-	at    time.Time
-	bytes int
-}
-
-// leave adds bytes that were accepted.
-func (d *departures) leave(at time.Time, bytes int) {
-	d.pieces = append(d.pieces, departure{at, bytes})
-}
-
-// arrive takes out so many bytes, and returns how long the first of them took.
-func (d *departures) arrive(at time.Time, bytes int) (took time.Duration) {
-	if len(d.pieces) == 0 {
-		return 0
-	}
-	took = at.Sub(d.pieces[0].at)
-	for bytes > 0 && len(d.pieces) > 0 {
-		first := &d.pieces[0]
-		if first.bytes > bytes {
-			first.bytes -= bytes
-			break
-		}
-		bytes -= first.bytes
-		d.pieces = d.pieces[1:]
-	}
-	return took
 }
