@@ -51,13 +51,20 @@ type Config struct {
 	// the inner connection, or were handed to the reader. The Note of a [trace.Drop] says
 	// why: bytes of a stream will be sent again, or were discarded when the connection
 	// ended; a datagram is gone. A [trace.Fault] is of both directions, and told as of
-	// Write. Payloads and hashes are left out. A connection's number counts the traced
-	// connections of the process.
+	// Write. A [trace.Connect] is of a Dialer, a [trace.Accept] of a Listener. A
+	// [trace.Close] says that the end of a stream has arrived: that what was written ends
+	// in the inner connection, or that the reader has met the end. A [trace.Reset] is of
+	// both directions, and told where it was first noticed. Hashes are left out. A
+	// connection's number counts the traced connections of the process.
 	//
 	// It is called with locks held, in order for each direction of a connection, and from
 	// several goroutines at once for several: it must not wait, and must not
 	// use the connection, nor make faults happen.
 	Trace func(trace.Event)
+
+	// Payloads is how many bytes of what has arrived, or of a datagram that was dropped,
+	// an event has at most in [trace.Event.Payload]. Zero is none; below zero is all.
+	Payloads int
 }
 
 // mustBeValid panics on an invalid link or TCP, and names the call that was given it.

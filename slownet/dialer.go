@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A Dialer makes connections that travel over slow links. All of them share one
@@ -61,6 +63,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
+	start := config.Clock.Now()
 	inner, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -72,10 +75,12 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	conn := path.conn(inner, &d.group)
 	if err := conn.open(ctx, path.roundTrip()); err != nil {
+		conn.traceConn(trace.Reset, Read, conn.clock.Since(start), err)
 		conn.owners.forget(conn)
 		_ = inner.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Source: inner.LocalAddr(), Addr: inner.RemoteAddr(), Err: err}
 	}
+	conn.traceConn(trace.Connect, Write, conn.clock.Since(start), nil)
 	return conn, nil
 }
 
@@ -97,7 +102,7 @@ func (d *Dialer) enterPath(config Config) *Path {
 		d.path = newPath(config)
 		d.path.enter()
 	}
-	d.path.setTrace(config.Trace)
+	d.path.setTrace(config.Trace, config.Payloads)
 	return d.path
 }
 

@@ -34,7 +34,7 @@ func newEndpoint(inner socket, config *Config, path *Path) endpoint {
 		e.origin = config.Clock.Now()
 	}
 	if config.Trace != nil {
-		e.trace = newTracing(config.Trace, inner.LocalAddr())
+		e.trace = newTracing(config, inner.LocalAddr())
 	}
 	return e
 }

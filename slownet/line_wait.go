@@ -109,8 +109,8 @@ func (q *queuedSegment) departed(d netem.Departure) {
 	defer h.mu.Unlock()
 	if d.Drop == netem.NotDropped {
 		q.stream.arrives(d.Arrive, &q.Segment, q.isData)
-	} else {
-		q.stream.Drop(&q.Segment)
+	} else if q.isData {
+		h.traceLostLocked(&q.Segment, d.Drop.String())
 	}
 	h.changed.wake()
 	h.work.wake()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A Listener is a net.Listener whose connections travel over slow links. They
@@ -83,6 +84,7 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 		c.faulted("refused")
 		return nil, true
 	}
+	c.traceConn(trace.Accept, Read, 0, nil)
 	if faults.stalled {
 		c.Stall()
 	}

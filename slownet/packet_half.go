@@ -109,11 +109,14 @@ func (h *packetHalf) traceLocked(kind trace.Kind, d datagram, delay time.Duratio
 	if e.trace == nil {
 		return
 	}
-	took := delay
+	took, payload := delay, ""
+	if kind == trace.Data || kind == trace.Drop {
+		payload = e.trace.payload(d.data)
+	}
 	if kind == trace.Data {
 		took = max(0, e.now()-d.accepted)
 	}
-	e.trace.report(e.clock.Now(), h.direction, h.remote(d.peer), trace.Event{Kind: kind, Offset: d.number, Length: len(d.data), Took: took, Note: note})
+	e.trace.report(e.clock.Now(), h.direction, h.remote(d.peer), trace.Event{Kind: kind, Offset: d.number, Length: len(d.data), Took: took, Note: note, Payload: payload})
 }
 
 // remote returns a datagram's peer.

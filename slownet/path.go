@@ -163,11 +163,12 @@ func (p *Path) roundTrip() time.Duration {
 	return p.config.roundTrip()
 }
 
-// setTrace changes what is called with what happens to connections to come.
-func (p *Path) setTrace(told func(trace.Event)) {
+// setTrace changes what is called with what happens to connections to come, and how many
+// bytes of payload its events have.
+func (p *Path) setTrace(told func(trace.Event), payloads int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.config.Trace = told
+	p.config.Trace, p.config.Payloads = told, payloads
 }
 
 // line returns the path's line for a direction; nil if there is no path.

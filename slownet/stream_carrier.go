@@ -22,7 +22,6 @@ func (s *sender) carry() {
 	for {
 		if s.tcp != nil && !s.stalled && !s.aborted {
 			s.tcp.advance(s.now())
-			s.traceLostLocked()
 			s.changed.wake()
 		}
 		s.sendEndLocked()
@@ -125,10 +124,8 @@ func (s *sender) landLocked() {
 		s.mu.Unlock()
 		n, err = s.conn.inner.Write(left[:min(len(left), chunk)])
 		s.mu.Lock()
+		s.traceDataLocked(left[:n])
 		left = left[n:]
-		if n > 0 {
-			s.traceLocked(trace.Data, s.delivered, n, 0, "")
-		}
 		s.delivered += int64(n)
 		s.exitLocked()
 	}
@@ -149,6 +146,7 @@ func (s *sender) failLocked(err error) {
 	switch reset := &s.conn.in.reset; {
 	case isReset(err):
 		reset.become(resetArrived)
+		s.conn.traceReset(Read, syscall.ECONNRESET)
 		err = errno("write", syscall.EPIPE)
 	case errors.Is(err, syscall.EPIPE) && reset.state.Load() == resetSeen:
 		reset.become(resetArrived)

@@ -184,6 +184,11 @@ func (c *Conn) closeInner(reset bool) error {
 	if c.innerClosed.Swap(true) {
 		return nil
 	}
+	if reset {
+		c.traceReset(Write, syscall.ECONNRESET)
+	} else {
+		c.out.traceEnd()
+	}
 	return c.inner.Close()
 }
 

@@ -133,6 +133,7 @@ func (c *Conn) half(direction Direction) *streamHalf {
 func (c *Conn) breakOff(cause syscall.Errno) {
 	c.out.fail(errno("write", cause))
 	c.in.fail(errno("read", cause))
+	c.traceReset(Write, cause)
 	_ = c.closeInner(true)
 }
 
@@ -235,6 +236,15 @@ func (s *sender) hangUp() bool {
 	s.hungUp = true
 	s.interruptLocked()
 	return !s.background
+}
+
+// traceEnd reports the end of a half's stream, if nobody else has.
+func (h *streamHalf) traceEnd() {
+	if h.endpoint.trace != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.traceEndLocked()
+	}
 }
 
 // faulted reports a fault.

@@ -74,8 +74,10 @@ func (s *sender) landEndLocked() error {
 	s.end = endArrived
 	if err != nil {
 		s.end = endNone
+		return err
 	}
-	return err
+	s.traceEndLocked()
+	return nil
 }
 
 // lossLocked returns an error if something was written that did not arrive.

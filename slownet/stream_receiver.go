@@ -77,6 +77,9 @@ func (r *receiver) read(p []byte) (n int, err error) {
 		case r.ended:
 			err = r.end
 			r.ended = !isTimeout(err) // the next read may succeed
+			if err == io.EOF {
+				r.traceEndLocked()
+			}
 			if isReset(err) {
 				r.end = io.EOF
 				err = r.conn.readReset(err)
@@ -112,7 +115,7 @@ func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 		}
 	}
 	r.size -= n
-	r.deliveredLocked(n)
+	r.deliveredLocked(p[:n])
 	r.allowance.spend(n)
 	if len(r.inbox) == 0 {
 		r.inbox = nil
@@ -128,9 +131,9 @@ func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 func (r *receiver) isBusyLocked() bool { return len(r.inbox) > 0 || r.tcp.isBusy() }
 
 // deliveredLocked counts what the reader has got.
-func (r *receiver) deliveredLocked(n int) {
-	r.traceLocked(trace.Data, r.delivered, n, 0, "")
-	r.delivered += int64(n)
+func (r *receiver) deliveredLocked(data []byte) {
+	r.traceDataLocked(data)
+	r.delivered += int64(len(data))
 }
 
 // readThroughLocked lets the reader himself read, from a link on which bytes
@@ -150,8 +153,11 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 		r.sendLocked(r.madeUpLocked(since), n)
 		r.traceLocked(trace.Send, r.passed, n, 0, "")
 		r.passed += int64(n)
-		r.deliveredLocked(n)
+		r.deliveredLocked(p[:n])
 		allowance.spend(n)
+	}
+	if err == io.EOF {
+		r.traceEndLocked()
 	}
 	if isReset(err) && r.err == nil {
 		err = r.conn.readReset(err)

@@ -63,6 +63,7 @@ func (c *Conn) seeReset(at time.Duration) {
 // arriveReset makes writes fail, as the peer has reset the connection.
 func (c *Conn) arriveReset() {
 	c.in.reset.become(resetArrived)
+	c.traceReset(Read, syscall.ECONNRESET)
 	c.out.hearReset(errno("read", syscall.ECONNRESET))
 }
 

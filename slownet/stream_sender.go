@@ -128,9 +128,7 @@ func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 		s.failLocked(err)
 		s.conn.in.reset.become(resetTold)
 	}
-	if n > 0 {
-		s.traceLocked(trace.Data, s.passed, n, 0, "")
-	}
+	s.traceDataLocked(p[:n])
 	s.passed += int64(n)
 	s.delivered += int64(n)
 	return n, err

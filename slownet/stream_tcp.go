@@ -38,6 +38,33 @@ type pipe struct {
 
 // Send is for [netem.Pipe].
 func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
+	fate := p.send(now, s)
+	if p.half.endpoint.trace != nil && p.lane == &p.half.lane {
+		if why := whyLost(&fate); why != "" {
+			p.half.traceLostLocked(s, why)
+		}
+	}
+	return fate
+}
+
+// whyLost returns why a segment does not arrive, or "" if it does, or may yet.
+func whyLost(fate *netem.Fate) string {
+	switch fate.Drop {
+	case netem.Queued:
+		return ""
+	case netem.NotDropped:
+		for _, packet := range fate.Packets[:fate.Count] {
+			if packet.Flip < 0 {
+				return ""
+			}
+		}
+		return "corruption"
+	default:
+		return fate.Drop.String()
+	}
+}
+
+func (p *pipe) send(now time.Duration, s *netem.Segment) netem.Fate {
 	var tag any
 	mine := p.half.tcp
 	if p.lane.hasDiscipline() {
@@ -302,10 +329,10 @@ func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
 // maxDelay is by how much something may be told too late in real time.
 const maxDelay = 500 * time.Microsecond
 
-// traceLostLocked reports bytes whose segments were lost.
-func (h *streamHalf) traceLostLocked() {
-	if lost := h.tcp.Lost(); lost > 0 {
-		h.traceLocked(trace.Drop, h.passed, int(lost), 0, "loss")
+// traceLostLocked reports a segment that was lost, if it has data.
+func (h *streamHalf) traceLostLocked(s *netem.Segment, why string) {
+	if s.Len > 0 {
+		h.traceLocked(trace.Drop, s.Seq, s.Len, 0, why)
 	}
 }
 
@@ -318,7 +345,6 @@ func (s *sender) writeTCPLocked(p []byte) int {
 	}
 	s.traceLocked(trace.Send, s.passed, n, 0, "")
 	s.tcp.write(s.now(), s.keepLocked(p[:n]), &s.link.Pace)
-	s.traceLostLocked()
 	s.passed += int64(n)
 	s.startCarrierLocked()
 	s.tickLocked()
@@ -354,10 +380,8 @@ func (s *sender) landTCPLocked() {
 		s.mu.Unlock()
 		n, err = s.conn.inner.Write(left)
 		s.mu.Lock()
+		s.traceDataLocked(left[:n])
 		left = left[n:]
-		if n > 0 {
-			s.traceLocked(trace.Data, s.delivered, n, 0, "")
-		}
 		s.delivered += int64(n)
 		s.exitLocked()
 	}
@@ -382,7 +406,6 @@ func (h *streamHalf) giveUpLocked() {
 // advanceLocked lets everything happen that is due.
 func (r *receiver) advanceLocked() {
 	r.tcp.advance(r.now())
-	r.traceLostLocked()
 	if r.ended && r.endAt == timeline.End && r.tcp.Ended() && !r.tcp.isBusy() {
 		r.endAt = r.now()
 	}
@@ -400,7 +423,7 @@ func (r *receiver) awaitTCPLocked() {
 func (r *receiver) takeTCPLocked(p []byte) int {
 	n := r.tcp.take(r.now(), r.allowance.cut(p))
 	r.size -= n
-	r.deliveredLocked(n)
+	r.deliveredLocked(p[:n])
 	r.allowance.spend(n)
 	r.tickLocked()
 	if !r.tcp.isBusy() {
@@ -417,7 +440,6 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 	if len(p) > 0 {
 		r.traceLocked(trace.Send, r.passed, len(p), 0, "")
 		r.tcp.write(now, append([]byte(nil), p...), &r.link.Pace)
-		r.traceLostLocked()
 		r.size += len(p)
 		r.passed += int64(len(p))
 	}

@@ -1,8 +1,10 @@
 package slownet
 
 import (
+	"errors"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/departures"
@@ -42,8 +44,10 @@ func DirectionOf(e trace.Event) Direction {
 // A tracing is the trace of a connection.
 type tracing struct {
 	told     func(trace.Event)
+	payloads int // bytes that an event has at most; below 0 all
 	name     trace.Conn
 	departed [2]departures.Queue // of a stream, by direction; each guarded by its half's lock
+	ended    [2]atomic.Bool      // the end of the stream, or a reset, was told; by direction
 }
 
 // traced counts the connections that have traces.
@@ -53,8 +57,11 @@ var traced atomic.Uint64
 // long bytes took is right even if the system's clock was set meanwhile.
 var loaded = time.Now()
 
-func newTracing(told func(trace.Event), local net.Addr) *tracing {
-	return &tracing{told: told, name: trace.Conn{Host: local.String(), Network: local.Network(), Number: traced.Add(1)}}
+func newTracing(config *Config, local net.Addr) *tracing {
+	return &tracing{
+		told: config.Trace, payloads: config.Payloads,
+		name: trace.Conn{Host: local.String(), Network: local.Network(), Number: traced.Add(1)},
+	}
 }
 
 // report reports an event of a direction, which happens at a time. The remote address
@@ -86,14 +93,72 @@ func (h *streamHalf) traceLocked(kind trace.Kind, offset int64, n int, delay tim
 	if t == nil {
 		return
 	}
-	now, took := h.endpoint.clock.Now(), delay
-	switch at := now.Sub(loaded); kind {
-	case trace.Send:
-		t.departed[h.direction].Leave(at, n)
-	case trace.Data:
-		took = t.departed[h.direction].Arrive(at, n)
+	now := h.endpoint.clock.Now()
+	if kind == trace.Send {
+		t.departed[h.direction].Leave(now.Sub(loaded), n)
 	}
-	t.report(now, h.direction, h.conn.RemoteAddr(), trace.Event{Kind: kind, Offset: offset, Length: n, Took: took, Note: note})
+	t.report(now, h.direction, h.conn.RemoteAddr(), trace.Event{Kind: kind, Offset: offset, Length: n, Took: delay, Note: note})
+}
+
+// traceDataLocked reports bytes of a stream that have arrived.
+func (h *streamHalf) traceDataLocked(data []byte) {
+	t := h.endpoint.trace
+	if t == nil || len(data) == 0 {
+		return
+	}
+	now, n := h.endpoint.clock.Now(), len(data)
+	t.report(now, h.direction, h.conn.RemoteAddr(), trace.Event{
+		Kind: trace.Data, Offset: h.delivered, Length: n,
+		Took: t.departed[h.direction].Arrive(now.Sub(loaded), n), Payload: t.payload(data),
+	})
+}
+
+// payload returns as much of the bytes as an event has.
+func (t *tracing) payload(data []byte) string {
+	if t.payloads >= 0 {
+		data = data[:min(len(data), t.payloads)]
+	}
+	return string(data)
+}
+
+// traceConn reports an event of no bytes.
+func (c *Conn) traceConn(kind trace.Kind, direction Direction, took time.Duration, err error) {
+	if c.trace == nil {
+		return
+	}
+	e := trace.Event{Kind: kind, Took: took}
+	if err != nil {
+		e.Note = errnoText(err)
+	}
+	c.trace.report(c.clock.Now(), direction, c.RemoteAddr(), e)
+}
+
+// traceEndLocked reports the end of a half's stream, unless that or a reset was told.
+func (h *streamHalf) traceEndLocked() {
+	if t := h.endpoint.trace; t != nil && !t.ended[h.direction].Swap(true) {
+		h.traceLocked(trace.Close, h.delivered, 0, 0, "")
+	}
+}
+
+// traceReset reports a reset, once. It ends both directions.
+func (c *Conn) traceReset(direction Direction, cause error) {
+	t := c.trace
+	if t == nil {
+		return
+	}
+	in, out := t.ended[Read].Swap(true), t.ended[Write].Swap(true)
+	if !in || !out {
+		c.traceConn(trace.Reset, direction, 0, cause)
+	}
+}
+
+// errnoText returns what a system call's error says, without the call's name.
+func errnoText(err error) string {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number.Error()
+	}
+	return err.Error()
 }
 
 // tracePieceLocked reports what befell a piece that has entered the link.

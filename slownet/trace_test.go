@@ -1,11 +1,13 @@
 package slownet
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,7 +140,9 @@ func TestTraceOfMisfortunes(t *testing.T) {
 			"1.001s write fault 0+0 resume",
 			"1.001s write fault 0+0 links changed",
 			"1.001s write fault 0+0 closed after the given number of bytes",
+			"1.001s write close 100+0",
 			"1.001s write fault 0+0 reset",
+			"1.001s write reset 0+0 connection reset by peer", // of what is read
 		}, log.of(Write))
 		require.NoError(t, conn.Close())
 		require.NoError(t, far.Close())
@@ -197,5 +201,96 @@ func TestTraceTellsHowLongBytesTookAndBetweenWhom(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 3, arrived)
+	})
+}
+
+// A trace has what arrives, as much of it as was asked for, and how connections begin and
+// end.
+func TestTraceOfConnectionsAndPayloads(t *testing.T) {
+	for payloads, want := range map[int]string{0: "", 3: "abc", -1: "abcdef"} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var lines []string
+			start := time.Now()
+			near, far := net.Pipe()
+			dialer := Dialer{
+				Dial: func(context.Context, string, string) (net.Conn, error) { return near, nil },
+				Config: Config{
+					Write: netem.Link{Latency: 30 * ms}, Read: netem.Link{Latency: 10 * ms}, Payloads: payloads,
+					Trace: func(e trace.Event) {
+						mu.Lock()
+						defer mu.Unlock()
+						if e.Kind != trace.Send {
+							at := time.Duration(e.At) - time.Duration(start.UnixNano())
+							lines = append(lines, fmt.Sprint(at, " ", DirectionOf(e), " ", e.Kind, " ", e.Took, " ", e.Payload, e.Note))
+						}
+					},
+				},
+			}
+			conn, err := dialer.DialContext(t.Context(), "pipe", "")
+			require.NoError(t, err)
+			go func() {
+				_, _ = io.ReadFull(far, make([]byte, 6))
+				_, _ = far.Write([]byte("uvwxyz"))
+				_ = far.Close()
+			}()
+			_, err = conn.Write([]byte("abcdef"))
+			require.NoError(t, err)
+			_, err = io.ReadAll(conn)
+			require.NoError(t, err)
+			require.NoError(t, conn.Close())
+			time.Sleep(time.Second)
+			answer := strings.NewReplacer("a", "u", "b", "v", "c", "w", "d", "x", "e", "y", "f", "z").Replace(want)
+			mu.Lock()
+			defer mu.Unlock()
+			assert.Equal(t, []string{
+				"40ms write connect 40ms ",
+				"70ms write data 30ms " + want,
+				"80ms read data 10ms " + answer,
+				"80ms read close 0s ",
+				"110ms write close 0s ",
+			}, lines)
+		})
+	}
+}
+
+// A reset is told once, where it is noticed first.
+func TestTraceOfAReset(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var lines []string
+	wrapped := NewListener(listener, Config{Read: netem.Link{Latency: ms}, Trace: func(e trace.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines = append(lines, strings.TrimSpace(fmt.Sprint(DirectionOf(e), " ", e.Kind, " ", e.Note)))
+	}})
+	defer wrapped.Close()
+	dialed, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	conn, err := wrapped.Accept()
+	require.NoError(t, err)
+	require.NoError(t, dialed.(*net.TCPConn).SetLinger(0))
+	require.NoError(t, dialed.Close())
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.NoError(t, conn.Close())
+	mu.Lock()
+	defer mu.Unlock()
+	assert.Equal(t, []string{"read accept", "read reset " + syscall.ECONNRESET.Error()}, lines)
+}
+
+// A loss over TCP is told of the bytes that were in the segment.
+func TestTraceTellsWhichBytesWereLostOverTCP(t *testing.T) {
+	log := newLog()
+	link := netem.Link{Loss: everyOther, Latency: ms}
+	overPipe(t, overTCP(Config{Write: link, Trace: log.trace}), func(t *testing.T, conn *Conn, far net.Conn) {
+		log.start = time.Now()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		_, err := conn.Write(make([]byte, 4*1448))
+		require.NoError(t, err)
+		synctest.Wait()
+		assert.Equal(t, []string{"0s write send 0+5792", "0s write drop 0+1448 loss", "0s write drop 2896+1448 loss"}, log.of(Write))
 	})
 }

@@ -74,8 +74,6 @@ func (p *waitingPipe) step(now time.Duration) {
 	for d, ok := p.line.Step(now); ok; d, ok = p.line.Step(now) {
 		if segment := d.Tag.(*netem.Segment); d.Drop == netem.NotDropped {
 			p.transfer.Arrive(d.Arrive, segment, p.isData)
-		} else {
-			p.transfer.Drop(segment)
 		}
 	}
 }

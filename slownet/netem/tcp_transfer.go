@@ -15,7 +15,6 @@ type Transfer struct {
 	ends   [2]End    // the sending and the receiving one
 	pipes  [2]Pipe   // what they send on
 	flight [2]flight // by the end that has sent the segments
-	lost   int64     // bytes of payload, since the last call of Lost
 	taken  int64     // bytes, by the application at the receiving end
 	eager  bool      // it takes them as they arrive
 	tcp    *TCP      // of both ends, if the connection is dialled
@@ -25,7 +24,7 @@ type Transfer struct {
 // A Pipe carries the segments of one end of a Transfer.
 type Pipe interface {
 	// Send puts a segment on its way, and returns what becomes of it. If that is
-	// Queued, the driver calls Arrive or Drop when it is known. The segment is
+	// Queued, the driver calls Arrive if it is known that it arrives. The segment is
 	// good until Send returns.
 	Send(now time.Duration, s *Segment) Fate
 }
@@ -134,14 +133,6 @@ func (t *Transfer) SetEager(now time.Duration, eager bool) {
 // Failure returns why the sender has given up, if it has.
 func (t *Transfer) Failure() Failure { return t.ends[0].Failure() }
 
-// Lost returns how many bytes of payload were lost since it was last called.
-// Retransmissions that were lost count again.
-func (t *Transfer) Lost() int64 {
-	lost := t.lost
-	t.lost = 0
-	return lost
-}
-
 // Next returns when something happens next, or [Never].
 func (t *Transfer) Next() time.Duration {
 	return min(t.ends[0].Next(), t.ends[1].Next(), t.flight[0].next(), t.flight[1].next())
@@ -175,9 +166,6 @@ func (t *Transfer) Arrive(at time.Duration, s *Segment, data bool) {
 	t.flight[from].push(at, s)
 }
 
-// Drop says that a segment that was Queued is lost.
-func (t *Transfer) Drop(s *Segment) { t.lost += int64(s.Len) }
-
 // land hands a segment to the end at which it arrives.
 func (t *Transfer) land(now time.Duration, at int, s *Segment) {
 	end := &t.ends[at]
@@ -203,15 +191,10 @@ func (t *Transfer) send(now time.Duration, from int) {
 			return
 		}
 		fate := t.pipes[from].Send(now, &t.out)
-		arrive := 0
 		for _, packet := range fate.Packets[:fate.Count] {
 			if packet.Flip < 0 {
-				arrive++
 				t.flight[from].push(packet.Arrive, &t.out)
 			}
-		}
-		if arrive == 0 && fate.Drop != Queued {
-			t.Drop(&t.out)
 		}
 	}
 }

@@ -60,13 +60,20 @@ func imagineStream(conn trace.Conn, events []*trace.Event, v *invention) []packe
 	return x.packets(v)
 }
 
-// meet finds out who the ends are, and how far from each other.
+// meet finds out who the ends are, and how far from each other. A connection that a
+// wrapper has accepted is named by the end that has accepted it.
 func (x *exchange) meet(events []*trace.Event) {
-	x.ends[dialer].name, x.ends[listener].name = x.conn.Host, x.conn.Host
+	named, other := dialer, listener
+	for _, e := range events {
+		if e.Kind == trace.Accept && e.To == x.conn.Host && e.From != x.conn.Host {
+			named, other = listener, dialer
+		}
+	}
+	x.ends[named].name, x.ends[other].name = x.conn.Host, x.conn.Host
 	for _, e := range events {
 		for _, name := range []string{e.From, e.To} {
 			if name != "" && name != x.conn.Host {
-				x.ends[listener].name = name
+				x.ends[other].name = name
 			}
 		}
 	}
@@ -285,7 +292,7 @@ func (x *exchange) packets(v *invention) []packet {
 		arriving  [2][]arrival // at the other end
 		packets   []packet
 	)
-	dialed, listening := v.address(x.conn.Host, portOf(x.conn)), v.address(x.ends[listener].name, listenerPort)
+	dialed, listening := v.address(x.ends[dialer].name, portOf(x.conn)), v.address(x.ends[listener].name, listenerPort)
 	if dialed.Addr().Is4() != listening.Addr().Is4() {
 		return nil
 	}
