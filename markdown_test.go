@@ -92,7 +92,17 @@ func TestJapanesePagesAgree(t *testing.T) {
 func files(section markdown.Section) (files []string) {
 	for _, link := range section.Links() {
 		file, _, _ := strings.Cut(link, "#")
-		files = append(files, strings.Replace(file, ".ja.md", ".md", 1))
+		files = append(files, strings.Replace(file, ".ja.", ".", 1))
 	}
 	return files
+}
+
+// Each page of the tutorial and the README are there in Japanese.
+func TestJapanesePagesAreThere(t *testing.T) {
+	t.Parallel()
+	for path := range pages(t) {
+		if filepath.ToSlash(filepath.Dir(path)) == "docs/tutorial" && !strings.HasSuffix(path, ".ja.md") {
+			assert.FileExists(t, strings.TrimSuffix(path, ".md")+".ja.md")
+		}
+	}
 }

@@ -46,7 +46,7 @@ func build(t *testing.T, root string) {
 		return err
 	}))
 	bin = t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./cmd/...")
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./cmd/...", "./docs/tutorial/pollpoetry")
 	build.Dir = root
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -94,6 +94,7 @@ func TestScripts(t *testing.T) {
 			"terminal":  terminal,
 		},
 	})
+	t.Run("tutorial", func(t *testing.T) { tutorial(t, root) })
 }
 
 // A process is a server that a script has started.

@@ -1,0 +1,279 @@
+package cmd_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/markdown"
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+)
+
+// tutorial types what the pages of the tutorial say, in the order of each page, and
+// compares what is printed. In the quick tier the servers are a hundred times as fast, and
+// what times there are is not looked at; in the long one they take as long as the pages say.
+// A Japanese page has the same commands, as another test makes sure.
+func tutorial(t *testing.T, root string) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "tutorial", "*.md"))
+	require.NoError(t, err)
+	require.NotEmpty(t, pages)
+	for _, path := range pages {
+		if strings.HasSuffix(path, ".ja.md") {
+			continue
+		}
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			r := &reader{t: t, root: root, ports: make(map[string]string)}
+			for _, block := range markdown.Parse(string(text)).Blocks() {
+				if block.Info == "console" {
+					r.perform(block.Content)
+				}
+			}
+			r.stopAll()
+		})
+	}
+}
+
+// A reader of the tutorial types commands.
+type reader struct {
+	t       *testing.T
+	root    string
+	ports   map[string]string // that the page names: those that are used instead
+	servers []*poet
+}
+
+// A poet is a server that a reader has started.
+type poet struct {
+	cmd      *exec.Cmd
+	port     string // on the page, or ""
+	out      bytes.Buffer
+	stderr   bytes.Buffer
+	expected string
+	ended    chan struct{} // closed when all output is there
+}
+
+// perform types the commands of a block and looks at their outputs.
+func (r *reader) perform(block string) {
+	commands := strings.Split("\n"+block, "\n$ ")
+	require.Empty(r.t, strings.TrimSpace(commands[0]), "a console block begins with a command")
+	for _, command := range commands[1:] {
+		line, expected, _ := strings.Cut(command, "\n")
+		if expected != "" && !strings.HasSuffix(expected, "\n") {
+			expected += "\n"
+		}
+		args := strings.Fields(line)
+		switch {
+		case args[0] == "git", args[0] == "cd", args[0] == "go" && args[1] == "build": // that has been done
+		case args[0] == "nc":
+			r.compare(line, expected, r.netcat(args[2]))
+		case args[0] == "bin/slowpoetry":
+			r.serve(args[1:], expected)
+		case args[0] == "bin/get-poetry":
+			r.compare(line, expected, r.run(filepath.Join(bin, "get-poetry"), args[1:]))
+		case args[0] == "go" && args[1] == "run" && args[2] == "./docs/tutorial/pollpoetry":
+			r.compare(line, expected, r.run(filepath.Join(bin, "pollpoetry"), args[3:]))
+		case args[0] == "go" && args[1] == "run" && args[2] == "./docs/tutorial/figures":
+			if tier.Long() { // a test of that package draws them in the quick tier
+				r.compare(line, expected, r.run("go", append(args[1:], r.t.TempDir())))
+			}
+		case args[0] == "go" && args[1] == "test":
+			if tier.Long() { // the quick tier has that test already
+				r.compare(line, expected, r.run("go", args[1:]))
+			}
+		default:
+			r.t.Errorf("no test knows the command %q", line)
+		}
+	}
+}
+
+// actual returns the port that is used for one that the page names.
+func (r *reader) actual(port string) string {
+	if r.ports[port] == "" {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(r.t, err)
+		_, r.ports[port], err = net.SplitHostPort(listener.Addr().String())
+		require.NoError(r.t, err)
+		require.NoError(r.t, listener.Close())
+	}
+	return r.ports[port]
+}
+
+var pagePort = regexp.MustCompile(`^1000\d$`)
+
+// replace returns the arguments with the ports that are used.
+func (r *reader) replace(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if pagePort.MatchString(arg) {
+			args[i] = r.actual(arg)
+		}
+	}
+	return args
+}
+
+// netcat does what nc does: it prints what it receives.
+func (r *reader) netcat(port string) string {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+r.actual(port))
+	require.NoError(r.t, err)
+	defer conn.Close()
+	poem, err := io.ReadAll(conn)
+	require.NoError(r.t, err)
+	return string(poem)
+}
+
+// run runs a command to its end.
+func (r *reader) run(name string, args []string) string {
+	command := exec.CommandContext(r.t.Context(), name, r.replace(args)...)
+	command.Dir = r.root
+	output, err := command.CombinedOutput()
+	require.NoError(r.t, err, "%s", output)
+	return string(output)
+}
+
+// serve starts a server in the place of the one that has its port, and waits until it
+// serves.
+func (r *reader) serve(args []string, expected string) {
+	port := ""
+	if at := slices.Index(args, "--port"); at >= 0 {
+		port = args[at+1]
+	}
+	for _, p := range r.servers {
+		if p.port == port && port != "" {
+			r.stop(p)
+		}
+	}
+	args = r.replace(args)
+	if !tier.Long() {
+		if at := slices.Index(args, "--delay"); at >= 0 {
+			delay, err := strconv.ParseFloat(args[at+1], 64)
+			require.NoError(r.t, err)
+			args[at+1] = fmt.Sprint(delay / 100)
+		} else {
+			args = append(args, "--delay", "1ms")
+		}
+	}
+	p := &poet{port: port, expected: expected, ended: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(bin, "slowpoetry"), args...)
+	p.cmd.Dir = r.root
+	stdout, writer, err := os.Pipe()
+	require.NoError(r.t, err)
+	p.cmd.Stdout, p.cmd.Stderr = writer, &p.stderr
+	require.NoError(r.t, p.cmd.Start())
+	require.NoError(r.t, writer.Close())
+	serving := make(chan struct{})
+	go func() {
+		defer close(p.ended)
+		defer stdout.Close()
+		buffer := make([]byte, 4096)
+		for first := true; ; first = false {
+			n, err := stdout.Read(buffer)
+			p.out.Write(buffer[:n])
+			if first {
+				close(serving)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	r.servers = append(r.servers, p)
+	r.t.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // if the test has failed before stop
+		<-p.ended
+	})
+	<-serving
+}
+
+// stop ends a server by Ctrl-C, and looks at what it has printed.
+func (r *reader) stop(p *poet) {
+	if p.cmd.ProcessState != nil {
+		return
+	}
+	time.Sleep(10 * time.Millisecond) // for the last client's line
+	assert.NoError(r.t, p.cmd.Process.Signal(os.Interrupt))
+	assert.NoError(r.t, p.cmd.Wait(), "%s", &p.stderr)
+	<-p.ended
+	if p.expected != "" {
+		r.compare(strings.Join(p.cmd.Args, " "), p.expected, p.out.String())
+	}
+}
+
+func (r *reader) stopAll() {
+	for _, p := range r.servers {
+		r.stop(p)
+	}
+}
+
+var (
+	elapsed   = regexp.MustCompile(`\b(\d+):(\d\d):(\d\d(?:\.\d+)?)\b|\b([\d.]+)(m?s)\b`)
+	pieceLine = regexp.MustCompile(`(?m)^Task \d+: got \d+ bytes? of poetry from \S+$`)
+	client    = regexp.MustCompile(`(?m)^127\.0\.0\.1:\d+ `)
+	anyPort   = regexp.MustCompile(`(?m)^(Serving .* on 127\.0\.0\.1:)\d+$`)
+)
+
+// compare looks whether an output is what the page says, where "..." stands for any lines.
+// Times, the system's ports, and the order of pieces are not compared.
+func (r *reader) compare(command, expected, output string) {
+	r.t.Helper()
+	for page, actual := range r.ports {
+		output = strings.ReplaceAll(output, "127.0.0.1:"+actual, "127.0.0.1:"+page)
+	}
+	normalize := func(text string) string {
+		text = pieceLine.ReplaceAllString(text, "Task *: got * bytes of poetry from *")
+		text = client.ReplaceAllString(text, "* ")
+		text = anyPort.ReplaceAllString(text, "$1*")
+		return elapsed.ReplaceAllString(text, "TIME")
+	}
+	var pattern strings.Builder
+	for line := range strings.Lines(normalize(expected)) {
+		if line == "...\n" {
+			pattern.WriteString(`(?:.*\n)*`)
+		} else {
+			pattern.WriteString(regexp.QuoteMeta(line))
+		}
+	}
+	assert.Regexp(r.t, `\A`+pattern.String()+`\z`, normalize(output), command)
+	if tier.Long() {
+		said, took := durations(expected), durations(output)
+		if assert.Len(r.t, took, len(said), command) {
+			for i := range said {
+				assert.Greater(r.t, took[i], said[i]-0.2, command)
+				assert.Less(r.t, took[i], 1.5*said[i]+5, command)
+			}
+		}
+	}
+}
+
+// durations returns the times in a text, in seconds.
+func durations(text string) (seconds []float64) {
+	for _, found := range elapsed.FindAllStringSubmatch(text, -1) {
+		number := func(s string) float64 {
+			f, _ := strconv.ParseFloat(s, 64)
+			return f
+		}
+		switch {
+		case found[5] == "ms":
+			seconds = append(seconds, number(found[4])/1000)
+		case found[5] == "s":
+			seconds = append(seconds, number(found[4]))
+		default:
+			seconds = append(seconds, 3600*number(found[1])+60*number(found[2])+number(found[3]))
+		}
+	}
+	return seconds
+}
