@@ -3,9 +3,11 @@ package simtest_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"testing"
+	"testing/slogtest"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/simtest"
@@ -76,4 +78,40 @@ func TestLoggerOfTheTest(t *testing.T) {
 	assert.NotContains(t, output, "it is over")
 	assert.NotContains(t, output, "panic")
 	require.NotContains(t, output, "msg=data")
+}
+
+// A host's logger is a handler as log/slog wants them, if that of Config.Logger is: it
+// keeps levels, attributes and groups.
+func TestLoggerKeepsWhatItsHandlerIsGiven(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	config := simtest.Config{Logger: slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: slog.LevelInfo}))}
+	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		logger := sim.Host("a").Logger()
+		assert.False(t, logger.Enabled(t.Context(), slog.LevelDebug))
+		assert.True(t, logger.Enabled(t.Context(), slog.LevelInfo))
+		require.NoError(t, slogtest.TestHandler(logger.Handler(), func() (records []map[string]any) {
+			for decoder := json.NewDecoder(&text); decoder.More(); {
+				var record map[string]any
+				require.NoError(t, decoder.Decode(&record))
+				assert.Equal(t, "a", record["host"])
+				records = append(records, record)
+			}
+			return records
+		}))
+	})
+}
+
+// The test's log takes attributes of any name.
+func TestLoggerOfTheTestTakesAnyAttribute(t *testing.T) {
+	if os.Getenv("SIMTEST_FAILING") == t.Name() {
+		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			time.Sleep(time.Second)
+			sim.Host("a").Logger().Debug("it is", "time", "noon", slog.Group("time", "level", 3))
+			t.Fail()
+		})
+		return
+	}
+	output := runSelf(t, t.Name(), "SIMTEST_FAILING="+t.Name())
+	assert.Contains(t, output, "    at=1s level=DEBUG msg=\"it is\" host=a time=noon time.level=3\n")
 }
