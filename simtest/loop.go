@@ -42,6 +42,10 @@ func (s *Sim) loop() {
 			s.closeAll()
 			return
 		}
+		if len(s.posted) > 0 { // calls of Write have gone on
+			s.unlock()
+			continue
+		}
 		if s.stepLocked() && s.hasMoreLocked() {
 			s.unlock()
 			continue

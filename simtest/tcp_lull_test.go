@@ -41,6 +41,14 @@ func TestLateEventsMakeNoDifference(t *testing.T) {
 	}
 }
 
+// A write that needs the room of acknowledgements which have arrived, but were not
+// processed yet, is cut into segments as if they had been.
+func TestLateEventsLeaveRoom(t *testing.T) {
+	for _, number := range []uint64{789, 1781, 1837, 2703} {
+		checkLateEvents(t, number, false)
+	}
+}
+
 func checkLateEvents(t *testing.T, number uint64, far bool) {
 	t.Helper()
 	seed, tape := randomTape(number)

@@ -207,6 +207,9 @@ func (c *conn) follows(at time.Duration, hold int32) bool {
 // isPureACK reports whether users know nothing of a segment.
 func isPureACK(segment *netem.Segment) bool { return segment.Len == 0 && segment.Flags == netem.ACK }
 
+// isPureACK reports whether it is a pure acknowledgement. No train begins with one.
+func (f *flying) isPureACK() bool { return f.len == 0 && f.flags == netem.ACK }
+
 // lostLoop records that a segment is lost, unless it is one that users know nothing
 // of.
 func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segment, 0, why) }
@@ -222,7 +225,7 @@ func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 // arriveLoop is what happens when segments arrive: first is the first of the train.
 func (c *conn) arriveLoop(first int32) {
 	s := c.sim
-	if t := &c.tcp.pair.train[1-c.side]; t.at <= s.instant {
+	if t := &c.tcp.pair.train[1-c.side]; t.at <= s.instant && !s.segments.all[first].isPureACK() {
 		t.last = none
 	}
 	c.presentLoop()

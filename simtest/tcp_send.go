@@ -52,7 +52,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		noted = r.wrote(c.peer, len(p))
 	}
 	// Bytes of two calls do not mix: one that finds another waits for its end.
-	if c.writes.first != nil || !c.writeLocked(&write, &err) {
+	if c.writes.first != nil || !c.writeAtOnceLocked(&write, &err) {
 		c.blocksLocked()
 		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
 	}
@@ -60,6 +60,29 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		noted.n = write.n
 	}
 	return write.n, c.opError("write", err)
+}
+
+// writeAtOnceLocked writes what there is room for. If more may have become free than is
+// known here, it writes nothing: the call waits until the loop has looked.
+func (c *conn) writeAtOnceLocked(w *transfer, err *error) (over bool) {
+	if *err = c.writeErrorLocked(); *err != nil {
+		return true
+	}
+	if c.tcp != nil && len(w.p) > c.roomLocked() && c.isBehindLocked() {
+		return false
+	}
+	return c.writeSomeLocked(w)
+}
+
+// isBehindLocked reports whether acknowledgements may have arrived that the loop has
+// not processed yet.
+func (c *conn) isBehindLocked() bool {
+	now := c.sim.now()
+	if q := &c.tcp.pair.lull; q.on && q.next <= now {
+		return true
+	}
+	at, ok := c.sim.inner.next()
+	return ok && at <= now
 }
 
 // goOnWritingLocked lets the calls that wait write what there is room for.
@@ -86,6 +109,12 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
 	}
+	return c.writeSomeLocked(w)
+}
+
+// writeSomeLocked writes what there is room for, into a connection that can be written
+// to.
+func (c *conn) writeSomeLocked(w *transfer) (over bool) {
 	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
 	if c.tcp == nil {
 		if ahead := c.ahead(); ahead > 0 {
