@@ -50,11 +50,11 @@ func (s *sender) beginEpisode() {
 	s.window.reduce()
 }
 
-// firstResent returns when something was first retransmitted in the latest episode, or
-// 0 if nothing was.
-func (s *sender) firstResent() time.Duration {
-	if s.episode == nil {
-		return 0
+// firstResent returns when something was first retransmitted in the present episode:
+// now, if nothing was yet.
+func (s *sender) firstResent(now time.Duration) time.Duration {
+	if s.recovery == open || s.episode.firstResent == 0 {
+		return now
 	}
 	return s.episode.firstResent
 }

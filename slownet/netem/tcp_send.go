@@ -201,8 +201,8 @@ func (s *sender) expire(now, limit time.Duration) bool {
 	case s.probe.at <= now:
 		s.probe.at, s.probe.due = Never, true
 	case s.retransmit <= now:
-		since := s.firstResent()
-		if s.recovery == lossy && since > 0 && now-since >= limit {
+		since := s.firstResent(now)
+		if s.recovery == lossy && s.rtt.backoff > 0 && now-since >= limit {
 			return false
 		}
 		s.enterLoss(now)
@@ -223,7 +223,7 @@ func (s *sender) expire(now, limit time.Duration) bool {
 func (s *sender) backOff(now, since, limit time.Duration, timer *time.Duration) {
 	s.rtt.backoff++
 	*timer = now + s.rtt.timeout()
-	if limit < retransmitLimit && since > 0 {
+	if limit < retransmitLimit {
 		*timer = max(now+1, min(*timer, since+limit))
 	}
 }

@@ -204,6 +204,42 @@ func TestUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
+// A user timeout counts from the first retransmission of what is lost now, whatever was
+// retransmitted long before: until it is over, retransmissions are as without it.
+func TestUserTimeoutAfterAnEarlierLoss(t *testing.T) {
+	sent := func(tcp netem.TCP) (at []time.Duration) {
+		p := pathOf(tcp)
+		p.losing(0, 0, 1, 3, 4, 5)
+		p.write(0, 100)
+		p.quiet(t)
+		p.now += time.Minute
+		p.write(0, 100)
+		p.quiet(t)
+		require.EqualValues(t, 200, p.ends[1].arrived)
+		for _, s := range p.ends[0].sent {
+			if s.segment.Len > 0 {
+				at = append(at, s.at)
+			}
+		}
+		return at
+	}
+	at := sent(netem.TCP{})
+	assert.Len(t, at, 7)
+	assert.Equal(t, at, sent(netem.TCP{UserTimeout: 10 * time.Second}))
+}
+
+// The timer does not run beyond the user timeout, not even the first time.
+func TestShortUserTimeout(t *testing.T) {
+	p := pathOf(netem.TCP{UserTimeout: 300 * time.Millisecond})
+	p.quiet(t)
+	start := p.now
+	p.ends[0].lose = func(*netem.Segment) bool { return true }
+	p.write(0, 100)
+	p.quiet(t)
+	assert.Equal(t, 900*time.Millisecond, p.now-start) // 600 ms until the first retransmission
+	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
+}
+
 // A dial that nobody answers ends after the user timeout, when a SYN has been due again.
 func TestUserTimeoutOfADial(t *testing.T) {
 	for userTimeout, want := range map[time.Duration]struct {
