@@ -3,11 +3,13 @@
 //	slownet demo [--real | --html PAGE]
 //	slownet report [--compare] TRACE... -o PAGE [--pcap CAPTURE [--at HOST]] [--chrome FILE]
 //	slownet sweep [--json] FILE...
+//	slownet run [flags] -- COMMAND [ARGUMENT...]
 //
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
 // loopback sockets. A report makes a page of traces, a packet capture, or a file
-// for Perfetto. A sweep joins the reports of searches over seeds.
+// for Perfetto. A sweep joins the reports of searches over seeds. To run a command on a
+// slow network is left to slownet-run, see there.
 package main
 
 import (
@@ -27,6 +29,7 @@ Commands:
   demo    three poems from three slow servers: one after another, and all at once
   report  what happened in traces: a page for a browser, a capture for Wireshark
   sweep   joins the reports of searches over seeds, of one machine or of many
+  run     runs any command on a slow network (Linux)
 
 slownet COMMAND --help tells more, and slownet --version the version.
 `
@@ -36,6 +39,7 @@ var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"demo":   demo,
 	"report": func(args []string, stdout, _ io.Writer) error { return report(args, os.Stdin, stdout) },
 	"sweep":  func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
+	"run":    func(args []string, _, _ io.Writer) error { return execRun(args) },
 }
 
 // run finds the command, which is the first argument that is no flag, and runs
@@ -56,7 +60,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if command == nil {
 		return cli.Fail("slownet", cli.Usagef("there is no command %q: try slownet demo", name), stderr)
 	}
-	if slices.ContainsFunc(others, isHelp) {
+	if name != "run" && slices.ContainsFunc(others, isHelp) {
 		others = []string{"--help"}
 	}
 	return cli.Fail("slownet "+name, command(others, stdout, stderr), stderr)

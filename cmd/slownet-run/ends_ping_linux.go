@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pingIdle is how long a ping is kept when no packet passes.
+const pingIdle = 30 * time.Second
+
+// pings carry the command's pings to the outside, by a socket of the host each.
+type pings struct {
+	reply func(packet []byte)
+	warn  func(format string, args ...any)
+
+	mu     sync.Mutex // guards what follows
+	open   map[pingKey]*ping
+	warned bool
+	closed bool
+}
+
+type pingKey struct {
+	to netip.Addr
+	id uint16
+}
+
+// A ping is the echoes that a process of the command's sends to an address.
+type ping struct {
+	file    *os.File
+	key     pingKey
+	from    netip.Addr
+	raw     bool   // the socket gets the IP header, and all that has come
+	id      uint16 // its echoes' on the host's network
+	replyTo func(packet []byte)
+}
+
+func newPings(reply func(packet []byte), warn func(format string, args ...any)) *pings {
+	return &pings{reply: reply, warn: warn, open: map[pingKey]*ping{}}
+}
+
+// take takes a packet if it is an echo request to the outside.
+func (p *pings) take(packet []byte) bool {
+	e, ok := echoRequestIn(packet)
+	if !ok || e.to == gatewayAddress || e.to == hostAddress || e.to == gatewayAddress6 {
+		return false // the stack answers
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return true
+	}
+	key := pingKey{e.to, e.id}
+	one := p.open[key]
+	if one == nil {
+		var err error
+		if one, err = newPing(e, p.reply); err != nil {
+			p.refuseLocked(e, packet, err)
+			return true
+		}
+		p.open[key] = one
+		go func() {
+			one.carry()
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			delete(p.open, key)
+			_ = one.file.Close()
+		}()
+	}
+	one.send(e)
+	return true
+}
+
+// refuseLocked tells the command, and once the user, that there is no ping.
+func (p *pings) refuseLocked(e echo, packet []byte, err error) {
+	refusal := e.refusal(packet)
+	p.reply(refusal)
+	if p.warned {
+		return
+	}
+	p.warned = true
+	hint := ""
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		group := os.Getegid()
+		hint = fmt.Sprintf(": group %d may not ping, as net.ipv4.ping_group_range is %q; allow it by: sysctl -w net.ipv4.ping_group_range=\"%d %d\"",
+			group, system("/").setting("net.ipv4.ping_group_range"), group, group)
+	}
+	p.warn("no ping to the outside (to %s there is): %v%s", gatewayName, err, hint)
+}
+
+// close ends all pings.
+func (p *pings) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, one := range p.open {
+		_ = one.file.SetReadDeadline(time.Now())
+	}
+}
+
+// newPing opens a socket for echoes: a ping socket, or, for root, a raw one.
+func newPing(e echo, reply func(packet []byte)) (*ping, error) {
+	family, protocol := unix.AF_INET, unix.IPPROTO_ICMP
+	var to unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{}}
+	if e.to.Is6() {
+		family, protocol = unix.AF_INET6, unix.IPPROTO_ICMPV6
+		to = &unix.SockaddrInet6{Addr: e.to.As16()}
+	} else {
+		to = &unix.SockaddrInet4{Addr: e.to.As4()}
+	}
+	one := &ping{key: pingKey{e.to, e.id}, from: e.from, replyTo: reply}
+	const flags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|flags, protocol)
+	if err != nil {
+		raw, rawErr := unix.Socket(family, unix.SOCK_RAW|flags, protocol)
+		if rawErr != nil {
+			return nil, err
+		}
+		fd, one.raw, one.id = raw, true, uint16(rand.Uint32())
+	}
+	if err := unix.Connect(fd, to); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	one.file = os.NewFile(uintptr(fd), "ping")
+	return one, nil
+}
+
+// send sends an echo request.
+func (p *ping) send(e echo) {
+	_ = p.file.SetReadDeadline(time.Now().Add(pingIdle))
+	kind := byte(echoRequest)
+	if e.to.Is6() {
+		kind = echoRequest6
+	}
+	message := append([]byte{kind, 0, 0, 0}, binary.BigEndian.AppendUint32(nil, uint32(p.id)<<16|uint32(e.seq))...)
+	message = append(message, e.data...)
+	if !e.to.Is6() { // else the kernel does so
+		binary.BigEndian.PutUint16(message[2:], checksum(sumOf(message)))
+	}
+	_, _ = p.file.Write(message) // as if it were lost
+}
+
+// carry passes on replies until none was awaited for long.
+func (p *ping) carry() {
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := p.file.Read(buffer)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue // that of an ICMP message: it is as if the echo were lost
+		}
+		message := buffer[:n]
+		kind := byte(echoReply)
+		if p.key.to.Is6() {
+			kind = echoReply6
+		} else if p.raw && n >= 20 {
+			message = message[min(n, int(message[0]&15)*4):]
+		}
+		if len(message) < 8 || message[0] != kind || p.raw && binary.BigEndian.Uint16(message[4:]) != p.id {
+			continue
+		}
+		p.replyTo(echo{from: p.from, to: p.key.to, id: p.key.id, seq: binary.BigEndian.Uint16(message[6:]), data: message[8:]}.reply())
+	}
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
+)
+
+// udpIdle is how long a flow of datagrams is kept when none passes. RFC 4787 asks for two
+// minutes at least, and recommends five.
+const udpIdle = 5 * time.Minute
+
+// forwardUDP carries on a flow of datagrams, of two addresses with their ports, by a
+// socket of its own. It reports whether there is a port to take them.
+func (e *ends) forwardUDP(r *udp.ForwarderRequest) bool {
+	id := r.ID()
+	to := addrPortOf(id.LocalAddress, id.LocalPort)
+	if !to.Addr().IsGlobalUnicast() {
+		return true // broadcasts and multicasts end here
+	}
+	isName := to.Port() == 53 && (to.Addr() == gatewayAddress || to.Addr() == gatewayAddress6)
+	addresses, ok := dialed(to.Addr())
+	if !ok && !isName {
+		return false
+	}
+	var outer *net.UDPConn
+	if !isName {
+		var err error
+		outer, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addresses[0], to.Port())))
+		if err != nil {
+			return false
+		}
+	}
+	var queue waiter.Queue
+	endpoint, err := r.CreateEndpoint(&queue)
+	if err != nil {
+		if outer != nil {
+			_ = outer.Close()
+		}
+		return true
+	}
+	inner := gonet.NewUDPConn(&queue, endpoint)
+	if isName {
+		go e.names.serveUDP(inner)
+		return true
+	}
+	from := addrPortOf(id.RemoteAddress, id.RemotePort)
+	f := &udpFlow{inner: inner, outer: outer, refused: func() { e.reply(portUnreachable(from, to)) }}
+	f.wakeUp()
+	go f.carry(outer, inner)
+	go f.carry(inner, outer)
+	return true
+}
+
+// A udpFlow is the datagrams of two addresses with their ports.
+type udpFlow struct {
+	inner   *gonet.UDPConn
+	outer   *net.UDPConn
+	refused func() // tells the command that nobody listens
+}
+
+// wakeUp keeps the flow for as long as it may be idle.
+func (f *udpFlow) wakeUp() {
+	until := time.Now().Add(udpIdle)
+	_ = f.inner.SetReadDeadline(until)
+	_ = f.outer.SetReadDeadline(until)
+}
+
+// carry copies datagrams in one direction until the flow was idle for long, or ends.
+func (f *udpFlow) carry(to, from net.Conn) {
+	defer f.inner.Close()
+	defer f.outer.Close()
+	datagram := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(datagram)
+		switch {
+		case errors.Is(err, unix.ECONNREFUSED):
+			f.refused()
+			continue
+		case err != nil:
+			return
+		}
+		f.wakeUp()
+		if _, err := to.Write(datagram[:n]); errors.Is(err, net.ErrClosed) {
+			return
+		} else if errors.Is(err, unix.ECONNREFUSED) {
+			f.refused() // by an earlier one
+			_, _ = to.Write(datagram[:n])
+		}
+	}
+}

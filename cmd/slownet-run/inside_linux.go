@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slowpoetry/slowpoetry/internal/tun"
+)
+
+// insideName is the name by which the second process is started. Its arguments are the
+// number of its socket, and the command.
+const insideName = "slownet-run-inside"
+
+// runInside is the second process: it makes the network, starts the command, and returns
+// when that has ended, or the first process has. Its status tells nobody anything.
+func runInside(number string, command []string) int {
+	fd, err := strconv.Atoi(number)
+	if err != nil {
+		return statusFailed
+	}
+	outside := socket(fd)
+	unix.CloseOnExec(fd)
+	received := newReceived()
+	m, _, err := outside.receive()
+	if err != nil || m.Start == nil {
+		return statusFailed
+	}
+	if at, err := prepare(m.Start, outside); err != nil {
+		_ = outside.send(message{Failed: err.Error(), Step: at})
+		return statusFailed
+	}
+	program := m.Start.Program
+	if m, _, err := outside.receive(); err != nil || !m.Run {
+		return statusFailed
+	}
+	files := []uintptr{0, 1, 2}
+	pid, err := syscall.ForkExec(program, command, &syscall.ProcAttr{Env: os.Environ(), Files: files})
+	if err != nil {
+		_ = outside.send(message{Failed: program + ": " + err.Error(), Step: startCommand})
+		return statusFailed
+	}
+	ended := make(chan struct{}, 2)
+	go func() {
+		_ = outside.send(message{Ended: wait(pid)})
+		ended <- struct{}{}
+	}()
+	go func() {
+		for {
+			m, _, err := outside.receive()
+			if err != nil {
+				break
+			}
+			received.pass(m.Signal, func() { _ = unix.Kill(pid, m.Signal) })
+		}
+		ended <- struct{}{}
+	}()
+	<-ended
+	return 0
+}
+
+// wait waits for a process, and for all others that have lost their parent meanwhile.
+func wait(pid int) *unix.WaitStatus {
+	for {
+		var status unix.WaitStatus
+		if ended, err := unix.Wait4(-1, &status, 0, nil); err == unix.ECHILD || ended == pid {
+			return &status
+		}
+	}
+}
+
+// prepare makes the network and the mounts, gives up the capabilities that the command would
+// inherit, and hands over the device. A failure says at which step.
+func prepare(i *inside, outside socket) (step, error) {
+	device, err := tun.Open(deviceName)
+	if err != nil {
+		return openDevice, err
+	}
+	if err := configureNetwork(i); err != nil {
+		return makeNetwork, err
+	}
+	if err := mountAll(); err != nil {
+		return mountFiles, err
+	}
+	if err := dropCapabilities(); err != nil {
+		return makeNamespaces, fmt.Errorf("give up capabilities: %w", err)
+	}
+	if err := outside.send(message{Ready: true}, device); err != nil {
+		return openDevice, err
+	}
+	return 0, unix.Close(device)
+}
+
+// dropCapabilities takes what this process was given for itself from what the thread
+// hands on: root's programs have capabilities in the namespace, others have none.
+func dropCapabilities() error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	sets[0].Inheritable, sets[1].Inheritable = 0, 0
+	return unix.Capset(&header, &sets[0])
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// readOnly reports whether a file cannot be written because its mount does not allow it,
+// as /proc/sys in containers.
+func readOnly(err error) bool { return errors.Is(err, unix.EROFS) }
+
+// mountAll mounts what the command sees otherwise than the host: the files of names,
+// and /proc.
+func mountAll() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return fmt.Errorf("keep mounts apart: %w", err)
+	}
+	resolv, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	hosts, err := os.ReadFile("/etc/hosts")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{
+		{"/etc/resolv.conf", resolvConf(resolv)},
+		{"/etc/hosts", hostsFile(hosts)},
+	} {
+		if err := mountFile(f.name, f.data); err != nil {
+			return err
+		}
+	}
+	// Services that would answer for the host, past the path.
+	for _, name := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket"} {
+		if err := unix.Mount("/dev/null", name, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+			return fmt.Errorf("mount over %s: %w", name, err)
+		}
+	}
+	// Where parts of /proc are hidden, as in containers, the kernel allows no other.
+	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	return nil
+}
+
+// mountFile mounts a file with the data over another one. Where there is none, nothing is
+// mounted.
+func mountFile(name string, data []byte) error {
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	f, err := os.CreateTemp("", "slownet-run-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // the mount keeps it
+	defer f.Close()
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := unix.Mount(f.Name(), name, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount over %s: %w", name, err)
+	}
+	return nil
+}
+
+// resolvConf returns a resolv.conf with our name server, and the host's other settings.
+func resolvConf(host []byte) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "# of slownet run: the gateway asks the host\nnameserver %v\n", gatewayAddress)
+	for line := range strings.Lines(string(host)) {
+		if fields := strings.Fields(line); len(fields) > 0 && (fields[0] == "search" || fields[0] == "domain" || fields[0] == "options") {
+			fmt.Fprintln(&out, strings.TrimSpace(line))
+		}
+	}
+	return out.Bytes()
+}
+
+// hostsFile returns the host's file with our names first.
+func hostsFile(host []byte) []byte {
+	return fmt.Appendf(nil, "%v\t%s\n%v\t%s\n%s", hostAddress, hostName, gatewayAddress, gatewayName, host)
+}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// Where the programs are that everybody may run: slownet-run, and this test's, which is
+// what runs inside.
+var program, testProgram string
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "as" {
+		panic(runAs(os.Args[2], os.Args[3], os.Args[4:]))
+	}
+	if len(os.Args) > 2 && os.Args[1] == "inside" {
+		if err := insideTest(os.Args[2], os.Args[3:]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(testAll(m))
+}
+
+// testAll builds the program and runs the tests.
+func testAll(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "slownet-run-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program, testProgram = filepath.Join(dir, "slownet-run"), filepath.Join(dir, "inside")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Stderr = os.Stderr
+	own, err := os.ReadFile("/proc/self/exe")
+	for _, err := range []error{err, os.Chmod(dir, 0o755), build.Run(), os.WriteFile(testProgram, own, 0o755)} {
+		if err != nil {
+			panic(err)
+		}
+	}
+	return m.Run()
+}
+
+// A user is somebody who runs the program.
+type user string
+
+const (
+	self   user = "self" // who runs the test
+	nobody user = "nobody"
+)
+
+// users are those as whom the program is tested: this user, and, if this is root, nobody.
+func users() []user {
+	if os.Geteuid() == 0 {
+		return []user{self, nobody}
+	}
+	return []user{self}
+}
+
+// asEach runs a test as each user.
+func asEach(t *testing.T, test func(t *testing.T, as user)) {
+	for _, as := range users() {
+		t.Run(string(as), func(t *testing.T) {
+			t.Parallel()
+			test(t, as)
+		})
+	}
+}
+
+// The devices with which the program runs. Where a device is not as it is on this machine,
+// it is in a mount namespace of the program's own.
+const (
+	deviceAsItIs  = "as-it-is"
+	deviceForAll  = "0666"
+	deviceForRoot = "0600"
+	noDevice      = "none"
+)
+
+// command returns a command that runs the program as a user, who may open the device.
+func command(as user, args ...string) *exec.Cmd {
+	device := deviceAsItIs
+	if as == nobody {
+		device = deviceForAll
+	}
+	return commandWith(as, device, args...)
+}
+
+func commandWith(as user, device string, args ...string) *exec.Cmd {
+	if as == self && device == deviceAsItIs {
+		return exec.Command(program, args...)
+	}
+	return exec.Command(testProgram, append([]string{"as", string(as), device, program}, args...)...)
+}
+
+// runAs makes a device, becomes a user, and becomes a program. It returns if it cannot.
+func runAs(as, device string, command []string) error {
+	runtime.LockOSThread()
+	if device != deviceAsItIs {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return err
+		}
+		if err := errors.Join(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), unix.Mount("tmpfs", "/dev/net", "tmpfs", 0, "mode=0755")); err != nil {
+			return err
+		}
+		if device != noDevice {
+			mode, err := strconv.ParseUint(device, 8, 32)
+			if err == nil {
+				err = unix.Mknod("/dev/net/tun", unix.S_IFCHR|uint32(mode), int(unix.Mkdev(10, 200)))
+			}
+			if err == nil {
+				err = unix.Chmod("/dev/net/tun", uint32(mode))
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if as == string(nobody) {
+		const id = 65534
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(id, id, id), syscall.Setresuid(id, id, id)); err != nil {
+			return err
+		}
+	}
+	return unix.Exec(command[0], command, os.Environ())
+}
+
+// A result is what a run of the program came to.
+type result struct {
+	stdout, stderr string
+	status         int
+	took           time.Duration
+}
+
+// limit is how long a run may take.
+const limit = time.Minute
+
+// run runs the program as a user.
+func runProgram(t *testing.T, as user, args ...string) result {
+	t.Helper()
+	return finish(t, command(as, args...))
+}
+
+func finish(t *testing.T, c *exec.Cmd) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	start := time.Now()
+	require.NoError(t, c.Start())
+	timer := time.AfterFunc(limit, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	err := c.Wait()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	status := c.ProcessState.ExitCode()
+	if ws := c.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
+		status = 128 + int(ws.Signal()) // as a shell shows it
+	}
+	return result{stdout.String(), stderr.String(), status, time.Since(start)}
+}
+
+// insidePrograms are what a test runs inside, by name.
+var insidePrograms = map[string]func(args []string, out io.Writer) error{}
+
+// insideTest is what runs inside, instead of the tests.
+func insideTest(name string, args []string) error {
+	f := insidePrograms[name]
+	if f == nil {
+		return fmt.Errorf("there is no %q", name)
+	}
+	return f(args, os.Stdout)
+}
+
+// needs fails the test if a tool is not there.
+func needs(t *testing.T, tool, debianPackage string) {
+	t.Helper()
+	_, err := exec.LookPath(tool)
+	require.NoError(t, err, "the test needs %s: apt-get install %s", tool, debianPackage)
+}
+
+// The status is the command's.
+func TestStatusIsTheCommands(t *testing.T) {
+	t.Parallel()
+	asEach(t, func(t *testing.T, as user) {
+		notAProgram := filepath.Join(filepath.Dir(program), "nonsense-"+string(as))
+		require.NoError(t, os.WriteFile(notAProgram, []byte("\x7fELF"), 0o755))
+		for _, c := range []struct {
+			args           []string
+			status         int
+			stdout, stderr string
+		}{
+			{[]string{"--", "sh", "-c", "echo out; echo err >&2"}, 0, "out\n", "err\n"},
+			{[]string{"sh", "-c", "exit 7"}, 7, "", ""},
+			{[]string{"--", "sh", "-c", "kill -TERM $$"}, 128 + 15, "", ""},
+			{[]string{"--", "sh", "-c", "kill -KILL $$"}, 128 + 9, "", ""},
+			{[]string{"--", "sh", "-c", "kill -SEGV $$"}, 128 + 11, "", ""},
+			{[]string{"--", "no-such-command"}, 127, "", "slownet run: exec: \"no-such-command\": executable file not found in $PATH\n"},
+			{[]string{"--", notAProgram}, 126, "", "slownet run: " + notAProgram + ": exec format error\n"},
+			{[]string{}, 125, "", "slownet run: no command given: try slownet run --profile webpagetest/3g -- curl http://example.com/ (slownet run --help tells more)\n"},
+			{[]string{"--loss", "5", "true"}, 125, "", "slownet run: invalid argument \"5\" for \"--loss\" flag: loss: percentage 5 has no unit: write it such as \"1.5%\" (slownet run --help tells more)\n"},
+			{[]string{"--up", `{"pace": {"bytes": 1, "wait": "1s"}}`, "true"}, 125, "", "slownet run: the path has a pace, which cuts streams, and here are packets: give a rate\n"},
+		} {
+			r := runProgram(t, as, c.args...)
+			assert.Equal(t, c.status, r.status, "%q: %s", c.args, r.stderr)
+			assert.Equal(t, c.stdout, r.stdout, "%q", c.args)
+			assert.Equal(t, c.stderr, r.stderr, "%q", c.args)
+		}
+	})
+}
+
+// The command is who runs it, with the files that it was started with, and without
+// privileges on the host. Processes that have lost their parent do not stay.
+func TestCommandHasWhatItsUserHas(t *testing.T) {
+	t.Parallel()
+	asEach(t, func(t *testing.T, as user) {
+		reader, writer, err := os.Pipe()
+		require.NoError(t, err)
+		defer reader.Close()
+		c := command(as, "--", "sh", "-c", `id -u; pwd; echo $MARK; echo more >&3; grep CapAmb /proc/self/status; (true &); read line; echo "$line"`)
+		c.Env = append(os.Environ(), "MARK=here")
+		c.Dir = "/"
+		c.ExtraFiles = []*os.File{writer}
+		c.Stdin = strings.NewReader("typed\n")
+		r := finish(t, c)
+		require.NoError(t, writer.Close())
+		more, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		uid := os.Geteuid()
+		if as == nobody {
+			uid = 65534
+		}
+		assert.Equal(t, fmt.Sprintf("%d\n/\nhere\nCapAmb:\t0000000000000000\ntyped\n", uid), r.stdout, r.stderr)
+		assert.Equal(t, "more\n", string(more))
+	})
+}

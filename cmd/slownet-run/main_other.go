@@ -1,0 +1,16 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"os"
+	"runtime"
+
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+)
+
+func main() {
+	err := errors.New("it needs Linux, whose namespaces it uses; this is " + runtime.GOOS + ": run it in a Linux machine or container")
+	os.Exit(cli.Fail("slownet run", err, os.Stderr))
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
+)
+
+// A message is what the two processes tell each other.
+type message struct {
+	// The first process says:
+	Start  *inside     `json:",omitempty"` // what to do, first of all
+	Run    bool        `json:",omitempty"` // the path is there: start the command
+	Signal unix.Signal `json:",omitempty"` // what the first process got
+
+	// The second process says:
+	Ready  bool             `json:",omitempty"` // the namespace is ready; the device comes with it
+	Failed string           `json:",omitempty"` // what it could not do, and why
+	Step   step             `json:",omitempty"` // at which step
+	Ended  *unix.WaitStatus `json:",omitempty"` // how the command has ended
+}
+
+// An inside says what the second process is to make. The command is in its arguments.
+type inside struct {
+	Program    string // the path of the command's program
+	MTU        int
+	IPv6       bool
+	PingGroups string // the range of groups that may ping
+}
+
+// A step is one of those that need what a system may not allow.
+type step int
+
+const (
+	makeNamespaces step = iota + 1 // the user namespace and the others
+	openDevice                     // the TUN device
+	makeNetwork                    // its addresses and routes
+	mountFiles
+	startCommand
+)
+
+// A socket is an end of what the two processes talk by.
+type socket int
+
+// sockets returns both ends, which exec closes.
+func sockets() (ends [2]socket, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	return [2]socket{socket(pair[0]), socket(pair[1])}, err
+}
+
+// send sends a message, and files with it.
+func (s socket) send(m message, files ...int) error {
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var rights []byte
+	if len(files) > 0 {
+		rights = unix.UnixRights(files...)
+	}
+	return unix.Sendmsg(int(s), data, rights, nil, unix.MSG_NOSIGNAL)
+}
+
+// maxMessage is how large a message is at the most.
+const maxMessage = 32 << 10
+
+// receive waits for a message, and returns a file that came with it, or -1. It returns
+// io.EOF when the other process has ended.
+func (s socket) receive() (m message, file int, err error) {
+	buffer := make([]byte, maxMessage)
+	rights := make([]byte, unix.CmsgSpace(4))
+	var n, rn int
+	for {
+		n, rn, _, _, err = unix.Recvmsg(int(s), buffer, rights, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return m, -1, err
+	case n == 0:
+		return m, -1, io.EOF
+	}
+	if err := json.Unmarshal(buffer[:n], &m); err != nil {
+		return m, -1, fmt.Errorf("a message between processes: %w", err)
+	}
+	file = -1
+	if parts, err := unix.ParseSocketControlMessage(rights[:rn]); err == nil && len(parts) == 1 {
+		if files, err := unix.ParseUnixRights(&parts[0]); err == nil && len(files) == 1 {
+			file = files[0]
+		}
+	}
+	return m, file, nil
+}
