@@ -12,7 +12,7 @@ import (
 )
 
 // commandsOnly are the internal packages that no library imports.
-var commandsOnly = []string{"internal/cli", "internal/eventlog", "internal/linkflags", "internal/monitor"}
+var commandsOnly = []string{"internal/cli", "internal/eventlog", "internal/linkflags", "internal/monitor", "internal/overlay"}
 
 // Nothing that a user's test links comes from a library that only commands need,
 // by whatever way.

@@ -4,12 +4,15 @@
 //	slownet report [--compare] TRACE... -o PAGE [--pcap CAPTURE [--at HOST]] [--chrome FILE]
 //	slownet sweep [--json] FILE...
 //	slownet run [flags] -- COMMAND [ARGUMENT...]
+//	slownet test [go test's flags and packages]
+//	slownet overlay [--check]
 //
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
 // loopback sockets. A report makes a page of traces, a packet capture, or a file
 // for Perfetto. A sweep joins the reports of searches over seeds. To run a command on a
-// slow network is left to slownet-run, see there.
+// slow network is left to slownet-run, see there. Test runs go test with an overlay of
+// the standard library, for simulations of any Go program.
 package main
 
 import (
@@ -30,21 +33,27 @@ Commands:
   report  what happened in traces: a page for a browser, a capture for Wireshark
   sweep   joins the reports of searches over seeds, of one machine or of many
   run     runs any command on a slow network (Linux)
+  test    go test with an overlay of the standard library: simulations of any program
+  overlay where that overlay is, and whether it fits the Go in use
 
 slownet COMMAND --help tells more, and slownet --version the version.
 `
 
 // commands are what slownet can do, by name.
 var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
-	"demo":   demo,
-	"report": func(args []string, stdout, _ io.Writer) error { return report(args, os.Stdin, stdout) },
-	"sweep":  func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
-	"run":    func(args []string, _, _ io.Writer) error { return execRun(args) },
+	"demo":    demo,
+	"report":  func(args []string, stdout, _ io.Writer) error { return report(args, os.Stdin, stdout) },
+	"sweep":   func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
+	"run":     func(args []string, _, _ io.Writer) error { return execRun(args) },
+	"overlay": printOverlay,
 }
 
 // run finds the command, which is the first argument that is no flag, and runs
 // it with the others.
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "test" { // all flags are go test's
+		return cli.Fail("slownet test", runTest(args[1:], stdout, stderr), stderr)
+	}
 	at := slices.IndexFunc(args, func(arg string) bool { return !strings.HasPrefix(arg, "-") && arg != "help" })
 	if at < 0 {
 		if slices.Contains(args, "--version") {

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+	"github.com/slowpoetry/slowpoetry/internal/overlay"
+)
+
+const testUsage = `Usage: slownet test [go test's flags and packages]
+
+Runs go test with an overlay of the standard library, with which simulations of
+simtest control what the runtime leaves to chance, and code that calls the net
+package uses the simulated network of its host. All flags are those of go test.
+The exit status is that of go test.
+
+The environment variable SIMTEST_OVERLAY selects layers: time, order and net, or
+some of them with commas between them; all is the default, none switches all off.
+`
+
+const overlayUsage = `Usage: slownet overlay [--check]
+
+Makes the overlay of the standard library that slownet test uses, for the Go in
+use, and prints the name of its file: go test -overlay=$(slownet overlay). Set in
+GOFLAGS, it holds for editors too.
+`
+
+// overlayFile makes the overlay for the Go in use. The first flags are for all go
+// commands; own is the user's overlay, or empty.
+func overlayFile(own string, first []string, stderr io.Writer, name string) (*overlay.Made, *overlay.Go, error) {
+	g, fit, err := fitGo(first)
+	if err != nil {
+		return nil, nil, err
+	}
+	if warning := fit.Warning(); warning != "" {
+		fmt.Fprintf(stderr, "%s: %s\n", name, warning)
+	}
+	if own == "" {
+		own = g.OverlayInFlags()
+	}
+	var replace map[string]string
+	if own != "" {
+		if replace, err = overlay.ReadOwn(own); err != nil {
+			return nil, nil, err
+		}
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, nil, fmt.Errorf("there is no folder for the overlay: %w", err)
+	}
+	made, err := overlay.Make(g, fit, replace, filepath.Join(cache, "slownet", "overlay"))
+	return made, g, err
+}
+
+// fitGo fits the edits to the Go in use.
+func fitGo(first []string) (*overlay.Go, *overlay.Fit, error) {
+	g, err := overlay.FindGo(first...)
+	if err != nil {
+		return nil, nil, err
+	}
+	fit, err := overlay.New(g.GOROOT, g.GOVERSION)
+	return g, fit, err
+}
+
+// runTest runs go test with the overlay, in place of this process: its exit
+// status, signals and files are those of go test.
+func runTest(args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+		return cli.Answer(stdout, testUsage)
+	}
+	var first []string // -C must be the first flag
+	switch {
+	case len(args) > 0 && (strings.HasPrefix(args[0], "-C=") || strings.HasPrefix(args[0], "--C=")):
+		first, args = args[:1], args[1:]
+	case len(args) > 1 && (args[0] == "-C" || args[0] == "--C"):
+		first, args = args[:2], args[2:]
+	}
+	own, args := overlay.OwnOverlay(args)
+	made, _, err := overlayFile(own, first, stderr, "slownet test")
+	if err != nil {
+		return err
+	}
+	program := made.Go
+	if program == "" {
+		if program, err = exec.LookPath("go"); err != nil {
+			return err
+		}
+	}
+	command := append([]string{program, "test"}, first...)
+	command = append(command, "-overlay="+made.File)
+	command = append(command, args...)
+	environment := append(os.Environ(), made.Env...)
+	if err := syscall.Exec(program, command, environment); err != nil {
+		return fmt.Errorf("%s: %w", program, err)
+	}
+	return nil
+}
+
+// printOverlay prints where the overlay is, or what fits.
+func printOverlay(args []string, stdout, stderr io.Writer) error {
+	var check bool
+	flags := cli.NewFlagSet("slownet overlay", overlayUsage)
+	flags.BoolVar(&check, "check", false, "print whether the edits fit the Go in use, and write nothing")
+	if err := cli.Parse(flags, args, stdout); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return cli.Usagef("there is nothing to name: it is for the Go in use")
+	}
+	if check {
+		_, fit, err := fitGo(nil)
+		if err != nil {
+			return err
+		}
+		text := fmt.Sprintf("%s: all %d edits fit, and all functions are as tested\n", fit.Version, fit.Edits)
+		if warning := fit.Warning(); warning != "" {
+			text = warning + "\n"
+		}
+		if _, err := io.WriteString(stdout, text); err != nil {
+			return fmt.Errorf("cannot print: %w", err)
+		}
+		return nil
+	}
+	made, g, err := overlayFile("", nil, stderr, "slownet overlay")
+	if err != nil {
+		return err
+	}
+	if made.Go != "" {
+		return fmt.Errorf("%s lies in the module cache, where go replaces no file: use slownet test, or install it elsewhere", g.GOVERSION)
+	}
+	if _, err := fmt.Fprintln(stdout, made.File); err != nil {
+		return errors.Join(errors.New("cannot print"), err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package overlay
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A Go is the go command in use and its settings, in the folder of a module.
+type Go struct {
+	GOROOT, GOVERSION, GOOS, GOARCH, GOEXPERIMENT, GOFLAGS, GOMODCACHE string
+}
+
+// FindGo asks the go command that the system finds, with the flags that come
+// before all others, such as -C. With GOTOOLCHAIN or the go.mod of a module it is
+// another one that answers.
+func FindGo(first ...string) (*Go, error) {
+	args := append([]string{"env"}, first...)
+	args = append(args, "-json", "GOROOT", "GOVERSION", "GOOS", "GOARCH", "GOEXPERIMENT", "GOFLAGS", "GOMODCACHE")
+	command := exec.Command("go", args...)
+	var complaint bytes.Buffer
+	command.Stderr = &complaint
+	output, err := command.Output()
+	if err != nil {
+		if text := strings.TrimSpace(complaint.String()); text != "" {
+			return nil, fmt.Errorf("go env: %s", text)
+		}
+		return nil, fmt.Errorf("the go command does not work: %w", err)
+	}
+	var g Go
+	if err := json.Unmarshal(output, &g); err != nil {
+		return nil, fmt.Errorf("go env: %w", err)
+	}
+	g.GOVERSION, _, _ = strings.Cut(g.GOVERSION, " ") // which experiments may follow
+	g.GOVERSION, _, _ = strings.Cut(g.GOVERSION, "-X:")
+	switch g.GOOS {
+	case "linux", "darwin":
+	default:
+		return nil, fmt.Errorf("the overlay is for linux and darwin, and GOOS is %s: use go test, or set GOOS", g.GOOS)
+	}
+	return &g, nil
+}
+
+// inModuleCache reports whether this Go was fetched, for GOTOOLCHAIN.
+func (g *Go) inModuleCache() bool {
+	below, err := filepath.Rel(g.GOMODCACHE, g.GOROOT)
+	return g.GOMODCACHE != "" && err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator))
+}
+
+// OverlayInFlags returns the user's overlay that GOFLAGS names, or nothing.
+func (g *Go) OverlayInFlags() string {
+	file, _ := OwnOverlay(strings.Fields(g.GOFLAGS))
+	return strings.Trim(file, `'"`)
+}
