@@ -29,6 +29,6 @@ func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim
 	}
 	if report := second.compare(); report != "" {
 		seed, _ := seedFromEnvironment(config.Seed) // that is no error: the seed was used
-		t.Errorf("%s\n%s%s", report, second.keepTraces(), rerunText(t, seed))
+		t.Errorf("%s\n%s%s", report, second.keepTraces(), rerunText(t, seed, config.scheduleNow()))
 	}
 }

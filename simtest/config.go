@@ -105,6 +105,18 @@ type Config struct {
 	// [Sim.Quiet]. The zero Chaos is none.
 	Chaos Chaos
 
+	// Schedule is a seed for the order in which goroutines run that could run at
+	// once. It takes the layer order of the overlay, see [Overlay], and a simulation
+	// with a schedule fails without. Zero is the layer's own order: first come,
+	// first served. With an odd schedule each choice is drawn; with an even one,
+	// goroutines have priorities that are drawn, of which a few change in the course
+	// of the simulation, as in PCT (Burckhardt et al., 2010). Goroutines change
+	// when one is blocked, at sync.Mutex.Lock, and at channel operations. The
+	// environment variable SIMTEST_SCHEDULE, if it is set, is used instead.
+	Schedule uint64
+
+	layers    Layers       // of the overlay
+	needs     Layers       // that a replay was made with
 	eventFile *eventFile   // nil is none
 	recording *recording   // of CheckDeterminism
 	chaos     *chaosRun    // of one simulation; nil is what Chaos asks for

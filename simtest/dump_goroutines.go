@@ -67,6 +67,11 @@ func goOnHost(ctx context.Context, id, host string, f func(ctx context.Context))
 	}()
 }
 
+// doOnHost calls f in the calling goroutine as one of the host's.
+func doOnHost(id, host string, f func()) {
+	pprof.Do(callersLabels(), pprof.Labels(simulationLabel, id, hostLabel, host), func(context.Context) { f() })
+}
+
 // runUnlisted calls f. A goroutine that is in it is never listed: it is the
 // simulation's own. What f starts is listed, and of the test unless goOnHost
 // starts it.

@@ -11,13 +11,19 @@ import (
 // callersHost returns the name of the host that the calling goroutine belongs to,
 // as its labels say, or nothing.
 func callersHost() string {
+	host, _ := pprof.Label(callersLabels(), hostLabel)
+	return host
+}
+
+// callersLabels returns a context with the labels of the calling goroutine, as far
+// as they can be read.
+func callersLabels() context.Context {
 	labels := goroutineLabels()
 	t := labelsType()
 	if labels == nil || t == nil {
-		return ""
+		return context.Background()
 	}
-	host, _ := pprof.Label(labelled{context.Background(), reflect.NewAt(t, labels).Interface()}, hostLabel)
-	return host
+	return labelled{context.Background(), reflect.NewAt(t, labels).Interface()}
 }
 
 // goroutineLabels returns the labels of the calling goroutine, as they are in a

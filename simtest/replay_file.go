@@ -20,6 +20,8 @@ type replay struct {
 	test      string // full name; empty in a file that does not say
 	search    int    // which of the test's, from 1; 0 is 1
 	seed      uint64
+	layers    Layers        // of the overlay, that it was made with
+	order     uint64        // Config.Schedule
 	quiet     time.Duration // when the faults are over; 0 if there was no chaos
 	schedule  chaosSchedule
 	overrides
@@ -29,7 +31,7 @@ type replay struct {
 
 // newReplay returns the replay of a run with a chaos, or with none, nil.
 func newReplay(seed uint64, chaos *chaosRun, message, digest string) *replay {
-	r := &replay{goVersion: runtime.Version(), seed: seed, message: message, digest: digest}
+	r := &replay{goVersion: runtime.Version(), seed: seed, layers: Overlay(), message: message, digest: digest}
 	if chaos != nil {
 		out := chaos.outcome()
 		r.schedule, r.quiet = out.schedule, out.quiet
@@ -39,7 +41,7 @@ func newReplay(seed uint64, chaos *chaosRun, message, digest string) *replay {
 
 // apply has a Config run the replay.
 func (r *replay) apply(c *Config) {
-	c.Seed = r.seed
+	c.Seed, c.Schedule, c.needs = r.seed, r.order, r.layers
 	if !r.isNone() {
 		c.overrides = &r.overrides
 	}

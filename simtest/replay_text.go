@@ -19,6 +19,8 @@ import (
 //	go go1.26.8
 //	test TestElection
 //	seed 42
+//	overlay time,order,net
+//	schedule 7
 //	quiet 1m0s
 //	fault 12.5s partition a,b | c for 3s
 //	ties natural
@@ -39,6 +41,8 @@ const (
 	keyTest    = "test"
 	keySearch  = "search"
 	keySeed    = "seed"
+	keyOverlay = "overlay"
+	keyOrder   = "schedule"
 	keyQuiet   = "quiet"
 	keyFault   = "fault"
 	keyTies    = "ties"
@@ -68,6 +72,12 @@ func (r *replay) text() string {
 		line(keySearch, r.search)
 	}
 	line(keySeed, r.seed)
+	if r.layers.On() {
+		line(keyOverlay, r.layers)
+	}
+	if r.order != 0 {
+		line(keyOrder, r.order)
+	}
 	if r.quiet != 0 {
 		line(keyQuiet, r.quiet)
 	}
@@ -227,6 +237,14 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		if p.seed, err = strconv.ParseUint(value, 10, 64); err != nil {
 			err = fmt.Errorf("%q is no seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
 		}
+	case keyOverlay:
+		if p.layers, err = parseLayers(value, true); err != nil {
+			err = fmt.Errorf("%q are no layers of the overlay: write some of time, order and net, with commas between them, or delete the line", value)
+		}
+	case keyOrder:
+		if p.order, err = strconv.ParseUint(value, 10, 64); err != nil {
+			err = fmt.Errorf("%q is no seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
+		}
 	case keyQuiet:
 		p.quiet, err = parseDuration(word{text: value})
 		if err == nil && p.quiet <= 0 {
@@ -261,7 +279,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		return unknownKey(key)
 	}
 	switch key {
-	case keyGo, keyTest, keySearch, keySeed, keyQuiet, keyTies, keyDraws, keyDigest:
+	case keyGo, keyTest, keySearch, keySeed, keyOverlay, keyOrder, keyQuiet, keyTies, keyDraws, keyDigest:
 		err = cmp.Or(err, p.once(key))
 	}
 	if err != nil {
@@ -278,6 +296,6 @@ func unknownKey(key string) error {
 	case key == keyFormat:
 		return fmt.Errorf("%q is for the first line only: two files were joined: make two of them", key)
 	}
-	keys := []string{keyGo, keyTest, keySearch, keySeed, keyQuiet, keyFault, keyTies, keyTie, keyDraws, keyDraw, keyMessage, keyDigest}
+	keys := []string{keyGo, keyTest, keySearch, keySeed, keyOverlay, keyOrder, keyQuiet, keyFault, keyTies, keyTie, keyDraws, keyDraw, keyMessage, keyDigest}
 	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(keys, ", "))
 }

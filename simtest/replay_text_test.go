@@ -109,7 +109,7 @@ func TestReplayThatIsNone(t *testing.T) {
 		"newer":         {strings.Replace(least, "replay 1", "replay 2", 1), "x:1: the format is version 2, and this simtest knows up to 1: update github.com/slowpoetry/slowpoetry, or delete the file and find the failure again"},
 		"version 0":     {strings.Replace(least, "replay 1", "replay 0", 1), `x:1: the version of the format is "0", which is no number from 1 on: ` + restore},
 		"no version":    {strings.Replace(least, "replay 1", "replay", 1), `x:1: the version of the format is "", which is no number from 1 on: ` + restore},
-		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, test, search, seed, quiet, fault, ties, tie, draws, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
+		"unknown key":   {least + "sede 2\n", `x:5: "sede" is no key: it is one of go, test, search, seed, overlay, schedule, quiet, fault, ties, tie, draws, draw, message, digest; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry`},
 		"merged":        {least + "<<<<<<< HEAD\n", "x:5: two versions were merged here: keep one of them, or both as files of their own"},
 		"joined":        {least + least, `x:5: "simtest-replay" is for the first line only: two files were joined: make two of them`},
 		"two seeds":     {least + "seed 2\n", "x:5: seed: line 3 says so already, or otherwise: delete one of them"},

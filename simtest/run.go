@@ -52,6 +52,15 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		t.Fatal(err)
 	}
 	c.Seed = seed
+	if c.layers, err = layersFromEnvironment(); err == nil {
+		c.Schedule, err = scheduleFromEnvironment(c.Schedule, c.layers)
+	}
+	if err == nil {
+		err = c.layers.suffice(c.needs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if c.chaos == nil {
 		c.chaos = newChaosRun(&c.Chaos)
 	}
@@ -60,10 +69,17 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	}
 	if !c.KeepPools {
 		startLibrary()
-		emptyPools()
-		defer emptyPools()
+		if !c.layers.Time {
+			emptyPools()
+			defer emptyPools()
+		}
 	}
 	w := newWatchdog()
+	defer func() {
+		if s := w.sim(); s != nil {
+			s.leaveNet()
+		}
+	}()
 	failedBefore := t.Failed()
 	var failedInside atomic.Bool // what has failed before is not this simulation's
 	told, stated := false, false // what else there is to tell; the state of the network
@@ -115,7 +131,8 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
 	id := newSimulationID()
 	joinSimulation(id)
-	seeded := !c.KeepRand && seedProcess(t, c.Seed)
+	c.layers.enter(c.Seed, c.Schedule)
+	seeded := c.layers.Order || !c.KeepRand && seedProcess(t, c.Seed)
 	if c.recording != nil {
 		c.recording.unseeded = !seeded
 	}
@@ -134,7 +151,10 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 		time.Sleep(time.Until(c.Start)) // nothing else waits for time yet
 	}
 	sim := newSim(c, synctest.Wait)
-	sim.bubble, sim.nap = id, w.nap
+	sim.bubble, sim.nap, sim.layers = id, w.nap, c.layers
+	if c.layers.Net {
+		sim.enterNet()
+	}
 	sim.fail = func(report string) { t.Error(report) }
 	sim.trace.failed = t.Failed
 	if c.Logger == nil && testing.Testing() {
@@ -142,7 +162,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	}
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.context = func(host string) context.Context { return onHost(context.Background(), id, host) }
-	sim.started = func(host string, f func()) {
+	sim.started = func(host string, f func()) { // sim.mu is held
 		if host == "" {
 			go func() {
 				joinSimulation(id)
@@ -150,7 +170,11 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 			}()
 			return
 		}
-		goOnHost(context.Background(), id, host, func(context.Context) { telling(f) })
+		h := sim.hosts[host]
+		goOnHost(context.Background(), id, host, func(context.Context) {
+			c.layers.setHost(h)
+			telling(f)
+		})
 	}
 	s.sim = sim
 	w.simulation.Store(s)

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,16 +35,17 @@ func parseSeed(text string, configured uint64) (uint64, error) {
 }
 
 // rerunText says what the seed was and how to use it once more.
-func rerunText(t *testing.T, seed uint64) string {
-	return fmt.Sprintf("the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed))
+func rerunText(t *testing.T, seed, schedule uint64) string {
+	return fmt.Sprintf("the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed, schedule)) + overlayText(schedule)
 }
 
 // rerunText says what has run and how to run it once more.
 func (c *Config) rerunText(t *testing.T) string {
 	if c.replay == nil {
-		return rerunText(t, c.Seed)
+		return rerunText(t, c.Seed, c.Schedule)
 	}
-	return fmt.Sprintf("it was the replay %s. To run it again:\n%s", c.replay.name, commandLine(runtime.GOOS, replayVariable, c.replay.name, rerunCommand(t)))
+	line := commandLine(runtime.GOOS, rerunCommand(t), append(overlaySettings(0), replayVariable, c.replay.name)...)
+	return fmt.Sprintf("it was the replay %s. To run it again:\n%s", c.replay.name, line) + overlayText(c.Schedule)
 }
 
 // rerunLine returns the command line that runs the test again with a seed, and
@@ -57,8 +59,32 @@ func (c *Config) rerunText(t *testing.T) string {
 //
 // The goroutine's stack is where rerunLine looks for the package if the program
 // has no build information, so the test's own goroutine is the one to call it.
-func rerunLine(t *testing.T, seed uint64) string {
-	return commandLine(runtime.GOOS, seedVariable, strconv.FormatUint(seed, 10), rerunCommand(t))
+func rerunLine(t *testing.T, seed, schedule uint64) string {
+	return commandLine(runtime.GOOS, rerunCommand(t), append(overlaySettings(schedule), seedVariable, strconv.FormatUint(seed, 10))...)
+}
+
+// overlaySettings returns the variables of the overlay that a line sets, and their
+// values in turn.
+func overlaySettings(schedule uint64) (settings []string) {
+	if text := os.Getenv(overlayVariable); text != "" && text != allLayers {
+		settings = append(settings, overlayVariable, text)
+	}
+	if schedule != 0 {
+		settings = append(settings, scheduleVariable, strconv.FormatUint(schedule, 10))
+	}
+	return settings
+}
+
+// overlayText says which layers of the overlay were on, if any were.
+func overlayText(schedule uint64) string {
+	layers := Overlay()
+	switch {
+	case !layers.On():
+		return ""
+	case !layers.Order:
+		return fmt.Sprintf("\nThe standard library's overlay was on: %v.", layers)
+	}
+	return fmt.Sprintf("\nThe standard library's overlay was on: %v. The schedule was %d.", layers, schedule)
 }
 
 // rerunCommand returns the words of the line, without the variable.
@@ -67,6 +93,9 @@ func rerunCommand(t *testing.T) []string {
 		return os.Args
 	}
 	arguments := []string{"go", "test"}
+	if layers := Overlay(); layers.On() {
+		arguments[0] = "slownet"
+	}
 	importPath := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		importPath = info.Path
@@ -126,21 +155,26 @@ func testedPackage() string {
 	}
 }
 
-// commandLine returns the line for the system's shell that runs a command with an
-// environment variable.
-func commandLine(system, variable, value string, arguments []string) string {
+// commandLine returns the line for the system's shell that runs a command with
+// environment variables: names and values in turn.
+func commandLine(system string, arguments []string, settings ...string) string {
 	quoted := make([]string, len(arguments))
 	for i, argument := range arguments {
 		quoted[i] = quote(system, argument)
 	}
-	line := strings.Join(quoted, " ")
-	if system == "windows" {
-		if number.MatchString(value) {
-			return fmt.Sprintf("$env:%s=%s; %s", variable, value, line)
+	var line strings.Builder
+	for setting := range slices.Chunk(settings, 2) {
+		variable, value := setting[0], setting[1]
+		switch {
+		case system != "windows":
+			fmt.Fprintf(&line, "%s=%s ", variable, quote(system, value))
+		case number.MatchString(value):
+			fmt.Fprintf(&line, "$env:%s=%s; ", variable, value)
+		default:
+			fmt.Fprintf(&line, "$env:%s='%s'; ", variable, strings.ReplaceAll(value, "'", "''"))
 		}
-		return fmt.Sprintf("$env:%s='%s'; %s", variable, strings.ReplaceAll(value, "'", "''"), line)
 	}
-	return fmt.Sprintf("%s=%s %s", variable, quote(system, value), line)
+	return line.String() + strings.Join(quoted, " ")
 }
 
 // quote returns the word as the system's shell takes it literally.

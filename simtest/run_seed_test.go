@@ -37,7 +37,7 @@ func TestRerunLine(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && len(buildFlags(info)) > 0 {
 		flags = " " + strings.Join(buildFlags(info), " ")
 	}
-	assert.Equal(t, "SIMTEST_SEED=7 go test"+flags+" -run '^TestRerunLine$' -count=1 github.com/slowpoetry/slowpoetry/simtest", rerunLine(t, 7))
+	assert.Equal(t, "SIMTEST_SEED=7 go test"+flags+" -run '^TestRerunLine$' -count=1 github.com/slowpoetry/slowpoetry/simtest", rerunLine(t, 7, 0))
 	assert.Equal(t, "github.com/slowpoetry/slowpoetry/simtest", testedPackage())
 }
 
@@ -56,7 +56,7 @@ func TestRerunLineRunsAgain(t *testing.T) {
 	}
 	var names, lines []string
 	oddSubtests(t, func(t *testing.T) {
-		names, lines = append(names, t.Name()), append(lines, rerunLine(t, 7))
+		names, lines = append(names, t.Name()), append(lines, rerunLine(t, 7, 0))
 	})
 	require.Len(t, lines, 14)
 	// This process stands for what go test would build.
@@ -92,10 +92,10 @@ func oddSubtests(t *testing.T, f func(t *testing.T)) {
 
 func TestCommandLine(t *testing.T) {
 	words := []string{"./prog", "-a=b", "it's", "$x", ""}
-	assert.Equal(t, `SIMTEST_SEED=0 ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", "SIMTEST_SEED", "0", words))
-	assert.Equal(t, `SIMTEST_REPLAY='a b/x.replay' ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", "SIMTEST_REPLAY", "a b/x.replay", words))
-	assert.Equal(t, `$env:SIMTEST_REPLAY='a/it''s.replay'; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", "SIMTEST_REPLAY", "a/it's.replay", words))
-	assert.Equal(t, `$env:SIMTEST_SEED=0; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", "SIMTEST_SEED", "0", words))
+	assert.Equal(t, `SIMTEST_SEED=0 ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", words, "SIMTEST_SEED", "0"))
+	assert.Equal(t, `SIMTEST_REPLAY='a b/x.replay' ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", words, "SIMTEST_REPLAY", "a b/x.replay"))
+	assert.Equal(t, `$env:SIMTEST_REPLAY='a/it''s.replay'; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", words, "SIMTEST_REPLAY", "a/it's.replay"))
+	assert.Equal(t, `$env:SIMTEST_SEED=0; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", words, "SIMTEST_SEED", "0"))
 }
 
 // What decides which code runs is part of the line.

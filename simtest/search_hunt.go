@@ -90,7 +90,13 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, num
 		return p, nil
 	}
 	command := rerunCommand(t) // which looks at this goroutine's stack
-	h.again = func(variable, value string) string { return commandLine(runtime.GOOS, variable, value, command) }
+	settings := overlaySettings(s.Config.scheduleNow())
+	h.again = func(variable, value string) string {
+		if variable == replayVariable {
+			return commandLine(runtime.GOOS, command, append(overlaySettings(0), variable, value)...)
+		}
+		return commandLine(runtime.GOOS, command, append(slices.Clip(settings), variable, value)...)
+	}
 	if deadline, ok := t.Deadline(); ok {
 		if err := h.endBefore(deadline); err != nil {
 			t.Fatalf("simtest: %v", err)

@@ -156,7 +156,7 @@ func (h *hunt) findingOf(o searchOutcome) finding {
 
 // replayOf returns the replay of a seed's run.
 func (h *hunt) replayOf(f finding) *replay {
-	r := &replay{seed: f.Seed, quiet: f.Quiet, test: h.test, search: h.number}
+	r := &replay{seed: f.Seed, layers: Overlay(), order: h.search.Config.scheduleNow(), quiet: f.Quiet, test: h.test, search: h.number}
 	r.schedule, _ = parseSchedule(strings.Join(f.Schedule, "\n")) // which a worker has written
 	return h.outcomeOf(r, f)
 }

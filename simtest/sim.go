@@ -33,6 +33,8 @@ type Sim struct {
 	logHandler slog.Handler                      // of hosts' loggers
 	nap        func(d time.Duration)             // sleeps in real time; nil outside of a bubble
 	bubble     string                            // its number
+	layers     Layers                            // of the overlay
+	overlaySim uint64                            // its number for the net package; 0 for none
 	origin     time.Time                         // simulated time 0
 	originNano int64                             // the same, since 1970
 	wake       chan struct{}                     // gets a token when the sleeping loop has something to look at

@@ -1,0 +1,192 @@
+package simtest
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+)
+
+// Layers are the parts of the standard library's overlay. See docs/unmodified.md.
+type Layers struct {
+	// Time: a goroutine that waits for a mutex does not stop time, if the mutex is
+	// held in the simulation. A sync.Pool keeps nothing in a simulation.
+	Time bool
+	// Order: goroutines of a simulation run one at a time, in an order that
+	// [Config.Schedule] decides, and what the runtime, math/rand and crypto/rand
+	// draw follows the seed.
+	Order bool
+	// Net: on a host, by [Host.Run], [Host.Go] or [Host.Do], the net package uses the
+	// host's network.
+	Net bool
+}
+
+// Overlay returns which layers of the standard library's overlay are on: none,
+// unless the program was built with it, which slownet test does. Then all are,
+// or those that the environment variable SIMTEST_OVERLAY lists, such as
+// "time,net"; "none" is none.
+func Overlay() Layers {
+	layers, _ := layersFromEnvironment()
+	return layers
+}
+
+// On reports whether any layer is on.
+func (l Layers) On() bool { return l != Layers{} }
+
+// String lists the layers that are on, as SIMTEST_OVERLAY does.
+func (l Layers) String() string {
+	var names []string
+	for _, layer := range layerNames {
+		if *layer.of(&l) {
+			names = append(names, layer.name)
+		}
+	}
+	if len(names) == 0 {
+		return noLayers
+	}
+	return strings.Join(names, ",")
+}
+
+// The variables of the overlay.
+const (
+	overlayVariable  = "SIMTEST_OVERLAY"
+	scheduleVariable = "SIMTEST_SCHEDULE"
+)
+
+// What SIMTEST_OVERLAY may be, besides a list.
+const (
+	noLayers  = "none"
+	allLayers = "all"
+)
+
+// layerNames are the layers, in the order of the bits that the runtime has for them.
+var layerNames = []struct {
+	name string
+	of   func(*Layers) *bool
+}{
+	{"time", func(l *Layers) *bool { return &l.Time }},
+	{"order", func(l *Layers) *bool { return &l.Order }},
+	{"net", func(l *Layers) *bool { return &l.Net }},
+}
+
+// overlaid is what an overlaid runtime has besides.
+type overlaid interface {
+	SimtestBubble(layers uint32, seed, schedule uint64)
+	SimtestSetHost(host uint64)
+	SimtestHost() uint64
+	SimtestTurns() (turns, choices, lost uint64)
+}
+
+// overlay is the runtime's part of the overlay, or nil if the program was built
+// without.
+var overlay, _ = any(new(runtime.PanicNilError)).(overlaid)
+
+// layersFromEnvironment returns the layers that are on.
+func layersFromEnvironment() (Layers, error) {
+	return parseLayers(os.Getenv(overlayVariable), overlay != nil)
+}
+
+// parseLayers returns the layers that SIMTEST_OVERLAY says.
+func parseLayers(text string, built bool) (layers Layers, err error) {
+	switch text {
+	case noLayers:
+		return Layers{}, nil
+	case "", allLayers:
+		layers = Layers{true, true, true}
+	default:
+		for name := range strings.SplitSeq(text, ",") {
+			i := slices.IndexFunc(layerNames, func(l struct {
+				name string
+				of   func(*Layers) *bool
+			}) bool {
+				return l.name == name
+			})
+			if i < 0 {
+				return Layers{}, fmt.Errorf("simtest: %s is %q, and there is no layer %q: set it to time, order and net, or some of them with commas between them, or to %s or %s, or unset it", overlayVariable, text, name, allLayers, noLayers)
+			}
+			*layerNames[i].of(&layers) = true
+		}
+	}
+	if !built {
+		if text != "" {
+			return Layers{}, fmt.Errorf("simtest: %s is %q, but the program was built without the overlay: run it by slownet test instead of go test, or unset the variable", overlayVariable, text)
+		}
+		return Layers{}, nil
+	}
+	return layers, nil
+}
+
+// scheduleFromEnvironment returns the seed of the schedule that SIMTEST_SCHEDULE
+// says, or the configured one.
+func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
+	schedule := configured
+	if text := os.Getenv(scheduleVariable); text != "" {
+		var err error
+		if schedule, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return 0, fmt.Errorf("simtest: %s is %q, which is no seed: set it to a whole number from 0 to %d, or unset it", scheduleVariable, text, uint64(1<<64-1))
+		}
+	}
+	if schedule != 0 && !layers.Order {
+		return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order: run it by slownet test instead of go test", schedule)
+	}
+	return schedule, nil
+}
+
+// scheduleNow returns the seed of the schedule with which simulations run.
+func (c *Config) scheduleNow() uint64 {
+	schedule, _ := scheduleFromEnvironment(c.Schedule, Overlay()) // that is no error where simulations run
+	return schedule
+}
+
+// suffice returns an error if a layer that a replay needs is off.
+func (l Layers) suffice(needs Layers) error {
+	for _, layer := range layerNames {
+		if *layer.of(&needs) && !*layer.of(&l) {
+			return fmt.Errorf("simtest: the replay was made with the overlay's layers %v, and on are %v: run it by slownet test, with %s=%v", needs, l, overlayVariable, needs)
+		}
+	}
+	return nil
+}
+
+// enter makes the layers hold in the calling goroutine's bubble.
+func (l Layers) enter(seed, schedule uint64) {
+	if !l.On() {
+		return
+	}
+	var bits uint32
+	for i, layer := range layerNames {
+		if *layer.of(&l) {
+			bits |= 1 << i
+		}
+	}
+	overlay.SimtestBubble(bits, mix(seed, 5), schedule)
+}
+
+// Do calls f in the calling goroutine as one of the host's: what it draws from
+// crypto/rand.Reader is the host's, and so are the goroutines that it starts.
+// With the layer net of the overlay, see [Overlay], the net package uses the host's
+// network in f.
+func (h *Host) Do(f func()) {
+	defer h.sim.layers.setHost(h)()
+	doOnHost(h.sim.bubble, h.name, f)
+}
+
+// setHost makes the calling goroutine one of the host's, and returns a function
+// that makes it what it was before.
+func (l Layers) setHost(h *Host) (restore func()) {
+	if !l.Net {
+		return func() {}
+	}
+	before := overlay.SimtestHost()
+	overlay.SimtestSetHost(h.overlayID())
+	return func() { overlay.SimtestSetHost(before) }
+}
+
+// overlaySims counts simulations with hosts that the net package knows.
+var overlaySims atomic.Uint64
+
+// overlayID returns the number by which the runtime knows the host.
+func (h *Host) overlayID() uint64 { return h.sim.overlaySim<<32 | uint64(h.number) }

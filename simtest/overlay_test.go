@@ -1,0 +1,90 @@
+package simtest
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseLayers(t *testing.T) {
+	for text, want := range map[string]Layers{
+		"":               {true, true, true},
+		"all":            {true, true, true},
+		"none":           {},
+		"time":           {Time: true},
+		"net,order":      {Order: true, Net: true},
+		"time,order,net": {true, true, true},
+	} {
+		layers, err := parseLayers(text, true)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, layers, text)
+		again, err := parseLayers(want.String(), true)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, again, text)
+	}
+	_, err := parseLayers("time,orders", true)
+	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time,orders", and there is no layer "orders": set it to time, order and net, or some of them with commas between them, or to all or none, or unset it`)
+}
+
+// Without the overlay no layer is on, and to ask for one is an error.
+func TestParseLayersWithoutTheOverlay(t *testing.T) {
+	for _, text := range []string{"", "none"} {
+		layers, err := parseLayers(text, false)
+		require.NoError(t, err, text)
+		assert.False(t, layers.On(), text)
+		assert.Equal(t, "none", layers.String())
+	}
+	_, err := parseLayers("time", false)
+	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time", but the program was built without the overlay: run it by slownet test instead of go test, or unset the variable`)
+}
+
+// A schedule needs the layer that has it.
+func TestScheduleFromEnvironment(t *testing.T) {
+	t.Setenv(scheduleVariable, "")
+	schedule, err := scheduleFromEnvironment(0, Layers{})
+	require.NoError(t, err)
+	assert.Zero(t, schedule)
+	schedule, err = scheduleFromEnvironment(7, Layers{Order: true})
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, schedule)
+	_, err = scheduleFromEnvironment(7, Layers{Time: true})
+	assert.EqualError(t, err, "simtest: the schedule 7 needs the overlay's layer order: run it by slownet test instead of go test")
+	t.Setenv(scheduleVariable, "8")
+	schedule, err = scheduleFromEnvironment(7, Layers{Order: true})
+	require.NoError(t, err)
+	assert.EqualValues(t, 8, schedule)
+	t.Setenv(scheduleVariable, "eight")
+	_, err = scheduleFromEnvironment(7, Layers{Order: true})
+	assert.EqualError(t, err, `simtest: SIMTEST_SCHEDULE is "eight", which is no seed: set it to a whole number from 0 to 18446744073709551615, or unset it`)
+}
+
+// A replay that was made with the overlay says so, and needs it.
+func TestReplayNeedsItsLayers(t *testing.T) {
+	r := &replay{goVersion: runtime.Version(), seed: 3, layers: Layers{Time: true, Order: true}, order: 9}
+	text := r.text()
+	assert.Contains(t, text, "\noverlay time,order\nschedule 9\n")
+	again, err := parseReplay("x", []byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, text, again.text())
+	var config Config
+	again.apply(&config)
+	assert.EqualValues(t, 9, config.Schedule)
+	require.NoError(t, Layers{true, true, true}.suffice(config.needs))
+	assert.EqualError(t, Layers{Net: true}.suffice(config.needs), "simtest: the replay was made with the overlay's layers time,order, and on are net: run it by slownet test, with SIMTEST_OVERLAY=time,order")
+	_, err = parseReplay("x", []byte(strings.Replace(text, "time,order", "tim", 1)))
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), `"tim" are no layers of the overlay`)
+}
+
+// A line that runs something again sets what the overlay needs.
+func TestRerunLineWithASchedule(t *testing.T) {
+	t.Setenv(overlayVariable, "")
+	assert.Empty(t, overlaySettings(0))
+	t.Setenv(overlayVariable, "time,order")
+	assert.Equal(t, []string{overlayVariable, "time,order", scheduleVariable, "5"}, overlaySettings(5))
+	assert.Equal(t, "SIMTEST_OVERLAY=time,order SIMTEST_SEED=7 slownet test", commandLine("linux", []string{"slownet", "test"}, overlayVariable, "time,order", seedVariable, "7"))
+	assert.Equal(t, "$env:SIMTEST_OVERLAY='time,order'; $env:SIMTEST_SEED=7; slownet test", commandLine("windows", []string{"slownet", "test"}, overlayVariable, "time,order", seedVariable, "7"))
+}
