@@ -217,7 +217,7 @@ func (p *searchProcess) read(from *os.File) {
 		}
 		select {
 		case p.results <- r:
-		case <-p.exited: // it tells more than it was asked
+		default: // it tells more than it was asked
 			return
 		}
 	}
