@@ -121,12 +121,19 @@ func (l *linger) movedLocked() {
 }
 
 // expire discards the rest if nothing has moved for long. If the carrier is
-// just about to move something, the clock has jumped.
+// just about to move something, the clock has jumped, and it may have jumped while a
+// call of the inner connection was about to return.
 func (l *linger) expire() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
 	if l.drained || l.aborted {
 		return
+	}
+	if isStepped(l.of.endpoint.clock) {
+		l.graceLocked()
+		if l.drained || l.aborted {
+			return
+		}
 	}
 	if !l.within && !l.of.stalled {
 		l.movedLocked()
@@ -137,6 +144,21 @@ func (l *linger) expire() {
 	}
 	l.abortLocked(errStuck)
 	_ = l.closeInnerLocked()
+}
+
+// grace is how long a call of the inner connection may take in real time, however far
+// a clock that is stepped by hand moves meanwhile.
+const grace = 500 * time.Millisecond
+
+// graceLocked waits for a call of the inner connection that is under way to return,
+// for the grace at most. The lock is released meanwhile.
+func (l *linger) graceLocked() {
+	moved := l.patience.moved
+	for left := grace; left > 0 && l.within && l.patience != nil && l.patience.moved == moved; left -= time.Millisecond {
+		l.of.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		l.of.mu.Lock()
+	}
 }
 
 // abortLocked discards what is in flight and wakes the carrier.

@@ -402,10 +402,7 @@ func TestClockThatMovesWhileAClosedConnectionDrains(t *testing.T) {
 	for i := range 20 {
 		mock := clock.NewMock()
 		inner := newSink()
-		// Over TCP a clock that leaps ahead of the acknowledgements looks like a peer
-		// that is gone, so the stream is an ideal one.
-		ideal := netem.TCP{Congestion: netem.Unlimited}
-		conn := NewConn(inner, Config{Clock: mock, TCP: ideal, Write: netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 100000}}})
+		conn := NewConn(inner, Config{Clock: mock, Write: netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 100000}}})
 		_, err := conn.Write(make([]byte, 4500))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
