@@ -101,7 +101,7 @@ func files(section markdown.Section) (files []string) {
 func TestJapanesePagesAreThere(t *testing.T) {
 	t.Parallel()
 	for path := range pages(t) {
-		if filepath.ToSlash(filepath.Dir(path)) == "docs/tutorial" && !strings.HasSuffix(path, ".ja.md") {
+		if (path == "README.md" || filepath.ToSlash(filepath.Dir(path)) == "docs/tutorial") && !strings.HasSuffix(path, ".ja.md") {
 			assert.FileExists(t, strings.TrimSuffix(path, ".md")+".ja.md")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,15 +23,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// tutorial types what the pages of the tutorial say, in the order of each page, and
-// compares what is printed. In the quick tier the servers are a hundred times as fast, and
+// tutorial types what the pages of the tutorial and the page about the commands say, in the
+// order of each page, and compares what is printed. In the quick tier the servers are a hundred times as fast, and
 // what times there are is not looked at; in the long one they take as long as the pages say.
 // A Japanese page has the same commands, as another test makes sure.
 func tutorial(t *testing.T, root string) {
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "tutorial", "*.md"))
 	require.NoError(t, err)
 	require.NotEmpty(t, pages)
-	for _, path := range pages {
+	for _, path := range append(pages, filepath.Join(root, "docs", "commands.md")) {
 		if strings.HasSuffix(path, ".ja.md") {
 			continue
 		}
@@ -83,8 +84,10 @@ func (r *reader) perform(block string) {
 			r.compare(line, expected, r.netcat(args[2]))
 		case args[0] == "bin/slowpoetry":
 			r.serve(args[1:], expected)
-		case args[0] == "bin/get-poetry":
-			r.compare(line, expected, r.run(filepath.Join(bin, "get-poetry"), args[1:]))
+		case args[0] == "curl":
+			r.curl(line)
+		case args[0] == "bin/get-poetry", args[0] == "bin/slownet":
+			r.compare(line, expected, r.shell(line))
 		case args[0] == "go" && args[1] == "run" && args[2] == "./docs/tutorial/pollpoetry":
 			r.compare(line, expected, r.run(filepath.Join(bin, "pollpoetry"), args[3:]))
 		case args[0] == "go" && args[1] == "run" && args[2] == "./docs/tutorial/figures":
@@ -113,7 +116,7 @@ func (r *reader) actual(port string) string {
 	return r.ports[port]
 }
 
-var pagePort = regexp.MustCompile(`^1000\d$`)
+var pagePort = regexp.MustCompile(`^(1000\d|9100)$`)
 
 // replace returns the arguments with the ports that are used.
 func (r *reader) replace(args []string) []string {
@@ -134,6 +137,36 @@ func (r *reader) netcat(port string) string {
 	poem, err := io.ReadAll(conn)
 	require.NoError(r.t, err)
 	return string(poem)
+}
+
+// curl asks a server for its metrics or its health.
+func (r *reader) curl(line string) {
+	url := regexp.MustCompile(`localhost:(\d+)(/\w+)`).FindStringSubmatch(line)
+	require.NotNil(r.t, url, line)
+	response, err := http.Get("http://127.0.0.1:" + r.actual(url[1]) + url[2])
+	require.NoError(r.t, err)
+	defer response.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	text, err := io.ReadAll(response.Body)
+	require.NoError(r.t, err)
+	assert.Equal(r.t, http.StatusOK, response.StatusCode, line)
+	if _, pattern, found := strings.Cut(line, "| grep "); found {
+		assert.Regexp(r.t, "(?m)"+pattern, string(text), line)
+	}
+}
+
+// shell types a line in a folder of its own. What a pager would show is printed.
+func (r *reader) shell(line string) string {
+	line = strings.ReplaceAll(line, "bin/", bin+"/")
+	words := strings.Split(line, " ")
+	if words[len(words)-1] == "less" {
+		words[len(words)-1] = "cat"
+	}
+	command := exec.CommandContext(r.t.Context(), "sh", "-c", strings.Join(r.replace(words), " "))
+	command.Dir = r.t.TempDir()
+	output, err := command.CombinedOutput()
+	require.NoError(r.t, err, "%s", output)
+	return string(output)
 }
 
 // run runs a command to its end.
@@ -246,6 +279,9 @@ func (r *reader) compare(command, expected, output string) {
 		} else {
 			pattern.WriteString(regexp.QuoteMeta(line))
 		}
+	}
+	if expected == "" {
+		return // the page does not show what is printed
 	}
 	assert.Regexp(r.t, `\A`+pattern.String()+`\z`, normalize(output), command)
 	if tier.Long() {
