@@ -105,6 +105,26 @@ func TestDialGivesUp(t *testing.T) {
 	}
 }
 
+// A peer that has given the handshake up, as it heard nothing after its answer, resets
+// the connection when it hears something at last.
+func TestHandshakeThatThePeerHasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		write := netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 0.95}}
+		dialer := &Dialer{
+			Config: Config{Seed: 104, Write: write, Read: netem.Link{Latency: 20 * ms}},
+			Dial:   func(context.Context, string, string) (net.Conn, error) { return near, nil },
+		}
+		conn, err := dialer.DialContext(t.Context(), "tcp", "192.0.2.1:80")
+		require.NoError(t, err)
+		_, err = conn.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = conn.Read(make([]byte, 1))
+		assert.ErrorIs(t, err, syscall.ECONNRESET)
+	})
+}
+
 // Dials over a lossy path are the same each time with the same seed, and others with
 // another; they take a round trip, or longer by the times at which Linux sends a SYN
 // again.

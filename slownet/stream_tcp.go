@@ -24,7 +24,7 @@ type tcpStream struct {
 	ticking    bool          // a timer calls tick
 	ending     bool          // the end of the stream is on its way, or waits for the pace
 	pacesEnd   bool          // it waits for the pace
-	failed     bool          // the sender has given up
+	failed     bool          // the sender has given up, or was reset
 	discarded  bool          // what is on its way
 	resetWaits bool          // for a stall to end
 }
@@ -231,7 +231,7 @@ func (s *tcpStream) advance(now time.Duration) {
 		s.CloseWrite(s.paced)
 	}
 	s.Advance(now)
-	s.failed = s.Failure() == netem.TimedOut
+	s.failed = s.Failure() != netem.NotFailed
 }
 
 // arrived returns how many bytes can be delivered.
@@ -395,11 +395,16 @@ func (s *sender) landTCPLocked() {
 	s.changed.wake()
 }
 
-// giveUp breaks the connection off, as TCP does when nothing is acknowledged. The
-// lock is released meanwhile.
+// giveUpLocked breaks the connection off, as TCP does when nothing is acknowledged, or
+// when the answer is a reset: the peer has given the handshake up. The lock is released
+// meanwhile.
 func (h *streamHalf) giveUpLocked() {
+	cause := syscall.ETIMEDOUT
+	if h.tcp.Failure() == netem.Reset {
+		cause = syscall.ECONNRESET
+	}
 	h.mu.Unlock()
-	h.conn.breakOff(syscall.ETIMEDOUT)
+	h.conn.breakOff(cause)
 	h.mu.Lock()
 }
 

@@ -166,20 +166,24 @@ func (t *Transfer) Arrive(at time.Duration, s *Segment, data bool) {
 	t.flight[from].push(at, s)
 }
 
-// land hands a segment to the end at which it arrives.
+// land hands a segment to the end at which it arrives. Where the connection has ended,
+// a reset answers it.
 func (t *Transfer) land(now time.Duration, at int, s *Segment) {
 	end := &t.ends[at]
 	switch {
 	case end.State() == Closed && s.Flags == SYN && t.State() == SynSent:
 		end.InitAccept(*t.tcp, now, s)
 		t.send(now, at)
-	case end.State() != Closed:
+	case end.State() != Closed && !end.IsStale(s):
 		end.Input(now, s)
 		if at == 1 && t.eager {
 			end.Read(now, int(t.Received()-t.taken))
 			t.taken = t.Received()
 		}
 		t.send(now, at)
+	case s.Flags&RST == 0:
+		t.out = Refuse(s)
+		t.transmit(now, at)
 	}
 }
 
@@ -190,11 +194,16 @@ func (t *Transfer) send(now time.Duration, from int) {
 		if t.out, ok = t.ends[from].Output(now); !ok {
 			return
 		}
-		fate := t.pipes[from].Send(now, &t.out)
-		for _, packet := range fate.Packets[:fate.Count] {
-			if packet.Flip < 0 {
-				t.flight[from].push(packet.Arrive, &t.out)
-			}
+		t.transmit(now, from)
+	}
+}
+
+// transmit puts the segment out on an end's pipe.
+func (t *Transfer) transmit(now time.Duration, from int) {
+	fate := t.pipes[from].Send(now, &t.out)
+	for _, packet := range fate.Packets[:fate.Count] {
+		if packet.Flip < 0 {
+			t.flight[from].push(packet.Arrive, &t.out)
 		}
 	}
 }

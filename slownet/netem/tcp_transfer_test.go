@@ -163,3 +163,45 @@ func TestTransferWhenThePathTakesNoTimeAnyMore(t *testing.T) {
 		require.EqualValues(t, written, tr.Received(), seed)
 	}
 }
+
+// A lossyPipe loses segments.
+type lossyPipe struct {
+	*pipe
+	loses func(now time.Duration) bool
+}
+
+func (p *lossyPipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
+	if p.loses(now) {
+		return netem.Fate{}
+	}
+	return p.pipe.Send(now, s)
+}
+
+// An end that hears nothing after its answer to the SYN gives up after 63 s, as Linux
+// does. What arrives later is answered by a reset.
+func TestTransferIsResetAfterTheHandshakeWasGivenUp(t *testing.T) {
+	link := netem.Link{Latency: oneWay}
+	for until, want := range map[time.Duration]netem.Failure{
+		30 * time.Second: netem.NotFailed,
+		2 * time.Minute:  netem.Reset,
+		time.Hour:        netem.TimedOut,
+	} {
+		data := &lossyPipe{newPipe(link, 1), func(now time.Duration) bool { return now > 0 && now < until }}
+		tr := netem.DialTransfer(netem.TCP{}, data, newPipe(link, 2))
+		tr.SetEager(0, true)
+		tr.Dial(0)
+		written := false
+		for at := tr.Next(); at != netem.Never; at = tr.Next() {
+			tr.Advance(at)
+			if tr.State() == netem.Established && !written {
+				assert.Equal(t, 2*oneWay, at)
+				tr.Write(at, 100)
+				written = true
+			}
+		}
+		assert.Equal(t, want, tr.Failure(), until)
+		if want == netem.NotFailed {
+			assert.EqualValues(t, 100, tr.Received())
+		}
+	}
+}
