@@ -1,0 +1,105 @@
+package reactor_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/clients/reactor"
+)
+
+// listen returns a listener whose every connection gets a text, and is closed.
+func listen(text string) net.Listener {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, text)
+			_ = conn.Close()
+		}
+	}()
+	return listener
+}
+
+// Two connections on one loop. Handlers are called one at a time, so they need no lock.
+func ExampleReactor() {
+	rose, violet := listen("a rose"), listen("a violet")
+	defer rose.Close()
+	defer violet.Close()
+
+	var loop reactor.Reactor
+	texts := make(map[string]string)
+	for name, listener := range map[string]net.Listener{"rose": rose, "violet": violet} {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			log.Fatal(err)
+		}
+		loop.Add(conn, reactor.HandlerFunc(func(c *reactor.Conn) {
+			buffer := make([]byte, 1024)
+			n, err := c.Read(buffer)
+			texts[name] += string(buffer[:n])
+			if err != nil && err != reactor.ErrWouldBlock {
+				_ = c.Close() // io.EOF, or worse
+			}
+		}))
+	}
+	fmt.Println(loop.Run()) // until both are closed
+	fmt.Println(texts["rose"], "and", texts["violet"])
+	// Output:
+	// <nil>
+	// a rose and a violet
+}
+
+// A dial on the loop, and what blocks elsewhere.
+func ExampleReactor_Dial() {
+	rose := listen("a rose")
+	defer rose.Close()
+
+	var loop reactor.Reactor
+	loop.Dial("rose", func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", rose.Addr().String())
+	}, func(conn net.Conn, err error) {
+		fmt.Println("dialed:", err)
+		var text []byte
+		loop.Go(
+			func() { text, _ = io.ReadAll(conn) }, // may block
+			func() { // on the loop again
+				fmt.Printf("read: %s\n", text)
+				_ = conn.Close()
+			})
+	})
+	if err := loop.Run(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// dialed: <nil>
+	// read: a rose
+}
+
+// Timers fire in the order of their times. Run waits for connections and work, not for
+// timers, so something else has to keep it running.
+func ExampleReactor_AfterFunc() {
+	var loop reactor.Reactor
+	loop.Call(func() {
+		loop.AfterFunc(20*time.Millisecond, func() { fmt.Println("second") })
+		loop.AfterFunc(10*time.Millisecond, func() { fmt.Println("first") })
+		loop.AfterFunc(30*time.Millisecond, func() { fmt.Println("stopped") }).Stop()
+	})
+	loop.Go(func() { time.Sleep(200 * time.Millisecond) }, func() { fmt.Println("done") })
+	if err := loop.Run(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// first
+	// second
+	// done
+}
