@@ -33,6 +33,7 @@ type bars struct {
 	tasks  []task
 	next   int  // index of the first task that never had a bar
 	scarce bool // the process has no descriptors left
+	ended  bool // nothing happens any longer
 
 	lines []*mpb.Bar // by task's index, nil for none; of the observer's goroutine
 }
@@ -124,7 +125,7 @@ func (b *bars) layout(width int) layout {
 	for i := range b.tasks {
 		longest = max(longest, b.tasks[i].bytes)
 	}
-	return layout{width: width, label: b.label, scale: scaleOf(longest), colour: b.colour}
+	return layout{width: width, label: b.label, scale: scaleOf(longest), colour: b.colour, final: b.ended}
 }
 
 // sumLine returns the line below the bars.
@@ -198,6 +199,9 @@ func (b *bars) end() {
 	if b == nil {
 		return
 	}
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
 	if b.sum != nil {
 		b.sum.Abort(true)
 	}

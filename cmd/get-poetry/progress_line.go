@@ -102,6 +102,7 @@ type layout struct {
 	label  int  // width of the longest label
 	scale  int  // bytes that fill a bar
 	colour bool // may be used
+	final  bool // the lines stay: nothing happens any longer
 }
 
 // Widths of the columns, and what a line must have to show a column at all.
@@ -112,13 +113,18 @@ const (
 	minBar       = 5
 	stateWidth   = 26 // what most states need
 	minRateWidth = 50 // narrower lines have no rate
+	minColumns   = 24 // narrower lines have no columns
 )
 
 // line returns the line of a task, no wider than the terminal: label, bar,
 // bytes, rate and state. A narrow terminal has no rate, a narrower one no bar.
 func (l layout) line(t *task, now time.Time, scarce bool) string {
 	label := fmt.Sprintf("%-*s", l.label, labelOf(t.number))
-	figures := fmt.Sprintf(" %*s", bytesWidth, formatBytes(float64(t.bytes)))
+	bytes := bytesWidth
+	if l.width < minColumns {
+		bytes = 0
+	}
+	figures := fmt.Sprintf(" %*s", bytes, formatBytes(float64(t.bytes)))
 	if l.width >= minRateWidth {
 		figures += fmt.Sprintf(" %*s", rateWidth, formatBytes(t.rate(now))+"/s")
 	}
@@ -132,8 +138,14 @@ func (l layout) line(t *task, now time.Time, scarce bool) string {
 		left -= minBar + 1
 	}
 	state := t.state(now, scarce)
+	if l.final && t.phase == waiting {
+		state = "not begun"
+	}
 	if runewidth.StringWidth(state) > left {
 		state = strings.TrimPrefix(state, "waits ")
+		if t.phase == arrived {
+			state = "done"
+		}
 	}
 	if left <= 0 {
 		return runewidth.Truncate(strings.TrimRight(label+figures, " "), max(l.width, 0), "…")

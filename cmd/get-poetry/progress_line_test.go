@@ -64,7 +64,12 @@ func TestLineFits(t *testing.T) {
 	l := layout{width: 40, label: 6, scale: 1000}
 	assert.Equal(t, "Task 1 ░░░░░      0 B  for its turn", l.line(tasks[0], now, false))
 	assert.Equal(t, "Task 4 ████░    653 B  done in 1s", l.line(tasks[4], now, false))
-	l.width = 80
+	l.final = true
+	assert.Equal(t, "Task 1 ░░░░░      0 B  not begun", l.line(tasks[0], now, false))
+	l.width = 20
+	assert.Equal(t, "Task 1 0 B  not beg…", l.line(tasks[0], now, false))
+	assert.Equal(t, "Task 4 653 B  done", l.line(tasks[4], now, false))
+	l.width, l.final = 80, false
 	assert.Equal(t, "Task 4 █████████████████░░░░░░░░░    653 B    653 B/s  done in 1s", l.line(tasks[4], now, false))
 	l.colour = true
 	assert.Contains(t, l.line(tasks[4], now, false), "\x1b[32mdone in 1s\x1b[0m")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/assert"
@@ -46,6 +47,9 @@ func TestMonitor(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 3.0, families["own_total"].GetMetric()[0].GetCounter().GetValue())
 	assert.Contains(t, families, "go_goroutines")
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	require.NoError(t, err)
+	assert.Empty(t, problems)
 
 	health := strings.TrimSuffix(m.URL(), "/metrics") + "/healthz"
 	status, text = ask(t, http.MethodGet, health)
