@@ -21,7 +21,7 @@ type Options struct {
 // not for the events. If the events end with an error, the document has those before it
 // and is complete, and Write returns the error.
 func Write(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {
-	c := &converter{to: bufio.NewWriterSize(w, 64<<10), tracks: make(map[track]bool), hosts: make(map[string]int), conns: make(map[trace.Conn]int), windows: make(map[track]int)}
+	c := &converter{to: bufio.NewWriterSize(w, 64<<10), tracks: make(map[end]track), hosts: make(map[string]int), windows: make(map[track]int)}
 	c.begin(o.Header)
 	var damage error
 	for e, err := range events {
@@ -48,9 +48,8 @@ func Write(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {
 type converter struct {
 	to      *bufio.Writer
 	some    bool // events were written
-	hosts   map[string]int
-	conns   map[trace.Conn]int
-	tracks  map[track]bool // that have a name
+	hosts   map[string]int // the processes
+	tracks  map[end]track  // the threads
 	windows map[track]int  // the congestion windows that were told last
 	slices  int64
 	err     error // of an earlier write
@@ -58,6 +57,12 @@ type converter struct {
 
 // A track is a thread of a process.
 type track struct{ pid, tid int }
+
+// An end is that of a connection on a host.
+type end struct {
+	host string
+	conn trace.Conn
+}
 
 // An event is one of the Trace Event Format.
 type event struct {
@@ -71,12 +76,6 @@ type event struct {
 	Scope    string         `json:"s,omitempty"`
 	Args     map[string]any `json:"args,omitempty"`
 }
-
-// The process of what happens to no host, and the thread of what happens to no connection.
-const (
-	network  = 0
-	hostOnly = 0
-)
 
 func (c *converter) begin(h trace.Header) {
 	about, err := json.Marshal(map[string]string{
@@ -123,28 +122,23 @@ func micros(at time.Duration) json.Number {
 
 // on returns the track of a host's end of a connection, and gives it a name. Of the zero
 // Conn it is that of the host, and of no host that of the network.
+//
+// No two tracks have the same number, although they may in different processes: Perfetto
+// names a thread by its number alone. 0 is none, as it is the idle process on Linux.
 func (c *converter) on(host string, conn trace.Conn) track {
-	t := track{pid: network, tid: hostOnly}
-	if host != "" {
-		if c.hosts[host] == 0 {
-			c.hosts[host] = len(c.hosts) + 1
-		}
-		t.pid = c.hosts[host]
+	of := end{host, conn}
+	if t, known := c.tracks[of]; known {
+		return t
 	}
-	if conn != (trace.Conn{}) {
-		if c.conns[conn] == 0 {
-			c.conns[conn] = len(c.conns) + 1
-		}
-		t.tid = c.conns[conn]
+	pid, known := c.hosts[host]
+	t := track{pid, len(c.tracks) + 1}
+	if !known {
+		t.pid = len(c.hosts) + 1
+		c.hosts[host] = t.pid
+		c.name("process_name", t, or(host, "network"))
 	}
-	if whole := (track{t.pid, -1}); !c.tracks[whole] {
-		c.tracks[whole] = true
-		c.name("process_name", track{t.pid, hostOnly}, or(host, "network"))
-	}
-	if !c.tracks[t] {
-		c.tracks[t] = true
-		c.name("thread_name", t, or(conn.String(), or(host, "network")))
-	}
+	c.tracks[of] = t
+	c.name("thread_name", t, or(conn.String(), or(host, "network")))
 	return t
 }
 

@@ -59,6 +59,7 @@ func read(t *testing.T, text []byte) (d document, events []string) {
 	require.NoError(t, decoder.Decode(&d))
 	require.False(t, decoder.More())
 	require.Equal(t, "ns", d.DisplayTimeUnit)
+	owners := make(map[int]int) // processes of threads
 	processes, threads, open := make(map[int]string), make(map[[2]int]string), make(map[string]float64)
 	for _, e := range d.TraceEvents {
 		require.NotNil(t, e.Name)
@@ -67,6 +68,13 @@ func read(t *testing.T, text []byte) (d document, events []string) {
 		require.NotNil(t, e.TS)
 		at, err := strconv.ParseFloat(e.TS.String(), 64)
 		require.NoError(t, err)
+		require.Positive(t, *e.PID)
+		require.Positive(t, *e.TID)
+		if pid, known := owners[*e.TID]; known {
+			require.Equal(t, pid, *e.PID, "a thread's number is of one process only")
+		}
+		owners[*e.TID] = *e.PID
+		require.GreaterOrEqual(t, at, 0.0)
 		thread := [2]int{*e.PID, *e.TID}
 		if e.Ph == "M" {
 			name, isText := e.Args["name"].(string)

@@ -9,4 +9,10 @@
 // connection and host tells the congestion window.
 //
 // Times are microseconds, exact to the nanosecond, since the trace's start.
+//
+// The package's tests read each document as strictly as the format is described, and as
+// Perfetto's importer of JSON wants it: all fields that a phase needs, and no others;
+// each begin has its end with the same name, category and identifier, and no earlier;
+// counters are numbers; processes and threads have names before they are used, and
+// numbers above 0 that no two threads share. Perfetto itself does not run in them.
 package chrometrace
