@@ -47,7 +47,7 @@ func Write(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {
 // A converter writes a document.
 type converter struct {
 	to      *bufio.Writer
-	some    bool // events were written
+	some    bool           // events were written
 	hosts   map[string]int // the processes
 	tracks  map[end]track  // the threads
 	windows map[track]int  // the congestion windows that were told last
