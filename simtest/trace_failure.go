@@ -64,6 +64,11 @@ func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
 	var text strings.Builder
 	if s != nil && s.mu.TryLock() {
 		s.noteFailureLocked(s.instant, true)
+		at := s.instant
+		if s.trace.failure.noted {
+			at = s.trace.failure.at
+		}
+		c.eventFile.failed(at)
 		told := s.trace.failure.text(state)
 		text.WriteString(told)
 		if told != "" && c.eventFile == nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
@@ -127,6 +128,18 @@ func (f *eventFile) write(e *trace.Event) {
 
 var errTraceFull = errors.New("it has no more than its first events, as it is large")
 
+// failed notes when the simulation's failure was found.
+func (f *eventFile) failed(at time.Duration) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.done && f.writer != nil {
+		f.writer.Failed(at)
+	}
+}
+
 // end ends the file, and keeps it or not. It returns what is to be told of it.
 func (f *eventFile) end(keep bool) (text string) {
 	if f == nil {
@@ -144,7 +157,7 @@ func (f *eventFile) end(keep bool) (text string) {
 	}
 	err = errors.Join(err, os.Rename(f.file.Name(), f.name))
 	f.kept = true
-	text = fmt.Sprintf("its trace is in %s. For a page and a packet capture of it:\n%s\n", f.name, reportLine(runtime.GOOS, f.name))
+	text = fmt.Sprintf("its trace is in %s. For a page and a packet capture of it%s:\n%s\n", f.name, installHint(), reportLine(runtime.GOOS, f.name))
 	if err != nil {
 		text = fmt.Sprintf("its trace: %v\n", err) + text
 	}
@@ -192,12 +205,32 @@ func reportLine(system, name string) string {
 	return reportCommand(system, name, "-o", base+".html", "--pcap", base+".pcapng")
 }
 
-// reportCommand returns a line for the system's shell that makes a report. Other modules
-// than this one do not have all that go run would need to build the command.
+// module is this one, and slownet its command that makes reports.
+const (
+	module  = "github.com/slowpoetry/slowpoetry"
+	slownet = module + "/cmd/slownet"
+)
+
+// isOurs reports whether the test is one of this module. Others do not have all that go run
+// would need to build slownet.
+func isOurs() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && info.Main.Path == module
+}
+
+// installHint says where slownet comes from, where go run does not build it.
+func installHint() string {
+	if isOurs() {
+		return ""
+	}
+	return " (go install " + slownet + "@latest)"
+}
+
+// reportCommand returns a line for the system's shell that makes a report.
 func reportCommand(system string, words ...string) string {
 	command := []string{"slownet", "report"}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == "github.com/slowpoetry/slowpoetry" {
-		command = []string{"go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "report"}
+	if isOurs() {
+		command = []string{"go", "run", slownet, "report"}
 	}
 	words = append(command, words...)
 	for i, word := range words {

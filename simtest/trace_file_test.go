@@ -32,6 +32,7 @@ func TestTraceOfATestThatFails(t *testing.T) {
 				require.NoError(t, err)
 				t.Logf("digest %s", sim.Trace().Digest())
 				if seed == 1 {
+					time.Sleep(time.Hour)
 					t.Error("no good")
 				}
 			})
@@ -68,6 +69,9 @@ func TestTraceOfATestThatFails(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"hello"}, payloads)
+	at, ok := r.Failed()
+	assert.True(t, ok)
+	assert.Equal(t, time.Hour+300*ms, at, "long after the last event")
 	assert.Equal(t, "CLIENT_RANDOM 00 11\n", string(r.KeyLog()))
 }
 

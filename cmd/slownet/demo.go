@@ -89,7 +89,7 @@ func (s *show) runs(events []trace.Event) []page.Run {
 	}
 	runs := make([]page.Run, len(traces))
 	for i, events := range traces {
-		runs[i] = page.Run{Title: s.charts[i].title, Events: func(yield func(trace.Event, error) bool) {
+		runs[i] = page.Run{Title: s.charts[i].title, Names: taskOf, Events: func(yield func(trace.Event, error) bool) {
 			for _, e := range events {
 				e.At -= events[0].At - events[0].Took
 				if !yield(e, nil) {
@@ -99,6 +99,12 @@ func (s *show) runs(events []trace.Event) []page.Run {
 		}}
 	}
 	return runs
+}
+
+// taskOf returns which task of a run a connection is of.
+func taskOf(c trace.Conn) string {
+	task := int(c.Number-1) % len(servers)
+	return fmt.Sprintf("Task %d: %s", task+1, servers[task].poem)
 }
 
 // demoReal performs the experiment on loopback sockets.

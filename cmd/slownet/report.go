@@ -104,7 +104,7 @@ func (o *outputs) reportPage(names []string, output string, stdin io.Reader, std
 		if names[i] == "-" {
 			title = "standard input"
 		}
-		runs[i] = page.Run{Title: title, Header: t.Header(), Events: t.All()}
+		runs[i] = page.Run{Title: title, Header: t.Header(), Events: t.All(), Failed: t.Failed}
 	}
 	return writeOutput(output, stdout, func(w io.Writer) error { return page.WriteHTML(w, page.Options{Compare: o.compare}, runs...) })
 }

@@ -22,6 +22,8 @@ func TestDemo(t *testing.T) {
 		eval[[]string](t, tab, `timeline.view.runs.map(r => r.about.title)`))
 	assert.Equal(t, []float64{23, 10.1}, eval[[]float64](t, tab, `timeline.view.runs.map(r => r.end / 1e9)`))
 	assert.Empty(t, text(t, tab, "thinned"))
+	tasks := []string{"Task 1: ecstasy", "Task 2: fascination", "Task 3: science"}
+	assert.Equal(t, append(tasks, tasks...), eval[[]string](t, tab, `timeline.layout.rows.filter(r => r.lane).map(r => r.lane.name)`))
 
 	// In each lane the pieces end where the poem does, and so does the ink.
 	ends := eval[[]float64](t, tab, `(() => {

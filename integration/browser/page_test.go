@@ -265,6 +265,27 @@ func TestLegend(t *testing.T) {
 	assert.Equal(t, all, ink())
 }
 
+// A page of a run that has failed reaches to where that was found, and marks it.
+func TestFailure(t *testing.T) {
+	failed := run("faults", traces.Faults())
+	failed.Failed = func() (time.Duration, bool) { return time.Minute, true }
+	tab := openRuns(t, failed)
+	assert.Equal(t, 60.0, eval[float64](t, tab, `timeline.view.runs[0].end / 1e9`))
+	assert.Equal(t, "the failure was found", eval[string](t, tab, `document.querySelector("#legend [data-look=failed]").textContent`))
+	red := func() int {
+		settle(t, tab)
+		return eval[int](t, tab, `(() => {
+			const d = `+pixels+`, w = timeline.view.width, x = Math.round(w - w * 0.015 / 1.03);
+			let n = 0;
+			for (let i = 0; i < d.length; i += 4) if (Math.abs(i / 4 % w - x) < 4 && d[i] - d[i + 1] > 90) n++;
+			return n;
+		})()`)
+	}
+	assert.Greater(t, red(), 200)
+	do(t, tab, chromedp.Click(chromedp.CSS(`#legend [data-look="failed"]`)))
+	assert.Zero(t, red())
+}
+
 // Of a damaged trace the page shows what was read, and says that it is not all.
 func TestDamage(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "page.html")

@@ -84,6 +84,32 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	assert.Empty(t, got)
 }
 
+// The last line tells when a failure was found.
+func TestFailureIsWrittenAndRead(t *testing.T) {
+	var text bytes.Buffer
+	w, err := trace.NewWriter(&text, header)
+	require.NoError(t, err)
+	w.Failed(-7)
+	require.NoError(t, w.Close())
+	assert.Contains(t, text.String(), `{"events":"0","digest":"0000000000000000","failed":"-7"}`+"\n")
+	r, err := trace.NewReader(&text)
+	require.NoError(t, err)
+	_, ok := r.Failed()
+	assert.False(t, ok, "it is not read yet")
+	_, err = r.ReadAll()
+	require.NoError(t, err)
+	at, ok := r.Failed()
+	assert.True(t, ok)
+	assert.EqualValues(t, -7, at)
+
+	r, err = trace.NewReader(strings.NewReader(file(t, header, events...)))
+	require.NoError(t, err)
+	_, err = r.ReadAll()
+	require.NoError(t, err)
+	_, ok = r.Failed()
+	assert.False(t, ok)
+}
+
 // Programs in other languages depend on these very bytes.
 func TestFormat(t *testing.T) {
 	assert.Equal(t, `{"format":"slowpoetry-trace","version":1,"start":"2001-02-03T04:05:06.000000007Z","source":"simtest","test":"TestPoem/\"one\"","seed":"18446744073709551615","go":"go1.25.1"}
@@ -196,6 +222,7 @@ func TestDamagedFiles(t *testing.T) {
 		"one line missing":   {with(4, ""), `trace: line 8: the file has 6 events, and says that it had "7"`},
 		"one line changed":   {with(2, strings.Replace(lines[1], "poet", "port", 1)), "trace: line 9: the events have the digest"},
 		"more lines":         {text + lines[2], "trace: line 10: it comes after the file's last line"},
+		"failure":            {with(9, strings.Replace(lines[8], "}", `,"failed":"late"}`, 1)), `trace: line 9: "failed" is "late"`},
 		"a very long line":   {with(3, `{"at":"`+strings.Repeat("1", 5<<20)+"\"}\n"), "trace: line 3: it has more than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,6 +31,7 @@ type eventLine struct {
 type endLine struct {
 	Events string `json:"events"`
 	Digest string `json:"digest"`
+	Failed string `json:"failed,omitempty"`
 }
 
 // maxLength is the greatest length of an event, so that every language reads it exactly.
@@ -158,6 +159,7 @@ type anyLine struct {
 	KeyLog *string `json:"keylog"`
 	Events *string `json:"events"`
 	Digest string  `json:"digest"`
+	Failed string  `json:"failed"`
 }
 
 // parseLine reads a line after the first one.

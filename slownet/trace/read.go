@@ -10,6 +10,8 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strconv"
+	"time"
 )
 
 // A Reader reads a trace file, event by event. Only one goroutine may use it at a time.
@@ -22,7 +24,8 @@ type Reader struct {
 	count  int64
 	digest Digest
 	keyLog []byte
-	err    error // of an earlier call
+	failed *time.Duration // when a failure was found, if the last line says so
+	err    error          // of an earlier call
 }
 
 // maxLine is how many bytes a line may have, and maxKeyLog how many all lines of a key
@@ -84,6 +87,15 @@ func (t *Reader) Len() int64 { return t.count }
 // Digest returns the digest of the events that were read so far.
 func (t *Reader) Digest() Digest { return t.digest }
 
+// Failed returns when a failure of what was recorded was found, if the file tells that.
+// It is known when all events have been read.
+func (t *Reader) Failed() (at time.Duration, ok bool) {
+	if t.failed == nil {
+		return 0, false
+	}
+	return *t.failed, true
+}
+
 // Next returns the next event. After the last one the error is [io.EOF]. A file that ends
 // before its last line gives an error that is [ErrCutOff], one that has other lines than
 // it should an error with the line's number; both after all events before it. The error
@@ -115,7 +127,7 @@ func (t *Reader) next() (e Event, err error) {
 		}
 		switch {
 		case line.Events != nil:
-			return e, t.end(*line.Events, line.Digest)
+			return e, t.end(*line.Events, line.Digest, line.Failed)
 		case line.KeyLog != nil:
 			if err = t.addKeyLog(*line.KeyLog); err != nil {
 				return e, err
@@ -132,12 +144,19 @@ func (t *Reader) next() (e Event, err error) {
 }
 
 // end checks the last line. It returns io.EOF if that is right.
-func (t *Reader) end(events, digest string) error {
+func (t *Reader) end(events, digest, failed string) error {
 	if events != fmt.Sprint(t.count) {
 		return fmt.Errorf("the file has %d events, and says that it had %q: lines are missing or were added", t.count, events)
 	}
 	if digest != t.digest.String() {
 		return fmt.Errorf("the events have the digest %v, and the file says that it was %q: events were changed", t.digest, digest)
+	}
+	if failed != "" {
+		at, err := strconv.ParseInt(failed, 10, 64)
+		if err != nil {
+			return fmt.Errorf("\"failed\" is %q: it must be a whole number in a string, below 2^63", failed)
+		}
+		t.failed = (*time.Duration)(&at)
 	}
 	if _, err := t.line(); err == nil {
 		return errors.New("it comes after the file's last line, the one with the digest")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -20,7 +21,8 @@ type Writer struct {
 	line    []byte
 	count   int64
 	digest  Digest
-	err     error // of an earlier call
+	failed  string // when a failure was found, or ""
+	err     error  // of an earlier call
 }
 
 // NewWriter writes the header and returns a Writer for the events. The file is complete
@@ -110,13 +112,17 @@ func (t *Writer) Flush() error {
 	return t.err
 }
 
+// Failed says that what is recorded has failed, which was found at the given time: the
+// last line tells it, for whoever looks for the cause.
+func (t *Writer) Failed(at time.Duration) { t.failed = strconv.FormatInt(int64(at), 10) }
+
 // Close writes the last line, and closes the file if [Create] has made it. It returns the
 // first error there was, in Write or now; closed again, it returns [os.ErrClosed].
 func (t *Writer) Close() error {
 	if errors.Is(t.err, os.ErrClosed) {
 		return t.err
 	}
-	if line, err := json.Marshal(endLine{strconv.FormatInt(t.count, 10), t.digest.String()}); err == nil && t.err == nil {
+	if line, err := json.Marshal(endLine{strconv.FormatInt(t.count, 10), t.digest.String(), t.failed}); err == nil && t.err == nil {
 		t.write(append(line, '\n'))
 	}
 	err := t.Flush()

@@ -13,6 +13,8 @@ import (
 // A block is a number of events in columns. Numbers are variable-length integers (those
 // of encoding/binary), which compress well: most are small, or the same as before.
 type block struct {
+	called func(trace.Conn) string // what a connection is called; may be nil
+
 	// Of all blocks of the run so far.
 	names map[string]int     // of hosts and addresses, by number from 1
 	conns map[trace.Conn]int // by number from 1
@@ -22,19 +24,19 @@ type block struct {
 	// Of this block.
 	count                                          int
 	newNames                                       []string
-	newConns                                       [][3]any // the number of the host's name, the network, the number as a string
+	newConns                                       [][4]any // the number of the host's name, the network, the number as a string, and what it is called or ""
 	notes                                          map[string]int
 	newNotes                                       []string
 	at, kind, from, to, conn, offset, length, took []byte
 	note, payload, payloads, packets               []byte
 }
 
-func newBlock() *block {
-	return &block{names: map[string]int{}, conns: map[trace.Conn]int{}, notes: map[string]int{}}
+func newBlock(called func(trace.Conn) string) *block {
+	return &block{called: called, names: map[string]int{}, conns: map[trace.Conn]int{}, notes: map[string]int{}}
 }
 
 func (b *block) reset() {
-	*b = block{names: b.names, conns: b.conns, next: b.next, last: b.last, notes: map[string]int{}}
+	*b = block{called: b.called, names: b.names, conns: b.conns, next: b.next, last: b.last, notes: map[string]int{}}
 }
 
 // add adds an event, with at most limit bytes of its payload. It returns how many.
@@ -117,7 +119,11 @@ func (b *block) connection(c trace.Conn) int {
 		n = len(b.conns) + 1
 		b.conns[c] = n
 		b.next = append(b.next, map[int]int64{})
-		b.newConns = append(b.newConns, [3]any{b.name(c.Host), c.Network, strconv.FormatUint(c.Number, 10)})
+		called := ""
+		if b.called != nil {
+			called = b.called(c)
+		}
+		b.newConns = append(b.newConns, [4]any{b.name(c.Host), c.Network, strconv.FormatUint(c.Number, 10), called})
 	}
 	return n
 }

@@ -45,9 +45,10 @@ type about struct {
 	Go     string `json:"go,omitempty"`
 	Start  string `json:"start,omitempty"` // in nanoseconds since 1970: the time at which the run's times begin
 	Events int    `json:"events"`
-	Wrong  string `json:"wrong,omitempty"` // why the trace ends here
-	Cut    int    `json:"cut,omitempty"`   // events whose payload was left out or shortened because there is so much
-	Limit  int    `json:"limit,omitempty"` // of payload of an event, in bytes
+	Failed string `json:"failed,omitempty"` // when a failure was found, in nanoseconds since the run's start
+	Wrong  string `json:"wrong,omitempty"`  // why the trace ends here
+	Cut    int    `json:"cut,omitempty"`    // events whose payload was left out or shortened because there is so much
+	Limit  int    `json:"limit,omitempty"`  // of payload of an event, in bytes
 }
 
 // runs writes the data of all runs. It returns the errors of the traces.
@@ -93,7 +94,7 @@ func (e *encoder) newRun(number int, run Run) *runEncoder {
 	if h.Seed != 0 || h.Source == "simtest" {
 		a.Seed = strconv.FormatUint(h.Seed, 10)
 	}
-	return &runEncoder{encoder: e, number: number, run: run, about: a, block: newBlock()}
+	return &runEncoder{encoder: e, number: number, run: run, about: a, block: newBlock(run.Names)}
 }
 
 // rest adds all events of a run that has not been read yet.
@@ -136,6 +137,11 @@ func (r *runEncoder) end() about {
 	r.flush(r.number, r.block)
 	if start := r.run.Header.Time(r.base); start.Year() > 1970 && start.Year() < 2200 {
 		r.about.Start = strconv.FormatInt(start.UnixNano(), 10)
+	}
+	if r.run.Failed != nil {
+		if at, ok := r.run.Failed(); ok {
+			r.about.Failed = strconv.FormatInt(int64(sub(at, r.base)), 10)
+		}
 	}
 	return r.about
 }

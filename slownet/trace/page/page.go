@@ -12,6 +12,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
@@ -42,6 +43,14 @@ type Run struct {
 	// Events are the events in their order, such as those of [trace.Reader.All]. After an
 	// error no more are read.
 	Events iter.Seq2[trace.Event, error]
+
+	// Names returns what a connection is called, or "" for its own name, such as
+	// "poet/tcp#3". Nil is that for all.
+	Names func(trace.Conn) string
+
+	// Failed returns when a failure was found, which the page marks, if there was one. It is
+	// called after all events are read, and may be [trace.Reader.Failed]. Nil is none.
+	Failed func() (at time.Duration, ok bool)
 }
 
 // assets are the parts of the page that are always the same.

@@ -123,7 +123,7 @@ func TestBlock(t *testing.T) {
 	assert.Equal(t, trace.Arrive.String(), names.Kinds[trace.Arrive])
 	assert.Equal(t, []string{"poet", "reader", "10.0.0.1:80"}, names.Names)
 	assert.Equal(t, []string{"late"}, names.Notes)
-	assert.Equal(t, [][]any{{2., "tcp", "18446744073709551615"}}, names.Conns)
+	assert.Equal(t, [][]any{{2., "tcp", "18446744073709551615", ""}}, names.Conns)
 	assert.Equal(t, []int64{5, 4, 0, -2, 1}, ints(c[1], true), "at, from one to the next")
 	assert.Equal(t, []int64{1, 3, 3, 3, 11}, ints(c[2], false), "kind")
 	assert.Equal(t, []int64{1, 1, 2, 1, 1}, ints(c[3], false), "from")
@@ -139,6 +139,26 @@ func TestBlock(t *testing.T) {
 }
 
 // Names that many blocks have in common are stored once.
+// A page knows what connections are called, and when a failure was found: since the run's
+// start, as its events.
+func TestNamesAndFailure(t *testing.T) {
+	day := 10_000 * 24 * time.Hour // a time of day
+	text := write(t, page.Options{},
+		page.Run{
+			Events: all(nil, trace.Event{At: day, Kind: trace.Data, Conn: conn}),
+			Names:  func(c trace.Conn) string { return "call of " + c.Host },
+			Failed: func() (time.Duration, bool) { return day + time.Minute, true },
+		},
+		page.Run{Failed: func() (time.Duration, bool) { return 0, true }},
+		page.Run{Failed: func() (time.Duration, bool) { return 1, false }},
+	)
+	assert.Contains(t, string(columns(data(t, text, "block")[0])[0]), `"18446744073709551615","call of reader"]`)
+	runs := about(t, text).Runs
+	assert.Equal(t, "60000000000", runs[0]["failed"])
+	assert.Equal(t, "0", runs[1]["failed"])
+	assert.NotContains(t, runs[2], "failed")
+}
+
 func TestManyBlocks(t *testing.T) {
 	const n = 100_000
 	text := write(t, page.Options{}, page.Run{Title: "many", Events: func(yield func(trace.Event, error) bool) {

@@ -69,6 +69,18 @@ function drawDifference(c, shift, font) {
   }
 }
 
+/** Draws when a failure of each run was found: a line through its lanes. */
+function drawFailures(c, shift, font) {
+  if (view.hidden.has("failed")) return;
+  for (const run of view.runs) {
+    if (run.failed === undefined || run.bottom + shift < AXIS || run.top + shift > view.height) continue;
+    const x = pixel(run.failed), top = run.top + HEADING - 8 + shift;
+    if (x < -200 || x > view.width + 5) continue;
+    if (x > -5) line(c, x, Math.max(top, AXIS), x, Math.min(run.bottom + shift, view.height), view.theme.bad, 2, []);
+    flag(c, x, top + (run.mark === undefined ? 14 : 40), "! failure found", font);
+  }
+}
+
 /** Writes words beside a line, on a ground of their own. */
 function flag(c, x, y, text, font) {
   c.font = `600 12px ${font}`;

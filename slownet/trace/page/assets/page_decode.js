@@ -145,7 +145,13 @@ class Run {
     return block.payloads.subarray(start, start + this.payloadLength[i]);
   }
 
+  /** Returns what a connection is called. */
   connName(c) {
+    return c ? this.conns[c][3] || this.connID(c) : "";
+  }
+
+  /** Returns the name that a connection has in the trace. */
+  connID(c) {
     if (!c) return "";
     const [host, network, number] = this.conns[c];
     return `${this.names[host]}/${network}#${number}`;

@@ -93,6 +93,7 @@ function frame() {
   drawTexts(c, font);
   for (const s of seen) drawMarks(c, s, from, to, room, font);
   drawHits(c, from, to, shift);
+  drawFailures(c, shift, font);
   drawDifference(c, shift, font);
   drawSelection(c, shift);
   let label = -Infinity;

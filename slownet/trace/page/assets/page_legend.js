@@ -17,6 +17,7 @@ const LEGEND = [
   ["lost", "packet that never arrives", (run, i, k) => k === K.packet && run.flags[i] & LOST],
   ["fault", "fault of the network", (run, i, k) => k === K.fault],
   ["host", "done to a host", (run, i, k) => k === K.host],
+  ["failed", "the failure was found", () => false],
   ["differs", "first difference", (run, i) => i === run.mark],
 ];
 
@@ -24,6 +25,7 @@ const LEGEND = [
 function findLooks() {
   const open = new Map(LEGEND.map(([name, , test]) => [name, test])), occurs = new Set();
   for (const run of view.runs) {
+    if (run.failed !== undefined) occurs.add("failed");
     for (let i = 0; i < run.count && open.size; i++) {
       const k = run.kind[i];
       for (const [name, test] of open) {
@@ -91,6 +93,7 @@ function sample(canvas, name) {
       stroke(t.bad, 2, [5, 2], 15, 1, 15, 17);
       c.beginPath(); c.arc(15, 9, 5, 0, 7);
       return c.stroke();
+    case "failed": stroke(t.bad, 2, [], 15, 1, 15, 17); c.font = "600 12px sans-serif"; c.fillStyle = t.bad; return c.fillText("!", 19, 9);
     case "wait": return stroke(t.muted, 1.2, [1, 4], 2, 9, 28, 9);
     case "fault": hatch(c, 15, 2, 14, 14); return shape(c, name, 11, 9);
     case "host": hatch(c, 15, 2, 14, 14); return shape(c, name, 11, 9);

@@ -109,7 +109,8 @@ async function load() {
   let low = 0, high = 1;
   for (const run of runs) {
     await settle(run);
-    run.end = run.lanes.reduce((end, lane) => Math.max(end, lane.last), 0);
+    if (run.about.failed !== undefined) run.failed = Number(run.about.failed);
+    run.end = run.lanes.reduce((end, lane) => Math.max(end, lane.last), run.failed ?? 0);
     low = Math.min(low, run.lanes.reduce((start, lane) => Math.min(start, lane.first), 0));
     high = Math.max(high, run.end);
   }

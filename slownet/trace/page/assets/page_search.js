@@ -22,7 +22,7 @@ async function search(query) {
     const match = (list) => list.map((text) => text.toLowerCase().includes(needle));
     const names = match(run.names), notes = match(run.notes), kinds = run.kinds.map((k) => k.toLowerCase().includes(needle) || (NAMES[k] ?? "").includes(needle));
     if (needle === "sent again") kinds.again = true;
-    const conns = run.conns.map((_, c) => c > 0 && run.connName(c).toLowerCase().includes(needle));
+    const conns = run.conns.map((_, c) => c > 0 && `${run.connName(c)}\n${run.connID(c)}`.toLowerCase().includes(needle));
     const list = [];
     for (let b = 0; b < run.blocks.length; b++) {
       await pause();

@@ -19,7 +19,8 @@ function facts(run, i) {
   if (run.kind[i] === K.delay) add("Later by", duration(run.took[i]));
   add("From", from);
   add("To", to);
-  add("Connection", run.connName(run.conn[i]));
+  const called = run.connName(run.conn[i]), id = run.connID(run.conn[i]);
+  add("Connection", called === id ? id : `${called} (${id})`);
   if (run.length[i] > 0 || run.kind[i] === K.data) {
     add("Bytes", grouped(run.length[i]));
     add("Offset", grouped(run.offset[i]));
