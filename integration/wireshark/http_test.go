@@ -2,6 +2,7 @@ package wireshark
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -31,6 +32,7 @@ var body = bytes.Repeat([]byte("so much depends upon a red wheel barrow\n"), 500
 // A site is a server and a client of HTTP.
 type site struct {
 	address   string // that the server listens on
+	network   string // by which the client dials; "" is either family
 	protocols http.Protocols
 	tls       bool
 }
@@ -45,7 +47,9 @@ func (s site) get(t *testing.T, sim *simtest.Sim, r *recording) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		_, _ = w.Write(body)
 	})}
-	transport := &http.Transport{Protocols: &s.protocols, DialContext: sim.Host("client").DialContext}
+	transport := &http.Transport{Protocols: &s.protocols, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		return sim.Host("client").DialContext(ctx, cmp.Or(s.network, network), address)
+	}}
 	if s.tls {
 		scheme = "https"
 		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
@@ -91,13 +95,15 @@ var (
 // Whether a capture is everybody's or one host's, over IPv4 or IPv6: the stream in it is
 // what was sent.
 func TestHTTP(t *testing.T) {
-	for _, address := range []string{":80", "0.0.0.0:80"} {
-		t.Run(address, func(t *testing.T) {
-			r := record(t, simtest.Config{Link: link}, site{address: address, protocols: http1}.get)
+	for _, network := range []string{"tcp4", "tcp6"} {
+		t.Run(network, func(t *testing.T) {
+			r := record(t, simtest.Config{Link: link}, site{address: ":80", network: network, protocols: http1}.get)
 			for _, host := range []string{"", "client", "server"} {
 				f := r.capture(t, host)
 				assert.Empty(t, f.matching(t, wrong), host)
 				assert.Empty(t, f.matching(t, "tcp.analysis.flags"), host)
+				assert.Equal(t, network == "tcp6", len(f.matching(t, "ipv6")) > 0 && len(f.matching(t, "ip")) == 0, host)
+				assert.Contains(t, f.fields(t, "http.request", "ip.src_host", "ipv6.src_host"), "client", "its name is in the file")
 				assert.Equal(t, []string{"GET /poem", "200 " + strconv.Itoa(len(body))},
 					f.fields(t, "http", "http.request.method", "http.request.uri", "http.response.code", "http.content_length"), host)
 				first, second := f.follow(t, "0")

@@ -50,6 +50,9 @@ func TestLoss(t *testing.T) {
 		lost := f.matching(t, "frame.comment contains loss")
 		assert.Len(t, resent, len(lost), host)
 		assert.Greater(t, len(lost), 3, host)
+		// The client does not see acknowledgments that do not reach it.
+		assert.Equal(t, host == "", len(f.matching(t, mereACK+` && frame.comment contains "does not arrive"`)) > 0, host)
+		assert.NotEmpty(t, f.matching(t, mereACK+" && !frame.comment"), host)
 		assert.NotEmpty(t, f.matching(t, "tcp.options.sack.count"), host)
 		assert.NotEmpty(t, f.matching(t, "tcp.analysis.duplicate_ack"), host)
 		t.Logf("%q: %d packets, %d lost with data, %d sent again, %d of which recognized", host, len(f.matching(t, "tcp")), len(lost), len(resent), len(recognized))
@@ -60,6 +63,9 @@ func TestLoss(t *testing.T) {
 	first, _ := f.follow(t, "0")
 	assert.True(t, bytes.Equal(body, first))
 }
+
+// mereACK is a filter for acknowledgments without data.
+const mereACK = "tcp.len == 0 && tcp.flags == 0x010"
 
 // sentAgain is a filter for segments that are sent again.
 const sentAgain = `frame.comment contains "sent again"`

@@ -8,8 +8,9 @@
 // RST. Payload that was not recorded is not made up: such frames are captured short.
 //
 // Each packet is in the capture once, as it leaves, on an interface with its sender's
-// name. A packet that was lost is there too, with a comment that says why; one that was
-// sent again has a comment that says so. With [Options.Host] the capture is one host's:
+// name. A packet that was lost is there too, with a comment that says why, or only that it
+// does not arrive, as of a mere acknowledgment; one that was sent again has a comment that
+// says so. With [Options.Host] the capture is one host's:
 // what it sends as it leaves, what it receives as it arrives.
 //
 // Wireshark guesses from times which packets were sent again, best in the view of their

@@ -31,6 +31,9 @@ type packetID struct {
 
 func (p *packet) id() packetID { return packetID{p.conn, p.info.From, p.info.Number} }
 
+// sender is the same for all packets of one end of a connection.
+func (p *packet) sender() packetID { return packetID{p.conn, p.info.From, 0} }
+
 // unmapped returns an address that is IPv4's if it is one in IPv6's form: a listener for
 // both families has such.
 func unmapped(addr netip.AddrPort) netip.AddrPort {
@@ -92,12 +95,26 @@ func isPacket(e *trace.Event) bool {
 	return from.IsValid() && from.Is4() == to.Is4() && to.IsValid()
 }
 
-// comment says of packets that were lost why, and which were sent again.
+// comment says of packets that were lost why, and which were sent again. Of a mere
+// acknowledgment that is lost a trace does not tell why: it only does not arrive, although
+// a later packet of its sender does.
 func comment(packets []packet, events []trace.Event) {
 	why := make(map[packetID]string)
 	for i := range events {
 		if e := &events[i]; e.Kind == trace.Drop && e.Packet != nil && e.Note != "" {
 			why[packetID{e.Conn, unmapped(e.Packet.From), e.Packet.Number}] = e.Note
+		}
+	}
+	arrived := make(map[packetID]bool)
+	for i := range packets {
+		if p := &packets[i]; p.arrives {
+			arrived[p.id()] = true
+		}
+	}
+	last := make(map[packetID]int) // by sender, the last packet that has arrived
+	for i := range packets {
+		if p := &packets[i]; !p.arrives && arrived[p.id()] {
+			last[p.sender()] = i
 		}
 	}
 	for i := range packets {
@@ -106,6 +123,9 @@ func comment(packets []packet, events []trace.Event) {
 			continue
 		}
 		lost := why[p.id()]
+		if lost == "" && !p.arrives && !arrived[p.id()] && i < last[p.sender()] {
+			lost = "does not arrive"
+		}
 		switch {
 		case p.info.Resent && lost != "":
 			p.comment = "sent again; " + lost
