@@ -69,13 +69,6 @@ func newEnds(mtu int, ipv6On bool, warn func(format string, args ...any)) (*ends
 // connect says where the ends' packets go.
 func (e *ends) connect(down *wire.Direction) { e.link.down = down }
 
-// close ends all connections.
-func (e *ends) close() {
-	e.pings.close()
-	e.stack.Close()
-	e.link.Close()
-}
-
 // receive gets a packet of the command's.
 func (e *ends) receive(packet []byte) {
 	if e.pings.take(packet) {

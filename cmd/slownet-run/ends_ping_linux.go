@@ -25,7 +25,6 @@ type pings struct {
 	mu     sync.Mutex // guards what follows
 	open   map[pingKey]*ping
 	warned bool
-	closed bool
 }
 
 type pingKey struct {
@@ -55,9 +54,6 @@ func (p *pings) take(packet []byte) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return true
-	}
 	key := pingKey{e.to, e.id}
 	one := p.open[key]
 	if one == nil {
@@ -94,16 +90,6 @@ func (p *pings) refuseLocked(e echo, packet []byte, err error) {
 			group, system("/").setting("net.ipv4.ping_group_range"), group, group)
 	}
 	p.warn("no ping to the outside (to %s there is): %v%s", gatewayName, err, hint)
-}
-
-// close ends all pings.
-func (p *pings) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = true
-	for _, one := range p.open {
-		_ = one.file.SetReadDeadline(time.Now())
-	}
 }
 
 // newPing opens a socket for echoes: a ping socket, or, for root, a raw one.

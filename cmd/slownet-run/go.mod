@@ -5,6 +5,7 @@ go 1.25.5
 replace github.com/slowpoetry/slowpoetry => ../../
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/gopacket/gopacket v1.7.7
 	github.com/slowpoetry/slowpoetry v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1

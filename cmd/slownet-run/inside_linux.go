@@ -43,9 +43,11 @@ func runInside(number string, command []string) int {
 		_ = outside.send(message{Failed: program + ": " + err.Error(), Step: startCommand})
 		return statusFailed
 	}
+	received.sendAgain(func(s unix.Signal) { _ = unix.Kill(pid, s) })
 	ended := make(chan struct{}, 2)
 	go func() {
-		_ = outside.send(message{Ended: wait(pid)})
+		status := wait(pid)
+		_ = outside.send(message{Ended: status, Drained: drain(received)})
 		ended <- struct{}{}
 	}()
 	go func() {
@@ -82,13 +84,14 @@ func prepare(i *inside, outside socket) (step, error) {
 	if err := configureNetwork(i); err != nil {
 		return makeNetwork, err
 	}
-	if err := mountAll(); err != nil {
+	warning, err := mountAll()
+	if err != nil {
 		return mountFiles, err
 	}
 	if err := dropCapabilities(); err != nil {
 		return makeNamespaces, fmt.Errorf("give up capabilities: %w", err)
 	}
-	if err := outside.send(message{Ready: true}, device); err != nil {
+	if err := outside.send(message{Ready: true, Warning: warning}, device); err != nil {
 		return openDevice, err
 	}
 	return 0, unix.Close(device)

@@ -16,47 +16,44 @@ import (
 func readOnly(err error) bool { return errors.Is(err, unix.EROFS) }
 
 // mountAll mounts what the command sees otherwise than the host: the files of names,
-// and /proc.
-func mountAll() error {
+// and /proc. The warning says what is missing for names.
+func mountAll() (warning string, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("keep mounts apart: %w", err)
-	}
-	resolv, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	hosts, err := os.ReadFile("/etc/hosts")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return "", fmt.Errorf("keep mounts apart: %w", err)
 	}
 	for _, f := range []struct {
-		name string
-		data []byte
+		name    string
+		content func(host []byte) []byte
+		without string
 	}{
-		{"/etc/resolv.conf", resolvConf(resolv)},
-		{"/etc/hosts", hostsFile(hosts)},
+		{"/etc/resolv.conf", resolvConf, "the command can resolve no names"},
+		{"/etc/hosts", hostsFile, "names take a round trip each, " + hostName + " too"},
 	} {
-		if err := mountFile(f.name, f.data); err != nil {
-			return err
+		host, err := os.ReadFile(f.name)
+		if errors.Is(err, fs.ErrNotExist) {
+			warning = "there is no " + f.name + " to mount over: " + f.without + "; make an empty one"
+			continue
+		}
+		if err == nil {
+			err = mountFile(f.name, f.content(host))
+		}
+		if err != nil {
+			return "", err
 		}
 	}
 	// Services that would answer for the host, past the path.
 	for _, name := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket"} {
 		if err := unix.Mount("/dev/null", name, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
-			return fmt.Errorf("mount over %s: %w", name, err)
+			return "", fmt.Errorf("mount over %s: %w", name, err)
 		}
 	}
 	// Where parts of /proc are hidden, as in containers, the kernel allows no other.
 	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
-	return nil
+	return warning, nil
 }
 
-// mountFile mounts a file with the data over another one. Where there is none, nothing is
-// mounted.
+// mountFile mounts a file with the data over another one.
 func mountFile(name string, data []byte) error {
-	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	f, err := os.CreateTemp("", "slownet-run-")
 	if err != nil {
 		return err

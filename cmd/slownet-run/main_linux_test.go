@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
 // Where the programs are that everybody may run: slownet-run, and this test's, which is
@@ -26,7 +29,7 @@ var program, testProgram string
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "as" {
-		panic(runAs(os.Args[2], os.Args[3], os.Args[4:]))
+		panic(runAs(user(os.Args[2]), os.Args[3], os.Args[4], os.Args[5:]))
 	}
 	if len(os.Args) > 2 && os.Args[1] == "inside" {
 		if err := insideTest(os.Args[2], os.Args[3:]); err != nil {
@@ -92,25 +95,49 @@ const (
 	noDevice      = "none"
 )
 
+// The networks that are the host's for the program.
+const (
+	hostsNetwork = "host"
+	ownNetwork   = "own" // has nothing but addresses of its own, and everybody may ping
+)
+
+// The addresses of ownNetwork. The program takes the second for a way to the Internet.
+var (
+	ownAddress  = netip.MustParsePrefix("10.9.9.9/32")
+	ownAddress6 = netip.MustParsePrefix("2001:4860:4860::8888/128")
+)
+
 // command returns a command that runs the program as a user, who may open the device.
 func command(as user, args ...string) *exec.Cmd {
 	device := deviceAsItIs
 	if as == nobody {
 		device = deviceForAll
 	}
-	return commandWith(as, device, args...)
+	return commandWith(as, device, hostsNetwork, args...)
 }
 
-func commandWith(as user, device string, args ...string) *exec.Cmd {
-	if as == self && device == deviceAsItIs {
+func commandWith(as user, device, network string, args ...string) *exec.Cmd {
+	if as == self && device == deviceAsItIs && network == hostsNetwork {
 		return exec.Command(program, args...)
 	}
-	return exec.Command(testProgram, append([]string{"as", string(as), device, program}, args...)...)
+	return exec.Command(testProgram, append([]string{"as", string(as), device, network, program}, args...)...)
 }
 
-// runAs makes a device, becomes a user, and becomes a program. It returns if it cannot.
-func runAs(as, device string, command []string) error {
+// runAs makes a device and a network, becomes a user, and becomes a program. It returns if
+// it cannot.
+func runAs(as user, device, network string, command []string) error {
 	runtime.LockOSThread()
+	if network == ownNetwork {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		if err := tun.Configure("lo", tun.Config{Addresses: []netip.Prefix{ownAddress, ownAddress6}}); err != nil {
+			return err
+		}
+		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 65534"), 0); err != nil {
+			return err
+		}
+	}
 	if device != deviceAsItIs {
 		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 			return err
@@ -131,7 +158,7 @@ func runAs(as, device string, command []string) error {
 			}
 		}
 	}
-	if as == string(nobody) {
+	if as == nobody {
 		const id = 65534
 		if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(id, id, id), syscall.Setresuid(id, id, id)); err != nil {
 			return err

@@ -17,10 +17,12 @@ type message struct {
 	Signal unix.Signal `json:",omitempty"` // what the first process got
 
 	// The second process says:
-	Ready  bool             `json:",omitempty"` // the namespace is ready; the device comes with it
-	Failed string           `json:",omitempty"` // what it could not do, and why
-	Step   step             `json:",omitempty"` // at which step
-	Ended  *unix.WaitStatus `json:",omitempty"` // how the command has ended
+	Ready   bool             `json:",omitempty"` // the namespace is ready; the device comes with it
+	Failed  string           `json:",omitempty"` // what it could not do, and why
+	Step    step             `json:",omitempty"` // at which step
+	Warning string           `json:",omitempty"` // what it could do without
+	Ended   *unix.WaitStatus `json:",omitempty"` // how the command has ended
+	Drained bool             `json:",omitempty"` // the kernel had something to deliver then, and has
 }
 
 // An inside says what the second process is to make. The command is in its arguments.

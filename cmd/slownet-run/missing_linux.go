@@ -29,7 +29,7 @@ func (s system) setting(name string) string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(data))
+	return strings.Join(strings.Fields(string(data)), " ")
 }
 
 // inContainer reports whether this is the inside of a container, as Docker and Podman

@@ -113,7 +113,7 @@ func (n *names) addresses(ctx context.Context, name string, kind dnsmessage.Type
 	if strings.HasSuffix(name, ".slownet") {
 		return nil, dnsmessage.RCodeNameError
 	}
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name+".")
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	if missing := (*net.DNSError)(nil); errors.As(err, &missing) && missing.IsNotFound {
 		return nil, dnsmessage.RCodeNameError
 	} else if err != nil {

@@ -36,6 +36,9 @@ func outside(o *options, program string, stderr io.Writer) (unix.WaitStatus, err
 		return 0, explain(m.Step, errors.New(m.Failed))
 	}
 	defer unix.Close(device)
+	if m.Warning != "" {
+		fmt.Fprintln(stderr, "slownet run:", m.Warning)
+	}
 	n, err := newNetwork(o, start, device, stderr)
 	if err != nil {
 		return 0, err
@@ -63,6 +66,7 @@ func outside(o *options, program string, stderr io.Writer) (unix.WaitStatus, err
 	case m.Ended == nil:
 		return 0, &notStartedError{m.Failed}
 	}
+	n.drain(m.Drained)
 	return *m.Ended, nil
 }
 

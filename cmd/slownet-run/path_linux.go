@@ -123,12 +123,35 @@ func newNetwork(o *options, in *inside, device int, stderr io.Writer) (*network,
 	return n, nil
 }
 
-// close ends the network.
+// drain waits until the command's datagrams have arrived that are on their way, and until
+// connections have passed on what has arrived. The kernel retransmits what belongs to
+// connections, and has seen to that.
+func (n *network) drain(connections bool) {
+	start, waited := time.Now(), connections
+	for time.Since(start) < maxDrain && n.path.up.IsCarrying(isDatagram) {
+		waited = true
+		time.Sleep(time.Millisecond)
+	}
+	if waited {
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// isDatagram reports whether an IP packet is UDP's or ICMP's.
+func isDatagram(packet []byte) bool {
+	protocol := packet[9]
+	if packet[0]>>4 == 6 {
+		protocol = packet[6]
+	}
+	return protocol == protocolUDP || protocol == protocolICMP || protocol == protocolICMPv6
+}
+
+// close ends the path and the capture. The ends' sockets are closed when the process ends:
+// then the outside gets no reset for what it has not read yet.
 func (n *network) close() {
 	close(n.stop)
 	n.watched.Wait()
 	n.path.close()
-	n.ends.close()
 	if n.capture != nil {
 		if err := n.capture.close(); err != nil {
 			n.warn("the capture: %v", err)

@@ -35,9 +35,10 @@ const (
 // received are the signals that the second process got and has not matched yet with one
 // of the first's.
 type received struct {
-	mu    sync.Mutex // guards what follows
-	count map[os.Signal]int
-	last  map[os.Signal]time.Time
+	mu     sync.Mutex // guards what follows
+	count  map[os.Signal]int
+	last   map[os.Signal]time.Time
+	latest time.Time // of the second process, or the first
 }
 
 // newReceived returns the signals that are received from now on.
@@ -52,10 +53,28 @@ func newReceived() *received {
 			}
 			r.count[s]++
 			r.last[s] = time.Now()
+			r.latest = time.Now()
 			r.mu.Unlock()
 		}
 	}()
 	return r
+}
+
+// sendAgain calls a function for each signal that was received before there was a
+// command to get it.
+func (r *received) sendAgain(send func(unix.Signal)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.count {
+		send(s.(unix.Signal))
+	}
+}
+
+// anySince reports whether there was a signal since a time.
+func (r *received) anySince(t time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.latest.After(t)
 }
 
 // pass calls a function in a moment, unless the signal was sent to the second process,
@@ -64,6 +83,7 @@ func (r *received) pass(s unix.Signal, send func()) {
 	time.AfterFunc(moment, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		r.latest = time.Now()
 		if r.count[s] > 0 && time.Since(r.last[s]) < justNow {
 			r.count[s]--
 			return

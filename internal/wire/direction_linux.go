@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -297,6 +298,13 @@ func (d *Direction) freeLocked(packet []byte) {
 	if cap(packet) >= d.config.PacketSize && len(d.free) < maxFree {
 		d.free = append(d.free, packet[:d.config.PacketSize])
 	}
+}
+
+// IsCarrying reports whether a packet that matches is on its way, and known to arrive.
+func (d *Direction) IsCarrying(match func(packet []byte) bool) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.flight, func(f flying) bool { return match(f.packet) })
 }
 
 // Late returns how late packets were since the direction was made or Reset: both

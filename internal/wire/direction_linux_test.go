@@ -68,6 +68,9 @@ func TestPacketsArriveAfterTheLatency(t *testing.T) {
 	start := time.Now()
 	d.Send(numbered(d, 1))
 	d.Send(numbered(d, 2))
+	for n, want := range map[uint32]bool{1: true, 2: true, 3: false} {
+		assert.Equal(t, want, d.IsCarrying(func(packet []byte) bool { return binary.BigEndian.Uint32(packet) == n }))
+	}
 	<-time.After(5 * time.Millisecond)
 	for n := range uint32(2) {
 		_, err := unix.Write(files[1], binary.BigEndian.AppendUint32(nil, 3+n))
@@ -77,6 +80,7 @@ func TestPacketsArriveAfterTheLatency(t *testing.T) {
 	assert.Equal(t, []uint32{1, 2, 3, 4}, got.numbers)
 	assert.GreaterOrEqual(t, got.at[0].Sub(start), latency)
 	assert.GreaterOrEqual(t, got.at[3].Sub(start), latency+5*time.Millisecond)
+	assert.False(t, d.IsCarrying(func([]byte) bool { return true }))
 	late := d.Late()
 	assert.Equal(t, 4, late.Packets)
 	assert.Positive(t, late.Most)

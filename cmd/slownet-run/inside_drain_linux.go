@@ -1,0 +1,50 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxDrain is how long the namespace outlives the command, at the most, for what the command
+// has left to the kernel to deliver.
+const maxDrain = 30 * time.Second
+
+// drain waits until the kernel has delivered what the command wrote to connections and then
+// closed, as it does when a program ends. It reports whether there was any. A signal ends it.
+func drain(r *received) (waited bool) {
+	start := time.Now()
+	for time.Since(start) < maxDrain && !r.anySince(start) {
+		if !unacknowledged("/proc/net/tcp") && !unacknowledged("/proc/net/tcp6") {
+			return waited
+		}
+		waited = true
+		time.Sleep(2 * time.Millisecond)
+	}
+	return waited
+}
+
+// unacknowledged reports whether a table of the kernel's has a connection that no process
+// has, with data that the peer has not acknowledged. Its FIN, which counts as a byte, is none.
+func unacknowledged(table string) bool {
+	data, err := os.ReadFile(table)
+	if err != nil {
+		return false
+	}
+	const finWait1, lastAck, closing = "04", "09", "0B"
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) < 10 || fields[9] != "0" {
+			continue
+		}
+		switch fields[3] {
+		case finWait1, lastAck, closing:
+			queued, _, _ := strings.Cut(fields[4], ":")
+			if n, err := strconv.ParseUint(queued, 16, 64); err == nil && n > 1 {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// pinged is what ping says: the sequence numbers that were answered, from 1, and the round
+// trips.
+type pinged struct {
+	answered []int
+	trips    []time.Duration
+}
+
+var pingLine = regexp.MustCompile(`icmp_seq=(\d+) ttl=\d+ time=([\d.]+) ms`)
+
+// runPing pings so often.
+func runPing(t *testing.T, as user, count int, flags ...string) (p pinged) {
+	t.Helper()
+	needs(t, "ping", "iputils-ping")
+	r := runProgram(t, as, append(flags, "--", "ping", "-c", strconv.Itoa(count), "-i", "0.01", "-W", "1", gatewayName)...)
+	for _, m := range pingLine.FindAllStringSubmatch(r.stdout, -1) {
+		seq, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		ms, err := strconv.ParseFloat(m[2], 64)
+		require.NoError(t, err)
+		p.answered = append(p.answered, seq)
+		p.trips = append(p.trips, time.Duration(ms*float64(time.Millisecond)))
+	}
+	require.NotEmpty(t, p.answered, "%s%s", r.stdout, r.stderr)
+	return p
+}
+
+func median(all []time.Duration) time.Duration {
+	all = slices.Sorted(slices.Values(all))
+	return all[len(all)/2]
+}
+
+// ping shows the round trip.
+func TestPingShowsTheRoundTrip(t *testing.T) {
+	t.Parallel()
+	asEach(t, func(t *testing.T, as user) {
+		p := runPing(t, as, 50, "--latency", "20ms", "--up", "latency=30ms")
+		assert.Len(t, p.answered, 50)
+		assert.GreaterOrEqual(t, slices.Min(p.trips), 50*time.Millisecond)
+		assert.Less(t, median(p.trips), 60*time.Millisecond)
+		t.Logf("of 50 ms: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
+		p = runPing(t, as, 50)
+		t.Logf("of no path: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
+		assert.Less(t, median(p.trips), 10*time.Millisecond)
+	})
+}
+
+// ping shows the loss, and the seed says which packets are lost: those that the line says.
+func TestPingShowsTheLoss(t *testing.T) {
+	t.Parallel()
+	const count = 200
+	link := netem.Link{Loss: netem.Loss{Random: 0.05}}
+	for _, seed := range []uint64{1, 2} {
+		up, down := netem.NewLine(link, 2*seed+1), netem.NewLine(link, 2*seed+2)
+		var want []int
+		replies := uint64(0)
+		for n := range count {
+			const size = 84 // ping's
+			id := netem.PacketID{Flow: 1, Number: uint64(n + 1)}
+			if up.Send(time.Duration(n)*time.Millisecond, size, id, nil).Count == 0 {
+				continue
+			}
+			replies++
+			id.Number = replies
+			if down.Send(time.Duration(n)*time.Millisecond, size, id, nil).Count > 0 {
+				want = append(want, n+1)
+			}
+		}
+		asEach(t, func(t *testing.T, as user) {
+			p := runPing(t, as, count, "--loss", "5%", "--seed", fmt.Sprint(seed))
+			t.Logf("%d of %d are answered", len(p.answered), count)
+			assert.Equal(t, want, p.answered)
+			assert.Less(t, len(p.answered), count-5)
+			assert.Greater(t, len(p.answered), count-50)
+		})
+	}
+}
+
+// A file changes the path while the command runs; one that is wrong changes nothing.
+func TestFileChangesThePath(t *testing.T) {
+	t.Parallel()
+	needs(t, "ping", "iputils-ping")
+	file := filepath.Join(t.TempDir(), "path.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"down": {"latency": "5ms"}}`), 0o644))
+	c := command(self, "--set-file", file, "--latency", "1s", "--", "sh", "-c", fmt.Sprintf(`
+		ping -c 3 -i 0.01 %[1]s
+		echo '{"down": {"latency": "far"}}' >%[2]s.new && mv %[2]s.new %[2]s
+		sleep 0.5; ping -c 3 -i 0.01 %[1]s
+		echo '{"down": {"latency": "40ms"}}' >%[2]s.new && mv %[2]s.new %[2]s
+		sleep 0.5; ping -c 3 -i 0.01 %[1]s`, gatewayName, file))
+	r := finish(t, c)
+	var trips []float64
+	for _, m := range pingLine.FindAllStringSubmatch(r.stdout, -1) {
+		ms, err := strconv.ParseFloat(m[2], 64)
+		require.NoError(t, err)
+		trips = append(trips, ms)
+	}
+	require.Len(t, trips, 9, r.stdout+r.stderr)
+	for i, least := range []float64{5, 5, 40} {
+		assert.GreaterOrEqual(t, slices.Min(trips[3*i:3*i+3]), least)
+		assert.Less(t, slices.Min(trips[3*i:3*i+3]), least+20)
+	}
+	assert.Equal(t, "slownet run: the path stays as it is: "+file+": netem: profile, line 1: down.latency: duration \"far\" cannot be read: write it such as \"40ms\" or \"1.5s\"\n", r.stderr)
+}
