@@ -1,6 +1,9 @@
 package simtest
 
-import "time"
+import (
+	"time"
+	"unsafe"
+)
 
 // SetLookEvery changes how often the watchdog looks, until the function that it
 // returns is called.
@@ -65,3 +68,6 @@ func IsCut(s *Sim, from, to string) bool {
 	defer s.mu.Unlock()
 	return s.isCutLocked(from, to)
 }
+
+// TCPConnSize is how many bytes a connection over TCP takes.
+const TCPConnSize = int(unsafe.Sizeof(tcpConn{}))

@@ -28,52 +28,51 @@ const (
 // reads from its stream. With thousands of connections, a piece takes as long as
 // the memory that it touches, so the fields are in the order of their use.
 type conn struct {
-	sim       *Sim
-	host, far *Host    // of this end and of the other
-	peer      *conn    // the other end
-	tcp       *machine // nil on an ideal stream
-	number    uint64   // by order of dialling on that host
-	side      side
+	sim         *Sim
+	peer        *conn    // the other end
+	tcp         *machine // nil on an ideal stream
+	route, back *route   // to the peer, and from it
+	side        side
 
-	// What follows, but for the addresses, is guarded by sim.mu.
+	// What follows, but for the hosts, the number and the addresses, is guarded by
+	// sim.mu.
 	state    netem.State // see finSent and what follows it
 	usage    usage       // the user's
 	errnoFor caller      // who gets errno
 	resets   bool        // Close is a reset, see SetLinger
+	quiet    bool        // over TCP, the connection is; see lull
 
 	// This may go along with any state and usage.
 	abandoned bool // nothing more is sent, though the user may not know yet
 
-	// Not of the end's state, but of the peer's wish to be told what was read.
-	wanted   bool // the peer waits for it; only the loop changes it
-	granting bool // it is told when this instant ends
+	// Not of the end's state, but of the peer's wish to be told what was read: it waits
+	// for it. Only the loop changes it.
+	wanted bool
 
-	quiet bool // over TCP, the connection is; see lull
-
-	life  uint32        // how often its host had crashed when it was opened
-	errno syscall.Errno // what the reset is reported as, once
+	host, far *Host  // of this end and of the other
+	number    uint64 // by order of dialling on that host
 
 	// What is written.
+	fresh         int // bytes written that the loop has not looked at
+	room          int // over TCP, how many could be written when it looked last
 	writeDeadline deadline
-	fresh         int           // bytes written that the loop has not looked at
-	room          int           // over TCP, how many could be written when it looked last
-	posted        [kinds]uint64 // counts actions
-	route         *route        // to the peer
-	back          *route        // and from it
+	posted        [kinds]uint64   // counts actions
+	writes        waits[transfer] // calls of Write; the first is under way
+	errno         syscall.Errno   // what the reset is reported as, once
 
 	// What arrives.
-	unread       int    // bytes of the stream that have arrived
-	dropped      int    // bytes behind those that came to an end that was reset
-	taken        int    // bytes read since the peer was last told
-	arrived      int64  // bytes, so far
-	notify       func() // see NotifyReadable
-	readDeadline deadline
+	unread       int             // bytes of the stream that have arrived
+	taken        int             // bytes read since the peer was last told
+	arrived      int64           // bytes, so far
 	reads        waits[transfer] // calls of Read
-	stream       stream          // the peer's
+	notify       func()          // see NotifyReadable
+	readDeadline deadline
+	dropped      int    // bytes behind those that came to an end that was reset
+	stream       stream // the peer's
 
-	writes  waits[transfer] // calls of Write; the first is under way
-	line                    // of what it sends
-	*outlet                 // nil over TCP
+	life    uint32 // how often its host had crashed when it was opened
+	line           // of what it sends
+	*outlet        // nil over TCP
 
 	local, remote address
 	network       string // that it was dialled with, or its listener has
@@ -83,6 +82,12 @@ type conn struct {
 type transfer struct {
 	p []byte
 	n int // bytes of p that were read or written
+}
+
+// A tcpConn is a connection over TCP, in one piece of memory.
+type tcpConn struct {
+	ends [2]conn
+	tcp  pair
 }
 
 // newConnPair returns the dialling end of a new connection; its peer is the
@@ -98,10 +103,7 @@ func newConnPair(network string, from, to *Host, number uint64, local, remote ne
 		})
 		ends, outlets = &whole.ends, &whole.outlets
 	} else {
-		whole := new(struct {
-			ends [2]conn
-			tcp  pair
-		})
+		whole := new(tcpConn)
 		ends, tcp = &whole.ends, &whole.tcp
 	}
 	client, server := &ends[0], &ends[1]

@@ -76,6 +76,7 @@ func (c *conn) passLoop(until time.Duration) {
 	}
 	s.instant = now
 	p.lull.passing = false
+	c.peer.noteLoop()
 	c.judgeLoop()
 }
 
@@ -95,7 +96,8 @@ func (c *conn) passOneLoop() {
 	default:
 		return
 	}
-	c.outputLoop()
+	c.sendLoop()
+	c.standing().next = m.end.NextBusy() // the rest is noted when all has happened
 }
 
 // bothEnds returns the ends, the dialler's first.

@@ -48,6 +48,7 @@ type standing struct {
 	state          netem.State
 	isAcknowledged bool // all that was written
 	isSettled      bool // all that was written has been sent
+	isCalm         bool // no inner event has it send something, while the links only take time
 	opening        bool // the handshake has not ended
 	probes         bool // a silent peer
 	mayWrite       bool // a call of Write may wait
@@ -194,6 +195,17 @@ func (m *machine) drop() {
 
 // outputLoop sends what the machine has to send, and schedules its timer.
 func (c *conn) outputLoop() {
+	c.sendLoop()
+	c.judgeLoop()
+	if q := &c.tcp.pair.lull; q.on {
+		q.dueLoop(c.standing().next)
+		return
+	}
+	c.armLoop()
+}
+
+// sendLoop sends what the machine has to send.
+func (c *conn) sendLoop() {
 	m := c.tcp
 	if m.faults != c.sim.faults {
 		c.noteLinksLoop()
@@ -201,16 +213,6 @@ func (c *conn) outputLoop() {
 	for segment := &c.sim.outgoing; m.end.OutputTo(segment, c.sim.instant); {
 		c.transmitLoop(segment)
 	}
-	if m.pair.lull.passing {
-		c.noteLoop() // which is enough until that is over
-		return
-	}
-	c.judgeLoop()
-	if q := &m.pair.lull; q.on {
-		q.dueLoop(c.standing().next)
-		return
-	}
-	c.armLoop()
 }
 
 // noteLoop notes how the machine stands.
@@ -221,6 +223,7 @@ func (c *conn) noteLoop() {
 	s.isAcknowledged = m.end.IsAcknowledged()
 	s.isSettled = m.pace.held == 0 && m.end.IsSettled()
 	s.opening = m.opening
+	s.isCalm = !s.opening && s.state != netem.Closed && s.state != netem.TimeWait && !s.isUrgent(true)
 	s.probes = m.probes()
 	c.room = m.end.Room(m.pace.held)
 }
@@ -244,6 +247,9 @@ func (c *conn) judgeLoop() {
 	p, u := c.tcp.pair, &c.sim.urgent
 	one, other := &p.standing[c.side], &p.standing[1-c.side]
 	links, isClear := c.linksLoop()
+	if isClear && p.links == links && p.staysQuiet(c.sim.faults) {
+		return
+	}
 	if one.isAcknowledged && other.isAcknowledged {
 		p.troubled, p.links = false, links
 	}
@@ -270,6 +276,14 @@ func (c *conn) judgeLoop() {
 	} else {
 		u.pairs--
 	}
+}
+
+// staysQuiet reports whether the connection is quiet, and nothing has happened that could
+// end that, if the links only take time and are what they were.
+func (p *pair) staysQuiet(faults uint64) bool {
+	one, other := &p.standing[0], &p.standing[1]
+	return p.lull.on && p.faults == faults && !p.urgent && !p.troubled &&
+		one.isCalm && other.isCalm && !one.mayWrite && !other.mayWrite
 }
 
 // isClosing reports whether a FIN waits for its acknowledgement, which CloseRead and

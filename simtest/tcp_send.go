@@ -24,7 +24,8 @@ type outlet struct {
 	probing bool // a probe is among out or under way, for nothing that was sent was answered
 	awaited bool // the peer goes on asking for the reset that is sent
 
-	outstanding int // bytes sent of which the peer has not told that they were read
+	granting    bool // the peer is told of what was read when this instant ends
+	outstanding int  // bytes sent of which the peer has not told that they were read
 	out         fifo[segment]
 	flow        netem.Flow
 	leavingAt   time.Duration     // when the next piece leaves, if that is scheduled; else 0

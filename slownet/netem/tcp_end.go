@@ -16,10 +16,10 @@ type End struct {
 	state   State
 	failure Failure
 	reset   bool // one is to be sent
-	send    sender
-	receive receiver
 	opening opening
 	alive   alive
+	receive receiver
+	send    sender
 }
 
 // newEnd returns an end before its handshake.

@@ -12,18 +12,18 @@ import (
 type retransmissionQueue struct {
 	first, last int64 // the numbers in the queue, last not included
 
-	sacked        int32 // acknowledged selectively
-	lost          int32 // considered lost, whether retransmitted since or not
-	resent        int32 // retransmitted, and still in flight as far as is known
-	highestSacked int64 // number
+	sacked        int32       // acknowledged selectively
+	lost          int32       // considered lost, whether retransmitted since or not
+	resent        int32       // retransmitted, and still in flight as far as is known
+	board         *scoreboard // nil before the first loss or selective acknowledgement
+	highestSacked int64       // number
 
 	// Segments in flight are also in a list, in the order in which they were
 	// last transmitted.
 	oldest, newest int64
 
-	ring  []sentSegment  // its length is a power of two
-	few   [1]sentSegment // the ring while that is enough, so the queue must not be copied
-	board *scoreboard    // nil before the first loss or selective acknowledgement
+	ring []sentSegment  // its length is a power of two
+	few  [1]sentSegment // the ring while that is enough, so the queue must not be copied
 }
 
 // A scoreboard is what only losses need of a retransmissionQueue.

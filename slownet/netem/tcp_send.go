@@ -12,17 +12,17 @@ type sender struct {
 	una        int64         // oldest byte that is not acknowledged
 	nxt        int64         // next byte to be sent for the first time
 	windowEnd  int64         // the peer takes no byte from here on
+	maxWindow  int64         // the largest that the peer has announced
 	asked      time.Duration // when the first unanswered probe was sent; 0 is none
 	retransmit time.Duration // when the retransmission timer expires, or Never
 	persist    time.Duration // when to send a window probe, or Never
 	probe      lossProbe
-	rack       rack
-	maxWindow  int64         // the largest that the peer has announced
-	mss        int64         // the payload of a full segment
-	lastSent   time.Duration // payload
 	buffer     sendBuffer
+	rack       rack
+	queue      retransmissionQueue // an end that only receives needs nothing after its beginning
+	mss        int64               // the payload of a full segment
+	lastSent   time.Duration       // payload
 	rtt        roundTrip
-	queue      retransmissionQueue
 	window     congestionWindow
 	episode    *episode // the latest; nil before the first loss
 }
