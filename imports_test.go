@@ -47,6 +47,7 @@ func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 		"slownet/trace/page":        {"slownet/trace"},
 		"slownet/trace/chrometrace": {"slownet/trace"},
 		"slownet":                   {"internal/", "slownet/netem", "slownet/trace"},
+		"slownet/proxy":             {"internal/", "slownet", "slownet/netem", "slownet/trace"},
 		"simtest":                   {"internal/", "slownet/netem", "slownet/trace"},
 		"clients/reactor":           {"internal/"},
 		"clients":                   {"internal/", "clients/reactor", "poetry"},

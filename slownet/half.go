@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/precise"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -206,13 +207,13 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 	}
 	d := until - h.now()
 	if h.endpoint.isReal {
-		if d < grain {
+		if d < precise.Grain {
 			h.mu.Unlock()
-			sleep(d)
+			precise.Sleep(d)
 			h.mu.Lock()
 			return
 		}
-		d -= grain // the rest is slept when this has passed
+		d -= precise.Grain // the rest is slept when this has passed
 	}
 	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
 	h.mu.Unlock()

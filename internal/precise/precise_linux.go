@@ -1,11 +1,12 @@
-package slownet
+package precise
 
 import (
 	"syscall"
 	"time"
 )
 
-const canSleepPrecisely = true
+// CanSleep reports whether Sleep is more precise than time.Sleep.
+const CanSleep = true
 
 // sleepPrecisely lets the operating system wait, which does so in microseconds.
 func sleepPrecisely(d time.Duration) {

@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A connJSON is a live connection in the API.
+type connJSON struct {
+	Proxy string `json:"proxy"`
+	ConnInfo
+	Seconds float64 `json:"seconds"` // since it came
+}
+
+func connsOf(p *Proxy) []connJSON {
+	conns := []connJSON{}
+	for _, c := range p.Conns() {
+		conns = append(conns, connJSON{p.Name(), c, c.Age.Round(time.Millisecond).Seconds()})
+	}
+	return conns
+}
+
+func (a *API) allConns(*http.Request) (int, any, error) {
+	all := []connJSON{}
+	for _, p := range a.Server.Proxies() {
+		all = append(all, connsOf(p)...)
+	}
+	return http.StatusOK, all, nil
+}
+
+func (a *API) conns(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, connsOf(p), nil
+}
+
+func (a *API) resetConns(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	p.ResetConns()
+	return http.StatusNoContent, nil, nil
+}
+
+func (a *API) resetConn(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	number, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
+	if err != nil || !p.ResetConn(number) {
+		return 0, nil, &apiError{fmt.Sprintf("connection %.40q not found", r.PathValue("number")), http.StatusNotFound}
+	}
+	return http.StatusNoContent, nil, nil
+}
+
+func (a *API) profiles(*http.Request) (int, any, error) {
+	return http.StatusOK, netem.Profiles(), nil
+}
+
+func (a *API) setSchedule(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	var s Schedule
+	if err := readJSON(r, &s); err != nil {
+		return 0, nil, err
+	}
+	if err := s.validate(); err != nil {
+		return 0, nil, badRequest(err)
+	}
+	p.setSchedule(s)
+	return http.StatusOK, s, nil
+}
+
+func (a *API) removeSchedule(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	p.setSchedule(Schedule{})
+	return http.StatusNoContent, nil, nil
+}

@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"fmt"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A placement is which links a connection travels over.
+type placement struct {
+	key         int        // see linkKey
+	isOwn       bool       // they are the connection's, and follow no path of the proxy's
+	read, write netem.Link // those that it was given
+}
+
+// A pathKey tells the paths of a proxy apart. Those with a congestion that no link has
+// any longer are for connections that were there before.
+type pathKey struct {
+	links      int // see linkKey
+	congestion netem.Congestion
+}
+
+// linkKey tells connections apart by which links of their proxy do not affect them.
+func (p *Proxy) linkKey(number uint64) (key int) {
+	for s, t := range p.links {
+		if t != nil && !t.hits(number) {
+			key |= 1 << s
+		}
+	}
+	return key
+}
+
+// hasLinks reports whether a connection with a key travels over a path.
+func (p *Proxy) hasLinks(key int) bool {
+	for s, t := range p.links {
+		if t != nil && key&(1<<s) == 0 {
+			return true
+		}
+	}
+	return p.server.Trace != nil
+}
+
+// linksLocked returns the links of connections with a key, as seen from the proxy
+// towards the server.
+func (p *Proxy) linksLocked(key int) (read, write netem.Link) {
+	var links [2]netem.Link
+	for s, t := range p.links {
+		if t == nil || key&(1<<s) != 0 {
+			continue
+		}
+		a := t.Attributes.(Link)
+		links[s] = a.over(Stream(s))
+		name, rate := a.Bottleneck, netem.Rate(0)
+		if t.Scope == PerServer {
+			name, rate = "scope server: "+t.Name+" "+Stream(s).String(), links[s].Rate
+		}
+		if name == "" {
+			continue
+		}
+		if b := p.server.bottleneck(name, rate); b != nil {
+			links[s].Rate, links[s].Replay, links[s].Bottleneck = 0, nil, b
+		}
+	}
+	return links[Downstream], links[Upstream]
+}
+
+// placeLocked returns the path of a connection to be, or nil if it needs none.
+func (p *Proxy) placeLocked(number uint64) (*slownet.Path, placement) {
+	key := p.linkKey(number)
+	at := placement{key: key, isOwn: p.ownLinksLocked()}
+	at.read, at.write = p.linksLocked(key)
+	if !p.hasLinks(key) {
+		return nil, at
+	}
+	if at.isOwn {
+		return p.newPathLocked(at, number), at
+	}
+	k := pathKey{key, p.congestionLocked()}
+	if p.paths[k] == nil {
+		p.paths[k] = p.newPathLocked(at, 0)
+	}
+	return p.paths[k], at
+}
+
+// ownLinksLocked reports whether each connection has links of its own.
+func (p *Proxy) ownLinksLocked() bool {
+	for _, t := range p.links {
+		if t != nil && t.Scope == PerConnection {
+			return true
+		}
+	}
+	return false
+}
+
+// congestionLocked is what TCP does over the links.
+func (p *Proxy) congestionLocked() (c netem.Congestion) {
+	for _, t := range p.links {
+		if t != nil {
+			c = max(c, t.Attributes.(Link).Congestion)
+		}
+	}
+	return c
+}
+
+func (p *Proxy) newPathLocked(at placement, number uint64) *slownet.Path {
+	return slownet.NewPath(slownet.Config{
+		Read: at.read, Write: at.write, TCP: netem.TCP{Congestion: p.congestionLocked()},
+		Seed: p.server.seedOf(p.name, fmt.Sprint("path ", at.key, " ", number)), Trace: p.server.Trace,
+	})
+}
+
+// linkAllLocked puts all connections on the links as they are now.
+func (p *Proxy) linkAllLocked() {
+	for k, path := range p.paths {
+		path.SetLinks(p.linksLocked(k.links))
+	}
+	for _, c := range p.all() {
+		p.linkLocked(c)
+	}
+	for _, peer := range p.allPeers() {
+		p.linkPeerLocked(peer)
+	}
+}
+
+// linkLocked puts a connection on the links as they are now.
+func (p *Proxy) linkLocked(c *conn) {
+	c.mu.Lock()
+	wrapped, before := c.wrapped, c.link
+	c.mu.Unlock()
+	if wrapped == nil {
+		if path, at := p.placeLocked(c.number); path != nil {
+			c.wrap(path, at)
+		}
+		return
+	}
+	to := p.moved(before, c.number)
+	if to.mustBeSet(before) {
+		wrapped.SetLinks(to.read, to.write)
+	}
+	c.mu.Lock()
+	c.link = to
+	c.mu.Unlock()
+}
+
+// moved returns the placement that a connection has after a change of the links.
+func (p *Proxy) moved(before placement, number uint64) placement {
+	to := placement{key: p.linkKey(number)}
+	to.isOwn = before.isOwn || p.ownLinksLocked() || before.key != to.key
+	to.read, to.write = p.linksLocked(to.key)
+	return to
+}
+
+// mustBeSet reports whether a connection has to be given its links, as it does not
+// follow a path's.
+func (to placement) mustBeSet(before placement) bool {
+	return to.isOwn && (to.read != before.read || to.write != before.write || !before.isOwn)
+}

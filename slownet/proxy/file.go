@@ -1,0 +1,263 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/address"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// A File is what stands in a configuration file: proxies that are to be there.
+type File struct {
+	Seed    *uint64 // nil if it has none
+	Proxies []Config
+}
+
+type fileJSON struct {
+	Seed        *uint64               `json:"seed"`
+	Bottlenecks map[string]netem.Rate `json:"bottlenecks"`
+	Proxies     []fileProxyJSON       `json:"proxies"`
+}
+
+type fileProxyJSON struct {
+	Name         string       `json:"name"`
+	Listen       string       `json:"listen"`
+	To           string       `json:"to"`
+	Enabled      *bool        `json:"enabled"`
+	DeadUpstream DeadUpstream `json:"deadUpstream"`
+	IdleTimeout  jsonDuration `json:"idleTimeout"`
+	pathJSON
+	Toxics   []Toxic  `json:"toxics"`
+	Schedule Schedule `json:"schedule"`
+}
+
+// A pathJSON is the links of a proxy in a file.
+type pathJSON struct {
+	Profile    json.RawMessage `json:"profile,omitempty"`
+	Down       json.RawMessage `json:"down,omitempty"`
+	Up         json.RawMessage `json:"up,omitempty"`
+	Congestion string          `json:"congestion,omitempty"`
+	Scope      string          `json:"scope,omitempty"`
+}
+
+// linkNames are the names of the toxics that stand for a pathJSON.
+var linkNames = []string{"link", "down", "up"}
+
+// ParseFile reads a configuration file. An object is one of ours:
+//
+//	{
+//	  "seed": 7,
+//	  "bottlenecks": {"uplink": "10Mbit/s"},
+//	  "proxies": [
+//	    {"name": "web", "listen": ":8080", "to": "localhost:80", "profile": "webpagetest/3g"},
+//	    {"name": "db", "listen": "5433", "to": "unix:/run/postgresql/.s.PGSQL.5432",
+//	     "down": {"latency": "40ms", "loss": "1%"}, "up": {"latency": "40ms", "bottleneck": "uplink"},
+//	     "scope": "connection", "deadUpstream": "refuse",
+//	     "toxics": [{"type": "limit_data", "attributes": {"bytes": 100000}}],
+//	     "schedule": {"steps": [{"at": "10s", "profile": "webpagetest/edge"}], "repeat": "20s"}}
+//	  ]
+//	}
+//
+// Only name, listen and to must be there. An address is PORT, :PORT or HOST:PORT, with
+// udp: before it for datagrams, or unix:PATH; without a host it is 127.0.0.1. An array
+// is a file of Toxiproxy's, whose addresses are taken as they are.
+func ParseFile(data []byte) (File, error) {
+	if text := bytes.TrimLeft(data, " \t\r\n"); len(text) > 0 && text[0] == '[' {
+		return parseToxiproxyFile(data)
+	}
+	var in fileJSON
+	if err := strictly(data, &in); err != nil {
+		return File{}, err
+	}
+	f := File{Seed: in.Seed}
+	names := map[string]bool{}
+	for i, p := range in.Proxies {
+		c, err := p.config(in.Bottlenecks)
+		if err == nil && names[c.Name] {
+			err = errors.New("there is another proxy with this name: give it one of its own")
+		}
+		if err != nil {
+			return File{}, fmt.Errorf("proxy %s: %w", nameOf(p.Name, i), err)
+		}
+		names[c.Name] = true
+		f.Proxies = append(f.Proxies, c)
+	}
+	return f, nil
+}
+
+// nameOf names a proxy in an error.
+func nameOf(name string, i int) string {
+	if name == "" {
+		return fmt.Sprint(i + 1)
+	}
+	return fmt.Sprintf("%q", name)
+}
+
+// parseToxiproxyFile reads a file of Toxiproxy's.
+func parseToxiproxyFile(data []byte) (f File, err error) {
+	var input []proxyInput
+	if err := json.Unmarshal(data, &input); err != nil {
+		return f, inLine(data, err)
+	}
+	for i, in := range input {
+		c := in.config()
+		if err := c.check(); err != nil {
+			return f, fmt.Errorf("proxy %s: %w", nameOf(in.Name, i), err)
+		}
+		f.Proxies = append(f.Proxies, c)
+	}
+	return f, nil
+}
+
+// check reports what is wrong with a configuration.
+func (c Config) check() error {
+	s := &Server{}
+	s.init()
+	defer s.lot.close()
+	_, err := newProxy(s, c)
+	return err
+}
+
+func (p fileProxyJSON) config(bottlenecks map[string]netem.Rate) (c Config, err error) {
+	c = Config{Name: p.Name, Disabled: p.Enabled != nil && !*p.Enabled, DeadUpstream: p.DeadUpstream, IdleTimeout: time.Duration(p.IdleTimeout), Schedule: p.Schedule}
+	switch {
+	case p.Name == "":
+		return c, errors.New("it has no name: give it one")
+	case p.Listen == "":
+		return c, errors.New(`it does not say where to listen: give "listen", such as ":8080"`)
+	case p.To == "":
+		return c, errors.New(`it does not say where to connect: give "to", such as "localhost:80"`)
+	}
+	if c.Listen, err = ParseAddress(p.Listen, true); err != nil {
+		return c, fmt.Errorf("listen: %w", err)
+	}
+	if c.Upstream, err = ParseAddress(p.To, false); err != nil {
+		return c, fmt.Errorf("to: %w", err)
+	}
+	if c.Toxics, err = p.toxics(); err != nil {
+		return c, err
+	}
+	c.Toxics = append(c.Toxics, p.Toxics...)
+	for _, toxics := range c.all() {
+		for i, t := range toxics {
+			if a, ok := t.Attributes.(Link); ok && a.Bottleneck != "" && a.BottleneckRate == 0 {
+				if a.BottleneckRate = bottlenecks[a.Bottleneck]; a.BottleneckRate == 0 {
+					return c, fmt.Errorf(`there is no bottleneck %.40q: give its rate in "bottlenecks"`, a.Bottleneck)
+				}
+				toxics[i].Attributes = a
+			}
+		}
+	}
+	return c, c.check()
+}
+
+// all returns the toxics of a configuration, and those of the steps of its schedule.
+func (c *Config) all() [][]Toxic {
+	all := [][]Toxic{c.Toxics}
+	for _, step := range c.Schedule.Steps {
+		all = append(all, step.Set)
+	}
+	return all
+}
+
+// toxics returns the toxics that stand for the links.
+func (p *pathJSON) toxics() (toxics []Toxic, err error) {
+	scope, err := parseScope(p.Scope)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.Profile != nil && (p.Down != nil || p.Up != nil):
+		return nil, errors.New("there are a profile and a link, down or up: give one of them")
+	case p.Profile == nil && p.Down == nil && p.Up == nil && (p.Congestion != "" || p.Scope != ""):
+		return nil, errors.New("there are congestion or scope, and no profile, down or up for which they would be")
+	}
+	add := func(name string, s Stream, members map[string]json.RawMessage) {
+		if p.Congestion != "" {
+			members["congestion"], _ = json.Marshal(p.Congestion)
+		}
+		link, readErr := readLinkMembers(members)
+		if readErr != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", name, readErr))
+		}
+		toxics = append(toxics, Toxic{Name: name, Stream: s, Toxicity: 1, Scope: scope, Attributes: link})
+	}
+	if p.Profile != nil {
+		add("link", Both, map[string]json.RawMessage{"profile": p.Profile})
+	}
+	for _, l := range []struct {
+		name   string
+		stream Stream
+		text   json.RawMessage
+	}{{"down", Downstream, p.Down}, {"up", Upstream, p.Up}} {
+		if l.text == nil {
+			continue
+		}
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(l.text, &members); err != nil {
+			return nil, fmt.Errorf("%s: %w", l.name, err)
+		}
+		add(l.name, l.stream, members)
+	}
+	return toxics, err
+}
+
+// ParseAddress reads an address as a person types it: PORT, :PORT or HOST:PORT, on
+// 127.0.0.1 without a host, with udp: or tcp: before it or not, or unix:PATH. Port 0,
+// which is any free one, is for listening.
+func ParseAddress(s string, listen bool) (string, error) {
+	e, err := parseEndpoint(s, "tcp")
+	if err != nil || e.network == "unix" {
+		return e.String(), err
+	}
+	minPort := 1
+	if listen {
+		minPort = 0
+	}
+	e.address, err = address.Parse(e.address, minPort)
+	if strings.HasPrefix(s, "tcp:") {
+		return "tcp:" + e.address, err
+	}
+	return e.String(), err
+}
+
+// strictly reads JSON that has no fields but those that are known.
+func strictly(data []byte, value any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(value); err != nil {
+		if err == io.ErrUnexpectedEOF || err == io.EOF {
+			return fmt.Errorf("line %d: the JSON ends too early", lineOf(data, int64(len(data))))
+		}
+		return inLine(data, err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return fmt.Errorf("line %d: there is something after the end of the JSON", lineOf(data, decoder.InputOffset()))
+	}
+	return nil
+}
+
+// inLine names the line that an error of encoding/json is in, if it says so.
+func inLine(data []byte, err error) error {
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("line %d: %s", lineOf(data, syntax.Offset), text)
+	}
+	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+		return fmt.Errorf("line %d: %s: it is a %s and cannot be", lineOf(data, kind.Offset), kind.Field, kind.Value)
+	}
+	if text != err.Error() {
+		return errors.New(text)
+	}
+	return err
+}
+
+func lineOf(data []byte, offset int64) int {
+	return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n"))
+}

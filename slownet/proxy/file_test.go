@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+func TestParseFile(t *testing.T) {
+	f, err := ParseFile([]byte(`{
+	  "seed": 7,
+	  "bottlenecks": {"uplink": "10Mbit/s"},
+	  "proxies": [
+	    {"name": "web", "listen": ":8080", "to": "localhost:80", "profile": "webpagetest/3g"},
+	    {"name": "db", "listen": "5433", "to": "unix:/run/db.sock",
+	     "down": {"latency": "40ms", "loss": "1%"}, "up": {"latency": "40ms", "bottleneck": "uplink"},
+	     "scope": "connection", "deadUpstream": "refuse",
+	     "toxics": [{"type": "limit_data", "attributes": {"bytes": 100000}}],
+	     "schedule": {"steps": [{"at": "10s", "profile": "webpagetest/edge"}], "repeat": "20s"}},
+	    {"name": "dns", "listen": "udp:5353", "to": "udp:9.9.9.9:53", "idleTimeout": "5s", "enabled": false}
+	  ]
+	}`))
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, *f.Seed)
+	three, edge := netem.MustProfile("webpagetest/3g"), netem.MustProfile("webpagetest/edge")
+	assert.Equal(t, []Config{
+		{Name: "web", Listen: "127.0.0.1:8080", Upstream: "localhost:80", Toxics: []Toxic{{Name: "link", Stream: Both, Toxicity: 1, Attributes: Link{Profile: &three}}}},
+		{Name: "db", Listen: "127.0.0.1:5433", Upstream: "unix:/run/db.sock", DeadUpstream: RefuseClients, Toxics: []Toxic{
+			{Name: "down", Stream: Downstream, Toxicity: 1, Scope: PerConnection, Attributes: Link{Link: netem.Link{Latency: 40 * ms, Loss: netem.Loss{Random: 0.01}}}},
+			{Name: "up", Stream: Upstream, Toxicity: 1, Scope: PerConnection, Attributes: Link{Link: netem.Link{Latency: 40 * ms}, Bottleneck: "uplink", BottleneckRate: 10 * netem.Mbps}},
+			{Toxicity: 1, Attributes: LimitData{100000}},
+		}, Schedule: Schedule{Repeat: 20 * time.Second, Steps: []Step{{At: 10 * time.Second, Remove: linkNames, Set: []Toxic{{Name: "link", Stream: Both, Toxicity: 1, Attributes: Link{Profile: &edge}}}}}}},
+		{Name: "dns", Listen: "udp:127.0.0.1:5353", Upstream: "udp:9.9.9.9:53", Disabled: true, IdleTimeout: 5 * time.Second},
+	}, f.Proxies)
+
+	f, err = ParseFile([]byte(` [{"name": "web", "listen": ":8080", "upstream": "webapp.domain:8080", "enabled": false}]`))
+	require.NoError(t, err)
+	assert.Equal(t, []Config{{Name: "web", Listen: ":8080", Upstream: "webapp.domain:8080", Disabled: true}}, f.Proxies, "as Toxiproxy reads it")
+}
+
+func TestBadFiles(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                               "line 1: the JSON ends too early",
+		"{\n\"proxies\": [}":             "line 2: invalid character '}' looking for beginning of value",
+		`{"proxy": []}`:                  `unknown field "proxy"`,
+		`{} {}`:                          "line 1: there is something after the end of the JSON",
+		`{"proxies": [{"listen": "1"}]}`: "proxy 1: it has no name: give it one",
+		`{"proxies": [{"name": "a"}]}`:   `proxy "a": it does not say where to listen: give "listen", such as ":8080"`,
+		`{"proxies": [{"name": "a", "listen": "1"}]}`:                                                               "proxy \"a\": it does not say where to connect: give \"to\", such as \"localhost:80\"",
+		`{"proxies": [{"name": "a", "listen": "x", "to": "2"}]}`:                                                    `proxy "a": listen: address "x": port "x" is not a number: want 0 to 65535`,
+		`{"proxies": [{"name": "a", "listen": "1", "to": "0"}]}`:                                                    `proxy "a": to: address "0": port 0 is out of range: want 1 to 65535`,
+		`{"proxies": [{"name": "a", "listen": "udp:1", "to": "tcp:2"}]}`:                                            "do not go together",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2"}, {"name": "a", "listen": "1", "to": "2"}]}`:           `proxy "a": there is another proxy with this name`,
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "profile": "5g"}]}`:                                   `link: profile: netem: there is no profile "5g"`,
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "profile": "dsl", "up": {}}]}`:                        "there are a profile and a link",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "scope": "proxy"}]}`:                                  "there are congestion or scope, and no profile",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "up": {"latency": 40}}]}`:                             "up: netem: link, line 1: latency: duration 40 has no unit",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "up": {"congestion": "bbr"}}]}`:                       `up: congestion: there is no "bbr"`,
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "up": {"bottleneck": "x"}}]}`:                         `there is no bottleneck "x"`,
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "latency", "scope": "proxy"}]}]}`: "has nothing to share",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "latency", "toxicity": 2}]}]}`:    "toxicity is 2: it must be from 0 to 1",
+		`{"proxies": [{"name": "a", "listen": "udp:1", "to": "2", "toxics": [{"type": "reset_peer"}]}]}`:            "has no connections",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "deadUpstream": "explode"}]}`:                         `a dead upstream cannot be "explode"`,
+		`[{"name": "a"}]`: `proxy "a": missing required field: upstream`,
+	} {
+		_, err := ParseFile([]byte(text))
+		assert.ErrorContains(t, err, want, text)
+	}
+}
+
+// A file that is loaded again changes what it changes, and nothing else.
+func TestLoad(t *testing.T) {
+	s := newServer(t)
+	at := listenFor(t, "tcp", "127.0.0.1:0", echo)
+	config := func(name string, toxics ...Toxic) Config {
+		return Config{Name: name, Listen: "127.0.0.1:0", Upstream: at, Toxics: toxics}
+	}
+	other := addTo(t, s, config("other"))
+	require.NoError(t, s.Load(File{Proxies: []Config{config("a"), config("b")}}))
+	a, b := s.Proxy("a"), s.Proxy("b")
+	stays, goes := dial(t, a), dial(t, b)
+	exchange(t, stays, []byte("hello"))
+	exchange(t, goes, []byte("hello"))
+
+	slow := Toxic{Name: "slow", Toxicity: 1, Attributes: Latency{Latency: 50 * ms}}
+	require.NoError(t, s.Load(File{Proxies: []Config{config("a", slow), config("c")}}))
+	assert.Same(t, a, s.Proxy("a"))
+	assert.Nil(t, s.Proxy("b"))
+	assert.Same(t, other, s.Proxy("other"))
+	start := time.Now()
+	exchange(t, stays, []byte("hello"))
+	assert.GreaterOrEqual(t, time.Since(start), 50*ms)
+	_, err := goes.Read(make([]byte, 1))
+	assert.Error(t, err)
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	bad := config("d")
+	bad.Listen = taken.Addr().String()
+	assert.ErrorContains(t, s.Load(File{Proxies: []Config{config("e"), bad}}), `proxy "d": listen tcp`)
+	assert.Nil(t, s.Proxy("e"), "everything is as it was")
+	assert.NotNil(t, s.Proxy("c"))
+	exchange(t, stays, []byte("hello"))
+
+	before := a.Config().Listen
+	moved := config("a")
+	moved.Listen = b.Config().Listen
+	require.NoError(t, s.Load(File{Proxies: []Config{moved}}))
+	assert.NotEqual(t, before, a.Config().Listen)
+	exchange(t, dial(t, a), []byte("hello"))
+}

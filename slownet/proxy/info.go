@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// ConnInfo is a connection of a client's, or a client of a proxy of datagrams.
+type ConnInfo struct {
+	Number   uint64        `json:"number"`   // among the proxy's, from 1
+	Client   string        `json:"client"`   // its address
+	Upstream string        `json:"upstream"` // the server's
+	Age      time.Duration `json:"-"`
+	Up       FlowInfo      `json:"up"`   // to the server
+	Down     FlowInfo      `json:"down"` // to the client
+}
+
+// FlowInfo is what has passed in one direction.
+type FlowInfo struct {
+	Bytes int64   `json:"bytes"` // that were handed on
+	Rate  float64 `json:"rate"`  // bytes per second, over the last second or so
+	Held  int     `json:"held"`  // bytes that are on their way through toxics
+	Ended bool    `json:"ended"` // the stream has ended
+}
+
+// Conns returns the live connections, by number.
+func (p *Proxy) Conns() []ConnInfo {
+	conns := []ConnInfo{}
+	for _, c := range p.all() {
+		conns = append(conns, c.info())
+	}
+	for _, c := range p.allPeers() {
+		conns = append(conns, c.info())
+	}
+	slices.SortFunc(conns, func(a, b ConnInfo) int { return cmp.Compare(a.Number, b.Number) })
+	return conns
+}
+
+// ResetConn resets the connection with a number, and reports whether there is one.
+func (p *Proxy) ResetConn(number uint64) bool {
+	for _, c := range p.all() {
+		if c.number == number {
+			c.close(true)
+			return true
+		}
+	}
+	return false
+}
+
+// Totals are what a proxy has done since it was added.
+type Totals struct {
+	Conns    uint64 // that it has accepted
+	Up, Down int64  // bytes that were handed on
+}
+
+// Totals returns what the proxy has done.
+func (p *Proxy) Totals() Totals {
+	p.crowd.Lock()
+	defer p.crowd.Unlock()
+	t := Totals{p.count, p.past[Upstream], p.past[Downstream]}
+	for c := range p.conns {
+		t.add(c.info())
+	}
+	for _, c := range p.peers {
+		t.add(c.info())
+	}
+	return t
+}
+
+func (t *Totals) add(c ConnInfo) {
+	t.Up += c.Up.Bytes
+	t.Down += c.Down.Bytes
+}
+
+func (c *conn) info() ConnInfo {
+	return ConnInfo{
+		Number: c.number, Client: c.client.RemoteAddr().String(), Upstream: c.raw.RemoteAddr().String(), Age: time.Since(c.began),
+		Up: c.flows[Upstream].info(), Down: c.flows[Downstream].info(),
+	}
+}
+
+func (f *flow) info() FlowInfo {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.line.info(f.now(), &f.meter, f.reader == readerEnded)
+}
+
+func (c *peer) info() ConnInfo {
+	return ConnInfo{
+		Number: c.number, Client: c.client.String(), Upstream: c.raw.RemoteAddr().String(), Age: time.Since(c.began),
+		Up: c.ways[Upstream].info(), Down: c.ways[Downstream].info(),
+	}
+}
+
+func (w *way) info() FlowInfo {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.line.info(w.peer.proxy.server.now(), &w.meter, false)
+}
+
+func (p *pipeline) info(now time.Duration, m *meter, ended bool) FlowInfo {
+	i := FlowInfo{Bytes: m.total, Rate: m.rateAt(now), Held: p.out.size, Ended: ended}
+	for _, e := range p.stages {
+		i.Held += e.stage.held()
+	}
+	return i
+}

@@ -1,0 +1,276 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A peer is a client of a proxy of datagrams, which has a socket of its own to the
+// server. It has a goroutine that waits for the server's datagrams, and one in each
+// direction while datagrams are on their way through toxics.
+type peer struct {
+	proxy  *Proxy
+	number uint64
+	began  time.Time
+	client net.Addr
+	back   net.PacketConn // the proxy's socket
+	closed chan struct{}
+	heard  atomic.Int64 // when the last datagram came, on the server's time line
+	ways   [2]way       // by Stream
+	ending sync.Once
+
+	mu      sync.Mutex // guards what follows
+	raw     net.Conn
+	wrapped *slownet.PacketConn
+	link    placement
+	left    chan struct{} // closed when the reader has come out of raw
+}
+
+// A way is one direction of a peer's datagrams.
+type way struct {
+	peer    *peer
+	stream  Stream
+	mu      sync.Mutex // guards what follows
+	line    pipeline
+	meter   meter
+	writing bool
+	wake    chan struct{}
+}
+
+// defaultIdleTimeout is the IdleTimeout of a Config that has none.
+const defaultIdleTimeout = time.Minute
+
+// receive hands the clients' datagrams on until the serving is stopped.
+func (s *serving) receive() {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, client, err := s.packets.ReadFrom(buffer)
+		switch {
+		case s.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			continue // an ICMP message about a client that is gone
+		}
+		if p := s.peerOf(client); p != nil {
+			p.heard.Store(int64(s.proxy.server.now()))
+			p.ways[Upstream].push(append([]byte(nil), buffer[:n]...))
+		}
+	}
+}
+
+// peerOf returns the peer for a client, who may be new. It is nil if the server cannot
+// be reached.
+func (s *serving) peerOf(client net.Addr) *peer {
+	p := s.proxy
+	p.crowd.Lock()
+	known := p.peers[client.String()]
+	p.crowd.Unlock()
+	if known != nil {
+		return known
+	}
+	number := p.nextNumber()
+	server, at, err := p.connect(s.ctx, number)
+	if err != nil {
+		if s.ctx.Err() == nil {
+			p.server.tell(Event{Kind: Unreachable, Proxy: p.name, Client: client, Err: err})
+		}
+		return nil
+	}
+	c := &peer{proxy: p, number: number, began: time.Now(), client: client, back: s.packets, closed: make(chan struct{}), raw: server, link: at}
+	if wrapped, ok := server.(*slownet.PacketConn); ok {
+		c.wrapped, c.raw = wrapped, wrapped.NetPacketConn().(net.Conn)
+	}
+	for i := range c.ways {
+		c.ways[i].peer, c.ways[i].stream, c.ways[i].wake = c, Stream(i), make(chan struct{}, 1)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.crowd.Lock()
+	p.peers[client.String()] = c
+	p.crowd.Unlock()
+	p.linkPeerLocked(c)
+	c.setToxics(p.toxics, nil)
+	p.server.tell(Event{Kind: Opened, Proxy: p.name, Client: client})
+	go c.answer()
+	return c
+}
+
+// conn returns what datagrams are sent over to the server.
+func (c *peer) conn() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrapped != nil {
+		return c.wrapped
+	}
+	return c.raw
+}
+
+// reader returns what the server's datagrams come from, which gives up after a time.
+func (c *peer) reader(limit time.Duration) net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	conn := c.raw
+	if c.wrapped != nil {
+		if c.left != nil {
+			_ = c.raw.SetReadDeadline(time.Time{}) // the wrapper has its own
+			close(c.left)
+			c.left = nil
+		}
+		conn = c.wrapped
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(limit))
+	return conn
+}
+
+// answer hands the server's datagrams on until the peer is closed, or has been idle.
+func (c *peer) answer() {
+	defer c.close()
+	limit := cmp.Or(c.proxy.config.IdleTimeout, defaultIdleTimeout)
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := c.reader(limit).Read(buffer)
+		select {
+		case <-c.closed:
+			return
+		default:
+		}
+		now := c.proxy.server.now()
+		switch {
+		case err == nil:
+			c.heard.Store(int64(now))
+			c.ways[Downstream].push(append([]byte(nil), buffer[:n]...))
+		case errors.Is(err, net.ErrClosed), now-time.Duration(c.heard.Load()) >= limit:
+			return
+		}
+	}
+}
+
+// close forgets the client.
+func (c *peer) close() {
+	c.ending.Do(func() {
+		close(c.closed)
+		_ = c.conn().Close()
+		p := c.proxy
+		p.crowd.Lock()
+		i := c.info()
+		delete(p.peers, c.client.String())
+		p.past[Upstream] += i.Up.Bytes
+		p.past[Downstream] += i.Down.Bytes
+		p.crowd.Unlock()
+		p.server.tell(Event{Kind: Closed, Proxy: p.name, Client: c.client, Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
+	})
+}
+
+// setToxics makes datagrams go through the toxics that affect the peer.
+func (c *peer) setToxics(toxics []*toxic, changed *toxic) {
+	for i := range c.ways {
+		w := &c.ways[i]
+		w.mu.Lock()
+		w.line.restage(restaging{c.proxy.server.now(), toxics, changed, c.number, w.stream, true})
+		w.kickLocked()
+		w.mu.Unlock()
+	}
+}
+
+// push sends a datagram, or drops it if too many are on their way.
+func (w *way) push(data []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.line.hasRoom(0) {
+		return
+	}
+	now := w.peer.proxy.server.now()
+	it := item{data: data, at: now}
+	w.line.put(0, now, it)
+	w.kickLocked()
+}
+
+func (w *way) kickLocked() {
+	if w.writing {
+		tell(w.wake)
+		return
+	}
+	w.writing = true
+	go w.write()
+}
+
+// write sends what is due until nothing is on its way.
+func (w *way) write() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	server := w.peer.proxy.server
+	for {
+		now := server.now()
+		w.line.advance(now)
+		if !w.line.out.isEmpty() {
+			it := w.line.out.pop()
+			w.meter.add(now, len(it.data))
+			w.mu.Unlock()
+			w.send(it.data)
+			w.mu.Lock()
+			continue
+		}
+		at, ok := w.line.next(now)
+		if !ok {
+			break
+		}
+		w.mu.Unlock()
+		sleepUntil(at-server.now(), w.wake, w.peer.closed)
+		w.mu.Lock()
+		select {
+		case <-w.peer.closed:
+			w.writing = false
+			return
+		default:
+		}
+	}
+	w.writing = false
+}
+
+// send sends a datagram; an error is the network's way to lose it.
+func (w *way) send(data []byte) {
+	if w.stream == Upstream {
+		_, _ = w.peer.conn().Write(data)
+		return
+	}
+	_, _ = w.peer.back.WriteTo(data, w.peer.client)
+}
+
+// allPeers returns the clients of a proxy of datagrams, by number.
+func (p *Proxy) allPeers() []*peer {
+	p.crowd.Lock()
+	defer p.crowd.Unlock()
+	all := make([]*peer, 0, len(p.peers))
+	for _, c := range p.peers {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *peer) int { return cmp.Compare(a.number, b.number) })
+	return all
+}
+
+// linkPeerLocked puts a client on the links as they are now.
+func (p *Proxy) linkPeerLocked(c *peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrapped == nil {
+		if path, at := p.placeLocked(c.number); path != nil {
+			c.wrapped, c.link = path.PacketConn(c.raw.(net.PacketConn)), at
+			_ = c.raw.SetReadDeadline(aLongTimeAgo) // so that the reader goes on over the link
+			c.left = make(chan struct{})
+			p.leaving.add(c.left)
+		}
+		return
+	}
+	to := p.moved(c.link, c.number)
+	if to.mustBeSet(c.link) {
+		c.wrapped.SetLinks(to.read, to.write)
+	}
+	c.link = to
+}

@@ -1,0 +1,137 @@
+package proxy
+
+import "time"
+
+// A pipeline is the stages that items go through, one after another, and what has
+// passed them. Like a stage it knows no clock and no lock.
+type pipeline struct {
+	stages []entry
+	out    fifo
+}
+
+// An entry is a toxic that affects a pipeline, and what it does there.
+type entry struct {
+	toxic *toxic
+	stage stage
+}
+
+// hasRoom reports whether more should be put in front of stage i; behind the last one
+// is what has passed.
+func (p *pipeline) hasRoom(i int) bool {
+	if i < len(p.stages) {
+		return p.stages[i].stage.hasRoom()
+	}
+	return p.out.size < smallRoom
+}
+
+// put puts an item in front of stage i.
+func (p *pipeline) put(i int, now time.Duration, it item) {
+	if i < len(p.stages) {
+		p.stages[i].stage.push(now, it)
+		return
+	}
+	p.out.push(it)
+}
+
+// advance moves items that are due from stage to stage, the last one first.
+func (p *pipeline) advance(now time.Duration) {
+	for moved := true; moved; {
+		moved = false
+		for i := len(p.stages) - 1; i >= 0; i-- {
+			for p.isDue(i, now) && p.hasRoom(i+1) {
+				p.put(i+1, now, p.stages[i].stage.pop(now))
+				moved = true
+			}
+		}
+	}
+}
+
+func (p *pipeline) isDue(i int, now time.Duration) bool {
+	at, ok := p.stages[i].stage.due()
+	return ok && at <= now
+}
+
+// next returns when the next item is due that is not yet.
+func (p *pipeline) next(now time.Duration) (next time.Duration, ok bool) {
+	for _, e := range p.stages {
+		if at, due := e.stage.due(); due && at > now && (!ok || at < next) {
+			next, ok = at, true
+		}
+	}
+	return next, ok
+}
+
+// nextAlarm returns when the next toxic does something by itself, and what.
+func (p *pipeline) nextAlarm() (at time.Duration, what itemKind, ok bool) {
+	for _, e := range p.stages {
+		if a, is := e.stage.(alarming); is {
+			if t, does, has := a.alarm(); has && (!ok || t < at) {
+				at, what, ok = t, does, true
+			}
+		}
+	}
+	return at, what, ok
+}
+
+// A restaging is what the stages are to be.
+type restaging struct {
+	now       time.Duration
+	toxics    []*toxic // in order
+	changed   *toxic   // one whose attributes have changed, or nil
+	number    uint64   // the connection's
+	stream    Stream
+	datagrams bool
+}
+
+// restage makes items go through the given toxics that hit the connection. Stages that
+// stay keep what they hold; what others hold goes on. It returns what the removal of
+// one does to the connection, if anything.
+func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
+	old := p.stages
+	p.stages = nil
+	for _, t := range r.toxics {
+		if !t.isStage() || !t.affects(r.stream) || !t.hits(r.number) {
+			continue
+		}
+		e, stays := find(old, t)
+		if !stays {
+			e = entry{t, t.newStage(r.now, r.number, r.stream, r.datagrams)}
+		} else if t == r.changed {
+			e.stage.change(r.now, t.Attributes)
+		}
+		p.stages = append(p.stages, e)
+	}
+	next := len(p.stages)
+	for i := len(old) - 1; i >= 0; i-- { // what is in the last one is the oldest
+		if at := p.index(old[i].toxic); at >= 0 {
+			next = at
+			continue
+		}
+		for _, it := range old[i].stage.takeAll() {
+			p.put(next, r.now, it)
+		}
+		if l, ok := old[i].stage.(lasting); ok {
+			what, has = l.removed()
+		}
+	}
+	return what, has
+}
+
+func find(entries []entry, t *toxic) (entry, bool) {
+	for _, e := range entries {
+		if e.toxic == t {
+			return e, true
+		}
+	}
+	return entry{}, false
+}
+
+// index returns which stage is a toxic's, or -1.
+func (p *pipeline) index(t *toxic) int {
+	for i, e := range p.stages {
+		if e.toxic == t {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,300 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/slowpoetry/slowpoetry/slownet"
+)
+
+// A Proxy listens for clients and connects them to a server. It is made by
+// [Server.Add]. All changes take effect at once, on the connections that there are too,
+// and none waits for them.
+type Proxy struct {
+	server *Server
+	name   string
+
+	starting sync.Mutex // held while the proxy is started, stopped or told another address
+
+	mu       sync.Mutex // guards what follows
+	asked    endpoint   // where it was told to listen
+	listen   endpoint   // where it does, or is to
+	upstream endpoint
+	config   Config // but for what stands here by itself
+	toxics   []*toxic
+	links    [2]*toxic // those of toxics that are links, by Stream
+	paths    map[pathKey]*slownet.Path
+	serving  *serving // nil while the proxy is disabled
+	schedule *timetable
+
+	leaving leaving
+
+	crowd sync.Mutex // guards what follows
+	conns map[*conn]struct{}
+	peers map[string]*peer
+	count uint64 // of connections so far
+	past  [2]int64
+}
+
+// newProxy checks a configuration.
+func newProxy(s *Server, c Config) (*Proxy, error) {
+	if c.Name == "" {
+		return nil, missing("name")
+	}
+	if c.Upstream == "" {
+		return nil, missing("upstream")
+	}
+	listen, err := parseEndpoint(c.Listen, "tcp")
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	network := "tcp"
+	if listen.network == "udp" {
+		network = "udp"
+	}
+	upstream, err := parseEndpoint(c.Upstream, network)
+	if err == nil && (listen.network == "udp") != (upstream.network == "udp") {
+		err = errMixed(listen, upstream)
+	}
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	if err := c.Schedule.validate(); err != nil {
+		return nil, badRequest(err)
+	}
+	p := &Proxy{server: s, name: c.Name, asked: listen, listen: listen, upstream: upstream, config: c, paths: map[pathKey]*slownet.Path{}, conns: map[*conn]struct{}{}, peers: map[string]*peer{}}
+	for _, t := range c.Toxics {
+		if _, err := p.AddToxic(t); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// begin starts the proxy and its schedule.
+func (p *Proxy) begin(c Config) error {
+	if !c.Disabled {
+		if err := p.SetEnabled(true); err != nil {
+			return err
+		}
+	}
+	p.setSchedule(c.Schedule)
+	return nil
+}
+
+// close ends the proxy and its connections.
+func (p *Proxy) close() {
+	p.setSchedule(Schedule{})
+	_ = p.SetEnabled(false)
+}
+
+// Name returns the proxy's name.
+func (p *Proxy) Name() string { return p.name }
+
+// Config returns what the proxy is now. Its Listen is the address at which it listens,
+// with the port that it was given.
+func (p *Proxy) Config() Config {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.config
+	c.Listen, c.Upstream, c.Disabled = p.listen.String(), p.upstream.String(), p.serving == nil
+	c.Toxics = nil
+	for _, s := range []Stream{Upstream, Downstream, Both} { // as Toxiproxy lists them
+		for _, t := range p.toxics {
+			if t.Stream == s {
+				c.Toxics = append(c.Toxics, t.Toxic)
+			}
+		}
+	}
+	return c
+}
+
+// SetEnabled starts or stops the proxy. One that stops closes its connections.
+func (p *Proxy) SetEnabled(enabled bool) error {
+	p.starting.Lock()
+	defer p.starting.Unlock()
+	return p.setEnabled(enabled)
+}
+
+// setEnabled is called while starting is held.
+func (p *Proxy) setEnabled(enabled bool) error {
+	p.mu.Lock()
+	serving, listen := p.serving, p.listen
+	p.mu.Unlock()
+	switch {
+	case enabled == (serving != nil):
+		return nil
+	case enabled:
+		return p.start(listen)
+	}
+	p.mu.Lock()
+	p.serving = nil
+	p.mu.Unlock()
+	serving.stop()
+	p.closeConns()
+	p.server.tell(Event{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
+	return nil
+}
+
+// start listens and begins to serve.
+func (p *Proxy) start(at endpoint) error {
+	serving, err := p.listenAt(at)
+	if err != nil {
+		return err
+	}
+	p.serve(serving)
+	return nil
+}
+
+// serve begins to serve what listens.
+func (p *Proxy) serve(serving *serving) {
+	p.mu.Lock()
+	p.listen = serving.at
+	p.serving = serving
+	upstream := p.upstream
+	p.mu.Unlock()
+	p.server.tell(Event{Kind: Started, Proxy: p.name, Listen: serving.at.String(), Upstream: upstream.String()})
+	serving.run()
+}
+
+// Update gives the proxy other addresses, and starts or stops it. With another address
+// than before its connections are closed. After an error of listening it is disabled.
+func (p *Proxy) Update(listen, upstream string, enabled bool) error {
+	to, err := newProxy(p.server, Config{Name: p.name, Listen: listen, Upstream: upstream})
+	if err != nil {
+		return err
+	}
+	p.starting.Lock()
+	defer p.starting.Unlock()
+	p.mu.Lock()
+	at, server := p.listen, p.upstream
+	p.mu.Unlock()
+	same, err := at.isSame(to.listen)
+	if err != nil {
+		return err
+	}
+	if !same || server != to.upstream {
+		_ = p.setEnabled(false)
+		p.mu.Lock()
+		if !same {
+			p.listen, p.asked = to.listen, to.listen
+		}
+		p.upstream = to.upstream
+		p.mu.Unlock()
+	}
+	return p.setEnabled(enabled)
+}
+
+// differs reports whether the proxy would have other addresses with a configuration.
+func (p *Proxy) differs(listen, upstream string) (bool, error) {
+	to, err := newProxy(p.server, Config{Name: p.name, Listen: listen, Upstream: upstream})
+	if err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	at, server := p.listen, p.upstream
+	p.mu.Unlock()
+	same, err := at.isSame(to.listen)
+	return !same || server != to.upstream, err
+}
+
+// reset enables the proxy and removes its toxics.
+func (p *Proxy) reset() error {
+	err := p.SetEnabled(true)
+	defer p.leaving.await()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.toxics = nil
+	p.changedLocked(nil)
+	return err
+}
+
+// ResetConns resets all connections, at both ends.
+func (p *Proxy) ResetConns() {
+	for _, c := range p.all() {
+		c.close(true)
+	}
+}
+
+// closeConns closes all connections.
+func (p *Proxy) closeConns() {
+	for _, c := range p.all() {
+		c.close(false)
+	}
+	for _, peer := range p.allPeers() {
+		peer.close()
+	}
+}
+
+// all returns the connections, by number.
+func (p *Proxy) all() []*conn {
+	p.crowd.Lock()
+	defer p.crowd.Unlock()
+	all := make([]*conn, 0, len(p.conns))
+	for c := range p.conns {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *conn) int { return cmp.Compare(a.number, b.number) })
+	return all
+}
+
+// nextNumber numbers a connection.
+func (p *Proxy) nextNumber() uint64 {
+	p.crowd.Lock()
+	defer p.crowd.Unlock()
+	p.count++
+	return p.count
+}
+
+// connect connects the client with a number to the server.
+func (p *Proxy) connect(ctx context.Context, number uint64) (net.Conn, placement, error) {
+	p.mu.Lock()
+	to, lookup := p.upstream, p.lookupLocked()
+	path, at := p.placeLocked(number)
+	p.mu.Unlock()
+	if path == nil {
+		conn, err := new(net.Dialer).DialContext(ctx, to.network, to.address)
+		return conn, at, err
+	}
+	dialer := path.Dialer()
+	dialer.Lookup = lookup
+	conn, err := dialer.DialContext(ctx, to.network, to.address)
+	return conn, at, err
+}
+
+// join makes a connection of a client and a server.
+func (p *Proxy) join(number uint64, client, server net.Conn, at placement) *conn {
+	c := newConn(p, number, client, server, at)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.crowd.Lock()
+	p.conns[c] = struct{}{}
+	p.crowd.Unlock()
+	c.setToxics(p.toxics, nil)
+	p.linkLocked(c)
+	return c
+}
+
+// forget is called by a connection that is closed.
+func (p *Proxy) forget(c *conn, reset bool) {
+	p.crowd.Lock()
+	i := c.info()
+	delete(p.conns, c)
+	p.past[Upstream] += i.Up.Bytes
+	p.past[Downstream] += i.Down.Bytes
+	p.crowd.Unlock()
+	kind := Closed
+	if reset {
+		kind = WasReset
+	}
+	p.server.tell(Event{Kind: kind, Proxy: p.name, Client: c.client.RemoteAddr(), Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
+}
+
+func (p *Proxy) setDeadUpstream(d DeadUpstream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.config.DeadUpstream = d
+}

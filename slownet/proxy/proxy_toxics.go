@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// AddToxic adds a toxic, and returns it with the name that it has been given.
+func (p *Proxy) AddToxic(t Toxic) (Toxic, error) {
+	if err := t.validate(); err != nil {
+		return Toxic{}, err
+	}
+	t.Name = t.name()
+	defer p.leaving.await()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.findLocked(t.Name) != nil {
+		return Toxic{}, errToxicAlreadyExists
+	}
+	if err := p.fitsLocked(&t, nil); err != nil {
+		return Toxic{}, err
+	}
+	added := &toxic{Toxic: t, seed: p.server.seedOf(p.name, t.Name)}
+	switch t.Scope {
+	case PerProxy:
+		added.shared = new(sharedState)
+	case PerServer:
+		added.shared = p.server.sharedBy(t.Name)
+	}
+	p.toxics = append(p.toxics, added)
+	p.changedLocked(nil)
+	return t, nil
+}
+
+// UpdateToxic changes those attributes of a toxic, and its toxicity, that stand in a
+// JSON object, as in Toxiproxy's API.
+func (p *Proxy) UpdateToxic(name string, data []byte) (Toxic, error) {
+	defer p.leaving.await()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.findLocked(name)
+	if t == nil {
+		return Toxic{}, errToxicNotFound
+	}
+	var raw json.RawMessage
+	in := struct {
+		Attributes any     `json:"attributes"`
+		Toxicity   float32 `json:"toxicity"`
+	}{&raw, t.Toxicity}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return Toxic{}, badRequest(err)
+	}
+	attributes, err := readAttributes(t.Attributes, raw)
+	if err != nil {
+		return Toxic{}, badRequest(err)
+	}
+	return p.setLocked(t, attributes, in.Toxicity)
+}
+
+// SetToxic changes the attributes and the toxicity of a toxic, which stays of its type.
+func (p *Proxy) SetToxic(name string, a Attributes, toxicity float32) (Toxic, error) {
+	defer p.leaving.await()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.findLocked(name)
+	if t == nil {
+		return Toxic{}, errToxicNotFound
+	}
+	return p.setLocked(t, a, toxicity)
+}
+
+func (p *Proxy) setLocked(t *toxic, a Attributes, toxicity float32) (Toxic, error) {
+	to := t.Toxic
+	to.Attributes, to.Toxicity = a, toxicity
+	if err := to.validate(); err != nil {
+		return Toxic{}, err
+	}
+	if a.kind() != t.Attributes.kind() {
+		return Toxic{}, badRequest(fmt.Errorf("toxic %q is of type %s, not %s: remove it and add another", t.Name, t.Attributes.kind(), a.kind()))
+	}
+	if err := p.fitsLocked(&to, t); err != nil {
+		return Toxic{}, err
+	}
+	t.Toxic = to
+	p.changedLocked(t)
+	return to, nil
+}
+
+// RemoveToxic removes a toxic. What it holds goes on.
+func (p *Proxy) RemoveToxic(name string) error {
+	defer p.leaving.await()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.findLocked(name)
+	if t == nil {
+		return errToxicNotFound
+	}
+	p.toxics = slices.DeleteFunc(p.toxics, func(other *toxic) bool { return other == t })
+	p.changedLocked(nil)
+	return nil
+}
+
+// Toxic returns the toxic with a name, and whether there is one.
+func (p *Proxy) Toxic(name string) (t Toxic, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t := p.findLocked(name); t != nil {
+		return t.Toxic, true
+	}
+	return Toxic{}, false
+}
+
+func (p *Proxy) findLocked(name string) *toxic {
+	for _, t := range p.toxics {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// fitsLocked reports why a toxic does not go with the proxy and its other toxics.
+func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
+	if p.listen.network == "udp" {
+		switch t.Attributes.(type) {
+		case ResetPeer, SlowClose:
+			return badRequest(fmt.Errorf("a proxy of datagrams has no connections: %s has no meaning there", t.Attributes.kind()))
+		}
+	}
+	a, ok := t.Attributes.(Link)
+	if !ok {
+		return nil
+	}
+	if a.Bottleneck != "" && p.server.bottleneck(a.Bottleneck, a.BottleneckRate) == nil {
+		return badRequest(fmt.Errorf(`there is no bottleneck %.40q: give its rate, such as {"name": %.40q, "rate": "10Mbit/s"}`, a.Bottleneck, a.Bottleneck))
+	}
+	if t.Scope == PerServer && a.over(Upstream).Rate == 0 && a.over(Downstream).Rate == 0 {
+		return badRequest(fmt.Errorf("the link has no rate: that is what the scope server shares"))
+	}
+	for _, other := range p.toxics {
+		b, ok := other.Attributes.(Link)
+		if !ok || other == instead {
+			continue
+		}
+		switch {
+		case t.Stream == Both || other.Stream == Both || t.Stream == other.Stream:
+			return &apiError{fmt.Sprintf("the stream has a link already, the toxic %q: change it, or remove it first", other.Name), 409}
+		case (t.Scope == PerConnection) != (other.Scope == PerConnection):
+			return badRequest(fmt.Errorf("the link of the other stream, %q, has another scope: both must be shared, or none", other.Name))
+		case a.Congestion != b.Congestion:
+			return badRequest(fmt.Errorf("the link of the other stream, %q, has another congestion: TCP has one for both", other.Name))
+		}
+	}
+	if instead != nil && instead.Attributes.(Link).Congestion != a.Congestion {
+		return badRequest(fmt.Errorf("congestion cannot be changed: remove the link and add it again"))
+	}
+	return nil
+}
+
+// changedLocked tells all connections what the toxics are now.
+func (p *Proxy) changedLocked(changed *toxic) {
+	before := p.links
+	p.links = [2]*toxic{}
+	for _, t := range p.toxics {
+		if _, ok := t.Attributes.(Link); ok {
+			for s := range p.links {
+				if t.affects(Stream(s)) {
+					p.links[s] = t
+				}
+			}
+		}
+	}
+	if before != p.links || changed != nil && !changed.isStage() {
+		p.linkAllLocked()
+	}
+	for _, c := range p.all() {
+		c.setToxics(p.toxics, changed)
+	}
+	for _, peer := range p.allPeers() {
+		peer.setToxics(p.toxics, changed)
+	}
+}
+
+// lookupLocked returns how much longer it takes to look up the server's name.
+func (p *Proxy) lookupLocked() (lookup time.Duration) {
+	for _, t := range p.links {
+		if t != nil {
+			if profile := t.Attributes.(Link).Profile; profile != nil {
+				lookup = max(lookup, profile.Lookup)
+			}
+		}
+	}
+	return lookup
+}

@@ -1,0 +1,176 @@
+package proxy
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Load makes the proxies those of a file: what is new is added, what has changed is
+// changed, and those that an earlier file had and this one has not are removed. Proxies
+// that were made otherwise stay. Connections of a proxy whose addresses stay the same go
+// on. After an error, as of listening, everything is as it was.
+func (s *Server) Load(f File) error {
+	s.init()
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	opened := map[string]*serving{}
+	undo := func() {
+		for _, o := range opened {
+			o.stop()
+		}
+	}
+	for _, c := range f.Proxies {
+		if err := c.check(); err != nil {
+			return fmt.Errorf("proxy %q: %w", c.Name, err)
+		}
+	}
+	var closed []*Proxy // for their addresses, which others are to have
+	for _, name := range s.loaded {
+		if p := s.Proxy(name); p != nil && !slices.Contains(names(f.Proxies), name) {
+			closed = append(closed, p)
+		}
+	}
+	taken := map[string]bool{}
+	for _, p := range closed {
+		taken[p.Config().Listen] = true
+	}
+	for _, c := range f.Proxies {
+		p, err := s.mustListen(c)
+		if err != nil {
+			undo()
+			return fmt.Errorf("proxy %q: %w", c.Name, err)
+		}
+		if p == nil || taken[p.listen.String()] {
+			continue
+		}
+		o, err := p.listenAt(p.listen)
+		if err != nil {
+			undo()
+			return fmt.Errorf("proxy %q: %w", c.Name, err)
+		}
+		opened[c.Name] = o
+	}
+	for _, p := range closed {
+		_ = s.Remove(p.name)
+	}
+	var failed error
+	for _, c := range f.Proxies {
+		if err := s.become(c, opened[c.Name]); err != nil && failed == nil {
+			failed = fmt.Errorf("proxy %q: %w", c.Name, err)
+		}
+	}
+	s.loaded = names(f.Proxies)
+	return failed
+}
+
+// mustListen returns a proxy that is as configured, and for whose address somebody has
+// to listen first; nil if nobody has to.
+func (s *Server) mustListen(c Config) (*Proxy, error) {
+	to, err := newProxy(s, c)
+	if err != nil || c.Disabled {
+		return nil, err
+	}
+	if is := s.Proxy(c.Name); is != nil && !is.Config().Disabled {
+		if same, err := is.isAt(to.listen); err != nil || same {
+			return nil, err
+		}
+	}
+	return to, nil
+}
+
+// isAt reports whether the proxy listens where it would if it were told that address.
+func (p *Proxy) isAt(e endpoint) (bool, error) {
+	p.mu.Lock()
+	asked, at := p.asked, p.listen
+	p.mu.Unlock()
+	if asked == e {
+		return true, nil
+	}
+	return at.isSame(e)
+}
+
+// become makes a proxy what is configured. The serving is what listens for it, or nil.
+func (s *Server) become(c Config, o *serving) error {
+	p := s.Proxy(c.Name)
+	if p == nil {
+		disabled := c
+		disabled.Disabled = c.Disabled || o != nil
+		added, err := s.Add(disabled)
+		if err != nil {
+			if o != nil {
+				o.stop()
+			}
+			return err
+		}
+		added.take(o)
+		return nil
+	}
+	to, err := newProxy(s, c)
+	if err != nil {
+		return err
+	}
+	p.setDeadUpstream(c.DeadUpstream)
+	p.starting.Lock()
+	same, _ := p.isAt(to.listen)
+	p.mu.Lock()
+	moves := o != nil || !same || p.upstream != to.upstream
+	p.mu.Unlock()
+	if moves {
+		_ = p.setEnabled(false)
+	}
+	p.mu.Lock()
+	if !same {
+		p.listen, p.asked = to.listen, to.listen
+	}
+	p.upstream = to.upstream
+	p.mu.Unlock()
+	switch {
+	case o != nil:
+		p.starting.Unlock()
+		p.take(o)
+	default:
+		err = p.setEnabled(!c.Disabled)
+		p.starting.Unlock()
+	}
+	p.setToxics(c.Toxics)
+	if !reflect.DeepEqual(p.Config().Schedule, c.Schedule) {
+		p.setSchedule(c.Schedule)
+	}
+	return err
+}
+
+// take serves what listens already, if it is something.
+func (p *Proxy) take(o *serving) {
+	if o == nil {
+		return
+	}
+	p.starting.Lock()
+	defer p.starting.Unlock()
+	o.proxy = p
+	p.serve(o)
+}
+
+// setToxics makes the toxics those of a list. One that is there and of the same type is
+// changed.
+func (p *Proxy) setToxics(toxics []Toxic) {
+	var named []string
+	for _, t := range toxics {
+		named = append(named, t.name())
+	}
+	for _, t := range p.Config().Toxics {
+		if !slices.Contains(named, t.Name) {
+			_ = p.RemoveToxic(t.Name)
+		}
+	}
+	p.apply(Step{Set: toxics})
+}
+
+// names returns the names of proxies.
+func names(configs []Config) []string {
+	var all []string
+	for _, c := range configs {
+		all = append(all, c.Name)
+	}
+	return all
+}

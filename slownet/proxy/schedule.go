@@ -1,0 +1,123 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Schedule changes a proxy as time passes. The zero Schedule changes nothing.
+type Schedule struct {
+	// Steps are what happens when, in order of time.
+	Steps []Step
+
+	// Repeat, if it is not zero, is after how long the steps begin again.
+	Repeat time.Duration
+}
+
+// A Step is a change of a proxy at a time.
+type Step struct {
+	At      time.Duration // since the proxy was added, or the schedule was set or began again
+	Enabled *bool         // starts or stops the proxy; nil leaves it as it is
+	Reset   bool          // resets all connections
+	Set     []Toxic       // toxics that are there from now on, instead of those with the same names
+	Remove  []string      // names of toxics that are not
+}
+
+func (s Schedule) validate() error {
+	last := time.Duration(0)
+	for i, step := range s.Steps {
+		if step.At < last {
+			return fmt.Errorf("schedule: step %d is at %v: steps must be in order of time, and not before 0", i+1, step.At)
+		}
+		last = step.At
+		for _, t := range step.Set {
+			if err := t.validate(); err != nil {
+				return fmt.Errorf("schedule: step %d: %w", i+1, err)
+			}
+		}
+	}
+	switch {
+	case s.Repeat < 0, s.Repeat > 0 && s.Repeat <= last:
+		return fmt.Errorf("schedule: it repeats after %v, and its last step is at %v: it must be later", s.Repeat, last)
+	case s.Repeat > 0 && len(s.Steps) == 0:
+		return errors.New("schedule: it repeats, and has no steps: give some")
+	}
+	return nil
+}
+
+// A timetable is a schedule that runs.
+type timetable struct {
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// setSchedule ends the schedule that runs, and begins another.
+func (p *Proxy) setSchedule(s Schedule) {
+	p.mu.Lock()
+	before := p.schedule
+	p.schedule = nil
+	if len(s.Steps) > 0 {
+		t := &timetable{stop: make(chan struct{})}
+		p.schedule = t
+		t.done.Go(func() { t.run(p, s) })
+	}
+	p.config.Schedule = s
+	p.mu.Unlock()
+	if before != nil {
+		close(before.stop)
+		before.done.Wait()
+	}
+}
+
+// run makes the steps happen until the timetable is stopped.
+func (t *timetable) run(p *Proxy, s Schedule) {
+	for start := time.Now(); ; start = start.Add(s.Repeat) {
+		for _, step := range s.Steps {
+			timer := time.NewTimer(time.Until(start.Add(step.At)))
+			select {
+			case <-t.stop:
+				timer.Stop()
+				return
+			case <-timer.C:
+				p.apply(step)
+			}
+		}
+		if s.Repeat == 0 {
+			return
+		}
+	}
+}
+
+// apply makes a step happen. What cannot be done is told.
+func (p *Proxy) apply(step Step) {
+	var failed error
+	if step.Enabled != nil {
+		failed = p.SetEnabled(*step.Enabled)
+	}
+	for _, name := range step.Remove {
+		if !slices.ContainsFunc(step.Set, func(t Toxic) bool { return t.name() == name }) {
+			_ = p.RemoveToxic(name) // it may not be there
+		}
+	}
+	for _, t := range step.Set {
+		t.Name = t.name()
+		if has, ok := p.Toxic(t.Name); ok && has.Stream == t.Stream && has.Scope == t.Scope && has.Attributes.kind() == t.Attributes.kind() {
+			if _, err := p.SetToxic(t.Name, t.Attributes, t.Toxicity); err == nil {
+				continue
+			}
+		}
+		_ = p.RemoveToxic(t.Name)
+		if _, err := p.AddToxic(t); err != nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	if step.Reset {
+		p.ResetConns()
+	}
+	if failed != nil {
+		p.server.tell(Event{Kind: Failed, Proxy: p.name, Err: failed})
+	}
+}
