@@ -106,3 +106,22 @@ func TestJapanesePagesAreThere(t *testing.T) {
 		}
 	}
 }
+
+// A paragraph of a Japanese page is one line: browsers make a space of a line break.
+func TestJapaneseParagraphsAreLines(t *testing.T) {
+	t.Parallel()
+	for path, page := range pages(t) {
+		if !strings.HasSuffix(path, ".ja.md") {
+			continue
+		}
+		for _, section := range page.Sections {
+			before := ""
+			for line := range strings.Lines(section.Text) {
+				line = strings.TrimSpace(line)
+				startsBlock := line == "" || strings.ContainsAny(line[:1], "-|<!") || line[0] >= '1' && line[0] <= '9' && strings.Contains(line, ". ")
+				assert.True(t, startsBlock || before == "" || strings.HasPrefix(before, "!["), "%s: %s", path, line)
+				before = line
+			}
+		}
+	}
+}
