@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -34,18 +35,53 @@ func serve(t *testing.T, handler http.HandlerFunc) int {
 	return server.Listener.Addr().(*net.TCPAddr).Port
 }
 
-// predicted returns how long curl's request takes in the simulator.
-func predicted(t *testing.T, profile netem.Profile, bytes int) (took time.Duration) {
+// takes reads what is uploaded.
+func takes(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
+
+// A request is what curl sends: for a body, or with one.
+type request struct {
+	profile string
+	bytes   int
+	upload  bool
+}
+
+// handler answers the request.
+func (r request) handler() http.HandlerFunc {
+	if r.upload {
+		return takes
+	}
+	return body
+}
+
+// curl is the command that makes the request, and prints the status and the time.
+func (r request) curl(port int) []string {
+	args := []string{"curl", "-sS", "-o", "/dev/null", "-H", "Connection: close", "-w", "%{http_code} %{time_total}", fmt.Sprintf("http://host.slownet:%d/%d", port, r.bytes)}
+	if r.upload {
+		args = append(args, "-H", "Expect:", "-H", fmt.Sprintf("Content-Length: %d", r.bytes), "-T", "-")
+	}
+	return args
+}
+
+// predicted returns how long the request takes in the simulator.
+func (r request) predicted(t *testing.T) (took time.Duration) {
 	t.Helper()
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		sim.SetProfile("client", "server", profile)
+		sim.SetProfile("client", "server", netem.MustProfile(r.profile))
 		listener, err := sim.Host("server").Listen("tcp", ":80")
 		require.NoError(t, err)
-		go func() { _ = http.Serve(listener, http.HandlerFunc(body)) }()
+		go func() { _ = http.Serve(listener, r.handler()) }()
 		conn, err := sim.Host("client").Dial("tcp", "server:80")
 		require.NoError(t, err)
-		_, err = fmt.Fprintf(conn, "GET /%d HTTP/1.1\r\nHost: host.slownet:12345\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\nConnection: close\r\n\r\n", bytes)
+		method, length := "GET", ""
+		if r.upload {
+			method, length = "PUT", fmt.Sprintf("Content-Length: %d\r\n", r.bytes)
+		}
+		_, err = fmt.Fprintf(conn, "%s /%d HTTP/1.1\r\nHost: host.slownet:12345\r\nUser-Agent: curl/8.14.1\r\nAccept: */*\r\nConnection: close\r\n%s\r\n", method, r.bytes, length)
 		require.NoError(t, err)
+		if r.upload {
+			_, err = conn.Write(make([]byte, r.bytes))
+			require.NoError(t, err)
+		}
 		_, err = io.Copy(io.Discard, conn)
 		require.NoError(t, err)
 		took = sim.Elapsed()
@@ -53,38 +89,34 @@ func predicted(t *testing.T, profile netem.Profile, bytes int) (took time.Durati
 	return took
 }
 
-// A transfer by curl takes what it takes in the simulator, within 10 percent.
+// A transfer by curl takes what it takes in the simulator, within 10 percent, in both
+// directions.
 func TestTransferTakesWhatTheSimulatorSays(t *testing.T) {
 	needs(t, "curl", "curl")
-	port := serve(t, body)
-	rows := []struct {
-		profile string
-		bytes   int
-	}{
-		{"webpagetest/3g", 1_000},
-		{"webpagetest/3g", 200_000},
-		{"chrome/fast-4g", 1_000_000},
+	requests := []request{
+		{"webpagetest/3g", 1_000, false},
+		{"webpagetest/3g", 200_000, false},
+		{"webpagetest/3g", 100_000, true},
+		{"chrome/fast-4g", 1_000_000, false},
 	}
 	if tier.Long() {
-		rows = append(rows, []struct {
-			profile string
-			bytes   int
-		}{{"webpagetest/3g", 2_000_000}, {"webpagetest/cable", 4_000_000}, {"webpagetest/3gslow", 100_000}, {"loadero/satellite", 1_000_000}}...)
+		requests = append(requests, request{"webpagetest/3g", 2_000_000, false}, request{"webpagetest/cable", 4_000_000, false},
+			request{"webpagetest/3gslow", 100_000, false}, request{"loadero/satellite", 1_000_000, false},
+			request{"webpagetest/cable", 500_000, true}, request{"loadero/satellite", 500_000, true})
 	}
-	for _, row := range rows {
-		profile := netem.MustProfile(row.profile)
-		want := predicted(t, profile, row.bytes)
+	for _, r := range requests {
+		port, want := serve(t, r.handler()), r.predicted(t)
 		asEach(t, func(t *testing.T, as user) {
-			r := runProgram(t, as, "--profile", row.profile, "--",
-				"curl", "-sS", "-o", "/dev/null", "-H", "Connection: close", "-w", "%{http_code} %{size_download} %{time_total}", fmt.Sprintf("http://host.slownet:%d/%d", port, row.bytes))
-			var code, size int
+			c := command(as, append([]string{"--profile", r.profile, "--"}, r.curl(port)...)...)
+			c.Stdin = bytes.NewReader(make([]byte, r.bytes))
+			out := finish(t, c)
+			var code int
 			var seconds float64
-			_, err := fmt.Sscan(r.stdout, &code, &size, &seconds)
-			require.NoError(t, err, "%q, %s", r.stdout, r.stderr)
+			_, err := fmt.Sscan(out.stdout, &code, &seconds)
+			require.NoError(t, err, "%q, %s", out.stdout, out.stderr)
 			assert.Equal(t, 200, code)
-			assert.Equal(t, row.bytes, size)
-			t.Logf("%s, %d bytes: %.3f s, in the simulator %.3f s: %.3f", row.profile, row.bytes, seconds, want.Seconds(), seconds/want.Seconds())
-			assert.InEpsilon(t, want.Seconds(), seconds, 0.1, "%s, %d bytes", row.profile, row.bytes)
+			t.Logf("%+v: %.3f s, in the simulator %.3f s: %.3f", r, seconds, want.Seconds(), seconds/want.Seconds())
+			assert.InEpsilon(t, want.Seconds(), seconds, 0.1, "%+v", r)
 		})
 	}
 }

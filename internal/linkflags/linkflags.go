@@ -194,7 +194,7 @@ func (f *manyFields) Set(s string) error {
 		maps.Copy(f.fields, read)
 		return nil
 	}
-	for part := range strings.SplitSeq(s, ",") {
+	for _, part := range splitOutside(s) {
 		name, text, ok := strings.Cut(part, "=")
 		name = strings.TrimSpace(name)
 		if !ok || name == "" {
@@ -214,6 +214,25 @@ func (f *manyFields) Set(s string) error {
 	}
 	maps.Copy(f.fields, read)
 	return nil
+}
+
+// splitOutside returns the parts of a text between commas, but for those inside of braces
+// and brackets.
+func splitOutside(s string) (parts []string) {
+	depth, start := 0, 0
+	for i, c := range s {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ',':
+			if depth == 0 {
+				parts, start = append(parts, s[start:i]), i+1
+			}
+		}
+	}
+	return append(parts, s[start:])
 }
 
 // replayOf returns the recording in a file, in JSON.

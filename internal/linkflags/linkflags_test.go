@@ -43,6 +43,14 @@ func TestProfile(t *testing.T) {
 	assert.Equal(t, want, profile)
 }
 
+// A value may be a JSON object, with commas of its own.
+func TestValuesInJSON(t *testing.T) {
+	t.Parallel()
+	profile, err := parse("--up", `rate=1Mbit/s,queue={"packets": 100, "countDelayed": true},mtu=1400`)
+	require.NoError(t, err)
+	assert.Equal(t, netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Packets: 100, CountDelayed: true}, MTU: 1400}, profile.Up)
+}
+
 // A profile of one's own is a file, and so is a recording of mahimahi's, which takes
 // the place of the profile's rate.
 func TestFiles(t *testing.T) {

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+)
+
+// Every command line in the documentation is one.
+func TestDocumentedCommandLines(t *testing.T) {
+	page, err := os.ReadFile("../../docs/run.md")
+	require.NoError(t, err)
+	t.Chdir(t.TempDir()) // which has the files that they name
+	for _, name := range []string{"up.trace", "down.trace"} {
+		require.NoError(t, os.WriteFile(name, []byte("1\n2\n"), 0o644))
+	}
+	text := strings.ReplaceAll(string(page), "\\\n", "")
+	lines := regexp.MustCompile("[`$ ](slownet run (?:-|--)[^`\n]*)").FindAllStringSubmatch(text, -1)
+	require.GreaterOrEqual(t, len(lines), 30)
+	for _, line := range lines {
+		script := strings.TrimSuffix(strings.TrimSpace(line[1]), "&")
+		if !strings.Contains(script, " -- ") {
+			script += " -- true"
+		}
+		words, err := exec.Command("sh", "-c", `printf '%s\n' `+strings.TrimPrefix(script, "slownet run")).Output()
+		require.NoError(t, err)
+		_, err = parse(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"), io.Discard)
+		assert.NoError(t, err, script)
+	}
+}
+
+func TestMTU(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		down, up netem.Link
+		want     int
+	}{
+		{netem.Link{}, netem.Link{}, 1500},
+		{netem.Link{MTU: 1400}, netem.Link{}, 1400},
+		{netem.Link{MTU: 1400}, netem.Link{MTU: 1300}, 1300},
+		{netem.Link{MTU: 9000}, netem.Link{MTU: 9000}, 9000},
+		{netem.Link{MTU: 1200, DropOversize: true}, netem.Link{}, 1500},
+		{netem.Link{MTU: 100_000}, netem.Link{MTU: 100_000}, 65535},
+	} {
+		assert.Equal(t, c.want, mtuOf(netem.Profile{Down: c.down, Up: c.up}))
+	}
+}
+
+// The file of --set-file is the path from the start, if it is there.
+func TestSetFileAtTheStart(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "path.json")
+	o, err := parse([]string{"--latency", "1ms", "--set-file", file, "true"}, io.Discard)
+	require.NoError(t, err)
+	assert.NotZero(t, o.profile.Down.Latency)
+	require.NoError(t, os.WriteFile(file, []byte(`{"up": {"loss": "1%"}}`), 0o644))
+	o, err = parse([]string{"--latency", "1ms", "--set-file", file, "true"}, io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, netem.Profile{Up: netem.Link{Loss: netem.Loss{Random: 0.01}}}, o.profile)
+	require.NoError(t, os.WriteFile(file, []byte(`{"up": {"loss": "1"}}`), 0o644))
+	_, err = parse([]string{"--set-file", file, "true"}, io.Discard)
+	assert.ErrorContains(t, err, file+": netem: profile, line 1: up.loss: ")
+}
