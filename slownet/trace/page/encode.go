@@ -119,7 +119,7 @@ func (r *runEncoder) add(event *trace.Event, err error) (more bool) {
 		return false
 	}
 	if a.Events == 0 {
-		r.base = r.encoder.base(event.At)
+		r.base = r.encoder.base(began(event))
 	}
 	a.Events++
 	kept := b.add(event, r.base, min(r.o.PayloadBytes, r.left))
@@ -144,6 +144,14 @@ func (r *runEncoder) end() about {
 		}
 	}
 	return r.about
+}
+
+// began returns when what an event tells began.
+func began(e *trace.Event) time.Duration {
+	if e.Kind == trace.Delay {
+		return e.At
+	}
+	return sub(e.At, max(0, e.Took))
 }
 
 // base returns where the times of a run begin, by its first event: at the start of the

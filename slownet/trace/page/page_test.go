@@ -260,6 +260,7 @@ func TestTimesOfDay(t *testing.T) {
 		page.Run{Events: all(nil, trace.Event{At: day, Kind: trace.Data}, trace.Event{At: day + 1, Kind: trace.Data})},
 		page.Run{Events: all(nil, trace.Event{At: day + 5, Kind: trace.Data})},
 		page.Run{Events: all(nil, trace.Event{At: day + 100*time.Hour, Kind: trace.Data})},
+		page.Run{Events: all(nil, trace.Event{At: day + 200*time.Hour + 9, Took: 9, Kind: trace.Connect})},
 		page.Run{Header: trace.Header{Start: time.Unix(1e9, 0)}, Events: all(nil, trace.Event{At: 7, Kind: trace.Data})},
 		page.Run{Events: all(nil, trace.Event{At: math.MinInt64, Kind: trace.Data}, trace.Event{At: math.MaxInt64, Kind: trace.Data})},
 	)
@@ -267,12 +268,12 @@ func TestTimesOfDay(t *testing.T) {
 	for _, b := range data(t, text, "block") {
 		first = append(first, ints(columns(b)[1], true)[0])
 	}
-	assert.Equal(t, []int64{0, 5, 0, 7, math.MinInt64}, first)
+	assert.Equal(t, []int64{0, 5, 0, 9, 7, math.MinInt64}, first)
 	var starts []any
 	for _, r := range about(t, text).Runs {
 		starts = append(starts, r["start"])
 	}
-	assert.Equal(t, []any{"1767323045000000006", "1767323045000000006", "1767683045000000006", "1000000000000000000", nil}, starts)
+	assert.Equal(t, []any{"1767323045000000006", "1767323045000000006", "1767683045000000006", "1768043045000000006", "1000000000000000000", nil}, starts)
 }
 
 func TestPayloadLimits(t *testing.T) {
