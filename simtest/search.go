@@ -80,8 +80,12 @@ import (
 // or that of the smaller run that is left of it, and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
 // has failed, that is the last line that the seed has logged.
 //
-// A seed that has not ended after two minutes of real time has failed, on a loaded
-// machine after more. The search stops before the end of go test's -timeout, and
+// A seed that has not ended after two minutes of real time has failed. On Linux, time in
+// which its worker waited for a processor does not count, so that a loaded machine
+// fails no seed that is merely slow; but one has failed in whose simulation nothing has
+// happened on the network for two minutes of real time, if its worker had a processor,
+// or wanted none, for a sixth of them. From ten seconds on, the progress names the seed that
+// has run for the longest time. The search stops before the end of go test's -timeout, and
 // fails then. Ctrl-C prints the summary so far and ends the process; a worker ends
 // when its parent does. In both cases the summary names the seeds that had been
 // running for ten seconds or more.

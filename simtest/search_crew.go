@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ type phase struct {
 	next   func() (searchJob, bool)
 	note   func(job searchJob, o searchOutcome)
 
+	name    func(job searchJob) string               // for the progress; may be nil
 	givenUp func(job searchJob, after time.Duration) // may be nil
 }
 
@@ -82,7 +84,9 @@ func (h *hunt) serve(p phase) {
 			server = &crewMember{searchServer: launched}
 		}
 		began := time.Now()
+		h.noteUnderWay(p, server, job, began)
 		o := server.do(job, p.giveUp)
+		h.noteEnd(server)
 		release()
 		if took := time.Since(began); !o.ended && !o.givenUp {
 			h.noteTime(took)
@@ -98,6 +102,44 @@ func (h *hunt) serve(p phase) {
 			discard()
 		}
 	}
+}
+
+// An underWay is what a server does.
+type underWay struct {
+	name  string
+	began time.Time
+}
+
+// noteUnderWay notes that a server has begun with something that has a name.
+func (h *hunt) noteUnderWay(p phase, server *crewMember, job searchJob, began time.Time) {
+	if p.name == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.underWay[server] = underWay{p.name(job), began}
+}
+
+// noteEnd notes that a server does nothing.
+func (h *hunt) noteEnd(server *crewMember) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.underWay, server)
+}
+
+// longestLocked tells what has run for the longest time, if that is longer than h.long.
+func (h *hunt) longestLocked() string {
+	var first underWay
+	for _, u := range h.underWay {
+		if first.name == "" || u.began.Before(first.began) {
+			first = u
+		}
+	}
+	took := time.Since(first.began)
+	if first.name == "" || took < h.long {
+		return ""
+	}
+	return fmt.Sprintf("%s has run for %v", first.name, took.Round(time.Second))
 }
 
 // noteTime notes how long something has taken in real time that came to an end.

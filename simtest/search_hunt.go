@@ -30,7 +30,7 @@ type hunt struct {
 	launch  func(giveUp <-chan struct{}) (searchServer, error)
 	again   func(variable, value string) string // the line that runs something again
 	grace   time.Duration                       // that seeds under way have when it is over
-	long    time.Duration                       // after which one that is given up is worth a word
+	long    time.Duration                       // after which one that has not ended is worth a word
 
 	over         chan struct{}   // closed when no more seeds are to be given out
 	giveUp       chan struct{}   // closed when those under way are to be given up
@@ -38,13 +38,14 @@ type hunt struct {
 	shrinking    context.Context // ended when failures are to be made smaller no longer
 	endShrinking context.CancelCauseFunc
 
-	mu     sync.Mutex  // guards what follows
-	retry  []searchJob // what is to run again
-	idle   []*crewMember
-	pools  bool   // seeds run with KeepPools
-	err    error  // why it cannot go on
-	ended  string // why it has ended early
-	closed bool   // over is
+	mu       sync.Mutex  // guards what follows
+	retry    []searchJob // what is to run again
+	idle     []*crewMember
+	underWay map[*crewMember]underWay
+	pools    bool   // seeds run with KeepPools
+	err      error  // why it cannot go on
+	ended    string // why it has ended early
+	closed   bool   // over is
 	tally
 }
 
@@ -73,7 +74,8 @@ type tally struct {
 // grace is how long seeds that are under way may take when the search is over.
 const searchGrace = 2 * time.Second
 
-// longForSeed is after how much real time the summary names a seed that had not ended.
+// longForSeed is after how much real time the progress names a seed, and the summary one
+// that had not ended.
 const longForSeed = 10 * time.Second
 
 // hunt runs the seeds in workers, and reports.
@@ -130,7 +132,7 @@ func newHunt(s *Search, plan *searchPlan, test string, number int) *hunt {
 		search: *s, plan: plan, test: test, number: number, count: plan.count(), start: time.Now(),
 		grace: searchGrace, long: longForSeed,
 		over: make(chan struct{}), giveUp: make(chan struct{}), finished: make(chan struct{}),
-		pools: !s.Config.KeepPools && !s.Fresh,
+		pools: !s.Config.KeepPools && !s.Fresh, underWay: make(map[*crewMember]underWay),
 		tally: tally{
 			digests: make(map[uint64]struct{}), shapes: make(map[uint64]struct{}),
 			groups: make(map[string]*sweep.Group), found: make(map[string]finding),
@@ -264,6 +266,7 @@ func (h *hunt) runSeeds(servers int) {
 			return searchJob{Seed: seed, KeepPools: h.pools}, ok
 		},
 		note: h.noteSeedLocked,
+		name: func(job searchJob) string { return fmt.Sprintf("seed %d", job.Seed) },
 		givenUp: func(job searchJob, after time.Duration) {
 			h.noteGivenUpLocked(fmt.Sprintf("Seed %d", job.Seed), after, h.again(seedVariable, strconv.FormatUint(job.Seed, 10)))
 		},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -93,7 +94,7 @@ func failedWith(message string) searchOutcome {
 	return searchOutcome{searchResult: searchResult{Failed: true}, output: "    x.go:1: " + message + "\n"}
 }
 
-// What had run for long when the search was over is named.
+// What has run for long is named, by the progress and when the search is over.
 func TestHuntNamesWhatHasNotEnded(t *testing.T) {
 	for long, want := range map[time.Duration][]string{
 		0:         {"Seed 2 had not ended after 0s of real time. To run it again:\nSIMTEST_SEED=2 run"},
@@ -102,6 +103,7 @@ func TestHuntNamesWhatHasNotEnded(t *testing.T) {
 		var h *fakeHunt
 		h = huntOf(t, Search{Seeds: 5}, nil, func(job searchJob, server *fakeServer) searchOutcome {
 			if job.Seed == 2 {
+				assert.Equal(t, long == 0, strings.HasSuffix(h.standing().String(), "; seed 2 has run for 0s"))
 				h.stop(outOfTime)
 				return searchOutcome{givenUp: true}
 			}

@@ -1,51 +1,71 @@
 package simtest
 
-import (
-	"bytes"
-	"os"
-	"runtime"
-	"strconv"
-	"time"
-)
+import "time"
 
-// A patience is how long to wait for a worker in real time. Time in which the
-// machine, or the waiting process, was stopped does not count. Where more
-// processes want to run than there are processors, it is longer.
+// A patience is how long to wait for a worker. It is measured in the worker's own time,
+// which is real time without that in which the machine, or the waiting process, was
+// stopped, and without that in which the worker waited for a processor. So a seed that
+// is slow because the machine has other things to do has the time that it would have
+// on a machine of its own.
+//
+// A worker that shows no progress is given up earlier, so that one that hangs on a
+// loaded machine is found soon: after as much real time, if a part of that was its own.
 type patience struct {
-	limit  time.Duration
-	loaded bool // the limit is as long as the machine's load makes it
-	spent  time.Duration
-	last   time.Time
+	limit     time.Duration
+	own       time.Duration
+	idle      time.Duration // real time since the last sign of progress
+	idleOwn   time.Duration // own time since then
+	last      time.Time
+	processes processorWaits
+	asked     time.Duration // idle when the worker was last asked how far it is
+	progress  uint64        // how far it was
 }
 
-func newPatience(limit time.Duration) *patience {
-	return &patience{limit: limit, last: time.Now()}
+const (
+	askEvery     = 5 * time.Second
+	idleOwnShare = 6 // of the limit, this part is own time, of a worker that shows no progress
+)
+
+func newPatience(limit time.Duration, pid int) *patience {
+	return &patience{limit: limit, last: time.Now(), processes: processorWaits{pid: pid}}
 }
 
 // isOver is called every lookAtWorkerEvery or so, and reports whether it is over.
-// The load is read at the first call: most seeds end before it, and to read it takes
-// as long as half of what else a seed costs its search.
 func (p *patience) isOver() bool {
-	if !p.loaded {
-		p.limit, p.loaded = time.Duration(float64(p.limit)*load()), true
-	}
 	now := time.Now()
-	p.spent += min(now.Sub(p.last), 4*lookAtWorkerEvery)
+	real := min(now.Sub(p.last), 4*lookAtWorkerEvery)
 	p.last = now
-	return p.spent >= p.limit
+	p.add(real, real-min(real, p.processes.since()))
+	return p.isSpent()
 }
 
-// load returns how many processes want to run on a processor, as a mean of the last
-// minute, and 1 where that is less or not known.
-func load() float64 {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 1
+func (p *patience) isSpent() bool {
+	return p.own >= p.limit || p.asks() && p.idle >= p.limit && p.idleOwn >= p.limit/idleOwnShare
+}
+
+func (p *patience) add(real, own time.Duration) {
+	p.own += own
+	p.idle += real
+	p.idleOwn += own
+}
+
+// asks reports whether the worker is asked for its progress: not where there is no time
+// to wait for answers.
+func (p *patience) asks() bool { return p.limit >= 4*askEvery }
+
+// isToAsk reports whether the worker is to be asked now how far it is.
+func (p *patience) isToAsk() bool {
+	if !p.asks() || p.idle-p.asked < askEvery {
+		return false
 	}
-	first, _, _ := bytes.Cut(text, []byte(" "))
-	processes, err := strconv.ParseFloat(string(first), 64)
-	if err != nil {
-		return 1
+	p.asked = p.idle
+	return true
+}
+
+// hear takes the worker's answer.
+func (p *patience) hear(progress uint64) {
+	if progress != p.progress {
+		p.progress = progress
+		p.idle, p.idleOwn, p.asked = 0, 0, 0
 	}
-	return max(1, processes/float64(runtime.NumCPU()))
 }

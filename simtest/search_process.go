@@ -34,9 +34,9 @@ type searchOutcome struct {
 	output  string // of a seed that has failed
 }
 
-// What a worker may take, in real time. Variables for tests.
+// What a worker may take. Variables for tests.
 var (
-	searchPatience = 2 * time.Minute // for a seed, if the machine is not loaded
+	searchPatience = 2 * time.Minute // for a seed; see patience
 	endOfWorker    = 5 * time.Second // when it has been told to end, or to print its goroutines
 )
 
@@ -56,6 +56,8 @@ type searchProcess struct {
 	jobs    *os.File
 	results chan searchResult // closed when the process has closed its end
 	exited  chan struct{}     // closed when it has ended
+
+	progress chan uint64 // how far a seed is that takes long
 
 	mu   sync.Mutex   // guards what follows
 	told searchResult // of the faults of a seed that has not ended
@@ -131,7 +133,7 @@ func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) 
 		return nil, errors.Join(err, fromUs.Close(), jobs.Close())
 	}
 	files = append(files, fromUs, toUs) // which the process gets
-	p = &searchProcess{command: command, memory: memory, jobs: jobs, results: make(chan searchResult, 1), exited: make(chan struct{})}
+	p = &searchProcess{command: command, memory: memory, jobs: jobs, results: make(chan searchResult, 1), exited: make(chan struct{}), progress: make(chan uint64, 1)}
 	fail := func(err error) (*searchProcess, error) {
 		_ = jobs.Close()
 		_ = results.Close()
@@ -209,6 +211,13 @@ func (p *searchProcess) read(from *os.File) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			return // it is then killed as one that does not answer
 		}
+		if r.Progress > 0 {
+			select {
+			case p.progress <- r.Progress:
+			default:
+			}
+			continue
+		}
 		if r.Going {
 			p.mu.Lock()
 			p.told.Quiet, p.told.Schedule = r.Quiet, append(p.told.Schedule, r.Schedule...)
@@ -264,7 +273,7 @@ func (p *searchProcess) takeTold() (quiet time.Duration, schedule []string) {
 
 // await waits for a result, and ends a process that will not bring any.
 func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o searchOutcome) {
-	patience := newPatience(limit)
+	patience, began := newPatience(limit, p.command.Process.Pid), time.Now()
 	ticker := time.NewTicker(lookAtWorkerEvery)
 	defer ticker.Stop()
 	results := p.results
@@ -303,8 +312,14 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			case p.size()-p.printed > tooMuchOutput:
 				return p.endIt(fmt.Sprintf("it has printed more than %d MiB", tooMuchOutput>>20))
 			case patience.isOver():
-				return p.endIt(fmt.Sprintf("it has not ended after %v of real time", patience.limit.Round(time.Second)))
+				return p.endIt(fmt.Sprintf("it has not ended after %v of real time", time.Since(began).Round(time.Second)))
+			case patience.isToAsk():
+				_ = p.jobs.SetWriteDeadline(time.Now().Add(lookAtWorkerEvery)) // it may not read
+				_, _ = p.jobs.WriteString(`{"progress":true}` + "\n")
+				_ = p.jobs.SetWriteDeadline(time.Time{})
 			}
+		case progress := <-p.progress:
+			patience.hear(progress)
 		}
 	}
 }

@@ -131,6 +131,7 @@ func (h *hunt) runReplays(workers int) {
 				h.groupReplayLocked(byText[job.Replay], o)
 			}
 		},
+		name: func(job searchJob) string { return byText[job.Replay].name },
 		givenUp: func(job searchJob, after time.Duration) {
 			name := byText[job.Replay].name
 			h.noteGivenUpLocked(name, after, h.again(replayVariable, name))

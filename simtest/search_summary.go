@@ -22,13 +22,14 @@ type searchStanding struct {
 	left    time.Duration // until the end, as far as one can tell; below 0 if one cannot
 	share   float64       // of the work that is done
 	shrinks string        // what is made smaller, when that is what goes on
+	longest string        // what has run for long
 }
 
 // standing returns how far the hunt is.
 func (h *hunt) standing() searchStanding {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := searchStanding{test: h.test, done: h.done, count: h.count, failed: h.failed, took: time.Since(h.start), left: -1}
+	s := searchStanding{test: h.test, done: h.done, count: h.count, failed: h.failed, took: time.Since(h.start), left: -1, longest: h.longestLocked()}
 	if s.shrinks = h.shrinks; s.shrinks != "" {
 		s.share = 1
 		return s
@@ -68,6 +69,9 @@ func (s searchStanding) String() string {
 	text += fmt.Sprintf(", %s a second, %d failed", s.perSecond(), s.failed)
 	if s.left >= 0 {
 		text += fmt.Sprintf(", %v left", s.left.Round(time.Second))
+	}
+	if s.longest != "" {
+		text += "; " + s.longest
 	}
 	return text
 }

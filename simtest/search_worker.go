@@ -22,10 +22,11 @@ import (
 // and the test's name.
 const workerVariable = "SIMTEST_WORKER"
 
-// A searchJob is what a worker is told: to run a seed, or to print the goroutines of
-// its simulation and to end. In JSON it is one line.
+// A searchJob is what a worker is told: to run a seed, or to tell how far it is, or to
+// print the goroutines of its simulation and to end. In JSON it is one line.
 type searchJob struct {
 	Dump      bool   `json:"dump,omitempty"`
+	Progress  bool   `json:"progress,omitempty"`
 	Seed      uint64 `json:"seed"`
 	KeepPools bool   `json:"keepPools,omitempty"`
 	Replay    string `json:"replay,omitempty"` // the text of one, which runs instead of the seed
@@ -53,6 +54,7 @@ type searchResult struct {
 	Schedule  []string      `json:"schedule,omitempty"` // of faults, as they were carried out
 	Quiet     time.Duration `json:"quiet,omitempty"`    // when those are over
 	Going     bool          `json:"going,omitempty"`    // the seed has not ended yet; one fault has begun, or none
+	Progress  uint64        `json:"progress,omitempty"` // another one than the last means that there is some
 	Report    string        `json:"report,omitempty"`   // how runs differ
 
 	Decided *searchDecisions `json:"decided,omitempty"`
@@ -68,6 +70,9 @@ type searchWorker struct {
 	to   *os.File
 	jobs chan searchJob // closed when there are no more
 	busy atomic.Bool    // a seed runs
+
+	simulations atomic.Uint64       // that have begun
+	simulation  atomic.Pointer[Sim] // the last of them
 }
 
 // thisWorker returns what the process is as a worker, or nil if it is none.
@@ -125,19 +130,25 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 	if isParallel(t) {
 		s.Config.KeepRand = true // as in the test's own process, so that seeds can be run again there
 	}
+	run := func(t *testing.T, sim *Sim) {
+		w.simulation.Store(sim)
+		w.simulations.Add(1)
+		f(t, sim)
+	}
 	go w.read()
 	w.send(searchResult{Ready: true})
 	for job := range w.jobs {
 		var result searchResult
 		if job.Check {
-			result = s.checkSeed(t, job, f)
+			result = s.checkSeed(t, job, run)
 		} else {
-			result = s.runSeed(t, job, f, w.send)
+			result = s.runSeed(t, job, run, w.send)
 		}
 		if t.Failed() { // f has the outer t
 			result.Failed, result.Spent = true, true
 		}
 		w.busy.Store(false)
+		w.simulation.Store(nil)
 		w.send(result)
 	}
 	t.SkipNow()
@@ -162,12 +173,26 @@ func (w *searchWorker) read() {
 			_, _ = os.Stderr.WriteString(dumpBubbles(dumpAll()))
 			os.Exit(1)
 		}
+		if job.Progress {
+			w.send(searchResult{Progress: w.progress()})
+			continue
+		}
 		w.busy.Store(true)
 		w.jobs <- job
 	}
 	if w.busy.Load() {
 		os.Exit(1)
 	}
+}
+
+// progress returns a number above 0 that is another one when something has happened in
+// the seed's simulation, or it is another simulation.
+func (w *searchWorker) progress() uint64 {
+	progress := w.simulations.Load()<<40 + 1
+	if sim := w.simulation.Load(); sim != nil {
+		progress += sim.turns.Load()
+	}
+	return progress
 }
 
 // dumpBubbles returns what a dump says about goroutines in bubbles, those first that do

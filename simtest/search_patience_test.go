@@ -1,0 +1,48 @@
+package simtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What a worker does on a loaded machine counts by its own time; what hangs is found
+// all the same.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		share    float64 // of real time, that is the worker's own
+		progress bool
+		want     time.Duration
+	}{
+		{"a slow seed", 1, true, 2 * time.Minute},
+		{"a slow seed on a loaded machine", 1. / 8, true, 16 * time.Minute},
+		{"a seed that hangs", 1, false, 2 * time.Minute},
+		{"a seed that hangs on a loaded machine", 1. / 8, false, 160 * time.Second},
+		{"a seed that gets no processor", 0, true, 0},
+		{"a seed that gets no processor, from the beginning", 0, false, 0},
+	} {
+		p := newPatience(2*time.Minute, 0)
+		over := time.Duration(0)
+		for took := time.Second; took <= time.Hour && over == 0; took += time.Second {
+			p.add(time.Second, time.Duration(c.share*float64(time.Second)))
+			if p.isToAsk() && c.progress {
+				p.hear(uint64(took))
+			}
+			if p.isSpent() {
+				over = took
+			}
+		}
+		assert.Equal(t, c.want, over, c.name)
+	}
+}
+
+// The process's own time is real time where nobody else wants a processor, or less.
+func TestPatienceOfProcess(t *testing.T) {
+	p := newPatience(30*time.Millisecond, 1<<30) // there is no such process
+	assert.False(t, p.isOver())
+	time.Sleep(30 * time.Millisecond)
+	assert.True(t, p.isOver(), "what cannot be told does not make it longer")
+	assert.False(t, p.isToAsk(), "there is no time for answers")
+}
