@@ -30,7 +30,7 @@ import (
 //	message two leaders of term 3
 //	digest 5f2a9c0317be44d1
 //
-// A reader takes the keys in any order, empty lines, lines that begin with '#', a
+// docs/replay.md tells what the values mean. A reader takes the keys in any order, empty lines, lines that begin with '#', a
 // carriage return before a line's end, and a last line without one. A writer writes
 // none of these.
 
@@ -52,6 +52,9 @@ const (
 	keyMessage = "message"
 	keyDigest  = "digest"
 )
+
+// replayKeys are those that may be on any line but the first.
+var replayKeys = []string{keyGo, keyTest, keySearch, keySeed, keyOverlay, keyOrder, keyQuiet, keyFault, keyTies, keyTie, keyDraws, keyDraw, keyMessage, keyDigest}
 
 // replayVersion is the version of the format.
 const replayVersion = 1
@@ -296,6 +299,5 @@ func unknownKey(key string) error {
 	case key == keyFormat:
 		return fmt.Errorf("%q is for the first line only: two files were joined: make two of them", key)
 	}
-	keys := []string{keyGo, keyTest, keySearch, keySeed, keyOverlay, keyOrder, keyQuiet, keyFault, keyTies, keyTie, keyDraws, keyDraw, keyMessage, keyDigest}
-	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(keys, ", "))
+	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(replayKeys, ", "))
 }

@@ -106,7 +106,8 @@ import (
 //
 // A failure that does not come again is not made smaller, and no file is written: the
 // seed is run several times, and how runs differ is told as [CheckDeterminism] tells
-// it.
+// it. With SIMTEST_TRACE there are traces of seeds and replay files that fail, and of
+// the run that is left of a failure, not of the runs between.
 //
 // # Replay files
 //
@@ -128,7 +129,11 @@ import (
 //	digest unknown
 //
 // Each line begins with a key. The first one is the version of the format. A fault is
-// as in [Chaos].Schedule, and quiet is when faults are over. A file that is damaged,
+// as in [Chaos].Schedule, and quiet is when faults are over. Where a failure needs an
+// order among events of one instant, or something that befalls a packet by chance, the
+// file has lines with the keys ties and tie, or draws and draw, that name them; all
+// others are natural, and nothing befalls other packets. docs/replay.md has the whole
+// format. A file that is damaged,
 // or of another test, fails the test before any seed has run. Of several shards, the
 // first one runs the files. [Config.Run] runs none.
 type Search struct {
