@@ -118,6 +118,8 @@ type Config struct {
 	layers    Layers       // of the overlay
 	needs     Layers       // that a replay was made with
 	eventFile *eventFile   // nil is none
+	untraced  bool         // there is none, whatever SIMTEST_TRACE says
+	traceWord string       // added to the file's name
 	recording *recording   // of CheckDeterminism
 	chaos     *chaosRun    // of one simulation; nil is what Chaos asks for
 	replay    *namedReplay // that it runs, in the test's own process; nil is none

@@ -127,6 +127,13 @@ func (r *replay) write(folder string) (name string, err error) {
 
 // readReplay reads a replay file. Its errors name the file, and say what to do.
 func readReplay(name string) (*replay, error) {
+	info, err := os.Stat(inPackage(name)) // before it is opened: to open a pipe may take for ever
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file but %s: move it elsewhere, or delete it", name, kindOfFile(info.Mode()))
+	}
 	f, err := os.Open(inPackage(name))
 	if err != nil {
 		return nil, err
@@ -137,6 +144,21 @@ func readReplay(name string) (*replay, error) {
 		return nil, err
 	}
 	return parseReplay(name, data)
+}
+
+// kindOfFile names what is no regular file.
+func kindOfFile(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "something else"
 }
 
 // A namedReplay is one with its file's name.
@@ -160,6 +182,12 @@ func readReplays(folder string) (replays []namedReplay, err error) {
 		}
 		name := filepath.Join(folder, entry.Name())
 		r, err := readReplay(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && entry.Type()&fs.ModeSymlink != 0:
+			err = fmt.Errorf("%s is a link to a file that does not exist: restore that, or delete the link", name)
+		case errors.Is(err, fs.ErrPermission):
+			err = fmt.Errorf("%w: let it be read, or delete it", err)
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue

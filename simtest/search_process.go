@@ -298,7 +298,7 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			case <-time.After(100 * time.Millisecond): // a process that it has started has the pipe
 			}
 			state := p.command.ProcessState
-			return searchOutcome{died: fmt.Sprintf("the process has ended: %v", state), killed: killedByOthers(state), output: p.text()}
+			return searchOutcome{died: endOf(state), killed: killedByOthers(state), output: p.text()}
 		case <-giveUp:
 			p.kill()
 			return searchOutcome{givenUp: true}
@@ -322,6 +322,15 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			patience.hear(progress)
 		}
 	}
+}
+
+// endOf says how a process has ended that was not to.
+func endOf(state *os.ProcessState) string {
+	text := fmt.Sprintf("the process has ended: %v", state)
+	if state.Success() {
+		text += ", as by os.Exit(0)"
+	}
+	return text
 }
 
 // tooMuchMemory says that a process uses more memory than it may.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -102,7 +103,7 @@ func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFa
 		return i, ok
 	}
 	s.decide = func(r *replay) (*decisions, bool) {
-		f, ok := h.runOnce(ctx, searchJob{Seed: r.seed, Replay: r.text(), Decide: true})
+		f, ok := h.runOnce(ctx, searchJob{Seed: r.seed, Replay: r.text(), Untraced: true, Decide: true})
 		if !ok || !first.isLike(f) {
 			return nil, false
 		}
@@ -118,6 +119,11 @@ func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFa
 	best, ok := found[s.best]
 	if !ok {
 		best = first
+	}
+	if os.Getenv(traceVariable) != "" { // candidates have none
+		if f, ok := h.runOnce(ctx, searchJob{Seed: s.best.seed, Replay: s.best.text()}); ok && first.isLike(f) {
+			best = f
+		}
 	}
 	result := &shrunkFailure{finding: best, replay: h.outcomeOf(s.best, best), from: len(whole.schedule), smaller: s.best.fileName() != whole.fileName(), runs: s.runs, took: time.Since(began)}
 	switch {
@@ -195,7 +201,7 @@ func (h *hunt) firstLike(ctx context.Context, like finding, candidates []*replay
 		}
 		next++
 		r := candidates[next-1]
-		return searchJob{Seed: r.seed, Replay: r.text(), number: next - 1}, true
+		return searchJob{Seed: r.seed, Replay: r.text(), Untraced: true, number: next - 1}, true
 	}, func(job searchJob, o searchOutcome) {
 		done[job.number] = true
 		if job.number > first {

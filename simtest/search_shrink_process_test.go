@@ -129,7 +129,7 @@ func TestSearchShrinks(t *testing.T) {
 		"error": "a host is lost after 20s",
 		"fatal": "fatal error: sync: unlock of unlocked mutex",
 		"panic": "panic: lost after 20s",
-		"exit":  "the process has ended: exit status 0",
+		"exit":  "the process has ended: exit status 0, as by os.Exit(0)",
 	}
 	if raceEnabled {
 		bugs["race"] = "DATA RACE"
@@ -149,6 +149,23 @@ func TestSearchShrinks(t *testing.T) {
 			assert.Contains(t, r.output, "SIMTEST_SEED=1 go test ")
 		}
 	}
+}
+
+// Of a failure that is made smaller two traces are left: of the seed, and of the run
+// that is left.
+func TestSearchShrinksWithTraces(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	_, g := lostWith(t, "error", "-test.cpu=2", "SIMTEST_TRACE="+folder)
+	hash := strings.TrimSuffix(filepath.Base(g.Replay), ".replay")
+	assert.Contains(t, g.Output, filepath.Join(folder, "TestSearched-1-"+hash+".trace.gz"))
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	assert.Equal(t, []string{"TestSearched-1-" + hash + ".trace.gz", "TestSearched-1.trace.gz"}, names)
 }
 
 var faultLine = regexp.MustCompile(`(?m)^fault .*`)

@@ -129,6 +129,8 @@ func (h *hunt) summary(workers int) string {
 	switch {
 	case h.failed > 0 && h.replaysFailed == 0:
 		fmt.Fprintf(&text, ", in %s:", count(len(h.groups), "way", "different ways"))
+	case h.failed > 0:
+		fmt.Fprintf(&text, ".\nWhat failed, in %s:", count(len(h.groups), "way", "different ways"))
 	case len(h.groups) > 0:
 		fmt.Fprintf(&text, "\nWhat failed, in %s:", count(len(h.groups), "way", "different ways"))
 	}

@@ -361,7 +361,7 @@ func TestSearchMisfortunes(t *testing.T) {
 		{"Not equal: in round 7", "search_test.go", "expected: 3", []uint64{3}},
 		{"panic: a bug of seed 4", "search_test.go", "goroutine", []uint64{4}},
 		{"fatal error: sync: unlock of unlocked mutex", "search_test.go", "goroutine", []uint64{5}},
-		{"the process has ended: exit status 0", "", "seed 6 begins", []uint64{6}},
+		{"the process has ended: exit status 0, as by os.Exit(0)", "", "seed 6 begins", []uint64{6}},
 		{"it has not ended after ", "search_test.go", "goroutine", []uint64{7}},
 		{"it uses ", "search_test.go", "goroutine", []uint64{8}},
 		{"now", "search_test.go", "", []uint64{9}},

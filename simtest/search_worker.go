@@ -29,7 +29,8 @@ type searchJob struct {
 	Progress  bool   `json:"progress,omitempty"`
 	Seed      uint64 `json:"seed"`
 	KeepPools bool   `json:"keepPools,omitempty"`
-	Replay    string `json:"replay,omitempty"` // the text of one, which runs instead of the seed
+	Replay    string `json:"replay,omitempty"`   // the text of one, which runs instead of the seed
+	Untraced  bool   `json:"untraced,omitempty"` // SIMTEST_TRACE does not count
 
 	Tell   bool `json:"tell,omitempty"`   // each fault when it begins, for the process may die
 	Decide bool `json:"decide,omitempty"` // tell what chance has decided
@@ -261,7 +262,9 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 			panic(fmt.Sprintf("simtest: %v", err)) // the parent has written it
 		}
 		replay.apply(&config)
+		config.traceWord = strings.TrimSuffix(replay.fileName(), replayEnding)
 	}
+	config.untraced = job.Untraced
 	if job.Decide {
 		config.decided = &decisions{}
 	}

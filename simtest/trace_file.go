@@ -43,10 +43,13 @@ const maxTraceSize = 1 << 30
 // newEventFile begins the file of a simulation, if SIMTEST_TRACE asks for one.
 func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
 	folder := os.Getenv(traceVariable)
-	if folder == "" {
+	if folder == "" || c.untraced {
 		return nil, nil
 	}
 	base := traceName(t.Name(), c.Seed)
+	if c.traceWord != "" {
+		base += "-" + c.traceWord
+	}
 	file, err := createTraceFile(folder, base)
 	if err != nil {
 		return nil, fmt.Errorf("simtest: %w", err)

@@ -1,0 +1,32 @@
+//go:build unix
+
+package simtest
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What is no regular file is refused by name, and does not keep the search waiting. A
+// link to a replay file is one.
+func TestReplayFilesThatAreNone(t *testing.T) {
+	folder := t.TempDir()
+	good, err := fullReplay(t).write(folder)
+	require.NoError(t, err)
+	name := func(name string) string { return filepath.Join(folder, name+".replay") }
+	require.NoError(t, os.Symlink(filepath.Base(good), name("0 link")))
+	require.NoError(t, os.Symlink("nowhere", name("dangling")))
+	require.NoError(t, os.Symlink(".", name("folder")))
+	require.NoError(t, syscall.Mkfifo(name("pipe"), 0o600))
+	replays, err := readReplays(folder)
+	assert.ErrorContains(t, err, name("dangling")+" is a link to a file that does not exist: restore that, or delete the link")
+	assert.ErrorContains(t, err, name("folder")+" is no regular file but a folder: move it elsewhere, or delete it")
+	assert.ErrorContains(t, err, name("pipe")+" is no regular file but a named pipe: move it elsewhere, or delete it")
+	require.Len(t, replays, 2)
+	assert.Equal(t, name("0 link"), replays[0].name)
+}
