@@ -93,8 +93,8 @@ import (
 // # Smaller failures
 //
 // When the seeds have run, the search runs the first one of each group again, and
-// makes its failure smaller: it leaves out faults of its [Chaos], and hosts of
-// faults, makes them shorter and weaker, lets them begin later, at rounder times,
+// makes its failure smaller: it leaves out faults of its [Chaos], and hosts and
+// directions of faults, makes them shorter and weaker, lets them begin later, at rounder times,
 // and the quiet earlier, as long as the failure is of the same group. That takes
 // some hundred runs, on all processors, of at most a thousand for each failure, and
 // no longer than Search.Shrink; of more than ten groups the others are left as they

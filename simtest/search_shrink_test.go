@@ -85,7 +85,7 @@ func TestHuntShrinks(t *testing.T) {
 	}
 	r, err := parseReplay("x", []byte(texts[0]))
 	require.NoError(t, err)
-	assert.Equal(t, "fault 7s partition a | b for 1ms\nfault 20s crash b for 1ms\n", r.schedule.String())
+	assert.Equal(t, "fault 7s partition a > b for 1ms\nfault 20s crash b for 1ms\n", r.schedule.String())
 	assert.Equal(t, []any{"TestX", uint64(3), "read 3 with 2 faults"}, []any{r.test, r.seed, r.message})
 	assert.NotEqual(t, unknownDigest, r.digest)
 }
@@ -171,7 +171,7 @@ func TestHuntShrinksWhatDies(t *testing.T) {
 		return o
 	})
 	g := h.groupsLocked()[0]
-	assert.Contains(t, g.ReplayText, "fault 7s partition a | b for 1ms\nfault 20s crash b for 1ms\nmessage fatal error: all is lost\ndigest unknown\n")
+	assert.Contains(t, g.ReplayText, "fault 7s partition a > b for 1ms\nfault 20s crash b for 1ms\nmessage fatal error: all is lost\ndigest unknown\n")
 }
 
 // When the time is up, or somebody has interrupted it, what there is is written.

@@ -9,7 +9,7 @@ import (
 )
 
 // simpler returns faults that are simpler than one, the simplest of them first: each
-// has fewer hosts, or lasts for less, or is weaker, or begins at a rounder time and
+// has fewer hosts, or is in one direction only, or lasts for less, or is weaker, or begins at a rounder time and
 // is otherwise the same. So there is an end to making a fault simpler.
 func (f *scheduledFault) simpler() (simpler []scheduledFault) {
 	add := func(change func(g *scheduledFault)) {
@@ -23,6 +23,10 @@ func (f *scheduledFault) simpler() (simpler []scheduledFault) {
 		for j := range side {
 			add(func(g *scheduledFault) { g.sides = withoutHost(f.sides, i, j) })
 		}
+	}
+	if len(f.sides) == 2 && !f.oneWay {
+		add(func(g *scheduledFault) { g.oneWay = true })
+		add(func(g *scheduledFault) { g.oneWay, g.sides = true, [][]string{f.sides[1], f.sides[0]} })
 	}
 	for _, lasts := range below(roundDurations, f.lasts) {
 		add(func(g *scheduledFault) { g.lasts = lasts })

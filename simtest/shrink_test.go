@@ -68,7 +68,7 @@ func TestShrink(t *testing.T) {
 	}
 	require.True(t, fails(r))
 	s := shrinkWith(r, maxShrinkRuns, fails)
-	assert.Equal(t, "fault 22s partition a | c for 1s\nfault 24s lossy b | c by 5% for 5s\n", s.best.schedule.String())
+	assert.Equal(t, "fault 22s partition a > c for 1s\nfault 24s lossy b > c by 5% for 5s\n", s.best.schedule.String())
 	assert.Equal(t, 29*time.Second, s.best.quiet)
 	assert.Equal(t, uint64(7), s.best.seed)
 	assert.False(t, s.ended)
@@ -163,6 +163,7 @@ func TestSimplerFaults(t *testing.T) {
 	for line, want := range map[string][]string{
 		"fault 12.5s partition a,b | c for 3ms": {
 			"fault 12.5s partition b | c for 3ms", "fault 12.5s partition a | c for 3ms",
+			"fault 12.5s partition a,b > c for 3ms", "fault 12.5s partition c > a,b for 3ms",
 			"fault 12.5s partition a,b | c for 1ms", "fault 12.502s partition a,b | c for 1ms", "fault 12.501s partition a,b | c for 1ms",
 			"fault 12.5s partition a,b | c for 2ms", "fault 12.501s partition a,b | c for 2ms", "fault 12.5s partition a,b | c for 2ms",
 			"fault 20s partition a,b | c for 3ms", "fault 10s partition a,b | c for 3ms",
