@@ -1,10 +1,15 @@
 package simtest_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
+	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,4 +49,61 @@ func ExampleSearch() {
 			assert.Regexp(t, `^hello from (alice|bob)\n$`, string(line))
 		}
 	})
+}
+
+// A client that dials once does not survive each fault. The search finds a seed that
+// shows it, takes away the faults that it does not take, and writes what is left to
+// testdata/simtest: a replay file, which runs before the seeds from then on, until the
+// client is mended. Here that is
+//
+//	seed 0
+//	quiet 51s
+//	fault 50s crash server for 1ms
+//	message the client has no answer
+func ExampleSearch_shrinking() {
+	search := simtest.Search{
+		Config: simtest.Config{Link: netem.Link{Latency: 20 * ms}},
+		Chaos:  simtest.Chaos{Hosts: []string{"server"}, Mix: simtest.ChaosMix{Pause: 3, Crash: 1}},
+	}
+	search.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		server := sim.Host("server")
+		server.Run(func(ctx context.Context) error { // and again after each crash
+			listener, err := server.Listen("tcp", ":7")
+			for err == nil {
+				var conn net.Conn
+				if conn, err = listener.Accept(); err == nil {
+					go func() { _, _ = io.Copy(conn, conn) }()
+				}
+			}
+			return nil
+		})
+		conn, err := sim.Host("client").Dial("tcp", "server:7")
+		require.NoError(t, err)
+		defer conn.Close()
+
+		<-sim.Quiet()
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprintln(conn, "hello")
+		if answer, _ := bufio.NewReader(conn).ReadString('\n'); answer != "hello\n" {
+			t.Error("the client has no answer")
+		}
+	})
+}
+
+// The example's search fails in a process of its own, and leaves what it says.
+func TestExampleSearchShrinking(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "shrinking", "SIMTEST_SHRINK=5m")
+	require.Error(t, r.err, r.output)
+	assert.Contains(t, r.output, "it was made smaller")
+	require.Len(t, r.reports, 1)
+	require.Len(t, r.reports[0].Groups, 1)
+	page, err := os.ReadFile("search_example_test.go")
+	require.NoError(t, err)
+	for line := range strings.Lines(r.reports[0].Groups[0].ReplayText) {
+		switch key, _, _ := strings.Cut(line, " "); key {
+		case "seed", "quiet", "fault", "ties", "message":
+			assert.Contains(t, string(page), "//\t"+line)
+		}
+	}
 }

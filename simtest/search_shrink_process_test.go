@@ -22,6 +22,10 @@ import (
 
 // searchedShrinks are the programs of TestSearched for the tests of shrinking.
 var searchedShrinks = map[string]func(t *testing.T){
+	"shrinking": func(testT *testing.T) {
+		t = testT
+		ExampleSearch_shrinking()
+	},
 	"lost": func(t *testing.T) {
 		simtest.Search{Seeds: 200, Chaos: simtest.DefaultChaos()}.Run(t, losesAHost)
 	},
