@@ -95,6 +95,7 @@ func TestScripts(t *testing.T) {
 		},
 	})
 	t.Run("tutorial", func(t *testing.T) { tutorial(t, root) })
+	t.Run("proxy", proxyCommand)
 }
 
 // A process is a server that a script has started.

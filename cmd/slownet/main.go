@@ -1,6 +1,7 @@
 // Command slownet shows what slow networks do.
 //
 //	slownet demo [--real | --html PAGE]
+//	slownet proxy --listen ADDRESS --to ADDRESS [--profile PROFILE] | --config FILE
 //	slownet report [--compare] TRACE... -o PAGE [--pcap CAPTURE [--at HOST]] [--chrome FILE]
 //	slownet sweep [--json] FILE...
 //	slownet run [flags] -- COMMAND [ARGUMENT...]
@@ -10,9 +11,10 @@
 // The demonstration gets three poems from three slow servers, with a blocking
 // and with an asynchronous client, in simulated time or, with --real, on
 // loopback sockets. A report makes a page of traces, a packet capture, or a file
-// for Perfetto. A sweep joins the reports of searches over seeds. To run a command on a
-// slow network is left to slownet-run, see there. Test runs go test with an overlay of
-// the standard library, for simulations of any Go program.
+// for Perfetto. A sweep joins the reports of searches over seeds. A proxy puts a
+// network between programs that run; started as toxiproxy it takes the place of that. To
+// run a command on a slow network is left to slownet-run, see there. Test runs go test
+// with an overlay of the standard library, for simulations of any Go program.
 package main
 
 import (
@@ -24,12 +26,18 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if isToxiproxy(os.Args[0]) {
+		os.Exit(cli.Fail("toxiproxy-server", runToxiproxy(os.Args[1:], os.Stdout, os.Stderr), os.Stderr))
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 const usage = `Usage: slownet COMMAND [flags]
 
 Commands:
   demo    three poems from three slow servers: one after another, and all at once
+  proxy   stands between clients and servers, on any network; Toxiproxy's clients can drive it
   report  what happened in traces: a page for a browser, a capture for Wireshark
   sweep   joins the reports of searches over seeds, of one machine or of many
   run     runs any command on a slow network (Linux)
@@ -42,6 +50,7 @@ slownet COMMAND --help tells more, and slownet --version the version.
 // commands are what slownet can do, by name.
 var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"demo":    demo,
+	"proxy":   runProxy,
 	"report":  func(args []string, stdout, _ io.Writer) error { return report(args, os.Stdin, stdout) },
 	"sweep":   func(args []string, stdout, _ io.Writer) error { return sweepReports(args, os.Stdin, stdout) },
 	"run":     func(args []string, _, _ io.Writer) error { return execRun(args) },

@@ -51,6 +51,7 @@ func (p *Proxy) ResetConn(number uint64) bool {
 // Totals are what a proxy has done since it was added.
 type Totals struct {
 	Conns    uint64 // that it has accepted
+	Live     int    // of these, those that have not ended
 	Up, Down int64  // bytes that were handed on
 }
 
@@ -58,7 +59,7 @@ type Totals struct {
 func (p *Proxy) Totals() Totals {
 	p.crowd.Lock()
 	defer p.crowd.Unlock()
-	t := Totals{p.count, p.past[Upstream], p.past[Downstream]}
+	t := Totals{p.count, len(p.conns) + len(p.peers), p.past[Upstream], p.past[Downstream]}
 	for c := range p.conns {
 		t.add(c.info())
 	}

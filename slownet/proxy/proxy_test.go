@@ -129,7 +129,7 @@ func TestBytesPass(t *testing.T) {
 	_, err := conn.Read(make([]byte, 1))
 	assert.Equal(t, io.EOF, err)
 	assert.Eventually(t, func() bool { return len(p.Conns()) == 0 }, 5*time.Second, time.Millisecond)
-	assert.Equal(t, Totals{1, 3<<20 + 1011, 3<<20 + 1011}, p.Totals())
+	assert.Equal(t, Totals{1, 0, 3<<20 + 1011, 3<<20 + 1011}, p.Totals())
 }
 
 func TestUnixSockets(t *testing.T) {

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/slowpoetry/slowpoetry/internal/address"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
+	"github.com/slowpoetry/slowpoetry/internal/eventlog"
+	"github.com/slowpoetry/slowpoetry/internal/monitor"
+	"github.com/slowpoetry/slowpoetry/slownet"
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/proxy"
+)
+
+const proxyUsage = `Usage: slownet proxy --listen ADDRESS --to ADDRESS [--profile PROFILE] [flags]
+       slownet proxy [--config FILE] [flags]
+
+Stands between clients and a server, and makes the network between them slow or
+broken. An address is PORT, HOST:PORT, udp:HOST:PORT or unix:PATH; HOST is
+127.0.0.1 where it is left out.
+
+  slownet proxy --listen :8080 --to example.com:80 --profile webpagetest/3g
+  slownet proxy --config proxies.json
+
+The API is Toxiproxy's, so its clients can change everything while connections
+are in use. Ctrl-C ends the proxy, and SIGHUP makes it read the file again.
+`
+
+// proxyOptions are what the command line says.
+type proxyOptions struct {
+	listen, to  string
+	profile     string
+	config      string
+	api         apiAddress
+	apiHosts    []string
+	seed        uint64
+	trace       string
+	logFormat   eventlog.Format
+	metrics     monitor.Address
+	isToxiproxy bool // and what stands in a file is taken as Toxiproxy does
+	ownMetrics  bool // the API has /metrics
+
+	seedGiven bool
+}
+
+// An apiAddress is a flag whose value is an address, or "none".
+type apiAddress string
+
+// Set reads the value.
+func (a *apiAddress) Set(s string) error {
+	if s == "none" {
+		*a = ""
+		return nil
+	}
+	parsed, err := address.Parse(s, 0)
+	if err == nil {
+		*a = apiAddress(parsed)
+	}
+	return err
+}
+
+// String returns the address, or "none".
+func (a *apiAddress) String() string {
+	if *a == "" {
+		return "none"
+	}
+	return string(*a)
+}
+
+// Type names the kind of value in the help.
+func (a *apiAddress) Type() string { return "address" }
+
+func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
+	o := &proxyOptions{api: "127.0.0.1:8474", logFormat: eventlog.Plain, ownMetrics: true}
+	flags := cli.NewFlagSet("slownet proxy", proxyUsage)
+	flags.StringVar(&o.listen, "listen", "", "where clients connect: an `address`; port 0 is any free one")
+	flags.StringVar(&o.to, "to", "", "the `address` of the server that they are connected to")
+	flags.StringVar(&o.profile, "profile", "", "the network between them: a `name` such as webpagetest/3g, or the file of a profile")
+	flags.StringVar(&o.config, "config", "", "read proxies from this `file`, ours or Toxiproxy's; see docs/proxy.md")
+	flags.Var(&o.api, "api", "serve the API on this `address`, [HOST:]PORT, or none")
+	flags.StringArrayVar(&o.apiHosts, "api-host", nil, "a `name` by which browsers may ask the API, besides localhost; may be repeated")
+	flags.Uint64Var(&o.seed, "seed", 0, "the `number` that decides what is random; the file's, if it has one and this is left out")
+	flags.StringVar(&o.trace, "trace", "", "write what happens to all bytes to this `file`, for slownet report")
+	flags.Var(&o.logFormat, "log-format", "the `format` of what is told on stdout: plain, text (key=value) or json (an object a line)")
+	flags.Var(&o.metrics, "metrics", "serve metrics by HTTP on this `address`, [HOST:]PORT, too; the API has them at /metrics")
+	if err := cli.Parse(flags, args, stdout); err != nil {
+		return nil, err
+	}
+	o.seedGiven = flags.Changed("seed")
+	switch {
+	case flags.NArg() > 0:
+		return nil, cli.Usagef("takes no arguments: got %q", flags.Args())
+	case (o.listen == "") != (o.to == ""):
+		return nil, cli.Usagef("--listen and --to belong together: give both")
+	case o.profile != "" && o.listen == "":
+		return nil, cli.Usagef("--profile is for the proxy of --listen and --to: give them, or write the profile into the file")
+	case o.listen == "" && o.config == "" && o.api == "":
+		return nil, cli.Usagef("nothing to do: give --listen and --to, or --config, or --api")
+	}
+	return o, nil
+}
+
+// runProxy is the command slownet proxy.
+func runProxy(args []string, stdout, stderr io.Writer) error {
+	o, err := parseProxy(args, stdout)
+	if err != nil {
+		return err
+	}
+	return o.serve(stdout, stderr)
+}
+
+// proxyPatience is how long the proxy may take to end when it is told to.
+const proxyPatience = 500 * time.Millisecond
+
+// serve serves until a signal comes.
+func (o *proxyOptions) serve(stdout, stderr io.Writer) error {
+	ctx, stop := cli.Interruptible(proxyPatience, func(os.Signal) { os.Exit(0) })
+	defer stop()
+	ignorePipe()
+	file, err := o.read()
+	if err != nil && !o.isToxiproxy {
+		return err
+	}
+	log := eventlog.New(stdout, o.logFormat)
+	defer func() {
+		select {
+		case <-log.Close():
+		case <-time.After(proxyPatience): // nobody reads the lines
+		}
+	}()
+	if err != nil { // Toxiproxy goes on without its file
+		tellProxyError(log, err)
+	}
+	server := &proxy.Server{Seed: o.seed, Observer: func(e proxy.Event) { tellProxyEvent(log, e) }}
+	if file.Seed != nil && !o.seedGiven {
+		server.Seed = *file.Seed
+	}
+	if o.trace != "" {
+		recorder, err := newProxyTrace(o.trace, server.Seed)
+		if err != nil {
+			return err
+		}
+		server.Trace = recorder.add
+		defer func() {
+			if err := recorder.close(); err != nil {
+				fmt.Fprintf(stderr, "slownet proxy: %v\n", err)
+			}
+		}()
+	}
+	defer server.Close()
+	if err := o.populate(server, file); err != nil {
+		if !o.isToxiproxy {
+			return err
+		}
+		tellProxyError(log, err)
+	}
+	watch, err := o.watch(log, server)
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	api, err := o.listenAPI(server)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	if api != nil {
+		log.Tell("API on http://"+api.listener.Addr().String(), slog.LevelInfo, "api", slog.String("url", "http://"+api.listener.Addr().String()))
+		go func() { failed <- api.server.Serve(api.listener) }()
+		defer api.server.Close()
+	}
+	hangups := make(chan os.Signal, 1)
+	notifyHangup(hangups)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-ctx.Done():
+			watch.Ending()
+			return nil
+		case err := <-failed:
+			return fmt.Errorf("the API has ended: %w", err)
+		case <-hangups:
+			o.reload(log, server)
+		}
+	}
+}
+
+// read reads the file, if there is one.
+func (o *proxyOptions) read() (f proxy.File, err error) {
+	if o.config == "" {
+		return f, nil
+	}
+	data, err := os.ReadFile(o.config)
+	if err != nil {
+		return f, fmt.Errorf("cannot read --config: %w", err)
+	}
+	if f, err = proxy.ParseFile(data); err != nil {
+		return f, fmt.Errorf("%s: %w", o.config, err)
+	}
+	return f, nil
+}
+
+// reload reads the file again. A bad one changes nothing.
+func (o *proxyOptions) reload(log *eventlog.Log, server *proxy.Server) {
+	f, err := o.read()
+	if err == nil {
+		err = server.Load(f)
+	}
+	if err != nil {
+		tellProxyError(log, fmt.Errorf("%w; everything stays as it was", err))
+		return
+	}
+	log.Tell("Read "+o.config+" again", slog.LevelInfo, "reloaded", slog.String("file", o.config))
+}
+
+// populate adds the proxies of the file, and the one of the command line.
+func (o *proxyOptions) populate(server *proxy.Server, f proxy.File) error {
+	if err := server.Load(f); err != nil {
+		return listenError(err)
+	}
+	if o.listen == "" {
+		return nil
+	}
+	c := proxy.Config{Name: "proxy"}
+	var err error
+	if c.Listen, err = proxy.ParseAddress(o.listen, true); err != nil {
+		return cli.Usagef("--listen: %v", err)
+	}
+	if c.Upstream, err = proxy.ParseAddress(o.to, false); err != nil {
+		return cli.Usagef("--to: %v", err)
+	}
+	if o.profile != "" {
+		profile, err := profileOf(o.profile)
+		if err != nil {
+			return cli.Usagef("--profile: %v", err)
+		}
+		c.Toxics = []proxy.Toxic{{Name: "link", Stream: proxy.Both, Toxicity: 1, Attributes: proxy.Link{Profile: &profile}}}
+	}
+	_, err = server.Add(c)
+	return listenError(err)
+}
+
+// profileOf returns a preset, or the profile of a file.
+func profileOf(name string) (netem.Profile, error) {
+	if strings.HasSuffix(name, ".json") {
+		return slownet.ReadProfile(name)
+	}
+	return netem.ProfileByName(name)
+}
+
+// listenError says how to mend an error of listening.
+func listenError(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; choose another port, or 0 for any free one", err)
+	}
+	return err
+}
+
+// A proxyAPI is what answers the API.
+type proxyAPI struct {
+	listener net.Listener
+	server   *http.Server
+}
+
+// listenAPI listens for the API, if it is asked for.
+func (o *proxyOptions) listenAPI(server *proxy.Server) (*proxyAPI, error) {
+	if o.api == "" {
+		return nil, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", string(o.api))
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("cannot serve the API on %s: the port is in use; choose another one by --api, or none", string(o.api))
+	case err != nil:
+		return nil, fmt.Errorf("cannot serve the API on %s: %w; choose another address by --api, or none", string(o.api), err)
+	}
+	api := &proxy.API{Server: server, Hosts: o.apiHosts}
+	if o.ownMetrics {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(newProxyMetrics(server))
+		api.Metrics = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+	}
+	return &proxyAPI{listener, &http.Server{Handler: api, ReadHeaderTimeout: 15 * time.Second, IdleTimeout: time.Minute}}, nil
+}
+
+// watch starts the monitor that is asked for, if one is.
+func (o *proxyOptions) watch(log *eventlog.Log, server *proxy.Server) (*monitor.Monitor, error) {
+	if o.metrics == "" {
+		return nil, nil
+	}
+	watch, err := monitor.Listen(o.metrics, "--metrics")
+	if err != nil {
+		return nil, err
+	}
+	watch.Registry.MustRegister(newProxyMetrics(server))
+	log.Tell("Metrics on "+watch.URL(), slog.LevelInfo, "metrics", slog.String("url", watch.URL()))
+	return watch, nil
+}

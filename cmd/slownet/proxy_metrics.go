@@ -1,0 +1,47 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/slowpoetry/slowpoetry/slownet/proxy"
+)
+
+// proxyMetrics are what a proxy has done, under the names of Toxiproxy's metrics, and
+// under ours.
+type proxyMetrics struct {
+	server                          *proxy.Server
+	received, sent, conns, accepted *prometheus.Desc
+}
+
+func newProxyMetrics(server *proxy.Server) *proxyMetrics {
+	perDirection := []string{"direction", "proxy", "listener", "upstream"}
+	perProxy := []string{"proxy", "listener", "upstream"}
+	return &proxyMetrics{
+		server:   server,
+		received: prometheus.NewDesc("toxiproxy_proxy_received_bytes_total", "Bytes that have come in one direction and were handed on.", perDirection, nil),
+		sent:     prometheus.NewDesc("toxiproxy_proxy_sent_bytes_total", "Bytes that were handed on in one direction.", perDirection, nil),
+		conns:    prometheus.NewDesc("slownet_proxy_connections", "Live connections.", perProxy, nil),
+		accepted: prometheus.NewDesc("slownet_proxy_connections_total", "Connections of clients so far.", perProxy, nil),
+	}
+}
+
+// Describe tells what there is.
+func (m *proxyMetrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.received, m.sent, m.conns, m.accepted} {
+		to <- d
+	}
+}
+
+// Collect tells how much there is.
+func (m *proxyMetrics) Collect(to chan<- prometheus.Metric) {
+	for _, p := range m.server.Proxies() {
+		c, t := p.Config(), p.Totals()
+		for direction, bytes := range map[string]int64{"upstream": t.Up, "downstream": t.Down} {
+			for _, d := range []*prometheus.Desc{m.received, m.sent} {
+				to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(bytes), direction, p.Name(), c.Listen, c.Upstream)
+			}
+		}
+		to <- prometheus.MustNewConstMetric(m.conns, prometheus.GaugeValue, float64(t.Live), p.Name(), c.Listen, c.Upstream)
+		to <- prometheus.MustNewConstMetric(m.accepted, prometheus.CounterValue, float64(t.Conns), p.Name(), c.Listen, c.Upstream)
+	}
+}
