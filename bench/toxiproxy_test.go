@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,13 +24,26 @@ type proxyProcess struct {
 
 // startedToxiproxy starts it when it is needed for the first time.
 var startedToxiproxy = sync.OnceValues(func() (*proxyProcess, error) {
+	return launch(".", "github.com/Shopify/toxiproxy/v2/cmd/server")
+})
+
+// startedOurs starts slownet proxy in its place.
+var startedOurs = sync.OnceValues(func() (*proxyProcess, error) { return launch("..", "./cmd/slownet") })
+
+// launch builds a proxy in a module's directory, and starts it.
+func launch(module, pkg string) (*proxyProcess, error) {
 	dir, err := os.MkdirTemp("", "bench-toxiproxy-")
 	if err != nil {
 		return nil, err
 	}
 	p := &proxyProcess{dir: dir}
-	program := filepath.Join(dir, "toxiproxy")
-	if out, err := exec.Command("go", "build", "-o", program, "github.com/Shopify/toxiproxy/v2/cmd/server").CombinedOutput(); err != nil {
+	launched.mu.Lock()
+	launched.all = append(launched.all, p)
+	launched.mu.Unlock()
+	program := filepath.Join(dir, "toxiproxy") // ours is told by this name what it is to be
+	build := exec.Command("go", "build", "-o", program, pkg)
+	build.Dir = module
+	if out, err := build.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("%w: %s", err, out)
 	}
 	port, err := freePort()
@@ -51,7 +63,7 @@ var startedToxiproxy = sync.OnceValues(func() (*proxyProcess, error) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return p, err
-})
+}
 
 // freePort returns a port that was free a moment ago.
 func freePort() (string, error) {
@@ -67,24 +79,34 @@ func freePort() (string, error) {
 func startToxiproxy(b *testing.B) *proxyProcess {
 	b.Helper()
 	p, err := startedToxiproxy()
-	usedToxiproxy.Store(p)
 	require.NoError(b, err, "Toxiproxy")
 	return p
 }
 
-// usedToxiproxy is what has to be stopped at the end.
-var usedToxiproxy atomic.Pointer[proxyProcess]
+func startOurs(b *testing.B) *proxyProcess {
+	b.Helper()
+	p, err := startedOurs()
+	require.NoError(b, err, "slownet proxy")
+	return p
+}
+
+// launched are the processes that have to be stopped at the end.
+var launched struct {
+	mu  sync.Mutex // guards what follows
+	all []*proxyProcess
+}
 
 func stopToxiproxy() {
-	p := usedToxiproxy.Load()
-	if p == nil {
-		return
+	launched.mu.Lock()
+	defer launched.mu.Unlock()
+	for _, p := range launched.all {
+		if p.command != nil && p.command.Process != nil {
+			_ = p.command.Process.Kill()
+			_ = p.command.Wait()
+		}
+		_ = os.RemoveAll(p.dir)
 	}
-	if p.command != nil && p.command.Process != nil {
-		_ = p.command.Process.Kill()
-		_ = p.command.Wait()
-	}
-	_ = os.RemoveAll(p.dir)
+	launched.all = nil
 }
 
 // pair returns a connection through the proxy, with a toxic on the way from its

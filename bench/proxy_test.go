@@ -1,0 +1,141 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/proxy"
+)
+
+// BenchmarkProxyRate is how many bits per second arrive through a proxy, of those that
+// a bandwidth toxic asks for.
+func BenchmarkProxyRate(b *testing.B) {
+	for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, 800 * netem.Mbps} {
+		b.Run("rate="+strings.TrimSuffix(rate.String(), "/s"), func(b *testing.B) {
+			measure := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
+				return func(b *testing.B) {
+					from, to := start(b).pair(b, "bandwidth", toxiproxy.Attributes{"rate": int64(rate) / 8000})
+					measureRate(b, float64(rate), from, to)
+				}
+			}
+			sideBySide(b, contender{"ours", measure(startOurs)}, contender{"toxiproxy", measure(startToxiproxy)})
+		})
+	}
+}
+
+// BenchmarkProxyLatency is how much later small messages arrive through a proxy than a
+// latency toxic asks for.
+func BenchmarkProxyLatency(b *testing.B) {
+	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {
+		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {
+			measure := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
+				return func(b *testing.B) {
+					from, to := start(b).pair(b, "latency", toxiproxy.Attributes{"latency": asked.Milliseconds()})
+					measureLatency(b, asked, from, to)
+				}
+			}
+			sideBySide(b, contender{"ours", measure(startOurs)}, contender{"toxiproxy", measure(startToxiproxy)})
+		})
+	}
+}
+
+// BenchmarkProxyBulk is how fast a proxy without toxics is. It and both ends share the
+// processors. Plain is a proxy of two calls of io.Copy, in this process, as is the
+// embedded one; the others are processes of their own.
+func BenchmarkProxyBulk(b *testing.B) {
+	process := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
+		return func(b *testing.B) {
+			from, to := start(b).pair(b, "", nil)
+			measureBulk(b, [2]net.Conn{from, to})
+		}
+	}
+	sideBySide(b,
+		contender{"plain", func(b *testing.B) {
+			front, upstream := listen(b), listen(b)
+			go plainProxy(front, upstream.Addr().String())
+			measureBulk(b, accepted(b, upstream, front.Addr().String()))
+		}},
+		contender{"embedded", func(b *testing.B) {
+			s, upstream := &proxy.Server{}, listen(b)
+			b.Cleanup(func() { _ = s.Close() })
+			p, err := s.Add(proxy.Config{Name: "p", Listen: "127.0.0.1:0", Upstream: upstream.Addr().String()})
+			require.NoError(b, err)
+			measureBulk(b, accepted(b, upstream, p.Config().Listen))
+		}},
+		contender{"ours", process(startOurs)},
+		contender{"toxiproxy", process(startToxiproxy)},
+	)
+}
+
+func listen(b *testing.B) net.Listener {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// accepted returns both ends of a connection by way of a proxy.
+func accepted(b *testing.B, upstream net.Listener, at string) (ends [2]net.Conn) {
+	var err error
+	ends[1], err = net.Dial("tcp", at)
+	require.NoError(b, err)
+	ends[0], err = upstream.Accept()
+	require.NoError(b, err)
+	return ends
+}
+
+// plainProxy is as simple as a proxy in Go can be.
+func plainProxy(front net.Listener, upstream string) {
+	client, err := front.Accept()
+	if err != nil {
+		return
+	}
+	server, err := net.Dial("tcp", upstream)
+	if err != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(server, client)
+		_ = server.(*net.TCPConn).CloseWrite()
+	}()
+	_, _ = io.Copy(client, server)
+	_ = client.Close()
+	_ = server.Close()
+}
+
+// measureBulk sends much from the first end to the second.
+func measureBulk(b *testing.B, ends [2]net.Conn) {
+	from, to := ends[0], ends[1]
+	total := quickOr(64<<20, 4<<30)
+	var sending sync.WaitGroup
+	start := time.Now()
+	sending.Go(func() {
+		defer from.Close()
+		for buffer, left := make([]byte, 128<<10), total; left > 0; left -= len(buffer) {
+			if _, err := from.Write(buffer); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	got := 0
+	for buffer := make([]byte, 128<<10); got < total; {
+		n, err := to.Read(buffer)
+		got += n
+		require.NoError(b, err)
+	}
+	elapsed := time.Since(start)
+	require.NoError(b, to.Close())
+	sending.Wait()
+	b.ReportMetric(float64(got)/1e6/elapsed.Seconds(), "MB/s")
+	b.ReportMetric(0, "ns/op")
+}
