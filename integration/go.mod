@@ -3,6 +3,7 @@ module github.com/slowpoetry/slowpoetry/integration
 go 1.25.0
 
 require (
+	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/slowpoetry/slowpoetry v0.0.0
