@@ -48,6 +48,19 @@ func TestDependabotKnowsAllModules(t *testing.T) {
 	assert.Equal(t, modules(t), config.Updates[0].Directories)
 }
 
+// The nightly workflow looks for vulnerabilities in every module.
+func TestNightlyChecksAllModules(t *testing.T) {
+	text, err := os.ReadFile("../.github/workflows/nightly.yml")
+	require.NoError(t, err)
+	var listed []string
+	found := regexp.MustCompile(`module: \[(.*)\]`).FindStringSubmatch(string(text))
+	require.NotNil(t, found)
+	for name := range strings.SplitSeq(found[1], ", ") {
+		listed = append(listed, path.Clean("/"+name))
+	}
+	assert.Equal(t, modules(t), listed)
+}
+
 // The forms for issues are such as GitHub reads.
 func TestIssueForms(t *testing.T) {
 	forms, err := filepath.Glob("../.github/ISSUE_TEMPLATE/*.yml")
