@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -49,7 +50,7 @@ func testAll(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program, testProgram = filepath.Join(dir, "slownet-run"), filepath.Join(dir, "inside")
-	build := exec.Command("go", "build", "-o", program, ".")
+	build := exec.Command("go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{"."})...)
 	build.Stderr = os.Stderr
 	own, err := os.ReadFile("/proc/self/exe")
 	for _, err := range []error{err, os.Chmod(dir, 0o755), build.Run(), os.WriteFile(testProgram, own, 0o755)} {
