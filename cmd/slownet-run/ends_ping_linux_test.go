@@ -31,6 +31,21 @@ func TestPingsToTheOutside(t *testing.T) {
 	})
 }
 
+// A run inside of a run has both paths.
+func TestPathsInPaths(t *testing.T) {
+	t.Parallel()
+	needs(t, "ping", "iputils-ping")
+	if os.Geteuid() != 0 {
+		t.Skip("to make another network for the host needs root")
+	}
+	asEach(t, func(t *testing.T, as user) {
+		r := finish(t, commandWith(as, deviceForAll, ownNetwork, "--latency", "20ms", "--", program, "--latency", "30ms", "--",
+			"ping", "-c", "3", "-i", "0.1", ownAddress.Addr().String()))
+		assert.Contains(t, r.stdout, "3 packets transmitted, 3 received", r.stderr)
+		assert.Regexp(t, `rtt min/avg/max/mdev = 1\d\d\.`, r.stdout)
+	})
+}
+
 // Root's are carried on by raw sockets where the host allows no ping sockets; others' are
 // refused, with what to do about it.
 func TestPingsThatAreNotAllowed(t *testing.T) {

@@ -30,7 +30,7 @@ func runInside(number string, command []string) int {
 		return statusFailed
 	}
 	if at, err := prepare(m.Start, outside); err != nil {
-		_ = outside.send(message{Failed: err.Error(), Step: at})
+		_ = outside.send(failure(at, err))
 		return statusFailed
 	}
 	program := m.Start.Program
@@ -98,11 +98,9 @@ func prepare(i *inside, outside socket) (step, error) {
 }
 
 // dropCapabilities takes what this process was given for itself from what the thread
-// hands on: root's programs have capabilities in the namespace, others have none.
+// hands on: root's programs have capabilities in the namespace, others have none. What is
+// not inheritable is not ambient either.
 func dropCapabilities() error {
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return err
-	}
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData
 	if err := unix.Capget(&header, &sets[0]); err != nil {

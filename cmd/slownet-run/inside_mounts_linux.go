@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +22,33 @@ func mountAll() (warning string, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return "", fmt.Errorf("keep mounts apart: %w", err)
 	}
+	warning, err = mountNames()
+	if err != nil {
+		return "", err
+	}
+	// Services that would answer for the host, past the path.
+	for _, name := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket"} {
+		if err := unix.Mount("/dev/null", name, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
+			return "", fmt.Errorf("mount over %s: %w", name, err)
+		}
+	}
+	// Where parts of /proc are hidden, as in containers, the kernel allows no other.
+	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	return warning, nil
+}
+
+// mountNames mounts the files of names over the host's. Their own file system is all that
+// keeps them: it is hidden at once, and ends with the namespace.
+func mountNames() (warning string, err error) {
+	dir, err := os.MkdirTemp("", "slownet-run-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(dir)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0755"); err != nil {
+		return "", fmt.Errorf("mount a tmpfs: %w", err)
+	}
+	defer func() { err = errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)) }()
 	for _, f := range []struct {
 		name    string
 		content func(host []byte) []byte
@@ -34,42 +62,18 @@ func mountAll() (warning string, err error) {
 			warning = "there is no " + f.name + " to mount over: " + f.without + "; make an empty one"
 			continue
 		}
+		own := filepath.Join(dir, filepath.Base(f.name))
 		if err == nil {
-			err = mountFile(f.name, f.content(host))
+			err = os.WriteFile(own, f.content(host), 0o644)
 		}
 		if err != nil {
 			return "", err
 		}
-	}
-	// Services that would answer for the host, past the path.
-	for _, name := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket"} {
-		if err := unix.Mount("/dev/null", name, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
-			return "", fmt.Errorf("mount over %s: %w", name, err)
+		if err := unix.Mount(own, f.name, "", unix.MS_BIND, ""); err != nil {
+			return "", fmt.Errorf("mount over %s: %w", f.name, err)
 		}
 	}
-	// Where parts of /proc are hidden, as in containers, the kernel allows no other.
-	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	return warning, nil
-}
-
-// mountFile mounts a file with the data over another one.
-func mountFile(name string, data []byte) error {
-	f, err := os.CreateTemp("", "slownet-run-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // the mount keeps it
-	defer f.Close()
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := unix.Mount(f.Name(), name, "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mount over %s: %w", name, err)
-	}
-	return nil
 }
 
 // resolvConf returns a resolv.conf with our name server, and the host's other settings.

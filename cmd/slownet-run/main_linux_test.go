@@ -190,8 +190,7 @@ func finish(t *testing.T, c *exec.Cmd) result {
 	c.Stdout, c.Stderr = &stdout, &stderr
 	start := time.Now()
 	require.NoError(t, c.Start())
-	timer := time.AfterFunc(limit, func() { _ = c.Process.Kill() })
-	defer timer.Stop()
+	endInTime(t, c)
 	err := c.Wait()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
@@ -201,6 +200,16 @@ func finish(t *testing.T, c *exec.Cmd) result {
 		status = 128 + int(ws.Signal()) // as a shell shows it
 	}
 	return result{stdout.String(), stderr.String(), status, time.Since(start)}
+}
+
+// endInTime kills a command that was started if it has not ended in time, or at the test's
+// end.
+func endInTime(t *testing.T, c *exec.Cmd) {
+	timer := time.AfterFunc(limit, func() { _ = c.Process.Kill() })
+	t.Cleanup(func() {
+		timer.Stop()
+		_ = c.Process.Kill()
+	})
 }
 
 // insidePrograms are what a test runs inside, by name.

@@ -19,6 +19,7 @@ type message struct {
 	// The second process says:
 	Ready   bool             `json:",omitempty"` // the namespace is ready; the device comes with it
 	Failed  string           `json:",omitempty"` // what it could not do, and why
+	Errno   unix.Errno       `json:",omitempty"` // the system's number of that, if it has one
 	Step    step             `json:",omitempty"` // at which step
 	Warning string           `json:",omitempty"` // what it could do without
 	Ended   *unix.WaitStatus `json:",omitempty"` // how the command has ended
@@ -43,6 +44,28 @@ const (
 	mountFiles
 	startCommand
 )
+
+// failure returns the message that tells of an error.
+func failure(at step, err error) message {
+	m := message{Failed: err.Error(), Step: at}
+	_ = errors.As(err, &m.Errno)
+	return m
+}
+
+// A failedError is an error of the second process.
+type failedError struct {
+	text  string
+	errno unix.Errno
+}
+
+// Error returns what went wrong there.
+func (e *failedError) Error() string { return e.text }
+
+// Unwrap returns the system's error.
+func (e *failedError) Unwrap() error { return e.errno }
+
+// err returns the error that the message tells of.
+func (m message) err() error { return &failedError{m.Failed, m.Errno} }
 
 // A socket is an end of what the two processes talk by.
 type socket int

@@ -57,7 +57,8 @@ func (s system) missing(at step, err error) string {
 			return hint
 		}
 	}
-	if at == startCommand {
+	refused := errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES)
+	if at == startCommand || at != makeNamespaces && !refused {
 		return ""
 	}
 	allow := func(setting, value string) string {

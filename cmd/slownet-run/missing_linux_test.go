@@ -30,6 +30,8 @@ func TestMissingIsNamed(t *testing.T) {
 		{"no module", nil, openDevice, unix.ENOENT, "modprobe tun"},
 		{"seccomp", nil, makeNamespaces, unix.EPERM, "a seccomp filter"},
 		{"an old kernel", nil, makeNamespaces, unix.EINVAL, "CONFIG_USER_NS"},
+		{"Docker's AppArmor", map[string]string{".dockerenv": ""}, mountFiles, unix.EACCES, "--security-opt apparmor=unconfined"},
+		{"no room, in Docker", map[string]string{".dockerenv": ""}, mountFiles, unix.ENOSPC, ""},
 		{"something else", nil, mountFiles, errors.New("x"), ""},
 	} {
 		root := t.TempDir()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +32,7 @@ func outside(o *options, program string, stderr io.Writer) (unix.WaitStatus, err
 	case err != nil:
 		return 0, explain(makeNamespaces, fmt.Errorf("the process in the namespaces has ended: %w", err))
 	case m.Failed != "":
-		return 0, explain(m.Step, errors.New(m.Failed))
+		return 0, explain(m.Step, m.err())
 	}
 	defer unix.Close(device)
 	if m.Warning != "" {

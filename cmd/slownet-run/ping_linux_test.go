@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -60,6 +62,20 @@ func TestPingShowsTheRoundTrip(t *testing.T) {
 		t.Logf("of no path: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
 		assert.Less(t, median(p.trips), 10*time.Millisecond)
 	})
+}
+
+func init() { insidePrograms["may-ping"] = mayPing }
+
+// mayPing opens a ping socket, which needs no capability where the group's range allows it.
+func mayPing([]string, io.Writer) error {
+	_, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_ICMP)
+	return err
+}
+
+// Everybody may ping inside.
+func TestEverybodyMayPing(t *testing.T) {
+	t.Parallel()
+	asEach(t, func(t *testing.T, as user) { insideRun(t, as, nil, "may-ping") })
 }
 
 // ping shows the loss, and the seed says which packets are lost: those that the line says.

@@ -53,6 +53,7 @@ func TestSignalsReachTheCommandOnce(t *testing.T) {
 			out, err := c.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, c.Start())
+			endInTime(t, c)
 			lines := bufio.NewScanner(out)
 			next := func() string { lines.Scan(); return lines.Text() }
 			require.Equal(t, "ready", next())
@@ -84,6 +85,7 @@ func TestCtrlC(t *testing.T) {
 			c := command(as, "--", "sh", "-c", script.command)
 			terminal, err := pty.Start(c)
 			require.NoError(t, err)
+			endInTime(t, c)
 			var printed bytes.Buffer
 			buffer := make([]byte, 1000)
 			for {
@@ -112,6 +114,7 @@ func TestShellHasTheTerminal(t *testing.T) {
 	c.Env = append(os.Environ(), "PS1=$ ", "TERM=dumb")
 	terminal, err := pty.Start(c)
 	require.NoError(t, err)
+	endInTime(t, c)
 	_, err = io.WriteString(terminal, "sleep 1000 &\njobs\nkill %1\necho done $((1+1))\nexit 5\n")
 	require.NoError(t, err)
 	out, _ := io.ReadAll(terminal) // until EIO
@@ -168,6 +171,7 @@ func TestNothingIsLeft(t *testing.T) {
 			out, err := c.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, c.Start())
+			endInTime(t, c)
 			namespace, err := bufio.NewReader(out).ReadString('\n')
 			require.NoError(t, err)
 			namespace = strings.TrimSpace(namespace)
