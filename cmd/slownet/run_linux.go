@@ -22,7 +22,7 @@ func execRun(args []string) error {
 	}
 	if _, err := os.Stat(program); err != nil {
 		if program, err = exec.LookPath(runProgram); err != nil {
-			return errors.New(runProgram + " is neither beside slownet nor in PATH: in a checkout of github.com/slowpoetry/slowpoetry, install it by: go install -C cmd/slownet-run .")
+			return errors.New(runProgram + " is neither beside slownet nor in PATH: install it by go install -C cmd/slownet-run . in a checkout of github.com/slowpoetry/slowpoetry")
 		}
 	}
 	return fmt.Errorf("%s: %w", program, syscall.Exec(program, append([]string{runProgram}, args...), os.Environ()))
