@@ -48,6 +48,7 @@ func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 		"slownet/trace/chrometrace": {"slownet/trace"},
 		"slownet":                   {"internal/", "slownet/netem", "slownet/trace"},
 		"slownet/proxy":             {"internal/", "slownet", "slownet/netem", "slownet/trace"},
+		"slownet/proxy/page":        {"slownet/proxy", "slownet/trace", "slownet/trace/capture"},
 		"simtest":                   {"internal/", "slownet/netem", "slownet/trace"},
 		"clients/reactor":           {"internal/"},
 		"clients":                   {"internal/", "clients/reactor", "poetry"},

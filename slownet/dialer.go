@@ -102,7 +102,7 @@ func (d *Dialer) enterPath(config Config) *Path {
 		d.path = newPath(config)
 		d.path.enter()
 	}
-	d.path.setTrace(config.Trace, config.Payloads)
+	d.path.SetTrace(config.Trace, config.Payloads)
 	return d.path
 }
 

@@ -163,9 +163,10 @@ func (p *Path) roundTrip() time.Duration {
 	return p.config.roundTrip()
 }
 
-// setTrace changes what is called with what happens to connections to come, and how many
-// bytes of payload its events have.
-func (p *Path) setTrace(told func(trace.Event), payloads int) {
+// SetTrace changes what is called with what happens to connections to come, and how many
+// bytes of payload its events have; see [Config.Trace] and [Config.Payloads]. Connections
+// that there are stay as they were.
+func (p *Path) SetTrace(told func(trace.Event), payloads int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.config.Trace, p.config.Payloads = told, payloads

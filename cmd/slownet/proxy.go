@@ -24,6 +24,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
+	"github.com/slowpoetry/slowpoetry/slownet/proxy/page"
 )
 
 const proxyUsage = `Usage: slownet proxy --listen ADDRESS --to ADDRESS [--profile PROFILE] [flags]
@@ -289,6 +290,7 @@ func (o *proxyOptions) listenAPI(server *proxy.Server) (*proxyAPI, error) {
 		return nil, fmt.Errorf("cannot serve the API on %s: %w; choose another address by --api, or none", string(o.api), err)
 	}
 	api := &proxy.API{Server: server, Hosts: o.apiHosts}
+	page.Add(api)
 	if o.ownMetrics {
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(newProxyMetrics(server))

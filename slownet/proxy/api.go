@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // An API is Toxiproxy's HTTP API for a [Server], and what ours adds to it. See
@@ -32,8 +35,14 @@ type API struct {
 	// Metrics answers /metrics. Nil is not found.
 	Metrics http.Handler
 
-	// Page answers /, for a browser. Nil is not found.
+	// Page answers /, for a browser. Nil is not found. Package proxy/page has one.
 	Page http.Handler
+
+	// Capture writes a packet capture of a trace, as [capture.WritePCAPNG] does, for
+	// /proxies/{proxy}/recording/capture. Nil is not found.
+	//
+	// [capture.WritePCAPNG]: https://pkg.go.dev/github.com/slowpoetry/slowpoetry/slownet/trace/capture#WritePCAPNG
+	Capture func(w io.Writer, h trace.Header, events iter.Seq2[trace.Event, error]) error
 
 	once     sync.Once
 	mux      *http.ServeMux
@@ -84,6 +93,7 @@ func (a *API) init() {
 		"DELETE /proxies/{proxy}/connections":          a.resetConns,
 		"DELETE /proxies/{proxy}/connections/{number}": a.resetConn,
 		"GET /profiles":                                a.profiles,
+		"GET /status":                                  a.status,
 		"PUT /proxies/{proxy}/schedule":                a.setSchedule,
 		"DELETE /proxies/{proxy}/schedule":             a.removeSchedule,
 	} {
@@ -91,6 +101,7 @@ func (a *API) init() {
 			a.mux.Handle(pattern, route)
 		}
 	}
+	a.routeRecordings()
 	a.mux.HandleFunc("POST /populate", a.populate)
 	a.mux.HandleFunc("GET /version", a.version)
 	if a.Metrics != nil {

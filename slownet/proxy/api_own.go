@@ -24,12 +24,12 @@ func connsOf(p *Proxy) []connJSON {
 	return conns
 }
 
-func (a *API) allConns(*http.Request) (int, any, error) {
+func (a *API) allConns(r *http.Request) (int, any, error) {
 	all := []connJSON{}
 	for _, p := range a.Server.Proxies() {
 		all = append(all, connsOf(p)...)
 	}
-	return http.StatusOK, all, nil
+	return latest(r, all)
 }
 
 func (a *API) conns(r *http.Request) (int, any, error) {
@@ -37,7 +37,20 @@ func (a *API) conns(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, connsOf(p), nil
+	return latest(r, connsOf(p))
+}
+
+// latest answers with connections, or with as many of the last ones as the query's
+// limit says.
+func latest(r *http.Request, conns []connJSON) (int, any, error) {
+	if limit := r.FormValue("limit"); limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 0 {
+			return 0, nil, badRequest(fmt.Errorf("limit is %.40q: it must be a number of connections", limit))
+		}
+		conns = conns[max(0, len(conns)-n):]
+	}
+	return http.StatusOK, conns, nil
 }
 
 func (a *API) resetConns(r *http.Request) (int, any, error) {

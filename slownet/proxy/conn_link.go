@@ -38,7 +38,7 @@ func (p *Proxy) hasLinks(key int) bool {
 			return true
 		}
 	}
-	return p.server.Trace != nil
+	return p.server.Trace != nil || p.recorder.isOn.Load()
 }
 
 // linksLocked returns the links of connections with a key, as seen from the proxy
@@ -104,9 +104,10 @@ func (p *Proxy) congestionLocked() (c netem.Congestion) {
 }
 
 func (p *Proxy) newPathLocked(at placement, number uint64) *slownet.Path {
+	told, payloads := p.traceLocked()
 	return slownet.NewPath(slownet.Config{
 		Read: at.read, Write: at.write, TCP: netem.TCP{Congestion: p.congestionLocked()},
-		Seed: p.server.seedOf(p.name, fmt.Sprint("path ", at.key, " ", number)), Trace: p.server.Trace,
+		Seed: p.server.seedOf(p.name, fmt.Sprint("path ", at.key, " ", number)), Trace: told, Payloads: payloads,
 	})
 }
 

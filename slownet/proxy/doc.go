@@ -32,6 +32,9 @@
 // Datagrams of a client come from a socket of its own to the server. They keep their
 // bounds; a toxic that has no room drops them.
 //
+// What happens to the bytes of connections can be recorded, see [Proxy.Record]. Package
+// proxy/page has a page for a browser that shows and sets all of that over the API.
+//
 // # Cost
 //
 // Without toxics, the operating system copies bytes from socket to socket, by splice on

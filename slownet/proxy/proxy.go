@@ -30,7 +30,8 @@ type Proxy struct {
 	serving  *serving // nil while the proxy is disabled
 	schedule *timetable
 
-	leaving leaving
+	leaving  leaving
+	recorder recorder
 
 	crowd sync.Mutex // guards what follows
 	conns map[*conn]struct{}

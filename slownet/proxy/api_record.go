@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+func (a *API) routeRecordings() {
+	a.mux.Handle("GET /proxies/{proxy}/recording", answer(a.recording))
+	a.mux.Handle("PUT /proxies/{proxy}/recording", answer(a.record))
+	a.mux.Handle("DELETE /proxies/{proxy}/recording", answer(a.forgetRecording))
+	a.mux.HandleFunc("GET /proxies/{proxy}/recording/trace", a.download("trace.jsonl", "application/jsonl", writeTrace))
+	if a.Capture != nil {
+		a.mux.HandleFunc("GET /proxies/{proxy}/recording/capture", a.download("capture.pcapng", "application/x-pcapng", a.Capture))
+	}
+}
+
+func (a *API) recording(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, p.Recording(), nil
+}
+
+func (a *API) record(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	to := Recording{Enabled: true}
+	if err := readJSON(r, &to); err != nil {
+		return 0, nil, err
+	}
+	p.Record(to)
+	return http.StatusOK, p.Recording(), nil
+}
+
+func (a *API) forgetRecording(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	p.ForgetRecording()
+	return http.StatusNoContent, nil, nil
+}
+
+// download answers with a file of what was recorded.
+func (a *API) download(name, kind string, write func(io.Writer, trace.Header, iter.Seq2[trace.Event, error]) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := a.proxyOf(r)
+		if err == nil && p.Recording().Events == 0 {
+			err = &apiError{fmt.Sprintf("nothing is recorded: start by PUT /proxies/%s/recording, and use a connection", r.PathValue("proxy")), http.StatusNotFound}
+		}
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		to := &downloading{w: w, name: name, kind: kind}
+		header, events := p.Recorded()
+		if err := write(to, header, events); err != nil && !to.begun {
+			writeError(w, &apiError{err.Error(), http.StatusNotFound})
+		}
+	}
+}
+
+// A downloading is a file that is being answered with. Until its first byte, an error
+// can be answered with instead.
+type downloading struct {
+	w          http.ResponseWriter
+	name, kind string
+	begun      bool
+}
+
+func (d *downloading) Write(data []byte) (int, error) {
+	if !d.begun {
+		d.begun = true
+		d.w.Header().Set("Content-Type", d.kind)
+		d.w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
+		d.w.Header().Set("X-Content-Type-Options", "nosniff")
+	}
+	return d.w.Write(data)
+}
+
+func writeTrace(w io.Writer, h trace.Header, events iter.Seq2[trace.Event, error]) error {
+	to, err := trace.NewWriter(w, h)
+	if err != nil {
+		return err
+	}
+	for e := range events {
+		err = errors.Join(err, to.Write(&e))
+	}
+	return errors.Join(err, to.Close())
+}

@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// A Recording says what is recorded of a proxy's connections; see [Proxy.Record].
+type Recording struct {
+	// Enabled says whether events are recorded.
+	Enabled bool `json:"enabled"`
+
+	// Payloads is how many bytes of each piece of data are kept. Zero is none; a
+	// negative number is all of them.
+	Payloads int `json:"payloads"`
+}
+
+// RecordingInfo is what has been recorded.
+type RecordingInfo struct {
+	Recording
+	Events  int    `json:"events"`  // that are kept
+	Bytes   int    `json:"bytes"`   // of memory that these take, about
+	Dropped uint64 `json:"dropped"` // older events, for which there was no room
+}
+
+// maxRecorded is the memory that the events of a proxy take at most, in bytes.
+const maxRecorded = 16 << 20
+
+// eventSize is the memory that an event takes, about, without its payload.
+const eventSize = 256
+
+// A recorder keeps the latest events of a proxy's connections.
+type recorder struct {
+	isOn atomic.Bool
+
+	mu      sync.Mutex // guards what follows
+	set     Recording
+	events  []trace.Event
+	size    int
+	dropped uint64
+}
+
+// Record starts, changes or stops a recording of what happens to the bytes of the
+// proxy's connections, between it and the server. What was recorded before is dropped
+// when a recording starts, and kept when it stops. The latest 16 MiB are kept, about
+// 60,000 events without payloads.
+//
+// Connections without a link are recorded at once, those over a link if they come after
+// the recording started for the first time. To record takes io.Copy's fast path from
+// connections, for as long as they last.
+func (p *Proxy) Record(r Recording) {
+	defer p.leaving.await()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.recorder.start(r)
+	for _, path := range p.paths {
+		path.SetTrace(p.traceLocked())
+	}
+	p.linkAllLocked()
+}
+
+// Recording returns what has been recorded.
+func (p *Proxy) Recording() RecordingInfo {
+	r := &p.recorder
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return RecordingInfo{r.set, len(r.events), r.size, r.dropped}
+}
+
+// Recorded returns the header of a trace of what has been recorded, and its events.
+func (p *Proxy) Recorded() (trace.Header, iter.Seq2[trace.Event, error]) {
+	r := &p.recorder
+	r.mu.Lock()
+	events := slices.Clone(r.events)
+	r.mu.Unlock()
+	return trace.Header{Source: "proxy", Test: p.name, Seed: p.server.Seed}, func(yield func(trace.Event, error) bool) {
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ForgetRecording stops the recording and drops what was recorded.
+func (p *Proxy) ForgetRecording() {
+	p.Record(Recording{})
+	r := &p.recorder
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events, r.size, r.dropped = nil, 0, 0
+}
+
+func (r *recorder) start(to Recording) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if to.Enabled && !r.set.Enabled {
+		r.events, r.size, r.dropped = nil, 0, 0
+	}
+	if !to.Enabled {
+		to.Payloads = r.set.Payloads
+	}
+	r.set = to
+	r.isOn.Store(to.Enabled)
+}
+
+// add records an event, and drops the oldest ones for which there is no room then.
+func (r *recorder) add(e trace.Event) {
+	if !r.isOn.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := r.set.Payloads; n >= 0 && len(e.Payload) > n {
+		e.Payload = e.Payload[:n]
+	}
+	r.events, r.size = append(r.events, e), r.size+sizeOf(&e)
+	if r.size <= maxRecorded {
+		return
+	}
+	oldest := 0
+	for ; r.size > maxRecorded*7/8; oldest++ { // some at once, so that most events move none
+		r.size -= sizeOf(&r.events[oldest])
+	}
+	r.events = append(r.events[:0:0], r.events[oldest:]...)
+	r.dropped += uint64(oldest)
+}
+
+func sizeOf(e *trace.Event) int { return eventSize + len(e.Payload) }
+
+// traceLocked returns what is told of the proxy's connections, and with how many bytes
+// of payload. It is nil if nobody wants to know.
+func (p *Proxy) traceLocked() (told func(trace.Event), payloads int) {
+	all, own := p.server.Trace, &p.recorder
+	switch {
+	case !own.isOn.Load():
+		return all, 0
+	case all == nil:
+		return own.add, own.payloads()
+	}
+	return func(e trace.Event) {
+		own.add(e)
+		e.Payload = ""
+		all(e)
+	}, own.payloads()
+}
+
+func (r *recorder) payloads() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set.Payloads
+}
