@@ -18,7 +18,7 @@ var commandsOnly = []string{"internal/cli", "internal/eventlog", "internal/linkf
 // by whatever way.
 func TestLibrariesNeedNoLibraryOfTheCommands(t *testing.T) {
 	t.Parallel()
-	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./slownet/...", "./simtest/...", "./clients/...", "./poetryserver/...").Output()
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./slownet/...", "./simtest/...", "./clients/...", "./reactor/...", "./poetryserver/...").Output()
 	require.NoError(t, err)
 	for _, path := range strings.Fields(string(output)) {
 		for _, prefix := range []string{"github.com/prometheus/", "github.com/vbauerster/", "github.com/creack/", "github.com/spf13/", "google.golang.org/"} {
@@ -50,10 +50,10 @@ func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 		"slownet/proxy":             {"internal/", "slownet", "slownet/netem", "slownet/trace"},
 		"slownet/proxy/page":        {"slownet/proxy", "slownet/trace", "slownet/trace/capture"},
 		"simtest":                   {"internal/", "slownet/netem", "slownet/trace"},
-		"clients/reactor":           {"internal/"},
-		"clients":                   {"internal/", "clients/reactor", "poetry"},
+		"reactor":                   {"internal/"},
+		"clients":                   {"internal/", "reactor", "poetry"},
 	}
-	output, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./slownet/...", "./simtest/...", "./clients/...").Output()
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./slownet/...", "./simtest/...", "./clients/...", "./reactor/...").Output()
 	require.NoError(t, err)
 	decoder, packages := json.NewDecoder(strings.NewReader(string(output))), 0
 	for decoder.More() {

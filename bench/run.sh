@@ -72,7 +72,7 @@ profile bulk-bufconn 'Bulk/link=none/by=bufconn' -test.count 5
 times=1000000x
 [ ${#flags[@]} -eq 0 ] || times=10000x
 printf 'allocations (%ss)\n' "$SECONDS" >&2
-(cd .. && go test -run '^$' -bench 'Piece/1000$|Dial/cubic/close$|FlowSend/plain|Transfer/|Write/64$' -benchmem -benchtime $times ./simtest ./slownet ./slownet/netem ./clients/reactor) |
+(cd .. && go test -run '^$' -bench 'Piece/1000$|Dial/cubic/close$|FlowSend/plain|Transfer/|Write/64$' -benchmem -benchtime $times ./simtest ./slownet ./slownet/netem ./reactor) |
   grep -E '^(pkg:|Benchmark)' >"$out/allocations.txt"
 
 "$built/report" performance.md.tmpl "$results" >"$out/performance.md"

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 // GetPoetryAsync gets the poem of the server at the address, "host:port",

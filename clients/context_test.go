@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/clients"
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
+	"github.com/slowpoetry/slowpoetry/reactor"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 

@@ -7,8 +7,8 @@ import (
 	"net"
 
 	"github.com/slowpoetry/slowpoetry/clients"
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 // startServer serves a poem on a socket.

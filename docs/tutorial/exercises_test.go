@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/clients"
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 

@@ -10,8 +10,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/slowpoetry/slowpoetry/clients"
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
 	"github.com/slowpoetry/slowpoetry/internal/markdown"
+	"github.com/slowpoetry/slowpoetry/reactor"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 

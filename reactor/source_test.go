@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
@@ -46,11 +46,11 @@ func TestPollableConnectionIsLetGo(t *testing.T) {
 		c := newCollector(10)
 		r.Add(conn, c)
 		r.Call(func() { assert.NotNil(t, conn.notify) })
-		_, err = io.WriteString(far, "poem")
+		_, err = io.WriteString(far, "text")
 		require.NoError(t, err)
 		require.NoError(t, far.Close())
 		require.NoError(t, r.Run())
-		assert.Equal(t, "poem", c.data.String())
+		assert.Equal(t, "text", c.data.String())
 		assert.Nil(t, conn.notify)
 	})
 }
@@ -74,7 +74,7 @@ func (c *lateConn) TryRead(p []byte) (int, error) {
 		c.notify()
 		return 0, reactor.ErrWouldBlock
 	case 2:
-		return copy(p, "poem"), nil
+		return copy(p, "text"), nil
 	}
 	return 0, io.EOF
 }
@@ -89,7 +89,7 @@ func TestArrivesWhenNothingWasThere(t *testing.T) {
 	conn := r.Add(&lateConn{Conn: near}, c)
 	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
 	require.NoError(t, r.Run())
-	assert.Equal(t, "poem", c.data.String())
+	assert.Equal(t, "text", c.data.String())
 	assert.Equal(t, 3, c.turns, "one for each time that there was something")
 }
 
@@ -130,7 +130,7 @@ func (c *oddConn) Read(p []byte) (int, error) {
 	case 1:
 		return 0, nil
 	case 2:
-		return copy(p, "poem"), io.EOF
+		return copy(p, "text"), io.EOF
 	}
 	c.t.Error("it was read after its end")
 	return c.Conn.Read(p)
@@ -146,6 +146,6 @@ func TestReadsOfNothingAndOfBytesWithTheEnd(t *testing.T) {
 	conn := r.Add(&oddConn{Conn: near, t: t}, c)
 	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
 	require.NoError(t, r.Run())
-	assert.Equal(t, "poem", c.data.String())
+	assert.Equal(t, "text", c.data.String())
 	assert.Equal(t, io.EOF, c.err)
 }

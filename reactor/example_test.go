@@ -8,7 +8,7 @@ import (
 	"net"
 	"time"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 // listen returns a listener whose every connection gets a text, and is closed.

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
@@ -293,13 +293,13 @@ func TestReadsAfterItWasWoken(t *testing.T) {
 		r.Go(func() { time.Sleep(10 * ms) }, func() {
 			writer.Go(func() {
 				time.Sleep(10 * ms)
-				_, _ = io.WriteString(far, "poem")
+				_, _ = io.WriteString(far, "text")
 				_ = far.Close()
 			})
 		})
 		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
 		require.NoError(t, r.Run())
-		assert.Equal(t, "poem", c.data.String())
+		assert.Equal(t, "text", c.data.String())
 		writer.Wait()
 	})
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 // BenchmarkPiece tells what it costs to take in ten bytes that come on one of

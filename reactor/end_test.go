@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 // A slowlyEnding connection's Read takes a while to notice that it was closed.

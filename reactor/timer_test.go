@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 func TestTimers(t *testing.T) {

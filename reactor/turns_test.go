@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/slowpoetry/slowpoetry/clients/reactor"
+	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
 // A busyConn has always one byte more to read. It may say so at every read.
@@ -126,7 +126,7 @@ func TestCallsBesideABusyConnection(t *testing.T) {
 			for range 10_000 {
 				r.Call(func() { calls++ })
 			}
-			_, _ = io.WriteString(far, "poem")
+			_, _ = io.WriteString(far, "text")
 			_ = far.Close()
 		}, func() {
 			_ = busy.Close()
@@ -134,7 +134,7 @@ func TestCallsBesideABusyConnection(t *testing.T) {
 		})
 		require.NoError(t, r.Run())
 		assert.Equal(t, 10_000, calls)
-		assert.Equal(t, "poem", c.data.String())
+		assert.Equal(t, "text", c.data.String())
 	})
 }
 
