@@ -3,10 +3,12 @@ package overlay
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -65,15 +67,23 @@ func functionName(f *ast.FuncDecl) string {
 	if f.Recv == nil || len(f.Recv.List) != 1 {
 		return f.Name.Name
 	}
-	switch t := f.Recv.List[0].Type.(type) {
-	case *ast.StarExpr:
-		if id, ok := t.X.(*ast.Ident); ok {
-			return "(*" + id.Name + ")." + f.Name.Name
-		}
-	case *ast.Ident:
-		return t.Name + "." + f.Name.Name
+	if star, ok := f.Recv.List[0].Type.(*ast.StarExpr); ok {
+		return "(*" + typeName(star.X) + ")." + f.Name.Name
 	}
-	return f.Name.Name
+	return typeName(f.Recv.List[0].Type) + "." + f.Name.Name
+}
+
+// typeName returns the name of a type, without its parameters.
+func typeName(t ast.Expr) string {
+	switch t := t.(type) {
+	case *ast.Ident:
+		return t.Name
+	case *ast.IndexExpr:
+		return typeName(t.X)
+	case *ast.IndexListExpr:
+		return typeName(t.X)
+	}
+	return ""
 }
 
 // hash returns a short hash of the declaration's text, without its comment.
@@ -92,6 +102,9 @@ func (e edit) apply(goroot string, sources map[string]*source) (hash string, err
 	s := sources[e.file]
 	if s == nil {
 		if s, err = readSource(goroot, e.file); err != nil {
+			if e.or != nil && errors.Is(err, fs.ErrNotExist) {
+				return e.or.apply(goroot, sources)
+			}
 			return "", err
 		}
 		sources[e.file] = s

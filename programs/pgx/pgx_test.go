@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/slowpoetry/slowpoetry/programs/internal/postgres"
 	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
 	"github.com/slowpoetry/slowpoetry/programs/internal/table"
 	"github.com/slowpoetry/slowpoetry/simtest"
@@ -27,10 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve has the server keep a table.
 func serve(sim *simtest.Sim) *table.Table {
 	var kept table.Table
-	scenario.Serve(sim, ":5432", func(conn net.Conn) {
-		s := &session{Backend: pgproto3.NewBackend(conn, conn), Session: table.Session{Table: &kept}, conn: conn}
-		s.run()
-	})
+	scenario.Serve(sim, ":5432", func(conn net.Conn) { postgres.Serve(conn, &kept) })
 	return &kept
 }
 

@@ -1,4 +1,6 @@
-package pgx
+// Package postgres is a small server that speaks PostgreSQL's protocol, knows the
+// statements that the tests make, and lets everybody in.
+package postgres
 
 import (
 	"fmt"
@@ -10,8 +12,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/programs/internal/table"
 )
 
-// A session serves one client. It speaks PostgreSQL's protocol, knows the
-// statements that the tests make, and lets everybody in.
+// Serve serves one client, with a table, until either side hangs up.
+func Serve(conn net.Conn, kept *table.Table) {
+	s := &session{Backend: pgproto3.NewBackend(conn, conn), Session: table.Session{Table: kept}, conn: conn}
+	s.run()
+}
+
+// A session serves one client.
 type session struct {
 	*pgproto3.Backend
 	table.Session
@@ -47,6 +54,9 @@ func (s *session) answer(message pgproto3.FrontendMessage) error {
 	switch m := message.(type) {
 	case *pgproto3.Query:
 		s.statement = m.String
+		if strings.HasPrefix(s.statement, "select") {
+			s.describeRows()
+		}
 		s.execute()
 		return s.ready()
 	case *pgproto3.Parse:
@@ -80,10 +90,14 @@ func (s *session) describe(statement string) {
 	}
 	s.Send(&pgproto3.ParameterDescription{ParameterOIDs: parameters})
 	if strings.HasPrefix(statement, "select") {
-		s.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("line"), DataTypeOID: text, DataTypeSize: -1, TypeModifier: -1}}})
+		s.describeRows()
 	} else {
 		s.Send(&pgproto3.NoData{})
 	}
+}
+
+func (s *session) describeRows() {
+	s.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("line"), DataTypeOID: text, DataTypeSize: -1, TypeModifier: -1}}})
 }
 
 // execute carries out the statement that is bound.

@@ -1,0 +1,176 @@
+package cmd_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/tier"
+)
+
+// An outsider is a new module with the tests of testdata/overlay.
+type outsider struct {
+	t       *testing.T
+	folder  string
+	slownet string
+}
+
+// newOutsider makes the module. Its tests build the standard library anew, which is
+// nothing for the quick tests.
+func newOutsider(t *testing.T) *outsider {
+	if !tier.Long() || runtime.GOOS != "linux" {
+		t.Skip("this takes SIMTEST_LONG=1, on Linux")
+	}
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	folder := t.TempDir()
+	o := &outsider{t, folder, filepath.Join(t.TempDir(), "slownet")}
+	build := exec.Command("go", "build", "-o", o.slownet, "./cmd/slownet")
+	build.Dir = root
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join("testdata", "overlay"))))
+	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	require.NoError(t, err)
+	o.write("go.sum", string(sums))
+	o.write("go.mod", "module example.com/outside\n\ngo 1.25.0\n\nrequire github.com/slowpoetry/slowpoetry v0.0.0\n\nreplace github.com/slowpoetry/slowpoetry => "+root+"\n")
+	o.mustRun([]string{"GOFLAGS=-mod=mod"}, "go", "mod", "tidy")
+	return o
+}
+
+func (o *outsider) write(name, text string) {
+	require.NoError(o.t, os.WriteFile(filepath.Join(o.folder, name), []byte(text), 0o666))
+}
+
+// run runs a command in the module.
+func (o *outsider) run(env []string, name string, args ...string) (output string, err error) {
+	command := exec.Command(name, args...)
+	command.Dir = o.folder
+	command.Env = append(os.Environ(), "SIMTEST_LONG=")
+	command.Env = append(command.Env, env...)
+	text, err := command.CombinedOutput()
+	return string(text), err
+}
+
+func (o *outsider) mustRun(env []string, name string, args ...string) string {
+	o.t.Helper()
+	output, err := o.run(env, name, args...)
+	require.NoError(o.t, err, "%s", output)
+	return output
+}
+
+// digests returns the different digests that were printed, and how often each was.
+func digests(output string) map[string]int {
+	found := make(map[string]int)
+	for line := range strings.Lines(output) {
+		if digest, ok := strings.CutPrefix(line, "digest "); ok {
+			found[digest]++
+		}
+	}
+	return found
+}
+
+// slownet test works in a new module with no other step, with the Go in use and with
+// others that GOTOOLCHAIN fetches. When the overlay and the tests are built, it
+// takes hardly longer than go test.
+func TestOverlayInANewModule(t *testing.T) {
+	o := newOutsider(t)
+	for _, toolchain := range []string{"local", "go1.25.10"} {
+		env := []string{"GOTOOLCHAIN=" + toolchain}
+		if output, err := o.run(env, "go", "version"); err != nil {
+			t.Logf("%s cannot be had: %s", toolchain, output)
+			continue
+		}
+		output := o.mustRun(env, o.slownet, "test", "-count=1", "./...")
+		assert.Contains(t, output, "ok  \texample.com/outside")
+		start := time.Now()
+		o.mustRun(env, o.slownet, "test", "-count=1", "-run", "Four", "./...")
+		with := time.Since(start)
+		o.mustRun(env, "go", "test", "-count=1", "-run", "Four", "./...")
+		start = time.Now()
+		o.mustRun(env, "go", "test", "-count=1", "-run", "Four", "./...")
+		t.Logf("%s: slownet test %v, go test %v", toolchain, with, time.Since(start))
+		assert.Less(t, with, 20*time.Second)
+	}
+
+	// A user's own overlay and vendored modules work. What a test fails with is told.
+	o.write("own.json", `{"Replace": {"added_test.go": "added.go.txt"}}`)
+	o.write("added.go.txt", "package outside\n\nimport \"testing\"\n\nfunc TestAdded(t *testing.T) { t.Error(\"added\") }\n")
+	output, err := o.run([]string{"GOFLAGS=-overlay=own.json"}, o.slownet, "test", "-run", "Added", ".")
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 1, exit.ExitCode())
+	assert.Contains(t, output, "--- FAIL: TestAdded")
+	o.mustRun(nil, "go", "mod", "vendor")
+	assert.Contains(t, o.mustRun(nil, o.slownet, "test", "-mod=vendor", "-run", "Four", "."), "ok  \t")
+}
+
+// What differs in nearly every run without the overlay is the same with it: in one
+// process, in many, with any number of processors, and under the race detector.
+func TestOverlayRepeats(t *testing.T) {
+	o := newOutsider(t)
+	for _, test := range []string{"TestFour", "TestChance"} {
+		assert.Greater(t, len(digests(o.mustRun(nil, "go", "test", "-count=1", "-v", "-run", test, "."))), 10, test)
+	}
+	o.mustRun(nil, o.slownet, "test", "-c", "-o", "plain.test", ".")
+	o.mustRun(nil, o.slownet, "test", "-race", "-c", "-o", "race.test", ".")
+	for _, test := range []string{"TestFour", "TestChance"} {
+		all := make(map[string]int)
+		for _, program := range []string{"./plain.test", "./race.test"} {
+			for i := range 21 {
+				env := []string{"GOMAXPROCS=" + []string{"1", "2", "4"}[i%3]}
+				for digest, n := range digests(o.mustRun(env, program, "-test.v", "-test.run", test)) {
+					all[digest] += n
+				}
+			}
+		}
+		assert.Len(t, all, 1, test)
+		for _, n := range all {
+			assert.Equal(t, 2*21*20, n)
+		}
+	}
+}
+
+// scheduled is the seed of the schedule in a line that runs a failure again.
+var scheduled = regexp.MustCompile(`SIMTEST_SCHEDULE=(\d+) .*slownet test -run`)
+
+// Bugs that depend on which goroutine runs are found with few schedules, and with
+// those always.
+func TestOverlayFindsBugs(t *testing.T) {
+	o := newOutsider(t)
+	o.mustRun(nil, o.slownet, "test", "-c", "-o", "plain.test", ".")
+	for _, test := range []string{"TestLostUpdate", "TestCheckThenAct", "TestSendOnClosed", "TestLockOrder"} {
+		again := func(schedule string) (string, error) {
+			return o.run([]string{"SIMTEST_SCHEDULE=" + schedule}, "./plain.test", "-test.run", "^"+test+"$")
+		}
+		_, err := again("0")
+		assert.NoError(t, err, test)
+		var found []string
+		for schedule := 1; schedule <= 200; schedule++ {
+			output, err := again(strconv.Itoa(schedule))
+			if err == nil {
+				continue
+			}
+			printed := scheduled.FindStringSubmatch(output)
+			require.NotNil(t, printed, "%s", output)
+			found = append(found, printed[1])
+		}
+		require.NotEmpty(t, found, test)
+		t.Logf("%s: %d of 200 schedules, the first is %s", test, len(found), found[0])
+		for range 20 {
+			for _, schedule := range found[:min(3, len(found))] {
+				_, err := again(schedule)
+				assert.Error(t, err, "%s, schedule %s", test, schedule)
+			}
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package outside
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// Bugs of goroutines that take turns at the wrong places. With the layer's own
+// order, that of schedule 0, none of them shows.
+
+// both runs two functions, each in a goroutine of its own.
+func both(f, g func()) {
+	var wait sync.WaitGroup
+	wait.Go(f)
+	wait.Go(g)
+	wait.Wait()
+}
+
+func TestLostUpdate(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var mu sync.Mutex
+		count := 0
+		add := func() {
+			mu.Lock()
+			n := count
+			mu.Unlock()
+			mu.Lock()
+			count = n + 1
+			mu.Unlock()
+		}
+		if both(add, add); count != 2 {
+			t.Error("an update is lost")
+		}
+	})
+}
+
+func TestCheckThenAct(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var cache sync.Map
+		var mu sync.Mutex
+		made := 0
+		get := func() {
+			if _, ok := cache.Load("key"); !ok {
+				mu.Lock()
+				made++
+				mu.Unlock()
+				cache.Store("key", made)
+			}
+		}
+		if both(get, get); made != 1 {
+			t.Error("it was made twice")
+		}
+	})
+}
+
+func TestSendOnClosed(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var mu sync.Mutex
+		closed := false
+		lines := make(chan string, 1)
+		send := func() {
+			defer func() {
+				if recover() != nil {
+					t.Error("sent on a closed channel")
+				}
+			}()
+			mu.Lock()
+			over := closed
+			mu.Unlock()
+			if !over {
+				lines <- "a line"
+			}
+		}
+		end := func() {
+			mu.Lock()
+			closed = true
+			mu.Unlock()
+			close(lines)
+		}
+		both(send, end)
+	})
+}
+
+func TestLockOrder(t *testing.T) {
+	simtest.Config{TimeLimit: time.Hour}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var a, b sync.Mutex
+		take := func(first, second *sync.Mutex) func() {
+			return func() {
+				first.Lock()
+				defer first.Unlock()
+				second.Lock()
+				defer second.Unlock()
+			}
+		}
+		both(take(&a, &b), take(&b, &a))
+	})
+}
