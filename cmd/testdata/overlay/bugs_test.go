@@ -12,7 +12,10 @@ import (
 // order, that of schedule 0, none of them shows.
 
 // both runs two functions, each in a goroutine of its own.
-func both(f, g func()) {
+func both(t *testing.T, f, g func()) {
+	if !simtest.Overlay().Order {
+		t.Skip("this takes the overlay: run it by slownet test")
+	}
 	var wait sync.WaitGroup
 	wait.Go(f)
 	wait.Go(g)
@@ -31,7 +34,7 @@ func TestLostUpdate(t *testing.T) {
 			count = n + 1
 			mu.Unlock()
 		}
-		if both(add, add); count != 2 {
+		if both(t, add, add); count != 2 {
 			t.Error("an update is lost")
 		}
 	})
@@ -50,7 +53,7 @@ func TestCheckThenAct(t *testing.T) {
 				cache.Store("key", made)
 			}
 		}
-		if both(get, get); made != 1 {
+		if both(t, get, get); made != 1 {
 			t.Error("it was made twice")
 		}
 	})
@@ -80,7 +83,7 @@ func TestSendOnClosed(t *testing.T) {
 			mu.Unlock()
 			close(lines)
 		}
-		both(send, end)
+		both(t, send, end)
 	})
 }
 
@@ -95,6 +98,6 @@ func TestLockOrder(t *testing.T) {
 				defer second.Unlock()
 			}
 		}
-		both(take(&a, &b), take(&b, &a))
+		both(t, take(&a, &b), take(&b, &a))
 	})
 }

@@ -78,6 +78,9 @@ func TestChance(t *testing.T) {
 // A mutex that is held outside of the simulation for 50 ms stops its time; one that
 // is held inside does not.
 func TestLocks(t *testing.T) {
+	if !simtest.Overlay().Time {
+		t.Skip("this takes the overlay: run it by slownet test")
+	}
 	for i := range 100 {
 		var outside sync.RWMutex
 		lock, unlock := outside.Lock, outside.Unlock
