@@ -37,8 +37,12 @@ var timeEdits = []edit{
 var orderEdits = []edit{
 	// randomness
 	{file: "crypto/internal/sysrand/rand.go", name: "Read", place: start("if runtime_simRead($1) { return }")},
-	{file: "runtime/rand.go", name: "rand", place: start("if gp := getg(); gp.sim.id != 0 { return gp.simRand() }")},
-	{file: "runtime/rand.go", name: "maps_rand", place: start("if b := getg().bubble; b != nil && b.sim.layers&simOrder != 0 { return simMix(b.sim.seed, 0) }")},
+	{file: "math/rand/rand.go", name: "(*runtimeSource).Int63", place: calls("runtime_rand", 1, "runtime_simRand")},
+	{file: "math/rand/rand.go", name: "(*runtimeSource).Uint64", place: calls("runtime_rand", 1, "runtime_simRand")},
+	{file: "math/rand/v2/rand.go", name: "runtimeSource.Uint64", place: calls("runtime_rand", 1, "runtime_simRand")},
+	{file: "net/dnsclient.go", name: "randInt", place: calls("runtime_rand", 1, "runtime_simRand")},
+	{file: "os/tempfile.go", name: "nextRandom", place: calls("runtime_rand", 1, "runtime_simRand")},
+	{file: "runtime/rand.go", name: "rand", place: start("if gp := getg(); gp.sim.id != 0 { return gp.sim.fixed }")},
 	{file: "internal/sync/hashtriemap.go", name: "(*HashTrieMap).initSlow", place: calls("runtime_rand", 1, "runtime_simSeed")},
 	{file: "unique/canonmap.go", name: "newCanonMap", place: calls("runtime_rand", 1, "runtime_simSeed")},
 	{file: "hash/maphash/maphash_runtime.go", name: "randUint64", place: calls("runtime_rand", 1, "runtime_simSeed"), or: &edit{file: "hash/maphash/maphash.go", name: "randUint64", place: calls("runtime_rand", 1, "runtime_simSeed")}},

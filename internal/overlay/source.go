@@ -37,7 +37,12 @@ func readSource(goroot, file string) (*source, error) {
 		return nil, err
 	}
 	s := &source{file: file, path: path, text: string(text), set: token.NewFileSet()}
-	s.syntax, err = parser.ParseFile(s.set, path, text, parser.SkipObjectResolution|parser.ParseComments)
+	// A newer Go may have syntax that this parser does not know. It goes on after an
+	// error, and what it has made nothing of has no declaration.
+	s.syntax, err = parser.ParseFile(s.set, path, text, parser.SkipObjectResolution|parser.ParseComments|parser.AllErrors)
+	if s.syntax != nil && len(s.syntax.Decls) > 0 {
+		return s, nil
+	}
 	return s, err
 }
 
