@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/poetry"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/reactor"
@@ -29,7 +30,7 @@ var keepPools = simtest.Config{KeepPools: true}
 
 // perform runs the experiment in a simulation and returns what the commands
 // would print.
-func perform(t *testing.T, link netem.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*clients.Printer) func(clients.Event)) (output string, results []clients.Result, elapsed time.Duration) {
+func perform(t *testing.T, link netem.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*cli.Printer) func(clients.Event)) (output string, results []clients.Result, elapsed time.Duration) {
 	keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		reader := sim.Host("reader")
 		var addresses []string
@@ -44,7 +45,7 @@ func perform(t *testing.T, link netem.Link, get func(*clients.Client, []string) 
 			addresses = append(addresses, fmt.Sprint(config.poem, ":", 10000+i))
 		}
 		var out strings.Builder
-		printer := &clients.Printer{Out: &out, Err: &out}
+		printer := &cli.Printer{Out: &out, Err: &out}
 		results, elapsed = get(&clients.Client{Dial: reader.DialContext, Observer: observer(printer)}, addresses)
 		printer.Sums(results)
 		output = out.String()
@@ -66,7 +67,7 @@ func timed(get func(*clients.Client, context.Context, []string) []clients.Result
 
 func TestExperimentBlocking(t *testing.T) {
 	output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAll),
-		func(p *clients.Printer) func(clients.Event) { return p.Blocking })
+		func(p *cli.Printer) func(clients.Event) { return p.Blocking })
 	assert.Equal(t, 10100*ms, results[0].Elapsed) // 3003 bytes are 100 pieces of 30 and one of 3
 	assert.Equal(t, 6300*ms, results[1].Elapsed)  // 623 are 62 of 10 and one of 3
 	assert.Equal(t, 6600*ms, results[2].Elapsed)  // 653 are 65 of 10 and one of 3
@@ -96,7 +97,7 @@ func TestExperimentAsync(t *testing.T) {
 	want.WriteString("Task 1: 3003 bytes of poetry\nTask 2: 623 bytes of poetry\nTask 3: 653 bytes of poetry\n")
 	for range 100 { // the same lines in the same order, every time
 		output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAllAsync),
-			func(p *clients.Printer) func(clients.Event) { return p.Async })
+			func(p *cli.Printer) func(clients.Event) { return p.Async })
 		require.Equal(t, 10100*ms, elapsed)
 		require.Equal(t, 10100*ms, results[0].Elapsed)
 		require.Equal(t, 6300*ms, results[1].Elapsed)
@@ -110,7 +111,7 @@ func TestExperimentAsync(t *testing.T) {
 func TestExperimentFarAway(t *testing.T) {
 	link := netem.Link{Latency: 150 * ms}
 	_, results, elapsed := perform(t, link, timed((*clients.Client).GetAllAsync),
-		func(p *clients.Printer) func(clients.Event) { return p.Async })
+		func(p *cli.Printer) func(clients.Event) { return p.Async })
 	// Connecting takes 2 x 150 ms, and the server has the connection 150 ms
 	// after that; the end of the poem is under way for 150 ms.
 	assert.Equal(t, 4*150*ms+6300*ms, results[1].Elapsed)
@@ -126,7 +127,7 @@ func TestSameAddressInOrder(t *testing.T) {
 			require.NoError(t, err)
 			serve(t, listener, &poetryserver.Server{Poem: []byte("po"), Pace: netem.Pace{Bytes: 1, Wait: time.Second}, Concurrent: true})
 			var out strings.Builder
-			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: (&clients.Printer{Out: &out, Err: &out}).Async}
+			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: (&cli.Printer{Out: &out, Err: &out}).Async}
 			client.GetAllAsync(t.Context(), repeat("poet:1", 9))
 			output = out.String()
 		})

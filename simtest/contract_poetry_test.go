@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/poetry"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/simtest"
@@ -54,7 +55,7 @@ func slowPoetry(asynchronous bool) simulation {
 // print.
 func readPoems(t *testing.T, host *simtest.Host, addresses []string, asynchronous bool) string {
 	var out strings.Builder
-	printer := &clients.Printer{Out: &out, Err: &out}
+	printer := &cli.Printer{Out: &out, Err: &out}
 	client := &clients.Client{Dial: host.DialContext}
 	var results []clients.Result
 	start := time.Now()

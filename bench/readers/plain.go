@@ -12,6 +12,7 @@ import (
 	"time"
 
 	projectclients "github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
 // serve is a server with a goroutine per connection, as one writes it at first.
@@ -53,7 +54,7 @@ func serve(args []string) {
 func get(ports []string) {
 	start := time.Now()
 	var mu sync.Mutex // guards the printer, and the results
-	printer := projectclients.Printer{Out: os.Stdout, Err: os.Stderr}
+	printer := cli.Printer{Out: os.Stdout, Err: os.Stderr}
 	results := make([]projectclients.Result, len(ports))
 	var poems sync.WaitGroup
 	for i, port := range ports {

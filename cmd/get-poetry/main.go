@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/address"
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
@@ -84,11 +85,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, cli.Usagef("no address given: name at least one server, as PORT or HOST:PORT")
 	}
 	for _, arg := range flags.Args() {
-		address, err := clients.ParseAddress(arg)
+		parsed, err := address.Parse(arg, 1)
 		if err != nil {
 			return nil, cli.Usagef("%v", err)
 		}
-		o.addresses = append(o.addresses, address)
+		o.addresses = append(o.addresses, parsed)
 	}
 	switch {
 	case o.out == "-":
@@ -119,7 +120,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		signal.Ignore(syscall.SIGPIPE) // the poems are saved even if nobody reads our lines
 	}
 
-	printer := &clients.Printer{Out: out, Err: bars.over(stderr)}
+	printer := &cli.Printer{Out: out, Err: bars.over(stderr)}
 	if bars != nil {
 		printer.Out = io.Discard // until the bars have ended
 	}
@@ -169,7 +170,7 @@ func progress(o *options, stdout, stderr io.Writer) io.Writer {
 }
 
 // get gets the poems and reports on the way.
-func get(ctx context.Context, o *options, printer *clients.Printer, poems *poems, bars *bars) []clients.Result {
+func get(ctx context.Context, o *options, printer *cli.Printer, poems *poems, bars *bars) []clients.Result {
 	client := &clients.Client{Timeout: time.Duration(o.timeout), MaxTime: time.Duration(o.maxTime), MaxBytes: o.maxBytes.Value}
 	if client.Timeout == 0 {
 		client.Timeout = -1

@@ -12,6 +12,7 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/slowpoetry/slowpoetry/clients"
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/poetry"
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -49,7 +50,7 @@ func perform(ctx context.Context, at place, s *show) error {
 	// The clients need the time of their place: in a simulation, simulated.
 	clk := clock.New()
 	client := &clients.Client{Dial: at.dial, Clock: clk}
-	printer := &clients.Printer{Out: s, Err: s.errors()}
+	printer := &cli.Printer{Out: s, Err: s.errors()}
 	var failed error
 	for _, mode := range []struct {
 		title, flags string

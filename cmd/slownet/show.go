@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
@@ -126,7 +125,7 @@ func (s *show) end(elapsed time.Duration) {
 	}
 	s.running = false
 	c := s.charts[len(s.charts)-1]
-	c.title += ", " + clients.FormatElapsed(elapsed)
+	c.title += ", " + cli.FormatElapsed(elapsed)
 	c.span = elapsed
 }
 

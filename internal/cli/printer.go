@@ -1,4 +1,4 @@
-package clients
+package cli
 
 import (
 	"cmp"
@@ -6,45 +6,47 @@ import (
 	"io"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/clients"
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
-// A Printer reports how a client gets on, in the words of the commands. It is
-// for one goroutine at a time.
+// A Printer prints the progress of a [clients.Client] in the words of the
+// commands. It must not be used by several goroutines at once.
 type Printer struct {
-	Out io.Writer // for what arrives
-	Err io.Writer // for what fails
+	Out io.Writer // progress and results
+	Err io.Writer // failures
 
-	failed error // the first error of writing
+	failed error // the first write error
 }
 
-// Blocking prints an event of a blocking run, [Client.GetAll]. It may be the
-// client's Observer.
-func (p *Printer) Blocking(e Event) {
+// Blocking prints an event of [clients.Client.GetAll]. It may be the client's
+// Observer.
+func (p *Printer) Blocking(e clients.Event) {
 	switch e.Kind {
-	case Started:
+	case clients.Started:
 		p.printf(p.Out, "Task %d: get poetry from: %s\n", e.Task, e.Address)
-	case Arrived:
+	case clients.Arrived:
 		p.printf(p.Out, "Task %d: got %s of poetry from %s in %s\n", e.Task, plural.Of(e.Bytes, "byte"), e.Address, FormatElapsed(e.Elapsed))
-	case Failed:
+	case clients.Failed:
 		p.printFailure(e)
 	}
 }
 
-// Async prints an event of an asynchronous run, [Client.GetAllAsync]. It may be
-// the client's Observer. The sums of the tasks are left to [Printer.Sums].
-func (p *Printer) Async(e Event) {
+// Async prints an event of [clients.Client.GetAllAsync]. It may be the client's
+// Observer. It does not print the size of a whole poem: that is left to
+// [Printer.Sums].
+func (p *Printer) Async(e clients.Event) {
 	switch e.Kind {
-	case Piece:
+	case clients.Piece:
 		p.printf(p.Out, "Task %d: got %s of poetry from %s\n", e.Task, plural.Of(e.Bytes, "byte"), e.Address)
-	case Failed:
+	case clients.Failed:
 		p.printFailure(e)
-	case Waiting:
+	case clients.Waiting:
 		p.printf(p.Err, "Out of descriptors: the tasks that have no connection yet wait until others are done; a higher ulimit -n would avoid that (%v)\n", e.Err)
 	}
 }
 
-func (p *Printer) printFailure(e Event) {
+func (p *Printer) printFailure(e clients.Event) {
 	after := ""
 	if e.Bytes > 0 {
 		after = fmt.Sprintf(" (after %s)", plural.Of(e.Bytes, "byte"))
@@ -53,7 +55,7 @@ func (p *Printer) printFailure(e Event) {
 }
 
 // Sums prints the size of each poem that has arrived.
-func (p *Printer) Sums(results []Result) {
+func (p *Printer) Sums(results []clients.Result) {
 	for i, result := range results {
 		if result.Err == nil {
 			p.printf(p.Out, "Task %d: %s of poetry\n", i+1, plural.Of(len(result.Poem), "byte"))
@@ -61,8 +63,8 @@ func (p *Printer) Sums(results []Result) {
 	}
 }
 
-// Total prints how many poems have arrived, and in what time.
-func (p *Printer) Total(results []Result, elapsed time.Duration) {
+// Total prints the number of poems that have arrived, and the elapsed time.
+func (p *Printer) Total(results []clients.Result, elapsed time.Duration) {
 	arrived := 0
 	for _, result := range results {
 		if result.Err == nil {
@@ -72,7 +74,7 @@ func (p *Printer) Total(results []Result, elapsed time.Duration) {
 	p.printf(p.Out, "Got %s in %s\n", plural.Of(arrived, "poem"), FormatElapsed(elapsed))
 }
 
-// Failed returns the first error that writing met, if there was one.
+// Failed returns the first error of a write to Out or Err, or nil.
 func (p *Printer) Failed() error { return p.failed }
 
 func (p *Printer) printf(w io.Writer, format string, args ...any) {
@@ -81,9 +83,9 @@ func (p *Printer) printf(w io.Writer, format string, args ...any) {
 	}
 }
 
-// FormatElapsed writes a duration as hours, minutes, seconds and microseconds,
-// "0:00:10.126361", without the fraction where that is zero: "0:00:10". What is
-// less than a microsecond is cut off.
+// FormatElapsed formats a duration as hours, minutes, seconds and microseconds,
+// "0:00:10.126361". A fraction of zero is left out: "0:00:10". Fractions of a
+// microsecond are cut off.
 func FormatElapsed(d time.Duration) string {
 	sign := ""
 	if d < 0 {
