@@ -84,7 +84,7 @@ import (
 // which its worker waited for a processor does not count, so that a loaded machine
 // fails no seed that is merely slow; but one has failed in whose simulation nothing has
 // happened on the network for two minutes of real time, if its worker had a processor,
-// or wanted none, for a sixth of them. From ten seconds on, the progress names the seed that
+// or wanted none, for a fifth of them. From ten seconds on, the progress names the seed that
 // has run for the longest time. The search stops before the end of go test's -timeout, and
 // fails then. Ctrl-C prints the summary so far and ends the process; a worker ends
 // when its parent does. In both cases the summary names the seeds that had been
@@ -176,9 +176,12 @@ const (
 )
 
 // Run runs f in a simulation for each seed, and fails the test if any of them
-// fails. It panics on a search or a config that is not valid.
+// fails. It panics on a search or a config that is not valid, and in a simulation.
 func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
+	if inBubble() {
+		panic("simtest: Search.Run was called in a simulation: call it in the test itself")
+	}
 	s.mustBeValid()
 	if !s.Chaos.isZero() {
 		s.Config.Chaos = s.Chaos

@@ -16,6 +16,7 @@ type patience struct {
 	idle      time.Duration // real time since the last sign of progress
 	idleOwn   time.Duration // own time since then
 	last      time.Time
+	waited    time.Duration // for a processor, that is to be taken off what comes
 	processes processorWaits
 	asked     time.Duration // idle when the worker was last asked how far it is
 	progress  uint64        // how far it was
@@ -23,7 +24,8 @@ type patience struct {
 
 const (
 	askEvery     = 5 * time.Second
-	idleOwnShare = 6 // of the limit, this part is own time, of a worker that shows no progress
+	maxWaited    = time.Second // at once
+	idleOwnShare = 5           // of the limit, this part is own time, of a worker that shows no progress
 )
 
 func newPatience(limit time.Duration, pid int) *patience {
@@ -33,10 +35,21 @@ func newPatience(limit time.Duration, pid int) *patience {
 // isOver is called every lookAtWorkerEvery or so, and reports whether it is over.
 func (p *patience) isOver() bool {
 	now := time.Now()
-	real := min(now.Sub(p.last), 4*lookAtWorkerEvery)
+	real := now.Sub(p.last)
 	p.last = now
-	p.add(real, real-min(real, p.processes.since()))
+	p.look(real, p.processes.since())
 	return p.isSpent()
+}
+
+// look adds real time, in which that much of waiting for a processor came to light. The
+// system tells of it when it is over, so that it may be more than the time since the
+// last look.
+func (p *patience) look(real, waited time.Duration) {
+	waited += p.waited
+	own := max(0, real-waited)
+	p.waited = min(max(0, waited-real), maxWaited)
+	real = min(real, 4*lookAtWorkerEvery)
+	p.add(real, min(own, real))
 }
 
 func (p *patience) isSpent() bool {

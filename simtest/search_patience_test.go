@@ -19,7 +19,7 @@ func TestPatience(t *testing.T) {
 		{"a slow seed", 1, true, 2 * time.Minute},
 		{"a slow seed on a loaded machine", 1. / 8, true, 16 * time.Minute},
 		{"a seed that hangs", 1, false, 2 * time.Minute},
-		{"a seed that hangs on a loaded machine", 1. / 8, false, 160 * time.Second},
+		{"a seed that hangs on a loaded machine", 1. / 8, false, 192 * time.Second},
 		{"a seed that gets no processor", 0, true, 0},
 		{"a seed that gets no processor, from the beginning", 0, false, 0},
 	} {
@@ -36,6 +36,25 @@ func TestPatience(t *testing.T) {
 		}
 		assert.Equal(t, c.want, over, c.name)
 	}
+}
+
+// A seed that takes twenty seconds of processor time is slow, however long it waits
+// for a processor, and also if it is told of its waiting late.
+func TestPatienceWithWaiting(t *testing.T) {
+	p := newPatience(2*time.Minute, 0)
+	for range int(2 * time.Minute / (300 * time.Millisecond)) { // an eighth of a second in each second
+		p.look(50*time.Millisecond, 0)
+		p.look(50*time.Millisecond, 0)
+		p.look(50*time.Millisecond, 0)
+		p.look(50*time.Millisecond, 0)
+		p.look(50*time.Millisecond, 0)
+		p.look(50*time.Millisecond, 250*time.Millisecond)
+	}
+	assert.Equal(t, 2*time.Minute, p.idle)
+	assert.Less(t, p.own, 21*time.Second)
+	assert.False(t, p.isSpent())
+	p.look(time.Hour, 0)
+	assert.Equal(t, 2*time.Minute+200*time.Millisecond, p.idle, "the machine was stopped")
 }
 
 // The process's own time is real time where nobody else wants a processor, or less.
