@@ -62,6 +62,13 @@ func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	return nil
 }
 
+// inBubble reports whether the calling goroutine is in a bubble.
+func inBubble() bool {
+	var stack [256]byte
+	header, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), "\n")
+	return bubbleNumber.MatchString(header)
+}
+
 // Why the watchdog has given up a bubble. The bubble exists until the process
 // ends.
 var (

@@ -140,6 +140,11 @@ func TestSearchInvalid(t *testing.T) {
 	assert.Panics(t, func() { Search{Config: Config{Window: -1}}.Run(t, func(*testing.T, *Sim) {}) })
 	assert.PanicsWithValue(t, "simtest: Search.Chaos.AtOnce is -1: it must be 1 or more, or 0 for 3", func() { Search{Chaos: Chaos{AtOnce: -1}}.Run(t, func(*testing.T, *Sim) {}) })
 	assert.PanicsWithValue(t, "simtest: Search.Run needs a function to run", func() { Search{}.Run(t, nil) })
+	Config{}.Run(t, func(t *testing.T, sim *Sim) {
+		assert.PanicsWithValue(t, "simtest: Search.Run was called in a simulation: call it in the test itself", func() {
+			Search{}.Run(t, func(*testing.T, *Sim) {})
+		})
+	})
 }
 
 // A process that a worker has started is no worker, though it has the variable.
