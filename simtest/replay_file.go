@@ -85,7 +85,20 @@ func fileName(name string) string {
 	if text.Len() == 0 {
 		return "%"
 	}
-	return text.String()
+	return shortName(text.String())
+}
+
+// maxFileName is how long the names of files and folders are. Most file systems take
+// 255 bytes, and what is written has an ending.
+const maxFileName = 200
+
+// shortName cuts a name that is too long, and adds a hash instead.
+func shortName(name string) string {
+	if len(name) <= maxFileName {
+		return name
+	}
+	hash := fmt.Sprintf("~%x", sha256.Sum256([]byte(name)))[:17]
+	return name[:maxFileName-len(hash)] + hash
 }
 
 // fileName returns the replay's. It depends on what is run, and not on what came of

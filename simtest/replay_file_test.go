@@ -117,6 +117,23 @@ func TestReplayFolders(t *testing.T) {
 	}
 }
 
+// A name of a test that is too long for a file system is cut, and those of two tests are
+// still different.
+func TestLongFileNames(t *testing.T) {
+	long := strings.Repeat("é", 100)
+	name := fileName(long)
+	assert.Regexp(t, "^(%C3%A9){30}%C3~[0-9a-f]{16}$", name)
+	assert.Equal(t, name, fileName(long))
+	assert.NotEqual(t, name, fileName(long+"x"))
+	assert.Equal(t, strings.Repeat("x", 200), fileName(strings.Repeat("x", 200)))
+	folder := replayFolderOf(t.TempDir(), "TestX/"+long)
+	_, err := (&replay{}).write(folder)
+	require.NoError(t, err)
+	_, err = readReplays(replayFolderOf(folder, "TestX/"+long+"x"))
+	require.NoError(t, err)
+	assert.Len(t, traceName("TestX/"+long+"/"+long, 7), 202)
+}
+
 // A run is repeated by its replay, and what has failed needs no chaos in the Config
 // for that.
 func TestReplayRepeatsARun(t *testing.T) {

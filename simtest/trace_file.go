@@ -111,7 +111,7 @@ func traceName(test string, seed uint64) string {
 	for i, part := range parts {
 		parts[i] = fileName(part)
 	}
-	return fmt.Sprintf("%s-%d", strings.Join(parts, "."), seed)
+	return fmt.Sprintf("%s-%d", shortName(strings.Join(parts, ".")), seed)
 }
 
 // write adds an event.
