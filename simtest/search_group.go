@@ -44,7 +44,7 @@ func cleanOutput(test, output string) string {
 	for line := range strings.Lines(output) {
 		switch text := strings.TrimRight(line, "\r\n"); {
 		case strings.HasPrefix(text, "=== RUN   "), strings.HasPrefix(text, "=== NAME  "),
-			strings.HasPrefix(text, "--- FAIL: "+test+" "), strings.HasPrefix(text, "=== PAUSE "), strings.HasPrefix(text, "=== CONT  "):
+			strings.HasPrefix(text, "--- FAIL: "+test+" "), strings.HasPrefix(text, "--- PASS: "+test+" "), strings.HasPrefix(text, "=== PAUSE "), strings.HasPrefix(text, "=== CONT  "):
 		default:
 			clean.WriteString(line)
 		}
@@ -61,6 +61,18 @@ var rerunLog = regexp.MustCompile(`(?m)^(?: *[^ :]+:[0-9]+: simtest: |simtest: |
 // failureOf finds out what has failed with a seed: from what its process printed,
 // without what cleanOutput leaves out, and how it died, if it did.
 func failureOf(output, died string, endedByUs bool) searchFailure {
+	f := wholeFailureOf(output, died, endedByUs)
+	if len(f.message) > maxMessage {
+		f.message = strings.ToValidUTF8(f.message[:maxMessage], "") + "..."
+	}
+	return f
+}
+
+// maxMessage is how many bytes there are of a message.
+const maxMessage = 1000
+
+// wholeFailureOf finds it out, with all of the message.
+func wholeFailureOf(output, died string, endedByUs bool) searchFailure {
 	lines := strings.Split(strings.ReplaceAll(output, "\r\n", "\n"), "\n")
 	if endedByUs {
 		return searchFailure{died, dumpPlace(lines)}
@@ -76,7 +88,9 @@ func failureOf(output, died string, endedByUs bool) searchFailure {
 		}
 		logged := logLine.FindStringSubmatch(line)
 		if logged == nil {
-			continue
+			if logged = lateLogLine.FindStringSubmatch(line); logged == nil {
+				continue
+			}
 		}
 		place, message := logged[1], logged[2]
 		switch {
@@ -92,13 +106,29 @@ func failureOf(output, died string, endedByUs bool) searchFailure {
 		}
 	}
 	if died != "" {
-		return searchFailure{message: died}
+		return searchFailure{message: died + lastWords(lines, died)}
 	}
 	if last.message == "" {
 		last.message = "it has failed, and says nothing"
 	}
 	return last
 }
+
+// lastWords returns the last line that a process has printed that has ended with an error,
+// such as that of log.Fatal.
+func lastWords(lines []string, died string) string {
+	if !exitedWithError.MatchString(died) {
+		return ""
+	}
+	for _, line := range slices.Backward(lines) {
+		if line = strings.TrimSpace(line); line != "" {
+			return ": " + line
+		}
+	}
+	return ""
+}
+
+var exitedWithError = regexp.MustCompile(`: exit status [1-9][0-9]*$`)
 
 // groupOfLocked returns the group of what has failed, which may be a new one.
 func (h *hunt) groupOfLocked(f finding) *sweep.Group {
@@ -129,6 +159,9 @@ func (h *hunt) groupLocked(o searchOutcome) {
 // logLine is a line that package testing has logged: its place and the message.
 // What follows the first line of a message is indented by four more.
 var logLine = regexp.MustCompile(`^ {4}([^\s:]+\.go:[0-9]+): ?(.*)$`)
+
+// lateLogLine is one that begins where something else was printed, without a line's end.
+var lateLogLine = regexp.MustCompile(`^.*?\S {4}([^\s:]+_test\.go:[0-9]+): ?(.*)$`)
 
 // testifyFailure reads the report of an assertion of testify's: what is wrong, and
 // the first line of the caller's message. The lines begin with that of its trace.

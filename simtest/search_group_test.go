@@ -96,6 +96,10 @@ Goroutine 9 (running) created at:
     testing.go:1: race detected during execution of test
 `, message: "DATA RACE", place: "a.go:12, z.go:30"},
 		{name: "exit", output: "a line\n", died: "the process has ended: exit status 0", message: "the process has ended: exit status 0"},
+		{name: "exit with an error", output: "    x_test.go:3: a word\n2000/01/01 00:00:00 no disk 7\n\n", died: "the process has ended: exit status 1",
+			message: "the process has ended: exit status 1: 2000/01/01 00:00:00 no disk 7"},
+		{name: "after what has no end", output: "loading...    x_test.go:4: read 3,    y_test.go:7: want 4\n", message: "read 3,    y_test.go:7: want 4", place: "x_test.go:4"},
+		{name: "a long message", output: "    x_test.go:4: " + strings.Repeat("é", 700) + "\n", message: strings.Repeat("é", 500) + "...", place: "x_test.go:4"},
 		{name: "a hang", output: `    x_test.go:3: a word
 
 goroutine 12 [select (durable), synctest bubble 1]:

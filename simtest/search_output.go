@@ -56,8 +56,14 @@ func (p *searchProcess) text() string {
 	}
 	const half = maxSearchOutput / 2
 	head, tail := part(p.printed, half), part(p.printed+n-half, half)
-	head = head[:strings.LastIndexByte(head, '\n')+1]
-	return fmt.Sprintf("%s... %d bytes are left out here ...\n%s", head, n-int64(len(head))-half, tail)
+	if i := strings.LastIndexByte(head, '\n') + 1; len(head)-i < half/2 {
+		head = head[:i]
+	} // of a long line the beginning is kept
+	leftOut := n - int64(len(head)) - half
+	if !strings.HasSuffix(head, "\n") {
+		head += "\n"
+	}
+	return fmt.Sprintf("%s... %d bytes are left out here ...\n%s", head, leftOut, tail)
 }
 
 // forget leaves what was printed until now behind.
