@@ -1,0 +1,245 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/sweep"
+	"github.com/slowpoetry/slowpoetry/simtest"
+)
+
+// searchedWorkers are the programs of this file's tests.
+var searchedWorkers = map[string]func(t *testing.T){
+	"misfortunes": func(t *testing.T) {
+		simtest.Search{Seeds: len(misfortunes), StopAfter: -1, Memory: 400 << 20}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			fmt.Println("a line on standard output")
+			t.Log("seed", simtest.SeedOf(sim), "begins")
+			misfortunes[simtest.SeedOf(sim)](t, sim)
+		})
+	},
+	"not reached": func(t *testing.T) {
+		if os.Getppid() == parentOfSearch(t) {
+			t.Fatal("no search today")
+		}
+		simtest.Search{}.Run(t, talk)
+	},
+	"pools": func(t *testing.T) {
+		simtest.Search{Seeds: 6}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			c, ok := pooled.Get().(chan int)
+			if !ok {
+				c = make(chan int, 1)
+			}
+			c <- 1
+			<-c
+			pooled.Put(c)
+		})
+	},
+	"outer": func(outer *testing.T) {
+		simtest.Search{Seeds: 3, StopAfter: -1}.Run(outer, func(t *testing.T, sim *simtest.Sim) {
+			if simtest.SeedOf(sim) == 1 {
+				outer.Error("the wrong test fails")
+			}
+		})
+	},
+	"skip": func(t *testing.T) {
+		simtest.Search{Seeds: 3}.Run(t, func(t *testing.T, sim *simtest.Sim) { t.Skip("not here") })
+	},
+	"fresh": func(t *testing.T) {
+		require.FileExists(t, "search.go", "workers start where the test has started")
+		t.Chdir(t.TempDir())
+		simtest.Search{Seeds: 4, Fresh: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			counted++
+			assert.Equal(t, 1, counted)
+		})
+	},
+}
+
+var (
+	pooled  sync.Pool
+	counted int
+)
+
+// misfortunes are what befalls seeds, by seed.
+var misfortunes = []func(t *testing.T, sim *simtest.Sim){
+	func(t *testing.T, sim *simtest.Sim) {},
+	readWrongly,
+	readWrongly,
+	func(t *testing.T, sim *simtest.Sim) { assert.Equal(t, 3, 4, "in round %d", 7) },
+	func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a").Go(func(context.Context) { panic(fmt.Sprint("a bug of seed ", 4)) })
+		time.Sleep(time.Second)
+	},
+	func(t *testing.T, sim *simtest.Sim) { new(sync.Mutex).Unlock() },
+	func(t *testing.T, sim *simtest.Sim) { os.Exit(0) },
+	func(t *testing.T, sim *simtest.Sim) { waitOutside() },
+	func(t *testing.T, sim *simtest.Sim) {
+		for {
+			hoard = append(hoard, make([]byte, 64<<20))
+			for i := 0; i < 64<<20; i += 4096 {
+				hoard[len(hoard)-1][i] = 1
+			}
+		}
+	},
+	func(t *testing.T, sim *simtest.Sim) {
+		done, failNow := make(chan struct{}), t.FailNow
+		go func() { defer close(done); t.Log("now"); failNow() }()
+		<-done
+	},
+	func(t *testing.T, sim *simtest.Sim) { select {} },
+	func(t *testing.T, sim *simtest.Sim) { panic("a bug of the test's own") },
+	func(t *testing.T, sim *simtest.Sim) { // is killed, but only once
+		if appendTo(t, "killed", "x") == 1 {
+			process, _ := os.FindProcess(os.Getpid())
+			_ = process.Kill()
+			waitOutside()
+		}
+	},
+	func(t *testing.T, sim *simtest.Sim) {
+		n := 0
+		done := make(chan struct{})
+		go func() { defer close(done); n++ }()
+		n++
+		<-done
+	},
+	func(t *testing.T, sim *simtest.Sim) {
+		var mu sync.Mutex
+		mu.Lock()
+		go mu.Lock()
+		time.Sleep(time.Second)
+	},
+	func(t *testing.T, sim *simtest.Sim) {},
+}
+
+var hoard [][]byte
+
+func readWrongly(t *testing.T, sim *simtest.Sim) {
+	t.Errorf("read %d, want %d", simtest.SeedOf(sim), simtest.SeedOf(sim)+1)
+}
+
+// waitOutside waits for ever, for something that is not in the simulation.
+func waitOutside() {
+	r, w, err := os.Pipe()
+	if err == nil {
+		_, _ = r.Read(make([]byte, 1))
+	}
+	runtime.KeepAlive(w)
+}
+
+// parentOfSearch returns the process that has come here first.
+func parentOfSearch(t *testing.T) (pid int) {
+	name := filepath.Join(os.Getenv(folderVariable), "parent")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		require.NoError(t, os.WriteFile(name, []byte(fmt.Sprint(os.Getpid())), 0o666))
+	}
+	_, _ = fmt.Sscan(string(text), &pid)
+	return pid
+}
+
+// Whatever befalls a seed, that seed fails, with its output, and no other.
+func TestSearchMisfortunes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process that is killed is not told apart there")
+	}
+	t.Parallel()
+	r := runSearch(t, "misfortunes")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	report := r.reports[0]
+	assert.Equal(t, []sweep.Range{{First: 0, Last: uint64(len(misfortunes) - 1)}}, report.Ran, "each seed once")
+	want := []struct {
+		message, place, output string
+		seeds                  []uint64
+	}{
+		{"read 1, want 2", "search_worker_test.go", "", []uint64{1, 2}},
+		{"Not equal: in round 7", "search_worker_test.go", "expected: 3", []uint64{3}},
+		{"panic: a bug of seed 4", "search_worker_test.go", "goroutine", []uint64{4}},
+		{"fatal error: sync: unlock of unlocked mutex", "search_worker_test.go", "goroutine", []uint64{5}},
+		{"the process has ended: exit status 0, as by os.Exit(0)", "", "seed 6 begins", []uint64{6}},
+		{"it has not ended after ", "search_worker_test.go", "goroutine", []uint64{7}},
+		{"it uses ", "search_worker_test.go", "goroutine", []uint64{8}},
+		{"now", "search_worker_test.go", "", []uint64{9}},
+		{"simtest: stopped after ", "", "", []uint64{10}},
+		{"panic: a bug of the test's own", "search_worker_test.go", "goroutine", []uint64{11}},
+		{"simtest: everything waits for ever, and someone for a mutex", "", "someone waits for a mutex", []uint64{14}},
+	}
+	if raceEnabled {
+		want = slices.Insert(want, len(want)-1, struct {
+			message, place, output string
+			seeds                  []uint64
+		}{"DATA RACE", "search_worker_test.go", "WARNING: DATA RACE", []uint64{13}})
+	}
+	if !assert.Len(t, report.Groups, len(want)) {
+		for _, g := range report.Groups {
+			t.Log(g.Seeds, g.Message, g.Place)
+		}
+		return
+	}
+	for i, w := range want {
+		g := report.Groups[i]
+		assert.Equal(t, w.seeds, g.Seeds)
+		assert.True(t, strings.HasPrefix(g.Message, w.message), "%s, want %s", g.Message, w.message)
+		if w.place == "" {
+			assert.Empty(t, g.Place, g.Message)
+		} else {
+			assert.Contains(t, g.Place, w.place+":", g.Message)
+		}
+		assert.Contains(t, g.Output, w.output, g.Message)
+		assert.Contains(t, g.Output, fmt.Sprintf("seed %d begins", g.First()))
+		assert.Contains(t, g.Output, "a line on standard output")
+		assert.NotContains(t, g.Output, fmt.Sprintf("seed %d begins", g.First()-1))
+		assert.NotContains(t, g.Output, "a line before the search")
+		assert.Contains(t, g.Rerun, fmt.Sprintf("SIMTEST_SEED=%d go test", g.First()))
+		assert.Contains(t, r.output, g.Rerun)
+	}
+	text, err := os.ReadFile(filepath.Join(r.folder, "killed"))
+	require.NoError(t, err)
+	assert.Equal(t, "xx", string(text), "the seed whose worker was killed has run again")
+}
+
+// What is wrong with the test, and not with a seed, is told by name.
+func TestSearchMistakes(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "not reached")
+	require.Error(t, r.err, r.output)
+	assert.Contains(t, r.output, "simtest: a worker process did not come to Search.Run: the process has ended: exit status 1.")
+	assert.Contains(t, r.output, "no search today")
+	r = runSearch(t, "outer")
+	require.Error(t, r.err, r.output)
+	require.Len(t, r.reports, 1)
+	assert.Equal(t, []uint64{1}, r.reports[0].Groups[0].Seeds)
+	r = runSearch(t, "skip")
+	require.NoError(t, r.err, r.output)
+	assert.Contains(t, r.output, "--- SKIP: TestSearched")
+	for variable, what := range map[string]string{"SIMTEST_SEEDS=x": "a number", "SIMTEST_TIME=5m": "-timeout", "SIMTEST_SEED=-1": "a whole number"} {
+		r = runSearch(t, "pass", variable, "-test.timeout=1m")
+		require.Error(t, r.err, r.output)
+		name, _, _ := strings.Cut(variable, "=")
+		assert.Contains(t, r.output, "simtest: "+name+" is ")
+		assert.Contains(t, r.output, what)
+		assert.Empty(t, r.reports)
+	}
+}
+
+// Workers keep pools until one dies of that.
+func TestSearchPools(t *testing.T) {
+	t.Parallel()
+	r := runSearch(t, "pools", "-test.cpu=1")
+	require.NoError(t, r.err, r.output)
+	assert.Contains(t, r.output, "pools were emptied")
+	require.Len(t, r.reports, 1)
+	assert.EqualValues(t, 6, r.reports[0].Seeds())
+	r = runSearch(t, "fresh")
+	require.NoError(t, r.err, r.output)
+}
