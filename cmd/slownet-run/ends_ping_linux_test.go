@@ -21,9 +21,9 @@ func TestPingsToTheOutside(t *testing.T) {
 	}
 	asEach(t, func(t *testing.T, as user) {
 		for _, address := range []netip.Addr{ownAddress.Addr(), ownAddress6.Addr()} {
-			r := finish(t, commandWith(as, deviceForAll, ownNetwork, "--latency", "10ms", "--", "ping", "-c", "3", "-i", "0.1", "-s", "1000", address.String()))
-			assert.Contains(t, r.stdout, "3 packets transmitted, 3 received, 0% packet loss", r.stderr)
-			assert.Regexp(t, `rtt min/avg/max/mdev = [2-9]\d\.`, r.stdout)
+			r := finish(t, commandWith(as, deviceForAll, ownNetwork, "--latency", "10ms", "--", "ping", "-c", "3", "-i", "0.1", "-w", "10", "-s", "1000", address.String()))
+			assert.Contains(t, r.stdout, " 3 received", r.stderr)
+			assert.Regexp(t, `rtt min/avg/max/mdev = [2-9]\d\d?\.`, r.stdout)
 			assert.Empty(t, r.stderr)
 		}
 		r := finish(t, commandWith(as, deviceForAll, ownNetwork, "--", testProgram, "inside", "refused", fmt.Sprintf("[%v]:1", ownAddress6.Addr()), fmt.Sprintf("%v:1", ownAddress.Addr())))
@@ -40,9 +40,9 @@ func TestPathsInPaths(t *testing.T) {
 	}
 	asEach(t, func(t *testing.T, as user) {
 		r := finish(t, commandWith(as, deviceForAll, ownNetwork, "--latency", "20ms", "--", program, "--latency", "30ms", "--",
-			"ping", "-c", "3", "-i", "0.1", ownAddress.Addr().String()))
-		assert.Contains(t, r.stdout, "3 packets transmitted, 3 received", r.stderr)
-		assert.Regexp(t, `rtt min/avg/max/mdev = 1\d\d\.`, r.stdout)
+			"ping", "-c", "3", "-i", "0.1", "-w", "10", ownAddress.Addr().String()))
+		assert.Contains(t, r.stdout, " 3 received", r.stderr)
+		assert.Regexp(t, `rtt min/avg/max/mdev = [1-9]\d\d\.`, r.stdout)
 	})
 }
 
@@ -56,9 +56,9 @@ func TestPingsThatAreNotAllowed(t *testing.T) {
 	}
 	address := addressOfHost(t)
 	asEach(t, func(t *testing.T, as user) {
-		r := runProgram(t, as, "--", "ping", "-c", "2", "-i", "0.1", "-W", "1", address)
+		r := runProgram(t, as, "--", "ping", "-c", "2", "-i", "0.1", "-w", "10", address)
 		if as == self && os.Geteuid() == 0 {
-			assert.Contains(t, r.stdout, "2 packets transmitted, 2 received", r.stderr)
+			assert.Contains(t, r.stdout, " 2 received", r.stderr)
 			return
 		}
 		assert.Contains(t, r.stdout, "Packet filtered")

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,32 +28,28 @@ func notify() <-chan os.Signal {
 
 // A signal that a terminal or kill(1) sends to the whole process group reaches the
 // command by itself, and both our processes, too. One that only the first process got is
-// passed on. So the second process waits a moment to see whether it gets it, too.
+// passed on. So the second process waits a moment to see whether it gets it, too. Signals are
+// not counted: several may come as one. So one that only the first process got is not
+// passed on if the group got the same just now.
 const (
-	moment  = 30 * time.Millisecond
-	justNow = 200 * time.Millisecond
+	moment  = 50 * time.Millisecond
+	justNow = time.Second
 )
 
-// received are the signals that the second process got and has not matched yet with one
-// of the first's.
+// received are the signals that the second process got.
 type received struct {
 	mu     sync.Mutex // guards what follows
-	count  map[os.Signal]int
 	last   map[os.Signal]time.Time
 	latest time.Time // of the second process, or the first
 }
 
 // newReceived returns the signals that are received from now on.
 func newReceived() *received {
-	r := &received{count: map[os.Signal]int{}, last: map[os.Signal]time.Time{}}
+	r := &received{last: map[os.Signal]time.Time{}}
 	signals := notify()
 	go func() {
 		for s := range signals {
 			r.mu.Lock()
-			if time.Since(r.last[s]) > justNow {
-				r.count[s] = 0
-			}
-			r.count[s]++
 			r.last[s] = time.Now()
 			r.latest = time.Now()
 			r.mu.Unlock()
@@ -65,7 +63,7 @@ func newReceived() *received {
 func (r *received) sendAgain(send func(unix.Signal)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for s := range r.count {
+	for s := range r.last {
 		send(s.(unix.Signal))
 	}
 }
@@ -77,17 +75,39 @@ func (r *received) anySince(t time.Time) bool {
 	return r.latest.After(t)
 }
 
-// pass calls a function in a moment, unless the signal was sent to the second process,
-// too.
+// pass calls a function in two moments, unless the signal was sent to the second process,
+// too. On a busy machine that may know of it late: the kernel tells whether one is pending.
 func (r *received) pass(s unix.Signal, send func()) {
-	time.AfterFunc(moment, func() {
+	r.mu.Lock()
+	r.latest = time.Now()
+	r.mu.Unlock()
+	moments := 0
+	var look func()
+	look = func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.latest = time.Now()
-		if r.count[s] > 0 && time.Since(r.last[s]) < justNow {
-			r.count[s]--
-			return
+		switch moments++; {
+		case time.Since(r.last[s]) < justNow:
+		case moments < 2 || isPending(s):
+			time.AfterFunc(moment, look)
+		default:
+			send()
 		}
-		send()
-	})
+	}
+	time.AfterFunc(moment, look)
+}
+
+// isPending reports whether a signal waits for this process to take it.
+func isPending(s unix.Signal) bool {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if mask, ok := strings.CutPrefix(line, "ShdPnd:"); ok {
+			bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+			return err == nil && bits&(1<<(s-1)) != 0
+		}
+	}
+	return false
 }

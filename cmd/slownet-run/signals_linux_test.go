@@ -65,7 +65,7 @@ func TestSignalsReachTheCommandOnce(t *testing.T) {
 				require.NoError(t, unix.Kill(to, s))
 				assert.Equal(t, s.String(), next(), "to the group: %v", group)
 			}
-			assert.False(t, lines.Scan(), "one more: %s", lines.Text())
+			assert.False(t, lines.Scan(), "one more: %s; to the group: %v", lines.Text(), group)
 			require.NoError(t, c.Wait())
 		}
 	})
