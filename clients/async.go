@@ -11,25 +11,24 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// GetPoetryAsync gets the poem of the server at the address, "host:port",
-// without waiting: it returns at once, and done is called later, on the
-// reactor's loop, with the poem or the error. With an error the poem is what
-// came before it; when the context is done, that is its cause. The caller runs
-// the loop.
+// GetPoetryAsync starts to get the poem of the server at the address,
+// "host:port", and returns at once. Later done is called on the reactor's loop.
+// With an error, the poem is the part that arrived; when the context is done,
+// the error is its cause. The caller runs the loop.
 func (c *Client) GetPoetryAsync(ctx context.Context, r *reactor.Reactor, address string, done func(poem []byte, err error)) {
-	d := &download{client: c, reactor: r, address: address, tell: func(Kind, int) {}, done: done}
+	d := &download{client: c, reactor: r, address: address, tell: func(TaskEventKind, int) {}, done: done}
 	r.Call(func() { d.start(ctx) })
 }
 
 // GetAllAsync gets the poems of several servers, all at once, and returns when
-// the last is there or has failed. It runs a reactor on the calling goroutine.
+// the last has arrived or failed. It runs a reactor on the calling goroutine.
 func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 	r := &reactor.Reactor{Clock: c.clock()}
 	results := make([]Result, len(addresses))
 	downloads := make([]*download, len(addresses))
 	start := r.Now()
 	elapsed := func() time.Duration { return r.Now().Sub(start) }
-	r.OutOfDescriptors = func(err error) { c.tell(Event{Kind: Waiting, Elapsed: elapsed(), Err: err}) }
+	r.OutOfDescriptors = func(err error) { c.tell(TaskEvent{Kind: Waiting, Elapsed: elapsed(), Err: err}) }
 	for i, address := range addresses {
 		task := i + 1
 		results[i].Address = address
@@ -37,8 +36,8 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 			client:  c,
 			reactor: r,
 			address: address,
-			tell: func(kind Kind, n int) {
-				c.tell(Event{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: elapsed()})
+			tell: func(kind TaskEventKind, n int) {
+				c.tell(TaskEvent{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: elapsed()})
 			},
 			done: func(poem []byte, err error) {
 				results[i] = Result{Address: address, Poem: poem, Elapsed: elapsed(), Err: err}
@@ -46,7 +45,7 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 			},
 		}
 		r.Call(func() {
-			c.tell(Event{Kind: Started, Task: task, Address: address})
+			c.tell(TaskEvent{Kind: Started, Task: task, Address: address})
 			downloads[i].start(ctx)
 		})
 	}
@@ -58,24 +57,24 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 	return results
 }
 
-// A download is one poem on its way. It belongs to the loop, and is the handler
-// of its connection.
+// A download gets one poem. It belongs to the loop, and is the handler of its
+// connection.
 type download struct {
 	client  *Client
 	reactor *reactor.Reactor
 	address string
-	tell    func(kind Kind, n int) // of the connection, and of every piece
+	tell    func(kind TaskEventKind, n int) // reports the connection and each piece
 	done    func(poem []byte, err error)
 
-	ctx      context.Context // set when it is started
-	cancel   func()          // of the dial
-	stop     func()          // of waiting for the context
-	conn     *reactor.Conn   // nil until it is connected
+	ctx      context.Context // nil before start
+	cancel   func()          // cancels the dial
+	stop     func()          // stops waiting for the context
+	conn     *reactor.Conn   // nil before it is connected
 	poem     []byte
 	finished bool
 	began    time.Time      // when the dial began
-	last     time.Time      // when something happened last
-	timer    *reactor.Timer // nil without a limit of time
+	last     time.Time      // when the server last did something
+	timer    *reactor.Timer // nil without a time limit
 }
 
 // start begins to connect.
@@ -99,30 +98,31 @@ func (d *download) start(ctx context.Context) {
 	d.stop = d.reactor.AfterContext(ctx, func() { d.finish(context.Cause(ctx)) })
 }
 
-// dialled is a connection that knows when its dial began. Dials are alike, so
-// the download that gets it need not be the one that called dial.
+// dialled is a connection with the time when its dial began. Dials of one key
+// are interchangeable, so the download that gets it need not be the one that
+// called dial.
 type dialled struct {
 	net.Conn
 	began time.Time
 }
 
-// A dialKey stands for the dials that are alike.
+// A dialKey is the key of dials that are interchangeable.
 type dialKey struct {
 	client  *Client
 	address string
-	ctx     any // its values may matter to the dial function
+	ctx     any // the dial function may use its values
 }
 
 func (d *download) dialKey() dialKey {
 	key := dialKey{d.client, d.address, d.ctx}
 	if !reflect.ValueOf(d.ctx).Comparable() {
-		key.ctx = d // it is like none but itself
+		key.ctx = d // interchangeable with no other
 	}
 	return key
 }
 
-// valuesOf is a context with the values of another. The end of that other does
-// not reach a dial by itself: the downloads give up, in order.
+// valuesOf is a context with the values of another. The end of that other
+// context does not end the dial: the loop ends the downloads in order instead.
 type valuesOf struct {
 	context.Context
 	values context.Context
@@ -136,7 +136,7 @@ func (c valuesOf) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// connected is what the dial comes to.
+// connected handles the result of the dial.
 func (d *download) connected(conn net.Conn, err error) {
 	d.cancel = nil
 	switch {
@@ -151,14 +151,14 @@ func (d *download) connected(conn net.Conn, err error) {
 	dialled := conn.(*dialled)
 	d.conn = d.reactor.Add(dialled.Conn, d)
 	d.tell(Connected, 0)
-	d.began, d.last = dialled.began, d.reactor.Now() // the observer's time is not the server's
+	d.began, d.last = dialled.began, d.reactor.Now() // the observer's time does not count
 	d.setTimer()
 }
 
-// buffers are what downloads read into.
+// buffers holds the buffers for reading.
 var buffers = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
-// Readable reads what is there.
+// Readable reads the available bytes.
 func (d *download) Readable(conn *reactor.Conn) {
 	buffer := buffers.Get().(*[pieceSize]byte)
 	defer buffers.Put(buffer)
@@ -166,7 +166,7 @@ func (d *download) Readable(conn *reactor.Conn) {
 	if n > 0 {
 		d.poem = append(d.poem, buffer[:n]...)
 		d.tell(Piece, n)
-		d.last = d.reactor.Now() // the observer's time is not the server's
+		d.last = d.reactor.Now() // the observer's time does not count
 		if err := d.client.checkSize(len(d.poem)); err != nil {
 			d.finish(err)
 			return
@@ -181,8 +181,8 @@ func (d *download) Readable(conn *reactor.Conn) {
 	}
 }
 
-// limit returns when the server is given up if nothing happens before, and why.
-// If the error is nil, there is no limit.
+// limit returns the time at which the download fails if nothing arrives before,
+// and the error with which it does. If the error is nil, there is no limit.
 func (d *download) limit() (at time.Time, err error) {
 	if timeout := d.client.timeout(); timeout > 0 {
 		at, err = d.last.Add(timeout), &StallError{Connected: true, Timeout: timeout}
@@ -195,16 +195,16 @@ func (d *download) limit() (at time.Time, err error) {
 	return at, err
 }
 
-// setTimer sets the timer for the present limit. The limit may move while it
-// runs, but only to a later time.
+// setTimer sets the timer for the present limit. While the timer runs, the limit
+// may only move to a later time.
 func (d *download) setTimer() {
 	if at, err := d.limit(); err != nil {
 		d.timer = d.reactor.AfterFunc(at.Sub(d.reactor.Now()), d.checkLimit)
 	}
 }
 
-// checkLimit is called by the timer: it fails the download, or waits again if
-// something has happened since. A slow observer may have kept the loop from
+// checkLimit is called by the timer. It fails the download, or sets the timer
+// again if the limit has moved. A slow observer may have kept the loop from
 // reading, so available bytes are read first.
 func (d *download) checkLimit() {
 	d.Readable(d.conn)
@@ -218,7 +218,7 @@ func (d *download) checkLimit() {
 	}
 }
 
-// finish ends the download and delivers what there is.
+// finish ends the download and delivers the part that arrived.
 func (d *download) finish(err error) {
 	if d.finished {
 		return

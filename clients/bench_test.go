@@ -48,7 +48,7 @@ func waiting(b *testing.B, conns int) {
 	}
 	memory, goroutines := testnet.InUse()
 	lines := 0
-	client := clients.Client{Observer: func(e clients.Event) {
+	client := clients.Client{Observer: func(e clients.TaskEvent) {
 		if e.Kind != clients.Piece {
 			return
 		}

@@ -12,14 +12,14 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// pieceSize is how much is read at a time.
+// pieceSize is the size of the read buffer in bytes.
 const pieceSize = 64 << 10
 
 // GetPoetry gets the poem of the server at the address, "host:port", and waits
-// until it is there. With an error it returns what came before it. When the
-// context is done, that is its cause.
+// for its end. With an error it returns the part that arrived. When the context
+// is done, the error is its cause.
 func (c *Client) GetPoetry(ctx context.Context, address string) ([]byte, error) {
-	return c.getPoetry(ctx, address, func(Kind, int) {})
+	return c.getPoetry(ctx, address, func(TaskEventKind, int) {})
 }
 
 // GetPoetry gets a poem with the zero [Client].
@@ -27,9 +27,9 @@ func GetPoetry(ctx context.Context, address string) ([]byte, error) {
 	return new(Client).GetPoetry(ctx, address)
 }
 
-// GetAll gets the poems of several servers, one after another. A server that
-// fails costs its own poem only. When the context is done, the tasks that are
-// left are not started; their error is its cause.
+// GetAll gets the poems of several servers, one after another. It goes on after
+// a server that fails. When the context is done, the remaining tasks are not
+// started; their error is the context's cause.
 func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 	clock := c.clock()
 	results := make([]Result, len(addresses))
@@ -39,9 +39,9 @@ func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 			continue
 		}
 		task, start := i+1, clock.Now()
-		c.tell(Event{Kind: Started, Task: task, Address: address})
-		poem, err := c.getPoetry(ctx, address, func(kind Kind, n int) {
-			c.tell(Event{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
+		c.tell(TaskEvent{Kind: Started, Task: task, Address: address})
+		poem, err := c.getPoetry(ctx, address, func(kind TaskEventKind, n int) {
+			c.tell(TaskEvent{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
 		})
 		results[i] = Result{Address: address, Poem: poem, Elapsed: clock.Since(start), Err: err}
 		c.tellEnd(task, results[i])
@@ -49,8 +49,8 @@ func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 	return results
 }
 
-// getPoetry gets a poem, and tells of the connection and of every piece.
-func (c *Client) getPoetry(ctx context.Context, address string, tell func(kind Kind, n int)) (poem []byte, err error) {
+// getPoetry gets a poem, and reports the connection and each piece.
+func (c *Client) getPoetry(ctx context.Context, address string, tell func(kind TaskEventKind, n int)) (poem []byte, err error) {
 	ctx, cancel := c.withMaxTime(ctx)
 	defer cancel()
 	conn, err := c.connect(ctx, address)
@@ -82,7 +82,7 @@ func (c *Client) getPoetry(ctx context.Context, address string, tell func(kind K
 	}
 }
 
-// withMaxTime returns a context that ends when the poem has taken MaxTime.
+// withMaxTime returns a context that ends after MaxTime.
 func (c *Client) withMaxTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	if c.MaxTime <= 0 {
 		return ctx, func() {}
@@ -95,7 +95,7 @@ func (c *Client) withMaxTime(ctx context.Context) (context.Context, context.Canc
 	}
 }
 
-// connect makes the connection within the time that it may take.
+// connect dials, within Timeout.
 func (c *Client) connect(ctx context.Context, address string) (net.Conn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -115,8 +115,8 @@ type watch struct {
 	ctx     context.Context
 	timeout time.Duration
 	stalled atomic.Bool
-	stop    func() bool  // for the context
-	timer   *clock.Timer // nil for no time-out
+	stop    func() bool  // stops waiting for the context
+	timer   *clock.Timer // nil without a time-out
 }
 
 // longAgo is a deadline in the past.
@@ -135,21 +135,21 @@ func (c *Client) watch(ctx context.Context, conn net.Conn) *watch {
 	return w
 }
 
-// begin restarts the server's time.
+// begin restarts the time-out.
 func (w *watch) begin() {
 	if w.timer != nil {
 		w.timer.Reset(w.timeout)
 	}
 }
 
-// pause stops the server's time: the observer's time does not count.
+// pause stops the time-out: the observer's time does not count.
 func (w *watch) pause() {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
 }
 
-// explain returns why a read has failed.
+// explain returns the reason why a read has failed.
 func (w *watch) explain(err error) error {
 	switch {
 	case !errors.Is(err, os.ErrDeadlineExceeded):

@@ -25,51 +25,50 @@ type Client struct {
 	// Dial makes connections. Nil is a net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Clock is the time by which Timeout and all reports go. Nil is the real
-	// one.
+	// Clock measures Timeout, MaxTime and all reported times. Nil is the system
+	// clock. GetPoetryAsync uses the reactor's clock instead.
 	Clock clock.Clock
 
-	// Timeout is how long a server may take to accept the connection, and then
-	// how long it may send nothing. Zero is DefaultTimeout, below zero is for
-	// ever. GetPoetryAsync measures it by the reactor's clock.
+	// Timeout limits the time a server takes to accept the connection, and then
+	// the time without a byte. Zero is DefaultTimeout, below zero is no limit.
 	Timeout time.Duration
 
-	// MaxTime is how long a poem may take in all, from the start of its dial to
-	// its last byte: it bounds a server that is never silent for Timeout, and
-	// never done. Zero or less means no limit. The time of a task of GetAllAsync
-	// does not run while it waits for its turn to dial. GetPoetryAsync measures it
-	// by the reactor's clock.
+	// MaxTime limits the time of a whole poem, from the start of its dial to its
+	// last byte. It bounds a server that sends often enough for Timeout but never
+	// ends. Zero or less means no limit. In GetAllAsync, the time that a task
+	// waits for its turn to dial does not count.
 	MaxTime time.Duration
 
-	// MaxBytes is the size of the longest poem that is taken. Zero is
-	// DefaultMaxBytes, below zero is no limit.
+	// MaxBytes limits the size of a poem. Zero is DefaultMaxBytes, below zero is
+	// no limit.
 	MaxBytes int64
 
-	// Observer, if not nil, is told how GetAll and GetAllAsync get on, on the
-	// goroutine that called them.
-	Observer func(Event)
+	// Observer, if not nil, receives the progress of GetAll and GetAllAsync, on
+	// the goroutine that called them.
+	Observer func(TaskEvent)
 }
 
-// An Event is a step in getting one of several poems.
-type Event struct {
-	Kind    Kind
-	Task    int           // number of the poem, from 1; Waiting: 0
-	Address string        // of its server, as it was given; Waiting: none
-	Bytes   int           // Piece: its size; Arrived, Failed: all that came
+// A TaskEvent reports progress on one of several poems.
+type TaskEvent struct {
+	Kind    TaskEventKind
+	Task    int           // the poem's number, from 1; Waiting: 0
+	Address string        // of its server, as passed by the caller; Waiting: none
+	Bytes   int           // Piece: its size; Arrived, Failed: the total
 	Poem    []byte        // Arrived: the poem; Failed: the part that arrived
 	Elapsed time.Duration // since the task was started; Waiting: since the first was
-	Err     error         // Failed, Waiting: why
+	Err     error         // Failed, Waiting: the reason
 }
 
-// A Kind is what an Event tells.
-type Kind int
+// A TaskEventKind is the kind of a [TaskEvent].
+type TaskEventKind int
 
-// What happens to a task: it is started, the server accepts its connection, pieces
-// arrive, and at last the whole poem has arrived or it has failed. GetAllAsync reports Waiting when the
-// process has no descriptors left: tasks without a connection wait until others
-// are done. It is reported again only after a time in which none waited.
+// A task is started, its connection is accepted, pieces arrive, and in the end
+// the whole poem has arrived or the task has failed. GetAllAsync reports Waiting
+// when the process runs out of descriptors: tasks without a connection wait
+// until others are done. It is reported again only after a time in which none
+// waited.
 const (
-	Started Kind = iota
+	Started TaskEventKind = iota
 	Connected
 	Piece
 	Arrived
@@ -77,22 +76,22 @@ const (
 	Waiting
 )
 
-// A Result is what became of one of several poems.
+// A Result is the outcome of one of several poems.
 type Result struct {
 	Address string
-	Poem    []byte        // with Err, what came before it
+	Poem    []byte        // with Err, the part that arrived
 	Elapsed time.Duration // from the start of the task to its end
 	Err     error
 }
 
-// A StallError is reported when a server did not do anything for too long. It
+// A StallError is the error of a server that was silent for too long. It
 // matches os.ErrDeadlineExceeded.
 type StallError struct {
-	Connected bool          // the server had accepted the connection
-	Timeout   time.Duration // how long nothing happened
+	Connected bool          // whether the server had accepted the connection
+	Timeout   time.Duration // the limit
 }
 
-// Error says what the server did not do, and for how long.
+// Error says whether the connection or the next byte was missing.
 func (e *StallError) Error() string {
 	if e.Connected {
 		return fmt.Sprintf("stalled: no byte for %v", e.Timeout)
@@ -103,7 +102,7 @@ func (e *StallError) Error() string {
 // Unwrap returns os.ErrDeadlineExceeded.
 func (e *StallError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// A TooSlowError is reported when a poem takes longer than allowed. It matches
+// A TooSlowError is the error of a poem that takes longer than MaxTime. It matches
 // os.ErrDeadlineExceeded.
 type TooSlowError struct {
 	MaxTime time.Duration // the limit
@@ -111,16 +110,17 @@ type TooSlowError struct {
 
 // Error names the limit.
 func (e *TooSlowError) Error() string {
-	return fmt.Sprintf("too slow: not all there after %v", e.MaxTime)
+	return fmt.Sprintf("too slow: incomplete after %v", e.MaxTime)
 }
 
 // Unwrap returns os.ErrDeadlineExceeded.
 func (e *TooSlowError) Unwrap() error { return os.ErrDeadlineExceeded }
 
-// ErrNoPoem is reported when a server closes the connection without a byte.
+// ErrNoPoem is the error of a server that closes the connection without sending
+// a byte.
 var ErrNoPoem = errors.New("no poem: the server closed the connection without a byte")
 
-// A TooLongError is reported when a server sends more than a poem may have.
+// A TooLongError is the error of a poem of more than MaxBytes.
 type TooLongError struct {
 	MaxBytes int64 // the limit
 }
@@ -144,8 +144,8 @@ func (c *Client) timeout() time.Duration {
 	return c.Timeout
 }
 
-// connectLimit returns how long a dial may take, and its error if it takes
-// longer. Zero means no limit.
+// connectLimit returns the time limit of a dial, and the error of a dial that
+// exceeds it. Zero means no limit.
 func (c *Client) connectLimit() (time.Duration, error) {
 	timeout := c.timeout()
 	switch {
@@ -157,7 +157,7 @@ func (c *Client) connectLimit() (time.Duration, error) {
 	return 0, nil
 }
 
-// checkEnd returns an error if the stream has ended without a poem.
+// checkEnd returns an error if the stream ended without a byte.
 func checkEnd(poem []byte) error {
 	if len(poem) == 0 {
 		return ErrNoPoem
@@ -165,7 +165,7 @@ func checkEnd(poem []byte) error {
 	return nil
 }
 
-// checkSize returns an error when a poem has grown too long.
+// checkSize returns an error if a poem of so many bytes is too long.
 func (c *Client) checkSize(bytes int) error {
 	limit := c.MaxBytes
 	if limit == 0 {
@@ -184,8 +184,8 @@ func (c *Client) dial(ctx context.Context, address string) (net.Conn, error) {
 	return c.Dial(ctx, "tcp", address)
 }
 
-// dialError is what a failed dial is reported as: what ended its context, or
-// else what the dial function says.
+// dialError returns the error of a failed dial: the cause of its context's end,
+// or else the dial function's error.
 func dialError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -193,7 +193,7 @@ func dialError(ctx context.Context, err error) error {
 	return err
 }
 
-func (c *Client) tell(e Event) {
+func (c *Client) tell(e TaskEvent) {
 	if c.Observer != nil {
 		c.Observer(e)
 	}
@@ -205,5 +205,5 @@ func (c *Client) tellEnd(task int, r Result) {
 	if r.Err != nil {
 		kind = Failed
 	}
-	c.tell(Event{Kind: kind, Task: task, Address: r.Address, Bytes: len(r.Poem), Poem: r.Poem, Elapsed: r.Elapsed, Err: r.Err})
+	c.tell(TaskEvent{Kind: kind, Task: task, Address: r.Address, Bytes: len(r.Poem), Poem: r.Poem, Elapsed: r.Elapsed, Err: r.Err})
 }

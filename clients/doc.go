@@ -4,11 +4,9 @@
 // client, [Client.GetPoetry] and [Client.GetAll], gets one poem after another
 // and waits for each: three poems take as long as all three together. The
 // asynchronous one, [Client.GetPoetryAsync] and [Client.GetAllAsync], connects
-// to all servers at once and lets one loop, a [reactor.Reactor], read whatever
+// to all servers at once, and one loop, a [reactor.Reactor], reads whatever
 // arrives: three poems take as long as the slowest.
 //
 // Neither knows whether it runs on sockets or in a simulation: the dial
 // function and the clock are fields of [Client].
-//
-// A [Printer] reports on both as the commands do.
 package clients

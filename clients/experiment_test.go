@@ -30,7 +30,7 @@ var keepPools = simtest.Config{KeepPools: true}
 
 // perform runs the experiment in a simulation and returns what the commands
 // would print.
-func perform(t *testing.T, link netem.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*cli.Printer) func(clients.Event)) (output string, results []clients.Result, elapsed time.Duration) {
+func perform(t *testing.T, link netem.Link, get func(*clients.Client, []string) ([]clients.Result, time.Duration), observer func(*cli.Printer) func(clients.TaskEvent)) (output string, results []clients.Result, elapsed time.Duration) {
 	keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		reader := sim.Host("reader")
 		var addresses []string
@@ -67,7 +67,7 @@ func timed(get func(*clients.Client, context.Context, []string) []clients.Result
 
 func TestExperimentBlocking(t *testing.T) {
 	output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAll),
-		func(p *cli.Printer) func(clients.Event) { return p.Blocking })
+		func(p *cli.Printer) func(clients.TaskEvent) { return p.Blocking })
 	assert.Equal(t, 10100*ms, results[0].Elapsed) // 3003 bytes are 100 pieces of 30 and one of 3
 	assert.Equal(t, 6300*ms, results[1].Elapsed)  // 623 are 62 of 10 and one of 3
 	assert.Equal(t, 6600*ms, results[2].Elapsed)  // 653 are 65 of 10 and one of 3
@@ -97,7 +97,7 @@ func TestExperimentAsync(t *testing.T) {
 	want.WriteString("Task 1: 3003 bytes of poetry\nTask 2: 623 bytes of poetry\nTask 3: 653 bytes of poetry\n")
 	for range 100 { // the same lines in the same order, every time
 		output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAllAsync),
-			func(p *cli.Printer) func(clients.Event) { return p.Async })
+			func(p *cli.Printer) func(clients.TaskEvent) { return p.Async })
 		require.Equal(t, 10100*ms, elapsed)
 		require.Equal(t, 10100*ms, results[0].Elapsed)
 		require.Equal(t, 6300*ms, results[1].Elapsed)
@@ -111,7 +111,7 @@ func TestExperimentAsync(t *testing.T) {
 func TestExperimentFarAway(t *testing.T) {
 	link := netem.Link{Latency: 150 * ms}
 	_, results, elapsed := perform(t, link, timed((*clients.Client).GetAllAsync),
-		func(p *cli.Printer) func(clients.Event) { return p.Async })
+		func(p *cli.Printer) func(clients.TaskEvent) { return p.Async })
 	// Connecting takes 2 x 150 ms, and the server has the connection 150 ms
 	// after that; the end of the poem is under way for 150 ms.
 	assert.Equal(t, 4*150*ms+6300*ms, results[1].Elapsed)
@@ -172,7 +172,7 @@ func TestFailuresInOrder(t *testing.T) {
 		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("poet")
 			var failed []int
-			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
+			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.TaskEvent) {
 				if e.Kind == clients.Failed {
 					failed = append(failed, e.Task)
 				}
@@ -206,7 +206,7 @@ func TestEndInOrder(t *testing.T) {
 				}()
 				addresses = append(addresses, name+":1")
 			}
-			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
+			client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.TaskEvent) {
 				if e.Kind == clients.Failed {
 					failed = append(failed, e.Task)
 				}
@@ -223,7 +223,7 @@ func TestStallsInOrder(t *testing.T) {
 	for range 50 {
 		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			var failed []int
-			client := &clients.Client{Dial: blackhole, Observer: func(e clients.Event) {
+			client := &clients.Client{Dial: blackhole, Observer: func(e clients.TaskEvent) {
 				if e.Kind == clients.Failed {
 					failed = append(failed, e.Task)
 				}

@@ -36,7 +36,7 @@ func TestByteAMinute(t *testing.T) {
 				poem, err := modes[i].one(client, t.Context(), "poet:1")
 				assert.Equal(t, &clients.TooSlowError{MaxTime: client.MaxTime}, err)
 				assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
-				assert.EqualError(t, err, "too slow: not all there after 9m1s")
+				assert.EqualError(t, err, "too slow: incomplete after 9m1s")
 				assert.Equal(t, "..........", string(poem), "what came is not lost")
 				assert.Equal(t, client.MaxTime, time.Since(start))
 			})
@@ -145,7 +145,7 @@ func TestObserverThatTakesItsTime(t *testing.T) {
 					}
 				}()
 				client := &clients.Client{Dial: sim.Host("reader").DialContext, Timeout: 10 * time.Second}
-				client.Observer = func(e clients.Event) {
+				client.Observer = func(e clients.TaskEvent) {
 					if e.Kind == clients.Piece {
 						time.Sleep(time.Minute)
 					}
@@ -163,7 +163,7 @@ func TestObserverThatTakesItsTime(t *testing.T) {
 func TestObserverGetsThePoem(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		told := map[int]string{}
-		client := &clients.Client{Dial: n.Dial, Observer: func(e clients.Event) {
+		client := &clients.Client{Dial: n.Dial, Observer: func(e clients.TaskEvent) {
 			if e.Kind == clients.Arrived || e.Kind == clients.Failed {
 				told[e.Task] = string(e.Poem)
 			}
@@ -184,7 +184,7 @@ func TestObserverIsToldOfTheConnection(t *testing.T) {
 				require.NoError(t, err)
 				serve(t, listener, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 2, Wait: 10 * ms}})
 				told := map[int][]string{}
-				client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.Event) {
+				client := &clients.Client{Dial: sim.Host("reader").DialContext, Observer: func(e clients.TaskEvent) {
 					told[e.Task] = append(told[e.Task], fmt.Sprint(e.Kind, e.Bytes, e.Elapsed))
 				}}
 				modes[i].get(client, t.Context(), []string{"poet:1", "poet:2"})
@@ -251,7 +251,7 @@ func TestOutOfDescriptors(t *testing.T) {
 				limited := &descriptors{dial: sim.Host("reader").DialContext}
 				limited.left.Store(40)
 				client := &clients.Client{Dial: limited.DialContext, Timeout: 12 * time.Second, MaxTime: 15 * time.Second}
-				client.Observer = func(e clients.Event) {
+				client.Observer = func(e clients.TaskEvent) {
 					if e.Kind == clients.Waiting {
 						waits++
 						assert.ErrorIs(t, e.Err, syscall.EMFILE)

@@ -129,12 +129,12 @@ func (f *failsAfter) Accept() (net.Conn, error) {
 
 // Close may be called by the observer, in every state.
 func TestCloseFromTheObserver(t *testing.T) {
-	for _, kind := range []poetryserver.Kind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done} {
+	for _, kind := range []poetryserver.ClientEventKind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done} {
 		for _, concurrent := range []bool{false, true} {
 			testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 				listener, address := n.Listen(t)
 				server := &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: ms}, Concurrent: concurrent}
-				server.Observer = func(e poetryserver.Event) {
+				server.Observer = func(e poetryserver.ClientEvent) {
 					if e.Kind == kind {
 						_ = server.Close()
 					}
@@ -175,7 +175,7 @@ func TestAcceptFails(t *testing.T) {
 		server := &poetryserver.Server{Poem: []byte("poem")}
 		served := make(chan error, 1)
 		troubles := 0
-		server.Observer = func(e poetryserver.Event) {
+		server.Observer = func(e poetryserver.ClientEvent) {
 			if e.Kind == poetryserver.NotAccepted {
 				assert.Equal(t, passing, e.Err)
 				troubles++

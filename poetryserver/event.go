@@ -8,26 +8,26 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
-// An Event is something that happened to a client of a [Server]. Its String is
-// the line that the command prints.
-type Event struct {
-	Kind   Kind
+// A ClientEvent reports what a [Server] did for a client. The command slowpoetry
+// prints its String as a line.
+type ClientEvent struct {
+	Kind   ClientEventKind
 	Client net.Addr // NotAccepted: the listener's address
-	Bytes  int      // Sent: the size of the piece; Done, Gone: all that were sent
-	Err    error    // Gone, NotAccepted: why
+	Bytes  int      // Sent: the size of the piece; Done, Gone: the total
+	Err    error    // Gone, NotAccepted: the reason
 
 	Elapsed time.Duration // Sent, Done, Gone: since the client connected
 }
 
-// A Kind is what an Event tells.
-type Kind int
+// A ClientEventKind is the kind of a [ClientEvent].
+type ClientEventKind int
 
-// A client connects, pieces are sent to it, and it is done when all has been
-// sent, or else gone. NotAccepted is told when no client can be accepted for
-// the moment, as when the process has too many files open; the server tries
-// again.
+// A client connects and pieces are sent to it, until it is Done, with the whole
+// poem, or Gone before the end. NotAccepted is reported when Accept fails for the
+// moment, for example because the process has too many open files; the server
+// tries again.
 const (
-	Connected Kind = iota
+	Connected ClientEventKind = iota
 	Sent
 	Done
 	Gone
@@ -35,7 +35,7 @@ const (
 )
 
 // String describes the event in a line, without a newline.
-func (e Event) String() string {
+func (e ClientEvent) String() string {
 	switch e.Kind {
 	case Connected:
 		return fmt.Sprintf("%v connected", e.Client)

@@ -23,7 +23,7 @@ func ExampleServer() {
 	server := &poetryserver.Server{
 		Poem: []byte("Science! true daughter of Old Time thou art!"),
 		Pace: netem.Pace{Bytes: 5, Wait: 10 * time.Millisecond},
-		Observer: func(e poetryserver.Event) {
+		Observer: func(e poetryserver.ClientEvent) {
 			if e.Kind == poetryserver.Done {
 				done <- e.Bytes
 			}

@@ -32,7 +32,7 @@ func TestTimeoutIsWhatItSays(t *testing.T) {
 			conn := n.MustDial(t, f.address)
 			gone := f.await(t, poetryserver.Gone)
 			took := time.Since(start)
-			assert.EqualError(t, gone.Err, "took in nothing for 800ms")
+			assert.EqualError(t, gone.Err, "accepted no byte for 800ms")
 			assert.Less(t, gone.Bytes, len(f.Poem))
 			assert.GreaterOrEqual(t, took, 800*ms)
 			if n.Simulated {
@@ -54,7 +54,7 @@ func TestReaderThatTakesItsTime(t *testing.T) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
 		gone := make(chan time.Duration, 1)
-		server := &poetryserver.Server{Poem: make([]byte, 16<<20), Timeout: time.Second, Observer: func(e poetryserver.Event) {
+		server := &poetryserver.Server{Poem: make([]byte, 16<<20), Timeout: time.Second, Observer: func(e poetryserver.ClientEvent) {
 			if e.Kind == poetryserver.Gone {
 				gone <- sim.Elapsed()
 			}

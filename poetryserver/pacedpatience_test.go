@@ -23,7 +23,7 @@ func TestTimeoutWithAPace(t *testing.T) {
 		start := time.Now()
 		lazy := n.MustDial(t, f.address)
 		gone := f.await(t, poetryserver.Gone)
-		assert.EqualError(t, gone.Err, "took in nothing for 200ms")
+		assert.EqualError(t, gone.Err, "accepted no byte for 200ms")
 		assert.GreaterOrEqual(t, time.Since(start), 200*ms)
 		poem, _ := get(t, n, f.address)
 		assert.Len(t, poem, len(f.Poem))

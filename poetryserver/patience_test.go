@@ -59,7 +59,7 @@ func TestCloseWhileAClientIsAccepted(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
-		server := &poetryserver.Server{Poem: []byte("poem"), Observer: func(e poetryserver.Event) { t.Errorf("told: %v", e) }}
+		server := &poetryserver.Server{Poem: []byte("poem"), Observer: func(e poetryserver.ClientEvent) { t.Errorf("told: %v", e) }}
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(&closingListener{listener, server.Close}) }()
 		conn, err := sim.Host("client").DialContext(t.Context(), "tcp", "server:1")

@@ -12,24 +12,24 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A patientListener's connections give a client time to take in what is
-// written, as long as it takes in something.
+// A patientListener's connections fail a write only if the client accepts no byte
+// for the time-out.
 type patientListener struct {
 	net.Listener
 	clock   clock.Clock
 	timeout time.Duration // none if it is not positive
 }
 
-// Accept returns the next connection, with the patience on it.
+// Accept returns the next connection, with the time-out on it.
 func (l *patientListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
 	if buffered, ok := conn.(interface{ SetWriteBuffer(int) error }); ok {
-		_ = buffered.SetWriteBuffer(chunk) // it matters little if it fails
+		_ = buffered.SetWriteBuffer(chunk) // best effort
 	}
-	// With a link of no limits it is here for deadlines on the clock.
+	// Its links have no limits: it only provides deadlines on the clock.
 	inner := slownet.NewConn(conn, slownet.Config{Clock: l.clock})
 	if l.timeout <= 0 {
 		return inner, nil
@@ -37,20 +37,20 @@ func (l *patientListener) Accept() (net.Conn, error) {
 	return &patientConn{Conn: inner, listener: l}, nil
 }
 
-// chunk is how much is written at a time. A large buffer of the system's would
-// hide that a slow client goes on reading.
+// chunk is the largest write, in bytes. A larger send buffer would hide that a
+// slow client goes on reading.
 const chunk = 64 << 10
 
-// A probe takes 1/probes of the time-out; the time-out may be late by two of them: TCP
-// does not wake a writer until a third of its buffer is free, so the first probe may
-// leave room that the second one fills.
+// A probe takes 1/probes of the time-out. The time-out may be late by two probes:
+// TCP does not wake a writer until a third of its buffer is free, so the first
+// probe may leave room that the second one fills.
 const probes = 16
 
-// A patientConn fails a Write when the client has taken in nothing for the
-// time-out. A Write that was cut short by its deadline does not tell when the
-// client took in the last bytes written. So a chunk that does not go through
-// within a part of the time-out, the probe, is followed by a single byte: the
-// byte goes through as soon as the client takes in something, or never.
+// A patientConn fails a Write when the client has accepted no byte for the
+// time-out. A Write that its deadline cut short does not tell when the client
+// accepted the last byte. So after a chunk that is not written within a part of
+// the time-out, the probe, a single byte is written: it goes through as soon as
+// the client accepts something, or never.
 type patientConn struct {
 	*slownet.Conn
 	listener *patientListener
@@ -60,7 +60,7 @@ type patientConn struct {
 	inner time.Time  // set by Write, likewise
 }
 
-// Write writes p, as long as the client takes in something within the time-out.
+// Write writes p. It fails if the client accepts no byte for the time-out.
 func (c *patientConn) Write(p []byte) (n int, err error) {
 	clock, timeout := c.listener.clock, c.listener.timeout
 	last, stuck := clock.Now(), false
@@ -69,7 +69,7 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 		if stuck {
 			size, until = 1, last.Add(timeout)
 		}
-		if err := c.setPatience(until); err != nil {
+		if err := c.setWriteLimit(until); err != nil {
 			return n, err
 		}
 		written, err := c.Conn.Write(p[n:min(n+size, len(p))])
@@ -86,12 +86,12 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 			stuck = true
 		}
 	}
-	return n, c.setPatience(time.Time{})
+	return n, c.setWriteLimit(time.Time{})
 }
 
-// setPatience sets the deadline of the next write, or returns an error if that
+// setWriteLimit sets the deadline of the next write, or returns an error if that
 // of the paced connection has passed.
-func (c *patientConn) setPatience(t time.Time) error {
+func (c *patientConn) setWriteLimit(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.isEndedLocked() {
@@ -101,8 +101,8 @@ func (c *patientConn) setPatience(t time.Time) error {
 	return c.setDeadlineLocked()
 }
 
-// SetWriteDeadline is how the paced connection around this one wakes a blocked
-// Write.
+// SetWriteDeadline is called by the paced connection around this one to wake a
+// blocked Write.
 func (c *patientConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +118,7 @@ func (c *patientConn) setDeadlineLocked() error {
 	return c.Conn.SetWriteDeadline(c.inner)
 }
 
-// isEnded reports whether the deadline of the paced connection has passed.
+// isEnded reports whether the outer deadline has passed.
 func (c *patientConn) isEnded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,45 +14,47 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// hurry is how long a client may take to hang up when the server is shut down.
-const hurry = time.Second
+// shutdownGrace is the time that a client with the poem has to hang up when the
+// server is shut down.
+const shutdownGrace = time.Second
 
-// serve sends the poem to one client and sees it off, in the background.
+// serve sends the poem to one client. It waits in the background for the client
+// to hang up.
 func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 	if !s.trackConn(conn) {
 		abort(conn)
 		return
 	}
 	client, start := conn.RemoteAddr(), s.clock().Now()
-	s.tell(Event{Kind: Connected, Client: client})
+	s.tell(ClientEvent{Kind: Connected, Client: client})
 	sent, err := s.send(conn, start)
 	if err != nil {
 		abort(conn)
 		s.untrackConn(conn)
-		s.tell(Event{Kind: Gone, Client: client, Bytes: sent, Err: s.explain(err), Elapsed: s.clock().Since(start)})
+		s.tell(ClientEvent{Kind: Gone, Client: client, Bytes: sent, Err: s.explain(err), Elapsed: s.clock().Since(start)})
 		return
 	}
 	elapsed := s.clock().Since(start)
 	until := s.startLeaving(conn)
 	background.Go(func() {
 		defer s.untrackConn(conn)
-		s.seeOff(conn, until)
-		_ = conn.Drain(context.Background()) // gives up after a while
+		s.awaitHangUp(conn, until)
+		_ = conn.Drain(context.Background()) // bounded: see slownet.Conn.Close
 	})
-	s.tell(Event{Kind: Done, Client: client, Bytes: sent, Elapsed: elapsed})
+	s.tell(ClientEvent{Kind: Done, Client: client, Bytes: sent, Elapsed: elapsed})
 }
 
-// maxTalk is how much a client that has the poem may send.
-const maxTalk = 1 << 20
+// maxIgnored limits the bytes that are read from a client with the poem.
+const maxIgnored = 1 << 20
 
-// seeOff waits until a client that has the poem hangs up, or its time is up.
+// awaitHangUp waits until a client with the poem hangs up, or its time is up.
 //
-// A connection that is closed with something unread is reset, and the end of the
-// poem could be lost. So what the client may say is read and thrown away. A
-// client that goes on and on is no longer read: its sending stalls, and it may
-// still take in the end of the poem until its time is up.
-func (s *Server) seeOff(conn *slownet.Conn, until time.Time) {
-	if _, err := io.CopyN(io.Discard, conn, maxTalk); err != nil {
+// A close with unread bytes resets the connection, and the end of the poem could
+// be lost. So the client's bytes are read and discarded, up to maxIgnored. Then
+// its sending stalls, but it may still read the end of the poem until its time is
+// up.
+func (s *Server) awaitHangUp(conn *slownet.Conn, until time.Time) {
+	if _, err := io.CopyN(io.Discard, conn, maxIgnored); err != nil {
 		_ = conn.Close()
 		return
 	}
@@ -61,8 +63,8 @@ func (s *Server) seeOff(conn *slownet.Conn, until time.Time) {
 	}
 }
 
-// wait waits until the time (the zero time is never), or until a moment after
-// Shutdown. It returns false if Close comes first.
+// wait waits until the given time (the zero time is never), or until
+// shutdownGrace after Shutdown. It returns false if Close comes first.
 func (s *Server) wait(until time.Time) bool {
 	s.mu.Lock()
 	stopped, closed := s.stopped, s.closed
@@ -80,7 +82,7 @@ func (s *Server) wait(until time.Time) bool {
 		return false
 	case <-stopped:
 	}
-	soon := s.clock().Timer(hurry)
+	soon := s.clock().Timer(shutdownGrace)
 	defer soon.Stop()
 	select {
 	case <-over:
@@ -92,7 +94,7 @@ func (s *Server) wait(until time.Time) bool {
 }
 
 // send sends the poem, piece by piece, and the end of the stream. It returns
-// how much of the poem was taken. Start is when the client connected.
+// the number of bytes written. Start is the time when the client connected.
 func (s *Server) send(conn *slownet.Conn, start time.Time) (sent int, err error) {
 	size := s.Pace.Bytes
 	if size == 0 {
@@ -102,7 +104,7 @@ func (s *Server) send(conn *slownet.Conn, start time.Time) (sent int, err error)
 		n, err := conn.Write(s.Poem[sent:min(sent+size, len(s.Poem))])
 		sent += n
 		if n > 0 {
-			s.tell(Event{Kind: Sent, Client: conn.RemoteAddr(), Bytes: n, Elapsed: s.clock().Since(start)})
+			s.tell(ClientEvent{Kind: Sent, Client: conn.RemoteAddr(), Bytes: n, Elapsed: s.clock().Since(start)})
 		}
 		if err != nil {
 			return sent, err
@@ -118,8 +120,8 @@ func (s *Server) send(conn *slownet.Conn, start time.Time) (sent int, err error)
 	return sent, err
 }
 
-// drain waits until the end of the poem has arrived, the pace's wait after the
-// last piece included.
+// drain waits until the end of the poem has arrived, including the pace's wait
+// after the last piece.
 func (s *Server) drain(conn *slownet.Conn) error {
 	ctx := context.Background()
 	if timeout := s.timeout(); timeout > 0 {
@@ -134,11 +136,11 @@ func (s *Server) drain(conn *slownet.Conn) error {
 	return err
 }
 
-// explain returns why a client is gone.
+// explain returns the reason why a client is gone.
 func (s *Server) explain(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("took in nothing for %v", s.timeout())
+		return fmt.Errorf("accepted no byte for %v", s.timeout())
 	case errors.Is(err, net.ErrClosed):
 		return ErrServerClosed
 	case errors.Is(err, syscall.ENOTCONN):
@@ -154,7 +156,7 @@ func (s *Server) timeout() time.Duration {
 	return s.Timeout
 }
 
-func (s *Server) tell(e Event) {
+func (s *Server) tell(e ClientEvent) {
 	if s.Observer != nil {
 		s.Observer(e)
 	}

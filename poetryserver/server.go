@@ -20,55 +20,55 @@ var ErrServerClosed = errors.New("poetryserver: server closed")
 // DefaultTimeout is the Timeout of a Server that does not set its own.
 const DefaultTimeout = time.Minute
 
-// A Server serves a poem. Its fields must not change once it serves.
+// A Server serves a poem. Its fields must not change after the first call of
+// Serve.
 type Server struct {
-	// Poem is what every client gets.
+	// Poem is sent to every client.
 	Poem []byte
 
-	// Pace is how slowly. The zero Pace sends the poem at once.
+	// Pace is the size of the pieces and the wait after each. The zero Pace sends
+	// the poem at once.
 	Pace netem.Pace
 
-	// Concurrent serves all clients at once. Else each listener's clients are
-	// served one after another, and the others wait.
+	// Concurrent serves all clients at once. Otherwise the clients of a listener
+	// are served one after another.
 	Concurrent bool
 
-	// Timeout is how long a client may take in nothing of what is sent before
-	// it is given up, to a sixteenth, and how long it may take to hang up after
-	// the poem. The pace's waits do not count. Zero is DefaultTimeout, below
-	// zero is for ever.
+	// Timeout limits the time in which a client accepts no byte, to within two
+	// sixteenths, and the time it takes to hang up after the poem. The pace's
+	// waits do not count. Zero is DefaultTimeout, below zero is no limit.
 	Timeout time.Duration
 
-	// Clock is the time by which the pace and the time-out go. Nil is the real
-	// one.
+	// Clock measures the pace and the time-out. Nil is the system clock.
 	Clock clock.Clock
 
-	// Observer, if not nil, is told what happens. It is called by the
-	// goroutine that serves the client; for a concurrent server these are
-	// several at once. It may call Close, but Shutdown would wait for it.
-	Observer func(Event)
+	// Observer, if not nil, receives all events. It is called by the goroutine
+	// that serves the client, so on a concurrent server by several at once. It
+	// may call Close, but not Shutdown, which would wait for it.
+	Observer func(ClientEvent)
 
 	mu        sync.Mutex // guards what follows
 	listeners map[net.Listener]struct{}
 	conns     map[*slownet.Conn]phase
-	stopped   chan struct{} // closed when the server is to stop; nil before Serve
+	stopped   chan struct{} // closed by Shutdown and Close; nil before Serve
 	closed    chan struct{} // closed by Close; nil before Serve
 	closing   bool
 	isClosed  bool          // closed is closed
-	idle      chan struct{} // closed when the last connection is done; nil before the server is to stop
+	idle      chan struct{} // closed when the last connection is done; nil before Shutdown or Close
 }
 
-// A phase is how far a connection is.
+// A phase is the phase of a connection.
 type phase int
 
 const (
-	served  phase = iota // it gets the poem
-	leaving              // it has the poem, and is to hang up
+	served  phase = iota // the poem is being sent
+	leaving              // the client has the poem and should hang up
 )
 
-// Serve accepts connections and serves each the poem, until the server is shut
-// down or the listener fails. It closes the listener, and returns when all its
-// clients are gone; after Shutdown or Close the error is [ErrServerClosed]. It
-// panics if the Pace is invalid; see [netem.Link.Validate].
+// Serve accepts connections and sends the poem to each, until Shutdown, Close or
+// an error of the listener. Then it closes the listener, waits until all its
+// clients are gone, and returns; after Shutdown or Close the error is
+// [ErrServerClosed]. It panics if the Pace is invalid; see [netem.Link.Validate].
 func (s *Server) Serve(listener net.Listener) error {
 	l := slownet.NewListener(
 		&patientListener{listener, s.clock(), s.timeout()},
@@ -91,7 +91,7 @@ func (s *Server) Serve(listener net.Listener) error {
 			return ErrServerClosed
 		case isTemporary(err):
 			if delay == 0 {
-				s.tell(Event{Kind: NotAccepted, Client: l.Addr(), Err: err})
+				s.tell(ClientEvent{Kind: NotAccepted, Client: l.Addr(), Err: err})
 			}
 			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
 			s.pause(delay, stopped)
@@ -107,17 +107,17 @@ func (s *Server) Serve(listener net.Listener) error {
 	}
 }
 
-// isTemporary reports whether Accept may succeed when it is called again, as
-// when the process has no descriptors left for the moment.
+// isTemporary reports whether Accept may succeed when called again, for example
+// when the process was out of descriptors.
 func isTemporary(err error) bool {
 	temporary, ok := err.(interface{ Temporary() bool })
 	return ok && temporary.Temporary()
 }
 
-// Shutdown stops listening and waits until the clients that are being served
-// have the poem and are gone, or until the context is done, whose error it then
-// returns and leaves them be. Clients that wait for their turn are not served
-// any more, and those that have the poem have a second left to hang up.
+// Shutdown stops listening and waits until the clients being served have the
+// poem and are gone. If the context ends first, Shutdown returns its error and
+// leaves them connected. Clients that wait for their turn are no longer served;
+// those with the poem have a second to hang up.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stopListening()
 	select {
@@ -128,9 +128,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close stops listening and closes all connections. Those that do not have the
-// whole poem are reset, so that no client takes half of it for all. Close waits
-// for nobody; Serve returns soon after.
+// Close stops listening and closes all connections. Those without the whole poem
+// are reset, so that no client mistakes a part for the whole. Close does not wait;
+// Serve returns soon after.
 func (s *Server) Close() error {
 	s.stopListening()
 	s.mu.Lock()
@@ -170,7 +170,7 @@ func (s *Server) stopListening() <-chan struct{} {
 	}
 	for conn, phase := range s.conns {
 		if phase == leaving {
-			_ = conn.SetReadDeadline(s.clock().Now().Add(hurry))
+			_ = conn.SetReadDeadline(s.clock().Now().Add(shutdownGrace))
 		}
 	}
 	if s.idle == nil {
@@ -182,7 +182,7 @@ func (s *Server) stopListening() <-chan struct{} {
 	return s.idle
 }
 
-// pause waits for d, or until the server is to stop.
+// pause waits for d, or until Shutdown or Close.
 func (s *Server) pause(d time.Duration, stopped <-chan struct{}) {
 	timer := s.clock().Timer(d)
 	defer timer.Stop()
@@ -192,8 +192,8 @@ func (s *Server) pause(d time.Duration, stopped <-chan struct{}) {
 	}
 }
 
-// track notes that the server serves a listener, unless it is to stop. The
-// channel is closed when it is.
+// track records a listener that is served, unless the server is stopping. The
+// channel is closed by Shutdown and Close.
 func (s *Server) track(l net.Listener) (stopped <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,15 +229,15 @@ func (s *Server) trackConn(conn *slownet.Conn) bool {
 	return true
 }
 
-// startLeaving notes that a client has the poem, and sets and returns the time
-// by which it must hang up; the zero time means no limit.
+// startLeaving records that a client has the poem. It sets and returns the time
+// by which the client must hang up; the zero time means no limit.
 func (s *Server) startLeaving(conn *slownet.Conn) (until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns[conn] = leaving
 	switch timeout := s.timeout(); {
 	case s.closing:
-		until = s.clock().Now().Add(hurry)
+		until = s.clock().Now().Add(shutdownGrace)
 	case timeout > 0:
 		until = s.clock().Now().Add(timeout)
 	}

@@ -31,14 +31,14 @@ type fixture struct {
 	served  chan error
 
 	mu     sync.Mutex
-	events []poetryserver.Event
+	events []poetryserver.ClientEvent
 }
 
 // serve has the server serve until the test ends.
 func serve(t *testing.T, n *testnet.Net, server *poetryserver.Server) *fixture {
 	t.Helper()
 	f := &fixture{Server: server, served: make(chan error, 1)}
-	server.Observer = func(e poetryserver.Event) {
+	server.Observer = func(e poetryserver.ClientEvent) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.events = append(f.events, e)
@@ -51,7 +51,7 @@ func serve(t *testing.T, n *testnet.Net, server *poetryserver.Server) *fixture {
 }
 
 // told returns the kinds of the events so far.
-func (f *fixture) told() (kinds []poetryserver.Kind) {
+func (f *fixture) told() (kinds []poetryserver.ClientEventKind) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range f.events {
@@ -61,7 +61,7 @@ func (f *fixture) told() (kinds []poetryserver.Kind) {
 }
 
 // await waits until something of the kind was told, and returns it.
-func (f *fixture) await(t *testing.T, kind poetryserver.Kind) poetryserver.Event {
+func (f *fixture) await(t *testing.T, kind poetryserver.ClientEventKind) poetryserver.ClientEvent {
 	t.Helper()
 	for range 10000 {
 		f.mu.Lock()
@@ -75,7 +75,7 @@ func (f *fixture) await(t *testing.T, kind poetryserver.Kind) poetryserver.Event
 		time.Sleep(ms)
 	}
 	t.Fatal("it was never told")
-	return poetryserver.Event{}
+	return poetryserver.ClientEvent{}
 }
 
 func TestPace(t *testing.T) {
@@ -106,7 +106,7 @@ func TestPace(t *testing.T) {
 		done := f.await(t, poetryserver.Done)
 		assert.Equal(t, 25, done.Bytes)
 		assert.Equal(t, conn.LocalAddr().String(), done.Client.String())
-		assert.Equal(t, []poetryserver.Kind{poetryserver.Connected, poetryserver.Sent, poetryserver.Sent, poetryserver.Sent, poetryserver.Done}, f.told())
+		assert.Equal(t, []poetryserver.ClientEventKind{poetryserver.Connected, poetryserver.Sent, poetryserver.Sent, poetryserver.Sent, poetryserver.Done}, f.told())
 	})
 }
 
@@ -201,7 +201,7 @@ func TestClientStopsReading(t *testing.T) {
 		conn := n.MustDial(t, f.address)
 		gone := f.await(t, poetryserver.Gone)
 		assert.Less(t, gone.Bytes, 64<<20)
-		assert.EqualError(t, gone.Err, "took in nothing for 200ms")
+		assert.EqualError(t, gone.Err, "accepted no byte for 200ms")
 		_, err := io.Copy(io.Discard, conn)
 		assert.Error(t, err, "half a poem does not look whole")
 	})
@@ -256,7 +256,7 @@ func TestClientThatStays(t *testing.T) {
 		n.AssertTook(t, 0, took)
 		require.NoError(t, f.Close())
 		assert.Equal(t, poetryserver.ErrServerClosed, <-f.served)
-		assert.Equal(t, []poetryserver.Kind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done, poetryserver.Connected, poetryserver.Sent, poetryserver.Done}, f.told())
+		assert.Equal(t, []poetryserver.ClientEventKind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done, poetryserver.Connected, poetryserver.Sent, poetryserver.Done}, f.told())
 	})
 }
 
@@ -324,7 +324,7 @@ func TestSlowPath(t *testing.T) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
 		var gone error
-		server := &poetryserver.Server{Poem: make([]byte, 3<<20), Observer: func(e poetryserver.Event) {
+		server := &poetryserver.Server{Poem: make([]byte, 3<<20), Observer: func(e poetryserver.ClientEvent) {
 			if e.Kind == poetryserver.Gone {
 				gone = e.Err
 			}
@@ -372,7 +372,7 @@ func TestMockClock(t *testing.T) {
 
 func TestEventLines(t *testing.T) {
 	client := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
-	for want, e := range map[string]poetryserver.Event{
+	for want, e := range map[string]poetryserver.ClientEvent{
 		"127.0.0.1:4711 cannot accept clients for the moment: EOF": {Kind: poetryserver.NotAccepted, Client: client, Err: io.EOF},
 		"127.0.0.1:4711 connected":                                 {Kind: poetryserver.Connected, Client: client},
 		"127.0.0.1:4711 sent 30 bytes":                             {Kind: poetryserver.Sent, Client: client, Bytes: 30},
@@ -392,9 +392,9 @@ func TestEventsTellTheTime(t *testing.T) {
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
-		elapsed := map[poetryserver.Kind][]time.Duration{}
+		elapsed := map[poetryserver.ClientEventKind][]time.Duration{}
 		server := &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 2, Wait: 10 * ms}}
-		server.Observer = func(e poetryserver.Event) { elapsed[e.Kind] = append(elapsed[e.Kind], e.Elapsed) }
+		server.Observer = func(e poetryserver.ClientEvent) { elapsed[e.Kind] = append(elapsed[e.Kind], e.Elapsed) }
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(listener) }()
 		for range 2 {
@@ -410,7 +410,7 @@ func TestEventsTellTheTime(t *testing.T) {
 		require.NoError(t, server.Close())
 		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
 		require.NoError(t, conn.Close())
-		assert.Equal(t, map[poetryserver.Kind][]time.Duration{
+		assert.Equal(t, map[poetryserver.ClientEventKind][]time.Duration{
 			poetryserver.Connected: {0, 0, 0},
 			poetryserver.Sent:      {0, 10 * ms, 0, 10 * ms, 0},
 			poetryserver.Done:      {20 * ms, 20 * ms},

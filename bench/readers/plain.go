@@ -63,7 +63,7 @@ func get(ports []string) {
 			poem, err := getPoem(address, func(n int) {
 				mu.Lock()
 				defer mu.Unlock()
-				printer.Async(projectclients.Event{Kind: projectclients.Piece, Task: i + 1, Address: address, Bytes: n})
+				printer.Async(projectclients.TaskEvent{Kind: projectclients.Piece, Task: i + 1, Address: address, Bytes: n})
 			})
 			results[i] = projectclients.Result{Address: address, Poem: poem, Err: err}
 		})

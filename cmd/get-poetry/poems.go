@@ -44,8 +44,8 @@ func newPoems(o *options, stdout, out io.Writer) (*poems, error) {
 
 // after returns an observer that takes the poems from the events, after another
 // observer has seen them.
-func (p *poems) after(observer func(clients.Event)) func(clients.Event) {
-	return func(e clients.Event) {
+func (p *poems) after(observer func(clients.TaskEvent)) func(clients.TaskEvent) {
+	return func(e clients.TaskEvent) {
 		observer(e)
 		switch e.Kind {
 		case clients.Arrived:

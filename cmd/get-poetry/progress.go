@@ -155,18 +155,18 @@ func (b *bars) sumLine(l layout) string {
 }
 
 // after returns an observer that tells the bars, after another observer was told.
-func (b *bars) after(observer func(clients.Event)) func(clients.Event) {
+func (b *bars) after(observer func(clients.TaskEvent)) func(clients.TaskEvent) {
 	if b == nil {
 		return observer
 	}
-	return func(e clients.Event) {
+	return func(e clients.TaskEvent) {
 		observer(e)
 		b.observe(e)
 	}
 }
 
 // observe is told by the client what happens.
-func (b *bars) observe(e clients.Event) {
+func (b *bars) observe(e clients.TaskEvent) {
 	now := time.Now()
 	b.mu.Lock()
 	switch e.Kind {

@@ -34,7 +34,7 @@ type task struct {
 }
 
 // observe takes in what has happened to the task.
-func (t *task) observe(e clients.Event, now time.Time) {
+func (t *task) observe(e clients.TaskEvent, now time.Time) {
 	t.since = now
 	switch e.Kind {
 	case clients.Started:

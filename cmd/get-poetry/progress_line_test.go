@@ -18,24 +18,24 @@ func TestTaskStates(t *testing.T) {
 	task := &task{number: 1}
 	state := func(after time.Duration, scarce bool) string { return task.state(start.Add(after), scarce) }
 	assert.Equal(t, "waits for its turn", state(0, false))
-	task.observe(clients.Event{Kind: clients.Started}, start)
+	task.observe(clients.TaskEvent{Kind: clients.Started}, start)
 	assert.Equal(t, "waits for connection", state(999*time.Millisecond, false))
 	assert.Equal(t, "waits for connection 2s", state(2900*time.Millisecond, false))
 	assert.Equal(t, "waits for descriptors 2s", state(2*time.Second, true))
-	task.observe(clients.Event{Kind: clients.Connected}, start.Add(3*time.Second))
+	task.observe(clients.TaskEvent{Kind: clients.Connected}, start.Add(3*time.Second))
 	assert.Equal(t, "waits for first byte 1m0s", state(63*time.Second, true))
-	task.observe(clients.Event{Kind: clients.Piece, Bytes: 3}, start.Add(63*time.Second))
-	task.observe(clients.Event{Kind: clients.Piece, Bytes: 4}, start.Add(64*time.Second))
+	task.observe(clients.TaskEvent{Kind: clients.Piece, Bytes: 3}, start.Add(63*time.Second))
+	task.observe(clients.TaskEvent{Kind: clients.Piece, Bytes: 4}, start.Add(64*time.Second))
 	assert.Equal(t, 7, task.bytes)
 	assert.Empty(t, state(64900*time.Millisecond, false))
 	assert.Equal(t, "waits for more 5s", state(69*time.Second, false))
 	assert.False(t, task.over())
 
 	broken := *task
-	broken.observe(clients.Event{Kind: clients.Failed, Err: errors.New("two\nlines\x1b[2J")}, start)
+	broken.observe(clients.TaskEvent{Kind: clients.Failed, Err: errors.New("two\nlines\x1b[2J")}, start)
 	assert.Equal(t, `failed: two lines\x1b[2J`, broken.state(start, false))
 	assert.True(t, broken.over())
-	task.observe(clients.Event{Kind: clients.Arrived, Elapsed: 70123456 * time.Microsecond}, start)
+	task.observe(clients.TaskEvent{Kind: clients.Arrived, Elapsed: 70123456 * time.Microsecond}, start)
 	assert.Equal(t, "done in 1m10.123s", state(0, false))
 	assert.True(t, task.over())
 }

@@ -54,7 +54,7 @@ func perform(ctx context.Context, at place, s *show) error {
 	var failed error
 	for _, mode := range []struct {
 		title, flags string
-		print        func(clients.Event)
+		print        func(clients.TaskEvent)
 		get          func(context.Context, []string) []clients.Result
 		end          func([]clients.Result)
 	}{
@@ -67,7 +67,7 @@ func perform(ctx context.Context, at place, s *show) error {
 		fmt.Fprintf(s, "$ get-poetry %s%s\n", mode.flags, ports(addresses))
 		start := clk.Now()
 		s.begin(mode.title, len(addresses))
-		client.Observer = func(e clients.Event) {
+		client.Observer = func(e clients.TaskEvent) {
 			mode.print(e)
 			if e.Kind == clients.Piece {
 				s.arrived(e.Task, clk.Since(start))

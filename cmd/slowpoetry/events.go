@@ -22,7 +22,7 @@ func tellMetrics(log *eventlog.Log, url string) {
 }
 
 // tellEvent tells what happens to a client.
-func tellEvent(log *eventlog.Log, e poetryserver.Event) {
+func tellEvent(log *eventlog.Log, e poetryserver.ClientEvent) {
 	level := slog.LevelInfo
 	client, bytes, elapsed := slog.String("client", e.Client.String()), slog.Int("bytes", e.Bytes), slog.Float64("seconds", e.Elapsed.Seconds())
 	var message string

@@ -128,7 +128,7 @@ func serve(o *options, stdout io.Writer) error {
 		Pace:       netem.Pace{Bytes: int(o.numBytes.Value), Wait: time.Duration(o.delay)},
 		Concurrent: o.concurrent,
 		Timeout:    time.Duration(o.timeout),
-		Observer: func(e poetryserver.Event) {
+		Observer: func(e poetryserver.ClientEvent) {
 			counts.count(e)
 			tellEvent(log, e)
 		},

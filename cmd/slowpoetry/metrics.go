@@ -56,7 +56,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 }
 
 // count counts an event.
-func (m *metrics) count(e poetryserver.Event) {
+func (m *metrics) count(e poetryserver.ClientEvent) {
 	if m == nil {
 		return
 	}

@@ -52,7 +52,7 @@ func firstPieces(t *testing.T, seed uint64) (tasks []int) {
 	simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		addresses := Serve(sim, Lesson())
 		client := &clients.Client{Dial: sim.Host(Reader).DialContext}
-		client.Observer = func(e clients.Event) {
+		client.Observer = func(e clients.TaskEvent) {
 			if e.Kind == clients.Piece && len(tasks) < 6 {
 				tasks = append(tasks, e.Task)
 			}

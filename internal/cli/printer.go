@@ -21,7 +21,7 @@ type Printer struct {
 
 // Blocking prints an event of [clients.Client.GetAll]. It may be the client's
 // Observer.
-func (p *Printer) Blocking(e clients.Event) {
+func (p *Printer) Blocking(e clients.TaskEvent) {
 	switch e.Kind {
 	case clients.Started:
 		p.printf(p.Out, "Task %d: get poetry from: %s\n", e.Task, e.Address)
@@ -35,7 +35,7 @@ func (p *Printer) Blocking(e clients.Event) {
 // Async prints an event of [clients.Client.GetAllAsync]. It may be the client's
 // Observer. It does not print the size of a whole poem: that is left to
 // [Printer.Sums].
-func (p *Printer) Async(e clients.Event) {
+func (p *Printer) Async(e clients.TaskEvent) {
 	switch e.Kind {
 	case clients.Piece:
 		p.printf(p.Out, "Task %d: got %s of poetry from %s\n", e.Task, plural.Of(e.Bytes, "byte"), e.Address)
@@ -46,7 +46,7 @@ func (p *Printer) Async(e clients.Event) {
 	}
 }
 
-func (p *Printer) printFailure(e clients.Event) {
+func (p *Printer) printFailure(e clients.TaskEvent) {
 	after := ""
 	if e.Bytes > 0 {
 		after = fmt.Sprintf(" (after %s)", plural.Of(e.Bytes, "byte"))

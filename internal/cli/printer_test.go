@@ -33,7 +33,7 @@ func TestFormatElapsed(t *testing.T) {
 func TestPrinter(t *testing.T) {
 	var out, failures strings.Builder
 	p := &cli.Printer{Out: &out, Err: &failures}
-	events := []clients.Event{
+	events := []clients.TaskEvent{
 		{Kind: clients.Started, Task: 1, Address: "a:1"},
 		{Kind: clients.Piece, Task: 1, Address: "a:1", Bytes: 30},
 		{Kind: clients.Arrived, Task: 1, Address: "a:1", Bytes: 3003, Elapsed: 10126361 * time.Microsecond},
@@ -46,7 +46,7 @@ func TestPrinter(t *testing.T) {
 	for _, e := range events {
 		p.Async(e)
 	}
-	p.Async(clients.Event{Kind: clients.Waiting, Err: syscall.EMFILE})
+	p.Async(clients.TaskEvent{Kind: clients.Waiting, Err: syscall.EMFILE})
 	results := []clients.Result{{Poem: make([]byte, 3003)}, {Err: io.EOF}, {Err: io.EOF}}
 	p.Sums(results)
 	p.Total(results, 23*time.Second)
@@ -66,9 +66,9 @@ Got 1 poem in 0:00:23
 func TestPrinterKnowsOneFromMany(t *testing.T) {
 	var out strings.Builder
 	p := &cli.Printer{Out: &out, Err: &out}
-	p.Blocking(clients.Event{Kind: clients.Arrived, Task: 1, Address: "a:1", Bytes: 1})
-	p.Async(clients.Event{Kind: clients.Piece, Task: 1, Address: "a:1", Bytes: 1})
-	p.Blocking(clients.Event{Kind: clients.Failed, Task: 1, Bytes: 1, Err: &clients.TooLongError{MaxBytes: 1}})
+	p.Blocking(clients.TaskEvent{Kind: clients.Arrived, Task: 1, Address: "a:1", Bytes: 1})
+	p.Async(clients.TaskEvent{Kind: clients.Piece, Task: 1, Address: "a:1", Bytes: 1})
+	p.Blocking(clients.TaskEvent{Kind: clients.Failed, Task: 1, Bytes: 1, Err: &clients.TooLongError{MaxBytes: 1}})
 	p.Sums([]clients.Result{{Poem: []byte("x")}})
 	p.Total([]clients.Result{{}}, 0)
 	p.Total(nil, 0)
@@ -88,6 +88,6 @@ func (w brokenWriter) Write([]byte) (int, error) { return 0, w.error }
 func TestPrinterRemembersTheFirstFailure(t *testing.T) {
 	p := &cli.Printer{Out: brokenWriter{io.ErrClosedPipe}, Err: brokenWriter{io.ErrNoProgress}}
 	p.Total(nil, 0)
-	p.Blocking(clients.Event{Kind: clients.Failed})
+	p.Blocking(clients.TaskEvent{Kind: clients.Failed})
 	assert.Equal(t, io.ErrClosedPipe, p.Failed())
 }
