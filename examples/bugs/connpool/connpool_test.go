@@ -3,9 +3,7 @@ package connpool
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/service"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -67,7 +66,7 @@ func TestServiceRecovers(t *testing.T) {
 				go echo(c)
 			}
 		})
-		var answered [workers]atomic.Int64 // when, in simulated time
+		asking := service.NewWorkers(sim, web, workers, 200*time.Millisecond)
 		web.Run(func(ctx context.Context) error {
 			p, err := newPool(func() (net.Conn, error) {
 				ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -78,35 +77,13 @@ func TestServiceRecovers(t *testing.T) {
 				return err
 			}
 			defer p.Close()
-			for i := range workers {
-				chance := rand.New(rand.NewPCG(web.Rand().Uint64(), 0))
-				go func() {
-					time.Sleep(time.Duration(i) * time.Millisecond)
-					for ctx.Err() == nil {
-						if ask(ctx, p, fmt.Sprintf("worker %d asks", i)) == nil {
-							answered[i].Store(int64(sim.Elapsed()))
-						}
-						pause := 200*time.Millisecond + time.Duration(chance.Int64N(int64(200*time.Millisecond)))
-						time.Sleep(pause) // to the nanosecond, so that no two ask at one instant
-					}
-				}()
-			}
-			<-ctx.Done()
+			asking.Run(ctx, func(ctx context.Context, worker, _ int) error {
+				return ask(ctx, p, fmt.Sprintf("worker %d asks", worker))
+			})
 			return nil
 		})
 
-		<-sim.Quiet()
-		time.Sleep(30 * time.Second)
-		sim.Settle()
-		stuck := 0
-		for i := range answered {
-			if last := time.Duration(answered[i].Load()); last < sim.Elapsed()-10*time.Second {
-				stuck++
-			}
-		}
-		if stuck > 0 {
-			t.Errorf("%d of %d workers have had no answer for 10 s", stuck, workers)
-		}
+		asking.MustRecover(t)
 	})
 }
 
@@ -153,5 +130,5 @@ func ask(ctx context.Context, p pool, line string) (err error) {
 // A pool that loses a place with each connection that it cannot make has none at
 // last.
 func TestBugIsFound(t *testing.T) {
-	hunt.Find(t, "TestServiceRecovers", "workers have had no answer for 10 s")
+	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
 }

@@ -3,15 +3,14 @@ package pool
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/service"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -44,42 +43,20 @@ func TestServiceRecovers(t *testing.T) {
 			}
 			return nil
 		})
-		var answered [workers]atomic.Int64 // when, in simulated time
+		asking := service.NewWorkers(sim, web, workers, 500*time.Millisecond)
 		web.Run(func(ctx context.Context) error {
 			pool := New(places, func(ctx context.Context) (net.Conn, error) {
 				return web.DialContext(ctx, "tcp", "server:7000")
 			})
 			pool.KeepPlace = hunt.HasBug()
 			defer pool.Close()
-			for i := range workers {
-				chance := rand.New(rand.NewPCG(web.Rand().Uint64(), 0))
-				go func() {
-					time.Sleep(time.Duration(i) * time.Millisecond)
-					for n := 0; ctx.Err() == nil; n++ {
-						if ask(ctx, pool, fmt.Sprintf("worker %d asks %d", i, n)) == nil {
-							answered[i].Store(int64(sim.Elapsed()))
-						}
-						pause := 500*time.Millisecond + time.Duration(chance.Int64N(int64(500*time.Millisecond)))
-						time.Sleep(pause) // to the nanosecond, so that no two ask at one instant
-					}
-				}()
-			}
-			<-ctx.Done()
+			asking.Run(ctx, func(ctx context.Context, worker, request int) error {
+				return ask(ctx, pool, fmt.Sprintf("worker %d asks %d", worker, request))
+			})
 			return nil
 		})
 
-		<-sim.Quiet()
-		time.Sleep(30 * time.Second)
-		sim.Settle()
-		stuck := 0
-		for i := range answered {
-			if last := time.Duration(answered[i].Load()); last < sim.Elapsed()-10*time.Second {
-				stuck++
-			}
-		}
-		if stuck > 0 {
-			t.Errorf("%d of %d workers have had no answer for 10 s", stuck, workers)
-		}
+		asking.MustRecover(t)
 	})
 }
 
@@ -98,5 +75,5 @@ func ask(ctx context.Context, pool *Pool, line string) error {
 
 // A pool that loses a place with each connection that is broken has none at last.
 func TestBugIsFound(t *testing.T) {
-	hunt.Find(t, "TestServiceRecovers", "workers have had no answer for 10 s")
+	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
 }
