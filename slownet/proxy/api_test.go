@@ -118,7 +118,7 @@ func TestBrowsers(t *testing.T) {
 func TestConnectionsAPI(t *testing.T) {
 	p, conn := echoProxy(t)
 	a := &API{Server: p.server}
-	assert.Eventually(t, func() bool { return p.Totals().Down == 5 }, 5*time.Second, ms, "what the operating system copies is counted in a moment")
+	assert.Eventually(t, func() bool { return p.Totals().Up == 5 && p.Totals().Down == 5 }, 5*time.Second, ms, "what the operating system copies is counted in a moment")
 	status, answer := ask(a, "GET", "/proxies/p/connections", "")
 	assert.Equal(t, 200, status)
 	assert.Regexp(t, `^\[\{"proxy":"p","number":1,"client":"`+conn.LocalAddr().String()+`","upstream":"127\.0\.0\.1:\d+","up":\{"bytes":5,"rate":[\d.]+,"held":0,"ended":false\},"down":\{"bytes":5,"rate":[\d.]+,"held":0,"ended":false\},"seconds":[\d.]+\}\]$`, answer)

@@ -2,6 +2,9 @@ package proxy
 
 import (
 	"net"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -41,6 +44,20 @@ func TestParseFile(t *testing.T) {
 	f, err = ParseFile([]byte(` [{"name": "web", "listen": ":8080", "upstream": "webapp.domain:8080", "enabled": false}]`))
 	require.NoError(t, err)
 	assert.Equal(t, []Config{{Name: "web", Listen: ":8080", Upstream: "webapp.domain:8080", Disabled: true}}, f.Proxies, "as Toxiproxy reads it")
+}
+
+// What the documentation shows can be read.
+func TestDocumentedFiles(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "proxy.md"))
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(page, -1)
+	require.Len(t, blocks, 2)
+	var s Schedule
+	require.NoError(t, s.UnmarshalJSON(blocks[0][1]))
+	require.NoError(t, s.validate())
+	f, err := ParseFile(blocks[1][1])
+	require.NoError(t, err)
+	assert.Len(t, f.Proxies, 3)
 }
 
 func TestBadFiles(t *testing.T) {

@@ -336,6 +336,9 @@ func (f *flow) setLocked(toxics []*toxic, changed *toxic) (what itemKind, has bo
 	if !had && len(f.line.stages) > 0 {
 		f.interruptLocked()
 	}
-	f.kickLocked()
+	if !f.line.isEmpty() {
+		f.kickLocked()
+	}
+	tell(f.room)
 	return what, has
 }

@@ -222,9 +222,6 @@ func (t *Toxic) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return badRequest(err)
 	}
-	if in.Stream == "" && in.Type == "link" {
-		in.Stream = "both"
-	}
 	stream, err := parseStream(in.Stream)
 	if err != nil {
 		return err
