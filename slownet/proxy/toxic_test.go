@@ -238,9 +238,11 @@ func TestTrace(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	p := addTo(t, s, Config{Upstream: listenFor(t, "tcp", "127.0.0.1:0", echo)})
 	exchange(t, dial(t, p), []byte("hello"))
-	mu.Lock()
-	defer mu.Unlock()
-	assert.Equal(t, map[slownet.Direction]int{slownet.Read: 5, slownet.Write: 5}, bytes)
+	assert.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return bytes[slownet.Read] == 5 && bytes[slownet.Write] == 5
+	}, 5*time.Second, ms)
 }
 
 func TestSchedule(t *testing.T) {
