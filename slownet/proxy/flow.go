@@ -336,9 +336,6 @@ func (f *flow) setLocked(toxics []*toxic, changed *toxic) (what itemKind, has bo
 	if !had && len(f.line.stages) > 0 {
 		f.interruptLocked()
 	}
-	if !f.line.isEmpty() {
-		f.kickLocked()
-	}
-	tell(f.room)
+	f.kickLocked()
 	return what, has
 }

@@ -174,9 +174,7 @@ func (c *peer) setToxics(toxics []*toxic, changed *toxic) {
 		w := &c.ways[i]
 		w.mu.Lock()
 		w.line.restage(restaging{c.proxy.server.now(), toxics, changed, c.number, w.stream, true})
-		if !w.line.isEmpty() {
-			w.kickLocked()
-		}
+		w.kickLocked()
 		w.mu.Unlock()
 	}
 }

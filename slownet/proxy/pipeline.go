@@ -87,9 +87,6 @@ type restaging struct {
 // stay keep what they hold; what others hold goes on. It returns what the removal of
 // one does to the connection, if anything.
 func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
-	if p.isAsWanted(r) {
-		return 0, false
-	}
 	old := p.stages
 	p.stages = nil
 	for _, t := range r.toxics {
@@ -118,32 +115,6 @@ func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
 		}
 	}
 	return what, has
-}
-
-// isAsWanted reports whether the stages are what they are to be, as they are on the
-// other direction after a change of one.
-func (p *pipeline) isAsWanted(r restaging) bool {
-	n := 0
-	for _, t := range r.toxics {
-		if !t.isStage() || !t.affects(r.stream) || !t.hits(r.number) {
-			continue
-		}
-		if n >= len(p.stages) || p.stages[n].toxic != t || t == r.changed {
-			return false
-		}
-		n++
-	}
-	return n == len(p.stages)
-}
-
-// isEmpty reports whether nothing is on its way.
-func (p *pipeline) isEmpty() bool {
-	for _, e := range p.stages {
-		if !e.stage.isEmpty() {
-			return false
-		}
-	}
-	return p.out.isEmpty()
 }
 
 func find(entries []entry, t *toxic) (entry, bool) {

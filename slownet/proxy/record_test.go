@@ -130,10 +130,6 @@ func TestRecordingAPI(t *testing.T) {
 		}
 	}
 	exchange(t, conn, []byte("hello"))
-	assert.Eventually(t, func() bool { // what is told after a write may come a moment late
-		_, answer := ask(a, "GET", "/proxies/p/recording/trace", "")
-		return strings.Count(answer, "hello") >= 2
-	}, 5*time.Second, ms)
 	status, answer := ask(a, "GET", "/proxies/p/recording/trace", "")
 	assert.Equal(t, http.StatusOK, status)
 	r, err := trace.NewReader(strings.NewReader(answer))

@@ -22,9 +22,6 @@ type stage interface {
 	// takeAll returns what has not left, when the toxic is removed.
 	takeAll() []item
 
-	// isEmpty reports whether all that was pushed has left.
-	isEmpty() bool
-
 	// held returns how many bytes it has taken that have not left.
 	held() int
 
@@ -71,8 +68,6 @@ func (p *passing) pop(time.Duration) item { return p.queue.pop() }
 func (p *passing) hasRoom() bool { return p.queue.size < smallRoom }
 
 func (p *passing) takeAll() []item { return p.queue.takeAll() }
-
-func (p *passing) isEmpty() bool { return p.queue.isEmpty() }
 
 func (p *passing) held() int { return p.queue.size }
 
