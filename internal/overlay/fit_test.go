@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -21,6 +22,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var learn = flag.String("learn", "", "write known.txt anew, with the versions of Go in these folders, in a list with colons between them; test the overlay with each of them first")
+
+// goroot returns the folder of the Go that runs the tests.
+func goroot(t *testing.T) string {
+	t.Helper()
+	output, err := exec.Command("go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(output))
+}
 
 // writeKnown writes known.txt.
 func writeKnown(t *testing.T, goroots []string) {
@@ -47,7 +56,7 @@ func TestFitsTheGoInUse(t *testing.T) {
 		writeKnown(t, filepath.SplitList(*learn))
 		return
 	}
-	fit, err := New(runtime.GOROOT(), runtime.Version())
+	fit, err := New(goroot(t), runtime.Version())
 	require.NoError(t, err)
 	assert.Greater(t, fit.Edits, 70)
 	for name, text := range fit.Files {
@@ -68,8 +77,9 @@ func TestFitsTheGoInUse(t *testing.T) {
 
 // doctored returns a copy of the files that edits are made to, with one text of
 // one of them replaced.
-func doctored(t *testing.T, file, old, new string) (goroot string) {
-	goroot = t.TempDir()
+func doctored(t *testing.T, file, old, new string) (folder string) {
+	from := goroot(t)
+	folder = t.TempDir()
 	files := make(map[string]bool)
 	for _, e := range edits {
 		files[e.file] = true
@@ -78,7 +88,7 @@ func doctored(t *testing.T, file, old, new string) (goroot string) {
 		}
 	}
 	for name := range files {
-		text, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", name))
+		text, err := os.ReadFile(filepath.Join(from, "src", name))
 		if err != nil {
 			continue // in other versions of Go
 		}
@@ -86,11 +96,11 @@ func doctored(t *testing.T, file, old, new string) (goroot string) {
 			require.Contains(t, string(text), old)
 			text = []byte(strings.ReplaceAll(string(text), old, new))
 		}
-		to := filepath.Join(goroot, "src", name)
+		to := filepath.Join(folder, "src", name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o777))
 		require.NoError(t, os.WriteFile(to, text, 0o666))
 	}
-	return goroot
+	return folder
 }
 
 // A version of Go without one of the places is refused, by name.
@@ -138,7 +148,7 @@ func TestWarnsOfWhatItDoesNotKnow(t *testing.T) {
 // The names of what is added tell it from Go's own, whose text the project does not
 // have.
 func TestWhatIsAddedIsOurs(t *testing.T) {
-	fit, err := New(runtime.GOROOT(), runtime.Version())
+	fit, err := New(goroot(t), runtime.Version())
 	require.NoError(t, err)
 	added := 0
 	for name, text := range fit.Files {
