@@ -38,7 +38,7 @@ func TestTunnelHangsInAnMTUBlackHole(t *testing.T) {
 					_, err = conn.Write(make([]byte, 5)) // fits
 					assert.NoError(t, err)
 					time.Sleep(time.Second)
-					_, _ = conn.Write(make([]byte, 50_000))
+					_, _ = conn.Write(make([]byte, 40_000))
 					_, err = conn.Read(make([]byte, 1))
 					gaveUp <- err
 				}()

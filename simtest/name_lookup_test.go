@@ -58,7 +58,7 @@ var pending = map[string]func(t *testing.T, sim *simtest.Sim) error{
 	},
 	"write": func(t *testing.T, sim *simtest.Sim) error {
 		client, _ := connected(t, sim)
-		_, err := client.Write(make([]byte, 2<<20))
+		_, err := client.Write(make([]byte, 8<<20))
 		return err
 	},
 }

@@ -138,7 +138,7 @@ func TestCloseOnACrashedHostWakesWhoWaits(t *testing.T) {
 			return opened{func() error { _, err := conn.Read(make([]byte, 1)); return err }, conn.Close}
 		},
 		"a writer": func(_ *testing.T, _ *simtest.Host, conn net.Conn) opened {
-			return opened{func() error { _, err := conn.Write(make([]byte, 2*windowSize)); return err }, conn.Close}
+			return opened{func() error { _, err := conn.Write(make([]byte, 8<<20)); return err }, conn.Close}
 		},
 		"a reader with a deadline in the past": func(_ *testing.T, _ *simtest.Host, conn net.Conn) opened {
 			return opened{func() error { _, err := conn.Read(make([]byte, 1)); return err }, func() error { return conn.SetReadDeadline(past) }}

@@ -141,7 +141,7 @@ func TestWriterIntoABlackHole(t *testing.T) {
 				break
 			}
 		}
-		assert.InDelta(t, 53_000, written, 1000)
+		assert.Equal(t, 46_336, written, "as Linux takes of larger writes")
 		require.NoError(t, client.SetWriteDeadline(time.Time{}))
 		_, err := client.Write(make([]byte, 1000))
 		require.ErrorIs(t, err, syscall.ETIMEDOUT)

@@ -61,6 +61,10 @@ func Scenarios() []Scenario {
 			return blackHole(n, size)
 		}})
 	}
+	for _, mtu := range []int{1500, 9000, 65535} {
+		path := netem.Symmetric(netem.Link{Latency: line.Latency, MTU: mtu})
+		all = append(all, Scenario{Name: fmt.Sprintf("writes to a peer that does not read, MTU %d", mtu), Path: path, Run: unread})
+	}
 	for _, writes := range []bool{true, false} {
 		name := map[bool]string{true: "writer", false: "silent reader"}[writes] + ", user timeout of 10 s"
 		all = append(all, Scenario{Name: name, IsLong: true, Path: path, TCP: netem.TCP{UserTimeout: 10 * time.Second}, Run: func(n Network) ([]Figure, error) {
@@ -311,6 +315,24 @@ func blackHole(n Network, size int) ([]Figure, error) {
 	defer server.Close()
 	time.Sleep(time.Second)
 	n.Cut(true, true)
+	return writeUntilFull(client, size)
+}
+
+// unread tells how much a writer can write while its peer does not read: what its own
+// buffer and the peer's take.
+func unread(n Network) ([]Figure, error) {
+	client, server, err := pair(n)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	defer server.Close()
+	return writeUntilFull(client, 100_000)
+}
+
+// writeUntilFull tells how much can be written, so much at a time, until no byte is
+// taken for two seconds.
+func writeUntilFull(client net.Conn, size int) ([]Figure, error) {
 	written := 0
 	for {
 		if err := client.SetWriteDeadline(time.Now().Add(2 * time.Second)); err != nil {

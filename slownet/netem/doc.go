@@ -65,7 +65,10 @@
 //     was needless is undone (RFC 3522, 3708).
 //   - Acknowledgements are delayed by up to 40 ms, but for those at the beginning.
 //     The receive window and the send buffer grow as Linux tunes them, to 6
-//     and 4 MiB. A zero window is probed (RFC 9293, section 3.8.6.1).
+//     and 4 MiB, and count what segments take in memory: at first a writer whose
+//     data nobody acknowledges can write 46 KB with an MTU of 1,500, 331 KB with
+//     9,000 and 2.6 MB with loopback's 65,536. A zero window is probed (RFC 9293,
+//     section 3.8.6.1).
 //   - A peer is given up after 15 to 18 minutes without an acknowledgement, or the
 //     user timeout (RFC 5482), and a silent one when keep-alive probes (RFC
 //     9293, section 3.8.4) stay unanswered.

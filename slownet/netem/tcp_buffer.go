@@ -1,6 +1,9 @@
 package netem
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // Linux's receive buffer, in bytes: its first and its largest size
 // (net.ipv4.tcp_rmem), and the space that the payload of a full segment takes
@@ -17,6 +20,7 @@ const (
 type receiveBuffer struct {
 	size      int
 	isFixed   bool          // the window is the size, and the buffer does not grow
+	largest   int32         // payload of a segment that has arrived, MSS at least
 	window    int           // the most that is offered
 	perRound  int           // the most that the application has read in a round trip
 	roundTrip time.Duration // the shortest seen from here; 0 is none
@@ -26,6 +30,7 @@ type receiveBuffer struct {
 }
 
 func (b *receiveBuffer) init(fixed int, now time.Duration) {
+	b.largest = MSS
 	if fixed > 0 {
 		b.size, b.window, b.isFixed = fixed, fixed, true
 		return
@@ -55,12 +60,29 @@ func asSet(bytes, least int) int {
 
 // set gives the buffer a size that it keeps.
 func (b *receiveBuffer) set(bytes int) {
-	b.size = payloadRoom(int64(asSet(bytes, minSetReadBuffer)))
+	b.size = b.payloadRoom(int64(asSet(bytes, minSetReadBuffer)))
 	b.window, b.isFixed = b.size, true
 }
 
 // payloadRoom returns how many bytes of payload fit into that much of the buffer.
-func payloadRoom(space int64) int { return int(space * (256 * MSS / segmentSpace) / 256) }
+func (b *receiveBuffer) payloadRoom(space int64) int {
+	return int(space * (256 * int64(b.largest) / b.space()) / 256)
+}
+
+// space returns how much of the buffer a segment takes. Linux receives packets into
+// pages, if they are larger than an Ethernet frame.
+func (b *receiveBuffer) space() int64 {
+	if b.largest <= MSS {
+		return segmentSpace
+	}
+	const page = 4096
+	return (int64(b.largest)+HeaderSize+page-1)/page*page + handle
+}
+
+// free returns how many bytes of payload fit beside those that are held.
+func (b *receiveBuffer) free(held int64) int {
+	return b.payloadRoom(int64(b.size) - held*b.space()/int64(b.largest))
+}
 
 // room returns how large a window can be offered while that many bytes are
 // held.
@@ -68,7 +90,7 @@ func (b *receiveBuffer) room(held int64) int {
 	if b.isFixed {
 		return max(0, b.size-int(held))
 	}
-	return max(0, min(b.window, payloadRoom(int64(b.size)-held*segmentSpace/MSS)))
+	return max(0, min(b.window, b.free(held)))
 }
 
 // grow opens the window for a payload that has arrived, and reports whether it
@@ -77,7 +99,7 @@ func (b *receiveBuffer) grow(n int, held int64) bool {
 	if n < 128 || b.isFixed {
 		return false
 	}
-	room := payloadRoom(int64(b.size)-held*segmentSpace/MSS) - b.window
+	room := b.free(held) - b.window
 	if room <= 0 {
 		return false
 	}
@@ -111,21 +133,24 @@ func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, bey
 		window := 2 * n // the sender is a round trip ahead
 		window += 2 * (window * (n - b.perRound) / b.perRound)
 		window += beyond
-		b.size = max(b.size, min(maxBuffer, window*segmentSpace/MSS))
+		b.size = max(b.size, min(maxBuffer, int(int64(window)*b.space()/int64(b.largest))))
 		b.perRound = n
 	}
 	b.since, b.read = now, read
 }
 
-// Linux's send buffer: its largest size (net.ipv4.tcp_wmem), and how much fits in
-// beyond that, because what was begun is filled.
+// Linux's send buffer: its largest size in bytes (net.ipv4.tcp_wmem), and what a piece
+// of the stream takes of it beyond its payload.
 const (
 	maxSendBuffer = 4 << 20
-	overfill      = 5 * MSS
+	headers       = 256 // MAX_TCP_HEADER
+	description   = 320 // struct skb_shared_info
+	handle        = 256 // struct sk_buff
+	pieceSpace    = headers + description + handle
 )
 
 // A sendBuffer decides how much the application may write ahead of what is
-// acknowledged: two windows, and the buffer never shrinks.
+// acknowledged: two congestion windows in memory, and the buffer never shrinks.
 type sendBuffer struct {
 	size    int
 	isFixed bool // and does not grow
@@ -133,29 +158,67 @@ type sendBuffer struct {
 
 func (b *sendBuffer) init(fixed int) {
 	b.size, b.isFixed = fixed, fixed > 0
-	b.grow(initialWindow)
+	b.grow(initialWindow, MSS)
 }
 
-// grow makes room for a congestion window.
-func (b *sendBuffer) grow(window int) {
-	if !b.isFixed {
-		b.size = max(b.size, min(maxSendBuffer, 2*segmentSpace*max(window, initialWindow)))
+// grow makes room for a congestion window of segments with a payload.
+func (b *sendBuffer) grow(window int, mss int64) {
+	if mss = min(max(mss, MSS), 64<<10); !b.isFixed {
+		b.size = max(b.size, min(maxSendBuffer, 2*spaceOf(mss)*max(window, initialWindow)))
 	}
+}
+
+// spaceOf returns the space that Linux reckons with for a full segment: a power of two
+// in which it and what belongs to it fit, and its handle. It is segmentSpace for a
+// payload of MSS.
+func spaceOf(mss int64) int {
+	return 1<<bits.Len64(uint64(mss+headers+description-1)) + handle
 }
 
 // set gives the buffer a size that it keeps.
 func (b *sendBuffer) set(bytes int) { b.size, b.isFixed = asSet(bytes, minSetWriteBuffer), true }
 
-// room returns how many bytes can be written while so many are not acknowledged.
-func (b *sendBuffer) room(unacked int64) int {
-	room := b.size - int(unacked)
-	if !b.isFixed {
-		room += overfill
+// room returns how many bytes the application can write, after so many of which the
+// sender was not told. What cannot be sent at once is kept in pieces of up to 64 KiB,
+// and a piece that was begun is filled.
+func (s *sender) room(ahead int64) int {
+	b, written := &s.buffer, s.written+ahead
+	if b.isFixed {
+		return int(max(0, int64(b.size)-(written-s.una)))
 	}
-	return max(0, room)
+	size := int64(b.size)
+	full := max(1, s.full()) // an end that has ended has none
+	piece := s.piece(full)
+	if s.used(written, piece) >= size {
+		return 0
+	}
+	segments := max(0, min(int64(s.window.size-s.queue.inFlight()), (s.windowEnd-s.nxt)/full))
+	limit := s.nxt + segments*full // it is sent at once
+	if free := size - (limit - s.una); free > 0 {
+		limit += (free + piece + pieceSpace - 1) / (piece + pieceSpace) * piece
+	}
+	return int(max(0, limit-written))
 }
 
-// hasRoom reports whether a third of the buffer is free.
-func (b *sendBuffer) hasRoom(unacked int64) bool {
-	return unacked <= int64(b.size)-int64(b.size)/3
+// hasRoom reports whether a third of the buffer is free, after so many bytes of which
+// the sender was not told.
+func (s *sender) hasRoom(ahead int64) bool {
+	size, written := int64(s.buffer.size), s.written+ahead
+	used := written - s.una
+	if !s.buffer.isFixed {
+		used = s.used(written, s.piece(max(1, s.full())))
+	}
+	return used <= size-size/3
+}
+
+// used returns how much of the buffer what was written takes, and is not acknowledged.
+func (s *sender) used(written, piece int64) int64 {
+	return written - s.una + (written-s.nxt+piece-1)/piece*pieceSpace
+}
+
+// piece returns how many bytes of the stream Linux keeps in a piece: full segments, in
+// no more than 64 KiB and half of the peer's largest window.
+func (s *sender) piece(full int64) int64 {
+	const largest = 64<<10 - headers
+	return max(1, min(largest, s.maxWindow/2)/full) * full
 }

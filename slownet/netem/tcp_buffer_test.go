@@ -66,3 +66,14 @@ func TestABufferThatShrinksTakesWhatItHasOffered(t *testing.T) {
 	tr.Advance(link.Latency)
 	assert.EqualValues(t, 10*netem.MSS, tr.Received())
 }
+
+// The send buffer grows with the packets. This is what Linux 6.18 takes of a writer of
+// 100,000 bytes at a time whose peer has vanished, with an MTU: buffers of 20 segments,
+// which are 2,304 to 131,328 bytes in memory.
+func TestSendBufferOfPackets(t *testing.T) {
+	for mtu, taken := range map[int]int{576: 70_216, 1500: 46_336, 4000: 165_816, 9000: 331_076, 65535: 2_588_316} {
+		end := netem.NewEnd(netem.TCP{}, 0, 1)
+		end.SetMTU(mtu)
+		assert.InEpsilon(t, taken, end.Room(0), 0.01, "MTU %d: %d", mtu, end.Room(0))
+	}
+}

@@ -91,11 +91,11 @@ func (e *End) Received() int64 { return e.receive.received() }
 
 // Room returns how many bytes the application can write before it has to wait, if
 // it has written so many already that Write was not told of.
-func (e *End) Room(ahead int) int { return e.send.buffer.room(e.Unacked() + int64(ahead)) }
+func (e *End) Room(ahead int) int { return e.send.room(int64(ahead)) }
 
 // HasRoom reports whether an application that waits for room goes on writing: it
 // does when a third of the buffer is free.
-func (e *End) HasRoom(ahead int) bool { return e.send.buffer.hasRoom(e.Unacked() + int64(ahead)) }
+func (e *End) HasRoom(ahead int) bool { return e.send.hasRoom(int64(ahead)) }
 
 // SetReadBuffer sets the size of the buffer for what has arrived, as Linux's
 // SO_RCVBUF does: it has twice as many bytes, 2,304 at least and 8 MiB at most,
@@ -110,7 +110,10 @@ func (e *End) SetWriteBuffer(bytes int) { e.send.buffer.set(bytes) }
 
 // SetMTU sets the size of the largest packet on the path, for what is sent for the
 // first time from now on.
-func (e *End) SetMTU(mtu int) { e.send.mss = int64(max(1, mtu-HeaderSize)) }
+func (e *End) SetMTU(mtu int) {
+	e.send.mss = int64(max(1, mtu-HeaderSize))
+	e.send.buffer.grow(e.send.window.size, e.send.mss)
+}
 
 // Ended reports whether the peer's FIN has arrived, and all data before it.
 func (e *End) Ended() bool { return e.receive.ended }

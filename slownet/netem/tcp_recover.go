@@ -109,7 +109,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	s.react(a, lost)
 	if s.recovery != recovering && a.progress && a.delivered > 0 {
 		s.window.grow(now, a.delivered)
-		s.buffer.grow(s.window.size)
+		s.buffer.grow(s.window.size, s.mss)
 	}
 	if a.progress || a.delivered > 0 {
 		s.scheduleProbe(now)

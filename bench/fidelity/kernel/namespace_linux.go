@@ -27,8 +27,9 @@ var settings = map[string]string{
 	"net.ipv4.tcp_wmem":               "4096 16384 4194304",
 }
 
-// newNamespace returns a namespace whose device has the address.
-func newNamespace(address netip.Prefix) (*namespace, error) {
+// newNamespace returns a namespace whose device has the address and the MTU; 0 is a
+// TUN device's, 1,500.
+func newNamespace(address netip.Prefix, mtu int) (*namespace, error) {
 	n := &namespace{fd: -1, tun: -1}
 	err := tun.OnThread(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -46,7 +47,7 @@ func newNamespace(address netip.Prefix) (*namespace, error) {
 				return err
 			}
 		}
-		return tun.Configure("tun0", tun.Config{Addresses: []netip.Prefix{address}, Queue: 20_000}) // it drops none itself
+		return tun.Configure("tun0", tun.Config{Addresses: []netip.Prefix{address}, MTU: mtu, Queue: 20_000}) // it drops none itself
 	})
 	if err != nil {
 		n.close()

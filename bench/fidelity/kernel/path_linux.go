@@ -34,11 +34,12 @@ type Path struct {
 	running        sync.WaitGroup
 }
 
-// NewPath makes a path. Its lines, by which packets pass, have the seed.
+// NewPath makes a path. Its lines, by which packets pass, have the seed, and the hosts'
+// devices have the smaller MTU of both directions, until the path is closed.
 func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 	p := &Path{}
 	for i, address := range []netip.Prefix{clientAddress, serverAddress} {
-		host, err := newNamespace(address)
+		host, err := newNamespace(address, min(profile.Up.MTU, profile.Down.MTU))
 		if err != nil {
 			p.closeHosts()
 			return nil, fmt.Errorf("to measure the kernel needs network namespaces and /dev/net/tun, run it as root: %w", err)
@@ -56,11 +57,12 @@ func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 		{&p.down, profile.Down, p.hosts[1].tun, p.hosts[0].tun, &p.downCut},
 	} {
 		direction, err := wire.New(d.link, 0, wire.Config{
-			From:      d.from,
-			Deliver:   func(packet []byte) { _, _ = unix.Write(d.to, packet) }, // what the kernel takes for invalid is lost
-			Admit:     d.cut.admit,
-			Start:     start,
-			Heartbeat: heartbeat,
+			From:       d.from,
+			PacketSize: d.link.PacketSize(),
+			Deliver:    func(packet []byte) { _, _ = unix.Write(d.to, packet) }, // what the kernel takes for invalid is lost
+			Admit:      d.cut.admit,
+			Start:      start,
+			Heartbeat:  heartbeat,
 		})
 		if err != nil {
 			p.Close()
