@@ -78,7 +78,8 @@ import (
 // Seeds that fail are grouped by what has failed: the message, without its
 // numbers, and the place. Of each group the summary shows the first seed's output,
 // or that of the smaller run that is left of it, and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
-// has failed, that is the last line that the seed has logged.
+// has failed, that is the last line that the seed has logged; where log.Fatal or os.Exit
+// has ended the process with an error, it is the last line that the seed has printed.
 //
 // A seed that has not ended after two minutes of real time has failed. On Linux, time in
 // which its worker waited for a processor does not count, so that a loaded machine
