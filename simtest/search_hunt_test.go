@@ -25,6 +25,7 @@ type fakeServer struct {
 	done   int
 	spent  bool
 	closed bool
+	giveUp <-chan struct{} // closed when what it does is to be given up
 }
 
 // A fakeHunt is a hunt whose workers are fakes.
@@ -41,6 +42,7 @@ func (s *fakeServer) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
 	s.hunt.mu.Lock()
 	s.hunt.jobs = append(s.hunt.jobs, job)
 	s.hunt.mu.Unlock()
+	s.giveUp = giveUp
 	o := s.hunt.outcome(job, s)
 	o.Seed = job.Seed
 	s.done++

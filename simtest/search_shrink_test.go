@@ -252,7 +252,7 @@ func TestHuntShrinksUntilTheTimeout(t *testing.T) {
 		if job.Replay != "" {
 			told = append(told, server.hunt.standing().String())
 			if len(told) > 20 {
-				<-server.hunt.shrinking.Done()
+				<-server.giveUp // not shrinking.Done(), which is closed earlier
 				return searchOutcome{givenUp: true}
 			}
 		}

@@ -241,7 +241,7 @@ func TestSearchStops(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(r.folder, "processors"))
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(text), "\n1\n"), "one for each worker without -cpu: %s", text)
-	r = runSearch(t, "stop", "SIMTEST_TIME=300ms", "SIMTEST_SEEDS=2-6")
+	r = runSearch(t, "stop", "SIMTEST_TIME=1m", "SIMTEST_SEEDS=2-6")
 	require.NoError(t, r.err, r.output)
 	require.Len(t, r.reports, 1)
 	assert.Equal(t, []sweep.Range{{First: 2, Last: 6}}, r.reports[0].Ran)
