@@ -10,60 +10,59 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// maxStall is how long the inner connection of a closed connection may take
-// none of the bytes that have arrived, before the rest is discarded.
+// maxStall is the time after which the rest is discarded if the inner connection of
+// a closed connection accepts no byte.
 const maxStall = 5 * time.Second
 
-// Why the rest is discarded after a close.
+// The reasons for discarding the rest after a close.
 var (
 	errStuck  = fmt.Errorf("nothing moved for %v after the close", maxStall)
 	errLinger = fmt.Errorf("SetLinger(0): %w", net.ErrClosed)
 )
 
-// A linger is how a closed connection is drained: what was written arrives, and
-// then the inner connection is closed. It is guarded by the lock of the half
-// that writes.
+// A linger drains a closed connection: the written bytes arrive, and then the inner
+// connection is closed. It is guarded by the lock of the writing half.
 type linger struct {
 	of       *half
 	drainer  drainer
-	patience *patience // with the inner connection; nil if nothing is waited for
-	loss     *loss     // nil if all went well
+	patience *patience // nil while nothing is awaited
+	loss     *loss     // nil if nothing was discarded
 	seconds  int32     // as in SetLinger
-	aborted  bool      // what is in flight is to be discarded
-	resets   bool      // the inner connection is to be reset
-	drained  bool      // the connection is closed, and so is the inner one
+	aborted  bool      // bytes in flight must be discarded
+	resets   bool      // the inner connection must be reset
+	drained  bool      // the connection and the inner one are closed
 	within   bool      // the carrier is in the inner connection
 }
 
 // A patience ends when nothing has moved for maxStall.
 type patience struct {
 	timer *clock.Timer
-	moved time.Duration // when something did last, or when the connection was closed
+	moved time.Duration // time of the last movement, or of the close
 }
 
-// A loss is what was discarded.
+// A loss counts discarded bytes or datagrams.
 type loss struct {
 	count int   // bytes or datagrams
 	cause error // the first one
 }
 
-// A drainer has the parts of draining that differ for streams and datagrams.
+// A drainer drains a stream or datagrams: the parts in which they differ.
 type drainer interface {
 	carry()                    // the carrier
-	nextLocked() time.Duration // when something moves next; it may lie in the past
-	hasMoreLocked() bool       // something was written that has not arrived
+	nextLocked() time.Duration // time of the next movement; may lie in the past
+	hasMoreLocked() bool       // written bytes have not arrived
 	closeInner(reset bool) error
 	forget() // the connection is drained
 	lossLocked() error
 }
 
-// beginLocked closes the half, and the inner connection if nothing is left to
-// do first. Otherwise the carrier closes it; if the carrier is not at work yet,
-// a timer starts it. waits means that there is something to wait for although
-// the carrier is not at work.
+// beginLocked closes the half, and the inner connection if nothing is in flight.
+// Otherwise the carrier closes it; if the carrier is not at work yet, a timer
+// starts it. waits means that bytes are pending although the carrier is not at
+// work.
 //
-// If the inner connection is closed here, that comes before blocked calls are
-// woken, as on a plain connection: they may want a lock that the caller holds.
+// If the inner connection is closed here, that happens before blocked calls are
+// woken, as on a plain connection: they may need a lock that the caller holds.
 func (l *linger) beginLocked(waits bool) error {
 	h := l.of
 	h.closeLocked()
@@ -95,7 +94,7 @@ func (l *linger) beginLocked(waits bool) error {
 	return nil
 }
 
-// limitLocked returns the time by which something must have moved.
+// limitLocked returns the time by which the next byte must move.
 func (l *linger) limitLocked() time.Duration {
 	return timeline.Add(max(l.patience.moved, l.drainer.nextLocked()), maxStall)
 }
@@ -120,7 +119,7 @@ func (l *linger) movedLocked() {
 	}
 }
 
-// expire discards the rest if nothing has moved for long. If the carrier is
+// expire discards the rest if nothing has moved for maxStall. If the carrier is
 // just about to move something, the clock has jumped, and it may have jumped while a
 // call of the inner connection was about to return.
 func (l *linger) expire() {
@@ -169,8 +168,8 @@ func (l *linger) abortLocked(cause error) {
 	}
 }
 
-// markAbortedLocked has what is in flight discarded by the carrier, when that is
-// woken. The peer must not take what has arrived for the whole stream.
+// markAbortedLocked makes the carrier discard the bytes in flight when it is woken,
+// and reset: the peer must not take the part that arrived for the whole stream.
 func (l *linger) markAbortedLocked(cause error) {
 	if l.aborted {
 		return
@@ -181,7 +180,7 @@ func (l *linger) markAbortedLocked(cause error) {
 	l.of.recalled = l.of.background
 }
 
-// loseLocked counts what was discarded, if anything, and notes why.
+// loseLocked counts discarded bytes or datagrams, with the first cause.
 func (l *linger) loseLocked(n int, cause error) {
 	if l.loss == nil {
 		l.loss = &loss{cause: cause}
@@ -197,7 +196,7 @@ func (l *linger) closeInnerLocked() error {
 	return l.drainer.closeInner(reset)
 }
 
-// finishLocked closes the inner connection after all else, and wakes those who
+// finishLocked closes the inner connection in the end, and wakes the goroutines that
 // wait for that.
 func (l *linger) finishLocked() error {
 	err := l.closeInnerLocked()

@@ -19,8 +19,8 @@ type owner interface {
 	forget(c drainable) // it is drained, and the inner connection closed
 }
 
-// owners are what has made a connection, and the path that it was made with. The
-// zero owners are none.
+// owners are the listener or dialer that made a connection, and its path. The zero
+// value has none.
 type owners struct {
 	by   owner // a Listener, or the group of a Dialer
 	path *Path

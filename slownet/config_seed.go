@@ -2,9 +2,9 @@ package slownet
 
 import "math/rand/v2"
 
-// mix makes one seed of several numbers, so that neighbours have nothing in
-// common.
-func mix(numbers ...uint64) uint64 {
+// deriveSeed derives a seed from several numbers, so that seeds of neighbouring
+// numbers are unrelated.
+func deriveSeed(numbers ...uint64) uint64 {
 	var state uint64
 	for _, n := range numbers {
 		var d rand.PCG

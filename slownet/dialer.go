@@ -96,7 +96,7 @@ func (d *Dialer) enterPath(config Config) *Path {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.path == nil || !d.isMadeOf(&d.Config) || !d.path.enterIfUsed() {
-		config.Seed = mix(config.Seed, d.paths)
+		config.Seed = deriveSeed(config.Seed, d.paths)
 		d.paths++
 		d.made = d.Config
 		d.path = newPath(config)

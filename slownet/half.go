@@ -13,38 +13,37 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A half is what the two directions of a connection have in common. What is
-// read and what is written each have one.
+// A half is one direction of a connection: reading and writing each have one.
 //
-// Calls of the user's either go right to the inner connection, through the
-// gate, or they take turns here. A goroutine of our own, the carrier or the
-// pump, works in the background while bytes are in flight, and then nobody
-// else is in the inner connection.
+// The user's calls either go right to the inner connection, through the gate, or
+// they take turns here. While bytes are in flight, a goroutine works in the
+// background: the carrier when writing, the read-ahead when reading. Then no
+// other call is in the inner connection.
 type half struct {
 	endpoint   *endpoint
 	direction  Direction
-	discarding bool  // guarded by mu: what is unread in the inner connection
-	halfDone   int16 // guarded by mu: writes that came out of the inner connection in the middle and go first
+	discarding bool  // guarded by mu: unread bytes of the inner connection are being discarded
+	halfDone   int16 // guarded by mu: interrupted writes, which go first
 	gate       gate
 
 	hasDeadline atomic.Bool
-	copies      atomic.Int32 // calls of io.Copy's in the inner connection, or about to be
-	copying     atomic.Int32 // of these, those that are within
+	copies      atomic.Int32 // calls of io.Copy in the inner connection, or about to enter it
+	copying     atomic.Int32 // those that have entered it
 
 	mu       sync.Mutex // guards what follows
-	changed  signal     // told whenever one who waits should look again
-	work     signal     // the same, for who works in the background
+	changed  signal     // wakes the user's calls
+	work     signal     // wakes the goroutine in the background
 	deadline deadline
 
-	parked *parked // the work in the background, if no goroutine does it for the moment
+	parked *parked // the work in the background while no goroutine does it
 
 	busy       bool // a user's call has the turn
-	background bool // the carrier or the pump is there
+	background bool // the carrier or the read-ahead is at work
 	stalled    bool // by a fault
 	closed     bool // by Close
 	hungUp     bool // by a fault
-	kicked     bool // the user's calls are to come out of the inner connection
-	recalled   bool // who works in the background is to come out of it
+	kicked     bool // the user's calls must return from the inner connection
+	recalled   bool // the goroutine in the background must return from it
 	innerPast  bool // the inner connection's deadline is in the past
 	err        error
 }
@@ -61,36 +60,35 @@ func (h *half) enter() bool {
 	if h.gate.isShut() {
 		return false
 	}
-	if !h.gate.enter() || h.hasDeadline.Load() && h.isLate() {
+	if !h.gate.enter() || h.hasDeadline.Load() && h.isPastDeadline() {
 		h.leave()
 		return false
 	}
 	return true
 }
 
-// enterAlone is enter for a write. Only one may be in the inner connection: were
-// it made to come out in the middle, another one would go on there.
+// enterAlone is enter for a write. Only one may be in the inner connection: if it
+// were interrupted, the bytes of another would follow its first ones.
 func (h *half) enterAlone() bool {
 	if !h.gate.enterAlone() {
 		return false
 	}
-	if h.hasDeadline.Load() && h.isLate() {
+	if h.hasDeadline.Load() && h.isPastDeadline() {
 		h.leave()
 		return false
 	}
 	return true
 }
 
-// isLate reports whether the deadline has passed.
-func (h *half) isLate() bool {
+// isPastDeadline reports whether the deadline has passed.
+func (h *half) isPastDeadline() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.deadline.hasPassed(h.endpoint.clock)
 }
 
-// exit ends the user's call in the inner connection. It returns the error that
-// is for him, or out if the call was made to come out, and has to go on with a
-// turn.
+// exit ends the user's call in the inner connection. It returns the user's error,
+// or out if the call was interrupted and must go on in a turn.
 func (h *half) exit(err error) (told error, out bool) {
 	if err == nil || err == io.EOF && !h.gate.isShut() {
 		h.leave()
@@ -102,7 +100,7 @@ func (h *half) exit(err error) (told error, out bool) {
 	return told, told == nil
 }
 
-// exitWrite is exit for a write of which n bytes were taken.
+// exitWrite is exit for a write of which n bytes were written.
 func (h *half) exitWrite(n int, err error) (told error, out bool) {
 	if err == nil {
 		h.leave()
@@ -116,7 +114,7 @@ func (h *half) exitWrite(n int, err error) (told error, out bool) {
 	return told, told == nil
 }
 
-// leave uncounts a call.
+// leave counts a call out.
 func (h *half) leave() {
 	if h.gate.leave() {
 		h.mu.Lock()
@@ -125,10 +123,10 @@ func (h *half) leave() {
 	}
 }
 
-// beginCopying says that a call that has entered is a copy.
+// beginCopying marks a call that has entered as a copy.
 func (h *half) beginCopying() {
 	h.copying.Add(1)
-	if h.gate.isShut() { // and somebody may wait for it to leave
+	if h.gate.isShut() { // a goroutine may wait for it to leave
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.changed.wake()
@@ -137,7 +135,7 @@ func (h *half) beginCopying() {
 
 func (h *half) now() time.Duration { return h.endpoint.now() }
 
-// takeTurnLocked waits until no other call of the user's is under way.
+// takeTurnLocked waits until no other call of the user is in progress.
 func (h *half) takeTurnLocked() error {
 	for {
 		if err := h.checkLocked(); err != nil {
@@ -147,13 +145,13 @@ func (h *half) takeTurnLocked() error {
 			h.busy = true
 			return nil
 		}
-		h.gate.shut() // so that whoever is within wakes us when he leaves
+		h.gate.shut() // so that a call in the inner connection wakes us when it leaves
 		h.waitLocked(&h.changed, never)
 	}
 }
 
-// resumeTurnLocked takes the turn for a write that came out of the inner
-// connection in the middle: before all others, for its bytes belong together.
+// resumeTurnLocked takes the turn for a write that was interrupted in the inner
+// connection. It goes before all others, as its bytes belong together.
 func (h *half) resumeTurnLocked() error {
 	for h.isTakenLocked() {
 		h.waitLocked(&h.changed, never)
@@ -167,13 +165,13 @@ func (h *half) resumeTurnLocked() error {
 	return nil
 }
 
-// isTakenLocked reports whether a call of the user's is under way. A copy that
-// waits for its source is not: it writes whole pieces between those of others.
+// isTakenLocked reports whether a call of the user is in progress. A copy that
+// waits for its source does not count: it writes whole pieces between those of
+// others.
 func (h *half) isTakenLocked() bool { return h.busy || h.gate.within() > h.copying.Load() }
 
-// endTurnLocked lets the next call go ahead, and all of them right to the inner
-// connection if there is no more reason not to: none of the half's own, and
-// none that the caller knows of.
+// endTurnLocked lets the next call go ahead. If neither the half nor the caller
+// has a reason against it, calls go right to the inner connection again.
 func (h *half) endTurnLocked(plain bool) {
 	h.busy = false
 	if plain && h.halfDone == 0 && h.endpoint.trace == nil && !h.background && !h.stalled && !h.closed && !h.hungUp && h.err == nil {
@@ -182,7 +180,7 @@ func (h *half) endTurnLocked(plain bool) {
 	h.changed.wake()
 }
 
-// checkLocked returns what stands in the way of a call.
+// checkLocked returns the error with which a call must fail, or nil.
 func (h *half) checkLocked() error {
 	switch {
 	case h.closed:
@@ -195,8 +193,8 @@ func (h *half) checkLocked() error {
 
 const never time.Duration = -1
 
-// waitLocked waits for a signal, or until a time if it is not never, or for
-// less: whoever calls it looks again. The lock is released meanwhile.
+// waitLocked waits for a signal, or until a time if it is not never. It may return
+// early: callers check again. The lock is released meanwhile.
 func (h *half) waitLocked(s *signal, until time.Duration) {
 	if until == never {
 		changed := s.wait()
@@ -213,7 +211,7 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 			h.mu.Lock()
 			return
 		}
-		d -= precise.Grain // the rest is slept when this has passed
+		d -= precise.Grain // the caller sleeps the rest afterwards
 	}
 	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
 	h.mu.Unlock()
@@ -230,8 +228,7 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 }
 
 // awaitStep waits on a clock that is stepped by hand. If it was moved while the
-// timer was set, the timer does not fire: so the clock is asked as well, for as
-// long as it may take to be moved.
+// timer was being set, the timer does not fire, so the clock is polled as well.
 func (h *half) awaitStep(changed <-chan struct{}, timer <-chan time.Time, until time.Duration) {
 	for pause := time.Millisecond; pause < time.Second && h.now() < until; pause *= 4 {
 		again := time.NewTimer(pause)
@@ -253,8 +250,8 @@ func (h *half) awaitStep(changed <-chan struct{}, timer <-chan time.Time, until 
 	}
 }
 
-// directly lets the user's call do something in the inner connection. The lock
-// is released meanwhile. If the call is only to come out, err is nil.
+// directly runs a call of the user in the inner connection. The lock is released
+// meanwhile. If the call was only interrupted, err is nil.
 func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err error) {
 	h.gate.pass()
 	h.mu.Unlock()
@@ -263,11 +260,11 @@ func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err erro
 	return n, h.leaveLocked(err)
 }
 
-// leaveLocked ends a call of the user's in the inner connection. It returns the
-// error for the user, or nil if the call was only interrupted. A time-out is
-// taken for that only if we have moved the deadline. Otherwise the inner
-// connection has one of its own, and the user gets the error. If both come
-// together, the call goes on in the inner connection and may time out again.
+// leaveLocked ends a call of the user in the inner connection. It returns the
+// user's error, or nil if the call was only interrupted: that is a time-out after
+// we have moved the deadline. Any other time-out is the inner connection's own,
+// and the user gets it. If both come together, the call goes on in the inner
+// connection and may time out again.
 func (h *half) leaveLocked(err error) error {
 	switch {
 	case err == nil:
@@ -296,9 +293,9 @@ func (h *half) leftLocked() {
 	h.changed.wake()
 }
 
-// interruptLocked makes all who wait or are in the inner connection look again,
-// and keeps the user's calls out of it. Who copies into it is left there, for
-// what the operating system has taken from the source would be lost.
+// interruptLocked makes all calls that wait or are in the inner connection check
+// again, and keeps the user's calls out of it. A copy into it is not interrupted:
+// bytes that the operating system has taken from the source would be lost.
 func (h *half) interruptLocked() {
 	h.gate.shut()
 	if !h.background && h.gate.within() > 0 && h.copies.Load() == 0 {
@@ -310,13 +307,31 @@ func (h *half) interruptLocked() {
 	h.unparkLocked()
 }
 
-// workLocked begins the work in the background. Nobody is in the inner
-// connection, but for calls that are about to return because the stream was
-// ended.
+// workLocked begins the work in the background. No call is in the inner
+// connection, except calls that are about to return because the stream was ended.
 func (h *half) workLocked(do func()) {
 	h.background, h.kicked = true, h.kicked && h.gate.within() > 0
 	_ = h.syncLocked(false)
 	go do()
+}
+
+// startLocked begins the work in the background, or wakes it if it has begun.
+func (h *half) startLocked(do func()) {
+	if h.background {
+		h.work.wake()
+		return
+	}
+	h.workLocked(do)
+}
+
+// recallLocked makes the goroutine in the background return from the inner
+// connection.
+func (h *half) recallLocked() {
+	if h.background {
+		h.recalled = true
+		_ = h.syncLocked(false)
+		h.work.wake()
+	}
 }
 
 // restLocked ends the work in the background.
@@ -326,12 +341,11 @@ func (h *half) restLocked() {
 	h.changed.wake()
 }
 
-// syncLocked makes the inner connection's deadline what it has to be: in the
-// past, if who is in there is to come out, else none. With always, it tells
-// even if it has been told already.
+// syncLocked sets the inner connection's deadline: in the past if the call in it
+// must return, else none. With always, it sets an unchanged deadline again.
 func (h *half) syncLocked(always bool) error {
 	if h.discarding {
-		return nil // the deadline is not the user's any more
+		return nil // the deadline is no longer the user's
 	}
 	past := h.kicked || h.recalled || !h.background && h.deadline.passed
 	if past == h.innerPast && !always {
@@ -351,10 +365,10 @@ func (h *half) syncLocked(always bool) error {
 // longAgo is a deadline that lies in the past on every clock.
 var longAgo = time.Unix(-1_000_000_000, 0)
 
-// errno returns an error as a system call has it.
+// errno returns an error in the form of a system call's.
 func errno(call string, e syscall.Errno) error { return os.NewSyscallError(call, e) }
 
-// closeLocked makes later calls fail, and blocked ones when they look again.
+// closeLocked makes later calls fail, and blocked ones when they check again.
 func (h *half) closeLocked() {
 	h.closed = true
 	h.deadline.stop()

@@ -31,7 +31,7 @@ func (d *deadline) stop() {
 	}
 }
 
-// An expirer hears of a deadline that has passed, and which change set it.
+// An expirer is called when a deadline has passed, with the change that set it.
 type expirer interface{ expire(change int) }
 
 // set moves the deadline. The zero time is none.
@@ -64,7 +64,7 @@ func (h *half) setDeadline(t time.Time) error {
 	return nil
 }
 
-// expire is what the timer does that was set by the given change.
+// expire is called by the timer that the given change has set.
 func (h *half) expire(change int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -72,6 +72,6 @@ func (h *half) expire(change int) {
 		return
 	}
 	h.deadline.passed = true
-	_ = h.syncLocked(false) // it fails when the connection is closed, and then nobody waits
+	_ = h.syncLocked(false) // fails only on a closed connection, where no call waits
 	h.changed.wake()
 }

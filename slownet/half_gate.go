@@ -2,9 +2,9 @@ package slownet
 
 import "sync/atomic"
 
-// A gate counts the calls of the user's that are in the inner connection
-// itself. While it is open they go there right away, which is all that a link
-// without limits costs. The zero gate is open.
+// A gate counts the user's calls in the inner connection. While it is open they
+// go there directly; a link without limits costs no more than that. The zero gate
+// is open.
 type gate struct{ state atomic.Int32 }
 
 // gateShut is added to the number of calls while the gate is shut.
@@ -13,11 +13,11 @@ const gateShut = 1 << 30
 // enter counts a call, if the gate is open.
 func (g *gate) enter() bool { return g.state.Add(1) < gateShut }
 
-// enterAlone counts a call, if the gate is open and nobody is within.
+// enterAlone counts a call, if the gate is open and no call is within.
 func (g *gate) enterAlone() bool { return g.state.CompareAndSwap(0, 1) }
 
-// leave uncounts a call, one that enter turned away too. It reports whether
-// the gate is shut, so that somebody may wait for it to leave.
+// leave counts a call out, also one that enter turned away. It reports whether the
+// gate is shut: then a goroutine may wait for the call to leave.
 func (g *gate) leave() (shut bool) { return g.state.Add(-1) >= gateShut }
 
 // pass counts a call while the gate is shut.

@@ -1,7 +1,7 @@
 package slownet
 
-// A signal wakes all who wait for something to change. It is guarded by the
-// lock of what changes, and costs nothing while nobody waits.
+// A signal wakes all goroutines that wait for a change. It is guarded by the lock
+// of the data that changes, and costs nothing while none waits.
 type signal struct{ changed chan struct{} }
 
 // wait returns a channel that is closed by the next wake.

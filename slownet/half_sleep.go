@@ -8,9 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/precise"
 )
 
-// isReal reports whether a clock tells the real time, and not one that is
-// stepped by hand or that of a testing/synctest bubble. A bubble begins in the
-// year 2000.
+// isReal reports whether a clock shows real time: it is neither stepped by hand nor
+// in a testing/synctest bubble. A bubble begins in the year 2000.
 func isReal(c clock.Clock) bool {
 	return precise.CanSleep && reflect.TypeOf(c) == realClock && !c.Now().Round(0).Before(processStart)
 }

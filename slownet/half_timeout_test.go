@@ -230,7 +230,7 @@ func TestIdleTimeoutOfTheInnerPacketConn(t *testing.T) {
 	}
 }
 
-// A time-out in the pump of a PacketConn is dropped, too.
+// A time-out in the read-ahead of a PacketConn is dropped, too.
 func TestIdleTimeoutWhileReadingDatagramsAhead(t *testing.T) {
 	packetBubble(t, bothWays(netem.Link{Latency: 300 * ms}), func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.inner.(*memoryConn).idle = 100 * ms

@@ -81,9 +81,9 @@ func TestCloseAfterOnAClockThatStandsStill(t *testing.T) {
 	<-copied
 }
 
-// A pump that waits in the inner connection takes no more, when the link is
+// A read-ahead that waits in the inner connection takes no more, when the link is
 // changed, than the new one lets pass.
-func TestSetLinksWhileThePumpWaits(t *testing.T) {
+func TestSetLinksWhileTheReadAheadWaits(t *testing.T) {
 	overPipe(t, Config{Read: netem.Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
 		read := make(chan time.Duration, 1)
@@ -92,7 +92,7 @@ func TestSetLinksWhileThePumpWaits(t *testing.T) {
 			assert.NoError(t, err)
 			read <- time.Since(start)
 		}()
-		_, err := far.Write(make([]byte, 1)) // and the pump waits for more
+		_, err := far.Write(make([]byte, 1)) // and the read-ahead waits for more
 		require.NoError(t, err)
 		synctest.Wait()
 		conn.SetLinks(netem.Link{Pace: netem.Pace{Bytes: 1, Wait: time.Second}}, netem.Link{})

@@ -49,7 +49,7 @@ func newListener(inner net.Listener, path *Path) *Listener {
 // Accept waits for the next connection and returns it as a [*Conn].
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
-		if l.isLate() {
+		if l.isPastDeadline() {
 			return nil, l.opError("accept", os.ErrDeadlineExceeded)
 		}
 		inner, err := l.Listener.Accept()

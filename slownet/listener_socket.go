@@ -45,8 +45,8 @@ func (l *Listener) expire(change int) {
 	}
 }
 
-// isLate reports whether the deadline has passed.
-func (l *Listener) isLate() bool {
+// isPastDeadline reports whether the deadline has passed.
+func (l *Listener) isPastDeadline() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.deadline.hasPassed(l.path.clock)
@@ -79,9 +79,9 @@ func (l *Listener) File() (*os.File, error) {
 
 // opError wraps an error as the net package does.
 func (l *Listener) opError(op string, err error) error {
-	dressed := &net.OpError{Op: op, Addr: l.Addr(), Err: err}
-	if dressed.Addr != nil {
-		dressed.Net = dressed.Addr.Network()
+	wrapped := &net.OpError{Op: op, Addr: l.Addr(), Err: err}
+	if wrapped.Addr != nil {
+		wrapped.Net = wrapped.Addr.Network()
 	}
-	return dressed
+	return wrapped
 }

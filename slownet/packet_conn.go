@@ -53,8 +53,8 @@ func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 func newPacketConn(inner net.PacketConn, config *Config, seed uint64, path *Path) *PacketConn {
 	c := &PacketConn{endpoint: newEndpoint(inner, config, path), inner: inner}
 	links := config.links()
-	c.in.init(c, Read, links[Read], mix(seed, uint64(Read)), path)
-	c.out.init(c, Write, links[Write], mix(seed, uint64(Write)), path)
+	c.in.init(c, Read, links[Read], deriveSeed(seed, uint64(Read)), path)
+	c.out.init(c, Write, links[Write], deriveSeed(seed, uint64(Write)), path)
 	c.out.linger = linger{of: &c.out.half, drainer: &c.out, seconds: -1}
 	return c
 }
@@ -274,7 +274,7 @@ func (c *PacketConn) SetWriteBuffer(bytes int) error {
 	return inner.SetWriteBuffer(bytes)
 }
 
-// opError dresses an error as the net package does. Without an address, it is
+// opError wraps an error as the net package does. Without an address, it is
 // about the peer of a connected socket.
 func (c *PacketConn) opError(op string, peer net.Addr, err error) error {
 	if err == nil {

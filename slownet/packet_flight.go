@@ -22,13 +22,13 @@ type datagram struct {
 	order int64 // among those that arrive at the same time
 }
 
-// size is what it takes up in memory, about.
+// size returns its approximate size in memory.
 func (d *datagram) size() int { return len(d.data) + len(d.oob) + packetOverhead }
 
-// packetOverhead is what a datagram takes up besides its data.
+// packetOverhead is the memory of a datagram besides its data.
 const packetOverhead = 128
 
-// as returns the datagram as a packet has it, with data of its own.
+// as returns a copy of the datagram, changed as the packet was.
 func (d datagram) as(packet netem.Packet) datagram {
 	d.data = append([]byte(nil), d.data...)
 	d.oob = append([]byte(nil), d.oob...)
@@ -39,16 +39,16 @@ func (d datagram) as(packet netem.Packet) datagram {
 	return d
 }
 
-// A flight is the datagrams on their way, in order of arrival.
+// A flight holds the datagrams in flight, in order of arrival.
 type flight struct {
 	queue flightQueue
-	size  int   // what they take up in memory
-	sent  int64 // how many there have been
+	size  int   // in memory
+	sent  int64 // datagrams so far
 }
 
 func (f *flight) isEmpty() bool { return len(f.queue) == 0 }
 
-// next returns when the next one arrives.
+// next returns the time at which the next one arrives.
 func (f *flight) next() time.Duration { return f.queue[0].arrive }
 
 // hasArrived reports whether one has arrived.

@@ -28,7 +28,7 @@ func (h *packetHalf) init(c *PacketConn, direction Direction, link *netem.Link, 
 	h.flow.Init(&h.line.inner, seed)
 }
 
-// isPlainLocked reports whether nothing befalls the next datagram.
+// isPlainLocked reports whether the next datagram passes unchanged and at once.
 func (h *packetHalf) isPlainLocked() bool {
 	return h.link.IsZero() && h.flow.Free() <= h.now() && !h.conn.hasPending(h.direction)
 }
@@ -43,8 +43,8 @@ func (h *packetHalf) sendLocked(n int, tag any) ([]netem.Packet, netem.Drop) {
 // common returns the half.
 func (h *packetHalf) common() *packetHalf { return h }
 
-// passLocked lets a datagram enter the link, and returns what comes out of it. What
-// waits on the line comes out later, and is put into flight then.
+// passLocked lets a datagram enter the link, and returns its fate. A datagram that
+// waits on the line is put into flight later.
 func (h *packetHalf) passLocked(d datagram, on queuedOn) []netem.Packet {
 	var tag any
 	if h.hasDiscipline() {
@@ -68,7 +68,7 @@ func (h *packetHalf) passLocked(d datagram, on queuedOn) []netem.Packet {
 	return packets
 }
 
-// check returns what stands in the way of a call.
+// check returns the error with which a call must fail, or nil.
 func (h *packetHalf) check() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -103,7 +103,7 @@ func (h *packetHalf) stall(stalled bool) {
 	h.interruptLocked()
 }
 
-// traceLocked reports what happens to a datagram, if anybody wants to know.
+// traceLocked reports an event of a datagram, if there is a trace.
 func (h *packetHalf) traceLocked(kind trace.Kind, d datagram, delay time.Duration, note string) {
 	e := h.endpoint
 	if e.trace == nil {

@@ -2,7 +2,7 @@ package slownet
 
 import "net"
 
-// A message is a caller's room for a datagram, and what was read into it.
+// A message is a caller's buffer for a datagram, and the datagram read into it.
 type message struct {
 	data []byte
 	oob  []byte // for control messages

@@ -2,23 +2,21 @@ package slownet
 
 import "github.com/slowpoetry/slowpoetry/slownet/trace"
 
-// A packetReceiver takes datagrams that come out of the inner connection over
-// their link to the reader. While none is in flight or unread the reader
-// himself waits in the inner connection. As soon as one is, one goroutine, the
-// pump, reads ahead, so that latencies overlap; it ends when the reader has got
-// all.
+// A packetReceiver carries datagrams from the inner connection over their link to
+// the reader. While none is in flight or unread, the reader itself waits in the
+// inner connection. From the first one on a goroutine, the read-ahead, reads, so
+// that latencies overlap; it ends when the reader has all datagrams.
 type packetReceiver struct {
 	packetHalf
 	arrived []datagram // to be read, in order
-	unread  int        // what they take up in memory
-	failed  error      // that the pump has met, for when the reader has got all
-	largest int        // buffer of a reader's so far
-	control int        // the same, of those for control messages
+	unread  int        // their size in memory
+	failed  error      // the read-ahead's error, for after the last datagram
+	largest int        // largest buffer of a reader so far
+	control int        // largest buffer for control messages so far
 }
 
-// read waits for a datagram to arrive. It fills the first message with it and
-// the others with what else has arrived, and returns the number of messages
-// filled.
+// read waits for a datagram to arrive. It stores it in the first message, further
+// ones that have arrived in the others, and returns the number of messages filled.
 func (r *packetReceiver) read(ms []message) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -50,10 +48,10 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 			}
 			return n, nil
 		case !r.flight.isEmpty():
-			r.startPumpLocked()
+			r.startReadAheadLocked()
 			r.waitLocked(&r.changed, r.flight.next())
 		case r.queued > 0:
-			r.startPumpLocked()
+			r.startReadAheadLocked()
 			r.waitLocked(&r.changed, never)
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
@@ -61,7 +59,7 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 				return 0, err
 			}
 		case r.background:
-			r.waitLocked(&r.changed, never) // the pump is about to end
+			r.waitLocked(&r.changed, never) // the read-ahead is about to end
 		default:
 			if err := r.readAheadLocked(ms[0].data); err != nil {
 				return 0, err
@@ -75,7 +73,7 @@ func (r *packetReceiver) isEmptyLocked() bool {
 	return len(r.arrived) == 0 && r.flight.isEmpty() && r.queued == 0
 }
 
-// settleLocked takes what has arrived out of the flight.
+// settleLocked moves datagrams that have arrived out of the flight.
 func (r *packetReceiver) settleLocked() {
 	for now := r.now(); r.flight.hasArrived(now); {
 		d := r.flight.pop()
@@ -99,13 +97,12 @@ func (r *packetReceiver) takeLocked(m *message) {
 	m.receive(d)
 }
 
-// roomy is a buffer that is read into itself while nothing is in flight: a
-// datagram that does not fit is a long one. The link takes it for as long as the
-// buffer.
+// A caller's buffer of at least roomy bytes is read into directly while nothing is in
+// flight. For the link, a datagram that does not fit has the buffer's size.
 const roomy = 2048
 
-// readAheadLocked lets the reader himself take a datagram out of the inner
-// connection.
+// readAheadLocked reads a datagram from the inner connection on the reader's
+// goroutine.
 func (r *packetReceiver) readAheadLocked(p []byte) error {
 	buffer, release := p, func() {}
 	if len(p) < roomy {
@@ -127,8 +124,7 @@ func (r *packetReceiver) readAheadLocked(p []byte) error {
 	return err
 }
 
-// launchLocked puts a datagram into flight that came out of the inner
-// connection.
+// launchLocked puts a datagram from the inner connection into flight.
 func (r *packetReceiver) launchLocked(d datagram) {
 	if r.closed {
 		return
@@ -155,8 +151,8 @@ func (r *packetReceiver) controlLocked() []byte {
 	return make([]byte, r.control)
 }
 
-// bufferLocked returns a buffer for any datagram of which a reader wants all,
-// and what gives it back.
+// bufferLocked returns a buffer for the largest datagram that a reader has room
+// for, and a function that releases it.
 func (r *packetReceiver) bufferLocked() (buffer []byte, release func()) {
 	if r.largest > bufferSize {
 		return make([]byte, r.largest), func() {}
@@ -165,15 +161,15 @@ func (r *packetReceiver) bufferLocked() (buffer []byte, release func()) {
 	return pooled[:], func() { putBuffer(pooled) }
 }
 
-func (r *packetReceiver) startPumpLocked() {
+func (r *packetReceiver) startReadAheadLocked() {
 	if r.background || r.failed != nil {
 		return
 	}
-	r.workLocked(r.pump)
+	r.workLocked(r.readAhead)
 }
 
-// pump reads ahead, for as long as the reader has not got everything.
-func (r *packetReceiver) pump() {
+// readAhead runs until the reader has all datagrams.
+func (r *packetReceiver) readAhead() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	buffer, release := r.bufferLocked()
@@ -187,14 +183,14 @@ func (r *packetReceiver) pump() {
 		case r.flight.size >= maxFlight:
 			r.waitLocked(&r.work, r.flight.next())
 		default:
-			r.pumpOnceLocked(buffer, control)
+			r.readAheadOnceLocked(buffer, control)
 		}
 	}
 	r.restLocked()
 }
 
-// pumpOnceLocked puts the next datagram into flight.
-func (r *packetReceiver) pumpOnceLocked(buffer, control []byte) {
+// readAheadOnceLocked puts the next datagram into flight.
+func (r *packetReceiver) readAheadOnceLocked(buffer, control []byte) {
 	r.mu.Unlock()
 	d, err := receiveFrom(r.conn.inner, buffer, control)
 	r.mu.Lock()
@@ -204,22 +200,13 @@ func (r *packetReceiver) pumpOnceLocked(buffer, control []byte) {
 	for r.stalled && !r.closed {
 		r.waitLocked(&r.work, never)
 	}
-	r.recalled = false // there is something again
+	r.recalled = false // a datagram has arrived
 	_ = r.syncLocked(false)
 	if err != nil {
 		r.failed = err
 		return
 	}
 	r.launchLocked(d)
-}
-
-// recallLocked makes the pump come out of the inner connection.
-func (r *packetReceiver) recallLocked() {
-	if r.background {
-		r.recalled = true
-		_ = r.syncLocked(false)
-		r.work.wake()
-	}
 }
 
 // close makes later reads fail, and blocked ones after evict.

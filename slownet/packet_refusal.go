@@ -24,23 +24,23 @@ func (c *PacketConn) refusal(call string, n int, peer net.Addr) error {
 	inner, ok := c.inner.(*net.UDPConn)
 	if !ok {
 		if peer == nil {
-			return dress(c.inner, "write", nil, errors.New("missing address"))
+			return wrapError(c.inner, "write", nil, errors.New("missing address"))
 		}
 		return nil
 	}
 	switch {
 	case !isUDP:
-		return dress(inner, "write", peer, syscall.EINVAL)
+		return wrapError(inner, "write", peer, syscall.EINVAL)
 	case inner.RemoteAddr() != nil:
-		return dress(inner, "write", peer, net.ErrWriteToConnected)
+		return wrapError(inner, "write", peer, net.ErrWriteToConnected)
 	case udp == nil:
-		return dress(inner, "write", nil, errors.New("missing address"))
+		return wrapError(inner, "write", nil, errors.New("missing address"))
 	case isIPv4(inner.LocalAddr()) && len(udp.IP) > 0 && udp.IP.To4() == nil:
-		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv4 address", Addr: udp.IP.String()})
+		return wrapError(inner, "write", peer, &net.AddrError{Err: "non-IPv4 address", Addr: udp.IP.String()})
 	case len(udp.IP) > 0 && udp.IP.To16() == nil:
-		return dress(inner, "write", peer, &net.AddrError{Err: "non-IPv6 address", Addr: udp.IP.String()})
+		return wrapError(inner, "write", peer, &net.AddrError{Err: "non-IPv6 address", Addr: udp.IP.String()})
 	case isTooLarge(n, udp) && c.out.check() == nil:
-		return dress(inner, "write", peer, errno(call, syscall.EMSGSIZE))
+		return wrapError(inner, "write", peer, errno(call, syscall.EMSGSIZE))
 	}
 	return nil
 }
@@ -52,9 +52,9 @@ func (c *PacketConn) refusalByPeer(call string, n int) error {
 	case c.out.check() != nil: // which comes first
 		return nil
 	case peer == nil:
-		return dress(c.inner, "write", nil, errno(call, syscall.EDESTADDRREQ))
+		return wrapError(c.inner, "write", nil, errno(call, syscall.EDESTADDRREQ))
 	case isTooLarge(n, peer):
-		return dress(c.inner, "write", peer, errno(call, syscall.EMSGSIZE))
+		return wrapError(c.inner, "write", peer, errno(call, syscall.EMSGSIZE))
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func isIPv4(addr net.Addr) bool {
 	return ok && udp.IP.To4() != nil
 }
 
-// keep returns an address that does not change when the caller reuses his.
+// keep returns a copy of an address that the caller may reuse.
 func keep(peer net.Addr) net.Addr {
 	if udp, ok := peer.(*net.UDPAddr); ok && udp != nil {
 		kept := *udp

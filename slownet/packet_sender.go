@@ -8,9 +8,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A packetSender takes datagrams that are sent over their link. The writer
-// himself hands on what arrives at once. The rest is in flight, and one
-// goroutine, the carrier, hands it on and ends when none is left.
+// A packetSender carries datagrams over their link to the inner connection. The
+// writer itself sends a datagram that arrives at once. The others are in flight: one
+// goroutine, the carrier, sends them and ends when none is left.
 type packetSender struct {
 	packetHalf
 	linger
@@ -68,7 +68,7 @@ func (s *packetSender) holdLocked(d datagram) {
 	d.peer = keep(d.peer)
 	s.held = append(s.held, d)
 	s.heldSize += len(d.data)
-	s.startCarrierLocked()
+	s.startLocked(s.carry)
 }
 
 // launchLocked sends a datagram over the link. It returns the error of one that
@@ -83,7 +83,7 @@ func (s *packetSender) launchLocked(d datagram) (err error) {
 		s.flyLocked(d.as(packet))
 	}
 	if s.queued > 0 {
-		s.startCarrierLocked()
+		s.startLocked(s.carry)
 	}
 	return err
 }
@@ -92,10 +92,10 @@ func (s *packetSender) launchLocked(d datagram) (err error) {
 func (s *packetSender) flyLocked(d datagram) {
 	d.peer = keep(d.peer)
 	s.flight.push(d)
-	s.startCarrierLocked()
+	s.startLocked(s.carry)
 }
 
-// handOnLocked lets the writer himself hand a datagram on.
+// handOnLocked sends a datagram on the writer's goroutine.
 func (s *packetSender) handOnLocked(d datagram, packet netem.Packet) error {
 	if packet.Flip >= 0 {
 		d = d.as(packet)
@@ -111,22 +111,13 @@ func (s *packetSender) handOnLocked(d datagram, packet netem.Packet) error {
 		s.traceLocked(trace.Data, d, 0, "")
 	case err != nil:
 		s.traceLocked(trace.Drop, d, 0, err.Error())
-	default: // he was to come out
+	default: // the call was interrupted
 		s.flyLocked(d.as(netem.Packet{Arrive: packet.Arrive, Flip: -1}))
 	}
 	return err
 }
 
-func (s *packetSender) startCarrierLocked() {
-	if s.background {
-		s.work.wake()
-		return
-	}
-	s.workLocked(s.carry)
-}
-
-// carry is the carrier; on a closed connection, it closes the inner one at the
-// end.
+// carry is the carrier. On a closed connection, it closes the inner one in the end.
 func (s *packetSender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +149,7 @@ func (s *packetSender) carry() {
 	}
 }
 
-// releaseLocked lets what a stall has held enter the link.
+// releaseLocked lets datagrams held by a stall enter the link.
 func (s *packetSender) releaseLocked() {
 	for _, d := range s.held {
 		_ = s.launchLocked(d) // in the background nothing is handed on at once
@@ -166,7 +157,7 @@ func (s *packetSender) releaseLocked() {
 	s.held, s.heldSize = nil, 0
 }
 
-// landLocked hands the first datagram on.
+// landLocked sends the first datagram.
 func (s *packetSender) landLocked() {
 	d := s.flight.pop()
 	s.enterLocked()
@@ -187,8 +178,8 @@ func (s *packetSender) landLocked() {
 	s.exitLocked()
 }
 
-// close makes blocked and later writes fail, and has the inner connection closed
-// when all has arrived there.
+// close makes blocked and later writes fail. The inner connection is closed when all
+// datagrams have arrived there.
 func (s *packetSender) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +203,7 @@ func (s *packetSender) hasMoreLocked() bool {
 	return len(s.held) > 0 || !s.flight.isEmpty() || s.queued > 0 && !s.aborted
 }
 
-// nextLocked returns when something moves next, which may lie in the past.
+// nextLocked returns the time of the next movement, which may lie in the past.
 func (s *packetSender) nextLocked() time.Duration {
 	if s.flight.isEmpty() {
 		return 0
@@ -228,7 +219,7 @@ func (s *packetSender) lossLocked() error {
 	return s.loss.error(fmt.Sprintf("the last %d datagrams that were written were discarded", s.loss.count))
 }
 
-// discardLocked throws away what is in flight.
+// discardLocked discards the datagrams in flight.
 func (s *packetSender) discardLocked() {
 	for !s.flight.isEmpty() {
 		s.held = append(s.held, s.flight.pop())

@@ -45,7 +45,7 @@ func newPath(config Config) *Path {
 	p := &Path{clock: config.Clock, origin: config.Clock.Now(), config: config}
 	for direction, link := range config.links() {
 		p.lines[direction].shared = true
-		p.lines[direction].init(link, mix(config.Seed, uint64(direction)), p.origin)
+		p.lines[direction].init(link, deriveSeed(config.Seed, uint64(direction)), p.origin)
 	}
 	return p
 }
@@ -82,7 +82,7 @@ func (p *Path) conn(inner net.Conn, by owner) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count++
-	c := newConn(inner, &p.config, mix(p.config.Seed, p.count), p.sharedOrNil())
+	c := newConn(inner, &p.config, deriveSeed(p.config.Seed, p.count), p.sharedOrNil())
 	c.owners = owners{by, p}
 	c.owners.keep(c)
 	return c
@@ -93,7 +93,7 @@ func (p *Path) packetConn(inner net.PacketConn, by owner) *PacketConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count++
-	c := newPacketConn(inner, &p.config, mix(p.config.Seed, p.count), p.sharedOrNil())
+	c := newPacketConn(inner, &p.config, deriveSeed(p.config.Seed, p.count), p.sharedOrNil())
 	c.owners = owners{by, p}
 	c.owners.keep(c)
 	return c

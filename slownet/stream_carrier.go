@@ -9,13 +9,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// chunk is how much the inner connection is handed at a time: in larger pieces
-// it would not show that it still takes something.
+// chunk is the largest write to the inner connection, in bytes. A larger one would
+// hide that the connection still accepts bytes.
 const chunk = bufferSize
 
-// carry is the carrier: it puts what waits into flight, and hands on what has
-// arrived; at last the end of the stream. On a closed connection it comes back
-// again and again, see [parked], and closes the inner connection.
+// carry is the carrier: it puts waiting bytes into flight, and writes those that have
+// arrived to the inner connection, in the end the end of the stream. On a closed
+// connection it is parked between steps, see [parked], and closes the inner
+// connection.
 func (s *sender) carry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,8 +88,8 @@ func (s *sender) launchWaitingLocked() {
 	s.changed.wake()
 }
 
-// arrivedLocked returns how many pieces have arrived: all that fit in a chunk,
-// and one at least.
+// arrivedLocked returns the number of pieces that have arrived: as many as fit in a
+// chunk, and at least one.
 func (s *sender) arrivedLocked() int {
 	now, size := s.now(), 0
 	for i := range s.flight {
@@ -100,7 +101,7 @@ func (s *sender) arrivedLocked() int {
 	return len(s.flight)
 }
 
-// landLocked hands the pieces on that have arrived, as many as make a chunk.
+// landLocked writes pieces that have arrived to the inner connection, up to a chunk.
 func (s *sender) landLocked() {
 	if s.flight[0].failed {
 		s.mu.Unlock()
@@ -139,8 +140,7 @@ func (s *sender) landLocked() {
 	s.changed.wake()
 }
 
-// failLocked makes later writes fail, because of an error of the inner
-// connection's.
+// failLocked makes later writes fail with an error of the inner connection.
 func (s *sender) failLocked(err error) {
 	s.loseLocked(0, err)
 	switch reset := &s.conn.in.reset; {
@@ -154,7 +154,7 @@ func (s *sender) failLocked(err error) {
 	s.err = cmp.Or(s.err, err)
 }
 
-// discardLocked throws away what is in flight, because of an error if it is not
+// discardLocked discards the bytes in flight, with an error as the cause if it is not
 // nil.
 func (s *sender) discardLocked(err error) {
 	if err != nil && !s.aborted {
@@ -165,7 +165,7 @@ func (s *sender) discardLocked(err error) {
 		s.passed += int64(len(s.waiting))
 		s.delivered = s.passed
 		s.loss.count += int(n)
-		s.resets, s.end = true, endNone // for the peer is not to take what came for the whole
+		s.resets, s.end = true, endNone // the peer must not take the part that arrived for the whole
 	}
 	s.flight, s.waiting, s.flightSize = nil, nil, 0
 	s.tcp.discard()

@@ -55,8 +55,8 @@ func mustCarryStream(call string, inner net.Conn) {
 func newConn(inner net.Conn, config *Config, seed uint64, path *Path) *Conn {
 	c := &Conn{endpoint: newEndpoint(inner, config, path), inner: inner, tcp: config.tcp()}
 	links := config.links()
-	c.in.init(c, Read, links[Read], mix(seed, uint64(Read)), path)
-	c.out.init(c, Write, links[Write], mix(seed, uint64(Write)), path)
+	c.in.init(c, Read, links[Read], deriveSeed(seed, uint64(Read)), path)
+	c.out.init(c, Write, links[Write], deriveSeed(seed, uint64(Write)), path)
 	c.in.setBack(c.out.lane)
 	c.out.setBack(c.in.lane)
 	c.in.flow.SetReturn(config.Write.Latency)
@@ -65,8 +65,7 @@ func newConn(inner net.Conn, config *Config, seed uint64, path *Path) *Conn {
 	return c
 }
 
-// carriesDatagrams reports whether what is written to a connection keeps its
-// bounds.
+// carriesDatagrams reports whether a connection keeps the bounds of writes.
 func carriesDatagrams(inner net.Conn) bool {
 	if _, ok := inner.(net.PacketConn); !ok {
 		return false
@@ -90,7 +89,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.in.isSpent() {
 		c.hangUp(&c.in.streamHalf)
 	}
-	if err == io.EOF && c.in.reset.tell() { // which the carrier has met
+	if err == io.EOF && c.in.reset.tell() { // the carrier has met a reset
 		err = errno("read", syscall.ECONNRESET)
 	}
 	return n, c.opError("read", err)
@@ -257,7 +256,7 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	return inner.SyscallConn()
 }
 
-// opError dresses an error as the net package does.
+// opError wraps an error as the net package does.
 func (c *Conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
@@ -265,7 +264,7 @@ func (c *Conn) opError(op string, err error) error {
 	return opError(c.inner, op, c.RemoteAddr(), err)
 }
 
-// opError dresses an error of a connection as the net package does.
+// opError wraps an error of a connection as the net package does.
 func opError(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr, err error) error {
 	switch err {
 	case net.ErrClosed, os.ErrDeadlineExceeded, errors.ErrUnsupported:
@@ -275,11 +274,11 @@ func opError(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr,
 			return err // as the inner connection has it
 		}
 	}
-	return dress(conn, op, remote, err)
+	return wrapError(conn, op, remote, err)
 }
 
-// dress puts an error into a net.OpError.
-func dress(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr, err error) error {
+// wrapError wraps an error in a net.OpError.
+func wrapError(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr, err error) error {
 	network, local := "", conn.LocalAddr()
 	if local != nil {
 		network = local.Network()

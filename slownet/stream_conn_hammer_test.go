@@ -179,7 +179,7 @@ func TestDeadlineWhileInFlight(t *testing.T) {
 	})
 }
 
-// A pump that was told of the end tells the reader when it arrives, and again.
+// A read-ahead that was told of the end tells the reader when it arrives, and again.
 func TestEndArrivesLate(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {
@@ -196,7 +196,7 @@ func TestEndArrivesLate(t *testing.T) {
 	})
 }
 
-// A reader that is behind does not make the pump take in everything.
+// A reader that is behind does not make the read-ahead take in everything.
 func TestUnreadIsBounded(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: ms}), func(t *testing.T, conn *Conn, far net.Conn) {
 		var written atomic.Int64

@@ -2,14 +2,13 @@ package slownet
 
 import "io"
 
-// copyChunk is how much io.Copy moves at a time past links without limits, at
-// the end of which it looks whether they still are.
+// copyChunk is the number of bytes that io.Copy moves past a link without limits
+// before it checks whether the link still has none.
 const copyChunk = 4 << 20
 
-// WriteTo copies what is read to w, until its end. While the link for what is
-// read has no limits, it is the inner connection that is copied from, so that
-// the operating system may do it by itself: splice, between TCP sockets on
-// Linux.
+// WriteTo reads to the end of the stream and writes to w. While the link for reading
+// has no limits it copies from the inner connection, so that the operating system may
+// do it: with splice, between TCP sockets on Linux.
 func (c *Conn) WriteTo(w io.Writer) (written int64, err error) {
 	h := &c.in.half
 	for to, ok := w.(io.ReaderFrom); ok && h.enter(); {
@@ -23,10 +22,9 @@ func (c *Conn) WriteTo(w io.Writer) (written int64, err error) {
 	return written + n, err
 }
 
-// ReadFrom writes what is read from r, until its end. While the link for what
-// is written has no limits, it is the inner connection that is copied to, so
-// that the operating system may do it by itself: splice, from TCP sockets on
-// Linux, and sendfile, from files.
+// ReadFrom reads r to its end and writes to the connection. While the link for writing
+// has no limits it copies to the inner connection, so that the operating system may do
+// it: on Linux with splice from TCP sockets, and sendfile from files.
 func (c *Conn) ReadFrom(r io.Reader) (read int64, err error) {
 	h := &c.out.half
 	h.copies.Add(1)
@@ -47,8 +45,8 @@ func (c *Conn) ReadFrom(r io.Reader) (read int64, err error) {
 	return read + n, err
 }
 
-// upTo limits a reader, unless it is limited to less already: the operating
-// system's fast ways are open to one limit, and not to two.
+// upTo limits a reader, unless it is limited to less already: the net package uses
+// splice and sendfile through one io.LimitedReader, not through two.
 func upTo(n int64, r io.Reader) *io.LimitedReader {
 	if limited, ok := r.(*io.LimitedReader); ok && limited.N <= n {
 		return limited
@@ -56,7 +54,7 @@ func upTo(n int64, r io.Reader) *io.LimitedReader {
 	return &io.LimitedReader{R: r, N: n}
 }
 
-// onlyReader and onlyWriter hide the fast ways from io.Copy.
+// onlyReader and onlyWriter hide ReadFrom and WriteTo from io.Copy.
 type (
 	onlyReader struct{ io.Reader }
 	onlyWriter struct{ io.Writer }

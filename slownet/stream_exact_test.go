@@ -240,7 +240,7 @@ func seedThatSends(link netem.Link, direction Direction, want []int) (seed uint6
 	for ; ; seed++ {
 		var sent []int
 		var flow netem.Flow
-		flow.Init(netem.NewLine(link, mix(seed, uint64(direction))), mix(seed, uint64(direction)))
+		flow.Init(netem.NewLine(link, deriveSeed(seed, uint64(direction))), deriveSeed(seed, uint64(direction)))
 		for range want {
 			sent = append(sent, flow.Send(0, 1500).Sent)
 		}

@@ -44,7 +44,7 @@ func (c *Conn) pathChanged(links [2]*netem.Link) {
 func (c *Conn) linksChanged(in, out lane) {
 	c.in.setBack(out)
 	c.in.linkChanged()
-	c.in.recall() // the pump, which has come to read as much as the old link takes
+	c.in.recall() // the read-ahead reads as much as the old link takes
 	c.out.setBack(in)
 	c.out.linkChanged()
 }
@@ -56,7 +56,7 @@ func (c *Conn) isOnPath() bool {
 	return c.in.isShared()
 }
 
-// recall makes the pump come out of the inner connection.
+// recall makes the read-ahead return from the inner connection.
 func (r *receiver) recall() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,20 +97,19 @@ func (h *streamHalf) hold(until time.Duration) {
 	h.interruptLocked()
 }
 
-// Reset breaks the connection off, in both directions. What is in flight is
-// lost, and calls of this end fail with ECONNRESET. The peer sees a reset,
-// which is a real RST segment on TCP; where the inner connection has no
-// SetLinger, it sees the connection closed.
+// Reset resets the connection, in both directions. Bytes in flight are lost, and
+// calls at this end fail with ECONNRESET. The peer sees a reset, over TCP a real
+// RST segment; where the inner connection has no SetLinger, it sees a close.
 func (c *Conn) Reset() {
 	c.faulted("reset")
 	c.breakOff(syscall.ECONNRESET)
 }
 
-// CloseAfter has the connection closed, as by something between the ends, when
-// n more bytes have passed in the given direction. Those arrive. Then both ends
-// see the end of the stream, and writes of this one fail with EPIPE. With
-// n below zero it is not closed; that takes back an earlier call. It panics on
-// a direction that is neither Read nor Write.
+// CloseAfter closes the connection when n more bytes have passed in the given
+// direction, as a middlebox would. Those bytes arrive. Then both ends see the end of
+// the stream, and writes at this end fail with EPIPE. With n below zero it does not
+// close the connection, and cancels an earlier call. It panics on a direction that is
+// neither Read nor Write.
 func (c *Conn) CloseAfter(direction Direction, n int64) {
 	direction.mustBeValid()
 	h := c.half(direction)
@@ -128,8 +127,8 @@ func (c *Conn) half(direction Direction) *streamHalf {
 	return &c.out.streamHalf
 }
 
-// breakOff resets the inner connection and makes all calls fail. Writes come
-// first: whoever has heard it from a read does not get rid of anything any more.
+// breakOff resets the inner connection and makes all calls fail. Writes fail first:
+// after a read has failed, no write succeeds.
 func (c *Conn) breakOff(cause syscall.Errno) {
 	c.out.fail(errno("write", cause))
 	c.in.fail(errno("read", cause))
@@ -137,7 +136,7 @@ func (c *Conn) breakOff(cause syscall.Errno) {
 	_ = c.closeInner(true)
 }
 
-// fail throws away what is in flight, and makes calls fail.
+// fail discards the bytes in flight, and makes calls fail.
 func (r *receiver) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,7 +149,7 @@ func (r *receiver) fail(err error) {
 	r.interruptLocked()
 }
 
-// fail throws away what is in flight, and makes calls fail.
+// fail discards the bytes in flight, and makes calls fail.
 func (s *sender) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +157,7 @@ func (s *sender) fail(err error) {
 	s.abortLocked(err)
 }
 
-// hangUp has the connection closed, after what a half has let pass.
+// hangUp closes the connection, after the bytes that a half has let pass.
 func (c *Conn) hangUp(h *streamHalf) {
 	if !c.in.hangUp(h == &c.in.streamHalf) {
 		return
@@ -169,8 +168,8 @@ func (c *Conn) hangUp(h *streamHalf) {
 	}
 }
 
-// hangUp makes reads end, at once or behind what is in flight. It reports
-// whether it is the first to do so.
+// hangUp makes reads end, at once or after the bytes in flight. It reports whether
+// this was the first call.
 func (r *receiver) hangUp(atOnce bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -193,8 +192,8 @@ func (r *receiver) hangUp(atOnce bool) bool {
 	return true
 }
 
-// discard throws away what is unread in the inner connection, when reads have
-// been made to end. It takes a few milliseconds.
+// discard reads and discards the unread bytes of the inner connection after reads were
+// ended. It takes a few milliseconds.
 func (r *receiver) discard() {
 	r.mu.Lock()
 	late := false
@@ -205,7 +204,7 @@ func (r *receiver) discard() {
 		r.changed.wake()
 	})
 	for (r.background || r.gate.within() > 0) && !late {
-		r.waitLocked(&r.changed, never) // for whoever is in there to come out
+		r.waitLocked(&r.changed, never) // for the call in the inner connection to return
 	}
 	patience.Stop()
 	r.discarding = !r.background && r.gate.within() == 0
@@ -222,10 +221,10 @@ func (r *receiver) discard() {
 	}
 }
 
-// maxDiscard is how long it may take that nobody is in the inner connection.
+// maxDiscard limits the time until no call is in the inner connection.
 const maxDiscard = 10 * time.Millisecond
 
-// hangUp makes writes fail. It reports whether nothing is in flight; else the
+// hangUp makes writes fail. It reports whether nothing is in flight; otherwise the
 // carrier closes the inner connection.
 func (s *sender) hangUp() bool {
 	s.mu.Lock()
@@ -238,7 +237,7 @@ func (s *sender) hangUp() bool {
 	return !s.background
 }
 
-// traceEnd reports the end of a half's stream, if nobody else has.
+// traceEnd reports the end of a half's stream, once.
 func (h *streamHalf) traceEnd() {
 	if h.endpoint.trace != nil {
 		h.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// An ending is how far the end of the written stream has come. It crosses the
-// link after all bytes.
+// An ending is the state of the end of the written stream, which crosses the link
+// after all bytes.
 type ending uint8
 
 const (
@@ -53,7 +53,7 @@ func (s *sender) finish() error {
 func (s *sender) sendEndLocked() {
 	if s.end == endQueued && !s.stalled && s.startTCPLocked() && !s.tcp.isEnding() {
 		s.tcp.finish(s.now())
-		s.tcp.advance(s.now()) // on a link that takes no time the end is there at once
+		s.tcp.advance(s.now()) // on a link without delay the end arrives at once
 		s.end, s.endAt = endOnItsWay, timeline.End
 	}
 	if s.end == endOnItsWay && s.tcp != nil && s.endAt == timeline.End && s.tcp.Ended() && !s.tcp.isBusy() {
@@ -93,10 +93,9 @@ func (s *sender) lossLocked() error {
 	return nil
 }
 
-// close makes blocked and later writes fail, and has the inner connection closed
-// when the end of the stream has arrived there. If that happens at once, close
-// returns its error. unread means that received bytes were not read, so the
-// peer is to see a reset.
+// close makes blocked and later writes fail. The inner connection is closed when the
+// end of the stream has arrived there; if that happens at once, close returns its
+// error. unread means that received bytes were not read, so the peer must see a reset.
 func (s *sender) close(unread bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +118,7 @@ func (s *sender) forget() {
 // hasMoreLocked reports whether bytes were written that have not arrived.
 func (s *sender) hasMoreLocked() bool { return s.passed+int64(len(s.waiting)) > s.delivered }
 
-// nextLocked returns when something moves next, which may lie in the past.
+// nextLocked returns the time of the next movement, which may lie in the past.
 func (s *sender) nextLocked() time.Duration {
 	isEndAlone := s.end == endOnItsWay && s.endAt != timeline.End
 	switch {

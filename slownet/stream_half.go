@@ -17,7 +17,7 @@ type streamHalf struct {
 	back      *lane      // of the other direction; nil if the stream is ideal
 	tcp       *tcpStream // nil as long as nothing was sent over TCP
 	late      lateness
-	allowance *allowance // what may pass until the connection is closed; nil is no bound
+	allowance *allowance // bytes until the connection is closed; nil is no bound
 	passed    int64      // bytes that have entered the link
 	delivered int64      // bytes that have arrived
 }
@@ -36,7 +36,7 @@ func (h *streamHalf) sendLocked(at time.Duration, n int) netem.Piece {
 	return h.flow.Send(at, n)
 }
 
-// breakLocked says that what was sent last is not followed by the rest.
+// breakLocked ends a piece early: the rest of it will not follow.
 func (h *streamHalf) breakLocked() {
 	h.line.begin(h.now())
 	defer h.line.end(h.endpoint)
@@ -59,7 +59,7 @@ func (h *streamHalf) setLink(link *netem.Link, back time.Duration) lane {
 	return h.lane
 }
 
-// linkChanged makes all who wait look at the links again.
+// linkChanged makes all waiting calls check the links again.
 func (h *streamHalf) linkChanged() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +98,7 @@ func (h *streamHalf) stall(stalled bool) {
 	h.interruptLocked()
 }
 
-// limit bounds how many more bytes pass; below zero is no bound.
+// limit bounds the number of further bytes; below zero is no bound.
 func (h *streamHalf) limit(n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,7 +109,7 @@ func (h *streamHalf) limit(n int64) {
 	h.interruptLocked()
 }
 
-// isSpent reports whether all bytes have passed that may.
+// isSpent reports whether the allowance is used up.
 func (h *streamHalf) isSpent() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -118,9 +118,9 @@ func (h *streamHalf) isSpent() bool {
 
 func (h *streamHalf) isSpentLocked() bool { return h.allowance != nil && h.allowance.remaining == 0 }
 
-// An allowance is how many more bytes may pass. A call that is in the inner
-// connection while another one is given counts its bytes to the one under which
-// it began. A nil *allowance has no bound.
+// An allowance is the number of further bytes that may pass. When it is replaced, a
+// call in the inner connection goes on to count against the one with which it began. A
+// nil *allowance has no bound.
 type allowance struct{ remaining int64 }
 
 // cut returns the first of the bytes, those that may pass.

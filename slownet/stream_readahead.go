@@ -9,10 +9,10 @@ import (
 // link is free for them, so that a timer that fires late costs nothing.
 const readAhead = 2 * time.Millisecond
 
-// pump reads ahead until the reader has everything. It ends early when the
+// readAhead runs until the reader has everything. It ends early when the
 // inner connection times out by itself: no call of Read is waiting, so the
 // reader tries again when it has everything.
-func (r *receiver) pump() {
+func (r *receiver) readAhead() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
 	r.mu.Lock()
@@ -26,16 +26,16 @@ func (r *receiver) pump() {
 		case r.tcp == nil && r.flow.Free()-readAhead > now && r.size >= r.link.Ahead():
 			r.waitLocked(&r.work, r.flow.Free()-readAhead)
 		default:
-			timedOut = r.pumpOnceLocked(buffer[:r.roomLocked()], since)
+			timedOut = r.readAheadOnceLocked(buffer[:r.roomLocked()], since)
 			since = r.now()
 		}
 	}
 	r.restLocked()
 }
 
-// pumpOnceLocked puts what comes next out of the inner connection into flight.
+// readAheadOnceLocked puts what comes next out of the inner connection into flight.
 // It reports whether the inner connection has timed out by itself.
-func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) (timedOut bool) {
+func (r *receiver) readAheadOnceLocked(buffer []byte, since time.Duration) (timedOut bool) {
 	at := r.now()
 	r.mu.Unlock()
 	n, err := r.conn.inner.Read(buffer)
@@ -56,15 +56,6 @@ func (r *receiver) pumpOnceLocked(buffer []byte, since time.Duration) (timedOut 
 		r.changed.wake()
 	}
 	return timedOut
-}
-
-// recallLocked makes the pump come out of the inner connection.
-func (r *receiver) recallLocked() {
-	if r.background {
-		r.recalled = true
-		_ = r.syncLocked(false)
-		r.work.wake()
-	}
 }
 
 // roomLocked returns how many bytes may be taken from the inner connection at

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A long latency does not make the pump take in everything that comes of an ideal
+// A long latency does not make the read-ahead take in everything that comes of an ideal
 // stream. It goes on
 // when the reader has taken something.
 func TestFlightToTheReaderIsBounded(t *testing.T) {

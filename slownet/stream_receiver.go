@@ -15,7 +15,7 @@ const maxUnread = 256 << 10
 
 // A receiver takes what comes out of the inner connection over its link to the
 // reader. While nothing is in flight the reader himself waits in the inner
-// connection. As soon as something is, one goroutine, the pump, reads ahead, so
+// connection. As soon as something is, one goroutine, the read-ahead, reads, so
 // that latencies overlap; it ends when the reader has got everything.
 type receiver struct {
 	streamHalf
@@ -85,7 +85,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 				err = r.conn.readReset(err)
 			}
 		case r.background:
-			r.waitLocked(&r.changed, never) // the pump is about to end
+			r.waitLocked(&r.changed, never) // the read-ahead is about to end
 		case r.flow.Free() > now:
 			r.waitLocked(&r.changed, r.flow.Free())
 		case r.tcp != nil && r.tcp.pacedUntil() > now:
@@ -179,7 +179,7 @@ func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
 	}
 	r.launchLocked(since, p[:n], err)
 	if r.isBusyLocked() && !r.ended && r.err == nil && !r.closed {
-		r.workLocked(r.pump)
+		r.workLocked(r.readAhead)
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 			s.since = s.now()
 		}
 		s.waiting = append(s.waiting, p[:n]...)
-		s.startCarrierLocked()
+		s.startLocked(s.carry)
 	case s.link.ArrivesAtOnce() && !s.background:
 		n, err = s.handOnLocked(s.madeUpLocked(since), p)
 	default:
@@ -145,7 +145,7 @@ func (s *sender) launchLocked(at time.Duration, p []byte, isNew bool) int {
 	s.flight = append(s.flight, s.flyingLocked(s.keepLocked(p[:piece.Bytes]), &piece))
 	s.flightSize += piece.Bytes
 	s.passed += int64(piece.Bytes)
-	s.startCarrierLocked()
+	s.startLocked(s.carry)
 	return piece.Bytes
 }
 
@@ -162,11 +162,3 @@ func (s *sender) keepLocked(p []byte) []byte {
 
 // blockSize is how much of what is in flight lies together, at most.
 const blockSize = 32 << 10
-
-func (s *sender) startCarrierLocked() {
-	if s.background {
-		s.work.wake()
-		return
-	}
-	s.workLocked(s.carry)
-}

@@ -119,7 +119,7 @@ func (h *streamHalf) newTCPLocked() *tcpStream {
 	name := h.flow.Name()
 	return &tcpStream{
 		data:    pipe{h, &h.lane, netem.PacketID{Flow: name}},
-		acks:    pipe{h, h.back, netem.PacketID{Flow: mix(name, 1)}},
+		acks:    pipe{h, h.back, netem.PacketID{Flow: deriveSeed(name, 1)}},
 		stopped: never,
 	}
 }
@@ -346,7 +346,7 @@ func (s *sender) writeTCPLocked(p []byte) int {
 	s.traceLocked(trace.Send, s.passed, n, 0, "")
 	s.tcp.write(s.now(), s.keepLocked(p[:n]), &s.link.Pace)
 	s.passed += int64(n)
-	s.startCarrierLocked()
+	s.startLocked(s.carry)
 	s.tickLocked()
 	return n
 }
