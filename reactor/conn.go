@@ -6,31 +6,31 @@ import (
 	"syscall"
 )
 
-// ErrWouldBlock is what [Conn.Read] returns when nothing is there to be read
-// now. It is the system's own error for that, and the only one to compare with.
+// ErrWouldBlock is the error of [Conn.Read] when no bytes are available. It is the
+// system's EAGAIN; compare with ==.
 const ErrWouldBlock = syscall.EAGAIN
 
-// A Conn is a connection that belongs to a loop. Its methods are for that loop
-// only: for handlers and for functions that were handed to Call.
+// A Conn is a connection that belongs to a loop. Its methods must be called on that
+// loop: by handlers, and by functions passed to Call.
 type Conn struct {
 	conn      net.Conn
 	reactor   *Reactor
 	handler   Handler
 	source    source
-	signalled atomic.Bool // it is in the reactor's signals
-	queued    bool        // it is in the reactor's ready
-	drained   bool        // nothing was left to read when the handler looked last
+	signalled atomic.Bool // in the reactor's signals
+	queued    bool        // in the reactor's ready
+	drained   bool        // the handler's last Read found nothing more
 	closed    bool
 }
 
-// A source reads a connection without blocking and knows when it can be read.
+// A source reads a connection without blocking and reports when it can be read.
 type source interface {
 	tryRead(p []byte) (int, error) // or ErrWouldBlock
-	repeats() bool                 // whether the poller says again that there is something left
+	repeats() bool                 // whether the poller reports again that bytes are left
 	stop()                         // before the connection is closed
 }
 
-// open makes the loop wait for the connection, unless it was closed before.
+// open registers the connection with the loop, unless it was closed before.
 func (c *Conn) open() {
 	if !c.closed {
 		c.reactor.conns++
@@ -38,15 +38,14 @@ func (c *Conn) open() {
 	}
 }
 
-// Read reads what is there, at most len(p) bytes, and never waits: where there
-// is nothing it returns [ErrWouldBlock]. At the end of the stream it returns
-// io.EOF.
+// Read reads available bytes, at most len(p), and never waits: if there are none it
+// returns [ErrWouldBlock]. At the end of the stream it returns io.EOF.
 func (c *Conn) Read(p []byte) (int, error) {
 	switch {
 	case c.closed:
 		return 0, net.ErrClosed
 	case c.source == nil:
-		return 0, ErrWouldBlock // Add was only just called
+		return 0, ErrWouldBlock // Add has not run on the loop yet
 	}
 	n, err := c.source.tryRead(p)
 	if err == ErrWouldBlock {
@@ -66,9 +65,9 @@ func (c *Conn) Close() error {
 		c.source.stop()
 	}
 	err := c.conn.Close()
-	c.reactor.feed()
+	c.reactor.startStarved()
 	return err
 }
 
-// NetConn returns the connection that was handed to Add.
+// NetConn returns the connection that was passed to Add.
 func (c *Conn) NetConn() net.Conn { return c.conn }

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// AfterContext has f called on the loop when the context is done, unless stop
-// is called or Run ends before. What waits for one context is called in the
-// order in which it was set; which of two contexts ends first at one instant is
-// left to chance. AfterContext is for the loop only, or for the time before Run,
-// and so is stop.
+// AfterContext calls f on the loop when the context is done, unless stop is called
+// or Run ends before. Functions that wait for one context are called in the order
+// of their AfterContext calls; the order of two contexts that end at the same
+// instant is not defined. AfterContext and stop must be called on the loop, or
+// before Run.
 func (r *Reactor) AfterContext(ctx context.Context, f func()) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -29,7 +29,7 @@ func (r *Reactor) AfterContext(ctx context.Context, f func()) (stop func()) {
 	}
 }
 
-// A contextWatch waits for one context, for all who want to know its end.
+// A contextWatch waits for one context, and holds the functions to call at its end.
 type contextWatch struct {
 	ctx  context.Context
 	stop func() bool
@@ -37,10 +37,11 @@ type contextWatch struct {
 }
 
 type contextEnd struct {
-	f func() // nil when it was stopped
+	f func() // nil after stop
 }
 
-// watchOf returns the watch of a context, or of one that ends with it.
+// watchOf returns the watch of a context, or of another one with the same Done
+// channel.
 func (r *Reactor) watchOf(ctx context.Context) *contextWatch {
 	for _, w := range r.contexts {
 		if w.ctx.Done() == ctx.Done() {
@@ -53,8 +54,8 @@ func (r *Reactor) watchOf(ctx context.Context) *contextWatch {
 	return w
 }
 
-// endContexts calls what waits for the contexts that are done. It looks at all
-// of them: which goroutine has woken the loop is left to chance.
+// endContexts calls the functions of the contexts that are done. It checks all
+// contexts, so that the order does not depend on which goroutine woke the loop.
 func (r *Reactor) endContexts() {
 	for _, w := range slices.Clone(r.contexts) {
 		if w.ctx.Err() == nil {
@@ -71,7 +72,7 @@ func (r *Reactor) endContexts() {
 	}
 }
 
-// clearContexts forgets all watches.
+// clearContexts drops all watches.
 func (r *Reactor) clearContexts() {
 	for _, w := range r.contexts {
 		w.stop()

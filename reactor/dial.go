@@ -8,41 +8,38 @@ import (
 	"time"
 )
 
-// maxAlike is how many dials of one key are under way at once. Each takes a
-// goroutine, whose stack is a multiple of what a connection takes; and a server
-// that is dialled more often than its backlog holds loses the rest for a second
-// or more.
-const maxAlike = 256
+// maxAttempts is the number of dials of one key in progress at once. Each takes a
+// goroutine, whose stack is several times the memory of a connection; and a server
+// drops connections beyond its backlog, which are retried after a second or more.
+const maxAttempts = 256
 
 // ErrDialTimeout is the error of a dial that takes longer than allowed; see
 // [Reactor.DialTimeout].
 var ErrDialTimeout = errors.New("reactor: the dial took too long")
 
-// Dial calls dial on a goroutine of its own, to make a connection, and then
-// calls then on the loop with the result. The connection is then's: to hand to
-// Add, or to close. Until then is called, cancel withdraws the request: it ends
-// dial's context, and closes a connection that is made all the same. Dial is
-// for the loop only, or for the time before Run, and so is cancel.
+// Dial calls dial on a goroutine of its own, to make a connection, and then calls
+// then on the loop with the result. The function then owns the connection: it passes
+// it to Add, or closes it. Until then is called, cancel withdraws the request: it
+// ends dial's context, and closes a connection that is made nevertheless. Dial and
+// cancel must be called on the loop, or before Run.
 //
-// Dials of one key are alike, so whichever is done first is for the wish that
-// has waited longest. That makes runs in simulated time the same, where it is
-// left to chance which of the goroutines comes first. 256 of them are under way
+// Dials of one key are interchangeable: the first result goes to the request that
+// has waited longest. So runs in simulated time repeat, although the order in which
+// the goroutines finish is not defined. At most 256 dials of a key are in progress
 // at once; further ones wait for their turn.
 //
-// A dial that fails because the process has too many files open is made again
-// when another of the loop's connections has ended, a dial has failed, or a
-// second has passed; other dials wait for their turn meanwhile. It is an error
-// only if the loop has nothing else open or under way. A lookup that fails for
-// the same reason is made again for ten seconds. See also
-// [Reactor.OutOfDescriptors].
+// A dial that fails because the process has too many open files is retried when
+// another of the loop's connections is closed, when a dial has failed, and after a
+// second; other dials wait for their turn meanwhile. It fails only if the loop has
+// no other connection and no other dial in progress. A lookup that fails for the
+// same reason is retried for ten seconds. See also [Reactor.OutOfDescriptors].
 func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	return r.DialTimeout(key, 0, dial, then)
 }
 
-// DialTimeout is [Reactor.Dial] with a time limit: when it has passed, the
-// dial's context ends and then gets [ErrDialTimeout]. The time runs from the
-// call of dial; the wait for its turn does not count. Zero or less means no
-// limit.
+// DialTimeout is [Reactor.Dial] with a time limit: after it, the dial's context ends
+// and then is called with [ErrDialTimeout]. The time runs from the call of dial; the
+// wait for its turn does not count. Zero or less means no limit.
 func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	queue := r.dials[key]
 	if queue == nil {
@@ -52,9 +49,9 @@ func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx cont
 		}
 		r.dials[key] = queue
 	}
-	r.wished++
-	w := &wish{sequence: r.wished, timeout: timeout, dial: dial, then: then}
-	queue.wishes = append(queue.wishes, w)
+	r.requested++
+	w := &dialRequest{sequence: r.requested, timeout: timeout, dial: dial, then: then}
+	queue.requests = append(queue.requests, w)
 	queue.start()
 	return func() {
 		queue.cancel(w)
@@ -62,52 +59,52 @@ func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx cont
 	}
 }
 
-// A dialQueue holds the dials of one key. The first wishes have a dialling
-// each, the others wait for their turn.
+// A dialQueue holds the dials of one key. The first requests have an attempt each,
+// the others wait for their turn.
 type dialQueue struct {
-	reactor   *Reactor
-	key       any
-	wishes    []*wish // in order
-	diallings []*dialling
-	starved   bool // it is among the reactor's starved queues
-	lookups   lookups
+	reactor  *Reactor
+	key      any
+	requests []*dialRequest // in order
+	attempts []*dialAttempt
+	starved  bool // it is one of the reactor's starved queues
+	lookups  lookups
 }
 
-// A wish is what Dial was called for.
-type wish struct {
-	sequence uint64 // counts the wishes of the loop
+// A dialRequest is a call of Dial.
+type dialRequest struct {
+	sequence uint64 // number among the loop's requests
 	timeout  time.Duration
 	dial     func(ctx context.Context) (net.Conn, error)
 	then     func(net.Conn, error)
 }
 
-// A dialling is a connection that is being made.
-type dialling struct {
+// A dialAttempt is a dial in progress.
+type dialAttempt struct {
 	end      context.CancelFunc
 	timer    *Timer // nil without a time-out
 	canceled bool
 	conn     net.Conn // the result, or
-	err      error    // why there is none
+	err      error    // the dial's error
 }
 
-// next returns the first wish that waits for its turn, or nil.
-func (q *dialQueue) next() *wish {
-	if len(q.wishes) == len(q.diallings) {
+// next returns the first request that waits for its turn, or nil.
+func (q *dialQueue) next() *dialRequest {
+	if len(q.requests) == len(q.attempts) {
 		return nil
 	}
-	return q.wishes[len(q.diallings)]
+	return q.requests[len(q.attempts)]
 }
 
-// start starts the dials whose turn it is. A queue that is empty is forgotten.
+// start starts the dials whose turn it is. An empty queue is removed.
 func (q *dialQueue) start() {
-	for w := q.next(); w != nil && len(q.diallings) < maxAlike && !q.lookups.isWaiting(); w = q.next() {
+	for w := q.next(); w != nil && len(q.attempts) < maxAttempts && !q.lookups.isWaiting(); w = q.next() {
 		if !q.reactor.mayDial() {
-			q.reactor.starve(q)
+			q.reactor.waitForDescriptor(q)
 			break
 		}
 		q.dial(w)
 	}
-	if len(q.wishes) == 0 {
+	if len(q.requests) == 0 {
 		q.endLookups()
 		if q.reactor.dials[q.key] == q {
 			delete(q.reactor.dials, q.key)
@@ -115,12 +112,12 @@ func (q *dialQueue) start() {
 	}
 }
 
-func (q *dialQueue) dial(w *wish) {
+func (q *dialQueue) dial(w *dialRequest) {
 	r := q.reactor
 	ctx, end := context.WithCancel(context.Background())
-	d := &dialling{end: end}
-	q.diallings = append(q.diallings, d)
-	r.diallings++
+	d := &dialAttempt{end: end}
+	q.attempts = append(q.attempts, d)
+	r.attempts++
 	if w.timeout > 0 {
 		d.timer = r.AfterFunc(w.timeout, func() {
 			d.stop()
@@ -130,12 +127,12 @@ func (q *dialQueue) dial(w *wish) {
 		})
 	}
 	r.Go(
-		func() { d.conn, d.err = tellStarvation(w.dial(ctx)) },
+		func() { d.conn, d.err = explainLookup(w.dial(ctx)) },
 		func() { q.returned(d) })
 }
 
 // returned handles the return of a dial function.
-func (q *dialQueue) returned(d *dialling) {
+func (q *dialQueue) returned(d *dialAttempt) {
 	r := q.reactor
 	d.end()
 	if d.timer != nil {
@@ -148,7 +145,7 @@ func (q *dialQueue) returned(d *dialling) {
 		r.Call(r.dialled) // after the connection was added
 		return
 	}
-	r.diallings--
+	r.attempts--
 	switch {
 	case d.canceled:
 		if d.conn != nil {
@@ -156,58 +153,58 @@ func (q *dialQueue) returned(d *dialling) {
 		}
 	case q.mayLookUpAgain(d.err):
 		q.remove(d)
-		q.lookUpLater(d.err)
+		q.retryLookup(d.err)
 	case isOutOfDescriptors(d.err) && r.inUse() > 0:
 		q.remove(d)
-		r.limit(d.err)
-		r.starve(q)
+		r.limitDials(d.err)
+		r.waitForDescriptor(q)
 	default:
 		first := q.done(d)
 		q.start()
 		first.then(nil, d.err)
 	}
-	r.feed()
+	r.startStarved()
 }
 
-// dialled is called when a dial has succeeded and its connection was handed on.
+// dialled is called after a dial has succeeded and then has returned.
 func (r *Reactor) dialled() {
-	r.diallings--
-	r.feed()
+	r.attempts--
+	r.startStarved()
 }
 
-// done takes a dialling that is done, and the wish that it fulfils, from the
-// queue.
-func (q *dialQueue) done(d *dialling) *wish {
+// done removes a finished attempt from the queue, and the request that gets its
+// result.
+func (q *dialQueue) done(d *dialAttempt) *dialRequest {
 	q.remove(d)
-	first := q.wishes[0]
-	q.wishes[0] = nil
-	q.wishes = q.wishes[1:]
+	first := q.requests[0]
+	q.requests[0] = nil
+	q.requests = q.requests[1:]
 	return first
 }
 
-func (q *dialQueue) remove(d *dialling) {
-	i := slices.Index(q.diallings, d)
-	q.diallings = slices.Delete(q.diallings, i, i+1)
+func (q *dialQueue) remove(d *dialAttempt) {
+	i := slices.Index(q.attempts, d)
+	q.attempts = slices.Delete(q.attempts, i, i+1)
 }
 
-// cancel takes a wish from the queue, if it is there. If each wish has a
-// dialling, the youngest of these ends with it; else the first wish that waits
-// takes a dialling over.
-func (q *dialQueue) cancel(w *wish) {
-	i := slices.Index(q.wishes, w)
+// cancel removes a request from the queue, if it is there. If each request has an
+// attempt, the youngest attempt ends with it; otherwise the first waiting request
+// takes one over.
+func (q *dialQueue) cancel(w *dialRequest) {
+	i := slices.Index(q.requests, w)
 	if i < 0 {
 		return
 	}
-	q.wishes = slices.Delete(q.wishes, i, i+1)
-	if last := len(q.diallings) - 1; last >= len(q.wishes) {
-		d := q.diallings[last]
-		q.diallings = q.diallings[:last]
+	q.requests = slices.Delete(q.requests, i, i+1)
+	if last := len(q.attempts) - 1; last >= len(q.requests) {
+		d := q.attempts[last]
+		q.attempts = q.attempts[:last]
 		d.stop()
 	}
 }
 
-// stop ends a dialling that no wish waits for.
-func (d *dialling) stop() {
+// stop ends an attempt that no request waits for.
+func (d *dialAttempt) stop() {
 	d.canceled = true
 	d.end()
 	if d.timer != nil {

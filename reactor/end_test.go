@@ -48,8 +48,8 @@ func TestNobodyReadsAfterRun(t *testing.T) {
 	})
 }
 
-// Of dials that are alike, it is the youngest that a canceled wish ends: who
-// has waited longest goes on with what was dialled first.
+// Of dials of one key, a canceled request ends the youngest: the request that
+// has waited longest keeps the oldest attempt.
 func TestDialThatIsCanceledIsTheYoungest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

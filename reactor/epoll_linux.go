@@ -27,8 +27,8 @@ type epoll struct {
 	failed error
 }
 
-// newSocket returns the source for a socket, or nil if the connection is none
-// or the system has no room for it.
+// newSocket returns the source for a socket, or nil if the connection is not a socket
+// or cannot be added to epoll.
 func (r *Reactor) newSocket(c *Conn) source {
 	switch c.conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -46,7 +46,7 @@ func (r *Reactor) newSocket(c *Conn) source {
 	s := &socket{conn: c, epoll: e, raw: raw}
 	s.read = func(fd uintptr) bool {
 		s.n, s.err = unix.Read(int(fd), s.buffer)
-		return true // whatever it was: the runtime is not to wait
+		return true // whatever the result: the runtime must not wait
 	}
 	if err := e.add(s); err != nil {
 		return nil
@@ -54,8 +54,8 @@ func (r *Reactor) newSocket(c *Conn) source {
 	return s
 }
 
-// epoll makes epoll the loop's poller, if it is not, and returns it. Only the
-// loop calls it.
+// epoll returns the loop's epoll, and makes it first if need be. Only the loop calls
+// it.
 func (r *Reactor) epoll() (*epoll, error) {
 	if e, ok := r.poller.(*epoll); ok {
 		return e, nil
@@ -71,7 +71,7 @@ func (r *Reactor) epoll() (*epoll, error) {
 	e := &epoll{reactor: r, file: os.NewFile(uintptr(fd), "epoll")}
 	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
 		_ = e.file.Close()
-		return nil, err // the runtime's poller did not take it
+		return nil, err // the runtime's poller did not accept it
 	}
 	if e.raw, err = e.file.SyscallConn(); err != nil {
 		_ = e.file.Close()
@@ -89,7 +89,7 @@ func (r *Reactor) epoll() (*epoll, error) {
 	return e, nil
 }
 
-// add makes the poller wait for a socket.
+// add registers a socket.
 func (e *epoll) add(s *socket) error {
 	var failed error
 	err := s.raw.Control(func(fd uintptr) {
@@ -178,7 +178,7 @@ func (s *socket) tryRead(p []byte) (int, error) {
 	}
 }
 
-// repeats is true: epoll says again that there is something left.
+// repeats is true: epoll is level-triggered.
 func (s *socket) repeats() bool { return true }
 
 func (s *socket) stop() {
@@ -186,7 +186,7 @@ func (s *socket) stop() {
 	_ = s.epoll.control(unix.EPOLL_CTL_DEL, s.fd, nil)
 }
 
-// readError makes an error of a raw read one of a read.
+// readError turns the error of a raw read into that of a read.
 func readError(err error) error {
 	if raw, ok := err.(*net.OpError); ok {
 		read := *raw

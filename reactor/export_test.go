@@ -1,10 +1,10 @@
 package reactor
 
-// Kept returns how many dial queues and contexts a loop remembers.
+// Kept returns the numbers of dial queues and contexts that a loop holds.
 func (r *Reactor) Kept() (queues, contexts int) { return len(r.dials), len(r.contexts) }
 
-// TellStarvation is tellStarvation.
-var TellStarvation = tellStarvation
+// ExplainLookup is explainLookup.
+var ExplainLookup = explainLookup
 
 // BreakPoller makes the loop unable to wait, or with nil, able again.
 func (r *Reactor) BreakPoller(err error) {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// A process without descriptors cannot look up names either, and the errors do
-// not say why: the net package reports "no such host" when it could not open
-// the hosts file, and remembers for five seconds that it found no name servers.
-// So a lookup that fails then is retried for longer than that.
-const lookupsFor = 10 * time.Second
+// lookupRetries is the time for which failed lookups are retried. A process without
+// descriptors cannot look up names either, and the errors do not say why: the net
+// package reports "no such host" when it could not open the hosts file, and remembers
+// for five seconds that it found no name servers.
+const lookupRetries = 10 * time.Second
 
-// tellStarvation returns the error of a dial function. If that is a failed
-// lookup, and the process has no descriptors, it names that as the reason.
-func tellStarvation(conn net.Conn, err error) (net.Conn, error) {
+// explainLookup returns the result of a dial function. The error of a lookup that
+// failed while the process had no descriptors also says that.
+func explainLookup(conn net.Conn, err error) (net.Conn, error) {
 	if !isLookup(err) {
 		return conn, err
 	}
@@ -46,10 +46,10 @@ func (e *starvedLookup) Error() string { return fmt.Sprintf("%v (%v)", e.err, e.
 // Unwrap returns both errors.
 func (e *starvedLookup) Unwrap() []error { return []error{e.err, e.why} }
 
-// lookups are a queue's lookups that have failed while descriptors had run out.
+// lookups is the state of a queue whose lookups failed for want of descriptors.
 type lookups struct {
-	until time.Time // they are retried until then; zero before one has failed
-	again *Timer    // retries them; nil when none waits for that
+	until time.Time // end of the retries; zero before a lookup has failed
+	again *Timer    // for the next retry; nil if none waits
 }
 
 func (l *lookups) isWaiting() bool { return l.again != nil }
@@ -61,15 +61,15 @@ func (q *dialQueue) mayLookUpAgain(err error) bool {
 	return isLookup(err) && starved && (q.lookups.until.IsZero() || r.Now().Before(q.lookups.until))
 }
 
-// lookUpLater makes the dials of the queue wait for a while after such a failed
-// lookup. The loop runs until then.
-func (q *dialQueue) lookUpLater(err error) {
+// retryLookup delays the dials of the queue after such a failed lookup. Run does not
+// return before.
+func (q *dialQueue) retryLookup(err error) {
 	r, l := q.reactor, &q.lookups
 	if isOutOfDescriptors(err) {
-		r.limit(err)
+		r.limitDials(err)
 	}
 	if l.until.IsZero() {
-		l.until = r.Now().Add(lookupsFor)
+		l.until = r.Now().Add(lookupRetries)
 	}
 	if l.isWaiting() {
 		return
@@ -82,7 +82,7 @@ func (q *dialQueue) lookUpLater(err error) {
 	})
 }
 
-// endLookups ends the wait of lookUpLater.
+// endLookups ends the wait of retryLookup.
 func (q *dialQueue) endLookups() {
 	if l := &q.lookups; l.again != nil {
 		q.reactor.jobs--

@@ -8,76 +8,75 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// A Reactor is a loop that waits for connections. The zero Reactor is ready to
-// use. Add, Call, Go and Run may be called from any goroutine, before Run and
-// while it runs; handlers and functions are called by Run's goroutine only.
+// A Reactor is a loop that waits for connections. The zero Reactor is ready to use.
+// Add, Call and Go may be called on any goroutine, before Run and while it runs.
+// Handlers and functions are called by Run's goroutine only.
 type Reactor struct {
-	// Clock is the time that timers go by. Nil is the real one.
+	// Clock is the clock of timers. Nil is the system clock.
 	Clock clock.Clock
 
 	// OutOfDescriptors, if not nil, is called on the loop when a dial has failed
-	// because the process has too many files open, and now waits for others to
-	// end. It is called again only after a time in which none had to wait. See
+	// because the process has too many open files, and waits for others to end. It is
+	// called again only after a time in which no dial waited for that. See
 	// [Reactor.Dial].
 	OutOfDescriptors func(err error)
 
 	mu      sync.Mutex // guards what follows
-	calls   []func()   // to be called by the loop, in order
-	signals []*Conn    // that said they may be readable, in order
-	poller  poller     // what the loop sleeps in; only the loop replaces it
-	asleep  bool       // the loop sleeps, or is about to, and nobody has woken it yet
+	calls   []func()   // for the loop to call, in order
+	signals []*Conn    // reported as readable, in order
+	poller  poller     // the loop waits in it; only the loop replaces it
+	asleep  bool       // the loop waits, or is about to, and was not woken yet
 
 	// Only the loop uses what follows.
 	conns      int     // open connections
-	jobs       int     // of Go that have not returned
-	ready      []*Conn // that may be readable, in order
-	spare      []*Conn // spare room for ready
+	jobs       int     // calls of Go in progress
+	ready      []*Conn // may be readable, in order
+	spare      []*Conn // memory for the next ready
 	timers     timers
 	dials      map[any]*dialQueue // by key
-	wished     uint64             // counts wishes
-	diallings  int                // that have not come back, or whose connection may not be in conns yet
+	requested  uint64             // dial requests so far
+	attempts   int                // dials in progress, or whose connection may not be in conns yet
 	starvation starvation
 	contexts   []*contextWatch // in order
-	pumps      sync.WaitGroup  // the goroutines of pump sources
+	readAheads sync.WaitGroup  // the goroutines of readAhead sources
 }
 
-// A Handler is told when its connection can be read.
+// A Handler handles the readiness of a connection.
 type Handler interface {
-	// Readable is called on the loop when bytes, the end of the stream or an
-	// error can be read from c, and again as long as it has not read all there
-	// is. It must not block. When it is done with the connection it closes it.
+	// Readable is called on the loop when bytes, the end of the stream or an error
+	// can be read from c, and again until it has read everything. It must not block.
+	// When it is done with the connection it closes it.
 	Readable(c *Conn)
 }
 
-// HandlerFunc makes a Handler of a function.
+// HandlerFunc is a function as a Handler.
 type HandlerFunc func(c *Conn)
 
 // Readable calls f(c).
 func (f HandlerFunc) Readable(c *Conn) { f(c) }
 
-// A poller is what the loop sleeps in. It marks those connections ready whose
-// readiness it learns of.
+// The loop waits in a poller, which marks connections as ready.
 type poller interface {
-	poll(block bool) error // with block, returns when something is ready, or after wake
-	wake()                 // makes poll return; called with mu held, when the loop is asleep
-	awake()                // takes wake back; called with mu held, after poll has returned
+	poll(block bool) error // with block, returns when a connection is ready, or after wake
+	wake()                 // makes poll return; called with mu held, while the loop is asleep
+	awake()                // cancels wake; called with mu held, after poll has returned
 	close()
 }
 
 // Now returns the time by the reactor's clock.
 func (r *Reactor) Now() time.Time { return r.clock().Now() }
 
-// Add hands a connection and its handler to the loop. Nobody else may read or
-// close the connection from then on, nor set its read deadline; a timer does
-// that service. What is returned is for the loop.
+// Add adds a connection and its handler to the loop. From then on only the loop may
+// read or close the connection; its read deadline must not be set, use a timer
+// instead. The returned Conn must be used on the loop.
 func (r *Reactor) Add(conn net.Conn, handler Handler) *Conn {
 	c := &Conn{conn: conn, reactor: r, handler: handler}
 	r.Call(c.open)
 	return c
 }
 
-// Call has f called on the loop, soon. It is how other goroutines get at what
-// belongs to the loop.
+// Call calls f on the loop, soon. Other goroutines use it to reach data that belongs
+// to the loop.
 func (r *Reactor) Call(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,8 +84,8 @@ func (r *Reactor) Call(f func()) {
 	r.wakeLocked()
 }
 
-// Go calls work on a goroutine of its own, where it may block, and then calls
-// then on the loop. Run does not end before.
+// Go calls work on a goroutine of its own, where it may block, and then calls then on
+// the loop. Run does not return before.
 func (r *Reactor) Go(work, then func()) {
 	r.Call(func() {
 		r.jobs++
@@ -100,11 +99,10 @@ func (r *Reactor) Go(work, then func()) {
 	})
 }
 
-// Run is the loop. It returns nil when no connection is open and nothing that
-// was handed to Call, Go or Dial is left to do; timers that have not fired by
-// then never will, nor what waits for contexts. It returns an error when the
-// system cannot wait any more. After it has returned it may be called again;
-// two calls at once are not allowed.
+// Run runs the loop. It returns nil when no connection is open and all work of Call,
+// Go and Dial is done; then timers and waits for contexts are dropped. It returns an
+// error if waiting for connections fails. It may be called again after it has
+// returned, but not twice at once.
 func (r *Reactor) Run() error {
 	defer r.finish()
 	for {
@@ -117,7 +115,7 @@ func (r *Reactor) Run() error {
 			r.markReady(c)
 		}
 		r.timers.fire(r.clock().Now())
-		r.tellHandlers()
+		r.callHandlers()
 		if r.isDone() {
 			return nil
 		}
@@ -127,7 +125,7 @@ func (r *Reactor) Run() error {
 	}
 }
 
-// take returns what other goroutines have handed over.
+// take returns the calls and signals of other goroutines.
 func (r *Reactor) take() (calls []func(), signals []*Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,9 +134,9 @@ func (r *Reactor) take() (calls []func(), signals []*Conn) {
 	return calls, signals
 }
 
-// tellHandlers calls the handlers of the connections that are ready. One that
-// has not read all there is gets its next turn after the others had theirs.
-func (r *Reactor) tellHandlers() {
+// callHandlers calls the handlers of ready connections. A connection with unread
+// bytes gets its next turn after the others.
+func (r *Reactor) callHandlers() {
 	ready := r.ready
 	r.ready, r.spare = r.spare[:0], nil
 	for _, c := range ready {
@@ -156,8 +154,7 @@ func (r *Reactor) tellHandlers() {
 	r.spare = ready
 }
 
-// markReady queues a connection for its handler to be told. Only the loop
-// calls it.
+// markReady queues a connection for a call of its handler. Only the loop calls it.
 func (r *Reactor) markReady(c *Conn) {
 	if !c.queued && !c.closed {
 		c.queued = true
@@ -176,7 +173,7 @@ func (r *Reactor) signal(c *Conn) {
 	r.wakeLocked()
 }
 
-// sleep polls, and waits if there is nothing else to do.
+// sleep polls, and waits if the loop has nothing else to do.
 func (r *Reactor) sleep() error {
 	r.timers.setAlarm(r.clock(), r)
 	r.mu.Lock()
@@ -199,7 +196,7 @@ func (r *Reactor) sleep() error {
 	return err
 }
 
-// wake makes the loop look at what there is.
+// wake wakes the loop.
 func (r *Reactor) wake() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -219,17 +216,17 @@ func (r *Reactor) isDone() bool {
 	return r.conns == 0 && r.jobs == 0 && len(r.calls) == 0
 }
 
-// finish gives back what the loop used.
+// finish releases the loop's resources.
 func (r *Reactor) finish() {
 	r.timers.clear()
 	r.clearContexts()
 	if r.conns == 0 {
-		r.pumps.Wait()
+		r.readAheads.Wait()
 		r.setPoller(nil)
 	}
 }
 
-// setPoller changes what the loop sleeps in.
+// setPoller replaces the poller.
 func (r *Reactor) setPoller(p poller) {
 	r.mu.Lock()
 	old := r.poller
@@ -247,7 +244,7 @@ func (r *Reactor) clock() clock.Clock {
 	return r.Clock
 }
 
-// A chanPoller sleeps on a channel. The sources that go with it signal.
+// A chanPoller waits on a channel. Its sources call signal.
 type chanPoller chan struct{}
 
 func (p chanPoller) poll(block bool) error {

@@ -2,20 +2,20 @@ package reactor
 
 import "sync"
 
-// Pollable is a connection that can itself be read without blocking and tells
-// when that is worth while. A loop needs no help of the system's for it.
+// Pollable is a connection that can be read without blocking and reports when it
+// becomes readable. A loop needs neither epoll nor a goroutine for it.
 type Pollable interface {
-	// TryRead reads what is there. Where there is nothing it returns
-	// syscall.EAGAIN, at the end of the stream io.EOF.
+	// TryRead reads available bytes. If there are none it returns syscall.EAGAIN, at
+	// the end of the stream io.EOF.
 	TryRead(p []byte) (n int, err error)
 
-	// NotifyReadable has f called whenever something becomes readable, bytes,
-	// the end or an error, and at once if something is. f may be called from
-	// any goroutine, and does not block. Nil ends it.
+	// NotifyReadable registers f: it is called when bytes, the end of the stream or
+	// an error become readable, and at once if they are already. It may be called on
+	// any goroutine, and does not block. Nil removes it.
 	NotifyReadable(f func())
 }
 
-// newSource returns the best source that there is for a connection.
+// newSource returns the best source for a connection.
 func (r *Reactor) newSource(c *Conn) source {
 	if pollable, ok := c.conn.(Pollable); ok {
 		return newNotifier(pollable, c)
@@ -23,7 +23,7 @@ func (r *Reactor) newSource(c *Conn) source {
 	if s := r.newSocket(c); s != nil {
 		return s
 	}
-	return newPump(c)
+	return newReadAhead(c)
 }
 
 // A notifier is the source of a connection that is Pollable.
@@ -40,59 +40,59 @@ func (n notifier) tryRead(p []byte) (int, error) { return n.conn.TryRead(p) }
 func (n notifier) repeats() bool                 { return false }
 func (n notifier) stop()                         { n.conn.NotifyReadable(nil) }
 
-// A pump is the source of any other connection: a goroutine reads it, one
+// A readAhead is the source of any other connection: a goroutine reads it, one
 // buffer ahead of the loop.
-type pump struct {
+type readAhead struct {
 	conn *Conn
-	next chan struct{} // gets a token when the loop has read all
+	next chan struct{} // gets a token when the loop has read data
 
 	mu   sync.Mutex // guards what follows
-	data []byte     // what was read and the loop has not
-	err  error      // what comes after it
+	data []byte     // read, but not by the loop yet
+	err  error      // after data
 }
 
-// ahead is how many bytes a pump reads ahead.
-const ahead = 4096
+// readAheadSize is the size of its buffer in bytes.
+const readAheadSize = 4096
 
-func newPump(c *Conn) *pump {
-	p := &pump{conn: c, next: make(chan struct{}, 1)}
-	c.reactor.pumps.Go(p.run)
-	return p
+func newReadAhead(c *Conn) *readAhead {
+	r := &readAhead{conn: c, next: make(chan struct{}, 1)}
+	c.reactor.readAheads.Go(r.run)
+	return r
 }
 
-// run is the goroutine. It ends when the connection does, or is closed.
-func (p *pump) run() {
-	buffer := make([]byte, ahead)
+// run is the goroutine. It ends when the connection ends or is closed.
+func (r *readAhead) run() {
+	buffer := make([]byte, readAheadSize)
 	for {
-		n, err := p.conn.conn.Read(buffer)
-		p.mu.Lock()
-		p.data, p.err = buffer[:n], err
-		p.mu.Unlock()
+		n, err := r.conn.conn.Read(buffer)
+		r.mu.Lock()
+		r.data, r.err = buffer[:n], err
+		r.mu.Unlock()
 		if n > 0 || err != nil {
-			p.conn.reactor.signal(p.conn)
-			if _, more := <-p.next; !more {
+			r.conn.reactor.signal(r.conn)
+			if _, more := <-r.next; !more {
 				return
 			}
 		}
 	}
 }
 
-func (p *pump) tryRead(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.data) == 0 {
-		if p.err != nil {
-			return 0, p.err
+func (r *readAhead) tryRead(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.data) == 0 {
+		if r.err != nil {
+			return 0, r.err
 		}
 		return 0, ErrWouldBlock
 	}
-	n := copy(b, p.data)
-	if p.data = p.data[n:]; len(p.data) == 0 && p.err == nil {
-		p.next <- struct{}{}
+	n := copy(b, r.data)
+	if r.data = r.data[n:]; len(r.data) == 0 && r.err == nil {
+		r.next <- struct{}{}
 	}
 	return n, nil
 }
 
-func (p *pump) repeats() bool { return false }
+func (r *readAhead) repeats() bool { return false }
 
-func (p *pump) stop() { close(p.next) }
+func (r *readAhead) stop() { close(r.next) }

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// A process has a limited number of descriptors. After they have run out, the
-// loop keeps connections and dials under way at the number it had then, less a
-// few, and tries now and then for more.
+// A process has a limited number of descriptors. After they have run out, the loop
+// limits its connections and dials to their number at that time, less a few, and
+// raises the limit from time to time.
 const (
-	spareDescriptors = 4           // at most, or a quarter: for lookups and other uses
-	retryInterval    = time.Second // after which a few more dials are tried
+	spareDescriptors = 4           // kept for lookups and other uses; at most a quarter
+	retryInterval    = time.Second // between two raises of the limit
 )
 
 // isOutOfDescriptors reports whether a dial has failed because the process, or
@@ -21,24 +21,24 @@ func isOutOfDescriptors(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// starvation is a loop's state after descriptors have run out.
+// starvation is the state of a loop after descriptors have run out.
 type starvation struct {
-	most    int          // limit on connections and dials together; 0 is none
-	queues  []*dialQueue // that wait for descriptors, by the sequence of their next wish
+	most    int          // limit of connections and dials together; 0 is none
+	queues  []*dialQueue // waiting for descriptors, by the sequence of their next request
 	retry   *Timer       // nil when no queue waits
-	lookups int          // queues that wait to look up a name again
+	lookups int          // queues that wait to retry a lookup
 }
 
-// inUse returns how many descriptors the loop uses, by its own count.
-func (r *Reactor) inUse() int { return r.conns + r.diallings }
+// inUse returns the number of descriptors that the loop uses, by its own count.
+func (r *Reactor) inUse() int { return r.conns + r.attempts }
 
 // mayDial reports whether there may be a descriptor for one more dial.
 func (r *Reactor) mayDial() bool {
 	return r.starvation.most == 0 || r.inUse() < r.starvation.most
 }
 
-// limit notes that a dial has found no descriptor.
-func (r *Reactor) limit(err error) {
+// limitDials sets the limit after a dial has found no descriptor.
+func (r *Reactor) limitDials(err error) {
 	s := &r.starvation
 	first := s.most == 0
 	s.most = max(1, r.inUse()-min(spareDescriptors, r.inUse()/4))
@@ -47,8 +47,8 @@ func (r *Reactor) limit(err error) {
 	}
 }
 
-// starve puts a queue among those that wait for descriptors, at its place.
-func (r *Reactor) starve(q *dialQueue) {
+// waitForDescriptor inserts a queue among the starved ones, at its place.
+func (r *Reactor) waitForDescriptor(q *dialQueue) {
 	s := &r.starvation
 	if q.starved {
 		s.queues = slices.DeleteFunc(s.queues, func(other *dialQueue) bool { return other == q })
@@ -67,9 +67,9 @@ func (r *Reactor) starve(q *dialQueue) {
 	}
 }
 
-// feed starts as many of the waiting dials as there are descriptors for, the
-// longest waiting first.
-func (r *Reactor) feed() {
+// startStarved starts as many of the waiting dials as there are descriptors for,
+// those that have waited longest first.
+func (r *Reactor) startStarved() {
 	s := &r.starvation
 	for len(s.queues) > 0 && r.mayDial() {
 		q := s.queues[0]
@@ -84,15 +84,15 @@ func (r *Reactor) feed() {
 		s.retry.Stop()
 		s.retry = nil
 	}
-	if r.diallings+s.lookups == 0 { // none is under way that may yet have to wait
+	if r.attempts+s.lookups == 0 { // no dial is in progress that may yet have to wait
 		s.most = 0
 	}
 }
 
-// retry tries for more descriptors.
+// retry raises the limit.
 func (r *Reactor) retry() {
 	s := &r.starvation
 	s.retry = r.AfterFunc(retryInterval, r.retry)
 	s.most += max(1, s.most/8)
-	r.feed()
+	r.startStarved()
 }

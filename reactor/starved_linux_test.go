@@ -21,15 +21,15 @@ func TestLookupTellsOfDescriptors(t *testing.T) {
 	defer near.Close()
 	defer far.Close()
 	same := func() {
-		conn, err := reactor.TellStarvation(nil, refused)
+		conn, err := reactor.ExplainLookup(nil, refused)
 		assert.Nil(t, conn)
 		assert.Equal(t, refused, err)
-		conn, err = reactor.TellStarvation(near, nil)
+		conn, err = reactor.ExplainLookup(near, nil)
 		assert.Equal(t, near, conn)
 		assert.NoError(t, err)
 	}
 	same()
-	_, err := reactor.TellStarvation(nil, lookup)
+	_, err := reactor.ExplainLookup(nil, lookup)
 	assert.Equal(t, lookup, err)
 
 	var limit syscall.Rlimit
@@ -38,7 +38,7 @@ func TestLookupTellsOfDescriptors(t *testing.T) {
 	lower.Cur = 1
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lower))
 	same()
-	conn, err := reactor.TellStarvation(nil, lookup)
+	conn, err := reactor.ExplainLookup(nil, lookup)
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 	assert.Nil(t, conn)
 	assert.ErrorIs(t, err, syscall.EMFILE)

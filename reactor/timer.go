@@ -1,42 +1,43 @@
 package reactor
 
 import (
-	"container/heap"
 	"time"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/slowpoetry/slowpoetry/internal/heap"
 )
 
-// A Timer calls a function on the loop after a while.
+// A Timer calls a function on the loop, once; see [Reactor.AfterFunc].
 type Timer struct {
 	timers   *timers
 	at       time.Time
-	sequence uint64 // by order of setting; ties of at are decided by it
+	sequence uint64 // in the order of setting: breaks ties of at
 	f        func()
-	index    int // in the heap; -1 when it is not in it
+	index    int // in the heap; -1 if it is not in the heap
 }
 
-// AfterFunc has f called on the loop when d has passed on the reactor's clock,
-// unless the timer is stopped or Run ends before. A timer does not keep Run
-// going. It is for the loop only, or for the time before Run.
+// AfterFunc calls f on the loop when d has passed on the reactor's clock, unless
+// the timer is stopped or Run ends before. A timer does not keep Run going.
+// AfterFunc must be called on the loop, or before Run.
 func (r *Reactor) AfterFunc(d time.Duration, f func()) *Timer {
 	t := &Timer{timers: &r.timers, at: r.Now().Add(max(d, 0)), f: f}
 	r.timers.add(t)
 	return t
 }
 
-// Stop takes the timer back. It is for the loop only.
+// Stop cancels the timer. It must be called on the loop, or before Run.
 func (t *Timer) Stop() {
 	if t.index >= 0 {
-		heap.Remove(&t.timers.heap, t.index)
+		t.timers.heap.Remove(t.index)
 	}
 }
 
-// timers are those of one loop. One timer of the clock's, the alarm, serves
-// all: it wakes the loop when the first is due.
+// timers holds the timers of a loop. One timer of the clock, the alarm, serves all
+// of them: it wakes the loop when the first is due.
 type timers struct {
-	heap    timerHeap
-	set     uint64 // counts timers
+	heap    heap.Heap[timerEntry]
+	set     uint64 // timers set so far
 	alarm   *clock.Timer
 	alarmAt time.Time
 }
@@ -44,26 +45,26 @@ type timers struct {
 func (t *timers) add(timer *Timer) {
 	t.set++
 	timer.sequence = t.set
-	heap.Push(&t.heap, timer)
+	t.heap.Push(timerEntry{timer})
 }
 
-// isDue reports whether a timer is to fire.
+// isDue reports whether a timer is due.
 func (t *timers) isDue(now time.Time) bool {
 	return len(t.heap) > 0 && !t.heap[0].at.After(now)
 }
 
-// fire calls what is due, but for timers that are set meanwhile: they have
-// their turn after all else has had its own.
+// fire calls the functions of the due timers. Timers set meanwhile wait for the
+// next turn of the loop.
 func (t *timers) fire(now time.Time) {
 	for last := t.set; t.isDue(now) && t.heap[0].sequence <= last; {
-		heap.Pop(&t.heap).(*Timer).f()
+		t.heap.Pop().f()
 	}
 }
 
-// setAlarm makes sure that the loop is woken when the next timer is due.
+// setAlarm sets the alarm for the next timer.
 func (t *timers) setAlarm(c clock.Clock, r *Reactor) {
 	if len(t.heap) == 0 || t.alarm != nil && !t.alarmAt.After(t.heap[0].at) && t.alarmAt.After(c.Now()) {
-		return // at worst the alarm rings for a timer that was stopped, and is then set anew
+		return // at worst it fires for a stopped timer, and is then set again
 	}
 	t.silence()
 	t.alarmAt = t.heap[0].at
@@ -77,7 +78,7 @@ func (t *timers) silence() {
 	}
 }
 
-// clear forgets all timers.
+// clear drops all timers.
 func (t *timers) clear() {
 	t.silence()
 	for _, timer := range t.heap {
@@ -86,36 +87,13 @@ func (t *timers) clear() {
 	t.heap = nil
 }
 
-// timerHeap is a heap of timers, the next one first.
-type timerHeap []*Timer
+// A timerEntry is a timer in the heap.
+type timerEntry struct{ *Timer }
 
-// Len, and the methods below, are what container/heap asks for.
-func (h timerHeap) Len() int { return len(h) }
-
-// Less orders timers by time, and then by when they were set.
-func (h timerHeap) Less(i, j int) bool {
-	return h[i].at.Before(h[j].at) || h[i].at.Equal(h[j].at) && h[i].sequence < h[j].sequence
+// Before orders timers by time, and then by the order in which they were set.
+func (t timerEntry) Before(other timerEntry) bool {
+	return t.at.Before(other.at) || t.at.Equal(other.at) && t.sequence < other.sequence
 }
 
-// Swap swaps two timers.
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push appends a timer.
-func (h *timerHeap) Push(x any) {
-	timer := x.(*Timer)
-	timer.index = len(*h)
-	*h = append(*h, timer)
-}
-
-// Pop removes the last timer.
-func (h *timerHeap) Pop() any {
-	last := len(*h) - 1
-	timer := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	timer.index = -1
-	return timer
-}
+// Moved records the timer's index, for Stop.
+func (t timerEntry) Moved(to int) { t.index = to }

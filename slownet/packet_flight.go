@@ -1,10 +1,10 @@
 package slownet
 
 import (
-	"container/heap"
 	"net"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/heap"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -41,7 +41,7 @@ func (d datagram) as(packet netem.Packet) datagram {
 
 // A flight holds the datagrams in flight, in order of arrival.
 type flight struct {
-	queue flightQueue
+	queue heap.Heap[*datagram]
 	size  int   // in memory
 	sent  int64 // datagrams so far
 }
@@ -58,11 +58,11 @@ func (f *flight) push(d datagram) {
 	d.order = f.sent
 	f.sent++
 	f.size += d.size()
-	heap.Push(&f.queue, &d)
+	f.queue.Push(&d)
 }
 
 func (f *flight) pop() datagram {
-	d := heap.Pop(&f.queue).(*datagram)
+	d := f.queue.Pop()
 	f.size -= d.size()
 	return *d
 }
@@ -70,24 +70,13 @@ func (f *flight) pop() datagram {
 // clear discards all.
 func (f *flight) clear() { f.queue, f.size = nil, 0 }
 
-// flightQueue is a heap.
-type flightQueue []*datagram
-
-func (q flightQueue) Len() int      { return len(q) }
-func (q flightQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q flightQueue) Less(i, j int) bool {
-	if q[i].arrive != q[j].arrive {
-		return q[i].arrive < q[j].arrive
+// Before orders datagrams by arrival, and then by the order in which they were sent.
+func (d *datagram) Before(other *datagram) bool {
+	if d.arrive != other.arrive {
+		return d.arrive < other.arrive
 	}
-	return q[i].order < q[j].order
+	return d.order < other.order
 }
 
-func (q *flightQueue) Push(d any) { *q = append(*q, d.(*datagram)) }
-
-func (q *flightQueue) Pop() any {
-	last := len(*q) - 1
-	d := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return d
-}
+// Moved does nothing: only the first datagram is removed.
+func (*datagram) Moved(int) {}

@@ -24,13 +24,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// patience is how long it may take to report after Ctrl-C.
-const patience = time.Second
+// interruptGrace is the time for the report after Ctrl-C.
+const interruptGrace = time.Second
 
-// asyncGCPercent is how much garbage there may be for what is kept, with many
-// poems under way. They grow at the same time and are copied as they do, and
-// with the usual 100 % the garbage takes more room than all else. To collect it
-// more often costs next to nothing: there are few pointers.
+// asyncGCPercent is the GC percentage with --async. Many poems grow at the same time
+// and are copied as they grow; with the default of 100 the garbage would take more
+// memory than all else. More frequent collections cost little: there are few
+// pointers.
 const asyncGCPercent = 20
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -51,7 +51,7 @@ when the longest poem outgrows it: a poem's length is not known before its end.
 NO_COLOR=1 leaves the colours out, TERM=dumb the bars.
 `
 
-// options are what the command line says.
+// options holds the flags and arguments.
 type options struct {
 	async     bool
 	timeout   cli.Duration
@@ -71,9 +71,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	flags := cli.NewFlagSet("get-poetry", usage)
 	flags.BoolVar(&o.async, "async", false, "get all poems at once")
-	flags.Var(&o.timeout, "timeout", "give a server up that sends nothing for so many `seconds`; 0 is never")
-	flags.Var(&o.maxTime, "max-time", "give a server up whose poem takes more than so many `seconds` in all; 0 is never")
-	flags.Var(&o.maxBytes, "max-bytes", "give a server up that sends more than so many `bytes`")
+	flags.Var(&o.timeout, "timeout", "give up a server that sends nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.maxTime, "max-time", "give up a server whose poem takes more than so many `seconds` in all; 0 is never")
+	flags.Var(&o.maxBytes, "max-bytes", "give up a server that sends more than so many `bytes`")
 	flags.BoolVar(&o.print, "print", false, "print the poems, in the order of the tasks; the progress goes to stderr")
 	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task; files of these names are replaced, links too, and not followed; - is the same as --print")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report nothing but what goes wrong")
@@ -114,10 +114,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return cli.Fail("get-poetry", err, stderr)
 	}
 	defer poems.close()
-	ctx, stop := cli.Interruptible(patience, cli.EndBySignal)
+	ctx, stop := cli.Interruptible(interruptGrace, cli.EndBySignal)
 	defer stop()
 	if o.out != "" {
-		signal.Ignore(syscall.SIGPIPE) // the poems are saved even if nobody reads our lines
+		signal.Ignore(syscall.SIGPIPE) // save the poems even if nobody reads the output
 	}
 
 	printer := &cli.Printer{Out: out, Err: bars.over(stderr)}
@@ -130,7 +130,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	elapsed := time.Since(start)
 	var printed error
 	if bars != nil { // the poems are above them, on the same terminal
-		printed = poems.recital.end()
+		printed = poems.printer.end()
 	}
 	bars.end()
 	printer.Out = out
@@ -140,7 +140,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	printer.Total(results, elapsed)
 	if bars == nil {
-		printed = poems.recital.end()
+		printed = poems.printer.end()
 	}
 
 	if sig := cli.SignalOf(ctx); sig != nil {
@@ -148,7 +148,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	switch err := cmp.Or(printed, printer.Failed()); {
 	case errors.Is(err, syscall.EPIPE):
-		return 1 // nobody reads our lines, and so they meant it
+		return 1 // the reader of the output has gone, on purpose
 	case err != nil:
 		return cli.Fail("get-poetry", fmt.Errorf("cannot print: %w", err), stderr)
 	case len(poems.unsaved) > 0, slices.ContainsFunc(results, func(r clients.Result) bool { return r.Err != nil }):
@@ -169,7 +169,7 @@ func progress(o *options, stdout, stderr io.Writer) io.Writer {
 	return stdout
 }
 
-// get gets the poems and reports on the way.
+// get gets the poems and reports progress.
 func get(ctx context.Context, o *options, printer *cli.Printer, poems *poems, bars *bars) []clients.Result {
 	client := &clients.Client{Timeout: time.Duration(o.timeout), MaxTime: time.Duration(o.maxTime), MaxBytes: o.maxBytes.Value}
 	if client.Timeout == 0 {

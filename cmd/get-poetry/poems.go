@@ -14,8 +14,8 @@ import (
 
 // poems holds the destinations of the poems as they arrive.
 type poems struct {
-	shelf   *shelf
-	recital *recital
+	dir     *outDir
+	printer *orderedPrinter
 	unsaved map[int]unsaved // by task
 }
 
@@ -25,48 +25,48 @@ type unsaved struct {
 	err  error
 }
 
-// newPoems returns the destinations that are asked for. Poems that are printed
+// newPoems returns the requested destinations. Poems that are printed
 // on stdout are written to out, which may differ from it only on a terminal.
 func newPoems(o *options, stdout, out io.Writer) (*poems, error) {
 	p := &poems{unsaved: map[int]unsaved{}}
 	if o.out != "" {
 		var err error
-		if p.shelf, err = newShelf(o.out); err != nil {
+		if p.dir, err = newOutDir(o.out); err != nil {
 			return nil, err
 		}
 	}
 	if o.print {
 		_, terminal := cli.TerminalOf(stdout)
-		p.recital = newRecital(out, terminal, len(o.addresses))
+		p.printer = newOrderedPrinter(out, terminal, len(o.addresses))
 	}
 	return p, nil
 }
 
-// after returns an observer that takes the poems from the events, after another
-// observer has seen them.
+// after returns an observer that calls another one, and then takes the poem from the
+// event.
 func (p *poems) after(observer func(clients.TaskEvent)) func(clients.TaskEvent) {
 	return func(e clients.TaskEvent) {
 		observer(e)
 		switch e.Kind {
 		case clients.Arrived:
 			p.save(e.Task, e.Poem)
-			p.recital.put(e.Task, e.Poem)
+			p.printer.put(e.Task, e.Poem)
 		case clients.Failed:
-			p.recital.put(e.Task, nil)
+			p.printer.put(e.Task, nil)
 		}
 	}
 }
 
-// save saves a poem, or notes why it could not.
+// save saves a poem, or records the error.
 func (p *poems) save(task int, poem []byte) {
 	delete(p.unsaved, task)
-	if err := p.shelf.put(task, poem); err != nil {
+	if err := p.dir.put(task, poem); err != nil {
 		p.unsaved[task] = unsaved{poem, err}
 	}
 }
 
-// saveAgain retries the poems that could not be saved for want of descriptors:
-// all connections have ended since.
+// saveAgain retries the poems that could not be saved for want of descriptors, now
+// that all connections are closed.
 func (p *poems) saveAgain() {
 	for task, failed := range p.missing() {
 		if errors.Is(failed.err, syscall.EMFILE) || errors.Is(failed.err, syscall.ENFILE) {
@@ -87,4 +87,4 @@ func (p *poems) missing() iter.Seq2[int, unsaved] {
 	}
 }
 
-func (p *poems) close() { p.shelf.close() }
+func (p *poems) close() { p.dir.close() }

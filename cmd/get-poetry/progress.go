@@ -18,9 +18,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
-// bars show on a terminal how the tasks get on: a bar for each, as far as there
-// is room, and a sum. Of more tasks than lines, those that are over scroll away,
-// and others take their place. The nil bars show nothing.
+// bars show the progress of the tasks on a terminal: a bar for each, as far as there
+// is room, and a sum. If there are more tasks than lines, finished tasks scroll away
+// and others take their place. Nil bars show nothing.
 type bars struct {
 	screen    *screen
 	label     int // width of the longest label
@@ -33,13 +33,13 @@ type bars struct {
 	tasks  []task
 	next   int  // index of the first task that never had a bar
 	scarce bool // the process has no descriptors left
-	ended  bool // nothing happens any longer
+	ended  bool // all tasks are over
 
 	lines []*mpb.Bar // by task's index, nil for none; of the observer's goroutine
 }
 
-// newBars returns the bars that are asked for, or nil if they are not, or
-// progress does not go to a terminal that can draw them.
+// newBars returns the bars, or nil if they are not requested or progress does not go
+// to a terminal that can draw them.
 func newBars(o *options, progress io.Writer) *bars {
 	terminal, ok := cli.TerminalOf(progress)
 	if !o.progress || !ok || !cli.EnableANSI(terminal) {
@@ -58,8 +58,8 @@ func newBars(o *options, progress io.Writer) *bars {
 	return b
 }
 
-// over returns a writer that writes above the bars, if w is a terminal, where it
-// would disturb them; else w.
+// over returns a writer that writes above the bars if w is a terminal, and otherwise
+// w.
 func (b *bars) over(w io.Writer) io.Writer {
 	if _, ok := cli.TerminalOf(w); b == nil || !ok {
 		return w
@@ -154,7 +154,7 @@ func (b *bars) sumLine(l layout) string {
 	return runewidth.Truncate(strings.Join(parts, ", "), l.width, "…")
 }
 
-// after returns an observer that tells the bars, after another observer was told.
+// after returns an observer that calls another one, and then updates the bars.
 func (b *bars) after(observer func(clients.TaskEvent)) func(clients.TaskEvent) {
 	if b == nil {
 		return observer
@@ -165,7 +165,7 @@ func (b *bars) after(observer func(clients.TaskEvent)) func(clients.TaskEvent) {
 	}
 }
 
-// observe is told by the client what happens.
+// observe updates the bars for an event.
 func (b *bars) observe(e clients.TaskEvent) {
 	now := time.Now()
 	b.mu.Lock()

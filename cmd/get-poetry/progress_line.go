@@ -11,29 +11,29 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// A phase is how far a task is.
+// A phase is the state of a task.
 type phase int
 
 const (
 	waiting    phase = iota // for its turn
 	connecting              // to its server
-	connected               // and its poem is under way
+	connected               // the poem is arriving
 	arrived
 	failed
 )
 
-// A task is what is known of the getting of a poem.
+// A task is the progress of one poem.
 type task struct {
 	number  int
 	phase   phase
 	bytes   int
 	meter   meter
-	since   time.Time     // of the last thing that happened
-	elapsed time.Duration // arrived: what it took
-	err     error         // failed: why
+	since   time.Time     // of the last event
+	elapsed time.Duration // arrived: total time
+	err     error         // failed: the reason
 }
 
-// observe takes in what has happened to the task.
+// observe updates the task for an event.
 func (t *task) observe(e clients.TaskEvent, now time.Time) {
 	t.since = now
 	switch e.Kind {
@@ -51,10 +51,10 @@ func (t *task) observe(e clients.TaskEvent, now time.Time) {
 	}
 }
 
-// over reports whether nothing happens to the task any longer.
+// over reports whether the task has arrived or failed.
 func (t *task) over() bool { return t.phase == arrived || t.phase == failed }
 
-// rate returns the bytes per second: lately, or of the whole poem.
+// rate returns the bytes per second: the recent rate, or of a finished task the mean.
 func (t *task) rate(now time.Time) float64 {
 	switch {
 	case t.phase == connected:
@@ -65,11 +65,11 @@ func (t *task) rate(now time.Time) float64 {
 	return 0
 }
 
-// silent is how long nothing must happen for a task to be said to wait.
+// silent is the time without a byte after which a task is shown as waiting.
 const silent = time.Second
 
-// state says what a task waits for, or how it has ended. Scarce tells that the
-// process has no descriptors left.
+// state describes what a task waits for, or how it has ended. Scarce means that the
+// process is out of descriptors.
 func (t *task) state(now time.Time, scarce bool) string {
 	wait := func(what string) string {
 		if d := now.Sub(t.since); d >= silent {
@@ -96,13 +96,13 @@ func (t *task) state(now time.Time, scarce bool) string {
 	return ""
 }
 
-// A layout is how lines are set: it depends on the terminal.
+// A layout has the widths of a line, which depend on the terminal.
 type layout struct {
 	width  int  // of the terminal, in characters
 	label  int  // width of the longest label
 	scale  int  // bytes that fill a bar
 	colour bool // may be used
-	final  bool // the lines stay: nothing happens any longer
+	final  bool // the lines stay: all tasks are over
 }
 
 // Widths of the columns, and what a line must have to show a column at all.

@@ -109,7 +109,7 @@ func (o *outputs) reportPage(names []string, output string, stdin io.Reader, std
 	return writeOutput(output, stdout, func(w io.Writer) error { return page.WriteHTML(w, page.Options{Compare: o.compare}, runs...) })
 }
 
-// openTraces opens all traces, or returns those that it has opened before the error.
+// openTraces opens all traces. With an error it returns those opened before it.
 func openTraces(names []string, stdin io.Reader) (traces []*trace.Reader, err error) {
 	for _, name := range names {
 		t, err := openTrace(name, stdin)
@@ -141,13 +141,13 @@ func openTrace(name string, stdin io.Reader) (*trace.Reader, error) {
 	return t, err
 }
 
-// writeOutput writes a file, or to stdout if its name is "-". If nothing is written there
-// is no file.
+// writeOutput writes a file, or to stdout if its name is "-". If nothing is written,
+// there is no file.
 func writeOutput(name string, stdout io.Writer, write func(io.Writer) error) error {
 	if name == "-" {
 		return write(stdout)
 	}
-	f := &lateFile{name: name}
+	f := &lazyFile{name: name}
 	buffered := bufio.NewWriter(f)
 	err := errors.Join(write(buffered), buffered.Flush(), f.close())
 	if f.failed != nil { // which the others repeat
@@ -156,14 +156,14 @@ func writeOutput(name string, stdout io.Writer, write func(io.Writer) error) err
 	return err
 }
 
-// A lateFile is created when something is written to it.
-type lateFile struct {
+// A lazyFile is created by the first Write.
+type lazyFile struct {
 	name   string
 	file   *os.File
 	failed error // to be created
 }
 
-func (f *lateFile) Write(p []byte) (n int, err error) {
+func (f *lazyFile) Write(p []byte) (n int, err error) {
 	if f.file == nil {
 		if f.file, f.failed = os.Create(f.name); f.failed != nil {
 			f.file = nil
@@ -173,7 +173,7 @@ func (f *lateFile) Write(p []byte) (n int, err error) {
 	return f.file.Write(p)
 }
 
-func (f *lateFile) close() error {
+func (f *lazyFile) close() error {
 	if f.file == nil {
 		return nil
 	}

@@ -42,7 +42,7 @@ With --metrics, /metrics has the clients, bytes and poems for Prometheus, and
 /healthz answers 200 while poems are served, 503 when the server is about to end.
 `
 
-// options are what the command line says.
+// options holds the flags and arguments.
 type options struct {
 	numBytes   cli.Int
 	delay      cli.Duration
@@ -98,15 +98,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return cli.Fail("slowpoetry", err, stderr)
 }
 
-// patience is how long clients may take to go when the server is told to, and
+// shutdownGrace is the time that clients have to leave after a signal, and
 // the last lines to be printed.
-const patience = 500 * time.Millisecond
+const shutdownGrace = 500 * time.Millisecond
 
 // serve serves until a signal comes.
 func serve(o *options, stdout io.Writer) error {
-	ctx, stop := cli.Interruptible(patience, func(os.Signal) { os.Exit(0) })
+	ctx, stop := cli.Interruptible(shutdownGrace, func(os.Signal) { os.Exit(0) })
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // the poem is served even if nobody reads our lines
+	signal.Ignore(syscall.SIGPIPE) // serve the poem even if nobody reads the output
 
 	poem, err := readPoemUntil(ctx, o.poem)
 	if err != nil || poem == nil {
@@ -116,7 +116,7 @@ func serve(o *options, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	watch, counts, err := monitorOf(o)
+	watch, counts, err := newMonitor(o)
 	if err != nil {
 		_ = listener.Close()
 		return err
@@ -147,7 +147,7 @@ func serve(o *options, stdout io.Writer) error {
 	err = server.Serve(listener)
 	select {
 	case <-log.Close():
-	case <-time.After(patience): // nobody reads them
+	case <-time.After(shutdownGrace): // nobody reads them
 	}
 	if errors.Is(err, poetryserver.ErrServerClosed) {
 		return nil
@@ -155,9 +155,9 @@ func serve(o *options, stdout io.Writer) error {
 	return fmt.Errorf("cannot accept clients any more: %w", err)
 }
 
-// monitorOf starts the monitor that is asked for, if one is, and returns it with
+// newMonitor starts the monitor, if it is requested, and returns it with
 // the metrics that it serves.
-func monitorOf(o *options) (*monitor.Monitor, *metrics, error) {
+func newMonitor(o *options) (*monitor.Monitor, *metrics, error) {
 	if o.metrics == "" {
 		return nil, nil, nil
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetry"
 )
 
-// maxPoem is the size of the longest poem that is served: what does not end,
-// such as /dev/zero, is none.
+// maxPoem is the size in bytes of the longest poem that is served. Endless input,
+// such as /dev/zero, is refused.
 const maxPoem = 256 << 20
 
 // known lists the poems in the program.

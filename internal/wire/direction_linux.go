@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -184,7 +183,7 @@ func (d *Direction) deliverLocked() time.Duration {
 		}
 	}
 	for len(d.flight) > 0 && d.flight[0].at <= now {
-		arrived := heap.Pop(&d.flight).(flying)
+		arrived := d.flight.Pop()
 		d.lateness.Packets++
 		d.lateness.add(now - arrived.at)
 		d.config.Deliver(arrived.packet)
@@ -279,7 +278,7 @@ func (d *Direction) flyLocked(p netem.Packet, packet []byte) {
 		packet[p.Flip/8] ^= 1 << (p.Flip % 8)
 	}
 	d.order++
-	heap.Push(&d.flight, flying{p.Arrive, d.order, packet})
+	d.flight.Push(flying{p.Arrive, d.order, packet})
 }
 
 // maxFree is how many buffers are kept.

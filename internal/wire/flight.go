@@ -1,9 +1,13 @@
 package wire
 
-import "time"
+import (
+	"time"
 
-// A flight is packets on their way, a heap in the order in which they arrive.
-type flight []flying
+	"github.com/slowpoetry/slowpoetry/internal/heap"
+)
+
+// A flight holds the packets in flight, in order of arrival.
+type flight = heap.Heap[flying]
 
 type flying struct {
 	at     time.Duration
@@ -11,19 +15,10 @@ type flying struct {
 	packet []byte
 }
 
-func (f flight) Len() int { return len(f) }
-
-func (f flight) Less(i, j int) bool {
-	return f[i].at < f[j].at || f[i].at == f[j].at && f[i].order < f[j].order
+// Before orders packets by arrival, and then by the order in which they were sent.
+func (f flying) Before(other flying) bool {
+	return f.at < other.at || f.at == other.at && f.order < other.order
 }
 
-func (f flight) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-
-func (f *flight) Push(x any) { *f = append(*f, x.(flying)) }
-
-func (f *flight) Pop() any {
-	last := (*f)[len(*f)-1]
-	(*f)[len(*f)-1] = flying{}
-	*f = (*f)[:len(*f)-1]
-	return last
-}
+// Moved does nothing: only the first packet is removed.
+func (flying) Moved(int) {}

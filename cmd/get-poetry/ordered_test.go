@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRecitalInTheOrderOfTheTasks(t *testing.T) {
+func TestOrderedPrinterInTheOrderOfTheTasks(t *testing.T) {
 	var out strings.Builder
-	r := newRecital(&out, false, 5)
+	r := newOrderedPrinter(&out, false, 5)
 	r.put(4, []byte("four\n"))
 	r.put(2, []byte("two"))
 	r.put(3, nil) // it has failed
@@ -24,9 +24,9 @@ func TestRecitalInTheOrderOfTheTasks(t *testing.T) {
 
 // No call waits for a reader, and each poem is printed as soon as all before it
 // are done.
-func TestRecitalThatNobodyHears(t *testing.T) {
+func TestOrderedPrinterThatNobodyHears(t *testing.T) {
 	reader, writer := io.Pipe()
-	r := newRecital(writer, false, 3)
+	r := newOrderedPrinter(writer, false, 3)
 	r.put(1, nil)
 	r.put(2, []byte("two"))
 	got := make([]byte, 3)
@@ -39,7 +39,7 @@ func TestRecitalThatNobodyHears(t *testing.T) {
 }
 
 func TestNoRecital(t *testing.T) {
-	var r *recital
+	var r *orderedPrinter
 	r.put(1, []byte("poem"))
 	assert.NoError(t, r.end())
 }

@@ -7,23 +7,23 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// A recital prints whole poems in the order of their tasks, each as soon as all
-// before it are over. It never blocks its caller, even if no one reads its
-// output. The nil recital prints none.
-type recital struct {
-	poems [][]byte // by task, from 0, while they wait; nil for none
-	over  []bool   // by task: the poem is there, or there will be none
+// An orderedPrinter prints whole poems in the order of their tasks, each as soon as
+// all tasks before it are over. It never blocks its caller, even if no one reads its
+// output. A nil orderedPrinter prints none.
+type orderedPrinter struct {
+	poems [][]byte // by task, from 0: waiting to be printed; nil for none
+	over  []bool   // by task: it has arrived or failed
 	next  int      // the task whose turn it is
 
-	queue  chan []byte   // to print; its capacity is that of all poems
+	queue  chan []byte   // to print; it has room for all poems
 	done   chan struct{} // closed when all is printed
-	failed error         // the first error of printing; to be read when done
+	failed error         // the first write error; read it after done
 }
 
-// newRecital returns a recital of the poems of so many tasks. On a terminal
-// control characters in a poem are made visible, and its last line is ended.
-func newRecital(out io.Writer, terminal bool, tasks int) *recital {
-	r := &recital{
+// newOrderedPrinter returns a printer for the poems of so many tasks. On a
+// terminal it makes control characters visible and ends the last line.
+func newOrderedPrinter(out io.Writer, terminal bool, tasks int) *orderedPrinter {
+	r := &orderedPrinter{
 		poems: make([][]byte, tasks),
 		over:  make([]bool, tasks),
 		queue: make(chan []byte, tasks),
@@ -33,9 +33,9 @@ func newRecital(out io.Writer, terminal bool, tasks int) *recital {
 	return r
 }
 
-// print prints what is queued: the bytes of each poem as they are, and a newline
-// between two where the first does not end its last line.
-func (r *recital) print(out io.Writer, terminal bool) {
+// print prints the queued poems, unchanged, with a newline after a poem that does not
+// end in one if another follows.
+func (r *orderedPrinter) print(out io.Writer, terminal bool) {
 	defer close(r.done)
 	write := func(p []byte) {
 		if terminal {
@@ -58,8 +58,8 @@ func (r *recital) print(out io.Writer, terminal bool) {
 	}
 }
 
-// put notes that a task, from 1, is done, with its poem, or nil if it has none.
-func (r *recital) put(task int, poem []byte) {
+// put passes the poem of a finished task, counted from 1, or nil if it has none.
+func (r *orderedPrinter) put(task int, poem []byte) {
 	if r == nil {
 		return
 	}
@@ -73,7 +73,7 @@ func (r *recital) put(task int, poem []byte) {
 }
 
 // end waits until all is printed, and returns the first error.
-func (r *recital) end() error {
+func (r *orderedPrinter) end() error {
 	if r == nil {
 		return nil
 	}

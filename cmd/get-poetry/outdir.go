@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// A shelf is the directory in which poems are saved. The nil shelf saves none.
-type shelf struct{ dir *os.Root }
+// An outDir is the directory in which poems are saved. A nil outDir saves none.
+type outDir struct{ dir *os.Root }
 
-// newShelf makes the directory if need be, and makes sure that it can be
-// written to before anything is fetched.
-func newShelf(name string) (*shelf, error) {
+// newOutDir makes the directory if need be, and checks that it can be written to
+// before any poem is fetched.
+func newOutDir(name string) (*outDir, error) {
 	if err := os.MkdirAll(name, 0o777); err != nil {
 		return nil, fmt.Errorf("--out: %w; name a directory, or one that can be made", err)
 	}
@@ -20,7 +20,7 @@ func newShelf(name string) (*shelf, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--out: %w; name another directory", err)
 	}
-	s := &shelf{dir}
+	s := &outDir{dir}
 	probe, err := s.create()
 	if err != nil {
 		s.close()
@@ -38,7 +38,7 @@ type draft struct {
 }
 
 // create makes a new file with a unique name.
-func (s *shelf) create() (*draft, error) {
+func (s *outDir) create() (*draft, error) {
 	for tries := 1; ; tries++ {
 		name := fmt.Sprintf(".get-poetry-%d", rand.Uint64())
 		file, err := s.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -51,9 +51,9 @@ func (s *shelf) create() (*draft, error) {
 	}
 }
 
-// put saves the poem of a task. The file is there whole or not at all. A file of
-// its name is replaced; so is a symbolic link, which is not followed.
-func (s *shelf) put(task int, poem []byte) error {
+// put saves the poem of a task. The file appears whole or not at all. It replaces a file
+// of the same name, or a symbolic link, which is not followed.
+func (s *outDir) put(task int, poem []byte) error {
 	if s == nil {
 		return nil
 	}
@@ -74,8 +74,8 @@ func (s *shelf) put(task int, poem []byte) error {
 	return err
 }
 
-// close closes the files that the shelf holds open.
-func (s *shelf) close() {
+// close releases the directory.
+func (s *outDir) close() {
 	if s != nil {
 		_ = s.dir.Close()
 	}

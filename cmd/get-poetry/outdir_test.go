@@ -12,9 +12,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestShelf(t *testing.T) {
+func TestOutDir(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "dir")
-	s, err := newShelf(dir)
+	s, err := newOutDir(dir)
 	require.NoError(t, err)
 	defer s.close()
 	files, err := os.ReadDir(dir)
@@ -26,7 +26,7 @@ func TestShelf(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, poem, string(saved))
 	}
-	_, err = newShelf(filepath.Join(dir, "12.txt"))
+	_, err = newOutDir(filepath.Join(dir, "12.txt"))
 	assert.ErrorContains(t, err, "name a directory")
 	files, err = os.ReadDir(dir)
 	require.NoError(t, err)
@@ -35,14 +35,14 @@ func TestShelf(t *testing.T) {
 
 // Others who may write to the directory cannot redirect a poem, nor block the
 // command.
-func TestShelfFollowsNoLink(t *testing.T) {
+func TestOutDirFollowsNoLink(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	require.NoError(t, os.WriteFile(victim, []byte("untouched"), 0o600))
 	dir := t.TempDir()
 	for name, target := range map[string]string{"1.txt": victim, "2.txt": filepath.Join(filepath.Dir(victim), "new"), "3.txt": "3.txt"} {
 		require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
 	}
-	s, err := newShelf(dir)
+	s, err := newOutDir(dir)
 	require.NoError(t, err)
 	defer s.close()
 	for task, name := range []string{"1.txt", "2.txt", "3.txt"} {
@@ -60,9 +60,9 @@ func TestShelfFollowsNoLink(t *testing.T) {
 }
 
 // A poem that cannot be saved leaves nothing behind.
-func TestShelfThatCannotSave(t *testing.T) {
+func TestOutDirThatCannotSave(t *testing.T) {
 	dir := t.TempDir()
-	s, err := newShelf(dir)
+	s, err := newOutDir(dir)
 	require.NoError(t, err)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "1.txt"), 0o777))
 	assert.Error(t, s.put(1, []byte("poem")))
@@ -73,8 +73,8 @@ func TestShelfThatCannotSave(t *testing.T) {
 	assert.Error(t, s.put(2, []byte("poem")))
 }
 
-func TestNoShelf(t *testing.T) {
-	var s *shelf
+func TestNoOutDir(t *testing.T) {
+	var s *outDir
 	assert.NoError(t, s.put(1, []byte("poem")))
 	s.close()
 	assert.NoFileExists(t, "1.txt")
