@@ -67,6 +67,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	if c.eventFile, err = newEventFile(t, &c); err != nil {
 		t.Fatal(err)
 	}
+	labelsType() // starts a goroutine once, which would count as one of the first simulation's
 	if !c.KeepPools {
 		startLibrary()
 		if !c.layers.Time {
