@@ -102,6 +102,19 @@ func TestRecordingDropsTheOldest(t *testing.T) {
 	assert.Equal(t, len(r.events)*(eventSize+1000), r.size)
 }
 
+// payloadsOfFile reads the trace file of proxy p, and returns all of its payloads.
+func payloadsOfFile(t *testing.T, file string) (payloads string) {
+	t.Helper()
+	r, err := trace.NewReader(strings.NewReader(file))
+	require.NoError(t, err)
+	assert.Equal(t, "p", r.Header().Test)
+	for e, err := range r.All() {
+		require.NoError(t, err)
+		payloads += e.Payload
+	}
+	return payloads
+}
+
 func TestRecordingAPI(t *testing.T) {
 	p, conn := echoProxy(t)
 	a := &API{Server: p.server}
@@ -130,18 +143,11 @@ func TestRecordingAPI(t *testing.T) {
 		}
 	}
 	exchange(t, conn, []byte("hello"))
-	status, answer := ask(a, "GET", "/proxies/p/recording/trace", "")
-	assert.Equal(t, http.StatusOK, status)
-	r, err := trace.NewReader(strings.NewReader(answer))
-	require.NoError(t, err)
-	assert.Equal(t, "p", r.Header().Test)
-	payloads := ""
-	for e, err := range r.All() {
-		require.NoError(t, err)
-		payloads += e.Payload
-	}
-	assert.Equal(t, "hellohello", payloads)
-	status, answer = ask(a, "GET", "/proxies/p/recording/capture", "")
+	assert.Eventually(t, func() bool { // a write is recorded when it has returned
+		status, answer := ask(a, "GET", "/proxies/p/recording/trace", "")
+		return status == http.StatusOK && payloadsOfFile(t, answer) == "hellohello"
+	}, 5*time.Second, ms)
+	status, answer := ask(a, "GET", "/proxies/p/recording/capture", "")
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "capture of ptrue", answer)
 
