@@ -143,9 +143,11 @@ func (p *Proxy) traceLocked() (told func(trace.Event), payloads int) {
 		return own.add, own.payloads()
 	}
 	return func(e trace.Event) {
-		own.add(e)
+		payload := e.Payload
 		e.Payload = ""
 		all(e)
+		e.Payload = payload
+		own.add(e)
 	}, own.payloads()
 }
 

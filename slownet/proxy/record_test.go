@@ -34,6 +34,17 @@ func payloadsOf(p *Proxy) (fromServer, toServer string) {
 	return fromServer, toServer
 }
 
+// assertRecorded waits until these payloads are recorded of either direction: a write is
+// recorded when it has returned, which may be after its bytes have come back.
+func assertRecorded(t *testing.T, p *Proxy, want string) {
+	t.Helper()
+	assert.EventuallyWithT(t, func(t *assert.CollectT) {
+		fromServer, toServer := payloadsOf(p)
+		assert.Equal(t, want, fromServer)
+		assert.Equal(t, want, toServer)
+	}, 5*time.Second, ms)
+}
+
 // A connection that is there is recorded from when that is asked for until it is asked
 // to stop, and one that comes later is too.
 func TestRecording(t *testing.T) {
@@ -41,10 +52,9 @@ func TestRecording(t *testing.T) {
 	assert.Equal(t, RecordingInfo{}, p.Recording())
 	p.Record(Recording{Enabled: true, Payloads: 3})
 	exchange(t, conn, []byte("recorded"))
+	assertRecorded(t, p, "rec")
 	exchange(t, dial(t, p), []byte("later"))
-	up, down := payloadsOf(p)
-	assert.Equal(t, "reclat", up)
-	assert.Equal(t, "reclat", down)
+	assertRecorded(t, p, "reclat")
 
 	p.Record(Recording{})
 	before := p.Recording()
@@ -54,8 +64,7 @@ func TestRecording(t *testing.T) {
 
 	p.Record(Recording{Enabled: true, Payloads: -1})
 	exchange(t, dial(t, p), []byte("anew"))
-	up, _ = payloadsOf(p)
-	assert.Equal(t, "anew", up)
+	assertRecorded(t, p, "anew")
 	p.ForgetRecording()
 	assert.Equal(t, RecordingInfo{Recording: Recording{Payloads: -1}}, p.Recording())
 	assert.Nil(t, p.server.Trace)
@@ -72,9 +81,7 @@ func TestRecordingOverALink(t *testing.T) {
 	exchange(t, dial(t, p), []byte("before"))
 	p.Record(Recording{Enabled: true, Payloads: -1})
 	exchange(t, dial(t, p), []byte("payload"))
-	up, down := payloadsOf(p)
-	assert.Equal(t, "payload", up)
-	assert.Equal(t, "payload", down)
+	assertRecorded(t, p, "payload")
 	n := 0
 	for len(told) > 0 {
 		e := <-told
