@@ -86,6 +86,14 @@ func TestCapture(t *testing.T) {
 	_, err = io.ReadFull(conn, make([]byte, 11))
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
+	require.Eventually(t, func() bool { // a write is recorded when it has returned
+		_, events := p.Recorded()
+		n := 0
+		for e := range events {
+			n += len(e.Payload)
+		}
+		return n == 2*len("on the wire")
+	}, 5*time.Second, time.Millisecond)
 	w := get(a, "/proxies/p/recording/capture")
 	require.Equal(t, 200, w.Code, w.Body)
 	assert.Equal(t, `attachment; filename="capture.pcapng"`, w.Header().Get("Content-Disposition"))
