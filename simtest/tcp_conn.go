@@ -67,7 +67,7 @@ type conn struct {
 	reads        waits[transfer] // calls of Read
 	notify       func()          // see NotifyReadable
 	readDeadline deadline
-	dropped      int    // bytes behind those that came to an end that was reset
+	dropped      int    // bytes that arrived after the unread ones, at an end that was reset
 	stream       stream // the peer's
 
 	life    uint32 // how often its host had crashed when it was opened

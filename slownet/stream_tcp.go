@@ -29,62 +29,6 @@ type tcpStream struct {
 	resetWaits bool          // for a stall to end
 }
 
-// A pipe sends segments over the line of a lane.
-type pipe struct {
-	half *streamHalf
-	lane *lane
-	id   netem.PacketID
-}
-
-// Send is for [netem.Pipe].
-func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
-	fate := p.send(now, s)
-	if p.half.endpoint.trace != nil && p.lane == &p.half.lane {
-		if why := whyLost(&fate); why != "" {
-			p.half.traceLostLocked(s, why)
-		}
-	}
-	return fate
-}
-
-// whyLost returns why a segment does not arrive, or "" if it does, or may yet.
-func whyLost(fate *netem.Fate) string {
-	switch fate.Drop {
-	case netem.Queued:
-		return ""
-	case netem.NotDropped:
-		for _, packet := range fate.Packets[:fate.Count] {
-			if packet.Flip < 0 {
-				return ""
-			}
-		}
-		return "corruption"
-	default:
-		return fate.Drop.String()
-	}
-}
-
-func (p *pipe) send(now time.Duration, s *netem.Segment) netem.Fate {
-	var tag any
-	mine := p.half.tcp
-	if p.lane.hasDiscipline() {
-		tag = &queuedSegment{*s, p.half, mine, p.lane == &p.half.lane}
-	}
-	l := p.lane.line
-	at := l.begin(now + mine.stood)
-	defer l.end(p.half.endpoint)
-	p.id.Number++
-	size := s.Size()
-	if link := p.lane.link; link.MTU > 0 && !link.DropOversize {
-		size = min(size, link.MTU) // the sender knows the MTU, and headers do not count for it
-	}
-	fate := l.inner.Send(at, size, p.id, tag)
-	for i := range fate.Packets[:fate.Count] {
-		fate.Packets[i].Arrive -= mine.stood
-	}
-	return fate
-}
-
 // usesTCP reports whether a connection with these links needs TCP: if nothing takes
 // time, it makes no difference.
 func usesTCP(tcp *netem.TCP, there, back *netem.Link) bool {
@@ -328,13 +272,6 @@ func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
 
 // maxDelay is by how much something may be told too late in real time.
 const maxDelay = 500 * time.Microsecond
-
-// traceLostLocked reports a segment that was lost, if it has data.
-func (h *streamHalf) traceLostLocked(s *netem.Segment, why string) {
-	if s.Len > 0 {
-		h.traceLocked(trace.Drop, s.Seq, s.Len, 0, why)
-	}
-}
 
 // writeTCPLocked accepts the first of the bytes and returns how many they are.
 func (s *sender) writeTCPLocked(p []byte) int {
