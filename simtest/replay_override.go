@@ -79,7 +79,7 @@ var drawWords = func() (words []string) {
 
 // String returns the value of a line of a replay file.
 func (o drawOverride) String() string {
-	return fmt.Sprintf("%v %016x %d %v %016x", o.lineName, o.draw.ID.Flow, o.draw.ID.Number, o.draw.What, o.roll)
+	return fmt.Sprintf("%v %016x %d %v %016x", o.lineName, o.draw.ID.Flow, o.draw.ID.Number, o.draw.Kind, o.roll)
 }
 
 // noDraws says that nothing befalls packets.
@@ -121,7 +121,7 @@ func (p *replayParser) readDraw(value string) error {
 	var draw drawOverride
 	from, to := words[0].readHost(&draw.from), words[2].readHost(&draw.to)
 	what := slices.Index(drawWords, words[5].text)
-	draw.draw.What = netem.DrawnLoss + netem.What(what)
+	draw.draw.Kind = netem.DrawnLoss + netem.DrawKind(what)
 	var errs [3]error
 	draw.draw.ID.Flow, errs[0] = parseHex(words[3].text)
 	draw.draw.ID.Number, errs[1] = strconv.ParseUint(words[4].text, 10, 64)
@@ -153,11 +153,11 @@ func parseHex(text string) (uint64, error) {
 
 // overrideLocked has the draws on a line be otherwise, and noted, as the Config says.
 func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
-	o := &netem.Overrides{Rolls: s.rolls[name], Calm: s.calm}
+	o := &netem.Overrides{Rolls: s.rolls[name], NoImpairments: s.calm}
 	if s.ties.decided != nil {
-		o.Befell = func(d netem.Draw) { s.ties.decided.draw(name, d) }
+		o.OnImpairment = func(d netem.Draw) { s.ties.decided.draw(name, d) }
 	}
-	if o.Rolls != nil || o.Calm || o.Befell != nil {
+	if o.Rolls != nil || o.NoImpairments || o.OnImpairment != nil {
 		line.Override(o)
 	}
 }

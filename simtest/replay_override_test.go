@@ -129,15 +129,15 @@ func TestDrawsThatAreOverriddenTheOtherWay(t *testing.T) {
 	whole, drawn := unluckyRun(t, overrides{}, link, netem.Profile{})
 	require.Empty(t, drawn)
 	flow := uint64(0x140d514e9fe270c6) // the only socket's of the first host
-	draw := func(number uint64, what netem.What, roll uint64) drawOverride {
-		return drawOverride{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Flow: flow, Number: number}, What: what}, roll}
+	draw := func(number uint64, what netem.DrawKind, roll uint64) drawOverride {
+		return drawOverride{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Flow: flow, Number: number}, Kind: what}, roll}
 	}
 	fates, left := unluckyRun(t, overrides{draws: []drawOverride{
 		draw(17, netem.DrawnLoss, 0),
 		draw(18, netem.DrawnDuplicate, 0),
 		draw(19, netem.DrawnJitter, 0),
 		draw(1000, netem.DrawnLoss, 0), // there is no such packet
-		{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Flow: 1, Number: 17}, What: netem.DrawnLoss}, 0}, // nor such a flow
+		{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Flow: 1, Number: 17}, Kind: netem.DrawnLoss}, 0}, // nor such a flow
 	}}, link, netem.Profile{})
 	assert.Equal(t, []drawOverride{draw(17, netem.DrawnLoss, netem.NeverRolled), draw(18, netem.DrawnDuplicate, netem.NeverRolled)}, left)
 	assert.Equal(t, "dropped: loss", fates[17])

@@ -29,9 +29,9 @@ func fullReplay(t testing.TB) *replay {
 			calm:    true,
 			ties:    []tieOverride{{at: 13100 * time.Millisecond, natural: true}, {at: 14 * time.Second, round: 0xa1}},
 			draws: []drawOverride{
-				{lineName{"a", "b,c"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 17}, What: netem.DrawnLoss}, netem.NeverRolled},
-				{lineName{"a", ""}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, What: netem.DrawnReorder}, 0},
-				{lineName{"", "*"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, What: netem.DrawnFlip}, 1},
+				{lineName{"a", "b,c"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 17}, Kind: netem.DrawnLoss}, netem.NeverRolled},
+				{lineName{"a", ""}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, Kind: netem.DrawnReorder}, 0},
+				{lineName{"", "*"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, Kind: netem.DrawnFlip}, 1},
 			},
 		},
 		message: "two leaders of term 3:\n\n\ta and \"b\"\r\n\"b\" and c ",
@@ -157,7 +157,7 @@ func TestReplayThatWasCutShort(t *testing.T) {
 func TestReplayOfManyOverrides(t *testing.T) {
 	r := &replay{goVersion: "go1.26", schedule: chaosSchedule{}, digest: unknownDigest}
 	for i := range 15_000 {
-		r.draws = append(r.draws, drawOverride{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Number: uint64(i)}, What: netem.DrawnLoss}, 0})
+		r.draws = append(r.draws, drawOverride{lineName{"a", "b"}, netem.Draw{ID: netem.PacketID{Number: uint64(i)}, Kind: netem.DrawnLoss}, 0})
 	}
 	began := time.Now()
 	got, err := parseReplay("x", []byte(r.text()))

@@ -32,16 +32,16 @@ type lineState struct {
 	server  server        // unless the link has a bottleneck
 	shift   time.Duration // added to a time, makes it the bottleneck's
 	last    time.Duration // when the packet before arrives, if the link has jitter
-	luck    *luck
+	random  *randomState
 	delayed *delayed // if the queue counts it
-	waits   *waits
+	queue   *lineQueue
 }
 
-// luck is the state of what is random. It follows from the packets on the line
+// randomState is the state of what is random. It follows from the packets on the line
 // and their order.
-type luck struct {
+type randomState struct {
 	loss                                lossState
-	jitter, duplicate, corrupt, reorder memory
+	jitter, duplicate, corrupt, reorder previousDraw
 }
 
 // NewLine returns a line that is free from the origin on. The seed decides what
@@ -98,10 +98,10 @@ func (l *Line) Join(origin time.Time) {
 }
 
 // withState returns the state, which begins now at the latest.
-func (l *Line) withState() *lineState { return made(&l.state) }
+func (l *Line) withState() *lineState { return ensure(&l.state) }
 
-// made returns what is at a place, and makes it if it is nil.
-func made[T any](place **T) *T {
+// ensure returns what is at a place, and makes it if it is nil.
+func ensure[T any](place **T) *T {
 	if *place == nil {
 		*place = new(T)
 	}

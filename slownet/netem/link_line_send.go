@@ -53,8 +53,8 @@ func (d Drop) String() string {
 // A packet that is lost takes no room on the line, and is lost before it could
 // be dropped by a full queue. Send panics if n is below zero.
 func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
-	if l.state != nil && l.state.waits != nil {
-		l.sendLater(now)
+	if l.state != nil && l.state.queue != nil {
+		l.sendScheduled(now)
 	}
 	l.sendNow(&fate, now, n, id, tag)
 	return fate
@@ -71,25 +71,25 @@ func (l *Line) sendNow(fate *Fate, now time.Duration, n int, id PacketID, tag an
 		return
 	}
 	if !link.isFaulty() {
-		l.carry(fate, now, n, id, misfortune{}, tag)
+		l.transmit(fate, now, n, id, impairments{}, tag)
 		return
 	}
-	m := l.misfortune(id, drawsOf(l.seed, id), false)
+	m := l.impair(id, drawsOf(l.seed, id), false)
 	if m.lost {
 		fate.Drop = DroppedByLoss
 		return
 	}
-	l.carry(fate, now, n, id, m, tag)
+	l.transmit(fate, now, n, id, m, tag)
 	if first := fate.Drop; m.duplicated && (first == NotDropped || first == Queued) {
-		l.carry(fate, now, n, id.Copy(), m, tag)
+		l.transmit(fate, now, n, id.Copy(), m, tag)
 		fate.Drop = first
 	}
 }
 
-// carry puts one packet on its way, or drops it.
-func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfortune, tag any) {
+// transmit puts one packet on its way, or drops it.
+func (l *Line) transmit(fate *Fate, now time.Duration, n int, id PacketID, m impairments, tag any) {
 	if l.link.Queue.Discipline != FIFO && l.link.hasCapacity() {
-		l.wait(fate, now, n, id, m, tag)
+		l.enqueue(fate, now, n, id, m, tag)
 		return
 	}
 	start, leave, admitted := l.enter(now, n)
@@ -100,14 +100,14 @@ func (l *Line) carry(fate *Fate, now time.Duration, n int, id PacketID, m misfor
 	packet := &fate.Packets[fate.Count]
 	fate.Count++
 	var delay time.Duration
-	delay, packet.Flip = l.underWay(id, n, m)
+	delay, packet.Flip = l.transit(id, n, m)
 	packet.Leave = leave
 	l.send(packet, now, start, delay, n, m.reordered)
 }
 
-// underWay returns how long a packet is under way after it has left, and which
+// transit returns how long a packet is under way after it has left, and which
 // bit of it changes.
-func (l *Line) underWay(id PacketID, n int, m misfortune) (delay time.Duration, flip int) {
+func (l *Line) transit(id PacketID, n int, m impairments) (delay time.Duration, flip int) {
 	delay, flip = l.link.Latency, -1
 	if l.link.Jitter.Deviation > 0 {
 		delay = l.latency(id, drawsOf(l.seed, id))
@@ -129,7 +129,7 @@ func (l *Line) send(packet *Packet, now, start, delay time.Duration, n int, reor
 		l.keepOrder(packet, now, delay, packet.Leave-start)
 	}
 	if l.link.Queue.CountDelayed {
-		made(&l.withState().delayed).add(packet.Arrive, n)
+		ensure(&l.withState().delayed).add(packet.Arrive, n)
 	}
 }
 
@@ -148,7 +148,7 @@ func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 // enter lets a packet pass if there is room for it, and returns when it begins
 // to pass and when it has.
 func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admitted bool) {
-	if l.link.Queue.CountDelayed && !made(&l.withState().delayed).admits(&l.link.Queue, now, n, nil) {
+	if l.link.Queue.CountDelayed && !ensure(&l.withState().delayed).admits(&l.link.Queue, now, n, nil) {
 		return 0, 0, false
 	}
 	if l.state == nil && !l.link.hasCapacity() {

@@ -13,15 +13,15 @@ type Departure struct {
 	Drop   Drop // NotDropped if it arrives
 }
 
-// waits are what a line knows of packets that were Queued.
-type waits struct {
-	boxes []*outbox       // for each server that it has sent to
-	later []later         // packets that enter the line at a time to come, in order
-	ready fifo[Departure] // of those
+// A lineQueue is what a line knows of packets that were Queued.
+type lineQueue struct {
+	boxes     []*outbox         // for each server that it has sent to
+	scheduled []scheduledPacket // packets that enter the line at a time to come, in order
+	ready     fifo[Departure]   // of those
 }
 
-// later is a packet that enters the line at a time to come.
-type later struct {
+// scheduledPacket is a packet that enters the line at a time to come.
+type scheduledPacket struct {
 	at  time.Duration
 	n   int
 	id  PacketID
@@ -31,25 +31,25 @@ type later struct {
 // Next returns when Step has to be called, or [Never]. A time that has passed
 // stands for now. It may change with every Send and Step.
 func (l *Line) Next() time.Duration {
-	if l.state == nil || l.state.waits == nil {
+	if l.state == nil || l.state.queue == nil {
 		return Never
 	}
-	w, next := l.state.waits, Never
+	w, next := l.state.queue, Never
 	if w.ready.len() > 0 {
 		return 0
 	}
-	if len(w.later) > 0 {
-		next = w.later[0].at
+	if len(w.scheduled) > 0 {
+		next = w.scheduled[0].at
 	}
 	for _, box := range w.boxes {
-		s := l.open(box.at)
+		s := l.open(box.server)
 		switch d := s.discipline; {
 		case box.out.len() > 0:
 			next = 0
 		case box.waiting > 0 && d != nil && d.packets > 0:
 			next = min(next, timeline.Add(d.free, -box.shift))
 		}
-		l.close(box.at)
+		l.close(box.server)
 	}
 	return next
 }
@@ -58,25 +58,25 @@ func (l *Line) Next() time.Duration {
 // known by the given time, and whether there is one. Its times may lie before
 // or after that time: a driver that calls late costs the line no throughput.
 func (l *Line) Step(now time.Duration) (Departure, bool) {
-	if l.state == nil || l.state.waits == nil {
+	if l.state == nil || l.state.queue == nil {
 		return Departure{}, false
 	}
-	w := l.state.waits
-	l.sendLater(now)
+	w := l.state.queue
+	l.sendScheduled(now)
 	if w.ready.len() > 0 {
 		return w.ready.pop(), true
 	}
 	for i, box := range w.boxes {
-		s := l.open(box.at)
-		rate, replay := l.limits(box.at)
+		s := l.open(box.server)
+		rate, replay := l.limits(box.server)
 		s.advance(timeline.Add(now, box.shift), rate, replay)
 		if box.out.len() > 0 {
 			o := box.out.pop()
-			l.close(box.at)
+			l.close(box.server)
 			return Departure{Packet: l.depart(&o), Tag: o.tag, Drop: o.drop}, true
 		}
-		isOver := box.waiting == 0 && box.at != l.link.Bottleneck
-		l.close(box.at)
+		isOver := box.waiting == 0 && box.server != l.link.Bottleneck
+		l.close(box.server)
 		if isOver { // another bottleneck has taken its place
 			w.boxes = append(w.boxes[:i], w.boxes[i+1:]...)
 			return l.Step(now)
@@ -85,44 +85,44 @@ func (l *Line) Step(now time.Duration) (Departure, bool) {
 	return Departure{}, false
 }
 
-// box returns the outbox for the server that serves the line now.
-func (l *Line) box(shift time.Duration) *outbox {
-	w := made(&l.withState().waits)
+// outbox returns the outbox for the server that serves the line now.
+func (l *Line) outbox(shift time.Duration) *outbox {
+	w := ensure(&l.withState().queue)
 	for _, box := range w.boxes {
-		if box.at == l.link.Bottleneck && box.shift == shift {
+		if box.server == l.link.Bottleneck && box.shift == shift {
 			return box
 		}
 	}
-	box := &outbox{at: l.link.Bottleneck, shift: shift}
+	box := &outbox{server: l.link.Bottleneck, shift: shift}
 	w.boxes = append(w.boxes, box)
 	return box
 }
 
-// wait puts a packet into a queue with a discipline, or drops it.
-func (l *Line) wait(fate *Fate, now time.Duration, n int, id PacketID, m misfortune, tag any) {
+// enqueue puts a packet into a queue with a discipline, or drops it.
+func (l *Line) enqueue(fate *Fate, now time.Duration, n int, id PacketID, m impairments, tag any) {
 	s, shift := l.serve()
 	defer l.release()
 	at := timeline.Add(now, shift)
 	rate, replay := l.limits(l.link.Bottleneck)
 	s.advance(at, rate, replay)
-	d, box, queue := made(&s.discipline), l.box(shift), &l.link.Queue
+	d, box, queue := ensure(&s.discipline), l.outbox(shift), &l.link.Queue
 	isIdle := d.packets == 0 && d.free <= at
 	number := uint64(0)
 	if queue.Discipline == FQCoDel {
-		number = mix(mix(l.seed)+id.Flow) % fairQueues
+		number = splitMix64(splitMix64(l.seed)+id.Flow) % fairQueues
 	} else if !isIdle && !d.holds(queue, at, d.packets+1, d.bytes+max(1, n)) {
 		fate.Drop = DroppedByQueue
 		return
 	}
-	if queue.CountDelayed && !made(&l.state.delayed).admits(queue, now, n, box) {
+	if queue.CountDelayed && !ensure(&l.state.delayed).admits(queue, now, n, box) {
 		fate.Drop = DroppedByQueue
 		return
 	}
 	box.serial++
-	p := queued{sent: at, bytes: n, reordered: m.reordered, tag: tag, box: box, serial: box.serial}
-	p.delay, p.flip = l.underWay(id, n, m)
+	p := queuedPacket{sent: at, bytes: n, reordered: m.reordered, tag: tag, box: box, serial: box.serial}
+	p.delay, p.flip = l.transit(id, n, m)
 	isBehind := box.out.len() > 0
-	d.push(number, p, l.link.PacketSize())
+	d.enqueue(number, p, l.link.PacketSize())
 	for queue.Discipline == FQCoDel && !isIdle && d.packets > 0 && !d.holds(queue, at, d.packets, d.bytes) {
 		d.dropFromLongest()
 	}
@@ -147,21 +147,21 @@ func (l *Line) depart(o *outcome) (packet Packet) {
 	return packet
 }
 
-// delay has a packet enter the line at a time to come.
-func (l *Line) delay(at time.Duration, n int, id PacketID, tag any) {
-	w := made(&l.withState().waits)
-	w.later = append(w.later, later{at, n, id, tag})
-	for i := len(w.later) - 1; i > 0 && w.later[i-1].at > at; i-- {
-		w.later[i-1], w.later[i] = w.later[i], w.later[i-1]
+// sendAt has a packet enter the line at a time to come.
+func (l *Line) sendAt(at time.Duration, n int, id PacketID, tag any) {
+	w := ensure(&l.withState().queue)
+	w.scheduled = append(w.scheduled, scheduledPacket{at, n, id, tag})
+	for i := len(w.scheduled) - 1; i > 0 && w.scheduled[i-1].at > at; i-- {
+		w.scheduled[i-1], w.scheduled[i] = w.scheduled[i], w.scheduled[i-1]
 	}
 }
 
-// sendLater sends what was to enter the line by now.
-func (l *Line) sendLater(now time.Duration) {
-	w := l.state.waits
-	for len(w.later) > 0 && w.later[0].at <= now {
-		next := w.later[0]
-		w.later = w.later[:copy(w.later, w.later[1:])]
+// sendScheduled sends what was to enter the line by now.
+func (l *Line) sendScheduled(now time.Duration) {
+	w := l.state.queue
+	for len(w.scheduled) > 0 && w.scheduled[0].at <= now {
+		next := w.scheduled[0]
+		w.scheduled = w.scheduled[:copy(w.scheduled, w.scheduled[1:])]
 		var fate Fate
 		l.sendNow(&fate, next.at, next.n, next.id, next.tag)
 		for _, packet := range fate.Packets[:fate.Count] {

@@ -13,20 +13,20 @@ type server struct {
 // admits reports whether there is room for a packet that comes at the given
 // time. One that needs not wait finds room in any queue.
 func (s *server) admits(link *Link, now time.Duration, n int) bool {
-	b := made(&s.backlog)
+	b := ensure(&s.backlog)
 	b.forget(now)
 	return s.capacity.free <= now || b.hasRoom(&link.Queue, n)
 }
 
 // A backlog counts packets in a queue that is served in order.
 type backlog struct {
-	waiting []waiting
+	packets []backlogPacket
 	gone    int // how many of the first no longer wait
 	bytes   int // of the others
 }
 
-// waiting is a packet in a queue. One without bytes takes the room of one.
-type waiting struct {
+// backlogPacket is a packet in a queue. One without bytes takes the room of one.
+type backlogPacket struct {
 	until time.Duration
 	bytes int
 }
@@ -34,18 +34,18 @@ type waiting struct {
 // add adds a packet that waits until the given time.
 func (b *backlog) add(until time.Duration, n int) {
 	n = max(1, n)
-	b.waiting = append(b.waiting, waiting{until, n})
+	b.packets = append(b.packets, backlogPacket{until, n})
 	b.bytes += n
 }
 
 // forget takes out what waits no more.
 func (b *backlog) forget(now time.Duration) {
-	for b.gone < len(b.waiting) && b.waiting[b.gone].until <= now {
-		b.bytes -= b.waiting[b.gone].bytes
+	for b.gone < len(b.packets) && b.packets[b.gone].until <= now {
+		b.bytes -= b.packets[b.gone].bytes
 		b.gone++
 	}
-	if b.gone > len(b.waiting)/2 { // now and then, for it costs what the queue is long
-		b.waiting = append(b.waiting[:0], b.waiting[b.gone:]...)
+	if b.gone > len(b.packets)/2 { // now and then, for it costs what the queue is long
+		b.packets = append(b.packets[:0], b.packets[b.gone:]...)
 		b.gone = 0
 	}
 }
@@ -53,5 +53,5 @@ func (b *backlog) forget(now time.Duration) {
 // hasRoom reports whether a packet of n bytes finds room.
 func (b *backlog) hasRoom(queue *Queue, n int) bool {
 	packets, bytes := queue.limits()
-	return len(b.waiting)-b.gone < packets && max(1, n) <= bytes-b.bytes
+	return len(b.packets)-b.gone < packets && max(1, n) <= bytes-b.bytes
 }

@@ -85,7 +85,7 @@ func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Dr
 	}
 	fate := Fate{Drop: Queued}
 	if start > now && tag != nil && link.hasCapacity() && !link.drops(n) {
-		f.line.delay(start, n, f.id, tag)
+		f.line.sendAt(start, n, f.id, tag)
 	} else {
 		fate = f.line.Send(start, n, f.id, tag)
 	}
@@ -109,7 +109,7 @@ func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Dr
 // awaitsPace reports whether there is room for a datagram that has to wait for
 // the pace.
 func (f *PacketFlow) awaitsPace(now time.Duration, n int) bool {
-	pacing := made(&f.pacing)
+	pacing := ensure(&f.pacing)
 	pacing.forget(now)
 	return pacing.hasRoom(&f.line.link.Queue, n)
 }

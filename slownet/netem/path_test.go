@@ -20,7 +20,7 @@ type path struct {
 // A side is an end of a connection and the link that it sends on.
 type side struct {
 	end      *netem.End
-	link     carrier
+	link     packetLine
 	arrived  int64                                // bytes read by the application
 	onArrive func(int)                            // if not nil, is told of them
 	lazy     bool                                 // the application reads only when readAll is called
@@ -30,8 +30,8 @@ type side struct {
 	sent     []sent
 }
 
-// A carrier carries packets, as a netem.PacketFlow does.
-type carrier interface {
+// A packetLine carries packets, as a netem.PacketFlow does.
+type packetLine interface {
 	Send(now time.Duration, n int) ([]netem.Packet, netem.Drop)
 }
 
@@ -53,22 +53,22 @@ type sent struct {
 	segment netem.Segment
 }
 
-// A flying segment.
-type flying struct {
+// A segmentOnPath has been sent and has not arrived yet.
+type segmentOnPath struct {
 	at      time.Duration
 	order   int
 	to      int
 	segment netem.Segment
 }
 
-type flight []flying
+type flight []segmentOnPath
 
 func (f flight) Len() int { return len(f) }
 func (f flight) Less(i, j int) bool {
 	return f[i].at < f[j].at || f[i].at == f[j].at && f[i].order < f[j].order
 }
 func (f flight) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-func (f *flight) Push(x any)   { *f = append(*f, x.(flying)) }
+func (f *flight) Push(x any)   { *f = append(*f, x.(segmentOnPath)) }
 func (f *flight) Pop() any {
 	last := (*f)[len(*f)-1]
 	*f = (*f)[:len(*f)-1]
@@ -76,7 +76,7 @@ func (f *flight) Pop() any {
 }
 
 // dial begins to connect two ends over the links there and back.
-func dial(tcp netem.TCP, there, back carrier) *path {
+func dial(tcp netem.TCP, there, back packetLine) *path {
 	if tcp.KeepAlive == (netem.KeepAlive{}) {
 		tcp.KeepAlive.Idle = -1 // so that the path falls quiet
 	}
@@ -88,7 +88,7 @@ func dial(tcp netem.TCP, there, back carrier) *path {
 }
 
 // newPath connects two ends over the links there and back.
-func newPath(tcp netem.TCP, there, back carrier) *path {
+func newPath(tcp netem.TCP, there, back packetLine) *path {
 	p := dial(tcp, there, back)
 	for p.ends[0].end.State() != netem.Established {
 		if !p.step() {
@@ -131,7 +131,7 @@ func (p *path) carry(from int, segment netem.Segment) {
 	for _, packet := range packets {
 		if packet.Flip < 0 {
 			p.count++
-			heap.Push(&p.flying, flying{packet.Arrive, p.count, 1 - from, segment})
+			heap.Push(&p.flying, segmentOnPath{packet.Arrive, p.count, 1 - from, segment})
 		}
 	}
 }
@@ -145,7 +145,7 @@ func (p *path) step() bool {
 		}
 	}
 	if len(p.flying) > 0 && p.flying[0].at <= at {
-		next := heap.Pop(&p.flying).(flying)
+		next := heap.Pop(&p.flying).(segmentOnPath)
 		p.now = next.at
 		p.arrive(next.to, &next.segment)
 		return true

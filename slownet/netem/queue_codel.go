@@ -23,35 +23,35 @@ type codel struct {
 	dropping       bool
 }
 
-// take takes the next packet out of a queue, and hands over those that it drops
+// dequeue takes the next packet out of a queue, and hands over those that it drops
 // before it. It reports false if none is left.
-func (c *codel) take(now time.Duration, from *flowQueue, drop func(queued)) (queued, bool) {
-	p, ok, okToDrop := c.look(now, from)
+func (c *codel) dequeue(now time.Duration, from *flowQueue, drop func(queuedPacket)) (queuedPacket, bool) {
+	p, ok, okToDrop := c.doDequeue(now, from)
 	switch {
 	case c.dropping:
 		c.dropping = okToDrop
 		for c.dropping && now >= c.dropNext {
 			drop(p)
 			c.count++
-			p, ok, okToDrop = c.look(now, from)
+			p, ok, okToDrop = c.doDequeue(now, from)
 			if c.dropping = okToDrop; okToDrop {
 				c.dropNext = c.controlLaw(c.dropNext)
 			}
 		}
 	case okToDrop:
 		drop(p)
-		p, ok, _ = c.look(now, from)
+		p, ok, _ = c.doDequeue(now, from)
 		c.begin(now)
 	}
 	return p, ok
 }
 
-// look takes out the next packet and reports whether it may be dropped, because
+// doDequeue takes out the next packet and reports whether it may be dropped, because
 // all have waited too long for an interval. The last few are never dropped.
-func (c *codel) look(now time.Duration, from *flowQueue) (p queued, ok, okToDrop bool) {
+func (c *codel) doDequeue(now time.Duration, from *flowQueue) (p queuedPacket, ok, okToDrop bool) {
 	if from.packets.len() == 0 {
 		c.firstAboveTime = 0
-		return queued{}, false, false
+		return queuedPacket{}, false, false
 	}
 	p = from.pop()
 	switch {

@@ -5,7 +5,7 @@ import "time"
 // delayed counts the packets that have been sent and have not arrived, in
 // whatever order they do.
 type delayed struct {
-	heap  []waiting // by the time until which they are under way
+	heap  []backlogPacket // by the time until which they are under way
 	bytes int
 }
 
@@ -28,7 +28,7 @@ func (d *delayed) admits(queue *Queue, now time.Duration, n int, box *outbox) bo
 func (d *delayed) add(until time.Duration, n int) {
 	n = max(1, n)
 	d.bytes += n
-	d.heap = append(d.heap, waiting{until, n})
+	d.heap = append(d.heap, backlogPacket{until, n})
 	for i := len(d.heap) - 1; i > 0; {
 		parent := (i - 1) / 2
 		if d.heap[parent].until <= d.heap[i].until {

@@ -11,18 +11,18 @@ const (
 // A discipline is a queue that is served by CoDel or FQ-CoDel. CoDel is
 // FQ-CoDel with a single queue.
 type discipline struct {
-	queues     []*flowQueue // by the hash of a flow; nil as long as it was not needed
-	fresh, old flowList     // those with packets, and those that had some
-	packets    int
-	bytes      int
-	free       time.Duration // when the packet taken out last has left
-	passing    int           // the room that that one takes until then
+	queues             []*flowQueue // by the hash of a flow; nil as long as it was not needed
+	newFlows, oldFlows flowList     // those with packets, and those that had some
+	packets            int
+	bytes              int
+	free               time.Duration // when the packet taken out last has left
+	passing            int           // the room that that one takes until then
 }
 
 // A flowQueue is the queue of one flow, or of those with the same hash.
 type flowQueue struct {
 	codel     codel
-	packets   fifo[queued]
+	packets   fifo[queuedPacket]
 	bytes     int
 	maxPacket int // the size of a packet, of which CoDel lets one stay
 	deficit   int // bytes that it may send in its turn
@@ -30,8 +30,8 @@ type flowQueue struct {
 	next      *flowQueue // in its list
 }
 
-// queued is a packet that waits.
-type queued struct {
+// queuedPacket is a packet that waits.
+type queuedPacket struct {
 	sent      time.Duration // on the server's time line
 	bytes     int
 	delay     time.Duration // how long it is under way after it has left
@@ -42,17 +42,17 @@ type queued struct {
 	serial    int // of its box
 }
 
-func (q *flowQueue) pop() queued {
+func (q *flowQueue) pop() queuedPacket {
 	p := q.packets.pop()
 	q.bytes -= p.size()
 	return p
 }
 
 // size returns how much room the packet takes.
-func (p *queued) size() int { return max(1, p.bytes) }
+func (p *queuedPacket) size() int { return max(1, p.bytes) }
 
-// push puts a packet into the queue with the given number.
-func (d *discipline) push(number uint64, p queued, maxPacket int) {
+// enqueue puts a packet into the queue with the given number.
+func (d *discipline) enqueue(number uint64, p queuedPacket, maxPacket int) {
 	if d.queues == nil {
 		d.queues = make([]*flowQueue, fairQueues)
 	}
@@ -73,40 +73,40 @@ func (d *discipline) push(number uint64, p queued, maxPacket int) {
 	p.box.bytes += p.size()
 	if !q.isListed {
 		q.isListed, q.deficit = true, quantum
-		d.fresh.push(q)
+		d.newFlows.push(q)
 	}
 }
 
-// take takes the packet out whose turn it is, by deficit round robin: RFC 8290,
+// dequeue takes the packet out whose turn it is, by deficit round robin: RFC 8290,
 // section 4.2. It reports false if all were dropped.
-func (d *discipline) take(now time.Duration) (queued, bool) {
-	drop := func(p queued) {
+func (d *discipline) dequeue(now time.Duration) (queuedPacket, bool) {
+	drop := func(p queuedPacket) {
 		d.remove(&p)
 		p.box.dropped(&p, DroppedByDiscipline)
 	}
 	for {
-		list := &d.fresh
+		list := &d.newFlows
 		if list.first == nil {
-			list = &d.old
+			list = &d.oldFlows
 		}
 		q := list.first
 		if q == nil {
-			return queued{}, false
+			return queuedPacket{}, false
 		}
 		if q.deficit <= 0 {
 			q.deficit += quantum
 			list.pop()
-			d.old.push(q)
+			d.oldFlows.push(q)
 			continue
 		}
-		if p, ok := q.codel.take(now, q, drop); ok {
+		if p, ok := q.codel.dequeue(now, q, drop); ok {
 			d.remove(&p)
 			q.deficit -= p.size()
 			return p, true
 		}
 		list.pop()
-		if list == &d.fresh { // lest a flow of single packets is always first
-			d.old.push(q)
+		if list == &d.newFlows { // lest a flow of single packets is always first
+			d.oldFlows.push(q)
 		} else {
 			q.isListed = false
 		}
@@ -123,7 +123,7 @@ func (d *discipline) holds(queue *Queue, at time.Duration, packets, bytes int) b
 }
 
 // remove counts a packet that was taken out.
-func (d *discipline) remove(p *queued) {
+func (d *discipline) remove(p *queuedPacket) {
 	d.packets--
 	d.bytes -= p.size()
 	p.box.waiting--
@@ -134,7 +134,7 @@ func (d *discipline) remove(p *queued) {
 // RFC 8290, section 4.1.
 func (d *discipline) dropFromLongest() {
 	var longest *flowQueue
-	for _, list := range []*flowList{&d.fresh, &d.old} {
+	for _, list := range []*flowList{&d.newFlows, &d.oldFlows} {
 		for q := list.first; q != nil; q = q.next {
 			if longest == nil || q.bytes > longest.bytes {
 				longest = q

@@ -26,7 +26,7 @@ func TestNeighboringDrawsAreIndependent(t *testing.T) {
 			return uint64(drawsOf(1, id).roll(DrawnLoss))
 		},
 		"abouts": func(i uint64) uint64 {
-			return uint64(drawsOf(1, PacketID{1, i / 7}).roll(aboutState + What(i%7)))
+			return uint64(drawsOf(1, PacketID{1, i / 7}).roll(aboutState + DrawKind(i%7)))
 		},
 		"seed and flow": func(i uint64) uint64 { return uint64(drawsOf(i, PacketID{i, 1}).roll(DrawnLoss)) },
 		"high bits":     func(i uint64) uint64 { return uint64(drawsOf(1<<63, PacketID{i << 40, i << 32}).roll(DrawnLoss)) },

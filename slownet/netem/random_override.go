@@ -14,17 +14,17 @@ type Overrides struct {
 
 	// Calm has no loss, duplicate, corruption or reordering befall any packet by chance,
 	// but those of Rolls.
-	Calm bool
+	NoImpairments bool
 
-	// Befell, if it is not nil, is told of each loss, duplicate, corruption and
+	// OnImpairment, if it is not nil, is told of each loss, duplicate, corruption and
 	// reordering of a packet that is not sent again by an ideal stream.
-	Befell func(d Draw)
+	OnImpairment func(d Draw)
 }
 
 // A Draw is something about a packet that is left to chance.
 type Draw struct {
 	ID   PacketID
-	What What // from DrawnLoss to DrawnFlip
+	Kind DrawKind // from DrawnLoss to DrawnFlip
 }
 
 // NeverRolled is the roll with which nothing happens.
@@ -36,7 +36,7 @@ func (l *Line) Override(o *Overrides) { l.overrides = o }
 
 // roll returns a roll, or what is used instead of it. Of no overrides, nil, it is the
 // roll.
-func (o *Overrides) roll(id PacketID, w What, own roll) roll {
+func (o *Overrides) roll(id PacketID, w DrawKind, own roll) roll {
 	if o == nil {
 		return own
 	}
@@ -47,7 +47,7 @@ func (o *Overrides) roll(id PacketID, w What, own roll) roll {
 }
 
 // change changes what befalls a packet, and tells of it.
-func (o *Overrides) change(id PacketID, link *Link, m *misfortune) {
+func (o *Overrides) change(id PacketID, link *Link, m *impairments) {
 	o.decide(id, DrawnLoss, link.Loss.longRun(), &m.lost)
 	if m.lost { // which of the rest it had makes no difference
 		return
@@ -58,15 +58,15 @@ func (o *Overrides) change(id PacketID, link *Link, m *misfortune) {
 }
 
 // decide changes whether one thing befalls a packet, and tells of it.
-func (o *Overrides) decide(id PacketID, w What, probability float64, befalls *bool) {
+func (o *Overrides) decide(id PacketID, w DrawKind, probability float64, befalls *bool) {
 	d := Draw{id, w}
 	if other, ok := o.Rolls[d]; ok {
 		*befalls = other != NeverRolled && roll(other).below(probability)
-	} else if o.Calm {
+	} else if o.NoImpairments {
 		*befalls = false
 	}
-	if *befalls && o.Befell != nil {
-		o.Befell(d)
+	if *befalls && o.OnImpairment != nil {
+		o.OnImpairment(d)
 	}
 }
 

@@ -18,7 +18,7 @@ func TestOverride(t *testing.T) {
 	}
 	run := func(rolls map[Draw]uint64) (fates []Fate, befell []Draw) {
 		line := NewLine(link, 7)
-		line.Override(&Overrides{Rolls: rolls, Befell: func(d Draw) { befell = append(befell, d) }})
+		line.Override(&Overrides{Rolls: rolls, OnImpairment: func(d Draw) { befell = append(befell, d) }})
 		for i := range uint64(300) {
 			fates = append(fates, line.Send(time.Duration(i)*ms, 100, PacketID{1, i}, nil))
 		}
@@ -42,14 +42,14 @@ func TestOverride(t *testing.T) {
 	fates, told := run(map[Draw]uint64{d: 0, {d.ID, DrawnFlip}: 17})
 	assert.Contains(t, told, d)
 	assert.Equal(t, 17, fates[20].Packets[0].Flip)
-	assert.Equal(t, "corrupt", d.What.String())
+	assert.Equal(t, "corrupt", d.Kind.String())
 }
 
 // On an ideal stream, what is lost and sent again is told once, and can be overridden.
 func TestOverrideOnAnIdealStream(t *testing.T) {
 	run := func(rolls map[Draw]uint64) (arrive []time.Duration, befell []Draw) {
 		line := NewLine(Link{Latency: ms, Loss: Loss{Random: 0.5}}, 7)
-		line.Override(&Overrides{Rolls: rolls, Befell: func(d Draw) { befell = append(befell, d) }})
+		line.Override(&Overrides{Rolls: rolls, OnImpairment: func(d Draw) { befell = append(befell, d) }})
 		var flow Flow
 		flow.Init(line, 3)
 		for range 10 {

@@ -25,14 +25,14 @@ import (
 // So it may depend on what is sent later when a piece arrives: then it is
 // Pending, and [Flow.Step] says when it arrives, as soon as that is known.
 type Flow struct {
-	line    *Line
-	link    *Link         // the line's, when the flow looked last
-	id      PacketID      // of the packet sent last
-	free    time.Duration // when the next piece may enter the link
-	burst   int           // what may still pass before the pace's wait
-	arrived time.Duration // when the last piece arrives of those of which that is known
-	back    time.Duration // how long an acknowledgement takes
-	own     *resending    // nil as long as nothing was lost
+	line            *Line
+	link            *Link            // the line's, when the flow looked last
+	id              PacketID         // of the packet sent last
+	free            time.Duration    // when the next piece may enter the link
+	burst           int              // what may still pass before the pace's wait
+	arrived         time.Duration    // when the last piece arrives of those of which that is known
+	returnLatency   time.Duration    // how long an acknowledgement takes
+	retransmissions *retransmissions // nil as long as nothing was lost
 }
 
 // A Piece is some bytes that travel together.
@@ -95,7 +95,7 @@ func (f *Flow) SetLink(link Link) { f.line.SetLink(link) }
 // SetReturn says how long an acknowledgement takes on its way back: the latency
 // of the other direction. It counts for the round trips by which
 // retransmissions are timed. Zero is no time.
-func (f *Flow) SetReturn(latency time.Duration) { f.back = latency }
+func (f *Flow) SetReturn(latency time.Duration) { f.returnLatency = latency }
 
 // Free returns when the next piece may enter the link. In the past, it is free
 // now.
@@ -134,14 +134,14 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	piece.Bytes, piece.Leave = f.line.pass(start, n)
 	f.id.Number++
 	f.free = piece.Leave
-	delay, lost := f.befall(start, &piece, vanishes)
+	delay, lost := f.impair(start, &piece, vanishes)
 	f.burst -= piece.Bytes
 	if f.burst == 0 {
 		f.free = timeline.Add(f.free, f.link.Pace.Wait)
 	}
 	at := timeline.Add(piece.Leave, delay)
-	if f.own != nil && lost == nil {
-		f.own.deliver(at, f.back)
+	if f.retransmissions != nil && lost == nil {
+		f.retransmissions.deliver(at, f.returnLatency)
 	}
 	f.arrive(&piece, arrival{at, lost})
 	return piece
@@ -154,10 +154,10 @@ func (f *Flow) update() {
 	}
 }
 
-// befall decides what befalls the packet that a piece is, which has begun to
+// impair decides what befalls the packet that a piece is, which has begun to
 // pass at the given time, and returns how long it is under way, or its loss. One
 // that vanishes is lost each time.
-func (f *Flow) befall(start time.Duration, piece *Piece, vanishes bool) (delay time.Duration, lost *lostPacket) {
+func (f *Flow) impair(start time.Duration, piece *Piece, vanishes bool) (delay time.Duration, lost *lostPacket) {
 	isFaulty := vanishes || f.link.isFaulty()
 	if !isFaulty && f.link.Jitter.Deviation == 0 {
 		return f.link.Latency, nil
@@ -167,10 +167,10 @@ func (f *Flow) befall(start time.Duration, piece *Piece, vanishes bool) (delay t
 	if !isFaulty {
 		return latency, nil
 	}
-	own := f.withOwn()
-	own.learn(start)
-	m := f.line.misfortune(f.id, draws, false)
-	for ; vanishes || m.lost || m.corrupted; m = f.line.misfortune(f.id, draws.again(piece.Sent), true) {
+	r := f.ensureRetransmissions()
+	r.learn(start)
+	m := f.line.impair(f.id, draws, false)
+	for ; vanishes || m.lost || m.corrupted; m = f.line.impair(f.id, draws.again(piece.Sent), true) {
 		if !vanishes && !m.lost {
 			piece.Corrupted++
 		}
@@ -191,21 +191,21 @@ func (f *Flow) befall(start time.Duration, piece *Piece, vanishes bool) (delay t
 		}
 		if again == 0 {
 			arrive := timeline.Add(piece.Leave, latency)
-			own.timer.measure(timeline.Add(arrive, f.back), timeline.Add(arrive-start, f.back))
+			r.timer.measure(timeline.Add(arrive, f.returnLatency), timeline.Add(arrive-start, f.returnLatency))
 			return latency, nil
 		}
 	}
-	return 0, own.lose(&lostPacket{
-		leave:  piece.Leave,
-		passes: piece.Leave - start,
-		under:  latency,
-		again:  again,
-		failed: piece.Failed,
+	return 0, r.lose(&lostPacket{
+		leave:         piece.Leave,
+		serialization: piece.Leave - start,
+		delay:         latency,
+		resends:       again,
+		failed:        piece.Failed,
 	})
 }
 
-// withOwn returns what the flow knows of its retransmissions.
-func (f *Flow) withOwn() *resending { return made(&f.own) }
+// ensureRetransmissions returns what the flow knows of its retransmissions.
+func (f *Flow) ensureRetransmissions() *retransmissions { return ensure(&f.retransmissions) }
 
 // occupy lets a piece's bytes pass once more.
 func (f *Flow) occupy(piece *Piece) {

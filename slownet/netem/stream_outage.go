@@ -20,7 +20,7 @@ func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	f.update()
 	f.id.Number++
 	draws := drawsOf(f.line.seed, f.id)
-	m := f.line.misfortune(f.id, draws, false)
+	m := f.line.impair(f.id, draws, false)
 	if m.lost || m.corrupted {
 		return 0, false
 	}
@@ -38,7 +38,7 @@ func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 // by the timer of RFC 6298 that doubles from time to time; or, after 15
 // retransmissions, when it gives up, with ETIMEDOUT.
 func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
-	outage := &f.withOwn().outage
+	outage := &f.ensureRetransmissions().outage
 	if outage.lost == 0 {
 		outage.timeout = f.timeout(now)
 	}
@@ -50,8 +50,8 @@ func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
 
 // Recover says that the path works again, as the sender has heard.
 func (f *Flow) Recover() {
-	if f.own != nil {
-		f.own.outage = outage{}
+	if f.retransmissions != nil {
+		f.retransmissions.outage = outage{}
 	}
 }
 
@@ -59,12 +59,12 @@ func (f *Flow) Recover() {
 // nothing befalls packets, round trips are not measured but known.
 func (f *Flow) timeout(now time.Duration) time.Duration {
 	f.update()
-	switch own := f.withOwn(); {
-	case f.link.isFaulty() || own.timer.timeout != 0:
-		own.learn(now)
-		return own.timer.wait()
+	switch r := f.ensureRetransmissions(); {
+	case f.link.isFaulty() || r.timer.timeout != 0:
+		r.learn(now)
+		return r.timer.wait()
 	case f.arrived == 0:
 		return firstTimeout // nothing has been sent yet
 	}
-	return max(minTimeout, min(timeline.Add(f.link.Latency, f.back), maxIdealTimeout))
+	return max(minTimeout, min(timeline.Add(f.link.Latency, f.returnLatency), maxIdealTimeout))
 }

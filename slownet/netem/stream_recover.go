@@ -7,20 +7,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// laterPackets is how many later packets have to arrive until the sender takes
+// dupThresh is how many later packets have to arrive until the sender takes
 // one for lost: the three duplicate acknowledgements of RFC 5681.
-const laterPackets = 3
+const dupThresh = 3
 
-// resending is what a flow knows of its retransmissions.
-type resending struct {
+// retransmissions is what a flow knows of its retransmissions.
+type retransmissions struct {
 	timer  retransmitter
 	outage outage
 
-	latest    time.Duration // when the last packet arrives of those that were not lost
-	delivered uint64        // counts them
-	unheard   []*lostPacket // that too few later packets follow so far, in the order of sending
-	timed     []*lostPacket // whose timers run, the first to expire first
-	pending   []arrival     // of pieces of which it is not known, in the order of sending
+	latest     time.Duration // when the last packet arrives of those that were not lost
+	delivered  uint64        // counts them
+	undetected []*lostPacket // that too few later packets follow so far, in the order of sending
+	timed      []*lostPacket // whose timers run, the first to expire first
+	pending    []arrival     // of pieces of which it is not known, in the order of sending
 }
 
 // An arrival is when a piece arrives but for those before it.
@@ -31,11 +31,11 @@ type arrival struct {
 
 // A lostPacket waits to be retransmitted.
 type lostPacket struct {
-	leave  time.Duration // when it left first
-	passes time.Duration // how long it takes to pass each time
-	under  time.Duration // how long it is under way when it arrives at last
-	again  int           // how often it is sent again
-	failed bool          // in vain
+	leave         time.Duration // when it left first
+	serialization time.Duration // how long it takes to pass each time
+	delay         time.Duration // how long it is under way when it arrives at last
+	resends       int           // how often it is sent again
+	failed        bool          // in vain
 
 	timeout time.Duration // the timer's, when it left
 	learned uint64        // by how many round trips
@@ -46,11 +46,11 @@ type lostPacket struct {
 }
 
 // lose begins to wait for what makes the sender retransmit a packet that has left.
-func (r *resending) lose(p *lostPacket) *lostPacket {
+func (r *retransmissions) lose(p *lostPacket) *lostPacket {
 	p.timeout, p.learned = r.timer.wait(), r.timer.learned
 	p.expires = timeline.Add(p.leave, p.timeout)
-	p.need = r.delivered + laterPackets
-	r.unheard = append(r.unheard, p)
+	p.need = r.delivered + dupThresh
+	r.undetected = append(r.undetected, p)
 	i := len(r.timed)
 	for i > 0 && r.timed[i-1].expires > p.expires {
 		i--
@@ -61,12 +61,12 @@ func (r *resending) lose(p *lostPacket) *lostPacket {
 
 // deliver notes that a packet arrives, of which the sender hears after the latency
 // of the way back. Packets that are not lost keep their order.
-func (r *resending) deliver(at, back time.Duration) {
+func (r *retransmissions) deliver(at, back time.Duration) {
 	r.delivered++
 	r.latest = max(r.latest, at)
-	for len(r.unheard) > 0 && r.unheard[0].need <= r.delivered {
-		p := r.unheard[0]
-		r.unheard = r.unheard[1:]
+	for len(r.undetected) > 0 && r.undetected[0].need <= r.delivered {
+		p := r.undetected[0]
+		r.undetected = r.undetected[1:]
 		if heard := timeline.Add(r.latest, back); !p.known && heard < p.expires {
 			p.resend(&r.timer, heard, p.timeout)
 		}
@@ -75,7 +75,7 @@ func (r *resending) deliver(at, back time.Duration) {
 
 // learn takes in what has happened by now: round trips that have ended, and timers
 // that have expired.
-func (r *resending) learn(now time.Duration) {
+func (r *retransmissions) learn(now time.Duration) {
 	for len(r.timed) > 0 && r.timed[0].expires <= now {
 		p := r.timed[0]
 		r.timed = r.timed[1:]
@@ -95,25 +95,25 @@ func (r *resending) learn(now time.Duration) {
 // resend decides when the packet arrives that is sent again at a time, or is given
 // up. If that is lost, it is sent again by the timer, which is so long.
 func (p *lostPacket) resend(timer *retransmitter, at, timeout time.Duration) {
-	sent := p.again
+	sent := p.resends
 	if p.failed {
 		sent++ // it is lost once more than it is sent again
 	}
 	for range sent - 1 {
-		at = timeline.Add(timeline.Add(at, p.passes), timeout)
+		at = timeline.Add(timeline.Add(at, p.serialization), timeout)
 		timeout = min(2*timeout, maxIdealTimeout)
 		timer.backOff(at, timeout)
 	}
 	if !p.failed {
-		at = timeline.Add(timeline.Add(at, p.passes), p.under)
+		at = timeline.Add(timeline.Add(at, p.serialization), p.delay)
 	}
 	p.at, p.known = at, true
 }
 
 // arrive says when a piece arrives, or that it is not known.
 func (f *Flow) arrive(piece *Piece, a arrival) {
-	if f.own != nil && (a.lost != nil || len(f.own.pending) > 0) {
-		f.own.pending = append(f.own.pending, a)
+	if f.retransmissions != nil && (a.lost != nil || len(f.retransmissions.pending) > 0) {
+		f.retransmissions.pending = append(f.retransmissions.pending, a)
 		piece.Arrive, piece.Pending = Never, true
 		return
 	}
@@ -130,19 +130,19 @@ func (f *Flow) arrive(piece *Piece, a arrival) {
 // timer expires. How late it is called changes nothing, as long as nothing is sent
 // afterwards that would have been sent before.
 func (f *Flow) Step(now time.Duration) (arrive time.Duration, ok bool) {
-	if f.own == nil || len(f.own.pending) == 0 {
+	if f.retransmissions == nil || len(f.retransmissions.pending) == 0 {
 		return 0, false
 	}
-	f.own.learn(now)
-	first := f.own.pending[0]
+	f.retransmissions.learn(now)
+	first := f.retransmissions.pending[0]
 	if p := first.lost; p != nil {
 		if !p.known {
 			return 0, false
 		}
 		first.at = p.at
 	}
-	if f.own.pending = f.own.pending[1:]; len(f.own.pending) == 0 {
-		f.own.pending = nil
+	if f.retransmissions.pending = f.retransmissions.pending[1:]; len(f.retransmissions.pending) == 0 {
+		f.retransmissions.pending = nil
 	}
 	f.arrived = max(f.arrived, first.at)
 	return f.arrived, true
@@ -152,10 +152,10 @@ func (f *Flow) Step(now time.Duration) (arrive time.Duration, ok bool) {
 // lies in the past, or [Never].
 func (f *Flow) Next() time.Duration {
 	switch {
-	case f.own == nil || len(f.own.pending) == 0:
+	case f.retransmissions == nil || len(f.retransmissions.pending) == 0:
 		return Never
-	case f.own.pending[0].lost == nil || f.own.pending[0].lost.known:
+	case f.retransmissions.pending[0].lost == nil || f.retransmissions.pending[0].lost.known:
 		return 0
 	}
-	return f.own.pending[0].lost.expires
+	return f.retransmissions.pending[0].lost.expires
 }

@@ -21,7 +21,7 @@ type KeepAlive struct {
 const (
 	keepAliveTime  = 15 * time.Second
 	keepAliveCount = 9
-	keepAliveMost  = 32_767 * time.Second
+	maxKeepAlive   = 32_767 * time.Second
 )
 
 // defaultKeepAlive is the zero KeepAlive with its defaults.
@@ -46,12 +46,12 @@ func (k KeepAlive) filledIn() *KeepAlive {
 	if k.Count <= 0 {
 		k.Count = keepAliveCount
 	}
-	k.Idle, k.Interval = min(k.Idle, keepAliveMost), min(k.Interval, keepAliveMost)
+	k.Idle, k.Interval = min(k.Idle, maxKeepAlive), min(k.Interval, maxKeepAlive)
 	return &k
 }
 
-// alive is the keep-alive state of an end.
-type alive struct {
+// keepAliveState is the keep-alive state of an end.
+type keepAliveState struct {
 	at      time.Duration // when to look again, or Never
 	last    time.Duration // when something arrived
 	probes  int           // without an answer
@@ -60,7 +60,7 @@ type alive struct {
 }
 
 // heard notes that something has arrived.
-func (a *alive) heard(now time.Duration) {
+func (a *keepAliveState) heard(now time.Duration) {
 	a.last, a.probes = now, 0
 	if a.at == Never && a.config.Idle >= 0 {
 		a.at = timeline.Add(now, a.config.Idle)
@@ -69,7 +69,7 @@ func (a *alive) heard(now time.Duration) {
 
 // expireAlive probes the peer, or gives up.
 func (e *End) expireAlive(now time.Duration) {
-	a := &e.alive
+	a := &e.keepAlive
 	if a.at > now {
 		return
 	}
@@ -86,13 +86,13 @@ func (e *End) expireAlive(now time.Duration) {
 	default:
 		a.probes++
 		a.at = timeline.Add(now, a.config.Interval)
-		e.send.ask = true
+		e.send.windowProbeDue = true
 	}
 }
 
 // SetKeepAlive changes when a silent peer is probed, from now on.
 func (e *End) SetKeepAlive(now time.Duration, config KeepAlive) {
-	a := &e.alive
+	a := &e.keepAlive
 	a.config = config.withDefaults()
 	switch {
 	case e.state == Closed || e.state.IsOpening():
@@ -104,7 +104,7 @@ func (e *End) SetKeepAlive(now time.Duration, config KeepAlive) {
 }
 
 // next returns when an idle end probes its peer.
-func (a *alive) next() time.Duration {
+func (a *keepAliveState) next() time.Duration {
 	if a.at == Never || a.config.Idle < 0 {
 		return Never
 	}
@@ -117,20 +117,20 @@ func (a *alive) next() time.Duration {
 func Idle(now time.Duration, a, b *End, there, back time.Duration) {
 	for {
 		prober, other, way := a, b, there
-		if b.alive.next() < a.alive.next() {
+		if b.keepAlive.next() < a.keepAlive.next() {
 			prober, other, way = b, a, back
 		}
-		at := prober.alive.next()
+		at := prober.keepAlive.next()
 		if at > now || at == Never {
 			break
 		}
-		other.alive.answered(timeline.Add(at, way))
-		prober.alive.answered(timeline.Add(at, timeline.Add(there, back)))
+		other.keepAlive.answered(timeline.Add(at, way))
+		prober.keepAlive.answered(timeline.Add(at, timeline.Add(there, back)))
 	}
 }
 
 // answered notes that an idle connection was found to be alive.
-func (a *alive) answered(at time.Duration) {
+func (a *keepAliveState) answered(at time.Duration) {
 	a.last, a.probes = at, 0
 	if a.at != Never {
 		a.at = timeline.Add(at, a.config.Idle)

@@ -13,13 +13,13 @@ import "time"
 // With thousands of connections what an End costs is the memory that it touches: so
 // what most calls need comes first, here and in what it consists of.
 type End struct {
-	state   State
-	failure Failure
-	reset   bool // one is to be sent
-	opening opening
-	alive   alive
-	receive receiver
-	send    sender
+	state     State
+	failure   Failure
+	reset     bool // one is to be sent
+	opening   opening
+	keepAlive keepAliveState
+	receive   receiver
+	send      sender
 }
 
 // newEnd returns an end before its handshake.
@@ -33,7 +33,7 @@ func (e *End) init(tcp TCP, now time.Duration) {
 	tcp.mustHaveEnds()
 	*e = End{}
 	e.opening.at = Never
-	e.alive = alive{config: tcp.KeepAlive.withDefaults(), timeout: tcp.UserTimeout, at: Never}
+	e.keepAlive = keepAliveState{config: tcp.KeepAlive.withDefaults(), timeout: tcp.UserTimeout, at: Never}
 	e.send.init(tcp, now)
 	e.receive.init(tcp, now)
 }
@@ -44,7 +44,7 @@ func (e *End) init(tcp TCP, now time.Duration) {
 // TCP, see [TCP.Validate], and on one that is [Unlimited].
 func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
 	e := newEnd(tcp, now)
-	e.send.announced(0, firstWindow)
+	e.send.updateWindow(0, firstWindow)
 	e.established(now, roundTrip)
 	return e
 }
@@ -140,7 +140,7 @@ func (e *End) Input(now time.Duration, s *Segment) {
 	if e.state == Closed {
 		return // the driver answers with Refuse
 	}
-	e.alive.heard(now)
+	e.keepAlive.heard(now)
 	if e.state.IsOpening() && !e.inputOpening(now, s) {
 		return
 	}
@@ -221,7 +221,7 @@ func (e *End) NextProbe() time.Duration {
 	if e.state == Closed {
 		return Never
 	}
-	return e.alive.at
+	return e.keepAlive.at
 }
 
 // Expire handles the timers that are due at the given time, if any.
@@ -232,7 +232,7 @@ func (e *End) Expire(now time.Duration) {
 	e.expireOpening(now)
 	e.expireAlive(now)
 	e.receive.expire(now)
-	if !e.send.expire(now, e.alive.timeout) {
+	if !e.send.expire(now, e.keepAlive.timeout) {
 		e.fail(TimedOut)
 	}
 }

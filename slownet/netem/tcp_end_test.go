@@ -149,7 +149,7 @@ func TestLostWindowUpdate(t *testing.T) {
 
 // A wire carries segments in one direction, after a delay.
 type wire struct {
-	segments []flying
+	segments []segmentOnPath
 	first    int
 }
 
@@ -171,7 +171,7 @@ func (w *wire) put(at time.Duration, segment netem.Segment) {
 		w.segments = append(w.segments[:0], w.segments[w.first:]...)
 		w.first = 0
 	}
-	w.segments = append(w.segments, flying{at: at, segment: segment})
+	w.segments = append(w.segments, segmentOnPath{at: at, segment: segment})
 }
 
 // BenchmarkSegment tells what a segment costs both ends, with its share of

@@ -51,7 +51,7 @@ func (r *transfer) run(t *testing.T, seed uint64) time.Duration {
 // measured returns a link as the kernel was measured on it. Where it had jitter,
 // packets overtook each other in spite of the rate, as if it were two lines, one
 // after the other.
-func measured(link netem.Link, seed uint64) carrier {
+func measured(link netem.Link, seed uint64) packetLine {
 	if link.Jitter == (netem.Jitter{}) {
 		return netem.NewPacketFlow(link, seed)
 	}

@@ -37,7 +37,7 @@ func Dial(tcp TCP, now time.Duration) *End {
 func (e *End) InitDial(tcp TCP, now time.Duration) {
 	e.init(tcp, now)
 	e.state = SynSent
-	e.alive.last = now // from which the user timeout counts
+	e.keepAlive.last = now // from which the user timeout counts
 	e.opening.due, e.opening.at = true, now+synWait
 }
 
@@ -87,7 +87,7 @@ func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 	}
 	o.due = false
 	o.sent = min(o.sent+1, 3)
-	s := Segment{Flags: SYN, TSVal: now, Window: int(e.receive.told)}
+	s := Segment{Flags: SYN, TSVal: now, Window: int(e.receive.advertised)}
 	if e.state == SynReceived {
 		s.Flags |= ACK
 		s.TSEcr = e.receive.recentTS
@@ -110,8 +110,8 @@ func (e *End) expireOpening(now time.Duration) {
 		retries, linear = synRetries, synLinear
 	}
 	limit := Never
-	if e.state == SynSent && e.alive.timeout > 0 {
-		limit = timeline.Add(e.alive.last, e.alive.timeout)
+	if e.state == SynSent && e.keepAlive.timeout > 0 {
+		limit = timeline.Add(e.keepAlive.last, e.keepAlive.timeout)
 	}
 	if o.timeouts == retries || now >= limit {
 		e.end(TimedOut)
@@ -136,7 +136,7 @@ func (e *End) inputOpening(now time.Duration, s *Segment) bool {
 	case e.state == SynSent && s.Flags == SYN|ACK:
 		e.receive.recentTS = s.TSVal
 		e.receive.mustAck = true
-		e.send.announced(0, s.Window)
+		e.send.updateWindow(0, s.Window)
 		e.established(now, now-s.TSEcr)
 		return false
 	case e.state == SynReceived && s.Flags&SYN != 0:

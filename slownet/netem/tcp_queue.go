@@ -22,8 +22,8 @@ type retransmissionQueue struct {
 	// last transmitted.
 	oldest, newest int64
 
-	ring []sentSegment  // its length is a power of two
-	few  [1]sentSegment // the ring while that is enough, so the queue must not be copied
+	ring   []sentSegment  // its length is a power of two
+	inline [1]sentSegment // the ring while that is enough, so the queue must not be copied
 }
 
 // A scoreboard is what only losses need of a retransmissionQueue.
@@ -33,16 +33,16 @@ type scoreboard struct {
 	nextLost int64    // no segment below it waits for its retransmission
 }
 
-// scores returns the scoreboard, of which there is one from now on.
-func (q *retransmissionQueue) scores() *scoreboard {
+// ensureScoreboard returns the scoreboard, of which there is one from now on.
+func (q *retransmissionQueue) ensureScoreboard() *scoreboard {
 	if q.board == nil {
 		q.board = &scoreboard{}
 	}
 	return q.board
 }
 
-// knowsBlocks reports whether the last acknowledgement was selective.
-func (q *retransmissionQueue) knowsBlocks() bool { return q.board != nil && q.board.known > 0 }
+// hasSACKs reports whether the last acknowledgement was selective.
+func (q *retransmissionQueue) hasSACKs() bool { return q.board != nil && q.board.known > 0 }
 
 // A sentSegment is a segment that was sent.
 type sentSegment struct {
@@ -93,7 +93,7 @@ func (q *retransmissionQueue) push(now time.Duration, seq int64, size int) {
 
 func (q *retransmissionQueue) grow() {
 	if len(q.ring) == 0 {
-		q.ring = q.few[:]
+		q.ring = q.inline[:]
 		return
 	}
 	bigger := make([]sentSegment, max(4, 2*len(q.ring)))
@@ -144,7 +144,7 @@ func (q *retransmissionQueue) lose(number int64) {
 	default:
 		return
 	}
-	board := q.scores()
+	board := q.ensureScoreboard()
 	board.nextLost = min(board.nextLost, number)
 }
 
@@ -228,14 +228,14 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 	return low
 }
 
-// news calls f with the numbers of the segments that a selective
+// newlySacked calls f with the numbers of the segments that a selective
 // acknowledgement's blocks cover and the previous one's did not: from the first to
 // the last, for what arrived in order must not look as if it were reordered.
-func (q *retransmissionQueue) news(blocks []Block, f func(number int64)) {
-	if len(blocks) == 0 && !q.knowsBlocks() {
+func (q *retransmissionQueue) newlySacked(blocks []Block, f func(number int64)) {
+	if len(blocks) == 0 && !q.hasSACKs() {
 		return
 	}
-	board := q.scores()
+	board := q.ensureScoreboard()
 	var ordered [3]Block
 	copy(ordered[:], blocks)
 	slices.SortFunc(ordered[:len(blocks)], func(a, b Block) int { return cmp.Compare(a.Start, b.Start) })

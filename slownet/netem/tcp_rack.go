@@ -5,18 +5,18 @@ import "time"
 // A rack is the state of RACK (RFC 8985): a segment is lost when one that was
 // sent later has arrived and the time that reordering may take has passed.
 type rack struct {
-	at        time.Duration // when a segment will be lost, or Never
-	sent      time.Duration // of the segment sent last among those that arrived
-	seq       int64         // its sequence number
-	roundTrip time.Duration // its round trip
-	patience  *patience     // nil before a segment was retransmitted needlessly
-	reordered bool          // reordering was seen
+	at           time.Duration // when a segment will be lost, or Never
+	sent         time.Duration // of the segment sent last among those that arrived
+	seq          int64         // its sequence number
+	roundTrip    time.Duration // its round trip
+	reorderSteps *reorderSteps // nil before a segment was retransmitted needlessly
+	reordered    bool          // reordering was seen
 }
 
 func (r *rack) init() { r.seq, r.at = -1, Never }
 
-// A patience is how much time reordering may take.
-type patience struct {
+// A reorderSteps is how much time reordering may take.
+type reorderSteps struct {
 	steps     int   // quarters of the shortest round trip
 	persist   int   // recoveries until steps is 1 again
 	stepRound int64 // steps grows once a round trip: not below this sequence number
@@ -25,10 +25,10 @@ type patience struct {
 // duplicated notes that a segment was retransmitted needlessly.
 func (r *rack) duplicated(seq, nxt int64) {
 	r.reordered = true
-	if r.patience == nil {
-		r.patience = &patience{steps: 1}
+	if r.reorderSteps == nil {
+		r.reorderSteps = &reorderSteps{steps: 1}
 	}
-	if p := r.patience; seq >= p.stepRound {
+	if p := r.reorderSteps; seq >= p.stepRound {
 		p.steps = min(255, p.steps+1)
 		p.persist = 16
 		p.stepRound = nxt
@@ -37,7 +37,7 @@ func (r *rack) duplicated(seq, nxt int64) {
 
 // recovered notes that a recovery is over.
 func (r *rack) recovered() {
-	p := r.patience
+	p := r.reorderSteps
 	if p == nil {
 		return
 	}
@@ -48,10 +48,10 @@ func (r *rack) recovered() {
 
 // steps returns how many quarters of the shortest round trip reordering may take.
 func (r *rack) steps() int {
-	if r.patience == nil {
+	if r.reorderSteps == nil {
 		return 1
 	}
-	return r.patience.steps
+	return r.reorderSteps.steps
 }
 
 // arrived notes a segment that has arrived.

@@ -13,43 +13,43 @@ const (
 type receiver struct {
 	ackAt       time.Duration // when to acknowledge at the latest, or Never
 	mustAck     bool          // now
-	due         bool          // a payload waits for its acknowledgement
+	ackPending  bool          // a payload waits for its acknowledgement
 	interactive bool          // data is answered with data: quick is ignored
 	ended       bool          // the FIN has arrived, and all before it
 	quick       int32         // segments to be acknowledged at once
 	next        int64         // the first byte that has not arrived
 	consumed    int64         // by the application
 	acked       int64         // Ack of the last segment sent
-	told        int64         // end of the window of the last segment sent
+	advertised  int64         // end of the window of the last segment sent
 	last        time.Duration // when the last payload arrived
 	atOnce      int           // bytes of payload that arrived then
 	recentTS    time.Duration // to be echoed
 	finAt       int64         // sequence number of the FIN, or none
 	buffer      receiveBuffer
-	disorder    *disorder // nil while all has arrived once and in order
+	reassembly  *reassembly // nil while all has arrived once and in order
 }
 
-// A disorder is what arrives out of order, or more than once.
-type disorder struct {
-	twice  Block   // bytes that have arrived twice, to be reported once
-	gaps   []Block // blocks that have arrived beyond next, in order
-	recent []int64 // where blocks start, the one that changed last first
+// A reassembly is what arrives out of order, or more than once.
+type reassembly struct {
+	duplicate  Block   // bytes that have arrived twice, to be reported once
+	outOfOrder []Block // blocks that have arrived beyond next, in order
+	recent     []int64 // where blocks start, the one that changed last first
 }
 
-// disordered returns the disorder, of which there is one from now on.
-func (r *receiver) disordered() *disorder {
-	if r.disorder == nil {
-		r.disorder = &disorder{}
+// ensureReassembly returns the reassembly state, and creates it if there is none.
+func (r *receiver) ensureReassembly() *reassembly {
+	if r.reassembly == nil {
+		r.reassembly = &reassembly{}
 	}
-	return r.disorder
+	return r.reassembly
 }
 
-// gaps returns the blocks that have arrived beyond next, in order.
-func (r *receiver) gaps() []Block {
-	if r.disorder == nil {
+// outOfOrder returns the blocks that have arrived beyond next, in order.
+func (r *receiver) outOfOrder() []Block {
+	if r.reassembly == nil {
 		return nil
 	}
-	return r.disorder.gaps
+	return r.reassembly.outOfOrder
 }
 
 func (r *receiver) init(tcp TCP, now time.Duration) {
@@ -58,7 +58,7 @@ func (r *receiver) init(tcp TCP, now time.Duration) {
 	r.last = now
 	r.finAt = none
 	r.buffer.init(tcp.Window, now)
-	r.told = int64(r.buffer.window)
+	r.advertised = int64(r.buffer.window)
 }
 
 // echo notes the timestamp that goes back, by RFC 7323.
@@ -83,26 +83,26 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	if p.Flags&FIN != 0 {
 		r.finAt = end - 1
 	}
-	inOrder, hadGaps := start <= r.next && r.next < end, len(r.gaps()) > 0
+	inOrder, hadGaps := start <= r.next && r.next < end, len(r.outOfOrder()) > 0
 	switch {
 	case end <= r.next:
-		r.disordered().twice = Block{start, end}
+		r.ensureReassembly().duplicate = Block{start, end}
 	case inOrder:
 		r.next = end
 		if hadGaps {
-			r.next = r.disorder.close(end)
+			r.next = r.reassembly.advance(end)
 		}
 	default:
-		r.disordered().insert(Block{start, end})
+		r.ensureReassembly().insert(Block{start, end})
 	}
 	r.ended = r.finAt != none && r.next > r.finAt
-	if r.disorder != nil && r.disorder.twice != (Block{}) {
+	if r.reassembly != nil && r.reassembly.duplicate != (Block{}) {
 		r.quick, r.interactive = max(r.quick, quickAcks), false // the acknowledgement was lost
 	}
 	if r.buffer.grow(p.Len, r.heldBefore(p.Len)) {
 		r.quick |= 1 // as in Linux: an even number grows, an odd one does not
 	}
-	r.due = true
+	r.ackPending = true
 	switch {
 	case !inOrder || hadGaps || r.ended, r.quick > 0 && !r.interactive:
 		r.mustAck = true
@@ -128,7 +128,7 @@ func (r *receiver) unread() int64 { return r.received() - r.consumed }
 // and those beyond a gap.
 func (r *receiver) held() int64 {
 	held := r.unread()
-	for _, b := range r.gaps() {
+	for _, b := range r.outOfOrder() {
 		held += b.End - b.Start
 	}
 	return held
@@ -141,48 +141,48 @@ func (r *receiver) heldBefore(n int) int64 {
 	return max(min(held, int64(n)), held-int64(r.atOnce-n))
 }
 
-// close takes out the blocks that next has reached, and returns where the last of them
+// advance takes out the blocks that next has reached, and returns where the last of them
 // ends, or next.
-func (d *disorder) close(next int64) int64 {
+func (d *reassembly) advance(next int64) int64 {
 	done := 0
-	for ; done < len(d.gaps) && d.gaps[done].Start <= next; done++ {
-		next = max(next, d.gaps[done].End)
-		d.forget(d.gaps[done].Start)
+	for ; done < len(d.outOfOrder) && d.outOfOrder[done].Start <= next; done++ {
+		next = max(next, d.outOfOrder[done].End)
+		d.forget(d.outOfOrder[done].Start)
 	}
-	d.gaps = append(d.gaps[:0], d.gaps[done:]...)
+	d.outOfOrder = append(d.outOfOrder[:0], d.outOfOrder[done:]...)
 	return next
 }
 
 // insert adds a block beyond next and joins it with its neighbors.
-func (d *disorder) insert(b Block) {
-	i := len(d.gaps)
-	for i > 0 && d.gaps[i-1].End >= b.Start {
+func (d *reassembly) insert(b Block) {
+	i := len(d.outOfOrder)
+	for i > 0 && d.outOfOrder[i-1].End >= b.Start {
 		i-- // the first that it touches
 	}
 	j := i
-	for ; j < len(d.gaps) && d.gaps[j].Start <= b.End; j++ {
-		if d.gaps[j].Start <= b.Start && b.End <= d.gaps[j].End {
-			d.twice = b
+	for ; j < len(d.outOfOrder) && d.outOfOrder[j].Start <= b.End; j++ {
+		if d.outOfOrder[j].Start <= b.Start && b.End <= d.outOfOrder[j].End {
+			d.duplicate = b
 		}
-		b.Start, b.End = min(b.Start, d.gaps[j].Start), max(b.End, d.gaps[j].End)
+		b.Start, b.End = min(b.Start, d.outOfOrder[j].Start), max(b.End, d.outOfOrder[j].End)
 	}
-	for _, joined := range d.gaps[i:j] {
+	for _, joined := range d.outOfOrder[i:j] {
 		d.forget(joined.Start)
 	}
 	if i == j {
-		d.gaps = append(d.gaps, Block{})
-		copy(d.gaps[i+1:], d.gaps[i:])
+		d.outOfOrder = append(d.outOfOrder, Block{})
+		copy(d.outOfOrder[i+1:], d.outOfOrder[i:])
 	} else {
-		d.gaps = append(d.gaps[:i+1], d.gaps[j:]...)
+		d.outOfOrder = append(d.outOfOrder[:i+1], d.outOfOrder[j:]...)
 	}
-	d.gaps[i] = b
+	d.outOfOrder[i] = b
 	d.recent = append(d.recent, 0)
 	copy(d.recent[1:], d.recent)
 	d.recent[0] = b.Start
 }
 
 // forget takes a block out of the recent ones.
-func (d *disorder) forget(start int64) {
+func (d *reassembly) forget(start int64) {
 	for i, s := range d.recent {
 		if s == start {
 			d.recent = append(d.recent[:i], d.recent[i+1:]...)
@@ -203,14 +203,14 @@ func (r *receiver) read(now time.Duration, n int) {
 		return // the peer sends nothing more, and may be gone
 	}
 	// A window that was nearly shut and is open again is announced.
-	if room := r.buffer.room(r.held()); room >= 2*int(r.told-r.next) && room >= min(MSS, r.buffer.size/2) {
+	if room := r.buffer.room(r.held()); room >= 2*int(r.advertised-r.next) && room >= min(MSS, r.buffer.size/2) {
 		r.mustAck = true
 	}
 }
 
 // beyond returns how far what has arrived reaches beyond next.
 func (r *receiver) beyond() int {
-	gaps := r.gaps()
+	gaps := r.outOfOrder()
 	if len(gaps) == 0 {
 		return 0
 	}
@@ -230,28 +230,28 @@ func (r *receiver) acknowledge(now time.Duration, p *Segment) {
 		r.interactive = true
 	}
 	p.Ack, p.TSEcr = r.next, r.recentTS
-	r.told = max(r.told, r.next+int64(r.buffer.room(r.held())))
-	p.Window = int(r.told - r.next)
-	if r.disorder != nil {
-		r.disorder.report(p)
+	r.advertised = max(r.advertised, r.next+int64(r.buffer.room(r.held())))
+	p.Window = int(r.advertised - r.next)
+	if r.reassembly != nil {
+		r.reassembly.report(p)
 	}
-	if r.due {
+	if r.ackPending {
 		r.quick = max(0, r.quick-1)
 	}
-	r.acked, r.due, r.mustAck, r.ackAt = r.next, false, false, Never
+	r.acked, r.ackPending, r.mustAck, r.ackAt = r.next, false, false, Never
 }
 
 // report fills in a segment's selective acknowledgements.
-func (d *disorder) report(p *Segment) {
-	if d.twice != (Block{}) {
-		p.SACK[0], p.SACKs = d.twice, 1
-		d.twice = Block{}
+func (d *reassembly) report(p *Segment) {
+	if d.duplicate != (Block{}) {
+		p.SACK[0], p.SACKs = d.duplicate, 1
+		d.duplicate = Block{}
 	}
 	for _, start := range d.recent {
 		if p.SACKs == len(p.SACK) {
 			break
 		}
-		for _, b := range d.gaps {
+		for _, b := range d.outOfOrder {
 			if b.Start == start {
 				p.SACK[p.SACKs] = b
 				p.SACKs++

@@ -8,7 +8,7 @@ type recoveryState uint8
 const (
 	open       recoveryState = iota // nothing is known to be lost
 	recovering                      // fast recovery: acknowledgements have revealed losses
-	lossy                           // the retransmission timer has expired
+	inLoss                          // the retransmission timer has expired
 )
 
 // An episode is the time from the detection of a loss until everything sent
@@ -77,7 +77,7 @@ func (s *sender) enterLoss(now time.Duration) {
 			s.queue.lose(n)
 		}
 	}
-	s.recovery = lossy
+	s.recovery = inLoss
 	s.window.size = s.queue.inFlight() + 1
 	s.window.count = 0
 	s.window.cubic.reset()
@@ -89,12 +89,12 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	if p.Ack > s.nxt || p.Ack < s.una {
 		return
 	}
-	s.announced(p.Ack, p.Window)
-	s.asked = 0
+	s.updateWindow(p.Ack, p.Window)
+	s.windowProbedAt = 0
 	if p.Ack == s.una && p.SACKs == 0 && s.isAtRest() {
 		return
 	}
-	a := s.takeIn(now, p)
+	a := s.processAck(now, p)
 	if a.progress {
 		s.una = p.Ack
 		s.rtt.backoff = 0
@@ -120,19 +120,19 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 // that an acknowledgement of nothing new has no effect. An end that only receives is,
 // for each segment that arrives there.
 func (s *sender) isAtRest() bool {
-	return s.queue.len() == 0 && !s.queue.knowsBlocks() && s.probe.end == 0 && s.recovery == open
+	return s.queue.len() == 0 && !s.queue.hasSACKs() && s.probe.end == 0 && s.recovery == open
 }
 
-// An answer is the news of an acknowledgement.
-type answer struct {
+// An ackResult is the news of an acknowledgement.
+type ackResult struct {
 	delivered int  // segments
 	progress  bool // bytes were acknowledged cumulatively
 	duplicate bool // something arrived twice
 }
 
-// takeIn takes in which segments have arrived.
-func (s *sender) takeIn(now time.Duration, p *Segment) answer {
-	a := answer{progress: p.Ack > s.una}
+// processAck takes in which segments have arrived.
+func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
+	a := ackResult{progress: p.Ack > s.una}
 	blocks := p.SACK[:p.SACKs]
 	if p.isDuplicate() {
 		a.duplicate = true
@@ -170,7 +170,7 @@ func (s *sender) takeIn(now time.Duration, p *Segment) answer {
 		}
 		s.queue.pop()
 	}
-	s.queue.news(blocks, func(number int64) { arrived(number, &sacked) })
+	s.queue.newlySacked(blocks, func(number int64) { arrived(number, &sacked) })
 	trips := acked
 	if acked.count == 0 || acked.ambiguous {
 		trips = sacked
@@ -215,7 +215,7 @@ func (p *Segment) isDuplicate() bool {
 // undo undoes a reduction if nothing was lost: either all retransmissions have
 // arrived as duplicates, or the acknowledged segment was sent before the first
 // of them (RFC 3522).
-func (s *sender) undo(p *Segment, a answer) {
+func (s *sender) undo(p *Segment, a ackResult) {
 	e := s.episode
 	if s.recovery == open || !e.canUndo {
 		return
@@ -234,7 +234,7 @@ func (s *sender) undo(p *Segment, a answer) {
 }
 
 // react enters and leaves recovery.
-func (s *sender) react(a answer, lost int) {
+func (s *sender) react(a ackResult, lost int) {
 	switch e := s.episode; {
 	case s.recovery != open && s.una >= e.end:
 		if s.recovery == recovering {
@@ -242,7 +242,7 @@ func (s *sender) react(a answer, lost int) {
 			s.rack.recovered()
 		}
 		s.recovery, e.canUndo = open, false
-	case s.recovery == lossy:
+	case s.recovery == inLoss:
 		return
 	}
 	switch {

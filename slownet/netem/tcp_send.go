@@ -4,27 +4,27 @@ import "time"
 
 // A sender is the half of an [End] that sends.
 type sender struct {
-	fin        bool // the application will write no more
-	sentNew    bool // since the last call of settle
-	ask        bool // a window probe is to be sent now
-	recovery   recoveryState
-	written    int64         // by the application
-	una        int64         // oldest byte that is not acknowledged
-	nxt        int64         // next byte to be sent for the first time
-	windowEnd  int64         // the peer takes no byte from here on
-	maxWindow  int64         // the largest that the peer has announced
-	asked      time.Duration // when the first unanswered probe was sent; 0 is none
-	retransmit time.Duration // when the retransmission timer expires, or Never
-	persist    time.Duration // when to send a window probe, or Never
-	probe      lossProbe
-	buffer     sendBuffer
-	rack       rack
-	queue      retransmissionQueue // an end that only receives needs nothing after its beginning
-	mss        int64               // the payload of a full segment
-	lastSent   time.Duration       // payload
-	rtt        roundTrip
-	window     congestionWindow
-	episode    *episode // the latest; nil before the first loss
+	fin            bool // the application will write no more
+	sentNew        bool // since the last call of settle
+	windowProbeDue bool // a window probe is to be sent now
+	recovery       recoveryState
+	written        int64         // by the application
+	una            int64         // oldest byte that is not acknowledged
+	nxt            int64         // next byte to be sent for the first time
+	windowEnd      int64         // the peer takes no byte from here on
+	maxWindow      int64         // the largest that the peer has announced
+	windowProbedAt time.Duration // when the first unanswered probe was sent; 0 is none
+	retransmit     time.Duration // when the retransmission timer expires, or Never
+	persist        time.Duration // when to send a window probe, or Never
+	probe          lossProbe
+	buffer         sendBuffer
+	rack           rack
+	queue          retransmissionQueue // an end that only receives needs nothing after its beginning
+	mss            int64               // the payload of a full segment
+	lastSent       time.Duration       // payload
+	rtt            roundTrip
+	window         congestionWindow
+	episode        *episode // the latest; nil before the first loss
 }
 
 // firstWindow is the window assumed until an end has announced its own.
@@ -60,7 +60,7 @@ func (s *sender) finIsAcknowledged() bool { return s.fin && s.una == s.written+1
 
 // isIdle reports whether there is nothing to be sent.
 func (s *sender) isIdle() bool {
-	return !s.probe.due && !s.ask && s.nxt == s.end() && s.queue.lost == s.queue.resent
+	return !s.probe.due && !s.windowProbeDue && s.nxt == s.end() && s.queue.lost == s.queue.resent
 }
 
 // next puts what is to be sent next into the segment: lost ones go first.
@@ -72,8 +72,8 @@ func (s *sender) next(now time.Duration, segment *Segment) bool {
 		s.episode.resent(now)
 		*segment = s.resend(now, number)
 		return true
-	case s.ask:
-		s.ask = false
+	case s.windowProbeDue:
+		s.windowProbeDue = false
 		if n := s.windowEnd - s.nxt; n > 0 && n < s.payload() {
 			*segment = s.sendNew(now, n) // less than a segment is better than nothing
 		} else {
@@ -103,8 +103,8 @@ func (s *sender) full() int64 {
 	return min(s.mss, s.maxWindow)
 }
 
-// announced notes where the peer's window ends.
-func (s *sender) announced(from int64, window int) {
+// updateWindow notes where the peer's window ends.
+func (s *sender) updateWindow(from int64, window int) {
 	s.windowEnd = max(s.windowEnd, from+int64(window))
 	s.maxWindow = max(s.maxWindow, int64(window))
 }
@@ -202,19 +202,19 @@ func (s *sender) expire(now, limit time.Duration) bool {
 		s.probe.at, s.probe.due = Never, true
 	case s.retransmit <= now:
 		since := s.firstResent(now)
-		if s.recovery == lossy && s.rtt.backoff > 0 && now-since >= limit {
+		if s.recovery == inLoss && s.rtt.backoff > 0 && now-since >= limit {
 			return false
 		}
 		s.enterLoss(now)
 		s.backOff(now, since, limit, &s.retransmit)
 	case s.persist <= now:
-		if s.asked == 0 {
-			s.asked = now
-		} else if now-s.asked >= limit {
+		if s.windowProbedAt == 0 {
+			s.windowProbedAt = now
+		} else if now-s.windowProbedAt >= limit {
 			return false
 		}
-		s.ask = true
-		s.backOff(now, s.asked, limit, &s.persist)
+		s.windowProbeDue = true
+		s.backOff(now, s.windowProbedAt, limit, &s.persist)
 	}
 	return true
 }

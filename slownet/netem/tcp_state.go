@@ -71,7 +71,7 @@ func (e *End) established(now, roundTrip time.Duration) {
 		e.send.window.size = 1 // RFC 6298, section 5.7, and RFC 5681, section 3.1
 	}
 	e.receive.buffer.since = now
-	e.alive.heard(now)
+	e.keepAlive.heard(now)
 }
 
 // AfterFinSent returns the state after the application has ended its direction.

@@ -31,12 +31,12 @@ type Pipe interface {
 
 // A flight is segments on their way, in the order in which they arrive.
 type flight struct {
-	segments []flyingSegment
+	segments []segmentInFlight
 	first    int // of them
 }
 
-// A flyingSegment is on its way.
-type flyingSegment struct {
+// A segmentInFlight is on its way.
+type segmentInFlight struct {
 	at      time.Duration // it arrives
 	segment Segment
 }
@@ -222,7 +222,7 @@ func (f *flight) push(at time.Duration, s *Segment) {
 		f.segments = f.segments[:copy(f.segments, f.segments[f.first:])]
 		f.first = 0
 	}
-	f.segments = append(f.segments, flyingSegment{at, *s})
+	f.segments = append(f.segments, segmentInFlight{at, *s})
 	for i := len(f.segments) - 1; i > f.first && f.segments[i-1].at > at; i-- {
 		f.segments[i], f.segments[i-1] = f.segments[i-1], f.segments[i]
 	}
