@@ -13,47 +13,47 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Dialer makes connections that travel over slow links. All of them share one
-// pair of links, with its rates and queues, so that two downloads at once take twice
-// as long as one; [Config.PerConn] gives each its own, and several dialers share a
-// [Path]. The zero Dialer makes the connections of net.Dialer. It must not be copied
-// once it is in use.
+// A Dialer makes connections that travel over slow links. All its connections share
+// one pair of links, with its rates and queues, so two downloads at once take twice
+// as long as one. [Config.PerConn] gives each connection its own links; a [Path]
+// puts several dialers on the same links. The zero Dialer behaves like the zero
+// net.Dialer. It must not be copied once it is in use.
 type Dialer struct {
-	// Dial makes the inner connections. Nil is that of a net.Dialer.
+	// Dial makes the inner connections. Nil means a net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Config is what the connections are to be like.
+	// Config configures the connections.
 	Config Config
 
-	// Lookup is how much longer it takes to look up a name. Zero is no longer; it
-	// must not be below that.
+	// Lookup is the extra time that a name lookup takes. Zero is none; it must
+	// not be negative.
 	Lookup time.Duration
 
-	given *Path // that the dialer is on; nil if it makes its own
+	given *Path // the dialer's path; nil if it makes its own
 
 	mu    sync.Mutex // guards what follows
 	path  *Path      // of its own
-	made  Config     // what it was made of
-	paths uint64     // of its own, so far
+	made  Config     // the configuration of path
+	paths uint64     // paths of its own so far
 	group group
 }
 
-// DialContext connects to the address. To connect takes a round trip over the
-// links, in addition to what the inner dial takes, and Lookup, if the address
-// has a name for its host. A SYN that is lost, or whose answer is, is sent again
-// after 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 seconds, as Linux does it since 6.5;
-// after 131 s, or [netem.TCP.UserTimeout] if that is less, the error is ETIMEDOUT,
-// unless the context ends before. With
+// DialContext connects to the address. Connecting takes a round trip over the
+// links, in addition to the time of the inner dial and, if the host of the address
+// is a name, Lookup. A SYN that is lost, or whose SYN-ACK is lost, is
+// retransmitted 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 seconds after the first one,
+// as Linux does since 6.5. After 131 s, or [netem.TCP.UserTimeout] if that is
+// less, the error is ETIMEDOUT, unless the context ends first. With
 // [netem.Unlimited] a dial takes the latencies of the links, and nothing is lost.
-// A connection that carries a stream is a [*Conn], one that carries datagrams, for
-// which there is no round trip, a [*PacketConn].
+// A connection that carries a stream is a [*Conn]. One that carries datagrams, for
+// which there is no round trip, is a [*PacketConn].
 //
-// It panics on invalid links or TCP, see [netem.Link.Validate] and
-// [netem.TCP.Validate], and if Lookup is below zero.
+// It panics on an invalid link or TCP, see [netem.Link.Validate] and
+// [netem.TCP.Validate], and if Lookup is negative.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	d.Config.mustBeValid("Dialer.DialContext")
 	if d.Lookup < 0 {
-		panic(fmt.Sprintf("slownet: Dialer.DialContext: Lookup is %v: it must be 0 (no longer) or more", d.Lookup))
+		panic(fmt.Sprintf("slownet: Dialer.DialContext: Lookup is %v: it must be 0 (no extra time) or more", d.Lookup))
 	}
 	config := d.Config.withClock()
 	if err := wait(ctx, config.Clock, d.lookup(address)); err != nil {
@@ -84,10 +84,10 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return conn, nil
 }
 
-// enterPath returns the path for a connection that is being dialled; the caller
-// calls its left. A path of the dialer's own lasts as long as there are
-// connections on it: so one dialer can be used in several bubbles of simulated
-// time, one after the other. It begins anew if the configuration was changed.
+// enterPath returns the path for a new dial, for which the caller calls its
+// endDial. A path of the dialer's own lasts as long as it has connections, so
+// one dialer can be used in several bubbles of simulated time, one after
+// another. A changed configuration starts a new path.
 func (d *Dialer) enterPath(config Config) *Path {
 	if d.given != nil {
 		d.given.enter()
@@ -106,13 +106,13 @@ func (d *Dialer) enterPath(config Config) *Path {
 	return d.path
 }
 
-// isMadeOf reports whether the dialer's path was made of an equal configuration.
+// isMadeOf reports whether the dialer's path was made with an equal configuration.
 func (d *Dialer) isMadeOf(config *Config) bool {
 	return d.made.Read == config.Read && d.made.Write == config.Write && d.made.PerConn == config.PerConn &&
 		d.made.Seed == config.Seed && d.made.TCP == config.TCP && d.made.Clock == config.Clock
 }
 
-// lookup returns how much longer it takes to look up the address's name.
+// lookup returns the extra time of a lookup of the address's host.
 func (d *Dialer) lookup(address string) time.Duration {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || host == "" {
@@ -124,7 +124,7 @@ func (d *Dialer) lookup(address string) time.Duration {
 	return d.Lookup
 }
 
-// wait waits for d to pass, or for the context's end.
+// wait waits until d has passed or the context is done.
 func wait(ctx context.Context, c clock.Clock, d time.Duration) error {
 	if d <= 0 {
 		return nil

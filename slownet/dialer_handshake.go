@@ -9,9 +9,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// open waits for as long as the handshake takes: over TCP, the SYN and its
-// answer cross the links, and are sent again if they are lost. Otherwise, that is a
-// round trip of the links' latencies.
+// open waits for the duration of the handshake. Over TCP, the SYN and the SYN-ACK
+// cross the links, and are retransmitted if they are lost. Otherwise open waits for
+// a round trip of the links' latencies.
 func (c *Conn) open(ctx context.Context, roundTrip time.Duration) error {
 	if c.tcp == nil {
 		return wait(ctx, c.clock, roundTrip)
@@ -25,8 +25,8 @@ func (c *Conn) open(ctx context.Context, roundTrip time.Duration) error {
 	return s.handshakeLocked(ctx)
 }
 
-// handshakeLocked waits until TCP's handshake is done, and measures the round trip. Its
-// Transfer goes on to send what is written.
+// handshakeLocked waits until TCP's handshake is complete, and measures the round-trip
+// time. The handshake's Transfer then sends the data.
 func (s *sender) handshakeLocked(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		s.mu.Lock()

@@ -7,12 +7,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A line is a link in use, by one half of a connection or by several.
+// A line is a link in use, by one half of a connection or by several halves.
 type line struct {
 	mu     sync.Mutex // guards what follows; the lock of a half may be held
 	inner  netem.Line
 	shared bool          // set before it is used
-	last   time.Duration // of the times of begin, if it is shared
+	last   time.Duration // the latest time of begin, if the line is shared
 	steps  *stepping     // nil while no packet waits
 }
 
@@ -27,8 +27,8 @@ func (l *line) init(link *netem.Link, seed uint64, origin time.Time) {
 	l.inner.Join(origin)
 }
 
-// plain is the line of all halves whose link is the zero one and not shared. It
-// has no state, so it needs no lock.
+// unlimited is the line of all halves whose link is the zero Link and not
+// shared. It has no state, so it needs no lock.
 var plain = newLine(&zeroLink, 0, time.Time{})
 
 // setLink changes the link.
@@ -40,8 +40,8 @@ func (l *line) setLink(link *netem.Link, origin time.Time) {
 }
 
 // begin locks the line for something that is sent at the given time, and returns
-// the time at which it is: on a shared line times do not decrease, while a
-// connection makes up for timers that fire late.
+// the time at which it is sent. On a shared line these times never decrease,
+// although each connection compensates for timers that fire late.
 func (l *line) begin(at time.Duration) time.Duration {
 	if l == plain {
 		return at
@@ -54,7 +54,7 @@ func (l *line) begin(at time.Duration) time.Duration {
 	return at
 }
 
-// end ends what begin has begun.
+// end ends what begin started.
 func (l *line) end(e *endpoint) {
 	if l != plain {
 		l.armLocked(e)
@@ -62,17 +62,17 @@ func (l *line) end(e *endpoint) {
 	}
 }
 
-// hasDiscipline reports whether packets wait on the line.
+// hasDiscipline reports whether the line's queue has a discipline, so that packets wait.
 func (l *lane) hasDiscipline() bool { return l.link.Queue.Discipline != netem.FIFO }
 
-// A lane is the line that a half sends over: one of its own, or one that it
-// shares with other connections. It is guarded by the half's lock.
+// A lane is a half's use of a line: a line of its own, or one that it shares
+// with other connections. It is guarded by the half's lock.
 type lane struct {
-	link *netem.Link // of the line, as the half knows it; never changed
+	link *netem.Link // of the line when the half last changed it; never modified
 	line *line
 }
 
-// begin puts the half on a path's line or, if there is none, on one of its own.
+// begin puts the half on the path's line or, without one, on a line of its own.
 func (l *lane) begin(link *netem.Link, shared *line, seed uint64, origin time.Time) {
 	l.link, l.line = link, shared
 	if shared == nil {
@@ -80,7 +80,7 @@ func (l *lane) begin(link *netem.Link, shared *line, seed uint64, origin time.Ti
 	}
 }
 
-// leave puts the half on a line of its own.
+// leave gives the half a line of its own.
 func (l *lane) leave(seed uint64, origin time.Time) {
 	l.line = plain
 	if l.link != &zeroLink {
@@ -90,8 +90,8 @@ func (l *lane) leave(seed uint64, origin time.Time) {
 
 func (l *lane) isShared() bool { return l.line.shared }
 
-// change changes the link. It reports whether the half moves to another line,
-// from one that is not only its own.
+// change changes the link. It reports whether the half has moved to another
+// line, because the old one was not its own.
 func (l *lane) change(link *netem.Link, seed uint64, origin time.Time) (moved bool) {
 	l.link = link
 	if l.isShared() || l.line == plain {

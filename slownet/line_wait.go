@@ -9,19 +9,19 @@ import (
 )
 
 // On a line whose queue has a discipline, the fate of a packet depends on packets
-// that are sent later. The line's timer tells the senders once it is known.
+// that are sent later. The line's timer tells the senders when it is known.
 
-// A sentPacket is one that waits, as the line's tag. Its method is called with no
-// lock held.
+// A waitingPacket is the line's tag for a packet that waits. Its method is called
+// with no lock held.
 type sentPacket interface{ departed(netem.Departure) }
 
-// A stepping is the timer of a line on which packets wait.
+// A lineTimer is the timer of a line on which packets wait.
 type stepping struct {
 	timer *clock.Timer
 	at    time.Duration
 }
 
-// armLocked sets the timer for when the line knows more.
+// armLocked sets the timer for the time at which the line's next packet departs.
 func (l *line) armLocked(e *endpoint) {
 	next := l.inner.Next()
 	switch {
@@ -35,7 +35,7 @@ func (l *line) armLocked(e *endpoint) {
 	steps.timer = e.at(next, func() { l.step(e, steps) })
 }
 
-// step tells the senders of packets what has become of them.
+// step tells the senders of packets what became of them.
 func (l *line) step(e *endpoint, mine *stepping) {
 	var departures []netem.Departure
 	l.mu.Lock()
@@ -56,13 +56,13 @@ func (l *line) step(e *endpoint, mine *stepping) {
 	}
 }
 
-// A queuedDatagram waits on a line.
+// A queuedDatagram is a datagram that waits on a line.
 type queuedDatagram struct {
 	datagram
 	on queuedOn
 }
 
-// A queuedOn is the half of a PacketConn whose datagrams wait.
+// A queuedOn is the half of the PacketConn that sent the datagram.
 type queuedOn interface {
 	departedLocked(datagram, netem.Departure)
 	common() *packetHalf
@@ -87,7 +87,7 @@ func (s *packetSender) departedLocked(d datagram, departure netem.Departure) {
 	s.unparkLocked()
 }
 
-// departedLocked does that for one that was received.
+// departedLocked puts a received datagram that has left the line's queue into flight.
 func (r *packetReceiver) departedLocked(d datagram, departure netem.Departure) {
 	if departure.Drop == netem.NotDropped && !r.closed {
 		r.flight.push(d.as(departure.Packet))
@@ -95,7 +95,7 @@ func (r *packetReceiver) departedLocked(d datagram, departure netem.Departure) {
 	r.changed.wake()
 }
 
-// A queuedSegment waits on a line.
+// A queuedSegment is a segment that waits on a line.
 type queuedSegment struct {
 	netem.Segment
 	half   *streamHalf

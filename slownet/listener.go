@@ -11,31 +11,31 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Listener is a net.Listener whose connections travel over slow links. They
-// share one pair of links, unless [Config.PerConn] gives each its own. Faults can
-// be made to happen to all of them.
+// A Listener is a net.Listener whose connections travel over slow links. The
+// connections share one pair of links, unless [Config.PerConn] gives each its
+// own. The Listener's faults apply to all of its connections.
 type Listener struct {
 	net.Listener
 	path *Path
 
-	faults sync.Mutex // held while a fault is made to happen, so that one comes after the other
+	faults sync.Mutex // held while a fault takes effect, so that faults take effect one after another
 	mu     sync.Mutex // guards what follows
 	lasting
 	deadline deadline // of Accept
 	group    group
 }
 
-// lasting is the faults that befall connections to come.
+// standingFaults are the faults that apply to later connections.
 type lasting struct {
 	stalled bool
 	refuses bool
 	delay   time.Duration
-	limits  [2]int64 // by direction; below zero is none
+	limits  [2]int64 // by direction; below zero is no limit
 }
 
-// NewListener wraps a listener: the connections that it accepts are wrapped as
-// by [NewConn]. It panics on an invalid configuration, see [netem.Link.Validate]
-// and [netem.TCP.Validate], and if inner is nil.
+// NewListener wraps a listener. It wraps the connections that it accepts as
+// [NewConn] does. It panics on an invalid configuration, see
+// [netem.Link.Validate] and [netem.TCP.Validate], and if inner is nil.
 func NewListener(inner net.Listener, config Config) *Listener {
 	config.mustBeValid("NewListener")
 	mustBeThere("NewListener", inner)
@@ -59,7 +59,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if c, refused := l.wrap(inner); !refused {
 			for _, direction := range []Direction{Read, Write} {
 				if c.half(direction).isSpent() {
-					c.hangUp(c.half(direction)) // without the lock, for it waits
+					c.hangUp(c.half(direction)) // without the lock, as it blocks
 				}
 			}
 			return c, nil
@@ -71,7 +71,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// wrap wraps a connection, unless it is to be refused.
+// wrap wraps a connection, unless it must be refused.
 func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	l.faults.Lock()
 	defer l.faults.Unlock()
@@ -99,20 +99,20 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	return c, false
 }
 
-// add is called with a new connection.
+// add notes a new connection.
 func (l *Listener) add(c drainable) { l.group.add(c) }
 
-// forget is called by a connection that is drained.
+// forget removes a connection that is drained.
 func (l *Listener) forget(c drainable) { l.group.forget(c) }
 
-// Conns returns the connections that were accepted and not closed yet, in no
-// order.
+// Conns returns the accepted connections that are not closed yet, in no
+// particular order.
 func (l *Listener) Conns() []*Conn {
 	return slices.DeleteFunc(l.undrained(), func(c *Conn) bool { return c.closed.Load() })
 }
 
 // undrained returns the connections that were accepted, except those that are
-// closed and have nothing in flight. Faults apply to all of them.
+// closed and have nothing in flight. Faults apply to these connections.
 func (l *Listener) undrained() (conns []*Conn) {
 	for _, c := range l.group.all() {
 		conns = append(conns, c.(*Conn))
@@ -120,7 +120,7 @@ func (l *Listener) undrained() (conns []*Conn) {
 	return conns
 }
 
-// each does something to what is to come, and then to each connection.
+// each applies a fault to later connections, and then to each existing one.
 func (l *Listener) each(toCome func(), do func(*Conn)) {
 	l.faults.Lock()
 	defer l.faults.Unlock()
@@ -132,9 +132,9 @@ func (l *Listener) each(toCome func(), do func(*Conn)) {
 	}
 }
 
-// SetLinks changes the links that all connections share, and those to come.
+// SetLinks changes the links that all connections share, present and future ones.
 // Connections with links of their own, see [Config.PerConn] and [Conn.SetLinks], get
-// new ones of their own. What is on its way already arrives when it would have. It
+// new ones of their own. What is already in flight keeps its arrival time. SetLinks
 // panics on an invalid link.
 func (l *Listener) SetLinks(read, write netem.Link) {
 	linksMustBeValid("Listener", read, write)
@@ -145,7 +145,7 @@ func (l *Listener) SetLinks(read, write netem.Link) {
 	})
 }
 
-// Stall holds up all connections, and those to come, until Resume; see
+// Stall holds up all connections, present and future, until Resume; see
 // [Conn.Stall].
 func (l *Listener) Stall() {
 	l.each(func() { l.stalled = true }, (*Conn).Stall)
@@ -156,14 +156,14 @@ func (l *Listener) Resume() {
 	l.each(func() { l.stalled = false }, (*Conn).Resume)
 }
 
-// Reset resets all connections; see [Conn.Reset]. Those to come are not.
+// Reset resets all connections; see [Conn.Reset]. Later connections are not affected.
 func (l *Listener) Reset() {
 	l.each(func() {}, (*Conn).Reset)
 }
 
-// CloseAfter has each connection, and those to come, closed when n more bytes
-// have passed in the given direction; see [Conn.CloseAfter]. With n below zero
-// it takes that back.
+// CloseAfter closes each connection, present and future, when n more bytes have
+// passed on it in the given direction; see [Conn.CloseAfter]. With n below zero
+// it cancels an earlier call.
 func (l *Listener) CloseAfter(direction Direction, n int64) {
 	direction.mustBeValid()
 	var conns []*Conn
@@ -172,23 +172,23 @@ func (l *Listener) CloseAfter(direction Direction, n int64) {
 		conns = append(conns, c)
 	})
 	if n == 0 {
-		for _, c := range conns { // without the lock, for it waits
+		for _, c := range conns { // without the lock, as it blocks
 			c.hangUp(c.half(direction))
 		}
 	}
 }
 
-// Refuse makes the listener reset new connections instead of accepting them,
-// or accept them again. As it is the operating system that answers a client's
-// dial, that may succeed nevertheless; then the first use of the connection
-// fails with ECONNRESET. It holds while somebody is in Accept. To have dials
-// fail with ECONNREFUSED, close the listener.
+// Refuse makes the listener reset new connections instead of accepting them;
+// with false it accepts them again. The operating system answers the client's
+// dial, so the dial may succeed; then the first use of the connection fails
+// with ECONNRESET. A refusal takes effect while a goroutine is in Accept. To
+// make dials fail with ECONNREFUSED, close the listener.
 func (l *Listener) Refuse(refuse bool) {
 	l.each(func() { l.refuses = refuse }, func(*Conn) {})
 }
 
-// Delay holds up each new connection for so long: it is accepted, but nothing
-// passes until then. Zero or less is no delay.
+// Delay holds up each new connection for d: it is accepted at once, but nothing
+// passes until d is over. Zero or less is no delay.
 func (l *Listener) Delay(d time.Duration) {
 	l.each(func() { l.delay = d }, func(*Conn) {})
 }

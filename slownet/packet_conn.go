@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// A PacketConn is a net.PacketConn whose datagrams travel over slow links: what
-// is sent, before the inner connection sees it, and what is received, after it
-// has come out of there. It is a net.Conn too, for a socket that is connected.
-// It is safe for concurrent use.
+// A PacketConn is a net.PacketConn whose datagrams travel over slow links. Sent
+// datagrams cross a link before they reach the inner connection; received ones
+// cross a link after they were read from it. If the socket is connected, a
+// PacketConn is a net.Conn, too. It is safe for concurrent use.
 //
-// It treats datagrams as a network does: they are late, they overtake each
-// other, and they are dropped, without a word to the sender. See [netem.Link], and
-// [Config.Trace] to see what became of each. A datagram is as large as its payload,
-// without the headers of IP and UDP: to the rate, the queue and the MTU.
+// It treats datagrams as a network does: they are delayed, reordered and dropped,
+// and the sender is not told. See [netem.Link], and [Config.Trace] to see what
+// became of each. The size of a datagram, for the rate, the queue and the MTU, is
+// its payload without the headers of IP and UDP.
 //
-// A datagram that is received begins its way when it is taken from the inner
-// connection. While others are on their way, that is as soon as it comes in;
-// else it is when somebody calls ReadFrom or Read. What has arrived and is not
-// read does not pile up: beyond 256 KiB, datagrams stay in the inner
-// connection, and a socket drops those for which its own buffer has no room. At
-// most 16 MiB are on their way at a time, in each direction: more that are sent
-// are dropped as by a full queue, and more that come in stay where they are.
+// A received datagram enters the link when it is read from the inner connection.
+// That is as soon as it comes in while others are in flight, and otherwise when
+// ReadFrom or Read is called. At most 256 KiB that have arrived wait for a reader:
+// beyond that, datagrams stay in the inner connection, and a socket drops those for
+// which its own buffer has no room. At most 16 MiB are in flight at a time in each
+// direction: more sent datagrams are dropped as by a full queue, and more received
+// ones stay in the inner connection.
 type PacketConn struct {
 	endpoint
 	inner   net.PacketConn
 	in      packetReceiver
 	out     packetSender
-	owners  owners // none for a PacketConn of NewPacketConn
+	owners  owners // none for a connection made by NewPacketConn
 	pending atomic.Pointer[pendingError]
 	closed  atomic.Bool
 
@@ -39,8 +39,8 @@ type PacketConn struct {
 }
 
 // NewPacketConn wraps a connection that carries datagrams, as UDP does. If it
-// is connected, as by net.Dial, the result can be used as a net.Conn. It panics
-// on an invalid link, see [netem.Link.Validate], and if inner is nil.
+// is connected, as by net.Dial, the result can also be used as a net.Conn. It
+// panics on an invalid link, see [netem.Link.Validate], and if inner is nil.
 func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 	config.mustBeValid("NewPacketConn")
 	mustBeThere("NewPacketConn", inner)
@@ -48,7 +48,7 @@ func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 	return newPacketConn(inner, &config, config.Seed, nil)
 }
 
-// newPacketConn wraps a connection, whose links are those of the path if it is
+// newPacketConn wraps a connection, which uses the links of the path if that is
 // not nil.
 func newPacketConn(inner net.PacketConn, config *Config, seed uint64, path *Path) *PacketConn {
 	c := &PacketConn{endpoint: newEndpoint(inner, config, path), inner: inner}
@@ -59,8 +59,8 @@ func newPacketConn(inner net.PacketConn, config *Config, seed uint64, path *Path
 	return c
 }
 
-// ReadFrom returns the next datagram that arrives, and who sent it. What does
-// not fit into p is lost.
+// ReadFrom returns the next datagram that arrives, and its sender. The part
+// that does not fit into p is lost.
 func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	if h := &c.in.half; h.enter() {
 		n, peer, err := c.inner.ReadFrom(p)
@@ -73,8 +73,8 @@ func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return m[0].n, m[0].peer, c.opError("read", nil, err)
 }
 
-// Read is ReadFrom without the sender. On a socket that is a net.Conn, it reads
-// nothing into no room, as all of them.
+// Read is ReadFrom without the sender. On a socket that is a net.Conn, a Read
+// into an empty buffer returns at once, as with every net.Conn.
 func (c *PacketConn) Read(p []byte) (int, error) {
 	inner, ok := c.inner.(net.Conn)
 	if !ok {
@@ -95,12 +95,12 @@ func (c *PacketConn) Read(p []byte) (int, error) {
 	return m[0].n, c.opError("read", nil, err)
 }
 
-// WriteTo puts a datagram on its way to the given address. It does not wait for
-// the link, and reports success for a datagram that the link drops. It reports
-// what a UDP socket would refuse at once: a wrong address, or a datagram that
-// is larger than any. An error that the inner connection reports when it gets
-// the datagram is returned by the next WriteTo, once. (On a connected socket by
-// the next call of any kind, as it may be about the peer.)
+// WriteTo sends a datagram to the given address. It does not wait for the link,
+// and reports success for a datagram that the link drops. It returns the errors
+// that a UDP socket returns at once: for a wrong address, or for a datagram
+// above the maximum size. If the inner connection fails when it gets the
+// datagram, the next WriteTo returns the error, once. (On a connected socket
+// the next call of any kind returns it, as the error may be about the peer.)
 func (c *PacketConn) WriteTo(p []byte, peer net.Addr) (int, error) {
 	if h := &c.out.half; h.enter() {
 		n, err := c.inner.WriteTo(p, peer)
@@ -114,8 +114,8 @@ func (c *PacketConn) WriteTo(p []byte, peer net.Addr) (int, error) {
 	return c.wrote(len(p), peer, c.out.write(datagram{data: p, peer: peer}))
 }
 
-// Write puts a datagram on its way to the peer of a connected socket; see
-// WriteTo. On one that is not connected it fails with EDESTADDRREQ.
+// Write sends a datagram to the peer of a connected socket; see WriteTo. On a
+// socket that is not connected it fails with EDESTADDRREQ.
 func (c *PacketConn) Write(p []byte) (int, error) {
 	inner, ok := c.inner.(net.Conn)
 	if !ok {
@@ -133,7 +133,7 @@ func (c *PacketConn) Write(p []byte) (int, error) {
 	return c.wrote(len(p), nil, c.out.write(datagram{data: p}))
 }
 
-// wrote is what a write of n bytes returns.
+// wrote returns the results of a write of n bytes.
 func (c *PacketConn) wrote(n int, peer net.Addr, err error) (int, error) {
 	if err != nil {
 		return 0, c.opError("write", peer, err)
@@ -141,14 +141,13 @@ func (c *PacketConn) wrote(n int, peer net.Addr, err error) (int, error) {
 	return n, nil
 }
 
-// A pendingError is one that a datagram met when its sender had been told that
-// it was sent.
+// A pendingError is the error of a datagram whose Write had already returned.
 type pendingError struct {
 	err       error
-	connected bool // so that it is for readers too
+	connected bool // readers get it, too
 }
 
-// setPending leaves an error for the next call.
+// setPending stores an error for the next call.
 func (c *PacketConn) setPending(err error, connected bool) {
 	c.pending.Store(&pendingError{err, connected})
 	if connected {
@@ -158,13 +157,13 @@ func (c *PacketConn) setPending(err error, connected bool) {
 	}
 }
 
-// hasPending reports whether an error has been left that is for the direction.
+// hasPending reports whether an error is pending for the direction.
 func (c *PacketConn) hasPending(direction Direction) bool {
 	pending := c.pending.Load()
 	return pending != nil && (direction == Write || pending.connected)
 }
 
-// takePending returns such an error, once.
+// takePending returns and removes that error.
 func (c *PacketConn) takePending(direction Direction) error {
 	pending := c.pending.Load()
 	if pending == nil || direction == Read && !pending.connected || !c.pending.CompareAndSwap(pending, nil) {
@@ -175,16 +174,16 @@ func (c *PacketConn) takePending(direction Direction) error {
 
 // Close closes the connection and returns at once, as close(2) does; a second
 // time it returns an error that matches net.ErrClosed. Blocked calls return with
-// such an error. The datagrams that WriteTo and Write accepted still pass the
-// link; only then is the inner connection closed and its port free. Between two
-// of them there is no goroutine, only a timer of the connection's clock. Use
-// [PacketConn.Drain] to wait for that, and [PacketConn.SetLinger] to make Close
-// wait.
+// such an error. Datagrams accepted by WriteTo and Write still cross the link;
+// then the inner connection is closed, which frees its port. Between two
+// datagrams no goroutine runs, only a timer of the connection's clock. Use
+// [PacketConn.Drain] to wait for the end, and [PacketConn.SetLinger] to make
+// Close wait.
 //
 // If the inner connection takes none of them for five seconds after the close,
-// or the connection is stalled for that long, the rest is discarded. The time
-// for which the link itself keeps datagrams does not count. Datagrams on their
-// way to the reader are discarded at once.
+// or the connection is stalled for that long, the rest is discarded. Time that
+// datagrams spend on the link does not count. Datagrams in flight to the reader
+// are discarded at once.
 func (c *PacketConn) Close() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", nil, net.ErrClosed)
@@ -196,10 +195,10 @@ func (c *PacketConn) Close() error {
 	return err
 }
 
-// SetLinger says what becomes of datagrams that are still on their way when Close
-// is called: below zero, the default, they pass in the background; zero
-// discards them, even after Close; above zero, Close waits until they have
-// passed, for at most that many seconds of the connection's clock.
+// SetLinger sets what happens to datagrams that are still in flight when Close is
+// called. Below zero, the default, they are delivered in the background. Zero
+// discards them, even after Close. Above zero, Close waits until they are
+// delivered, for at most that many seconds of the connection's clock.
 func (c *PacketConn) SetLinger(seconds int) error {
 	c.out.set(seconds)
 	return nil
@@ -211,14 +210,16 @@ func (c *PacketConn) SetDeadline(t time.Time) error {
 	return cmp.Or(c.SetWriteDeadline(t), err)
 }
 
-// SetReadDeadline sets when ReadFrom and Read give up with
-// os.ErrDeadlineExceeded, on the connection's clock. The zero time is never.
+// SetReadDeadline sets the time after which ReadFrom and Read fail with
+// os.ErrDeadlineExceeded, on the connection's clock. The zero time means no
+// deadline.
 func (c *PacketConn) SetReadDeadline(t time.Time) error {
 	return c.opError("set", nil, c.in.setDeadline(t))
 }
 
-// SetWriteDeadline sets from when on WriteTo and Write fail with
-// os.ErrDeadlineExceeded, on the connection's clock. The zero time is never.
+// SetWriteDeadline sets the time after which WriteTo and Write fail with
+// os.ErrDeadlineExceeded, on the connection's clock. The zero time means no
+// deadline.
 func (c *PacketConn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", nil, c.out.setDeadline(t))
 }
@@ -226,8 +227,8 @@ func (c *PacketConn) SetWriteDeadline(t time.Time) error {
 // LocalAddr returns the inner connection's local address.
 func (c *PacketConn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
 
-// RemoteAddr returns the address that the inner connection is connected to; nil
-// if there is none.
+// RemoteAddr returns the address that the inner connection is connected to, or
+// nil.
 func (c *PacketConn) RemoteAddr() net.Addr {
 	if inner, ok := c.inner.(net.Conn); ok {
 		return inner.RemoteAddr()
@@ -235,15 +236,16 @@ func (c *PacketConn) RemoteAddr() net.Addr {
 	return nil
 }
 
-// NetPacketConn returns the inner connection. Reading and writing it passes the
-// links by.
+// NetPacketConn returns the inner connection. Reads and writes on it bypass the
+// links.
 func (c *PacketConn) NetPacketConn() net.PacketConn { return c.inner }
 
-// SyscallConn returns the inner connection's file descriptor, for socket
-// options and the like: reading and writing it passes the links by. It returns
-// an error that matches errors.ErrUnsupported where there is none. A library
-// that treats that error as fatal, as quic-go does, must not see the method:
-// wrap the connection in a struct{ net.PacketConn }.
+// SyscallConn returns access to the inner connection's file descriptor, for
+// socket options and the like. Reads and writes on it bypass the links. It
+// returns an error that matches errors.ErrUnsupported if the inner connection
+// has no descriptor. A library that treats that error as fatal, as quic-go
+// does, must not see the method: wrap the connection in a struct{
+// net.PacketConn }.
 func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 	inner, ok := c.inner.(syscall.Conn)
 	if !ok {
@@ -252,9 +254,9 @@ func (c *PacketConn) SyscallConn() (syscall.RawConn, error) {
 	return inner.SyscallConn()
 }
 
-// SetReadBuffer sets the size in bytes of the operating system's buffer for
-// what is received. It returns an error that matches errors.ErrUnsupported
-// where the inner connection has none.
+// SetReadBuffer sets the size in bytes of the operating system's receive
+// buffer. It returns an error that matches errors.ErrUnsupported if the inner
+// connection has none.
 func (c *PacketConn) SetReadBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetReadBuffer(int) error })
 	if !ok {
@@ -263,9 +265,9 @@ func (c *PacketConn) SetReadBuffer(bytes int) error {
 	return inner.SetReadBuffer(bytes)
 }
 
-// SetWriteBuffer sets the size in bytes of the operating system's buffer for
-// what is sent. It returns an error that matches errors.ErrUnsupported where
-// the inner connection has none.
+// SetWriteBuffer sets the size in bytes of the operating system's send buffer.
+// It returns an error that matches errors.ErrUnsupported if the inner
+// connection has none.
 func (c *PacketConn) SetWriteBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetWriteBuffer(int) error })
 	if !ok {
@@ -274,8 +276,8 @@ func (c *PacketConn) SetWriteBuffer(bytes int) error {
 	return inner.SetWriteBuffer(bytes)
 }
 
-// opError wraps an error as the net package does. Without an address, it is
-// about the peer of a connected socket.
+// opError wraps an error as the net package does. Without a peer, the address
+// is that of the peer of a connected socket.
 func (c *PacketConn) opError(op string, peer net.Addr, err error) error {
 	if err == nil {
 		return nil

@@ -10,29 +10,29 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Path is a pair of links that all connections made with it share: their
-// rates, their queues, and what is random about them. Two downloads at once take
-// twice as long as one. Everything made with a Path is at the same end of it.
+// A Path is a pair of links that all connections made with it share, with their
+// rates, queues and random impairments. Two downloads at once take twice as long
+// as one. All connections made with a Path are at the same end of it.
 //
-// A [Dialer] and a [Listener] have a path each, on which all their connections
-// are, unless [Config.PerConn] gives each one links of its own. NewPath is for
-// several dialers and listeners on one path, and for connections that were made
-// otherwise.
+// By default a [Dialer] and a [Listener] each have a path that all their
+// connections share; with [Config.PerConn] each connection has links of its own.
+// Use NewPath to put several dialers and listeners on one path, or connections
+// that were made by other means.
 type Path struct {
 	clock  clock.Clock
-	origin time.Time // of its time line
+	origin time.Time // the zero of its time line
 	lines  [2]line   // by Direction
 
 	mu     sync.Mutex // guards what follows
 	config Config
-	count  uint64 // of connections so far
-	dials  int    // under way
-	group  group  // of connections that are not drained
+	count  uint64 // connections so far
+	dials  int    // in progress
+	group  group  // connections that are not drained
 }
 
 // NewPath returns a path. It panics on an invalid configuration, see
-// [netem.Link.Validate] and [netem.TCP.Validate], and on one with PerConn, as
-// nothing would be shared.
+// [netem.Link.Validate] and [netem.TCP.Validate], and on one with PerConn,
+// which would leave nothing to share.
 func NewPath(config Config) *Path {
 	config.mustBeValid("NewPath")
 	if config.PerConn {
@@ -51,15 +51,16 @@ func newPath(config Config) *Path {
 }
 
 // Dialer returns a dialer whose connections are on the path. Its Dial and Lookup
-// may be set; its Config is the path's, and changes of it have no effect.
+// may be set. Its Config is the path's; changing it has no effect.
 func (p *Path) Dialer() *Dialer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return &Dialer{Config: p.config, given: p}
 }
 
-// Listener wraps a listener, as [NewListener] does, whose connections are on the
-// path. Its SetLinks and SetProfile change the links of the whole path.
+// Listener wraps a listener, as [NewListener] does, and puts its connections on
+// the path. The listener's SetLinks and SetProfile change the links of the whole
+// path.
 func (p *Path) Listener(inner net.Listener) *Listener {
 	mustBeThere("Path.Listener", inner)
 	return newListener(inner, p)
@@ -77,7 +78,7 @@ func (p *Path) PacketConn(inner net.PacketConn) *PacketConn {
 	return p.packetConn(inner, nil)
 }
 
-// conn wraps a stream for an owner.
+// conn wraps a stream connection for an owner.
 func (p *Path) conn(inner net.Conn, by owner) *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +89,7 @@ func (p *Path) conn(inner net.Conn, by owner) *Conn {
 	return c
 }
 
-// packetConn wraps datagrams for an owner.
+// packetConn wraps a datagram connection for an owner.
 func (p *Path) packetConn(inner net.PacketConn, by owner) *PacketConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,7 +108,7 @@ func (p *Path) sharedOrNil() *Path {
 	return p
 }
 
-// enter notes that a connection is being dialled, left that it is made or is not.
+// beginDial counts a dial in progress, and endDial that it has succeeded or failed.
 func (p *Path) enter() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +121,7 @@ func (p *Path) left() {
 	p.dials--
 }
 
-// enterIfUsed is enter, unless the path has no connections.
+// beginDialIfUsed is beginDial, unless the path has no connections.
 func (p *Path) enterIfUsed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,8 +133,8 @@ func (p *Path) enterIfUsed() bool {
 }
 
 // SetLinks changes the links of the path, for all connections on it; see
-// [Conn.SetLinks]. Connections whose own links were set have left the path, and
-// keep these. It panics on an invalid link.
+// [Conn.SetLinks]. A connection whose own links were set has left the path and
+// keeps its links. It panics on an invalid link.
 func (p *Path) SetLinks(read, write netem.Link) {
 	linksMustBeValid("Path", read, write)
 	p.mu.Lock()
@@ -149,23 +150,23 @@ func (p *Path) SetLinks(read, write netem.Link) {
 }
 
 // SetProfile changes the links of the path to those of a profile, as SetLinks
-// does. The path is taken to begin at the client's end. SetProfile panics on an
+// does. It assumes the client's end of the path. SetProfile panics on an
 // invalid profile.
 func (p *Path) SetProfile(profile netem.Profile) {
 	mustBeValid("Path.SetProfile", profile)
 	p.SetLinks(profile.Down, profile.Up)
 }
 
-// roundTrip is how long a packet takes there and back that meets no jitter.
+// roundTrip returns the round-trip time of a packet without jitter.
 func (p *Path) roundTrip() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.config.roundTrip()
 }
 
-// SetTrace changes what is called with what happens to connections to come, and how many
-// bytes of payload its events have; see [Config.Trace] and [Config.Payloads]. Connections
-// that there are stay as they were.
+// SetTrace sets the function that is called with the events of later connections, and the
+// maximum number of payload bytes of an event; see [Config.Trace] and [Config.Payloads].
+// Existing connections are not affected.
 func (p *Path) SetTrace(told func(trace.Event), payloads int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,26 +15,26 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Conn is a net.Conn whose bytes travel over slow links: what is written,
-// before the inner connection sees it, and what is read, after it has come out
-// of there. It is safe for concurrent use, as every net.Conn.
+// A Conn is a net.Conn whose bytes travel over slow links. Written bytes cross
+// a link before they reach the inner connection; received bytes cross one after
+// they were read from it. A Conn is safe for concurrent use, as every net.Conn.
 type Conn struct {
 	endpoint
 	inner       net.Conn
-	owners      owners        // none for a Conn of NewConn
+	owners      owners        // none for a connection made by NewConn
 	tcp         *netem.TCP    // nil if streams are ideal
-	roundTrip   time.Duration // of the handshake; 0 if it was not measured
+	roundTrip   time.Duration // measured by the handshake; 0 if there was none
 	in          receiver
 	out         sender
-	closed      atomic.Bool // by Close
+	closed      atomic.Bool // Close was called
 	innerClosed atomic.Bool
 }
 
 // NewConn wraps a connection that carries a stream, as TCP does. With TLS, wrap
-// what is below it: a fault interrupts writes of the inner connection, after
-// which a tls.Conn is of no use. NewConn panics on an invalid configuration, see
-// [netem.Link.Validate] and [netem.TCP.Validate], on a connection that carries
-// datagrams, those are for [NewPacketConn], and if inner is nil.
+// the connection below TLS: a fault interrupts writes of the inner connection,
+// and a tls.Conn is unusable after that. NewConn panics on an invalid
+// configuration, see [netem.Link.Validate] and [netem.TCP.Validate], on a
+// connection that carries datagrams (use [NewPacketConn]), and if inner is nil.
 func NewConn(inner net.Conn, config Config) *Conn {
 	config.mustBeValid("NewConn")
 	mustCarryStream("NewConn", inner)
@@ -42,7 +42,7 @@ func NewConn(inner net.Conn, config Config) *Conn {
 	return newConn(inner, &config, config.Seed, nil)
 }
 
-// mustCarryStream panics on a connection that carries datagrams, and without one.
+// mustCarryStream panics if inner is nil or carries datagrams.
 func mustCarryStream(call string, inner net.Conn) {
 	mustBeThere(call, inner)
 	if carriesDatagrams(inner) {
@@ -51,7 +51,7 @@ func mustCarryStream(call string, inner net.Conn) {
 	}
 }
 
-// newConn wraps a connection, whose links are those of the path if it is not nil.
+// newConn wraps a connection, which uses the links of the path if that is not nil.
 func newConn(inner net.Conn, config *Config, seed uint64, path *Path) *Conn {
 	c := &Conn{endpoint: newEndpoint(inner, config, path), inner: inner, tcp: config.tcp()}
 	links := config.links()
@@ -65,7 +65,7 @@ func newConn(inner net.Conn, config *Config, seed uint64, path *Path) *Conn {
 	return c
 }
 
-// carriesDatagrams reports whether a connection keeps the bounds of writes.
+// carriesDatagrams reports whether a connection preserves message boundaries.
 func carriesDatagrams(inner net.Conn) bool {
 	if _, ok := inner.(net.PacketConn); !ok {
 		return false
@@ -74,10 +74,10 @@ func carriesDatagrams(inner net.Conn) bool {
 	return strings.HasPrefix(network, "udp") || strings.HasPrefix(network, "ip") || network == "unixgram"
 }
 
-// Read reads what has arrived, and waits if nothing has. A reset by the peer
-// arrives over the link, too: as on a socket, the first Read or Write to meet
-// it fails with ECONNRESET; after that, Read returns io.EOF, and Write fails
-// with EPIPE.
+// Read reads bytes that have arrived, and waits if there are none. A reset by
+// the peer arrives over the link, too. As on a socket, the first Read or Write
+// that meets it fails with ECONNRESET; after that, Read returns io.EOF, and
+// Write fails with EPIPE.
 func (c *Conn) Read(p []byte) (int, error) {
 	if h := &c.in.half; h.enter() {
 		n, err := c.inner.Read(p)
@@ -89,17 +89,17 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.in.isSpent() {
 		c.hangUp(&c.in.streamHalf)
 	}
-	if err == io.EOF && c.in.reset.tell() { // the carrier has met a reset
+	if err == io.EOF && c.in.reset.tell() { // the carrier has seen a reset
 		err = errno("read", syscall.ECONNRESET)
 	}
 	return n, c.opError("read", err)
 }
 
-// Write puts p on its way. It returns when the last of its bytes has entered
-// the link or its queue, which with [netem.Link.Rate] or [netem.Link.Pace] can take a
-// while; it does not wait until they have arrived. Over TCP, see [Config.TCP], it
-// returns when the last has entered the send buffer. An error that met bytes on
-// their way is returned by the next Write.
+// Write sends p. It returns when the last of its bytes has entered the link or its
+// queue, which can take a while with [netem.Link.Rate] or [netem.Link.Pace]; it does
+// not wait until the bytes have arrived. Over TCP, see [Config.TCP], it returns when
+// the last byte has entered the send buffer. If the inner connection fails while
+// bytes are in flight, the next Write returns the error.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	if h := &c.out.half; h.enterAlone() {
 		n, err = c.inner.Write(p)
@@ -118,11 +118,10 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	return n + m, c.opError("write", err)
 }
 
-// CloseWrite ends the stream in this direction, after what was written: the end
-// arrives after that, as late as the link has it. CloseWrite does not wait for
-// that; see [Conn.Drain]. Writes fail from now on, blocked ones included. It
-// returns an error that matches errors.ErrUnsupported where the inner
-// connection cannot do that.
+// CloseWrite ends the stream in this direction. The end crosses the link after
+// all bytes that were written; CloseWrite does not wait for it, see
+// [Conn.Drain]. Later and blocked writes fail. CloseWrite returns an error that
+// matches errors.ErrUnsupported if the inner connection does not support it.
 func (c *Conn) CloseWrite() error {
 	if _, ok := c.inner.(halfCloser); !ok {
 		return c.opError("close", errors.ErrUnsupported)
@@ -132,9 +131,9 @@ func (c *Conn) CloseWrite() error {
 
 type halfCloser interface{ CloseWrite() error }
 
-// CloseRead ends the stream in the direction that is read, when what is under
-// way has been read. It returns an error that matches errors.ErrUnsupported
-// where the inner connection cannot do that.
+// CloseRead shuts down reading; bytes already in flight can still be read. It
+// returns an error that matches errors.ErrUnsupported if the inner connection
+// does not support it.
 func (c *Conn) CloseRead() error {
 	inner, ok := c.inner.(interface{ CloseRead() error })
 	if !ok {
@@ -148,18 +147,18 @@ func (c *Conn) CloseRead() error {
 
 // Close closes the connection and returns at once, as close(2) does; a second
 // time it returns an error that matches net.ErrClosed. Blocked reads and writes
-// return with such an error. What Write accepted still arrives at the inner
-// connection, as late as the links have it, and then the end of the stream:
-// only then is the inner connection closed. Between two deliveries there is no
-// goroutine, only a timer of the connection's clock. Use [Conn.Drain] to wait
-// for that, and [Conn.SetLinger] to make Close wait.
+// return with such an error. Accepted bytes still cross the link and reach the
+// inner connection, followed by the end of the stream; then the inner
+// connection is closed. Between two deliveries no goroutine runs, only a timer
+// of the connection's clock. Use [Conn.Drain] to wait for the end, and
+// [Conn.SetLinger] to make Close wait.
 //
 // If nothing moves for five seconds after the close, because the inner
 // connection takes less than 64 KiB in that time or because of a stall, the
-// rest is discarded and the inner connection is reset if possible. The time for
-// which the link itself keeps bytes does not count.
+// rest is discarded and the inner connection is reset if possible. Time that
+// bytes spend on the link does not count.
 //
-// Bytes on their way to the reader are discarded. If bytes were not read, the
+// Bytes in flight to the reader are discarded. If there were unread bytes, the
 // peer sees a reset after the last byte, as with any socket.
 func (c *Conn) Close() error {
 	if c.closed.Swap(true) {
@@ -171,8 +170,8 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// closeInner closes the inner connection, once; with reset as a reset, where it
-// can be.
+// closeInner closes the inner connection, once; if reset is set, with a reset
+// if possible.
 func (c *Conn) closeInner(reset bool) error {
 	if c.innerClosed.Load() {
 		return nil
@@ -194,7 +193,7 @@ func (c *Conn) closeInner(reset bool) error {
 type lingerer interface{ SetLinger(int) error }
 
 // endInner closes the inner connection so that the peer sees the end of the
-// stream. With bytes unread, TCP would send a reset instead.
+// stream. With unread bytes, TCP would send a reset instead.
 func (c *Conn) endInner() {
 	if inner, ok := c.inner.(halfCloser); ok && inner.CloseWrite() == nil {
 		c.in.discard()
@@ -202,13 +201,13 @@ func (c *Conn) endInner() {
 	_ = c.closeInner(false)
 }
 
-// SetLinger says what becomes of bytes that are still on their way when Close is
+// SetLinger sets what happens to bytes that are still in flight when Close is
 // called, as SO_LINGER does. Below zero, the default, they arrive in the
 // background. Zero discards them and resets the connection, even after Close.
-// Above zero, Close waits until they have arrived, for at most that many
-// seconds of the connection's clock; the rest then drains in the background.
-// SetLinger is also called on the inner connection if it has the method, as TCP
-// has.
+// Above zero, Close waits until they have arrived, for at most that many seconds
+// of the connection's clock; the rest then drains in the background. SetLinger
+// also calls the inner connection's SetLinger if there is one, as a TCP
+// connection has.
 func (c *Conn) SetLinger(seconds int) (err error) {
 	if inner, ok := c.inner.(lingerer); ok {
 		err = inner.SetLinger(seconds)
@@ -223,14 +222,16 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return cmp.Or(c.SetWriteDeadline(t), err)
 }
 
-// SetReadDeadline sets when Read gives up with os.ErrDeadlineExceeded, on the
-// connection's clock. The zero time is never.
+// SetReadDeadline sets the time after which Read fails with
+// os.ErrDeadlineExceeded, on the connection's clock. The zero time means no
+// deadline.
 func (c *Conn) SetReadDeadline(t time.Time) error {
 	return c.opError("set", c.in.setDeadline(t))
 }
 
-// SetWriteDeadline sets when Write gives up with os.ErrDeadlineExceeded, on
-// the connection's clock. The zero time is never.
+// SetWriteDeadline sets the time after which Write fails with
+// os.ErrDeadlineExceeded, on the connection's clock. The zero time means no
+// deadline.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", c.out.setDeadline(t))
 }
@@ -241,13 +242,14 @@ func (c *Conn) LocalAddr() net.Addr { return c.inner.LocalAddr() }
 // RemoteAddr returns the inner connection's remote address.
 func (c *Conn) RemoteAddr() net.Addr { return c.inner.RemoteAddr() }
 
-// NetConn returns the inner connection. Reading and writing it passes the links
-// by.
+// NetConn returns the inner connection. Reads and writes on it bypass the
+// links.
 func (c *Conn) NetConn() net.Conn { return c.inner }
 
-// SyscallConn returns the inner connection's file descriptor, for socket
-// options and the like: reading and writing it passes the links by. It returns
-// an error that matches errors.ErrUnsupported where there is none.
+// SyscallConn returns access to the inner connection's file descriptor, for
+// socket options and the like. Reads and writes on it bypass the links. It
+// returns an error that matches errors.ErrUnsupported if the inner connection
+// has no descriptor.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	inner, ok := c.inner.(syscall.Conn)
 	if !ok {
@@ -271,7 +273,7 @@ func opError(conn interface{ LocalAddr() net.Addr }, op string, remote net.Addr,
 	default:
 		var number syscall.Errno
 		if already := new(net.OpError); errors.As(err, &already) || !errors.As(err, &number) {
-			return err // as the inner connection has it
+			return err // as the inner connection returned it
 		}
 	}
 	return wrapError(conn, op, remote, err)

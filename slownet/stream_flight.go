@@ -7,19 +7,19 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// flying is a piece in flight on an ideal stream.
+// An inFlight is a piece in flight on an ideal stream.
 type flying struct {
 	data    []byte
 	arrive  time.Duration
-	failed  bool // it is given up instead
-	pending bool // arrive is not known, see arrivalLocked
+	failed  bool // discarded instead of delivered
+	pending bool // the arrival time is not known yet, see arrivalLocked
 
-	// For the trace, if it is pending.
+	// For the trace, if pending.
 	offset int64
-	due    time.Duration // when it would arrive if nothing befell it
+	due    time.Duration // arrival time without impairments
 }
 
-// flyingLocked returns bytes that enter the link as a piece.
+// flyingLocked returns bytes that enter the link as a piece in flight.
 func (h *streamHalf) flyingLocked(data []byte, piece *netem.Piece) flying {
 	return flying{
 		data: data, arrive: piece.Arrive, failed: piece.Failed, pending: piece.Pending,
@@ -27,8 +27,8 @@ func (h *streamHalf) flyingLocked(data []byte, piece *netem.Piece) flying {
 	}
 }
 
-// arrivalLocked returns when a piece arrives. If it was lost, or one before it, that
-// may become known only later: it is asked for the pieces in their order.
+// arrivalLocked returns a piece's arrival time. If the piece or one before it was
+// lost, that may become known only later. It must be called for the pieces in order.
 func (h *streamHalf) arrivalLocked(p *flying) time.Duration {
 	if p.pending {
 		if at, ok := h.flow.Step(h.now()); ok {
@@ -38,7 +38,7 @@ func (h *streamHalf) arrivalLocked(p *flying) time.Duration {
 	return p.arrive
 }
 
-// nextArrivalLocked returns when a piece arrives, or it is known more of that.
+// nextArrivalLocked returns when a piece arrives, or when more is known about that.
 func (h *streamHalf) nextArrivalLocked(p *flying) time.Duration {
 	if p.pending {
 		return h.flow.Next()
@@ -46,7 +46,7 @@ func (h *streamHalf) nextArrivalLocked(p *flying) time.Duration {
 	return p.arrive
 }
 
-// knownLocked says when a piece arrives that was pending.
+// knownLocked sets the arrival time of a pending piece.
 func (h *streamHalf) knownLocked(p *flying, at time.Duration) {
 	p.arrive, p.pending = at, false
 	if delay := at - p.due; delay > 0 {
@@ -54,8 +54,8 @@ func (h *streamHalf) knownLocked(p *flying, at time.Duration) {
 	}
 }
 
-// launchEndLocked puts the end of the stream on its way, after all that is in flight,
-// and returns when it arrives. Nothing is sent after it that could tell of losses.
+// sendEndInFlightLocked sends the end of the stream after everything in flight, and
+// returns its arrival time. Nothing is sent after it that could reveal losses.
 func (h *streamHalf) launchEndLocked(flight []flying) time.Duration {
 	end := h.sendLocked(h.now(), 0)
 	for i := range flight {
@@ -64,7 +64,7 @@ func (h *streamHalf) launchEndLocked(flight []flying) time.Duration {
 			h.knownLocked(p, at)
 		}
 	}
-	for ok := end.Pending; ok; { // after what was discarded, if anything was
+	for ok := end.Pending; ok; { // after the discarded bytes, if there are any
 		var at time.Duration
 		if at, ok = h.flow.Step(h.flow.Next()); ok {
 			end.Arrive = at

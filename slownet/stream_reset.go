@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// A peerReset is how far a reset by the peer has come. As on a socket, only the
-// first call to meet it fails with ECONNRESET: after that there is nothing to
-// read, and writes fail with EPIPE.
+// A peerReset is the state of a reset by the peer. As on a socket, only the
+// first call that meets it fails with ECONNRESET. After that there is nothing
+// to read, and writes fail with EPIPE.
 type peerReset struct{ state atomic.Int32 }
 
 const (
 	resetNone    int32 = iota
-	resetSeen          // it is on its way to the reader
-	resetArrived       // nobody has been told
+	resetSeen          // in flight to the reader
+	resetArrived       // no call has returned it yet
 	resetTold
 )
 
-// become advances the reset to a state, and reports whether it had not got that
-// far yet.
+// become moves the reset on to a state, and reports whether it was in an
+// earlier one.
 func (r *peerReset) become(state int32) bool {
 	for {
 		before := r.state.Load()
@@ -34,18 +34,18 @@ func (r *peerReset) become(state int32) bool {
 	}
 }
 
-// tell reports whether the caller is the one that gets the error.
+// tell reports whether the caller is the call that returns the error.
 func (r *peerReset) tell() bool { return r.state.CompareAndSwap(resetArrived, resetTold) }
 
 func (r *peerReset) hasArrived() bool { return r.state.Load() >= resetArrived }
 
-// isReset reports whether a call of the inner connection failed because the
-// peer has reset it.
+// isReset reports whether a call of the inner connection failed because of a
+// reset by the peer.
 func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
-// seeReset notes that the peer's reset arrives at the given time. A call that
-// waits in Read then gets the error, in every run; if there is none, writes
-// fail from then on.
+// seeReset notes that the peer's reset arrives at the given time. A blocked
+// Read then returns the error, in every run. If there is none, writes fail from
+// then on.
 func (c *Conn) seeReset(at time.Duration) {
 	if !c.in.reset.become(resetSeen) {
 		return
@@ -60,14 +60,14 @@ func (c *Conn) seeReset(at time.Duration) {
 	})
 }
 
-// arriveReset makes writes fail, as the peer has reset the connection.
+// arriveReset makes writes fail, after the peer has reset the connection.
 func (c *Conn) arriveReset() {
 	c.in.reset.become(resetArrived)
 	c.traceReset(Read, syscall.ECONNRESET)
 	c.out.hearReset(errno("read", syscall.ECONNRESET))
 }
 
-// readReset returns the error for a reader that has met the peer's reset.
+// readReset returns the error of a reader that meets the peer's reset.
 func (c *Conn) readReset(err error) error {
 	c.arriveReset()
 	if c.in.reset.tell() {
@@ -76,8 +76,8 @@ func (c *Conn) readReset(err error) error {
 	return io.EOF
 }
 
-// readError turns an error of the inner connection into that of a reader whose
-// call went right there.
+// readError returns the error of a Read for an error of the inner connection
+// that it called directly.
 func (c *Conn) readError(err error) error {
 	if !isReset(err) || !c.out.gate.isShut() {
 		return err
@@ -91,7 +91,7 @@ func (c *Conn) readError(err error) error {
 	return c.readReset(err)
 }
 
-// hearReset makes writes fail.
+// failByReset makes writes fail.
 func (s *sender) hearReset(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

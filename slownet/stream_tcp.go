@@ -10,33 +10,33 @@ import (
 )
 
 // A tcpStream is TCP for one direction of a Conn. The model moves sequence
-// numbers, and the bytes lie here. It is guarded by the half's lock.
+// numbers; the bytes themselves are kept here. It is guarded by the half's
+// lock.
 type tcpStream struct {
 	*netem.Transfer
 	data, acks pipe
-	pieces     [][]byte      // that are not delivered, in order
-	held       int           // bytes of them
+	pieces     [][]byte      // not delivered yet, in order
+	held       int           // bytes in pieces
 	delivered  int64         // bytes
-	paced      time.Duration // when the pace lets the next bytes go, by the stream's own time
-	stood      time.Duration // for how long stalls have stopped that
-	stopped    time.Duration // since when a stall does so now, or never
+	paced      time.Duration // when Link.Pace admits the next bytes, on the stream's own clock
+	stood      time.Duration // total time of past stalls, for which the stream's own clock stood still
+	stopped    time.Duration // start of the current stall, or never
 	starved    bool          // the writer waits for room
-	ticking    bool          // a timer calls tick
-	ending     bool          // the end of the stream is on its way, or waits for the pace
-	pacesEnd   bool          // it waits for the pace
+	ticking    bool          // the timer of tickLocked is set
+	ending     bool          // the end of the stream is in flight, or waits for the pace
+	pacesEnd   bool          // the end waits for the pace
 	failed     bool          // the sender has given up, or was reset
-	discarded  bool          // what is on its way
-	resetWaits bool          // for a stall to end
+	discarded  bool          // the bytes in flight were discarded
+	resetWaits bool          // the peer's reset waits for a stall to end
 }
 
-// usesTCP reports whether a connection with these links needs TCP: if nothing takes
-// time, it makes no difference.
+// usesTCP reports whether a connection with these links needs TCP. If nothing takes
+// time, TCP makes no difference.
 func usesTCP(tcp *netem.TCP, there, back *netem.Link) bool {
 	return tcp != nil && !(there.ArrivesAtOnce() && back.ArrivesAtOnce())
 }
 
-// startTCPLocked begins to send over TCP, if that is how streams travel. It reports
-// whether it is.
+// startTCPLocked starts TCP if the stream uses it, and reports whether it does.
 func (h *streamHalf) startTCPLocked() bool {
 	switch {
 	case h.isIdealLocked():
@@ -58,7 +58,7 @@ func (h *streamHalf) startTCPLocked() bool {
 	return true
 }
 
-// newTCPLocked returns a stream of the half that has no Transfer yet.
+// newTCPLocked returns a stream for the half, without a Transfer.
 func (h *streamHalf) newTCPLocked() *tcpStream {
 	name := h.flow.Name()
 	return &tcpStream{
@@ -68,14 +68,14 @@ func (h *streamHalf) newTCPLocked() *tcpStream {
 	}
 }
 
-// beginTCPLocked begins to use the half's stream, which is established.
+// beginTCPLocked begins to use the half's stream, which must be established.
 func (h *streamHalf) beginTCPLocked() {
 	h.tcp.SetMTU(min(h.link.PacketSize(), h.back.link.PacketSize()))
 	h.tcp.setEager(h.now(), h.direction == Write)
 	h.tickLocked()
 }
 
-// stall stops the stream's own time, or lets it go on.
+// stall stops or restarts the stream's own clock.
 func (s *tcpStream) stall(now time.Duration, stalled bool) {
 	switch isStopped := s.stopped != never; {
 	case stalled && !isStopped:
@@ -87,8 +87,8 @@ func (s *tcpStream) stall(now time.Duration, stalled bool) {
 	}
 }
 
-// own returns the stream's own time, which stands while a stall lasts: it is the
-// model's.
+// own returns the time of the stream's own clock, which is the model's time. The
+// clock stands still during a stall.
 func (s *tcpStream) own(now time.Duration) time.Duration {
 	if s.stopped != never {
 		now = s.stopped
@@ -96,7 +96,7 @@ func (s *tcpStream) own(now time.Duration) time.Duration {
 	return now - s.stood
 }
 
-// arrives notes when a segment arrives that has waited on its line.
+// arrives records the arrival time of a segment that waited on its line.
 func (s *tcpStream) arrives(at time.Duration, segment *netem.Segment, isData bool) {
 	if s.stopped != never {
 		at = min(at, s.stopped)
@@ -104,8 +104,8 @@ func (s *tcpStream) arrives(at time.Duration, segment *netem.Segment, isData boo
 	s.Arrive(at-s.stood, segment, isData)
 }
 
-// isIdealLocked reports whether the stream is ideal. After a change of links it is
-// so again only when nothing is on its way over TCP.
+// isIdealLocked reports whether the stream is ideal. After a change of links, a
+// stream becomes ideal when nothing is in flight over TCP.
 func (h *streamHalf) isIdealLocked() bool {
 	if h.back != nil && !h.background && !h.tcp.isBusy() && !h.tcp.isEnding() && !usesTCP(h.conn.tcp, h.link, h.back.link) {
 		h.tcp, h.back = nil, nil
@@ -113,7 +113,7 @@ func (h *streamHalf) isIdealLocked() bool {
 	return h.back == nil
 }
 
-// setBack notes the lane of the other direction, over which acknowledgements travel.
+// setBack sets the lane of the other direction, which carries the acknowledgements.
 func (h *streamHalf) setBack(back lane) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -129,16 +129,16 @@ func (h *streamHalf) setBack(back lane) {
 	}
 }
 
-// tickLocked sets a timer that handles due events if nobody else does, such as a
-// delayed acknowledgement while nobody reads or writes. It must not be sent later,
-// as others use the line in the meantime.
+// tickLocked sets a timer that handles due events when no goroutine does, such as
+// a delayed acknowledgement while nobody reads or writes. Such an event must not
+// be late: meanwhile other connections use the line.
 func (h *streamHalf) tickLocked() {
 	mine, next := h.tcp, h.tcp.Next()
 	if mine.ticking || mine.discarded || next == netem.Never {
 		return
 	}
 	if h.endpoint.isReal {
-		next = max(next, h.now()) + 4*maxDelay // whoever waits is earlier
+		next = max(next, h.now()) + 4*maxDelay // a waiting goroutine is earlier
 	}
 	mine.ticking = true
 	h.endpoint.at(next, func() {
@@ -154,7 +154,7 @@ func (h *streamHalf) tickLocked() {
 	})
 }
 
-// Next returns when something happens next, or [netem.Never].
+// Next returns the time of the next event, or [netem.Never].
 func (s *tcpStream) Next() time.Duration {
 	next := s.Transfer.Next()
 	if s.pacesEnd {
@@ -163,7 +163,7 @@ func (s *tcpStream) Next() time.Duration {
 	return timeline.Add(next, s.stood)
 }
 
-// setEager says whether the application takes bytes as they arrive.
+// setEager tells the model whether the application takes bytes as they arrive.
 func (s *tcpStream) setEager(now time.Duration, eager bool) { s.SetEager(s.own(now), eager) }
 
 // advance handles all events that are due.
@@ -178,7 +178,7 @@ func (s *tcpStream) advance(now time.Duration) {
 	s.failed = s.Failure() != netem.NotFailed
 }
 
-// arrived returns how many bytes can be delivered.
+// arrived returns the number of bytes that can be delivered.
 func (s *tcpStream) arrived() int {
 	if s.discarded {
 		return 0
@@ -186,13 +186,13 @@ func (s *tcpStream) arrived() int {
 	return int(s.Received() - s.delivered)
 }
 
-// isBusy reports whether bytes are on their way.
+// isBusy reports whether bytes are in flight or not yet delivered.
 func (s *tcpStream) isBusy() bool { return s != nil && s.held > 0 }
 
 // isEnding reports whether the stream was ended.
 func (s *tcpStream) isEnding() bool { return s != nil && s.ending }
 
-// finish sends the end of the stream, after the wait of the pace.
+// finish sends the end of the stream as soon as the pace admits it.
 func (s *tcpStream) finish(now time.Duration) {
 	s.ending = true
 	now = s.own(now)
@@ -201,11 +201,11 @@ func (s *tcpStream) finish(now time.Duration) {
 	}
 }
 
-// pacedUntil returns when the pace lets the next bytes go.
+// pacedUntil returns when the pace admits the next bytes.
 func (s *tcpStream) pacedUntil() time.Duration { return timeline.Add(s.paced, s.stood) }
 
-// canWrite returns how many bytes may be written at the given time; if that is none,
-// until when to wait.
+// canWrite returns how many bytes can be written at the given time. If there is no
+// room, it returns the time until which to wait.
 func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
 	if until = s.pacedUntil(); until > now {
 		return 0, until
@@ -218,7 +218,7 @@ func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
 	return 0, s.Next()
 }
 
-// write puts bytes on their way, which stay as they are.
+// write sends bytes. The caller must not change them afterwards.
 func (s *tcpStream) write(now time.Duration, p []byte, pace *netem.Pace) {
 	s.pieces = append(s.pieces, p)
 	s.held += len(p)
@@ -249,16 +249,16 @@ func (s *tcpStream) take(now time.Duration, p []byte) (n int) {
 	return n
 }
 
-// discard throws away what is on its way.
+// discard discards the bytes in flight.
 func (s *tcpStream) discard() {
 	if s != nil {
 		s.pieces, s.held, s.discarded = nil, 0, true
 	}
 }
 
-// waitTCPLocked waits for a signal, or until something may have happened to the
-// segments. In real time it waits a little longer, so that not every segment costs
-// a wake-up: everything happens at its time nevertheless.
+// waitTCPLocked waits for a signal, or for the next event of the segments. In real
+// time it waits a little longer, so that not every segment costs a wake-up. Events
+// keep their exact times nevertheless.
 func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
 	if until == netem.Never {
 		h.waitLocked(on, never)
@@ -270,10 +270,10 @@ func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
 	h.waitLocked(on, until)
 }
 
-// maxDelay is by how much something may be told too late in real time.
+// maxDelay is the longest delay in real time until an event is noticed.
 const maxDelay = 500 * time.Microsecond
 
-// writeTCPLocked accepts the first of the bytes and returns how many they are.
+// writeTCPLocked accepts bytes from the front of p and returns how many.
 func (s *sender) writeTCPLocked(p []byte) int {
 	n, _ := s.tcp.canWrite(s.now())
 	n = min(n, len(p))
@@ -288,7 +288,7 @@ func (s *sender) writeTCPLocked(p []byte) int {
 	return n
 }
 
-// nextTCPLocked returns when something happens next that moves bytes.
+// nextTCPLocked returns the time of the next event that moves bytes.
 func (s *sender) nextTCPLocked() time.Duration {
 	if s.within || !s.tcp.isBusy() && s.end != endOnItsWay {
 		return 0
@@ -303,8 +303,8 @@ func (s *sender) nextTCPLocked() time.Duration {
 	return next
 }
 
-// landTCPLocked hands bytes that have arrived to the inner connection, as many as
-// make a chunk.
+// deliverTCPLocked writes bytes that have arrived to the inner connection, at
+// most a chunk.
 func (s *sender) landTCPLocked() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
@@ -332,9 +332,9 @@ func (s *sender) landTCPLocked() {
 	s.changed.wake()
 }
 
-// giveUpLocked breaks the connection off, as TCP does when nothing is acknowledged, or
-// when the answer is a reset: the peer has given the handshake up. The lock is released
-// meanwhile.
+// giveUpLocked resets the connection: either TCP has timed out because nothing was
+// acknowledged, or it has met a reset because the peer gave up the handshake. The lock
+// is released meanwhile.
 func (h *streamHalf) giveUpLocked() {
 	cause := syscall.ETIMEDOUT
 	if h.tcp.Failure() == netem.Reset {
@@ -345,7 +345,7 @@ func (h *streamHalf) giveUpLocked() {
 	h.mu.Lock()
 }
 
-// advanceLocked lets everything happen that is due.
+// advanceLocked handles all events that are due.
 func (r *receiver) advanceLocked() {
 	r.tcp.advance(r.now())
 	if r.ended && r.endAt == timeline.End && r.tcp.Ended() && !r.tcp.isBusy() {
@@ -353,7 +353,8 @@ func (r *receiver) advanceLocked() {
 	}
 }
 
-// awaitTCPLocked waits for bytes, or for the end of the stream, to arrive.
+// awaitTCPLocked waits for the next event, such as the arrival of bytes or of the end of
+// the stream.
 func (r *receiver) awaitTCPLocked() {
 	r.tcp.setEager(r.now(), true)
 	r.waitTCPLocked(&r.changed, r.tcp.Next())
@@ -361,7 +362,7 @@ func (r *receiver) awaitTCPLocked() {
 	r.tcp.setEager(r.now(), false)
 }
 
-// takeTCPLocked gives the reader what has arrived.
+// takeTCPLocked hands the reader the bytes that have arrived.
 func (r *receiver) takeTCPLocked(p []byte) int {
 	n := r.tcp.take(r.now(), r.allowance.cut(p))
 	r.size -= n
@@ -375,7 +376,7 @@ func (r *receiver) takeTCPLocked(p []byte) int {
 	return n
 }
 
-// launchTCPLocked sends what came out of the inner connection.
+// sendTCPLocked sends bytes that were read from the inner connection.
 func (r *receiver) launchTCPLocked(p []byte, err error) {
 	now := r.now()
 	r.tcp.advance(now)
@@ -387,7 +388,7 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 	}
 	r.tickLocked()
 	switch {
-	case isTimeout(err): // of this call only
+	case isTimeout(err): // concerns this call only
 		r.ended, r.end, r.endAt = true, err, now
 	case err != nil:
 		r.ended, r.end, r.endAt = true, err, r.sendEndLocked()
@@ -397,8 +398,8 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 	}
 }
 
-// sendEndLocked puts the end of the stream on its way, and returns when it arrives,
-// or the end of time if that is not known yet.
+// sendEndLocked sends the end of the stream, and returns its arrival time, or the
+// end of time if that is not known yet.
 func (r *receiver) sendEndLocked() time.Duration {
 	if !r.startTCPLocked() {
 		return r.launchEndLocked(r.inbox)
@@ -408,8 +409,8 @@ func (r *receiver) sendEndLocked() time.Duration {
 	return timeline.End
 }
 
-// awaitRoomLocked waits, if there is no room for more from the inner connection, and
-// reports whether it has.
+// awaitRoomLocked waits if there is no room for more bytes from the inner
+// connection, and reports whether it has waited.
 func (r *receiver) awaitRoomLocked() (waited bool) {
 	r.advanceLocked()
 	n, until := r.tcp.canWrite(r.now())
@@ -419,7 +420,7 @@ func (r *receiver) awaitRoomLocked() (waited bool) {
 	return n == 0
 }
 
-// awaitReset is seeReset for a reset that arrives after bytes on their way over
+// awaitReset is seeReset for a reset that arrives after bytes in flight over
 // TCP.
 func (c *Conn) awaitReset() {
 	if !c.in.reset.become(resetSeen) {
@@ -428,7 +429,8 @@ func (c *Conn) awaitReset() {
 	c.pollReset()
 }
 
-// pollReset looks whether the peer's reset has arrived.
+// pollReset checks whether the peer's reset has arrived, and checks again at the next
+// event if it has not.
 func (c *Conn) pollReset() {
 	r := &c.in
 	r.advanceLocked()

@@ -14,7 +14,7 @@ type pipe struct {
 	id   netem.PacketID
 }
 
-// Send is for [netem.Pipe].
+// Send implements [netem.Pipe].
 func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	fate := p.send(now, s)
 	if p.half.endpoint.trace != nil && p.lane == &p.half.lane {
@@ -25,7 +25,7 @@ func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return fate
 }
 
-// whyLost returns why a segment does not arrive, or "" if it does, or may yet.
+// whyLost returns why a segment was lost, or "" if it arrives or may still arrive.
 func whyLost(fate *netem.Fate) string {
 	switch fate.Drop {
 	case netem.Queued:
@@ -54,7 +54,7 @@ func (p *pipe) send(now time.Duration, s *netem.Segment) netem.Fate {
 	p.id.Number++
 	size := s.Size()
 	if link := p.lane.link; link.MTU > 0 && !link.DropOversize {
-		size = min(size, link.MTU) // the sender knows the MTU, and headers do not count for it
+		size = min(size, link.MTU) // the sender knows the MTU, which does not count headers
 	}
 	fate := l.inner.Send(at, size, p.id, tag)
 	for i := range fate.Packets[:fate.Count] {
@@ -63,7 +63,7 @@ func (p *pipe) send(now time.Duration, s *netem.Segment) netem.Fate {
 	return fate
 }
 
-// traceLostLocked reports a segment that was lost, if it has data.
+// traceLostLocked reports a lost segment, if it has data.
 func (h *streamHalf) traceLostLocked(s *netem.Segment, why string) {
 	if s.Len > 0 {
 		h.traceLocked(trace.Drop, s.Seq, s.Len, 0, why)

@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Direction tells what is read from what is written, from where the wrapper
-// is.
+// A Direction distinguishes reading from writing, from the wrapper's point of
+// view.
 type Direction uint8
 
 // The directions.
@@ -32,8 +32,9 @@ func (d Direction) mustBeValid() {
 	}
 }
 
-// DirectionOf tells which direction of a wrapped connection an event is about, which
-// [Config.Trace] was told: Write if it comes from the connection's own address.
+// DirectionOf returns the direction of a wrapped connection that an event of
+// [Config.Trace] is about: Write if the event comes from the connection's own
+// address.
 func DirectionOf(e trace.Event) Direction {
 	if e.From == e.Conn.Host {
 		return Write
@@ -41,20 +42,20 @@ func DirectionOf(e trace.Event) Direction {
 	return Read
 }
 
-// A tracing is the trace of a connection.
+// A tracer reports the events of a connection.
 type tracing struct {
 	told     func(trace.Event)
-	payloads int // bytes that an event has at most; below 0 all
+	payloads int // maximum payload of an event in bytes; below 0 is all
 	name     trace.Conn
 	departed [2]departures.Queue // of a stream, by direction; each guarded by its half's lock
-	ended    [2]atomic.Bool      // the end of the stream, or a reset, was told; by direction
+	ended    [2]atomic.Bool      // the stream's end or a reset was reported; by direction
 }
 
-// traced counts the connections that have traces.
+// traced counts the traced connections.
 var traced atomic.Uint64
 
-// loaded is from when departures are counted. It has a monotonic reading, so that how
-// long bytes took is right even if the system's clock was set meanwhile.
+// loaded is the zero of departure times. It has a monotonic reading, so travel times
+// are right even if the system's clock is set meanwhile.
 var loaded = time.Now()
 
 func newTracing(config *Config, local net.Addr) *tracing {
@@ -64,8 +65,8 @@ func newTracing(config *Config, local net.Addr) *tracing {
 	}
 }
 
-// report reports an event of a direction, which happens at a time. The remote address
-// may be nil.
+// report reports an event in a direction, at the given time. The remote address may
+// be nil.
 func (t *tracing) report(at time.Time, direction Direction, remote net.Addr, event trace.Event) {
 	event.At, event.Conn = time.Duration(at.UnixNano()), t.name
 	event.From, event.To = t.name.Host, t.peerName(remote)
@@ -75,7 +76,7 @@ func (t *tracing) report(at time.Time, direction Direction, remote net.Addr, eve
 	t.told(event)
 }
 
-// peerName returns the name of the other end, which is never that of this one.
+// peerName returns the name of the other end, which always differs from this end's name.
 func (t *tracing) peerName(remote net.Addr) string {
 	if remote == nil {
 		return ""
@@ -87,7 +88,7 @@ func (t *tracing) peerName(remote net.Addr) string {
 	return name
 }
 
-// traceLocked reports an event of a stream, if anybody wants to know.
+// traceLocked reports an event of a stream, if the connection is traced.
 func (h *streamHalf) traceLocked(kind trace.Kind, offset int64, n int, delay time.Duration, note string) {
 	t := h.endpoint.trace
 	if t == nil {
@@ -113,7 +114,7 @@ func (h *streamHalf) traceDataLocked(data []byte) {
 	})
 }
 
-// payload returns as much of the bytes as an event has.
+// payload returns the part of the bytes that goes into an event.
 func (t *tracing) payload(data []byte) string {
 	if t.payloads >= 0 {
 		data = data[:min(len(data), t.payloads)]
@@ -121,7 +122,7 @@ func (t *tracing) payload(data []byte) string {
 	return string(data)
 }
 
-// traceConn reports an event of no bytes.
+// traceConn reports an event without bytes.
 func (c *Conn) traceConn(kind trace.Kind, direction Direction, took time.Duration, err error) {
 	if c.trace == nil {
 		return
@@ -133,14 +134,14 @@ func (c *Conn) traceConn(kind trace.Kind, direction Direction, took time.Duratio
 	c.trace.report(c.clock.Now(), direction, c.RemoteAddr(), e)
 }
 
-// traceEndLocked reports the end of a half's stream, unless that or a reset was told.
+// traceEndLocked reports the end of a half's stream, unless that or a reset was reported.
 func (h *streamHalf) traceEndLocked() {
 	if t := h.endpoint.trace; t != nil && !t.ended[h.direction].Swap(true) {
 		h.traceLocked(trace.Close, h.delivered, 0, 0, "")
 	}
 }
 
-// traceReset reports a reset, once. It ends both directions.
+// traceReset reports a reset, once. A reset ends both directions.
 func (c *Conn) traceReset(direction Direction, cause error) {
 	t := c.trace
 	if t == nil {
@@ -152,7 +153,7 @@ func (c *Conn) traceReset(direction Direction, cause error) {
 	}
 }
 
-// errnoText returns what a system call's error says, without the call's name.
+// errnoText returns the text of a system call's error, without the call's name.
 func errnoText(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {
@@ -161,7 +162,7 @@ func errnoText(err error) string {
 	return err.Error()
 }
 
-// tracePieceLocked reports what befell a piece that has entered the link.
+// tracePieceLocked reports the impairments of a piece that has entered the link.
 func (h *streamHalf) tracePieceLocked(piece netem.Piece) {
 	if h.endpoint.trace == nil {
 		return
