@@ -7,7 +7,7 @@ import (
 )
 
 // Drain waits until what was written before has arrived at the inner
-// connection, and so has the end of the stream after CloseWrite. After Close it
+// connection, and after CloseWrite also the end of the stream. After Close it
 // also waits until the inner connection is closed; if that has a Drain method,
 // as another Conn has, it waits for that as well. On an open connection, writes
 // of other goroutines may make it wait longer.
@@ -15,7 +15,7 @@ import (
 // If any of what was written was discarded, it returns an error that says how
 // much and why: a fault, an error of the inner connection, SetLinger(0), or
 // nothing moving for five seconds after Close. If the context is done first,
-// Drain returns its error, and the bytes travel on.
+// Drain returns its error, and delivery goes on.
 func (c *Conn) Drain(ctx context.Context) error {
 	return drain(ctx, &c.out.linger, c.inner)
 }
@@ -58,8 +58,8 @@ func (l *linger) awaitDrained(ctx context.Context) (lost, err error) {
 	return l.drainer.lossLocked(), nil
 }
 
-// isDrainingLocked reports whether written data is still on its way, or the
-// inner connection of a closed one is not closed yet.
+// isDrainingLocked reports whether written data is still in flight, or the
+// inner connection of a closed connection is not closed yet.
 func (l *linger) isDrainingLocked() bool { return l.of.background || l.of.closed && !l.drained }
 
 func (l *linger) isDraining() bool {

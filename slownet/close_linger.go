@@ -23,19 +23,19 @@ var (
 // A linger drains a closed connection: the written bytes arrive, and then the inner
 // connection is closed. It is guarded by the lock of the writing half.
 type linger struct {
-	of       *half
-	drainer  drainer
-	patience *patience // nil while nothing is awaited
-	loss     *loss     // nil if nothing was discarded
-	seconds  int32     // as in SetLinger
-	aborted  bool      // bytes in flight must be discarded
-	resets   bool      // the inner connection must be reset
-	drained  bool      // the connection and the inner one are closed
-	within   bool      // the carrier is in the inner connection
+	of         *half
+	drainer    drainer
+	stallTimer *stallTimer // nil before the close, and after the end
+	loss       *loss       // nil if nothing was discarded
+	seconds    int32       // as in SetLinger
+	aborted    bool        // bytes in flight must be discarded
+	resets     bool        // the inner connection must be reset
+	drained    bool        // the connection and the inner one are closed
+	within     bool        // the delivery goroutine is in a call of the inner connection
 }
 
-// A patience ends when nothing has moved for maxStall.
-type patience struct {
+// A stallTimer expires when nothing has moved for maxStall.
+type stallTimer struct {
 	timer *clock.Timer
 	moved time.Duration // time of the last movement, or of the close
 }
@@ -48,7 +48,7 @@ type loss struct {
 
 // A drainer drains a stream or datagrams: the parts in which they differ.
 type drainer interface {
-	carry()                    // the carrier
+	deliver()                  // in the background, until all is delivered
 	nextLocked() time.Duration // time of the next movement; may lie in the past
 	hasMoreLocked() bool       // written bytes have not arrived
 	closeInner(reset bool) error
@@ -57,9 +57,9 @@ type drainer interface {
 }
 
 // beginLocked closes the half, and the inner connection if nothing is in flight.
-// Otherwise the carrier closes it; if the carrier is not at work yet, a timer
-// starts it. waits means that bytes are pending although the carrier is not at
-// work.
+// Otherwise the delivery goroutine closes it; if none is running yet, a timer
+// starts it. waits means that bytes are pending although no delivery goroutine
+// is running.
 //
 // If the inner connection is closed here, that happens before blocked calls are
 // woken, as on a plain connection: they may need a lock that the caller holds.
@@ -73,13 +73,13 @@ func (l *linger) beginLocked(waits bool) error {
 	if l.aborted || !h.background && !waits {
 		defer h.interruptLocked()
 		if h.background {
-			return l.closeInnerLocked() // for the carrier may be in there
+			return l.closeInnerLocked() // as the delivery goroutine may be in it
 		}
 		return l.finishLocked()
 	}
 	h.interruptLocked()
-	l.patience = &patience{moved: h.now()}
-	l.patience.timer = h.endpoint.at(l.limitLocked(), l.expire)
+	l.stallTimer = &stallTimer{moved: h.now()}
+	l.stallTimer.timer = h.endpoint.at(l.limitLocked(), l.expire)
 	if !h.background {
 		h.background = true
 		_ = h.syncLocked(false)
@@ -87,8 +87,8 @@ func (l *linger) beginLocked(waits bool) error {
 		if h.stalled {
 			until = never
 		}
-		if !h.parkLocked(until, l.drainer.carry) {
-			go l.drainer.carry()
+		if !h.parkLocked(until, l.drainer.deliver) {
+			go l.drainer.deliver()
 		}
 	}
 	return nil
@@ -96,11 +96,12 @@ func (l *linger) beginLocked(waits bool) error {
 
 // limitLocked returns the time by which the next byte must move.
 func (l *linger) limitLocked() time.Duration {
-	return timeline.Add(max(l.patience.moved, l.drainer.nextLocked()), maxStall)
+	return timeline.Add(max(l.stallTimer.moved, l.drainer.nextLocked()), maxStall)
 }
 
-// enterLocked notes that the carrier is about to call the inner connection, and
-// exitLocked that the call has returned and something has moved.
+// enterLocked notes that the delivery goroutine is about to call the inner
+// connection, and exitLocked that the call has returned and something has
+// moved.
 func (l *linger) enterLocked() {
 	l.within = true
 	l.movedLocked()
@@ -114,13 +115,13 @@ func (l *linger) exitLocked() {
 
 // movedLocked notes that something has moved.
 func (l *linger) movedLocked() {
-	if l.patience != nil {
-		l.patience.moved = l.of.now()
+	if l.stallTimer != nil {
+		l.stallTimer.moved = l.of.now()
 	}
 }
 
-// expire discards the rest if nothing has moved for maxStall. If the carrier is
-// just about to move something, the clock has jumped, and it may have jumped while a
+// expire discards the rest if nothing has moved for maxStall. If the delivery
+// goroutine is just about to move something, the clock has jumped, perhaps while a
 // call of the inner connection was about to return.
 func (l *linger) expire() {
 	l.of.mu.Lock()
@@ -138,29 +139,29 @@ func (l *linger) expire() {
 		l.movedLocked()
 	}
 	if until := l.limitLocked(); l.of.now() < until {
-		l.patience.timer = l.of.endpoint.at(until, l.expire)
+		l.stallTimer.timer = l.of.endpoint.at(until, l.expire)
 		return
 	}
 	l.abortLocked(errStuck)
 	_ = l.closeInnerLocked()
 }
 
-// grace is how long a call of the inner connection may take in real time, however far
-// a clock that is stepped by hand moves meanwhile.
+// grace is the real time that a call of the inner connection may take, however far a
+// mock clock is advanced meanwhile.
 const grace = 500 * time.Millisecond
 
-// graceLocked waits for a call of the inner connection that is under way to return,
-// for the grace at most. The lock is released meanwhile.
+// graceLocked waits for a call of the inner connection that is in progress to
+// return, for at most grace. The lock is released meanwhile.
 func (l *linger) graceLocked() {
-	moved := l.patience.moved
-	for left := grace; left > 0 && l.within && l.patience != nil && l.patience.moved == moved; left -= time.Millisecond {
+	moved := l.stallTimer.moved
+	for left := grace; left > 0 && l.within && l.stallTimer != nil && l.stallTimer.moved == moved; left -= time.Millisecond {
 		l.of.mu.Unlock()
 		time.Sleep(time.Millisecond)
 		l.of.mu.Lock()
 	}
 }
 
-// abortLocked discards what is in flight and wakes the carrier.
+// abortLocked discards what is in flight and wakes the delivery goroutine.
 func (l *linger) abortLocked(cause error) {
 	if !l.aborted {
 		l.markAbortedLocked(cause)
@@ -168,8 +169,9 @@ func (l *linger) abortLocked(cause error) {
 	}
 }
 
-// markAbortedLocked makes the carrier discard the bytes in flight when it is woken,
-// and reset: the peer must not take the part that arrived for the whole stream.
+// markAbortedLocked makes the delivery goroutine discard the bytes in flight when
+// it is woken, and reset the connection: the peer must not take the part that
+// arrived for the whole stream.
 func (l *linger) markAbortedLocked(cause error) {
 	if l.aborted {
 		return
@@ -196,7 +198,7 @@ func (l *linger) closeInnerLocked() error {
 	return l.drainer.closeInner(reset)
 }
 
-// finishLocked closes the inner connection in the end, and wakes the goroutines that
+// finishLocked closes the inner connection at the end, and wakes the goroutines that
 // wait for that.
 func (l *linger) finishLocked() error {
 	err := l.closeInnerLocked()
@@ -204,9 +206,9 @@ func (l *linger) finishLocked() error {
 		return err
 	}
 	l.drained = true
-	if l.patience != nil {
-		l.patience.timer.Stop()
-		l.patience = nil
+	if l.stallTimer != nil {
+		l.stallTimer.timer.Stop()
+		l.stallTimer = nil
 	}
 	l.of.changed.wake()
 	l.drainer.forget()

@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Close gives an inner connection up that takes nothing for five seconds.
+// Close gives up on an inner connection that accepts nothing for five seconds.
 func TestCloseGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -30,7 +30,7 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
-// A reader that takes in a part of a large piece every few seconds gets all of
+// A reader that takes a part of a large piece every few seconds receives all of
 // it, however long it takes.
 func TestCloseAndALargePiece(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

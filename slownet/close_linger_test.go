@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A lingering connection remembers what SetLinger was called with last.
+// A lingering connection records the last argument of SetLinger.
 type lingering struct {
 	net.Conn
 	seconds atomic.Int32
@@ -25,13 +25,13 @@ func (l *lingering) SetLinger(seconds int) error {
 	return nil
 }
 
-// A breaking connection takes one byte, and no more.
+// A breaking connection accepts one byte, and no more.
 type breaking struct{ lingering }
 
 func (b *breaking) Write([]byte) (int, error) { return 1, io.ErrShortWrite }
 
-// Where the inner connection has not taken all of what was written, it is reset:
-// the peer must not take what has come for the whole.
+// If the inner connection did not accept all written bytes, it is reset: the
+// peer must not mistake the part that has arrived for the whole.
 func TestCloseAfterAnErrorInFlightIsAReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, _ := net.Pipe()
@@ -47,8 +47,8 @@ func TestCloseAfterAnErrorInFlightIsAReset(t *testing.T) {
 	})
 }
 
-// An end of stream that a close has discarded is told.
-func TestDrainTellsOfTheEndOfStream(t *testing.T) {
+// Drain reports an end of stream that a close has discarded.
+func TestDrainReportsTheEndOfStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := NewConn(newSink(), bothWays(netem.Link{Latency: time.Second}))
 		require.NoError(t, conn.CloseWrite())
@@ -58,8 +58,8 @@ func TestDrainTellsOfTheEndOfStream(t *testing.T) {
 	})
 }
 
-// A read of nothing tells that the connection is closed, as that of a socket.
-func TestReadOfNothingAfterClose(t *testing.T) {
+// An empty read reports that the connection is closed, as on a socket.
+func TestEmptyReadAfterClose(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: ms}), func(t *testing.T, conn *Conn, far net.Conn) {
 		n, err := conn.Read(nil)
 		assert.NoError(t, err)
@@ -70,8 +70,8 @@ func TestReadOfNothingAfterClose(t *testing.T) {
 	})
 }
 
-// Close leaves no goroutine that reads ahead: a bubble may end at once.
-func TestBubbleEndsWhileSomethingComesForAClosedConnection(t *testing.T) {
+// Close leaves no read-ahead goroutine, so a bubble may end at once.
+func TestBubbleEndsWhileBytesArriveForAClosedConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		conn := NewConn(near, bothWays(netem.Link{Latency: time.Second}))
@@ -85,7 +85,7 @@ func TestBubbleEndsWhileSomethingComesForAClosedConnection(t *testing.T) {
 	})
 }
 
-// SetLinger(0) is about Close: until then a connection works as before.
+// SetLinger(0) concerns Close: until then a connection works as before.
 func TestSetLingerBeforeClose(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write([]byte("one "))
@@ -100,7 +100,7 @@ func TestSetLingerBeforeClose(t *testing.T) {
 	})
 }
 
-// Where the peer takes nothing for five seconds after a close, it is reset.
+// If the peer accepts nothing for five seconds after a close, it is reset.
 func TestCloseThatGetsStuckIsAReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, _ := net.Pipe()
@@ -115,9 +115,9 @@ func TestCloseThatGetsStuckIsAReset(t *testing.T) {
 	})
 }
 
-// On a clock that is moved by an hour at once, what was written before the close
-// arrives.
-func TestCloseAndAClockThatLeaps(t *testing.T) {
+// On a clock that is advanced by an hour at once, bytes written before the close
+// arrive.
+func TestCloseAndAClockThatJumps(t *testing.T) {
 	for range 200 {
 		mock := clock.NewMock()
 		inner := newSink()
@@ -132,8 +132,8 @@ func TestCloseAndAClockThatLeaps(t *testing.T) {
 	}
 }
 
-// A listener forgets connections that are closed.
-func TestListenerForgetsWhatIsClosed(t *testing.T) {
+// A listener forgets closed connections.
+func TestListenerForgetsClosedConnections(t *testing.T) {
 	s := serve(t, Config{})
 	for range 3 {
 		_, conn := s.connect()

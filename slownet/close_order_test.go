@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A slowCloser is an inner connection whose Close takes its time before it does
-// anything, and whose blocked reads may end with another error then.
+// A slowCloser is an inner connection whose Close takes a while before it does
+// anything, and whose blocked reads may then return another error.
 type slowCloser struct {
 	net.Conn
 	before func()
-	end    error // of a read that was blocked, if not nil
+	end    error // of a blocked read, if not nil
 }
 
 func (s *slowCloser) Close() error {
@@ -35,9 +35,9 @@ func (s *slowCloser) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Where nothing is in flight, blocked calls return because the inner connection
-// is closed, and not before that: the caller of Close may hold a lock that they
-// want next, as net/http does.
+// If nothing is in flight, blocked calls return after the inner connection is
+// closed, and not before: the caller of Close may hold a lock that they want
+// next, as net/http does.
 func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 	for name, test := range map[string]struct {
 		config Config

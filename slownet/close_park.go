@@ -6,18 +6,18 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// A parked is the background work of a closed connection, between two of its
-// steps. Meanwhile there is no goroutine, as nobody is left to wait for one to
-// end: only a timer of the connection's clock.
+// A parked is the background work of a closed connection between two steps.
+// Meanwhile no goroutine runs, as nothing would wait for it to end: there is
+// only a timer of the connection's clock.
 type parked struct {
 	timer *clock.Timer // nil: it waits for a signal alone
 	goOn  func()
 }
 
-// pauseLocked lets the work in the background wait for its signal, or until a
-// time if that is not never. If the connection is closed, the work is parked
-// instead: then pauseLocked reports that this goroutine must end, and goOn is
-// called by another one.
+// pauseLocked makes the background work wait for its signal, or until the given
+// time unless that is never. If the connection is closed, the work is parked
+// instead: pauseLocked reports that the goroutine must end, and a new one calls
+// goOn later.
 func (h *half) pauseLocked(until time.Duration, goOn func()) (end bool) {
 	if h.closed {
 		return h.parkLocked(until, goOn)
@@ -50,7 +50,7 @@ func (h *half) parkLocked(until time.Duration, goOn func()) bool {
 	return true
 }
 
-// unparkLocked makes parked work go on at once.
+// unparkLocked resumes parked work at once.
 func (h *half) unparkLocked() {
 	p := h.parked
 	if p == nil {
@@ -63,7 +63,7 @@ func (h *half) unparkLocked() {
 	go p.goOn()
 }
 
-// at calls do at the given time, in its own goroutine.
+// at calls do at the given time, in a goroutine of its own.
 func (e *endpoint) at(until time.Duration, do func()) *clock.Timer {
 	for {
 		now := e.now()

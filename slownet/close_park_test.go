@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// However a fault meets a closed connection, its bytes arrive once: before its
+// Whenever a fault meets a closed connection, its bytes arrive once: before its
 // timer fires, which may be too late to stop that, or while the inner connection
-// takes them.
+// accepts them.
 func TestAFaultOfAClosedConnectionDoublesNothing(t *testing.T) {
 	for _, at := range []time.Duration{500 * ms, 1500 * ms} {
 		synctest.Test(t, func(t *testing.T) {
@@ -35,8 +35,9 @@ func TestAFaultOfAClosedConnectionDoublesNothing(t *testing.T) {
 	}
 }
 
-// Two faults at once do not double the bytes of a closed connection. Over TCP, what
-// was under way when the stall began has its second before it after that.
+// Two faults at once do not duplicate the bytes of a closed connection. Over TCP,
+// the second that bytes in flight still needed when the stall began passes after
+// the stall.
 func TestTwoFaultsOfAClosedConnectionDoubleNothing(t *testing.T) {
 	for i, tcp := range streams {
 		arrive := []time.Duration{3 * time.Second, 2 * time.Second}[i]
@@ -59,14 +60,14 @@ func TestTwoFaultsOfAClosedConnectionDoubleNothing(t *testing.T) {
 	}
 }
 
-// The end of the stream is not late on a clock that is moved while the connection
-// is closed.
+// The end of the stream is not late on a clock that is advanced while the
+// connection is closed.
 func TestCloseOnAClockThatMovesMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mock := &movingClock{Mock: clock.NewMock()}
 		inner := newSink()
 		conn := NewConn(inner, Config{Write: netem.Link{Latency: time.Second}, Clock: mock})
-		mock.by = 500 * ms // before the end is waited for
+		mock.by = 500 * ms // before the wait for the end begins
 		require.NoError(t, conn.Close())
 		mock.Add(500 * ms)
 		synctest.Wait()

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A resettable sink remembers whether it was closed with a reset.
+// A resettable sink records whether it was closed with a reset.
 type resettable struct {
 	*sink
 	reset atomic.Bool
@@ -43,7 +43,7 @@ func (r *resettable) wantClosed(t *testing.T, at time.Duration, reset bool) {
 	assert.Equal(t, reset, r.reset.Load(), "a reset")
 }
 
-// leaveUnread makes something arrive that is only read in part.
+// leaveUnread makes bytes arrive that are read only in part.
 func leaveUnread(t *testing.T, conn *Conn, far net.Conn) {
 	go func() { _, _ = far.Write([]byte("unread")) }()
 	_, err := conn.Read(make([]byte, 1))
@@ -65,8 +65,8 @@ func TestResetAfterTheEndOfTheStreamCrossesTheLink(t *testing.T) {
 	})
 }
 
-// A connection that something between the ends has closed sends no reset when
-// it is closed, even if bytes were not read: both ends see the end of the stream.
+// A connection that a middlebox has closed sends no reset when it is closed, even
+// with unread bytes: both ends see the end of the stream.
 func TestCloseAfterSendsNoReset(t *testing.T) {
 	overResettable(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, inner *resettable, far net.Conn) {
 		leaveUnread(t, conn, far)
@@ -81,8 +81,8 @@ func TestCloseAfterSendsNoReset(t *testing.T) {
 	})
 }
 
-// What is discarded before it has entered the link is missed by the peer, so it
-// sees a reset; and a stall holds it up.
+// The peer misses bytes that are discarded before they enter the link, so it
+// sees a reset; a stall holds the reset up.
 func TestStallOfAQueueEndsInAReset(t *testing.T) {
 	pace := netem.Link{Queue: netem.Queue{Bytes: 1000}, Pace: netem.Pace{Bytes: 100, Wait: time.Second}}
 	overResettable(t, Config{Write: pace}, func(t *testing.T, conn *Conn, inner *resettable, _ net.Conn) {
@@ -98,7 +98,7 @@ func TestStallOfAQueueEndsInAReset(t *testing.T) {
 	})
 }
 
-// SetLinger(0) of a connection on which nothing was written discards nothing.
+// SetLinger(0) discards nothing on a connection on which nothing was written.
 func TestDrainAfterAResetOfNothing(t *testing.T) {
 	overResettable(t, Config{Write: netem.Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, inner *resettable, _ net.Conn) {
 		require.NoError(t, conn.SetLinger(0))
@@ -108,13 +108,13 @@ func TestDrainAfterAResetOfNothing(t *testing.T) {
 	})
 }
 
-// failing fails to take bytes, as a connection that the peer has closed.
+// A failing connection fails to accept bytes, as one that the peer has closed.
 type failing struct{ *resettable }
 
 func (failing) Write([]byte) (int, error) { return 0, errno("write", syscall.EPIPE) }
 
-// Once writing has failed nothing more crosses the link: Close takes effect at
-// once.
+// After a write has failed nothing more crosses the link, so Close takes effect
+// at once.
 func TestCloseAfterAnErrorIsNotLate(t *testing.T) {
 	overResettable(t, Config{}, func(t *testing.T, _ *Conn, inner *resettable, _ net.Conn) {
 		conn := NewConn(failing{inner}, Config{Write: netem.Link{Latency: time.Second}})
@@ -127,14 +127,14 @@ func TestCloseAfterAnErrorIsNotLate(t *testing.T) {
 	})
 }
 
-var errClose = errors.New("it cannot be closed")
+var errClose = errors.New("close failed")
 
 // failingClose is a connection whose Close fails.
 type failingClose struct{ *sink }
 
 func (failingClose) Close() error { return errClose }
 
-// Where the end of the stream arrives as it leaves, Close closes the inner
+// If the end of the stream arrives as it leaves, Close closes the inner
 // connection itself, and returns its error.
 func TestCloseReturnsTheErrorOfTheInnerConnection(t *testing.T) {
 	for _, link := range []netem.Link{{}, {MTU: 1500}, {Pace: netem.Pace{Bytes: 100, Wait: time.Second}}} {
@@ -145,7 +145,7 @@ func TestCloseReturnsTheErrorOfTheInnerConnection(t *testing.T) {
 	}
 }
 
-// Bytes arrive when they would, though others wait in the queue for longer.
+// Bytes arrive on time although others wait in the queue for longer.
 func TestArrivalBeforeTheNextLeavesTheQueue(t *testing.T) {
 	link := netem.Link{Queue: netem.Queue{Bytes: 1000}, Latency: 100 * ms, Pace: netem.Pace{Bytes: 100, Wait: time.Second}}
 	synctest.Test(t, func(t *testing.T) {

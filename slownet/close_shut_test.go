@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// shut closes a connection and waits until all has arrived.
+// shut closes a connection and waits until everything has arrived.
 func shut(c interface {
 	Close() error
 	Drain(context.Context) error

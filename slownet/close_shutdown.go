@@ -20,7 +20,7 @@ type owner interface {
 }
 
 // owners are the listener or dialer that made a connection, and its path. The zero
-// value has none.
+// value means none.
 type owners struct {
 	by   owner // a Listener, or the group of a Dialer
 	path *Path
@@ -92,7 +92,7 @@ func (g *group) drain(ctx context.Context) error {
 		err := c.Drain(ctx)
 		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			members = slices.DeleteFunc(members, func(c drainable) bool { return !c.isDraining() })
-			return fmt.Errorf("slownet: shutdown: connections with something on its way: %d: %w", len(members), err)
+			return fmt.Errorf("slownet: shutdown: connections with something in flight: %d: %w", len(members), err)
 		}
 		lost = errors.Join(lost, err)
 	}
@@ -101,12 +101,12 @@ func (g *group) drain(ctx context.Context) error {
 
 // Shutdown closes the listener, but none of its connections, and waits until what
 // was written to them has arrived; for a closed connection it also waits until
-// the inner connection is closed. Open connections stay open; if nothing is on
-// its way on them, Shutdown does not wait for them. Call it after a server's
-// own Shutdown or Close, such as net/http's, which closes the connections.
+// the inner connection is closed. Open connections stay open; if nothing is in
+// flight on them, Shutdown does not wait for them. Call it after a server's own
+// Shutdown or Close, such as net/http's, which closes the connections.
 //
 // If the context is done first, Shutdown returns an error that matches the
-// context's, and the bytes travel on. For bytes that were discarded it returns
+// context's, and delivery goes on. For bytes that were discarded it returns
 // errors like [Conn.Drain]'s.
 func (l *Listener) Shutdown(ctx context.Context) error {
 	err := l.Close()
@@ -118,11 +118,11 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 
 // Shutdown waits until what was written to the Dialer's connections has
 // arrived; for a closed connection it also waits until the inner connection is
-// closed. It closes none, and does not wait for open ones with nothing on its
-// way. The Dialer may still be used; Shutdown does not wait for connections
+// closed. It closes none, and does not wait for open ones with nothing in
+// flight. The Dialer may still be used; Shutdown does not wait for connections
 // that it makes meanwhile.
 //
 // If the context is done first, Shutdown returns an error that matches the
-// context's, and the bytes travel on. For bytes that were discarded it returns
+// context's, and delivery goes on. For bytes that were discarded it returns
 // errors like [Conn.Drain]'s.
 func (d *Dialer) Shutdown(ctx context.Context) error { return d.group.drain(ctx) }

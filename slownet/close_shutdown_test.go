@@ -63,8 +63,8 @@ func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error
 	}
 }
 
-// An http.Server over a slow link is closed at once, however many clients it
-// has. Shutdown of its listener waits until they have heard of it.
+// An http.Server over a slow link closes at once, however many clients it has.
+// Shutdown of its listener waits until the clients have received everything.
 func TestHTTPServerIsClosedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newMemoryListener()
@@ -74,7 +74,7 @@ func TestHTTPServerIsClosedAtOnce(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(listener) }()
 		web := &http.Transport{DialContext: inner.dial}
-		for range 40 { // that are idle in the end
+		for range 40 { // idle at the end
 			response, err := (&http.Client{Transport: web}).Get("http://server.test/")
 			require.NoError(t, err)
 			defer response.Body.Close()
@@ -93,8 +93,8 @@ func TestHTTPServerIsClosedAtOnce(t *testing.T) {
 	})
 }
 
-// A client's time-out holds over a slow link, in a bubble too, where a lock of
-// net/http's that is held for long would stop time.
+// A client's time-out holds over a slow link, even in a bubble, where a lock
+// that net/http holds for long would stop time.
 func TestHTTPClientTimeoutOverASlowLink(t *testing.T) {
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
@@ -131,10 +131,10 @@ func TestHTTPClientTimeoutOverASlowLink(t *testing.T) {
 	}
 }
 
-// Shutdown waits for what is on its way, whether the connection is closed or
-// open, and closes none. It does not wait for a connection that is idle. The
-// context bounds it.
-func TestShutdownWaitsForWhatIsOnItsWay(t *testing.T) {
+// Shutdown waits for bytes in flight, whether the connection is closed or open,
+// and closes no connection. It does not wait for an idle connection. The
+// context limits the wait.
+func TestShutdownWaitsForBytesInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newMemoryListener()
 		dialer := &slownet.Dialer{Dial: server.dial, Config: slownet.Config{Write: netem.Link{Latency: time.Second}}}
@@ -161,7 +161,7 @@ func TestShutdownWaitsForWhatIsOnItsWay(t *testing.T) {
 		defer cancel()
 		err = dialer.Shutdown(ctx)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.EqualError(t, err, "slownet: shutdown: connections with something on its way: 1: context deadline exceeded")
+		assert.EqualError(t, err, "slownet: shutdown: connections with something in flight: 1: context deadline exceeded")
 
 		_, err = conns[1].Write([]byte("it is open"))
 		require.NoError(t, err)
@@ -180,8 +180,8 @@ func TestShutdownWaitsForWhatIsOnItsWay(t *testing.T) {
 	})
 }
 
-// What is lost while Shutdown waits is its error.
-func TestShutdownTellsOfWhatIsLost(t *testing.T) {
+// Shutdown returns an error for bytes that are lost while it waits.
+func TestShutdownReportsLostBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		listener := newMemoryListener()
 		slow := slownet.NewListener(listener, slownet.Config{Write: netem.Link{Latency: time.Second}})
@@ -202,7 +202,7 @@ func TestShutdownTellsOfWhatIsLost(t *testing.T) {
 	})
 }
 
-// A Dialer's sockets for datagrams are waited for, too.
+// Shutdown waits for a Dialer's datagram sockets, too.
 func TestShutdownWaitsForDatagrams(t *testing.T) {
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -9,61 +9,63 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Config says what a connection is to be like. The zero Config leaves it as
-// it is.
+// A Config configures the wrapper of a connection. With the zero Config, a
+// wrapper changes nothing.
 type Config struct {
-	// Clock is the time by which bytes travel and deadlines expire. Nil is the
-	// real one (or the simulated one, in a testing/synctest bubble). A
-	// clock.Mock begins in 1970, where packages such as net/http take times for
-	// long past that lie a second ahead: set it to a later time first.
+	// Clock is the clock for links and deadlines. Nil is the real one (or the
+	// simulated one, in a testing/synctest bubble). A clock.Mock starts in
+	// 1970, and packages such as net/http treat times near the Unix epoch as
+	// long past: set the clock to a later time first.
 	Clock clock.Clock
 
-	// Read is the link over which travels what is read. See PerConn for who
-	// shares it.
+	// Read is the link that received bytes cross. See PerConn for which
+	// connections share it.
 	Read netem.Link
 
-	// Write is the link over which travels what is written.
+	// Write is the link that written bytes cross.
 	Write netem.Link
 
-	// TCP is how streams travel over the links: as Linux's TCP sends them, with
-	// [netem.CUBIC], which is the default, or [netem.Reno], or as ideal streams with
-	// [netem.Unlimited]. Its KeepAlive has no effect, as the inner connection has
-	// its own. Where nothing takes time, TCP makes no difference and is left out.
+	// TCP configures how streams travel over the links: as Linux's TCP sends them,
+	// with [netem.CUBIC], which is the default, or [netem.Reno], or as ideal streams
+	// with [netem.Unlimited]. Its KeepAlive has no effect, as the inner connection
+	// has its own. Where nothing takes time, TCP makes no difference and is left
+	// out.
 	TCP netem.TCP
 
-	// Seed decides what is random about the links. Each connection of a
-	// listener or a dialer, and each direction of it, draws from a sequence of its
-	// own, which follows from the seed and from how many connections came before
-	// it. Two that are wrapped one by one, with the same seed, have the same.
+	// Seed determines all that is random about the links. Each direction of each
+	// connection of a listener or a dialer draws from its own sequence, which
+	// follows from the seed and the number of connections before it. Two
+	// connections that are wrapped one by one with the same seed draw the same
+	// sequences.
 	Seed uint64
 
 	// PerConn gives each connection of a [Dialer] or a [Listener] links of its
-	// own. Otherwise all of them share one pair: its rate, its queue, and what is
-	// random about it. Pace is always each connection's own, and connections of
-	// NewConn and NewPacketConn have links of their own.
+	// own. Otherwise all of them share one pair: its rate, its queue and its
+	// random impairments. Pace always applies to each connection by itself, and
+	// connections of NewConn and NewPacketConn have links of their own.
 	PerConn bool
 
-	// Trace, if it is not nil, is called with all that happens. Times are those of the
-	// clock, since 1970. From and To are the addresses of both ends, followed by " (peer)"
-	// for the other end if both are the same; see [DirectionOf]. A [trace.Send] says that
-	// bytes were accepted: those that are written wait for the link from then on, those
-	// that are read have come out of the inner connection. With a [trace.Data] they are in
-	// the inner connection, or were handed to the reader. The Note of a [trace.Drop] says
-	// why: bytes of a stream will be sent again, or were discarded when the connection
-	// ended; a datagram is gone. A [trace.Fault] is of both directions, and told as of
-	// Write. A [trace.Connect] is of a Dialer, a [trace.Accept] of a Listener. A
-	// [trace.Close] says that the end of a stream has arrived: that what was written ends
-	// in the inner connection, or that the reader has met the end. A [trace.Reset] is of
-	// both directions, and told where it was first noticed. Hashes are left out. A
-	// connection's number counts the traced connections of the process.
+	// Trace, if it is not nil, is called with each event. Times are those of the clock,
+	// since 1970. From and To are the addresses of both ends, followed by " (peer)" for
+	// the other end if both are the same; see [DirectionOf]. A [trace.Send] means that
+	// bytes were accepted: written bytes wait for the link from then on, received ones
+	// were read from the inner connection. A [trace.Data] means that they were written to
+	// the inner connection, or handed to the reader. The Note of a [trace.Drop] gives the
+	// reason: bytes of a stream will be retransmitted, or were discarded when the
+	// connection ended; a datagram is lost. A [trace.Fault] concerns both directions, and
+	// is reported for Write. A [trace.Connect] comes from a Dialer, a [trace.Accept] from
+	// a Listener. A [trace.Close] means that the end of a stream has arrived: in the inner
+	// connection for written bytes, or at the reader. A [trace.Reset] concerns both
+	// directions, and is reported for the one where it was first noticed. Hashes are left
+	// out. A connection's number counts the traced connections of the process.
 	//
-	// It is called with locks held, in order for each direction of a connection, and from
-	// several goroutines at once for several: it must not wait, and must not
-	// use the connection, nor make faults happen.
+	// It is called with locks held. For each direction of a connection the calls are in
+	// order; for several directions they may come from several goroutines at once. It must
+	// not block, use the connection or cause faults.
 	Trace func(trace.Event)
 
-	// Payloads is how many bytes of what has arrived, or of a datagram that was dropped,
-	// an event has at most in [trace.Event.Payload]. Zero is none; below zero is all.
+	// Payloads is the maximum number of bytes in [trace.Event.Payload], for data that
+	// has arrived and for datagrams that were dropped. Zero is none; below zero is all.
 	Payloads int
 }
 
@@ -74,13 +76,13 @@ func (c *Config) mustBeValid(call string) {
 	mustBeValid(call+": Config.TCP", c.TCP)
 }
 
-// linksMustBeValid panics on an invalid link of a call of SetLinks.
+// linksMustBeValid panics on an invalid link that was given to SetLinks.
 func linksMustBeValid(of string, read, write netem.Link) {
 	mustBeValid(of+".SetLinks: read", read)
 	mustBeValid(of+".SetLinks: write", write)
 }
 
-// mustBeThere panics if there is nothing to be wrapped.
+// mustBeThere panics if inner is nil.
 func mustBeThere(call string, inner any) {
 	if inner == nil {
 		panic("slownet: " + call + ": there is nothing to wrap: inner is nil")
@@ -95,7 +97,7 @@ func (c Config) withClock() Config {
 	return c
 }
 
-// tcp returns how TCP works, or nil if streams are ideal.
+// tcp returns the configuration of TCP, or nil if streams are ideal.
 func (c *Config) tcp() *netem.TCP {
 	if c.TCP.Congestion == netem.Unlimited {
 		return nil
@@ -109,5 +111,5 @@ func (c *Config) links() [2]*netem.Link {
 	return [2]*netem.Link{Read: intern(c.Read), Write: intern(c.Write)}
 }
 
-// roundTrip is how long a packet takes there and back that meets no jitter.
+// roundTrip returns the round-trip time of a packet without jitter.
 func (c *Config) roundTrip() time.Duration { return timeline.Add(c.Read.Latency, c.Write.Latency) }

@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// shared are the links that were used last. Connections that are wrapped one
-// by one, with the same links, share them, and so take less memory.
+// shared are the links that were used last. Connections that are wrapped one by
+// one with equal links share them, which saves memory.
 var shared struct {
 	mu    sync.Mutex
 	links [8]*netem.Link
@@ -17,8 +17,8 @@ var shared struct {
 
 var zeroLink netem.Link
 
-// intern returns a link that is equal to the given one, and that nobody may
-// change.
+// intern returns a link that is equal to the given one and must not be
+// modified.
 func intern(link netem.Link) *netem.Link {
 	lines.Share(link.Bottleneck)
 	if link.IsZero() {

@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// On a clock that is stepped by hand, bytes that the peer writes begin their way
-// when the connection has taken them from the inner one, which takes a moment of
-// real time. The trace tells when they have: then the clock can be moved.
+// On a mock clock, bytes that the peer writes are in flight after the connection
+// has read them from the inner one, which takes a moment of real time. The trace
+// reports when that has happened: then the clock can be advanced.
 func Example_mockClock() {
 	mock := clock.NewMock()
 	taken := make(chan struct{}, 1)
@@ -33,7 +33,7 @@ func Example_mockClock() {
 
 	start := mock.Now()
 	read := make(chan string)
-	go func() { // a reader waits
+	go func() { // a reader, which waits
 		buffer := make([]byte, 100)
 		n, err := conn.Read(buffer)
 		if err != nil {

@@ -18,8 +18,8 @@ func ClientConfig(p netem.Profile) Config { return Config{Read: p.Down, Write: p
 // as it is; with both wrapped, the path is there twice.
 func ServerConfig(p netem.Profile) Config { return Config{Read: p.Up, Write: p.Down} }
 
-// NewDialer returns a dialer whose connections are at the client's end of the
-// path, with the profile's Lookup. They share the profile's links, as those of
+// NewDialer returns a dialer whose connections are at the client's end of the path,
+// with the profile's Lookup. They share the profile's links, as the connections of
 // every [Dialer] do. It panics on an invalid profile; see [netem.Profile.Validate].
 func NewDialer(p netem.Profile) *Dialer {
 	mustBeValid("NewDialer", p)
@@ -40,8 +40,8 @@ func ReadProfile(path string) (netem.Profile, error) {
 	return profile, nil
 }
 
-// mustBeValid panics on an error of Validate: who made the value has a bug. What
-// says what it was given as.
+// mustBeValid panics on an error of Validate, which is a bug in the caller. what
+// describes the value's role.
 func mustBeValid(what string, value interface{ Validate() error }) {
 	if err := value.Validate(); err != nil {
 		panic("slownet: " + what + ": " + strings.TrimPrefix(err.Error(), "netem: "))

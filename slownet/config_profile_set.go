@@ -2,11 +2,11 @@ package slownet
 
 import "github.com/slowpoetry/slowpoetry/slownet/netem"
 
-// SetProfile changes the links of this connection to those of a profile, as
-// [Conn.SetLinks] does: from now on it shares them with no other. A connection that a [Listener] accepted is at the server's end of the path: it
-// reads from Up and writes to Down. Every other one is taken to be at the
-// client's end. To put a server's connection that was wrapped by [NewConn] on
-// the path, call SetLinks(profile.Up, profile.Down).
+// SetProfile changes the links of this connection to those of a profile, as [Conn.SetLinks]
+// does: from now on it shares them with no other connection. A connection that a [Listener]
+// accepted is at the server's end of the path: it reads from Up and writes to Down. For any
+// other connection, SetProfile assumes the client's end. For a server's connection that was
+// wrapped by [NewConn], call SetLinks(profile.Up, profile.Down) instead.
 //
 // Lookup has no effect, as the connection has been dialled. SetProfile panics
 // on an invalid profile; see [netem.Profile.Validate].
@@ -20,10 +20,9 @@ func (c *Conn) SetProfile(profile netem.Profile) {
 }
 
 // SetProfile puts all connections, present and future, at the server's end of a
-// profile's path: they read from Up and write to Down. They share these two links, as
-// they did those before, except connections that had links of their own; see
-// [Listener.SetLinks].
-// It panics on an invalid profile.
+// profile's path: they read from Up and write to Down. They share these two links,
+// except connections that have links of their own; see [Listener.SetLinks]. It panics
+// on an invalid profile.
 func (l *Listener) SetProfile(profile netem.Profile) {
 	mustBeValid("Listener.SetProfile", profile)
 	config := ServerConfig(profile)
@@ -31,9 +30,9 @@ func (l *Listener) SetProfile(profile netem.Profile) {
 }
 
 // SetProfile changes the links of this connection to those of a profile, as
-// [PacketConn.SetLinks] does: from now on it shares them with no other. The connection is taken to be at the client's end of the path: it
-// receives from Down and sends to Up. At the server's end, call
-// SetLinks(profile.Up, profile.Down) instead.
+// [PacketConn.SetLinks] does: from now on it shares them with no other connection.
+// SetProfile assumes the client's end of the path: the connection receives from Down and
+// sends to Up. At the server's end, call SetLinks(profile.Up, profile.Down) instead.
 //
 // Lookup has no effect. SetProfile panics on an invalid profile; see
 // [netem.Profile.Validate].

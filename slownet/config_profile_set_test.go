@@ -15,8 +15,8 @@ import (
 // lopsided is a profile whose directions can be told apart.
 var lopsided = netem.Profile{Name: "test/lopsided", Down: netem.Link{Latency: 10 * ms}, Up: netem.Link{Latency: 30 * ms}}
 
-// timesOf tells how long a byte takes that a connection writes, and one that it
-// reads. The other end has no limits.
+// timesOf returns how long a byte takes that a connection writes, and one that
+// it reads. The other end has no limits.
 func timesOf(t *testing.T, c net.Conn, far net.Conn) (written, read time.Duration) {
 	pass := func(from, to net.Conn) time.Duration {
 		start := time.Now()

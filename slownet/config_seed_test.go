@@ -27,8 +27,8 @@ func TestRoundTripsOfAConnection(t *testing.T) {
 	}
 }
 
-// Both directions of a connection have chances of their own.
-func TestDirectionsHaveTheirOwnChances(t *testing.T) {
+// The two directions of a connection draw from different random sequences.
+func TestDirectionsDrawDifferentSequences(t *testing.T) {
 	inner, _ := net.Pipe()
 	socket, _ := memoryPair()
 	conn := NewConn(inner, bothWays(netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: time.Second}}))
@@ -37,14 +37,15 @@ func TestDirectionsHaveTheirOwnChances(t *testing.T) {
 	assert.NotEqual(t, nextPacketDelay(&packets.in.flow), nextPacketDelay(&packets.out.flow))
 }
 
-// nextDelay sends a byte, later than all before, and returns how long it takes.
+// nextDelay sends a byte after all earlier ones have arrived, and returns how long it
+// takes.
 func nextDelay(f *netem.Flow) time.Duration {
 	piece := f.Send(f.Free()+time.Hour, 1)
 	f.Hold(piece.Leave)
 	return piece.Arrive - piece.Leave
 }
 
-// nextPacketDelay does that with a datagram.
+// nextPacketDelay does the same with a datagram.
 func nextPacketDelay(f *netem.PacketFlow) time.Duration {
 	packets, _ := f.Send(f.Free(), 1)
 	return packets[0].Arrive - packets[0].Leave

@@ -24,7 +24,7 @@ func TestInvalidTCPPanics(t *testing.T) {
 	assert.PanicsWithValue(t, want("Dialer.DialContext"), func() { _, _ = (&Dialer{Config: config}).DialContext(t.Context(), "tcp", "") })
 }
 
-// An invalid link is a bug of the program: wherever one is given, it panics.
+// An invalid link is a bug of the program, so every function that takes one panics.
 func TestInvalidLinksPanic(t *testing.T) {
 	for _, link := range []netem.Link{
 		{Latency: -time.Second},
@@ -59,7 +59,7 @@ func TestInvalidLinksPanic(t *testing.T) {
 	}
 }
 
-// Nothing cannot be wrapped, which is told at once and not at the first call.
+// Wrapping nil panics at once, and not at the first call.
 func TestNilPanics(t *testing.T) {
 	path := NewPath(Config{})
 	for call, wrap := range map[string]func(){
@@ -74,18 +74,18 @@ func TestNilPanics(t *testing.T) {
 	}
 }
 
-// On a path connections share its links: with PerConn there would be no path.
+// Connections on a path share its links, so PerConn makes no sense there.
 func TestPathPerConnPanics(t *testing.T) {
 	assert.PanicsWithValue(t, "slownet: NewPath: Config.PerConn is set: connections on a path share its links; "+
 		"use a Dialer or a Listener of its own for connections that do not", func() { NewPath(Config{PerConn: true}) })
 }
 
-// A name's lookup does not take less than no time.
+// The time of a lookup cannot be negative.
 func TestNegativeLookupPanics(t *testing.T) {
 	assert.PanicsWithValue(t, `slownet: NewDialer: profile "": Lookup is -1s: it must be 0 (none) or more`, func() {
 		NewDialer(netem.Profile{Lookup: -time.Second})
 	})
-	assert.PanicsWithValue(t, "slownet: Dialer.DialContext: Lookup is -1s: it must be 0 (no longer) or more", func() {
+	assert.PanicsWithValue(t, "slownet: Dialer.DialContext: Lookup is -1s: it must be 0 (no extra time) or more", func() {
 		_, _ = (&Dialer{Lookup: -time.Second}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
 	})
 }

@@ -69,7 +69,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		return nil, err
 	}
 	path := d.enterPath(config)
-	defer path.left()
+	defer path.endDial()
 	if packets, ok := inner.(net.PacketConn); ok && carriesDatagrams(inner) {
 		return path.packetConn(packets, &d.group), nil
 	}
@@ -90,17 +90,17 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 // another. A changed configuration starts a new path.
 func (d *Dialer) enterPath(config Config) *Path {
 	if d.given != nil {
-		d.given.enter()
+		d.given.beginDial()
 		return d.given
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.path == nil || !d.isMadeOf(&d.Config) || !d.path.enterIfUsed() {
+	if d.path == nil || !d.isMadeOf(&d.Config) || !d.path.beginDialIfUsed() {
 		config.Seed = deriveSeed(config.Seed, d.paths)
 		d.paths++
 		d.made = d.Config
 		d.path = newPath(config)
-		d.path.enter()
+		d.path.beginDial()
 	}
 	d.path.SetTrace(config.Trace, config.Payloads)
 	return d.path

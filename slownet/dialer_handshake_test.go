@@ -27,7 +27,7 @@ func dialOnce(t *testing.T, config Config, timeout time.Duration) (took time.Dur
 		if err != nil {
 			_, innerErr := far.Read(make([]byte, 1))
 			assert.Equal(t, io.EOF, innerErr, "the inner connection is closed")
-			assert.Empty(t, dialer.group.all(), "nothing is kept of the connection")
+			assert.Empty(t, dialer.group.all(), "the connection is forgotten")
 			return
 		}
 		go func() {
@@ -42,8 +42,8 @@ func dialOnce(t *testing.T, config Config, timeout time.Duration) (took time.Dur
 	return took, err
 }
 
-// A dial takes what its SYN and the answer take over the links: 40 ms of latency,
-// 416 bits each way at the rate, and a second for one that is lost.
+// A dial takes as long as its SYN and SYN-ACK take over the links: 40 ms of
+// latency, 416 bits each way at the rate, and a second for a lost one.
 func TestDialCrossesTheLinks(t *testing.T) {
 	slow := netem.Link{Latency: 20 * ms}
 	rate := netem.Link{Latency: 20 * ms, Rate: netem.Mbps}
@@ -58,7 +58,7 @@ func TestDialCrossesTheLinks(t *testing.T) {
 		"a rate":               {rate, rate, netem.CUBIC, 40*ms + 2*416*us},
 		"Reno":                 {rate, rate, netem.Reno, 40*ms + 2*416*us},
 		"the SYN is lost":      {netem.Link{Latency: 20 * ms, Loss: lossy}, slow, netem.CUBIC, time.Second + 40*ms},
-		"the answer is lost":   {slow, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.CUBIC, time.Second + 40*ms},
+		"the SYN-ACK is lost":  {slow, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.CUBIC, time.Second + 40*ms},
 		"an ideal stream":      {rate, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.Unlimited, 40 * ms},
 		"nothing":              {netem.Link{}, netem.Link{}, netem.CUBIC, 0},
 		"CoDel":                {disciplined(rate, netem.CoDel), disciplined(rate, netem.FQCoDel), netem.CUBIC, 40*ms + 2*416*us},
@@ -79,7 +79,7 @@ func disciplined(link netem.Link, discipline netem.Discipline) netem.Link {
 	return link
 }
 
-// A dial over a path that loses all gives up when Linux does, or with its context.
+// A dial over a path that loses everything gives up when Linux does, or with its context.
 func TestDialGivesUp(t *testing.T) {
 	slow, dead := netem.Link{Latency: 20 * ms}, netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 1}}
 	for name, config := range map[string]Config{
@@ -105,9 +105,9 @@ func TestDialGivesUp(t *testing.T) {
 	}
 }
 
-// A peer that has given the handshake up, as it heard nothing after its answer, resets
-// the connection when it hears something at last.
-func TestHandshakeThatThePeerHasGivenUp(t *testing.T) {
+// A peer that has given up the handshake, as it received nothing after its SYN-ACK,
+// resets the connection when a segment arrives later.
+func TestHandshakeGivenUpByThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
@@ -125,9 +125,8 @@ func TestHandshakeThatThePeerHasGivenUp(t *testing.T) {
 	})
 }
 
-// Dials over a lossy path are the same each time with the same seed, and others with
-// another; they take a round trip, or longer by the times at which Linux sends a SYN
-// again.
+// Dials over a lossy path repeat with the same seed, and differ with another. They
+// take a round trip, or longer by the times of Linux's SYN retransmissions.
 func TestDialSeeds(t *testing.T) {
 	dials := func(seed uint64) (took []time.Duration) {
 		link := netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 0.3}}
@@ -156,12 +155,12 @@ func TestDialSeeds(t *testing.T) {
 	}
 	assert.InDelta(t, 50*0.49, counts[0], 10, "nothing is lost of a dial with a probability of 0.7 x 0.7")
 	for d := range counts {
-		assert.Zero(t, d%time.Second, "%v: a SYN or its answer is sent again by a timer", d)
+		assert.Zero(t, d%time.Second, "%v: a SYN or SYN-ACK is retransmitted by a timer", d)
 	}
 }
 
-// The round trip of the handshake is TCP's first sample: a first segment that is
-// lost is sent again by a timer of three round trips, not of one second.
+// The handshake's round trip is TCP's first RTT sample: a lost first segment is
+// retransmitted after three round trips, and not after one second.
 func TestHandshakeMeasuresTheRoundTrip(t *testing.T) {
 	link := netem.Link{Latency: 200 * ms}
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// To connect takes a round trip, and a name takes longer than an address.
+// Connecting takes a round trip, and a name takes longer than an address.
 func TestDialer(t *testing.T) {
 	for address, want := range map[string]time.Duration{
 		"192.0.2.1:80":      50 * ms,
@@ -45,7 +45,7 @@ func TestDialer(t *testing.T) {
 	}
 }
 
-// A context that ends, ends the dial, in each of its parts.
+// A context that ends makes the dial fail, in each of its parts.
 func TestDialerContext(t *testing.T) {
 	for timeout, lookup := range map[time.Duration]time.Duration{ms: time.Second, 10 * ms: 0} {
 		synctest.Test(t, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestDialerContext(t *testing.T) {
 	}
 }
 
-// The zero Dialer is net.Dialer; errors are its, and come at once.
+// The zero Dialer behaves like net.Dialer: it returns its errors, and at once.
 func TestDialerOfTheNetwork(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -95,7 +95,7 @@ func TestDialerOfTheNetwork(t *testing.T) {
 	})
 }
 
-// Connections that carry datagrams are known by what they are.
+// Datagram connections are recognized.
 func TestDialerOfDatagrams(t *testing.T) {
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -126,8 +126,8 @@ func TestDialerOfDatagrams(t *testing.T) {
 	assert.PanicsWithValue(t, "slownet: NewConn: a udp connection carries datagrams: wrap it with NewPacketConn", func() { NewConn(raw, Config{}) })
 }
 
-// A dialer forgets sockets that are closed.
-func TestDialerForgetsDatagramSocketsThatAreClosed(t *testing.T) {
+// A dialer forgets closed sockets.
+func TestDialerForgetsClosedDatagramSockets(t *testing.T) {
 	dialer := &Dialer{Config: Config{Write: netem.Link{Latency: ms}}}
 	for range 3 {
 		conn, err := dialer.DialContext(t.Context(), "udp", "127.0.0.1:9")
@@ -138,8 +138,8 @@ func TestDialerForgetsDatagramSocketsThatAreClosed(t *testing.T) {
 	}
 }
 
-// Each connection of a dialer has chances of its own, and the same seed gives
-// the same.
+// Each connection of a dialer draws from its own random sequence, and the same
+// seed repeats it.
 func TestDialerSeeds(t *testing.T) {
 	sequences := func(seed uint64) (all [2][]time.Duration) {
 		dialer := &Dialer{

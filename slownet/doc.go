@@ -17,61 +17,58 @@
 // netem.MustProfile("webpagetest/3g"). [NewDialer], [ClientConfig] and
 // [ServerConfig] put a connection on it, and [ReadProfile] reads one from a file.
 //
-// One end of a connection is enough: wrapped at both, the path is there twice.
+// Wrap one end of a connection only: with both wrapped, data crosses the path twice.
 //
 // # Model
 //
-// Package netem has the model of a link: how long bytes and datagrams take, and
-// what befalls them. The wrappers drive it with a clock, package simtest with its
-// queue of events; there is no second description of a slow path. Bytes of a
-// stream are never lost, changed or reordered; a fault of their packets costs
-// time instead. What is random follows from [Config.Seed]. Streams travel as
-// Linux's TCP sends them, with slow start, CUBIC (RFC 9438) and retransmissions
-// (RFC 8985, RFC 6298), so that they take the time that they take on a real path.
-// A stream can be an ideal one instead, which has the link's rate from the first
-// byte on, and 1,500 bytes of payload in a packet; see [Config.TCP]:
+// Package netem contains the model of a link: how long bytes and datagrams take, and
+// how they are impaired. The wrappers drive it with a clock, package simtest with its
+// queue of events; there is no second description of a slow path. Bytes of a stream are
+// never lost, changed or reordered; a fault of their packets costs time instead. All
+// that is random follows from [Config.Seed]. Streams travel as Linux's TCP sends them,
+// with slow start, CUBIC (RFC 9438) and retransmissions (RFC 8985, RFC 6298), so they
+// take as long as on a real path. A stream can be ideal instead: it has the link's rate
+// from the first byte on, and 1,500 bytes of payload in a packet; see [Config.TCP]:
 //
 //	slownet.Config{Read: link, Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}
 //
-// A link belongs to all that crosses it: the connections of a Dialer share a pair
-// of links, and so do those of a Listener and all that is made with a [Path]. Four
+// A link is shared by everything that crosses it. The connections of a Dialer share a
+// pair of links, and so do those of a Listener and those made with a [Path]. Four
 // downloads at once take four times as long as one. [Config.PerConn] gives each
 // connection its own. Times are exact for a link with one writer at a time.
 //
 // # Faults
 //
-// The links of a connection can be changed while it is used, and it can be
-// stalled, reset, or closed after a number of bytes; see [Conn.SetLinks],
-// [Conn.SetProfile], [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A
-// [Listener] does that to all of its connections, and can refuse or delay new
-// ones. [Config.Trace] tells what happened to which bytes when.
+// The links of a connection can be changed while it is used, and it can be stalled,
+// reset, or closed after a number of bytes; see [Conn.SetLinks], [Conn.SetProfile],
+// [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A [Listener] does that to all of
+// its connections, and can refuse or delay new ones. [Config.Trace] reports what
+// happened to which bytes, and when.
 //
 // # Sockets
 //
-// The wrappers have the methods of *net.TCPConn, *net.TCPListener and
-// *net.UDPConn, so type assertions for such methods succeed. Options reach the
-// socket. A datagram travels with its control messages, such as ECN's, and
-// datagrams written by one call (UDP_SEGMENT) travel one by one. If the inner
-// connection lacks a method, the error matches errors.ErrUnsupported.
+// The wrappers have the methods of *net.TCPConn, *net.TCPListener and *net.UDPConn, so
+// type assertions for such methods succeed. Options are set on the socket. A datagram
+// travels with its control messages, such as ECN's, and datagrams written by one call
+// (UDP_SEGMENT) travel one by one. If the inner connection lacks a method, the error
+// matches errors.ErrUnsupported.
 //
-// SyscallConn and File give out the inner connection's descriptor. Reads and
-// writes on it bypass the links. So does a library that takes the descriptor
-// for its own reads and writes, as golang.org/x/net/ipv4 does; quic-go and
-// others, which would do so too, use [PacketConn.ReadBatch] and
-// [PacketConn.WriteBatch] instead.
+// SyscallConn and File return the inner connection's descriptor. Reads and writes on it
+// bypass the links. So does a library that uses the descriptor for its own reads and
+// writes, as golang.org/x/net/ipv4 does. quic-go and others would do so, too, but use
+// [PacketConn.ReadBatch] and [PacketConn.WriteBatch] instead.
 //
 // # Closing
 //
-// Close and CloseWrite return at once, as those of sockets do, and may be called
-// with locks held. What was written still arrives, in the background and as
-// late as the link has it, followed by the end of the stream; then the inner
-// connection is closed. [Conn.SetLinger] discards it instead, or has Close
-// wait. To wait until the bytes have arrived, call [Conn.Drain] for one
-// connection, or [Listener.Shutdown] and [Dialer.Shutdown] for all.
+// Close and CloseWrite return at once, as those of sockets do, and may be called with
+// locks held. Written bytes still cross the link in the background, followed by the end
+// of the stream; then the inner connection is closed. [Conn.SetLinger] discards them
+// instead, or makes Close wait. To wait until the bytes have arrived, call [Conn.Drain]
+// for one connection, or [Listener.Shutdown] and [Dialer.Shutdown] for all.
 //
-// Between two deliveries of a closed connection there is no goroutine, only a
-// timer of its clock. So a testing/synctest bubble may end while one drains, and
-// what has not arrived then is lost. To wait for it, shut down in this order,
+// Between two deliveries of a closed connection there is no goroutine, only a timer of
+// its clock. So a testing/synctest bubble may end while a connection drains, and bytes
+// that have not arrived then are lost. To wait for them, shut down in this order,
 // servers and clients first:
 //
 //	synctest.Test(t, func(t *testing.T) {
@@ -82,57 +79,54 @@
 //		require.NoError(t, listener.Shutdown(t.Context()))
 //	})
 //
-// net/http's server keeps a connection half a second longer when it has cut a
-// request short, so after server.Close a bubble needs a time.Sleep of that before
-// it ends, on any network.
+// net/http's server keeps a connection open for another half second when it has cut a
+// request short. So after server.Close a bubble needs a time.Sleep of half a second
+// before it ends, on any network.
 //
 // While a clock.Mock stands still, a closed connection with bytes in flight
 // keeps its inner connection open. Move the clock, or call SetLinger(0).
 //
 // # Time
 //
-// Time comes from [Config.Clock], deadlines included, so a connection can be
+// All times, deadlines included, are those of [Config.Clock]. So a connection can be
 // driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
 //
-// With a clock.Mock, bytes are in flight once Write has returned. Bytes that
-// the peer has sent are in flight only after they were taken from the inner
-// connection; moving the clock before that has no effect on them. Wait for the
-// [trace.Send] in [Config.Trace], and then move the clock; see the example with
-// the mock clock.
+// With a clock.Mock, bytes are in flight once Write has returned. Bytes that the peer
+// has sent are in flight only after they were read from the inner connection; moving
+// the clock before that has no effect on them. Wait for the [trace.Send] in
+// [Config.Trace], and then move the clock; see the example with the mock clock.
 //
-// In a bubble, times are exact, to the nanosecond. In real time a timer that fires
-// late, by up to 100 ms, is made up for, so that delays do not add up.
+// In a bubble, times are exact, to the nanosecond. In real time, a timer that fires
+// late by up to 100 ms is compensated for, so delays do not add up.
 //
 // # Cost
 //
-// While a link has no limits, calls go right to the inner connection, and
-// io.Copy keeps the operating system's fast ways, such as splice and sendfile.
-// There is a goroutine for each direction of a connection while bytes are in
-// flight or wait for the reader, and none while it is idle or closed.
+// While a link has no limits, calls go right to the inner connection, and io.Copy keeps
+// the operating system's fast paths, such as splice and sendfile. There is a goroutine
+// for each direction of a connection while bytes are in flight or wait for the reader,
+// and none while it is idle or closed.
 //
 // # Limitations
 //
 // Those of the model are in package netem's documentation. Each direction of a
-// connection over TCP has its own acknowledgements, in segments of their own. TCP
-// gives up a path whose round trip takes minutes, as it does on a real one: use
-// [netem.Unlimited] there. A dial of such a stream takes a round trip of the links'
-// latencies, whatever else they do to packets; a dial over TCP begins when the inner
-// one has succeeded, so the peer may accept a connection of which the SYN is lost.
+// connection over TCP has its own acknowledgements, in segments of their own. TCP gives
+// up on a path whose round trip takes minutes, as on a real one: use [netem.Unlimited]
+// there. With it, a dial takes a round trip of the links' latencies, whatever else they
+// do to packets. A dial over TCP begins when the inner dial has succeeded, so the peer
+// may accept a connection whose SYN is lost.
 //
-// The wrapper needs the deadlines of the inner connection, to interrupt calls
-// that block in it. An inner connection may set deadlines of its own, as one
-// that times out when it is idle: Read or Write returns that time-out
-// unchanged, and a fault restarts the idle time. If the inner connection times
-// out while written bytes are in flight, they are lost, and every later Write
-// returns the time-out.
+// The wrapper needs the deadlines of the inner connection, to interrupt calls that
+// block in it. An inner connection may set deadlines of its own, such as an idle
+// time-out: Read or Write returns that time-out unchanged, and a fault restarts the
+// idle time. If the inner connection times out while written bytes are in flight, they
+// are lost, and every later Write returns the time-out.
 //
-// The inner connection is a real one: what it costs comes on top, and its
-// buffers are beside the link's queue. Bytes that are read begin their way when
-// they are taken from it, which is at once while others are under way or
-// somebody waits in Read, and else when somebody reads. Up to 16 MiB may be in
-// flight in each direction of an ideal stream; a writer that is so far ahead waits.
-// Over TCP, a writer waits for room in the send buffer.
+// The inner connection is a real one: its delay adds to the link's, and its buffers to
+// the link's queue. Received bytes enter the link when they are read from it. That is
+// at once while others are in flight or a goroutine waits in Read, and otherwise at the
+// next Read. At most 16 MiB are in flight in each direction of an ideal stream; then
+// the writer waits. Over TCP, a writer waits for room in the send buffer.
 //
-// A dial cannot be slowed down from the server's end: it is the operating system
-// that answers it.
+// A dial cannot be slowed down from the server's end, as the operating system answers
+// it.
 package slownet

@@ -13,16 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxExported is how many exported names the package may have, methods not counted:
-// what go doc lists has to fit on a screen.
+// maxExported is the maximum number of exported names of the package, methods not
+// counted: the output of go doc must fit on a screen.
 const maxExported = 60
 
-// Whoever asks go doc for the package can read all that it has.
+// The output of go doc shows the whole package on one screen.
 func TestExportedNames(t *testing.T) {
 	names := exportedNames(t)
 	t.Logf("%d: %v", len(names), names)
 	assert.LessOrEqual(t, len(names), maxExported)
-	for _, name := range []string{"NewConn", "Config", "Read", "ReadProfile"} { // of each kind
+	for _, name := range []string{"NewConn", "Config", "Read", "ReadProfile"} { // one of each kind
 		assert.Contains(t, names, name)
 	}
 }

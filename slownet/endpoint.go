@@ -7,17 +7,16 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// An endpoint is what all wrappers have in common, whether they carry a stream
-// or datagrams.
+// An endpoint is the part that all wrappers share, of streams and of datagrams.
 type endpoint struct {
 	socket socket // the inner connection
 	clock  clock.Clock
 	isReal bool      // the clock tells the real time
-	origin time.Time // of the flows' times
-	trace  *tracing  // nil if nobody wants to know
+	origin time.Time // the zero of the flows' times
+	trace  *tracer   // nil without a trace
 }
 
-// A socket is what all inner connections have in common.
+// A socket has the methods that all inner connections share.
 type socket interface {
 	LocalAddr() net.Addr
 	SetReadDeadline(time.Time) error
@@ -34,10 +33,10 @@ func newEndpoint(inner socket, config *Config, path *Path) endpoint {
 		e.origin = config.Clock.Now()
 	}
 	if config.Trace != nil {
-		e.trace = newTracing(config, inner.LocalAddr())
+		e.trace = newTracer(config, inner.LocalAddr())
 	}
 	return e
 }
 
-// now is the time since the connection was wrapped, or its path began.
+// now returns the time since the connection was wrapped, or since its path was made.
 func (e *endpoint) now() time.Duration { return e.clock.Since(e.origin) }

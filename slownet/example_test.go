@@ -48,8 +48,8 @@ func ExampleNewListener() {
 	// at least 30 ms: true
 }
 
-// A web client at the end of a slow path. To connect takes a round trip, and so
-// does to ask.
+// A web client at the end of a slow path. Connecting takes a round trip, and so
+// does a request.
 func ExampleDialer() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "hello from afar")

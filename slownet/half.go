@@ -17,13 +17,13 @@ import (
 //
 // The user's calls either go right to the inner connection, through the gate, or
 // they take turns here. While bytes are in flight, a goroutine works in the
-// background: the carrier when writing, the read-ahead when reading. Then no
-// other call is in the inner connection.
+// background: the delivery goroutine when writing, the read-ahead when reading.
+// Then no other call is in the inner connection.
 type half struct {
 	endpoint   *endpoint
 	direction  Direction
 	discarding bool  // guarded by mu: unread bytes of the inner connection are being discarded
-	halfDone   int16 // guarded by mu: interrupted writes, which go first
+	halfDone   int16 // guarded by mu: interrupted writes, which must go on first
 	gate       gate
 
 	hasDeadline atomic.Bool
@@ -37,15 +37,15 @@ type half struct {
 
 	parked *parked // the work in the background while no goroutine does it
 
-	busy       bool // a user's call has the turn
-	background bool // the carrier or the read-ahead is at work
-	stalled    bool // by a fault
-	closed     bool // by Close
-	hungUp     bool // by a fault
-	kicked     bool // the user's calls must return from the inner connection
-	recalled   bool // the goroutine in the background must return from it
-	innerPast  bool // the inner connection's deadline is in the past
-	err        error
+	busy        bool // a user's call has the turn
+	background  bool // the delivery goroutine or the read-ahead is running
+	stalled     bool // by a fault
+	closed      bool // by Close
+	hungUp      bool // by a fault
+	interrupted bool // the user's calls must return from the inner connection
+	recalled    bool // the background goroutine must return from it
+	innerPast   bool // the inner connection's deadline is in the past
+	err         error
 }
 
 func (h *half) init(endpoint *endpoint, direction Direction, link *netem.Link) {
@@ -87,34 +87,34 @@ func (h *half) isPastDeadline() bool {
 	return h.deadline.hasPassed(h.endpoint.clock)
 }
 
-// exit ends the user's call in the inner connection. It returns the user's error,
-// or out if the call was interrupted and must go on in a turn.
-func (h *half) exit(err error) (told error, out bool) {
+// exit ends the user's call in the inner connection. It returns the error for the
+// user, or out if the call was interrupted and must go on in a turn.
+func (h *half) exit(err error) (userErr error, out bool) {
 	if err == nil || err == io.EOF && !h.gate.isShut() {
 		h.leave()
 		return err, false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	told = h.leaveLocked(err)
-	return told, told == nil
+	userErr = h.leaveLocked(err)
+	return userErr, userErr == nil
 }
 
 // exitWrite is exit for a write of which n bytes were written.
-func (h *half) exitWrite(n int, err error) (told error, out bool) {
+func (h *half) exitWrite(n int, err error) (userErr error, out bool) {
 	if err == nil {
 		h.leave()
 		return nil, false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if told = h.leaveLocked(err); told == nil && n > 0 {
+	if userErr = h.leaveLocked(err); userErr == nil && n > 0 {
 		h.halfDone++
 	}
-	return told, told == nil
+	return userErr, userErr == nil
 }
 
-// leave counts a call out.
+// leave counts a call that has left the inner connection.
 func (h *half) leave() {
 	if h.gate.leave() {
 		h.mu.Lock()
@@ -145,7 +145,7 @@ func (h *half) takeTurnLocked() error {
 			h.busy = true
 			return nil
 		}
-		h.gate.shut() // so that a call in the inner connection wakes us when it leaves
+		h.gate.shut() // so that a call in the inner connection signals when it leaves
 		h.waitLocked(&h.changed, never)
 	}
 }
@@ -170,11 +170,11 @@ func (h *half) resumeTurnLocked() error {
 // others.
 func (h *half) isTakenLocked() bool { return h.busy || h.gate.within() > h.copying.Load() }
 
-// endTurnLocked lets the next call go ahead. If neither the half nor the caller
-// has a reason against it, calls go right to the inner connection again.
-func (h *half) endTurnLocked(plain bool) {
+// endTurnLocked lets the next call proceed. If unlimited is set and nothing in
+// the half prevents it, calls go right to the inner connection again.
+func (h *half) endTurnLocked(unlimited bool) {
 	h.busy = false
-	if plain && h.halfDone == 0 && h.endpoint.trace == nil && !h.background && !h.stalled && !h.closed && !h.hungUp && h.err == nil {
+	if unlimited && h.halfDone == 0 && h.endpoint.trace == nil && !h.background && !h.stalled && !h.closed && !h.hungUp && h.err == nil {
 		h.gate.open()
 	}
 	h.changed.wake()
@@ -193,8 +193,8 @@ func (h *half) checkLocked() error {
 
 const never time.Duration = -1
 
-// waitLocked waits for a signal, or until a time if it is not never. It may return
-// early: callers check again. The lock is released meanwhile.
+// waitLocked waits for a signal, or until the given time unless that is never. It
+// may return early: callers check again. The lock is released meanwhile.
 func (h *half) waitLocked(s *signal, until time.Duration) {
 	if until == never {
 		changed := s.wait()
@@ -227,8 +227,8 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 	timer.Stop()
 }
 
-// awaitStep waits on a clock that is stepped by hand. If it was moved while the
-// timer was being set, the timer does not fire, so the clock is polled as well.
+// awaitStep waits on a mock clock. A timer does not fire if the clock was
+// advanced while the timer was being set, so the clock is polled as well.
 func (h *half) awaitStep(changed <-chan struct{}, timer <-chan time.Time, until time.Duration) {
 	for pause := time.Millisecond; pause < time.Second && h.now() < until; pause *= 4 {
 		again := time.NewTimer(pause)
@@ -261,9 +261,9 @@ func (h *half) directly(do func([]byte) (int, error), p []byte) (n int, err erro
 }
 
 // leaveLocked ends a call of the user in the inner connection. It returns the
-// user's error, or nil if the call was only interrupted: that is a time-out after
-// we have moved the deadline. Any other time-out is the inner connection's own,
-// and the user gets it. If both come together, the call goes on in the inner
+// error for the user, or nil if the call was only interrupted, by a deadline that
+// the wrapper has moved. Any other time-out is the inner connection's own, and is
+// returned to the user. If both happen together, the call goes on in the inner
 // connection and may time out again.
 func (h *half) leaveLocked(err error) error {
 	switch {
@@ -273,7 +273,7 @@ func (h *half) leaveLocked(err error) error {
 	case h.err != nil:
 		err = h.err
 	case h.hungUp:
-		err = nil // the end is known already
+		err = nil // the end has already been noted
 	case h.innerPast && isTimeout(err) && !h.deadline.hasPassed(h.endpoint.clock):
 		err = nil
 	}
@@ -287,7 +287,7 @@ func (h *half) leaveLocked(err error) error {
 // is shut.
 func (h *half) leftLocked() {
 	if h.gate.within() == 0 {
-		h.kicked = false
+		h.interrupted = false
 		_ = h.syncLocked(false)
 	}
 	h.changed.wake()
@@ -299,7 +299,7 @@ func (h *half) leftLocked() {
 func (h *half) interruptLocked() {
 	h.gate.shut()
 	if !h.background && h.gate.within() > 0 && h.copies.Load() == 0 {
-		h.kicked = true
+		h.interrupted = true
 	}
 	_ = h.syncLocked(false)
 	h.changed.wake()
@@ -307,10 +307,10 @@ func (h *half) interruptLocked() {
 	h.unparkLocked()
 }
 
-// workLocked begins the work in the background. No call is in the inner
+// beginWorkLocked begins the work in the background. No call is in the inner
 // connection, except calls that are about to return because the stream was ended.
-func (h *half) workLocked(do func()) {
-	h.background, h.kicked = true, h.kicked && h.gate.within() > 0
+func (h *half) beginWorkLocked(do func()) {
+	h.background, h.interrupted = true, h.interrupted && h.gate.within() > 0
 	_ = h.syncLocked(false)
 	go do()
 }
@@ -321,7 +321,7 @@ func (h *half) startLocked(do func()) {
 		h.work.wake()
 		return
 	}
-	h.workLocked(do)
+	h.beginWorkLocked(do)
 }
 
 // recallLocked makes the goroutine in the background return from the inner
@@ -334,20 +334,21 @@ func (h *half) recallLocked() {
 	}
 }
 
-// restLocked ends the work in the background.
-func (h *half) restLocked() {
+// endWorkLocked ends the work in the background.
+func (h *half) endWorkLocked() {
 	h.background, h.recalled = false, false
 	_ = h.syncLocked(false)
 	h.changed.wake()
 }
 
 // syncLocked sets the inner connection's deadline: in the past if the call in it
-// must return, else none. With always, it sets an unchanged deadline again.
+// must return, otherwise none. With always, it sets the deadline even if it has
+// not changed.
 func (h *half) syncLocked(always bool) error {
 	if h.discarding {
 		return nil // the deadline is no longer the user's
 	}
-	past := h.kicked || h.recalled || !h.background && h.deadline.passed
+	past := h.interrupted || h.recalled || !h.background && h.deadline.passed
 	if past == h.innerPast && !always {
 		return nil
 	}
@@ -365,19 +366,19 @@ func (h *half) syncLocked(always bool) error {
 // longAgo is a deadline that lies in the past on every clock.
 var longAgo = time.Unix(-1_000_000_000, 0)
 
-// errno returns an error in the form of a system call's.
+// errno returns an error as a system call returns it.
 func errno(call string, e syscall.Errno) error { return os.NewSyscallError(call, e) }
 
-// closeLocked makes later calls fail, and blocked ones when they check again.
+// closeLocked makes later calls fail, and blocked ones when they next check.
 func (h *half) closeLocked() {
 	h.closed = true
 	h.deadline.stop()
 	h.gate.shut()
 }
 
-// evict makes the blocked calls of a closed half fail, and ends its work in the
+// failBlocked makes the blocked calls of a closed half fail, and ends its work in the
 // background.
-func (h *half) evict() {
+func (h *half) failBlocked() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.recalled = h.background

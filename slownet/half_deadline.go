@@ -12,12 +12,12 @@ import (
 type deadline struct {
 	at      time.Time    // zero is never
 	timer   *clock.Timer // runs while the deadline lies ahead
-	changes int          // counts changes, so that a late timer knows it is stale
-	passed  bool         // the timer has fired, or the deadline lay in the past
+	changes int          // counts changes, so that a late timer can tell that it is stale
+	passed  bool         // the timer has fired, or the deadline was set to a time in the past
 }
 
-// hasPassed reports whether the deadline lies in the past. It asks the clock,
-// for at the very instant of the deadline its timer may or may not have fired.
+// hasPassed reports whether the deadline has passed. It checks the clock: at
+// the exact instant of the deadline, the timer may or may not have fired.
 func (d *deadline) hasPassed(c clock.Clock) bool {
 	return d.passed || !d.at.IsZero() && !c.Now().Before(d.at)
 }
@@ -34,7 +34,7 @@ func (d *deadline) stop() {
 // An expirer is called when a deadline has passed, with the change that set it.
 type expirer interface{ expire(change int) }
 
-// set moves the deadline. The zero time is none.
+// set changes the deadline. The zero time is none.
 func (d *deadline) set(c clock.Clock, t time.Time, of expirer) {
 	d.stop()
 	d.at, d.passed = t, false
@@ -48,7 +48,7 @@ func (d *deadline) set(c clock.Clock, t time.Time, of expirer) {
 	}
 }
 
-// setDeadline moves the deadline of a half. The zero time is none.
+// setDeadline changes the deadline of a half. The zero time is none.
 func (h *half) setDeadline(t time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

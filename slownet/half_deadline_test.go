@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A deadline that is moved into the past wakes who waits for the link.
-func TestDeadlineInThePastWakesWhoWaitsForTheLink(t *testing.T) {
+// A deadline that is moved into the past wakes calls that wait for the link.
+func TestDeadlineInThePastWakesCallsThatWaitForTheLink(t *testing.T) {
 	config := Config{Read: netem.Link{Latency: time.Hour}, Write: netem.Link{Pace: netem.Pace{Bytes: 1, Wait: time.Hour}}}
 	overPipe(t, config, func(t *testing.T, conn *Conn, far net.Conn) {
 		failed := make(chan error)
@@ -38,7 +38,7 @@ func TestDeadlineInThePastWakesWhoWaitsForTheLink(t *testing.T) {
 	})
 }
 
-// After a fault has ended the connection, a deadline may be set, as on a socket.
+// A deadline may still be set after a fault has ended the connection, as on a socket.
 func TestSetDeadlineAfterAFault(t *testing.T) {
 	for name, fault := range map[string]func(*Conn){
 		"reset": (*Conn).Reset,
@@ -64,8 +64,8 @@ func (c firedClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, func() { *c.fired++; f() })
 }
 
-// A deadline that is moved or taken away leaves no timer, nor does one of a
-// connection that is closed.
+// A deadline that is moved or removed leaves no timer, nor does one of a closed
+// connection.
 func TestDeadlinesLeaveNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fired := 0
@@ -83,8 +83,8 @@ func TestDeadlinesLeaveNoTimer(t *testing.T) {
 	})
 }
 
-// A movingClock is moved by another goroutine just before a timer of at most two
-// seconds is set, once.
+// A movingClock is advanced by another goroutine just before a timer of at most
+// two seconds is set, once.
 type movingClock struct {
 	*clock.Mock
 	by time.Duration
@@ -99,9 +99,9 @@ func (c *movingClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Mock.AfterFunc(d, f)
 }
 
-// A clock that is moved while a deadline is set makes it neither late nor
-// forgotten.
-func TestDeadlineOnAClockThatMovesMeanwhile(t *testing.T) {
+// If the clock is advanced while a deadline is set, the deadline is neither
+// late nor forgotten.
+func TestDeadlineOnAClockThatIsAdvancedMeanwhile(t *testing.T) {
 	for _, by := range []time.Duration{0, time.Second, 2 * time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			mock := &movingClock{clock.NewMock(), by}

@@ -8,13 +8,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/precise"
 )
 
-// isReal reports whether a clock shows real time: it is neither stepped by hand nor
-// in a testing/synctest bubble. A bubble begins in the year 2000.
+// isReal reports whether a clock shows real time: it is not a mock, and the process
+// is not in a testing/synctest bubble, which begins in the year 2000.
 func isReal(c clock.Clock) bool {
 	return precise.CanSleep && reflect.TypeOf(c) == realClock && !c.Now().Round(0).Before(processStart)
 }
 
-// isStepped reports whether a clock is stepped by hand, as a clock.Mock is.
+// isStepped reports whether a clock is advanced by hand, as a clock.Mock is.
 func isStepped(c clock.Clock) bool {
 	_, stepped := c.(interface{ Add(time.Duration) })
 	return stepped
@@ -22,5 +22,5 @@ func isStepped(c clock.Clock) bool {
 
 var (
 	realClock    = reflect.TypeOf(clock.New())
-	processStart = time.Now().Round(0).Add(-time.Hour) // less what the clock may have been set back since
+	processStart = time.Now().Round(0).Add(-time.Hour) // minus an hour, in case the clock was set back since
 )

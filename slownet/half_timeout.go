@@ -7,9 +7,8 @@ import (
 )
 
 // isTimeout reports whether a call of the inner connection failed because its
-// deadline had passed. That deadline may be ours, which makes the call return,
-// or one that the inner connection has set itself. ETIMEDOUT is neither: it is
-// the end of the connection.
+// deadline had passed: the wrapper's deadline, which interrupts the call, or
+// the inner connection's own. ETIMEDOUT is neither: it ends the connection.
 func isTimeout(err error) bool {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return err != nil

@@ -42,8 +42,8 @@ func overIdlePipe(t *testing.T, config Config, idle time.Duration, test func(t *
 	})
 }
 
-// alone returns the link with a bottleneck of its own: one shared by tests has
-// their times in it.
+// alone returns the link with a bottleneck of its own. A bottleneck that tests
+// share would keep their times.
 func alone(l netem.Link) netem.Link {
 	if l.Bottleneck != nil {
 		l.Bottleneck = netem.NewBottleneck(netem.Gbps)
@@ -51,7 +51,7 @@ func alone(l netem.Link) netem.Link {
 	return l
 }
 
-// An inner connection that times out by itself says so, whatever the link.
+// The time-out of an inner connection is returned, whatever the link.
 func TestIdleTimeoutOfTheInnerConnection(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestIdleTimeoutOfTheInnerConnection(t *testing.T) {
 	}
 }
 
-// So does one whose deadline was set before it was wrapped, again and again.
+// So is a deadline that was set before the connection was wrapped, again and again.
 func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 					_, err = conn.Write(make([]byte, 1000))
 				}
 				assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
-				require.NoError(t, conn.SetDeadline(time.Time{}), "which takes it away")
+				require.NoError(t, conn.SetDeadline(time.Time{}), "which removes it")
 				go func() { _, _ = far.Write([]byte("x")) }()
 				_, err = conn.Read(make([]byte, 1))
 				assert.NoError(t, err)
@@ -106,7 +106,7 @@ func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 }
 
 // A fault wakes calls that wait in such a connection, and restarts its idle
-// time; a deadline of the user's that comes first counts.
+// time. An earlier deadline of the user's has priority.
 func TestIdleTimeoutAndOurOwnDeadlines(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: ms}), time.Second, func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
@@ -123,8 +123,8 @@ func TestIdleTimeoutAndOurOwnDeadlines(t *testing.T) {
 	})
 }
 
-// A fault at the very instant at which the inner connection times out: the read
-// ends then, or an idle time later, and never otherwise.
+// If a fault happens at the instant at which the inner connection times out,
+// the read ends then or an idle time later.
 func TestFaultAtTheInstantOfAnIdleTimeout(t *testing.T) {
 	for range 200 {
 		overIdlePipe(t, bothWays(netem.Link{Latency: ms}), time.Second, func(t *testing.T, conn *Conn, far net.Conn) {
@@ -137,8 +137,8 @@ func TestFaultAtTheInstantOfAnIdleTimeout(t *testing.T) {
 	}
 }
 
-// A time-out while bytes are in flight and no read waits is dropped: a later
-// read finds what has arrived meanwhile.
+// A time-out while bytes are in flight and no Read waits is dropped: a later
+// read gets the bytes that have arrived meanwhile.
 func TestIdleTimeoutWhileReadingAhead(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: 300 * ms}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {
@@ -158,8 +158,8 @@ func TestIdleTimeoutWhileReadingAhead(t *testing.T) {
 	})
 }
 
-// When the inner connection times out with bytes that are in flight, those are
-// lost. The writer hears of it, in every write from then on.
+// When the inner connection times out while written bytes are in flight, they
+// are lost. Every later write returns the time-out.
 func TestIdleTimeoutOfWhatIsInFlight(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: 300 * ms}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write([]byte("lost"))
@@ -172,7 +172,7 @@ func TestIdleTimeoutOfWhatIsInFlight(t *testing.T) {
 	})
 }
 
-// A generousConn times out with the byte that it has read.
+// A generousConn returns a byte and a time-out together.
 type generousConn struct{ net.Conn }
 
 func (c generousConn) Read(p []byte) (int, error) {
@@ -183,8 +183,8 @@ func (c generousConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A time-out that comes together with bytes arrives after them, and the next
-// bytes arrive after that.
+// A time-out that comes together with bytes is returned after them, and the
+// next bytes after that.
 func TestTimeoutTogetherWithBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -245,8 +245,8 @@ func TestIdleTimeoutWhileReadingDatagramsAhead(t *testing.T) {
 	})
 }
 
-// A timeoutError is what some connections return that are not of the net
-// package.
+// A timeoutError is a time-out as connections outside the net package return
+// it.
 type timeoutError struct{}
 
 func (timeoutError) Error() string { return "timed out" }

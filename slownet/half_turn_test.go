@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whoever writes while another call is in the inner connection goes on when that
-// one is done.
+// A writer that waits while another call is in the inner connection proceeds
+// when that call is done.
 func TestASecondWriterIsNotForgotten(t *testing.T) {
 	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
 		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
@@ -35,7 +35,7 @@ func TestASecondWriterIsNotForgotten(t *testing.T) {
 	})
 }
 
-// What one reader leaves is for the next one that waits.
+// Bytes that one reader leaves go to the next reader that waits.
 func TestASecondReaderIsNotForgotten(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: 100 * ms}), func(t *testing.T, conn *Conn, far net.Conn) {
 		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
@@ -54,8 +54,8 @@ func TestASecondReaderIsNotForgotten(t *testing.T) {
 	})
 }
 
-// At the instant of its deadline a write fails, on a link without limits too,
-// whether the timer has fired already or not.
+// A write fails at the instant of its deadline, even on a link without limits,
+// whether or not the timer has fired.
 func TestWriteAtItsDeadline(t *testing.T) {
 	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {

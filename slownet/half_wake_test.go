@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A writer who waits for another one is woken when that one leaves, also while
-// a copy that waits for its source stays.
+// A writer that waits for another one is woken when that one leaves, even while
+// a copy waits for its source.
 func TestWritersWakeEachOtherBesideACopy(t *testing.T) {
 	first, source := rawTCPPair(t)
 	destination, last := rawTCPPair(t)
@@ -52,8 +52,8 @@ func TestWritersWakeEachOtherBesideACopy(t *testing.T) {
 	}
 }
 
-// CloseAfter comes to an end on a clock that stands still, also while a copy
-// from the connection waits for its destination.
+// CloseAfter takes effect on a clock that stands still, even while a copy from
+// the connection waits for its destination.
 func TestCloseAfterOnAClockThatStandsStill(t *testing.T) {
 	first, source := rawTCPPair(t)
 	destination, last := rawTCPPair(t)
@@ -81,8 +81,8 @@ func TestCloseAfterOnAClockThatStandsStill(t *testing.T) {
 	<-copied
 }
 
-// A read-ahead that waits in the inner connection takes no more, when the link is
-// changed, than the new one lets pass.
+// A read-ahead that waits in the inner connection takes no more than the new link
+// lets pass when the link is changed.
 func TestSetLinksWhileTheReadAheadWaits(t *testing.T) {
 	overPipe(t, Config{Read: netem.Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
@@ -103,7 +103,7 @@ func TestSetLinksWhileTheReadAheadWaits(t *testing.T) {
 	})
 }
 
-// A listener's CloseAfter takes a moment for each connection, and holds up
+// A listener's CloseAfter takes a moment for each connection. It holds up
 // neither other faults nor Accept, in a bubble where time would stand still.
 func TestListenerCloseAfterInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestListenerCloseAfterInABubble(t *testing.T) {
 	})
 }
 
-// A pipeListener gives out what it is handed.
+// A pipeListener accepts the connections that it is given.
 type pipeListener struct{ conns chan net.Conn }
 
 func (l pipeListener) Accept() (net.Conn, error) {
@@ -153,13 +153,13 @@ func (l pipeListener) Accept() (net.Conn, error) {
 func (l pipeListener) Close() error   { close(l.conns); return nil }
 func (l pipeListener) Addr() net.Addr { return nil }
 
-// halfClosing is a pipe that believes to have ended its stream.
+// halfClosing is a pipe whose CloseWrite succeeds without effect.
 type halfClosing struct{ net.Conn }
 
 func (halfClosing) CloseWrite() error { return nil }
 
-// A PacketConn around no UDP socket refuses an address that is none, and does
-// not panic.
+// A PacketConn around a connection that is not a UDP socket rejects a nil
+// address, and does not panic.
 func TestPacketsToATypedNil(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		assert.NotPanics(t, func() { _, _ = c.WriteTo([]byte("x"), (*net.UDPAddr)(nil)) })

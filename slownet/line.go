@@ -13,7 +13,7 @@ type line struct {
 	inner  netem.Line
 	shared bool          // set before it is used
 	last   time.Duration // the latest time of begin, if the line is shared
-	steps  *stepping     // nil while no packet waits
+	timer  *lineTimer    // nil while no packet waits
 }
 
 func newLine(link *netem.Link, seed uint64, origin time.Time) *line {
@@ -29,7 +29,7 @@ func (l *line) init(link *netem.Link, seed uint64, origin time.Time) {
 
 // unlimited is the line of all halves whose link is the zero Link and not
 // shared. It has no state, so it needs no lock.
-var plain = newLine(&zeroLink, 0, time.Time{})
+var unlimited = newLine(&zeroLink, 0, time.Time{})
 
 // setLink changes the link.
 func (l *line) setLink(link *netem.Link, origin time.Time) {
@@ -43,7 +43,7 @@ func (l *line) setLink(link *netem.Link, origin time.Time) {
 // the time at which it is sent. On a shared line these times never decrease,
 // although each connection compensates for timers that fire late.
 func (l *line) begin(at time.Duration) time.Duration {
-	if l == plain {
+	if l == unlimited {
 		return at
 	}
 	l.mu.Lock()
@@ -56,7 +56,7 @@ func (l *line) begin(at time.Duration) time.Duration {
 
 // end ends what begin started.
 func (l *line) end(e *endpoint) {
-	if l != plain {
+	if l != unlimited {
 		l.armLocked(e)
 		l.mu.Unlock()
 	}
@@ -82,7 +82,7 @@ func (l *lane) begin(link *netem.Link, shared *line, seed uint64, origin time.Ti
 
 // leave gives the half a line of its own.
 func (l *lane) leave(seed uint64, origin time.Time) {
-	l.line = plain
+	l.line = unlimited
 	if l.link != &zeroLink {
 		l.line = newLine(l.link, seed, origin)
 	}
@@ -94,7 +94,7 @@ func (l *lane) isShared() bool { return l.line.shared }
 // line, because the old one was not its own.
 func (l *lane) change(link *netem.Link, seed uint64, origin time.Time) (moved bool) {
 	l.link = link
-	if l.isShared() || l.line == plain {
+	if l.isShared() || l.line == unlimited {
 		l.leave(seed, origin)
 		return true
 	}

@@ -13,10 +13,10 @@ import (
 
 // A waitingPacket is the line's tag for a packet that waits. Its method is called
 // with no lock held.
-type sentPacket interface{ departed(netem.Departure) }
+type waitingPacket interface{ departed(netem.Departure) }
 
 // A lineTimer is the timer of a line on which packets wait.
-type stepping struct {
+type lineTimer struct {
 	timer *clock.Timer
 	at    time.Duration
 }
@@ -25,22 +25,22 @@ type stepping struct {
 func (l *line) armLocked(e *endpoint) {
 	next := l.inner.Next()
 	switch {
-	case next == netem.Never, l.steps != nil && l.steps.at <= next:
+	case next == netem.Never, l.timer != nil && l.timer.at <= next:
 		return
-	case l.steps != nil:
-		l.steps.timer.Stop()
+	case l.timer != nil:
+		l.timer.timer.Stop()
 	}
-	l.steps = &stepping{at: next}
-	steps := l.steps
-	steps.timer = e.at(next, func() { l.step(e, steps) })
+	l.timer = &lineTimer{at: next}
+	timer := l.timer
+	timer.timer = e.at(next, func() { l.step(e, timer) })
 }
 
 // step tells the senders of packets what became of them.
-func (l *line) step(e *endpoint, mine *stepping) {
+func (l *line) step(e *endpoint, mine *lineTimer) {
 	var departures []netem.Departure
 	l.mu.Lock()
-	if l.steps == mine {
-		l.steps = nil
+	if l.timer == mine {
+		l.timer = nil
 		for {
 			d, ok := l.inner.Step(e.now())
 			if !ok {
@@ -52,7 +52,7 @@ func (l *line) step(e *endpoint, mine *stepping) {
 	}
 	l.mu.Unlock()
 	for _, d := range departures {
-		d.Tag.(sentPacket).departed(d)
+		d.Tag.(waitingPacket).departed(d)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Datagrams that wait in a queue with a discipline arrive when the rate lets them,
-// or are dropped as CoDel has it: once they have waited for 5 ms for 100 ms.
+// Datagrams that wait in a queue with a discipline arrive as the rate permits, or
+// are dropped by CoDel: after the queueing delay has been above 5 ms for 100 ms.
 func TestDatagramsWaitInAQueueWithCoDel(t *testing.T) {
 	for _, discipline := range []netem.Discipline{netem.CoDel, netem.FQCoDel} {
 		synctest.Test(t, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestDatagramsWaitInAQueueWithCoDel(t *testing.T) {
 	}
 }
 
-// A socket's datagrams that are received wait likewise.
+// The same holds for received datagrams.
 func TestReceivedDatagramsWaitInAQueueWithFQCoDel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := memoryPair()
@@ -66,7 +66,7 @@ func TestReceivedDatagramsWaitInAQueueWithFQCoDel(t *testing.T) {
 }
 
 // A download over TCP keeps the queue of a line with FQ-CoDel short, so a datagram
-// beside it is quick; with drop-tail it waits for the whole queue.
+// next to it is fast. With drop-tail it waits for the whole queue.
 func TestADatagramBesideADownload(t *testing.T) {
 	var took [2]time.Duration
 	for i, discipline := range []netem.Discipline{netem.FIFO, netem.FQCoDel} {
@@ -94,6 +94,6 @@ func TestADatagramBesideADownload(t *testing.T) {
 		})
 	}
 	t.Log(took)
-	assert.Greater(t, took[0], 50*ms, "behind the queue")
-	assert.Less(t, took[1], 20*ms, "past the queue")
+	assert.Greater(t, took[0], 50*ms, "after the whole queue")
+	assert.Less(t, took[1], 20*ms, "ahead of the queue")
 }

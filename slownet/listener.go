@@ -20,13 +20,13 @@ type Listener struct {
 
 	faults sync.Mutex // held while a fault takes effect, so that faults take effect one after another
 	mu     sync.Mutex // guards what follows
-	lasting
+	standingFaults
 	deadline deadline // of Accept
 	group    group
 }
 
 // standingFaults are the faults that apply to later connections.
-type lasting struct {
+type standingFaults struct {
 	stalled bool
 	refuses bool
 	delay   time.Duration
@@ -43,7 +43,7 @@ func NewListener(inner net.Listener, config Config) *Listener {
 }
 
 func newListener(inner net.Listener, path *Path) *Listener {
-	return &Listener{Listener: inner, path: path, lasting: lasting{limits: [2]int64{-1, -1}}}
+	return &Listener{Listener: inner, path: path, standingFaults: standingFaults{limits: [2]int64{-1, -1}}}
 }
 
 // Accept waits for the next connection and returns it as a [*Conn].
@@ -77,7 +77,7 @@ func (l *Listener) wrap(inner net.Conn) (c *Conn, refused bool) {
 	defer l.faults.Unlock()
 	l.mu.Lock()
 	c = l.path.conn(inner, l)
-	faults := l.lasting
+	faults := l.standingFaults
 	l.mu.Unlock()
 	if faults.refuses {
 		c.owners.forget(c)

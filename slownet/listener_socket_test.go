@@ -25,7 +25,7 @@ func TestAcceptGivesUpAtTheDeadline(t *testing.T) {
 	}
 	require.NoError(t, s.SetDeadline(time.Time{}))
 	_, conn := s.connect()
-	assert.NotNil(t, conn, "no deadline any more")
+	assert.NotNil(t, conn, "the deadline was removed")
 
 	require.NoError(t, s.SetDeadline(time.Now().Add(-time.Second)))
 	_, err := s.Accept()
@@ -42,7 +42,7 @@ func TestAcceptGivesUpAtTheDeadline(t *testing.T) {
 	assert.ErrorIs(t, err, net.ErrClosed, "the deadline has passed too")
 }
 
-// A listener's deadline is on its clock, as those of its connections are.
+// A listener's deadline is on its clock, as are those of its connections.
 func TestAListenersDeadlineIsOnItsClock(t *testing.T) {
 	t.Parallel()
 	mock := clock.NewMock()
@@ -70,7 +70,7 @@ func TestAListenersDeadlineInABubble(t *testing.T) {
 	})
 }
 
-// A patientListener accepts nothing, until a deadline that lies in the past.
+// A patientListener blocks in Accept until a deadline in the past is set.
 type patientListener struct{ deadline chan struct{} }
 
 func (l *patientListener) Accept() (net.Conn, error) {

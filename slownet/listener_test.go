@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A served is a listener and what dials it.
+// A served is a listener and a function that dials it.
 type served struct {
 	t *testing.T
 	*Listener
@@ -53,8 +53,8 @@ func (s served) exchange(from, to net.Conn) time.Duration {
 	return time.Since(start)
 }
 
-// A fault of a listener befalls the connections that there are and, if it lasts,
-// those to come.
+// A listener's fault applies to existing connections and, if it lasts, to later
+// ones.
 func TestListenerFaults(t *testing.T) {
 	s := serve(t, Config{})
 	client1, conn1 := s.connect()
@@ -115,7 +115,7 @@ func TestListenerRefuses(t *testing.T) {
 	}()
 	for range 3 {
 		client, err := net.Dial("tcp", s.Addr().String())
-		if err == nil { // else the reset was there first
+		if err == nil { // otherwise the reset was first
 			_, err = client.Read(make([]byte, 1))
 			require.NoError(t, client.Close())
 		}
@@ -130,7 +130,7 @@ func TestListenerRefuses(t *testing.T) {
 	require.NoError(t, client.Close())
 }
 
-// Connections that are delayed are so side by side, and each from when it came.
+// Connections are delayed at the same time, each from its own start.
 func TestListenerDelays(t *testing.T) {
 	s := serve(t, Config{Write: netem.Link{Latency: ms}})
 	s.Delay(100 * ms)
@@ -146,8 +146,8 @@ func TestListenerDelays(t *testing.T) {
 	s.exchange(client3, conn3)
 }
 
-// Each connection of a listener has chances of its own, and the same seed gives
-// the same.
+// Each connection of a listener draws from its own random sequence, and the
+// same seed repeats it.
 func TestListenerSeeds(t *testing.T) {
 	sequences := func(seed uint64) (all [2][]time.Duration) {
 		s := serve(t, Config{Write: netem.Link{Jitter: netem.Jitter{Deviation: ms}}, Seed: seed})
@@ -165,8 +165,8 @@ func TestListenerSeeds(t *testing.T) {
 	assert.NotEqual(t, one[0], one[1])
 }
 
-// Connections that are given the same bottleneck share its rate: two ideal streams
-// take turns, 12 ms a packet, and one alone gets all.
+// Connections with the same bottleneck share its rate: two ideal streams take
+// turns, 12 ms a packet, and one stream alone gets all of it.
 func TestConnectionsShareABottleneck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := ideal(Config{Write: netem.Link{Bottleneck: netem.NewBottleneck(netem.Mbps)}})
@@ -187,8 +187,9 @@ func TestConnectionsShareABottleneck(t *testing.T) {
 	})
 }
 
-// A connection costs less than 1 KiB, and a write without limits nothing. (The
-// next size of Go's allocator is 1,024 bytes, from 889 on.)
+// A connection costs less than 1 KiB, and a write without limits allocates
+// nothing. (The next size class of Go's allocator, for 889 bytes and more, is
+// 1,024 bytes.)
 func TestCost(t *testing.T) {
 	assert.LessOrEqual(t, unsafe.Sizeof(Conn{}), uintptr(928))
 	near, far := net.Pipe()

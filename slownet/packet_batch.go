@@ -43,7 +43,7 @@ type batchReader interface {
 	ReadBatch(ms []ipv4.Message, flags int) (int, error)
 }
 
-// readBatch reads directly from a connection, by one system call if possible.
+// readBatch reads directly from a connection, with one system call if possible.
 func readBatch(inner net.PacketConn, ms []ipv4.Message) (int, error) {
 	if batch, ok := inner.(batchReader); ok {
 		return batch.ReadBatch(ms, 0)
@@ -105,8 +105,8 @@ func (c *PacketConn) writeMessage(p, oob []byte, peer net.Addr) (n, oobn int, er
 	return n, 0, err
 }
 
-// gathered returns one buffer of the size of all: the given one if it is the
-// only one, or else a new one.
+// gathered returns one buffer of the total size: the given one if there is only
+// one, otherwise a new one.
 func gathered(buffers [][]byte) []byte {
 	if len(buffers) == 1 {
 		return buffers[0]
@@ -118,8 +118,7 @@ func gathered(buffers [][]byte) []byte {
 	return make([]byte, size)
 }
 
-// scatter puts data into the buffers, one after the other, if it is not there
-// already.
+// scatter copies data into the buffers in order, unless it is already there.
 func scatter(buffers [][]byte, data []byte) {
 	if len(buffers) == 1 {
 		return

@@ -190,7 +190,7 @@ func (c *PacketConn) Close() error {
 	}
 	c.in.close()
 	err := c.out.close()
-	c.in.evict()
+	c.in.failBlocked()
 	c.out.await()
 	return err
 }

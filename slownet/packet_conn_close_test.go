@@ -70,7 +70,7 @@ func TestPacketLinger(t *testing.T) {
 			require.NoError(t, c.Close())
 			assert.Equal(t, want, time.Since(start))
 			require.NoError(t, c.Drain(t.Context()))
-			assert.Equal(t, allAt(time.Minute, []string{"a", "b"}), far.got(), "what has not arrived goes on")
+			assert.Equal(t, allAt(time.Minute, []string{"a", "b"}), far.got(), "the rest is still delivered")
 		})
 	}
 	for _, late := range []bool{false, true} {
@@ -92,7 +92,7 @@ func TestPacketLinger(t *testing.T) {
 	}
 }
 
-// Close gives an inner connection up that takes nothing for five seconds.
+// Close gives up on an inner connection that accepts nothing for five seconds.
 func TestPacketCloseGivesUp(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: time.Second}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.peer.set(func(m *memoryConn) { m.full = true })
@@ -103,8 +103,7 @@ func TestPacketCloseGivesUp(t *testing.T) {
 	})
 }
 
-// A writer who hands datagrams on himself, to an inner connection that is full,
-// is woken.
+// A writer that hands datagrams to a full inner connection itself is woken.
 func TestPacketWriterIsWoken(t *testing.T) {
 	for name, test := range map[string]struct {
 		wake func(*PacketConn) error
@@ -164,8 +163,8 @@ func TestPacketStall(t *testing.T) {
 	}
 }
 
-// What has come out of the inner connection before a stall arrives when that
-// ends, and what comes out during one enters the link then.
+// Datagrams read from the inner connection before a stall arrive when the stall
+// ends. Those that come in during a stall enter the link then.
 func TestPacketStallWhileReading(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 10 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "a")
@@ -199,12 +198,12 @@ func TestPacketCloseDuringAStall(t *testing.T) {
 				c.Resume()
 			}()
 			require.NoError(t, shut(c))
-			assert.Equal(t, []sent{{"a", time.Second + time.Minute}}, far.got(), "one that ends in time")
+			assert.Equal(t, []sent{{"a", time.Second + time.Minute}}, far.got(), "a stall that ends in time")
 		})
 	}
 }
 
-// A closed connection leaves no timer behind.
+// A closed connection leaves no timer.
 func TestPacketCloseStopsTimers(t *testing.T) {
 	near, _ := memoryPair()
 	c := NewPacketConn(near, Config{Clock: clock.NewMock(), Write: netem.Link{Latency: ms}})
@@ -214,6 +213,6 @@ func TestPacketCloseStopsTimers(t *testing.T) {
 	require.Error(t, shut(c))
 	assert.Zero(t, c.in.deadline.timer)
 	assert.Zero(t, c.out.deadline.timer)
-	assert.Zero(t, c.out.patience)
+	assert.Zero(t, c.out.stallTimer)
 	assert.Zero(t, c.out.parked)
 }

@@ -31,7 +31,7 @@ func TestPacketDeadlines(t *testing.T) {
 			time.Sleep(time.Second)
 			assert.Len(t, far.got(), 1)
 
-			go func() { // one that is moved wakes who waits already
+			go func() { // moving a deadline wakes a call that already waits
 				time.Sleep(time.Second)
 				assert.NoError(t, c.SetReadDeadline(time.Now()))
 			}()
@@ -50,8 +50,8 @@ func assertTimeout(t *testing.T, err error) {
 	assert.True(t, timeout.Timeout())
 }
 
-// At the very instant of a deadline nothing is read or written any more, in
-// every run, also not while datagrams are in flight.
+// At the very instant of a deadline nothing is read or written, in every run,
+// even while datagrams are in flight.
 func TestPacketDeadlineTies(t *testing.T) {
 	for range 100 {
 		packetBubble(t, Config{Read: netem.Link{Latency: 100 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {

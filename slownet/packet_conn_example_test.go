@@ -10,8 +10,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A socket that sends over a link which loses every datagram that is larger
-// than its MTU, and takes 10 ms for the others.
+// A socket that sends over a link with a latency of 10 ms, which drops every
+// datagram that is larger than its MTU.
 func ExampleNewPacketConn() {
 	receiver, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

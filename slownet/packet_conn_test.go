@@ -24,7 +24,7 @@ func packetBubble(t *testing.T, config Config, f func(t *testing.T, c *PacketCon
 	})
 }
 
-// receive reads n datagrams and tells when they came.
+// receive reads n datagrams and returns when they came.
 func receive(t *testing.T, c *PacketConn, n int) (all []sent) {
 	start := c.inner.(*memoryConn).born
 	buffer := make([]byte, bufferSize)
@@ -53,7 +53,7 @@ func allAt(at time.Duration, names []string) (all []sent) {
 	return all
 }
 
-// What is in flight and what has arrived is bounded.
+// Memory for datagrams in flight and for unread ones is limited.
 func TestPacketMemoryIsBounded(t *testing.T) {
 	large := string(make([]byte, 64<<10-packetOverhead))
 	packetBubble(t, Config{Write: netem.Link{Latency: time.Second}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
@@ -83,7 +83,7 @@ func TestPacketMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// With nothing to do the wrapper does nothing.
+// With a link without limits, the wrapper does nothing.
 func TestPacketPlainCostsNothing(t *testing.T) {
 	inner := &nothing{memoryConn: new(memoryConn)}
 	c := NewPacketConn(inner, Config{})
@@ -108,8 +108,8 @@ func (n *nothing) WriteTo(p []byte, _ net.Addr) (int, error) {
 	return len(p), nil
 }
 
-// A connection that is no net.Conn, and has nothing but what it must.
-func TestPacketConnOverTheLeast(t *testing.T) {
+// A connection that is not a net.Conn, and has only the required methods.
+func TestPacketConnOverAMinimalConn(t *testing.T) {
 	for _, link := range []netem.Link{{}, {Latency: ms}} {
 		packetBubble(t, Config{Read: link, Write: link}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 			assert.Nil(t, c.RemoteAddr())

@@ -7,11 +7,11 @@ import (
 
 // SetLinks changes the links of this connection, for what is received and for what
 // is sent from now on. If it shared the links of a [Dialer] or a [Path], it leaves
-// them, and has links of its own from now on; [Path.SetLinks] changes those of all.
-// What is on its way already arrives when it would have; what is sent later may
-// overtake it. It panics on an invalid link; see [netem.Link.Validate].
+// them, and has links of its own from now on; [Path.SetLinks] changes the shared
+// ones. What is already in flight keeps its arrival time; what is sent later may
+// overtake it. SetLinks panics on an invalid link; see [netem.Link.Validate].
 //
-// As all faults, it may be called at any time, from any goroutine.
+// Like all faults, it may be called at any time, from any goroutine.
 func (c *PacketConn) SetLinks(read, write netem.Link) {
 	linksMustBeValid("PacketConn", read, write)
 	c.in.setLink(intern(read))
@@ -20,7 +20,7 @@ func (c *PacketConn) SetLinks(read, write netem.Link) {
 }
 
 // pathChanged notes that the links of the path have changed. A connection with
-// links of its own keeps them.
+// links of its own ignores it.
 func (c *PacketConn) pathChanged(links [2]*netem.Link) {
 	if c.isOnPath() {
 		c.in.pathChanged(links[Read])
@@ -36,17 +36,17 @@ func (c *PacketConn) isOnPath() bool {
 	return c.in.isShared()
 }
 
-// Stall holds up everything, in both directions, until Resume. What is sent
-// meanwhile waits as far as the link's queue has room, and is dropped beyond
-// it. Deadlines, Close and other faults go on.
+// Stall holds up everything, in both directions, until Resume. Datagrams sent
+// meanwhile wait while the link's queue has room, and are dropped beyond that.
+// Deadlines, Close and other faults still work.
 func (c *PacketConn) Stall() {
 	c.in.stall(true)
 	c.out.stall(true)
 	c.faulted("stall")
 }
 
-// Resume ends a Stall: what was on its way arrives, and what was held up enters
-// the link.
+// Resume ends a Stall: datagrams in flight arrive, and those that were held up
+// enter the link.
 func (c *PacketConn) Resume() {
 	c.in.stall(false)
 	c.out.stall(false)

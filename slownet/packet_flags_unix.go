@@ -11,8 +11,8 @@ const (
 	truncatedControl = syscall.MSG_CTRUNC
 )
 
-// fitting returns the control messages that there is room for, and whether
-// those are all. The padding of the last one needs no room.
+// fitting returns the control messages that fit, and whether those are all. The
+// padding of the last one needs no room.
 func fitting(oob []byte, room int) (fit []byte, all bool) {
 	if len(oob) <= room {
 		return oob, true

@@ -8,27 +8,27 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A datagram is one that was sent or received.
+// A datagram is a datagram that was sent or received.
 type datagram struct {
 	data   []byte
 	oob    []byte   // control messages
-	flags  int      // with which it was received
-	peer   net.Addr // nil is that of a connected socket
-	number int64    // counted from 0, in its direction
+	flags  int      // as received
+	peer   net.Addr // nil means that of a connected socket
+	number int64    // counted from 0 in each direction
 	arrive time.Duration
 
-	accepted time.Duration // when, if it is traced
+	accepted time.Duration // time of acceptance, if traced
 
-	order int64 // among those that arrive at the same time
+	order int64 // among datagrams that arrive at the same time
 }
 
 // size returns its approximate size in memory.
 func (d *datagram) size() int { return len(d.data) + len(d.oob) + packetOverhead }
 
-// packetOverhead is the memory of a datagram besides its data.
+// packetOverhead is the memory of a datagram apart from its data.
 const packetOverhead = 128
 
-// as returns a copy of the datagram, changed as the packet was.
+// as returns a copy of the datagram with the packet's changes.
 func (d datagram) as(packet netem.Packet) datagram {
 	d.data = append([]byte(nil), d.data...)
 	d.oob = append([]byte(nil), d.oob...)

@@ -28,7 +28,7 @@ func (h *packetHalf) init(c *PacketConn, direction Direction, link *netem.Link, 
 	h.flow.Init(&h.line.inner, seed)
 }
 
-// isPlainLocked reports whether the next datagram passes unchanged and at once.
+// isPlainLocked reports whether the next datagram passes unchanged and without delay.
 func (h *packetHalf) isPlainLocked() bool {
 	return h.link.IsZero() && h.flow.Free() <= h.now() && !h.conn.hasPending(h.direction)
 }
@@ -95,7 +95,7 @@ func (h *packetHalf) pathChanged(link *netem.Link) {
 	}
 }
 
-// stall lets nothing pass until it is called with false.
+// stall stops everything, until it is called with false.
 func (h *packetHalf) stall(stalled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -103,7 +103,7 @@ func (h *packetHalf) stall(stalled bool) {
 	h.interruptLocked()
 }
 
-// traceLocked reports an event of a datagram, if there is a trace.
+// traceLocked reports an event of a datagram, if the connection is traced.
 func (h *packetHalf) traceLocked(kind trace.Kind, d datagram, delay time.Duration, note string) {
 	e := h.endpoint
 	if e.trace == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A memoryConn is a net.PacketConn that is connected to another, in memory. It
-// knows no deadlines but those in the past, and blocks when it is told to.
+// A memoryConn is a net.PacketConn that is connected to another one, in memory.
+// It supports only deadlines in the past, and blocks when told to.
 type memoryConn struct {
 	name memoryName
 	peer *memoryConn
@@ -21,8 +21,8 @@ type memoryConn struct {
 	mu      sync.Mutex // guards what follows
 	changed signal
 	queue   []sent
-	err     error // that the next WriteTo meets
-	readErr error // that the next ReadFrom meets
+	err     error // for the next WriteTo
+	readErr error // for the next ReadFrom
 	full    bool  // WriteTo blocks
 	closed  bool
 	past    [2]bool       // by direction
@@ -105,7 +105,7 @@ func (m *memoryConn) WriteTo(p []byte, addr net.Addr) (int, error) {
 	return len(p), nil
 }
 
-// set changes something.
+// set changes the connection's state with its lock held.
 func (m *memoryConn) set(change func(*memoryConn)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -128,7 +128,7 @@ func (m *memoryConn) Close() error {
 	return nil
 }
 
-// got returns what has arrived, and forgets it.
+// got returns the datagrams that have arrived, and forgets them.
 func (m *memoryConn) got() []sent {
 	m.mu.Lock()
 	defer m.mu.Unlock()

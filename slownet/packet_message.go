@@ -13,7 +13,7 @@ type message struct {
 }
 
 // receive puts a datagram into the message. What does not fit is lost; the
-// flags say so as the operating system's do.
+// flags say so, as those of the operating system do.
 func (m *message) receive(d datagram) {
 	fit, all := fitting(d.oob, len(m.oob))
 	m.n, m.oobn = copy(m.data, d.data), copy(m.oob, fit)
@@ -26,7 +26,7 @@ func (m *message) receive(d datagram) {
 	}
 }
 
-// udpPeer returns the peer as a UDP socket returns it.
+// udpPeer returns the peer in the form in which a UDP socket returns it.
 func (m *message) udpPeer() *net.UDPAddr {
 	peer, _ := m.peer.(*net.UDPAddr)
 	return peer
@@ -61,8 +61,8 @@ func receiveFrom(inner net.PacketConn, p, oob []byte) (datagram, error) {
 	return datagram{data: p[:n], oob: oob[:oobn], flags: flags, peer: addrOf(peer)}, nil
 }
 
-// send hands a datagram to the inner connection; without an address, to the
-// peer that it is connected to.
+// send hands a datagram to the inner connection, for the given address or,
+// without one, for the connected peer.
 func (c *PacketConn) send(p, oob []byte, peer net.Addr) (err error) {
 	switch {
 	case len(oob) > 0:

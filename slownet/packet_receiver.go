@@ -5,18 +5,19 @@ import "github.com/slowpoetry/slowpoetry/slownet/trace"
 // A packetReceiver carries datagrams from the inner connection over their link to
 // the reader. While none is in flight or unread, the reader itself waits in the
 // inner connection. From the first one on a goroutine, the read-ahead, reads, so
-// that latencies overlap; it ends when the reader has all datagrams.
+// that latencies overlap; it ends when the reader has received all datagrams.
 type packetReceiver struct {
 	packetHalf
 	arrived []datagram // to be read, in order
-	unread  int        // their size in memory
-	failed  error      // the read-ahead's error, for after the last datagram
+	unread  int        // size of arrived in memory
+	failed  error      // the read-ahead's error, returned after the last datagram
 	largest int        // largest buffer of a reader so far
 	control int        // largest buffer for control messages so far
 }
 
-// read waits for a datagram to arrive. It stores it in the first message, further
-// ones that have arrived in the others, and returns the number of messages filled.
+// read waits for a datagram to arrive. It stores it in the first message and
+// further ones that have arrived in the others, and returns the number of messages
+// filled.
 func (r *packetReceiver) read(ms []message) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,7 +40,7 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 			r.waitLocked(&r.changed, never)
 			continue
 		}
-		r.settleLocked()
+		r.moveArrivedLocked()
 		switch {
 		case len(r.arrived) > 0:
 			for n < len(ms) && len(r.arrived) > 0 {
@@ -55,7 +56,7 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 			r.waitLocked(&r.changed, never)
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
-			if !isTimeout(err) { // of a read ahead; this one may succeed
+			if !isTimeout(err) { // of the read-ahead; this call may succeed
 				return 0, err
 			}
 		case r.background:
@@ -68,13 +69,13 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 	}
 }
 
-// isEmptyLocked reports whether nothing is on its way to the reader.
+// isEmptyLocked reports whether nothing is in flight to the reader.
 func (r *packetReceiver) isEmptyLocked() bool {
 	return len(r.arrived) == 0 && r.flight.isEmpty() && r.queued == 0
 }
 
-// settleLocked moves datagrams that have arrived out of the flight.
-func (r *packetReceiver) settleLocked() {
+// moveArrivedLocked moves datagrams that have arrived from the flight to arrived.
+func (r *packetReceiver) moveArrivedLocked() {
 	for now := r.now(); r.flight.hasArrived(now); {
 		d := r.flight.pop()
 		r.arrived = append(r.arrived, d)
@@ -82,7 +83,7 @@ func (r *packetReceiver) settleLocked() {
 	}
 }
 
-// takeLocked gives the reader the first datagram that has arrived.
+// takeLocked hands the reader the first datagram that has arrived.
 func (r *packetReceiver) takeLocked(m *message) {
 	d := r.arrived[0]
 	r.arrived[0] = datagram{}
@@ -97,15 +98,16 @@ func (r *packetReceiver) takeLocked(m *message) {
 	m.receive(d)
 }
 
-// A caller's buffer of at least roomy bytes is read into directly while nothing is in
-// flight. For the link, a datagram that does not fit has the buffer's size.
-const roomy = 2048
+// A caller's buffer of at least directReadSize bytes is read into directly while
+// nothing is in flight. A datagram that does not fit counts with the buffer's size on
+// the link.
+const directReadSize = 2048
 
 // readAheadLocked reads a datagram from the inner connection on the reader's
 // goroutine.
 func (r *packetReceiver) readAheadLocked(p []byte) error {
 	buffer, release := p, func() {}
-	if len(p) < roomy {
+	if len(p) < directReadSize {
 		buffer, release = r.bufferLocked()
 	}
 	defer release()
@@ -118,14 +120,14 @@ func (r *packetReceiver) readAheadLocked(p []byte) error {
 		return n, err
 	}, buffer)
 	if read {
-		r.launchLocked(d)
+		r.transmitLocked(d)
 		return nil
 	}
 	return err
 }
 
-// launchLocked puts a datagram from the inner connection into flight.
-func (r *packetReceiver) launchLocked(d datagram) {
+// transmitLocked puts a datagram from the inner connection into flight.
+func (r *packetReceiver) transmitLocked(d datagram) {
 	if r.closed {
 		return
 	}
@@ -143,7 +145,7 @@ func (r *packetReceiver) launchLocked(d datagram) {
 	r.changed.wake()
 }
 
-// controlLocked returns room for all control messages that a reader wants.
+// controlLocked returns a buffer for all control messages that a reader wants.
 func (r *packetReceiver) controlLocked() []byte {
 	if r.control == 0 {
 		return nil
@@ -151,8 +153,8 @@ func (r *packetReceiver) controlLocked() []byte {
 	return make([]byte, r.control)
 }
 
-// bufferLocked returns a buffer for the largest datagram that a reader has room
-// for, and a function that releases it.
+// bufferLocked returns a buffer for the largest datagram that any reader had
+// room for, and a function that releases it.
 func (r *packetReceiver) bufferLocked() (buffer []byte, release func()) {
 	if r.largest > bufferSize {
 		return make([]byte, r.largest), func() {}
@@ -165,10 +167,10 @@ func (r *packetReceiver) startReadAheadLocked() {
 	if r.background || r.failed != nil {
 		return
 	}
-	r.workLocked(r.readAhead)
+	r.beginWorkLocked(r.readAhead)
 }
 
-// readAhead runs until the reader has all datagrams.
+// readAhead runs until the reader has received all datagrams.
 func (r *packetReceiver) readAhead() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +178,7 @@ func (r *packetReceiver) readAhead() {
 	defer release()
 	control := r.controlLocked()
 	for !r.isEmptyLocked() && r.failed == nil && !r.closed {
-		r.settleLocked()
+		r.moveArrivedLocked()
 		switch {
 		case r.stalled, r.unread >= maxUnread:
 			r.waitLocked(&r.work, never)
@@ -186,7 +188,7 @@ func (r *packetReceiver) readAhead() {
 			r.readAheadOnceLocked(buffer, control)
 		}
 	}
-	r.restLocked()
+	r.endWorkLocked()
 }
 
 // readAheadOnceLocked puts the next datagram into flight.
@@ -206,7 +208,7 @@ func (r *packetReceiver) readAheadOnceLocked(buffer, control []byte) {
 		r.failed = err
 		return
 	}
-	r.launchLocked(d)
+	r.transmitLocked(d)
 }
 
 // close makes later reads fail, and blocked ones after evict.

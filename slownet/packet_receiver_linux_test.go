@@ -34,8 +34,8 @@ func TestControlMessagesAfterAReadWithoutThem(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-// Datagrams that were received as one are all delivered, even after the link has
-// lost its limits.
+// Datagrams that were received by one call are all delivered, even after the
+// link has lost its limits.
 func TestDatagramsReceivedAsOneOutliveTheLink(t *testing.T) {
 	t.Parallel()
 	b := NewPacketConn(with(t, listenUDP(t), syscall.IPPROTO_UDP, int(receivedSegments)), Config{Read: netem.Link{MTU: 1500}})

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What has arrived and is not read stays below 256 KiB; the rest is left in the
-// inner connection.
+// Unread datagrams that have arrived stay below 256 KiB; the rest is left in
+// the inner connection.
 func TestPacketUnreadIsBounded(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "first")
@@ -28,8 +28,8 @@ func TestPacketUnreadIsBounded(t *testing.T) {
 	})
 }
 
-// Close ends the reading ahead, also during a stall, so that a bubble may end
-// while written datagrams are on their way.
+// Close ends the read-ahead, even during a stall, so a bubble may end while
+// written datagrams are in flight.
 func TestBubbleEndsWhileDatagramsComeForAClosedConnection(t *testing.T) {
 	for _, stalled := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestBubbleEndsWhileDatagramsComeForAClosedConnection(t *testing.T) {
 	}
 }
 
-// A ponderousConn takes a while to return what it has read.
+// A ponderousConn takes a while to return from a read.
 type ponderousConn struct {
 	*memoryConn
 	takes time.Duration
@@ -63,8 +63,8 @@ func (c ponderousConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	return n, peer, err
 }
 
-// A datagram that is just coming in when the reader has got everything begins
-// its way, and those after it are read ahead, too.
+// A datagram that comes in just as the reader receives the last one enters the
+// link, and later ones are read ahead, too.
 func TestPacketComesWhileTheReaderGetsTheLastOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := memoryPair()

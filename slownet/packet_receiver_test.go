@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What does not fit into the reader's buffer is lost.
+// The part of a datagram that does not fit into the reader's buffer is lost.
 func TestPacketTruncation(t *testing.T) {
 	for _, link := range []netem.Link{{}, {Latency: ms}} {
 		packetBubble(t, Config{Read: link}, func(t *testing.T, c *PacketConn, far *memoryConn) {
@@ -30,7 +30,7 @@ func TestPacketTruncation(t *testing.T) {
 	}
 }
 
-// A reader may have room for more than the largest datagram of UDP's.
+// A reader's buffer may be larger than the largest UDP datagram.
 func TestPacketLargeDatagrams(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		buffer := make([]byte, 3*bufferSize)
@@ -45,7 +45,8 @@ func TestPacketLargeDatagrams(t *testing.T) {
 	})
 }
 
-// A read error comes after what was read before it, and is no end.
+// A read error is returned after the datagrams that were read before it, and later reads
+// succeed.
 func TestPacketReadError(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 10 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "a", "b")
@@ -62,7 +63,7 @@ func TestPacketReadError(t *testing.T) {
 	})
 }
 
-// It arrives even after the link has lost its limits.
+// The error is returned even after the link has lost its limits.
 func TestPacketReadErrorOutlivesTheLink(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 10 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "a")
@@ -79,7 +80,7 @@ func TestPacketReadErrorOutlivesTheLink(t *testing.T) {
 	})
 }
 
-// A reader with little room does not cut off what the next one gets.
+// A small buffer does not truncate the datagrams for the next reader.
 func TestPacketSmallReadThenALargeOne(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		for _, room := range []int{3 * bufferSize, 1, 3 * bufferSize} {
@@ -93,7 +94,7 @@ func TestPacketSmallReadThenALargeOne(t *testing.T) {
 	})
 }
 
-// A datagram takes its time however little of it the reader wants.
+// A datagram takes its full time even if the reader's buffer is small.
 func TestPacketTakesItsTimeIntoASmallBuffer(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Rate: netem.Mbps}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		start := time.Now()
@@ -121,8 +122,8 @@ func TestPacketReadAheadGoesOn(t *testing.T) {
 	})
 }
 
-// A reader who has fallen behind makes room for what comes next while it
-// catches up, and not only when it has read everything.
+// A reader that has fallen behind frees room for new datagrams while it catches
+// up, and not only when it has read everything.
 func TestPacketReadAheadGoesOnWhileTheReaderCatchesUp(t *testing.T) {
 	const many = 2 * maxUnread / 1000
 	packetBubble(t, Config{Read: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
@@ -142,7 +143,7 @@ func TestPacketReadAheadGoesOnWhileTheReaderCatchesUp(t *testing.T) {
 	})
 }
 
-// A reader who waits for a datagram that is on its way for long gets one that
+// A reader that waits for a datagram that is in flight for long gets one that
 // overtakes it.
 func TestPacketReaderGetsWhatOvertakes(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {

@@ -6,16 +6,17 @@ import (
 	"syscall"
 )
 
-// The largest datagrams: 65,535 bytes without the headers of IPv4 and UDP, or
-// of UDP alone.
+// The maximum sizes of datagrams: 65,535 bytes minus the headers of IPv4 and
+// UDP, or of UDP alone.
 const (
 	maxIPv4Datagram = 65535 - 20 - 8
 	maxIPv6Datagram = 65535 - 8
 )
 
-// refusal returns the error with which the inner connection would refuse a
-// datagram of n bytes at once, before the network sees it, as far as can be
-// told without sending it. The system call is the one that would send it.
+// refusal returns the error with which the inner connection would reject a
+// datagram of n bytes at once, before it reaches the network, as far as that
+// can be known without sending it. call is the name of the system call that
+// would send it.
 func (c *PacketConn) refusal(call string, n int, peer net.Addr) error {
 	udp, isUDP := peer.(*net.UDPAddr)
 	if udp == nil && isUDP {
@@ -49,7 +50,7 @@ func (c *PacketConn) refusal(call string, n int, peer net.Addr) error {
 func (c *PacketConn) refusalByPeer(call string, n int) error {
 	peer := c.RemoteAddr()
 	switch {
-	case c.out.check() != nil: // which comes first
+	case c.out.check() != nil: // which has priority
 		return nil
 	case peer == nil:
 		return wrapError(c.inner, "write", nil, errno(call, syscall.EDESTADDRREQ))
@@ -59,7 +60,7 @@ func (c *PacketConn) refusalByPeer(call string, n int) error {
 	return nil
 }
 
-// isTooLarge reports whether no datagram of n bytes can be sent to the peer.
+// isTooLarge reports whether a datagram of n bytes exceeds the maximum for the peer.
 func isTooLarge(n int, peer net.Addr) bool {
 	if _, ok := peer.(*net.UDPAddr); !ok {
 		return false

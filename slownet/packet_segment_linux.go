@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// A segmentKind is the type of the control message that tells the size of
-// datagrams which were sent or received at once.
+// A segmentKind is the type of the control message that holds the size of
+// datagrams that were sent or received by one call.
 type segmentKind int32
 
 const (
@@ -14,9 +14,9 @@ const (
 	receivedSegments segmentKind = 104 // UDP_GRO
 )
 
-// cut returns the size of the datagrams of n bytes in all, and the control
-// messages without the one that told it. The size is 0 if none did, or if the
-// operating system is to decide.
+// cut returns the size of each of the datagrams, which have n bytes in all, and
+// the control messages without the one that held it. The size is 0 if there is
+// none, or if the operating system is to decide.
 func (kind segmentKind) cut(oob []byte, n int) (size int, rest []byte) {
 	messages, err := syscall.ParseSocketControlMessage(oob)
 	if err != nil {
@@ -37,7 +37,7 @@ func (kind segmentKind) cut(oob []byte, n int) (size int, rest []byte) {
 	return 0, oob
 }
 
-// segmentSize reads a size: 16 bits when it is sent, an int when it is received.
+// segmentSize reads a size: 16 bits for UDP_SEGMENT, an int for UDP_GRO.
 func segmentSize(data []byte) int {
 	switch len(data) {
 	case 2:

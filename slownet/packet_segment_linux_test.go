@@ -25,13 +25,13 @@ func control(level, kind int32, data ...byte) []byte {
 }
 
 // tos and segment are control messages as quic-go sends them: a type of
-// service, whose lowest bits are ECN's, and a size of segments.
+// service, with ECN in its lowest bits, and a segment size.
 func tos(value byte) []byte { return control(syscall.IPPROTO_IP, syscall.IP_TOS, value) }
 func segment(size uint16) []byte {
 	return control(syscall.IPPROTO_UDP, int32(sentSegments), binary.NativeEndian.AppendUint16(nil, size)...)
 }
 
-// with sets an option of a socket.
+// with sets a socket option.
 func with(t *testing.T, socket *net.UDPConn, level, option int) *net.UDPConn {
 	raw, err := socket.SyscallConn()
 	require.NoError(t, err)
@@ -86,8 +86,8 @@ func TestControlMessagesTravelWithTheirDatagram(t *testing.T) {
 	}
 }
 
-// With UDP_SEGMENT, one write is several datagrams. On a link they are
-// separate, too: each fits its MTU, and each has an event.
+// With UDP_SEGMENT, one write sends several datagrams. They are separate on a
+// link, too: each fits the MTU, and each has an event.
 func TestSegmentsOfOneWriteAreDatagramsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	links := map[string]netem.Link{"small": {MTU: 4, Latency: ms}}
@@ -117,7 +117,7 @@ func TestSegmentsOfOneWriteAreDatagramsOfTheirOwn(t *testing.T) {
 	}
 }
 
-// With UDP_GRO, one read may be several datagrams. On a link they are not.
+// With UDP_GRO, one read may return several datagrams. They are separate on a link.
 func TestDatagramsReceivedAsOneTravelByThemselves(t *testing.T) {
 	t.Parallel()
 	b := NewPacketConn(with(t, listenUDP(t), syscall.IPPROTO_UDP, int(receivedSegments)), Config{Read: netem.Link{Latency: ms}})

@@ -2,7 +2,7 @@
 
 package slownet
 
-// A segmentKind is Linux's way to send or receive several datagrams at once.
+// A segmentKind is Linux's way of sending or receiving several datagrams by one call.
 type segmentKind int
 
 const (

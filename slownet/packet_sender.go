@@ -10,15 +10,15 @@ import (
 
 // A packetSender carries datagrams over their link to the inner connection. The
 // writer itself sends a datagram that arrives at once. The others are in flight: one
-// goroutine, the carrier, sends them and ends when none is left.
+// goroutine, the delivery goroutine, sends them and ends when none is left.
 type packetSender struct {
 	packetHalf
 	linger
-	held     []datagram // by a stall; they have not entered the link
+	held     []datagram // held up by a stall; they have not entered the link
 	heldSize int        // bytes
 }
 
-// write sends a datagram, or several that were written at once.
+// write sends a datagram, or several that were written by one call.
 func (s *packetSender) write(d datagram) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,12 +51,12 @@ func (s *packetSender) acceptLocked(d datagram) error {
 	case s.flight.size+d.size() > maxFlight:
 		s.traceLocked(trace.Drop, d, 0, netem.DroppedByQueue.String())
 	default:
-		return s.launchLocked(d)
+		return s.transmitLocked(d)
 	}
 	return nil
 }
 
-// holdLocked keeps a datagram until the stall ends, if the queue has room.
+// holdLocked keeps a datagram until the stall ends, if the queue has room for it.
 func (s *packetSender) holdLocked(d datagram) {
 	memory := s.heldSize + len(s.held)*packetOverhead
 	isFull := !s.link.Queue.Holds(len(s.held)+1, s.heldSize+len(d.data))
@@ -68,31 +68,31 @@ func (s *packetSender) holdLocked(d datagram) {
 	d.peer = keep(d.peer)
 	s.held = append(s.held, d)
 	s.heldSize += len(d.data)
-	s.startLocked(s.carry)
+	s.startLocked(s.deliver)
 }
 
-// launchLocked sends a datagram over the link. It returns the error of one that
+// transmitLocked sends a datagram over the link. It returns the error of one that
 // arrives at once.
-func (s *packetSender) launchLocked(d datagram) (err error) {
+func (s *packetSender) transmitLocked(d datagram) (err error) {
 	var packets [2]netem.Packet
 	for _, packet := range packets[:copy(packets[:], s.passLocked(d, s))] {
 		if packet.Arrive <= s.now() && !s.background && err == nil {
 			err = s.handOnLocked(d, packet)
 			continue
 		}
-		s.flyLocked(d.as(packet))
+		s.pushLocked(d.as(packet))
 	}
 	if s.queued > 0 {
-		s.startLocked(s.carry)
+		s.startLocked(s.deliver)
 	}
 	return err
 }
 
-// flyLocked puts a datagram into flight.
-func (s *packetSender) flyLocked(d datagram) {
+// pushLocked puts a datagram into flight.
+func (s *packetSender) pushLocked(d datagram) {
 	d.peer = keep(d.peer)
 	s.flight.push(d)
-	s.startLocked(s.carry)
+	s.startLocked(s.deliver)
 }
 
 // handOnLocked sends a datagram on the writer's goroutine.
@@ -112,13 +112,14 @@ func (s *packetSender) handOnLocked(d datagram, packet netem.Packet) error {
 	case err != nil:
 		s.traceLocked(trace.Drop, d, 0, err.Error())
 	default: // the call was interrupted
-		s.flyLocked(d.as(netem.Packet{Arrive: packet.Arrive, Flip: -1}))
+		s.pushLocked(d.as(netem.Packet{Arrive: packet.Arrive, Flip: -1}))
 	}
 	return err
 }
 
-// carry is the carrier. On a closed connection, it closes the inner one in the end.
-func (s *packetSender) carry() {
+// deliver is the delivery goroutine. On a closed connection, it also closes the inner
+// one.
+func (s *packetSender) deliver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.hasMoreLocked() {
@@ -126,39 +127,39 @@ func (s *packetSender) carry() {
 		case s.aborted:
 			s.discardLocked()
 		case s.stalled:
-			if s.pauseLocked(never, s.carry) {
+			if s.pauseLocked(never, s.deliver) {
 				return
 			}
 		case len(s.held) > 0:
 			s.releaseLocked()
 		case s.flight.hasArrived(s.now()):
-			s.landLocked()
+			s.deliverLocked()
 		default:
 			until := never
 			if !s.flight.isEmpty() {
 				until = s.flight.next()
 			}
-			if s.pauseLocked(until, s.carry) {
+			if s.pauseLocked(until, s.deliver) {
 				return
 			}
 		}
 	}
-	s.restLocked()
+	s.endWorkLocked()
 	if s.closed {
 		_ = s.finishLocked()
 	}
 }
 
-// releaseLocked lets datagrams held by a stall enter the link.
+// releaseLocked lets datagrams that were held up by a stall enter the link.
 func (s *packetSender) releaseLocked() {
 	for _, d := range s.held {
-		_ = s.launchLocked(d) // in the background nothing is handed on at once
+		_ = s.transmitLocked(d) // the background goroutine hands nothing on at once
 	}
 	s.held, s.heldSize = nil, 0
 }
 
-// landLocked sends the first datagram.
-func (s *packetSender) landLocked() {
+// deliverLocked sends the first datagram in flight.
+func (s *packetSender) deliverLocked() {
 	d := s.flight.pop()
 	s.enterLocked()
 	s.mu.Unlock()
@@ -203,7 +204,7 @@ func (s *packetSender) hasMoreLocked() bool {
 	return len(s.held) > 0 || !s.flight.isEmpty() || s.queued > 0 && !s.aborted
 }
 
-// nextLocked returns the time of the next movement, which may lie in the past.
+// nextLocked returns the time of the next event, which may be in the past.
 func (s *packetSender) nextLocked() time.Duration {
 	if s.flight.isEmpty() {
 		return 0

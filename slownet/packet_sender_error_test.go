@@ -25,8 +25,8 @@ func (c connectedMemory) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// On a connected socket a reader who waits hears of an error that a datagram met
-// on its way, as it may say that nobody is there to answer.
+// On a connected socket, a waiting reader gets the error of a datagram in
+// flight, as the error may mean that the peer does not exist.
 func TestPacketErrorInFlightMeetsAReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, _ := memoryPair()
@@ -45,7 +45,7 @@ func TestPacketErrorInFlightMeetsAReader(t *testing.T) {
 	})
 }
 
-// An error that a write has told is not told again by Drain.
+// Drain does not repeat an error that a write has returned.
 func TestPacketErrorThatWasToldIsNoLoss(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.peer.set(func(m *memoryConn) { m.err = syscall.ENETUNREACH })
@@ -59,7 +59,7 @@ func TestPacketErrorThatWasToldIsNoLoss(t *testing.T) {
 	})
 }
 
-// After Close, no write can tell of an error: Drain does.
+// After Close no write can return an error, so Drain does.
 func TestPacketErrorAfterCloseIsALoss(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.peer.set(func(m *memoryConn) { m.err = syscall.ENETUNREACH })
@@ -71,8 +71,8 @@ func TestPacketErrorAfterCloseIsALoss(t *testing.T) {
 	})
 }
 
-// A trace tells of datagrams that the inner connection refused, and of those that
-// were discarded.
+// A trace reports datagrams that the inner connection rejected, and discarded
+// ones.
 func TestPacketTraceOfWhatIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
@@ -94,7 +94,7 @@ func TestPacketTraceOfWhatIsLost(t *testing.T) {
 	})
 }
 
-// SetLinger(0) loses nothing where nothing is on its way.
+// SetLinger(0) loses nothing if nothing is in flight.
 func TestPacketLingerOfZeroLosesNothing(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		writeTo(t, c, "arrives")
@@ -105,21 +105,21 @@ func TestPacketLingerOfZeroLosesNothing(t *testing.T) {
 	})
 }
 
-// A closing connection counts how often it is closed, and fails to do so.
+// A closing connection counts the calls of Close, and returns an error from it.
 type closing struct {
 	*memoryConn
 	times atomic.Int32
 }
 
-var errClosing = errors.New("it does not close well")
+var errClosing = errors.New("close failed")
 
 func (c *closing) Close() error {
 	c.times.Add(1)
 	return errors.Join(c.memoryConn.Close(), errClosing)
 }
 
-// Where nothing is on its way, Close closes the inner connection before it
-// returns, so that its port is free, and returns its error.
+// If nothing is in flight, Close closes the inner connection before it returns,
+// so that its port is free, and returns its error.
 func TestPacketCloseOfAnIdleConnection(t *testing.T) {
 	near, _ := memoryPair()
 	c := NewPacketConn(&closing{memoryConn: near}, Config{Write: netem.Link{Latency: ms}})
@@ -127,7 +127,7 @@ func TestPacketCloseOfAnIdleConnection(t *testing.T) {
 	assert.NoError(t, c.Drain(t.Context()))
 }
 
-// The inner connection is closed once, also where the rest is discarded.
+// The inner connection is closed once, even if the rest is discarded.
 func TestPacketInnerConnectionIsClosedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, _ := memoryPair()
@@ -141,7 +141,7 @@ func TestPacketInnerConnectionIsClosedOnce(t *testing.T) {
 	})
 }
 
-// A tardyClock's timers of a second fire nine seconds late.
+// A tardyClock fires timers of one second nine seconds late.
 type tardyClock struct{ clock.Clock }
 
 func (c tardyClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
@@ -151,8 +151,8 @@ func (c tardyClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, f)
 }
 
-// Where it is the timer that is late, and not the inner connection, what was
-// written before the close arrives.
+// If only the timer is late, and not the inner connection, datagrams written
+// before the close arrive.
 func TestPacketCloseAndALateTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := memoryPair()

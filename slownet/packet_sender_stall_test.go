@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A writer may use the address again at once, whatever keeps the datagram.
+// A writer may reuse the address at once, wherever the datagram is kept.
 func TestAddressesAreCopied(t *testing.T) {
 	for name, link := range packetLinks {
 		for _, stalled := range []bool{false, true} {
@@ -40,7 +40,7 @@ func TestAddressesAreCopied(t *testing.T) {
 	}
 }
 
-// A stall does not keep datagrams without bytes without end.
+// A stall does not hold an unlimited number of empty datagrams.
 func TestMemoryOfAStallIsBounded(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 1 << 30}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.Stall()

@@ -22,7 +22,7 @@ func TestPacketCallerMayReuseItsBuffer(t *testing.T) {
 	})
 }
 
-// An error that meets a datagram on its way is told once, to the next writer.
+// The error of a datagram in flight is returned once, by the next write.
 func TestPacketPendingError(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.peer.set(func(m *memoryConn) { m.err = syscall.ENETUNREACH })
@@ -44,8 +44,8 @@ func TestPacketPendingError(t *testing.T) {
 	})
 }
 
-// During a stall, as without, one datagram finds room in an empty queue, however
-// small the queue is.
+// One datagram always finds room in an empty queue, however small, even during a
+// stall.
 func TestPacketStallKeepsADatagramThatIsLargerThanTheQueue(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 4}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.Stall()
@@ -56,7 +56,7 @@ func TestPacketStallKeepsADatagramThatIsLargerThanTheQueue(t *testing.T) {
 	})
 }
 
-// The queue is empty again after a stall, so the next one finds all of its room.
+// The queue is empty again after a stall, so the next stall finds all of its room.
 func TestPacketStallsDoNotUseUpTheQueue(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 4}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		for range 3 {
@@ -69,8 +69,8 @@ func TestPacketStallsDoNotUseUpTheQueue(t *testing.T) {
 	})
 }
 
-// A datagram that takes the link's short way arrives in its time, also while
-// others are on their way for long.
+// A datagram that crosses the link without delay arrives on time, even while
+// others are in flight for long.
 func TestPacketOvertakesOneThatIsUnderWay(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		writeTo(t, c, "slow")

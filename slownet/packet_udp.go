@@ -106,9 +106,10 @@ func (c *PacketConn) WriteToUDPAddrPort(p []byte, peer netip.AddrPort) (int, err
 	return c.WriteTo(p, udpAddr(peer))
 }
 
-// WriteMsgUDP is WriteTo with control messages, which the operating system gets
-// with the datagram. On a connected socket the address is nil. An error about a
-// control message is returned by a later call; see [PacketConn.WriteTo].
+// WriteMsgUDP is WriteTo with control messages, which are passed to the
+// operating system with the datagram. On a connected socket the address is nil.
+// An error about a control message is returned by a later call; see
+// [PacketConn.WriteTo].
 //
 // With Linux's UDP_SEGMENT, which sends several datagrams at once, each of them
 // travels over the link by itself.
@@ -155,7 +156,7 @@ func (c *PacketConn) WriteMsgUDPAddrPort(p, oob []byte, peer netip.AddrPort) (n,
 	return c.WriteMsgUDP(p, oob, udpAddr(peer))
 }
 
-// udpAddr returns the address as a *net.UDPAddr; nil for the zero AddrPort.
+// udpAddr returns the address as a *net.UDPAddr, or nil for the zero AddrPort.
 func udpAddr(addr netip.AddrPort) *net.UDPAddr {
 	if !addr.IsValid() {
 		return nil
@@ -163,7 +164,7 @@ func udpAddr(addr netip.AddrPort) *net.UDPAddr {
 	return net.UDPAddrFromAddrPort(addr)
 }
 
-// addrOf returns an address that is nil if there is none.
+// addrOf returns the address as a net.Addr, which is nil if there is none.
 func addrOf(addr *net.UDPAddr) net.Addr {
 	if addr == nil {
 		return nil

@@ -33,7 +33,7 @@ func dialUDP(t *testing.T, peer *net.UDPConn, config Config) *PacketConn {
 	return c
 }
 
-// packetLinks are those on which every socket must behave as one.
+// packetLinks are the links on which every socket must behave alike.
 var packetLinks = map[string]netem.Link{
 	"zero":    {},
 	"at once": {MTU: 1 << 16},
@@ -130,7 +130,7 @@ func TestUDPConnected(t *testing.T) {
 	}
 }
 
-// A datagram for a port where nobody listens is answered, and the answer told.
+// A datagram for a closed port is answered, and the answer becomes an error.
 func TestUDPRefused(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the error is another one")
@@ -154,7 +154,7 @@ func TestUDPRefused(t *testing.T) {
 	}
 }
 
-// An error that was met on the way wakes a reader who waits, once.
+// A pending error wakes one waiting reader, once.
 func TestUDPPendingErrorWakesAReader(t *testing.T) {
 	for name, link := range packetLinks {
 		t.Run(name, func(t *testing.T) {
@@ -181,7 +181,7 @@ type udpSocket interface {
 	Write([]byte) (int, error)
 }
 
-// What a socket refuses at once is refused at once, by the same error.
+// A datagram that a socket rejects at once is rejected at once, with the same error.
 func TestUDPRefusals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system calls have other names")
@@ -253,8 +253,8 @@ func TestUDPOptions(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// On a mock clock over a real socket time stands still until it is told to go
-// on.
+// On a mock clock over a real socket, time stands still until the clock is
+// advanced.
 func TestUDPMockClock(t *testing.T) {
 	mock := clock.NewMock()
 	a := NewPacketConn(listenUDP(t), Config{Clock: mock, Write: netem.Link{Latency: time.Hour}})
@@ -268,7 +268,7 @@ func TestUDPMockClock(t *testing.T) {
 		read <- err
 	}
 	go receive()
-	for arrived := false; !arrived; { // the carrier may not have set its timer yet
+	for arrived := false; !arrived; { // the delivery goroutine may not have set its timer yet
 		mock.Add(time.Hour)
 		select {
 		case err := <-read:
@@ -285,7 +285,7 @@ func TestUDPMockClock(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-// There are goroutines only while datagrams are in flight.
+// Goroutines exist only while datagrams are in flight.
 func TestUDPGoroutines(t *testing.T) {
 	const sockets = 5
 	before := runtime.NumGoroutine()
@@ -295,7 +295,7 @@ func TestUDPGoroutines(t *testing.T) {
 		all[i] = NewPacketConn(listenUDP(t), Config{Read: link, Write: link})
 	}
 	settled := func(n int) func() bool { return func() bool { return runtime.NumGoroutine() <= n } }
-	// Eventually has a goroutine of its own.
+	// Eventually uses a goroutine of its own.
 	assert.Eventually(t, settled(before+1), time.Minute, ms)
 	for _, c := range all {
 		for range 10 {
@@ -315,8 +315,8 @@ func TestUDPGoroutines(t *testing.T) {
 	}
 }
 
-// Many at once who read, write, change links and deadlines, stall and close:
-// none of them hangs.
+// Many goroutines read, write, change links and deadlines, stall and close at
+// once: none of them hangs.
 func TestUDPHammer(t *testing.T) {
 	for range 2 {
 		a, b := NewPacketConn(listenUDP(t), Config{}), NewPacketConn(listenUDP(t), Config{Write: netem.Link{Latency: ms}})
@@ -371,7 +371,7 @@ func TestUDPHammer(t *testing.T) {
 	}
 }
 
-// Unix datagrams wait for a peer that does not read, and so do those in flight.
+// Unix datagrams wait for a peer that does not read, and so do datagrams in flight.
 func TestUnixgram(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("elsewhere there are none, or they do not wait")

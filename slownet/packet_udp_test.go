@@ -72,8 +72,8 @@ var udpWrites = map[string]func(c *PacketConn, data string, peer *net.UDPAddr) (
 	},
 }
 
-// Every way to read and to write a datagram meets the link.
-func TestEveryUDPMethodMeetsTheLink(t *testing.T) {
+// Every method that reads or writes a datagram crosses the link.
+func TestEveryUDPMethodCrossesTheLink(t *testing.T) {
 	t.Parallel()
 	for linkName, link := range packetLinks {
 		for writeName, write := range udpWrites {

@@ -109,20 +109,20 @@ func (p *Path) sharedOrNil() *Path {
 }
 
 // beginDial counts a dial in progress, and endDial that it has succeeded or failed.
-func (p *Path) enter() {
+func (p *Path) beginDial() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dials++
 }
 
-func (p *Path) left() {
+func (p *Path) endDial() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dials--
 }
 
 // beginDialIfUsed is beginDial, unless the path has no connections.
-func (p *Path) enterIfUsed() bool {
+func (p *Path) beginDialIfUsed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dials == 0 && p.group.isEmpty() {
@@ -167,10 +167,10 @@ func (p *Path) roundTrip() time.Duration {
 // SetTrace sets the function that is called with the events of later connections, and the
 // maximum number of payload bytes of an event; see [Config.Trace] and [Config.Payloads].
 // Existing connections are not affected.
-func (p *Path) SetTrace(told func(trace.Event), payloads int) {
+func (p *Path) SetTrace(emit func(trace.Event), payloads int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.config.Trace, p.config.Payloads = told, payloads
+	p.config.Trace, p.config.Payloads = emit, payloads
 }
 
 // line returns the path's line for a direction; nil if there is no path.

@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Two clients behind one line of 8 Mbit/s, and a TCP that starts slowly.
+// Two clients that share a line of 8 Mbit/s, and TCP with slow start.
 func ExampleNewPath() {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// serving returns a dial function whose peers send so many bytes.
+// serving returns a dial function whose peers send n bytes.
 func serving(bytes int) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -33,8 +33,8 @@ type oneListener struct {
 func (l *oneListener) Accept() (net.Conn, error) { return l.conn, nil }
 func (l *oneListener) Close() error              { return nil }
 
-// downloads has so many connections of a dialer receive bytes, all at once, and
-// returns when the last has all of them.
+// downloads makes connections with a dialer that all receive bytes at once, and
+// returns when the last has received all of them.
 func downloads(t *testing.T, dialer *Dialer, connections, bytes int) time.Duration {
 	dialer.Dial = serving(bytes)
 	start := time.Now()
@@ -59,9 +59,9 @@ func downloads(t *testing.T, dialer *Dialer, connections, bytes int) time.Durati
 	return took
 }
 
-// Four downloads over 12 Mbit/s take four times as long as one, or with PerConn as
-// long as one: 100 packets of a millisecond each, and over TCP 52 bytes more for each
-// 1,448.
+// Four downloads over 12 Mbit/s take four times as long as one; with PerConn they
+// take as long as one. That is 100 packets of a millisecond each, and over TCP 52
+// bytes more for each 1,448.
 func TestDownloadsShareTheLink(t *testing.T) {
 	const bytes = 100 * 1500
 	config := Config{Read: netem.Link{Rate: 12 * netem.Mbps}}
@@ -84,8 +84,8 @@ func TestDownloadsShareTheLink(t *testing.T) {
 	}
 }
 
-// Each connection has a pace of its own: what one waits is no reason for another to
-// wait.
+// Pace applies to each connection by itself: the wait of one does not delay
+// another.
 func TestPaceIsEachConnectionsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dialer := &Dialer{Config: Config{Read: netem.Link{Pace: netem.Pace{Bytes: 10, Wait: 100 * ms}}}}
@@ -94,8 +94,8 @@ func TestPaceIsEachConnectionsOwn(t *testing.T) {
 	})
 }
 
-// A dialer that is a package's variable may be used in one bubble of simulated time
-// after the other, though each begins in the year 2000, and after a change of its
+// A dialer in a package variable may be used in several bubbles of simulated time
+// one after another, though each begins in the year 2000, and after a change of its
 // configuration.
 func TestADialersLinksBeginAnew(t *testing.T) {
 	dialer := &Dialer{Config: ideal(Config{Read: netem.Link{Rate: 12 * netem.Mbps}})}
@@ -114,9 +114,9 @@ func TestADialersLinksBeginAnew(t *testing.T) {
 	})
 }
 
-// What is made with a path shares it: dialled and accepted connections, those that
-// were made otherwise, and sockets.
-func TestAPathIsSharedByAllThatIsMadeWithIt(t *testing.T) {
+// Everything made with a path shares it: dialled and accepted connections, wrapped
+// ones, and sockets.
+func TestEverythingMadeWithAPathSharesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := NewPath(ideal(Config{Write: netem.Link{Rate: 12 * netem.Mbps}}))
 		dialer := path.Dialer()
@@ -148,7 +148,7 @@ func TestAPathIsSharedByAllThatIsMadeWithIt(t *testing.T) {
 	})
 }
 
-// SetLinks of a path, and of its listener, changes the links of all connections; a
+// SetLinks of a path, and of its listener, changes the links of all connections. A
 // connection's own SetLinks gives it links of its own, which it keeps.
 func TestSetLinksOfAPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -176,11 +176,11 @@ func TestSetLinksOfAPath(t *testing.T) {
 			assert.NoError(t, c.Close())
 		}
 		time.Sleep(time.Second)
-		assert.Empty(t, path.group.all(), "nothing is kept of connections that are closed")
+		assert.Empty(t, path.group.all(), "closed connections are forgotten")
 	})
 }
 
-// Connections that share their links may be used and changed by many goroutines.
+// Connections that share links may be used and changed by many goroutines.
 func TestASharedPathUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := netem.Link{Rate: 100 * netem.Mbps, Jitter: netem.Jitter{Deviation: ms}, Latency: 2 * ms}

@@ -89,7 +89,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.in.isSpent() {
 		c.hangUp(&c.in.streamHalf)
 	}
-	if err == io.EOF && c.in.reset.tell() { // the carrier has seen a reset
+	if err == io.EOF && c.in.reset.tell() { // the delivery goroutine has seen a reset
 		err = errno("read", syscall.ECONNRESET)
 	}
 	return n, c.opError("read", err)
@@ -165,7 +165,7 @@ func (c *Conn) Close() error {
 		return c.opError("close", net.ErrClosed)
 	}
 	err := c.out.close(c.in.close())
-	c.in.evict()
+	c.in.failBlocked()
 	c.out.linger.await()
 	return err
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // A sink is an inner connection that accepts everything at once, and records
-// when.
+// the times.
 type sink struct {
 	net.Conn // a pipe, to be read from
 	born     time.Time
@@ -52,14 +52,14 @@ func (s *sink) Close() error {
 	return s.Conn.Close()
 }
 
-// got returns what has arrived, and when the sink was closed, if it was.
+// got returns the arrivals, and when the sink was closed, if it was.
 func (s *sink) got() ([]arrival, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.writes, s.closed
 }
 
-// Close returns at once; what was written arrives all the same, and then the end.
+// Close returns at once; written bytes still arrive, and then the end.
 func TestCloseReturnsAtOnce(t *testing.T) {
 	rate := netem.Link{Rate: netem.Mbps, Latency: time.Second, Queue: netem.Queue{Bytes: 10000}}
 	queue := netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}}
@@ -103,7 +103,7 @@ func TestCloseReturnsAtOnce(t *testing.T) {
 	}
 }
 
-// A bubble may end at any time after a close, whatever is still on its way: it
+// A bubble may end at any time after a close, whatever is still in flight: it
 // would panic if a goroutine were left.
 func TestBubbleEndsWhileAClosedConnectionDrains(t *testing.T) {
 	for name, link := range links {
@@ -136,8 +136,8 @@ func TestBubbleEndsWhileAClosedConnectionDrains(t *testing.T) {
 	}
 }
 
-// CloseWrite returns at once; the end arrives after what was written. Blocked
-// writers are told: over TCP the send buffer has taken everything.
+// CloseWrite returns at once; the end arrives after the written bytes. Blocked
+// writes fail; over TCP the send buffer has accepted everything.
 func TestCloseWriteReturnsAtOnce(t *testing.T) {
 	rate := netem.Link{Rate: 12 * netem.Kbps} // a packet a second
 	queue := netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 1500}}
@@ -189,8 +189,8 @@ func TestCloseWriteReturnsAtOnce(t *testing.T) {
 	}
 }
 
-// A writer that is blocked when the stream is ended fails, and what it has
-// written arrives, as on any socket.
+// A writer that is blocked when the stream is ended fails, and the bytes that
+// it has written arrive, as on any socket.
 func TestCloseWriteWhileAWriterIsBlocked(t *testing.T) {
 	t.Parallel()
 	for _, wrap := range []func(net.Conn) net.Conn{
@@ -224,13 +224,13 @@ func TestCloseWriteWhileAWriterIsBlocked(t *testing.T) {
 	}
 }
 
-// A peer that takes nothing has five seconds from the close on, however long it
-// took nothing before.
+// A peer that accepts nothing has five seconds from the close on, however long
+// it accepted nothing before.
 func TestGivingUpCountsFromTheClose(t *testing.T) {
 	overPipe(t, Config{Write: netem.Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write(make([]byte, 1000))
 		require.NoError(t, err)
-		time.Sleep(time.Minute) // the carrier is in the inner connection
+		time.Sleep(time.Minute) // the delivery goroutine is in the inner connection
 		start := time.Now()
 		require.NoError(t, conn.Close())
 		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the last 1000 bytes that were written were discarded: nothing moved for 5s after the close")
@@ -241,7 +241,7 @@ func TestGivingUpCountsFromTheClose(t *testing.T) {
 }
 
 // An inner connection that fails loses the bytes in flight: Drain reports it.
-func TestDrainTellsOfWhatIsLost(t *testing.T) {
+func TestDrainReportsLostBytes(t *testing.T) {
 	overPipe(t, Config{Write: netem.Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write(make([]byte, 1000))
 		require.NoError(t, err)
@@ -254,13 +254,13 @@ func TestDrainTellsOfWhatIsLost(t *testing.T) {
 	})
 }
 
-// Drain of an open connection waits for what is in flight, and gives up with its
+// Drain of an open connection waits for bytes in flight, and gives up with its
 // context.
 func TestDrainOfAnOpenConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newSink()
 		conn := NewConn(inner, Config{Write: netem.Link{Latency: time.Second}})
-		require.NoError(t, conn.Drain(t.Context()), "there is nothing")
+		require.NoError(t, conn.Drain(t.Context()), "nothing is in flight")
 		_, err := conn.Write([]byte("x"))
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*ms)
@@ -274,7 +274,7 @@ func TestDrainOfAnOpenConnection(t *testing.T) {
 	})
 }
 
-// Of two wrappers, the outer one's Drain waits for both.
+// The Drain of a wrapped wrapper waits for both.
 func TestDrainOfAWrappedConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newSink()
@@ -289,7 +289,7 @@ func TestDrainOfAWrappedConn(t *testing.T) {
 	})
 }
 
-// Faults happen to a connection that is closed and has something in flight.
+// Faults apply to a closed connection with bytes in flight.
 func TestFaultsWhileAClosedConnectionDrains(t *testing.T) {
 	slow := netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}} // a packet a second
 	overTCP, ideal := netem.TCP{}, netem.TCP{Congestion: netem.Unlimited}
@@ -306,10 +306,10 @@ func TestFaultsWhileAClosedConnectionDrains(t *testing.T) {
 		lost   string
 	}{
 		"none":         {overTCP, func(*Conn) {}, unharmed, last, ""},
-		"a stall":      {overTCP, stall, []arrival{{1448, 4 * time.Second}, {1448, 5 * time.Second}, {104, 5104 * ms}}, 5104 * ms, ""}, // sent again by then, with the FIN
+		"a stall":      {overTCP, stall, []arrival{{1448, 4 * time.Second}, {1448, 5 * time.Second}, {104, 5104 * ms}}, 5104 * ms, ""}, // retransmitted by then, with the FIN
 		"a long stall": {overTCP, (*Conn).Stall, nil, 602*ms + maxStall, "nothing moved"},                                              // after the next retransmission
 		"a reset":      {overTCP, (*Conn).Reset, nil, 500 * ms, "connection reset"},
-		"new links":    {overTCP, newLinks, unharmed, last, ""}, // for all segments are under way
+		"new links":    {overTCP, newLinks, unharmed, last, ""}, // as all segments are in flight
 		"an end":       {overTCP, end, unharmed, last, ""},
 
 		"none, ideal":         {ideal, func(*Conn) {}, []arrival{{1500, time.Second}, {1500, 2 * time.Second}}, 2 * time.Second, ""},
@@ -341,9 +341,10 @@ func TestFaultsWhileAClosedConnectionDrains(t *testing.T) {
 	}
 }
 
-// A peer sees a reset, after the last byte, if something of its own was not read,
-// as with any socket; whether it was on its way to the reader or not.
-func TestCloseWithSomethingUnread(t *testing.T) {
+// A peer sees a reset, after the last byte, if bytes that it sent were not read,
+// as with any socket. It makes no difference whether they were in flight to the
+// reader.
+func TestCloseWithUnreadBytes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		wrap func(net.Conn) net.Conn
@@ -373,8 +374,8 @@ func TestCloseWithSomethingUnread(t *testing.T) {
 	}
 }
 
-// A clock that stands still keeps what is in flight there, and the inner
-// connection open. When it is moved, all arrives.
+// A clock that stands still keeps bytes in flight, and the inner connection
+// open. When the clock is advanced, all bytes arrive.
 func TestCloseOnAClockThatStandsStill(t *testing.T) {
 	t.Parallel()
 	mock := clock.NewMock()
@@ -395,9 +396,9 @@ func TestCloseOnAClockThatStandsStill(t *testing.T) {
 	require.NoError(t, far.Close())
 }
 
-// However the clock is moved while a closed connection drains, no step is
+// However the clock is advanced while a closed connection drains, no step is
 // missed.
-func TestClockThatMovesWhileAClosedConnectionDrains(t *testing.T) {
+func TestClockThatIsAdvancedWhileAClosedConnectionDrains(t *testing.T) {
 	t.Parallel()
 	for i := range 20 {
 		mock := clock.NewMock()

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A closed connection says so, also when its deadlines have passed, and a second
-// CloseWrite does no harm, as on a socket.
+// A closed connection returns net.ErrClosed, even if its deadlines have passed.
+// A second CloseWrite does no harm, as on a socket.
 func TestClosedComesBeforeDeadline(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A text is what the fuzzer sends: from any place in it one can tell what
-// follows.
+// A text is what the fuzzer sends: the bytes that follow can be computed from
+// any position.
 func text(offset int64, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -27,15 +27,15 @@ func text(offset int64, n int) []byte {
 	return b
 }
 
-// A talk is a connection over a pipe on which both ends talk and listen all the
-// time, whatever is done to it.
+// A talk is a connection over a pipe on which both ends send and receive all
+// the time, whatever is done to it.
 type talk struct {
 	conn    *Conn
 	far     net.Conn
 	ends    sync.WaitGroup
 	stopped atomic.Bool
 
-	// How many bytes were accepted and how many have arrived, by direction from
+	// The numbers of accepted bytes and of arrived bytes, by direction from
 	// conn.
 	accepted, arrived [2]int64
 	wrong             error
@@ -70,7 +70,7 @@ func (t *talk) listen(to net.Conn, arrived *int64, random *rand.Rand) {
 		buffer := make([]byte, 1+random.IntN(5000))
 		n, err := to.Read(buffer)
 		if want := text(*arrived, n); string(want) != string(buffer[:n]) && t.wrong == nil {
-			t.wrong = fmt.Errorf("%d bytes at %d are not what was written", n, *arrived)
+			t.wrong = fmt.Errorf("%d bytes at %d differ from the bytes written", n, *arrived)
 		}
 		*arrived += int64(n)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -81,7 +81,7 @@ func (t *talk) listen(to net.Conn, arrived *int64, random *rand.Rand) {
 	}
 }
 
-// talkLink returns a link with some of everything.
+// talkLink returns a link with a bit of everything.
 func talkLink(random *rand.Rand) netem.Link {
 	maybe := func(n int64) int64 {
 		if random.IntN(3) > 0 {
@@ -107,9 +107,9 @@ func talkLink(random *rand.Rand) netem.Link {
 	return link
 }
 
-// Whatever is done to a connection at whatever time, bytes keep their order,
-// none is changed, doubled or made up, and nothing hangs or leaks. Unless the
-// connection was broken off, all that was accepted arrives.
+// Whatever is done to a connection, and whenever, bytes keep their order, none
+// is changed, duplicated or invented, and nothing hangs or leaks. Unless the
+// connection was broken off, all accepted bytes arrive.
 func FuzzConn(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(seed, []byte("0123456789abcdefghijklmnop"))
@@ -172,7 +172,7 @@ func fuzzConn(t *testing.T, seed uint64, operations []byte) {
 	conn.Resume()
 	_ = conn.SetDeadline(time.Time{})
 	talk.stopped.Store(true)
-	time.Sleep(time.Hour) // for all that is under way to be read
+	time.Sleep(time.Hour) // until everything in flight was read
 	err := shut(conn)
 	if !broken {
 		require.NoError(t, err)

@@ -22,7 +22,7 @@ import (
 )
 
 // Every method may be called at any time, from any goroutine: nothing hangs,
-// nothing leaks, and nothing races.
+// leaks or races.
 func TestHammer(t *testing.T) {
 	for seed := range tier.Pick[uint64](30, 60) {
 		random := rand.New(rand.NewPCG(seed, 3))
@@ -124,7 +124,7 @@ func hammer(t *testing.T, conn *Conn, far net.Conn, random *rand.Rand) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// There is a goroutine while bytes are in flight, and none before and after.
+// A goroutine exists while bytes are in flight, and none before and after.
 func TestGoroutinesOnlyWhileInFlight(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second, Rate: netem.Mbps}), func(t *testing.T, conn *Conn, far net.Conn) {
 		working := func() (working [2]bool) {
@@ -148,14 +148,14 @@ func TestGoroutinesOnlyWhileInFlight(t *testing.T) {
 		go func() { _, _ = far.Write(make([]byte, 10)) }()
 		_, err = conn.Read(make([]byte, 1))
 		require.NoError(t, err)
-		assert.Equal(t, [2]bool{Read: true}, working(), "nine are there to be read")
+		assert.Equal(t, [2]bool{Read: true}, working(), "nine wait to be read")
 		_, err = io.ReadFull(conn, make([]byte, 9))
 		require.NoError(t, err)
 		assert.Equal(t, [2]bool{}, working(), "all is read")
 	})
 }
 
-// stacks returns where the goroutines of all tests are.
+// stacks returns the stacks of all goroutines.
 func stacks() string {
 	buffer := make([]byte, 1<<20)
 	return string(buffer[:runtime.Stack(buffer, true)])
@@ -179,7 +179,8 @@ func TestDeadlineWhileInFlight(t *testing.T) {
 	})
 }
 
-// A read-ahead that was told of the end tells the reader when it arrives, and again.
+// A read-ahead that has met the end reports it when it arrives at the reader, and again
+// later.
 func TestEndArrivesLate(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {
@@ -196,7 +197,7 @@ func TestEndArrivesLate(t *testing.T) {
 	})
 }
 
-// A reader that is behind does not make the read-ahead take in everything.
+// A slow reader does not make the read-ahead take everything.
 func TestUnreadIsBounded(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: ms}), func(t *testing.T, conn *Conn, far net.Conn) {
 		var written atomic.Int64
@@ -222,8 +223,8 @@ func TestUnreadIsBounded(t *testing.T) {
 	})
 }
 
-// On a mock clock over a real socket, deadlines wake who reads from a slow link
-// and who writes to one, and bytes travel when the clock is moved.
+// On a mock clock over a real socket, deadlines wake readers and writers on
+// slow links, and bytes travel when the clock is advanced.
 func TestMockClockBothWays(t *testing.T) {
 	for _, tcp := range []netem.TCP{{Congestion: netem.Unlimited}, {Window: 1000}} {
 		t.Run(tcp.Congestion.String(), func(t *testing.T) { checkMockClockBothWays(t, tcp) })
@@ -277,7 +278,7 @@ func checkMockClockBothWays(t *testing.T, tcp netem.TCP) {
 	require.NoError(t, far.Close())
 }
 
-// A raw connection is to be had where there is one.
+// A raw connection is returned if the inner connection has one.
 func TestSyscallConn(t *testing.T) {
 	near, far := tcpPairOf(t, Config{}, Config{})
 	raw, err := near.(*Conn).SyscallConn()

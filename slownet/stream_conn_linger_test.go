@@ -24,8 +24,8 @@ func TestCloseWakesAWriter(t *testing.T) {
 	}
 }
 
-// Above zero, the linger bounds for how long Close waits; what has not arrived
-// then goes on.
+// With a linger above zero, Close waits for at most that time; the rest is
+// delivered afterwards.
 func TestLingerBoundsClose(t *testing.T) {
 	for seconds, want := range map[int]time.Duration{3: 3 * time.Second, 100: time.Minute} {
 		inBubble(t, netem.Link{Latency: time.Minute}, func(c *Conn, arrivals func() []arrival) {
@@ -40,8 +40,8 @@ func TestLingerBoundsClose(t *testing.T) {
 	}
 }
 
-// A linger of zero discards what is in flight, also when it is set after Close,
-// and wakes a Close that waits.
+// A linger of zero discards bytes in flight, even if it is set after Close, and
+// wakes a Close that waits.
 func TestLingerOfZeroAfterClose(t *testing.T) {
 	for _, seconds := range []int{-1, 1000} {
 		inBubble(t, netem.Link{Latency: time.Hour}, func(c *Conn, arrivals func() []arrival) {
@@ -60,8 +60,9 @@ func TestLingerOfZeroAfterClose(t *testing.T) {
 	}
 }
 
-// A peer that reads slowly gets everything, however long it takes, as long as
-// it reads; one that stops is reset, and does not take a part for the whole.
+// A peer that reads slowly receives everything, however long it takes, as long
+// as it reads. One that stops is reset, and does not mistake a part for the
+// whole.
 func TestCloseAndASlowReader(t *testing.T) {
 	t.Parallel()
 	const size = 15 << 20
@@ -92,7 +93,7 @@ func TestCloseAndASlowReader(t *testing.T) {
 	}
 }
 
-// Whoever sets deadlines while another closes does not keep it from closing.
+// Setting deadlines while another goroutine closes does not prevent the close.
 func TestCloseWhileDeadlinesAreSet(t *testing.T) {
 	for range tier.Pick(20, 50) {
 		c1, c2 := tcpPair(t, Config{Write: netem.Link{Pace: netem.Pace{Wait: 1}}})
@@ -120,7 +121,7 @@ func TestCloseWhileDeadlinesAreSet(t *testing.T) {
 	}
 }
 
-// After Close nothing is read or written, also while bytes are still leaving.
+// After Close nothing is read or written, even while bytes are still in flight.
 func TestClosedWhileLingering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -144,7 +145,7 @@ func TestClosedWhileLingering(t *testing.T) {
 	})
 }
 
-// A closed connection leaves no timer behind.
+// A closed connection leaves no timer.
 func TestCloseStopsTimers(t *testing.T) {
 	for name, link := range links {
 		mock := clock.NewMock()

@@ -17,10 +17,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// These benchmarks are about accuracy and cost on real loopback sockets. Their
-// result is in the metrics, and not in ns/op.
+// These benchmarks measure accuracy and cost on real loopback sockets. Their
+// results are in the metrics, and not in ns/op.
 
-// loopback returns the two ends of a TCP connection, of which the first may be
+// loopback returns the two ends of a TCP connection, the first of which may be
 // wrapped.
 func loopback(b *testing.B, config *slownet.Config) (near, far net.Conn) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,7 +36,7 @@ func loopback(b *testing.B, config *slownet.Config) (near, far net.Conn) {
 	return near, far
 }
 
-// shape puts a link at the end that writes, or at the one that reads.
+// shape puts a link at the writing or at the reading end.
 func shape(b *testing.B, direction slownet.Direction, link netem.Link) (from, to net.Conn) {
 	if direction == slownet.Write {
 		return loopback(b, &slownet.Config{Write: link})
@@ -47,7 +47,7 @@ func shape(b *testing.B, direction slownet.Direction, link netem.Link) (from, to
 
 var directions = []slownet.Direction{slownet.Write, slownet.Read}
 
-// How many bits per second arrive, of those that were asked for.
+// The rate that arrives, as a share of the configured rate.
 func BenchmarkRate(b *testing.B) {
 	for _, direction := range directions {
 		for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, netem.Gbps} {
@@ -92,8 +92,8 @@ func measureRate(b *testing.B, direction slownet.Direction, rate netem.Rate) (go
 	return float64(rest) * 8 / elapsed.Seconds()
 }
 
-// How much later small messages arrive than over the raw connection, of what
-// was asked for.
+// The delay of small messages beyond the raw connection's, as a share of the
+// configured latency.
 func BenchmarkLatency(b *testing.B) {
 	for _, direction := range directions {
 		for _, latency := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 200 * time.Millisecond} {
@@ -111,7 +111,7 @@ func BenchmarkLatency(b *testing.B) {
 	}
 }
 
-// measureLatency returns the times that messages took, in order of size.
+// measureLatency returns the sorted times that messages took.
 func measureLatency(b *testing.B, direction slownet.Direction, link netem.Link) (all []time.Duration) {
 	from, to := shape(b, direction, link)
 	defer to.Close()
@@ -143,7 +143,7 @@ func measureLatency(b *testing.B, direction slownet.Direction, link netem.Link) 
 	return all
 }
 
-// What a write past a link without limits costs.
+// The cost of a write past a link without limits.
 func BenchmarkWrite(b *testing.B) {
 	for _, size := range []int{64, 64 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -165,8 +165,8 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// What share of the raw connection's throughput a link without limits keeps.
-// The same connection is written to by way of the wrapper and past it, in
+// The share of the raw connection's throughput that a link without limits
+// keeps. The same connection is written to through the wrapper and directly, in
 // turns, so that both meet the same reader.
 func BenchmarkThroughput(b *testing.B) {
 	for _, size := range []int{1 << 10, 64 << 10} {
@@ -179,7 +179,7 @@ func BenchmarkThroughput(b *testing.B) {
 			var times [2][]time.Duration
 			for b.Loop() {
 				for turn := range 400 {
-					which := turn / 2 % 2 // each comes first and second
+					which := turn / 2 % 2 // each is first and second in turn
 					if turn%2 == 1 {
 						which = 1 - which
 					}
@@ -202,7 +202,7 @@ func BenchmarkThroughput(b *testing.B) {
 		var times [2][]time.Duration
 		for b.Loop() {
 			for range 20 {
-				for _, which := range []int{0, 1, 1, 0} { // who goes first may matter
+				for _, which := range []int{0, 1, 1, 0} { // the order may matter
 					times[which] = append(times[which], measureCopy(b, which == 1))
 				}
 			}
@@ -253,7 +253,7 @@ func configIf(wrapped bool) *slownet.Config {
 	return nil
 }
 
-// What an idle connection costs besides the raw one.
+// The cost of an idle connection on top of the raw one.
 func BenchmarkIdle(b *testing.B) {
 	for name, link := range map[string]netem.Link{"zero": {}, "shaped": {Latency: time.Millisecond, Rate: netem.Mbps}} {
 		b.Run(name, func(b *testing.B) {

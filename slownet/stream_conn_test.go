@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// links are those on which every connection must behave as one. "all" has
-// everything that can be had at once.
+// links are those on which every connection must behave alike. "all" has every
+// impairment at once.
 var links = map[string]netem.Link{
 	"zero":       {},
 	"pace":       {Pace: netem.Pace{Bytes: 4096, Wait: 10 * time.Microsecond}},
@@ -79,8 +79,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// abort closes without waiting for what is in flight: over net.Pipe, which has
-// no buffer, it might never arrive.
+// abort closes without waiting for bytes in flight: over net.Pipe, which has no
+// buffer, they might never arrive.
 func abort(c net.Conn) {
 	_ = c.(*Conn).SetLinger(0)
 	_ = c.Close()
@@ -99,14 +99,14 @@ func tcpPair(t *testing.T, config Config) (c1, c2 net.Conn) {
 	return NewConn(dialled, config), c2
 }
 
-// arrival is what a reader saw.
+// An arrival is an event that a reader saw.
 type arrival struct {
 	bytes int
 	at    time.Duration
 }
 
-// inBubble runs f in simulated time with a wrapped end, over which streams are
-// ideal, and a function that reads the other end until it is closed.
+// inBubble runs f in simulated time with a wrapped end, on ideal streams, and
+// with a function that reads the other end until it is closed.
 func inBubble(t *testing.T, link netem.Link, f func(c *Conn, arrivals func() []arrival)) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -180,7 +180,7 @@ func TestWriteDeadlineInThePace(t *testing.T) {
 
 		require.NoError(t, c.SetWriteDeadline(time.Time{}))
 		_, err = c.Write(make([]byte, 1))
-		require.NoError(t, err, "a deadline that is taken away holds no more")
+		require.NoError(t, err, "a removed deadline has no effect")
 		require.NoError(t, c.Close())
 		assert.Equal(t, []arrival{{10, 0}, {10, 100 * ms}, {10, 200 * ms}, {1, 300 * ms}, {0, 400 * ms}}, arrivals())
 	})
@@ -203,8 +203,7 @@ func testCloseWakesAWriter(t *testing.T) {
 	})
 }
 
-// At the very instant of a deadline nothing is read or written any more, in
-// every run.
+// At the very instant of a deadline nothing is read or written, in every run.
 func TestDeadlineTies(t *testing.T) {
 	for range 100 {
 		inBubble(t, netem.Link{Pace: netem.Pace{Bytes: 10, Wait: 100 * ms}}, func(c *Conn, arrivals func() []arrival) {
@@ -243,7 +242,7 @@ func TestWriteAfterCloseWrite(t *testing.T) {
 	}
 }
 
-// What a writer who was far ahead has written stays bounded.
+// The number of bytes in flight is limited, even for a writer that is far ahead.
 func TestFlightIsBounded(t *testing.T) {
 	inBubble(t, netem.Link{Latency: time.Second}, func(c *Conn, arrivals func() []arrival) {
 		start := time.Now()
@@ -302,8 +301,8 @@ func TestCloseWrite(t *testing.T) {
 	})
 }
 
-// On a mock clock over a real socket time stands still until it is told to go
-// on.
+// On a mock clock over a real socket, time stands still until the clock is
+// advanced.
 func TestMockClockOverASocket(t *testing.T) {
 	mock := clock.NewMock()
 	c1, c2 := tcpPair(t, Config{Clock: mock, Write: netem.Link{Pace: netem.Pace{Bytes: 4, Wait: time.Hour}}})

@@ -3,7 +3,7 @@ package slownet
 import "io"
 
 // copyChunk is the number of bytes that io.Copy moves past a link without limits
-// before it checks whether the link still has none.
+// before it checks again whether the link has any.
 const copyChunk = 4 << 20
 
 // WriteTo reads to the end of the stream and writes to w. While the link for reading

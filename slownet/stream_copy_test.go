@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// io.Copy moves all bytes, in order, whatever is wrapped and whatever the
-// links, and to and from what is no connection.
+// io.Copy moves all bytes in order, whatever is wrapped and whatever the links,
+// and also to and from values that are not connections.
 func TestCopy(t *testing.T) {
 	const size = 3<<20 + 17
 	data := text(0, size)
@@ -71,7 +71,7 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-// While a connection is being copied from or to, faults and deadlines hold.
+// Faults and deadlines take effect while a connection is being copied from or to.
 func TestFaultsWhileCopying(t *testing.T) {
 	first, source := rawTCPPair(t)
 	destination, last := rawTCPPair(t)

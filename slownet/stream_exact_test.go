@@ -14,19 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// a write of so many bytes at a time.
+// A write of n bytes at a time.
 type write struct {
 	at    time.Duration
 	bytes int
 }
 
-// arrivals of what the same link does to what is written and to what is read.
+// The arrivals after the same link, of written and of received bytes.
 var exactly = []struct {
 	name   string
 	link   netem.Link
 	writes []write
 	want   []arrival // of an ideal stream; the last one is its end
-	tcp    []arrival // where TCP's differ: 52 bytes for headers, 1,448 for payload
+	tcp    []arrival // where TCP's differ: 52 bytes of headers for 1,448 of payload
 }{
 	{"nothing takes no time", netem.Link{},
 		[]write{{0, 10}, {3 * ms, 10}},
@@ -86,7 +86,7 @@ var exactly = []struct {
 		[]arrival{{100, 6 * ms}, {0, 6 * ms}}, nil},
 }
 
-// Arrivals are exact, in both directions, of ideal streams and over TCP.
+// Arrivals are exact, in both directions, on ideal streams and over TCP.
 func TestExactly(t *testing.T) {
 	for _, scenario := range exactly {
 		for _, tcp := range streams {
@@ -117,7 +117,7 @@ func TestExactly(t *testing.T) {
 	}
 }
 
-// writeAll writes each at its time, and closes.
+// writeAll makes each write at its time, and closes the connection.
 func writeAll(t *testing.T, conn net.Conn, writes []write) {
 	start := time.Now()
 	for _, w := range writes {
@@ -187,12 +187,12 @@ func TestBothDirections(t *testing.T) {
 	})
 }
 
-// A lost packet of an ideal stream is sent again, what follows waits for it, and all of it arrives
-// in order.
+// A lost packet of an ideal stream is retransmitted. Later bytes wait for it, and all of
+// them arrive in order.
 func TestLossCostsARetransmission(t *testing.T) {
 	for _, scenario := range []struct {
 		name   string
-		sent   []int // how often each packet is
+		sent   []int // transmissions of each packet
 		writes []write
 		want   []arrival
 	}{
@@ -234,8 +234,8 @@ func TestLossCostsARetransmission(t *testing.T) {
 	}
 }
 
-// seedThatSends returns a connection's seed with which packets are sent so
-// often.
+// seedThatSends returns a connection's seed with which each packet is sent the
+// given number of times.
 func seedThatSends(link netem.Link, direction Direction, want []int) (seed uint64) {
 	for ; ; seed++ {
 		var sent []int

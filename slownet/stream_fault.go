@@ -13,14 +13,14 @@ import (
 
 // SetLinks changes the links of this connection, for what is read and for what is
 // written from now on. If it shared the links of a [Dialer], a [Listener] or a [Path],
-// it leaves them, and has links of its own from now on; to change those of all, use
-// [Listener.SetLinks] or [Path.SetLinks]. What is on its way already arrives when it
-// would have, and what comes later does not overtake it. It panics on an invalid
-// link; see [netem.Link.Validate].
+// it leaves them, and has links of its own from now on; to change the shared ones, use
+// [Listener.SetLinks] or [Path.SetLinks]. What is already in flight keeps its arrival
+// time, and later bytes do not overtake it. SetLinks panics on an invalid link; see
+// [netem.Link.Validate].
 //
-// As all faults, it may be called at any time, from any goroutine. An io.Copy to
-// or from a connection without limits, which the operating system does by
-// itself, notices any fault but Reset after at most 256 KiB more.
+// Like all faults, it may be called at any time, from any goroutine. An io.Copy to or
+// from a connection without limits, which the operating system does by itself, notices
+// any fault but Reset after at most 256 KiB more.
 func (c *Conn) SetLinks(read, write netem.Link) {
 	linksMustBeValid("Conn", read, write)
 	in := c.in.setLink(intern(read), write.Latency)
@@ -30,7 +30,7 @@ func (c *Conn) SetLinks(read, write netem.Link) {
 }
 
 // pathChanged notes that the links of the path have changed. A connection with
-// links of its own keeps them.
+// links of its own ignores it.
 func (c *Conn) pathChanged(links [2]*netem.Link) {
 	if c.isOnPath() {
 		in := c.in.pathChanged(links[Read], links[Write].Latency)
@@ -40,11 +40,11 @@ func (c *Conn) pathChanged(links [2]*netem.Link) {
 	}
 }
 
-// linksChanged makes everything go on over new links.
+// linksChanged lets everything continue over new links.
 func (c *Conn) linksChanged(in, out lane) {
 	c.in.setBack(out)
 	c.in.linkChanged()
-	c.in.recall() // the read-ahead reads as much as the old link takes
+	c.in.recall() // the read-ahead reads as much as the old link had room for
 	c.out.setBack(in)
 	c.out.linkChanged()
 }
@@ -64,24 +64,24 @@ func (r *receiver) recall() {
 }
 
 // Stall holds up everything, in both directions, until Resume: nothing arrives, and
-// calls of Write wait. Deadlines, Close and other faults go on. Over TCP, time stands
-// still for the segments under way and for TCP's timers: however long it takes, TCP
-// does not give up the connection. Of an ideal stream, what would have arrived
-// meanwhile arrives at Resume.
+// calls of Write wait. Deadlines, Close and other faults still work. Over TCP, time
+// stands still for the segments in flight and for TCP's timers, so TCP never gives up
+// the connection because of a stall. On an ideal stream, bytes that would have
+// arrived meanwhile arrive at Resume.
 func (c *Conn) Stall() {
 	c.in.stall(true)
 	c.out.stall(true)
 	c.faulted("stall")
 }
 
-// Resume ends a Stall: what has been held up goes on.
+// Resume ends a Stall, and everything that was held up continues.
 func (c *Conn) Resume() {
 	c.in.stall(false)
 	c.out.stall(false)
 	c.faulted("resume")
 }
 
-// delay holds everything up for a while.
+// delay holds everything up for the given time.
 func (c *Conn) delay(d time.Duration) {
 	until := timeline.Add(c.now(), d)
 	c.in.hold(until)
@@ -89,7 +89,7 @@ func (c *Conn) delay(d time.Duration) {
 	c.faulted("delayed by " + d.String())
 }
 
-// hold lets nothing pass until the given time.
+// hold holds everything up until the given time.
 func (h *streamHalf) hold(until time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,8 +127,8 @@ func (c *Conn) half(direction Direction) *streamHalf {
 	return &c.out.streamHalf
 }
 
-// breakOff resets the inner connection and makes all calls fail. Writes fail first:
-// after a read has failed, no write succeeds.
+// breakOff resets the inner connection and makes all calls fail. Writes fail first,
+// so that no write succeeds after a read has failed.
 func (c *Conn) breakOff(cause syscall.Errno) {
 	c.out.fail(errno("write", cause))
 	c.in.fail(errno("read", cause))
@@ -157,7 +157,7 @@ func (s *sender) fail(err error) {
 	s.abortLocked(err)
 }
 
-// hangUp closes the connection, after the bytes that a half has let pass.
+// hangUp closes the connection after the bytes that may still pass.
 func (c *Conn) hangUp(h *streamHalf) {
 	if !c.in.hangUp(h == &c.in.streamHalf) {
 		return
@@ -168,7 +168,7 @@ func (c *Conn) hangUp(h *streamHalf) {
 	}
 }
 
-// hangUp makes reads end, at once or after the bytes in flight. It reports whether
+// hangUp ends reading, at once or after the bytes in flight. It reports whether
 // this was the first call.
 func (r *receiver) hangUp(atOnce bool) bool {
 	r.mu.Lock()
@@ -193,11 +193,11 @@ func (r *receiver) hangUp(atOnce bool) bool {
 }
 
 // discard reads and discards the unread bytes of the inner connection after reads were
-// ended. It takes a few milliseconds.
+// ended. It takes at most a few milliseconds.
 func (r *receiver) discard() {
 	r.mu.Lock()
 	late := false
-	patience := time.AfterFunc(maxDiscard, func() { // of real time: a clock may be stepped by hand
+	stallTimer := time.AfterFunc(maxDiscard, func() { // in real time, as the clock may be a mock
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		late = true
@@ -206,7 +206,7 @@ func (r *receiver) discard() {
 	for (r.background || r.gate.within() > 0) && !late {
 		r.waitLocked(&r.changed, never) // for the call in the inner connection to return
 	}
-	patience.Stop()
+	stallTimer.Stop()
 	r.discarding = !r.background && r.gate.within() == 0
 	r.mu.Unlock()
 	if !r.discarding || r.conn.inner.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
@@ -221,11 +221,11 @@ func (r *receiver) discard() {
 	}
 }
 
-// maxDiscard limits the time until no call is in the inner connection.
+// maxDiscard is the longest time in real time until no call is in the inner connection.
 const maxDiscard = 10 * time.Millisecond
 
 // hangUp makes writes fail. It reports whether nothing is in flight; otherwise the
-// carrier closes the inner connection.
+// delivery goroutine closes the inner connection.
 func (s *sender) hangUp() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,13 +29,13 @@ func (c *midwayConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseAfter counts from when it is called: what a call that is under way has
-// written or read by then is not counted.
+// CloseAfter counts from its call: bytes that a call in progress has written or
+// read by then do not count.
 func TestCloseAfterInTheMiddleOfACall(t *testing.T) {
 	pair := func(t *testing.T, direction Direction) (conn *Conn, far net.Conn) {
 		near, far := rawTCPPair(t)
 		inner := &midwayConn{Conn: near}
-		// The trace leads each call through the half, and not around it.
+		// The trace makes each call go through the half, and not around it.
 		conn = NewConn(inner, Config{Trace: func(trace.Event) {}})
 		inner.midway = func() {
 			inner.midway = func() {}

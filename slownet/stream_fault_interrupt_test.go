@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Writes of several goroutines are not mixed, also when a fault interrupts them
-// in the middle.
+// Writes of several goroutines do not interleave, even when a fault interrupts
+// them in the middle.
 func TestFaultsDoNotTearWrites(t *testing.T) {
 	const size = 4 << 20
 	for range 5 {
@@ -47,8 +47,8 @@ func TestFaultsDoNotTearWrites(t *testing.T) {
 	}
 }
 
-// Whoever writes, or ends the stream, does not wait for an io.Copy that waits
-// for its source.
+// Writers, and CloseWrite, do not wait for an io.Copy that waits for its
+// source.
 func TestWritesBesideAnIdleCopy(t *testing.T) {
 	first, source := rawTCPPair(t)
 	destination, last := rawTCPPair(t)
@@ -78,9 +78,8 @@ func TestWritesBesideAnIdleCopy(t *testing.T) {
 	}
 }
 
-// Both ends see the end of the stream after CloseAfter, also if something was
-// unread.
-func TestCloseAfterWithSomethingUnread(t *testing.T) {
+// Both ends see the end of the stream after CloseAfter, even with unread bytes.
+func TestCloseAfterWithUnreadBytes(t *testing.T) {
 	for _, direction := range []Direction{Read, Write} {
 		for _, link := range []netem.Link{{}, {Latency: 5 * ms}} {
 			near, far := tcpPairOf(t, bothWays(link), Config{})
@@ -107,9 +106,9 @@ func TestCloseAfterWithSomethingUnread(t *testing.T) {
 	}
 }
 
-// What was written up to CloseAfter's number arrives, also if the peer reads it
-// late and something of the peer's was never read: a reset would destroy it.
-func TestCloseAfterAndALateReader(t *testing.T) {
+// Bytes up to CloseAfter's limit arrive, even if the peer reads them late and
+// did not have all of its own bytes read: a reset would destroy them.
+func TestCloseAfterAndASlowReader(t *testing.T) {
 	const size = 1 << 20
 	near, far := tcpPairOf(t, Config{}, Config{})
 	conn := near.(*Conn)
@@ -131,7 +130,7 @@ func TestCloseAfterAndALateReader(t *testing.T) {
 	require.NoError(t, far.Close())
 }
 
-// A write that was interrupted in the middle goes on before those that wait.
+// A write that was interrupted in the middle goes on before writes that wait.
 func TestAnInterruptedWriteGoesFirst(t *testing.T) {
 	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
 		conn.out.mu.Lock()
@@ -148,8 +147,8 @@ func TestAnInterruptedWriteGoesFirst(t *testing.T) {
 	})
 }
 
-// Bytes that come in during a stall begin their way when it ends.
-func TestStallDoesNotAgeWhatComesIn(t *testing.T) {
+// Bytes that come in during a stall enter the link when the stall ends.
+func TestBytesThatComeInDuringAStall(t *testing.T) {
 	for _, before := range []bool{false, true} {
 		overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 			start := time.Now()
@@ -172,8 +171,8 @@ func TestStallDoesNotAgeWhatComesIn(t *testing.T) {
 	}
 }
 
-// The close of a connection that a listener delays arrives no sooner than
-// anything else.
+// The close of a connection that a listener delays arrives no sooner than its
+// bytes would.
 func TestCloseOfADelayedConnection(t *testing.T) {
 	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
 		conn.delay(time.Hour)
@@ -183,9 +182,9 @@ func TestCloseOfADelayedConnection(t *testing.T) {
 	})
 }
 
-// However a clock is moved while a connection is about to wait, nothing is
+// However a clock is advanced while a connection is about to wait, nothing is
 // missed.
-func TestClockThatMovesAtAnyTime(t *testing.T) {
+func TestClockThatIsAdvancedAtAnyTime(t *testing.T) {
 	for range 300 {
 		mock := clock.NewMock()
 		near, far := net.Pipe()
@@ -214,8 +213,8 @@ func TestClockThatMovesAtAnyTime(t *testing.T) {
 	}
 }
 
-// Faults of a listener that are made to happen at the same time come one after
-// the other: all connections, and the listener, are left alike.
+// Faults of a listener that are caused at the same time take effect one after
+// another: they leave all connections, and the listener, in the same state.
 func TestListenerFaultsAtTheSameTime(t *testing.T) {
 	s := serve(t, Config{})
 	var conns []*Conn
@@ -236,7 +235,7 @@ func TestListenerFaultsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// A connection whose reader waits costs no more than what the reader brings.
+// A connection with a waiting reader costs no more than the reader's own memory.
 func TestMemoryOfAWaitingReader(t *testing.T) {
 	const n = 200
 	for name, link := range map[string]netem.Link{"zero": {}, "shaped": {Latency: ms, Rate: netem.Mbps}} {
@@ -266,7 +265,7 @@ func TestMemoryOfAWaitingReader(t *testing.T) {
 	}
 }
 
-// heapInUse returns the bytes that are on the heap.
+// heapInUse returns the size of the heap in bytes.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -275,8 +274,8 @@ func heapInUse() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// A trace tells of what was discarded when the connection was closed.
-func TestTraceOfWhatIsDiscarded(t *testing.T) {
+// A trace reports the bytes that were discarded when the connection was closed.
+func TestTraceOfDiscardedBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
 		near, far := net.Pipe()

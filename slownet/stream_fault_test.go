@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// streams are the two ways in which streams travel.
+// streams are the two kinds of streams.
 var streams = []netem.TCP{{}, {Congestion: netem.Unlimited}}
 
 // overTCP returns the configuration with streams over TCP only.
@@ -30,9 +30,9 @@ func ideal(config Config) Config {
 	return config
 }
 
-// overPipe runs a test in a bubble, with both ends of a pipe of which the near
-// one is wrapped. Unless the configuration says how streams travel, it runs it twice:
-// over TCP, and as ideal streams.
+// overPipe runs a test in a bubble, with both ends of a pipe, the near one wrapped.
+// Unless the configuration chooses a kind of stream, it runs the test twice: over
+// TCP, and with ideal streams.
 func overPipe(t *testing.T, config Config, test func(t *testing.T, conn *Conn, far net.Conn)) {
 	kinds := streams
 	if config.TCP != (netem.TCP{}) {
@@ -51,7 +51,7 @@ func overPipe(t *testing.T, config Config, test func(t *testing.T, conn *Conn, f
 	}
 }
 
-// bothWays is a configuration with the same link in both directions.
+// bothWays returns a configuration with the same link in both directions.
 func bothWays(link netem.Link) Config { return Config{Read: link, Write: link} }
 
 // readOnce reads once, in the background.
@@ -65,8 +65,8 @@ func readOnce(conn net.Conn) <-chan arrival {
 	return arrived
 }
 
-// A link that is changed holds for what comes from then on, also for who waits
-// already. What is under way is not overtaken.
+// A changed link applies to later bytes, even for calls that already wait.
+// Bytes in flight are not overtaken.
 func TestSetLinks(t *testing.T) {
 	soon, late := netem.Link{Latency: 100 * ms}, netem.Link{Latency: time.Second}
 	for _, from := range []netem.Link{{}, soon, {Rate: netem.Kbps}, {Pace: netem.Pace{Wait: 50 * ms}}} {
@@ -97,8 +97,8 @@ func TestSetLinks(t *testing.T) {
 	})
 }
 
-// When the limits are taken away, what is under way arrives first. Then reads
-// and writes go to the inner connection again.
+// When the limits are removed, bytes in flight arrive first. Then reads and
+// writes go to the inner connection again.
 func TestSetLinksToNone(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = io.Copy(far, far) }()
@@ -112,7 +112,7 @@ func TestSetLinksToNone(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "under waynew", string(got))
 		}
-		synctest.Wait() // until nobody works in the background
+		synctest.Wait() // until no background work is left
 		go func() { _, _ = conn.Write([]byte("direct")) }()
 		_, err := io.ReadFull(conn, got[:6])
 		require.NoError(t, err)
@@ -122,8 +122,9 @@ func TestSetLinksToNone(t *testing.T) {
 	})
 }
 
-// A stall holds up what is under way, what is written and what waits to be
-// read, in either direction. Deadlines go on. When it ends, all of that does.
+// A stall holds up bytes in flight, written bytes and bytes that wait to be
+// read, in either direction. Deadlines still work. When the stall ends,
+// everything continues.
 func TestStall(t *testing.T) {
 	for name, link := range map[string]netem.Link{
 		"zero": {}, "latency": {Latency: 100 * ms}, "rate": {Rate: netem.Mbps}, "queue": {Rate: netem.Mbps, Queue: netem.Queue{Bytes: 1000}}, "pace": {Pace: netem.Pace{Wait: ms}},
@@ -190,8 +191,8 @@ func TestCloseOfAStalledConnection(t *testing.T) {
 	}
 }
 
-// A reset is a real one on TCP, also of an idle connection and of a stalled one,
-// and wakes who waits at either end.
+// A reset is a real one on TCP, even of an idle or a stalled connection, and
+// wakes blocked calls at either end.
 func TestReset(t *testing.T) {
 	for name, link := range links {
 		for _, stalled := range []bool{false, true} {
@@ -226,7 +227,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// A writer that waits for the link, or for its peer, is told of a reset.
+// A writer that waits for the link, or for its peer, gets the reset's error.
 func TestResetWakesAWriter(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
@@ -302,7 +303,7 @@ func TestCloseAfterRead(t *testing.T) {
 	}
 }
 
-// A limit of zero closes at once; one that is taken back does nothing.
+// A limit of zero closes at once; a cancelled one does nothing.
 func TestCloseAfterNothing(t *testing.T) {
 	near, far := tcpPairOf(t, Config{}, Config{})
 	conn := near.(*Conn)
@@ -318,15 +319,15 @@ func TestCloseAfterNothing(t *testing.T) {
 	assert.NoError(t, far.Close())
 }
 
-// tcpPairOf returns the two ends of a loopback connection, each wrapped its own
-// way.
+// tcpPairOf returns the two ends of a loopback connection, each wrapped in its
+// own way.
 func tcpPairOf(t *testing.T, near, far Config) (net.Conn, net.Conn) {
 	dialled, accepted := rawTCPPair(t)
 	return NewConn(dialled, near), NewConn(accepted, far)
 }
 
-// When a packet of an ideal stream was lost sixteen times in a row, the sender gives
-// up: that is after 1 + 2 + 4 + 8 + 16 + 32 s and ten minutes.
+// When a packet of an ideal stream has been lost sixteen times in a row, the sender
+// gives up: after 1 + 2 + 4 + 8 + 16 + 32 s and ten minutes.
 func TestALinkThatLosesAll(t *testing.T) {
 	overPipe(t, ideal(Config{Write: netem.Link{Loss: netem.Loss{Random: 1}}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()

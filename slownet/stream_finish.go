@@ -17,11 +17,12 @@ const (
 	endNone     ending = iota
 	endQueued          // it has not entered the link
 	endOnItsWay        // its arrival time is known
-	endArrived         // at the inner connection
+	endArrived         // it has reached the inner connection
 )
 
-// finish ends the stream, after all that was written: here at once, and in the
-// inner connection when it has arrived there. Blocked writers are woken.
+// finish ends the stream after all that was written: for later writes at once,
+// and in the inner connection when the end has crossed the link. Blocked
+// writers are woken.
 func (s *sender) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,18 +39,18 @@ func (s *sender) finish() error {
 	s.finished, s.end = true, endQueued
 	s.sendEndLocked()
 	if !s.background && s.end == endOnItsWay && s.endAt <= s.now() {
-		err := s.landEndLocked()
+		err := s.deliverEndLocked()
 		s.finished = err == nil
 		return err
 	}
 	s.interruptLocked()
 	if !s.background {
-		s.workLocked(s.carry)
+		s.beginWorkLocked(s.deliver)
 	}
 	return nil
 }
 
-// sendEndLocked puts the end of the stream on its way, if it is its turn.
+// sendEndLocked sends the end of the stream, if nothing remains before it.
 func (s *sender) sendEndLocked() {
 	if s.end == endQueued && !s.stalled && s.startTCPLocked() && !s.tcp.isEnding() {
 		s.tcp.finish(s.now())
@@ -60,12 +61,12 @@ func (s *sender) sendEndLocked() {
 		s.endAt = s.now()
 	}
 	if s.end == endQueued && len(s.waiting) == 0 && !s.stalled {
-		s.end, s.endAt = endOnItsWay, s.launchEndLocked(s.flight)
+		s.end, s.endAt = endOnItsWay, s.transmitEndLocked(s.flight)
 	}
 }
 
-// landEndLocked ends the stream in the inner connection.
-func (s *sender) landEndLocked() error {
+// deliverEndLocked ends the stream in the inner connection.
+func (s *sender) deliverEndLocked() error {
 	s.enterLocked()
 	s.mu.Unlock()
 	err := s.conn.inner.(halfCloser).CloseWrite()
@@ -80,7 +81,7 @@ func (s *sender) landEndLocked() error {
 	return nil
 }
 
-// lossLocked returns an error if something was written that did not arrive.
+// lossLocked returns an error if written bytes were discarded.
 func (s *sender) lossLocked() error {
 	switch {
 	case s.loss == nil:
@@ -95,12 +96,13 @@ func (s *sender) lossLocked() error {
 
 // close makes blocked and later writes fail. The inner connection is closed when the
 // end of the stream has arrived there; if that happens at once, close returns its
-// error. unread means that received bytes were not read, so the peer must see a reset.
+// error. unread means that there are unread received bytes, so the peer must see a
+// reset.
 func (s *sender) close(unread bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end == endNone || unread && s.end == endArrived {
-		s.end = endQueued // if only as the reset
+		s.end = endQueued // even if it is a reset
 	}
 	s.sendEndLocked()
 	s.resets = s.resets || unread && !s.hungUp
@@ -118,7 +120,7 @@ func (s *sender) forget() {
 // hasMoreLocked reports whether bytes were written that have not arrived.
 func (s *sender) hasMoreLocked() bool { return s.passed+int64(len(s.waiting)) > s.delivered }
 
-// nextLocked returns the time of the next movement, which may lie in the past.
+// nextLocked returns the time of the next event, which may be in the past.
 func (s *sender) nextLocked() time.Duration {
 	isEndAlone := s.end == endOnItsWay && s.endAt != timeline.End
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After a reset, CloseWrite says so, as Write does.
+// After a reset, CloseWrite returns its error, as Write does.
 func TestCloseWriteAfterAReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := NewConn(newSink(), bothWays(netem.Link{Latency: ms}))
@@ -40,14 +40,14 @@ func TestCloseWriteTwice(t *testing.T) {
 	}
 }
 
-// An endless sink cannot end the stream.
+// An endless sink fails to end the stream.
 type endless struct{ *sink }
 
-var errEndless = errors.New("it has no end")
+var errEndless = errors.New("CloseWrite failed")
 
 func (endless) CloseWrite() error { return errEndless }
 
-// Where the inner connection cannot end the stream, it goes on.
+// If the inner connection cannot end the stream, the stream stays open.
 func TestWriteAfterACloseWriteThatFailed(t *testing.T) {
 	for _, link := range []netem.Link{{}, {MTU: 1500}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -60,19 +60,19 @@ func TestWriteAfterACloseWriteThatFailed(t *testing.T) {
 	}
 }
 
-// Where the inner connection cannot end the stream, the end that travels is lost,
-// and Drain says why.
-func TestDrainTellsOfAnEndThatFailed(t *testing.T) {
+// If the inner connection cannot end the stream, the end in flight is lost, and
+// Drain reports why.
+func TestDrainReportsAnEndThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := NewConn(endless{newSink()}, bothWays(netem.Link{Latency: ms}))
 		require.NoError(t, conn.CloseWrite())
-		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the end of the stream was discarded: it has no end")
+		assert.EqualError(t, conn.Drain(t.Context()), "slownet: drain: the end of the stream was discarded: CloseWrite failed")
 		require.NoError(t, conn.Close())
 	})
 }
 
-// An inner connection whose CloseWrite blocks is given up like one that takes no
-// bytes.
+// Close gives up on an inner connection whose CloseWrite blocks, as on one that
+// accepts no bytes.
 func TestCloseGivesUpACloseWriteThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &blocking{newSink(), make(chan struct{})}
@@ -88,7 +88,7 @@ func TestCloseGivesUpACloseWriteThatBlocks(t *testing.T) {
 	})
 }
 
-// A blocking sink takes its time to end the stream.
+// A blocking sink takes a while to end the stream.
 type blocking struct {
 	*sink
 	goOn chan struct{}
@@ -99,7 +99,7 @@ func (b *blocking) CloseWrite() error {
 	return b.sink.CloseWrite()
 }
 
-// A machine that is asleep after a CloseWrite that failed loses nothing.
+// A machine that sleeps after a failed CloseWrite loses nothing.
 func TestSleepAfterACloseWriteThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := endless{newSink()}
@@ -117,7 +117,7 @@ func TestSleepAfterACloseWriteThatFailed(t *testing.T) {
 	})
 }
 
-// A drowsyClock's timers of a second or less fire eight seconds late.
+// A drowsyClock fires timers of a second or less eight seconds late.
 type drowsyClock struct{ clock.Clock }
 
 func (c *drowsyClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
@@ -127,7 +127,7 @@ func (c *drowsyClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, f)
 }
 
-// The end of the stream waits for the pace as a byte does, also after bytes that
+// The end of the stream waits for the pace as a byte does, even after bytes that
 // have waited in the queue.
 func TestEndOfStreamAfterAQueue(t *testing.T) {
 	for _, queue := range []int{0, 1000} {

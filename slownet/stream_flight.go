@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// An inFlight is a piece in flight on an ideal stream.
-type flying struct {
+// A sentPiece is a piece in flight on an ideal stream.
+type sentPiece struct {
 	data    []byte
 	arrive  time.Duration
 	failed  bool // discarded instead of delivered
@@ -19,9 +19,9 @@ type flying struct {
 	due    time.Duration // arrival time without impairments
 }
 
-// flyingLocked returns bytes that enter the link as a piece in flight.
-func (h *streamHalf) flyingLocked(data []byte, piece *netem.Piece) flying {
-	return flying{
+// newPieceLocked returns bytes that enter the link as a piece in flight.
+func (h *streamHalf) newPieceLocked(data []byte, piece *netem.Piece) sentPiece {
+	return sentPiece{
 		data: data, arrive: piece.Arrive, failed: piece.Failed, pending: piece.Pending,
 		offset: h.passed, due: piece.Leave + h.link.Latency,
 	}
@@ -29,25 +29,25 @@ func (h *streamHalf) flyingLocked(data []byte, piece *netem.Piece) flying {
 
 // arrivalLocked returns a piece's arrival time. If the piece or one before it was
 // lost, that may become known only later. It must be called for the pieces in order.
-func (h *streamHalf) arrivalLocked(p *flying) time.Duration {
+func (h *streamHalf) arrivalLocked(p *sentPiece) time.Duration {
 	if p.pending {
 		if at, ok := h.flow.Step(h.now()); ok {
-			h.knownLocked(p, at)
+			h.setArrivalLocked(p, at)
 		}
 	}
 	return p.arrive
 }
 
 // nextArrivalLocked returns when a piece arrives, or when more is known about that.
-func (h *streamHalf) nextArrivalLocked(p *flying) time.Duration {
+func (h *streamHalf) nextArrivalLocked(p *sentPiece) time.Duration {
 	if p.pending {
 		return h.flow.Next()
 	}
 	return p.arrive
 }
 
-// knownLocked sets the arrival time of a pending piece.
-func (h *streamHalf) knownLocked(p *flying, at time.Duration) {
+// setArrivalLocked sets the arrival time of a pending piece.
+func (h *streamHalf) setArrivalLocked(p *sentPiece, at time.Duration) {
 	p.arrive, p.pending = at, false
 	if delay := at - p.due; delay > 0 {
 		h.traceLocked(trace.Delay, p.offset, len(p.data), delay, "")
@@ -56,12 +56,12 @@ func (h *streamHalf) knownLocked(p *flying, at time.Duration) {
 
 // sendEndInFlightLocked sends the end of the stream after everything in flight, and
 // returns its arrival time. Nothing is sent after it that could reveal losses.
-func (h *streamHalf) launchEndLocked(flight []flying) time.Duration {
+func (h *streamHalf) transmitEndLocked(flight []sentPiece) time.Duration {
 	end := h.sendLocked(h.now(), 0)
 	for i := range flight {
 		if p := &flight[i]; p.pending {
 			at, _ := h.flow.Step(h.flow.Next())
-			h.knownLocked(p, at)
+			h.setArrivalLocked(p, at)
 		}
 	}
 	for ok := end.Pending; ok; { // after the discarded bytes, if there are any

@@ -15,9 +15,9 @@ type streamHalf struct {
 	lane
 	flow      netem.Flow
 	back      *lane      // of the other direction; nil if the stream is ideal
-	tcp       *tcpStream // nil as long as nothing was sent over TCP
+	tcp       *tcpStream // nil until something is sent over TCP
 	late      lateness
-	allowance *allowance // bytes until the connection is closed; nil is no bound
+	allowance *allowance // bytes until the connection is closed; nil is no limit
 	passed    int64      // bytes that have entered the link
 	delivered int64      // bytes that have arrived
 }
@@ -36,7 +36,7 @@ func (h *streamHalf) sendLocked(at time.Duration, n int) netem.Piece {
 	return h.flow.Send(at, n)
 }
 
-// breakLocked ends a piece early: the rest of it will not follow.
+// breakLocked ends a piece early: its remaining bytes will not follow.
 func (h *streamHalf) breakLocked() {
 	h.line.begin(h.now())
 	defer h.line.end(h.endpoint)
@@ -77,7 +77,7 @@ func (h *streamHalf) pathChanged(link *netem.Link, back time.Duration) lane {
 	return h.lane
 }
 
-// stall lets nothing pass until it is called with false.
+// stall stops everything, until it is called with false.
 func (h *streamHalf) stall(stalled bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +98,7 @@ func (h *streamHalf) stall(stalled bool) {
 	h.interruptLocked()
 }
 
-// limit bounds the number of further bytes; below zero is no bound.
+// limit limits the number of further bytes; below zero is no limit.
 func (h *streamHalf) limit(n int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -119,11 +119,11 @@ func (h *streamHalf) isSpent() bool {
 func (h *streamHalf) isSpentLocked() bool { return h.allowance != nil && h.allowance.remaining == 0 }
 
 // An allowance is the number of further bytes that may pass. When it is replaced, a
-// call in the inner connection goes on to count against the one with which it began. A
-// nil *allowance has no bound.
+// call in the inner connection still counts against the one with which it began. A nil
+// *allowance has no limit.
 type allowance struct{ remaining int64 }
 
-// cut returns the first of the bytes, those that may pass.
+// cut returns the part of p that may pass.
 func (a *allowance) cut(p []byte) []byte {
 	if a == nil {
 		return p

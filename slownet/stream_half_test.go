@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After SetLinks a retransmission of an ideal stream is timed by the round trip over the new links:
-// 400 ms + 4 x 200 ms.
+// After SetLinks a retransmission of an ideal stream is timed by the round-trip time of the
+// new links: 400 ms + 4 x 200 ms.
 func TestSetLinksChangesTheRoundTrip(t *testing.T) {
 	there, back := harmless(100*ms), netem.Link{Latency: 300 * ms}
 	faulty := netem.Link{Latency: 100 * ms, Loss: everyOther}
-	want := time.Second + 1200*ms + 100*ms // it is lost once, and sent again
+	want := time.Second + 1200*ms + 100*ms // lost once, and retransmitted
 	overPipe(t, ideal(Config{}), func(t *testing.T, conn *Conn, far net.Conn) {
 		conn.SetLinks(back, there)
 		for _, want := range []time.Duration{100 * ms, want} {
@@ -42,8 +42,8 @@ func TestSetLinksChangesTheRoundTrip(t *testing.T) {
 	})
 }
 
-// A call that gives up at its deadline does not end the delay of a connection:
-// the next one waits for the rest of it.
+// A call that ends at its deadline does not end the delay of a connection: the
+// next call waits for the rest of it.
 func TestADelayOutlastsADeadline(t *testing.T) {
 	overPipe(t, Config{}, func(t *testing.T, conn *Conn, far net.Conn) {
 		conn.delay(time.Second)
@@ -73,8 +73,8 @@ func TestADelayOutlastsADeadline(t *testing.T) {
 	})
 }
 
-// harmless is a link with packets on which practically nothing happens to them,
-// so that round trips are measured.
+// harmless is a link whose impairments almost never occur, so that it has
+// packets and round trips are measured.
 func harmless(latency time.Duration) netem.Link {
 	return netem.Link{Latency: latency, Duplicate: netem.Chance{Probability: 1e-9}}
 }

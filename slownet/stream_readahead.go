@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// readAhead is how early bytes are taken from the inner connection, before the
-// link is free for them, so that a timer that fires late costs nothing.
-const readAhead = 2 * time.Millisecond
+// readAheadTime is how long before the link is free bytes are taken from the
+// inner connection, so that a timer that fires late costs nothing.
+const readAheadTime = 2 * time.Millisecond
 
-// readAhead runs until the reader has everything. It ends early when the
-// inner connection times out by itself: no call of Read is waiting, so the
-// reader tries again when it has everything.
+// readAhead runs until the reader has received everything. It ends early if the
+// inner connection times out by itself: then no Read is waiting, and the reader
+// tries again when it has received everything.
 func (r *receiver) readAhead() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	since := r.now() // of the read before: what comes next has come since then
+	since := r.now() // time of the previous read: what comes next has been there since then
 	for timedOut := false; r.isBusyLocked() && !r.ended && r.err == nil && !r.closed && !timedOut; {
 		switch now := r.now(); {
 		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now:
 			r.waitLocked(&r.work, never)
 		case r.tcp != nil && r.awaitRoomLocked():
-		case r.tcp == nil && r.flow.Free()-readAhead > now && r.size >= r.link.Ahead():
-			r.waitLocked(&r.work, r.flow.Free()-readAhead)
+		case r.tcp == nil && r.flow.Free()-readAheadTime > now && r.size >= r.link.Ahead():
+			r.waitLocked(&r.work, r.flow.Free()-readAheadTime)
 		default:
 			timedOut = r.readAheadOnceLocked(buffer[:r.roomLocked()], since)
 			since = r.now()
 		}
 	}
-	r.restLocked()
+	r.endWorkLocked()
 }
 
-// readAheadOnceLocked puts what comes next out of the inner connection into flight.
-// It reports whether the inner connection has timed out by itself.
+// readAheadOnceLocked reads from the inner connection and puts the bytes into
+// flight. It reports whether the inner connection has timed out by itself.
 func (r *receiver) readAheadOnceLocked(buffer []byte, since time.Duration) (timedOut bool) {
 	at := r.now()
 	r.mu.Unlock()
@@ -43,8 +43,8 @@ func (r *receiver) readAheadOnceLocked(buffer []byte, since time.Duration) (time
 	for r.stalled && !r.closed && !r.recalled && !r.ended && r.err == nil {
 		r.waitLocked(&r.work, never)
 	}
-	if r.now()-at > maxBlink {
-		since = r.now() // it was not there when the link was free
+	if r.now()-at > maxNoWait {
+		since = r.now() // the bytes were not there when the link was free
 	}
 	if isTimeout(err) {
 		err, timedOut = nil, !r.recalled
@@ -52,17 +52,18 @@ func (r *receiver) readAheadOnceLocked(buffer []byte, since time.Duration) (time
 	r.recalled = false
 	_ = r.syncLocked(false)
 	if n > 0 || err != nil {
-		r.launchLocked(since, buffer[:n], err)
+		r.transmitLocked(since, buffer[:n], err)
 		r.changed.wake()
 	}
 	return timedOut
 }
 
-// roomLocked returns how many bytes may be taken from the inner connection at
-// a time: what passes in a millisecond, but at least a packet; and what finds
-// room in the queue; and not more than a piece of the pace. More would take room
-// that the other end's writer believes to be full, and would be on its way
-// already when the link is changed.
+// roomLocked returns how many bytes may be taken from the inner connection at a
+// time. Over TCP, that is the room in the send buffer. On an ideal stream, it is
+// the room in the queue, but at least a packet and the bytes that pass in a
+// millisecond. It is at most a piece of the pace. Taking more would empty a
+// buffer that the peer's writer should find full, and those bytes would already
+// be in flight when the link is changed.
 func (r *receiver) roomLocked() int {
 	link, room := r.link, bufferSize
 	if r.back != nil && r.startTCPLocked() {

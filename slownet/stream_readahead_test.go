@@ -12,9 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A long latency does not make the read-ahead take in everything that comes of an ideal
-// stream. It goes on
-// when the reader has taken something.
+// A long latency does not make the read-ahead take everything that arrives on an ideal
+// stream. It goes on when the reader has read something.
 func TestFlightToTheReaderIsBounded(t *testing.T) {
 	overPipe(t, ideal(bothWays(netem.Link{Latency: time.Hour})), func(t *testing.T, conn *Conn, far net.Conn) {
 		var written atomic.Int64
@@ -41,8 +40,8 @@ func TestFlightToTheReaderIsBounded(t *testing.T) {
 	})
 }
 
-// What is read of an ideal stream takes its room in the link's queue at once, so that the peer's
-// writer goes on.
+// Received bytes of an ideal stream take their room in the link's queue at once, so the
+// peer's writer proceeds.
 func TestQueueToTheReader(t *testing.T) {
 	overPipe(t, ideal(bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}})), func(t *testing.T, conn *Conn, far net.Conn) {
 		arrivals := readAll(conn)
@@ -57,7 +56,7 @@ func TestQueueToTheReader(t *testing.T) {
 	})
 }
 
-// The end that CloseAfter brings about takes the link's time to the reader, too.
+// The end that CloseAfter causes also takes the link's time to the reader.
 func TestEndAfterCloseAfterTakesItsTime(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
@@ -68,9 +67,9 @@ func TestEndAfterCloseAfterTakesItsTime(t *testing.T) {
 	})
 }
 
-// What has been taken from an inner connection that times out by itself comes
+// Bytes that were taken from an inner connection that times out by itself come
 // first, even if the link no longer has limits.
-func TestWhatIsUnreadComesFirst(t *testing.T) {
+func TestUnreadBytesComeFirst(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: time.Second}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = far.Write([]byte("123")) }()
 		one := make([]byte, 1)

@@ -9,22 +9,23 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// maxUnread is how many bytes may have arrived and wait for the reader before
-// no more are taken from the inner connection.
+// maxUnread is the number of bytes that may have arrived and wait for the
+// reader. Beyond it, no more are taken from the inner connection.
 const maxUnread = 256 << 10
 
-// A receiver takes what comes out of the inner connection over its link to the
-// reader. While nothing is in flight the reader himself waits in the inner
-// connection. As soon as something is, one goroutine, the read-ahead, reads, so
-// that latencies overlap; it ends when the reader has got everything.
+// A receiver carries bytes from the inner connection over its link to the
+// reader. While nothing is in flight, the reader itself waits in the inner
+// connection. As soon as something is in flight, a goroutine, the read-ahead,
+// reads, so that latencies overlap. It ends when the reader has received
+// everything.
 type receiver struct {
 	streamHalf
-	inbox []flying // in order of arrival
-	size  int      // bytes
-	ended bool     // the inner connection has met its end, or an error
+	inbox []sentPiece // in order of arrival
+	size  int         // bytes
+	ended bool        // the inner connection returned the end, or an error
 	reset peerReset
-	end   error         // which
-	endAt time.Duration // when that arrives
+	end   error         // which one
+	endAt time.Duration // its arrival time
 }
 
 // read reads what has arrived, and waits if nothing has.
@@ -45,7 +46,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	for since := began; n == 0 && err == nil; {
 		if err := r.checkLocked(); err != nil {
 			if isReset(r.end) && r.endAt <= r.now() {
-				r.conn.arriveReset() // as nothing else does
+				r.conn.arriveReset() // as nothing else calls it
 			}
 			return 0, err
 		}
@@ -100,8 +101,8 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// takeLocked gives the reader what has arrived. What was there before the call
-// began was due then.
+// takeLocked hands the reader the bytes that have arrived. Bytes that were
+// there before the call began were due at its start.
 func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 	p = r.allowance.cut(p)
 	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now && !r.inbox[0].failed; {
@@ -110,7 +111,7 @@ func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 		copied := copy(p[n:], head.data)
 		n += copied
 		if head.data = head.data[copied:]; len(head.data) == 0 {
-			*head = flying{}
+			*head = sentPiece{}
 			r.inbox = r.inbox[1:]
 		}
 	}
@@ -127,17 +128,17 @@ func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 	return n
 }
 
-// isBusyLocked reports whether bytes are on their way or wait for the reader.
+// isBusyLocked reports whether bytes are in flight or wait for the reader.
 func (r *receiver) isBusyLocked() bool { return len(r.inbox) > 0 || r.tcp.isBusy() }
 
-// deliveredLocked counts what the reader has got.
+// deliveredLocked counts the bytes that the reader has received.
 func (r *receiver) deliveredLocked(data []byte) {
 	r.traceDataLocked(data)
 	r.delivered += int64(len(data))
 }
 
-// readThroughLocked lets the reader himself read, from a link on which bytes
-// arrive as they leave.
+// readThroughLocked reads on the reader's own goroutine, from a link on which
+// bytes arrive as they leave.
 func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error) {
 	allowance := r.allowance
 	p = allowance.cut(p)
@@ -147,10 +148,10 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 	at := r.now()
 	n, err := r.directly(r.conn.inner.Read, p)
 	if n > 0 {
-		if r.now()-at > maxBlink {
-			since = r.now() // they were not there before
+		if r.now()-at > maxNoWait {
+			since = r.now() // the bytes were not there before
 		}
-		r.sendLocked(r.madeUpLocked(since), n)
+		r.sendLocked(r.entryTimeLocked(since), n)
 		r.traceLocked(trace.Send, r.passed, n, 0, "")
 		r.passed += int64(n)
 		r.deliveredLocked(p[:n])
@@ -165,35 +166,35 @@ func (r *receiver) readThroughLocked(since time.Duration, p []byte) (int, error)
 	return n, err
 }
 
-// readAheadLocked lets the reader himself take something out of the inner
-// connection, and puts it into flight. The error is for him if it is about
-// this call only.
+// readAheadLocked reads from the inner connection on the reader's own
+// goroutine, and puts the bytes into flight. It returns an error that concerns
+// only this call.
 func (r *receiver) readAheadLocked(since time.Duration, p []byte) error {
 	at := r.now()
-	n, err := r.directly(r.conn.inner.Read, p[:min(len(p), r.roomLocked())]) // p is room to work in
-	if r.now()-at > maxBlink {
+	n, err := r.directly(r.conn.inner.Read, p[:min(len(p), r.roomLocked())]) // p serves as a buffer
+	if r.now()-at > maxNoWait {
 		since = r.now()
 	}
 	if n == 0 && isTimeout(err) {
 		return err
 	}
-	r.launchLocked(since, p[:n], err)
+	r.transmitLocked(since, p[:n], err)
 	if r.isBusyLocked() && !r.ended && r.err == nil && !r.closed {
-		r.workLocked(r.readAhead)
+		r.beginWorkLocked(r.readAhead)
 	}
 	return nil
 }
 
-// launchLocked puts what came out of the inner connection into flight.
-func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
+// transmitLocked puts bytes that were read from the inner connection into flight.
+func (r *receiver) transmitLocked(since time.Duration, p []byte, err error) {
 	if r.err != nil || r.ended {
 		return
 	}
 	if r.startTCPLocked() {
-		r.launchTCPLocked(p, err)
+		r.transmitTCPLocked(p, err)
 		return
 	}
-	at := r.madeUpLocked(since)
+	at := r.entryTimeLocked(since)
 	if len(p) > 0 {
 		r.traceLocked(trace.Send, r.passed, len(p), 0, "")
 		p = append([]byte(nil), p...)
@@ -201,7 +202,7 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	for len(p) > 0 {
 		piece := r.sendLocked(at, len(p))
 		r.tracePieceLocked(piece)
-		r.inbox = append(r.inbox, r.flyingLocked(p[:piece.Bytes:piece.Bytes], &piece))
+		r.inbox = append(r.inbox, r.newPieceLocked(p[:piece.Bytes:piece.Bytes], &piece))
 		r.size += piece.Bytes
 		r.passed += int64(piece.Bytes)
 		p = p[piece.Bytes:]
@@ -214,8 +215,8 @@ func (r *receiver) launchLocked(since time.Duration, p []byte, err error) {
 	}
 }
 
-// close makes later reads fail, and blocked ones after evict. It reports whether
-// something was not read.
+// close makes later reads fail, and blocked ones after failBlocked. It reports
+// whether there are unread bytes.
 func (r *receiver) close() (unread bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

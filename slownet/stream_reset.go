@@ -64,7 +64,7 @@ func (c *Conn) seeReset(at time.Duration) {
 func (c *Conn) arriveReset() {
 	c.in.reset.become(resetArrived)
 	c.traceReset(Read, syscall.ECONNRESET)
-	c.out.hearReset(errno("read", syscall.ECONNRESET))
+	c.out.failByReset(errno("read", syscall.ECONNRESET))
 }
 
 // readReset returns the error of a reader that meets the peer's reset.
@@ -92,7 +92,7 @@ func (c *Conn) readError(err error) error {
 }
 
 // failByReset makes writes fail.
-func (s *sender) hearReset(cause error) {
+func (s *sender) failByReset(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {

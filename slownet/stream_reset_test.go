@@ -29,7 +29,7 @@ func nameOfError(err error) string {
 	return "ok"
 }
 
-// do reads, writes and ends the stream, as the letters R, W and C say, and
+// do reads, writes and ends the stream, as given by the letters R, W and C, and
 // returns the errors.
 func do(conn net.Conn, calls string) string {
 	var results []string
@@ -48,9 +48,9 @@ func do(conn net.Conn, calls string) string {
 	return strings.Join(results, " ")
 }
 
-// After a reset by the peer, the first call to meet it fails with ECONNRESET;
-// then there is nothing to read, and writes fail with EPIPE. That holds on any
-// link and without a wrapper.
+// After a reset by the peer, the first call that meets it fails with
+// ECONNRESET; then there is nothing to read, and writes fail with EPIPE. That
+// holds on any link, and without a wrapper.
 func TestResetByThePeer(t *testing.T) {
 	t.Parallel()
 	wrappers := map[string]func(net.Conn) net.Conn{"plain": func(c net.Conn) net.Conn { return c }}
@@ -86,7 +86,7 @@ func TestResetByThePeer(t *testing.T) {
 
 // A reset that meets bytes in flight is reported by the next write or the next
 // read, whichever comes first.
-func TestResetMeetsWhatIsInFlight(t *testing.T) {
+func TestResetMeetsBytesInFlight(t *testing.T) {
 	t.Parallel()
 	for calls, want := range map[string]string{
 		"WWRR": "RESET PIPE EOF EOF",
@@ -137,7 +137,7 @@ func TestResetWakesAWriterWhenItArrives(t *testing.T) {
 		}()
 		_, err := conn.Write(make([]byte, 100000))
 		assert.Equal(t, 1500*ms, time.Since(start))
-		assert.Equal(t, "PIPE RESET", nameOfError(err)+" "+nameOfError(<-read), "the reader is told")
+		assert.Equal(t, "PIPE RESET", nameOfError(err)+" "+nameOfError(<-read), "the reader gets the reset")
 		assert.Equal(t, "PIPE EOF", do(conn, "WR"))
 		assert.ErrorIs(t, conn.Drain(t.Context()), syscall.ECONNRESET)
 		require.NoError(t, conn.Close())

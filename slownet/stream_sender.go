@@ -7,30 +7,29 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// maxFlight is how many bytes may be on their way at a time; who is so far
-// ahead waits.
+// maxFlight is the maximum number of bytes in flight; a writer beyond it waits.
 const maxFlight = 16 << 20
 
-// A sender takes what is written to a connection over its link. Where bytes
-// arrive as they leave, the writer itself hands them on. Else they wait in
-// flight, and one goroutine, the carrier, hands them on and ends when none is
-// left. Bytes in the link's queue are waiting: the carrier puts them into
-// flight.
+// A sender carries written bytes over its link to the inner connection. Where
+// bytes arrive as they leave, the writer itself hands them on. Otherwise they
+// wait in flight, and one goroutine, the delivery goroutine, hands them on and
+// ends when none is left. Bytes in the link's queue are waiting: the delivery
+// goroutine puts them into flight.
 type sender struct {
 	streamHalf
 	linger
-	flight     []flying      // in order of arrival
+	flight     []sentPiece   // in order of arrival
 	flightSize int           // bytes
-	block      []byte        // where the last piece lies
+	block      []byte        // holds the latest pieces
 	waiting    []byte        // for the link to be free
-	since      time.Duration // when they began to wait
-	finished   bool          // by CloseWrite
+	since      time.Duration // time when they began to wait
+	finished   bool          // CloseWrite was called
 	end        ending
-	endAt      time.Duration // when the end of the stream arrives, while it is on its way
+	endAt      time.Duration // arrival time of the stream's end, while that is in flight
 }
 
-// write sends p piece by piece and returns how many bytes were accepted. If it
-// has begun, p is the rest of what went to the inner connection itself.
+// write sends p piece by piece and returns how many bytes were accepted. begun
+// means that p is the rest of a write that began in the inner connection.
 func (s *sender) write(p []byte, begun bool) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,8 +58,8 @@ func (s *sender) write(p []byte, begun bool) (n int, err error) {
 	return n, nil
 }
 
-// awaitRoomLocked waits until the next bytes are accepted, which have been
-// there since the given time, or since that which it returns.
+// awaitRoomLocked waits until the next bytes are accepted. They have been ready
+// since the given time; it returns the time since which they count as ready.
 func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 	for {
 		if err := s.checkLocked(); err != nil {
@@ -93,7 +92,7 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 	}
 }
 
-// acceptLocked accepts the first of the bytes and returns how many they are.
+// acceptLocked accepts bytes from the front of p and returns how many.
 func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) {
 	allowance := s.allowance
 	p = allowance.cut(p)
@@ -107,24 +106,24 @@ func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) 
 			s.since = s.now()
 		}
 		s.waiting = append(s.waiting, p[:n]...)
-		s.startLocked(s.carry)
+		s.startLocked(s.deliver)
 	case s.link.ArrivesAtOnce() && !s.background:
-		n, err = s.handOnLocked(s.madeUpLocked(since), p)
+		n, err = s.handOnLocked(s.entryTimeLocked(since), p)
 	default:
 		p = p[:min(len(p), maxFlight-s.flightSize)]
-		n = s.launchLocked(s.madeUpLocked(since), p, true)
+		n = s.transmitLocked(s.entryTimeLocked(since), p, true)
 	}
 	allowance.spend(n)
 	return n, err
 }
 
-// handOnLocked lets the writer himself hand the first piece on.
+// handOnLocked hands the first piece on, on the writer's own goroutine.
 func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	s.dueLocked(at)
 	piece := s.sendLocked(at, len(p))
 	s.traceLocked(trace.Send, s.passed, piece.Bytes, 0, "")
 	n, err := s.directly(s.conn.inner.Write, p[:piece.Bytes])
-	if isReset(err) && s.err == nil { // this writer gets the error
+	if isReset(err) && s.err == nil { // this call returns the error
 		s.failLocked(err)
 		s.conn.in.reset.become(resetTold)
 	}
@@ -134,25 +133,25 @@ func (s *sender) handOnLocked(at time.Duration, p []byte) (int, error) {
 	return n, err
 }
 
-// launchLocked puts the first piece into flight.
-func (s *sender) launchLocked(at time.Duration, p []byte, isNew bool) int {
+// transmitLocked puts the first piece into flight.
+func (s *sender) transmitLocked(at time.Duration, p []byte, isNew bool) int {
 	s.dueLocked(at)
 	piece := s.sendLocked(at, len(p))
 	if isNew {
 		s.traceLocked(trace.Send, s.passed, piece.Bytes, 0, "")
 	}
 	s.tracePieceLocked(piece)
-	s.flight = append(s.flight, s.flyingLocked(s.keepLocked(p[:piece.Bytes]), &piece))
+	s.flight = append(s.flight, s.newPieceLocked(s.keepLocked(p[:piece.Bytes]), &piece))
 	s.flightSize += piece.Bytes
 	s.passed += int64(piece.Bytes)
-	s.startLocked(s.carry)
+	s.startLocked(s.deliver)
 	return piece.Bytes
 }
 
-// keepLocked copies bytes into the block, with those that are in flight.
+// keepLocked copies bytes into the block, next to those that are in flight.
 func (s *sender) keepLocked(p []byte) []byte {
 	if len(s.block)+len(p) > cap(s.block) {
-		// The more is in flight, the more will follow.
+		// The more bytes are in flight, the more will follow.
 		s.block = make([]byte, 0, max(len(p), min(s.flightSize, blockSize)))
 	}
 	start := len(s.block)
@@ -160,5 +159,5 @@ func (s *sender) keepLocked(p []byte) []byte {
 	return s.block[start:len(s.block):len(s.block)]
 }
 
-// blockSize is how much of what is in flight lies together, at most.
+// blockSize is the maximum number of bytes that are allocated together.
 const blockSize = 32 << 10

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The wait of an ideal stream's pace comes after what was written, also where a
+// The pace's wait on an ideal stream comes after the bytes written, even if a
 // deadline has cut the write short.
 func TestPaceAfterAWriteThatWasCutShort(t *testing.T) {
 	link := netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: 10 * time.Second}, Rate: 8 * netem.Kbps, MTU: 100} // 100 ms a packet
@@ -31,9 +31,9 @@ func TestPaceAfterAWriteThatWasCutShort(t *testing.T) {
 	})
 }
 
-// What an ideal stream has lost for good does not arrive, though what came before it arrives at
-// the same time.
-func TestWhatIsLostForGoodDoesNotArrive(t *testing.T) {
+// Bytes that an ideal stream has lost for good do not arrive, although the bytes before
+// them arrive at the same time.
+func TestBytesLostForGoodDoNotArrive(t *testing.T) {
 	link := netem.Link{Latency: time.Hour}
 	overPipe(t, ideal(Config{Write: link}), func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write([]byte("good"))
@@ -53,7 +53,7 @@ func TestWhatIsLostForGoodDoesNotArrive(t *testing.T) {
 	})
 }
 
-// After a stall, what has waited of an ideal stream begins its way, and takes its
+// After a stall, waiting bytes of an ideal stream enter the link, and take their
 // time.
 func TestQueueAfterAShortStall(t *testing.T) {
 	overPipe(t, ideal(bothWays(netem.Link{Rate: 12 * netem.Kbps, Queue: netem.Queue{Bytes: 10000}})), func(t *testing.T, conn *Conn, far net.Conn) {

@@ -13,7 +13,7 @@ import (
 // the socket or give access to it. They go to the inner connection. Each
 // returns an error that matches errors.ErrUnsupported where the inner
 // connection has no such method, and one that matches net.ErrClosed after
-// Close, even while bytes are still on their way.
+// Close, even while bytes are still in flight.
 
 // SetNoDelay sets whether the operating system may hold back small pieces to
 // send them together (Nagle's algorithm). It has no effect on the links.
@@ -45,10 +45,10 @@ func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	return c.setOption(ok, func() error { return inner.SetKeepAliveConfig(config) })
 }
 
-// SetReadBuffer sets the size in bytes of the operating system's buffer for
-// what is received and, where the stream travels over TCP, of the model's; see
-// [netem.End.SetReadBuffer]. What is on its way over the link of an ideal stream is
-// not counted.
+// SetReadBuffer sets the size in bytes of the operating system's buffer for what is
+// received and, where the stream travels over TCP, of the model's; see
+// [netem.End.SetReadBuffer]. Bytes in flight on the link of an ideal stream do not
+// count.
 func (c *Conn) SetReadBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetReadBuffer(int) error })
 	return c.setOption(ok, func() error {
@@ -57,10 +57,10 @@ func (c *Conn) SetReadBuffer(bytes int) error {
 	})
 }
 
-// SetWriteBuffer sets the size in bytes of the operating system's buffer for
-// what is sent and, where the stream travels over TCP, of the model's; see
-// [netem.End.SetWriteBuffer]. What is on its way over the link of an ideal stream is
-// not counted; that is [netem.Link.Queue].
+// SetWriteBuffer sets the size in bytes of the operating system's buffer for what is
+// sent and, where the stream travels over TCP, of the model's; see
+// [netem.End.SetWriteBuffer]. Bytes in flight on the link of an ideal stream do not
+// count; their limit is [netem.Link.Queue].
 func (c *Conn) SetWriteBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetWriteBuffer(int) error })
 	return c.setOption(ok, func() error {
@@ -69,7 +69,7 @@ func (c *Conn) SetWriteBuffer(bytes int) error {
 	})
 }
 
-// setBuffer sets the size of a buffer of TCP's, if the stream travels over that.
+// setBuffer sets the size of a TCP buffer, if the stream uses TCP.
 func (h *streamHalf) setBuffer(set func(*netem.Transfer, int), bytes int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,7 +80,7 @@ func (h *streamHalf) setBuffer(set func(*netem.Transfer, int), bytes int) {
 	}
 }
 
-// setOption sets an option of the inner connection if it can.
+// setOption sets an option of the inner connection if can is true.
 func (c *Conn) setOption(can bool, set func() error) error {
 	if err := c.canAct(can); err != nil {
 		return c.opError("set", err)
@@ -88,7 +88,8 @@ func (c *Conn) setOption(can bool, set func() error) error {
 	return set()
 }
 
-// canAct returns why a method of the inner connection cannot be called, or nil.
+// canAct returns the reason why a method of the inner connection cannot be called, or
+// nil.
 func (c *Conn) canAct(can bool) error {
 	switch {
 	case !can:

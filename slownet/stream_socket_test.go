@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever a program calls on a socket, it can call on its wrapper.
+// A wrapper has every method of a socket.
 func TestWrappersHaveTheMethodsOfSockets(t *testing.T) {
 	t.Parallel()
-	const returnsSocket = "it returns a *net.TCPConn, on which nothing is slow; Accept returns a *Conn"
+	const returnsSocket = "it returns a *net.TCPConn, which bypasses the links; Accept returns a *Conn"
 	for _, pair := range []struct {
 		socket, wrapper any
 		exceptions      map[string]string
@@ -42,8 +42,8 @@ func TestWrappersHaveTheMethodsOfSockets(t *testing.T) {
 	}
 }
 
-// signature returns the types that a method takes, without its receiver, and
-// those that it returns.
+// signature returns the types of a method's arguments, without its receiver,
+// and of its results.
 func signature(method reflect.Type) (types []string) {
 	for i := 1; i < method.NumIn(); i++ {
 		types = append(types, method.In(i).String())
@@ -55,7 +55,7 @@ func signature(method reflect.Type) (types []string) {
 	return types
 }
 
-// options are the methods of a connection that the inner one may lack.
+// options are the methods that the inner connection may lack.
 var options = map[string]func(*Conn) error{
 	"SetNoDelay":         func(c *Conn) error { return c.SetNoDelay(true) },
 	"SetKeepAlive":       func(c *Conn) error { return c.SetKeepAlive(true) },
@@ -88,7 +88,7 @@ func TestSocketOptionsReachTheSocket(t *testing.T) {
 	}
 }
 
-func TestSocketOptionsOfWhatIsNoSocket(t *testing.T) {
+func TestSocketOptionsWithoutASocket(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()
 	c := NewConn(near, Config{Write: netem.Link{Latency: ms}})
@@ -100,9 +100,9 @@ func TestSocketOptionsOfWhatIsNoSocket(t *testing.T) {
 	_, _ = far.Close(), c.Close()
 }
 
-// The descriptor is that of the socket: what is written there overtakes what
-// is on the link.
-func TestFileIsPastTheLink(t *testing.T) {
+// The descriptor is that of the socket: bytes written there overtake those on
+// the link.
+func TestFileBypassesTheLink(t *testing.T) {
 	t.Parallel()
 	near, far := rawTCPPair(t)
 	c := NewConn(near, Config{Write: netem.Link{Latency: 200 * ms}})
@@ -122,7 +122,7 @@ func TestFileIsPastTheLink(t *testing.T) {
 	assert.Equal(t, "*net.TCPConn *slownet.Conn ", string(got))
 }
 
-// A bufferedPipe is an end of a pipe that has the options of a socket's buffers.
+// A bufferedPipe is an end of a pipe that has a socket's buffer options.
 type bufferedPipe struct {
 	net.Conn
 	read, write int
@@ -132,7 +132,8 @@ func (p *bufferedPipe) SetReadBuffer(bytes int) error  { p.read = bytes; return 
 func (p *bufferedPipe) SetWriteBuffer(bytes int) error { p.write = bytes; return nil }
 
 // The buffers are those of the inner connection, and over TCP the model's as well: a
-// writer runs ahead by twice the size of the one and by what the other end's takes.
+// writer gets ahead by twice the size of its send buffer plus the peer's receive
+// buffer.
 func TestBuffersOverTCP(t *testing.T) {
 	for _, tcp := range streams {
 		synctest.Test(t, func(t *testing.T) {
@@ -151,7 +152,7 @@ func TestBuffersOverTCP(t *testing.T) {
 			if tcp.Congestion == netem.Unlimited {
 				assert.Equal(t, maxFlight, n)
 			} else {
-				assert.InDelta(t, 128<<10+64<<10, n, 70_000, "and up to a chunk that the carrier holds")
+				assert.InDelta(t, 128<<10+64<<10, n, 70_000, "and up to a chunk in the delivery goroutine")
 			}
 			require.NoError(t, conn.SetLinger(0))
 			require.NoError(t, conn.Close())
@@ -160,7 +161,7 @@ func TestBuffersOverTCP(t *testing.T) {
 	}
 }
 
-// What is read over TCP comes a read buffer at a time, for each round trip.
+// A read over TCP receives a read buffer per round trip.
 func TestReadBufferBoundsADownload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

@@ -14,20 +14,20 @@ import (
 // lock.
 type tcpStream struct {
 	*netem.Transfer
-	data, acks pipe
-	pieces     [][]byte      // not delivered yet, in order
-	held       int           // bytes in pieces
-	delivered  int64         // bytes
-	paced      time.Duration // when Link.Pace admits the next bytes, on the stream's own clock
-	stood      time.Duration // total time of past stalls, for which the stream's own clock stood still
-	stopped    time.Duration // start of the current stall, or never
-	starved    bool          // the writer waits for room
-	ticking    bool          // the timer of tickLocked is set
-	ending     bool          // the end of the stream is in flight, or waits for the pace
-	pacesEnd   bool          // the end waits for the pace
-	failed     bool          // the sender has given up, or was reset
-	discarded  bool          // the bytes in flight were discarded
-	resetWaits bool          // the peer's reset waits for a stall to end
+	data, acks   pipe
+	pieces       [][]byte      // not delivered yet, in order
+	held         int           // bytes in pieces
+	delivered    int64         // bytes
+	paced        time.Duration // when Link.Pace admits the next bytes, on the stream's own clock
+	stallTime    time.Duration // total time of past stalls, for which the stream's own clock stood still
+	stalledSince time.Duration // start of the current stall, or never
+	awaitsRoom   bool          // the writer waits for room
+	ticking      bool          // the timer of tickLocked is set
+	ending       bool          // the end of the stream is in flight, or waits for the pace
+	pacesEnd     bool          // the end waits for the pace
+	failed       bool          // the sender has given up, or was reset
+	discarded    bool          // the bytes in flight were discarded
+	resetWaits   bool          // the peer's reset waits for a stall to end
 }
 
 // usesTCP reports whether a connection with these links needs TCP. If nothing takes
@@ -62,9 +62,9 @@ func (h *streamHalf) startTCPLocked() bool {
 func (h *streamHalf) newTCPLocked() *tcpStream {
 	name := h.flow.Name()
 	return &tcpStream{
-		data:    pipe{h, &h.lane, netem.PacketID{Flow: name}},
-		acks:    pipe{h, h.back, netem.PacketID{Flow: deriveSeed(name, 1)}},
-		stopped: never,
+		data:         pipe{h, &h.lane, netem.PacketID{Flow: name}},
+		acks:         pipe{h, h.back, netem.PacketID{Flow: deriveSeed(name, 1)}},
+		stalledSince: never,
 	}
 }
 
@@ -77,31 +77,31 @@ func (h *streamHalf) beginTCPLocked() {
 
 // stall stops or restarts the stream's own clock.
 func (s *tcpStream) stall(now time.Duration, stalled bool) {
-	switch isStopped := s.stopped != never; {
+	switch isStopped := s.stalledSince != never; {
 	case stalled && !isStopped:
 		s.advance(now)
-		s.stopped = now
+		s.stalledSince = now
 	case !stalled && isStopped:
-		s.stood += now - s.stopped
-		s.stopped = never
+		s.stallTime += now - s.stalledSince
+		s.stalledSince = never
 	}
 }
 
 // own returns the time of the stream's own clock, which is the model's time. The
 // clock stands still during a stall.
 func (s *tcpStream) own(now time.Duration) time.Duration {
-	if s.stopped != never {
-		now = s.stopped
+	if s.stalledSince != never {
+		now = s.stalledSince
 	}
-	return now - s.stood
+	return now - s.stallTime
 }
 
 // arrives records the arrival time of a segment that waited on its line.
 func (s *tcpStream) arrives(at time.Duration, segment *netem.Segment, isData bool) {
-	if s.stopped != never {
-		at = min(at, s.stopped)
+	if s.stalledSince != never {
+		at = min(at, s.stalledSince)
 	}
-	s.Arrive(at-s.stood, segment, isData)
+	s.Arrive(at-s.stallTime, segment, isData)
 }
 
 // isIdealLocked reports whether the stream is ideal. After a change of links, a
@@ -160,7 +160,7 @@ func (s *tcpStream) Next() time.Duration {
 	if s.pacesEnd {
 		next = min(next, s.paced)
 	}
-	return timeline.Add(next, s.stood)
+	return timeline.Add(next, s.stallTime)
 }
 
 // setEager tells the model whether the application takes bytes as they arrive.
@@ -202,7 +202,7 @@ func (s *tcpStream) finish(now time.Duration) {
 }
 
 // pacedUntil returns when the pace admits the next bytes.
-func (s *tcpStream) pacedUntil() time.Duration { return timeline.Add(s.paced, s.stood) }
+func (s *tcpStream) pacedUntil() time.Duration { return timeline.Add(s.paced, s.stallTime) }
 
 // canWrite returns how many bytes can be written at the given time. If there is no
 // room, it returns the time until which to wait.
@@ -210,11 +210,11 @@ func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
 	if until = s.pacedUntil(); until > now {
 		return 0, until
 	}
-	if n = s.Room(); n > 0 && (!s.starved || s.HasRoom()) {
-		s.starved = false
+	if n = s.Room(); n > 0 && (!s.awaitsRoom || s.HasRoom()) {
+		s.awaitsRoom = false
 		return n, 0
 	}
-	s.starved = true
+	s.awaitsRoom = true
 	return 0, s.Next()
 }
 
@@ -283,7 +283,7 @@ func (s *sender) writeTCPLocked(p []byte) int {
 	s.traceLocked(trace.Send, s.passed, n, 0, "")
 	s.tcp.write(s.now(), s.keepLocked(p[:n]), &s.link.Pace)
 	s.passed += int64(n)
-	s.startLocked(s.carry)
+	s.startLocked(s.deliver)
 	s.tickLocked()
 	return n
 }
@@ -305,7 +305,7 @@ func (s *sender) nextTCPLocked() time.Duration {
 
 // deliverTCPLocked writes bytes that have arrived to the inner connection, at
 // most a chunk.
-func (s *sender) landTCPLocked() {
+func (s *sender) deliverTCPLocked() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
 	s.tcp.setEager(s.now(), false)
@@ -377,7 +377,7 @@ func (r *receiver) takeTCPLocked(p []byte) int {
 }
 
 // sendTCPLocked sends bytes that were read from the inner connection.
-func (r *receiver) launchTCPLocked(p []byte, err error) {
+func (r *receiver) transmitTCPLocked(p []byte, err error) {
 	now := r.now()
 	r.tcp.advance(now)
 	if len(p) > 0 {
@@ -402,7 +402,7 @@ func (r *receiver) launchTCPLocked(p []byte, err error) {
 // end of time if that is not known yet.
 func (r *receiver) sendEndLocked() time.Duration {
 	if !r.startTCPLocked() {
-		return r.launchEndLocked(r.inbox)
+		return r.transmitEndLocked(r.inbox)
 	}
 	r.tcp.finish(r.now())
 	r.tickLocked()

@@ -14,7 +14,7 @@ import (
 )
 
 // How much longer a transfer over TCP takes on loopback than in simulated time,
-// while a reader waits: the median of nine.
+// while a reader waits: the median of nine runs.
 func BenchmarkTCP(b *testing.B) {
 	for _, c := range []struct {
 		bytes int
@@ -44,7 +44,7 @@ func BenchmarkTCP(b *testing.B) {
 
 var cubic = netem.TCP{Congestion: netem.CUBIC}
 
-// real returns how long it takes until bytes that were written have been read.
+// real returns the time until written bytes have been read.
 func real(b *testing.B, direction slownet.Direction, bytes int, link netem.Link) time.Duration {
 	near, far := loopback(b, &slownet.Config{Read: link, Write: link, TCP: cubic})
 	from, to := io.Writer(near), io.Reader(far)
@@ -72,7 +72,7 @@ func (l *line) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return l.Line.Send(now, s.Size(), l.id, nil)
 }
 
-// simulated returns how long that takes in simulated time.
+// simulated returns that time in simulated time.
 func simulated(bytes int, link netem.Link) (now time.Duration) {
 	transfer := netem.NewTransfer(cubic, 0, 2*link.Latency, &line{Line: netem.NewLine(link, 0)}, &line{Line: netem.NewLine(link, 1)})
 	transfer.SetEager(0, true)

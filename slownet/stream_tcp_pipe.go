@@ -49,7 +49,7 @@ func (p *pipe) send(now time.Duration, s *netem.Segment) netem.Fate {
 		tag = &queuedSegment{*s, p.half, mine, p.lane == &p.half.lane}
 	}
 	l := p.lane.line
-	at := l.begin(now + mine.stood)
+	at := l.begin(now + mine.stallTime)
 	defer l.end(p.half.endpoint)
 	p.id.Number++
 	size := s.Size()
@@ -58,7 +58,7 @@ func (p *pipe) send(now time.Duration, s *netem.Segment) netem.Fate {
 	}
 	fate := l.inner.Send(at, size, p.id, tag)
 	for i := range fate.Packets[:fate.Count] {
-		fate.Packets[i].Arrive -= mine.stood
+		fate.Packets[i].Arrive -= mine.stallTime
 	}
 	return fate
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// takesOverTCP returns how long n bytes take over TCP: written to a connection, and read
+// takesOverTCP returns how long n bytes take over TCP, written to a connection and read
 // from one.
 func takesOverTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Duration) {
 	for direction, config := range []Config{Write: {Write: there, Read: back}, Read: {Write: back, Read: there}} {
@@ -44,8 +44,8 @@ func takesOverTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Dur
 	return took
 }
 
-// A stream is as fast as TCP lets it: it starts with ten segments, and doubles that
-// each round trip. It takes no more time with a fast link than that.
+// A stream is as fast as slow start permits: it starts with ten segments, and
+// doubles that each round trip. On a fast link it takes no longer than that.
 func TestStreamsStartSlowly(t *testing.T) {
 	link := netem.Link{Latency: 50 * ms}
 	for _, c := range []struct {
@@ -62,8 +62,8 @@ func TestStreamsStartSlowly(t *testing.T) {
 	}
 }
 
-// Over a link with a rate a stream needs 52 bytes for the headers of each 1,448, and
-// a round trip or so until it fills the link.
+// Over a link with a rate a stream needs 52 bytes of headers for each 1,448, and
+// about a round trip until it fills the link.
 func TestStreamsPayForTheirHeaders(t *testing.T) {
 	const n = 10_000 * netem.MSS
 	for direction, took := range takesOverTCP(t, n, netem.Link{Rate: 120 * netem.Mbps, Latency: ms}, netem.Link{Latency: ms}) {
@@ -71,7 +71,7 @@ func TestStreamsPayForTheirHeaders(t *testing.T) {
 	}
 }
 
-// A request and its answer take a round trip each time, as they fit into a window.
+// A request and its answer take one round trip each time, as they fit into a window.
 func TestPingPongOverTCP(t *testing.T) {
 	overPipe(t, overTCP(bothWays(netem.Link{Latency: 20 * ms})), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() { _, _ = io.Copy(far, far) }()
@@ -85,8 +85,8 @@ func TestPingPongOverTCP(t *testing.T) {
 	})
 }
 
-// Whatever befalls the segments, all bytes arrive once and in order, and then the end
-// of the stream.
+// Whatever happens to the segments, all bytes arrive once and in order, and then the
+// end of the stream.
 func TestNoByteIsLostOverTCP(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -117,8 +117,8 @@ func TestNoByteIsLostOverTCP(t *testing.T) {
 	}
 }
 
-// A writer is held by the send buffer, which is larger than what is on its way, and
-// by a reader who does not read.
+// A writer is limited by the send buffer, which is larger than the data in flight,
+// and by a reader that does not read.
 func TestSendBufferBoundsAWriter(t *testing.T) {
 	overPipe(t, overTCP(Config{Write: netem.Link{Latency: 10 * ms}, TCP: netem.TCP{Window: 20_000}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Second)))
@@ -142,7 +142,7 @@ func TestTCPGivesUp(t *testing.T) {
 	})
 }
 
-// Links that are changed on the way from and to none lose nothing.
+// Links that are changed, also from and to no limits, lose nothing.
 func TestSetLinksOverTCP(t *testing.T) {
 	overPipe(t, overTCP(bothWays(netem.Link{Latency: 50 * ms})), func(t *testing.T, conn *Conn, far net.Conn) {
 		want := text(0, 2_000_000)
@@ -165,8 +165,8 @@ func TestSetLinksOverTCP(t *testing.T) {
 	})
 }
 
-// A connection that was idle is what it was: nothing is unacknowledged, and it
-// starts slowly again.
+// A connection that was idle is as before: nothing is unacknowledged, and it
+// starts with slow start again.
 func TestIdleConnectionsOverTCP(t *testing.T) {
 	for _, answer := range []int{100, 10_000, 33_000, 100_000, 1_000_000} {
 		for _, atServer := range []bool{false, true} {
@@ -227,7 +227,7 @@ func TestSmallMTUOverTCP(t *testing.T) {
 	}
 }
 
-// TCP also counts where only acknowledgements take time: after ten segments the
+// TCP matters even if only acknowledgements take time: after ten segments the
 // sender waits for them.
 func TestSlowAcknowledgements(t *testing.T) {
 	took := takesOverTCP(t, 30*netem.MSS, netem.Link{}, netem.Link{Latency: 50 * ms})
@@ -254,7 +254,8 @@ func TestSetLinksToNoneEndsTCP(t *testing.T) {
 	})
 }
 
-// An inner connection that fails in mid-transfer is the end, whatever still arrives.
+// A failure of the inner connection in mid-transfer ends the connection, whatever still
+// arrives.
 func TestInnerConnectionFailsInMidTransfer(t *testing.T) {
 	overPipe(t, overTCP(Config{Write: netem.Link{Latency: 10 * ms, Rate: 10 * netem.Mbps}}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {
@@ -299,8 +300,9 @@ func TestEndOfStreamAfterTheLinksAreGone(t *testing.T) {
 	})
 }
 
-// A stall stops a transfer, which goes on afterwards at the rate of the link, and
-// ends as much later, less what the link's queue held when it began.
+// A stall stops a transfer, which then continues at the rate of the link. It ends
+// later by the stall's duration, minus the bytes in the link's queue when the
+// stall began.
 func TestStallOverTCP(t *testing.T) {
 	link := netem.Link{Latency: 20 * ms, Rate: netem.Mbps}
 	transfer := func(stall time.Duration) (took [2]time.Duration) {

@@ -43,8 +43,8 @@ func DirectionOf(e trace.Event) Direction {
 }
 
 // A tracer reports the events of a connection.
-type tracing struct {
-	told     func(trace.Event)
+type tracer struct {
+	emit     func(trace.Event)
 	payloads int // maximum payload of an event in bytes; below 0 is all
 	name     trace.Conn
 	departed [2]departures.Queue // of a stream, by direction; each guarded by its half's lock
@@ -54,30 +54,30 @@ type tracing struct {
 // traced counts the traced connections.
 var traced atomic.Uint64
 
-// loaded is the zero of departure times. It has a monotonic reading, so travel times
+// epoch is the zero of departure times. It has a monotonic reading, so travel times
 // are right even if the system's clock is set meanwhile.
-var loaded = time.Now()
+var epoch = time.Now()
 
-func newTracing(config *Config, local net.Addr) *tracing {
-	return &tracing{
-		told: config.Trace, payloads: config.Payloads,
+func newTracer(config *Config, local net.Addr) *tracer {
+	return &tracer{
+		emit: config.Trace, payloads: config.Payloads,
 		name: trace.Conn{Host: local.String(), Network: local.Network(), Number: traced.Add(1)},
 	}
 }
 
 // report reports an event in a direction, at the given time. The remote address may
 // be nil.
-func (t *tracing) report(at time.Time, direction Direction, remote net.Addr, event trace.Event) {
+func (t *tracer) report(at time.Time, direction Direction, remote net.Addr, event trace.Event) {
 	event.At, event.Conn = time.Duration(at.UnixNano()), t.name
 	event.From, event.To = t.name.Host, t.peerName(remote)
 	if direction == Read {
 		event.From, event.To = event.To, event.From
 	}
-	t.told(event)
+	t.emit(event)
 }
 
 // peerName returns the name of the other end, which always differs from this end's name.
-func (t *tracing) peerName(remote net.Addr) string {
+func (t *tracer) peerName(remote net.Addr) string {
 	if remote == nil {
 		return ""
 	}
@@ -96,7 +96,7 @@ func (h *streamHalf) traceLocked(kind trace.Kind, offset int64, n int, delay tim
 	}
 	now := h.endpoint.clock.Now()
 	if kind == trace.Send {
-		t.departed[h.direction].Leave(now.Sub(loaded), n)
+		t.departed[h.direction].Leave(now.Sub(epoch), n)
 	}
 	t.report(now, h.direction, h.conn.RemoteAddr(), trace.Event{Kind: kind, Offset: offset, Length: n, Took: delay, Note: note})
 }
@@ -110,12 +110,12 @@ func (h *streamHalf) traceDataLocked(data []byte) {
 	now, n := h.endpoint.clock.Now(), len(data)
 	t.report(now, h.direction, h.conn.RemoteAddr(), trace.Event{
 		Kind: trace.Data, Offset: h.delivered, Length: n,
-		Took: t.departed[h.direction].Arrive(now.Sub(loaded), n), Payload: t.payload(data),
+		Took: t.departed[h.direction].Arrive(now.Sub(epoch), n), Payload: t.payload(data),
 	})
 }
 
 // payload returns the part of the bytes that goes into an event.
-func (t *tracing) payload(data []byte) string {
+func (t *tracer) payload(data []byte) string {
 	if t.payloads >= 0 {
 		data = data[:min(len(data), t.payloads)]
 	}

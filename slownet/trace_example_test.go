@@ -15,15 +15,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A trace of real connections goes to a file, of which "slownet report" makes a page or
-// a packet capture. Here the file is in memory; trace.Create makes one on the disk.
+// The trace of real connections is written to a file, which "slownet report" turns into
+// a page or a packet capture. Here the file is in memory; trace.Create creates one on
+// disk.
 func ExampleConfig_trace() {
 	var file bytes.Buffer
 	writer, err := trace.NewWriter(&file, trace.Header{Source: "slownet"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	var mu sync.Mutex // for events of several connections come at once
+	var mu sync.Mutex // as events of several connections come at once
 	dialer := slownet.Dialer{Config: slownet.Config{
 		Read:     netem.Link{Latency: 5 * time.Millisecond},
 		Payloads: -1, // all

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A log is what a trace told, a line an event.
+// A log contains the events of a trace, one per line.
 type log struct {
 	mu    sync.Mutex
 	start time.Time
@@ -40,7 +40,7 @@ func (l *log) trace(e trace.Event) {
 	l.lines = append(l.lines, line)
 }
 
-// of returns the lines about a direction.
+// of returns the lines of a direction.
 func (l *log) of(direction Direction) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,7 +53,7 @@ func (l *log) of(direction Direction) []string {
 	return lines
 }
 
-// A trace tells what happens to which bytes when.
+// A trace reports what happens to which bytes, and when.
 func TestTrace(t *testing.T) {
 	overTCP, ideal := netem.TCP{}, netem.TCP{Congestion: netem.Unlimited}
 	scenarios := []struct {
@@ -114,8 +114,8 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// A trace tells of what an ideal stream has lost and delayed, and of faults.
-func TestTraceOfMisfortunes(t *testing.T) {
+// A trace reports losses and delays of an ideal stream, and faults.
+func TestTraceOfImpairments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
 		link := netem.Link{Loss: netem.Loss{Random: 0.3}, Latency: ms}
@@ -134,7 +134,7 @@ func TestTraceOfMisfortunes(t *testing.T) {
 		assert.Equal(t, []string{
 			"0s write send 0+100",
 			"0s write drop 0+100 loss",
-			"1s write delay 0+100 1s", // when it is known
+			"1s write delay 0+100 1s", // as soon as it is known
 			"1.001s write data 0+100",
 			"1.001s write fault 0+0 stall",
 			"1.001s write fault 0+0 resume",
@@ -142,15 +142,15 @@ func TestTraceOfMisfortunes(t *testing.T) {
 			"1.001s write fault 0+0 closed after the given number of bytes",
 			"1.001s write close 100+0",
 			"1.001s write fault 0+0 reset",
-			"1.001s write reset 0+0 connection reset by peer", // of what is read
+			"1.001s write reset 0+0 connection reset by peer", // for reading
 		}, log.of(Write))
 		require.NoError(t, conn.Close())
 		require.NoError(t, far.Close())
 	})
 }
 
-// Over TCP a trace tells of what was lost. That a retransmission is late is seen from
-// when it is delivered.
+// Over TCP a trace reports losses. The delay of a retransmission shows in the time of
+// delivery.
 func TestTraceOfALossOverTCP(t *testing.T) {
 	log := newLog()
 	link := netem.Link{Loss: everyOther, Latency: ms}
@@ -167,9 +167,9 @@ func TestTraceOfALossOverTCP(t *testing.T) {
 	})
 }
 
-// Bytes tell how long they were under way, and both ends have names, even if their
-// addresses are the same.
-func TestTraceTellsHowLongBytesTookAndBetweenWhom(t *testing.T) {
+// Events report how long bytes were in flight, and both ends have names even if
+// their addresses are equal.
+func TestTraceHasTravelTimesAndBothEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var events []trace.Event
@@ -204,8 +204,8 @@ func TestTraceTellsHowLongBytesTookAndBetweenWhom(t *testing.T) {
 	})
 }
 
-// A trace has what arrives, as much of it as was asked for, and how connections begin and
-// end.
+// A trace contains the received bytes, up to the configured number, and the begin and end
+// of connections.
 func TestTraceOfConnectionsAndPayloads(t *testing.T) {
 	for payloads, want := range map[int]string{0: "", 3: "abc", -1: "abcdef"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestTraceOfConnectionsAndPayloads(t *testing.T) {
 	}
 }
 
-// A reset is told once, where it is noticed first.
+// A reset is reported once, where it is first noticed.
 func TestTraceOfAReset(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -281,8 +281,8 @@ func TestTraceOfAReset(t *testing.T) {
 	assert.Equal(t, []string{"read accept", "read reset " + syscall.ECONNRESET.Error()}, lines)
 }
 
-// A loss over TCP is told of the bytes that were in the segment.
-func TestTraceTellsWhichBytesWereLostOverTCP(t *testing.T) {
+// A loss over TCP is reported for the bytes of the segment.
+func TestTraceReportsTheBytesLostOverTCP(t *testing.T) {
 	log := newLog()
 	link := netem.Link{Loss: everyOther, Latency: ms}
 	overPipe(t, overTCP(Config{Write: link, Trace: log.trace}), func(t *testing.T, conn *Conn, far net.Conn) {

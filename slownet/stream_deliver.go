@@ -9,15 +9,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// chunk is the largest write to the inner connection, in bytes. A larger one would
-// hide that the connection still accepts bytes.
+// chunk is the largest write to the inner connection, in bytes. A larger write
+// would hide that the connection still accepts bytes.
 const chunk = bufferSize
 
-// carry is the carrier: it puts waiting bytes into flight, and writes those that have
-// arrived to the inner connection, in the end the end of the stream. On a closed
-// connection it is parked between steps, see [parked], and closes the inner
+// deliver is the delivery goroutine. It puts waiting bytes into flight, and writes
+// bytes that have arrived to the inner connection, and at last the end of the stream.
+// On a closed connection it is parked between steps, see [parked], and closes the inner
 // connection.
-func (s *sender) carry() {
+func (s *sender) deliver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
@@ -29,48 +29,48 @@ func (s *sender) carry() {
 		switch now := s.now(); {
 		case s.aborted:
 			s.discardLocked(nil)
-			s.endCarryingLocked()
+			s.endDeliveryLocked()
 			return
 		case s.stalled && (s.hasMoreLocked() || s.end == endQueued || s.end == endOnItsWay):
-			if s.pauseLocked(never, s.carry) {
+			if s.pauseLocked(never, s.deliver) {
 				return
 			}
 		case len(s.waiting) > 0 && s.flow.Free() <= now:
-			s.launchWaitingLocked()
+			s.transmitWaitingLocked()
 		case len(s.flight) > 0 && s.arrivalLocked(&s.flight[0]) <= now:
-			s.landLocked()
+			s.deliverLocked()
 		case s.tcp != nil && len(s.flight) == 0 && s.tcp.failed:
 			s.giveUpLocked()
 		case s.tcp != nil && len(s.flight) == 0 && s.tcp.arrived() > 0:
-			s.landTCPLocked()
+			s.deliverTCPLocked()
 		case s.tcp != nil && len(s.flight)+len(s.waiting) == 0 && (s.tcp.isBusy() || s.end == endOnItsWay && s.endAt == timeline.End):
-			if s.pauseLocked(s.nextLocked(), s.carry) {
+			if s.pauseLocked(s.nextLocked(), s.deliver) {
 				return
 			}
 		case len(s.flight)+len(s.waiting) > 0 || s.end == endOnItsWay && s.endAt > now:
-			if s.pauseLocked(s.nextLocked(), s.carry) {
+			if s.pauseLocked(s.nextLocked(), s.deliver) {
 				return
 			}
 		case s.end == endOnItsWay && !s.closed && !s.hungUp:
-			if err := s.landEndLocked(); err != nil {
+			if err := s.deliverEndLocked(); err != nil {
 				s.failLocked(err)
 			}
 		default:
-			s.endCarryingLocked()
+			s.endDeliveryLocked()
 			return
 		}
 	}
 }
 
-// endCarryingLocked finishes up when nothing is left in flight.
-func (s *sender) endCarryingLocked() {
+// endDeliveryLocked finishes when nothing is left in flight.
+func (s *sender) endDeliveryLocked() {
 	s.flight, s.waiting, s.block = nil, nil, nil
 	if s.hungUp && !s.closed {
 		s.mu.Unlock()
 		s.conn.endInner()
 		s.mu.Lock()
 	}
-	s.restLocked()
+	s.endWorkLocked()
 	if s.closed {
 		if !s.resets {
 			s.end = endArrived
@@ -79,9 +79,9 @@ func (s *sender) endCarryingLocked() {
 	}
 }
 
-// launchWaitingLocked puts the first of the waiting bytes into flight.
-func (s *sender) launchWaitingLocked() {
-	n := s.launchLocked(s.madeUpLocked(s.since), s.waiting, false)
+// transmitWaitingLocked puts the first of the waiting bytes into flight.
+func (s *sender) transmitWaitingLocked() {
+	n := s.transmitLocked(s.entryTimeLocked(s.since), s.waiting, false)
 	s.waiting = s.waiting[n:]
 	s.since = max(s.since, s.flow.Free())
 	s.movedLocked()
@@ -101,8 +101,8 @@ func (s *sender) arrivedLocked() int {
 	return len(s.flight)
 }
 
-// landLocked writes pieces that have arrived to the inner connection, up to a chunk.
-func (s *sender) landLocked() {
+// deliverLocked writes pieces that have arrived to the inner connection, up to a chunk.
+func (s *sender) deliverLocked() {
 	if s.flight[0].failed {
 		s.mu.Unlock()
 		s.conn.breakOff(syscall.ETIMEDOUT)
@@ -154,8 +154,7 @@ func (s *sender) failLocked(err error) {
 	s.err = cmp.Or(s.err, err)
 }
 
-// discardLocked discards the bytes in flight, with an error as the cause if it is not
-// nil.
+// discardLocked discards the bytes in flight. err is the cause, or nil.
 func (s *sender) discardLocked(err error) {
 	if err != nil && !s.aborted {
 		s.failLocked(err)
@@ -165,7 +164,7 @@ func (s *sender) discardLocked(err error) {
 		s.passed += int64(len(s.waiting))
 		s.delivered = s.passed
 		s.loss.count += int(n)
-		s.resets, s.end = true, endNone // the peer must not take the part that arrived for the whole
+		s.resets, s.end = true, endNone // the peer must not mistake the part that arrived for the whole
 	}
 	s.flight, s.waiting, s.flightSize = nil, nil, 0
 	s.tcp.discard()

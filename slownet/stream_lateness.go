@@ -6,14 +6,14 @@ import "time"
 // longer one the process or the machine was asleep, and so was the link.
 const maxLate = 100 * time.Millisecond
 
-// maxBlink is the longest duration of a call that counts as not having waited.
-const maxBlink = 100 * time.Microsecond
+// maxNoWait is the longest duration of a call that counts as not having waited.
+const maxNoWait = 100 * time.Microsecond
 
 // entryTimeLocked returns when bytes that were ready at the given time enter
 // the link: as soon as it was free, even if a timer fired late. If each piece
 // were sent when the timer fired, the delays would add up. If the link is not
 // free yet, that time is in the future.
-func (h *streamHalf) madeUpLocked(since time.Duration) time.Duration {
+func (h *streamHalf) entryTimeLocked(since time.Duration) time.Duration {
 	now := h.now()
 	if at := max(since, h.flow.Free()); now-at < maxLate {
 		return at
@@ -21,9 +21,8 @@ func (h *streamHalf) madeUpLocked(since time.Duration) time.Duration {
 	return now
 }
 
-// maxTurnaround is the longest time between two calls of a caller that counts
-// as none.
-const maxThought = time.Millisecond
+// maxTurnaround is the longest time between two calls that counts as none.
+const maxTurnaround = time.Millisecond
 
 // lateness is how much later than due a call returned, because a timer fired
 // late.
@@ -39,7 +38,7 @@ func (h *streamHalf) dueLocked(at time.Duration) { h.late = lateness{at, h.now()
 // have come back earlier.
 func (h *streamHalf) sinceLocked() time.Duration {
 	now := h.now()
-	if late := h.late.done - h.late.due; now-h.late.done < maxThought && late < maxLate {
+	if late := h.late.done - h.late.due; now-h.late.done < maxTurnaround && late < maxLate {
 		return now - late
 	}
 	return now

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A lateClock's timers fire late, and those that were stopped fire all the
-// same, as one does that is under way already.
+// A lateClock fires its timers late. Stopped timers fire nevertheless, like one
+// that is already firing.
 type lateClock struct {
 	clock.Clock
 	late time.Duration
@@ -28,8 +28,8 @@ func (c lateClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, func() {})
 }
 
-// Timers that fire a little late do not slow a pace down; a machine that was
-// asleep is not made up for.
+// Timers that fire a little late do not slow a pace down; the sleep of a
+// machine is not compensated for.
 func TestLateTimers(t *testing.T) {
 	for late, want := range map[time.Duration]time.Duration{
 		10 * time.Millisecond:  9*100*time.Millisecond + 10*time.Millisecond,
@@ -54,7 +54,7 @@ func TestLateTimers(t *testing.T) {
 	}
 }
 
-// The timer of a deadline that was moved, and fires all the same, is ignored.
+// The timer of a deadline that was moved is ignored when it fires nevertheless.
 func TestTimerOfAMovedDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -70,8 +70,8 @@ func TestTimerOfAMovedDeadline(t *testing.T) {
 	})
 }
 
-// A writer of an ideal stream who comes back at once after timers that fired late
-// still gets what the rate lets pass.
+// A writer of an ideal stream that comes back at once after timers that fired
+// late still gets the full rate.
 func TestRateWithLateTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := netem.Link{Rate: 16 * netem.Kbps} // 5 ms a write
@@ -87,7 +87,7 @@ func TestRateWithLateTimers(t *testing.T) {
 	})
 }
 
-// A timer that fired late does not hasten what is written later.
+// A timer that fired late does not speed up bytes that are written later.
 func TestWriteLongAfterALateTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newSink()
@@ -108,9 +108,9 @@ func TestWriteLongAfterALateTimer(t *testing.T) {
 	})
 }
 
-// A reader of an ideal stream who takes something late, and then waits for an answer, gets that
-// after the whole latency: neither that the reader was away nor that the machine
-// was asleep is made up for.
+// A reader of an ideal stream that reads late, and then waits for an answer, gets the
+// answer after the whole latency. Neither the reader's delay nor the sleep of the machine
+// is compensated for.
 func TestLatencyAfterALateRead(t *testing.T) {
 	for name, test := range map[string]struct {
 		link       netem.Link
