@@ -6,12 +6,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// A Digest is a number made of events. The zero Digest is that of none.
+// A Digest is a number computed from events. The zero Digest is that of no events.
 type Digest uint64
 
-// Add returns the digest with one more event. Of the event it covers At, Kind, From, To,
-// Conn, Offset, Length, Hash and Note. Events of the kinds Packet and Arrive leave it as it
-// is.
+// Add returns the digest with one more event. It covers the event's At, Kind, From, To,
+// Conn, Offset, Length, Hash and Note. Events of kind Packet and Arrive do not change it.
 func (d Digest) Add(e *Event) Digest {
 	if e.Kind == Packet || e.Kind == Arrive {
 		return d

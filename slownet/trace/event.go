@@ -11,40 +11,39 @@ import (
 type Event struct {
 	At     time.Duration // since the start of the trace
 	Kind   Kind
-	From   string // the host that something came from; of a wrapped connection, its address
+	From   string // the sending host; for a wrapped connection, its address
 	To     string // the host that it happened to, or its address
 	Conn   Conn
-	Offset int64  // in the stream, of the first byte; which datagram, counted from 0
+	Offset int64  // of the first byte in the stream; for datagrams, their number from 0
 	Length int    // in bytes
-	Hash   uint32 // of the bytes: the low half of their XXH3-64; 0 if it is not known
-	Note   string // more words: why something was lost, which fault it was
+	Hash   uint32 // of the bytes: the low half of their XXH3-64; 0 if unknown
+	Note   string // details: the reason for a loss, or the name of a fault
 
-	// What follows is not part of the digest.
+	// The following fields are not part of the digest.
 
-	// Took is how long the bytes were under way: At-Took is when they left From, or when
-	// their first byte did. Zero is not at all, or not known. Of a Delay it is how much
-	// later than usual they arrive.
+	// Took is the travel time of the bytes: they, or the first of them, left From at
+	// At-Took. Zero means none, or unknown. For a Delay it is the delay beyond the usual
+	// travel time.
 	Took time.Duration
 
-	// Payload is the bytes themselves, if they were asked for: all, or as many of the
-	// first ones as were kept.
+	// Payload contains the bytes, if they were recorded: all of them, or the first ones.
 	Payload string
 
-	// Packet describes the packet of an event of kind Packet or Arrive, and of a Drop
-	// where packets are recorded; it is nil in all others. It must not be changed.
+	// Packet describes the packet of an event of kind Packet or Arrive, and of a Drop if
+	// packets are recorded; otherwise it is nil. It must not be changed.
 	Packet *PacketInfo
 }
 
-// A Conn names a connection, or a socket for datagrams: by the host that has dialed or
-// opened it (of a wrapped connection, its local address), and by its number among that
-// host's. The zero Conn is none.
+// A Conn names a connection or a datagram socket: by the host that dialed or opened it
+// (for a wrapped connection, its local address), and by its number among the connections
+// of that host. The zero Conn is none.
 type Conn struct {
 	Host    string
 	Network string // "tcp", "udp" or "unix"
 	Number  uint64 // from 1
 }
 
-// String returns the name, such as "poet/tcp#3", and "" for none.
+// String returns the name, such as "poet/tcp#3", or "" for the zero Conn.
 func (c Conn) String() string {
 	if c == (Conn{}) {
 		return ""
@@ -52,7 +51,7 @@ func (c Conn) String() string {
 	return c.Host + "/" + c.Network + "#" + strconv.FormatUint(c.Number, 10)
 }
 
-// ParseConn reads a name as [Conn.String] returns it.
+// ParseConn parses a name in the form that [Conn.String] returns.
 func ParseConn(name string) (Conn, error) {
 	if name == "" {
 		return Conn{}, nil
@@ -66,10 +65,10 @@ func ParseConn(name string) (Conn, error) {
 			return c, nil
 		}
 	}
-	return Conn{}, fmt.Errorf("%q is no connection's name: it is a host, a network and a number, as in \"poet/tcp#3\"", name)
+	return Conn{}, fmt.Errorf("%q is not the name of a connection: it must have a host, a network and a number, as in \"poet/tcp#3\"", name)
 }
 
-// String returns the event in a line.
+// String returns the event as one line.
 func (e Event) String() string {
 	words := []string{e.At.String(), e.Kind.String()}
 	if e.From != "" || e.To != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A trace is written event by event, and read in the same way.
+// A trace is written event by event, and read the same way.
 func ExampleNewReader() {
 	var file bytes.Buffer
 	writer, err := trace.NewWriter(&file, trace.Header{Source: "simtest", Test: "TestElection"})
@@ -37,7 +37,7 @@ func ExampleNewReader() {
 	fmt.Println(reader.Header().Test)
 	for e, err := range reader.All() {
 		if err != nil {
-			log.Fatal(err) // the file is damaged, or was cut off
+			log.Fatal(err) // the file is damaged or truncated
 		}
 		fmt.Println(e)
 	}

@@ -63,7 +63,7 @@ func digest(events []trace.Event) (d trace.Digest) {
 	return d
 }
 
-func TestWhatIsWrittenIsRead(t *testing.T) {
+func TestWrittenEventsAreRead(t *testing.T) {
 	r, err := trace.NewReader(strings.NewReader(file(t, header, events...)))
 	require.NoError(t, err)
 	assert.Equal(t, header, r.Header())
@@ -84,7 +84,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	assert.Empty(t, got)
 }
 
-// The last line tells when a failure was found.
+// The last line contains the time of a failure.
 func TestFailureIsWrittenAndRead(t *testing.T) {
 	var text bytes.Buffer
 	w, err := trace.NewWriter(&text, header)
@@ -95,7 +95,7 @@ func TestFailureIsWrittenAndRead(t *testing.T) {
 	r, err := trace.NewReader(&text)
 	require.NoError(t, err)
 	_, ok := r.Failed()
-	assert.False(t, ok, "it is not read yet")
+	assert.False(t, ok, "the last line is not read yet")
 	_, err = r.ReadAll()
 	require.NoError(t, err)
 	at, ok := r.Failed()
@@ -110,7 +110,7 @@ func TestFailureIsWrittenAndRead(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// Programs in other languages depend on these very bytes.
+// Programs in other languages depend on these exact bytes.
 func TestFormat(t *testing.T) {
 	assert.Equal(t, `{"format":"slowpoetry-trace","version":1,"start":"2001-02-03T04:05:06.000000007Z","source":"simtest","test":"TestPoem/\"one\"","seed":"18446744073709551615","go":"go1.25.1"}
 {"at":"0","kind":"host","to":"poet","note":"up"}
@@ -152,9 +152,9 @@ func TestNamedFiles(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// A file that is cut off anywhere gives all whole lines, and then an error, compressed or
-// not.
-func TestFilesThatAreCutOff(t *testing.T) {
+// A file that is truncated anywhere yields all complete lines, and then an error,
+// compressed or not.
+func TestTruncatedFiles(t *testing.T) {
 	text := file(t, header, events...)
 	for n := range len(text) {
 		r, err := trace.NewReader(strings.NewReader(text[:n]))
@@ -199,31 +199,31 @@ func TestDamagedFiles(t *testing.T) {
 	}
 	for name, tc := range map[string]struct{ text, want string }{
 		"empty":              {"", "trace: line 1: the trace was cut off"},
-		"other text":         {"hello\nworld\n", `trace: line 1: it is no trace: its first line must begin with {"format":"slowpoetry-trace"`},
-		"other JSON":         {"[]\n", "trace: line 1: it is no trace"},
-		"newer":              {`{"format":"slowpoetry-trace","version":2}` + "\n", "trace: line 1: it has version 2 of the format, and this program knows versions up to 1: use a newer one"},
-		"no version":         {`{"format":"slowpoetry-trace"}` + "\n", "trace: line 1: it has version 0"},
-		"start":              {`{"format":"slowpoetry-trace","version":1,"start":"now"}` + "\n", `trace: line 1: its start is "now"`},
-		"seed":               {`{"format":"slowpoetry-trace","version":1,"seed":"-1"}` + "\n", `trace: line 1: its seed is "-1"`},
-		"no JSON":            {with(3, "{\n"), "trace: line 3: it is not JSON: "},
+		"other text":         {"hello\nworld\n", `trace: line 1: not a trace: the first line must begin with {"format":"slowpoetry-trace"`},
+		"other JSON":         {"[]\n", "trace: line 1: not a trace"},
+		"newer":              {`{"format":"slowpoetry-trace","version":2}` + "\n", "trace: line 1: format version 2 is newer than version 1, the newest that this program knows: use a newer program"},
+		"no version":         {`{"format":"slowpoetry-trace"}` + "\n", "trace: line 1: format version 0"},
+		"start":              {`{"format":"slowpoetry-trace","version":1,"start":"now"}` + "\n", `trace: line 1: "start" is "now"`},
+		"seed":               {`{"format":"slowpoetry-trace","version":1,"seed":"-1"}` + "\n", `trace: line 1: "seed" is "-1"`},
+		"no JSON":            {with(3, "{\n"), "trace: line 3: not JSON: "},
 		"a number, not text": {with(3, `{"at":1,"kind":"data"}`+"\n"), `trace: line 3: "at" is a number`},
 		"no time":            {with(3, `{"kind":"data"}`+"\n"), `trace: line 3: "at" is "": it must be a whole number in a string`},
-		"kind":               {with(4, `{"at":"1","kind":"dance"}`+"\n"), `trace: line 4: "dance" is no kind of event; kinds are [connect accept`},
+		"kind":               {with(4, `{"at":"1","kind":"dance"}`+"\n"), `trace: line 4: "dance" is not a kind of event; the kinds are [connect accept`},
 		"offset":             {with(4, `{"at":"1","kind":"data","offset":"9223372036854775808"}`+"\n"), `trace: line 4: "offset" is "9223372036854775808"`},
 		"hash":               {with(4, `{"at":"1","kind":"data","hash":"1"}`+"\n"), `trace: line 4: "hash" is "1": it must be 8 hexadecimal digits`},
 		"length":             {with(4, `{"at":"1","kind":"data","length":-1}`+"\n"), `trace: line 4: "length" is -1`},
 		"payload":            {with(4, `{"at":"1","kind":"data","payload":"AA=="}`+"\n"), `trace: line 4: "payload" has 1 bytes, more than "length", 0`},
-		"connection":         {with(4, `{"at":"1","kind":"data","conn":"tcp#1"}`+"\n"), `trace: line 4: "conn": "tcp#1" is no connection's name`},
+		"connection":         {with(4, `{"at":"1","kind":"data","conn":"tcp#1"}`+"\n"), `trace: line 4: "conn": "tcp#1" is not the name of a connection`},
 		"packet's number":    {with(4, `{"at":"1","kind":"packet","packet":{}}`+"\n"), `trace: line 4: the packet's "number" is ""`},
 		"packet's address":   {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","from":"a"}}`+"\n"), `trace: line 4: the packet's "from" is "a"`},
 		"packet's position":  {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","seq":"a"}}`+"\n"), `trace: line 4: the packet's "seq" is "a"`},
 		"packet's block":     {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","sack":[["1",""]]}}`+"\n"), `trace: line 4: the packet's "sack" is ""`},
 		"packet's window":    {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","window":-1}}`+"\n"), `trace: line 4: the packet's "window"`},
-		"one line missing":   {with(4, ""), `trace: line 8: the file has 6 events, and says that it had "7"`},
+		"one line missing":   {with(4, ""), `trace: line 8: the file has 6 events, but its last line says "7"`},
 		"one line changed":   {with(2, strings.Replace(lines[1], "poet", "port", 1)), "trace: line 9: the events have the digest"},
-		"more lines":         {text + lines[2], "trace: line 10: it comes after the file's last line"},
+		"more lines":         {text + lines[2], "trace: line 10: it follows the file's last line"},
 		"failure":            {with(9, strings.Replace(lines[8], "}", `,"failed":"late"}`, 1)), `trace: line 9: "failed" is "late"`},
-		"a very long line":   {with(3, `{"at":"`+strings.Repeat("1", 5<<20)+"\"}\n"), "trace: line 3: it has more than 4194304 bytes"},
+		"a very long line":   {with(3, `{"at":"`+strings.Repeat("1", 5<<20)+"\"}\n"), "trace: line 3: longer than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := trace.NewReader(strings.NewReader(tc.text))
@@ -239,7 +239,7 @@ func TestDamagedFiles(t *testing.T) {
 	r, err := trace.Open(name)
 	require.NoError(t, err)
 	_, err = r.ReadAll()
-	assert.ErrorContains(t, err, "trace: "+name+": line 3: it is not JSON")
+	assert.ErrorContains(t, err, "trace: "+name+": line 3: not JSON")
 	require.NoError(t, r.Close())
 }
 
@@ -247,7 +247,7 @@ func TestEventsThatCannotBeWritten(t *testing.T) {
 	var text bytes.Buffer
 	w, err := trace.NewWriter(&text, header)
 	require.NoError(t, err)
-	long := int64(1<<31 + 1) // as an int of 32 bits it is 1, and less than the payload
+	long := int64(1<<31 + 1) // as a 32-bit int this is 1, and less than the payload
 	for _, e := range []trace.Event{{}, {Kind: 99}, {Kind: trace.Data, Length: -1}, {Kind: trace.Data, Length: int(long), Payload: "ab"}, {Kind: trace.Data, Payload: "a"}} {
 		assert.Error(t, w.Write(&e))
 	}
@@ -262,7 +262,7 @@ func TestEventsThatCannotBeWritten(t *testing.T) {
 	assert.Equal(t, []trace.Event{{Kind: trace.Data, From: "a\uFFFD"}}, got)
 }
 
-// A full disk is told by Write or Close, and stays told.
+// Write or Close returns the error of a full disk, and so do later calls.
 func TestFullDisk(t *testing.T) {
 	full := errors.New("disk full")
 	w, err := trace.NewWriter(writer(func(p []byte) (int, error) { return 0, full }), header)
@@ -278,7 +278,7 @@ type writer func(p []byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
-// The digest depends on each of its fields, and on no other.
+// The digest depends on each of its fields, and on no other field.
 func TestDigest(t *testing.T) {
 	base := events[2]
 	seen := map[trace.Digest]bool{trace.Digest(0).Add(&base): true}
@@ -316,7 +316,7 @@ func TestConnNames(t *testing.T) {
 	}
 }
 
-// Whatever a file has in it, a Reader returns.
+// A Reader returns, whatever a file contains.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("{\"format\":\"slowpoetry-trace\",\"version\":1}\n{\"at\":\"1\",\"kind\":\"data\"}\n{\"events\":\"1\",\"digest\":\"0\"}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

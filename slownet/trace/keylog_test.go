@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A key log is kept beside the events, and changes neither their number nor their digest.
+// A key log is stored next to the events, and changes neither their number nor their
+// digest.
 func TestKeyLog(t *testing.T) {
 	var text bytes.Buffer
 	w, err := trace.NewWriter(&text, header)

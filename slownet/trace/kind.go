@@ -2,26 +2,26 @@ package trace
 
 import "fmt"
 
-// A Kind is what happened in an [Event].
+// A Kind is the kind of an [Event].
 type Kind uint8
 
-// What can happen. The numbers are part of digests and never change.
+// The kinds of events. The numbers are part of digests and never change.
 const (
 	Connect   Kind = 1 // a dial has succeeded
 	Accept    Kind = 2 // a connection waits for its listener's Accept
 	Data      Kind = 3 // bytes or a datagram have arrived
 	Close     Kind = 4 // the end of a stream has arrived
-	Reset     Kind = 5 // a connection was reset, or given up; or a dial has failed
-	Drop      Kind = 6 // bytes or a datagram were lost, or have arrived where nobody takes them
-	Fault     Kind = 7 // something was done to the network
-	HostEvent Kind = 8 // something was done to a host
+	Reset     Kind = 5 // a connection was reset or given up, or a dial has failed
+	Drop      Kind = 6 // bytes or a datagram were lost, or have arrived where nothing accepts them
+	Fault     Kind = 7 // the network was changed, as by a partition
+	HostEvent Kind = 8 // a host was changed, as by a crash
 
-	// Of wrapped connections only:
+	// Only for wrapped connections:
 
 	Send  Kind = 9  // bytes were accepted and wait for the link
-	Delay Kind = 10 // bytes arrive later, by Took, than latency and rate alone would have it
+	Delay Kind = 10 // bytes arrive later, by Took, than latency and rate alone explain
 
-	// Of simulations whose packets are recorded. Digests leave them out.
+	// Only for simulations whose packets are recorded. Digests leave these events out.
 
 	Packet Kind = 11 // a packet leaves its sender; see Event.Packet
 	Arrive Kind = 12 // a packet has arrived; see Event.Packet
@@ -33,7 +33,7 @@ var kindNames = [...]string{
 	Packet: "packet", Arrive: "arrive",
 }
 
-// Kinds returns all kinds in the order of their numbers.
+// Kinds returns all kinds, in the order of their numbers.
 func Kinds() []Kind {
 	kinds := make([]Kind, 0, len(kindNames))
 	for k := Connect; int(k) < len(kindNames); k++ {
@@ -50,7 +50,7 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// parseKind returns the kind with a name.
+// parseKind returns the kind with the given name.
 func parseKind(name string) (Kind, bool) {
 	for k, n := range kindNames {
 		if n == name && k > 0 {

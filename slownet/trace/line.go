@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// eventLine is an Event in its file. Numbers of 64 bits are strings, because programs in
-// other languages read numbers as floating-point ones.
+// eventLine is an Event as stored in a file. 64-bit numbers are strings, because programs
+// in other languages read numbers as floating-point values.
 type eventLine struct {
 	At      string      `json:"at"`
 	Kind    string      `json:"kind"`
@@ -34,15 +34,15 @@ type endLine struct {
 	Failed string `json:"failed,omitempty"`
 }
 
-// maxLength is the greatest length of an event, so that every language reads it exactly.
+// maxLength is the maximum length of an event. Every language reads it exactly.
 const maxLength = 1 << 31
 
-// event returns the Event that a line stands for.
+// event returns the line's Event.
 func (line *eventLine) event() (e Event, err error) {
 	e = Event{From: line.From, To: line.To, Length: line.Length, Note: line.Note, Payload: string(line.Payload)}
 	var known bool
 	if e.Kind, known = parseKind(line.Kind); !known {
-		return e, fmt.Errorf("%q is no kind of event; kinds are %v", line.Kind, Kinds())
+		return e, fmt.Errorf("%q is not a kind of event; the kinds are %v", line.Kind, Kinds())
 	}
 	var at, took int64
 	for _, number := range []struct {
@@ -79,11 +79,11 @@ func (line *eventLine) event() (e Event, err error) {
 	return e, err
 }
 
-// appendEvent appends the line of an event, with its newline. It writes what
-// encoding/json would write of an eventLine, several times as fast.
+// appendEvent appends the line of an event, with its newline. It writes the same bytes as
+// encoding/json would for an eventLine, and is several times as fast.
 func appendEvent(to []byte, e *Event) ([]byte, error) {
 	if e.Kind == 0 || int(e.Kind) >= len(kindNames) {
-		return to, fmt.Errorf("trace: %v is no kind of event", e.Kind)
+		return to, fmt.Errorf("trace: %v is not a kind of event", e.Kind)
 	}
 	if e.Length < 0 || int64(e.Length) > maxLength || len(e.Payload) > e.Length {
 		return to, fmt.Errorf("trace: an event of %d bytes with a payload of %d: Length must be from 0 to 2^31, and at least the payload's", e.Length, len(e.Payload))
@@ -132,7 +132,7 @@ func appendString(to []byte, name, value string) []byte {
 	to = append(to, '"', ':')
 	for i := range len(value) {
 		if c := value[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			text, _ := json.Marshal(value) // a string has no errors
+			text, _ := json.Marshal(value) // strings cause no errors
 			return append(to, text...)
 		}
 	}
@@ -153,7 +153,8 @@ func appendNumber(to []byte, name string, value int64) []byte {
 	return append(to, '"')
 }
 
-// anyLine is a line after the first one: of an event, of a key log, or the last one.
+// anyLine is any line after the first one: an event, a line of a key log, or the last
+// line.
 type anyLine struct {
 	eventLine
 	KeyLog *string `json:"keylog"`
@@ -162,7 +163,7 @@ type anyLine struct {
 	Failed string  `json:"failed"`
 }
 
-// parseLine reads a line after the first one.
+// parseLine parses a line after the first one.
 func parseLine(line []byte) (*anyLine, error) {
 	parsed := new(anyLine)
 	if err := json.Unmarshal(line, parsed); err != nil {
@@ -171,12 +172,12 @@ func parseLine(line []byte) (*anyLine, error) {
 	return parsed, nil
 }
 
-// wrongJSON says what is wrong with a line in words that are about the line.
+// wrongJSON describes an error of encoding/json in terms of the line.
 func wrongJSON(err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
 		field := wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:]
 		return fmt.Errorf("%q is a %s: see docs/trace.md for what it must be", field, wrong.Value)
 	}
-	return fmt.Errorf("it is not JSON: %w", err)
+	return fmt.Errorf("not JSON: %w", err)
 }

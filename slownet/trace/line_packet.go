@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// packetLine is a PacketInfo in its file.
+// packetLine is a PacketInfo as stored in a file.
 type packetLine struct {
 	Number     string      `json:"number"`
 	From       string      `json:"from,omitempty"`
@@ -38,7 +38,7 @@ func newPacketLine(p *PacketInfo) *packetLine {
 	return line
 }
 
-// position returns a position in a stream as text, and "" for 0.
+// position returns a position in a stream as text, or "" for 0.
 func position(n int64) string {
 	if n == 0 {
 		return ""
@@ -46,7 +46,7 @@ func position(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// info returns the PacketInfo that a line stands for.
+// info returns the line's PacketInfo.
 func (line *packetLine) info() (*PacketInfo, error) {
 	p := &PacketInfo{Flags: line.Flags, Window: line.Window, Size: line.Size, Resent: line.Resent, Congestion: line.Congestion}
 	var err error
@@ -88,7 +88,7 @@ func (line *packetLine) info() (*PacketInfo, error) {
 		}
 	}
 	if p.Window < 0 || p.Size < 0 || p.Congestion < 0 {
-		return nil, fmt.Errorf("the packet's \"window\", \"size\" and \"congestion\" are %d, %d and %d: they are numbers of bytes", p.Window, p.Size, p.Congestion)
+		return nil, fmt.Errorf("the packet's \"window\", \"size\" and \"congestion\" are %d, %d and %d: they must be numbers of bytes", p.Window, p.Size, p.Congestion)
 	}
 	return p, nil
 }

@@ -6,33 +6,33 @@ import (
 	"strings"
 )
 
-// A PacketInfo is what the headers of a packet say. Of a datagram only the addresses are
+// A PacketInfo contains the headers of a packet. For a datagram only the addresses are
 // set.
 //
-// Positions in a stream count as RFC 9293 counts, from an initial sequence number of 0:
-// the SYN is 0, the first byte 1. They do not wrap around.
+// Positions in a stream count as in RFC 9293, from an initial sequence number of 0: the
+// SYN is 0, the first byte is 1. They do not wrap around.
 type PacketInfo struct {
-	Number   uint64 // a number that the packet has when it leaves and when it arrives
+	Number   uint64 // the same when the packet leaves and when it arrives
 	From, To netip.AddrPort
 	Flags    Flags
 	Seq      int64 // of the first byte of the payload, or of the SYN or FIN
 	Ack      int64 // the next byte that the sender expects, if Flags has ACK
-	Window   int   // in bytes: how many from Ack on it can take
+	Window   int   // in bytes: how many from Ack on the sender can receive
 	Size     int   // in bytes, with the headers of IP and TCP or UDP, as the link counts it
 
-	// SACK are the blocks of selective acknowledgments, each from its first byte to the
-	// one after its last, the most recent one first.
+	// SACK contains the blocks of selective acknowledgments, the most recent first. Each
+	// block is the first byte and the one after the last.
 	SACK [][2]int64
 
 	// Resent is set if the payload, SYN or FIN was sent before.
 	Resent bool
 
-	// Congestion is the sender's congestion window in bytes after it has sent the
-	// packet; 0 if it is not known.
+	// Congestion is the sender's congestion window in bytes after it has sent the packet;
+	// 0 if unknown.
 	Congestion int
 }
 
-// Flags are the control bits of a TCP segment, as they stand in its header.
+// Flags are the control bits of a TCP segment, as in its header.
 type Flags uint8
 
 // The control bits.
@@ -55,7 +55,7 @@ func (f Flags) String() string {
 	return strings.Join(names, "|")
 }
 
-// String returns the headers in a few words.
+// String returns the headers as short text.
 func (p *PacketInfo) String() string {
 	words := []string{fmt.Sprintf("%v>%v", p.From, p.To)}
 	if p.Flags != 0 {

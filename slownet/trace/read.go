@@ -14,30 +14,30 @@ import (
 	"time"
 )
 
-// A Reader reads a trace file, event by event. Only one goroutine may use it at a time.
+// A Reader reads a trace file event by event. Only one goroutine may use it at a time.
 type Reader struct {
 	from   *bufio.Reader
-	closer io.Closer // of the file that Open has opened
+	closer io.Closer // of the file that Open opened
 	name   string    // for errors, with a colon
 	header Header
-	number int // of the line that was read last
+	number int // of the line last read
 	count  int64
 	digest Digest
 	keyLog []byte
-	failed *time.Duration // when a failure was found, if the last line says so
+	failed *time.Duration // time of a failure, if the last line has one
 	err    error          // of an earlier call
 }
 
-// maxLine is how many bytes a line may have, and maxKeyLog how many all lines of a key
-// log may have together.
+// maxLine is the maximum length of a line in bytes, and maxKeyLog that of all lines of a
+// key log together.
 const (
 	maxLine   = 4 << 20
 	maxKeyLog = 64 << 20
 )
 
-// NewReader reads the first line and returns a Reader for the events. It reads both plain
-// and compressed traces. If the first line is not a trace's, or that of a newer version,
-// the error says so.
+// NewReader reads the first line and returns a Reader for the events. It reads plain and
+// compressed traces. It returns an error if the first line is not that of a trace, or is
+// that of a newer version.
 func NewReader(r io.Reader) (*Reader, error) { return newReader(r, "") }
 
 func newReader(r io.Reader, name string) (*Reader, error) {
@@ -53,7 +53,7 @@ func newReader(r io.Reader, name string) (*Reader, error) {
 	if err == nil {
 		var first headerLine
 		if err = json.Unmarshal(line, &first); err != nil {
-			first = headerLine{} // it is something else
+			first = headerLine{} // not a header
 		}
 		t.header, err = first.header()
 	}
@@ -63,7 +63,7 @@ func newReader(r io.Reader, name string) (*Reader, error) {
 	return t, nil
 }
 
-// Open opens a trace file. Errors name it.
+// Open opens a trace file. Errors contain its name.
 func Open(name string) (*Reader, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -81,14 +81,14 @@ func Open(name string) (*Reader, error) {
 // Header returns the first line.
 func (t *Reader) Header() Header { return t.header }
 
-// Len returns how many events were read so far.
+// Len returns the number of events read so far.
 func (t *Reader) Len() int64 { return t.count }
 
-// Digest returns the digest of the events that were read so far.
+// Digest returns the digest of the events read so far.
 func (t *Reader) Digest() Digest { return t.digest }
 
-// Failed returns when a failure of what was recorded was found, if the file tells that.
-// It is known when all events have been read.
+// Failed returns the time at which a failure was found in the recorded run, if the file
+// contains one. It is known after all events have been read.
 func (t *Reader) Failed() (at time.Duration, ok bool) {
 	if t.failed == nil {
 		return 0, false
@@ -96,10 +96,10 @@ func (t *Reader) Failed() (at time.Duration, ok bool) {
 	return *t.failed, true
 }
 
-// Next returns the next event. After the last one the error is [io.EOF]. A file that ends
-// before its last line gives an error that is [ErrCutOff], one that has other lines than
-// it should an error with the line's number; both after all events before it. The error
-// is the same in all later calls.
+// Next returns the next event. After the last one the error is [io.EOF]. For a file that
+// ends before its last line the error is [ErrCutOff]; for a file with wrong lines the
+// error has the line's number. Both come after all events before the damage. Later calls
+// return the same error.
 func (t *Reader) Next() (Event, error) {
 	if t.err != nil {
 		return Event{}, t.err
@@ -143,13 +143,13 @@ func (t *Reader) next() (e Event, err error) {
 	}
 }
 
-// end checks the last line. It returns io.EOF if that is right.
+// end checks the last line, and returns io.EOF if it is right.
 func (t *Reader) end(events, digest, failed string) error {
 	if events != fmt.Sprint(t.count) {
-		return fmt.Errorf("the file has %d events, and says that it had %q: lines are missing or were added", t.count, events)
+		return fmt.Errorf("the file has %d events, but its last line says %q: lines were removed or added", t.count, events)
 	}
 	if digest != t.digest.String() {
-		return fmt.Errorf("the events have the digest %v, and the file says that it was %q: events were changed", t.digest, digest)
+		return fmt.Errorf("the events have the digest %v, but the last line says %q: events were changed", t.digest, digest)
 	}
 	if failed != "" {
 		at, err := strconv.ParseInt(failed, 10, 64)
@@ -159,7 +159,7 @@ func (t *Reader) end(events, digest, failed string) error {
 		t.failed = (*time.Duration)(&at)
 	}
 	if _, err := t.line(); err == nil {
-		return errors.New("it comes after the file's last line, the one with the digest")
+		return errors.New("it follows the file's last line, the one with the digest")
 	} else if !errors.Is(err, ErrCutOff) {
 		return err
 	}
@@ -169,7 +169,7 @@ func (t *Reader) end(events, digest, failed string) error {
 // line returns the next line without its newline.
 func (t *Reader) line() ([]byte, error) {
 	t.number++
-	var long []byte // of a line that does not fit the buffer
+	var long []byte // a line that does not fit into the buffer
 	for {
 		part, err := t.from.ReadSlice('\n')
 		switch {
@@ -178,25 +178,25 @@ func (t *Reader) line() ([]byte, error) {
 		case err == nil:
 			return append(long, part[:len(part)-1]...), nil
 		case err == io.EOF && len(part)+len(long) == 0:
-			return nil, fmt.Errorf("%w: it has no last line, with the number of events", ErrCutOff)
+			return nil, fmt.Errorf("%w: there is no last line with the number of events", ErrCutOff)
 		case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, fmt.Errorf("%w: the line does not end", ErrCutOff)
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
 		}
 		if long = append(long, part...); len(long) > maxLine {
-			return nil, fmt.Errorf("it has more than %d bytes", maxLine)
+			return nil, fmt.Errorf("longer than %d bytes", maxLine)
 		}
 	}
 }
 
-// wrong returns an error that says where it is.
+// wrong adds the position to an error.
 func (t *Reader) wrong(err error) error {
 	return fmt.Errorf("trace: %sline %d: %w", t.name, t.number, err)
 }
 
-// All returns the events that are left, for a range loop. The error is that of the last
-// pair; a complete file has none.
+// All returns the remaining events, for a range loop. An error is that of the last pair;
+// a complete file has none.
 func (t *Reader) All() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
@@ -208,8 +208,8 @@ func (t *Reader) All() iter.Seq2[Event, error] {
 	}
 }
 
-// ReadAll returns all events that are left. Of a damaged file it returns those before the
-// damage as well as the error.
+// ReadAll returns all remaining events. For a damaged file it returns those before the
+// damage and the error.
 func (t *Reader) ReadAll() (events []Event, err error) {
 	for e, err := range t.All() {
 		if err != nil {
@@ -220,7 +220,7 @@ func (t *Reader) ReadAll() (events []Event, err error) {
 	return events, nil
 }
 
-// Close closes the file, if [Open] has opened it.
+// Close closes the file, if [Open] opened it.
 func (t *Reader) Close() error {
 	if t.closer == nil {
 		return nil

@@ -17,28 +17,28 @@ import (
 // A Writer writes a trace file. Only one goroutine may use it at a time.
 type Writer struct {
 	to      *bufio.Writer
-	closers []io.Closer // to be closed in this order
+	closers []io.Closer // closed in this order
 	line    []byte
 	count   int64
 	digest  Digest
-	failed  string // when a failure was found, or ""
+	failed  string // time of a failure, or ""
 	err     error  // of an earlier call
 }
 
 // NewWriter writes the header and returns a Writer for the events. The file is complete
-// when [Writer.Close] has returned; until then, what was written may be in a buffer.
+// after [Writer.Close]; until then, some events may be in a buffer.
 func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	t := &Writer{to: bufio.NewWriterSize(w, 64<<10)}
 	line, err := json.Marshal(h.line())
 	if err != nil {
-		return nil, fmt.Errorf("trace: %w", err) // no such header is known
+		return nil, fmt.Errorf("trace: %w", err) // no known header causes this
 	}
 	t.write(append(line, '\n'))
 	return t, t.err
 }
 
-// Create makes a file, or empties it, and returns a Writer for it. It is compressed with
-// gzip if its name ends in ".gz".
+// Create creates or truncates a file, and returns a Writer for it. The file is compressed
+// with gzip if its name ends in ".gz".
 func Create(name string, h Header) (*Writer, error) {
 	f, err := os.Create(name)
 	if err != nil {
@@ -59,13 +59,13 @@ func Create(name string, h Header) (*Writer, error) {
 	return t, nil
 }
 
-// isCompressed tells whether a file of that name is compressed.
+// isCompressed reports whether a file with that name is compressed.
 func isCompressed(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".gz") }
 
-// Write adds an event. After an error of the file it returns that error again; an event
-// that cannot be written, of an unknown kind or with a payload longer than its length, is
-// left out, and the next ones are written. Bytes of names and notes that are not UTF-8
-// are replaced by U+FFFD.
+// Write adds an event. After an error of the file, every later call returns that error.
+// An invalid event, of an unknown kind or with a payload longer than its length, is left
+// out with an error, and later events are written. Bytes of names and notes that are not
+// UTF-8 are replaced by U+FFFD.
 func (t *Writer) Write(e *Event) error {
 	if t.err != nil {
 		return t.err
@@ -103,8 +103,8 @@ func (t *Writer) write(line []byte) {
 	}
 }
 
-// Flush writes what is in the Writer's buffer. A compressed file has a buffer of its own,
-// which only Close writes.
+// Flush writes the Writer's buffer. A compressed file has another buffer, which only
+// Close writes.
 func (t *Writer) Flush() error {
 	if t.err == nil {
 		t.err = t.to.Flush()
@@ -112,12 +112,12 @@ func (t *Writer) Flush() error {
 	return t.err
 }
 
-// Failed says that what is recorded has failed, which was found at the given time: the
-// last line tells it, for whoever looks for the cause.
+// Failed records that a failure of the recorded run was found at the given time. The last
+// line of the file contains it.
 func (t *Writer) Failed(at time.Duration) { t.failed = strconv.FormatInt(int64(at), 10) }
 
-// Close writes the last line, and closes the file if [Create] has made it. It returns the
-// first error there was, in Write or now; closed again, it returns [os.ErrClosed].
+// Close writes the last line, and closes the file if [Create] created it. It returns the
+// first error of Write or Close; a second Close returns [os.ErrClosed].
 func (t *Writer) Close() error {
 	if errors.Is(t.err, os.ErrClosed) {
 		return t.err

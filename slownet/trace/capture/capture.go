@@ -11,33 +11,34 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Options say what a capture shows. The zero Options are all packets of all hosts.
+// Options configure a capture. The zero Options show all packets of all hosts.
 type Options struct {
-	// Header is the trace's: its Start is the time at which events' At is 0, and a
-	// comment in the file says what else it tells.
+	// Header is the trace's header: its Start is the time at which At is 0; the rest goes
+	// into a comment in the file.
 	Header trace.Header
 
-	// Host is the host whose view the capture is, or "" for each packet as it leaves its
-	// sender. What a host sends to itself is shown once, as it leaves.
+	// Host is the host from whose view the capture is taken, or "" to show each packet as
+	// it leaves its sender. Packets that a host sends to itself are shown once, as they
+	// leave.
 	Host string
 
-	// KeyLog is the text of a TLS key log, with which Wireshark decrypts the connections:
-	// what was written to [crypto/tls.Config.KeyLogWriter].
+	// KeyLog is the text of a TLS key log, as written to
+	// [crypto/tls.Config.KeyLogWriter]. With it Wireshark decrypts the connections.
 	KeyLog []byte
 }
 
-// ErrUnknownHost is part of the error of an Options.Host that is no host of the trace, and
-// ErrNoPackets of a trace in which nothing is to be shown.
+// ErrUnknownHost is wrapped by the error for an Options.Host that is not in the trace,
+// and ErrNoPackets by the error for a trace in which there is nothing to show.
 var (
-	ErrUnknownHost = errors.New("no packet comes from or goes to a host")
-	ErrNoPackets   = errors.New("the trace has no packet, and no connection of which packets could be shown")
+	ErrUnknownHost = errors.New("no packet comes from or goes to the host")
+	ErrNoPackets   = errors.New("the trace has no packets, and no connections from which packets could be made")
 )
 
 // WritePCAPNG writes the packets of events, in any order, as a pcapng file. Times are
-// exact to the nanosecond; they must lie between 1970 and 2262. If the events end
-// with an error, it writes those before it, and returns that error. If Options.Host is no
-// host of the trace, or there is nothing to write, the error says so and nothing is
-// written.
+// exact to the nanosecond; they must lie between 1970 and 2262. If the events end with an
+// error, WritePCAPNG writes those before it, and returns the error. If Options.Host is
+// not a host of the trace, or there is nothing to show, it writes nothing and returns an
+// error.
 func WritePCAPNG(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {
 	all, damage := collect(events)
 	packets := packetsOf(all)
@@ -50,7 +51,7 @@ func WritePCAPNG(w io.Writer, events iter.Seq2[trace.Event, error], o Options) e
 	}
 	if o.Host != "" {
 		if _, known := slices.BinarySearch(hosts.names, o.Host); !known {
-			return fmt.Errorf("capture: %w %q; there are %s", ErrUnknownHost, o.Host, strings.Join(hosts.names, ", "))
+			return fmt.Errorf("capture: %w %q; the hosts are %s", ErrUnknownHost, o.Host, strings.Join(hosts.names, ", "))
 		}
 	}
 	if err := write(w, packets, hosts, o); err != nil {
@@ -59,8 +60,8 @@ func WritePCAPNG(w io.Writer, events iter.Seq2[trace.Event, error], o Options) e
 	return damage
 }
 
-// WriteTrace writes the packets of all events that a Reader has left, with the header and
-// the key log of its file; those of the Options are used for nothing.
+// WriteTrace writes the packets of a Reader's remaining events, with the header and the
+// key log of its file. Options.Header and Options.KeyLog are ignored.
 func WriteTrace(w io.Writer, r *trace.Reader, o Options) error {
 	events, damage := collect(r.All())
 	o.Header, o.KeyLog = r.Header(), r.KeyLog()
@@ -76,7 +77,7 @@ func WriteTrace(w io.Writer, r *trace.Reader, o Options) error {
 	}, o)
 }
 
-// collect returns the events before the first error, and that.
+// collect returns the events before the first error, and the error.
 func collect(events iter.Seq2[trace.Event, error]) (all []trace.Event, err error) {
 	for e, err := range events {
 		if err != nil {

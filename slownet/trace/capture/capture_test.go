@@ -23,7 +23,7 @@ import (
 
 const ms = time.Millisecond
 
-// all returns events as a sequence, with an error at its end if there is one.
+// all returns events as a sequence, with an error at its end unless that is nil.
 func all(events []trace.Event, err error) iter.Seq2[trace.Event, error] {
 	return func(yield func(trace.Event, error) bool) {
 		for _, e := range events {
@@ -45,7 +45,7 @@ func capturing(t *testing.T, events []trace.Event, o capture.Options) []byte {
 	return file.Bytes()
 }
 
-// A shown frame is what a capture shows.
+// A shown frame is a frame as a capture shows it.
 type shown struct {
 	text     string
 	comments []string
@@ -84,7 +84,7 @@ func read(t *testing.T, file []byte) (frames []shown, r *pcapgo.NgReader) {
 	}
 }
 
-// headers returns what the headers say.
+// headers returns the headers as text.
 func headers(p gopacket.Packet) string {
 	text := fmt.Sprint(p.NetworkLayer().NetworkFlow())
 	payload := ""
@@ -153,7 +153,8 @@ func TestConnectionWithoutPackets(t *testing.T) {
 	assert.Equal(t, 2*(14+20+32)+100000, frames[7].length+frames[8].length)
 }
 
-// A host sees what it sends when it leaves, and what it receives when that arrives.
+// The view of a host shows what it sends when it leaves, and what it receives when it
+// arrives.
 func TestViewOfOneHost(t *testing.T) {
 	frames, r := read(t, capturing(t, pieces, capture.Options{Host: "reader"}))
 	assert.Equal(t, 1, r.NInterfaces())
@@ -168,11 +169,11 @@ func TestViewOfOneHost(t *testing.T) {
 
 	var file bytes.Buffer
 	err := capture.WritePCAPNG(&file, all(pieces, nil), capture.Options{Host: "nobody"})
-	assert.EqualError(t, err, `capture: no packet comes from or goes to a host "nobody"; there are poet, reader`)
+	assert.EqualError(t, err, `capture: no packet comes from or goes to the host "nobody"; the hosts are poet, reader`)
 	assert.Zero(t, file.Len())
 }
 
-// What a capture of a trace with packets shows is what their headers say.
+// The capture of a trace with packets shows their headers.
 func TestRecordedPackets(t *testing.T) {
 	client, server := netip.MustParseAddrPort("10.0.0.7:49152"), netip.MustParseAddrPort("10.0.0.8:80")
 	number := uint64(0)
@@ -230,7 +231,7 @@ func TestRecordedPackets(t *testing.T) {
 	assert.EqualValues(t, 0, sack.Window)
 }
 
-// segments returns the headers of TCP of all frames.
+// segments returns the TCP headers of all frames.
 func segments(t *testing.T, file []byte) (headers []*layers.TCP) {
 	t.Helper()
 	r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.DefaultNgReaderOptions)
@@ -256,7 +257,7 @@ func option(t *testing.T, h *layers.TCP, kind layers.TCPOptionKind) []byte {
 	return nil
 }
 
-// A segment of loopback's size is more than an IPv4 packet has room for.
+// A segment as large as loopback's does not fit into an IPv4 packet.
 func TestLargeSegment(t *testing.T) {
 	info := trace.PacketInfo{
 		From: netip.MustParseAddrPort("127.0.0.1:1"), To: netip.MustParseAddrPort("127.0.0.1:2"), Flags: trace.ACK | trace.PSH | trace.FIN, Seq: 1,
@@ -291,8 +292,8 @@ func TestDatagramsWithoutPackets(t *testing.T) {
 	assert.Equal(t, []string{"lost"}, frames[2].comments)
 }
 
-// The file tells hosts' names, keys, and what the trace is about.
-func TestWhatTheFileTells(t *testing.T) {
+// The file contains the names of hosts, keys, and a description of the trace.
+func TestNamesKeysAndComment(t *testing.T) {
 	var file bytes.Buffer
 	w, err := trace.NewWriter(&file, trace.Header{Start: time.Unix(946684800, 5), Source: "simtest", Test: "TestPoem", Seed: 42})
 	require.NoError(t, err)
@@ -324,7 +325,7 @@ func TestWhatTheFileTells(t *testing.T) {
 	}
 }
 
-// Of a damaged trace the capture shows what is before the damage.
+// The capture of a damaged trace shows what is before the damage.
 func TestDamagedTrace(t *testing.T) {
 	damage := errors.New("line 7 is no JSON")
 	var file bytes.Buffer
@@ -332,11 +333,11 @@ func TestDamagedTrace(t *testing.T) {
 	assert.Equal(t, capturing(t, pieces, capture.Options{}), file.Bytes())
 	file.Reset()
 	assert.Equal(t, damage, capture.WritePCAPNG(&file, all(nil, damage), capture.Options{}))
-	assert.ErrorContains(t, capture.WritePCAPNG(&file, all(nil, nil), capture.Options{}), "the trace has no packet")
+	assert.ErrorContains(t, capture.WritePCAPNG(&file, all(nil, nil), capture.Options{}), "the trace has no packets")
 	assert.Zero(t, file.Len())
 }
 
-// A wrapped connection has its own addresses, and no event tells of its handshake.
+// A wrapped connection has its own addresses, and no event of its handshake.
 func TestWrappedConnection(t *testing.T) {
 	c := trace.Conn{Host: "127.0.0.1:5000", Network: "tcp", Number: 3}
 	frames, r := read(t, capturing(t, []trace.Event{
@@ -358,7 +359,7 @@ func TestWrappedConnection(t *testing.T) {
 	assert.Zero(t, r.NNames())
 }
 
-// A dial that is refused, and one that has no answer.
+// A dial that is refused, and one without an answer.
 func TestDialsThatFail(t *testing.T) {
 	frames, _ := read(t, capturing(t, []trace.Event{
 		{At: 40 * ms, Kind: trace.Reset, From: "poet", To: "reader", Conn: conn, Note: "connection refused", Took: 40 * ms},

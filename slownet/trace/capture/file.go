@@ -23,7 +23,7 @@ type file struct {
 	header trace.Header
 }
 
-// write writes the packets that are shown.
+// write writes the packets to be shown.
 func write(w io.Writer, packets []packet, h hosts, o Options) error {
 	names := h.names
 	if o.Host != "" {
@@ -46,7 +46,7 @@ func write(w io.Writer, packets []packet, h hosts, o Options) error {
 	return f.Flush()
 }
 
-// begin writes what comes before packets.
+// begin writes the blocks before the packets.
 func begin(w io.Writer, names []string, h hosts, o Options) (*file, error) {
 	f := &file{header: o.Header}
 	var err error
@@ -69,7 +69,7 @@ func begin(w io.Writer, names []string, h hosts, o Options) (*file, error) {
 	if err = f.Flush(); err != nil {
 		return nil, err
 	}
-	_, err = w.Write(nameBlock(h.addresses)) // which the library does not write
+	_, err = w.Write(nameBlock(h.addresses)) // the library does not write these
 	return f, err
 }
 
@@ -77,7 +77,7 @@ func begin(w io.Writer, names []string, h hosts, o Options) (*file, error) {
 func (f *file) add(p *packet, index int, fr frame) error {
 	at := f.header.Time(p.at)
 	if at.Unix() < 0 || at.Year() > 2261 {
-		return fmt.Errorf("its time is %v: a capture's times lie between 1970 and 2262", at)
+		return fmt.Errorf("its time is %v: times must lie between 1970 and 2262", at)
 	}
 	var o pcapgo.NgPacketOptions
 	if p.comment != "" {
@@ -88,12 +88,12 @@ func (f *file) add(p *packet, index int, fr frame) error {
 	}, fr.data, o)
 }
 
-// interfaceOf returns the interface of a host.
+// interfaceOf returns the description of a host's interface.
 func interfaceOf(name string) pcapgo.NgInterface {
 	return pcapgo.NgInterface{Name: short(name), LinkType: layers.LinkTypeEthernet}
 }
 
-// about returns the comment of the whole file.
+// about returns the comment on the whole file.
 func about(h trace.Header) string {
 	var words []string
 	for _, word := range []struct{ name, value string }{
@@ -106,13 +106,13 @@ func about(h trace.Header) string {
 	return short(strings.Join(words, ", "))
 }
 
-// short returns text that an option of a block has room for, in UTF-8.
+// short returns as much of the text as fits into an option of a block, in UTF-8.
 func short(text string) string {
 	const room = 1000
 	return strings.ToValidUTF8(text[:min(room, len(text))], "")
 }
 
-// nameBlock returns a name resolution block: the names of addresses.
+// nameBlock returns a name resolution block, which maps addresses to names.
 func nameBlock(names map[netip.Addr]string) []byte {
 	const blockType, v4, v6 = 4, 1, 2
 	order := binary.LittleEndian

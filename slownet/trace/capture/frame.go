@@ -9,41 +9,41 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// maxSegment is the largest payload of a TCP segment that has room in an IPv4 packet,
-// whatever options it has; maxDatagram is that of a datagram.
+// maxSegment is the largest payload of a TCP segment that fits into an IPv4 packet with
+// any options; maxDatagram is that of a datagram.
 const (
 	maxSegment  = 65535 - 20 - 60
 	maxDatagram = 65535 - 20 - 8
 )
 
-// A frame is what is captured of a packet.
+// A frame is the captured part of a packet.
 type frame struct {
-	data   []byte // until the next frame is made
-	length int    // that it had on the wire
+	data   []byte // valid until the next frame is made
+	length int    // on the wire
 }
 
-// A framer makes frames of packets.
+// A framer makes frames from packets.
 type framer struct {
 	buffer  gopacket.SerializeBuffer
 	hosts   *hosts
 	streams streams
-	left    map[packetID]leaving
+	left    map[packetID]sentPacket
 	payload []byte
 }
 
-// A leaving packet is one that has left.
-type leaving struct {
+// A sentPacket is a packet that has left.
+type sentPacket struct {
 	at      time.Duration
 	header  *layers.TCP
 	payload string
 }
 
 func newFramer(packets []packet, h *hosts) *framer {
-	return &framer{buffer: gopacket.NewSerializeBuffer(), hosts: h, streams: directionsOf(packets), left: make(map[packetID]leaving)}
+	return &framer{buffer: gopacket.NewSerializeBuffer(), hosts: h, streams: directionsOf(packets), left: make(map[packetID]sentPacket)}
 }
 
-// frames calls yield for the frames of a packet. Packets have to come in the order of
-// time, those as they leave and as they arrive.
+// frames calls yield for the frames of a packet. Packets must come in the order of time,
+// departures and arrivals together.
 func (f *framer) frames(p *packet, show bool, yield func(frame) error) error {
 	if p.conn.Network == "udp" {
 		if !show {
@@ -54,14 +54,14 @@ func (f *framer) frames(p *packet, show bool, yield func(frame) error) error {
 	header, payload := (*layers.TCP)(nil), p.payload
 	if p.arrives {
 		left, known := f.left[p.id()]
-		if !known { // the trace begins later than it left
-			left = leaving{p.at - p.took, f.streams.of(p.conn, p.info.From).header(p.info, p.at-p.took), p.payload}
+		if !known { // it left before the trace begins
+			left = sentPacket{p.at - p.took, f.streams.of(p.conn, p.info.From).header(p.info, p.at-p.took), p.payload}
 		}
 		f.streams.arrives(p, left.at)
 		header, payload = left.header, left.payload
 	} else {
 		header = f.streams.sends(p)
-		f.left[p.id()] = leaving{p.at, header, p.payload}
+		f.left[p.id()] = sentPacket{p.at, header, p.payload}
 	}
 	if !show {
 		return nil
@@ -69,7 +69,7 @@ func (f *framer) frames(p *packet, show bool, yield func(frame) error) error {
 	return f.segment(p, *header, payload, yield)
 }
 
-// segment makes the frames of a segment: several, if IPv4 has no room for it.
+// segment makes the frames of a segment: several if it does not fit into an IPv4 packet.
 func (f *framer) segment(p *packet, header layers.TCP, payload string, yield func(frame) error) error {
 	length := p.length
 	for count := (length + maxSegment - 1) / maxSegment; count > 1; count-- {
@@ -96,11 +96,11 @@ type transport interface {
 	SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
 }
 
-// frame makes a frame with a payload of a length, as much of which is captured as is
+// frame makes a frame with a payload of the given length, and captures the part that is
 // known.
 func (f *framer) frame(p *packet, header transport, length int, payload string, yield func(frame) error) error {
 	whole := append(f.payload[:0], payload...)
-	whole = append(whole, make([]byte, length-len(payload))...) // which is cut off below
+	whole = append(whole, make([]byte, length-len(payload))...) // cut off below
 	f.payload = whole
 	network, kind := networkHeader(p, header)
 	if err := header.SetNetworkLayerForChecksum(network); err != nil {
@@ -116,7 +116,7 @@ func (f *framer) frame(p *packet, header transport, length int, payload string, 
 	return yield(frame{data[:len(data)-(length-len(payload))], len(data)})
 }
 
-// networkHeader returns the header of IP before that of TCP or UDP.
+// networkHeader returns the IP header that precedes the TCP or UDP header.
 func networkHeader(p *packet, header transport) (gopacket.NetworkLayer, layers.EthernetType) {
 	protocol := layers.IPProtocolTCP
 	if _, isUDP := header.(*layers.UDP); isUDP {
@@ -134,7 +134,7 @@ func networkHeader(p *packet, header transport) (gopacket.NetworkLayer, layers.E
 
 func ip(addr netip.AddrPort) net.IP { return addr.Addr().AsSlice() }
 
-// mac returns the Ethernet address of a host, a locally administered one.
+// mac returns the Ethernet address of a host, which is locally administered.
 func (f *framer) mac(host string) net.HardwareAddr {
 	n := f.hosts.number(host)
 	return net.HardwareAddr{0x02, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}

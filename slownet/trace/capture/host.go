@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// hosts are those whose packets a capture may show.
+// hosts are the hosts whose packets a capture may show.
 type hosts struct {
 	names     []string // sorted
 	addresses map[netip.Addr]string
@@ -25,7 +25,7 @@ func hostsOf(packets []packet) hosts {
 	return h
 }
 
-// number returns the number of a host, from 1, or 0.
+// number returns the number of a host, from 1, or 0 for an unknown one.
 func (h *hosts) number(name string) int {
 	i, found := slices.BinarySearch(h.names, name)
 	if !found {
@@ -34,16 +34,16 @@ func (h *hosts) number(name string) int {
 	return i + 1
 }
 
-// An invention gives hosts of a trace without packets addresses.
-type invention struct {
+// An addressing gives addresses to the hosts of a trace without packets.
+type addressing struct {
 	addresses map[string]netip.Addr // by name
 	taken     map[netip.Addr]bool
 	next      netip.Addr
 }
 
-// newInvention returns one that knows the addresses that packets have.
-func newInvention(packets []packet) *invention {
-	v := &invention{make(map[string]netip.Addr), make(map[netip.Addr]bool), netip.AddrFrom4([4]byte{10, 0, 0, 1})}
+// newAddressing returns an addressing that knows the addresses of the recorded packets.
+func newAddressing(packets []packet) *addressing {
+	v := &addressing{make(map[string]netip.Addr), make(map[netip.Addr]bool), netip.AddrFrom4([4]byte{10, 0, 0, 1})}
 	know := func(name string, addr netip.Addr) {
 		if _, known := v.addresses[name]; !known && addr.Is4() {
 			v.addresses[name] = addr
@@ -57,8 +57,8 @@ func newInvention(packets []packet) *invention {
 	return v
 }
 
-// address returns the address of a host, with its port if its name has one.
-func (v *invention) address(name string, port uint16) netip.AddrPort {
+// address returns the address of a host, with its port if the name contains one.
+func (v *addressing) address(name string, port uint16) netip.AddrPort {
 	if addr, err := netip.ParseAddrPort(name); err == nil {
 		return unmapped(addr)
 	}

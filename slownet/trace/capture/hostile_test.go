@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace/capture"
 )
 
-// Whatever is in a trace, its capture can be read, or an error says why there is none.
+// Whatever a trace contains, its capture can be read, or an error says why there is none.
 func TestAnyEvents(t *testing.T) {
 	pick := func(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 	addr := func(r *rand.Rand) netip.AddrPort {

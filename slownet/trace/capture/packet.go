@@ -9,20 +9,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A packet is one that leaves, or arrives.
+// A packet is a packet that leaves or arrives.
 type packet struct {
 	at       time.Duration
-	took     time.Duration // of one that arrives: how long it was under way; 0 if it is not known
+	took     time.Duration // travel time of one that arrives; 0 if unknown
 	arrives  bool
 	from, to string // hosts
 	conn     trace.Conn
 	length   int    // of the payload
-	payload  string // as much of it as is known
+	payload  string // the known part
 	info     *trace.PacketInfo
 	comment  string
 }
 
-// A packetID tells a packet from all others.
+// A packetID identifies a packet.
 type packetID struct {
 	conn   trace.Conn
 	from   netip.AddrPort
@@ -31,16 +31,16 @@ type packetID struct {
 
 func (p *packet) id() packetID { return packetID{p.conn, p.info.From, p.info.Number} }
 
-// sender is the same for all packets of one end of a connection.
+// sender identifies the end of a connection that sends the packet.
 func (p *packet) sender() packetID { return packetID{p.conn, p.info.From, 0} }
 
-// unmapped returns an address that is IPv4's if it is one in IPv6's form: a listener for
-// both families has such.
+// unmapped returns an IPv4 address for an IPv4-mapped IPv6 one: a listener for both
+// families has such addresses.
 func unmapped(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap().WithZone(""), addr.Port())
 }
 
-// unmappedInfo returns the headers with such addresses.
+// unmappedInfo returns the headers with unmapped addresses.
 func unmappedInfo(p *trace.PacketInfo) *trace.PacketInfo {
 	from, to := unmapped(p.From), unmapped(p.To)
 	if from == p.From && to == p.To {
@@ -51,8 +51,8 @@ func unmappedInfo(p *trace.PacketInfo) *trace.PacketInfo {
 	return &changed
 }
 
-// seenBy returns on whose interface the packet is, and whether it is shown, in a host's
-// view or, of "", in everybody's.
+// seenBy returns the host on whose interface the packet appears, and whether it is shown
+// in the view of the given host, or, for "", in the view of all.
 func (p *packet) seenBy(host string) (name string, shown bool) {
 	switch {
 	case !p.arrives:
@@ -63,8 +63,8 @@ func (p *packet) seenBy(host string) (name string, shown bool) {
 	return p.to, p.to == host
 }
 
-// packetsOf returns the packets of a trace as they leave and as they arrive, in the order
-// of time.
+// packetsOf returns the departures and arrivals of a trace's packets, in the order of
+// time.
 func packetsOf(events []trace.Event) []packet {
 	var packets []packet
 	recorded := make(map[trace.Conn]bool)
@@ -77,13 +77,13 @@ func packetsOf(events []trace.Event) []packet {
 			})
 		}
 	}
-	packets = append(packets, imagine(events, recorded, packets)...)
+	packets = append(packets, synthesize(events, recorded, packets)...)
 	slices.SortStableFunc(packets, func(a, b packet) int { return cmp.Compare(a.at, b.at) })
 	comment(packets, events)
 	return packets
 }
 
-// payload returns the bytes of an event that are known.
+// payload returns the known bytes of an event.
 func payload(e *trace.Event) string { return e.Payload[:max(0, min(e.Length, len(e.Payload)))] }
 
 // isPacket reports whether an event is a packet that can be shown.
@@ -95,9 +95,9 @@ func isPacket(e *trace.Event) bool {
 	return from.IsValid() && from.Is4() == to.Is4() && to.IsValid()
 }
 
-// comment says of packets that were lost why, and which were sent again. Of a mere
-// acknowledgment that is lost a trace does not tell why: it only does not arrive, although
-// a later packet of its sender does.
+// comment adds comments to lost packets, with the reason, and to retransmissions. The
+// trace has no reason for a lost pure acknowledgment: that it is lost shows only when a
+// later packet of its sender arrives.
 func comment(packets []packet, events []trace.Event) {
 	why := make(map[packetID]string)
 	for i := range events {
@@ -137,7 +137,7 @@ func comment(packets []packet, events []trace.Event) {
 	}
 }
 
-// hostName returns the name of a host: of an address with a port the address.
+// hostName returns the name of a host: for an address with a port, the address.
 func hostName(name string) string {
 	if addr, err := netip.ParseAddrPort(name); err == nil {
 		return addr.Addr().Unmap().String()

@@ -12,18 +12,18 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A direction of a connection is what one of its ends sends.
+// A direction of a connection contains everything that one of its ends sends.
 type direction struct {
 	initial    uint32 // sequence number
-	shift      uint8  // of the windows in its headers
+	shift      uint8  // of the window field in its headers
 	maxWindow  int
 	maxPayload int
-	ack        int64      // the last that it has sent
-	echo       uint32     // the other end's latest timestamp, that it answers
+	ack        int64      // last sent
+	echo       uint32     // the other end's latest timestamp, which it echoes
 	other      *direction // nil if it has sent nothing
 }
 
-// A directionID tells a direction from all others.
+// A directionID identifies a direction.
 type directionID struct {
 	conn trace.Conn
 	from netip.AddrPort
@@ -60,10 +60,10 @@ func (s streams) of(conn trace.Conn, from netip.AddrPort) *direction {
 	return d
 }
 
-// stamp returns the value of the timestamps option at a time.
+// stamp returns the value of the timestamps option at the given time.
 func stamp(at time.Duration) uint32 { return uint32(at/time.Millisecond) + 1 }
 
-// window returns what stands in a header for a window. It is never less.
+// window returns the header field of a window, rounded up.
 func (d *direction) window(p *trace.PacketInfo) uint16 {
 	shift := d.shift
 	if p.Flags&trace.SYN != 0 {
@@ -72,8 +72,8 @@ func (d *direction) window(p *trace.PacketInfo) uint16 {
 	return uint16(min(0xffff, (p.Window+1<<shift-1)>>shift))
 }
 
-// segmentSize returns the maximum segment size that a SYN announces: what the peer
-// sends has room in it.
+// segmentSize returns the maximum segment size that a SYN announces, which the peer's
+// segments do not exceed.
 func (d *direction) segmentSize(to netip.Addr) uint16 {
 	usual := 1460
 	if !to.Is4() {
@@ -82,10 +82,10 @@ func (d *direction) segmentSize(to netip.Addr) uint16 {
 	return uint16(min(65495, max(usual, d.other.maxPayload+timestampsSize)))
 }
 
-// timestampsSize is the room that the timestamps option takes in each segment.
+// timestampsSize is the size of the timestamps option in each segment.
 const timestampsSize = 12
 
-// options returns the options of a segment that is sent at a time.
+// options returns the options of a segment that is sent at the given time.
 func (d *direction) options(p *trace.PacketInfo, at time.Duration) []layers.TCPOption {
 	if p.Flags&trace.RST != 0 {
 		return nil
@@ -116,7 +116,7 @@ func (d *direction) options(p *trace.PacketInfo, at time.Duration) []layers.TCPO
 		layers.TCPOption{OptionType: layers.TCPOptionKindSACK, OptionLength: uint8(2 + len(blocks)), OptionData: blocks})
 }
 
-// header returns the header of a segment that is sent at a time.
+// header returns the header of a segment that is sent at the given time.
 func (d *direction) header(p *trace.PacketInfo, at time.Duration) *layers.TCP {
 	h := &layers.TCP{
 		SrcPort: layers.TCPPort(p.From.Port()), DstPort: layers.TCPPort(p.To.Port()),
@@ -131,7 +131,7 @@ func (d *direction) header(p *trace.PacketInfo, at time.Duration) *layers.TCP {
 	return h
 }
 
-// sends notes that the direction's end sends a packet, and returns the header.
+// sends records that the direction's end sends a packet, and returns the header.
 func (s streams) sends(p *packet) *layers.TCP {
 	d := s.of(p.conn, p.info.From)
 	h := d.header(p.info, p.at)
@@ -141,8 +141,8 @@ func (s streams) sends(p *packet) *layers.TCP {
 	return h
 }
 
-// arrives notes that a packet which left at a time has arrived at the other end, which
-// answers its timestamp (RFC 7323, section 4.3).
+// arrives records that a packet that left at the given time has arrived at the other end,
+// which echoes its timestamp (RFC 7323, section 4.3).
 func (s streams) arrives(p *packet, left time.Duration) {
 	d := s.of(p.conn, p.info.To)
 	if p.info.Flags&trace.RST == 0 && p.info.Seq <= d.ack {

@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Options say what the file tells besides events.
+// Options describe what the file contains besides events.
 type Options struct {
 	Header trace.Header // of the trace
 }
@@ -50,7 +50,7 @@ type converter struct {
 	some    bool           // events were written
 	hosts   map[string]int // the processes
 	tracks  map[end]track  // the threads
-	windows map[track]int  // the congestion windows that were told last
+	windows map[track]int  // last values of the congestion windows
 	slices  int64
 	err     error // of an earlier write
 }
@@ -58,7 +58,7 @@ type converter struct {
 // A track is a thread of a process.
 type track struct{ pid, tid int }
 
-// An end is that of a connection on a host.
+// An end is one end of a connection, on a host.
 type end struct {
 	host string
 	conn trace.Conn
@@ -120,11 +120,12 @@ func micros(at time.Duration) json.Number {
 	return json.Number(fmt.Sprintf("%s%d.%03d", sign, at/time.Microsecond, at%time.Microsecond))
 }
 
-// on returns the track of a host's end of a connection, and gives it a name. Of the zero
-// Conn it is that of the host, and of no host that of the network.
+// on returns the track of a host's end of a connection, and names it on first use. For
+// the zero Conn it is the host's track, and without a host that of the network.
 //
-// No two tracks have the same number, although they may in different processes: Perfetto
-// names a thread by its number alone. 0 is none, as it is the idle process on Linux.
+// No two tracks have the same number, although the format permits it in different
+// processes: Perfetto names a thread by its number alone. 0 is not used, as it is the
+// idle process on Linux.
 func (c *converter) on(host string, conn trace.Conn) track {
 	of := end{host, conn}
 	if t, known := c.tracks[of]; known {
@@ -153,7 +154,7 @@ func (c *converter) name(kind string, t track, name string) {
 	c.write(&event{Name: kind, Phase: "M", Time: "0", PID: t.pid, TID: t.tid, Args: map[string]any{"name": name}})
 }
 
-// add adds what a trace's event tells.
+// add adds an event of the trace.
 func (c *converter) add(e *trace.Event) {
 	switch e.Kind {
 	case trace.Packet:
@@ -176,7 +177,7 @@ func (c *converter) add(e *trace.Event) {
 	}
 }
 
-// slice adds bytes that were on their way.
+// slice adds bytes in flight.
 func (c *converter) slice(category string, e *trace.Event) {
 	t := c.on(e.From, e.Conn)
 	c.on(e.To, e.Conn)
@@ -190,12 +191,12 @@ func (c *converter) slice(category string, e *trace.Event) {
 	c.write(&s)
 }
 
-// instant adds what happened at once.
+// instant adds an instant event.
 func (c *converter) instant(name, scope string, t track, e *trace.Event) {
 	c.write(&event{Name: name, Category: e.Kind.String(), Phase: "i", Time: micros(e.At), PID: t.pid, TID: t.tid, Scope: scope, Args: args(e)})
 }
 
-// window adds the congestion window, if it is another one.
+// window adds the congestion window, if it has changed.
 func (c *converter) window(e *trace.Event) {
 	t := c.on(e.From, e.Conn)
 	if e.Packet == nil || e.Packet.Congestion == 0 || c.windows[t] == e.Packet.Congestion {
@@ -208,10 +209,10 @@ func (c *converter) window(e *trace.Event) {
 	})
 }
 
-// maxPayload is how many bytes of a payload are shown.
+// maxPayload is the number of payload bytes shown.
 const maxPayload = 200
 
-// args returns what there is to say of an event.
+// args returns the details of an event.
 func args(e *trace.Event) map[string]any {
 	a := make(map[string]any)
 	for _, field := range []struct{ name, text string }{{"from", e.From}, {"to", e.To}, {"connection", e.Conn.String()}, {"note", e.Note}} {

@@ -33,7 +33,7 @@ func all(events []trace.Event, err error) iter.Seq2[trace.Event, error] {
 	}
 }
 
-// A document is what the format allows, as far as it is used.
+// A document contains the parts of the format that are used.
 type document struct {
 	DisplayTimeUnit string            `json:"displayTimeUnit"`
 	OtherData       map[string]string `json:"otherData"`
@@ -50,8 +50,8 @@ type document struct {
 	} `json:"traceEvents"`
 }
 
-// read reads a document and fails if it is not as the format wants it. It returns the
-// events as text, with the names of their processes and threads.
+// read parses a document and fails if it violates the format. It returns the events as
+// text, with the names of their processes and threads.
 func read(t *testing.T, text []byte) (d document, events []string) {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -59,7 +59,7 @@ func read(t *testing.T, text []byte) (d document, events []string) {
 	require.NoError(t, decoder.Decode(&d))
 	require.False(t, decoder.More())
 	require.Equal(t, "ns", d.DisplayTimeUnit)
-	owners := make(map[int]int) // processes of threads
+	owners := make(map[int]int) // the process of each thread
 	processes, threads, open := make(map[int]string), make(map[[2]int]string), make(map[string]float64)
 	for _, e := range d.TraceEvents {
 		require.NotNil(t, e.Name)

@@ -1,18 +1,18 @@
 // Package chrometrace writes traces in the Trace Event Format, JSON that Perfetto
 // (ui.perfetto.dev) and chrome://tracing open.
 //
-// Processes are hosts, and threads are their connections. Bytes on their way are
-// asynchronous slices of whoever has sent them, from when they left to when they arrived:
-// of category "data" or, where packets were recorded, of category "packet" too. All else
-// are instants: of the thread what happens to a connection, of the process what happens
-// to a host, and of everybody faults. Where packets were recorded, a counter of each
-// connection and host tells the congestion window.
+// Processes are hosts, and threads are their connections. Bytes in flight are
+// asynchronous slices of their sender, from departure to arrival: of category "data" or,
+// if packets were recorded, also of category "packet". All other events are instants: of
+// the thread for a connection, of the process for a host, and global ones for faults. If
+// packets were recorded, a counter for each connection and host shows the congestion
+// window.
 //
 // Times are microseconds, exact to the nanosecond, since the trace's start.
 //
-// The package's tests read each document as strictly as the format is described, and as
-// Perfetto's importer of JSON wants it: all fields that a phase needs, and no others;
-// each begin has its end with the same name, category and identifier, and no earlier;
-// counters are numbers; processes and threads have names before they are used, and
-// numbers above 0 that no two threads share. Perfetto itself does not run in them.
+// The package's tests check each document against the description of the format and the
+// requirements of Perfetto's JSON importer: all fields that a phase needs, and no others;
+// each begin has an end with the same name, category and identifier, and not before it;
+// counters are numbers; processes and threads are named before they are used, and have
+// numbers above 0 that no two threads share. The tests do not run Perfetto itself.
 package chrometrace

@@ -10,21 +10,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A block is a number of events in columns. Numbers are variable-length integers (those
-// of encoding/binary), which compress well: most are small, or the same as before.
+// A block contains a number of events in columns. Numbers are variable-length integers
+// (those of encoding/binary), which compress well: most are small, or the same as before.
 type block struct {
-	called func(trace.Conn) string // what a connection is called; may be nil
+	called func(trace.Conn) string // the display name of a connection; may be nil
 
-	// Of all blocks of the run so far.
+	// Shared by all blocks of the run so far.
 	names map[string]int     // of hosts and addresses, by number from 1
 	conns map[trace.Conn]int // by number from 1
-	next  []map[int]int64    // of each connection, the offset that is expected next by who sends
-	last  time.Duration      // of the last event
+	next  []map[int]int64    // by connection and sender, the expected next offset
+	last  time.Duration      // time of the last event
 
 	// Of this block.
 	count                                          int
 	newNames                                       []string
-	newConns                                       [][4]any // the number of the host's name, the network, the number as a string, and what it is called or ""
+	newConns                                       [][4]any // the number of the host's name, the network, the number as a string, and the display name or ""
 	notes                                          map[string]int
 	newNotes                                       []string
 	at, kind, from, to, conn, offset, length, took []byte
@@ -39,7 +39,8 @@ func (b *block) reset() {
 	*b = block{called: b.called, names: b.names, conns: b.conns, next: b.next, last: b.last, notes: map[string]int{}}
 }
 
-// add adds an event, with at most limit bytes of its payload. It returns how many.
+// add adds an event, with at most limit bytes of its payload. It returns how many it
+// kept.
 func (b *block) add(e *trace.Event, base time.Duration, limit int) (kept int) {
 	b.count++
 	at := sub(e.At, base)
@@ -92,7 +93,7 @@ func (b *block) address(valid bool, text string) int {
 	return b.name(text)
 }
 
-// name returns the number of a name, 0 for the empty one.
+// name returns the number of a name, or 0 for the empty one.
 func (b *block) name(s string) int {
 	if s == "" {
 		return 0
@@ -106,7 +107,7 @@ func (b *block) name(s string) int {
 	return n
 }
 
-// connection returns the number of a connection, 0 for none.
+// connection returns the number of a connection, or 0 for none.
 func (b *block) connection(c trace.Conn) int {
 	if b.next == nil {
 		b.next = []map[int]int64{{}}
@@ -128,7 +129,7 @@ func (b *block) connection(c trace.Conn) int {
 	return n
 }
 
-// remark returns the number of a note in this block, 0 for none.
+// remark returns the number of a note in this block, or 0 for none.
 func (b *block) remark(s string) int {
 	if s == "" {
 		return 0
@@ -148,7 +149,7 @@ func (b *block) bytes() []byte {
 		"kinds": kinds(), "names": b.newNames, "conns": b.newConns, "notes": b.newNotes,
 	})
 	if err != nil {
-		panic(err) // it has only strings and numbers
+		panic(err) // there are only strings and numbers
 	}
 	return join(strings, b.at, b.kind, b.from, b.to, b.conn, b.offset, b.length, b.took, b.note, b.payload, b.payloads, b.packets)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
 
-// The first event that differs is found by what the digest covers, packets aside, and the
-// page has all events of both runs.
+// The first differing event is found by the fields that the digest covers, without
+// packets, and the page has all events of both runs.
 func TestCompare(t *testing.T) {
 	event := func(at time.Duration, change ...func(e *trace.Event)) trace.Event {
 		e := trace.Event{At: at, Kind: trace.Data, From: "a", To: "b", Conn: conn, Length: 3, Hash: 7}
@@ -32,7 +32,7 @@ func TestCompare(t *testing.T) {
 
 	for name, test := range map[string]struct {
 		first, second []trace.Event
-		wrong         error // how the second one ends
+		wrong         error // the end of the second run
 		want          string
 	}{
 		"nothing":     {want: `{"same":0,"last":-1}`},
@@ -55,7 +55,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// Of three runs, one that differs is enough.
+// One differing run out of three is enough.
 func TestCompareThree(t *testing.T) {
 	run := func(at ...time.Duration) page.Run {
 		var events []trace.Event
@@ -72,8 +72,8 @@ func TestCompareThree(t *testing.T) {
 	assert.JSONEq(t, `null`, string(about(t, text).Difference))
 }
 
-// Runs of many blocks are compared without being held: when a run has ended, the other's
-// events are still to come.
+// Runs of many blocks are compared without being held in memory: when one run has ended,
+// the other's later events are still unread.
 func TestCompareMany(t *testing.T) {
 	const n = 100_000
 	read := [2]int{}

@@ -14,29 +14,29 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// maxPayload is how many bytes of payload a page has.
+// maxPayload is the maximum number of payload bytes of a page.
 const maxPayload = 32 << 20
 
-// A block ends when it has so many events, or so many bytes of payload.
+// A block ends when it has this many events, or this many bytes of payload.
 const (
 	blockEvents  = 1 << 15
 	blockPayload = 1 << 20
 )
 
-// An encoder writes the data of a page: script elements that no browser runs, each with
-// a block of columns, compressed, in base64. page_decode.js reads them.
+// An encoder writes the data of a page: script elements that browsers do not run, each
+// with a block of columns, compressed and in base64. page_decode.js reads them.
 type encoder struct {
 	out   *bufio.Writer
 	o     Options
 	left  int           // of maxPayload
-	epoch time.Duration // where runs on a clock's time line begin; 0 is none
+	epoch time.Duration // start of runs with times of day; 0 is none
 }
 
-// wallClock is how late the first event of a run on a clock's time line is at least: its
-// times count from 1970.
+// wallClock is the minimum time of the first event of a run with times of day, which
+// count from 1970.
 const wallClock = 365 * 24 * time.Hour
 
-// about is what the page is told of a run when all of it is known.
+// about describes a run to the page, after all of it has been read.
 type about struct {
 	Title  string `json:"title"`
 	Source string `json:"source,omitempty"`
@@ -71,13 +71,13 @@ func (e *encoder) runs(runs []Run) (damage []error) {
 	}
 	text, err := json.Marshal(map[string]any{"title": e.o.Title, "runs": abouts, "difference": found})
 	if err != nil {
-		panic(err) // it has only strings and numbers
+		panic(err) // there are only strings and numbers
 	}
 	e.write("about", 0, 0, text)
 	return damage
 }
 
-// A runEncoder writes the data of one run, as its events come.
+// A runEncoder writes the data of one run as it reads its events.
 type runEncoder struct {
 	*encoder
 	number int
@@ -85,7 +85,7 @@ type runEncoder struct {
 	about  about
 	block  *block
 	base   time.Duration
-	wrong  error // why the trace ends
+	wrong  error // the trace's error
 }
 
 func (e *encoder) newRun(number int, run Run) *runEncoder {
@@ -97,7 +97,7 @@ func (e *encoder) newRun(number int, run Run) *runEncoder {
 	return &runEncoder{encoder: e, number: number, run: run, about: a, block: newBlock(run.Names)}
 }
 
-// rest adds all events of a run that has not been read yet.
+// rest adds all events of a run that have not been read yet.
 func (r *runEncoder) rest() {
 	events := r.run.Events
 	if r.run.Events = nil; events == nil {
@@ -110,7 +110,7 @@ func (r *runEncoder) rest() {
 	}
 }
 
-// add adds an event, or notes an error, after which nothing more comes.
+// add adds an event, or records an error, after which nothing is added.
 func (r *runEncoder) add(event *trace.Event, err error) (more bool) {
 	a, b := &r.about, r.block
 	if err != nil {
@@ -132,7 +132,7 @@ func (r *runEncoder) add(event *trace.Event, err error) (more bool) {
 	return true
 }
 
-// end writes the last block, and returns what the page is told of the run.
+// end writes the last block, and returns the description of the run.
 func (r *runEncoder) end() about {
 	r.flush(r.number, r.block)
 	if start := r.run.Header.Time(r.base); start.Year() > 1970 && start.Year() < 2200 {
@@ -146,7 +146,7 @@ func (r *runEncoder) end() about {
 	return r.about
 }
 
-// began returns when what an event tells began.
+// began returns the time at which the event's bytes left.
 func began(e *trace.Event) time.Duration {
 	if e.Kind == trace.Delay {
 		return e.At
@@ -154,9 +154,9 @@ func began(e *trace.Event) time.Duration {
 	return sub(e.At, max(0, e.Took))
 }
 
-// base returns where the times of a run begin, by its first event: at the start of the
-// trace, or if they are times of day, at that event. Runs that begin within a day of each
-// other have the same base.
+// base returns the zero of the times of a run, given its first event: the start of the
+// trace, or, with times of day, that event. Runs that begin within a day of each other
+// have the same base.
 func (e *encoder) base(first time.Duration) time.Duration {
 	if first < wallClock {
 		return 0
@@ -176,7 +176,7 @@ func (e *encoder) flush(run int, b *block) {
 	b.reset()
 }
 
-// write writes a data element. Errors are those of the buffered writer, which keeps them.
+// write writes a data element. The buffered writer keeps its errors.
 func (e *encoder) write(class string, run, events int, data []byte) {
 	fmt.Fprintf(e.out, `<script type="application/octet-stream" class="%s" data-run="%d" data-events="%d">`, class, run, events)
 	text := base64.NewEncoder(base64.StdEncoding, e.out)
@@ -199,7 +199,7 @@ func sub(a, b time.Duration) time.Duration {
 	return d
 }
 
-// join puts columns one after another, each after its length.
+// join concatenates columns, each preceded by its length.
 func join(columns ...[]byte) []byte {
 	var out bytes.Buffer
 	for _, c := range columns {
@@ -209,7 +209,7 @@ func join(columns ...[]byte) []byte {
 	return out.Bytes()
 }
 
-// kinds returns the names of the kinds by their numbers.
+// kinds returns the names of the kinds, by number.
 func kinds() []string {
 	var names []string
 	for _, k := range trace.Kinds() {

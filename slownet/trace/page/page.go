@@ -17,39 +17,40 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Options say how a page is made. The zero Options are fine.
+// Options configure a page. The zero Options are fine.
 type Options struct {
-	// Title is the page's title. Empty is that of its runs.
+	// Title is the page's title. Empty means the titles of its runs.
 	Title string
 
-	// PayloadBytes is how many bytes of the payload of each event are kept, if the trace
-	// has any. 0 is 1024, below 0 none. A page has at most 32 MiB of payload; what comes
-	// after that has none, and the page says so.
+	// PayloadBytes is the number of payload bytes to keep for each event, if the trace
+	// has payload. 0 means 1024, below 0 none. A page has at most 32 MiB of payload;
+	// later events have none, and the page says so.
 	PayloadBytes int
 
-	// Compare marks in each run the first event that differs from those of the other runs,
-	// says up to where the runs are the same, and leads there. Events are the same if all
-	// is the same of them that [trace.Digest] covers; packets are not compared. The runs are
-	// read side by side for that, so their Events must be independent of each other. It has
-	// no effect on fewer than two runs.
+	// Compare marks in each run the first event that differs from those of the other
+	// runs, says up to where the runs are equal, and links to the marks. Events are equal
+	// if they are equal in everything that [trace.Digest] covers; packets are not
+	// compared. The runs are read side by side, so their Events must be independent of
+	// each other. Compare has no effect on fewer than two runs.
 	Compare bool
 }
 
 // A Run is one trace on a page.
 type Run struct {
 	Title  string       // such as the file's name
-	Header trace.Header // says below the title what the run was; may be zero
+	Header trace.Header // describes the run below the title; may be zero
 
-	// Events are the events in their order, such as those of [trace.Reader.All]. After an
-	// error no more are read.
+	// Events are the events in order, such as those of [trace.Reader.All]. After an error
+	// no more are read.
 	Events iter.Seq2[trace.Event, error]
 
-	// Names returns what a connection is called, or "" for its own name, such as
-	// "poet/tcp#3". Nil is that for all.
+	// Names returns the display name of a connection, or "" for its own name, such as
+	// "poet/tcp#3". A nil Names means own names for all.
 	Names func(trace.Conn) string
 
-	// Failed returns when a failure was found, which the page marks, if there was one. It is
-	// called after all events are read, and may be [trace.Reader.Failed]. Nil is none.
+	// Failed returns the time of a failure, which the page marks, if there was one. It is
+	// called after all events have been read, and may be [trace.Reader.Failed]. Nil means
+	// none.
 	Failed func() (at time.Duration, ok bool)
 }
 
@@ -58,13 +59,13 @@ type Run struct {
 //go:embed assets
 var assets embed.FS
 
-// libraries are the files of d3 in the order in which they need each other.
+// libraries are the files of d3, in the order of their dependencies.
 var libraries = []string{"dispatch", "selection", "drag", "color", "interpolate", "timer", "ease", "transition", "zoom"}
 
-// programs are the files of the page's program, one scope in this order.
+// programs are the files of the page's program, which share one scope, in this order.
 var programs = []string{"decode", "model", "lanes", "time", "view", "thin", "draw", "marks", "find", "words", "search", "panel", "legend", "compare", "main"}
 
-// page is the fixed part.
+// page is the fixed part of the page.
 type page struct {
 	style, library, program, body, policy, licences string
 }
@@ -74,7 +75,7 @@ var fixed = sync.OnceValue(func() (p page) {
 	text := func(name string) string {
 		data, err := assets.ReadFile("assets/" + name)
 		if err != nil {
-			panic(err) // it is embedded
+			panic(err) // the file is embedded
 		}
 		return string(data)
 	}
@@ -93,16 +94,16 @@ var fixed = sync.OnceValue(func() (p page) {
 	return p
 })
 
-// hashOf returns what a content security policy calls a text that may run.
+// hashOf returns a text's hash in the form of a content security policy.
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// WriteHTML writes a page that shows the runs above each other on one time scale. If the
-// events of a run end with an error, those before it are drawn, the page says so, and
-// WriteHTML returns the error after it has written the whole page. An error of w is
-// returned at once.
+// WriteHTML writes a page that shows the runs stacked on one time scale. If the events of
+// a run end with an error, the page shows the events before it and says so, and WriteHTML
+// returns the error after it has written the whole page. An error of w is returned at
+// once.
 func WriteHTML(w io.Writer, o Options, runs ...Run) error {
 	if o.Title == "" {
 		var titles []string

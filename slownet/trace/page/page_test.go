@@ -26,7 +26,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// all returns the events, and after them an error if it is one.
+// all returns the events, and an error after them unless it is nil.
 func all(err error, events ...trace.Event) iter.Seq2[trace.Event, error] {
 	return func(yield func(trace.Event, error) bool) {
 		for _, e := range events {
@@ -61,7 +61,7 @@ func data(t *testing.T, text, class string) (blocks [][]byte) {
 	return blocks
 }
 
-// about is what the page knows of its runs.
+// about is the page's description of its runs.
 func about(t *testing.T, text string) (about struct {
 	Title      string
 	Runs       []map[string]any
@@ -124,12 +124,12 @@ func TestBlock(t *testing.T) {
 	assert.Equal(t, []string{"poet", "reader", "10.0.0.1:80"}, names.Names)
 	assert.Equal(t, []string{"late"}, names.Notes)
 	assert.Equal(t, [][]any{{2., "tcp", "18446744073709551615", ""}}, names.Conns)
-	assert.Equal(t, []int64{5, 4, 0, -2, 1}, ints(c[1], true), "at, from one to the next")
+	assert.Equal(t, []int64{5, 4, 0, -2, 1}, ints(c[1], true), "at, as differences")
 	assert.Equal(t, []int64{1, 3, 3, 3, 11}, ints(c[2], false), "kind")
 	assert.Equal(t, []int64{1, 1, 2, 1, 1}, ints(c[3], false), "from")
 	assert.Equal(t, []int64{2, 2, 1, 2, 0}, ints(c[4], false), "to")
 	assert.Equal(t, []int64{1, 1, 1, 1, 0}, ints(c[5], false), "conn")
-	assert.Equal(t, []int64{0, 0, 0, 0, 0}, ints(c[6], true), "offset, from the one that is expected")
+	assert.Equal(t, []int64{0, 0, 0, 0, 0}, ints(c[6], true), "offset, relative to the expected one")
 	assert.Equal(t, []int64{0, 3, 7, 300, 0}, ints(c[7], false), "length")
 	assert.Equal(t, []int64{0, 4, 0, 0, 0}, ints(c[8], true), "took")
 	assert.Equal(t, []int64{0, 0, 0, 1, 1}, ints(c[9], false), "note")
@@ -138,9 +138,8 @@ func TestBlock(t *testing.T) {
 	assert.Equal(t, []int64{0, 0, 0, 0, 1, 1, 3, 0, 16, 1, 600, 0, 0, 0, 2 * 1448, 2, 10, 12}, ints(c[12], false), "packets, signed numbers doubled")
 }
 
-// Names that many blocks have in common are stored once.
-// A page knows what connections are called, and when a failure was found: since the run's
-// start, as its events.
+// Names that many blocks share are stored once. A page has the display names of
+// connections, and the time of a failure, since the run's start like the times of events.
 func TestNamesAndFailure(t *testing.T) {
 	day := 10_000 * 24 * time.Hour // a time of day
 	text := write(t, page.Options{},
@@ -187,7 +186,7 @@ func eventCounts(text string) (counts []string) {
 	return counts
 }
 
-// The page is written while the events are read.
+// The page is written while the events are being read.
 func TestStreams(t *testing.T) {
 	var text bytes.Buffer
 	written := 0
@@ -231,7 +230,7 @@ func TestWriterFails(t *testing.T) {
 	}
 }
 
-// A failing writer takes so many bytes.
+// A failing writer accepts a given number of bytes.
 type failing struct {
 	left int
 	err  error
@@ -253,7 +252,8 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// Times of day begin at the first event, and runs of one day at the same time.
+// With times of day, a run begins at its first event, and runs of one day begin at the
+// same time.
 func TestTimesOfDay(t *testing.T) {
 	day := time.Duration(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC).UnixNano())
 	text := write(t, page.Options{},
@@ -306,8 +306,8 @@ func TestPayloadLimits(t *testing.T) {
 	}
 }
 
-// Whatever a trace holds, the page has the same elements, and its policy allows only its
-// own two scripts and its style.
+// Whatever a trace contains, the page has the same elements, and its policy allows only
+// its own two scripts and its style.
 func TestHostileNames(t *testing.T) {
 	const hostile = `</script><script>alert(1)</script><img src=x onerror=alert(2)>"'--><!--` + "\u2028\x00"
 	harmless := write(t, page.Options{Title: "t"}, page.Run{Title: "t", Events: all(nil, trace.Event{Kind: trace.Data})})
@@ -327,7 +327,7 @@ func TestHostileNames(t *testing.T) {
 	assert.NotContains(t, text, "innerHTML =")
 }
 
-// The page names no address that it would load something from.
+// The page contains no address from which it would load something.
 func TestLoadsNothing(t *testing.T) {
 	text := write(t, page.Options{})
 	for _, m := range regexp.MustCompile(`(?:\ssrc|\shref|\saction|url\()\s*=?\s*["']?([^"'\s>)]*)`).FindAllStringSubmatch(regexp.MustCompile(`(?s)<script>.*?</script>`).ReplaceAllString(text, ""), -1) {
@@ -337,7 +337,7 @@ func TestLoadsNothing(t *testing.T) {
 	assert.Contains(t, text, "Redistribution and use in source and binary forms")
 }
 
-// The same events make the same file.
+// The same events give the same file.
 func TestSamePage(t *testing.T) {
 	run := page.Run{Title: "t", Events: all(nil,
 		trace.Event{At: 1, Kind: trace.Data, From: "a", To: "b", Conn: conn}, trace.Event{At: 2, Kind: trace.Data, From: "b", To: "c", Conn: conn, Note: "n"})}

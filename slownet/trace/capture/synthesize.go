@@ -8,9 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// imagine returns packets of connections of which none are recorded, as they could have
-// been.
-func imagine(events []trace.Event, recorded map[trace.Conn]bool, packets []packet) []packet {
+// synthesize returns plausible packets for connections without recorded packets.
+func synthesize(events []trace.Event, recorded map[trace.Conn]bool, packets []packet) []packet {
 	missing := make(map[trace.Conn][]*trace.Event)
 	for i := range events {
 		if e := &events[i]; e.Conn != (trace.Conn{}) && !recorded[e.Conn] {
@@ -20,24 +19,24 @@ func imagine(events []trace.Event, recorded map[trace.Conn]bool, packets []packe
 	if len(missing) == 0 {
 		return nil
 	}
-	v, first := newInvention(packets), senders(missing)
-	var imagined []packet
+	v, first := newAddressing(packets), senders(missing)
+	var synthesized []packet
 	for _, conn := range slices.SortedFunc(maps.Keys(missing), compareConns) {
 		slices.SortStableFunc(missing[conn], func(a, b *trace.Event) int { return cmp.Compare(a.At, b.At) })
 		if conn.Network == "udp" {
-			imagined = append(imagined, imagineDatagrams(conn, missing[conn], first, v)...)
+			synthesized = append(synthesized, synthesizeDatagrams(conn, missing[conn], first, v)...)
 		} else {
-			imagined = append(imagined, imagineStream(conn, missing[conn], v)...)
+			synthesized = append(synthesized, synthesizeStream(conn, missing[conn], v)...)
 		}
 	}
-	return imagined
+	return synthesized
 }
 
 func compareConns(a, b trace.Conn) int {
 	return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Network, b.Network), cmp.Compare(a.Number, b.Number))
 }
 
-// The ports of ends whose ports are not known.
+// The ports of ends whose ports are unknown.
 const (
 	listenerPort  = 61000
 	firstPort     = 49152
@@ -45,15 +44,16 @@ const (
 	assumedWindow = 1 << 20
 )
 
-// portOf returns the port of whoever has dialed a connection or opened a socket.
+// portOf returns the port of the end that dialed a connection or opened a socket.
 func portOf(conn trace.Conn) uint16 {
 	return uint16(firstPort + (max(1, conn.Number)-1)%dialerPorts)
 }
 
-// A pairOfHosts is who sends datagrams to whom.
+// A pairOfHosts is a sender and a receiver of datagrams.
 type pairOfHosts struct{ from, to string }
 
-// senders returns the first sockets from which hosts send to others.
+// senders returns, for each pair of hosts, the first socket that sends from one to the
+// other.
 func senders(all map[trace.Conn][]*trace.Event) map[pairOfHosts]trace.Conn {
 	first := make(map[pairOfHosts]trace.Conn)
 	for conn, events := range all {
@@ -70,9 +70,9 @@ func senders(all map[trace.Conn][]*trace.Event) map[pairOfHosts]trace.Conn {
 	return first
 }
 
-// imagineDatagrams returns the packets of a socket's datagrams. They go to the port from
-// which their receiver sends to the socket's host.
-func imagineDatagrams(conn trace.Conn, events []*trace.Event, first map[pairOfHosts]trace.Conn, v *invention) []packet {
+// synthesizeDatagrams returns the packets of a socket's datagrams. They go to the port
+// from which their receiver sends to the socket's host.
+func synthesizeDatagrams(conn trace.Conn, events []*trace.Event, first map[pairOfHosts]trace.Conn, v *addressing) []packet {
 	var packets []packet
 	for i, e := range events {
 		if e.Kind != trace.Data && e.Kind != trace.Drop {

@@ -9,27 +9,27 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// An exchange is what could have been sent on a connection. Its ends are the dialer and
-// the listener.
+// An exchange is a plausible exchange of segments on a connection. Its ends are the
+// dialer and the listener.
 type exchange struct {
 	conn     trace.Conn
 	ends     [2]end
-	first    int // the side that speaks first, where that is not known
+	first    int // the side that speaks first, if that is unknown
 	segments []segment
 }
 
-// An end of an exchange.
+// An end is an end of an exchange.
 type end struct {
-	name     string        // of its host, as events have it
-	latency  time.Duration // of what it sends: the shortest that was seen
+	name     string        // of its host, as in events
+	latency  time.Duration // the shortest travel time seen of what it sends
 	left     time.Duration // when it last sent payload, SYN or FIN
 	next     int64         // the sequence number of what it sends next
-	received int64         // the end of all that arrives there
+	received int64         // the end of everything that arrived there
 	finished bool          // it has sent its FIN
 	lost     []*trace.Event
 }
 
-// A segment is one that an end sends.
+// A segment is a segment that an end sends.
 type segment struct {
 	side         int
 	left, arrive time.Duration
@@ -46,11 +46,11 @@ const (
 	listener = 1
 )
 
-// imagineStream returns the packets of a connection, from its events in the order of
+// synthesizeStream returns the packets of a connection, from its events in the order of
 // time.
-func imagineStream(conn trace.Conn, events []*trace.Event, v *invention) []packet {
+func synthesizeStream(conn trace.Conn, events []*trace.Event, v *addressing) []packet {
 	x := &exchange{conn: conn}
-	x.meet(events)
+	x.findEnds(events)
 	x.open(events)
 	for _, e := range events {
 		if over := x.add(e); over {
@@ -60,9 +60,9 @@ func imagineStream(conn trace.Conn, events []*trace.Event, v *invention) []packe
 	return x.packets(v)
 }
 
-// meet finds out who the ends are, and how far from each other. A connection that a
-// wrapper has accepted is named by the end that has accepted it.
-func (x *exchange) meet(events []*trace.Event) {
+// findEnds finds the ends, and the latencies between them. A connection that a wrapper
+// accepted is named after the end that accepted it.
+func (x *exchange) findEnds(events []*trace.Event) {
 	named, other := dialer, listener
 	for _, e := range events {
 		if e.Kind == trace.Accept && e.To == x.conn.Host && e.From != x.conn.Host {
@@ -96,7 +96,7 @@ func (x *exchange) meet(events []*trace.Event) {
 	x.ends[dialer].received, x.ends[listener].received = x.ends[listener].received, x.ends[dialer].received
 }
 
-// guessFirst finds out who speaks first: the dialer if both ends speak, else the
+// guessFirst finds which end speaks first: the dialer if both ends speak, otherwise the
 // listener.
 func (x *exchange) guessFirst(events []*trace.Event) {
 	x.first = listener
@@ -113,8 +113,8 @@ func (x *exchange) guessFirst(events []*trace.Event) {
 	}
 }
 
-// side returns the end that something comes from. If both are on one host, offsets have
-// to tell.
+// side returns the end that sent the event's bytes. If both are on one host, the offsets
+// decide.
 func (x *exchange) side(e *trace.Event) int {
 	switch {
 	case x.ends[dialer].name != x.ends[listener].name:
@@ -128,7 +128,7 @@ func (x *exchange) side(e *trace.Event) int {
 	return x.first
 }
 
-// open adds the handshake, if the events tell of it.
+// open adds the handshake, if there are events of it.
 func (x *exchange) open(events []*trace.Event) {
 	roundTrip := x.ends[dialer].latency + x.ends[listener].latency
 	for _, e := range events {
@@ -178,7 +178,7 @@ func (x *exchange) handshake(from, to time.Duration) {
 	}
 }
 
-// refuse adds what comes of a dial that has failed.
+// refuse adds the packets of a failed dial.
 func (x *exchange) refuse(e *trace.Event, roundTrip time.Duration) {
 	from := max(0, e.At-max(e.Took, roundTrip))
 	refused := !strings.Contains(e.Note, "timed out")
@@ -191,7 +191,7 @@ func (x *exchange) refuse(e *trace.Event, roundTrip time.Duration) {
 	}
 }
 
-// add adds what an event tells, and reports whether it is the last one.
+// add adds the packets of an event, and reports whether it is the last one.
 func (x *exchange) add(e *trace.Event) (over bool) {
 	side := x.side(e)
 	from := &x.ends[side]
@@ -222,7 +222,7 @@ func (x *exchange) add(e *trace.Event) (over bool) {
 func (x *exchange) data(e *trace.Event, side int, lost bool) {
 	from := &x.ends[side]
 	seq, length, payload := 1+e.Offset, max(0, e.Length), payload(e)
-	if seq < from.next && !lost { // a part that there was already
+	if seq < from.next && !lost { // it was already sent
 		known := int(min(int64(length), from.next-seq))
 		seq, length, payload = seq+int64(known), length-known, payload[min(known, len(payload)):]
 	}
@@ -240,7 +240,7 @@ func (x *exchange) data(e *trace.Event, side int, lost bool) {
 	}
 }
 
-// why returns the comment of bytes of which packets were lost.
+// why returns the comment on bytes whose packets were lost.
 func (n *end) why(offset int64, length int, lost bool) string {
 	n.lost = slices.DeleteFunc(n.lost, func(e *trace.Event) bool { return e.Offset+int64(e.Length) <= offset })
 	for _, e := range n.lost {
@@ -249,14 +249,14 @@ func (n *end) why(offset int64, length int, lost bool) string {
 		case lost:
 			return e.Note
 		default:
-			return "a packet of it was lost before: " + e.Note
+			return "an earlier packet of it was lost: " + e.Note
 		}
 	}
 	return ""
 }
 
-// send adds a segment with payload, SYN, FIN or RST. It leaves no earlier than those
-// before it.
+// send adds a segment with payload, SYN, FIN or RST. It leaves no earlier than the
+// segments before it.
 func (x *exchange) send(s segment) {
 	from := &x.ends[s.side]
 	s.left = max(s.left, from.left)
@@ -266,7 +266,7 @@ func (x *exchange) send(s segment) {
 	x.segments = append(x.segments, s)
 }
 
-// size returns how many sequence numbers a segment takes.
+// size returns the number of sequence numbers that a segment occupies.
 func size(s *segment) int64 {
 	n := int64(s.length)
 	if s.flags&(trace.SYN|trace.FIN) != 0 {
@@ -281,7 +281,7 @@ func (x *exchange) acknowledge(side int, at time.Duration) {
 }
 
 // packets returns the packets, with their acknowledgments.
-func (x *exchange) packets(v *invention) []packet {
+func (x *exchange) packets(v *addressing) []packet {
 	slices.SortStableFunc(x.segments, func(a, b segment) int { return cmp.Compare(a.left, b.left) })
 	type arrival struct {
 		at  time.Duration
@@ -304,7 +304,7 @@ func (x *exchange) packets(v *invention) []packet {
 		}
 		if size(s) == 0 && s.flags == trace.ACK {
 			if got == ack[s.side] {
-				continue // it is acknowledged already
+				continue // already acknowledged
 			}
 			s.seq = next[s.side]
 		}
