@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
@@ -18,7 +19,7 @@ type faultDraws uint64
 
 // drawsOfFault returns the draws about the nth fault of a seed.
 func drawsOfFault(seed uint64, n int) faultDraws {
-	return faultDraws(mix(mix(seed, 5), uint64(n)))
+	return faultDraws(mix64.Mix(mix64.Mix(seed, 5), uint64(n)))
 }
 
 // aboutFault is what a draw about a fault is about.
@@ -35,7 +36,7 @@ const (
 	aboutLength
 )
 
-func (d faultDraws) roll(what aboutFault) uint64 { return mix(uint64(d), uint64(what)) }
+func (d faultDraws) roll(what aboutFault) uint64 { return mix64.Mix(uint64(d), uint64(what)) }
 
 // below draws a number from 0 to n - 1.
 func (d faultDraws) below(what aboutFault, n uint64) uint64 {
@@ -47,7 +48,7 @@ func (d faultDraws) below(what aboutFault, n uint64) uint64 {
 // between a quarter and a half, and so on, six times. It is 1 at least.
 func (d faultDraws) halving(what aboutFault, n uint64) uint64 {
 	n >>= d.below(what, 6)
-	high, _ := bits.Mul64(mix(d.roll(what), 1), n/2+1)
+	high, _ := bits.Mul64(mix64.Mix(d.roll(what), 1), n/2+1)
 	return max(1, n-high)
 }
 
@@ -181,7 +182,7 @@ func (c *Chaos) drawKind(d faultDraws, hosts int) (drawKind, bool) {
 func (d faultDraws) shuffled(hosts []string) []string {
 	shuffled := slices.Clone(hosts)
 	slices.SortFunc(shuffled, func(a, b string) int {
-		return cmp.Or(cmp.Compare(mixString(d.roll(aboutHosts), a), mixString(d.roll(aboutHosts), b)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(mix64.String(d.roll(aboutHosts), a), mix64.String(d.roll(aboutHosts), b)), cmp.Compare(a, b))
 	})
 	return shuffled
 }

@@ -107,8 +107,8 @@ func (f *scheduledFault) told() (from, to string) {
 	return describeSides(f.sides), ""
 }
 
-// hitLocked begins a fault.
-func (s *Sim) hitLocked(f *activeFault) {
+// beginHostFaultLocked begins a fault.
+func (s *Sim) beginHostFaultLocked(f *activeFault) {
 	switch f.kind {
 	case partitionFault:
 		s.beginPartitionLocked(f)
@@ -133,7 +133,7 @@ func (s *Sim) hitLocked(f *activeFault) {
 		}
 	default:
 		for _, h := range s.hostsLocked(f.sides[0]) {
-			h.hitLocked(f)
+			h.beginFaultLocked(f)
 		}
 	}
 }
@@ -229,8 +229,8 @@ func (s *Sim) endHoldLocked(f *activeFault) {
 	})
 }
 
-// hitLocked begins a fault of the host's.
-func (h *Host) hitLocked(f *activeFault) {
+// beginHostFaultLocked begins a fault of the host's.
+func (h *Host) beginFaultLocked(f *activeFault) {
 	c := h.chaosLocked()
 	switch f.kind {
 	case killFault, crashFault:

@@ -244,7 +244,7 @@ func (s *Sim) beginFaultLocked(f scheduledFault) {
 	c.run.note(func(out *chaosOutcome) { out.schedule = append(out.schedule, f) })
 	c.run.tellOf(c.quietAt, f)
 	active := &activeFault{scheduledFault: f}
-	s.changeLocked(func() { s.hitLocked(active) })
+	s.changeLocked(func() { s.beginHostFaultLocked(active) })
 	if f.lasts == 0 {
 		return
 	}

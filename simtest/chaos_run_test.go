@@ -216,7 +216,7 @@ func TestFaultOfAHostThatComesAtItsInstant(t *testing.T) {
 
 // Faults draw nothing that the network draws: where none of them matters, all is as
 // it is without.
-func TestChaosLeavesTheNetworksLuckAlone(t *testing.T) {
+func TestChaosLeavesTheNetworksDrawsAlone(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond, Jitter: netem.Jitter{Deviation: time.Millisecond}, Loss: netem.Loss{Random: 0.1}}
 	for seed := range uint64(tier.Pick(2, 30)) {
 		events := func(chaos Chaos) (events []string) {

@@ -15,13 +15,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// rabble is a host of which many goroutines shout into one connection at the
+// shout is a host of which many goroutines shout into one connection at the
 // same instant, so that it is left to chance in what order they are heard. The
 // contract rules that out.
-func rabble(t *testing.T, sim *simtest.Sim) {
+func shout(t *testing.T, sim *simtest.Sim) {
 	listener, err := sim.Host("street").Listen("tcp", ":1")
 	require.NoError(t, err)
-	conn, err := sim.Host("rabble").DialContext(t.Context(), "tcp", "street:1")
+	conn, err := sim.Host("crowd").DialContext(t.Context(), "tcp", "street:1")
 	require.NoError(t, err)
 	_, err = conn.Write([]byte("silence"))
 	require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestCheckDeterminismFindsARace(t *testing.T) {
 	cfg := simtest.Config{TCP: unlimited, Seed: 3, Link: netem.Link{Latency: 5 * ms, Loss: netem.Loss{Random: 1e-9}}} // what can be lost is in packets
 	if os.Getenv("SIMTEST_RABBLE") != "" {
 		for range 20 { // two runs may happen to be alike
-			if simtest.CheckDeterminism(t, cfg, rabble); t.Failed() {
+			if simtest.CheckDeterminism(t, cfg, shout); t.Failed() {
 				return
 			}
 		}
@@ -58,8 +58,8 @@ func TestCheckDeterminismFindsARace(t *testing.T) {
 	assert.Contains(t, output, "--- FAIL: TestCheckDeterminismFindsARace")
 	match := regexp.MustCompile(`two runs with one seed differ, from event (\d+) on
  *last in common: (.+)
- *first run: +1\.02s data rabble>street rabble/tcp#1 offset (\d+), 1 bytes, hash ([0-9a-f]{8})
- *second run: +1\.02s data rabble>street rabble/tcp#1 offset (\d+), 1 bytes, hash ([0-9a-f]{8})
+ *first run: +1\.02s data crowd>street crowd/tcp#1 offset (\d+), 1 bytes, hash ([0-9a-f]{8})
+ *second run: +1\.02s data crowd>street crowd/tcp#1 offset (\d+), 1 bytes, hash ([0-9a-f]{8})
 `).FindStringSubmatch(output)
 	require.NotNil(t, match, output)
 	event, err := strconv.Atoi(match[1])
@@ -67,9 +67,9 @@ func TestCheckDeterminismFindsARace(t *testing.T) {
 	assert.Equal(t, strconv.Itoa(7+event-4), match[3], "events before it: to connect, to be accepted, and the silence of 7 bytes")
 	assert.Equal(t, match[3], match[5], "the same byte")
 	assert.NotEqual(t, match[4], match[6], "another voice")
-	common := "15ms data rabble>street rabble/tcp#1 offset 0, 7 bytes"
+	common := "15ms data crowd>street crowd/tcp#1 offset 0, 7 bytes"
 	if event > 4 {
-		common = "1.02s data rabble>street rabble/tcp#1 offset " + strconv.Itoa(6+event-4) + ", 1 bytes"
+		common = "1.02s data crowd>street crowd/tcp#1 offset " + strconv.Itoa(6+event-4) + ", 1 bytes"
 	}
 	assert.Contains(t, match[2], common)
 	assert.NotContains(t, output, "DATA RACE")

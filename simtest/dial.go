@@ -261,7 +261,7 @@ func (d *dialling) statesLocked() (lines []string) {
 func (c *conn) pingLocked(request bool, do func(), a *attempt) bool {
 	c.updateLocked()
 	if c.route.blocked || !c.peer.isOpenLocked(request) {
-		c.dropLocked(0, c.barLocked())
+		c.dropLocked(0, c.whyUnreachableLocked())
 		return false
 	}
 	if c.crosses() {
@@ -281,7 +281,7 @@ func (a *attempt) requestLocked() {
 	a.requested = a.host.sim.now()
 	a.requests++
 	if !a.conn.pingLocked(true, a.requestedLocked, a) {
-		a.swallowedLocked(a.conn.peer, true)
+		a.blackholedLocked(a.conn.peer, true)
 		a.retryLocked()
 	}
 }
@@ -308,7 +308,7 @@ func (a *attempt) requestedLocked() {
 		answer = func() { a.confirmLocked(l) }
 	}
 	if !server.pingLocked(false, answer, a) {
-		a.swallowedLocked(a.conn, false)
+		a.blackholedLocked(a.conn, false)
 		a.retryLocked()
 	}
 }

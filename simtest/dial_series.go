@@ -137,18 +137,18 @@ func (a *attempt) failedLocked(err error) {
 	}
 }
 
-// swallowedLocked is called when a rule has swallowed the request of an attempt, or
+// blackholedLocked is called when a rule has swallowed the request of an attempt, or
 // the answer. If the rule lets the other family pass, that is tried.
-func (a *attempt) swallowedLocked(end *conn, request bool) {
+func (a *attempt) blackholedLocked(end *conn, request bool) {
 	s := a.host.sim
 	p := end.packetLocked(request)
-	if !a.oneHost || !end.host.swallowsLocked(p) {
+	if !a.oneHost || !end.host.blackholesLocked(p) {
 		return
 	}
 	s.callAtLocked(max(s.now(), timeline.Add(a.began, fallbackDelay)), a.host, func() {
 		other := p
 		other.family = 4 + 6 - p.family
-		if end.host.swallowsLocked(p) && !end.host.swallowsLocked(other) {
+		if end.host.blackholesLocked(p) && !end.host.blackholesLocked(other) {
 			a.fallBackLocked()
 		}
 	})

@@ -82,7 +82,7 @@ func (in electorInput) take(ctx context.Context, e *elector) {
 
 // ask sends a request, in place of one that was not sent yet.
 func (e *elector) ask(ctx context.Context, p *electorPeer, m electorMessage) {
-	if (p.cancel != nil || p.asked != 0) && e.clock.Since(p.since) >= patience {
+	if (p.cancel != nil || p.asked != 0) && e.clock.Since(p.since) >= answerTimeout {
 		p.drop()
 	}
 	p.next = &m

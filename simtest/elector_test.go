@@ -60,7 +60,7 @@ const (
 	heartbeat       = 100 * time.Millisecond
 	shortestSilence = 3 * heartbeat
 	longestSilence  = 6 * heartbeat
-	patience        = 3 * heartbeat // for an answer or a connection, before it is tried anew
+	answerTimeout   = 3 * heartbeat // for an answer or a connection, before it is tried anew
 )
 
 // run takes part in elections until the context ends.

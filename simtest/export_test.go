@@ -45,11 +45,11 @@ func SetAllInTime() (restore func()) {
 	return func() { allInTime = false }
 }
 
-// SetNeverLate has writes wake the loop at once, until the function that it returns is
+// SetNeverDefer has writes wake the loop at once, until the function that it returns is
 // called.
-func SetNeverLate() (restore func()) {
-	neverLate = true
-	return func() { neverLate = false }
+func SetNeverDefer() (restore func()) {
+	neverDefer = true
+	return func() { neverDefer = false }
 }
 
 // TurnsOf returns how often the loop has looked at what there is to do.
@@ -58,9 +58,9 @@ func TurnsOf(s *Sim) uint64 { return s.turns.Load() }
 // SeedOf returns the simulation's seed.
 func SeedOf(s *Sim) uint64 { return s.seed }
 
-// SetSearchPatience changes how long a search waits for a seed, until the process
+// SetSeedTimeout changes how long a search waits for a seed, until the process
 // ends.
-func SetSearchPatience(d time.Duration) { searchPatience = d }
+func SetSeedTimeout(d time.Duration) { seedTimeout = d }
 
 // IsCut reports whether nothing gets from one host to another.
 func IsCut(s *Sim, from, to string) bool {

@@ -79,8 +79,8 @@ func (s *Sim) Heal(hosts ...string) {
 func (s *Sim) openedLocked() {
 	for _, h := range s.ordered {
 		for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
-			if c.wanted {
-				c.grantLocked()
+			if c.windowProbed {
+				c.scheduleWindowUpdateLocked()
 			}
 		}
 	}

@@ -68,23 +68,23 @@ func (c *conn) breakLocked() {
 	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
 }
 
-// hearLocked tells the calls that wait that the connection was reset. As on
+// receiveResetLocked tells the calls that wait that the connection was reset. As on
 // Linux, one of them gets the error: the one that has waited longest, and of a
 // reader and a writer the reader, or with a seed, either. After that, reads get
 // the end of the stream, and writes EPIPE. If no call waits, the next one gets
 // the error.
-func (c *conn) hearLocked() {
+func (c *conn) receiveResetLocked() {
 	s := c.sim
 	reads := c.errnoFor != theWriter && (c.reads.first != nil || c.notify != nil)
 	if c.writes.first != nil && (!reads || s.ties.isSecond(s.instant, c.flowName())) {
 		c.goOnWritingLocked()
-		c.tellLocked()
+		c.wakeReadersLocked()
 		return
 	}
 	if reads {
 		c.errnoFor = theReader
 	}
-	c.tellLocked()
+	c.wakeReadersLocked()
 	c.goOnWritingLocked()
 }
 

@@ -167,7 +167,7 @@ func (e *fuzzEnd) sawRead(called time.Duration, data []byte, err error) {
 	now := m.now()
 	class := classify(err)
 	name := fmt.Sprintf("%s reads on %s", e.host.name, c.id)
-	if !dressed(err, "read") {
+	if !looksLikeNetError(err, "read") {
 		m.complain("%s: %v is no *net.OpError of a read", name, err)
 	}
 	if len(data) > 0 {
@@ -241,7 +241,7 @@ func (e *fuzzEnd) sawWrite(called time.Duration, want, n int, err error) {
 	out.writes[len(out.writes)-1].upTo = out.accepted
 	class := classify(err)
 	name := fmt.Sprintf("%s writes on %s", e.host.name, c.id)
-	if !dressed(err, "write") {
+	if !looksLikeNetError(err, "write") {
 		m.complain("%s: %v is no *net.OpError of a write", name, err)
 	}
 	down := m.hosts[e.to()].down

@@ -107,7 +107,7 @@ func (h *fuzzHost) sawDial(t fuzzTarget, start, deadline time.Duration, canceled
 	now := m.now()
 	class := classify(err)
 	name := fmt.Sprintf("%s dials %s from %v on: %v", h.name, t.address, start, err)
-	if !dressed(err, "dial") {
+	if !looksLikeNetError(err, "dial") {
 		m.complain("%s is no *net.OpError of a dial", name)
 	}
 	down := m.hosts[h.number].down

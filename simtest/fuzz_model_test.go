@@ -131,8 +131,8 @@ func classify(err error) string {
 	return err.Error()
 }
 
-// dressed reports whether an error looks as the net package's do.
-func dressed(err error, op string) bool {
+// looksLikeNetError reports whether an error looks as the net package's do.
+func looksLikeNetError(err error, op string) bool {
 	var opError *net.OpError
 	return err == nil || err == io.EOF || errors.As(err, &opError) && opError.Op == op
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -35,7 +36,7 @@ type Host struct {
 	dialled    uint64                 // numbers connections, as their dials are collected
 	bound      uint64                 // numbers sockets
 	programs   []*program             // that Run was given
-	life       life                   // of goroutines that Go was given
+	lifetime   lifetime               // of goroutines that Go was given
 	down       bool                   // it has crashed
 	killed     bool                   // its process was
 	crashes    uint32                 // counts them
@@ -59,7 +60,7 @@ func newHost(s *Sim, name string, number int) *Host {
 		v4:        netip.AddrFrom4([4]byte{10, byte(number >> 16), byte(number >> 8), byte(number)}),
 		v6:        netip.AddrFrom16([16]byte{0: 0xfd, 13: byte(number >> 16), 14: byte(number >> 8), 15: byte(number)}),
 		tcp:       s.tcp,
-		random:    rand.New(&lockedSource{source: rand.NewPCG(s.seed, mix(s.seed, uint64(number)<<8))}),
+		random:    rand.New(&lockedSource{source: rand.NewPCG(s.seed, mix64.Mix(s.seed, uint64(number)<<8))}),
 		listeners: make(map[netip.AddrPort]*listener),
 		sockets:   make(map[netip.AddrPort]*packetConn),
 		conns:     make(map[*conn]struct{}),

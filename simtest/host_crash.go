@@ -12,9 +12,9 @@ import (
 
 // A program is a function that runs on a host for as long as the host does.
 type program struct {
-	host *Host
-	f    func(ctx context.Context) error
-	life life // of its present run
+	host     *Host
+	f        func(ctx context.Context) error
+	lifetime lifetime // of its present run
 }
 
 // What a program's context ends with; see context.Cause.
@@ -50,7 +50,7 @@ func (h *Host) Run(f func(ctx context.Context) error) {
 
 func (p *program) startLocked() {
 	ctx, stop := context.WithCancelCause(p.host.sim.context(p.host.name))
-	p.life = life{ctx, stop}
+	p.lifetime = lifetime{ctx, stop}
 	p.host.sim.programs++
 	p.host.sim.started(p.host.name, func() {
 		defer p.host.sim.programReturned()
@@ -101,7 +101,7 @@ func (h *Host) restartLocked() {
 	if !h.killed {
 		h.crashLocked()
 	}
-	h.down, h.killed, h.life = false, false, life{}
+	h.down, h.killed, h.lifetime = false, false, lifetime{}
 	if h.chaos != nil {
 		h.chaos.down = false
 	}
@@ -255,7 +255,7 @@ func (h *Host) catchUpLocked() {
 	next := h.parked[0]
 	h.parked[0] = event{}
 	h.parked = h.parked[1:]
-	h.sim.happenNowLocked(&next)
+	h.sim.dispatchNowLocked(&next)
 	if h.catchingUp = len(h.parked) > 0; h.catchingUp {
 		h.sim.callAtLocked(h.sim.now(), nil, h.catchUpLocked)
 	} else {

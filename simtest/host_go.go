@@ -20,7 +20,7 @@ func (h *Host) Go(f func(ctx context.Context)) {
 	}
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
-	ctx := h.lifeLocked()
+	ctx := h.lifetimeLocked()
 	h.sim.programs++
 	h.sim.started(h.name, func() {
 		defer h.sim.programReturned()
@@ -28,32 +28,32 @@ func (h *Host) Go(f func(ctx context.Context)) {
 	})
 }
 
-// A life is the context of a program, or one that other goroutines of a host
+// A lifetime is the context of a program, or one that other goroutines of a host
 // share, from its start to its crash.
-type life struct {
+type lifetime struct {
 	ctx context.Context // nil before its start
 	end context.CancelCauseFunc
 }
 
 // ending is the end of the life.
-func (l life) ending(cause error) ending {
+func (l lifetime) ending(cause error) ending {
 	return ending{func() { l.end(cause) }, func() bool { return l.ctx.Err() == nil }}
 }
 
-// lifeLocked returns the context of goroutines that are started now.
-func (h *Host) lifeLocked() context.Context {
-	if h.life.ctx == nil {
-		h.life.ctx, h.life.end = context.WithCancelCause(h.sim.context(h.name))
+// lifetimeLocked returns the context of goroutines that are started now.
+func (h *Host) lifetimeLocked() context.Context {
+	if h.lifetime.ctx == nil {
+		h.lifetime.ctx, h.lifetime.end = context.WithCancelCause(h.sim.context(h.name))
 		switch {
 		case h.down:
-			h.life.end(ErrCrashed)
+			h.lifetime.end(ErrCrashed)
 		case h.killed:
-			h.life.end(ErrKilled)
+			h.lifetime.end(ErrKilled)
 		case !h.sim.startsLocked():
-			h.life.end(ErrEnded)
+			h.lifetime.end(ErrEnded)
 		}
 	}
-	return h.life.ctx
+	return h.lifetime.ctx
 }
 
 // stopProgramsLocked ends the contexts of programs, one by one, and then that
@@ -63,21 +63,21 @@ func (h *Host) stopProgramsLocked(cause error) {
 	if cause == ErrEnded {
 		budget = stallBudget
 	}
-	for _, l := range h.livesLocked() {
+	for _, l := range h.lifetimesLocked() {
 		h.soonLocked(func() { h.sim.endLocked(l.ending(cause), budget) })
 	}
 }
 
-// livesLocked returns the contexts of the host's goroutines, in the order in which
+// lifetimesLocked returns the contexts of the host's goroutines, in the order in which
 // they end.
-func (h *Host) livesLocked() (lives []life) {
+func (h *Host) lifetimesLocked() (lives []lifetime) {
 	for _, p := range h.programs {
-		if p.life.ctx != nil {
-			lives = append(lives, p.life)
+		if p.lifetime.ctx != nil {
+			lives = append(lives, p.lifetime)
 		}
 	}
-	if h.life.ctx != nil {
-		lives = append(lives, h.life)
+	if h.lifetime.ctx != nil {
+		lives = append(lives, h.lifetime)
 	}
 	return lives
 }

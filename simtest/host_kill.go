@@ -49,7 +49,7 @@ func (h *Host) killLocked() {
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
 		if !c.isClosed() {
-			c.hangUpLocked()
+			c.sendCloseLocked()
 			c.closes()
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -58,15 +59,15 @@ func (h *Host) SetAccess(profile netem.Profile) {
 
 func (h *Host) setAccessLocked(up, down netem.Link) {
 	s := h.sim
-	s.meetLocked(up.Bottleneck)
-	s.meetLocked(down.Bottleneck)
+	s.joinBottleneckLocked(up.Bottleneck)
+	s.joinBottleneckLocked(down.Bottleneck)
 	s.disturbLocked(s.ordered, func() {
 		if h.access == nil {
 			h.access = &access{}
-			seed := mixString(mix(s.seed, uint64(h.number)), h.name)
+			seed := mix64.String(mix64.Mix(s.seed, uint64(h.number)), h.name)
 			h.access.up.where, h.access.down.where = ", "+h.name+"'s Up", ", "+h.name+"'s Down"
-			h.access.up.line.Init(&noLink, mix(seed, 1))
-			h.access.down.line.Init(&noLink, mix(seed, 2))
+			h.access.up.line.Init(&noLink, mix64.Mix(seed, 1))
+			h.access.down.line.Init(&noLink, mix64.Mix(seed, 2))
 			s.overrideLocked(&h.access.up.line, lineName{from: h.name})
 			s.overrideLocked(&h.access.down.line, lineName{to: h.name})
 		}

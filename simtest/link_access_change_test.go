@@ -86,7 +86,7 @@ func TestFaultsAndAnAccess(t *testing.T) {
 
 // Over TCP it makes no difference for the times whether acknowledgements enter an
 // access in time, or late where nobody can notice.
-func TestLateEventsOnAnAccess(t *testing.T) {
+func TestLazyEventsOnAnAccess(t *testing.T) {
 	slow := netem.Link{Rate: 200 * netem.Kbps} // so that timers expire, and send again what nothing has lost
 	lossy := netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 0.05}}
 	for name, set := range map[string]func(sim *simtest.Sim){

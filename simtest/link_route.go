@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/lines"
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -81,7 +82,7 @@ func linkKey(link netem.Link) string {
 }
 
 func (s *Sim) setLinkLocked(from, to string, link netem.Link) {
-	s.meetLocked(link.Bottleneck)
+	s.joinBottleneckLocked(link.Bottleneck)
 	r := s.routeLocked(from, to)
 	r.own = true
 	s.disturbNamedLocked([]string{from}, func() { r.setLinkLocked(link) })
@@ -108,7 +109,7 @@ func (s *Sim) SetDefaultLink(link netem.Link) {
 		panic(fmt.Sprintf("simtest: default link: %v", err))
 	}
 	s.control("default link "+linkKey(link), func() {
-		s.meetLocked(link.Bottleneck)
+		s.joinBottleneckLocked(link.Bottleneck)
 		s.link = link
 		s.faultLocked("default link", "", "")
 		s.disturbLocked(s.ordered, func() {
@@ -124,8 +125,8 @@ func (s *Sim) SetDefaultLink(link netem.Link) {
 	})
 }
 
-// meetLocked has a bottleneck begin with the simulation, if it is new to it.
-func (s *Sim) meetLocked(b *netem.Bottleneck) {
+// joinBottleneckLocked has a bottleneck begin with the simulation, if it is new to it.
+func (s *Sim) joinBottleneckLocked(b *netem.Bottleneck) {
 	if b != nil && !s.bottlenecks[b] {
 		s.bottlenecks[b] = true
 		lines.Share(b)
@@ -148,7 +149,7 @@ func (s *Sim) routeLocked(from, to string) *route {
 	r := s.routes[key]
 	if r == nil {
 		r = &route{blocked: s.isCutLocked(from, to)}
-		r.line.Init(&noLink, mixString(mixString(s.seed, from), to))
+		r.line.Init(&noLink, mix64.String(mix64.String(s.seed, from), to))
 		s.overrideLocked(&r.line, lineName{from, to})
 		if from == to {
 			r.setLinkLocked(netem.Link{})

@@ -15,11 +15,11 @@ func (s *Sim) loop() {
 	defer close(s.stopped)
 	s.alarm = time.NewTimer(time.Hour)
 	defer s.alarm.Stop()
-	defer time.AfterFunc(s.clockEnds()-s.now(), s.look).Stop()
+	defer time.AfterFunc(s.clockEnds()-s.now(), s.readClock).Stop()
 	if s.limit > 0 {
-		defer time.AfterFunc(s.limit-s.now(), s.look).Stop()
+		defer time.AfterFunc(s.limit-s.now(), s.readClock).Stop()
 	}
-	byTimer := false // it was woken, and not by ringLocked
+	byTimer := false // it was woken, and not by wakeLoopLocked
 	for {
 		s.turns.Add(1)
 		s.settle()
@@ -27,10 +27,10 @@ func (s *Sim) loop() {
 		s.instant = s.now()
 		s.noteFailureLocked(s.instant, false)
 		if byTimer && !s.asleep {
-			<-s.wake // ringLocked was called nevertheless
+			<-s.wake // wakeLoopLocked was called nevertheless
 		}
 		byTimer, s.asleep = false, false
-		s.sendLateLocked(s.instant)
+		s.sendDeferredLocked(s.instant)
 		if !s.catchUpLocked(s.instant) {
 			s.unlock()
 			continue
@@ -76,14 +76,14 @@ func (s *Sim) stepLocked() bool {
 		for s.woken = false; !s.woken && s.isDueLocked(); {
 			e := s.nextLocked()
 			s.woken = e.what != segmentsArriving
-			s.happenLocked(&e)
+			s.dispatchLocked(&e)
 			s.countLocked(now, 1)
 			if !s.woken {
 				s.catchUpLocked(now)
 			}
 		}
-	case len(s.granting) > 0:
-		s.grantAllLocked()
+	case len(s.windowUpdates) > 0:
+		s.sendWindowUpdatesLocked()
 	case len(s.released) > 0:
 		s.releaseAllLocked(s.released)
 		s.released = nil
@@ -114,7 +114,7 @@ func (s *Sim) hasMoreLocked() bool {
 	if at, ok := s.nextTimeLocked(); ok && at <= s.instant {
 		return true
 	}
-	return len(s.posted) > 0 || len(s.granting) > 0 || len(s.released) > 0 || len(s.controls) > 0 ||
+	return len(s.posted) > 0 || len(s.windowUpdates) > 0 || len(s.released) > 0 || len(s.controls) > 0 ||
 		s.chaos.isDue() || len(s.settling) > 0 || s.closing || s.closed || s.limit > 0 && s.instant >= s.limit
 }
 
@@ -124,19 +124,19 @@ func (s *Sim) isDueLocked() bool {
 	return ok && at <= s.instant
 }
 
-// ringLocked wakes the loop, if it sleeps: there is something for it to look at.
-func (s *Sim) ringLocked() {
+// wakeLoopLocked wakes the loop, if it sleeps: there is something for it to look at.
+func (s *Sim) wakeLoopLocked() {
 	if s.asleep {
 		s.asleep = false
 		s.wake <- struct{}{}
 	}
 }
 
-// look has the loop see what time it is.
-func (s *Sim) look() {
+// readClock has the loop see what time it is.
+func (s *Sim) readClock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ringLocked()
+	s.wakeLoopLocked()
 }
 
 // maxAtOnce is how many things may happen at one instant: a program that needs
@@ -167,7 +167,7 @@ func (s *Sim) Settle() {
 	}
 	settled := make(chan struct{})
 	s.settling = append(s.settling, settled)
-	s.ringLocked()
+	s.wakeLoopLocked()
 	s.mu.Unlock()
 	<-settled
 }

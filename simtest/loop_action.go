@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
 // An action is what a goroutine of the simulation wants of the network: to dial,
@@ -44,9 +46,9 @@ const (
 type kind uint8
 
 const (
-	wanting  kind = iota // for room in the window
-	granting             // room in the peer's
-	sending              // bytes, an end or a reset
+	windowProbes  kind = iota // for room in the window
+	windowUpdates             // room in the peer's
+	sending                   // bytes, an end or a reset
 	kinds
 )
 
@@ -88,11 +90,11 @@ func compareKeys(a, b *key) int {
 
 // postLocked hands an action to the loop.
 func (s *Sim) postLocked(a action) {
-	if s.late {
-		s.sendLateLocked(s.now())
+	if s.deferred {
+		s.sendDeferredLocked(s.now())
 	}
 	s.posted = append(s.posted, a)
-	s.ringLocked()
+	s.wakeLoopLocked()
 }
 
 // collectLocked puts what was posted on its way, in an order that does not
@@ -102,7 +104,7 @@ func (s *Sim) collectLocked() {
 	if len(s.posted) == 0 {
 		return
 	}
-	s.late = false
+	s.deferred = false
 	posted := s.posted
 	s.posted, s.spare = s.spare[:0], nil
 	order := s.order[:0]
@@ -118,7 +120,7 @@ func (s *Sim) collectLocked() {
 			i++
 			a.n += order[i].action.n
 		}
-		s.happenLocked(&event{what: a.what, host: a.host, conn: a.conn, n: a.n, do: a.do})
+		s.dispatchLocked(&event{what: a.what, host: a.host, conn: a.conn, n: a.n, do: a.do})
 	}
 	clear(posted)
 	clear(order)
@@ -174,10 +176,10 @@ func followers(actions []ranked) (n int) {
 // tie returns a number that decides in one round where a connection's actions
 // come among those of others.
 func (k *key) tie(round uint64) uint64 {
-	tie := mix(mix(round, uint64(k.host)), k.conn)
+	tie := mix64.Mix(mix64.Mix(round, uint64(k.host)), k.conn)
 	if k.address != nil {
 		for _, c := range []byte(*k.address) {
-			tie = mix(tie, uint64(c))
+			tie = mix64.Mix(tie, uint64(c))
 		}
 	}
 	return tie
@@ -205,7 +207,7 @@ func (s *Sim) control(key string, do func()) {
 	}
 	done := make(chan struct{})
 	s.controls = append(s.controls, control{key: key, do: do, done: done})
-	s.ringLocked()
+	s.wakeLoopLocked()
 	s.unlock()
 	<-done
 }
@@ -231,7 +233,7 @@ func (s *Sim) orderControlsLocked(controls []control) {
 	round, isDrawn := s.ties.order(s.instant)
 	if isDrawn {
 		for i := range controls {
-			controls[i].tie = mixString(round, controls[i].key)
+			controls[i].tie = mix64.String(round, controls[i].key)
 		}
 	}
 	slices.SortStableFunc(controls, func(a, b control) int {

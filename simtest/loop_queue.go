@@ -27,7 +27,7 @@ const (
 	calling          eventKind = iota // do
 	stepping                          // do, of the network's own; it draws no tie
 	arriving                          // n bytes
-	granted                           // n bytes of window
+	windowUpdated                     // n bytes of window
 	sent                              // n bytes, by conn
 	leaving                           // the link is free for what comes next
 	segmentsArriving                  // those from the nth on
@@ -35,16 +35,16 @@ const (
 	entering                          // the nth crossing enters its next hop
 
 	// What users of a connection ask for.
-	finishing    // the end of its stream
-	resetting    // a reset of its peer
-	telling      // that the peer is told of what was read
-	writeWaiting // that it is looked whether there is room
-	roomWanted   // that the peer tells of room
-	leftWanting  // that a peer which waits for room finds out that there will be none
+	finishing       // the end of its stream
+	resetting       // a reset of its peer
+	bytesRead       // that the peer is told of what was read
+	writeWaiting    // that it is looked whether there is room
+	windowProbe     // that the peer tells of room
+	probeUnanswered // that a peer which waits for room finds out that there will be none
 )
 
-// happenLocked makes an event happen.
-func (s *Sim) happenLocked(e *event) {
+// dispatchLocked makes an event happen.
+func (s *Sim) dispatchLocked(e *event) {
 	if h := e.host; h != nil && (h.paused || h.catchingUp) {
 		if e.what == segmentsArriving || e.what == expiring {
 			e.conn.troubleLoop()
@@ -52,17 +52,17 @@ func (s *Sim) happenLocked(e *event) {
 		h.parked = append(h.parked, *e)
 		return
 	}
-	s.happenNowLocked(e)
+	s.dispatchNowLocked(e)
 }
 
-// happenNowLocked makes an event happen, even on a host that is not itself.
-func (s *Sim) happenNowLocked(e *event) {
+// dispatchNowLocked makes an event happen, even on a host that is not itself.
+func (s *Sim) dispatchNowLocked(e *event) {
 	switch e.what {
 	case calling, stepping:
 		e.do()
 	case arriving:
 		e.conn.arriveLocked(e.n)
-	case granted:
+	case windowUpdated:
 		e.conn.outstanding -= e.n
 		e.conn.goOnWritingLocked()
 	case sent:
@@ -75,19 +75,19 @@ func (s *Sim) happenNowLocked(e *event) {
 		e.conn.enteringLoop(int32(e.n))
 	case leaving:
 		e.conn.leavingAt = 0
-		e.conn.pumpLocked()
+		e.conn.sendDueLocked()
 	case finishing:
 		e.conn.finishNowLocked()
 	case resetting:
 		e.conn.resetPeerLocked()
-	case telling:
-		e.conn.tellReadLocked()
+	case bytesRead:
+		e.conn.bytesReadLocked()
 	case writeWaiting:
 		e.conn.blockedLoop()
-	case roomWanted:
-		e.conn.peer.wantLocked()
-	case leftWanting:
-		e.conn.leaveWantingLocked()
+	case windowProbe:
+		e.conn.peer.windowProbedLocked()
+	case probeUnanswered:
+		e.conn.leaveProbeUnansweredLocked()
 	}
 }
 
@@ -260,7 +260,7 @@ func (s *Sim) catchUpLocked(until time.Duration) bool {
 			s.urgent.left--
 		}
 		s.instant = at
-		s.happenLocked(&e)
+		s.dispatchLocked(&e)
 		s.countLocked(at, 1)
 	}
 	s.instant = now

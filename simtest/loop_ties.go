@@ -1,6 +1,10 @@
 package simtest
 
-import "time"
+import (
+	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
+)
 
 // ties decide in which order happens what is due at one instant. Without a seed that
 // is the natural order: the order in which it was scheduled, or that of the keys of
@@ -30,7 +34,7 @@ type ties struct {
 }
 
 func (t *ties) init(config *Config) {
-	*t = ties{seed: mix(config.Seed, 2), draws: config.Seed != 0, decided: config.decided, at: -1}
+	*t = ties{seed: mix64.Mix(config.Seed, 2), draws: config.Seed != 0, decided: config.decided, at: -1}
 	if o := config.overrides; o != nil {
 		t.override(o)
 	}
@@ -58,7 +62,7 @@ func (t *ties) roundOf(at time.Duration) (round uint64, isDrawn bool) {
 }
 
 // seedsRound returns the number that the seed has for an instant.
-func (t *ties) seedsRound(at time.Duration) uint64 { return mix(t.seed, uint64(at)) }
+func (t *ties) seedsRound(at time.Duration) uint64 { return mix64.Mix(t.seed, uint64(at)) }
 
 // look makes an instant the one that is looked at.
 func (t *ties) look(at time.Duration) {
@@ -75,13 +79,13 @@ func (t *ties) order(at time.Duration) (round uint64, isDrawn bool) {
 		return 0, false
 	}
 	t.orders++
-	return mix(^t.round, t.orders), true
+	return mix64.Mix(^t.round, t.orders), true
 }
 
 // isSecond draws whether the second of two comes first.
 func (t *ties) isSecond(at time.Duration, key uint64) bool {
 	round, isDrawn := t.roundOf(at)
-	if !isDrawn || mix(round, key)&1 == 0 {
+	if !isDrawn || mix64.Mix(round, key)&1 == 0 {
 		return false
 	}
 	t.decide(at)
@@ -101,7 +105,7 @@ func (t *ties) put(e event) {
 		t.due.push(t.dueAt, 0, e)
 		return
 	}
-	tie := mix(t.round, t.events)
+	tie := mix64.Mix(t.round, t.events)
 	t.events++
 	l := e.line
 	if l != nil && l.at == t.dueAt {

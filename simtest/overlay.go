@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
 // Layers are the parts of the standard library's overlay. See docs/unmodified.md.
@@ -162,7 +164,7 @@ func (l Layers) enter(seed, schedule uint64) {
 			bits |= 1 << i
 		}
 	}
-	overlay.SimtestBubble(bits, mix(seed, 5), schedule)
+	overlay.SimtestBubble(bits, mix64.Mix(seed, 5), schedule)
 }
 
 // Do calls f in the calling goroutine as one of the host's: what it draws from

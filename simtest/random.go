@@ -5,6 +5,8 @@ import (
 	mathrand2 "math/rand/v2"
 	"os"
 	"testing"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
 // seedProcess seeds the whole process's random numbers until t ends: those of
@@ -24,7 +26,7 @@ func seedProcess(t *testing.T, seed uint64) (ok bool) {
 	if !setGODEBUG(t, settings) {
 		return false
 	}
-	seedMath(t, mix(seed, 3))
+	seedMath(t, mix64.Mix(seed, 3))
 	if testing.Testing() {
 		seedCrypto(t, seed)
 		seedReader(t, seed)

@@ -5,6 +5,8 @@ import (
 	mathrand "math/rand/v2"
 	"sync"
 	"testing"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
 // A hostReader is crypto/rand.Reader during a simulation. The goroutines of each
@@ -40,8 +42,8 @@ func (r *hostReader) Read(p []byte) (int, error) {
 	defer r.mu.Unlock()
 	s := r.streams[host]
 	if s == nil {
-		key := mixString(mix(r.seed, 4), host)
-		s = &hostStream{newStream(key), newStream(mix(key, 1))}
+		key := mix64.String(mix64.Mix(r.seed, 4), host)
+		s = &hostStream{newStream(key), newStream(mix64.Mix(key, 1))}
 		r.streams[host] = s
 	}
 	if len(p) == 1 {
@@ -55,7 +57,7 @@ func newStream(key uint64) *mathrand.ChaCha8 {
 	var seed [32]byte
 	for i := range seed {
 		if i%8 == 0 {
-			key = mix(key, uint64(i))
+			key = mix64.Mix(key, uint64(i))
 		}
 		seed[i] = byte(key >> (i % 8 * 8))
 	}

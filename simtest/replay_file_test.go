@@ -87,7 +87,7 @@ func TestReplayFileNames(t *testing.T) {
 		"quiet":    func(r *replay) { r.quiet++ },
 		"schedule": func(r *replay) { r.schedule = r.schedule[1:] },
 		"natural":  func(r *replay) { r.natural = false },
-		"calm":     func(r *replay) { r.calm = false },
+		"calm":     func(r *replay) { r.noImpairments = false },
 		"ties":     func(r *replay) { r.ties = nil },
 		"draws":    func(r *replay) { r.draws = nil },
 	} {

@@ -16,13 +16,15 @@ import (
 // other instants and packets. That a host of theirs does not exist fails the test, as
 // with a schedule's.
 type overrides struct {
-	natural bool // the order is natural at all instants that ties do not name
-	calm    bool // nothing befalls packets by chance that draws do not name
-	ties    []tieOverride
-	draws   []drawOverride
+	natural       bool // the order is natural at all instants that ties do not name
+	noImpairments bool // nothing befalls packets by chance that draws do not name
+	ties          []tieOverride
+	draws         []drawOverride
 }
 
-func (o *overrides) isNone() bool { return !o.natural && !o.calm && len(o.ties)+len(o.draws) == 0 }
+func (o *overrides) isNone() bool {
+	return !o.natural && !o.noImpairments && len(o.ties)+len(o.draws) == 0
+}
 
 // A tieOverride is in which order happens what happens at one instant: the
 // natural one, or one that is drawn from another number.
@@ -52,8 +54,8 @@ type drawOverride struct {
 // for all others: the line is the access of the one that is not.
 type lineName struct{ from, to string }
 
-// lineRolls are the rolls of lines that are not their own.
-type lineRolls map[lineName]map[netem.Draw]uint64
+// fixedRolls are the rolls of lines that are not their own.
+type fixedRolls map[lineName]map[netem.Draw]uint64
 
 // anyHost is written for all others.
 const anyHost = "*"
@@ -153,7 +155,7 @@ func parseHex(text string) (uint64, error) {
 
 // overrideLocked has the draws on a line be otherwise, and noted, as the Config says.
 func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
-	o := &netem.Overrides{Rolls: s.rolls[name], NoImpairments: s.calm}
+	o := &netem.Overrides{Rolls: s.rolls[name], NoImpairments: s.noImpairments}
 	if s.ties.decided != nil {
 		o.OnImpairment = func(d netem.Draw) { s.ties.decided.draw(name, d) }
 	}
@@ -165,8 +167,8 @@ func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
 // useRolls has draws be otherwise. The hosts that they name are to exist when the
 // simulation's function has ended.
 func (s *Sim) useRolls(calm bool, draws []drawOverride) {
-	s.calm = calm
-	s.rolls = make(lineRolls)
+	s.noImpairments = calm
+	s.rolls = make(fixedRolls)
 	told := map[string]bool{"": true}
 	for _, draw := range draws {
 		if s.rolls[draw.lineName] == nil {

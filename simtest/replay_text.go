@@ -93,7 +93,7 @@ func (r *replay) text() string {
 	for _, tie := range r.ties {
 		line(keyTie, tie)
 	}
-	if r.calm {
+	if r.noImpairments {
 		line(keyDraws, noDraws)
 	}
 	for _, draw := range r.draws {
@@ -265,7 +265,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 	case keyTie:
 		err = p.readTie(value)
 	case keyDraws:
-		if p.calm = value == noDraws; !p.calm {
+		if p.noImpairments = value == noDraws; !p.noImpairments {
 			err = fmt.Errorf("%q is not how all draws can be: write %q, or delete the line", value, keyDraws+" "+noDraws)
 		}
 	case keyDraw:

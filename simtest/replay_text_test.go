@@ -25,9 +25,9 @@ func fullReplay(t testing.TB) *replay {
 		quiet:     time.Minute,
 		schedule:  schedule,
 		overrides: overrides{
-			natural: true,
-			calm:    true,
-			ties:    []tieOverride{{at: 13100 * time.Millisecond, natural: true}, {at: 14 * time.Second, round: 0xa1}},
+			natural:       true,
+			noImpairments: true,
+			ties:          []tieOverride{{at: 13100 * time.Millisecond, natural: true}, {at: 14 * time.Second, round: 0xa1}},
 			draws: []drawOverride{
 				{lineName{"a", "b,c"}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 17}, Kind: netem.DrawnLoss}, netem.NeverRolled},
 				{lineName{"a", ""}, netem.Draw{ID: netem.PacketID{Flow: 0xa1, Number: 18}, Kind: netem.DrawnReorder}, 0},

@@ -111,18 +111,18 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		told = true
 		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.failureText(t, s.sim, false))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
-	case deadlock == errDeaf:
+	case deadlock == errAbandoned:
 		if !s.reported {
 			t.Error(s.sim.report)
 		}
 		stated = true
-		t.Fatalf("simtest: what still runs %v after that, because a clean-up does not end:\n%s", windUp, formatGoroutines(stillRunning(s.id)))
+		t.Fatalf("simtest: what still runs %v after that, because a clean-up does not end:\n%s", cleanUpTime, formatGoroutines(stillRunning(s.id)))
 	case !s.over.Load():
 		stated = true
 		t.Fatalf("simtest: everything waits for ever.\n%s", s.stateText())
 	}
 	if running := stillRunning(s.id); len(running) > 0 {
-		t.Fatalf("simtest: what still runs %v after the simulation has ended:\n%s", windUp, formatGoroutines(running))
+		t.Fatalf("simtest: what still runs %v after the simulation has ended:\n%s", cleanUpTime, formatGoroutines(running))
 	}
 	t.Fatalf("simtest: %v", deadlock)
 	return true
@@ -187,7 +187,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	case <-sim.expired:
 		select {
 		case <-s.test.done:
-		case <-time.After(windUp):
+		case <-time.After(cleanUpTime):
 		}
 	}
 	s.functionOver(t, w)

@@ -72,8 +72,8 @@ func inBubble() bool {
 // Why the watchdog has given up a bubble. The bubble exists until the process
 // ends.
 var (
-	errStuck = errors.New("everything waits for ever, and someone for a mutex")
-	errDeaf  = errors.New("a clean-up does not end")
+	errStuck     = errors.New("everything waits for ever, and someone for a mutex")
+	errAbandoned = errors.New("a clean-up does not end")
 )
 
 // catchDeadlock calls f and returns the error with which the runtime panics when

@@ -18,7 +18,7 @@ import (
 //     that is done).
 //  3. The function's clean-ups are done.
 //  4. The contexts of programs end, they have the grace, and the network is
-//     closed; then whatever is left has windUp (the first clean-up, which is the
+//     closed; then whatever is left has cleanUpTime (the first clean-up, which is the
 //     last that is done).
 type simulation struct {
 	id      string
@@ -32,9 +32,9 @@ type simulation struct {
 	reported bool // why it was stopped
 }
 
-// windUp is how much simulated time goroutines have to end after everything
+// cleanUpTime is how much simulated time goroutines have to end after everything
 // was closed: time stops when the bubble's main goroutine ends.
-const windUp = time.Minute
+const cleanUpTime = time.Minute
 
 // functionOver is called when the function has returned or was given up, before
 // its clean-ups are done.
@@ -44,13 +44,13 @@ func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 		s.test.end() // a panic ends the process before anything logged is printed
 	}
 	s.sim.noteFailure()
-	s.sim.whenQuiet(func() {}) // for hosts that are created at this instant
+	s.sim.whenAllBlocked(func() {}) // for hosts that are created at this instant
 	stopped := s.reportStop(t)
 	if missing := s.sim.missingHosts(); missing != "" && !stopped && s.test.returned() {
 		t.Error(missing)
 	}
 	t.Cleanup(func() {
-		runUnlisted(func() { s.sim.whenQuiet(func() {}) })
+		runUnlisted(func() { s.sim.whenAllBlocked(func() {}) })
 	})
 	go runUnlisted(func() { s.watchCleanUps(w) })
 	s.test.end()
@@ -76,7 +76,7 @@ func (s *simulation) reportStop(t *testing.T) (stopped bool) {
 }
 
 // watchCleanUps gives the bubble up when the function's clean-ups have not ended
-// windUp after the time limit. Unlike the function, a clean-up cannot be given
+// cleanUpTime after the time limit. Unlike the function, a clean-up cannot be given
 // up alone: it runs in the goroutine whose end ends the bubble.
 func (s *simulation) watchCleanUps(w *watchdog) {
 	select {
@@ -87,7 +87,7 @@ func (s *simulation) watchCleanUps(w *watchdog) {
 	select {
 	case <-s.cleaned:
 		return
-	case <-time.After(windUp):
+	case <-time.After(cleanUpTime):
 	}
 	synctest.Wait() // for what wakes at this instant too; the loop has ended
 	select {
@@ -112,7 +112,7 @@ func (s *simulation) finish(t *testing.T) {
 	s.sim.close()
 	s.over.Store(true)
 	stopped := s.reportStop(t)
-	time.Sleep(windUp)
+	time.Sleep(cleanUpTime)
 	synctest.Wait() // for what wakes at this instant too
 	s.sim.took.Store(int64(took))
 	if stopped {

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// whenQuiet makes the loop call do when every goroutine is blocked, before
+// whenAllBlocked makes the loop call do when every goroutine is blocked, before
 // anything else happens on the network, and waits for that. When the simulation
 // has ended it returns at once, and do is not called.
-func (s *Sim) whenQuiet(do func()) {
+func (s *Sim) whenAllBlocked(do func()) {
 	s.mu.Lock()
 	if s.closed {
 		s.unlock()
@@ -29,7 +29,7 @@ func (s *Sim) whenQuiet(do func()) {
 // after grace. The network goes on meanwhile, and there is no time limit.
 func (s *Sim) endPrograms(grace time.Duration) {
 	returned := make(chan struct{})
-	s.whenQuiet(func() {
+	s.whenAllBlocked(func() {
 		s.ending = true
 		s.limit = 0 // the grace is one
 		s.stopProgramsLocked()
@@ -61,7 +61,7 @@ func (s *Sim) stopProgramsLocked() {
 func (s *Sim) close() {
 	s.mu.Lock()
 	s.closing = true
-	s.ringLocked()
+	s.wakeLoopLocked()
 	s.unlock()
 	<-s.stopped
 }
@@ -93,7 +93,7 @@ func (s *Sim) startClosingLocked() {
 	s.recordQuietLocked()
 	for _, h := range s.ordered {
 		h.paused, h.catchingUp, h.parked = false, false, nil
-		for _, l := range h.livesLocked() {
+		for _, l := range h.lifetimesLocked() {
 			s.ends = append(s.ends, l.ending(ErrEnded))
 		}
 	}

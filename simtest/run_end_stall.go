@@ -66,7 +66,7 @@ func (s *Sim) watchStall() {
 		dump := s.dump()
 		s.stallCost += len(dump)
 		switch progressOf(dump, s.bubble) {
-		case quiet:
+		case allBlocked:
 			return
 		case running:
 			if doubts++; doubts >= enoughRunning {
@@ -122,10 +122,10 @@ func (s *Sim) dump() string {
 func (s *Sim) goOnStalled() bool {
 	s.mu.Lock()
 	defer s.unlock()
-	s.ringLocked()
+	s.wakeLoopLocked()
 	s.instant = s.now()
 	if !s.closed {
-		s.sendLateLocked(s.instant)
+		s.sendDeferredLocked(s.instant)
 		s.collectLocked()
 		switch {
 		case !s.closing && s.stepLocked():
@@ -142,7 +142,7 @@ func (s *Sim) goOnStalled() bool {
 type progress int
 
 const (
-	quiet      progress = iota // every goroutine is blocked as testing/synctest wants it
+	allBlocked progress = iota // every goroutine is blocked as testing/synctest wants it
 	running                    // so it seems, but one may be running
 	collecting                 // or be blocked by the garbage collector
 	stuck                      // one is not blocked so, as it waits for a mutex
@@ -152,7 +152,7 @@ const (
 // progressOf reads a dump. The goroutine that has made it, which comes first,
 // does not count.
 func progressOf(dump, bubble string) progress {
-	now := quiet
+	now := allBlocked
 	_, others, _ := strings.Cut(dump, "\n\n")
 	for text := range strings.SplitSeq(others, "\n\n") {
 		header, _, _ := strings.Cut(text, "\n")

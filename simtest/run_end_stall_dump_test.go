@@ -20,7 +20,7 @@ func TestProgressOfADump(t *testing.T) {
 		outside = "goroutine 6 [chan receive]"
 	)
 	for want, headers := range map[progress][]string{
-		quiet:      {asleep, asleep + "\n" + other, outside, "goroutine 7 [select (durable), synctest bubble 7] labels:{a: runnable}"},
+		allBlocked: {asleep, asleep + "\n" + other, outside, "goroutine 7 [select (durable), synctest bubble 7] labels:{a: runnable}"},
 		running:    {"goroutine 7 [runnable]", asleep + "\ngoroutine 7 [running, locked to thread]"},
 		collecting: {"goroutine 7 [GC assist wait]", "goroutine 7 [runnable]\ngoroutine 8 [GC assist marking]", "goroutine 7 [semacquire]"},
 		stuck:      {locked, asleep + "\n" + readers + "\n" + outside, locked + "\ngoroutine 7 [runnable]"},

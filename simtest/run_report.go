@@ -106,7 +106,7 @@ func (c *conn) stateLocked() string {
 	case c.peer.usage == gone:
 		words = append(words, "the peer is gone")
 	}
-	if c.tcp == nil && c.trial != working {
+	if c.tcp == nil && c.pathState != working {
 		words = append(words, "sends in vain")
 	}
 	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local.addr(), c.remote.addr(), c.far.name, strings.Join(words, ", "))

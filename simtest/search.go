@@ -209,7 +209,7 @@ func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 		s.runHere(t, plan, replays, f)
 		return
 	}
-	s.hunt(t, plan, replays, number)
+	s.runInWorkers(t, plan, replays, number)
 }
 
 // mustBeValid panics on a search that cannot be.

@@ -93,14 +93,14 @@ func ExampleSearch_shrinking() {
 // The example's search fails in a process of its own, and leaves what it says.
 func TestExampleSearchShrinking(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "shrinking", "SIMTEST_SHRINK=5m")
-	require.Error(t, r.err, r.output)
-	assert.Contains(t, r.output, "it was made smaller")
-	require.Len(t, r.reports, 1)
-	require.Len(t, r.reports[0].Groups, 1)
+	run := runSearch(t, "shrinking", "SIMTEST_SHRINK=5m")
+	require.Error(t, run.err, run.output)
+	assert.Contains(t, run.output, "it was made smaller")
+	require.Len(t, run.reports, 1)
+	require.Len(t, run.reports[0].Groups, 1)
 	page, err := os.ReadFile("search_example_test.go")
 	require.NoError(t, err)
-	for line := range strings.Lines(r.reports[0].Groups[0].ReplayText) {
+	for line := range strings.Lines(run.reports[0].Groups[0].ReplayText) {
 		switch key, _, _ := strings.Cut(line, " "); key {
 		case "seed", "quiet", "fault", "ties", "message":
 			assert.Contains(t, string(page), "//\t"+line)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
@@ -20,7 +21,7 @@ type searchFailure struct {
 // id returns what failures of one group have in common: the message, numbers
 // aside, and the place.
 func (f searchFailure) id() string {
-	return fmt.Sprintf("%016x", mixString(mixString(0, maskNumbers(f.message)), f.place))
+	return fmt.Sprintf("%016x", mix64.String(mix64.String(0, maskNumbers(f.message)), f.place))
 }
 
 // numbers are parts of a message that differ from seed to seed: identifiers,
@@ -131,28 +132,28 @@ func lastWords(lines []string, died string) string {
 var exitedWithError = regexp.MustCompile(`: exit status [1-9][0-9]*$`)
 
 // groupOfLocked returns the group of what has failed, which may be a new one.
-func (h *hunt) groupOfLocked(f finding) *sweep.Group {
+func (run *searchRun) groupOfLocked(f finding) *sweep.Group {
 	id := f.failure.id()
-	g := h.groups[id]
+	g := run.groups[id]
 	if g == nil {
 		g = &sweep.Group{ID: id}
-		h.groups[id] = g
+		run.groups[id] = g
 	}
 	return g
 }
 
 // groupLocked adds a seed that has failed to its group.
-func (h *hunt) groupLocked(o searchOutcome) {
-	f := h.findingOf(o)
-	g := h.groupOfLocked(f)
+func (run *searchRun) groupLocked(o searchOutcome) {
+	f := run.findingOf(o)
+	g := run.groupOfLocked(f)
 	g.Count++
 	g.Seeds = append(g.Seeds, o.Seed)
 	slices.Sort(g.Seeds)
 	g.Seeds = g.Seeds[:min(len(g.Seeds), sweep.MaxSeeds)]
 	if g.First() == o.Seed && g.Replays == 0 {
 		g.Message, g.Place, g.Output = f.failure.message, f.failure.place, f.output
-		g.Rerun = h.again(seedVariable, strconv.FormatUint(o.Seed, 10))
-		h.found[g.ID] = f
+		g.Rerun = run.again(seedVariable, strconv.FormatUint(o.Seed, 10))
+		run.found[g.ID] = f
 	}
 }
 

@@ -36,12 +36,12 @@ type searchOutcome struct {
 
 // What a worker may take. Variables for tests.
 var (
-	searchPatience = 2 * time.Minute // for a seed; see patience
-	endOfWorker    = 5 * time.Second // when it has been told to end, or to print its goroutines
+	seedTimeout = 2 * time.Minute // for a seed; see timeout
+	endOfWorker = 5 * time.Second // when it has been told to end, or to print its goroutines
 )
 
 const (
-	startPatience     = 5 * time.Minute // until it comes to its search
+	startTimeout      = 5 * time.Minute // until it comes to its search
 	lookAtWorkerEvery = 50 * time.Millisecond
 	lookAtMemoryEvery = 50 * time.Millisecond
 	maxSearchOutput   = 64 << 10  // of a seed, that is kept
@@ -159,7 +159,7 @@ func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) 
 	}
 	go p.wait()
 	go p.read(results)
-	switch o := p.await(startPatience, giveUp); {
+	switch o := p.await(startTimeout, giveUp); {
 	case o.givenUp:
 		p.close()
 		return nil, errGivenUp
@@ -242,7 +242,7 @@ func (p *searchProcess) do(job searchJob, giveUp <-chan struct{}) searchOutcome 
 		_, err = p.jobs.Write(append(line, '\n'))
 	}
 	o := searchOutcome{}
-	limit := cmp.Or(job.patience, searchPatience)
+	limit := cmp.Or(job.timeout, seedTimeout)
 	if err != nil && !isClosed(p.exited) {
 		o = p.endIt(fmt.Sprintf("the worker process cannot be told what to do: %v", err))
 	} else {
@@ -273,7 +273,7 @@ func (p *searchProcess) takeTold() (quiet time.Duration, schedule []string) {
 
 // await waits for a result, and ends a process that will not bring any.
 func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o searchOutcome) {
-	patience, began := newPatience(limit, p.command.Process.Pid), time.Now()
+	timeout, began := newWorkerTimeout(limit, p.command.Process.Pid), time.Now()
 	ticker := time.NewTicker(lookAtWorkerEvery)
 	defer ticker.Stop()
 	results := p.results
@@ -311,15 +311,15 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 				return o
 			case p.size()-p.printed > tooMuchOutput:
 				return p.endIt(fmt.Sprintf("it has printed more than %d MiB", tooMuchOutput>>20))
-			case patience.isOver():
+			case timeout.isOver():
 				return p.endIt(fmt.Sprintf("it has not ended after %v of real time", time.Since(began).Round(time.Second)))
-			case patience.isToAsk():
+			case timeout.isToAsk():
 				_ = p.jobs.SetWriteDeadline(time.Now().Add(lookAtWorkerEvery)) // it may not read
 				_, _ = p.jobs.WriteString(`{"progress":true}` + "\n")
 				_ = p.jobs.SetWriteDeadline(time.Time{})
 			}
 		case progress := <-p.progress:
-			patience.hear(progress)
+			timeout.hear(progress)
 		}
 	}
 }

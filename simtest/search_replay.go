@@ -108,11 +108,11 @@ func (s *Search) runReplaysHere(t *testing.T, replays []namedReplay, f func(t *t
 }
 
 // runReplays runs the replays in workers, all of them, and notes what has failed.
-func (h *hunt) runReplays(workers int) {
-	left := h.replays
+func (run *searchRun) runReplays(workers int) {
+	left := run.replays
 	byText := make(map[string]*namedReplay)
-	h.runPhase(phase{
-		over: h.over, giveUp: h.giveUp,
+	run.runPhase(phase{
+		over: run.over, giveUp: run.giveUp,
 		next: func() (searchJob, bool) {
 			if len(left) == 0 {
 				return searchJob{}, false
@@ -121,37 +121,37 @@ func (h *hunt) runReplays(workers int) {
 			left = left[1:]
 			text := r.text()
 			byText[text] = &r
-			return searchJob{Seed: r.seed, Replay: text, KeepPools: h.pools}, true
+			return searchJob{Seed: r.seed, Replay: text, KeepPools: run.pools}, true
 		},
 		note: func(job searchJob, o searchOutcome) {
-			h.replayed++
-			h.simulated += o.Simulated
+			run.replayed++
+			run.simulated += o.Simulated
 			if o.Failed {
-				h.replaysFailed++
-				h.groupReplayLocked(byText[job.Replay], o)
+				run.replaysFailed++
+				run.groupReplayLocked(byText[job.Replay], o)
 			}
 		},
 		name: func(job searchJob) string { return byText[job.Replay].name },
 		givenUp: func(job searchJob, after time.Duration) {
 			name := byText[job.Replay].name
-			h.noteGivenUpLocked(name, after, h.again(replayVariable, name))
+			run.noteGivenUpLocked(name, after, run.again(replayVariable, name))
 		},
-	}, min(workers, len(h.replays)))
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stopIfEnoughLocked()
+	}, min(workers, len(run.replays)))
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.stopIfEnoughLocked()
 }
 
 // groupReplayLocked adds a replay that has failed to its group.
-func (h *hunt) groupReplayLocked(r *namedReplay, o searchOutcome) {
-	f := h.findingOf(o)
-	g := h.groupOfLocked(f)
+func (run *searchRun) groupReplayLocked(r *namedReplay, o searchOutcome) {
+	f := run.findingOf(o)
+	g := run.groupOfLocked(f)
 	g.Replays++
 	if g.Replays > 1 && r.name > g.Replay { // of the first one it is told
 		return
 	}
 	g.Message, g.Place, g.Output = f.failure.message, f.failure.place, f.output
-	g.Replay, g.ReplayText, g.Rerun = r.name, r.text(), h.again(replayVariable, r.name)
+	g.Replay, g.ReplayText, g.Rerun = r.name, r.text(), run.again(replayVariable, r.name)
 	g.Note = ""
 	if o.Traced {
 		g.Note = r.compared(o.Digest, f.failure.message)
@@ -159,14 +159,14 @@ func (h *hunt) groupReplayLocked(r *namedReplay, o searchOutcome) {
 }
 
 // replaysText says what has become of the replay files.
-func (h *hunt) replaysText() string {
+func (run *searchRun) replaysText() string {
 	switch {
-	case h.replayed == 0:
+	case run.replayed == 0:
 		return ""
-	case h.replaysFailed == 0:
-		return fmt.Sprintf("\n%s passed.", count(h.replayed, "replay file", "replay files"))
+	case run.replaysFailed == 0:
+		return fmt.Sprintf("\n%s passed.", count(run.replayed, "replay file", "replay files"))
 	}
-	return fmt.Sprintf("\n%d of %s failed.", h.replaysFailed, count(h.replayed, "replay file", "replay files"))
+	return fmt.Sprintf("\n%d of %s failed.", run.replaysFailed, count(run.replayed, "replay file", "replay files"))
 }
 
 // whatRan names the first run of a group.

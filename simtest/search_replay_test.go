@@ -68,8 +68,8 @@ func writeFile(t *testing.T, folder, name, text string) (file string) {
 }
 
 // ran returns the seeds that have run, as text.
-func (r *searchRun) ran(t *testing.T, file string) string {
-	text, err := os.ReadFile(filepath.Join(r.folder, file))
+func (run *searchRun) ran(t *testing.T, file string) string {
+	text, err := os.ReadFile(filepath.Join(run.folder, file))
 	if !os.IsNotExist(err) {
 		require.NoError(t, err)
 	}
@@ -87,15 +87,15 @@ func TestReplayFilesRunFirst(t *testing.T) {
 	writeReplay(t, folder, "b.replay", "seed 71", "quiet 10s", strings.Replace(crashOfA, "a for", "b for", 1))
 	writeReplay(t, folder, "c.replay", "search 2", "seed 72")
 
-	r := runSearchIn(t, folder, "crash, stop", bugVariable+"=1", "-test.cpu=1")
-	require.Error(t, r.err, r.output)
-	assert.Equal(t, "70\n71\n", r.ran(t, "ran"), "all replays, and no seed")
-	require.Len(t, r.reports, 1)
-	assert.Empty(t, r.reports[0].Ran)
-	assert.Equal(t, 2, r.reports[0].Replays)
-	assert.Equal(t, 1, r.reports[0].ReplaysFailed)
-	require.Len(t, r.reports[0].Groups, 1)
-	g := r.reports[0].Groups[0]
+	run := runSearchIn(t, folder, "crash, stop", bugVariable+"=1", "-test.cpu=1")
+	require.Error(t, run.err, run.output)
+	assert.Equal(t, "70\n71\n", run.ran(t, "ran"), "all replays, and no seed")
+	require.Len(t, run.reports, 1)
+	assert.Empty(t, run.reports[0].Ran)
+	assert.Equal(t, 2, run.reports[0].Replays)
+	assert.Equal(t, 1, run.reports[0].ReplaysFailed)
+	require.Len(t, run.reports[0].Groups, 1)
+	g := run.reports[0].Groups[0]
 	assert.Equal(t, "host a is lost after 3s", g.Message)
 	assert.Equal(t, name, g.Replay)
 	assert.Contains(t, g.Rerun, "SIMTEST_REPLAY="+name+" go test ")
@@ -104,22 +104,22 @@ func TestReplayFilesRunFirst(t *testing.T) {
 	assert.Contains(t, g.Output, crashOfA)
 	assert.NotContains(t, g.Output, "SIMTEST_SEED")
 	assert.Empty(t, g.Note)
-	assert.Contains(t, r.output, "1 of 2 replay files failed.")
-	assert.Contains(t, r.output, "1. replay "+name+": host a is lost after 3s (search_replay_test.go:")
-	assert.Contains(t, r.output, "To run "+name+" again:")
-	assert.Contains(t, r.output, g.Rerun)
+	assert.Contains(t, run.output, "1 of 2 replay files failed.")
+	assert.Contains(t, run.output, "1. replay "+name+": host a is lost after 3s (search_replay_test.go:")
+	assert.Contains(t, run.output, "To run "+name+" again:")
+	assert.Contains(t, run.output, g.Rerun)
 
-	r = runSearchIn(t, folder, "crash", bugVariable+"=1", "-test.cpu=1", "SIMTEST_SHARD=1/2")
-	require.Error(t, r.err, r.output)
-	assert.Equal(t, "70\n71\n70\n71\n0\n2\n4\n", r.ran(t, "ran"), "the search goes on")
+	run = runSearchIn(t, folder, "crash", bugVariable+"=1", "-test.cpu=1", "SIMTEST_SHARD=1/2")
+	require.Error(t, run.err, run.output)
+	assert.Equal(t, "70\n71\n70\n71\n0\n2\n4\n", run.ran(t, "ran"), "the search goes on")
 
 	require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
-	r = runSearchIn(t, folder, "crash", "-test.cpu=1")
-	require.NoError(t, r.err, "the bug is mended\n%s", r.output)
-	assert.Equal(t, "70\n71\n0\n1\n2\n3\n4\n", r.ran(t, "ran"))
-	assert.Contains(t, r.output, "\n        2 replay files passed.\n")
-	assert.NotContains(t, r.output, ".replay")
-	assert.NotContains(t, r.output, "fail")
+	run = runSearchIn(t, folder, "crash", "-test.cpu=1")
+	require.NoError(t, run.err, "the bug is mended\n%s", run.output)
+	assert.Equal(t, "70\n71\n0\n1\n2\n3\n4\n", run.ran(t, "ran"))
+	assert.Contains(t, run.output, "\n        2 replay files passed.\n")
+	assert.NotContains(t, run.output, ".replay")
+	assert.NotContains(t, run.output, "fail")
 }
 
 // One replay file runs alone, in the test's own process; with SIMTEST_SEED none run,
@@ -129,25 +129,25 @@ func TestReplayRunsAlone(t *testing.T) {
 	folder := t.TempDir()
 	name := writeReplay(t, folder, "a.replay", "seed 70", crashOfA)
 	writeReplay(t, folder, "b.replay", "seed 71", crashOfA)
-	r := runSearchIn(t, folder, "crash", bugVariable+"=1", "SIMTEST_REPLAY="+name)
-	require.Error(t, r.err, r.output)
-	assert.Equal(t, "70\n", r.ran(t, "ran"))
-	assert.Equal(t, 1, strings.Count(r.output, "a line before"), "in its own process")
-	assert.Contains(t, r.output, "host a is lost after 3s")
-	assert.Regexp(t, `it was the replay \S+a\.replay\. To run it again:\n\s*SIMTEST_REPLAY=\S+a\.replay go test .*-count=1`, r.output)
-	assert.NotContains(t, r.output, "SIMTEST_SEED")
-	assert.NotContains(t, r.output, "digest")
+	run := runSearchIn(t, folder, "crash", bugVariable+"=1", "SIMTEST_REPLAY="+name)
+	require.Error(t, run.err, run.output)
+	assert.Equal(t, "70\n", run.ran(t, "ran"))
+	assert.Equal(t, 1, strings.Count(run.output, "a line before"), "in its own process")
+	assert.Contains(t, run.output, "host a is lost after 3s")
+	assert.Regexp(t, `it was the replay \S+a\.replay\. To run it again:\n\s*SIMTEST_REPLAY=\S+a\.replay go test .*-count=1`, run.output)
+	assert.NotContains(t, run.output, "SIMTEST_SEED")
+	assert.NotContains(t, run.output, "digest")
 
 	for _, variable := range []string{"SIMTEST_SEED=9", "SIMTEST_SHARD=2/2"} {
 		require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
-		r = runSearchIn(t, folder, "crash", bugVariable+"=1", variable)
-		require.NoError(t, r.err, r.output)
-		assert.NotContains(t, r.ran(t, "ran"), "70", variable)
+		run = runSearchIn(t, folder, "crash", bugVariable+"=1", variable)
+		require.NoError(t, run.err, run.output)
+		assert.NotContains(t, run.ran(t, "ran"), "70", variable)
 	}
 	require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
-	r = runSearchIn(t, folder, "crash, stop", bugVariable+"=1", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
-	require.Error(t, r.err, r.output)
-	assert.Equal(t, "70\n71\n", r.ran(t, "ran"), "in the test's own process they are first as well")
+	run = runSearchIn(t, folder, "crash, stop", bugVariable+"=1", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
+	require.Error(t, run.err, run.output)
+	assert.Equal(t, "70\n71\n", run.ran(t, "ran"), "in the test's own process they are first as well")
 }
 
 // Of several searches of a test, each runs its own files.
@@ -156,14 +156,14 @@ func TestReplaysOfSeveralSearches(t *testing.T) {
 	folder := t.TempDir()
 	writeReplay(t, folder, "a.replay", "seed 70")
 	second := writeReplay(t, folder, "b.replay", "search 2", "seed 71")
-	r := runSearchIn(t, folder, "second")
-	require.NoError(t, r.err, r.output)
-	assert.Equal(t, "70\n0\n", r.ran(t, "ran-0"))
-	assert.Equal(t, "71\n0\n", r.ran(t, "ran-1"))
-	r = runSearchIn(t, folder, "second", "SIMTEST_REPLAY="+second)
-	require.NoError(t, r.err, r.output)
-	assert.Equal(t, "70\n0\n", r.ran(t, "ran-0"))
-	assert.Equal(t, "71\n0\n71\n", r.ran(t, "ran-1"))
+	run := runSearchIn(t, folder, "second")
+	require.NoError(t, run.err, run.output)
+	assert.Equal(t, "70\n0\n", run.ran(t, "ran-0"))
+	assert.Equal(t, "71\n0\n", run.ran(t, "ran-1"))
+	run = runSearchIn(t, folder, "second", "SIMTEST_REPLAY="+second)
+	require.NoError(t, run.err, run.output)
+	assert.Equal(t, "70\n0\n", run.ran(t, "ran-0"))
+	assert.Equal(t, "71\n0\n71\n", run.ran(t, "ran-1"))
 }
 
 // A file that cannot be replayed is an error that names it, and no seed is run.
@@ -176,17 +176,17 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 	writeFile(t, of, "none.replay", "go test fuzz v1\n")
 	foreign := writeReplay(t, folder, "other.replay", "test TestOther/x", "seed 4")
 	for _, variable := range []string{"SIMTEST_SHARD=1/2", "SIMTEST_SHARD=2/2", "SIMTEST_REPLAY="} {
-		r := runSearchIn(t, folder, "crash", variable)
-		require.Error(t, r.err, r.output)
-		assert.Empty(t, r.ran(t, "ran"))
-		assert.Contains(t, r.output, "simtest: no seed has run, as there are replay files that cannot:")
+		run := runSearchIn(t, folder, "crash", variable)
+		require.Error(t, run.err, run.output)
+		assert.Empty(t, run.ran(t, "ran"))
+		assert.Contains(t, run.output, "simtest: no seed has run, as there are replay files that cannot:")
 		for name, want := range map[string]string{
 			"damaged.replay": `: there is no line "digest", which is the last one: the file was cut short: restore it`,
 			"newer.replay:1": ": the format is version 2, and this simtest knows up to 1: update",
 			"none.replay:1":  ": this is no replay file, which begins with",
 			"other.replay":   ": it is a replay of TestOther/x, in the folder of TestSearched: move it to " + filepath.Join(folder, "replays", "TestOther", "x") + `, or delete its line "test TestOther/x"`,
 		} {
-			assert.Contains(t, r.output, filepath.Join(of, name)+want)
+			assert.Contains(t, run.output, filepath.Join(of, name)+want)
 		}
 	}
 	for _, c := range []struct{ value, want string }{
@@ -194,15 +194,15 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 		{filepath.Join(of, "none.replay"), "this is no replay file"},
 		{foreign, "which is a replay of TestOther/x: run that test alone, with -run"},
 	} {
-		r := runSearchIn(t, folder, "crash", "SIMTEST_REPLAY="+c.value)
-		require.Error(t, r.err, r.output)
-		assert.Empty(t, r.ran(t, "ran"))
-		assert.Contains(t, r.output, fmt.Sprintf("simtest: SIMTEST_REPLAY is %q, ", c.value))
-		assert.Contains(t, r.output, c.want)
+		run := runSearchIn(t, folder, "crash", "SIMTEST_REPLAY="+c.value)
+		require.Error(t, run.err, run.output)
+		assert.Empty(t, run.ran(t, "ran"))
+		assert.Contains(t, run.output, fmt.Sprintf("simtest: SIMTEST_REPLAY is %q, ", c.value))
+		assert.Contains(t, run.output, c.want)
 	}
-	r := runSearch(t, "crash", "SIMTEST_REPLAY=x", "SIMTEST_SEED=1")
-	require.Error(t, r.err, r.output)
-	assert.Contains(t, r.output, `simtest: SIMTEST_REPLAY is "x", and SIMTEST_SEED is set as well`)
+	run := runSearch(t, "crash", "SIMTEST_REPLAY=x", "SIMTEST_SEED=1")
+	require.Error(t, run.err, run.output)
+	assert.Contains(t, run.output, `simtest: SIMTEST_REPLAY is "x", and SIMTEST_SEED is set as well`)
 }
 
 // A schedule with a host that never exists fails, by name.
@@ -210,14 +210,14 @@ func TestReplayOfAHostThatIsNone(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	writeReplay(t, folder, "a.replay", "seed 70", "quiet 10s", "fault 1s kill nobody for 1s")
-	r := runSearchIn(t, folder, "crash, stop")
-	require.Error(t, r.err, r.output)
-	assert.Equal(t, "70\n", r.ran(t, "ran"))
-	require.Len(t, r.reports, 1)
-	require.Len(t, r.reports[0].Groups, 1)
-	assert.Contains(t, r.reports[0].Groups[0].Message, "hosts are named that never existed")
-	assert.Contains(t, r.reports[0].Groups[0].Output, `"nobody"`)
-	assert.Contains(t, r.reports[0].Groups[0].Output, "fault 1s kill nobody for 1s")
+	run := runSearchIn(t, folder, "crash, stop")
+	require.Error(t, run.err, run.output)
+	assert.Equal(t, "70\n", run.ran(t, "ran"))
+	require.Len(t, run.reports, 1)
+	require.Len(t, run.reports[0].Groups, 1)
+	assert.Contains(t, run.reports[0].Groups[0].Message, "hosts are named that never existed")
+	assert.Contains(t, run.reports[0].Groups[0].Output, `"nobody"`)
+	assert.Contains(t, run.reports[0].Groups[0].Output, "fault 1s kill nobody for 1s")
 }
 
 // A replay that fails says whether it is the run that the file is of.
@@ -226,26 +226,26 @@ func TestReplayTellsWhetherItIsTheSame(t *testing.T) {
 	folder := t.TempDir()
 	text := "simtest-replay 1\ngo go1.25\nseed 70\n" + crashOfA + "\nmessage host a is gone\ndigest 0123456789abcdef\n"
 	name := writeFile(t, filepath.Join(folder, "replays", "TestSearched"), "a.replay", text)
-	r := runSearchIn(t, folder, "crash, stop", bugVariable+"=1")
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	g := r.reports[0].Groups[0]
+	run := runSearchIn(t, folder, "crash, stop", bugVariable+"=1")
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	g := run.reports[0].Groups[0]
 	require.Regexp(t, `^it is another run than when the file was written: its digest is [0-9a-f]{16}, and it was 0123456789abcdef\. The program has changed since, or Go, which was go1\.25, or simtest\.\nwhat failed then: host a is gone\n$`, g.Note)
-	assert.Contains(t, r.output, "what failed then: host a is gone\n")
+	assert.Contains(t, run.output, "what failed then: host a is gone\n")
 	digest := strings.Fields(strings.SplitAfter(g.Note, "its digest is ")[1])[0]
 	writeFile(t, filepath.Dir(name), "a.replay", strings.Replace(strings.Replace(text, "0123456789abcdef", strings.TrimSuffix(digest, ","), 1), "gone", "lost after 7s", 1))
 	for _, variable := range []string{"SIMTEST_REPLAY=", "SIMTEST_REPLAY=" + name} {
-		r = runSearchIn(t, folder, "crash, stop", bugVariable+"=1", variable)
-		require.Error(t, r.err, r.output)
-		assert.Contains(t, r.output, "it is the same run as when the file was written.\n")
-		assert.NotContains(t, r.output, "failed then")
+		run = runSearchIn(t, folder, "crash, stop", bugVariable+"=1", variable)
+		require.Error(t, run.err, run.output)
+		assert.Contains(t, run.output, "it is the same run as when the file was written.\n")
+		assert.NotContains(t, run.output, "failed then")
 	}
 }
 
 // A relative name is relative to the package's folder.
 func TestReplayNamesAreRelativeToThePackage(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "crash", "SIMTEST_REPLAYS=testdata/none/%p", "SIMTEST_REPLAY=search.go")
-	require.Error(t, r.err, r.output)
-	assert.Contains(t, r.output, `SIMTEST_REPLAY is "search.go", and no replay can be read there: search.go:1: this is no replay file`)
+	run := runSearch(t, "crash", "SIMTEST_REPLAYS=testdata/none/%p", "SIMTEST_REPLAY=search.go")
+	require.Error(t, run.err, run.output)
+	assert.Contains(t, run.output, `SIMTEST_REPLAY is "search.go", and no replay can be read there: search.go:1: this is no replay file`)
 }

@@ -1,6 +1,10 @@
 package simtest
 
-import "github.com/slowpoetry/slowpoetry/slownet/trace"
+import (
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
+)
 
 // A shape is what a trace looks like from far: a digest of the kinds of events and
 // of their hosts, in their order. An event like the one before it does not count,
@@ -17,7 +21,7 @@ func (s *shape) event(e trace.Event) {
 		return
 	}
 	s.kind, s.from, s.to = e.Kind, e.From, e.To
-	s.digest = mix(s.digest, uint64(e.Kind))
-	s.digest = mixString(s.digest, e.From)
-	s.digest = mixString(s.digest, e.To)
+	s.digest = mix64.Mix(s.digest, uint64(e.Kind))
+	s.digest = mix64.String(s.digest, e.From)
+	s.digest = mix64.String(s.digest, e.To)
 }

@@ -46,64 +46,64 @@ var errShrinkTime = errors.New("the time for that, Search.Shrink or " + shrinkVa
 
 // shrinkFailures makes failures smaller, one after another and each of them by all
 // servers at once, and writes their replay files.
-func (h *hunt) shrinkFailures(servers int) {
-	h.mu.Lock()
+func (run *searchRun) shrinkFailures(servers int) {
+	run.mu.Lock()
 	var groups []sweep.Group
-	for _, g := range h.groupsLocked() {
+	for _, g := range run.groupsLocked() {
 		if g.Replays == 0 && len(groups) < maxShrunk {
 			groups = append(groups, g)
 		}
 	}
-	if h.plan.shrink <= 0 || h.err != nil {
+	if run.plan.shrink <= 0 || run.err != nil {
 		groups = nil
 	}
-	h.mu.Unlock()
-	until := time.Now().Add(h.plan.shrink)
+	run.mu.Unlock()
+	until := time.Now().Add(run.plan.shrink)
 	for i := range groups {
 		share := time.Until(until) / time.Duration(len(groups)-i)
-		ctx, cancel := context.WithTimeoutCause(h.shrinking, share, errShrinkTime)
-		h.shrinkGroup(ctx, groups[i].ID, servers)
+		ctx, cancel := context.WithTimeoutCause(run.shrinking, share, errShrinkTime)
+		run.shrinkGroup(ctx, groups[i].ID, servers)
 		cancel()
 	}
 }
 
 // shrinkGroup makes a group's failure smaller, and notes what is left.
-func (h *hunt) shrinkGroup(ctx context.Context, id string, servers int) {
-	h.mu.Lock()
-	first := h.found[id]
-	h.mu.Unlock()
-	h.tellShrinking(first.Seed, 0, 0)
-	again, ok := h.runOnce(ctx, searchJob{Seed: first.Seed, Tell: true})
+func (run *searchRun) shrinkGroup(ctx context.Context, id string, servers int) {
+	run.mu.Lock()
+	first := run.found[id]
+	run.mu.Unlock()
+	run.tellShrinking(first.Seed, 0, 0)
+	again, ok := run.runOnce(ctx, searchJob{Seed: first.Seed, Tell: true})
 	switch {
 	case !ok:
 		s := &shrunkFailure{finding: first, left: fmt.Sprintf("It was not made smaller: %v.", context.Cause(ctx))}
 		if first.died == "" { // otherwise its faults are not known
-			s.replay = h.replayOf(first)
+			s.replay = run.replayOf(first)
 		}
-		h.noteShrunk(id, s)
+		run.noteShrunk(id, s)
 	case !first.isLike(again):
-		h.noteNotRepeated(ctx, id, again)
+		run.noteNotRepeated(ctx, id, again)
 	default:
-		h.noteShrunk(id, h.shrunk(ctx, again, servers))
+		run.noteShrunk(id, run.shrunk(ctx, again, servers))
 	}
 }
 
 // shrunk makes a failure smaller.
-func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFailure {
+func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *shrunkFailure {
 	began := time.Now()
 	found := make(map[*replay]finding)
-	whole := h.replayOf(first)
+	whole := run.replayOf(first)
 	s := newShrinker(whole, maxShrinkRuns, nil)
 	s.first = func(candidates []*replay) (int, bool) {
-		h.tellShrinking(first.Seed, s.runs, len(s.best.schedule))
-		i, f, ok := h.firstLike(ctx, first, candidates, servers)
+		run.tellShrinking(first.Seed, s.runs, len(s.best.schedule))
+		i, f, ok := run.firstLike(ctx, first, candidates, servers)
 		if ok && i >= 0 {
 			found[candidates[i]] = f
 		}
 		return i, ok
 	}
 	s.decide = func(r *replay) (*decisions, bool) {
-		f, ok := h.runOnce(ctx, searchJob{Seed: r.seed, Replay: r.text(), Untraced: true, Decide: true})
+		f, ok := run.runOnce(ctx, searchJob{Seed: r.seed, Replay: r.text(), Untraced: true, Decide: true})
 		if !ok || !first.isLike(f) {
 			return nil, false
 		}
@@ -121,11 +121,11 @@ func (h *hunt) shrunk(ctx context.Context, first finding, servers int) *shrunkFa
 		best = first
 	}
 	if os.Getenv(traceVariable) != "" { // candidates have none
-		if f, ok := h.runOnce(ctx, searchJob{Seed: s.best.seed, Replay: s.best.text()}); ok && first.isLike(f) {
+		if f, ok := run.runOnce(ctx, searchJob{Seed: s.best.seed, Replay: s.best.text()}); ok && first.isLike(f) {
 			best = f
 		}
 	}
-	result := &shrunkFailure{finding: best, replay: h.outcomeOf(s.best, best), from: len(whole.schedule), smaller: s.best.fileName() != whole.fileName(), runs: s.runs, took: time.Since(began)}
+	result := &shrunkFailure{finding: best, replay: run.outcomeOf(s.best, best), from: len(whole.schedule), smaller: s.best.fileName() != whole.fileName(), runs: s.runs, took: time.Since(began)}
 	switch {
 	case !s.ended:
 	case ctx.Err() != nil:
@@ -150,8 +150,8 @@ func (f finding) isLike(other finding) bool {
 }
 
 // findingOf returns what a run has done.
-func (h *hunt) findingOf(o searchOutcome) finding {
-	output := cleanOutput(h.test, o.output)
+func (run *searchRun) findingOf(o searchOutcome) finding {
+	output := cleanOutput(run.test, o.output)
 	f := finding{o, failureOf(output, o.died, o.ended)}
 	f.output = withoutRerun(output)
 	if o.died != "" {
@@ -161,14 +161,14 @@ func (h *hunt) findingOf(o searchOutcome) finding {
 }
 
 // replayOf returns the replay of a seed's run.
-func (h *hunt) replayOf(f finding) *replay {
-	r := &replay{seed: f.Seed, layers: Overlay(), order: h.search.Config.scheduleNow(), quiet: f.Quiet, test: h.test, search: h.number}
+func (run *searchRun) replayOf(f finding) *replay {
+	r := &replay{seed: f.Seed, layers: Overlay(), order: run.search.Config.scheduleNow(), quiet: f.Quiet, test: run.test, search: run.number}
 	r.schedule, _ = parseSchedule(strings.Join(f.Schedule, "\n")) // which a worker has written
-	return h.outcomeOf(r, f)
+	return run.outcomeOf(r, f)
 }
 
 // outcomeOf returns a replay with what has come of it.
-func (h *hunt) outcomeOf(r *replay, f finding) *replay {
+func (run *searchRun) outcomeOf(r *replay, f finding) *replay {
 	withOutcome := *r
 	withOutcome.goVersion, withOutcome.message, withOutcome.digest = runtime.Version(), f.failure.message, unknownDigest
 	if f.Traced {
@@ -178,13 +178,13 @@ func (h *hunt) outcomeOf(r *replay, f finding) *replay {
 }
 
 // runOnce runs one job. It is not ok if there was no time for it.
-func (h *hunt) runOnce(ctx context.Context, job searchJob) (f finding, ok bool) {
+func (run *searchRun) runOnce(ctx context.Context, job searchJob) (f finding, ok bool) {
 	given := false
-	h.runPhase(h.shrinkPhase(ctx, func() (searchJob, bool) {
+	run.runPhase(run.shrinkPhase(ctx, func() (searchJob, bool) {
 		defer func() { given = true }()
 		return job, !given
 	}, func(_ searchJob, o searchOutcome) {
-		f, ok = h.findingOf(o), true
+		f, ok = run.findingOf(o), true
 	}), 1)
 	return f, ok
 }
@@ -192,10 +192,10 @@ func (h *hunt) runOnce(ctx context.Context, job searchJob) (f finding, ok bool) 
 // firstLike runs candidates, as many at once as there are servers, and returns
 // which is the first that fails like a run. It does not depend on how many run at
 // once: no candidate counts before all that come earlier have passed.
-func (h *hunt) firstLike(ctx context.Context, like finding, candidates []*replay, servers int) (first int, f finding, ok bool) {
+func (run *searchRun) firstLike(ctx context.Context, like finding, candidates []*replay, servers int) (first int, f finding, ok bool) {
 	next, done := 0, make([]bool, len(candidates))
 	first = len(candidates)
-	h.runPhase(h.shrinkPhase(ctx, func() (searchJob, bool) {
+	run.runPhase(run.shrinkPhase(ctx, func() (searchJob, bool) {
 		if next >= first {
 			return searchJob{}, false
 		}
@@ -207,7 +207,7 @@ func (h *hunt) firstLike(ctx context.Context, like finding, candidates []*replay
 		if job.number > first {
 			return
 		}
-		if found := h.findingOf(o); like.isLike(found) {
+		if found := run.findingOf(o); like.isLike(found) {
 			first, f = job.number, found
 		}
 	}), min(servers, len(candidates)))
@@ -223,42 +223,42 @@ func (h *hunt) firstLike(ctx context.Context, like finding, candidates []*replay
 }
 
 // shrinkPhase returns a phase that lasts for as long as there is time.
-func (h *hunt) shrinkPhase(ctx context.Context, next func() (searchJob, bool), note func(searchJob, searchOutcome)) phase {
+func (run *searchRun) shrinkPhase(ctx context.Context, next func() (searchJob, bool), note func(searchJob, searchOutcome)) phase {
 	return phase{
 		over: ctx.Done(), giveUp: ctx.Done(), note: note,
 		next: func() (searchJob, bool) {
 			job, ok := next()
-			job.KeepPools = h.pools
-			job.patience = h.shrinkPatience()
+			job.KeepPools = run.pools
+			job.timeout = run.shrinkTimeout()
 			return job, ok
 		},
 	}
 }
 
-// shrinkPatience returns how long a candidate may take in real time: many times
+// shrinkTimeout returns how long a candidate may take in real time: many times
 // what the slowest seed has taken that came to an end.
-func (h *hunt) shrinkPatience() time.Duration {
-	return min(searchPatience, max(leastPatience, 20*h.slowest))
+func (run *searchRun) shrinkTimeout() time.Duration {
+	return min(seedTimeout, max(minShrinkTimeout, 20*run.slowest))
 }
 
-// leastPatience is how long a candidate may take in any case.
-const leastPatience = time.Second
+// minShrinkTimeout is how long a candidate may take in any case.
+const minShrinkTimeout = time.Second
 
 // tellShrinking says how far it is, for who looks on.
-func (h *hunt) tellShrinking(seed uint64, runs, faults int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.shrinks = fmt.Sprintf("makes the failure of seed %d smaller: %s", seed, count(runs, "run", "runs"))
+func (run *searchRun) tellShrinking(seed uint64, runs, faults int) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.shrinks = fmt.Sprintf("makes the failure of seed %d smaller: %s", seed, count(runs, "run", "runs"))
 	if faults > 0 {
-		h.shrinks += fmt.Sprintf(", %s left", count(faults, "fault", "faults"))
+		run.shrinks += fmt.Sprintf(", %s left", count(faults, "fault", "faults"))
 	}
 }
 
 // noteShrunk writes a replay file, and notes in its group what it is.
-func (h *hunt) noteShrunk(id string, s *shrunkFailure) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	g := h.groups[id]
+func (run *searchRun) noteShrunk(id string, s *shrunkFailure) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	g := run.groups[id]
 	g.Message, g.Place, g.Output = s.failure.message, s.failure.place, s.output
 	var note []string
 	if s.replay == nil {
@@ -275,20 +275,20 @@ func (h *hunt) noteShrunk(id string, s *shrunkFailure) {
 		if s.left != "" {
 			note = append(note, s.left)
 		}
-		note = append(note, h.writeReplayLocked(g, s.replay)...)
+		note = append(note, run.writeReplayLocked(g, s.replay)...)
 	}
 	g.Note = strings.Join(note, "\n")
 }
 
 // writeReplayLocked writes a group's replay file, and returns lines that tell of it.
-func (h *hunt) writeReplayLocked(g *sweep.Group, r *replay) []string {
+func (run *searchRun) writeReplayLocked(g *sweep.Group, r *replay) []string {
 	g.ReplayText = r.text()
-	name, err := r.write(replayFolderOf(h.plan.replays, h.test))
+	name, err := r.write(replayFolderOf(run.plan.replays, run.test))
 	if err != nil {
 		return []string{fmt.Sprintf("Its replay file cannot be written: %v. Save it as a file, and run it with %s=FILE:", err, replayVariable), indented(g.ReplayText)}
 	}
 	g.Replay = filepath.ToSlash(name)
-	g.ReplayRerun = h.again(replayVariable, g.Replay)
+	g.ReplayRerun = run.again(replayVariable, g.Replay)
 	if strings.Count(g.ReplayText, "\n") > maxShownText {
 		return []string{"Its replay file is " + g.Replay + "."}
 	}
@@ -296,12 +296,12 @@ func (h *hunt) writeReplayLocked(g *sweep.Group, r *replay) []string {
 }
 
 // noteNotRepeated notes that a seed has not failed again as it had.
-func (h *hunt) noteNotRepeated(ctx context.Context, id string, again finding) {
+func (run *searchRun) noteNotRepeated(ctx context.Context, id string, again finding) {
 	what := "It has not failed again with the same seed, so it is not deterministic, and no replay file is written."
 	if again.Failed {
 		what = fmt.Sprintf("It has failed otherwise with the same seed, so it is not deterministic, and no replay file is written. The other failure is: %s", again.failure.message)
 	}
-	checked, ok := h.runOnce(ctx, searchJob{Seed: again.Seed, Check: true})
+	checked, ok := run.runOnce(ctx, searchJob{Seed: again.Seed, Check: true})
 	switch {
 	case !ok:
 	case checked.Report != "":
@@ -309,7 +309,7 @@ func (h *hunt) noteNotRepeated(ctx context.Context, id string, again finding) {
 	case checked.died == "":
 		what += "\nIn " + strconv.Itoa(checkRuns) + " runs with that seed nothing differed on the network. What a process keeps from one seed to the next may be what decides, see Search.Fresh, or real time, or chance in the test itself."
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.groups[id].Note = what
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.groups[id].Note = what
 }

@@ -115,11 +115,11 @@ func losesAHost(t *testing.T, sim *simtest.Sim) {
 
 // lostWith runs the search for a bug, and returns the group that it finds.
 func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group) {
-	r := runSearch(t, "lost", append(words, bugVariable+"="+bug, "SIMTEST_SHRINK=5m")...)
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	require.Len(t, r.reports[0].Groups, 1, r.output)
-	return r, r.reports[0].Groups[0]
+	run := runSearch(t, "lost", append(words, bugVariable+"="+bug, "SIMTEST_SHRINK=5m")...)
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	require.Len(t, run.reports[0].Groups, 1, run.output)
+	return run, run.reports[0].Groups[0]
 }
 
 // However a failure ends its process, it is made smaller, to the same few faults, by
@@ -140,17 +140,17 @@ func TestSearchShrinks(t *testing.T) {
 	}
 	for bug, message := range bugs {
 		for _, processors := range tier.Pick([]int{2}, []int{1, 2, 4}) {
-			r, g := lostWith(t, bug, fmt.Sprint("-test.cpu=", processors))
+			run, g := lostWith(t, bug, fmt.Sprint("-test.cpu=", processors))
 			assert.Equal(t, message, g.Message)
-			assert.Equal(t, []string{"fault 20s partition a > b for 1ms", "fault 20s crash c for 1ms"}, faultLine.FindAllString(g.ReplayText, -1), "%s: %s", bug, r.output)
+			assert.Equal(t, []string{"fault 20s partition a > b for 1ms", "fault 20s crash c for 1ms"}, faultLine.FindAllString(g.ReplayText, -1), "%s: %s", bug, run.output)
 			assert.Contains(t, g.ReplayText, "\ntest TestSearched\nseed 1\nquiet 21s\n")
 			text, err := os.ReadFile(g.Replay)
 			require.NoError(t, err)
 			assert.Equal(t, g.ReplayText, string(text))
-			assert.Contains(t, r.output, "made smaller: from 7 faults to 2.\n")
-			assert.Contains(t, r.output, "fault 20s partition a > b for 1ms\n")
-			assert.Contains(t, r.output, "SIMTEST_REPLAY="+g.Replay+" go test ")
-			assert.Contains(t, r.output, "SIMTEST_SEED=1 go test ")
+			assert.Contains(t, run.output, "made smaller: from 7 faults to 2.\n")
+			assert.Contains(t, run.output, "fault 20s partition a > b for 1ms\n")
+			assert.Contains(t, run.output, "SIMTEST_REPLAY="+g.Replay+" go test ")
+			assert.Contains(t, run.output, "SIMTEST_SEED=1 go test ")
 		}
 	}
 }
@@ -174,14 +174,14 @@ var faultLine = regexp.MustCompile(`(?m)^fault .*`)
 // itself and before the seeds, until the bug is mended.
 func TestSearchWritesWhatFails(t *testing.T) {
 	t.Parallel()
-	r, g := lostWith(t, "error", "-test.cpu=2")
+	run, g := lostWith(t, "error", "-test.cpu=2")
 	times := tier.Pick(3, 100)
-	again := runSearchIn(t, r.folder, "lost", bugVariable+"=error", "SIMTEST_REPLAY="+g.Replay, fmt.Sprint("-test.count=", times), "-test.cpu=1,2,4")
+	again := runSearchIn(t, run.folder, "lost", bugVariable+"=error", "SIMTEST_REPLAY="+g.Replay, fmt.Sprint("-test.count=", times), "-test.cpu=1,2,4")
 	require.Error(t, again.err, again.output)
 	assert.Equal(t, 3*times, strings.Count(again.output, "a host is lost after 20s"))
 	assert.Equal(t, 3*times, strings.Count(again.output, "it is the same run as when the file was written."))
 
-	again = runSearchIn(t, r.folder, "lost", bugVariable+"=error")
+	again = runSearchIn(t, run.folder, "lost", bugVariable+"=error")
 	require.Error(t, again.err, again.output)
 	found := again.reports[len(again.reports)-1]
 	assert.Empty(t, found.Ran, "no seed runs before it is mended")
@@ -190,7 +190,7 @@ func TestSearchWritesWhatFails(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "there is one file for one failure")
 
-	again = runSearchIn(t, r.folder, "lost", "SIMTEST_SEEDS=3")
+	again = runSearchIn(t, run.folder, "lost", "SIMTEST_SEEDS=3")
 	require.NoError(t, again.err, again.output)
 	assert.Contains(t, again.output, "1 replay file passed.")
 }
@@ -199,10 +199,10 @@ func TestSearchWritesWhatFails(t *testing.T) {
 func TestSearchThatIsNotDeterministic(t *testing.T) {
 	t.Parallel()
 	traces := t.TempDir()
-	r := runSearch(t, "chance", "-test.cpu=2", "SIMTEST_SHRINK=5m", "SIMTEST_TRACE="+traces)
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	g := r.reports[0].Groups[0]
+	run := runSearch(t, "chance", "-test.cpu=2", "SIMTEST_SHRINK=5m", "SIMTEST_TRACE="+traces)
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	g := run.reports[0].Groups[0]
 	assert.Regexp(t, ` report --compare .*-first\.trace\.gz'? .*-second\.trace\.gz'? -o `, g.Note)
 	kept, err := filepath.Glob(filepath.Join(traces, "*-[fs][ie]*[td].trace.gz"))
 	require.NoError(t, err)
@@ -211,6 +211,6 @@ func TestSearchThatIsNotDeterministic(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, parts)
 	assert.Contains(t, g.Note, "It has not failed again with the same seed, so it is not deterministic, and no replay file is written.\nsimtest: two runs with one seed differ, from event 1 on\n")
-	assert.Contains(t, r.output, "two runs with one seed differ")
-	assert.NoDirExists(t, filepath.Join(r.folder, "replays"))
+	assert.Contains(t, run.output, "two runs with one seed differ")
+	assert.NoDirExists(t, filepath.Join(run.folder, "replays"))
 }

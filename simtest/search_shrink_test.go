@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
 // failsIf returns what a worker answers whose simulation has these faults, and fails
@@ -28,7 +30,7 @@ func failsIf(t *testing.T, schedule string, fails func(r *replay) bool) func(job
 		if fails(r) {
 			o = failedWith(fmt.Sprintf("read %d with %d faults", r.seed, len(r.schedule)))
 		}
-		o.Schedule, o.Quiet, o.Traced, o.Digest = r.schedule.lines(), r.quiet, true, mixString(r.seed, r.fileName())
+		o.Schedule, o.Quiet, o.Traced, o.Digest = r.schedule.lines(), r.quiet, true, mix64.String(r.seed, r.fileName())
 		return o
 	}
 }
@@ -40,23 +42,23 @@ func hasBoth(r *replay) bool {
 	return isCutOff(r, "a", "b", 7*time.Second) && strings.Contains(r.schedule.String(), " crash b ")
 }
 
-// huntWithReplays runs a search whose replay files are in a folder.
-func huntWithReplays(t *testing.T, folder string, s Search, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
-	return huntWith(t, s, map[string]string{"SIMTEST_REPLAYS": folder, "SIMTEST_SHRINK": "10m"}, workers, outcome)
+// searchRunWithReplays runs a search whose replay files are in a folder.
+func searchRunWithReplays(t *testing.T, folder string, s Search, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeSearch {
+	return searchRunWith(t, s, map[string]string{"SIMTEST_REPLAYS": folder, "SIMTEST_SHRINK": "10m"}, workers, outcome)
 }
 
 // The first failure of each group is made smaller, and written to a replay file,
 // which is the same however many workers there are and in whichever order they
 // answer.
-func TestHuntShrinks(t *testing.T) {
+func TestSearchRunShrinks(t *testing.T) {
 	outcome := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%10 == 3 && hasBoth(r) })
 	var texts []string
 	for _, workers := range []int{1, 2, 4, 4, 4} {
 		folder := t.TempDir()
 		var jobs atomic.Int64
-		h := huntWithReplays(t, folder, Search{Seeds: 20, StopAfter: -1}, workers, func(job searchJob, server *fakeServer) searchOutcome {
+		h := searchRunWithReplays(t, folder, Search{Seeds: 20, StopAfter: -1}, workers, func(job searchJob, server *fakeServer) searchOutcome {
 			if workers > 1 {
-				time.Sleep(time.Duration(mix(uint64(jobs.Add(1)), uint64(time.Now().UnixNano()))%300) * time.Microsecond)
+				time.Sleep(time.Duration(mix64.Mix(uint64(jobs.Add(1)), uint64(time.Now().UnixNano()))%300) * time.Microsecond)
 			}
 			return outcome(job, server)
 		})
@@ -91,9 +93,9 @@ func TestHuntShrinks(t *testing.T) {
 }
 
 // What fails without faults is written as it is.
-func TestHuntWritesASeed(t *testing.T) {
+func TestSearchRunWritesASeed(t *testing.T) {
 	folder := t.TempDir()
-	h := huntWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+	h := searchRunWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 3 {
 			return failedWith("read 3")
 		}
@@ -106,9 +108,9 @@ func TestHuntWritesASeed(t *testing.T) {
 }
 
 // Where no file can be written, the text of it is told.
-func TestHuntWhereNoFileCanBeWritten(t *testing.T) {
+func TestSearchRunWhereNoFileCanBeWritten(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "folder")
-	h := huntWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+	h := searchRunWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 3 {
 			_ = os.WriteFile(folder, nil, 0o666) // and no folder can be there
 			return failedWith("read 3")
@@ -124,7 +126,7 @@ func TestHuntWhereNoFileCanBeWritten(t *testing.T) {
 
 // A failure that does not repeat is not made smaller, and no file is written. It is
 // told how two runs differ, or that they do not.
-func TestHuntThatDoesNotRepeat(t *testing.T) {
+func TestSearchRunThatDoesNotRepeat(t *testing.T) {
 	for report, want := range map[string]string{
 		"simtest: two runs with one seed differ, from event 3 on\n": "\nsimtest: two runs with one seed differ, from event 3 on",
 		"": "\nIn 5 runs with that seed nothing differed on the network. ",
@@ -132,7 +134,7 @@ func TestHuntThatDoesNotRepeat(t *testing.T) {
 		for _, message := range []string{"", "it fails otherwise"} {
 			folder := t.TempDir()
 			runs := 0
-			h := huntWithReplays(t, folder, Search{Seeds: 9, Chaos: DefaultChaos()}, 1, func(job searchJob, server *fakeServer) searchOutcome {
+			h := searchRunWithReplays(t, folder, Search{Seeds: 9, Chaos: DefaultChaos()}, 1, func(job searchJob, server *fakeServer) searchOutcome {
 				if job.Seed != 3 {
 					return passed(job, server)
 				}
@@ -158,9 +160,9 @@ func TestHuntThatDoesNotRepeat(t *testing.T) {
 }
 
 // A failure that ends its process has told its faults before.
-func TestHuntShrinksWhatDies(t *testing.T) {
+func TestSearchRunShrinksWhatDies(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
-	h := huntWithReplays(t, t.TempDir(), Search{Seeds: 5}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+	h := searchRunWithReplays(t, t.TempDir(), Search{Seeds: 5}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		o := fails(job, server)
 		if o.Failed {
 			o.died, o.output, o.Traced = "it has ended", "fatal error: all is lost\n", false
@@ -175,19 +177,19 @@ func TestHuntShrinksWhatDies(t *testing.T) {
 }
 
 // When the time is up, or somebody has interrupted it, what there is is written.
-func TestHuntThatHasNoTimeToShrink(t *testing.T) {
+func TestSearchRunThatHasNoTimeToShrink(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
 	for _, dies := range []bool{false, true} {
 		for after := range 4 {
 			runs := 0
-			h := huntWithReplays(t, t.TempDir(), Search{Seeds: 5}, 1, func(job searchJob, server *fakeServer) searchOutcome {
+			h := searchRunWithReplays(t, t.TempDir(), Search{Seeds: 5}, 1, func(job searchJob, server *fakeServer) searchOutcome {
 				o := fails(job, server)
 				if o.died = ""; dies && o.Failed {
 					o.died = "it has ended"
 				}
 				if job.Seed == 3 {
 					if runs++; runs == after+2 {
-						server.hunt.endShrinking(fmt.Errorf("it was enough"))
+						server.search.endShrinking(fmt.Errorf("it was enough"))
 						return searchOutcome{givenUp: true}
 					}
 				}
@@ -206,20 +208,20 @@ func TestHuntThatHasNoTimeToShrink(t *testing.T) {
 }
 
 // Below zero, and with SIMTEST_SHRINK=0, failures are left as they are.
-func TestHuntThatDoesNotShrink(t *testing.T) {
+func TestSearchRunThatDoesNotShrink(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 })
 	for _, shrink := range []time.Duration{-1, 1} {
-		h := huntWith(t, Search{Seeds: 5, Shrink: shrink}, map[string]string{"SIMTEST_SHRINK": map[bool]string{true: "0"}[shrink > 0]}, 1, fails)
+		h := searchRunWith(t, Search{Seeds: 5, Shrink: shrink}, map[string]string{"SIMTEST_SHRINK": map[bool]string{true: "0"}[shrink > 0]}, 1, fails)
 		assert.Len(t, h.jobs, 4)
 		assert.Empty(t, h.groupsLocked()[0].Note)
 	}
 }
 
 // A replay file that fails is its group's, so that no other is written of it.
-func TestHuntWithAReplayThatFails(t *testing.T) {
+func TestSearchRunWithAReplayThatFails(t *testing.T) {
 	folder := t.TempDir()
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%2 == 1 && hasBoth(r) })
-	first := huntWithReplays(t, folder, Search{Seeds: 5}, 1, fails)
+	first := searchRunWithReplays(t, folder, Search{Seeds: 5}, 1, fails)
 	name := first.groupsLocked()[0].Replay
 	require.FileExists(t, name)
 	plan, err := planOf(Search{}, map[string]string{"SIMTEST_REPLAYS": folder})
@@ -227,7 +229,7 @@ func TestHuntWithAReplayThatFails(t *testing.T) {
 	replays, err := plan.replaysOf("TestX", 1)
 	require.NoError(t, err)
 	require.Len(t, replays, 1)
-	again := huntOf(t, Search{Seeds: 5, StopAfter: -1}, map[string]string{"SIMTEST_REPLAYS": folder}, fails)
+	again := searchRunOf(t, Search{Seeds: 5, StopAfter: -1}, map[string]string{"SIMTEST_REPLAYS": folder}, fails)
 	again.replays = replays
 	again.run(1)
 	require.Len(t, again.groupsLocked(), 1)
@@ -245,12 +247,12 @@ func TestHuntWithAReplayThatFails(t *testing.T) {
 
 // While it is made smaller, that is what the progress tells; and go test's -timeout
 // ends it.
-func TestHuntShrinksUntilTheTimeout(t *testing.T) {
+func TestSearchRunShrinksUntilTheTimeout(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && len(r.schedule) == 6 })
 	var told []string
-	h := huntOf(t, Search{Seeds: 5}, map[string]string{"SIMTEST_REPLAYS": t.TempDir(), "SIMTEST_SHRINK": "10m"}, func(job searchJob, server *fakeServer) searchOutcome {
+	h := searchRunOf(t, Search{Seeds: 5}, map[string]string{"SIMTEST_REPLAYS": t.TempDir(), "SIMTEST_SHRINK": "10m"}, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Replay != "" {
-			told = append(told, server.hunt.standing().String())
+			told = append(told, server.search.standing().String())
 			if len(told) > 20 {
 				<-server.giveUp // not shrinking.Done(), which is closed earlier
 				return searchOutcome{givenUp: true}

@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A searchStanding is how far a hunt is.
+// A searchStanding is how far a search is.
 type searchStanding struct {
 	test    string
 	done    uint64
@@ -25,23 +25,23 @@ type searchStanding struct {
 	longest string        // what has run for long
 }
 
-// standing returns how far the hunt is.
-func (h *hunt) standing() searchStanding {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := searchStanding{test: h.test, done: h.done, count: h.count, failed: h.failed, took: time.Since(h.start), left: -1, longest: h.longestLocked()}
-	if s.shrinks = h.shrinks; s.shrinks != "" {
+// standing returns how far the search is.
+func (run *searchRun) standing() searchStanding {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	s := searchStanding{test: run.test, done: run.done, count: run.count, failed: run.failed, took: time.Since(run.start), left: -1, longest: run.longestLocked()}
+	if s.shrinks = run.shrinks; s.shrinks != "" {
 		s.share = 1
 		return s
 	}
-	if h.count > 0 && h.done > 0 {
-		s.share = float64(h.done) / float64(h.count)
+	if run.count > 0 && run.done > 0 {
+		s.share = float64(run.done) / float64(run.count)
 		s.left = time.Duration(float64(s.took) * (1 - s.share) / s.share)
 	}
-	if !h.plan.until.IsZero() {
-		if left := max(0, time.Until(h.plan.until)); s.left < 0 || left < s.left {
+	if !run.plan.until.IsZero() {
+		if left := max(0, time.Until(run.plan.until)); s.left < 0 || left < s.left {
 			s.left = left
-			s.share = 1 - float64(left)/float64(h.plan.lasts)
+			s.share = 1 - float64(left)/float64(run.plan.lasts)
 		}
 	}
 	return s
@@ -80,61 +80,61 @@ func (s searchStanding) String() string {
 // show nothing new.
 const enoughSeeds = 20
 
-// summary says what the hunt has found.
-func (h *hunt) summary(workers int) string {
-	standing := h.standing()
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// summary says what the search has found.
+func (run *searchRun) summary(workers int) string {
+	standing := run.standing()
+	run.mu.Lock()
+	defer run.mu.Unlock()
 	var text strings.Builder
 	shard := ""
-	if h.plan.shard != (sweep.Shard{}) {
-		shard = fmt.Sprintf(" of shard %v", h.plan.shard)
+	if run.plan.shard != (sweep.Shard{}) {
+		shard = fmt.Sprintf(" of shard %v", run.plan.shard)
 	}
 	fmt.Fprintf(&text, "simtest: %s%s in %v with %s, %s a second, %v of simulated time",
-		count(int(h.done), "seed", "seeds"), shard, sweep.Round(standing.took), count(workers, "worker", "workers"), standing.perSecond(), sweep.Round(h.simulated))
+		count(int(run.done), "seed", "seeds"), shard, sweep.Round(standing.took), count(workers, "worker", "workers"), standing.perSecond(), sweep.Round(run.simulated))
 	switch {
-	case h.count == 0 && h.plan.wanted.Last != sweep.Endless:
+	case run.count == 0 && run.plan.wanted.Last != sweep.Endless:
 		text.WriteString("\nThe shard has none of the seeds.")
-	case h.done > 0:
-		fmt.Fprintf(&text, "\nSeeds: %s.", h.rangesLocked())
+	case run.done > 0:
+		fmt.Fprintf(&text, "\nSeeds: %s.", run.rangesLocked())
 	}
-	text.WriteString(h.replaysText())
-	if h.ended != "" && h.err == nil {
+	text.WriteString(run.replaysText())
+	if run.ended != "" && run.err == nil {
 		of := ""
-		if h.count > 0 {
-			of = fmt.Sprintf(" of %d", h.count)
+		if run.count > 0 {
+			of = fmt.Sprintf(" of %d", run.count)
 		}
-		fmt.Fprintf(&text, "\nThe search has ended after %d%s: %s.", h.done, of, h.ended)
+		fmt.Fprintf(&text, "\nThe search has ended after %d%s: %s.", run.done, of, run.ended)
 	}
-	for _, line := range h.givenUp {
+	for _, line := range run.givenUp {
 		text.WriteString("\n" + line)
 	}
-	if len(h.digests) > 0 {
-		fmt.Fprintf(&text, "\n%s of %s; seed %d has shown the last new one.", count(len(h.digests), "distinct trace", "distinct traces"), count(len(h.shapes), "shape", "shapes"), h.newest)
-		if since := h.done - h.newestAt; h.done >= enoughSeeds && since >= h.done/2 {
+	if len(run.digests) > 0 {
+		fmt.Fprintf(&text, "\n%s of %s; seed %d has shown the last new one.", count(len(run.digests), "distinct trace", "distinct traces"), count(len(run.shapes), "shape", "shapes"), run.newest)
+		if since := run.done - run.newestAt; run.done >= enoughSeeds && since >= run.done/2 {
 			fmt.Fprintf(&text, "\nThe last %d seeds have shown nothing new: more of them will hardly find more. Other links, faults or programs may.", since)
 		}
 	}
-	if !h.pools {
-		if !h.search.Config.KeepPools && !h.search.Fresh {
+	if !run.pools {
+		if !run.search.Config.KeepPools && !run.search.Fresh {
 			text.WriteString("\nA seed has died of what another one left in a pool, so pools were emptied from then on, which takes time.")
 		}
 	}
-	if h.skipped > 0 {
-		fmt.Fprintf(&text, "\n%s skipped.", count(h.skipped, "seed", "seeds"))
+	if run.skipped > 0 {
+		fmt.Fprintf(&text, "\n%s skipped.", count(run.skipped, "seed", "seeds"))
 	}
-	if h.failed > 0 {
-		fmt.Fprintf(&text, "\n%s failed", count(h.failed, "seed", "seeds"))
+	if run.failed > 0 {
+		fmt.Fprintf(&text, "\n%s failed", count(run.failed, "seed", "seeds"))
 	}
 	switch {
-	case h.failed > 0 && h.replaysFailed == 0:
-		fmt.Fprintf(&text, ", in %s:", count(len(h.groups), "way", "different ways"))
-	case h.failed > 0:
-		fmt.Fprintf(&text, ".\nWhat failed, in %s:", count(len(h.groups), "way", "different ways"))
-	case len(h.groups) > 0:
-		fmt.Fprintf(&text, "\nWhat failed, in %s:", count(len(h.groups), "way", "different ways"))
+	case run.failed > 0 && run.replaysFailed == 0:
+		fmt.Fprintf(&text, ", in %s:", count(len(run.groups), "way", "different ways"))
+	case run.failed > 0:
+		fmt.Fprintf(&text, ".\nWhat failed, in %s:", count(len(run.groups), "way", "different ways"))
+	case len(run.groups) > 0:
+		fmt.Fprintf(&text, "\nWhat failed, in %s:", count(len(run.groups), "way", "different ways"))
 	}
-	for i, g := range h.groupsLocked() {
+	for i, g := range run.groupsLocked() {
 		where := ""
 		if g.Place != "" {
 			where = " (" + g.Place + ")"
@@ -173,10 +173,10 @@ func whatFailed(g sweep.Group) string {
 }
 
 // rangesLocked names the seeds that have run.
-func (h *hunt) rangesLocked() string {
-	step := h.plan.shard.Step()
+func (run *searchRun) rangesLocked() string {
+	step := run.plan.shard.Step()
 	words := make([]string, 0, sweep.MaxSeeds)
-	for i, r := range h.ran {
+	for i, r := range run.ran {
 		if i == sweep.MaxSeeds {
 			words = append(words, "and others")
 			break
@@ -191,9 +191,9 @@ func (h *hunt) rangesLocked() string {
 }
 
 // groupsLocked returns the groups, in the order of their first seeds.
-func (h *hunt) groupsLocked() []sweep.Group {
+func (run *searchRun) groupsLocked() []sweep.Group {
 	var groups []sweep.Group
-	for _, g := range slices.Collect(maps.Values(h.groups)) {
+	for _, g := range slices.Collect(maps.Values(run.groups)) {
 		groups = append(groups, *g)
 	}
 	sweep.SortGroups(groups)
@@ -201,22 +201,22 @@ func (h *hunt) groupsLocked() []sweep.Group {
 }
 
 // report adds a report to the file that is asked for.
-func (h *hunt) report(workers int) error {
-	if h.plan.report == "" {
+func (run *searchRun) report(workers int) error {
+	if run.plan.report == "" {
 		return nil
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	run.mu.Lock()
+	defer run.mu.Unlock()
 	r := sweep.Report{
-		Package: packagePath(), Test: h.test, Search: h.number,
+		Package: packagePath(), Test: run.test, Search: run.number,
 		Go:    fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH),
-		Shard: h.plan.shard, Wanted: h.plan.wanted, Ran: h.ran, Ended: h.ended,
-		Replays: h.replayed, ReplaysFailed: h.replaysFailed,
-		Skipped: h.skipped, Failed: h.failed, Groups: h.groupsLocked(),
-		Clock: h.simulated, Took: time.Since(h.start), Workers: workers,
-		Traces: h.traces, Shapes: h.looks,
+		Shard: run.plan.shard, Wanted: run.plan.wanted, Ran: run.ran, Ended: run.ended,
+		Replays: run.replayed, ReplaysFailed: run.replaysFailed,
+		Skipped: run.skipped, Failed: run.failed, Groups: run.groupsLocked(),
+		Clock: run.simulated, Took: time.Since(run.start), Workers: workers,
+		Traces: run.traces, Shapes: run.looks,
 	}
-	file, err := os.OpenFile(h.plan.report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+	file, err := os.OpenFile(run.plan.report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func TestSearched(t *testing.T) {
 	if program == "" {
 		t.Skip("it is for other tests")
 	}
-	simtest.SetSearchPatience(2 * time.Second)
+	simtest.SetSeedTimeout(2 * time.Second)
 	simtest.SetLookEvery(20 * time.Millisecond)
 	fmt.Println("a line before the search")
 	searched[program](t)
@@ -102,7 +102,7 @@ var searchedSeeds = map[string]func(t *testing.T){
 		})
 	},
 	"stuck": func(t *testing.T) {
-		simtest.SetSearchPatience(time.Minute)
+		simtest.SetSeedTimeout(time.Minute)
 		simtest.Search{Seeds: 1000}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			if simtest.SeedOf(sim) >= 3 {
 				appendTo(t, "stuck", fmt.Sprintln(os.Getpid()))
@@ -169,14 +169,14 @@ func searchCommand(t testing.TB, program, folder string, arguments ...string) *e
 }
 
 // runSearch runs a program of TestSearched, with flags and variables.
-func runSearch(t *testing.T, program string, words ...string) (r searchRun) {
+func runSearch(t *testing.T, program string, words ...string) (run searchRun) {
 	return runSearchIn(t, t.TempDir(), program, words...)
 }
 
 // runSearchIn runs it in a folder that has files.
-func runSearchIn(t *testing.T, folder, program string, words ...string) (r searchRun) {
-	r.folder = folder
-	command := searchCommand(t, program, r.folder)
+func runSearchIn(t *testing.T, folder, program string, words ...string) (run searchRun) {
+	run.folder = folder
+	command := searchCommand(t, program, run.folder)
 	for _, word := range words {
 		if strings.HasPrefix(word, "-") {
 			command.Args = append(command.Args, word)
@@ -185,28 +185,28 @@ func runSearchIn(t *testing.T, folder, program string, words ...string) (r searc
 		}
 	}
 	output, err := command.CombinedOutput()
-	r.output, r.err = string(output), err
-	if file, err := os.Open(filepath.Join(r.folder, "report")); err == nil {
+	run.output, run.err = string(output), err
+	if file, err := os.Open(filepath.Join(run.folder, "report")); err == nil {
 		defer file.Close()
-		r.reports, err = sweep.Read(file)
+		run.reports, err = sweep.Read(file)
 		if err != nil {
-			r.output += "\nthe report: " + err.Error()
+			run.output += "\nthe report: " + err.Error()
 		}
 	}
-	return r
+	return run
 }
 
 // A search of seeds that pass runs each of them once, and says what it has found.
 func TestSearchPasses(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "pass", "-test.cpu=2")
-	require.NoError(t, r.err, r.output)
-	assert.Regexp(t, `simtest: 40 seeds in \S+ with 2 workers, \S+ a second, \S+ of simulated time\n\s+Seeds: 0-39\.\n\s+\d+ distinct traces of \d+ shapes; seed \d+ has shown the last new one\.`, r.output)
-	require.Len(t, r.reports, 1)
-	text, err := os.ReadFile(filepath.Join(r.folder, "processors"))
+	run := runSearch(t, "pass", "-test.cpu=2")
+	require.NoError(t, run.err, run.output)
+	assert.Regexp(t, `simtest: 40 seeds in \S+ with 2 workers, \S+ a second, \S+ of simulated time\n\s+Seeds: 0-39\.\n\s+\d+ distinct traces of \d+ shapes; seed \d+ has shown the last new one\.`, run.output)
+	require.Len(t, run.reports, 1)
+	text, err := os.ReadFile(filepath.Join(run.folder, "processors"))
 	require.NoError(t, err)
 	assert.Equal(t, "2\n2\n2\n", string(text), "the test's own process and two workers, as -cpu says")
-	report := r.reports[0]
+	report := run.reports[0]
 	assert.Equal(t, []sweep.Range{{First: 0, Last: 39}}, report.Ran)
 	assert.Equal(t, "github.com/slowpoetry/slowpoetry/simtest", report.Package)
 	assert.Equal(t, "TestSearched", report.Test)
@@ -221,50 +221,50 @@ func TestSearchPasses(t *testing.T) {
 // A search stops when it has found enough.
 func TestSearchStops(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "stop", "-test.cpu=2")
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	assert.Regexp(t, `The search has ended after \d+ of 1000000: found 1 failure, as Search.StopAfter says\.`, r.output)
-	assert.Less(t, r.reports[0].Seeds(), uint64(100))
-	assert.EqualValues(t, 7, r.reports[0].Groups[0].First())
-	r = runSearch(t, "stop", "SIMTEST_SEED=9")
-	require.Error(t, r.err, r.output)
-	assert.Contains(t, r.output, "seed 9 is too large")
-	assert.Equal(t, 1, strings.Count(r.output, "a line before"), "it runs in the test's own process")
-	assert.Empty(t, r.reports)
-	r = runSearch(t, "pass", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
-	require.NoError(t, r.err, r.output)
-	assert.Equal(t, 1, strings.Count(r.output, "a line before"), "so it does while go test -fuzz runs")
-	assert.Empty(t, r.reports)
-	r = runSearch(t, "pass", "SIMTEST_SEEDS=1")
-	require.NoError(t, r.err, r.output)
-	text, err := os.ReadFile(filepath.Join(r.folder, "processors"))
+	run := runSearch(t, "stop", "-test.cpu=2")
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	assert.Regexp(t, `The search has ended after \d+ of 1000000: found 1 failure, as Search.StopAfter says\.`, run.output)
+	assert.Less(t, run.reports[0].Seeds(), uint64(100))
+	assert.EqualValues(t, 7, run.reports[0].Groups[0].First())
+	run = runSearch(t, "stop", "SIMTEST_SEED=9")
+	require.Error(t, run.err, run.output)
+	assert.Contains(t, run.output, "seed 9 is too large")
+	assert.Equal(t, 1, strings.Count(run.output, "a line before"), "it runs in the test's own process")
+	assert.Empty(t, run.reports)
+	run = runSearch(t, "pass", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
+	require.NoError(t, run.err, run.output)
+	assert.Equal(t, 1, strings.Count(run.output, "a line before"), "so it does while go test -fuzz runs")
+	assert.Empty(t, run.reports)
+	run = runSearch(t, "pass", "SIMTEST_SEEDS=1")
+	require.NoError(t, run.err, run.output)
+	text, err := os.ReadFile(filepath.Join(run.folder, "processors"))
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(text), "\n1\n"), "one for each worker without -cpu: %s", text)
-	r = runSearch(t, "stop", "SIMTEST_TIME=1m", "SIMTEST_SEEDS=2-6")
-	require.NoError(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	assert.Equal(t, []sweep.Range{{First: 2, Last: 6}}, r.reports[0].Ran)
+	run = runSearch(t, "stop", "SIMTEST_TIME=1m", "SIMTEST_SEEDS=2-6")
+	require.NoError(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	assert.Equal(t, []sweep.Range{{First: 2, Last: 6}}, run.reports[0].Ran)
 }
 
 // Several searches of one test, in subtests and in parallel ones, are told apart,
 // also where the test runs several times.
 func TestSearchSeveral(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "several", "-test.count=2", "-test.cpu=1,2")
-	require.NoError(t, r.err, r.output)
+	run := runSearch(t, "several", "-test.count=2", "-test.cpu=1,2")
+	require.NoError(t, run.err, run.output)
 	for _, n := range []int{3, 4, 5, 6, 7} {
 		for seed := range n {
-			text, err := os.ReadFile(filepath.Join(r.folder, fmt.Sprintf("ran-%d-%d", n, seed)))
+			text, err := os.ReadFile(filepath.Join(run.folder, fmt.Sprintf("ran-%d-%d", n, seed)))
 			require.NoError(t, err)
 			assert.Equal(t, "xxxx", string(text), "the search of %d seeds, seed %d", n, seed)
 		}
-		matches, err := filepath.Glob(filepath.Join(r.folder, fmt.Sprintf("ran-%d-*", n)))
+		matches, err := filepath.Glob(filepath.Join(run.folder, fmt.Sprintf("ran-%d-*", n)))
 		require.NoError(t, err)
 		assert.Len(t, matches, n)
 	}
 	var names []string
-	for _, report := range r.reports {
+	for _, report := range run.reports {
 		names = append(names, fmt.Sprint(report.Test, " ", report.Search))
 	}
 	slices.Sort(names)
@@ -276,17 +276,17 @@ func TestSearchSeveral(t *testing.T) {
 // seed has them again in the test's own process.
 func TestSearchChaos(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "chaos")
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	traces, _ := r.reports[0].Traces.Count()
+	run := runSearch(t, "chaos")
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	traces, _ := run.reports[0].Traces.Count()
 	assert.Greater(t, traces, 25)
-	require.Len(t, r.reports[0].Groups, 1)
-	g := r.reports[0].Groups[0]
+	require.Len(t, run.reports[0].Groups, 1)
+	g := run.reports[0].Groups[0]
 	assert.Equal(t, []uint64{3, 13, 23}, g.Seeds)
 	assert.Equal(t, "it has not recovered", g.Message)
 	assert.Regexp(t, `(?m)^ +fault \S+ \w+`, g.Output)
-	digest, err := os.ReadFile(filepath.Join(r.folder, "digest-13"))
+	digest, err := os.ReadFile(filepath.Join(run.folder, "digest-13"))
 	require.NoError(t, err)
 	again := runSearch(t, "chaos", "SIMTEST_SEED=13")
 	require.Error(t, again.err)

@@ -36,9 +36,9 @@ type searchJob struct {
 	Decide bool `json:"decide,omitempty"` // tell what chance has decided
 	Check  bool `json:"check,omitempty"`  // run the seed several times, and report what differs
 
-	alone    bool          // it is to run in a process that has run no other
-	number   int           // of a candidate
-	patience time.Duration // how long it may take in real time; 0 is the usual
+	alone   bool          // it is to run in a process that has run no other
+	number  int           // of a candidate
+	timeout time.Duration // how long it may take in real time; 0 is the usual
 }
 
 // A searchResult is what a worker tells: that it is ready, or how a seed has ended.

@@ -153,10 +153,10 @@ func TestSearchMisfortunes(t *testing.T) {
 		t.Skip("a process that is killed is not told apart there")
 	}
 	t.Parallel()
-	r := runSearch(t, "misfortunes")
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	report := r.reports[0]
+	run := runSearch(t, "misfortunes")
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	report := run.reports[0]
 	assert.Equal(t, []sweep.Range{{First: 0, Last: uint64(len(misfortunes) - 1)}}, report.Ran, "each seed once")
 	want := []struct {
 		message, place, output string
@@ -201,9 +201,9 @@ func TestSearchMisfortunes(t *testing.T) {
 		assert.NotContains(t, g.Output, fmt.Sprintf("seed %d begins", g.First()-1))
 		assert.NotContains(t, g.Output, "a line before the search")
 		assert.Contains(t, g.Rerun, fmt.Sprintf("SIMTEST_SEED=%d go test", g.First()))
-		assert.Contains(t, r.output, g.Rerun)
+		assert.Contains(t, run.output, g.Rerun)
 	}
-	text, err := os.ReadFile(filepath.Join(r.folder, "killed"))
+	text, err := os.ReadFile(filepath.Join(run.folder, "killed"))
 	require.NoError(t, err)
 	assert.Equal(t, "xx", string(text), "the seed whose worker was killed has run again")
 }
@@ -211,35 +211,35 @@ func TestSearchMisfortunes(t *testing.T) {
 // What is wrong with the test, and not with a seed, is told by name.
 func TestSearchMistakes(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "not reached")
-	require.Error(t, r.err, r.output)
-	assert.Contains(t, r.output, "simtest: a worker process did not come to Search.Run: the process has ended: exit status 1.")
-	assert.Contains(t, r.output, "no search today")
-	r = runSearch(t, "outer")
-	require.Error(t, r.err, r.output)
-	require.Len(t, r.reports, 1)
-	assert.Equal(t, []uint64{1}, r.reports[0].Groups[0].Seeds)
-	r = runSearch(t, "skip")
-	require.NoError(t, r.err, r.output)
-	assert.Contains(t, r.output, "--- SKIP: TestSearched")
+	run := runSearch(t, "not reached")
+	require.Error(t, run.err, run.output)
+	assert.Contains(t, run.output, "simtest: a worker process did not come to Search.Run: the process has ended: exit status 1.")
+	assert.Contains(t, run.output, "no search today")
+	run = runSearch(t, "outer")
+	require.Error(t, run.err, run.output)
+	require.Len(t, run.reports, 1)
+	assert.Equal(t, []uint64{1}, run.reports[0].Groups[0].Seeds)
+	run = runSearch(t, "skip")
+	require.NoError(t, run.err, run.output)
+	assert.Contains(t, run.output, "--- SKIP: TestSearched")
 	for variable, what := range map[string]string{"SIMTEST_SEEDS=x": "a number", "SIMTEST_TIME=5m": "-timeout", "SIMTEST_SEED=-1": "a whole number"} {
-		r = runSearch(t, "pass", variable, "-test.timeout=1m")
-		require.Error(t, r.err, r.output)
+		run = runSearch(t, "pass", variable, "-test.timeout=1m")
+		require.Error(t, run.err, run.output)
 		name, _, _ := strings.Cut(variable, "=")
-		assert.Contains(t, r.output, "simtest: "+name+" is ")
-		assert.Contains(t, r.output, what)
-		assert.Empty(t, r.reports)
+		assert.Contains(t, run.output, "simtest: "+name+" is ")
+		assert.Contains(t, run.output, what)
+		assert.Empty(t, run.reports)
 	}
 }
 
 // Workers keep pools until one dies of that.
 func TestSearchPools(t *testing.T) {
 	t.Parallel()
-	r := runSearch(t, "pools", "-test.cpu=1")
-	require.NoError(t, r.err, r.output)
-	assert.Contains(t, r.output, "pools were emptied")
-	require.Len(t, r.reports, 1)
-	assert.EqualValues(t, 6, r.reports[0].Seeds())
-	r = runSearch(t, "fresh")
-	require.NoError(t, r.err, r.output)
+	run := runSearch(t, "pools", "-test.cpu=1")
+	require.NoError(t, run.err, run.output)
+	assert.Contains(t, run.output, "pools were emptied")
+	require.Len(t, run.reports, 1)
+	assert.EqualValues(t, 6, run.reports[0].Seeds())
+	run = runSearch(t, "fresh")
+	require.NoError(t, run.err, run.output)
 }

@@ -36,7 +36,7 @@ func (s *shrinker) keepFewTies() (smaller bool) {
 // keepFewDraws has nothing befall as many packets as possible.
 func (s *shrinker) keepFewDraws() (smaller bool) {
 	draws := s.best.draws
-	if !s.best.calm {
+	if !s.best.noImpairments {
 		d, ok := s.decisions()
 		if !ok || len(d.draws) == 0 {
 			return false
@@ -49,7 +49,7 @@ func (s *shrinker) keepFewDraws() (smaller bool) {
 	}
 	return keepFew(s, draws, func(kept []drawOverride) *replay {
 		r := *s.best
-		r.calm, r.draws = true, kept
+		r.noImpairments, r.draws = true, kept
 		return &r
 	})
 }

@@ -90,7 +90,7 @@ func TestShrinkDraws(t *testing.T) {
 	lost := slices.Max(losses(whole))
 	s := shrinkByRuns(t, 3, run(func(fates map[int]string) bool { return fates[lost] == "dropped: loss" }))
 	require.Len(t, s.best.draws, 1)
-	assert.True(t, s.best.calm)
+	assert.True(t, s.best.noImpairments)
 	assert.Equal(t, netem.DrawnLoss, s.best.draws[0].draw.Kind)
 	assert.EqualValues(t, lost, s.best.draws[0].draw.ID.Number)
 	assert.Less(t, s.runs, 200)

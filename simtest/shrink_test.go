@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
 // scheduleOf returns a schedule.
@@ -144,7 +146,7 @@ func TestShrinkTriesWhatIsValid(t *testing.T) {
 			seen[text] = true
 			_, err := parseReplay("x", []byte(newText(r)))
 			require.NoError(t, err)
-			return mixString(uint64(n), text)%5 == 0
+			return mix64.String(uint64(n), text)%5 == 0
 		})
 		assert.False(t, s.ended)
 	}

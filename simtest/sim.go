@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -44,44 +45,44 @@ type Sim struct {
 	took       atomic.Int64  // how long the simulation has taken; -1 while it has not ended
 	turns      atomic.Uint64 // of the loop; for the watchdog
 
-	mu          sync.Mutex // guards what follows, and all state of hosts, listeners and connections
-	hosts       map[string]*Host
-	named       map[string]*Host // by plain name
-	ordered     []*Host          // by number
-	byAddr      map[netip.Addr]*Host
-	routes      map[[2]string]*route       // from, to
-	expected    map[namedHost]struct{}     // that links were set for before they existed
-	bottlenecks map[*netem.Bottleneck]bool // that have met the simulation
-	names       map[string]Name
-	chaos       *chaosState     // nil for none
-	posted      []action        // since the loop looked last, in the order of the scheduler
-	late        bool            // the loop was not woken for what is posted, see postSentLocked
-	lateAt      time.Duration   // when that was posted
-	alarm       *time.Timer     // wakes the sleeping loop
-	alarmAt     time.Duration   // when
-	spare       []action        // room for posted
-	order       []ranked        // of posted, while they are sorted
-	controls    []control       // what is to be done to the network itself
-	released    []chan struct{} // calls of control that return when this instant's events have happened
-	settling    []chan struct{} // calls of Settle
-	segments    segments        // of TCP, on their way
-	outgoing    netem.Segment   // one that is being sent
-	crossings   crossings       // segments that are about to enter another hop
-	faults      uint64          // counts what was done to the network itself, from 1 on
-	granting    []*conn         // that tell their peers of room
-	queue       queue           // what is under way
-	inner       queue           // what TCP does that nobody sees
-	urgent      urgent          // which of that is to happen in time
-	woken       bool            // the event that happens has woken someone, or may have
-	rolls       lineRolls       // instead of the lines' own; nil for none
-	calm        bool            // nothing else befalls packets by chance
-	ties        ties            // decides between things of one instant
-	releases    int32           // counts what was held and is released
-	instant     time.Duration   // the simulated time when the loop looked last; only for what it does
-	lastAt      time.Duration   // when something happened last
-	atOnce      int             // how much has happened at that instant
-	notices     []func()        // to be called when mu is free again
-	trace       Trace
+	mu            sync.Mutex // guards what follows, and all state of hosts, listeners and connections
+	hosts         map[string]*Host
+	named         map[string]*Host // by plain name
+	ordered       []*Host          // by number
+	byAddr        map[netip.Addr]*Host
+	routes        map[[2]string]*route       // from, to
+	expected      map[namedHost]struct{}     // that links were set for before they existed
+	bottlenecks   map[*netem.Bottleneck]bool // that have met the simulation
+	names         map[string]Name
+	chaos         *chaosState     // nil for none
+	posted        []action        // since the loop looked last, in the order of the scheduler
+	deferred      bool            // the loop was not woken for what is posted, see postSentLocked
+	deferredAt    time.Duration   // when that was posted
+	alarm         *time.Timer     // wakes the sleeping loop
+	alarmAt       time.Duration   // when
+	spare         []action        // room for posted
+	order         []ranked        // of posted, while they are sorted
+	controls      []control       // what is to be done to the network itself
+	released      []chan struct{} // calls of control that return when this instant's events have happened
+	settling      []chan struct{} // calls of Settle
+	segments      segments        // of TCP, on their way
+	outgoing      netem.Segment   // one that is being sent
+	crossings     crossings       // segments that are about to enter another hop
+	faults        uint64          // counts what was done to the network itself, from 1 on
+	windowUpdates []*conn         // that tell their peers of room
+	queue         queue           // what is under way
+	inner         queue           // what TCP does that nobody sees
+	urgent        urgent          // which of that is to happen in time
+	woken         bool            // the event that happens has woken someone, or may have
+	rolls         fixedRolls      // instead of the lines' own; nil for none
+	noImpairments bool            // nothing else befalls packets by chance
+	ties          ties            // decides between things of one instant
+	releases      int32           // counts what was held and is released
+	instant       time.Duration   // the simulated time when the loop looked last; only for what it does
+	lastAt        time.Duration   // when something happened last
+	atOnce        int             // how much has happened at that instant
+	notices       []func()        // to be called when mu is free again
+	trace         Trace
 	spareRings
 	spareCalls
 	spareResults results // of dials
@@ -120,7 +121,7 @@ func newSim(config Config, settle func()) *Sim {
 		wake:        make(chan struct{}, 1),
 		stopped:     make(chan struct{}),
 		expired:     make(chan struct{}),
-		random:      rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix(config.Seed, 1))}),
+		random:      rand.New(&lockedSource{source: rand.NewPCG(config.Seed, mix64.Mix(config.Seed, 1))}),
 		hosts:       make(map[string]*Host),
 		named:       make(map[string]*Host),
 		byAddr:      make(map[netip.Addr]*Host),
@@ -138,11 +139,11 @@ func newSim(config Config, settle func()) *Sim {
 	s.took.Store(-1)
 	s.ties.init(&config)
 	if config.overrides != nil {
-		s.useRolls(config.overrides.calm, config.overrides.draws)
+		s.useRolls(config.overrides.noImpairments, config.overrides.draws)
 	}
 	s.segments.free, s.crossings.free = none, none
 	s.trace.init(s, config)
-	s.meetLocked(config.Link.Bottleneck)
+	s.joinBottleneckLocked(config.Link.Bottleneck)
 	if config.chaos != nil {
 		s.startChaos(config.chaos)
 	}

@@ -44,7 +44,7 @@ func (c *conn) setBuffer(set func(*netem.End)) error {
 	}
 	if c.tcp != nil {
 		c.postCallLocked(sending, func() {
-			c.presentLoop()
+			c.catchUpLoop()
 			set(&c.tcp.end)
 			c.afterLoop()
 			c.outputLoop()

@@ -14,7 +14,7 @@ import (
 // isHealthy reports whether the probes of a silent peer would be answered.
 func (c *conn) isHealthy() bool {
 	p := c.tcp.pair
-	one, other := p.standing[0].state, p.standing[1].state
+	one, other := p.snapshots[0].state, p.snapshots[1].state
 	if one == netem.Closed || other == netem.Closed || one.IsOpening() || other.IsOpening() {
 		return false
 	}
@@ -42,7 +42,7 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 			return
 		}
 		disturbed = append(disturbed, c)
-		if lull := &c.tcp.pair.lull; lull.on && lull.next <= s.instant {
+		if lazy := &c.tcp.pair.lazy; lazy.on && lazy.next <= s.instant {
 			late = append(late, c)
 		}
 	}
@@ -54,7 +54,7 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 	s.halfClosedLocked(hosts, consider)
 	slices.SortFunc(late, compareConns)
 	for _, c := range late {
-		c.presentLoop()
+		c.catchUpLoop()
 	}
 	for _, c := range disturbed {
 		c.idleLoop()
@@ -62,13 +62,13 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 	do()
 	s.faults++
 	disturbed = slices.DeleteFunc(disturbed, func(c *conn) bool {
-		return c.isHealthy() && (!c.tcp.pair.lull.on || c.tcp.pair.links == c.links())
+		return c.isHealthy() && (!c.tcp.pair.lazy.on || c.tcp.pair.links == c.links())
 	})
 	slices.SortFunc(disturbed, compareConns)
 	for _, c := range slices.Compact(disturbed) {
 		c.armLoop()
 		c.peer.armLoop()
-		c.judgeLoop()
+		c.updateUrgencyLoop()
 	}
 }
 
@@ -163,7 +163,7 @@ func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
 	}
 	if c.tcp != nil {
 		c.postCallLocked(sending, func() {
-			c.presentLoop()
+			c.catchUpLoop()
 			if c.isHealthy() {
 				c.idleLoop()
 			}

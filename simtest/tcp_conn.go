@@ -40,14 +40,14 @@ type conn struct {
 	usage    usage       // the user's
 	errnoFor caller      // who gets errno
 	resets   bool        // Close is a reset, see SetLinger
-	quiet    bool        // over TCP, the connection is; see lull
+	lazy     bool        // over TCP, the connection is; see tcp_lazy.go
 
 	// This may go along with any state and usage.
 	abandoned bool // nothing more is sent, though the user may not know yet
 
 	// Not of the end's state, but of the peer's wish to be told what was read: it waits
 	// for it. Only the loop changes it.
-	wanted bool
+	windowProbed bool
 
 	host, far *Host  // of this end and of the other
 	number    uint64 // by order of dialling on that host
@@ -70,9 +70,9 @@ type conn struct {
 	dropped      int    // bytes that arrived after the unread ones, at an end that was reset
 	stream       stream // the peer's
 
-	life    uint32 // how often its host had crashed when it was opened
-	line           // of what it sends
-	*outlet        // nil over TCP
+	hostCrashes  uint32 // how often its host had crashed when it was opened
+	line                // of what it sends
+	*idealSender        // nil over TCP
 
 	local, remote address
 	network       string // that it was dialled with, or its listener has
@@ -93,15 +93,15 @@ type tcpConn struct {
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
 func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
-	var ends *[2]conn      // side by side, for what the one does touches the other
-	var outlets *[2]outlet // nil over TCP
-	var tcp *pair          // nil on an ideal stream
+	var ends *[2]conn           // side by side, for what the one does touches the other
+	var senders *[2]idealSender // nil over TCP
+	var tcp *pair               // nil on an ideal stream
 	if from.tcp.Congestion == netem.Unlimited || to.tcp.Congestion == netem.Unlimited {
 		whole := new(struct {
 			ends    [2]conn
-			outlets [2]outlet
+			senders [2]idealSender
 		})
-		ends, outlets = &whole.ends, &whole.outlets
+		ends, senders = &whole.ends, &whole.senders
 	} else {
 		whole := new(tcpConn)
 		ends, tcp = &whole.ends, &whole.tcp
@@ -117,7 +117,7 @@ func newConnPair(network string, from, to *Host, number uint64, local, remote ne
 	}
 	for side := range ends {
 		c := &ends[side]
-		c.outlet = &outlets[side]
+		c.idealSender = &senders[side]
 		c.flow.Init(&c.route.line, c.flowName())
 	}
 	return client
@@ -166,7 +166,7 @@ func (c *conn) openLocked() {
 		return
 	}
 	c.host.conns[c] = struct{}{}
-	c.life = c.host.crashes
+	c.hostCrashes = c.host.crashes
 }
 
 // ports returns the ports of a dialling end.
@@ -200,20 +200,20 @@ func (c *conn) Close() error {
 	if c.host.closesLocked(c, c.isClosed()) {
 		return c.opError("close", net.ErrClosed)
 	}
-	c.hangUpLocked()
+	c.sendCloseLocked()
 	c.vanishLocked()
 	return nil
 }
 
-// hangUpLocked sends what a close sends.
-func (c *conn) hangUpLocked() {
+// sendCloseLocked sends what a close sends.
+func (c *conn) sendCloseLocked() {
 	if c.unread > 0 || c.resets {
 		c.postLocked(sending, resetting)
 	} else {
 		c.finishLocked()
 	}
-	if c.wanted {
-		c.postLocked(granting, leftWanting)
+	if c.windowProbed {
+		c.postLocked(windowUpdates, probeUnanswered)
 	}
 }
 
@@ -232,12 +232,12 @@ func (c *conn) resetPeerLocked() {
 	case c.tcp != nil:
 		c.abortLoop()
 	case c.hasCrashedLocked(), c.isForgotten():
-		c.disownLocked()
+		c.answerUnknownLocked()
 	case c.endsInReset():
-	case c.trial == blocked:
+	case c.pathState == blocked:
 		c.abandonLocked()
 		c.forget()
-		c.disownLocked()
+		c.answerUnknownLocked()
 	default:
 		c.sendLocked(segment{do: c.peer.resetByPeerLocked, reset: true})
 	}
@@ -250,11 +250,11 @@ func (c *conn) refuseLocked() {
 	c.resetPeerLocked()
 }
 
-// disownLocked is the host's answer to a segment of a connection that it no longer
+// answerUnknownLocked is the host's answer to a segment of a connection that it no longer
 // knows.
-func (c *conn) disownLocked() {
+func (c *conn) answerUnknownLocked() {
 	if !c.reachesPeerLocked() {
-		c.loseResetLocked()
+		c.resetLostLocked()
 		return
 	}
 	c.updateLocked()
@@ -262,15 +262,15 @@ func (c *conn) disownLocked() {
 	c.leftAsLocked(&piece, event{do: c.peer.resetByPeerLocked})
 }
 
-// loseResetLocked is what happens when a reset gets lost: nobody sends it again,
+// resetLostLocked is what happens when a reset gets lost: nobody sends it again,
 // but the peer what it has no answer to.
-func (c *conn) loseResetLocked() {
+func (c *conn) resetLostLocked() {
 	c.abandonLocked()
 	c.forget()
 	if c.awaited {
 		c.peer.unansweredLocked()
 	}
-	c.leaveWantingLocked()
+	c.leaveProbeUnansweredLocked()
 }
 
 func (c *conn) resetByPeerLocked() { c.giveUpLocked(syscall.ECONNRESET) }
@@ -289,7 +289,7 @@ func (c *conn) vanishLocked() {
 	c.stream.skip(c.unread+c.dropped, &c.sim.spareRings)
 	c.unread, c.dropped = 0, 0
 	if c.hasCrashed() {
-		c.leaveWantingLocked()
+		c.leaveProbeUnansweredLocked()
 	}
 	delete(c.host.conns, c)
 	c.freePortLocked()
@@ -305,7 +305,7 @@ func (c *conn) isWaitedForLocked() bool {
 
 // wakeLocked wakes all calls that wait.
 func (c *conn) wakeLocked() {
-	c.tellLocked()
+	c.wakeReadersLocked()
 	c.goOnWritingLocked()
 }
 

@@ -152,7 +152,7 @@ func (c *conn) enteringLoop(i int32) {
 	}
 	w := c.way()
 	c.goOnLoop(&w, &x, c.sim.instant)
-	c.judgeLoop()
+	c.updateUrgencyLoop()
 }
 
 // enterLoop sends a segment over its next hop.
@@ -174,7 +174,7 @@ func (c *conn) queueLoop(w *way, x crossing) {
 		arrives: func(packet netem.Packet) {
 			w := c.way()
 			c.leaveHopLoop(&w, &x, &packet)
-			c.judgeLoop()
+			c.updateUrgencyLoop()
 		},
 		dropped: func(why netem.Drop) {
 			w := c.way()

@@ -20,14 +20,14 @@ type stages struct {
 
 // A stage is what waits before a hop.
 type stage struct {
-	out    fifo[passing]
+	out    fifo[transit]
 	passed int64         // bytes
 	wakes  time.Duration // when the next piece may pass, if that is scheduled; else 0
 }
 
-// A passing is what passes hop by hop: bytes, or what follows them and takes no
+// A transit is what passes hop by hop: bytes, or what follows them and takes no
 // room.
-type passing struct {
+type transit struct {
 	event          // by which it arrives at last
 	hold    int32  // whether its route holds it, see holdsNow
 	waiting bool   // its bytes have still to be counted as left
@@ -35,7 +35,7 @@ type passing struct {
 }
 
 // push appends to what waits. With join, bytes join those before them.
-func (s *stage) push(p passing, join bool) {
+func (s *stage) push(p transit, join bool) {
 	if waiting := s.out.waiting(); join && len(waiting) > 0 {
 		last := &waiting[len(waiting)-1]
 		if last.what == arriving && p.what == arriving && last.hold == p.hold && last.waiting == p.waiting {
@@ -47,7 +47,7 @@ func (s *stage) push(p passing, join bool) {
 }
 
 // bytes returns how many there are.
-func (p *passing) bytes() int {
+func (p *transit) bytes() int {
 	if p.what == arriving {
 		return p.n
 	}
@@ -87,7 +87,7 @@ func (c *conn) firstHop() int {
 }
 
 // leaveFirstLocked has something go on that has passed the first hop.
-func (c *conn) leaveFirstLocked(at time.Duration, p passing) {
+func (c *conn) leaveFirstLocked(at time.Duration, p transit) {
 	w, first := c.way(), c.firstHop()
 	c.passLocked(first+1, w.arrives(first, at), p)
 }
@@ -114,7 +114,7 @@ func (c *conn) setReturnsLocked() {
 
 // passLocked has something go on that has passed the hop before the given one. It
 // enters the next by an event, so that all keeps its order.
-func (c *conn) passLocked(hop int, at time.Duration, p passing) {
+func (c *conn) passLocked(hop int, at time.Duration, p transit) {
 	w := c.way()
 	for hop < hops && w.hop(hop) == nil {
 		hop++
@@ -127,7 +127,7 @@ func (c *conn) passLocked(hop int, at time.Duration, p passing) {
 }
 
 // enterStageLocked has something wait before a hop.
-func (c *conn) enterStageLocked(hop int, p passing) {
+func (c *conn) enterStageLocked(hop int, p transit) {
 	w := c.way()
 	switch flow := c.flowOver(&w, hop); {
 	case c.stages != nil && c.stages.failed:
@@ -142,7 +142,7 @@ func (c *conn) enterStageLocked(hop int, p passing) {
 	default:
 		paced := hop == pairHop && c.route.link.Pace.Wait > 0 // else it would wait after each packet
 		c.stageLocked(hop).push(p, paced)
-		c.pumpStageLocked(hop)
+		c.passDueLocked(hop)
 	}
 }
 
@@ -154,7 +154,7 @@ func (c *conn) pingAcrossLocked(do, lost func()) bool {
 		c.dropLocked(0, "lost"+c.upWhere())
 		return false
 	}
-	c.leaveFirstLocked(arrive, passing{
+	c.leaveFirstLocked(arrive, transit{
 		event: event{conn: c.peer, host: c.far, line: &c.line, do: do},
 		hold:  c.route.holdsNow(),
 		lost:  lost,
@@ -169,8 +169,8 @@ func (c *conn) stageLocked(hop int) *stage {
 	return &c.stages.all[hop]
 }
 
-// pumpStageLocked lets pass what can by now.
-func (c *conn) pumpStageLocked(hop int) {
+// passDueLocked lets pass what can by now.
+func (c *conn) passDueLocked(hop int) {
 	stage, w, now := c.stageLocked(hop), c.way(), c.sim.instant
 	c.setReturnsLocked()
 	for flow := c.flowOver(&w, hop); stage.out.len() > 0 && !c.stages.failed; {
@@ -180,7 +180,7 @@ func (c *conn) pumpStageLocked(hop int) {
 				c.sim.enterLaterLocked(free, func() {
 					if stage.wakes == free {
 						stage.wakes = 0
-						c.pumpStageLocked(hop)
+						c.passDueLocked(hop)
 					}
 				})
 			}
@@ -192,7 +192,7 @@ func (c *conn) pumpStageLocked(hop int) {
 		if piece.Failed {
 			c.stages.failed = true
 			c.abandonLocked()
-			c.passAsLocked(hop, &piece, passing{})
+			c.passAsLocked(hop, &piece, transit{})
 			return
 		}
 		passed := *next

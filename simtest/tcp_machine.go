@@ -31,24 +31,24 @@ type machine struct {
 // A pair is what both ends of a connection share. What comes before the machines is
 // all that is looked at of an end when something happens at the other.
 type pair struct {
-	lull     lull
-	urgent   bool // its inner events may bring about something that users see
-	troubled bool // something was lost or held up, and not all is acknowledged since
-	links    int  // as they were when all was last acknowledged
-	standing [2]standing
-	train    [2]train // of what each end has sent
-	faults   uint64   // how many faults there had been when the network was last found healthy; 0 is never
-	machines [2]machine
+	lazy      lazyState
+	urgent    bool // its inner events may bring about something that users see
+	troubled  bool // something was lost or held up, and not all is acknowledged since
+	links     int  // as they were when all was last acknowledged
+	snapshots [2]endSnapshot
+	train     [2]train // of what each end has sent
+	faults    uint64   // how many faults there had been when the network was last found healthy; 0 is never
+	machines  [2]machine
 }
 
-// A standing is what the other end has to know of a machine, as of what happened there
-// last; see judgeLoop.
-type standing struct {
+// An endSnapshot is what the other end has to know of a machine, as of what happened there
+// last; see updateUrgencyLoop.
+type endSnapshot struct {
 	next           time.Duration // when a timer is due, other than for a probe
 	state          netem.State
 	isAcknowledged bool // all that was written
 	isSettled      bool // all that was written has been sent
-	isCalm         bool // no inner event has it send something, while the links only take time
+	isPassive      bool // no inner event has it send something, while the links only take time
 	opening        bool // the handshake has not ended
 	probes         bool // a silent peer
 	mayWrite       bool // a call of Write may wait
@@ -67,12 +67,12 @@ func (c *conn) startTCP(pair *pair) {
 	for side := range pair.machines {
 		pair.machines[side].pair = pair
 		pair.train[side].last = none
-		pair.lull.acks[side].first = none
+		pair.lazy.acks[side].first = none
 	}
 	c.tcp, c.peer.tcp = &pair.machines[0], &pair.machines[1]
 	c.tcp.tcp, c.peer.tcp.tcp = c.host.tcp, c.far.tcp
-	c.noteLoop()
-	c.peer.noteLoop()
+	c.snapshotLoop()
+	c.peer.snapshotLoop()
 }
 
 // dialLoop sends the first SYN.
@@ -109,14 +109,14 @@ func (c *conn) writtenLoop(n int) {
 	if m.end.State() == netem.Closed {
 		return
 	}
-	c.presentLoop()
+	c.catchUpLoop()
 	m.pace.held += n
 	c.feedLoop()
 }
 
 // finishLoop ends the stream after all that was written.
 func (c *conn) finishLoop() {
-	c.presentLoop()
+	c.catchUpLoop()
 	c.tcp.pace.ends = true
 	c.feedLoop()
 }
@@ -133,7 +133,7 @@ func (c *conn) feedLoop() {
 				p.waking = true
 				c.sim.callAtLocked(p.free, c.host, func() {
 					p.waking = false
-					c.presentLoop()
+					c.catchUpLoop()
 					c.feedLoop()
 					c.afterLoop()
 				})
@@ -161,7 +161,7 @@ func (c *conn) feedLoop() {
 // readLoop tells the machine of bytes that were read, and sends what that brings
 // about.
 func (c *conn) readLoop() {
-	c.presentLoop()
+	c.catchUpLoop()
 	if c.tookLoop() {
 		c.outputLoop()
 	}
@@ -181,7 +181,7 @@ func (c *conn) tookLoop() bool {
 
 // abortLoop resets the peer.
 func (c *conn) abortLoop() {
-	c.presentLoop()
+	c.catchUpLoop()
 	c.tcp.end.Abort()
 	c.outputLoop()
 }
@@ -196,9 +196,9 @@ func (m *machine) drop() {
 // outputLoop sends what the machine has to send, and schedules its timer.
 func (c *conn) outputLoop() {
 	c.sendLoop()
-	c.judgeLoop()
-	if q := &c.tcp.pair.lull; q.on {
-		q.dueLoop(c.standing().next)
+	c.updateUrgencyLoop()
+	if q := &c.tcp.pair.lazy; q.on {
+		q.dueLoop(c.snapshot().next)
 		return
 	}
 	c.armLoop()
@@ -215,39 +215,39 @@ func (c *conn) sendLoop() {
 	}
 }
 
-// noteLoop notes how the machine stands.
-func (c *conn) noteLoop() {
-	m, s := c.tcp, c.standing()
+// snapshotLoop notes how the machine stands.
+func (c *conn) snapshotLoop() {
+	m, s := c.tcp, c.snapshot()
 	s.next = m.end.NextBusy()
 	s.state = m.end.State()
 	s.isAcknowledged = m.end.IsAcknowledged()
 	s.isSettled = m.pace.held == 0 && m.end.IsSettled()
 	s.opening = m.opening
-	s.isCalm = !s.opening && s.state != netem.Closed && s.state != netem.TimeWait && !s.isUrgent(true)
+	s.isPassive = !s.opening && s.state != netem.Closed && s.state != netem.TimeWait && !s.isUrgent(true)
 	s.probes = m.probes()
 	c.room = m.end.Room(m.pace.held)
 }
 
-// standing returns how the machine stands.
-func (c *conn) standing() *standing { return &c.tcp.pair.standing[c.side] }
+// snapshot returns how the machine stands.
+func (c *conn) snapshot() *endSnapshot { return &c.tcp.pair.snapshots[c.side] }
 
 // isWriteWaiting reports whether a call of Write waits. Over TCP each that waits has
 // been noted.
 func (c *conn) isWriteWaiting() bool {
-	s := c.standing()
+	s := c.snapshot()
 	s.mayWrite = s.mayWrite && c.writes.first != nil
 	return s.mayWrite
 }
 
-// judgeLoop notes how the machine stands, and whether the inner events of the
+// updateUrgencyLoop notes how the machine stands, and whether the inner events of the
 // connection may bring about something that users see, and how soon. It is to be
 // called after all that changes the machine.
-func (c *conn) judgeLoop() {
-	c.noteLoop()
+func (c *conn) updateUrgencyLoop() {
+	c.snapshotLoop()
 	p, u := c.tcp.pair, &c.sim.urgent
-	one, other := &p.standing[c.side], &p.standing[1-c.side]
+	one, other := &p.snapshots[c.side], &p.snapshots[1-c.side]
 	links, isClear := c.linksLoop()
-	if isClear && p.links == links && p.staysQuiet(c.sim.faults) {
+	if isClear && p.links == links && p.staysLazy(c.sim.faults) {
 		return
 	}
 	if one.isAcknowledged && other.isAcknowledged {
@@ -257,7 +257,7 @@ func (c *conn) judgeLoop() {
 	urgent, isHealthy := one.isUrgent(isClear) || other.isUrgent(isClear), c.isHealthy()
 	atOnce := c.isWriteWaiting() || c.peer.isWriteWaiting() || (one.probes || other.probes) && !isHealthy
 	urgent = urgent || atOnce
-	c.lullLoop(!urgent && !allInTime && isClear && isHealthy && one.state != netem.TimeWait && other.state != netem.TimeWait)
+	c.setLazyLoop(!urgent && !allInTime && isClear && isHealthy && one.state != netem.TimeWait && other.state != netem.TimeWait)
 	if urgent {
 		ahead := time.Duration(0) // a timer may end the connection, or an acknowledgement
 		if !atOnce && !p.troubled && !one.opening && !other.opening && !isClosing(one.state) && !isClosing(other.state) {
@@ -278,12 +278,12 @@ func (c *conn) judgeLoop() {
 	}
 }
 
-// staysQuiet reports whether the connection is quiet, and nothing has happened that could
+// staysLazy reports whether the connection is quiet, and nothing has happened that could
 // end that, if the links only take time and are what they were.
-func (p *pair) staysQuiet(faults uint64) bool {
-	one, other := &p.standing[0], &p.standing[1]
-	return p.lull.on && p.faults == faults && !p.urgent && !p.troubled &&
-		one.isCalm && other.isCalm && !one.mayWrite && !other.mayWrite
+func (p *pair) staysLazy(faults uint64) bool {
+	one, other := &p.snapshots[0], &p.snapshots[1]
+	return p.lazy.on && p.faults == faults && !p.urgent && !p.troubled &&
+		one.isPassive && other.isPassive && !one.mayWrite && !other.mayWrite
 }
 
 // isClosing reports whether a FIN waits for its acknowledgement, which CloseRead and
@@ -310,7 +310,7 @@ func (c *conn) linksLoop() (links int, areClear bool) {
 }
 
 // isUrgent reports whether inner events may have the end send something.
-func (s *standing) isUrgent(isClear bool) bool {
+func (s *endSnapshot) isUrgent(isClear bool) bool {
 	switch s.state {
 	case netem.Closed, netem.TimeWait:
 		return false
@@ -332,8 +332,8 @@ func (m *machine) probes() bool {
 // troubleLoop notes that something was lost or held up.
 func (c *conn) troubleLoop() {
 	c.tcp.pair.troubled = true
-	c.peer.noteLoop() // it may be in the middle of sending
-	c.judgeLoop()
+	c.peer.snapshotLoop() // it may be in the middle of sending
+	c.updateUrgencyLoop()
 }
 
 // armLoop schedules the machine's timer.
@@ -343,8 +343,8 @@ func (c *conn) armLoop() {
 	if m.end.State() == netem.TimeWait {
 		return // nobody sees its end
 	}
-	if m.pair.lull.on {
-		m.pair.lull.dueLoop(at)
+	if m.pair.lazy.on {
+		m.pair.lazy.dueLoop(at)
 		return
 	}
 	if probe := m.end.NextProbe(); probe < at && !c.isHealthy() {
@@ -364,7 +364,7 @@ func (c *conn) expireLoop() {
 		return // there is a later one
 	}
 	m.alarmAt = 0
-	c.presentLoop()
+	c.catchUpLoop()
 	if c.hasCrashedLocked() || c.isAbandonedOpening() {
 		return
 	}
@@ -391,18 +391,18 @@ func (c *conn) isAbandonedOpening() bool {
 	}
 	m.opening, m.listener = false, nil
 	m.drop()
-	c.judgeLoop()
+	c.updateUrgencyLoop()
 	c.freePortLocked()
 	return true
 }
 
 // blockedLoop lets a call of Write that waits go on, if there is room.
 func (c *conn) blockedLoop() {
-	c.presentLoop()
+	c.catchUpLoop()
 	if c.tcp.end.State() != netem.Closed {
 		c.goOnWritingLocked()
 	}
-	c.judgeLoop()
+	c.updateUrgencyLoop()
 }
 
 // afterLoop tells the user what has become of the connection.
@@ -415,7 +415,7 @@ func (c *conn) afterLoop() {
 	if m.end.Ended() && !c.state.IsFinReceived() && !c.isForgotten() && !c.isClosed() {
 		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
-		c.tellLocked()
+		c.wakeReadersLocked()
 	}
 	if m.end.State() == netem.Closed {
 		switch m.end.Failure() {
@@ -444,7 +444,7 @@ func (c *conn) failLoop(errno syscall.Errno) {
 func (c *conn) noteOpeningLoop() {
 	if m := c.tcp; m.opening && !m.end.State().IsOpening() {
 		m.opening = false
-		c.noteLoop()
+		c.snapshotLoop()
 		c.sim.woken = true
 		c.openedLoop()
 	}
@@ -482,7 +482,7 @@ func (c *conn) deliverLoop(n int) {
 	} else {
 		c.unread += n
 		c.tcp.delivering = true
-		c.tellLocked()
+		c.wakeReadersLocked()
 		c.tcp.delivering = false
 	}
 	if c.sim.trace.recording != nil {

@@ -14,13 +14,13 @@ import (
 // A pending is what has left over one of the stream's flows, and arrives when that is
 // known.
 type pending struct {
-	out   fifo[departed]
+	out   fifo[departure]
 	wakes time.Duration // when the flow is asked again, if that is scheduled; else 0
 }
 
-// A departed has left over a hop. With failed it is what was lost too often.
-type departed struct {
-	passing
+// A departure has left over a hop. With failed it is what was lost too often.
+type departure struct {
+	transit
 	failed bool
 }
 
@@ -31,18 +31,18 @@ func (c *conn) leftAsLocked(piece *netem.Piece, e event) {
 		c.arriveAtLocked(piece.Arrive, e)
 		return
 	}
-	c.passAsLocked(c.firstHop(), piece, c.passingTo(e))
+	c.passAsLocked(c.firstHop(), piece, c.transitTo(e))
 }
 
-// passingTo returns what passes to the peer, and has just left.
-func (c *conn) passingTo(e event) passing {
+// transitTo returns what passes to the peer, and has just left.
+func (c *conn) transitTo(e event) transit {
 	e.conn, e.host, e.line = c.peer, c.far, &c.line
-	return passing{event: e, hold: c.route.holdsNow(), waiting: e.what == arriving && c.waitsBehindUp()}
+	return transit{event: e, hold: c.route.holdsNow(), waiting: e.what == arriving && c.waitsBehindUp()}
 }
 
 // passAsLocked has something go on that passes a hop as a piece.
-func (c *conn) passAsLocked(hop int, piece *netem.Piece, p passing) {
-	d := departed{p, piece.Failed}
+func (c *conn) passAsLocked(hop int, piece *netem.Piece, p transit) {
+	d := departure{p, piece.Failed}
 	if !piece.Pending {
 		c.passedLocked(hop, piece.Arrive, &d)
 		return
@@ -55,13 +55,13 @@ func (c *conn) passAsLocked(hop int, piece *netem.Piece, p passing) {
 }
 
 // passedLocked has something go on that is at the end of a hop at the given time.
-func (c *conn) passedLocked(hop int, at time.Duration, d *departed) {
+func (c *conn) passedLocked(hop int, at time.Duration, d *departure) {
 	if d.failed {
 		c.sim.callAtLocked(at, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
 		return
 	}
 	w := c.way()
-	c.passLocked(hop+1, w.arrives(hop, at), d.passing)
+	c.passLocked(hop+1, w.arrives(hop, at), d.transit)
 }
 
 // stepPendingLocked has what is pending go on as soon as it is known when it arrives.

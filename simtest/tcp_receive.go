@@ -80,80 +80,80 @@ func (c *conn) tookLocked(n int) {
 	c.taken += n
 	if c.tcp != nil {
 		if c.taken == n && !c.tcp.delivering {
-			c.postLocked(granting, telling)
+			c.postLocked(windowUpdates, bytesRead)
 		}
 		return
 	}
-	if c.taken >= c.sim.window/2 || c.wanted {
-		c.postLocked(granting, telling)
+	if c.taken >= c.sim.window/2 || c.windowProbed {
+		c.postLocked(windowUpdates, bytesRead)
 	}
 }
 
-// tellReadLocked tells the peer of what was read. Only the loop calls it.
-func (c *conn) tellReadLocked() {
+// bytesReadLocked tells the peer of what was read. Only the loop calls it.
+func (c *conn) bytesReadLocked() {
 	if c.tcp != nil {
 		c.readLoop()
 		return
 	}
-	c.grantLocked()
+	c.scheduleWindowUpdateLocked()
 }
 
-// wantLocked is what the peer posts when it waits for its window.
-func (c *conn) wantLocked() {
-	c.wanted = true
+// windowProbedLocked is what the peer posts when it waits for its window.
+func (c *conn) windowProbedLocked() {
+	c.windowProbed = true
 	if c.isClosed() || c.isForgotten() {
-		c.leaveWantingLocked()
+		c.leaveProbeUnansweredLocked()
 		return
 	}
-	c.grantLocked()
+	c.scheduleWindowUpdateLocked()
 }
 
-// leaveWantingLocked has a peer that waits for its window find out that this end
+// leaveProbeUnansweredLocked has a peer that waits for its window find out that this end
 // will not give it room any more: it goes on asking until it is answered, as TCP
 // does by its persist timer. Only the loop calls it.
-func (c *conn) leaveWantingLocked() {
-	if c.wanted {
-		c.wanted = false
+func (c *conn) leaveProbeUnansweredLocked() {
+	if c.windowProbed {
+		c.windowProbed = false
 		c.peer.unansweredLocked()
 	}
 }
 
-// grantLocked tells the peer how much was read. That takes the link's latency,
+// scheduleWindowUpdateLocked tells the peer how much was read. That takes the link's latency,
 // but no room on it. Where the way does not work, it is told when it does. Only
 // the loop calls it.
-func (c *conn) grantLocked() {
-	if c.taken == 0 || c.granting {
+func (c *conn) scheduleWindowUpdateLocked() {
+	if c.taken == 0 || c.windowUpdateDue {
 		return
 	}
-	c.granting = true
-	c.sim.granting = append(c.sim.granting, c)
+	c.windowUpdateDue = true
+	c.sim.windowUpdates = append(c.sim.windowUpdates, c)
 }
 
-// grantAllLocked has all of an instant's grants leave, at its end, so that they
+// sendWindowUpdatesLocked has all of an instant's grants leave, at its end, so that they
 // are for all that was read.
-func (s *Sim) grantAllLocked() {
-	for i, c := range s.granting {
-		c.granting = false
-		c.leaveGrantLocked()
-		s.granting[i] = nil
+func (s *Sim) sendWindowUpdatesLocked() {
+	for i, c := range s.windowUpdates {
+		c.windowUpdateDue = false
+		c.sendWindowUpdateLocked()
+		s.windowUpdates[i] = nil
 	}
-	s.granting = s.granting[:0]
+	s.windowUpdates = s.windowUpdates[:0]
 }
 
-func (c *conn) leaveGrantLocked() {
+func (c *conn) sendWindowUpdateLocked() {
 	taken := c.taken
 	if c.hasCrashedLocked() {
 		return
 	}
 	if !c.reachesPeerLocked() {
-		c.wanted = true
+		c.windowProbed = true
 		if c.isClosed() {
-			c.leaveWantingLocked()
+			c.leaveProbeUnansweredLocked()
 		}
 		return
 	}
-	c.taken, c.wanted = 0, false
-	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.latency()), event{what: granted, conn: c.peer, host: c.far, n: taken})
+	c.taken, c.windowProbed = 0, false
+	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.latency()), event{what: windowUpdated, conn: c.peer, host: c.far, n: taken})
 }
 
 // arriveLocked is what happens when bytes arrive. Where nobody can read them
@@ -178,7 +178,7 @@ func (c *conn) arriveLocked(n int) {
 		c.refuseLocked()
 	default:
 		c.unread += n
-		c.tellLocked()
+		c.wakeReadersLocked()
 	}
 	switch {
 	case e.Kind != trace.Drop:
@@ -221,7 +221,7 @@ func (c *conn) endLocked() {
 	default:
 		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
-		c.tellLocked()
+		c.wakeReadersLocked()
 	}
 }
 
@@ -257,7 +257,7 @@ func (c *conn) unansweredLocked() {
 		c.peer.refuseLocked()
 	}}
 	c.out.pushFirst(probe)
-	c.retryLocked(unheard)
+	c.retryLocked(returnBlocked)
 }
 
 // NotifyReadable asks for f to be called whenever something becomes readable:
@@ -268,12 +268,12 @@ func (c *conn) NotifyReadable(f func()) {
 	defer c.sim.unlock()
 	c.notify = f
 	if c.unread > 0 || c.state.IsFinReceived() || c.isForgotten() || c.usage != inUse {
-		c.tellLocked()
+		c.wakeReadersLocked()
 	}
 }
 
-// tellLocked wakes those who wait for something to read.
-func (c *conn) tellLocked() {
+// wakeReadersLocked wakes those who wait for something to read.
+func (c *conn) wakeReadersLocked() {
 	c.sim.woken = c.sim.woken || c.isWaitedForLocked()
 	c.goOnReadingLocked()
 	if c.notify != nil {
@@ -294,6 +294,6 @@ func (c *conn) CloseRead() error {
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
 	c.readsClosed()
-	c.tellLocked()
+	c.wakeReadersLocked()
 	return nil
 }

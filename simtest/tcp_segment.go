@@ -4,6 +4,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
@@ -19,9 +20,9 @@ type segments struct {
 
 // A flying segment is a netem.Segment that takes no more memory than a cache line has,
 // without its selective acknowledgements. It knows which follows it in its train, in a
-// lull's list, or in the list of free ones.
+// list of acknowledgements (lazyAcks), or in the list of free ones.
 type flying struct {
-	at           time.Duration // when it arrives, in a lull's list
+	at           time.Duration // when it arrives, in a list of acknowledgements (lazyAcks)
 	seq, ack     int64
 	window       int
 	tsVal, tsEcr time.Duration
@@ -94,10 +95,10 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 	case c.route.blocked:
 		c.lostLoop(segment, "partition")
 		return
-	case len(c.far.rules) > 0 && c.far.swallowsLocked(c.peer.packetLocked(isRequest)):
+	case len(c.far.rules) > 0 && c.far.blackholesLocked(c.peer.packetLocked(isRequest)):
 		c.lostLoop(segment, "black hole")
 		if segment.Flags&netem.SYN != 0 {
-			c.swallowedLoop(isRequest)
+			c.blackholedLoop(isRequest)
 		}
 		return
 	}
@@ -129,7 +130,7 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 // flowName returns a number that tells the direction of the connection from all
 // else that crosses the link.
 func (c *conn) flowName() uint64 {
-	return mix(mix(uint64(c.dialHost().number), c.number), uint64(c.side))
+	return mix64.Mix(mix64.Mix(uint64(c.dialHost().number), c.number), uint64(c.side))
 }
 
 // leaveLoop schedules the arrival of a segment that has left the link. A corrupted
@@ -162,18 +163,18 @@ func (c *conn) sizeLoop(segment *netem.Segment, h *hop) int {
 	return largest
 }
 
-// swallowedLoop tells the attempt that a rule has swallowed its SYN, or the answer.
-func (c *conn) swallowedLoop(isRequest bool) {
+// blackholedLoop tells the attempt that a rule has swallowed its SYN, or the answer.
+func (c *conn) blackholedLoop(isRequest bool) {
 	if isRequest {
-		c.tcp.attempt.swallowedLocked(c.peer, true)
+		c.tcp.attempt.blackholedLocked(c.peer, true)
 	} else if a := c.peer.tcp.attempt; a != nil {
-		a.swallowedLocked(c.peer, false)
+		a.blackholedLocked(c.peer, false)
 	}
 }
 
 // flyLoop schedules the arrival of a segment that is sent now.
 func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
-	if q := &c.tcp.pair.lull; q.on && (isPureACK(segment) || q.passing) && !c.follows(at, c.route.holdsNow()) {
+	if q := &c.tcp.pair.lazy; q.on && (isPureACK(segment) || q.passing) && !c.follows(at, c.route.holdsNow()) {
 		q.acks[1-c.side].push(&c.sim.segments, at, c.sim.segments.put(segment)) // what is sent again brings nothing new
 		q.dueLoop(at)
 		return
@@ -228,7 +229,7 @@ func (c *conn) arriveLoop(first int32) {
 	if t := &c.tcp.pair.train[1-c.side]; t.at <= s.instant && !s.segments.all[first].isPureACK() {
 		t.last = none
 	}
-	c.presentLoop()
+	c.catchUpLoop()
 	for i := first; i != none; {
 		next := s.segments.all[i].next
 		segment := s.segments.take(i)

@@ -12,27 +12,27 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// An outlet is what an ideal stream has sent and what the network has still to
+// An idealSender is what an ideal stream has sent and what the network has still to
 // take from it. Each piece leaves when the link is free for it, so that what
 // happens to the network meanwhile happens to what has not left yet.
-type outlet struct {
-	waiting int   // bytes in out
-	left    int64 // bytes that have left
-	trial   trial // how the way works
+type idealSender struct {
+	waiting   int       // bytes in out
+	left      int64     // bytes that have left
+	pathState pathState // how the way works
 
 	// These may go along with any state, usage and trial.
 	probing bool // a probe is among out or under way, for nothing that was sent was answered
 	awaited bool // the peer goes on asking for the reset that is sent
 
-	granting    bool // the peer is told of what was read when this instant ends
-	outstanding int  // bytes sent of which the peer has not told that they were read
-	out         fifo[segment]
-	flow        netem.Flow
-	leavingAt   time.Duration     // when the next piece leaves, if that is scheduled; else 0
-	finishKnown time.Duration     // when it is known here that the end of stream has arrived; 0 if it has not
-	stages      *stages           // nil as long as there is no access on the way
-	pendings    *[hops]pending    // by the flow; nil as long as nothing was lost
-	departed    *departures.Queue // nil as long as nobody wants to know
+	windowUpdateDue bool // the peer is told of what was read when this instant ends
+	outstanding     int  // bytes sent of which the peer has not told that they were read
+	out             fifo[segment]
+	flow            netem.Flow
+	leavingAt       time.Duration     // when the next piece leaves, if that is scheduled; else 0
+	finishKnown     time.Duration     // when it is known here that the end of stream has arrived; 0 if it has not
+	stages          *stages           // nil as long as there is no access on the way
+	pendings        *[hops]pending    // by the flow; nil as long as nothing was lost
+	departed        *departures.Queue // nil as long as nobody wants to know
 }
 
 // A segment is what a connection sends at a time: bytes, or what comes behind
@@ -79,7 +79,7 @@ func (c *conn) writeAtOnceLocked(w *transfer, err *error) (over bool) {
 // not processed yet.
 func (c *conn) isBehindLocked() bool {
 	now := c.sim.now()
-	if q := &c.tcp.pair.lull; q.on && q.next <= now {
+	if q := &c.tcp.pair.lazy; q.on && q.next <= now {
 		return true
 	}
 	at, ok := c.sim.inner.next()
@@ -99,8 +99,8 @@ func (c *conn) goOnWritingLocked() {
 // be acknowledgements that it has not looked at yet.
 func (c *conn) blocksLocked() {
 	if c.tcp != nil {
-		c.standing().mayWrite = true
-		c.postLocked(wanting, writeWaiting)
+		c.snapshot().mayWrite = true
+		c.postLocked(windowProbes, writeWaiting)
 	}
 }
 
@@ -140,7 +140,7 @@ func (c *conn) writeSomeLocked(w *transfer) (over bool) {
 		return true
 	}
 	if c.tcp == nil && c.outstanding >= c.sim.window {
-		c.postLocked(wanting, roomWanted)
+		c.postLocked(windowProbes, windowProbe)
 	}
 	return false
 }
@@ -252,12 +252,12 @@ func (c *conn) sendLocked(s segment) {
 		return
 	}
 	c.out.push(s)
-	c.pumpLocked()
+	c.sendDueLocked()
 }
 
-// pumpLocked sends what can leave by now.
-func (c *conn) pumpLocked() {
-	for c.out.len() > 0 && c.trial != blocked && !c.hasCrashedLocked() {
+// sendDueLocked sends what can leave by now.
+func (c *conn) sendDueLocked() {
+	for c.out.len() > 0 && c.pathState != blocked && !c.hasCrashedLocked() {
 		now := c.sim.instant
 		c.updateLocked()
 		if free := c.firstFlow().Free(); free > now {
@@ -268,9 +268,9 @@ func (c *conn) pumpLocked() {
 			return
 		}
 		if !c.reachesPeerLocked() {
-			c.dropLocked(c.out.first().n, c.barLocked())
+			c.dropLocked(c.out.first().n, c.whyUnreachableLocked())
 			if c.endsInReset() {
-				c.loseResetLocked()
+				c.resetLostLocked()
 				return
 			}
 			c.retryLocked(blocked)
@@ -280,7 +280,7 @@ func (c *conn) pumpLocked() {
 			return
 		}
 		if !c.isReachedLocked() {
-			c.retryLocked(unheard)
+			c.retryLocked(returnBlocked)
 		}
 	}
 }
@@ -334,7 +334,7 @@ func (c *conn) leftLocked(n int) {
 // arriveAtLocked has something happen to the peer.
 func (c *conn) arriveAtLocked(at time.Duration, e event) {
 	if c.crosses() {
-		c.leaveFirstLocked(at, c.passingTo(e))
+		c.leaveFirstLocked(at, c.transitTo(e))
 		return
 	}
 	e.conn, e.host, e.line = c.peer, c.far, &c.line
@@ -358,7 +358,7 @@ func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked
 
 // isOpenLocked reports whether the host accepts packets for this end.
 func (c *conn) isOpenLocked(request bool) bool {
-	return !c.host.down && (len(c.host.rules) == 0 || !c.host.swallowsLocked(c.packetLocked(request)))
+	return !c.host.down && (len(c.host.rules) == 0 || !c.host.blackholesLocked(c.packetLocked(request)))
 }
 
 // packetLocked returns a packet for this end, as rules see it.
@@ -370,8 +370,8 @@ func (c *conn) packetLocked(request bool) packet {
 	return packet{from: c.far, family: familyOf(dialled.remote.Addr()), port: c.port(), request: request}
 }
 
-// barLocked says why what is sent does not reach the peer.
-func (c *conn) barLocked() string {
+// whyUnreachableLocked says why what is sent does not reach the peer.
+func (c *conn) whyUnreachableLocked() string {
 	switch {
 	case c.route.blocked:
 		return "partition"
@@ -416,23 +416,23 @@ func times(what string, n int) string {
 }
 
 // endsInReset reports whether the last of what waits to be sent is a reset.
-func (o *outlet) endsInReset() bool {
+func (o *idealSender) endsInReset() bool {
 	waiting := o.out.waiting()
 	return len(waiting) > 0 && waiting[len(waiting)-1].reset
 }
 
 // retryLocked waits for the way to work again, as TCP does, which was found not to.
-func (c *conn) retryLocked(found trial) {
+func (c *conn) retryLocked(found pathState) {
 	if c.isForgotten() {
 		return
 	}
-	isScheduled := c.trial != working
-	if c.trial = max(c.trial, found); isScheduled {
+	isScheduled := c.pathState != working
+	if c.pathState = max(c.pathState, found); isScheduled {
 		return
 	}
 	again, goesOn := c.flow.Lose(c.sim.instant)
 	c.sim.callAtLocked(again, c.host, func() {
-		c.trial = working
+		c.pathState = working
 		switch {
 		case c.isForgotten() || c.hasCrashedLocked():
 			return
@@ -440,14 +440,14 @@ func (c *conn) retryLocked(found trial) {
 			c.giveUpLocked(syscall.ETIMEDOUT)
 			return
 		case !c.reachesPeerLocked():
-			c.dropLocked(c.unsentLocked(), c.barLocked())
+			c.dropLocked(c.unsentLocked(), c.whyUnreachableLocked())
 			c.retryLocked(blocked)
 		case !c.isReachedLocked():
-			c.retryLocked(unheard)
+			c.retryLocked(returnBlocked)
 		default:
 			c.flow.Recover()
 		}
-		c.pumpLocked()
+		c.sendDueLocked()
 	})
 }
 
@@ -461,9 +461,9 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 	}
 	c.fail(errno)
 	c.sim.recordLocked(trace.Event{Kind: trace.Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
-	c.hearLocked()
+	c.receiveResetLocked()
 	if errno == syscall.ETIMEDOUT {
-		c.leaveWantingLocked()
+		c.leaveProbeUnansweredLocked()
 	}
 }
 
@@ -472,7 +472,7 @@ func (c *conn) abandonLocked() {
 	c.abandoned = true
 	if c.tcp != nil {
 		c.tcp.drop()
-		c.judgeLoop()
+		c.updateUrgencyLoop()
 		return
 	}
 	c.out.drop()

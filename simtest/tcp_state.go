@@ -67,16 +67,16 @@ func (c *conn) isShut() bool {
 
 // hasCrashed reports whether the end has crashed with its host: what is closed when that
 // crashes has no one left, whether it was closed before or by the crash.
-func (c *conn) hasCrashed() bool { return c.isClosed() && c.life != c.host.crashes }
+func (c *conn) hasCrashed() bool { return c.isClosed() && c.hostCrashes != c.host.crashes }
 
-// A trial is how an ideal stream finds its way to work. While it does not, it is
+// A pathState is how an ideal stream finds its way to work. While it does not, it is
 // scheduled to be tried again, as TCP does.
-type trial uint8
+type pathState uint8
 
 const (
-	working trial = iota
-	unheard       // what the peer sends does not arrive, and so no acknowledgement
-	blocked       // what is sent does not arrive at the peer: until then nothing leaves
+	working       pathState = iota
+	returnBlocked           // what the peer sends does not arrive, and so no acknowledgement
+	blocked                 // what is sent does not arrive at the peer: until then nothing leaves
 )
 
 // A caller is who gets the error of a reset.

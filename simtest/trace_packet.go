@@ -154,14 +154,14 @@ func (s *Sim) recordQuietLocked() {
 	var quiet []*conn
 	for _, h := range s.ordered {
 		for c := range h.conns {
-			if c.tcp != nil && c.tcp.pair.lull.on {
+			if c.tcp != nil && c.tcp.pair.lazy.on {
 				quiet = append(quiet, c)
 			}
 		}
 	}
 	slices.SortFunc(quiet, compareConns)
 	for _, c := range quiet {
-		c.passLoop(s.now())
+		c.catchUpToLoop(s.now())
 	}
 }
 

@@ -3,6 +3,7 @@ package simtest
 import (
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -23,7 +24,7 @@ type datagramCrossing struct {
 // crossLocked puts a datagram on its way over several hops, and tells, now or later,
 // of each that arrives, or why none does. The number is the datagram's, of its socket's.
 func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arrives func(at time.Duration, data []byte), dropped func(why string)) {
-	id := netem.PacketID{Flow: mix(p.flow.Name(), uint64(to.number)), Number: number}
+	id := netem.PacketID{Flow: mix64.Mix(p.flow.Name(), uint64(to.number)), Number: number}
 	x := datagramCrossing{from.sim, p, from, to, data, id, 0, arrives, dropped}
 	x.goOnLocked(from.sim.instant)
 }

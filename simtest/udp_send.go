@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/mix64"
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
@@ -92,7 +93,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		e.Note = "host is down"
 	case path.route.blocked:
 		e.Note = "partition"
-	case host.swallowsLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
+	case host.blackholesLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
 		e.Note = "blackhole"
 	default:
 		from := c.local
@@ -173,7 +174,7 @@ func (c *packetConn) pathLocked(host *Host) *packetPath {
 			route: c.sim.routeLocked(c.host.name, host.name),
 			back:  c.sim.routeLocked(host.name, c.host.name),
 		}
-		path.flow.Init(&path.route.line, mix(uint64(c.host.number), firstSocket+c.number))
+		path.flow.Init(&path.route.line, mix64.Mix(uint64(c.host.number), firstSocket+c.number))
 		c.paths[host] = path
 	}
 	return path
@@ -195,7 +196,7 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, t
 	case socket == nil, host.refusesLocked(packet{from: c.host, family: familyOf(to.Addr()), port: to.Port()}):
 		e.Kind, e.Note = trace.Drop, "nobody has the port"
 		path := c.pathLocked(host)
-		if !path.back.blocked && !c.host.swallowsLocked(packet{from: host, family: familyOf(to.Addr()), port: c.local.Port()}) {
+		if !path.back.blocked && !c.host.blackholesLocked(packet{from: host, family: familyOf(to.Addr()), port: c.local.Port()}) {
 			back := wayOf(host, c.host, path.back)
 			c.toldLocked(to, syscall.ECONNREFUSED, timeline.Add(s.now(), back.latency()))
 		}

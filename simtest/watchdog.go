@@ -27,7 +27,7 @@ import (
 // or the garbage collector stops it: then some goroutine could run.
 type watchdog struct {
 	simulation atomic.Pointer[simulation] // set when there is something to watch
-	deaf       chan struct{}              // closed when the bubble is to be given up
+	abandoned  chan struct{}              // closed when the bubble is to be given up
 	never      chan struct{}              // never closed
 	naps       chan time.Duration         // gets each nap, when it begins
 	rested     chan struct{}              // gets a token when it ends
@@ -58,13 +58,13 @@ const (
 // newWatchdog returns a watchdog for a bubble. It is made outside of the bubble,
 // so that time in there stands still while a goroutine waits for its channels.
 func newWatchdog() *watchdog {
-	return &watchdog{deaf: make(chan struct{}), never: make(chan struct{}), naps: make(chan time.Duration), rested: make(chan struct{})}
+	return &watchdog{abandoned: make(chan struct{}), never: make(chan struct{}), naps: make(chan time.Duration), rested: make(chan struct{})}
 }
 
 // giveUp is called in the bubble, and gives it up. It does not return, and time
 // stands still from then on.
 func (w *watchdog) giveUp() {
-	close(w.deaf)
+	close(w.abandoned)
 	<-w.never
 }
 
@@ -96,8 +96,8 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 		select {
 		case <-done:
 			return nil
-		case <-w.deaf:
-			return errDeaf
+		case <-w.abandoned:
+			return errAbandoned
 		case d := <-w.naps:
 			time.Sleep(d)
 			w.rested <- struct{}{}
@@ -236,7 +236,7 @@ func (s *stack) activity(state string) activity {
 	for _, f := range s.frames {
 		switch f.function {
 		case ownPackage + ".(*watchdog).wait", "os/signal.signal_recv",
-			ownPackage + ".(*searchProcess).wait", ownPackage + ".(*searchProcess).read", ownPackage + ".(*hunt).join",
+			ownPackage + ".(*searchProcess).wait", ownPackage + ".(*searchProcess).read", ownPackage + ".(*searchRun).runPhase",
 			ownPackage + ".(*searchWorker).read", ownPackage + ".watchOwnMemory.func1":
 			return atRest
 		}

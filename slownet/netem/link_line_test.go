@@ -146,7 +146,7 @@ func TestJitterOfABusyLine(t *testing.T) {
 
 // A packet's luck is its own: one more or less before it, on its flow's line,
 // changes nothing of it.
-func TestOnePacketMoreShiftsNoOthersLuck(t *testing.T) {
+func TestOnePacketMoreShiftsNoOthersDraws(t *testing.T) {
 	link := Link{
 		Latency: 100 * ms, Jitter: Jitter{Deviation: 50 * ms}, Loss: Loss{Random: 0.2},
 		Duplicate: Chance{Probability: 0.2}, Corrupt: Chance{Probability: 0.2}, Reorder: Chance{Probability: 0.2},
@@ -166,7 +166,7 @@ func TestOnePacketMoreShiftsNoOthersLuck(t *testing.T) {
 
 // Flows on one line, and lines that follow one another, have each their own
 // luck, and so have the two copies of a packet on the next line.
-func TestLuckIsEachFlowsAndLinesOwn(t *testing.T) {
+func TestDrawsAreEachFlowsAndLinesOwn(t *testing.T) {
 	sequence := func(seed uint64, id PacketID) (lost string) {
 		line := NewLine(Link{Loss: Loss{Random: 0.5}}, seed)
 		for range 100 {

@@ -44,7 +44,7 @@ const (
 	kindStep = 0xaf251af3b0f025b5
 )
 
-// DrawKind a draw about a packet decides.
+// A DrawKind says what a draw about a packet decides.
 type DrawKind uint64
 
 // What is drawn about a packet.

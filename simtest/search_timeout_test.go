@@ -9,7 +9,7 @@ import (
 
 // What a worker does on a loaded machine counts by its own time; what hangs is found
 // all the same.
-func TestPatience(t *testing.T) {
+func TestWorkerTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		share    float64 // of real time, that is the worker's own
@@ -23,14 +23,14 @@ func TestPatience(t *testing.T) {
 		{"a seed that gets no processor", 0, true, 0},
 		{"a seed that gets no processor, from the beginning", 0, false, 0},
 	} {
-		p := newPatience(2*time.Minute, 0)
+		w := newWorkerTimeout(2*time.Minute, 0)
 		over := time.Duration(0)
 		for took := time.Second; took <= time.Hour && over == 0; took += time.Second {
-			p.add(time.Second, time.Duration(c.share*float64(time.Second)))
-			if p.isToAsk() && c.progress {
-				p.hear(uint64(took))
+			w.add(time.Second, time.Duration(c.share*float64(time.Second)))
+			if w.isToAsk() && c.progress {
+				w.hear(uint64(took))
 			}
-			if p.isSpent() {
+			if w.isSpent() {
 				over = took
 			}
 		}
@@ -40,28 +40,28 @@ func TestPatience(t *testing.T) {
 
 // A seed that takes twenty seconds of processor time is slow, however long it waits
 // for a processor, and also if it is told of its waiting late.
-func TestPatienceWithWaiting(t *testing.T) {
-	p := newPatience(2*time.Minute, 0)
+func TestWorkerTimeoutWithWaiting(t *testing.T) {
+	w := newWorkerTimeout(2*time.Minute, 0)
 	for range int(2 * time.Minute / (300 * time.Millisecond)) { // an eighth of a second in each second
-		p.look(50*time.Millisecond, 0)
-		p.look(50*time.Millisecond, 0)
-		p.look(50*time.Millisecond, 0)
-		p.look(50*time.Millisecond, 0)
-		p.look(50*time.Millisecond, 0)
-		p.look(50*time.Millisecond, 250*time.Millisecond)
+		w.look(50*time.Millisecond, 0)
+		w.look(50*time.Millisecond, 0)
+		w.look(50*time.Millisecond, 0)
+		w.look(50*time.Millisecond, 0)
+		w.look(50*time.Millisecond, 0)
+		w.look(50*time.Millisecond, 250*time.Millisecond)
 	}
-	assert.Equal(t, 2*time.Minute, p.idle)
-	assert.Less(t, p.own, 21*time.Second)
-	assert.False(t, p.isSpent())
-	p.look(time.Hour, 0)
-	assert.Equal(t, 2*time.Minute+200*time.Millisecond, p.idle, "the machine was stopped")
+	assert.Equal(t, 2*time.Minute, w.idle)
+	assert.Less(t, w.own, 21*time.Second)
+	assert.False(t, w.isSpent())
+	w.look(time.Hour, 0)
+	assert.Equal(t, 2*time.Minute+200*time.Millisecond, w.idle, "the machine was stopped")
 }
 
 // The process's own time is real time where nobody else wants a processor, or less.
-func TestPatienceOfProcess(t *testing.T) {
-	p := newPatience(30*time.Millisecond, 1<<30) // there is no such process
-	assert.False(t, p.isOver())
+func TestWorkerTimeoutOfProcess(t *testing.T) {
+	w := newWorkerTimeout(30*time.Millisecond, 1<<30) // there is no such process
+	assert.False(t, w.isOver())
 	time.Sleep(30 * time.Millisecond)
-	assert.True(t, p.isOver(), "what cannot be told does not make it longer")
-	assert.False(t, p.isToAsk(), "there is no time for answers")
+	assert.True(t, w.isOver(), "what cannot be told does not make it longer")
+	assert.False(t, w.isToAsk(), "there is no time for answers")
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// choir has so many hosts write three bytes each at one instant, and returns
+// simultaneousWrites has so many hosts write three bytes each at one instant, and returns
 // the order in which they are heard, and the digest.
-func choir(t *testing.T, config simtest.Config, hosts int) (heard, digest string) {
+func simultaneousWrites(t *testing.T, config simtest.Config, hosts int) (heard, digest string) {
 	config.Link.Loss.Random = 1e-9 // what can be lost is in packets
 	config.KeepPools = true
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -60,14 +60,14 @@ func choir(t *testing.T, config simtest.Config, hosts int) (heard, digest string
 // Without a seed the order is that of sending. Each seed has an order of its
 // own, among connections and never within one, and has it again every time.
 func TestSeeds(t *testing.T) {
-	heard, digest := choir(t, ideal, 3)
+	heard, digest := simultaneousWrites(t, ideal, 3)
 	assert.Equal(t, "a1 a2 a3 b1 b2 b3 c1 c2 c3 ", heard)
 	orders, digests := map[string]bool{heard: true}, map[string]bool{digest: true}
 	interleaved := false
 	const seeds = 50
 	for seed := range uint64(seeds) {
-		heard, digest := choir(t, simtest.Config{TCP: unlimited, Seed: seed + 1}, 3)
-		again, digestAgain := choir(t, simtest.Config{TCP: unlimited, Seed: seed + 1}, 3)
+		heard, digest := simultaneousWrites(t, simtest.Config{TCP: unlimited, Seed: seed + 1}, 3)
+		again, digestAgain := simultaneousWrites(t, simtest.Config{TCP: unlimited, Seed: seed + 1}, 3)
 		assert.Equal(t, heard, again)
 		assert.Equal(t, digest, digestAgain)
 		orders[heard], digests[digest] = true, true

@@ -32,24 +32,24 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 
 // It makes no difference whether acknowledgements and timers happen in time, or late
 // where nobody can notice: to the nanosecond, whatever is done to the network.
-func TestLateEventsMakeNoDifference(t *testing.T) {
+func TestLazyEventsMakeNoDifference(t *testing.T) {
 	for number := range tier.Pick[uint64](8, 1000) {
-		checkLateEvents(t, number, false)
+		checkLazyEvents(t, number, false)
 	}
 	for number := range tier.Pick[uint64](8, 500) {
-		checkLateEvents(t, number, true)
+		checkLazyEvents(t, number, true)
 	}
 }
 
 // A write that needs the room of acknowledgements which have arrived, but were not
 // processed yet, is cut into segments as if they had been.
-func TestLateEventsLeaveRoom(t *testing.T) {
+func TestLazyEventsLeaveRoom(t *testing.T) {
 	for _, number := range []uint64{789, 1781, 1837, 2703} {
-		checkLateEvents(t, number, false)
+		checkLazyEvents(t, number, false)
 	}
 }
 
-func checkLateEvents(t *testing.T, number uint64, far bool) {
+func checkLazyEvents(t *testing.T, number uint64, far bool) {
 	t.Helper()
 	seed, tape := randomTape(number)
 	program := decodeFuzzProgram(seed, tape)

@@ -69,7 +69,7 @@ func fate(err error) string {
 
 // Faults of an address can be limited by sender, by family, and to new
 // connections. Later ones for the same address override them.
-func TestVerdictsWithLimits(t *testing.T) {
+func TestRulesWithLimits(t *testing.T) {
 	const (
 		passes = "tcp4 ok, tcp6 ok, old4 ok, old6 ok, udp4 ok, udp6 ok"
 		lost   = "tcp4 lost, tcp6 lost, old4 lost, old6 lost, udp4 lost, udp6 lost"
@@ -194,7 +194,7 @@ func TestBlackholeOfWhoDials(t *testing.T) {
 }
 
 // An invalid address or limit panics at once.
-func TestVerdictsOnWhatIsNoAddress(t *testing.T) {
+func TestRulesForInvalidAddresses(t *testing.T) {
 	simtest.Config{KeepEvents: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a := sim.Host("a")
 		sim.Host("b")
@@ -212,7 +212,7 @@ func TestVerdictsOnWhatIsNoAddress(t *testing.T) {
 }
 
 // A trace and a report say what a fault is limited to.
-func TestVerdictsAreTold(t *testing.T) {
+func TestRulesAreTraced(t *testing.T) {
 	t.Parallel()
 	output := failing(t, simtest.Config{TimeLimit: time.Second, KeepEvents: 10}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a")
@@ -248,7 +248,7 @@ Goroutines:
 }
 
 // Faults of one instant that differ only in their limits have a fixed order.
-func TestOrderOfVerdicts(t *testing.T) {
+func TestOrderOfRules(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		limits := []simtest.Only{{From: "a"}, {From: "b"}, {Family: 4}, {Family: 6}, {NewOnly: true}, {}}
 		for _, name := range []string{"a", "b", "c"} {

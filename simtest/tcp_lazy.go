@@ -11,29 +11,29 @@ import (
 // take time. Then these are no events of the simulation's: they happen when the
 // connection is next touched, in their order and with their times.
 
-// A lull is what both ends of a connection have to do while it is quiet.
-type lull struct {
+// A lazyState is what both ends of a connection have to do while it is quiet.
+type lazyState struct {
 	on      bool
 	passing bool          // what was due happens; the lull does not end before that has
 	next    time.Duration // when something is due, at the earliest
-	acks    [2]lullAcks   // by the end where they arrive
+	acks    [2]lazyAcks   // by the end where they arrive
 }
 
 // A list of acknowledgements on their way, in the order in which they arrive.
-type lullAcks struct {
+type lazyAcks struct {
 	at          time.Duration // of the first
 	first, last int32         // segments, or none
 }
 
 // next returns when the first one arrives, or Never.
-func (a *lullAcks) next() time.Duration {
+func (a *lazyAcks) next() time.Duration {
 	if a.first == none {
 		return netem.Never
 	}
 	return a.at
 }
 
-func (a *lullAcks) push(s *segments, at time.Duration, i int32) {
+func (a *lazyAcks) push(s *segments, at time.Duration, i int32) {
 	s.all[i].at = at
 	if a.first == none {
 		a.at, a.first = at, i
@@ -44,7 +44,7 @@ func (a *lullAcks) push(s *segments, at time.Duration, i int32) {
 }
 
 // pop takes the first one out. There must be one.
-func (a *lullAcks) pop(s *segments) (at time.Duration, i int32) {
+func (a *lazyAcks) pop(s *segments) (at time.Duration, i int32) {
 	at, i = a.at, a.first
 	if a.first = s.all[i].next; a.first != none {
 		a.at = s.all[a.first].at
@@ -53,37 +53,37 @@ func (a *lullAcks) pop(s *segments) (at time.Duration, i int32) {
 	return at, i
 }
 
-// presentLoop has everything happen that was due by now.
-func (c *conn) presentLoop() { c.passLoop(c.sim.instant) }
+// catchUpLoop has everything happen that was due by now.
+func (c *conn) catchUpLoop() { c.catchUpToLoop(c.sim.instant) }
 
-// passLoop has everything happen that was due by a time.
-func (c *conn) passLoop(until time.Duration) {
+// catchUpToLoop has everything happen that was due by a time.
+func (c *conn) catchUpToLoop(until time.Duration) {
 	p, s := c.tcp.pair, c.sim
-	if !p.lull.on || p.lull.next > until {
+	if !p.lazy.on || p.lazy.next > until {
 		return
 	}
 	now := s.instant
 	ends := c.bothEnds()
-	p.lull.passing = true
+	p.lazy.passing = true
 	for {
-		if p.lull.next = p.nextInLull(); p.lull.next > until {
+		if p.lazy.next = p.nextLazy(); p.lazy.next > until {
 			break
 		}
-		s.instant = p.lull.next
+		s.instant = p.lazy.next
 		for _, end := range ends {
-			end.passOneLoop()
+			end.runLazyLoop()
 		}
 	}
 	s.instant = now
-	p.lull.passing = false
-	c.peer.noteLoop()
-	c.judgeLoop()
+	p.lazy.passing = false
+	c.peer.snapshotLoop()
+	c.updateUrgencyLoop()
 }
 
-// passOneLoop has happen what is due at this instant at one end.
-func (c *conn) passOneLoop() {
+// runLazyLoop has happen what is due at this instant at one end.
+func (c *conn) runLazyLoop() {
 	s, m := c.sim, c.tcp
-	switch acks := &m.pair.lull.acks[c.side]; {
+	switch acks := &m.pair.lazy.acks[c.side]; {
 	case acks.next() <= s.instant:
 		_, i := acks.pop(&s.segments)
 		segment := s.segments.take(i)
@@ -91,13 +91,13 @@ func (c *conn) passOneLoop() {
 			c.arrivesLoop(&segment)
 		}
 		m.end.Input(s.instant, &segment)
-	case c.standing().next <= s.instant:
+	case c.snapshot().next <= s.instant:
 		m.end.Expire(s.instant)
 	default:
 		return
 	}
 	c.sendLoop()
-	c.standing().next = m.end.NextBusy() // the rest is noted when all has happened
+	c.snapshot().next = m.end.NextBusy() // the rest is noted when all has happened
 }
 
 // bothEnds returns the ends, the dialler's first.
@@ -108,25 +108,25 @@ func (c *conn) bothEnds() [2]*conn {
 	return [2]*conn{c.peer, c}
 }
 
-// nextInLull returns when the next thing is due.
-func (p *pair) nextInLull() time.Duration {
-	q := &p.lull
-	return min(p.standing[0].next, p.standing[1].next, q.acks[0].next(), q.acks[1].next())
+// nextLazy returns when the next thing is due.
+func (p *pair) nextLazy() time.Duration {
+	q := &p.lazy
+	return min(p.snapshots[0].next, p.snapshots[1].next, q.acks[0].next(), q.acks[1].next())
 }
 
 // dueLoop notes that something is due at a time.
-func (q *lull) dueLoop(at time.Duration) { q.next = min(q.next, at) }
+func (q *lazyState) dueLoop(at time.Duration) { q.next = min(q.next, at) }
 
-// lullLoop makes a connection quiet, or the contrary: then what is under way
+// setLazyLoop makes a connection quiet, or the contrary: then what is under way
 // becomes events.
-func (c *conn) lullLoop(on bool) {
-	q := &c.tcp.pair.lull
+func (c *conn) setLazyLoop(on bool) {
+	q := &c.tcp.pair.lazy
 	if q.on == on || q.passing {
 		return
 	}
-	q.on, c.quiet, c.peer.quiet = on, on, on
+	q.on, c.lazy, c.peer.lazy = on, on, on
 	if on {
-		q.next = c.tcp.pair.nextInLull()
+		q.next = c.tcp.pair.nextLazy()
 		return
 	}
 	for side, end := range c.bothEnds() {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// The workers of a hunt are a crew, which does one phase of it after another.
+// The workers of a search do one phase of it after another.
 
 // A phase gives out jobs, and notes what has become of them. Its functions are
-// called with the hunt's mu held.
+// called with the searchRun's mu held.
 type phase struct {
 	over   <-chan struct{} // closed when no more is to be given out
 	giveUp <-chan struct{} // closed when what is under way is to be given up
@@ -21,52 +21,52 @@ type phase struct {
 	givenUp func(job searchJob, after time.Duration) // may be nil
 }
 
-// A crewMember is a server that may have run something already.
-type crewMember struct {
+// A launchedServer is a server that may have run something already.
+type launchedServer struct {
 	searchServer
 	used bool
 }
 
 // runPhase does the jobs of a phase in so many servers at once, each of which is
 // driven by a goroutine.
-func (h *hunt) runPhase(p phase, servers int) {
-	h.mu.Lock()
-	h.retry = nil
-	h.mu.Unlock()
+func (run *searchRun) runPhase(p phase, servers int) {
+	run.mu.Lock()
+	run.retry = nil
+	run.mu.Unlock()
 	var wait sync.WaitGroup
 	for range servers {
-		wait.Go(func() { h.serve(p) })
+		wait.Go(func() { run.serve(p) })
 	}
 	wait.Wait()
 }
 
 // job returns what is to be done next, or false if nothing is.
-func (h *hunt) job(p phase) (searchJob, bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (run *searchRun) job(p phase) (searchJob, bool) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
 	if isClosed(p.over) {
 		return searchJob{}, false
 	}
-	if n := len(h.retry) - 1; n >= 0 {
-		job := h.retry[n]
-		h.retry = h.retry[:n]
+	if n := len(run.retry) - 1; n >= 0 {
+		job := run.retry[n]
+		run.retry = run.retry[:n]
 		return job, true
 	}
 	return p.next()
 }
 
 // serve gives jobs to one server after another.
-func (h *hunt) serve(p phase) {
-	server := h.idleServer()
+func (run *searchRun) serve(p phase) {
+	server := run.idleServer()
 	discard := func() {
 		if server != nil {
 			server.close()
 			server = nil
 		}
 	}
-	defer func() { h.keepIdle(server) }()
+	defer func() { run.keepIdle(server) }()
 	for {
-		job, ok := h.job(p)
+		job, ok := run.job(p)
 		if !ok {
 			return
 		}
@@ -75,30 +75,30 @@ func (h *hunt) serve(p phase) {
 		}
 		release := takeTurn()
 		if server == nil {
-			launched, err := h.launch(p.giveUp)
+			launched, err := run.launch(p.giveUp)
 			if err != nil {
 				release()
-				h.fail(err)
+				run.fail(err)
 				return
 			}
-			server = &crewMember{searchServer: launched}
+			server = &launchedServer{searchServer: launched}
 		}
 		began := time.Now()
-		h.noteUnderWay(p, server, job, began)
+		run.noteUnderWay(p, server, job, began)
 		o := server.do(job, p.giveUp)
-		h.noteEnd(server)
+		run.noteEnd(server)
 		release()
 		if took := time.Since(began); !o.ended && !o.givenUp {
-			h.noteTime(took)
+			run.noteTime(took)
 		}
 		if o.givenUp {
-			h.noteGivenUp(p, job, time.Since(began))
+			run.noteGivenUp(p, job, time.Since(began))
 			discard()
 			return
 		}
-		h.note(p, job, o, server.used)
+		run.note(p, job, o, server.used)
 		server.used = true
-		if o.died != "" || o.Spent || h.search.Fresh || isHeavy(server.searchServer) {
+		if o.died != "" || o.Spent || run.search.Fresh || isHeavy(server.searchServer) {
 			discard()
 		}
 	}
@@ -111,99 +111,99 @@ type underWay struct {
 }
 
 // noteUnderWay notes that a server has begun with something that has a name.
-func (h *hunt) noteUnderWay(p phase, server *crewMember, job searchJob, began time.Time) {
+func (run *searchRun) noteUnderWay(p phase, server *launchedServer, job searchJob, began time.Time) {
 	if p.name == nil {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.underWay[server] = underWay{p.name(job), began}
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.underWay[server] = underWay{p.name(job), began}
 }
 
 // noteEnd notes that a server does nothing.
-func (h *hunt) noteEnd(server *crewMember) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.underWay, server)
+func (run *searchRun) noteEnd(server *launchedServer) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	delete(run.underWay, server)
 }
 
 // longestLocked tells what has run for the longest time, if that is longer than h.long.
-func (h *hunt) longestLocked() string {
+func (run *searchRun) longestLocked() string {
 	var first underWay
-	for _, u := range h.underWay {
+	for _, u := range run.underWay {
 		if first.name == "" || u.began.Before(first.began) {
 			first = u
 		}
 	}
 	took := time.Since(first.began)
-	if first.name == "" || took < h.long {
+	if first.name == "" || took < run.long {
 		return ""
 	}
 	return fmt.Sprintf("%s has run for %v", first.name, took.Round(time.Second))
 }
 
 // noteTime notes how long something has taken in real time that came to an end.
-func (h *hunt) noteTime(took time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.slowest = max(h.slowest, took)
+func (run *searchRun) noteTime(took time.Duration) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.slowest = max(run.slowest, took)
 }
 
 // noteGivenUp notes that a job was given up after so long.
-func (h *hunt) noteGivenUp(p phase, job searchJob, after time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if p.givenUp != nil && after >= h.long {
+func (run *searchRun) noteGivenUp(p phase, job searchJob, after time.Duration) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if p.givenUp != nil && after >= run.long {
 		p.givenUp(job, after)
 	}
 }
 
 // note notes the outcome of a job, or schedules it again if it may be that it is not
 // to blame. used says that its server had run others before.
-func (h *hunt) note(p phase, job searchJob, o searchOutcome, used bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (run *searchRun) note(p phase, job searchJob, o searchOutcome, used bool) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
 	switch {
 	case o.died != "" && job.KeepPools && (ofPools(o.output) || o.ended && used && standsStill(o.output)):
-		h.pools = false
+		run.pools = false
 		job.KeepPools = false
-		h.retry = append(h.retry, job)
+		run.retry = append(run.retry, job)
 		return
 	case (o.memory && used || o.killed) && !job.alone:
 		job.alone = true
-		h.retry = append(h.retry, job)
+		run.retry = append(run.retry, job)
 		return
 	}
 	p.note(job, o)
 }
 
 // idleServer returns a server that is ready, or nil if one is to be launched.
-func (h *hunt) idleServer() *crewMember {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	n := len(h.idle) - 1
+func (run *searchRun) idleServer() *launchedServer {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	n := len(run.idle) - 1
 	if n < 0 {
 		return nil
 	}
-	server := h.idle[n]
-	h.idle = h.idle[:n]
+	server := run.idle[n]
+	run.idle = run.idle[:n]
 	return server
 }
 
 // keepIdle keeps a server, if it is not nil, for the next phase.
-func (h *hunt) keepIdle(server *crewMember) {
+func (run *searchRun) keepIdle(server *launchedServer) {
 	if server == nil {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.idle = append(h.idle, server)
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.idle = append(run.idle, server)
 }
 
 // dismiss ends the servers that are left.
-func (h *hunt) dismiss() {
+func (run *searchRun) dismiss() {
 	var wait sync.WaitGroup
-	for server := h.idleServer(); server != nil; server = h.idleServer() {
+	for server := run.idleServer(); server != nil; server = run.idleServer() {
 		wait.Go(server.close)
 	}
 	wait.Wait()

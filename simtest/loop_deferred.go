@@ -17,14 +17,14 @@ import (
 func (c *conn) postSentLocked(n int) {
 	s := c.sim
 	a := action{key: c.key(sending), what: sent, host: c.host, conn: c, n: n}
-	if !s.asleep || !c.mayBeLateLocked() {
+	if !s.asleep || !c.mayDeferLocked() {
 		s.postLocked(a)
 		return
 	}
-	if !s.late { // else this is that instant, see lock
-		s.late, s.lateAt = true, s.now()
+	if !s.deferred { // else this is that instant, see lock
+		s.deferred, s.deferredAt = true, s.now()
 	}
-	now := s.lateAt
+	now := s.deferredAt
 	s.posted = append(s.posted, a)
 	if at := timeline.Add(now, c.leastLookahead()); at < s.alarmAt {
 		s.alarm.Reset(at - now)
@@ -32,15 +32,15 @@ func (c *conn) postSentLocked(n int) {
 	}
 }
 
-// neverLate has writes wake the loop at once.
-var neverLate = false // a variable for tests
+// neverDefer has writes wake the loop at once.
+var neverDefer = false // a variable for tests
 
-// mayBeLateLocked reports whether nothing comes of bytes that are written now before
+// mayDeferLocked reports whether nothing comes of bytes that are written now before
 // the least latency has passed, whatever else is under way. If packets are recorded,
 // they are when they leave.
-func (c *conn) mayBeLateLocked() bool {
+func (c *conn) mayDeferLocked() bool {
 	s := c.sim
-	return c.quiet && c.fresh < burst && s.nap != nil && !s.trace.packets && !neverLate &&
+	return c.lazy && c.fresh < burst && s.nap != nil && !s.trace.packets && !neverDefer &&
 		s.urgent.pairs == 0 && s.urgent.left == 0 && s.urgent.hops == 0 && c.leastLookahead() > 0
 }
 
@@ -48,18 +48,18 @@ func (c *conn) mayBeLateLocked() bool {
 // to look at.
 func (s *Sim) lock() {
 	s.mu.Lock()
-	if s.late {
-		s.sendLateLocked(s.now())
+	if s.deferred {
+		s.sendDeferredLocked(s.now())
 	}
 }
 
-// sendLateLocked puts on its way what was posted late before the given time.
-func (s *Sim) sendLateLocked(now time.Duration) {
-	if !s.late || s.lateAt == now {
+// sendDeferredLocked puts on its way what was posted late before the given time.
+func (s *Sim) sendDeferredLocked(now time.Duration) {
+	if !s.deferred || s.deferredAt == now {
 		return
 	}
 	instant := s.instant
-	s.instant = s.lateAt
+	s.instant = s.deferredAt
 	s.catchUpLocked(s.instant)
 	s.collectLocked()
 	s.instant = instant

@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// A verdict says what happens to packets for an address.
-type verdict uint8
+// A ruleAction says what happens to packets for an address.
+type ruleAction uint8
 
 const (
-	pass verdict = iota
+	pass ruleAction = iota
 	refuse
 	blackhole
 )
@@ -46,7 +46,7 @@ type Only struct {
 // rules for a host and for its port, the stricter verdict holds. Refuse panics
 // on an invalid address, on an unknown host, and on a family that is not 4, 6
 // or 0. So do Blackhole and Allow.
-func (s *Sim) Refuse(address string, limits ...Only) { s.judge("Refuse", address, refuse, limits) }
+func (s *Sim) Refuse(address string, limits ...Only) { s.addRule("Refuse", address, refuse, limits) }
 
 // Blackhole makes everything sent to an address, a host's name or "host:port",
 // vanish: requests for connections, datagrams, and packets of existing
@@ -54,16 +54,16 @@ func (s *Sim) Refuse(address string, limits ...Only) { s.judge("Refuse", address
 // Packets that the host sends are not affected. For limits and several calls,
 // see Refuse.
 func (s *Sim) Blackhole(address string, limits ...Only) {
-	s.judge("Blackhole", address, blackhole, limits)
+	s.addRule("Blackhole", address, blackhole, limits)
 }
 
 // Allow undoes Refuse and Blackhole for the same address; with limits, for the
 // packets that these describe.
-func (s *Sim) Allow(address string, limits ...Only) { s.judge("Allow", address, pass, limits) }
+func (s *Sim) Allow(address string, limits ...Only) { s.addRule("Allow", address, pass, limits) }
 
 // A rule is a verdict on some of the packets for an address.
 type rule struct {
-	verdict verdict
+	action  ruleAction
 	from    *Host // that sends; nil is any
 	family  int   // 4, 6 or 0 for both
 	newOnly bool  // requests for connections alone
@@ -77,7 +77,7 @@ type packet struct {
 	request bool // for a new connection
 }
 
-func (s *Sim) judge(call, address string, v verdict, limits []Only) {
+func (s *Sim) addRule(call, address string, v ruleAction, limits []Only) {
 	name, port, err := parseTarget(address)
 	if err != nil {
 		panic(fmt.Sprintf("simtest: %s: %v", call, err))
@@ -92,10 +92,10 @@ func (s *Sim) judge(call, address string, v verdict, limits []Only) {
 		h := s.hosts[name]
 		s.disturbLocked([]*Host{h}, func() {
 			if len(limits) == 0 {
-				h.judgeLocked(port, rule{verdict: v})
+				h.addRuleLocked(port, rule{action: v})
 			}
 			for _, only := range limits {
-				h.judgeLocked(port, rule{v, s.hosts[only.From], only.Family, only.NewOnly})
+				h.addRuleLocked(port, rule{v, s.hosts[only.From], only.Family, only.NewOnly})
 			}
 		})
 		s.openedLocked()
@@ -146,12 +146,12 @@ func parseTarget(address string) (host string, port uint16, err error) {
 	return host, uint16(number), nil
 }
 
-// judgeLocked adds a rule for one of the host's ports, or for all of them, 0.
+// addRuleLocked adds a rule for one of the host's ports, or for all of them, 0.
 // It drops rules that can no longer decide anything.
-func (h *Host) judgeLocked(port uint16, r rule) {
+func (h *Host) addRuleLocked(port uint16, r rule) {
 	rules := slices.DeleteFunc(h.rules[port], r.covers)
 	rules = append(rules, r)
-	for len(rules) > 0 && rules[0].verdict == pass {
+	for len(rules) > 0 && rules[0].action == pass {
 		rules = rules[1:]
 	}
 	switch {
@@ -175,34 +175,34 @@ func (r rule) matches(p packet) bool {
 	return (r.from == nil || r.from == p.from) && (r.family == 0 || r.family == p.family) && (!r.newOnly || p.request)
 }
 
-// verdictsLocked returns the verdicts on a packet by the rules for the host,
+// ruleActionsLocked returns the verdicts on a packet by the rules for the host,
 // and by those for its port.
-func (h *Host) verdictsLocked(p packet) (host, port verdict) {
+func (h *Host) ruleActionsLocked(p packet) (host, port ruleAction) {
 	if len(h.rules) == 0 {
 		return pass, pass
 	}
-	return decide(h.rules[0], p), decide(h.rules[p.port], p)
+	return actionFor(h.rules[0], p), actionFor(h.rules[p.port], p)
 }
 
-func decide(rules []rule, p packet) verdict {
+func actionFor(rules []rule, p packet) ruleAction {
 	for _, r := range slices.Backward(rules) {
 		if r.matches(p) {
-			return r.verdict
+			return r.action
 		}
 	}
 	return pass
 }
 
-// swallowsLocked reports whether a packet that is sent now vanishes.
-func (h *Host) swallowsLocked(p packet) bool {
-	host, port := h.verdictsLocked(p)
+// blackholesLocked reports whether a packet that is sent now vanishes.
+func (h *Host) blackholesLocked(p packet) bool {
+	host, port := h.ruleActionsLocked(p)
 	return host == blackhole || port == blackhole
 }
 
 // refusesLocked reports whether a packet that has arrived is refused. What has
 // become a black hole meanwhile does not matter to it any more.
 func (h *Host) refusesLocked(p packet) bool {
-	host, port := h.verdictsLocked(p)
+	host, port := h.ruleActionsLocked(p)
 	return host == refuse || port == refuse
 }
 
@@ -214,7 +214,7 @@ func (h *Host) rulesLocked() (lines []string) {
 			if port != 0 {
 				line += ":" + strconv.Itoa(int(port))
 			}
-			line += map[verdict]string{pass: " is allowed", refuse: " is refused", blackhole: " is a black hole"}[r.verdict]
+			line += map[ruleAction]string{pass: " is allowed", refuse: " is refused", blackhole: " is a black hole"}[r.action]
 			only := Only{Family: r.family, NewOnly: r.newOnly}
 			if r.from != nil {
 				only.From = r.from.name

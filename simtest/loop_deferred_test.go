@@ -14,13 +14,13 @@ import (
 
 // It makes no difference whether a write wakes the loop or waits for it to wake: not
 // even to what comes first at one instant.
-func TestLateWritesMakeNoDifference(t *testing.T) {
+func TestDeferredWritesMakeNoDifference(t *testing.T) {
 	for number := range tier.Pick[uint64](16, 2000) {
 		seed, tape := randomTape(number)
 		program := decodeFuzzProgram(seed, tape)
 		program.tcp, program.far = true, number%2 == 1
 		late := eventsOf(t, program)
-		restore := simtest.SetNeverLate()
+		restore := simtest.SetNeverDefer()
 		atOnce := eventsOf(t, program)
 		restore()
 		require.Equal(t, atOnce, late, "program %d", number)

@@ -21,16 +21,16 @@ import (
 
 // A fakeServer stands for a worker process.
 type fakeServer struct {
-	hunt   *fakeHunt
+	search *fakeSearch
 	done   int
 	spent  bool
 	closed bool
 	giveUp <-chan struct{} // closed when what it does is to be given up
 }
 
-// A fakeHunt is a hunt whose workers are fakes.
-type fakeHunt struct {
-	*hunt
+// A fakeSearch is a search whose workers are fakes.
+type fakeSearch struct {
+	*searchRun
 	outcome func(job searchJob, server *fakeServer) searchOutcome
 
 	mu      sync.Mutex
@@ -39,11 +39,11 @@ type fakeHunt struct {
 }
 
 func (s *fakeServer) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
-	s.hunt.mu.Lock()
-	s.hunt.jobs = append(s.hunt.jobs, job)
-	s.hunt.mu.Unlock()
+	s.search.mu.Lock()
+	s.search.jobs = append(s.search.jobs, job)
+	s.search.mu.Unlock()
 	s.giveUp = giveUp
-	o := s.hunt.outcome(job, s)
+	o := s.search.outcome(job, s)
 	o.Seed = job.Seed
 	s.done++
 	return o
@@ -51,9 +51,9 @@ func (s *fakeServer) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
 
 func (s *fakeServer) close() { s.closed = true }
 
-// huntWith runs a search with fake workers, which do what outcome says.
-func huntWith(t *testing.T, s Search, variables map[string]string, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
-	h := huntOf(t, s, variables, outcome)
+// searchRunWith runs a search with fake workers, which do what outcome says.
+func searchRunWith(t *testing.T, s Search, variables map[string]string, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeSearch {
+	h := searchRunOf(t, s, variables, outcome)
 	h.run(workers)
 	for _, server := range h.servers {
 		assert.True(t, server.closed, "no process is left")
@@ -61,15 +61,15 @@ func huntWith(t *testing.T, s Search, variables map[string]string, workers int, 
 	return h
 }
 
-// huntOf returns a search that has not run yet.
-func huntOf(t *testing.T, s Search, variables map[string]string, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeHunt {
+// searchRunOf returns a search that has not run yet.
+func searchRunOf(t *testing.T, s Search, variables map[string]string, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeSearch {
 	plan, err := planOf(s, variables)
 	require.NoError(t, err)
-	h := &fakeHunt{hunt: newHunt(&s, plan, "TestX", 1), outcome: outcome}
+	h := &fakeSearch{searchRun: newSearchRun(&s, plan, "TestX", 1), outcome: outcome}
 	h.launch = func(<-chan struct{}) (searchServer, error) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.servers = append(h.servers, &fakeServer{hunt: h})
+		h.servers = append(h.servers, &fakeServer{search: h})
 		return h.servers[len(h.servers)-1], nil
 	}
 	h.again = func(variable, value string) string { return fmt.Sprintf("%s=%s run", variable, value) }
@@ -81,7 +81,7 @@ func huntOf(t *testing.T, s Search, variables map[string]string, outcome func(jo
 }
 
 // seedsDone returns the seeds that were given to workers, in their order.
-func (h *fakeHunt) seedsDone() (seeds []uint64) {
+func (h *fakeSearch) seedsDone() (seeds []uint64) {
 	for _, job := range h.jobs {
 		seeds = append(seeds, job.Seed)
 	}
@@ -97,13 +97,13 @@ func failedWith(message string) searchOutcome {
 }
 
 // What has run for long is named, by the progress and when the search is over.
-func TestHuntNamesWhatHasNotEnded(t *testing.T) {
+func TestSearchRunNamesWhatHasNotEnded(t *testing.T) {
 	for long, want := range map[time.Duration][]string{
 		0:         {"Seed 2 had not ended after 0s of real time. To run it again:\nSIMTEST_SEED=2 run"},
 		time.Hour: nil,
 	} {
-		var h *fakeHunt
-		h = huntOf(t, Search{Seeds: 5}, nil, func(job searchJob, server *fakeServer) searchOutcome {
+		var h *fakeSearch
+		h = searchRunOf(t, Search{Seeds: 5}, nil, func(job searchJob, server *fakeServer) searchOutcome {
 			if job.Seed == 2 {
 				assert.Equal(t, long == 0, strings.HasSuffix(h.standing().String(), "; seed 2 has run for 0s"))
 				h.stop(outOfTime)
@@ -122,8 +122,8 @@ func TestHuntNamesWhatHasNotEnded(t *testing.T) {
 
 // Each seed runs once, and a worker that has died, or has something left of a seed,
 // is replaced.
-func TestHuntReplacesWorkers(t *testing.T) {
-	h := huntWith(t, Search{Seeds: 20, StopAfter: -1}, nil, 3, func(job searchJob, server *fakeServer) searchOutcome {
+func TestSearchRunReplacesWorkers(t *testing.T) {
+	h := searchRunWith(t, Search{Seeds: 20, StopAfter: -1}, nil, 3, func(job searchJob, server *fakeServer) searchOutcome {
 		assert.False(t, server.spent)
 		switch job.Seed % 10 {
 		case 3:
@@ -150,8 +150,8 @@ func TestHuntReplacesWorkers(t *testing.T) {
 }
 
 // A seed that has died of a pool runs again without pools, and so do all after it.
-func TestHuntPools(t *testing.T) {
-	h := huntWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+func TestSearchRunPools(t *testing.T) {
+	h := searchRunWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 2 && job.KeepPools {
 			return searchOutcome{died: "x", output: "fatal error: receive on synctest channel from outside bubble\n", searchResult: searchResult{Failed: true}}
 		}
@@ -164,7 +164,7 @@ func TestHuntPools(t *testing.T) {
 	assert.Zero(t, h.failed)
 	assert.Contains(t, h.summary(1), "pools were emptied from then on")
 	// If that does not help, the seed has failed.
-	h = huntWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+	h = searchRunWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		return searchOutcome{died: "x", output: "fatal error: receive on synctest channel from outside bubble\n", searchResult: searchResult{Failed: true}}
 	})
 	assert.Equal(t, []uint64{0, 0}, h.seedsDone())
@@ -173,7 +173,7 @@ func TestHuntPools(t *testing.T) {
 
 // A seed that may not be to blame runs again, alone: when its worker had run others
 // before it used too much memory, and when somebody has killed it.
-func TestHuntDoubts(t *testing.T) {
+func TestSearchRunDoubts(t *testing.T) {
 	died := func(o searchOutcome) searchOutcome {
 		o.died, o.Failed = "x", true
 		return o
@@ -215,7 +215,7 @@ func TestHuntDoubts(t *testing.T) {
 			return passed(job, server)
 		}, []uint64{0, 1, 1, 2, 3, 4}, 1},
 	} {
-		h := huntWith(t, Search{Seeds: 5, StopAfter: -1}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+		h := searchRunWith(t, Search{Seeds: 5, StopAfter: -1}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 			assert.True(t, !job.alone || server.done == 0, c.name)
 			return c.outcome(job, server)
 		})
@@ -226,10 +226,10 @@ func TestHuntDoubts(t *testing.T) {
 }
 
 // It runs alone also where another worker takes it than the one that has died.
-func TestHuntAlone(t *testing.T) {
-	h := huntWith(t, Search{Seeds: 3}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
+func TestSearchRunAlone(t *testing.T) {
+	h := searchRunWith(t, Search{Seeds: 3}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 1 {
-			server.hunt.retry = append(server.hunt.retry, searchJob{Seed: 1000, alone: true})
+			server.search.retry = append(server.search.retry, searchJob{Seed: 1000, alone: true})
 		}
 		if job.alone {
 			assert.Zero(t, server.done)
@@ -241,8 +241,8 @@ func TestHuntAlone(t *testing.T) {
 }
 
 // A fresh search has a worker for each seed.
-func TestHuntFresh(t *testing.T) {
-	h := huntWith(t, Search{Seeds: 5, Fresh: true}, nil, 2, passed)
+func TestSearchRunFresh(t *testing.T) {
+	h := searchRunWith(t, Search{Seeds: 5, Fresh: true}, nil, 2, passed)
 	assert.Len(t, h.servers, 5)
 	for _, job := range h.jobs {
 		assert.False(t, job.KeepPools)
@@ -250,12 +250,12 @@ func TestHuntFresh(t *testing.T) {
 }
 
 // The search stops after so many different failures, not so many seeds.
-func TestHuntStopsAfter(t *testing.T) {
+func TestSearchRunStopsAfter(t *testing.T) {
 	outcome := func(job searchJob, server *fakeServer) searchOutcome {
 		return failedWith([]string{"a 1", "a 2", "a 3", "b", "a 4", "c"}[job.Seed%6])
 	}
 	for after, want := range map[int]uint64{0: 1, 1: 1, 2: 4, 3: 6, 4: 12, -1: 12} {
-		h := huntWith(t, Search{Seeds: 12, StopAfter: after}, nil, 1, outcome)
+		h := searchRunWith(t, Search{Seeds: 12, StopAfter: after}, nil, 1, outcome)
 		assert.Equal(t, want, h.done, "after %d", after)
 		assert.Equal(t, want < 12, h.ended != "")
 	}
@@ -263,13 +263,13 @@ func TestHuntStopsAfter(t *testing.T) {
 
 // When time is up, the seeds under way have a moment, and are given up then. When a
 // worker cannot be started, the search ends at once.
-func TestHuntEnds(t *testing.T) {
+func TestSearchRunEnds(t *testing.T) {
 	var slow atomic.Bool
-	h := huntWith(t, Search{}, map[string]string{"SIMTEST_TIME": "50ms"}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+	h := searchRunWith(t, Search{}, map[string]string{"SIMTEST_TIME": "50ms"}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		time.Sleep(5 * time.Millisecond)
 		if job.Seed == 5 {
 			slow.Store(true)
-			<-server.hunt.giveUp
+			<-server.search.giveUp
 			return searchOutcome{givenUp: true}
 		}
 		return passed(job, server)
@@ -282,7 +282,7 @@ func TestHuntEnds(t *testing.T) {
 
 	plan, err := planOf(Search{}, nil)
 	require.NoError(t, err)
-	broken := newHunt(&Search{}, plan, "TestX", 1)
+	broken := newSearchRun(&Search{}, plan, "TestX", 1)
 	broken.launch = func(<-chan struct{}) (searchServer, error) { return nil, errors.New("no processes today") }
 	broken.run(3)
 	assert.EqualError(t, broken.err, "no processes today")
@@ -290,12 +290,12 @@ func TestHuntEnds(t *testing.T) {
 
 	plan, err = planOf(Search{}, map[string]string{"SIMTEST_TIME": "10m"})
 	require.NoError(t, err)
-	assert.ErrorContains(t, newHunt(&Search{}, plan, "TestX", 1).endBefore(time.Now().Add(time.Minute)), "SIMTEST_TIME is 10m0s, and go test's -timeout ends the process in 1m0s: give a longer")
+	assert.ErrorContains(t, newSearchRun(&Search{}, plan, "TestX", 1).endBefore(time.Now().Add(time.Minute)), "SIMTEST_TIME is 10m0s, and go test's -timeout ends the process in 1m0s: give a longer")
 }
 
 // The summary says when nothing new has come for long, and how far each part is.
-func TestHuntSummary(t *testing.T) {
-	h := huntWith(t, Search{Seeds: 100, StopAfter: -1}, map[string]string{"SIMTEST_SHARD": "2/2"}, 1, func(job searchJob, server *fakeServer) searchOutcome {
+func TestSearchRunSummary(t *testing.T) {
+	h := searchRunWith(t, Search{Seeds: 100, StopAfter: -1}, map[string]string{"SIMTEST_SHARD": "2/2"}, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 51 || job.Seed == 53 {
 			return failedWith(fmt.Sprintf("read %d", job.Seed))
 		}
@@ -308,7 +308,7 @@ func TestHuntSummary(t *testing.T) {
 	assert.Contains(t, text, "\nThe last 45 seeds have shown nothing new")
 	assert.Contains(t, text, "\n2 seeds failed, in 1 way:\n\n1. 2 seeds, 51, 53: read 51 (x.go:1)\n        x.go:1: read 51\nTo run seed 51 again:\nSIMTEST_SEED=51 run")
 
-	few := huntWith(t, Search{Seeds: 10}, nil, 1, passed)
+	few := searchRunWith(t, Search{Seeds: 10}, nil, 1, passed)
 	assert.NotContains(t, few.summary(1), "nothing new", "ten seeds tell nothing")
 
 	h.plan.report = filepath.Join(t.TempDir(), "report")

@@ -17,9 +17,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A hunt is a search under way. Each of its workers is driven by a goroutine, which
+// A searchRun is a search under way. Each of its workers is driven by a goroutine, which
 // gives it one seed after another, and replaces it when it has died.
-type hunt struct {
+type searchRun struct {
 	search  Search
 	plan    *searchPlan
 	replays []namedReplay // to run first
@@ -40,17 +40,17 @@ type hunt struct {
 
 	mu       sync.Mutex  // guards what follows
 	retry    []searchJob // what is to run again
-	idle     []*crewMember
-	underWay map[*crewMember]underWay
+	idle     []*launchedServer
+	underWay map[*launchedServer]underWay
 	pools    bool   // seeds run with KeepPools
 	err      error  // why it cannot go on
 	ended    string // why it has ended early
 	closed   bool   // over is
-	tally
+	searchTotals
 }
 
-// A tally is what a hunt has found so far.
-type tally struct {
+// searchTotals are what a search has found so far.
+type searchTotals struct {
 	ran       []sweep.Range // of the shard's seeds
 	done      uint64
 	skipped   int
@@ -78,13 +78,13 @@ const searchGrace = 2 * time.Second
 // that had not ended.
 const longForSeed = 10 * time.Second
 
-// hunt runs the seeds in workers, and reports.
-func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, number int) {
+// runInWorkers runs the seeds in workers, and reports.
+func (s *Search) runInWorkers(t *testing.T, plan *searchPlan, replays []namedReplay, number int) {
 	t.Helper()
 	count := runtime.GOMAXPROCS(0)
-	h := newHunt(s, plan, t.Name(), number)
-	h.replays = replays
-	h.launch = func(giveUp <-chan struct{}) (searchServer, error) {
+	run := newSearchRun(s, plan, t.Name(), number)
+	run.replays = replays
+	run.launch = func(giveUp <-chan struct{}) (searchServer, error) {
 		p, err := startWorker(t.Name(), number, s.memory(), giveUp)
 		if err != nil {
 			return nil, err
@@ -93,29 +93,29 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, num
 	}
 	command := rerunCommand(t) // which looks at this goroutine's stack
 	settings := overlaySettings(s.Config.scheduleNow())
-	h.again = func(variable, value string) string {
+	run.again = func(variable, value string) string {
 		if variable == replayVariable {
 			return commandLine(runtime.GOOS, command, append(overlaySettings(0), variable, value)...)
 		}
 		return commandLine(runtime.GOOS, command, append(slices.Clip(settings), variable, value)...)
 	}
 	if deadline, ok := t.Deadline(); ok {
-		if err := h.endBefore(deadline); err != nil {
+		if err := run.endBefore(deadline); err != nil {
 			t.Fatalf("simtest: %v", err)
 		}
 	}
-	h.run(count)
-	reportError := h.report(count)
-	summary := h.summary(count)
-	switch h.mu.Lock(); {
-	case h.err != nil:
-		t.Errorf("simtest: %v", h.err)
+	run.run(count)
+	reportError := run.report(count)
+	summary := run.summary(count)
+	switch run.mu.Lock(); {
+	case run.err != nil:
+		t.Errorf("simtest: %v", run.err)
 	case reportError != nil:
 		t.Errorf("simtest: %s cannot be written: %v", reportVariable, reportError)
 	}
-	failed := len(h.groups) > 0 || h.ended == outOfTime || h.ended != "" && h.done == 0
-	skipped := h.done > 0 && h.replayed == 0 && int(h.done) == h.skipped
-	h.mu.Unlock()
+	failed := len(run.groups) > 0 || run.ended == outOfTime || run.ended != "" && run.done == 0
+	skipped := run.done > 0 && run.replayed == 0 && int(run.done) == run.skipped
+	run.mu.Unlock()
 	switch {
 	case failed:
 		t.Error(summary)
@@ -126,65 +126,65 @@ func (s *Search) hunt(t *testing.T, plan *searchPlan, replays []namedReplay, num
 	}
 }
 
-// newHunt returns a hunt that has found nothing yet.
-func newHunt(s *Search, plan *searchPlan, test string, number int) *hunt {
-	h := &hunt{
+// newSearchRun returns a search that has found nothing yet.
+func newSearchRun(s *Search, plan *searchPlan, test string, number int) *searchRun {
+	run := &searchRun{
 		search: *s, plan: plan, test: test, number: number, count: plan.count(), start: time.Now(),
 		grace: searchGrace, long: longForSeed,
 		over: make(chan struct{}), giveUp: make(chan struct{}), finished: make(chan struct{}),
-		pools: !s.Config.KeepPools && !s.Fresh, underWay: make(map[*crewMember]underWay),
-		tally: tally{
+		pools: !s.Config.KeepPools && !s.Fresh, underWay: make(map[*launchedServer]underWay),
+		searchTotals: searchTotals{
 			digests: make(map[uint64]struct{}), shapes: make(map[uint64]struct{}),
 			groups: make(map[string]*sweep.Group), found: make(map[string]finding),
 		},
 	}
-	h.shrinking, h.endShrinking = context.WithCancelCause(context.Background())
-	return h
+	run.shrinking, run.endShrinking = context.WithCancelCause(context.Background())
+	return run
 }
 
-// Why hunts end early.
+// Why searches end early.
 const (
 	timeIsUp    = "the time that " + timeVariable + " says is up"
 	outOfTime   = "go test's -timeout is about to end the test: give a longer one, or 0"
 	interrupted = "interrupted"
 )
 
-// endBefore ends the hunt before go test's -timeout ends the process.
-func (h *hunt) endBefore(deadline time.Time) error {
+// endBefore ends the search before go test's -timeout ends the process.
+func (run *searchRun) endBefore(deadline time.Time) error {
 	left := time.Until(deadline)
 	left -= min(left/10, 10*time.Second) + searchGrace
-	if !h.plan.until.IsZero() && time.Until(h.plan.until) > left {
+	if !run.plan.until.IsZero() && time.Until(run.plan.until) > left {
 		return fmt.Errorf("%s is %v, and go test's -timeout ends the process in %v: give a longer -timeout, or 0, or a shorter %s",
-			timeVariable, h.plan.lasts, time.Until(deadline).Round(time.Second), timeVariable)
+			timeVariable, run.plan.lasts, time.Until(deadline).Round(time.Second), timeVariable)
 	}
 	timer := time.AfterFunc(left, func() {
-		h.stop(outOfTime)
-		h.endShrinking(errors.New(outOfTime))
+		run.stop(outOfTime)
+		run.endShrinking(errors.New(outOfTime))
 	})
 	go func() {
-		<-h.finished
+		<-run.finished
 		timer.Stop()
 	}()
 	return nil
 }
 
 // run runs the replays, and then seeds, in so many servers at once until all have
-// run, or the hunt is over. Then it makes smaller what has failed.
-func (h *hunt) run(servers int) {
-	defer h.endShrinking(nil)
-	defer close(h.finished)
-	if !h.plan.until.IsZero() {
-		timer := time.AfterFunc(time.Until(h.plan.until), func() { h.stop(timeIsUp) })
+// run, or the search is over. Then it makes smaller what has failed.
+func (run *searchRun) run(servers int) {
+	defer run.endShrinking(nil)
+	defer close(run.finished)
+	if !run.plan.until.IsZero() {
+		timer := time.AfterFunc(time.Until(run.plan.until), func() { run.stop(timeIsUp) })
 		defer timer.Stop()
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer h.dismiss()
-		h.runReplays(servers)
-		h.runSeeds(servers)
-		h.stop("")
-		h.shrinkFailures(servers)
+		defer run.dismiss()
+		run.runReplays(servers)
+		run.runSeeds(servers)
+		run.stop("")
+		run.shrinkFailures(servers)
 	}()
 	interrupt := catchInterrupt()
 	defer interrupt.release()
@@ -197,115 +197,115 @@ func (h *hunt) run(servers int) {
 			progress.end()
 			return
 		case <-ticker.C:
-			progress.show(h.standing())
+			progress.show(run.standing())
 		case sig := <-interrupt.signals:
 			progress.end()
-			h.stop(interrupted)
-			h.giveUpNow()
-			h.endShrinking(errors.New(interrupted))
+			run.stop(interrupted)
+			run.giveUpNow()
+			run.endShrinking(errors.New(interrupted))
 			<-done
-			_ = h.report(servers)
-			fmt.Fprintf(os.Stderr, "simtest: %s: %s\n", h.test, strings.TrimPrefix(h.summary(servers), "simtest: "))
+			_ = run.report(servers)
+			fmt.Fprintf(os.Stderr, "simtest: %s: %s\n", run.test, strings.TrimPrefix(run.summary(servers), "simtest: "))
 			interrupt.end(sig)
 		}
 	}
 }
 
-// stop ends the hunt for a reason, unless it has ended already. Seeds that are under
+// stop ends the search for a reason, unless it has ended already. Seeds that are under
 // way have a moment.
-func (h *hunt) stop(why string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stopLocked(why)
+func (run *searchRun) stop(why string) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	run.stopLocked(why)
 }
 
-func (h *hunt) stopLocked(why string) {
-	if h.closed {
+func (run *searchRun) stopLocked(why string) {
+	if run.closed {
 		return
 	}
-	h.closed, h.ended = true, why
-	close(h.over)
+	run.closed, run.ended = true, why
+	close(run.over)
 	if why != "" {
-		time.AfterFunc(h.grace, h.giveUpNow)
+		time.AfterFunc(run.grace, run.giveUpNow)
 	}
 }
 
 // giveUpNow gives up the seeds that are under way.
-func (h *hunt) giveUpNow() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !isClosed(h.giveUp) {
-		close(h.giveUp)
+func (run *searchRun) giveUpNow() {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if !isClosed(run.giveUp) {
+		close(run.giveUp)
 	}
 }
 
-// fail ends the hunt with an error.
-func (h *hunt) fail(err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.err == nil && !errors.Is(err, errGivenUp) {
-		h.err = err
+// fail ends the search with an error.
+func (run *searchRun) fail(err error) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if run.err == nil && !errors.Is(err, errGivenUp) {
+		run.err = err
 	}
-	h.stopLocked("of an error")
-	if !isClosed(h.giveUp) {
-		close(h.giveUp)
+	run.stopLocked("of an error")
+	if !isClosed(run.giveUp) {
+		close(run.giveUp)
 	}
 }
 
 // runSeeds runs the shard's seeds.
-func (h *hunt) runSeeds(servers int) {
-	next, stop := iter.Pull(h.plan.seeds())
+func (run *searchRun) runSeeds(servers int) {
+	next, stop := iter.Pull(run.plan.seeds())
 	defer stop()
-	if h.count > 0 || h.plan.wanted.Last != sweep.Endless {
-		servers = min(servers, int(min(h.count, 1<<20)))
+	if run.count > 0 || run.plan.wanted.Last != sweep.Endless {
+		servers = min(servers, int(min(run.count, 1<<20)))
 	}
-	h.runPhase(phase{
-		over: h.over, giveUp: h.giveUp,
+	run.runPhase(phase{
+		over: run.over, giveUp: run.giveUp,
 		next: func() (searchJob, bool) {
 			seed, ok := next()
-			return searchJob{Seed: seed, KeepPools: h.pools}, ok
+			return searchJob{Seed: seed, KeepPools: run.pools}, ok
 		},
-		note: h.noteSeedLocked,
+		note: run.noteSeedLocked,
 		name: func(job searchJob) string { return fmt.Sprintf("seed %d", job.Seed) },
 		givenUp: func(job searchJob, after time.Duration) {
-			h.noteGivenUpLocked(fmt.Sprintf("Seed %d", job.Seed), after, h.again(seedVariable, strconv.FormatUint(job.Seed, 10)))
+			run.noteGivenUpLocked(fmt.Sprintf("Seed %d", job.Seed), after, run.again(seedVariable, strconv.FormatUint(job.Seed, 10)))
 		},
 	}, servers)
 }
 
-// noteSeedLocked adds a seed's outcome to the tally.
-func (h *hunt) noteSeedLocked(job searchJob, o searchOutcome) {
-	h.done++
-	h.ran = addSeed(h.ran, job.Seed, h.plan.shard.Step())
-	h.simulated += o.Simulated
+// noteSeedLocked adds a seed's outcome to the totals.
+func (run *searchRun) noteSeedLocked(job searchJob, o searchOutcome) {
+	run.done++
+	run.ran = addSeed(run.ran, job.Seed, run.plan.shard.Step())
+	run.simulated += o.Simulated
 	if o.Traced {
-		h.digests[o.Digest] = struct{}{}
-		h.traces.Add(o.Digest)
-		if _, known := h.shapes[o.Shape]; !known {
-			h.newest, h.newestAt = o.Seed, h.done
-			h.shapes[o.Shape] = struct{}{}
-			h.looks.Add(o.Shape)
+		run.digests[o.Digest] = struct{}{}
+		run.traces.Add(o.Digest)
+		if _, known := run.shapes[o.Shape]; !known {
+			run.newest, run.newestAt = o.Seed, run.done
+			run.shapes[o.Shape] = struct{}{}
+			run.looks.Add(o.Shape)
 		}
 	}
 	switch {
 	case o.Failed:
-		h.failed++
-		h.groupLocked(o)
-		h.stopIfEnoughLocked()
+		run.failed++
+		run.groupLocked(o)
+		run.stopIfEnoughLocked()
 	case o.Skipped:
-		h.skipped++
+		run.skipped++
 	}
 }
 
 // noteGivenUpLocked notes what had not ended when the search was over.
-func (h *hunt) noteGivenUpLocked(what string, after time.Duration, again string) {
-	h.givenUp = append(h.givenUp, fmt.Sprintf("%s had not ended after %v of real time. To run it again:\n%s", what, after.Round(time.Second), again))
+func (run *searchRun) noteGivenUpLocked(what string, after time.Duration, again string) {
+	run.givenUp = append(run.givenUp, fmt.Sprintf("%s had not ended after %v of real time. To run it again:\n%s", what, after.Round(time.Second), again))
 }
 
-// stopIfEnoughLocked ends the hunt when enough has been found.
-func (h *hunt) stopIfEnoughLocked() {
-	if n := h.search.stopAfter(); n > 0 && len(h.groups) >= n {
-		h.stopLocked(fmt.Sprintf("found %s, as Search.StopAfter says", count(len(h.groups), "failure", "different failures")))
+// stopIfEnoughLocked ends the search when enough has been found.
+func (run *searchRun) stopIfEnoughLocked() {
+	if n := run.search.stopAfter(); n > 0 && len(run.groups) >= n {
+		run.stopLocked(fmt.Sprintf("found %s, as Search.StopAfter says", count(len(run.groups), "failure", "different failures")))
 	}
 }
 
