@@ -21,31 +21,31 @@ import (
 type Link struct {
 	// Latency is how long a byte is under way, one way: half of what ping
 	// shows. Zero is none.
-	Latency time.Duration
+	Latency time.Duration `json:"latency,omitzero"`
 
 	// Jitter varies the latency from packet to packet. Zero is none.
-	Jitter Jitter
+	Jitter Jitter `json:"jitter,omitzero"`
 
 	// Rate is how many bits per second pass. Zero is no limit.
-	Rate Rate
+	Rate Rate `json:"rate,omitzero"`
 
 	// Replay, if it is not nil, takes the place of Rate: bytes pass when the
 	// trace of a real link says so.
-	Replay *Replay
+	Replay *Replay `json:"replay,omitzero"`
 
 	// Bottleneck, if it is not nil, takes the place of Rate: all links that are
 	// given the same one share what it passes, and the queue before it.
-	Bottleneck *Bottleneck
+	Bottleneck *Bottleneck `json:"-"`
 
 	// Pace cuts a stream into pieces with a wait after each. It is each
 	// connection's own: others on the link are not slowed down by it. Zero leaves
 	// the stream whole.
-	Pace Pace
+	Pace Pace `json:"pace,omitzero"`
 
 	// Queue is where packets wait for the rate, the replay or the bottleneck, and
 	// which of them it drops. The zero Queue is first in, first out, with room for 1,000
 	// packets, netem's default.
-	Queue Queue
+	Queue Queue `json:"queue,omitzero"`
 
 	// MTU is the size in bytes of the largest packet. A stream is cut into
 	// packets of that size where they matter, because they pass at a rate or
@@ -53,7 +53,7 @@ type Link struct {
 	// dropped; zero is no limit. Datagrams have no headers: of those that pass an
 	// MTU of 1,500 on a real network the payload has 1,472 bytes over IPv4 and 1,452
 	// over IPv6, so give 28 or 48 less for the same.
-	MTU int
+	MTU int `json:"mtu,omitzero"`
 
 	// DropOversize makes packets that are larger than the MTU vanish on streams
 	// too: an MTU black hole (RFC 2923, section 2.1), as a tunnel is whose ICMP
@@ -61,23 +61,23 @@ type Link struct {
 	// Ethernet's 1,500 bytes, and are cut into packets of that size: what fits into
 	// a packet of the MTU arrives, and more than that never does, so that the
 	// sender gives up with ETIMEDOUT. It needs an MTU.
-	DropOversize bool
+	DropOversize bool `json:"dropOversize,omitzero"`
 
 	// Loss is how packets are lost. Zero is none.
-	Loss Loss
+	Loss Loss `json:"loss,omitzero"`
 
 	// Duplicate is the chance of a packet to arrive twice.
-	Duplicate Chance
+	Duplicate Chance `json:"duplicate,omitzero"`
 
 	// Corrupt is the chance of a packet to arrive with one bit changed. On a
 	// stream the receiver's checksum sees to it that such a packet is as good
 	// as lost.
-	Corrupt Chance
+	Corrupt Chance `json:"corrupt,omitzero"`
 
 	// Reorder is the chance of a packet to overtake those before it, as it
 	// passes without latency and jitter. On a stream it waits for them at the
 	// other end.
-	Reorder Chance
+	Reorder Chance `json:"reorder,omitzero"`
 }
 
 // A Pace lets at most a number of bytes pass, then waits, and so on. It is the
@@ -90,22 +90,22 @@ type Link struct {
 // been cut into pieces.
 type Pace struct {
 	// Bytes is the most that pass at a time. Zero is no limit.
-	Bytes int
+	Bytes int `json:"bytes,omitzero"`
 
 	// Wait is how long nothing passes after each piece. Zero is no wait.
-	Wait time.Duration
+	Wait time.Duration `json:"wait,omitzero"`
 }
 
 // A Chance is how likely something befalls a packet.
 type Chance struct {
 	// Probability is between 0, never, and 1, always.
-	Probability float64
+	Probability float64 `json:"probability"`
 
 	// Correlation is between 0 and 1: how much a packet's fate is that of the
 	// packet before. It makes what happens come in bursts and leaves its share
 	// as it is. (In netem, whose parameter this is, a correlation also makes
 	// what is rare rarer.)
-	Correlation float64
+	Correlation float64 `json:"correlation,omitzero"`
 }
 
 // IsZero reports whether the link passes everything at once.

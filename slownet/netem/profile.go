@@ -21,21 +21,21 @@ type Profile struct {
 	// Name is what ProfileByName knows the profile by: lower-case, and for
 	// those of this package a family and a name, such as "webpagetest/3g". It
 	// may be empty.
-	Name string
+	Name string `json:"name,omitzero"`
 
 	// Source says where the figures are from, and what was made of them.
-	Source string
+	Source string `json:"source,omitzero"`
 
 	// Down is the link over which travels what the client receives.
-	Down Link
+	Down Link `json:"down,omitzero"`
 
 	// Up is the link over which travels what the client sends.
-	Up Link
+	Up Link `json:"up,omitzero"`
 
 	// Lookup is how much longer it takes the client to look up a name. Zero is
 	// no longer. A connection that package slownet wraps has been dialled before;
 	// there, its Dialer looks up names.
-	Lookup time.Duration
+	Lookup time.Duration `json:"lookup,omitzero"`
 }
 
 // Validate reports the first thing about the profile that cannot be: the link
@@ -59,8 +59,16 @@ func (p *Profile) check(invalid func(Link) error) error {
 		return fmt.Errorf("%q: Down: %w", p.Name, down)
 	case up != nil:
 		return fmt.Errorf("%q: Up: %w", p.Name, up)
-	case p.Lookup < 0:
-		return fmt.Errorf("%q: Lookup is %v: it must be 0 (none) or more", p.Name, p.Lookup)
+	}
+	if err := p.invalidLookup(); err != nil {
+		return fmt.Errorf("%q: %w", p.Name, err)
+	}
+	return nil
+}
+
+func (p *Profile) invalidLookup() error {
+	if p.Lookup < 0 {
+		return mustBe("Lookup", p.Lookup, "0 (none) or more")
 	}
 	return nil
 }

@@ -2,8 +2,8 @@ package netem
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"time"
 )
 
 // ParseProfile reads a profile from JSON:
@@ -46,7 +46,7 @@ import (
 // and the field where there is one.
 //
 // Written with json.Marshal and read again, a profile is the same.
-func ParseProfile(data []byte) (Profile, error) { return parseAs("profile", data, readProfile) }
+func ParseProfile(data []byte) (Profile, error) { return parseJSON[Profile]("profile", data) }
 
 // MarshalJSON writes the profile as ParseProfile reads it, without the fields
 // that are zero. A profile that is not valid is an error, and so is one with a
@@ -55,26 +55,13 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 	if err := p.check(unwritable); err != nil {
 		return nil, fmt.Errorf("netem: profile %w", err)
 	}
-	profile := struct {
-		Name   string       `json:"name,omitempty"`
-		Source string       `json:"source,omitempty"`
-		Down   any          `json:"down,omitempty"`
-		Up     any          `json:"up,omitempty"`
-		Lookup jsonDuration `json:"lookup,omitzero"`
-	}{Name: p.Name, Source: p.Source, Lookup: jsonDuration(p.Lookup)}
-	if !p.Down.IsZero() {
-		profile.Down = jsonOf(p.Down)
-	}
-	if !p.Up.IsZero() {
-		profile.Up = jsonOf(p.Up)
-	}
-	return marshalJSON(profile)
+	return appendJSON(nil, &p), nil
 }
 
 // UnmarshalJSON reads a profile as ParseProfile does; lines in errors count
 // from the profile's beginning. All that the profile was before is replaced,
 // but for null, which changes nothing, as does an error.
-func (p *Profile) UnmarshalJSON(data []byte) error { return unmarshalAs(p, data, ParseProfile) }
+func (p *Profile) UnmarshalJSON(data []byte) error { return unmarshalJSON("profile", data, p) }
 
 // MarshalJSON writes the link as the field of a profile, see ParseProfile,
 // without the fields that are zero. A link that is not valid is an error, and
@@ -84,60 +71,42 @@ func (l Link) MarshalJSON() ([]byte, error) {
 	if err := unwritable(l); err != nil {
 		return nil, fmt.Errorf("netem: link: %w", err)
 	}
-	return marshalJSON(jsonOf(l))
+	return appendJSON(nil, &l), nil
 }
 
 // UnmarshalJSON reads a link as ParseProfile does; lines in errors count from
 // the link's beginning. All that the link was before is replaced, but for
 // null, which changes nothing, as does an error.
-func (l *Link) UnmarshalJSON(data []byte) error {
-	return unmarshalAs(l, data, func(data []byte) (Link, error) { return parseAs("link", data, readLink) })
-}
+func (l *Link) UnmarshalJSON(data []byte) error { return unmarshalJSON("link", data, l) }
 
-// parseAs reads a text that is one value, and names it in errors.
-func parseAs[T any](name string, text []byte, read func(jsonValue) (T, error)) (T, error) {
-	var none T
-	v, err := parseJSON(text)
-	if err != nil {
-		return none, fmt.Errorf("netem: %s, %w", name, err)
+// parseJSON reads a text that is one value. The name is for errors.
+func parseJSON[T any](name string, text []byte) (t T, err error) {
+	v, err := newJSONValue(text)
+	if err == nil {
+		err = v.locate(readJSON(v, &t))
 	}
-	t, err := read(v)
 	if err != nil {
-		return none, fmt.Errorf("netem: %s, %w", name, err)
+		return *new(T), fmt.Errorf("netem: %s, %w", name, err)
 	}
 	return t, nil
 }
 
-// unmarshalAs stores what is parsed, unless it is null.
-func unmarshalAs[T any](target *T, data []byte, parse func([]byte) (T, error)) error {
-	if string(bytes.Trim(data, jsonSpace)) == "null" {
+// unmarshalJSON stores what parseJSON reads, unless it is null.
+func unmarshalJSON[T any](name string, text []byte, t *T) error {
+	if string(bytes.TrimSpace(text)) == "null" {
 		return nil
 	}
-	t, err := parse(data)
+	read, err := parseJSON[T](name, text)
 	if err == nil {
-		*target = t
+		*t = read
 	}
 	return err
 }
 
-func readProfile(v jsonValue) (Profile, error) {
-	var p Profile
-	_, err := v.object(`an object, such as {"name": "my/slow", "down": {"latency": "40ms"}}`, nil,
-		jsonField{"name", into(&p.Name, readText)},
-		jsonField{"source", into(&p.Source, readText)},
-		jsonField{"down", into(&p.Down, readLink)},
-		jsonField{"up", into(&p.Up, readLink)},
-		jsonField{"lookup", into(&p.Lookup, readLookup)},
-	)
-	return p, err
-}
-
-func readText(v jsonValue) (string, error) { return v.text("a string") }
-
-func readLookup(v jsonValue) (time.Duration, error) {
-	d, err := readDuration(v)
-	if err == nil && d < 0 {
-		err = v.errorf("duration %v is negative: it must be 0 (none) or more", d)
+// unwritable reports what of a link JSON has no words for.
+func unwritable(l Link) error {
+	if l.Bottleneck != nil {
+		return errors.New("there is a Bottleneck, which cannot be written, as it is shared with other links: set it to nil, and Rate to its rate")
 	}
-	return d, err
+	return l.invalid()
 }

@@ -15,7 +15,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 	for in, want := range map[string]string{
 		// The text.
 		"\ufeff{}":               `line 1: there is a byte order mark: save the text as UTF-8 without one`,
-		"{\n\"name\": \"\xff\"}": `line 2: the byte 0xff is not UTF-8: save the text as UTF-8`,
+		"{\n\"name\": \"\xff\"}": `line 2: this is not UTF-8: save the text as UTF-8`,
 
 		// The whole.
 		"\n\n[]":                                `line 3: it is an array: it must be an object, such as {"name": "my/slow", "down": {"latency": "40ms"}}`,
@@ -25,7 +25,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 		`{"name": 7}`:                           `line 1: name: it is a number: it must be a string`,
 		`{"source": null}`:                      `line 1: source: it is null: it must be a string`,
 		"{\"lookup\":\n3}":                      `line 2: lookup: duration 3 has no unit: write it such as "40ms"`,
-		`{"lookup": "-3s"}`:                     `line 1: lookup: duration -3s is negative: it must be 0 (none) or more`,
+		`{"lookup": "-3s"}`:                     `line 1: lookup: it is -3s: it must be 0 (none) or more`,
 
 		// A link.
 		`{"down": "40ms"}`:                      `line 1: down: it is a string: it must be an object, such as {"latency": "40ms", "rate": "250kbit/s"}`,
@@ -143,7 +143,7 @@ func TestWhatIsNotJSONIsRefusedWithItsLine(t *testing.T) {
 	} {
 		_, err := ParseProfile([]byte(in))
 		require.Error(t, err, "%.100q", in)
-		assert.Contains(t, err.Error()+":", "netem: profile, "+line+": this is not JSON (which has no comments, wants double quotes, and no comma behind the last): ", "%.100q", in)
+		assert.Contains(t, err.Error()+":", "netem: profile, "+line+": this is not JSON (which has no comments, wants double quotes, and no comma after the last): ", "%.100q", in)
 	}
 }
 

@@ -92,6 +92,15 @@ func profileKey(name string) string {
 	}, name)
 }
 
+// enumerate lists words as a sentence does.
+func enumerate(words []string, last string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	end := len(words) - 1
+	return strings.Join(words[:end], ", ") + " " + last + " " + words[end]
+}
+
 func namesOf(profiles []Profile) (names []string) {
 	for _, p := range profiles {
 		names = append(names, p.Name)

@@ -3,6 +3,7 @@ package netem
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/slowpoetry/slowpoetry/internal/enum"
 )
@@ -19,21 +20,21 @@ type Queue struct {
 	// the time included; a packet without bytes counts as one. Zero is no limit,
 	// but that of Packets. A packet that is larger than the queue passes if it
 	// need not wait.
-	Bytes int
+	Bytes int `json:"bytes,omitzero"`
 
 	// Packets is the most packets that may wait, the one that passes at the time
 	// included. Zero is no limit if Bytes is set; else it is what tc makes it,
 	// 1,000, and with FQCoDel 10,240, of 32 MiB in all.
-	Packets int
+	Packets int `json:"packets,omitzero" unit:"packets"`
 
 	// CountDelayed counts packets, and bytes, that have passed the rate but have
 	// not arrived yet, as netem's limit does: there, a limit that is less than
 	// what is under way cuts the rate.
-	CountDelayed bool
+	CountDelayed bool `json:"countDelayed,omitzero"`
 
 	// Discipline is how the queue is served, and what it drops before it is
 	// full. Zero is FIFO.
-	Discipline Discipline
+	Discipline Discipline `json:"discipline,omitzero"`
 }
 
 // A Discipline is how a queue is served.
@@ -58,6 +59,18 @@ const (
 // String returns the discipline's name as tc spells it.
 func (d Discipline) String() string {
 	return enum.Name("Discipline", int(d), "fifo", "codel", "fq_codel")
+}
+
+// disciplineNamed returns the discipline with a name, in any spelling, such as
+// "FQ-CoDel", and whether there is one.
+func disciplineNamed(name string) (Discipline, bool) {
+	spelling := strings.NewReplacer("_", "", "-", "", " ", "")
+	for d := FIFO; d <= FQCoDel; d++ {
+		if strings.EqualFold(spelling.Replace(d.String()), spelling.Replace(name)) {
+			return d, true
+		}
+	}
+	return FIFO, false
 }
 
 // What queues hold that name no limit: the defaults of netem and codel, and of

@@ -20,16 +20,16 @@ type Jitter struct {
 	// most by which the latency changes, up or down; with the others it is the
 	// standard deviation, or near it. Zero is no jitter. The latency does not
 	// become negative.
-	Deviation time.Duration
+	Deviation time.Duration `json:"deviation"`
 
 	// Distribution is how often which variation comes up. Nil is uniform.
-	Distribution *Distribution
+	Distribution *Distribution `json:"distribution,omitzero"`
 
 	// Correlation is between 0 and 1: how much a packet's variation is that of
 	// the packet before. Variations that are k packets apart have a correlation
 	// of its k-th power. The distribution stays as it is. (In netem, whose
 	// parameter this is, a correlation also narrows it.)
-	Correlation float64
+	Correlation float64 `json:"correlation,omitzero"`
 }
 
 // maxDeviation leaves room for four times the deviation.
@@ -88,7 +88,7 @@ func NewDistribution(table []int16) *Distribution {
 		panic("netem: NewDistribution: the table is empty: it must have one value or more")
 	}
 	table = append([]int16(nil), table...)
-	return &Distribution{"table", len(table), func(i int) int16 { return table[i] }}
+	return &Distribution{tableName, len(table), func(i int) int16 { return table[i] }}
 }
 
 // String returns the distribution's name: "normal", "pareto", "paretonormal",
@@ -99,6 +99,22 @@ func (d *Distribution) String() string {
 	}
 	return d.name
 }
+
+// distributionNamed returns the distribution with a name, and whether there is one.
+func distributionNamed(name string) (*Distribution, bool) {
+	for _, d := range []*Distribution{nil, Normal, Pareto, ParetoNormal} {
+		if d.String() == name {
+			return d, true
+		}
+	}
+	return nil, false
+}
+
+// The names of distributions without a variable.
+const (
+	uniform   = "uniform"
+	tableName = "table"
+)
 
 // The size and the scale of netem's tables.
 const (

@@ -27,10 +27,10 @@ type Loss struct {
 // Netem calls the last two 1-h and 1-k. Its simple Gilbert model has a LossBad
 // of 1 and a LossGood of 0.
 type GilbertElliott struct {
-	P        float64 // the probability to become bad
-	R        float64 // the probability to become good again
-	LossBad  float64 // the probability to lose a packet while bad, netem's 1-h
-	LossGood float64 // the probability to lose a packet while good, netem's 1-k
+	P        float64 `json:"p"`   // the probability to become bad
+	R        float64 `json:"r"`   // the probability to become good again
+	LossBad  float64 `json:"1-h"` // the probability to lose a packet while bad, netem's 1-h
+	LossGood float64 `json:"1-k"` // the probability to lose a packet while good, netem's 1-k
 }
 
 // Markov is a link in one of four states: in a gap, 1, packets pass; it may
@@ -38,11 +38,11 @@ type GilbertElliott struct {
 // pass, 2. PXY is the probability to go from state X to state Y with the next
 // packet.
 type Markov struct {
-	P13 float64 // from a gap into a burst
-	P31 float64 // from a burst to a gap
-	P32 float64 // from a loss in a burst to packets that pass in it
-	P23 float64 // from packets that pass in a burst to a loss in it
-	P14 float64 // from a gap to a single loss
+	P13 float64 `json:"p13"` // from a gap into a burst
+	P31 float64 `json:"p31"` // from a burst to a gap
+	P32 float64 `json:"p32"` // from a loss in a burst to packets that pass in it
+	P23 float64 `json:"p23"` // from packets that pass in a burst to a loss in it
+	P14 float64 `json:"p14"` // from a gap to a single loss
 }
 
 func (l *Loss) invalid() error {

@@ -6,7 +6,27 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"time"
 )
+
+// parseDuration reads a duration, such as "40ms".
+func parseDuration(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	switch {
+	case err == nil:
+		return d, nil
+	case isDecimal(strings.TrimPrefix(s, "-")):
+		return 0, fmt.Errorf(`duration %.40q has no unit: write it such as "40ms"`, s)
+	}
+	return 0, fmt.Errorf(`duration %.40q cannot be read: write it such as "40ms" or "1.5s"`, s)
+}
+
+// hasExponent reports whether a quantity begins with a number such as 1e3.
+func hasExponent(s string) bool {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	exponent = strings.TrimLeft(exponent, "+-")
+	return isDecimal(strings.TrimPrefix(mantissa, "-")) && exponent != "" && isDigits(exponent[:1])
+}
 
 // splitUnit splits a quantity into its number and its unit, with a space or
 // none between them.
@@ -96,12 +116,17 @@ func complement(p float64) float64 {
 	return rest
 }
 
+// byteUnits are the units of a number of bytes; byteUnitNames tells of them.
+var byteUnits = map[string]int64{
+	"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+}
+
+const byteUnitNames = "B, kB, MB, GB, KiB, MiB or GiB"
+
 // parseBytes reads a number of bytes with its unit, such as "64kB".
 func parseBytes(s string) (int, error) {
 	number, unit := splitUnit(s)
-	scale := map[string]int64{
-		"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
-	}[unit]
+	scale, known := byteUnits[unit]
 	switch {
 	case strings.HasPrefix(number, "-"):
 		return 0, fmt.Errorf("size %.40q is negative: it must be 0 or more bytes", s)
@@ -109,8 +134,8 @@ func parseBytes(s string) (int, error) {
 		return 0, fmt.Errorf(`size %.40q does not begin with a number: write it such as "1500B" or "64kB"`, s)
 	case unit == "":
 		return 0, fmt.Errorf(`size %.40q has no unit: write it such as "1500B", or as a number of bytes without quotes`, s)
-	case scale == 0:
-		return 0, fmt.Errorf("size %.40q has the unknown unit %.20q: it must be B, kB, MB, GB, KiB, MiB or GiB", s, unit)
+	case !known:
+		return 0, fmt.Errorf("size %.40q has the unknown unit %.20q: it must be %s", s, unit, byteUnitNames)
 	}
 	bytes, err := timesExactly(number, scale)
 	switch {
@@ -120,6 +145,37 @@ func parseBytes(s string) (int, error) {
 		return 0, fmt.Errorf("size %.40q is too much: it must be at most %dB", s, maxInt)
 	}
 	return int(bytes), nil
+}
+
+// parseQueue reads a queue that is so many bytes or packets.
+func parseQueue(s string) (Queue, error) {
+	number, unit := splitUnit(s)
+	_, isBytes := byteUnits[unit]
+	if d, ok := disciplineNamed(s); ok {
+		return Queue{}, fmt.Errorf(`queue %.40q names a discipline: write {"discipline": %q}`, s, d)
+	}
+	switch {
+	case unit == "packet" || unit == "packets":
+		packets, err := timesExactly(number, 1)
+		if !isDecimal(number) || err != nil || int64(int(packets)) != packets {
+			return Queue{}, fmt.Errorf(`queue %.40q cannot be used: it must be a whole number of packets, such as "100 packets"`, s)
+		}
+		return Queue{Packets: int(packets)}, nil
+	case unit == "" || isBytes:
+		bytes, err := parseBytes(s)
+		return Queue{Bytes: bytes}, err
+	case !isDecimal(strings.TrimPrefix(number, "-")):
+		return Queue{}, fmt.Errorf(`queue %.40q does not begin with a number: write it such as "64kB" or "100 packets"`, s)
+	}
+	return Queue{}, fmt.Errorf("queue %.40q has the unknown unit %.20q: it must be packets, %s", s, unit, byteUnitNames)
+}
+
+// formatPackets writes a number of packets.
+func formatPackets(n int) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
 }
 
 // maxInt is the greatest int, which depends on the platform.

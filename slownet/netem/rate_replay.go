@@ -95,6 +95,15 @@ func (r *Replay) end() error {
 // duration is how long the recording takes.
 func (r *Replay) duration() time.Duration { return r.slots[len(r.slots)-1] }
 
+// milliseconds returns the slots as ParseReplay reads them.
+func (r *Replay) milliseconds() []int64 {
+	all := make([]int64, len(r.slots))
+	for i, slot := range r.slots {
+		all[i] = slot.Milliseconds()
+	}
+	return all
+}
+
 // MeanRate returns what the recording lets pass in the long run.
 func (r *Replay) MeanRate() Rate {
 	if len(r.slots) == 0 {
