@@ -137,7 +137,7 @@ func proxyCommand(t *testing.T) {
 		assert.GreaterOrEqual(t, roundTrip(t, listen), 50*time.Millisecond)
 		write(`{"proxies": [{"name": "a", "listen": "0"}]}`)
 		require.NoError(t, p.command.Process.Signal(syscall.SIGHUP))
-		p.says(t, `proxies\.json: proxy \\"a\\": it does not say where to connect: .*; everything stays as it was`)
+		p.says(t, `proxies\.json: proxy \\"a\\": \\"to\\" is missing: .*; everything stays as it was`)
 		assert.GreaterOrEqual(t, roundTrip(t, listen), 50*time.Millisecond)
 		assert.Equal(t, 0, p.end(t))
 	})

@@ -146,7 +146,7 @@ func (o *proxyOptions) serve(stdout, stderr io.Writer) error {
 	if err != nil { // Toxiproxy goes on without its file
 		tellProxyError(log, err)
 	}
-	server := &proxy.Server{Seed: o.seed, Observer: func(e proxy.Event) { tellProxyEvent(log, e) }}
+	server := &proxy.Server{Seed: o.seed, Observer: func(e proxy.ServerEvent) { tellProxyEvent(log, e) }}
 	if file.Seed != nil && !o.seedGiven {
 		server.Seed = *file.Seed
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // tellProxyEvent tells what happens to a proxy.
-func tellProxyEvent(log *eventlog.Log, e proxy.Event) {
+func tellProxyEvent(log *eventlog.Log, e proxy.ServerEvent) {
 	level, message := slog.LevelInfo, ""
 	attrs := []slog.Attr{slog.String("proxy", e.Proxy)}
 	add := func(a ...slog.Attr) { attrs = append(attrs, a...) }

@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// An endpoint is where a proxy listens, or what it connects to.
+// An endpoint is an address at which a proxy listens, or to which it connects.
 type endpoint struct {
 	network string // "tcp", "udp" or "unix"
-	address string // for the net package
+	address string // in the form of the net package
 }
 
-// parseEndpoint reads "HOST:PORT", "udp:HOST:PORT" or "unix:PATH", with "//" or
-// without; "tcp:" may be written too. What has no network is of the given one.
+// parseEndpoint parses "HOST:PORT", "udp:HOST:PORT" or "unix:PATH", with or
+// without "//"; "tcp:" is allowed, too. An address without a network gets the
+// given one.
 func parseEndpoint(s, network string) (endpoint, error) {
 	e := endpoint{network, s}
 	for _, known := range []string{"tcp", "udp", "unix"} {
@@ -25,13 +26,13 @@ func parseEndpoint(s, network string) (endpoint, error) {
 		}
 	}
 	if e.network == "unix" && e.address == "" {
-		return e, fmt.Errorf("address %q: the path of the socket is missing: write it such as unix:/tmp/db.sock", s)
+		return e, fmt.Errorf("address %q: the path of the socket is missing: give one, as in unix:/tmp/db.sock", s)
 	}
 	return e, nil
 }
 
-// String returns the endpoint as parseEndpoint reads it; TCP's has no prefix, as
-// in Toxiproxy's API.
+// String returns the endpoint in the form that parseEndpoint accepts. TCP has no
+// prefix, as in Toxiproxy's API.
 func (e endpoint) String() string {
 	if e.network == "tcp" {
 		return e.address
@@ -39,11 +40,11 @@ func (e endpoint) String() string {
 	return e.network + ":" + e.address
 }
 
-// endpointOf returns the endpoint that an address of the net package is.
+// endpointOf returns the endpoint of an address of the net package.
 func endpointOf(a net.Addr) endpoint { return endpoint{a.Network(), a.String()} }
 
-// isSame reports whether a proxy that listens at e would listen there if it were
-// told to listen at other, which may name the same address in another way.
+// isSame reports whether a proxy that listens at e would listen at the same
+// address if it were told to listen at other, which may be another name of it.
 func (e endpoint) isSame(other endpoint) (bool, error) {
 	if e == other {
 		return true, nil

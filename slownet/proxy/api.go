@@ -15,31 +15,31 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// An API is Toxiproxy's HTTP API for a [Server], and what ours adds to it. See
-// docs/proxy.md for the routes.
+// An API is Toxiproxy's HTTP API for a [Server], with additions. See docs/proxy.md for
+// the routes.
 //
-// Requests that a browser makes for a page of another origin are refused, and those
-// under a name that Hosts does not have, as DNS rebinding makes them: whoever is a
-// browser says so by Origin, Sec-Fetch-Site or its User-Agent. Other clients may use any
+// It refuses requests that a browser makes for a page of another origin, and requests of
+// browsers for a host name that is not in Hosts, as DNS rebinding makes them. Browsers
+// are recognized by Origin, Sec-Fetch-Site or User-Agent. Other clients may use any host
 // name.
 type API struct {
-	// Server is what is controlled.
+	// Server is the server that the API controls.
 	Server *Server
 
-	// Hosts are names by which browsers may ask, besides localhost and IP addresses.
+	// Hosts are host names that browsers may use, besides localhost and IP addresses.
 	Hosts []string
 
-	// Version is the version that /version tells. Empty is [ToxiproxyVersion].
+	// Version is the version that /version reports. Empty means [ToxiproxyVersion].
 	Version string
 
-	// Metrics answers /metrics. Nil is not found.
+	// Metrics handles /metrics. Nil means not found.
 	Metrics http.Handler
 
-	// Page answers /, for a browser. Nil is not found. Package proxy/page has one.
+	// Page handles /, for a browser. Nil means not found. Package proxy/page has one.
 	Page http.Handler
 
 	// Capture writes a packet capture of a trace, as [capture.WritePCAPNG] does, for
-	// /proxies/{proxy}/recording/capture. Nil is not found.
+	// /proxies/{proxy}/recording/capture. Nil means not found.
 	//
 	// [capture.WritePCAPNG]: https://pkg.go.dev/github.com/slowpoetry/slowpoetry/slownet/trace/capture#WritePCAPNG
 	Capture func(w io.Writer, h trace.Header, events iter.Seq2[trace.Event, error]) error
@@ -52,10 +52,10 @@ type API struct {
 // ToxiproxyVersion is the version of Toxiproxy whose API this is.
 const ToxiproxyVersion = "2.12.0"
 
-// maxBody is the longest body of a request.
+// maxBody is the maximum length of a request body.
 const maxBody = 16 << 20
 
-// ServeHTTP answers a request.
+// ServeHTTP handles a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.once.Do(a.init)
 	w.Header().Set("X-Toxiproxy-Request-Id", requestID(a.requests.Add(1)))
@@ -67,13 +67,13 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// requestID returns a name for a request, of 20 characters as Toxiproxy's has.
+// requestID returns an identifier for a request, of 20 characters as Toxiproxy's.
 func requestID(n uint64) string {
 	return fmt.Sprintf("%012x%08x", uint64(time.Now().UnixMicro())&(1<<48-1), uint32(n))
 }
 
-// An answer is what a route answers: a status and a value to be written as JSON, if it
-// is not nil; or an error.
+// An answer is the handler of a route. It returns a status and a value to be written
+// as JSON, unless that is nil; or an error.
 type answer func(r *http.Request) (status int, value any, err error)
 
 func (a *API) init() {
@@ -87,7 +87,7 @@ func (a *API) init() {
 		"GET /proxies/{proxy}/toxics": a.toxics, "POST /proxies/{proxy}/toxics": a.addToxic,
 		"GET /proxies/{proxy}/toxics/{toxic}": a.toxic, "POST /proxies/{proxy}/toxics/{toxic}": a.updateToxic,
 		"PATCH /proxies/{proxy}/toxics/{toxic}": a.updateToxic, "DELETE /proxies/{proxy}/toxics/{toxic}": a.removeToxic,
-		// Ours:
+		// Additions:
 		"GET /connections":                             a.allConns,
 		"GET /proxies/{proxy}/connections":             a.conns,
 		"DELETE /proxies/{proxy}/connections":          a.resetConns,
@@ -143,7 +143,7 @@ type errorJSON struct {
 	Status int    `json:"status"`
 }
 
-// errorOf returns the body of an error; one that the API does not know is the server's.
+// errorOf returns the body of an error. An unknown error is a server error.
 func errorOf(err error) errorJSON {
 	if known := new(apiError); errors.As(err, &known) {
 		return errorJSON{err.Error(), known.status}
@@ -180,7 +180,7 @@ func (a *API) index(*http.Request) (int, any, error) {
 	return http.StatusOK, all, nil
 }
 
-// A proxyInput is what a request says about a proxy.
+// A proxyInput is the part of a request that describes a proxy.
 type proxyInput struct {
 	Name         string       `json:"name"`
 	Listen       string       `json:"listen"`
@@ -303,8 +303,8 @@ func (a *API) removeToxic(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, p.RemoveToxic(r.PathValue("toxic"))
 }
 
-// populate answers as Toxiproxy does, in which an error has those proxies beside it
-// that were made before it.
+// populate answers as Toxiproxy does: an error comes with the proxies that were
+// added before it.
 func (a *API) populate(w http.ResponseWriter, r *http.Request) {
 	var answer struct {
 		*errorJSON
@@ -322,7 +322,7 @@ func (a *API) populate(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, answer)
 }
 
-// version answers in the very bytes that Toxiproxy does.
+// version answers with exactly the bytes that Toxiproxy sends.
 func (a *API) version(w http.ResponseWriter, _ *http.Request) {
 	version := a.Version
 	if version == "" {

@@ -40,13 +40,13 @@ func (a *API) conns(r *http.Request) (int, any, error) {
 	return latest(r, connsOf(p))
 }
 
-// latest answers with connections, or with as many of the last ones as the query's
-// limit says.
+// latest answers with all connections, or with the latest ones, up to the limit of
+// the query.
 func latest(r *http.Request, conns []connJSON) (int, any, error) {
 	if limit := r.FormValue("limit"); limit != "" {
 		n, err := strconv.Atoi(limit)
 		if err != nil || n < 0 {
-			return 0, nil, badRequest(fmt.Errorf("limit is %.40q: it must be a number of connections", limit))
+			return 0, nil, badRequest(fmt.Errorf("limit is %.40q: it must be a number, 0 or more", limit))
 		}
 		conns = conns[max(0, len(conns)-n):]
 	}

@@ -50,12 +50,12 @@ func (a *API) forgetRecording(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-// download answers with a file of what was recorded.
+// download answers with a file of the recorded events.
 func (a *API) download(name, kind string, write func(io.Writer, trace.Header, iter.Seq2[trace.Event, error]) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.proxyOf(r)
 		if err == nil && p.Recording().Events == 0 {
-			err = &apiError{fmt.Sprintf("nothing is recorded: start by PUT /proxies/%s/recording, and use a connection", r.PathValue("proxy")), http.StatusNotFound}
+			err = &apiError{fmt.Sprintf("nothing is recorded: start a recording with PUT /proxies/%s/recording, and use a connection", r.PathValue("proxy")), http.StatusNotFound}
 		}
 		if err != nil {
 			writeError(w, err)
@@ -69,8 +69,8 @@ func (a *API) download(name, kind string, write func(io.Writer, trace.Header, it
 	}
 }
 
-// A downloading is a file that is being answered with. Until its first byte, an error
-// can be answered with instead.
+// A downloading is a file in a response. Until its first byte, the response can still
+// become an error.
 type downloading struct {
 	w          http.ResponseWriter
 	name, kind string

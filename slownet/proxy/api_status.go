@@ -2,7 +2,7 @@ package proxy
 
 import "net/http"
 
-// A statusJSON is what a proxy does and has done, in the API.
+// A statusJSON is the state of a proxy and its counters, in the API.
 type statusJSON struct {
 	Live      int           `json:"live"`  // connections
 	Conns     uint64        `json:"conns"` // so far
@@ -11,13 +11,14 @@ type statusJSON struct {
 	Recording RecordingInfo `json:"recording"`
 }
 
-// A countJSON is what has passed in one direction.
+// A countJSON counts bytes in one direction.
 type countJSON struct {
 	Bytes int64   `json:"bytes"` // so far
 	Rate  float64 `json:"rate"`  // bytes per second, of the live connections
 }
 
-// status answers with all proxies by name, and no connections, however many there are.
+// status answers with all proxies by name. It leaves connections out, as there may be
+// many.
 func (a *API) status(*http.Request) (int, any, error) {
 	all := map[string]statusJSON{}
 	for _, p := range a.Server.Proxies() {

@@ -26,7 +26,7 @@ func ask(a *API, method, path, body string, header ...string) (status int, text 
 	return w.Code, w.Body.String()
 }
 
-// What Toxiproxy 2.12 answers, in the same words.
+// The answers are those of Toxiproxy 2.12, word for word.
 func TestAPI(t *testing.T) {
 	a := &API{Server: newServer(t)}
 	const p = `{"name":"p","listen":"127.0.0.1:1","upstream":"127.0.0.1:2","enabled":false,"toxics":[]}`
@@ -87,7 +87,7 @@ func TestAPI(t *testing.T) {
 	}
 }
 
-// A browser may ask for the API's own page, and for nobody else.
+// A browser may use the API for the server's own page only.
 func TestBrowsers(t *testing.T) {
 	a := &API{Server: newServer(t), Hosts: []string{"proxy.test"}}
 	const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -102,7 +102,7 @@ func TestBrowsers(t *testing.T) {
 		{200, []string{"Host", "[::1]:8474", "User-Agent", firefox, "Origin", "http://[::1]:8474"}},
 		{200, []string{"Host", "Proxy.test:8474", "User-Agent", firefox, "Origin", "http://Proxy.test:8474", "Sec-Fetch-Site", "same-origin"}},
 		{200, []string{"User-Agent", firefox, "Sec-Fetch-Site", "none"}},
-		{403, []string{"Host", "evil.test:8474", "User-Agent", firefox}}, // rebound
+		{403, []string{"Host", "evil.test:8474", "User-Agent", firefox}}, // DNS rebinding
 		{403, []string{"Host", "evil.test", "Origin", "http://evil.test"}},
 		{403, []string{"Origin", "http://evil.test"}},
 		{403, []string{"Origin", "http://127.0.0.1:80"}},
@@ -118,7 +118,7 @@ func TestBrowsers(t *testing.T) {
 func TestConnectionsAPI(t *testing.T) {
 	p, conn := echoProxy(t)
 	a := &API{Server: p.server}
-	assert.Eventually(t, func() bool { return p.Totals().Up == 5 && p.Totals().Down == 5 }, 5*time.Second, ms, "what the operating system copies is counted in a moment")
+	assert.Eventually(t, func() bool { return p.Totals().Up == 5 && p.Totals().Down == 5 }, 5*time.Second, ms, "bytes that the operating system copies are counted a moment later")
 	status, answer := ask(a, "GET", "/proxies/p/connections", "")
 	assert.Equal(t, 200, status)
 	assert.Regexp(t, `^\[\{"proxy":"p","number":1,"client":"`+conn.LocalAddr().String()+`","upstream":"127\.0\.0\.1:\d+","up":\{"bytes":5,"rate":[\d.]+,"held":0,"ended":false\},"down":\{"bytes":5,"rate":[\d.]+,"held":0,"ended":false\},"seconds":[\d.]+\}\]$`, answer)
@@ -134,7 +134,7 @@ func TestConnectionsAPI(t *testing.T) {
 	assert.Empty(t, p.Config().Schedule.Steps)
 }
 
-// A server's API is an http.Handler.
+// The API gives each request an identifier.
 func TestRequestIDs(t *testing.T) {
 	a := &API{Server: newServer(t)}
 	seen := map[string]bool{}

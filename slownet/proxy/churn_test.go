@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Toxics come, change and go under load: no call takes a second, no byte is lost, and
-// nothing is left.
+// Toxics are added, changed and removed under load: no call takes a second, no byte
+// is lost, and nothing is left.
 func TestChurn(t *testing.T) {
 	conns, changes, clients := tier.Pick(40, 200), tier.Pick(800, 10_000), 8
 	before := runtime.NumGoroutine()

@@ -6,53 +6,53 @@ import (
 	"time"
 )
 
-// A Config is what a proxy is to be.
+// A Config configures a proxy.
 type Config struct {
 	// Name is the proxy's name in the server.
 	Name string
 
-	// Listen is where clients connect: "HOST:PORT", "udp:HOST:PORT" or "unix:PATH". It is
-	// taken as net.Listen does: without a host it is all addresses of the machine, and
-	// port 0 is any free one.
+	// Listen is where clients connect: "HOST:PORT", "udp:HOST:PORT" or "unix:PATH". As
+	// with net.Listen, no host means all addresses of the machine, and port 0 means any
+	// free one.
 	Listen string
 
-	// Upstream is the server that they are connected to, in the same words. It carries
-	// datagrams if Listen does.
+	// Upstream is the server to which clients are connected, in the same form. Either
+	// both addresses are of datagrams or none is.
 	Upstream string
 
-	// Disabled makes a proxy that does not listen.
+	// Disabled creates the proxy stopped: it does not listen.
 	Disabled bool
 
-	// DeadUpstream is what clients see when the server cannot be reached. Zero is
-	// ResetClient.
+	// DeadUpstream is what a client gets when the server cannot be reached. Zero
+	// is ResetClient.
 	DeadUpstream DeadUpstream
 
-	// IdleTimeout is after how long without a datagram a client of UDP is forgotten. Zero
-	// is a minute.
+	// IdleTimeout is the time without datagrams after which a UDP client is forgotten.
+	// Zero means a minute.
 	IdleTimeout time.Duration
 
-	// Toxics are there from the beginning.
+	// Toxics are the proxy's toxics at the start.
 	Toxics []Toxic
 
-	// Schedule changes the proxy as time passes.
+	// Schedule changes the proxy over time.
 	Schedule Schedule
 }
 
-// DeadUpstream is what a proxy does with a client for whom it cannot reach the server.
+// DeadUpstream is what a proxy does with a client when it cannot reach the server.
 type DeadUpstream uint8
 
-// What a proxy does when the server cannot be reached.
+// The reactions to a server that cannot be reached.
 const (
 	// ResetClient resets the client's connection.
 	ResetClient DeadUpstream = iota
 
-	// CloseClient ends the client's stream, as Toxiproxy does: a client that has been
-	// told nothing yet takes it for an answer of no bytes.
+	// CloseClient ends the client's stream, as Toxiproxy does. A client that has
+	// received nothing yet takes that for an empty answer.
 	CloseClient
 
 	// RefuseClients resets the client's connection and stops listening until the server
-	// can be reached again, which is tried every 100 ms: new clients are refused, as by
-	// the server itself.
+	// can be reached again, which is checked every 100 ms. New clients are refused, as
+	// by the server itself.
 	RefuseClients
 )
 
@@ -80,7 +80,7 @@ func (d *DeadUpstream) UnmarshalText(text []byte) error {
 	return fmt.Errorf(`a dead upstream cannot be %.40q: it must be "reset", "close" or "refuse"`, text)
 }
 
-// proxyJSON is how a proxy stands in Toxiproxy's API, and ours adds to it.
+// proxyJSON is a proxy in Toxiproxy's API, with additions.
 type proxyJSON struct {
 	Name         string       `json:"name"`
 	Listen       string       `json:"listen"`
@@ -90,7 +90,7 @@ type proxyJSON struct {
 	Toxics       []Toxic      `json:"toxics"`
 }
 
-// MarshalJSON writes the configuration as Toxiproxy's API does.
+// MarshalJSON writes the configuration in the form of Toxiproxy's API.
 func (c Config) MarshalJSON() ([]byte, error) {
 	toxics := c.Toxics
 	if toxics == nil {

@@ -10,15 +10,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A conn is a connection of a client's through a proxy, to the server and back.
+// A conn is a client's connection through a proxy, to the server and back.
 type conn struct {
-	proxy  *Proxy
-	number uint64 // among those of the proxy, from 1
-	began  time.Time
-	met    time.Duration // when the client's connect has returned, on the server's time line
-	client net.Conn
-	flows  [2]flow       // by Stream
-	closed chan struct{} // closed when it is
+	proxy        *Proxy
+	number       uint64 // among the proxy's connections, from 1
+	began        time.Time
+	resettableAt time.Duration // when a reset can no longer make the client's connect fail, on the server's time line
+	client       net.Conn
+	flows        [2]flow       // by Stream
+	closed       chan struct{} // closed when the connection is
 
 	mu       sync.Mutex // guards what follows
 	raw      net.Conn   // to the server
@@ -33,9 +33,9 @@ type conn struct {
 	closing    sync.Once
 }
 
-// newConn joins a client and a server. The second of them may be wrapped.
+// newConn connects a client and a server, whose connection may be wrapped.
 func newConn(p *Proxy, number uint64, client, server net.Conn, link placement) *conn {
-	c := &conn{link: link, proxy: p, number: number, began: time.Now(), client: client, raw: server, closed: make(chan struct{}), met: p.server.now() + politeTime}
+	c := &conn{link: link, proxy: p, number: number, began: time.Now(), client: client, raw: server, closed: make(chan struct{}), resettableAt: p.server.now() + minResetDelay}
 	wrapped, isWrapped := server.(*slownet.Conn)
 	if isWrapped {
 		c.wrapped, c.raw = wrapped, wrapped.NetConn()
@@ -45,7 +45,7 @@ func newConn(p *Proxy, number uint64, client, server net.Conn, link placement) *
 	return c
 }
 
-// start begins to read from both ends.
+// start starts reading from both ends.
 func (c *conn) start() {
 	c.flows[Upstream].start()
 	c.flows[Downstream].start()
@@ -53,7 +53,7 @@ func (c *conn) start() {
 
 func (c *conn) isClosed() bool { return c.isOver.Load() }
 
-// wrap makes the connection travel over a path from now on, if it does not yet.
+// wrap puts the connection on a path, unless it is on one already.
 func (c *conn) wrap(path *slownet.Path, at placement) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,8 +69,8 @@ func (c *conn) wrap(path *slownet.Path, at placement) {
 	}
 }
 
-// setToxics makes the connection go through the toxics that affect it, of all that the
-// proxy has.
+// setToxics puts the connection's bytes through those of the proxy's toxics that
+// affect it.
 func (c *conn) setToxics(toxics []*toxic, changed *toxic) {
 	for i := range c.flows {
 		f := &c.flows[i]
@@ -82,13 +82,13 @@ func (c *conn) setToxics(toxics []*toxic, changed *toxic) {
 		what, has := f.setLocked(toxics, changed)
 		f.mu.Unlock()
 		if has {
-			c.happen(what)
+			c.handle(what)
 		}
 	}
 	c.setAlarm()
 }
 
-// nextAlarm returns when the next toxic does something by itself, and what.
+// nextAlarm returns the time at which a toxic next acts by itself, and its action.
 func (c *conn) nextAlarm() (at time.Duration, what itemKind, ok bool) {
 	for i := range c.flows {
 		f := &c.flows[i]
@@ -98,10 +98,10 @@ func (c *conn) nextAlarm() (at time.Duration, what itemKind, ok bool) {
 		}
 		f.mu.Unlock()
 	}
-	return max(at, c.met), what, ok
+	return max(at, c.resettableAt), what, ok
 }
 
-// setAlarm sets the time at which a toxic does something by itself.
+// setAlarm sets the timer for the next action of a toxic by itself.
 func (c *conn) setAlarm() {
 	at, _, ok := c.nextAlarm()
 	c.mu.Lock()
@@ -114,21 +114,21 @@ func (c *conn) setAlarm() {
 	}
 }
 
-// alarmed does what is due.
+// alarmed performs the actions that are due.
 func (c *conn) alarmed() {
 	if at, what, ok := c.nextAlarm(); ok && at <= c.proxy.server.now() {
-		c.happen(what)
+		c.handle(what)
 		return
 	}
 	c.setAlarm()
 }
 
-// politeTime is how soon a client is reset after it was accepted. Sooner, its connect
-// might fail instead.
-const politeTime = 10 * time.Millisecond
+// minResetDelay is the time from accepting a client until it may be reset. A reset
+// before that might make its connect fail.
+const minResetDelay = 10 * time.Millisecond
 
-// happen makes something happen to the connection.
-func (c *conn) happen(what itemKind) {
+// handle performs an action on the connection.
+func (c *conn) handle(what itemKind) {
 	if what == resetItem {
 		c.close(true)
 		return
@@ -136,8 +136,8 @@ func (c *conn) happen(what itemKind) {
 	c.finish()
 }
 
-// end passes on the end of the stream in one direction; after both, the connection is
-// closed.
+// end passes on the end of the stream in one direction. After both, it closes the
+// connection.
 func (c *conn) end(s Stream, to net.Conn) {
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
@@ -151,9 +151,9 @@ func (c *conn) end(s Stream, to net.Conn) {
 	}
 }
 
-// finish ends the streams to both ends, discards what still comes, and closes the
-// connection when both have heard it, or after a while. What is unread when a socket
-// is closed would make a reset of it, and the last bytes might be lost.
+// finish ends the streams to both ends, discards bytes that still come, and closes
+// the connection when both ends have closed theirs, or after a while. A socket that
+// is closed with unread bytes sends a reset, and the peer might lose the last bytes.
 func (c *conn) finish() {
 	if c.isFinished.Swap(true) {
 		return
@@ -164,7 +164,7 @@ func (c *conn) finish() {
 		f.discards, f.line = true, pipeline{}
 		f.interruptLocked()
 		to := f.to
-		tell(f.room)
+		signalTo(f.room)
 		f.mu.Unlock()
 		if half, ok := to.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
@@ -177,17 +177,17 @@ func (c *conn) finish() {
 	}
 }
 
-// finishTime is how long an end may take to close a connection that has been ended.
+// finishTime is how long an end may take to close a connection that has been finished.
 const finishTime = 500 * time.Millisecond
 
-// broken is called when a write fails, as the other end has reset the connection.
+// broken is called when a write fails because the other end has reset the connection.
 func (c *conn) broken(err error) {
 	if !errors.Is(err, net.ErrClosed) {
 		c.close(!c.isFinished.Load())
 	}
 }
 
-// close closes both sockets, with a reset or without. It does not wait.
+// close closes both sockets, with or without a reset. It does not block.
 func (c *conn) close(reset bool) {
 	c.closing.Do(func() {
 		c.mu.Lock()
@@ -219,8 +219,8 @@ func (c *conn) close(reset bool) {
 		for i := range c.flows {
 			f := &c.flows[i]
 			f.mu.Lock()
-			f.place.leave()
-			tell(f.wake)
+			f.polled.remove()
+			signalTo(f.wake)
 			f.mu.Unlock()
 		}
 		c.proxy.forget(c, reset)

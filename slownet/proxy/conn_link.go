@@ -7,21 +7,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A placement is which links a connection travels over.
+// A placement is the choice of links for a connection.
 type placement struct {
 	key         int        // see linkKey
-	isOwn       bool       // they are the connection's, and follow no path of the proxy's
-	read, write netem.Link // those that it was given
+	isOwn       bool       // the links belong to the connection, and follow no path of the proxy
+	read, write netem.Link // the links that it was given
 }
 
-// A pathKey tells the paths of a proxy apart. Those with a congestion that no link has
-// any longer are for connections that were there before.
+// A pathKey identifies a path of a proxy. Paths with a congestion control that no link
+// has any longer are for existing connections.
 type pathKey struct {
 	links      int // see linkKey
 	congestion netem.Congestion
 }
 
-// linkKey tells connections apart by which links of their proxy do not affect them.
+// linkKey groups connections by the links of their proxy that do not affect them.
 func (p *Proxy) linkKey(number uint64) (key int) {
 	for s, t := range p.links {
 		if t != nil && !t.hits(number) {
@@ -31,7 +31,7 @@ func (p *Proxy) linkKey(number uint64) (key int) {
 	return key
 }
 
-// hasLinks reports whether a connection with a key travels over a path.
+// hasLinks reports whether connections with a key travel over a path.
 func (p *Proxy) hasLinks(key int) bool {
 	for s, t := range p.links {
 		if t != nil && key&(1<<s) == 0 {
@@ -41,7 +41,7 @@ func (p *Proxy) hasLinks(key int) bool {
 	return p.server.Trace != nil || p.recorder.isOn.Load()
 }
 
-// linksLocked returns the links of connections with a key, as seen from the proxy
+// linksLocked returns the links of connections with a key, seen from the proxy
 // towards the server.
 func (p *Proxy) linksLocked(key int) (read, write netem.Link) {
 	var links [2]netem.Link
@@ -65,7 +65,7 @@ func (p *Proxy) linksLocked(key int) (read, write netem.Link) {
 	return links[Downstream], links[Upstream]
 }
 
-// placeLocked returns the path of a connection to be, or nil if it needs none.
+// placeLocked returns the path for a new connection, or nil if it needs none.
 func (p *Proxy) placeLocked(number uint64) (*slownet.Path, placement) {
 	key := p.linkKey(number)
 	at := placement{key: key, isOwn: p.ownLinksLocked()}
@@ -93,7 +93,7 @@ func (p *Proxy) ownLinksLocked() bool {
 	return false
 }
 
-// congestionLocked is what TCP does over the links.
+// congestionLocked returns the congestion control of TCP over the links.
 func (p *Proxy) congestionLocked() (c netem.Congestion) {
 	for _, t := range p.links {
 		if t != nil {
@@ -111,7 +111,7 @@ func (p *Proxy) newPathLocked(at placement, number uint64) *slownet.Path {
 	})
 }
 
-// linkAllLocked puts all connections on the links as they are now.
+// linkAllLocked puts all connections on the current links.
 func (p *Proxy) linkAllLocked() {
 	for k, path := range p.paths {
 		path.SetLinks(p.linksLocked(k.links))
@@ -124,7 +124,7 @@ func (p *Proxy) linkAllLocked() {
 	}
 }
 
-// linkLocked puts a connection on the links as they are now.
+// linkLocked puts a connection on the current links.
 func (p *Proxy) linkLocked(c *conn) {
 	c.mu.Lock()
 	wrapped, before := c.wrapped, c.link
@@ -144,7 +144,7 @@ func (p *Proxy) linkLocked(c *conn) {
 	c.mu.Unlock()
 }
 
-// moved returns the placement that a connection has after a change of the links.
+// moved returns the placement of a connection after a change of the links.
 func (p *Proxy) moved(before placement, number uint64) placement {
 	to := placement{key: p.linkKey(number)}
 	to.isOwn = before.isOwn || p.ownLinksLocked() || before.key != to.key
@@ -152,8 +152,8 @@ func (p *Proxy) moved(before placement, number uint64) placement {
 	return to
 }
 
-// mustBeSet reports whether a connection has to be given its links, as it does not
-// follow a path's.
+// mustBeSet reports whether a connection must be given its links because it does
+// not follow a path's.
 func (to placement) mustBeSet(before placement) bool {
 	return to.isOwn && (to.read != before.read || to.write != before.write || !before.isOwn)
 }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// An apiError is an error with the status that Toxiproxy's API answers it with.
+// An apiError is an error with its status in Toxiproxy's API.
 type apiError struct {
 	text   string
 	status int
@@ -23,7 +23,7 @@ var (
 	errToxicNotFound      error = &apiError{"toxic not found", http.StatusNotFound}
 )
 
-// badRequest returns the error of something that cannot be.
+// badRequest returns the error for an invalid request.
 func badRequest(err error) error {
 	if known := new(apiError); errors.As(err, &known) {
 		return known
@@ -31,10 +31,10 @@ func badRequest(err error) error {
 	return &apiError{"bad request body: " + err.Error(), http.StatusBadRequest}
 }
 
-// missing returns the error of a field that must be there.
+// missing returns the error for a required field that is missing.
 func missing(field string) error {
 	return &apiError{"missing required field: " + field, http.StatusBadRequest}
 }
 
-// ErrClosed is returned for what a closed [Server] is asked to do.
+// ErrClosed is returned by calls on a closed [Server].
 var ErrClosed = errors.New("proxy: the server is closed")

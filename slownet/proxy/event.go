@@ -6,36 +6,37 @@ import (
 	"time"
 )
 
-// An Event is something that happens to a [Server].
-type Event struct {
-	Kind     EventKind
+// A ServerEvent is an event of a [Server]'s proxies. The events of bytes are those of
+// package trace.
+type ServerEvent struct {
+	Kind     ServerEventKind
 	Proxy    string        // its name
-	Listen   string        // where it listens, of Started and Stopped
+	Listen   string        // for Started and Stopped: the address at which it listens
 	Upstream string        // the server's address
-	Client   net.Addr      // of what happens to a connection
-	Up, Down int64         // bytes that have passed, of Closed
-	Elapsed  time.Duration // since the client came, of Closed
-	Err      error         // of Unreachable, NotAccepted and NotListening
+	Client   net.Addr      // for events of a connection
+	Up, Down int64         // for Closed and WasReset: bytes that have passed
+	Elapsed  time.Duration // for Closed and WasReset: since the client connected
+	Err      error         // for Unreachable, NotAccepted, NotListening and Failed
 }
 
-// An EventKind is what happens.
-type EventKind uint8
+// A ServerEventKind is the kind of a [ServerEvent].
+type ServerEventKind uint8
 
-// What happens.
+// The kinds of events.
 const (
-	Started      EventKind = iota + 1 // a proxy listens
-	Stopped                           // it does not any longer
-	Opened                            // a client has been connected to the server
-	Closed                            // its connection has ended
-	WasReset                          // its connection was reset
-	Unreachable                       // a client could not be connected to the server
-	NotAccepted                       // no client can be accepted, as for want of descriptors
-	NotListening                      // a proxy cannot listen again after a change
-	Failed                            // a step of a schedule cannot happen
+	Started      ServerEventKind = iota + 1 // a proxy listens
+	Stopped                                 // it no longer listens
+	Opened                                  // a client was connected to the server
+	Closed                                  // the connection has ended
+	WasReset                                // the connection was reset
+	Unreachable                             // a client could not be connected to the server
+	NotAccepted                             // a client could not be accepted, as for lack of file descriptors
+	NotListening                            // a proxy cannot listen again after a change
+	Failed                                  // a step of a schedule failed
 )
 
-// String says what has happened, in words.
-func (e Event) String() string {
+// String returns the event as text.
+func (e ServerEvent) String() string {
 	switch e.Kind {
 	case Started:
 		return fmt.Sprintf("%s: %s -> %s", e.Proxy, e.Listen, e.Upstream)

@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A File is what stands in a configuration file: proxies that are to be there.
+// A File is the content of a configuration file: the proxies to run.
 type File struct {
 	Seed    *uint64 // nil if it has none
 	Proxies []Config
@@ -46,10 +46,10 @@ type pathJSON struct {
 	Scope      string          `json:"scope,omitempty"`
 }
 
-// linkNames are the names of the toxics that stand for a pathJSON.
+// linkNames are the names of the toxics for a pathJSON.
 var linkNames = []string{"link", "down", "up"}
 
-// ParseFile reads a configuration file. An object is one of ours:
+// ParseFile reads a configuration file. An object has this form:
 //
 //	{
 //	  "seed": 7,
@@ -64,9 +64,9 @@ var linkNames = []string{"link", "down", "up"}
 //	  ]
 //	}
 //
-// Only name, listen and to must be there. An address is PORT, :PORT or HOST:PORT, with
-// udp: before it for datagrams, or unix:PATH; without a host it is 127.0.0.1. An array
-// is a file of Toxiproxy's, whose addresses are taken as they are.
+// Only name, listen and to are required. An address is PORT, :PORT or HOST:PORT, with a
+// udp: prefix for datagrams, or unix:PATH; the default host is 127.0.0.1. An array is a
+// Toxiproxy configuration, whose addresses are used unchanged.
 func ParseFile(data []byte) (File, error) {
 	if text := bytes.TrimLeft(data, " \t\r\n"); len(text) > 0 && text[0] == '[' {
 		return parseToxiproxyFile(data)
@@ -80,7 +80,7 @@ func ParseFile(data []byte) (File, error) {
 	for i, p := range in.Proxies {
 		c, err := p.config(in.Bottlenecks)
 		if err == nil && names[c.Name] {
-			err = errors.New("there is another proxy with this name: give it one of its own")
+			err = errors.New("another proxy has the same name: give each its own")
 		}
 		if err != nil {
 			return File{}, fmt.Errorf("proxy %s: %w", nameOf(p.Name, i), err)
@@ -91,7 +91,7 @@ func ParseFile(data []byte) (File, error) {
 	return f, nil
 }
 
-// nameOf names a proxy in an error.
+// nameOf returns the name of a proxy for an error.
 func nameOf(name string, i int) string {
 	if name == "" {
 		return fmt.Sprint(i + 1)
@@ -99,7 +99,7 @@ func nameOf(name string, i int) string {
 	return fmt.Sprintf("%q", name)
 }
 
-// parseToxiproxyFile reads a file of Toxiproxy's.
+// parseToxiproxyFile parses a Toxiproxy configuration.
 func parseToxiproxyFile(data []byte) (f File, err error) {
 	var input []proxyInput
 	if err := json.Unmarshal(data, &input); err != nil {
@@ -115,11 +115,11 @@ func parseToxiproxyFile(data []byte) (f File, err error) {
 	return f, nil
 }
 
-// check reports what is wrong with a configuration.
+// check reports an error of a configuration.
 func (c Config) check() error {
 	s := &Server{}
 	s.init()
-	defer s.lot.close()
+	defer s.poller.close()
 	_, err := newProxy(s, c)
 	return err
 }
@@ -128,11 +128,11 @@ func (p fileProxyJSON) config(bottlenecks map[string]netem.Rate) (c Config, err 
 	c = Config{Name: p.Name, Disabled: p.Enabled != nil && !*p.Enabled, DeadUpstream: p.DeadUpstream, IdleTimeout: time.Duration(p.IdleTimeout), Schedule: p.Schedule}
 	switch {
 	case p.Name == "":
-		return c, errors.New("it has no name: give it one")
+		return c, errors.New(`"name" is missing: give one`)
 	case p.Listen == "":
-		return c, errors.New(`it does not say where to listen: give "listen", such as ":8080"`)
+		return c, errors.New(`"listen" is missing: give it, such as ":8080"`)
 	case p.To == "":
-		return c, errors.New(`it does not say where to connect: give "to", such as "localhost:80"`)
+		return c, errors.New(`"to" is missing: give it, such as "localhost:80"`)
 	}
 	if c.Listen, err = ParseAddress(p.Listen, true); err != nil {
 		return c, fmt.Errorf("listen: %w", err)
@@ -166,7 +166,7 @@ func (c *Config) all() [][]Toxic {
 	return all
 }
 
-// toxics returns the toxics that stand for the links.
+// toxics returns the toxics for the links.
 func (p *pathJSON) toxics() (toxics []Toxic, err error) {
 	scope, err := parseScope(p.Scope)
 	if err != nil {
@@ -174,9 +174,9 @@ func (p *pathJSON) toxics() (toxics []Toxic, err error) {
 	}
 	switch {
 	case p.Profile != nil && (p.Down != nil || p.Up != nil):
-		return nil, errors.New("there are a profile and a link, down or up: give one of them")
+		return nil, errors.New("there are both a profile and a link (down or up): give only one of them")
 	case p.Profile == nil && p.Down == nil && p.Up == nil && (p.Congestion != "" || p.Scope != ""):
-		return nil, errors.New("there are congestion or scope, and no profile, down or up for which they would be")
+		return nil, errors.New("congestion and scope need a link: give a profile, down or up")
 	}
 	add := func(name string, s Stream, members map[string]json.RawMessage) {
 		if p.Congestion != "" {
@@ -208,9 +208,9 @@ func (p *pathJSON) toxics() (toxics []Toxic, err error) {
 	return toxics, err
 }
 
-// ParseAddress reads an address as a person types it: PORT, :PORT or HOST:PORT, on
-// 127.0.0.1 without a host, with udp: or tcp: before it or not, or unix:PATH. Port 0,
-// which is any free one, is for listening.
+// ParseAddress parses an address as a user types it: PORT, :PORT or HOST:PORT with an
+// optional udp: or tcp: prefix, or unix:PATH. The default host is 127.0.0.1. Port 0,
+// which means any free port, is only for listening.
 func ParseAddress(s string, listen bool) (string, error) {
 	e, err := parseEndpoint(s, "tcp")
 	if err != nil || e.network == "unix" {
@@ -227,30 +227,30 @@ func ParseAddress(s string, listen bool) (string, error) {
 	return e.String(), err
 }
 
-// strictly reads JSON that has no fields but those that are known.
+// strictly parses JSON without unknown fields.
 func strictly(data []byte, value any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(value); err != nil {
 		if err == io.ErrUnexpectedEOF || err == io.EOF {
-			return fmt.Errorf("line %d: the JSON ends too early", lineOf(data, int64(len(data))))
+			return fmt.Errorf("line %d: unexpected end of JSON", lineOf(data, int64(len(data))))
 		}
 		return inLine(data, err)
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return fmt.Errorf("line %d: there is something after the end of the JSON", lineOf(data, decoder.InputOffset()))
+		return fmt.Errorf("line %d: unexpected data after the end of the JSON", lineOf(data, decoder.InputOffset()))
 	}
 	return nil
 }
 
-// inLine names the line that an error of encoding/json is in, if it says so.
+// inLine adds the line to an error of encoding/json, if that has a position.
 func inLine(data []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "json: ")
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 		return fmt.Errorf("line %d: %s", lineOf(data, syntax.Offset), text)
 	}
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
-		return fmt.Errorf("line %d: %s: it is a %s and cannot be", lineOf(data, kind.Offset), kind.Field, kind.Value)
+		return fmt.Errorf("line %d: %s must not be a %s", lineOf(data, kind.Offset), kind.Field, kind.Value)
 	}
 	if text != err.Error() {
 		return errors.New(text)

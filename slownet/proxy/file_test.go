@@ -43,10 +43,10 @@ func TestParseFile(t *testing.T) {
 
 	f, err = ParseFile([]byte(` [{"name": "web", "listen": ":8080", "upstream": "webapp.domain:8080", "enabled": false}]`))
 	require.NoError(t, err)
-	assert.Equal(t, []Config{{Name: "web", Listen: ":8080", Upstream: "webapp.domain:8080", Disabled: true}}, f.Proxies, "as Toxiproxy reads it")
+	assert.Equal(t, []Config{{Name: "web", Listen: ":8080", Upstream: "webapp.domain:8080", Disabled: true}}, f.Proxies, "as Toxiproxy parses it")
 }
 
-// What the documentation shows can be read.
+// The files in the documentation are valid.
 func TestDocumentedFiles(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "proxy.md"))
 	require.NoError(t, err)
@@ -62,24 +62,24 @@ func TestDocumentedFiles(t *testing.T) {
 
 func TestBadFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                               "line 1: the JSON ends too early",
+		``:                               "line 1: unexpected end of JSON",
 		"{\n\"proxies\": [}":             "line 2: invalid character '}' looking for beginning of value",
 		`{"proxy": []}`:                  `unknown field "proxy"`,
-		`{} {}`:                          "line 1: there is something after the end of the JSON",
-		`{"proxies": [{"listen": "1"}]}`: "proxy 1: it has no name: give it one",
-		`{"proxies": [{"name": "a"}]}`:   `proxy "a": it does not say where to listen: give "listen", such as ":8080"`,
-		`{"proxies": [{"name": "a", "listen": "1"}]}`:                                                               "proxy \"a\": it does not say where to connect: give \"to\", such as \"localhost:80\"",
+		`{} {}`:                          "line 1: unexpected data after the end of the JSON",
+		`{"proxies": [{"listen": "1"}]}`: "proxy 1: \"name\" is missing: give one",
+		`{"proxies": [{"name": "a"}]}`:   `proxy "a": "listen" is missing: give it, such as ":8080"`,
+		`{"proxies": [{"name": "a", "listen": "1"}]}`:                                                               "proxy \"a\": \"to\" is missing: give it, such as \"localhost:80\"",
 		`{"proxies": [{"name": "a", "listen": "x", "to": "2"}]}`:                                                    `proxy "a": listen: address "x": port "x" is not a number: want 0 to 65535`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "0"}]}`:                                                    `proxy "a": to: address "0": port 0 is out of range: want 1 to 65535`,
-		`{"proxies": [{"name": "a", "listen": "udp:1", "to": "tcp:2"}]}`:                                            "do not go together",
-		`{"proxies": [{"name": "a", "listen": "1", "to": "2"}, {"name": "a", "listen": "1", "to": "2"}]}`:           `proxy "a": there is another proxy with this name`,
+		`{"proxies": [{"name": "a", "listen": "udp:1", "to": "tcp:2"}]}`:                                            "do not match",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2"}, {"name": "a", "listen": "1", "to": "2"}]}`:           `proxy "a": another proxy has the same name`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "profile": "5g"}]}`:                                   `link: profile: netem: there is no profile "5g"`,
-		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "profile": "dsl", "up": {}}]}`:                        "there are a profile and a link",
-		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "scope": "proxy"}]}`:                                  "there are congestion or scope, and no profile",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "profile": "dsl", "up": {}}]}`:                        "there are both a profile and a link",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "scope": "proxy"}]}`:                                  "congestion and scope need a link",
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "up": {"latency": 40}}]}`:                             "up: netem: link, line 1: latency: duration 40 has no unit",
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "up": {"congestion": "bbr"}}]}`:                       `up: congestion: there is no "bbr"`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "up": {"bottleneck": "x"}}]}`:                         `there is no bottleneck "x"`,
-		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "latency", "scope": "proxy"}]}]}`: "has nothing to share",
+		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "latency", "scope": "proxy"}]}]}`: "cannot be shared",
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "latency", "toxicity": 2}]}]}`:    "toxicity is 2: it must be from 0 to 1",
 		`{"proxies": [{"name": "a", "listen": "udp:1", "to": "2", "toxics": [{"type": "reset_peer"}]}]}`:            "has no connections",
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "deadUpstream": "explode"}]}`:                         `a dead upstream cannot be "explode"`,
@@ -90,7 +90,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// A file that is loaded again changes what it changes, and nothing else.
+// Loading a file again changes only what differs.
 func TestLoad(t *testing.T) {
 	s := newServer(t)
 	at := listenFor(t, "tcp", "127.0.0.1:0", echo)
@@ -121,7 +121,7 @@ func TestLoad(t *testing.T) {
 	bad := config("d")
 	bad.Listen = taken.Addr().String()
 	assert.ErrorContains(t, s.Load(File{Proxies: []Config{config("e"), bad}}), `proxy "d": listen tcp`)
-	assert.Nil(t, s.Proxy("e"), "everything is as it was")
+	assert.Nil(t, s.Proxy("e"), "nothing has changed")
 	assert.NotNil(t, s.Proxy("c"))
 	exchange(t, stays, []byte("hello"))
 

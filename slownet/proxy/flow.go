@@ -12,38 +12,38 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A flow is one direction of a connection. It has a goroutine that reads while bytes
-// come, and one that writes while bytes are on their way. Without toxics the one that
-// reads has the operating system copy them. Neither is there while it is idle, if the
-// socket can wait in the lot.
+// A flow is one direction of a connection. It has a reader goroutine while bytes come
+// in, and a writer goroutine while bytes are in its stages. Without toxics the reader
+// makes the operating system copy the bytes. While the flow is idle it has neither,
+// if the poller can wait for its socket.
 type flow struct {
 	conn   *conn
 	stream Stream
 
 	mu       sync.Mutex // guards what follows; nothing blocks while it is held
 	from, to net.Conn
-	place    *place // of from in the lot; nil if it has none
+	polled   *polledSocket // of from; nil if there is none
 	reader   readerState
-	stale    net.Conn // a socket that has been wrapped, and that the reader has left in a hurry
-	plain    bool     // both ends are sockets
+	stale    net.Conn // the raw socket of a wrapped connection, which the reader has left on an interruption
+	plain    bool     // both ends are raw sockets
 	started  bool
-	left     chan struct{} // closed when the reader has come out of a socket that it was told to leave
-	discards bool          // whatever comes
-	writing  bool          // the writer is there
+	left     chan struct{} // closed when the reader has left a socket after an interruption
+	discards bool          // all bytes that come
+	writing  bool          // the writer is running
 	line     pipeline
 	meter    meter
 
-	room chan struct{} // told when there may be room for the reader
-	wake chan struct{} // told when the writer is to look again
+	room chan struct{} // signalled when there may be room for the reader
+	wake chan struct{} // signalled when the writer must check again
 }
 
-// A readerState is what the goroutine that reads does.
+// A readerState is the state of a flow's reader.
 type readerState uint8
 
 const (
-	readerParked readerState = iota // there is none: the lot wakes one
+	readerPolled readerState = iota // no goroutine: the poller starts one
 	readerRuns
-	readerEnded // there is nothing to read any longer
+	readerEnded // nothing is left to read
 )
 
 func (f *flow) init(c *conn, s Stream, from, to net.Conn, plain bool) {
@@ -53,8 +53,8 @@ func (f *flow) init(c *conn, s Stream, from, to net.Conn, plain bool) {
 
 func (f *flow) now() time.Duration { return f.conn.proxy.server.now() }
 
-// tell leaves a token in a channel for who waits.
-func tell(c chan struct{}) {
+// signalTo signals a channel without blocking.
+func signalTo(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -67,28 +67,28 @@ func (f *flow) pushLocked(it item) {
 		return
 	}
 	f.line.put(0, it.at, it)
-	f.kickLocked()
+	f.wakeWriterLocked()
 }
 
-// kickLocked makes the writer look again, and begin if it is not there.
-func (f *flow) kickLocked() {
+// wakeWriterLocked makes the writer check again, and starts it if it is not running.
+func (f *flow) wakeWriterLocked() {
 	if f.writing {
-		tell(f.wake)
+		signalTo(f.wake)
 		return
 	}
 	f.writing = true
 	go f.write()
 }
 
-// write writes what is due until nothing is on its way, or nothing leaves before a
-// change.
+// write writes due items until nothing is in the stages, or nothing leaves before
+// a change.
 func (f *flow) write() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for !f.conn.isClosed() {
 		now := f.now()
 		f.line.advance(now)
-		tell(f.room)
+		signalTo(f.room)
 		if !f.line.out.isEmpty() {
 			it, to := f.line.out.pop(), f.to
 			f.mu.Unlock()
@@ -108,7 +108,7 @@ func (f *flow) write() {
 	f.writing = false
 }
 
-// deliver does what an item stands for at the end of its way.
+// deliver performs an item's effect at the end of the pipeline.
 func (f *flow) deliver(to net.Conn, it item) {
 	switch it.kind {
 	case endItem:
@@ -124,7 +124,7 @@ func (f *flow) deliver(to net.Conn, it item) {
 	}
 }
 
-// sleepUntil waits for d, until the channel is told, or until the connection is closed.
+// sleepUntil waits for d, for a signal on wake, or until the connection is closed.
 func sleepUntil(d time.Duration, wake, closed <-chan struct{}) {
 	if precise.CanSleep {
 		if d < precise.Grain {
@@ -142,33 +142,33 @@ func sleepUntil(d time.Duration, wake, closed <-chan struct{}) {
 	}
 }
 
-// idle is how long a socket may have nothing to read until its reader ends.
+// idle is how long a socket may have nothing to read before its reader ends.
 const idle = 50 * time.Millisecond
 
-// wakeReader is called by the lot.
+// wakeReader is called by the poller.
 func (f *flow) wakeReader(broken bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch f.reader {
-	case readerParked:
+	case readerPolled:
 		f.reader = readerRuns
 		go f.read()
 	case readerEnded:
 		if broken {
-			go f.conn.close(true) // the peer has reset what it had ended
+			go f.conn.close(true) // the peer has reset the connection after its end of stream
 		}
 	}
 }
 
-// start begins to read.
+// start starts reading.
 func (f *flow) start() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started = true
 	if _, isWrapped := f.from.(*slownet.Conn); !isWrapped {
-		f.place = f.conn.proxy.server.lot.place(f.from, f.wakeReader)
+		f.polled = f.conn.proxy.server.poller.add(f.from, f.wakeReader)
 	}
-	if !f.place.park() {
+	if !f.polled.arm() {
 		f.reader = readerRuns
 		go f.read()
 	}
@@ -204,58 +204,59 @@ func (f *flow) read() {
 	f.reader = readerEnded
 }
 
-// readSize is the most that is read at a time.
+// readSize is the maximum size of a read.
 const readSize = 64 << 10
 
-// canCopyLocked reports whether nothing stands between the two sockets.
+// canCopyLocked reports whether nothing has to be done to the bytes between the two
+// sockets.
 func (f *flow) canCopyLocked() bool {
 	return f.plain && !f.discards && len(f.line.stages) == 0 && f.line.out.isEmpty() && !f.writing
 }
 
 // copyLocked copies from socket to socket until nothing comes for a while. It reports
-// whether the reader has to end.
+// whether the reader must end.
 func (f *flow) copyLocked() (ends bool) {
 	from, to := f.from, f.to
 	patience := idle
-	if f.place == nil {
-		patience = time.Second // it has to look again for nothing
+	if f.polled == nil {
+		patience = time.Second // it has no reason to check again sooner
 	}
 	_ = from.SetReadDeadline(time.Now().Add(patience))
 	f.mu.Unlock()
 	n, err := io.Copy(to, from)
 	f.mu.Lock()
-	f.cameOutLocked()
+	f.leftSocketLocked()
 	f.meter.add(f.now(), int(n))
 	switch {
 	case err == nil:
 		f.endLocked(endItem)
 		return true
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n == 0 && f.parkLocked()
+		return n == 0 && f.pollLocked()
 	}
 	f.mu.Unlock()
 	f.conn.broken(err)
 	f.mu.Lock()
-	return false // which the connection's end tells
+	return false // reported by the connection's end
 }
 
-// readLocked reads what comes and puts it in front of the stages. It reports whether
-// the reader has to end.
+// readLocked reads bytes and puts them in front of the stages. It reports whether
+// the reader must end.
 func (f *flow) readLocked(buffer []byte) (ends bool) {
-	from, parks := f.from, f.place != nil
+	from, polls := f.from, f.polled != nil
 	switch {
 	case f.stale != nil:
-		_ = f.stale.SetReadDeadline(time.Time{}) // the wrapper has its own
+		_ = f.stale.SetReadDeadline(time.Time{}) // the wrapper sets its own
 		f.stale = nil
-	case parks:
+	case polls:
 		_ = from.SetReadDeadline(time.Now().Add(idle))
 	default:
-		_ = from.SetReadDeadline(time.Time{}) // which an interruption may have set
+		_ = from.SetReadDeadline(time.Time{}) // an interruption may have set it
 	}
 	f.mu.Unlock()
 	n, err := from.Read(buffer)
 	f.mu.Lock()
-	f.cameOutLocked()
+	f.leftSocketLocked()
 	if n > 0 {
 		f.pushLocked(item{data: append([]byte(nil), buffer[:n]...), at: f.now()})
 	}
@@ -263,7 +264,7 @@ func (f *flow) readLocked(buffer []byte) (ends bool) {
 	case err == nil:
 		return false
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return n == 0 && parks && f.parkLocked()
+		return n == 0 && polls && f.pollLocked()
 	case errors.Is(err, io.EOF):
 		f.endLocked(endItem)
 	case errors.Is(err, net.ErrClosed):
@@ -274,44 +275,44 @@ func (f *flow) readLocked(buffer []byte) (ends bool) {
 	return true
 }
 
-// endLocked notes that nothing is to be read any longer.
+// endLocked notes that nothing is left to read.
 func (f *flow) endLocked(why itemKind) {
 	f.reader = readerEnded
 	f.pushLocked(item{at: f.now(), kind: why})
-	f.place.parkForReset()
+	f.polled.armForReset()
 }
 
-// parkLocked leaves reading to the lot. It reports whether the lot takes it.
-func (f *flow) parkLocked() bool {
-	if f.conn.isClosed() || !f.place.park() {
+// pollLocked leaves waiting for bytes to the poller. It reports whether the poller waits.
+func (f *flow) pollLocked() bool {
+	if f.conn.isClosed() || !f.polled.arm() {
 		return false
 	}
-	f.reader = readerParked
+	f.reader = readerPolled
 	return true
 }
 
-// interruptLocked makes the reader look again, if it may be in a socket.
+// interruptLocked makes the reader check again, if it may be blocked in a socket.
 func (f *flow) interruptLocked() {
 	if f.plain && f.reader == readerRuns {
 		_ = f.from.SetReadDeadline(aLongTimeAgo)
 		if f.left == nil {
 			f.left = make(chan struct{})
 		}
-		f.conn.proxy.leaving.add(f.left)
+		f.conn.proxy.interruption.add(f.left)
 	}
 }
 
 var aLongTimeAgo = time.Unix(1, 0)
 
-// cameOutLocked notes that the reader is in no socket.
-func (f *flow) cameOutLocked() {
+// leftSocketLocked notes that the reader is in no socket.
+func (f *flow) leftSocketLocked() {
 	if f.left != nil {
 		close(f.left)
 		f.left = nil
 	}
 }
 
-// wrapLocked makes the flow go on over a wrapped connection to the server.
+// wrapLocked makes the flow use a wrapped connection to the server from now on.
 func (f *flow) wrapLocked(raw, wrapped net.Conn) {
 	f.interruptLocked()
 	f.plain = false
@@ -320,22 +321,22 @@ func (f *flow) wrapLocked(raw, wrapped net.Conn) {
 		return
 	}
 	f.from, f.stale = wrapped, raw
-	f.place.leave()
-	f.place = nil
-	if f.started && f.reader == readerParked {
+	f.polled.remove()
+	f.polled = nil
+	if f.started && f.reader == readerPolled {
 		f.reader = readerRuns
 		go f.read()
 	}
 }
 
-// setLocked makes the flow go through the given toxics. It returns what the removal of
-// one does to the connection, if anything.
+// setLocked puts the flow's bytes through the given toxics. It returns the effect that
+// the removal of one has on the connection, if any.
 func (f *flow) setLocked(toxics []*toxic, changed *toxic) (what itemKind, has bool) {
 	had := len(f.line.stages) > 0
 	what, has = f.line.restage(restaging{f.now(), toxics, changed, f.conn.number, f.stream, false})
 	if !had && len(f.line.stages) > 0 {
 		f.interruptLocked()
 	}
-	f.kickLocked()
+	f.wakeWriterLocked()
 	return what, has
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// ConnInfo is a connection of a client's, or a client of a proxy of datagrams.
+// ConnInfo describes a client's connection, or a client of a datagram proxy.
 type ConnInfo struct {
 	Number   uint64        `json:"number"`   // among the proxy's, from 1
 	Client   string        `json:"client"`   // its address
@@ -16,7 +16,7 @@ type ConnInfo struct {
 	Down     FlowInfo      `json:"down"` // to the client
 }
 
-// FlowInfo is what has passed in one direction.
+// FlowInfo counts bytes in one direction.
 type FlowInfo struct {
 	Bytes int64   `json:"bytes"` // that were handed on
 	Rate  float64 `json:"rate"`  // bytes per second, over the last second or so
@@ -24,7 +24,7 @@ type FlowInfo struct {
 	Ended bool    `json:"ended"` // the stream has ended
 }
 
-// Conns returns the live connections, by number.
+// Conns returns the live connections, sorted by number.
 func (p *Proxy) Conns() []ConnInfo {
 	conns := []ConnInfo{}
 	for _, c := range p.all() {
@@ -37,7 +37,8 @@ func (p *Proxy) Conns() []ConnInfo {
 	return conns
 }
 
-// ResetConn resets the connection with a number, and reports whether there is one.
+// ResetConn resets the connection with the given number, and reports whether there is
+// one.
 func (p *Proxy) ResetConn(number uint64) bool {
 	for _, c := range p.all() {
 		if c.number == number {
@@ -48,17 +49,17 @@ func (p *Proxy) ResetConn(number uint64) bool {
 	return false
 }
 
-// Totals are what a proxy has done since it was added.
+// Totals are counters since the proxy was added.
 type Totals struct {
-	Conns    uint64 // that it has accepted
-	Live     int    // of these, those that have not ended
-	Up, Down int64  // bytes that were handed on
+	Conns    uint64 // accepted
+	Live     int    // accepted and not ended yet
+	Up, Down int64  // bytes passed on
 }
 
-// Totals returns what the proxy has done.
+// Totals returns the proxy's counters.
 func (p *Proxy) Totals() Totals {
-	p.crowd.Lock()
-	defer p.crowd.Unlock()
+	p.connsMu.Lock()
+	defer p.connsMu.Unlock()
 	t := Totals{p.count, len(p.conns) + len(p.peers), p.past[Upstream], p.past[Downstream]}
 	for c := range p.conns {
 		t.add(c.info())
@@ -90,11 +91,11 @@ func (f *flow) info() FlowInfo {
 func (c *peer) info() ConnInfo {
 	return ConnInfo{
 		Number: c.number, Client: c.client.String(), Upstream: c.raw.RemoteAddr().String(), Age: time.Since(c.began),
-		Up: c.ways[Upstream].info(), Down: c.ways[Downstream].info(),
+		Up: c.flows[Upstream].info(), Down: c.flows[Downstream].info(),
 	}
 }
 
-func (w *way) info() FlowInfo {
+func (w *datagramFlow) info() FlowInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.line.info(w.peer.proxy.server.now(), &w.meter, false)

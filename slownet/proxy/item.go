@@ -2,11 +2,11 @@ package proxy
 
 import "time"
 
-// An item is what travels in one direction of a connection: bytes, a datagram, or
-// the end of the stream.
+// An item travels in one direction of a connection: bytes, a datagram, or the end
+// of the stream.
 type item struct {
 	data []byte
-	at   time.Duration // when it came to where it is
+	at   time.Duration // when it came to its stage
 	kind itemKind
 }
 
@@ -16,7 +16,7 @@ const (
 	bytesItem  itemKind = iota
 	endItem             // the source has ended its stream
 	resetItem           // the source has reset the connection
-	finishItem          // a toxic ends the connection after what came before
+	finishItem          // a toxic ends the connection after the items before this one
 )
 
 // A fifo is a queue of items.

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// A meter counts bytes, and knows at about which rate they have come of late.
+// A meter counts bytes, and estimates their recent rate.
 type meter struct {
 	total int64
-	rate  float64       // bytes per second, at the time
+	rate  float64       // in bytes per second, as of at
 	at    time.Duration // of the last change
 }
 
-// meterWindow is how long ago "of late" is.
+// meterWindow is the time constant of the recent rate.
 const meterWindow = time.Second
 
 // add counts bytes.
@@ -23,7 +23,7 @@ func (m *meter) add(now time.Duration, n int) {
 	}
 }
 
-// rateAt returns the rate, which dies away when nothing comes.
+// rateAt returns the rate, which decays when nothing comes.
 func (m *meter) rateAt(now time.Duration) float64 {
 	return m.rate * math.Exp(-float64(now-m.at)/float64(meterWindow))
 }

@@ -12,29 +12,29 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A peer is a client of a proxy of datagrams, which has a socket of its own to the
-// server. It has a goroutine that waits for the server's datagrams, and one in each
-// direction while datagrams are on their way through toxics.
+// A peer is a client of a datagram proxy, and has a socket of its own to the
+// server. It has a goroutine that waits for the server's datagrams, and one for
+// each direction while its toxics hold datagrams.
 type peer struct {
-	proxy  *Proxy
-	number uint64
-	began  time.Time
-	client net.Addr
-	back   net.PacketConn // the proxy's socket
-	closed chan struct{}
-	heard  atomic.Int64 // when the last datagram came, on the server's time line
-	ways   [2]way       // by Stream
-	ending sync.Once
+	proxy        *Proxy
+	number       uint64
+	began        time.Time
+	client       net.Addr
+	back         net.PacketConn // the proxy's socket
+	closed       chan struct{}
+	lastReceived atomic.Int64    // time of the last datagram, on the server's time line
+	flows        [2]datagramFlow // by Stream
+	ending       sync.Once
 
 	mu      sync.Mutex // guards what follows
 	raw     net.Conn
 	wrapped *slownet.PacketConn
 	link    placement
-	left    chan struct{} // closed when the reader has come out of raw
+	left    chan struct{} // closed when the reader has left raw
 }
 
 // A way is one direction of a peer's datagrams.
-type way struct {
+type datagramFlow struct {
 	peer    *peer
 	stream  Stream
 	mu      sync.Mutex // guards what follows
@@ -44,10 +44,10 @@ type way struct {
 	wake    chan struct{}
 }
 
-// defaultIdleTimeout is the IdleTimeout of a Config that has none.
+// defaultIdleTimeout is used for a Config without an IdleTimeout.
 const defaultIdleTimeout = time.Minute
 
-// receive hands the clients' datagrams on until the serving is stopped.
+// receive passes the clients' datagrams on until the serving stops.
 func (s *serving) receive() {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -59,19 +59,19 @@ func (s *serving) receive() {
 			continue // an ICMP message about a client that is gone
 		}
 		if p := s.peerOf(client); p != nil {
-			p.heard.Store(int64(s.proxy.server.now()))
-			p.ways[Upstream].push(append([]byte(nil), buffer[:n]...))
+			p.lastReceived.Store(int64(s.proxy.server.now()))
+			p.flows[Upstream].push(append([]byte(nil), buffer[:n]...))
 		}
 	}
 }
 
-// peerOf returns the peer for a client, who may be new. It is nil if the server cannot
-// be reached.
+// peerOf returns the peer of a client, which may be a new one. It returns nil if the
+// server cannot be reached.
 func (s *serving) peerOf(client net.Addr) *peer {
 	p := s.proxy
-	p.crowd.Lock()
+	p.connsMu.Lock()
 	known := p.peers[client.String()]
-	p.crowd.Unlock()
+	p.connsMu.Unlock()
 	if known != nil {
 		return known
 	}
@@ -79,7 +79,7 @@ func (s *serving) peerOf(client net.Addr) *peer {
 	server, at, err := p.connect(s.ctx, number)
 	if err != nil {
 		if s.ctx.Err() == nil {
-			p.server.tell(Event{Kind: Unreachable, Proxy: p.name, Client: client, Err: err})
+			p.server.tell(ServerEvent{Kind: Unreachable, Proxy: p.name, Client: client, Err: err})
 		}
 		return nil
 	}
@@ -87,22 +87,22 @@ func (s *serving) peerOf(client net.Addr) *peer {
 	if wrapped, ok := server.(*slownet.PacketConn); ok {
 		c.wrapped, c.raw = wrapped, wrapped.NetPacketConn().(net.Conn)
 	}
-	for i := range c.ways {
-		c.ways[i].peer, c.ways[i].stream, c.ways[i].wake = c, Stream(i), make(chan struct{}, 1)
+	for i := range c.flows {
+		c.flows[i].peer, c.flows[i].stream, c.flows[i].wake = c, Stream(i), make(chan struct{}, 1)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.crowd.Lock()
+	p.connsMu.Lock()
 	p.peers[client.String()] = c
-	p.crowd.Unlock()
+	p.connsMu.Unlock()
 	p.linkPeerLocked(c)
 	c.setToxics(p.toxics, nil)
-	p.server.tell(Event{Kind: Opened, Proxy: p.name, Client: client})
+	p.server.tell(ServerEvent{Kind: Opened, Proxy: p.name, Client: client})
 	go c.answer()
 	return c
 }
 
-// conn returns what datagrams are sent over to the server.
+// conn returns the connection over which datagrams are sent to the server.
 func (c *peer) conn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,14 +112,15 @@ func (c *peer) conn() net.Conn {
 	return c.raw
 }
 
-// reader returns what the server's datagrams come from, which gives up after a time.
+// reader returns the connection from which the server's datagrams are read. Reads on it
+// fail after the limit.
 func (c *peer) reader(limit time.Duration) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	conn := c.raw
 	if c.wrapped != nil {
 		if c.left != nil {
-			_ = c.raw.SetReadDeadline(time.Time{}) // the wrapper has its own
+			_ = c.raw.SetReadDeadline(time.Time{}) // the wrapper sets its own
 			close(c.left)
 			c.left = nil
 		}
@@ -129,7 +130,7 @@ func (c *peer) reader(limit time.Duration) net.Conn {
 	return conn
 }
 
-// answer hands the server's datagrams on until the peer is closed, or has been idle.
+// answer passes the server's datagrams on until the peer is closed or idle.
 func (c *peer) answer() {
 	defer c.close()
 	limit := cmp.Or(c.proxy.config.IdleTimeout, defaultIdleTimeout)
@@ -144,9 +145,9 @@ func (c *peer) answer() {
 		now := c.proxy.server.now()
 		switch {
 		case err == nil:
-			c.heard.Store(int64(now))
-			c.ways[Downstream].push(append([]byte(nil), buffer[:n]...))
-		case errors.Is(err, net.ErrClosed), now-time.Duration(c.heard.Load()) >= limit:
+			c.lastReceived.Store(int64(now))
+			c.flows[Downstream].push(append([]byte(nil), buffer[:n]...))
+		case errors.Is(err, net.ErrClosed), now-time.Duration(c.lastReceived.Load()) >= limit:
 			return
 		}
 	}
@@ -158,29 +159,29 @@ func (c *peer) close() {
 		close(c.closed)
 		_ = c.conn().Close()
 		p := c.proxy
-		p.crowd.Lock()
+		p.connsMu.Lock()
 		i := c.info()
 		delete(p.peers, c.client.String())
 		p.past[Upstream] += i.Up.Bytes
 		p.past[Downstream] += i.Down.Bytes
-		p.crowd.Unlock()
-		p.server.tell(Event{Kind: Closed, Proxy: p.name, Client: c.client, Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
+		p.connsMu.Unlock()
+		p.server.tell(ServerEvent{Kind: Closed, Proxy: p.name, Client: c.client, Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
 	})
 }
 
-// setToxics makes datagrams go through the toxics that affect the peer.
+// setToxics puts datagrams through those toxics that affect the peer.
 func (c *peer) setToxics(toxics []*toxic, changed *toxic) {
-	for i := range c.ways {
-		w := &c.ways[i]
+	for i := range c.flows {
+		w := &c.flows[i]
 		w.mu.Lock()
 		w.line.restage(restaging{c.proxy.server.now(), toxics, changed, c.number, w.stream, true})
-		w.kickLocked()
+		w.wakeWriterLocked()
 		w.mu.Unlock()
 	}
 }
 
-// push sends a datagram, or drops it if too many are on their way.
-func (w *way) push(data []byte) {
+// push sends a datagram, or drops it if too many are held.
+func (w *datagramFlow) push(data []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.line.hasRoom(0) {
@@ -189,20 +190,20 @@ func (w *way) push(data []byte) {
 	now := w.peer.proxy.server.now()
 	it := item{data: data, at: now}
 	w.line.put(0, now, it)
-	w.kickLocked()
+	w.wakeWriterLocked()
 }
 
-func (w *way) kickLocked() {
+func (w *datagramFlow) wakeWriterLocked() {
 	if w.writing {
-		tell(w.wake)
+		signalTo(w.wake)
 		return
 	}
 	w.writing = true
 	go w.write()
 }
 
-// write sends what is due until nothing is on its way.
-func (w *way) write() {
+// write sends due datagrams until none is held.
+func (w *datagramFlow) write() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	server := w.peer.proxy.server
@@ -234,8 +235,8 @@ func (w *way) write() {
 	w.writing = false
 }
 
-// send sends a datagram; an error is the network's way to lose it.
-func (w *way) send(data []byte) {
+// send sends a datagram. An error counts as a loss on the network.
+func (w *datagramFlow) send(data []byte) {
 	if w.stream == Upstream {
 		_, _ = w.peer.conn().Write(data)
 		return
@@ -243,10 +244,10 @@ func (w *way) send(data []byte) {
 	_, _ = w.peer.back.WriteTo(data, w.peer.client)
 }
 
-// allPeers returns the clients of a proxy of datagrams, by number.
+// allPeers returns the clients of a datagram proxy, sorted by number.
 func (p *Proxy) allPeers() []*peer {
-	p.crowd.Lock()
-	defer p.crowd.Unlock()
+	p.connsMu.Lock()
+	defer p.connsMu.Unlock()
 	all := make([]*peer, 0, len(p.peers))
 	for _, c := range p.peers {
 		all = append(all, c)
@@ -255,16 +256,16 @@ func (p *Proxy) allPeers() []*peer {
 	return all
 }
 
-// linkPeerLocked puts a client on the links as they are now.
+// linkPeerLocked puts a client on the current links.
 func (p *Proxy) linkPeerLocked(c *peer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.wrapped == nil {
 		if path, at := p.placeLocked(c.number); path != nil {
 			c.wrapped, c.link = path.PacketConn(c.raw.(net.PacketConn)), at
-			_ = c.raw.SetReadDeadline(aLongTimeAgo) // so that the reader goes on over the link
+			_ = c.raw.SetReadDeadline(aLongTimeAgo) // so that the reader continues over the link
 			c.left = make(chan struct{})
-			p.leaving.add(c.left)
+			p.interruption.add(c.left)
 		}
 		return
 	}

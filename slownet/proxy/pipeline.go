@@ -2,21 +2,21 @@ package proxy
 
 import "time"
 
-// A pipeline is the stages that items go through, one after another, and what has
-// passed them. Like a stage it knows no clock and no lock.
+// A pipeline is the stages that items pass one after another, and the items that
+// have passed them all. Like a stage it has no clock and no lock.
 type pipeline struct {
 	stages []entry
 	out    fifo
 }
 
-// An entry is a toxic that affects a pipeline, and what it does there.
+// An entry is a toxic in a pipeline, with its stage.
 type entry struct {
 	toxic *toxic
 	stage stage
 }
 
-// hasRoom reports whether more should be put in front of stage i; behind the last one
-// is what has passed.
+// hasRoom reports whether stage i can take more items; beyond the last stage are the
+// items that have passed.
 func (p *pipeline) hasRoom(i int) bool {
 	if i < len(p.stages) {
 		return p.stages[i].stage.hasRoom()
@@ -33,7 +33,7 @@ func (p *pipeline) put(i int, now time.Duration, it item) {
 	p.out.push(it)
 }
 
-// advance moves items that are due from stage to stage, the last one first.
+// advance moves due items from stage to stage, starting with the last stage.
 func (p *pipeline) advance(now time.Duration) {
 	for moved := true; moved; {
 		moved = false
@@ -51,7 +51,7 @@ func (p *pipeline) isDue(i int, now time.Duration) bool {
 	return ok && at <= now
 }
 
-// next returns when the next item is due that is not yet.
+// next returns when the next item becomes due after now.
 func (p *pipeline) next(now time.Duration) (next time.Duration, ok bool) {
 	for _, e := range p.stages {
 		if at, due := e.stage.due(); due && at > now && (!ok || at < next) {
@@ -61,7 +61,7 @@ func (p *pipeline) next(now time.Duration) (next time.Duration, ok bool) {
 	return next, ok
 }
 
-// nextAlarm returns when the next toxic does something by itself, and what.
+// nextAlarm returns the time at which a toxic next acts by itself, and its action.
 func (p *pipeline) nextAlarm() (at time.Duration, what itemKind, ok bool) {
 	for _, e := range p.stages {
 		if a, is := e.stage.(alarming); is {
@@ -73,19 +73,19 @@ func (p *pipeline) nextAlarm() (at time.Duration, what itemKind, ok bool) {
 	return at, what, ok
 }
 
-// A restaging is what the stages are to be.
+// A restaging describes a change of the stages.
 type restaging struct {
 	now       time.Duration
 	toxics    []*toxic // in order
-	changed   *toxic   // one whose attributes have changed, or nil
-	number    uint64   // the connection's
+	changed   *toxic   // a toxic whose attributes have changed, or nil
+	number    uint64   // of the connection
 	stream    Stream
 	datagrams bool
 }
 
-// restage makes items go through the given toxics that hit the connection. Stages that
-// stay keep what they hold; what others hold goes on. It returns what the removal of
-// one does to the connection, if anything.
+// restage replaces the stages by those of the toxics that affect the connection.
+// Stages that stay keep their items; items of removed stages move on. It returns the
+// effect that the removal of a toxic has on the connection, if any.
 func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
 	old := p.stages
 	p.stages = nil
@@ -102,7 +102,7 @@ func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
 		p.stages = append(p.stages, e)
 	}
 	next := len(p.stages)
-	for i := len(old) - 1; i >= 0; i-- { // what is in the last one is the oldest
+	for i := len(old) - 1; i >= 0; i-- { // the last stage has the oldest items
 		if at := p.index(old[i].toxic); at >= 0 {
 			next = at
 			continue
@@ -126,7 +126,7 @@ func find(entries []entry, t *toxic) (entry, bool) {
 	return entry{}, false
 }
 
-// index returns which stage is a toxic's, or -1.
+// index returns the index of a toxic's stage, or -1.
 func (p *pipeline) index(t *toxic) int {
 	for i, e := range p.stages {
 		if e.toxic == t {

@@ -10,37 +10,37 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A Proxy listens for clients and connects them to a server. It is made by
-// [Server.Add]. All changes take effect at once, on the connections that there are too,
-// and none waits for them.
+// A Proxy listens for clients and connects them to a server. It is created by
+// [Server.Add]. All changes take effect at once, on existing connections too, and wait
+// for no connection.
 type Proxy struct {
 	server *Server
 	name   string
 
-	starting sync.Mutex // held while the proxy is started, stopped or told another address
+	starting sync.Mutex // held while the proxy is started, stopped or readdressed
 
 	mu       sync.Mutex // guards what follows
-	asked    endpoint   // where it was told to listen
-	listen   endpoint   // where it does, or is to
+	asked    endpoint   // the address at which it was told to listen
+	listen   endpoint   // the address at which it listens, or will listen
 	upstream endpoint
-	config   Config // but for what stands here by itself
+	config   Config // except the values that have fields here
 	toxics   []*toxic
-	links    [2]*toxic // those of toxics that are links, by Stream
+	links    [2]*toxic // the toxics that are links, by Stream
 	paths    map[pathKey]*slownet.Path
 	serving  *serving // nil while the proxy is disabled
-	schedule *timetable
+	schedule *runningSchedule
 
-	leaving  leaving
-	recorder recorder
+	interruption interruption
+	recorder     recorder
 
-	crowd sync.Mutex // guards what follows
-	conns map[*conn]struct{}
-	peers map[string]*peer
-	count uint64 // of connections so far
-	past  [2]int64
+	connsMu sync.Mutex // guards what follows
+	conns   map[*conn]struct{}
+	peers   map[string]*peer
+	count   uint64 // connections so far
+	past    [2]int64
 }
 
-// newProxy checks a configuration.
+// newProxy checks a configuration and returns its proxy.
 func newProxy(s *Server, c Config) (*Proxy, error) {
 	if c.Name == "" {
 		return nil, missing("name")
@@ -95,15 +95,15 @@ func (p *Proxy) close() {
 // Name returns the proxy's name.
 func (p *Proxy) Name() string { return p.name }
 
-// Config returns what the proxy is now. Its Listen is the address at which it listens,
-// with the port that it was given.
+// Config returns the current configuration. Its Listen is the actual address, with the
+// actual port.
 func (p *Proxy) Config() Config {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.config
 	c.Listen, c.Upstream, c.Disabled = p.listen.String(), p.upstream.String(), p.serving == nil
 	c.Toxics = nil
-	for _, s := range []Stream{Upstream, Downstream, Both} { // as Toxiproxy lists them
+	for _, s := range []Stream{Upstream, Downstream, Both} { // in Toxiproxy's order
 		for _, t := range p.toxics {
 			if t.Stream == s {
 				c.Toxics = append(c.Toxics, t.Toxic)
@@ -113,14 +113,14 @@ func (p *Proxy) Config() Config {
 	return c
 }
 
-// SetEnabled starts or stops the proxy. One that stops closes its connections.
+// SetEnabled starts or stops the proxy. Stopping closes its connections.
 func (p *Proxy) SetEnabled(enabled bool) error {
 	p.starting.Lock()
 	defer p.starting.Unlock()
 	return p.setEnabled(enabled)
 }
 
-// setEnabled is called while starting is held.
+// setEnabled must be called with starting held.
 func (p *Proxy) setEnabled(enabled bool) error {
 	p.mu.Lock()
 	serving, listen := p.serving, p.listen
@@ -136,11 +136,11 @@ func (p *Proxy) setEnabled(enabled bool) error {
 	p.mu.Unlock()
 	serving.stop()
 	p.closeConns()
-	p.server.tell(Event{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
+	p.server.tell(ServerEvent{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
 	return nil
 }
 
-// start listens and begins to serve.
+// start listens and starts serving.
 func (p *Proxy) start(at endpoint) error {
 	serving, err := p.listenAt(at)
 	if err != nil {
@@ -150,19 +150,19 @@ func (p *Proxy) start(at endpoint) error {
 	return nil
 }
 
-// serve begins to serve what listens.
+// serve starts serving the given listener.
 func (p *Proxy) serve(serving *serving) {
 	p.mu.Lock()
 	p.listen = serving.at
 	p.serving = serving
 	upstream := p.upstream
 	p.mu.Unlock()
-	p.server.tell(Event{Kind: Started, Proxy: p.name, Listen: serving.at.String(), Upstream: upstream.String()})
+	p.server.tell(ServerEvent{Kind: Started, Proxy: p.name, Listen: serving.at.String(), Upstream: upstream.String()})
 	serving.run()
 }
 
-// Update gives the proxy other addresses, and starts or stops it. With another address
-// than before its connections are closed. After an error of listening it is disabled.
+// Update changes the addresses of the proxy, and starts or stops it. A changed address
+// closes its connections. If listening fails, the proxy is disabled.
 func (p *Proxy) Update(listen, upstream string, enabled bool) error {
 	to, err := newProxy(p.server, Config{Name: p.name, Listen: listen, Upstream: upstream})
 	if err != nil {
@@ -189,7 +189,7 @@ func (p *Proxy) Update(listen, upstream string, enabled bool) error {
 	return p.setEnabled(enabled)
 }
 
-// differs reports whether the proxy would have other addresses with a configuration.
+// differs reports whether a configuration would change the proxy's addresses.
 func (p *Proxy) differs(listen, upstream string) (bool, error) {
 	to, err := newProxy(p.server, Config{Name: p.name, Listen: listen, Upstream: upstream})
 	if err != nil {
@@ -205,7 +205,7 @@ func (p *Proxy) differs(listen, upstream string) (bool, error) {
 // reset enables the proxy and removes its toxics.
 func (p *Proxy) reset() error {
 	err := p.SetEnabled(true)
-	defer p.leaving.await()
+	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.toxics = nil
@@ -230,10 +230,10 @@ func (p *Proxy) closeConns() {
 	}
 }
 
-// all returns the connections, by number.
+// all returns the connections, sorted by number.
 func (p *Proxy) all() []*conn {
-	p.crowd.Lock()
-	defer p.crowd.Unlock()
+	p.connsMu.Lock()
+	defer p.connsMu.Unlock()
 	all := make([]*conn, 0, len(p.conns))
 	for c := range p.conns {
 		all = append(all, c)
@@ -242,15 +242,15 @@ func (p *Proxy) all() []*conn {
 	return all
 }
 
-// nextNumber numbers a connection.
+// nextNumber returns the number for a new connection.
 func (p *Proxy) nextNumber() uint64 {
-	p.crowd.Lock()
-	defer p.crowd.Unlock()
+	p.connsMu.Lock()
+	defer p.connsMu.Unlock()
 	p.count++
 	return p.count
 }
 
-// connect connects the client with a number to the server.
+// connect connects the client with the given number to the server.
 func (p *Proxy) connect(ctx context.Context, number uint64) (net.Conn, placement, error) {
 	p.mu.Lock()
 	to, lookup := p.upstream, p.lookupLocked()
@@ -266,32 +266,32 @@ func (p *Proxy) connect(ctx context.Context, number uint64) (net.Conn, placement
 	return conn, at, err
 }
 
-// join makes a connection of a client and a server.
+// join creates a connection of a client and a server.
 func (p *Proxy) join(number uint64, client, server net.Conn, at placement) *conn {
 	c := newConn(p, number, client, server, at)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.crowd.Lock()
+	p.connsMu.Lock()
 	p.conns[c] = struct{}{}
-	p.crowd.Unlock()
+	p.connsMu.Unlock()
 	c.setToxics(p.toxics, nil)
 	p.linkLocked(c)
 	return c
 }
 
-// forget is called by a connection that is closed.
+// forget removes a connection that is closed.
 func (p *Proxy) forget(c *conn, reset bool) {
-	p.crowd.Lock()
+	p.connsMu.Lock()
 	i := c.info()
 	delete(p.conns, c)
 	p.past[Upstream] += i.Up.Bytes
 	p.past[Downstream] += i.Down.Bytes
-	p.crowd.Unlock()
+	p.connsMu.Unlock()
 	kind := Closed
 	if reset {
 		kind = WasReset
 	}
-	p.server.tell(Event{Kind: kind, Proxy: p.name, Client: c.client.RemoteAddr(), Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
+	p.server.tell(ServerEvent{Kind: kind, Proxy: p.name, Client: c.client.RemoteAddr(), Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
 }
 
 func (p *Proxy) setDeadUpstream(d DeadUpstream) {

@@ -61,7 +61,7 @@ func listenFor(t testing.TB, network, address string, serve func(net.Conn)) stri
 	return listener.Addr().String()
 }
 
-// echo sends back what comes, and ends its stream when that of the client ends.
+// echo sends back everything, and ends its stream when the client ends its stream.
 func echo(conn net.Conn) {
 	_, _ = io.Copy(conn, conn)
 	_ = conn.(interface{ CloseWrite() error }).CloseWrite()
@@ -88,7 +88,7 @@ func addTo(t testing.TB, s *Server, c Config) *Proxy {
 	return p
 }
 
-// dial connects a client that has ten seconds.
+// dial connects a client with a deadline of ten seconds.
 func dial(t testing.TB, p *Proxy) net.Conn {
 	t.Helper()
 	at, err := parseEndpoint(p.Config().Listen, "tcp")
@@ -145,10 +145,10 @@ func TestUnixSockets(t *testing.T) {
 	exchange(t, dial(t, tcp), randomBytes(1<<20))
 }
 
-// The end of one direction leaves the other as it is.
+// The end of one direction does not affect the other.
 func TestHalfClose(t *testing.T) {
 	at := listenFor(t, "tcp", "127.0.0.1:0", func(conn net.Conn) {
-		all, _ := io.ReadAll(conn) // until the client's end
+		all, _ := io.ReadAll(conn) // until the client ends its stream
 		_, _ = conn.Write(append([]byte("got "), all...))
 	})
 	p := addTo(t, newServer(t), Config{Upstream: at})
@@ -167,8 +167,8 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// A reset by either end is one at the other, whether the connection is busy, idle, or
-// half closed.
+// A reset by either end is passed on to the other, whether the connection is busy,
+// idle, or half closed.
 func TestResetsPass(t *testing.T) {
 	heard := make(chan error, 1)
 	var accepted = make(chan net.Conn, 1)
@@ -273,11 +273,11 @@ func TestEnableAndUpdate(t *testing.T) {
 	assert.Equal(t, listen, p.Config().Listen)
 }
 
-// On Linux a connection that is idle holds no goroutine, with a toxic that holds
-// nothing neither.
+// On Linux an idle connection has no goroutine, even with a toxic, if that holds
+// nothing.
 func TestIdleConnectionsHoldNoGoroutine(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("each direction has one on this system")
+		t.Skip("each direction has a goroutine on this system")
 	}
 	n := tier.Pick(300, 3000)
 	at := listenFor(t, "tcp", "127.0.0.1:0", func(conn net.Conn) {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// AddToxic adds a toxic, and returns it with the name that it has been given.
+// AddToxic adds a toxic, and returns it with its name.
 func (p *Proxy) AddToxic(t Toxic) (Toxic, error) {
 	if err := t.validate(); err != nil {
 		return Toxic{}, err
 	}
 	t.Name = t.name()
-	defer p.leaving.await()
+	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.findLocked(t.Name) != nil {
@@ -34,10 +34,10 @@ func (p *Proxy) AddToxic(t Toxic) (Toxic, error) {
 	return t, nil
 }
 
-// UpdateToxic changes those attributes of a toxic, and its toxicity, that stand in a
-// JSON object, as in Toxiproxy's API.
+// UpdateToxic changes the attributes and the toxicity of a toxic to those in a JSON
+// object, as in Toxiproxy's API. Missing fields keep their values.
 func (p *Proxy) UpdateToxic(name string, data []byte) (Toxic, error) {
-	defer p.leaving.await()
+	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.findLocked(name)
@@ -59,9 +59,9 @@ func (p *Proxy) UpdateToxic(name string, data []byte) (Toxic, error) {
 	return p.setLocked(t, attributes, in.Toxicity)
 }
 
-// SetToxic changes the attributes and the toxicity of a toxic, which stays of its type.
+// SetToxic sets the attributes and the toxicity of a toxic. Its type cannot change.
 func (p *Proxy) SetToxic(name string, a Attributes, toxicity float32) (Toxic, error) {
-	defer p.leaving.await()
+	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.findLocked(name)
@@ -88,9 +88,9 @@ func (p *Proxy) setLocked(t *toxic, a Attributes, toxicity float32) (Toxic, erro
 	return to, nil
 }
 
-// RemoveToxic removes a toxic. What it holds goes on.
+// RemoveToxic removes a toxic. The bytes that it holds move on.
 func (p *Proxy) RemoveToxic(name string) error {
-	defer p.leaving.await()
+	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.findLocked(name)
@@ -102,7 +102,7 @@ func (p *Proxy) RemoveToxic(name string) error {
 	return nil
 }
 
-// Toxic returns the toxic with a name, and whether there is one.
+// Toxic returns the toxic with the given name, and whether there is one.
 func (p *Proxy) Toxic(name string) (t Toxic, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,12 +121,13 @@ func (p *Proxy) findLocked(name string) *toxic {
 	return nil
 }
 
-// fitsLocked reports why a toxic does not go with the proxy and its other toxics.
+// fitsLocked returns the reason why a toxic does not fit the proxy and its other toxics,
+// or nil.
 func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 	if p.listen.network == "udp" {
 		switch t.Attributes.(type) {
 		case ResetPeer, SlowClose:
-			return badRequest(fmt.Errorf("a proxy of datagrams has no connections: %s has no meaning there", t.Attributes.kind()))
+			return badRequest(fmt.Errorf("a datagram proxy has no connections: %s does not apply to it", t.Attributes.kind()))
 		}
 	}
 	a, ok := t.Attributes.(Link)
@@ -137,7 +138,7 @@ func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 		return badRequest(fmt.Errorf(`there is no bottleneck %.40q: give its rate, such as {"name": %.40q, "rate": "10Mbit/s"}`, a.Bottleneck, a.Bottleneck))
 	}
 	if t.Scope == PerServer && a.over(Upstream).Rate == 0 && a.over(Downstream).Rate == 0 {
-		return badRequest(fmt.Errorf("the link has no rate: that is what the scope server shares"))
+		return badRequest(fmt.Errorf("the link has no rate: the scope server shares the rate, so give one"))
 	}
 	for _, other := range p.toxics {
 		b, ok := other.Attributes.(Link)
@@ -146,11 +147,11 @@ func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 		}
 		switch {
 		case t.Stream == Both || other.Stream == Both || t.Stream == other.Stream:
-			return &apiError{fmt.Sprintf("the stream has a link already, the toxic %q: change it, or remove it first", other.Name), 409}
+			return &apiError{fmt.Sprintf("the stream already has a link, the toxic %q: change it, or remove it first", other.Name), 409}
 		case (t.Scope == PerConnection) != (other.Scope == PerConnection):
-			return badRequest(fmt.Errorf("the link of the other stream, %q, has another scope: both must be shared, or none", other.Name))
+			return badRequest(fmt.Errorf("the link of the other stream, %q, has another scope: either both must be shared or none", other.Name))
 		case a.Congestion != b.Congestion:
-			return badRequest(fmt.Errorf("the link of the other stream, %q, has another congestion: TCP has one for both", other.Name))
+			return badRequest(fmt.Errorf("the link of the other stream, %q, has another congestion: TCP uses the same for both", other.Name))
 		}
 	}
 	if instead != nil && instead.Attributes.(Link).Congestion != a.Congestion {
@@ -159,7 +160,7 @@ func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 	return nil
 }
 
-// changedLocked tells all connections what the toxics are now.
+// changedLocked applies the current toxics to all connections.
 func (p *Proxy) changedLocked(changed *toxic) {
 	before := p.links
 	p.links = [2]*toxic{}
@@ -183,7 +184,7 @@ func (p *Proxy) changedLocked(changed *toxic) {
 	}
 }
 
-// lookupLocked returns how much longer it takes to look up the server's name.
+// lookupLocked returns the extra time of a lookup of the server's name.
 func (p *Proxy) lookupLocked() (lookup time.Duration) {
 	for _, t := range p.links {
 		if t != nil {

@@ -9,17 +9,17 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Recording says what is recorded of a proxy's connections; see [Proxy.Record].
+// A Recording configures the recording of a proxy's connections; see [Proxy.Record].
 type Recording struct {
-	// Enabled says whether events are recorded.
+	// Enabled turns recording on.
 	Enabled bool `json:"enabled"`
 
-	// Payloads is how many bytes of each piece of data are kept. Zero is none; a
-	// negative number is all of them.
+	// Payloads is the number of payload bytes that are kept of each event. Zero
+	// is none; a negative number is all.
 	Payloads int `json:"payloads"`
 }
 
-// RecordingInfo is what has been recorded.
+// RecordingInfo describes the recorded events.
 type RecordingInfo struct {
 	Recording
 	Events  int    `json:"events"`  // that are kept
@@ -27,10 +27,10 @@ type RecordingInfo struct {
 	Dropped uint64 `json:"dropped"` // older events, for which there was no room
 }
 
-// maxRecorded is the memory that the events of a proxy take at most, in bytes.
+// maxRecorded is the maximum memory for a proxy's events, in bytes.
 const maxRecorded = 16 << 20
 
-// eventSize is the memory that an event takes, about, without its payload.
+// eventSize is the approximate memory of an event without its payload.
 const eventSize = 256
 
 // A recorder keeps the latest events of a proxy's connections.
@@ -44,16 +44,15 @@ type recorder struct {
 	dropped uint64
 }
 
-// Record starts, changes or stops a recording of what happens to the bytes of the
-// proxy's connections, between it and the server. What was recorded before is dropped
-// when a recording starts, and kept when it stops. The latest 16 MiB are kept, about
-// 60,000 events without payloads.
+// Record starts, changes or stops the recording of the proxy's connections, on the side
+// of the server. Starting drops earlier events; stopping keeps them. The latest 16 MiB
+// are kept, about 60,000 events without payloads.
 //
-// Connections without a link are recorded at once, those over a link if they come after
-// the recording started for the first time. To record takes io.Copy's fast path from
-// connections, for as long as they last.
+// Connections without a link are recorded at once. A connection over a link is recorded
+// if it came after the recording was first started. Recorded connections lose io.Copy's
+// fast path, for as long as they last.
 func (p *Proxy) Record(r Recording) {
-	defer p.leaving.await()
+	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.recorder.start(r)
@@ -63,7 +62,7 @@ func (p *Proxy) Record(r Recording) {
 	p.linkAllLocked()
 }
 
-// Recording returns what has been recorded.
+// Recording describes the recorded events.
 func (p *Proxy) Recording() RecordingInfo {
 	r := &p.recorder
 	r.mu.Lock()
@@ -71,7 +70,7 @@ func (p *Proxy) Recording() RecordingInfo {
 	return RecordingInfo{r.set, len(r.events), r.size, r.dropped}
 }
 
-// Recorded returns the header of a trace of what has been recorded, and its events.
+// Recorded returns the recorded events, with the header of their trace.
 func (p *Proxy) Recorded() (trace.Header, iter.Seq2[trace.Event, error]) {
 	r := &p.recorder
 	r.mu.Lock()
@@ -86,7 +85,7 @@ func (p *Proxy) Recorded() (trace.Header, iter.Seq2[trace.Event, error]) {
 	}
 }
 
-// ForgetRecording stops the recording and drops what was recorded.
+// ForgetRecording stops the recording and drops its events.
 func (p *Proxy) ForgetRecording() {
 	p.Record(Recording{})
 	r := &p.recorder
@@ -108,7 +107,7 @@ func (r *recorder) start(to Recording) {
 	r.isOn.Store(to.Enabled)
 }
 
-// add records an event, and drops the oldest ones for which there is no room then.
+// add records an event, and drops the oldest ones if there is no room.
 func (r *recorder) add(e trace.Event) {
 	if !r.isOn.Load() {
 		return
@@ -123,7 +122,7 @@ func (r *recorder) add(e trace.Event) {
 		return
 	}
 	oldest := 0
-	for ; r.size > maxRecorded*7/8; oldest++ { // some at once, so that most events move none
+	for ; r.size > maxRecorded*7/8; oldest++ { // several at once, so that most events drop none
 		r.size -= sizeOf(&r.events[oldest])
 	}
 	r.events = append(r.events[:0:0], r.events[oldest:]...)
@@ -132,8 +131,8 @@ func (r *recorder) add(e trace.Event) {
 
 func sizeOf(e *trace.Event) int { return eventSize + len(e.Payload) }
 
-// traceLocked returns what is told of the proxy's connections, and with how many bytes
-// of payload. It is nil if nobody wants to know.
+// traceLocked returns the trace function for the proxy's connections, and their number
+// of payload bytes. The function is nil if there is neither a trace nor a recording.
 func (p *Proxy) traceLocked() (told func(trace.Event), payloads int) {
 	all, own := p.server.Trace, &p.recorder
 	switch {

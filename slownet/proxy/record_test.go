@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// payloadsOf returns the payloads of the data that was recorded, by who sent it.
+// payloadsOf returns the payloads of the recorded data, by sender.
 func payloadsOf(p *Proxy) (fromServer, toServer string) {
 	_, events := p.Recorded()
 	for e := range events {
@@ -34,8 +34,8 @@ func payloadsOf(p *Proxy) (fromServer, toServer string) {
 	return fromServer, toServer
 }
 
-// assertRecorded waits until these payloads are recorded of either direction: a write is
-// recorded when it has returned, which may be after its bytes have come back.
+// assertRecorded waits until these payloads are recorded in both directions. A write is
+// recorded after it has returned, which may be after its bytes have come back.
 func assertRecorded(t *testing.T, p *Proxy, want string) {
 	t.Helper()
 	assert.EventuallyWithT(t, func(t *assert.CollectT) {
@@ -45,8 +45,8 @@ func assertRecorded(t *testing.T, p *Proxy, want string) {
 	}, 5*time.Second, ms)
 }
 
-// A connection that is there is recorded from when that is asked for until it is asked
-// to stop, and one that comes later is too.
+// An existing connection is recorded from the start of the recording until its end,
+// and so is a later one.
 func TestRecording(t *testing.T) {
 	p, conn := echoProxy(t)
 	assert.Equal(t, RecordingInfo{}, p.Recording())
@@ -66,7 +66,7 @@ func TestRecording(t *testing.T) {
 	exchange(t, dial(t, p), []byte("anew"))
 	assert.EventuallyWithT(t, func(t *assert.CollectT) {
 		fromServer, toServer := payloadsOf(p)
-		for _, got := range []string{fromServer, toServer} { // the record of the last write may come here
+		for _, got := range []string{fromServer, toServer} { // the record of the last write may come late
 			assert.Equal(t, "anew", strings.Replace(got, "not", "", 1))
 		}
 	}, 5*time.Second, ms)
@@ -75,8 +75,8 @@ func TestRecording(t *testing.T) {
 	assert.Nil(t, p.server.Trace)
 }
 
-// New connections over a link that was there are recorded, on the line that all share,
-// and the server's trace gets no payload for that.
+// New connections over an existing link are recorded, on the line that all share. The
+// server's trace gets no payload because of that.
 func TestRecordingOverALink(t *testing.T) {
 	s := newServer(t)
 	told := make(chan trace.Event, 1000)
@@ -98,7 +98,7 @@ func TestRecordingOverALink(t *testing.T) {
 	assert.Equal(t, 2*len("beforepayload"), n)
 }
 
-// The memory of a recording is bounded: the oldest events go.
+// The memory of a recording is bounded: the oldest events are dropped.
 func TestRecordingDropsTheOldest(t *testing.T) {
 	var r recorder
 	r.start(Recording{Enabled: true, Payloads: -1})
@@ -114,7 +114,7 @@ func TestRecordingDropsTheOldest(t *testing.T) {
 	assert.Equal(t, len(r.events)*(eventSize+1000), r.size)
 }
 
-// payloadsOfFile reads the trace file of proxy p, and returns all of its payloads.
+// payloadsOfFile parses the trace file of proxy p, and returns all of its payloads.
 func payloadsOfFile(t *testing.T, file string) (payloads string) {
 	t.Helper()
 	r, err := trace.NewReader(strings.NewReader(file))
@@ -144,7 +144,7 @@ func TestRecordingAPI(t *testing.T) {
 		answer             string
 	}{
 		{"GET", "", "", 200, `{"enabled":false,"payloads":0,"events":0,"bytes":0,"dropped":0}`},
-		{"GET", "/trace", "", 404, `{"error":"nothing is recorded: start by PUT /proxies/p/recording, and use a connection","status":404}`},
+		{"GET", "/trace", "", 404, `{"error":"nothing is recorded: start a recording with PUT /proxies/p/recording, and use a connection","status":404}`},
 		{"PUT", "", `{"payloads":"all"}`, 400, ``},
 		{"PUT", "", `{"payloads":-1}`, 200, `{"enabled":true,"payloads":-1,"events":0,"bytes":0,"dropped":0}`},
 	} {
@@ -203,7 +203,7 @@ func TestStatusAPI(t *testing.T) {
 	}, 5*time.Second, ms)
 }
 
-// A list of connections can be cut to the latest ones.
+// A list of connections can be limited to the latest ones.
 func TestLatestConnections(t *testing.T) {
 	p, _ := echoProxy(t)
 	a := &API{Server: p.server}
@@ -224,5 +224,5 @@ func TestLatestConnections(t *testing.T) {
 		}
 	}
 	status, answer := ask(a, "GET", "/connections?limit=-1", "")
-	assert.Equal(t, `400 {"error":"bad request body: limit is \"-1\": it must be a number of connections","status":400}`, fmt.Sprint(status, " ", answer))
+	assert.Equal(t, `400 {"error":"bad request body: limit is \"-1\": it must be a number, 0 or more","status":400}`, fmt.Sprint(status, " ", answer))
 }

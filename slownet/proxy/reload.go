@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Load makes the proxies those of a file: what is new is added, what has changed is
-// changed, and those that an earlier file had and this one has not are removed. Proxies
-// that were made otherwise stay. Connections of a proxy whose addresses stay the same go
-// on. After an error, as of listening, everything is as it was.
+// Load makes the server's proxies match a file. It adds new ones, updates changed ones,
+// and removes those that an earlier file had and this one has not. Proxies that were
+// created otherwise stay. Connections of a proxy with unchanged addresses continue.
+// After an error, such as a failure to listen, nothing has changed.
 func (s *Server) Load(f File) error {
 	s.init()
 	s.loading.Lock()
@@ -25,7 +25,7 @@ func (s *Server) Load(f File) error {
 			return fmt.Errorf("proxy %q: %w", c.Name, err)
 		}
 	}
-	var closed []*Proxy // for their addresses, which others are to have
+	var closed []*Proxy // to free their addresses for others
 	for _, name := range s.loaded {
 		if p := s.Proxy(name); p != nil && !slices.Contains(names(f.Proxies), name) {
 			closed = append(closed, p)
@@ -64,8 +64,8 @@ func (s *Server) Load(f File) error {
 	return failed
 }
 
-// mustListen returns a proxy that is as configured, and for whose address somebody has
-// to listen first; nil if nobody has to.
+// mustListen returns the proxy for a configuration that needs a new listener, which
+// must be opened first; nil if none is needed.
 func (s *Server) mustListen(c Config) (*Proxy, error) {
 	to, err := newProxy(s, c)
 	if err != nil || c.Disabled {
@@ -79,7 +79,7 @@ func (s *Server) mustListen(c Config) (*Proxy, error) {
 	return to, nil
 }
 
-// isAt reports whether the proxy listens where it would if it were told that address.
+// isAt reports whether the proxy already listens at that address.
 func (p *Proxy) isAt(e endpoint) (bool, error) {
 	p.mu.Lock()
 	asked, at := p.asked, p.listen
@@ -90,7 +90,7 @@ func (p *Proxy) isAt(e endpoint) (bool, error) {
 	return at.isSame(e)
 }
 
-// become makes a proxy what is configured. The serving is what listens for it, or nil.
+// become configures a proxy. o is its new listener, or nil.
 func (s *Server) become(c Config, o *serving) error {
 	p := s.Proxy(c.Name)
 	if p == nil {
@@ -140,7 +140,7 @@ func (s *Server) become(c Config, o *serving) error {
 	return err
 }
 
-// take serves what listens already, if it is something.
+// take serves a listener that was opened before, unless it is nil.
 func (p *Proxy) take(o *serving) {
 	if o == nil {
 		return
@@ -151,8 +151,8 @@ func (p *Proxy) take(o *serving) {
 	p.serve(o)
 }
 
-// setToxics makes the toxics those of a list. One that is there and of the same type is
-// changed.
+// setToxics replaces the toxics by those of a list. A toxic with the same name and type
+// is changed.
 func (p *Proxy) setToxics(toxics []Toxic) {
 	var named []string
 	for _, t := range toxics {

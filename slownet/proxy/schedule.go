@@ -8,29 +8,29 @@ import (
 	"time"
 )
 
-// A Schedule changes a proxy as time passes. The zero Schedule changes nothing.
+// A Schedule changes a proxy over time. The zero Schedule changes nothing.
 type Schedule struct {
-	// Steps are what happens when, in order of time.
+	// Steps are the changes, in order of time.
 	Steps []Step
 
-	// Repeat, if it is not zero, is after how long the steps begin again.
+	// Repeat, if not zero, is the period after which the steps start again.
 	Repeat time.Duration
 }
 
-// A Step is a change of a proxy at a time.
+// A Step is a change of a proxy at a point in time.
 type Step struct {
-	At      time.Duration // since the proxy was added, or the schedule was set or began again
-	Enabled *bool         // starts or stops the proxy; nil leaves it as it is
+	At      time.Duration // since the proxy was added, or the schedule was set or started again
+	Enabled *bool         // starts or stops the proxy; nil leaves it unchanged
 	Reset   bool          // resets all connections
-	Set     []Toxic       // toxics that are there from now on, instead of those with the same names
-	Remove  []string      // names of toxics that are not
+	Set     []Toxic       // adds toxics, or replaces those with the same names
+	Remove  []string      // removes toxics by name
 }
 
 func (s Schedule) validate() error {
 	last := time.Duration(0)
 	for i, step := range s.Steps {
 		if step.At < last {
-			return fmt.Errorf("schedule: step %d is at %v: steps must be in order of time, and not before 0", i+1, step.At)
+			return fmt.Errorf("schedule: step %d is at %v: steps must be in order of time, from 0 on", i+1, step.At)
 		}
 		last = step.At
 		for _, t := range step.Set {
@@ -41,26 +41,26 @@ func (s Schedule) validate() error {
 	}
 	switch {
 	case s.Repeat < 0, s.Repeat > 0 && s.Repeat <= last:
-		return fmt.Errorf("schedule: it repeats after %v, and its last step is at %v: it must be later", s.Repeat, last)
+		return fmt.Errorf("schedule: repeat is %v, but the last step is at %v: repeat must be later", s.Repeat, last)
 	case s.Repeat > 0 && len(s.Steps) == 0:
-		return errors.New("schedule: it repeats, and has no steps: give some")
+		return errors.New("schedule: repeat is set, but there are no steps: give some")
 	}
 	return nil
 }
 
-// A timetable is a schedule that runs.
-type timetable struct {
+// A runningSchedule is a schedule in progress.
+type runningSchedule struct {
 	stop chan struct{}
 	done sync.WaitGroup
 }
 
-// setSchedule ends the schedule that runs, and begins another.
+// setSchedule stops the running schedule, and starts another one.
 func (p *Proxy) setSchedule(s Schedule) {
 	p.mu.Lock()
 	before := p.schedule
 	p.schedule = nil
 	if len(s.Steps) > 0 {
-		t := &timetable{stop: make(chan struct{})}
+		t := &runningSchedule{stop: make(chan struct{})}
 		p.schedule = t
 		t.done.Go(func() { t.run(p, s) })
 	}
@@ -72,8 +72,8 @@ func (p *Proxy) setSchedule(s Schedule) {
 	}
 }
 
-// run makes the steps happen until the timetable is stopped.
-func (t *timetable) run(p *Proxy, s Schedule) {
+// run applies the steps until it is stopped.
+func (t *runningSchedule) run(p *Proxy, s Schedule) {
 	for start := time.Now(); ; start = start.Add(s.Repeat) {
 		for _, step := range s.Steps {
 			timer := time.NewTimer(time.Until(start.Add(step.At)))
@@ -91,7 +91,7 @@ func (t *timetable) run(p *Proxy, s Schedule) {
 	}
 }
 
-// apply makes a step happen. What cannot be done is told.
+// apply applies a step, and reports failures as events.
 func (p *Proxy) apply(step Step) {
 	var failed error
 	if step.Enabled != nil {
@@ -99,7 +99,7 @@ func (p *Proxy) apply(step Step) {
 	}
 	for _, name := range step.Remove {
 		if !slices.ContainsFunc(step.Set, func(t Toxic) bool { return t.name() == name }) {
-			_ = p.RemoveToxic(name) // it may not be there
+			_ = p.RemoveToxic(name) // it may not exist
 		}
 	}
 	for _, t := range step.Set {
@@ -118,6 +118,6 @@ func (p *Proxy) apply(step Step) {
 		p.ResetConns()
 	}
 	if failed != nil {
-		p.server.tell(Event{Kind: Failed, Proxy: p.name, Err: failed})
+		p.server.tell(ServerEvent{Kind: Failed, Proxy: p.name, Err: failed})
 	}
 }

@@ -34,7 +34,7 @@ type stepJSON struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// MarshalJSON writes the schedule as UnmarshalJSON reads it.
+// MarshalJSON writes the schedule in the form that UnmarshalJSON accepts.
 func (s Schedule) MarshalJSON() ([]byte, error) {
 	out := scheduleJSON{Steps: []stepJSON{}, Repeat: jsonDuration(s.Repeat)}
 	for _, step := range s.Steps {
@@ -43,7 +43,7 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads a schedule:
+// UnmarshalJSON parses a schedule:
 //
 //	{
 //	  "steps": [
@@ -55,8 +55,7 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 //	  "repeat": "30s"
 //	}
 //
-// A step's "profile", "down", "up" and "congestion" take the place of the links that
-// the proxy has.
+// A step's "profile", "down", "up" and "congestion" replace the proxy's links.
 func (s *Schedule) UnmarshalJSON(data []byte) error {
 	var in scheduleJSON
 	if err := strictly(data, &in); err != nil {

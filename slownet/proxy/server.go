@@ -13,61 +13,61 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Server is a set of proxies with names. The zero Server has none, and is ready for
-// use; its fields must not be changed after that. It is safe for concurrent use.
+// A Server is a set of named proxies. The zero Server is empty and ready to use; its
+// fields must not be changed after that. It is safe for concurrent use.
 type Server struct {
-	// Seed decides what is random: which connections a toxic affects, jitter, the pieces
-	// of a slicer, and what the links of the model draw. What a connection draws follows
-	// from the seed, the names of the proxy and the toxic, and its number among the
-	// proxy's connections.
+	// Seed determines everything random: which connections a toxic affects, jitter, the
+	// pieces of a slicer, and the draws of links. The draws of a connection follow from
+	// the seed, the names of the proxy and the toxic, and its number among the proxy's
+	// connections.
 	Seed uint64
 
-	// Trace, if it is not nil, is told what happens to the bytes of all connections
-	// between proxies and servers; see [slownet.Config.Trace]. It takes io.Copy's fast
-	// way from them.
+	// Trace, if not nil, receives the events of the bytes of all connections between
+	// proxies and servers; see [slownet.Config.Trace]. Traced connections lose
+	// io.Copy's fast path.
 	Trace func(trace.Event)
 
-	// Observer, if it is not nil, is told what happens. It is called from several
-	// goroutines, and must neither wait nor use the server.
-	Observer func(Event)
+	// Observer, if not nil, receives the events of the proxies. It is called from
+	// several goroutines, and must neither block nor use the server.
+	Observer func(ServerEvent)
 
-	once  sync.Once
-	epoch time.Time
-	lot   *lot
+	once   sync.Once
+	epoch  time.Time
+	poller *poller
 
 	mu      sync.Mutex // guards what follows
 	proxies map[string]*Proxy
 	isOver  bool
 
 	loading sync.Mutex // held while a file is loaded; guards what follows
-	loaded  []string   // names of the proxies of the last one
+	loaded  []string   // names of the proxies of the last file
 
 	lines  sync.Mutex // guards what follows
 	shared map[string]*sharedState
 	necks  map[string]*netem.Bottleneck
 
-	running sync.WaitGroup // of what Close waits for
+	running sync.WaitGroup // counts everything that Close waits for
 }
 
-// init is called by all that use a server.
+// init is called by every method.
 func (s *Server) init() {
 	s.once.Do(func() {
-		s.epoch, s.lot = time.Now(), newLot()
+		s.epoch, s.poller = time.Now(), newPoller()
 		s.proxies, s.shared, s.necks = map[string]*Proxy{}, map[string]*sharedState{}, map[string]*netem.Bottleneck{}
 	})
 }
 
-// now is the time on the server's time line.
+// now returns the time on the server's time line.
 func (s *Server) now() time.Duration { return time.Since(s.epoch) }
 
-func (s *Server) tell(e Event) {
+func (s *Server) tell(e ServerEvent) {
 	if s.Observer != nil {
 		s.Observer(e)
 	}
 }
 
-// Add makes a proxy, which listens at once unless the configuration disables it. The
-// error is that of what is wrong, or of listening.
+// Add adds a proxy, which listens at once unless the configuration disables it. It
+// returns an error for an invalid configuration, or if listening fails.
 func (s *Server) Add(c Config) (*Proxy, error) {
 	s.init()
 	p, err := newProxy(s, c)
@@ -77,7 +77,7 @@ func (s *Server) Add(c Config) (*Proxy, error) {
 	if err := s.mayAdd(c.Name); err != nil {
 		return nil, err
 	}
-	if err := p.begin(c); err != nil { // without the lock, for it may look up a name
+	if err := p.begin(c); err != nil { // without the lock, as it may look up a name
 		return nil, err
 	}
 	s.mu.Lock()
@@ -93,7 +93,7 @@ func (s *Server) Add(c Config) (*Proxy, error) {
 	return p, nil
 }
 
-// mayAdd returns why a proxy cannot be added, or nil.
+// mayAdd returns the reason why a proxy cannot be added, or nil.
 func (s *Server) mayAdd(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *Server) mayAddLocked(name string) error {
 	return nil
 }
 
-// Proxy returns the proxy with a name, or nil.
+// Proxy returns the proxy with the given name, or nil.
 func (s *Server) Proxy(name string) *Proxy {
 	s.init()
 	s.mu.Lock()
@@ -118,7 +118,7 @@ func (s *Server) Proxy(name string) *Proxy {
 	return s.proxies[name]
 }
 
-// Proxies returns all proxies, by name.
+// Proxies returns all proxies, sorted by name.
 func (s *Server) Proxies() []*Proxy {
 	s.init()
 	s.mu.Lock()
@@ -126,8 +126,8 @@ func (s *Server) Proxies() []*Proxy {
 	return slices.SortedFunc(maps.Values(s.proxies), func(a, b *Proxy) int { return cmp.Compare(a.name, b.name) })
 }
 
-// Remove closes a proxy and its connections. It returns an error if there is none with
-// that name.
+// Remove closes a proxy and its connections. It returns an error if there is no proxy
+// with that name.
 func (s *Server) Remove(name string) error {
 	s.init()
 	s.mu.Lock()
@@ -141,8 +141,9 @@ func (s *Server) Remove(name string) error {
 	return nil
 }
 
-// Reset enables all proxies and removes all toxics, as Toxiproxy's /reset does. The
-// error is that of the first proxy that cannot listen; the others are reset anyway.
+// Reset enables all proxies and removes all toxics, as Toxiproxy's /reset does. It
+// returns the error of the first proxy that cannot listen; the others are reset
+// nevertheless.
 func (s *Server) Reset() error {
 	var failed error
 	for _, p := range s.Proxies() {
@@ -152,7 +153,7 @@ func (s *Server) Reset() error {
 }
 
 // Close closes all proxies and their connections, and waits until their goroutines have
-// ended. What is on its way is lost.
+// ended. Bytes in flight are lost.
 func (s *Server) Close() error {
 	s.init()
 	s.mu.Lock()
@@ -164,11 +165,11 @@ func (s *Server) Close() error {
 		p.close()
 	}
 	s.running.Wait()
-	s.lot.close()
+	s.poller.close()
 	return nil
 }
 
-// seedOf returns the seed of what has a name.
+// seedOf returns the seed for a list of names.
 func (s *Server) seedOf(names ...string) uint64 {
 	seed := mix64.Mix(s.Seed, 17)
 	for _, name := range names {
@@ -177,7 +178,7 @@ func (s *Server) seedOf(names ...string) uint64 {
 	return seed
 }
 
-// sharedBy returns what the toxics of that name share that have the scope PerServer.
+// sharedBy returns the state that toxics of that name with scope PerServer share.
 func (s *Server) sharedBy(name string) *sharedState {
 	s.lines.Lock()
 	defer s.lines.Unlock()
@@ -187,8 +188,8 @@ func (s *Server) sharedBy(name string) *sharedState {
 	return s.shared[name]
 }
 
-// bottleneck returns the bottleneck with a name, whose rate becomes the given one if
-// that is not zero. It returns nil if there is none and no rate is given.
+// bottleneck returns the bottleneck with the given name, and sets its rate unless
+// that is zero. It returns nil if there is no such bottleneck and no rate is given.
 func (s *Server) bottleneck(name string, rate netem.Rate) *netem.Bottleneck {
 	s.lines.Lock()
 	defer s.lines.Unlock()

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// A serving is a proxy that is enabled, from when it begins to listen until it stops.
+// A serving is an enabled proxy, from the start of listening until it stops.
 type serving struct {
 	proxy  *Proxy
-	at     endpoint // where it listens
+	at     endpoint // the address at which it listens
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup // of its goroutines
@@ -25,10 +25,10 @@ type serving struct {
 }
 
 func errMixed(listen, upstream endpoint) error {
-	return fmt.Errorf("%s and %s do not go together: datagrams cannot become a stream, so both must be udp: or none", listen, upstream)
+	return fmt.Errorf("%s and %s do not match: datagrams cannot become a stream, so either both must be udp: or none", listen, upstream)
 }
 
-// listenAt begins to listen.
+// listenAt starts listening.
 func (p *Proxy) listenAt(at endpoint) (*serving, error) {
 	s := &serving{proxy: p, at: at}
 	if at.network == "udp" {
@@ -48,8 +48,8 @@ func (p *Proxy) listenAt(at endpoint) (*serving, error) {
 	return s, nil
 }
 
-// listenStream listens for connections. The file of a socket that nobody listens on any
-// longer is removed.
+// listenStream listens for connections. It removes the file of a Unix socket on which
+// nothing listens any longer.
 func listenStream(at endpoint) (net.Listener, error) {
 	listener, err := net.Listen(at.network, at.address)
 	if at.network != "unix" || !errors.Is(err, syscall.EADDRINUSE) {
@@ -74,8 +74,8 @@ func (s *serving) run() {
 	s.done.Go(s.accept)
 }
 
-// stop stops listening and connecting, and waits until both have ended. Connections go
-// on.
+// stop stops listening and connecting, and waits until both have ended. Connections
+// continue.
 func (s *serving) stop() {
 	s.cancel()
 	s.mu.Lock()
@@ -107,14 +107,14 @@ func (s *serving) accept() {
 			s.done.Go(func() { s.connect(client) })
 		case s.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
 		default:
-			s.proxy.server.tell(Event{Kind: NotAccepted, Proxy: s.proxy.name, Err: err})
+			s.proxy.server.tell(ServerEvent{Kind: NotAccepted, Proxy: s.proxy.name, Err: err})
 			wait = min(max(2*wait, 5*time.Millisecond), time.Second)
 			s.sleep(wait)
 		}
 	}
 }
 
-// sleep waits, or less if the serving is stopped.
+// sleep waits for d, or until the serving is stopped.
 func (s *serving) sleep(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -134,25 +134,25 @@ func (s *serving) connect(client net.Conn) {
 		return
 	}
 	c := p.join(number, client, server, at)
-	p.server.tell(Event{Kind: Opened, Proxy: p.name, Client: client.RemoteAddr()})
+	p.server.tell(ServerEvent{Kind: Opened, Proxy: p.name, Client: client.RemoteAddr()})
 	c.start()
 }
 
-// unreachable does with a client what is asked for if there is no server.
+// unreachable handles a client when the server cannot be reached, as configured.
 func (s *serving) unreachable(client net.Conn, err error) {
 	p := s.proxy
 	p.mu.Lock()
 	does, upstream := p.config.DeadUpstream, p.upstream
 	p.mu.Unlock()
 	if does != CloseClient {
-		s.sleep(politeTime)
+		s.sleep(minResetDelay)
 		setLinger(client)
 	}
 	_ = client.Close()
 	if s.ctx.Err() != nil {
 		return
 	}
-	p.server.tell(Event{Kind: Unreachable, Proxy: p.name, Client: client.RemoteAddr(), Upstream: upstream.String(), Err: err})
+	p.server.tell(ServerEvent{Kind: Unreachable, Proxy: p.name, Client: client.RemoteAddr(), Upstream: upstream.String(), Err: err})
 	if does == RefuseClients {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -163,10 +163,10 @@ func (s *serving) unreachable(client net.Conn, err error) {
 	}
 }
 
-// probeTime is how often a server that cannot be reached is tried again.
+// probeTime is the interval between attempts to reach a server.
 const probeTime = 100 * time.Millisecond
 
-// awaitUpstream waits until the server can be reached again, and listens.
+// awaitUpstream waits until the server can be reached again, and then listens.
 func (s *serving) awaitUpstream() {
 	s.sleep(probeTime)
 	s.proxy.mu.Lock()
@@ -179,7 +179,7 @@ func (s *serving) awaitUpstream() {
 	_ = probe.Close()
 	listener, err := listenStream(s.at)
 	if err != nil {
-		s.proxy.server.tell(Event{Kind: NotListening, Proxy: s.proxy.name, Listen: s.at.String(), Err: err})
+		s.proxy.server.tell(ServerEvent{Kind: NotListening, Proxy: s.proxy.name, Listen: s.at.String(), Err: err})
 		return
 	}
 	s.mu.Lock()

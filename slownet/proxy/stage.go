@@ -2,54 +2,54 @@ package proxy
 
 import "time"
 
-// A stage is what a toxic does in one direction of one connection: it takes items,
-// and says when they leave. It knows no clock, no lock and no socket; times are
-// those of the server's time line. A stage that takes bytes away says so.
+// A stage is the effect of a toxic in one direction of one connection: it takes
+// items, and decides when they leave. It has no clock, no lock and no socket;
+// times are on the server's time line. A stage that removes bytes says so.
 type stage interface {
 	// push takes an item that comes at the given time.
 	push(now time.Duration, it item)
 
-	// due returns when the next item leaves. It returns false if none does, unless
-	// the toxic is changed.
+	// due returns when the next item leaves. It returns false if none leaves
+	// unless the toxic is changed.
 	due() (time.Duration, bool)
 
-	// pop returns the item that is due. Its time is when it left.
+	// pop returns the item that is due, with the time at which it left.
 	pop(now time.Duration) item
 
-	// hasRoom reports whether more should be pushed; it can be anyway.
+	// hasRoom reports whether more items should be pushed; pushing is always possible.
 	hasRoom() bool
 
-	// takeAll returns what has not left, when the toxic is removed.
+	// takeAll returns the items that have not left, when the toxic is removed.
 	takeAll() []item
 
-	// held returns how many bytes it has taken that have not left.
+	// held returns the number of bytes in the stage.
 	held() int
 
 	// change is called when the toxic's attributes have changed.
 	change(now time.Duration, a Attributes)
 }
 
-// An alarming stage does something to the connection at a time, whether bytes come
-// or not.
+// An alarming stage acts on the connection at a certain time, whether or not bytes
+// come.
 type alarming interface {
 	alarm() (at time.Duration, what itemKind, ok bool)
 }
 
-// A lasting stage has an effect when its toxic is removed.
+// A lasting stage has an effect on the connection when its toxic is removed.
 type lasting interface {
 	removed() (what itemKind, ok bool)
 }
 
-// A setting is what a stage is made for.
+// A setting is the environment of a new stage.
 type setting struct {
-	now       time.Duration // when the toxic met the connection
+	now       time.Duration // when the toxic was put on the connection
 	seed      uint64        // of this stage alone
-	datagrams bool          // which keep their bounds
+	datagrams bool          // preserve message boundaries
 	shared    *sharedState  // nil if nothing is shared
 }
 
-// passing is the part that most stages have in common: items leave as they came, in
-// order, at times that do not decrease.
+// passing is the common part of most stages: items leave in the order in which they
+// came, at times that never decrease.
 type passing struct {
 	queue fifo
 }
@@ -74,6 +74,6 @@ func (p *passing) held() int { return p.queue.size }
 func (p *passing) change(time.Duration, Attributes) {}
 
 const (
-	smallRoom = 64 << 10 // bytes that a stage holds which takes no time of its own
-	largeRoom = 32 << 20 // bytes that a stage holds at most
+	smallRoom = 64 << 10 // maximum bytes in a stage without a delay of its own
+	largeRoom = 32 << 20 // maximum bytes in any other stage
 )

@@ -7,22 +7,22 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// bandwidthStage lets bytes pass at a rate: each piece leaves when its last byte
-// has passed. A piece is what passes in some milliseconds, and pieces of connections
-// that share the rate take turns.
+// bandwidthStage passes bytes at a rate: each piece leaves when its last byte has
+// passed. A piece is the bytes of some milliseconds; pieces of connections that
+// share the rate take turns.
 type bandwidthStage struct {
 	passing
 	Bandwidth
 	datagrams bool
-	meter     *sharedState // of the rate; the stage's own, unless it is shared
+	meter     *sharedState // of the rate; the stage's own unless shared
 	isOwn     bool
-	piece     int           // bytes of the first item that are next; 0 if nothing has been booked
-	leaves    time.Duration // when the piece does
+	piece     int           // size of the next piece, from the first item; 0 if nothing is booked
+	leaves    time.Duration // when the piece leaves
 	before    time.Duration // when the rate was free before the piece was booked
-	late      time.Duration // when the last push was
+	late      time.Duration // time of the last push
 }
 
-// sharedState is what all connections share that a toxic with a scope affects.
+// sharedState is shared by all connections that a toxic with a shared scope affects.
 type sharedState struct {
 	mu     sync.Mutex    // guards what follows
 	free   time.Duration // when the rate is free
@@ -107,7 +107,7 @@ func (b *bandwidthStage) change(now time.Duration, a Attributes) {
 	}
 }
 
-// cancel takes back what was booked, unless others have booked after it.
+// cancel cancels the booking, unless others have booked after it.
 func (b *bandwidthStage) cancel() {
 	b.meter.mu.Lock()
 	defer b.meter.mu.Unlock()
@@ -117,10 +117,10 @@ func (b *bandwidthStage) cancel() {
 	b.piece = 0
 }
 
-// pieceTime is how long a piece takes to pass.
+// pieceTime is the time that a piece takes.
 const pieceTime = 10 * time.Millisecond
 
-// bytesIn returns how many bytes pass in a time, one at least.
+// bytesIn returns how many bytes pass in a duration, at least one.
 func bytesIn(rate netem.Rate, d time.Duration) int {
 	return max(1, int(min(float64(rate)/8*d.Seconds(), largeRoom)))
 }

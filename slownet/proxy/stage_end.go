@@ -20,7 +20,7 @@ func (s *slowCloseStage) due() (time.Duration, bool) {
 
 func (s *slowCloseStage) change(_ time.Duration, a Attributes) { s.SlowClose = a.(SlowClose) }
 
-// timeoutStage drops all bytes, and ends the connection after a time.
+// timeoutStage drops all bytes, and ends the connection after a time-out.
 type timeoutStage struct {
 	passing
 	Timeout
@@ -39,13 +39,13 @@ func (t *timeoutStage) alarm() (time.Duration, itemKind, bool) {
 	return t.since + t.After, finishItem, t.After > 0
 }
 
-// removed ends the connection, as bytes are missing from it.
+// removed ends the connection, as its bytes were dropped.
 func (t *timeoutStage) removed() (itemKind, bool) { return finishItem, true }
 
 func (t *timeoutStage) change(_ time.Duration, a Attributes) { t.Timeout = a.(Timeout) }
 
-// resetPeerStage resets the connection after a time, and lets nothing pass until
-// then.
+// resetPeerStage resets the connection after a delay, and lets nothing pass
+// until then.
 type resetPeerStage struct {
 	passing
 	ResetPeer

@@ -6,13 +6,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// latencyStage delays each item, the end of the stream too.
+// latencyStage delays each item, including the end of the stream.
 type latencyStage struct {
 	passing
 	Latency
 	seed  uint64
-	count uint64        // of items so far
-	last  time.Duration // when the last one leaves
+	count uint64        // items so far
+	last  time.Duration // when the last item leaves
 }
 
 func (a Latency) newStage(s setting) stage { return &latencyStage{Latency: a, seed: s.seed} }
@@ -24,8 +24,8 @@ func (l *latencyStage) push(now time.Duration, it item) {
 		delay += time.Duration((2*draw - 1) * float64(l.Jitter))
 	}
 	l.count++
-	// What waited in front of the stage because it was full has waited enough; but for
-	// a little, which is the lateness of timers.
+	// Items that waited in front of a full stage have waited long enough, except for
+	// the lateness of timers.
 	it.at = max(it.at, now-maxLate) + max(0, delay)
 	l.last = max(l.last, it.at)
 	it.at = l.last
@@ -34,8 +34,8 @@ func (l *latencyStage) push(now time.Duration, it item) {
 
 func (l *latencyStage) hasRoom() bool { return l.queue.size < largeRoom }
 
-// change has no effect on what is on its way.
+// change does not affect items in flight.
 func (l *latencyStage) change(_ time.Duration, a Attributes) { l.Latency = a.(Latency) }
 
-// maxLate is how late a timer may fire so that it is made up for.
+// maxLate is the largest lateness of a timer that is compensated for.
 const maxLate = 100 * time.Millisecond

@@ -6,13 +6,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// slicerStage cuts bytes into pieces, with a wait after each. Datagrams pass whole.
+// slicerStage cuts bytes into pieces, with a delay after each. Datagrams pass whole.
 type slicerStage struct {
 	passing
 	Slicer
 	datagrams bool
 	seed      uint64
-	count     uint64 // of draws so far
+	count     uint64 // draws so far
 	cuts      []int  // lengths of the pieces of the first item
 	free      time.Duration
 }
@@ -49,7 +49,7 @@ func (s *slicerStage) pop(now time.Duration) item {
 	return it
 }
 
-// cut halves a length, more or less, until the pieces are of the average size, and
+// cut splits a length roughly in half until the pieces have the average size, and
 // appends them to cuts.
 func (s *slicerStage) cut(cuts []int, n int) []int {
 	if n-s.AverageSize <= s.SizeVariation || n < 2 {

@@ -14,14 +14,14 @@ import (
 
 const ms = time.Millisecond
 
-// A departure is what has left a pipeline, and when.
+// A departure is an item that has left a pipeline, and when.
 type departure struct {
 	at   time.Duration
 	text string
 	kind itemKind
 }
 
-// run puts items in front of a pipeline when they come, and returns what leaves it.
+// run puts items into a pipeline when they are due, and returns those that leave it.
 func run(p *pipeline, items ...item) (out []departure) {
 	now := time.Duration(0)
 	for {
@@ -74,16 +74,16 @@ func TestLatencyStage(t *testing.T) {
 	assert.InDelta(t, 50, least.Seconds()*1000, 1)
 	assert.InDelta(t, 150, most.Seconds()*1000, 1)
 	assert.InDelta(t, 100, (sum/2000).Seconds()*1000, 2)
-	assert.Equal(t, []departure{{20 * ms, "a", 0}}, run(stagesOf(Latency{Latency: -ms}, Latency{Latency: 20 * ms}), text(0, "a")), "none is below zero")
+	assert.Equal(t, []departure{{20 * ms, "a", 0}}, run(stagesOf(Latency{Latency: -ms}, Latency{Latency: 20 * ms}), text(0, "a")), "a delay is never negative")
 }
 
 func TestBandwidthStage(t *testing.T) {
-	// 8 kbit/s are a byte in a millisecond, and ten in a piece.
+	// At 8 kbit/s a byte takes a millisecond, and a piece is ten bytes.
 	rate := Bandwidth{8 * netem.Kbps}
 	assert.Equal(t, []departure{{10 * ms, "0123456789", 0}, {15 * ms, "abcde", 0}, {15 * ms, "", endItem}},
 		run(stagesOf(rate), text(0, "0123456789abcde"), end(0)))
 	assert.Equal(t, []departure{{ms, "a", 0}, {101 * ms, "b", 0}, {102 * ms, "c", 0}},
-		run(stagesOf(rate), text(0, "a"), text(100*ms, "b"), text(100*ms, "c")), "an idle rate does not save up")
+		run(stagesOf(rate), text(0, "a"), text(100*ms, "b"), text(100*ms, "c")), "idle time does not accumulate")
 	out := run(stagesOf(Bandwidth{800 * netem.Mbps}), item{data: make([]byte, 10_000_000)})
 	assert.Equal(t, 100*ms, out[len(out)-1].at)
 
@@ -155,10 +155,10 @@ func TestEndStages(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// toxicOf returns a toxic of all downstream bytes.
+// toxicOf returns a toxic for all downstream bytes.
 func toxicOf(a Attributes) *toxic { return &toxic{Toxic: Toxic{Toxicity: 1, Attributes: a}} }
 
-// Whatever is added, changed and removed, bytes leave in order, and all of them.
+// Whatever is added, changed and removed, all bytes leave, and in order.
 func TestRestageLosesNothing(t *testing.T) {
 	slow, slower, rate := toxicOf(Latency{Latency: time.Second}), toxicOf(Latency{Latency: time.Hour}), toxicOf(Bandwidth{})
 	p := &pipeline{}
@@ -170,7 +170,7 @@ func TestRestageLosesNothing(t *testing.T) {
 	p.advance(time.Second) // a is before the rate
 	p.put(0, time.Second, text(time.Second, "b"))
 	set(time.Second, nil, slow, rate, slower)
-	set(time.Second, nil, slow, slower) // a goes on to the last stage
+	set(time.Second, nil, slow, slower) // a moves on to the last stage
 	p.put(0, time.Second, text(time.Second, "c"))
 	p.advance(2 * time.Second)
 	set(2*time.Second, nil, slow)
@@ -184,8 +184,8 @@ func TestRestageLosesNothing(t *testing.T) {
 	assert.Equal(t, "abcde", left)
 }
 
-// What is random follows from the seed, the names and the number of the connection, and
-// from nothing else.
+// Everything random follows only from the seed, the names and the number of the
+// connection.
 func TestDrawsRepeat(t *testing.T) {
 	draws := func(seed uint64, others ...Toxic) (hits []bool, delays []time.Duration) {
 		s := &Server{Seed: seed}

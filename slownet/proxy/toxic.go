@@ -10,36 +10,36 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Toxic is something bad that happens to the bytes of a proxy's connections. The
-// toxics of a stream take effect one after another, in the order in which they were
-// added, but for a [Link], which is always next to the upstream server.
+// A Toxic impairs the bytes of a proxy's connections. The toxics of a stream take
+// effect one after another, in the order in which they were added, except a [Link],
+// which is always next to the upstream server.
 type Toxic struct {
-	// Name is the toxic's name among those of its proxy. Empty is the type, an
+	// Name is the toxic's name, unique in its proxy. Empty means the type, an
 	// underscore and the stream, such as "latency_downstream".
 	Name string
 
-	// Stream is the direction that is affected. Zero is Downstream.
+	// Stream is the affected direction. Zero is Downstream.
 	Stream Stream
 
-	// Toxicity is the share of connections that are affected, from 0 to 1. What is
-	// drawn for a connection stays the same for as long as it lasts.
+	// Toxicity is the fraction of connections that are affected, from 0 to 1. The
+	// draw for a connection is made once.
 	Toxicity float32
 
-	// Scope says who shares the toxic. Zero is [PerConnection], but for a [Link], of
-	// which it is [PerProxy].
+	// Scope says which connections share the toxic. Zero is [PerConnection], and
+	// [PerProxy] for a [Link].
 	Scope Scope
 
-	// Attributes is what happens: a [Latency], [Bandwidth], [SlowClose], [Timeout],
-	// [ResetPeer], [Slicer], [LimitData], [Link] or [Noop].
+	// Attributes are the toxic's type and parameters: a [Latency], [Bandwidth],
+	// [SlowClose], [Timeout], [ResetPeer], [Slicer], [LimitData], [Link] or [Noop].
 	Attributes Attributes
 }
 
-// Attributes are what a toxic of a type does.
+// Attributes are the type and the parameters of a toxic.
 type Attributes interface {
 	kind() string
 	validate() error
-	fields() any                // pointers to what stands in JSON
-	with(fields any) Attributes // the same with what was read from JSON
+	fields() any                // pointers to the fields in JSON
+	with(fields any) Attributes // returns the attributes with the fields read from JSON
 }
 
 // staged are the attributes of toxics that are stages.
@@ -47,23 +47,24 @@ type staged interface {
 	newStage(setting) stage
 }
 
-// Latency delays all bytes, and the end of the stream, by Latency ± Jitter, which is
-// uniform. Order is kept.
+// Latency delays all bytes, and the end of the stream, by Latency ± Jitter,
+// uniformly distributed. Order is preserved.
 type Latency struct{ Latency, Jitter time.Duration }
 
-// Bandwidth lets bytes of payload pass at a rate. Rate 0 lets nothing pass until the
-// toxic is changed or removed; no byte is lost.
+// Bandwidth limits the rate of payload bytes. Rate 0 lets nothing pass until the
+// toxic is changed or removed; no bytes are lost.
 type Bandwidth struct{ Rate netem.Rate }
 
 // SlowClose delays the end of the stream.
 type SlowClose struct{ Delay time.Duration }
 
-// Timeout drops all bytes and ends the connection so long after the toxic has met it.
-// Zero never ends it. To remove the toxic ends the connection, as bytes are missing.
+// Timeout drops all bytes, and ends the connection when After has passed since the
+// toxic was put on it. Zero never ends it. Removing the toxic ends the connection, as
+// bytes are missing.
 type Timeout struct{ After time.Duration }
 
-// ResetPeer resets the connection at both ends so long after the toxic has met it,
-// whether it is idle or not. Until then nothing passes.
+// ResetPeer resets the connection at both ends when After has passed since the
+// toxic was put on it, whether or not it is idle. Until then nothing passes.
 type ResetPeer struct{ After time.Duration }
 
 // Slicer cuts bytes into pieces of about AverageSize ± SizeVariation, and waits for
@@ -73,7 +74,7 @@ type Slicer struct {
 	Delay                      time.Duration
 }
 
-// LimitData ends the connection after so many bytes.
+// LimitData ends the connection after Bytes bytes.
 type LimitData struct{ Bytes int64 }
 
 // Noop does nothing.
@@ -82,7 +83,7 @@ type Noop struct{}
 // A Stream is a direction of a proxy's connections.
 type Stream uint8
 
-// The streams. Both is for a [Link] alone.
+// The streams. Both is only for a [Link].
 const (
 	Downstream Stream = iota // to the client
 	Upstream                 // to the server
@@ -102,7 +103,7 @@ func (s Stream) String() string {
 	return fmt.Sprintf("Stream(%d)", int(s))
 }
 
-// parseStream reads a stream's name, in any case of letters; none is downstream.
+// parseStream parses a stream's name, ignoring case; empty is downstream.
 func parseStream(s string) (Stream, error) {
 	switch strings.ToLower(s) {
 	case "downstream":
@@ -115,20 +116,20 @@ func parseStream(s string) (Stream, error) {
 	return 0, errInvalidStream
 }
 
-// A Scope says which connections share a toxic's rate or number of bytes.
+// A Scope says which connections share the rate or the byte limit of a toxic.
 type Scope uint8
 
 // The scopes.
 const (
-	DefaultScope  Scope = iota // PerConnection, but for a Link PerProxy
+	DefaultScope  Scope = iota // PerConnection; for a Link PerProxy
 	PerConnection              // each connection has its own
 	PerProxy                   // the connections of a proxy share one
-	PerServer                  // the connections of all proxies do that have a toxic with the same name
+	PerServer                  // the connections of all proxies that have a toxic with the same name share one
 )
 
 var scopeNames = [...]string{"", "connection", "proxy", "server"}
 
-// String returns the scope's name in JSON; that of DefaultScope is empty.
+// String returns the scope's name in JSON, which is empty for DefaultScope.
 func (s Scope) String() string {
 	if int(s) < len(scopeNames) {
 		return scopeNames[s]
@@ -145,13 +146,13 @@ func parseScope(s string) (Scope, error) {
 	return 0, fmt.Errorf(`there is no scope %.40q: it must be "connection", "proxy" or "server"`, s)
 }
 
-// isShared reports whether connections share what the toxic counts.
+// isShared reports whether connections share the toxic's state.
 func (t *Toxic) isShared() bool { return t.Scope == PerProxy || t.Scope == PerServer }
 
 // affects reports whether the toxic is on a stream.
 func (t *Toxic) affects(s Stream) bool { return t.Stream == s || t.Stream == Both }
 
-// name returns the name that a toxic without one has.
+// name returns the default name of a toxic.
 func (t *Toxic) name() string {
 	if t.Name != "" {
 		return t.Name
@@ -159,7 +160,7 @@ func (t *Toxic) name() string {
 	return t.Attributes.kind() + "_" + t.Stream.String()
 }
 
-// validate reports what is wrong with a toxic.
+// validate reports an error of a toxic.
 func (t *Toxic) validate() error {
 	if t.Attributes == nil {
 		return errInvalidToxicType
@@ -168,7 +169,7 @@ func (t *Toxic) validate() error {
 	switch {
 	case t.Stream > Both, t.Stream == Both && !isLink:
 		return errInvalidStream
-	case !(t.Toxicity >= 0 && t.Toxicity <= 1): // not a number is neither
+	case !(t.Toxicity >= 0 && t.Toxicity <= 1): // NaN is neither
 		return badRequest(fmt.Errorf("toxicity is %v: it must be from 0 to 1", t.Toxicity))
 	case t.Scope > PerServer:
 		return badRequest(fmt.Errorf("scope is %v: it must be connection, proxy or server", t.Scope))
@@ -177,7 +178,7 @@ func (t *Toxic) validate() error {
 		switch t.Attributes.(type) {
 		case Bandwidth, LimitData, Link:
 		default:
-			return badRequest(fmt.Errorf("a toxic of type %s has nothing to share: its scope must be connection; bandwidth, limit_data and link can be shared", t.Attributes.kind()))
+			return badRequest(fmt.Errorf("a toxic of type %s cannot be shared: its scope must be connection; bandwidth, limit_data and link can be shared", t.Attributes.kind()))
 		}
 	}
 	if err := t.Attributes.validate(); err != nil {
@@ -196,7 +197,7 @@ func attributesOf(kind string) Attributes {
 	return nil
 }
 
-// toxicJSON is how a toxic stands in JSON.
+// toxicJSON is a toxic in JSON.
 type toxicJSON struct {
 	Attributes any     `json:"attributes"`
 	Name       string  `json:"name"`
@@ -209,13 +210,13 @@ type toxicJSON struct {
 // MarshalJSON writes the toxic as Toxiproxy does.
 func (t Toxic) MarshalJSON() ([]byte, error) {
 	if t.Attributes == nil {
-		return nil, errors.New("proxy: toxic: Attributes is nil: it must say what happens, such as Latency{}")
+		return nil, errors.New("proxy: toxic: Attributes is nil: set it, such as to Latency{}")
 	}
 	return json.Marshal(toxicJSON{t.Attributes.fields(), t.name(), t.Attributes.kind(), t.Stream.String(), t.Toxicity, t.Scope.String()})
 }
 
-// UnmarshalJSON reads a toxic as Toxiproxy does: downstream and with a toxicity of 1,
-// if nothing else is said.
+// UnmarshalJSON parses a toxic as Toxiproxy does. Its defaults are the downstream and
+// a toxicity of 1.
 func (t *Toxic) UnmarshalJSON(data []byte) error {
 	var raw json.RawMessage
 	in := toxicJSON{Attributes: &raw, Stream: "downstream", Toxicity: 1}
@@ -240,7 +241,7 @@ func (t *Toxic) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readAttributes returns attributes with those changed that stand in JSON.
+// readAttributes returns the attributes with the changes in JSON.
 func readAttributes(a Attributes, data json.RawMessage) (Attributes, error) {
 	if len(data) == 0 || string(data) == "null" {
 		return a, nil

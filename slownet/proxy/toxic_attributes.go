@@ -9,7 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// What stands in JSON as a number of units of time; fractions are allowed.
+// Durations that JSON has as a number of units; fractions are allowed.
 type (
 	milliseconds time.Duration
 	microseconds time.Duration

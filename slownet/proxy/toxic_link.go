@@ -12,25 +12,25 @@ import (
 // datagrams; see package netem. In JSON its fields are those of a link of a profile,
 // see [netem.ParseProfile], and "profile", "congestion" and "bottleneck".
 //
-// The links of a proxy are shared by all of its connections, unless the scope of the
-// toxic is [PerConnection]. With [PerServer] the rate is shared by the links of all
-// proxies that have a toxic with the same name. A proxy has one link for each stream.
+// All connections of a proxy share its links, unless the scope of the toxic is
+// [PerConnection]. With [PerServer] the links of all proxies that have a toxic with
+// the same name share the rate. A proxy has at most one link for each stream.
 type Link struct {
-	// Link is for the toxic's stream; with [Both], for each of them.
+	// Link is the link for the toxic's stream; with [Both], for each of them.
 	Link netem.Link
 
-	// Profile, if it is not nil, takes the place of Link: its Down is downstream, its
-	// Up upstream. Its Lookup delays connecting.
+	// Profile, if not nil, replaces Link: its Down is the downstream link, its Up the
+	// upstream one. Its Lookup delays connecting.
 	Profile *netem.Profile
 
-	// Congestion is what TCP does over the link. Zero is [netem.CUBIC].
+	// Congestion is the congestion control of TCP over the link. Zero is [netem.CUBIC].
 	Congestion netem.Congestion
 
-	// Bottleneck names a line that all links share that name it, in the whole server.
-	// Empty is none.
+	// Bottleneck is the name of a bottleneck. All links in the server that name it
+	// share it. Empty is none.
 	Bottleneck string
 
-	// BottleneckRate is the rate of the Bottleneck. Zero is that which it has.
+	// BottleneckRate is the rate of the Bottleneck. Zero keeps the rate that it has.
 	BottleneckRate netem.Rate
 }
 
@@ -50,7 +50,7 @@ func (Link) kind() string { return "link" }
 func (a Link) validate() error {
 	if a.Profile != nil {
 		if !a.Link.IsZero() {
-			return errors.New("there are a profile and fields of a link: give one of them")
+			return errors.New("there are both a profile and fields of a link: give only one of them")
 		}
 		if err := a.Profile.Validate(); err != nil {
 			return err
@@ -64,21 +64,21 @@ func (a Link) validate() error {
 	}
 	if a.Bottleneck == "" {
 		if a.BottleneckRate != 0 {
-			return errors.New("there is a rate of a bottleneck that has no name: give it one")
+			return errors.New("the bottleneck has a rate but no name: give it one")
 		}
 		return nil
 	}
 	for _, s := range []Stream{Downstream, Upstream} {
 		if l := a.over(s); l.Rate != 0 || l.Replay != nil {
 			if a.Profile == nil {
-				return errors.New("there are a bottleneck and a rate or a replay: only one of them can say how much passes")
+				return errors.New("there are a bottleneck and a rate or a replay: give only one of them")
 			}
 		}
 	}
 	return nil
 }
 
-// A linkJSON is how the attributes of a link stand in JSON.
+// A linkJSON is the attributes of a link in JSON.
 type linkJSON struct{ Link }
 
 type bottleneckJSON struct {
@@ -89,10 +89,10 @@ type bottleneckJSON struct {
 func (a Link) fields() any              { return &linkJSON{a} }
 func (Link) with(fields any) Attributes { return fields.(*linkJSON).Link }
 
-// congestions are the names in JSON.
+// congestions are the names of congestion controls in JSON.
 var congestions = map[string]netem.Congestion{"cubic": netem.CUBIC, "reno": netem.Reno, "unlimited": netem.Unlimited}
 
-// members returns the members of the object that stands for the link.
+// members returns the members of the link's JSON object.
 func (l *linkJSON) members() (map[string]json.RawMessage, error) {
 	members := map[string]json.RawMessage{}
 	text, err := json.Marshal(l.Link.Link)
@@ -121,7 +121,7 @@ func (l *linkJSON) members() (map[string]json.RawMessage, error) {
 	return members, err
 }
 
-// MarshalJSON writes the attributes without those that are zero.
+// MarshalJSON writes the attributes that are not zero.
 func (l *linkJSON) MarshalJSON() ([]byte, error) {
 	members, err := l.members()
 	if err != nil {
@@ -130,7 +130,7 @@ func (l *linkJSON) MarshalJSON() ([]byte, error) {
 	return json.Marshal(members)
 }
 
-// UnmarshalJSON changes the attributes that are there; null takes one away.
+// UnmarshalJSON changes the attributes that are present; null removes one.
 func (l *linkJSON) UnmarshalJSON(data []byte) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(data, &given); err != nil {
@@ -202,7 +202,7 @@ func readLinkMembers(members map[string]json.RawMessage) (a Link, err error) {
 	return a, json.Unmarshal(rest, &a.Link)
 }
 
-// readProfileOrName reads a profile, which is an object or the name of a preset.
+// readProfileOrName parses a profile, which is an object or the name of a preset.
 func readProfileOrName(data json.RawMessage) (netem.Profile, error) {
 	var name string
 	if json.Unmarshal(data, &name) == nil {

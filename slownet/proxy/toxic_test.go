@@ -17,7 +17,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// mustAdd adds a toxic of all connections.
+// mustAdd adds a toxic that affects all connections.
 func mustAdd(t testing.TB, p *Proxy, s Stream, a Attributes) Toxic {
 	t.Helper()
 	toxic, err := p.AddToxic(Toxic{Stream: s, Toxicity: 1, Attributes: a})
@@ -25,7 +25,7 @@ func mustAdd(t testing.TB, p *Proxy, s Stream, a Attributes) Toxic {
 	return toxic
 }
 
-// echoProxy returns a proxy of a server that echoes, and a client that has been there.
+// echoProxy returns a proxy of a server that echoes, and a connected client.
 func echoProxy(t testing.TB) (*Proxy, net.Conn) {
 	p := addTo(t, newServer(t), Config{Upstream: listenFor(t, "tcp", "127.0.0.1:0", echo)})
 	conn := dial(t, p)
@@ -33,7 +33,7 @@ func echoProxy(t testing.TB) (*Proxy, net.Conn) {
 	return p, conn
 }
 
-// Toxics are added, changed and removed while the connection lives.
+// Toxics are added, changed and removed during a connection.
 func TestLatencyOfALiveConnection(t *testing.T) {
 	p, conn := echoProxy(t)
 	took := func() time.Duration {
@@ -108,7 +108,7 @@ func TestResetPeerOfAnIdleConnection(t *testing.T) {
 
 		late := dial(t, p)
 		_, err = late.Read(make([]byte, 1))
-		assert.ErrorIs(t, err, syscall.ECONNRESET, "one that comes later")
+		assert.ErrorIs(t, err, syscall.ECONNRESET, "a later one")
 	}
 }
 
@@ -152,7 +152,7 @@ func TestSlowClose(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 60*ms)
 }
 
-// A control call returns while an end reads nothing, and the bytes that wait are not
+// A control call returns while an end reads nothing, and the waiting bytes are not
 // lost.
 func TestChangesWhileAWriteIsBlocked(t *testing.T) {
 	release := make(chan struct{})
@@ -199,13 +199,13 @@ func TestLink(t *testing.T) {
 			assert.GreaterOrEqual(t, time.Since(start), 60*ms)
 		}
 		_, err = p.AddToxic(Toxic{Name: "second", Toxicity: 1, Attributes: Link{}})
-		assert.EqualError(t, err, `the stream has a link already, the toxic "link": change it, or remove it first`)
+		assert.EqualError(t, err, `the stream already has a link, the toxic "link": change it, or remove it first`)
 		require.NoError(t, p.RemoveToxic("link"))
 	}
 	exchange(t, conn, randomBytes(1<<20))
 }
 
-// Links of several proxies share a bottleneck that they name.
+// Links of several proxies share a bottleneck by its name.
 func TestBottleneck(t *testing.T) {
 	s := newServer(t)
 	at := listenFor(t, "tcp", "127.0.0.1:0", echo)
@@ -264,9 +264,9 @@ func TestSchedule(t *testing.T) {
 	assert.Equal(t, &off, p.Config().Schedule.Steps[2].Enabled)
 
 	for text, want := range map[string]string{
-		`{"steps": [{"at": "2s"}, {"at": "1s"}]}`:              "schedule: step 2 is at 1s: steps must be in order of time, and not before 0",
-		`{"steps": [{"at": "2s"}], "repeat": "2s"}`:            "schedule: it repeats after 2s, and its last step is at 2s: it must be later",
-		`{"repeat": "2s"}`:                                     "schedule: it repeats, and has no steps: give some",
+		`{"steps": [{"at": "2s"}, {"at": "1s"}]}`:              "schedule: step 2 is at 1s: steps must be in order of time, from 0 on",
+		`{"steps": [{"at": "2s"}], "repeat": "2s"}`:            "schedule: repeat is 2s, but the last step is at 2s: repeat must be later",
+		`{"repeat": "2s"}`:                                     "schedule: repeat is set, but there are no steps: give some",
 		`{"steps": [{"at": "1s", "down": {"latencu": "1s"}}]}`: "step 1: down: netem: link, line 1: there is no field \"latencu\"",
 		`{"steps": [{"at": "soon"}]}`:                          `duration "soon" cannot be read: write it such as "40ms" or "1.5s"`,
 	} {

@@ -1,12 +1,12 @@
-// Package page is the page of a proxy's API for a browser: it shows proxies, their live
-// connections and rates, and sets links, toxics and faults.
+// Package page is a page for a browser that uses a proxy's API. It shows proxies, their
+// live connections and rates, and sets links, toxics and faults.
 //
 //	api := &proxy.API{Server: server}
 //	page.Add(api)
 //
-// The page is one document that asks for nothing but the API. Names are text in it,
-// whatever they are, and its Content-Security-Policy lets no other script run and no
-// other page frame it.
+// The page is one document that makes no requests except to the API. Names are always
+// rendered as text. Its Content-Security-Policy forbids other scripts, and framing by
+// other pages.
 package page
 
 import (
@@ -33,8 +33,8 @@ var (
 	script string
 )
 
-// Add gives an API the page at / and packet captures of recordings. It must not have
-// answered a request yet.
+// Add gives an API the page at / and packet captures of recordings. It must be
+// called before the API handles its first request.
 func Add(api *proxy.API) {
 	api.Page = Handler()
 	api.Capture = func(w io.Writer, h trace.Header, events iter.Seq2[trace.Event, error]) error {
@@ -42,11 +42,11 @@ func Add(api *proxy.API) {
 	}
 }
 
-// Handler answers with the page, whatever is asked for.
+// Handler answers every request with the page.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
-// whole is the document with its style and script, and the policy that lets only these
-// two be used.
+// whole is the document with its style and script, and the policy that allows only
+// these two.
 var whole = sync.OnceValues(func() (text, policy string) {
 	text = strings.NewReplacer("/*style*/", style, "/*script*/", script).Replace(document)
 	policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; img-src data:; " +
@@ -54,7 +54,7 @@ var whole = sync.OnceValues(func() (text, policy string) {
 	return text, policy
 })
 
-// source names an inline script or style in a policy.
+// source returns the policy source for an inline script or style.
 func source(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"

@@ -40,7 +40,7 @@ func get(a *proxy.API, path string, header ...string) *httptest.ResponseRecorder
 	return w
 }
 
-// The page is one document that names no other, and that no other page can frame.
+// The page is one document that refers to no other, and that no other page can frame.
 func TestPage(t *testing.T) {
 	a := newAPI(t)
 	w := get(a, "/")
