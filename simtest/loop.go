@@ -75,7 +75,7 @@ func (s *Sim) stepLocked() bool {
 	case s.isDueLocked():
 		for s.woken = false; !s.woken && s.isDueLocked(); {
 			e := s.nextLocked()
-			s.woken = e.what != segmentsArriving
+			s.woken = e.what != segmentsArriving && e.what != goingOn
 			s.dispatchLocked(&e)
 			s.countLocked(now, 1)
 			if !s.woken {

@@ -32,6 +32,7 @@ const (
 	leaving                           // the link is free for what comes next
 	segmentsArriving                  // those from the nth on
 	expiring                          // a timer of TCP's
+	goingOn                           // calls of Write, unless they have since the nth time
 	entering                          // the nth crossing enters its next hop
 
 	// What users of a connection ask for.
@@ -71,6 +72,10 @@ func (s *Sim) dispatchNowLocked(e *event) {
 		e.conn.arriveLoop(int32(e.n))
 	case expiring:
 		e.conn.expireLoop()
+	case goingOn:
+		if int(e.conn.tcp.bursts) == e.n {
+			e.conn.goOnWritingLocked()
+		}
 	case entering:
 		e.conn.enteringLoop(int32(e.n))
 	case leaving:

@@ -18,9 +18,10 @@ type machine struct {
 	sent       uint64        // counts packets
 	took       time.Duration // how long the segment was under way that was taken last
 	pace       pacing
-	opening    bool // the handshake has not ended
-	delivering bool // the machine is told of what is read meanwhile
-	elsewhere  bool // the host refused, but listens at the other family's address
+	opening    bool   // the handshake has not ended
+	delivering bool   // the machine is told of what is read meanwhile
+	elsewhere  bool   // the host refused, but listens at the other family's address
+	bursts     uint32 // counts how often calls of Write have gone on
 	end        netem.End
 	attempt    *attempt   // that waits for the handshake
 	listener   *listener  // that does

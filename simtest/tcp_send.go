@@ -89,6 +89,9 @@ func (c *conn) isBehindLocked() bool {
 // goOnWritingLocked lets the calls that wait write what there is room for.
 func (c *conn) goOnWritingLocked() {
 	c.sim.woken = true
+	if c.tcp != nil {
+		c.tcp.bursts++
+	}
 	c.writes.serveLocked(&c.writeDeadline, func(write *transfer) (err error, over bool) {
 		over = c.writeLocked(write, &err)
 		return err, over
@@ -230,9 +233,9 @@ func (c *conn) key(kind kind) key {
 	return key{host: c.dialHost().number, conn: c.number, sequence: newSequence(c.side, kind, c.posted[kind])}
 }
 
-// sentLocked sends bytes that were written. A writer who waits for that goes on
-// behind what arrives at this instant. Only the loop calls it, and all that
-// follows.
+// sentLocked sends bytes that were written. A writer that waits for that goes on
+// after what arrives at this instant, or earlier if acknowledgements make room. Only
+// the loop calls it, and all that follows.
 func (c *conn) sentLocked(n int) {
 	full := c.fresh >= burst
 	c.fresh -= n
@@ -242,6 +245,10 @@ func (c *conn) sentLocked(n int) {
 		c.sendLocked(segment{n: n})
 	}
 	if full && c.writes.first != nil {
+		if c.tcp != nil {
+			c.sim.scheduleLocked(c.sim.instant, event{what: goingOn, conn: c, host: c.host, n: int(c.tcp.bursts)})
+			return
+		}
 		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
 	}
 }

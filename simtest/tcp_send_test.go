@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"io"
 	"os"
 	"syscall"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // A black hole swallows acknowledgements, too: what is written from such a port
@@ -150,4 +152,41 @@ func TestCrashBeforeTheConfirmationArrives(t *testing.T) {
 			assert.Equal(t, start+want.at, sim.Elapsed())
 		})
 	}
+}
+
+// Over links of nothing, a writer is at most a burst ahead of a reader that keeps up:
+// the receive window grows as on a kernel's loopback, though there is no time for a
+// round trip, and then each 256 KiB arrive as a whole.
+func TestBulkOverNothingArrivesInBursts(t *testing.T) {
+	const chunk, chunks = 32 << 10, 512
+	simtest.Config{KeepEvents: 100_000}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		client, server := connected(t, sim)
+		go func() {
+			defer client.Close()
+			for range chunks {
+				_, err := client.Write(make([]byte, chunk))
+				assert.NoError(t, err)
+			}
+		}()
+		received := 0
+		for buffer := make([]byte, chunk); ; {
+			n, err := server.Read(buffer)
+			received += n
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+		}
+		require.Equal(t, chunk*chunks, received)
+		var sizes []int
+		for _, e := range sim.Trace().Events() {
+			if e.Kind == trace.Data {
+				sizes = append(sizes, e.Length)
+			}
+		}
+		assert.Equal(t, 64240, sizes[0])
+		for _, size := range sizes[len(sizes)/2 : len(sizes)-1] {
+			assert.Equal(t, 256<<10, size)
+		}
+	})
 }

@@ -125,10 +125,10 @@ func (b *receiveBuffer) measure(now, echo time.Duration) {
 // time: what waits after the first one counts in the next round trip. Beyond is how
 // far out of order data reaches.
 func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, beyond int) {
-	if b.isFixed || b.roundTrip == 0 || now-b.since < b.roundTrip {
+	read := consumed + int64(min(n, MSS))
+	if b.isFixed || (b.roundTrip == 0 || now-b.since < b.roundTrip) && !b.isInstant(now, read) {
 		return
 	}
-	read := consumed + int64(min(n, MSS))
 	if n := int(read-b.read) - waiting; n > b.perRound {
 		window := 2 * n // the sender is a round trip ahead
 		window += 2 * (window * (n - b.perRound) / b.perRound)
@@ -137,6 +137,13 @@ func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, bey
 		b.perRound = n
 	}
 	b.since, b.read = now, read
+}
+
+// isInstant reports whether the path takes no time: the application has read more at
+// one instant than the sender may have in flight, so there were round trips in it. A
+// kernel's loopback takes time, and has them in its first milliseconds.
+func (b *receiveBuffer) isInstant(now time.Duration, read int64) bool {
+	return now == b.since && read-b.read >= 2*int64(b.window)
 }
 
 // Linux's send buffer: its largest size in bytes (net.ipv4.tcp_wmem), and what a piece
