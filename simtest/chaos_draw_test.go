@@ -242,7 +242,7 @@ func TestDrawsDoNotDependOnEachOther(t *testing.T) {
 // What is carried out by a schedule that was drawn is carried out when it is given,
 // with the same events.
 func TestGivenScheduleRepeatsTheDrawnOne(t *testing.T) {
-	for seed := range uint64(tier.Pick(20, 300)) {
+	for seed := range uint64(tier.Count(20, 300)) {
 		config := Config{Seed: seed, Chaos: DefaultChaos()}
 		if seed%2 == 1 {
 			config.Chaos.Every = 500 * time.Millisecond // so that many are too many at once

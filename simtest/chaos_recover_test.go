@@ -157,7 +157,7 @@ func gossipChaos(seed uint64) simtest.Config {
 func TestProgramRecoversFromChaos(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
 	failed := 0
-	for seed := range uint64(tier.Pick(15, 300)) {
+	for seed := range uint64(tier.Count(15, 300)) {
 		runOnce(t, gossipChaos(seed), func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 			gossip(t, sim, func(format string, args ...any) {
 				if fmt.Sprint(args[len(args)-1]) != "<nil>" {
@@ -173,7 +173,7 @@ func TestProgramRecoversFromChaos(t *testing.T) {
 func TestSeedsOfChaos(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
 	digests := make(map[string]uint64)
-	for seed := range uint64(tier.Pick(4, 100)) {
+	for seed := range uint64(tier.Count(4, 100)) {
 		var first outcome
 		onProcessors(func(n int) {
 			o := runOnce(t, gossipChaos(seed), gossip)
@@ -194,7 +194,7 @@ func TestSeedsOfChaos(t *testing.T) {
 // A cluster that elects leaders never has two, and has one in the quiet.
 func TestElectionInChaos(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
-	for seed := range uint64(tier.Pick(3, 100)) {
+	for seed := range uint64(tier.Count(3, 100)) {
 		config := simtest.Config{Seed: seed, Link: overland, KeepPools: true, Chaos: simtest.DefaultChaos()}
 		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			c := startCluster(t, sim, 5, 1)

@@ -19,7 +19,7 @@ import (
 // When the quiet begins, nothing is left of any fault, and all programs run.
 func TestAllIsWellWhenTheQuietBegins(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
-	for seed := range uint64(tier.Pick(25, 300)) {
+	for seed := range uint64(tier.Count(25, 300)) {
 		var running [4]atomic.Bool
 		config := Config{Seed: seed, Link: link, Chaos: Chaos{Every: 2 * time.Second, AtOnce: 5}}
 		carriedOut(t, config, func(t *testing.T, sim *Sim) {
@@ -86,7 +86,7 @@ func chatter(ctx context.Context, host *Host, next string) error {
 
 // A schedule that is given repeats a run with all that hosts have sent meanwhile.
 func TestGivenScheduleRepeatsARunWithTraffic(t *testing.T) {
-	for seed := range uint64(tier.Pick(6, 100)) {
+	for seed := range uint64(tier.Count(6, 100)) {
 		config := Config{
 			Seed:  seed,
 			Link:  netem.Link{Latency: 5 * time.Millisecond, Loss: netem.Loss{Random: 0.02}},
@@ -218,7 +218,7 @@ func TestFaultOfAHostThatComesAtItsInstant(t *testing.T) {
 // it is without.
 func TestChaosLeavesTheNetworksDrawsAlone(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond, Jitter: netem.Jitter{Deviation: time.Millisecond}, Loss: netem.Loss{Random: 0.1}}
-	for seed := range uint64(tier.Pick(2, 30)) {
+	for seed := range uint64(tier.Count(2, 30)) {
 		events := func(chaos Chaos) (events []string) {
 			config := Config{Seed: seed, Link: link, Chaos: chaos, Trace: func(e trace.Event) {
 				if e.Kind != trace.Fault && e.Kind != trace.HostEvent {

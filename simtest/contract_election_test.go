@@ -282,7 +282,7 @@ func TestSeedsElection(t *testing.T) {
 // With many a patience of the electors there is never more than one leader in a
 // term, and always one in time.
 func TestElectionsOfManyClusters(t *testing.T) {
-	runs := tier.Pick(20, 50)
+	runs := tier.Count(20, 50)
 	if testing.Short() {
 		runs = 5
 	}

@@ -31,7 +31,7 @@ func TestContractOverLinks(t *testing.T) {
 					continue // an ideal stream takes a second to send again, and leaders fall
 				}
 				t.Run(name+tcp+", "+link, func(t *testing.T) {
-					checkOneDigestOf(t, tier.Pick(1, 150), config, program)
+					checkOneDigestOf(t, tier.Count(1, 150), config, program)
 				})
 			}
 		}

@@ -66,7 +66,7 @@ func onProcessors(f func(n int)) {
 // contractRuns returns how many bubbles there are to be of each program and
 // number of processors.
 func contractRuns() int {
-	return tier.Pick(3, 1000)
+	return tier.Count(3, 1000)
 }
 
 // checkOneDigest runs a simulation many times and checks that all runs are one.
@@ -120,7 +120,7 @@ func checkOtherProcesses(t *testing.T, o outcome) {
 // order of its own and keeps to it.
 func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
 	t.Helper()
-	seeds := tier.Pick(3, 50)
+	seeds := tier.Count(3, 50)
 	t.Setenv("SIMTEST_SEED", "") // would make one of all
 	digests, orders := make(map[string]uint64), make(map[string]uint64)
 	for cfg.Seed = range uint64(seeds) {

@@ -17,7 +17,7 @@ import (
 // Goroutines cover what they happen to cover, so -fuzzminimizetime 1x keeps the
 // fuzzer from spending its time on making its inputs small.
 func FuzzProgram(f *testing.F) {
-	for number := range tier.Pick[uint64](4, 8) { // one of each kind, or two
+	for number := range tier.Count[uint64](4, 8) { // one of each kind, or two
 		seed, tape := randomTape(number)
 		f.Add(seed, tape)
 	}
@@ -39,8 +39,8 @@ func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
 func TestRandomProgramsOverTCP(t *testing.T) { checkRandomPrograms(t, true) }
 
 func checkRandomPrograms(t *testing.T, tcp bool) {
-	programs := tier.Pick[uint64](24, 2000)
-	if raceEnabled {
+	programs := tier.Count[uint64](24, 2000)
+	if raceEnabled && !tier.Long() {
 		programs /= 5
 	}
 	for number := range programs {

@@ -35,7 +35,7 @@ func heapInUse() int {
 // took. (That one leaves something behind in the runtime, which keeps what
 // goroutines are made of.)
 func TestTenThousandConnections(t *testing.T) {
-	hosts, degree := tier.Pick(300, 1000), 10
+	hosts, degree := tier.Count(300, 1000), 10
 	if raceEnabled || testing.Short() {
 		hosts = 200
 	}

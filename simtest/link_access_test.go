@@ -418,7 +418,7 @@ func TestPaceBesideAnAccess(t *testing.T) {
 // Whatever is sent to a host, and by whatever, no more arrives than its access passes.
 func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 	const rate = 4 * netem.Mbps
-	for seed := range uint64(tier.Pick(6, 200)) {
+	for seed := range uint64(tier.Count(6, 200)) {
 		type arrival struct {
 			at time.Duration
 			n  int

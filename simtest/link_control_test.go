@@ -252,7 +252,7 @@ func TestAfterTheEnd(t *testing.T) {
 // What is asked of the network at the instant of the end is asked in time, or
 // not, in every run.
 func TestEndOfManyDials(t *testing.T) {
-	for seed := range tier.Pick[uint64](30, 100) {
+	for seed := range tier.Count[uint64](30, 100) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("a")
 			sim.Host("b")

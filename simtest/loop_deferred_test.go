@@ -15,7 +15,7 @@ import (
 // It makes no difference whether a write wakes the loop or waits for it to wake: not
 // even to what comes first at one instant.
 func TestDeferredWritesMakeNoDifference(t *testing.T) {
-	for number := range tier.Pick[uint64](16, 2000) {
+	for number := range tier.Count[uint64](16, 2000) {
 		seed, tape := randomTape(number)
 		program := decodeFuzzProgram(seed, tape)
 		program.tcp, program.far = true, number%2 == 1

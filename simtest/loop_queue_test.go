@@ -15,7 +15,7 @@ import (
 // What comes out of a queue is sorted by time, by tie, and by the order in which
 // it was put in, however that is mixed with taking out.
 func TestQueueIsSorted(t *testing.T) {
-	for seed := range tier.Pick[uint64](50, 200) {
+	for seed := range tier.Count[uint64](50, 200) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		var q queue
 		var model []entry

@@ -94,7 +94,7 @@ func TestWhoHearsOfAReset(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			seen := make(map[string]int)
 			for seed := range uint64(10) {
-				runs := tier.Pick(40, 400)
+				runs := tier.Count(40, 400)
 				if seed == 0 && what == "by the peer" {
 					runs = 400
 				}
@@ -383,7 +383,7 @@ func TestWhoGetsWhat(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			assert.Equal(t, tc.want, inAllRuns(t, simtest.Config{Link: tc.link}, tier.Pick(90, 900), tc.f))
+			assert.Equal(t, tc.want, inAllRuns(t, simtest.Config{Link: tc.link}, tier.Count(90, 900), tc.f))
 		})
 	}
 }

@@ -18,7 +18,7 @@ import (
 // that takes does not grow with the time.
 func TestWeekOfHeartbeats(t *testing.T) {
 	const day = 24 * time.Hour
-	lasts := tier.Pick(day/4, 7*day)
+	lasts := tier.Count(day/4, 7*day)
 	cfg := simtest.Config{Seed: 1, TimeLimit: lasts + day, Link: netem.Link{Latency: 20 * ms, Jitter: netem.Jitter{Deviation: 5 * ms}}}
 	cfg.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		beats := 0

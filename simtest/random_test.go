@@ -127,7 +127,7 @@ func TestKeepRand(t *testing.T) {
 // stream that belongs to no host.
 func TestHostsDrawAtOneInstant(t *testing.T) {
 	var first map[string]string
-	for run := range tier.Pick(30, 300) {
+	for run := range tier.Count(30, 300) {
 		var mu sync.Mutex
 		drawn := make(map[string]string)
 		draw := func(who string) {
@@ -207,7 +207,7 @@ func TestHostsDrawFromTheirOwn(t *testing.T) {
 func TestWebSocketHasOneDigest(t *testing.T) {
 	const hosts = 10
 	var first string
-	for run := range tier.Pick(20, 300) {
+	for run := range tier.Count(20, 300) {
 		var trace *simtest.Trace
 		simtest.Config{Seed: 3, KeepPools: true, Link: netem.Link{Latency: 20 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			trace = sim.Trace()

@@ -21,7 +21,7 @@ import (
 // BenchmarkSearchPoetry measures a search through 1,000 seeds of the poetry experiment
 // by two workers.
 func BenchmarkSearchPoetry(b *testing.B) {
-	seeds := tier.Pick(100, 1_000)
+	seeds := tier.Count(100, 1_000)
 	var all searchCost
 	for b.Loop() {
 		all.add(measureSearch(b, "poetry", seeds, 2))
@@ -33,7 +33,7 @@ func BenchmarkSearchPoetry(b *testing.B) {
 // BenchmarkSearchTwoWorkers measures how many times as fast as one worker two of them
 // search through the poetry experiment.
 func BenchmarkSearchTwoWorkers(b *testing.B) {
-	seeds := tier.Pick(100, 1_000)
+	seeds := tier.Count(100, 1_000)
 	var one, two searchCost
 	for b.Loop() {
 		one.add(measureSearch(b, "poetry", seeds, 1))
@@ -46,7 +46,7 @@ func BenchmarkSearchTwoWorkers(b *testing.B) {
 // BenchmarkSearchEmpty measures a search through 10,000 simulations that do nothing by
 // two workers, which is what a search itself costs.
 func BenchmarkSearchEmpty(b *testing.B) {
-	seeds := tier.Pick(1_000, 10_000)
+	seeds := tier.Count(1_000, 10_000)
 	var all searchCost
 	for b.Loop() {
 		all.add(measureSearch(b, "empty", seeds, 2))

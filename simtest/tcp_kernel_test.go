@@ -39,7 +39,7 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 		t.Run(row.String(), func(t *testing.T) {
 			seeds := 1
 			if row.IsRandom() {
-				seeds = tier.Pick(max(20, min(2_000_000/row.Body, 40)), 100)
+				seeds = tier.Count(max(20, min(2_000_000/row.Body, 40)), 100)
 			}
 			var totals, dials []float64
 			for seed := range uint64(seeds) {
@@ -75,7 +75,7 @@ func TestScenariosTakeTheKernelsTime(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			runs := make([][]kerneltimes.Figure, 1)
 			if s.IsRandom() {
-				runs = make([][]kerneltimes.Figure, tier.Pick(20, 100))
+				runs = make([][]kerneltimes.Figure, tier.Count(20, 100))
 			}
 			for seed := range runs {
 				runs[seed] = replay.Scenario(t, &s, uint64(seed))

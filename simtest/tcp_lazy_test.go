@@ -33,10 +33,10 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 // It makes no difference whether acknowledgements and timers happen in time, or late
 // where nobody can notice: to the nanosecond, whatever is done to the network.
 func TestLazyEventsMakeNoDifference(t *testing.T) {
-	for number := range tier.Pick[uint64](8, 1000) {
+	for number := range tier.Count[uint64](8, 1000) {
 		checkLazyEvents(t, number, false)
 	}
-	for number := range tier.Pick[uint64](8, 500) {
+	for number := range tier.Count[uint64](8, 500) {
 		checkLazyEvents(t, number, true)
 	}
 }

@@ -24,7 +24,7 @@ import (
 // Every method may be called at any time, from any goroutine: nothing hangs,
 // leaks or races.
 func TestHammer(t *testing.T) {
-	for seed := range tier.Pick[uint64](30, 60) {
+	for seed := range tier.Count[uint64](30, 60) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		config := Config{Read: hammerLink(random), Write: hammerLink(random), Seed: seed}
 		near, far := tcpPairOf(t, config, Config{Read: hammerLink(random)})

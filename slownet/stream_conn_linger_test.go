@@ -95,7 +95,7 @@ func TestCloseAndASlowReader(t *testing.T) {
 
 // Setting deadlines while another goroutine closes does not prevent the close.
 func TestCloseWhileDeadlinesAreSet(t *testing.T) {
-	for range tier.Pick(20, 50) {
+	for range tier.Count(20, 50) {
 		c1, c2 := tcpPair(t, Config{Write: netem.Link{Pace: netem.Pace{Wait: 1}}})
 		var others sync.WaitGroup
 		others.Go(func() { _, _ = c1.Write(make([]byte, 64<<20)) }) // nobody reads it

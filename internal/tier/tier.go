@@ -1,6 +1,7 @@
 // Package tier separates the quick tests from the nightly ones. go test ./...
 // runs the quick ones: every behavior once, in 45 seconds on two processors.
-// With SIMTEST_LONG=1 the same tests run with their large counts.
+// With SIMTEST_LONG=1 the same tests run with their large counts, and with a tenth of
+// them under the race detector.
 package tier
 
 import "os"
@@ -14,4 +15,17 @@ func Pick[T any](quick, long T) T {
 		return long
 	}
 	return quick
+}
+
+// Count returns how often something is done in the tier that runs. The race detector
+// makes it five to ten times as slow, and finds what there is with fewer: then the
+// large count is a tenth, but at least the quick one.
+func Count[T ~int | ~uint64 | ~int64](quick, long T) T {
+	switch {
+	case !Long():
+		return quick
+	case race:
+		return max(quick, long/10)
+	}
+	return long
 }

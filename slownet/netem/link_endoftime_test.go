@@ -48,7 +48,7 @@ func endlessTimes(random *rand.Rand) []time.Duration {
 // Bytes under way for centuries arrive at the end of time, not in the past.
 func TestTimesNearTheEndDoNotWrapAround(t *testing.T) {
 	t.Parallel()
-	for seed := range tier.Pick[uint64](1000, 20_000) {
+	for seed := range tier.Count[uint64](1000, 20_000) {
 		random := rand.New(rand.NewPCG(seed, 7))
 		link := endlessLink(random)
 		stream, datagrams := NewFlow(link, seed), NewPacketFlow(link, seed)

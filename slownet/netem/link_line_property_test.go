@@ -93,7 +93,7 @@ func (d *lineDriver) stream(at time.Duration, bytes int) {
 // left waiting.
 func TestLineLosesTrackOfNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range tier.Pick[uint64](500, 20_000) {
+	for seed := range tier.Count[uint64](500, 20_000) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		d := drive(t, busyLink(random))
 		traffic := randomTraffic(random)
@@ -120,7 +120,7 @@ func TestLineLosesTrackOfNothing(t *testing.T) {
 // Never does more pass than the rate lets pass in the time, and a packet.
 func TestLineKeepsToTheRate(t *testing.T) {
 	t.Parallel()
-	for seed := range tier.Pick[uint64](300, 10_000) {
+	for seed := range tier.Count[uint64](300, 10_000) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		link := busyLink(random)
 		d := drive(t, link)
@@ -157,7 +157,7 @@ func TestLineKeepsToTheRate(t *testing.T) {
 // not reorder them.
 func TestLineKeepsTheOrderOfAFlow(t *testing.T) {
 	t.Parallel()
-	for seed := range tier.Pick[uint64](300, 10_000) {
+	for seed := range tier.Count[uint64](300, 10_000) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		link := busyLink(random)
 		link.Reorder = Chance{}
@@ -177,7 +177,7 @@ func TestLineKeepsTheOrderOfAFlow(t *testing.T) {
 // packets arrive at the same time.
 func TestLateDriversChangeNothing(t *testing.T) {
 	t.Parallel()
-	for seed := range tier.Pick[uint64](300, 10_000) {
+	for seed := range tier.Count[uint64](300, 10_000) {
 		random := rand.New(rand.NewPCG(seed, 4))
 		link := busyLink(random)
 		if link.Bottleneck != nil {

@@ -199,7 +199,7 @@ func TestFastRetransmitDoesNotBackOff(t *testing.T) {
 // the end.
 func TestStepsMayComeLate(t *testing.T) {
 	pending := 0
-	for seed := range tier.Pick[uint64](300, 5_000) {
+	for seed := range tier.Count[uint64](300, 5_000) {
 		random := rand.New(rand.NewPCG(seed, 5))
 		link := randomLink(random)
 		if link.Bottleneck != nil {

@@ -82,7 +82,7 @@ func (p *waitingPipe) step(now time.Duration) {
 // all bytes arrive or TCP gives up, and it never waits for nothing, nor is busy at one
 // instant for ever.
 func TestTransfersOverExtremeLinks(t *testing.T) {
-	for seed := range uint64(tier.Pick(100, 20_000)) {
+	for seed := range uint64(tier.Count(100, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 9))
 		passable := r.IntN(2) == 0
 		links := [2]netem.Link{extremeLink(r, passable), extremeLink(r, passable)}

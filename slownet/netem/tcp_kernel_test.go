@@ -81,7 +81,7 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 			t.Parallel()
 			seeds := 1
 			if row.IsRandom() {
-				seeds = tier.Pick(max(40, min(100_000_000/row.Body, 200)), 400)
+				seeds = tier.Count(max(40, min(100_000_000/row.Body, 200)), 400)
 			}
 			var totals []float64
 			for seed := range uint64(seeds) {

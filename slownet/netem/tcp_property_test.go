@@ -38,7 +38,7 @@ func randomLink(r *rand.Rand) netem.Link {
 // Whatever the links do, every byte arrives, once and in order, in both
 // directions, though applications pause; and then all is quiet.
 func TestEveryByteArrives(t *testing.T) {
-	for seed := range uint64(tier.Pick(300, 20_000)) {
+	for seed := range uint64(tier.Count(300, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		tcp := netem.TCP{Congestion: netem.Congestion(1 + r.IntN(2))}
 		p := newPath(tcp, netem.NewPacketFlow(randomLink(r), seed), netem.NewPacketFlow(randomLink(r), ^seed))
@@ -76,7 +76,7 @@ func TestEveryByteArrives(t *testing.T) {
 // While the application does not read, the sender stops at what the receive
 // buffer of 128 KiB holds, of which a full segment takes 2,304 bytes.
 func TestFullReceiveBufferStopsTheSender(t *testing.T) {
-	for seed := range uint64(tier.Pick(50, 2000)) {
+	for seed := range uint64(tier.Count(50, 2000)) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		link := randomLink(r)
 		p := newPath(netem.TCP{}, netem.NewPacketFlow(randomLink(r), seed), netem.NewPacketFlow(link, ^seed))

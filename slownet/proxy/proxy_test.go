@@ -279,7 +279,7 @@ func TestIdleConnectionsHoldNoGoroutine(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("each direction has a goroutine on this system")
 	}
-	n := tier.Pick(300, 3000)
+	n := tier.Count(300, 3000)
 	at := listenFor(t, "tcp", "127.0.0.1:0", func(conn net.Conn) {
 		_, _ = io.ReadFull(conn, make([]byte, 1))
 		_, _ = conn.Write([]byte("!"))

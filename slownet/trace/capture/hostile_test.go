@@ -26,7 +26,7 @@ func TestAnyEvents(t *testing.T) {
 		return pick(r, "a", "b", "127.0.0.1:5", "[::1]:6", "[fe80::1%eth0]:7", "", "a\x00b", strings.Repeat("long", 40000), "\xff")
 	}
 	number := func(r *rand.Rand) int64 { return []int64{0, 1, 5, 100, 70000, 1 << 40, -1}[r.IntN(7)] }
-	for seed := range uint64(tier.Pick(300, 20000)) {
+	for seed := range uint64(tier.Count(300, 20000)) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		var events []trace.Event
 		for range 1 + r.IntN(12) {
