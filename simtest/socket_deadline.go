@@ -7,6 +7,7 @@ import (
 
 // A deadline is when calls give up that wait. All of it is guarded by the
 // simulation's mu. Most connections have none, so it is little until it is set.
+// Package slownet has a deadline of its own, as its clock is a parameter.
 type deadline struct{ alarm *alarm }
 
 // An alarm is a deadline that was set.

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -20,9 +19,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/address"
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/internal/eventlog"
+	"github.com/slowpoetry/slowpoetry/internal/linkflags"
 	"github.com/slowpoetry/slowpoetry/internal/monitor"
-	"github.com/slowpoetry/slowpoetry/slownet"
-	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy/page"
 )
@@ -245,7 +243,7 @@ func (o *proxyOptions) populate(server *proxy.Server, f proxy.File) error {
 		return cli.Usagef("--to: %v", err)
 	}
 	if o.profile != "" {
-		profile, err := profileOf(o.profile)
+		profile, err := linkflags.Named(o.profile)
 		if err != nil {
 			return cli.Usagef("--profile: %v", err)
 		}
@@ -253,14 +251,6 @@ func (o *proxyOptions) populate(server *proxy.Server, f proxy.File) error {
 	}
 	_, err = server.Add(c)
 	return listenError(err)
-}
-
-// profileOf returns a preset, or the profile of a file.
-func profileOf(name string) (netem.Profile, error) {
-	if strings.HasSuffix(name, ".json") {
-		return slownet.ReadProfile(name)
-	}
-	return netem.ProfileByName(name)
 }
 
 // listenError says how to mend an error of listening.

@@ -1,9 +1,9 @@
 package netem_test
 
 import (
-	"container/heap"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/heap"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -12,7 +12,7 @@ type path struct {
 	tcp     netem.TCP
 	now     time.Duration
 	ends    [2]*side
-	flying  flight
+	flying  heap.Heap[segmentOnPath]
 	count   int  // segments sent
 	refuses bool // nobody listens
 }
@@ -61,19 +61,13 @@ type segmentOnPath struct {
 	segment netem.Segment
 }
 
-type flight []segmentOnPath
+// Before reports which of two segments arrives first.
+func (s segmentOnPath) Before(other segmentOnPath) bool {
+	return s.at < other.at || s.at == other.at && s.order < other.order
+}
 
-func (f flight) Len() int { return len(f) }
-func (f flight) Less(i, j int) bool {
-	return f[i].at < f[j].at || f[i].at == f[j].at && f[i].order < f[j].order
-}
-func (f flight) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
-func (f *flight) Push(x any)   { *f = append(*f, x.(segmentOnPath)) }
-func (f *flight) Pop() any {
-	last := (*f)[len(*f)-1]
-	*f = (*f)[:len(*f)-1]
-	return last
-}
+// Moved does nothing: no segment is taken back.
+func (segmentOnPath) Moved(int) {}
 
 // dial begins to connect two ends over the links there and back.
 func dial(tcp netem.TCP, there, back packetLine) *path {
@@ -131,7 +125,7 @@ func (p *path) carry(from int, segment netem.Segment) {
 	for _, packet := range packets {
 		if packet.Flip < 0 {
 			p.count++
-			heap.Push(&p.flying, segmentOnPath{packet.Arrive, p.count, 1 - from, segment})
+			p.flying.Push(segmentOnPath{packet.Arrive, p.count, 1 - from, segment})
 		}
 	}
 }
@@ -145,7 +139,7 @@ func (p *path) step() bool {
 		}
 	}
 	if len(p.flying) > 0 && p.flying[0].at <= at {
-		next := heap.Pop(&p.flying).(segmentOnPath)
+		next := p.flying.Pop()
 		p.now = next.at
 		p.arrive(next.to, &next.segment)
 		return true
