@@ -50,6 +50,8 @@ var orderEdits = []edit{
 	{file: "runtime/time.go", name: "(*timer).maybeAdd", place: calls("cheaprand", 1, "simCheaprand")},
 	{file: "runtime/alg.go", name: "alginit", place: calls("bootstrapRand", 1, "simHashKey"), or: &edit{file: "internal/runtime/maps/runtime_alg.go", name: "AlgInit", place: calls("bootstrapRand", 1, "simHashKey")}},
 	{file: "runtime/alg.go", name: "initAlgAES", place: calls("bootstrapRand", 1, "simHashKey"), or: &edit{file: "internal/runtime/maps/runtime_alg.go", name: "initAlgAES", place: calls("bootstrapRand", 1, "simHashKey")}},
+	{file: "runtime/proc.go", name: "main", place: after("gcenable", 1, "simInitialize()")},
+	{file: "runtime/proc.go", name: "main", place: before("unlockOSThread", 2, "getg().sim = simG{}")},
 	// the turn
 	{file: "runtime/proc.go", name: "ready", place: before("runqput", 1, "if b := $1.bubble; b != nil && b.simEnqueue($1) { releasem(getg().m); return }")},
 	{file: "runtime/proc.go", name: "newproc", place: calls("runqput", 1, "simRunqput")},
