@@ -5,14 +5,9 @@ package quic
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,27 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/slowpoetry/slowpoetry/programs/internal/certificate"
 	"github.com/slowpoetry/slowpoetry/programs/internal/scenario"
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// certificate is the server's, the same in every process: with another one the
-// handshake would have other bytes.
-var certificate = sync.OnceValues(func() (tls.Certificate, error) {
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{"server"},
-		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(nil, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	leaf, err := x509.ParseCertificate(der)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
-})
 
 var config = &quic.Config{MaxIdleTimeout: 30 * time.Second, KeepAlivePeriod: 10 * time.Second}
 
@@ -49,7 +29,7 @@ var config = &quic.Config{MaxIdleTimeout: 30 * time.Second, KeepAlivePeriod: 10 
 // it is restarted.
 func serve(t *testing.T, sim *simtest.Sim, pause time.Duration) {
 	t.Helper()
-	own, err := certificate()
+	settings, err := certificate.ForServer("echo")
 	require.NoError(t, err)
 	host := sim.Host("server")
 	host.Run(func(ctx context.Context) error {
@@ -59,7 +39,7 @@ func serve(t *testing.T, sim *simtest.Sim, pause time.Duration) {
 		}
 		transport := &quic.Transport{Conn: socket, StatelessResetKey: new(quic.StatelessResetKey)}
 		defer func() { _ = transport.Close() }()
-		listener, err := transport.Listen(&tls.Config{Certificates: []tls.Certificate{own}, NextProtos: []string{"echo"}}, config)
+		listener, err := transport.Listen(settings, config)
 		if err != nil {
 			return err
 		}
@@ -119,13 +99,11 @@ func newClient(t *testing.T, sim *simtest.Sim) *client {
 }
 
 func (c *client) connect(ctx context.Context) (*quic.Conn, error) {
-	own, err := certificate()
+	settings, err := certificate.ForClient("echo")
 	if err != nil {
 		return nil, err
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(own.Leaf)
-	return c.transport.Dial(ctx, c.server, &tls.Config{RootCAs: roots, ServerName: "server", NextProtos: []string{"echo"}}, config)
+	return c.transport.Dial(ctx, c.server, settings, config)
 }
 
 func (c *client) dial(t *testing.T) *quic.Conn {
