@@ -13,8 +13,28 @@ import "testing"
 // each part. That takes some time; [Config.Run] does not do it. With SIMTEST_TRACE
 // the traces of both runs are kept where they differ, and the failure has the line
 // that makes a page of them with the first difference marked.
+//
+// Both runs are in the test's own process, so what the first one leaves there counts:
+// package-level variables, pools, what is done only once. With [Config.Fresh], or
+// SIMTEST_FRESH=20, there is a process for each, the test's own program, as
+// those of [Search]: all that is said there of processes holds.
 func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
+	number := searchNumber(t) // which a worker has in common with the test's own process
+	fresh, err := freshFromEnvironment(config.Fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fresh > 0 && !inOwnProcess() {
+		worker := thisWorker()
+		switch {
+		case worker == nil:
+			config.checkFresh(t, number, fresh)
+		case worker.serves(t, number):
+			worker.serve(t, Search{Config: config}, f)
+		}
+		return
+	}
 	first := newRecording(nil)
 	config.recording = first
 	defer first.dropTrace()

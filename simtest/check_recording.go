@@ -111,12 +111,17 @@ func (r *recording) keepTraces() string {
 	}
 	first, firstErr := r.other.file.keepAs("first")
 	second, secondErr := r.file.keepAs("second")
-	text := fmt.Sprintf("their traces are in %s and %s. For a page with the first difference marked in both%s:\n%s\n", first, second, installHint(),
-		reportCommand(runtime.GOOS, "--compare", first, second, "-o", strings.TrimSuffix(r.file.name, traceEnding)+".html"))
+	text := tracesText(first, second, strings.TrimSuffix(r.file.name, traceEnding)+".html")
 	if err := errors.Join(firstErr, secondErr); err != nil {
 		text = fmt.Sprintf("their traces: %v\n", err) + text
 	}
 	return text
+}
+
+// tracesText tells of the traces of two runs, and how to make a page of them.
+func tracesText(first, second, page string) string {
+	return fmt.Sprintf("their traces are in %s and %s. For a page with the first difference marked in both%s:\n%s\n", first, second, installHint(),
+		reportCommand(runtime.GOOS, "--compare", first, second, "-o", page))
 }
 
 // dropTrace deletes the run's trace, unless it is kept.

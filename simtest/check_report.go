@@ -3,6 +3,8 @@ package simtest
 import (
 	"fmt"
 	"strings"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
 // compare returns how the second run differs from the first, or nothing.
@@ -11,10 +13,16 @@ func (r *recording) compare() string {
 	if d == nil {
 		return ""
 	}
+	return d.text(r.at, r.common)
+}
+
+// text describes the difference. The runs have so many events in common, the last of
+// which is common.
+func (d *difference) text(at int, common trace.Event) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "simtest: two runs with one seed differ, from event %d on\n", r.at+1)
-	if r.at > 0 {
-		fmt.Fprintf(&text, "  last in common: %v\n", r.common)
+	fmt.Fprintf(&text, "simtest: two runs with one seed differ, from event %d on\n", at+1)
+	if at > 0 {
+		fmt.Fprintf(&text, "  last in common: %v\n", common)
 	}
 	for _, branch := range d.branches() {
 		fmt.Fprintf(&text, "  %-15s %s\n", branch.name+" run:", branch.event())
@@ -43,8 +51,9 @@ type difference struct {
 type branch struct {
 	name   string
 	run    *recording
-	events []recorded // at that instant, from the first that differs on
-	ended  bool       // there are none, and nothing comes later
+	events []recorded   // at that instant, from the first that differs on
+	told   [][]toldPart // who wrote the bytes of each, if the run was in another process
+	ended  bool         // there are none, and nothing comes later
 }
 
 // difference returns where the runs part, or nil if they do not.
@@ -173,6 +182,14 @@ func (s *branch) sender(d *difference) string {
 	at := 0
 	if d.bytesDiffer() {
 		at = max(0, min(d.prefix(), len(e.bytes)-1))
+	}
+	if len(s.told) > 0 {
+		for _, part := range s.told[0] {
+			if at -= part.N; at < 0 {
+				return part.Who
+			}
+		}
+		return ""
 	}
 	parts := e.by.within(e.Offset+int64(at), 1)
 	if len(parts) == 0 {

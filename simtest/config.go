@@ -115,6 +115,14 @@ type Config struct {
 	// environment variable SIMTEST_SCHEDULE, if it is set, is used instead.
 	Schedule uint64
 
+	// Fresh is in how many processes of their own [CheckDeterminism] compares runs, so
+	// that nothing counts that a process keeps from one run to the next. Zero is none: two
+	// runs in the test's own process. 1 is 2. The environment variable SIMTEST_FRESH, if
+	// it is set, is used instead; there, any number but 0 also stands for
+	// [Search.Fresh], and with the overlay's layer order, see [Overlay], what packages
+	// draw while they are initialized is the same in each process.
+	Fresh int
+
 	layers    Layers       // of the overlay
 	needs     Layers       // that a replay was made with
 	eventFile *eventFile   // nil is none
@@ -195,6 +203,9 @@ func (c *Config) mustBeValid() {
 	}
 	if c.Window < 0 {
 		panic(fmt.Sprintf("simtest: Config.Window is %d: it must be 0 (Linux's buffers, which grow; 1 MiB on an ideal stream) or more bytes", c.Window))
+	}
+	if c.Fresh < 0 || c.Fresh > maxFresh {
+		panic(fmt.Sprintf("simtest: Config.Fresh is %d: it is a number of processes, and 0 is the test's own", c.Fresh))
 	}
 	if err := c.TCP.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.TCP: %v", err))

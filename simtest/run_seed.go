@@ -72,6 +72,9 @@ func overlaySettings(schedule uint64) (settings []string) {
 	if schedule != 0 {
 		settings = append(settings, scheduleVariable, strconv.FormatUint(schedule, 10))
 	}
+	if text := os.Getenv(freshVariable); text != "" {
+		settings = append(settings, freshVariable, text)
+	}
 	return settings
 }
 

@@ -26,6 +26,7 @@ import (
 //	SIMTEST_SHARD=3/16      the third of sixteen parts of the seeds, for sixteen machines
 //	SIMTEST_SHARD=auto      the part that GitLab, Buildkite or CircleCI have for this machine
 //	SIMTEST_SHRINK=5m       makes failures smaller for five minutes; 0 leaves them as they are
+//	SIMTEST_FRESH=1         starts a process for each seed, as Search.Fresh
 //	SIMTEST_REPORT=file     adds a report to a file, in JSON, for slownet sweep
 //
 // A value that makes no sense fails the test before any seed has run. The names of
@@ -159,7 +160,8 @@ type Search struct {
 	Shrink time.Duration
 
 	// Fresh starts a process for each seed, for code that changes package-level
-	// variables. That takes some ten milliseconds more for each.
+	// variables. That takes some ten milliseconds more for each. The environment
+	// variable SIMTEST_FRESH=1 does so for all searches, see [Config.Fresh].
 	Fresh bool
 
 	// Memory is how many bytes of memory a worker may have in use, as the system

@@ -52,6 +52,11 @@ func environment() environ { return os.Getenv }
 // wrong with it, and how to mend it.
 func (s *Search) plan(get environ) (*searchPlan, error) {
 	first := s.Config.Seed
+	fresh, err := parseFresh(get(freshVariable), 0)
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "simtest: "))
+	}
+	s.Fresh = s.Fresh || fresh > 0 || s.Config.Fresh > 0
 	p := &searchPlan{wanted: seedsFrom(first, uint64(s.seeds()))}
 	text := get(seedsVariable)
 	if text != "" {
@@ -70,7 +75,6 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 			p.wanted.Last = sweep.Endless
 		}
 	}
-	var err error
 	if p.shard, err = parseShard(get); err != nil {
 		return nil, err
 	}

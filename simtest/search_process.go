@@ -96,26 +96,27 @@ func workerProcessors() int {
 
 // errNotReached is that a worker's test did not come to the search.
 type errNotReached struct {
+	call   string // that it was to come to
 	how    string
 	output string
 }
 
 // Error returns what has happened, and what the worker has printed.
 func (e *errNotReached) Error() string {
-	text := fmt.Sprintf("a worker process did not come to Search.Run: %s. A worker runs the test as the test's own process does, without its flags, and must come to the same searches in the same order", e.how)
+	text := fmt.Sprintf("a worker process did not come to %s: %s. A worker runs the test as the test's own process does, without its flags, and must come to the same searches in the same order", e.call, e.how)
 	if e.output != "" {
 		text += ". It has printed:\n" + indented(e.output)
 	}
 	return text
 }
 
-// startWorker starts a process for a search, and waits until it is ready.
-func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) (p *searchProcess, err error) {
+// startWorker starts a process as a worker, and waits until it is ready.
+func startWorker(w *searchWorker, giveUp <-chan struct{}) (p *searchProcess, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("the test's own program cannot be found, to start it as a worker: %w", err)
 	}
-	command := exec.Command(program, workerArguments(test)...)
+	command := exec.Command(program, workerArguments(w.test)...)
 	command.Dir = startDirectory
 	setApart(command)
 	var files []*os.File
@@ -133,7 +134,7 @@ func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) 
 		return nil, errors.Join(err, fromUs.Close(), jobs.Close())
 	}
 	files = append(files, fromUs, toUs) // which the process gets
-	p = &searchProcess{command: command, memory: memory, jobs: jobs, results: make(chan searchResult, 1), exited: make(chan struct{}), progress: make(chan uint64, 1)}
+	p = &searchProcess{command: command, memory: w.memory, jobs: jobs, results: make(chan searchResult, 1), exited: make(chan struct{}), progress: make(chan uint64, 1)}
 	fail := func(err error) (*searchProcess, error) {
 		_ = jobs.Close()
 		_ = results.Close()
@@ -152,8 +153,10 @@ func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) 
 	if err != nil {
 		return fail(err)
 	}
-	w := &searchWorker{test: test, number: number, memory: memory}
 	command.Env = append(workerEnvironment(os.Environ()), w.variable(from, to))
+	if w.fresh > 0 && os.Getenv(freshVariable) == "" {
+		command.Env = append(command.Env, fmt.Sprintf("%s=%d", freshVariable, w.fresh))
+	}
 	if err := command.Start(); err != nil {
 		return fail(err)
 	}
@@ -165,7 +168,7 @@ func startWorker(test string, number int, memory int64, giveUp <-chan struct{}) 
 		return nil, errGivenUp
 	case o.died != "":
 		p.close()
-		return nil, &errNotReached{o.died, cleanOutput(test, o.output)}
+		return nil, &errNotReached{w.call, o.died, cleanOutput(w.test, o.output)}
 	}
 	p.printed = p.size()
 	return p, nil

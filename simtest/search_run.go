@@ -85,7 +85,11 @@ func (s *Search) runInWorkers(t *testing.T, plan *searchPlan, replays []namedRep
 	run := newSearchRun(s, plan, t.Name(), number)
 	run.replays = replays
 	run.launch = func(giveUp <-chan struct{}) (searchServer, error) {
-		p, err := startWorker(t.Name(), number, s.memory(), giveUp)
+		w := &searchWorker{test: t.Name(), number: number, memory: s.memory(), call: "Search.Run"}
+		if s.Fresh {
+			w.fresh = 1
+		}
+		p, err := startWorker(w, giveUp)
 		if err != nil {
 			return nil, err
 		}
@@ -93,9 +97,15 @@ func (s *Search) runInWorkers(t *testing.T, plan *searchPlan, replays []namedRep
 	}
 	command := rerunCommand(t) // which looks at this goroutine's stack
 	settings := overlaySettings(s.Config.scheduleNow())
+	var replaySettings []string
+	if s.Fresh && Overlay().Order && os.Getenv(freshVariable) == "" { // packages are initialized as in the workers
+		replaySettings = []string{freshVariable, "1"}
+	}
+	settings = append(settings, replaySettings...)
+	replaySettings = append(overlaySettings(0), replaySettings...)
 	run.again = func(variable, value string) string {
 		if variable == replayVariable {
-			return commandLine(runtime.GOOS, command, append(overlaySettings(0), variable, value)...)
+			return commandLine(runtime.GOOS, command, append(slices.Clip(replaySettings), variable, value)...)
 		}
 		return commandLine(runtime.GOOS, command, append(slices.Clip(settings), variable, value)...)
 	}

@@ -295,13 +295,30 @@ func (run *searchRun) writeReplayLocked(g *sweep.Group, r *replay) []string {
 	return []string{"Its replay file is " + g.Replay + ":", indented(g.ReplayText)}
 }
 
+// checkAgain finds out how runs of a seed differ: in one process, or with Search.Fresh
+// in processes of their own.
+func (run *searchRun) checkAgain(ctx context.Context, job searchJob) (f finding, ok bool) {
+	if !run.search.Fresh {
+		return run.runOnce(ctx, job)
+	}
+	job.Check = false
+	f.Seed, ok = job.Seed, true
+	report, err := compareProcesses(checkRuns, func() (searchServer, error) { return run.launch(ctx.Done()) }, job, ctx.Done(), func(_ int, o searchOutcome) bool {
+		ok = ok && !o.givenUp
+		f.died = o.died
+		return ok
+	})
+	f.Report = report
+	return f, ok && err == nil
+}
+
 // noteNotRepeated notes that a seed has not failed again as it had.
 func (run *searchRun) noteNotRepeated(ctx context.Context, id string, again finding) {
 	what := "It has not failed again with the same seed, so it is not deterministic, and no replay file is written."
 	if again.Failed {
 		what = fmt.Sprintf("It has failed otherwise with the same seed, so it is not deterministic, and no replay file is written. The other failure is: %s", again.failure.message)
 	}
-	checked, ok := run.runOnce(ctx, searchJob{Seed: again.Seed, Check: true})
+	checked, ok := run.checkAgain(ctx, searchJob{Seed: again.Seed, Check: true})
 	switch {
 	case !ok:
 	case checked.Report != "":

@@ -36,6 +36,9 @@ type searchJob struct {
 	Decide bool `json:"decide,omitempty"` // tell what chance has decided
 	Check  bool `json:"check,omitempty"`  // run the seed several times, and report what differs
 
+	Record bool         `json:"record,omitempty"` // keep what can be asked for
+	Query  *recordQuery `json:"query,omitempty"`  // ask for it
+
 	alone   bool          // it is to run in a process that has run no other
 	number  int           // of a candidate
 	timeout time.Duration // how long it may take in real time; 0 is the usual
@@ -59,6 +62,7 @@ type searchResult struct {
 	Report    string        `json:"report,omitempty"`   // how runs differ
 
 	Decided *searchDecisions `json:"decided,omitempty"`
+	Record  *recordPart      `json:"record,omitempty"`
 }
 
 // A searchWorker is a process that runs seeds for a search in another process.
@@ -66,6 +70,8 @@ type searchWorker struct {
 	test   string
 	number int // of the search
 	memory int64
+	call   string // of the API that it is for; the parent's alone
+	fresh  int    // what SIMTEST_FRESH is to be there, if it is not set; likewise
 
 	from *os.File // the parent
 	to   *os.File
@@ -140,9 +146,16 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 	w.send(searchResult{Ready: true})
 	for job := range w.jobs {
 		var result searchResult
-		if job.Check {
+		switch {
+		case job.Query != nil && s.Config.recording != nil:
+			result.Record = s.Config.recording.answer(job.Query)
+		case job.Check:
 			result = s.checkSeed(t, job, run)
-		} else {
+		default:
+			if job.Record {
+				s.Config.recording = newRecording(nil)
+				defer s.Config.recording.dropTrace()
+			}
 			result = s.runSeed(t, job, run, w.send)
 		}
 		if t.Failed() { // f has the outer t

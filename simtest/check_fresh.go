@@ -1,0 +1,243 @@
+package simtest
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/slowpoetry/slowpoetry/slownet/trace"
+)
+
+// freshVariable says in how many processes CheckDeterminism compares runs, and that a
+// search starts one for each seed. The overlay reads it as well.
+const freshVariable = "SIMTEST_FRESH"
+
+// maxFresh bounds the number of processes.
+const maxFresh = 1_000_000
+
+// freshFromEnvironment returns in how many processes simulations run, or 0 for the
+// test's own.
+func freshFromEnvironment(configured int) (int, error) {
+	return parseFresh(os.Getenv(freshVariable), configured)
+}
+
+// parseFresh returns what SIMTEST_FRESH says, or the configured number if it is empty.
+func parseFresh(text string, configured int) (int, error) {
+	if text == "" {
+		return configured, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > maxFresh {
+		return 0, fmt.Errorf("simtest: %s is %q, which is no number of processes: set it to 1, or to how many CheckDeterminism compares, such as 20, or to 0 for the test's own process, or unset it", freshVariable, text)
+	}
+	return n, nil
+}
+
+// checkFresh compares runs in so many processes of their own.
+func (c *Config) checkFresh(t *testing.T, number, processes int) {
+	t.Helper()
+	if inBubble() {
+		panic("simtest: CheckDeterminism was called in a simulation: call it in the test itself")
+	}
+	c.mustBeValid()
+	processes = max(2, processes)
+	launch := func() (searchServer, error) {
+		p, err := startWorker(&searchWorker{test: t.Name(), number: number, call: "CheckDeterminism", fresh: processes}, nil)
+		if err != nil {
+			return nil, err
+		}
+		return p, nil
+	}
+	var failure, skip string
+	report, err := compareProcesses(processes, launch, searchJob{Seed: c.Seed}, nil, func(i int, o searchOutcome) bool {
+		switch {
+		case o.Failed || o.died != "":
+			failure = fmt.Sprintf("simtest: in process %d of %d the simulation has failed. It has printed:\n%s", i, processes, indented(cleanOutput(t.Name(), o.output)))
+			if o.died != "" {
+				failure += "\n" + o.died
+			}
+		case o.Skipped:
+			skip = fmt.Sprintf("simtest: the simulation was skipped in process %d of %d", i, processes)
+		}
+		return failure+skip == ""
+	})
+	seed, _ := seedFromEnvironment(c.Seed) // that is no error: the seed was used
+	switch {
+	case err != nil:
+		t.Fatalf("simtest: %v", err)
+	case failure != "":
+		t.Errorf("%s\n%s", failure, rerunText(t, seed, c.scheduleNow()))
+	case skip != "":
+		t.Skip(skip)
+	case report != "":
+		t.Errorf("%s\n%s", report, rerunText(t, seed, c.scheduleNow()))
+	}
+}
+
+// compareProcesses runs a job in so many processes, one after another, and returns how
+// the first run that differs from the first process's does, or nothing. It ends when
+// goesOn returns false, which is called after each run.
+func compareProcesses(processes int, launch func() (searchServer, error), job searchJob, giveUp <-chan struct{}, goesOn func(i int, o searchOutcome) bool) (report string, err error) {
+	job.Record = true
+	var first searchServer
+	var digest uint64
+	defer func() {
+		if first != nil {
+			first.close()
+		}
+	}()
+	for i := 1; i <= processes; i++ {
+		release := takeTurn()
+		p, err := launch()
+		if err != nil {
+			release()
+			return "", err
+		}
+		o := p.do(job, giveUp)
+		release()
+		over := o.givenUp || !goesOn(i, o) || o.died != ""
+		switch {
+		case over:
+		case first == nil:
+			first, digest = p, o.Digest
+			continue
+		case o.Digest != digest:
+			report, err = reportProcesses(first, p, i)
+			over = true
+		}
+		p.close()
+		if over {
+			return report, err
+		}
+	}
+	return "", nil
+}
+
+// A recordQuery asks a worker for what it has recorded. With Event it is for the events
+// from that one on, from 1, and otherwise for the digests.
+type recordQuery struct {
+	Event int    `json:"event,omitempty"`
+	Keep  string `json:"keep,omitempty"` // the trace, with this word added to its name
+}
+
+// A recordPart is what a worker answers.
+type recordPart struct {
+	Digests  []trace.Digest `json:"digests,omitempty"`
+	Shape    trace.Digest   `json:"shape,omitempty"`
+	Unseeded bool           `json:"unseeded,omitempty"`
+	Common   trace.Event    `json:"common,omitzero"` // the one before
+	Events   []recordedText `json:"events,omitempty"`
+	Trace    string         `json:"trace,omitempty"` // the name of its file
+	Error    string         `json:"error,omitempty"`
+}
+
+// A recordedText is a recorded event for another process.
+type recordedText struct {
+	Event   trace.Event `json:"event"`
+	Kept    bool        `json:"kept,omitempty"`
+	Bytes   []byte      `json:"bytes,omitempty"`
+	Senders []toldPart  `json:"senders,omitempty"`
+}
+
+// A toldPart is a part of an event's bytes, and who wrote it.
+type toldPart struct {
+	N   int    `json:"n"`
+	Who string `json:"who"`
+}
+
+// answer answers a question of the parent.
+func (r *recording) answer(q *recordQuery) *recordPart {
+	if q.Event == 0 {
+		return &recordPart{Digests: r.digests, Shape: r.shape, Unseeded: r.unseeded}
+	}
+	part := &recordPart{}
+	at := q.Event - 1
+	if at > 0 && at <= len(r.events) {
+		part.Common = digested(r.events[at-1].Event)
+	}
+	for i := at; i < len(r.events) && r.events[i].At == r.events[at].At && i < at+maxDiffering; i++ {
+		e := &r.events[i]
+		told := recordedText{Event: digested(e.Event), Kept: e.bytes != nil, Bytes: e.bytes}
+		for _, p := range e.by.within(e.Offset, e.Length) {
+			told.Senders = append(told.Senders, toldPart{p.n, r.senders.all[p.sender].describe()})
+		}
+		part.Events = append(part.Events, told)
+	}
+	if q.Keep != "" && r.file != nil {
+		name, err := r.file.keepAs(q.Keep)
+		part.Trace = name
+		if err != nil {
+			part.Error = err.Error()
+		}
+	}
+	return part
+}
+
+// digested returns an event without what is not part of the digest.
+func digested(e trace.Event) trace.Event {
+	e.Payload, e.Packet = "", nil
+	return e
+}
+
+// reportProcesses returns how the runs of two processes differ, the first and number i.
+func reportProcesses(first, other searchServer, i int) (string, error) {
+	a, err := ask(first, &recordQuery{})
+	if err != nil {
+		return "", err
+	}
+	b, err := ask(other, &recordQuery{})
+	if err != nil {
+		return "", err
+	}
+	at := 0
+	for at < len(a.Digests) && at < len(b.Digests) && a.Digests[at] == b.Digests[at] {
+		at++
+	}
+	d := &difference{
+		first:     branch{name: "first", run: &recording{unseeded: a.Unseeded}, ended: at == len(a.Digests)},
+		second:    branch{name: "second", run: &recording{unseeded: b.Unseeded}, ended: at == len(b.Digests)},
+		sameShape: a.Shape == b.Shape && len(a.Digests) == len(b.Digests),
+	}
+	var common trace.Event
+	var traces, problems []string
+	for n, s := range d.branches() {
+		server := []searchServer{first, other}[n]
+		part, err := ask(server, &recordQuery{Event: at + 1, Keep: s.name})
+		if err != nil {
+			return "", err
+		}
+		for _, told := range part.Events {
+			e := recorded{Event: told.Event}
+			if told.Kept {
+				e.bytes = append([]byte{}, told.Bytes...)
+			}
+			s.events, s.told = append(s.events, e), append(s.told, told.Senders)
+		}
+		if part.Trace != "" {
+			traces = append(traces, part.Trace)
+		}
+		if part.Error != "" {
+			problems = append(problems, part.Error)
+		}
+		common = part.Common
+	}
+	text := d.text(at, common) + fmt.Sprintf("\nThe runs were in processes of their own, the first one and number %d.", i)
+	if len(problems) > 0 {
+		text += "\nTheir traces: " + strings.Join(problems, "; ")
+	}
+	if len(traces) == 2 {
+		text += "\n" + tracesText(traces[0], traces[1], strings.TrimSuffix(traces[0], "-first"+traceEnding)+".html")
+	}
+	return text, nil
+}
+
+// ask asks a worker for what it has recorded.
+func ask(server searchServer, q *recordQuery) (*recordPart, error) {
+	o := server.do(searchJob{Query: q}, nil)
+	if o.died != "" || o.Record == nil {
+		return nil, fmt.Errorf("a process does not tell what it has recorded: %s", o.died)
+	}
+	return o.Record, nil
+}
