@@ -1,5 +1,5 @@
-// Package cmd_test runs the commands as a person would: it builds them, and the
-// scripts in testdata type what one would type.
+// Package cmd_test runs the commands as a user would: it builds them, and the
+// scripts in testdata contain the command lines.
 package cmd_test
 
 import (
@@ -31,8 +31,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // bin is where the commands were built.
 var bin string
 
-// build builds the commands. The test opens every file that they are made of,
-// for go test to know that its result depends on them.
+// build builds the commands. The test opens all of their source files, so go
+// test knows that its result depends on them.
 func build(t *testing.T, root string) {
 	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch name := filepath.Ext(path); {
@@ -54,7 +54,7 @@ func build(t *testing.T, root string) {
 
 func TestScripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no process can be sent Ctrl-C there")
+		t.Skip("Ctrl-C cannot be sent to a process on this system")
 	}
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ type process struct {
 	out      bytes.Buffer
 	first    chan string   // gets the first line
 	ended    chan struct{} // closed when it has ended
-	stderr   bytes.Buffer  // to be read when it has ended
+	stderr   bytes.Buffer  // to be read after it has ended
 	exitCode int           // likewise
 }
 
@@ -153,14 +153,14 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(name, address)
 		ts.Setenv(name+"_PORT", port)
 	case <-p.ended:
-		ts.Fatalf("it did not serve: %s", &p.stderr)
+		ts.Fatalf("the server did not serve: %s", &p.stderr)
 	case <-time.After(30 * time.Second):
-		ts.Fatalf("it does not say that it serves")
+		ts.Fatalf("the server does not log that it serves")
 	}
 }
 
-// addressIn returns the address at the end of the line in which a server tells it,
-// whatever the format of its log.
+// addressIn returns the address at the end of a server's log line, whatever the
+// log format.
 func addressIn(line string) string {
 	return strings.Trim(regexp.MustCompile(`[^\s"=]+:\d+"?}?\s*$`).FindString(line), "\"}\n")
 }
@@ -190,8 +190,8 @@ func (p *process) watch(stdout io.Reader) {
 // signals are those that a script can send.
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
 
-// signal NAME SIGNAL ends a server by a signal, INT or TERM, checks that it ends
-// well and within a second, and writes what it printed to NAME.out.
+// signal NAME SIGNAL ends a server with INT or TERM, checks that it ends
+// successfully and within a second, and writes its output to NAME.out.
 func signal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: signal NAME SIGNAL")
@@ -200,8 +200,8 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(p.cmd.Process.Signal(signals[args[1]]))
 	select {
 	case <-p.ended:
-	case <-time.After(2 * time.Second): // a second, and one for a machine under load
-		ts.Fatalf("it does not end within a second")
+	case <-time.After(2 * time.Second): // a second, and another for a loaded machine
+		ts.Fatalf("the server does not end within a second")
 	}
 	if p.exitCode != 0 || p.stderr.Len() > 0 {
 		ts.Fatalf("exit status %d, stderr: %s", p.exitCode, &p.stderr)
@@ -209,10 +209,10 @@ func signal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), p.out.Bytes(), 0o666))
 }
 
-// interrupt NAME SIGNAL REGEXP ARGS... runs get-poetry until it has printed
-// something, and sends it a signal. Then it writes the command's stdout to
-// NAME.out, its stderr to NAME.err, and to NAME.status the exit status as a
-// shell reports it, after "signal" if the signal has ended the process.
+// interrupt NAME SIGNAL REGEXP ARGS... runs get-poetry until its output
+// matches, and sends it a signal. Then it writes stdout to NAME.out, stderr to
+// NAME.err, and the exit status as a shell reports it to NAME.status, preceded
+// by "signal" if the signal ended the process.
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: interrupt NAME SIGNAL REGEXP ARGS...")
@@ -228,13 +228,13 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	case <-stderr.found:
 	case <-time.After(30 * time.Second):
 		_ = cmd.Process.Kill()
-		ts.Fatalf("it does not print %v", want)
+		ts.Fatalf("the command does not print %v", want)
 	}
 	ts.Check(cmd.Process.Signal(signals[args[1]]))
 	start := time.Now()
 	_ = cmd.Wait()
-	if took := time.Since(start); took > 2*time.Second { // a second, and one for a machine under load
-		ts.Fatalf("it took %v to end", took)
+	if took := time.Since(start); took > 2*time.Second { // a second, and another for a loaded machine
+		ts.Fatalf("the command took %v to end", took)
 	}
 	status := fmt.Sprintln(cmd.ProcessState.ExitCode())
 	if how := cmd.ProcessState.Sys().(syscall.WaitStatus); how.Signaled() {
@@ -245,10 +245,10 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(name+".status"), []byte(status), 0o666))
 }
 
-// watched is a text that is searched as it grows.
+// A watched is a text that is searched as it grows.
 type watched struct {
 	want  *regexp.Regexp
-	found chan struct{} // closed when it is there
+	found chan struct{} // closed when the text is found
 	text  bytes.Buffer
 	once  sync.Once
 }
@@ -261,9 +261,9 @@ func (w *watched) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// rude NAME HABIT starts a server with bad habits, and sets $NAME to its
-// address and $NAME_PORT to its port: refuse, reset after four bytes, stall after
-// two, flood, drip a byte each tenth of a second, or be silent and hang up.
+// rude NAME HABIT starts a misbehaving server, and sets $NAME to its address and
+// $NAME_PORT to its port: refuse, reset after four bytes, stall after two, flood,
+// drip a byte each tenth of a second, or send nothing and close.
 func rude(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: rude NAME HABIT")
@@ -299,7 +299,7 @@ func rude(ts *testscript.TestScript, neg bool, args []string) {
 				_ = conn.(*net.TCPConn).SetLinger(0)
 			case "stall":
 				_, _ = io.WriteString(conn, "hm")
-				_, _ = conn.Read(make([]byte, 1)) // until the client has had enough
+				_, _ = conn.Read(make([]byte, 1)) // until the client closes
 			case "drip":
 				for ; err == nil; time.Sleep(100 * time.Millisecond) {
 					_, err = conn.Write([]byte("."))
@@ -315,7 +315,7 @@ func rude(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 }
 
-// get NAME FILE gets a poem as nc does, into a file.
+// get NAME FILE gets a poem as nc does, and writes it to a file.
 func get(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: get NAME FILE")
@@ -328,7 +328,7 @@ func get(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), poem, 0o666))
 }
 
-// vanish NAME connects to a server, reads a little and is gone.
+// vanish NAME connects to a server, reads a little and disconnects.
 func vanish(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: vanish NAME")

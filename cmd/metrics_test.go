@@ -22,8 +22,8 @@ import (
 
 var metricsURL = regexp.MustCompile(`http://[^"\s]+/metrics`)
 
-// soon calls a function until it is satisfied, for ten seconds, and else fails
-// with what it says.
+// soon calls a function until it returns "", for at most ten seconds, and then
+// fails with the text.
 func soon(ts *testscript.TestScript, satisfied func() (wrong string)) {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		wrong := satisfied()
@@ -36,7 +36,7 @@ func soon(ts *testscript.TestScript, satisfied func() (wrong string)) {
 	}
 }
 
-// ask gets a page on a connection of its own. Without an answer the status is 0.
+// ask gets a page on a new connection. Without an answer the status is 0.
 func ask(url string) (status int, text string) {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {
@@ -55,23 +55,23 @@ func ask(url string) (status int, text string) {
 	return response.StatusCode, string(body)
 }
 
-// urlOf returns the address of a server's metrics, as it has told it.
+// urlOf returns the address of a server's metrics from its log.
 func urlOf(ts *testscript.TestScript, name string) (url string) {
 	p := processOf(ts, name)
 	soon(ts, func() string {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if url = metricsURL.FindString(p.out.String()); url == "" {
-			return "it does not tell where its metrics are"
+			return "the server does not log the address of its metrics"
 		}
 		return ""
 	})
 	return url
 }
 
-// metric NAME METRIC VALUE waits until a server's metric has the value. For
-// poems_total the metric is poems_total:finished or poems_total:broken; for a histogram
-// it is the number of observations.
+// metric NAME METRIC VALUE waits until a server's metric has the value. For poems_total
+// the metric is poems_total:finished or poems_total:broken; for a histogram the value
+// is the number of observations.
 func metric(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: metric NAME METRIC VALUE")
@@ -102,9 +102,9 @@ func metric(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// healthz starts a server of the arguments whose output nobody reads to its end,
-// gets a poem, and tells the server to end. It has lines left to print then,
-// which gives the time to see that its health changes.
+// healthz starts a server with the given arguments, without reading all of its
+// output, gets a poem, and tells the server to end. The server still has lines
+// to print then, so there is time to see its health change.
 func healthz(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("usage: healthz ARGS...")
@@ -134,12 +134,12 @@ func healthz(ts *testscript.TestScript, neg bool, args []string) {
 	url := strings.TrimSuffix(metricsURL.FindString(second), "metrics") + "healthz"
 	get(ts, false, []string{"SLOW", "poem.txt"})
 	if status, text := ask(url); status != http.StatusOK || text != "ok\n" {
-		ts.Fatalf("it serves, and its health is %d %s", status, text)
+		ts.Fatalf("the server serves, and its health is %d %s", status, text)
 	}
 	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	soon(ts, func() string {
 		if status, text := ask(url); status != http.StatusServiceUnavailable || text != "ending\n" {
-			return fmt.Sprintf("it is about to end, and its health is %d %s", status, text)
+			return fmt.Sprintf("the server is about to end, and its health is %d %s", status, text)
 		}
 		return ""
 	})
@@ -148,6 +148,6 @@ func healthz(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit status %d", code)
 	}
 	if status, _ := ask(url); status != 0 {
-		ts.Fatalf("it has ended, and answers %d", status)
+		ts.Fatalf("the server has ended, and answers %d", status)
 	}
 }

@@ -24,11 +24,11 @@ type outsider struct {
 	slownet string
 }
 
-// newOutsider makes the module. Its tests build the standard library anew, which is
-// nothing for the quick tests.
+// newOutsider creates the module. Its tests rebuild the standard library, which
+// takes too long for the quick tests.
 func newOutsider(t *testing.T) *outsider {
 	if !tier.Long() || runtime.GOOS != "linux" {
-		t.Skip("this takes SIMTEST_LONG=1, on Linux")
+		t.Skip("this needs SIMTEST_LONG=1 and Linux")
 	}
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -68,7 +68,7 @@ func (o *outsider) mustRun(env []string, name string, args ...string) string {
 	return output
 }
 
-// digests returns the different digests that were printed, and how often each was.
+// digests returns the different digests in the output, with their counts.
 func digests(output string) map[string]int {
 	found := make(map[string]int)
 	for line := range strings.Lines(output) {
@@ -79,15 +79,15 @@ func digests(output string) map[string]int {
 	return found
 }
 
-// slownet test works in a new module with no other step, with the Go in use and with
-// others that GOTOOLCHAIN fetches. When the overlay and the tests are built, it
+// slownet test works in a new module without any other step, with the Go in use and
+// with others that GOTOOLCHAIN fetches. Once the overlay and the tests are built, it
 // takes hardly longer than go test.
 func TestOverlayInANewModule(t *testing.T) {
 	o := newOutsider(t)
 	for _, toolchain := range []string{"local", "go1.25.10"} {
 		env := []string{"GOTOOLCHAIN=" + toolchain}
 		if output, err := o.run(env, "go", "version"); err != nil {
-			t.Logf("%s cannot be had: %s", toolchain, output)
+			t.Logf("%s is not available: %s", toolchain, output)
 			continue
 		}
 		output := o.mustRun(env, o.slownet, "test", "-count=1", "./...")
@@ -102,7 +102,8 @@ func TestOverlayInANewModule(t *testing.T) {
 		assert.Less(t, with, 20*time.Second)
 	}
 
-	// A user's own overlay and vendored modules work. What a test fails with is told.
+	// A user's own overlay works, and so do vendored modules. The failures of tests are
+	// printed.
 	o.write("own.json", `{"Replace": {"added_test.go": "added.go.txt"}}`)
 	o.write("added.go.txt", "package outside\n\nimport \"testing\"\n\nfunc TestAdded(t *testing.T) { t.Error(\"added\") }\n")
 	output, err := o.run([]string{"GOFLAGS=-overlay=own.json"}, o.slownet, "test", "-run", "Added", ".")
@@ -114,8 +115,9 @@ func TestOverlayInANewModule(t *testing.T) {
 	assert.Contains(t, o.mustRun(nil, o.slownet, "test", "-mod=vendor", "-run", "Four", "."), "ok  \t")
 }
 
-// What differs in nearly every run without the overlay is the same with it: in one
-// process, in many, with any number of processors, and under the race detector.
+// Programs whose results differ in nearly every run without the overlay repeat
+// with it: in one process, in many, with any number of processors, and under the
+// race detector.
 func TestOverlayRepeats(t *testing.T) {
 	o := newOutsider(t)
 	for _, test := range []string{"TestFour", "TestChance"} {
@@ -140,11 +142,11 @@ func TestOverlayRepeats(t *testing.T) {
 	}
 }
 
-// scheduled is the seed of the schedule in a line that runs a failure again.
+// scheduled is the schedule's seed in a line that runs a failure again.
 var scheduled = regexp.MustCompile(`SIMTEST_SCHEDULE=(\d+) .*slownet test -run`)
 
-// Bugs that depend on which goroutine runs are found with few schedules, and with
-// those always.
+// Bugs that depend on the order of goroutines are found within few schedules, and
+// each of those always shows them.
 func TestOverlayFindsBugs(t *testing.T) {
 	o := newOutsider(t)
 	o.mustRun(nil, o.slownet, "test", "-c", "-o", "plain.test", ".")

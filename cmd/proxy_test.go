@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A proxyProcess is a slownet proxy that runs.
+// A proxyProcess is a running slownet proxy.
 type proxyProcess struct {
 	command *exec.Cmd
 	mu      sync.Mutex // guards lines
@@ -28,7 +28,7 @@ type proxyProcess struct {
 	ended   chan struct{}
 }
 
-// startProxy starts a program of bin. Its API is on a free port.
+// startProxy starts a program in bin. Its API is on a free port.
 func startProxy(t *testing.T, program string, args ...string) *proxyProcess {
 	p := &proxyProcess{command: exec.Command(program, args...), ended: make(chan struct{})}
 	out, err := p.command.StdoutPipe()
@@ -48,7 +48,7 @@ func startProxy(t *testing.T, program string, args ...string) *proxyProcess {
 	return p
 }
 
-// says waits for a line, and returns its first submatch.
+// says waits for a line that matches, and returns the first submatch.
 func (p *proxyProcess) says(t *testing.T, pattern string) string {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -68,7 +68,7 @@ func (p *proxyProcess) end(t *testing.T) int {
 	start := time.Now()
 	require.NoError(t, p.command.Process.Signal(os.Interrupt))
 	<-p.ended
-	assert.Less(t, time.Since(start), 5*time.Second, "a second, on a machine that is not busy")
+	assert.Less(t, time.Since(start), 5*time.Second, "a second, on an idle machine")
 	return p.command.ProcessState.ExitCode()
 }
 
@@ -90,7 +90,7 @@ func echoServer(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// roundTrip returns how long a byte takes there and back on a new connection.
+// roundTrip returns the round-trip time of a byte on a new connection.
 func roundTrip(t *testing.T, at string) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -112,7 +112,7 @@ func proxyCommand(t *testing.T) {
 		traced := filepath.Join(dir, "trace.jsonl")
 		p := startProxy(t, slownet, "proxy", "--listen", ":0", "--to", at, "--profile", "webpagetest/3gfast", "--api", "0", "--trace", traced)
 		listen := p.says(t, `proxy: (127\.0\.0\.1:\d+) -> `)
-		assert.GreaterOrEqual(t, roundTrip(t, listen), 300*time.Millisecond, "to connect and to ask")
+		assert.GreaterOrEqual(t, roundTrip(t, listen), 300*time.Millisecond, "connecting and asking")
 		api := p.says(t, `API on (http://127\.0\.0\.1:\d+)`)
 		status, text := ask(api + "/metrics")
 		assert.Equal(t, 200, status)
@@ -137,7 +137,7 @@ func proxyCommand(t *testing.T) {
 		assert.GreaterOrEqual(t, roundTrip(t, listen), 50*time.Millisecond)
 		write(`{"proxies": [{"name": "a", "listen": "0"}]}`)
 		require.NoError(t, p.command.Process.Signal(syscall.SIGHUP))
-		p.says(t, `proxies\.json: proxy \\"a\\": \\"to\\" is missing: .*; everything stays as it was`)
+		p.says(t, `proxies\.json: proxy \\"a\\": \\"to\\" is missing: .*; nothing was changed`)
 		assert.GreaterOrEqual(t, roundTrip(t, listen), 50*time.Millisecond)
 		assert.Equal(t, 0, p.end(t))
 	})
@@ -167,14 +167,14 @@ func proxyCommand(t *testing.T) {
 	})
 
 	for _, c := range []struct{ args, want string }{
-		{"--listen 1", "slownet proxy: --listen and --to belong together: give both (slownet proxy --help tells more)\n"},
+		{"--listen 1", "slownet proxy: --listen and --to must be given together (slownet proxy --help tells more)\n"},
 		{"--profile 3g", "slownet proxy: --profile is for the proxy of --listen and --to: give them, or write the profile into the file (slownet proxy --help tells more)\n"},
 		{"--api none", "slownet proxy: nothing to do: give --listen and --to, or --config, or --api (slownet proxy --help tells more)\n"},
 		{"--listen x --to 1 --api none", "slownet proxy: --listen: address \"x\": port \"x\" is not a number: want 0 to 65535 (slownet proxy --help tells more)\n"},
 		{"--listen 0 --to 1 --profile 5g --api none", "there is no profile \"5g\""},
 		{"--config /no/such/file", "slownet proxy: cannot read --config: open /no/such/file: no such file or directory\n"},
 		{"--api " + at + "0", "is out of range"},
-		{"--api " + at, "slownet proxy: cannot serve the API on " + at + ": the port is in use; choose another one by --api, or none\n"},
+		{"--api " + at, "slownet proxy: cannot serve the API on " + at + ": the port is in use; choose another one with --api, or none\n"},
 		{"--listen " + at + " --to 1 --api none", "choose another port, or 0 for any free one"},
 	} {
 		output, err := exec.Command(slownet, append([]string{"proxy"}, strings.Fields(c.args)...)...).CombinedOutput()

@@ -16,15 +16,16 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// An emulator is a terminal, as far as the commands use one. Lines that have
-// scrolled away are kept. It wraps again what it shows when its width changes.
+// An emulator is a terminal with the features that the commands use. It keeps
+// lines that have scrolled away. It wraps its lines again when its width
+// changes.
 type emulator struct {
 	columns, rows int
 	lines         [][]rune
-	wraps         []bool // by line: the next one goes on with it
-	row, column   int    // of the cursor; the row counts from the first line ever
-	top           int    // the first line that is shown
-	rest          string // an escape sequence that is not complete
+	wraps         []bool // by line: it continues on the next line
+	row, column   int    // of the cursor; rows count from the first line ever
+	top           int    // the first visible line
+	rest          string // an incomplete escape sequence
 }
 
 func newEmulator(columns, rows int) *emulator {
@@ -33,7 +34,7 @@ func newEmulator(columns, rows int) *emulator {
 
 var sequence = regexp.MustCompile(`^\x1b\[(\d*)([A-Za-z])`)
 
-// write shows an output.
+// write shows output.
 func (e *emulator) write(output string) error {
 	for output = e.rest + output; output != ""; {
 		e.rest = ""
@@ -134,11 +135,10 @@ func (e *emulator) text() string {
 }
 
 // terminal NAME COLUMNSxROWS [DO@REGEXP] ARGS... runs get-poetry on a terminal of
-// that size, with the script's NO_COLOR and TERM. When it has printed what the
-// expression finds, DO is done: type Ctrl-C (^C), KILL it, or give the terminal
-// another number of columns. It writes what was printed to NAME.raw, what the
-// terminal showed at the end to NAME.screen, and the exit status to NAME.status, as
-// interrupt does.
+// that size, with the script's NO_COLOR and TERM. When its output matches the
+// expression, DO is done: type Ctrl-C (^C), KILL it, or give the terminal another
+// number of columns. The output is written to NAME.raw, the final contents of the
+// terminal to NAME.screen, and the exit status to NAME.status, as interrupt does.
 func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: terminal NAME COLUMNSxROWS [DO@REGEXP] ARGS...")
@@ -183,7 +183,7 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 				}
 			})
 		}
-		if err != nil { // EIO: nobody has the terminal any longer
+		if err != nil { // EIO: no process has the terminal open
 			break
 		}
 	}

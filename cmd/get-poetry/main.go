@@ -2,7 +2,7 @@
 //
 //	get-poetry [flags] [HOST:]PORT ...
 //
-// It gets one after another, or with --async all at once.
+// It gets them one after another, or with --async all at once.
 package main
 
 import (
@@ -28,9 +28,9 @@ import (
 const interruptGrace = time.Second
 
 // asyncGCPercent is the GC percentage with --async. Many poems grow at the same time
-// and are copied as they grow; with the default of 100 the garbage would take more
-// memory than all else. More frequent collections cost little: there are few
-// pointers.
+// and are copied as they grow. With the default of 100 the garbage would take more
+// memory than everything else. More frequent collections cost little, as there are
+// few pointers.
 const asyncGCPercent = 20
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -38,7 +38,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 const usage = `Usage: get-poetry [flags] [HOST:]PORT ...
 
 Gets the poems of slow poetry servers, one after another, or with --async all
-at once. HOST is 127.0.0.1 where it is left out.
+at once. The default HOST is 127.0.0.1.
 
   get-poetry 10000 10001 10002
   get-poetry --async 10000 10001 10002
@@ -47,11 +47,11 @@ at once. HOST is 127.0.0.1 where it is left out.
 
 With --progress, a terminal shows a bar for each task instead of lines: its
 bytes, their rate, and what it waits for. All bars have one scale, which doubles
-when the longest poem outgrows it: a poem's length is not known before its end.
-NO_COLOR=1 leaves the colours out, TERM=dumb the bars.
+when a poem exceeds it: a poem's length is not known before its end.
+NO_COLOR=1 turns off colours, TERM=dumb the bars.
 `
 
-// options holds the flags and arguments.
+// options are the flags and arguments.
 type options struct {
 	async     bool
 	timeout   cli.Duration
@@ -71,13 +71,13 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	flags := cli.NewFlagSet("get-poetry", usage)
 	flags.BoolVar(&o.async, "async", false, "get all poems at once")
-	flags.Var(&o.timeout, "timeout", "give up a server that sends nothing for so many `seconds`; 0 is never")
-	flags.Var(&o.maxTime, "max-time", "give up a server whose poem takes more than so many `seconds` in all; 0 is never")
-	flags.Var(&o.maxBytes, "max-bytes", "give up a server that sends more than so many `bytes`")
+	flags.Var(&o.timeout, "timeout", "give up on a server that sends nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.maxTime, "max-time", "give up on a server whose poem takes more than so many `seconds` in all; 0 is never")
+	flags.Var(&o.maxBytes, "max-bytes", "give up on a server that sends more than so many `bytes`")
 	flags.BoolVar(&o.print, "print", false, "print the poems, in the order of the tasks; the progress goes to stderr")
-	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is made if need be, as 1.txt, 2.txt, ... by task; files of these names are replaced, links too, and not followed; - is the same as --print")
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report nothing but what goes wrong")
-	flags.BoolVar(&o.progress, "progress", false, "show a bar for each task where the progress goes, if that is a terminal; else the usual lines")
+	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is created if necessary, as 1.txt, 2.txt, ... by task; existing files and links with these names are replaced, and links are not followed; - is the same as --print")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report only failures")
+	flags.BoolVar(&o.progress, "progress", false, "show a bar for each task if the progress goes to a terminal; otherwise the usual lines")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := cli.Interruptible(interruptGrace, cli.EndBySignal)
 	defer stop()
 	if o.out != "" {
-		signal.Ignore(syscall.SIGPIPE) // save the poems even if nobody reads the output
+		signal.Ignore(syscall.SIGPIPE) // save the poems even if nothing reads the output
 	}
 
 	printer := &cli.Printer{Out: out, Err: bars.over(stderr)}
@@ -129,7 +129,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	results := get(ctx, o, printer, poems, bars)
 	elapsed := time.Since(start)
 	var printed error
-	if bars != nil { // the poems are above them, on the same terminal
+	if bars != nil { // the poems are printed above the bars, on the same terminal
 		printed = poems.printer.end()
 	}
 	bars.end()
@@ -148,7 +148,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	switch err := cmp.Or(printed, printer.Failed()); {
 	case errors.Is(err, syscall.EPIPE):
-		return 1 // the reader of the output has gone, on purpose
+		return 1 // the reader of the output has left, on purpose
 	case err != nil:
 		return cli.Fail("get-poetry", fmt.Errorf("cannot print: %w", err), stderr)
 	case len(poems.unsaved) > 0, slices.ContainsFunc(results, func(r clients.Result) bool { return r.Err != nil }):
@@ -158,7 +158,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // progress returns the writer for the tasks' progress: stdout, unless the poems
-// go there.
+// are printed there.
 func progress(o *options, stdout, stderr io.Writer) io.Writer {
 	switch {
 	case o.quiet:

@@ -8,20 +8,20 @@ import (
 )
 
 // An orderedPrinter prints whole poems in the order of their tasks, each as soon as
-// all tasks before it are over. It never blocks its caller, even if no one reads its
-// output. A nil orderedPrinter prints none.
+// all tasks before it have ended. It never blocks its caller, even if nothing reads
+// its output. A nil orderedPrinter prints none.
 type orderedPrinter struct {
 	poems [][]byte // by task, from 0: waiting to be printed; nil for none
-	over  []bool   // by task: it has arrived or failed
-	next  int      // the task whose turn it is
+	over  []bool   // by task: the poem has arrived or failed
+	next  int      // the next task to print
 
-	queue  chan []byte   // to print; it has room for all poems
-	done   chan struct{} // closed when all is printed
+	queue  chan []byte   // poems to print; it has room for all of them
+	done   chan struct{} // closed when everything is printed
 	failed error         // the first write error; read it after done
 }
 
-// newOrderedPrinter returns a printer for the poems of so many tasks. On a
-// terminal it makes control characters visible and ends the last line.
+// newOrderedPrinter returns a printer for the poems of n tasks. On a terminal
+// it makes control characters visible and ends the last line.
 func newOrderedPrinter(out io.Writer, terminal bool, tasks int) *orderedPrinter {
 	r := &orderedPrinter{
 		poems: make([][]byte, tasks),
@@ -33,8 +33,8 @@ func newOrderedPrinter(out io.Writer, terminal bool, tasks int) *orderedPrinter 
 	return r
 }
 
-// print prints the queued poems, unchanged, with a newline after a poem that does not
-// end in one if another follows.
+// print prints the queued poems, unchanged. It adds a newline after a poem that does
+// not end in one if another poem follows.
 func (r *orderedPrinter) print(out io.Writer, terminal bool) {
 	defer close(r.done)
 	write := func(p []byte) {
@@ -72,7 +72,7 @@ func (r *orderedPrinter) put(task int, poem []byte) {
 	}
 }
 
-// end waits until all is printed, and returns the first error.
+// end waits until everything is printed, and returns the first error.
 func (r *orderedPrinter) end() error {
 	if r == nil {
 		return nil

@@ -22,9 +22,9 @@ func TestOrderedPrinterInTheOrderOfTheTasks(t *testing.T) {
 	assert.Equal(t, "one\ntwo\nfour\nfive", out.String())
 }
 
-// No call waits for a reader, and each poem is printed as soon as all before it
-// are done.
-func TestOrderedPrinterThatNobodyHears(t *testing.T) {
+// No call waits for a reader, and each poem is printed as soon as all poems
+// before it are done.
+func TestOrderedPrinterWithoutAReader(t *testing.T) {
 	reader, writer := io.Pipe()
 	r := newOrderedPrinter(writer, false, 3)
 	r.put(1, nil)
@@ -38,7 +38,7 @@ func TestOrderedPrinterThatNobodyHears(t *testing.T) {
 	assert.Equal(t, syscall.EPIPE, r.end())
 }
 
-func TestNoRecital(t *testing.T) {
+func TestNoOrderedPrinter(t *testing.T) {
 	var r *orderedPrinter
 	r.put(1, []byte("poem"))
 	assert.NoError(t, r.end())

@@ -10,11 +10,11 @@ import (
 // An outDir is the directory in which poems are saved. A nil outDir saves none.
 type outDir struct{ dir *os.Root }
 
-// newOutDir makes the directory if need be, and checks that it can be written to
+// newOutDir creates the directory if necessary, and checks that it is writable
 // before any poem is fetched.
 func newOutDir(name string) (*outDir, error) {
 	if err := os.MkdirAll(name, 0o777); err != nil {
-		return nil, fmt.Errorf("--out: %w; name a directory, or one that can be made", err)
+		return nil, fmt.Errorf("--out: %w; name a directory, or one that can be created", err)
 	}
 	dir, err := os.OpenRoot(name)
 	if err != nil {
@@ -37,7 +37,7 @@ type draft struct {
 	name string // in the directory
 }
 
-// create makes a new file with a unique name.
+// create creates a file with a unique name.
 func (s *outDir) create() (*draft, error) {
 	for tries := 1; ; tries++ {
 		name := fmt.Sprintf(".get-poetry-%d", rand.Uint64())
@@ -52,7 +52,7 @@ func (s *outDir) create() (*draft, error) {
 }
 
 // put saves the poem of a task. The file appears whole or not at all. It replaces a file
-// of the same name, or a symbolic link, which is not followed.
+// with the same name, or a symbolic link, which it does not follow.
 func (s *outDir) put(task int, poem []byte) error {
 	if s == nil {
 		return nil

@@ -19,7 +19,7 @@ func TestOutDir(t *testing.T) {
 	defer s.close()
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	assert.Empty(t, files, "the probe is gone")
+	assert.Empty(t, files, "the probe was removed")
 	for _, poem := range []string{"poem", "it is replaced"} {
 		require.NoError(t, s.put(12, []byte(poem)))
 		saved, err := os.ReadFile(filepath.Join(dir, "12.txt"))
@@ -33,8 +33,8 @@ func TestOutDir(t *testing.T) {
 	assert.Len(t, files, 1, "no draft is left")
 }
 
-// Others who may write to the directory cannot redirect a poem, nor block the
-// command.
+// Other users who can write to the directory can neither redirect a poem nor
+// block the command.
 func TestOutDirFollowsNoLink(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	require.NoError(t, os.WriteFile(victim, []byte("untouched"), 0o600))
@@ -59,7 +59,7 @@ func TestOutDirFollowsNoLink(t *testing.T) {
 	assert.Len(t, files, 1)
 }
 
-// A poem that cannot be saved leaves nothing behind.
+// A poem that cannot be saved leaves no file.
 func TestOutDirThatCannotSave(t *testing.T) {
 	dir := t.TempDir()
 	s, err := newOutDir(dir)

@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// poems holds the destinations of the poems as they arrive.
+// poems are the destinations of the poems as they arrive.
 type poems struct {
 	dir     *outDir
 	printer *orderedPrinter
@@ -25,8 +25,8 @@ type unsaved struct {
 	err  error
 }
 
-// newPoems returns the requested destinations. Poems that are printed
-// on stdout are written to out, which may differ from it only on a terminal.
+// newPoems returns the requested destinations. Poems that are printed on stdout
+// are written to out, which differs from it only on a terminal.
 func newPoems(o *options, stdout, out io.Writer) (*poems, error) {
 	p := &poems{unsaved: map[int]unsaved{}}
 	if o.out != "" {
@@ -65,8 +65,8 @@ func (p *poems) save(task int, poem []byte) {
 	}
 }
 
-// saveAgain retries the poems that could not be saved for want of descriptors, now
-// that all connections are closed.
+// saveAgain retries poems that could not be saved for lack of file descriptors,
+// after all connections have been closed.
 func (p *poems) saveAgain() {
 	for task, failed := range p.missing() {
 		if errors.Is(failed.err, syscall.EMFILE) || errors.Is(failed.err, syscall.ENFILE) {

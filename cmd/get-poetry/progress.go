@@ -18,9 +18,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
-// bars show the progress of the tasks on a terminal: a bar for each, as far as there
-// is room, and a sum. If there are more tasks than lines, finished tasks scroll away
-// and others take their place. Nil bars show nothing.
+// bars show the progress of the tasks on a terminal: a bar for each, while there is
+// room, and a sum. If there are more tasks than lines, finished tasks scroll away
+// and others take their place. A nil bars shows nothing.
 type bars struct {
 	screen    *screen
 	label     int // width of the longest label
@@ -32,10 +32,10 @@ type bars struct {
 	mu     sync.Mutex // guards what follows; not held while the container is called
 	tasks  []task
 	next   int  // index of the first task that never had a bar
-	scarce bool // the process has no descriptors left
-	ended  bool // all tasks are over
+	scarce bool // the process has run out of file descriptors
+	ended  bool // all tasks have ended
 
-	lines []*mpb.Bar // by task's index, nil for none; of the observer's goroutine
+	lines []*mpb.Bar // by task's index, nil for none; used by the observer's goroutine only
 }
 
 // newBars returns the bars, or nil if they are not requested or progress does not go
@@ -99,7 +99,7 @@ func (b *bars) add(priority int, line func(layout) string, options ...mpb.BarOpt
 	return bar
 }
 
-// addNext adds a bar for the first task that is not over and never had one.
+// addNext adds a bar for the first task that has not ended and never had one.
 func (b *bars) addNext() {
 	b.mu.Lock()
 	for b.next < len(b.tasks) && b.tasks[b.next].over() {
@@ -194,7 +194,7 @@ func (b *bars) observe(e clients.TaskEvent) {
 	}
 }
 
-// end draws the bars for the last time, and leaves them there.
+// end draws the bars for the last time, and leaves them on the screen.
 func (b *bars) end() {
 	if b == nil {
 		return

@@ -28,7 +28,7 @@ type task struct {
 	phase   phase
 	bytes   int
 	meter   meter
-	since   time.Time     // of the last event
+	since   time.Time     // time of the last event
 	elapsed time.Duration // arrived: total time
 	err     error         // failed: the reason
 }
@@ -54,7 +54,7 @@ func (t *task) observe(e clients.TaskEvent, now time.Time) {
 // over reports whether the task has arrived or failed.
 func (t *task) over() bool { return t.phase == arrived || t.phase == failed }
 
-// rate returns the bytes per second: the recent rate, or of a finished task the mean.
+// rate returns the bytes per second: the recent rate, or the mean of a finished task.
 func (t *task) rate(now time.Time) float64 {
 	switch {
 	case t.phase == connected:
@@ -65,11 +65,11 @@ func (t *task) rate(now time.Time) float64 {
 	return 0
 }
 
-// silent is the time without a byte after which a task is shown as waiting.
+// silent is the time without bytes after which a task is shown as waiting.
 const silent = time.Second
 
-// state describes what a task waits for, or how it has ended. Scarce means that the
-// process is out of descriptors.
+// state describes what a task waits for, or how it has ended. scarce means that the
+// process has run out of file descriptors.
 func (t *task) state(now time.Time, scarce bool) string {
 	wait := func(what string) string {
 		if d := now.Sub(t.since); d >= silent {
@@ -102,10 +102,10 @@ type layout struct {
 	label  int  // width of the longest label
 	scale  int  // bytes that fill a bar
 	colour bool // may be used
-	final  bool // the lines stay: all tasks are over
+	final  bool // all tasks have ended, and the lines stay
 }
 
-// Widths of the columns, and what a line must have to show a column at all.
+// Widths of the columns, and the minimum widths of a line for showing a column at all.
 const (
 	bytesWidth   = 8
 	rateWidth    = 10
@@ -162,7 +162,7 @@ func (l layout) line(t *task, now time.Time, scarce bool) string {
 // labelOf returns the name of a task.
 func labelOf(number int) string { return fmt.Sprintf("Task %d", number) }
 
-// bar returns the bar of a task: its bytes on the scale that all share.
+// bar returns the bar of a task: its bytes on the common scale.
 func (l layout) bar(t *task, cells int) string {
 	full := min((t.bytes*cells+l.scale-1)/l.scale, cells)
 	return strings.Repeat("█", full) + strings.Repeat("░", cells-full)
@@ -182,8 +182,8 @@ func (l layout) paint(t *task, text string) string {
 	return text
 }
 
-// scaleOf returns the scale for the longest poem so far: it doubles when that
-// outgrows it. How long a poem will be is not known before its end.
+// scaleOf returns the scale for the longest poem so far, which doubles when a
+// poem exceeds it. The length of a poem is unknown before its end.
 func scaleOf(longest int) int {
 	scale := 1000
 	for scale < longest {

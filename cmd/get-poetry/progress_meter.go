@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A meter measures a rate: the bytes of the last seconds weigh most.
+// A meter measures a rate, with more weight on the bytes of the last seconds.
 type meter struct {
 	start time.Time
 	at    time.Time // of sum
-	sum   float64   // of the bytes, each weighed by its age
+	sum   float64   // bytes, weighted by age
 }
 
 const (
-	meterTime = 3 * time.Second        // in which the weight of a byte falls to 1/e
-	meterMin  = 500 * time.Millisecond // no rate is told of less
+	meterTime = 3 * time.Second        // time in which the weight of a byte falls to 1/e
+	meterMin  = 500 * time.Millisecond // minimum time for a rate
 )
 
 // add adds bytes that have arrived now.
@@ -24,7 +24,7 @@ func (m *meter) add(bytes int, now time.Time) {
 	m.at = now
 }
 
-// sumAt returns the sum as it has decayed by now.
+// sumAt returns the sum, decayed until now.
 func (m *meter) sumAt(now time.Time) float64 {
 	return m.sum * math.Exp(-now.Sub(m.at).Seconds()/meterTime.Seconds())
 }

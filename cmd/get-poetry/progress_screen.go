@@ -15,28 +15,28 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// A screen draws lines at the bottom of a terminal, again and again, and writes
-// what else there is above them. It is the console of the bars. Each frame is
-// one write, with the cursor below it at its end: whatever ends the process
-// leaves whole lines.
+// A screen draws lines at the bottom of a terminal, repeatedly, and writes all
+// other output above them. The bars are drawn on it. Each frame is one write
+// that ends with the cursor below it, so the lines stay whole however the
+// process ends.
 type screen struct {
 	terminal *os.File
 
 	mu     sync.Mutex   // guards what follows, and writing
-	live   bool         // lines are drawn; else all is written at once
-	above  bytes.Buffer // to be written above the lines, from its first byte that is not
-	frame  bytes.Buffer // the lines to be drawn next
-	widths []int        // of the lines that stand there
+	live   bool         // lines are drawn; otherwise everything is written at once
+	above  bytes.Buffer // text to write above the lines
+	frame  bytes.Buffer // the lines to draw next
+	widths []int        // of the lines on the terminal
 }
 
-// begin starts to draw.
+// begin starts drawing.
 func (s *screen) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.live = true
 }
 
-// end leaves the lines where they are. What is written from now on comes below.
+// end leaves the lines where they are. Later text is written below them.
 func (s *screen) end() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,8 +45,8 @@ func (s *screen) end() error {
 	return err
 }
 
-// Write writes above the lines that are drawn, with the next frame, and up to
-// the end of the last whole line.
+// Write writes above the drawn lines, with the next frame, and only up to the
+// end of the last whole line.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,10 +66,10 @@ func (s *screen) ReadFrom(r io.Reader) (int64, error) {
 // IsTerminal is always true.
 func (s *screen) IsTerminal() bool { return true }
 
-// The size of a terminal that does not tell its own.
+// The size of a terminal that does not report its own.
 const defaultWidth, defaultHeight = 80, 24
 
-// size returns the room for lines: the cursor needs the last one.
+// size returns the room for lines: one line is for the cursor.
 func (s *screen) size() (width, height int) {
 	width, height = cli.TerminalSize(s.terminal)
 	if width == 0 {
@@ -81,21 +81,21 @@ func (s *screen) size() (width, height int) {
 	return width, max(height-1, 1)
 }
 
-// GetTermSize returns the width of the terminal, and no limit of its height:
-// Flush leaves out the lines that have no room.
+// GetTermSize returns the width of the terminal, and no limit on its height:
+// Flush leaves out lines that do not fit.
 func (s *screen) GetTermSize() (width, height int, err error) {
 	width, _ = s.size()
 	return width, math.MaxInt32, nil
 }
 
-// Flush draws a frame in the place of the one before. The last so many of its
-// lines will be drawn again, as far as there is room for them; the others stay.
+// Flush replaces the last frame. The last lines of the frame, as many as given,
+// will be drawn again if they fit; the others stay.
 func (s *screen) Flush(lines int) error {
-	width, height := s.size() // the latest: it may have changed since the frame was begun
+	width, height := s.size() // the current size: it may have changed since the start of the frame
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out strings.Builder
-	out.WriteByte('\r') // something may have been typed
+	out.WriteByte('\r') // the user may have typed something
 	if up := s.heightLocked(width); up > 0 {
 		fmt.Fprintf(&out, "\x1b[%dA", up)
 	}
@@ -109,7 +109,8 @@ func (s *screen) Flush(lines int) error {
 	for _, line := range again {
 		s.widths = append(s.widths, runewidth.StringWidth(withoutColour(strings.TrimSuffix(line, "\n"))))
 	}
-	// Each line is erased by itself: tmux keeps a copy of a whole screen that is.
+	// Each line is erased by itself, as tmux keeps a copy of a screen that is erased as a
+	// whole.
 	for _, line := range slices.Concat(above, stay, again) {
 		out.WriteString("\x1b[K" + line)
 	}
@@ -118,8 +119,9 @@ func (s *screen) Flush(lines int) error {
 	return err
 }
 
-// heightLocked returns how many lines of the terminal the drawn lines take. One
-// that has become narrower since has wrapped them, as most terminals do.
+// heightLocked returns the number of terminal lines that the drawn lines
+// occupy. A terminal that has become narrower has wrapped them, as most
+// terminals do.
 func (s *screen) heightLocked(width int) (height int) {
 	for _, w := range s.widths {
 		height += max((w+width-1)/width, 1)

@@ -14,27 +14,28 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A capture is a pcapng file of what the command's device sends and receives. Another
-// goroutine writes it, so that no packet waits for a disk.
+// A capture is a pcapng file of the packets that the command's device sends and
+// receives. Another goroutine writes it, so that no packet waits for the disk.
 type capture struct {
 	file   *os.File
 	frames chan frame
 	done   chan struct{}
-	failed error // of the file; set before done is closed
+	failed error // the error of the file; set before done is closed
 }
 
 // A frame is a packet in the capture.
 type frame struct {
 	at      time.Time
 	packet  []byte
-	sent    bool // by the command
+	sent    bool // sent by the command
 	comment string
 }
 
-// maxFrames is how many frames may wait for the disk. Then the path does, too.
+// maxFrames is the number of frames that may wait for the disk. Beyond it, the path
+// waits.
 const maxFrames = 1 << 14
 
-// newCapture starts a capture of a command.
+// newCapture starts the capture of a command.
 func newCapture(name string, command []string) (*capture, error) {
 	file, err := os.Create(name)
 	if err != nil {
@@ -67,7 +68,7 @@ func newCapture(name string, command []string) (*capture, error) {
 				options.Comments = []string{f.comment}
 			}
 			c.failed = writer.WritePacketWithOptions(info, f.packet, options)
-			if c.failed == nil && len(c.frames) == 0 { // so that the file is whole when nothing happens
+			if c.failed == nil && len(c.frames) == 0 { // so that the file is complete when nothing happens
 				c.failed = writer.Flush()
 			}
 		}
@@ -78,7 +79,7 @@ func newCapture(name string, command []string) (*capture, error) {
 	return c, nil
 }
 
-// sent adds a packet that the command has sent, with what became of it.
+// sent adds a packet that the command has sent, with its fate.
 func (c *capture) sent(at time.Time, packet []byte, drop netem.Drop) {
 	f := frame{at: at, packet: bytes.Clone(packet), sent: true}
 	if drop != netem.NotDropped && drop != netem.Queued {
@@ -92,7 +93,7 @@ func (c *capture) arrived(packet []byte) {
 	c.frames <- frame{at: time.Now(), packet: bytes.Clone(packet)}
 }
 
-// close ends the capture, which nothing is added to then, and returns what failed.
+// close ends the capture, and returns its error. Nothing may be added after that.
 func (c *capture) close() error {
 	close(c.frames)
 	<-c.done

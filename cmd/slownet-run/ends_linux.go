@@ -19,8 +19,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/wire"
 )
 
-// ends are the other ends of the command's connections: a TCP/IP stack that takes all
-// addresses for its own, and carries on what comes by sockets of the host.
+// ends are the remote ends of the command's connections: a TCP/IP stack that accepts
+// packets to all addresses, and continues their connections over sockets of the host.
 type ends struct {
 	stack *stack.Stack
 	link  *link
@@ -33,7 +33,7 @@ type ends struct {
 // nic is the number of the stack's only interface.
 const nic = 1
 
-// newEnds returns ends that answer nothing before connect.
+// newEnds returns ends that send no answers before connect.
 func newEnds(mtu int, ipv6On bool, warn func(format string, args ...any)) (*ends, error) {
 	e := &ends{ipv6: ipv6On, warn: warn, names: &names{ipv6: ipv6On}}
 	e.pings = newPings(e.reply, warn)
@@ -55,10 +55,10 @@ func newEnds(mtu int, ipv6On bool, warn func(format string, args ...any)) (*ends
 		{Destination: header.IPv4EmptySubnet, NIC: nic},
 		{Destination: header.IPv6EmptySubnet, NIC: nic},
 	})
-	if err := e.stack.SetPromiscuousMode(nic, true); err != nil { // all addresses are ours,
+	if err := e.stack.SetPromiscuousMode(nic, true); err != nil { // accept packets to all addresses,
 		return nil, problem(err)
 	}
-	if err := e.stack.SetSpoofing(nic, true); err != nil { // and answer
+	if err := e.stack.SetSpoofing(nic, true); err != nil { // and answer from them
 		return nil, problem(err)
 	}
 	e.stack.SetTransportProtocolHandler(tcp.ProtocolNumber, tcp.NewForwarder(e.stack, 0, 1<<14, e.forwardTCP).HandlePacket)
@@ -66,10 +66,10 @@ func newEnds(mtu int, ipv6On bool, warn func(format string, args ...any)) (*ends
 	return e, nil
 }
 
-// connect says where the ends' packets go.
+// connect sets the function to which the ends' packets go.
 func (e *ends) connect(down *wire.Direction) { e.link.down = down }
 
-// receive gets a packet of the command's.
+// receive takes a packet from the command.
 func (e *ends) receive(packet []byte) {
 	if e.pings.take(packet) {
 		return
@@ -83,13 +83,13 @@ func (e *ends) receive(packet []byte) {
 	p.DecRef()
 }
 
-// reply sends the command an IP packet.
+// reply sends an IP packet to the command.
 func (e *ends) reply(packet []byte) {
 	b := e.link.down.Buffer()
 	e.link.down.Send(b[:copy(b, packet)])
 }
 
-// A link has the stack's packets enter the line at once, in the order of each connection.
+// A link puts the stack's packets on the line at once, in order for each connection.
 type link struct {
 	*channel.Endpoint
 	down *wire.Direction
@@ -108,8 +108,8 @@ func (l *link) WritePackets(packets stack.PacketBufferList) (int, tcpip.Error) {
 	return packets.Len(), nil
 }
 
-// dialed returns the address on the host that stands for one that the command uses, and
-// whether there is one.
+// dialed returns the host's address for an address that the command uses, and whether
+// there is one.
 func dialed(a netip.Addr) ([]netip.Addr, bool) {
 	switch a {
 	case hostAddress:
@@ -129,17 +129,17 @@ func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
 
 func addressOf(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
 
-// addrPortOf returns an address of the stack's.
+// addrPortOf returns an address of the stack.
 func addrPortOf(a tcpip.Address, port uint16) netip.AddrPort {
 	address, _ := netip.AddrFromSlice(a.AsSlice())
 	return netip.AddrPortFrom(address, port)
 }
 
-// problem makes an error of one of the stack's.
+// problem turns an error of the stack into an error.
 func problem(err tcpip.Error) error { return fmt.Errorf("%v", err) }
 
-// hostHasIPv6 reports whether the host has a route to the Internet by IPv6. Only then the
-// command has one. No packet is sent.
+// hostHasIPv6 reports whether the host has an IPv6 route to the Internet. The command has
+// IPv6 only then. No packet is sent.
 func hostHasIPv6() bool {
 	conn, err := net.Dial("udp6", "[2001:4860:4860::8888]:53")
 	if err != nil {

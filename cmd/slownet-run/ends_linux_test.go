@@ -55,7 +55,7 @@ func onHost(t *testing.T, serve func(conn *net.TCPConn)) (address string) {
 	return fmt.Sprintf("%s:%d", hostName, listener.Addr().(*net.TCPAddr).Port)
 }
 
-// inside runs one of the programs inside, and returns what it printed.
+// inside runs one of the programs inside, and returns its output.
 func insideRun(t *testing.T, as user, flags []string, args ...string) result {
 	t.Helper()
 	r := runProgram(t, as, slices.Concat(flags, []string{"--", testProgram, "inside"}, args)...)
@@ -86,7 +86,7 @@ func halfClose(args []string, out io.Writer) error {
 	return err
 }
 
-// A half-closed connection still has its other direction.
+// The other direction of a half-closed connection still works.
 func TestHalfCloseIsPassedOn(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -123,11 +123,11 @@ func reset(args []string, _ io.Writer) error {
 	if err := errors.Join(conn.SetLinger(0), conn.Close()); err != nil {
 		return err
 	}
-	time.Sleep(100 * time.Millisecond) // to have it leave
+	time.Sleep(100 * time.Millisecond) // to let it leave
 	return nil
 }
 
-// A reset is a reset at the other end, in both directions.
+// A reset is passed on to the other end, in both directions.
 func TestResetsArePassedOn(t *testing.T) {
 	t.Parallel()
 	address := onHost(t, func(conn *net.TCPConn) {
@@ -154,7 +154,7 @@ func udpEcho(args []string, out io.Writer) error {
 	}
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	buffer := make([]byte, 1<<16)
-	for _, size := range []int{1, 1000, 1472, 8000} { // the last is in fragments
+	for _, size := range []int{1, 1000, 1472, 8000} { // the last one is fragmented
 		if _, err := conn.Write(make([]byte, size)); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func udpEcho(args []string, out io.Writer) error {
 	return nil
 }
 
-// Datagrams reach the host's loopback and come back, large ones too.
+// Datagrams reach the host's loopback and come back, including large ones.
 func TestDatagrams(t *testing.T) {
 	t.Parallel()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -189,7 +189,7 @@ func TestDatagrams(t *testing.T) {
 	})
 }
 
-// refused prints what comes of a connection and a datagram to each address.
+// refused prints the results of a connection and a datagram to each address.
 func refused(args []string, out io.Writer) error {
 	for _, address := range args {
 		for _, network := range []string{"tcp", "udp"} {
@@ -207,7 +207,7 @@ func refused(args []string, out io.Writer) error {
 	return nil
 }
 
-// A port where nobody listens refuses, of the host and of the gateway.
+// A closed port refuses, on the host and on the gateway.
 func TestClosedPortsRefuse(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -217,7 +217,7 @@ func TestClosedPortsRefuse(t *testing.T) {
 	})
 }
 
-// lookup asks the name server in resolv.conf alone, as it has no file of names.
+// lookup asks the name server in resolv.conf only, as it has no hosts file.
 func lookup(args []string, out io.Writer) error {
 	for _, network := range []string{"udp", "tcp"} {
 		for _, name := range args {
@@ -264,7 +264,7 @@ func lookup(args []string, out io.Writer) error {
 	return nil
 }
 
-// Names are resolved by the host, its file of names included; ours by ourselves.
+// The host resolves names, using its hosts file; our own names are resolved here.
 func TestNamesAreTheHosts(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -275,7 +275,7 @@ func TestNamesAreTheHosts(t *testing.T) {
 	})
 }
 
-// A profile's lookup is how much longer a name takes.
+// A profile's Lookup is the extra time of a name.
 func TestLookupTakesLonger(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "dns.json")
@@ -284,8 +284,8 @@ func TestLookupTakesLonger(t *testing.T) {
 	assert.GreaterOrEqual(t, r.took, 600*time.Millisecond)
 }
 
-// seedThatLosesTheFirst returns a seed by which the first packet of the first flow is lost,
-// and the next ones are not.
+// seedThatLosesTheFirst returns a seed with which the first packet of the first flow is
+// lost, and the next ones are not.
 func seedThatLosesTheFirst(loss float64) uint64 {
 	for seed := uint64(1); ; seed++ {
 		line, lost := netem.NewLine(netem.Link{Loss: netem.Loss{Random: loss}}, 2*seed+1), [10]bool{}
@@ -298,7 +298,8 @@ func seedThatLosesTheFirst(loss float64) uint64 {
 	}
 }
 
-// A capture has what the command sent and got, in order, and says what was lost.
+// A capture contains the packets that the command sent and received, in order, and marks
+// lost ones.
 func TestCapture(t *testing.T) {
 	t.Parallel()
 	needs(t, "curl", "curl")
@@ -344,8 +345,8 @@ func TestCapture(t *testing.T) {
 	assert.Equal(t, 1, lost)
 }
 
-// What a command has written before it ended is delivered, as by any kernel.
-func TestWhatTheCommandLeftIsDelivered(t *testing.T) {
+// Data that the command wrote before it ended is delivered, as by any kernel.
+func TestUnsentDataIsDeliveredAfterTheCommand(t *testing.T) {
 	t.Parallel()
 	const size = 50_000
 	got := make(chan int, 1)
@@ -375,7 +376,7 @@ func leaveTCP(args []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = conn.Write(make([]byte, size)) // the kernel has room for it
+	_, err = conn.Write(make([]byte, size)) // it fits into the kernel's buffers
 	return err
 }
 

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pingIdle is how long a ping is kept when no packet passes.
+// pingIdle is how long a ping without packets is kept.
 const pingIdle = 30 * time.Second
 
-// pings carry the command's pings to the outside, by a socket of the host each.
+// pings forwards the command's pings to the outside, each over a socket of the host.
 type pings struct {
 	reply func(packet []byte)
 	warn  func(format string, args ...any)
@@ -32,13 +32,13 @@ type pingKey struct {
 	id uint16
 }
 
-// A ping is the echoes that a process of the command's sends to an address.
+// A ping is the echoes that one process of the command sends to an address.
 type ping struct {
 	file    *os.File
 	key     pingKey
 	from    netip.Addr
-	raw     bool   // the socket gets the IP header, and all that has come
-	id      uint16 // its echoes' on the host's network
+	raw     bool   // the socket delivers the IP header, and every ICMP message
+	id      uint16 // of its echoes, on the host's network
 	replyTo func(packet []byte)
 }
 
@@ -75,7 +75,7 @@ func (p *pings) take(packet []byte) bool {
 	return true
 }
 
-// refuseLocked tells the command, and once the user, that there is no ping.
+// refuseLocked tells the command, and once the user, that pings are not possible.
 func (p *pings) refuseLocked(e echo, packet []byte, err error) {
 	refusal := e.refusal(packet)
 	p.reply(refusal)
@@ -86,13 +86,13 @@ func (p *pings) refuseLocked(e echo, packet []byte, err error) {
 	hint := ""
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		group := os.Getegid()
-		hint = fmt.Sprintf(": group %d may not ping, as net.ipv4.ping_group_range is %q; allow it by: sysctl -w net.ipv4.ping_group_range=\"%d %d\"",
+		hint = fmt.Sprintf(": group %d may not ping, as net.ipv4.ping_group_range is %q; allow it with: sysctl -w net.ipv4.ping_group_range=\"%d %d\"",
 			group, system("/").setting("net.ipv4.ping_group_range"), group, group)
 	}
-	p.warn("no ping to the outside (to %s there is): %v%s", gatewayName, err, hint)
+	p.warn("pings to the outside do not work (only to %s): %v%s", gatewayName, err, hint)
 }
 
-// newPing opens a socket for echoes: a ping socket, or, for root, a raw one.
+// newPing opens a socket for echoes: a ping socket or, for root, a raw one.
 func newPing(e echo, reply func(packet []byte)) (*ping, error) {
 	family, protocol := unix.AF_INET, unix.IPPROTO_ICMP
 	var to unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{}}
@@ -129,13 +129,13 @@ func (p *ping) send(e echo) {
 	}
 	message := append([]byte{kind, 0, 0, 0}, binary.BigEndian.AppendUint32(nil, uint32(p.id)<<16|uint32(e.seq))...)
 	message = append(message, e.data...)
-	if !e.to.Is6() { // else the kernel does so
+	if !e.to.Is6() { // for IPv6 the kernel does so
 		binary.BigEndian.PutUint16(message[2:], checksum(sumOf(message)))
 	}
-	_, _ = p.file.Write(message) // as if it were lost
+	_, _ = p.file.Write(message) // an error counts as a loss
 }
 
-// carry passes on replies until none was awaited for long.
+// carry passes on replies until none has come for long.
 func (p *ping) carry() {
 	buffer := make([]byte, 1<<16)
 	for {
@@ -144,7 +144,7 @@ func (p *ping) carry() {
 			return
 		}
 		if err != nil {
-			continue // that of an ICMP message: it is as if the echo were lost
+			continue // caused by an ICMP message: the echo counts as lost
 		}
 		message := buffer[:n]
 		kind := byte(echoReply)

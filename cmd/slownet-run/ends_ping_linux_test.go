@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Pings to the outside are carried on, by ping sockets, where the host allows them, over
+// Pings to the outside are forwarded over ping sockets, if the host allows them, with
 // both versions of IP.
 func TestPingsToTheOutside(t *testing.T) {
 	t.Parallel()
 	needs(t, "ping", "iputils-ping")
 	if os.Geteuid() != 0 {
-		t.Skip("to make another network for the host needs root")
+		t.Skip("creating another network for the host needs root")
 	}
 	asEach(t, func(t *testing.T, as user) {
 		for _, address := range []netip.Addr{ownAddress.Addr(), ownAddress6.Addr()} {
@@ -31,12 +31,12 @@ func TestPingsToTheOutside(t *testing.T) {
 	})
 }
 
-// A run inside of a run has both paths.
+// A run inside another run has both paths.
 func TestPathsInPaths(t *testing.T) {
 	t.Parallel()
 	needs(t, "ping", "iputils-ping")
 	if os.Geteuid() != 0 {
-		t.Skip("to make another network for the host needs root")
+		t.Skip("creating another network for the host needs root")
 	}
 	asEach(t, func(t *testing.T, as user) {
 		r := finish(t, commandWith(as, deviceForAll, ownNetwork, "--latency", "20ms", "--", program, "--latency", "30ms", "--",
@@ -46,8 +46,8 @@ func TestPathsInPaths(t *testing.T) {
 	})
 }
 
-// Root's are carried on by raw sockets where the host allows no ping sockets; others' are
-// refused, with what to do about it.
+// Root's pings use raw sockets if the host allows no ping sockets; those of other users
+// are refused, with advice.
 func TestPingsThatAreNotAllowed(t *testing.T) {
 	t.Parallel()
 	needs(t, "ping", "iputils-ping")
@@ -62,11 +62,11 @@ func TestPingsThatAreNotAllowed(t *testing.T) {
 			return
 		}
 		assert.Contains(t, r.stdout, "Packet filtered")
-		assert.Regexp(t, `^slownet run: no ping to the outside \(to gateway.slownet there is\): permission denied: group \d+ may not ping, as net.ipv4.ping_group_range is "1 0"; allow it by: sysctl -w net.ipv4.ping_group_range="\d+ \d+"\n$`, r.stderr)
+		assert.Regexp(t, `^slownet run: pings to the outside do not work \(only to gateway.slownet\): permission denied: group \d+ may not ping, as net.ipv4.ping_group_range is "1 0"; allow it with: sysctl -w net.ipv4.ping_group_range="\d+ \d+"\n$`, r.stderr)
 	})
 }
 
-// addressOfHost returns an address of this machine that is not its loopback's.
+// addressOfHost returns an address of this machine that is not a loopback one.
 func addressOfHost(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
@@ -76,6 +76,6 @@ func addressOfHost(t *testing.T) string {
 			return ip.IP.String()
 		}
 	}
-	t.Skip("this machine has no address but its loopback's")
+	t.Skip("this machine has only loopback addresses")
 	return ""
 }

@@ -15,12 +15,13 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// dialTimeout is how long a connection of the command's may take to reach the outside.
-// Linux gives up after two minutes, too.
+// dialTimeout is the maximum time for connecting to the outside. Linux gives up after
+// two minutes, too.
 const dialTimeout = 127 * time.Second
 
-// forwardTCP carries on a connection: it is accepted after the host's socket is connected,
-// refused if that is, and left without an answer if there is none.
+// forwardTCP forwards a connection. It accepts the connection after the host's socket is
+// connected, refuses it if the socket is refused, and leaves it unanswered if the socket
+// gets no answer.
 func (e *ends) forwardTCP(r *tcp.ForwarderRequest) {
 	id := r.ID()
 	to := addrPortOf(id.LocalAddress, id.LocalPort)
@@ -43,7 +44,7 @@ func (e *ends) forwardTCP(r *tcp.ForwarderRequest) {
 		return
 	}
 	r.Complete(false)
-	endpoint.SocketOptions().SetDelayOption(false) // what the peer wrote is not kept back
+	endpoint.SocketOptions().SetDelayOption(false) // the peer's data is not held back
 	inner := gonet.NewTCPConn(&queue, endpoint)
 	if isName {
 		e.names.serveTCP(inner)
@@ -52,7 +53,7 @@ func (e *ends) forwardTCP(r *tcp.ForwarderRequest) {
 	join(inner, endpoint, outer)
 }
 
-// dialTCP connects a socket of the host's.
+// dialTCP connects a socket of the host.
 func dialTCP(to netip.AddrPort) (*net.TCPConn, error) {
 	addresses, ok := dialed(to.Addr())
 	if !ok {
@@ -74,8 +75,8 @@ func dialTCP(to netip.AddrPort) (*net.TCPConn, error) {
 	return nil, first
 }
 
-// join copies both directions of a connection until both have ended. The end of one is
-// passed on as it is: a close closes that direction, a reset resets all.
+// join copies both directions of a connection until both have ended. It passes on how
+// one ends: a close closes that direction, a reset resets the connection.
 func join(inner *gonet.TCPConn, endpoint tcpip.Endpoint, outer *net.TCPConn) {
 	failed := make(chan bool, 2)
 	carry := func(to interface {
@@ -92,7 +93,7 @@ func join(inner *gonet.TCPConn, endpoint tcpip.Endpoint, outer *net.TCPConn) {
 	go carry(inner, outer)
 	for range 2 {
 		if <-failed {
-			endpoint.Abort() // which ends the other direction, too
+			endpoint.Abort() // this ends the other direction, too
 			abortTCP(outer)
 		}
 	}

@@ -12,12 +12,12 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// udpIdle is how long a flow of datagrams is kept when none passes. RFC 4787 asks for two
-// minutes at least, and recommends five.
+// udpIdle is how long a flow without datagrams is kept. RFC 4787 requires at least two
+// minutes, and recommends five.
 const udpIdle = 5 * time.Minute
 
-// forwardUDP carries on a flow of datagrams, of two addresses with their ports, by a
-// socket of its own. It reports whether there is a port to take them.
+// forwardUDP forwards a flow of datagrams, identified by two addresses with ports,
+// over a socket of its own. It reports whether a port accepts them.
 func (e *ends) forwardUDP(r *udp.ForwarderRequest) bool {
 	id := r.ID()
 	to := addrPortOf(id.LocalAddress, id.LocalPort)
@@ -58,21 +58,21 @@ func (e *ends) forwardUDP(r *udp.ForwarderRequest) bool {
 	return true
 }
 
-// A udpFlow is the datagrams of two addresses with their ports.
+// A udpFlow is the datagrams between two addresses with ports.
 type udpFlow struct {
 	inner   *gonet.UDPConn
 	outer   *net.UDPConn
-	refused func() // tells the command that nobody listens
+	refused func() // tells the command that the port is closed
 }
 
-// wakeUp keeps the flow for as long as it may be idle.
+// wakeUp restarts the idle time of the flow.
 func (f *udpFlow) wakeUp() {
 	until := time.Now().Add(udpIdle)
 	_ = f.inner.SetReadDeadline(until)
 	_ = f.outer.SetReadDeadline(until)
 }
 
-// carry copies datagrams in one direction until the flow was idle for long, or ends.
+// carry copies datagrams in one direction until the flow has been idle for long, or ends.
 func (f *udpFlow) carry(to, from net.Conn) {
 	defer f.inner.Close()
 	defer f.outer.Close()
@@ -90,7 +90,7 @@ func (f *udpFlow) carry(to, from net.Conn) {
 		if _, err := to.Write(datagram[:n]); errors.Is(err, net.ErrClosed) {
 			return
 		} else if errors.Is(err, unix.ECONNREFUSED) {
-			f.refused() // by an earlier one
+			f.refused() // caused by an earlier datagram
 			_, _ = to.Write(datagram[:n])
 		}
 	}

@@ -7,8 +7,9 @@ import (
 	"syscall"
 )
 
-// idMappings returns which users and groups of the host there are inside, each as itself:
-// all, for root; else one's own alone, and then no process there may change its groups.
+// idMappings returns the users and groups of the host that exist inside, each mapped to
+// itself. For root that is all; for other users it is only their own, and then no process
+// inside may change its groups.
 func idMappings() (uids, gids []syscall.SysProcIDMap, setgroups bool) {
 	if os.Geteuid() == 0 {
 		uids, gids = allIDs("/proc/self/uid_map"), allIDs("/proc/self/gid_map")
@@ -22,7 +23,7 @@ func idMappings() (uids, gids []syscall.SysProcIDMap, setgroups bool) {
 	return own(os.Geteuid()), own(os.Getegid()), false
 }
 
-// allIDs returns the ranges of IDs of the namespace that this process is in.
+// allIDs returns the ID ranges of the namespace of this process.
 func allIDs(file string) (all []syscall.SysProcIDMap) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -38,8 +39,8 @@ func allIDs(file string) (all []syscall.SysProcIDMap) {
 	return all
 }
 
-// pingGroups returns the range of groups that may ping inside without privileges: those
-// that there are, as far as one range has them.
+// pingGroups returns the range of groups that may ping inside without privileges: all
+// existing ones, as far as one range covers them.
 func pingGroups() string {
 	_, gids, _ := idMappings()
 	first, last := gids[0].ContainerID, gids[0].ContainerID+gids[0].Size-1

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// maxDrain is how long the namespace outlives the command, at the most, for what the command
-// has left to the kernel to deliver.
+// maxDrain is the maximum time for which the namespace outlives the command, so that the
+// kernel can deliver the command's remaining data.
 const maxDrain = 30 * time.Second
 
-// drain waits until the kernel has delivered what the command wrote to connections and then
-// closed, as it does when a program ends. It reports whether there was any. A signal ends it.
+// drain waits until the kernel has delivered data that the command wrote to connections
+// before it closed them, or ended. It reports whether there was any. A signal ends it.
 func drain(r *received) (waited bool) {
 	start := time.Now()
 	for time.Since(start) < maxDrain && !r.anySince(start) {
@@ -25,8 +25,9 @@ func drain(r *received) (waited bool) {
 	return waited
 }
 
-// unacknowledged reports whether a table of the kernel's has a connection that no process
-// has, with data that the peer has not acknowledged. Its FIN, which counts as a byte, is none.
+// unacknowledged reports whether a table of the kernel contains a connection without a
+// process and with unacknowledged data. Its FIN, which counts as a byte, does not count as
+// data.
 func unacknowledged(table string) bool {
 	data, err := os.ReadFile(table)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
-// insideName is the name by which the second process is started. Its arguments are the
-// number of its socket, and the command.
+// insideName is the name under which the second process is started. Its arguments are
+// the number of its socket, and the command.
 const insideName = "slownet-run-inside"
 
-// runInside is the second process: it makes the network, starts the command, and returns
-// when that has ended, or the first process has. Its status tells nobody anything.
+// runInside is the second process. It creates the network, starts the command, and
+// returns when the command or the first process has ended. Its exit status is not used.
 func runInside(number string, command []string) int {
 	fd, err := strconv.Atoi(number)
 	if err != nil {
@@ -64,7 +64,8 @@ func runInside(number string, command []string) int {
 	return 0
 }
 
-// wait waits for a process, and for all others that have lost their parent meanwhile.
+// wait waits for a process, and reaps all other processes that lost their parent
+// meanwhile.
 func wait(pid int) *unix.WaitStatus {
 	for {
 		var status unix.WaitStatus
@@ -74,8 +75,8 @@ func wait(pid int) *unix.WaitStatus {
 	}
 }
 
-// prepare makes the network and the mounts, gives up the capabilities that the command would
-// inherit, and hands over the device. A failure says at which step.
+// prepare creates the network and the mounts, drops the capabilities that the command would
+// inherit, and hands over the device. On failure it returns the step.
 func prepare(i *inside, outside socket) (step, error) {
 	device, err := tun.Open(deviceName)
 	if err != nil {
@@ -89,7 +90,7 @@ func prepare(i *inside, outside socket) (step, error) {
 		return mountFiles, err
 	}
 	if err := dropCapabilities(); err != nil {
-		return makeNamespaces, fmt.Errorf("give up capabilities: %w", err)
+		return makeNamespaces, fmt.Errorf("drop capabilities: %w", err)
 	}
 	if err := outside.send(message{Ready: true, Warning: warning}, device); err != nil {
 		return openDevice, err
@@ -97,9 +98,9 @@ func prepare(i *inside, outside socket) (step, error) {
 	return 0, unix.Close(device)
 }
 
-// dropCapabilities takes what this process was given for itself from what the thread
-// hands on: root's programs have capabilities in the namespace, others have none. What is
-// not inheritable is not ambient either.
+// dropCapabilities removes the thread's inheritable capabilities, which this process was
+// given for itself. Programs of root have capabilities in the namespace, others have
+// none. A capability that is not inheritable is not ambient either.
 func dropCapabilities() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData

@@ -12,33 +12,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readOnly reports whether a file cannot be written because its mount does not allow it,
-// as /proc/sys in containers.
+// readOnly reports whether a file is on a read-only mount, as /proc/sys is in
+// containers.
 func readOnly(err error) bool { return errors.Is(err, unix.EROFS) }
 
-// mountAll mounts what the command sees otherwise than the host: the files of names,
-// and /proc. The warning says what is missing for names.
+// mountAll mounts the files that the command sees differently from the host: the
+// files for names, and /proc. The warning says what is missing for names.
 func mountAll() (warning string, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return "", fmt.Errorf("keep mounts apart: %w", err)
+		return "", fmt.Errorf("make mounts private: %w", err)
 	}
 	warning, err = mountNames()
 	if err != nil {
 		return "", err
 	}
-	// Services that would answer for the host, past the path.
+	// Services that would answer for the host, and bypass the path.
 	for _, name := range []string{"/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket"} {
 		if err := unix.Mount("/dev/null", name, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
 			return "", fmt.Errorf("mount over %s: %w", name, err)
 		}
 	}
-	// Where parts of /proc are hidden, as in containers, the kernel allows no other.
+	// If parts of /proc are hidden, as in containers, the kernel allows no new /proc.
 	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	return warning, nil
 }
 
-// mountNames mounts the files of names over the host's. Their own file system is all that
-// keeps them: it is hidden at once, and ends with the namespace.
+// mountNames mounts the files for names over the host's. They are on a file system of
+// their own, which is hidden at once and ends with the namespace.
 func mountNames() (warning string, err error) {
 	dir, err := os.MkdirTemp("", "slownet-run-")
 	if err != nil {
@@ -54,12 +54,12 @@ func mountNames() (warning string, err error) {
 		content func(host []byte) []byte
 		without string
 	}{
-		{"/etc/resolv.conf", resolvConf, "the command can resolve no names"},
-		{"/etc/hosts", hostsFile, "names take a round trip each, " + hostName + " too"},
+		{"/etc/resolv.conf", resolvConf, "the command cannot resolve names"},
+		{"/etc/hosts", hostsFile, "each name takes a round trip, " + hostName + " too"},
 	} {
 		host, err := os.ReadFile(f.name)
 		if errors.Is(err, fs.ErrNotExist) {
-			warning = "there is no " + f.name + " to mount over: " + f.without + "; make an empty one"
+			warning = "there is no " + f.name + " to mount over: " + f.without + "; create an empty one"
 			continue
 		}
 		own := filepath.Join(dir, filepath.Base(f.name))
@@ -88,7 +88,7 @@ func resolvConf(host []byte) []byte {
 	return out.Bytes()
 }
 
-// hostsFile returns the host's file with our names first.
+// hostsFile returns the host's file with our names in front.
 func hostsFile(host []byte) []byte {
 	return fmt.Appendf(nil, "%v\t%s\n%v\t%s\n%s", hostAddress, hostName, gatewayAddress, gatewayName, host)
 }

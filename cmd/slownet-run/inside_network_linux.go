@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
-// deviceName is the device's.
+// deviceName is the name of the device.
 const deviceName = "slow0"
 
 // configureNetwork configures the device and the loopback.
@@ -29,7 +29,7 @@ func configureNetwork(i *inside) error {
 		Addresses: []netip.Prefix{commandAddress},
 		Gateways:  []netip.Addr{gatewayAddress},
 		MTU:       i.MTU,
-		Queue:     20_000, // it drops none itself
+		Queue:     20_000, // the device itself drops no packets
 	}
 	if i.IPv6 {
 		config.Addresses = append(config.Addresses, commandAddress6)

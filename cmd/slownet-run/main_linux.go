@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// The statuses of what is no command's, as those of env, timeout and docker run.
+// The exit statuses that are not the command's, as those of env, timeout and docker run.
 const (
 	statusFailed     = 125
 	statusNotRunning = 126
@@ -23,7 +23,7 @@ const (
 
 func init() {
 	if os.Args[0] == insideName {
-		runtime.LockOSThread() // its capabilities are its own
+		runtime.LockOSThread() // capabilities belong to a thread
 	}
 }
 
@@ -35,7 +35,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run does what the command line says, and returns the exit status.
+// run executes the command line, and returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stdout)
 	if err != nil {
@@ -64,8 +64,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return leave(status)
 }
 
-// leave returns a command's exit status; if a signal ended it, 128 plus its number. What
-// ends commands every day ends this process, too, so that a shell sees it.
+// leave returns a command's exit status, or 128 plus the number of the signal that ended
+// it. A signal that commonly ends commands ends this process, too, so that a shell sees
+// it.
 func leave(status unix.WaitStatus) int {
 	if !status.Signaled() {
 		return status.ExitStatus()

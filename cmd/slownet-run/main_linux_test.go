@@ -24,8 +24,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
-// Where the programs are that everybody may run: slownet-run, and this test's, which is
-// what runs inside.
+// The programs, where all users may run them: slownet-run, and this test's program,
+// which runs inside.
 var program, testProgram string
 
 func TestMain(m *testing.M) {
@@ -61,15 +61,16 @@ func testAll(m *testing.M) int {
 	return m.Run()
 }
 
-// A user is somebody who runs the program.
+// A user is a user who runs the program.
 type user string
 
 const (
-	self   user = "self" // who runs the test
+	self   user = "self" // the user of the test
 	nobody user = "nobody"
 )
 
-// users are those as whom the program is tested: this user, and, if this is root, nobody.
+// users are the users for whom the program is tested: the current one and, if that is
+// root, nobody.
 func users() []user {
 	if os.Geteuid() == 0 {
 		return []user{self, nobody}
@@ -87,8 +88,8 @@ func asEach(t *testing.T, test func(t *testing.T, as user)) {
 	}
 }
 
-// The devices with which the program runs. Where a device is not as it is on this machine,
-// it is in a mount namespace of the program's own.
+// The devices with which the program runs. A device that differs from this machine's is in
+// a mount namespace of the program's own.
 const (
 	deviceAsItIs  = "as-it-is"
 	deviceForAll  = "0666"
@@ -96,13 +97,14 @@ const (
 	noDevice      = "none"
 )
 
-// The networks that are the host's for the program.
+// The networks that the program sees as the host's.
 const (
 	hostsNetwork = "host"
-	ownNetwork   = "own" // has nothing but addresses of its own, and everybody may ping
+	ownNetwork   = "own" // has only addresses of its own, and all users may ping
 )
 
-// The addresses of ownNetwork. The program takes the second for a way to the Internet.
+// The addresses of ownNetwork. The program takes the second one for a route to the
+// Internet.
 var (
 	ownAddress  = netip.MustParsePrefix("10.9.9.9/32")
 	ownAddress6 = netip.MustParsePrefix("2001:4860:4860::8888/128")
@@ -124,8 +126,8 @@ func commandWith(as user, device, network string, args ...string) *exec.Cmd {
 	return exec.Command(testProgram, append([]string{"as", string(as), device, network, program}, args...)...)
 }
 
-// runAs makes a device and a network, becomes a user, and becomes a program. It returns if
-// it cannot.
+// runAs creates a device and a network, changes to a user, and executes a program. It
+// returns only on failure.
 func runAs(as user, device, network string, command []string) error {
 	runtime.LockOSThread()
 	if network == ownNetwork {
@@ -168,14 +170,14 @@ func runAs(as user, device, network string, command []string) error {
 	return unix.Exec(command[0], command, os.Environ())
 }
 
-// A result is what a run of the program came to.
+// A result is the result of a run of the program.
 type result struct {
 	stdout, stderr string
 	status         int
 	took           time.Duration
 }
 
-// limit is how long a run may take.
+// limit is the maximum time of a run.
 const limit = time.Minute
 
 // run runs the program as a user.
@@ -197,13 +199,13 @@ func finish(t *testing.T, c *exec.Cmd) result {
 	}
 	status := c.ProcessState.ExitCode()
 	if ws := c.ProcessState.Sys().(syscall.WaitStatus); ws.Signaled() {
-		status = 128 + int(ws.Signal()) // as a shell shows it
+		status = 128 + int(ws.Signal()) // as a shell reports it
 	}
 	return result{stdout.String(), stderr.String(), status, time.Since(start)}
 }
 
-// endInTime kills a command that was started if it has not ended in time, or at the test's
-// end.
+// endInTime kills a started command if it has not ended in time, or at the end of the
+// test.
 func endInTime(t *testing.T, c *exec.Cmd) {
 	timer := time.AfterFunc(limit, func() { _ = c.Process.Kill() })
 	t.Cleanup(func() {
@@ -212,10 +214,10 @@ func endInTime(t *testing.T, c *exec.Cmd) {
 	})
 }
 
-// insidePrograms are what a test runs inside, by name.
+// insidePrograms are the programs that tests run inside, by name.
 var insidePrograms = map[string]func(args []string, out io.Writer) error{}
 
-// insideTest is what runs inside, instead of the tests.
+// insideTest runs inside, instead of the tests.
 func insideTest(name string, args []string) error {
 	f := insidePrograms[name]
 	if f == nil {
@@ -224,14 +226,14 @@ func insideTest(name string, args []string) error {
 	return f(args, os.Stdout)
 }
 
-// needs fails the test if a tool is not there.
+// needs fails the test if a tool is missing.
 func needs(t *testing.T, tool, debianPackage string) {
 	t.Helper()
 	_, err := exec.LookPath(tool)
 	require.NoError(t, err, "the test needs %s: apt-get install %s", tool, debianPackage)
 }
 
-// The status is the command's.
+// The exit status is the command's.
 func TestStatusIsTheCommands(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -251,7 +253,7 @@ func TestStatusIsTheCommands(t *testing.T) {
 			{[]string{"--", notAProgram}, 126, "", "slownet run: " + notAProgram + ": exec format error\n"},
 			{[]string{}, 125, "", "slownet run: no command given: try slownet run --profile webpagetest/3g -- curl http://example.com/ (slownet run --help tells more)\n"},
 			{[]string{"--loss", "5", "true"}, 125, "", "slownet run: invalid argument \"5\" for \"--loss\" flag: loss: percentage 5 has no unit: write it such as \"1.5%\" (slownet run --help tells more)\n"},
-			{[]string{"--up", `{"pace": {"bytes": 1, "wait": "1s"}}`, "true"}, 125, "", "slownet run: the path has a pace, which cuts streams, and here are packets: give a rate\n"},
+			{[]string{"--up", `{"pace": {"bytes": 1, "wait": "1s"}}`, "true"}, 125, "", "slownet run: the path has a pace, which needs streams, but the path carries packets: give a rate\n"},
 		} {
 			r := runProgram(t, as, c.args...)
 			assert.Equal(t, c.status, r.status, "%q: %s", c.args, r.stderr)
@@ -261,8 +263,9 @@ func TestStatusIsTheCommands(t *testing.T) {
 	})
 }
 
-// The command is who runs it, with the files that it was started with, and without
-// privileges on the host. Processes that have lost their parent do not stay.
+// The command runs as its user, with the files that it was started with, and
+// without privileges on the host. Processes that have lost their parent do not
+// remain.
 func TestCommandHasWhatItsUserHas(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {

@@ -11,6 +11,6 @@ import (
 )
 
 func main() {
-	err := errors.New("it needs Linux, whose namespaces it uses; this is " + runtime.GOOS + ": run it in a Linux machine or container")
+	err := errors.New("slownet run needs Linux namespaces, and this is " + runtime.GOOS + ": run it in a Linux machine or container")
 	os.Exit(cli.Fail("slownet run", err, os.Stderr))
 }

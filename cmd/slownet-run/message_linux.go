@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A message is what the two processes tell each other.
+// A message is sent by one of the two processes to the other.
 type message struct {
-	// The first process says:
-	Start  *inside     `json:",omitempty"` // what to do, first of all
+	// Sent by the first process:
+	Start  *inside     `json:",omitempty"` // what to do; always the first message
 	Run    bool        `json:",omitempty"` // the path is there: start the command
 	Signal unix.Signal `json:",omitempty"` // what the first process got
 
-	// The second process says:
+	// Sent by the second process:
 	Ready   bool             `json:",omitempty"` // the namespace is ready; the device comes with it
 	Failed  string           `json:",omitempty"` // what it could not do, and why
 	Errno   unix.Errno       `json:",omitempty"` // the system's number of that, if it has one
@@ -26,7 +26,7 @@ type message struct {
 	Drained bool             `json:",omitempty"` // the kernel had something to deliver then, and has
 }
 
-// An inside says what the second process is to make. The command is in its arguments.
+// An inside tells the second process what to set up. The command is in its arguments.
 type inside struct {
 	Program    string // the path of the command's program
 	MTU        int
@@ -34,7 +34,7 @@ type inside struct {
 	PingGroups string // the range of groups that may ping
 }
 
-// A step is one of those that need what a system may not allow.
+// A step is a step that needs something that a system may not allow.
 type step int
 
 const (
@@ -45,7 +45,7 @@ const (
 	startCommand
 )
 
-// failure returns the message that tells of an error.
+// failure returns the message for an error.
 func failure(at step, err error) message {
 	m := message{Failed: err.Error(), Step: at}
 	_ = errors.As(err, &m.Errno)
@@ -58,25 +58,25 @@ type failedError struct {
 	errno unix.Errno
 }
 
-// Error returns what went wrong there.
+// Error returns the error's text.
 func (e *failedError) Error() string { return e.text }
 
 // Unwrap returns the system's error.
 func (e *failedError) Unwrap() error { return e.errno }
 
-// err returns the error that the message tells of.
+// err returns the message's error.
 func (m message) err() error { return &failedError{m.Failed, m.Errno} }
 
-// A socket is an end of what the two processes talk by.
+// A socket is an end of the connection between the two processes.
 type socket int
 
-// sockets returns both ends, which exec closes.
+// sockets returns both ends, which are closed on exec.
 func sockets() (ends [2]socket, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	return [2]socket{socket(pair[0]), socket(pair[1])}, err
 }
 
-// send sends a message, and files with it.
+// send sends a message, with files.
 func (s socket) send(m message, files ...int) error {
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -89,11 +89,11 @@ func (s socket) send(m message, files ...int) error {
 	return unix.Sendmsg(int(s), data, rights, nil, unix.MSG_NOSIGNAL)
 }
 
-// maxMessage is how large a message is at the most.
+// maxMessage is the maximum size of a message.
 const maxMessage = 32 << 10
 
-// receive waits for a message, and returns a file that came with it, or -1. It returns
-// io.EOF when the other process has ended.
+// receive waits for a message, and returns the file that came with it, or -1. It
+// returns io.EOF when the other process has ended.
 func (s socket) receive() (m message, file int, err error) {
 	buffer := make([]byte, maxMessage)
 	rights := make([]byte, unix.CmsgSpace(4))

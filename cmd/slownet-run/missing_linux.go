@@ -20,10 +20,10 @@ func explain(at step, err error) error {
 	return fmt.Errorf("%w: %s", err, hint)
 }
 
-// A system is the root of files that tell what it allows.
+// A system is the root directory of the files that tell what a system allows.
 type system string
 
-// setting returns a setting of the kernel, or an empty text if there is none.
+// setting returns a setting of the kernel, or "" if it does not exist.
 func (s system) setting(name string) string {
 	data, err := os.ReadFile(filepath.Join(string(s), "proc/sys", strings.ReplaceAll(name, ".", "/")))
 	if err != nil {
@@ -32,8 +32,8 @@ func (s system) setting(name string) string {
 	return strings.Join(strings.Fields(string(data)), " ")
 }
 
-// inContainer reports whether this is the inside of a container, as Docker and Podman
-// mark it.
+// inContainer reports whether the process is in a container, as marked by Docker and
+// Podman.
 func (s system) inContainer() bool {
 	for _, name := range []string{".dockerenv", "run/.containerenv"} {
 		if _, err := os.Stat(filepath.Join(string(s), name)); err == nil {
@@ -50,7 +50,7 @@ const (
 	appArmor          = "kernel.apparmor_restrict_unprivileged_userns"
 )
 
-// missing says what is missing for a step that has failed, or nothing if it is not known.
+// missing says what is missing for a step that has failed, or "" if that is unknown.
 func (s system) missing(at step, err error) string {
 	if at == openDevice {
 		if hint := s.missingDevice(); hint != "" {
@@ -62,7 +62,7 @@ func (s system) missing(at step, err error) string {
 		return ""
 	}
 	allow := func(setting, value string) string {
-		return fmt.Sprintf("user namespaces are not allowed here: %s is %s; allow them by: sysctl -w %s=%s", setting, s.setting(setting), setting, value)
+		return fmt.Sprintf("user namespaces are not allowed here: %s is %s; allow them with: sysctl -w %s=%s", setting, s.setting(setting), setting, value)
 	}
 	switch {
 	case s.setting(maxUserNamespaces) == "0":
@@ -70,16 +70,16 @@ func (s system) missing(at step, err error) string {
 	case s.setting(userNamespaces) == "0":
 		return allow(userNamespaces, "1")
 	case s.setting(appArmor) == "1" && os.Geteuid() != 0:
-		return "AppArmor takes the privileges of user namespaces away: " + appArmor + " is 1; allow them by: sysctl -w " + appArmor +
-			"=0, or by an AppArmor profile for slownet-run that has userns"
+		return "AppArmor removes the privileges of user namespaces: " + appArmor + " is 1; allow them with: sysctl -w " + appArmor +
+			"=0, or with an AppArmor profile for slownet-run that has userns"
 	case s.inContainer():
 		return "containers allow no namespaces by default: start it with --device /dev/net/tun --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
 	case errors.Is(err, unix.ENOSPC):
-		return "there are too many user namespaces already, or they are nested too deep: see " + maxUserNamespaces
+		return "there are too many user namespaces, or they are nested too deeply: see " + maxUserNamespaces
 	case at == makeNamespaces && errors.Is(err, unix.EINVAL):
 		return "this kernel has no user, network or PID namespaces: it needs CONFIG_USER_NS, CONFIG_NET_NS and CONFIG_PID_NS"
 	case at == makeNamespaces && errors.Is(err, unix.EPERM):
-		return "something, such as a seccomp filter or a security module, does not let this process make user namespaces"
+		return "something, such as a seccomp filter or a security module, does not let this process create user namespaces"
 	}
 	return ""
 }
@@ -93,18 +93,18 @@ func (s system) missingDevice() string {
 	case errors.Is(err, fs.ErrNotExist) && s.inContainer():
 		return "the container has no " + device + ": start it with --device " + device
 	case errors.Is(err, fs.ErrNotExist):
-		return "there is no " + device + ": load its module by: modprobe tun (if that is not enough: mkdir -p /dev/net && mknod -m 0666 " + device + " c 10 200)"
+		return "there is no " + device + ": load its module with: modprobe tun (if that is not enough: mkdir -p /dev/net && mknod -m 0666 " + device + " c 10 200)"
 	case err != nil:
 		return ""
 	}
 	file, err := os.OpenFile(name, os.O_RDWR, 0)
 	switch {
 	case errors.Is(err, fs.ErrPermission) && info.Mode().Perm()&0o006 != 0o006 && os.Geteuid() != 0:
-		return fmt.Sprintf("%s has mode %#o, so that not everybody may open it: allow it by: chmod 0666 %s", device, info.Mode().Perm(), device)
+		return fmt.Sprintf("%s has mode %#o, so not every user may open it: allow it with: chmod 0666 %s", device, info.Mode().Perm(), device)
 	case errors.Is(err, fs.ErrPermission):
 		return "this process may not open " + device + ": in a container, start it with --device " + device
 	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
-		return "the kernel has no TUN devices: load the module by: modprobe tun"
+		return "the kernel has no TUN devices: load the module with: modprobe tun"
 	case err == nil:
 		_ = file.Close()
 	}

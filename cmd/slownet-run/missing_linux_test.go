@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a system does not allow is named, with how to allow it.
+// An error names the restriction of the system, and how to lift it.
 func TestMissingIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -48,21 +48,21 @@ func TestMissingIsNamed(t *testing.T) {
 	}
 }
 
-// The same where the system really does not allow it.
+// The same on a system that really has the restriction.
 func TestDevicesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("to make other devices needs root")
+		t.Skip("creating other devices needs root")
 	}
 	r := finish(t, commandWith(nobody, deviceForRoot, hostsNetwork, "--", "true"))
 	assert.Equal(t, statusFailed, r.status)
-	assert.Equal(t, "slownet run: open /dev/net/tun: permission denied: /dev/net/tun has mode 0600, so that not everybody may open it: allow it by: chmod 0666 /dev/net/tun\n", r.stderr)
+	assert.Equal(t, "slownet run: open /dev/net/tun: permission denied: /dev/net/tun has mode 0600, so not every user may open it: allow it with: chmod 0666 /dev/net/tun\n", r.stderr)
 	r = finish(t, commandWith(self, deviceForRoot, hostsNetwork, "--", "true"))
 	assert.Zero(t, r.status, "root may: %s", r.stderr)
 	for _, as := range users() {
 		r = finish(t, commandWith(as, noDevice, hostsNetwork, "--", "true"))
 		assert.Equal(t, statusFailed, r.status)
-		want := "there is no /dev/net/tun: load its module by: modprobe tun ("
+		want := "there is no /dev/net/tun: load its module with: modprobe tun ("
 		if system("/").inContainer() {
 			want = "the container has no /dev/net/tun: start it with --device /dev/net/tun"
 		}
@@ -70,7 +70,7 @@ func TestDevicesThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// A user namespace that may have no others in it is what a system without them is.
+// A user namespace in which no others may be created acts as a system without them.
 func TestNoUserNamespaces(t *testing.T) {
 	t.Parallel()
 	c := exec.Command("sh", "-c", `echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"`, "sh", program, "--", "true")
@@ -78,5 +78,5 @@ func TestNoUserNamespaces(t *testing.T) {
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: id(os.Geteuid()), GidMappings: id(os.Getegid())}
 	r := finish(t, c)
 	assert.Equal(t, statusFailed, r.status)
-	assert.Equal(t, "slownet run: fork/exec /proc/self/exe: no space left on device: user namespaces are not allowed here: user.max_user_namespaces is 0; allow them by: sysctl -w user.max_user_namespaces=10000\n", r.stderr)
+	assert.Equal(t, "slownet run: fork/exec /proc/self/exe: no space left on device: user namespaces are not allowed here: user.max_user_namespaces is 0; allow them with: sysctl -w user.max_user_namespaces=10000\n", r.stderr)
 }

@@ -15,18 +15,18 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// names resolve the command's names, as the host does: addresses by the host's resolver,
-// which knows its files and services, and other records by the host's name server.
+// names resolves the command's names as the host does: addresses by the host's resolver,
+// which uses its files and services, and other records by the host's name server.
 type names struct {
 	ipv6  bool         // the command can use IPv6
-	extra atomic.Int64 // how much longer each takes, a time.Duration
+	extra atomic.Int64 // extra time of each answer, a time.Duration
 }
 
-// lookupTimeout is how long a question is worked on. Programs ask again after five
+// lookupTimeout is the maximum time for a question. Programs ask again after five
 // seconds.
 const lookupTimeout = 10 * time.Second
 
-// delay sets how much longer each answer takes.
+// delay sets the extra time of each answer.
 func (n *names) delay(extra time.Duration) { n.extra.Store(int64(extra)) }
 
 // serveUDP answers the questions of a flow.
@@ -39,7 +39,7 @@ func (n *names) serveUDP(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		go func() { // those of one socket may be answered in another order
+		go func() { // answers to one socket may be out of order
 			if answer := n.answer(question[:count], maxUDPAnswer); answer != nil {
 				_, _ = conn.Write(answer)
 			}
@@ -70,11 +70,11 @@ func (n *names) serveTCP(conn net.Conn) {
 	}
 }
 
-// maxUDPAnswer is the most bytes of an answer that is a datagram: what all programs take
-// that say nothing else (RFC 1035).
+// maxUDPAnswer is the maximum size of an answer in a datagram that every program accepts
+// without saying so (RFC 1035).
 const maxUDPAnswer = 512
 
-// answer answers a question, or not, if it is none.
+// answer answers a question, and ignores other messages.
 func (n *names) answer(question []byte, most int) []byte {
 	start := time.Now()
 	defer func() { time.Sleep(time.Duration(n.extra.Load()) - time.Since(start)) }()
@@ -102,7 +102,7 @@ func (n *names) answer(question []byte, most int) []byte {
 	return compose(header, q, addresses, code, most)
 }
 
-// addresses returns the addresses of a name, of the type's version.
+// addresses returns the addresses of a name, of the type's IP version.
 func (n *names) addresses(ctx context.Context, name string, kind dnsmessage.Type) ([]netip.Addr, dnsmessage.RCode) {
 	if own, ok := map[string]netip.Addr{hostName: hostAddress, gatewayName: gatewayAddress}[name]; ok {
 		if kind == dnsmessage.TypeA {
@@ -130,15 +130,15 @@ func (n *names) addresses(ctx context.Context, name string, kind dnsmessage.Type
 	return wanted, dnsmessage.RCodeSuccess
 }
 
-// compose returns an answer of so many bytes at the most. One that would be larger is
-// empty, and says so.
+// compose returns an answer of at most the given size. A larger one is sent empty and
+// marked as truncated.
 func compose(header dnsmessage.Header, q dnsmessage.Question, addresses []netip.Addr, code dnsmessage.RCode, most int) []byte {
 	answer := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true, RCode: code},
 		Questions: []dnsmessage.Question{q},
 	}
 	for _, a := range addresses {
-		// The host may keep it for as long as it may be kept: nobody else needs to.
+		// The host may cache the answer, so the command need not.
 		resource := dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class}}
 		if a.Is4() {
 			resource.Body = &dnsmessage.AResource{A: a.As4()}
@@ -194,8 +194,8 @@ func forwardQuestion(ctx context.Context, question []byte, most int) ([]byte, er
 	return answer, err
 }
 
-// nameServer returns the first name server of a resolv.conf; this machine's is the
-// default.
+// nameServer returns the first name server of a resolv.conf; the default is this
+// machine.
 func nameServer(file string) string {
 	data, _ := os.ReadFile(file)
 	for line := range strings.Lines(string(data)) {

@@ -26,25 +26,25 @@ host.slownet is this machine: its port is the same port of 127.0.0.1 here.
 gateway.slownet is the other end of the path. The exit status is the command's.
 `
 
-// options are what the command line says.
+// options are the options of the command line.
 type options struct {
 	profile netem.Profile
 	seed    uint64
-	setFile string // empty is none
-	pcap    string // empty is none
+	setFile string // "" means none
+	pcap    string // "" means none
 	command []string
 }
 
-// parse reads the command line.
+// parse parses the command line.
 func parse(args []string, stdout io.Writer) (*options, error) {
 	flags := cli.NewFlagSet("slownet run", usage)
 	flags.SetInterspersed(false)
 	path := linkflags.Add(flags)
 	seed := &cli.Int{Value: 1, Max: math.MaxInt64, Unit: "number"}
-	flags.Var(seed, "seed", "decides what is random, such as which packets are lost")
+	flags.Var(seed, "seed", "determines all that is random, such as which packets are lost")
 	o := &options{}
-	flags.StringVar(&o.setFile, "set-file", "", "a `FILE` with a profile in JSON, which is the path from when it is there or changes")
-	flags.StringVar(&o.pcap, "pcap", "", "writes the command's packets to a `FILE`, for Wireshark (pcapng)")
+	flags.StringVar(&o.setFile, "set-file", "", "a `FILE` with a profile in JSON, which is applied whenever the file appears or changes")
+	flags.StringVar(&o.pcap, "pcap", "", "write the command's packets to a `FILE`, for Wireshark (pcapng)")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	return o, usable(o.profile)
 }
 
-// readProfile reads a profile that packets can take.
+// readProfile reads a profile for packets.
 func readProfile(file string) (netem.Profile, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -84,29 +84,29 @@ func readProfile(file string) (netem.Profile, error) {
 	return profile, nil
 }
 
-// usable returns why packets cannot take a profile, if they cannot.
+// usable returns the reason why packets cannot use a profile, or nil.
 func usable(profile netem.Profile) error {
 	for _, l := range []netem.Link{profile.Down, profile.Up} {
 		if l.Pace != (netem.Pace{}) {
-			return errors.New("the path has a pace, which cuts streams, and here are packets: give a rate")
+			return errors.New("the path has a pace, which needs streams, but the path carries packets: give a rate")
 		}
 		if l.MTU != 0 && l.MTU < minMTU && !l.DropOversize {
-			return fmt.Errorf("the path has an MTU of %d bytes: give %d or more", l.MTU, minMTU)
+			return fmt.Errorf("the path has an MTU of %d bytes: it must be %d or more", l.MTU, minMTU)
 		}
 	}
 	return nil
 }
 
-// The sizes of packets that the device allows, in bytes: what IPv4 asks of a network,
-// and what Ethernet has.
+// The sizes of packets that the device allows, in bytes: the minimum of IPv4, and
+// Ethernet's maximum.
 const (
 	minMTU     = 576
 	defaultMTU = 1500
 	maxMTU     = 65535
 )
 
-// mtuOf returns the MTU of the device, which the kernel and the stack respect: what both
-// links let pass. Where packets that are too large vanish, nobody is told of it.
+// mtuOf returns the MTU of the device, which the kernel and the stack respect: the
+// minimum of both links. A link that drops packets that are too large announces no MTU.
 func mtuOf(profile netem.Profile) int {
 	mtu := 0
 	for _, l := range []netem.Link{profile.Down, profile.Up} {

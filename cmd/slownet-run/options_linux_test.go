@@ -15,11 +15,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Every command line in the documentation is one.
+// Every command line in the documentation is valid.
 func TestDocumentedCommandLines(t *testing.T) {
 	page, err := os.ReadFile("../../docs/run.md")
 	require.NoError(t, err)
-	t.Chdir(t.TempDir()) // which has the files that they name
+	t.Chdir(t.TempDir()) // where the named files are
 	for _, name := range []string{"up.trace", "down.trace"} {
 		require.NoError(t, os.WriteFile(name, []byte("1\n2\n"), 0o644))
 	}
@@ -55,7 +55,7 @@ func TestMTU(t *testing.T) {
 	}
 }
 
-// The file of --set-file is the path from the start, if it is there.
+// The file of --set-file is the path from the start, if it exists.
 func TestSetFileAtTheStart(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "path.json")

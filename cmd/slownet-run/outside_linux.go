@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// outside is the first process: it starts the second one, carries the command's packets,
-// and returns how the command has ended.
+// outside is the first process. It starts the second one, carries the command's packets,
+// and returns how the command ended.
 func outside(o *options, program string, stderr io.Writer) (unix.WaitStatus, error) {
-	signals := notify() // before there is anybody to pass them on to
+	signals := notify() // before there is a process to pass them on to
 	child, inner, err := startInside(o.command)
 	if err != nil {
 		return 0, explain(makeNamespaces, err)
 	}
 	defer func() {
-		_ = unix.Close(int(inner)) // which ends it
+		_ = unix.Close(int(inner)) // this ends the second process
 		_ = child.Wait()
 	}()
 	start := &inside{Program: program, MTU: mtuOf(o.profile), IPv6: hostHasIPv6(), PingGroups: pingGroups()}
@@ -69,10 +69,10 @@ func outside(o *options, program string, stderr io.Writer) (unix.WaitStatus, err
 	return *m.Ended, nil
 }
 
-// A notStartedError says why a command was not started.
+// A notStartedError is the reason why a command was not started.
 type notStartedError struct{ text string }
 
-// Error returns why.
+// Error returns the reason.
 func (e *notStartedError) Error() string { return e.text }
 
 // startInside starts the second process in namespaces of its own.
@@ -83,7 +83,8 @@ func startInside(command []string) (child *exec.Cmd, ours socket, err error) {
 	}
 	ours, theirs := ends[0], ends[1]
 	defer unix.Close(int(theirs))
-	// Its number stays as it is: the command is to have the files that this process has.
+	// The number of the socket does not change: the command inherits the files of this
+	// process.
 	if _, err := unix.FcntlInt(uintptr(theirs), unix.F_SETFD, 0); err != nil {
 		return nil, 0, err
 	}

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// The protocols of IP, and types of ICMP, that packets are made of here.
+// The IP protocols and ICMP types of the packets made here.
 const (
 	protocolICMP   = 1
 	protocolUDP    = 17
@@ -27,7 +27,7 @@ type echo struct {
 	data     []byte
 }
 
-// echoRequestIn returns the echo request that a packet is, and whether it is one.
+// echoRequestIn returns a packet's echo request, and whether it is one.
 func echoRequestIn(packet []byte) (e echo, ok bool) {
 	var message []byte
 	kind := byte(echoRequest)
@@ -59,7 +59,7 @@ func (e echo) reply() []byte {
 	return icmpPacket(e.to, e.from, kind, 0, uint32(e.id)<<16|uint32(e.seq), e.data)
 }
 
-// refusal returns the packet that says that an administrator does not allow the echo.
+// refusal returns the packet that says that communication is administratively prohibited.
 func (e echo) refusal(packet []byte) []byte {
 	if e.to.Is6() {
 		return icmpPacket(e.to, e.from, unreachable6, 1, 0, packet[:min(len(packet), 576)])
@@ -67,7 +67,8 @@ func (e echo) refusal(packet []byte) []byte {
 	return icmpPacket(e.to, e.from, unreachable, 13, 0, packet[:min(len(packet), 28)])
 }
 
-// portUnreachable returns the packet that tells the sender of a datagram that nobody listens.
+// portUnreachable returns the packet that tells the sender of a datagram that the port is
+// closed.
 func portUnreachable(sender, to netip.AddrPort) []byte {
 	datagram := make([]byte, 8)
 	binary.BigEndian.PutUint16(datagram, sender.Port())
@@ -80,12 +81,12 @@ func portUnreachable(sender, to netip.AddrPort) []byte {
 	return icmpPacket(to.Addr(), sender.Addr(), unreachable, 3, 0, sent)
 }
 
-// icmpPacket returns an IP packet with a message of ICMP, of the addresses' version.
+// icmpPacket returns an IP packet with an ICMP message, of the addresses' IP version.
 func icmpPacket(from, to netip.Addr, kind, code byte, rest uint32, data []byte) []byte {
 	message := binary.BigEndian.AppendUint32([]byte{kind, code, 0, 0}, rest)
 	message = append(message, data...)
 	protocol, sum := byte(protocolICMP), uint32(0)
-	if from.Is6() { // its checksum has the addresses in it, too
+	if from.Is6() { // its checksum covers the addresses, too
 		protocol = protocolICMPv6
 		sum = sumOf(from.AsSlice()) + sumOf(to.AsSlice()) + uint32(len(message)) + protocolICMPv6
 	}
@@ -93,7 +94,7 @@ func icmpPacket(from, to netip.Addr, kind, code byte, rest uint32, data []byte) 
 	return ipPacket(from, to, protocol, message)
 }
 
-// ipPacket returns an IP packet with a payload, of the addresses' version.
+// ipPacket returns an IP packet with a payload, of the addresses' IP version.
 func ipPacket(from, to netip.Addr, protocol byte, payload []byte) []byte {
 	const ttl = 64
 	if from.Is6() {
@@ -109,7 +110,7 @@ func ipPacket(from, to netip.Addr, protocol byte, payload []byte) []byte {
 	return append(header, payload...)
 }
 
-// sumOf returns the sum of which a checksum is made (RFC 1071).
+// sumOf returns the sum from which a checksum is computed (RFC 1071).
 func sumOf(data []byte) (sum uint32) {
 	for len(data) >= 2 {
 		sum += uint32(binary.BigEndian.Uint16(data))

@@ -35,7 +35,7 @@ func encode(t *testing.T, p gopacket.Packet) []byte {
 		switch l := l.(type) {
 		case *layers.IPv4, *layers.IPv6, *layers.ICMPv4, *layers.ICMPv6:
 			all = append(all, l.(gopacket.SerializableLayer))
-			if _, ok := l.(*layers.ICMPv6); ok { // what gopacket does not write by itself
+			if _, ok := l.(*layers.ICMPv6); ok { // gopacket does not compute this one by itself
 				all = append(all, gopacket.Payload(l.LayerPayload()))
 			} else if _, ok := l.(*layers.ICMPv4); ok {
 				all = append(all, gopacket.Payload(l.LayerPayload()))

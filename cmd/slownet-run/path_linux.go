@@ -18,8 +18,8 @@ type path struct {
 	running  sync.WaitGroup
 }
 
-// newPath returns a path between a device's file and a function that gets the command's
-// packets. The capture may be nil.
+// newPath returns a path between a device's file and a function that receives the
+// command's packets. The capture may be nil.
 func newPath(profile netem.Profile, seed uint64, mtu, device int, receive func(packet []byte), c *capture) (*path, error) {
 	p := &path{}
 	config := wire.Config{Start: time.Now(), PacketSize: max(mtu, 2048)}
@@ -27,7 +27,7 @@ func newPath(profile netem.Profile, seed uint64, mtu, device int, receive func(p
 	up.From, up.Deliver = device, receive
 	up.Admit = func(_ time.Time, packet []byte) bool { return !staysOnLink(packet) }
 	up.Identify = new(wire.Flows).Identify
-	down.From, down.Deliver = -1, func(packet []byte) { _, _ = unix.Write(device, packet) } // what the kernel takes for invalid is lost
+	down.From, down.Deliver = -1, func(packet []byte) { _, _ = unix.Write(device, packet) } // packets that the kernel rejects are lost
 	down.Identify = new(wire.Flows).Identify
 	if c != nil {
 		up.Sent = c.sent
@@ -52,13 +52,13 @@ func (p *path) run() {
 	p.running.Go(p.down.Run)
 }
 
-// set changes the path for what is sent from now on.
+// set changes the path for later packets.
 func (p *path) set(profile netem.Profile) {
 	p.up.SetLink(profile.Up)
 	p.down.SetLink(profile.Down)
 }
 
-// close ends the path. What is on its way is lost.
+// close ends the path. Packets in flight are lost.
 func (p *path) close() {
 	p.up.Stop()
 	p.down.Stop()
@@ -66,7 +66,7 @@ func (p *path) close() {
 }
 
 // staysOnLink reports whether a packet is for the kernel's neighbours, such as the
-// reports of multicast groups. No router passes these on.
+// reports of multicast groups. Routers do not forward these.
 func staysOnLink(packet []byte) bool {
 	switch {
 	case len(packet) >= 20 && packet[0]>>4 == 4:
@@ -74,10 +74,10 @@ func staysOnLink(packet []byte) bool {
 	case len(packet) >= 40 && packet[0]>>4 == 6:
 		return packet[24] == 0xff && packet[25]&0xf <= 2 || packet[24] == 0xfe && packet[25]&0xc0 == 0x80
 	}
-	return true // no IP
+	return true // not IP
 }
 
-// A network is the path, with what is at its other end.
+// A network is the path with its remote ends.
 type network struct {
 	path    *path
 	ends    *ends
@@ -87,8 +87,8 @@ type network struct {
 	watched sync.WaitGroup
 }
 
-// newNetwork starts the network that the options describe, at the device's file. What
-// it has to tell goes to stderr.
+// newNetwork starts the network that the options describe, on the device's file.
+// Warnings go to stderr.
 func newNetwork(o *options, in *inside, device int, stderr io.Writer) (*network, error) {
 	warn := func(format string, args ...any) {
 		fmt.Fprintf(stderr, "slownet run: "+format+"\n", args...)
@@ -101,7 +101,7 @@ func newNetwork(o *options, in *inside, device int, stderr io.Writer) (*network,
 		}
 	}
 	if n.ends, err = newEnds(in.MTU, in.IPv6, warn); err != nil {
-		return nil, fmt.Errorf("the user-space TCP/IP: %w", err)
+		return nil, fmt.Errorf("user-space TCP/IP: %w", err)
 	}
 	n.ends.names.delay(o.profile.Lookup)
 	if n.path, err = newPath(o.profile, o.seed, in.MTU, device, n.ends.receive, n.capture); err != nil {
@@ -123,9 +123,9 @@ func newNetwork(o *options, in *inside, device int, stderr io.Writer) (*network,
 	return n, nil
 }
 
-// drain waits until the command's datagrams have arrived that are on their way, and until
-// connections have passed on what has arrived. The kernel retransmits what belongs to
-// connections, and has seen to that.
+// drain waits until the command's datagrams in flight have arrived, and until connections
+// have passed on the data that has arrived. The kernel retransmits the data of
+// connections, and has finished that.
 func (n *network) drain(connections bool) {
 	start, waited := time.Now(), connections
 	for time.Since(start) < maxDrain && n.path.up.IsCarrying(isDatagram) {
@@ -137,7 +137,7 @@ func (n *network) drain(connections bool) {
 	}
 }
 
-// isDatagram reports whether an IP packet is UDP's or ICMP's.
+// isDatagram reports whether an IP packet is UDP or ICMP.
 func isDatagram(packet []byte) bool {
 	protocol := packet[9]
 	if packet[0]>>4 == 6 {
@@ -146,15 +146,15 @@ func isDatagram(packet []byte) bool {
 	return protocol == protocolUDP || protocol == protocolICMP || protocol == protocolICMPv6
 }
 
-// close ends the path and the capture. The ends' sockets are closed when the process ends:
-// then the outside gets no reset for what it has not read yet.
+// close ends the path and the capture. The ends' sockets are closed by the end of the
+// process, so that the outside gets no reset for data that it has not read yet.
 func (n *network) close() {
 	close(n.stop)
 	n.watched.Wait()
 	n.path.close()
 	if n.capture != nil {
 		if err := n.capture.close(); err != nil {
-			n.warn("the capture: %v", err)
+			n.warn("capture: %v", err)
 		}
 	}
 }

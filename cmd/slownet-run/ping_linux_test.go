@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// pinged is what ping says: the sequence numbers that were answered, from 1, and the round
-// trips.
+// pinged is the output of ping: the sequence numbers that were answered, from 1, and the
+// round-trip times.
 type pinged struct {
 	answered []int
 	trips    []time.Duration
@@ -27,7 +27,7 @@ type pinged struct {
 
 var pingLine = regexp.MustCompile(`icmp_seq=(\d+) ttl=\d+ time=([\d.]+) ms`)
 
-// runPing pings so often.
+// runPing sends n pings.
 func runPing(t *testing.T, as user, count int, flags ...string) (p pinged) {
 	t.Helper()
 	needs(t, "ping", "iputils-ping")
@@ -49,7 +49,7 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// ping shows the round trip.
+// ping shows the round-trip time.
 func TestPingShowsTheRoundTrip(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -57,28 +57,30 @@ func TestPingShowsTheRoundTrip(t *testing.T) {
 		assert.Len(t, p.answered, 50)
 		assert.GreaterOrEqual(t, slices.Min(p.trips), 50*time.Millisecond)
 		assert.Less(t, median(p.trips), 100*time.Millisecond)
-		t.Logf("of 50 ms: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
+		t.Logf("with 50 ms: minimum %v, median %v", slices.Min(p.trips), median(p.trips))
 		p = runPing(t, as, 50)
-		t.Logf("of no path: %v at the least, %v in the median", slices.Min(p.trips), median(p.trips))
+		t.Logf("without a path: minimum %v, median %v", slices.Min(p.trips), median(p.trips))
 		assert.Less(t, median(p.trips), 40*time.Millisecond)
 	})
 }
 
 func init() { insidePrograms["may-ping"] = mayPing }
 
-// mayPing opens a ping socket, which needs no capability where the group's range allows it.
+// mayPing opens a ping socket, which needs no capability if the range of groups allows
+// it.
 func mayPing([]string, io.Writer) error {
 	_, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_ICMP)
 	return err
 }
 
-// Everybody may ping inside.
-func TestEverybodyMayPing(t *testing.T) {
+// All users may ping inside.
+func TestAllUsersMayPing(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) { insideRun(t, as, nil, "may-ping") })
 }
 
-// ping shows the loss, and the seed says which packets are lost: those that the line says.
+// ping shows the loss, and the seed determines which packets are lost, as on the line of
+// the model.
 func TestPingShowsTheLoss(t *testing.T) {
 	t.Parallel()
 	const count = 200
@@ -101,7 +103,7 @@ func TestPingShowsTheLoss(t *testing.T) {
 		}
 		asEach(t, func(t *testing.T, as user) {
 			p := runPing(t, as, count, "--loss", "5%", "--seed", fmt.Sprint(seed))
-			t.Logf("%d of %d are answered", len(p.answered), count)
+			t.Logf("%d of %d were answered", len(p.answered), count)
 			assert.Equal(t, want, p.answered)
 			assert.Less(t, len(p.answered), count-5)
 			assert.Greater(t, len(p.answered), count-50)
@@ -109,7 +111,7 @@ func TestPingShowsTheLoss(t *testing.T) {
 	}
 }
 
-// A file changes the path while the command runs; one that is wrong changes nothing.
+// A file changes the path while the command runs; an invalid one changes nothing.
 func TestFileChangesThePath(t *testing.T) {
 	t.Parallel()
 	needs(t, "ping", "iputils-ping")
@@ -133,5 +135,5 @@ func TestFileChangesThePath(t *testing.T) {
 		assert.GreaterOrEqual(t, slices.Min(trips[3*i:3*i+3]), least)
 		assert.Less(t, slices.Min(trips[3*i:3*i+3]), least+30)
 	}
-	assert.Equal(t, "slownet run: the path stays as it is: "+file+": netem: profile, line 1: down.latency: duration \"far\" cannot be read: write it such as \"40ms\" or \"1.5s\"\n", r.stderr)
+	assert.Equal(t, "slownet run: the path was not changed: "+file+": netem: profile, line 1: down.latency: duration \"far\" cannot be read: write it such as \"40ms\" or \"1.5s\"\n", r.stderr)
 }

@@ -2,5 +2,5 @@
 
 package main
 
-// buildFlags are those of the program that is tested.
+// buildFlags are the flags for building the tested program.
 var buildFlags []string

@@ -2,5 +2,6 @@
 
 package main
 
-// buildFlags are those of the program that is tested: with the race detector, as the test.
+// buildFlags are the flags for building the tested program: with the race detector, as
+// the test.
 var buildFlags = []string{"-race"}

@@ -14,8 +14,8 @@ import (
 // passedOn are the signals that the first process passes on to the command.
 var passedOn = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
 
-// notify returns a channel that gets those of the signals that are not ignored since the
-// process's start, as by nohup.
+// notify returns a channel that receives those signals, except signals that were ignored
+// from the process's start, as by nohup.
 func notify() <-chan os.Signal {
 	signals := make(chan os.Signal, 16)
 	for _, s := range passedOn {
@@ -26,21 +26,21 @@ func notify() <-chan os.Signal {
 	return signals
 }
 
-// A signal that a terminal or kill(1) sends to the whole process group reaches the
-// command by itself, and both our processes, too. One that only the first process got is
-// passed on. So the second process waits a moment to see whether it gets it, too. Signals are
-// not counted: several may come as one. So one that only the first process got is not
-// passed on if the group got the same just now.
+// A signal that a terminal or kill(1) sends to the whole process group reaches the command
+// directly, and also both of our processes. A signal that only the first process received
+// is passed on. To find out, the second process waits a moment for the same signal. Signals
+// are not counted: several may arrive as one. So a signal that only the first process
+// received is not passed on if the group received the same one just before.
 const (
 	moment  = 50 * time.Millisecond
 	justNow = time.Second
 )
 
-// received are the signals that the second process got.
+// received are the signals that the second process has received.
 type received struct {
 	mu     sync.Mutex // guards what follows
 	last   map[os.Signal]time.Time
-	latest time.Time // of the second process, or the first
+	latest time.Time // last time, in the second process or the first
 }
 
 // newReceived returns the signals that are received from now on.
@@ -58,8 +58,8 @@ func newReceived() *received {
 	return r
 }
 
-// sendAgain calls a function for each signal that was received before there was a
-// command to get it.
+// sendAgain calls a function for each signal that was received before the command
+// started.
 func (r *received) sendAgain(send func(unix.Signal)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,8 +75,9 @@ func (r *received) anySince(t time.Time) bool {
 	return r.latest.After(t)
 }
 
-// pass calls a function in two moments, unless the signal was sent to the second process,
-// too. On a busy machine that may know of it late: the kernel tells whether one is pending.
+// pass calls a function after a moment, unless the second process has received the same
+// signal. On a busy machine that process may notice it late; the kernel tells whether a
+// signal is pending.
 func (r *received) pass(s unix.Signal, send func()) {
 	r.mu.Lock()
 	r.latest = time.Now()
@@ -97,7 +98,7 @@ func (r *received) pass(s unix.Signal, send func()) {
 	time.AfterFunc(moment, look)
 }
 
-// isPending reports whether a signal waits for this process to take it.
+// isPending reports whether a signal is pending for this process.
 func isPending(s unix.Signal) bool {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -22,8 +22,8 @@ import (
 
 func init() { insidePrograms["signals"] = printSignals }
 
-// printSignals prints the signals that it gets, and ends half a second after SIGINT or
-// SIGTERM.
+// printSignals prints the signals that it receives, and ends half a second after
+// SIGINT or SIGTERM.
 func printSignals(_ []string, out io.Writer) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, passedOn...)
@@ -42,8 +42,8 @@ func printSignals(_ []string, out io.Writer) error {
 	}
 }
 
-// A signal to slownet run reaches the command, once; so does one to the whole group, as a
-// terminal and kill send it.
+// A signal to slownet run reaches the command once, and so does one to the whole group,
+// as from a terminal and from kill.
 func TestSignalsReachTheCommandOnce(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -71,7 +71,8 @@ func TestSignalsReachTheCommandOnce(t *testing.T) {
 	})
 }
 
-// Ctrl-C at a terminal reaches the command once, and what it ends by ends slownet run.
+// Ctrl-C at a terminal reaches the command once. The signal that ends the command ends
+// slownet run, too.
 func TestCtrlC(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -107,7 +108,7 @@ func TestCtrlC(t *testing.T) {
 	})
 }
 
-// An interactive shell inside has the terminal, and its jobs.
+// An interactive shell inside has the terminal, and job control.
 func TestShellHasTheTerminal(t *testing.T) {
 	t.Parallel()
 	c := command(self, "--", "bash", "--norc", "--noprofile", "-i")
@@ -125,7 +126,7 @@ func TestShellHasTheTerminal(t *testing.T) {
 	assert.Equal(t, 5, c.ProcessState.ExitCode())
 }
 
-// processesWith returns the processes whose command line has a text.
+// processesWith returns the processes whose command line contains a text.
 func processesWith(t *testing.T, text string) (pids []string) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -152,7 +153,8 @@ func processesIn(t *testing.T, namespace string) (pids []string) {
 	return pids
 }
 
-// Nothing is left of the command, whatever ends: it, slownet run by a signal, or by a kill.
+// Nothing is left of the command, whatever ends: the command, or slownet run by a signal
+// or a kill.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -162,7 +164,7 @@ func TestNothingIsLeft(t *testing.T) {
 			func(c *exec.Cmd) { require.NoError(t, c.Process.Signal(unix.SIGTERM)) },
 			func(c *exec.Cmd) { require.NoError(t, c.Process.Kill()) },
 		} {
-			seconds := fmt.Sprintf("%d.%d%d", 1000+i, os.Getpid(), len(as)) // tells it from others
+			seconds := fmt.Sprintf("%d.%d%d", 1000+i, os.Getpid(), len(as)) // distinguishes it from others
 			last := "exec sleep " + seconds
 			if i == 0 {
 				last = "true"

@@ -17,12 +17,12 @@ func init() {
 	insidePrograms["upload"] = upload
 }
 
-// download reads so many bytes, and prints how long that took.
+// download reads the given number of bytes, and prints the time.
 func download(args []string, out io.Writer) error {
 	return transfer(args, out, func(conn net.Conn, n int64) (int64, error) { return io.CopyN(io.Discard, conn, n) })
 }
 
-// upload writes so many bytes, and prints how long that took, until they have arrived.
+// upload writes the given number of bytes, and prints the time until they have arrived.
 func upload(args []string, out io.Writer) error {
 	return transfer(args, out, func(conn net.Conn, n int64) (int64, error) {
 		n, err := io.CopyN(conn, zeros{}, n)
@@ -54,14 +54,14 @@ func transfer(args []string, out io.Writer, copyTo func(conn net.Conn, n int64) 
 	return err
 }
 
-// zeros reads as zeros for ever.
+// zeros is an endless source of zeros.
 type zeros struct{}
 
 // Read reads zeros.
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// BenchmarkThroughput is how much passes where the path has no limits, one connection at a
-// time.
+// BenchmarkThroughput measures the throughput of a path without limits, one connection at
+// a time.
 func BenchmarkThroughput(b *testing.B) {
 	for _, direction := range []string{"download", "upload"} {
 		b.Run(direction, func(b *testing.B) {
@@ -102,7 +102,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkStart is how long it takes until a command that does nothing has ended.
+// BenchmarkStart measures the time until a command that does nothing has ended.
 func BenchmarkStart(b *testing.B) {
 	for b.Loop() {
 		require.NoError(b, exec.Command(program, "--", "true").Run())

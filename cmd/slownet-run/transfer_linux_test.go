@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// body answers with as many bytes as the path says.
+// body answers with the number of bytes in the path.
 func body(w http.ResponseWriter, r *http.Request) {
 	n, _ := strconv.Atoi(strings.Trim(r.URL.Path, "/"))
 	w.Header().Set("Content-Length", strconv.Itoa(n))
@@ -34,10 +34,10 @@ func serve(t *testing.T, handler http.HandlerFunc) int {
 	return server.Listener.Addr().(*net.TCPAddr).Port
 }
 
-// takes reads what is uploaded.
+// takes reads an upload.
 func takes(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 
-// A request is what curl sends: for a body, or with one.
+// A request is a request of curl: for a body, or with one.
 type request struct {
 	profile string
 	bytes   int
@@ -61,7 +61,7 @@ func (r request) curl(port int) []string {
 	return args
 }
 
-// predicted returns how long the request takes in the simulator.
+// predicted returns the time of the request in the simulator.
 func (r request) predicted(t *testing.T) (took time.Duration) {
 	t.Helper()
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -88,7 +88,7 @@ func (r request) predicted(t *testing.T) (took time.Duration) {
 	return took
 }
 
-// took returns how long the request takes on the path.
+// took returns the time of the request on the path.
 func (r request) took(t *testing.T, as user, port int) time.Duration {
 	t.Helper()
 	c := command(as, append([]string{"--profile", r.profile, "--"}, r.curl(port)...)...)
@@ -102,9 +102,9 @@ func (r request) took(t *testing.T, as user, port int) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// A transfer by curl takes what it takes in the simulator, within 10 percent, in both
+// A transfer by curl takes as long as in the simulator, within 10 percent, in both
 // directions.
-func TestTransferTakesWhatTheSimulatorSays(t *testing.T) {
+func TestTransferTakesAsLongAsInTheSimulator(t *testing.T) {
 	needs(t, "curl", "curl")
 	requests := []request{
 		{"webpagetest/3g", 1_000, false},
@@ -120,7 +120,7 @@ func TestTransferTakesWhatTheSimulatorSays(t *testing.T) {
 	for _, r := range requests {
 		port, want := serve(t, r.handler()), r.predicted(t)
 		asEach(t, func(t *testing.T, as user) {
-			for try := 1; ; try++ { // a busy machine makes packets late, which TCP takes for lost
+			for try := 1; ; try++ { // on a busy machine packets are late, and TCP takes them for lost
 				took := r.took(t, as, port)
 				ratio := took.Seconds() / want.Seconds()
 				t.Logf("%+v: %v, in the simulator %v: %.3f", r, took, want, ratio)

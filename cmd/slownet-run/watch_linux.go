@@ -10,11 +10,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// watchEvery is how soon a change of a file is seen.
+// watchEvery is the interval at which a file is checked for changes.
 const watchEvery = 100 * time.Millisecond
 
-// watch reads a file whenever it has changed, until it is stopped, and sets the profile
-// that is there. A file that cannot be used changes nothing, and is told of once.
+// watch reads a file whenever it has changed, until it is stopped, and applies its
+// profile. An invalid file changes nothing, and is reported once.
 func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func(format string, args ...any)) {
 	old, _ := os.ReadFile(file)
 	for {
@@ -25,7 +25,7 @@ func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func
 		}
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && (bytes.Equal(data, old) || len(data) == 0) {
-			continue // an editor may be about to write it
+			continue // an editor may be writing it
 		}
 		var profile netem.Profile
 		if err == nil {
@@ -36,7 +36,7 @@ func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func
 			err = usable(profile)
 		}
 		if err != nil {
-			warn("the path stays as it is: %s: %v", file, err)
+			warn("the path was not changed: %s: %v", file, err)
 			continue
 		}
 		set(profile)

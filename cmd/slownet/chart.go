@@ -7,31 +7,31 @@ import (
 	"unicode/utf8"
 )
 
-// A chart shows when bytes arrived: a row a task, time from left to right,
-// filled where something came.
+// A chart shows when bytes arrived: one row per task, time from left to right,
+// and a filled cell wherever bytes arrived.
 type chart struct {
 	title string
-	span  time.Duration // what the width stands for
+	span  time.Duration // time that the width covers
 	rows  []row
 }
 
 // A row is one task.
 type row struct {
 	label    string
-	arrivals []time.Duration // of its pieces, since the start of the run
+	arrivals []time.Duration // times of its pieces, since the start of the run
 }
 
-// minCells is how wide the rows are at least, however narrow the terminal.
+// minCells is the minimum width of the rows, however narrow the terminal.
 const minCells = 10
 
-// lines draws the chart, at most width columns wide, or as wide as minCells
-// make it. What does not fit in is cut off.
+// lines draws the chart, at most width columns wide but at least minCells. It
+// cuts off what does not fit.
 func (c *chart) lines(width int) []string {
 	labels := 0
 	for _, row := range c.rows {
 		labels = max(labels, utf8.RuneCountInString(row.label))
 	}
-	cells := max(width-labels-3, minCells) // a blank, and the bars around
+	cells := max(width-labels-3, minCells) // a blank, and the bars at both ends
 	lines := []string{cut(c.title, width)}
 	for _, row := range c.rows {
 		lines = append(lines, fmt.Sprintf("%-*s |%s|", labels, row.label, c.bar(row, cells)))
@@ -62,7 +62,7 @@ func (c *chart) bar(row row, cells int) string {
 	return bar.String()
 }
 
-// cell returns which of the cells a time falls in.
+// cell returns the cell for a time.
 func (c *chart) cell(at time.Duration, cells int) int {
 	if c.span <= 0 {
 		return 0
@@ -70,7 +70,7 @@ func (c *chart) cell(at time.Duration, cells int) int {
 	return min(int(float64(at)/float64(c.span)*float64(cells)), cells-1)
 }
 
-// axis draws the time: a mark at every round step, as many as have room.
+// axis draws the time axis: a mark at every round step, as many as fit.
 func (c *chart) axis(cells int) string {
 	step := c.step(cells)
 	axis := []byte(strings.Repeat(" ", cells))
@@ -85,7 +85,7 @@ func (c *chart) axis(cells int) string {
 
 // step returns the time between two marks.
 func (c *chart) step(cells int) time.Duration {
-	const room = 8 // columns for a mark and some air
+	const room = 8 // columns for a mark and some space
 	for unit := time.Millisecond; ; unit *= 10 {
 		for _, factor := range []time.Duration{1, 2, 5} {
 			if step := factor * unit; float64(step)/float64(max(c.span, 1))*float64(cells) >= room {

@@ -23,7 +23,7 @@ func TestChart(t *testing.T) {
 	c := chart{title: "Title", span: 10 * time.Second, rows: []row{
 		{"Task 1", seconds(0, 0.5, 1, 9.999)},
 		{"Task 2", nil},
-		{"Task 10", seconds(5, 10, 11)}, // what is beyond the span is at its end
+		{"Task 10", seconds(5, 10, 11)}, // bytes after the span are shown at its end
 	}}
 	assert.Equal(t, strings.TrimPrefix(`
 Title

@@ -16,10 +16,10 @@ import (
 
 const demoUsage = `Usage: slownet demo [--real | --html PAGE.html]
 
-Three slow servers dribble three poems. A blocking client gets one poem after
+Three slow servers send three poems. A blocking client gets one poem after
 another, an asynchronous one all at once. Runs in simulated time, in a moment,
 or with --real on loopback sockets, at human speed. With --html it makes a page
-of what happened, for a browser.
+of both runs, for a browser.
 `
 
 func demo(args []string, stdout, stderr io.Writer) error {
@@ -45,8 +45,8 @@ func demo(args []string, stdout, stderr io.Writer) error {
 	return demoSimulated(stdout, stderr, html, nil)
 }
 
-// demoSimulated performs the experiment on a simulated host, and makes a page of it if
-// that is asked for.
+// demoSimulated runs the experiment on a simulated host, and writes a page of it if
+// html is set.
 func demoSimulated(stdout, stderr io.Writer, html string, htmlTo io.Writer) error {
 	s := newShow(stdout, stderr, false)
 	var failed error
@@ -66,7 +66,7 @@ func demoSimulated(stdout, stderr io.Writer, html string, htmlTo io.Writer) erro
 		simulated = sim.Elapsed()
 	})
 	passed := time.Since(start)
-	s.finale()
+	s.printAll()
 	fmt.Fprintf(s, "%v of simulated time passed in %v of real time.\n", simulated, passed.Round(time.Millisecond))
 	if html == "" {
 		return failed
@@ -76,8 +76,8 @@ func demoSimulated(stdout, stderr io.Writer, html string, htmlTo io.Writer) erro
 	}))
 }
 
-// runs returns the runs of the charts, as their connections are numbered: each run begins
-// at 0.
+// runs returns the runs of the charts, with their connections numbered in order. Each run
+// begins at 0.
 func (s *show) runs(events []trace.Event) []page.Run {
 	traces := make([][]trace.Event, len(s.charts))
 	for _, e := range events {
@@ -101,13 +101,13 @@ func (s *show) runs(events []trace.Event) []page.Run {
 	return runs
 }
 
-// taskOf returns which task of a run a connection is of.
+// taskOf returns the name of the task that a connection belongs to.
 func taskOf(c trace.Conn) string {
 	task := int(c.Number-1) % len(servers)
 	return fmt.Sprintf("Task %d: %s", task+1, servers[task].poem)
 }
 
-// demoReal performs the experiment on loopback sockets.
+// demoReal runs the experiment on loopback sockets.
 func demoReal(stdout, stderr io.Writer) error {
 	ctx, stop := cli.Interruptible(time.Second, cli.EndBySignal)
 	defer stop()
@@ -118,7 +118,7 @@ func demoReal(stdout, stderr io.Writer) error {
 	if sig := cli.SignalOf(ctx); sig != nil {
 		cli.EndBySignal(sig)
 	}
-	s.finale()
+	s.printAll()
 	fmt.Fprintf(s, "%v of real time passed; without --real it is simulated in a moment.\n", time.Since(start).Round(100*time.Millisecond))
 	return failed
 }

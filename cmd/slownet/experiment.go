@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The experiment: three servers, whose paces make their poems take about as
-// long although one is much longer, and two clients.
+// The servers of the experiment. Their paces make the poems take about equally
+// long, although one is much longer than the others. There are two clients.
 var servers = []struct {
 	poem string
 	pace netem.Pace
@@ -32,14 +32,14 @@ var servers = []struct {
 // firstPort is the first server's port; the others follow.
 const firstPort = 10000
 
-// A place is where the experiment takes place: a simulation or this machine.
+// A place is where the experiment runs: a simulation or this machine.
 type place struct {
 	listen func(port int) (net.Listener, error)
 	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// perform runs the servers and both clients, and shows what happens. It
-// returns an error if a poem did not arrive.
+// perform runs the servers and both clients, and shows the result. It returns
+// an error if a poem did not arrive.
 func perform(ctx context.Context, at place, s *show) error {
 	addresses, shutdown, err := serveAll(at)
 	if err != nil {
@@ -47,7 +47,7 @@ func perform(ctx context.Context, at place, s *show) error {
 	}
 	defer shutdown()
 
-	// The clients need the time of their place: in a simulation, simulated.
+	// The clients use the clock of their place, which is simulated in a simulation.
 	clk := clock.New()
 	client := &clients.Client{Dial: at.dial, Clock: clk}
 	printer := &cli.Printer{Out: s, Err: s.errors()}
@@ -88,7 +88,7 @@ func perform(ctx context.Context, at place, s *show) error {
 	return errors.Join(failed, printer.Failed())
 }
 
-// ports returns the ports of the addresses, as one would type them.
+// ports returns the ports of the addresses, as a user would type them.
 func ports(addresses []string) string {
 	var ports []string
 	for _, address := range addresses {
@@ -98,8 +98,8 @@ func ports(addresses []string) string {
 	return strings.Join(ports, " ")
 }
 
-// serveAll starts the servers and returns their addresses, and a function that
-// stops them and waits.
+// serveAll starts the servers. It returns their addresses, and a function that
+// stops them and waits for their end.
 func serveAll(at place) (addresses []string, shutdown func(), err error) {
 	var stops []func()
 	shutdown = func() {
@@ -133,10 +133,10 @@ func serveAll(at place) (addresses []string, shutdown func(), err error) {
 	return addresses, shutdown, nil
 }
 
-// loopback is the address that the servers listen on.
+// loopback is the address on which the servers listen.
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// expected returns how long the blocking client needs at least.
+// expected returns the minimum time of the blocking client.
 func expected() (total time.Duration) {
 	for _, server := range servers {
 		poem, _ := poetry.Poem(server.poem)

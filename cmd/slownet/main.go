@@ -1,4 +1,4 @@
-// Command slownet shows what slow networks do.
+// Command slownet runs programs and demonstrations on slow networks.
 //
 //	slownet demo [--real | --html PAGE]
 //	slownet proxy --listen ADDRESS --to ADDRESS [--profile PROFILE] | --config FILE
@@ -8,13 +8,13 @@
 //	slownet test [go test's flags and packages]
 //	slownet overlay [--check]
 //
-// The demonstration gets three poems from three slow servers, with a blocking
-// and with an asynchronous client, in simulated time or, with --real, on
-// loopback sockets. A report makes a page of traces, a packet capture, or a file
-// for Perfetto. A sweep joins the reports of searches over seeds. A proxy puts a
-// network between programs that run; started as toxiproxy it takes the place of that. To
-// run a command on a slow network is left to slownet-run, see there. Test runs go test
-// with an overlay of the standard library, for simulations of any Go program.
+// Demo gets three poems from three slow servers, with a blocking and with an asynchronous
+// client, in simulated time or, with --real, on loopback sockets. Report turns traces into
+// a page, a packet capture, or a file for Perfetto. Sweep joins the reports of searches
+// over seeds. Proxy puts a network between running programs; if it is started under the
+// name toxiproxy-server or toxiproxy, it replaces that program. Run calls slownet-run,
+// which runs a command on a slow network. Test runs go test with an overlay of the standard
+// library, for simulations of any Go program.
 package main
 
 import (
@@ -37,17 +37,17 @@ const usage = `Usage: slownet COMMAND [flags]
 
 Commands:
   demo    three poems from three slow servers: one after another, and all at once
-  proxy   stands between clients and servers, on any network; Toxiproxy's clients can drive it
-  report  what happened in traces: a page for a browser, a capture for Wireshark
-  sweep   joins the reports of searches over seeds, of one machine or of many
+  proxy   a slow or faulty network between clients and servers; has Toxiproxy's API
+  report  turns traces into a page for a browser or a capture for Wireshark
+  sweep   joins the reports of searches over seeds, from one machine or many
   run     runs any command on a slow network (Linux)
   test    go test with an overlay of the standard library: simulations of any program
-  overlay where that overlay is, and whether it fits the Go in use
+  overlay prints the file of that overlay, or whether it fits the Go in use
 
 slownet COMMAND --help tells more, and slownet --version the version.
 `
 
-// commands are what slownet can do, by name.
+// commands are the commands of slownet, by name.
 var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"demo":    demo,
 	"proxy":   runProxy,
@@ -57,8 +57,8 @@ var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"overlay": printOverlay,
 }
 
-// run finds the command, which is the first argument that is no flag, and runs
-// it with the others.
+// run finds the command, which is the first argument that is not a flag, and
+// runs it with the other arguments.
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "test" { // all flags are go test's
 		return cli.Fail("slownet test", runTest(args[1:], stdout, stderr), stderr)

@@ -16,24 +16,24 @@ import (
 
 const testUsage = `Usage: slownet test [go test's flags and packages]
 
-Runs go test with an overlay of the standard library, with which simulations of
+Runs go test with an overlay of the standard library. With it, simulations of
 simtest control what the runtime leaves to chance, and code that calls the net
 package uses the simulated network of its host. All flags are those of go test.
 The exit status is that of go test.
 
 The environment variable SIMTEST_OVERLAY selects layers: time, order and net, or
-some of them with commas between them; all is the default, none switches all off.
+a comma-separated list of them; all is the default, none switches all off.
 `
 
 const overlayUsage = `Usage: slownet overlay [--check]
 
 Makes the overlay of the standard library that slownet test uses, for the Go in
 use, and prints the name of its file: go test -overlay=$(slownet overlay). Set in
-GOFLAGS, it holds for editors too.
+GOFLAGS, it works in editors, too.
 `
 
-// overlayFile makes the overlay for the Go in use. The first flags are for all go
-// commands; own is the user's overlay, or empty.
+// overlayFile makes the overlay for the Go in use. The flags in first go to all
+// go commands; own is the user's overlay, or empty.
 func overlayFile(own string, first []string, stderr io.Writer, name string) (*overlay.Made, *overlay.Go, error) {
 	g, fit, err := fitGo(first)
 	if err != nil {
@@ -53,7 +53,7 @@ func overlayFile(own string, first []string, stderr io.Writer, name string) (*ov
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return nil, nil, fmt.Errorf("there is no folder for the overlay: %w", err)
+		return nil, nil, fmt.Errorf("no directory for the overlay: %w", err)
 	}
 	made, err := overlay.Make(g, fit, replace, filepath.Join(cache, "slownet", "overlay"))
 	return made, g, err
@@ -69,8 +69,8 @@ func fitGo(first []string) (*overlay.Go, *overlay.Fit, error) {
 	return g, fit, err
 }
 
-// runTest runs go test with the overlay, in place of this process: its exit
-// status, signals and files are those of go test.
+// runTest runs go test with the overlay, in place of this process: exit status,
+// signals and files are those of go test.
 func runTest(args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
 		return cli.Answer(stdout, testUsage)
@@ -103,7 +103,7 @@ func runTest(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// printOverlay prints where the overlay is, or what fits.
+// printOverlay prints the name of the overlay's file, or how well it fits.
 func printOverlay(args []string, stdout, stderr io.Writer) error {
 	var check bool
 	flags := cli.NewFlagSet("slownet overlay", overlayUsage)
@@ -112,7 +112,7 @@ func printOverlay(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return cli.Usagef("there is nothing to name: it is for the Go in use")
+		return cli.Usagef("takes no arguments: the overlay is for the Go in use")
 	}
 	if check {
 		_, fit, err := fitGo(nil)
@@ -133,7 +133,7 @@ func printOverlay(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	if made.Go != "" {
-		return fmt.Errorf("%s lies in the module cache, where go replaces no file: use slownet test, or install it elsewhere", g.GOVERSION)
+		return fmt.Errorf("%s is in the module cache, where go replaces no files: use slownet test, or install it elsewhere", g.GOVERSION)
 	}
 	if _, err := fmt.Fprintln(stdout, made.File); err != nil {
 		return errors.Join(errors.New("cannot print"), err)

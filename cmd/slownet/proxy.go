@@ -29,17 +29,17 @@ const proxyUsage = `Usage: slownet proxy --listen ADDRESS --to ADDRESS [--profil
        slownet proxy [--config FILE] [flags]
 
 Stands between clients and a server, and makes the network between them slow or
-broken. An address is PORT, HOST:PORT, udp:HOST:PORT or unix:PATH; HOST is
-127.0.0.1 where it is left out.
+faulty. An address is PORT, HOST:PORT, udp:HOST:PORT or unix:PATH; the default
+HOST is 127.0.0.1.
 
   slownet proxy --listen :8080 --to example.com:80 --profile webpagetest/3g
   slownet proxy --config proxies.json
 
 The API is Toxiproxy's, so its clients can change everything while connections
-are in use. Ctrl-C ends the proxy, and SIGHUP makes it read the file again.
+are in use. Ctrl-C ends the proxy; SIGHUP makes it read the file again.
 `
 
-// proxyOptions are what the command line says.
+// proxyOptions are the options of the command line.
 type proxyOptions struct {
 	listen, to  string
 	profile     string
@@ -50,8 +50,8 @@ type proxyOptions struct {
 	trace       string
 	logFormat   eventlog.Format
 	metrics     monitor.Address
-	isToxiproxy bool // and what stands in a file is taken as Toxiproxy does
-	ownMetrics  bool // the API has /metrics
+	isToxiproxy bool // file contents are parsed as Toxiproxy parses them
+	ownMetrics  bool // the API serves /metrics
 
 	seedGiven bool
 }
@@ -59,7 +59,7 @@ type proxyOptions struct {
 // An apiAddress is a flag whose value is an address, or "none".
 type apiAddress string
 
-// Set reads the value.
+// Set parses the value.
 func (a *apiAddress) Set(s string) error {
 	if s == "none" {
 		*a = ""
@@ -80,7 +80,7 @@ func (a *apiAddress) String() string {
 	return string(*a)
 }
 
-// Type names the kind of value in the help.
+// Type returns the kind of value for the help.
 func (a *apiAddress) Type() string { return "address" }
 
 func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
@@ -89,13 +89,13 @@ func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 	flags.StringVar(&o.listen, "listen", "", "where clients connect: an `address`; port 0 is any free one")
 	flags.StringVar(&o.to, "to", "", "the `address` of the server that they are connected to")
 	flags.StringVar(&o.profile, "profile", "", "the network between them: a `name` such as webpagetest/3g, or the file of a profile")
-	flags.StringVar(&o.config, "config", "", "read proxies from this `file`, ours or Toxiproxy's; see docs/proxy.md")
+	flags.StringVar(&o.config, "config", "", "read proxies from this `file`, in slownet's or Toxiproxy's format; see docs/proxy.md")
 	flags.Var(&o.api, "api", "serve the API on this `address`, [HOST:]PORT, or none")
-	flags.StringArrayVar(&o.apiHosts, "api-host", nil, "a `name` by which browsers may ask the API, besides localhost; may be repeated")
-	flags.Uint64Var(&o.seed, "seed", 0, "the `number` that decides what is random; the file's, if it has one and this is left out")
-	flags.StringVar(&o.trace, "trace", "", "write what happens to all bytes to this `file`, for slownet report")
-	flags.Var(&o.logFormat, "log-format", "the `format` of what is told on stdout: plain, text (key=value) or json (an object a line)")
-	flags.Var(&o.metrics, "metrics", "serve metrics by HTTP on this `address`, [HOST:]PORT, too; the API has them at /metrics")
+	flags.StringArrayVar(&o.apiHosts, "api-host", nil, "a host `name` that browsers may use for the API, besides localhost; may be repeated")
+	flags.Uint64Var(&o.seed, "seed", 0, "the `number` that determines all that is random; the default is the file's seed, if it has one")
+	flags.StringVar(&o.trace, "trace", "", "write a trace of all bytes to this `file`, for slownet report")
+	flags.Var(&o.logFormat, "log-format", "the `format` of the log on stdout: plain, text (key=value) or json (one object per line)")
+	flags.Var(&o.metrics, "metrics", "serve metrics over HTTP on this `address`, [HOST:]PORT, too; the API has them at /metrics")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 	case flags.NArg() > 0:
 		return nil, cli.Usagef("takes no arguments: got %q", flags.Args())
 	case (o.listen == "") != (o.to == ""):
-		return nil, cli.Usagef("--listen and --to belong together: give both")
+		return nil, cli.Usagef("--listen and --to must be given together")
 	case o.profile != "" && o.listen == "":
 		return nil, cli.Usagef("--profile is for the proxy of --listen and --to: give them, or write the profile into the file")
 	case o.listen == "" && o.config == "" && o.api == "":
@@ -113,7 +113,7 @@ func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 	return o, nil
 }
 
-// runProxy is the command slownet proxy.
+// runProxy runs the command slownet proxy.
 func runProxy(args []string, stdout, stderr io.Writer) error {
 	o, err := parseProxy(args, stdout)
 	if err != nil {
@@ -122,12 +122,12 @@ func runProxy(args []string, stdout, stderr io.Writer) error {
 	return o.serve(stdout, stderr)
 }
 
-// proxyPatience is how long the proxy may take to end when it is told to.
-const proxyPatience = 500 * time.Millisecond
+// proxyEndTime is the maximum time that the proxy takes to end after a signal.
+const proxyEndTime = 500 * time.Millisecond
 
 // serve serves until a signal comes.
 func (o *proxyOptions) serve(stdout, stderr io.Writer) error {
-	ctx, stop := cli.Interruptible(proxyPatience, func(os.Signal) { os.Exit(0) })
+	ctx, stop := cli.Interruptible(proxyEndTime, func(os.Signal) { os.Exit(0) })
 	defer stop()
 	ignorePipe()
 	file, err := o.read()
@@ -138,13 +138,13 @@ func (o *proxyOptions) serve(stdout, stderr io.Writer) error {
 	defer func() {
 		select {
 		case <-log.Close():
-		case <-time.After(proxyPatience): // nobody reads the lines
+		case <-time.After(proxyEndTime): // the log is not being read
 		}
 	}()
-	if err != nil { // Toxiproxy goes on without its file
-		tellProxyError(log, err)
+	if err != nil { // Toxiproxy continues without its file
+		logProxyError(log, err)
 	}
-	server := &proxy.Server{Seed: o.seed, Observer: func(e proxy.ServerEvent) { tellProxyEvent(log, e) }}
+	server := &proxy.Server{Seed: o.seed, Observer: func(e proxy.ServerEvent) { logProxyEvent(log, e) }}
 	if file.Seed != nil && !o.seedGiven {
 		server.Seed = *file.Seed
 	}
@@ -165,7 +165,7 @@ func (o *proxyOptions) serve(stdout, stderr io.Writer) error {
 		if !o.isToxiproxy {
 			return err
 		}
-		tellProxyError(log, err)
+		logProxyError(log, err)
 	}
 	watch, err := o.watch(log, server)
 	if err != nil {
@@ -198,7 +198,7 @@ func (o *proxyOptions) serve(stdout, stderr io.Writer) error {
 	}
 }
 
-// read reads the file, if there is one.
+// read reads the configuration file, if there is one.
 func (o *proxyOptions) read() (f proxy.File, err error) {
 	if o.config == "" {
 		return f, nil
@@ -213,20 +213,20 @@ func (o *proxyOptions) read() (f proxy.File, err error) {
 	return f, nil
 }
 
-// reload reads the file again. A bad one changes nothing.
+// reload reads the file again. An invalid file changes nothing.
 func (o *proxyOptions) reload(log *eventlog.Log, server *proxy.Server) {
 	f, err := o.read()
 	if err == nil {
 		err = server.Load(f)
 	}
 	if err != nil {
-		tellProxyError(log, fmt.Errorf("%w; everything stays as it was", err))
+		logProxyError(log, fmt.Errorf("%w; nothing was changed", err))
 		return
 	}
 	log.Tell("Read "+o.config+" again", slog.LevelInfo, "reloaded", slog.String("file", o.config))
 }
 
-// populate adds the proxies of the file, and the one of the command line.
+// populate adds the proxies of the file and of the command line.
 func (o *proxyOptions) populate(server *proxy.Server, f proxy.File) error {
 	if err := server.Load(f); err != nil {
 		return listenError(err)
@@ -253,7 +253,7 @@ func (o *proxyOptions) populate(server *proxy.Server, f proxy.File) error {
 	return listenError(err)
 }
 
-// listenError says how to mend an error of listening.
+// listenError adds advice to an error of listening.
 func listenError(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w; choose another port, or 0 for any free one", err)
@@ -261,13 +261,13 @@ func listenError(err error) error {
 	return err
 }
 
-// A proxyAPI is what answers the API.
+// A proxyAPI serves the API.
 type proxyAPI struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-// listenAPI listens for the API, if it is asked for.
+// listenAPI listens for the API, if it is requested.
 func (o *proxyOptions) listenAPI(server *proxy.Server) (*proxyAPI, error) {
 	if o.api == "" {
 		return nil, nil
@@ -275,9 +275,9 @@ func (o *proxyOptions) listenAPI(server *proxy.Server) (*proxyAPI, error) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", string(o.api))
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("cannot serve the API on %s: the port is in use; choose another one by --api, or none", string(o.api))
+		return nil, fmt.Errorf("cannot serve the API on %s: the port is in use; choose another one with --api, or none", string(o.api))
 	case err != nil:
-		return nil, fmt.Errorf("cannot serve the API on %s: %w; choose another address by --api, or none", string(o.api), err)
+		return nil, fmt.Errorf("cannot serve the API on %s: %w; choose another address with --api, or none", string(o.api), err)
 	}
 	api := &proxy.API{Server: server, Hosts: o.apiHosts}
 	page.Add(api)
@@ -289,7 +289,7 @@ func (o *proxyOptions) listenAPI(server *proxy.Server) (*proxyAPI, error) {
 	return &proxyAPI{listener, &http.Server{Handler: api, ReadHeaderTimeout: 15 * time.Second, IdleTimeout: time.Minute}}, nil
 }
 
-// watch starts the monitor that is asked for, if one is.
+// watch starts the monitor, if it is requested.
 func (o *proxyOptions) watch(log *eventlog.Log, server *proxy.Server) (*monitor.Monitor, error) {
 	if o.metrics == "" {
 		return nil, nil

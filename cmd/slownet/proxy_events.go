@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// tellProxyEvent tells what happens to a proxy.
-func tellProxyEvent(log *eventlog.Log, e proxy.ServerEvent) {
+// logProxyEvent logs an event of a proxy.
+func logProxyEvent(log *eventlog.Log, e proxy.ServerEvent) {
 	level, message := slog.LevelInfo, ""
 	attrs := []slog.Attr{slog.String("proxy", e.Proxy)}
 	add := func(a ...slog.Attr) { attrs = append(attrs, a...) }
@@ -39,14 +39,14 @@ func tellProxyEvent(log *eventlog.Log, e proxy.ServerEvent) {
 		level, message = slog.LevelWarn, "upstream unreachable"
 		add(slog.String("upstream", e.Upstream), slog.Any("error", e.Err))
 	default:
-		level, message = slog.LevelError, "cannot go on as asked"
+		level, message = slog.LevelError, "cannot apply a change"
 		add(slog.Any("error", e.Err))
 	}
 	log.Tell(cli.Visible(e.String()), level, message, attrs...)
 }
 
-// tellProxyError tells what could not be done.
-func tellProxyError(log *eventlog.Log, err error) {
+// logProxyError logs an error.
+func logProxyError(log *eventlog.Log, err error) {
 	log.Tell(cli.Visible(err.Error()), slog.LevelError, "error", slog.Any("error", err))
 }
 
@@ -58,7 +58,7 @@ type proxyTrace struct {
 	closed bool
 }
 
-// newProxyTrace makes the file.
+// newProxyTrace creates the file.
 func newProxyTrace(name string, seed uint64) (*proxyTrace, error) {
 	to, err := trace.Create(name, trace.Header{Source: "proxy", Seed: seed, Go: runtime.Version()})
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// proxyMetrics are what a proxy has done, under the names of Toxiproxy's metrics, and
-// under ours.
+// proxyMetrics are a server's metrics, under Toxiproxy's names and under names of our
+// own.
 type proxyMetrics struct {
 	server                          *proxy.Server
 	received, sent, conns, accepted *prometheus.Desc
@@ -18,21 +18,21 @@ func newProxyMetrics(server *proxy.Server) *proxyMetrics {
 	perProxy := []string{"proxy", "listener", "upstream"}
 	return &proxyMetrics{
 		server:   server,
-		received: prometheus.NewDesc("toxiproxy_proxy_received_bytes_total", "Bytes that have come in one direction and were handed on.", perDirection, nil),
-		sent:     prometheus.NewDesc("toxiproxy_proxy_sent_bytes_total", "Bytes that were handed on in one direction.", perDirection, nil),
+		received: prometheus.NewDesc("toxiproxy_proxy_received_bytes_total", "Bytes received in one direction and passed on.", perDirection, nil),
+		sent:     prometheus.NewDesc("toxiproxy_proxy_sent_bytes_total", "Bytes passed on in one direction.", perDirection, nil),
 		conns:    prometheus.NewDesc("slownet_proxy_connections", "Live connections.", perProxy, nil),
-		accepted: prometheus.NewDesc("slownet_proxy_connections_total", "Connections of clients so far.", perProxy, nil),
+		accepted: prometheus.NewDesc("slownet_proxy_connections_total", "Client connections accepted so far.", perProxy, nil),
 	}
 }
 
-// Describe tells what there is.
+// Describe implements prometheus.Collector.
 func (m *proxyMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{m.received, m.sent, m.conns, m.accepted} {
 		to <- d
 	}
 }
 
-// Collect tells how much there is.
+// Collect implements prometheus.Collector.
 func (m *proxyMetrics) Collect(to chan<- prometheus.Metric) {
 	for _, p := range m.server.Proxies() {
 		c, t := p.Config(), p.Totals()

@@ -4,7 +4,7 @@ package main
 
 import "os"
 
-// notifyHangup does nothing: there is no such signal on this system.
+// notifyHangup does nothing: this system has no SIGHUP.
 func notifyHangup(chan<- os.Signal) {}
 
 func ignorePipe() {}

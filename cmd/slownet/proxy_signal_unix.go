@@ -11,5 +11,5 @@ import (
 // notifyHangup sends SIGHUP to a channel.
 func notifyHangup(to chan<- os.Signal) { signal.Notify(to, syscall.SIGHUP) }
 
-// ignorePipe lets the proxy go on when nobody reads its lines.
+// ignorePipe makes the proxy continue when nothing reads its log.
 func ignorePipe() { signal.Ignore(syscall.SIGPIPE) }

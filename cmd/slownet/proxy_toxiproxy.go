@@ -15,13 +15,13 @@ import (
 )
 
 // isToxiproxy reports whether the program was started under the name of Toxiproxy's
-// server, to take its place.
+// server, which it then replaces.
 func isToxiproxy(program string) bool {
 	name := strings.TrimSuffix(filepath.Base(program), ".exe")
 	return name == "toxiproxy" || name == "toxiproxy-server"
 }
 
-// runToxiproxy takes the flags that Toxiproxy's server takes, and a few of ours.
+// runToxiproxy accepts the flags of Toxiproxy's server, and some of our own.
 func runToxiproxy(args []string, stdout, stderr io.Writer) error {
 	o := &proxyOptions{isToxiproxy: true, logFormat: eventlog.JSON, seedGiven: true}
 	flags := flag.NewFlagSet("toxiproxy-server", flag.ContinueOnError)
@@ -34,7 +34,7 @@ func runToxiproxy(args []string, stdout, stderr io.Writer) error {
 	proxyMetrics := flags.Bool("proxy-metrics", false, "enable toxiproxy-specific prometheus metrics")
 	runtimeMetrics := flags.Bool("runtime-metrics", false, "enable runtime-related prometheus metrics: serve /metrics")
 	flags.Var(&o.logFormat, "log-format", "plain, text or json")
-	flags.Func("api-host", "a name by which browsers may ask the API, besides localhost; may be repeated", func(s string) error {
+	flags.Func("api-host", "a host name that browsers may use for the API, besides localhost; may be repeated", func(s string) error {
 		o.apiHosts = append(o.apiHosts, s)
 		return nil
 	})

@@ -20,29 +20,28 @@ const reportUsage = `Usage: slownet report TRACE... -o PAGE.html
        slownet report TRACE --pcap CAPTURE.pcapng [--at HOST]
        slownet report TRACE --chrome FILE.json
 
-Makes a page of traces: one file for a browser that shows which bytes were when
-on their way between which hosts. Several traces are drawn above each other on
-one time scale; with --compare the first event that differs is marked in both.
-Or makes of one trace a packet capture for Wireshark, or a file for
-ui.perfetto.dev and chrome://tracing; all of that at once, if all is asked for.
+Turns traces into a page: one file for a browser that shows which bytes were in
+flight between which hosts, and when. Several traces are stacked on one time
+scale; with --compare the first event that differs is marked in both. Turns one
+trace into a packet capture for Wireshark, or a file for ui.perfetto.dev and
+chrome://tracing. All of these can be made at once.
 "-" is standard input or output.
 
 A capture has each packet once, as it leaves its sender, or with --at what one
-host has sent and received. A trace without packets gets packets that could have
-been.
+host has sent and received. For a trace without packets, plausible ones are made.
 
-If a trace is damaged or was cut off, the files have everything before that, and
-the exit status is 1; it is 2 if a file cannot be opened or is no trace.
+If a trace is damaged or truncated, the files have everything before that, and
+the exit status is 1; it is 2 if a file cannot be opened or is not a trace.
 `
 
-// report makes files of traces.
+// report turns traces into files.
 func report(args []string, stdin io.Reader, stdout io.Writer) error {
 	var o outputs
 	flags := cli.NewFlagSet("slownet report", reportUsage)
 	flags.StringVarP(&o.page, "output", "o", "", "write the page to this file")
 	flags.BoolVar(&o.compare, "compare", false, "mark in the page the first event that differs between two traces")
 	flags.StringVar(&o.capture, "pcap", "", "write a packet capture (pcapng) to this file")
-	flags.StringVar(&o.host, "at", "", "the host whose view the capture is")
+	flags.StringVar(&o.host, "at", "", "the host from whose view the capture is taken")
 	flags.StringVar(&o.chrome, "chrome", "", "write Chrome's Trace Event Format to this file")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return err
@@ -69,7 +68,8 @@ func report(args []string, stdin io.Reader, stdout io.Writer) error {
 	return failed
 }
 
-// checkInputs refuses an output that would overwrite a trace, and standard input twice.
+// checkInputs rejects an output that would overwrite a trace, and standard input given
+// twice.
 func checkInputs(names []string, output string) error {
 	for i, name := range names {
 		if name == "-" && slices.Contains(names[:i], "-") {
@@ -81,13 +81,13 @@ func checkInputs(names []string, output string) error {
 		in, inErr := os.Stat(name)
 		out, outErr := os.Stat(output)
 		if filepath.Clean(name) == filepath.Clean(output) || inErr == nil && outErr == nil && os.SameFile(in, out) {
-			return cli.Usagef("%s is a trace that is to be read: give the output another name", output)
+			return cli.Usagef("%s is one of the traces to read: give the output another name", output)
 		}
 	}
 	return nil
 }
 
-// reportPage writes the page. Nothing is written before all traces are open.
+// reportPage writes the page. It writes nothing before all traces are open.
 func (o *outputs) reportPage(names []string, output string, stdin io.Reader, stdout io.Writer) error {
 	traces, err := openTraces(names, stdin)
 	defer func() {
@@ -121,7 +121,7 @@ func openTraces(names []string, stdin io.Reader) (traces []*trace.Reader, err er
 	return traces, nil
 }
 
-// openTrace opens a trace. Errors name it.
+// openTrace opens a trace. Its errors contain the name.
 func openTrace(name string, stdin io.Reader) (*trace.Reader, error) {
 	if name == "-" {
 		t, err := trace.NewReader(stdin)
@@ -131,7 +131,7 @@ func openTrace(name string, stdin io.Reader) (*trace.Reader, error) {
 		return t, nil
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: it is a directory: name the files in it", name)
+		return nil, fmt.Errorf("%s is a directory: name the files in it", name)
 	}
 	t, err := trace.Open(name)
 	var pathError *fs.PathError
@@ -141,8 +141,8 @@ func openTrace(name string, stdin io.Reader) (*trace.Reader, error) {
 	return t, err
 }
 
-// writeOutput writes a file, or to stdout if its name is "-". If nothing is written,
-// there is no file.
+// writeOutput writes a file, or to stdout if its name is "-". If write writes
+// nothing, it creates no file.
 func writeOutput(name string, stdout io.Writer, write func(io.Writer) error) error {
 	if name == "-" {
 		return write(stdout)
@@ -150,7 +150,7 @@ func writeOutput(name string, stdout io.Writer, write func(io.Writer) error) err
 	f := &lazyFile{name: name}
 	buffered := bufio.NewWriter(f)
 	err := errors.Join(write(buffered), buffered.Flush(), f.close())
-	if f.failed != nil { // which the others repeat
+	if f.failed != nil { // the other errors repeat it
 		return f.failed
 	}
 	return err
@@ -160,7 +160,7 @@ func writeOutput(name string, stdout io.Writer, write func(io.Writer) error) err
 type lazyFile struct {
 	name   string
 	file   *os.File
-	failed error // to be created
+	failed error // the error of creating it
 }
 
 func (f *lazyFile) Write(p []byte) (n int, err error) {

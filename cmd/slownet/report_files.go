@@ -9,14 +9,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace/chrometrace"
 )
 
-// outputs are the files that a report makes; "" is none.
+// outputs are the files to make; "" is none.
 type outputs struct {
 	page, capture, chrome string
-	host                  string // whose view the capture is, or ""
+	host                  string // for the view of the capture, or ""
 	compare               bool   // the page compares two traces
 }
 
-// check refuses what cannot be made of the traces.
+// check rejects outputs that cannot be made from the traces.
 func (o *outputs) check(names []string) error {
 	var wanted []string
 	for _, output := range []string{o.page, o.capture, o.chrome} {
@@ -34,7 +34,7 @@ func (o *outputs) check(names []string) error {
 	case o.compare && o.page == "":
 		return cli.Usagef("--compare marks where two traces differ in a page: add -o PAGE.html")
 	case o.host != "" && o.capture == "":
-		return cli.Usagef("--at says whose view a capture is: add --pcap CAPTURE.pcapng")
+		return cli.Usagef("--at sets the view of a capture: add --pcap CAPTURE.pcapng")
 	case len(names) > 1 && (o.capture != "" || o.chrome != ""):
 		return cli.Usagef("--pcap and --chrome take one trace: got %d", len(names))
 	case len(wanted) > 1 && names[0] == "-":
@@ -53,8 +53,8 @@ func (o *outputs) check(names []string) error {
 	return nil
 }
 
-// reportCapture writes the capture. There is none of a trace without packets or without
-// the host.
+// reportCapture writes the capture. It creates no file for a trace without packets or
+// without the host.
 func (o *outputs) reportCapture(names []string, output string, stdin io.Reader, stdout io.Writer) error {
 	t, err := openTraces(names, stdin)
 	if err != nil {

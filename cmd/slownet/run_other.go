@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// execRun fails: there are no namespaces.
+// execRun fails: this system has no namespaces.
 func execRun([]string) error {
-	return errors.New("it needs Linux, whose namespaces it uses; this is " + runtime.GOOS + ": run it in a Linux machine or container")
+	return errors.New("slownet run needs Linux namespaces, and this is " + runtime.GOOS + ": run it in a Linux machine or container")
 }

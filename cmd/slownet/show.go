@@ -13,22 +13,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// A show is what the demonstration prints: what is written to it, and charts of
-// the runs. Where it is live the chart of the present run stands below the rest
-// and grows.
+// A show is the output of the demonstration: text, and charts of the runs. If
+// it is live, the chart of the current run is below the text and grows.
 type show struct {
 	stdout, stderr io.Writer
 	size           func() (width, height int) // of the terminal, in characters
-	live           bool                       // redraw the chart with everything that arrives
-	expected       time.Duration              // how long the longest run is thought to take
+	live           bool                       // redraw the chart with every arrival
+	expected       time.Duration              // estimated duration of the longest run
 
 	charts  []*chart
-	running bool  // the last chart's run goes on
-	drawn   []int // how long the lines of the chart are that stand below the rest
+	running bool  // the last chart's run is in progress
+	drawn   []int // lengths of the chart's lines on the screen
 }
 
-// newShow returns a show on stdout, live if that is wished and stdout is a
-// terminal that can do it.
+// newShow returns a show on stdout, live if requested and if stdout is a
+// terminal that supports it.
 func newShow(stdout, stderr io.Writer, live bool) *show {
 	terminal, ok := cli.TerminalOf(stdout)
 	s := &show{stdout: stdout, stderr: stderr, live: live && ok && os.Getenv("TERM") != "dumb"}
@@ -41,18 +40,18 @@ func newShow(stdout, stderr io.Writer, live bool) *show {
 	return s
 }
 
-// maxWidth is how wide a chart is at the most.
+// maxWidth is the maximum width of a chart.
 const maxWidth = 1000
 
-// sizeOf returns the size of the terminal that is printed on. If the terminal
-// does not know its width, it is COLUMNS, or else 80.
+// sizeOf returns the size of the terminal. If the terminal does not know its
+// width, it is COLUMNS, or else 80.
 func sizeOf(terminal *os.File) (width, height int) {
 	width, height = cli.TerminalSize(terminal)
 	return min(cmp.Or(width, columns(), 80), maxWidth), cmp.Or(height, 24)
 }
 
-// sizeBeside returns the size to use if the output is no terminal: the width is
-// COLUMNS, or else that of stderr's terminal, where a pager may show the
+// sizeBeside returns the size to use if the output is not a terminal. The width
+// is COLUMNS, or else that of stderr's terminal, where a pager may show the
 // output, or else 80.
 func sizeBeside(terminal *os.File) (width, height int) {
 	if terminal != nil {
@@ -61,7 +60,7 @@ func sizeBeside(terminal *os.File) (width, height int) {
 	return min(cmp.Or(columns(), width, 80), maxWidth), cmp.Or(height, 24)
 }
 
-// columns returns the width given by COLUMNS, or 0.
+// columns returns the value of COLUMNS, or 0.
 func columns() int {
 	columns, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil {
@@ -70,10 +69,10 @@ func columns() int {
 	return max(columns, 0)
 }
 
-// Write prints p, whole lines, above the chart.
+// Write prints p, which must be whole lines, above the chart.
 func (s *show) Write(p []byte) (int, error) { return s.above(s.stdout, p) }
 
-// errors returns what prints on stderr, above the chart as well.
+// errors returns a writer for stderr that also prints above the chart.
 func (s *show) errors() io.Writer {
 	return writerFunc(func(p []byte) (int, error) { return s.above(s.stderr, p) })
 }
@@ -108,7 +107,7 @@ func (s *show) begin(title string, tasks int) {
 	s.running = true
 }
 
-// arrived notes that a piece has arrived.
+// arrived adds the arrival of a piece.
 func (s *show) arrived(task int, at time.Duration) {
 	c := s.charts[len(s.charts)-1]
 	c.rows[task-1].arrivals = append(c.rows[task-1].arrivals, at)
@@ -129,8 +128,8 @@ func (s *show) end(elapsed time.Duration) {
 	c.span = elapsed
 }
 
-// finale prints all charts, on one scale.
-func (s *show) finale() {
+// printAll prints all charts on one scale.
+func (s *show) printAll() {
 	var span time.Duration
 	for _, c := range s.charts {
 		span = max(span, c.span)
@@ -142,8 +141,8 @@ func (s *show) finale() {
 	}
 }
 
-// erase takes the chart away, and leaves the cursor where it stood. A terminal
-// that has become narrower since has broken its lines.
+// erase removes the chart, and leaves the cursor where it began. A terminal
+// that has become narrower has wrapped its lines.
 func (s *show) erase() string {
 	width, _ := s.size()
 	rows := 0
@@ -156,7 +155,7 @@ func (s *show) erase() string {
 	return fmt.Sprintf("\x1b[%dA\r\x1b[J", rows)
 }
 
-// draw prints the chart of the run that goes on, if one does and there is room.
+// draw prints the chart of the current run, if there is one and if it fits.
 func (s *show) draw() string {
 	width, height := s.size()
 	if !s.running || width < minLiveWidth || height < len(servers)+4 {
@@ -169,5 +168,5 @@ func (s *show) draw() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// minLiveWidth is how wide a terminal must be for a chart to grow in it.
+// minLiveWidth is the minimum width of a terminal for a live chart.
 const minLiveWidth = 24

@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A screen understands what a show prints, as a terminal would: it breaks long
+// A screen interprets the output of a show as a terminal would: it wraps long
 // lines and obeys the two sequences that erase uses.
 type screen struct {
 	width int
-	rows  []string // the cursor stands at the start of the row behind the last
-	wrong string   // what it did not understand
+	rows  []string // the cursor is at the start of the row after the last
+	wrong string   // the input that it did not understand
 }
 
 func (s *screen) Write(p []byte) (int, error) {
@@ -43,7 +43,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// resize breaks what stands on the screen anew.
+// resize wraps the text on the screen again.
 func (s *screen) resize(width int) {
 	rows := s.rows
 	s.width, s.rows = width, nil

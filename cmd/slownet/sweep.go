@@ -14,13 +14,13 @@ import (
 
 const sweepUsage = `Usage: slownet sweep [--json] FILE...
 
-Joins what searches over seeds have reported, on one machine or on many, into
-one summary: Markdown for the page of a job, or JSON. A search of simtest.Search
+Joins the reports of searches over seeds, from one machine or many, into one
+summary: Markdown for the page of a job, or JSON. A search of simtest.Search
 writes its report to the file that the environment variable SIMTEST_REPORT
 names; "-" is standard input.
 
 The exit status is 0 if no seed and no replay file has failed, 1 if some have,
-and 2 if a file cannot be read or is no report, or if reports of shards are
+and 2 if a file cannot be read or is not a report, or if reports of shards are
 missing.
 `
 
@@ -74,7 +74,7 @@ func readReports(name string, stdin io.Reader) ([]sweep.Report, error) {
 	if err != nil {
 		var pathError *fs.PathError
 		if errors.As(err, &pathError) {
-			err = pathError.Err // the name is said already
+			err = pathError.Err // the name is in the text already
 		}
 		return nil, err
 	}

@@ -10,19 +10,19 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 )
 
-// tellServing tells what is served, and where.
-func tellServing(log *eventlog.Log, poem string, at net.Addr) {
+// logServing logs the poem and the address.
+func logServing(log *eventlog.Log, poem string, at net.Addr) {
 	log.Tell(fmt.Sprintf("Serving %s on %s", cli.Visible(poem), at), slog.LevelInfo, "serving",
 		slog.String("poem", poem), slog.String("address", at.String()))
 }
 
-// tellMetrics tells where the metrics are.
-func tellMetrics(log *eventlog.Log, url string) {
+// logMetrics logs the address of the metrics.
+func logMetrics(log *eventlog.Log, url string) {
 	log.Tell("Metrics on "+url, slog.LevelInfo, "metrics", slog.String("url", url))
 }
 
-// tellEvent tells what happens to a client.
-func tellEvent(log *eventlog.Log, e poetryserver.ClientEvent) {
+// logEvent logs an event of a client.
+func logEvent(log *eventlog.Log, e poetryserver.ClientEvent) {
 	level := slog.LevelInfo
 	client, bytes, elapsed := slog.String("client", e.Client.String()), slog.Int("bytes", e.Bytes), slog.Float64("seconds", e.Elapsed.Seconds())
 	var message string

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// parseIface returns the host of an --iface, without the brackets that IPv6
-// addresses may have, or a usage error that says what is wrong.
+// parseIface returns the host of an --iface, without the brackets of an IPv6
+// address, or a usage error.
 func parseIface(iface string) (string, error) {
 	host := strings.TrimSuffix(strings.TrimPrefix(iface, "["), "]")
 	if host == "" {
@@ -46,10 +46,10 @@ func listen(host, port string) (net.Listener, error) {
 	case err == nil:
 		return listener, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("cannot listen on %s: the port is in use; choose another --port, or none for any free one", address)
+		return nil, fmt.Errorf("cannot listen on %s: the port is in use; choose another --port, or leave it out for any free one", address)
 	}
 	if addresses := addressesOf(host); addresses != "" {
-		return nil, fmt.Errorf("cannot listen on %s: it is the name of an interface, --iface wants an address of it: %s", host, addresses)
+		return nil, fmt.Errorf("cannot listen on %s: it is the name of an interface; --iface needs one of its addresses: %s", host, addresses)
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %w; choose another --iface or --port", address, err)
 }

@@ -2,8 +2,8 @@
 //
 //	slowpoetry [flags] POEM
 //
-// POEM is a file, "-" for the standard input, or the name of one of the poems
-// that come with the program: ecstasy, fascination or science.
+// POEM is a file, "-" for standard input, or the name of a built-in poem:
+// ecstasy, fascination or science.
 package main
 
 import (
@@ -30,8 +30,8 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 const usage = `Usage: slowpoetry [flags] POEM
 
 Serves a poem, a few bytes at a time, to everyone who connects; one client
-after another, unless --concurrent is given. POEM is a file, - for the standard
-input, or one of the poems in the program: ecstasy, fascination, science.
+after another, unless --concurrent is given. POEM is a file, - for standard input,
+or a built-in poem: ecstasy, fascination, science.
 
   slowpoetry --port 10000 ecstasy --num-bytes 30
   nc localhost 10000
@@ -39,10 +39,10 @@ input, or one of the poems in the program: ecstasy, fascination, science.
   curl localhost:9100/metrics
 
 With --metrics, /metrics has the clients, bytes and poems for Prometheus, and
-/healthz answers 200 while poems are served, 503 when the server is about to end.
+/healthz answers 200 while poems are served, and 503 when the server is ending.
 `
 
-// options holds the flags and arguments.
+// options are the flags and arguments.
 type options struct {
 	numBytes   cli.Int
 	delay      cli.Duration
@@ -66,13 +66,13 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	flags := cli.NewFlagSet("slowpoetry", usage)
 	flags.Var(&o.numBytes, "num-bytes", "how many `bytes` to send at a time")
-	flags.Var(&o.delay, "delay", "how long to wait after each piece, in `seconds` or as 100ms")
+	flags.Var(&o.delay, "delay", "how long to wait after each piece, in `seconds` or as in 100ms")
 	flags.Var(&o.port, "port", "the `port` to listen on; 0 is any free one")
-	flags.StringVar(&o.iface, "iface", "localhost", "the `address` to listen on; 0.0.0.0 is every one the machine has")
+	flags.StringVar(&o.iface, "iface", "localhost", "the `address` to listen on; 0.0.0.0 is all of the machine's addresses")
 	flags.BoolVar(&o.concurrent, "concurrent", false, "serve all clients at once")
-	flags.Var(&o.timeout, "timeout", "give a client up that takes in nothing for so many `seconds`; 0 is never")
-	flags.Var(&o.logFormat, "log-format", "the `format` of what is told on stdout: plain, text (key=value) or json (an object a line)")
-	flags.Var(&o.metrics, "metrics", "serve metrics by HTTP on this `address`, [HOST:]PORT; HOST is 127.0.0.1 where it is left out, PORT 0 is any free one")
+	flags.Var(&o.timeout, "timeout", "give up on a client that receives nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.logFormat, "log-format", "the `format` of the log on stdout: plain, text (key=value) or json (one object per line)")
+	flags.Var(&o.metrics, "metrics", "serve metrics over HTTP on this `address`, [HOST:]PORT; the default HOST is 127.0.0.1, PORT 0 is any free one")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}
@@ -98,15 +98,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return cli.Fail("slowpoetry", err, stderr)
 }
 
-// shutdownGrace is the time that clients have to leave after a signal, and
-// the last lines to be printed.
+// shutdownGrace is the time after a signal for clients to leave and for the
+// last lines to be printed.
 const shutdownGrace = 500 * time.Millisecond
 
 // serve serves until a signal comes.
 func serve(o *options, stdout io.Writer) error {
 	ctx, stop := cli.Interruptible(shutdownGrace, func(os.Signal) { os.Exit(0) })
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // serve the poem even if nobody reads the output
+	signal.Ignore(syscall.SIGPIPE) // serve the poem even if nothing reads the log
 
 	poem, err := readPoemUntil(ctx, o.poem)
 	if err != nil || poem == nil {
@@ -130,15 +130,15 @@ func serve(o *options, stdout io.Writer) error {
 		Timeout:    time.Duration(o.timeout),
 		Observer: func(e poetryserver.ClientEvent) {
 			counts.count(e)
-			tellEvent(log, e)
+			logEvent(log, e)
 		},
 	}
 	if server.Timeout == 0 {
 		server.Timeout = -1
 	}
-	tellServing(log, o.poem, listener.Addr())
+	logServing(log, o.poem, listener.Addr())
 	if watch != nil {
-		tellMetrics(log, watch.URL())
+		logMetrics(log, watch.URL())
 	}
 	defer context.AfterFunc(ctx, func() {
 		watch.Ending()
@@ -147,12 +147,12 @@ func serve(o *options, stdout io.Writer) error {
 	err = server.Serve(listener)
 	select {
 	case <-log.Close():
-	case <-time.After(shutdownGrace): // nobody reads them
+	case <-time.After(shutdownGrace): // the log is not being read
 	}
 	if errors.Is(err, poetryserver.ErrServerClosed) {
 		return nil
 	}
-	return fmt.Errorf("cannot accept clients any more: %w", err)
+	return fmt.Errorf("can no longer accept clients: %w", err)
 }
 
 // newMonitor starts the monitor, if it is requested, and returns it with
@@ -168,8 +168,8 @@ func newMonitor(o *options) (*monitor.Monitor, *metrics, error) {
 	return watch, newMetrics(watch.Registry), nil
 }
 
-// readPoemUntil reads the poem, which may block while a pipe stays open. It
-// returns nothing if a signal comes first.
+// readPoemUntil reads the poem, which may block while a pipe is open. If a
+// signal comes first, it returns nothing.
 func readPoemUntil(ctx context.Context, name string) ([]byte, error) {
 	type result struct {
 		poem []byte

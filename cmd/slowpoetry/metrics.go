@@ -6,7 +6,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetryserver"
 )
 
-// metrics count what happens to the clients. The nil metrics count nothing.
+// metrics count the events of clients. A nil metrics counts nothing.
 type metrics struct {
 	clients       prometheus.Gauge
 	clientsTotal  prometheus.Counter
@@ -17,37 +17,37 @@ type metrics struct {
 	poemDurations prometheus.Histogram
 }
 
-// poemBuckets are the bounds of the times that poems take, in seconds.
+// poemBuckets are the buckets for the durations of poems, in seconds.
 var poemBuckets = []float64{.01, .05, .1, .5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600}
 
 func newMetrics(registry prometheus.Registerer) *metrics {
 	const namespace = "slowpoetry"
 	poems := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "poems_total",
-		Help: "Poems that have ended: finished, or broken because the client or the server went away.",
+		Help: "Poems that have ended: finished, or broken because the client or the server left.",
 	}, []string{"outcome"})
 	m := &metrics{
 		clients: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "clients",
-			Help: "Clients that get the poem at present. Without --concurrent those that wait for their turn are not counted.",
+			Help: "Clients that are receiving the poem. Without --concurrent, clients that wait for their turn do not count.",
 		}),
 		clientsTotal: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "clients_total",
-			Help: "Clients whose poem was begun.",
+			Help: "Clients whose poem was started.",
 		}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "sent_bytes_total",
-			Help: "Bytes of poems that were sent.",
+			Help: "Bytes of poems sent.",
 		}),
 		finished: poems.WithLabelValues("finished"),
 		broken:   poems.WithLabelValues("broken"),
 		notAccepted: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: namespace, Name: "accept_failures_total",
-			Help: "Times in which no client could be accepted, as for want of descriptors.",
+			Help: "Failed attempts to accept a client, as for lack of file descriptors.",
 		}),
 		poemDurations: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: namespace, Name: "poem_duration_seconds",
-			Help:    "Time from a client's connection to the end of its poem, of finished poems.",
+			Help:    "Time from a client's connection to the end of its poem, for finished poems.",
 			Buckets: poemBuckets,
 		}),
 	}

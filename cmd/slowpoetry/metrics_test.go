@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The metrics are named and described as Prometheus wants them.
+// The metrics follow the naming rules of Prometheus.
 func TestMetricsAreNamedAsUsual(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()

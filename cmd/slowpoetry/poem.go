@@ -11,19 +11,19 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetry"
 )
 
-// maxPoem is the size in bytes of the longest poem that is served. Endless input,
-// such as /dev/zero, is refused.
+// maxPoem is the maximum size of a poem in bytes. Endless input, such as
+// /dev/zero, is rejected.
 const maxPoem = 256 << 20
 
-// known lists the poems in the program.
+// known lists the built-in poems.
 func known() string { return strings.Join(poetry.Names(), ", ") }
 
-// readPoem reads the poem of that name: standard input for "-", a file, or else
-// a built-in one. It is read once, from its start to its end: it may come from
-// a pipe.
+// readPoem reads the poem with the given name: standard input for "-", a file,
+// or else a built-in poem. It reads it once, from start to end, as it may come
+// from a pipe.
 func readPoem(name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
-		return readAll("the standard input", stdin)
+		return readAll("standard input", stdin)
 	}
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A file comes before a poem in the program; a name with a directory in it is
-// always a file's.
+// A file has priority over a built-in poem; a name with a directory in it is
+// always a file.
 func TestReadPoem(t *testing.T) {
 	t.Chdir(t.TempDir())
 	inside, _ := poetry.Poem("science")

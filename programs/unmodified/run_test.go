@@ -26,7 +26,7 @@ const (
 func run(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	if !simtest.Overlay().Net {
-		t.Skip("this takes the overlay: run it by slownet test")
+		t.Skip("this needs the overlay: run it with slownet test")
 	}
 	simtest.CheckDeterminism(t, simtest.Config{Link: netem.Link{Latency: latency}}, func(t *testing.T, sim *simtest.Sim) {
 		f(t, sim)

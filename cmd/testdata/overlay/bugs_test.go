@@ -8,13 +8,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Bugs of goroutines that take turns at the wrong places. With the layer's own
+// Bugs of goroutines that interleave at the wrong places. With the layer's own
 // order, that of schedule 0, none of them shows.
 
 // both runs two functions, each in a goroutine of its own.
 func both(t *testing.T, f, g func()) {
 	if !simtest.Overlay().Order {
-		t.Skip("this takes the overlay: run it by slownet test")
+		t.Skip("this needs the overlay: run it with slownet test")
 	}
 	var wait sync.WaitGroup
 	wait.Go(f)

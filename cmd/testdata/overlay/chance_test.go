@@ -1,4 +1,4 @@
-// Package outside is a module of its own, whose simulations take the overlay.
+// Package outside is a module of its own, whose simulations need the overlay.
 package outside
 
 import (
@@ -45,7 +45,7 @@ func TestFour(t *testing.T) {
 	}
 }
 
-// What the runtime leaves to chance: the order of a map, a select, math/rand/v2.
+// The runtime's random choices: the order of a map, a select, math/rand/v2.
 func TestChance(t *testing.T) {
 	for range 20 {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -75,11 +75,11 @@ func TestChance(t *testing.T) {
 	}
 }
 
-// A mutex that is held outside of the simulation for 50 ms stops its time; one that
-// is held inside does not.
+// A mutex that is held outside of the simulation for 50 ms stops simulated time;
+// one that is held inside does not.
 func TestLocks(t *testing.T) {
 	if !simtest.Overlay().Time {
-		t.Skip("this takes the overlay: run it by slownet test")
+		t.Skip("this needs the overlay: run it with slownet test")
 	}
 	for i := range 100 {
 		var outside sync.RWMutex
@@ -93,7 +93,7 @@ func TestLocks(t *testing.T) {
 			sim.At(time.Hour, func() {})
 			outside.Lock()
 			if sim.Elapsed() != 0 {
-				t.Errorf("run %d: time has gone on by %v", i, sim.Elapsed())
+				t.Errorf("run %d: time has advanced by %v", i, sim.Elapsed())
 			}
 			go func() {
 				time.Sleep(time.Minute)
