@@ -1,4 +1,4 @@
-// Package address reads addresses as a person types them.
+// Package address parses addresses as users type them.
 package address
 
 import (
@@ -10,12 +10,12 @@ import (
 	"unicode"
 )
 
-// DefaultHost is the host of an address that names none.
+// DefaultHost is the host of an address without one.
 const DefaultHost = "127.0.0.1"
 
-// Parse reads an address, "port", "host:port" or "[ipv6]:port", and returns it
-// with a host, as "host:port". A port is at least minPort, 0 or 1, and at most
-// 65535. The error says what is wrong and what is wanted.
+// Parse parses an address, "port", "host:port" or "[ipv6]:port", and returns it
+// with a host, as "host:port". A port must be from minPort, which is 0 or 1, to
+// 65535. The error says what is wrong and what is expected.
 func Parse(s string, minPort int) (string, error) {
 	host, port := "", s
 	if strings.Contains(s, ":") {
@@ -29,7 +29,7 @@ func Parse(s string, minPort int) (string, error) {
 		host = "[]"
 	}
 	if host != "" && !isHost(host) {
-		return "", fmt.Errorf("address %q: %q is no host: want a name or an IP address", s, host)
+		return "", fmt.Errorf("address %q: %q is not a host: want a name or an IP address", s, host)
 	}
 	number, err := strconv.ParseUint(port, 10, 64)
 	switch {

@@ -36,18 +36,18 @@ func TestParse(t *testing.T) {
 		"::1:80":               `address "::1:80": want PORT, HOST:PORT or [IPV6]:PORT`,
 		"[::1]":                `address "[::1]": want PORT, HOST:PORT or [IPV6]:PORT`,
 		"http://a:80":          `address "http://a:80": want PORT, HOST:PORT or [IPV6]:PORT`,
-		"a b:80":               `address "a b:80": "a b" is no host: want a name or an IP address`,
-		"a\x1bb:80":            `address "a\x1bb:80": "a\x1bb" is no host: want a name or an IP address`,
-		"@:80":                 `address "@:80": "@" is no host: want a name or an IP address`,
-		"%lo:80":               `address "%lo:80": "%lo" is no host: want a name or an IP address`,
-		"[]:80":                `address "[]:80": "[]" is no host: want a name or an IP address`,
+		"a b:80":               `address "a b:80": "a b" is not a host: want a name or an IP address`,
+		"a\x1bb:80":            `address "a\x1bb:80": "a\x1bb" is not a host: want a name or an IP address`,
+		"@:80":                 `address "@:80": "@" is not a host: want a name or an IP address`,
+		"%lo:80":               `address "%lo:80": "%lo" is not a host: want a name or an IP address`,
+		"[]:80":                `address "[]:80": "[]" is not a host: want a name or an IP address`,
 	} {
 		_, err := address.Parse(s, 1)
 		assert.EqualError(t, err, want)
 	}
 }
 
-// Port 0 is valid for a listener only.
+// Port 0 is valid only for listening.
 func TestParsePortZero(t *testing.T) {
 	for s, want := range map[string]string{"0": "127.0.0.1:0", ":0": "127.0.0.1:0", "localhost:0": "localhost:0", "[::]:9100": "[::]:9100"} {
 		got, err := address.Parse(s, 0)
@@ -72,7 +72,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again, err := address.Parse(parsed, 1)
-		require.NoError(t, err, "what it returns, it takes")
+		require.NoError(t, err, "Parse accepts its own results")
 		require.Equal(t, parsed, again)
 	})
 }

@@ -1,10 +1,10 @@
-// Package cli holds what the commands have in common: how they read their
-// flags, how they fail, and what they show on a terminal.
+// Package cli contains what the commands share: parsing of flags, failures, and
+// output to a terminal.
 //
-// A command fails with one line on stderr, "name: what is wrong", and exit
-// status 2 if it was called wrongly, 1 if it could not do what it was called
-// for. If a signal ends it, its status shows that: 128 plus the signal's number
-// in a shell. --help and --version are answered on stdout.
+// A command fails with one line on stderr, "name: error", and exit status 2 for
+// invalid usage, or 1 for any other failure. If a signal ends it, its status
+// shows that: 128 plus the signal's number in a shell. --help and --version
+// print to stdout.
 package cli
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A UsageError says that a command was called wrongly.
+// A UsageError is the error of an invalid command line.
 type UsageError struct{ text string }
 
-// Error returns what is wrong, as it is printed.
+// Error returns the text of the error.
 func (e *UsageError) Error() string { return e.text }
 
 // Usagef returns a [UsageError].
@@ -27,9 +27,9 @@ func Usagef(format string, args ...any) error {
 	return &UsageError{fmt.Sprintf(format, args...)}
 }
 
-// NewFlagSet returns a flag set for a command, by name as it is typed. Flags
-// may stand before and after other arguments. The usage is what [Parse] prints
-// for --help, in front of the flags. Each command has --version.
+// NewFlagSet returns a flag set for a command, with the name as it is typed.
+// Flags may come before and after other arguments. [Parse] prints the usage for
+// --help, followed by the flags. Each command has --version.
 func NewFlagSet(name, usage string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SortFlags = false
@@ -40,11 +40,11 @@ func NewFlagSet(name, usage string) *pflag.FlagSet {
 	return flags
 }
 
-// ErrAnswered is returned by [Parse] when it has answered --help or --version,
-// and there is nothing else to do.
+// ErrAnswered is returned by [Parse] after it has handled --help or --version,
+// when there is nothing else to do.
 var ErrAnswered = errors.New("answered")
 
-// Parse reads a command's arguments. For --help it prints the help to out, for
+// Parse parses a command's arguments. For --help it prints the help to out, for
 // --version the program's version, and returns [ErrAnswered]; other errors are a
 // [UsageError].
 func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
@@ -56,7 +56,7 @@ func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 		if arg == "--" {
 			break
 		}
-		if strings.HasPrefix(arg, "-test.") { // pflag passes these over
+		if strings.HasPrefix(arg, "-test.") { // pflag skips these
 			return Usagef("unknown flag: %s", arg)
 		}
 	}
@@ -77,8 +77,8 @@ func Parse(flags *pflag.FlagSet, args []string, out io.Writer) error {
 	return nil
 }
 
-// Answer prints what was asked for, and returns [ErrAnswered], or why it could
-// not be printed.
+// Answer prints the text, and returns [ErrAnswered], or the error of printing
+// it.
 func Answer(out io.Writer, text string) error {
 	if _, err := io.WriteString(out, text); err != nil {
 		return fmt.Errorf("cannot print: %w", err)
@@ -86,7 +86,7 @@ func Answer(out io.Writer, text string) error {
 	return ErrAnswered
 }
 
-// Fail reports an error, if it is one, and returns the exit status.
+// Fail reports an error, unless it is nil, and returns the exit status.
 func Fail(name string, err error, stderr io.Writer) int {
 	var usage *UsageError
 	switch {
@@ -100,7 +100,7 @@ func Fail(name string, err error, stderr io.Writer) int {
 	return 1
 }
 
-// oneLine returns the error's text in one line.
+// oneLine returns the error's text as one line.
 func oneLine(err error) string {
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 }

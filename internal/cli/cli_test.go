@@ -24,7 +24,7 @@ func TestDuration(t *testing.T) {
 		assert.Equal(t, want, time.Duration(d), s)
 		var again Duration
 		require.NoError(t, again.Set(d.String()))
-		assert.Equal(t, d, again, "what it prints, it reads")
+		assert.Equal(t, d, again, "Set accepts what String returns")
 	}
 	for _, s := range []string{"", " ", "-1", "-0.00000000001", "-1ms", "NaN", "Inf", "-Inf", "1e300", "5 s", "5seconds", "soon", "1,5", "0x", "999999999h"} {
 		var d Duration
@@ -69,7 +69,7 @@ func TestParse(t *testing.T) {
 	flags := NewFlagSet("prog", "Usage: prog\n")
 	flags.Var(&delay, "delay", "how `long`")
 	require.NoError(t, Parse(flags, []string{"a", "--delay", "2", "b", "--", "--c"}, &out))
-	assert.Equal(t, []string{"a", "b", "--c"}, flags.Args(), "flags stand anywhere before --")
+	assert.Equal(t, []string{"a", "b", "--c"}, flags.Args(), "flags may be anywhere before --")
 	assert.Equal(t, 2*time.Second, time.Duration(delay))
 
 	var usage *UsageError

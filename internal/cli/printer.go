@@ -10,8 +10,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
-// A Printer prints the progress of a [clients.Client] in the words of the
-// commands. It must not be used by several goroutines at once.
+// A Printer prints the progress of a [clients.Client] as the commands do. It
+// must not be used by several goroutines at once.
 type Printer struct {
 	Out io.Writer // progress and results
 	Err io.Writer // failures
@@ -33,8 +33,7 @@ func (p *Printer) Blocking(e clients.TaskEvent) {
 }
 
 // Async prints an event of [clients.Client.GetAllAsync]. It may be the client's
-// Observer. It does not print the size of a whole poem: that is left to
-// [Printer.Sums].
+// Observer. It does not print the size of a whole poem; [Printer.Sums] does.
 func (p *Printer) Async(e clients.TaskEvent) {
 	switch e.Kind {
 	case clients.Piece:
@@ -42,7 +41,7 @@ func (p *Printer) Async(e clients.TaskEvent) {
 	case clients.Failed:
 		p.printFailure(e)
 	case clients.Waiting:
-		p.printf(p.Err, "Out of descriptors: the tasks that have no connection yet wait until others are done; a higher ulimit -n would avoid that (%v)\n", e.Err)
+		p.printf(p.Err, "Out of file descriptors: tasks without a connection wait until others are done; a higher ulimit -n avoids that (%v)\n", e.Err)
 	}
 }
 
@@ -85,7 +84,7 @@ func (p *Printer) printf(w io.Writer, format string, args ...any) {
 
 // FormatElapsed formats a duration as hours, minutes, seconds and microseconds,
 // "0:00:10.126361". A fraction of zero is left out: "0:00:10". Fractions of a
-// microsecond are cut off.
+// microsecond are truncated.
 func FormatElapsed(d time.Duration) string {
 	sign := ""
 	if d < 0 {

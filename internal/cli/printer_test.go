@@ -58,12 +58,12 @@ Task 1: 3003 bytes of poetry
 Got 1 poem in 0:00:23
 `, out.String())
 	twice := "Task 2: connection refused\nTask 3: unexpected EOF (after 7 bytes)\n"
-	assert.Equal(t, twice+twice+"Out of descriptors: the tasks that have no connection yet wait until others are done; "+
-		"a higher ulimit -n would avoid that (too many open files)\n", failures.String())
+	assert.Equal(t, twice+twice+"Out of file descriptors: tasks without a connection wait until others are done; "+
+		"a higher ulimit -n avoids that (too many open files)\n", failures.String())
 }
 
 // A count of one has a singular noun.
-func TestPrinterKnowsOneFromMany(t *testing.T) {
+func TestPrinterUsesTheSingular(t *testing.T) {
 	var out strings.Builder
 	p := &cli.Printer{Out: &out, Err: &out}
 	p.Blocking(clients.TaskEvent{Kind: clients.Arrived, Task: 1, Address: "a:1", Bytes: 1})

@@ -13,15 +13,15 @@ import (
 // matches context.Canceled.
 type Interrupted struct{ Signal os.Signal }
 
-// Error returns what has happened, in a word.
+// Error returns "interrupted" or the signal's name.
 func (*Interrupted) Error() string { return "interrupted" }
 
-// Is reports whether target is context.Canceled, which an interruption is one of.
+// Is reports whether target is context.Canceled, of which an interruption is a case.
 func (*Interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Interruptible returns a context that ends at Ctrl-C or SIGTERM. The command
-// then has a moment to end by itself; after that, or at a second signal, end is
-// called with the first signal, to end the process as it is: its output may be
+// then has a moment to end by itself. After that, or at a second signal, end is
+// called with the first signal, and must end the process: its output may be
 // blocked by a reader that does not read. Stop restores the signals.
 func Interruptible(patience time.Duration, end func(os.Signal)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -51,7 +51,7 @@ func Interruptible(patience time.Duration, end func(os.Signal)) (ctx context.Con
 	}
 }
 
-// SignalOf returns the signal that has ended an [Interruptible] context, or nil.
+// SignalOf returns the signal that ended an [Interruptible] context, or nil.
 func SignalOf(ctx context.Context) os.Signal {
 	var interrupted *Interrupted
 	if errors.As(context.Cause(ctx), &interrupted) {
@@ -61,7 +61,7 @@ func SignalOf(ctx context.Context) os.Signal {
 }
 
 // EndBySignal ends the process by a signal, as if it had not been caught, so
-// that a shell ends its script too. If that is not possible, for example
+// that a shell ends its script, too. If that is not possible, for example
 // because the signal was ignored from the start, the exit status is the shell's
 // for that signal: 130 for Ctrl-C, 143 for SIGTERM.
 func EndBySignal(sig os.Signal) {

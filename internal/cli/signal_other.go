@@ -4,5 +4,5 @@ package cli
 
 import "syscall"
 
-// raise does nothing: on this system no process dies of a signal.
+// raise does nothing: on this system signals do not end processes.
 func raise(syscall.Signal) {}

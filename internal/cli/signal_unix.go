@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// raise sends the process a signal that is no longer caught, and gives it a
-// moment to arrive.
+// raise sends the process a signal that is no longer caught, and waits a moment
+// for it to arrive.
 func raise(sig syscall.Signal) {
 	signal.Reset(sig)
 	if err := syscall.Kill(os.Getpid(), sig); err == nil {

@@ -36,7 +36,7 @@ func TestInterruptible(t *testing.T) {
 	assert.Nil(t, SignalOf(ctx), "a command that has ended by itself was not interrupted")
 }
 
-// A command that does not end in time, or gets a second signal, is ended.
+// A command that does not end in time, or receives a second signal, is ended.
 func TestInterruptedForGood(t *testing.T) {
 	ended := make(chan os.Signal, 1)
 	_, stop := Interruptible(time.Millisecond, func(sig os.Signal) { ended <- sig })
@@ -48,6 +48,6 @@ func TestInterruptedForGood(t *testing.T) {
 	raiseSelf(t, syscall.SIGINT)
 	<-ctx.Done()
 	raiseSelf(t, syscall.SIGTERM)
-	assert.Equal(t, syscall.SIGINT, <-ended, "the first is what it ends by")
+	assert.Equal(t, syscall.SIGINT, <-ended, "it ends by the first signal")
 	stop()
 }

@@ -20,8 +20,8 @@ func TerminalOf(w io.Writer) (file *os.File, ok bool) {
 	return file, true
 }
 
-// TerminalSize returns a terminal's width and height in characters; unknown
-// ones are 0.
+// TerminalSize returns a terminal's width and height in characters, or 0 where
+// unknown.
 func TerminalSize(terminal *os.File) (width, height int) {
 	width, height, err := term.GetSize(int(terminal.Fd()))
 	if err != nil {
@@ -31,8 +31,8 @@ func TerminalSize(terminal *os.File) (width, height int) {
 }
 
 // Visible makes an untrusted text safe to show on a terminal: characters that a
-// terminal would obey are written out, as \x1b or \u009b. Line endings, with or
-// without a carriage return, and tabs stay as they are.
+// terminal would interpret are escaped, as \x1b or \u009b. Line endings, with
+// or without a carriage return, and tabs are unchanged.
 func Visible(text string) string {
 	if !strings.ContainsFunc(text, mayBeObeyed) && utf8.ValidString(text) {
 		return text
@@ -57,10 +57,10 @@ func Visible(text string) string {
 	return visible.String()
 }
 
-// mayBeObeyed reports whether Visible has to check a character.
+// mayBeObeyed reports whether Visible must check a character.
 func mayBeObeyed(r rune) bool { return r != '\n' && r != '\t' && isObeyed(r) }
 
-// isObeyed reports whether a character has an effect instead of being shown:
-// control characters, and those that change the direction of the text that
-// follows.
+// isObeyed reports whether a terminal interprets a character instead of showing
+// it: control characters, and those that change the direction of the following
+// text.
 func isObeyed(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }

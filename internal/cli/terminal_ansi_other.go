@@ -4,6 +4,6 @@ package cli
 
 import "os"
 
-// EnableANSI makes a terminal obey escape sequences, and reports whether it does:
-// all do but those that call themselves dumb.
+// EnableANSI makes a terminal interpret escape sequences, and reports whether it
+// does. All do, except those with TERM=dumb.
 func EnableANSI(*os.File) bool { return os.Getenv("TERM") != "dumb" }

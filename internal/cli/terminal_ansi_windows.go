@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// EnableANSI makes a terminal obey escape sequences, and reports whether it does.
+// EnableANSI makes a terminal interpret escape sequences, and reports whether it does.
 func EnableANSI(terminal *os.File) bool {
 	handle := windows.Handle(terminal.Fd())
 	var mode uint32

@@ -30,7 +30,7 @@ func TestVisible(t *testing.T) {
 	}
 }
 
-// Whatever the input, nothing is left that a terminal obeys.
+// Whatever the input, the output contains nothing that a terminal interprets.
 func FuzzVisible(f *testing.F) {
 	for _, seed := range []string{"", "a\x1b[2Jb", "\xc2\x9b", "\r\n\r", "\xff"} {
 		f.Add(seed)

@@ -30,7 +30,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// brokenWriter is a full disk.
+// A brokenWriter is a full disk.
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space left") }

@@ -1,25 +1,25 @@
-// Package departures remembers when the bytes of a stream that are under way have left,
-// so that a trace can tell of those that arrive how long they took.
+// Package departures records when the bytes in flight of a stream left, so that a trace
+// can report their travel times.
 package departures
 
 import "time"
 
-// A Queue has the bytes of one direction of a stream. The zero Queue is empty.
+// A Queue contains the departures of one direction of a stream. The zero Queue is empty.
 type Queue struct{ pieces []piece }
 
-// A piece is so many bytes that have left at one time.
+// A piece is a number of bytes that left at the same time.
 type piece struct {
 	at    time.Duration
 	bytes int
 }
 
-// Leave adds bytes that leave.
+// Leave adds bytes that leave at the given time.
 func (q *Queue) Leave(at time.Duration, bytes int) {
 	q.pieces = append(q.pieces, piece{at, bytes})
 }
 
-// Arrive takes out so many bytes, and returns how long the first of them took: 0 if it is
-// not known when that has left. A nil Queue knows nothing.
+// Arrive removes n bytes, and returns the travel time of the first of them, or 0 if it is
+// unknown when that left. A nil Queue returns 0.
 func (q *Queue) Arrive(at time.Duration, bytes int) (took time.Duration) {
 	if q == nil || len(q.pieces) == 0 {
 		return 0

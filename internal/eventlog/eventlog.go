@@ -1,5 +1,5 @@
-// Package eventlog is how a long-running command says what happens: in plain
-// lines for people, or as structured records for programs.
+// Package eventlog is the log of a long-running command: plain lines for
+// people, or structured records for programs.
 package eventlog
 
 import (
@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// A Format is how events are written. It is the value of a flag, --log-format.
+// A Format is the format of a log. It is the value of the flag --log-format.
 type Format string
 
 const (
 	Plain Format = "plain" // lines for people
 	Text  Format = "text"  // key=value pairs, by slog.TextHandler
-	JSON  Format = "json"  // an object in each line, by slog.JSONHandler
+	JSON  Format = "json"  // one object per line, by slog.JSONHandler
 )
 
-// Set reads the value.
+// Set parses the value.
 func (f *Format) Set(s string) error {
 	switch Format(s) {
 	case Plain, Text, JSON:
@@ -32,14 +32,15 @@ func (f *Format) Set(s string) error {
 	return errors.New("want plain, text or json")
 }
 
-// String returns the value in the form that Set reads.
+// String returns the value in the form that Set accepts.
 func (f *Format) String() string { return string(*f) }
 
-// Type names the kind of value in the help.
+// Type returns the kind of value for the help.
 func (f *Format) Type() string { return "format" }
 
-// A Log writes events. No call ever waits for a reader: lines that nobody reads
-// are dropped, and their number is told. It may be used by several goroutines.
+// A Log writes events. No call ever waits for a reader: lines that are not read
+// are dropped, and their number is logged. It may be used by several
+// goroutines.
 type Log struct {
 	queue *queue
 
@@ -48,7 +49,7 @@ type Log struct {
 	record  bytes.Buffer
 }
 
-// New returns a log that writes to out, and owns a goroutine until Close.
+// New returns a log that writes to out, and runs a goroutine until Close.
 func New(out io.Writer, format Format) *Log {
 	l := &Log{}
 	switch format {
@@ -58,16 +59,16 @@ func New(out io.Writer, format Format) *Log {
 		l.handler = slog.NewJSONHandler(&l.record, nil)
 	}
 	l.queue = newQueue(out, func(n int) string {
-		plain := fmt.Sprintf("(%d lines were dropped, as nobody read them)", n)
+		plain := fmt.Sprintf("(%d lines were dropped, as they were not read)", n)
 		if n == 1 {
-			plain = "(1 line was dropped, as nobody read it)"
+			plain = "(1 line was dropped, as it was not read)"
 		}
 		return l.lineLocked(plain, slog.LevelWarn, "dropped", slog.Int("lines", n))
 	})
 	return l
 }
 
-// Tell tells an event: as the plain line, or as a record of the level, the
+// Tell logs an event: as the plain line, or as a record with the level, the
 // message and the attributes.
 func (l *Log) Tell(plain string, level slog.Level, message string, attrs ...slog.Attr) {
 	l.mu.Lock()
@@ -83,10 +84,10 @@ func (l *Log) lineLocked(plain string, level slog.Level, message string, attrs .
 	record := slog.NewRecord(time.Now(), level, message, 0)
 	record.AddAttrs(attrs...)
 	l.record.Reset()
-	_ = l.handler.Handle(context.Background(), record) // a buffer takes everything
+	_ = l.handler.Handle(context.Background(), record) // writes to a buffer do not fail
 	return l.record.String()
 }
 
-// Close returns a channel that is closed when all lines are written. What is told
-// later is not. It may be called more than once.
+// Close returns a channel that is closed when all lines are written. Later events
+// are ignored. It may be called more than once.
 func (l *Log) Close() <-chan struct{} { return l.queue.close() }

@@ -5,22 +5,22 @@ import (
 	"sync"
 )
 
-// A queue writes lines without ever blocking those who add them: the clients are
-// served even if nobody reads what is printed.
+// A queue writes lines without ever blocking the goroutines that add them:
+// clients are served even if nothing reads the log.
 type queue struct {
 	out   io.Writer
 	lines chan string
 	done  chan struct{} // closed when all is written
 
-	// told returns the line that tells how many were dropped.
+	// told returns the line that reports the number of dropped lines.
 	told func(dropped int) string
 
 	mu      sync.Mutex // guards dropped, and the closing of lines
-	dropped int        // since a line was queued last
+	dropped int        // since the last line was queued
 	closed  bool
 }
 
-// maxLines is how many lines may wait to be written; more are dropped.
+// maxLines is the number of lines that may wait to be written; further ones are dropped.
 const maxLines = 1 << 16
 
 func newQueue(out io.Writer, told func(dropped int) string) *queue {
@@ -28,7 +28,7 @@ func newQueue(out io.Writer, told func(dropped int) string) *queue {
 	go func() {
 		defer close(q.done)
 		for line := range q.lines {
-			_, _ = io.WriteString(q.out, line) // an error means that nobody is there to be told
+			_, _ = io.WriteString(q.out, line) // an error means that nothing reads the log
 		}
 	}()
 	return q
@@ -52,8 +52,8 @@ func (q *queue) add(line string) {
 	}
 }
 
-// close returns a channel that is closed when all lines are written. What comes
-// later is not.
+// close returns a channel that is closed when all lines are written. Later
+// lines are ignored.
 func (q *queue) close() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()

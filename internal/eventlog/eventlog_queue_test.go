@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tell tells a plain line.
+// tell logs a plain line.
 func tell(l *Log, line any) { l.Tell(fmt.Sprint(line), slog.LevelInfo, "line") }
 
 func TestQueue(t *testing.T) {
@@ -25,8 +25,8 @@ func TestQueue(t *testing.T) {
 	assert.Equal(t, "one\n2\n", out.String())
 }
 
-// Nobody who tells waits for a reader; what is dropped is told.
-func TestQueueThatNobodyReads(t *testing.T) {
+// Tell never waits for a reader; the number of dropped lines is logged.
+func TestQueueThatIsNotRead(t *testing.T) {
 	reader, writer := io.Pipe()
 	l := New(writer, Plain)
 	for i := range maxLines + 10 {
@@ -43,7 +43,7 @@ func TestQueueThatNobodyReads(t *testing.T) {
 		_, _ = reader.Read(make([]byte, 100))
 	}
 	rest := readAll(t, l, reader, writer)
-	assert.Regexp(t, `\n\(\d+ lines were dropped, as nobody read them\)\nafter\n$`, rest)
+	assert.Regexp(t, `\n\(\d+ lines were dropped, as they were not read\)\nafter\n$`, rest)
 	assert.Contains(t, rest, fmt.Sprintf("\n%d\n", maxLines-1))
 }
 
@@ -58,17 +58,17 @@ func readAll(t *testing.T, l *Log, reader io.Reader, writer io.Closer) string {
 	return string(rest)
 }
 
-// One dropped line has a singular noun; a record of it is one of its format.
+// One dropped line has a singular noun; its record has the log's format.
 func TestOneDroppedLine(t *testing.T) {
 	for format, want := range map[Format]string{
-		Plain: `\n\(1 line was dropped, as nobody read it\)\nafter\n$`,
+		Plain: `\n\(1 line was dropped, as it was not read\)\nafter\n$`,
 		Text:  `\ntime=\S+ level=WARN msg=dropped lines=1\ntime=\S+ level=INFO msg=line\n$`,
 		JSON:  `\n\{"time":"[^"]+","level":"WARN","msg":"dropped","lines":1\}\n\{"time":"[^"]+","level":"INFO","msg":"line"\}\n$`,
 	} {
 		reader, writer := io.Pipe()
 		l := New(writer, format)
 		tell(l, "first")
-		_, err := io.ReadFull(reader, make([]byte, 1)) // it is being written, and waits
+		_, err := io.ReadFull(reader, make([]byte, 1)) // it is being written, and blocks
 		require.NoError(t, err)
 		for i := range maxLines + 1 {
 			tell(l, i)

@@ -25,7 +25,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// Whatever is in an event, a record is one line that its readers take for one.
+// Whatever an event contains, its record is one line for its readers.
 func TestRecords(t *testing.T) {
 	evil := "two\nlines \x1b[31m\" msg=forged"
 	written := func(format Format) string {

@@ -1,20 +1,20 @@
 // Package heap is container/heap with types: a binary heap without conversions to
-// interfaces, so that pushing a value allocates nothing.
+// interfaces, so pushing a value allocates nothing.
 package heap
 
-// An Element has a place in a strict order.
+// An Element has a position in a strict order.
 type Element[T any] interface {
 	// Before reports whether the element comes before another one. Of two elements,
 	// exactly one does.
 	Before(other T) bool
 
-	// Moved is called with the element's new index in the heap, for [Heap.Remove]; -1
-	// when it has left the heap.
+	// Moved is called with the element's new index in the heap, for [Heap.Remove], or
+	// with -1 when it has left the heap.
 	Moved(to int)
 }
 
-// A Heap is a queue of elements: the first one, at index 0, comes before all others.
-// The rest is in no particular order.
+// A Heap is a priority queue: the element at index 0 comes before all others. The
+// others are in no particular order.
 type Heap[T Element[T]] []T
 
 // Push adds an element.
@@ -23,10 +23,10 @@ func (h *Heap[T]) Push(e T) {
 	h.up(len(*h) - 1)
 }
 
-// Pop removes the first element and returns it. There must be one.
+// Pop removes the first element and returns it. The heap must not be empty.
 func (h *Heap[T]) Pop() T { return h.Remove(0) }
 
-// Remove removes the element at an index and returns it.
+// Remove removes and returns the element at an index.
 func (h *Heap[T]) Remove(i int) T {
 	var zero T
 	removed, last := (*h)[i], len(*h)-1
@@ -43,7 +43,7 @@ func (h *Heap[T]) Remove(i int) T {
 	return removed
 }
 
-// up moves the element at index i towards the front, to its place.
+// up moves the element at index i towards the front, to its position.
 func (h *Heap[T]) up(i int) {
 	s := *h
 	e := s[i]
@@ -60,8 +60,8 @@ func (h *Heap[T]) up(i int) {
 	e.Moved(i)
 }
 
-// down moves the element at index i towards the end, to its place, and reports whether
-// that was another one.
+// down moves the element at index i towards the end, to its position, and reports
+// whether it has moved.
 func (h *Heap[T]) down(i int) bool {
 	s, start := *h, i
 	e := s[i]

@@ -16,8 +16,8 @@ type element struct{ key, index int }
 func (e *element) Before(other *element) bool { return e.key < other.key }
 func (e *element) Moved(to int)               { e.index = to }
 
-// Pushes, pops and removals in any order: elements leave in order, and each knows its
-// index all the time.
+// Pushes, pops and removals in any order: elements leave in order, and each always
+// knows its index.
 func TestHeapIsASortedList(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var h heap.Heap[*element]
@@ -57,7 +57,7 @@ type value int
 func (v value) Before(other value) bool { return v < other }
 func (value) Moved(int)                 {}
 
-// Values take no memory of their own.
+// Values allocate no memory of their own.
 func TestHeapAllocatesNothing(t *testing.T) {
 	h := make(heap.Heap[value], 0, 16)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {

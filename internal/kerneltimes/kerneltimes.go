@@ -1,5 +1,5 @@
-// Package kerneltimes has what is compared between TCP of a real kernel and of
-// simulated networks: how long transfers took, and the scenarios other than those.
+// Package kerneltimes has the measurements that compare TCP of a real kernel with
+// simulated networks: the times of transfers, and other scenarios.
 package kerneltimes
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Transfer is how long one took in a number of runs: a client dials, sends a
-// request of 200 bytes and reads a body.
+// A Transfer is the times of a transfer over several runs: a client dials,
+// sends a request of 200 bytes and reads a body.
 type Transfer struct {
 	Cell       string // of the table: the path
 	Down, Up   netem.Link
@@ -30,14 +30,14 @@ type Transfer struct {
 // Request is the size of the request in bytes.
 const Request = 200
 
-// IsRandom reports whether something on the path is.
+// IsRandom reports whether the path has random impairments.
 func (t *Transfer) IsRandom() bool { return t.Down.Loss.Random > 0 || t.Down.Jitter.Deviation > 0 }
 
-// String returns what tells the transfer from others.
+// String returns the name of the transfer.
 func (t *Transfer) String() string { return fmt.Sprintf("%s %d %v", t.Cell, t.Body, t.Congestion) }
 
-// Tolerance returns by how much the time of a simulated transfer may differ from
-// the kernel's, as a share of it.
+// Tolerance returns the permitted difference between a simulated transfer's time
+// and the kernel's, as a fraction of the latter.
 func (t *Transfer) Tolerance() float64 {
 	if t.Down.Loss.Random >= 0.05 && t.Body >= 1_000_000 || t.IsRandom() && t.Runs < 10 {
 		return 0.2
@@ -45,7 +45,7 @@ func (t *Transfer) Tolerance() float64 {
 	return 0.1
 }
 
-// Read reads a table, and returns the transfers with an algorithm that netem has.
+// Read reads a table, and returns the transfers whose congestion control netem has.
 func Read(table io.Reader) ([]Transfer, error) {
 	records, err := csv.NewReader(table).ReadAll()
 	if err != nil || len(records) == 0 {
@@ -74,7 +74,7 @@ func Read(table io.Reader) ([]Transfer, error) {
 // A record is a row of the table.
 type record struct {
 	names, fields []string
-	err           error // the first
+	err           error // the first error
 }
 
 func (r *record) text(column string) string {

@@ -8,14 +8,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Columns are those of a table.
+// Columns are the columns of a table.
 var Columns = []string{
 	"cell", "down_bps", "up_bps", "oneway_ms", "queue_down_bytes", "queue_up_bytes", "loss", "jitter_ms",
 	"jitter_distribution", "body_bytes", "congestion_control", "runs", "connect_p50_s", "first_byte_p50_s",
 	"total_p10_s", "total_p50_s", "total_p90_s", "total_mean_s",
 }
 
-// Record returns the row of a table for a transfer of which the steps took so long.
+// Record returns the table row of a transfer with the given times of its steps.
 func (t *Transfer) Record(connects, firstBytes, totals []time.Duration) []string {
 	number := func(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 	ms := func(d time.Duration) string { return number(float64(d) / float64(time.Millisecond)) }
@@ -38,7 +38,7 @@ func (t *Transfer) Record(connects, firstBytes, totals []time.Duration) []string
 	}
 }
 
-// Quantile returns a quantile, and none of none.
+// Quantile returns a quantile, or 0 for no values.
 func Quantile(all []time.Duration, q float64) time.Duration {
 	if len(all) == 0 {
 		return 0

@@ -13,25 +13,25 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Network is a client, a server and a path between them: simulated, or a
-// kernel's.
+// A Network is a client, a server and a path between them: simulated, or of a
+// kernel.
 type Network interface {
-	// Listen has the server listen at its port.
+	// Listen makes the server listen at its port.
 	Listen() (net.Listener, error)
 
-	// Dial has the client dial the server's port.
+	// Dial makes the client dial the server's port.
 	Dial(ctx context.Context) (net.Conn, error)
 
-	// Cut says in which directions packets are lost from now on: what the client
-	// sends, what the server sends.
+	// Cut sets in which directions all packets are lost from now on: those from
+	// the client, and those from the server.
 	Cut(up, down bool)
 
-	// Lost returns when packets that the client has sent were lost to Cut.
+	// Lost returns when packets from the client were lost to Cut.
 	Lost() []time.Time
 }
 
-// A Scenario is what happens on a network, other than a transfer. It is run in
-// simulated time and on a kernel.
+// A Scenario is a sequence of events on a network, other than a transfer. It is
+// run in simulated time and on a kernel.
 type Scenario struct {
 	Name   string
 	Path   netem.Profile
@@ -40,19 +40,19 @@ type Scenario struct {
 	Run    func(n Network) ([]Figure, error)
 }
 
-// IsRandom reports whether something on the path is.
+// IsRandom reports whether the path has random impairments.
 func (s *Scenario) IsRandom() bool { return s.Path.Down.Loss.Random > 0 }
 
-// A Figure is what a scenario is about.
+// A Figure is a result of a scenario.
 type Figure struct {
 	Scenario string
 	Name     string
 	Unit     Unit
 	Value    float64
-	Runs     int // of which the value is the median
+	Runs     int // number of runs; the value is their median
 }
 
-// String returns what tells the figure from others.
+// String returns the name of the figure.
 func (f *Figure) String() string { return f.Scenario + ": " + f.Name }
 
 // Text returns the value with its unit.
@@ -63,7 +63,7 @@ func (f *Figure) Text() string {
 	return fmt.Sprintf("%.3g KB", f.Value/1000)
 }
 
-// A Unit is a figure's.
+// A Unit is the unit of a figure.
 type Unit string
 
 // The units.
@@ -72,12 +72,12 @@ const (
 	Bytes   Unit = "B"
 )
 
-// after returns a figure of time.
+// after returns a figure that is a time.
 func after(name string, d time.Duration) Figure {
 	return Figure{Name: name, Unit: Seconds, Value: d.Seconds()}
 }
 
-// ScenarioColumns are those of a table of scenarios.
+// ScenarioColumns are the columns of a table of scenarios.
 var ScenarioColumns = []string{"scenario", "figure", "unit", "runs", "p50"}
 
 // Record returns the figure's row of a table.

@@ -15,7 +15,7 @@ import (
 )
 
 // The path of all scenarios: 10 Mbit/s and 50 ms in each direction, with a queue of
-// what is in flight.
+// one bandwidth-delay product.
 var (
 	line = netem.Link{Rate: 10 * netem.Mbps, Latency: 50 * time.Millisecond, Queue: netem.Queue{Bytes: 125_000}}
 	path = netem.Symmetric(line)
@@ -90,8 +90,8 @@ func pair(n Network) (client, server net.Conn, err error) {
 	return client, server, err
 }
 
-// inPhases returns the medians of a scenario's figures in several phases: what comes of
-// it depends on what is in flight at some instant.
+// inPhases returns the medians of a scenario's figures in several phases: they depend
+// on the packets in flight at some instant.
 func inPhases(run func(phase time.Duration) ([]Figure, error)) ([]Figure, error) {
 	var all [][]Figure
 	for i := range 5 {
@@ -100,13 +100,13 @@ func inPhases(run func(phase time.Duration) ([]Figure, error)) ([]Figure, error)
 			return nil, err
 		}
 		all = append(all, figures)
-		time.Sleep(time.Second) // what is still on its way arrives
+		time.Sleep(time.Second) // everything in flight arrives
 	}
 	return Medians(all), nil
 }
 
-// downloads returns when several are done that begin one so long after the other, the
-// first one first.
+// downloads returns the end times of several downloads that start at the given
+// interval, the first one first.
 func downloads(n Network, count, size int, apart time.Duration) ([]time.Duration, error) {
 	times := make([]time.Duration, count)
 	listener, err := n.Listen()
@@ -147,7 +147,7 @@ func downloads(n Network, count, size int, apart time.Duration) ([]time.Duration
 	return times, nil
 }
 
-// echo answers each of the peer's bytes with so many, until it closes.
+// echo answers each of the peer's bytes with n bytes, until the peer closes.
 func echo(conn net.Conn, size int) {
 	defer conn.Close()
 	for buffer, answer := make([]byte, 1), make([]byte, size); ; {
@@ -170,7 +170,7 @@ func ask(conn net.Conn, size int) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// afterIdling has 100 KB follow 1 MB, after a pause.
+// afterIdling sends 100 KB after 1 MB and a pause.
 func afterIdling(n Network) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -195,7 +195,7 @@ func afterIdling(n Network) ([]Figure, error) {
 	return []Figure{after("from request to end", took)}, err
 }
 
-// pingPong sends 200 bytes there and back many times.
+// pingPong sends 200 bytes back and forth many times.
 func pingPong(n Network) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -236,7 +236,7 @@ func lostRequest(n Network) ([]Figure, error) {
 	return []Figure{after("from request to answer", took)}, err
 }
 
-// dialInVain dials a server that is cut off, for so long at most.
+// dialInVain dials a server that is cut off, for at most the given time.
 func dialInVain(n Network, limit time.Duration) ([]Figure, error) {
 	n.Cut(true, true)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -260,7 +260,7 @@ func dialInVain(n Network, limit time.Duration) ([]Figure, error) {
 	return figures, nil
 }
 
-// lateAnswer loses what the server sends for so long.
+// lateAnswer drops the server's packets for the given time.
 func lateAnswer(n Network, cut time.Duration) ([]Figure, error) {
 	listener, err := n.Listen()
 	if err != nil {
@@ -278,8 +278,8 @@ func lateAnswer(n Network, cut time.Duration) ([]Figure, error) {
 	return []Figure{after("connected", time.Since(start))}, nil
 }
 
-// midTransfer cuts the path some time after the beginning, for so long, and tells how
-// long the reader hears nothing from then on.
+// midTransfer cuts the path for a while, some time after the start, and measures how
+// long the reader receives nothing from then on.
 func midTransfer(n Network, wait, cut time.Duration) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -304,8 +304,8 @@ func midTransfer(n Network, wait, cut time.Duration) ([]Figure, error) {
 	}
 }
 
-// blackHole tells how much a writer can write, so much at a time, after its peer has
-// vanished.
+// blackHole measures how much a writer can write, in writes of a given size, after
+// its peer has vanished.
 func blackHole(n Network, size int) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -318,8 +318,8 @@ func blackHole(n Network, size int) ([]Figure, error) {
 	return writeUntilFull(client, size)
 }
 
-// unread tells how much a writer can write while its peer does not read: what its own
-// buffer and the peer's take.
+// unread measures how much a writer can write while its peer does not read: the sum
+// of its send buffer and the peer's receive buffer.
 func unread(n Network) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -330,8 +330,8 @@ func unread(n Network) ([]Figure, error) {
 	return writeUntilFull(client, 100_000)
 }
 
-// writeUntilFull tells how much can be written, so much at a time, until no byte is
-// taken for two seconds.
+// writeUntilFull measures how much can be written, in writes of a given size, until
+// no byte is accepted for two seconds.
 func writeUntilFull(client net.Conn, size int) ([]Figure, error) {
 	written := 0
 	for {
@@ -345,7 +345,7 @@ func writeUntilFull(client net.Conn, size int) ([]Figure, error) {
 	}
 }
 
-// vanish tells when an end gives up that writes or reads after its peer has vanished.
+// vanish measures when an end that writes or reads gives up after its peer has vanished.
 func vanish(n Network, writes bool) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -365,11 +365,11 @@ func vanish(n Network, writes bool) ([]Figure, error) {
 			_, err = client.Write(make([]byte, 10_000))
 		}
 	} else {
-		start = start.Add(-time.Second) // when it last heard of the peer
+		start = start.Add(-time.Second) // when it last received something from the peer
 		_, err = client.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ETIMEDOUT) {
-		return nil, fmt.Errorf("the end of it is %w", err)
+		return nil, fmt.Errorf("it ended with %w", err)
 	}
 	return []Figure{after("ETIMEDOUT", time.Since(start))}, nil
 }

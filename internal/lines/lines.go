@@ -1,5 +1,5 @@
-// Package lines lets goroutines share a bottleneck. The model has no locks; this
-// is where the drivers give one to what they share.
+// Package lines lets goroutines share a bottleneck. The model has no locks; here
+// the drivers add one to shared values.
 package lines
 
 import (

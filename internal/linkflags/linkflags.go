@@ -1,5 +1,5 @@
-// Package linkflags reads a path from a command's flags: a profile, and fields of
-// its links, spelled as in a profile's JSON.
+// Package linkflags parses a path from a command's flags: a profile, and fields
+// of its links, spelled as in a profile's JSON.
 package linkflags
 
 import (
@@ -18,43 +18,43 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Flags are the flags of a path.
+// Flags are the flags for a path.
 type Flags struct {
 	profile  string
 	both     fields // in both directions
-	down, up fields // in one of them, after those of both
+	down, up fields // in one direction, applied after both
 }
 
-// fields are those of a link's JSON object, by name.
+// fields are the fields of a link's JSON object, by name.
 type fields map[string]json.RawMessage
 
 // flagsOfFields are the flags that set a field in both directions.
 var flagsOfFields = []struct{ name, value, usage string }{
-	{"latency", "TIME", "how long a packet is under way in each direction, such as 40ms: half of what ping shows"},
-	{"jitter", "TIME", "how far the latency strays from packet to packet, such as 5ms"},
-	{"rate", "RATE", "how much passes, such as 1.6Mbit/s"},
+	{"latency", "TIME", "one-way latency in each direction, such as 40ms: half of what ping shows"},
+	{"jitter", "TIME", "variation of the latency from packet to packet, such as 5ms"},
+	{"rate", "RATE", "bit rate in each direction, such as 1.6Mbit/s"},
 	{"queue", "SIZE", `what may wait for the rate, such as 64kB or "100 packets"`},
-	{"loss", "PERCENT", "how many packets are lost in each direction, such as 1.5%"},
-	{"duplicate", "PERCENT", "how many packets arrive twice"},
-	{"corrupt", "PERCENT", "how many packets arrive with a bit changed"},
-	{"reorder", "PERCENT", "how many packets overtake those before them"},
+	{"loss", "PERCENT", "share of packets that are lost in each direction, such as 1.5%"},
+	{"duplicate", "PERCENT", "share of packets that arrive twice"},
+	{"corrupt", "PERCENT", "share of packets that arrive with a flipped bit"},
+	{"reorder", "PERCENT", "share of packets that overtake earlier ones"},
 	{"mtu", "BYTES", "the size of the largest packet"},
 }
 
 // Add defines the flags of a path.
 func Add(flags *pflag.FlagSet) *Flags {
 	f := &Flags{both: fields{}, down: fields{}, up: fields{}}
-	flags.StringVarP(&f.profile, "profile", "p", "", "the path: a profile's `NAME`, such as webpagetest/3g, or a file of one in JSON")
+	flags.StringVarP(&f.profile, "profile", "p", "", "the path: the `NAME` of a profile, such as webpagetest/3g, or a profile in a JSON file")
 	for _, field := range flagsOfFields {
 		flags.Var(&oneField{f.both, field.name, field.value}, field.name, field.usage)
 	}
 	flags.Var(&manyFields{f.down}, "down", `fields of the link to the client alone, such as rate=8Mbit/s,loss=1%, or JSON`)
-	flags.Var(&manyFields{f.up}, "up", "fields of the link from the client alone")
+	flags.Var(&manyFields{f.up}, "up", "fields of the link from the client only")
 	return f
 }
 
 // Profile returns the path: the profile, or one without limits, with the fields
-// that other flags set. A field of one direction wins over that of both.
+// of the other flags. A field of one direction has priority over that of both.
 func (f *Flags) Profile() (netem.Profile, error) {
 	profile := netem.Profile{}
 	if f.profile != "" {
@@ -76,7 +76,7 @@ func (f *Flags) Profile() (netem.Profile, error) {
 }
 
 // Named returns the profile of a name or file. A file's name has a slash, a dot or
-// both; a profile of that name comes first.
+// both; a profile of the same name has priority.
 func Named(name string) (netem.Profile, error) {
 	profile, unknown := netem.ProfileByName(name)
 	if unknown == nil {
@@ -87,7 +87,7 @@ func Named(name string) (netem.Profile, error) {
 	case errors.Is(err, fs.ErrNotExist) && !strings.HasSuffix(name, ".json"):
 		return netem.Profile{}, plain(unknown)
 	case err != nil:
-		return netem.Profile{}, fmt.Errorf("the profile's file: %w", err)
+		return netem.Profile{}, fmt.Errorf("the file of the profile: %w", err)
 	}
 	profile, err = netem.ParseProfile(data)
 	if err != nil {
@@ -96,7 +96,7 @@ func Named(name string) (netem.Profile, error) {
 	return profile, nil
 }
 
-// over returns the fields, and those of others that it does not have.
+// over returns the fields, and those of other that it does not have.
 func (f fields) over(others fields) fields {
 	all := maps.Clone(others)
 	maps.Copy(all, f)
@@ -109,7 +109,7 @@ func (f fields) set(link *netem.Link) error {
 		return nil
 	}
 	if f["rate"] != nil && f["replay"] == nil {
-		link.Replay = nil // which the rate takes the place of
+		link.Replay = nil // replaced by the rate
 	}
 	if f["replay"] != nil && f["rate"] == nil {
 		link.Rate = 0
@@ -129,12 +129,12 @@ func (f fields) set(link *netem.Link) error {
 	return link.UnmarshalJSON(data)
 }
 
-// check returns what is wrong with a field by itself.
+// check returns the error of a single field.
 func check(name string, value json.RawMessage) error {
-	return plain((fields{name: value}).set(&netem.Link{MTU: 1500})) // dropOversize needs one
+	return plain((fields{name: value}).set(&netem.Link{MTU: 1500})) // dropOversize needs an MTU
 }
 
-// plain takes the parts of an error that are about a JSON text off it.
+// plain removes the parts of an error that are about JSON text.
 func plain(err error) error {
 	if err == nil {
 		return nil
@@ -144,8 +144,8 @@ func plain(err error) error {
 	return errors.New(text)
 }
 
-// jsonOf returns a value as it is typed in JSON: numbers, objects and the like are
-// JSON already, all else is a string.
+// jsonOf returns a value as JSON: numbers, objects and the like are JSON already,
+// everything else is a string.
 func jsonOf(s string) json.RawMessage {
 	if json.Valid([]byte(s)) {
 		return json.RawMessage(s)
@@ -161,7 +161,7 @@ type oneField struct {
 	value  string // for the help
 }
 
-// Set reads the value.
+// Set parses the value.
 func (f *oneField) Set(s string) error {
 	value := jsonOf(s)
 	if err := check(f.name, value); err != nil {
@@ -171,17 +171,17 @@ func (f *oneField) Set(s string) error {
 	return nil
 }
 
-// String returns nothing: there is no field by default.
+// String returns "": there are no default fields.
 func (f *oneField) String() string { return "" }
 
-// Type names the kind of value in the help.
+// Type returns the kind of value for the help.
 func (f *oneField) Type() string { return f.value }
 
 // manyFields is a flag that sets fields of one direction.
 type manyFields struct{ fields fields }
 
-// Set reads a JSON object, or name=value with commas between. A replay's value is the
-// name of a file in mahimahi's format.
+// Set parses a JSON object, or comma-separated name=value fields. The value of replay
+// is the name of a file in mahimahi's format.
 func (f *manyFields) Set(s string) error {
 	read := fields{}
 	if strings.HasPrefix(strings.TrimSpace(s), "{") {
@@ -216,8 +216,8 @@ func (f *manyFields) Set(s string) error {
 	return nil
 }
 
-// splitOutside returns the parts of a text between commas, but for those inside of braces
-// and brackets.
+// splitOutside returns the parts of a text between commas, ignoring commas inside of
+// braces and brackets.
 func splitOutside(s string) (parts []string) {
 	depth, start := 0, 0
 	for i, c := range s {
@@ -259,5 +259,5 @@ func (f *manyFields) String() string {
 	return strings.Join(slices.Sorted(maps.Keys(f.fields)), ",")
 }
 
-// Type names the kind of value in the help.
+// Type returns the kind of value for the help.
 func (f *manyFields) Type() string { return "FIELDS" }

@@ -28,7 +28,7 @@ func TestProfile(t *testing.T) {
 	t.Parallel()
 	profile, err := parse()
 	require.NoError(t, err)
-	assert.Equal(t, netem.Profile{}, profile, "no flag is a path without limits")
+	assert.Equal(t, netem.Profile{}, profile, "without flags the path has no limits")
 
 	profile, err = parse("-p", "webpagetest/3g")
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestProfile(t *testing.T) {
 	assert.Equal(t, want, profile)
 }
 
-// A value may be a JSON object, with commas of its own.
+// A value may be a JSON object, which may contain commas.
 func TestValuesInJSON(t *testing.T) {
 	t.Parallel()
 	profile, err := parse("--up", `rate=1Mbit/s,queue={"packets": 100, "countDelayed": true},mtu=1400`)
@@ -51,8 +51,8 @@ func TestValuesInJSON(t *testing.T) {
 	assert.Equal(t, netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Packets: 100, CountDelayed: true}, MTU: 1400}, profile.Up)
 }
 
-// A profile of one's own is a file, and so is a recording of mahimahi's, which takes
-// the place of the profile's rate.
+// A user's own profile is a file, and so is a recording of mahimahi's, which
+// replaces the profile's rate.
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -78,7 +78,7 @@ func TestWrongFlags(t *testing.T) {
 		want string
 	}{
 		{[]string{"--profile", "webpagetest/33g"}, `there is no profile "webpagetest/33g" (is it webpagetest/3g?)`},
-		{[]string{"--profile", "mine.json"}, "the profile's file: open mine.json: "},
+		{[]string{"--profile", "mine.json"}, "the file of the profile: open mine.json: "},
 		{[]string{"--loss", "5"}, `loss: percentage 5 has no unit: write it such as "1.5%"`},
 		{[]string{"--latency", "-3ms"}, "latency"},
 		{[]string{"--rate", "fast"}, `rate "fast"`},

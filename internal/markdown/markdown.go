@@ -1,5 +1,5 @@
-// Package markdown reads the project's Markdown pages for the tests that check them:
-// headings and their anchors, code blocks, links, and the numbers in the text.
+// Package markdown parses the project's Markdown pages for the tests that check
+// them: headings and their anchors, code blocks, links, and the numbers in the text.
 package markdown
 
 import (
@@ -9,16 +9,16 @@ import (
 	"unicode"
 )
 
-// A Page is a Markdown file, cut into sections.
+// A Page is a Markdown file, divided into sections.
 type Page struct {
-	Sections []Section // the first one is what comes before any heading, without one
+	Sections []Section // the first one is the text before any heading
 }
 
 // A Section is a heading and everything up to the next one.
 type Section struct {
 	Level   int    // of the heading: 1 to 6; 0 without one
-	Heading string // as it is written
-	Anchor  string // that GitHub gives the heading
+	Heading string // as written
+	Anchor  string // GitHub's anchor of the heading
 	Text    string // without code blocks and comments
 	Blocks  []Block
 }
@@ -27,7 +27,7 @@ type Section struct {
 type Block struct {
 	Info      string // after the fence: "go", "console"
 	Content   string // lines, each ended by a newline
-	Directive string // the comment before it, "show: FILE NAME", or ""
+	Directive string // the comment before the block, "show: FILE NAME", or ""
 }
 
 var (
@@ -96,7 +96,8 @@ var (
 	notWords = regexp.MustCompile("[*`]")
 )
 
-// anchor returns what GitHub makes of a heading. If it was used, a number is added.
+// anchor returns GitHub's anchor for a heading. If that is used already, it adds a
+// number.
 func anchor(heading string, used map[string]int) string {
 	text := notWords.ReplaceAllString(linked.ReplaceAllString(heading, "$1"), "")
 	text = strings.Map(func(r rune) rune {

@@ -18,12 +18,12 @@ import (
 
 var directed = regexp.MustCompile("(?ms)^<!-- *([a-z]+): *(.*?) *-->\n```(\\w+)\n(.*?)^```$")
 
-// Check holds the code blocks of a page that have a comment of the form
+// Check compares the code blocks of a page that follow a comment of the form
 //
 //	<!-- KIND: ARGUMENTS -->
 //
-// before them to what the kind's function returns for the arguments. With
-// DOCS_UPDATE=1 the page is written anew instead. Blocks of other kinds are left alone.
+// with the result of the kind's function for the arguments. With DOCS_UPDATE=1 it
+// rewrites the page instead. Blocks of other kinds are ignored.
 func Check(t *testing.T, page string, kinds map[string]func(t *testing.T, arguments string) string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -37,7 +37,7 @@ func Check(t *testing.T, page string, kinds map[string]func(t *testing.T, argume
 		}
 		want := get(t, arguments)
 		if os.Getenv("DOCS_UPDATE") == "" {
-			assert.Equal(t, want, content, "%s: the block after %q; DOCS_UPDATE=1 writes it anew", page, kind+": "+arguments)
+			assert.Equal(t, want, content, "%s: the block after %q; DOCS_UPDATE=1 rewrites it", page, kind+": "+arguments)
 		}
 		return fmt.Sprintf("<!-- %s: %s -->\n```%s\n%s```", kind, arguments, info, want)
 	})
@@ -47,8 +47,8 @@ func Check(t *testing.T, page string, kinds map[string]func(t *testing.T, argume
 }
 
 // Source returns a function for [Check] whose arguments are a Go file and the names of
-// functions or types in it, "FILE NAME...", or a file alone for the whole of it. Files are
-// relative to the folder.
+// functions or types in it, "FILE NAME...", or just a file, for all of it. Files are
+// relative to the directory.
 func Source(folder string) func(t *testing.T, arguments string) string {
 	return func(t *testing.T, arguments string) string {
 		t.Helper()
@@ -68,7 +68,7 @@ func Source(folder string) func(t *testing.T, arguments string) string {
 	}
 }
 
-// declaration returns a function, a method ("Type.Method") or a type of a file, with its
+// declaration returns a function, a method ("Type.Method") or a type in a file, with its
 // comment.
 func declaration(source []byte, name string) (string, error) {
 	files := token.NewFileSet()

@@ -1,11 +1,11 @@
-// Package mix64 mixes numbers into numbers that have nothing in common with their
-// neighbours. Results are the same on every platform, and for ever: seeds and digests
-// depend on them.
+// Package mix64 hashes numbers to numbers that are unrelated to those of their
+// neighbours. Results are the same on every platform, and must never change: seeds
+// and digests depend on them.
 package mix64
 
 import "math/bits"
 
-// Mix makes one number of two.
+// Mix hashes two numbers to one.
 func Mix(state, n uint64) uint64 {
 	// The odd constants are the first digits of the golden ratio and of pi.
 	high, low := bits.Mul64(state^0x9e3779b97f4a7c15, n^0x243f6a8885a308d3)
@@ -15,7 +15,7 @@ func Mix(state, n uint64) uint64 {
 	return state ^ state>>29
 }
 
-// String makes one number of a number and a string.
+// String hashes a number and a string to one number.
 func String(state uint64, s string) uint64 {
 	for ; len(s) >= 8; s = s[8:] {
 		state = Mix(state, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|
@@ -24,13 +24,13 @@ func String(state uint64, s string) uint64 {
 	return Mix(state, lastWord(s))
 }
 
-// lastWord returns the bytes of a string of up to seven, the first one lowest, and its
-// length as the highest one.
+// lastWord returns the bytes of a string of up to seven bytes, the first one lowest,
+// and its length as the highest byte.
 func lastWord(s string) uint64 {
 	n := len(s)
 	word := uint64(n) << 56
 	switch {
-	case n >= 4: // two halves, that overlap
+	case n >= 4: // two overlapping halves
 		end := s[n-4:]
 		word |= uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
 		word |= (uint64(end[0]) | uint64(end[1])<<8 | uint64(end[2])<<16 | uint64(end[3])<<24) << (8 * (n - 4) & 63)

@@ -1,6 +1,6 @@
-// Package monitor serves what those who watch a long-running command want to
-// know over HTTP: its metrics for Prometheus on /metrics, and on /healthz whether
-// it serves, 200, or is about to end, 503.
+// Package monitor serves the state of a long-running command over HTTP: its
+// metrics for Prometheus on /metrics, and its health on /healthz, which is 200
+// while it serves and 503 while it is ending.
 package monitor
 
 import (
@@ -21,11 +21,11 @@ import (
 )
 
 // An Address is a flag whose value is the address of a monitor, PORT, HOST:PORT
-// or [IPV6]:PORT, on 127.0.0.1 if it names no host. Port 0 is any free one. The
-// empty address is none.
+// or [IPV6]:PORT. The default host is 127.0.0.1, and port 0 is any free one.
+// The empty address means no monitor.
 type Address string
 
-// Set reads the value.
+// Set parses the value.
 func (a *Address) Set(s string) error {
 	parsed, err := address.Parse(s, 0)
 	if err == nil {
@@ -37,10 +37,10 @@ func (a *Address) Set(s string) error {
 // String returns the address, with its host.
 func (a *Address) String() string { return string(*a) }
 
-// Type names the kind of value in the help.
+// Type returns the kind of value for the help.
 func (a *Address) Type() string { return "address" }
 
-// A Monitor serves the metrics of its Registry, which begin with those of the
+// A Monitor serves the metrics of its Registry, which include those of the
 // process and of the Go runtime.
 type Monitor struct {
 	Registry *prometheus.Registry
@@ -51,15 +51,15 @@ type Monitor struct {
 	served   chan struct{} // closed when the server has ended
 }
 
-// Limits of a request: monitors ask little.
+// Limits of a request, which is always small.
 const (
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 10 * time.Second
 	maxHeader     = 16 << 10
 )
 
-// Listen starts a monitor. The error says how to mend it, naming the flag that
-// gave the address, such as --metrics.
+// Listen starts a monitor. The error says how to fix it, and names the flag
+// with the address, such as --metrics.
 func Listen(at Address, flag string) (*Monitor, error) {
 	listener, err := net.Listen("tcp", string(at))
 	switch {
@@ -81,7 +81,7 @@ func Listen(at Address, flag string) (*Monitor, error) {
 	return m, nil
 }
 
-// health answers whether the command serves.
+// health handles /healthz.
 func (m *Monitor) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -93,19 +93,19 @@ func (m *Monitor) health(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// URL returns where the metrics are.
+// URL returns the address of the metrics.
 func (m *Monitor) URL() string { return "http://" + m.listener.Addr().String() + "/metrics" }
 
-// Ending tells that the command is about to end: /healthz answers so from now
-// on. The nil Monitor ignores it.
+// Ending makes /healthz report from now on that the command is ending. A nil
+// Monitor ignores it.
 func (m *Monitor) Ending() {
 	if m != nil {
 		m.ending.Store(true)
 	}
 }
 
-// Close stops serving, and waits until it has. Requests that are being answered
-// are cut off. The nil Monitor is closed.
+// Close stops serving, and waits until it has ended. Requests in progress are
+// aborted. On a nil Monitor it does nothing.
 func (m *Monitor) Close() {
 	if m != nil {
 		_ = m.server.Close()

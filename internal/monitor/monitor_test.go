@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ask makes a request on a connection of its own.
+// ask makes a request on a new connection.
 func ask(t *testing.T, method, url string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -66,7 +66,7 @@ func TestMonitor(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status)
 }
 
-// A client that stays connected does not keep the monitor from closing.
+// A client that stays connected does not prevent the monitor from closing.
 func TestCloseDespiteAClient(t *testing.T) {
 	m, err := Listen("127.0.0.1:0", "--metrics")
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestListenFails(t *testing.T) {
 	at := busy.Addr().String()
 	_, err = Listen(Address(at), "--metrics")
 	assert.EqualError(t, err, "cannot serve metrics on "+at+": the port is in use; choose another port for --metrics")
-	_, err = Listen("203.0.113.1:0", "--metrics") // documentation's: no machine has it
+	_, err = Listen("203.0.113.1:0", "--metrics") // an address for documentation: no machine has it
 	assert.ErrorContains(t, err, "cannot serve metrics on 203.0.113.1:0: ")
 	assert.ErrorContains(t, err, "; choose another address for --metrics")
 }
@@ -95,12 +95,12 @@ func TestAddress(t *testing.T) {
 	var a Address
 	assert.Error(t, a.Set("localhost"))
 	assert.Error(t, a.Set(""))
-	assert.Empty(t, a.String(), "a bad value changes nothing")
+	assert.Empty(t, a.String(), "an invalid value changes nothing")
 	require.NoError(t, a.Set("9100"))
 	assert.Equal(t, "127.0.0.1:9100", a.String())
 }
 
-// A command without a monitor has a nil one.
+// A command without a monitor has a nil Monitor.
 func TestNoMonitor(t *testing.T) {
 	var m *Monitor
 	m.Ending()

@@ -14,13 +14,13 @@ type edit struct {
 	file  string // below GOROOT/src, with slashes
 	name  string // "ready", "(*Mutex).Lock", or "type g"
 	place place
-	or    *edit // that is made instead where the file has no such declaration, in other versions of Go
+	or    *edit // used instead if the file has no such declaration, in other versions of Go
 }
 
-// A place returns the changes that an edit makes to a declaration.
+// A place returns the changes of an edit to a declaration.
 type place func(d *declaration) ([]change, error)
 
-// A declaration is that of a function or of a type.
+// A declaration is the declaration of a function or of a type.
 type declaration struct {
 	*source
 	node ast.Node
@@ -51,27 +51,27 @@ func start(text string) place {
 func fields(text string) place {
 	return func(d *declaration) ([]change, error) {
 		if d.of == nil {
-			return nil, fmt.Errorf("it is no struct")
+			return nil, fmt.Errorf("it is not a struct")
 		}
 		at := d.offset(d.of.Fields.Closing)
 		return []change{{at, at, text + "; "}}, nil
 	}
 }
 
-// renamed gives a function another name, so that a file that the overlay adds
-// can have one of the old name.
+// renamed renames a function, so that a file that the overlay adds can define
+// one with the old name.
 func renamed(name string) place {
 	return func(d *declaration) ([]change, error) {
 		if d.fn == nil {
-			return nil, fmt.Errorf("it is no function")
+			return nil, fmt.Errorf("it is not a function")
 		}
 		at := d.offset(d.fn.Name.Pos())
 		return []change{{at, at + len(d.fn.Name.Name), name}}, nil
 	}
 }
 
-// before inserts text before the statement in which a function makes its call
-// number n (from 1, or -1 for the last one) of that name.
+// before inserts text before the statement that contains a function's n-th call
+// of the given name (from 1, or -1 for the last one).
 func before(call string, n int, text string) place {
 	return func(d *declaration) ([]change, error) {
 		stmt, err := d.statement(call, n)
@@ -84,7 +84,7 @@ func before(call string, n int, text string) place {
 	}
 }
 
-// after inserts text after the statement in which a function makes a call.
+// after inserts text after the statement that contains a call.
 func after(call string, n int, text string) place {
 	return func(d *declaration) ([]change, error) {
 		stmt, err := d.statement(call, n)
@@ -97,8 +97,8 @@ func after(call string, n int, text string) place {
 	}
 }
 
-// calls replaces the name of a function that is called, in all of the count calls
-// of it, and puts arguments in front of those of the call.
+// calls replaces the name of a called function, in all of its count calls, and
+// inserts arguments in front of those of the call.
 func calls(call string, count int, name string, arguments ...string) place {
 	return func(d *declaration) ([]change, error) {
 		found := d.calls(call)
@@ -125,8 +125,8 @@ func calls(call string, count int, name string, arguments ...string) place {
 	}
 }
 
-// calls returns the calls of a function or method of that name, in the order of
-// the text.
+// calls returns the calls of a function or method with the given name, in the
+// order of the text.
 func (d *declaration) calls(name string) (found []*ast.CallExpr) {
 	ast.Inspect(d.node, func(n ast.Node) bool {
 		if c, ok := n.(*ast.CallExpr); ok {
@@ -139,7 +139,7 @@ func (d *declaration) calls(name string) (found []*ast.CallExpr) {
 	return found
 }
 
-// callee returns the name of what is called, or nil.
+// callee returns the name of the called function, or nil.
 func callee(c *ast.CallExpr) *ast.Ident {
 	switch fun := c.Fun.(type) {
 	case *ast.Ident:
@@ -150,7 +150,7 @@ func callee(c *ast.CallExpr) *ast.Ident {
 	return nil
 }
 
-// statement returns the innermost statement of a list of them that has the call.
+// statement returns the innermost statement of a statement list that contains the call.
 func (d *declaration) statement(call string, n int) (stmt ast.Stmt, err error) {
 	found := d.calls(call)
 	at := n - 1
@@ -158,7 +158,7 @@ func (d *declaration) statement(call string, n int) (stmt ast.Stmt, err error) {
 		at = len(found) + n
 	}
 	if at < 0 || at >= len(found) {
-		return nil, fmt.Errorf("it has %d calls of %s, and number %d is needed", len(found), call, n)
+		return nil, fmt.Errorf("it has %d calls of %s, but number %d is needed", len(found), call, n)
 	}
 	pos := found[at].Pos()
 	look := func(list []ast.Stmt) {
@@ -180,12 +180,12 @@ func (d *declaration) statement(call string, n int) (stmt ast.Stmt, err error) {
 		return true
 	})
 	if stmt == nil {
-		return nil, fmt.Errorf("its call of %s is in no statement", call)
+		return nil, fmt.Errorf("its call of %s is not in a statement", call)
 	}
 	return stmt, nil
 }
 
-// expand puts the names of the receiver and the parameters into a text.
+// expand inserts the names of the receiver and the parameters into a text.
 func (d *declaration) expand(text string) (string, error) {
 	if !strings.Contains(text, "$") {
 		return text, nil
@@ -218,5 +218,5 @@ func (d *declaration) expand(text string) (string, error) {
 	return text, nil
 }
 
-// offset returns where in the file a position is.
+// offset returns the offset of a position in the file.
 func (s *source) offset(pos token.Pos) int { return s.set.Position(pos).Offset }

@@ -68,9 +68,9 @@ func TestPlacesThatAreNotThere(t *testing.T) {
 	}{
 		{"(*state).stay", start(""), "src/sample/sample.go has no function (*state).stay"},
 		{"type stage", fields(""), "src/sample/sample.go has no type stage"},
-		{"(*state).move", fields(""), "src/sample/sample.go: function (*state).move does not fit: it is no struct"},
+		{"(*state).move", fields(""), "src/sample/sample.go: function (*state).move does not fit: it is not a struct"},
 		{"(*state).move", start("$3"), "src/sample/sample.go: function (*state).move does not fit: it has no parameter $3 with a name"},
-		{"(*state).move", before("call", 4, ""), "src/sample/sample.go: function (*state).move does not fit: it has 3 calls of call, and number 4 is needed"},
+		{"(*state).move", before("call", 4, ""), "src/sample/sample.go: function (*state).move does not fit: it has 3 calls of call, but number 4 is needed"},
 		{"(*state).move", calls("call", 2, ""), "src/sample/sample.go: function (*state).move does not fit: it has 3 calls of call, not 2"},
 	} {
 		_, err := edited(t, c.name, c.place)

@@ -5,7 +5,7 @@ import "slices"
 // edits are all edits.
 var edits = slices.Concat(stateEdits, timeEdits, orderEdits, netEdits)
 
-// Where the runtime keeps what simtest has said.
+// Where the runtime stores the settings of simtest.
 var stateEdits = []edit{
 	{file: "runtime/runtime2.go", name: "type g", place: fields("sim simG")},
 	{file: "runtime/synctest.go", name: "type synctestBubble", place: fields("sim simBubble")},
@@ -13,7 +13,8 @@ var stateEdits = []edit{
 	{file: "runtime/proc.go", name: "gdestroy", place: start("if b := $1.bubble; b != nil { b.simExit($1) }; $1.sim = simG{}")},
 }
 
-// Who waits for a mutex is idle if its holder is in the bubble. Pools keep nothing.
+// A goroutine that waits for a mutex is idle if the holder is in the bubble. Pools keep
+// nothing.
 var timeEdits = []edit{
 	{file: "runtime/synctest.go", name: "(*synctestBubble).changegstatus", place: calls("isIdleInSynctest", 2, "simIdle", "$r")},
 	{file: "runtime/synctest.go", name: "synctestRun", place: after("gopark", 1, "if b := getg().bubble; !b.simSettle() { lock(&b.mu); continue }")},
@@ -32,8 +33,8 @@ var timeEdits = []edit{
 	{file: "sync/pool.go", name: "(*Pool).Get", place: start("if runtime_simPool() { return $r.simGet() }")},
 }
 
-// What the runtime leaves to chance follows the seed, and one goroutine of the
-// bubble runs at a time.
+// The runtime's random choices follow the seed, and one goroutine of the bubble
+// runs at a time.
 var orderEdits = []edit{
 	// randomness
 	{file: "crypto/internal/sysrand/rand.go", name: "Read", place: start("if runtime_simRead($1) { return }")},
@@ -52,7 +53,7 @@ var orderEdits = []edit{
 	{file: "runtime/alg.go", name: "initAlgAES", place: calls("bootstrapRand", 1, "simHashKey"), or: &edit{file: "internal/runtime/maps/runtime_alg.go", name: "initAlgAES", place: calls("bootstrapRand", 1, "simHashKey")}},
 	{file: "runtime/proc.go", name: "main", place: after("gcenable", 1, "simInitialize()")},
 	{file: "runtime/proc.go", name: "main", place: before("unlockOSThread", 2, "getg().sim = simG{}")},
-	// the turn
+	// scheduling
 	{file: "runtime/proc.go", name: "ready", place: before("runqput", 1, "if b := $1.bubble; b != nil && b.simEnqueue($1) { releasem(getg().m); return }")},
 	{file: "runtime/proc.go", name: "newproc", place: calls("runqput", 1, "simRunqput")},
 	{file: "runtime/proc.go", name: "park_m", place: start("simBubble, simReason := $1.bubble, $1.waitreason")},
@@ -64,14 +65,14 @@ var orderEdits = []edit{
 	{file: "runtime/coro.go", name: "coroswitch_m", place: start("if b := $1.bubble; b != nil { b.simSwitch($1, $1.coroarg) }")},
 	{file: "runtime/netpoll.go", name: "netpollblock", place: after("gopark", 1, "simReenter()")},
 	{file: "runtime/mgcmark.go", name: "gcAssistAlloc", place: calls("Gosched", 1, "simAssistYield")},
-	// where a goroutine may give way
+	// preemption points
 	{file: "runtime/chan.go", name: "chansend1", place: start("simPoint()")},
 	{file: "runtime/chan.go", name: "chanrecv1", place: start("simPoint()")},
 	{file: "runtime/chan.go", name: "chanrecv2", place: start("simPoint()")},
 	{file: "runtime/select.go", name: "selectgo", place: start("simPoint()")},
 }
 
-// A socket of a goroutine that has a host is the host's.
+// A socket of a goroutine that has a host belongs to the host.
 var netEdits = slices.Concat([]edit{
 	{file: "time/sleep.go", name: "AfterFunc", place: start("$2 = simFunc($2)")},
 	{file: "net/fd_posix.go", name: "type netFD", place: fields("sim *simFD")},
@@ -118,8 +119,8 @@ var netEdits = slices.Concat([]edit{
 		"setLinger", "setLinger($2)"),
 )
 
-// onSimulated returns edits for functions that begin by calling a method instead,
-// if a netFD has a simFD: the functions and the calls in turn.
+// onSimulated returns edits for functions that call a method instead if a netFD
+// has a simFD. The arguments are the functions and the calls in turn.
 func onSimulated(file, prefix, simulated string, functions ...string) (edits []edit) {
 	for call := range slices.Chunk(functions, 2) {
 		edits = append(edits, edit{file: file, name: prefix + call[0], place: start("if " + simulated + " != nil { return " + simulated + "." + call[1] + " }")})

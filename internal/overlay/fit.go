@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// added are the files that the overlay adds, by their place below GOROOT/src.
+// added are the files that the overlay adds, by their path below GOROOT/src.
 //
 //go:embed std
 var added embed.FS
@@ -18,13 +18,13 @@ var added embed.FS
 //go:embed known.txt
 var knownText string
 
-// A Fit is an overlay of one version of Go.
+// A Fit is an overlay for one version of Go.
 type Fit struct {
 	GOROOT  string
 	Version string            // such as "go1.26.8"
-	Files   map[string]string // the texts of all files, by their place below GOROOT/src, with slashes
-	Edits   int               // how many there are
-	Unknown []string          // declarations whose text the edits were not tested with
+	Files   map[string]string // the texts of all files, by path below GOROOT/src, with slashes
+	Edits   int               // number of edits
+	Unknown []string          // declarations with whose text the edits were not tested
 
 	hashes []string // "file name hash"
 }
@@ -32,13 +32,13 @@ type Fit struct {
 // Known reports whether the edits were tested with this version of Go.
 func (f *Fit) Known() bool { return len(f.Unknown) == 0 && slices.Contains(knownVersions(), f.Version) }
 
-// Warning returns a line about a version that is not known, or nothing.
+// Warning returns a line about an unknown version, or "".
 func (f *Fit) Warning() string {
 	switch {
 	case f.Known():
 		return ""
 	case len(f.Unknown) == 0:
-		return fmt.Sprintf("%s has not been tested, but all that is edited is as in a version that has", f.Version)
+		return fmt.Sprintf("%s has not been tested, but all edited functions are the same as in a tested version", f.Version)
 	}
 	changed := fmt.Sprintf("%d of the functions have", len(f.Unknown))
 	if len(f.Unknown) == 1 {
@@ -47,8 +47,8 @@ func (f *Fit) Warning() string {
 	return fmt.Sprintf("%s has not been tested: all %d edits fit, but %s changed since, such as %s", f.Version, f.Edits, changed, f.Unknown[0])
 }
 
-// New makes the overlay of a version of Go. An error is one sentence that names
-// the version, the file and the function.
+// New creates the overlay for a version of Go. An error is one sentence that
+// names the version, the file and the function.
 func New(goroot, version string) (*Fit, error) {
 	f := &Fit{GOROOT: goroot, Version: version, Files: make(map[string]string), Edits: len(edits)}
 	sources := make(map[string]*source)
@@ -92,13 +92,13 @@ func Adds(file string) bool { return path.Base(file) == addedName }
 // addedName is the name of the files that the overlay adds.
 const addedName = "zsimtest.go"
 
-// knownVersions returns the versions of Go that the edits were tested with.
+// knownVersions returns the versions of Go with which the edits were tested.
 func knownVersions() []string {
 	line, _, _ := strings.Cut(knownText, "\n")
 	return strings.Fields(line)
 }
 
-// known returns the hashes of the declarations that the edits were tested with.
+// known returns the hashes of the declarations with which the edits were tested.
 func known() map[string]bool {
 	known := make(map[string]bool)
 	_, lines, _ := strings.Cut(knownText, "\n")

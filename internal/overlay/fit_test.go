@@ -21,9 +21,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var learn = flag.String("learn", "", "write known.txt anew, with the versions of Go in these folders, in a list with colons between them; test the overlay with each of them first")
+var learn = flag.String("learn", "", "rewrite known.txt for the versions of Go in these directories, a colon-separated list; test the overlay with each of them first")
 
-// goroot returns the folder of the Go that runs the tests.
+// goroot returns the directory of the Go that runs the tests.
 func goroot(t *testing.T) string {
 	t.Helper()
 	output, err := exec.Command("go", "env", "GOROOT").Output()
@@ -50,7 +50,7 @@ func writeKnown(t *testing.T, goroots []string) {
 	require.NoError(t, os.WriteFile("known.txt", []byte(text), 0o666))
 }
 
-// The Go that runs the tests is one that the edits fit, and every file is still Go.
+// The edits fit the Go that runs the tests, and every file is still valid Go.
 func TestFitsTheGoInUse(t *testing.T) {
 	if *learn != "" {
 		writeKnown(t, filepath.SplitList(*learn))
@@ -75,8 +75,8 @@ func TestFitsTheGoInUse(t *testing.T) {
 	}
 }
 
-// doctored returns a copy of the files that edits are made to, with one text of
-// one of them replaced.
+// doctored returns a copy of the edited files, with one text in one of them
+// replaced.
 func doctored(t *testing.T, file, old, new string) (folder string) {
 	from := goroot(t)
 	folder = t.TempDir()
@@ -103,7 +103,7 @@ func doctored(t *testing.T, file, old, new string) (folder string) {
 	return folder
 }
 
-// A version of Go without one of the places is refused, by name.
+// A version of Go without one of the places is rejected by name.
 func TestRefusesWhatDoesNotFit(t *testing.T) {
 	for _, c := range []struct{ file, old, new, want string }{
 		{"runtime/proc.go", "func gdestroy(", "func gdestroyed(", "go1.99 cannot be edited: src/runtime/proc.go has no function gdestroy"},
@@ -120,7 +120,7 @@ func TestRefusesWhatDoesNotFit(t *testing.T) {
 	assert.Contains(t, err.Error(), "go1.99 cannot be edited: ")
 }
 
-// Syntax that the parser does not know hinders nothing, unless it is in the way.
+// Syntax that the parser does not know is ignored, unless it is at an edited place.
 func TestSyntaxOfANewerGo(t *testing.T) {
 	added := "\nfunc (t *Timer) Map[T any](f func(T)) {}\n\nfunc AfterFunc("
 	_, err := New(doctored(t, "time/sleep.go", "\nfunc AfterFunc(", added), "go1.99")
@@ -129,14 +129,14 @@ func TestSyntaxOfANewerGo(t *testing.T) {
 	assert.EqualError(t, err, "go1.99 cannot be edited: src/time/sleep.go has no function AfterFunc")
 }
 
-// A version of Go that is not known, but fits, is warned of in one line.
+// An unknown version of Go that fits causes a warning of one line.
 func TestWarnsOfWhatItDoesNotKnow(t *testing.T) {
 	if !slices.Contains(knownVersions(), runtime.Version()) {
 		t.Skipf("%s is not known", runtime.Version())
 	}
 	fit, err := New(doctored(t, "", "", ""), "go1.99")
 	require.NoError(t, err)
-	assert.Equal(t, "go1.99 has not been tested, but all that is edited is as in a version that has", fit.Warning())
+	assert.Equal(t, "go1.99 has not been tested, but all edited functions are the same as in a tested version", fit.Warning())
 	fit, err = New(doctored(t, "runtime/proc.go", "func gdestroy(gp *g) {", "func gdestroy(gp *g) {\n\t_ = 0\n"), runtime.Version())
 	require.NoError(t, err)
 	assert.False(t, fit.Known())
@@ -145,9 +145,9 @@ func TestWarnsOfWhatItDoesNotKnow(t *testing.T) {
 	assert.NotContains(t, fit.Warning(), "\n")
 }
 
-// The names of what is added tell it from Go's own, whose text the project does not
-// have.
-func TestWhatIsAddedIsOurs(t *testing.T) {
+// The names of additions distinguish them from Go's own text, which the project
+// does not contain.
+func TestAdditionsAreNotGosText(t *testing.T) {
 	fit, err := New(goroot(t), runtime.Version())
 	require.NoError(t, err)
 	added := 0
@@ -163,7 +163,7 @@ func TestWhatIsAddedIsOurs(t *testing.T) {
 			if !ok || strings.Contains(strings.ToLower(functionName(f)), "sim") {
 				continue
 			}
-			// What has a name of Go's stands for one that the overlay has renamed.
+			// A name of Go's is allowed for a function that replaces a renamed one.
 			assert.True(t, slices.ContainsFunc(edits, func(e edit) bool {
 				return filepath.Dir(e.file) == filepath.Dir(name) && e.name == functionName(f)
 			}) || f.Recv != nil || !f.Name.IsExported(), "%s: %s", name, functionName(f))

@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// A Go is the go command in use and its settings, in the folder of a module.
+// A Go is the go command in use and its settings, in the directory of a module.
 type Go struct {
 	GOROOT, GOVERSION, GOOS, GOARCH, GOEXPERIMENT, GOFLAGS, GOMODCACHE string
 }
 
-// FindGo asks the go command that the system finds, with the flags that come
-// before all others, such as -C. With GOTOOLCHAIN or the go.mod of a module it is
-// another one that answers.
+// FindGo asks the go command in PATH, with the flags that must come first, such
+// as -C. GOTOOLCHAIN or the go.mod of a module may select another one.
 func FindGo(first ...string) (*Go, error) {
 	args := append([]string{"env"}, first...)
 	args = append(args, "-json", "GOROOT", "GOVERSION", "GOOS", "GOARCH", "GOEXPERIMENT", "GOFLAGS", "GOMODCACHE")
@@ -34,7 +33,7 @@ func FindGo(first ...string) (*Go, error) {
 	if err := json.Unmarshal(output, &g); err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
-	g.GOVERSION, _, _ = strings.Cut(g.GOVERSION, " ") // which experiments may follow
+	g.GOVERSION, _, _ = strings.Cut(g.GOVERSION, " ") // experiments may follow
 	g.GOVERSION, _, _ = strings.Cut(g.GOVERSION, "-X:")
 	switch g.GOOS {
 	case "linux", "darwin":
@@ -44,13 +43,13 @@ func FindGo(first ...string) (*Go, error) {
 	return &g, nil
 }
 
-// inModuleCache reports whether this Go was fetched, for GOTOOLCHAIN.
+// inModuleCache reports whether this Go was downloaded because of GOTOOLCHAIN.
 func (g *Go) inModuleCache() bool {
 	below, err := filepath.Rel(g.GOMODCACHE, g.GOROOT)
 	return g.GOMODCACHE != "" && err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator))
 }
 
-// OverlayInFlags returns the user's overlay that GOFLAGS names, or nothing.
+// OverlayInFlags returns the user's overlay in GOFLAGS, or "".
 func (g *Go) OverlayInFlags() string {
 	file, _ := OwnOverlay(strings.Fields(g.GOFLAGS))
 	return strings.Trim(file, `'"`)

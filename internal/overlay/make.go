@@ -15,16 +15,16 @@ import (
 // A Made is an overlay that go can use.
 type Made struct {
 	File string // for -overlay
-	Go   string // the go command to call, empty for the one that was found
+	Go   string // the go command to call, or "" for the one in PATH
 	Env  []string
 }
 
-// cacheFormat changes when the layout of the cache does.
+// cacheFormat changes with the layout of the cache.
 const cacheFormat = "1"
 
-// Make writes the overlay into a folder, unless it is there already: one folder
-// for each content, which is written whole before it gets its name. The
-// user's own overlay is a part of it.
+// Make writes the overlay into a directory, unless it exists already: one
+// directory for each content, which is written completely before it gets its
+// name. The user's own overlay is included.
 func Make(g *Go, f *Fit, own map[string]string, cache string) (*Made, error) {
 	if err := checkOwn(f, own); err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func Make(g *Go, f *Fit, own map[string]string, cache string) (*Made, error) {
 	made := &Made{File: filepath.Join(cache, key, "overlay.json")}
 	goroot := f.GOROOT
 	if g.inModuleCache() {
-		// go refuses to replace files below the module cache, by name.
+		// go refuses to replace files below the module cache by name.
 		goroot = filepath.Join(cache, key, "go")
 		made.Go = filepath.Join(goroot, "bin", "go")
 		made.Env = []string{"GOROOT=" + goroot, "GOTOOLCHAIN=local"}
@@ -78,12 +78,12 @@ func Make(g *Go, f *Fit, own map[string]string, cache string) (*Made, error) {
 	}
 	err = os.Rename(temporary, filepath.Join(cache, key))
 	if _, there := os.Stat(made.File); err != nil && there != nil {
-		return nil, err // and not that another process was faster
+		return nil, err // unless another process was faster
 	}
 	return made, nil
 }
 
-// keyOf returns the name of the overlay's folder.
+// keyOf returns the name of the overlay's directory.
 func keyOf(g *Go, f *Fit, own map[string]string) string {
 	hash := sha256.New()
 	write := func(texts ...string) {
@@ -102,19 +102,19 @@ func keyOf(g *Go, f *Fit, own map[string]string) string {
 }
 
 // checkOwn returns an error if the user's overlay replaces a file that this one
-// replaces too.
+// also replaces.
 func checkOwn(f *Fit, own map[string]string) error {
 	for _, path := range slices.Sorted(maps.Keys(own)) {
 		if below, err := filepath.Rel(filepath.Join(f.GOROOT, "src"), path); err == nil {
 			if _, both := f.Files[filepath.ToSlash(below)]; both {
-				return fmt.Errorf("your own -overlay replaces %s, which this overlay has to edit: leave that file out of yours", path)
+				return fmt.Errorf("your own -overlay replaces %s, which this overlay must edit: remove that file from yours", path)
 			}
 		}
 	}
 	return nil
 }
 
-// ReadOwn reads a user's overlay. Names in it are made absolute.
+// ReadOwn reads a user's overlay, and makes its names absolute.
 func ReadOwn(file string) (map[string]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -140,7 +140,7 @@ func ReadOwn(file string) (map[string]string, error) {
 }
 
 // OwnOverlay finds -overlay among the flags of go test, and returns its file and
-// the other arguments. What stands after -args belongs to the test.
+// the other arguments. Arguments after -args belong to the test.
 func OwnOverlay(args []string) (file string, others []string) {
 	for i := 0; i < len(args); i++ {
 		name, value, hasValue := strings.Cut(args[i], "=")

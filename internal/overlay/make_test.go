@@ -23,7 +23,7 @@ func readOverlay(t *testing.T, made *Made) map[string]string {
 	return content.Replace
 }
 
-// An overlay is made once, and another one for each content.
+// An overlay is written once for each content.
 func TestMake(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "cache")
 	g := &Go{GOROOT: "/go", GOMODCACHE: "/mod", GOOS: "linux"}
@@ -56,10 +56,10 @@ func TestMake(t *testing.T) {
 	assert.NotEqual(t, made.File, experiment.File)
 	entries, err := os.ReadDir(cache)
 	require.NoError(t, err)
-	assert.Len(t, entries, 3, "nothing half written is left")
+	assert.Len(t, entries, 3, "no partly written file is left")
 }
 
-// A Go that was fetched into the module cache is called through a link.
+// A Go in the module cache is called through a link.
 func TestMakeForAToolchainInTheModuleCache(t *testing.T) {
 	cache := t.TempDir()
 	g := &Go{GOROOT: "/mod/toolchain", GOMODCACHE: "/mod"}
@@ -76,7 +76,7 @@ func TestMakeForAToolchainInTheModuleCache(t *testing.T) {
 	assert.Contains(t, readOverlay(t, made), filepath.Join(link, "src", "a", "a.go"))
 }
 
-// A user's own overlay is merged; a file in both is refused.
+// A user's own overlay is merged; a file in both is rejected.
 func TestMakeWithTheUsersOwn(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("own.json", []byte(`{"Replace": {"x.go": "y.go", "/go/src/c/c.go": ""}}`), 0o666))
@@ -94,7 +94,7 @@ func TestMakeWithTheUsersOwn(t *testing.T) {
 	own["/go/src/a/a.go"] = "/mine/a.go"
 	empty := t.TempDir()
 	_, err = Make(g, sampleFit(), own, empty)
-	assert.EqualError(t, err, "your own -overlay replaces /go/src/a/a.go, which this overlay has to edit: leave that file out of yours")
+	assert.EqualError(t, err, "your own -overlay replaces /go/src/a/a.go, which this overlay must edit: remove that file from yours")
 	entries, err := os.ReadDir(empty)
 	require.NoError(t, err)
 	assert.Empty(t, entries)

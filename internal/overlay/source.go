@@ -18,8 +18,7 @@ import (
 
 var variable = regexp.MustCompile(`\$(r|[0-9]+)`)
 
-// A source is a file of the standard library, with the changes that are to be
-// made to it.
+// A source is a file of the standard library, with the changes to make to it.
 type source struct {
 	file    string // below GOROOT/src
 	path    string
@@ -37,8 +36,8 @@ func readSource(goroot, file string) (*source, error) {
 		return nil, err
 	}
 	s := &source{file: file, path: path, text: string(text), set: token.NewFileSet()}
-	// A newer Go may have syntax that this parser does not know. It goes on after an
-	// error, and what it has made nothing of has no declaration.
+	// A newer Go may have syntax that this parser does not know. The parser
+	// continues after an error, and the unknown parts have no declarations.
 	s.syntax, err = parser.ParseFile(s.set, path, text, parser.SkipObjectResolution|parser.ParseComments|parser.AllErrors)
 	if s.syntax != nil && len(s.syntax.Decls) > 0 {
 		return s, nil
@@ -46,7 +45,7 @@ func readSource(goroot, file string) (*source, error) {
 	return s, err
 }
 
-// declaration finds the function or type of that name, or returns nil.
+// declaration returns the function or type with the given name, or nil.
 func (s *source) declaration(name string) *declaration {
 	for _, decl := range s.syntax.Decls {
 		switch decl := decl.(type) {
@@ -66,7 +65,7 @@ func (s *source) declaration(name string) *declaration {
 	return nil
 }
 
-// functionName returns the name of a function, or that of a method as in
+// functionName returns the name of a function, or of a method as in
 // "(*Mutex).Lock" or "waitReason.String".
 func functionName(f *ast.FuncDecl) string {
 	if f.Recv == nil || len(f.Recv.List) != 1 {
@@ -101,8 +100,8 @@ func (d *declaration) hash() string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// apply notes the changes of an edit in its source. It returns the file, the name
-// and the hash of what it edits.
+// apply adds the changes of an edit to its source. It returns the file, the name
+// and the hash of the edited declaration.
 func (e edit) apply(goroot string, sources map[string]*source) (hash string, err error) {
 	s := sources[e.file]
 	if s == nil {

@@ -1,19 +1,21 @@
-// Package precise sleeps for times that are shorter than the runtime's timers can
-// tell apart.
+// Package precise sleeps for durations below the resolution of the runtime's
+// timers.
 package precise
 
 import "time"
 
-// Grain is how much too late the runtime's timers may fire: where it waits for
-// the network in whole milliseconds, as on Linux, up to one.
+// Grain is the possible lateness of the runtime's timers. Where the runtime
+// waits for the network in whole milliseconds, as on Linux, that is up to one
+// millisecond.
 const Grain = 1100 * time.Microsecond
 
-// sleepers bounds how many goroutines may sleep precisely at a time, each of
-// which takes a thread meanwhile.
+// sleepers limits the number of goroutines that may sleep precisely at a time.
+// Each occupies a thread meanwhile.
 var sleepers = make(chan struct{}, 8)
 
-// Sleep waits for d, less than a grain or so, and returns almost at once after
-// that; if too many others do, it may be late by a grain.
+// Sleep waits for d, which should be about a grain or less, and returns very
+// soon after that. If too many goroutines sleep at once, it may be late by a
+// grain.
 func Sleep(d time.Duration) {
 	select {
 	case sleepers <- struct{}{}:

@@ -8,11 +8,11 @@ import (
 // CanSleep reports whether Sleep is more precise than time.Sleep.
 const CanSleep = true
 
-// sleepPrecisely lets the operating system wait, which does so in microseconds.
+// sleepPrecisely lets the operating system wait, with a resolution of microseconds.
 func sleepPrecisely(d time.Duration) {
 	if d <= 0 {
 		return
 	}
 	t := syscall.NsecToTimespec(int64(d))
-	_ = syscall.Nanosleep(&t, nil) // a signal may cut it short; whoever waits looks again
+	_ = syscall.Nanosleep(&t, nil) // a signal may cut it short; callers check again
 }

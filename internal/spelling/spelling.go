@@ -1,9 +1,9 @@
-// Package spelling finds the name that a misspelled one was meant to be.
+// Package spelling measures how close a misspelled name is to other names.
 package spelling
 
 import "strings"
 
-// Edit is the distance of two names that differ by one letter.
+// Edit is the distance of two names that differ in one letter.
 const Edit = 1000
 
 // Distance returns Edit times the number of letters that must be deleted,

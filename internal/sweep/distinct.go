@@ -9,18 +9,18 @@ import (
 	"strconv"
 )
 
-// Distinct counts distinct values in little memory, so that the counts of
-// several machines can be joined though values are in more than one. Up to
-// maxLeast values the count is exact. Beyond that only the least of their hashes
-// are kept, whose density tells how many there are, to within some 5 %
-// (Bar-Yossef and others, "Counting Distinct Elements in a Data Stream", 2002).
+// Distinct counts distinct values in little memory. The counts of several
+// machines can be joined even if they have values in common. Up to maxLeast
+// values the count is exact. Beyond that only the smallest hashes are kept,
+// whose density gives the number to within about 5 % (Bar-Yossef and others,
+// "Counting Distinct Elements in a Data Stream", 2002).
 //
 // The zero Distinct is empty.
 type Distinct struct {
 	least []uint64 // hashes, sorted
 }
 
-// maxLeast is how many hashes are kept.
+// maxLeast is the number of hashes kept.
 const maxLeast = 512
 
 // Add adds a value.
@@ -44,7 +44,7 @@ func (d *Distinct) Join(other Distinct) {
 	}
 }
 
-// Count returns how many values there are, and whether that is exact.
+// Count returns the number of values, and whether it is exact.
 func (d *Distinct) Count() (n int, exact bool) {
 	if len(d.least) < maxLeast {
 		return len(d.least), true
@@ -59,7 +59,7 @@ func (d Distinct) String() string {
 	if exact {
 		return strconv.Itoa(n)
 	}
-	digits := max(0, len(strconv.Itoa(n))-2) // two are as exact as it is
+	digits := max(0, len(strconv.Itoa(n))-2) // two digits match its precision
 	unit := int(math.Pow10(digits))
 	return fmt.Sprintf("about %d", (n+unit/2)/unit*unit)
 }
@@ -90,7 +90,7 @@ func (d *Distinct) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// scatter spreads values evenly over all numbers, and is one to one.
+// scatter spreads values evenly over all numbers, and is a bijection.
 func scatter(x uint64) uint64 {
 	x ^= bits.RotateLeft64(x, 25) ^ bits.RotateLeft64(x, 47)
 	x *= 0x9e6c63d0676a9a99

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Summary is what several reports say together.
+// A Summary is the joined result of several reports.
 type Summary struct {
 	Searches []Joined `json:"searches"`
 	Problems []string `json:"problems,omitempty"` // with the reports: what they say is not all there is
@@ -17,7 +17,7 @@ type Summary struct {
 	ReplaysFailed int `json:"replays_failed,omitempty"` // files
 }
 
-// Joined is what the reports of one search say together.
+// Joined is the joined result of the reports of one search.
 type Joined struct {
 	Package       string        `json:"package"`
 	Test          string        `json:"test"`
@@ -40,7 +40,7 @@ type Joined struct {
 	reports []Report
 }
 
-// Name returns which search it is.
+// Name returns the name of the search.
 func (j *Joined) Name() string {
 	if j.Search == 1 {
 		return j.Test
@@ -48,7 +48,7 @@ func (j *Joined) Name() string {
 	return fmt.Sprintf("%s, search %d", j.Test, j.Search)
 }
 
-// MarshalJSON writes the counts, not what they are counted by.
+// MarshalJSON writes the counts, and not the data for counting.
 func (j Joined) MarshalJSON() ([]byte, error) {
 	type plain Joined // without this method
 	traces, exact := j.Traces.Count()
@@ -61,7 +61,7 @@ func (j Joined) MarshalJSON() ([]byte, error) {
 	}{plain(j), traces, shapes, exact && exactShapes})
 }
 
-// Join joins reports. Those of one search are told by package, test and number.
+// Join joins reports. The reports of one search have the same package, test and number.
 func Join(reports []Report) (s Summary) {
 	type key struct {
 		path, test string
@@ -94,7 +94,7 @@ func Join(reports []Report) (s Summary) {
 	return s
 }
 
-// join adds the reports up.
+// join adds up the reports.
 func (j *Joined) join() {
 	ran := make(map[Shard][]Range)
 	groups := make(map[string]*Group)
@@ -153,7 +153,7 @@ func (g Group) before(other Group) int {
 	return cmp.Or(cmp.Compare(g.First(), other.First()), cmp.Compare(g.ID, other.ID))
 }
 
-// join adds what fails in the same way.
+// join adds a group that fails in the same way.
 func (g *Group) join(other Group) {
 	if other.before(*g) < 0 {
 		g.Message, g.Place, g.Rerun, g.Output, g.Note = other.Message, other.Place, other.Rerun, other.Output, other.Note
@@ -167,7 +167,7 @@ func (g *Group) join(other Group) {
 	g.Seeds = g.Seeds[:min(len(g.Seeds), MaxSeeds)]
 }
 
-// union returns ranges that have each seed once.
+// union returns ranges that contain each seed once.
 func union(ranges []Range, step uint64) (all []Range) {
 	ranges = slices.Clone(ranges)
 	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last)) })
@@ -181,8 +181,8 @@ func union(ranges []Range, step uint64) (all []Range) {
 	return all
 }
 
-// problems returns what is wrong with the reports of a search: not what it has
-// found, but that they are not all of one search.
+// problems returns why the reports of a search are inconsistent or incomplete.
+// Failures that the search found are not problems.
 func (j *Joined) problems() (problems []string) {
 	totals := make(map[int]bool)
 	have := make(map[int]bool)
@@ -191,7 +191,7 @@ func (j *Joined) problems() (problems []string) {
 		have[max(1, r.Shard.Index)] = true
 	}
 	if len(totals) > 1 {
-		return []string{"the reports are of different numbers of shards"}
+		return []string{"the reports have different numbers of shards"}
 	}
 	var missing []Range
 	for i := 1; i <= j.Of; i++ {
@@ -204,7 +204,7 @@ func (j *Joined) problems() (problems []string) {
 	}
 	for _, r := range j.reports[1:] {
 		if r.Wanted != j.reports[0].Wanted && j.Of > 1 {
-			problems = append(problems, fmt.Sprintf("the shards are of different seeds: %v and %v", j.reports[0].Wanted, r.Wanted))
+			problems = append(problems, fmt.Sprintf("the shards have different seeds: %v and %v", j.reports[0].Wanted, r.Wanted))
 			break
 		}
 	}

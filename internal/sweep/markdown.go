@@ -43,7 +43,7 @@ func (s *Summary) Markdown() string {
 	return page.String()
 }
 
-// markdown writes what is to know about a group.
+// markdown writes the description of a group.
 func (g *Group) markdown(page *strings.Builder, j *Joined) {
 	where := ""
 	if g.Place != "" {
@@ -83,7 +83,7 @@ func (g *Group) what() string {
 // WhatFailed returns how many seeds and replay files failed, in words.
 func (s *Summary) WhatFailed() string { return failed(s.Failed, s.ReplaysFailed) }
 
-// failed returns so many seeds and files, in words.
+// failed returns the numbers of seeds and files in words.
 func failed(n, files int) string {
 	replays := fmt.Sprintf("%d replay files", files)
 	if files == 1 {
@@ -98,7 +98,7 @@ func failed(n, files int) string {
 	return replays + " and " + seeds(uint64(n))
 }
 
-// ListSeeds names the first of so many seeds.
+// ListSeeds lists the first of count seeds.
 func ListSeeds(first []uint64, count int) string {
 	words := make([]string, len(first))
 	for i, seed := range first {
@@ -111,7 +111,7 @@ func ListSeeds(first []uint64, count int) string {
 	return text
 }
 
-// Round returns a duration with as many digits as one reads.
+// Round rounds a duration for reading.
 func Round(d time.Duration) time.Duration {
 	for _, unit := range []time.Duration{time.Hour, time.Minute, time.Second, time.Millisecond} {
 		if d >= 100*unit {
@@ -129,7 +129,7 @@ func seeds(n uint64) string {
 	return fmt.Sprintf("%d seeds", n)
 }
 
-// inline returns a text as code within a line, whatever it has in it.
+// inline returns a text as inline code, whatever it contains.
 func inline(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	ticks := strings.Repeat("`", longestRun(text)+1)

@@ -1,7 +1,8 @@
-// Package sweep is what searches over seeds report: the file that SIMTEST_REPORT
-// names, and the summary that joins such files of several machines.
+// Package sweep has the reports of searches over seeds: the file that
+// SIMTEST_REPORT names, and the summary that joins such files of several
+// machines.
 //
-// A file has one JSON document a line, one for each search. Its first field is
+// A file has one JSON document per line, one for each search. Its first field is
 // the version of the format.
 package sweep
 
@@ -22,7 +23,7 @@ import (
 // that it reads.
 const Version = 1
 
-// A Report is what one search has found.
+// A Report is the result of one search.
 type Report struct {
 	Version int `json:"simtest_search"`
 
@@ -48,7 +49,7 @@ type Report struct {
 	Shapes        Distinct      `json:"shapes"`                   // by kinds and hosts of events in their order
 }
 
-// A Group is seeds, and replay files, that fail alike.
+// A Group is seeds and replay files that fail in the same way.
 type Group struct {
 	ID      string   `json:"id"`              // a hash of the message without its numbers, and of the place
 	Message string   `json:"message"`         // of the first replay file, or else of the first seed
@@ -65,7 +66,7 @@ type Group struct {
 	ReplayRerun string `json:"replay_rerun,omitempty"` // the command line that runs the file that was written
 }
 
-// MaxSeeds is how many seeds of a group are named.
+// MaxSeeds is the number of seeds of a group that are listed.
 const MaxSeeds = 10
 
 // First returns the group's lowest seed, or 0 if it has none.
@@ -76,22 +77,22 @@ func (g *Group) First() uint64 {
 	return g.Seeds[0]
 }
 
-// A Shard is the part of the seeds that one of several machines runs: those
-// with seed modulo Total = Index-1. The zero Shard is all seeds.
+// A Shard is the share of the seeds that one of several machines runs: those
+// with seed modulo Total = Index-1. The zero Shard means all seeds.
 type Shard struct {
 	Index int `json:"index"` // from 1
 	Total int `json:"total"`
 }
 
-// Step returns the distance of two of the shard's seeds.
+// Step returns the distance between successive seeds of the shard.
 func (s Shard) Step() uint64 { return uint64(max(1, s.Total)) }
 
-// Has reports whether a seed is one of the shard's.
+// Has reports whether a seed belongs to the shard.
 func (s Shard) Has(seed uint64) bool {
 	return s.Total <= 1 || seed%uint64(s.Total) == uint64(s.Index-1)
 }
 
-// String returns the shard as SIMTEST_SHARD has it, such as "3/16", or nothing
+// String returns the shard in the form of SIMTEST_SHARD, such as "3/16", or ""
 // for all seeds.
 func (s Shard) String() string {
 	if s == (Shard{}) {
@@ -100,8 +101,8 @@ func (s Shard) String() string {
 	return fmt.Sprintf("%d/%d", s.Index, s.Total)
 }
 
-// A Range is seeds from First to Last. In JSON it is "7", "500-900", or "500-"
-// if it has no end.
+// A Range is the seeds from First to Last. In JSON it is "7", "500-900", or
+// "500-" if it has no end.
 type Range struct{ First, Last uint64 }
 
 // Endless is the Last of a range without an end.
@@ -121,17 +122,17 @@ func (r Range) String() string {
 // MarshalText returns the range as text.
 func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what String returns.
+// UnmarshalText parses the form that String returns.
 func (r *Range) UnmarshalText(text []byte) (err error) {
 	*r, err = ParseRange(string(text))
 	return err
 }
 
-// ParseRange reads what String returns.
+// ParseRange parses the form that String returns.
 func ParseRange(text string) (r Range, err error) {
 	first, last, isRange := strings.Cut(text, "-")
 	if r.First, err = strconv.ParseUint(first, 10, 64); err != nil {
-		return Range{}, fmt.Errorf("%q is no range of seeds", text)
+		return Range{}, fmt.Errorf("%q is not a range of seeds", text)
 	}
 	switch {
 	case !isRange:
@@ -140,13 +141,13 @@ func ParseRange(text string) (r Range, err error) {
 		r.Last = Endless
 	default:
 		if r.Last, err = strconv.ParseUint(last, 10, 64); err != nil || r.Last < r.First {
-			return Range{}, fmt.Errorf("%q is no range of seeds", text)
+			return Range{}, fmt.Errorf("%q is not a range of seeds", text)
 		}
 	}
 	return r, nil
 }
 
-// Append adds a search's report to what w has, as one line.
+// Append appends a search's report to w, as one line.
 func (r *Report) Append(w io.Writer) error {
 	r.Version = Version
 	line, err := json.Marshal(r)
@@ -157,7 +158,7 @@ func (r *Report) Append(w io.Writer) error {
 	return err
 }
 
-// Read reads the reports of a file. An error names the line.
+// Read reads the reports in a file. An error contains the line number.
 func Read(r io.Reader) (reports []Report, err error) {
 	lines := bufio.NewReader(r)
 	for number := 1; ; number++ {
@@ -167,7 +168,7 @@ func Read(r io.Reader) (reports []Report, err error) {
 		}
 		if last := err == io.EOF; last && len(bytes.TrimSpace(line)) == 0 {
 			if len(reports) == 0 {
-				return nil, errors.New("it is empty, so the search that was to write it has not ended")
+				return nil, errors.New("the file is empty: the search that should write it has not ended")
 			}
 			return reports, nil
 		}
@@ -179,55 +180,55 @@ func Read(r io.Reader) (reports []Report, err error) {
 	}
 }
 
-// readReport reads one line.
+// readReport parses one line.
 func readReport(line []byte) (r Report, err error) {
 	var version struct {
 		Version *int `json:"simtest_search"`
 	}
 	switch err := json.Unmarshal(line, &version); {
 	case err != nil:
-		return r, fmt.Errorf("it is damaged: %w", err)
+		return r, fmt.Errorf("the report is damaged: %w", err)
 	case version.Version == nil:
-		return r, errors.New("it is not the report of a search, which SIMTEST_REPORT asks for")
+		return r, errors.New("this is not the report of a search, as written for SIMTEST_REPORT")
 	case *version.Version > Version || *version.Version < 1:
-		return r, fmt.Errorf("its format has version %d, and this program knows none after %d: use a newer slownet", *version.Version, Version)
+		return r, fmt.Errorf("format version %d is unknown: this program reads versions up to %d; use a newer slownet", *version.Version, Version)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&r); err != nil {
-		return r, fmt.Errorf("it is damaged: %w", err)
+		return r, fmt.Errorf("the report is damaged: %w", err)
 	}
 	return r, r.validate()
 }
 
-// validate returns what is wrong with a report.
+// validate returns an error of the report.
 func (r *Report) validate() error {
 	if r.Test == "" || r.Search < 1 {
-		return errors.New("it is damaged: it does not say which search of which test it is of")
+		return errors.New("the report is damaged: it does not name its search and test")
 	}
 	if s := r.Shard; s != (Shard{}) && (s.Total < 1 || s.Index < 1 || s.Index > s.Total) {
-		return fmt.Errorf("it is damaged: its shard is %d of %d", s.Index, s.Total)
+		return fmt.Errorf("the report is damaged: its shard is %d of %d", s.Index, s.Total)
 	}
 	for _, ran := range r.Ran {
 		if !r.Shard.Has(ran.First) || !r.Shard.Has(ran.Last) {
-			return fmt.Errorf("it is damaged: not all seeds %v are of shard %v", ran, r.Shard)
+			return fmt.Errorf("the report is damaged: not all seeds %v belong to shard %v", ran, r.Shard)
 		}
 	}
 	for _, g := range r.Groups {
 		if len(g.Seeds) == 0 && g.Replays == 0 || g.ID == "" || g.Count < len(g.Seeds) {
-			return errors.New("it is damaged: a group of failures has no seed")
+			return errors.New("the report is damaged: a group of failures has no seed")
 		}
 	}
 	if r.Failed+r.ReplaysFailed > 0 && len(r.Groups) == 0 {
-		return errors.New("it is damaged: it does not say what has failed")
+		return errors.New("the report is damaged: it does not say what has failed")
 	}
 	return nil
 }
 
-// Seeds returns how many seeds have run.
+// Seeds returns the number of seeds that were run.
 func (r *Report) Seeds() (n uint64) { return countSeeds(r.Ran, r.Shard.Step()) }
 
-// countSeeds returns how many seeds there are in ranges of every step-th seed.
+// countSeeds returns the number of seeds in ranges of every step-th seed.
 func countSeeds(ranges []Range, step uint64) (n uint64) {
 	for _, r := range ranges {
 		n += (r.Last-r.First)/step + 1

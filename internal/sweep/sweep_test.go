@@ -41,8 +41,8 @@ func group(id string, seeds ...uint64) Group {
 	return Group{ID: id, Message: "read " + id, Place: "x.go:1", Count: len(seeds), Seeds: seeds, Rerun: fmt.Sprint("SIMTEST_SEED=", seeds[0]), Output: fmt.Sprint("output of ", seeds[0])}
 }
 
-// What is written is read again, one report a line.
-func TestReadWhatIsWritten(t *testing.T) {
+// Written reports are read back, one per line.
+func TestReadWrittenReports(t *testing.T) {
 	var file bytes.Buffer
 	one, two := shard(1, 2, group("a", 4, 8)), shard(2, 2)
 	one.Ended, one.Skipped = "interrupted", 3
@@ -57,27 +57,27 @@ func TestReadWhatIsWritten(t *testing.T) {
 	assert.EqualValues(t, 7, one.Seeds())
 }
 
-// A file that is damaged, newer or of something else is an error, which names the
-// line.
+// A file that is damaged, newer or not a report is an error, which contains the
+// line number.
 func TestReadGarbage(t *testing.T) {
 	var good bytes.Buffer
 	report := shard(1, 2, group("a", 4, 8))
 	require.NoError(t, report.Append(&good))
 	line := good.String()
 	for text, want := range map[string]string{
-		"":                            "it is empty",
-		line + "\n":                   "line 2: it is damaged",
-		line + line[:len(line)/2]:     "line 2: it is damaged",
-		"{}\n":                        "line 1: it is not the report of a search",
-		"[]\n":                        "line 1: it is damaged",
-		"<html>\n":                    "line 1: it is damaged",
-		`{"simtest_search":2}` + "\n": "line 1: its format has version 2, and this program knows none after 1: use a newer slownet",
-		`{"simtest_search":0}` + "\n": "line 1: its format has version 0",
-		`{"simtest_search":1}` + "\n": "line 1: it is damaged: it does not say which search",
-		strings.Replace(line, `"test"`, `"tset"`, 1):                                        `line 1: it is damaged: json: unknown field "tset"`,
-		strings.Replace(line, `"index":1`, `"index":3`, 1):                                  "line 1: it is damaged: its shard is 3 of 2",
-		strings.Replace(line, `"index":1`, `"index":2`, 1):                                  "line 1: it is damaged: not all seeds 0-98 are of shard 2/2",
-		strings.Replace(line, `"0-98"`, `"98-0"`, 1):                                        `"98-0" is no range of seeds`,
+		"":                            "the file is empty",
+		line + "\n":                   "line 2: the report is damaged",
+		line + line[:len(line)/2]:     "line 2: the report is damaged",
+		"{}\n":                        "line 1: this is not the report of a search",
+		"[]\n":                        "line 1: the report is damaged",
+		"<html>\n":                    "line 1: the report is damaged",
+		`{"simtest_search":2}` + "\n": "line 1: format version 2 is unknown: this program reads versions up to 1; use a newer slownet",
+		`{"simtest_search":0}` + "\n": "line 1: format version 0",
+		`{"simtest_search":1}` + "\n": "line 1: the report is damaged: it does not name its search",
+		strings.Replace(line, `"test"`, `"tset"`, 1):                                        `line 1: the report is damaged: json: unknown field "tset"`,
+		strings.Replace(line, `"index":1`, `"index":3`, 1):                                  "line 1: the report is damaged: its shard is 3 of 2",
+		strings.Replace(line, `"index":1`, `"index":2`, 1):                                  "line 1: the report is damaged: not all seeds 0-98 belong to shard 2/2",
+		strings.Replace(line, `"0-98"`, `"98-0"`, 1):                                        `"98-0" is not a range of seeds`,
 		strings.Replace(line, `[4,8]`, `[]`, 1):                                             "a group of failures has no seed",
 		strings.Replace(line, `"traces":["`, `"traces":["x`, 1):                             "is no hash",
 		line[:strings.Index(line, `,"groups"`)] + line[strings.Index(line, `,"simulated`):]: "it does not say what has failed",
@@ -102,7 +102,7 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// All shards together are one search, whatever order they come in.
+// All shards together are one search, whatever their order.
 func TestJoin(t *testing.T) {
 	var reports []Report
 	for i := range 16 {
@@ -135,15 +135,15 @@ func TestJoin(t *testing.T) {
 	assert.Equal(t, []uint64{67}, j.Groups[1].Seeds)
 }
 
-// What is missing, or does not belong together, is told.
+// Missing and inconsistent reports are reported.
 func TestJoinProblems(t *testing.T) {
 	other := shard(1, 2)
 	other.Wanted.Last = 999
 	for want, reports := range map[string][]Report{
 		"x/y TestX: no report of shard 2 of 3":                                           {shard(1, 3), shard(3, 3)},
 		"x/y TestX: no report of shards 1, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 5 more of 16": {shard(2, 16)},
-		"x/y TestX: the reports are of different numbers of shards":                      {shard(1, 2), shard(2, 3)},
-		"x/y TestX: the shards are of different seeds: 0-99 and 0-999":                   {shard(2, 2), other},
+		"x/y TestX: the reports have different numbers of shards":                        {shard(1, 2), shard(2, 3)},
+		"x/y TestX: the shards have different seeds: 0-99 and 0-999":                     {shard(2, 2), other},
 	} {
 		assert.Equal(t, []string{want}, Join(reports).Problems)
 	}
@@ -160,8 +160,8 @@ func TestJoinProblems(t *testing.T) {
 	assert.Equal(t, "TestX, search 2", s.Searches[2].Name())
 }
 
-// Counts are exact while there are few values, and good when there are many,
-// however they are spread over machines.
+// Counts are exact for few values, and good for many, however the values are
+// spread over machines.
 func TestDistinct(t *testing.T) {
 	for _, n := range []int{0, 1, 500, 511, 5_000, 200_000} {
 		var all Distinct
@@ -191,7 +191,7 @@ func TestDistinct(t *testing.T) {
 	}
 }
 
-// A page shows what has failed, and keeps its form whatever a message has in it.
+// A page shows the failures, and keeps its form whatever a message contains.
 func TestMarkdown(t *testing.T) {
 	g := group("a", 4, 8)
 	g.Message, g.Count, g.Output = "read `x` | <b>y</b>\nmore", 12, "```\nout\n```"
@@ -225,8 +225,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// Replay files that fail come before seeds, also where other shards have found the
-// same failure with a seed.
+// Failing replay files come before seeds, even if other shards have found the same
+// failure with a seed.
 func TestJoinReplays(t *testing.T) {
 	broken := Group{ID: "b", Message: "read b", Rerun: "SIMTEST_REPLAY=x.replay", Output: "replayed", Replays: 1, Replay: "x.replay", ReplayText: "fault 1s kill a for 1s\n", Note: "a note"}
 	one := shard(1, 2, broken)

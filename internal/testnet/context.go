@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// A CountingContext counts who waits for its end, which never comes.
+// A CountingContext counts the calls that wait for its end, which never comes.
 type CountingContext struct {
 	context.Context
 	done    chan struct{}
@@ -17,13 +17,13 @@ func NewCountingContext(values context.Context) *CountingContext {
 	return &CountingContext{Context: values, done: make(chan struct{})}
 }
 
-// Waiting returns how many calls of context.AfterFunc have not been stopped.
+// Waiting returns the number of calls of context.AfterFunc that have not been stopped.
 func (c *CountingContext) Waiting() int { return int(c.waiting.Load()) }
 
 // Done returns a channel that is never closed.
 func (c *CountingContext) Done() <-chan struct{} { return c.done }
 
-// AfterFunc is what context.AfterFunc calls.
+// AfterFunc is called by context.AfterFunc.
 func (c *CountingContext) AfterFunc(func()) (stop func() bool) {
 	c.waiting.Add(1)
 	var stopped atomic.Bool

@@ -2,11 +2,11 @@ package testnet
 
 import "runtime"
 
-// InUse returns how many bytes are in use, on the heap and in stacks, and how
-// many goroutines there are.
+// InUse returns the number of bytes in use, on the heap and in stacks, and the
+// number of goroutines.
 func InUse() (memory int64, goroutines int) {
 	runtime.GC()
-	runtime.GC() // what the first one has freed
+	runtime.GC() // for memory that the first one has freed
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc + stats.StackInuse), runtime.NumGoroutine()

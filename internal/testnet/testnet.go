@@ -15,8 +15,8 @@ import (
 
 // A Net is a network with a server's host and a client's.
 type Net struct {
-	// Simulated tells the networks apart: only where it is true may a test
-	// assert exact times.
+	// Simulated is set for the simulation: only there may a test assert exact
+	// times.
 	Simulated bool
 
 	// Dial connects the client's host.
@@ -73,7 +73,7 @@ func (n *Net) MustDial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// RefusedAddress returns an address at which nobody listens.
+// RefusedAddress returns an address on which nothing listens.
 func (n *Net) RefusedAddress(t *testing.T) string {
 	t.Helper()
 	listener, address := n.listen(t)
@@ -81,8 +81,8 @@ func (n *Net) RefusedAddress(t *testing.T) string {
 	return address
 }
 
-// AssertTook checks how long something took: exactly so in simulated time, at
-// least so in real time.
+// AssertTook checks a duration: exactly in simulated time, as a minimum in real
+// time.
 func (n *Net) AssertTook(t *testing.T, want, took time.Duration) {
 	t.Helper()
 	if n.Simulated && took != want || took < want {

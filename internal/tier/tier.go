@@ -1,15 +1,15 @@
-// Package tier separates the quick tests from the nightly ones. go test ./...
-// runs the quick ones: every behavior once, in 45 seconds on two processors.
-// With SIMTEST_LONG=1 the same tests run with their large counts, and with a tenth of
-// them under the race detector.
+// Package tier separates the quick tests from the nightly ones. go test ./... runs
+// the quick ones: every behavior once, in 45 seconds on two processors. With
+// SIMTEST_LONG=1 the same tests run with large counts, or a tenth of these under the
+// race detector.
 package tier
 
 import "os"
 
-// Long reports whether the large counts are asked for, by SIMTEST_LONG=1.
+// Long reports whether large counts are requested, by SIMTEST_LONG=1.
 func Long() bool { return os.Getenv("SIMTEST_LONG") == "1" }
 
-// Pick returns the value for the tier that runs.
+// Pick returns the value for the current tier.
 func Pick[T any](quick, long T) T {
 	if Long() {
 		return long
@@ -17,8 +17,8 @@ func Pick[T any](quick, long T) T {
 	return quick
 }
 
-// Count returns how often something is done in the tier that runs. The race detector
-// makes it five to ten times as slow, and finds what there is with fewer: then the
+// Count returns a number of repetitions for the current tier. The race detector
+// makes tests five to ten times as slow, and needs fewer repetitions: with it the
 // large count is a tenth, but at least the quick one.
 func Count[T ~int | ~uint64 | ~int64](quick, long T) T {
 	switch {

@@ -1,4 +1,4 @@
-// Package timeline adds durations without wrapping around.
+// Package timeline adds durations without overflow.
 //
 // Times are durations since an origin. Int64 nanoseconds reach 292 years, which
 // a simulation or a misconfigured link can exceed.

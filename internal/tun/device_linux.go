@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Device is the file that a TUN device is opened by.
+// Device is the file for opening a TUN device.
 const Device = "/dev/net/tun"
 
-// Open makes a TUN device in the thread's network namespace, and returns a file that
-// does not block: a read takes one IP packet that the kernel sends, a write is one that
-// it receives. The device ends with the file.
+// Open creates a TUN device in the thread's network namespace, and returns a
+// non-blocking file: a read returns one IP packet that the kernel sends, a write is one
+// packet that the kernel receives. Closing the file removes the device.
 func Open(name string) (fd int, err error) {
 	fd, err = unix.Open(Device, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -25,20 +25,20 @@ func Open(name string) (fd int, err error) {
 	}
 	if err != nil {
 		_ = unix.Close(fd)
-		return -1, fmt.Errorf("make the TUN device %s: %w", name, err)
+		return -1, fmt.Errorf("create the TUN device %s: %w", name, err)
 	}
 	return fd, nil
 }
 
-// Config is how a device is configured.
+// Config is the configuration of a device.
 type Config struct {
 	Addresses []netip.Prefix // each with its network
-	MTU       int            // zero leaves it as it is
-	Queue     int            // how many packets it holds until they are read; zero leaves it as it is
-	Gateways  []netip.Addr   // of a default route each
+	MTU       int            // zero leaves the default
+	Queue     int            // number of packets that wait to be read; zero leaves the default
+	Gateways  []netip.Addr   // of one default route each
 }
 
-// Configure configures a device of the thread's network namespace, and switches it on.
+// Configure configures a device of the thread's network namespace, and brings it up.
 func Configure(name string, c Config) error {
 	index, err := indexOf(name)
 	if err != nil {
@@ -52,7 +52,7 @@ func Configure(name string, c Config) error {
 		link.uint32(unix.IFLA_TXQLEN, uint32(c.Queue))
 	}
 	if err := request(unix.RTM_NEWLINK, 0, unix.IfInfomsg{Index: int32(index), Flags: unix.IFF_UP, Change: unix.IFF_UP}, link); err != nil {
-		return fmt.Errorf("switch on %s: %w", name, err)
+		return fmt.Errorf("bring up %s: %w", name, err)
 	}
 	for _, prefix := range c.Addresses {
 		address := attributes{}
@@ -60,7 +60,7 @@ func Configure(name string, c Config) error {
 		address.bytes(unix.IFA_ADDRESS, prefix.Addr().AsSlice())
 		message := unix.IfAddrmsg{Family: family(prefix.Addr()), Prefixlen: uint8(prefix.Bits()), Flags: unix.IFA_F_NODAD, Index: index}
 		if err := request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, message, address); err != nil {
-			return fmt.Errorf("give %s the address %v: %w", name, prefix, err)
+			return fmt.Errorf("add address %v to %s: %w", prefix, name, err)
 		}
 	}
 	for _, gateway := range c.Gateways {
@@ -69,7 +69,7 @@ func Configure(name string, c Config) error {
 		route.uint32(unix.RTA_OIF, index)
 		message := unix.RtMsg{Family: family(gateway), Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_STATIC, Type: unix.RTN_UNICAST}
 		if err := request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE, message, route); err != nil {
-			return fmt.Errorf("a route over %s by %v: %w", name, gateway, err)
+			return fmt.Errorf("add a route over %s via %v: %w", name, gateway, err)
 		}
 	}
 	return nil

@@ -1,3 +1,3 @@
-// Package tun makes TUN devices and configures them, and threads to do so in
-// network namespaces. It needs Linux.
+// Package tun creates and configures TUN devices, and runs functions on threads
+// of their own, which can enter network namespaces. It needs Linux.
 package tun

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributes are those of a netlink message, as they are sent.
+// attributes are the encoded attributes of a netlink message.
 type attributes []byte
 
 func (a *attributes) bytes(kind uint16, value []byte) {
@@ -24,7 +24,7 @@ func (a *attributes) uint32(kind uint16, value uint32) {
 }
 
 // request sends the kernel a message about devices, addresses or routes of the thread's
-// network namespace, and returns what it answers.
+// network namespace, and returns its error.
 func request(kind, flags uint16, header any, attributes attributes) error {
 	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -50,7 +50,7 @@ func request(kind, flags uint16, header any, attributes attributes) error {
 		return err
 	}
 	if n < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
-		return fmt.Errorf("netlink answers %d bytes that are no acknowledgment", n)
+		return fmt.Errorf("netlink answered with %d bytes that are not an acknowledgment", n)
 	}
 	if code := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); code != 0 {
 		return unix.Errno(-code)

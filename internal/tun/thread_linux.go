@@ -2,8 +2,8 @@ package tun
 
 import "runtime"
 
-// OnThread calls f on a thread of its own, which ends with it, whatever namespaces
-// it has entered.
+// OnThread calls f on a new thread, which ends after that, whatever namespaces f
+// has entered.
 func OnThread(f func() error) error {
 	done := make(chan error)
 	go func() {

@@ -14,36 +14,37 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Config says what a direction carries, and where. Its functions are called one at a
-// time and must not call the direction; a packet is theirs until they return.
+// Config configures a direction. Its functions are called one at a time and must not
+// call the direction. They may use a packet until they return.
 type Config struct {
-	// From is a file that a packet is read from at a time, without waiting. -1 is none:
-	// packets come by Send alone.
+	// From is a non-blocking file from which packets are read, one at a time. -1 is
+	// none: packets come from Send only.
 	From int
 
-	// Deliver gets what arrives.
+	// Deliver receives the packets that arrive.
 	Deliver func(packet []byte)
 
-	// Admit, if it is not nil, sees a packet before it is put on the line, and says
-	// whether it is to be.
+	// Admit, if not nil, is called with a packet before it is put on the line, and
+	// decides whether it is put there.
 	Admit func(at time.Time, packet []byte) bool
 
-	// Sent, if it is not nil, sees a packet after it was put on the line, with what
-	// became of it: netem.Queued if that is not known yet.
+	// Sent, if not nil, is called with a packet after it was put on the line, and
+	// with its fate, which is netem.Queued if it is not known yet.
 	Sent func(at time.Time, packet []byte, drop netem.Drop)
 
-	// Identify, if it is not nil, names a packet. Else packets are numbered.
+	// Identify, if not nil, names a packet. Without it, packets are numbered.
 	Identify func(packet []byte) netem.PacketID
 
-	// Start is the origin of the line's times. A Bottleneck that lines share
-	// needs it to be the same.
+	// Start is the origin of the line's times. Lines that share a Bottleneck
+	// need the same Start.
 	Start time.Time
 
-	// Heartbeat is how often the direction looks at the clock at least, to note how
-	// late it is; see Late. Zero is when there is something to do.
+	// Heartbeat is the maximum interval at which the direction checks the clock, to
+	// measure its lateness; see Late. Zero means only when there is something to
+	// do.
 	Heartbeat time.Duration
 
-	// PacketSize is the size in bytes of the largest packet. Zero is 2,048.
+	// PacketSize is the maximum size of a packet in bytes. Zero is 2,048.
 	PacketSize int
 }
 
@@ -55,8 +56,8 @@ type Direction struct {
 
 	mu       sync.Mutex // guards what follows
 	line     *netem.Line
-	number   uint64 // of the packet sent last
-	order    uint64 // of the one put on its way last
+	number   uint64 // of the last packet sent
+	order    uint64 // of the last packet put in flight
 	flight   flight
 	free     [][]byte // buffers
 	asleep   bool
@@ -79,8 +80,8 @@ func New(link netem.Link, seed uint64, config Config) (*Direction, error) {
 	return d, nil
 }
 
-// Reset gives the direction a new line, and forgets what is on its way and how late
-// packets were.
+// Reset gives the direction a new line, and discards the packets in flight and the
+// measured lateness.
 func (d *Direction) Reset(link netem.Link, seed uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,7 +89,7 @@ func (d *Direction) Reset(link netem.Link, seed uint64) {
 	d.line.Join(d.config.Start)
 }
 
-// SetLink changes the link for what is sent from now on, see [netem.Line.SetLink].
+// SetLink changes the link for later packets, see [netem.Line.SetLink].
 func (d *Direction) SetLink(link netem.Link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,10 +98,10 @@ func (d *Direction) SetLink(link netem.Link) {
 	d.wakeLocked(0)
 }
 
-// Run carries packets until Stop is called. It keeps its thread for itself.
+// Run carries packets until Stop is called. It occupies its thread.
 func (d *Direction) Run() {
-	runtime.LockOSThread()                                // and ends it, as its timers are not as others'
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0) // the thread's, in nanoseconds
+	runtime.LockOSThread()                                // the thread ends with the goroutine, as its timer slack differs
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0) // of the thread, in nanoseconds
 	files := []unix.PollFd{{Fd: int32(d.wake), Events: unix.POLLIN}}
 	if d.config.From >= 0 {
 		files = append(files, unix.PollFd{Fd: int32(d.config.From), Events: unix.POLLIN})
@@ -125,8 +126,8 @@ func (d *Direction) Run() {
 	}
 }
 
-// turn does what is to be done, and returns how long there is nothing to do, and
-// whether it took packets, so that there may be more.
+// turn does the work that is due. It returns the time until the next work, and
+// whether it read packets, so that there may be more.
 func (d *Direction) turn() (wait time.Duration, took, stopped bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -150,7 +151,7 @@ func (d *Direction) turn() (wait time.Duration, took, stopped bool) {
 	return wait, false, false
 }
 
-// awake notes that the thread has slept, to its end or not.
+// awake records whether the thread has slept to the end.
 func (d *Direction) awake(toTheEnd bool, late time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -163,7 +164,7 @@ func (d *Direction) awake(toTheEnd bool, late time.Duration) {
 	}
 }
 
-// wakeLocked wakes up the thread if it would sleep beyond a time.
+// wakeLocked wakes up the thread if it would sleep too long.
 func (d *Direction) wakeLocked(at time.Duration) {
 	if d.asleep && at < d.until {
 		d.asleep = false
@@ -172,12 +173,12 @@ func (d *Direction) wakeLocked(at time.Duration) {
 }
 
 // deliverLocked delivers the packets that have arrived, and returns when the next
-// one does or the line wants to be asked.
+// one arrives or the line must be stepped.
 func (d *Direction) deliverLocked() time.Duration {
 	now := time.Since(d.config.Start)
 	for departure, ok := d.line.Step(now); ok; departure, ok = d.line.Step(now) {
 		if packet := departure.Tag.([]byte); departure.Drop == netem.NotDropped {
-			d.flyLocked(departure.Packet, packet)
+			d.pushLocked(departure.Packet, packet)
 		} else {
 			d.freeLocked(packet)
 		}
@@ -203,7 +204,7 @@ func (d *Direction) takeLocked() bool {
 	if d.config.From < 0 {
 		return false
 	}
-	for count := range 16 { // before what has arrived is looked at again
+	for count := range 16 { // before checking again for arrivals
 		packet := d.bufferLocked()
 		n, err := unix.Read(d.config.From, packet)
 		if err != nil || n == 0 {
@@ -215,14 +216,15 @@ func (d *Direction) takeLocked() bool {
 	return true
 }
 
-// Buffer returns a buffer for a packet, of the size of the largest.
+// Buffer returns a buffer for a packet of the maximum size.
 func (d *Direction) Buffer() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.bufferLocked()
 }
 
-// Send puts a packet on the line. It takes the packet over, best a Buffer.
+// Send puts a packet on the line. It takes ownership of the packet, which should come
+// from Buffer.
 func (d *Direction) Send(packet []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -233,7 +235,7 @@ func (d *Direction) Send(packet []byte) {
 	d.wakeLocked(d.deliverLocked())
 }
 
-// Stop ends Run. What is on its way is lost.
+// Stop ends Run. Packets in flight are lost.
 func (d *Direction) Stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -265,15 +267,15 @@ func (d *Direction) sendLocked(packet []byte) {
 			arrives = d.bufferLocked()[:len(packet)]
 			copy(arrives, packet)
 		}
-		d.flyLocked(arrival, arrives)
+		d.pushLocked(arrival, arrives)
 	}
 	if fate.Count == 0 && fate.Drop != netem.Queued {
 		d.freeLocked(packet)
 	}
 }
 
-// flyLocked puts a packet on its way.
-func (d *Direction) flyLocked(p netem.Packet, packet []byte) {
+// pushLocked puts a packet in flight.
+func (d *Direction) pushLocked(p netem.Packet, packet []byte) {
 	if p.Flip >= 0 {
 		packet[p.Flip/8] ^= 1 << (p.Flip % 8)
 	}
@@ -281,7 +283,7 @@ func (d *Direction) flyLocked(p netem.Packet, packet []byte) {
 	d.flight.Push(flying{p.Arrive, d.order, packet})
 }
 
-// maxFree is how many buffers are kept.
+// maxFree is the number of buffers that are kept.
 const maxFree = 256
 
 func (d *Direction) bufferLocked() []byte {
@@ -299,16 +301,16 @@ func (d *Direction) freeLocked(packet []byte) {
 	}
 }
 
-// IsCarrying reports whether a packet that matches is on its way, and known to arrive.
+// IsCarrying reports whether a matching packet is in flight, and known to arrive.
 func (d *Direction) IsCarrying(match func(packet []byte) bool) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.ContainsFunc(d.flight, func(f flying) bool { return match(f.packet) })
 }
 
-// Late returns how late packets were since the direction was made or Reset: both
-// those that were delivered and, by the heartbeat, those that may have waited to be
-// taken.
+// Late returns the lateness of packets since the direction was made or Reset: of
+// those delivered and, measured by the heartbeat, of those that may have waited to
+// be read.
 func (d *Direction) Late() Lateness {
 	d.mu.Lock()
 	defer d.mu.Unlock()

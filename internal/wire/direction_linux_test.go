@@ -16,12 +16,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// arrivals collects what a direction delivers.
+// arrivals collects delivered packets.
 type arrivals struct {
 	mu      sync.Mutex
 	numbers []uint32
 	at      []time.Time
-	enough  chan struct{} // is closed when there are so many
+	enough  chan struct{} // closed when there are enough
 	want    int
 }
 
@@ -37,7 +37,7 @@ func (a *arrivals) deliver(packet []byte) {
 	}
 }
 
-// carry runs a direction until the test's end.
+// carry runs a direction until the end of the test.
 func carry(t *testing.T, link netem.Link, seed uint64, config Config) *Direction {
 	t.Helper()
 	config.Start = time.Now()
@@ -86,9 +86,9 @@ func TestPacketsArriveAfterTheLatency(t *testing.T) {
 	assert.Positive(t, late.Most)
 }
 
-// The seed decides which packets are lost, and so does nothing else; what is not lost
-// arrives at once where the link has no latency.
-func TestSeedDecidesWhatIsLost(t *testing.T) {
+// Only the seed determines which packets are lost. The others arrive at once if the
+// link has no latency.
+func TestSeedDeterminesLosses(t *testing.T) {
 	t.Parallel()
 	link := netem.Link{Loss: netem.Loss{Random: 0.5}, Duplicate: netem.Chance{Probability: 0.2}}
 	arrived := func(seed uint64) []uint32 {
@@ -110,8 +110,8 @@ func TestSeedDecidesWhatIsLost(t *testing.T) {
 	assert.NotEqual(t, one, arrived(2))
 }
 
-// What waits in a queue with a discipline arrives, and a change of the link counts for
-// what is sent after it.
+// Packets that wait in a queue with a discipline arrive, and a change of the link
+// applies to later packets.
 func TestQueuedPacketsArriveAndLinksChange(t *testing.T) {
 	t.Parallel()
 	got := collect(10)
@@ -131,8 +131,8 @@ func TestQueuedPacketsArriveAndLinksChange(t *testing.T) {
 	assert.Len(t, got.numbers, 11)
 }
 
-// A packet that is not admitted takes no place on the line, and no number.
-func TestWhatIsNotAdmittedIsGone(t *testing.T) {
+// A packet that is not admitted occupies no place on the line, and has no number.
+func TestPacketsThatAreNotAdmitted(t *testing.T) {
 	t.Parallel()
 	got := collect(0)
 	d := carry(t, netem.Link{}, 1, Config{From: -1, Deliver: got.deliver, Admit: func(_ time.Time, packet []byte) bool {

@@ -6,17 +6,17 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Flows names IP packets by their flow, that is addresses, protocol and ports, and
-// their number in it. Flows are numbered in the order in which they appear, not by
-// their ports, which differ from run to run: so a flow meets the same chances whenever
-// as many flows came before it, whatever the others send. The zero Flows is ready.
-// It is not safe for concurrent use.
+// Flows names IP packets by their flow (addresses, protocol and ports) and by their
+// number in it. Flows are numbered in the order in which they appear, and not by their
+// ports, which differ from run to run. So a flow meets the same random draws whenever
+// the same number of flows came before it, whatever the other flows send. The zero
+// Flows is ready to use. It is not safe for concurrent use.
 type Flows struct {
 	last     uint64
-	now, old map[flowKey]*netem.PacketID // what was not seen for long is forgotten
+	now, old map[flowKey]*netem.PacketID // flows that were not used for long are forgotten
 }
 
-// maxFlows is how many flows are known; twice as many at the most.
+// maxFlows is the number of known flows; at most twice as many are kept.
 const maxFlows = 1 << 14
 
 // A flowKey is addresses, protocol and ports.
@@ -26,7 +26,7 @@ type flowKey struct {
 	ports     uint32
 }
 
-// Identify names the next packet of a flow.
+// Identify returns the name of the next packet of a flow.
 func (f *Flows) Identify(packet []byte) netem.PacketID {
 	key := keyOf(packet)
 	id := f.now[key]
@@ -47,8 +47,8 @@ func (f *Flows) Identify(packet []byte) netem.PacketID {
 // The protocols that have ports in the first four bytes.
 var hasPorts = map[byte]bool{6: true, 17: true, 33: true, 132: true, 136: true}
 
-// keyOf returns the key of a packet; that of all that is not IP is the same.
-// Fragments but the first have no ports.
+// keyOf returns the key of a packet; all packets that are not IP have the same
+// one. Fragments except the first have no ports.
 func keyOf(packet []byte) (key flowKey) {
 	var payload []byte
 	switch {

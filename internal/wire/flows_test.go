@@ -16,7 +16,7 @@ func packetOf(protocol byte, port uint16) []byte {
 	return packet
 }
 
-// A flow is named by its turn and not by its ports, and counts its packets alone.
+// A flow is named by its order and not by its ports, and counts only its own packets.
 func TestFlows(t *testing.T) {
 	t.Parallel()
 	const tcp, icmp = 6, 1
@@ -39,7 +39,7 @@ func TestFlows(t *testing.T) {
 	}
 }
 
-// Flows that are in use are not forgotten, however many others there are.
+// Flows in use are not forgotten, however many others there are.
 func TestFlowsInUseAreKept(t *testing.T) {
 	t.Parallel()
 	var f Flows

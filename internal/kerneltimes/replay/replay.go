@@ -1,4 +1,4 @@
-// Package replay makes the transfers of a kernel's table in simulated time.
+// Package replay runs the transfers of a kernel's table in simulated time.
 package replay
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Transfer returns how long a transfer takes with a seed, and its dial.
+// Transfer returns the time of a transfer with a seed, and the time of its dial.
 func Transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, total time.Duration) {
 	t.Helper()
 	config := simtest.Config{Seed: seed, TCP: netem.TCP{Congestion: row.Congestion}, KeepPools: true, KeepRand: true}
@@ -47,8 +47,8 @@ func Transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, 
 	return connected, total
 }
 
-// setPath makes the path between the client and the server as the kernel was measured
-// on it. Where it had jitter, packets met that after the rate, on a second line.
+// setPath sets up the path between the client and the server as in the measurement of
+// the kernel. If the path has jitter, that applies after the rate, on a second line.
 func setPath(sim *simtest.Sim, row *kerneltimes.Transfer) {
 	up, down := row.Up, row.Down
 	if row.Down.Jitter != (netem.Jitter{}) {
@@ -58,7 +58,8 @@ func setPath(sim *simtest.Sim, row *kerneltimes.Transfer) {
 	sim.SetProfile("client", "server", netem.Profile{Up: up, Down: down})
 }
 
-// second takes out of a link what is on the second line, and returns that.
+// second removes from a link the impairments of the second line, and returns that line's
+// link.
 func second(link *netem.Link) netem.Link {
 	after := netem.Link{Latency: link.Latency, Jitter: link.Jitter}
 	link.Latency, link.Jitter = 0, netem.Jitter{}

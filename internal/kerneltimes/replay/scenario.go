@@ -44,7 +44,7 @@ type network struct {
 	lost  []time.Time
 }
 
-// trace is told what happens.
+// trace receives the events.
 func (n *network) trace(e trace.Event) {
 	if e.Kind == trace.Drop {
 		n.lost = append(n.lost, n.start.Add(e.At))
