@@ -11,10 +11,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// GetPoetryAsync starts to get the poem of the server at the address,
-// "host:port", and returns at once. Later done is called on the reactor's loop.
-// With an error, the poem is the part that arrived; when the context is done,
-// the error is its cause. The caller runs the loop.
+// GetPoetryAsync starts getting the poem of the server at the address,
+// "host:port", and returns at once. Later, done is called on the reactor's
+// loop. With an error, the poem is the part that arrived; when the context is
+// done, the error is its cause. The caller runs the loop.
 func (c *Client) GetPoetryAsync(ctx context.Context, r *reactor.Reactor, address string, done func(poem []byte, err error)) {
 	d := &download{client: c, reactor: r, address: address, tell: func(TaskEventKind, int) {}, done: done}
 	r.Call(func() { d.start(ctx) })
@@ -41,7 +41,7 @@ func (c *Client) GetAllAsync(ctx context.Context, addresses []string) []Result {
 			},
 			done: func(poem []byte, err error) {
 				results[i] = Result{Address: address, Poem: poem, Elapsed: elapsed(), Err: err}
-				c.tellEnd(task, results[i])
+				c.reportEnd(task, results[i])
 			},
 		}
 		r.Call(func() {
@@ -69,15 +69,15 @@ type download struct {
 	ctx      context.Context // nil before start
 	cancel   func()          // cancels the dial
 	stop     func()          // stops waiting for the context
-	conn     *reactor.Conn   // nil before it is connected
+	conn     *reactor.Conn   // nil before the connection is made
 	poem     []byte
 	finished bool
 	began    time.Time      // when the dial began
-	last     time.Time      // when the server last did something
+	last     time.Time      // time of the server's last action
 	timer    *reactor.Timer // nil without a time limit
 }
 
-// start begins to connect.
+// start starts connecting.
 func (d *download) start(ctx context.Context) {
 	if ctx.Err() != nil {
 		d.finish(context.Cause(ctx))
@@ -121,7 +121,7 @@ func (d *download) dialKey() dialKey {
 	return key
 }
 
-// valuesOf is a context with the values of another. The end of that other
+// valuesOf is a context with the values of another context. The end of that
 // context does not end the dial: the loop ends the downloads in order instead.
 type valuesOf struct {
 	context.Context
@@ -151,7 +151,7 @@ func (d *download) connected(conn net.Conn, err error) {
 	dialled := conn.(*dialled)
 	d.conn = d.reactor.Add(dialled.Conn, d)
 	d.tell(Connected, 0)
-	d.began, d.last = dialled.began, d.reactor.Now() // the observer's time does not count
+	d.began, d.last = dialled.began, d.reactor.Now() // time spent in the observer does not count
 	d.setTimer()
 }
 
@@ -166,7 +166,7 @@ func (d *download) Readable(conn *reactor.Conn) {
 	if n > 0 {
 		d.poem = append(d.poem, buffer[:n]...)
 		d.tell(Piece, n)
-		d.last = d.reactor.Now() // the observer's time does not count
+		d.last = d.reactor.Now() // time spent in the observer does not count
 		if err := d.client.checkSize(len(d.poem)); err != nil {
 			d.finish(err)
 			return
@@ -181,8 +181,8 @@ func (d *download) Readable(conn *reactor.Conn) {
 	}
 }
 
-// limit returns the time at which the download fails if nothing arrives before,
-// and the error with which it does. If the error is nil, there is no limit.
+// limit returns the time at which the download fails unless something arrives
+// before, and the error with which it fails. A nil error means no limit.
 func (d *download) limit() (at time.Time, err error) {
 	if timeout := d.client.timeout(); timeout > 0 {
 		at, err = d.last.Add(timeout), &StallError{Connected: true, Timeout: timeout}
@@ -195,7 +195,7 @@ func (d *download) limit() (at time.Time, err error) {
 	return at, err
 }
 
-// setTimer sets the timer for the present limit. While the timer runs, the limit
+// setTimer sets the timer for the current limit. While the timer runs, the limit
 // may only move to a later time.
 func (d *download) setTimer() {
 	if at, err := d.limit(); err != nil {

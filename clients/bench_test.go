@@ -11,9 +11,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
-// BenchmarkWaiting tells what it costs to wait for many poems at once over
-// loopback, for each of them: memory that is in use, for both ends, and
-// goroutines. bench/readers measures each side in a process of its own.
+// BenchmarkWaiting measures the cost of waiting for many poems at once over
+// loopback, for each of them: memory in use, for both ends, and goroutines.
+// bench/readers measures each side in a process of its own.
 func BenchmarkWaiting(b *testing.B) {
 	for _, conns := range []int{100, 1000} {
 		b.Run(fmt.Sprint(conns), func(b *testing.B) {
@@ -24,8 +24,8 @@ func BenchmarkWaiting(b *testing.B) {
 	}
 }
 
-// waiting gets poems of one line each, and looks at what is in use when all
-// lines are there and none has ended.
+// waiting gets poems of one line each, and measures what is in use when all
+// lines have arrived and no poem has ended.
 func waiting(b *testing.B, conns int) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)

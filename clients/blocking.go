@@ -27,9 +27,9 @@ func GetPoetry(ctx context.Context, address string) ([]byte, error) {
 	return new(Client).GetPoetry(ctx, address)
 }
 
-// GetAll gets the poems of several servers, one after another. It goes on after
-// a server that fails. When the context is done, the remaining tasks are not
-// started; their error is the context's cause.
+// GetAll gets the poems of several servers, one after another. It continues
+// after a server that fails. When the context is done, the remaining tasks are
+// not started; their error is the context's cause.
 func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 	clock := c.clock()
 	results := make([]Result, len(addresses))
@@ -44,7 +44,7 @@ func (c *Client) GetAll(ctx context.Context, addresses []string) []Result {
 			c.tell(TaskEvent{Kind: kind, Task: task, Address: address, Bytes: n, Elapsed: clock.Since(start)})
 		})
 		results[i] = Result{Address: address, Poem: poem, Elapsed: clock.Since(start), Err: err}
-		c.tellEnd(task, results[i])
+		c.reportEnd(task, results[i])
 	}
 	return results
 }
@@ -142,7 +142,7 @@ func (w *watch) begin() {
 	}
 }
 
-// pause stops the time-out: the observer's time does not count.
+// pause stops the time-out, as time spent in the observer does not count.
 func (w *watch) pause() {
 	if w.timer != nil {
 		w.timer.Stop()

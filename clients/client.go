@@ -13,33 +13,33 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/plural"
 )
 
-// The limits of a Client that does not set its own.
+// The default limits of a Client.
 const (
 	DefaultTimeout  = time.Minute
 	DefaultMaxBytes = 16 << 20
 )
 
 // A Client gets poems. The zero Client is ready to use. It may be used by
-// several goroutines at once; its fields must not change then.
+// several goroutines at once; its fields must not change meanwhile.
 type Client struct {
-	// Dial makes connections. Nil is a net.Dialer's DialContext.
+	// Dial makes connections. Nil means a net.Dialer's DialContext.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	// Clock measures Timeout, MaxTime and all reported times. Nil is the system
-	// clock. GetPoetryAsync uses the reactor's clock instead.
+	// Clock measures Timeout, MaxTime and all reported times. Nil means the
+	// system clock. GetPoetryAsync uses the reactor's clock instead.
 	Clock clock.Clock
 
-	// Timeout limits the time a server takes to accept the connection, and then
-	// the time without a byte. Zero is DefaultTimeout, below zero is no limit.
+	// Timeout limits the time until a server accepts the connection, and then
+	// the time without a byte. Zero means DefaultTimeout, below zero no limit.
 	Timeout time.Duration
 
 	// MaxTime limits the time of a whole poem, from the start of its dial to its
-	// last byte. It bounds a server that sends often enough for Timeout but never
+	// last byte. It stops a server that sends often enough for Timeout but never
 	// ends. Zero or less means no limit. In GetAllAsync, the time that a task
 	// waits for its turn to dial does not count.
 	MaxTime time.Duration
 
-	// MaxBytes limits the size of a poem. Zero is DefaultMaxBytes, below zero is
+	// MaxBytes limits the size of a poem. Zero means DefaultMaxBytes, below zero
 	// no limit.
 	MaxBytes int64
 
@@ -62,10 +62,10 @@ type TaskEvent struct {
 // A TaskEventKind is the kind of a [TaskEvent].
 type TaskEventKind int
 
-// A task is started, its connection is accepted, pieces arrive, and in the end
+// A task is started, its connection is accepted, pieces arrive, and at the end
 // the whole poem has arrived or the task has failed. GetAllAsync reports Waiting
-// when the process runs out of descriptors: tasks without a connection wait
-// until others are done. It is reported again only after a time in which none
+// when the process runs out of file descriptors: tasks without a connection wait
+// until others are done. It is reported again only after a time in which no task
 // waited.
 const (
 	Started TaskEventKind = iota
@@ -165,7 +165,7 @@ func checkEnd(poem []byte) error {
 	return nil
 }
 
-// checkSize returns an error if a poem of so many bytes is too long.
+// checkSize returns an error if a poem of n bytes is too long.
 func (c *Client) checkSize(bytes int) error {
 	limit := c.MaxBytes
 	if limit == 0 {
@@ -199,8 +199,8 @@ func (c *Client) tell(e TaskEvent) {
 	}
 }
 
-// tellEnd reports the end of a task.
-func (c *Client) tellEnd(task int, r Result) {
+// reportEnd reports the end of a task.
+func (c *Client) reportEnd(task int, r Result) {
 	kind := Arrived
 	if r.Err != nil {
 		kind = Failed

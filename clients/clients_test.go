@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ms = time.Millisecond
 
-// serve has a server serve until the test ends.
+// serve makes a server serve until the test ends.
 func serve(t *testing.T, listener net.Listener, server *poetryserver.Server) {
 	t.Helper()
 	served := make(chan struct{})
@@ -44,7 +44,7 @@ func serve(t *testing.T, listener net.Listener, server *poetryserver.Server) {
 	})
 }
 
-// poet serves a poem at a pace and returns the address.
+// poet serves a poem at a pace and returns the server's address.
 func poet(t *testing.T, n *testnet.Net, poem string, pace netem.Pace) string {
 	t.Helper()
 	listener, address := n.Listen(t)
@@ -52,7 +52,7 @@ func poet(t *testing.T, n *testnet.Net, poem string, pace netem.Pace) string {
 	return address
 }
 
-// rude is a server that does something else with each connection.
+// rude is a server that treats each connection in another wrong way.
 func rude(t *testing.T, n *testnet.Net, treat func(conn net.Conn)) string {
 	t.Helper()
 	listener, address := n.Listen(t)
@@ -77,7 +77,7 @@ func rude(t *testing.T, n *testnet.Net, treat func(conn net.Conn)) string {
 // reset resets a connection after half a poem.
 func reset(conn net.Conn) {
 	_, _ = io.WriteString(conn, "half")
-	time.Sleep(5 * ms) // a reset overtakes what was not read on real sockets
+	time.Sleep(5 * ms) // on real sockets a reset overtakes unread data
 	_ = conn.(interface{ SetLinger(int) error }).SetLinger(0)
 	_ = conn.Close()
 }
@@ -137,7 +137,7 @@ func TestGetPoetryWithTheZeroClient(t *testing.T) {
 	})
 }
 
-// One server's failure costs its own poem only, and says why.
+// The failure of one server costs only its own poem, and the error gives the reason.
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
@@ -172,13 +172,13 @@ func TestFailures(t *testing.T) {
 		}
 		assert.ErrorIs(t, results[1].Err, syscall.ECONNREFUSED)
 		assert.ErrorIs(t, results[2].Err, syscall.ECONNRESET)
-		assert.Equal(t, "half", string(results[2].Poem), "what came is not lost")
+		assert.Equal(t, "half", string(results[2].Poem), "the part that arrived is not lost")
 		assert.ErrorIs(t, results[3].Err, os.ErrDeadlineExceeded)
 		assert.Equal(t, &clients.StallError{Connected: true, Timeout: timeout}, results[3].Err)
 		assert.Equal(t, "hm", string(results[3].Poem))
 		n.AssertTook(t, timeout, results[3].Elapsed)
 		assert.Equal(t, &clients.TooLongError{MaxBytes: 1000}, results[4].Err)
-		assert.Equal(t, clients.ErrNoPoem, results[5].Err, "it was accepted, and hung up on")
+		assert.Equal(t, clients.ErrNoPoem, results[5].Err, "accepted, and closed")
 		n.AssertTook(t, 20*ms, results[6].Elapsed)
 	})
 }
@@ -269,7 +269,7 @@ func TestLargePoem(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		got, err := modes[mode].one(&clients.Client{Dial: n.Dial}, t.Context(), poet(t, n, string(poem), netem.Pace{}))
 		require.NoError(t, err)
-		assert.True(t, bytes.Equal(poem, got), "it arrives unharmed")
+		assert.True(t, bytes.Equal(poem, got), "it arrives unchanged")
 	})
 }
 
@@ -299,8 +299,8 @@ func TestNothingToGet(t *testing.T) {
 	assert.Empty(t, new(clients.Client).GetAllAsync(t.Context(), nil))
 }
 
-// Connections to one address are handed out in order, and none that came too
-// late is left open.
+// Connections to one address are handed out in order, and one that comes too
+// late is closed.
 func TestDialsThatComeLate(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("poet").Listen("tcp", ":1")
@@ -319,7 +319,7 @@ func TestDialsThatComeLate(t *testing.T) {
 				case 1: // an error
 					time.Sleep(2 * time.Second)
 					return nil, errors.New("broken")
-				case 2: // deaf to its context, and too late
+				case 2: // ignores its context, and is too late
 					time.Sleep(20 * time.Second)
 				}
 				return sim.Host("reader").DialContext(context.WithoutCancel(ctx), network, address)
@@ -327,7 +327,7 @@ func TestDialsThatComeLate(t *testing.T) {
 		}
 		start := time.Now()
 		results := client.GetAllAsync(t.Context(), repeat("poet:1", 3))
-		assert.Equal(t, 20*time.Second, time.Since(start), "it waits for what it has started")
+		assert.Equal(t, 20*time.Second, time.Since(start), "it waits for its own dials")
 		assert.NoError(t, results[0].Err)
 		assert.Equal(t, time.Second, results[0].Elapsed)
 		assert.EqualError(t, results[1].Err, "broken")
@@ -337,7 +337,7 @@ func TestDialsThatComeLate(t *testing.T) {
 	})
 }
 
-// The asynchronous client's time is the reactor's.
+// The asynchronous client uses the reactor's clock.
 func TestReactorsClock(t *testing.T) {
 	mock := clock.NewMock()
 	r := &reactor.Reactor{Clock: mock}
@@ -358,8 +358,8 @@ func TestReactorsClock(t *testing.T) {
 	assert.Equal(t, &clients.StallError{Timeout: time.Hour}, failed)
 }
 
-// Connecting and reading have each their own time.
-func TestConnectingStartsTheTimeAnew(t *testing.T) {
+// Connecting and reading each have a time-out of their own.
+func TestConnectingRestartsTheTimeout(t *testing.T) {
 	for i := range modes {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			listener, err := sim.Host("poet").Listen("tcp", ":1")
@@ -371,7 +371,7 @@ func TestConnectingStartsTheTimeAnew(t *testing.T) {
 				return sim.Host("reader").DialContext(ctx, network, address)
 			}}
 			poem, err := modes[i].one(client, t.Context(), "poet:1")
-			assert.Equal(t, &clients.StallError{Timeout: 10 * time.Second}, err, "12 s to connect are too long")
+			assert.Equal(t, &clients.StallError{Timeout: 10 * time.Second}, err, "12 s for connecting is too long")
 			assert.Empty(t, poem)
 			client.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 				time.Sleep(4 * time.Second)
@@ -385,7 +385,7 @@ func TestConnectingStartsTheTimeAnew(t *testing.T) {
 			assert.Equal(t, "poem", string(poem))
 			// The server's window is one packet, as it has sent its SYN more than
 			// once, so the end of the stream waits until the poem is acknowledged.
-			assert.Equal(t, 28*time.Second, time.Since(start), "12 s to connect, 8 s to the first byte, 8 s to the end")
+			assert.Equal(t, 28*time.Second, time.Since(start), "12 s for connecting, 8 s to the first byte, 8 s to the end")
 		})
 	}
 }

@@ -16,8 +16,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// The dial function sees the values of the caller's context, and nothing hangs
-// on that context when the poem is there, though the loop goes on.
+// The dial function sees the values of the caller's context. When the poem has
+// arrived, nothing waits for that context any longer, even if the loop
+// continues.
 func TestContextOfADownload(t *testing.T) {
 	type key struct{}
 	for _, async := range []bool{false, true} {
@@ -54,7 +55,7 @@ func TestContextOfADownload(t *testing.T) {
 	}
 }
 
-// A context that is done is the reason, and nothing is dialled any more.
+// The cause of a context that is done is the error, and nothing is dialled.
 func TestCanceledBeforeTheStart(t *testing.T) {
 	for range 100 {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -38,7 +38,7 @@ func ExampleClient_GetAllAsync() {
 	// a violet, <nil>
 }
 
-// One poem, delivered later, on a loop that could do other things meanwhile.
+// One poem, delivered later, on a loop that could do other work meanwhile.
 func ExampleClient_GetPoetryAsync() {
 	rose, server := startServer("a rose")
 	defer server.Close()

@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The experiment: three slow servers, on hosts of their own or on one.
+// The experiment: three slow servers, each on a host of its own or all on one.
 var experiment = []struct {
 	poem  string
 	bytes int
@@ -106,14 +106,14 @@ func TestExperimentAsync(t *testing.T) {
 	}
 }
 
-// On a slow path it takes a round trip more to connect, and half of one for
-// the last bytes to arrive.
+// On a slow path connecting takes another round trip, and the last bytes arrive
+// half a round trip later.
 func TestExperimentFarAway(t *testing.T) {
 	link := netem.Link{Latency: 150 * ms}
 	_, results, elapsed := perform(t, link, timed((*clients.Client).GetAllAsync),
 		func(p *cli.Printer) func(clients.TaskEvent) { return p.Async })
-	// Connecting takes 2 x 150 ms, and the server has the connection 150 ms
-	// after that; the end of the poem is under way for 150 ms.
+	// Connecting takes 2 x 150 ms. The server has the connection 150 ms after
+	// the SYN, and the end of the poem is in flight for 150 ms.
 	assert.Equal(t, 4*150*ms+6300*ms, results[1].Elapsed)
 	assert.Equal(t, 4*150*ms+10100*ms, elapsed)
 }
@@ -140,7 +140,7 @@ func TestSameAddressInOrder(t *testing.T) {
 	}
 }
 
-// The same holds where each poem is asked for by itself.
+// The same holds if each poem is requested by itself.
 func TestSameAddressAsyncInOrder(t *testing.T) {
 	for range 50 {
 		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -187,7 +187,7 @@ func TestFailuresInOrder(t *testing.T) {
 	}
 }
 
-// What is open when the simulation ends is closed in order.
+// Connections that are open when the simulation ends are closed in order.
 func TestEndInOrder(t *testing.T) {
 	for range 50 {
 		var failed []int
@@ -197,7 +197,7 @@ func TestEndInOrder(t *testing.T) {
 				name := fmt.Sprint("poet", i)
 				listener, err := sim.Host(name).Listen("tcp", ":1")
 				require.NoError(t, err)
-				go func() { // accepts, and says nothing
+				go func() { // accepts, and sends nothing
 					for {
 						if _, err := listener.Accept(); err != nil {
 							return

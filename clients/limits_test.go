@@ -22,8 +22,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A server that sends a byte a minute never stalls. MaxTime ends it, on either
-// client, and the bytes that came are not lost.
+// A server that sends a byte a minute never stalls. MaxTime ends it, with
+// either client, and the bytes that arrived are not lost.
 func TestByteAMinute(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -37,14 +37,14 @@ func TestByteAMinute(t *testing.T) {
 				assert.Equal(t, &clients.TooSlowError{MaxTime: client.MaxTime}, err)
 				assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 				assert.EqualError(t, err, "too slow: incomplete after 9m1s")
-				assert.Equal(t, "..........", string(poem), "what came is not lost")
+				assert.Equal(t, "..........", string(poem), "the part that arrived is not lost")
 				assert.Equal(t, client.MaxTime, time.Since(start))
 			})
 		})
 	}
 }
 
-// drip accepts connections and sends each a byte now and then.
+// drip accepts connections and sends a byte on each now and then.
 func drip(listener net.Listener, wait time.Duration) {
 	for {
 		conn, err := listener.Accept()
@@ -63,9 +63,9 @@ func drip(listener net.Listener, wait time.Duration) {
 	}
 }
 
-// MaxTime bounds each poem of several: a quick one is there, and the task that
-// comes after a slow one has its own time.
-func TestMaxTimeIsOfEachTask(t *testing.T) {
+// MaxTime limits each of several poems: a quick one arrives, and the task after
+// a slow one has its own time.
+func TestMaxTimeLimitsEachTask(t *testing.T) {
 	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		slow := poet(t, n, "slow", netem.Pace{Bytes: 1, Wait: time.Hour})
@@ -85,7 +85,7 @@ func TestMaxTimeIsOfEachTask(t *testing.T) {
 	})
 }
 
-// Connecting is a part of the time that a poem may take.
+// Connecting is part of the time of a poem.
 func TestMaxTimeCountsConnecting(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestMaxTimeCountsConnecting(t *testing.T) {
 }
 
 // An observer may take longer than the time-out, as when its output is not
-// read: bytes that came meanwhile were not late.
-func TestObserverThatTakesItsTime(t *testing.T) {
+// read: bytes that arrived meanwhile were not late.
+func TestSlowObserver(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
 			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -173,9 +173,9 @@ func TestObserverGetsThePoem(t *testing.T) {
 	})
 }
 
-// The steps of a task are told in their order: the connection after a round trip;
-// one that is refused is not told.
-func TestObserverIsToldOfTheConnection(t *testing.T) {
+// The steps of a task are reported in order: the connection after a round trip. A
+// refused connection is not reported.
+func TestObserverSeesTheConnection(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
 			config := simtest.Config{Link: netem.Link{Latency: 50 * ms}}
@@ -198,7 +198,7 @@ func TestObserverIsToldOfTheConnection(t *testing.T) {
 	}
 }
 
-// descriptors are the descriptors of a process.
+// descriptors are the file descriptors of a process.
 type descriptors struct {
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	left  atomic.Int64
@@ -219,7 +219,7 @@ func (d *descriptors) DialContext(ctx context.Context, network, address string) 
 	return &counted{Conn: conn, close: func() { d.left.Add(1) }}, nil
 }
 
-// counted is a connection that gives its descriptor back.
+// A counted is a connection that returns its descriptor.
 type counted struct {
 	net.Conn
 	close func()
@@ -230,8 +230,8 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// Out of descriptors, tasks wait until others are done: none fails, none stalls
-// while it waits for its turn, and the wait is reported once.
+// Without file descriptors, tasks wait until others are done: none fails, none
+// stalls while it waits for its turn, and the wait is reported once.
 func TestOutOfDescriptors(t *testing.T) {
 	for _, hosts := range []int{1, 100} {
 		t.Run(fmt.Sprint(hosts), func(t *testing.T) {
@@ -266,13 +266,13 @@ func TestOutOfDescriptors(t *testing.T) {
 				// 300 poems of 10 s each, 36 to 40 of them at once.
 				assert.Equal(t, 80*time.Second, time.Since(start).Truncate(10*time.Second))
 				assert.EqualValues(t, 40, limited.left.Load())
-				assert.Less(t, limited.dials.Load(), int64(1000), "dials are not tried over and over")
+				assert.Less(t, limited.dials.Load(), int64(1000), "dials are not retried endlessly")
 			})
 		})
 	}
 }
 
-// drop accepts connections and sends each a poem after ten seconds.
+// drop accepts connections and sends a poem on each after ten seconds.
 func drop(listener net.Listener) {
 	for {
 		conn, err := listener.Accept()
@@ -287,7 +287,7 @@ func drop(listener net.Listener) {
 	}
 }
 
-// With nothing to wait for, a lack of descriptors is an error.
+// If there is nothing to wait for, a lack of file descriptors is an error.
 func TestNoDescriptorsAtAll(t *testing.T) {
 	limited := &descriptors{}
 	results := (&clients.Client{Dial: limited.DialContext}).GetAllAsync(t.Context(), strings.Fields("a:1 b:1 b:1 c:1"))

@@ -1,8 +1,7 @@
-// Package poetry holds three poems in the public domain, embedded in the
-// program.
+// Package poetry contains three poems in the public domain, embedded in the program.
 //
-// Each is plain ASCII with a newline at the end of every line, its title and
-// author above it:
+// Each is plain ASCII with a newline at the end of every line, and begins with its title
+// and author:
 //
 //	ecstasy.txt      John Donne, The Ecstasy                                     3003 bytes
 //	fascination.txt  William Butler Yeats, The Fascination of What's Difficult    623 bytes
@@ -14,17 +13,17 @@ package poetry
 
 import "embed"
 
-// FS holds the poems as files in its root: ecstasy.txt, fascination.txt and
+// FS contains the poems as files in its root: ecstasy.txt, fascination.txt and
 // science.txt.
 //
 //go:embed ecstasy.txt fascination.txt science.txt
 var FS embed.FS
 
-// Names returns the names by which [Poem] knows the poems, sorted.
+// Names returns the sorted names that [Poem] accepts.
 func Names() []string { return []string{"ecstasy", "fascination", "science"} }
 
-// Poem returns the embedded poem of that name, with or without ".txt", and
-// whether there is one. The caller may keep and change the bytes.
+// Poem returns the embedded poem with the given name, with or without ".txt",
+// and whether there is one. The caller may keep and change the bytes.
 func Poem(name string) (poem []byte, ok bool) {
 	for _, known := range Names() {
 		if name == known || name == known+".txt" {

@@ -29,7 +29,7 @@ func TestClose(t *testing.T) {
 		assert.Equal(t, poetryserver.ErrServerClosed, <-f.served)
 		n.AssertTook(t, 0, time.Since(start))
 		_, err = io.ReadAll(served)
-		assert.Error(t, err, "half a poem does not look whole")
+		assert.Error(t, err, "a part of the poem must not look like the whole")
 		_, err = io.ReadAll(waiting)
 		assert.Error(t, err)
 		_, err = n.Dial(t.Context(), "tcp", f.address)
@@ -37,7 +37,7 @@ func TestClose(t *testing.T) {
 		assert.Equal(t, poetryserver.ErrServerClosed, f.await(t, poetryserver.Gone).Err)
 		require.NoError(t, f.Close(), "twice does no harm")
 		listener, _ := n.Listen(t)
-		assert.Equal(t, poetryserver.ErrServerClosed, f.Serve(listener), "closed for good")
+		assert.Equal(t, poetryserver.ErrServerClosed, f.Serve(listener), "closed permanently")
 	})
 }
 
@@ -60,7 +60,7 @@ func TestShutdown(t *testing.T) {
 		go func() { shut <- f.Shutdown(t.Context()) }()
 		rest, err := io.ReadAll(conn)
 		require.NoError(t, err)
-		assert.Equal(t, "oem", string(rest), "who is being served is served to the end")
+		assert.Equal(t, "oem", string(rest), "a client being served receives the rest")
 		n.AssertTook(t, 800*ms, time.Since(start))
 		require.NoError(t, conn.Close())
 		assert.NoError(t, <-shut)
@@ -74,7 +74,7 @@ func TestShutdownOfAnIdleServer(t *testing.T) {
 	assert.NoError(t, new(poetryserver.Server).Close())
 }
 
-// A server that waits for better times to accept stops at once all the same.
+// A server that waits to retry a failed Accept stops at once.
 func TestCloseWhileAcceptFails(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		inner, _ := n.Listen(t)
@@ -90,9 +90,9 @@ func TestCloseWhileAcceptFails(t *testing.T) {
 	})
 }
 
-// When a listener fails for good, it is closed before the last clients are
+// When a listener fails permanently, it is closed before the last clients are
 // done.
-func TestListenerFailsForGood(t *testing.T) {
+func TestListenerFailsPermanently(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestListenerFailsForGood(t *testing.T) {
 	})
 }
 
-// failsAfter is a listener that fails for good after some connections.
+// failsAfter is a listener that fails permanently after some connections.
 type failsAfter struct {
 	net.Listener
 	accepts int
@@ -141,7 +141,7 @@ func TestCloseFromTheObserver(t *testing.T) {
 				}
 				served := make(chan error, 1)
 				go func() { served <- server.Serve(listener) }()
-				if conn, err := n.Dial(t.Context(), "tcp", address); err == nil { // it may be reset already
+				if conn, err := n.Dial(t.Context(), "tcp", address); err == nil { // it may already be reset
 					_, _ = io.ReadAll(conn)
 					_ = conn.Close()
 				}
@@ -187,7 +187,7 @@ func TestAcceptFails(t *testing.T) {
 		n.AssertTook(t, (5+10+20)*ms, took)
 		require.NoError(t, server.Close())
 		assert.Equal(t, poetryserver.ErrServerClosed, <-served)
-		assert.Equal(t, 1, troubles, "a streak of failures is told once")
+		assert.Equal(t, 1, troubles, "a series of failures is reported once")
 
 		inner, _ = n.Listen(t)
 		err := new(poetryserver.Server).Serve(&failing{inner, []error{io.ErrNoProgress}})

@@ -1,12 +1,12 @@
 // Package poetryserver serves a poem, slowly.
 //
-// A [Server] sends its poem to every client, at a [netem.Pace]: so many bytes, a
-// wait, so many bytes. Then it closes the connection. Unless it is concurrent it
-// serves one client at a time, and the others wait: that is the point of the
-// lesson. The server ignores the client's bytes; a client that keeps sending
-// after the poem is reset in the end.
+// A [Server] sends its poem to every client at a [netem.Pace]: a number of
+// bytes, a wait, the next bytes, and so on. Then it closes the connection.
+// Unless it is concurrent, it serves one client at a time while the others wait,
+// which is the point of the lesson. The server ignores bytes from the client; a
+// client that keeps sending after the poem is finally reset.
 //
-// The server opens no socket and reads no system clock. It gets a net.Listener,
-// of the net package or of a simulated host, and a clock. It is used like an
+// The server opens no socket and reads no system clock. It uses a net.Listener,
+// from the net package or from a simulated host, and a clock. It is used like an
 // http.Server: Serve, Shutdown, Close.
 package poetryserver

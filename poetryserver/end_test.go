@@ -15,8 +15,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A client that is served when the server is shut down, and then stays, is hung
-// up on a second after it has the poem; Serve and Shutdown return then.
+// A client that is being served when the server is shut down, and then stays
+// connected, is disconnected a second after it has received the poem; then
+// Serve and Shutdown return.
 func TestShutdownAndAClientThatStays(t *testing.T) {
 	for _, concurrent := range []bool{false, true} {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -49,7 +50,7 @@ func TestShutdownAndAClientThatStays(t *testing.T) {
 	}
 }
 
-// A closingConn has the server closed while it writes for the first time.
+// A closingConn closes the server during its first write.
 type closingConn struct {
 	net.Conn
 	closeServer func()
@@ -88,7 +89,7 @@ func (l *oneConn) Accept() (net.Conn, error) {
 	}
 }
 
-// Close between two writes of one piece: the second is not begun.
+// Close between two writes of one piece prevents the second one.
 func TestCloseInMidPiece(t *testing.T) {
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -23,9 +23,9 @@ type ClientEvent struct {
 type ClientEventKind int
 
 // A client connects and pieces are sent to it, until it is Done, with the whole
-// poem, or Gone before the end. NotAccepted is reported when Accept fails for the
-// moment, for example because the process has too many open files; the server
-// tries again.
+// poem, or Gone before the end. NotAccepted is reported when Accept fails
+// temporarily, for example because the process has too many open files; the
+// server tries again.
 const (
 	Connected ClientEventKind = iota
 	Sent
@@ -34,7 +34,7 @@ const (
 	NotAccepted
 )
 
-// String describes the event in a line, without a newline.
+// String describes the event in one line, without a newline.
 func (e ClientEvent) String() string {
 	switch e.Kind {
 	case Connected:

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A server that sends five bytes, waits for 10 ms, and so on, and that reports each client
-// that has got the whole poem.
+// A server that sends five bytes, waits for 10 ms, and so on, and reports each client that
+// has received the whole poem.
 func ExampleServer() {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// shutdownGrace is the time that a client with the poem has to hang up when the
-// server is shut down.
+// shutdownGrace is the time for a client that has received the poem to close
+// when the server is shut down.
 const shutdownGrace = time.Second
 
 // serve sends the poem to one client. It waits in the background for the client
-// to hang up.
+// to close.
 func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 	if !s.trackConn(conn) {
 		abort(conn)
@@ -38,22 +38,24 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 	until := s.startLeaving(conn)
 	background.Go(func() {
 		defer s.untrackConn(conn)
-		s.awaitHangUp(conn, until)
-		_ = conn.Drain(context.Background()) // bounded: see slownet.Conn.Close
+		s.awaitClose(conn, until)
+		_ = conn.Drain(context.Background()) // its time is limited: see slownet.Conn.Close
 	})
 	s.tell(ClientEvent{Kind: Done, Client: client, Bytes: sent, Elapsed: elapsed})
 }
 
-// maxIgnored limits the bytes that are read from a client with the poem.
+// maxIgnored is the maximum number of bytes that are read from a client that has received
+// the poem.
 const maxIgnored = 1 << 20
 
-// awaitHangUp waits until a client with the poem hangs up, or its time is up.
+// awaitClose waits until a client that has received the poem closes, or its time
+// is up.
 //
 // A close with unread bytes resets the connection, and the end of the poem could
-// be lost. So the client's bytes are read and discarded, up to maxIgnored. Then
-// its sending stalls, but it may still read the end of the poem until its time is
-// up.
-func (s *Server) awaitHangUp(conn *slownet.Conn, until time.Time) {
+// be lost. So the client's bytes are read and discarded, up to maxIgnored. Beyond
+// that the client's sending stalls, but it can still read the end of the poem
+// until its time is up.
+func (s *Server) awaitClose(conn *slownet.Conn, until time.Time) {
 	if _, err := io.CopyN(io.Discard, conn, maxIgnored); err != nil {
 		_ = conn.Close()
 		return
@@ -144,7 +146,7 @@ func (s *Server) explain(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		return ErrServerClosed
 	case errors.Is(err, syscall.ENOTCONN):
-		return errors.New("it hung up before the end") // reset while the end was being sent
+		return errors.New("the client closed before the end") // reset while the end was being sent
 	}
 	return err
 }

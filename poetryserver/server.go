@@ -17,7 +17,7 @@ import (
 // ErrServerClosed is returned by Serve after Shutdown or Close.
 var ErrServerClosed = errors.New("poetryserver: server closed")
 
-// DefaultTimeout is the Timeout of a Server that does not set its own.
+// DefaultTimeout is the Timeout of a Server that does not set one.
 const DefaultTimeout = time.Minute
 
 // A Server serves a poem. Its fields must not change after the first call of
@@ -35,16 +35,16 @@ type Server struct {
 	Concurrent bool
 
 	// Timeout limits the time in which a client accepts no byte, to within two
-	// sixteenths, and the time it takes to hang up after the poem. The pace's
-	// waits do not count. Zero is DefaultTimeout, below zero is no limit.
+	// sixteenths, and the time until it closes after the poem. The pace's waits
+	// do not count. Zero means DefaultTimeout, below zero no limit.
 	Timeout time.Duration
 
-	// Clock measures the pace and the time-out. Nil is the system clock.
+	// Clock measures the pace and the time-out. Nil means the system clock.
 	Clock clock.Clock
 
 	// Observer, if not nil, receives all events. It is called by the goroutine
-	// that serves the client, so on a concurrent server by several at once. It
-	// may call Close, but not Shutdown, which would wait for it.
+	// that serves the client, so on a concurrent server by several goroutines
+	// at once. It may call Close, but not Shutdown, which would wait for it.
 	Observer func(ClientEvent)
 
 	mu        sync.Mutex // guards what follows
@@ -62,7 +62,7 @@ type phase int
 
 const (
 	served  phase = iota // the poem is being sent
-	leaving              // the client has the poem and should hang up
+	leaving              // the client has received the poem and should close
 )
 
 // Serve accepts connections and sends the poem to each, until Shutdown, Close or
@@ -71,7 +71,7 @@ const (
 // [ErrServerClosed]. It panics if the Pace is invalid; see [netem.Link.Validate].
 func (s *Server) Serve(listener net.Listener) error {
 	l := slownet.NewListener(
-		&patientListener{listener, s.clock(), s.timeout()},
+		&timeoutListener{listener, s.clock(), s.timeout()},
 		slownet.Config{Clock: s.clock(), Write: netem.Link{Pace: s.Pace}})
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -108,16 +108,16 @@ func (s *Server) Serve(listener net.Listener) error {
 }
 
 // isTemporary reports whether Accept may succeed when called again, for example
-// when the process was out of descriptors.
+// when the process has run out of file descriptors.
 func isTemporary(err error) bool {
 	temporary, ok := err.(interface{ Temporary() bool })
 	return ok && temporary.Temporary()
 }
 
-// Shutdown stops listening and waits until the clients being served have the
-// poem and are gone. If the context ends first, Shutdown returns its error and
-// leaves them connected. Clients that wait for their turn are no longer served;
-// those with the poem have a second to hang up.
+// Shutdown stops listening and waits until the clients being served have
+// received the poem and are gone. If the context ends first, Shutdown returns
+// its error and leaves them connected. Clients that wait for their turn are no
+// longer served; clients that have received the poem have a second to close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stopListening()
 	select {
@@ -192,8 +192,8 @@ func (s *Server) pause(d time.Duration, stopped <-chan struct{}) {
 	}
 }
 
-// track records a listener that is served, unless the server is stopping. The
-// channel is closed by Shutdown and Close.
+// track records a listener in use, unless the server is stopping. The channel
+// is closed by Shutdown and Close.
 func (s *Server) track(l net.Listener) (stopped <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,8 +229,8 @@ func (s *Server) trackConn(conn *slownet.Conn) bool {
 	return true
 }
 
-// startLeaving records that a client has the poem. It sets and returns the time
-// by which the client must hang up; the zero time means no limit.
+// startLeaving records that a client has received the poem. It sets and returns
+// the time by which the client must close; the zero time means no limit.
 func (s *Server) startLeaving(conn *slownet.Conn) (until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ms = time.Millisecond
 
-// A fixture is a server that serves, and what it has told.
+// A fixture is a running server with the events that it has reported.
 type fixture struct {
 	*poetryserver.Server
 	address string
@@ -34,7 +34,7 @@ type fixture struct {
 	events []poetryserver.ClientEvent
 }
 
-// serve has the server serve until the test ends.
+// serve makes the server serve until the test ends.
 func serve(t *testing.T, n *testnet.Net, server *poetryserver.Server) *fixture {
 	t.Helper()
 	f := &fixture{Server: server, served: make(chan error, 1)}
@@ -60,7 +60,7 @@ func (f *fixture) told() (kinds []poetryserver.ClientEventKind) {
 	return kinds
 }
 
-// await waits until something of the kind was told, and returns it.
+// await waits for an event of the kind, and returns it.
 func (f *fixture) await(t *testing.T, kind poetryserver.ClientEventKind) poetryserver.ClientEvent {
 	t.Helper()
 	for range 10000 {
@@ -74,7 +74,7 @@ func (f *fixture) await(t *testing.T, kind poetryserver.ClientEventKind) poetrys
 		f.mu.Unlock()
 		time.Sleep(ms)
 	}
-	t.Fatal("it was never told")
+	t.Fatal("it was never reported")
 	return poetryserver.ClientEvent{}
 }
 
@@ -124,8 +124,8 @@ func get(t *testing.T, n *testnet.Net, address string) (string, time.Duration) {
 	return string(poem), time.Since(start)
 }
 
-// getAtOnce has clients read at once and returns how long each took, sorted by
-// nothing.
+// getAtOnce makes clients read at once and returns how long each took, in no
+// particular order.
 func getAtOnce(t *testing.T, n *testnet.Net, address, want string, clients int) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, clients)
@@ -173,7 +173,7 @@ func TestLargePoemWithoutPace(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: poem})
 		got, took := get(t, n, f.address)
-		assert.True(t, bytes.Equal(poem, []byte(got)), "it arrives unharmed")
+		assert.True(t, bytes.Equal(poem, []byte(got)), "it arrives unchanged")
 		n.AssertTook(t, 0, took)
 	})
 }
@@ -189,7 +189,7 @@ func TestClientVanishesInMidPoem(t *testing.T) {
 		assert.Less(t, gone.Bytes, 1000)
 		assert.Error(t, gone.Err)
 
-		next := n.MustDial(t, f.address) // the server is none the worse
+		next := n.MustDial(t, f.address) // the server is not affected
 		_, err = io.ReadFull(next, make([]byte, 3))
 		require.NoError(t, err)
 	})
@@ -203,7 +203,7 @@ func TestClientStopsReading(t *testing.T) {
 		assert.Less(t, gone.Bytes, 64<<20)
 		assert.EqualError(t, gone.Err, "accepted no byte for 200ms")
 		_, err := io.Copy(io.Discard, conn)
-		assert.Error(t, err, "half a poem does not look whole")
+		assert.Error(t, err, "a part of the poem must not look like the whole")
 	})
 }
 
@@ -218,14 +218,14 @@ func TestTimeoutIsBeyondTheWait(t *testing.T) {
 	})
 }
 
-// A client that says something gets its poem to the end all the same.
-func TestClientThatTalks(t *testing.T) {
+// A client that sends something still receives the whole poem.
+func TestClientThatSends(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: ms}})
 		conn := n.MustDial(t, f.address)
 		_, err := conn.Write([]byte("GET / HTTP/1.1\r\n\r\n"))
 		require.NoError(t, err)
-		time.Sleep(10 * ms) // all of it has been sent before anything is read
+		time.Sleep(10 * ms) // everything has been sent before anything is read
 		poem, err := io.ReadAll(conn)
 		require.NoError(t, err)
 		assert.Equal(t, "poem", string(poem))
@@ -244,8 +244,8 @@ func TestClientThatHalfCloses(t *testing.T) {
 	})
 }
 
-// A client that does not hang up after the poem keeps nobody waiting. It is done
-// all the same, also when the server is closed meanwhile.
+// A client that does not close after the poem does not make others wait. It
+// still counts as done, even when the server is closed meanwhile.
 func TestClientThatStays(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem")})
@@ -260,7 +260,7 @@ func TestClientThatStays(t *testing.T) {
 	})
 }
 
-// A client that never hangs up is hung up on, after the time-out, or soon when
+// A client that never closes is disconnected after the time-out, or soon when
 // the server is shut down.
 func TestClientThatStaysForEver(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -292,8 +292,8 @@ func TestClientThatStaysForEver(t *testing.T) {
 	})
 }
 
-// A client that reads slowly, but reads, is not given up, however large the
-// pieces are; nor does it lose the end of the poem by talking.
+// A client that reads slowly, but reads, is not disconnected, however large the
+// pieces are; nor does it lose the end of the poem by sending.
 func TestSteadySlowReader(t *testing.T) {
 	t.Parallel()
 	poem := make([]byte, 16<<20) // more than both buffers hold
@@ -316,9 +316,9 @@ func TestSteadySlowReader(t *testing.T) {
 	})
 }
 
-// Whoever reads all the time is not given up, however slow the path.
+// A client that reads all the time is not disconnected, however slow the path.
 func TestSlowPath(t *testing.T) {
-	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // it takes more as soon as a packet has left
+	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // it accepts more as soon as a packet has left
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Rate: 8 * netem.Kbps})
 		listener, err := sim.Host("server").Listen("tcp", ":1")
@@ -342,7 +342,7 @@ func TestSlowPath(t *testing.T) {
 
 func (temporaryError) Temporary() bool { return true }
 
-// On a mock clock, over a real socket, the server moves when time is moved.
+// On a mock clock, over a real socket, the server proceeds when the clock is advanced.
 func TestMockClock(t *testing.T) {
 	mock := clock.NewMock()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -360,7 +360,7 @@ func TestMockClock(t *testing.T) {
 	assert.Equal(t, "po", string(buffer[:read]))
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(50*ms)))
 	_, err = conn.Read(buffer)
-	require.Error(t, err, "not before time moves")
+	require.Error(t, err, "not before the clock is advanced")
 	require.NoError(t, conn.SetReadDeadline(time.Time{}))
 	mock.Add(time.Hour)
 	read, err = conn.Read(buffer)
@@ -386,8 +386,8 @@ func TestEventLines(t *testing.T) {
 	}
 }
 
-// Events tell how long ago their client connected, each client's by its own time.
-func TestEventsTellTheTime(t *testing.T) {
+// Events contain the time since their client connected.
+func TestEventsHaveTheElapsedTime(t *testing.T) {
 	config := simtest.Config{Link: netem.Link{Latency: 50 * ms}}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")

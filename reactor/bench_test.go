@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// BenchmarkPiece tells what it costs to take in ten bytes that come on one of
-// so many loopback connections: the loop waits, finds the one, and reads.
+// BenchmarkPiece measures the cost of receiving ten bytes on one of many
+// loopback connections: the loop waits, finds the connection, and reads.
 func BenchmarkPiece(b *testing.B) {
 	for _, conns := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprint(conns), func(b *testing.B) {

@@ -11,22 +11,22 @@ import (
 const ErrWouldBlock = syscall.EAGAIN
 
 // A Conn is a connection that belongs to a loop. Its methods must be called on that
-// loop: by handlers, and by functions passed to Call.
+// loop, by handlers and by functions passed to Call.
 type Conn struct {
 	conn      net.Conn
 	reactor   *Reactor
 	handler   Handler
 	source    source
-	signalled atomic.Bool // in the reactor's signals
-	queued    bool        // in the reactor's ready
+	signalled atomic.Bool // the connection is in the reactor's signals
+	queued    bool        // the connection is in the reactor's ready
 	drained   bool        // the handler's last Read found nothing more
 	closed    bool
 }
 
-// A source reads a connection without blocking and reports when it can be read.
+// A source reads a connection without blocking and reports when it is readable.
 type source interface {
 	tryRead(p []byte) (int, error) // or ErrWouldBlock
-	repeats() bool                 // whether the poller reports again that bytes are left
+	repeats() bool                 // whether the poller reports unread bytes again
 	stop()                         // before the connection is closed
 }
 

@@ -6,10 +6,10 @@ import (
 )
 
 // AfterContext calls f on the loop when the context is done, unless stop is called
-// or Run ends before. Functions that wait for one context are called in the order
-// of their AfterContext calls; the order of two contexts that end at the same
-// instant is not defined. AfterContext and stop must be called on the loop, or
-// before Run.
+// or Run ends before. Functions that wait for the same context are called in the
+// order of their AfterContext calls; the order of two contexts that end at the
+// same instant is not defined. AfterContext and stop must be called on the loop,
+// or before Run.
 func (r *Reactor) AfterContext(ctx context.Context, f func()) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -29,7 +29,7 @@ func (r *Reactor) AfterContext(ctx context.Context, f func()) (stop func()) {
 	}
 }
 
-// A contextWatch waits for one context, and holds the functions to call at its end.
+// A contextWatch waits for one context, and has the functions to call at its end.
 type contextWatch struct {
 	ctx  context.Context
 	stop func() bool
@@ -40,8 +40,8 @@ type contextEnd struct {
 	f func() // nil after stop
 }
 
-// watchOf returns the watch of a context, or of another one with the same Done
-// channel.
+// watchOf returns the watch of a context, or the existing watch of a context
+// with the same Done channel.
 func (r *Reactor) watchOf(ctx context.Context) *contextWatch {
 	for _, w := range r.contexts {
 		if w.ctx.Done() == ctx.Done() {

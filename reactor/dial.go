@@ -17,11 +17,11 @@ const maxAttempts = 256
 // [Reactor.DialTimeout].
 var ErrDialTimeout = errors.New("reactor: the dial took too long")
 
-// Dial calls dial on a goroutine of its own, to make a connection, and then calls
-// then on the loop with the result. The function then owns the connection: it passes
-// it to Add, or closes it. Until then is called, cancel withdraws the request: it
-// ends dial's context, and closes a connection that is made nevertheless. Dial and
-// cancel must be called on the loop, or before Run.
+// Dial calls dial on a goroutine of its own, to make a connection, and afterwards
+// calls then on the loop with the result. From that call on, then owns the
+// connection: it passes it to Add, or closes it. Before that call, cancel withdraws
+// the request: it ends dial's context, and closes a connection that is made
+// nevertheless. Dial and cancel must be called on the loop, or before Run.
 //
 // Dials of one key are interchangeable: the first result goes to the request that
 // has waited longest. So runs in simulated time repeat, although the order in which
@@ -59,8 +59,8 @@ func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx cont
 	}
 }
 
-// A dialQueue holds the dials of one key. The first requests have an attempt each,
-// the others wait for their turn.
+// A dialQueue contains the dials of one key. The first requests have an attempt
+// each; the others wait for their turn.
 type dialQueue struct {
 	reactor  *Reactor
 	key      any
@@ -95,7 +95,7 @@ func (q *dialQueue) next() *dialRequest {
 	return q.requests[len(q.attempts)]
 }
 
-// start starts the dials whose turn it is. An empty queue is removed.
+// start starts as many waiting dials as permitted. An empty queue is removed.
 func (q *dialQueue) start() {
 	for w := q.next(); w != nil && len(q.attempts) < maxAttempts && !q.lookups.isWaiting(); w = q.next() {
 		if !q.reactor.mayDial() {
@@ -142,7 +142,7 @@ func (q *dialQueue) returned(d *dialAttempt) {
 		first := q.done(d)
 		q.start()
 		first.then(d.conn, d.err)
-		r.Call(r.dialled) // after the connection was added
+		r.Call(r.dialled) // runs after then has added the connection
 		return
 	}
 	r.attempts--

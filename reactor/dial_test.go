@@ -38,12 +38,12 @@ func TestDial(t *testing.T) {
 				}
 			}
 		}
-		// The one that is done first is for the one that was asked for first.
+		// The first result goes to the first request.
 		r.Dial("a", dial(3*time.Second, nil, errors.New("broken")), then("first"))
 		r.Dial("a", dial(time.Second, near, nil), then("second"))
 		r.Dial("b", dial(2*time.Second, nil, errors.New("b")), then("other"))
-		// One that is taken back is closed, if it comes all the same, and its
-		// context ends.
+		// The connection of a canceled request is closed if it is made
+		// nevertheless, and its context ends.
 		cancel := r.Dial("c", dial(4*time.Second, late, nil), then("never"))
 		r.AfterFunc(time.Second/2, cancel)
 		cancel = r.Dial("d", func(ctx context.Context) (net.Conn, error) {
@@ -56,12 +56,12 @@ func TestDial(t *testing.T) {
 		assert.Equal(t, []string{"canceled 250ms", "first true <nil> 1s", "other false b 2s", "second false broken 3s"}, got)
 		assert.Equal(t, 4*time.Second, time.Since(start))
 		_, err := lateFar.Read(make([]byte, 1))
-		assert.Equal(t, io.EOF, err, "what came too late was closed")
+		assert.Equal(t, io.EOF, err, "the late connection was closed")
 	})
 }
 
-// Of many dials of one key so many are under way at once, and all get their
-// turn, but for those that are taken back.
+// Of many dials of one key a limited number is in progress at once, and all get
+// their turn, except canceled ones.
 func TestDialTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const all, atOnce = 1000, 256
@@ -94,13 +94,13 @@ func TestDialTakesTurns(t *testing.T) {
 		require.NoError(t, r.Run())
 		assert.Len(t, got, all-10)
 		assert.IsIncreasing(t, got)
-		assert.Equal(t, all-10+1, dials, "who is taken back while it waits is not dialled for")
-		assert.Equal(t, atOnce+1, most, "and the other")
+		assert.Equal(t, all-10+1, dials, "a request that is canceled while it waits is not dialled")
+		assert.Equal(t, atOnce+1, most, "plus the other one")
 		assert.Equal(t, 4*time.Second, time.Since(start))
 	})
 }
 
-// key is of a value in a context.
+// A key is the key of a value in a context.
 type key struct{}
 
 func TestAfterContext(t *testing.T) {

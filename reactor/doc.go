@@ -1,11 +1,11 @@
 // Package reactor waits for many connections at once and calls a handler when one of
-// them can be read: the reactor pattern, for connections of the net package.
+// them is readable. It is the reactor pattern, for connections of the net package.
 //
 // Connections are added to a [Reactor], each with a [Handler]. [Reactor.Run] is the
-// loop: it waits until one or more connections can be read, calls their handlers, one
-// after another, and waits again, until all are closed. Handlers read the available
-// bytes and never block, so one goroutine serves any number of connections, and their
-// code needs no locks.
+// loop: it waits until one or more connections are readable, calls their handlers, one
+// after another, and waits again, until all connections are closed. Handlers read the
+// available bytes and never block, so one goroutine serves any number of connections,
+// and their code needs no locks.
 //
 //	var r reactor.Reactor
 //	r.Add(conn, reactor.HandlerFunc(func(c *reactor.Conn) {
@@ -19,10 +19,10 @@
 //	}))
 //	err := r.Run()
 //
-// [Reactor.Go] runs work that blocks on another goroutine, and returns to the loop.
-// [Reactor.Dial] makes connections, as many at once as the process has descriptors
-// for. [Reactor.AfterFunc] sets a timer, and [Reactor.AfterContext] reports the end of
-// a context.
+// [Reactor.Go] runs blocking work on another goroutine, and then returns to the loop.
+// [Reactor.Dial] makes connections, as many at once as the process has file
+// descriptors for. [Reactor.AfterFunc] sets a timer, and [Reactor.AfterContext]
+// reports the end of a context.
 //
 // # Where readiness comes from
 //
@@ -43,7 +43,7 @@
 //
 // # Limitations
 //
-// Reading only: a handler that writes must not block. On Linux a socket is recognised
-// by its type, *net.TCPConn or *net.UnixConn; a wrapper around one is read through the
-// wrapper, by a goroutine.
+// The loop waits only for reading; a handler that writes must not block. On Linux a
+// socket is recognised by its type, *net.TCPConn or *net.UnixConn; a wrapper around
+// one is read through the wrapper, by a goroutine.
 package reactor

@@ -34,8 +34,8 @@ func (c *slowlyEnding) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// When Run has returned, nothing of its own reads a connection any more.
-func TestNobodyReadsAfterRun(t *testing.T) {
+// When Run has returned, none of its goroutines reads a connection.
+func TestNoReadAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
@@ -75,8 +75,8 @@ func TestDialThatIsCanceledIsTheYoungest(t *testing.T) {
 	})
 }
 
-// Contexts that end before the loop looks are told of in the order in which
-// they were set, whichever ended first.
+// Contexts that end before the loop checks are reported in the order in which
+// they were added, whichever ended first.
 func TestContextsThatEndAtOnce(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestContextsThatEndAtOnce(t *testing.T) {
 	}
 }
 
-// Nothing hangs on a context any more that was stopped, or when Run has ended.
-func TestContextsAreLetGo(t *testing.T) {
+// Nothing waits for a context after stop, or after Run has ended.
+func TestContextsAreReleased(t *testing.T) {
 	var r reactor.Reactor
 	stopped, left := testnet.NewCountingContext(context.Background()), testnet.NewCountingContext(context.Background())
 	stop := r.AfterContext(stopped, func() {})
@@ -111,9 +111,9 @@ func TestContextsAreLetGo(t *testing.T) {
 	assert.EqualValues(t, 0, left.Waiting())
 }
 
-// A loop that goes on keeps no timer that was stopped and no connection that was
-// closed, nor what their functions refer to.
-func TestTimersAndConnectionsAreLetGo(t *testing.T) {
+// A running loop keeps no stopped timer and no closed connection, nor anything
+// that their functions refer to.
+func TestTimersAndConnectionsAreReleased(t *testing.T) {
 	var r reactor.Reactor
 	var kept []weak.Pointer[[1000]byte]
 	keep := func() *[1000]byte {

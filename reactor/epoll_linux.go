@@ -20,7 +20,7 @@ type epoll struct {
 	events  [256]unix.EpollEvent
 	sockets []*socket // by descriptor
 
-	// The arguments and results of wait, which is made once.
+	// The arguments and results of wait, which is created once.
 	wait   func(epfd uintptr) bool
 	block  bool
 	n      int
@@ -54,7 +54,7 @@ func (r *Reactor) newSocket(c *Conn) source {
 	return s
 }
 
-// epoll returns the loop's epoll, and makes it first if need be. Only the loop calls
+// epoll returns the loop's epoll, and creates it if necessary. Only the loop calls
 // it.
 func (r *Reactor) epoll() (*epoll, error) {
 	if e, ok := r.poller.(*epoll); ok {
@@ -139,14 +139,14 @@ func (e *epoll) awake() { _ = e.file.SetReadDeadline(time.Time{}) }
 
 func (e *epoll) close() { _ = e.file.Close() }
 
-// A socket is the source of a connection that epoll waits for.
+// A socket is the source of a connection for which epoll waits.
 type socket struct {
 	conn  *Conn
 	epoll *epoll
 	raw   syscall.RawConn
 	fd    int
 
-	// The arguments and results of read, which is made once.
+	// The arguments and results of read, which is created once.
 	read   func(fd uintptr) bool
 	buffer []byte
 	n      int
@@ -186,7 +186,7 @@ func (s *socket) stop() {
 	_ = s.epoll.control(unix.EPOLL_CTL_DEL, s.fd, nil)
 }
 
-// readError turns the error of a raw read into that of a read.
+// readError converts the error of a raw read into that of a read.
 func readError(err error) error {
 	if raw, ok := err.(*net.OpError); ok {
 		read := *raw

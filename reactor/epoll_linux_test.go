@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// An askedClock counts how often it is asked for the time.
+// An askedClock counts how often the time is read.
 type askedClock struct {
 	clock.Clock
 	asked atomic.Int64
@@ -26,8 +26,8 @@ func (c *askedClock) Now() time.Time {
 	return c.Clock.Now()
 }
 
-// A socket that the loop has closed does not keep it awake, not even if
-// somebody has a copy of its descriptor.
+// A socket that the loop has closed does not wake it, even if its descriptor
+// was duplicated.
 func TestClosedSocketWithACopy(t *testing.T) {
 	near, far := socketPair(t, "tcp", "127.0.0.1:0")
 	defer far.Close()
@@ -48,7 +48,7 @@ func TestClosedSocketWithACopy(t *testing.T) {
 	assert.Less(t, counting.asked.Load(), int64(100))
 }
 
-// Sockets take no goroutine each: epoll waits for all of them.
+// Sockets have no goroutines: epoll waits for all of them.
 func TestSocketsTakeNoGoroutines(t *testing.T) {
 	const sockets = 20
 	var r reactor.Reactor
@@ -69,8 +69,8 @@ func TestSocketsTakeNoGoroutines(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Calls that the loop queues for itself run at once, even if the sockets that
-// it waits for are silent.
+// Calls that the loop queues for itself run at once, even if no socket becomes
+// readable.
 func TestCallsFromTheLoopBesideSilentSockets(t *testing.T) {
 	near, far := socketPair(t, "tcp", "127.0.0.1:0")
 	defer far.Close()
@@ -95,9 +95,9 @@ func TestCallsFromTheLoopBesideSilentSockets(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
-// A handler that has read all that a socket has is not called again for nothing,
-// though it has not asked whether there is more.
-func TestSocketHandlerIsNotCalledForNothing(t *testing.T) {
+// A handler that has read everything from a socket is not called again without
+// need, although it has not checked whether there is more.
+func TestSocketHandlerIsNotCalledWithoutNeed(t *testing.T) {
 	near, far := socketPair(t, "tcp", "127.0.0.1:0")
 	var r reactor.Reactor
 	c := newCollector(100)

@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// listen returns a listener whose every connection gets a text, and is closed.
+// listen returns a listener that sends a text on every connection, and closes it.
 func listen(text string) net.Listener {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -59,7 +59,7 @@ func ExampleReactor() {
 	// a rose and a violet
 }
 
-// A dial on the loop, and what blocks elsewhere.
+// A dial on the loop, and blocking work elsewhere.
 func ExampleReactor_Dial() {
 	rose := listen("a rose")
 	defer rose.Close()
@@ -86,7 +86,7 @@ func ExampleReactor_Dial() {
 }
 
 // Timers fire in the order of their times. Run waits for connections and work, not for
-// timers, so something else has to keep it running.
+// timers, so something else must keep it running.
 func ExampleReactor_AfterFunc() {
 	var loop reactor.Reactor
 	loop.Call(func() {

@@ -6,7 +6,7 @@ func (r *Reactor) Kept() (queues, contexts int) { return len(r.dials), len(r.con
 // ExplainLookup is explainLookup.
 var ExplainLookup = explainLookup
 
-// BreakPoller makes the loop unable to wait, or with nil, able again.
+// BreakPoller makes the loop unable to wait or, with nil, able to wait again.
 func (r *Reactor) BreakPoller(err error) {
 	if err == nil {
 		r.setPoller(nil)

@@ -9,9 +9,9 @@ import (
 )
 
 // lookupRetries is the time for which failed lookups are retried. A process without
-// descriptors cannot look up names either, and the errors do not say why: the net
-// package reports "no such host" when it could not open the hosts file, and remembers
-// for five seconds that it found no name servers.
+// free file descriptors cannot look up names either, and the errors do not say why:
+// the net package reports "no such host" when it could not open the hosts file, and
+// remembers for five seconds that it found no name servers.
 const lookupRetries = 10 * time.Second
 
 // explainLookup returns the result of a dial function. The error of a lookup that
@@ -46,7 +46,7 @@ func (e *starvedLookup) Error() string { return fmt.Sprintf("%v (%v)", e.err, e.
 // Unwrap returns both errors.
 func (e *starvedLookup) Unwrap() []error { return []error{e.err, e.why} }
 
-// lookups is the state of a queue whose lookups failed for want of descriptors.
+// lookups is the state of a queue whose lookups failed for lack of file descriptors.
 type lookups struct {
 	until time.Time // end of the retries; zero before a lookup has failed
 	again *Timer    // for the next retry; nil if none waits

@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// More dials of one key than may be under way at once all end, whether they
+// More dials of one key than may be in progress at once all end, whether they
 // succeed or fail.
 func TestDialsThatSucceedTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestDialsThatSucceedTakeTurns(t *testing.T) {
 	})
 }
 
-// Dials of one key stay alike when another key was dialled in between.
+// Dials of one key remain interchangeable when another key was dialled in between.
 func TestDialsAreAlikeAcrossOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -58,13 +58,13 @@ func TestDialsAreAlikeAcrossOthers(t *testing.T) {
 	})
 }
 
-// A canceled dial is over: it does not time out later.
+// A canceled dial has ended: it does not time out later.
 func TestDialTimeoutThatIsCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
 		start := time.Now()
 		cancel := r.DialTimeout("key", time.Minute, func(ctx context.Context) (net.Conn, error) {
-			time.Sleep(2 * time.Minute) // deaf to its context
+			time.Sleep(2 * time.Minute) // ignores its context
 			return nil, ctx.Err()
 		}, func(net.Conn, error) { t.Error("it was canceled") })
 		r.AfterFunc(time.Second, cancel)
@@ -73,7 +73,7 @@ func TestDialTimeoutThatIsCanceled(t *testing.T) {
 	})
 }
 
-// A loop keeps nothing of dials and waits that are over.
+// A loop keeps nothing of dials and waits that have ended.
 func TestNothingIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -109,7 +109,7 @@ func TestNothingIsKept(t *testing.T) {
 }
 
 // The end of a context is reported however often it was waited for before:
-// after a wait was stopped, after it was reported, and in another Run.
+// after a stopped wait, after a report, and in another Run.
 func TestContextsThatAreWaitedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -134,8 +134,8 @@ func TestContextsThatAreWaitedForAgain(t *testing.T) {
 	})
 }
 
-// Those that have waited longest for a descriptor get it first, whatever their
-// keys are.
+// Dials that have waited longest for a descriptor get it first, whatever their
+// keys.
 func TestDescriptorsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -158,7 +158,7 @@ func TestDescriptorsInOrder(t *testing.T) {
 	})
 }
 
-// A descriptor is freed even if the connection was not handed to the loop.
+// A descriptor is freed even if the connection was not passed to the loop.
 func TestDescriptorsOfConnectionsThatAreNotAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -12,7 +12,7 @@ import (
 // Add, Call and Go may be called on any goroutine, before Run and while it runs.
 // Handlers and functions are called by Run's goroutine only.
 type Reactor struct {
-	// Clock is the clock of timers. Nil is the system clock.
+	// Clock is the clock of timers. Nil means the system clock.
 	Clock clock.Clock
 
 	// OutOfDescriptors, if not nil, is called on the loop when a dial has failed
@@ -35,7 +35,7 @@ type Reactor struct {
 	timers     timers
 	dials      map[any]*dialQueue // by key
 	requested  uint64             // dial requests so far
-	attempts   int                // dials in progress, or whose connection may not be in conns yet
+	attempts   int                // dials in progress, and those whose connection may not be in conns yet
 	starvation starvation
 	contexts   []*contextWatch // in order
 	readAheads sync.WaitGroup  // the goroutines of readAhead sources
@@ -44,12 +44,12 @@ type Reactor struct {
 // A Handler handles the readiness of a connection.
 type Handler interface {
 	// Readable is called on the loop when bytes, the end of the stream or an error
-	// can be read from c, and again until it has read everything. It must not block.
-	// When it is done with the connection it closes it.
+	// can be read from c, and again until the handler has read everything. It must
+	// not block. It must close the connection when it is done with it.
 	Readable(c *Conn)
 }
 
-// HandlerFunc is a function as a Handler.
+// HandlerFunc is a function that is a Handler.
 type HandlerFunc func(c *Conn)
 
 // Readable calls f(c).
@@ -75,8 +75,8 @@ func (r *Reactor) Add(conn net.Conn, handler Handler) *Conn {
 	return c
 }
 
-// Call calls f on the loop, soon. Other goroutines use it to reach data that belongs
-// to the loop.
+// Call calls f on the loop, soon. Other goroutines use it to access data that
+// belongs to the loop.
 func (r *Reactor) Call(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,8 +84,8 @@ func (r *Reactor) Call(f func()) {
 	r.wakeLocked()
 }
 
-// Go calls work on a goroutine of its own, where it may block, and then calls then on
-// the loop. Run does not return before.
+// Go calls work on a goroutine of its own, where it may block, and afterwards calls
+// then on the loop. Run does not return before.
 func (r *Reactor) Go(work, then func()) {
 	r.Call(func() {
 		r.jobs++

@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ms = time.Millisecond
 
-// kinds are the kinds of connections that a reactor knows: each returns a
-// connected pair, the first for the reactor.
+// kinds are the kinds of connections that a reactor distinguishes: each returns
+// a connected pair, the first for the reactor.
 var kinds = map[string]func(t *testing.T) (net.Conn, net.Conn){
 	"tcp": func(t *testing.T) (net.Conn, net.Conn) { return socketPair(t, "tcp", "127.0.0.1:0") },
 	"unix": func(t *testing.T) (net.Conn, net.Conn) {
@@ -76,7 +76,7 @@ func eachKind(t *testing.T, test func(t *testing.T, pair func() (net.Conn, net.C
 	})
 }
 
-// A collector is a handler that keeps all it reads and closes at the end.
+// A collector is a handler that keeps everything it reads and closes at the end.
 type collector struct {
 	buffer []byte // to read into
 	data   strings.Builder
@@ -118,7 +118,8 @@ func TestReadsUntilClosed(t *testing.T) {
 	})
 }
 
-// Whoever reads less than there is gets another turn, until all is read.
+// A handler that reads less than is available gets another turn, until everything is
+// read.
 func TestReadsInSmallPieces(t *testing.T) {
 	text := strings.Repeat("0123456789", 1000)
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
@@ -172,7 +173,7 @@ func TestWouldBlock(t *testing.T) {
 	})
 }
 
-// One connection that always has something does not starve the others.
+// One connection with endless data does not starve the others.
 func TestFairness(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		loudNear, loudFar := pair()
@@ -203,7 +204,7 @@ func TestFairness(t *testing.T) {
 	})
 }
 
-// forever is a reader without an end.
+// forever is an endless reader.
 type forever struct{}
 
 func (*forever) Read(p []byte) (int, error) { return len(p), nil }
@@ -282,7 +283,7 @@ func TestNoHandlerIsCalledAfterClose(t *testing.T) {
 	})
 }
 
-// A loop that was woken for a function still waits for its connections after it.
+// A loop that was woken for a function still waits for its connections afterwards.
 func TestReadsAfterItWasWoken(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()
@@ -318,7 +319,7 @@ func TestCloseBeforeRun(t *testing.T) {
 }
 
 // Handlers, functions and timers are all called by the goroutine that runs the
-// loop, even when they are handed over by others.
+// loop, even when other goroutines passed them.
 func TestOneGoroutine(t *testing.T) {
 	var r reactor.Reactor
 	var unguarded []int // the race detector watches it
@@ -347,7 +348,7 @@ func TestGoDoesNotBlockTheLoop(t *testing.T) {
 	assert.Equal(t, []string{"call", "job"}, order)
 }
 
-// When Run has ended, it has given everything back.
+// When Run has ended, it has released everything.
 func TestDescriptorsAreClosed(t *testing.T) {
 	count := func() int {
 		files, err := os.ReadDir("/proc/self/fd")
@@ -367,8 +368,8 @@ func TestDescriptorsAreClosed(t *testing.T) {
 	assert.LessOrEqual(t, count(), before)
 }
 
-// The loop sleeps in the runtime's poller: waiting costs no processor time and
-// takes no thread.
+// The loop sleeps in the runtime's poller: waiting uses no processor time and
+// no thread.
 func TestSleepingLoopsTakeNoThreads(t *testing.T) {
 	var loops sync.WaitGroup
 	var fars []net.Conn
@@ -389,8 +390,8 @@ func TestSleepingLoopsTakeNoThreads(t *testing.T) {
 	loops.Wait()
 }
 
-// A connection whose deadline has passed fails as a read of it would.
-func TestReadErrorThatIsNoEnd(t *testing.T) {
+// A connection whose deadline has passed fails with the error of a read.
+func TestReadErrorThatIsNotTheEnd(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
 	require.NoError(t, near.SetReadDeadline(time.Unix(1, 0)))
@@ -416,7 +417,7 @@ func TestEmptyRead(t *testing.T) {
 			assert.Zero(t, n)
 			if err != nil && err != reactor.ErrWouldBlock {
 				assert.Equal(t, io.EOF, err)
-				assert.Equal(t, "word", got.String(), "not before it is all there")
+				assert.Equal(t, "word", got.String(), "not before all of it has arrived")
 			}
 			buffer := make([]byte, 1)
 			n, err = c.Read(buffer)
@@ -430,9 +431,9 @@ func TestEmptyRead(t *testing.T) {
 	})
 }
 
-// A connection that something other than the loop has closed, which is a
-// mistake, fails as a read of it does.
-func TestConnectionThatWasClosedBehindItsBack(t *testing.T) {
+// If a connection is closed outside of the loop, which is a mistake, its read
+// fails as usual.
+func TestConnectionThatWasClosedOutsideTheLoop(t *testing.T) {
 	for _, kind := range []string{"tcp", "unix"} {
 		near, far := kinds[kind](t)
 		defer far.Close()

@@ -9,9 +9,9 @@ type Pollable interface {
 	// the end of the stream io.EOF.
 	TryRead(p []byte) (n int, err error)
 
-	// NotifyReadable registers f: it is called when bytes, the end of the stream or
-	// an error become readable, and at once if they are already. It may be called on
-	// any goroutine, and does not block. Nil removes it.
+	// NotifyReadable registers f, which is called when bytes, the end of the stream
+	// or an error become readable, and at once if they already are. f may be called
+	// on any goroutine, and does not block. Nil removes the registration.
 	NotifyReadable(f func())
 }
 
@@ -44,14 +44,14 @@ func (n notifier) stop()                         { n.conn.NotifyReadable(nil) }
 // buffer ahead of the loop.
 type readAhead struct {
 	conn *Conn
-	next chan struct{} // gets a token when the loop has read data
+	next chan struct{} // receives a token when the loop has read data
 
 	mu   sync.Mutex // guards what follows
-	data []byte     // read, but not by the loop yet
-	err  error      // after data
+	data []byte     // not yet read by the loop
+	err  error      // comes after data
 }
 
-// readAheadSize is the size of its buffer in bytes.
+// readAheadSize is the size of the read-ahead buffer in bytes.
 const readAheadSize = 4096
 
 func newReadAhead(c *Conn) *readAhead {
@@ -60,7 +60,7 @@ func newReadAhead(c *Conn) *readAhead {
 	return r
 }
 
-// run is the goroutine. It ends when the connection ends or is closed.
+// run is the read-ahead goroutine. It ends when the connection ends or is closed.
 func (r *readAhead) run() {
 	buffer := make([]byte, readAheadSize)
 	for {

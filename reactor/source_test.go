@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A polledConn is a connection that must not be read by a call that blocks.
+// A polledConn is a connection on which blocking reads are forbidden.
 type polledConn struct {
 	net.Conn
 	reactor.Pollable
@@ -22,7 +22,7 @@ type polledConn struct {
 }
 
 func (c *polledConn) Read([]byte) (int, error) {
-	c.t.Error("it was read by a call that blocks")
+	c.t.Error("it was read by a blocking call")
 	return 0, io.EOF
 }
 
@@ -31,9 +31,9 @@ func (c *polledConn) NotifyReadable(f func()) {
 	c.Pollable.NotifyReadable(f)
 }
 
-// The loop waits for a Pollable connection without a goroutine, which would come
-// at a time of its own, and leaves nothing in it when it is closed.
-func TestPollableConnectionIsLetGo(t *testing.T) {
+// The loop waits for a Pollable connection without a goroutine, whose timing
+// would vary, and removes its registration when it closes the connection.
+func TestPollableConnectionIsReleased(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestPollableConnectionIsLetGo(t *testing.T) {
 	})
 }
 
-// A lateConn has something to read as soon as it has said that it has nothing.
+// A lateConn becomes readable right after it has reported that it is not.
 type lateConn struct {
 	net.Conn
 	notify func()
@@ -79,8 +79,7 @@ func (c *lateConn) TryRead(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// What arrives just after a handler was told that nothing is there is not
-// forgotten.
+// Data that arrives just after a handler got ErrWouldBlock is not forgotten.
 func TestArrivesWhenNothingWasThere(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
@@ -90,7 +89,7 @@ func TestArrivesWhenNothingWasThere(t *testing.T) {
 	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
 	require.NoError(t, r.Run())
 	assert.Equal(t, "text", c.data.String())
-	assert.Equal(t, 3, c.turns, "one for each time that there was something")
+	assert.Equal(t, 3, c.turns, "one for each time that there was data")
 }
 
 // Any other connection is read 4 KiB ahead, no more and no less.
@@ -117,8 +116,8 @@ func TestReadsAhead(t *testing.T) {
 	assert.Equal(t, []int{4096, 4096, 808}, sizes)
 }
 
-// An oddConn's Read returns what a reader may: nothing at first, and then bytes
-// together with the end.
+// An oddConn's Read returns what an io.Reader may: nothing at first, and then
+// bytes together with the end.
 type oddConn struct {
 	net.Conn
 	t     *testing.T
@@ -136,8 +135,8 @@ func (c *oddConn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Where a read has returned nothing the next one may return bytes, and after the
-// end that comes with bytes there is none.
+// After an empty read the next one may return bytes. After an end that came with
+// bytes, the connection is not read again.
 func TestReadsOfNothingAndOfBytesWithTheEnd(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()

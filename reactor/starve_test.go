@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// A timer that sets itself anew at once keeps nobody else from his turn, however
+// A timer that sets itself again at once does not starve other work, however
 // long the scheduler takes.
-func TestTimersStarveNobody(t *testing.T) {
+func TestTimersDoNotStarveOtherWork(t *testing.T) {
 	r := reactor.Reactor{Clock: clock.NewMock()} // whose time stands still
 	start, called := time.Now(), false
 	var again func()

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// A process has a limited number of descriptors. After they have run out, the loop
-// limits its connections and dials to their number at that time, less a few, and
-// raises the limit from time to time.
+// A process has a limited number of file descriptors. After they have run out, the
+// loop limits its connections and dials to their number at that time, minus a few,
+// and raises the limit from time to time.
 const (
-	spareDescriptors = 4           // kept for lookups and other uses; at most a quarter
-	retryInterval    = time.Second // between two raises of the limit
+	spareDescriptors = 4           // reserved for lookups and other uses; at most a quarter
+	retryInterval    = time.Second // between two increases of the limit
 )
 
 // isOutOfDescriptors reports whether a dial has failed because the process, or
-// the system, has too many files open.
+// the system, has too many open files.
 func isOutOfDescriptors(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
@@ -37,7 +37,7 @@ func (r *Reactor) mayDial() bool {
 	return r.starvation.most == 0 || r.inUse() < r.starvation.most
 }
 
-// limitDials sets the limit after a dial has found no descriptor.
+// limitDials sets the limit after a dial has failed for lack of a descriptor.
 func (r *Reactor) limitDials(err error) {
 	s := &r.starvation
 	first := s.most == 0
@@ -47,7 +47,7 @@ func (r *Reactor) limitDials(err error) {
 	}
 }
 
-// waitForDescriptor inserts a queue among the starved ones, at its place.
+// waitForDescriptor inserts a queue into the starved ones, in order.
 func (r *Reactor) waitForDescriptor(q *dialQueue) {
 	s := &r.starvation
 	if q.starved {
@@ -67,8 +67,8 @@ func (r *Reactor) waitForDescriptor(q *dialQueue) {
 	}
 }
 
-// startStarved starts as many of the waiting dials as there are descriptors for,
-// those that have waited longest first.
+// startStarved starts as many waiting dials as there are descriptors for, in the
+// order of their waiting times.
 func (r *Reactor) startStarved() {
 	s := &r.starvation
 	for len(s.queues) > 0 && r.mayDial() {
@@ -84,7 +84,7 @@ func (r *Reactor) startStarved() {
 		s.retry.Stop()
 		s.retry = nil
 	}
-	if r.attempts+s.lookups == 0 { // no dial is in progress that may yet have to wait
+	if r.attempts+s.lookups == 0 { // no dial in progress may still have to wait
 		s.most = 0
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// A lookup that fails while the process has no descriptors fails for that
-// reason, whatever its own error says. Other errors are unchanged.
-func TestLookupTellsOfDescriptors(t *testing.T) {
+// The error of a lookup that fails while the process has no free descriptors
+// says so, whatever the lookup's own error says. Other errors are unchanged.
+func TestLookupReportsMissingDescriptors(t *testing.T) {
 	lookup := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	near, far := net.Pipe()

@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// A process has few descriptors.
+// A process is a process with few file descriptors.
 type process struct {
 	mu    sync.Mutex
 	free  int
@@ -45,7 +45,7 @@ func (p *process) give() {
 	p.free++
 }
 
-// connect returns a dial function for a connection that takes a descriptor and
+// connect returns a dial function for a connection that uses a descriptor and
 // ends after a while.
 func (p *process) connect(lasts time.Duration) func(context.Context) (net.Conn, error) {
 	return func(context.Context) (net.Conn, error) {
@@ -58,7 +58,7 @@ func (p *process) connect(lasts time.Duration) func(context.Context) (net.Conn, 
 	}
 }
 
-// owned is a connection that gives its descriptor back.
+// An owned is a connection that returns its descriptor.
 type owned struct {
 	net.Conn
 	process *process
@@ -78,8 +78,8 @@ func untilClosed(r *reactor.Reactor, conn net.Conn) {
 	}))
 }
 
-// Dials that find no descriptor are made again, in the order in which they were
-// asked for, and the shortage is reported once.
+// Dials without a free descriptor are retried, in the order of their requests,
+// and the shortage is reported once.
 func TestDialsWaitForDescriptors(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
 		for range 50 {
@@ -103,15 +103,15 @@ func TestDialsWaitForDescriptors(t *testing.T) {
 				require.Len(t, told, 1)
 				require.ErrorIs(t, told[0], errno)
 				require.Len(t, got[0], 14)
-				require.GreaterOrEqual(t, len(got[500*time.Millisecond]), 10, "14, less a few for others")
+				require.GreaterOrEqual(t, len(got[500*time.Millisecond]), 10, "14, minus a few for other uses")
 				require.Equal(t, 14, p.free)
-				require.Less(t, p.dials, 40+40+20, "none is tried over and over")
+				require.Less(t, p.dials, 40+40+20, "none is retried endlessly")
 			})
 		}
 	}
 }
 
-// Where there are few descriptors, most of them are used all the same.
+// If there are few descriptors, most of them are still used.
 func TestFewDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 4, err: syscall.EMFILE}
@@ -130,8 +130,8 @@ func TestFewDescriptors(t *testing.T) {
 	})
 }
 
-// When there are enough again, the limit ends.
-func TestDescriptorsAreThereAgain(t *testing.T) {
+// When there are enough descriptors again, the limit ends.
+func TestDescriptorsAreAvailableAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 2, err: syscall.EMFILE}
 		var r reactor.Reactor
@@ -162,7 +162,7 @@ func TestDescriptorsAreThereAgain(t *testing.T) {
 
 // A dial that waits for a descriptor tries again after a second, as another
 // part of the process may have freed one. It can be canceled meanwhile, and its
-// time limit does not run before it dials.
+// time limit does not start before it dials.
 func TestDescriptorsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 1, err: syscall.EMFILE}
@@ -187,7 +187,7 @@ func TestDescriptorsOfOthers(t *testing.T) {
 	})
 }
 
-// When descriptors have run out, lookups fail without saying why. They are
+// When descriptors have run out, lookups fail without a reason. They are
 // retried for a while, but only then: otherwise an unknown name is an error at
 // once.
 func TestLookupsWithoutDescriptors(t *testing.T) {
@@ -232,13 +232,13 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 		assert.GreaterOrEqual(t, got["never false"], 10*time.Second)
 		assert.Len(t, got, 4)
 		assert.Equal(t, 8, p.free)
-		assert.Less(t, lookups.Load(), int64(50), "they are not made over and over")
+		assert.Less(t, lookups.Load(), int64(50), "they are not retried endlessly")
 	})
 }
 
-// A lookup may be the first to find no descriptor. It is retried each second
-// for ten seconds, however many there are of one key.
-func TestLookupsAreMadeAgain(t *testing.T) {
+// A lookup may be the first to find no free descriptor. It is retried each
+// second for ten seconds, however many dials of one key there are.
+func TestLookupsAreRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		starved := errors.Join(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, syscall.EMFILE)
 		var r reactor.Reactor
@@ -299,7 +299,7 @@ func TestLookupThatIsCanceled(t *testing.T) {
 	})
 }
 
-// A loop that has nothing open cannot wait for itself.
+// A loop with nothing open cannot wait for itself.
 func TestNoDescriptorAtAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{err: syscall.EMFILE}
@@ -319,7 +319,7 @@ func TestNoDescriptorAtAll(t *testing.T) {
 	})
 }
 
-// Once no dial waits, the loop forgets the limit; the next time, it is reported
+// When no dial waits, the loop forgets the limit; the next shortage is reported
 // again.
 func TestOutOfDescriptorsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -342,8 +342,8 @@ func TestOutOfDescriptorsAgain(t *testing.T) {
 	})
 }
 
-// The time of a dial runs from its call, however long it has waited for its
-// turn. A connection that comes too late is closed.
+// The time limit of a dial runs from its call, however long it has waited for
+// its turn. A connection that comes too late is closed.
 func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -33,8 +33,8 @@ func (t *Timer) Stop() {
 	}
 }
 
-// timers holds the timers of a loop. One timer of the clock, the alarm, serves all
-// of them: it wakes the loop when the first is due.
+// timers contains the timers of a loop. One timer of the clock, the alarm, serves
+// all of them: it wakes the loop when the first is due.
 type timers struct {
 	heap    heap.Heap[timerEntry]
 	set     uint64 // timers set so far

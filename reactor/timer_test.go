@@ -72,7 +72,7 @@ func TestTimersForThePast(t *testing.T) {
 	})
 }
 
-// A ringingClock counts the alarms that are set on it, and those that ring.
+// A ringingClock counts the alarms that are set on it, and those that fire.
 type ringingClock struct {
 	clock.Clock
 	set, rung atomic.Int64
@@ -130,7 +130,7 @@ func TestTimeThatPassesWhileTheAlarmIsSet(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
-// Timers of one Run do not stand in the way of those of the next.
+// Timers of one Run do not affect those of the next.
 func TestTimersOfASecondRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -149,14 +149,14 @@ func TestTimersOfASecondRun(t *testing.T) {
 	})
 }
 
-// A timer alone does not keep the loop going.
+// A timer alone does not keep the loop running.
 func TestTimerDoesNotKeepRunGoing(t *testing.T) {
 	var r reactor.Reactor
 	r.AfterFunc(time.Hour, func() { t.Error("it fired") })
 	require.NoError(t, r.Run())
 }
 
-// Timers go by the injected clock, also while the loop waits for a socket.
+// Timers follow the injected clock, even while the loop waits for a socket.
 func TestMockClock(t *testing.T) {
 	eachKind := map[string]func(t *testing.T) (net.Conn, net.Conn){"tcp": kinds["tcp"], "pipe": kinds["pipe"]}
 	for name, pair := range eachKind {

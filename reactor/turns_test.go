@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// A busyConn has always one byte more to read. It may say so at every read.
+// A busyConn always has one more byte to read. It may report that at every read.
 type busyConn struct {
 	net.Conn // nil
 	says     bool
@@ -50,8 +50,8 @@ func TestHandlersAreCalledInOrder(t *testing.T) {
 	assert.Equal(t, []int{0, 1, 2, 3, 0, 1, 2, 3}, order)
 }
 
-// A connection that says again and again that it can be read has no more turns
-// than one that says so once.
+// A connection that reports repeatedly that it is readable gets no more turns
+// than one that reports it once.
 func TestNotificationsGiveNoMoreTurns(t *testing.T) {
 	var r reactor.Reactor
 	quiet := newCollector(1)
@@ -74,7 +74,7 @@ func allocated() (objects, bytes uint64) {
 	return stats.Mallocs, stats.TotalAlloc
 }
 
-// What is said again before the loop has looked takes no memory.
+// Repeated reports before the loop checks use no memory.
 func TestNotificationsTakeNoMemory(t *testing.T) {
 	var r reactor.Reactor
 	conn := &busyConn{}
@@ -90,7 +90,7 @@ func TestNotificationsTakeNoMemory(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// A loop allocates nothing for a turn of a connection that is busy.
+// A loop allocates nothing for a turn of a busy connection.
 func TestTurnsTakeNoMemory(t *testing.T) {
 	var r reactor.Reactor
 	var before uint64
@@ -113,7 +113,7 @@ func TestTurnsTakeNoMemory(t *testing.T) {
 }
 
 // Calls that come in while the loop is busy do not wake it, so no stale wake-up is
-// left: all calls are made, and then a socket is heard.
+// left: all calls are made, and then data on a socket is noticed.
 func TestCallsBesideABusyConnection(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()
@@ -138,8 +138,8 @@ func TestCallsBesideABusyConnection(t *testing.T) {
 	})
 }
 
-// A handler may hand a function to the loop, which still waits for its
-// connections after it.
+// A handler may pass a function to the loop, which still waits for its
+// connections afterwards.
 func TestReadsAfterACallInAHandler(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()

@@ -12,16 +12,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A patientListener's connections fail a write only if the client accepts no byte
+// A timeoutListener's connections fail a write only if the client accepts no byte
 // for the time-out.
-type patientListener struct {
+type timeoutListener struct {
 	net.Listener
 	clock   clock.Clock
 	timeout time.Duration // none if it is not positive
 }
 
 // Accept returns the next connection, with the time-out on it.
-func (l *patientListener) Accept() (net.Conn, error) {
+func (l *timeoutListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -34,26 +34,26 @@ func (l *patientListener) Accept() (net.Conn, error) {
 	if l.timeout <= 0 {
 		return inner, nil
 	}
-	return &patientConn{Conn: inner, listener: l}, nil
+	return &timeoutConn{Conn: inner, listener: l}, nil
 }
 
 // chunk is the largest write, in bytes. A larger send buffer would hide that a
-// slow client goes on reading.
+// slow client is still reading.
 const chunk = 64 << 10
 
 // A probe takes 1/probes of the time-out. The time-out may be late by two probes:
-// TCP does not wake a writer until a third of its buffer is free, so the first
-// probe may leave room that the second one fills.
+// TCP does not wake a writer until a third of its send buffer is free, so the
+// first probe may leave room that the second one fills.
 const probes = 16
 
-// A patientConn fails a Write when the client has accepted no byte for the
-// time-out. A Write that its deadline cut short does not tell when the client
-// accepted the last byte. So after a chunk that is not written within a part of
-// the time-out, the probe, a single byte is written: it goes through as soon as
-// the client accepts something, or never.
-type patientConn struct {
+// A timeoutConn fails a Write when the client has accepted no byte for the
+// time-out. When a deadline cuts a Write short, it is unknown when the client
+// accepted the last byte. So if a chunk is not written within a part of the
+// time-out, the probe, a single byte is written: it succeeds as soon as the
+// client accepts something, or never.
+type timeoutConn struct {
 	*slownet.Conn
-	listener *patientListener
+	listener *timeoutListener
 
 	mu    sync.Mutex // guards what follows, and the order of deadlines
 	outer time.Time  // set by the paced connection around this one; zero is none
@@ -61,7 +61,7 @@ type patientConn struct {
 }
 
 // Write writes p. It fails if the client accepts no byte for the time-out.
-func (c *patientConn) Write(p []byte) (n int, err error) {
+func (c *timeoutConn) Write(p []byte) (n int, err error) {
 	clock, timeout := c.listener.clock, c.listener.timeout
 	last, stuck := clock.Now(), false
 	for n < len(p) {
@@ -91,7 +91,7 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 
 // setWriteLimit sets the deadline of the next write, or returns an error if that
 // of the paced connection has passed.
-func (c *patientConn) setWriteLimit(t time.Time) error {
+func (c *timeoutConn) setWriteLimit(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.isEndedLocked() {
@@ -103,7 +103,7 @@ func (c *patientConn) setWriteLimit(t time.Time) error {
 
 // SetWriteDeadline is called by the paced connection around this one to wake a
 // blocked Write.
-func (c *patientConn) SetWriteDeadline(t time.Time) error {
+func (c *timeoutConn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outer = t
@@ -111,7 +111,7 @@ func (c *patientConn) SetWriteDeadline(t time.Time) error {
 }
 
 // setDeadlineLocked sets the earlier of the two deadlines.
-func (c *patientConn) setDeadlineLocked() error {
+func (c *timeoutConn) setDeadlineLocked() error {
 	if c.inner.IsZero() || !c.outer.IsZero() && c.outer.Before(c.inner) {
 		return c.Conn.SetWriteDeadline(c.outer)
 	}
@@ -119,12 +119,12 @@ func (c *patientConn) setDeadlineLocked() error {
 }
 
 // isEnded reports whether the outer deadline has passed.
-func (c *patientConn) isEnded() bool {
+func (c *timeoutConn) isEnded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.isEndedLocked()
 }
 
-func (c *patientConn) isEndedLocked() bool {
+func (c *timeoutConn) isEndedLocked() bool {
 	return !c.outer.IsZero() && !c.outer.After(c.listener.clock.Now())
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Below zero, there is no time-out: neither for a client that takes its time
-// to read, nor for one that has the poem and stays.
+// Below zero there is no time-out, neither for a slow reader, nor for a client
+// that has received the poem and stays connected.
 func TestNoTimeout(t *testing.T) {
 	simtest.Config{TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
@@ -39,7 +39,7 @@ func TestNoTimeout(t *testing.T) {
 	})
 }
 
-// closingListener has the server closed while it accepts.
+// A closingListener closes the server during Accept.
 type closingListener struct {
 	net.Listener
 	closeServer func() error
@@ -53,7 +53,7 @@ func (l *closingListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// A client that is accepted at the moment in which the server is closed is not
+// A client that is accepted at the moment when the server is closed is not
 // served.
 func TestCloseWhileAClientIsAccepted(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -17,8 +17,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A client that never reads is given up after the time-out, and not after a
-// multiple of it, with a pace and without. Its connection is closed and nothing
+// A client that never reads is disconnected after the time-out, and not after a
+// multiple of it, with and without a pace. Its connection is closed and nothing
 // is left of it.
 func TestTimeoutIsWhatItSays(t *testing.T) {
 	t.Parallel()
@@ -40,16 +40,17 @@ func TestTimeoutIsWhatItSays(t *testing.T) {
 			}
 			assert.Less(t, took, 1500*ms, "that would be almost twice the time-out")
 			_, err := io.Copy(io.Discard, conn)
-			assert.ErrorIs(t, err, syscall.ECONNRESET, "half a poem does not look whole")
-			assert.NoError(t, f.Shutdown(t.Context()), "nobody is left")
+			assert.ErrorIs(t, err, syscall.ECONNRESET, "a part of the poem must not look like the whole")
+			assert.NoError(t, f.Shutdown(t.Context()), "no client is left")
 		})
 	}
 }
 
-// A client that reads a little, just before it would be given up, gets all of
-// the poem; when it stops it is given up within the time-out, and a sixteenth.
-func TestReaderThatTakesItsTime(t *testing.T) {
-	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // its window opens by each byte that is read
+// A client that reads a little just before the time-out receives the whole
+// poem. When it stops reading it is disconnected within the time-out plus a
+// sixteenth.
+func TestSlowReader(t *testing.T) {
+	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // its window opens with each byte that is read
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
 		require.NoError(t, err)
@@ -75,7 +76,7 @@ func TestReaderThatTakesItsTime(t *testing.T) {
 	})
 }
 
-// talk sends without end, and returns how many bytes were taken and the final
+// talk sends endlessly, and returns the number of bytes accepted and the final
 // error.
 func talk(conn net.Conn) (total int64, err error) {
 	buffer := make([]byte, 64<<10)
@@ -87,9 +88,9 @@ func talk(conn net.Conn) (total int64, err error) {
 	return total, err
 }
 
-// A client that has the poem and sends for ever is not read for ever. It gets
-// the poem to the end, and is reset when its time is up.
-func TestClientThatTalksForEver(t *testing.T) {
+// A client that has received the poem and sends for ever is not read for ever.
+// It receives the end of the poem, and is reset when its time is up.
+func TestClientThatSendsForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: netem.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})
 		start := time.Now()
@@ -101,15 +102,15 @@ func TestClientThatTalksForEver(t *testing.T) {
 			taken, err = talk(conn)
 			talked <- err
 		}()
-		time.Sleep(400 * ms) // it is slow to read, too
+		time.Sleep(400 * ms) // it also reads slowly
 		poem, err := io.ReadAll(conn)
 		assert.NoError(t, err)
 		assert.Len(t, poem, 100_000)
 		_, took := get(t, n, f.address)
-		assert.Less(t, took, 600*ms, "the next one does not wait")
+		assert.Less(t, took, 600*ms, "the next client does not wait")
 
 		assert.Error(t, <-talked)
-		assert.Less(t, taken, int64(32<<20), "a megabyte, and what buffers hold")
+		assert.Less(t, taken, int64(32<<20), "a megabyte, plus the buffers")
 		if took := time.Since(start); n.Simulated {
 			assert.Equal(t, 1010*ms, took)
 		} else {
@@ -120,8 +121,8 @@ func TestClientThatTalksForEver(t *testing.T) {
 	})
 }
 
-// A client that talks a lot, and then hangs up, is done when it does.
-func TestClientThatTalksALot(t *testing.T) {
+// A client that sends a lot and then closes is done when it closes.
+func TestClientThatSendsALot(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem")})
 		conn := n.MustDial(t, f.address)
@@ -137,9 +138,9 @@ func TestClientThatTalksALot(t *testing.T) {
 	})
 }
 
-// A server that is shut down, or closed, does not wait long for a client that
+// A server that is shut down or closed does not wait long for a client that
 // sends for ever.
-func TestEndOfAServerWhoseClientTalksForEver(t *testing.T) {
+func TestEndOfAServerWhoseClientSendsForEver(t *testing.T) {
 	for _, timeout := range []time.Duration{0, -1} {
 		for _, shutdown := range []bool{false, true} {
 			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

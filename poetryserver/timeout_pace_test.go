@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A client that never reads is given up after Timeout even with a Pace, and the
-// next one has its turn.
+// A client that never reads is disconnected after Timeout even with a Pace, and
+// the next client gets its turn.
 func TestTimeoutWithAPace(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{
