@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -102,4 +103,74 @@ func ExampleReactor_AfterFunc() {
 	// first
 	// second
 	// done
+}
+
+// Work that blocks runs on another goroutine. What follows it runs on the loop again, so
+// it needs no lock.
+func ExampleReactor_Go() {
+	var loop reactor.Reactor
+	sum := 0 // belongs to the loop
+	for _, n := range []int{20, 10} {
+		square := 0
+		loop.Go(
+			func() { time.Sleep(time.Duration(n) * time.Millisecond); square = n * n },
+			func() { sum += square },
+		)
+	}
+	fmt.Println(loop.Run(), sum) // Run waits for the work
+	// Output: <nil> 500
+}
+
+// Other goroutines use Call to access data that belongs to the loop.
+func ExampleReactor_Call() {
+	var loop reactor.Reactor
+	words := 0 // belongs to the loop
+	loop.Go(func() {
+		for range 3 {
+			loop.Call(func() { words++ })
+		}
+	}, func() { fmt.Println("all calls are made") })
+	if err := loop.Run(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(words, "words")
+	// Output:
+	// all calls are made
+	// 3 words
+}
+
+// The end of a context is handled on the loop, here by closing a connection. Without
+// that, the loop would wait for the silent peer.
+func ExampleReactor_AfterContext() {
+	conn, peer := net.Pipe()
+	defer peer.Close() // sends nothing
+
+	var loop reactor.Reactor
+	c := loop.Add(conn, reactor.HandlerFunc(func(c *reactor.Conn) {}))
+	ctx, cancel := context.WithCancelCause(context.Background())
+	loop.AfterContext(ctx, func() {
+		fmt.Println("closed:", context.Cause(ctx))
+		_ = c.Close()
+	})
+	time.AfterFunc(10*time.Millisecond, func() { cancel(errors.New("the user has left")) })
+	fmt.Println(loop.Run())
+	// Output:
+	// closed: the user has left
+	// <nil>
+}
+
+// A dial that takes too long fails, and the loop continues.
+func ExampleReactor_DialTimeout() {
+	never := func(ctx context.Context) (net.Conn, error) {
+		<-ctx.Done() // no answer
+		return nil, context.Cause(ctx)
+	}
+	var loop reactor.Reactor
+	loop.DialTimeout("example.com:80", 10*time.Millisecond, never, func(_ net.Conn, err error) {
+		fmt.Println(err == reactor.ErrDialTimeout, err)
+	})
+	fmt.Println(loop.Run())
+	// Output:
+	// true reactor: the dial took too long
+	// <nil>
 }
