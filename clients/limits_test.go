@@ -46,21 +46,14 @@ func TestByteAMinute(t *testing.T) {
 
 // drip accepts connections and sends a byte on each now and then.
 func drip(listener net.Listener, wait time.Duration) {
-	for {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer conn.Close()
-			for {
-				if _, err := conn.Write([]byte(".")); err != nil {
-					return
-				}
-				time.Sleep(wait)
+	testnet.Serve(listener, func(conn net.Conn) {
+		for {
+			if _, err := conn.Write([]byte(".")); err != nil {
+				return
 			}
-		}()
-	}
+			time.Sleep(wait)
+		}
+	})
 }
 
 // MaxTime limits each of several poems: a quick one arrives, and the task after
@@ -129,21 +122,12 @@ func TestSlowObserver(t *testing.T) {
 			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				listener, err := sim.Host("poet").Listen("tcp", ":1")
 				require.NoError(t, err)
-				go func() {
-					for {
-						conn, err := listener.Accept()
-						if err != nil {
-							return
-						}
-						go func() {
-							defer conn.Close()
-							for _, line := range []string{"one ", "two"} {
-								_, _ = io.WriteString(conn, line)
-								time.Sleep(time.Second)
-							}
-						}()
+				go testnet.Serve(listener, func(conn net.Conn) {
+					for _, line := range []string{"one ", "two"} {
+						_, _ = io.WriteString(conn, line)
+						time.Sleep(time.Second)
 					}
-				}()
+				})
 				client := &clients.Client{Dial: sim.Host("reader").DialContext, Timeout: 10 * time.Second}
 				client.Observer = func(e clients.TaskEvent) {
 					if e.Kind == clients.Piece {

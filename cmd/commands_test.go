@@ -24,6 +24,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -286,12 +288,10 @@ func rude(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	go func() {
 		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
+		testnet.Serve(listener, func(conn net.Conn) {
 			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			defer stop()
+			var err error
 			switch args[1] {
 			case "reset":
 				_, _ = io.WriteString(conn, "half")
@@ -309,9 +309,7 @@ func rude(ts *testscript.TestScript, neg bool, args []string) {
 					_, err = conn.Write(make([]byte, 1000))
 				}
 			}
-			stop()
-			_ = conn.Close()
-		}
+		})
 	}()
 }
 

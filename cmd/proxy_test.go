@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
 // A proxyProcess is a running slownet proxy.
@@ -72,24 +74,6 @@ func (p *proxyProcess) end(t *testing.T) int {
 	return p.command.ProcessState.ExitCode()
 }
 
-// echoServer echoes until the test ends.
-func echoServer(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { _, _ = io.Copy(conn, conn); _ = conn.Close() })
-		}
-	})
-	t.Cleanup(func() { _ = listener.Close(); serving.Wait() })
-	return listener.Addr().String()
-}
-
 // roundTrip returns the round-trip time of a byte on a new connection.
 func roundTrip(t *testing.T, at string) time.Duration {
 	t.Helper()
@@ -106,7 +90,7 @@ func roundTrip(t *testing.T, at string) time.Duration {
 
 func proxyCommand(t *testing.T) {
 	slownet := filepath.Join(bin, "slownet")
-	at, dir := echoServer(t), t.TempDir()
+	at, dir := testnet.Echo(t), t.TempDir()
 
 	t.Run("one proxy", func(t *testing.T) {
 		traced := filepath.Join(dir, "trace.jsonl")

@@ -260,7 +260,7 @@ func TestChaosOfHolds(t *testing.T) {
 		config := Config{Chaos: Chaos{Schedule: test.schedule}, TCP: netem.TCP{Congestion: netem.Unlimited}}
 		carriedOut(t, config, func(t *testing.T, sim *Sim) {
 			sim.Host("c")
-			client, server := connectedInside(t, sim)
+			client, server := dialled(t, sim)
 			time.Sleep(500 * time.Millisecond)
 			if test.script != nil {
 				test.script(sim)
@@ -281,22 +281,11 @@ func TestChaosOfHolds(t *testing.T) {
 	}
 }
 
-// connectedInside connects a to b.
-func connectedInside(t *testing.T, sim *Sim) (client, server net.Conn) {
-	listener, err := sim.Host("b").Listen("tcp", ":1")
-	require.NoError(t, err)
-	client, err = sim.Host("a").Dial("tcp", "b:1")
-	require.NoError(t, err)
-	server, err = listener.Accept()
-	require.NoError(t, err)
-	return client, server
-}
-
 // A reset breaks the connections between the hosts, and no others, at its instant.
 func TestChaosOfResets(t *testing.T) {
 	carriedOut(t, Config{Chaos: Chaos{Schedule: "fault 1s reset a,c | b"}}, func(t *testing.T, sim *Sim) {
 		sim.Host("c")
-		client, server := connectedInside(t, sim)
+		client, server := dialled(t, sim)
 		listener, err := sim.Host("a").Listen("tcp", ":1")
 		require.NoError(t, err)
 		other, err := sim.Host("c").Dial("tcp", "a:1")

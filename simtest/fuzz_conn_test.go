@@ -189,12 +189,8 @@ func (e *fuzzEnd) sawRead(called time.Duration, data []byte, err error) {
 		allowed = e.missed(e.readDeadline, e.readDeadlineSet, called, now)
 	case "reset", "pipe":
 		allowed = e.mayBeReset() && class == "reset" || class == "pipe" && in.finished
-	case "timed out":
-		allowed = e.mayTimeOut()
-	case "closed":
-		allowed = e.closed || m.ending || down.touch(c.start, now)
 	default:
-		allowed = false
+		allowed = e.mayEndAs(class)
 	}
 	if !allowed {
 		m.complain("%s: %d bytes, %v, which cannot be (at %d of %d, finished %v)", name, len(data), class, in.read, in.accepted, in.finished)
@@ -259,16 +255,25 @@ func (e *fuzzEnd) sawWrite(called time.Duration, want, n int, err error) {
 		allowed = e.finished || e.mayBeReset()
 	case "reset":
 		allowed = e.mayBeReset()
-	case "timed out":
-		allowed = e.mayTimeOut()
-	case "closed":
-		allowed = e.closed || m.ending || down.touch(c.start, now)
 	default:
-		allowed = false
+		allowed = e.mayEndAs(class)
 	}
 	if !allowed {
 		m.complain("%s: %d of %d, %v, which cannot be", name, n, want, class)
 	}
+}
+
+// mayEndAs reports whether a call may find now that the connection has ended, with an
+// error of a class that reads and writes have in common.
+func (e *fuzzEnd) mayEndAs(class string) bool {
+	m := e.model.model
+	switch class {
+	case "timed out":
+		return e.mayTimeOut()
+	case "closed":
+		return e.closed || m.ending || m.hosts[e.to()].down.touch(e.model.start, m.now())
+	}
+	return false
 }
 
 // passed reports whether a deadline has passed.

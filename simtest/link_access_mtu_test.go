@@ -59,14 +59,8 @@ func TestAccessIsAnMTUBlackHole(t *testing.T) {
 	withEach(t, simtest.Config{Link: netem.Link{Latency: 10 * ms}}, func(t *testing.T, sim *simtest.Sim, _ bool) {
 		sim.Host("b").SetAccess(netem.Profile{Down: netem.Link{MTU: 1400, DropOversize: true}})
 		client, server := connected(t, sim)
-		_, err := client.Write(make([]byte, 1000))
-		require.NoError(t, err)
-		n, err := server.Read(make([]byte, 2000))
-		require.NoError(t, err)
-		assert.Equal(t, 1000, n)
-		_, err = client.Write(make([]byte, 2000))
-		require.NoError(t, err)
-		_, err = client.Read(make([]byte, 1))
+		passThenVanish(t, client, server)
+		_, err := client.Read(make([]byte, 1))
 		require.ErrorIs(t, err, syscall.ETIMEDOUT)
 	})
 }

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -35,18 +37,7 @@ func serve(t *testing.T, host *simtest.Host, size int) {
 	t.Helper()
 	listener, err := host.Listen("tcp", ":1")
 	require.NoError(t, err)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = conn.Write(make([]byte, size))
-			}()
-		}
-	}()
+	go testnet.Serve(listener, func(conn net.Conn) { _, _ = conn.Write(make([]byte, size)) })
 }
 
 // fetch reads all that a host's server sends.
@@ -383,17 +374,10 @@ func TestQueueOfUpMakesAWriterWait(t *testing.T) {
 		simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.Host("a").SetAccess(netem.Profile{Up: links[0]})
 			sim.SetLink("a", "b", links[1])
-			client, server := connected(t, sim)
-			go func() { _, _ = io.Copy(io.Discard, server) }()
-			_, err := client.Write(make([]byte, 1000))
-			require.NoError(t, err)
-			assert.Zero(t, sim.Elapsed())
-			_, err = client.Write(make([]byte, 2000))
-			require.NoError(t, err)
-			assert.Equal(t, 1900*ms, sim.Elapsed(), "as in TestQueueMakesAWriterWait")
+			client := waitForTheQueue(t, sim)
 			sim.At(2*time.Second, func() { sim.Host("a").SetAccess(netem.Profile{}) })
 			sim.At(2*time.Second, func() { sim.SetLink("a", "b", netem.Link{}) })
-			_, err = client.Write(make([]byte, 5000))
+			_, err := client.Write(make([]byte, 5000))
 			require.NoError(t, err)
 			assert.Equal(t, 2*time.Second, sim.Elapsed().Truncate(100*ms))
 		})

@@ -1,6 +1,7 @@
 package simtest_test
 
 import (
+	"net"
 	"testing"
 	"time"
 
@@ -87,18 +88,25 @@ func TestMTUBlackHole(t *testing.T) {
 	link := netem.Link{Latency: 10 * ms, MTU: 1400, DropOversize: true}
 	overTCP(t, simtest.Config{Link: link}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
-		_, err := client.Write(make([]byte, 1000))
-		require.NoError(t, err)
-		n, err := server.Read(make([]byte, 2000))
-		require.NoError(t, err)
-		assert.Equal(t, 1000, n)
-		_, err = client.Write(make([]byte, 2000))
-		require.NoError(t, err)
+		passThenVanish(t, client, server)
 		require.NoError(t, server.SetReadDeadline(time.Now().Add(time.Hour)))
-		n, err = server.Read(make([]byte, 2000))
+		n, err := server.Read(make([]byte, 2000))
 		require.Error(t, err)
 		assert.Zero(t, n)
 	})
+}
+
+// passThenVanish sends what fits into a packet of the MTU, which arrives, and then what
+// does not.
+func passThenVanish(t *testing.T, client, server net.Conn) {
+	t.Helper()
+	_, err := client.Write(make([]byte, 1000))
+	require.NoError(t, err)
+	n, err := server.Read(make([]byte, 2000))
+	require.NoError(t, err)
+	assert.Equal(t, 1000, n)
+	_, err = client.Write(make([]byte, 2000))
+	require.NoError(t, err)
 }
 
 // A socket whose datagrams wait for its pace holds up no other on the link.

@@ -84,17 +84,25 @@ func TestSharedBottleneck(t *testing.T) {
 func TestQueueMakesAWriterWait(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100})
-		client, server := connected(t, sim)
-		go func() { _, _ = io.Copy(io.Discard, server) }()
-		_, err := client.Write(make([]byte, 1000))
-		require.NoError(t, err)
-		assert.Zero(t, sim.Elapsed())
-		_, err = client.Write(make([]byte, 2000))
-		require.NoError(t, err)
-		// One packet is on the link and ten wait behind it: the last of thirty
-		// is accepted when nineteen have left.
-		assert.Equal(t, 1900*ms, sim.Elapsed())
+		waitForTheQueue(t, sim)
 	})
+}
+
+// waitForTheQueue connects a to b and writes 3,000 bytes, over a link that passes ten
+// packets of 100 bytes a second and has room for as many.
+func waitForTheQueue(t *testing.T, sim *simtest.Sim) (client net.Conn) {
+	t.Helper()
+	client, server := connected(t, sim)
+	go func() { _, _ = io.Copy(io.Discard, server) }()
+	_, err := client.Write(make([]byte, 1000))
+	require.NoError(t, err)
+	assert.Zero(t, sim.Elapsed())
+	_, err = client.Write(make([]byte, 2000))
+	require.NoError(t, err)
+	// One packet is on the link and ten wait for it: the last of thirty is accepted
+	// when nineteen have left.
+	assert.Equal(t, 1900*ms, sim.Elapsed())
+	return client
 }
 
 // A stream over a link that loses packets is late, and whole.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
@@ -303,15 +304,7 @@ func TestManyDialsAtOnce(t *testing.T) {
 		sim.SetLink("b", "a", link)
 		listener, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				_ = conn.Close()
-			}
-		}()
+		go testnet.Serve(listener, func(net.Conn) {})
 		var dials sync.WaitGroup
 		for range 10000 {
 			dials.Go(func() {

@@ -36,6 +36,19 @@ func readError(t *testing.T, sim *simtest.Sim, c net.Conn) (time.Duration, error
 	return sim.Elapsed(), err
 }
 
+// timeToNotice cuts off a, to which b has sent a byte, and returns how long after that
+// a reader hears that its peer is gone.
+func timeToNotice(t *testing.T, sim *simtest.Sim, client, server net.Conn) time.Duration {
+	t.Helper()
+	write1(t, server, 'x')
+	read1(t, client, 'x')
+	heard := sim.Elapsed()
+	sim.Partition([]string{"a"})
+	at, err := readError(t, sim, client)
+	require.ErrorIs(t, err, syscall.ETIMEDOUT)
+	return at - heard
+}
+
 // A reader whose peer has vanished hears of it after 15 s and nine probes, whenever
 // the last of many healthy ones was: here a month after anything was sent.
 func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
@@ -76,13 +89,7 @@ func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
 func TestKeepAliveCountsFromTheLastSegment(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
-		write1(t, server, 'x')
-		read1(t, client, 'x')
-		heard := sim.Elapsed()
-		sim.Partition([]string{"a"})
-		at, err := readError(t, sim, client)
-		require.ErrorIs(t, err, syscall.ETIMEDOUT)
-		assert.Equal(t, 150*time.Second, at-heard)
+		assert.Equal(t, 150*time.Second, timeToNotice(t, sim, client, server))
 	})
 }
 
@@ -225,13 +232,7 @@ func TestKeepAliveOfTheLongestPeriods(t *testing.T) {
 			overTCP(t, config, func(t *testing.T, sim *simtest.Sim) {
 				client, server := connected(t, sim)
 				time.Sleep(time.Second)
-				write1(t, server, 'x')
-				read1(t, client, 'x')
-				heard := sim.Elapsed()
-				sim.Partition([]string{"a"})
-				at, err := readError(t, sim, client)
-				require.ErrorIs(t, err, syscall.ETIMEDOUT)
-				assert.Equal(t, test.want, at-heard)
+				assert.Equal(t, test.want, timeToNotice(t, sim, client, server))
 			})
 		})
 	}
@@ -252,13 +253,7 @@ func TestKeepAliveOfTheLongestPeriods(t *testing.T) {
 			require.NoError(t, client.(interface {
 				SetKeepAliveConfig(config net.KeepAliveConfig) error
 			}).SetKeepAliveConfig(config))
-			write1(t, server, 'x')
-			read1(t, client, 'x')
-			heard := sim.Elapsed()
-			sim.Partition([]string{"a"})
-			at, err := readError(t, sim, client)
-			require.ErrorIs(t, err, syscall.ETIMEDOUT)
-			assert.Equal(t, 15*time.Second+longest, at-heard)
+			assert.Equal(t, 15*time.Second+longest, timeToNotice(t, sim, client, server))
 		})
 	})
 }

@@ -21,20 +21,7 @@ import (
 // host, each on a connection of its own that is dialled at the same time.
 func download(t *testing.T, sim *simtest.Sim, downloads, size int) (last time.Duration) {
 	t.Helper()
-	listener, err := sim.Host("b").Listen("tcp", ":1")
-	require.NoError(t, err)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = conn.Write(make([]byte, size))
-			}()
-		}
-	}()
+	serve(t, sim.Host("b"), size)
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for range downloads {

@@ -287,13 +287,22 @@ func (c *conn) wakeReadersLocked() {
 func (c *conn) CloseRead() error {
 	c.sim.lock()
 	defer c.sim.unlock()
+	if err := c.shutdownErrorLocked(); err != nil {
+		return err
+	}
+	c.readsClosed()
+	c.wakeReadersLocked()
+	return nil
+}
+
+// shutdownErrorLocked returns why no direction of the connection can be closed by
+// itself, if none can.
+func (c *conn) shutdownErrorLocked() error {
 	switch {
 	case c.host.closesLocked(c, c.isClosed()):
 		return c.opError("close", net.ErrClosed)
 	case c.isOverLocked():
 		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
 	}
-	c.readsClosed()
-	c.wakeReadersLocked()
 	return nil
 }

@@ -176,11 +176,8 @@ func (c *conn) writeErrorLocked() error {
 func (c *conn) CloseWrite() error {
 	c.sim.lock()
 	defer c.sim.unlock()
-	switch {
-	case c.host.closesLocked(c, c.isClosed()):
-		return c.opError("close", net.ErrClosed)
-	case c.isOverLocked():
-		return c.opError("close", syscallError("shutdown", syscall.ENOTCONN))
+	if err := c.shutdownErrorLocked(); err != nil {
+		return err
 	}
 	c.finishLocked()
 	c.goOnWritingLocked()

@@ -77,17 +77,24 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 						woken <- err
 					}()
 				}
-				synctest.Wait()
-				start := time.Now()
-				require.NoError(t, conn.Close())
-				assert.ErrorIs(t, conn.Close(), net.ErrClosed)
-				for range blocked {
-					assert.ErrorIs(t, <-woken, net.ErrClosed)
-				}
-				assert.Equal(t, time.Second, time.Since(start))
+				assertClosesInASecond(t, conn, woken, blocked)
 			})
 		})
 	}
+}
+
+// assertClosesInASecond closes a connection, and expects the calls that wait to be
+// woken when the inner connection, which takes a second, is closed.
+func assertClosesInASecond(t *testing.T, conn io.Closer, woken <-chan error, blocked int) {
+	t.Helper()
+	synctest.Wait()
+	start := time.Now()
+	require.NoError(t, conn.Close())
+	assert.ErrorIs(t, conn.Close(), net.ErrClosed)
+	for range blocked {
+		assert.ErrorIs(t, <-woken, net.ErrClosed)
+	}
+	assert.Equal(t, time.Second, time.Since(start))
 }
 
 // The same holds for datagrams.
@@ -115,14 +122,7 @@ func TestPacketCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 						woken <- err
 					}()
 				}
-				synctest.Wait()
-				start := time.Now()
-				require.NoError(t, conn.Close())
-				assert.ErrorIs(t, conn.Close(), net.ErrClosed)
-				for range blocked {
-					assert.ErrorIs(t, <-woken, net.ErrClosed)
-				}
-				assert.Equal(t, time.Second, time.Since(start))
+				assertClosesInASecond(t, conn, woken, blocked)
 			})
 		})
 	}

@@ -118,26 +118,35 @@ func (s *sender) deliverLocked() {
 			data = append(data, piece.data...)
 		}
 	}
-	var err error
-	for left := data; err == nil && len(left) > 0 && !s.aborted; {
-		var n int
-		s.enterLocked()
-		s.mu.Unlock()
-		n, err = s.conn.inner.Write(left[:min(len(left), chunk)])
-		s.mu.Lock()
-		s.traceDataLocked(left[:n])
-		left = left[n:]
-		s.delivered += int64(n)
-		s.exitLocked()
-	}
-	if s.aborted || err != nil {
-		s.discardLocked(err)
+	if !s.deliverAllLocked(data) {
 		return
 	}
 	clear(s.flight[:pieces])
 	s.flight = s.flight[pieces:]
 	s.flightSize -= len(data)
 	s.changed.wake()
+}
+
+// deliverAllLocked writes bytes to the inner connection, a chunk at a time. If it
+// cannot, it discards what is left and returns false. The lock is released meanwhile.
+func (s *sender) deliverAllLocked(data []byte) bool {
+	var err error
+	for err == nil && len(data) > 0 && !s.aborted {
+		var n int
+		s.enterLocked()
+		s.mu.Unlock()
+		n, err = s.conn.inner.Write(data[:min(len(data), chunk)])
+		s.mu.Lock()
+		s.traceDataLocked(data[:n])
+		data = data[n:]
+		s.delivered += int64(n)
+		s.exitLocked()
+	}
+	if s.aborted || err != nil {
+		s.discardLocked(err)
+		return false
+	}
+	return true
 }
 
 // failLocked makes later writes fail with an error of the inner connection.

@@ -309,21 +309,7 @@ func (s *sender) deliverTCPLocked() {
 	buffer := getBuffer()
 	defer putBuffer(buffer)
 	s.tcp.setEager(s.now(), false)
-	data := buffer[:s.tcp.take(s.now(), buffer[:chunk])]
-	var err error
-	for left := data; err == nil && len(left) > 0 && !s.aborted; {
-		var n int
-		s.enterLocked()
-		s.mu.Unlock()
-		n, err = s.conn.inner.Write(left)
-		s.mu.Lock()
-		s.traceDataLocked(left[:n])
-		left = left[n:]
-		s.delivered += int64(n)
-		s.exitLocked()
-	}
-	if s.aborted || err != nil {
-		s.discardLocked(err)
+	if !s.deliverAllLocked(buffer[:s.tcp.take(s.now(), buffer[:chunk])]) {
 		return
 	}
 	s.tcp.advance(s.now())

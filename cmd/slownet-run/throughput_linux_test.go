@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
 func init() {
@@ -68,22 +70,13 @@ func BenchmarkThroughput(b *testing.B) {
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(b, err)
 			defer listener.Close()
-			go func() {
-				for {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						defer conn.Close()
-						if direction == "upload" {
-							_, _ = io.Copy(io.Discard, conn)
-							return
-						}
-						_, _ = io.Copy(conn, zeros{})
-					}()
+			go testnet.Serve(listener, func(conn net.Conn) {
+				if direction == "upload" {
+					_, _ = io.Copy(io.Discard, conn)
+					return
 				}
-			}()
+				_, _ = io.Copy(conn, zeros{})
+			})
 			const size = 200 << 20
 			b.SetBytes(size)
 			var took time.Duration

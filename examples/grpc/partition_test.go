@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
@@ -101,13 +100,7 @@ func TestPartitionAndDeadline(t *testing.T) {
 func TestPartitionOfAStream(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
-		request := &testgrpc.StreamingOutputCallRequest{}
-		for range 5 {
-			request.ResponseParameters = append(request.ResponseParameters,
-				&testgrpc.ResponseParameters{Size: 10, IntervalUs: int32(time.Second / time.Microsecond)})
-		}
-		stream, err := dial(t, sim).StreamingOutputCall(t.Context(), request)
-		require.NoError(t, err)
+		stream := fiveMessages(t, dial(t, sim))
 		start := connecting + oneWay // when the request is at the server
 		sim.At(start+1500*time.Millisecond, func() { partition(sim) })
 		sim.At(start+4500*time.Millisecond, func() { sim.Heal() })

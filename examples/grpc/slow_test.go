@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
@@ -51,23 +52,30 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
+// fiveMessages asks the server for a message every second.
+func fiveMessages(t *testing.T, client testgrpc.TestServiceClient) grpc.ServerStreamingClient[testgrpc.StreamingOutputCallResponse] {
+	t.Helper()
+	request := &testgrpc.StreamingOutputCallRequest{}
+	for range 5 {
+		request.ResponseParameters = append(request.ResponseParameters,
+			&testgrpc.ResponseParameters{Size: 10, IntervalUs: int32(time.Second / time.Microsecond)})
+	}
+	stream, err := client.StreamingOutputCall(t.Context(), request)
+	require.NoError(t, err)
+	return stream
+}
+
 // Messages that the server sends every second arrive every second.
 func TestServerStreaming(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
-		request := &testgrpc.StreamingOutputCallRequest{}
-		for range 5 {
-			request.ResponseParameters = append(request.ResponseParameters,
-				&testgrpc.ResponseParameters{Size: 10, IntervalUs: int32(time.Second / time.Microsecond)})
-		}
-		stream, err := dial(t, sim).StreamingOutputCall(t.Context(), request)
-		require.NoError(t, err)
+		stream := fiveMessages(t, dial(t, sim))
 		for i := range 5 {
 			_, err := stream.Recv()
 			require.NoError(t, err)
 			assert.Equal(t, connecting+roundTrip+time.Duration(i+1)*time.Second, sim.Elapsed())
 		}
-		_, err = stream.Recv()
+		_, err := stream.Recv()
 		assert.Equal(t, io.EOF, err)
 		assert.Equal(t, connecting+roundTrip+5*time.Second, sim.Elapsed())
 	})

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/integration/browser/chrome"
+	"github.com/slowpoetry/slowpoetry/integration/internal/apitest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy/page"
@@ -28,31 +28,12 @@ import (
 
 // serve serves the API with its page, for a server that has a proxy before an echo.
 func serve(t *testing.T, name string) (at string, p *proxy.Proxy) {
-	server := &proxy.Server{Seed: 1}
-	api := &proxy.API{Server: server}
+	api := &proxy.API{Server: &proxy.Server{Seed: 1}}
 	page.Add(api)
-	web := httptest.NewServer(api)
-	echo, err := net.Listen("tcp", "127.0.0.1:0")
+	at, echo := apitest.Serve(t, api)
+	p, err := api.Server.Add(proxy.Config{Name: name, Listen: "127.0.0.1:0", Upstream: echo})
 	require.NoError(t, err)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := echo.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { _, _ = io.Copy(conn, conn); _ = conn.Close() })
-		}
-	})
-	t.Cleanup(func() {
-		require.NoError(t, server.Close())
-		_ = echo.Close()
-		serving.Wait()
-		web.Close()
-	})
-	p, err = server.Add(proxy.Config{Name: name, Listen: "127.0.0.1:0", Upstream: echo.Addr().String()})
-	require.NoError(t, err)
-	return web.URL, p
+	return at, p
 }
 
 // open opens the page. In the end it must have complained of nothing, and asked for

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http/httptest"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,32 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/integration/internal/apitest"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
 // setUp returns a client of a server of ours, and where somebody echoes.
 func setUp(t *testing.T) (client *toxiproxy.Client, upstream string) {
-	server := &proxy.Server{Seed: 1}
-	api := httptest.NewServer(&proxy.API{Server: server})
-	echo, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := echo.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() { _, _ = io.Copy(conn, conn); _ = conn.Close() })
-		}
-	})
-	t.Cleanup(func() {
-		require.NoError(t, server.Close())
-		_ = echo.Close()
-		serving.Wait()
-		api.Close()
-	})
-	return toxiproxy.NewClient(api.URL), echo.Addr().String()
+	api, echo := apitest.Serve(t, &proxy.API{})
+	return toxiproxy.NewClient(api), echo
 }
 
 func dial(t *testing.T, at string) net.Conn {

@@ -3,9 +3,7 @@
 package yamux
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -44,10 +42,7 @@ func serve(sim *simtest.Sim) {
 			if err != nil {
 				return
 			}
-			go func() {
-				_, _ = io.Copy(stream, stream)
-				_ = stream.Close()
-			}()
+			go scenario.Echo(stream)
 		}
 	})
 }
@@ -69,18 +64,7 @@ func exchange(session *yamux.Session, n int) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stream.Close() }()
-	there, back := bytes.Repeat([]byte("poem"), n/4), make([]byte, n/4*4)
-	if _, err := stream.Write(there); err != nil {
-		return err
-	}
-	if _, err := io.ReadFull(stream, back); err != nil {
-		return err
-	}
-	if !bytes.Equal(there, back) {
-		return errors.New("what came back is not what was sent")
-	}
-	return nil
+	return scenario.Exchange(stream, n)
 }
 
 // To open a stream costs a frame and no round trip. The server accepts it with

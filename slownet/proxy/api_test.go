@@ -10,19 +10,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
 // ask sends a request to an API and returns the answer.
 func ask(a *API, method, path, body string, header ...string) (status int, text string) {
 	r := httptest.NewRequest(method, "http://127.0.0.1:8474"+path, strings.NewReader(body))
-	for i := 0; i < len(header); i += 2 {
-		if header[i] == "Host" {
-			r.Host = header[i+1]
-		}
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	a.ServeHTTP(w, r)
+	w := testnet.Ask(a, r, header...)
 	return w.Code, w.Body.String()
 }
 

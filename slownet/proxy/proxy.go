@@ -179,14 +179,20 @@ func (p *Proxy) Update(listen, upstream string, enabled bool) error {
 	}
 	if !same || server != to.upstream {
 		_ = p.setEnabled(false)
-		p.mu.Lock()
-		if !same {
-			p.listen, p.asked = to.listen, to.listen
-		}
-		p.upstream = to.upstream
-		p.mu.Unlock()
+		p.move(to, same)
 	}
 	return p.setEnabled(enabled)
+}
+
+// move gives the proxy the addresses of another one, but for that where clients
+// connect if it is the same.
+func (p *Proxy) move(to *Proxy, same bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !same {
+		p.listen, p.asked = to.listen, to.listen
+	}
+	p.upstream = to.upstream
 }
 
 // differs reports whether a configuration would change the proxy's addresses.

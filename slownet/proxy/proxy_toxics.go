@@ -37,36 +37,40 @@ func (p *Proxy) AddToxic(t Toxic) (Toxic, error) {
 // UpdateToxic changes the attributes and the toxicity of a toxic to those in a JSON
 // object, as in Toxiproxy's API. Missing fields keep their values.
 func (p *Proxy) UpdateToxic(name string, data []byte) (Toxic, error) {
-	defer p.interruption.await()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.findLocked(name)
-	if t == nil {
-		return Toxic{}, errToxicNotFound
-	}
-	var raw json.RawMessage
-	in := struct {
-		Attributes any     `json:"attributes"`
-		Toxicity   float32 `json:"toxicity"`
-	}{&raw, t.Toxicity}
-	if err := json.Unmarshal(data, &in); err != nil {
-		return Toxic{}, badRequest(err)
-	}
-	attributes, err := readAttributes(t.Attributes, raw)
-	if err != nil {
-		return Toxic{}, badRequest(err)
-	}
-	return p.setLocked(t, attributes, in.Toxicity)
+	return p.change(name, func(t *toxic) (Attributes, float32, error) {
+		var raw json.RawMessage
+		in := struct {
+			Attributes any     `json:"attributes"`
+			Toxicity   float32 `json:"toxicity"`
+		}{&raw, t.Toxicity}
+		if err := json.Unmarshal(data, &in); err != nil {
+			return nil, 0, badRequest(err)
+		}
+		attributes, err := readAttributes(t.Attributes, raw)
+		if err != nil {
+			return nil, 0, badRequest(err)
+		}
+		return attributes, in.Toxicity, nil
+	})
 }
 
 // SetToxic sets the attributes and the toxicity of a toxic. Its type cannot change.
 func (p *Proxy) SetToxic(name string, a Attributes, toxicity float32) (Toxic, error) {
+	return p.change(name, func(*toxic) (Attributes, float32, error) { return a, toxicity, nil })
+}
+
+// change sets a toxic's attributes and toxicity to those that a function returns.
+func (p *Proxy) change(name string, to func(*toxic) (Attributes, float32, error)) (Toxic, error) {
 	defer p.interruption.await()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.findLocked(name)
 	if t == nil {
 		return Toxic{}, errToxicNotFound
+	}
+	a, toxicity, err := to(t)
+	if err != nil {
+		return Toxic{}, err
 	}
 	return p.setLocked(t, a, toxicity)
 }

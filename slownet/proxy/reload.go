@@ -119,12 +119,7 @@ func (s *Server) become(c Config, o *serving) error {
 	if moves {
 		_ = p.setEnabled(false)
 	}
-	p.mu.Lock()
-	if !same {
-		p.listen, p.asked = to.listen, to.listen
-	}
-	p.upstream = to.upstream
-	p.mu.Unlock()
+	p.move(to, same)
 	switch {
 	case o != nil:
 		p.starting.Unlock()

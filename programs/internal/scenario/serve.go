@@ -1,7 +1,10 @@
 package scenario
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 
@@ -44,4 +47,26 @@ func ServeHTTP(sim *simtest.Sim, newHandler func() http.Handler) {
 		}
 		return nil
 	})
+}
+
+// Echo sends back all that comes on a stream, and closes it.
+func Echo(stream io.ReadWriteCloser) {
+	_, _ = io.Copy(stream, stream)
+	_ = stream.Close()
+}
+
+// Exchange sends n bytes on a stream, reads them back and closes it.
+func Exchange(stream io.ReadWriteCloser, n int) error {
+	defer func() { _ = stream.Close() }()
+	there, back := bytes.Repeat([]byte("poem"), n/4), make([]byte, n/4*4)
+	if _, err := stream.Write(there); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(stream, back); err != nil {
+		return err
+	}
+	if !bytes.Equal(there, back) {
+		return errors.New("what came back is not what was sent")
+	}
+	return nil
 }

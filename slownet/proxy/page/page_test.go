@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/slowpoetry/slowpoetry/internal/testnet"
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
@@ -29,15 +30,7 @@ func newAPI(t *testing.T) *proxy.API {
 func get(a *proxy.API, path string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest("GET", "http://127.0.0.1:8474"+path, nil)
 	r.Header.Set("User-Agent", "Mozilla/5.0")
-	for i := 0; i < len(header); i += 2 {
-		if header[i] == "Host" {
-			r.Host = header[i+1]
-		}
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	a.ServeHTTP(w, r)
-	return w
+	return testnet.Ask(a, r, header...)
 }
 
 // The page is one document that refers to no other, and that no other page can frame.
@@ -62,20 +55,7 @@ func TestPage(t *testing.T) {
 
 func TestCapture(t *testing.T) {
 	a := newAPI(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	done := make(chan struct{})
-	defer func() { <-done }()
-	go func() {
-		defer close(done)
-		conn, err := listener.Accept()
-		if err == nil {
-			_, _ = io.Copy(conn, conn)
-			_ = conn.Close()
-		}
-	}()
-	p, err := a.Server.Add(proxy.Config{Name: "p", Listen: "127.0.0.1:0", Upstream: listener.Addr().String()})
+	p, err := a.Server.Add(proxy.Config{Name: "p", Listen: "127.0.0.1:0", Upstream: testnet.Echo(t)})
 	require.NoError(t, err)
 	p.Record(proxy.Recording{Enabled: true, Payloads: -1})
 	conn, err := net.Dial("tcp", p.Config().Listen)

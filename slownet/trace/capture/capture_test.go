@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/netip"
 	"strings"
 	"testing"
@@ -17,31 +16,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/tracetest"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/slowpoetry/slowpoetry/slownet/trace/capture"
 )
 
 const ms = time.Millisecond
 
-// all returns events as a sequence, with an error at its end unless that is nil.
-func all(events []trace.Event, err error) iter.Seq2[trace.Event, error] {
-	return func(yield func(trace.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(trace.Event{}, err)
-		}
-	}
-}
-
 // capturing returns the capture of events.
 func capturing(t *testing.T, events []trace.Event, o capture.Options) []byte {
 	t.Helper()
 	var file bytes.Buffer
-	require.NoError(t, capture.WritePCAPNG(&file, all(events, nil), o))
+	require.NoError(t, capture.WritePCAPNG(&file, tracetest.Events(nil, events...), o))
 	return file.Bytes()
 }
 
@@ -168,7 +154,7 @@ func TestViewOfOneHost(t *testing.T) {
 	}, texts(frames)[:6])
 
 	var file bytes.Buffer
-	err := capture.WritePCAPNG(&file, all(pieces, nil), capture.Options{Host: "nobody"})
+	err := capture.WritePCAPNG(&file, tracetest.Events(nil, pieces...), capture.Options{Host: "nobody"})
 	assert.EqualError(t, err, `capture: no packet comes from or goes to the host "nobody"; the hosts are poet, reader`)
 	assert.Zero(t, file.Len())
 }
@@ -329,11 +315,11 @@ func TestNamesKeysAndComment(t *testing.T) {
 func TestDamagedTrace(t *testing.T) {
 	damage := errors.New("line 7 is no JSON")
 	var file bytes.Buffer
-	assert.Equal(t, damage, capture.WritePCAPNG(&file, all(pieces, damage), capture.Options{}))
+	assert.Equal(t, damage, capture.WritePCAPNG(&file, tracetest.Events(damage, pieces...), capture.Options{}))
 	assert.Equal(t, capturing(t, pieces, capture.Options{}), file.Bytes())
 	file.Reset()
-	assert.Equal(t, damage, capture.WritePCAPNG(&file, all(nil, damage), capture.Options{}))
-	assert.ErrorContains(t, capture.WritePCAPNG(&file, all(nil, nil), capture.Options{}), "the trace has no packets")
+	assert.Equal(t, damage, capture.WritePCAPNG(&file, tracetest.Events(damage), capture.Options{}))
+	assert.ErrorContains(t, capture.WritePCAPNG(&file, tracetest.Events(nil), capture.Options{}), "the trace has no packets")
 	assert.Zero(t, file.Len())
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/internal/tier"
+	"github.com/slowpoetry/slowpoetry/internal/tracetest"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/slowpoetry/slowpoetry/slownet/trace/capture"
 )
@@ -46,7 +47,7 @@ func TestAnyEvents(t *testing.T) {
 		}
 		for _, host := range []string{"", "a", "127.0.0.1"} {
 			var file bytes.Buffer
-			if err := capture.WritePCAPNG(&file, all(events, nil), capture.Options{Host: host}); err == nil {
+			if err := capture.WritePCAPNG(&file, tracetest.Events(nil, events...), capture.Options{Host: host}); err == nil {
 				read(t, file.Bytes())
 			} else {
 				require.ErrorContains(t, err, "capture: ", "seed %d", seed)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/netip"
 	"strconv"
 	"testing"
@@ -14,24 +13,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/tracetest"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/slowpoetry/slowpoetry/slownet/trace/chrometrace"
 )
 
 const ms = time.Millisecond
-
-func all(events []trace.Event, err error) iter.Seq2[trace.Event, error] {
-	return func(yield func(trace.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(trace.Event{}, err)
-		}
-	}
-}
 
 // A document contains the parts of the format that are used.
 type document struct {
@@ -136,7 +123,7 @@ var events = []trace.Event{
 
 func TestDocument(t *testing.T) {
 	var text bytes.Buffer
-	require.NoError(t, chrometrace.Write(&text, all(events, nil), chrometrace.Options{Header: trace.Header{Test: "TestPoem", Seed: 1 << 63}}))
+	require.NoError(t, chrometrace.Write(&text, tracetest.Events(nil, events...), chrometrace.Options{Header: trace.Header{Test: "TestPoem", Seed: 1 << 63}}))
 	d, got := read(t, text.Bytes())
 	assert.Equal(t, "9223372036854775808", d.OtherData["seed"])
 	assert.Equal(t, []string{
@@ -164,15 +151,15 @@ func TestDocument(t *testing.T) {
 func TestDamagedAndEmptyTraces(t *testing.T) {
 	damage := errors.New("line 7 is no JSON")
 	var text bytes.Buffer
-	assert.Equal(t, damage, chrometrace.Write(&text, all(events, damage), chrometrace.Options{}))
+	assert.Equal(t, damage, chrometrace.Write(&text, tracetest.Events(damage, events...), chrometrace.Options{}))
 	_, got := read(t, text.Bytes())
 	assert.Len(t, got, 11)
 	text.Reset()
-	require.NoError(t, chrometrace.Write(&text, all(nil, nil), chrometrace.Options{}))
+	require.NoError(t, chrometrace.Write(&text, tracetest.Events(nil), chrometrace.Options{}))
 	_, got = read(t, text.Bytes())
 	assert.Empty(t, got)
 	full := errors.New("disk full")
-	assert.ErrorIs(t, chrometrace.Write(writer(func([]byte) (int, error) { return 0, full }), all(events, nil), chrometrace.Options{}), full)
+	assert.ErrorIs(t, chrometrace.Write(writer(func([]byte) (int, error) { return 0, full }), tracetest.Events(nil, events...), chrometrace.Options{}), full)
 }
 
 type writer func(p []byte) (int, error)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/tracetest"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
@@ -46,7 +47,7 @@ func TestCompare(t *testing.T) {
 	} {
 		var text bytes.Buffer
 		err := page.WriteHTML(&text, page.Options{Compare: true},
-			page.Run{Events: all(nil, test.first...)}, page.Run{Events: all(test.wrong, test.second...)})
+			page.Run{Events: tracetest.Events(nil, test.first...)}, page.Run{Events: tracetest.Events(test.wrong, test.second...)})
 		require.ErrorIs(t, err, test.wrong, name)
 		told := about(t, text.String())
 		assert.JSONEq(t, test.want, string(told.Difference), name)
@@ -62,7 +63,7 @@ func TestCompareThree(t *testing.T) {
 		for _, at := range at {
 			events = append(events, trace.Event{At: at, Kind: trace.Data})
 		}
-		return page.Run{Events: all(nil, events...)}
+		return page.Run{Events: tracetest.Events(nil, events...)}
 	}
 	text := write(t, page.Options{Compare: true}, run(1, 2, 3), run(1, 2, 3), run(1, 2, 4))
 	assert.JSONEq(t, `{"same":2,"last":1,"marks":[2,2,2]}`, string(about(t, text).Difference))

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"iter"
 	"math"
 	"net/netip"
 	"regexp"
@@ -20,25 +19,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/slowpoetry/slowpoetry/internal/tracetest"
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 	"github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// all returns the events, and an error after them unless it is nil.
-func all(err error, events ...trace.Event) iter.Seq2[trace.Event, error] {
-	return func(yield func(trace.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
-				return
-			}
-		}
-		if err != nil {
-			yield(trace.Event{}, err)
-		}
-	}
-}
 
 // write returns a page.
 func write(t *testing.T, o page.Options, runs ...page.Run) string {
@@ -103,7 +89,7 @@ func ints(column []byte, signed bool) (ints []int64) {
 var conn = trace.Conn{Host: "reader", Network: "tcp", Number: math.MaxUint64}
 
 func TestBlock(t *testing.T) {
-	blocks := data(t, write(t, page.Options{}, page.Run{Events: all(nil,
+	blocks := data(t, write(t, page.Options{}, page.Run{Events: tracetest.Events(nil,
 		trace.Event{At: 5, Kind: trace.Connect, From: "poet", To: "reader", Conn: conn},
 		trace.Event{At: 9, Kind: trace.Data, From: "poet", To: "reader", Conn: conn, Length: 3, Took: 4, Payload: "abc"},
 		trace.Event{At: 9, Kind: trace.Data, From: "reader", To: "poet", Conn: conn, Length: 7, Payload: "de"},
@@ -144,7 +130,7 @@ func TestNamesAndFailure(t *testing.T) {
 	day := 10_000 * 24 * time.Hour // a time of day
 	text := write(t, page.Options{},
 		page.Run{
-			Events: all(nil, trace.Event{At: day, Kind: trace.Data, Conn: conn}),
+			Events: tracetest.Events(nil, trace.Event{At: day, Kind: trace.Data, Conn: conn}),
 			Names:  func(c trace.Conn) string { return "call of " + c.Host },
 			Failed: func() (time.Duration, bool) { return day + time.Minute, true },
 		},
@@ -206,8 +192,8 @@ func TestDamage(t *testing.T) {
 	var text bytes.Buffer
 	damage := errors.New("line 3: <b>damaged</b>")
 	err := page.WriteHTML(&text, page.Options{},
-		page.Run{Title: "one", Events: all(damage, trace.Event{At: 1, Kind: trace.Data})},
-		page.Run{Title: "two", Events: all(nil, trace.Event{At: 1, Kind: trace.Data}, trace.Event{At: 2, Kind: trace.Data})},
+		page.Run{Title: "one", Events: tracetest.Events(damage, trace.Event{At: 1, Kind: trace.Data})},
+		page.Run{Title: "two", Events: tracetest.Events(nil, trace.Event{At: 1, Kind: trace.Data}, trace.Event{At: 2, Kind: trace.Data})},
 	)
 	assert.ErrorIs(t, err, damage)
 	assert.True(t, strings.HasSuffix(text.String(), "</html>\n"))
@@ -221,7 +207,7 @@ func TestDamage(t *testing.T) {
 func TestWriterFails(t *testing.T) {
 	for _, n := range []int{0, 100, 100_000, 200_000} {
 		failed := errors.New("full")
-		err := page.WriteHTML(&failing{n, failed}, page.Options{}, page.Run{Events: all(nil, trace.Event{Kind: trace.Data})})
+		err := page.WriteHTML(&failing{n, failed}, page.Options{}, page.Run{Events: tracetest.Events(nil, trace.Event{Kind: trace.Data})})
 		if n < 200_000 {
 			assert.ErrorIs(t, err, failed, n)
 		} else {
@@ -245,7 +231,7 @@ func (f *failing) Write(p []byte) (int, error) {
 }
 
 func TestEmpty(t *testing.T) {
-	for _, runs := range [][]page.Run{nil, {{}}, {{Title: "none", Events: all(nil)}}} {
+	for _, runs := range [][]page.Run{nil, {{}}, {{Title: "none", Events: tracetest.Events(nil)}}} {
 		text := write(t, page.Options{}, runs...)
 		assert.Empty(t, data(t, text, "block"))
 		assert.Len(t, about(t, text).Runs, len(runs))
@@ -257,12 +243,12 @@ func TestEmpty(t *testing.T) {
 func TestTimesOfDay(t *testing.T) {
 	day := time.Duration(time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC).UnixNano())
 	text := write(t, page.Options{},
-		page.Run{Events: all(nil, trace.Event{At: day, Kind: trace.Data}, trace.Event{At: day + 1, Kind: trace.Data})},
-		page.Run{Events: all(nil, trace.Event{At: day + 5, Kind: trace.Data})},
-		page.Run{Events: all(nil, trace.Event{At: day + 100*time.Hour, Kind: trace.Data})},
-		page.Run{Events: all(nil, trace.Event{At: day + 200*time.Hour + 9, Took: 9, Kind: trace.Connect})},
-		page.Run{Header: trace.Header{Start: time.Unix(1e9, 0)}, Events: all(nil, trace.Event{At: 7, Kind: trace.Data})},
-		page.Run{Events: all(nil, trace.Event{At: math.MinInt64, Kind: trace.Data}, trace.Event{At: math.MaxInt64, Kind: trace.Data})},
+		page.Run{Events: tracetest.Events(nil, trace.Event{At: day, Kind: trace.Data}, trace.Event{At: day + 1, Kind: trace.Data})},
+		page.Run{Events: tracetest.Events(nil, trace.Event{At: day + 5, Kind: trace.Data})},
+		page.Run{Events: tracetest.Events(nil, trace.Event{At: day + 100*time.Hour, Kind: trace.Data})},
+		page.Run{Events: tracetest.Events(nil, trace.Event{At: day + 200*time.Hour + 9, Took: 9, Kind: trace.Connect})},
+		page.Run{Header: trace.Header{Start: time.Unix(1e9, 0)}, Events: tracetest.Events(nil, trace.Event{At: 7, Kind: trace.Data})},
+		page.Run{Events: tracetest.Events(nil, trace.Event{At: math.MinInt64, Kind: trace.Data}, trace.Event{At: math.MaxInt64, Kind: trace.Data})},
 	)
 	var first []int64
 	for _, b := range data(t, text, "block") {
@@ -310,10 +296,10 @@ func TestPayloadLimits(t *testing.T) {
 // its own two scripts and its style.
 func TestHostileNames(t *testing.T) {
 	const hostile = `</script><script>alert(1)</script><img src=x onerror=alert(2)>"'--><!--` + "\u2028\x00"
-	harmless := write(t, page.Options{Title: "t"}, page.Run{Title: "t", Events: all(nil, trace.Event{Kind: trace.Data})})
+	harmless := write(t, page.Options{Title: "t"}, page.Run{Title: "t", Events: tracetest.Events(nil, trace.Event{Kind: trace.Data})})
 	text := write(t, page.Options{Title: hostile}, page.Run{
 		Title: hostile, Header: trace.Header{Test: hostile, Source: hostile, Go: hostile},
-		Events: all(nil, trace.Event{
+		Events: tracetest.Events(nil, trace.Event{
 			Kind: trace.Data, From: hostile, To: hostile, Note: hostile, Payload: hostile, Length: 1000,
 			Conn: trace.Conn{Host: hostile, Network: hostile, Number: 1},
 		}),
@@ -339,7 +325,7 @@ func TestLoadsNothing(t *testing.T) {
 
 // The same events give the same file.
 func TestSamePage(t *testing.T) {
-	run := page.Run{Title: "t", Events: all(nil,
+	run := page.Run{Title: "t", Events: tracetest.Events(nil,
 		trace.Event{At: 1, Kind: trace.Data, From: "a", To: "b", Conn: conn}, trace.Event{At: 2, Kind: trace.Data, From: "b", To: "c", Conn: conn, Note: "n"})}
 	assert.Equal(t, write(t, page.Options{}, run), write(t, page.Options{}, run))
 }
