@@ -6,133 +6,132 @@ import (
 	"time"
 )
 
-// A Link describes one direction of a path. All that crosses it, see [Line],
-// shares what it has: rate, queue, and what is random; only the Pace is each
-// connection's and socket's own. In package simtest that is all that one host sends
-// to another, in package slownet all connections of one Dialer, Listener or Path.
-// Two of these with equal Links share nothing but the [Bottleneck] that both name. The
-// zero Link passes everything at once.
+// A Link describes one direction of a path. Everything that crosses it (see
+// [Line]) shares its rate, its queue and its random state; only the Pace
+// applies to each connection and socket separately. In package simtest that is
+// everything one host sends to another, in package slownet all connections of
+// one Dialer, Listener or Path. Two of these with equal Links share nothing
+// except a [Bottleneck] that both name. The zero Link passes everything at
+// once.
 //
-// A packet's size is what is sent on the line: TCP's segments have headers of 52
-// bytes, while datagrams and ideal streams have none.
+// A packet's size is what is sent on the line: TCP segments have 52 bytes of
+// headers, datagrams and ideal streams have none.
 //
-// What is random about a link (jitter, loss and so on) is drawn from a seed
-// that is handed in with it: the same seed gives the same, on every platform.
+// Random effects (jitter, loss and so on) are drawn from a seed that is passed
+// in with the link: the same seed gives the same results on every platform.
 type Link struct {
-	// Latency is how long a byte is under way, one way: half of what ping
-	// shows. Zero is none.
+	// Latency is the one-way delay of a byte: half of what ping shows. Zero is
+	// none.
 	Latency time.Duration `json:"latency,omitzero"`
 
 	// Jitter varies the latency from packet to packet. Zero is none.
 	Jitter Jitter `json:"jitter,omitzero"`
 
-	// Rate is how many bits per second pass. Zero is no limit.
+	// Rate limits the link to this many bits per second. Zero is no limit.
 	Rate Rate `json:"rate,omitzero"`
 
-	// Replay, if it is not nil, takes the place of Rate: bytes pass when the
-	// trace of a real link says so.
+	// Replay, if it is not nil, replaces Rate: bytes pass when the trace of a
+	// real link says so.
 	Replay *Replay `json:"replay,omitzero"`
 
-	// Bottleneck, if it is not nil, takes the place of Rate: all links that are
-	// given the same one share what it passes, and the queue before it.
+	// Bottleneck, if it is not nil, replaces Rate: all links with the same
+	// Bottleneck share its capacity and its queue.
 	Bottleneck *Bottleneck `json:"-"`
 
-	// Pace cuts a stream into pieces with a wait after each. It is each
-	// connection's own: others on the link are not slowed down by it. Zero leaves
-	// the stream whole.
+	// Pace cuts a stream into pieces with a wait after each. It applies to each
+	// connection separately and does not slow down others on the link. Zero
+	// leaves the stream whole.
 	Pace Pace `json:"pace,omitzero"`
 
-	// Queue is where packets wait for the rate, the replay or the bottleneck, and
-	// which of them it drops. The zero Queue is first in, first out, with room for 1,000
-	// packets, netem's default.
+	// Queue is where packets wait for the rate, the replay or the bottleneck,
+	// and decides which of them are dropped. The zero Queue is a drop-tail FIFO
+	// with room for 1,000 packets, netem's default.
 	Queue Queue `json:"queue,omitzero"`
 
 	// MTU is the size in bytes of the largest packet. A stream is cut into
-	// packets of that size where they matter, because they pass at a rate or
-	// can be lost; zero is 1,500, Ethernet's. A datagram that is larger is
-	// dropped; zero is no limit. Datagrams have no headers: of those that pass an
-	// MTU of 1,500 on a real network the payload has 1,472 bytes over IPv4 and 1,452
-	// over IPv6, so give 28 or 48 less for the same.
+	// packets of that size where packets matter, because there is a rate or
+	// they can be lost; zero is 1,500, as on Ethernet. A larger datagram is
+	// dropped; zero is no limit. Datagrams have no headers here: on a real
+	// network with an MTU of 1,500 the largest payload is 1,472 bytes over IPv4
+	// and 1,452 over IPv6, so set the MTU 28 or 48 lower for the same effect.
 	MTU int `json:"mtu,omitzero"`
 
-	// DropOversize makes packets that are larger than the MTU vanish on streams
-	// too: an MTU black hole (RFC 2923, section 2.1), as a tunnel is whose ICMP
+	// DropOversize silently drops packets larger than the MTU on streams too:
+	// an MTU black hole (RFC 2923, section 2.1), such as a tunnel whose ICMP
 	// messages a firewall drops. Streams then never learn of an MTU below
-	// Ethernet's 1,500 bytes, and are cut into packets of that size: what fits into
-	// a packet of the MTU arrives, and more than that never does, so that the
-	// sender gives up with ETIMEDOUT. It needs an MTU.
+	// Ethernet's 1,500 bytes and send packets of that size. Data that fits into
+	// the MTU arrives; larger packets never do, so the sender gives up with
+	// ETIMEDOUT. DropOversize requires an MTU.
 	DropOversize bool `json:"dropOversize,omitzero"`
 
-	// Loss is how packets are lost. Zero is none.
+	// Loss describes how packets are lost. Zero is no loss.
 	Loss Loss `json:"loss,omitzero"`
 
-	// Duplicate is the chance of a packet to arrive twice.
+	// Duplicate is the chance that a packet arrives twice.
 	Duplicate Chance `json:"duplicate,omitzero"`
 
-	// Corrupt is the chance of a packet to arrive with one bit changed. On a
-	// stream the receiver's checksum sees to it that such a packet is as good
-	// as lost.
+	// Corrupt is the chance that a packet arrives with one bit flipped. On a
+	// stream the receiver's checksum fails, so such a packet is as good as
+	// lost.
 	Corrupt Chance `json:"corrupt,omitzero"`
 
-	// Reorder is the chance of a packet to overtake those before it, as it
-	// passes without latency and jitter. On a stream it waits for them at the
-	// other end.
+	// Reorder is the chance that a packet overtakes those before it, by
+	// skipping latency and jitter. On a stream it waits for them at the
+	// receiver.
 	Reorder Chance `json:"reorder,omitzero"`
 }
 
-// A Pace lets at most a number of bytes pass, then waits, and so on. It is the
-// way in which a slow server dribbles: ten bytes, a tenth of a second, ten
-// bytes.
+// A Pace alternates between passing at most a number of bytes and waiting. That
+// is how a slow server sends: ten bytes, a tenth of a second, ten bytes.
 //
-// Every piece is followed by the wait, whether it was full or not, and the
-// last one too: what comes next, be it the end of the stream, comes after it.
-// A datagram passes whole, and is followed by as many waits as it would have
-// been cut into pieces.
+// Every piece is followed by the wait, full or not, the last one included:
+// whatever comes next, even the end of the stream, comes after the wait. A
+// datagram passes whole, followed by one wait for each piece it would have been
+// cut into.
 type Pace struct {
-	// Bytes is the most that pass at a time. Zero is no limit.
+	// Bytes is the most that passes at a time. Zero is no limit.
 	Bytes int `json:"bytes,omitzero"`
 
-	// Wait is how long nothing passes after each piece. Zero is no wait.
+	// Wait is the pause after each piece. Zero is no wait.
 	Wait time.Duration `json:"wait,omitzero"`
 }
 
-// A Chance is how likely something befalls a packet.
+// A Chance is the probability of an impairment.
 type Chance struct {
-	// Probability is between 0, never, and 1, always.
+	// Probability is between 0 (never) and 1 (always).
 	Probability float64 `json:"probability"`
 
-	// Correlation is between 0 and 1: how much a packet's fate is that of the
-	// packet before. It makes what happens come in bursts and leaves its share
-	// as it is. (In netem, whose parameter this is, a correlation also makes
-	// what is rare rarer.)
+	// Correlation is between 0 and 1: how much a packet's outcome depends on
+	// that of the packet before. It makes impairments come in bursts without
+	// changing how many packets they affect. (In netem, where this parameter
+	// comes from, a correlation also makes rare impairments rarer.)
 	Correlation float64 `json:"correlation,omitzero"`
 }
 
 // IsZero reports whether the link passes everything at once.
 func (l Link) IsZero() bool { return l == Link{} }
 
-// ArrivesAtOnce reports whether bytes of a stream are under way for no
-// time.
+// ArrivesAtOnce reports whether bytes of a stream arrive without any delay.
 func (l *Link) ArrivesAtOnce() bool {
 	return l.Latency == 0 && l.Jitter.Deviation == 0 && !l.hasPackets()
 }
 
-// hasPackets reports whether it matters that a stream travels in packets.
+// hasPackets reports whether it matters that a stream is sent in packets.
 func (l *Link) hasPackets() bool {
 	return l.hasCapacity() || l.isFaulty() || l.vanishes(l.PacketSize())
 }
 
-// LosesNothing reports whether no packet is lost or corrupted, but by a queue, or
-// because it is larger than the MTU.
+// LosesNothing reports whether packets are never lost or corrupted, except by a
+// queue or because they exceed the MTU.
 func (l *Link) LosesNothing() bool { return l.Loss == Loss{} && l.Corrupt == Chance{} }
 
-// hasCapacity reports whether only so many bytes pass.
+// hasCapacity reports whether the link's capacity is limited.
 func (l *Link) hasCapacity() bool { return l.Rate > 0 || l.Replay != nil || l.Bottleneck != nil }
 
 // drops reports whether a packet of n bytes is larger than the MTU.
 func (l *Link) drops(n int) bool { return l.MTU > 0 && n > l.MTU }
 
-// isFaulty reports whether something may befall a packet.
+// isFaulty reports whether packets may be impaired.
 func (l *Link) isFaulty() bool {
 	return l.Loss != Loss{} || l.Duplicate != Chance{} || l.Corrupt != Chance{} || l.Reorder != Chance{}
 }
@@ -148,13 +147,13 @@ func (l *Link) PacketSize() int {
 	return l.MTU
 }
 
-// defaultMTU is an Ethernet frame's worth.
+// defaultMTU is the payload of an Ethernet frame.
 const defaultMTU = 1500
 
-// Validate reports the first field of the link that cannot be, with its value
-// and what is allowed. Links that come from a file, a flag or a user are to be
-// validated; the constructors of this package panic on an invalid link, which
-// is a bug of the program that made it.
+// Validate reports the first invalid field of the link, with its value and what
+// is allowed. Validate links that come from a file, a flag or a user: the
+// constructors of this package panic on an invalid link, which is a bug in the
+// calling program.
 func (l Link) Validate() error {
 	if err := l.invalid(); err != nil {
 		return fmt.Errorf("netem: %w", err)
@@ -204,7 +203,7 @@ func (l *Link) invalid() error {
 		Chance
 	}{{"Duplicate", l.Duplicate}, {"Corrupt", l.Corrupt}, {"Reorder", l.Reorder}} {
 		if chance.Chance == (Chance{}) {
-			continue // most have none, and to make their names costs memory
+			continue // most have none, and building their names costs memory
 		}
 		if err := invalidShares(
 			share{chance.name + ".Probability", chance.Probability},

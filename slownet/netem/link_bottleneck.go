@@ -6,19 +6,19 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Bottleneck is a rate that several links share: all those that name it, in
-// both directions of a path or of many. Ideal streams that want to send take
-// turns, a packet each, so that each gets its fair share (if their packets are
-// of a size), and who needs less leaves the rest to the others.
+// A Bottleneck is a rate that several links share: all links that name it, in
+// both directions of one path or of many. Ideal streams that want to send take
+// turns, one packet at a time, so each gets its fair share (if their packets
+// are of equal size), and what one does not need is left to the others.
 //
-// Datagrams, and the segments of TCP, wait for it in one queue, wherever they
-// come from. Each link's Queue says how long that queue may be for what comes
-// over the link, and what serves it: links with the same Queue share one as a
-// router's line does. Links with a discipline wait in a queue apart from those
-// without, and the two take turns.
+// Datagrams and TCP segments wait for it in one queue, wherever they come from.
+// Each link's Queue sets the limit and the discipline for what comes over that
+// link: links with equal Queues share one queue, as on a router's port. Links
+// with a discipline share a queue separate from that of links without, and the
+// two take turns.
 //
-// Whatever drives the model gives it a lock, see Share, and then it may be used
-// by several goroutines.
+// The driver of the model gives it a lock (see Share); after that several
+// goroutines may use it.
 type Bottleneck struct {
 	replay *Replay
 
@@ -28,22 +28,22 @@ type Bottleneck struct {
 	origin time.Time // of its time line; the first connection's
 }
 
-// NewBottleneck returns a bottleneck that passes so many bits per second; zero
-// is no limit. It panics if the rate is negative.
+// NewBottleneck returns a bottleneck with the given rate; zero is no limit. It
+// panics if the rate is negative.
 func NewBottleneck(rate Rate) *Bottleneck {
 	Link{Rate: rate}.mustBeValid()
 	return &Bottleneck{rate: rate}
 }
 
-// NewReplayBottleneck returns a bottleneck that passes bytes when a real link
-// did; nil is no limit. It panics if the replay is empty.
+// NewReplayBottleneck returns a bottleneck that follows a recording of a real
+// link; nil is no limit. It panics if the replay is empty.
 func NewReplayBottleneck(replay *Replay) *Bottleneck {
 	Link{Replay: replay}.mustBeValid()
 	return &Bottleneck{replay: replay}
 }
 
 // SetRate changes the rate for what is sent from now on. It panics if the rate
-// is negative, or the bottleneck a replay.
+// is negative, or the bottleneck is a replay.
 func (b *Bottleneck) SetRate(rate Rate) {
 	Link{Rate: rate}.mustBeValid()
 	if b.replay != nil {
@@ -55,10 +55,9 @@ func (b *Bottleneck) SetRate(rate Rate) {
 	b.server.capacity.meter = meter{}
 }
 
-// Reset makes the bottleneck idle, as a new one is: nothing has passed it yet,
-// and its time line begins anew. Its rate stays what it is. It is for whoever
-// starts time anew; a connection that has something waiting for the bottleneck
-// goes on with what it was told.
+// Reset makes the bottleneck idle, like a new one: nothing has passed it yet,
+// and its time line starts over. Its rate does not change. It is for drivers
+// that start time over; departure times that were already returned stay valid.
 func (b *Bottleneck) Reset() {
 	b.acquire()
 	defer b.release()
@@ -71,8 +70,8 @@ type Locker interface {
 	Unlock()
 }
 
-// Share gives the bottleneck a lock, if it has none yet. It is for drivers: who
-// calls it makes sure that nobody else uses the bottleneck meanwhile.
+// Share gives the bottleneck a lock, if it has none yet. It is for drivers: the
+// caller must make sure that nobody else uses the bottleneck at the same time.
 func (b *Bottleneck) Share(lock Locker) {
 	if b.lock == nil {
 		b.lock = lock
@@ -91,13 +90,13 @@ func (b *Bottleneck) release() {
 	}
 }
 
-// attach returns what has to be added to times since the origin to make them
-// the bottleneck's.
+// attach returns the offset to add to times since the origin to get times on
+// the bottleneck's time line.
 func (b *Bottleneck) attach(origin time.Time) time.Duration {
 	b.acquire()
 	defer b.release()
 	if b.origin.IsZero() {
 		b.origin = origin
 	}
-	return max(-timeline.End, origin.Sub(b.origin)) // so that it can be taken back
+	return max(-timeline.End, origin.Sub(b.origin)) // so that it can be subtracted again
 }

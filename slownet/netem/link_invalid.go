@@ -2,22 +2,22 @@ package netem
 
 import "fmt"
 
-// An invalidError tells of a field that cannot be what it is, to whoever has written
-// Go and to whoever has written JSON.
+// An invalidError describes an invalid field, in the words of Go and in those
+// of JSON.
 type invalidError struct {
 	inGo   string // names the field as Go does
-	inJSON string // is for whoever is told the field's path in the JSON before it
+	inJSON string // without the field's name, for errors that give its path in the JSON
 }
 
 func (e *invalidError) Error() string { return e.inGo }
 
-// mustBe returns the error of a field that is not as it must be.
+// mustBe returns the error of an invalid field.
 func mustBe(field string, value any, what string) error {
 	rest := fmt.Sprintf("is %v: it must be %s", value, what)
 	return &invalidError{field + " " + rest, "it " + rest}
 }
 
-// invalid reports the first field that cannot be what it is.
+// invalid reports the first invalid field.
 func (p *Pace) invalid() error {
 	switch {
 	case p.Bytes < 0:
@@ -28,7 +28,7 @@ func (p *Pace) invalid() error {
 	return nil
 }
 
-// A share is a field that must be between 0 and 1.
+// A share is a field with a value that must be between 0 and 1.
 type share struct {
 	name  string
 	value float64

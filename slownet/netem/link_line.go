@@ -6,77 +6,77 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Line is a [Link] in use. It belongs to all that crosses it: streams,
-// datagrams and the segments of TCP connections share its rate or replay, its
-// queue, its loss, duplication, corruption, reordering and jitter. The link's
-// Pace is not shared; each [Flow] and [PacketFlow] has its own.
+// A Line is a [Link] in use. Everything that crosses it shares it: streams,
+// datagrams and TCP segments share its rate or replay, its queue, its loss,
+// duplication, corruption, reordering and jitter. The link's Pace is not
+// shared; each [Flow] and [PacketFlow] has its own.
 //
-// A path may lead over several lines. A packet that arrives at the end of one
-// line enters the next at that time, by another call of Send.
+// A path may cross several lines. A packet that arrives at the end of one line
+// enters the next at that time, by another call of Send.
 //
-// A Line has no clock and no goroutine, and no lock but that of a [Bottleneck]:
-// whatever drives the model guards a line, with all flows on it. Times are
+// A Line has no clock and no goroutine, and no lock except that of a
+// [Bottleneck]: the driver guards a line and all flows on it. Times are
 // durations since an origin of the driver's choice, the same for all flows on
 // the line, and must not decrease from call to call.
 type Line struct {
-	link  *Link // never changed, for others may have it too
+	link  *Link // never changed: others may share it
 	seed  uint64
-	state *lineState // nil as long as the link has needed none
+	state *lineState // nil until the link needs one
 
 	overrides *Overrides // nil for none
 }
 
-// lineState is what a link needs that does more than to delay. Its parts are nil
-// as long as they are not needed: many lines have one connection each.
+// lineState is the state of a link that does more than delay packets. Its parts
+// are nil until they are needed: many lines carry a single connection.
 type lineState struct {
 	server  server        // unless the link has a bottleneck
-	shift   time.Duration // added to a time, makes it the bottleneck's
-	last    time.Duration // when the packet before arrives, if the link has jitter
+	shift   time.Duration // added to a time to get the bottleneck's time
+	last    time.Duration // when the previous packet arrives, if the link has jitter
 	random  *randomState
 	delayed *delayed // if the queue counts it
 	queue   *lineQueue
 }
 
-// randomState is the state of what is random. It follows from the packets on the line
-// and their order.
+// randomState is the state of the random impairments. It follows from the
+// packets on the line and their order.
 type randomState struct {
 	loss                                lossState
 	jitter, duplicate, corrupt, reorder previousDraw
 }
 
-// NewLine returns a line that is free from the origin on. The seed decides what
-// is random; lines that a packet passes one after the other should have
-// different ones. It panics on an invalid link; see [Link.Validate].
+// NewLine returns a line that is idle at the origin. The seed decides all
+// random effects; lines that a packet crosses in succession should have
+// different seeds. It panics on an invalid link; see [Link.Validate].
 func NewLine(link Link, seed uint64) *Line {
 	link.mustBeValid()
 	return &Line{link: &link, seed: seed}
 }
 
-// Init makes the line what [NewLine] returns: over a link that is valid, that
-// others may have too, and that nobody changes from now on.
+// Init initializes the line as [NewLine] does. The link must be valid and must
+// not change from now on; lines may share it.
 func (l *Line) Init(link *Link, seed uint64) { *l = Line{link: link, seed: seed} }
 
 // Link returns the link as it is now.
 func (l *Line) Link() Link { return *l.link }
 
-// SharedLink returns the link as it is now. It must not be changed, for others
-// may have it too.
+// SharedLink returns the link as it is now. It must not be changed: others may
+// share it.
 func (l *Line) SharedLink() *Link { return l.link }
 
-// SetLink changes the link for what is sent from now on. What is on its way
-// already arrives when it would have. What is random goes on where it is. It
-// panics on an invalid link; see [Link.Validate].
+// SetLink changes the link for packets sent from now on. Packets in flight
+// arrive as before, and the random state is kept. It panics on an invalid link;
+// see [Link.Validate].
 func (l *Line) SetLink(link Link) {
 	link.mustBeValid()
 	l.SetSharedLink(&link)
 }
 
-// SetSharedLink is SetLink with a link that is valid, that others may have too,
-// and that nobody changes from now on.
+// SetSharedLink is SetLink for a shared link, which must be valid and must not
+// change from now on.
 func (l *Line) SetSharedLink(link *Link) {
 	if state := l.state; state != nil {
 		if link.Replay != l.link.Replay {
-			state.server.capacity.slot, state.server.capacity.used = 0, 0 // they were the other replay's
+			state.server.capacity.slot, state.server.capacity.used = 0, 0 // they belong to the other replay
 		}
 		state.server.capacity.meter, state.last = meter{}, 0
 		if link.Bottleneck == nil {
@@ -89,18 +89,18 @@ func (l *Line) SetSharedLink(link *Link) {
 	l.link = link
 }
 
-// Join tells when, on the clock's time line, the line's times begin. It matters
-// to a [Bottleneck], and is to be called after a change of link, too.
+// Join sets the wall-clock time of the line's origin. A [Bottleneck] needs it.
+// Call it again after the link has changed.
 func (l *Line) Join(origin time.Time) {
 	if b := l.link.Bottleneck; b != nil {
 		l.withState().shift = b.attach(origin)
 	}
 }
 
-// withState returns the state, which begins now at the latest.
+// withState returns the state, and creates it if there is none.
 func (l *Line) withState() *lineState { return ensure(&l.state) }
 
-// ensure returns what is at a place, and makes it if it is nil.
+// ensure returns the pointer at a place, and allocates its target if it is nil.
 func ensure[T any](place **T) *T {
 	if *place == nil {
 		*place = new(T)
@@ -108,8 +108,8 @@ func ensure[T any](place **T) *T {
 	return *place
 }
 
-// serve returns what packets on the line wait for, and what makes a time its
-// own. It is to be given back with release.
+// serve returns the server of the line's packets, and the offset of its time
+// line. The caller must call release afterwards.
 func (l *Line) serve() (s *server, shift time.Duration) {
 	s = l.open(l.link.Bottleneck)
 	if l.link.Bottleneck != nil {
@@ -118,11 +118,11 @@ func (l *Line) serve() (s *server, shift time.Duration) {
 	return s, shift
 }
 
-// release gives back what serve returned.
+// release ends the use of the server that serve returned.
 func (l *Line) release() { l.close(l.link.Bottleneck) }
 
-// open returns a bottleneck's server, or the line's own for nil. It is to be
-// given back with close.
+// open returns a bottleneck's server, or the line's own for nil. The caller
+// must call close afterwards.
 func (l *Line) open(b *Bottleneck) *server {
 	state := l.withState()
 	if b != nil {
@@ -138,7 +138,7 @@ func (l *Line) close(b *Bottleneck) {
 	}
 }
 
-// limits returns what lets only so many bytes pass a server, see open.
+// limits returns the rate or the replay of a server; see open.
 func (l *Line) limits(b *Bottleneck) (Rate, *Replay) {
 	if b != nil {
 		return b.rate, b.replay
@@ -146,8 +146,8 @@ func (l *Line) limits(b *Bottleneck) (Rate, *Replay) {
 	return l.link.Rate, l.link.Replay
 }
 
-// pass lets some of n bytes of a stream pass, and returns how many they are and
-// when the last of them has passed.
+// pass serializes some of n bytes of a stream, and returns how many, and when
+// the last of them has passed.
 func (l *Line) pass(now time.Duration, n int) (int, time.Duration) {
 	if l.state == nil && !l.link.hasCapacity() {
 		return n, now
@@ -159,8 +159,8 @@ func (l *Line) pass(now time.Duration, n int) (int, time.Duration) {
 	return n, max(now, timeline.Add(leave, -shift))
 }
 
-// atLeast returns how long n bytes take to pass at the rate, if nothing else is
-// on the line. With a replay it is not known, and is none.
+// atLeast returns the serialization time of n bytes if nothing else is on the
+// line. With a replay it is unknown, and zero.
 func (l *Line) atLeast(n int) time.Duration {
 	b := l.link.Bottleneck
 	if b != nil {
@@ -173,7 +173,7 @@ func (l *Line) atLeast(n int) time.Duration {
 	return 0
 }
 
-// passAll lets n bytes pass, and returns when the last of them has passed.
+// passAll serializes n bytes, and returns when the last of them has passed.
 func (l *Line) passAll(now time.Duration, n int) time.Duration {
 	passed, leave := l.pass(now, n)
 	for n -= passed; n > 0; n -= passed {

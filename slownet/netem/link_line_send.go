@@ -13,29 +13,29 @@ type Packet struct {
 	Leave  time.Duration // when its last byte has left the sender, or the line's queue
 	Arrive time.Duration // when it can be read at the other end, or enters the next line
 
-	// Flip is the bit that is changed under way, between 0 and 8 times the
-	// packet's size, counted from the lowest bit of its first byte; -1 is none.
+	// Flip is the bit that is flipped in transit: less than 8 times the packet's
+	// size, counted from the lowest bit of the first byte; -1 is none.
 	Flip int
 }
 
-// A Fate is what becomes of a packet: it arrives, is dropped, or waits.
+// A Fate is the outcome for a packet: it arrives, is dropped, or waits.
 type Fate struct {
 	Packets [2]Packet // that arrive
-	Count   int       // how many: two if the packet was doubled
+	Count   int       // how many: two if the packet was duplicated
 	Drop    Drop      // why none arrives; NotDropped if one does
 }
 
-// A Drop is why a packet does not arrive.
+// A Drop is the reason why a packet does not arrive.
 type Drop int
 
-// What drops a packet.
+// Reasons for dropping a packet.
 const (
 	NotDropped Drop = iota
 	DroppedByLoss
 	DroppedByQueue      // it was full
 	DroppedByMTU        // the packet is larger
 	DroppedByDiscipline // the queue's CoDel, because packets wait too long
-	Queued              // not dropped yet: it waits, and Line.Step tells what becomes of it
+	Queued              // not dropped yet: it waits, and Line.Step returns its outcome
 )
 
 // String returns the reason.
@@ -44,14 +44,14 @@ func (d Drop) String() string {
 }
 
 // Send puts a packet of n bytes on the line, all headers included, and returns
-// what becomes of it. Where the queue has a discipline, that may depend on what
-// else is sent: then the packet is [Queued], and Step tells later, with the
-// tag, which is the caller's. Next says when to ask. If a packet is doubled, one
-// copy may be Queued though the other is not, so that Next has to be asked
-// whatever Send returns.
+// its outcome. Where the queue has a discipline, that may depend on what else
+// is sent: then the packet is [Queued], and Step returns the outcome later,
+// with the caller's tag. Next says when to call Step. If a packet is
+// duplicated, one copy may be Queued and the other not, so check Next whatever
+// Send returns.
 //
-// A packet that is lost takes no room on the line, and is lost before it could
-// be dropped by a full queue. Send panics if n is below zero.
+// A lost packet takes no capacity: loss is decided before the queue is. Send
+// panics if n is negative.
 func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) {
 	if l.state != nil && l.state.queue != nil {
 		l.sendScheduled(now)
@@ -60,7 +60,7 @@ func (l *Line) Send(now time.Duration, n int, id PacketID, tag any) (fate Fate) 
 	return fate
 }
 
-// sendNow decides the fate of a packet, which is zero before.
+// sendNow decides the fate of a packet. The fate must be zero before.
 func (l *Line) sendNow(fate *Fate, now time.Duration, n int, id PacketID, tag any) {
 	link := l.link
 	if n < 0 {
@@ -105,8 +105,8 @@ func (l *Line) transmit(fate *Fate, now time.Duration, n int, id PacketID, m imp
 	l.send(packet, now, start, delay, n, m.reordered)
 }
 
-// transit returns how long a packet is under way after it has left, and which
-// bit of it changes.
+// transit returns the delay of a packet after it has left, and which bit of it
+// is flipped.
 func (l *Line) transit(id PacketID, n int, m impairments) (delay time.Duration, flip int) {
 	delay, flip = l.link.Latency, -1
 	if l.link.Jitter.Deviation > 0 {
@@ -121,8 +121,8 @@ func (l *Line) transit(id PacketID, n int, m impairments) (delay time.Duration, 
 	return delay, flip
 }
 
-// send decides when a packet arrives that came at a time and has begun to pass
-// at another.
+// send sets the arrival time of a packet that reached the line at now and whose
+// serialization began at start.
 func (l *Line) send(packet *Packet, now, start, delay time.Duration, n int, reordered bool) {
 	packet.Arrive = timeline.Add(packet.Leave, delay)
 	if l.link.Jitter.Deviation > 0 && l.link.hasCapacity() && !reordered {
@@ -134,8 +134,8 @@ func (l *Line) send(packet *Packet, now, start, delay time.Duration, n int, reor
 }
 
 // keepOrder makes a packet arrive after the one before it, as netem does where
-// there is a rate: packets are delayed first and then pass, one after the other,
-// so that what waits for the rate takes up the jitter.
+// there is a rate: packets are delayed first and serialized afterwards, so the
+// wait for the rate absorbs the jitter.
 func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 	state := l.withState()
 	if l.link.Rate > 0 {
@@ -145,8 +145,8 @@ func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 	state.last = packet.Arrive
 }
 
-// enter lets a packet pass if there is room for it, and returns when it begins
-// to pass and when it has.
+// enter serializes a packet if there is room for it, and returns when that
+// begins and ends.
 func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admitted bool) {
 	if l.link.Queue.CountDelayed && !ensure(&l.withState().delayed).admits(&l.link.Queue, now, n, nil) {
 		return 0, 0, false
@@ -169,7 +169,7 @@ func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admi
 	return start, max(now, timeline.Add(until, -shift)), true
 }
 
-// free returns when the line has let pass all that was sent.
+// free returns when the line has serialized everything that was sent.
 func (l *Line) free() time.Duration {
 	if l.state == nil {
 		return 0

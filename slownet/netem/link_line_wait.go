@@ -6,21 +6,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Departure is what has become of a packet that was [Queued].
+// A Departure is the outcome for a packet that was [Queued].
 type Departure struct {
 	Packet      // if it is not dropped
 	Tag    any  // its sender's
 	Drop   Drop // NotDropped if it arrives
 }
 
-// A lineQueue is what a line knows of packets that were Queued.
+// A lineQueue is a line's state of packets that were Queued.
 type lineQueue struct {
 	boxes     []*outbox         // for each server that it has sent to
-	scheduled []scheduledPacket // packets that enter the line at a time to come, in order
-	ready     fifo[Departure]   // of those
+	scheduled []scheduledPacket // packets that enter the line in the future, in order
+	ready     fifo[Departure]   // outcomes of scheduled packets
 }
 
-// scheduledPacket is a packet that enters the line at a time to come.
+// A scheduledPacket enters the line in the future.
 type scheduledPacket struct {
 	at  time.Duration
 	n   int
@@ -28,8 +28,8 @@ type scheduledPacket struct {
 	tag any
 }
 
-// Next returns when Step has to be called, or [Never]. A time that has passed
-// stands for now. It may change with every Send and Step.
+// Next returns when Step must be called, or [Never]. A time in the past means
+// now. It may change with every Send and Step.
 func (l *Line) Next() time.Duration {
 	if l.state == nil || l.state.queue == nil {
 		return Never
@@ -54,9 +54,9 @@ func (l *Line) Next() time.Duration {
 	return next
 }
 
-// Step returns what has become of the next packet that was Queued, if that is
-// known by the given time, and whether there is one. Its times may lie before
-// or after that time: a driver that calls late costs the line no throughput.
+// Step returns the outcome for the next packet that was Queued, if it is known
+// by the given time. Its times may lie before or after that time: a driver that
+// calls late costs the line no throughput.
 func (l *Line) Step(now time.Duration) (Departure, bool) {
 	if l.state == nil || l.state.queue == nil {
 		return Departure{}, false
@@ -77,7 +77,7 @@ func (l *Line) Step(now time.Duration) (Departure, bool) {
 		}
 		isOver := box.waiting == 0 && box.server != l.link.Bottleneck
 		l.close(box.server)
-		if isOver { // another bottleneck has taken its place
+		if isOver { // another bottleneck has replaced it
 			w.boxes = append(w.boxes[:i], w.boxes[i+1:]...)
 			return l.Step(now)
 		}
@@ -85,7 +85,7 @@ func (l *Line) Step(now time.Duration) (Departure, bool) {
 	return Departure{}, false
 }
 
-// outbox returns the outbox for the server that serves the line now.
+// outbox returns the outbox of the line's present server.
 func (l *Line) outbox(shift time.Duration) *outbox {
 	w := ensure(&l.withState().queue)
 	for _, box := range w.boxes {
@@ -136,7 +136,7 @@ func (l *Line) enqueue(fate *Fate, now time.Duration, n int, id PacketID, m impa
 	fate.Count++
 }
 
-// depart returns the packet that has left a queue.
+// depart returns a packet that has left a queue.
 func (l *Line) depart(o *outcome) (packet Packet) {
 	if o.drop != NotDropped {
 		return packet
@@ -147,7 +147,7 @@ func (l *Line) depart(o *outcome) (packet Packet) {
 	return packet
 }
 
-// sendAt has a packet enter the line at a time to come.
+// sendAt makes a packet enter the line at a time in the future.
 func (l *Line) sendAt(at time.Duration, n int, id PacketID, tag any) {
 	w := ensure(&l.withState().queue)
 	w.scheduled = append(w.scheduled, scheduledPacket{at, n, id, tag})
@@ -156,7 +156,7 @@ func (l *Line) sendAt(at time.Duration, n int, id PacketID, tag any) {
 	}
 }
 
-// sendScheduled sends what was to enter the line by now.
+// sendScheduled sends the scheduled packets that are due by now.
 func (l *Line) sendScheduled(now time.Duration) {
 	w := l.state.queue
 	for len(w.scheduled) > 0 && w.scheduled[0].at <= now {

@@ -2,16 +2,16 @@ package netem
 
 import "time"
 
-// A server is what packets wait for: a rate or a replay, and the queue before
+// A server serializes packets: a rate or a replay, and the queue in front of
 // it. A line has one, and so has a bottleneck.
 type server struct {
 	capacity   capacity
-	backlog    *backlog    // of what is served in order; nil as long as it was not needed
-	discipline *discipline // of the rest; the same
+	backlog    *backlog    // of packets served in order; nil until needed
+	discipline *discipline // of all others; nil until needed
 }
 
-// admits reports whether there is room for a packet that comes at the given
-// time. One that needs not wait finds room in any queue.
+// admits reports whether there is room for a packet that arrives at the given
+// time. A packet that need not wait always has room.
 func (s *server) admits(link *Link, now time.Duration, n int) bool {
 	b := ensure(&s.backlog)
 	b.forget(now)
@@ -21,11 +21,11 @@ func (s *server) admits(link *Link, now time.Duration, n int) bool {
 // A backlog counts packets in a queue that is served in order.
 type backlog struct {
 	packets []backlogPacket
-	gone    int // how many of the first no longer wait
-	bytes   int // of the others
+	gone    int // how many at the front no longer wait
+	bytes   int // of those that wait
 }
 
-// backlogPacket is a packet in a queue. One without bytes takes the room of one.
+// A backlogPacket is a packet in a queue. An empty packet counts as one byte.
 type backlogPacket struct {
 	until time.Duration
 	bytes int
@@ -38,19 +38,19 @@ func (b *backlog) add(until time.Duration, n int) {
 	b.bytes += n
 }
 
-// forget takes out what waits no more.
+// forget removes packets that no longer wait.
 func (b *backlog) forget(now time.Duration) {
 	for b.gone < len(b.packets) && b.packets[b.gone].until <= now {
 		b.bytes -= b.packets[b.gone].bytes
 		b.gone++
 	}
-	if b.gone > len(b.packets)/2 { // now and then, for it costs what the queue is long
+	if b.gone > len(b.packets)/2 { // rarely: the copy takes time proportional to the queue
 		b.packets = append(b.packets[:0], b.packets[b.gone:]...)
 		b.gone = 0
 	}
 }
 
-// hasRoom reports whether a packet of n bytes finds room.
+// hasRoom reports whether there is room for a packet of n bytes.
 func (b *backlog) hasRoom(queue *Queue, n int) bool {
 	packets, bytes := queue.limits()
 	return len(b.packets)-b.gone < packets && max(1, n) <= bytes-b.bytes

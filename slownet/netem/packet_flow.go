@@ -6,39 +6,39 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A PacketFlow is the state of the datagrams from one socket on their way over
-// a [Line], which it may share with others. Like the line it has no clock, no
-// goroutine and no lock; times must not decrease from call to call.
+// A PacketFlow is the state of one socket's datagrams on a [Line], which other
+// flows may share. Like the line it has no clock, no goroutine and no lock;
+// times must not decrease from call to call.
 //
-// What befalls a datagram is what the link says: it can be lost, doubled,
-// changed in one bit, overtaken, or dropped because the queue is full or it is
-// larger than the MTU. The flow's own are the link's Pace, and the datagrams
-// that wait for it: as many as the link's queue has room for.
+// The link decides what happens to a datagram: it can be lost, duplicated,
+// corrupted in one bit, reordered, or dropped because the queue is full or it
+// exceeds the MTU. The flow itself has the link's Pace and the datagrams that
+// wait for it, as many as the link's queue can hold.
 type PacketFlow struct {
 	line    *Line
 	id      PacketID      // of the datagram sent last
-	free    time.Duration // when the pace lets the next one enter the line
-	pacing  *backlog      // waits for that; nil as long as nothing has
-	packets [2]Packet     // the answer
+	free    time.Duration // when the pace allows the next one to enter the line
+	pacing  *backlog      // what waits for that; nil until something does
+	packets [2]Packet     // returned by Send
 }
 
 // NewPacketFlow returns a flow of datagrams over a line of its own, which is
-// free from the origin on. The seed decides what is random. It panics on an
+// idle at the origin. The seed decides all random effects. It panics on an
 // invalid link; see [Link.Validate].
 func NewPacketFlow(link Link, seed uint64) *PacketFlow {
 	return &PacketFlow{line: NewLine(link, seed)}
 }
 
-// Init makes the flow one over the line. The name tells it from all others on
-// the line; see [PacketID.Flow].
+// Init initializes the flow over a line. The name must be unique on the line;
+// see [PacketID.Flow].
 func (f *PacketFlow) Init(line *Line, name uint64) {
 	*f = PacketFlow{line: line, id: PacketID{Flow: name}}
 }
 
-// Move makes the flow go on over another line.
+// Move continues the flow over another line.
 func (f *PacketFlow) Move(line *Line) { f.line = line }
 
-// Name returns the name that tells the flow from all others on its line.
+// Name returns the flow's name, which is unique on its line.
 func (f *PacketFlow) Name() uint64 { return f.id.Flow }
 
 // Line returns the line.
@@ -53,29 +53,28 @@ func (f *PacketFlow) SharedLink() *Link { return f.line.link }
 // SetLink is [Line.SetLink] of its line.
 func (f *PacketFlow) SetLink(link Link) { f.line.SetLink(link) }
 
-// Free returns when the next datagram may enter the link. In the past, it is
-// free now.
+// Free returns when the next datagram may enter the link. A time in the past
+// means now.
 func (f *PacketFlow) Free() time.Duration { return max(f.free, f.line.free()) }
 
-// Hold lets nothing enter the link before the given time.
+// Hold keeps the flow from entering the link before the given time.
 func (f *PacketFlow) Hold(until time.Duration) { f.free = max(f.free, until) }
 
-// Skip counts a datagram that does not get to the line, so that what befalls those
-// after it by chance is the same.
+// Skip counts a datagram that does not reach the line, so that later datagrams
+// keep their random draws.
 func (f *PacketFlow) Skip() { f.id.Number++ }
 
-// Send puts a datagram of n bytes on its way. It returns the packet that
-// arrives, or the two of them if it was doubled; or none, and what dropped it,
-// or that it is [Queued], see [Line.Send]. The packets are good until the next
-// call.
+// Send sends a datagram of n bytes. It returns the packet that arrives, or both
+// if it was duplicated; or none and the reason for the drop, or [Queued], see
+// [Line.Send]. The packets are valid until the next call.
 func (f *PacketFlow) Send(now time.Duration, n int) ([]Packet, Drop) {
 	return f.SendTagged(now, n, nil)
 }
 
-// SendTagged is Send with a tag, which must not be nil, and by which [Line.Step]
-// names the datagram if it is Queued. That includes one that waits for the pace
-// before it waits for the rate: others pass meanwhile. With Send, which is for a
-// line that nothing else crosses, they would not.
+// SendTagged is Send with a tag, which must not be nil and identifies the
+// datagram in [Line.Step] if it is Queued. That includes a datagram that waits
+// for the pace before it waits for the rate: other packets can pass meanwhile.
+// With Send, which is for a line without other traffic, they could not.
 func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Drop) {
 	link := f.line.link
 	f.id.Number++
@@ -96,7 +95,7 @@ func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Dr
 		f.pacing.add(start, n)
 	}
 	if link.Pace.Wait > 0 {
-		leave := timeline.Add(start, f.line.atLeast(n)) // unless others come between
+		leave := timeline.Add(start, f.line.atLeast(n)) // unless other packets come first
 		if fate.Count > 0 && link.Queue.Discipline == FIFO {
 			leave = fate.Packets[0].Leave
 		}
@@ -114,7 +113,7 @@ func (f *PacketFlow) awaitsPace(now time.Duration, n int) bool {
 	return pacing.hasRoom(&f.line.link.Queue, n)
 }
 
-// after returns how long nothing passes after a datagram of n bytes.
+// after returns the pause after a datagram of n bytes.
 func (p *Pace) after(n int) time.Duration {
 	pieces := 1
 	if p.Bytes > 0 {

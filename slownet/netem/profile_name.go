@@ -9,22 +9,22 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/spelling"
 )
 
-// ProfileByName returns the profile of this package that has a name, in any
-// spelling: case, spaces, dashes, underscores and the slash do not matter, so
-// "WebPageTest 3G Fast" is "webpagetest/3gfast". The family may be left out
-// if only one family has a profile of the rest of the name: "satellite" is
+// ProfileByName returns this package's profile of that name, in any spelling:
+// case, spaces, dashes, underscores and the slash do not matter, so
+// "WebPageTest 3G Fast" is "webpagetest/3gfast". The family may be omitted if
+// only one family has a profile of that name: "satellite" is
 // "loadero/satellite".
 //
 // Chrome's family is also called "devtools" and "chrome-devtools". DevTools
 // renamed two of its profiles in May 2024 (crbug.com/342406608) without
-// changing their figures. The old names are known too, as Puppeteer and many
+// changing their figures. The old names work too, since Puppeteer and many
 // tutorials still use them: "slow 3g" is "chrome/3g" and "fast 3g" is
-// "chrome/slow-4g". WebPageTest puts the words the other way round: "3g slow"
-// is "webpagetest/3gslow", which has other figures than DevTools' "slow 3g".
+// "chrome/slow-4g". WebPageTest has the words in the other order: "3g slow" is
+// "webpagetest/3gslow", whose figures differ from DevTools' "slow 3g".
 //
-// A name that several families have, such as "3g", is an error that lists them.
-// The error of an unknown name lists all known names, and suggests the nearest
-// one if there is one.
+// A name that exists in several families, such as "3g", is an error that lists
+// them. The error for an unknown name lists all known names, and suggests the
+// nearest one if there is one.
 func ProfileByName(name string) (Profile, error) {
 	key := profileKey(name)
 	var inFamilies []Profile
@@ -47,7 +47,7 @@ func ProfileByName(name string) (Profile, error) {
 	return Profile{}, fmt.Errorf("netem: profile %.40q: is it %s?", name, enumerate(namesOf(inFamilies), "or"))
 }
 
-// MustProfile is ProfileByName for a name that is known to be right: it panics
+// MustProfile is ProfileByName for a name that is known to be valid: it panics
 // on an error.
 func MustProfile(name string) Profile {
 	profile, err := ProfileByName(name)
@@ -57,20 +57,20 @@ func MustProfile(name string) Profile {
 	return profile
 }
 
-// formerNames are those that DevTools gave to profiles until May 2024, see
+// formerNames are DevTools' names of profiles until May 2024; see
 // front_end/core/sdk/NetworkManager.ts.
 var formerNames = map[string][]string{
 	"chrome/3g":      {"slow-3g"},
 	"chrome/slow-4g": {"fast-3g"},
 }
 
-// otherFamilyNames are other names of families.
+// otherFamilyNames are alternative names of families.
 var otherFamilyNames = map[string][]string{
 	"chrome": {"devtools", "chrome-devtools"},
 }
 
-// profileKeys returns the keys of all names of a profile, with its family and
-// without.
+// profileKeys returns the keys of all names of a profile, with and without its
+// family.
 func profileKeys(name string) (full, short []string) {
 	family, rest, _ := strings.Cut(name, "/")
 	for _, rest := range append([]string{rest}, formerNames[name]...) {
@@ -108,8 +108,8 @@ func namesOf(profiles []Profile) (names []string) {
 	return names
 }
 
-// nearestProfile suggests the profile with a name that is the fewest edits away
-// from the key. It is empty if none is near.
+// nearestProfile suggests the profile whose name is the fewest edits away from
+// the key, or nothing if none is near.
 func nearestProfile(key string) string {
 	nearest, fewest := "", max(1, len(key)/3)+1
 	for _, p := range presets {

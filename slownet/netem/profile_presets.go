@@ -2,7 +2,7 @@ package netem
 
 import "time"
 
-// Where the figures of the presets are from.
+// Sources of the presets' figures.
 const (
 	fromWebPageTest = "WebPageTest, www/settings/connectivity.ini.sample: states the round trip, halved here"
 
@@ -57,17 +57,17 @@ var presets = []Profile{
 	roundTripPreset("loadero/satellite", fromLoadero, 1000*Kbps, 256*Kbps, 600*time.Millisecond),
 }
 
-// roundTripPreset returns a profile from a latency there and back.
+// roundTripPreset returns a profile from a round-trip latency.
 func roundTripPreset(name, source string, down, up Rate, latency time.Duration) Profile {
 	return Profile{Name: name, Source: source, Down: Link{Rate: down, Latency: latency / 2}, Up: Link{Rate: up, Latency: latency / 2}}
 }
 
-// oneWayPreset returns a profile that is the same in both directions.
+// oneWayPreset returns a profile with the same link in both directions.
 func oneWayPreset(name, source string, rate Rate, latency time.Duration) Profile {
 	return Profile{Name: name, Source: source, Down: Link{Rate: rate, Latency: latency}, Up: Link{Rate: rate, Latency: latency}}
 }
 
-// lossyPreset loses packets in both directions.
+// lossyPreset adds loss in both directions to a profile.
 func lossyPreset(p Profile, loss float64) Profile {
 	p.Down.Loss.Random, p.Up.Loss.Random = loss, loss
 	return p

@@ -8,31 +8,31 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/enum"
 )
 
-// A Queue is where packets wait for a link's rate, replay or bottleneck. All
-// that crosses the link shares it; with a [Bottleneck], all that crosses that.
-// The zero Queue is first in, first out, and holds 1,000 packets, as tc-netem does.
+// A Queue is where packets wait for a link's rate, replay or bottleneck.
+// Everything that crosses the link shares it; with a [Bottleneck], everything
+// that crosses the bottleneck. The zero Queue is a FIFO of 1,000 packets, as in
+// tc-netem.
 //
-// A full queue drops datagrams and the segments of TCP. An ideal stream, see
-// [Flow], loses nothing: there the queue is how far its writer may be ahead, see
+// A full queue drops datagrams and TCP segments. An ideal stream (see [Flow])
+// loses nothing: for it the queue limits how far its writer may be ahead; see
 // [Link.Ahead].
 type Queue struct {
-	// Bytes is the most bytes that may wait, those of the packet that passes at
-	// the time included; a packet without bytes counts as one. Zero is no limit,
-	// but that of Packets. A packet that is larger than the queue passes if it
-	// need not wait.
+	// Bytes is the most bytes that may wait, including the packet that is being
+	// serialized; an empty packet counts as one byte. Zero is no limit other
+	// than Packets. A packet larger than the queue passes if it need not wait.
 	Bytes int `json:"bytes,omitzero"`
 
-	// Packets is the most packets that may wait, the one that passes at the time
-	// included. Zero is no limit if Bytes is set; else it is what tc makes it,
-	// 1,000, and with FQCoDel 10,240, of 32 MiB in all.
+	// Packets is the most packets that may wait, including the one that is
+	// being serialized. Zero is no limit if Bytes is set; otherwise it is tc's
+	// default, 1,000, or with FQCoDel 10,240 packets and 32 MiB in total.
 	Packets int `json:"packets,omitzero" unit:"packets"`
 
-	// CountDelayed counts packets, and bytes, that have passed the rate but have
-	// not arrived yet, as netem's limit does: there, a limit that is less than
-	// what is under way cuts the rate.
+	// CountDelayed also counts packets and bytes that have been serialized but
+	// have not arrived yet, as netem's limit does: a limit below the
+	// bandwidth-delay product then reduces the throughput.
 	CountDelayed bool `json:"countDelayed,omitzero"`
 
-	// Discipline is how the queue is served, and what it drops before it is
+	// Discipline is how the queue is served, and what is dropped before it is
 	// full. Zero is FIFO.
 	Discipline Discipline `json:"discipline,omitzero"`
 }
@@ -46,13 +46,13 @@ const (
 	// drop-tail.
 	FIFO Discipline = iota
 
-	// CoDel serves packets in order, and drops some when all have waited for
-	// more than 5 ms for 100 ms: RFC 8289.
+	// CoDel serves packets in order, and drops some when all of them have
+	// waited for more than 5 ms over a period of 100 ms: RFC 8289.
 	CoDel
 
-	// FQCoDel has a queue with CoDel for each connection and socket, 1,024 at
-	// most, that take turns by bytes, those first that have sent little: RFC
-	// 8290. When it is full, a packet of the longest queue is dropped.
+	// FQCoDel has a CoDel queue for each connection and socket, 1,024 at most.
+	// They take turns by bytes, sparse flows first: RFC 8290. When it is full,
+	// a packet is dropped from the longest queue.
 	FQCoDel
 )
 
@@ -73,7 +73,7 @@ func disciplineNamed(name string) (Discipline, bool) {
 	return FIFO, false
 }
 
-// What queues hold that name no limit: the defaults of netem and codel, and of
+// Limits of queues that set none: the defaults of netem and codel, and of
 // fq_codel.
 const (
 	defaultPackets     = 1000
@@ -81,14 +81,14 @@ const (
 	defaultFairBytes   = 32 << 20
 )
 
-// Holds reports whether so many packets, which have so many bytes in all, find
-// room in the queue.
+// Holds reports whether the queue has room for that many packets with that many
+// bytes in total.
 func (q Queue) Holds(packets, bytes int) bool {
 	maxPackets, maxBytes := q.limits()
 	return packets <= maxPackets && bytes <= maxBytes
 }
 
-// limits returns how much the queue holds.
+// limits returns the limits of the queue.
 func (q *Queue) limits() (packets, bytes int) {
 	packets, bytes = q.Packets, q.Bytes
 	switch {
@@ -117,9 +117,9 @@ func (q *Queue) invalid() error {
 }
 
 // Ahead returns how many bytes the writer of an ideal stream may be ahead of
-// what the rate and the pace have let pass: the queue's Bytes, or as many full
-// packets as it holds, whichever is less. Zero, which the zero Queue gives, is
-// none: the writer waits until its last byte passes.
+// what has left by the rate and the pace: the queue's Bytes, or as many full
+// packets as it holds, whichever is less. Zero, as with the zero Queue, is
+// none: the writer waits until its last byte has left.
 func (l *Link) Ahead() int {
 	ahead := l.Queue.Bytes
 	if packets := l.Queue.Packets; packets > 0 {

@@ -9,22 +9,22 @@ import (
 
 // The parameters of CoDel: RFC 8289, sections 4.2 and 4.3.
 const (
-	codelTarget   = 5 * time.Millisecond   // how long packets may wait
-	codelInterval = 100 * time.Millisecond // how long all of them may wait longer
+	codelTarget   = 5 * time.Millisecond   // the acceptable wait of packets
+	codelInterval = 100 * time.Millisecond // how long all of them may exceed it
 )
 
-// codel decides what to drop from one queue: the algorithm of RFC 8289, section
-// 5, whose names these are.
+// codel decides what to drop from one queue, by the algorithm of RFC 8289,
+// section 5, and with its names.
 type codel struct {
-	firstAboveTime time.Duration // when all packets have waited too long for an interval; 0 if they do not
+	firstAboveTime time.Duration // when packets have exceeded the target for an interval; 0 while they do not
 	dropNext       time.Duration // when to drop next
-	count          uint64        // of packets dropped since it began to drop
-	lastCount      uint64        // count when it began last
+	count          uint64        // of packets dropped since dropping began
+	lastCount      uint64        // count when dropping last began
 	dropping       bool
 }
 
-// dequeue takes the next packet out of a queue, and hands over those that it drops
-// before it. It reports false if none is left.
+// dequeue removes the next packet from a queue, after dropping packets before
+// it. It reports false if none is left.
 func (c *codel) dequeue(now time.Duration, from *flowQueue, drop func(queuedPacket)) (queuedPacket, bool) {
 	p, ok, okToDrop := c.doDequeue(now, from)
 	switch {
@@ -46,8 +46,9 @@ func (c *codel) dequeue(now time.Duration, from *flowQueue, drop func(queuedPack
 	return p, ok
 }
 
-// doDequeue takes out the next packet and reports whether it may be dropped, because
-// all have waited too long for an interval. The last few are never dropped.
+// doDequeue removes the next packet and reports whether it may be dropped,
+// because the wait has exceeded the target for an interval. The last few
+// packets are never dropped.
 func (c *codel) doDequeue(now time.Duration, from *flowQueue) (p queuedPacket, ok, okToDrop bool) {
 	if from.packets.len() == 0 {
 		c.firstAboveTime = 0
@@ -65,8 +66,8 @@ func (c *codel) doDequeue(now time.Duration, from *flowQueue) (p queuedPacket, o
 	return p, true, okToDrop
 }
 
-// begin begins to drop: at the rate that controlled the queue the last time, if
-// that was a short while ago.
+// begin enters the dropping state, at the rate that last controlled the queue
+// if that was recently.
 func (c *codel) begin(now time.Duration) {
 	c.dropping = true
 	delta := c.count - c.lastCount
@@ -78,8 +79,9 @@ func (c *codel) begin(now time.Duration) {
 	c.lastCount = c.count
 }
 
-// controlLaw returns when to drop next. The time between drops falls with the
-// square root of their number. (A square root is the same on every platform.)
+// controlLaw returns when to drop next. The time between drops is inversely
+// proportional to the square root of their number. (Square roots are the same
+// on every platform.)
 func (c *codel) controlLaw(t time.Duration) time.Duration {
 	const square = uint64(codelInterval) * uint64(codelInterval)
 	return timeline.Add(t, time.Duration(math.Sqrt(float64(square/c.count))))

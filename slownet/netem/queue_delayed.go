@@ -2,16 +2,15 @@ package netem
 
 import "time"
 
-// delayed counts the packets that have been sent and have not arrived, in
-// whatever order they do.
+// delayed counts the packets in flight, in whatever order they arrive.
 type delayed struct {
-	heap  []backlogPacket // by the time until which they are under way
+	heap  []backlogPacket // by arrival time
 	bytes int
 }
 
 // admits reports whether there is room for one more packet, besides those that
-// wait in a queue with a discipline; nil is none. One that finds nothing under
-// way always passes.
+// wait in the outbox's queue; nil is none. If nothing is in flight there always
+// is.
 func (d *delayed) admits(queue *Queue, now time.Duration, n int, box *outbox) bool {
 	for len(d.heap) > 0 && d.heap[0].until <= now {
 		d.pop()
@@ -39,7 +38,7 @@ func (d *delayed) add(until time.Duration, n int) {
 	}
 }
 
-// pop takes out the packet that arrives first.
+// pop removes the packet that arrives first.
 func (d *delayed) pop() {
 	d.bytes -= d.heap[0].bytes
 	last := len(d.heap) - 1

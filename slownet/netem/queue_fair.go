@@ -5,18 +5,18 @@ import "time"
 // The parameters of FQ-CoDel: RFC 8290, section 5.2.
 const (
 	fairQueues = 1024
-	quantum    = 1514 // bytes that a queue may send at a time: a frame of Ethernet
+	quantum    = 1514 // bytes that a queue may send per turn: an Ethernet frame
 )
 
-// A discipline is a queue that is served by CoDel or FQ-CoDel. CoDel is
-// FQ-CoDel with a single queue.
+// A discipline is a queue with CoDel or FQ-CoDel. CoDel is FQ-CoDel with a
+// single queue.
 type discipline struct {
-	queues             []*flowQueue // by the hash of a flow; nil as long as it was not needed
-	newFlows, oldFlows flowList     // those with packets, and those that had some
+	queues             []*flowQueue // by the hash of a flow; nil until needed
+	newFlows, oldFlows flowList     // of RFC 8290: flows that have just become active, and the others
 	packets            int
 	bytes              int
-	free               time.Duration // when the packet taken out last has left
-	passing            int           // the room that that one takes until then
+	free               time.Duration // when the packet removed last has left
+	passing            int           // the room that it takes until then
 }
 
 // A flowQueue is the queue of one flow, or of those with the same hash.
@@ -24,22 +24,22 @@ type flowQueue struct {
 	codel     codel
 	packets   fifo[queuedPacket]
 	bytes     int
-	maxPacket int // the size of a packet, of which CoDel lets one stay
-	deficit   int // bytes that it may send in its turn
+	maxPacket int // the size of a packet: CoDel keeps at least one
+	deficit   int // bytes that it may still send in its turn
 	isListed  bool
 	next      *flowQueue // in its list
 }
 
-// queuedPacket is a packet that waits.
+// A queuedPacket is a packet that waits.
 type queuedPacket struct {
 	sent      time.Duration // on the server's time line
 	bytes     int
-	delay     time.Duration // how long it is under way after it has left
+	delay     time.Duration // after it has left
 	reordered bool
 	flip      int
 	tag       any
 	box       *outbox
-	serial    int // of its box
+	serial    int // in its outbox
 }
 
 func (q *flowQueue) pop() queuedPacket {
@@ -48,7 +48,7 @@ func (q *flowQueue) pop() queuedPacket {
 	return p
 }
 
-// size returns how much room the packet takes.
+// size returns how much room the packet takes in the queue.
 func (p *queuedPacket) size() int { return max(1, p.bytes) }
 
 // enqueue puts a packet into the queue with the given number.
@@ -77,8 +77,8 @@ func (d *discipline) enqueue(number uint64, p queuedPacket, maxPacket int) {
 	}
 }
 
-// dequeue takes the packet out whose turn it is, by deficit round robin: RFC 8290,
-// section 4.2. It reports false if all were dropped.
+// dequeue removes the packet whose turn it is, by deficit round robin: RFC
+// 8290, section 4.2. It reports false if all were dropped.
 func (d *discipline) dequeue(now time.Duration) (queuedPacket, bool) {
 	drop := func(p queuedPacket) {
 		d.remove(&p)
@@ -105,7 +105,7 @@ func (d *discipline) dequeue(now time.Duration) (queuedPacket, bool) {
 			return p, true
 		}
 		list.pop()
-		if list == &d.newFlows { // lest a flow of single packets is always first
+		if list == &d.newFlows { // so that a flow of single packets is not always first
 			d.oldFlows.push(q)
 		} else {
 			q.isListed = false
@@ -113,8 +113,9 @@ func (d *discipline) dequeue(now time.Duration) (queuedPacket, bool) {
 	}
 }
 
-// holds reports whether so many packets and bytes find room in the queue beside the
-// packet that passes, which counts as in a queue that is served in order.
+// holds reports whether the queue has room for that many packets and bytes
+// besides the packet that is being serialized, which counts as it does in a
+// FIFO.
 func (d *discipline) holds(queue *Queue, at time.Duration, packets, bytes int) bool {
 	if d.free > at {
 		packets, bytes = packets+1, bytes+d.passing
@@ -122,7 +123,7 @@ func (d *discipline) holds(queue *Queue, at time.Duration, packets, bytes int) b
 	return queue.Holds(packets, bytes)
 }
 
-// remove counts a packet that was taken out.
+// remove updates the counts for a packet that was removed.
 func (d *discipline) remove(p *queuedPacket) {
 	d.packets--
 	d.bytes -= p.size()
@@ -130,8 +131,8 @@ func (d *discipline) remove(p *queuedPacket) {
 	p.box.bytes -= p.size()
 }
 
-// dropFromLongest drops the first packet of the queue that has the most bytes:
-// RFC 8290, section 4.1.
+// dropFromLongest drops the first packet of the queue with the most bytes: RFC
+// 8290, section 4.1.
 func (d *discipline) dropFromLongest() {
 	var longest *flowQueue
 	for _, list := range []*flowList{&d.newFlows, &d.oldFlows} {
@@ -159,7 +160,7 @@ func (l *flowList) push(q *flowQueue) {
 	l.last = q
 }
 
-// pop takes the first out. There must be one.
+// pop removes the first. There must be one.
 func (l *flowList) pop() {
 	q := l.first
 	l.first, q.next = q.next, nil

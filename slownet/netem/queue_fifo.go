@@ -1,15 +1,15 @@
 package netem
 
-// A fifo hands out what was put in, the first first. Once it has the room it
-// needs, it allocates nothing.
+// A fifo is a first-in, first-out queue. Once it is large enough, it allocates
+// nothing.
 type fifo[T any] struct {
 	items []T
-	head  int // of items; those before it were taken
+	head  int // of items; those before it were removed
 }
 
 func (f *fifo[T]) len() int { return len(f.items) - f.head }
 
-// first returns where the first item is. There must be one.
+// first returns a pointer to the first item. There must be one.
 func (f *fifo[T]) first() *T { return &f.items[f.head] }
 
 func (f *fifo[T]) push(item T) {
@@ -21,7 +21,7 @@ func (f *fifo[T]) push(item T) {
 	f.items = append(f.items, item)
 }
 
-// pop takes the first item out. There must be one.
+// pop removes the first item. There must be one.
 func (f *fifo[T]) pop() (item T) {
 	var zero T
 	item, f.items[f.head] = f.items[f.head], zero

@@ -6,7 +6,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// latency returns how long a packet is under way.
+// latency returns the latency of a packet.
 func (l *Line) latency(id PacketID, d draws) time.Duration {
 	jitter := &l.link.Jitter
 	if jitter.Deviation == 0 {
@@ -19,11 +19,11 @@ func (l *Line) latency(id PacketID, d draws) time.Duration {
 	return max(0, timeline.Add(l.link.Latency, jitter.vary(uint64(random))))
 }
 
-// impairments are what befalls a packet besides jitter.
+// impairments are those of one packet, other than jitter.
 type impairments struct{ lost, duplicated, corrupted, reordered bool }
 
-// impair decides what befalls a packet, or a copy of the last one that is
-// sent again.
+// impair draws the impairments of a packet, or of a retransmission of the last
+// one.
 func (l *Line) impair(id PacketID, d draws, again bool) (m impairments) {
 	if !l.link.isFaulty() {
 		return m
@@ -31,7 +31,7 @@ func (l *Line) impair(id PacketID, d draws, again bool) (m impairments) {
 	random := ensure(&l.withState().random)
 	befalls := func(w DrawKind, chance *Chance, memory *previousDraw) bool {
 		correlation := chance.Correlation
-		if again { // a time-out later
+		if again { // sent a timeout later
 			correlation = 0
 		}
 		return chance.Probability > 0 && d.correlated(w, memory, correlation).below(chance.Probability)

@@ -10,25 +10,25 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// Jitter varies the latency of a link, as tc netem does. Packets overtake each
-// other, unless there is a rate, a replay or a bottleneck: then each packet
-// arrives after the one before, as with netem's rate, which packets reach after
-// they were delayed. (For packets that overtake each other in spite of a rate,
-// have two lines follow one another: one with the rate, and one with the jitter.)
+// Jitter varies the latency of a link, as tc netem does. Packets can overtake
+// each other, unless there is a rate, a replay or a bottleneck: then each
+// packet arrives after the one before, as in netem, where the rate comes after
+// the delay. (For reordering in spite of a rate, use two lines in succession,
+// the first with the rate and the second with the jitter.)
 type Jitter struct {
 	// Deviation scales the variation: with the uniform distribution it is the
-	// most by which the latency changes, up or down; with the others it is the
-	// standard deviation, or near it. Zero is no jitter. The latency does not
-	// become negative.
+	// largest change of the latency, up or down; with the others it is the
+	// standard deviation, or close to it. Zero is no jitter. The latency is
+	// never negative.
 	Deviation time.Duration `json:"deviation"`
 
-	// Distribution is how often which variation comes up. Nil is uniform.
+	// Distribution is the distribution of the variations. Nil is uniform.
 	Distribution *Distribution `json:"distribution,omitzero"`
 
-	// Correlation is between 0 and 1: how much a packet's variation is that of
-	// the packet before. Variations that are k packets apart have a correlation
-	// of its k-th power. The distribution stays as it is. (In netem, whose
-	// parameter this is, a correlation also narrows it.)
+	// Correlation is between 0 and 1: how much a packet's variation depends on
+	// that of the packet before. Variations k packets apart are correlated by
+	// its k-th power. The distribution does not change. (In netem, where this
+	// parameter comes from, a correlation also narrows it.)
 	Correlation float64 `json:"correlation,omitzero"`
 }
 
@@ -51,38 +51,37 @@ func (j *Jitter) invalid() error {
 	return invalidShares(share{"Jitter.Correlation", j.Correlation})
 }
 
-// A Distribution is a table of variations, in units of 1/8192 of the
-// deviation, that come up equally often: the inverse of a cumulative
-// distribution function. It is what netem keeps in its .dist files.
+// A Distribution is a table of equally likely variations, in units of 1/8192 of
+// the deviation: the inverse of a cumulative distribution function, as in
+// netem's .dist files.
 type Distribution struct {
 	name  string
 	size  int               // of the table
 	value func(i int) int16 // the i-th value
 }
 
-// The distributions that netem comes with.
+// The distributions of netem.
 var (
-	// Normal is the normal distribution, with the mean 0 and the deviation 1.
+	// Normal is the normal distribution, with mean 0 and standard deviation 1.
 	Normal = &Distribution{"normal", tableSize, quantiles(normalQuantile)}
 
 	// Pareto is a Pareto distribution of shape 3: most packets are a little
-	// early and a few are very late. As netem defines it, it is moved and
-	// scaled, 4/3 (x - 1.5), and cut at 4 deviations: the mean is -0.03 and
-	// the standard deviation 0.82 of the deviation that is asked for.
+	// early and a few are very late. As netem defines it, it is shifted and
+	// scaled, 4/3 (x - 1.5), and cut off at 4 deviations: its mean is -0.03 and
+	// its standard deviation 0.82 times the configured deviation.
 	Pareto = &Distribution{"pareto", tableSize, quantiles(paretoQuantile)}
 
 	// ParetoNormal is a quarter of Normal and three quarters of Pareto, which
-	// resembles what was measured on the Internet: the mean is -0.02 and the
-	// standard deviation 0.83 of the deviation that is asked for.
+	// resembles measurements on the Internet: its mean is -0.02 and its
+	// standard deviation 0.83 times the configured deviation.
 	ParetoNormal = &Distribution{"paretonormal", tableSize, quantiles(func(p float64) float64 {
 		return 0.25*normalQuantile(p) + 0.75*paretoQuantile(p)
 	})}
 )
 
-// NewDistribution returns a distribution of variations that come up equally
-// often, in units of 1/8192 of the deviation, as in netem's .dist files: 8192
-// is later by one deviation, -4096 earlier by half of one. It panics if there
-// is none.
+// NewDistribution returns a distribution of equally likely variations, in units
+// of 1/8192 of the deviation, as in netem's .dist files: 8192 is one deviation
+// late, -4096 half a deviation early. It panics if the table is empty.
 func NewDistribution(table []int16) *Distribution {
 	if len(table) == 0 {
 		panic("netem: NewDistribution: the table is empty: it must have one value or more")
@@ -92,7 +91,7 @@ func NewDistribution(table []int16) *Distribution {
 }
 
 // String returns the distribution's name: "normal", "pareto", "paretonormal",
-// "table" for one that was made by NewDistribution, or "uniform" for nil.
+// "table" for one made by NewDistribution, or "uniform" for nil.
 func (d *Distribution) String() string {
 	if d == nil {
 		return uniform
@@ -122,9 +121,8 @@ const (
 	tableScale = 8192
 )
 
-// quantiles returns the values of the table of an inverse distribution
-// function. They are rounded so coarsely that they are the same on every
-// platform.
+// quantiles returns the table of an inverse distribution function. Its values
+// are rounded so coarsely that they are the same on every platform.
 func quantiles(quantile func(p float64) float64) func(i int) int16 {
 	return func(i int) int16 {
 		value := math.Round(tableScale * quantile((float64(i)+0.5)/tableSize))
@@ -148,7 +146,7 @@ func paretoQuantile(p float64) float64 {
 	return min((math.Pow(1-p, -1.0/shape)-mean)*4/3, math.MaxInt16/float64(tableScale))
 }
 
-// vary returns the variation that a random number stands for.
+// vary returns the variation for a random number.
 func (j *Jitter) vary(random uint64) time.Duration {
 	if j.Distribution == nil {
 		high, _ := bits.Mul64(random, 2*uint64(j.Deviation)+1)

@@ -5,43 +5,44 @@ import (
 	"strings"
 )
 
-// Loss is how packets are lost: by one of three models, all of which are tc
-// netem's. The zero Loss is none. A packet of a datagram socket that is lost
-// is gone; on a stream it costs the time until it is retransmitted.
+// Loss is a model of packet loss: one of three, all from tc netem. The zero
+// Loss is no loss. A lost datagram is gone; on a stream, a loss costs the time
+// until the retransmission.
 type Loss struct {
-	// Random is the probability, between 0 and 1, with which each packet is
-	// lost, whatever became of the others.
+	// Random is the probability, between 0 and 1, that a packet is lost,
+	// independently of the others.
 	Random float64
 
 	// GilbertElliott loses packets in bursts.
 	GilbertElliott GilbertElliott
 
-	// Markov loses packets in bursts, and single ones between them.
+	// Markov loses packets in bursts, and single packets between them.
 	Markov Markov
 }
 
-// GilbertElliott is a link that is in a good or in a bad state. For each
-// packet it may change, and then it may lose the packet. In the long run it is
-// bad for P / (P + R) of the packets, for 1 / R of them at a time.
+// GilbertElliott is a link that is in a good or in a bad state. With each
+// packet the state may change, and then the packet may be lost. In the long run
+// a fraction P / (P + R) of packets meets the bad state, which lasts 1 / R
+// packets on average.
 //
 // Netem calls the last two 1-h and 1-k. Its simple Gilbert model has a LossBad
 // of 1 and a LossGood of 0.
 type GilbertElliott struct {
-	P        float64 `json:"p"`   // the probability to become bad
-	R        float64 `json:"r"`   // the probability to become good again
-	LossBad  float64 `json:"1-h"` // the probability to lose a packet while bad, netem's 1-h
-	LossGood float64 `json:"1-k"` // the probability to lose a packet while good, netem's 1-k
+	P        float64 `json:"p"`   // the probability of going bad
+	R        float64 `json:"r"`   // the probability of recovering
+	LossBad  float64 `json:"1-h"` // the probability of losing a packet while bad, netem's 1-h
+	LossGood float64 `json:"1-k"` // the probability of losing a packet while good, netem's 1-k
 }
 
-// Markov is a link in one of four states: in a gap, 1, packets pass; it may
-// lose a single one, 4, or fall into a burst of losses, 3, within which some
-// pass, 2. PXY is the probability to go from state X to state Y with the next
-// packet.
+// Markov is a link in one of four states: a gap (1), in which packets pass; a
+// single loss (4); and a burst, in which packets are lost (3) or pass (2). PXY
+// is the probability that the next packet takes the link from state X to state
+// Y.
 type Markov struct {
 	P13 float64 `json:"p13"` // from a gap into a burst
 	P31 float64 `json:"p31"` // from a burst to a gap
-	P32 float64 `json:"p32"` // from a loss in a burst to packets that pass in it
-	P23 float64 `json:"p23"` // from packets that pass in a burst to a loss in it
+	P32 float64 `json:"p32"` // from a loss in a burst to passing packets in it
+	P23 float64 `json:"p23"` // from passing packets in a burst to a loss in it
 	P14 float64 `json:"p14"` // from a gap to a single loss
 }
 
@@ -77,8 +78,8 @@ func (l *Loss) invalid() error {
 	return nil
 }
 
-// tooLikely returns the error of two probabilities of the Markov model, of which only
-// one can come true.
+// tooLikely returns the error of two exclusive probabilities of the Markov
+// model.
 func tooLikely(p, q string, sum float64) error {
 	return &invalidError{
 		fmt.Sprintf("Loss.Markov.%s + %s is %v: it must be at most 1", p, q, sum),
@@ -86,7 +87,7 @@ func tooLikely(p, q string, sum float64) error {
 	}
 }
 
-// A lossState is where a link's model of loss is.
+// A lossState is the state of a link's loss model.
 type lossState uint8
 
 const (
@@ -97,7 +98,7 @@ const (
 	gapLost                      // Markov, 4
 )
 
-// loses decides about the next packet.
+// loses decides whether the next packet is lost.
 func (l *Loss) loses(state *lossState, d draws) bool {
 	switch {
 	case l.Random > 0:
@@ -129,7 +130,7 @@ func (m *Markov) loses(state *lossState, d draws) bool {
 	switch *state {
 	case good, gapLost, bad:
 		switch {
-		case *state == gapLost: // a single loss is followed by the gap, whatever comes
+		case *state == gapLost: // a single loss is always followed by a gap
 			*state = good
 		case roll.below(m.P14):
 			*state = gapLost
@@ -151,10 +152,10 @@ func (m *Markov) loses(state *lossState, d draws) bool {
 	return *state == burstLost || *state == gapLost
 }
 
-// losesCopy decides about a packet that is sent again. That is a time-out
-// later, when what was on its way meanwhile has seen the rest of the burst, so
-// that a copy meets the link in any of its states: it is lost as often as
-// packets are in the long run. Only behind a single loss comes the gap.
+// losesCopy decides whether a retransmission is lost. It is sent a timeout
+// later, when packets in flight have met the rest of the burst, so the link can
+// be in any state: the retransmission is lost with the long-run probability.
+// Only a single loss is always followed by a gap.
 func (l *Loss) losesCopy(state *lossState, d draws) bool {
 	switch {
 	case l.GilbertElliott != GilbertElliott{}:
@@ -165,17 +166,17 @@ func (l *Loss) losesCopy(state *lossState, d draws) bool {
 	return l.loses(state, d)
 }
 
-// share is how many packets are lost in the long run. The conversions keep
-// compilers from fusing operations, which would round differently.
+// share returns the long-run loss probability. The conversions keep compilers
+// from fusing operations, which would round differently.
 func (g *GilbertElliott) share() float64 {
 	if g.P+g.R == 0 {
-		return g.LossGood // good is where it begins, and stays
+		return g.LossGood // it begins in the good state, and stays there
 	}
 	return float64(float64(g.P*g.LossBad)+float64(g.R*g.LossGood)) / float64(g.P+g.R)
 }
 
 func (m *Markov) share() float64 {
-	switch { // where it does not come out of a burst again
+	switch { // when it cannot leave a burst
 	case m.P13 > 0 && m.P31 == 0 && m.P32 == 0:
 		return 1
 	case m.P32 > 0 && m.P23 == 0:
@@ -183,7 +184,7 @@ func (m *Markov) share() float64 {
 	case m.P13 > 0 && m.P31 == 0:
 		return m.P23 / float64(m.P23+m.P32)
 	}
-	// The time in each state, in that of the gap.
+	// The time in each state, relative to that in the gap.
 	var lost, passed float64
 	if m.P13 > 0 {
 		lost = m.P13 / m.P31

@@ -34,8 +34,8 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%dbit/s", int64(r))
 }
 
-// meter tells how long bytes take at a rate. It carries what a nanosecond
-// cannot express over to the next bytes, so that rounding never adds up.
+// meter computes how long bytes take at a rate. It carries fractions of a
+// nanosecond over to the next bytes, so rounding errors do not accumulate.
 type meter struct {
 	carry uint64 // in units of 1/rate nanoseconds, less than rate
 }
@@ -46,7 +46,7 @@ func (m *meter) take(r Rate, n int) time.Duration {
 	low, carry := bits.Add64(low, m.carry, 0)
 	high += carry
 	if high >= uint64(r) {
-		return timeline.End // 292 years and more
+		return timeline.End // more than 292 years
 	}
 	quotient, remainder := bits.Div64(high, low, uint64(r))
 	m.carry = remainder

@@ -6,16 +6,14 @@ import (
 	"strings"
 )
 
-// ParseRate reads a rate as Rate's String writes it, such as "250kbit/s" or
-// "1.5Mbit/s". The units are bit/s, kbit/s, Mbit/s and Gbit/s, which may also
-// be spelt kbit or kbps and so on; a space may stand before them. The case of
-// letters does not matter, so MBPS is no more than Mbit/s. All of them count
-// bits, by the thousand, also where others count bytes: to tc, kbps are
-// kilobytes per second.
+// ParseRate parses a rate as Rate.String writes it, such as "250kbit/s" or
+// "1.5Mbit/s". The units are bit/s, kbit/s, Mbit/s and Gbit/s, also spelled
+// kbit or kbps and so on, after an optional space. Case does not matter, so
+// MBPS is the same as Mbit/s. All units count bits in thousands, even where
+// other tools count bytes: in tc, kbps is kilobytes per second.
 //
-// It is exact: a rate that is not a whole number of bits per second, or more
-// than 2^63-1 of them, is an error, and so is one that is negative or has no
-// unit.
+// Parsing is exact: a rate that is not a whole number of bits per second,
+// exceeds 2^63-1, is negative or has no unit is an error.
 func ParseRate(s string) (Rate, error) {
 	r, err := parseRate(s)
 	if err != nil {
@@ -25,7 +23,7 @@ func ParseRate(s string) (Rate, error) {
 }
 
 // MarshalText returns what String does, for encodings and flags. A negative
-// rate is an error, as it could not be read again.
+// rate is an error, since it could not be parsed again.
 func (r Rate) MarshalText() ([]byte, error) {
 	if r < 0 {
 		return nil, fmt.Errorf("netem: rate %v is negative: it must be 0 or more", r)
@@ -33,8 +31,8 @@ func (r Rate) MarshalText() ([]byte, error) {
 	return []byte(r.String()), nil
 }
 
-// UnmarshalText reads a rate as ParseRate does. After an error, the rate is
-// what it was.
+// UnmarshalText parses a rate as ParseRate does. On an error, the rate is
+// unchanged.
 func (r *Rate) UnmarshalText(text []byte) error {
 	parsed, err := ParseRate(string(text))
 	if err != nil {
@@ -71,7 +69,7 @@ func parseRate(s string) (Rate, error) {
 
 const maxRate Rate = 1<<63 - 1
 
-// rateUnit returns what a unit of rate stands for.
+// rateUnit returns the rate that a unit stands for.
 func rateUnit(unit string) (Rate, bool) {
 	unit = strings.ToLower(unit)
 	for _, ending := range []string{"bit/s", "bit", "bps"} {

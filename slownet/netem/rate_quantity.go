@@ -28,14 +28,15 @@ func hasExponent(s string) bool {
 	return isDecimal(strings.TrimPrefix(mantissa, "-")) && exponent != "" && isDigits(exponent[:1])
 }
 
-// splitUnit splits a quantity into its number and its unit, with a space or
-// none between them.
+// splitUnit splits a quantity into its number and its unit, with or without a
+// space between them.
 func splitUnit(s string) (number, unit string) {
 	end := len(s) - len(strings.TrimLeft(s, "+-0123456789.,_"))
 	return s[:end], strings.TrimPrefix(s[end:], " ")
 }
 
-// isDecimal reports whether s is one digit or more, with or without a fraction.
+// isDecimal reports whether s is one or more digits, with or without a
+// fraction.
 func isDecimal(s string) bool {
 	whole, fraction, point := strings.Cut(s, ".")
 	return isDigits(whole) && (!point || isDigits(fraction))
@@ -43,17 +44,17 @@ func isDecimal(s string) bool {
 
 func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// What can be wrong with a decimal.
+// Errors of decimals.
 var (
 	errFraction = errors.New("has a fraction")
 	errTooMuch  = errors.New("is too much")
 	errTooLong  = errors.New("has too many digits")
 )
 
-// maxDigits bounds the time that a number can take.
+// maxDigits limits the time that parsing a number can take.
 const maxDigits = 100
 
-// timesExactly returns a decimal multiplied by a scale, exactly.
+// timesExactly returns the exact product of a decimal and a scale.
 func timesExactly(decimal string, scale int64) (int64, error) {
 	if len(decimal) > maxDigits {
 		return 0, errTooLong
@@ -69,8 +70,8 @@ func timesExactly(decimal string, scale int64) (int64, error) {
 	return product.Num().Int64(), nil
 }
 
-// parsePercent reads a percentage, such as "1.5%", as a number between 0 and
-// 1: the one that a Go program means by 0.015.
+// parsePercent parses a percentage, such as "1.5%", as a number between 0 and
+// 1: exactly the constant 0.015 of a Go program.
 func parsePercent(s string) (float64, error) {
 	number, unit := splitUnit(s)
 	switch {
@@ -88,8 +89,8 @@ func parsePercent(s string) (float64, error) {
 	return p, nil
 }
 
-// formatPercent writes a number between 0 and 1 as the shortest percentage
-// that is read as the same number.
+// formatPercent formats a number between 0 and 1 as the shortest percentage
+// that parses as the same number.
 func formatPercent(p float64) string {
 	if p == 0 {
 		return "0%" // negative zero too
@@ -108,8 +109,8 @@ func formatPercent(p float64) string {
 	return percent + "%"
 }
 
-// complement returns 1 - p as one would with pencil and paper: 0.3, and not
-// the next number but one, for 0.7.
+// complement returns 1 - p in decimal arithmetic: for 0.7 it is exactly 0.3,
+// not 0.30000000000000004.
 func complement(p float64) float64 {
 	decimal, _ := new(big.Rat).SetString(strconv.FormatFloat(p, 'f', -1, 64))
 	rest, _ := decimal.Sub(big.NewRat(1, 1), decimal).Float64()
@@ -123,7 +124,7 @@ var byteUnits = map[string]int64{
 
 const byteUnitNames = "B, kB, MB, GB, KiB, MiB or GiB"
 
-// parseBytes reads a number of bytes with its unit, such as "64kB".
+// parseBytes parses a number of bytes with its unit, such as "64kB".
 func parseBytes(s string) (int, error) {
 	number, unit := splitUnit(s)
 	scale, known := byteUnits[unit]
@@ -178,5 +179,5 @@ func formatPackets(n int) string {
 	return fmt.Sprintf("%d packets", n)
 }
 
-// maxInt is the greatest int, which depends on the platform.
+// maxInt is the largest int, which depends on the platform.
 const maxInt = int(^uint(0) >> 1)

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Replay is a recording of when a real link, such as a mobile phone's, let
-// bytes pass. It starts anew each time it has come to its end.
+// A Replay is a recording of when a real link, such as a mobile phone's, passed
+// bytes. It starts over at its end.
 type Replay struct {
 	slots []time.Duration // in which slotSize bytes may pass
 }
@@ -23,13 +23,13 @@ type Replay struct {
 // slotSize is how many bytes may pass at a time.
 const slotSize = 1500
 
-// ParseReplay reads a recording in mahimahi's format: each line is a whole
-// number of milliseconds since the start, at which 1,500 bytes may pass. The
-// same number in several lines is room for several times as much; the lines
-// must be in order. The last one is how long the recording takes. Empty lines,
-// and those that begin with #, do not count.
+// ParseReplay parses a recording in mahimahi's format: each line is a whole
+// number of milliseconds since the start, at which 1,500 bytes may pass. A
+// number that is repeated allows 1,500 bytes each time; the lines must be in
+// order. The last one is the length of the recording. Empty lines, and those
+// that begin with #, are ignored.
 //
-// Bytes that wait at that time share the 1,500, and what they leave unused is
+// Bytes that wait at that time share the 1,500; whatever they leave unused is
 // lost, as in mahimahi.
 func ParseReplay(r io.Reader) (*Replay, error) {
 	replay := &Replay{}
@@ -65,7 +65,7 @@ func ParseReplay(r io.Reader) (*Replay, error) {
 
 const whatSlotIs = "a whole number of milliseconds since the start"
 
-// add adds a slot, behind all others.
+// add adds a slot after all others.
 func (r *Replay) add(ms int64) error {
 	switch at := time.Duration(ms) * time.Millisecond; {
 	case ms < 0 || ms > int64(timeline.End/2/time.Millisecond):
@@ -78,21 +78,21 @@ func (r *Replay) add(ms int64) error {
 	}
 }
 
-// end is called behind the last slot.
+// end is called after the last slot.
 func (r *Replay) end() error {
 	switch {
 	case len(r.slots) == 0:
 		return errors.New("it is empty: it must have one number of milliseconds or more")
 	case r.duration() == 0:
 		return errors.New("it takes no time: the last number must be 1 or more")
-	case int64(len(r.slots)) > int64(r.duration()/2): // or the number of a slot could become too large
+	case int64(len(r.slots)) > int64(r.duration()/2): // else the number of a slot could overflow
 		return fmt.Errorf("it passes %d bytes %d times in %v: at most %d are possible", slotSize, len(r.slots), r.duration(), int64(r.duration()/2))
 	}
 	r.slots = slices.Clip(r.slots)
 	return nil
 }
 
-// duration is how long the recording takes.
+// duration returns the length of the recording.
 func (r *Replay) duration() time.Duration { return r.slots[len(r.slots)-1] }
 
 // milliseconds returns the slots as ParseReplay reads them.
@@ -104,7 +104,7 @@ func (r *Replay) milliseconds() []int64 {
 	return all
 }
 
-// MeanRate returns what the recording lets pass in the long run.
+// MeanRate returns the average rate of the recording.
 func (r *Replay) MeanRate() Rate {
 	if len(r.slots) == 0 {
 		return 0
@@ -112,7 +112,7 @@ func (r *Replay) MeanRate() Rate {
 	return Rate(float64(len(r.slots)) * slotSize * 8 / r.duration().Seconds())
 }
 
-// at returns the time of a slot; they are numbered from 0, through all rounds.
+// at returns the time of a slot. Slots are numbered from 0 through all rounds.
 func (r *Replay) at(slot int64) time.Duration {
 	round, index := slot/int64(len(r.slots)), slot%int64(len(r.slots))
 	if round > int64(timeline.End/r.duration())-1 {
@@ -123,8 +123,8 @@ func (r *Replay) at(slot int64) time.Duration {
 
 // next returns the first slot at or after the given time.
 func (r *Replay) next(now time.Duration) int64 {
-	// A round ends with its last slot; what comes at its very end is in time for
-	// that one.
+	// A round ends with its last slot; bytes that come exactly then can still
+	// use it.
 	round := max(0, (now-1)/r.duration())
 	within := now - round*r.duration()
 	index := sort.Search(len(r.slots), func(i int) bool { return r.slots[i] >= within })

@@ -6,77 +6,75 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Flow is the state of one ideal stream on its way over a [Line], which it may
-// share with others: those that have something to send take turns, a packet
-// each. Like the line it has no clock, no goroutine and no lock; times must not
-// decrease from call to call. The flow's own are the link's Pace and its
-// retransmissions.
+// A Flow is the state of one ideal stream on a [Line], which others may share:
+// those that have something to send take turns, one packet at a time. Like the
+// line it has no clock, no goroutine and no lock; times must not decrease from
+// call to call. Each flow has its own Pace and its own retransmissions.
 //
-// Bytes of a stream are never lost, changed or doubled, nor do they overtake
-// each other. What befalls their packets costs time: one that is lost or
-// corrupted is sent again, takes its room on the link once more, and what
-// follows waits for it at the other end. The sender retransmits it as soon as it
-// hears that three later packets have arrived (fast retransmit, RFC 5681), or
-// when the timer of RFC 6298 expires, whatever comes first. A retransmission
-// that is lost is sent again by the timer alone. A duplicate takes its room, and
-// so does one that was reordered, for it makes the sender believe that it was
-// lost.
+// Bytes of a stream are never lost, changed, duplicated or reordered.
+// Impairments of their packets cost time: a lost or corrupted packet is
+// retransmitted and occupies the link once more, and what follows waits for it
+// at the receiver. The sender retransmits it as soon as it learns that three
+// later packets have arrived (fast retransmit, RFC 5681), or when the timer of
+// RFC 6298 expires, whichever comes first. A lost retransmission is recovered
+// by the timer alone. A duplicate occupies the link too, and so does the
+// retransmission of a reordered packet, which the sender takes for lost.
 //
-// So it may depend on what is sent later when a piece arrives: then it is
-// Pending, and [Flow.Step] says when it arrives, as soon as that is known.
+// So the arrival time of a piece may depend on what is sent later: then it is
+// Pending, and [Flow.Step] returns its arrival time as soon as that is known.
 type Flow struct {
 	line            *Line
-	link            *Link            // the line's, when the flow looked last
+	link            *Link            // the line's, at the flow's last update
 	id              PacketID         // of the packet sent last
 	free            time.Duration    // when the next piece may enter the link
 	burst           int              // what may still pass before the pace's wait
-	arrived         time.Duration    // when the last piece arrives of those of which that is known
-	returnLatency   time.Duration    // how long an acknowledgement takes
-	retransmissions *retransmissions // nil as long as nothing was lost
+	arrived         time.Duration    // when the last piece with a known arrival time arrives
+	returnLatency   time.Duration    // of an acknowledgement
+	retransmissions *retransmissions // nil until a packet is lost
 }
 
-// A Piece is some bytes that travel together.
+// A Piece is a run of bytes that are sent together.
 type Piece struct {
 	Bytes  int           // how many
 	Leave  time.Duration // when the last of them has left the sender
 	Arrive time.Duration // when they can be read at the other end; Never if that is not known yet
 
-	// Pending says that Arrive depends on what is sent later: the piece was lost,
-	// or one before it, and nobody knows yet when that is retransmitted. See
-	// [Flow.Step].
+	// Pending says that Arrive depends on what is sent later: this piece or one
+	// before it was lost, and the time of the retransmission is not known yet.
+	// See [Flow.Step].
 	Pending bool
 
-	// Sent is how often they were sent: more than once if packets were lost or
-	// corrupted.
+	// Sent is how often the bytes were sent: more than once if packets were
+	// lost or corrupted.
 	Sent int
 
-	// Failed says that they never arrive: they were lost 16 times in a row.
-	// The sender gives up at Arrive, with ETIMEDOUT.
+	// Failed says that the bytes never arrive: they were lost 16 times in a
+	// row. The sender gives up at Arrive, with ETIMEDOUT.
 	Failed bool
 
-	// Corrupted is how often they arrived, but corrupted.
+	// Corrupted is how often the bytes arrived corrupted.
 	Corrupted int
 }
 
-// NewFlow returns a flow over a line of its own, which is free from the origin
-// on. The seed decides what is random. It panics on an invalid link; see
+// NewFlow returns a flow over a line of its own, which is idle at the origin.
+// The seed decides all random effects. It panics on an invalid link; see
 // [Link.Validate].
 func NewFlow(link Link, seed uint64) *Flow {
 	line := NewLine(link, seed)
 	return &Flow{line: line, link: line.link}
 }
 
-// Init makes the flow one over the line. The name tells it from all others on
-// the line; see [PacketID.Flow].
+// Init initializes the flow over a line. The name must be unique on the line;
+// see [PacketID.Flow].
 func (f *Flow) Init(line *Line, name uint64) {
 	*f = Flow{line: line, link: line.link, id: PacketID{Flow: name}}
 }
 
-// Move makes the flow go on over another line. What is sent later does not
-// overtake what is on its way.
+// Move continues the flow over another line. Later bytes do not overtake those
+// in flight.
 func (f *Flow) Move(line *Line) { f.line = line }
 
-// Name returns the name that tells the flow from all others on its line.
+// Name returns the flow's name, which is unique on its line.
 func (f *Flow) Name() uint64 { return f.id.Flow }
 
 // Line returns the line.
@@ -88,29 +86,29 @@ func (f *Flow) Link() Link { return f.line.Link() }
 // SharedLink is [Line.SharedLink] of its line.
 func (f *Flow) SharedLink() *Link { return f.line.link }
 
-// SetLink is [Line.SetLink] of its line. On a stream, what is sent later does
-// not overtake what is on its way.
+// SetLink is [Line.SetLink] of its line. Later bytes do not overtake those in
+// flight.
 func (f *Flow) SetLink(link Link) { f.line.SetLink(link) }
 
-// SetReturn says how long an acknowledgement takes on its way back: the latency
-// of the other direction. It counts for the round trips by which
-// retransmissions are timed. Zero is no time.
+// SetReturn sets how long acknowledgements take: the latency of the other
+// direction. It is part of the round trip that retransmissions are timed by.
+// Zero is no delay.
 func (f *Flow) SetReturn(latency time.Duration) { f.returnLatency = latency }
 
-// Free returns when the next piece may enter the link. In the past, it is free
+// Free returns when the next piece may enter the link. A time in the past means
 // now.
 func (f *Flow) Free() time.Duration { return f.free }
 
-// Hold lets nothing enter the link before the given time.
+// Hold keeps the flow from entering the link before the given time.
 func (f *Flow) Hold(until time.Duration) { f.free = max(f.free, until) }
 
-// Send puts the first of n bytes on their way, at the given time or as soon
-// after it as the link is free, and returns the piece that they form: at most
-// n bytes, and at least one. The rest is for further calls.
+// Send sends the first of n bytes, at the given time or as soon afterwards as
+// the link is free, and returns the piece that they form: at least one byte,
+// and at most n. The rest is left for further calls.
 //
-// With n = 0, Send says when something that takes no room, such as the end of
-// the stream, leaves and arrives behind all that was sent before. Nothing
-// befalls it, and what is sent later does not overtake it.
+// With n = 0, Send returns when something that needs no capacity, such as the
+// end of the stream, leaves and arrives after everything sent before. It is
+// never impaired, and later bytes do not overtake it.
 func (f *Flow) Send(now time.Duration, n int) Piece {
 	f.update()
 	start := max(now, f.free)
@@ -147,16 +145,16 @@ func (f *Flow) Send(now time.Duration, n int) Piece {
 	return piece
 }
 
-// update takes in a change of link, after which the pace begins anew.
+// update applies a change of the link, after which the pace starts over.
 func (f *Flow) update() {
 	if f.link != f.line.link {
 		f.link, f.burst = f.line.link, 0
 	}
 }
 
-// impair decides what befalls the packet that a piece is, which has begun to
-// pass at the given time, and returns how long it is under way, or its loss. One
-// that vanishes is lost each time.
+// impair draws the impairments of a piece's packet, whose serialization began
+// at start, and returns its delay, or its loss. A packet that vanishes is lost
+// every time.
 func (f *Flow) impair(start time.Duration, piece *Piece, vanishes bool) (delay time.Duration, lost *lostPacket) {
 	isFaulty := vanishes || f.link.isFaulty()
 	if !isFaulty && f.link.Jitter.Deviation == 0 {
@@ -204,17 +202,18 @@ func (f *Flow) impair(start time.Duration, piece *Piece, vanishes bool) (delay t
 	})
 }
 
-// ensureRetransmissions returns what the flow knows of its retransmissions.
+// ensureRetransmissions returns the flow's retransmission state, and creates it
+// if there is none.
 func (f *Flow) ensureRetransmissions() *retransmissions { return ensure(&f.retransmissions) }
 
-// occupy lets a piece's bytes pass once more.
+// occupy serializes a piece's bytes once more.
 func (f *Flow) occupy(piece *Piece) {
 	piece.Sent++
 	f.free = f.line.passAll(f.free, piece.Bytes)
 }
 
-// Break says that the rest of the bytes that the last piece was cut from will
-// not come: the pace's wait begins with that piece.
+// Break tells the flow that the rest of the bytes from which the last piece was
+// cut will not be sent: the pace's wait starts after that piece.
 func (f *Flow) Break() {
 	f.update()
 	if f.burst > 0 {

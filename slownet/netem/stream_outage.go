@@ -6,16 +6,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// An outage is what a sender knows of a path that does not work: how often in a
-// row it has sent something in vain, and how long it waits until the next time.
+// An outage is a sender's state while the path does not work: how many
+// transmissions in a row were lost, and how long it waits before the next.
 type outage struct {
 	lost    int
 	timeout time.Duration
 }
 
-// Ping sends a packet that takes no room on the link and that nobody sends
-// again if it is lost, such as a request for a connection. It returns when it
-// arrives, after all that was sent before and is not Pending, or that it does not.
+// Ping sends a packet that needs no capacity and is not retransmitted by the
+// flow, such as a connection request. It returns when the packet arrives, after
+// everything sent before that is not Pending, or reports that it does not.
 func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	f.update()
 	f.id.Number++
@@ -32,11 +32,10 @@ func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	return f.arrived, true
 }
 
-// Lose says that something is lost which the sender sends at the given time,
-// not to the link but to what the link does not know of: a network that is
-// partitioned, a machine that is off. It returns when the sender tries again,
-// by the timer of RFC 6298 that doubles from time to time; or, after 15
-// retransmissions, when it gives up, with ETIMEDOUT.
+// Lose tells the flow that something sent at the given time is lost for a
+// reason outside the link: a network partition, a host that is down. It returns
+// when the sender retries, by the timer of RFC 6298, which doubles each time;
+// or, after 15 retransmissions, when it gives up with ETIMEDOUT.
 func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
 	outage := &f.ensureRetransmissions().outage
 	if outage.lost == 0 {
@@ -48,7 +47,7 @@ func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
 	return again, outage.lost <= maxRetransmissions
 }
 
-// Recover says that the path works again, as the sender has heard.
+// Recover tells the flow that the path works again, as the sender has learned.
 func (f *Flow) Recover() {
 	if f.retransmissions != nil {
 		f.retransmissions.outage = outage{}
@@ -56,7 +55,7 @@ func (f *Flow) Recover() {
 }
 
 // timeout returns how long the sender waits for an acknowledgement. Where
-// nothing befalls packets, round trips are not measured but known.
+// packets cannot be impaired, the round trip is not measured but known.
 func (f *Flow) timeout(now time.Duration) time.Duration {
 	f.update()
 	switch r := f.ensureRetransmissions(); {

@@ -7,45 +7,45 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// dupThresh is how many later packets have to arrive until the sender takes
-// one for lost: the three duplicate acknowledgements of RFC 5681.
+// dupThresh is how many later packets must arrive before the sender considers a
+// packet lost: the three duplicate acknowledgements of RFC 5681.
 const dupThresh = 3
 
-// retransmissions is what a flow knows of its retransmissions.
+// retransmissions is a flow's retransmission state.
 type retransmissions struct {
 	timer  retransmitter
 	outage outage
 
-	latest     time.Duration // when the last packet arrives of those that were not lost
-	delivered  uint64        // counts them
-	undetected []*lostPacket // that too few later packets follow so far, in the order of sending
-	timed      []*lostPacket // whose timers run, the first to expire first
-	pending    []arrival     // of pieces of which it is not known, in the order of sending
+	latest     time.Duration // when the last packet that was not lost arrives
+	delivered  uint64        // counts packets that were not lost
+	undetected []*lostPacket // packets followed by too few others so far, in the order of sending
+	timed      []*lostPacket // packets whose timers run, by expiry
+	pending    []arrival     // pieces with an unknown arrival time, in the order of sending
 }
 
-// An arrival is when a piece arrives but for those before it.
+// An arrival is when a piece arrives, regardless of those before it.
 type arrival struct {
 	at   time.Duration
-	lost *lostPacket // nil if it was not lost; else it counts instead of at
+	lost *lostPacket // nil if it was not lost; otherwise it replaces at
 }
 
 // A lostPacket waits to be retransmitted.
 type lostPacket struct {
-	leave         time.Duration // when it left first
-	serialization time.Duration // how long it takes to pass each time
-	delay         time.Duration // how long it is under way when it arrives at last
-	resends       int           // how often it is sent again
-	failed        bool          // in vain
+	leave         time.Duration // when it first left
+	serialization time.Duration // of each transmission
+	delay         time.Duration // of the transmission that arrives
+	resends       int           // how often it is retransmitted
+	failed        bool          // all retransmissions are lost too
 
 	timeout time.Duration // the timer's, when it left
-	learned uint64        // by how many round trips
+	learned uint64        // the number of measured round trips then
 	expires time.Duration // when the timer expires
-	need    uint64        // how many packets are delivered when the sender hears of it
-	known   bool          // when it is sent again
-	at      time.Duration // when it arrives then, or is given up
+	need    uint64        // the count of delivered packets at which the sender detects the loss
+	known   bool          // the time of the retransmission is known
+	at      time.Duration // when it then arrives, or is given up
 }
 
-// lose begins to wait for what makes the sender retransmit a packet that has left.
+// lose adds a lost packet, which is retransmitted once its loss is detected.
 func (r *retransmissions) lose(p *lostPacket) *lostPacket {
 	p.timeout, p.learned = r.timer.wait(), r.timer.learned
 	p.expires = timeline.Add(p.leave, p.timeout)
@@ -59,8 +59,8 @@ func (r *retransmissions) lose(p *lostPacket) *lostPacket {
 	return p
 }
 
-// deliver notes that a packet arrives, of which the sender hears after the latency
-// of the way back. Packets that are not lost keep their order.
+// deliver records that a packet arrives, which the sender learns after the
+// latency of the return path. Packets that are not lost keep their order.
 func (r *retransmissions) deliver(at, back time.Duration) {
 	r.delivered++
 	r.latest = max(r.latest, at)
@@ -73,8 +73,8 @@ func (r *retransmissions) deliver(at, back time.Duration) {
 	}
 }
 
-// learn takes in what has happened by now: round trips that have ended, and timers
-// that have expired.
+// learn processes what has happened by now: round trips that ended, and timers
+// that expired.
 func (r *retransmissions) learn(now time.Duration) {
 	for len(r.timed) > 0 && r.timed[0].expires <= now {
 		p := r.timed[0]
@@ -84,7 +84,7 @@ func (r *retransmissions) learn(now time.Duration) {
 		}
 		r.timer.learn(p.expires)
 		timeout := min(2*p.timeout, maxIdealTimeout)
-		if p.learned == r.timer.learned { // else the time-out has been set anew since
+		if p.learned == r.timer.learned { // else the timeout has been recomputed since
 			r.timer.backOff(p.expires, timeout)
 		}
 		p.resend(&r.timer, p.expires, timeout)
@@ -92,12 +92,13 @@ func (r *retransmissions) learn(now time.Duration) {
 	r.timer.learn(now)
 }
 
-// resend decides when the packet arrives that is sent again at a time, or is given
-// up. If that is lost, it is sent again by the timer, which is so long.
+// resend computes when a packet that is retransmitted at the given time arrives
+// or is given up. If the retransmission is lost, the timer sends it again after
+// the timeout.
 func (p *lostPacket) resend(timer *retransmitter, at, timeout time.Duration) {
 	sent := p.resends
 	if p.failed {
-		sent++ // it is lost once more than it is sent again
+		sent++ // one more loss than there are retransmissions
 	}
 	for range sent - 1 {
 		at = timeline.Add(timeline.Add(at, p.serialization), timeout)
@@ -110,7 +111,7 @@ func (p *lostPacket) resend(timer *retransmitter, at, timeout time.Duration) {
 	p.at, p.known = at, true
 }
 
-// arrive says when a piece arrives, or that it is not known.
+// arrive sets when a piece arrives, or that it is pending.
 func (f *Flow) arrive(piece *Piece, a arrival) {
 	if f.retransmissions != nil && (a.lost != nil || len(f.retransmissions.pending) > 0) {
 		f.retransmissions.pending = append(f.retransmissions.pending, a)
@@ -121,14 +122,14 @@ func (f *Flow) arrive(piece *Piece, a arrival) {
 	piece.Arrive = f.arrived
 }
 
-// Step returns when the first of the pieces arrives that were Pending, in the order
-// of sending, if that is known by now; a piece that has Failed is given up then. A
-// driver calls it after each Send, until it returns false, and when [Flow.Next]
-// says so. What it returns may lie in the past, if it is called late.
+// Step returns when the first Pending piece, in the order of sending, arrives,
+// if that is known by now; a piece that has Failed is given up at that time. A
+// driver calls it after each Send until it returns false, and when [Flow.Next]
+// says so. If it is called late, the returned time may lie in the past.
 //
-// It is known as soon as three later packets are sent that are not lost, or the
-// timer expires. How late it is called changes nothing, as long as nothing is sent
-// afterwards that would have been sent before.
+// The time is known as soon as three later packets have been sent and not lost,
+// or the timer has expired. A late call changes nothing, as long as nothing
+// that should have been sent before it is sent after it.
 func (f *Flow) Step(now time.Duration) (arrive time.Duration, ok bool) {
 	if f.retransmissions == nil || len(f.retransmissions.pending) == 0 {
 		return 0, false
@@ -148,8 +149,8 @@ func (f *Flow) Step(now time.Duration) (arrive time.Duration, ok bool) {
 	return f.arrived, true
 }
 
-// Next returns when [Flow.Step] knows more, though nothing is sent: at once, if that
-// lies in the past, or [Never].
+// Next returns when [Flow.Step] may return more even if nothing is sent, or
+// [Never]. A time in the past means now.
 func (f *Flow) Next() time.Duration {
 	switch {
 	case f.retransmissions == nil || len(f.retransmissions.pending) == 0:

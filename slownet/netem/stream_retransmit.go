@@ -2,32 +2,32 @@ package netem
 
 import "time"
 
-// maxIdealTimeout bounds the timer of an ideal stream: RFC 6298's minute. TCP's
-// timer may wait for the two minutes of Linux.
+// maxIdealTimeout is the upper bound of an ideal stream's timer: RFC 6298's
+// minute. TCP's timer is bounded by Linux's two minutes.
 const maxIdealTimeout = time.Minute
 
-// maxRetransmissions is how often a packet is sent again before the connection
-// is given up: Linux's net.ipv4.tcp_retries2. From a time-out of a second that
-// takes eleven minutes.
+// maxRetransmissions is how often a packet is retransmitted before the
+// connection is given up: Linux's net.ipv4.tcp_retries2. Starting at a timeout
+// of one second, that takes eleven minutes.
 const maxRetransmissions = 15
 
-// A retransmitter knows how long a sender waits for an acknowledgement until
-// it sends a packet again. Round trips are measured one at a time.
+// A retransmitter computes how long a sender waits for an acknowledgement
+// before it retransmits a packet. Round trips are measured one at a time.
 type retransmitter struct {
-	timeout  time.Duration // as it is now; zero is the first
+	timeout  time.Duration // the present one; zero is the initial one
 	smoothed time.Duration // round trip, SRTT; zero before the first
 	variance time.Duration // RTTVAR
-	learned  uint64        // counts round trips
+	learned  uint64        // counts measured round trips
 
 	acked   time.Duration // when the round trip under measurement ends; zero if none is
-	sampled time.Duration // how long it is
+	sampled time.Duration // the measured round trip time
 
-	expired time.Duration // when the timer has expired that makes it wait longer
-	longer  time.Duration // how long it waits from then on; zero is no longer
+	expired time.Duration // when the timer that backs off has expired
+	longer  time.Duration // the timeout from then on; zero is unchanged
 }
 
-// learn takes in what has happened by now: a round trip that has ended, and a
-// timer that has expired.
+// learn processes what has happened by now: a round trip that ended, and a
+// timer that expired.
 func (r *retransmitter) learn(now time.Duration) {
 	if r.acked != 0 && r.acked <= now {
 		r.longer, r.expired = 0, 0
@@ -57,7 +57,7 @@ func (r *retransmitter) measure(acked, roundTrip time.Duration) {
 	}
 }
 
-// wait returns how long the sender waits for an acknowledgement, as of now.
+// wait returns how long the sender now waits for an acknowledgement.
 func (r *retransmitter) wait() time.Duration {
 	if r.timeout == 0 {
 		return firstTimeout
@@ -65,10 +65,10 @@ func (r *retransmitter) wait() time.Duration {
 	return r.timeout
 }
 
-// backOff makes the sender wait longer from the given time on, when the timer
-// has expired, until a round trip has been measured. A round trip of a packet
-// that was sent twice says nothing (Karn's rule), and is not measured. What is
-// on its way already when the timer expires has been sent under the old one.
+// backOff makes the sender wait longer from the given time, at which the timer
+// has expired, until a round trip has been measured. The round trip of a packet
+// that was retransmitted is ambiguous (Karn's algorithm), and is not measured.
+// Packets in flight when the timer expires keep the old timeout.
 func (r *retransmitter) backOff(expired, timeout time.Duration) {
 	r.expired, r.longer = max(r.expired, expired), max(r.longer, timeout)
 }

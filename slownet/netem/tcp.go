@@ -6,28 +6,30 @@ import (
 	"time"
 )
 
-// A TCP configures the ends of a connection. The zero TCP is Linux's default. What
-// follows Congestion has an effect with [CUBIC] and [Reno] only.
+// A TCP configures the ends of a connection. The zero TCP is Linux's default.
+// The fields after Congestion apply to [CUBIC] and [Reno] only.
 type TCP struct {
 	// Congestion is the congestion control algorithm. Zero is [CUBIC].
 	Congestion Congestion
 
-	// KeepAlive configures the probes of a silent peer. Zero is the net package's
+	// KeepAlive configures keep-alive probes. Zero is the net package's
 	// default.
 	KeepAlive KeepAlive
 
-	// Window, if it is not zero, is the size in bytes of both buffers: of the one
-	// for what was written and is not acknowledged, and of the one for what has
-	// arrived and was not read. Zero are Linux's, which grow when they limit
-	// the connection, up to 4 MiB for the one and 6 MiB for the other. In package
-	// simtest it comes before simtest.Config.Window.
+	// Window, if it is not zero, is the size in bytes of both buffers: the send
+	// buffer, for bytes that were written and are not acknowledged, and the
+	// receive buffer, for bytes that have arrived and were not read. Zero
+	// selects Linux's, which grow when they limit the connection, up to 4 MiB
+	// for sending and 6 MiB for receiving. In package simtest it takes
+	// precedence over simtest.Config.Window.
 	Window int
 
-	// UserTimeout is how long data may stay unacknowledged before the connection
-	// ends, and bounds how long keep-alive probes may stay unanswered; it is
-	// Linux's TCP_USER_TIMEOUT (RFC 5482). A dial that is not answered ends after
-	// it, too, but not before the first SYN is due to be sent again, after a second.
-	// Zero is 15 to 18 minutes for data, as the timer has it, and 131 s for a dial.
+	// UserTimeout is how long data may stay unacknowledged before the
+	// connection ends, and limits how long keep-alive probes may stay
+	// unanswered: Linux's TCP_USER_TIMEOUT (RFC 5482). It also ends an
+	// unanswered dial, but not before the first SYN would be retransmitted,
+	// after a second. Zero is 15 to 18 minutes for data, depending on the
+	// timer, and 131 s for a dial.
 	UserTimeout time.Duration
 }
 
@@ -43,10 +45,10 @@ const (
 	// is halved when a segment is lost.
 	Reno
 
-	// Unlimited is no TCP: an ideal stream, that has the link's rate from the
-	// first byte on, with 1,500 bytes in a packet and no headers. What is lost is
-	// retransmitted after three later packets have arrived, or by the timer. Its
-	// drivers send over a [Flow]; an [End] cannot have it.
+	// Unlimited is not TCP but an ideal stream: it uses the link's rate from
+	// the first byte on, with 1,500 bytes per packet and no headers. A lost
+	// packet is retransmitted after three later packets have arrived, or by the
+	// timer. Drivers send it over a [Flow]; an [End] does not support it.
 	Unlimited
 )
 
@@ -65,8 +67,7 @@ func (c Congestion) String() string {
 	return fmt.Sprintf("Congestion(%d)", int(c))
 }
 
-// Validate reports the first field that cannot be, with its value and what is
-// allowed.
+// Validate reports the first invalid field, with its value and what is allowed.
 func (t TCP) Validate() error {
 	switch {
 	case t.Congestion < 0 || t.Congestion > Unlimited:
@@ -79,7 +80,7 @@ func (t TCP) Validate() error {
 	return nil
 }
 
-// mustHaveEnds panics on a TCP that an End cannot have.
+// mustHaveEnds panics on a TCP that an End does not support.
 func (t *TCP) mustHaveEnds() {
 	if t.Congestion == Unlimited {
 		panic("netem: TCP.Congestion is unlimited: an ideal stream has no End, send it over a Flow")
@@ -89,7 +90,7 @@ func (t *TCP) mustHaveEnds() {
 	}
 }
 
-// Never is a time that does not come.
+// Never is a time that is never reached.
 const Never time.Duration = math.MaxInt64
 
 const (
@@ -102,28 +103,28 @@ const (
 	HeaderSize = 20 + 20 + 12
 )
 
-// A Segment is a TCP segment on its way. Sequence numbers count the bytes of the
-// stream from 0, without wrapping. A SYN takes none; a FIN takes one, as if it
-// were a byte after the payload.
+// A Segment is a TCP segment. Sequence numbers count the bytes of the stream
+// from 0, without wrapping. A SYN takes none; a FIN takes one, as if it were a
+// byte after the payload.
 type Segment struct {
 	Flags  Flags
-	Tag    uint32 // the driver's: an End neither sets nor looks at it
+	Tag    uint32 // for the driver: an End neither sets nor reads it
 	Seq    int64  // of the first byte of the payload
 	Len    int    // of the payload
 	Ack    int64  // the next byte that the sender of the segment expects
 	Window int    // how many bytes from Ack on it can take
 
-	// SACK are the blocks of selective acknowledgements, the most recent first;
-	// the first is a duplicate (RFC 2883) if it lies below Ack or within the
-	// second.
+	// SACK holds the selective acknowledgements, the most recent first. The
+	// first block reports a duplicate (RFC 2883) if it lies below Ack or within
+	// the second.
 	SACK  [3]Block
-	SACKs int // how many
+	SACKs int // how many of them are set
 
 	TSVal time.Duration // when the segment was sent
 	TSEcr time.Duration // TSVal of the segment that it answers
 }
 
-// Flags are the control bits of a segment.
+// Flags are a segment's control bits.
 type Flags uint8
 
 // The control bits.

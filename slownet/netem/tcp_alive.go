@@ -6,15 +6,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A KeepAlive says when a silent peer is probed, as net.KeepAliveConfig does.
-// The zero KeepAlive is the net package's default: after 15 seconds of silence
-// a probe every 15 seconds, and the connection ends when nine are unanswered.
+// A KeepAlive configures keep-alive probes, as net.KeepAliveConfig does. The
+// zero KeepAlive is the net package's default: after 15 idle seconds a probe
+// every 15 seconds; the connection ends after nine unanswered probes.
 //
-// Idle and Interval are 32,767 seconds at most, as on Linux; more is taken as that.
+// Idle and Interval are at most 32,767 seconds, as on Linux; larger values are
+// reduced to that.
 type KeepAlive struct {
-	Idle     time.Duration // until the first probe; zero is 15 s, below zero there are no probes
-	Interval time.Duration // between probes; zero or less is 15 s
-	Count    int           // probes without an answer that end the connection; zero or less is 9
+	Idle     time.Duration // idle time before the first probe; zero is 15 s, negative is no probes
+	Interval time.Duration // between probes; zero or negative is 15 s
+	Count    int           // unanswered probes that end the connection; zero or negative is 9
 }
 
 // The net package's defaults, and Linux's limit (MAX_TCP_KEEPIDLE, MAX_TCP_KEEPINTVL).
@@ -24,10 +25,11 @@ const (
 	maxKeepAlive   = 32_767 * time.Second
 )
 
-// defaultKeepAlive is the zero KeepAlive with its defaults.
+// defaultKeepAlive is the zero KeepAlive with defaults filled in.
 var defaultKeepAlive = KeepAlive{Idle: keepAliveTime, Interval: keepAliveTime, Count: keepAliveCount}
 
-// withDefaults returns what the KeepAlive stands for, which must not be changed.
+// withDefaults returns the KeepAlive with defaults filled in. The result must
+// not be changed.
 func (k KeepAlive) withDefaults() *KeepAlive {
 	if k == (KeepAlive{}) {
 		return &defaultKeepAlive
@@ -35,7 +37,7 @@ func (k KeepAlive) withDefaults() *KeepAlive {
 	return k.filledIn()
 }
 
-// filledIn is withDefaults for one that is not zero.
+// filledIn is withDefaults for a KeepAlive that is not zero.
 func (k KeepAlive) filledIn() *KeepAlive {
 	if k.Idle == 0 {
 		k.Idle = keepAliveTime
@@ -50,16 +52,16 @@ func (k KeepAlive) filledIn() *KeepAlive {
 	return &k
 }
 
-// keepAliveState is the keep-alive state of an end.
+// keepAliveState is the state of an end's keep-alive probes.
 type keepAliveState struct {
-	at      time.Duration // when to look again, or Never
-	last    time.Duration // when something arrived
-	probes  int           // without an answer
+	at      time.Duration // when the timer expires, or Never
+	last    time.Duration // when the last segment arrived
+	probes  int           // unanswered ones
 	config  *KeepAlive    // shared, and never changed
 	timeout time.Duration // TCP_USER_TIMEOUT; zero is none
 }
 
-// heard notes that something has arrived.
+// heard records that a segment has arrived.
 func (a *keepAliveState) heard(now time.Duration) {
 	a.last, a.probes = now, 0
 	if a.at == Never && a.config.Idle >= 0 {
@@ -77,7 +79,7 @@ func (e *End) expireAlive(now time.Duration) {
 	switch {
 	case e.state.IsOpening() || e.state == Closed || e.state == TimeWait:
 		a.at = Never
-	case e.send.una < e.send.end(): // the retransmission timer takes care of it
+	case e.send.una < e.send.end(): // the retransmission timer takes over
 		a.at = timeline.Add(now, a.config.Idle)
 	case silence < a.config.Idle:
 		a.at = timeline.Add(a.last, a.config.Idle)
@@ -90,7 +92,7 @@ func (e *End) expireAlive(now time.Duration) {
 	}
 }
 
-// SetKeepAlive changes when a silent peer is probed, from now on.
+// SetKeepAlive changes the keep-alive configuration from now on.
 func (e *End) SetKeepAlive(now time.Duration, config KeepAlive) {
 	a := &e.keepAlive
 	a.config = config.withDefaults()
@@ -111,9 +113,10 @@ func (a *keepAliveState) next() time.Duration {
 	return timeline.Add(a.last, a.config.Idle)
 }
 
-// Idle brings both ends of a connection to the given time, during which they had
-// nothing to send but probes, all of which were answered. There and back are the
-// latencies from a to b and from b to a. Their probes are due after it.
+// Idle advances both ends of a connection to the given time. Until then they
+// sent nothing but keep-alive probes, all of which were answered. there and
+// back are the latencies from a to b and from b to a. Afterwards, the next
+// probes of both ends are due after that time.
 func Idle(now time.Duration, a, b *End, there, back time.Duration) {
 	for {
 		prober, other, way := a, b, there
@@ -129,7 +132,7 @@ func Idle(now time.Duration, a, b *End, there, back time.Duration) {
 	}
 }
 
-// answered notes that an idle connection was found to be alive.
+// answered records that a probe was answered.
 func (a *keepAliveState) answered(at time.Duration) {
 	a.last, a.probes = at, 0
 	if a.at != Never {

@@ -5,26 +5,25 @@ import (
 	"time"
 )
 
-// Linux's receive buffer, in bytes: its first and its largest size
-// (net.ipv4.tcp_rmem), and the space that the payload of a full segment takes
-// of it.
+// Linux's receive buffer, in bytes: its initial and maximum size
+// (net.ipv4.tcp_rmem), and the space that a full segment takes.
 const (
 	firstBuffer  = 128 << 10
 	maxBuffer    = 6 << 20
 	segmentSpace = 2304
 )
 
-// A receiveBuffer decides how large a window the receiver offers. The window
-// opens as data arrives, up to what the buffer can hold, and the buffer grows
-// with what the application reads in a round trip.
+// A receiveBuffer decides how large a window the receiver advertises. The
+// window opens as data arrives, up to what the buffer can hold, and the buffer
+// grows with what the application reads per round trip.
 type receiveBuffer struct {
 	size      int
-	isFixed   bool          // the window is the size, and the buffer does not grow
-	largest   int32         // payload of a segment that has arrived, MSS at least
-	window    int           // the most that is offered
+	isFixed   bool          // the window is the size of the buffer, which does not grow
+	largest   int32         // the largest payload that has arrived, at least MSS
+	window    int           // the largest that may be advertised
 	perRound  int           // the most that the application has read in a round trip
-	roundTrip time.Duration // the shortest seen from here; 0 is none
-	since     time.Duration // beginning of this round trip
+	roundTrip time.Duration // the shortest seen by the receiver; 0 is none
+	since     time.Duration // the beginning of this round trip
 	read      int64         // what the application had read then
 	lastEcho  time.Duration
 }
@@ -49,8 +48,8 @@ const (
 	maxSetBuffer      = 2 * 4 << 20
 )
 
-// asSet returns the size of a buffer that the application has asked for. As on
-// Linux it is twice that, within bounds, and below zero the largest.
+// asSet returns the size of a buffer for which the application asked. As on
+// Linux it is twice that, within bounds, and the maximum for a negative one.
 func asSet(bytes, least int) int {
 	if bytes < 0 || bytes > maxSetBuffer/2 {
 		return maxSetBuffer
@@ -58,19 +57,19 @@ func asSet(bytes, least int) int {
 	return max(least, 2*bytes)
 }
 
-// set gives the buffer a size that it keeps.
+// set fixes the size of the buffer.
 func (b *receiveBuffer) set(bytes int) {
 	b.size = b.payloadRoom(int64(asSet(bytes, minSetReadBuffer)))
 	b.window, b.isFixed = b.size, true
 }
 
-// payloadRoom returns how many bytes of payload fit into that much of the buffer.
+// payloadRoom returns how many bytes of payload fit into the given space.
 func (b *receiveBuffer) payloadRoom(space int64) int {
 	return int(space * (256 * int64(b.largest) / b.space()) / 256)
 }
 
-// space returns how much of the buffer a segment takes. Linux receives packets into
-// pages, if they are larger than an Ethernet frame.
+// space returns how much of the buffer a segment takes. Linux receives packets
+// larger than an Ethernet frame into pages.
 func (b *receiveBuffer) space() int64 {
 	if b.largest <= MSS {
 		return segmentSpace
@@ -79,12 +78,12 @@ func (b *receiveBuffer) space() int64 {
 	return (int64(b.largest)+HeaderSize+page-1)/page*page + handle
 }
 
-// free returns how many bytes of payload fit beside those that are held.
+// free returns how many bytes of payload fit besides those that are held.
 func (b *receiveBuffer) free(held int64) int {
 	return b.payloadRoom(int64(b.size) - held*b.space()/int64(b.largest))
 }
 
-// room returns how large a window can be offered while that many bytes are
+// room returns how large a window can be advertised while that many bytes are
 // held.
 func (b *receiveBuffer) room(held int64) int {
 	if b.isFixed {
@@ -93,8 +92,8 @@ func (b *receiveBuffer) room(held int64) int {
 	return max(0, min(b.window, b.free(held)))
 }
 
-// grow opens the window for a payload that has arrived, and reports whether it
-// could.
+// grow opens the window after a payload has arrived, and reports whether there
+// was room for that.
 func (b *receiveBuffer) grow(n int, held int64) bool {
 	if n < 128 || b.isFixed {
 		return false
@@ -107,8 +106,8 @@ func (b *receiveBuffer) grow(n int, held int64) bool {
 	return true
 }
 
-// measure takes in a round trip: from a timestamp that was sent to the segment
-// that echoes it, in whole milliseconds.
+// measure processes a round trip: from sending a timestamp to the segment that
+// echoes it, in whole milliseconds.
 func (b *receiveBuffer) measure(now, echo time.Duration) {
 	if echo == b.lastEcho {
 		return
@@ -120,10 +119,10 @@ func (b *receiveBuffer) measure(now, echo time.Duration) {
 	}
 }
 
-// adapt grows the buffer if the application has read more in the last round trip
-// than ever before. It is reading n bytes after those it has consumed, a segment at a
-// time: what waits after the first one counts in the next round trip. Beyond is how
-// far out of order data reaches.
+// adapt grows the buffer if the application has read more in the last round
+// trip than ever before. The application is reading n bytes after those
+// consumed, a segment at a time: what waits after the first segment counts in
+// the next round trip. beyond is how far out-of-order data reaches.
 func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, beyond int) {
 	read := consumed + int64(min(n, MSS))
 	if b.isFixed || (b.roundTrip == 0 || now-b.since < b.roundTrip) && !b.isInstant(now, read) {
@@ -146,8 +145,8 @@ func (b *receiveBuffer) isInstant(now time.Duration, read int64) bool {
 	return now == b.since && read-b.read >= 2*int64(b.window)
 }
 
-// Linux's send buffer: its largest size in bytes (net.ipv4.tcp_wmem), and what a piece
-// of the stream takes of it beyond its payload.
+// Linux's send buffer: its maximum size in bytes (net.ipv4.tcp_wmem), and the
+// overhead of a piece of the stream.
 const (
 	maxSendBuffer = 4 << 20
 	headers       = 256 // MAX_TCP_HEADER
@@ -157,10 +156,10 @@ const (
 )
 
 // A sendBuffer decides how much the application may write ahead of what is
-// acknowledged: two congestion windows in memory, and the buffer never shrinks.
+// acknowledged: two congestion windows, counted in memory. It never shrinks.
 type sendBuffer struct {
 	size    int
-	isFixed bool // and does not grow
+	isFixed bool // it does not grow
 }
 
 func (b *sendBuffer) init(fixed int) {
@@ -168,47 +167,47 @@ func (b *sendBuffer) init(fixed int) {
 	b.grow(initialWindow, MSS)
 }
 
-// grow makes room for a congestion window of segments with a payload.
+// grow makes room for a congestion window of segments with the given payload.
 func (b *sendBuffer) grow(window int, mss int64) {
 	if mss = min(max(mss, MSS), 64<<10); !b.isFixed {
 		b.size = max(b.size, min(maxSendBuffer, 2*spaceOf(mss)*max(window, initialWindow)))
 	}
 }
 
-// spaceOf returns the space that Linux reckons with for a full segment: a power of two
-// in which it and what belongs to it fit, and its handle. It is segmentSpace for a
-// payload of MSS.
+// spaceOf returns the space that Linux accounts for a full segment: the next
+// power of two that holds its headers, payload and skb_shared_info, plus the
+// sk_buff. For a payload of MSS it is segmentSpace.
 func spaceOf(mss int64) int {
 	return 1<<bits.Len64(uint64(mss+headers+description-1)) + handle
 }
 
-// set gives the buffer a size that it keeps.
+// set fixes the size of the buffer.
 func (b *sendBuffer) set(bytes int) { b.size, b.isFixed = asSet(bytes, minSetWriteBuffer), true }
 
-// room returns how many bytes the application can write, after so many of which the
-// sender was not told. What cannot be sent at once is kept in pieces of up to 64 KiB,
-// and a piece that was begun is filled.
+// room returns how many bytes the application can write after ahead bytes that
+// the sender has not been told of yet. Bytes that cannot be sent at once are
+// kept in pieces of up to 64 KiB, and a partial piece is filled up.
 func (s *sender) room(ahead int64) int {
 	b, written := &s.buffer, s.written+ahead
 	if b.isFixed {
 		return int(max(0, int64(b.size)-(written-s.una)))
 	}
 	size := int64(b.size)
-	full := max(1, s.full()) // an end that has ended has none
+	full := max(1, s.full()) // an end that is closed has no full segment
 	piece := s.piece(full)
 	if s.used(written, piece) >= size {
 		return 0
 	}
 	segments := max(0, min(int64(s.window.size-s.queue.inFlight()), (s.windowEnd-s.nxt)/full))
-	limit := s.nxt + segments*full // it is sent at once
+	limit := s.nxt + segments*full // they are sent at once
 	if free := size - (limit - s.una); free > 0 {
 		limit += (free + piece + pieceSpace - 1) / (piece + pieceSpace) * piece
 	}
 	return int(max(0, limit-written))
 }
 
-// hasRoom reports whether a third of the buffer is free, after so many bytes of which
-// the sender was not told.
+// hasRoom reports whether a third of the buffer is free, after ahead bytes that
+// the sender has not been told of yet.
 func (s *sender) hasRoom(ahead int64) bool {
 	size, written := int64(s.buffer.size), s.written+ahead
 	used := written - s.una
@@ -218,13 +217,13 @@ func (s *sender) hasRoom(ahead int64) bool {
 	return used <= size-size/3
 }
 
-// used returns how much of the buffer what was written takes, and is not acknowledged.
+// used returns how much of the buffer unacknowledged bytes take.
 func (s *sender) used(written, piece int64) int64 {
 	return written - s.una + (written-s.nxt+piece-1)/piece*pieceSpace
 }
 
-// piece returns how many bytes of the stream Linux keeps in a piece: full segments, in
-// no more than 64 KiB and half of the peer's largest window.
+// piece returns how many bytes of the stream Linux keeps in a piece: full
+// segments, at most 64 KiB and at most half of the peer's largest window.
 func (s *sender) piece(full int64) int64 {
 	const largest = 64<<10 - headers
 	return max(1, min(largest, s.maxWindow/2)/full) * full

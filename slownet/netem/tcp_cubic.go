@@ -13,10 +13,10 @@ const (
 	cubicC    = 410
 )
 
-// HyStart leaves slow start when acknowledgements that follow each other within
-// hystartGap cover half of the shortest round trip, or when the shortest of
-// eight round trips of a round is longer than that of the connection by an
-// eighth, which is bounded.
+// HyStart leaves slow start when a train of acknowledgements spaced by at most
+// hystartGap spans half of the shortest round trip, or when the shortest of a
+// round's first eight samples exceeds the connection's shortest round trip by
+// an eighth, within bounds.
 const (
 	hystartWindow   = 16
 	hystartSamples  = 8
@@ -30,10 +30,10 @@ const (
 type cubic struct {
 	delay   time.Duration // shortest round trip; 0 is none
 	hystart hystart
-	growth  *cubicGrowth // nil while the window was in slow start only
+	growth  *cubicGrowth // nil until the window has left slow start
 }
 
-// A cubicGrowth is what CUBIC needs beyond slow start.
+// A cubicGrowth is CUBIC's state after slow start.
 type cubicGrowth struct {
 	epoch    time.Duration // when this epoch of growth began; 0 is none
 	maximum  int           // window before the last reduction, W_max
@@ -46,22 +46,22 @@ type cubicGrowth struct {
 	lastAt   time.Duration
 }
 
-// A hystart finds the end of slow start.
+// A hystart detects the end of slow start.
 type hystart struct {
 	found    bool
 	roundEnd int64 // sequence number
 	start    time.Duration
-	train    *ackTrain // nil while the window was below hystartWindow
+	train    *ackTrain // nil until the window reaches hystartWindow
 }
 
-// An ackTrain is what HyStart knows of a round's acknowledgements.
+// An ackTrain is HyStart's state of a round's acknowledgements.
 type ackTrain struct {
 	lastAck  time.Duration // of the train
 	shortest time.Duration // round trip
 	samples  int
 }
 
-// reset forgets the path, after a timeout.
+// reset forgets the path's properties after a timeout.
 func (c *cubic) reset() {
 	if c.growth != nil {
 		*c.growth = cubicGrowth{}
@@ -69,7 +69,7 @@ func (c *cubic) reset() {
 	*c = cubic{growth: c.growth, hystart: hystart{train: c.hystart.train}}
 }
 
-// beyond returns the state beyond slow start, of which there is one from now on.
+// beyond returns the state after slow start, and creates it if there is none.
 func (c *cubic) beyond() *cubicGrowth {
 	if c.growth == nil {
 		c.growth = &cubicGrowth{}
@@ -90,15 +90,15 @@ func (c *cubic) reduced(window int) int {
 	g := c.beyond()
 	threshold := max(2, window*cubicBeta/cubicUnit)
 	g.epoch = 0
-	if window < g.maximum { // fast convergence: leave room to new flows
+	if window < g.maximum { // fast convergence: leave room for new flows
 		window = window * (cubicUnit + cubicBeta) / (2 * cubicUnit)
 	}
 	g.maximum = window
 	return threshold
 }
 
-// increment returns after how many acknowledged segments the window grows by
-// one.
+// increment returns the number of acknowledged segments after which the window
+// grows by one.
 func (c *cubic) increment(now time.Duration, window, acked int) int {
 	return c.beyond().increment(now, c.delay, window, acked)
 }
@@ -120,7 +120,7 @@ func (c *cubicGrowth) increment(now, delay time.Duration, window, acked int) int
 	if c.maximum == 0 {
 		c.count = min(c.count, 20)
 	}
-	perSegment := window * 15 / 8 // 3 (1 + beta) / (1 - beta) / 9, which makes it as fast as Reno
+	perSegment := window * 15 / 8 // 3 (1 + beta) / (1 - beta) / 9, as fast as Reno
 	for ; c.acked > perSegment; c.acked -= perSegment {
 		c.friendly++
 	}
@@ -149,7 +149,7 @@ func (c *cubicGrowth) target(at time.Duration) int {
 	if distance < 0 {
 		distance = -distance
 	}
-	const far = 1 << 17 // two minutes, by then the window is beyond any bound
+	const far = 1 << 17 // two minutes: by then the window exceeds any bound
 	distance = min(distance, far)
 	delta := int(cubicC * distance * distance * distance >> 40)
 	if t < c.k {
@@ -158,17 +158,17 @@ func (c *cubicGrowth) target(at time.Duration) int {
 	return c.origin + delta
 }
 
-// idle excludes the time in which nothing was sent from the epoch.
+// idle excludes an idle period from the epoch.
 func (c *cubic) idle(now, since time.Duration) {
 	if g := c.growth; g != nil && g.epoch != 0 {
 		g.epoch = min(now, g.epoch+now-since)
 	}
 }
 
-// measure takes in a round trip, and reports whether slow start is over.
+// measure processes a round trip, and reports whether slow start is over.
 func (c *cubic) measure(now, roundTrip time.Duration, window int, slow bool, una, nxt int64) bool {
 	if epoch := c.epoch(); epoch != 0 && now-epoch < time.Second {
-		return false // a measurement right after a recovery says nothing
+		return false // a sample right after a recovery is meaningless
 	}
 	if c.delay == 0 || roundTrip < c.delay {
 		c.delay = roundTrip
@@ -191,7 +191,7 @@ func (h *hystart) begin(now time.Duration, nxt int64) {
 	}
 }
 
-// isOver takes in a round trip, and reports whether slow start is over.
+// isOver processes a round trip, and reports whether slow start is over.
 func (h *hystart) isOver(now, roundTrip, delay time.Duration) bool {
 	if h.train == nil {
 		h.train = &ackTrain{lastAck: h.start, shortest: Never}
@@ -214,7 +214,7 @@ func cubeRoot(x uint64) uint64 {
 	if x == 0 {
 		return 0
 	}
-	root := uint64(1) << ((bits.Len64(x) + 2) / 3) // not below
+	root := uint64(1) << ((bits.Len64(x) + 2) / 3) // not below the root
 	for {
 		next := (2*root + x/(root*root)) / 3
 		if next >= root {

@@ -7,22 +7,23 @@ import "time"
 //
 // Times are durations since an origin of the caller's choice, the same for both
 // ends, and must not decrease from call to call. After each call of a method
-// that takes the time, Output has to be called until it has nothing more to
-// send, and Expire at the time that Next returns.
+// that takes the time, call Output until it has nothing more to send, and call
+// Expire at the time that Next returns.
 //
-// With thousands of connections what an End costs is the memory that it touches: so
-// what most calls need comes first, here and in what it consists of.
+// With thousands of connections the cost of an End is the memory that it
+// touches, so the fields that most calls need come first, here and in its
+// parts.
 type End struct {
 	state     State
 	failure   Failure
-	reset     bool // one is to be sent
+	reset     bool // a reset is to be sent
 	opening   opening
 	keepAlive keepAliveState
 	receive   receiver
 	send      sender
 }
 
-// newEnd returns an end before its handshake.
+// newEnd returns an end before the handshake.
 func newEnd(tcp TCP, now time.Duration) *End {
 	e := &End{}
 	e.init(tcp, now)
@@ -39,9 +40,9 @@ func (e *End) init(tcp TCP, now time.Duration) {
 }
 
 // NewEnd returns an end of a connection that was established at the given time,
-// by a handshake with the given round trip time. It is for drivers that have a
-// handshake of their own; see [Dial] and [Accept]. All of these panic on an invalid
-// TCP, see [TCP.Validate], and on one that is [Unlimited].
+// by a handshake with the given round trip time. It is for drivers with a
+// handshake of their own; see also [Dial] and [Accept]. All three panic on an
+// invalid TCP (see [TCP.Validate]) and on [Unlimited].
 func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
 	e := newEnd(tcp, now)
 	e.send.updateWindow(0, firstWindow)
@@ -52,28 +53,28 @@ func NewEnd(tcp TCP, now, roundTrip time.Duration) *End {
 // State returns the connection's state.
 func (e *End) State() State { return e.state }
 
-// Failure returns why the connection has ended, if it has failed.
+// Failure returns the reason if the connection has failed.
 func (e *End) Failure() Failure { return e.failure }
 
-// Write notes that the application has written n bytes. It may do so during the
-// handshake, and not after CloseWrite.
+// Write records that the application has written n bytes. It may be called
+// during the handshake, but not after CloseWrite.
 func (e *End) Write(now time.Duration, n int) {
 	e.send.restartAfterIdle(now)
 	e.send.written += int64(n)
 }
 
-// Read notes that the application has read n of the bytes that have arrived.
+// Read records that the application has read n of the bytes that have arrived.
 func (e *End) Read(now time.Duration, n int) { e.receive.read(now, n) }
 
-// CloseWrite notes that the application will write no more: a FIN follows the
-// bytes it has written.
+// CloseWrite records that the application will write no more: a FIN follows the
+// bytes written so far.
 func (e *End) CloseWrite() {
 	e.send.fin = true
 	e.state = e.state.AfterFinSent()
 }
 
-// Abort ends the connection at once, with a reset to the peer if it has heard of
-// it.
+// Abort ends the connection at once, with a reset to the peer if the peer knows
+// of the connection.
 func (e *End) Abort() { e.fail(NotFailed) }
 
 // fail ends the connection, with a reset to the peer.
@@ -89,50 +90,50 @@ func (e *End) Unread() int64 { return e.receive.unread() }
 // began.
 func (e *End) Received() int64 { return e.receive.received() }
 
-// Room returns how many bytes the application can write before it has to wait, if
-// it has written so many already that Write was not told of.
+// Room returns how many more bytes the application can write before it has to
+// wait, after ahead bytes that have not been passed to Write yet.
 func (e *End) Room(ahead int) int { return e.send.room(int64(ahead)) }
 
-// HasRoom reports whether an application that waits for room goes on writing: it
-// does when a third of the buffer is free.
+// HasRoom reports whether an application that waits for room can continue: it
+// can once a third of the buffer is free.
 func (e *End) HasRoom(ahead int) bool { return e.send.hasRoom(int64(ahead)) }
 
-// SetReadBuffer sets the size of the buffer for what has arrived, as Linux's
-// SO_RCVBUF does: it has twice as many bytes, 2,304 at least and 8 MiB at most,
-// of which segments take more than their payload, and grows no more. A window that
-// has been offered is not taken back.
+// SetReadBuffer sets the size of the receive buffer, as Linux's SO_RCVBUF does:
+// to twice as many bytes, at least 2,304 and at most 8 MiB, of which segments
+// take more than their payload. The buffer no longer grows. A window that has
+// been advertised is not revoked.
 func (e *End) SetReadBuffer(bytes int) { e.receive.buffer.set(bytes) }
 
-// SetWriteBuffer sets the size of the buffer for what was written and is not
-// acknowledged, as Linux's SO_SNDBUF does: it has twice as many bytes, 4,608 at least and
-// 8 MiB at most, and grows no more.
+// SetWriteBuffer sets the size of the send buffer, as Linux's SO_SNDBUF does:
+// to twice as many bytes, at least 4,608 and at most 8 MiB. The buffer no
+// longer grows.
 func (e *End) SetWriteBuffer(bytes int) { e.send.buffer.set(bytes) }
 
-// SetMTU sets the size of the largest packet on the path, for what is sent for the
-// first time from now on.
+// SetMTU sets the size of the largest packet on the path. It applies to new
+// data, not to retransmissions.
 func (e *End) SetMTU(mtu int) {
 	e.send.mss = int64(max(1, mtu-HeaderSize))
 	e.send.buffer.grow(e.send.window.size, e.send.mss)
 }
 
-// Ended reports whether the peer's FIN has arrived, and all data before it.
+// Ended reports whether the peer's FIN and all data before it have arrived.
 func (e *End) Ended() bool { return e.receive.ended }
 
 // Written returns how many bytes were written.
 func (e *End) Written() int64 { return e.send.written }
 
-// CongestionWindow returns how many bytes may be in flight at most, whatever window the
-// peer announces.
+// CongestionWindow returns how many bytes may be in flight, regardless of the
+// peer's window.
 func (e *End) CongestionWindow() int { return int(e.send.window.size) * int(e.send.mss) }
 
 // Unacked returns how many bytes have been written and are not acknowledged.
 func (e *End) Unacked() int64 { return max(0, e.send.written-e.send.una) }
 
-// IsSettled reports whether all that was written has been sent, the end of the stream
-// too. It may still be on its way.
+// IsSettled reports whether everything written has been sent, including the end
+// of the stream. It may still be in flight.
 func (e *End) IsSettled() bool { return e.send.nxt == e.send.end() }
 
-// IsAcknowledged reports whether all that was written has been acknowledged.
+// IsAcknowledged reports whether everything written has been acknowledged.
 func (e *End) IsAcknowledged() bool { return e.send.una == e.send.end() }
 
 // Input takes a segment that arrives.
@@ -163,7 +164,7 @@ func (e *End) Input(now time.Duration, s *Segment) {
 	case s.Len > 0 || s.Flags&FIN != 0:
 		e.receive.arrive(now, s, e.send.rtt.timeout())
 	case s.Seq < e.receive.acked:
-		e.receive.mustAck = true // a probe
+		e.receive.mustAck = true // it is a probe
 	}
 	if e.receive.ended {
 		e.finReceived(now)
@@ -203,11 +204,11 @@ func (e *End) OutputTo(s *Segment, now time.Duration) bool {
 	return true
 }
 
-// Next returns when Expire has to be called, or [Never].
+// Next returns when Expire must be called, or [Never].
 func (e *End) Next() time.Duration { return min(e.NextBusy(), e.NextProbe()) }
 
-// NextBusy is Next without the probes of a silent peer. A driver that knows that
-// they would be answered needs to send none; see [Idle].
+// NextBusy is Next without keep-alive probes. A driver that knows that they
+// would be answered need not send them; see [Idle].
 func (e *End) NextBusy() time.Duration {
 	if e.state == Closed {
 		return Never
@@ -215,8 +216,7 @@ func (e *End) NextBusy() time.Duration {
 	return min(e.opening.at, e.send.timer(), e.receive.ackAt)
 }
 
-// NextProbe returns when it has to be looked whether a silent peer is to be probed,
-// or [Never].
+// NextProbe returns when the keep-alive timer expires, or [Never].
 func (e *End) NextProbe() time.Duration {
 	if e.state == Closed {
 		return Never

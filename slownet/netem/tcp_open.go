@@ -6,10 +6,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// SYN and SYN-ACK are sent again as Linux 6.5 and later do: a SYN four times
-// after a second each, then after 1, 2, 4, 8, 16 and 32 seconds, with 64 seconds
-// for the last answer; a SYN-ACK after 1, 2, 4, 8 and 16 seconds, with 32 for the
-// last.
+// SYNs and SYN-ACKs are retransmitted as in Linux 6.5 and later: a SYN four
+// times at intervals of a second, then after 1, 2, 4, 8, 16 and 32 seconds,
+// with 64 seconds for the last answer; a SYN-ACK after 1, 2, 4, 8 and 16
+// seconds, with 32 seconds for the last answer.
 const (
 	synWait       = time.Second
 	synLinear     = int16(4)
@@ -19,9 +19,9 @@ const (
 
 // An opening is the handshake, seen from one end.
 type opening struct {
-	at       time.Duration // when the timer expires; in TIME-WAIT its end; or Never
-	since    time.Duration // when the SYN arrived that is answered
-	sent     int16         // SYN segments; three stand for more
+	at       time.Duration // when the timer expires; in TIME-WAIT, its end; or Never
+	since    time.Duration // when the SYN to be answered arrived
+	sent     int16         // number of SYN segments; three stand for more
 	timeouts int16         // how often the timer has expired
 	due      bool          // a SYN is to be sent
 }
@@ -41,8 +41,8 @@ func (e *End) InitDial(tcp TCP, now time.Duration) {
 	e.opening.due, e.opening.at = true, now+synWait
 }
 
-// Accept returns the end of a connection that answers a SYN. A driver that has
-// no listener for it answers with [Refuse] instead.
+// Accept returns an end that answers a SYN. A driver that has no listener for
+// it answers with [Refuse] instead.
 func Accept(tcp TCP, now time.Duration, syn *Segment) *End {
 	e := &End{}
 	e.InitAccept(tcp, now, syn)
@@ -57,7 +57,7 @@ func (e *End) InitAccept(tcp TCP, now time.Duration, syn *Segment) {
 	e.opening.due, e.opening.at, e.opening.since = true, now+synWait, now
 }
 
-// IsStale reports whether a segment acknowledges an earlier SYN-ACK than those of this
+// IsStale reports whether a segment acknowledges a SYN-ACK from before this
 // handshake, sent by an end that has given up since. The driver answers it with
 // [Refuse] (RFC 9293, section 3.10.7.4).
 func (e *End) IsStale(s *Segment) bool {
@@ -75,11 +75,11 @@ func Refuse(s *Segment) Segment {
 }
 
 // notInWindow is the sequence number of a reset that answers a SYN: it is in no
-// window (RFC 9293, section 3.10.7.4), so that it ends no connection which another SYN
-// has opened meanwhile.
+// window (RFC 9293, section 3.10.7.4), so it does not end a connection that
+// another SYN has opened meanwhile.
 const notInWindow = -1
 
-// nextSyn returns the SYN or SYN-ACK that is to be sent, if one is.
+// nextSyn returns the SYN or SYN-ACK to be sent, if any.
 func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 	o := &e.opening
 	if !o.due {
@@ -95,7 +95,7 @@ func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 	return s, true
 }
 
-// expireOpening sends a SYN again, or gives up.
+// expireOpening retransmits the SYN or SYN-ACK, or gives up.
 func (e *End) expireOpening(now time.Duration) {
 	o := &e.opening
 	if o.at > now {
@@ -122,8 +122,8 @@ func (e *End) expireOpening(now time.Duration) {
 	o.at = min(now+synWait<<max(0, o.timeouts-linear), limit)
 }
 
-// inputOpening takes a segment that arrives during the handshake, and reports
-// whether there is more to do with it.
+// inputOpening processes a segment that arrives during the handshake, and
+// reports whether there is more to do with it.
 func (e *End) inputOpening(now time.Duration, s *Segment) bool {
 	switch {
 	case s.Flags&RST != 0:

@@ -7,33 +7,33 @@ import (
 )
 
 // A retransmissionQueue holds the segments that were sent and are not
-// acknowledged cumulatively, in order of their sequence numbers. Segments are
-// known by a number that counts from the start of the connection.
+// cumulatively acknowledged, by sequence number. Segments are identified by a
+// number that counts from the start of the connection.
 type retransmissionQueue struct {
 	first, last int64 // the numbers in the queue, last not included
 
 	sacked        int32       // acknowledged selectively
-	lost          int32       // considered lost, whether retransmitted since or not
-	resent        int32       // retransmitted, and still in flight as far as is known
+	lost          int32       // considered lost, retransmitted since or not
+	resent        int32       // retransmitted, and considered in flight
 	board         *scoreboard // nil before the first loss or selective acknowledgement
-	highestSacked int64       // number
+	highestSacked int64       // a segment's number
 
-	// Segments in flight are also in a list, in the order in which they were
-	// last transmitted.
+	// Segments in flight are also in a list, in the order of their last
+	// transmission.
 	oldest, newest int64
 
 	ring   []sentSegment  // its length is a power of two
-	inline [1]sentSegment // the ring while that is enough, so the queue must not be copied
+	inline [1]sentSegment // the ring while it is large enough; therefore the queue must not be copied
 }
 
-// A scoreboard is what only losses need of a retransmissionQueue.
+// A scoreboard is the part of a retransmissionQueue that only losses need.
 type scoreboard struct {
 	blocks   [3]Block // of the last selective acknowledgement
-	known    int      // of blocks
+	known    int      // how many of the blocks are set
 	nextLost int64    // no segment below it waits for its retransmission
 }
 
-// ensureScoreboard returns the scoreboard, of which there is one from now on.
+// ensureScoreboard returns the scoreboard, and creates it if there is none.
 func (q *retransmissionQueue) ensureScoreboard() *scoreboard {
 	if q.board == nil {
 		q.board = &scoreboard{}
@@ -41,13 +41,13 @@ func (q *retransmissionQueue) ensureScoreboard() *scoreboard {
 	return q.board
 }
 
-// hasSACKs reports whether the last acknowledgement was selective.
+// hasSACKs reports whether the last acknowledgement had selective ones.
 func (q *retransmissionQueue) hasSACKs() bool { return q.board != nil && q.board.known > 0 }
 
 // A sentSegment is a segment that was sent.
 type sentSegment struct {
 	seq          int64
-	sent         time.Duration // last
+	sent         time.Duration // time of the last transmission
 	older, newer int64         // in the list of those in flight; none at its ends
 	size         int32
 	state        segmentState
@@ -60,8 +60,8 @@ type segmentState uint8
 const (
 	inFlight segmentState = iota
 	isSacked
-	isLost   // and waits for its retransmission
-	isResent // lost, and in flight again
+	isLost   // and waiting for retransmission
+	isResent // retransmitted, and in flight again
 )
 
 // none stands for no segment.
@@ -148,7 +148,7 @@ func (q *retransmissionQueue) lose(number int64) {
 	board.nextLost = min(board.nextLost, number)
 }
 
-// recover undoes marking a segment as lost.
+// recover undoes lose.
 func (q *retransmissionQueue) recover(number int64) {
 	switch s := q.at(number); s.state {
 	case isLost:
@@ -162,8 +162,8 @@ func (q *retransmissionQueue) recover(number int64) {
 	}
 }
 
-// resend notes that a segment is sent again. A probe sends one that is not
-// considered lost.
+// resend records that a segment is retransmitted. A probe retransmits a segment
+// that is not considered lost.
 func (q *retransmissionQueue) resend(now time.Duration, number int64) {
 	s := q.at(number)
 	switch s.state {
@@ -191,7 +191,7 @@ func (q *retransmissionQueue) waiting() int64 {
 	return none
 }
 
-// deliver notes that a segment has arrived, and clears its former state.
+// deliver records that a segment has arrived.
 func (q *retransmissionQueue) deliver(number int64) {
 	s := q.at(number)
 	switch s.state {
@@ -228,9 +228,10 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 	return low
 }
 
-// newlySacked calls f with the numbers of the segments that a selective
-// acknowledgement's blocks cover and the previous one's did not: from the first to
-// the last, for what arrived in order must not look as if it were reordered.
+// newlySacked calls f with the numbers of the segments that the blocks of a
+// selective acknowledgement cover and those of the previous one did not, in
+// ascending order, so that segments that arrived in order do not look
+// reordered.
 func (q *retransmissionQueue) newlySacked(blocks []Block, f func(number int64)) {
 	if len(blocks) == 0 && !q.hasSACKs() {
 		return

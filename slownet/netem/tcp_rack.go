@@ -3,26 +3,26 @@ package netem
 import "time"
 
 // A rack is the state of RACK (RFC 8985): a segment is lost when one that was
-// sent later has arrived and the time that reordering may take has passed.
+// sent later has arrived and the reordering window has passed.
 type rack struct {
-	at           time.Duration // when a segment will be lost, or Never
-	sent         time.Duration // of the segment sent last among those that arrived
+	at           time.Duration // when the next segment will be considered lost, or Never
+	sent         time.Duration // when the most recently sent segment that has arrived was sent
 	seq          int64         // its sequence number
 	roundTrip    time.Duration // its round trip
-	reorderSteps *reorderSteps // nil before a segment was retransmitted needlessly
-	reordered    bool          // reordering was seen
+	reorderSteps *reorderSteps // nil until a segment was retransmitted spuriously
+	reordered    bool          // reordering has been seen
 }
 
 func (r *rack) init() { r.seq, r.at = -1, Never }
 
-// A reorderSteps is how much time reordering may take.
+// reorderSteps is the size of the reordering window.
 type reorderSteps struct {
 	steps     int   // quarters of the shortest round trip
-	persist   int   // recoveries until steps is 1 again
-	stepRound int64 // steps grows once a round trip: not below this sequence number
+	persist   int   // recoveries before steps is reset to 1
+	stepRound int64 // steps grows once per round trip: not for segments below this sequence number
 }
 
-// duplicated notes that a segment was retransmitted needlessly.
+// duplicated records that a segment was retransmitted spuriously.
 func (r *rack) duplicated(seq, nxt int64) {
 	r.reordered = true
 	if r.reorderSteps == nil {
@@ -35,7 +35,7 @@ func (r *rack) duplicated(seq, nxt int64) {
 	}
 }
 
-// recovered notes that a recovery is over.
+// recovered records the end of a recovery.
 func (r *rack) recovered() {
 	p := r.reorderSteps
 	if p == nil {
@@ -46,7 +46,7 @@ func (r *rack) recovered() {
 	}
 }
 
-// steps returns how many quarters of the shortest round trip reordering may take.
+// steps returns the reordering window in quarters of the shortest round trip.
 func (r *rack) steps() int {
 	if r.reorderSteps == nil {
 		return 1
@@ -54,11 +54,11 @@ func (r *rack) steps() int {
 	return r.reorderSteps.steps
 }
 
-// arrived notes a segment that has arrived.
+// arrived processes a segment that has arrived.
 func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration) {
 	d := now - s.sent
 	if s.again && (d < shortest || d == 0) {
-		return // the first transmission has arrived, or it cannot be told which
+		return // an earlier transmission has arrived, or it is ambiguous
 	}
 	if s.sent > r.sent || s.sent == r.sent && s.seq > r.seq {
 		r.sent, r.seq, r.roundTrip = s.sent, s.seq, d
@@ -83,7 +83,7 @@ func (s *sender) detect(now time.Duration) (lost int) {
 			break
 		}
 		if segment.again && segment.sent == now {
-			number = next // on a path that takes no time nobody can tell
+			number = next // on a path without delay, this cannot be told
 			continue
 		}
 		if left := segment.sent + r.roundTrip + window - now; left <= 0 {
@@ -97,7 +97,7 @@ func (s *sender) detect(now time.Duration) (lost int) {
 	return lost
 }
 
-// reorderingWindow returns how late a segment may be.
+// reorderingWindow returns how late a segment may be without being lost.
 func (s *sender) reorderingWindow() time.Duration {
 	if !s.rack.reordered && (s.recovery != open || s.queue.sacked >= 3) {
 		return 0
@@ -105,14 +105,14 @@ func (s *sender) reorderingWindow() time.Duration {
 	return min(s.rtt.min/4*time.Duration(s.rack.steps()), s.rtt.smoothed)
 }
 
-// A lossProbe is the state of tail loss probes: when the last segments get no
-// answer for two round trips, one is sent so that the answer shows which were
-// lost.
+// A lossProbe is the state of tail loss probes: when the last segments are not
+// acknowledged for two round trips, a probe is sent whose acknowledgement shows
+// which were lost.
 type lossProbe struct {
 	at     time.Duration // when one is due, or Never
-	end    int64         // nxt when the last one was sent, until it is answered; else 0
+	end    int64         // nxt when the last probe was sent, until it is answered; otherwise 0
 	due    bool
-	resent bool // it was not a new segment
+	resent bool // the probe was a retransmission
 }
 
 func (s *sender) scheduleProbe(now time.Duration) {
@@ -143,7 +143,7 @@ func (s *sender) sendProbe(now time.Duration, segment *Segment) bool {
 	return true
 }
 
-// probeAnswered takes in an acknowledgement while a probe has no answer.
+// probeAnswered processes an acknowledgement while a probe is outstanding.
 func (s *sender) probeAnswered(ack int64, duplicate, progress bool) {
 	p := &s.probe
 	if p.end == 0 || ack < p.end {

@@ -2,38 +2,39 @@ package netem
 
 import "time"
 
-// Acknowledgements are delayed by up to delayedAck, but for the first quickAcks
-// segments and for those after a pause.
+// Acknowledgements are delayed by up to delayedAck, except for the first
+// quickAcks segments, and again after a pause.
 const (
 	delayedAck = 40 * time.Millisecond
 	quickAcks  = 16
 )
 
-// A receiver is the half of an [End] that receives.
+// A receiver is the receiving half of an [End].
 type receiver struct {
 	ackAt       time.Duration // when to acknowledge at the latest, or Never
-	mustAck     bool          // now
-	ackPending  bool          // a payload waits for its acknowledgement
+	mustAck     bool          // an acknowledgement is to be sent now
+	ackPending  bool          // a payload has not been acknowledged
 	interactive bool          // data is answered with data: quick is ignored
-	ended       bool          // the FIN has arrived, and all before it
-	quick       int32         // segments to be acknowledged at once
+	ended       bool          // the FIN and everything before it have arrived
+	quick       int32         // how many more segments to acknowledge at once
 	next        int64         // the first byte that has not arrived
 	consumed    int64         // by the application
 	acked       int64         // Ack of the last segment sent
-	advertised  int64         // end of the window of the last segment sent
+	advertised  int64         // the right edge of the window in the last segment sent
 	last        time.Duration // when the last payload arrived
-	atOnce      int           // bytes of payload that arrived then
+	atOnce      int           // bytes of payload that arrived at that instant
 	recentTS    time.Duration // to be echoed
 	finAt       int64         // sequence number of the FIN, or none
 	buffer      receiveBuffer
-	reassembly  *reassembly // nil while all has arrived once and in order
+	reassembly  *reassembly // nil while everything has arrived once and in order
 }
 
-// A reassembly is what arrives out of order, or more than once.
+// A reassembly is the state of data that has arrived out of order, or more than
+// once.
 type reassembly struct {
-	duplicate  Block   // bytes that have arrived twice, to be reported once
-	outOfOrder []Block // blocks that have arrived beyond next, in order
-	recent     []int64 // where blocks start, the one that changed last first
+	duplicate  Block   // bytes that arrived twice, to be reported once
+	outOfOrder []Block // blocks that have arrived above next, in order
+	recent     []int64 // the starts of these blocks, the most recently changed first
 }
 
 // ensureReassembly returns the reassembly state, and creates it if there is none.
@@ -44,7 +45,7 @@ func (r *receiver) ensureReassembly() *reassembly {
 	return r.reassembly
 }
 
-// outOfOrder returns the blocks that have arrived beyond next, in order.
+// outOfOrder returns the blocks that have arrived above next, in order.
 func (r *receiver) outOfOrder() []Block {
 	if r.reassembly == nil {
 		return nil
@@ -61,14 +62,14 @@ func (r *receiver) init(tcp TCP, now time.Duration) {
 	r.advertised = int64(r.buffer.window)
 }
 
-// echo notes the timestamp that goes back, by RFC 7323.
+// echo stores the timestamp to be echoed (RFC 7323).
 func (r *receiver) echo(p *Segment) {
 	if p.Seq <= r.acked {
 		r.recentTS = max(r.recentTS, p.TSVal)
 	}
 }
 
-// arrive takes a payload.
+// arrive processes a payload.
 func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) {
 	if now-r.last > timeout {
 		r.quick = quickAcks // the sender is in slow start again
@@ -97,7 +98,7 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	}
 	r.ended = r.finAt != none && r.next > r.finAt
 	if r.reassembly != nil && r.reassembly.duplicate != (Block{}) {
-		r.quick, r.interactive = max(r.quick, quickAcks), false // the acknowledgement was lost
+		r.quick, r.interactive = max(r.quick, quickAcks), false // our acknowledgement was lost
 	}
 	if r.buffer.grow(p.Len, r.heldBefore(p.Len)) {
 		r.quick |= 1 // as in Linux: an even number grows, an odd one does not
@@ -124,8 +125,8 @@ func (r *receiver) received() int64 {
 // unread returns how many bytes the application can read.
 func (r *receiver) unread() int64 { return r.received() - r.consumed }
 
-// held returns how many bytes are kept: those that the application has not read,
-// and those beyond a gap.
+// held returns how many bytes are buffered: those that the application has not
+// read, and those after a gap.
 func (r *receiver) held() int64 {
 	held := r.unread()
 	for _, b := range r.outOfOrder() {
@@ -134,15 +135,15 @@ func (r *receiver) held() int64 {
 	return held
 }
 
-// heldBefore returns how many bytes a reader would keep that had read what arrived at
-// this instant before the last n bytes.
+// heldBefore returns how many bytes would be buffered if the application had
+// read everything that arrived at this instant before the last n bytes.
 func (r *receiver) heldBefore(n int) int64 {
 	held := r.held()
 	return max(min(held, int64(n)), held-int64(r.atOnce-n))
 }
 
-// advance takes out the blocks that next has reached, and returns where the last of them
-// ends, or next.
+// advance removes the blocks that next has reached, and returns the end of the
+// last of them, or next.
 func (d *reassembly) advance(next int64) int64 {
 	done := 0
 	for ; done < len(d.outOfOrder) && d.outOfOrder[done].Start <= next; done++ {
@@ -153,7 +154,7 @@ func (d *reassembly) advance(next int64) int64 {
 	return next
 }
 
-// insert adds a block beyond next and joins it with its neighbors.
+// insert adds a block above next and merges it with its neighbors.
 func (d *reassembly) insert(b Block) {
 	i := len(d.outOfOrder)
 	for i > 0 && d.outOfOrder[i-1].End >= b.Start {
@@ -181,7 +182,7 @@ func (d *reassembly) insert(b Block) {
 	d.recent[0] = b.Start
 }
 
-// forget takes a block out of the recent ones.
+// forget removes a block from the recent ones.
 func (d *reassembly) forget(start int64) {
 	for i, s := range d.recent {
 		if s == start {
@@ -191,24 +192,24 @@ func (d *reassembly) forget(start int64) {
 	}
 }
 
-// read notes that the application has read bytes.
+// read records that the application has read bytes.
 func (r *receiver) read(now time.Duration, n int) {
-	waiting := r.unread() - int64(min(n, MSS)) // after the first segment of these
+	waiting := r.unread() - int64(min(n, MSS)) // after the first segment of them
 	if r.last == now {
-		waiting -= int64(max(0, r.atOnce-MSS)) // a reader of packets that come one by one is faster
+		waiting -= int64(max(0, r.atOnce-MSS)) // packets that arrive one by one are read sooner
 	}
 	r.buffer.adapt(now, r.consumed, int(max(0, waiting)), n, r.beyond())
 	r.consumed += int64(n)
 	if r.ended {
 		return // the peer sends nothing more, and may be gone
 	}
-	// A window that was nearly shut and is open again is announced.
+	// Send a window update when a nearly closed window opens again.
 	if room := r.buffer.room(r.held()); room >= 2*int(r.advertised-r.next) && room >= min(MSS, r.buffer.size/2) {
 		r.mustAck = true
 	}
 }
 
-// beyond returns how far what has arrived reaches beyond next.
+// beyond returns how far data that has arrived reaches above next.
 func (r *receiver) beyond() int {
 	gaps := r.outOfOrder()
 	if len(gaps) == 0 {
@@ -224,7 +225,7 @@ func (r *receiver) expire(now time.Duration) {
 	}
 }
 
-// acknowledge fills in a segment's fields for the other direction.
+// acknowledge fills in a segment's acknowledgement and window.
 func (r *receiver) acknowledge(now time.Duration, p *Segment) {
 	if p.Len > 0 && now-r.last < delayedAck && r.next > 0 {
 		r.interactive = true

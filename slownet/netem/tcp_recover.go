@@ -11,15 +11,15 @@ const (
 	inLoss                          // the retransmission timer has expired
 )
 
-// An episode is the time from the detection of a loss until everything sent
-// before that is acknowledged. Until the first loss a sender has none.
+// An episode is a recovery: from the detection of a loss until everything sent
+// before it is acknowledged. A sender has none until its first loss.
 type episode struct {
 	sent int
 	end  int64 // sequence number
 
-	// Needless reductions are undone.
+	// Spurious reductions are undone.
 	canUndo     bool
-	retransmits int           // that are not known to be needless
+	retransmits int           // retransmissions not known to be spurious
 	firstResent time.Duration // 0 is none
 	window      int
 	threshold   int
@@ -29,7 +29,7 @@ type episode struct {
 	delivered int
 }
 
-// resent notes a retransmission.
+// resent records a retransmission.
 func (e *episode) resent(now time.Duration) {
 	e.sent++
 	e.retransmits++
@@ -50,8 +50,8 @@ func (s *sender) beginEpisode() {
 	s.window.reduce()
 }
 
-// firstResent returns when something was first retransmitted in the present episode:
-// now, if nothing was yet.
+// firstResent returns the time of the first retransmission in the present
+// episode, or now if there was none yet.
 func (s *sender) firstResent(now time.Duration) time.Duration {
 	if s.recovery == open || s.episode.firstResent == 0 {
 		return now
@@ -67,7 +67,7 @@ func (s *sender) enterRecovery() {
 }
 
 // enterLoss marks all segments as lost, except those sent so recently that
-// their answer may be under way.
+// their acknowledgement may still be in flight.
 func (s *sender) enterLoss(now time.Duration) {
 	if s.recovery == open || s.una >= s.episode.end {
 		s.beginEpisode()
@@ -84,7 +84,7 @@ func (s *sender) enterLoss(now time.Duration) {
 	s.rack.at, s.probe.at, s.probe.end, s.probe.due = Never, Never, 0, false
 }
 
-// acknowledge processes a segment's acknowledgements.
+// acknowledge processes the acknowledgements in a segment.
 func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	if p.Ack > s.nxt || p.Ack < s.una {
 		return
@@ -116,21 +116,21 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	}
 }
 
-// isAtRest reports whether nothing is in flight and nothing is left of what was, so
-// that an acknowledgement of nothing new has no effect. An end that only receives is,
-// for each segment that arrives there.
+// isAtRest reports whether nothing is in flight and no recovery state is left,
+// so that an acknowledgement of nothing new has no effect. For an end that only
+// receives, that is true of every segment that arrives.
 func (s *sender) isAtRest() bool {
 	return s.queue.len() == 0 && !s.queue.hasSACKs() && s.probe.end == 0 && s.recovery == open
 }
 
-// An ackResult is the news of an acknowledgement.
+// An ackResult is what an acknowledgement newly reports.
 type ackResult struct {
-	delivered int  // segments
+	delivered int  // newly delivered segments
 	progress  bool // bytes were acknowledged cumulatively
 	duplicate bool // something arrived twice
 }
 
-// processAck takes in which segments have arrived.
+// processAck marks the segments that have arrived.
 func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
 	a := ackResult{progress: p.Ack > s.una}
 	blocks := p.SACK[:p.SACKs]
@@ -151,7 +151,7 @@ func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
 			s.rack.reordered = s.rack.reordered || number < s.queue.highestSacked
 		}
 		s.queue.highestSacked = max(s.queue.highestSacked, number)
-		isFirst := trips == &acked && segment.again && p.TSEcr < segment.sent // retransmitted for nothing
+		isFirst := trips == &acked && segment.again && p.TSEcr < segment.sent // the retransmission was spurious
 		if !isFirst {
 			s.rack.arrived(now, segment, s.rtt.min)
 		}
@@ -186,8 +186,9 @@ func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
 }
 
 // roundTrips are the round trip times of segments that were sent once and are
-// acknowledged together. If one that was sent again is among them, they may have
-// waited for it (Karn's algorithm), and timestamps tell the time (RFC 7323).
+// acknowledged together. If a retransmitted segment is among them, they may
+// have waited for it (Karn's algorithm), and timestamps are used instead (RFC
+// 7323).
 type roundTrips struct {
 	count       int
 	first, last time.Duration
@@ -202,8 +203,8 @@ func (t *roundTrips) add(d time.Duration) {
 	t.last = d
 }
 
-// isDuplicate reports whether the first block of selective acknowledgements says
-// that something arrived twice (RFC 2883).
+// isDuplicate reports whether the first selective acknowledgement reports a
+// duplicate (RFC 2883).
 func (p *Segment) isDuplicate() bool {
 	if p.SACKs == 0 {
 		return false
@@ -212,9 +213,9 @@ func (p *Segment) isDuplicate() bool {
 	return first.End <= p.Ack || p.SACKs > 1 && first.Start >= p.SACK[1].Start && first.End <= p.SACK[1].End
 }
 
-// undo undoes a reduction if nothing was lost: either all retransmissions have
-// arrived as duplicates, or the acknowledged segment was sent before the first
-// of them (RFC 3522).
+// undo reverts a reduction if nothing was lost: either all retransmissions were
+// reported as duplicates, or the acknowledgement was triggered by a segment
+// sent before the first of them (RFC 3522).
 func (s *sender) undo(p *Segment, a ackResult) {
 	e := s.episode
 	if s.recovery == open || !e.canUndo {
@@ -255,7 +256,7 @@ func (s *sender) react(a ackResult, lost int) {
 	s.reduceRate(a.delivered, a.progress && lost == 0)
 }
 
-// reduceRate sets the window during fast recovery so that it gets to the
+// reduceRate sets the window during fast recovery so that it reaches the
 // threshold within a round trip.
 func (s *sender) reduceRate(delivered int, good bool) {
 	if delivered == 0 {

@@ -2,8 +2,8 @@ package netem
 
 import "time"
 
-// The retransmission timer's bounds are Linux's: RFC 6298 asks for a second at
-// least, and allows any maximum of a minute or more.
+// The retransmission timer's bounds are Linux's: RFC 6298 asks for at least a
+// second, and allows any maximum of a minute or more.
 const (
 	firstTimeout = time.Second
 	minTimeout   = 200 * time.Millisecond
@@ -11,20 +11,19 @@ const (
 )
 
 // A roundTrip estimates the round trip time and the retransmission timeout as
-// RFC 6298 does, with Linux's deviation: it falls more slowly when round trips
-// shrink, and decays only once a round trip.
+// RFC 6298 does, with Linux's variant of the deviation, which falls more slowly
+// when round trips shrink, and decays only once per round trip.
 type roundTrip struct {
 	smoothed time.Duration // SRTT; 0 before the first sample
 	min      time.Duration
 	mean     time.Duration // mean deviation
-	max      time.Duration // largest 4 x mean of this round trip
+	max      time.Duration // the largest 4 x mean of this round trip
 	variance time.Duration // 4 x RTTVAR
 	roundEnd int64         // sequence number that ends this round trip
 	backoff  int           // how often the timeout is doubled
 }
 
-// sample takes in a round trip time. The sequence numbers tell when a round trip
-// is over.
+// sample processes a round trip time. The sequence numbers delimit round trips.
 func (r *roundTrip) sample(d time.Duration, una, nxt int64) {
 	d = max(d, 1)
 	if r.smoothed == 0 {

@@ -2,7 +2,7 @@ package netem
 
 import "time"
 
-// A sender is the half of an [End] that sends.
+// A sender is the sending half of an [End].
 type sender struct {
 	fin            bool // the application will write no more
 	sentNew        bool // since the last call of settle
@@ -11,23 +11,23 @@ type sender struct {
 	written        int64         // by the application
 	una            int64         // oldest byte that is not acknowledged
 	nxt            int64         // next byte to be sent for the first time
-	windowEnd      int64         // the peer takes no byte from here on
-	maxWindow      int64         // the largest that the peer has announced
+	windowEnd      int64         // the right edge of the peer's window
+	maxWindow      int64         // the largest that the peer has advertised
 	windowProbedAt time.Duration // when the first unanswered probe was sent; 0 is none
 	retransmit     time.Duration // when the retransmission timer expires, or Never
 	persist        time.Duration // when to send a window probe, or Never
 	probe          lossProbe
 	buffer         sendBuffer
 	rack           rack
-	queue          retransmissionQueue // an end that only receives needs nothing after its beginning
+	queue          retransmissionQueue // an end that only receives does not use what follows after its start
 	mss            int64               // the payload of a full segment
-	lastSent       time.Duration       // payload
+	lastSent       time.Duration       // time of the last payload
 	rtt            roundTrip
 	window         congestionWindow
 	episode        *episode // the latest; nil before the first loss
 }
 
-// firstWindow is the window assumed until an end has announced its own.
+// firstWindow is assumed until the peer has advertised a window.
 const firstWindow = 64 << 10
 
 func (s *sender) init(tcp TCP, now time.Duration) {
@@ -39,14 +39,15 @@ func (s *sender) init(tcp TCP, now time.Duration) {
 	s.probe.at, s.retransmit, s.persist = Never, Never, Never
 }
 
-// restartAfterIdle is called before the application's bytes are added.
+// restartAfterIdle is called before new bytes are added.
 func (s *sender) restartAfterIdle(now time.Duration) {
 	if s.una == s.end() && s.lastSent > 0 {
 		s.window.restart(now, s.lastSent, s.rtt.timeout())
 	}
 }
 
-// end returns the sequence number after all that is to be sent, the FIN included.
+// end returns the sequence number after everything to be sent, including the
+// FIN.
 func (s *sender) end() int64 {
 	if s.fin {
 		return s.written + 1
@@ -54,16 +55,16 @@ func (s *sender) end() int64 {
 	return s.written
 }
 
-// finIsAcknowledged reports whether everything is acknowledged, the FIN
-// included.
+// finIsAcknowledged reports whether everything is acknowledged, including the
+// FIN.
 func (s *sender) finIsAcknowledged() bool { return s.fin && s.una == s.written+1 }
 
-// isIdle reports whether there is nothing to be sent.
+// isIdle reports whether there is nothing to send.
 func (s *sender) isIdle() bool {
 	return !s.probe.due && !s.windowProbeDue && s.nxt == s.end() && s.queue.lost == s.queue.resent
 }
 
-// next puts what is to be sent next into the segment: lost ones go first.
+// next fills in the next segment to send: lost segments come first.
 func (s *sender) next(now time.Duration, segment *Segment) bool {
 	switch number := s.queue.waiting(); {
 	case s.probe.due:
@@ -75,7 +76,7 @@ func (s *sender) next(now time.Duration, segment *Segment) bool {
 	case s.windowProbeDue:
 		s.windowProbeDue = false
 		if n := s.windowEnd - s.nxt; n > 0 && n < s.payload() {
-			*segment = s.sendNew(now, n) // less than a segment is better than nothing
+			*segment = s.sendNew(now, n) // less than a full segment is better than nothing
 		} else {
 			*segment = Segment{Seq: s.una - 1}
 		}
@@ -90,8 +91,8 @@ func (s *sender) next(now time.Duration, segment *Segment) bool {
 // payload returns the payload of the next new segment.
 func (s *sender) payload() int64 { return max(0, min(s.written-s.nxt, s.full())) }
 
-// full returns the payload of a full segment: no more than half of the window of a
-// peer with a small one.
+// full returns the payload of a full segment: at most half of the peer's window
+// if that is small.
 func (s *sender) full() int64 {
 	const small = 536 // RFC 9293's default MSS
 	if s.maxWindow >= 2*s.mss || s.maxWindow == 0 {
@@ -103,14 +104,14 @@ func (s *sender) full() int64 {
 	return min(s.mss, s.maxWindow)
 }
 
-// updateWindow notes where the peer's window ends.
+// updateWindow records the right edge of the peer's window.
 func (s *sender) updateWindow(from int64, window int) {
 	s.windowEnd = max(s.windowEnd, from+int64(window))
 	s.maxWindow = max(s.maxWindow, int64(window))
 }
 
-// canSendNew reports whether there is a new segment for which the peer has
-// room. A FIN alone needs none.
+// canSendNew reports whether there is a new segment that fits the peer's
+// window. A FIN alone always fits.
 func (s *sender) canSendNew() bool {
 	return s.nxt < s.end() && s.nxt+s.payload() <= s.windowEnd
 }
@@ -148,7 +149,7 @@ func (s *sender) resend(now time.Duration, number int64) Segment {
 	return segment
 }
 
-// settle is called when nothing more can be sent.
+// settle updates the timers when nothing more can be sent.
 func (s *sender) settle(now time.Duration) {
 	if s.nxt == s.end() && !s.sentNew {
 		s.persist = Never
@@ -160,7 +161,7 @@ func (s *sender) settle(now time.Duration) {
 	}
 	if s.sentNew {
 		s.scheduleProbe(now)
-		if s.probe.at != Never { // not after the oldest segment should have been answered
+		if s.probe.at != Never { // not later than the oldest segment's acknowledgement is due
 			if due := s.queue.at(s.queue.first).sent + s.rtt.timeout(); due > now {
 				s.probe.at = min(s.probe.at, due)
 			}
@@ -180,12 +181,12 @@ func (s *sender) timer() time.Duration {
 	return min(s.retransmit, s.probe.at, s.rack.at, s.persist)
 }
 
-// Linux gives up when a segment has been sent again for as long as 15
-// retransmissions that begin at 200 ms would take (net.ipv4.tcp_retries2).
+// Linux gives up when a segment has been retransmitted for as long as 15
+// retransmissions starting at 200 ms would take (net.ipv4.tcp_retries2).
 const retransmitLimit = 1023*minTimeout + 6*maxTimeout
 
-// expire handles the timers that have expired. It reports false if the peer is
-// given up.
+// expire handles the timers that have expired. It returns false if it gives the
+// peer up.
 func (s *sender) expire(now, limit time.Duration) bool {
 	if limit == 0 {
 		limit = retransmitLimit
@@ -219,7 +220,7 @@ func (s *sender) expire(now, limit time.Duration) bool {
 	return true
 }
 
-// backOff sets a timer to twice its time, but not beyond the limit.
+// backOff doubles a timer, up to the limit.
 func (s *sender) backOff(now, since, limit time.Duration, timer *time.Duration) {
 	s.rtt.backoff++
 	*timer = now + s.rtt.timeout()

@@ -34,17 +34,17 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
 
-// IsOpening reports whether the handshake is under way.
+// IsOpening reports whether the handshake is in progress.
 func (s State) IsOpening() bool { return s == SynSent || s == SynReceived }
 
-// A Failure is the reason why a connection has ended, other than both ends
-// closing it.
+// A Failure is the reason why a connection has ended, unless both ends have
+// closed it.
 type Failure uint8
 
 // The failures.
 const (
 	NotFailed Failure = iota
-	Refused           // a reset was the answer to the SYN: ECONNREFUSED
+	Refused           // the SYN was answered with a reset: ECONNREFUSED
 	Reset             // the peer has reset the connection: ECONNRESET
 	TimedOut          // the peer has not answered: ETIMEDOUT
 )
@@ -129,7 +129,8 @@ func (e *End) finAcknowledged(now time.Duration) {
 	}
 }
 
-// finReceived is the transition when all of the peer's data has arrived.
+// finReceived is the transition when the peer's FIN and all data before it have
+// arrived.
 func (e *End) finReceived(now time.Duration) {
 	was := e.state
 	if e.state = was.AfterFinReceived(); e.state == TimeWait && was != TimeWait {

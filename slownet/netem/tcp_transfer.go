@@ -3,41 +3,41 @@ package netem
 import "time"
 
 // A Transfer is one direction of an established TCP connection: an [End] that
-// sends, an End that receives, and the segments on their way between them. It is
-// for drivers that put TCP around a connection that exists already, as package
-// slownet does; package simtest drives its Ends itself.
+// sends, an End that receives, and the segments in flight between them. It is
+// for drivers that model TCP around an existing connection, as package slownet
+// does; package simtest drives its Ends itself.
 //
 // Times are durations since an origin of the driver's choice and must not
-// decrease from call to call. Before a call of Write, Take, CloseWrite or
-// SetEager, call Advance with the same time; and call it at the time that Next
+// decrease from call to call. Before calling Write, Take, CloseWrite or
+// SetEager, call Advance with the same time; also call it at the time that Next
 // returns.
 type Transfer struct {
 	ends   [2]End    // the sending and the receiving one
-	pipes  [2]Pipe   // what they send on
-	flight [2]flight // by the end that has sent the segments
-	taken  int64     // bytes, by the application at the receiving end
-	eager  bool      // it takes them as they arrive
+	pipes  [2]Pipe   // the pipe that each sends on
+	flight [2]flight // by the end that sent the segments
+	taken  int64     // bytes read by the application at the receiving end
+	eager  bool      // it reads them as they arrive
 	tcp    *TCP      // of both ends, if the connection is dialled
-	out    Segment   // that is being sent
+	out    Segment   // the segment being sent
 }
 
 // A Pipe carries the segments of one end of a Transfer.
 type Pipe interface {
-	// Send puts a segment on its way, and returns what becomes of it. If that is
-	// Queued, the driver calls Arrive if it is known that it arrives. The segment is
-	// good until Send returns.
+	// Send sends a segment, and returns its fate. If that is Queued, the driver
+	// calls Arrive once it is known that the segment arrives. The segment is
+	// valid until Send returns.
 	Send(now time.Duration, s *Segment) Fate
 }
 
-// A flight is segments on their way, in the order in which they arrive.
+// A flight is the segments in flight, in the order of arrival.
 type flight struct {
 	segments []segmentInFlight
-	first    int // of them
+	first    int // index of the first
 }
 
-// A segmentInFlight is on its way.
+// A segmentInFlight has been sent and has not arrived yet.
 type segmentInFlight struct {
-	at      time.Duration // it arrives
+	at      time.Duration // of its arrival
 	segment Segment
 }
 
@@ -45,7 +45,7 @@ type segmentInFlight struct {
 // given time, by a handshake with the given round trip time. Data travels on one
 // pipe, acknowledgements on the other.
 func NewTransfer(tcp TCP, now, roundTrip time.Duration, data, acknowledgements Pipe) *Transfer {
-	tcp.KeepAlive.Idle = -1 // there is another connection to be kept alive
+	tcp.KeepAlive.Idle = -1 // the real connection is kept alive instead
 	t := &Transfer{pipes: [2]Pipe{data, acknowledgements}}
 	for i := range t.ends {
 		t.ends[i] = *NewEnd(tcp, now, roundTrip)
@@ -53,15 +53,15 @@ func NewTransfer(tcp TCP, now, roundTrip time.Duration, data, acknowledgements P
 	return t
 }
 
-// DialTransfer returns a transfer on a connection that has yet to be opened: call
-// Dial, and do not write before State is [Established]. If that does not happen,
+// DialTransfer returns a transfer on a connection that is not open yet: call
+// Dial, and do not write before State is [Established]. If the handshake fails,
 // Failure returns [TimedOut].
 func DialTransfer(tcp TCP, data, acknowledgements Pipe) *Transfer {
 	tcp.KeepAlive.Idle = -1
 	return &Transfer{pipes: [2]Pipe{data, acknowledgements}, tcp: &tcp}
 }
 
-// Dial opens the connection: it sends the SYN, on the pipe for data.
+// Dial opens the connection by sending the SYN on the data pipe.
 func (t *Transfer) Dial(now time.Duration) {
 	t.ends[0].InitDial(*t.tcp, now)
 	t.send(now, 0)
@@ -70,8 +70,8 @@ func (t *Transfer) Dial(now time.Duration) {
 // State returns the state of the connection at the sending end.
 func (t *Transfer) State() State { return t.ends[0].State() }
 
-// RoundTrip returns the round trip time as the sending end estimates it, or zero
-// while it has not been measured.
+// RoundTrip returns the sending end's estimate of the round trip time, or zero
+// before the first measurement.
 func (t *Transfer) RoundTrip() time.Duration { return t.ends[0].send.rtt.smoothed }
 
 // SetMTU sets the size of the largest packet on the path; see [End.SetMTU].
@@ -88,17 +88,17 @@ func (t *Transfer) SetWriteBuffer(bytes int) { t.ends[0].SetWriteBuffer(bytes) }
 // Room returns how many bytes can be written now.
 func (t *Transfer) Room() int { return t.ends[0].Room(0) }
 
-// HasRoom reports whether an application that has waited for room goes on
-// writing; see [End.HasRoom].
+// HasRoom reports whether an application that waits for room can continue; see
+// [End.HasRoom].
 func (t *Transfer) HasRoom() bool { return t.ends[0].HasRoom(0) }
 
-// Write notes that the application has written n bytes.
+// Write records that the application has written n bytes.
 func (t *Transfer) Write(now time.Duration, n int) {
 	t.ends[0].Write(now, n)
 	t.send(now, 0)
 }
 
-// CloseWrite notes that the application will write no more.
+// CloseWrite records that the application will write no more.
 func (t *Transfer) CloseWrite(now time.Duration) {
 	t.ends[0].CloseWrite()
 	t.send(now, 0)
@@ -107,11 +107,12 @@ func (t *Transfer) CloseWrite(now time.Duration) {
 // Received returns how many bytes have arrived in order.
 func (t *Transfer) Received() int64 { return t.ends[1].Received() }
 
-// Ended reports whether the end of the stream has arrived, after all its bytes.
+// Ended reports whether the end of the stream and all bytes before it have
+// arrived.
 func (t *Transfer) Ended() bool { return t.ends[1].Ended() }
 
-// Take notes that the application at the receiving end has taken so many bytes in
-// all. That makes room for others.
+// Take records that the application at the receiving end has read total bytes
+// since the beginning, which makes room for others.
 func (t *Transfer) Take(now time.Duration, total int64) {
 	if n := min(total, t.Received()) - t.taken; n > 0 {
 		t.taken += n
@@ -120,9 +121,9 @@ func (t *Transfer) Take(now time.Duration, total int64) {
 	}
 }
 
-// SetEager says whether the application at the receiving end takes bytes as they
-// arrive, from now on and until SetEager is called again. Then no calls of Take are
-// needed, and it does not matter how late Advance is called.
+// SetEager says whether the application at the receiving end reads bytes as
+// they arrive, from now on and until SetEager is called again. If so, no calls
+// of Take are needed, and it does not matter how late Advance is called.
 func (t *Transfer) SetEager(now time.Duration, eager bool) {
 	t.eager = eager
 	if eager {
@@ -130,16 +131,16 @@ func (t *Transfer) SetEager(now time.Duration, eager bool) {
 	}
 }
 
-// Failure returns why the sender has given up, if it has.
+// Failure returns the reason if the sender has given up.
 func (t *Transfer) Failure() Failure { return t.ends[0].Failure() }
 
-// Next returns when something happens next, or [Never].
+// Next returns when Advance must be called next, or [Never].
 func (t *Transfer) Next() time.Duration {
 	return min(t.ends[0].Next(), t.ends[1].Next(), t.flight[0].next(), t.flight[1].next())
 }
 
-// Advance lets everything happen that is due by the given time, at the times at
-// which it is due.
+// Advance processes everything that is due by the given time, each event at its
+// own time.
 func (t *Transfer) Advance(now time.Duration) {
 	for at := t.Next(); at <= now && at != Never; at = t.Next() {
 		for from := range t.ends {
@@ -156,8 +157,8 @@ func (t *Transfer) Advance(now time.Duration) {
 	}
 }
 
-// Arrive says that a segment that was Queued will arrive at the given time. It was
-// sent by the sending end if data is true.
+// Arrive says that a segment that was Queued will arrive at the given time.
+// data reports whether the sending end sent it.
 func (t *Transfer) Arrive(at time.Duration, s *Segment, data bool) {
 	from := 1
 	if data {
@@ -166,8 +167,8 @@ func (t *Transfer) Arrive(at time.Duration, s *Segment, data bool) {
 	t.flight[from].push(at, s)
 }
 
-// land hands a segment to the end at which it arrives. Where the connection has ended,
-// a reset answers it.
+// land passes a segment to the end at which it arrives. If the connection has
+// ended there, a reset answers it.
 func (t *Transfer) land(now time.Duration, at int, s *Segment) {
 	end := &t.ends[at]
 	switch {
@@ -198,7 +199,7 @@ func (t *Transfer) send(now time.Duration, from int) {
 	}
 }
 
-// transmit puts the segment out on an end's pipe.
+// transmit sends the segment on an end's pipe.
 func (t *Transfer) transmit(now time.Duration, from int) {
 	fate := t.pipes[from].Send(now, &t.out)
 	for _, packet := range fate.Packets[:fate.Count] {
@@ -216,7 +217,8 @@ func (f *flight) next() time.Duration {
 	return f.segments[f.first].at
 }
 
-// push adds a segment. It moves those back that arrive later: none but for jitter.
+// push adds a segment before those that arrive later; without jitter there are
+// none.
 func (f *flight) push(at time.Duration, s *Segment) {
 	if f.first > len(f.segments)/2 {
 		f.segments = f.segments[:copy(f.segments, f.segments[f.first:])]
@@ -228,7 +230,7 @@ func (f *flight) push(at time.Duration, s *Segment) {
 	}
 }
 
-// pop takes the first segment, which is good until the next push.
+// pop removes the first segment, which is valid until the next push.
 func (f *flight) pop() *Segment {
 	s := &f.segments[f.first].segment
 	f.first++

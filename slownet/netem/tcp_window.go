@@ -17,9 +17,9 @@ type congestionWindow struct {
 
 	// RFC 7661: the window grows only if it is used.
 	limited   bool  // since usedUntil
-	used      int   // the most that was in flight meanwhile, if it is not
+	used      int   // if not limited, the most that was in flight since then
 	usedUntil int64 // sequence number
-	mostUsed  int   // the same, since fullAt
+	mostUsed  int   // the most that was in flight since fullAt
 	fullAt    time.Duration
 
 	cubic cubic
@@ -31,14 +31,14 @@ func (w *congestionWindow) init(now time.Duration, congestion Congestion) {
 
 func (w *congestionWindow) inSlowStart() bool { return w.size < w.threshold }
 
-// measure takes in a round trip.
+// measure processes a round trip.
 func (w *congestionWindow) measure(now, roundTrip time.Duration, una, nxt int64) {
 	if !w.reno && w.cubic.measure(now, roundTrip, w.size, w.inSlowStart(), una, nxt) {
 		w.threshold = w.size
 	}
 }
 
-// reduce sets the threshold that a loss calls for.
+// reduce lowers the slow start threshold after a loss.
 func (w *congestionWindow) reduce() {
 	if w.reno {
 		w.threshold = max(2, w.size/2)
@@ -52,7 +52,7 @@ func (w *congestionWindow) isLimited() bool {
 	return w.limited || w.inSlowStart() && w.size < 2*w.used
 }
 
-// grow grows the window for segments that were acknowledged.
+// grow grows the window after segments were acknowledged.
 func (w *congestionWindow) grow(now time.Duration, acked int) {
 	if !w.isLimited() {
 		return
@@ -69,7 +69,7 @@ func (w *congestionWindow) grow(now time.Duration, acked int) {
 	if !w.reno {
 		every = w.cubic.increment(now, w.size, acked)
 	}
-	if w.count >= every { // growth gathered while the window grew more slowly counts once
+	if w.count >= every { // credit gathered while the window grew more slowly counts once
 		w.count = 0
 		w.size++
 	}
@@ -78,8 +78,8 @@ func (w *congestionWindow) grow(now time.Duration, acked int) {
 	w.count %= every
 }
 
-// note records how much of the window is used, after something was sent or was
-// held back by it.
+// note records how much of the window is used, after something was sent or held
+// back by it.
 func (w *congestionWindow) note(now time.Duration, limited bool, inFlight int, una, nxt int64, timeout time.Duration, open bool) {
 	if una >= w.usedUntil || limited || !w.limited && inFlight > w.used {
 		w.limited, w.used, w.usedUntil = limited, inFlight, nxt
@@ -98,10 +98,10 @@ func (w *congestionWindow) note(now time.Duration, limited bool, inFlight int, u
 	w.mostUsed, w.fullAt = 0, now
 }
 
-// afterIdle returns the threshold of slow start that remembers the window.
+// afterIdle returns a slow start threshold that preserves the window.
 func (w *congestionWindow) afterIdle() int { return max(w.threshold, w.size/2+w.size/4) }
 
-// restart shrinks the window after an idle time, by half for each timeout.
+// restart halves the window for each timeout of an idle period.
 func (w *congestionWindow) restart(now, since, timeout time.Duration) {
 	if !w.reno {
 		w.cubic.idle(now, since)
