@@ -10,11 +10,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// What is drawn about a fault depends on the seed, on the fault's number, on what
-// the draw is about, and on nothing else: one fault more or less changes no other,
-// nor what the network draws.
+// A draw about a fault depends only on the seed, the fault's number and the kind of
+// draw: one fault more or less changes no other fault, and no draw of the network.
 
-// A faultDraws is all that is drawn about one fault.
+// A faultDraws is all draws about one fault.
 type faultDraws uint64
 
 // drawsOfFault returns the draws about the nth fault of a seed.
@@ -22,7 +21,7 @@ func drawsOfFault(seed uint64, n int) faultDraws {
 	return faultDraws(mix64.Mix(mix64.Mix(seed, 5), uint64(n)))
 }
 
-// aboutFault is what a draw about a fault is about.
+// An aboutFault is a kind of draw about a fault.
 type aboutFault uint64
 
 const (
@@ -44,16 +43,16 @@ func (d faultDraws) below(what aboutFault, n uint64) uint64 {
 	return high
 }
 
-// halving draws a number up to n: one from a half of it on is as likely as one
-// between a quarter and a half, and so on, six times. It is 1 at least.
+// halving draws a number from 1 to n: one in the upper half is as likely as one between
+// a quarter and a half of n, and so on, six times.
 func (d faultDraws) halving(what aboutFault, n uint64) uint64 {
 	n >>= d.below(what, 6)
 	high, _ := bits.Mul64(mix64.Mix(d.roll(what), 1), n/2+1)
 	return max(1, n-high)
 }
 
-// duration draws a duration as halving does, in whole milliseconds where it is
-// longer than one.
+// duration draws a duration as halving does, in whole milliseconds if it is longer than
+// one.
 func (d faultDraws) duration(what aboutFault, longest time.Duration) time.Duration {
 	drawn := time.Duration(d.halving(what, uint64(longest)))
 	if drawn > time.Millisecond {
@@ -62,7 +61,7 @@ func (d faultDraws) duration(what aboutFault, longest time.Duration) time.Durati
 	return drawn
 }
 
-// A drawKind is one of the kinds of faults that a ChaosMix tells apart.
+// A drawKind is one of a ChaosMix's kinds of faults.
 type drawKind int
 
 const (
@@ -83,13 +82,13 @@ const (
 	drawKinds
 )
 
-// drawFields are their names in a ChaosMix.
+// drawFields are the fields of the kinds in a ChaosMix.
 var drawFields = [drawKinds]string{
 	"Split", "Isolate", "OneWay", "Bridge", "Kill", "Crash", "Pause", "Restart",
 	"Slow", "Lossy", "Reset", "Hold", "Skew", "Name",
 }
 
-// faultOf is the kind of fault that each is.
+// faultOf maps each kind to the fault it causes.
 var faultOf = [drawKinds]faultKind{
 	partitionFault, partitionFault, partitionFault, partitionFault, killFault, crashFault, pauseFault, restartFault,
 	slowFault, lossyFault, resetFault, holdFault, skewFault, nameFault,
@@ -106,15 +105,15 @@ func (k drawKind) needs() int {
 	return 1
 }
 
-// At their worst.
+// Upper bounds of faults.
 const (
 	mostLatency = 2 * time.Second
 	mostLoss    = 60 // per cent
 	mostSkew    = time.Minute
 )
 
-// timeOf returns when the nth fault begins. One that would begin when Duration is
-// over does not.
+// timeOf returns when the nth fault begins. A fault that would begin after Duration
+// does not happen.
 func (c *Chaos) timeOf(seed uint64, n int) (at time.Duration, ok bool) {
 	if uint64(n) > uint64(timeline.End/c.Every) {
 		return 0, false
@@ -127,8 +126,8 @@ func (c *Chaos) timeOf(seed uint64, n int) (at time.Duration, ok bool) {
 	return at, at < c.Duration
 }
 
-// draw draws the nth fault, that begins at a time on some of the hosts that there
-// are. There is none if no kind can do with so few.
+// draw draws the nth fault, which begins at the given time on some of the given hosts.
+// There is none if there are too few hosts for every kind.
 func (c *Chaos) draw(seed uint64, n int, at time.Duration, hosts []string) (f scheduledFault, ok bool) {
 	d := drawsOfFault(seed, n)
 	kind, ok := c.drawKind(d, len(hosts))
@@ -154,7 +153,7 @@ func (c *Chaos) draw(seed uint64, n int, at time.Duration, hosts []string) (f sc
 	return f, true
 }
 
-// drawKind draws the kind of a fault for so many hosts.
+// drawKind draws the kind of a fault for the given number of hosts.
 func (c *Chaos) drawKind(d faultDraws, hosts int) (drawKind, bool) {
 	weights := c.Mix.weights()
 	total := uint64(0)
@@ -177,8 +176,8 @@ func (c *Chaos) drawKind(d faultDraws, hosts int) (drawKind, bool) {
 	return 0, false // not reached
 }
 
-// shuffled returns hosts in a drawn order: one host more or less leaves the order
-// of the others as it is.
+// shuffled returns hosts in a drawn order: one host more or less does not change the
+// order of the others.
 func (d faultDraws) shuffled(hosts []string) []string {
 	shuffled := slices.Clone(hosts)
 	slices.SortFunc(shuffled, func(a, b string) int {
@@ -187,7 +186,7 @@ func (d faultDraws) shuffled(hosts []string) []string {
 	return shuffled
 }
 
-// sides draws who is hit, of hosts in a drawn order. Those of one side are sorted.
+// sides draws the hosts of a fault, from hosts in a drawn order. Each side is sorted.
 func (d faultDraws) sides(kind drawKind, hosts []string) (sides [][]string, oneWay bool) {
 	split := func(hosts []string, n int) [][]string {
 		return [][]string{slices.Sorted(slices.Values(hosts[:n])), slices.Sorted(slices.Values(hosts[n:]))}

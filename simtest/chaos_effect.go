@@ -10,28 +10,28 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Each fault of a chaos is laid over what there is, and taken away again: what two
-// of them have in common ends with the second. So nothing of what the test itself
-// does is undone.
+// Faults of a Chaos are counted, and laid over the test's own settings: an effect that
+// two faults share ends with the second, and nothing that the test itself does is
+// undone.
 
 // A chaosCut is one direction of a partition.
 type chaosCut struct{ from, to *hostSet }
 
-// cuts reports whether a chaos has cut one host off from another.
+// cutsOff reports whether a Chaos has cut one host off from another.
 func (c *chaosState) cutsOff(from, to *Host) bool {
 	return c != nil && slices.ContainsFunc(c.cuts, func(cut *chaosCut) bool { return cut.from.has(from) && cut.to.has(to) })
 }
 
-// A hostChaos is what a chaos does to a host.
+// A hostChaos is the effect of a Chaos on a host.
 type hostChaos struct {
-	ended  int           // how many faults have it down
+	ended  int           // how many faults keep it down
 	down   bool          // one of them took it down, and it has not been restarted
-	pauses int           // how many have it paused
-	paused bool          // one of them did, and it has not been resumed
-	skew   time.Duration // more than the host's
+	pauses int           // how many faults keep it paused
+	paused bool          // one of them paused it, and it has not been resumed
+	skew   time.Duration // added to the host's own
 }
 
-// chaosLocked returns what a chaos does to the host.
+// chaosLocked returns the effect of a Chaos on the host.
 func (h *Host) chaosLocked() *hostChaos {
 	if h.chaos == nil {
 		h.chaos = &hostChaos{}
@@ -39,14 +39,14 @@ func (h *Host) chaosLocked() *hostChaos {
 	return h.chaos
 }
 
-// A routeChaos is what a chaos does to a route.
+// A routeChaos is the effect of a Chaos on a route.
 type routeChaos struct {
-	link    netem.Link     // without it
+	link    netem.Link     // the link without it
 	changes []*activeFault // of the link
-	holds   int            // how many faults hold what is sent
+	holds   int            // how many faults hold packets
 }
 
-// change returns a link with all changes.
+// change returns a link with all changes applied.
 func (c *routeChaos) change(link netem.Link) netem.Link {
 	for _, f := range c.changes {
 		link.Latency = timeline.Add(link.Latency, f.amount)
@@ -55,8 +55,8 @@ func (c *routeChaos) change(link netem.Link) netem.Link {
 	return link
 }
 
-// moreLoss returns a loss that loses some of what it would not. Only a Markov model
-// cannot tell that; more loss takes its place.
+// moreLoss returns a loss model with the given additional loss. A Markov model cannot
+// express that, so the additional loss replaces it.
 func moreLoss(loss netem.Loss, more float64) netem.Loss {
 	either := func(p float64) float64 { return 1 - float64((1-p)*(1-more)) } // the same on every platform
 	switch {
@@ -72,8 +72,7 @@ func moreLoss(loss netem.Loss, more float64) netem.Loss {
 	return loss
 }
 
-// directions returns the pairs of sides between which the fault is, by their
-// numbers.
+// directions returns the pairs of sides that the fault affects, by their numbers.
 func (f *scheduledFault) directions() (pairs [][2]int) {
 	if f.oneWay {
 		return [][2]int{{0, 1}}
@@ -88,7 +87,7 @@ func (f *scheduledFault) directions() (pairs [][2]int) {
 	return pairs
 }
 
-// eachWayLocked calls a function for each direction between two hosts.
+// eachWay calls a function for each direction between two hosts.
 func (f *scheduledFault) eachWay(do func(from, to string)) {
 	for _, pair := range f.directions() {
 		for _, from := range f.sides[pair[0]] {
@@ -99,7 +98,8 @@ func (f *scheduledFault) eachWay(do func(from, to string)) {
 	}
 }
 
-// told returns whom a trace names: all sides, or one from which and one to which.
+// told returns the hosts that a trace names: all sides, or one source and one
+// destination.
 func (f *scheduledFault) told() (from, to string) {
 	if f.oneWay {
 		return describeSides(f.sides[:1]), describeSides(f.sides[1:])
@@ -107,7 +107,7 @@ func (f *scheduledFault) told() (from, to string) {
 	return describeSides(f.sides), ""
 }
 
-// beginHostFaultLocked begins a fault.
+// beginHostFaultLocked begins a fault of hosts or of routes.
 func (s *Sim) beginHostFaultLocked(f *activeFault) {
 	switch f.kind {
 	case partitionFault:
@@ -166,7 +166,7 @@ func (s *Sim) endFaultLocked(f *activeFault) {
 	}
 }
 
-// recordFaultLocked records what was done between hosts.
+// recordFaultLocked records a fault between hosts.
 func (s *Sim) recordFaultLocked(f *activeFault, what string) {
 	from, to := f.told()
 	s.faultLocked(what, from, to)
@@ -190,7 +190,7 @@ func (s *Sim) endPartitionLocked(f *activeFault) {
 	s.openedLocked()
 }
 
-// changeLinkLocked changes what a chaos does to the link from one host to another.
+// changeLinkLocked changes the effect of a Chaos on the link from one host to another.
 func (s *Sim) changeLinkLocked(from, to string, change func(c *routeChaos)) {
 	r := s.routeLocked(from, to)
 	s.disturbNamedLocked([]string{from}, func() {
@@ -229,7 +229,7 @@ func (s *Sim) endHoldLocked(f *activeFault) {
 	})
 }
 
-// beginHostFaultLocked begins a fault of the host's.
+// beginFaultLocked begins a fault of the host's.
 func (h *Host) beginFaultLocked(f *activeFault) {
 	c := h.chaosLocked()
 	switch f.kind {
@@ -280,7 +280,7 @@ func (h *Host) skewLocked(more time.Duration) {
 	h.hostEventLocked("skew " + h.skewedLocked().String())
 }
 
-// skewedLocked returns the skew of the host's clock, with a chaos'.
+// skewedLocked returns the skew of the host's clock, including a Chaos's.
 func (h *Host) skewedLocked() time.Duration {
 	if h.chaos == nil {
 		return h.skew
@@ -288,7 +288,7 @@ func (h *Host) skewedLocked() time.Duration {
 	return h.skew + h.chaos.skew
 }
 
-// nameErrorLocked returns why a lookup of a name fails by a chaos.
+// nameErrorLocked returns the error of a lookup that a Chaos makes fail.
 func (c *chaosState) nameErrorLocked(name string) error {
 	if c == nil || c.names[plainName(name)] == 0 {
 		return nil

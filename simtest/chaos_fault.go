@@ -10,24 +10,24 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A chaosSchedule is what faults there are, by time.
+// A chaosSchedule is a list of faults, by time.
 type chaosSchedule []scheduledFault
 
-// A scheduledFault is a fault with its time and its end.
+// A scheduledFault is a fault and its times.
 type scheduledFault struct {
 	at      time.Duration // since the start
 	kind    faultKind
-	sides   [][]string    // the hosts; several sides for what is between hosts
+	sides   [][]string    // the hosts; several sides for a fault between hosts
 	oneWay  bool          // from the first side to the second
-	amount  time.Duration // of more latency, or of skew
+	amount  time.Duration // of additional latency, or of skew
 	percent float64       // of packets that are lost
-	lasts   time.Duration // until it ends; 0 for what has no end
+	lasts   time.Duration // how long; 0 for a fault without an end
 }
 
 // end returns when the fault is over.
 func (f *scheduledFault) end() time.Duration { return timeline.Add(f.at, f.lasts) }
 
-// A faultKind is what a fault of a schedule does.
+// A faultKind is the kind of a scheduled fault.
 type faultKind uint8
 
 const (
@@ -45,7 +45,7 @@ const (
 	faultKinds
 )
 
-// An amountKind is what a fault needs to be told besides its hosts.
+// An amountKind is the kind of amount that a fault needs besides its hosts.
 type amountKind uint8
 
 const (
@@ -55,11 +55,11 @@ const (
 	ofPercents            // more than 0, up to 100
 )
 
-// A faultForm is what a fault is made of.
+// A faultForm is the syntax of a kind of fault.
 type faultForm struct {
 	word    string
-	between bool // sides of hosts, and not hosts one by one
-	oneWay  bool // it may be
+	between bool // it has sides of hosts, rather than single hosts
+	oneWay  bool // it may be in one direction
 	lasts   bool // it has an end
 	amount  amountKind
 	example string
@@ -83,7 +83,7 @@ var faultForms = [faultKinds]faultForm{
 // String returns the word for the kind.
 func (k faultKind) String() string { return faultForms[k].word }
 
-// invalid says what a fault lacks, or has too much of.
+// invalid reports what is missing from a fault, or superfluous.
 func (f *scheduledFault) invalid() error {
 	form := &faultForms[f.kind]
 	switch {
@@ -136,14 +136,14 @@ func (f *scheduledFault) invalid() error {
 	return nil
 }
 
-// sorted returns the faults in the order in which they begin.
+// sorted returns the faults in the order of their beginnings.
 func (s chaosSchedule) sorted() chaosSchedule {
 	sorted := slices.Clone(s)
 	slices.SortStableFunc(sorted, func(a, b scheduledFault) int { return cmp.Compare(a.at, b.at) })
 	return sorted
 }
 
-// quiet returns when the last fault is over, or a time if that is later.
+// quiet returns when the last fault is over, or the given time if that is later.
 func (s chaosSchedule) quiet(from time.Duration) time.Duration {
 	for i := range s {
 		from = max(from, s[i].end())

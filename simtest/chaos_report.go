@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxTold bounds how many faults a failure tells.
+// maxTold is the maximum number of faults that a failure prints.
 const maxTold = 200
 
-// text tells which faults there were, for who reads a failure: lines that can be
-// copied. It is empty if there is no chaos.
+// text returns the faults that happened, as lines of a schedule that can be copied from
+// a failure. It is empty if there is no Chaos.
 func (r *chaosRun) text() string {
 	if r == nil {
 		return ""
@@ -32,7 +32,7 @@ func (r *chaosRun) text() string {
 	return text.String()
 }
 
-// skippedText tells which faults of a given schedule did not happen.
+// skippedText lists the faults of a given schedule that did not happen.
 func (out *chaosOutcome) skippedText() string {
 	var text strings.Builder
 	for i := range out.skipped {

@@ -9,28 +9,27 @@ import (
 	"time"
 )
 
-// A chaosRun is the chaos of one simulation: what is to happen, and when it has
-// ended, what has.
+// A chaosRun is the Chaos of one simulation: the plan and, at the end, the outcome.
 type chaosRun struct {
 	chaos Chaos         // or none
 	given chaosSchedule // instead of what would be drawn, if it is not nil
-	quiet time.Duration // when there are no more faults; 0 is when chaos or the given schedule has it
+	quiet time.Duration // when faults end; 0 is as Chaos or the given schedule says
 
-	tell func(quiet time.Duration, faults ...scheduledFault) // is told them as they begin, if it is not nil
+	tell func(quiet time.Duration, faults ...scheduledFault) // called with faults as they begin, if it is not nil
 
-	mu  sync.Mutex // guards what follows; it is held for no longer than that takes
+	mu  sync.Mutex // guards what follows; held only briefly
 	out chaosOutcome
 }
 
-// A chaosOutcome is what has become of a chaos. A simulation that is given the
-// schedule and the time has the same events.
+// A chaosOutcome is the outcome of a Chaos. A simulation that is given its schedule and
+// its time has the same events.
 type chaosOutcome struct {
 	schedule chaosSchedule // that was carried out
-	quiet    time.Duration // when it is over
-	skipped  chaosSchedule // of what was given, as a host did not exist
+	quiet    time.Duration // when faults ended
+	skipped  chaosSchedule // given faults that did not happen, because a host did not exist
 }
 
-// outcome returns what has happened so far; of no chaos, nil, nothing has.
+// outcome returns what has happened so far: nothing if there is no Chaos (nil).
 func (r *chaosRun) outcome() chaosOutcome {
 	if r == nil {
 		return chaosOutcome{}
@@ -40,45 +39,46 @@ func (r *chaosRun) outcome() chaosOutcome {
 	return chaosOutcome{slices.Clone(r.out.schedule), r.out.quiet, slices.Clone(r.out.skipped)}
 }
 
-// newChaosRun returns the chaos that a Config asks for, or nil for none.
+// newChaosRun returns the run of a Chaos, or nil if that is zero.
 func newChaosRun(c *Chaos) *chaosRun {
 	if c.isZero() {
 		return nil
 	}
 	run := &chaosRun{chaos: *c}
 	if c.Schedule != "" {
-		run.given, _ = parseSchedule(c.Schedule) // which is valid
+		run.given, _ = parseSchedule(c.Schedule) // it is valid
 	}
 	return run
 }
 
-// A chaosState is what a simulation's chaos is about. Only the loop uses it, with
-// mu held.
+// A chaosState is the state of a simulation's Chaos. Only the loop uses it, with mu
+// held.
 type chaosState struct {
 	run     *chaosRun
-	chaos   Chaos // without zeros
+	chaos   Chaos // with defaults filled in
 	given   chaosSchedule
-	number  int            // of the fault that is scheduled next
-	began   int            // how many faults that last have begun
-	due     []chaosStep    // what happens at this instant
-	active  []*activeFault // in the order in which they began
+	number  int            // of the next fault
+	began   int            // how many faults with a duration have begun
+	due     []chaosStep    // steps at this instant
+	active  []*activeFault // in the order of their beginnings
 	cuts    []*chaosCut    // of partitions
-	names   map[string]int // those that do not resolve, and for how many faults
-	quiet   chan struct{}  // closed when all is over
+	names   map[string]int // names that do not resolve, and by how many faults
+	quiet   chan struct{}  // closed when all faults are over
 	quietAt time.Duration
 	isQuiet bool
 }
 
-// An activeFault is one that has begun and not ended.
+// An activeFault is a fault that has begun and not ended.
 type activeFault struct {
 	scheduledFault
 	cuts []*chaosCut
 }
 
-// A chaosStep is the beginning or the end of a fault, or of the quiet.
+// A chaosStep is the beginning or the end of a fault, or the beginning of the quiet
+// period.
 type chaosStep struct {
 	phase  chaosPhase
-	number int // of the fault, by when it begins
+	number int // of the fault, by order of beginning
 	do     func()
 }
 
@@ -91,10 +91,10 @@ const (
 	quietBegins
 )
 
-// Quiet returns a channel that is closed when the faults of [Config.Chaos] are
-// over: when all is healed, and what was down is restarted. From then on a correct
-// program recovers. Without Chaos it is closed already. It is closed as well when
-// the simulation ends.
+// Quiet returns a channel that is closed when the faults of [Config.Chaos] are over:
+// everything is healed, and hosts that were down are restarted. From then on a correct
+// program recovers. Without Chaos the channel is closed from the start. It is also
+// closed when the simulation ends.
 func (s *Sim) Quiet() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *Sim) Quiet() <-chan struct{} {
 	return closed
 }
 
-// startChaos schedules the first fault, and the quiet. It is called before the
+// startChaos schedules the first fault and the quiet period. It is called before the
 // loop is started.
 func (s *Sim) startChaos(run *chaosRun) {
 	c := &chaosState{
@@ -134,7 +134,7 @@ func (s *Sim) startChaos(run *chaosRun) {
 	}
 }
 
-// expectChaos notes the hosts that are to exist when the simulation's function has
+// expectChaos records the hosts that must exist when the simulation's function has
 // ended.
 func (s *Sim) expectChaos() {
 	c := s.chaos
@@ -155,20 +155,20 @@ func (s *Sim) expectChaos() {
 	}
 }
 
-// stepAtLocked schedules a step of the schedule: after everything else at its
-// instant, other faults included. It draws nothing, so that one step more or
-// less leaves the order of what else happens as it is.
+// stepAtLocked schedules a step, after everything else at its instant, other faults
+// included. It draws nothing, so one step more or less does not change the order of
+// other events.
 func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do func()) {
 	s.queue.push(at, 0, event{what: stepping, do: func() {
 		s.chaos.due = append(s.chaos.due, chaosStep{phase, number, do})
 	}})
 }
 
-// isDue reports whether something is to happen at this instant.
+// isDue reports whether there are steps at this instant.
 func (c *chaosState) isDue() bool { return c != nil && len(c.due) > 0 }
 
-// stepChaosLocked does all that is due, in an order that does not depend on what
-// was drawn and did not happen.
+// stepChaosLocked performs all steps that are due, in an order that does not depend on
+// faults that were drawn and did not happen.
 func (s *Sim) stepChaosLocked() {
 	due := s.chaos.due
 	s.chaos.due = nil
@@ -210,7 +210,7 @@ func (c *chaosState) nextTime(seed uint64) (at time.Duration, ok bool) {
 	return 0, false
 }
 
-// nextFaultLocked returns the next fault, which is due, unless it does not happen.
+// nextFaultLocked returns the next fault, which is due, if it happens.
 func (s *Sim) nextFaultLocked(at time.Duration) (f scheduledFault, ok bool) {
 	c := s.chaos
 	switch {
@@ -229,7 +229,7 @@ func (s *Sim) nextFaultLocked(at time.Duration) (f scheduledFault, ok bool) {
 	return f, true
 }
 
-// targetsLocked returns the names of the hosts that may be hit now, sorted.
+// targetsLocked returns the names of the hosts that a fault may affect now, sorted.
 func (s *Sim) targetsLocked() (names []string) {
 	if hosts := s.chaos.chaos.Hosts; len(hosts) > 0 {
 		names = slices.DeleteFunc(slices.Sorted(slices.Values(hosts)), func(name string) bool { return s.hosts[name] == nil })
@@ -256,7 +256,7 @@ func (s *Sim) beginFaultLocked(f scheduledFault) {
 	})
 }
 
-// changeLocked does something to the network itself, as a control does.
+// changeLocked changes the network itself, as a control does.
 func (s *Sim) changeLocked(do func()) {
 	s.allUrgentLocked()
 	s.faults++
@@ -264,15 +264,15 @@ func (s *Sim) changeLocked(do func()) {
 	s.faults++
 }
 
-// beginQuietLocked tells those who wait for it that all is over, when all that the
-// last ends have brought about at this instant has happened.
+// beginQuietLocked signals the quiet period, after everything that the last ends of
+// faults caused at this instant has happened.
 func (s *Sim) beginQuietLocked() {
 	s.chaos.isQuiet = true
 	s.released = append(s.released, s.chaos.quiet)
 }
 
-// leaveQuietLocked returns the channel that is to be closed as the simulation ends,
-// if it has not been.
+// leaveQuietLocked returns the channel to close at the end of the simulation, if it is
+// still open.
 func (s *Sim) leaveQuietLocked() []chan struct{} {
 	if s.chaos == nil || s.chaos.isQuiet {
 		return nil
@@ -288,7 +288,7 @@ func (r *chaosRun) note(change func(out *chaosOutcome)) {
 	change(&r.out)
 }
 
-// tellOf tells of faults that begin, if somebody wants to know at once.
+// tellOf reports faults that begin, if that was requested.
 func (r *chaosRun) tellOf(quiet time.Duration, faults ...scheduledFault) {
 	if r.tell != nil {
 		r.tell(quiet, faults...)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A schedule's text has a line for each fault: its time, its kind, its hosts, how
-// much, and for how long. Hosts are joined by commas; sides of them are parted by
-// '|', or by '>' for one direction. A name that is not plain is quoted as in Go.
+// A schedule's text has a line for each fault: its time, its kind, its hosts, its
+// amount, and its duration. Hosts are separated by commas, sides of hosts by '|', or by
+// '>' for one direction. A name that is not plain is quoted as in Go.
 //
 //	fault 12.5s partition a,b | c for 3s
 //	fault 14s slow a > c by 200ms for 10s
@@ -36,7 +36,7 @@ func (f *scheduledFault) words() string {
 	return text.String()
 }
 
-// measure returns how much the fault is.
+// measure returns the fault's amount.
 func (f *scheduledFault) measure() string {
 	if faultForms[f.kind].amount == ofPercents {
 		return strconv.FormatFloat(f.percent, 'g', -1, 64) + "%"
@@ -44,7 +44,7 @@ func (f *scheduledFault) measure() string {
 	return f.amount.String()
 }
 
-// target returns whom the fault hits, as a schedule has it.
+// target returns the hosts of the fault, in the syntax of a schedule.
 func (f *scheduledFault) target() string {
 	sides := make([]string, len(f.sides))
 	for i, side := range f.sides {
@@ -88,8 +88,8 @@ func (s chaosSchedule) lines() []string {
 	return lines
 }
 
-// parseSchedule reads a schedule's text. Empty lines count for nothing, nor do
-// lines that begin with '#'. The faults are in the order of their times.
+// parseSchedule parses a schedule's text. Empty lines, and lines that begin with '#',
+// are ignored. The faults are returned in the order of their times.
 func parseSchedule(text string) (chaosSchedule, error) {
 	if len(text) > maxReplay {
 		return nil, fmt.Errorf("it has %d bytes: a schedule has at most %d", len(text), maxReplay)
@@ -115,7 +115,7 @@ func parseSchedule(text string) (chaosSchedule, error) {
 	return s.sorted(), nil
 }
 
-// parseFault reads a line of a schedule without its first word.
+// parseFault parses a line of a schedule without its first word.
 func parseFault(text string) (f scheduledFault, err error) {
 	words, err := splitWords(text)
 	if err != nil {
@@ -160,7 +160,7 @@ func faultWords() (words []string) {
 	return words
 }
 
-// parseTarget reads the hosts, and returns the words after them.
+// parseTarget parses the hosts, and returns the words after them.
 func (f *scheduledFault) parseTarget(words []word) ([]word, error) {
 	side := []string{}
 	ways := 0
@@ -193,7 +193,7 @@ func (f *scheduledFault) parseTarget(words []word) ([]word, error) {
 	}
 }
 
-// parseAmount reads how much, and returns the words after it.
+// parseAmount parses the amount, and returns the words after it.
 func (f *scheduledFault) parseAmount(words []word) (rest []word, err error) {
 	if len(words) < 2 || !words[0].is("by") {
 		return words, nil
@@ -221,7 +221,7 @@ func parseDuration(w word) (time.Duration, error) {
 	return d, nil
 }
 
-// A word is one of a line's: a name, a number, or a sign.
+// A word is a word of a line: a name, a number, or a sign.
 type word struct {
 	text   string
 	quoted bool
@@ -229,10 +229,10 @@ type word struct {
 
 func (w word) is(text string) bool { return !w.quoted && w.text == text }
 
-// isName reports whether the word may be the name of a host.
+// isName reports whether the word can be the name of a host.
 func (w word) isName() bool { return w.quoted || plainWord.MatchString(w.text) }
 
-// splitWords takes a line apart. Signs are words of their own.
+// splitWords splits a line into words. Signs are words of their own.
 func splitWords(text string) (words []word, err error) {
 	for {
 		text = strings.TrimLeft(text, " \t")

@@ -45,10 +45,10 @@ func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim
 	config.recording = second
 	defer second.dropTrace()
 	if config.run(t, f) {
-		return // it has told why, and the seed
+		return // it has reported why, and the seed
 	}
 	if report := second.compare(); report != "" {
-		seed, _ := seedFromEnvironment(config.Seed) // that is no error: the seed was used
+		seed, _ := seedFromEnvironment(config.Seed) // no error: the seed was used already
 		t.Errorf("%s\n%s%s", report, second.keepTraces(), rerunText(t, seed, config.scheduleNow()))
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// advice names a likely cause and a remedy.
+// advice returns a likely cause and a remedy.
 func (d *difference) advice() string {
 	a, b, ok := d.differing()
 	switch {
@@ -29,10 +29,10 @@ func (d *difference) advice() string {
 	return fmt.Sprintf("What %s next is left to chance: a select with several ready cases, the order of a map, a lock or a channel that several goroutines wait for, or a random number. Decide by what the seed decides: Host.Rand, sorted keys, one case before the other.", do(a, b))
 }
 
-// actor returns the host that has caused an event.
+// actor returns the host that caused an event.
 func (r *recorded) actor() string { return cmp.Or(r.From, r.To) }
 
-// do names the hosts that two events are about.
+// do names the hosts of two events.
 func do(a, b *recorded) string {
 	switch one, other := a.actor(), b.actor(); {
 	case one == "" && other == "":
@@ -46,7 +46,7 @@ func do(a, b *recorded) string {
 	}
 }
 
-// adviceOnTime is for events of different times.
+// adviceOnTime is for events at different times.
 func (d *difference) adviceOnTime(a, b *recorded) string {
 	moved := *b
 	moved.At = a.At
@@ -56,8 +56,8 @@ func (d *difference) adviceOnTime(a, b *recorded) string {
 	return fmt.Sprintf("It is the same event, %v later: host %q has waited longer. The random part of a wait, as of a back-off, is drawn from Host.Rand; nothing may wait for what takes real time, outside of the simulation.", max(a.At, b.At)-min(a.At, b.At), a.actor())
 }
 
-// isReordered reports whether each run's event happens later at this instant in
-// the other run, at whatever offset of a stream.
+// isReordered reports whether each run's event happens later at the same instant in the
+// other run, regardless of its offset in a stream.
 func (d *difference) isReordered() bool {
 	same := func(events []recorded, e trace.Event) bool {
 		e.Offset = 0
@@ -69,7 +69,7 @@ func (d *difference) isReordered() bool {
 	return same(d.first.events, d.second.events[0].Event) && same(d.second.events, d.first.events[0].Event)
 }
 
-// isCrossed reports whether the bytes that arrive on a connection in each run arrive on
+// isCrossed reports whether the bytes that arrive on a connection in one run arrive on
 // another one in the other run, at this instant and on the same hosts.
 func (d *difference) isCrossed() bool {
 	crossed := func(events []recorded, e *recorded) bool {
@@ -83,8 +83,8 @@ func (d *difference) isCrossed() bool {
 	return a.Conn != (trace.Conn{}) && a.Conn == b.Conn && crossed(d.first.events, b) && crossed(d.second.events, a)
 }
 
-// isRewoven reports whether the bytes are those of the same writes in another
-// order, or partly of other writes.
+// isRewoven reports whether the bytes come from the same writes in another order, or
+// partly from other writes.
 func (d *difference) isRewoven() bool {
 	a, b := d.first.writes(), d.second.writes()
 	if len(a) == 0 || len(b) == 0 || len(a)+len(b) == 2 {
@@ -107,8 +107,7 @@ type write struct {
 	host  string // of the goroutine; empty if it belongs to no host
 }
 
-// writes returns the bytes of the event, write by write, or nothing if that is not
-// known.
+// writes returns the bytes of the event by write, or nothing if that is not known.
 func (s *branch) writes() (writes []write) {
 	e := &s.events[0]
 	rest := e.bytes
@@ -119,7 +118,7 @@ func (s *branch) writes() (writes []write) {
 	return writes
 }
 
-// writeOf returns what wrote byte n of the event.
+// writeOf returns the write with byte n of the event.
 func (s *branch) writeOf(n int) write {
 	for _, w := range s.writes() {
 		if n -= len(w.bytes); n < 0 {
@@ -129,7 +128,7 @@ func (s *branch) writeOf(n int) write {
 	return write{s.events[0].bytes, s.events[0].From} // as if by one call
 }
 
-// adviceOnRace is for events that have changed places.
+// adviceOnRace is for events that swapped places.
 func adviceOnRace(a, b *recorded) string {
 	one, other := a.actor(), b.actor()
 	if one != other {
@@ -161,8 +160,7 @@ func (d *difference) adviceOnBytes(a, b *recorded) string {
 	return d.adviceOnRandom("If it is a random number: the seed does not decide those of math/rand/v2's global functions, and of generators and pools that the process has filled before. From math/rand, and for keys, all hosts draw from one stream, and may do so at one instant. Use Host.Rand, or crypto/rand.")
 }
 
-// adviceOnRandom returns the advice, or says that random numbers are not
-// seeded.
+// adviceOnRandom returns the advice, or that random numbers are not seeded.
 func (d *difference) adviceOnRandom(advice string) string {
 	if d.second.run.unseeded {
 		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded, nor are keys: those of math/rand, crypto/rand and the crypto packages. Let the test not be parallel, or draw from Host.Rand."
@@ -186,8 +184,8 @@ func isPermutation(a, b []byte) bool {
 	return len(a) == len(b) && count(a) == count(b)
 }
 
-// isNumber reports whether byte n is a digit of a decimal number, that is, not
-// next to a letter.
+// isNumber reports whether byte n is a digit of a decimal number, which is not next to
+// a letter.
 func isNumber(b []byte, n int) bool {
 	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
 	isLetter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || c >= 0x80 }

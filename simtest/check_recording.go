@@ -13,52 +13,52 @@ import (
 // called with the simulation's mu held, or after the simulation has ended.
 type recording struct {
 	digests []trace.Digest // after each event
-	events  []recorded     // the first of them, in the second run those that differ
-	shape   trace.Digest   // a digest of the events without their bytes
+	events  []recorded     // the first of them; in the second run those that differ
+	shape   trace.Digest   // digest of the events without their bytes
 	senders senders
-	file    *eventFile // what SIMTEST_TRACE asks for, when the run has ended
-	holds   bool       // the file's name tells nothing of a failure: it is held whatever happens
+	file    *eventFile // requested by SIMTEST_TRACE, when the run has ended
+	holds   bool       // the file is only kept if the runs differ, whether or not they fail
 
-	unseeded bool // the process's random numbers are
+	unseeded bool // the process's random numbers are not seeded
 
-	room int // how many more bytes may be kept; below 0 no more are
+	room int // how many more bytes may be recorded; below 0 none
 
 	// Of the second run:
 	other  *recording  // the first run's
-	common trace.Event // the last one that both runs have
-	at     int         // how many they have in common
+	common trace.Event // the last event that both runs have
+	at     int         // how many events they have in common
 }
 
-// A recorded event is one that can be shown.
+// A recorded event can be shown in a report.
 type recorded struct {
 	trace.Event
 	kept
 }
 
-// The bytes of an event, as far as they are kept.
+// kept are the recorded bytes of an event.
 type kept struct {
-	bytes []byte   // that have arrived; nil if they were not kept
+	bytes []byte   // the bytes that arrived; nil if they were not recorded
 	by    *written // who wrote them; nil if that is not known
 }
 
-// The digests of all events are kept, and so many events and bytes.
+// Limits of what is recorded, besides the digests of all events.
 const (
 	maxRecorded      = 1 << 20
 	maxRecordedBytes = 64 << 20
 
-	// maxDiffering is how many of the second run's events are kept: those of the
-	// instant at which the runs part.
+	// maxDiffering is how many of the second run's events are recorded: those at the
+	// instant of the difference.
 	maxDiffering = 1000
 )
 
-// newRecording returns an empty recording, of the first run, or of the second
-// one, which is compared with the first.
+// newRecording returns an empty recording, of the first run (nil), or of the second,
+// which is compared with the first.
 func newRecording(other *recording) *recording {
 	return &recording{other: other, room: maxRecordedBytes}
 }
 
-// bytes returns the part of an event's bytes that is to be kept, and who wrote
-// them. The bytes are in two parts.
+// bytes returns the part of an event's bytes to be recorded, and who wrote them. The
+// bytes come in two parts.
 func (r *recording) bytes(first, second []byte, by *written) kept {
 	k := kept{by: by}
 	if n := len(first) + len(second); r.keeps(n) {
@@ -67,8 +67,8 @@ func (r *recording) bytes(first, second []byte, by *written) kept {
 	return k
 }
 
-// keeps tells whether there is room for n more bytes. Once there is no room, no
-// more are kept. The second run keeps them only until they have been compared.
+// keeps reports whether there is room for n more bytes. Once there is none, no more are
+// recorded. The second run records them only until they have been compared.
 func (r *recording) keeps(n int) bool {
 	if r.room < 0 || r.other != nil {
 		return r.room >= 0
@@ -77,8 +77,7 @@ func (r *recording) keeps(n int) bool {
 	return r.room >= 0
 }
 
-// event adds an event, and what was kept of its bytes. digest is that of all events
-// with it.
+// event adds an event and its recorded bytes. digest covers all events up to this one.
 func (r *recording) event(e trace.Event, digest trace.Digest, k kept) {
 	i := len(r.digests)
 	r.digests = append(r.digests, digest)
@@ -103,8 +102,8 @@ func (r *recording) event(e trace.Event, digest trace.Digest, k kept) {
 	}
 }
 
-// keepTraces keeps the traces of the second run and of the first, if there are any, and
-// returns what is to be told of them.
+// keepTraces keeps the traces of both runs, if there are any, and returns a message
+// about them.
 func (r *recording) keepTraces() string {
 	if r.file == nil || r.other.file == nil {
 		return ""

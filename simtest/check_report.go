@@ -41,22 +41,22 @@ func (d *difference) text(at int, common trace.Event) string {
 	return text.String()
 }
 
-// A difference is the point where two runs part.
+// A difference is the point where two runs diverge.
 type difference struct {
 	first, second branch
-	sameShape     bool // nothing but bytes differs in all of the runs
+	sameShape     bool // only bytes differ in the whole of both runs
 }
 
 // A branch is one run at that point.
 type branch struct {
 	name   string
 	run    *recording
-	events []recorded   // at that instant, from the first that differs on
+	events []recorded   // at that instant, from the first that differs
 	told   [][]toldPart // who wrote the bytes of each, if the run was in another process
-	ended  bool         // there are none, and nothing comes later
+	ended  bool         // there are none, and none come later
 }
 
-// difference returns where the runs part, or nil if they do not.
+// difference returns where the runs diverge, or nil if they do not.
 func (r *recording) difference() *difference {
 	first := r.other
 	if r.at == len(r.digests) && r.at == len(first.digests) {
@@ -86,7 +86,7 @@ func (s *branch) event() string {
 	return s.events[0].String()
 }
 
-// differing returns the two events, if there are two.
+// differing returns the two events, if both runs have one.
 func (d *difference) differing() (first, second *recorded, ok bool) {
 	if len(d.first.events) == 0 || len(d.second.events) == 0 {
 		return nil, nil, false
@@ -94,15 +94,15 @@ func (d *difference) differing() (first, second *recorded, ok bool) {
 	return &d.first.events[0], &d.second.events[0], true
 }
 
-// bytesDiffer reports whether both events are bytes of one connection that are
-// known and differ.
+// bytesDiffer reports whether both events are data of one connection whose recorded
+// bytes differ.
 func (d *difference) bytesDiffer() bool {
 	a, b, ok := d.differing()
 	return ok && a.Conn == b.Conn && a.From == b.From && a.Offset == b.Offset && a.bytes != nil && b.bytes != nil &&
 		(a.Hash != b.Hash || a.Length != b.Length)
 }
 
-// prefix returns how many bytes are the same.
+// prefix returns how many bytes both have in common.
 func (d *difference) prefix() int {
 	a, b := d.first.events[0].bytes, d.second.events[0].bytes
 	n := 0
@@ -112,7 +112,7 @@ func (d *difference) prefix() int {
 	return n
 }
 
-// How many bytes are shown of those that differ, and of those before them.
+// How many differing bytes are shown, and how many before them.
 const (
 	shownBytes  = 16
 	shownBefore = 40
@@ -172,8 +172,8 @@ func (d *difference) writeSenders(text *strings.Builder) {
 	}
 }
 
-// sender describes who wrote the first byte of the branch that differs, or the
-// last byte of all if none does. It returns nothing if that is not known.
+// sender describes who wrote the first differing byte of the branch, or its last byte
+// if none differs. It returns nothing if that is not known.
 func (s *branch) sender(d *difference) string {
 	if len(s.events) == 0 {
 		return ""

@@ -5,8 +5,8 @@ import (
 	"runtime"
 )
 
-// A sender identifies a goroutine that writes by what two runs have in common:
-// its host and its calls.
+// A sender identifies a writing goroutine by properties that are the same in both runs:
+// its host and its call stack.
 type sender struct {
 	host  string      // empty if it belongs to no host
 	calls [24]uintptr // the innermost first
@@ -15,20 +15,20 @@ type sender struct {
 // A written records the writes in one direction of a connection, or of a
 // datagram.
 type written struct {
-	start int64 // of the first call's bytes in the stream
+	start int64 // offset of the first call's bytes in the stream
 	calls []*writing
 }
 
 // A writing is one call of Write.
 type writing struct {
-	n      int // of bytes; fewer than the call was given, if it failed
+	n      int // of bytes; fewer than requested if the call failed
 	sender int32
 }
 
-// writingSize is how many bytes a writing takes, or thereabouts.
+// writingSize is roughly how many bytes a writing takes.
 const writingSize = 32
 
-// forget forgets what was written before an offset.
+// forget drops records of bytes before an offset.
 func (w *written) forget(offset int64) {
 	for len(w.calls) > 0 && w.start+int64(w.calls[0].n) <= offset {
 		w.start += int64(w.calls[0].n)
@@ -62,11 +62,11 @@ func (w *written) within(offset int64, n int) (parts []part) {
 	return parts
 }
 
-// A senders knows who wrote which bytes in a run.
+// A senders records who wrote which bytes in a run.
 type senders struct {
 	known   map[sender]int32
 	all     []sender
-	streams map[*conn]*written // by the end that reads
+	streams map[*conn]*written // by the receiving end
 }
 
 // caller returns the number of the goroutine that calls the caller's caller.
@@ -85,8 +85,8 @@ func (s *senders) caller() int32 {
 	return number
 }
 
-// wrote notes that the calling goroutine writes n bytes that end will read. It
-// returns the note, or nil.
+// wrote records that the calling goroutine writes n bytes for the receiving end. It
+// returns the record, or nil.
 func (r *recording) wrote(end *conn, n int) *writing {
 	if n == 0 || !r.keeps(writingSize) {
 		return nil
@@ -104,8 +104,8 @@ func (r *recording) wrote(end *conn, n int) *writing {
 	return call
 }
 
-// sent returns who has sent a datagram of so many bytes: the calling goroutine; or
-// nil.
+// sent records that the calling goroutine sends a datagram of n bytes. It returns the
+// record, or nil.
 func (r *recording) sent(n int) *written {
 	if !r.keeps(writingSize) {
 		return nil
@@ -113,7 +113,7 @@ func (r *recording) sent(n int) *written {
 	return &written{calls: []*writing{{n, r.senders.caller()}}}
 }
 
-// place returns where a sender writes.
+// place returns the place of the sender's call.
 func (s *sender) place() place {
 	var stack stack
 	frames := runtime.CallersFrames(s.calls[:])
@@ -128,7 +128,7 @@ func (s *sender) place() place {
 	}
 }
 
-// describe returns who it is.
+// describe returns a description of the sender.
 func (s *sender) describe() string {
 	who := "a goroutine that belongs to no host"
 	if s.host != "" {

@@ -9,12 +9,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Config says how a simulation runs. The zero Config is that of [Run].
+// A Config configures a simulation. The zero Config is that of [Run].
 type Config struct {
-	// Seed decides in which order happens what happens at one instant on
-	// different connections, and what links leave to chance. With 0 the order
-	// is the natural one, that of sending. The environment variable
-	// SIMTEST_SEED, if it is set, is used instead.
+	// Seed decides the order of events at one instant on different connections, and all
+	// random effects of links. With 0 the order is the natural one, that of sending.
+	// The environment variable SIMTEST_SEED overrides it.
 	Seed uint64
 
 	// Start is the clock's time when the simulation begins, from 2000 to 2261.
@@ -22,76 +21,72 @@ type Config struct {
 	// own: midnight UTC of 2000-01-01.
 	Start time.Time
 
-	// Link is the link from any host to any other that has none of its own by
-	// [Sim.SetLink]: one for each pair and direction, which pairs do not share. What
-	// a host shares with all its peers is its access, see [Host.SetAccess]. The zero
-	// Link passes everything at once.
+	// Link is the link from any host to any other for which [Sim.SetLink] has not set
+	// one: one per pair and direction, not shared by pairs. The line that a host shares
+	// with all its peers is its access; see [Host.SetAccess]. The zero Link passes
+	// everything at once.
 	Link netem.Link
 
 	// Window is the size in bytes of a connection's send buffer and of its receive
-	// buffer, where a TCP does not have its own: if [netem.TCP.Window] of TCP, or of
-	// [Host.SetTCP], is not zero, that is used. Zero are Linux's, which grow. On an ideal
-	// stream it is how many bytes the peer may have yet to read, those in flight
-	// included, before Write waits, and zero is 1 MiB.
+	// buffer, unless [netem.TCP.Window] of TCP, or of [Host.SetTCP], is set. Zero
+	// selects Linux's, which grow. On an ideal stream it is how many bytes may be in
+	// flight or unread by the peer before Write waits, and zero is 1 MiB.
 	Window int
 
-	// TCP is how TCP works on all hosts that have none of their own by
-	// [Host.SetTCP]: Linux's with [netem.CUBIC], which is the default, or with
-	// [netem.Reno], or an ideal stream with [netem.Unlimited].
+	// TCP configures TCP on all hosts for which [Host.SetTCP] is not called: Linux's
+	// with [netem.CUBIC], the default, or with [netem.Reno], or an ideal stream with
+	// [netem.Unlimited].
 	TCP netem.TCP
 
-	// TimeLimit is how much simulated time the simulation's function and its
-	// clean-ups may take before the simulation is stopped, and the test fails. Zero
-	// is a day; below zero there is no limit but that of a bubble's clock, which
-	// ends in the year 2262.
+	// TimeLimit is how much simulated time the simulation's function and its clean-ups
+	// may take before the simulation is stopped, and the test fails. Zero is a day; if
+	// negative, the only limit is the end of a bubble's clock in the year 2262.
 	TimeLimit time.Duration
 
-	// Grace is how much simulated time the functions of [Host.Run] and [Host.Go]
-	// have to return at the end of the simulation, after their contexts have ended
-	// and before the network closes. The network closes earlier if all have
-	// returned. Zero is 10 s; below zero there is no grace, and the network closes
-	// when the contexts end.
+	// Grace is how much simulated time the functions of [Host.Run] and [Host.Go] have
+	// to return at the end of the simulation, after their contexts have ended and
+	// before the network closes. The network closes as soon as all have returned. Zero
+	// is 10 s; if negative, there is no grace, and the network closes when the contexts
+	// end.
 	Grace time.Duration
 
-	// KeepEvents is how many events the trace keeps, the last ones; see
-	// [Trace.Events]. A test that fails shows those before the failure. Zero is 20;
-	// below zero none are kept, only the digest. The default takes about 1 % of what
-	// moving a few bytes takes.
+	// KeepEvents is how many of the latest events the trace keeps; see [Trace.Events].
+	// A failing test shows those before the failure. Zero is 20; if negative, only the
+	// digest is kept. The default adds about 1 % to the time of moving a few bytes.
 	KeepEvents int
 
-	// Trace, if it is not nil, is told each event when it happens. It must not
-	// block, nor use the simulation.
+	// Trace, if it is not nil, is called for each event when it happens. It must not
+	// block or use the simulation.
 	Trace func(trace.Event)
 
-	// Packets has Trace told of each packet as well, as it leaves and as it arrives, with
-	// its headers and what it carries: events of the kinds [trace.Packet] and
-	// [trace.Arrive]. Those of acknowledgments that nobody waits for may come later than
-	// others of later times. An ideal stream has no packets; the events of its data have
-	// the bytes instead. Packets change neither digests nor times; they are not counted
-	// by [Trace.Len], and not among [Trace.Events].
+	// Packets makes Trace receive each packet too, when it leaves and when it arrives,
+	// with headers and payload: events of the kinds [trace.Packet] and [trace.Arrive].
+	// Events of acknowledgements without visible effect may be delivered after events
+	// with later times. An ideal stream has no packets; its data events have the bytes
+	// instead. Packets change neither digests nor times; they are not counted by
+	// [Trace.Len] and not among [Trace.Events].
 	Packets bool
 
-	// Payloads is how many bytes of what has arrived, or was dropped, an event has at
-	// most in [trace.Event.Payload]. Zero is none; below zero is all. It changes no
-	// digest.
+	// Payloads is the maximum number of bytes that arrived or were dropped in an
+	// event's [trace.Event.Payload]. Zero is none; negative is all. It does not change
+	// digests.
 	Payloads int
 
-	// Logger, if it is not nil, is told of faults, of what is done to hosts, at level Info,
-	// and of all other events at level Debug, at their simulated times. It is where
-	// [Host.Logger] writes. Its handler must not use the simulation.
+	// Logger, if it is not nil, logs faults and operations on hosts at level Info and
+	// all other events at level Debug, with their simulated times. [Host.Logger] writes
+	// to it. Its handler must not use the simulation.
 	Logger *slog.Logger
 
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
-	// simulation and two after it empty every sync.Pool of the process, because
-	// timers and channels that one simulation leaves in a pool end the process when
-	// the next one uses them. They take a millisecond or two on a quiet machine,
-	// and longer if much memory is in use or the processors are busy. Things that
-	// the standard library starts only once are started before the first
-	// simulation. See "Many simulations in one process" in the package's
-	// documentation.
+	// simulation and two after it empty every sync.Pool of the process, because timers
+	// and channels that one simulation leaves in a pool crash the process when the next
+	// one uses them. They take a millisecond or two on an idle machine, and longer if
+	// much memory is in use or the processors are busy. Background work that the
+	// standard library starts only once is started before the first simulation. See
+	// "Many simulations in one process" in the package's documentation.
 	//
-	// Set it to run thousands of small simulations of code that has no such pools,
-	// or for code with finalizers that use a channel, as a collection runs them.
+	// Set it to run thousands of small simulations of code without such pools, or for
+	// code with finalizers that use a channel, since a collection runs them.
 	KeepPools bool
 
 	// KeepRand leaves the process's randomness alone. Without it, the simulation's
@@ -101,18 +96,18 @@ type Config struct {
 	// A parallel test seeds none of these, and [Main] never seeds cryptography.
 	KeepRand bool
 
-	// Chaos has faults happen that the seed draws, see [DefaultChaos] and
+	// Chaos injects faults that are drawn from the seed; see [DefaultChaos] and
 	// [Sim.Quiet]. The zero Chaos is none.
 	Chaos Chaos
 
-	// Schedule is a seed for the order in which goroutines run that could run at
-	// once. It takes the layer order of the overlay, see [Overlay], and a simulation
-	// with a schedule fails without. Zero is the layer's own order: first come,
+	// Schedule is a seed for the order of goroutines that could run at the same time.
+	// It requires the order layer of the overlay (see [Overlay]); without it a
+	// simulation with a schedule fails. Zero is the layer's own order: first come,
 	// first served. With an odd schedule each choice is drawn; with an even one,
-	// goroutines have priorities that are drawn, of which a few change in the course
-	// of the simulation, as in PCT (Burckhardt et al., 2010). Goroutines change
-	// when one is blocked, at sync.Mutex.Lock, and at channel operations. The
-	// environment variable SIMTEST_SCHEDULE, if it is set, is used instead.
+	// goroutines have drawn priorities, a few of which change during the simulation, as
+	// in PCT (Burckhardt et al., 2010). Goroutines switch when one blocks, at
+	// sync.Mutex.Lock, and at channel operations. The environment variable
+	// SIMTEST_SCHEDULE overrides it.
 	Schedule uint64
 
 	// Fresh is in how many processes of their own [CheckDeterminism] compares runs, so
@@ -124,21 +119,21 @@ type Config struct {
 	Fresh int
 
 	layers    Layers       // of the overlay
-	needs     Layers       // that a replay was made with
+	needs     Layers       // layers that a replay was made with
 	eventFile *eventFile   // nil is none
-	untraced  bool         // there is none, whatever SIMTEST_TRACE says
-	traceWord string       // added to the file's name
+	untraced  bool         // no trace, whatever SIMTEST_TRACE says
+	traceWord string       // added to the trace file's name
 	recording *recording   // of CheckDeterminism
-	chaos     *chaosRun    // of one simulation; nil is what Chaos asks for
-	replay    *namedReplay // that it runs, in the test's own process; nil is none
+	chaos     *chaosRun    // of one simulation; nil is as Chaos says
+	replay    *namedReplay // the replay that runs in the test's own process; nil for none
 	overrides *overrides   // of one simulation; nil for none
-	decided   *decisions   // of one simulation, to be noted; nil for none
+	decided   *decisions   // records the decisions of one simulation; nil for none
 }
 
 // firstStart is when a bubble's clock begins.
 var firstStart = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// defaultWindow is the window of connections, unless they are told otherwise.
+// defaultWindow is the window of ideal streams by default.
 const defaultWindow = 1 << 20
 
 // window returns the window of connections.
@@ -149,7 +144,7 @@ func (c *Config) window() int {
 	return c.Window
 }
 
-// orDefault returns what a TCP stands for, with the window of a Config.
+// orDefault returns a TCP with defaults filled in, and with the window of a Config.
 func orDefault(tcp netem.TCP, window int) *netem.TCP {
 	if tcp.Window == 0 {
 		tcp.Window = window
@@ -157,8 +152,7 @@ func orDefault(tcp netem.TCP, window int) *netem.TCP {
 	return &tcp
 }
 
-// defaultTimeLimit is how long a simulation takes at most, unless it is told
-// otherwise.
+// defaultTimeLimit is the default of Config.TimeLimit.
 const defaultTimeLimit = 24 * time.Hour
 
 // timeLimit returns the limit; 0 is none.
@@ -169,11 +163,10 @@ func (c *Config) timeLimit() time.Duration {
 	return max(0, c.TimeLimit)
 }
 
-// defaultGrace is how long programs may go on after their contexts have ended,
-// unless Config.Grace says otherwise.
+// defaultGrace is the default of Config.Grace.
 const defaultGrace = 10 * time.Second
 
-// grace returns how long programs may go on after their contexts have ended.
+// grace returns how long programs may run after their contexts have ended.
 func (c *Config) grace() time.Duration {
 	if c.Grace == 0 {
 		return defaultGrace
@@ -181,8 +174,7 @@ func (c *Config) grace() time.Duration {
 	return max(0, c.Grace)
 }
 
-// defaultKeepEvents is how many events are kept, unless Config.KeepEvents says
-// otherwise.
+// defaultKeepEvents is the default of Config.KeepEvents.
 const defaultKeepEvents = 20
 
 // keepEvents returns how many events are kept.
@@ -193,7 +185,7 @@ func (c *Config) keepEvents() int {
 	return max(0, c.KeepEvents)
 }
 
-// mustBeValid panics on a config that cannot be.
+// mustBeValid panics on an invalid config.
 func (c *Config) mustBeValid() {
 	if err := c.Link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.Link: %v", err))

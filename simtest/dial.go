@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A dialling is a call of DialContext that waits for a connection, to any of
-// the addresses that a name stands for.
+// A dialling is a call of DialContext that waits for a connection, to any address of a
+// name.
 type dialling struct {
 	host     *Host
 	network  string
@@ -21,7 +21,7 @@ type dialling struct {
 	deadline time.Duration    // of its context; endOfTime for none
 	address  string           // as it was given
 	remotes  []netip.AddrPort // in the order in which they are tried
-	result   chan error       // gets the answer, once; the simulation's, which uses it again
+	result   chan error       // receives the answer, once; owned and reused by the simulation
 	made     *conn            // set before a good answer
 	trace    *dialTrace
 
@@ -29,43 +29,42 @@ type dialling struct {
 	order    uint64 // among the host's dials
 	answered bool
 	gaveUp   bool
-	crashed  bool       // with the host, and is about to be told
-	attempts []*attempt // one for each of the addresses, as far as they were tried
-	oneHost  bool       // has all of them
+	crashed  bool       // with the host; the call is about to be told
+	attempts []*attempt // one for each address tried so far
+	oneHost  bool       // one host has all of the addresses
 	primary  series     // of the first address's family
-	fallback series     // of the other
+	fallback series     // of the other family
 
-	// Room for what most dials need: two addresses, of which one is tried.
+	// Storage for most dials: two addresses, one of which is tried.
 	fewRemotes  [2]netip.AddrPort
 	fewAttempts [1]*attempt
 	firstTry    attempt
 }
 
-// An attempt is a connection that is being made to one address: a request
-// travels to the remote host, its answer back, and the confirmation there again,
-// which is when the listener has the connection.
+// An attempt is a handshake with one address: the request goes to the remote host, the
+// answer comes back, and with the confirmation the listener has the connection.
 type attempt struct {
 	*series
-	shown  netip.AddrPort // as it was resolved
-	remote netip.AddrPort // where that is
+	shown  netip.AddrPort // as resolved
+	remote netip.AddrPort // the actual remote address
 
 	// Guarded by sim.mu.
 	conn      *conn
 	requests  int           // how often the request was sent
-	requested time.Duration // when it was last
-	over      bool          // it came to nothing
-	elsewhere bool          // but the host listens at the other family's address
+	requested time.Duration // when the request was last sent
+	over      bool          // it has failed
+	elsewhere bool          // it failed, but the host listens at its address of the other family
 }
 
-// A request that is not answered, because it or the answer was lost or the
-// listener's queue is full, is sent again after a second, then after two, and
-// so on (RFC 6298, 5.5), for as long as Linux does it.
+// A request that is not answered, because it or the answer was lost or the listener's
+// queue is full, is retransmitted after a second, then after two, and so on (RFC 6298,
+// section 5.5), for as long as on Linux.
 const (
 	firstRetry  = time.Second
 	maxRequests = 7
 )
 
-// dial connects to the address, which stands for remotes, or for none because of
+// dial connects to an address that was resolved to remotes, or failed to resolve with
 // err.
 func (h *Host) dial(ctx context.Context, network string, f family, address string, remotes []netip.AddrPort, err error) (net.Conn, error) {
 	d := &dialling{
@@ -112,7 +111,7 @@ func (s *Sim) deadlineOf(ctx context.Context) time.Duration {
 	return at.Sub(s.origin)
 }
 
-// post hands the network the wish to connect.
+// post posts the dial to the network.
 func (d *dialling) post(err error) {
 	h := d.host
 	h.sim.mu.Lock()
@@ -136,7 +135,7 @@ func (d *dialling) post(err error) {
 	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: &d.address, sequence: h.dials}, host: h, do: start})
 }
 
-// end is called when the answer has been received, or will not be sent.
+// end is called when the answer has been received, or will never be sent.
 func (d *dialling) end() {
 	d.host.sim.mu.Lock()
 	defer d.host.sim.mu.Unlock()
@@ -166,8 +165,7 @@ func (r *results) putLocked(result chan error) {
 	}
 }
 
-// giveUp takes the wish back. It returns what became of the first address, if
-// that is known.
+// giveUp cancels the dial. It returns the error of the first address, if that is known.
 func (d *dialling) giveUp() error {
 	d.host.sim.mu.Lock()
 	d.gaveUp = true
@@ -183,8 +181,7 @@ func (d *dialling) giveUp() error {
 	return err
 }
 
-// answerLocked answers whoever dials, unless that was done or nobody wants
-// it now.
+// answerLocked answers the dial, unless that was done or nobody waits for it.
 func (d *dialling) answerLocked(err error) {
 	if d.answered || d.gaveUp {
 		return
@@ -194,8 +191,7 @@ func (d *dialling) answerLocked(err error) {
 	d.result <- err
 }
 
-// answerLaterLocked answers when it is this dial's turn: one at a time, as all
-// that happens.
+// answerLaterLocked answers by an event of its own, like everything that happens.
 func (d *dialling) answerLaterLocked(err error) {
 	s := d.host.sim
 	s.callAtLocked(s.now(), d.host, func() { d.answerLocked(err) })
@@ -204,7 +200,7 @@ func (d *dialling) answerLaterLocked(err error) {
 // isWaitedForLocked reports whether a call waits for the answer.
 func (d *dialling) isWaitedForLocked() bool { return !d.answered && !d.gaveUp }
 
-// isOverLocked reports whether nobody waits for the answer any more.
+// isOverLocked reports whether nobody waits for the answer.
 func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered || d.crashed }
 
 // startLocked gives the connection its number and sends the request.
@@ -230,7 +226,7 @@ func (a *attempt) startLocked() {
 	a.requestLocked()
 }
 
-// failLaterLocked fails when it is this attempt's turn.
+// failLaterLocked makes the attempt fail by an event of its own.
 func (a *attempt) failLaterLocked(errno syscall.Errno) {
 	s := a.host.sim
 	s.callAtLocked(s.now(), a.host, func() { a.failedLocked(syscallError("connect", errno)) })
@@ -255,9 +251,9 @@ func (d *dialling) statesLocked() (lines []string) {
 	return lines
 }
 
-// pingLocked sends a packet without bytes, a request for a connection or the
-// answer, and returns false if it is lost. If it is lost later, at another hop, the
-// attempt goes on as after any loss.
+// pingLocked sends a packet without payload, a connection request or its answer, and
+// returns false if it is lost. If it is lost later, at another hop, the attempt
+// continues as after any loss.
 func (c *conn) pingLocked(request bool, do func(), a *attempt) bool {
 	c.updateLocked()
 	if c.route.blocked || !c.peer.isOpenLocked(request) {
@@ -286,7 +282,7 @@ func (a *attempt) requestLocked() {
 	}
 }
 
-// requestedLocked is what the request brings about.
+// requestedLocked handles the request at the remote host.
 func (a *attempt) requestedLocked() {
 	server := a.conn.peer
 	l := server.host.listenerLocked(a.remote)
@@ -313,7 +309,7 @@ func (a *attempt) requestedLocked() {
 	}
 }
 
-// retryLocked sends the request again later, or gives up.
+// retryLocked schedules a retransmission of the request, or gives up.
 func (a *attempt) retryLocked() {
 	s := a.host.sim
 	at := a.requested + firstRetry<<(a.requests-1)
@@ -329,11 +325,11 @@ func (a *attempt) retryLocked() {
 	})
 }
 
-// confirmLocked is what the good answer brings about: the dial has succeeded,
-// and the confirmation is sent.
+// confirmLocked handles a positive answer: the dial has succeeded, and the confirmation
+// is sent.
 func (a *attempt) confirmLocked(l *listener) {
 	client := a.conn
-	if a.isGoneLocked() { // answered, if the simulation has ended or the host crashed
+	if a.isGoneLocked() { // already answered, if the simulation has ended or the host crashed
 		client.freePortLocked()
 		return
 	}
@@ -341,7 +337,7 @@ func (a *attempt) confirmLocked(l *listener) {
 	client.sendLocked(segment{do: func() { l.confirmedLocked(client.peer) }})
 }
 
-// establishedLocked hands the connection to whoever has dialled.
+// establishedLocked returns the connection to the caller of the dial.
 func (a *attempt) establishedLocked() {
 	client := a.conn
 	a.made = client
@@ -351,7 +347,7 @@ func (a *attempt) establishedLocked() {
 	a.answerLocked(nil)
 }
 
-// failLocked is what a bad answer brings about.
+// failLocked handles a negative answer.
 func (a *attempt) failLocked(errno syscall.Errno) {
 	a.conn.freePortLocked()
 	if !a.isGoneLocked() {

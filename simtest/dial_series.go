@@ -10,16 +10,16 @@ import (
 
 // A net.Dialer's defaults for the addresses of a name.
 const (
-	// fallbackDelay is how long the addresses of the other family wait for those
-	// of the first one's (RFC 8305, 5).
+	// fallbackDelay is how long the addresses of the other family wait for those of the
+	// first family (RFC 8305, section 5).
 	fallbackDelay = 300 * time.Millisecond
 
-	// leastTimeout is how long an address is tried at least when others share the
-	// time with it.
+	// leastTimeout is the minimum time for an address when others share the time with
+	// it.
 	leastTimeout = 2 * time.Second
 )
 
-// A series tries addresses of one family one after another.
+// A series tries the addresses of one family in turn.
 type series struct {
 	*dialling
 
@@ -27,11 +27,11 @@ type series struct {
 	untried []netip.AddrPort
 	begun   bool
 	done    bool  // all of its addresses have failed
-	err     error // of the first one
+	err     error // of the first address
 }
 
-// splitLocked divides the addresses among the two series: those of the first
-// one's family, and the others, which come after them.
+// splitLocked divides the addresses into two series: those of the first address's
+// family, and the others, which come later.
 func (d *dialling) splitLocked() {
 	d.primary.dialling, d.fallback.dialling = d, d
 	d.oneHost = true
@@ -47,9 +47,9 @@ func (d *dialling) splitLocked() {
 	d.primary.untried, d.fallback.untried = d.remotes[:primary], d.remotes[primary:]
 }
 
-// startLocked tries the first address, and a while later the first of the other
-// family. If both families lead to one host, they are the same route, and the
-// second is only tried if something is known to tell them apart.
+// startLocked tries the first address, and a while later the first of the other family.
+// If both families lead to one host, they share a route, and the second is only tried
+// if something distinguishes them.
 func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
@@ -62,7 +62,7 @@ func (d *dialling) startLocked() {
 	}
 }
 
-// fallBackLocked tries the addresses of the other family as well.
+// fallBackLocked also tries the addresses of the other family.
 func (d *dialling) fallBackLocked() {
 	if !d.fallback.begun && len(d.fallback.untried) > 0 {
 		d.fallback.nextLocked()
@@ -90,8 +90,8 @@ func (r *series) nextLocked() {
 	}
 }
 
-// partialDeadlineLocked returns when the next address is given up, so that time
-// is left for those after it.
+// partialDeadlineLocked returns when to give up the next address, to leave time for
+// those after it.
 func (r *series) partialDeadlineLocked() time.Duration {
 	now := r.host.sim.now()
 	left := r.deadline - now
@@ -111,9 +111,9 @@ func (a *attempt) timeOutLocked() {
 // isGoneLocked reports whether the attempt's answer is no longer waited for.
 func (a *attempt) isGoneLocked() bool { return a.over || a.isOverLocked() }
 
-// failedLocked goes on after a failed attempt: with the next address of the
-// series, or with the other series, even if it has not waited long enough. If
-// none is left, the answer is the error of the first address.
+// failedLocked continues after a failed attempt: with the next address of the series,
+// or with the other series, even before its delay has passed. If none is left, the
+// answer is the error of the first address.
 func (a *attempt) failedLocked(err error) {
 	if a.over {
 		return
@@ -137,8 +137,8 @@ func (a *attempt) failedLocked(err error) {
 	}
 }
 
-// blackholedLocked is called when a rule has swallowed the request of an attempt, or
-// the answer. If the rule lets the other family pass, that is tried.
+// blackholedLocked is called when a rule has dropped the request of an attempt, or the
+// answer. If the rule lets the other family pass, that is tried.
 func (a *attempt) blackholedLocked(end *conn, request bool) {
 	s := a.host.sim
 	p := end.packetLocked(request)
@@ -154,8 +154,8 @@ func (a *attempt) blackholedLocked(end *conn, request bool) {
 	})
 }
 
-// otherIsListenedToLocked reports whether the host listens at an address that is
-// still to be tried: where it may refuse all the same, or not.
+// otherIsListenedToLocked reports whether the host listens at an address not tried yet.
+// Addresses that a rule refuses count if mayRefuse is set.
 func (d *dialling) otherIsListenedToLocked(server *Host, mayRefuse bool) bool {
 	for _, remote := range d.fallback.untried {
 		remote = d.family.destination(remote)

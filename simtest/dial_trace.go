@@ -8,25 +8,25 @@ import (
 	"slices"
 )
 
-// A dialTrace calls the net/http/httptrace hooks of a context as a dial goes
-// on, as a net.Dialer does: in the goroutine that dials. The nil dialTrace
-// calls none.
+// A dialTrace calls the net/http/httptrace hooks of a context during a dial, as a
+// net.Dialer does, in the dialling goroutine. The nil dialTrace calls none.
 type dialTrace struct {
 	hooks   *httptrace.ClientTrace
 	network string
 	family  family
-	notes   chan dialNote    // of the loop, for the goroutine that dials
-	trying  []netip.AddrPort // only for that goroutine
+	notes   chan dialNote    // from the loop, for the dialling goroutine
+	trying  []netip.AddrPort // used only by that goroutine
 }
 
-// A dialNote says that an address is tried, or how that ended.
+// A dialNote says that an address is tried, or how the attempt ended.
 type dialNote struct {
 	remote netip.AddrPort
 	over   bool
 	err    error
 }
 
-// newDialTrace returns the trace of a dial that tries so many addresses at most.
+// newDialTrace returns the trace of a dial that tries at most the given number of
+// addresses.
 func newDialTrace(ctx context.Context, network string, f family, addresses int) *dialTrace {
 	hooks := httptrace.ContextClientTrace(ctx)
 	if hooks == nil || hooks.ConnectStart == nil && hooks.ConnectDone == nil {
@@ -35,22 +35,21 @@ func newDialTrace(ctx context.Context, network string, f family, addresses int) 
 	return &dialTrace{hooks: hooks, network: network, family: f, notes: make(chan dialNote, 2*addresses)}
 }
 
-// started notes that an address is tried.
+// started records that an address is tried.
 func (t *dialTrace) started(remote netip.AddrPort) {
 	if t != nil {
 		t.notes <- dialNote{remote: remote}
 	}
 }
 
-// over notes how the attempt at an address ended.
+// over records how the attempt at an address ended.
 func (t *dialTrace) over(remote netip.AddrPort, err error) {
 	if t != nil {
 		t.notes <- dialNote{remote, true, err}
 	}
 }
 
-// noted returns the channel of the notes that the dialling goroutine is to
-// report.
+// noted returns the channel of notes that the dialling goroutine must report.
 func (t *dialTrace) noted() <-chan dialNote {
 	if t == nil {
 		return nil
@@ -81,8 +80,8 @@ func (t *dialTrace) tell(n dialNote) {
 	t.hooks.ConnectDone(t.network, addr.String(), err)
 }
 
-// end calls the hooks for the last notes, and for attempts still under way when
-// the dial ends.
+// end calls the hooks for the last notes, and for attempts still in progress when the
+// dial ends.
 func (t *dialTrace) end(err error) {
 	if t == nil {
 		return
@@ -118,8 +117,8 @@ func startLookup(ctx context.Context, name string) (t lookupTrace) {
 	return lookupTrace{hooks}
 }
 
-// end calls the hook for the end. Addresses of a family that is not asked for are not
-// told.
+// end calls the hook for the end. Addresses of families that were not asked for are not
+// reported.
 func (t lookupTrace) end(all []netip.Addr, asked func(netip.Addr) bool, err error) {
 	if t.hooks == nil || t.hooks.DNSDone == nil {
 		return
