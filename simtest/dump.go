@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// profileStacks returns the stacks of the goroutines with the simulation's
-// label, from the text form of the goroutine profile.
+// profileStacks returns the stacks of goroutines with the simulation's label, from the
+// text form of the goroutine profile.
 func profileStacks(id string) (stacks []*stack) {
 	var text bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
-		return nil // a bytes.Buffer takes all
+		return nil // writing to a bytes.Buffer does not fail
 	}
-	s := &stack{} // the record that is being read: a count, labels, frames
+	s := &stack{} // the record being parsed: a count, labels, frames
 	ours := false
 	for line := range strings.Lines(text.String()) {
 		line = strings.TrimSuffix(line, "\n")
@@ -39,7 +39,7 @@ func profileStacks(id string) (stacks []*stack) {
 	return stacks
 }
 
-// parseLabels reads {"key":"value", "key":"value"}, quoted as Go quotes.
+// parseLabels parses {"key":"value", "key":"value"}, quoted as in Go.
 func parseLabels(text string) map[string]string {
 	labels := make(map[string]string)
 	var words []string
@@ -64,8 +64,8 @@ func parseLabels(text string) map[string]string {
 	return labels
 }
 
-// dumpStacks returns the stacks of the bubble's goroutines, from the runtime's
-// dump of all, and what goroutines of the whole process wait for, by the key of
+// dumpStacks returns the stacks of the bubble's goroutines, from the runtime's dump of
+// all goroutines, and what goroutines of the whole process wait for, by the key of
 // their stacks.
 func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]string) {
 	stacks, waits = make(map[string]*stack), make(map[string]string)
@@ -92,11 +92,11 @@ type goroutine struct {
 	durable bool   // durably blocked in the sense of testing/synctest: only another goroutine of its bubble, or time, can wake it
 	bubble  string // the bubble's number; empty for none
 	*stack
-	creator frame  // the call that has started it
-	parent  string // the number of the goroutine that has
+	creator frame  // the call that started it
+	parent  string // the number of the goroutine that started it
 }
 
-// parseDump reads a dump, a goroutine at a time.
+// parseDump parses a dump, one goroutine at a time.
 func parseDump(dump string) iter.Seq[*goroutine] {
 	return func(yield func(*goroutine) bool) {
 		for text := range strings.SplitSeq(dump, "\n\n") {
@@ -114,7 +114,7 @@ func parseDump(dump string) iter.Seq[*goroutine] {
 	}
 }
 
-// maxDump is how long a dump is at most.
+// maxDump is the maximum size of a dump.
 const maxDump = 64 << 20
 
 // dumpAll returns the stacks of all goroutines, up to maxDump bytes of them.
@@ -127,7 +127,7 @@ func dumpAll() string {
 	}
 }
 
-// parseHeader reads the first line of a goroutine in a dump, such as
+// parseHeader parses the first line of a goroutine in a dump, such as
 //
 //	goroutine 12 [chan receive (durable), 3 minutes, synctest bubble 5]:
 func parseHeader(header string) (state, bubble string) {
@@ -144,8 +144,8 @@ func parseHeader(header string) (state, bubble string) {
 
 var bubbleNumber = regexp.MustCompile(`, synctest bubble (\d+)`)
 
-// parseFrames reads frames of two lines each: the call, and file:line after a
-// tab. The last one is the call that has started the goroutine.
+// parseFrames parses frames of two lines each: the call, and file:line after a tab. The
+// last one is the call that started the goroutine.
 func (g *goroutine) parseFrames(frames string) {
 	g.stack = &stack{}
 	call := ""
@@ -166,9 +166,8 @@ func (g *goroutine) parseFrames(frames string) {
 	}
 }
 
-// parseCall reads a call as a dump shows it, with its arguments in hexadecimal. Of
-// those that a question mark follows the runtime does not know whether they are
-// right.
+// parseCall parses a call in a dump, with its arguments in hexadecimal. A question mark
+// follows arguments that the runtime is not sure of.
 func parseCall(call, file string) frame {
 	f := frame{function: call, file: file}
 	if start := strings.LastIndexByte(call, '('); start > 0 {

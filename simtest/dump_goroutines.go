@@ -12,27 +12,25 @@ import (
 	"sync/atomic"
 )
 
-// To say which goroutines still exist on which host takes two of the runtime's
-// lists. The goroutine profile has labels, which a goroutine inherits from the
-// one that starts it, and so knows the host, whoever has ended in between. The
-// stack dump has what each goroutine waits for, and its bubble: it lists also
-// those that have lost their labels, as what time.AfterFunc starts in a bubble
-// has, and what uses labels of its own. The two have no goroutine's number in
-// common, but the same frames: goroutines with the same frames wait for the same
-// thing, and if the dump has more of them than the profile has labelled, the
-// rest is counted as the test's. (Go 1.26 can print labels in a stack dump, but
-// only if GODEBUG says so.)
+// Which goroutines of which host still exist takes two of the runtime's lists. The
+// goroutine profile has labels, which a goroutine inherits from the one that starts it,
+// and so knows the host, even if the parent has ended. The stack dump knows what each
+// goroutine waits for, and its bubble. It also lists goroutines without the
+// simulation's labels: those that time.AfterFunc starts in a bubble, and those with
+// labels of their own. The two lists share no goroutine numbers, but they have the same
+// frames. Goroutines with the same frames wait for the same thing, and if the dump has
+// more of them than the profile, the rest is counted as the test's. (Go 1.26 can print
+// labels in a stack dump, but only with a GODEBUG setting.)
 
-// The labels of a simulation's goroutines. They are in every profile, so
-// -tagfocus of go tool pprof shows one host's share of the processor.
+// The labels of a simulation's goroutines. They are in every profile, so go tool pprof
+// -tagfocus shows one host's share of processor time.
 const (
 	simulationLabel = "simtest"
 	hostLabel       = "simtest.host"
 )
 
-// newSimulationID returns what tells this simulation's goroutines from those of
-// all others of the process: the number of the caller's bubble, or outside of
-// one a number of its own.
+// newSimulationID returns an ID for this simulation's goroutines that is unique in the
+// process: the number of the caller's bubble, or outside of a bubble a new number.
 func newSimulationID() string {
 	dump := make([]byte, 200)
 	dump = dump[:runtime.Stack(dump, false)]
@@ -45,8 +43,8 @@ func newSimulationID() string {
 
 var realTimes atomic.Uint64
 
-// joinSimulation makes the calling goroutine, and all that it starts from then
-// on, part of the simulation: of the test itself, not of any host.
+// joinSimulation makes the calling goroutine, and all goroutines that it starts from
+// then on, part of the simulation: of the test itself, not of a host.
 func joinSimulation(id string) {
 	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(simulationLabel, id)))
 }
@@ -57,8 +55,8 @@ func onHost(ctx context.Context, id, host string) context.Context {
 	return pprof.WithLabels(ctx, pprof.Labels(simulationLabel, id, hostLabel, host))
 }
 
-// goOnHost starts f in a goroutine of the host. What f starts is the host's too.
-// The context that f gets has the labels.
+// goOnHost starts f in a goroutine of the host. Goroutines that f starts belong to the
+// host too. The context passed to f has the labels.
 func goOnHost(ctx context.Context, id, host string, f func(ctx context.Context)) {
 	ctx = onHost(ctx, id, host)
 	go func() {
@@ -67,38 +65,38 @@ func goOnHost(ctx context.Context, id, host string, f func(ctx context.Context))
 	}()
 }
 
-// doOnHost calls f in the calling goroutine as one of the host's.
+// doOnHost calls f in the calling goroutine, which belongs to the host meanwhile.
 func doOnHost(id, host string, f func()) {
 	pprof.Do(callersLabels(), pprof.Labels(simulationLabel, id, hostLabel, host), func(context.Context) { f() })
 }
 
-// runUnlisted calls f. A goroutine that is in it is never listed: it is the
-// simulation's own. What f starts is listed, and of the test unless goOnHost
-// starts it.
+// runUnlisted calls f. A goroutine inside it is the simulation's own and is never
+// listed. Goroutines that f starts are listed, as the test's unless goOnHost starts
+// them.
 func runUnlisted(f func()) { f() }
 
 // hostGoroutines are the goroutines of one host, the largest group first.
 type hostGoroutines struct {
-	host   string // empty for those of no host: of the test itself
+	host   string // empty for goroutines of the test itself
 	places []place
 }
 
 // theTest stands for the host of goroutines that belong to none.
 const theTest = "the test itself"
 
-// A place is where goroutines are that have the same frames and wait for the
-// same thing.
+// A place is the location of goroutines that have the same frames and wait for the same
+// thing.
 type place struct {
 	count int
-	waits string // "simtest Accept" for a call of this package; else the runtime's word, such as "chan receive"
+	waits string // "simtest Accept" for a call of this package; otherwise the runtime's wait reason, such as "chan receive"
 	where string // the innermost call that is not part of the waiting itself: "net/http.(*Server).Serve (server.go:3454)"
-	from  string // the innermost call outside of the standard library, if where is not outside: "shop.serve (shop.go:12)"
+	from  string // the innermost call outside the standard library, if where is inside: "shop.serve (shop.go:12)"
 }
 
-// stillRunning returns the goroutines of the simulation that exist: by host, the
-// test's own first. The caller's is not among them, nor are those of the
-// simulation and of testing/synctest. It may be called inside of the bubble and
-// after that has ended. For the counts to be exact nothing may run meanwhile.
+// stillRunning returns the simulation's goroutines by host, the test's own first,
+// without the caller and without those of the simulation itself and of
+// testing/synctest. It may be called in the bubble and after the bubble has ended. The
+// counts are exact if nothing runs in the meantime.
 func stillRunning(id string) []hostGoroutines {
 	labelled := profileStacks(id)
 	dumped, waits := dumpStacks(id)
@@ -124,8 +122,7 @@ func stillRunning(id string) []hostGoroutines {
 	return sortPlaces(byHost)
 }
 
-// sortPlaces returns how many goroutines are at each place, in the order of a
-// list.
+// sortPlaces sorts the places and their numbers of goroutines for a list.
 func sortPlaces(byHost map[string]map[place]int) (all []hostGoroutines) {
 	for _, host := range slices.Sorted(maps.Keys(byHost)) {
 		h := hostGoroutines{host: host}
@@ -141,13 +138,13 @@ func sortPlaces(byHost map[string]map[place]int) (all []hostGoroutines) {
 	return all
 }
 
-// A list of goroutines gives at most so many hosts, and so many places of each.
+// Limits of a list of goroutines.
 const (
 	maxHostsListed  = 20
 	maxPlacesListed = 20
 )
 
-// formatGoroutines returns lines for a reader:
+// formatGoroutines returns lines for a report:
 //
 //	the test itself:
 //	   1 in chan receive: raft_test.TestElection.func1 (raft_test.go:31)

@@ -10,23 +10,23 @@ import (
 	"strings"
 )
 
-// A stack is what some goroutines have in common: their frames.
+// A stack is the frames that some goroutines have in common.
 type stack struct {
 	host   string
 	count  int     // how many goroutines
 	frames []frame // the innermost first
 }
 
-// A frame is one call on a stack. Those of package runtime itself are left out:
-// the runtime's lists differ in which of them they show.
+// A frame is one call on a stack. Frames of package runtime itself are left out: the
+// runtime's lists differ in which of them they show.
 type frame struct {
 	function string // github.com/x/y.(*T).method.func1
 	file     string // /path/y.go:12
-	first    string // the first argument, a method's receiver, in hexadecimal; empty if it is not known
+	first    string // the first argument, such as a method's receiver, in hexadecimal; empty if unknown
 }
 
-// maxFrames is how many frames of a stack are looked at. The runtime's dump
-// shows the first 50 of a deep stack, those of its own among them.
+// maxFrames is how many frames of a stack are used. The runtime's dump shows the first
+// 50 of a deep stack, including its own.
 const maxFrames = 32
 
 func (s *stack) add(f frame) {
@@ -37,7 +37,7 @@ func (s *stack) add(f frame) {
 	s.frames = append(s.frames, f)
 }
 
-// key is the same for stacks of the same frames.
+// key returns the same string for stacks with the same frames.
 func (s *stack) key() string {
 	var b strings.Builder
 	for _, f := range s.frames[:min(len(s.frames), maxFrames)] {
@@ -47,9 +47,9 @@ func (s *stack) key() string {
 	return b.String()
 }
 
-// unlisted tells whether the goroutine is one of those that make a simulation:
-// its own, the one that asks, and the three of testing/synctest. The test's own
-// is one while it waits, and not while it does a clean-up of the function's.
+// unlisted reports whether the goroutine belongs to the machinery of a simulation: its
+// own, the caller of this report, and the three of testing/synctest. The test's own
+// goroutine counts while it waits, but not while it runs a clean-up of the function.
 func (s *stack) unlisted() bool {
 	testsOwn, cleansUp := false, false
 	for _, f := range s.frames {
@@ -66,8 +66,7 @@ func (s *stack) unlisted() bool {
 	return testsOwn && !cleansUp
 }
 
-// place tells where the goroutine is; state is the runtime's word for what it
-// waits for.
+// place returns where the goroutine is; state is the runtime's wait reason.
 func (s *stack) place(state string) place {
 	p := place{waits: state}
 	i := 0
@@ -92,21 +91,21 @@ func (s *stack) place(state string) place {
 	return p
 }
 
-// waiting tells whether the call is part of how a goroutine waits, and not of
-// the program's own doing.
+// waiting reports whether the call is part of the mechanism of waiting rather than of
+// the program.
 func (f frame) waiting() bool {
 	return f.own() || isPartOf(packageOf(f.function), "runtime", "sync", "internal", "time")
 }
 
-// own tells whether the call is of this package, its tests excepted.
+// own reports whether the call is of this package, excluding its tests.
 func (f frame) own() bool {
 	name, _, _ := strings.Cut(f.file, ":")
 	return packageOf(f.function) == ownPackage && !strings.HasSuffix(name, "_test.go")
 }
 
-// standard tells whether the call is of the standard library: its package's
-// name has no domain, and its file is where the library's are. (With -trimpath
-// all files are alike, and the first must do.)
+// standard reports whether the call is of the standard library: its package's path has
+// no domain, and its file is in the library's directory. (With -trimpath all files look
+// alike, so only the first applies.)
 func (f frame) standard() bool {
 	first, _, _ := strings.Cut(packageOf(f.function), "/")
 	return first != "main" && !strings.Contains(first, ".") && strings.HasPrefix(f.file, standardLibrary)
@@ -122,11 +121,11 @@ func (f frame) String() string {
 	return fmt.Sprintf("%s (%s)", function, path.Base(f.file))
 }
 
-// lastElement finds the package's name in a function's, with a major version's
-// directory: "raft/v2.(*Node).run".
+// lastElement matches the package's name and the rest of a function's name, with the
+// directory of a major version: "raft/v2.(*Node).run".
 var lastElement = regexp.MustCompile(`[^/]+(/v[0-9]+)?\.[^/]*$`)
 
-// method returns the name alone; a closure's is that of the function it is in.
+// method returns the name alone; for a closure, that of the enclosing function.
 func (f frame) method() string {
 	name := closure.ReplaceAllString(strings.ReplaceAll(f.function, "[...]", ""), "")
 	return name[strings.LastIndexByte(name, '.')+1:]
@@ -136,7 +135,7 @@ var closure = regexp.MustCompile(`(\.(func|gowrap|deferwrap)?[0-9.]+|-range[0-9]
 
 // packageOf returns the import path of a function's package.
 func packageOf(function string) string {
-	name, _, _ := strings.Cut(function, "[") // type arguments may have slashes
+	name, _, _ := strings.Cut(function, "[") // type arguments may contain slashes
 	slash := strings.LastIndexByte(name, '/') + 1
 	dot := strings.IndexByte(name[slash:], '.')
 	if dot < 0 {
@@ -145,7 +144,7 @@ func packageOf(function string) string {
 	return name[:slash+dot]
 }
 
-// isPartOf tells whether the package is one of those, or below one.
+// isPartOf reports whether the package is one of the given packages, or below one.
 func isPartOf(name string, packages ...string) bool {
 	return slices.ContainsFunc(packages, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") })
 }

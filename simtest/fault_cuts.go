@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A hostSet is a set of hosts, a bit for each by its number. Hosts that are cut
-// off alike share one, so a set is not changed once it is a host's.
+// A hostSet is a set of hosts, with a bit for each by its number. Hosts that are cut
+// off alike share one, so a set must not change once a host has it.
 type hostSet struct{ words []uint64 }
 
 func setOf(hosts []*Host) *hostSet {
@@ -28,7 +28,7 @@ func (s *hostSet) has(h *Host) bool {
 	return s != nil && h.number/64 < len(s.words) && s.words[h.number/64]>>(h.number%64)&1 != 0
 }
 
-// combine returns what f makes of the words of two sets.
+// combine applies f to the words of two sets.
 func (s *hostSet) combine(other *hostSet, f func(a, b uint64) uint64) *hostSet {
 	result := &hostSet{make([]uint64, max(len(s.words), len(other.words)))}
 	copy(result.words, s.words)
@@ -61,8 +61,8 @@ func (s *hostSet) len() (n int) {
 	return n
 }
 
-// A cut changes the sets of hosts that others are cut off from, each set once,
-// however many hosts share it.
+// A cut changes the sets of hosts that others are cut off from: each set once, even if
+// several hosts share it.
 type cut struct {
 	change func(old *hostSet) *hostSet // old is not nil
 	done   map[*hostSet]*hostSet
@@ -95,15 +95,15 @@ func cutHosts(from []*Host, to *hostSet) {
 	}
 }
 
-// cutOneWayLocked cuts what hosts of one side send to hosts of another.
+// cutOneWayLocked cuts what hosts on one side send to hosts on another.
 func (s *Sim) cutOneWayLocked(from, to []*Host) {
 	cutHosts(from, setOf(to))
 	s.cutRoutesBetweenLocked(from, to)
 }
 
-// cutSidesLocked cuts the hosts of each side off from those of all others.
+// cutSidesLocked cuts the hosts of each side off from those of all other sides.
 func (s *Sim) cutSidesLocked(sides [][]*Host) {
-	all, several := &hostSet{}, &hostSet{} // the hosts of any side, and those of several
+	all, several := &hostSet{}, &hostSet{} // hosts of any side, and hosts of several sides
 	sets := make([]*hostSet, len(sides))
 	for i, side := range sides {
 		sets[i] = setOf(side)
@@ -148,15 +148,16 @@ func (s *Sim) cutsOffLocked(from, to *Host) bool {
 	return from.cutOff.has(to) || s.chaos.cutsOff(from, to)
 }
 
-// cutRoutesLocked updates existing routes for new cuts. A later route looks
-// them up itself.
+// cutRoutesLocked updates existing routes for new cuts. New routes look the cuts up
+// themselves.
 func (s *Sim) cutRoutesLocked() {
 	for key, r := range s.routes {
 		r.blocked = s.isCutLocked(key[0], key[1])
 	}
 }
 
-// cutRoutesBetweenLocked updates routes for new cuts, in the shorter way.
+// cutRoutesBetweenLocked updates routes for new cuts, iterating over whichever is
+// fewer.
 func (s *Sim) cutRoutesBetweenLocked(from, to []*Host) {
 	if len(from)*len(to) >= len(s.routes) {
 		s.cutRoutesLocked()
@@ -171,7 +172,7 @@ func (s *Sim) cutRoutesBetweenLocked(from, to []*Host) {
 	}
 }
 
-// cutsLocked describes the cuts, up to a readable number.
+// cutsLocked describes the cuts, up to a readable number of them.
 func (s *Sim) cutsLocked() (lines []string) {
 	const most = 10
 	hosts := slices.SortedFunc(slices.Values(s.ordered), compareNames)
@@ -190,7 +191,7 @@ func (s *Sim) cutsLocked() (lines []string) {
 	return lines
 }
 
-// hostsLocked returns the hosts of those names, all of which exist.
+// hostsLocked returns the hosts with the given names, all of which exist.
 func (s *Sim) hostsLocked(names []string) (hosts []*Host) {
 	for _, name := range names {
 		hosts = append(hosts, s.hosts[name])
@@ -198,7 +199,7 @@ func (s *Sim) hostsLocked(names []string) (hosts []*Host) {
 	return hosts
 }
 
-// othersLocked returns all hosts but those.
+// othersLocked returns all hosts other than the given ones.
 func (s *Sim) othersLocked(hosts []*Host) []*Host {
 	set := setOf(hosts)
 	return slices.DeleteFunc(slices.Clone(s.ordered), set.has)

@@ -23,7 +23,7 @@ func (s *Sim) mustBeHosts(call string, names ...string) {
 	}
 }
 
-// A named host is one that a call has named, and that need not exist yet.
+// A namedHost is a host that a call has named and that need not exist yet.
 type namedHost struct {
 	file string // empty for a fault of a schedule
 	line int
@@ -31,8 +31,8 @@ type namedHost struct {
 	name string
 }
 
-// expectHosts notes hosts that the caller's caller has named, and that are to
-// exist when the simulation's function has ended.
+// expectHosts records hosts that the caller's caller has named, and that must exist
+// when the simulation's function has ended.
 func (s *Sim) expectHosts(call string, names ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +44,8 @@ func (s *Sim) expectHosts(call string, names ...string) {
 	}
 }
 
-// missingHosts describes hosts that were named and never existed; it is empty
-// if there are none.
+// missingHosts describes hosts that were named and never created; it is empty if there
+// are none.
 func (s *Sim) missingHosts() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

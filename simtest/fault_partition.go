@@ -7,16 +7,15 @@ import (
 	"strings"
 )
 
-// Partition cuts the network between hosts of different sides: what they send
-// each other is lost. With one side only, it is cut off from all other hosts
-// that exist. Cuts add up until they are healed. Like all faults, it panics on
-// an unknown host.
+// Partition cuts the network between hosts on different sides: what they send each
+// other is lost. A single side is cut off from all other existing hosts. Cuts
+// accumulate until they are healed. Like all faults, it panics on an unknown host.
 //
-// What is in flight already arrives. A stream goes on after the network is
-// healed, when TCP's timer next has what was lost sent again; if it is not
-// healed in time, a writer gets ETIMEDOUT, and a dial as well. Over TCP a reader
-// does too, by keep-alive. On an ideal stream an end that only reads does not
-// notice, nor does a writer whose window was full before.
+// Packets in flight still arrive. After the network is healed, a stream continues when
+// TCP's timer next retransmits what was lost; if it is not healed in time, writers and
+// dials get ETIMEDOUT. Over TCP, readers get it too, through keep-alive probes. On an
+// ideal stream, an end that only reads does not notice, nor does a writer whose window
+// was full before.
 func (s *Sim) Partition(sides ...[]string) {
 	s.mustBeHosts("Partition", slices.Concat(sides...)...)
 	s.control(fmt.Sprintf("partition %q", sides), func() {
@@ -33,8 +32,8 @@ func (s *Sim) Partition(sides ...[]string) {
 	})
 }
 
-// PartitionOneWay cuts the network in one direction only: what hosts of from
-// send to hosts of to is lost, and what those send is not.
+// PartitionOneWay cuts the network in one direction only: what hosts in from send to
+// hosts in to is lost, but not the reverse.
 func (s *Sim) PartitionOneWay(from, to []string) {
 	s.mustBeHosts("PartitionOneWay", slices.Concat(from, to)...)
 	s.control(fmt.Sprintf("partition %q from %q", to, from), func() {
@@ -59,8 +58,8 @@ func namesOf(hosts []*Host) (names []string) {
 	return names
 }
 
-// Heal ends partitions: all of them, or those between the named hosts and any
-// others. A [Chaos] heals its own.
+// Heal ends partitions: all of them, or those between the named hosts and any others.
+// It does not end those of a [Chaos].
 func (s *Sim) Heal(hosts ...string) {
 	s.mustBeHosts("Heal", hosts...)
 	s.control(fmt.Sprintf("heal %q", hosts), func() {
@@ -74,8 +73,8 @@ func (s *Sim) Heal(hosts ...string) {
 	})
 }
 
-// openedLocked is called when a way may have opened: who waits for room in a
-// window is told what he could not be told before.
+// openedLocked is called when a path may work again: it sends the window updates that
+// could not be sent before.
 func (s *Sim) openedLocked() {
 	for _, h := range s.ordered {
 		for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
@@ -86,9 +85,8 @@ func (s *Sim) openedLocked() {
 	}
 }
 
-// Hold keeps back what two hosts send each other, from now on, until
-// [Sim.Release] lets it arrive. Nothing is lost. What is in flight already
-// arrives.
+// Hold keeps back what two hosts send each other from now on, until [Sim.Release].
+// Nothing is lost. Packets in flight still arrive.
 func (s *Sim) Hold(a, b string) {
 	s.mustBeHosts("Hold", a, b)
 	s.control(fmt.Sprintf("hold %q %q", a, b), func() {
@@ -102,8 +100,8 @@ func (s *Sim) Hold(a, b string) {
 	})
 }
 
-// Release ends a [Sim.Hold]. Unless a [Chaos] holds it too, what was held arrives at once, in the order in
-// which it was sent; or when it would have without, if that is later.
+// Release ends a [Sim.Hold]. Unless a [Chaos] also holds them, held packets arrive at
+// once, in the order of sending, or at their regular time if that is later.
 func (s *Sim) Release(a, b string) {
 	s.mustBeHosts("Release", a, b)
 	s.control(fmt.Sprintf("release %q %q", a, b), func() {
@@ -126,7 +124,7 @@ func (s *Sim) releaseLocked(r *route) {
 	s.releases++
 	for _, w := range held {
 		if w.at <= s.now() {
-			w.group = s.releases // what is late keeps its order, whatever the seed
+			w.group = s.releases // late packets keep their order, whatever the seed
 		}
 		s.scheduleLocked(w.at, w.event)
 	}

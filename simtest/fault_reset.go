@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Reset resets all connections that two hosts have between them, as something
-// on the way does: both ends get ECONNRESET, at once.
+// Reset resets all connections between two hosts, as a middlebox does: both ends get
+// ECONNRESET at once.
 func (s *Sim) Reset(a, b string) {
 	s.mustBeHosts("Reset", a, b)
 	s.control(fmt.Sprintf("reset %q %q", a, b), func() {
@@ -32,9 +32,9 @@ func (s *Sim) resetLocked(a, b string) {
 	}
 }
 
-// ResetConn resets one connection: both ends get ECONNRESET, at once. It panics
-// if c is no connection of the simulation's; it may be around one, if it has a
-// method NetConn that returns what it is around, as a *tls.Conn has.
+// ResetConn resets one connection: both ends get ECONNRESET at once. c may wrap a
+// connection of the simulation if it has a NetConn method, as a *tls.Conn has.
+// ResetConn panics if c is not from the simulation.
 func (s *Sim) ResetConn(c net.Conn) {
 	inner := c
 	for {
@@ -54,25 +54,24 @@ func (s *Sim) ResetConn(c net.Conn) {
 	}
 }
 
-// breakUnopenedLocked breaks the accepting end of a connection of which its host
-// does not know yet, as the confirmation has not arrived.
+// breakUnopenedLocked breaks the accepting end of a connection that its host does not
+// know yet, since the confirmation has not arrived.
 func (c *conn) breakUnopenedLocked() {
 	if _, open := c.host.conns[c]; !open && !c.isClosed() {
 		c.breakLocked()
 	}
 }
 
-// breakLocked has this end be reset, at its turn.
+// breakLocked resets this end, by an event of its own.
 func (c *conn) breakLocked() {
 	c.abandonLocked()
 	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
 }
 
-// receiveResetLocked tells the calls that wait that the connection was reset. As on
-// Linux, one of them gets the error: the one that has waited longest, and of a
-// reader and a writer the reader, or with a seed, either. After that, reads get
-// the end of the stream, and writes EPIPE. If no call waits, the next one gets
-// the error.
+// receiveResetLocked wakes the waiting calls when the connection is reset. As on Linux,
+// one of them gets the error: the one that has waited longest; of a reader and a
+// writer, the reader, or with a seed, either. After that, reads return the end of the
+// stream, and writes EPIPE. If no call waits, the next one gets the error.
 func (c *conn) receiveResetLocked() {
 	s := c.sim
 	reads := c.errnoFor != theWriter && (c.reads.first != nil || c.notify != nil)
@@ -88,8 +87,7 @@ func (c *conn) receiveResetLocked() {
 	c.goOnWritingLocked()
 }
 
-// takeErrnoLocked returns the error number that the reset is reported as, and
-// clears it.
+// takeErrnoLocked returns the error number of the reset, and clears it.
 func (c *conn) takeErrnoLocked() syscall.Errno {
 	errno := c.errno
 	c.errno = 0

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// A ruleAction says what happens to packets for an address.
+// A ruleAction is what a rule does to packets for an address.
 type ruleAction uint8
 
 const (
@@ -20,39 +20,37 @@ const (
 	blackhole
 )
 
-// Only limits [Sim.Refuse], [Sim.Blackhole] or [Sim.Allow] to some of the
-// packets sent to an address. The zero Only limits nothing.
+// Only limits [Sim.Refuse], [Sim.Blackhole] or [Sim.Allow] to some of the packets sent
+// to an address. The zero Only matches all of them.
 type Only struct {
-	// From is the name of the host that sends. Empty is any.
+	// From is the name of the sending host. Empty is any.
 	From string
 
-	// Family is 4 for what is sent to the host's IPv4 address, 6 for its IPv6
+	// Family is 4 for packets to the host's IPv4 address, 6 for packets to its IPv6
 	// address, loopback addresses included. Zero is both.
 	Family int
 
-	// NewOnly limits to requests for new connections. Packets of existing
-	// connections pass, and so do datagrams.
+	// NewOnly matches only requests for new connections, neither packets of existing
+	// connections nor datagrams.
 	NewOnly bool
 }
 
-// Refuse has a host refuse what is for it: new connections get ECONNREFUSED,
-// even if there is a listener, and datagrams are answered as if nobody had the
-// port. Connections that exist go on.
+// Refuse makes a host refuse packets: new connections get ECONNREFUSED, even if there
+// is a listener, and datagrams are answered as if the port was closed. Existing
+// connections are not affected.
 //
-// The address is a host's name, or "host:port"; an Only says which family's
-// address is meant. With several limits, a packet that matches any of them is
-// refused. Of several calls for the same address, the last one that matches a
-// packet decides, so an Allow with limits makes an exception. If there are
-// rules for a host and for its port, the stricter verdict holds. Refuse panics
-// on an invalid address, on an unknown host, and on a family that is not 4, 6
-// or 0. So do Blackhole and Allow.
+// The address is a host's name, or "host:port"; an Only says which family's address is
+// meant. With several limits, a packet that matches any of them is refused. Of several
+// calls for the same address, the last one that matches a packet decides, so an Allow
+// with limits makes an exception. If there are rules for a host and for its port, the
+// stricter action applies. Refuse panics on an invalid address, on an unknown host, and
+// on a family that is not 4, 6 or 0. So do Blackhole and Allow.
 func (s *Sim) Refuse(address string, limits ...Only) { s.addRule("Refuse", address, refuse, limits) }
 
-// Blackhole makes everything sent to an address, a host's name or "host:port",
-// vanish: requests for connections, datagrams, and packets of existing
-// connections. Nothing is answered, so senders only find out by waiting.
-// Packets that the host sends are not affected. For limits and several calls,
-// see Refuse.
+// Blackhole silently drops everything sent to an address, a host's name or "host:port":
+// connection requests, datagrams, and packets of existing connections. Nothing is
+// answered, so senders only notice by a timeout. Packets that the host sends are not
+// affected. For limits and several calls, see Refuse.
 func (s *Sim) Blackhole(address string, limits ...Only) {
 	s.addRule("Blackhole", address, blackhole, limits)
 }
@@ -61,15 +59,15 @@ func (s *Sim) Blackhole(address string, limits ...Only) {
 // packets that these describe.
 func (s *Sim) Allow(address string, limits ...Only) { s.addRule("Allow", address, pass, limits) }
 
-// A rule is a verdict on some of the packets for an address.
+// A rule applies an action to some of the packets for an address.
 type rule struct {
 	action  ruleAction
-	from    *Host // that sends; nil is any
+	from    *Host // the sender; nil is any
 	family  int   // 4, 6 or 0 for both
-	newOnly bool  // requests for connections alone
+	newOnly bool  // only connection requests
 }
 
-// A packet is a packet as rules see it.
+// A packet is the part of a packet that rules match.
 type packet struct {
 	from    *Host
 	family  int
@@ -130,7 +128,7 @@ func (o Only) String() string {
 	return strings.Join(words, ", ")
 }
 
-// parseTarget takes "host" or "host:port" apart; the port is 0 if there is none.
+// parseTarget splits "host" or "host:port"; the port is 0 if there is none.
 func parseTarget(address string) (host string, port uint16, err error) {
 	if checkHostName(address) == nil {
 		return address, 0, nil
@@ -146,8 +144,8 @@ func parseTarget(address string) (host string, port uint16, err error) {
 	return host, uint16(number), nil
 }
 
-// addRuleLocked adds a rule for one of the host's ports, or for all of them, 0.
-// It drops rules that can no longer decide anything.
+// addRuleLocked adds a rule for one of the host's ports, or for all of them, 0. It
+// removes rules that no longer have an effect.
 func (h *Host) addRuleLocked(port uint16, r rule) {
 	rules := slices.DeleteFunc(h.rules[port], r.covers)
 	rules = append(rules, r)
@@ -175,8 +173,8 @@ func (r rule) matches(p packet) bool {
 	return (r.from == nil || r.from == p.from) && (r.family == 0 || r.family == p.family) && (!r.newOnly || p.request)
 }
 
-// ruleActionsLocked returns the verdicts on a packet by the rules for the host,
-// and by those for its port.
+// ruleActionsLocked returns the actions for a packet by the rules for the host, and by
+// those for its port.
 func (h *Host) ruleActionsLocked(p packet) (host, port ruleAction) {
 	if len(h.rules) == 0 {
 		return pass, pass
@@ -193,14 +191,14 @@ func actionFor(rules []rule, p packet) ruleAction {
 	return pass
 }
 
-// blackholesLocked reports whether a packet that is sent now vanishes.
+// blackholesLocked reports whether a packet that is sent now is silently dropped.
 func (h *Host) blackholesLocked(p packet) bool {
 	host, port := h.ruleActionsLocked(p)
 	return host == blackhole || port == blackhole
 }
 
-// refusesLocked reports whether a packet that has arrived is refused. What has
-// become a black hole meanwhile does not matter to it any more.
+// refusesLocked reports whether a packet that has arrived is refused. Blackhole rules
+// apply only when it is sent.
 func (h *Host) refusesLocked(p packet) bool {
 	host, port := h.ruleActionsLocked(p)
 	return host == refuse || port == refuse

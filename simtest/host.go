@@ -22,34 +22,34 @@ type Host struct {
 	number int // by order of creation, from 1
 	v4, v6 netip.Addr
 	random *rand.Rand
-	tcp    *netem.TCP // of connections that it makes from now on; guarded by sim.mu
+	tcp    *netem.TCP // of connections that it will make; guarded by sim.mu
 	access *access    // nil until it is set; guarded by sim.mu
 
 	// Guarded by sim.mu.
 	listeners  map[netip.AddrPort]*listener
 	sockets    map[netip.AddrPort]*packetConn
 	conns      map[*conn]struct{}     // all that are not closed
-	halfClosed int                    // connections that are not among conns, but among their peers'
+	halfClosed int                    // connections that are not in conns, but in their peers' conns
 	diallings  map[*dialling]struct{} // those that wait for an answer
 	ports      ports                  // of listeners, sockets and connections
 	dials      uint64                 // counts calls of DialContext
-	dialled    uint64                 // numbers connections, as their dials are collected
+	dialled    uint64                 // numbers connections, in the order in which dials are collected
 	bound      uint64                 // numbers sockets
-	programs   []*program             // that Run was given
-	lifetime   lifetime               // of goroutines that Go was given
+	programs   []*program             // given to Run
+	lifetime   lifetime               // of goroutines given to Go
 	down       bool                   // it has crashed
-	killed     bool                   // its process was
-	crashes    uint32                 // counts them
+	killed     bool                   // its process was killed
+	crashes    uint32                 // counts crashes
 	skew       time.Duration          // of its clock
-	rules      map[uint16][]rule      // on what is sent to a port of it, or to any, 0
-	cutOff     *hostSet               // from these hosts: whatever is sent to them is lost
+	rules      map[uint16][]rule      // on packets to one of its ports, or to any (0)
+	cutOff     *hostSet               // packets to these hosts are lost
 	paused     bool
-	parked     []event    // what has happened to it while it was paused
-	catchingUp bool       // it was resumed, and the parked events happen one by one
-	line       line       // of what is done to it
+	parked     []event    // events that happened to it while it was paused
+	catchingUp bool       // it was resumed, and its parked events happen one by one
+	line       line       // of operations on it
 	chaos      *hostChaos // nil for none
 
-	lookups map[*pendingLookup]struct{} // those that take time
+	lookups map[*pendingLookup]struct{} // lookups in progress
 }
 
 func newHost(s *Sim, name string, number int) *Host {
@@ -70,7 +70,7 @@ func newHost(s *Sim, name string, number int) *Host {
 	}
 }
 
-// checkHostName says why a name cannot be a host's.
+// checkHostName returns an error if a name cannot be a host's.
 func checkHostName(name string) error {
 	switch _, err := netip.ParseAddr(name); {
 	case name == "":
@@ -81,13 +81,13 @@ func checkHostName(name string) error {
 	return nil
 }
 
-// plainName returns a name in the spelling that all others of it have in common:
-// names are compared without regard to case, and may have a dot at the end.
+// plainName returns the canonical spelling of a name: names are compared without regard
+// to case, and may end in a dot.
 func plainName(name string) string {
 	return strings.ToLower(strings.TrimSuffix(name, "."))
 }
 
-// Name returns the host's name, as it was created.
+// Name returns the host's name, in the spelling with which it was created.
 func (h *Host) Name() string { return h.name }
 
 // Addr returns the host's IPv4 address.
@@ -96,14 +96,12 @@ func (h *Host) Addr() netip.Addr { return h.v4 }
 // Addr6 returns the host's IPv6 address.
 func (h *Host) Addr6() netip.Addr { return h.v6 }
 
-// Rand returns a source of random numbers of the host's own, which the seed
-// decides.
+// Rand returns the host's own source of random numbers, which the seed decides.
 func (h *Host) Rand() *rand.Rand { return h.random }
 
-// SetTCP says how TCP works on the host: for connections that it dials or accepts
-// from now on. Until it is set it is [Config.TCP]. If one of two hosts has
-// [netem.Unlimited], so has a connection between them. SetTCP panics on a TCP that
-// cannot be; see [netem.TCP.Validate].
+// SetTCP configures TCP for connections that the host dials or accepts from now on. The
+// default is [Config.TCP]. If either host has [netem.Unlimited], connections between
+// them are ideal streams. SetTCP panics on an invalid TCP; see [netem.TCP.Validate].
 func (h *Host) SetTCP(tcp netem.TCP) {
 	if err := tcp.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Host.SetTCP: %v", err))
@@ -111,11 +109,10 @@ func (h *Host) SetTCP(tcp netem.TCP) {
 	h.sim.control(fmt.Sprintf("tcp %q %v", h.name, tcp), func() { h.tcp = orDefault(tcp, h.sim.tcp.Window) })
 }
 
-// Listen listens on one of the host's ports. The network is "tcp", "tcp4" or
-// "tcp6". The address is "port" behind a colon for all of the host's addresses,
-// or in front of it the host's name, one of its addresses, or "localhost" for
-// connections from the host itself; port 0 picks a free one. The errors are
-// those of net.Listen, such as EADDRINUSE.
+// Listen listens on one of the host's ports. The network is "tcp", "tcp4" or "tcp6".
+// The address is ":port" for all of the host's addresses, or the port after the host's
+// name, one of its addresses, or "localhost" for connections from the host itself; port
+// 0 picks a free one. The errors are those of net.Listen, such as EADDRINUSE.
 func (h *Host) Listen(network, address string) (net.Listener, error) {
 	f, local, err := h.parseLocal(network, address, false)
 	if err != nil {
@@ -130,8 +127,8 @@ func (h *Host) Listen(network, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// parseLocal takes apart what was given to Listen or ListenPacket, and reports
-// what is wrong with it as the net package does, and in its order.
+// parseLocal parses the arguments of Listen or ListenPacket. It reports the same errors
+// as the net package, in the same order.
 func (h *Host) parseLocal(network, address string, datagrams bool) (f family, local netip.AddrPort, err error) {
 	f, err = parseNetwork(network)
 	if err == nil {
@@ -150,31 +147,28 @@ func listenError(network string, addr net.Addr, err error) error {
 	return &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
 }
 
-// DialContext connects to a host by name or address: "poet:10000". The network
-// is "tcp", "tcp4" or "tcp6", and it takes a round trip; or it is "udp", "udp4"
-// or "udp6", for a connection that is also a net.PacketConn, and it takes no
-// time. The errors are those of net.Dialer, such as ECONNREFUSED, or a
-// *net.DNSError for an unknown name. As with a net.Dialer, the hooks of a
-// net/http/httptrace.ClientTrace in ctx are called for the lookup of a name and
-// for each address that is tried.
+// DialContext connects to a host by name or address: "poet:10000". With network "tcp",
+// "tcp4" or "tcp6" it takes a round trip; with "udp", "udp4" or "udp6" it takes no
+// time, and the connection is also a net.PacketConn. The errors are those of
+// net.Dialer, such as ECONNREFUSED, or a *net.DNSError for an unknown name. As with a
+// net.Dialer, the hooks of a net/http/httptrace.ClientTrace in ctx are called for the
+// lookup of a name and for each address that is tried.
 //
-// A name may stand for several hosts, see [Name]. With TCP their addresses are
-// tried as by a net.Dialer: those of a family one after another, each when the
-// one before has failed or has used up its share of the time until the
-// context's deadline (2 s at least). With "tcp" those of IPv4 are tried first;
-// after 300 ms, or when all of them have failed, those of IPv6 are tried as
-// well (RFC 8305). The first connection made is returned; if there is none, the
-// error of the first address.
+// A name may resolve to several hosts, see [Name]. With TCP their addresses are tried
+// as by a net.Dialer: the addresses of a family in turn, each when the one before has
+// failed or has used up its share of the time until the context's deadline (at least 2
+// s). With "tcp", IPv4 addresses are tried first; after 300 ms, or when all of them
+// have failed, IPv6 addresses are tried as well (RFC 8305). The first connection made
+// is returned, or if there is none, the error of the first address.
 //
-// A name that stands for one host stands for two addresses. With "tcp", IPv4 is
-// tried, and IPv6 when the host refuses that and listens on the other; if that
-// fails as well, the error is the first's. (A net.Dialer tries all addresses in any
-// case, and the second after 300 ms. Here both are the same route to the same
-// host, so a dial takes the round trip of one.) If an [Only] distinguishes the
-// families, IPv6 is tried after the 300 ms.
+// The name of one host resolves to two addresses. With "tcp", IPv4 is tried, and IPv6
+// if the host refuses IPv4 and listens on IPv6; if that fails too, the error is the
+// first one. (A net.Dialer always tries all addresses, the second after 300 ms. Here
+// both are the same route to the same host, so a dial takes one round trip.) If an
+// [Only] distinguishes the families, IPv6 is tried after the 300 ms.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	f, err := parseNetwork(network)
-	var room [2]netip.AddrPort // a host's
+	var room [2]netip.AddrPort // for one host
 	remotes := room[:0]
 	if err == nil {
 		remotes, err = h.resolveRemote(ctx, f, network, address, remotes)
@@ -212,7 +206,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	return c, nil
 }
 
-// isUnknownNetwork reports whether an error says that there is no such network.
+// isUnknownNetwork reports whether an error is that of an unknown network.
 func isUnknownNetwork(err error) bool {
 	return err != nil && errors.As(err, new(net.UnknownNetworkError))
 }

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// A family is what a network's name says of addresses.
+// A family is the kind of addresses that a network's name allows.
 type family struct {
 	datagrams bool
 	version   byte // 4, 6, or 0 for either
@@ -28,14 +28,14 @@ func parseNetwork(network string) (f family, err error) {
 	return f, nil
 }
 
-// holds reports whether an address is of the family.
+// holds reports whether an address belongs to the family.
 func (f family) holds(addr netip.Addr) bool {
 	return f.version == 0 || (f.version == 4) == addr.Is4()
 }
 
-// bind returns what a listener or a socket has that asks for an address: where
-// either family will do, all of IPv4 is all of IPv6 as well, and the reverse.
-// None is all of them.
+// bind returns the address that a listener or a socket gets: if both families are
+// allowed, the unspecified address of one also covers the other. No address is all of
+// them.
 func (f family) bind(local netip.AddrPort) (addr netip.AddrPort, dual bool) {
 	switch all := !local.Addr().IsValid() || local.Addr().IsUnspecified(); {
 	case f.version == 0 && all:
@@ -49,14 +49,12 @@ func (f family) bind(local netip.AddrPort) (addr netip.AddrPort, dual bool) {
 	}
 }
 
-// mapped returns an address as something for both families sees it: IPv4 in
-// IPv6.
+// mapped returns an address as a dual-stack socket sees it: IPv4 mapped to IPv6.
 func mapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()), a.Port())
 }
 
-// addr returns an address as the net package has it for the network; nil for
-// none.
+// addr returns an address in the net package's type for the network; nil for none.
 func (f family) addr(a netip.AddrPort) net.Addr {
 	if !a.IsValid() {
 		return nil
@@ -64,8 +62,8 @@ func (f family) addr(a netip.AddrPort) net.Addr {
 	return f.shown(a)
 }
 
-// shown returns what was resolved as the net package shows it in an error: where
-// no host was given, a port alone.
+// shown returns a resolved address as the net package shows it in an error: without a
+// host, if none was given.
 func (f family) shown(a netip.AddrPort) net.Addr {
 	if f.datagrams {
 		return net.UDPAddrFromAddrPort(a)
@@ -75,9 +73,9 @@ func (f family) shown(a netip.AddrPort) net.Addr {
 
 var errMissingAddress = errors.New("missing address")
 
-// resolveRemote turns what was given to DialContext into addresses and a port,
-// in the order in which they are tried, and appends them to all. Where no host was
-// given there is one address, which is not valid.
+// resolveRemote resolves the address given to DialContext, and appends the results to
+// all in the order in which they are tried. If no host was given, there is one result
+// with an invalid address.
 func (h *Host) resolveRemote(ctx context.Context, f family, network, address string, all []netip.AddrPort) ([]netip.AddrPort, error) {
 	if address == "" {
 		return nil, errMissingAddress
@@ -86,7 +84,7 @@ func (h *Host) resolveRemote(ctx context.Context, f family, network, address str
 	if err != nil {
 		return nil, err
 	}
-	var room [2]netip.Addr // a host's
+	var room [2]netip.Addr // for one host
 	addrs := room[:1]
 	if host != "" {
 		trace := startLookup(ctx, host)
@@ -105,8 +103,8 @@ func (h *Host) resolveRemote(ctx context.Context, f family, network, address str
 	return all, nil
 }
 
-// choose returns those addresses of a host that are of the family, in the place of
-// all. All of IPv6 is all of IPv4 as well.
+// choose returns the addresses of a host that belong to the family, in place. The
+// unspecified IPv6 address also covers IPv4.
 func (f family) choose(host string, addrs []netip.Addr) (chosen []netip.Addr, err error) {
 	if len(addrs) == 1 && addrs[0] == netip.IPv6Unspecified() {
 		addrs = append(addrs, netip.IPv4Unspecified())
@@ -123,8 +121,8 @@ func (f family) choose(host string, addrs []netip.Addr) (chosen []netip.Addr, er
 	return chosen, nil
 }
 
-// destination returns where connect(2) or sendto(2) goes: what is no address in
-// particular is the host itself.
+// destination returns where connect(2) or sendto(2) goes: an unspecified address is the
+// host itself.
 func (f family) destination(to netip.AddrPort) netip.AddrPort {
 	switch addr := to.Addr(); {
 	case !addr.IsValid():
@@ -135,8 +133,8 @@ func (f family) destination(to netip.AddrPort) netip.AddrPort {
 	return to
 }
 
-// resolveLocal turns what was given to Listen or ListenPacket into an address
-// and a port. Where no host was given, the address is not valid.
+// resolveLocal resolves the address given to Listen or ListenPacket. If no host was
+// given, the result is not valid.
 func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, error) {
 	if address == "" {
 		return netip.AddrPort{}, nil
@@ -155,14 +153,13 @@ func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, 
 	addr := addrs[0]
 	for _, other := range addrs {
 		if other.Is4() {
-			addr = other // which the net package prefers
+			addr = other // the net package prefers this one
 		}
 	}
 	return netip.AddrPortFrom(addr, port), nil
 }
 
-// appendAddrs appends the addresses of a host by its name, or one that is given
-// itself.
+// appendAddrs appends the addresses of a host by name, or the address itself.
 func (h *Host) appendAddrs(addrs []netip.Addr, name string) ([]netip.Addr, error) {
 	if addr, ok := parseAddr(name); ok {
 		return append(addrs, addr.Unmap()), nil
@@ -179,8 +176,8 @@ func (h *Host) appendAddrs(addrs []netip.Addr, name string) ([]netip.Addr, error
 	return addrs, noSuchHost(name)
 }
 
-// parseAddr returns the address that a name is, if it is one. Most are none, and do
-// not look like one: then there is no error to be made.
+// parseAddr parses a name as an address. Most names do not look like one, which saves
+// building an error.
 func parseAddr(name string) (addr netip.Addr, ok bool) {
 	if name == "" || strings.IndexByte(name, ':') < 0 && (name[0] > '9' || name[len(name)-1] > '9') {
 		return netip.Addr{}, false
@@ -189,7 +186,7 @@ func parseAddr(name string) (addr netip.Addr, ok bool) {
 	return addr, err == nil
 }
 
-// bindErrorLocked says why nothing can be bound to an address on the host.
+// bindErrorLocked returns the error if nothing can be bound to an address on the host.
 func (h *Host) bindErrorLocked(local netip.AddrPort) error {
 	addr := local.Addr()
 	switch {
@@ -212,8 +209,8 @@ func splitAddress(network, address string) (host string, port uint16, err error)
 	return host, uint16(number), err
 }
 
-// hostOfLocked returns the host that has an address, as seen from this one; nil
-// if none has.
+// hostOfLocked returns the host with an address, as seen from this one, or nil if there
+// is none.
 func (h *Host) hostOfLocked(addr netip.Addr) *Host {
 	if addr.IsLoopback() {
 		return h
@@ -225,7 +222,7 @@ func (h *Host) hostOfLocked(addr netip.Addr) *Host {
 func (h *Host) sourceLocked(to netip.Addr) netip.Addr {
 	switch {
 	case h.hostOfLocked(to) == h:
-		return to // on the host itself, from the address that is sent to
+		return to // on the host itself, from the destination address
 	case to.Is4():
 		return h.v4
 	}

@@ -13,14 +13,14 @@ type hostClock struct {
 	host *Host
 }
 
-// Clock returns the host's clock, which shows the simulated time plus the
-// host's skew. Its timers last as long as all others, and what they send on their
-// channels is the simulated time. So are the deadlines of connections.
+// Clock returns the host's clock, which shows the simulated time plus the host's skew.
+// Its timers run at the same speed as all others and send simulated time on their
+// channels. Deadlines of connections are in simulated time too.
 func (h *Host) Clock() clock.Clock { return &hostClock{clock.New(), h} }
 
-// SetSkew has the host's clock go ahead of the simulated time by d, or behind it
-// if d is negative. Code on the host that asks the time package instead of its
-// clock does not notice.
+// SetSkew sets the host's clock ahead of simulated time by d, or behind it if d is
+// negative. Code on the host that uses the time package instead of the host's clock
+// does not notice.
 func (h *Host) SetSkew(d time.Duration) {
 	h.sim.control("skew "+h.name+" "+d.String(), func() {
 		h.skew = d
@@ -34,7 +34,7 @@ func (c *hostClock) skew() time.Duration {
 	return c.host.skewedLocked()
 }
 
-// Now returns what the clock shows.
+// Now returns the time on the clock.
 func (c *hostClock) Now() time.Time { return c.Clock.Now().Add(c.skew()) }
 
 // Since returns how long ago t was, on this clock.
@@ -43,8 +43,8 @@ func (c *hostClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 // Until returns how long it is until t, on this clock.
 func (c *hostClock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
 
-// WithDeadline returns a context that ends when the clock, as it goes now, shows
-// the given time. The context tells its deadline in simulated time.
+// WithDeadline returns a context that ends when the clock, at its present skew, shows
+// the given time. The context's Deadline method returns simulated time.
 func (c *hostClock) WithDeadline(parent context.Context, t time.Time) (context.Context, context.CancelFunc) {
 	return c.Clock.WithDeadline(parent, t.Add(-c.skew()))
 }

@@ -10,31 +10,31 @@ import (
 	"slices"
 )
 
-// A program is a function that runs on a host for as long as the host does.
+// A program is a function that runs on a host until the host crashes, or the simulation
+// ends.
 type program struct {
 	host     *Host
 	f        func(ctx context.Context) error
 	lifetime lifetime // of its present run
 }
 
-// What a program's context ends with; see context.Cause.
+// Causes with which a program's context ends; see context.Cause.
 var (
-	// ErrCrashed is why the context of a program ends when its host crashes.
+	// ErrCrashed is the cause when the program's host crashes.
 	ErrCrashed = errors.New("simtest: the host has crashed")
 
-	// ErrEnded is why it ends when the simulation does.
+	// ErrEnded is the cause when the simulation ends.
 	ErrEnded = errors.New("simtest: the simulation has ended")
 )
 
-// Run runs a program on the host, in a goroutine of its own, until it returns.
-// Its context ends when the host crashes or is killed, or the simulation ends;
-// then it should return soon. At the end of the simulation it has [Config.Grace]
-// for that, with the network up, so it may finish what it does, as
-// http.Server.Shutdown does; after a crash or a kill the network is down. When the
-// host is restarted it is run again, from the beginning; state that is to
-// survive must be kept outside of it, as on a disk. If it returns an error
-// before its context has ended, the test fails. A host can have several
-// programs.
+// Run runs a program on the host, in a goroutine of its own, until it returns. Its
+// context ends when the host crashes or is killed, or the simulation ends; then it
+// should return soon. At the end of the simulation it has [Config.Grace] for that, with
+// the network up, so it can finish its work, as http.Server.Shutdown does; after a
+// crash or a kill the network is down. When the host is restarted, the program runs
+// again from the beginning; state that must survive has to be kept outside of it, as on
+// a disk. If it returns an error before its context has ended, the test fails. A host
+// can have several programs.
 func (h *Host) Run(f func(ctx context.Context) error) {
 	if f == nil {
 		panic("simtest: Host.Run needs a program to run")
@@ -62,7 +62,7 @@ func (p *program) startLocked() {
 	})
 }
 
-// startsLocked reports whether programs are still started, and scripts called.
+// startsLocked reports whether programs and scripts may still start.
 func (s *Sim) startsLocked() bool { return !s.ending && !s.closed }
 
 // programReturned counts a program that has returned.
@@ -73,8 +73,7 @@ func (s *Sim) programReturned() {
 	s.noteReturnsLocked()
 }
 
-// noteReturnsLocked wakes those who wait for it when all programs have
-// returned.
+// noteReturnsLocked wakes the waiters when all programs have returned.
 func (s *Sim) noteReturnsLocked() {
 	if s.programs == 0 && s.returned != nil {
 		close(s.returned)
@@ -82,17 +81,17 @@ func (s *Sim) noteReturnsLocked() {
 	}
 }
 
-// Crash has the host crash, as if its power was cut: its connections vanish
-// without a word to the other ends, its listeners and sockets go, and the
-// contexts of its programs end. To goroutines that run on nevertheless, its
-// connections are closed, and the network is down; those that wait for something
-// are told one after another, or at once when it is closed. Nothing that is
-// sent to the host is answered. What it sent before still arrives.
+// Crash crashes the host, as if its power was cut: its connections vanish without
+// notifying their peers, its listeners and sockets disappear, and the contexts of its
+// programs end. For goroutines that still run, its connections are closed, and the
+// network is down; waiting calls return one after another, or at once when their
+// endpoint is closed. Nothing sent to the host is answered. Packets that it sent before
+// still arrive.
 func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 
-// Restart starts the programs of [Host.Run] again on a host that has crashed or
-// was killed. One that runs crashes first. A peer that still uses a connection
-// from before gets a reset.
+// Restart starts the programs of [Host.Run] again on a host that has crashed or was
+// killed. A running host crashes first. A peer that still uses an old connection gets a
+// reset.
 func (h *Host) Restart() {
 	h.sim.control("restart "+h.name, h.restartLocked)
 }
@@ -129,7 +128,7 @@ func (h *Host) goDownLocked() {
 	h.hostEventLocked("crash")
 	h.resumeLocked()
 	h.stopProgramsLocked(ErrCrashed)
-	// What is open is closed at once. Those who wait for it are told one by one.
+	// Everything open is closed at once. Waiting calls return one by one.
 	for _, end := range h.endsLocked() {
 		h.soonLocked(end.do)
 	}
@@ -148,14 +147,13 @@ func (h *Host) goDownLocked() {
 	}
 }
 
-// soonLocked has something happen on the host at this instant, behind all else
-// that it was called for.
+// soonLocked schedules a function on the host at this instant, after all earlier calls.
 func (h *Host) soonLocked(do func()) {
 	h.sim.scheduleLocked(h.sim.now(), event{do: do, line: &h.line})
 }
 
-// endsLocked returns what closes each thing that the host has open, in order,
-// and without a word to anyone.
+// endsLocked returns the endings of everything that the host has open, in order. They
+// do not notify peers.
 func (h *Host) endsLocked() (ends []ending) {
 	vanish := func(e endpoint) { ends = append(ends, ending{e.vanishLocked, e.isWaitedForLocked}) }
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
@@ -177,21 +175,20 @@ func (h *Host) endsLocked() (ends []ending) {
 // An ending is something that ends with its host or with the simulation.
 type ending struct {
 	do             func()
-	wakesOneLocked func() bool // reports whether it is going to wake someone
+	wakesOneLocked func() bool // reports whether do will wake someone
 }
 
 // An endpoint is a listener, a socket, or an end of a connection.
 type endpoint interface {
 	isWaitedForLocked() bool // a call waits, or a notification is due
-	wakeLocked()             // ends such calls, where it is closed
-	vanishLocked()           // closes it without telling the peer
+	wakeLocked()             // ends such calls on a closed endpoint
+	vanishLocked()           // closes it without notifying the peer
 }
 
-// closesLocked is called by the user's Close and the like. It reports whether
-// the endpoint is closed already. Calls may still wait in it, because the host
-// has crashed and their turn to be told has not come. They are told at once:
-// the caller may wait for them while it holds a lock that goroutines told
-// earlier wait for.
+// closesLocked is called by Close and similar methods. It reports whether the endpoint
+// is already closed. After a crash, calls may still wait in it because their turn to
+// return has not come. They return now: the caller may wait for them while it holds a
+// lock for which goroutines that returned earlier wait.
 func (h *Host) closesLocked(e endpoint, closed bool) (late bool) {
 	if (closed || h.hasEndedLocked() || h.sim.ending) && e.isWaitedForLocked() {
 		h.sim.mayStallLocked(stallBudget)
@@ -202,18 +199,17 @@ func (h *Host) closesLocked(e endpoint, closed bool) (late bool) {
 	return closed
 }
 
-// dialsLocked returns those who wait for the answer to a dial, in order. What
-// was dialled at one instant comes in the order of the addresses; that of the
-// calls is the scheduler's.
+// dialsLocked returns the pending dials in order. Those of one instant are ordered by
+// address, since the order of the calls is the scheduler's.
 func (h *Host) dialsLocked() []*dialling {
 	return slices.SortedFunc(maps.Keys(h.diallings), func(a, b *dialling) int {
 		return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.address, b.address), cmp.Compare(a.order, b.order))
 	})
 }
 
-// Pause has the host stand still, as a virtual machine does that is moved:
-// nothing reaches it and nothing that it sends leaves, until it is resumed. Its
-// goroutines cannot be stopped and run on, but nobody hears of it. Time goes on.
+// Pause suspends the host, like a virtual machine that is being migrated: until it is
+// resumed, nothing reaches it and nothing that it sends leaves. Its goroutines cannot
+// be stopped and continue to run, invisibly to others. Time goes on.
 func (h *Host) Pause() {
 	h.sim.control("pause "+h.name, func() {
 		if !h.down && !h.paused {
@@ -227,8 +223,8 @@ func (h *Host) pauseLocked() {
 	h.hostEventLocked("pause")
 }
 
-// Resume lets a host go on that stands still. What was sent meanwhile arrives,
-// on it and from it.
+// Resume resumes a paused host. What was sent in the meantime, to it and by it,
+// arrives.
 func (h *Host) Resume() {
 	h.sim.control("resume "+h.name, func() {
 		if h.paused {
@@ -249,8 +245,8 @@ func (h *Host) resumeLocked() {
 	}
 }
 
-// catchUpLocked has the next thing happen that a host has missed. Until it has
-// caught up, what comes waits behind that, so that nothing overtakes.
+// catchUpLocked handles the next event that a host has missed. Until it has caught up,
+// new events wait after these, so that order is kept.
 func (h *Host) catchUpLocked() {
 	next := h.parked[0]
 	h.parked[0] = event{}

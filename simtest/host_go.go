@@ -2,18 +2,17 @@ package simtest
 
 import "context"
 
-// Go runs f in a goroutine of the host's, as the go statement does, and returns.
-// The context of f ends when the host crashes or is killed, or the simulation
-// ends, with the cause [ErrCrashed], [ErrKilled] or [ErrEnded]; then f should
-// return soon, as a program of [Host.Run] should, and it has [Config.Grace] for
-// that at the end of the simulation. When the host is restarted, f is not run
-// again.
+// Go starts f in a goroutine of the host, as the go statement does. The context of f
+// ends when the host crashes or is killed, or the simulation ends, with the cause
+// [ErrCrashed], [ErrKilled] or [ErrEnded]; then f should return soon, as a program of
+// [Host.Run] should, and it has [Config.Grace] for that at the end of the simulation. f
+// does not run again when the host is restarted.
 //
-// f is called in any case, once. On a host that has crashed or was killed, and
-// after the end of the simulation, the context has already ended and the
-// network is down. A panic in f ends the process, as in any goroutine. What f
-// starts by go statements belongs to the host too: Go is for goroutines that
-// are started elsewhere, by the test itself or by another host.
+// f is always called exactly once. On a host that has crashed or was killed, and after
+// the end of the simulation, the context has already ended and the network is down. A
+// panic in f ends the process, as in any goroutine. Goroutines that f starts belong to
+// the host too; Go is needed only for goroutines started elsewhere, by the test itself
+// or by another host.
 func (h *Host) Go(f func(ctx context.Context)) {
 	if f == nil {
 		panic("simtest: Host.Go needs a function to run")
@@ -28,14 +27,14 @@ func (h *Host) Go(f func(ctx context.Context)) {
 	})
 }
 
-// A lifetime is the context of a program, or one that other goroutines of a host
-// share, from its start to its crash.
+// A lifetime is the context of a program, or the one that all other goroutines of a
+// host share, from start to crash.
 type lifetime struct {
 	ctx context.Context // nil before its start
 	end context.CancelCauseFunc
 }
 
-// ending is the end of the life.
+// ending returns the end of the lifetime.
 func (l lifetime) ending(cause error) ending {
 	return ending{func() { l.end(cause) }, func() bool { return l.ctx.Err() == nil }}
 }
@@ -56,8 +55,8 @@ func (h *Host) lifetimeLocked() context.Context {
 	return h.lifetime.ctx
 }
 
-// stopProgramsLocked ends the contexts of programs, one by one, and then that
-// of all other goroutines.
+// stopProgramsLocked ends the contexts of programs one by one, and then that of all
+// other goroutines.
 func (h *Host) stopProgramsLocked(cause error) {
 	budget := stallStepBudget
 	if cause == ErrEnded {

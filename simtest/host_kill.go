@@ -11,17 +11,15 @@ import (
 // is called; see [context.Cause].
 var ErrKilled = errors.New("simtest: the host's process was killed")
 
-// Kill kills the process that runs on the host, as kill -9 does; the machine
-// lives. The contexts of its programs and of [Host.Go] end, and its kernel closes
-// what the process has open: the peer of a connection gets the end of the
-// stream after all that was written, or a reset if something is unread or
-// SetLinger was set to zero; connections that wait for Accept are reset. From
-// then on dials are refused, and datagrams answered as if nobody had the port,
-// until [Host.Restart].
+// Kill kills the process on the host, as kill -9 does; the machine stays up. The
+// contexts of its programs and of [Host.Go] end, and the kernel closes what the process
+// had open: the peer of a connection gets the end of the stream after everything that
+// was written, or a reset if something is unread or SetLinger was set to zero;
+// connections that wait for Accept are reset. From then on, until [Host.Restart], dials
+// are refused, and datagrams are answered as if the port was closed.
 //
-// To goroutines that still run, whatever they had open is closed, and the
-// network is down. A process that was killed, or a host that has crashed,
-// cannot be killed; Kill does nothing then.
+// For goroutines that still run, everything they had open is closed, and the network is
+// down. If the process was killed already, or the host has crashed, Kill does nothing.
 func (h *Host) Kill() { h.sim.control("kill "+h.name, h.killLocked) }
 
 func (h *Host) killLocked() {
@@ -32,8 +30,7 @@ func (h *Host) killLocked() {
 	h.hostEventLocked("kill")
 	h.stopProgramsLocked(ErrKilled)
 	ends := h.endsLocked()
-	// What is open is closed at once. Goroutines that wait for it are told one by
-	// one.
+	// Everything open is closed at once. Waiting calls return one by one.
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
 		l := h.listeners[addr]
 		l.closed = true
@@ -65,6 +62,6 @@ func (c *conn) resetUnheardLocked() {
 	c.closes()
 }
 
-// hasEndedLocked reports whether the host has no process: it was killed, or has
-// crashed, and was not restarted.
+// hasEndedLocked reports whether the host has no process: it was killed or has crashed,
+// and was not restarted.
 func (h *Host) hasEndedLocked() bool { return h.down || h.killed }

@@ -2,13 +2,13 @@ package simtest
 
 import "net/netip"
 
-// The ports that are given out, to dials and to listeners on port 0: Linux's
-// default (net.ipv4.ip_local_port_range).
+// The ephemeral ports, for dials and for listeners on port 0: Linux's default
+// (net.ipv4.ip_local_port_range).
 const firstPort = 32768
 
 var lastPort uint16 = 60999 // a variable for tests
 
-// nextPort returns the port that comes after one.
+// nextPort returns the port after the given one.
 func nextPort(port uint16) uint16 {
 	if port < firstPort || port >= lastPort {
 		return firstPort
@@ -16,15 +16,15 @@ func nextPort(port uint16) uint16 {
 	return port + 1
 }
 
-// ports holds a host's ports: which are in use, and which come next. To find a
-// free port takes no search through everything open. Guarded by sim.mu.
+// ports tracks a host's ports: which are in use, and which come next. Finding a free
+// port does not search everything that is open. Guarded by sim.mu.
 type ports struct {
 	listeners portTable
 	sockets   portTable
-	conns     map[portPair]struct{} // that were dialled
-	dialled   map[uint16]int32      // how many of those have a local port
-	lastDial  uint16                // the last local port that was given to a dial
-	lastBound uint16                // the last port that was given to a listener or socket
+	conns     map[portPair]struct{} // of dialled connections
+	dialled   map[uint16]int32      // how many of these have a local port
+	lastDial  uint16                // the last local port given to a dial
+	lastBound uint16                // the last port given to a listener or socket
 }
 
 // A portPair identifies a host's dialled connection.
@@ -42,13 +42,13 @@ func newPorts() ports {
 	}
 }
 
-// dial gives a pair to a connection.
+// dial assigns a pair to a connection.
 func (p *ports) dial(pair portPair) {
 	p.conns[pair] = struct{}{}
 	p.dialled[pair.local]++
 }
 
-// free takes a pair back, if it was given to a connection.
+// free releases a pair, if it is assigned to a connection.
 func (p *ports) free(pair portPair) {
 	if _, taken := p.conns[pair]; !taken {
 		return
@@ -59,8 +59,8 @@ func (p *ports) free(pair portPair) {
 	}
 }
 
-// nextDial picks the local port of a new connection: one that neither a listener
-// nor another connection to the same remote address has.
+// nextDial picks the local port of a new connection: one that is used neither by a
+// listener nor by another connection to the same remote address.
 func (p *ports) nextDial(remote netip.AddrPort) (port uint16, ok bool) {
 	return p.next(&p.lastDial, func(port uint16) bool {
 		_, taken := p.conns[portPair{port, remote}]
@@ -68,13 +68,13 @@ func (p *ports) nextDial(remote netip.AddrPort) (port uint16, ok bool) {
 	})
 }
 
-// nextListener picks a port for a listener that has none: one that neither
-// another listener nor a connection has.
+// nextListener picks a port for a listener on port 0: one that is used neither by
+// another listener nor by a connection.
 func (p *ports) nextListener() (port uint16, ok bool) {
 	return p.next(&p.lastBound, func(port uint16) bool { return p.listeners.has(port) || p.dialled[port] > 0 })
 }
 
-// nextSocket picks a port for a socket that has none.
+// nextSocket picks a port for a socket on port 0.
 func (p *ports) nextSocket() (port uint16, ok bool) {
 	return p.next(&p.lastBound, p.sockets.has)
 }
@@ -90,18 +90,17 @@ func (p *ports) next(last *uint16, taken func(port uint16) bool) (port uint16, o
 	return 0, false
 }
 
-// A portTable counts the addresses that are bound, by port.
+// A portTable counts the bound addresses of each port.
 type portTable map[uint16]portUse
 
-// A portUse counts the addresses that have a port, by family. One for all
-// addresses of IPv6 and IPv4 counts for both.
+// A portUse counts the bound addresses of a port by family. A dual-stack one counts for
+// both.
 type portUse struct {
 	v4, v6     int32
-	all4, all6 int32 // of these, those that are for all addresses of the family
+	all4, all6 int32 // those of these that are unspecified addresses of the family
 }
 
-// add counts n more for an address; a dual one stands for all of IPv6 and of
-// IPv4.
+// add adds n to the counts of an address; a dual-stack one covers both families.
 func (t portTable) add(addr netip.AddrPort, dual bool, n int32) {
 	use, all := t[addr.Port()], addr.Addr().IsUnspecified()
 	if addr.Addr().Is4() || dual {
@@ -123,14 +122,14 @@ func (t portTable) add(addr netip.AddrPort, dual bool, n int32) {
 	t[addr.Port()] = use
 }
 
-// has reports whether any address has the port.
+// has reports whether any address with the port is bound.
 func (t portTable) has(port uint16) bool {
 	_, used := t[port]
 	return used
 }
 
-// overlaps reports whether an address overlaps another one that is counted. It
-// leaves the very same address to the caller.
+// overlaps reports whether an address overlaps a different one that is bound. The
+// caller checks for the same address.
 func (t portTable) overlaps(addr netip.AddrPort, dual bool) bool {
 	use := t[addr.Port()]
 	if addr.Addr().IsUnspecified() {

@@ -8,43 +8,43 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// An access is a host's own line to the rest of the world.
+// An access is a host's access line, which all its traffic shares.
 type access struct{ up, down accessHop }
 
 // An accessHop is one direction of an access.
 type accessHop struct {
 	hop
-	where string        // what the trace says after the reason of a drop
-	last  time.Duration // when the last packet arrives of those sent so far
-	after time.Duration // when that of those before the last change does
+	where string        // what the trace adds to the reason of a drop
+	last  time.Duration // when the last packet sent so far arrives
+	after time.Duration // when the last packet sent before the last change arrives
 }
 
-// SetAccess gives the host a line of its own to the rest of the world. All that the
-// host sends and receives shares it, whoever the peer is: its rate, its queue, and its
-// luck with losses. A packet passes the Up of the sender's access, then the link between
-// the two hosts, see [Sim.SetLink], then the Down of the receiver's access, and waits
-// in the queue of each. Latencies add up, and the least MTU counts. What a host sends to
-// itself does not pass its access. A host has none until it is set.
+// SetAccess gives the host an access line. Everything that the host sends and receives,
+// from and to any peer, shares its rate, its queue, and its random losses. A packet
+// crosses the Up of the sender's access, then the link between the two hosts (see
+// [Sim.SetLink]), then the Down of the receiver's access, and waits in the queue of
+// each. Latencies add up, and the smallest MTU applies. Traffic from a host to itself
+// does not cross its access. By default a host has none.
 //
 // So four downloads from four servers over an access of 10 Mbit/s take four times as
-// long as one, and a ping from a fifth host waits in the queue before the access.
+// long as one, and a ping from a fifth host waits in the access line's queue.
 //
-// An access can be set at any time, and again. A change holds for what enters the line
-// from then on. What is on the line already arrives as it would have, and what is sent
-// later does not overtake it, unless it waits in a queue with a discipline that the
-// line no longer has. Faults lie between two hosts, and apply where a packet is sent:
-// what has left its host arrives, though the network is cut while it is on an access.
-// A host that crashes keeps its access. The profile's Lookup does not count.
+// An access can be set and changed at any time. A change applies to packets that enter
+// the line from then on. Packets already on the line arrive as before, and later ones
+// do not overtake them, unless they wait in a queue with a discipline that the line no
+// longer has. Faults lie between two hosts and apply when a packet is sent: one that
+// has left its host arrives even if the network is cut while it is on an access line. A
+// host that crashes keeps its access. The profile's Lookup has no effect.
 //
-// On an ideal stream, see [netem.Unlimited], packets are never dropped by a queue. They
-// wait before each line for their turn, a packet of each stream at a time. What a line
-// loses is sent again on that line, when three later packets have passed it or the timer
-// expires; both count the whole round trip. The queues of Up and of the link hold up
-// the writer, see [netem.Link.Ahead]; before Down there is room for all that the window
-// lets through.
+// Packets of an ideal stream (see [netem.Unlimited]) are never dropped by a queue. They
+// wait for their turn at each line, one packet of each stream at a time. A packet lost
+// on a line is retransmitted on that line, when three later packets have crossed it or
+// the timer expires; both take the whole round trip into account. The queues of Up and
+// of the link block the writer (see [netem.Link.Ahead]); the queue of Down has room for
+// everything that the window allows.
 //
-// SetAccess panics on an invalid profile, see [netem.Profile.Validate], and on one
-// with a [netem.Pace]: a Pace is each connection's own and not shared, so it belongs to
+// SetAccess panics on an invalid profile (see [netem.Profile.Validate]), and on one
+// with a [netem.Pace]: a Pace applies to each connection separately, so it belongs to
 // the links between hosts.
 func (h *Host) SetAccess(profile netem.Profile) {
 	if err := profile.Validate(); err != nil {
@@ -83,8 +83,8 @@ func (h *accessHop) changeLocked(link netem.Link) {
 	h.setLinkLocked(link)
 }
 
-// arrives notes that a packet arrives at the end of the line, and returns when,
-// which is after those that were sent before the last change.
+// arrives records that a packet arrives at the end of the line, and returns when: not
+// before those that were sent before the last change.
 func (h *accessHop) arrives(at time.Duration) time.Duration {
 	at = max(at, h.after)
 	h.last = max(h.last, at)

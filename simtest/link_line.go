@@ -6,18 +6,18 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A hop is one line on the way between two hosts: that of the pair, or a direction
+// A hop is one line on the path between two hosts: the link of the pair, or a direction
 // of a host's access.
 type hop struct {
 	link    netem.Link
-	shared  *netem.Link // the same, which connections share
+	shared  *netem.Link // the same, shared by connections
 	version int         // counts changes of link
 
-	line         netem.Line    // the link in use: all that crosses it shares it
-	stepAt       time.Duration // when it is scheduled to be asked what became of what waits; 0 is never
-	losesNothing bool          // of segments without data, but by a full queue, and faults
-	isClear      bool          // it has a latency, and nothing else that matters to segments
-	lookahead    time.Duration // how long they take at least
+	line         netem.Line    // the link in use, shared by everything that crosses it
+	stepAt       time.Duration // when the line's Step is scheduled; 0 is never
+	losesNothing bool          // segments without data are only lost by a full queue or by faults
+	isClear      bool          // it has a latency, and nothing else that affects segments
+	lookahead    time.Duration // the least time that segments take
 }
 
 func (h *hop) setLinkLocked(link netem.Link) {
@@ -33,24 +33,23 @@ func (h *hop) setLinkLocked(link netem.Link) {
 	}
 }
 
-// carriesAtOnce reports whether all that is sent at one instant arrives at one
-// instant.
+// carriesAtOnce reports whether everything sent at one instant arrives at one instant.
 func (h *hop) carriesAtOnce() bool {
 	return h.link == netem.Link{Latency: h.link.Latency, Queue: h.link.Queue, MTU: h.link.MTU} && !h.link.Queue.CountDelayed
 }
 
-// A queued packet waits in a queue with a discipline, which decides later what
-// becomes of it. It is the tag by which a line knows the packet.
+// A queued is the tag of a packet in a queue with a discipline, whose fate is decided
+// later.
 type queued struct {
 	arrives func(p netem.Packet)
 	dropped func(why netem.Drop)
 }
 
-// waits reports whether packets may be queued, so that they need a tag.
+// waits reports whether packets may be queued and therefore need a tag.
 func (h *hop) waits() bool { return h.link.Queue.Discipline != netem.FIFO }
 
-// stepLoop schedules that the line is asked what has become of what it has queued.
-// It is to be called after each packet that has a tag.
+// stepLoop schedules the line's Step for queued packets. It must be called after each
+// packet with a tag.
 func (s *Sim) stepLoop(h *hop) {
 	at := h.line.Next()
 	if at == netem.Never || h.stepAt != 0 && h.stepAt <= at {
@@ -60,7 +59,7 @@ func (s *Sim) stepLoop(h *hop) {
 	h.stepAt = at
 	s.callAtLocked(at, nil, func() {
 		if h.stepAt != at {
-			return // there was an earlier one
+			return // there was an earlier event
 		}
 		h.stepAt = 0
 		for {

@@ -12,15 +12,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A route is one direction of the link between two hosts, and of what is between
-// them besides: partitions, and Hold.
+// A route is one direction between two hosts: the link, partitions, and Hold.
 type route struct {
 	hop
-	own        bool  // the link was set, and is not the default
+	own        bool  // the link was set, rather than the default
 	blocked    bool  // by a partition
-	held       bool  // what is sent waits
-	heldByTest bool  // by a Hold of the test's
-	holds      int32 // counts the times that it began to
+	held       bool  // packets are held
+	heldByTest bool  // by a Hold of the test
+	holds      int32 // counts the beginnings of holds
 	waiting    []waiting
 	chaos      *routeChaos // nil for none
 }
@@ -28,24 +27,23 @@ type route struct {
 // noLink passes everything at once. Lines share it, and it is never changed.
 var noLink netem.Link
 
-// waiting is what a route holds.
+// A waiting is an event that a route holds.
 type waiting struct {
-	at time.Duration // when it would have happened
+	at time.Duration // its regular time
 	event
 }
 
-// SetLink sets the link over which travels what one host sends to another; the
-// way back has a link of its own. All connections and sockets of the two hosts
-// share its rate, its queue, and its luck with losses; only a [netem.Pace] is each
-// one's own. Others do not: what a host shares with all its peers is its access,
-// see [Host.SetAccess]. Until it is set it is [Config.Link]; from a
-// host to itself, the zero Link, which passes everything at once. A change holds
-// for what is sent from then on, on open connections too. What is in flight arrives
-// when it would have, so a datagram on a faster link may overtake it; the bytes of a
-// stream do not. Links that name the same [netem.Bottleneck] share its
-// rate. The hosts may be created later; one that does not exist when the
-// simulation's function has ended fails the test. SetLink panics on an invalid
-// link; see [netem.Link.Validate].
+// SetLink sets the link from one host to another; the reverse direction has a link of
+// its own. All connections and sockets between the two hosts share its rate, its queue,
+// and its random losses; only a [netem.Pace] applies to each of them separately. Other
+// hosts do not share it: the line that a host shares with all its peers is its access,
+// see [Host.SetAccess]. The default is [Config.Link], and from a host to itself the
+// zero Link, which passes everything at once. A change applies to what is sent from
+// then on, also on open connections. Packets in flight arrive as before, so a datagram
+// on a faster link may overtake them; the bytes of a stream do not. Links that name the
+// same [netem.Bottleneck] share its rate. The hosts may be created later; if one does
+// not exist when the simulation's function has ended, the test fails. SetLink panics on
+// an invalid link; see [netem.Link.Validate].
 func (s *Sim) SetLink(from, to string, link netem.Link) {
 	if err := link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: link from %q to %q: %v", from, to, err))
@@ -54,10 +52,11 @@ func (s *Sim) SetLink(from, to string, link netem.Link) {
 	s.control(fmt.Sprintf("link %q %q %s", from, to, linkKey(link)), func() { s.setLinkLocked(from, to, link) })
 }
 
-// SetProfile sets both links between two hosts, which all connections and sockets of
-// these two share, and no others; for a line that a host shares with all its peers,
-// see [Host.SetAccess]. The profile's Up is the way from a to b, its Down the way from b
-// to a. Its Lookup has no effect. As for SetLink, the hosts may be created later. It panics on an invalid profile; see [netem.Profile.Validate].
+// SetProfile sets both links between two hosts, which all connections and sockets
+// between these two share; for a line that a host shares with all its peers, see
+// [Host.SetAccess]. The profile's Up is the direction from a to b, its Down that from b
+// to a. Its Lookup has no effect. As with SetLink, the hosts may be created later. It
+// panics on an invalid profile; see [netem.Profile.Validate].
 func (s *Sim) SetProfile(a, b string, profile netem.Profile) {
 	if err := profile.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: profile of %q and %q: %v", a, b, err))
@@ -69,13 +68,13 @@ func (s *Sim) SetProfile(a, b string, profile netem.Profile) {
 	})
 }
 
-// linkKey says what link it is, without the addresses of what it shares.
+// linkKey describes a link, without pointers to shared objects.
 func linkKey(link netem.Link) string {
 	shares := link.Bottleneck != nil
 	link.Bottleneck = nil
 	var tables []byte
 	if link.Replay != nil || link.Jitter.Distribution.String() == "table" {
-		tables, _ = json.Marshal(link) // never fails: the link is valid
+		tables, _ = json.Marshal(link) // does not fail: the link is valid
 		link.Replay = nil
 	}
 	return fmt.Sprintf("%v %v %08x", link, shares, hash(tables))
@@ -92,7 +91,7 @@ func (s *Sim) setLinkLocked(from, to string, link netem.Link) {
 	}
 }
 
-// setLinkLocked sets the link, on which a chaos may have put something.
+// setLinkLocked sets the link with the effects of a Chaos.
 func (r *route) setLinkLocked(link netem.Link) {
 	if r.chaos != nil {
 		r.chaos.link = link
@@ -101,8 +100,8 @@ func (r *route) setLinkLocked(link netem.Link) {
 	r.hop.setLinkLocked(link)
 }
 
-// SetDefaultLink sets the link from any host to any other, one for each pair and
-// direction, that has none of its own by [Sim.SetLink] or [Sim.SetProfile], which until then is [Config.Link]. It
+// SetDefaultLink sets the link, one per pair and direction, of all hosts for which
+// [Sim.SetLink] or [Sim.SetProfile] has not set one. It replaces [Config.Link]. It
 // panics on an invalid link; see [netem.Link.Validate].
 func (s *Sim) SetDefaultLink(link netem.Link) {
 	if err := link.Validate(); err != nil {
@@ -125,7 +124,7 @@ func (s *Sim) SetDefaultLink(link netem.Link) {
 	})
 }
 
-// joinBottleneckLocked has a bottleneck begin with the simulation, if it is new to it.
+// joinBottleneckLocked resets a bottleneck that is new to the simulation.
 func (s *Sim) joinBottleneckLocked(b *netem.Bottleneck) {
 	if b != nil && !s.bottlenecks[b] {
 		s.bottlenecks[b] = true
@@ -134,7 +133,7 @@ func (s *Sim) joinBottleneckLocked(b *netem.Bottleneck) {
 	}
 }
 
-// queueChangedLocked wakes those who wait for room in a link's queue, for there
+// queueChangedLocked wakes writers that wait for room in a link's queue, since there
 // may be some now.
 func (h *Host) queueChangedLocked(r *route) {
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
@@ -161,12 +160,12 @@ func (s *Sim) routeLocked(from, to string) *route {
 	return r
 }
 
-// travelLocked schedules what a route carries.
+// travelLocked schedules an event at the end of a route.
 func (s *Sim) travelLocked(r *route, at time.Duration, e event) {
 	s.travelSinceLocked(r, r.holdsNow(), at, e)
 }
 
-// beginHold has the route hold what is sent from now on.
+// beginHold makes the route hold what is sent from now on.
 func (r *route) beginHold() {
 	if !r.held {
 		r.held = true
@@ -174,8 +173,8 @@ func (r *route) beginHold() {
 	}
 }
 
-// holdsNow tells those that were sent while the route holds what is sent, and until
-// when: it is the number of that time, and otherwise 0.
+// holdsNow identifies packets sent during a hold: it returns the number of the hold, or
+// 0 if there is none.
 func (r *route) holdsNow() int32 {
 	if r.held {
 		return r.holds
@@ -183,7 +182,7 @@ func (r *route) holdsNow() int32 {
 	return 0
 }
 
-// travelSinceLocked is travelLocked for what was sent when holdsNow was hold.
+// travelSinceLocked is travelLocked for a packet for which holdsNow returned hold.
 func (s *Sim) travelSinceLocked(r *route, hold int32, at time.Duration, e event) {
 	if r.held && r.holds == hold {
 		r.hold(at, e)
@@ -192,7 +191,7 @@ func (s *Sim) travelSinceLocked(r *route, hold int32, at time.Duration, e event)
 	s.scheduleLocked(at, e)
 }
 
-// travelInnerLocked is travelSinceLocked for what nobody sees.
+// travelInnerLocked is travelSinceLocked for inner events.
 func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e event) {
 	if r.held && r.holds == hold {
 		r.hold(at, e)
@@ -201,7 +200,7 @@ func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e event)
 	s.scheduleInnerLocked(at, e)
 }
 
-// hold keeps what the route holds.
+// hold adds an event that the route holds.
 func (r *route) hold(at time.Duration, e event) {
 	if e.what == segmentsArriving {
 		e.conn.troubleLoop()

@@ -6,14 +6,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A way is the path from one host to another, hop by hop: the sender's access, the
-// link of the two, and the receiver's access. A host without an access has nil.
+// A way is the path from one host to another, hop by hop: the sender's access, the link
+// between the two, and the receiver's access. The hop of a host without an access is
+// nil.
 type way struct {
 	up, down *accessHop
 	route    *route
 }
 
-// The hops of a way, in their order.
+// The hops of a way, in order.
 const (
 	upHop = iota
 	pairHop
@@ -21,7 +22,7 @@ const (
 	hops
 )
 
-// hasAccess reports whether there is an access between two hosts.
+// hasAccess reports whether the path between two hosts has an access.
 func hasAccess(a, b *Host) bool { return (a.access != nil || b.access != nil) && a != b }
 
 // wayOf returns the way from one host to another, whose route is given.
@@ -63,8 +64,8 @@ func (p *way) access(i int) *accessHop {
 	return nil
 }
 
-// arrives returns when a packet is at the end of a hop that would be at the given
-// time, but for those before a change.
+// arrives returns when a packet is at the end of a hop, if that would be the given time
+// without the packets sent before a change.
 func (p *way) arrives(i int, at time.Duration) time.Duration {
 	if a := p.access(i); a != nil {
 		return a.arrives(at)
@@ -72,8 +73,8 @@ func (p *way) arrives(i int, at time.Duration) time.Duration {
 	return at
 }
 
-// where returns what the trace says after the reason of a drop at a hop: nothing for
-// the link of the two hosts.
+// where returns what the trace adds to the reason of a drop at a hop: nothing for the
+// link between the two hosts.
 func (p *way) where(i int) string {
 	if a := p.access(i); a != nil {
 		return a.where
@@ -81,7 +82,7 @@ func (p *way) where(i int) string {
 	return ""
 }
 
-// all reports whether something is so at each hop.
+// all reports whether a condition holds at each hop.
 func (p *way) all(is func(h *hop) bool) bool {
 	for i := range hops {
 		if h := p.hop(i); h != nil && !is(h) {
@@ -91,7 +92,7 @@ func (p *way) all(is func(h *hop) bool) bool {
 	return true
 }
 
-// latency returns the latency of all hops together.
+// latency returns the sum of the hops' latencies.
 func (p *way) latency() (sum time.Duration) {
 	for i := range hops {
 		if h := p.hop(i); h != nil {
@@ -112,7 +113,7 @@ func (p *way) packetSize() int {
 	return size
 }
 
-// isNothing reports whether the way is over zero links.
+// isNothing reports whether all links of the way are zero.
 func (p *way) isNothing() bool {
 	return p.up == nil && p.down == nil && p.route.link == noLink
 }
@@ -127,9 +128,8 @@ func (p *way) versions() (n int) {
 	return n
 }
 
-// lookahead returns how long it takes at least from when a packet enters one of the
-// hops, or is sent, until it arrives. No packet is noticed where it enters one that
-// only takes time.
+// lookahead returns the least time from entering one of the hops, or from sending,
+// until a packet arrives. Entering a hop that only adds latency is not an event.
 func (p *way) lookahead() (sum time.Duration) {
 	for i := hops - 1; i >= 0; i-- {
 		if h := p.hop(i); h != nil {

@@ -2,24 +2,24 @@ package simtest
 
 import "sync"
 
-// A Locker is a mutex for code that runs in simulations. While a goroutine
-// waits for a sync.Mutex, simulated time stands still, so its holder must not
-// wait for the network or for time. A goroutine that waits for a Locker is
-// blocked in the sense of testing/synctest: time goes on, and the holder may
-// wait for anything. It works outside of simulations as well.
+// A Locker is a mutex for code that runs in simulations. While a goroutine waits for a
+// sync.Mutex, simulated time stands still, so its holder must not wait for the network
+// or for time. A goroutine that waits for a Locker is blocked in the sense of
+// testing/synctest: time goes on, and the holder may wait for anything. It also works
+// outside of simulations.
 //
-// Goroutines get the lock in the order in which they called Lock; for calls at
-// one instant the scheduler decides the order. The zero Locker is not locked.
-// It must not be copied after first use, nor be shared among simulations.
+// Goroutines get the lock in the order in which they called Lock; for calls at one
+// instant the scheduler decides the order. The zero Locker is unlocked. It must not be
+// copied after first use, nor shared among simulations.
 type Locker struct {
 	mu      sync.Mutex // guards what follows
 	locked  bool
-	waiting []chan struct{} // the first has waited longest; closed when it has the lock
+	waiting []chan struct{} // the first has waited longest; closed when it gets the lock
 }
 
 var _ sync.Locker = (*Locker)(nil)
 
-// Lock locks l. If it is locked, Lock waits until it is the caller's turn.
+// Lock locks l. If it is locked, Lock waits for the caller's turn.
 func (l *Locker) Lock() {
 	l.mu.Lock()
 	if !l.locked {
@@ -33,7 +33,7 @@ func (l *Locker) Lock() {
 	<-turn
 }
 
-// TryLock locks l if it is not locked, and reports whether it did.
+// TryLock tries to lock l, and reports whether it succeeded.
 func (l *Locker) TryLock() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,8 +44,8 @@ func (l *Locker) TryLock() bool {
 	return true
 }
 
-// Unlock unlocks l, or hands it to the one that has waited longest. Any goroutine
-// may call it. It panics if l is not locked.
+// Unlock unlocks l, or passes it to the goroutine that has waited longest. Any
+// goroutine may call it. It panics if l is not locked.
 func (l *Locker) Unlock() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

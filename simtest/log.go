@@ -8,15 +8,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Logger returns a logger for what runs on the host. Its records have the simulated
-// time and the host's name, as "host". They go to [Config.Logger], or if that is nil to
-// the test's log, where "at" is the time since the simulation began. Records that come
-// after the simulation has ended are dropped.
+// Logger returns a logger for programs on the host. Its records have the simulated time
+// and the host's name, as "host". They go to [Config.Logger], or if that is nil, to the
+// test's log, where "at" is the time since the simulation began. Records after the end
+// of the simulation are dropped.
 func (h *Host) Logger() *slog.Logger {
 	return slog.New(&hostHandler{h.sim, h.sim.logHandler.WithAttrs([]slog.Attr{slog.String("host", h.name)})})
 }
 
-// A hostHandler drops what comes after the end, when a test's log takes no more.
+// A hostHandler drops records after the end of the simulation, when the test's log
+// cannot be used.
 type hostHandler struct {
 	sim *Sim
 	slog.Handler
@@ -53,8 +54,8 @@ func (s *Sim) logTo(w io.Writer) slog.Handler {
 	})
 }
 
-// logEvent tells a logger of an event: faults at level Info, all others at level Debug.
-// The record's time is the simulated one.
+// logEvent logs an event: faults at level Info, all others at level Debug. The record's
+// time is the simulated one.
 func logEvent(logger *slog.Logger, e *trace.Event) {
 	level := slog.LevelDebug
 	if e.Kind == trace.Fault || e.Kind == trace.HostEvent {

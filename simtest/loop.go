@@ -8,9 +8,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// loop is the network: the one goroutine by which everything that is sent
-// arrives. It waits until all is quiet, puts what was posted meanwhile on its
-// way, in order, has the one thing happen that is due next, and starts again.
+// loop is the network: the single goroutine that delivers everything. It waits until
+// every goroutine is blocked, sends what was posted in the meantime, in order,
+// dispatches the next event that is due, and starts over.
 func (s *Sim) loop() {
 	defer close(s.stopped)
 	s.alarm = time.NewTimer(time.Hour)
@@ -19,7 +19,7 @@ func (s *Sim) loop() {
 	if s.limit > 0 {
 		defer time.AfterFunc(s.limit-s.now(), s.readClock).Stop()
 	}
-	byTimer := false // it was woken, and not by wakeLoopLocked
+	byTimer := false // it was woken by the timer, not by wakeLoopLocked
 	for {
 		s.turns.Add(1)
 		s.settle()
@@ -27,7 +27,7 @@ func (s *Sim) loop() {
 		s.instant = s.now()
 		s.noteFailureLocked(s.instant, false)
 		if byTimer && !s.asleep {
-			<-s.wake // wakeLoopLocked was called nevertheless
+			<-s.wake // wakeLoopLocked was called too
 		}
 		byTimer, s.asleep = false, false
 		s.sendDeferredLocked(s.instant)
@@ -42,7 +42,7 @@ func (s *Sim) loop() {
 			s.closeAll()
 			return
 		}
-		if len(s.posted) > 0 { // calls of Write have gone on
+		if len(s.posted) > 0 { // calls of Write have continued
 			s.unlock()
 			continue
 		}
@@ -67,8 +67,7 @@ func (s *Sim) loop() {
 	}
 }
 
-// stepLocked has the one thing happen that is next at this instant. It returns
-// false if there is none.
+// stepLocked performs the next step of this instant. It returns false if there is none.
 func (s *Sim) stepLocked() bool {
 	now := s.instant
 	switch {
@@ -107,9 +106,8 @@ func (s *Sim) stepLocked() bool {
 	return true
 }
 
-// hasMoreLocked reports whether there is something that is to happen at this
-// instant, as far as is known before all is quiet again. What comes up until
-// then rings.
+// hasMoreLocked reports whether there is more to do at this instant, as far as is known
+// before every goroutine is blocked again. What is added until then wakes the loop.
 func (s *Sim) hasMoreLocked() bool {
 	if at, ok := s.nextTimeLocked(); ok && at <= s.instant {
 		return true
@@ -124,7 +122,7 @@ func (s *Sim) isDueLocked() bool {
 	return ok && at <= s.instant
 }
 
-// wakeLoopLocked wakes the loop, if it sleeps: there is something for it to look at.
+// wakeLoopLocked wakes the loop if it sleeps, because there is something for it to do.
 func (s *Sim) wakeLoopLocked() {
 	if s.asleep {
 		s.asleep = false
@@ -132,19 +130,19 @@ func (s *Sim) wakeLoopLocked() {
 	}
 }
 
-// readClock has the loop see what time it is.
+// readClock updates the loop's instant.
 func (s *Sim) readClock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wakeLoopLocked()
 }
 
-// maxAtOnce is how many things may happen at one instant: a program that needs
-// more goes in a circle without time passing.
+// maxAtOnce is how many events may happen at one instant: a program that exceeds it
+// loops without time passing.
 var maxAtOnce = 10_000_000 // a variable for tests
 
-// countLocked counts what happens. What goroutines of the simulation wait for
-// counts for more than what is only on the network.
+// countLocked counts events. Those that goroutines of the simulation wait for count for
+// more than those that only concern the network.
 func (s *Sim) countLocked(now time.Duration, n int) {
 	if s.lastAt != now {
 		s.lastAt, s.atOnce = now, 0
@@ -154,10 +152,9 @@ func (s *Sim) countLocked(now time.Duration, n int) {
 	}
 }
 
-// Settle waits until nothing is left to happen at this instant: every goroutine
-// is blocked, and all that the network had to deliver by now has arrived. It is
-// what synctest.Wait is to goroutines alone, which must not be called beside a
-// simulation.
+// Settle waits until nothing is left to happen at this instant: every goroutine is
+// blocked, and the network has delivered everything due by now. It replaces
+// synctest.Wait, which must not be called in a simulation.
 func (s *Sim) Settle() {
 	s.mu.Lock()
 	if s.closed {
@@ -172,7 +169,7 @@ func (s *Sim) Settle() {
 	<-settled
 }
 
-// now is the simulated time.
+// now returns the simulated time.
 func (s *Sim) now() time.Duration {
 	if s.nap == nil {
 		return time.Since(s.origin)
@@ -180,20 +177,19 @@ func (s *Sim) now() time.Duration {
 	return time.Duration(time.Now().UnixNano() - s.originNano) // the same in a bubble, and faster
 }
 
-// lastMoment is how far a simulation can go. The clock of a bubble counts
-// nanoseconds since 1970 and ends in 2262; what a simulation does at its end
-// takes time, too.
+// lastMoment is the latest time of a simulation. A bubble's clock counts nanoseconds
+// since 1970 and ends in 2262; the end of a simulation takes some time, too.
 var lastMoment = time.Date(2262, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // clockEnds returns the simulated time of the last moment.
 func (s *Sim) clockEnds() time.Duration { return lastMoment.Sub(s.origin) }
 
-// waitsForTimeLocked reports whether time would go on if it could. If nothing
-// waits for time, everything waits for ever, and the runtime reports that.
+// waitsForTimeLocked reports whether anything waits for time. If not, everything is
+// blocked forever, and the runtime reports that.
 func (s *Sim) waitsForTimeLocked() bool {
 	_, ok := s.nextTimeLocked()
 	return ok || strings.Contains(s.running(), " in sleep: ")
 }
 
-// endOfTime is later than anything that happens.
+// endOfTime is later than any event.
 const endOfTime = timeline.End

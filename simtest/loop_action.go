@@ -8,53 +8,52 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// An action is what a goroutine of the simulation wants of the network: to dial,
-// to send, to close. Actions are posted at once and looked at when everything
-// is quiet.
+// An action is a request of a goroutine to the network: to dial, to send, to close.
+// Actions are posted at once and processed when every goroutine is blocked.
 type action struct {
 	key  key
 	what eventKind
-	host *Host  // whose action it is; nil if it happens even while the host stands still
-	conn *conn  // whose
-	n    int    // bytes that are sent
-	do   func() // what is done, if there is no kind for it
+	host *Host  // the host that acts; nil if the action also happens while the host is paused
+	conn *conn  // the connection that acts
+	n    int    // bytes to send
+	do   func() // the action, if there is no kind for it
 }
 
 // A key orders the actions of one instant. Nothing in it depends on the order
 // in which goroutines ran.
 type key struct {
-	host     int     // of the connection's dialling side; by order of creation
+	host     int     // the connection's dialling host, by order of creation
 	conn     uint64  // by order of dialling on that host
-	address  *string // for a dial, which has no number yet: what is dialled; else nil
-	sequence uint64  // of the connection's, as newSequence has it; of a socket's datagrams; or of the host's dials
+	address  *string // for a dial, which has no number yet: the address; otherwise nil
+	sequence uint64  // of the connection, see newSequence; of a socket's datagrams; or of the host's dials
 }
 
-// newSequence returns the sequence of a connection's action: of one side, and of
-// one kind, for a reader and a writer of one side may act at one instant.
+// newSequence returns the sequence of a connection's action: separate for each side and
+// kind, since a reader and a writer of one side may act at one instant.
 func newSequence(side side, kind kind, count uint64) uint64 {
 	return uint64(side)<<63 | uint64(kind)<<60 | count
 }
 
-// The numbers that are not a connection's, in the order in which they come
-// behind those.
+// The numbers of actions that are not a connection's. They come after those of
+// connections, in this order.
 const (
-	firstSocket = 1 << 62   // of datagrams; they count on from here
-	dials       = 1<<64 - 1 // of one host
+	firstSocket = 1 << 62   // of datagrams; sockets are numbered from here
+	dials       = 1<<64 - 1 // of a host's dials
 )
 
-// A kind is what an action of a connection is about.
+// A kind is the kind of a connection's action.
 type kind uint8
 
 const (
-	windowProbes  kind = iota // for room in the window
-	windowUpdates             // room in the peer's
+	windowProbes  kind = iota // requests for window updates
+	windowUpdates             // window updates for the peer
 	sending                   // bytes, an end or a reset
 	kinds
 )
 
-// A ranked action is one that is sorted. The rank decides before the key does: as
-// the seed has it, or without one in the order of the keys, as far as a number
-// can tell.
+// A ranked action is sorted by rank first and by key second. With a seed the rank is
+// drawn; without one it is in the order of the keys, as far as one number can express
+// that.
 type ranked struct {
 	rank   uint64
 	action *action
@@ -67,7 +66,7 @@ func compareRanked(a, b ranked) int {
 	return compareKeys(&a.action.key, &b.action.key)
 }
 
-// rank returns a number that is not less for a later key.
+// rank returns a number that does not decrease in the order of keys.
 func (k *key) rank() uint64 {
 	const connBits = 40
 	if k.host >= 1<<(64-connBits)-1 {
@@ -88,7 +87,7 @@ func compareKeys(a, b *key) int {
 	return cmp.Compare(a.sequence, b.sequence)
 }
 
-// postLocked hands an action to the loop.
+// postLocked posts an action to the loop.
 func (s *Sim) postLocked(a action) {
 	if s.deferred {
 		s.sendDeferredLocked(s.now())
@@ -97,9 +96,8 @@ func (s *Sim) postLocked(a action) {
 	s.wakeLoopLocked()
 }
 
-// collectLocked puts what was posted on its way, in an order that does not
-// depend on the scheduler: the natural one, or with a seed another one among
-// connections.
+// collectLocked processes posted actions in an order that does not depend on the
+// scheduler: the natural one, or with a seed another order among connections.
 func (s *Sim) collectLocked() {
 	if len(s.posted) == 0 {
 		return
@@ -124,10 +122,10 @@ func (s *Sim) collectLocked() {
 	}
 	clear(posted)
 	clear(order)
-	if cap(posted) <= maxSpareActions { // memory is for what is in flight
+	if cap(posted) <= maxSpareActions { // keep no memory after a burst
 		s.spare, s.order = posted, order
 	} else {
-		s.order = nil // it may point to them
+		s.order = nil // it may point to actions
 	}
 }
 
@@ -147,15 +145,15 @@ func (s *Sim) orderActionsLocked(order []ranked) {
 	}
 }
 
-// maxSpareActions is for how many actions room is kept.
+// maxSpareActions is for how many actions memory is kept.
 const maxSpareActions = 1 << 15
 
-// followers returns how many actions go on where the first one, a write, ends,
-// and would arrive when it does. To have them arrive as one makes a run the same
-// however the scheduler cuts what is written at one instant: a program with a
-// goroutine that writes what others hand it, as gRPC is, does not know itself.
-// Where packets pass one after another, or one by one are lost or delayed, each
-// write is a packet of its own, as on a socket without Nagle's algorithm.
+// followers returns how many actions continue the first one, a write, and would arrive
+// at the same time. They arrive as one, so a run does not depend on how the scheduler
+// cuts the writes of one instant: a program with a goroutine that writes what others
+// pass to it, such as gRPC, has no control over that. Where packets are serialized, or
+// individually lost or delayed, each write is a packet of its own, as on a socket
+// without Nagle's algorithm.
 func followers(actions []ranked) (n int) {
 	first := actions[0].action
 	if first.what != sent {
@@ -173,8 +171,8 @@ func followers(actions []ranked) (n int) {
 	return n
 }
 
-// tie returns a number that decides in one round where a connection's actions
-// come among those of others.
+// tie returns a number that places a connection's actions among those of others in one
+// round.
 func (k *key) tie(round uint64) uint64 {
 	tie := mix64.Mix(mix64.Mix(round, uint64(k.host)), k.conn)
 	if k.address != nil {
@@ -185,19 +183,19 @@ func (k *key) tie(round uint64) uint64 {
 	return tie
 }
 
-// A control is something that is done to the network itself.
+// A control is an operation on the network itself.
 type control struct {
-	key  string // what it is, in words
-	tie  uint64 // decides before the key does, as the seed has it
+	key  string // describes the operation
+	tie  uint64 // decides before the key does; drawn from the seed
 	do   func()
-	done chan struct{} // closed when its caller may go on
+	done chan struct{} // closed when its caller may continue
 }
 
-// control does something to the network itself, and returns when that has
-// happened, with all that it brings about at this instant. It comes when all
-// else has happened. What several goroutines have to do is done in the order of
-// the keys, for theirs is the scheduler's; so the key says all that makes a
-// difference. When the simulation has ended nothing is done.
+// control performs an operation on the network itself, and returns when everything that
+// it causes at this instant has happened. It comes after all other events of the
+// instant. Operations of several goroutines are performed in the order of their keys,
+// since the order of the goroutines is the scheduler's; so the key must include
+// everything that makes a difference. After the end of the simulation it does nothing.
 func (s *Sim) control(key string, do func()) {
 	s.mu.Lock()
 	if s.closed {
@@ -212,7 +210,7 @@ func (s *Sim) control(key string, do func()) {
 	<-done
 }
 
-// controlAllLocked does all that is to be done to the network itself.
+// controlAllLocked performs all pending controls.
 func (s *Sim) controlAllLocked() {
 	controls := s.controls
 	s.controls = nil
@@ -244,14 +242,14 @@ func (s *Sim) orderControlsLocked(controls []control) {
 	}
 }
 
-// releaseAllLocked lets those go on who wait for the loop. They are on different
-// hosts, or race each other anyway, and what they do next is put in order.
+// releaseAllLocked releases goroutines that wait for the loop. They are on different
+// hosts, or race each other anyway, and their next actions are sorted.
 func (s *Sim) releaseAllLocked(waiting []chan struct{}) {
 	for _, done := range waiting {
 		close(done)
 	}
 }
 
-// afterTheEnd is called where a call does nothing any more, for the simulation
-// has ended. Who calls again and again does not keep time from going on.
+// afterTheEnd is called when a call does nothing because the simulation has ended. It
+// sleeps, so that a caller in a loop does not stop time.
 func afterTheEnd() { time.Sleep(time.Millisecond) }

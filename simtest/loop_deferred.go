@@ -6,14 +6,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// Bytes that are written need not wake the loop at once, if nothing can come of them
-// before they arrive: they leave when the loop wakes anyway, or when they are to
-// arrive, with the time at which they were written. So a piece costs one turn of the
-// loop instead of two. Nothing looks at what the loop does before that: whoever writes
-// or posts at a later time has them leave first, and by then all that was written with
-// them has been posted.
+// Writes need not wake the loop at once if they have no effect before they arrive. They
+// are sent when the loop wakes for another reason, or when they are due to arrive, with
+// the time at which they were written. So a piece costs one turn of the loop instead of
+// two. Nothing observes the difference: a write or post at a later time sends deferred
+// bytes first, and by then everything written at their instant has been posted.
 
-// postSentLocked hands the loop bytes that were written.
+// postSentLocked posts written bytes to the loop.
 func (c *conn) postSentLocked(n int) {
 	s := c.sim
 	a := action{key: c.key(sending), what: sent, host: c.host, conn: c, n: n}
@@ -21,7 +20,7 @@ func (c *conn) postSentLocked(n int) {
 		s.postLocked(a)
 		return
 	}
-	if !s.deferred { // else this is that instant, see lock
+	if !s.deferred { // otherwise this is the same instant, see lock
 		s.deferred, s.deferredAt = true, s.now()
 	}
 	now := s.deferredAt
@@ -32,20 +31,19 @@ func (c *conn) postSentLocked(n int) {
 	}
 }
 
-// neverDefer has writes wake the loop at once.
+// neverDefer makes every write wake the loop at once.
 var neverDefer = false // a variable for tests
 
-// mayDeferLocked reports whether nothing comes of bytes that are written now before
-// the least latency has passed, whatever else is under way. If packets are recorded,
-// they are when they leave.
+// mayDeferLocked reports whether bytes that are written now have no effect before the
+// least latency has passed, whatever else is in flight. Recording packets is such an
+// effect.
 func (c *conn) mayDeferLocked() bool {
 	s := c.sim
 	return c.lazy && c.fresh < burst && s.nap != nil && !s.trace.packets && !neverDefer &&
 		s.urgent.pairs == 0 && s.urgent.left == 0 && s.urgent.hops == 0 && c.leastLookahead() > 0
 }
 
-// lock locks mu for a call that looks at what the loop has done, or changes what it is
-// to look at.
+// lock locks mu for a call that reads or changes state of the loop.
 func (s *Sim) lock() {
 	s.mu.Lock()
 	if s.deferred {
@@ -53,7 +51,7 @@ func (s *Sim) lock() {
 	}
 }
 
-// sendDeferredLocked puts on its way what was posted late before the given time.
+// sendDeferredLocked sends what was deferred before the given time.
 func (s *Sim) sendDeferredLocked(now time.Duration) {
 	if !s.deferred || s.deferredAt == now {
 		return

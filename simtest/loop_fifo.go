@@ -1,22 +1,22 @@
 package simtest
 
-// A fifo hands out what was put in, the first first. It keeps a little room when
-// it is empty, so that what is put in and taken out one by one needs no memory.
+// A fifo is a first-in, first-out queue. It keeps a little capacity when it is empty,
+// so that pushing and popping items one by one does not allocate.
 type fifo[T any] struct {
 	items []T
-	head  int  // of items; those before it were taken
-	one   [1]T // room for the first item
+	head  int  // of items; those before it were removed
+	one   [1]T // storage for a single item
 }
 
-// fifoRoom is for how many items an empty fifo keeps room.
+// fifoRoom is the capacity that an empty fifo keeps.
 const fifoRoom = 8
 
 func (f *fifo[T]) len() int { return len(f.items) - f.head }
 
-// waiting returns what is in it, the first first.
+// waiting returns the items in order.
 func (f *fifo[T]) waiting() []T { return f.items[f.head:] }
 
-// first returns where the first item is. There must be one.
+// first returns a pointer to the first item. There must be one.
 func (f *fifo[T]) first() *T { return &f.items[f.head] }
 
 func (f *fifo[T]) push(item T) {
@@ -28,7 +28,7 @@ func (f *fifo[T]) push(item T) {
 		clear(f.items[left:])
 		f.items, f.head = f.items[:left], 0
 	}
-	moves := len(f.items) == 1 && cap(f.items) == 1 // out of its first room
+	moves := len(f.items) == 1 && cap(f.items) == 1 // out of the storage for a single item
 	f.items = append(f.items, item)
 	if moves {
 		clear(f.one[:])
@@ -41,7 +41,7 @@ func (f *fifo[T]) pushFirst(item T) {
 	clear(f.one[:])
 }
 
-// pop takes the first item out. There must be one.
+// pop removes the first item. There must be one.
 func (f *fifo[T]) pop() (item T) {
 	var zero T
 	item, f.items[f.head] = f.items[f.head], zero
@@ -55,5 +55,5 @@ func (f *fifo[T]) pop() (item T) {
 	return item
 }
 
-// drop takes all out.
+// drop removes all items.
 func (f *fifo[T]) drop() { *f = fifo[T]{} }

@@ -6,45 +6,45 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// An event is something that will happen to a host: mostly, that something
-// arrives. Only the loop makes events, and makes them happen, with mu held.
+// An event will happen to a host: usually, something arrives. Only the loop creates and
+// dispatches events, with mu held.
 type event struct {
 	what  eventKind
-	group int32 // of what keeps its order though it is on several lines; 0 is none
+	group int32 // events of a group keep their order although they are on several lines; 0 is none
 
-	conn *conn  // that it happens to
-	host *Host  // that it happens on; nil for none
-	n    int    // of bytes
-	do   func() // what happens, if there is no kind for it
-	line *line  // within which it keeps its place
+	conn *conn  // the affected connection
+	host *Host  // the affected host; nil for none
+	n    int    // number of bytes
+	do   func() // the event, if there is no kind for it
+	line *line  // within which the event keeps its order
 }
 
-// An eventKind is what happens. The frequent ones have kinds, so that they
-// need no closure.
+// An eventKind is a kind of event. Frequent events have kinds, so that they need no
+// closure.
 type eventKind uint8
 
 const (
-	calling          eventKind = iota // do
-	stepping                          // do, of the network's own; it draws no tie
-	arriving                          // n bytes
-	windowUpdated                     // n bytes of window
+	calling          eventKind = iota // calls do
+	stepping                          // calls do, for the network itself; draws no tie
+	arriving                          // of n bytes
+	windowUpdated                     // by n bytes
 	sent                              // n bytes, by conn
-	leaving                           // the link is free for what comes next
-	segmentsArriving                  // those from the nth on
-	expiring                          // a timer of TCP's
+	leaving                           // the link is free for the next piece
+	segmentsArriving                  // the segments from index n on
+	expiring                          // a timer of TCP
 	goingOn                           // calls of Write, unless they have since the nth time
 	entering                          // the nth crossing enters its next hop
 
-	// What users of a connection ask for.
+	// Requests of a connection's users.
 	finishing       // the end of its stream
 	resetting       // a reset of its peer
-	bytesRead       // that the peer is told of what was read
-	writeWaiting    // that it is looked whether there is room
-	windowProbe     // that the peer tells of room
-	probeUnanswered // that a peer which waits for room finds out that there will be none
+	bytesRead       // the peer is told of it
+	writeWaiting    // check for room
+	windowProbe     // ask the peer for a window update
+	probeUnanswered // the peer, which asks for room, will learn that there will be none
 )
 
-// dispatchLocked makes an event happen.
+// dispatchLocked handles an event.
 func (s *Sim) dispatchLocked(e *event) {
 	if h := e.host; h != nil && (h.paused || h.catchingUp) {
 		if e.what == segmentsArriving || e.what == expiring {
@@ -56,7 +56,7 @@ func (s *Sim) dispatchLocked(e *event) {
 	s.dispatchNowLocked(e)
 }
 
-// dispatchNowLocked makes an event happen, even on a host that is not itself.
+// dispatchNowLocked handles an event even on a paused host.
 func (s *Sim) dispatchNowLocked(e *event) {
 	switch e.what {
 	case calling, stepping:
@@ -96,41 +96,40 @@ func (s *Sim) dispatchNowLocked(e *event) {
 	}
 }
 
-// A line is what must keep its order: the events of one connection. It is known
-// only where an order is drawn, as the natural one is that of scheduling.
+// A line is a sequence of events that must keep its order: those of one connection. It
+// matters only if an order is drawn, since the natural one is that of scheduling.
 type line struct {
-	at   time.Duration // of the last one that is due
+	at   time.Duration // time of the last event that is due
 	tie  uint64        // its own
-	last uint64        // its sequence
+	last uint64        // sequence of the last event
 }
 
-// A queue holds events, the next one first. It is a heap in which a node has
-// four children. Events of one instant that are scheduled one after another are
-// one entry in it.
+// A queue holds events by time, in a heap whose nodes have four children. Events of one
+// instant that are scheduled in succession share an entry.
 type queue struct {
 	heap  []entry
 	store []stored
-	free  []int32 // the indices of the store that are free
-	count uint64  // of all that ever were scheduled
+	free  []int32 // free indices of the store
+	count uint64  // of all events ever scheduled
 
-	// What was scheduled last, while it is in the queue.
+	// The last scheduled entry, while it is in the queue.
 	lastAt  time.Duration
 	lastTie uint64
-	last    int32 // in the store, or none
+	last    int32 // index in the store, or none
 }
 
-// An entry is what orders events that follow each other.
+// An entry orders a sequence of events.
 type entry struct {
 	at       time.Duration
-	tie      uint64 // decides between events of one instant, as the seed has it
-	sequence uint64 // decides between ties: in the order of scheduling
+	tie      uint64 // orders events of one instant, drawn from the seed
+	sequence uint64 // orders equal ties by scheduling
 	index    int32  // of the first event in the store
 }
 
-// A stored event knows which follows it.
+// A stored event links to the next one.
 type stored struct {
 	event
-	next int32 // in the store, or none
+	next int32 // index in the store, or none
 }
 
 // none is the index of no event.
@@ -170,7 +169,7 @@ func (q *queue) push(at time.Duration, tie uint64, e event) (sequence uint64) {
 	return q.count
 }
 
-// rise puts an entry where node i is or above it.
+// rise places an entry at node i or above it.
 func (q *queue) rise(i int, x entry) {
 	for i > 0 {
 		parent := (i - 1) / 4
@@ -183,7 +182,7 @@ func (q *queue) rise(i int, x entry) {
 	q.heap[i] = x
 }
 
-// pop takes the next event out.
+// pop removes the next event.
 func (q *queue) pop() (entry, event) {
 	first := q.heap[0]
 	e := q.store[first.index]
@@ -204,12 +203,12 @@ func (q *queue) pop() (entry, event) {
 	q.store[first.index] = stored{next: none}
 	q.free = append(q.free, first.index)
 	if len(q.free) == len(q.store) && len(q.store) > 1<<15 {
-		*q = queue{count: q.count} // after a rush; memory is for what is in flight
+		*q = queue{count: q.count} // keep no memory after a burst
 	}
 	return first, e.event
 }
 
-// sink puts an entry at the root or below it.
+// sink places an entry at the root or below it.
 func (q *queue) sink(x entry) {
 	i := 0
 	for {
@@ -243,16 +242,16 @@ func (q *queue) next() (at time.Duration, ok bool) {
 	return q.heap[0].at, true
 }
 
-// scheduleLocked has an event happen at a time. Only the loop may call it, for
-// the order of the calls is the natural order of what happens at one instant.
+// scheduleLocked schedules an event. Only the loop may call it: the order of the calls
+// is the natural order of events at one instant.
 func (s *Sim) scheduleLocked(at time.Duration, e event) { s.queue.push(max(at, s.instant), 0, e) }
 
-// scheduleInnerLocked has an event of TCP's happen at a time, that nobody sees: an
-// acknowledgement, or a timer. See innerDeadlineLocked.
+// scheduleInnerLocked schedules an inner event: one of TCP's that is not visible to
+// users, such as an acknowledgement or a timer. See innerDeadlineLocked.
 func (s *Sim) scheduleInnerLocked(at time.Duration, e event) { s.inner.push(max(at, s.instant), 0, e) }
 
-// catchUpLocked has TCP's inner events happen, up to a time. It stops at one that
-// wakes someone, and reports false: all has to be quiet before the next.
+// catchUpLocked dispatches inner events up to a time. It stops at one that wakes a
+// goroutine, and returns false: every goroutine must be blocked before the next.
 func (s *Sim) catchUpLocked(until time.Duration) bool {
 	now := s.instant
 	for s.woken = false; !s.woken; {
@@ -272,20 +271,20 @@ func (s *Sim) catchUpLocked(until time.Duration) bool {
 	return !s.woken
 }
 
-// allInTime has inner events happen in time, and not late.
+// allInTime makes inner events happen in time, rather than lazily.
 var allInTime = false // a variable for tests
 
-// urgent says which inner events may bring about something that users see.
+// urgent tracks the inner events that may cause something visible to users.
 type urgent struct {
-	pairs int           // connections whose inner events may
-	ahead time.Duration // and how long it takes at least, if there are any
-	mark  uint64        // those before a fault may, too: they have a sequence up to this
-	left  int           // how many those are
-	hops  int           // those by which something that users see goes on over the next hop
+	pairs int           // connections with such inner events
+	ahead time.Duration // the least time until that, if there are any
+	mark  uint64        // inner events from before a fault may too: those with a sequence up to this
+	left  int           // how many of those are left
+	hops  int           // inner events by which something visible enters its next hop
 }
 
-// innerDeadlineLocked returns by when inner events must have happened, so that what
-// users see happens in time.
+// innerDeadlineLocked returns the time by which inner events must have happened, so
+// that visible events happen in time.
 func (s *Sim) innerDeadlineLocked() (at time.Duration, ok bool) {
 	at, ok = s.inner.next()
 	switch {
@@ -299,7 +298,7 @@ func (s *Sim) innerDeadlineLocked() (at time.Duration, ok bool) {
 	return 0, false
 }
 
-// nextEventLocked returns when the next event is due, other than inner ones.
+// nextEventLocked returns when the next event other than inner ones is due.
 func (s *Sim) nextEventLocked() (at time.Duration, ok bool) {
 	if s.ties.hasDue() {
 		return s.ties.dueAt, true
@@ -307,7 +306,7 @@ func (s *Sim) nextEventLocked() (at time.Duration, ok bool) {
 	return s.queue.next()
 }
 
-// nextTimeLocked returns when the loop has something to do next.
+// nextTimeLocked returns when the loop next has something to do.
 func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
 	at, ok = s.nextEventLocked()
 	if inner, urgent := s.innerDeadlineLocked(); urgent && (!ok || inner < at) {
@@ -316,11 +315,11 @@ func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// allUrgentLocked makes all inner events urgent. Faults call it, as they may change
+// allUrgentLocked makes all inner events urgent. Faults call it, since they may change
 // what was known about those events.
 func (s *Sim) allUrgentLocked() { s.urgent.mark, s.urgent.left = s.inner.count, s.inner.len() }
 
-// callAtLocked has a function called at a time, on a host if it is not nil.
+// callAtLocked schedules the call of a function, on a host if that is not nil.
 func (s *Sim) callAtLocked(at time.Duration, host *Host, do func()) {
 	s.scheduleLocked(at, event{host: host, do: do})
 }

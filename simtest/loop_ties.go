@@ -6,31 +6,31 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// ties decide in which order happens what is due at one instant. Without a seed that
-// is the natural order: the order in which it was scheduled, or that of the keys of
-// actions. With a seed an order is drawn. It follows from the seed, from the instant,
-// and from what else was due at that instant before. So another order at one instant
-// changes no other instant's.
+// ties decide the order of events that are due at one instant. Without a seed that is
+// the natural order: the order of scheduling, or of the keys of actions. With a seed an
+// order is drawn. It depends on the seed, the instant, and what else was due at that
+// instant before. So another order at one instant does not change that of other
+// instants.
 type ties struct {
 	seed    uint64
 	draws   bool                          // orders may be drawn
-	natural bool                          // at instants that are not given the order is natural
+	natural bool                          // the order is natural at instants that are not in given
 	given   map[time.Duration]tieOverride // nil for none
-	decided *decisions                    // nil if nobody wants to know
+	decided *decisions                    // nil if decisions are not recorded
 
-	// Of the instant that was looked at last.
+	// State of the current instant.
 	at      time.Duration
 	round   uint64
 	isDrawn bool
 	events  uint64 // how many were due so far
-	orders  uint64 // how many were drawn among actions
+	orders  uint64 // how many orders were drawn among actions
 
-	// What is due at one instant, if it is more than one event.
+	// Events that are due at this instant, if there are several.
 	due     queue
 	dueAt   time.Duration
-	highest uint64 // tie of those
-	group   int32  // the event's that came last
-	behind  uint64 // its tie
+	highest uint64 // the highest tie in due
+	group   int32  // of the latest event
+	behind  uint64 // the tie of that group
 }
 
 func (t *ties) init(config *Config) {
@@ -40,7 +40,7 @@ func (t *ties) init(config *Config) {
 	}
 }
 
-// override has the order be another one at some instants.
+// override overrides the order at some instants.
 func (t *ties) override(o *overrides) {
 	t.natural = o.natural || !t.draws
 	t.given = make(map[time.Duration]tieOverride, len(o.ties))
@@ -50,7 +50,7 @@ func (t *ties) override(o *overrides) {
 	}
 }
 
-// roundOf returns the number that the order at an instant is drawn from, or false if
+// roundOf returns the number from which the order at an instant is drawn, or false if
 // the order is natural.
 func (t *ties) roundOf(at time.Duration) (round uint64, isDrawn bool) {
 	if t.given != nil {
@@ -61,10 +61,10 @@ func (t *ties) roundOf(at time.Duration) (round uint64, isDrawn bool) {
 	return t.seedsRound(at), t.draws && !t.natural
 }
 
-// seedsRound returns the number that the seed has for an instant.
+// seedsRound returns the seed's number for an instant.
 func (t *ties) seedsRound(at time.Duration) uint64 { return mix64.Mix(t.seed, uint64(at)) }
 
-// look makes an instant the one that is looked at.
+// look makes an instant the current one.
 func (t *ties) look(at time.Duration) {
 	if t.at != at {
 		t.at, t.events, t.orders = at, 0, 0
@@ -72,8 +72,8 @@ func (t *ties) look(at time.Duration) {
 	}
 }
 
-// order returns a number to draw an order of actions from, or false if the order is
-// natural.
+// order returns a number from which to draw an order of actions, or false if the order
+// is natural.
 func (t *ties) order(at time.Duration) (round uint64, isDrawn bool) {
 	if t.look(at); !t.isDrawn {
 		return 0, false
@@ -92,14 +92,14 @@ func (t *ties) isSecond(at time.Duration, key uint64) bool {
 	return true
 }
 
-// decide notes that another order than the natural one was drawn.
+// decide records that an order other than the natural one was drawn.
 func (t *ties) decide(at time.Duration) {
 	if t.decided != nil {
 		t.decided.tie(at)
 	}
 }
 
-// put adds an event to those that are due. The events come in their natural order.
+// put adds an event to those that are due. Events are added in their natural order.
 func (t *ties) put(e event) {
 	if e.what == stepping {
 		t.due.push(t.dueAt, 0, e)
@@ -127,11 +127,11 @@ func (t *ties) put(e event) {
 	}
 }
 
-// take takes the next event out of those that are due.
+// take removes the next event from those that are due.
 func (t *ties) take() event {
 	entry, e := t.due.pop()
 	if l := e.line; l != nil && l.last == entry.sequence {
-		l.at = -1 // nothing of it is due later
+		l.at = -1 // no later event of it is due
 	}
 	if !t.hasDue() {
 		t.highest = 0
@@ -141,7 +141,7 @@ func (t *ties) take() event {
 
 func (t *ties) hasDue() bool { return len(t.due.heap) > 0 }
 
-// nextLocked takes the next event out of the queue.
+// nextLocked removes the next event from the queue.
 func (s *Sim) nextLocked() event {
 	t := &s.ties
 	if !t.draws {

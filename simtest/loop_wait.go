@@ -5,22 +5,22 @@ import (
 	"sync"
 )
 
-// A waiter is a call that waits. Its result is decided under the lock by
-// whatever ends its wait, and not by the woken goroutine, so it makes no
-// difference which of several goroutines runs first.
+// A waiter is a waiting call. Its result is decided under the lock by whatever ends its
+// wait, not by the woken goroutine, so it does not matter which of several goroutines
+// runs first.
 type waiter[T any] struct {
-	decided sync.Cond // told when over is set
+	decided sync.Cond // signalled when over is set
 	next    *waiter[T]
 	over    bool
-	call    T // what it waits for, and what it gets
+	call    T // its arguments and its result
 	err     error
 }
 
-// waits holds the calls that wait for one thing, in the order in which they
-// came. All of it is guarded by the simulation's mu.
+// waits holds the calls that wait for one thing, in the order of the calls. Guarded by
+// the simulation's mu.
 type waits[T any] struct{ first, last *waiter[T] }
 
-// waitLocked waits until the call is ended. It returns the call as it is then.
+// waitLocked waits until the call is ended. It returns the call in its final state.
 func (w *waits[T]) waitLocked(spare *spareList[T], mu *sync.Mutex, call T) (T, error) {
 	mine := spare.take(mu)
 	mine.call = call
@@ -56,11 +56,11 @@ func (w *waits[T]) endAllLocked(err error) {
 	}
 }
 
-// expireLocked ends all calls, as their deadline has passed.
+// expireLocked ends all calls because their deadline has passed.
 func (w *waits[T]) expireLocked() { w.endAllLocked(os.ErrDeadlineExceeded) }
 
-// serveLocked serves the calls in order until one has to wait longer, for which
-// try returns false. It serves none after its deadline.
+// serveLocked serves the calls in order until try returns false because one has to wait
+// longer. It serves none after the deadline.
 func (w *waits[T]) serveLocked(d *deadline, try func(call *T) (err error, over bool)) {
 	if w.first == nil {
 		return

@@ -17,11 +17,11 @@ type pendingLookup struct {
 	name   string
 	began  time.Duration
 	ends   time.Duration
-	result chan error // gets nil when the time has passed, or why the lookup has failed; once
+	result chan error // receives nil when the time has passed, or the error of the lookup; once
 
 	// Guarded by sim.mu.
 	order uint64 // among the host's dials
-	over  bool   // the result was sent, or no call waits for it
+	over  bool   // the result was sent, or the call no longer waits
 }
 
 // beginLookupLocked schedules the end of a lookup as an event of the network,
@@ -39,8 +39,8 @@ func (h *Host) beginLookupLocked(name string, delay time.Duration) *pendingLooku
 	return l
 }
 
-// wait returns nil when the lookup has taken its time or the context has ended,
-// or why the lookup has failed before.
+// wait returns nil when the lookup's time has passed or the context has ended, or the
+// error if the lookup fails before.
 func (l *pendingLookup) wait(ctx context.Context) error {
 	select {
 	case err := <-l.result:
@@ -53,7 +53,7 @@ func (l *pendingLookup) wait(ctx context.Context) error {
 	}
 }
 
-// answerLocked answers the call that waits, if one does.
+// answerLocked answers the waiting call, if there is one.
 func (l *pendingLookup) answerLocked(err error) {
 	if !l.over {
 		l.endLocked()
@@ -66,7 +66,7 @@ func (l *pendingLookup) endLocked() {
 	delete(l.host.lookups, l)
 }
 
-// lookupErrorLocked returns why no name can be looked up on the host now.
+// lookupErrorLocked returns the error of lookups if none can succeed on the host now.
 func (h *Host) lookupErrorLocked(name string) error {
 	switch {
 	case h.sim.closed:
@@ -81,14 +81,13 @@ func (h *Host) lookupErrorLocked(name string) error {
 // order.
 func (h *Host) lookupEndsLocked() (ends []ending) {
 	for _, l := range h.lookupsLocked() {
-		err := h.lookupErrorLocked(l.name) // the host may be back when it is told
+		err := h.lookupErrorLocked(l.name) // the host may be up again when the call returns
 		ends = append(ends, ending{func() { l.answerLocked(err) }, func() bool { return !l.over }})
 	}
 	return ends
 }
 
-// lookupsLocked returns the lookups that take time, in an order that is not the
-// scheduler's.
+// lookupsLocked returns the pending lookups, in an order independent of the scheduler.
 func (h *Host) lookupsLocked() []*pendingLookup {
 	return slices.SortedFunc(maps.Keys(h.lookups), func(a, b *pendingLookup) int {
 		return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.name, b.name), cmp.Compare(a.order, b.order))

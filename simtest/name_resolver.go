@@ -12,31 +12,31 @@ import (
 	"time"
 )
 
-// A Name says how a name resolves, other than to the host that is called so.
+// A Name says how a name resolves, if not simply to the host of that name.
 type Name struct {
-	// Host is the name of the host whose addresses it stands for. Empty is the
-	// host of that name itself.
+	// Host is the host to whose addresses it resolves. Empty is the host of that name
+	// itself.
 	Host string
 
-	// Hosts are the names of the hosts, in order, if the name stands for several.
-	// [Host.DialContext] tries their addresses one after another. If Hosts is set,
-	// Host must be empty.
+	// Hosts are the hosts, in order, if the name resolves to several.
+	// [Host.DialContext] tries their addresses in turn. If Hosts is set, Host must be
+	// empty.
 	Hosts []string
 
-	// Delay is how much simulated time a lookup takes. The zero value takes
-	// none. A lookup that is under way fails when its host crashes.
+	// Delay is how much simulated time a lookup takes. Zero is none. A lookup in
+	// progress fails when its host crashes.
 	Delay time.Duration
 
-	// Err is what a lookup fails with, as a *net.DNSError. One that is a
-	// *net.DNSError itself is returned so, with the name filled in.
+	// Err is the error of lookups, wrapped in a *net.DNSError. If it is a *net.DNSError
+	// itself, it is returned with the name filled in.
 	Err error
 }
 
-// SetName changes how a name resolves, for lookups that begin from now on: one
-// that fails, is slow, or stands for another host. The zero Name ends that. The
-// name need not be a host's. The host that it stands for may be created later; if
-// it does not exist when the simulation's function has ended, the test fails.
-// SetName panics if name could not be a host's, and if both Host and Hosts are set.
+// SetName changes how a name resolves in lookups that begin from now on: it may fail,
+// be slow, or resolve to another host. The zero Name restores the default. The name
+// need not be a host's. The host to which it resolves may be created later; if it does
+// not exist when the simulation's function has ended, the test fails. SetName panics if
+// name could not be a host's, and if both Host and Hosts are set.
 func (s *Sim) SetName(name string, how Name) {
 	if err := checkHostName(name); err != nil {
 		panic(err.Error())
@@ -59,9 +59,9 @@ func (s *Sim) SetName(name string, how Name) {
 	})
 }
 
-// A Resolver looks up names as a host of the simulation does. Its methods are
-// those of net.Resolver. Lookups do not cross the network, so that no partition
-// keeps them from being answered; see [Sim.SetName] for what does.
+// A Resolver looks up names as a host of the simulation does. Its methods are those of
+// net.Resolver. Lookups do not cross the network, so partitions do not affect them; see
+// [Sim.SetName] for faults that do.
 type Resolver struct{ host *Host }
 
 // Resolver returns the host's resolver.
@@ -125,7 +125,7 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) ([]net
 	return addrs, nil
 }
 
-// LookupCNAME returns the name that a name stands for, with a dot at the end.
+// LookupCNAME returns the canonical name of a name, with a dot at the end.
 func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error) {
 	names, err := r.host.standsFor(ctx, host)
 	if err != nil {
@@ -137,7 +137,7 @@ func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error)
 	}
 	switch {
 	case len(names) > 1:
-		return strings.TrimSuffix(host, ".") + ".", nil // it has the addresses itself
+		return strings.TrimSuffix(host, ".") + ".", nil // the name has addresses itself
 	case plainName(canonical) == "localhost":
 		return "localhost.", nil
 	}
@@ -150,8 +150,8 @@ func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error)
 	return "", noSuchHost(host)
 }
 
-// LookupTXT finds nothing: there are no records but of addresses. It fails as
-// [Sim.SetName] has it, as do those that follow.
+// LookupTXT finds nothing: there are only address records. Like the lookups below, it
+// fails as [Sim.SetName] says.
 func (r *Resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	return nil, r.host.noRecord(ctx, name)
 }
@@ -175,7 +175,7 @@ func (r *Resolver) LookupSRV(ctx context.Context, service, proto, name string) (
 	return "", nil, r.host.noRecord(ctx, name)
 }
 
-// noRecord looks for a record that there is not.
+// noRecord looks up a record that does not exist.
 func (h *Host) noRecord(ctx context.Context, name string) error {
 	if _, err := h.standsFor(ctx, name); err != nil {
 		return err
@@ -183,7 +183,7 @@ func (h *Host) noRecord(ctx context.Context, name string) error {
 	return noSuchHost(name)
 }
 
-// LookupAddr returns the name of the host that has an address.
+// LookupAddr returns the name of the host with an address.
 func (r *Resolver) LookupAddr(_ context.Context, addr string) (names []string, err error) {
 	s := r.host.sim
 	s.mu.Lock()
@@ -205,13 +205,12 @@ func (r *Resolver) LookupPort(ctx context.Context, network, service string) (por
 	return services.LookupPort(ctx, network, service)
 }
 
-// services knows the ports that have names. It does not call the system's
-// resolver, which keeps channels that must not be made in a bubble.
+// services knows the named ports. It does not use the system's resolver, which keeps
+// channels that must not be created in a bubble.
 var services = net.Resolver{PreferGo: true}
 
-// lookup returns the addresses that a name stands for on this host: those of IPv4
-// first, where it is not an address. It puts them into room, which is empty, as far as
-// that goes.
+// lookup returns the addresses of a name on this host, IPv4 first unless it is an
+// address itself. It stores them in room, which is empty, if they fit.
 func (h *Host) lookup(ctx context.Context, name string, room []netip.Addr) (addrs []netip.Addr, err error) {
 	names, err := h.standsFor(ctx, name)
 	switch {
@@ -223,7 +222,7 @@ func (h *Host) lookup(ctx context.Context, name string, room []netip.Addr) (addr
 		addrs = room
 	}
 	for _, n := range names {
-		addrs, _ = h.appendAddrs(addrs, n) // the others count if one does not exist
+		addrs, _ = h.appendAddrs(addrs, n) // the others count even if one does not exist
 	}
 	if len(addrs) == 0 {
 		return nil, noSuchHost(name)
@@ -232,8 +231,8 @@ func (h *Host) lookup(ctx context.Context, name string, room []netip.Addr) (addr
 	return addrs, nil
 }
 
-// standsFor returns what a name stands for on this host: names of hosts, which need
-// not exist. If there is none, it stands for itself.
+// standsFor returns the hosts to which a name resolves on this host. They need not
+// exist. By default it is the name itself.
 func (h *Host) standsFor(ctx context.Context, name string) ([]string, error) {
 	if _, ok := parseAddr(name); ok || plainName(name) == "localhost" {
 		return nil, nil

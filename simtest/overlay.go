@@ -14,22 +14,22 @@ import (
 
 // Layers are the parts of the standard library's overlay. See docs/unmodified.md.
 type Layers struct {
-	// Time: a goroutine that waits for a mutex does not stop time, if the mutex is
-	// held in the simulation. A sync.Pool keeps nothing in a simulation.
+	// Time: a goroutine that waits for a mutex does not stop time if the mutex is held
+	// in the simulation. A sync.Pool keeps nothing in a simulation.
 	Time bool
 	// Order: goroutines of a simulation run one at a time, in an order that
-	// [Config.Schedule] decides, and what the runtime, math/rand and crypto/rand
-	// draw follows the seed.
+	// [Config.Schedule] decides, and the random numbers of the runtime, math/rand and
+	// crypto/rand follow the seed.
 	Order bool
-	// Net: on a host, by [Host.Run], [Host.Go] or [Host.Do], the net package uses the
+	// Net: in code run by [Host.Run], [Host.Go] or [Host.Do], the net package uses the
 	// host's network.
 	Net bool
 }
 
-// Overlay returns which layers of the standard library's overlay are on: none,
-// unless the program was built with it, which slownet test does. Then all are,
-// or those that the environment variable SIMTEST_OVERLAY lists, such as
-// "time,net"; "none" is none.
+// Overlay returns which layers of the standard library's overlay are on: none, unless
+// the program was built with the overlay, as slownet test does. Then all are, or those
+// listed in the environment variable SIMTEST_OVERLAY, such as "time,net"; "none" is
+// none.
 func Overlay() Layers {
 	layers, _ := layersFromEnvironment()
 	return layers
@@ -52,19 +52,19 @@ func (l Layers) String() string {
 	return strings.Join(names, ",")
 }
 
-// The variables of the overlay.
+// The overlay's environment variables.
 const (
 	overlayVariable  = "SIMTEST_OVERLAY"
 	scheduleVariable = "SIMTEST_SCHEDULE"
 )
 
-// What SIMTEST_OVERLAY may be, besides a list.
+// Values of SIMTEST_OVERLAY other than a list.
 const (
 	noLayers  = "none"
 	allLayers = "all"
 )
 
-// layerNames are the layers, in the order of the bits that the runtime has for them.
+// layerNames are the layers, in the order of their bits in the runtime.
 var layerNames = []struct {
 	name string
 	of   func(*Layers) *bool
@@ -74,7 +74,7 @@ var layerNames = []struct {
 	{"net", func(l *Layers) *bool { return &l.Net }},
 }
 
-// overlaid is what an overlaid runtime has besides.
+// overlaid is the additional API of an overlaid runtime.
 type overlaid interface {
 	SimtestBubble(layers uint32, seed, schedule uint64)
 	SimtestSetHost(host uint64)
@@ -82,8 +82,8 @@ type overlaid interface {
 	SimtestTurns() (turns, choices, lost uint64)
 }
 
-// overlay is the runtime's part of the overlay, or nil if the program was built
-// without.
+// overlay is the runtime's part of the overlay, or nil if the program was built without
+// it.
 var overlay, _ = any(new(runtime.PanicNilError)).(overlaid)
 
 // layersFromEnvironment returns the layers that are on.
@@ -91,7 +91,7 @@ func layersFromEnvironment() (Layers, error) {
 	return parseLayers(os.Getenv(overlayVariable), overlay != nil)
 }
 
-// parseLayers returns the layers that SIMTEST_OVERLAY says.
+// parseLayers parses SIMTEST_OVERLAY.
 func parseLayers(text string, built bool) (layers Layers, err error) {
 	switch text {
 	case noLayers:
@@ -121,8 +121,8 @@ func parseLayers(text string, built bool) (layers Layers, err error) {
 	return layers, nil
 }
 
-// scheduleFromEnvironment returns the seed of the schedule that SIMTEST_SCHEDULE
-// says, or the configured one.
+// scheduleFromEnvironment returns the seed of the schedule from SIMTEST_SCHEDULE, or
+// the configured one.
 func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
 	schedule := configured
 	if text := os.Getenv(scheduleVariable); text != "" {
@@ -137,9 +137,9 @@ func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
 	return schedule, nil
 }
 
-// scheduleNow returns the seed of the schedule with which simulations run.
+// scheduleNow returns the seed of the schedule that simulations use.
 func (c *Config) scheduleNow() uint64 {
-	schedule, _ := scheduleFromEnvironment(c.Schedule, Overlay()) // that is no error where simulations run
+	schedule, _ := scheduleFromEnvironment(c.Schedule, Overlay()) // no error is possible where simulations run
 	return schedule
 }
 
@@ -153,7 +153,7 @@ func (l Layers) suffice(needs Layers) error {
 	return nil
 }
 
-// enter makes the layers hold in the calling goroutine's bubble.
+// enter turns the layers on in the calling goroutine's bubble.
 func (l Layers) enter(seed, schedule uint64) {
 	if !l.On() {
 		return
@@ -167,17 +167,17 @@ func (l Layers) enter(seed, schedule uint64) {
 	overlay.SimtestBubble(bits, mix64.Mix(seed, 5), schedule)
 }
 
-// Do calls f in the calling goroutine as one of the host's: what it draws from
-// crypto/rand.Reader is the host's, and so are the goroutines that it starts.
-// With the layer net of the overlay, see [Overlay], the net package uses the host's
-// network in f.
+// Do calls f in the calling goroutine, which belongs to the host meanwhile: it draws
+// from the host's stream of crypto/rand.Reader, and goroutines that it starts belong to
+// the host. With the net layer of the overlay (see [Overlay]), the net package uses the
+// host's network in f.
 func (h *Host) Do(f func()) {
 	defer h.sim.layers.setHost(h)()
 	doOnHost(h.sim.bubble, h.name, f)
 }
 
-// setHost makes the calling goroutine one of the host's, and returns a function
-// that makes it what it was before.
+// setHost makes the calling goroutine belong to the host, and returns a function that
+// undoes that.
 func (l Layers) setHost(h *Host) (restore func()) {
 	if !l.Net {
 		return func() {}
@@ -187,7 +187,7 @@ func (l Layers) setHost(h *Host) (restore func()) {
 	return func() { overlay.SimtestSetHost(before) }
 }
 
-// overlaySims counts simulations with hosts that the net package knows.
+// overlaySims counts simulations whose hosts are known to the net package.
 var overlaySims atomic.Uint64
 
 // overlayID returns the number by which the runtime knows the host.

@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// An overlaid package net asks for what hosts do, by their numbers.
+// An overlaid package net calls these functions with numbers of hosts.
 
-// overlayHosts are the simulations that run, by their number.
+// overlayHosts are the running simulations, by number.
 var overlayHosts sync.Map
 
 // enterNet makes the simulation known to the net package.
@@ -47,7 +47,7 @@ func overlayHost(id uint64) *Host {
 // errNoSimulation is for a goroutine that outlives its simulation.
 var errNoSimulation = &net.OpError{Op: "socket", Err: os.NewSyscallError("socket", syscall.ENETDOWN)}
 
-// startOverlayNet tells package net once.
+// startOverlayNet registers the functions with package net, once.
 var startOverlayNet = sync.OnceFunc(func() {
 	n, ok := any(new(net.ParseError)).(interface {
 		SimtestNetwork(

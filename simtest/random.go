@@ -10,15 +10,14 @@ import (
 )
 
 // seedProcess seeds the whole process's random numbers until t ends: those of
-// math/rand's functions and, in tests, of crypto/rand.Reader and the crypto
-// packages. In a parallel test, or a subtest of one, it does nothing and
-// returns false, because tests that run beside it draw as well.
+// math/rand's functions and, in tests, of crypto/rand.Reader and the crypto packages.
+// In a parallel test, or a subtest of one, it does nothing and returns false, because
+// tests that run at the same time draw from them too.
 //
-// t is the bubble's own test, and no other: it may not be parallel anyway. The
-// test around it can still call t.Parallel afterwards.
+// t must be the bubble's own test, which cannot be parallel anyway. The test around it
+// can still call t.Parallel afterwards.
 func seedProcess(t *testing.T, seed uint64) (ok bool) {
-	// Programs are not tests, and may make keys that are to be secret beside the
-	// simulation.
+	// Programs are not tests: they may generate secret keys outside the simulation.
 	settings := ""
 	if testing.Testing() {
 		settings = cryptoSettings
@@ -34,19 +33,18 @@ func seedProcess(t *testing.T, seed uint64) (ok bool) {
 	return true
 }
 
-// setGODEBUG adds to the environment variable GODEBUG, which the runtime reads
-// again when it changes, until t ends. It returns false in a parallel test.
+// setGODEBUG adds to the environment variable GODEBUG, which the runtime rereads when
+// it changes, until t ends. It returns false in a parallel test.
 func setGODEBUG(t *testing.T, settings string) (ok bool) {
 	defer func() {
-		// Setenv panics in a parallel test, and for no other reason.
+		// Setenv panics only in a parallel test.
 		ok = recover() == nil
 	}()
 	t.Setenv("GODEBUG", withGODEBUG(settings))
 	return true
 }
 
-// withGODEBUG returns the value of GODEBUG with settings added. The last one
-// counts.
+// withGODEBUG returns the value of GODEBUG with settings added. The last one wins.
 func withGODEBUG(settings string) string {
 	switch present := os.Getenv("GODEBUG"); {
 	case present == "":
@@ -58,9 +56,9 @@ func withGODEBUG(settings string) string {
 	}
 }
 
-// seedMath seeds the global functions of math/rand, which all goroutines share,
-// until t ends; then they draw from the system again. Those of math/rand/v2
-// cannot be seeded.
+// seedMath seeds the global functions of math/rand, which all goroutines share, until t
+// ends; then they use the system's randomness again. Those of math/rand/v2 cannot be
+// seeded.
 func seedMath(t *testing.T, seed uint64) {
 	reseedMath(int64(seed))
 	t.Cleanup(func() { reseedMath(mathrand2.Int64()) })
