@@ -10,11 +10,11 @@ import (
 // cryptoSettings are for GODEBUG.
 const cryptoSettings = ""
 
-// seedCrypto would seed the random numbers that the crypto packages draw
-// internally. That takes Go 1.26.
+// seedCrypto does nothing: seeding the random numbers that the crypto packages draw
+// internally requires Go 1.26.
 func seedCrypto(*testing.T, uint64) (ok bool) { return false }
 
-// adviceOnTLS is for bytes of TLS that differ.
+// adviceOnTLS is for TLS bytes that differ.
 const adviceOnTLS = "It is TLS: its keys come from the system with Go 1.25, so that the bytes differ in every run. With Go 1.26 the seed decides them."
 
 // mayReplaceReader reports whether crypto/rand.Reader may be replaced. In FIPS

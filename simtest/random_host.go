@@ -8,15 +8,14 @@ import (
 	"unsafe"
 )
 
-// callersHost returns the name of the host that the calling goroutine belongs to,
-// as its labels say, or nothing.
+// callersHost returns the host of the calling goroutine by its labels, or nothing.
 func callersHost() string {
 	host, _ := pprof.Label(callersLabels(), hostLabel)
 	return host
 }
 
-// callersLabels returns a context with the labels of the calling goroutine, as far
-// as they can be read.
+// callersLabels returns a context with the labels of the calling goroutine, if they can
+// be read.
 func callersLabels() context.Context {
 	labels := goroutineLabels()
 	t := labelsType()
@@ -33,7 +32,7 @@ func callersLabels() context.Context {
 //go:linkname goroutineLabels runtime/pprof.runtime_getProfLabel
 func goroutineLabels() unsafe.Pointer
 
-// A labelled context has labels. There is one key of package pprof's for them.
+// A labelled is a context with labels. Package pprof uses a single key for them.
 type labelled struct {
 	context.Context
 	labels any

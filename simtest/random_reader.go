@@ -9,9 +9,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// A hostReader is crypto/rand.Reader during a simulation. The goroutines of each
-// host draw from a stream of the host's own, so that what one host draws does not
-// depend on when the others do. Goroutines that belong to no host share one.
+// A hostReader is crypto/rand.Reader during a simulation. Each host's goroutines draw
+// from the host's own stream, so that the draws of one host do not depend on those of
+// the others. Goroutines without a host share a stream.
 type hostReader struct {
 	seed uint64
 
@@ -19,10 +19,9 @@ type hostReader struct {
 	streams map[string]*hostStream // by host
 }
 
-// A hostStream is the stream that one host draws from. Single bytes come from
-// elsewhere: before Go 1.26 the crypto packages read one or none, by chance,
-// from any reader but their own, so that callers do not rely on the bytes that
-// follow.
+// A hostStream is the stream of one host. Single bytes come from a separate stream:
+// before Go 1.26 the crypto packages randomly read one byte or none from a custom
+// reader, so that callers do not rely on the bytes that follow.
 type hostStream struct{ bytes, singles *mathrand.ChaCha8 }
 
 // seedReader replaces crypto/rand.Reader by a hostReader until t ends.

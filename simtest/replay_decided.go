@@ -7,18 +7,18 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Decisions are what chance has decided in a run, so that something else can be
-// decided there in another one. They are noted only if somebody asks for them.
+// decisions are the random decisions of a run, so that another run can override them.
+// They are recorded only on request.
 type decisions struct {
-	ties  []time.Duration // the instants at which another order than the natural one was drawn
-	draws []drawOverride  // what has befallen packets by chance, in order; as overrides by which it does not
-	more  bool            // there were more, which were left out
+	ties  []time.Duration // the instants at which an order other than the natural one was drawn
+	draws []drawOverride  // random impairments of packets, in order; as overrides that suppress them
+	more  bool            // some were left out because there were too many
 }
 
-// maxDecisions is how many decisions of a kind are noted.
+// maxDecisions is how many decisions of a kind are recorded.
 const maxDecisions = 10_000
 
-// tie notes an instant.
+// tie records an instant.
 func (d *decisions) tie(at time.Duration) {
 	if n := len(d.ties); n > 0 && d.ties[n-1] == at {
 		return
@@ -30,7 +30,7 @@ func (d *decisions) tie(at time.Duration) {
 	d.ties = append(d.ties, at)
 }
 
-// draw notes what has befallen a packet.
+// draw records a random impairment of a packet.
 func (d *decisions) draw(line lineName, draw netem.Draw) {
 	if len(d.draws) >= maxDecisions {
 		d.more = true
@@ -44,14 +44,14 @@ func (d *decisions) instants() []time.Duration {
 	return slices.Compact(slices.Sorted(slices.Values(d.ties)))
 }
 
-// SearchDecisions are decisions as a worker tells them.
+// searchDecisions are decisions as a worker reports them.
 type searchDecisions struct {
 	Ties  []time.Duration `json:"ties,omitempty"`
 	Draws []string        `json:"draws,omitempty"`
 	More  bool            `json:"more,omitempty"`
 }
 
-// forSearch returns what a worker tells; of nil, nil.
+// forSearch returns the decisions as a worker reports them; nil for nil.
 func (d *decisions) forSearch() *searchDecisions {
 	if d == nil {
 		return nil
@@ -63,7 +63,7 @@ func (d *decisions) forSearch() *searchDecisions {
 	return told
 }
 
-// decisions returns what a worker has told; of nil it is not ok.
+// decisions parses what a worker has reported; ok is false for nil.
 func (d *searchDecisions) decisions() (told *decisions, ok bool) {
 	if d == nil {
 		return nil, false

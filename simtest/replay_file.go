@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// A replay is all that tells one run of a simulation from others: what is kept of a
-// failure, so that it can be run again.
+// A replay identifies one run of a simulation. It is what is kept of a failure, so that
+// it can be run again.
 type replay struct {
-	goVersion string // that it was found with
-	test      string // full name; empty in a file that does not say
-	search    int    // which of the test's, from 1; 0 is 1
+	goVersion string // with which it was found
+	test      string // full name; empty in a file without one
+	search    int    // which search of the test, from 1; 0 means 1
 	seed      uint64
-	layers    Layers        // of the overlay, that it was made with
+	layers    Layers        // of the overlay, with which it was made
 	order     uint64        // Config.Schedule
-	quiet     time.Duration // when the faults are over; 0 if there was no chaos
+	quiet     time.Duration // when the faults are over; 0 without Chaos
 	schedule  chaosSchedule
 	overrides
 	message string // of the failure, in lines
 	digest  string // of the run, or unknownDigest
 }
 
-// newReplay returns the replay of a run with a chaos, or with none, nil.
+// newReplay returns the replay of a run. chaos is nil if there is none.
 func newReplay(seed uint64, chaos *chaosRun, message, digest string) *replay {
 	r := &replay{goVersion: runtime.Version(), seed: seed, layers: Overlay(), message: message, digest: digest}
 	if chaos != nil {
@@ -39,7 +39,7 @@ func newReplay(seed uint64, chaos *chaosRun, message, digest string) *replay {
 	return r
 }
 
-// apply has a Config run the replay.
+// apply makes a Config run the replay.
 func (r *replay) apply(c *Config) {
 	c.Seed, c.Schedule, c.needs = r.seed, r.order, r.layers
 	if !r.isNone() {
@@ -51,17 +51,17 @@ func (r *replay) apply(c *Config) {
 	c.chaos = &chaosRun{chaos: c.Chaos, given: append(chaosSchedule{}, r.schedule...), quiet: r.quiet}
 }
 
-// replayFolder is where replay files are, in the folder of a package.
+// replayFolder is the folder of replay files, relative to a package's folder.
 var replayFolder = filepath.Join("testdata", "simtest")
 
-// replayEnding is how the names of replay files end.
+// replayEnding is the file name extension of replay files.
 const replayEnding = ".replay"
 
-// maxReplay is how many bytes a replay file may have, or a schedule's text.
+// maxReplay is the maximum size of a replay file, or of a schedule's text.
 const maxReplay = 1 << 20
 
-// replayFolderOf returns the folder of a test's replay files, in one for all. A
-// subtest has a folder in its test's.
+// replayFolderOf returns the folder of a test's replay files within a common folder. A
+// subtest's folder is inside its test's.
 func replayFolderOf(folder, test string) string {
 	parts := strings.Split(test, "/")
 	for i, part := range parts {
@@ -70,7 +70,8 @@ func replayFolderOf(folder, test string) string {
 	return filepath.Join(folder, filepath.Join(parts...))
 }
 
-// fileName returns a name that every file system takes, a different one for each.
+// fileName returns a name that is valid on every file system, and unique for each
+// argument.
 func fileName(name string) string {
 	var text strings.Builder
 	for i, c := range []byte(name) {
@@ -88,11 +89,11 @@ func fileName(name string) string {
 	return shortName(text.String())
 }
 
-// maxFileName is how long the names of files and folders are. Most file systems take
-// 255 bytes, and what is written has an ending.
+// maxFileName is the maximum length of names of files and folders. Most file systems
+// allow 255 bytes, and an extension is added.
 const maxFileName = 200
 
-// shortName cuts a name that is too long, and adds a hash instead.
+// shortName truncates a name that is too long, and adds a hash.
 func shortName(name string) string {
 	if len(name) <= maxFileName {
 		return name
@@ -101,16 +102,15 @@ func shortName(name string) string {
 	return name[:maxFileName-len(hash)] + hash
 }
 
-// fileName returns the replay's. It depends on what is run, and not on what came of
-// it.
+// fileName returns the replay's file name. It depends on the run, not on its outcome.
 func (r *replay) fileName() string {
 	run := *r
 	run.goVersion, run.test, run.message, run.digest = "", "", "", unknownDigest
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(run.text())))[:16] + replayEnding
 }
 
-// inPackage returns the name of a file or folder that is relative to the package's
-// folder, whatever the test has made the working directory.
+// inPackage resolves a name relative to the package's folder, even if the test has
+// changed the working directory.
 func inPackage(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -118,14 +118,15 @@ func inPackage(name string) string {
 	return filepath.Join(startDirectory, name)
 }
 
-// write writes the replay into a folder, which it makes if need be, and returns the
+// write writes the replay to a folder, which it creates if necessary, and returns the
 // file's name.
 func (r *replay) write(folder string) (name string, err error) {
 	if err := os.MkdirAll(inPackage(folder), 0o777); err != nil {
 		return "", err
 	}
 	name = filepath.Join(folder, r.fileName())
-	// What is half written is no replay. Two processes write the same.
+	// A partially written file must not look like a replay. Two processes may write the
+	// same file.
 	partial := fmt.Sprintf("%s.%d.tmp", inPackage(name), os.Getpid())
 	err = os.WriteFile(partial, []byte(r.text()), 0o666)
 	if err == nil {
@@ -138,9 +139,9 @@ func (r *replay) write(folder string) (name string, err error) {
 	return name, nil
 }
 
-// readReplay reads a replay file. Its errors name the file, and say what to do.
+// readReplay reads a replay file. Its errors name the file and say what to do.
 func readReplay(name string) (*replay, error) {
-	info, err := os.Stat(inPackage(name)) // before it is opened: to open a pipe may take for ever
+	info, err := os.Stat(inPackage(name)) // before opening it, since opening a pipe can block forever
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ func readReplay(name string) (*replay, error) {
 	return parseReplay(name, data)
 }
 
-// kindOfFile names what is no regular file.
+// kindOfFile names the kind of a file that is not regular.
 func kindOfFile(mode fs.FileMode) string {
 	switch {
 	case mode.IsDir():
@@ -174,15 +175,15 @@ func kindOfFile(mode fs.FileMode) string {
 	return "something else"
 }
 
-// A namedReplay is one with its file's name.
+// A namedReplay is a replay with its file's name.
 type namedReplay struct {
 	name string
 	*replay
 }
 
-// readReplays reads the replay files of a folder, in the order of their names.
-// There are none if there is no such folder. The error is that of all files that
-// cannot be read; the others are returned as well.
+// readReplays reads the replay files of a folder, in the order of their names. There
+// are none if the folder does not exist. The error combines those of all files that
+// cannot be read; the others are still returned.
 func readReplays(folder string) (replays []namedReplay, err error) {
 	entries, err := os.ReadDir(inPackage(folder))
 	if errors.Is(err, fs.ErrNotExist) {

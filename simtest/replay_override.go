@@ -10,14 +10,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Overrides say what is otherwise than the seed has it. A simulation that is made
-// smaller step by step has them. A tie at whose instant nothing is due, and a draw
-// about a packet that is not sent, have no effect: a program that was changed has
-// other instants and packets. That a host of theirs does not exist fails the test, as
-// with a schedule's.
+// overrides replace random decisions of the seed. They are used to shrink a failure. A
+// tie at an instant without events, and a draw about a packet that is never sent, have
+// no effect: after a change, a program has other instants and packets. An override that
+// names a host that does not exist fails the test, as in a schedule.
 type overrides struct {
-	natural       bool // the order is natural at all instants that ties do not name
-	noImpairments bool // nothing befalls packets by chance that draws do not name
+	natural       bool // the order is natural at all instants that are not in ties
+	noImpairments bool // packets have no random impairments except those in draws
 	ties          []tieOverride
 	draws         []drawOverride
 }
@@ -26,15 +25,15 @@ func (o *overrides) isNone() bool {
 	return !o.natural && !o.noImpairments && len(o.ties)+len(o.draws) == 0
 }
 
-// A tieOverride is in which order happens what happens at one instant: the
-// natural one, or one that is drawn from another number.
+// A tieOverride sets the order of events at one instant: the natural one, or one drawn
+// from another number.
 type tieOverride struct {
 	at      time.Duration
 	natural bool
 	round   uint64
 }
 
-// String returns the value of a line of a replay file.
+// String returns the value of the line in a replay file.
 func (o tieOverride) String() string {
 	if o.natural {
 		return fmt.Sprint(o.at, " ", naturalTies)
@@ -42,25 +41,25 @@ func (o tieOverride) String() string {
 	return fmt.Sprintf("%v %016x", o.at, o.round)
 }
 
-// A drawOverride is what is drawn about a packet on the link between two hosts, or on
-// a host's access; see netem.Overrides.
+// A drawOverride sets a draw about a packet on the link between two hosts, or on a
+// host's access; see netem.Overrides.
 type drawOverride struct {
 	lineName
 	draw netem.Draw
 	roll uint64
 }
 
-// A lineName names a line by the hosts that it goes from and to. One of them is empty
-// for all others: the line is the access of the one that is not.
+// A lineName names a line by its source and its destination. If one of them is empty,
+// which stands for all others, the line is the access of the other.
 type lineName struct{ from, to string }
 
-// fixedRolls are the rolls of lines that are not their own.
+// fixedRolls are rolls of lines that override the drawn ones.
 type fixedRolls map[lineName]map[netem.Draw]uint64
 
-// anyHost is written for all others.
+// anyHost stands for all other hosts in a replay file.
 const anyHost = "*"
 
-// String returns the name as a replay file has it.
+// String returns the name in the syntax of a replay file.
 func (n lineName) String() string {
 	quote := func(name string) string {
 		if name == "" {
@@ -71,7 +70,7 @@ func (n lineName) String() string {
 	return quote(n.from) + " > " + quote(n.to)
 }
 
-// drawWords are the words for what is drawn about packets.
+// drawWords are the words for the kinds of draws.
 var drawWords = func() (words []string) {
 	for what := netem.DrawnLoss; what <= netem.DrawnFlip; what++ {
 		words = append(words, what.String())
@@ -79,12 +78,12 @@ var drawWords = func() (words []string) {
 	return words
 }()
 
-// String returns the value of a line of a replay file.
+// String returns the value of the line in a replay file.
 func (o drawOverride) String() string {
 	return fmt.Sprintf("%v %016x %d %v %016x", o.lineName, o.draw.ID.Flow, o.draw.ID.Number, o.draw.Kind, o.roll)
 }
 
-// noDraws says that nothing befalls packets.
+// noDraws says that packets have no random impairments.
 const noDraws = "none"
 
 // naturalTies is the word for the natural order.
@@ -136,7 +135,7 @@ func (p *replayParser) readDraw(value string) error {
 	return p.once(fmt.Sprint(keyDraw, " ", draw))
 }
 
-// readHost reads a host's name, or what is written for all others.
+// readHost parses a host's name, or anyHost.
 func (w word) readHost(name *string) (ok bool) {
 	if w.is(anyHost) {
 		return true
@@ -145,7 +144,7 @@ func (w word) readHost(name *string) (ok bool) {
 	return w.isName() && checkHostName(w.text) == nil
 }
 
-// parseHex reads 16 digits.
+// parseHex parses 16 hexadecimal digits.
 func parseHex(text string) (uint64, error) {
 	if !replayDigest.MatchString(text) {
 		return 0, strconv.ErrSyntax
@@ -153,7 +152,7 @@ func parseHex(text string) (uint64, error) {
 	return strconv.ParseUint(text, 16, 64)
 }
 
-// overrideLocked has the draws on a line be otherwise, and noted, as the Config says.
+// overrideLocked overrides and records the draws on a line, as the Config says.
 func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
 	o := &netem.Overrides{Rolls: s.rolls[name], NoImpairments: s.noImpairments}
 	if s.ties.decided != nil {
@@ -164,8 +163,8 @@ func (s *Sim) overrideLocked(line *netem.Line, name lineName) {
 	}
 }
 
-// useRolls has draws be otherwise. The hosts that they name are to exist when the
-// simulation's function has ended.
+// useRolls overrides draws. The hosts that they name must exist when the simulation's
+// function has ended.
 func (s *Sim) useRolls(calm bool, draws []drawOverride) {
 	s.noImpairments = calm
 	s.rolls = make(fixedRolls)

@@ -11,9 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// A replay file has a key and a value on each line. The first line tells the
-// version of the format, and the last one the run's digest, so that a file that was
-// cut short is found out.
+// A replay file has a key and a value on each line. The first line is the version of
+// the format, and the last one the run's digest, which reveals a truncated file.
 //
 //	simtest-replay 1
 //	go go1.26.8
@@ -30,9 +29,9 @@ import (
 //	message two leaders of term 3
 //	digest 5f2a9c0317be44d1
 //
-// docs/replay.md tells what the values mean. A reader takes the keys in any order, empty lines, lines that begin with '#', a
-// carriage return before a line's end, and a last line without one. A writer writes
-// none of these.
+// docs/replay.md describes the values. A reader accepts the keys in any order, empty
+// lines, lines that begin with '#', a carriage return at the end of a line, and a last
+// line without a newline. A writer writes none of these.
 
 // The keys of a replay file.
 const (
@@ -53,16 +52,16 @@ const (
 	keyDigest  = "digest"
 )
 
-// replayKeys are those that may be on any line but the first.
+// replayKeys are the keys of all lines except the first.
 var replayKeys = []string{keyGo, keyTest, keySearch, keySeed, keyOverlay, keyOrder, keyQuiet, keyFault, keyTies, keyTie, keyDraws, keyDraw, keyMessage, keyDigest}
 
 // replayVersion is the version of the format.
 const replayVersion = 1
 
-// unknownDigest is what a file says that was written by hand.
+// unknownDigest is the digest in a file that was written by hand.
 const unknownDigest = "unknown"
 
-// text returns the file's text, which is the same for what is the same.
+// text returns the file's text, which is the same for equal replays.
 func (r *replay) text() string {
 	var text strings.Builder
 	line := func(key string, value any) { fmt.Fprintf(&text, "%s %v\n", key, value) }
@@ -108,7 +107,7 @@ func (r *replay) text() string {
 	return text.String()
 }
 
-// quoteText returns a text that fits into a line, as it is or quoted as in Go.
+// quoteText returns a text that fits on a line, unchanged or quoted as in Go.
 func quoteText(text string) string {
 	plain := text != "" && utf8.ValidString(text) && text[0] != '"' && strings.TrimSpace(text) == text &&
 		strings.IndexFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) < 0
@@ -129,8 +128,8 @@ func unquoteText(text string) (string, error) {
 	return unquoted, nil
 }
 
-// parseReplay reads a replay file's text. Its errors name the file and the line,
-// and say how to mend it.
+// parseReplay parses a replay file. Its errors name the file and the line, and say how
+// to fix it.
 func parseReplay(name string, data []byte) (*replay, error) {
 	p := &replayParser{replay: replay{schedule: chaosSchedule{}}, seen: make(map[string]int)}
 	if err := p.parse(data); err != nil {
@@ -142,11 +141,11 @@ func parseReplay(name string, data []byte) (*replay, error) {
 	return &p.replay, nil
 }
 
-// A replayParser reads a replay file line by line.
+// A replayParser parses a replay file line by line.
 type replayParser struct {
 	replay
-	line     int            // that is read; 0 for the whole file
-	seen     map[string]int // in which line was what must be there once
+	line     int            // the current one; 0 for the whole file
+	seen     map[string]int // the lines of keys that must occur once
 	messages []string
 }
 
@@ -195,7 +194,7 @@ func (p *replayParser) readLine(line string) error {
 	return p.readValue(key, value)
 }
 
-// once notes what must be in a file once.
+// once records a key that must occur once.
 func (p *replayParser) once(what string) error {
 	if at := p.seen[what]; at > 0 {
 		return fmt.Errorf("line %d says so already, or otherwise: delete one of them", at)
@@ -204,7 +203,7 @@ func (p *replayParser) once(what string) error {
 	return nil
 }
 
-// readFormat reads the first line.
+// readFormat parses the first line.
 func (p *replayParser) readFormat(key, value string) error {
 	if key != keyFormat {
 		return fmt.Errorf("this is no replay file, which begins with %q: move it elsewhere, or delete it", fmt.Sprint(keyFormat, " ", replayVersion))
@@ -291,7 +290,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 	return nil
 }
 
-// unknownKey says what may be wrong with a line that has no key.
+// unknownKey returns the error of a line without a known key.
 func unknownKey(key string) error {
 	switch {
 	case strings.HasPrefix(key, "<<<<<<<"), strings.HasPrefix(key, "======="), strings.HasPrefix(key, ">>>>>>>"):

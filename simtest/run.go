@@ -12,35 +12,34 @@ import (
 	"time"
 )
 
-// Run runs f in a testing/synctest bubble with a network, as the zero [Config]
-// says.
+// Run runs f in a testing/synctest bubble with a network, with the zero [Config].
 func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	Config{}.Run(t, f)
 }
 
-// Run runs f in a testing/synctest bubble with a network, and ends the
-// simulation in this order:
+// Run runs f in a testing/synctest bubble with a network, and ends the simulation in
+// this order:
 //
 //   - f returns, and t.Context ends.
-//   - The clean-ups of f's t are done, the last one first. They are under the
-//     time limit, as f is. The network is up and time goes on, so a clean-up may
+//   - The clean-ups of f's t run, the last one first. They are subject to the
+//     time limit, as f is. The network is up and time goes on, so a clean-up can
 //     shut a server down or close a connection.
 //   - The contexts of programs end, and programs have [Config.Grace] to return.
 //   - The network closes: listeners, sockets and connections that are still open.
 //
-// Goroutines that still run a simulated minute later are reported, host by
-// host, and fail the test. When the time limit is reached, or everything waits
-// for ever, the report says who waits for what. A simulation that fails says
-// how to run the test again with its seed. If f or a clean-up calls t.FailNow,
-// or does not return, the test ends with it; after t.Error it goes on, and may
-// try more seeds. Run panics on a config that is not valid.
+// Goroutines that still run a simulated minute later are reported, host by host, and
+// fail the test. When the time limit is reached, or everything is blocked forever, the
+// report says who waits for what. A simulation that fails prints how to run the test
+// again with its seed. If f or a clean-up calls t.FailNow, or does not return, the test
+// ends too; after t.Error it continues, and may try more seeds. Run panics on an
+// invalid config.
 func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	c.run(t, f)
 }
 
-// run is Run, and tells whether the simulation has failed.
+// run is Run, and reports whether the simulation has failed.
 func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) {
 	t.Helper()
 	c.mustBeValid()
@@ -67,7 +66,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	if c.eventFile, err = newEventFile(t, &c); err != nil {
 		t.Fatal(err)
 	}
-	labelsType() // starts a goroutine once, which would count as one of the first simulation's
+	labelsType() // starts a goroutine once, which would count as the first simulation's
 	if !c.KeepPools {
 		startLibrary()
 		if !c.layers.Time {
@@ -82,8 +81,8 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		}
 	}()
 	failedBefore := t.Failed()
-	var failedInside atomic.Bool // what has failed before is not this simulation's
-	told, stated := false, false // what else there is to tell; the state of the network
+	var failedInside atomic.Bool // earlier failures are not this simulation's
+	told, stated := false, false // the rest of the report; the state of the network
 	defer func() {
 		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
 		if failed && !told {
@@ -106,8 +105,8 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	s := w.simulation.Load()
 	switch {
 	case deadlock == errStuck:
-		// Whatever the test still does may wait for the mutex too, and for ever,
-		// and what it logs is printed when it has ended.
+		// Whatever the test still does may also wait for the mutex forever, and its log
+		// is only printed when it has ended.
 		told = true
 		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.failureText(t, s.sim, false))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
@@ -128,7 +127,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	return true
 }
 
-// simulate runs f in a bubble that exists.
+// simulate runs f in the present bubble.
 func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Sim)) {
 	id := newSimulationID()
 	joinSimulation(id)
@@ -139,7 +138,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	}
 	s := &simulation{id: id, config: c, cleaned: make(chan struct{})}
 	t.Cleanup(func() { runUnlisted(func() { s.finish(t) }) })
-	// A panic in a goroutine that is not the test's ends the process at once.
+	// A panic in a goroutine other than the test's ends the process at once.
 	telling := func(f func()) {
 		defer func() {
 			if panics() {
@@ -163,7 +162,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	}
 	sim.running = func() string { return formatGoroutines(stillRunning(id)) }
 	sim.context = func(host string) context.Context { return onHost(context.Background(), id, host) }
-	sim.started = func(host string, f func()) { // sim.mu is held
+	sim.started = func(host string, f func()) { // called with sim.mu held
 		if host == "" {
 			go func() {
 				joinSimulation(id)
@@ -193,14 +192,14 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	s.functionOver(t, w)
 }
 
-// Main runs f in simulated time in an ordinary program, outside of go test, and
-// returns when f and all that it started have ended. If something in f panics,
-// or f makes a mistake that fails a test, the program ends as a test does, with
-// status 1. Several calls run one after another.
+// Main runs f in simulated time in an ordinary program, outside of go test, and returns
+// when f and everything that it started have ended. If f panics, or does something that
+// fails a test, the program exits like a test, with status 1. Several calls run one
+// after another.
 //
-// A bubble needs package testing around it, so Main runs f as its only test,
-// with the process's flag.CommandLine as it is: a program that has flags of its
-// own there parses them before. In a test Main panics: there, use [Run].
+// A bubble needs package testing around it, so Main runs f as its only test, with the
+// process's flag.CommandLine as it is: a program with flags of its own must parse them
+// before. Main panics in a test: use [Run] there.
 func Main(f func(sim *Sim)) { Config{}.Main(f) }
 
 // Main is like the function [Main], with settings.
@@ -222,11 +221,11 @@ func (c Config) Main(f func(sim *Sim)) {
 		[]testing.InternalTest{{Name: "Main", F: func(t *testing.T) {
 			c.Run(t, func(_ *testing.T, sim *Sim) { f(sim) })
 			close(done)
-			select {} // to return would end the process, with words of package testing's
+			select {} // returning would end the process, with output of package testing
 		}}},
 		nil, nil)
 	<-done
 }
 
-// mainMu makes calls of Main take turns.
+// mainMu serializes calls of Main.
 var mainMu sync.Mutex

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// RunB runs a simulation in a benchmark, as Run does in a test, once and in a
-// bubble of its own:
+// RunB runs a simulation in a benchmark, as Run does in a test, once and in a bubble of
+// its own:
 //
 //	func BenchmarkElection(b *testing.B) {
 //		for b.Loop() {
@@ -15,13 +15,13 @@ import (
 //		}
 //	}
 //
-// b measures real time, so f, where time is simulated, must not call its
-// methods that start, stop or read its timer, nor b.Loop. A loop of b.N turns
-// may be in f as well as around RunB. The measured time includes the bubble,
-// and the garbage collections that [Config.KeepPools] leaves out.
+// b measures real time. In f time is simulated, so f must not call b.Loop or b's
+// methods that start, stop or read its timer. A loop of b.N iterations may be in f or
+// around RunB. The measured time includes the bubble, and the garbage collections that
+// [Config.KeepPools] avoids.
 //
-// If the simulation fails, the benchmark fails and ends; the simulation's log
-// is on standard output. If the simulation skips, so does the benchmark.
+// If the simulation fails, the benchmark fails and ends; the simulation's log is on
+// standard output. If the simulation is skipped, so is the benchmark.
 func (c Config) RunB(b *testing.B, f func(t *testing.T, sim *Sim)) {
 	b.Helper()
 	c.mustBeValid()
@@ -44,10 +44,10 @@ func (c Config) RunB(b *testing.B, f func(t *testing.T, sim *Sim)) {
 	}
 }
 
-// runAsTest runs f in a test, because a bubble needs one, and reports whether
-// it has passed. The process's test flags do not apply: -run need not match it,
-// it runs once whatever -count and -cpu say, since the benchmark is repeated
-// anyway, and it is silent with -v unless it fails.
+// runAsTest runs f in a test, because a bubble needs one, and reports whether it has
+// passed. The process's test flags do not apply: -run need not match it, it runs once
+// regardless of -count and -cpu, since the benchmark is repeated anyway, and it is
+// silent even with -v unless it fails.
 func runAsTest(name string, f func(t *testing.T)) (passed bool) {
 	for name, value := range map[string]string{"test.count": "1", "test.skip": "", "test.v": "false"} {
 		if option := flag.Lookup(name); option != nil {
@@ -61,7 +61,7 @@ func runAsTest(name string, f func(t *testing.T)) (passed bool) {
 	ran := false
 	once := func(t *testing.T) {
 		if ran {
-			return // for another number of processors
+			return // not again for another number of processors
 		}
 		ran = true
 		runtime.GOMAXPROCS(processors)

@@ -12,31 +12,28 @@ import (
 )
 
 // bubble runs f in a testing/synctest bubble, as synctest.Test does, with some
-// differences. If goroutines remain that are blocked for ever, it returns the
-// runtime's complaint instead of panicking with it; if the watchdog has given the
-// bubble up, it returns the watchdog's error. The watchdog may be nil. If f skips,
-// t is skipped; synctest.Test would have it pass. And if f fails and returns, t
-// has failed and bubble returns, so that more can be tried in the same test;
-// synctest.Test would end that.
+// differences. If goroutines remain that are blocked forever, it returns the runtime's
+// error instead of panicking with it; if the watchdog has given the bubble up, it
+// returns the watchdog's error. The watchdog may be nil. If f skips, t is skipped; with
+// synctest.Test it would pass. And if f fails and returns, t has failed and bubble
+// returns, so that the test can continue; synctest.Test would end it.
 //
-// If f or a clean-up ends with FailNow, so does bubble. When it returns an
-// error, t has failed if f has; the caller then has to report what is blocked,
-// and to fail t. The goroutines that are blocked exist until the process ends.
-// Nothing wakes them: their bubble's time stands still, and its channels and
-// timers may not be used from outside. What their mutexes guard may still be
-// looked at.
+// If f or a clean-up ends with FailNow, so does bubble. When it returns an error, t has
+// failed if f has; the caller must then report what is blocked, and fail t. The blocked
+// goroutines exist until the process ends. Nothing wakes them: their bubble's time
+// stands still, and its channels and timers must not be used from outside. State
+// guarded by their mutexes can still be read.
 //
-// A panic in f ends the process, after f's clean-ups, as it does in any test.
-// All other panics of synctest.Test are passed on, such as that for a bubble in
-// a bubble.
+// A panic in f ends the process, after f's clean-ups, as it does in any test. All other
+// panics of synctest.Test are propagated, such as the one for a bubble in a bubble.
 func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	t.Helper()
 	skipped, failedNow := false, true
-	// In a goroutine of its own, which synctest.Test ends if f has failed.
+	// In a separate goroutine, which synctest.Test ends if f has failed.
 	test := apart(func() {
 		deadlock = catchDeadlock(func() {
 			synctest.Test(t, func(t *testing.T) {
-				// The first clean-up is the last that is done, and any may skip.
+				// The first clean-up runs last, and any of them may skip.
 				t.Cleanup(func() {
 					skipped = t.Skipped()
 					failedNow = unwinds("runtime.Goexit")
@@ -55,7 +52,7 @@ func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	case deadlock != nil:
 		return deadlock
 	case skipped:
-		t.SkipNow() // its reason is logged already
+		t.SkipNow() // its reason has been logged already
 	case test.exited && failedNow:
 		t.FailNow()
 	}
@@ -69,17 +66,17 @@ func inBubble() bool {
 	return bubbleNumber.MatchString(header)
 }
 
-// Why the watchdog has given up a bubble. The bubble exists until the process
+// Reasons for which the watchdog gives up a bubble. The bubble exists until the process
 // ends.
 var (
 	errStuck     = errors.New("everything waits for ever, and someone for a mutex")
 	errAbandoned = errors.New("a clean-up does not end")
 )
 
-// catchDeadlock calls f and returns the error with which the runtime panics when
-// all goroutines of a bubble are blocked for ever. That error's type is not
-// exported, but f is synctest.Test, which panics with no other error: what the
-// test itself does happens in other goroutines.
+// catchDeadlock calls f and returns the error with which the runtime panics when all
+// goroutines of a bubble are blocked forever. That error's type is not exported, but f
+// is synctest.Test, which panics with no other error: the test itself runs in other
+// goroutines.
 func catchDeadlock(f func()) (deadlock error) {
 	defer func() {
 		switch r := recover().(type) {
@@ -97,28 +94,28 @@ func catchDeadlock(f func()) (deadlock error) {
 	return nil
 }
 
-// A call is a function that runs in a goroutine of its own, so that its caller
-// may wait for it, or give it up when it is blocked for ever.
+// A call is a function that runs in a goroutine of its own, so that its caller can wait
+// for it, or give it up when it is blocked forever.
 type call struct {
 	done chan struct{} // closed when the function has ended
 
 	mu      sync.Mutex // guards what follows
 	ended   bool
-	exited  bool      // by runtime.Goexit, which is what FailNow and SkipNow end with
+	exited  bool      // by runtime.Goexit, as FailNow and SkipNow do
 	panic   *panicked // that ended it, or nil
-	givenUp bool      // nobody waits for it any more
+	givenUp bool      // nobody waits for it
 }
 
-// apart starts f in a goroutine of its own. The caller waits for done, or not,
-// and calls end in any case.
+// apart starts f in a goroutine of its own. The caller may wait for done, and must call
+// end in any case.
 func apart(f func()) *call {
 	c := &call{done: make(chan struct{})}
 	go c.run(f)
 	return c
 }
 
-// run calls f and notes how it ended. When f was given up before it panicked,
-// nobody would hear of it: then the panic goes on in this goroutine.
+// run calls f and records how it ended. If f was given up before it panicked, nobody
+// would learn of the panic, so it continues in this goroutine.
 func (c *call) run(f func()) {
 	returned := false
 	defer func() {
@@ -149,19 +146,18 @@ func (c *call) returned() bool {
 	return c.ended && !c.exited && c.panic == nil
 }
 
-// panicking tells whether the function has ended by a panic. Then it is best to
-// call end at once: a panic can leave mutexes locked, and all else might wait
-// for those.
+// panicking reports whether the function has ended by a panic. If so, call end at once:
+// a panic can leave mutexes locked, for which anything else may wait.
 func (c *call) panicking() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.panic != nil
 }
 
-// end ends the calling goroutine as the function has ended: it panics if the
-// function did, exits if the function did, and else returns. So a FailNow or
-// SkipNow in the function does in a test's goroutine what it would have done
-// there. If the function has not ended yet, end gives it up and returns.
+// end ends the calling goroutine in the way the function ended: it panics or exits if
+// the function did, and returns otherwise. So FailNow or SkipNow in the function has
+// its usual effect in the test's goroutine. If the function has not ended yet, end
+// gives it up and returns.
 func (c *call) end() {
 	c.mu.Lock()
 	c.givenUp = !c.ended
@@ -175,9 +171,9 @@ func (c *call) end() {
 	}
 }
 
-// unwinds reports whether the deferred function or clean-up that calls it runs
-// because its goroutine is ending: by "runtime.Goexit", which FailNow and
-// SkipNow call, or by a panic, "runtime.gopanic".
+// unwinds reports whether the calling deferred function or clean-up runs because its
+// goroutine is ending: by "runtime.Goexit", which FailNow and SkipNow call, or by a
+// panic, "runtime.gopanic".
 func unwinds(by string) bool {
 	callers := make([]uintptr, 100)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
@@ -192,29 +188,29 @@ func unwinds(by string) bool {
 	}
 }
 
-// panics tells whether the deferred function that calls it was called because of
-// a panic, not by runtime.Goexit, nor because its caller returns. Unlike recover
-// it lets the panic go on, with the stack that it has.
+// panics reports whether the calling deferred function was called because of a panic,
+// rather than runtime.Goexit or a return. Unlike recover, it lets the panic continue
+// with its stack.
 func panics() bool {
 	var callers [1]uintptr
-	runtime.Callers(3, callers[:]) // behind Callers, panics and the deferred function
+	runtime.Callers(3, callers[:]) // skip Callers, panics and the deferred function
 	frame, _ := runtime.CallersFrames(callers[:]).Next()
 	return frame.Function == "runtime.gopanic"
 }
 
-// panicked is the panic of another goroutine. Its text tells where that was,
-// since the trace that the runtime prints is of the goroutine that passes it on.
+// panicked is the panic of another goroutine. Its text includes that goroutine's stack,
+// since the runtime prints the trace of the goroutine that propagates the panic.
 type panicked struct {
 	value any
 	stack []byte
 }
 
-// Error returns what the goroutine panicked with, and where.
+// Error returns the value of the panic, and its stack.
 func (p *panicked) Error() string {
 	return fmt.Sprintf("%v\n\n%s", p.value, p.stack)
 }
 
-// Unwrap returns what the goroutine panicked with, if that is an error.
+// Unwrap returns the value of the panic, if it is an error.
 func (p *panicked) Unwrap() error {
 	err, _ := p.value.(error)
 	return err

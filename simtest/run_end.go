@@ -9,42 +9,42 @@ import (
 	"time"
 )
 
-// A simulation is one run of a function in a bubble. Its end is made of
-// clean-ups of the bubble's test, so that the function's own come where a user
-// of package testing expects them:
+// A simulation is one run of a function in a bubble. It ends in clean-ups of the
+// bubble's test, so that the function's own run when a user of package testing expects
+// them:
 //
 //  1. The function returns, or is given up.
-//  2. t.Context ends, and all is quiet (the last clean-up, which is the first
-//     that is done).
-//  3. The function's clean-ups are done.
+//  2. t.Context ends, and all goroutines block (the last clean-up, which is the first
+//     to run).
+//  3. The function's clean-ups run.
 //  4. The contexts of programs end, they have the grace, and the network is
 //     closed; then whatever is left has cleanUpTime (the first clean-up, which is the
-//     last that is done).
+//     last to run).
 type simulation struct {
 	id      string
 	config  Config
 	sim     *Sim
-	test    *call         // its function; may be looked at when it has ended
-	cleaned chan struct{} // closed when the function's clean-ups are done
-	ended   atomic.Bool   // the function has, or was given up
+	test    *call         // its function; may be read when it has ended
+	cleaned chan struct{} // closed when the function's clean-ups have run
+	ended   atomic.Bool   // the function has ended, or was given up
 	over    atomic.Bool   // the network is closed
 
-	reported bool // why it was stopped
+	reported bool // the reason for stopping it
 }
 
-// cleanUpTime is how much simulated time goroutines have to end after everything
-// was closed: time stops when the bubble's main goroutine ends.
+// cleanUpTime is how much simulated time goroutines have to end after everything has
+// been closed: time stops when the bubble's main goroutine ends.
 const cleanUpTime = time.Minute
 
-// functionOver is called when the function has returned or was given up, before
-// its clean-ups are done.
+// functionOver is called when the function has returned or was given up, before its
+// clean-ups run.
 func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 	s.ended.Store(true)
 	if s.test.panicking() {
-		s.test.end() // a panic ends the process before anything logged is printed
+		s.test.end() // a panic ends the process before any log is printed
 	}
 	s.sim.noteFailure()
-	s.sim.whenAllBlocked(func() {}) // for hosts that are created at this instant
+	s.sim.whenAllBlocked(func() {}) // for hosts created at this instant
 	stopped := s.reportStop(t)
 	if missing := s.sim.missingHosts(); missing != "" && !stopped && s.test.returned() {
 		t.Error(missing)
@@ -55,12 +55,12 @@ func (s *simulation) functionOver(t *testing.T, w *watchdog) {
 	go runUnlisted(func() { s.watchCleanUps(w) })
 	s.test.end()
 	if stopped {
-		t.FailNow() // what comes after f could count on what f has not done
+		t.FailNow() // later code could rely on something that f has not done
 	}
 }
 
-// reportStop reports why the simulation was stopped before its end, if it was,
-// unless that is reported already.
+// reportStop reports why the simulation was stopped before its end, if it was, and if
+// that was not reported before.
 func (s *simulation) reportStop(t *testing.T) (stopped bool) {
 	if s.reported {
 		return false
@@ -89,7 +89,7 @@ func (s *simulation) watchCleanUps(w *watchdog) {
 		return
 	case <-time.After(cleanUpTime):
 	}
-	synctest.Wait() // for what wakes at this instant too; the loop has ended
+	synctest.Wait() // for goroutines that wake at this instant too; the loop has ended
 	select {
 	case <-s.cleaned:
 	default:
@@ -97,13 +97,13 @@ func (s *simulation) watchCleanUps(w *watchdog) {
 	}
 }
 
-// finish is called when the function's clean-ups are done.
+// finish is called when the function's clean-ups have run.
 func (s *simulation) finish(t *testing.T) {
 	if unwinds("runtime.gopanic") {
-		if !s.test.panicking() { // which has told it
+		if !s.test.panicking() { // a panic has been reported already
 			fmt.Fprintf(os.Stderr, "simtest: %s\n", s.config.failureText(t, s.sim, true))
 		}
-		return // it may have left locks that others wait for, and time stands still
+		return // it may have left locks that others wait for, so that time stands still
 	}
 	s.sim.noteFailure()
 	close(s.cleaned)
@@ -113,7 +113,7 @@ func (s *simulation) finish(t *testing.T) {
 	s.over.Store(true)
 	stopped := s.reportStop(t)
 	time.Sleep(cleanUpTime)
-	synctest.Wait() // for what wakes at this instant too
+	synctest.Wait() // for goroutines that wake at this instant too
 	s.sim.took.Store(int64(took))
 	if stopped {
 		t.FailNow()

@@ -24,14 +24,14 @@ func (s *Sim) whenAllBlocked(do func()) {
 	<-done
 }
 
-// endPrograms ends the contexts of programs, one after another in an order that
-// is the same in every run, and returns when all programs have returned, or
-// after grace. The network goes on meanwhile, and there is no time limit.
+// endPrograms ends the contexts of programs one after another, in an order that is the
+// same in every run, and returns when all programs have returned, or after grace.
+// Meanwhile the network is up, and there is no time limit.
 func (s *Sim) endPrograms(grace time.Duration) {
 	returned := make(chan struct{})
 	s.whenAllBlocked(func() {
 		s.ending = true
-		s.limit = 0 // the grace is one
+		s.limit = 0 // grace is a limit itself
 		s.stopProgramsLocked()
 		s.returned = returned
 		s.noteReturnsLocked()
@@ -55,9 +55,9 @@ func (s *Sim) stopProgramsLocked() {
 	}
 }
 
-// close ends the simulation when all is quiet: it has the loop close every
-// listener, dial and connection, and waits for that. What is asked of the network
-// from then on fails with net.ErrClosed.
+// close ends the simulation when every goroutine is blocked: it makes the loop close
+// every listener, dial and connection, and waits for that. Calls of the network from
+// then on fail with net.ErrClosed.
 func (s *Sim) close() {
 	s.mu.Lock()
 	s.closing = true
@@ -66,9 +66,9 @@ func (s *Sim) close() {
 	<-s.stopped
 }
 
-// closeAll is the last thing that the loop does. Programs are told to stop, and
-// what is open is closed, one after another, in an order that is the same in
-// every run, and without a word to peers: they are closed themselves.
+// closeAll is the last thing that the loop does. The contexts of programs end, and
+// everything open is closed, one by one, in an order that is the same in every run, and
+// without notifying peers, which are closed themselves.
 func (s *Sim) closeAll() {
 	s.mu.Lock()
 	s.startClosingLocked()
@@ -84,7 +84,7 @@ func (s *Sim) closeAll() {
 	}
 }
 
-// startClosingLocked closes the network to new calls, and notes what is to end.
+// startClosingLocked closes the network to new calls, and collects what must end.
 func (s *Sim) startClosingLocked() {
 	if s.ends != nil {
 		return

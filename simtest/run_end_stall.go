@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// A goroutine that is woken by an end, as its host crashes or the simulation
-// ends, may next wait for a mutex whose holder waits for the next thing to end.
-// On a real machine both go on. Here the loop waits for quiet; and as
-// testing/synctest considers a goroutine that waits for a mutex running, the
-// loop would wait for ever. So while things end, and until all is quiet,
-// another goroutine watches for that, and then goes on in the loop's place. If
-// nothing is stuck, it changes nothing.
+// A goroutine that is woken by an ending, when its host crashes or the simulation ends,
+// may then wait for a mutex whose holder waits for the next thing to end. On a real
+// machine both continue. Here the loop waits for all goroutines to block, and since
+// testing/synctest considers a goroutine that waits for a mutex running, the loop would
+// wait forever. So while things end, another goroutine watches for that until all
+// goroutines are blocked, and continues in the loop's place. If nothing is stuck, it
+// changes nothing.
 
-// Limits on the stack dumps of a simulation, in bytes. Each goroutine in a dump
-// takes some 700 bytes and 5 microseconds, those of other simulations included.
+// Limits on the stack dumps of a simulation, in bytes. Each goroutine in a dump takes
+// about 700 bytes and 5 microseconds, including those of other simulations.
 const (
-	stallBudget     = 1 << 20  // for what programs do when their contexts end
-	stallStepBudget = 64 << 10 // for the consequences of each thing that the end itself closes
+	stallBudget     = 1 << 20  // for the reaction of programs to the end of their contexts
+	stallStepBudget = 64 << 10 // for the consequences of each ending
 )
 
-// maxStallGoroutines is the number of goroutines in the process above which no dump
-// is made, as it would take long.
+// maxStallGoroutines is the number of goroutines in the process above which no dump is
+// made, since it would take too long.
 const maxStallGoroutines = 1500
 
-// enoughStalled is how many looks in succession must find everything stuck: a
-// mutex may also be held by a goroutine outside of the simulation, for a while.
+// enoughStalled is how many consecutive looks must find everything stuck: a goroutine
+// outside the simulation may also hold a mutex for a while.
 const enoughStalled = 20
 
-// mayStallLocked is called when an end wakes a goroutine while there is more to
-// end.
+// mayStallLocked is called when an ending wakes a goroutine while there are more
+// endings.
 func (s *Sim) mayStallLocked(budget int) {
 	if s.nap == nil || s.stallWatched || s.stallCost >= budget || s.closed && len(s.ends) <= 1 {
 		return
@@ -41,15 +41,14 @@ func (s *Sim) mayStallLocked(budget int) {
 	}
 }
 
-// How many looks in succession wait for a goroutine that seems to be in no
-// bubble: one of the simulation's seems so while it helps the garbage
-// collector.
+// How many consecutive looks wait for a goroutine that seems to be outside any bubble:
+// those of the simulation look that way while they assist the garbage collector.
 const (
-	enoughCollecting = 20 // for one that does so, or may
-	enoughRunning    = 3  // for one that runs, which mostly is none of the simulation's
+	enoughCollecting = 20 // for one that assists, or may
+	enoughRunning    = 3  // for one that runs, usually not of the simulation
 )
 
-// watchStall looks until everything is quiet, or nothing is left to end.
+// watchStall looks until every goroutine is blocked, or nothing is left to end.
 func (s *Sim) watchStall() {
 	defer func() {
 		s.mu.Lock()
@@ -62,7 +61,7 @@ func (s *Sim) watchStall() {
 		for range 50 {
 			runtime.Gosched() // usually the woken goroutines need no more
 		}
-		s.turns.Add(1) // the watchdog need not look meanwhile
+		s.turns.Add(1) // keeps the watchdog from looking
 		dump := s.dump()
 		s.stallCost += len(dump)
 		switch progressOf(dump, s.bubble) {
@@ -94,14 +93,14 @@ func (s *Sim) watchStall() {
 			if !s.goOnStalled() {
 				return
 			}
-			// It is certain by now, so one more look is enough.
+			// It is certain now, so one more look is enough.
 			nap, stalled, doubts, s.stallCost = shortest, enoughStalled-1, 0, 0
 		}
 	}
 }
 
-// dump returns the stacks of all goroutines, as dumpAll does, but needs little
-// memory for few.
+// dump returns the stacks of all goroutines, as dumpAll does, but uses little memory if
+// there are few.
 func (s *Sim) dump() string {
 	if s.stallDump == nil {
 		s.stallDump = make([]byte, 16<<10)
@@ -116,9 +115,9 @@ func (s *Sim) dump() string {
 	return dump
 }
 
-// goOnStalled does what the loop would do next. If nothing is left to happen at
-// this instant, the network closes, when the simulation is about to end: time does
-// not go on. It returns false if nothing is left at all.
+// goOnStalled does what the loop would do next. If nothing is left to happen at this
+// instant and the simulation is ending, the network closes: time does not go on. It
+// returns false if nothing is left at all.
 func (s *Sim) goOnStalled() bool {
 	s.mu.Lock()
 	defer s.unlock()
@@ -143,14 +142,14 @@ type progress int
 
 const (
 	allBlocked progress = iota // every goroutine is blocked as testing/synctest wants it
-	running                    // so it seems, but one may be running
+	running                    // seemingly so, but one may be running
 	collecting                 // or be blocked by the garbage collector
-	stuck                      // one is not blocked so, as it waits for a mutex
-	moving                     // or for something else, or it runs
+	stuck                      // one waits for a mutex
+	moving                     // one waits for something else, or runs
 )
 
-// progressOf reads a dump. The goroutine that has made it, which comes first,
-// does not count.
+// progressOf parses a dump. The goroutine that made it, which comes first, does not
+// count.
 func progressOf(dump, bubble string) progress {
 	now := allBlocked
 	_, others, _ := strings.Cut(dump, "\n\n")

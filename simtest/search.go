@@ -139,24 +139,23 @@ import (
 // or of another test, fails the test before any seed has run. Of several shards, the
 // first one runs the files. [Config.Run] runs none.
 type Search struct {
-	// Config is that of each simulation. Its Seed is the first one.
+	// Config is the configuration of each simulation. Its Seed is the first seed.
 	Config Config
 
-	// Seeds is how many seeds there are, from Config.Seed on. Zero is 100.
+	// Seeds is the number of seeds, from Config.Seed on. Zero is 100.
 	Seeds int
 
-	// Chaos is the faults of each simulation, drawn from its seed. The zero Chaos is
+	// Chaos is the faults of each simulation, drawn from its seed. The zero Chaos means
 	// that of the Config.
 	Chaos Chaos
 
-	// StopAfter is after how many groups of failures the search stops; seeds under
-	// way have two seconds to end. Zero is 1. Below zero the search goes on, whatever
-	// fails.
+	// StopAfter is the number of groups of failures after which the search stops;
+	// running seeds have two seconds to end. Zero is 1. If negative, failures do not
+	// stop the search.
 	StopAfter int
 
-	// Shrink is how long failures are made smaller, in real time, all of them
-	// together. Zero is a minute; below zero they are left as they are, and no
-	// replay file is written.
+	// Shrink limits the real time for shrinking all failures. Zero is a minute; if
+	// negative, failures are not shrunk, and no replay file is written.
 	Shrink time.Duration
 
 	// Fresh starts a process for each seed, for code that changes package-level
@@ -164,10 +163,10 @@ type Search struct {
 	// variable SIMTEST_FRESH=1 does so for all searches, see [Config.Fresh].
 	Fresh bool
 
-	// Memory is how many bytes of memory a worker may have in use, as the system
-	// counts its resident pages. The seed with which it has more fails, with a dump
-	// of its goroutines, unless other seeds have run in that worker before and it
-	// passes in another one. Zero is 2 GiB; below zero there is no limit.
+	// Memory is the limit of a worker's resident memory in bytes. A seed that exceeds
+	// it fails, with a dump of its goroutines, unless other seeds have run in that
+	// worker before and it passes in another one. Zero is 2 GiB; if negative, there is
+	// no limit.
 	Memory int64
 }
 
@@ -178,8 +177,8 @@ const (
 	defaultMemory    = 2 << 30
 )
 
-// Run runs f in a simulation for each seed, and fails the test if any of them
-// fails. It panics on a search or a config that is not valid, and in a simulation.
+// Run runs f in a simulation for each seed, and fails the test if any of them fails. It
+// panics on an invalid search or config, and in a simulation.
 func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	if inBubble() {
@@ -197,7 +196,7 @@ func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 		if worker.serves(t, number) {
 			worker.serve(t, s, f)
 		}
-		return // it is another worker's
+		return // it belongs to another worker
 	}
 	plan, err := s.plan(environment())
 	if err != nil {
@@ -214,7 +213,7 @@ func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	s.runInWorkers(t, plan, replays, number)
 }
 
-// mustBeValid panics on a search that cannot be.
+// mustBeValid panics on an invalid search.
 func (s *Search) mustBeValid() {
 	s.Config.mustBeValid()
 	if err := s.Chaos.invalid(); err != nil {
@@ -225,7 +224,7 @@ func (s *Search) mustBeValid() {
 	}
 }
 
-// seeds returns how many seeds there are, if no variable says otherwise.
+// seeds returns the number of seeds, if no variable sets it.
 func (s *Search) seeds() int {
 	if s.Seeds == 0 {
 		return defaultSeeds
@@ -233,7 +232,7 @@ func (s *Search) seeds() int {
 	return s.Seeds
 }
 
-// stopAfter returns after how many groups of failures to stop; 0 is never.
+// stopAfter returns the number of groups after which to stop; 0 is never.
 func (s *Search) stopAfter() int {
 	if s.StopAfter == 0 {
 		return defaultStopAfter
@@ -241,7 +240,7 @@ func (s *Search) stopAfter() int {
 	return max(0, s.StopAfter)
 }
 
-// shrinkTime returns for how long failures are made smaller; 0 is not at all.
+// shrinkTime returns the time limit for shrinking; 0 is no shrinking.
 func (s *Search) shrinkTime() time.Duration {
 	if s.Shrink == 0 {
 		return defaultShrink
@@ -249,7 +248,7 @@ func (s *Search) shrinkTime() time.Duration {
 	return max(0, s.Shrink)
 }
 
-// memory returns how many bytes a worker may use; 0 is any number.
+// memory returns the limit of a worker's memory; 0 is none.
 func (s *Search) memory() int64 {
 	if s.Memory == 0 {
 		return defaultMemory
@@ -276,7 +275,7 @@ func (s *Search) runHere(t *testing.T, plan *searchPlan, replays []namedReplay, 
 	}
 }
 
-// searchNumber returns which of the test's searches is about to run, from 1.
+// searchNumber returns the number, from 1, of the test's search that is about to run.
 func searchNumber(t *testing.T) int {
 	searches.Lock()
 	defer searches.Unlock()
@@ -294,7 +293,7 @@ func searchNumber(t *testing.T) int {
 	return searches.begun[t]
 }
 
-// searches counts the searches of tests that run.
+// searches counts the searches of running tests.
 var searches struct {
 	sync.Mutex
 	begun map[*testing.T]int

@@ -17,21 +17,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A searchPlan says which seeds a search runs, and where it reports.
+// A searchPlan says which seeds a search runs, and where it reports them.
 type searchPlan struct {
 	wanted     sweep.Range // of all shards together
 	shard      sweep.Shard
 	until      time.Time // when time is up; zero is never
 	lasts      time.Duration
 	report     string        // a file; empty is none
-	replays    string        // a folder for those of all tests, which need not exist; empty is none
-	noReplays  bool          // their files do not run
-	shrink     time.Duration // for how long failures are made smaller; 0 is not at all
-	replay     string        // a file, the only one that runs; empty is all of the test's
+	replays    string        // the folder of all tests' replay files, which need not exist; empty is none
+	noReplays  bool          // replay files do not run
+	shrink     time.Duration // the time limit for shrinking; 0 is no shrinking
+	replay     string        // the only file that runs; empty is all files of the test
 	ownProcess bool
 }
 
-// The variables that a search reads, besides SIMTEST_SEED.
+// The environment variables of a search, besides SIMTEST_SEED.
 const (
 	seedsVariable   = "SIMTEST_SEEDS"
 	timeVariable    = "SIMTEST_TIME"
@@ -42,14 +42,14 @@ const (
 	shrinkVariable  = "SIMTEST_SHRINK"
 )
 
-// An environ is the values of environment variables.
+// An environ returns the values of environment variables.
 type environ func(name string) string
 
 // environment returns the process's.
 func environment() environ { return os.Getenv }
 
-// plan returns what the variables say. An error names the variable, what is
-// wrong with it, and how to mend it.
+// plan reads the variables. An error names the variable, what is wrong with it, and how
+// to fix it.
 func (s *Search) plan(get environ) (*searchPlan, error) {
 	first := s.Config.Seed
 	fresh, err := parseFresh(get(freshVariable), 0)
@@ -105,7 +105,7 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 		p.ownProcess = true
 		return p, nil
 	}
-	if text := get(seedVariable); text != "" { // which stands above all the others
+	if text := get(seedVariable); text != "" { // it takes precedence over all others
 		seed, err := parseSeed(text, first)
 		if err != nil {
 			return nil, errors.New(strings.TrimPrefix(err.Error(), "simtest: "))
@@ -120,20 +120,20 @@ func seedsFrom(first, n uint64) sweep.Range {
 	return sweep.Range{First: first, Last: first + min(n-1, math.MaxUint64-first)}
 }
 
-// parseSeeds reads a number of seeds, which are from first on, or a range.
+// parseSeeds parses a number of seeds, starting at first, or a range.
 func parseSeeds(text string, first uint64) (r sweep.Range, ok bool) {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return seedsFrom(first, max(n, 1)), n > 0
 	}
 	if strings.HasSuffix(text, "-") {
-		return r, false // no range without an end, unless SIMTEST_TIME sets one
+		return r, false // no range without an end, unless SIMTEST_TIME sets a bound
 	}
 	r, err := sweep.ParseRange(text)
 	return r, err == nil
 }
 
-// reportFile returns the name of the file for reports, and sees to it that it can be
-// written to.
+// reportFile returns the name of the file for reports, and checks that it can be
+// written.
 func reportFile(text string) (name string, err error) {
 	if text == "" {
 		return "", nil
@@ -151,13 +151,12 @@ func reportFile(text string) (name string, err error) {
 	return name, nil
 }
 
-// forPackage returns a name in which %p stands for the package.
+// forPackage replaces %p in a name by the package.
 func forPackage(text string) string {
 	return strings.ReplaceAll(text, "%p", strings.ReplaceAll(packagePath(), "/", "."))
 }
 
-// packagePath returns the import path of the package whose tests the program is,
-// as far as that is known.
+// packagePath returns the import path of the package under test, if it is known.
 func packagePath() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return strings.TrimSuffix(info.Path, ".test")
@@ -165,7 +164,7 @@ func packagePath() string {
 	return testedPackage()
 }
 
-// seeds returns the seeds of the shard, in their order.
+// seeds returns the seeds of the shard, in order.
 func (p *searchPlan) seeds() iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		seed, step := p.wanted.First, p.shard.Step()
@@ -181,7 +180,7 @@ func (p *searchPlan) seeds() iter.Seq[uint64] {
 	}
 }
 
-// count returns how many seeds the shard has; it is 0 if nobody knows.
+// count returns how many seeds the shard has; it is 0 if that is unknown.
 func (p *searchPlan) count() (n uint64) {
 	if p.wanted.Last == sweep.Endless {
 		return 0
@@ -192,12 +191,12 @@ func (p *searchPlan) count() (n uint64) {
 	return 0
 }
 
-// timeIsUp reports whether the search has run for as long as it was told to.
+// timeIsUp reports whether the time limit of the search has passed.
 func (p *searchPlan) timeIsUp() bool { return !p.until.IsZero() && !time.Now().Before(p.until) }
 
-// inOwnProcess reports whether seeds have to run in the test's own process: a
-// debugger looks on, which would not see the workers, or it is one of go
-// test's own for fuzzing, or the system has no processes.
+// inOwnProcess reports whether seeds have to run in the test's own process: under a
+// debugger, which would not see the workers, in go test's processes for fuzzing, or if
+// the system has no processes.
 func inOwnProcess() bool {
 	for _, name := range []string{"test.fuzz", "test.fuzzworker"} {
 		if f := flag.Lookup(name); f != nil && f.Value.String() != "" && f.Value.String() != "false" {
@@ -211,14 +210,13 @@ func inOwnProcess() bool {
 	return traced()
 }
 
-// traced reports whether a debugger has attached to the process, where the system
-// tells.
+// traced reports whether a debugger is attached to the process, if the system says so.
 func traced() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	return err == nil && hasTracer(string(status))
 }
 
-// hasTracer reads what Linux tells of a process.
+// hasTracer parses a process's status on Linux.
 func hasTracer(status string) bool {
 	for line := range strings.Lines(status) {
 		if pid, ok := strings.CutPrefix(line, "TracerPid:"); ok {

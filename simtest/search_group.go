@@ -12,21 +12,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A searchFailure is what has failed with a seed, as its output tells.
+// A searchFailure is the failure of a seed, as found in its output.
 type searchFailure struct {
-	message string // without what follows its first line
-	place   string // file and line; empty if it is not known
+	message string // without what follows it
+	place   string // file and line; empty if unknown
 }
 
-// id returns what failures of one group have in common: the message, numbers
-// aside, and the place.
+// id returns a hash of what failures of a group have in common: the message without
+// numbers, and the place.
 func (f searchFailure) id() string {
 	return fmt.Sprintf("%016x", mix64.String(mix64.String(0, maskNumbers(f.message)), f.place))
 }
 
-// numbers are parts of a message that differ from seed to seed: identifiers,
-// addresses in memory, durations, and other numbers with the ports, addresses
-// and names that they are part of.
+// numbers matches the parts of a message that differ from seed to seed: identifiers,
+// memory addresses, durations, and other numbers with the ports, addresses and names
+// that contain them.
 var numbers = regexp.MustCompile(`\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b` +
 	`|0x[0-9a-fA-F]+` +
 	`|\b[0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]{5,}\b|\b(?:[0-9a-f]{2}){2,}[0-9][0-9a-f]*\b` +
@@ -38,8 +38,8 @@ func maskNumbers(message string) string {
 	return strings.Join(strings.Fields(numbers.ReplaceAllString(message, "#")), " ")
 }
 
-// cleanOutput returns what a worker has printed with a seed without the lines of
-// package testing's that are of no use: that a test runs, and which one.
+// cleanOutput returns a worker's output for a seed without the lines of package testing
+// that a test runs, and which one.
 func cleanOutput(test, output string) string {
 	var clean strings.Builder
 	for line := range strings.Lines(output) {
@@ -53,14 +53,14 @@ func cleanOutput(test, output string) string {
 	return strings.TrimRight(clean.String(), "\n")
 }
 
-// withoutRerun returns the output without the line that runs the seed again, which
-// the summary has.
+// withoutRerun returns the output without the command that runs the seed again, which
+// is in the summary.
 func withoutRerun(output string) string { return rerunLog.ReplaceAllString(output, "") }
 
 var rerunLog = regexp.MustCompile(`(?m)^(?: *[^ :]+:[0-9]+: simtest: |simtest: | +)the seed was [0-9]+\. To run it again:\n.*` + seedVariable + `=.*(?:\n|\z)`)
 
-// failureOf finds out what has failed with a seed: from what its process printed,
-// without what cleanOutput leaves out, and how it died, if it did.
+// failureOf finds a seed's failure in its process's output, as returned by cleanOutput,
+// and in how the process died, if it did.
 func failureOf(output, died string, endedByUs bool) searchFailure {
 	f := wholeFailureOf(output, died, endedByUs)
 	if len(f.message) > maxMessage {
@@ -69,10 +69,10 @@ func failureOf(output, died string, endedByUs bool) searchFailure {
 	return f
 }
 
-// maxMessage is how many bytes there are of a message.
+// maxMessage is the maximum length of a message.
 const maxMessage = 1000
 
-// wholeFailureOf finds it out, with all of the message.
+// wholeFailureOf is failureOf with the whole message.
 func wholeFailureOf(output, died string, endedByUs bool) searchFailure {
 	lines := strings.Split(strings.ReplaceAll(output, "\r\n", "\n"), "\n")
 	if endedByUs {
@@ -101,7 +101,7 @@ func wholeFailureOf(output, died string, endedByUs bool) searchFailure {
 			strings.HasPrefix(message, "simtest: "+lastEvents), strings.HasPrefix(message, "simtest: its trace"):
 			// which is told of any failure
 		case strings.HasPrefix(message, "simtest: "):
-			return searchFailure{message: message} // its place is here
+			return searchFailure{message: message} // its place is in this package
 		default:
 			last = searchFailure{message, place}
 		}
@@ -115,7 +115,7 @@ func wholeFailureOf(output, died string, endedByUs bool) searchFailure {
 	return last
 }
 
-// lastWords returns the last line that a process has printed that has ended with an error,
+// lastWords returns the last line printed by a process that has exited with an error,
 // such as that of log.Fatal.
 func lastWords(lines []string, died string) string {
 	if !exitedWithError.MatchString(died) {
@@ -131,7 +131,7 @@ func lastWords(lines []string, died string) string {
 
 var exitedWithError = regexp.MustCompile(`: exit status [1-9][0-9]*$`)
 
-// groupOfLocked returns the group of what has failed, which may be a new one.
+// groupOfLocked returns the group of a finding, which may be new.
 func (run *searchRun) groupOfLocked(f finding) *sweep.Group {
 	id := f.failure.id()
 	g := run.groups[id]
@@ -142,7 +142,7 @@ func (run *searchRun) groupOfLocked(f finding) *sweep.Group {
 	return g
 }
 
-// groupLocked adds a seed that has failed to its group.
+// groupLocked adds a failed seed to its group.
 func (run *searchRun) groupLocked(o searchOutcome) {
 	f := run.findingOf(o)
 	g := run.groupOfLocked(f)
@@ -157,15 +157,15 @@ func (run *searchRun) groupLocked(o searchOutcome) {
 	}
 }
 
-// logLine is a line that package testing has logged: its place and the message.
-// What follows the first line of a message is indented by four more.
+// logLine matches a line logged by package testing: its place and the message. Further
+// lines of a message are indented by four more spaces.
 var logLine = regexp.MustCompile(`^ {4}([^\s:]+\.go:[0-9]+): ?(.*)$`)
 
-// lateLogLine is one that begins where something else was printed, without a line's end.
+// lateLogLine matches one that begins after other output without a newline.
 var lateLogLine = regexp.MustCompile(`^.*?\S {4}([^\s:]+_test\.go:[0-9]+): ?(.*)$`)
 
-// testifyFailure reads the report of an assertion of testify's: what is wrong, and
-// the first line of the caller's message. The lines begin with that of its trace.
+// testifyFailure parses the report of a testify assertion: the error, and the first
+// line of the caller's message. The lines begin with the trace.
 func testifyFailure(place string, lines []string) searchFailure {
 	var what, words string
 	for _, line := range lines {
@@ -191,10 +191,9 @@ func testifyFailure(place string, lines []string) searchFailure {
 	return searchFailure{what, place}
 }
 
-// panicPlace returns where a program has panicked, or met a fatal error: the first
-// call in the trace that is neither the runtime's nor of those that pass a panic
-// on. The lines begin with the message, which may be followed by a trace of its
-// own, of another goroutine whose panic it is.
+// panicPlace returns the place of a panic or a fatal error: the first call in the trace
+// that is neither of the runtime nor one that propagates a panic. The lines begin with
+// the message, which may include the trace of another goroutine whose panic it is.
 func panicPlace(lines []string) string {
 	var frames []frame
 	begun, tab := false, ""
@@ -220,8 +219,8 @@ func panicPlace(lines []string) string {
 	return placeIn(frames)
 }
 
-// dumpPlace returns where the first goroutine of a dump is that does not wait for its
-// simulation.
+// dumpPlace returns the place of the first goroutine in a dump that does not wait for
+// its simulation.
 func dumpPlace(lines []string) string {
 	for i, line := range lines {
 		if !strings.HasPrefix(line, "goroutine ") || strings.Contains(line, " (durable)") {
@@ -234,9 +233,9 @@ func dumpPlace(lines []string) string {
 	return ""
 }
 
-// placeIn returns the place in a stack that is to blame.
+// placeIn returns the place in a stack that caused the failure.
 func placeIn(frames []frame) string {
-	// What comes before the innermost call of panic are deferred functions.
+	// The calls before the innermost call of panic are deferred functions.
 	for i := len(frames) - 1; i >= 0; i-- {
 		if frames[i].function == "panic" || frames[i].function == "runtime.gopanic" {
 			frames = frames[i+1:]
@@ -252,7 +251,7 @@ func placeIn(frames []frame) string {
 	return ""
 }
 
-// racePlaces returns the two places of a data race, in the order of their names.
+// racePlaces returns the two places of a data race, sorted.
 func racePlaces(lines []string) string {
 	var places []string
 	for i := 0; i < len(lines) && len(places) < 2; i++ {
@@ -281,7 +280,7 @@ func racePlaces(lines []string) string {
 
 var raceAccess = regexp.MustCompile(`(?i)^(?:previous )?(?:atomic )?(?:read|write) at 0x[0-9a-f]+ by `)
 
-// frameFile returns file and line of the second line of a call in a trace.
+// frameFile returns the file and line from the second line of a call in a trace.
 func frameFile(line string) (file string, ok bool) {
 	file, _, _ = strings.Cut(strings.TrimSpace(line), " ")
 	return file, traceFile.MatchString(file)
@@ -301,14 +300,14 @@ func functionOf(line string) string {
 // baseOf returns the last element of a path and line.
 func baseOf(file string) string { return path.Base(strings.ReplaceAll(file, `\`, "/")) }
 
-// ofPools reports whether a process has ended because of what one simulation left
-// to the next, in a pool.
+// ofPools reports whether a process has crashed because of something that a simulation
+// left in a pool.
 func ofPools(output string) bool { return poolDeath.MatchString(output) }
 
 var poolDeath = regexp.MustCompile(`(?m)^(?:fatal error|panic): .*(?:synctest (?:channel|timer|goroutine).* outside bubble|synctest timer accessed from outside|called from (?:inside and outside|multiple) synctest bubbles?)`)
 
-// standsStill reports whether a simulation has waited for something outside of it,
-// which may be what an earlier simulation has left in a pool.
+// standsStill reports whether a simulation waited for something outside it, possibly
+// something that an earlier simulation left in a pool.
 func standsStill(output string) bool { return strings.Contains(output, standsStillWords) }
 
 // indented indents a text.

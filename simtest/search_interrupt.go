@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// An interrupt catches Ctrl-C and the request to end, while a search runs.
+// An interrupt catches Ctrl-C and the termination signal while a search runs.
 type interrupt struct {
 	signals chan os.Signal
 }
 
-// interruptible is how many searches of the process catch signals.
+// interruptible is how many searches in the process catch signals.
 var interruptible atomic.Int64
 
-// catchInterrupt has signals sent to the interrupt, until release is called.
+// catchInterrupt routes signals to the interrupt until release is called.
 func catchInterrupt() *interrupt {
 	i := &interrupt{signals: make(chan os.Signal, 1)}
 	interruptible.Add(1)
@@ -24,15 +24,15 @@ func catchInterrupt() *interrupt {
 	return i
 }
 
-// release leaves signals as they were.
+// release stops catching signals.
 func (i *interrupt) release() {
 	signal.Stop(i.signals)
 	interruptible.Add(-1)
 }
 
-// end ends the process by the signal, as if nobody had caught it, when the last of
-// the searches that run has said what it has found. It does not return, unless
-// the program catches the signal itself.
+// end ends the process by the signal, as if it had not been caught, once the last
+// running search has reported. It returns only if the program catches the signal
+// itself.
 func (i *interrupt) end(sig os.Signal) {
 	i.release()
 	for deadline := time.Now().Add(time.Second); interruptible.Load() > 0 && time.Now().Before(deadline); {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// raise sends the process a signal that is no longer caught, and gives it a moment
-// to arrive. If it is ignored, the exit status is a shell's for it.
+// raise sends the process a signal that is no longer caught, and gives it a moment to
+// arrive. If the signal is ignored, the process exits with a shell's exit status for
+// it.
 func raise(sig os.Signal) {
 	number := sig.(syscall.Signal)
 	if err := syscall.Kill(os.Getpid(), number); err == nil {

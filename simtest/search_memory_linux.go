@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// residentMemory returns how many bytes of memory a process has in use, or 0 if
-// that cannot be told. The parent looks at its workers.
+// residentMemory returns a process's resident memory in bytes, or 0 if it is unknown.
+// The parent calls it for its workers.
 func residentMemory(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -22,5 +22,5 @@ func residentMemory(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// watchOwnMemory does nothing: the parent looks.
+// watchOwnMemory does nothing: the parent watches its workers.
 func watchOwnMemory(int64) {}

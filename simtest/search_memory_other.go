@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// residentMemory returns 0: it cannot be told of another process.
+// residentMemory returns 0: for another process it is unknown.
 func residentMemory(int) int64 { return 0 }
 
-// watchOwnMemory ends the process when it has more than so many bytes of memory in
-// use, with a dump of its goroutines. What is not Go's does not count.
+// watchOwnMemory ends the process, with a dump of its goroutines, when it uses more
+// memory than the limit. Only Go's memory counts.
 func watchOwnMemory(limit int64) {
 	go func() {
 		samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}

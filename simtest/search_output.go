@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// What a worker prints goes to a file.
+// A worker's output goes to a file.
 
-// openOutput makes the file for what the process prints, and returns it as the
-// process gets it: it adds to the end, even if the file is emptied.
+// openOutput creates the file for the process's output, and returns the handle for the
+// process, which appends even after the file is truncated.
 func (p *searchProcess) openOutput() (printer *os.File, err error) {
 	if p.output, err = os.CreateTemp("", "simtest-*.txt"); err != nil {
 		return nil, err
 	}
 	printer, err = os.OpenFile(p.output.Name(), os.O_WRONLY|os.O_APPEND, 0)
 	if err == nil && runtime.GOOS != "windows" {
-		_ = os.Remove(p.output.Name()) // so that nothing is left, whatever happens
+		_ = os.Remove(p.output.Name()) // so that nothing is left in any case
 	}
 	return printer, err
 }
@@ -33,7 +33,7 @@ func (p *searchProcess) closeOutput() {
 	}
 }
 
-// size returns how much the process has printed, since the file was last empty.
+// size returns how much the process has printed since the file was last truncated.
 func (p *searchProcess) size() int64 {
 	info, err := p.output.Stat()
 	if err != nil {
@@ -42,8 +42,8 @@ func (p *searchProcess) size() int64 {
 	return info.Size()
 }
 
-// text returns what was printed since the seed began, its beginning and its end if
-// it is long.
+// text returns the output since the seed began, or its beginning and its end if it is
+// long.
 func (p *searchProcess) text() string {
 	n := p.size() - p.printed
 	part := func(from, n int64) string {
@@ -58,7 +58,7 @@ func (p *searchProcess) text() string {
 	head, tail := part(p.printed, half), part(p.printed+n-half, half)
 	if i := strings.LastIndexByte(head, '\n') + 1; len(head)-i < half/2 {
 		head = head[:i]
-	} // of a long line the beginning is kept
+	} // of a long line, the beginning is kept
 	leftOut := n - int64(len(head)) - half
 	if !strings.HasSuffix(head, "\n") {
 		head += "\n"
@@ -66,7 +66,7 @@ func (p *searchProcess) text() string {
 	return fmt.Sprintf("%s... %d bytes are left out here ...\n%s", head, leftOut, tail)
 }
 
-// forget leaves what was printed until now behind.
+// forget discards the output until now.
 func (p *searchProcess) forget() {
 	p.printed = p.size()
 	if p.printed > maxOutputFile && p.output.Truncate(0) == nil {

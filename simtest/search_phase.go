@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// The workers of a search do one phase of it after another.
+// The workers of a search go through its phases together, one after another.
 
-// A phase gives out jobs, and notes what has become of them. Its functions are
-// called with the searchRun's mu held.
+// A phase hands out jobs, and records their outcomes. Its functions are called with the
+// searchRun's mu held.
 type phase struct {
-	over   <-chan struct{} // closed when no more is to be given out
-	giveUp <-chan struct{} // closed when what is under way is to be given up
+	over   <-chan struct{} // closed when no more jobs are handed out
+	giveUp <-chan struct{} // closed when running jobs are given up
 	next   func() (searchJob, bool)
 	note   func(job searchJob, o searchOutcome)
 
@@ -21,14 +21,14 @@ type phase struct {
 	givenUp func(job searchJob, after time.Duration) // may be nil
 }
 
-// A launchedServer is a server that may have run something already.
+// A launchedServer is a server that may have run jobs before.
 type launchedServer struct {
 	searchServer
 	used bool
 }
 
-// runPhase does the jobs of a phase in so many servers at once, each of which is
-// driven by a goroutine.
+// runPhase runs the jobs of a phase on the given number of servers at once, each driven
+// by a goroutine.
 func (run *searchRun) runPhase(p phase, servers int) {
 	run.mu.Lock()
 	run.retry = nil
@@ -40,7 +40,7 @@ func (run *searchRun) runPhase(p phase, servers int) {
 	wait.Wait()
 }
 
-// job returns what is to be done next, or false if nothing is.
+// job returns the next job, or false if there is none.
 func (run *searchRun) job(p phase) (searchJob, bool) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -55,7 +55,7 @@ func (run *searchRun) job(p phase) (searchJob, bool) {
 	return p.next()
 }
 
-// serve gives jobs to one server after another.
+// serve runs jobs on one server, which it replaces when necessary.
 func (run *searchRun) serve(p phase) {
 	server := run.idleServer()
 	discard := func() {
@@ -104,13 +104,13 @@ func (run *searchRun) serve(p phase) {
 	}
 }
 
-// An underWay is what a server does.
+// An underWay is the job of a server.
 type underWay struct {
 	name  string
 	began time.Time
 }
 
-// noteUnderWay notes that a server has begun with something that has a name.
+// noteUnderWay records that a server has begun a job with a name.
 func (run *searchRun) noteUnderWay(p phase, server *launchedServer, job searchJob, began time.Time) {
 	if p.name == nil {
 		return
@@ -120,14 +120,15 @@ func (run *searchRun) noteUnderWay(p phase, server *launchedServer, job searchJo
 	run.underWay[server] = underWay{p.name(job), began}
 }
 
-// noteEnd notes that a server does nothing.
+// noteEnd records that a server is idle.
 func (run *searchRun) noteEnd(server *launchedServer) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	delete(run.underWay, server)
 }
 
-// longestLocked tells what has run for the longest time, if that is longer than h.long.
+// longestLocked names the job that has run for the longest time, if that is longer than
+// run.long.
 func (run *searchRun) longestLocked() string {
 	var first underWay
 	for _, u := range run.underWay {
@@ -142,14 +143,14 @@ func (run *searchRun) longestLocked() string {
 	return fmt.Sprintf("%s has run for %v", first.name, took.Round(time.Second))
 }
 
-// noteTime notes how long something has taken in real time that came to an end.
+// noteTime records how long a job that ended has taken in real time.
 func (run *searchRun) noteTime(took time.Duration) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	run.slowest = max(run.slowest, took)
 }
 
-// noteGivenUp notes that a job was given up after so long.
+// noteGivenUp records that a job was given up after the given time.
 func (run *searchRun) noteGivenUp(p phase, job searchJob, after time.Duration) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -158,8 +159,8 @@ func (run *searchRun) noteGivenUp(p phase, job searchJob, after time.Duration) {
 	}
 }
 
-// note notes the outcome of a job, or schedules it again if it may be that it is not
-// to blame. used says that its server had run others before.
+// note records the outcome of a job, or schedules it again if the job may not be the
+// cause. used says whether its server had run other jobs before.
 func (run *searchRun) note(p phase, job searchJob, o searchOutcome, used bool) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -177,7 +178,7 @@ func (run *searchRun) note(p phase, job searchJob, o searchOutcome, used bool) {
 	p.note(job, o)
 }
 
-// idleServer returns a server that is ready, or nil if one is to be launched.
+// idleServer returns an idle server, or nil if there is none.
 func (run *searchRun) idleServer() *launchedServer {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -200,7 +201,7 @@ func (run *searchRun) keepIdle(server *launchedServer) {
 	run.idle = append(run.idle, server)
 }
 
-// dismiss ends the servers that are left.
+// dismiss closes the idle servers.
 func (run *searchRun) dismiss() {
 	var wait sync.WaitGroup
 	for server := run.idleServer(); server != nil; server = run.idleServer() {
@@ -209,19 +210,19 @@ func (run *searchRun) dismiss() {
 	wait.Wait()
 }
 
-// isHeavy reports whether a server had better be replaced.
+// isHeavy reports whether a server should be replaced.
 func isHeavy(server searchServer) bool {
 	p, ok := server.(*searchProcess)
 	return ok && p.isHeavy()
 }
 
-// turns bounds how many seeds of all searches of the process run at once: parallel
-// tests share the processors.
+// turns limits how many seeds of all searches in the process run at once, since
+// parallel tests share the processors.
 var turns = sync.OnceValue(func() chan struct{} {
 	return make(chan struct{}, max(runtime.GOMAXPROCS(0), runtime.NumCPU()))
 })
 
-// takeTurn waits until a seed may run. It returns a function to call when it has.
+// takeTurn waits until a seed may run. It returns a function to call afterwards.
 func takeTurn() (release func()) {
 	turns() <- struct{}{}
 	return func() { <-turns() }

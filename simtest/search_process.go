@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A searchServer runs seeds: a worker process, or in tests something like it.
+// A searchServer runs seeds: a worker process, or a fake in tests.
 type searchServer interface {
 	// do runs a seed. When giveUp is closed it ends the server.
 	do(job searchJob, giveUp <-chan struct{}) searchOutcome
@@ -23,55 +23,55 @@ type searchServer interface {
 	close()
 }
 
-// A searchOutcome is what has become of a seed.
+// A searchOutcome is the outcome of a seed.
 type searchOutcome struct {
 	searchResult
-	died    string // why the server has ended with it; empty if it has not
+	died    string // why the server ended with it; empty if it did not
 	ended   bool   // it was ended here, for that reason
-	killed  bool   // it was ended by someone else
-	memory  bool   // for want of it
+	killed  bool   // it was killed from outside
+	memory  bool   // it ran out of memory
 	givenUp bool   // because the search is over
-	output  string // of a seed that has failed
+	output  string // of a failed seed
 }
 
-// What a worker may take. Variables for tests.
+// Limits of a worker. Variables for tests.
 var (
 	seedTimeout = 2 * time.Minute // for a seed; see timeout
-	endOfWorker = 5 * time.Second // when it has been told to end, or to print its goroutines
+	endOfWorker = 5 * time.Second // after it was told to end, or to print its goroutines
 )
 
 const (
-	startTimeout      = 5 * time.Minute // until it comes to its search
+	startTimeout      = 5 * time.Minute // until it reaches its search
 	lookAtWorkerEvery = 50 * time.Millisecond
 	lookAtMemoryEvery = 50 * time.Millisecond
-	maxSearchOutput   = 64 << 10  // of a seed, that is kept
-	maxOutputFile     = 1 << 20   // before it is emptied
+	maxSearchOutput   = 64 << 10  // of a seed's output, as far as it is kept
+	maxOutputFile     = 1 << 20   // of the file, before it is truncated
 	tooMuchOutput     = 256 << 20 // of one seed
 )
 
-// A searchProcess is a worker, as its parent sees it.
+// A searchProcess is a worker process, as seen by its parent.
 type searchProcess struct {
 	command *exec.Cmd
-	memory  int64 // how much it may use; 0 is any amount
+	memory  int64 // its limit; 0 is none
 	jobs    *os.File
 	results chan searchResult // closed when the process has closed its end
 	exited  chan struct{}     // closed when it has ended
 
-	progress chan uint64 // how far a seed is that takes long
+	progress chan uint64 // of a seed that takes long
 
 	mu   sync.Mutex   // guards what follows
-	told searchResult // of the faults of a seed that has not ended
+	told searchResult // reported by a seed that has not ended
 
-	output  *os.File // what it prints
-	printed int64    // how much of that was before the seed
-	used    int64    // memory, at the last look
+	output  *os.File // of the process
+	printed int64    // how much was printed before the seed
+	used    int64    // memory, at the last check
 }
 
 // startDirectory is where go test starts the tests, and where workers start.
 var startDirectory, _ = os.Getwd()
 
-// workerArguments returns the flags with which the test's program runs as a worker
-// of a test.
+// workerArguments returns the flags of the test's program when it runs as a worker of a
+// test.
 func workerArguments(test string) []string {
 	arguments := []string{
 		"-test.run=" + runPattern(test), "-test.count=1", "-test.timeout=0", "-test.v=true",
@@ -83,10 +83,9 @@ func workerArguments(test string) []string {
 	return arguments
 }
 
-// workerProcessors returns how many processors a worker uses: as many as go test's
-// -cpu says, or one. There is a worker for each processor, and with more than one
-// of them in each, those that are idle look for work that there is not: a tenth
-// of the time, measured with the poetry experiment.
+// workerProcessors returns how many processors a worker uses: go test's -cpu, or one.
+// There is a worker for each processor. If each used several, idle ones would look for
+// work in vain, which took a tenth of the time in the poetry experiment.
 func workerProcessors() int {
 	if f := flag.Lookup("test.cpu"); f != nil && f.Value.String() != "" {
 		return runtime.GOMAXPROCS(0)
@@ -94,14 +93,14 @@ func workerProcessors() int {
 	return 1
 }
 
-// errNotReached is that a worker's test did not come to the search.
+// errNotReached is the error of a worker whose test did not reach the search.
 type errNotReached struct {
 	call   string // that it was to come to
 	how    string
 	output string
 }
 
-// Error returns what has happened, and what the worker has printed.
+// Error returns what happened, and the worker's output.
 func (e *errNotReached) Error() string {
 	text := fmt.Sprintf("a worker process did not come to %s: %s. A worker runs the test as the test's own process does, without its flags, and must come to the same searches in the same order", e.call, e.how)
 	if e.output != "" {
@@ -133,7 +132,7 @@ func startWorker(w *searchWorker, giveUp <-chan struct{}) (p *searchProcess, err
 	if err != nil {
 		return nil, errors.Join(err, fromUs.Close(), jobs.Close())
 	}
-	files = append(files, fromUs, toUs) // which the process gets
+	files = append(files, fromUs, toUs) // for the process
 	p = &searchProcess{command: command, memory: w.memory, jobs: jobs, results: make(chan searchResult, 1), exited: make(chan struct{}), progress: make(chan uint64, 1)}
 	fail := func(err error) (*searchProcess, error) {
 		_ = jobs.Close()
@@ -146,8 +145,8 @@ func startWorker(w *searchWorker, giveUp <-chan struct{}) (p *searchProcess, err
 		return fail(err)
 	}
 	files = append(files, printer)
-	// One file and not two, so that all is in its order. It is no pipe, so what
-	// is written there is there, whatever becomes of the process.
+	// One file for both, so that the order is kept. It is not a pipe, so what was
+	// written is kept even if the process dies.
 	command.Stdout, command.Stderr = printer, printer
 	from, to, err := inherit(command, fromUs, toUs)
 	if err != nil {
@@ -174,13 +173,13 @@ func startWorker(w *searchWorker, giveUp <-chan struct{}) (p *searchProcess, err
 	return p, nil
 }
 
-// errGivenUp is that a worker was not started, because the search is over.
+// errGivenUp is the error of a worker that was not started because the search is over.
 var errGivenUp = errors.New("the search is over")
 
-// workerEnvironment returns the environment of a worker, but for the worker's own
+// workerEnvironment returns the environment of a worker, without the worker's own
 // variable.
 func workerEnvironment(environ []string) []string {
-	race := "GORACE=atexit_sleep_ms=0" // each worker would wait for a second
+	race := "GORACE=atexit_sleep_ms=0" // otherwise each worker would wait for a second
 	var all []string
 	for _, variable := range environ {
 		switch name, value, _ := strings.Cut(variable, "="); name {
@@ -200,7 +199,7 @@ func (p *searchProcess) wait() {
 	close(p.exited)
 }
 
-// read passes on what the process tells.
+// read passes on the messages of the process.
 func (p *searchProcess) read(from *os.File) {
 	defer close(p.results)
 	defer from.Close()
@@ -212,7 +211,7 @@ func (p *searchProcess) read(from *os.File) {
 		}
 		var r searchResult
 		if err := json.Unmarshal(line, &r); err != nil {
-			return // it is then killed as one that does not answer
+			return // then it is killed because it does not answer
 		}
 		if r.Progress > 0 {
 			select {
@@ -229,7 +228,7 @@ func (p *searchProcess) read(from *os.File) {
 		}
 		select {
 		case p.results <- r:
-		default: // it tells more than it was asked
+		default: // it sends more than it was asked for
 			return
 		}
 	}
@@ -263,18 +262,18 @@ func (p *searchProcess) do(job searchJob, giveUp <-chan struct{}) searchOutcome 
 	return o
 }
 
-// takeTold returns what the process, which has ended, had told of the seed's faults.
+// takeTold returns what the process, which has ended, reported about the seed's faults.
 func (p *searchProcess) takeTold() (quiet time.Duration, schedule []string) {
 	select {
-	case <-p.results: // it is closed when all is read
-	case <-time.After(100 * time.Millisecond): // a process that it has started has the pipe
+	case <-p.results: // closed when everything is read
+	case <-time.After(100 * time.Millisecond): // a child of the process holds the pipe open
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.told.Quiet, p.told.Schedule
 }
 
-// await waits for a result, and ends a process that will not bring any.
+// await waits for a result, and ends a process that will not send one.
 func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o searchOutcome) {
 	timeout, began := newWorkerTimeout(limit, p.command.Process.Pid), time.Now()
 	ticker := time.NewTicker(lookAtWorkerEvery)
@@ -289,16 +288,16 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			results = nil
 			select {
 			case <-p.exited:
-			case <-time.After(time.Second): // it has closed the pipe that it does not know of
+			case <-time.After(time.Second): // it has closed the pipe, of which it does not know
 				return p.endIt("the worker process has closed the pipe by which it tells how a seed has ended")
 			}
 		case <-p.exited:
 			select {
-			case r, ok := <-p.results: // it has told, and ended then
+			case r, ok := <-p.results: // it reported a result and then ended
 				if ok {
 					return searchOutcome{searchResult: r}
 				}
-			case <-time.After(100 * time.Millisecond): // a process that it has started has the pipe
+			case <-time.After(100 * time.Millisecond): // a child of the process holds the pipe open
 			}
 			state := p.command.ProcessState
 			return searchOutcome{died: endOf(state), killed: killedByOthers(state), output: p.text()}
@@ -327,7 +326,7 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 	}
 }
 
-// endOf says how a process has ended that was not to.
+// endOf describes how a process ended unexpectedly.
 func endOf(state *os.ProcessState) string {
 	text := fmt.Sprintf("the process has ended: %v", state)
 	if state.Success() {
@@ -336,15 +335,15 @@ func endOf(state *os.ProcessState) string {
 	return text
 }
 
-// tooMuchMemory says that a process uses more memory than it may.
+// tooMuchMemory describes a process that exceeds its memory limit.
 func tooMuchMemory(used, limit int64) string {
 	return fmt.Sprintf("it uses %s of memory, and Search.Memory is %s", mebibytes(used), mebibytes(limit))
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
 
-// endIt ends the process, with a dump of its goroutines if it still prints one, for
-// that reason.
+// endIt ends the process for the given reason, with a dump of its goroutines if it
+// still prints one.
 func (p *searchProcess) endIt(why string) searchOutcome {
 	for _, ask := range []func(){
 		func() { _, _ = p.jobs.WriteString(`{"dump":true}` + "\n") },
@@ -369,20 +368,20 @@ func (p *searchProcess) kill() {
 	<-p.exited
 }
 
-// close has the process end, as it does when it is asked for nothing more, and
-// waits for that. What coverage it has to write, it writes.
+// close makes the process end, as it does when there are no more jobs, and waits for
+// that. The process writes its coverage data before.
 func (p *searchProcess) close() {
 	_ = p.jobs.Close()
 	select {
 	case <-p.exited:
 	case <-time.After(endOfWorker):
 	}
-	p.kill() // what it has started ends with it
+	p.kill() // its children end with it
 	p.closeOutput()
 }
 
-// isHeavy reports whether the process has much more memory in use than one that
-// has just begun, so that it had better be replaced.
+// isHeavy reports whether the process uses much more memory than a new one, and should
+// be replaced.
 func (p *searchProcess) isHeavy() bool { return p.memory > 0 && p.used > p.memory/2 }
 
 func isClosed(c <-chan struct{}) bool {

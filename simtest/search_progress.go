@@ -9,8 +9,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A searchProgress shows how far a search is: as a bar where it is shown on a terminal,
-// line by line elsewhere. It shows nothing in the first two seconds.
+// A searchProgress shows the progress of a search: as a bar on a terminal, line by line
+// elsewhere. It shows nothing for the first two seconds.
 type searchProgress struct {
 	file     *os.File
 	terminal bool
@@ -30,7 +30,7 @@ func newProgress(file *os.File) *searchProgress {
 	return &searchProgress{file: file, terminal: term.IsTerminal(int(file.Fd()))}
 }
 
-// every returns how often show is to be called.
+// every returns the interval at which to call show.
 func (p *searchProgress) every() time.Duration {
 	if p.terminal {
 		return barEvery
@@ -38,7 +38,7 @@ func (p *searchProgress) every() time.Duration {
 	return time.Second
 }
 
-// show shows how far the search is.
+// show shows the progress of the search.
 func (p *searchProgress) show(s searchStanding) {
 	switch {
 	case s.took < quietFor:

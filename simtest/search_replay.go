@@ -12,8 +12,8 @@ import (
 
 // A search runs the replay files of its test before any seed, in the same processes.
 
-// replaysOf returns the replays that a search runs, in the order of their files'
-// names. An error names each file that cannot be run, and says what to do.
+// replaysOf returns the replays that a search runs, in the order of their files' names.
+// The error names each file that cannot be run, and says what to do.
 func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, err error) {
 	switch {
 	case p.replay != "":
@@ -51,19 +51,19 @@ func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, 
 	return replays, nil
 }
 
-// isOf reports whether a replay is one of a test's search.
+// isOf reports whether a replay belongs to a search of a test.
 func (r *replay) isOf(test string, number int) bool {
 	return (r.test == "" || r.test == test) && max(1, r.search) == number
 }
 
-// topLevel returns the name of the test that a test is a subtest of.
+// topLevel returns the top-level test of a subtest.
 func topLevel(test string) string {
 	test, _, _ = strings.Cut(test, "/")
 	return test
 }
 
-// comparedText says whether a run that has failed is the one that its file is of, as
-// far as it has come. It is empty if nothing is replayed.
+// comparedText says whether a failed run is the one recorded in its file, as far as it
+// has run. It is empty if nothing is replayed.
 func (r *namedReplay) comparedText(s *Sim) string {
 	if r == nil || s == nil || !s.mu.TryLock() {
 		return ""
@@ -73,8 +73,8 @@ func (r *namedReplay) comparedText(s *Sim) string {
 	return r.compared(digest, "")
 }
 
-// compared says whether a run that has failed is the one that the file is of. The
-// message is that of the failure; it is empty if it is not known.
+// compared says whether a failed run is the one recorded in the file. The message is
+// that of the failure, or empty if it is unknown.
 func (r *namedReplay) compared(digest uint64, message string) string {
 	var text strings.Builder
 	switch now := digestText(digest); r.digest {
@@ -107,7 +107,7 @@ func (s *Search) runReplaysHere(t *testing.T, replays []namedReplay, f func(t *t
 	return failed
 }
 
-// runReplays runs the replays in workers, all of them, and notes what has failed.
+// runReplays runs all replays in workers, and records the failures.
 func (run *searchRun) runReplays(workers int) {
 	left := run.replays
 	byText := make(map[string]*namedReplay)
@@ -142,12 +142,12 @@ func (run *searchRun) runReplays(workers int) {
 	run.stopIfEnoughLocked()
 }
 
-// groupReplayLocked adds a replay that has failed to its group.
+// groupReplayLocked adds a failed replay to its group.
 func (run *searchRun) groupReplayLocked(r *namedReplay, o searchOutcome) {
 	f := run.findingOf(o)
 	g := run.groupOfLocked(f)
 	g.Replays++
-	if g.Replays > 1 && r.name > g.Replay { // of the first one it is told
+	if g.Replays > 1 && r.name > g.Replay { // the first one is shown
 		return
 	}
 	g.Message, g.Place, g.Output = f.failure.message, f.failure.place, f.output
@@ -158,7 +158,7 @@ func (run *searchRun) groupReplayLocked(r *namedReplay, o searchOutcome) {
 	}
 }
 
-// replaysText says what has become of the replay files.
+// replaysText describes the outcome of the replay files.
 func (run *searchRun) replaysText() string {
 	switch {
 	case run.replayed == 0:

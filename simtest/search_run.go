@@ -17,39 +17,39 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A searchRun is a search under way. Each of its workers is driven by a goroutine, which
-// gives it one seed after another, and replaces it when it has died.
+// A searchRun is a running search. Each of its workers is driven by a goroutine, which
+// gives it one seed after another, and replaces it if it dies.
 type searchRun struct {
 	search  Search
 	plan    *searchPlan
 	replays []namedReplay // to run first
 	test    string
 	number  int    // of the search, in its test
-	count   uint64 // of seeds; 0 if nobody knows
+	count   uint64 // of seeds; 0 if unknown
 	start   time.Time
 	launch  func(giveUp <-chan struct{}) (searchServer, error)
-	again   func(variable, value string) string // the line that runs something again
-	grace   time.Duration                       // that seeds under way have when it is over
-	long    time.Duration                       // after which one that has not ended is worth a word
+	again   func(variable, value string) string // returns the command that runs something again
+	grace   time.Duration                       // for running seeds, when the search is over
+	long    time.Duration                       // after which a running seed is mentioned
 
-	over         chan struct{}   // closed when no more seeds are to be given out
-	giveUp       chan struct{}   // closed when those under way are to be given up
-	finished     chan struct{}   // closed when all is done
-	shrinking    context.Context // ended when failures are to be made smaller no longer
+	over         chan struct{}   // closed when no more seeds are handed out
+	giveUp       chan struct{}   // closed when running seeds are given up
+	finished     chan struct{}   // closed when everything is done
+	shrinking    context.Context // ends when shrinking must stop
 	endShrinking context.CancelCauseFunc
 
 	mu       sync.Mutex  // guards what follows
-	retry    []searchJob // what is to run again
+	retry    []searchJob // jobs to run again
 	idle     []*launchedServer
 	underWay map[*launchedServer]underWay
 	pools    bool   // seeds run with KeepPools
 	err      error  // why it cannot go on
-	ended    string // why it has ended early
-	closed   bool   // over is
+	ended    string // why it ended early
+	closed   bool   // over is closed
 	searchTotals
 }
 
-// searchTotals are what a search has found so far.
+// searchTotals are the results of a search so far.
 type searchTotals struct {
 	ran       []sweep.Range // of the shard's seeds
 	done      uint64
@@ -58,24 +58,24 @@ type searchTotals struct {
 	simulated time.Duration
 	digests   map[uint64]struct{}
 	shapes    map[uint64]struct{}
-	traces    sweep.Distinct // as digests; for the report
-	looks     sweep.Distinct // as shapes; for the report
+	traces    sweep.Distinct // digests; for the report
+	looks     sweep.Distinct // shapes; for the report
 	newest    uint64         // the seed with the newest shape
-	newestAt  uint64         // how many were done then
+	newestAt  uint64         // how many seeds were done then
 	groups    map[string]*sweep.Group
 	found     map[string]finding // the first seed of each group
-	slowest   time.Duration      // real time that a seed has taken which came to an end
-	shrinks   string             // what is made smaller
-	givenUp   []string           // what had run for long when the search was over
+	slowest   time.Duration      // real time of the slowest seed that ended
+	shrinks   string             // what is being shrunk
+	givenUp   []string           // long-running jobs at the end of the search
 
 	replayed, replaysFailed int // files
 }
 
-// grace is how long seeds that are under way may take when the search is over.
+// searchGrace is how long running seeds may take when the search is over.
 const searchGrace = 2 * time.Second
 
-// longForSeed is after how much real time the progress names a seed, and the summary one
-// that had not ended.
+// longForSeed is the real time after which the progress names a seed, and the summary
+// one that had not ended.
 const longForSeed = 10 * time.Second
 
 // runInWorkers runs the seeds in workers, and reports.
@@ -95,7 +95,7 @@ func (s *Search) runInWorkers(t *testing.T, plan *searchPlan, replays []namedRep
 		}
 		return p, nil
 	}
-	command := rerunCommand(t) // which looks at this goroutine's stack
+	command := rerunCommand(t) // reads this goroutine's stack
 	settings := overlaySettings(s.Config.scheduleNow())
 	var replaySettings []string
 	if s.Fresh && Overlay().Order && os.Getenv(freshVariable) == "" { // packages are initialized as in the workers
@@ -178,8 +178,8 @@ func (run *searchRun) endBefore(deadline time.Time) error {
 	return nil
 }
 
-// run runs the replays, and then seeds, in so many servers at once until all have
-// run, or the search is over. Then it makes smaller what has failed.
+// run runs the replays and then the seeds on the given number of servers, until all
+// have run or the search is over. Then it shrinks the failures.
 func (run *searchRun) run(servers int) {
 	defer run.endShrinking(nil)
 	defer close(run.finished)
@@ -221,8 +221,8 @@ func (run *searchRun) run(servers int) {
 	}
 }
 
-// stop ends the search for a reason, unless it has ended already. Seeds that are under
-// way have a moment.
+// stop ends the search for a reason, unless it has ended already. Running seeds have a
+// grace period.
 func (run *searchRun) stop(why string) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -240,7 +240,7 @@ func (run *searchRun) stopLocked(why string) {
 	}
 }
 
-// giveUpNow gives up the seeds that are under way.
+// giveUpNow gives up running seeds.
 func (run *searchRun) giveUpNow() {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -307,26 +307,26 @@ func (run *searchRun) noteSeedLocked(job searchJob, o searchOutcome) {
 	}
 }
 
-// noteGivenUpLocked notes what had not ended when the search was over.
+// noteGivenUpLocked records what had not ended when the search was over.
 func (run *searchRun) noteGivenUpLocked(what string, after time.Duration, again string) {
 	run.givenUp = append(run.givenUp, fmt.Sprintf("%s had not ended after %v of real time. To run it again:\n%s", what, after.Round(time.Second), again))
 }
 
-// stopIfEnoughLocked ends the search when enough has been found.
+// stopIfEnoughLocked ends the search when enough groups have been found.
 func (run *searchRun) stopIfEnoughLocked() {
 	if n := run.search.stopAfter(); n > 0 && len(run.groups) >= n {
 		run.stopLocked(fmt.Sprintf("found %s, as Search.StopAfter says", count(len(run.groups), "failure", "different failures")))
 	}
 }
 
-// addSeed adds a seed to ranges of every step-th seed, which are in order.
+// addSeed adds a seed to sorted ranges of every step-th seed.
 func addSeed(ranges []sweep.Range, seed, step uint64) []sweep.Range {
 	i, _ := slices.BinarySearchFunc(ranges, seed, func(r sweep.Range, seed uint64) int {
 		if r.First > seed {
 			return 1
 		}
 		return -1
-	}) // the first range behind the seed
+	}) // the first range after the seed
 	before := i > 0 && seed-ranges[i-1].Last == step
 	behind := i < len(ranges) && ranges[i].First-seed == step
 	switch {

@@ -6,9 +6,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// A shape is what a trace looks like from far: a digest of the kinds of events and
-// of their hosts, in their order. An event like the one before it does not count,
-// so that a transfer has the same shape in however many segments it comes.
+// A shape is a coarse digest of a trace: of the kinds and hosts of its events, in
+// order. Repeated events count once, so that a transfer has the same shape regardless
+// of the number of segments.
 type shape struct {
 	digest   uint64
 	kind     trace.Kind

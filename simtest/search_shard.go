@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A divider is a system that runs a job on several machines, and tells each of
-// them which one it is.
+// A divider is a CI system that runs a job on several machines, and gives each of them
+// an index.
 type divider struct {
 	name         string
 	index, total string // variables
@@ -22,7 +22,7 @@ var dividers = []divider{
 	{"CircleCI", "CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", 0},
 }
 
-// parseShard returns the shard that SIMTEST_SHARD says, or all seeds.
+// parseShard returns the shard of SIMTEST_SHARD, or all seeds.
 func parseShard(get environ) (s sweep.Shard, err error) {
 	text := get(shardVariable)
 	switch text {
@@ -38,7 +38,7 @@ func parseShard(get environ) (s sweep.Shard, err error) {
 	return s, nil
 }
 
-// dividedShard returns the shard that the system of this machine's has for it.
+// dividedShard returns the shard that the CI system assigns to this machine.
 func dividedShard(get environ) (s sweep.Shard, err error) {
 	var names, found []string
 	for _, d := range dividers {
@@ -66,8 +66,7 @@ func dividedShard(get environ) (s sweep.Shard, err error) {
 	return s, fmt.Errorf("%s is auto, but more than one system's variables are set, %s: set it to a part such as 3/16, or unset it", shardVariable, strings.Join(found, " and "))
 }
 
-// shardOf returns the shard with that index, which is counted from the given
-// number on.
+// shardOf returns the shard with an index that is counted from the given number on.
 func shardOf(index, total string, from int, ok bool) (s sweep.Shard, valid bool) {
 	i, err := strconv.ParseUint(index, 10, 31)
 	n, err2 := strconv.ParseUint(total, 10, 31)

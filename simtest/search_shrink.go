@@ -14,38 +14,37 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// When the seeds have run, a search runs the first one of each group again that has
-// failed, makes its faults fewer and smaller, and writes what is left to a replay
-// file.
+// When the seeds have run, a search reruns the first failed seed of each group, makes
+// its faults fewer and smaller, and writes the result to a replay file.
 
 const (
-	maxShrunk     = 10   // groups of failures, the first ones
-	maxShrinkRuns = 1000 // of one failure
-	maxShownText  = 40   // lines of a replay file that is written
+	maxShrunk     = 10   // groups of failures
+	maxShrinkRuns = 1000 // for one failure
+	maxShownText  = 40   // lines of a replay file
 )
 
-// A finding is what the first seed of a group has done.
+// A finding is the run of the first seed of a group.
 type finding struct {
 	searchOutcome
 	failure searchFailure
 }
 
-// A shrunk failure is what has become of a finding.
+// A shrunkFailure is the result of shrinking a finding.
 type shrunkFailure struct {
-	finding         // the last run that has failed alike
+	finding         // the last run that failed in the same way
 	replay  *replay // nil if there is none to write
-	from    int     // faults, at first
-	smaller bool    // than it was
+	from    int     // the number of faults at first
+	smaller bool    // it could be shrunk
 	runs    int
 	took    time.Duration
-	left    string // why it may get smaller yet; empty if it may not
+	left    string // why it might get smaller yet; empty if it cannot
 }
 
-// errShrinkTime is why it is not made smaller for longer.
+// errShrinkTime is the reason why shrinking ended early.
 var errShrinkTime = errors.New("the time for that, Search.Shrink or " + shrinkVariable + ", is up")
 
-// shrinkFailures makes failures smaller, one after another and each of them by all
-// servers at once, and writes their replay files.
+// shrinkFailures shrinks failures one after another, each on all servers at once, and
+// writes their replay files.
 func (run *searchRun) shrinkFailures(servers int) {
 	run.mu.Lock()
 	var groups []sweep.Group
@@ -67,7 +66,7 @@ func (run *searchRun) shrinkFailures(servers int) {
 	}
 }
 
-// shrinkGroup makes a group's failure smaller, and notes what is left.
+// shrinkGroup shrinks a group's failure, and records the result.
 func (run *searchRun) shrinkGroup(ctx context.Context, id string, servers int) {
 	run.mu.Lock()
 	first := run.found[id]
@@ -88,7 +87,7 @@ func (run *searchRun) shrinkGroup(ctx context.Context, id string, servers int) {
 	}
 }
 
-// shrunk makes a failure smaller.
+// shrunk shrinks a failure.
 func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *shrunkFailure {
 	began := time.Now()
 	found := make(map[*replay]finding)
@@ -120,7 +119,7 @@ func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *s
 	if !ok {
 		best = first
 	}
-	if os.Getenv(traceVariable) != "" { // candidates have none
+	if os.Getenv(traceVariable) != "" { // candidates have no traces
 		if f, ok := run.runOnce(ctx, searchJob{Seed: s.best.seed, Replay: s.best.text()}); ok && first.isLike(f) {
 			best = f
 		}
@@ -136,9 +135,8 @@ func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *s
 	return result
 }
 
-// isLike reports whether a run has failed as another one: with the same message,
-// numbers aside, at the same place. Where something that does not end is is left to
-// chance.
+// isLike reports whether a run has failed like another: with the same message except
+// for numbers, at the same place. The place of a run that does not end is random.
 func (f finding) isLike(other finding) bool {
 	if !other.Failed {
 		return false
@@ -149,7 +147,7 @@ func (f finding) isLike(other finding) bool {
 	return f.failure.id() == other.failure.id()
 }
 
-// findingOf returns what a run has done.
+// findingOf returns the finding of a run.
 func (run *searchRun) findingOf(o searchOutcome) finding {
 	output := cleanOutput(run.test, o.output)
 	f := finding{o, failureOf(output, o.died, o.ended)}
@@ -163,11 +161,11 @@ func (run *searchRun) findingOf(o searchOutcome) finding {
 // replayOf returns the replay of a seed's run.
 func (run *searchRun) replayOf(f finding) *replay {
 	r := &replay{seed: f.Seed, layers: Overlay(), order: run.search.Config.scheduleNow(), quiet: f.Quiet, test: run.test, search: run.number}
-	r.schedule, _ = parseSchedule(strings.Join(f.Schedule, "\n")) // which a worker has written
+	r.schedule, _ = parseSchedule(strings.Join(f.Schedule, "\n")) // valid, since a worker has written it
 	return run.outcomeOf(r, f)
 }
 
-// outcomeOf returns a replay with what has come of it.
+// outcomeOf returns a replay with its outcome.
 func (run *searchRun) outcomeOf(r *replay, f finding) *replay {
 	withOutcome := *r
 	withOutcome.goVersion, withOutcome.message, withOutcome.digest = runtime.Version(), f.failure.message, unknownDigest
@@ -177,7 +175,7 @@ func (run *searchRun) outcomeOf(r *replay, f finding) *replay {
 	return &withOutcome
 }
 
-// runOnce runs one job. It is not ok if there was no time for it.
+// runOnce runs one job. ok is false if there was no time for it.
 func (run *searchRun) runOnce(ctx context.Context, job searchJob) (f finding, ok bool) {
 	given := false
 	run.runPhase(run.shrinkPhase(ctx, func() (searchJob, bool) {
@@ -189,9 +187,9 @@ func (run *searchRun) runOnce(ctx context.Context, job searchJob) (f finding, ok
 	return f, ok
 }
 
-// firstLike runs candidates, as many at once as there are servers, and returns
-// which is the first that fails like a run. It does not depend on how many run at
-// once: no candidate counts before all that come earlier have passed.
+// firstLike runs candidates, as many at once as there are servers, and returns the
+// index of the first that fails like the given run. The result does not depend on how
+// many run at once: a candidate counts only after all earlier ones have passed.
 func (run *searchRun) firstLike(ctx context.Context, like finding, candidates []*replay, servers int) (first int, f finding, ok bool) {
 	next, done := 0, make([]bool, len(candidates))
 	first = len(candidates)
@@ -222,7 +220,7 @@ func (run *searchRun) firstLike(ctx context.Context, like finding, candidates []
 	return first, f, true
 }
 
-// shrinkPhase returns a phase that lasts for as long as there is time.
+// shrinkPhase returns a phase that lasts until ctx ends.
 func (run *searchRun) shrinkPhase(ctx context.Context, next func() (searchJob, bool), note func(searchJob, searchOutcome)) phase {
 	return phase{
 		over: ctx.Done(), giveUp: ctx.Done(), note: note,
@@ -235,16 +233,16 @@ func (run *searchRun) shrinkPhase(ctx context.Context, next func() (searchJob, b
 	}
 }
 
-// shrinkTimeout returns how long a candidate may take in real time: many times
-// what the slowest seed has taken that came to an end.
+// shrinkTimeout returns how long a candidate may take in real time: many times as long
+// as the slowest seed that ended.
 func (run *searchRun) shrinkTimeout() time.Duration {
 	return min(seedTimeout, max(minShrinkTimeout, 20*run.slowest))
 }
 
-// minShrinkTimeout is how long a candidate may take in any case.
+// minShrinkTimeout is the least time for a candidate.
 const minShrinkTimeout = time.Second
 
-// tellShrinking says how far it is, for who looks on.
+// tellShrinking sets the text of the progress.
 func (run *searchRun) tellShrinking(seed uint64, runs, faults int) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -254,7 +252,7 @@ func (run *searchRun) tellShrinking(seed uint64, runs, faults int) {
 	}
 }
 
-// noteShrunk writes a replay file, and notes in its group what it is.
+// noteShrunk writes a replay file, and records it in its group.
 func (run *searchRun) noteShrunk(id string, s *shrunkFailure) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -280,7 +278,8 @@ func (run *searchRun) noteShrunk(id string, s *shrunkFailure) {
 	g.Note = strings.Join(note, "\n")
 }
 
-// writeReplayLocked writes a group's replay file, and returns lines that tell of it.
+// writeReplayLocked writes a group's replay file, and returns lines about it for the
+// summary.
 func (run *searchRun) writeReplayLocked(g *sweep.Group, r *replay) []string {
 	g.ReplayText = r.text()
 	name, err := r.write(replayFolderOf(run.plan.replays, run.test))
@@ -312,7 +311,7 @@ func (run *searchRun) checkAgain(ctx context.Context, job searchJob) (f finding,
 	return f, ok && err == nil
 }
 
-// noteNotRepeated notes that a seed has not failed again as it had.
+// noteNotRepeated records that a failure was not reproduced.
 func (run *searchRun) noteNotRepeated(ctx context.Context, id string, again finding) {
 	what := "It has not failed again with the same seed, so it is not deterministic, and no replay file is written."
 	if again.Failed {

@@ -12,20 +12,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A searchStanding is how far a search is.
+// A searchStanding is the progress of a search.
 type searchStanding struct {
 	test    string
 	done    uint64
-	count   uint64 // 0 if nobody knows
+	count   uint64 // 0 if unknown
 	failed  int
 	took    time.Duration
-	left    time.Duration // until the end, as far as one can tell; below 0 if one cannot
+	left    time.Duration // estimated time until the end; below 0 if unknown
 	share   float64       // of the work that is done
-	shrinks string        // what is made smaller, when that is what goes on
-	longest string        // what has run for long
+	shrinks string        // what is being shrunk, if anything is
+	longest string        // the job that has run for long
 }
 
-// standing returns how far the search is.
+// standing returns the progress of the search.
 func (run *searchRun) standing() searchStanding {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -47,8 +47,7 @@ func (run *searchRun) standing() searchStanding {
 	return s
 }
 
-// perSecond returns how many seeds were done in a second, with the digits that
-// one reads.
+// perSecond returns how many seeds were done per second, with significant digits only.
 func (s searchStanding) perSecond() string {
 	rate := float64(s.done) / max(s.took.Seconds(), 1e-9)
 	if rate < 10 {
@@ -57,7 +56,7 @@ func (s searchStanding) perSecond() string {
 	return fmt.Sprintf("%.0f", rate)
 }
 
-// String returns the standing in a line.
+// String returns the standing on one line.
 func (s searchStanding) String() string {
 	text := fmt.Sprintf("%d seeds", s.done)
 	if s.count > 0 {
@@ -76,11 +75,10 @@ func (s searchStanding) String() string {
 	return text
 }
 
-// enoughSeeds is how many seeds there must be before it means something that they
-// show nothing new.
+// enoughSeeds is how many seeds without a new shape are significant.
 const enoughSeeds = 20
 
-// summary says what the search has found.
+// summary returns the results of the search.
 func (run *searchRun) summary(workers int) string {
 	standing := run.standing()
 	run.mu.Lock()
@@ -154,7 +152,7 @@ func (run *searchRun) summary(workers int) string {
 	return text.String()
 }
 
-// whatFailed names a group's replays and seeds.
+// whatFailed names the replays and seeds of a group.
 func whatFailed(g sweep.Group) string {
 	var words []string
 	switch {
@@ -172,7 +170,7 @@ func whatFailed(g sweep.Group) string {
 	return strings.Join(words, "; ")
 }
 
-// rangesLocked names the seeds that have run.
+// rangesLocked lists the seeds that have run.
 func (run *searchRun) rangesLocked() string {
 	step := run.plan.shard.Step()
 	words := make([]string, 0, sweep.MaxSeeds)
@@ -200,7 +198,7 @@ func (run *searchRun) groupsLocked() []sweep.Group {
 	return groups
 }
 
-// report adds a report to the file that is asked for.
+// report appends a report to the requested file.
 func (run *searchRun) report(workers int) error {
 	if run.plan.report == "" {
 		return nil

@@ -2,37 +2,39 @@ package simtest
 
 import "time"
 
-// A workerTimeout is how long to wait for a worker. It is measured in the worker's own time,
-// which is real time without that in which the machine, or the waiting process, was
-// stopped, and without that in which the worker waited for a processor. So a seed that
-// is slow because the machine has other things to do has the time that it would have
-// on a machine of its own.
+// A workerTimeout decides how long to wait for a worker. It is measured in the worker's
+// own time: real time, excluding time in which the machine or the waiting process was
+// suspended, and time in which the worker waited for a processor. So a seed that is
+// slow because the machine is busy has as much time as it would have on an idle
+// machine.
 //
-// A worker that shows no progress is given up earlier, so that one that hangs on a
-// loaded machine is found soon: after as much real time, if a part of that was its own.
+// A worker that shows no progress is given up earlier, so that a hanging one is found
+// soon even on a loaded machine: after as much real time, if a part of that was its own
+// time.
 type workerTimeout struct {
 	limit     time.Duration
 	own       time.Duration
 	idle      time.Duration // real time since the last sign of progress
 	idleOwn   time.Duration // own time since then
 	last      time.Time
-	waited    time.Duration // for a processor, that is to be taken off what comes
+	waited    time.Duration // for a processor; still to be subtracted
 	processes processorWaits
-	asked     time.Duration // idle when the worker was last asked how far it is
-	progress  uint64        // how far it was
+	asked     time.Duration // idle when the worker was last asked for its progress
+	progress  uint64        // reported last
 }
 
 const (
 	askEvery     = 5 * time.Second
-	maxWaited    = time.Second // at once
-	idleOwnShare = 5           // of the limit, this part is own time, of a worker that shows no progress
+	maxWaited    = time.Second // in one look
+	idleOwnShare = 5           // the limit divided by this must be own time, for a worker without progress
 )
 
 func newWorkerTimeout(limit time.Duration, pid int) *workerTimeout {
 	return &workerTimeout{limit: limit, last: time.Now(), processes: processorWaits{pid: pid}}
 }
 
-// isOver is called every lookAtWorkerEvery or so, and reports whether it is over.
+// isOver reports whether the timeout has passed. It is called about every
+// lookAtWorkerEvery.
 func (w *workerTimeout) isOver() bool {
 	now := time.Now()
 	real := now.Sub(w.last)
@@ -41,8 +43,8 @@ func (w *workerTimeout) isOver() bool {
 	return w.isSpent()
 }
 
-// look adds real time, in which that much of waiting for a processor came to light. The
-// system tells of it when it is over, so that it may be more than the time since the
+// look adds real time, and the time of waiting for a processor reported in it. The
+// system reports a wait when it is over, so it may be longer than the time since the
 // last look.
 func (w *workerTimeout) look(real, waited time.Duration) {
 	waited += w.waited
@@ -62,11 +64,11 @@ func (w *workerTimeout) add(real, own time.Duration) {
 	w.idleOwn += own
 }
 
-// asks reports whether the worker is asked for its progress: not where there is no time
-// to wait for answers.
+// asks reports whether the worker is asked for its progress, which makes no sense if
+// the limit is short.
 func (w *workerTimeout) asks() bool { return w.limit >= 4*askEvery }
 
-// isToAsk reports whether the worker is to be asked now how far it is.
+// isToAsk reports whether to ask the worker for its progress now.
 func (w *workerTimeout) isToAsk() bool {
 	if !w.asks() || w.idle-w.asked < askEvery {
 		return false
@@ -75,7 +77,7 @@ func (w *workerTimeout) isToAsk() bool {
 	return true
 }
 
-// hear takes the worker's answer.
+// hear processes the worker's answer.
 func (w *workerTimeout) hear(progress uint64) {
 	if progress != w.progress {
 		w.progress = progress

@@ -9,15 +9,14 @@ import (
 	"time"
 )
 
-// processorWaits tells how long a process has waited for processors.
+// processorWaits measures how long a process has waited for processors.
 type processorWaits struct {
 	pid  int
 	last map[string]time.Duration // by thread
 }
 
 // since returns how long the process has waited for a processor since the last call:
-// the thread that has waited for the longest time counts. It is 0 if that cannot be
-// told.
+// the longest wait of its threads, or 0 if it is unknown.
 func (w *processorWaits) since() (longest time.Duration) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.pid))
 	now := make(map[string]time.Duration, len(files))

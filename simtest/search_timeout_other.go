@@ -4,8 +4,8 @@ package simtest
 
 import "time"
 
-// processorWaits tells how long a process has waited for processors.
+// processorWaits measures how long a process has waited for processors.
 type processorWaits struct{ pid int }
 
-// since returns 0: it cannot be told of another process.
+// since returns 0: for another process it is unknown.
 func (w *processorWaits) since() time.Duration { return 0 }

@@ -17,49 +17,48 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// workerVariable makes a process a worker. It has the parent's process id, the
-// two files by which they talk, which of the test's searches the worker serves,
-// and the test's name.
+// workerVariable makes a process a worker. It contains the parent's process ID, the two
+// files for communication, the number of the test's search, and the test's name.
 const workerVariable = "SIMTEST_WORKER"
 
-// A searchJob is what a worker is told: to run a seed, or to tell how far it is, or to
-// print the goroutines of its simulation and to end. In JSON it is one line.
+// A searchJob is a request to a worker: to run a seed, to report its progress, or to
+// print the goroutines of its simulation and end. In JSON it is one line.
 type searchJob struct {
 	Dump      bool   `json:"dump,omitempty"`
 	Progress  bool   `json:"progress,omitempty"`
 	Seed      uint64 `json:"seed"`
 	KeepPools bool   `json:"keepPools,omitempty"`
-	Replay    string `json:"replay,omitempty"`   // the text of one, which runs instead of the seed
-	Untraced  bool   `json:"untraced,omitempty"` // SIMTEST_TRACE does not count
+	Replay    string `json:"replay,omitempty"`   // the text of a replay, which runs instead of the seed
+	Untraced  bool   `json:"untraced,omitempty"` // ignore SIMTEST_TRACE
 
-	Tell   bool `json:"tell,omitempty"`   // each fault when it begins, for the process may die
-	Decide bool `json:"decide,omitempty"` // tell what chance has decided
-	Check  bool `json:"check,omitempty"`  // run the seed several times, and report what differs
+	Tell   bool `json:"tell,omitempty"`   // report each fault when it begins, since the process may die
+	Decide bool `json:"decide,omitempty"` // report random decisions
+	Check  bool `json:"check,omitempty"`  // run the seed several times, and report differences
 
 	Record bool         `json:"record,omitempty"` // keep what can be asked for
 	Query  *recordQuery `json:"query,omitempty"`  // ask for it
 
-	alone   bool          // it is to run in a process that has run no other
+	alone   bool          // it must run in a process that has run no other job
 	number  int           // of a candidate
-	timeout time.Duration // how long it may take in real time; 0 is the usual
+	timeout time.Duration // real time limit; 0 is the default
 }
 
-// A searchResult is what a worker tells: that it is ready, or how a seed has ended.
+// A searchResult is a worker's message: that it is ready, or how a seed has ended.
 type searchResult struct {
 	Ready     bool          `json:"ready,omitempty"`
 	Seed      uint64        `json:"seed"`
 	Failed    bool          `json:"failed,omitempty"`
 	Skipped   bool          `json:"skipped,omitempty"`
-	Spent     bool          `json:"spent,omitempty"`  // something is left of the seed, so the worker had better end
-	Traced    bool          `json:"traced,omitempty"` // what follows is known
+	Spent     bool          `json:"spent,omitempty"`  // something is left of the seed, so the worker should be replaced
+	Traced    bool          `json:"traced,omitempty"` // the following fields are set
 	Digest    uint64        `json:"digest,omitempty"` // of the trace
 	Shape     uint64        `json:"shape,omitempty"`
 	Simulated time.Duration `json:"simulated,omitempty"`
-	Schedule  []string      `json:"schedule,omitempty"` // of faults, as they were carried out
-	Quiet     time.Duration `json:"quiet,omitempty"`    // when those are over
+	Schedule  []string      `json:"schedule,omitempty"` // the faults that were carried out
+	Quiet     time.Duration `json:"quiet,omitempty"`    // when faults are over
 	Going     bool          `json:"going,omitempty"`    // the seed has not ended yet; one fault has begun, or none
-	Progress  uint64        `json:"progress,omitempty"` // another one than the last means that there is some
-	Report    string        `json:"report,omitempty"`   // how runs differ
+	Progress  uint64        `json:"progress,omitempty"` // a changed value means progress
+	Report    string        `json:"report,omitempty"`   // differences between runs
 
 	Decided *searchDecisions `json:"decided,omitempty"`
 	Record  *recordPart      `json:"record,omitempty"`
@@ -78,11 +77,11 @@ type searchWorker struct {
 	jobs chan searchJob // closed when there are no more
 	busy atomic.Bool    // a seed runs
 
-	simulations atomic.Uint64       // that have begun
-	simulation  atomic.Pointer[Sim] // the last of them
+	simulations atomic.Uint64       // how many have begun
+	simulation  atomic.Pointer[Sim] // the latest
 }
 
-// thisWorker returns what the process is as a worker, or nil if it is none.
+// thisWorker returns the worker that the process is, or nil.
 var thisWorker = sync.OnceValue(func() *searchWorker {
 	w := workerOf(os.Getenv(workerVariable), os.Getppid())
 	if w != nil {
@@ -91,8 +90,8 @@ var thisWorker = sync.OnceValue(func() *searchWorker {
 	return w
 })
 
-// workerOf reads the variable. What a worker starts has it too, but another parent,
-// and so has a worker whose parent is gone.
+// workerOf parses the variable. A worker's children have it too, but another parent,
+// and so does a worker whose parent has ended.
 func workerOf(text string, parent int) *searchWorker {
 	words := strings.SplitN(text, ":", 6)
 	if len(words) != 6 {
@@ -115,27 +114,27 @@ func workerOf(text string, parent int) *searchWorker {
 	}
 }
 
-// variable returns the environment variable for a worker that has these files.
+// variable returns the environment variable for a worker with the given files.
 func (w *searchWorker) variable(from, to uintptr) string {
 	return fmt.Sprintf("%s=%d:%d:%d:%d:%d:%s", workerVariable, os.Getpid(), from, to, w.number, w.memory, w.test)
 }
 
-// serves reports whether a search is the one that the worker is for.
+// serves reports whether a search is the worker's.
 func (w *searchWorker) serves(t *testing.T, number int) bool {
 	return t.Name() == w.test && number == w.number
 }
 
-// serve runs the seeds that the parent asks for, until it asks for no more. Then it
-// ends the test.
+// serve runs seeds that the parent requests until there are no more. Then it ends the
+// test.
 func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *Sim)) {
 	if w.memory > 0 {
 		if os.Getenv("GOMEMLIMIT") == "" {
-			debug.SetMemoryLimit(w.memory / 4 * 3) // so that garbage is not what there is too much of
+			debug.SetMemoryLimit(w.memory / 4 * 3) // so that garbage does not cause the limit to be exceeded
 		}
 		watchOwnMemory(w.memory)
 	}
 	if isParallel(t) {
-		s.Config.KeepRand = true // as in the test's own process, so that seeds can be run again there
+		s.Config.KeepRand = true // as in the test's own process, so that seeds can be rerun there
 	}
 	run := func(t *testing.T, sim *Sim) {
 		w.simulation.Store(sim)
@@ -158,7 +157,7 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 			}
 			result = s.runSeed(t, job, run, w.send)
 		}
-		if t.Failed() { // f has the outer t
+		if t.Failed() { // f uses the outer t
 			result.Failed, result.Spent = true, true
 		}
 		w.busy.Store(false)
@@ -168,8 +167,8 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 	t.SkipNow()
 }
 
-// read passes on what the parent says. When the parent says nothing more while a
-// seed runs, it is gone, or wants the seed no longer.
+// read passes on the parent's requests. If the pipe is closed while a seed runs, the
+// parent has ended, or has given the seed up.
 func (w *searchWorker) read() {
 	defer close(w.jobs)
 	lines := bufio.NewReader(w.from)
@@ -199,8 +198,8 @@ func (w *searchWorker) read() {
 	}
 }
 
-// progress returns a number above 0 that is another one when something has happened in
-// the seed's simulation, or it is another simulation.
+// progress returns a number above 0 that changes when something happens in the seed's
+// simulation, or another simulation begins.
 func (w *searchWorker) progress() uint64 {
 	progress := w.simulations.Load()<<40 + 1
 	if sim := w.simulation.Load(); sim != nil {
@@ -209,10 +208,10 @@ func (w *searchWorker) progress() uint64 {
 	return progress
 }
 
-// dumpBubbles returns what a dump says about goroutines in bubbles, those first that do
-// not wait for their simulation, without those that make a simulation. If there
-// are none, it returns all of the dump. A goroutine that helps the garbage collector
-// is in no bubble meanwhile.
+// dumpBubbles returns the goroutines of a dump that are in bubbles, first those that do
+// not wait for their simulation, without those of the simulation itself. If there are
+// none, it returns the whole dump. A goroutine that assists the garbage collector
+// appears outside its bubble.
 func dumpBubbles(dump string) string {
 	var going, waiting strings.Builder
 	for block := range strings.SplitSeq(strings.TrimRight(dump, "\n"), "\n\n") {
@@ -231,8 +230,8 @@ func dumpBubbles(dump string) string {
 	return going.String() + waiting.String()
 }
 
-// isForeign reports whether one of the calls in a goroutine's trace is neither of
-// this package nor of those that it runs tests by.
+// isForeign reports whether a goroutine's trace has a call that is neither of this
+// package nor of the packages with which it runs tests.
 func isForeign(calls string) bool {
 	function := ""
 	for line := range strings.Lines(calls) {
@@ -247,19 +246,19 @@ func isForeign(calls string) bool {
 	return false
 }
 
-// send tells the parent. All output of a seed is written before.
+// send sends a message to the parent. All output of a seed is written before.
 func (w *searchWorker) send(r searchResult) {
 	line, err := json.Marshal(r)
 	if err == nil {
 		_, err = w.to.Write(append(line, '\n'))
 	}
 	if err != nil {
-		os.Exit(1) // the parent is gone
+		os.Exit(1) // the parent has ended
 	}
 }
 
-// runSeed runs f with a seed, in a test of its own that has t's name.
-// If the job says so, it tells the faults as they begin.
+// runSeed runs f with a seed, in a test of its own that has t's name. If the job asks
+// for it, it reports faults as they begin.
 func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim), tell func(searchResult)) searchResult {
 	r := searchResult{Seed: job.Seed}
 	config := s.seedConfig(job)
@@ -272,7 +271,7 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 	if job.Replay != "" {
 		replay, err := parseReplay("a job", []byte(job.Replay))
 		if err != nil {
-			panic(fmt.Sprintf("simtest: %v", err)) // the parent has written it
+			panic(fmt.Sprintf("simtest: %v", err)) // the parent has written the replay
 		}
 		replay.apply(&config)
 		config.traceWord = strings.TrimSuffix(replay.fileName(), replayEnding)
@@ -301,7 +300,7 @@ func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *
 	r.Spent = r.Failed && runtime.NumGoroutine() > goroutines
 	chaos := config.chaos.outcome()
 	r.Schedule, r.Quiet = chaos.schedule.lines(), chaos.quiet
-	if sim := ran.Load(); sim != nil && sim.mu.TryLock() { // a simulation that is stuck may have it locked
+	if sim := ran.Load(); sim != nil && sim.mu.TryLock() { // a stuck simulation may hold the lock
 		r.Traced, r.Digest, r.Shape = true, uint64(sim.trace.digest), shape.digest
 		r.Decided = config.decided.forSearch()
 		sim.mu.Unlock()
@@ -318,11 +317,11 @@ func (s *Search) seedConfig(job searchJob) Config {
 	return config
 }
 
-// checkRuns is how often a seed is run to find out what differs.
+// checkRuns is how often a seed is run to find differences.
 const checkRuns = 5
 
 // checkSeed runs f with a seed several times, as CheckDeterminism does, and reports
-// where a run differs from the first one.
+// where a run differs from the first.
 func (s *Search) checkSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim)) searchResult {
 	r := searchResult{Seed: job.Seed}
 	goroutines := runtime.NumGoroutine()
@@ -353,11 +352,11 @@ func runInTest(name string, f func(t *testing.T)) (passed bool) {
 	return testing.RunTests(all, []testing.InternalTest{{Name: name, F: f}})
 }
 
-// isParallel reports whether a test, or one that it is a subtest of, is parallel.
-// It may not become so afterwards.
+// isParallel reports whether a test, or a parent of it, is parallel. The test cannot
+// become parallel afterwards.
 func isParallel(t *testing.T) (parallel bool) {
 	defer func() {
-		// Setenv panics in a parallel test, and for no other reason.
+		// Setenv panics only in a parallel test.
 		parallel = recover() != nil
 	}()
 	t.Setenv(workerVariable, "")

@@ -8,7 +8,7 @@ import (
 	"os/exec"
 )
 
-// There are no workers here: all runs in the test's own process.
+// There are no workers here: everything runs in the test's own process.
 
 func inheritedFile(uintptr) *os.File { return nil }
 

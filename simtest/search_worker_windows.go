@@ -6,14 +6,14 @@ import (
 	"syscall"
 )
 
-// inheritedFile returns a file that the process has from its parent, by handle. Its
-// own children do not get it.
+// inheritedFile returns a file inherited from the parent, by handle. Children of the
+// process do not inherit it.
 func inheritedFile(number uintptr) *os.File {
 	_ = syscall.SetHandleInformation(syscall.Handle(number), syscall.HANDLE_FLAG_INHERIT, 0)
 	return os.NewFile(number, "the search")
 }
 
-// inherit has a process get two files, and returns their handles, which are the same
+// inherit passes two files to a process, and returns their handles, which are the same
 // there.
 func inherit(command *exec.Cmd, from, to *os.File) (fromNumber, toNumber uintptr, err error) {
 	for _, file := range []*os.File{from, to} {
@@ -26,16 +26,16 @@ func inherit(command *exec.Cmd, from, to *os.File) (fromNumber, toNumber uintptr
 	return from.Fd(), to.Fd(), nil
 }
 
-// setApart has a process start a group of its own, which Ctrl-C does not reach.
+// setApart starts a process in a process group of its own, which Ctrl-C does not reach.
 func setApart(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// dumpAndEnd does nothing: no process can be asked for its goroutines there.
+// dumpAndEnd does nothing: a process cannot be asked for its goroutines here.
 func dumpAndEnd(*os.Process) {}
 
 // kill ends a process.
 func kill(process *os.Process) { _ = process.Kill() }
 
-// killedByOthers returns false: it cannot be told how a process has ended.
+// killedByOthers returns false: how a process ended is unknown.
 func killedByOthers(*os.ProcessState) bool { return false }

@@ -7,41 +7,41 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A shrinker makes a replay smaller that fails, as long as it fails alike. It goes
-// by what is smaller in turn: fewer faults, fewer hosts in them, shorter and weaker
-// ones that begin later, at rounder times, an earlier quiet, and less that chance has
-// decided.
+// A shrinker makes a failing replay smaller, as long as it fails in the same way.
+// Smaller means, in turn: fewer faults, fewer hosts in them, shorter and weaker faults,
+// later and rounder times, an earlier quiet period, and fewer random decisions.
 //
-// It tries candidates in an order of its own, and goes on from the first one that
-// fails, whichever of them were run at once. So what it comes to depends on what
-// the candidates do, and on nothing else.
+// It tries candidates in a fixed order, and continues from the first one that fails,
+// however many are run at once. So the result depends only on the outcomes of the
+// candidates.
 type shrinker struct {
 	best   *replay
-	runs   int  // so far: those without which it would not have come to the best
+	runs   int  // so far, counting only those that were needed
 	limit  int  // of runs
-	ended  bool // it has no more runs, or no more time
+	ended  bool // no more runs or no more time are left
 	passed map[string]bool
 
-	// first runs candidates, and returns which is the first that fails alike, or -1 if
-	// none does. It is not ok if there was no time to find out.
+	// first runs candidates, and returns the index of the first that fails in the same
+	// way, or -1 if none does. ok is false if time ran out.
 	first func(candidates []*replay) (i int, ok bool)
 
-	// decide runs a replay, and returns what chance decides in it. Nil is for where
-	// nobody knows.
+	// decide runs a replay, and returns its random decisions. It is nil if they are
+	// unknown.
 	decide    func(r *replay) (d *decisions, ok bool)
-	decided   *decisions // of the last one
-	decidedOf string     // its name
+	decided   *decisions // of the last replay passed to decide
+	decidedOf string     // the name of that replay
 }
 
-// newShrinker returns a shrinker of a replay that fails.
+// newShrinker returns a shrinker of a failing replay.
 func newShrinker(r *replay, limit int, first func(candidates []*replay) (i int, ok bool)) *shrinker {
 	return &shrinker{best: r, limit: limit, first: first, passed: make(map[string]bool)}
 }
 
-// A shrinkPass makes the best smaller in one way, and reports whether it has.
+// A shrinkPass tries one way to make the best replay smaller, and reports whether it
+// did.
 type shrinkPass func(s *shrinker) bool
 
-// shrinkPasses are done in turn, until none of them has any effect.
+// shrinkPasses run in turn until none of them has an effect.
 var shrinkPasses = []shrinkPass{
 	(*shrinker).dropFaults,
 	(*shrinker).simplifyFaults,
@@ -51,7 +51,7 @@ var shrinkPasses = []shrinkPass{
 	(*shrinker).keepFewDraws,
 }
 
-// shrink makes the replay as small as it gets.
+// shrink makes the replay as small as possible.
 func (s *shrinker) shrink() {
 	for smaller := true; smaller && !s.ended; {
 		smaller = false
@@ -61,8 +61,8 @@ func (s *shrinker) shrink() {
 	}
 }
 
-// try goes on from the first of the candidates that fails alike, and returns which
-// that is, or -1 if there is none.
+// try continues from the first candidate that fails in the same way, and returns its
+// index, or -1 if there is none.
 func (s *shrinker) try(candidates []*replay) int {
 	var unknown []*replay
 	var number []int
@@ -91,7 +91,7 @@ func (s *shrinker) try(candidates []*replay) int {
 	}
 	s.runs += run
 	for _, r := range unknown[:run] {
-		s.passed[r.fileName()] = true // but for the last one, which is the best
+		s.passed[r.fileName()] = true // except the last one, which is the best
 	}
 	if i < 0 {
 		s.ended = tooMany
@@ -101,15 +101,15 @@ func (s *shrinker) try(candidates []*replay) int {
 	return number[i]
 }
 
-// with returns the best with another schedule.
+// with returns the best replay with another schedule.
 func (s *shrinker) with(schedule chaosSchedule) *replay {
 	r := *s.best
 	r.schedule = schedule.sorted()
 	return &r
 }
 
-// dropFaults takes faults away, many of them at first: all, halves, quarters and so
-// on, as in delta debugging.
+// dropFaults removes faults, many at first: all, halves, quarters and so on, as in
+// delta debugging.
 func (s *shrinker) dropFaults() (smaller bool) {
 	for size := len(s.best.schedule); size > 0; size /= 2 {
 		for from := 0; ; {
@@ -124,7 +124,7 @@ func (s *shrinker) dropFaults() (smaller bool) {
 				break
 			}
 			smaller = true
-			from += i * size // those before are needed, or have been
+			from += i * size // those before are needed, or have been removed
 		}
 	}
 	return smaller
@@ -149,8 +149,7 @@ func (s *shrinker) simplifyFaults() (smaller bool) {
 	return smaller
 }
 
-// roundTimes lets faults begin at rounder times that begin together, or that are
-// some time apart.
+// roundTimes moves faults that begin together, or some time apart, to rounder times.
 func (s *shrinker) roundTimes() (smaller bool) {
 	for {
 		faults := s.best.schedule
@@ -181,7 +180,7 @@ func (s *shrinker) roundTimes() (smaller bool) {
 	}
 }
 
-// hastenQuiet lets the quiet begin earlier, so that there is less to run.
+// hastenQuiet makes the quiet period begin earlier, so that runs are shorter.
 func (s *shrinker) hastenQuiet() (smaller bool) {
 	for {
 		end := s.best.schedule.quiet(time.Second)

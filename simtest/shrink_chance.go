@@ -2,15 +2,15 @@ package simtest
 
 import "slices"
 
-// What a failure needs of chance is made less, too: the orders that were drawn at
-// single instants, and what has befallen single packets. All others are natural, and
-// nothing befalls all other packets.
+// The random decisions that a failure needs are reduced too: the orders drawn at single
+// instants, and the impairments of single packets. All other orders become natural, and
+// all other packets are not impaired.
 
-// maxChance is how many ties or draws a replay may name. A failure that needs more is
-// left to the seed, for a replay is to be read.
+// maxChance is how many ties or draws a replay may name. A failure that needs more
+// keeps the seed's decisions, since a replay should be readable.
 const maxChance = 16
 
-// keepFewTies has the order be the natural one at as many instants as possible.
+// keepFewTies makes the order natural at as many instants as possible.
 func (s *shrinker) keepFewTies() (smaller bool) {
 	kept := s.best.ties
 	if !s.best.natural {
@@ -33,7 +33,7 @@ func (s *shrinker) keepFewTies() (smaller bool) {
 	})
 }
 
-// keepFewDraws has nothing befall as many packets as possible.
+// keepFewDraws removes the impairments of as many packets as possible.
 func (s *shrinker) keepFewDraws() (smaller bool) {
 	draws := s.best.draws
 	if !s.best.noImpairments {
@@ -54,7 +54,7 @@ func (s *shrinker) keepFewDraws() (smaller bool) {
 	})
 }
 
-// decisions returns what chance decides in the best run.
+// decisions returns the random decisions of the best run.
 func (s *shrinker) decisions() (d *decisions, ok bool) {
 	if s.decide == nil || s.ended {
 		return nil, false
@@ -70,9 +70,9 @@ func (s *shrinker) decisions() (d *decisions, ok bool) {
 	return d, true
 }
 
-// keepFew takes away what chance has decided, much of it at first: all, halves, and so
-// on down to a 32nd. The next time it goes on from what is left. Where more is left
-// than a replay may name, the replay stays as it was.
+// keepFew removes random decisions, many at first: all, halves, and so on down to a
+// 32nd. The next call continues from what is left. If more are left than a replay may
+// name, the replay does not change.
 func keepFew[T any](s *shrinker, all []T, with func(kept []T) *replay) (smaller bool) {
 	before, kept := s.best, all
 	for size := len(all); size > max(0, (len(all)-1)/32); size /= 2 {

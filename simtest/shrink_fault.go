@@ -8,9 +8,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// simpler returns faults that are simpler than one, the simplest of them first: each
-// has fewer hosts, or is in one direction only, or lasts for less, or is weaker, or begins at a rounder time and
-// is otherwise the same. So there is an end to making a fault simpler.
+// simpler returns simpler variants of a fault, the simplest first: each has fewer
+// hosts, or only one direction, or is shorter, or weaker, or begins at a rounder time,
+// and is otherwise the same. So simplification terminates.
 func (f *scheduledFault) simpler() (simpler []scheduledFault) {
 	add := func(change func(g *scheduledFault)) {
 		g := *f
@@ -53,8 +53,7 @@ func (f *scheduledFault) simpler() (simpler []scheduledFault) {
 	return simpler
 }
 
-// withoutHost returns sides without a host, and without its side if nothing is left
-// of that.
+// withoutHost returns sides without a host, and without its side if that is empty.
 func withoutHost(sides [][]string, i, j int) [][]string {
 	sides = slices.Clone(sides)
 	sides[i] = slices.Delete(slices.Clone(sides[i]), j, j+1)
@@ -64,7 +63,7 @@ func withoutHost(sides [][]string, i, j int) [][]string {
 	return sides
 }
 
-// roundDurations are those that a fault is made shorter or weaker to.
+// roundDurations are the durations and amounts to which faults are reduced.
 var roundDurations = []time.Duration{
 	time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond,
 	10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond,
@@ -73,11 +72,11 @@ var roundDurations = []time.Duration{
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour,
 }
 
-// roundPercents are those of packets that are lost.
+// roundPercents are the percentages of packet loss to which faults are reduced.
 var roundPercents = []float64{1, 2, 5, 10, 20, 30, 50, 70}
 
-// below returns some of the numbers, which are in order, that are below one: the
-// first, the last, and three between them.
+// below returns some of the sorted numbers that are below n: the first, the last, and
+// three between them.
 func below[N cmp.Ordered](numbers []N, n N) []N {
 	count, _ := slices.BinarySearch(numbers, n)
 	if count <= 4 {
@@ -87,11 +86,11 @@ func below[N cmp.Ordered](numbers []N, n N) []N {
 	return []N{numbers[0], numbers[last/4], numbers[last/2], numbers[last*3/4], numbers[last]}
 }
 
-// grains are of what times are multiples, the roundest first.
+// grains are units of round times, the roundest first.
 var grains = []time.Duration{10 * time.Second, time.Second, 100 * time.Millisecond, 10 * time.Millisecond, time.Millisecond}
 
-// rounder returns times that are rounder than one, for each grain a later and an
-// earlier one.
+// rounder returns times that are rounder than the given one: for each grain a later and
+// an earlier one.
 func rounder(at time.Duration) (times []time.Duration) {
 	for _, grain := range grains {
 		if at%grain == 0 {
@@ -102,7 +101,7 @@ func rounder(at time.Duration) (times []time.Duration) {
 	return times
 }
 
-// roundness returns how round the times of faults are, all together.
+// roundness returns how round the times of all faults are.
 func roundness(s chaosSchedule) (round int) {
 	for i := range s {
 		round += len(grains) - len(rounder(s[i].at))/2

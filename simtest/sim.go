@@ -21,15 +21,15 @@ import (
 // may be called from any goroutine of the simulation.
 type Sim struct {
 	seed       uint64
-	link       netem.Link                        // of routes that have none of their own
-	window     int                               // of connections with ideal streams, in bytes
-	tcp        *netem.TCP                        // of hosts that have none of their own
-	limit      time.Duration                     // when the simulation is stopped; 0 is never
-	limitIs    string                            // what it is, in words
+	link       netem.Link                        // the default link of routes
+	window     int                               // of ideal streams, in bytes
+	tcp        *netem.TCP                        // the default of hosts
+	limit      time.Duration                     // the time limit; 0 is none
+	limitIs    string                            // what the limit is, in words
 	fail       func(report string)               // fails the test
-	started    func(host string, f func())       // runs f in a goroutine of a host's; "" is the test's
-	running    func() string                     // describes the goroutines that there are
-	context    func(host string) context.Context // that programs of a host's start from; it has their goroutines' labels
+	started    func(host string, f func())       // runs f in a goroutine of a host; "" is the test
+	running    func() string                     // describes the running goroutines
+	context    func(host string) context.Context // the base of the contexts of a host's programs; has the labels of their goroutines
 	settle     func()                            // returns when every goroutine of the simulation is blocked
 	logHandler slog.Handler                      // of hosts' loggers
 	nap        func(d time.Duration)             // sleeps in real time; nil outside of a bubble
@@ -38,11 +38,11 @@ type Sim struct {
 	overlaySim uint64                            // its number for the net package; 0 for none
 	origin     time.Time                         // simulated time 0
 	originNano int64                             // the same, since 1970
-	wake       chan struct{}                     // gets a token when the sleeping loop has something to look at
+	wake       chan struct{}                     // receives a token when the sleeping loop has something to do
 	stopped    chan struct{}                     // closed when the loop has ended
 	expired    chan struct{}                     // closed when the simulation was stopped before its end
 	random     *rand.Rand
-	took       atomic.Int64  // how long the simulation has taken; -1 while it has not ended
+	took       atomic.Int64  // of the whole simulation; -1 until it has ended
 	turns      atomic.Uint64 // of the loop; for the watchdog
 
 	mu            sync.Mutex // guards what follows, and all state of hosts, listeners and connections
@@ -51,58 +51,58 @@ type Sim struct {
 	ordered       []*Host          // by number
 	byAddr        map[netip.Addr]*Host
 	routes        map[[2]string]*route       // from, to
-	expected      map[namedHost]struct{}     // that links were set for before they existed
-	bottlenecks   map[*netem.Bottleneck]bool // that have met the simulation
+	expected      map[namedHost]struct{}     // named by links and faults before they existed
+	bottlenecks   map[*netem.Bottleneck]bool // that have joined the simulation
 	names         map[string]Name
 	chaos         *chaosState     // nil for none
-	posted        []action        // since the loop looked last, in the order of the scheduler
-	deferred      bool            // the loop was not woken for what is posted, see postSentLocked
-	deferredAt    time.Duration   // when that was posted
+	posted        []action        // since the loop's last look, in the scheduler's order
+	deferred      bool            // the loop was not woken for posted actions, see postSentLocked
+	deferredAt    time.Duration   // when those were posted
 	alarm         *time.Timer     // wakes the sleeping loop
 	alarmAt       time.Duration   // when
-	spare         []action        // room for posted
+	spare         []action        // memory for posted
 	order         []ranked        // of posted, while they are sorted
-	controls      []control       // what is to be done to the network itself
-	released      []chan struct{} // calls of control that return when this instant's events have happened
+	controls      []control       // pending operations on the network itself
+	released      []chan struct{} // closed when this instant's events have happened, for callers of control
 	settling      []chan struct{} // calls of Settle
-	segments      segments        // of TCP, on their way
-	outgoing      netem.Segment   // one that is being sent
+	segments      segments        // of TCP, in flight
+	outgoing      netem.Segment   // the one being sent
 	crossings     crossings       // segments that are about to enter another hop
-	faults        uint64          // counts what was done to the network itself, from 1 on
-	windowUpdates []*conn         // that tell their peers of room
-	queue         queue           // what is under way
-	inner         queue           // what TCP does that nobody sees
-	urgent        urgent          // which of that is to happen in time
-	woken         bool            // the event that happens has woken someone, or may have
-	rolls         fixedRolls      // instead of the lines' own; nil for none
-	noImpairments bool            // nothing else befalls packets by chance
-	ties          ties            // decides between things of one instant
-	releases      int32           // counts what was held and is released
-	instant       time.Duration   // the simulated time when the loop looked last; only for what it does
-	lastAt        time.Duration   // when something happened last
-	atOnce        int             // how much has happened at that instant
-	notices       []func()        // to be called when mu is free again
+	faults        uint64          // counts operations on the network itself, from 1 on
+	windowUpdates []*conn         // connections that owe their peers a window update
+	queue         queue           // visible events
+	inner         queue           // TCP's events that are not visible to users
+	urgent        urgent          // inner events that must happen in time
+	woken         bool            // the present event has woken someone, or may have
+	rolls         fixedRolls      // override the lines' own; nil for none
+	noImpairments bool            // packets have no other random impairments
+	ties          ties            // decides the order of events of one instant
+	releases      int32           // counts releases of held packets
+	instant       time.Duration   // simulated time of the loop's last look; only for the loop
+	lastAt        time.Duration   // when the last event happened
+	atOnce        int             // how many events have happened at that instant
+	notices       []func()        // to be called when mu is unlocked
 	trace         Trace
 	spareRings
 	spareCalls
 	spareResults results // of dials
-	report       string  // why the simulation was stopped before its end
-	asleep       bool    // the loop is, until wake gets a token or something is due
+	report       string  // why the simulation was stopped early
+	asleep       bool    // the loop sleeps until wake has a token or something is due
 	ending       bool    // the contexts of programs have ended, or are about to
 	closing      bool    // the loop is to end the simulation
-	closed       bool    // the network takes no more calls
+	closed       bool    // the network does not accept calls
 
-	programs int           // those of hosts' programs that have not returned
+	programs int           // programs of hosts that have not returned
 	returned chan struct{} // closed when all have; nil until they are waited for
 
-	ends         []ending // what is still to end when the network closes; nil before it does
-	stallWatched bool     // there is a watchStall
+	ends         []ending // what still has to end when the network closes; nil before that
+	stallWatched bool     // a watchStall is running
 	stallCost    int      // their cost so far, in bytes of dumps
 	stallDump    []byte   // buffer for a dump
 }
 
-// newSim starts a simulation. Outside of a bubble, on real time, settle does
-// nothing, and the order of what happens at once is left to chance.
+// newSim starts a simulation. Outside of a bubble, in real time, settle does nothing,
+// and the order of simultaneous events is random.
 func newSim(config Config, settle func()) *Sim {
 	s := &Sim{
 		faults:      1, // a connection whose pair.faults is 0 has never been found healthy
@@ -150,13 +150,12 @@ func newSim(config Config, settle func()) *Sim {
 	return s
 }
 
-// Host returns the host of that name, which it creates at the first call. The
-// name is what other hosts dial: "poet:10000". Every host has an IPv4 and an
-// IPv6 address of its own, numbered in the order of creation, and 127.0.0.1 and
-// ::1 for itself. Host panics if the name is empty or could be taken for
-// something else: an address, a port, or "localhost". Lookups and dials do not
-// regard case, "POET:10000" is the same; so Host panics as well if the name
-// differs only in case from that of another host.
+// Host returns the host with the given name, and creates it at the first call. Other
+// hosts dial it by name: "poet:10000". Every host has its own IPv4 and IPv6 addresses,
+// numbered in the order of creation, and the loopback addresses 127.0.0.1 and ::1. Host
+// panics if the name is empty or could be mistaken for an address, a port, or
+// "localhost". Lookups and dials ignore case, so "POET:10000" is the same, and Host
+// also panics if the name differs only in case from that of another host.
 func (s *Sim) Host(name string) *Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,11 +175,12 @@ func (s *Sim) Host(name string) *Host {
 	return host
 }
 
-// Now returns the simulated time, which begins with [Config.Start]; when the simulation has ended, that of its end.
+// Now returns the simulated time, which begins with [Config.Start]; after the
+// simulation has ended, it is the time of the end.
 func (s *Sim) Now() time.Time { return s.origin.Add(s.Elapsed()) }
 
-// Elapsed returns how much simulated time has passed since the start; when the
-// simulation has ended, how much it has taken.
+// Elapsed returns how much simulated time has passed since the start; after the
+// simulation has ended, its total duration.
 func (s *Sim) Elapsed() time.Duration {
 	if took := s.took.Load(); took >= 0 {
 		return time.Duration(took)
@@ -188,9 +188,9 @@ func (s *Sim) Elapsed() time.Duration {
 	return s.now()
 }
 
-// Rand returns a source of random numbers that the seed decides. It may be used
-// from any goroutine; but what two of them draw at one instant is left to
-// chance, so programs on hosts use their host's, see [Host.Rand].
+// Rand returns a source of random numbers that the seed decides. It may be used from
+// any goroutine, but what two of them draw at one instant depends on the scheduler, so
+// programs on hosts should use [Host.Rand].
 func (s *Sim) Rand() *rand.Rand { return s.random }
 
 // A lockedSource may be used from several goroutines.
@@ -206,10 +206,10 @@ func (l *lockedSource) Uint64() uint64 {
 	return l.source.Uint64()
 }
 
-// At has f called when so much simulated time has passed since the start; at
-// once, if it has. The call is an event like all others, on a goroutine of its
-// own: f may use the network, and wait. What is still to be called when the
-// contexts of programs end is not called.
+// At calls f when d of simulated time has passed since the start, or at once if it has
+// already. The call is an event like all others, in a goroutine of its own: f may use
+// the network, and wait. Calls that are still due when the contexts of programs end are
+// dropped.
 func (s *Sim) At(d time.Duration, f func()) {
 	if f == nil {
 		panic("simtest: At needs a function to call")
@@ -217,7 +217,7 @@ func (s *Sim) At(d time.Duration, f func()) {
 	s.control(fmt.Sprint("at ", d, " ", callSite()), func() { s.callLaterLocked(d, f) })
 }
 
-// callSite returns where the caller of the caller is called.
+// callSite returns the file and line from which the caller's caller is called.
 func callSite() string {
 	_, file, line, _ := runtime.Caller(2)
 	return fmt.Sprint(file, ":", line)
@@ -234,11 +234,10 @@ func (s *Sim) scriptLocked(f func()) {
 	}
 }
 
-// Every has f called again and again, every d of simulated time, until the
-// contexts of programs end: the first time when d has passed since the start, or at the
-// next multiple of d. The calls are those of [Sim.At]; one that takes longer
-// than d does not keep the next one from being made. Every panics if d is not
-// positive.
+// Every calls f repeatedly, every d of simulated time, until the contexts of programs
+// end: first when d has passed since the start, or at the next multiple of d. Calls are
+// made as by [Sim.At]; one that takes longer than d does not delay the next. Every
+// panics if d is not positive.
 func (s *Sim) Every(d time.Duration, f func()) {
 	if d <= 0 {
 		panic("simtest: Every needs a positive duration, such as time.Second")
@@ -259,7 +258,7 @@ func (s *Sim) Every(d time.Duration, f func()) {
 	})
 }
 
-// unlock releases mu and then tells those who wanted to be told.
+// unlock releases mu and then calls the notices.
 func (s *Sim) unlock() {
 	notices := s.notices
 	s.notices = nil

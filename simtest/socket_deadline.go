@@ -10,17 +10,16 @@ import (
 // Package slownet has a deadline of its own, as its clock is a parameter.
 type deadline struct{ alarm *alarm }
 
-// An alarm is a deadline that was set.
+// An alarm is the timer of a deadline.
 type alarm struct {
 	at      time.Time
 	timer   *time.Timer
-	stopped bool // a late timer does nothing
+	stopped bool // a timer that fires late does nothing
 }
 
-// setLocked moves the deadline: when it passes, the calls that wait end; those
-// that are nil look at the clock themselves. The zero time is none. A deadline
-// whose instant has come cannot be put off: whether its timer has fired yet
-// makes no difference.
+// setLocked sets the deadline: when it passes, waiting calls end; if calls is nil, they
+// check the clock themselves. The zero time is none. A deadline cannot be moved once
+// its instant has come, whether or not its timer has fired.
 func (d *deadline) setLocked(mu *sync.Mutex, calls expirer, t time.Time) {
 	if calls != nil && d.hasPassedLocked() {
 		calls.expireLocked()
@@ -48,17 +47,16 @@ func (d *deadline) setLocked(mu *sync.Mutex, calls expirer, t time.Time) {
 	})
 }
 
-// An expirer has a deadline.
+// An expirer has calls with a deadline.
 type expirer interface{ expireLocked() }
 
-// hasPassedLocked reports whether the deadline lies in the past. It asks the
-// clock, for at the very instant of the deadline its timer may or may not have
-// fired.
+// hasPassedLocked reports whether the deadline has passed. It reads the clock, since at
+// the instant of the deadline its timer may or may not have fired.
 func (d *deadline) hasPassedLocked() bool {
 	return d.alarm != nil && !time.Now().Before(d.alarm.at)
 }
 
-// stopLocked makes the timer, if one runs, do nothing.
+// stopLocked stops the timer, if there is one.
 func (d *deadline) stopLocked() {
 	if d.alarm != nil && d.alarm.timer != nil {
 		d.alarm.timer.Stop()

@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// syscallError returns the error of a system call that failed, as the net
-// package reports it.
+// syscallError returns the error of a failed system call, as the net package reports
+// it.
 func syscallError(call string, errno syscall.Errno) error {
 	return os.NewSyscallError(call, errno)
 }
 
-// A canceled dial reports what net.Dialer's does: an error of its own that is
-// the context's as well.
+// A dialContextError is the error of a canceled dial, as with net.Dialer: it has its
+// own text and wraps the context's error.
 type dialContextError struct {
 	text  string
 	cause error
 }
 
-// Error returns the words that net.Dialer has for it.
+// Error returns net.Dialer's text.
 func (e *dialContextError) Error() string { return e.text }
 
 // Timeout reports whether the context's deadline has passed.
 func (e *dialContextError) Timeout() bool { return e.cause == context.DeadlineExceeded }
 
-// Temporary is Timeout, as for net.Dialer's.
+// Temporary is Timeout, as with net.Dialer.
 func (e *dialContextError) Temporary() bool { return e.Timeout() }
 
 // Unwrap returns the context's error.
 func (e *dialContextError) Unwrap() error { return e.cause }
 
-// dialError returns what a dial reports when its context has ended.
+// dialError returns the error of a dial whose context has ended.
 func dialError(cause error) error {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return &dialContextError{"i/o timeout", context.DeadlineExceeded}
@@ -41,9 +41,9 @@ func dialError(cause error) error {
 	return &dialContextError{"operation was canceled", context.Canceled}
 }
 
-// contextError returns why a context has ended, or nil. A deadline has passed at
-// its very instant, whether or not its timer has fired yet. Call it only once:
-// a moment later the answer may differ.
+// contextError returns the error of a context that has ended, or nil. A deadline has
+// passed at its instant, whether or not its timer has fired. Call it only once: a
+// moment later the result may differ.
 func contextError(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -54,6 +54,6 @@ func contextError(ctx context.Context) error {
 	return nil
 }
 
-// errNetworkDown is what a host that has crashed and is not back reports, to
-// goroutines that have outlived it.
+// errNetworkDown returns the error of calls on a host that is down, from goroutines
+// that have outlived it.
 func errNetworkDown(call string) error { return syscallError(call, syscall.ENETDOWN) }

@@ -6,22 +6,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Options of sockets that programs set by interfaces. Those that change nothing here
-// fail on a connection that is closed all the same.
+// Socket options that programs set through interfaces. Even those without an effect
+// fail on a closed connection.
 
-// SetNoDelay changes nothing: what is written always leaves at once.
+// SetNoDelay has no effect: bytes are always sent at once.
 func (c *conn) SetNoDelay(bool) error { return c.setOption() }
 
-// SetReadBuffer sets the size of the buffer for what has arrived, as Linux does; see
-// [netem.End.SetReadBuffer]. It changes nothing on an ideal stream, which has the
-// window of [Config.Window].
+// SetReadBuffer sets the size of the receive buffer, as on Linux; see
+// [netem.End.SetReadBuffer]. It has no effect on an ideal stream, which has the window
+// of [Config.Window].
 func (c *conn) SetReadBuffer(bytes int) error {
 	return c.setBuffer(func(e *netem.End) { e.SetReadBuffer(bytes) })
 }
 
-// SetWriteBuffer sets the size of the buffer for what was written and is not
-// acknowledged, as Linux does; see [netem.End.SetWriteBuffer]. It changes nothing on
-// an ideal stream.
+// SetWriteBuffer sets the size of the send buffer, as on Linux; see
+// [netem.End.SetWriteBuffer]. It has no effect on an ideal stream.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.setBuffer(func(e *netem.End) { e.SetWriteBuffer(bytes) })
 }
@@ -35,7 +34,7 @@ func (c *conn) setOption() error {
 	return nil
 }
 
-// setBuffer has the loop set the size of a buffer.
+// setBuffer makes the loop set the size of a buffer.
 func (c *conn) setBuffer(set func(*netem.End)) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
@@ -65,7 +64,7 @@ func (c *packetConn) SetReadBuffer(bytes int) error {
 	return nil
 }
 
-// SetWriteBuffer changes nothing: writes never wait.
+// SetWriteBuffer has no effect: writes never wait.
 func (c *packetConn) SetWriteBuffer(int) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
@@ -75,8 +74,8 @@ func (c *packetConn) SetWriteBuffer(int) error {
 	return nil
 }
 
-// setError is what those options and deadlines fail with that every connection
-// of the net package has, after its close.
+// setError returns the error of setting options and deadlines on a closed connection,
+// as in the net package.
 func setError(network string, local net.Addr) error {
 	return &net.OpError{Op: "set", Net: network, Addr: local, Err: net.ErrClosed}
 }
