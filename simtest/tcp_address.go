@@ -6,20 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// An address is that of an end of a connection. What the net package has for it is
-// made when it is first asked for, and is the caller's to keep or to change: the
-// simulation itself uses the AddrPort.
+// An address is the address of an end of a connection. Its net.Addr is created when it
+// is first requested, and belongs to the caller: the simulation itself uses the
+// AddrPort.
 type address struct {
-	netip.AddrPort // changes before the connection has a user only
+	netip.AddrPort // only changes before the connection has a user
 	shown          atomic.Pointer[net.TCPAddr]
 }
 
-// addr returns the address as the net package has it, always the same.
+// addr returns the address as a net.Addr, always the same one.
 func (a *address) addr() net.Addr {
 	if shown := a.shown.Load(); shown != nil {
 		return shown
 	}
-	made := &struct { // of one piece
+	made := &struct { // in one allocation
 		net.TCPAddr
 		ip [16]byte
 	}{TCPAddr: net.TCPAddr{Port: int(a.Port()), Zone: a.Addr().Zone()}}

@@ -8,10 +8,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Probes of a silent peer that is alive are not sent: their answers are known. A
-// fault may change that; then it is worked out when the next one is due.
+// Keep-alive probes are not sent while their answers are known. After a fault that may
+// change that, the time of the next probe is computed.
 
-// isHealthy reports whether the probes of a silent peer would be answered.
+// isHealthy reports whether keep-alive probes would be answered.
 func (c *conn) isHealthy() bool {
 	p := c.tcp.pair
 	one, other := p.snapshots[0].state, p.snapshots[1].state
@@ -28,12 +28,12 @@ func (c *conn) isHealthy() bool {
 	return true
 }
 
-// carriesAll reports whether all that is sent arrives.
+// carriesAll reports whether everything sent arrives.
 func (c *conn) carriesAll() bool {
 	return c.losesNothing() && !c.route.blocked && !c.route.held && !c.far.paused && c.peer.isOpenLocked(false)
 }
 
-// disturbLocked does something to hosts, or to what they send and get, that may keep
+// disturbLocked performs an operation on hosts, or on their traffic, that may keep
 // probes from being answered.
 func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 	var disturbed, late []*conn
@@ -72,8 +72,8 @@ func (s *Sim) disturbLocked(hosts []*Host, do func()) {
 	}
 }
 
-// halfClosedLocked finds connections that were closed on one of the hosts, which does
-// not keep them, and are open on another host.
+// halfClosedLocked finds connections that were closed on one of the hosts, which
+// therefore does not list them, and are open on another host.
 func (s *Sim) halfClosedLocked(hosts []*Host, found func(c *conn)) {
 	if !slices.ContainsFunc(hosts, func(h *Host) bool { return h.halfClosed > 0 }) {
 		return
@@ -91,7 +91,7 @@ func (s *Sim) halfClosedLocked(hosts []*Host, found func(c *conn)) {
 	}
 }
 
-// disturbNamedLocked is disturbLocked for hosts by name, as far as they exist.
+// disturbNamedLocked is disturbLocked for hosts by name, if they exist.
 func (s *Sim) disturbNamedLocked(names []string, do func()) {
 	var hosts []*Host
 	for _, name := range names {
@@ -102,7 +102,7 @@ func (s *Sim) disturbNamedLocked(names []string, do func()) {
 	s.disturbLocked(hosts, do)
 }
 
-// idleLoop brings a healthy connection to the present, if it is idle.
+// idleLoop brings a healthy idle connection up to the present.
 func (c *conn) idleLoop() {
 	one, other := &c.tcp.end, &c.peer.tcp.end
 	if one.IsAcknowledged() && other.IsAcknowledged() {
@@ -110,10 +110,9 @@ func (c *conn) idleLoop() {
 	}
 }
 
-// SetKeepAlive says whether a peer is probed when nothing has come from it for a
-// while; if it does not answer, the connection ends with ETIMEDOUT. As on a
-// *net.TCPConn it is, after 15 seconds. It changes nothing on an ideal stream; see
-// [netem.Unlimited].
+// SetKeepAlive says whether an idle peer is probed; if it does not answer, the
+// connection ends with ETIMEDOUT. As with a *net.TCPConn, the default is to probe after
+// 15 seconds. It has no effect on an ideal stream; see [netem.Unlimited].
 func (c *conn) SetKeepAlive(keepAlive bool) error {
 	return c.setKeepAlive(func(k *netem.KeepAlive) {
 		if !keepAlive {
@@ -124,8 +123,8 @@ func (c *conn) SetKeepAlive(keepAlive bool) error {
 	})
 }
 
-// SetKeepAlivePeriod sets after how much silence the peer is probed. Zero is 15
-// seconds, and below zero it stays as it is.
+// SetKeepAlivePeriod sets the idle time after which the peer is probed. Zero is 15
+// seconds; if negative, it does not change.
 func (c *conn) SetKeepAlivePeriod(d time.Duration) error {
 	return c.setKeepAlive(func(k *netem.KeepAlive) {
 		if d >= 0 {
@@ -154,7 +153,7 @@ func (c *conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	})
 }
 
-// setKeepAlive has the loop change how the peer is probed.
+// setKeepAlive makes the loop change the keep-alive configuration.
 func (c *conn) setKeepAlive(change func(k *netem.KeepAlive)) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()

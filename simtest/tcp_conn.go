@@ -11,12 +11,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// burst is how many bytes a connection may write before what it wrote is looked
-// at. It keeps what goes from a writer to a reader at one instant in the
-// processor's cache.
+// burst is how many bytes a connection may write before the loop processes them. It
+// keeps data that passes from a writer to a reader at one instant in the processor's
+// cache.
 const burst = 256 << 10
 
-// A side tells the two ends of a connection apart.
+// A side distinguishes the two ends of a connection.
 type side uint8
 
 const (
@@ -24,9 +24,9 @@ const (
 	accepter
 )
 
-// A conn is one end of a simulated connection. What the one end sends the other
-// reads from its stream. With thousands of connections, a piece takes as long as
-// the memory that it touches, so the fields are in the order of their use.
+// A conn is one end of a simulated connection. One end reads what the other sends from
+// its stream. With thousands of connections, the cost of a piece is the memory that it
+// touches, so the fields are in the order of their use.
 type conn struct {
 	sim         *Sim
 	peer        *conn    // the other end
@@ -34,48 +34,47 @@ type conn struct {
 	route, back *route   // to the peer, and from it
 	side        side
 
-	// What follows, but for the hosts, the number and the addresses, is guarded by
+	// The following, except the hosts, the number and the addresses, is guarded by
 	// sim.mu.
-	state    netem.State // see finSent and what follows it
-	usage    usage       // the user's
+	state    netem.State // see finSent and the functions after it
+	usage    usage       // by the user
 	errnoFor caller      // who gets errno
 	resets   bool        // Close is a reset, see SetLinger
 	lazy     bool        // over TCP, the connection is; see tcp_lazy.go
 
-	// This may go along with any state and usage.
-	abandoned bool // nothing more is sent, though the user may not know yet
+	// This is independent of state and usage.
+	abandoned bool // nothing more is sent, although the user may not know yet
 
-	// Not of the end's state, but of the peer's wish to be told what was read: it waits
-	// for it. Only the loop changes it.
+	// The peer waits for a window update. Only the loop changes it.
 	windowProbed bool
 
-	host, far *Host  // of this end and of the other
+	host, far *Host  // of this end and of the peer
 	number    uint64 // by order of dialling on that host
 
-	// What is written.
-	fresh         int // bytes written that the loop has not looked at
-	room          int // over TCP, how many could be written when it looked last
+	// Writing.
+	fresh         int // bytes written that the loop has not processed
+	room          int // over TCP, how many bytes could be written at the loop's last look
 	writeDeadline deadline
-	posted        [kinds]uint64   // counts actions
-	writes        waits[transfer] // calls of Write; the first is under way
-	errno         syscall.Errno   // what the reset is reported as, once
+	posted        [kinds]uint64   // counts actions by kind
+	writes        waits[transfer] // calls of Write; the first is in progress
+	errno         syscall.Errno   // the error number of a reset, reported once
 
-	// What arrives.
+	// Reading.
 	unread       int             // bytes of the stream that have arrived
-	taken        int             // bytes read since the peer was last told
-	arrived      int64           // bytes, so far
+	taken        int             // bytes read since the last window update
+	arrived      int64           // bytes, in total
 	reads        waits[transfer] // calls of Read
 	notify       func()          // see NotifyReadable
 	readDeadline deadline
 	dropped      int    // bytes that arrived after the unread ones, at an end that was reset
-	stream       stream // the peer's
+	stream       stream // of the peer
 
-	hostCrashes  uint32 // how often its host had crashed when it was opened
-	line                // of what it sends
+	hostCrashes  uint32 // how often its host had crashed when the connection was opened
+	line                // of what this end sends
 	*idealSender        // nil over TCP
 
 	local, remote address
-	network       string // that it was dialled with, or its listener has
+	network       string // with which it was dialled, or of its listener
 }
 
 // A transfer is a call of Read or Write.
@@ -84,7 +83,7 @@ type transfer struct {
 	n int // bytes of p that were read or written
 }
 
-// A tcpConn is a connection over TCP, in one piece of memory.
+// A tcpConn is a connection over TCP, in one allocation.
 type tcpConn struct {
 	ends [2]conn
 	tcp  pair
@@ -93,7 +92,7 @@ type tcpConn struct {
 // newConnPair returns the dialling end of a new connection; its peer is the
 // other end.
 func newConnPair(network string, from, to *Host, number uint64, local, remote netip.AddrPort) *conn {
-	var ends *[2]conn           // side by side, for what the one does touches the other
+	var ends *[2]conn           // side by side, since operations on one touch the other
 	var senders *[2]idealSender // nil over TCP
 	var tcp *pair               // nil on an ideal stream
 	if from.tcp.Congestion == netem.Unlimited || to.tcp.Congestion == netem.Unlimited {
@@ -137,7 +136,7 @@ func (c *conn) init(host, far *Host, peer *conn, side side, number uint64, local
 	}
 }
 
-// dialHost returns the host that has dialled.
+// dialHost returns the host that dialled.
 func (c *conn) dialHost() *Host {
 	if c.side == dialler {
 		return c.host
@@ -159,7 +158,7 @@ func (c *conn) id() trace.Conn {
 	return trace.Conn{Host: c.dialHost().name, Network: "tcp", Number: c.number}
 }
 
-// openLocked counts the connection among its host's.
+// openLocked adds the connection to its host's.
 func (c *conn) openLocked() {
 	if c.sim.closed {
 		c.closes()
@@ -172,15 +171,15 @@ func (c *conn) openLocked() {
 // ports returns the ports of a dialling end.
 func (c *conn) ports() portPair { return portPair{c.port(), c.remote.AddrPort} }
 
-// freePortLocked gives the port of a dialling end back.
+// freePortLocked releases the port of a dialling end.
 func (c *conn) freePortLocked() {
 	if c.side == dialler {
 		c.host.ports.free(c.ports())
 	}
 }
 
-// SetLinger with zero makes Close a reset. Other values change nothing: Close
-// never waits, and what was written is delivered behind its back.
+// SetLinger with zero makes Close a reset. Other values have no effect: Close never
+// waits, and written bytes are delivered in the background.
 func (c *conn) SetLinger(seconds int) error {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
@@ -191,9 +190,8 @@ func (c *conn) SetLinger(seconds int) error {
 	return nil
 }
 
-// Close closes the connection. What was written arrives before the close does,
-// unless there is something unread or SetLinger was set to zero: then the peer
-// is reset.
+// Close closes the connection. Bytes that were written arrive first, unless something
+// is unread or SetLinger was set to zero: then the peer is reset.
 func (c *conn) Close() error {
 	c.sim.lock()
 	defer c.sim.unlock()
@@ -205,7 +203,7 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// sendCloseLocked sends what a close sends.
+// sendCloseLocked sends the FIN or the reset of a close.
 func (c *conn) sendCloseLocked() {
 	if c.unread > 0 || c.resets {
 		c.postLocked(sending, resetting)
@@ -225,8 +223,8 @@ func (c *conn) resetLocked() {
 	}
 }
 
-// resetPeerLocked sends a reset, behind all that was sent. Where that was lost,
-// and waits to be sent again, it never is. Only the loop calls it.
+// resetPeerLocked sends a reset after everything sent before. Lost bytes that wait for
+// their retransmission are dropped. Only the loop calls it.
 func (c *conn) resetPeerLocked() {
 	switch {
 	case c.tcp != nil:
@@ -243,15 +241,15 @@ func (c *conn) resetPeerLocked() {
 	}
 }
 
-// refuseLocked resets the peer, whose segment has come to an end that no longer
-// takes any. If the reset is lost, the peer retransmits that segment.
+// refuseLocked resets the peer, whose segment has reached an end that no longer accepts
+// any. If the reset is lost, the peer retransmits the segment.
 func (c *conn) refuseLocked() {
 	c.awaited = true
 	c.resetPeerLocked()
 }
 
-// answerUnknownLocked is the host's answer to a segment of a connection that it no longer
-// knows.
+// answerUnknownLocked sends the host's answer to a segment of a connection that it no
+// longer knows.
 func (c *conn) answerUnknownLocked() {
 	if !c.reachesPeerLocked() {
 		c.resetLostLocked()
@@ -262,8 +260,8 @@ func (c *conn) answerUnknownLocked() {
 	c.leftAsLocked(&piece, event{do: c.peer.resetByPeerLocked})
 }
 
-// resetLostLocked is what happens when a reset gets lost: nobody sends it again,
-// but the peer what it has no answer to.
+// resetLostLocked handles the loss of a reset. A reset is never retransmitted; the peer
+// retransmits whatever was not answered.
 func (c *conn) resetLostLocked() {
 	c.abandonLocked()
 	c.forget()
@@ -275,7 +273,7 @@ func (c *conn) resetLostLocked() {
 
 func (c *conn) resetByPeerLocked() { c.giveUpLocked(syscall.ECONNRESET) }
 
-// vanishLocked closes this end without a word to the peer.
+// vanishLocked closes this end without notifying the peer.
 func (c *conn) vanishLocked() {
 	if c.usage == gone {
 		return
@@ -303,7 +301,7 @@ func (c *conn) isWaitedForLocked() bool {
 	return c.reads.first != nil || c.writes.first != nil || c.notify != nil
 }
 
-// wakeLocked wakes all calls that wait.
+// wakeLocked wakes all waiting calls.
 func (c *conn) wakeLocked() {
 	c.wakeReadersLocked()
 	c.goOnWritingLocked()
@@ -320,10 +318,10 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.setDeadlines(t, true, true)
 }
 
-// SetReadDeadline sets when Read gives up. The zero time is never.
+// SetReadDeadline sets the deadline of Read. The zero time is none.
 func (c *conn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
 
-// SetWriteDeadline sets when Write gives up. The zero time is never.
+// SetWriteDeadline sets the deadline of Write. The zero time is none.
 func (c *conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
 func (c *conn) setDeadlines(t time.Time, read, write bool) error {
@@ -341,7 +339,7 @@ func (c *conn) setDeadlines(t time.Time, read, write bool) error {
 	return nil
 }
 
-// opError dresses an error as the net package does.
+// opError wraps an error in a net.OpError, as the net package does.
 func (c *conn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err

@@ -7,25 +7,25 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A crossing is a segment on its way over several hops. It enters each by an event of
-// its own, for others may be sent over a hop meanwhile. The events are inner ones, as
-// those keep their order; the loop wakes for them if users see what they bring.
+// A crossing is a segment that crosses several hops. It enters each by an event of its
+// own, since others may be sent over a hop in the meantime. The events are inner ones,
+// which keep their order; the loop wakes for them if they have visible effects.
 type crossing struct {
 	segment netem.Segment
 	id      netem.PacketID
-	hop     int32 // that it enters next
-	hold    int32 // whether its route holds it, see holdsNow
-	waited  bool  // for an event
+	hop     int32 // the next hop
+	hold    int32 // the hold of its route, see holdsNow
+	waited  bool  // it has waited for an event
 }
 
-// Crossings are those that wait to enter a hop. They are in one slice, for reuse, and
-// events know them by their index.
+// crossings holds the crossings that wait to enter a hop. They are in one slice, for
+// reuse, and events refer to them by index.
 type crossings struct {
 	all  []waitingCrossing
-	free int32 // the first that is free, or none
+	free int32 // the first free one, or none
 }
 
-// A waitingCrossing knows the next in the list of free ones.
+// A waitingCrossing links to the next free one.
 type waitingCrossing struct {
 	crossing
 	next int32
@@ -47,7 +47,7 @@ func (s *crossings) take(i int32) crossing {
 	return s.all[i].crossing
 }
 
-// crosses reports whether there is an access on the way to the peer.
+// crosses reports whether the path to the peer has an access.
 func (c *conn) crosses() bool { return hasAccess(c.host, c.far) }
 
 // way returns the way to the peer.
@@ -65,8 +65,8 @@ func (c *conn) latency() time.Duration {
 // ways returns the ways to the peer and back.
 func (c *conn) ways() (there, back way) { return c.way(), wayOf(c.far, c.host, c.back) }
 
-// losesNothing reports whether no segment without data is lost on the way to the peer,
-// but by a full queue, and faults.
+// losesNothing reports whether segments without data are never lost on the way to the
+// peer, except by a full queue or by faults.
 func (c *conn) losesNothing() bool {
 	if !c.crosses() {
 		return c.route.losesNothing
@@ -75,15 +75,15 @@ func (c *conn) losesNothing() bool {
 	return w.all(func(h *hop) bool { return h.losesNothing })
 }
 
-// carriesAtOnce reports whether all that is sent to the peer at one instant arrives at
+// carriesAtOnce reports whether everything sent to the peer at one instant arrives at
 // one instant.
 func (c *conn) carriesAtOnce() bool {
 	w := c.way()
 	return w.all((*hop).carriesAtOnce)
 }
 
-// leastLookahead returns how long it takes at least until something arrives at either
-// end that an inner event sends, or takes to another hop.
+// leastLookahead returns the least time until something that an inner event sends, or
+// moves to another hop, arrives at either end.
 func (c *conn) leastLookahead() time.Duration {
 	if !c.crosses() {
 		return min(c.route.lookahead, c.back.lookahead)
@@ -92,7 +92,7 @@ func (c *conn) leastLookahead() time.Duration {
 	return min(there.lookahead(), back.lookahead())
 }
 
-// crossLoop puts a segment on its way over several hops.
+// crossLoop sends a segment over several hops.
 func (c *conn) crossLoop(segment *netem.Segment) {
 	x := crossing{
 		segment: *segment,
@@ -103,8 +103,9 @@ func (c *conn) crossLoop(segment *netem.Segment) {
 	c.goOnLoop(&w, &x, c.sim.instant)
 }
 
-// goOnLoop moves a segment on that reaches the end of a hop at the given time. It needs
-// no event for a hop that only takes time, unless it has to wait for others there.
+// goOnLoop moves on a segment that reaches the end of a hop at the given time. A hop
+// that only adds latency needs no event, unless the segment has to wait for others
+// there.
 func (c *conn) goOnLoop(w *way, x *crossing, at time.Duration) {
 	for ; x.hop < hops; x.hop++ {
 		h := w.hop(int(x.hop))
@@ -144,7 +145,7 @@ func (c *conn) enterLaterLoop(at time.Duration, x *crossing) {
 	s.scheduleInnerLocked(at, event{what: entering, conn: c, n: int(s.crossings.put(x))})
 }
 
-// enteringLoop is what happens when a segment enters a hop.
+// enteringLoop handles the event of a segment that enters a hop.
 func (c *conn) enteringLoop(i int32) {
 	x := c.sim.crossings.take(i)
 	if !isPureACK(&x.segment) {
@@ -184,8 +185,8 @@ func (c *conn) queueLoop(w *way, x crossing) {
 	c.sim.stepLoop(w.hop(int(x.hop)))
 }
 
-// leaveHopLoop moves a segment on that has left a hop, and makes the crossing its
-// duplicate's, in case that there is one.
+// leaveHopLoop moves on a segment that has left a hop, and turns the crossing into that
+// of its duplicate, if there is one.
 func (c *conn) leaveHopLoop(w *way, x *crossing, packet *netem.Packet) {
 	next := *x
 	x.id = x.id.Copy()

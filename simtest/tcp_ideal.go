@@ -7,34 +7,33 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// An ideal stream that has several hops passes them one after the other, and waits
-// before each until it is its turn: a stage. What it has sent leaves the first hop by
-// its outlet, as it does where there is only one.
+// An ideal stream with several hops crosses them one after the other, and waits for its
+// turn before each in a stage. The first hop is served by the idealSender, as it is if
+// there is only one.
 
-// stages are an ideal stream's, one for each hop.
+// stages are the stages of an ideal stream, one for each hop.
 type stages struct {
 	all    [hops]stage
-	ups    [2]netem.Flow // over the accesses
-	failed bool          // a packet was lost too often, and nothing more arrives
+	ups    [2]netem.Flow // over the access lines
+	failed bool          // a packet was lost too often, so nothing more arrives
 }
 
-// A stage is what waits before a hop.
+// A stage is the queue before a hop.
 type stage struct {
 	out    fifo[transit]
 	passed int64         // bytes
-	wakes  time.Duration // when the next piece may pass, if that is scheduled; else 0
+	wakes  time.Duration // when the next piece may pass, if that is scheduled; otherwise 0
 }
 
-// A transit is what passes hop by hop: bytes, or what follows them and takes no
-// room.
+// A transit crosses hop by hop: bytes, or something after them that needs no capacity.
 type transit struct {
-	event          // by which it arrives at last
-	hold    int32  // whether its route holds it, see holdsNow
-	waiting bool   // its bytes have still to be counted as left
-	lost    func() // what happens if it is lost, if it is a packet that is not sent again
+	event          // by which it finally arrives
+	hold    int32  // the hold of its route, see holdsNow
+	waiting bool   // its bytes have not been counted as left yet
+	lost    func() // called if it is lost, for a packet that is not retransmitted
 }
 
-// push appends to what waits. With join, bytes join those before them.
+// push appends to the queue. With join, bytes are merged with those before them.
 func (s *stage) push(p transit, join bool) {
 	if waiting := s.out.waiting(); join && len(waiting) > 0 {
 		last := &waiting[len(waiting)-1]
@@ -46,7 +45,7 @@ func (s *stage) push(p transit, join bool) {
 	s.out.push(p)
 }
 
-// bytes returns how many there are.
+// bytes returns the number of bytes.
 func (p *transit) bytes() int {
 	if p.what == arriving {
 		return p.n
@@ -86,13 +85,13 @@ func (c *conn) firstHop() int {
 	return pairHop
 }
 
-// leaveFirstLocked has something go on that has passed the first hop.
+// leaveFirstLocked moves on a transit that has passed the first hop.
 func (c *conn) leaveFirstLocked(at time.Duration, p transit) {
 	w, first := c.way(), c.firstHop()
 	c.passLocked(first+1, w.arrives(first, at), p)
 }
 
-// upWhere returns what the trace says of what is dropped at the first hop.
+// upWhere returns what the trace adds to the reason of a drop at the first hop.
 func (c *conn) upWhere() string {
 	if c.crosses() && c.host.access != nil {
 		return c.host.access.up.where
@@ -100,8 +99,7 @@ func (c *conn) upWhere() string {
 	return ""
 }
 
-// setReturnsLocked tells the flows how long it takes until the acknowledgement of
-// what has passed comes back.
+// setReturnsLocked tells the flows how long acknowledgements take to come back.
 func (c *conn) setReturnsLocked() {
 	there, back := c.way(), c.peer.way()
 	roundTrip := timeline.Add(there.latency(), back.latency())
@@ -112,8 +110,8 @@ func (c *conn) setReturnsLocked() {
 	}
 }
 
-// passLocked has something go on that has passed the hop before the given one. It
-// enters the next by an event, so that all keeps its order.
+// passLocked moves on a transit that has passed the hop before the given one. It enters
+// the next by an event, so that the order is kept.
 func (c *conn) passLocked(hop int, at time.Duration, p transit) {
 	w := c.way()
 	for hop < hops && w.hop(hop) == nil {
@@ -126,7 +124,7 @@ func (c *conn) passLocked(hop int, at time.Duration, p transit) {
 	c.sim.enterLaterLocked(at, func() { c.enterStageLocked(hop, p) })
 }
 
-// enterStageLocked has something wait before a hop.
+// enterStageLocked queues a transit before a hop.
 func (c *conn) enterStageLocked(hop int, p transit) {
 	w := c.way()
 	switch flow := c.flowOver(&w, hop); {
@@ -140,13 +138,13 @@ func (c *conn) enterStageLocked(hop int, p transit) {
 		}
 		c.passLocked(hop+1, w.arrives(hop, arrive), p)
 	default:
-		paced := hop == pairHop && c.route.link.Pace.Wait > 0 // else it would wait after each packet
+		paced := hop == pairHop && c.route.link.Pace.Wait > 0 // otherwise it would wait after each packet
 		c.stageLocked(hop).push(p, paced)
 		c.passDueLocked(hop)
 	}
 }
 
-// pingAcrossLocked sends a packet that nobody sends again, and returns false if the
+// pingAcrossLocked sends a packet that is not retransmitted, and returns false if the
 // first hop loses it; if another does, lost is called.
 func (c *conn) pingAcrossLocked(do, lost func()) bool {
 	arrive, arrives := c.firstFlow().Ping(c.sim.instant)
@@ -169,7 +167,7 @@ func (c *conn) stageLocked(hop int) *stage {
 	return &c.stages.all[hop]
 }
 
-// passDueLocked lets pass what can by now.
+// passDueLocked sends what can pass the hop by now.
 func (c *conn) passDueLocked(hop int) {
 	stage, w, now := c.stageLocked(hop), c.way(), c.sim.instant
 	c.setReturnsLocked()
@@ -212,8 +210,8 @@ func (c *conn) passDueLocked(hop int) {
 	}
 }
 
-// waitsBehindUp reports whether bytes that have left by Up count as waiting until they
-// have passed the link to the peer, whose queue is the shorter one.
+// waitsBehindUp reports whether bytes that have left Up count as waiting until they
+// have passed the link to the peer, because its queue is the shorter one.
 func (c *conn) waitsBehindUp() bool {
 	if !c.crosses() || c.host.access == nil {
 		return false
@@ -223,7 +221,7 @@ func (c *conn) waitsBehindUp() bool {
 }
 
 // ahead returns how many bytes a writer may be ahead of what has left, or 0 if that is
-// not limited: it is the least that Up and the link to the peer say.
+// not limited: the lesser limit of Up and the link to the peer.
 func (c *conn) ahead() int {
 	if c.crosses() && c.host.access != nil && !c.waitsBehindUp() {
 		return c.host.access.up.link.Ahead()

@@ -6,20 +6,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A connection is quiet while nothing of what it has under way can be seen, and
-// nothing else can be seen by it: acknowledgements and timers, over links that only
-// take time. Then these are no events of the simulation's: they happen when the
-// connection is next touched, in their order and with their times.
+// A connection is lazy while nothing that it has in flight is visible to users: only
+// acknowledgements and timers are pending, over links that only add latency. Then these
+// are not events of the simulation: they are processed when the connection is next
+// used, in order and with their times.
 
-// A lazyState is what both ends of a connection have to do while it is quiet.
+// A lazyState is the pending work of both ends of a lazy connection.
 type lazyState struct {
 	on      bool
-	passing bool          // what was due happens; the lull does not end before that has
-	next    time.Duration // when something is due, at the earliest
+	passing bool          // pending work is being processed; the connection stays lazy until that has ended
+	next    time.Duration // the earliest time at which something is due
 	acks    [2]lazyAcks   // by the end where they arrive
 }
 
-// A list of acknowledgements on their way, in the order in which they arrive.
+// lazyAcks is a list of acknowledgements in flight, in the order of arrival.
 type lazyAcks struct {
 	at          time.Duration // of the first
 	first, last int32         // segments, or none
@@ -43,7 +43,7 @@ func (a *lazyAcks) push(s *segments, at time.Duration, i int32) {
 	a.last = i
 }
 
-// pop takes the first one out. There must be one.
+// pop removes the first one. There must be one.
 func (a *lazyAcks) pop(s *segments) (at time.Duration, i int32) {
 	at, i = a.at, a.first
 	if a.first = s.all[i].next; a.first != none {
@@ -53,10 +53,10 @@ func (a *lazyAcks) pop(s *segments) (at time.Duration, i int32) {
 	return at, i
 }
 
-// catchUpLoop has everything happen that was due by now.
+// catchUpLoop processes everything that was due by now.
 func (c *conn) catchUpLoop() { c.catchUpToLoop(c.sim.instant) }
 
-// catchUpToLoop has everything happen that was due by a time.
+// catchUpToLoop processes everything that was due by a time.
 func (c *conn) catchUpToLoop(until time.Duration) {
 	p, s := c.tcp.pair, c.sim
 	if !p.lazy.on || p.lazy.next > until {
@@ -80,7 +80,7 @@ func (c *conn) catchUpToLoop(until time.Duration) {
 	c.updateUrgencyLoop()
 }
 
-// runLazyLoop has happen what is due at this instant at one end.
+// runLazyLoop processes one thing that is due at this instant at one end.
 func (c *conn) runLazyLoop() {
 	s, m := c.sim, c.tcp
 	switch acks := &m.pair.lazy.acks[c.side]; {
@@ -97,7 +97,7 @@ func (c *conn) runLazyLoop() {
 		return
 	}
 	c.sendLoop()
-	c.snapshot().next = m.end.NextBusy() // the rest is noted when all has happened
+	c.snapshot().next = m.end.NextBusy() // the rest of the snapshot is updated at the end
 }
 
 // bothEnds returns the ends, the dialler's first.
@@ -114,11 +114,11 @@ func (p *pair) nextLazy() time.Duration {
 	return min(p.snapshots[0].next, p.snapshots[1].next, q.acks[0].next(), q.acks[1].next())
 }
 
-// dueLoop notes that something is due at a time.
+// dueLoop records that something is due at a time.
 func (q *lazyState) dueLoop(at time.Duration) { q.next = min(q.next, at) }
 
-// setLazyLoop makes a connection quiet, or the contrary: then what is under way
-// becomes events.
+// setLazyLoop makes a connection lazy or not. If not, everything in flight becomes
+// events.
 func (c *conn) setLazyLoop(on bool) {
 	q := &c.tcp.pair.lazy
 	if q.on == on || q.passing {

@@ -10,7 +10,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// backlog is how many connections may wait to be accepted; Linux's default
+// backlog is how many connections may wait to be accepted: Linux's default
 // (net.core.somaxconn since 5.4).
 const backlog = 4096
 
@@ -19,7 +19,7 @@ type listener struct {
 	host    *Host
 	network string
 	addr    netip.AddrPort
-	dual    bool // its address is all of IPv6, and of IPv4 too
+	dual    bool // dual stack: the unspecified address of IPv6 also covers IPv4
 
 	// Guarded by host.sim.mu.
 	ready    fifo[*conn]  // waiting to be accepted
@@ -49,7 +49,7 @@ func (h *Host) listenLocked(network string, f family, local netip.AddrPort) (*li
 	return l, nil
 }
 
-// listenerLocked returns the listener that a connection to the address is for.
+// listenerLocked returns the listener for a connection to the address.
 func (h *Host) listenerLocked(to netip.AddrPort) *listener {
 	l := h.listeners[to]
 	if l == nil {
@@ -66,13 +66,12 @@ func (h *Host) listenerLocked(to netip.AddrPort) *listener {
 
 func (l *listener) isFullLocked() bool { return l.ready.len() >= backlog }
 
-// confirmedLocked is what the confirmation brings about: the connection is
-// queued for Accept.
+// confirmedLocked handles the confirmation: it queues the connection for Accept.
 func (l *listener) confirmedLocked(c *conn) {
 	switch {
-	case c.isForgotten(): // by Sim.Reset, meanwhile
+	case c.isForgotten(): // by Sim.Reset in the meantime
 		return
-	case l.host.down: // an acknowledgement is not sent again
+	case l.host.down: // an acknowledgement is not retransmitted
 		c.closes()
 		return
 	case l.closed:
@@ -105,10 +104,10 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// goOnAcceptingLocked hands ready connections to the calls that wait.
+// goOnAcceptingLocked passes ready connections to waiting calls.
 func (l *listener) goOnAcceptingLocked() { l.accepts.serveLocked(&l.deadline, l.acceptLocked) }
 
-// acceptLocked takes the next connection. It returns false if there is none.
+// acceptLocked removes the next connection. It returns false if there is none.
 func (l *listener) acceptLocked(c **conn) (err error, over bool) {
 	switch {
 	case l.closed:
@@ -122,12 +121,12 @@ func (l *listener) acceptLocked(c **conn) (err error, over bool) {
 	return nil, true
 }
 
-// SetDeadline sets when Accept gives up. The zero time is never.
+// SetDeadline sets the deadline of Accept. The zero time is none.
 func (l *listener) SetDeadline(t time.Time) error {
 	l.host.sim.mu.Lock()
 	defer l.host.sim.mu.Unlock()
 	if l.host.closesLocked(l, l.closed) {
-		return net.ErrClosed // as *net.TCPListener's
+		return net.ErrClosed // as with *net.TCPListener
 	}
 	l.deadline.setLocked(&l.host.sim.mu, &l.accepts, t)
 	return nil
@@ -147,7 +146,7 @@ func (l *listener) Close() error {
 	return nil
 }
 
-// vanishLocked closes the listener without a word to anyone.
+// vanishLocked closes the listener without notifying anyone.
 func (l *listener) vanishLocked() {
 	l.closed = true
 	l.ready.drop()
@@ -163,7 +162,7 @@ func (l *listener) isWaitedForLocked() bool { return l.accepts.first != nil }
 
 func (l *listener) wakeLocked() { l.goOnAcceptingLocked() }
 
-// Addr returns the address and port that the listener has.
+// Addr returns the listener's address and port.
 func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.addr) }
 
 func (l *listener) opError(op string, err error) error {

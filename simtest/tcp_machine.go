@@ -8,59 +8,59 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A machine is TCP at one end of a connection: it moves sequence numbers, and the
-// bytes lie in the streams. Only the loop calls its methods, and those of a
-// connection that end in Loop.
+// A machine is TCP at one end of a connection. It handles sequence numbers; the bytes
+// are in the streams. Only the loop calls its methods, and those of a connection that
+// end in Loop.
 type machine struct {
 	pair       *pair
 	alarmAt    time.Duration // of the event that calls Expire; 0 is none
-	faults     uint64        // how many there had been when it was last told of its links
+	faults     uint64        // sim.faults when it was last told of its links
 	sent       uint64        // counts packets
-	took       time.Duration // how long the segment was under way that was taken last
+	took       time.Duration // how long the last received segment was in flight
 	pace       pacing
 	opening    bool   // the handshake has not ended
-	delivering bool   // the machine is told of what is read meanwhile
+	delivering bool   // bytes are being delivered, and the machine is told of reads afterwards
 	elsewhere  bool   // the host refused, but listens at the other family's address
 	bursts     uint32 // counts how often calls of Write have gone on
 	end        netem.End
-	attempt    *attempt   // that waits for the handshake
-	listener   *listener  // that does
-	tcp        *netem.TCP // its host's, as it was then, or its own; never changed
+	attempt    *attempt   // that waits for the handshake; nil for none
+	listener   *listener  // that waits for the handshake; nil for none
+	tcp        *netem.TCP // its host's at the beginning, or its own; never changed
 	log        *packetLog // nil unless packets are recorded
 }
 
-// A pair is what both ends of a connection share. What comes before the machines is
-// all that is looked at of an end when something happens at the other.
+// A pair is what both ends of a connection share. When something happens at one end,
+// only the fields before machines are read of the other.
 type pair struct {
 	lazy      lazyState
-	urgent    bool // its inner events may bring about something that users see
-	troubled  bool // something was lost or held up, and not all is acknowledged since
-	links     int  // as they were when all was last acknowledged
+	urgent    bool // its inner events may have visible effects
+	troubled  bool // something was lost or held, and not everything is acknowledged since
+	links     int  // the links when everything was last acknowledged
 	snapshots [2]endSnapshot
-	train     [2]train // of what each end has sent
-	faults    uint64   // how many faults there had been when the network was last found healthy; 0 is never
+	train     [2]train // of what each end sent
+	faults    uint64   // sim.faults when the network was last found healthy; 0 is never
 	machines  [2]machine
 }
 
-// An endSnapshot is what the other end has to know of a machine, as of what happened there
-// last; see updateUrgencyLoop.
+// An endSnapshot is what the other end has to know about a machine, as of its last
+// event; see updateUrgencyLoop.
 type endSnapshot struct {
-	next           time.Duration // when a timer is due, other than for a probe
+	next           time.Duration // when the next timer other than for a probe is due
 	state          netem.State
-	isAcknowledged bool // all that was written
-	isSettled      bool // all that was written has been sent
-	isPassive      bool // no inner event has it send something, while the links only take time
+	isAcknowledged bool // everything written is acknowledged
+	isSettled      bool // everything written has been sent
+	isPassive      bool // no inner event makes it send, while links only add latency
 	opening        bool // the handshake has not ended
-	probes         bool // a silent peer
+	probes         bool // it probes an idle peer
 	mayWrite       bool // a call of Write may wait
 }
 
-// A pacing holds what is written until the link's pace lets it go.
+// A pacing holds written bytes until the link's pace lets them pass.
 type pacing struct {
 	held   int           // bytes
-	free   time.Duration // when the next piece may go
-	ends   bool          // the end of the stream comes after them
-	waking bool          // it is scheduled to look again
+	free   time.Duration // when the next piece may pass
+	ends   bool          // the end of the stream follows them
+	waking bool          // an event for that is scheduled
 }
 
 // startTCP gives both ends of a new connection their machines.
@@ -88,8 +88,8 @@ func (c *conn) dialLoop(a *attempt) {
 // loopbackMTU is the size of the largest packet that Linux's loopback carries.
 const loopbackMTU = 65536
 
-// mtu returns the largest packet that both ways carry. Where nothing takes time, and
-// no packet is looked at, it is as on loopback, of which such links are the model.
+// mtu returns the size of the largest packet that both directions carry. Over zero
+// links it is loopback's.
 func (c *conn) mtu() int {
 	there, back := c.ways()
 	if there.isNothing() && back.isNothing() {
@@ -104,7 +104,7 @@ func (c *conn) noteLinksLoop() {
 	c.tcp.end.SetMTU(c.mtu())
 }
 
-// writtenLoop hands over bytes that were written.
+// writtenLoop passes written bytes to the machine.
 func (c *conn) writtenLoop(n int) {
 	m := c.tcp
 	if m.end.State() == netem.Closed {
@@ -115,14 +115,14 @@ func (c *conn) writtenLoop(n int) {
 	c.feedLoop()
 }
 
-// finishLoop ends the stream after all that was written.
+// finishLoop ends the stream after everything written.
 func (c *conn) finishLoop() {
 	c.catchUpLoop()
 	c.tcp.pace.ends = true
 	c.feedLoop()
 }
 
-// feedLoop hands the machine what the pace lets go.
+// feedLoop passes bytes to the machine as the pace allows.
 func (c *conn) feedLoop() {
 	m, now, pace := c.tcp, c.sim.instant, &c.route.link.Pace
 	if c.hasCrashedLocked() {
@@ -159,8 +159,7 @@ func (c *conn) feedLoop() {
 	c.outputLoop()
 }
 
-// readLoop tells the machine of bytes that were read, and sends what that brings
-// about.
+// readLoop tells the machine of bytes that were read, and sends what results.
 func (c *conn) readLoop() {
 	c.catchUpLoop()
 	if c.tookLoop() {
@@ -187,7 +186,7 @@ func (c *conn) abortLoop() {
 	c.outputLoop()
 }
 
-// drop ends the machine without a word.
+// drop ends the machine silently.
 func (m *machine) drop() {
 	m.end = netem.End{}
 	m.pace.held, m.pace.ends = 0, false
@@ -216,7 +215,7 @@ func (c *conn) sendLoop() {
 	}
 }
 
-// snapshotLoop notes how the machine stands.
+// snapshotLoop updates the snapshot of the machine.
 func (c *conn) snapshotLoop() {
 	m, s := c.tcp, c.snapshot()
 	s.next = m.end.NextBusy()
@@ -229,20 +228,20 @@ func (c *conn) snapshotLoop() {
 	c.room = m.end.Room(m.pace.held)
 }
 
-// snapshot returns how the machine stands.
+// snapshot returns the snapshot of the machine.
 func (c *conn) snapshot() *endSnapshot { return &c.tcp.pair.snapshots[c.side] }
 
-// isWriteWaiting reports whether a call of Write waits. Over TCP each that waits has
-// been noted.
+// isWriteWaiting reports whether a call of Write waits. Waiting calls have set
+// mayWrite.
 func (c *conn) isWriteWaiting() bool {
 	s := c.snapshot()
 	s.mayWrite = s.mayWrite && c.writes.first != nil
 	return s.mayWrite
 }
 
-// updateUrgencyLoop notes how the machine stands, and whether the inner events of the
-// connection may bring about something that users see, and how soon. It is to be
-// called after all that changes the machine.
+// updateUrgencyLoop updates the snapshot of the machine, and whether and how soon inner
+// events of the connection may have visible effects. Call it after everything that
+// changes the machine.
 func (c *conn) updateUrgencyLoop() {
 	c.snapshotLoop()
 	p, u := c.tcp.pair, &c.sim.urgent
@@ -260,7 +259,7 @@ func (c *conn) updateUrgencyLoop() {
 	urgent = urgent || atOnce
 	c.setLazyLoop(!urgent && !allInTime && isClear && isHealthy && one.state != netem.TimeWait && other.state != netem.TimeWait)
 	if urgent {
-		ahead := time.Duration(0) // a timer may end the connection, or an acknowledgement
+		ahead := time.Duration(0) // a timer or an acknowledgement may end the connection
 		if !atOnce && !p.troubled && !one.opening && !other.opening && !isClosing(one.state) && !isClosing(other.state) {
 			ahead = c.leastLookahead()
 		}
@@ -279,16 +278,16 @@ func (c *conn) updateUrgencyLoop() {
 	}
 }
 
-// staysLazy reports whether the connection is quiet, and nothing has happened that could
-// end that, if the links only take time and are what they were.
+// staysLazy reports whether the connection is lazy and nothing has happened that could
+// change that, provided that its links only add latency and have not changed.
 func (p *pair) staysLazy(faults uint64) bool {
 	one, other := &p.snapshots[0], &p.snapshots[1]
 	return p.lazy.on && p.faults == faults && !p.urgent && !p.troubled &&
 		one.isPassive && other.isPassive && !one.mayWrite && !other.mayWrite
 }
 
-// isClosing reports whether a FIN waits for its acknowledgement, which CloseRead and
-// CloseWrite can tell.
+// isClosing reports whether a FIN waits for its acknowledgement, which is visible to
+// CloseRead and CloseWrite.
 func isClosing(s netem.State) bool {
 	return s == netem.FinWait1 || s == netem.Closing || s == netem.LastAck
 }
@@ -299,8 +298,7 @@ func (c *conn) links() int {
 	return links
 }
 
-// linksLoop returns links, and whether segments on the way to the peer, and back, take
-// their time, and nothing else befalls them.
+// linksLoop returns links, and whether segments to the peer and back are only delayed.
 func (c *conn) linksLoop() (links int, areClear bool) {
 	if !c.crosses() {
 		return c.route.version + c.back.version, c.route.isClear && c.back.isClear
@@ -310,7 +308,7 @@ func (c *conn) linksLoop() (links int, areClear bool) {
 	return there.versions() + back.versions(), there.all(isClear) && back.all(isClear)
 }
 
-// isUrgent reports whether inner events may have the end send something.
+// isUrgent reports whether inner events may make the end send something.
 func (s *endSnapshot) isUrgent(isClear bool) bool {
 	switch s.state {
 	case netem.Closed, netem.TimeWait:
@@ -321,7 +319,7 @@ func (s *endSnapshot) isUrgent(isClear bool) bool {
 	return true
 }
 
-// probes reports whether the end probes a silent peer.
+// probes reports whether the end probes an idle peer.
 func (m *machine) probes() bool {
 	switch m.end.State() {
 	case netem.Established, netem.CloseWait, netem.FinWait1, netem.FinWait2:
@@ -330,10 +328,10 @@ func (m *machine) probes() bool {
 	return false
 }
 
-// troubleLoop notes that something was lost or held up.
+// troubleLoop records that something was lost or held.
 func (c *conn) troubleLoop() {
 	c.tcp.pair.troubled = true
-	c.peer.snapshotLoop() // it may be in the middle of sending
+	c.peer.snapshotLoop() // it may be sending
 	c.updateUrgencyLoop()
 }
 
@@ -342,7 +340,7 @@ func (c *conn) armLoop() {
 	m := c.tcp
 	at := m.end.NextBusy()
 	if m.end.State() == netem.TimeWait {
-		return // nobody sees its end
+		return // its end is not visible
 	}
 	if m.pair.lazy.on {
 		m.pair.lazy.dueLoop(at)
@@ -358,11 +356,11 @@ func (c *conn) armLoop() {
 	c.sim.scheduleInnerLocked(at, event{what: expiring, conn: c, host: c.host})
 }
 
-// expireLoop is what happens when the timer is due.
+// expireLoop handles the event of the machine's timer.
 func (c *conn) expireLoop() {
 	m, now := c.tcp, c.sim.instant
 	if m.alarmAt == 0 || m.alarmAt > now {
-		return // there is a later one
+		return // there is a later event
 	}
 	m.alarmAt = 0
 	c.catchUpLoop()
@@ -376,9 +374,9 @@ func (c *conn) expireLoop() {
 	c.afterLoop()
 }
 
-// isAbandonedOpening reports whether the end is in a handshake that nobody wants now:
-// whoever dialled has given up, or the listener has closed, with its host or without
-// it. If so, it gives the connection up.
+// isAbandonedOpening reports whether the end is in an abandoned handshake: the dial was
+// given up, or the listener was closed, with its host or by itself. If so, it gives the
+// connection up.
 func (c *conn) isAbandonedOpening() bool {
 	m := c.tcp
 	switch {
@@ -397,7 +395,7 @@ func (c *conn) isAbandonedOpening() bool {
 	return true
 }
 
-// blockedLoop lets a call of Write that waits go on, if there is room.
+// blockedLoop lets a waiting call of Write continue, if there is room.
 func (c *conn) blockedLoop() {
 	c.catchUpLoop()
 	if c.tcp.end.State() != netem.Closed {
@@ -406,7 +404,7 @@ func (c *conn) blockedLoop() {
 	c.updateUrgencyLoop()
 }
 
-// afterLoop tells the user what has become of the connection.
+// afterLoop passes changes of the connection to its user.
 func (c *conn) afterLoop() {
 	m := c.tcp
 	c.noteOpeningLoop()
@@ -441,7 +439,7 @@ func (c *conn) failLoop(errno syscall.Errno) {
 	}
 }
 
-// noteOpeningLoop notices the end of the handshake.
+// noteOpeningLoop detects the end of the handshake.
 func (c *conn) noteOpeningLoop() {
 	if m := c.tcp; m.opening && !m.end.State().IsOpening() {
 		m.opening = false
@@ -451,7 +449,7 @@ func (c *conn) noteOpeningLoop() {
 	}
 }
 
-// openedLoop is what the end of the handshake brings about.
+// openedLoop handles the end of the handshake.
 func (c *conn) openedLoop() {
 	m := c.tcp
 	established := m.end.State() != netem.Closed
@@ -472,7 +470,7 @@ func (c *conn) openedLoop() {
 	}
 }
 
-// deliverLoop hands over n bytes that have arrived in order.
+// deliverLoop delivers n bytes that have arrived in order.
 func (c *conn) deliverLoop(n int) {
 	e, arrived := c.arrivalLocked(n)
 	e.Took = c.tcp.took

@@ -7,25 +7,26 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// What an ideal stream has lost is sent again when the sender hears of it from later
-// packets, or by the timer. So it may be unknown for a while when a piece arrives: it
-// is pending, and so is what has left after it.
+// A lost packet of an ideal stream is retransmitted when the sender learns of the loss
+// from later packets, or by the timer. So the arrival time of a piece may be unknown
+// for a while: the piece is pending, and so is everything sent after it.
 
-// A pending is what has left over one of the stream's flows, and arrives when that is
-// known.
+// A pending holds what has left over one of the stream's flows and has no arrival time
+// yet.
 type pending struct {
 	out   fifo[departure]
-	wakes time.Duration // when the flow is asked again, if that is scheduled; else 0
+	wakes time.Duration // when the flow's Step is scheduled; otherwise 0
 }
 
-// A departure has left over a hop. With failed it is what was lost too often.
+// A departure is a transit that has left over a hop. If failed is set, it was lost too
+// often.
 type departure struct {
 	transit
 	failed bool
 }
 
-// leftAsLocked has something happen to the peer that has left as a piece; or if that
-// has failed, to this end.
+// leftAsLocked schedules an event for the peer that has left as a piece, or if the
+// piece has failed, the failure of this end.
 func (c *conn) leftAsLocked(piece *netem.Piece, e event) {
 	if !piece.Pending && !piece.Failed {
 		c.arriveAtLocked(piece.Arrive, e)
@@ -34,13 +35,13 @@ func (c *conn) leftAsLocked(piece *netem.Piece, e event) {
 	c.passAsLocked(c.firstHop(), piece, c.transitTo(e))
 }
 
-// transitTo returns what passes to the peer, and has just left.
+// transitTo returns the transit of an event for the peer that has just left.
 func (c *conn) transitTo(e event) transit {
 	e.conn, e.host, e.line = c.peer, c.far, &c.line
 	return transit{event: e, hold: c.route.holdsNow(), waiting: e.what == arriving && c.waitsBehindUp()}
 }
 
-// passAsLocked has something go on that passes a hop as a piece.
+// passAsLocked moves on a transit that crosses a hop as a piece.
 func (c *conn) passAsLocked(hop int, piece *netem.Piece, p transit) {
 	d := departure{p, piece.Failed}
 	if !piece.Pending {
@@ -54,7 +55,7 @@ func (c *conn) passAsLocked(hop int, piece *netem.Piece, p transit) {
 	c.stepPendingLocked(hop)
 }
 
-// passedLocked has something go on that is at the end of a hop at the given time.
+// passedLocked moves on a departure that is at the end of a hop at the given time.
 func (c *conn) passedLocked(hop int, at time.Duration, d *departure) {
 	if d.failed {
 		c.sim.callAtLocked(at, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
@@ -64,7 +65,8 @@ func (c *conn) passedLocked(hop int, at time.Duration, d *departure) {
 	c.passLocked(hop+1, w.arrives(hop, at), d.transit)
 }
 
-// stepPendingLocked has what is pending go on as soon as it is known when it arrives.
+// stepPendingLocked moves on pending departures as soon as their arrival times are
+// known.
 func (c *conn) stepPendingLocked(hop int) {
 	pending, w := &c.pendings[hop], c.way()
 	flow := c.flowOver(&w, hop)

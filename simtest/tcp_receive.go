@@ -10,7 +10,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Read reads what has arrived, and waits if nothing has.
+// Read reads bytes that have arrived, and waits if there are none.
 func (c *conn) Read(p []byte) (int, error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
@@ -26,7 +26,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
-// goOnReadingLocked lets the calls that wait read what has arrived.
+// goOnReadingLocked lets waiting calls read what has arrived.
 func (c *conn) goOnReadingLocked() {
 	c.reads.serveLocked(&c.readDeadline, func(read *transfer) (err error, over bool) {
 		read.n, err = c.readLocked(read.p)
@@ -34,8 +34,8 @@ func (c *conn) goOnReadingLocked() {
 	})
 }
 
-// TryRead reads what has arrived, and does not wait: if nothing has, it returns
-// syscall.EAGAIN. Deadlines do not matter to it.
+// TryRead reads bytes that have arrived, without waiting: if there are none, it returns
+// syscall.EAGAIN. Deadlines do not apply.
 func (c *conn) TryRead(p []byte) (int, error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
@@ -74,8 +74,8 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 	return 0, syscall.EAGAIN
 }
 
-// tookLocked counts bytes that were read, and tells the peer when it waits for
-// that or half of the window is free.
+// tookLocked counts bytes that were read, and sends a window update if the peer waits
+// for one or half of the window is free.
 func (c *conn) tookLocked(n int) {
 	c.taken += n
 	if c.tcp != nil {
@@ -89,7 +89,7 @@ func (c *conn) tookLocked(n int) {
 	}
 }
 
-// bytesReadLocked tells the peer of what was read. Only the loop calls it.
+// bytesReadLocked tells the peer of bytes that were read. Only the loop calls it.
 func (c *conn) bytesReadLocked() {
 	if c.tcp != nil {
 		c.readLoop()
@@ -98,7 +98,7 @@ func (c *conn) bytesReadLocked() {
 	c.scheduleWindowUpdateLocked()
 }
 
-// windowProbedLocked is what the peer posts when it waits for its window.
+// windowProbedLocked handles the peer's request for a window update.
 func (c *conn) windowProbedLocked() {
 	c.windowProbed = true
 	if c.isClosed() || c.isForgotten() {
@@ -108,9 +108,9 @@ func (c *conn) windowProbedLocked() {
 	c.scheduleWindowUpdateLocked()
 }
 
-// leaveProbeUnansweredLocked has a peer that waits for its window find out that this end
-// will not give it room any more: it goes on asking until it is answered, as TCP
-// does by its persist timer. Only the loop calls it.
+// leaveProbeUnansweredLocked makes a peer that waits for a window update learn that
+// there will be none: it continues to probe until it is answered, as TCP does by its
+// persist timer. Only the loop calls it.
 func (c *conn) leaveProbeUnansweredLocked() {
 	if c.windowProbed {
 		c.windowProbed = false
@@ -118,9 +118,9 @@ func (c *conn) leaveProbeUnansweredLocked() {
 	}
 }
 
-// scheduleWindowUpdateLocked tells the peer how much was read. That takes the link's latency,
-// but no room on it. Where the way does not work, it is told when it does. Only
-// the loop calls it.
+// scheduleWindowUpdateLocked schedules a window update for the peer. It takes the
+// link's latency, but needs no capacity. If the path does not work, it is sent once it
+// does. Only the loop calls it.
 func (c *conn) scheduleWindowUpdateLocked() {
 	if c.taken == 0 || c.windowUpdateDue {
 		return
@@ -129,8 +129,8 @@ func (c *conn) scheduleWindowUpdateLocked() {
 	c.sim.windowUpdates = append(c.sim.windowUpdates, c)
 }
 
-// sendWindowUpdatesLocked has all of an instant's grants leave, at its end, so that they
-// are for all that was read.
+// sendWindowUpdatesLocked sends all window updates at the end of an instant, so that
+// they cover everything read.
 func (s *Sim) sendWindowUpdatesLocked() {
 	for i, c := range s.windowUpdates {
 		c.windowUpdateDue = false
@@ -156,8 +156,8 @@ func (c *conn) sendWindowUpdateLocked() {
 	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.latency()), event{what: windowUpdated, conn: c.peer, host: c.far, n: taken})
 }
 
-// arriveLocked is what happens when bytes arrive. Where nobody can read them
-// any more, the answer is a reset; where nobody is, there is none.
+// arriveLocked handles the arrival of bytes. If they can no longer be read, the answer
+// is a reset; if the host is down, there is none.
 func (c *conn) arriveLocked(n int) {
 	e, arrived := c.arrivalLocked(n)
 	e.Took = c.peer.departed.Arrive(c.sim.instant, n)
@@ -182,7 +182,7 @@ func (c *conn) arriveLocked(n int) {
 	}
 	switch {
 	case e.Kind != trace.Drop:
-	case c.unread > 0: // which can still be read, and comes first in the stream
+	case c.unread > 0: // they can still be read, and come first in the stream
 		c.dropped += n
 	default:
 		c.stream.skip(n, &c.sim.spareRings)
@@ -193,8 +193,8 @@ func (c *conn) arriveLocked(n int) {
 	c.sim.recordLocked(e)
 }
 
-// arrivalLocked returns the event of n bytes that arrive, and the bytes, if they are
-// recorded.
+// arrivalLocked returns the trace event of n bytes that arrive, and the bytes if they
+// are recorded.
 func (c *conn) arrivalLocked(n int) (e trace.Event, arrived kept) {
 	e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
 	if t := &c.sim.trace; t.recording != nil || t.payloadsOf(c) != 0 {
@@ -207,7 +207,7 @@ func (c *conn) arrivalLocked(n int) (e trace.Event, arrived kept) {
 	return e, arrived
 }
 
-// endLocked is what happens when the end of the stream arrives.
+// endLocked handles the arrival of the end of the stream.
 func (c *conn) endLocked() {
 	if !c.hasCrashedLocked() {
 		c.peer.finishKnown = max(1, timeline.Add(c.sim.now(), c.latency()))
@@ -225,13 +225,13 @@ func (c *conn) endLocked() {
 	}
 }
 
-// isGoneLocked reports whether nothing can answer for this end: its host has
-// crashed, and is not back.
+// isGoneLocked reports whether nothing can answer for this end, because its host is
+// down.
 func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down }
 
-// hasCrashedLocked reports whether the end has crashed with its host, and sees to it
-// that it sends nothing then: the host does not keep those that were closed before, and
-// they may still have something to send.
+// hasCrashedLocked reports whether the end has crashed with its host, and if so, stops
+// it from sending: the host does not list ends that were closed before, which may still
+// have something to send.
 func (c *conn) hasCrashedLocked() bool {
 	crashed := c.hasCrashed()
 	if crashed && !c.abandoned {
@@ -240,9 +240,9 @@ func (c *conn) hasCrashedLocked() bool {
 	return crashed
 }
 
-// unansweredLocked is what happens when something that was sent has arrived
-// where nothing answers: it is sent again, until the host is back, and says
-// that it knows nothing of the connection.
+// unansweredLocked handles the arrival of something at a host that does not answer: it
+// is retransmitted until the host is up again, which then does not know the connection
+// and resets it.
 func (c *conn) unansweredLocked() {
 	if c.isForgotten() || c.hasCrashedLocked() || c.probing {
 		return
@@ -260,9 +260,10 @@ func (c *conn) unansweredLocked() {
 	c.retryLocked(returnBlocked)
 }
 
-// NotifyReadable asks for f to be called whenever something becomes readable:
-// bytes, the end of the stream, or an error. If something is, f is called at
-// once. It may be called from any goroutine and must not block. Nil ends it.
+// NotifyReadable sets a function that is called whenever something becomes readable:
+// bytes, the end of the stream, or an error. If something is readable already, f is
+// called at once. It may be called from any goroutine and must not block. Nil removes
+// it.
 func (c *conn) NotifyReadable(f func()) {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
@@ -272,7 +273,7 @@ func (c *conn) NotifyReadable(f func()) {
 	}
 }
 
-// wakeReadersLocked wakes those who wait for something to read.
+// wakeReadersLocked wakes readers, and calls the notification.
 func (c *conn) wakeReadersLocked() {
 	c.sim.woken = c.sim.woken || c.isWaitedForLocked()
 	c.goOnReadingLocked()
@@ -281,9 +282,9 @@ func (c *conn) wakeReadersLocked() {
 	}
 }
 
-// CloseRead makes reads end when what has arrived is read. What arrives
-// afterwards can be read nevertheless; but after CloseWrite as well, it resets
-// the connection, as on Linux.
+// CloseRead makes Read return the end of the stream once everything that has arrived is
+// read. Bytes that arrive later can still be read; but if CloseWrite was called too,
+// they reset the connection, as on Linux.
 func (c *conn) CloseRead() error {
 	c.sim.lock()
 	defer c.sim.unlock()

@@ -10,19 +10,19 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Segments are those on their way. They are in one slice, for reuse, and events
-// know them by their index.
+// segments holds the segments in flight. They are in one slice, for reuse, and events
+// refer to them by index.
 type segments struct {
 	all  []flying
-	sack [][3]netem.Block // their selective acknowledgements, as far as there were any
-	free int32            // the first that is free, or none
+	sack [][3]netem.Block // their selective acknowledgements; shorter if there are none
+	free int32            // the first free one, or none
 }
 
-// A flying segment is a netem.Segment that takes no more memory than a cache line has,
-// without its selective acknowledgements. It knows which follows it in its train, in a
-// list of acknowledgements (lazyAcks), or in the list of free ones.
+// A flying segment is a netem.Segment that fits in a cache line, without its selective
+// acknowledgements. It links to the next one in its train, in lazyAcks, or in the list
+// of free ones.
 type flying struct {
-	at           time.Duration // when it arrives, in a list of acknowledgements (lazyAcks)
+	at           time.Duration // when it arrives, in lazyAcks
 	seq, ack     int64
 	window       int
 	tsVal, tsEcr time.Duration
@@ -33,11 +33,11 @@ type flying struct {
 	sacks        uint8
 }
 
-// A train is segments of one direction that arrive at one instant, in one event.
+// A train is the segments of one direction that arrive at one instant, in one event.
 type train struct {
 	at   time.Duration
 	last int32 // segment, or none
-	hold int32 // whether its route holds it, see holdsNow
+	hold int32 // the hold of its route, see holdsNow
 }
 
 func (s *segments) put(segment *netem.Segment) int32 {
@@ -62,7 +62,7 @@ func (s *segments) put(segment *netem.Segment) int32 {
 	return i
 }
 
-// take takes a segment out.
+// take removes a segment.
 func (s *segments) take(i int32) (segment netem.Segment) {
 	f := &s.all[i]
 	segment = netem.Segment{
@@ -77,17 +77,17 @@ func (s *segments) take(i int32) (segment netem.Segment) {
 	return segment
 }
 
-// drop makes room of a segment.
+// drop frees a segment.
 func (s *segments) drop(i int32) { s.all[i].next, s.free = s.free, i }
 
-// transmitLoop puts a segment on its way.
+// transmitLoop sends a segment.
 func (c *conn) transmitLoop(segment *netem.Segment) {
 	s := c.sim
 	isRequest := segment.Flags == netem.SYN
 	if isRequest {
 		c.tcp.attempt.requests++
 	}
-	c.tcp.sent++ // whatever becomes of it, so that chance has the same for others
+	c.tcp.sent++ // in any case, so that the draws of other segments do not change
 	if s.trace.packets {
 		c.leavesLoop(segment)
 	}
@@ -127,14 +127,14 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 	}
 }
 
-// flowName returns a number that tells the direction of the connection from all
-// else that crosses the link.
+// flowName returns a number for this direction of the connection that is unique on the
+// link.
 func (c *conn) flowName() uint64 {
 	return mix64.Mix(mix64.Mix(uint64(c.dialHost().number), c.number), uint64(c.side))
 }
 
-// leaveLoop schedules the arrival of a segment that has left the link. A corrupted
-// one is dropped, as its checksum is wrong.
+// leaveLoop schedules the arrival of a segment that has left the link. A corrupted one
+// is dropped because of its checksum.
 func (c *conn) leaveLoop(packet *netem.Packet, segment *netem.Segment) {
 	if packet.Flip >= 0 {
 		c.lostLoop(segment, "corrupted")
@@ -143,7 +143,7 @@ func (c *conn) leaveLoop(packet *netem.Packet, segment *netem.Segment) {
 	c.flyLoop(packet.Arrive, segment)
 }
 
-// queuedLoop returns what becomes of a segment that waits in a queue.
+// queuedLoop returns the tag of a segment that may wait in a queue.
 func (c *conn) queuedLoop(segment netem.Segment) *queued {
 	return &queued{
 		arrives: func(packet netem.Packet) { c.leaveLoop(&packet, &segment) },
@@ -151,9 +151,9 @@ func (c *conn) queuedLoop(segment netem.Segment) *queued {
 	}
 }
 
-// sizeLoop returns the size of a segment's packet at a hop. One that is larger than a
-// link which has changed carries is taken for the smaller ones that it would be cut
-// into; from then on they are.
+// sizeLoop returns the size of a segment's packet at a hop. A packet that exceeds the
+// MTU of a link that has changed counts as the smaller packets into which it would be
+// cut; later segments are cut.
 func (c *conn) sizeLoop(segment *netem.Segment, h *hop) int {
 	size, largest := segment.Size(), h.link.PacketSize()
 	if size <= largest {
@@ -163,7 +163,7 @@ func (c *conn) sizeLoop(segment *netem.Segment, h *hop) int {
 	return largest
 }
 
-// blackholedLoop tells the attempt that a rule has swallowed its SYN, or the answer.
+// blackholedLoop tells the attempt that a rule has dropped its SYN, or the answer.
 func (c *conn) blackholedLoop(isRequest bool) {
 	if isRequest {
 		c.tcp.attempt.blackholedLocked(c.peer, true)
@@ -175,7 +175,7 @@ func (c *conn) blackholedLoop(isRequest bool) {
 // flyLoop schedules the arrival of a segment that is sent now.
 func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 	if q := &c.tcp.pair.lazy; q.on && (isPureACK(segment) || q.passing) && !c.follows(at, c.route.holdsNow()) {
-		q.acks[1-c.side].push(&c.sim.segments, at, c.sim.segments.put(segment)) // what is sent again brings nothing new
+		q.acks[1-c.side].push(&c.sim.segments, at, c.sim.segments.put(segment)) // a retransmission makes no difference
 		q.dueLoop(at)
 		return
 	}
@@ -205,17 +205,16 @@ func (c *conn) follows(at time.Duration, hold int32) bool {
 	return t.last != none && t.at == at && t.hold == hold
 }
 
-// isPureACK reports whether users know nothing of a segment.
+// isPureACK reports whether a segment is not visible to users.
 func isPureACK(segment *netem.Segment) bool { return segment.Len == 0 && segment.Flags == netem.ACK }
 
 // isPureACK reports whether it is a pure acknowledgement. No train begins with one.
 func (f *flying) isPureACK() bool { return f.len == 0 && f.flags == netem.ACK }
 
-// lostLoop records that a segment is lost, unless it is one that users know nothing
-// of.
+// lostLoop records that a segment is lost, unless it is not visible to users.
 func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segment, 0, why) }
 
-// droppedLoop is lostLoop for a segment whose bytes have the hash.
+// droppedLoop is lostLoop for a segment whose bytes have the given hash.
 func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
 		c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why, Packet: c.lostPacket(segment)})
@@ -223,7 +222,7 @@ func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	c.troubleLoop()
 }
 
-// arriveLoop is what happens when segments arrive: first is the first of the train.
+// arriveLoop handles the arrival of a train of segments, starting with first.
 func (c *conn) arriveLoop(first int32) {
 	s := c.sim
 	if t := &c.tcp.pair.train[1-c.side]; t.at <= s.instant && !s.segments.all[first].isPureACK() {
@@ -243,7 +242,7 @@ func (c *conn) arriveLoop(first int32) {
 	c.outputLoop()
 }
 
-// inputLoop takes a segment that has arrived at the host.
+// inputLoop processes a segment that has arrived at the host.
 func (c *conn) inputLoop(segment *netem.Segment) {
 	m := c.tcp
 	gone := c.hasCrashedLocked() || c.isAbandonedOpening()
@@ -278,7 +277,7 @@ func (c *conn) takesNoMore(segment *netem.Segment) bool {
 		segment.Seq+int64(segment.Len) > c.tcp.end.Received() && !c.tcp.opening
 }
 
-// refuseDataLoop answers such a segment with a reset.
+// refuseDataLoop answers a segment that takesNoMore rejects with a reset.
 func (c *conn) refuseDataLoop(segment *netem.Segment) {
 	c.peer.droppedLoop(segment, c.hashOf(segment), c.endedWhy())
 	c.abortLoop()
@@ -300,8 +299,8 @@ func (c *conn) endedWhy() string {
 	return "connection is shut down"
 }
 
-// hashOf returns the hash of a segment's bytes that are still in the stream: those
-// that were not read here.
+// hashOf returns the hash of a segment's bytes that are still in the stream, because
+// they were not read here.
 func (c *conn) hashOf(segment *netem.Segment) uint32 {
 	start := c.tcp.end.Received() - int64(c.unread+c.dropped)
 	from := max(segment.Seq, start)
@@ -312,7 +311,7 @@ func (c *conn) hashOf(segment *netem.Segment) uint32 {
 	return c.stream.hash(int(from-start), int(n))
 }
 
-// requestedLoop is what a SYN brings about: the answer of a listener, or a reset.
+// requestedLoop handles a SYN: a listener answers it, or a reset does.
 func (c *conn) requestedLoop(syn *netem.Segment) {
 	m, h := c.tcp, c.host
 	dialled := c.peer.remote.AddrPort
@@ -324,7 +323,7 @@ func (c *conn) requestedLoop(syn *netem.Segment) {
 		}
 		refusal := netem.Refuse(syn)
 		c.transmitLoop(&refusal)
-	case l.isFullLocked(): // it is dropped
+	case l.isFullLocked(): // the SYN is dropped
 	default:
 		if c.network == "" && c.isForgotten() { // an earlier answer to this dial was given up
 			c.state = netem.Established

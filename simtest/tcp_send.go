@@ -12,38 +12,38 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// An idealSender is what an ideal stream has sent and what the network has still to
-// take from it. Each piece leaves when the link is free for it, so that what
-// happens to the network meanwhile happens to what has not left yet.
+// An idealSender is the sending half of an ideal stream. Each piece leaves when the
+// link is free for it, so that changes of the network affect pieces that have not left
+// yet.
 type idealSender struct {
 	waiting   int       // bytes in out
 	left      int64     // bytes that have left
-	pathState pathState // how the way works
+	pathState pathState // whether the path works
 
-	// These may go along with any state, usage and trial.
-	probing bool // a probe is among out or under way, for nothing that was sent was answered
-	awaited bool // the peer goes on asking for the reset that is sent
+	// These are independent of state, usage and pathState.
+	probing bool // a probe is waiting or in flight, because nothing sent before was answered
+	awaited bool // the peer probes until the reset arrives
 
-	windowUpdateDue bool // the peer is told of what was read when this instant ends
-	outstanding     int  // bytes sent of which the peer has not told that they were read
+	windowUpdateDue bool // the peer gets one at the end of this instant
+	outstanding     int  // bytes sent that the peer has not reported as read
 	out             fifo[segment]
 	flow            netem.Flow
-	leavingAt       time.Duration     // when the next piece leaves, if that is scheduled; else 0
-	finishKnown     time.Duration     // when it is known here that the end of stream has arrived; 0 if it has not
-	stages          *stages           // nil as long as there is no access on the way
-	pendings        *[hops]pending    // by the flow; nil as long as nothing was lost
-	departed        *departures.Queue // nil as long as nobody wants to know
+	leavingAt       time.Duration     // when the next piece leaves, if that is scheduled; otherwise 0
+	finishKnown     time.Duration     // when this end learns that the end of the stream has arrived; 0 if it has not
+	stages          *stages           // nil if the path has no access
+	pendings        *[hops]pending    // by flow; nil until something is lost
+	departed        *departures.Queue // nil if nobody needs it
 }
 
-// A segment is what a connection sends at a time: bytes, or what comes behind
-// them and takes no room.
+// A segment is what a connection sends at a time: bytes, or something after them that
+// needs no capacity.
 type segment struct {
 	n     int
-	do    func() // what its arrival brings about, if it is no bytes
-	reset bool   // it is a reset, which is sent once
+	do    func() // called at its arrival, if it is not bytes
+	reset bool   // it is a reset, which is sent only once
 }
 
-// Write sends p. It waits while the window is full, or the link's queue.
+// Write sends p. It waits while the window or the link's queue is full.
 func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.lock()
 	defer c.sim.mu.Unlock()
@@ -52,7 +52,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	if r := c.sim.trace.recording; r != nil {
 		noted = r.wrote(c.peer, len(p))
 	}
-	// Bytes of two calls do not mix: one that finds another waits for its end.
+	// Bytes of two calls are not interleaved: a call waits for the one before it.
 	if c.writes.first != nil || !c.writeAtOnceLocked(&write, &err) {
 		c.blocksLocked()
 		write, err = c.writes.waitLocked(&c.sim.transfers, &c.sim.mu, write)
@@ -63,8 +63,8 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return write.n, c.opError("write", err)
 }
 
-// writeAtOnceLocked writes what there is room for. If more may have become free than is
-// known here, it writes nothing: the call waits until the loop has looked.
+// writeAtOnceLocked writes what there is room for. If more room may have become
+// available than is known here, it writes nothing: the call waits for the loop.
 func (c *conn) writeAtOnceLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
@@ -86,7 +86,7 @@ func (c *conn) isBehindLocked() bool {
 	return ok && at <= now
 }
 
-// goOnWritingLocked lets the calls that wait write what there is room for.
+// goOnWritingLocked lets waiting calls write what there is room for.
 func (c *conn) goOnWritingLocked() {
 	c.sim.woken = true
 	if c.tcp != nil {
@@ -98,8 +98,8 @@ func (c *conn) goOnWritingLocked() {
 	})
 }
 
-// blocksLocked has the loop look at a call of Write that is about to wait: there may
-// be acknowledgements that it has not looked at yet.
+// blocksLocked makes the loop check a call of Write that is about to wait: there may be
+// acknowledgements that have not been processed yet.
 func (c *conn) blocksLocked() {
 	if c.tcp != nil {
 		c.snapshot().mayWrite = true
@@ -116,8 +116,7 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	return c.writeSomeLocked(w)
 }
 
-// writeSomeLocked writes what there is room for, into a connection that can be written
-// to.
+// writeSomeLocked writes what there is room for to a writable connection.
 func (c *conn) writeSomeLocked(w *transfer) (over bool) {
 	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
 	if c.tcp == nil {
@@ -156,8 +155,8 @@ func (c *conn) roomLocked() int {
 	return c.sim.window - c.outstanding
 }
 
-// writeErrorLocked returns what stands in the way of a write, in the order in
-// which a socket would tell.
+// writeErrorLocked returns the error of a write, if any, with the precedence of a
+// socket's.
 func (c *conn) writeErrorLocked() error {
 	switch {
 	case c.isClosed():
@@ -172,7 +171,7 @@ func (c *conn) writeErrorLocked() error {
 	return nil
 }
 
-// CloseWrite ends the stream in this direction, behind what was written.
+// CloseWrite ends the stream in this direction, after everything written.
 func (c *conn) CloseWrite() error {
 	c.sim.lock()
 	defer c.sim.unlock()
@@ -184,8 +183,8 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// isOverLocked reports whether there is nothing left to close: the connection
-// was reset, or both ends of stream have arrived.
+// isOverLocked reports whether there is nothing left to close: the connection was
+// reset, or both streams have ended.
 func (c *conn) isOverLocked() bool {
 	if c.tcp != nil {
 		state := c.tcp.end.State()
@@ -194,7 +193,7 @@ func (c *conn) isOverLocked() bool {
 	return c.isForgotten() || c.state.IsFinReceived() && c.finishKnown > 0 && c.sim.now() >= c.finishKnown
 }
 
-// finishLocked sends the end of the stream, if that was not done yet.
+// finishLocked sends the end of the stream, if it was not sent yet.
 func (c *conn) finishLocked() {
 	if c.state.IsFinSent() {
 		return
@@ -203,8 +202,8 @@ func (c *conn) finishLocked() {
 	c.postLocked(sending, finishing)
 }
 
-// finishNowLocked sends the end of the stream, after all that was written. Only the
-// loop calls it.
+// finishNowLocked sends the end of the stream, after everything written. Only the loop
+// calls it.
 func (c *conn) finishNowLocked() {
 	if c.tcp != nil {
 		c.finishLoop()
@@ -213,19 +212,19 @@ func (c *conn) finishNowLocked() {
 	c.sendLocked(segment{do: c.peer.endLocked})
 }
 
-// postLocked hands the network something that the connection wants.
+// postLocked posts an action of the connection to the network.
 func (c *conn) postLocked(kind kind, what eventKind) {
 	c.posted[kind]++
 	c.sim.postLocked(action{key: c.key(kind), what: what, host: c.host, conn: c})
 }
 
-// postCallLocked is postLocked for what is rare.
+// postCallLocked is postLocked for rare actions.
 func (c *conn) postCallLocked(kind kind, do func()) {
 	c.posted[kind]++
 	c.sim.postLocked(action{key: c.key(kind), host: c.host, do: do})
 }
 
-// key returns where what the connection posts comes in the order of all.
+// key returns the order of the connection's next action.
 func (c *conn) key(kind kind) key {
 	return key{host: c.dialHost().number, conn: c.number, sequence: newSequence(c.side, kind, c.posted[kind])}
 }
@@ -250,7 +249,7 @@ func (c *conn) sentLocked(n int) {
 	}
 }
 
-// sendLocked sends a segment behind all others.
+// sendLocked sends a segment after all others.
 func (c *conn) sendLocked(s segment) {
 	if c.hasCrashedLocked() || c.abandoned {
 		return
@@ -259,7 +258,7 @@ func (c *conn) sendLocked(s segment) {
 	c.sendDueLocked()
 }
 
-// sendDueLocked sends what can leave by now.
+// sendDueLocked sends everything that can leave by now.
 func (c *conn) sendDueLocked() {
 	for c.out.len() > 0 && c.pathState != blocked && !c.hasCrashedLocked() {
 		now := c.sim.instant
@@ -289,8 +288,8 @@ func (c *conn) sendDueLocked() {
 	}
 }
 
-// leaveLocked lets the next piece leave. It returns false if that was the last
-// thing that the connection has sent.
+// leaveLocked sends the next piece. It returns false if that was the last thing that
+// the connection sends.
 func (c *conn) leaveLocked(now time.Duration) bool {
 	next := c.out.first()
 	piece := c.firstFlow().Send(now, next.n)
@@ -326,8 +325,7 @@ func (c *conn) leaveLocked(now time.Duration) bool {
 	return true
 }
 
-// leftLocked counts bytes that have left, and tells a writer who waits for the
-// queue.
+// leftLocked counts bytes that have left, and wakes a writer that waits for the queue.
 func (c *conn) leftLocked(n int) {
 	c.waiting -= n
 	if ahead := c.ahead(); ahead > 0 && c.waiting < ahead && c.waiting+n >= ahead {
@@ -335,7 +333,7 @@ func (c *conn) leftLocked(n int) {
 	}
 }
 
-// arriveAtLocked has something happen to the peer.
+// arriveAtLocked schedules an event for the peer.
 func (c *conn) arriveAtLocked(at time.Duration, e event) {
 	if c.crosses() {
 		c.leaveFirstLocked(at, c.transitTo(e))
@@ -374,7 +372,7 @@ func (c *conn) packetLocked(request bool) packet {
 	return packet{from: c.far, family: familyOf(dialled.remote.Addr()), port: c.port(), request: request}
 }
 
-// whyUnreachableLocked says why what is sent does not reach the peer.
+// whyUnreachableLocked says why the peer cannot be reached.
 func (c *conn) whyUnreachableLocked() string {
 	switch {
 	case c.route.blocked:
@@ -385,7 +383,7 @@ func (c *conn) whyUnreachableLocked() string {
 	return "black hole"
 }
 
-// unsentLocked returns how many bytes are to leave next, or 0 if there are none.
+// unsentLocked returns how many bytes leave next, or 0 if there are none.
 func (c *conn) unsentLocked() int {
 	if c.out.len() == 0 {
 		return 0
@@ -393,8 +391,8 @@ func (c *conn) unsentLocked() int {
 	return c.out.first().n
 }
 
-// dropLocked records that the next n bytes that leave, or something without
-// bytes, do not get to the peer. They are sent again.
+// dropLocked records that the next n bytes, or something without bytes, do not reach
+// the peer. They are retransmitted.
 func (c *conn) dropLocked(n int, why string) { c.dropAtLocked(c.left, n, why) }
 
 // dropAtLocked is dropLocked for bytes at an offset.
@@ -419,13 +417,13 @@ func times(what string, n int) string {
 	return fmt.Sprintf("%s %d times", what, n)
 }
 
-// endsInReset reports whether the last of what waits to be sent is a reset.
+// endsInReset reports whether the last segment that waits to be sent is a reset.
 func (o *idealSender) endsInReset() bool {
 	waiting := o.out.waiting()
 	return len(waiting) > 0 && waiting[len(waiting)-1].reset
 }
 
-// retryLocked waits for the way to work again, as TCP does, which was found not to.
+// retryLocked retries, as TCP does, after the path was found not to work.
 func (c *conn) retryLocked(found pathState) {
 	if c.isForgotten() {
 		return
@@ -455,8 +453,8 @@ func (c *conn) retryLocked(found pathState) {
 	})
 }
 
-// giveUpLocked is what happens when something was lost too often in a row, or
-// is answered by a reset: this end is reset.
+// giveUpLocked resets this end when something was lost too often in a row, or was
+// answered with a reset.
 func (c *conn) giveUpLocked(errno syscall.Errno) {
 	c.abandonLocked()
 	if c.isClosed() || c.isForgotten() {
@@ -471,7 +469,7 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 	}
 }
 
-// abandonLocked sends nothing more.
+// abandonLocked stops sending.
 func (c *conn) abandonLocked() {
 	c.abandoned = true
 	if c.tcp != nil {

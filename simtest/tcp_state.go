@@ -6,11 +6,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// An end of a connection has one state, as RFC 9293 names it and as its user sees
-// it: a FIN counts as sent when its user has ended the stream, though it may wait for
-// what was written before. Established, FinWait1, CloseWait, Closing, LastAck and
-// Closed are all that differ here. Over TCP the machine has a state of its own,
-// which tells in addition what is acknowledged.
+// An end of a connection has one state, named as in RFC 9293, from the user's point of
+// view: a FIN counts as sent when the user has ended the stream, even if it waits for
+// bytes written before. Only Established, FinWait1, CloseWait, Closing, LastAck and
+// Closed are distinguished here. Over TCP the machine has a state of its own, which
+// also depends on acknowledgements.
 
 // finSent is the transition when the user ends its direction.
 func (c *conn) finSent() { c.state = c.state.AfterFinSent() }
@@ -18,12 +18,11 @@ func (c *conn) finSent() { c.state = c.state.AfterFinSent() }
 // finReceived is the transition when the end of the peer's stream has arrived.
 func (c *conn) finReceived() { c.state = c.state.AfterFinReceived() }
 
-// forget is the transition when the connection is reset or given up: nothing of
-// it is remembered.
+// forget is the transition when the connection is reset or given up.
 func (c *conn) forget() { c.state = netem.Closed }
 
-// fail is forget, and tells the user why: a reader whose peer has ended its stream
-// gets the end of it nevertheless.
+// fail is forget with an error for the user. A reader whose peer has ended its stream
+// still gets the end of the stream.
 func (c *conn) fail(errno syscall.Errno) {
 	c.errno, c.errnoFor = errno, anyone
 	if c.state.IsFinReceived() {
@@ -38,52 +37,52 @@ func (c *conn) fail(errno syscall.Errno) {
 // isForgotten reports whether the connection was reset or given up.
 func (c *conn) isForgotten() bool { return c.state == netem.Closed }
 
-// A usage is how much of an end its user can use, which only becomes less. It is no
-// part of the state: to the peer, and to RFC 9293, an end that was closed is one whose
-// user has ended its stream, until something arrives that nobody can read.
+// A usage is how far an end is still usable, which only decreases. It is not part of
+// the state: for the peer, and in RFC 9293, a closed end is one whose user has ended
+// its stream, until something arrives that cannot be read.
 type usage uint8
 
 const (
 	inUse   usage = iota
 	noReads       // after CloseRead
 	closed        // by Close, with the host or with the simulation: calls fail
-	gone          // closed, and all that wait have been told
+	gone          // closed, and all waiting calls have returned
 )
 
-// readsClosed is the transition when the user wants to read no more.
+// readsClosed is the transition when the user will not read any more.
 func (c *conn) readsClosed() { c.usage = max(c.usage, noReads) }
 
-// closes is the transition when the end is closed. Those that wait are told later.
+// closes is the transition when the end is closed. Waiting calls return later.
 func (c *conn) closes() { c.usage = max(c.usage, closed) }
 
-// isClosed reports whether the user cannot use the end at all.
+// isClosed reports whether the end is not usable at all.
 func (c *conn) isClosed() bool { return c.usage >= closed }
 
-// isShut reports whether what arrives can be read by nobody, as both directions are
+// isShut reports whether arriving bytes cannot be read because both directions are
 // closed.
 func (c *conn) isShut() bool {
 	return c.isClosed() || c.usage == noReads && c.state.IsFinSent()
 }
 
-// hasCrashed reports whether the end has crashed with its host: what is closed when that
-// crashes has no one left, whether it was closed before or by the crash.
+// hasCrashed reports whether the end has crashed with its host: whether it is closed,
+// before or by the crash, and the host has crashed since it was opened.
 func (c *conn) hasCrashed() bool { return c.isClosed() && c.hostCrashes != c.host.crashes }
 
-// A pathState is how an ideal stream finds its way to work. While it does not, it is
-// scheduled to be tried again, as TCP does.
+// A pathState says whether an ideal stream's path works. While it does not, a retry is
+// scheduled, as in TCP.
 type pathState uint8
 
 const (
 	working       pathState = iota
-	returnBlocked           // what the peer sends does not arrive, and so no acknowledgement
-	blocked                 // what is sent does not arrive at the peer: until then nothing leaves
+	returnBlocked           // nothing from the peer arrives, not even acknowledgements
+	blocked                 // nothing reaches the peer, so nothing leaves until that changes
 )
 
-// A caller is who gets the error of a reset.
+// A caller is the call that gets the error of a reset.
 type caller uint8
 
 const (
-	anyone caller = iota // who calls first
+	anyone caller = iota // whichever comes first
 	theReader
 	theWriter
 )

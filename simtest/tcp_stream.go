@@ -2,16 +2,16 @@ package simtest
 
 import "github.com/zeebo/xxh3"
 
-// A stream is the bytes that one end of a connection has written and the other
-// has not read, wherever they are by now. They come out in the order in which
-// they went in, so what travels is only their number.
+// A stream is the bytes that one end of a connection has written and the other has not
+// read, wherever they are. They are read in the order of writing, so only their number
+// is sent over the network.
 type stream struct {
 	ring  []byte // its length is a power of two
-	start int    // where the first byte is
+	start int    // index of the first byte
 	size  int
 	most  int      // the largest size since it was empty
-	last  int      // the same, of the time before
-	small [64]byte // the ring while that is enough: at hand, and with the processor's cache
+	last  int      // the same, before it was last empty
+	small [64]byte // the ring while it is large enough: in the same cache lines
 }
 
 func (s *stream) write(p []byte, spare *spareRings) {
@@ -27,8 +27,8 @@ func (s *stream) write(p []byte, spare *spareRings) {
 	s.most = max(s.most, s.size)
 }
 
-// grow makes room for so many bytes, and for as many as there were the last time: what
-// is written bit by bit is not moved again and again.
+// grow makes room for the given number of bytes, and for as many as there were last
+// time, so that bytes written bit by bit are not copied repeatedly.
 func (s *stream) grow(size int, spare *spareRings) {
 	longer := spare.take(max(size, s.last))
 	first, second := s.span(0, s.size)
@@ -37,7 +37,7 @@ func (s *stream) grow(size int, spare *spareRings) {
 	s.ring, s.start = longer, 0
 }
 
-// span returns n bytes that are there, in two parts, as the ring has an end.
+// span returns n bytes of the stream, in two parts because of the ring's end.
 func (s *stream) span(offset, n int) (first, second []byte) {
 	if n == 0 {
 		return nil, nil
@@ -49,7 +49,7 @@ func (s *stream) span(offset, n int) (first, second []byte) {
 	return s.ring[from : from+n], nil
 }
 
-// hash returns the hash of bytes that are there.
+// hash returns the hash of bytes of the stream.
 func (s *stream) hash(offset, n int) uint32 {
 	first, second := s.span(offset, n)
 	if len(second) == 0 {
@@ -61,14 +61,14 @@ func (s *stream) hash(offset, n int) uint32 {
 	return uint32(h.Sum64())
 }
 
-// read takes the first bytes out, as many as p has room for. They must be there.
+// read removes the first len(p) bytes, which must exist.
 func (s *stream) read(p []byte, spare *spareRings) {
 	first, second := s.span(0, len(p))
 	copy(p[copy(p, first):], second)
 	s.skip(len(p), spare)
 }
 
-// skip takes n bytes out.
+// skip removes n bytes.
 func (s *stream) skip(n int, spare *spareRings) {
 	s.size -= n
 	if s.size > 0 {
@@ -81,24 +81,24 @@ func (s *stream) skip(n int, spare *spareRings) {
 	s.ring = nil
 }
 
-// giveBack has the ring used again, if it is not the stream's own.
+// giveBack makes the ring available for reuse, if it is not the stream's own.
 func (s *stream) giveBack(spare *spareRings) {
 	if len(s.ring) > len(s.small) {
 		spare.put(s.ring)
 	}
 }
 
-// spareRings are rings that no stream needs just now. To use them again is what
-// makes much data fast: they are in the processor's cache.
+// spareRings are rings for reuse. Reuse makes bulk data fast, since the rings are in
+// the processor's cache.
 type spareRings struct {
 	rings map[int][][]byte // by length
 	size  int              // of all
 }
 
-// maxSpare is how many bytes are kept at most.
+// maxSpare is the maximum number of bytes kept.
 const maxSpare = 4 << 20
 
-// take returns a ring for at least so many bytes.
+// take returns a ring for at least size bytes.
 func (r *spareRings) take(size int) []byte {
 	length := 1
 	for length < size {

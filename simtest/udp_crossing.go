@@ -8,21 +8,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A datagramCrossing is a datagram on its way over several hops, each of which it
-// enters by an inner event, as a segment does.
+// A datagramCrossing is a datagram that crosses several hops, each of which it enters
+// by an inner event, as a segment does.
 type datagramCrossing struct {
 	sim      *Sim
 	path     *packetPath
 	from, to *Host
 	data     []byte
-	id       netem.PacketID // but on the link of the two hosts, which has the flow's
-	hop      int            // that it enters next
+	id       netem.PacketID // except on the link between the two hosts, which uses the flow's
+	hop      int            // the next hop
 	arrives  func(at time.Duration, data []byte)
 	dropped  func(why string)
 }
 
-// crossLocked puts a datagram on its way over several hops, and tells, now or later,
-// of each that arrives, or why none does. The number is the datagram's, of its socket's.
+// crossLocked sends a datagram over several hops, and reports, now or later, each copy
+// that arrives, or why none does. number counts the socket's datagrams.
 func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arrives func(at time.Duration, data []byte), dropped func(why string)) {
 	id := netem.PacketID{Flow: mix64.Mix(p.flow.Name(), uint64(to.number)), Number: number}
 	x := datagramCrossing{from.sim, p, from, to, data, id, 0, arrives, dropped}
@@ -32,7 +32,7 @@ func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arr
 // way returns the way of the datagram.
 func (x *datagramCrossing) way() way { return wayOf(x.from, x.to, x.path.route) }
 
-// goOnLocked moves a datagram on that reaches the end of a hop at the given time.
+// goOnLocked moves on a datagram that reaches the end of a hop at the given time.
 func (x *datagramCrossing) goOnLocked(at time.Duration) {
 	for w := x.way(); x.hop < hops; x.hop++ {
 		h := w.hop(x.hop)
@@ -61,7 +61,7 @@ func (x *datagramCrossing) enterLaterLocked(at time.Duration) {
 	x.sim.enterLaterLocked(at, func() { x.goOnLocked(x.sim.instant) })
 }
 
-// enterLaterLocked has something that users see enter a hop at a time, by an inner
+// enterLaterLocked schedules that something visible to users enters a hop, by an inner
 // event.
 func (s *Sim) enterLaterLocked(at time.Duration, enter func()) {
 	s.urgent.hops++
@@ -99,8 +99,8 @@ func (x *datagramCrossing) enterLocked() {
 	}
 }
 
-// leaveHopLocked moves a datagram on that has left a hop, and makes the crossing its
-// duplicate's, in case that there is one.
+// leaveHopLocked moves on a datagram that has left a hop, and turns the crossing into
+// that of its duplicate, if there is one.
 func (x *datagramCrossing) leaveHopLocked(packet netem.Packet) {
 	w, next := x.way(), *x
 	x.id = x.id.Copy()

@@ -6,10 +6,10 @@ import (
 	"syscall"
 )
 
-// Further methods of *net.UDPConn. Control messages there are none: where there
-// is room for them none come, and to send one is an error.
+// Further methods of *net.UDPConn. There are no control messages: none are received,
+// and sending one is an error.
 
-// truncated is the flag of a datagram that found no room: Linux's MSG_TRUNC.
+// truncated is the flag of a truncated datagram: Linux's MSG_TRUNC.
 const truncated = 0x20
 
 // ReadFromUDP is ReadFrom with the type of its address.
@@ -18,8 +18,8 @@ func (c *packetConn) ReadFromUDP(p []byte) (n int, from *net.UDPAddr, err error)
 	return n, udpAddr(addr), err
 }
 
-// ReadMsgUDPAddrPort reads the next datagram. The flags tell, as Linux does,
-// whether it found no room in p: 0x20.
+// ReadMsgUDPAddrPort reads the next datagram. As on Linux, the flags are 0x20
+// (MSG_TRUNC) if it did not fit into p.
 func (c *packetConn) ReadMsgUDPAddrPort(p, _ []byte) (n, oobn, flags int, from netip.AddrPort, err error) {
 	n, flags, from, err = c.receive("recvmsg", p)
 	return n, 0, flags, from, err
@@ -49,8 +49,8 @@ func (c *packetConn) WriteToUDP(p []byte, to *net.UDPAddr) (int, error) {
 	return c.WriteToUDPAddrPort(p, to.AddrPort())
 }
 
-// WriteMsgUDPAddrPort sends a datagram: to an address or, from a socket that is
-// connected, to none.
+// WriteMsgUDPAddrPort sends a datagram to an address; on a connected socket, the
+// address must be zero.
 func (c *packetConn) WriteMsgUDPAddrPort(p, oob []byte, to netip.AddrPort) (n, oobn int, err error) {
 	switch connected := c.remote.IsValid(); {
 	case connected && to.IsValid():

@@ -13,16 +13,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A packetPath is the way of a socket's datagrams to one host.
+// A packetPath is the path of a socket's datagrams to one host.
 type packetPath struct {
-	line  // with nothing else to tell them apart, datagrams keep their order
+	line  // datagrams with equal ties keep their order
 	flow  netem.PacketFlow
 	route *route
 	back  *route
 }
 
-// send sends a datagram by a system call, "write" where it goes to whom the
-// socket is connected to. It never waits.
+// send sends a datagram by a system call, which is "write" for the address to which the
+// socket is connected. It never waits.
 func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error) {
 	if to.Addr().IsUnspecified() {
 		to = c.family.destination(to)
@@ -46,7 +46,7 @@ func (c *packetConn) send(call string, p []byte, to netip.AddrPort) (int, error)
 	return len(p), nil
 }
 
-// sendErrorLocked returns what stands in the way of a datagram.
+// sendErrorLocked returns the error of sending a datagram, if any.
 func (c *packetConn) sendErrorLocked(call string, size int, to netip.AddrPort) error {
 	switch {
 	case c.closed:
@@ -71,8 +71,7 @@ func (c *packetConn) sendErrorLocked(call string, size int, to netip.AddrPort) e
 	return nil
 }
 
-// sendLocked puts a datagram on its way. Only the loop calls it, and what
-// follows.
+// sendLocked sends a datagram. Only the loop calls this and the following functions.
 func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	s := c.sim
 	e := trace.Event{Kind: trace.Drop, From: c.host.name, Conn: c.id(), Length: len(data), Hash: hash(data)}
@@ -126,7 +125,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	s.recordDatagramLocked(e, data, by)
 }
 
-// sendLocked puts n bytes on the line, and tells, now or later, of each packet that
+// sendLocked sends n bytes on the line, and reports, now or later, each packet that
 // arrives, or why none does.
 func (p *packetPath) sendLocked(s *Sim, n int, arrives func(netem.Packet), dropped func(netem.Drop)) {
 	var tag any
@@ -156,7 +155,7 @@ func (s *Sim) recordDatagramLocked(e trace.Event, data []byte, by *written) {
 	s.recordLocked(e)
 }
 
-// flip returns a copy of data with one bit changed, or data itself for none.
+// flip returns a copy of data with one bit flipped, or data itself if bit is negative.
 func flip(data []byte, bit int) []byte {
 	if bit < 0 {
 		return data
@@ -166,7 +165,7 @@ func flip(data []byte, bit int) []byte {
 	return data
 }
 
-// pathLocked returns the way to a host.
+// pathLocked returns the path to a host.
 func (c *packetConn) pathLocked(host *Host) *packetPath {
 	path := c.paths[host]
 	if path == nil {
@@ -180,7 +179,7 @@ func (c *packetConn) pathLocked(host *Host) *packetPath {
 	return path
 }
 
-// deliverLocked is what happens when a datagram arrives at a host.
+// deliverLocked handles the arrival of a datagram at a host.
 func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, to netip.AddrPort, sent time.Duration, info *trace.PacketInfo) {
 	s := c.sim
 	e := trace.Event{
@@ -213,8 +212,8 @@ func (c *packetConn) deliverLocked(host *Host, data []byte, by *written, from, t
 	s.recordDatagramLocked(e, data, by)
 }
 
-// toldLocked has the network tell a connected socket what became of a datagram
-// it has sent.
+// toldLocked delivers the network's error about a datagram to the connected socket that
+// sent it.
 func (c *packetConn) toldLocked(to netip.AddrPort, errno syscall.Errno, at time.Duration) {
 	if c.remote != to {
 		return

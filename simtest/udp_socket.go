@@ -10,13 +10,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// readBuffer is how many bytes of datagrams may wait for the reader before more
-// are dropped, unless SetReadBuffer says otherwise; Linux's default
-// (net.core.rmem_default). A datagram counts as one byte at least, and one may
-// always wait.
+// readBuffer is the default receive buffer in bytes: Linux's net.core.rmem_default. A
+// datagram counts as at least one byte, and one datagram may always wait.
 const readBuffer = 212992
 
-// The largest datagrams that there are: 65,535 bytes less the headers.
+// The sizes of the largest datagrams: 65,535 bytes minus the headers.
 const (
 	maxPacket4 = 65535 - 20 - 8
 	maxPacket6 = 65535 - 8
@@ -31,27 +29,26 @@ type packetConn struct {
 	family  family
 	number  uint64 // by order of creation on the host
 	local   netip.AddrPort
-	dual    bool           // its address is all of IPv6, and of IPv4 too
-	remote  netip.AddrPort // where it is connected to, if it is
+	dual    bool           // dual stack: the unspecified address of IPv6 also covers IPv4
+	remote  netip.AddrPort // of a connected socket
 
 	// Guarded by sim.mu.
 	reads         waits[datagram] // calls that read
 	readDeadline  deadline
 	writeDeadline deadline
 	posted        uint64 // counts actions
-	crossed       uint64 // counts datagrams that had several hops
+	crossed       uint64 // counts datagrams that crossed several hops
 	inbox         fifo[datagram]
-	size          int // of all in the inbox
-	buffer        int // how large size may be
+	size          int // of the inbox, in bytes
+	buffer        int // the limit of size
 	closed        bool
-	err           syscall.Errno // what the network has said of a datagram that was sent, once
+	err           syscall.Errno // the network's error about a datagram that was sent, reported once
 	paths         map[*Host]*packetPath
 }
 
-// A datagram is one that has arrived, or the network's error for one that was
-// sent.
+// A datagram has arrived, or is the network's error about one that was sent.
 type datagram struct {
-	errno syscall.Errno // that error, or 0
+	errno syscall.Errno // the error, or 0
 	data  []byte
 	from  netip.AddrPort
 }
@@ -73,9 +70,9 @@ func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 	return c, nil
 }
 
-// dialPackets opens a socket that is connected. As a dial by TCP, it takes its
-// turn among all that happens at this instant, so that the socket's number and
-// port do not depend on the scheduler.
+// dialPackets opens a connected socket. Like a TCP dial, it is an action that is
+// ordered with the others of this instant, so that the socket's number and port do not
+// depend on the scheduler.
 func (h *Host) dialPackets(network, address string, f family, remote netip.AddrPort) (c *packetConn, err error) {
 	h.sim.mu.Lock()
 	if h.sim.closed {
@@ -127,7 +124,7 @@ func (h *Host) openPacketsLocked(network string, f family, local netip.AddrPort)
 	return c, nil
 }
 
-// socketLocked returns the socket that a datagram is for.
+// socketLocked returns the socket for a datagram.
 func (h *Host) socketLocked(to, from netip.AddrPort) *packetConn {
 	c := h.sockets[to]
 	if c == nil {
@@ -147,7 +144,7 @@ func (c *packetConn) id() trace.Conn {
 	return trace.Conn{Host: c.host.name, Network: "udp", Number: c.number}
 }
 
-// Close closes the socket. What was sent arrives.
+// Close closes the socket. Datagrams that were sent still arrive.
 func (c *packetConn) Close() error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
@@ -174,7 +171,7 @@ func (c *packetConn) isWaitedForLocked() bool { return c.reads.first != nil }
 
 func (c *packetConn) wakeLocked() { c.goOnReadingLocked() }
 
-// receive reads the next datagram by a system call. What finds no room in p is
+// receive reads the next datagram by a system call. Bytes that do not fit into p are
 // lost, and flags say so.
 func (c *packetConn) receive(call string, p []byte) (n, flags int, from netip.AddrPort, err error) {
 	c.sim.mu.Lock()
@@ -199,11 +196,10 @@ func (c *packetConn) receive(call string, p []byte) (n, flags int, from netip.Ad
 	return copy(p, next.data), flags, next.from, nil
 }
 
-// goOnReadingLocked hands what has arrived to the calls that wait.
+// goOnReadingLocked passes datagrams to waiting calls.
 func (c *packetConn) goOnReadingLocked() { c.reads.serveLocked(&c.readDeadline, c.takeLocked) }
 
-// takeLocked takes the next datagram or error. It returns false if there is
-// none.
+// takeLocked removes the next datagram or error. It returns false if there is none.
 func (c *packetConn) takeLocked(next *datagram) (err error, over bool) {
 	switch {
 	case c.closed:
@@ -221,21 +217,20 @@ func (c *packetConn) takeLocked(next *datagram) (err error, over bool) {
 	return nil, false
 }
 
-// ReadFromUDPAddrPort reads the next datagram. What finds no room in p is lost.
+// ReadFromUDPAddrPort reads the next datagram. Bytes that do not fit into p are lost.
 func (c *packetConn) ReadFromUDPAddrPort(p []byte) (n int, from netip.AddrPort, err error) {
 	n, _, from, err = c.receive("recvfrom", p)
 	return n, from, err
 }
 
-// ReadFrom reads the next datagram; the address is a *net.UDPAddr. What finds
-// no room in p is lost.
+// ReadFrom reads the next datagram; the address is a *net.UDPAddr. Bytes that do not
+// fit into p are lost.
 func (c *packetConn) ReadFrom(p []byte) (int, net.Addr, error) {
 	n, _, from, err := c.receive("recvfrom", p)
 	return n, c.family.addr(from), err
 }
 
-// Read reads the next datagram. Where p has no room at all, it leaves that to
-// the next call.
+// Read reads the next datagram. If p is empty, the datagram is left for the next call.
 func (c *packetConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		c.sim.mu.Lock()
@@ -249,8 +244,7 @@ func (c *packetConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errorLocked returns what the network has said, as the error of a system call,
-// and forgets it.
+// errorLocked returns the network's error as that of a system call, and clears it.
 func (c *packetConn) errorLocked(call string) error {
 	errno := c.err
 	c.err = 0
@@ -274,7 +268,7 @@ func (c *packetConn) WriteToUDPAddrPort(p []byte, to netip.AddrPort) (int, error
 	return c.send("sendto", p, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
 }
 
-// Write sends a datagram to where the socket is connected to.
+// Write sends a datagram to the address to which the socket is connected.
 func (c *packetConn) Write(p []byte) (int, error) {
 	return c.send("write", p, c.remote)
 }
@@ -282,8 +276,8 @@ func (c *packetConn) Write(p []byte) (int, error) {
 // LocalAddr returns the address of the socket, a *net.UDPAddr.
 func (c *packetConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
 
-// RemoteAddr returns the address that the socket is connected to, a
-// *net.UDPAddr; nil if it is not.
+// RemoteAddr returns the address to which the socket is connected, a *net.UDPAddr, or
+// nil if it is not connected.
 func (c *packetConn) RemoteAddr() net.Addr { return c.family.addr(c.remote) }
 
 // SetDeadline sets both deadlines.
@@ -291,11 +285,11 @@ func (c *packetConn) SetDeadline(t time.Time) error {
 	return c.setDeadlines(t, true, true)
 }
 
-// SetReadDeadline sets when reads give up. The zero time is never.
+// SetReadDeadline sets the deadline of reads. The zero time is none.
 func (c *packetConn) SetReadDeadline(t time.Time) error { return c.setDeadlines(t, true, false) }
 
-// SetWriteDeadline sets when writes fail. They never wait. The zero time is
-// never.
+// SetWriteDeadline sets the deadline of writes, which never wait. The zero time is
+// none.
 func (c *packetConn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, false, true) }
 
 func (c *packetConn) setDeadlines(t time.Time, read, write bool) error {
@@ -313,7 +307,7 @@ func (c *packetConn) setDeadlines(t time.Time, read, write bool) error {
 	return nil
 }
 
-// opError dresses an error as the net package does.
+// opError wraps an error in a net.OpError, as the net package does.
 func (c *packetConn) opError(op string, to net.Addr, err error) error {
 	source := c.LocalAddr()
 	if to == nil && op != "listen" {
