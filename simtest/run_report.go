@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// expireLocked stops the simulation before its end, and says why, and what the
-// state of the network is.
+// expireLocked stops the simulation before its end, and reports why, and the state of
+// the network.
 func (s *Sim) expireLocked(why string) {
 	s.closed = true
 	close(s.expired)
@@ -36,7 +36,7 @@ func (s *Sim) stateLocked() string {
 	return text.String()
 }
 
-// maxLines bounds each part of a report.
+// maxLines limits each part of a report.
 const maxLines = 20
 
 func writeLines(text *strings.Builder, lines []string) {
@@ -49,7 +49,7 @@ func writeLines(text *strings.Builder, lines []string) {
 	}
 }
 
-// title returns the host's name and what is wrong with it.
+// title returns the host's name, and its state if it is not up.
 func (h *Host) title() string {
 	switch {
 	case h.down:
@@ -116,7 +116,7 @@ func (c *conn) stateLocked() string {
 func (s *Sim) flightLocked() (lines []string) {
 	type flight struct{ deliveries, bytes int }
 	flying := make(map[string]*flight)
-	for _, e := range slices.Concat(s.ties.due.store, s.queue.store) { // what is free has no host
+	for _, e := range slices.Concat(s.ties.due.store, s.queue.store) { // free entries have no host
 		if e.host != nil {
 			f := flying[e.host.name]
 			if f == nil {

@@ -12,17 +12,17 @@ import (
 	"testing"
 )
 
-// seedVariable is the environment variable that overrides the seed of every
-// simulation of a process.
+// seedVariable is the environment variable that overrides the seed of every simulation
+// in a process.
 const seedVariable = "SIMTEST_SEED"
 
-// seedFromEnvironment returns the seed that SIMTEST_SEED says, or the configured
-// one if it is empty or not set.
+// seedFromEnvironment returns the seed of SIMTEST_SEED, or the configured one if that
+// is empty or not set.
 func seedFromEnvironment(configured uint64) (uint64, error) {
 	return parseSeed(os.Getenv(seedVariable), configured)
 }
 
-// parseSeed returns the seed that SIMTEST_SEED says.
+// parseSeed parses SIMTEST_SEED.
 func parseSeed(text string, configured uint64) (uint64, error) {
 	if text == "" {
 		return configured, nil
@@ -34,12 +34,12 @@ func parseSeed(text string, configured uint64) (uint64, error) {
 	return seed, nil
 }
 
-// rerunText says what the seed was and how to use it once more.
+// rerunText says what the seed was and how to use it again.
 func rerunText(t *testing.T, seed, schedule uint64) string {
 	return fmt.Sprintf("the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed, schedule)) + overlayText(schedule)
 }
 
-// rerunText says what has run and how to run it once more.
+// rerunText says what has run and how to run it again.
 func (c *Config) rerunText(t *testing.T) string {
 	if c.replay == nil {
 		return rerunText(t, c.Seed, c.Schedule)
@@ -48,23 +48,22 @@ func (c *Config) rerunText(t *testing.T) string {
 	return fmt.Sprintf("it was the replay %s. To run it again:\n%s", c.replay.name, line) + overlayText(c.Schedule)
 }
 
-// rerunLine returns the command line that runs the test again with a seed, and
-// no other test, or the benchmark that has run it:
+// rerunLine returns the command line that runs only this test, or the benchmark around
+// it, again with a seed:
 //
 //	SIMTEST_SEED=7 go test -run '^TestElection$/^five_nodes$' -count=1 github.com/x/raft
 //
-// It is for a POSIX shell, and on Windows for PowerShell. It works from any
-// directory of the module. In a program that is no test, it is the program's own
-// command line.
+// It is for a POSIX shell, and on Windows for PowerShell. It works in any directory of
+// the module. In a program that is not a test, it is the program's own command line.
 //
-// The goroutine's stack is where rerunLine looks for the package if the program
-// has no build information, so the test's own goroutine is the one to call it.
+// If the program has no build information, rerunLine finds the package in the
+// goroutine's stack, so it must be called by the test's own goroutine.
 func rerunLine(t *testing.T, seed, schedule uint64) string {
 	return commandLine(runtime.GOOS, rerunCommand(t), append(overlaySettings(schedule), seedVariable, strconv.FormatUint(seed, 10))...)
 }
 
-// overlaySettings returns the variables of the overlay that a line sets, and their
-// values in turn.
+// overlaySettings returns the overlay's variables for a command line, alternating with
+// their values.
 func overlaySettings(schedule uint64) (settings []string) {
 	if text := os.Getenv(overlayVariable); text != "" && text != allLayers {
 		settings = append(settings, overlayVariable, text)
@@ -107,7 +106,7 @@ func rerunCommand(t *testing.T) []string {
 		importPath = testedPackage()
 	}
 	switch importPath = strings.TrimSuffix(importPath, ".test"); importPath {
-	case "", "command-line-arguments": // of files that were named one by one
+	case "", "command-line-arguments": // of files that were named individually
 		importPath = "."
 	}
 	pattern := []string{"-run", runPattern(t.Name())}
@@ -117,9 +116,9 @@ func rerunCommand(t *testing.T) []string {
 	return append(append(arguments, pattern...), "-count=1", importPath)
 }
 
-// runPattern returns the pattern for go test's -run that selects the test of
-// that name. The pattern and the name are split at slashes and compared piece by
-// piece, whether or not a slash is one that parts a test from its subtest.
+// runPattern returns the pattern for go test's -run that selects the test of that name.
+// The pattern and the name are split at slashes and compared piece by piece, even at
+// slashes that do not separate a test from its subtest.
 func runPattern(name string) string {
 	pieces := strings.Split(name, "/")
 	for i, piece := range pieces {
@@ -128,8 +127,7 @@ func runPattern(name string) string {
 	return strings.Join(pieces, "/")
 }
 
-// buildFlags returns the flags with which the program was built that decide
-// which code runs.
+// buildFlags returns the flags of the program's build that decide which code runs.
 func buildFlags(info *debug.BuildInfo) (flags []string) {
 	for _, setting := range info.Settings {
 		switch {
@@ -159,7 +157,7 @@ func testedPackage() string {
 }
 
 // commandLine returns the line for the system's shell that runs a command with
-// environment variables: names and values in turn.
+// environment variables: alternating names and values.
 func commandLine(system string, arguments []string, settings ...string) string {
 	quoted := make([]string, len(arguments))
 	for i, argument := range arguments {
@@ -180,7 +178,7 @@ func commandLine(system string, arguments []string, settings ...string) string {
 	return line.String() + strings.Join(quoted, " ")
 }
 
-// quote returns the word as the system's shell takes it literally.
+// quote quotes the word for the system's shell.
 func quote(system, word string) string {
 	if plain.MatchString(word) {
 		return word
@@ -193,5 +191,5 @@ func quote(system, word string) string {
 
 var (
 	plain  = regexp.MustCompile(`^[-+=:,./_0-9A-Za-z]+$`)
-	number = regexp.MustCompile(`^[0-9]+$`) // which PowerShell takes without quotes
+	number = regexp.MustCompile(`^[0-9]+$`) // PowerShell accepts it without quotes
 )

@@ -8,26 +8,26 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// A Trace is what has happened in a simulation, event by event. It keeps a
-// digest of all of them, and as many of the last ones as [Config.KeepEvents]
-// asks for. It can still be asked when the simulation has ended.
+// A Trace is the sequence of a simulation's events. It keeps a digest of all of them,
+// and the last [Config.KeepEvents] events. It can still be used after the simulation
+// has ended.
 type Trace struct {
 	sim       *Sim
 	keep      int
 	hook      func(trace.Event)
 	file      *eventFile
 	logger    *slog.Logger
-	payloads  int         // how many bytes of each event's payload events have; below 0 all
-	failed    func() bool // whether the test has; nil if that is not known
-	packets   bool        // they are recorded
+	payloads  int         // how many bytes of payload events have; below 0 all
+	failed    func() bool // whether the test has failed; nil if unknown
+	packets   bool        // packets are recorded
 	recording *recording  // of CheckDeterminism
-	arrived   kept        // the bytes of the next event, for the recording
+	arrived   kept        // of the next event, for the recording
 
 	// Guarded by sim.mu.
 	digest trace.Digest
 	count  int64
 	number uint32        // of the last packet
-	last   time.Duration // when the last one was
+	last   time.Duration // time of the last event
 	ring   []trace.Event
 
 	failure failureNote
@@ -45,8 +45,8 @@ func (t *Trace) init(s *Sim, config Config) {
 // Trace returns what has happened so far.
 func (s *Sim) Trace() *Trace { return &s.trace }
 
-// Digest returns a number, in hexadecimal, of all that has happened so far:
-// runs with the same digest had the same events in the same order.
+// Digest returns a digest of all events so far, in hexadecimal: runs with the same
+// digest had the same events in the same order.
 func (t *Trace) Digest() string {
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
@@ -78,7 +78,7 @@ func (t *Trace) eventsLocked() []trace.Event {
 	return append(append([]trace.Event(nil), t.ring[start:]...), t.ring[:start]...)
 }
 
-// recordLocked adds an event that happens now. Only the loop calls it.
+// recordLocked adds an event at the present time. Only the loop calls it.
 func (s *Sim) recordLocked(e trace.Event) {
 	t := &s.trace
 	e.At = s.instant
@@ -107,11 +107,11 @@ func (s *Sim) recordLocked(e trace.Event) {
 	}
 }
 
-// isTold reports whether somebody is told each event.
+// isTold reports whether each event is passed on somewhere.
 func (t *Trace) isTold() bool { return t.hook != nil || t.file != nil }
 
-// payloadsOf returns how many bytes of the payload the events of a connection's data
-// have: all on an ideal stream if packets are recorded, as it has none.
+// payloadsOf returns how many bytes of payload the data events of a connection have: on
+// an ideal stream all if packets are recorded, since it has none.
 func (t *Trace) payloadsOf(c *conn) int {
 	if c.tcp == nil && t.packets {
 		return -1
@@ -119,7 +119,7 @@ func (t *Trace) payloadsOf(c *conn) int {
 	return t.payloads
 }
 
-// payload returns at most so many of bytes that are in two parts; below 0 all.
+// payload returns at most limit bytes of two parts; if limit is below 0, all.
 func payload(first, second []byte, limit int) string {
 	n := len(first) + len(second)
 	if limit >= 0 {
@@ -129,16 +129,16 @@ func payload(first, second []byte, limit int) string {
 	return string(first) + string(second[:n-len(first)])
 }
 
-// hash returns what tells bytes apart in a trace: the same on every platform, and
-// much faster than bytes are copied.
+// hash returns a hash of bytes for a trace. It is the same on every platform, and much
+// faster than copying.
 func hash(data []byte) uint32 { return uint32(xxh3.Hash(data)) }
 
-// faultLocked records that something was done to the network.
+// faultLocked records an operation on the network.
 func (s *Sim) faultLocked(what, from, to string) {
 	s.recordLocked(trace.Event{Kind: trace.Fault, From: from, To: to, Note: what})
 }
 
-// hostEventLocked records that something was done to a host.
+// hostEventLocked records an operation on a host.
 func (h *Host) hostEventLocked(what string) {
 	h.sim.recordLocked(trace.Event{Kind: trace.HostEvent, To: h.name, Note: what})
 }

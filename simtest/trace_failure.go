@@ -9,19 +9,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A failureNote is what there was when a test was found to have failed: the last
-// events, and who waited for what.
+// A failureNote is the state when a test was found to have failed: the last events, and
+// who waited for what.
 type failureNote struct {
 	noted   bool
 	at      time.Duration
-	earlier int64 // events before those
+	earlier int64 // events before these
 	events  []trace.Event
 	state   string
 }
 
-// noteFailureLocked takes a note, at a time, of the last events, if that has not been
-// done, and the test has failed or must is set. It is called before each turn of the loop, when
-// everything waits, and before the end: what follows the failure is not among them.
+// noteFailureLocked takes a failureNote, unless there is one already, if the test has
+// failed or must is set. It is called before each turn of the loop, when every
+// goroutine is blocked, and before the end, so that the note does not include events
+// after the failure.
 func (s *Sim) noteFailureLocked(at time.Duration, must bool) {
 	t := &s.trace
 	if t.failure.noted || t.keep <= 0 || !must && (t.failed == nil || !t.failed()) {
@@ -29,18 +30,18 @@ func (s *Sim) noteFailureLocked(at time.Duration, must bool) {
 	}
 	events := t.eventsLocked()
 	t.failure = failureNote{noted: true, at: at, earlier: t.count - int64(len(events)), events: events}
-	if s.report == "" { // which has the state
+	if s.report == "" { // the report has the state already
 		t.failure.state = s.stateLocked()
 		t.failure.state += s.standstillLocked(at)
 	}
 }
 
-// standstill is for how long nothing happens on the network before a failure tells where
-// the goroutines are: what waits for so long may wait for something else.
+// standstill is how long nothing must have happened on the network for a failure to
+// list the goroutines: after that long, they may be waiting for something else.
 const standstill = 10 * time.Second
 
-// standstillLocked returns for how long nothing has happened on the network at a time,
-// and where the goroutines are, or nothing if that is not long.
+// standstillLocked reports how long nothing has happened on the network, and where the
+// goroutines are, or returns nothing if that is not long.
 func (s *Sim) standstillLocked(at time.Duration) string {
 	quiet := at - s.trace.last
 	if quiet < standstill || s.trace.count == 0 || s.running == nil {
@@ -49,17 +50,17 @@ func (s *Sim) standstillLocked(at time.Duration) string {
 	return fmt.Sprintf("Nothing had happened on the network for %v. Goroutines:\n%s", quiet, s.running())
 }
 
-// noteFailure takes a note now, if the test has failed. Only goroutines of the bubble
-// call it.
+// noteFailure takes a failureNote now, if the test has failed. Only goroutines of the
+// bubble call it.
 func (s *Sim) noteFailure() {
-	if s.mu.TryLock() { // it can be locked for ever, after a panic
+	if s.mu.TryLock() { // it can be locked forever, after a panic
 		defer s.mu.Unlock()
 		s.noteFailureLocked(s.now(), false)
 	}
 }
 
-// failureText tells all that a failure says besides what has failed: the last events,
-// which faults there were, and how to run it again. The simulation may be nil.
+// failureText returns what a failure prints besides the error: the last events, the
+// faults, and how to run it again. The simulation may be nil.
 func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
 	var text strings.Builder
 	if s != nil && s.mu.TryLock() {
@@ -86,10 +87,10 @@ func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
 	return text.String()
 }
 
-// lastEvents begins what a failure tells of its events.
+// lastEvents begins a failure's list of events.
 const lastEvents = "the last events before the failure"
 
-// text is empty if there is nothing to tell.
+// text is empty if there is nothing to report.
 func (n *failureNote) text(state bool) string {
 	if len(n.events) == 0 {
 		return ""
@@ -102,7 +103,7 @@ func (n *failureNote) text(state bool) string {
 	text.WriteString(":\n")
 	for _, e := range n.events {
 		if e.Kind == trace.Drop {
-			e.Packet = nil // the connection and the offset tell enough
+			e.Packet = nil // the connection and the offset are enough
 		}
 		fmt.Fprintf(&text, "  %v\n", e)
 	}

@@ -17,27 +17,26 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// traceVariable is the environment variable that names the folder for the traces of
-// tests that fail.
+// traceVariable is the environment variable with the folder for traces of failing
+// tests.
 const traceVariable = "SIMTEST_TRACE"
 
-// A eventFile is the trace of one simulation, as a file. It is written while the
-// simulation runs, under a name of its own, and deleted unless that fails or is found to
-// differ from another one. The nil eventFile is none.
+// An eventFile is the trace file of one simulation. It is written under a temporary
+// name while the simulation runs, and deleted unless that fails or differs from another
+// run. The nil eventFile is none.
 type eventFile struct {
-	mu     sync.Mutex // a TLS key log is written by goroutines of users
+	mu     sync.Mutex // TLS key logs are written by goroutines of users
 	name   string     // that it gets if the simulation fails
 	kept   bool       // it has that name
 	file   *os.File
 	packed *gzip.Writer
 	writer *trace.Writer
-	size   int64 // of its payloads, and some for each event
+	size   int64 // of the payloads, plus a constant for each event
 	err    error
 	done   bool
 }
 
-// maxTraceSize bounds a file: more than so many bytes of events, before compression,
-// are not written.
+// maxTraceSize limits a file: the maximum size of its events before compression.
 const maxTraceSize = 1 << 30
 
 // newEventFile begins the file of a simulation, if SIMTEST_TRACE asks for one.
@@ -59,7 +58,7 @@ func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
 	if start.IsZero() {
 		start = firstStart
 	}
-	f.packed, _ = gzip.NewWriterLevel(f.file, gzip.BestSpeed) // which is a level
+	f.packed, _ = gzip.NewWriterLevel(f.file, gzip.BestSpeed) // the level is valid
 	f.writer, err = trace.NewWriter(f.packed, trace.Header{Start: start, Source: "simtest", Test: t.Name(), Seed: c.Seed, Go: runtime.Version()})
 	if err != nil {
 		f.end(false)
@@ -68,8 +67,8 @@ func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
 	return f, nil
 }
 
-// createTraceFile creates a file under a name of its own in the folder that the
-// variable names, and the folder if there is none.
+// createTraceFile creates a file with a unique name in the folder that the variable
+// names, and the folder if necessary.
 func createTraceFile(variable, base string) (*os.File, error) {
 	folder, err := filepath.Abs(forPackage(variable))
 	if err == nil {
@@ -102,10 +101,10 @@ func checkTraceFolder(variable string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
-// traceEnding is how the names of trace files end.
+// traceEnding is the file name extension of trace files.
 const traceEnding = ".trace.gz"
 
-// traceName returns the name for the files of a test and a seed, without ending.
+// traceName returns the file name for a test and a seed, without extension.
 func traceName(test string, seed uint64) string {
 	parts := strings.Split(test, "/")
 	for i, part := range parts {
@@ -118,7 +117,7 @@ func traceName(test string, seed uint64) string {
 func (f *eventFile) write(e *trace.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	const aside = 100 // bytes that an event takes besides its payload
+	const aside = 100 // approximate size of an event without its payload
 	if f.done || f.err != nil {
 		return
 	}
@@ -131,7 +130,7 @@ func (f *eventFile) write(e *trace.Event) {
 
 var errTraceFull = errors.New("it has no more than its first events, as it is large")
 
-// failed notes when the simulation's failure was found.
+// failed records when the simulation's failure was found.
 func (f *eventFile) failed(at time.Duration) {
 	if f == nil {
 		return
@@ -143,7 +142,7 @@ func (f *eventFile) failed(at time.Duration) {
 	}
 }
 
-// end ends the file, and keeps it or not. It returns what is to be told of it.
+// end closes the file, and keeps or deletes it. It returns a message about it.
 func (f *eventFile) end(keep bool) (text string) {
 	if f == nil {
 		return ""
@@ -167,7 +166,7 @@ func (f *eventFile) end(keep bool) (text string) {
 	return text
 }
 
-// hold ends the file, and leaves open whether it is kept: keepAs or drop says that.
+// hold closes the file, and leaves it to keepAs or drop whether it is kept.
 func (f *eventFile) hold() {
 	if f == nil {
 		return
@@ -197,31 +196,30 @@ func (f *eventFile) keepAs(word string) (name string, err error) {
 // drop deletes a file that was held, unless it is kept.
 func (f *eventFile) drop() {
 	if f != nil && !f.kept {
-		_ = os.Remove(f.file.Name()) // it is not there if keepAs has renamed it
+		_ = os.Remove(f.file.Name()) // it no longer exists if keepAs has renamed it
 	}
 }
 
-// reportLine returns the line for the system's shell that makes a page and a capture of
-// a trace.
+// reportLine returns the shell command that makes a page and a capture of a trace.
 func reportLine(system, name string) string {
 	base := strings.TrimSuffix(name, traceEnding)
 	return reportCommand(system, name, "-o", base+".html", "--pcap", base+".pcapng")
 }
 
-// module is this one, and slownet its command that makes reports.
+// module is this module, and slownet its command for reports.
 const (
 	module  = "github.com/slowpoetry/slowpoetry"
 	slownet = module + "/cmd/slownet"
 )
 
-// isOurs reports whether the test is one of this module. Others do not have all that go run
-// would need to build slownet.
+// isOurs reports whether the test belongs to this module. Other modules may lack
+// dependencies that go run needs to build slownet.
 func isOurs() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && info.Main.Path == module
 }
 
-// installHint says where slownet comes from, where go run does not build it.
+// installHint says how to install slownet if go run cannot build it.
 func installHint() string {
 	if isOurs() {
 		return ""
@@ -229,7 +227,7 @@ func installHint() string {
 	return " (go install " + slownet + "@latest)"
 }
 
-// reportCommand returns a line for the system's shell that makes a report.
+// reportCommand returns a shell command that makes a report.
 func reportCommand(system string, words ...string) string {
 	command := []string{"slownet", "report"}
 	if isOurs() {
@@ -261,6 +259,6 @@ func (k keyLog) Write(lines []byte) (int, error) {
 }
 
 // KeyLog returns a writer for [crypto/tls.Config.KeyLogWriter]. The keys of connections
-// are written to the simulation's trace, so that Wireshark decrypts a capture of it. If no
-// trace is written, they are dropped.
+// are written to the simulation's trace, so that Wireshark can decrypt a capture of it.
+// If no trace is written, they are dropped.
 func (s *Sim) KeyLog() io.Writer { return keyLog{s.trace.file} }

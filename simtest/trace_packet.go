@@ -8,16 +8,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A packetLog is what an end of a connection has to know of what it has sent, for packets
-// to be recorded.
+// A packetLog is an end's state for the recording of its packets.
 type packetLog struct {
-	first   int64  // byte of the stream in bytes
-	bytes   []byte // that were written and are not acknowledged yet
-	sent    int64  // the end of all that was sent
+	first   int64  // stream offset of the first of bytes
+	bytes   []byte // written and not acknowledged yet
+	sent    int64  // the end of everything sent
 	sentSYN bool
 }
 
-// keep keeps bytes that are written.
+// keep stores bytes that are written.
 func (m *machine) keep(p []byte) {
 	if m.log == nil {
 		m.log = &packetLog{}
@@ -25,7 +24,7 @@ func (m *machine) keep(p []byte) {
 	m.log.bytes = append(m.log.bytes, p...)
 }
 
-// payload returns the bytes of a segment that are kept.
+// payload returns the stored bytes of a segment.
 func (l *packetLog) payload(segment *netem.Segment) string {
 	from := segment.Seq - l.first
 	to := min(from+int64(segment.Len), int64(len(l.bytes)))
@@ -35,14 +34,14 @@ func (l *packetLog) payload(segment *netem.Segment) string {
 	return string(l.bytes[from:to])
 }
 
-// forget forgets bytes before one that are acknowledged.
+// forget drops acknowledged bytes before an offset.
 func (l *packetLog) forget(before int64) {
 	if n := min(before-l.first, int64(len(l.bytes))); n > 0 {
 		l.first, l.bytes = l.first+n, l.bytes[n:]
 	}
 }
 
-// leavesLoop records that a segment leaves, and gives it its number.
+// leavesLoop records that a segment leaves, and numbers it.
 func (c *conn) leavesLoop(segment *netem.Segment) {
 	m := c.tcp
 	if m.log == nil {
@@ -73,8 +72,8 @@ func (c *conn) leavesLoop(segment *netem.Segment) {
 	c.sim.recordPacketLocked(trace.Packet, e, l.payload(segment), info)
 }
 
-// arrivesLoop records that a segment has arrived here. What it carries was recorded when
-// it left.
+// arrivesLoop records that a segment has arrived here. Its payload was recorded when it
+// left.
 func (c *conn) arrivesLoop(segment *netem.Segment) {
 	e := trace.Event{From: c.far.name, To: c.host.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len}
 	if segment.Flags&netem.RST == 0 {
@@ -83,8 +82,8 @@ func (c *conn) arrivesLoop(segment *netem.Segment) {
 	c.sim.recordPacketLocked(trace.Arrive, e, "", c.peer.packetInfo(segment))
 }
 
-// lostPacket returns what the trace tells of the headers of a segment that is lost: nil
-// unless packets are recorded.
+// lostPacket returns the headers of a lost segment for the trace, or nil if packets are
+// not recorded.
 func (c *conn) lostPacket(segment *netem.Segment) *trace.PacketInfo {
 	if !c.sim.trace.packets {
 		return nil
@@ -92,8 +91,8 @@ func (c *conn) lostPacket(segment *netem.Segment) *trace.PacketInfo {
 	return c.packetInfo(segment)
 }
 
-// packetInfo returns what the trace tells of the headers of a segment that the end has
-// sent. There the SYN is 0, and the first byte 1.
+// packetInfo returns the headers of a segment that the end has sent, for the trace.
+// There the SYN has sequence number 0, and the first byte 1.
 func (c *conn) packetInfo(segment *netem.Segment) *trace.PacketInfo {
 	info := &trace.PacketInfo{
 		Number: uint64(segment.Tag), From: unmapped(c.local.AddrPort), To: unmapped(c.remote.AddrPort),
@@ -119,15 +118,15 @@ func (c *conn) packetInfo(segment *netem.Segment) *trace.PacketInfo {
 	return info
 }
 
-// unmapped returns an address that is IPv4's if it is one in IPv6's form, as a listener for
-// both families has.
+// unmapped returns an address, converted to IPv4 if it is an IPv4-mapped one, as a
+// dual-stack listener has.
 func unmapped(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
-// leavesLocked records that a datagram leaves, and returns what the trace tells of its
-// headers, also in e, which is used if it is lost. Both are nil unless packets are
-// recorded.
+// leavesLocked records that a datagram leaves, and returns its headers for the trace.
+// They are also stored in e, which is used if the datagram is lost. Both are nil if
+// packets are not recorded.
 func (c *packetConn) leavesLocked(e *trace.Event, data []byte, to netip.AddrPort) *trace.PacketInfo {
 	s := c.sim
 	if !s.trace.packets || c.host.down {
@@ -146,7 +145,7 @@ func (c *packetConn) leavesLocked(e *trace.Event, data []byte, to netip.AddrPort
 	return e.Packet
 }
 
-// recordQuietLocked has all packets recorded of connections that are quiet.
+// recordQuietLocked records all packets of lazy connections.
 func (s *Sim) recordQuietLocked() {
 	if !s.trace.packets {
 		return
@@ -165,7 +164,7 @@ func (s *Sim) recordQuietLocked() {
 	}
 }
 
-// recordPacketLocked tells of a packet that leaves or arrives now.
+// recordPacketLocked records a packet that leaves or arrives now.
 func (s *Sim) recordPacketLocked(kind trace.Kind, e trace.Event, payload string, info *trace.PacketInfo) {
 	e.At, e.Kind, e.Note, e.Payload, e.Packet = s.instant, kind, "", payload, info
 	if s.trace.file != nil {

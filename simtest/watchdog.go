@@ -10,53 +10,52 @@ import (
 	"time"
 )
 
-// A watchdog notices that a simulation stands still for ever. A goroutine that
-// waits for a mutex is not blocked in the sense of testing/synctest, which takes
-// it for one that will go on by itself. If the mutex is held by someone who waits
-// for the network or for time, neither goes on: no limit of simulated time is
-// ever reached, and the runtime does not complain.
+// A watchdog detects that a simulation stands still forever. A goroutine that waits for
+// a mutex is not durably blocked: testing/synctest assumes that it will continue by
+// itself. If the holder of the mutex waits for the network or for time, neither
+// continues: no limit of simulated time is ever reached, and the runtime does not
+// report a deadlock.
 //
-// It looks on from outside of the bubble, in real time. As long as the network's
-// loop turns, a look costs next to nothing. When it has not turned since the last
-// look, the runtime is asked for all goroutines, and the answer leaves no room
-// for doubt: it is taken while everything stands still, so if none of the
-// simulation's is running or about to, and each is blocked as testing/synctest
-// wants it or waits for a mutex, then no other can wake one of them but one from
-// outside that holds the mutex. For this to be ruled out, it takes more than one
-// look. How long the simulation computes does not matter, nor whether a debugger
-// or the garbage collector stops it: then some goroutine could run.
+// It watches from outside of the bubble, in real time. As long as the network's loop
+// makes turns, a look costs next to nothing. If there was no turn since the last look,
+// the watchdog requests a dump of all goroutines. The dump is taken while everything is
+// stopped, so it is conclusive: if no goroutine of the simulation is running or
+// runnable, and each is durably blocked or waits for a mutex, then only a goroutine
+// outside that holds the mutex could wake one of them. Ruling this out takes more than
+// one look. It does not matter how long the simulation computes, or whether a debugger
+// or the garbage collector stops it: then some goroutine is runnable.
 type watchdog struct {
 	simulation atomic.Pointer[simulation] // set when there is something to watch
-	abandoned  chan struct{}              // closed when the bubble is to be given up
+	abandoned  chan struct{}              // closed when the bubble is given up
 	never      chan struct{}              // never closed
-	naps       chan time.Duration         // gets each nap, when it begins
-	rested     chan struct{}              // gets a token when it ends
+	naps       chan time.Duration         // receives each nap when it begins
+	rested     chan struct{}              // receives a token when the nap ends
 
 	turns uint64 // of the loop, at the last look
 	last  survey
-	// How many looks in succession have found the simulation stuck in the same
-	// place, and found of the goroutines outside of it that
-	stuck   int // whatever they do;
-	blocked int // they are blocked;
+	// How many consecutive looks have found the simulation stuck in the same place,
+	// with the goroutines outside of it
+	stuck   int // in any state;
+	blocked int // blocked;
 	idle    int // and not on anything that could end by itself.
 
-	since time.Time // when it was first seen standing still at this point; zero if it does not
-	told  bool      // that it stands still since then
+	since time.Time // when it was first seen standing still at this point; otherwise zero
+	told  bool      // this standstill has been reported
 }
 
-// lookEvery is how much real time is between two looks. When they are expensive
-// it is more: they take a hundredth of the time at most.
+// lookEvery is the interval of looks in real time. It grows if they are expensive, so
+// that they take at most a hundredth of the time.
 var lookEvery = time.Second // a variable for tests
 
 const (
-	enoughIdle    = 3  // looks, when nobody outside of the simulation can have the mutex
-	enoughBlocked = 60 // looks, when someone might, who is blocked: no input or output takes that long
-	enoughBusy    = 2  // looks, when someone might, who runs; but the process's time is all but over
-	enoughStill   = 10 // looks, before reporting which goroutines keep time from going on
+	enoughIdle    = 3  // looks, if no goroutine outside of the simulation can hold the mutex
+	enoughBlocked = 60 // looks, if a blocked one might: no input or output takes that long
+	enoughBusy    = 2  // looks, if a running one might, but the process's time is almost over
+	enoughStill   = 10 // looks before reporting which goroutines stop time
 )
 
-// newWatchdog returns a watchdog for a bubble. It is made outside of the bubble,
-// so that time in there stands still while a goroutine waits for its channels.
+// newWatchdog returns a watchdog for a bubble. It is created outside of the bubble, so
+// that time in the bubble stands still while a goroutine waits for its channels.
 func newWatchdog() *watchdog {
 	return &watchdog{abandoned: make(chan struct{}), never: make(chan struct{}), naps: make(chan time.Duration), rested: make(chan struct{})}
 }
@@ -82,9 +81,9 @@ func (w *watchdog) sim() *Sim {
 	return nil
 }
 
-// wait waits until done is closed, and returns nil, or until the bubble is to be
-// given up, and returns why: that the simulation stands still for ever, or what
-// giveUp was called for. A watchdog that is nil gives nothing up.
+// wait waits until done is closed, and returns nil, or until the bubble is given up,
+// and returns the reason: that the simulation stands still forever, or that giveUp was
+// called. A nil watchdog never gives up.
 func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 	if w == nil {
 		<-done
@@ -112,8 +111,8 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 	}
 }
 
-// look reports whether it is certain by now that the simulation is stuck. If
-// the simulation has only stood still for long, look says so on standard error.
+// look reports whether it is certain that the simulation is stuck. If the simulation
+// has only stood still for long, look says so on standard error.
 func (w *watchdog) look(t *testing.T) bool {
 	s := w.simulation.Load()
 	if s == nil {
@@ -135,7 +134,7 @@ func (w *watchdog) look(t *testing.T) bool {
 	return stuck
 }
 
-// isStuck reports whether it is certain by now that the simulation is stuck.
+// isStuck reports whether it is certain that the simulation is stuck.
 func (w *watchdog) isStuck(now survey, late bool) bool {
 	if !now.stuck {
 		w.stuck = 0
@@ -156,28 +155,28 @@ func (w *watchdog) isStuck(now survey, late bool) bool {
 	return w.idle >= enoughIdle || w.blocked >= enoughBlocked || late && w.stuck >= enoughBusy
 }
 
-// A survey is what a dump of all goroutines says about one bubble.
+// A survey is the state of one bubble according to a dump of all goroutines.
 type survey struct {
-	still      bool   // none of its goroutines goes on, nor does time
-	stuck      bool   // and that is because of mutexes alone
-	places     string // where each of them is
+	still      bool   // neither its goroutines nor its time advance
+	stuck      bool   // and only mutexes are the cause
+	places     string // of its goroutines
 	outside    activity
-	goroutines []*goroutine // the bubble's
+	goroutines []*goroutine // of the bubble
 }
 
-// An activity is what can be expected of goroutines.
+// An activity is what a goroutine can be expected to do.
 type activity int
 
 const (
-	atRest activity = iota // nothing: they are testing's, other simulations', the runtime's
-	atWait                 // they may go on some time
-	atWork                 // they do
+	atRest activity = iota // nothing: it belongs to package testing, another simulation, or the runtime
+	atWait                 // it may continue at some time
+	atWork                 // it is working
 )
 
-// surveyOf reads a dump.
+// surveyOf parses a dump.
 func surveyOf(dump, bubble string) survey {
 	if len(dump) >= maxDump {
-		return survey{} // some are missing
+		return survey{} // the dump is incomplete
 	}
 	var places strings.Builder
 	now := survey{outside: atRest}
@@ -218,17 +217,17 @@ func isMutexWait(state string) bool {
 	return false
 }
 
-// waitsOutside reports whether the goroutine, one of a bubble, waits for
-// something outside of the bubble: it does not run, is not about to, and is not
-// kept from running by the runtime.
+// waitsOutside reports whether the goroutine, which is in a bubble, waits for something
+// outside of the bubble: it is neither running nor runnable, nor stopped by the
+// runtime.
 func (g *goroutine) waitsOutside() bool {
 	return !g.durable && !g.waitsForMutex() && !movingState.MatchString(g.state)
 }
 
 var movingState = regexp.MustCompile(`^(running|runnable|idle|dead|copystack|preempted|panicwait|debug call|dumping heap|stopping the world|wait for GC cycle|\?\?\?|)$|^(GC|garbage|trace|flushing|page trace) |\(scan\)$`)
 
-// activity returns what can be expected of a goroutine that is in no bubble, or
-// in one that is not stuck.
+// activity returns the expected activity of a goroutine outside of bubbles, or in a
+// bubble that is not stuck.
 func (s *stack) activity(state string) activity {
 	if len(s.frames) == 0 {
 		return atRest // the runtime's own
@@ -269,8 +268,7 @@ A goroutine must not wait for the network while it holds a lock that others wait
 %s%s`, after, holdersText(s.id, all), s.stateText())
 }
 
-// stateText describes the network and the goroutines of a simulation that
-// stands still.
+// stateText describes the network and goroutines of a simulation that stands still.
 func (s *simulation) stateText() string {
 	text := "The state of the network cannot be told: it is locked.\n"
 	if s.sim.mu.TryLock() {

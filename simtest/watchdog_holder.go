@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// The runtime does not know which goroutine holds a mutex. But while others
-// wait, the holder is usually in a call made by the one that has locked it,
-// which is mostly of the same type or function as the call that waits.
+// The runtime does not record which goroutine holds a mutex. But while others wait, the
+// holder is usually in a call made by the function that locked it, which often belongs
+// to the same type or function as the waiting call.
 
 // A lockWait is a mutex that goroutines wait for.
 type lockWait struct {
-	address string       // empty if it is not known
-	waiters []*goroutine // by number, as they are in a dump
-	call    frame        // of the first one's: the call that locks it
+	address string       // empty if unknown
+	waiters []*goroutine // by their numbers in a dump
+	call    frame        // of the first waiter: the call that locks the mutex
 }
 
-// lockWaits returns the mutexes that goroutines wait for. Mutexes of unknown
-// address are told apart by the place of the call.
+// lockWaits returns the mutexes that goroutines wait for. Mutexes with unknown
+// addresses are distinguished by the place of the call.
 func lockWaits(all []*goroutine) (waits []*lockWait) {
 	known := make(map[string]*lockWait)
 	for _, g := range all {
@@ -39,8 +39,8 @@ func lockWaits(all []*goroutine) (waits []*lockWait) {
 	return waits
 }
 
-// lock returns the address of the mutex that a goroutine waits for, if it is
-// known, and the call that locks it.
+// lock returns the address of the mutex that a goroutine waits for, if known, and the
+// call that locks it.
 func (g *goroutine) lock() (address string, call frame) {
 	for _, f := range g.frames {
 		if !f.locks() {
@@ -63,8 +63,8 @@ func (f frame) locks() bool {
 	return name == "internal/sync" || name == "sync" && strings.HasPrefix(f.function, "sync.runtime_")
 }
 
-// owner returns the type of a method, "x/y.(*T)", or the function, "x/y.f". A
-// closure's owner is that of the function around it.
+// owner returns the type of a method, "x/y.(*T)", or the function, "x/y.f". A closure's
+// owner is that of the enclosing function.
 func (f frame) owner() string {
 	name := packageOf(f.function)
 	rest := strings.TrimPrefix(f.function[len(name):], ".")
@@ -82,7 +82,7 @@ type likelihood int
 
 const (
 	unlikely   likelihood = iota
-	possible              // it is in a call of the same package as the one that locks
+	possible              // it is in a call of the same package as the locking call
 	plausible             // of the same function, or of another closure of it
 	likely                // of a method of the same type
 	veryLikely            // and with the same receiver
@@ -108,9 +108,9 @@ func (l *lockWait) likelihood(g *goroutine) (best likelihood) {
 	return best
 }
 
-// holders returns the goroutines that are the most likely ones to hold the
-// mutex, and how likely that is. Those of the waiters' host are preferred, for
-// hosts share nothing but the network.
+// holders returns the goroutines that are most likely to hold the mutex, and how likely
+// that is. Goroutines of the waiters' host are preferred, since hosts share nothing but
+// the network.
 func (l *lockWait) holders(all []*goroutine, hosts hostsByKey) (holders []*goroutine, how likelihood) {
 	atHome := false
 	for _, g := range all {
@@ -147,7 +147,7 @@ func hostsOf(id string) hostsByKey {
 // name returns the name of the goroutine's host; empty for the test itself.
 func (h hostsByKey) name(g *goroutine) string { return strings.Join(h[g.key()], " or ") }
 
-// title returns the same for a reader.
+// title returns the host's name for a report.
 func (h hostsByKey) title(g *goroutine) string {
 	if name := h.name(g); name != "" {
 		return "host " + name
@@ -162,8 +162,8 @@ const (
 	maxCallsListed   = 10
 )
 
-// holdersText says which goroutines wait for which mutex, and which are likely
-// to hold it, with the calls that led there. It is empty if none waits for one.
+// holdersText says which goroutines wait for which mutex, and which are likely to hold
+// it, with their calls. It is empty if none waits for a mutex.
 func holdersText(id string, all []*goroutine) string {
 	waits := lockWaits(all)
 	if len(waits) == 0 {
@@ -215,8 +215,8 @@ func (l *lockWait) write(text *strings.Builder, all []*goroutine, hosts hostsByK
 	}
 }
 
-// writeCalls writes the calls that a goroutine is in, but ours and those that are
-// part of how it waits: the innermost ones, and of the outer ones the user's.
+// writeCalls writes the calls of a goroutine, without those of this package and of the
+// waiting itself: the innermost ones, and of the outer ones those of the user.
 func (s *stack) writeCalls(text *strings.Builder) {
 	var calls []frame
 	for _, f := range s.frames {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// A goroutine that waits for something outside of the bubble stops time as
-// well, until that comes. It may come, so the simulation is not given up. But
-// as the wait may be in vain, the goroutine is reported.
+// A goroutine that waits for something outside of the bubble also stops time until the
+// wait ends. It may end, so the simulation is not given up. But since the wait may be
+// in vain, the goroutine is reported.
 
-// standsStill reports whether the simulation has stood still, without a turn of
-// the loop or a move of a goroutine, for long enough to report it, which
-// happens once.
+// standsStill reports whether the simulation has stood still, without a turn of the
+// loop or progress of a goroutine, for long enough to report it. It does so only once
+// per standstill.
 func (w *watchdog) standsStill(now survey, late bool) bool {
 	switch {
 	case !now.still:
@@ -30,11 +30,11 @@ func (w *watchdog) standsStill(now survey, late bool) bool {
 	return true
 }
 
-// standsStillWords are in each such report.
+// standsStillWords are part of each such report.
 const standsStillWords = "simulated time stands still while these goroutines wait"
 
-// standsStillText says which goroutines keep the simulation's time from going
-// on, and what to do about it.
+// standsStillText says which goroutines stop the simulation's time, and what to do
+// about it.
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
 	text := fmt.Sprintf("nothing has gone on for %v: "+standsStillWords+".\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
@@ -47,8 +47,7 @@ Have the code listen, dial and resolve by a Host's methods, use net.Pipe or io.P
 	return text
 }
 
-// waitingOutside returns those goroutines of a bubble that keep its time from
-// going on, by host.
+// waitingOutside returns the goroutines of a bubble that stop its time, by host.
 func waitingOutside(id string, all []*goroutine) []hostGoroutines {
 	byNumber := make(map[string]*goroutine)
 	for _, g := range all {
@@ -73,13 +72,12 @@ func waitingOutside(id string, all []*goroutine) []hostGoroutines {
 	return sortPlaces(counts)
 }
 
-// maxAncestors bounds the search for the starter of a goroutine.
+// maxAncestors limits the search for the starter of a goroutine.
 const maxAncestors = 20
 
-// starter returns the call outside of the standard library that has started a
-// goroutine, directly or through others: it tells what a goroutine of the
-// standard library is there for. It is empty if one of those in between has
-// ended.
+// starter returns the call outside of the standard library that started a goroutine,
+// directly or through others: it shows the purpose of a goroutine of the standard
+// library. It is empty if a goroutine in between has ended.
 func (g *goroutine) starter(byNumber map[string]*goroutine) string {
 	for range maxAncestors {
 		if g.creator.ofUser() {
@@ -95,10 +93,9 @@ func (g *goroutine) starter(byNumber map[string]*goroutine) string {
 	return ""
 }
 
-// client returns the call outside of the standard library that is likely to wait
-// for a goroutine of the standard library: on the same host, it has called a
-// method of the same type. For example, net/http's caller waits for the reader
-// of its connection.
+// client returns the call outside of the standard library that is likely to wait for a
+// goroutine of the standard library: one on the same host that has called a method of
+// the same type. For example, net/http's caller waits for the reader of its connection.
 func (g *goroutine) client(all []*goroutine, hosts hostsByKey) string {
 	for _, f := range g.frames {
 		if f.waiting() || !strings.HasSuffix(f.owner(), ")") {
@@ -116,8 +113,8 @@ func (g *goroutine) client(all []*goroutine, hosts hostsByKey) string {
 	return ""
 }
 
-// userCall returns the innermost call that is neither ours nor of the standard
-// library, or nothing.
+// userCall returns the innermost call that is neither of this package nor of the
+// standard library, or nothing.
 func (s *stack) userCall() string {
 	if i := slices.IndexFunc(s.frames, frame.ofUser); i >= 0 {
 		return s.frames[i].String()
@@ -125,5 +122,6 @@ func (s *stack) userCall() string {
 	return ""
 }
 
-// ofUser reports whether the call is neither ours nor of the standard library.
+// ofUser reports whether the call is neither of this package nor of the standard
+// library.
 func (f frame) ofUser() bool { return f.function != "" && !f.waiting() && !f.standard() }
