@@ -288,14 +288,14 @@ func TestScheduleWithoutOneFault(t *testing.T) {
 // A field that cannot be is found before anything runs.
 func TestChaosThatCannotBe(t *testing.T) {
 	for want, chaos := range map[string]Chaos{
-		`Every is -1s: it must be more than 0, or 0 for 3 s`:                                                                                     {Every: -time.Second},
-		`Longest is -1s: it must be more than 0, or 0 for 20 s`:                                                                                  {Longest: -time.Second},
-		`AtOnce is -1: it must be 1 or more, or 0 for 3`:                                                                                         {AtOnce: -1},
-		`Duration is -1s: it must be more than 0, or 0 for a minute`:                                                                             {Duration: -time.Second},
-		`Mix.Skew is -2: it must be from 0, never, to 1000000`:                                                                                   {Mix: ChaosMix{Skew: -2}},
-		`Mix.Split is 1000001: it must be from 0, never, to 1000000`:                                                                             {Mix: ChaosMix{Split: maxWeight + 1}},
-		`Hosts is ["b" "a:1"]: it must be names of hosts, and "a:1" cannot be one`:                                                               {Hosts: []string{"b", "a:1"}},
-		`Schedule: line 2: "kil" is no kind of fault: it is one of partition, kill, crash, pause, restart, slow, lossy, reset, hold, skew, name`: {Schedule: "\nfault 1s kil a for 1s"},
+		`Every is -1s: it must be more than 0, or 0 for 3 s`:                       {Every: -time.Second},
+		`Longest is -1s: it must be more than 0, or 0 for 20 s`:                    {Longest: -time.Second},
+		`AtOnce is -1: it must be 1 or more, or 0 for 3`:                           {AtOnce: -1},
+		`Duration is -1s: it must be more than 0, or 0 for a minute`:               {Duration: -time.Second},
+		`Mix.Skew is -2: it must be from 0, never, to 1000000`:                     {Mix: ChaosMix{Skew: -2}},
+		`Mix.Split is 1000001: it must be from 0, never, to 1000000`:               {Mix: ChaosMix{Split: maxWeight + 1}},
+		`Hosts is ["b" "a:1"]: it must be names of hosts, and "a:1" cannot be one`: {Hosts: []string{"b", "a:1"}},
+		`Schedule: line 2: "kil" is not a kind of fault: it must be one of partition, kill, crash, pause, restart, slow, lossy, reset, hold, skew, name`: {Schedule: "\nfault 1s kil a for 1s"},
 	} {
 		assert.PanicsWithValue(t, "simtest: Config.Chaos."+want, func() {
 			Config{Chaos: chaos}.Run(t, func(*testing.T, *Sim) { t.Error("it runs") })

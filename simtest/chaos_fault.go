@@ -96,9 +96,9 @@ func (f *scheduledFault) invalid() error {
 	case f.oneWay && (!form.oneWay || len(f.sides) != 2):
 		return fmt.Errorf("'>' is for one direction between two sides of a partition, slow, lossy or hold: write '|'")
 	case form.lasts && f.lasts <= 0:
-		return fmt.Errorf("a %s lasts for a time that is more than 0, as in %q", form.word, form.example)
+		return fmt.Errorf("a %s must last for more than 0s, as in %q", form.word, form.example)
 	case !form.lasts && f.lasts != 0:
-		return fmt.Errorf("a %s is over at once: write it without 'for', as in %q", form.word, form.example)
+		return fmt.Errorf("a %s has no duration: write it without 'for', as in %q", form.word, form.example)
 	}
 	switch form.amount {
 	case noAmount:
@@ -107,15 +107,15 @@ func (f *scheduledFault) invalid() error {
 		}
 	case ofLatency:
 		if f.amount <= 0 {
-			return fmt.Errorf("a %s needs a latency that is more than 0, as in %q", form.word, form.example)
+			return fmt.Errorf("a %s needs a latency of more than 0, as in %q", form.word, form.example)
 		}
 	case ofSkew:
 		if f.amount == 0 {
-			return fmt.Errorf("a %s needs a duration that is not 0, as in %q", form.word, form.example)
+			return fmt.Errorf("a %s needs a duration other than 0, as in %q", form.word, form.example)
 		}
 	case ofPercents:
 		if !(f.percent > 0 && f.percent <= 100) {
-			return fmt.Errorf("a %s needs a share of more than 0%% and up to 100%%, as in %q", form.word, form.example)
+			return fmt.Errorf("a %s needs a percentage of more than 0%% and up to 100%%, as in %q", form.word, form.example)
 		}
 	}
 	named := make(map[string]bool)

@@ -82,7 +82,7 @@ func TestProgramThatDoesNotRecover(t *testing.T) {
 		}
 	})
 	if output != "" {
-		assert.Contains(t, output, "stopped after 15.000000001s of simulated time: Chaos.Quiet is over, in which the simulation was to recover and to end.")
+		assert.Contains(t, output, "stopped after 15.000000001s of simulated time: Chaos.Quiet is over, and the simulation has not ended.")
 	}
 }
 

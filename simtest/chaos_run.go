@@ -125,7 +125,7 @@ func (s *Sim) startChaos(run *chaosRun) {
 	run.note(func(out *chaosOutcome) { *out = chaosOutcome{quiet: c.quietAt} })
 	run.tellOf(c.quietAt)
 	if limit := c.chaos.limit(c.quietAt); limit != 0 && (s.limit == 0 || limit < s.limit) {
-		s.limit, s.limitIs = limit, "Chaos.Quiet is over, in which the simulation was to recover and to end"
+		s.limit, s.limitIs = limit, "Chaos.Quiet is over, and the simulation has not ended"
 	}
 	s.expectChaos()
 	s.stepAtLocked(c.quietAt, quietBegins, 0, s.beginQuietLocked)

@@ -131,7 +131,7 @@ func parseFault(text string) (f scheduledFault, err error) {
 		return form.word == words[1].text
 	})
 	if kind < 0 || words[1].quoted {
-		return f, fmt.Errorf("%q is no kind of fault: it is one of %s", words[1].text, strings.Join(faultWords(), ", "))
+		return f, fmt.Errorf("%q is not a kind of fault: it must be one of %s", words[1].text, strings.Join(faultWords(), ", "))
 	}
 	f.kind = faultKind(kind)
 	words, err = f.parseTarget(words[2:])
@@ -148,7 +148,7 @@ func parseFault(text string) (f scheduledFault, err error) {
 		words = words[2:]
 	}
 	if len(words) > 0 {
-		return f, fmt.Errorf("%q is too much: a line is as %q", words[0].text, faultForms[kind].example)
+		return f, fmt.Errorf("%q is superfluous: a line looks like %q", words[0].text, faultForms[kind].example)
 	}
 	return f, f.invalid()
 }
@@ -187,7 +187,7 @@ func (f *scheduledFault) parseTarget(words []word) ([]word, error) {
 		}
 		f.sides = append(f.sides, side)
 		if f.oneWay && ways > 0 {
-			return nil, errors.New("there are '|' and '>': sides are parted by one of them")
+			return nil, errors.New("there are both '|' and '>': use only one of them between sides")
 		}
 		return words, nil
 	}
@@ -202,13 +202,13 @@ func (f *scheduledFault) parseAmount(words []word) (rest []word, err error) {
 	if share, ok := strings.CutSuffix(amount.text, "%"); ok {
 		f.percent, err = strconv.ParseFloat(share, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%q is no share: write it as in %q", amount.text, faultForms[lossyFault].example)
+			return nil, fmt.Errorf("%q is not a percentage: write it as in %q", amount.text, faultForms[lossyFault].example)
 		}
 	} else if f.amount, err = parseDuration(amount); err != nil {
 		return nil, err
 	}
 	if wants := faultForms[f.kind].amount; wants != noAmount && (wants == ofPercents) != (f.amount == 0) {
-		return nil, fmt.Errorf("%q is not what a %s is measured in: write it as in %q", amount.text, f.kind, faultForms[f.kind].example)
+		return nil, fmt.Errorf("%q is not an amount of a %s fault: write it as in %q", amount.text, f.kind, faultForms[f.kind].example)
 	}
 	return words[2:], nil
 }
@@ -216,7 +216,7 @@ func (f *scheduledFault) parseAmount(words []word) (rest []word, err error) {
 func parseDuration(w word) (time.Duration, error) {
 	d, err := time.ParseDuration(w.text)
 	if err != nil || w.quoted {
-		return 0, fmt.Errorf("%q is no duration: write a number and a unit, such as 1.5s", w.text)
+		return 0, fmt.Errorf("%q is not a duration: write a number and a unit, such as 1.5s", w.text)
 	}
 	return d, nil
 }

@@ -14,19 +14,19 @@ func (d *difference) advice() string {
 	a, b, ok := d.differing()
 	switch {
 	case d.first.ended || d.second.ended:
-		return "One run has more events than the other: whether this one happens before the end is left to chance. Let f, or the program, wait for it."
+		return "One run has more events than the other: it is random whether this one happens before the end. Let f, or the program, wait for it."
 	case !ok:
-		return "The runs part so late that the event was not kept: look for the cause with a simulation that takes less time."
+		return "The runs diverge so late that the event was not recorded: look for the cause with a shorter simulation."
 	case a.At != b.At:
 		return d.adviceOnTime(a, b)
 	case d.isCrossed():
-		return fmt.Sprintf("The same goes over another connection: goroutines of host %q take connections at one instant, such as idle ones of a pool, and who gets which is left to chance. Let one goroutine take them for all, give each a pool of its own, or let them wait for different durations.", a.actor())
+		return fmt.Sprintf("The same bytes use another connection: goroutines of host %q take connections at one instant, such as idle ones of a pool, and it is random which of them gets which. Let one goroutine take them for all, give each a pool of its own, or let them wait for different durations.", a.actor())
 	case d.isReordered() || d.bytesDiffer() && d.isRewoven():
 		return adviceOnRace(a, b)
 	case d.bytesDiffer():
 		return d.adviceOnBytes(a, b)
 	}
-	return fmt.Sprintf("What %s next is left to chance: a select with several ready cases, the order of a map, a lock or a channel that several goroutines wait for, or a random number. Decide by what the seed decides: Host.Rand, sorted keys, one case before the other.", do(a, b))
+	return fmt.Sprintf("What %s next is random: a select with several ready cases, the order of a map, a lock or a channel that several goroutines wait for, or a random number. Make the decision depend on the seed: use Host.Rand, sorted keys, or a fixed order of cases.", do(a, b))
 }
 
 // actor returns the host that caused an event.
@@ -51,9 +51,9 @@ func (d *difference) adviceOnTime(a, b *recorded) string {
 	moved := *b
 	moved.At = a.At
 	if moved.Event != a.Event {
-		return fmt.Sprintf("When %s something is left to chance: the random part of a wait, as of a back-off, or a wait for something in real time, outside of the simulation. Draw it from Host.Rand.", do(a, b))
+		return fmt.Sprintf("When %s something is random: the random part of a wait, such as a back-off, or a wait for something in real time, outside the simulation. Draw it from Host.Rand.", do(a, b))
 	}
-	return fmt.Sprintf("It is the same event, %v later: host %q has waited longer. The random part of a wait, as of a back-off, is drawn from Host.Rand; nothing may wait for what takes real time, outside of the simulation.", max(a.At, b.At)-min(a.At, b.At), a.actor())
+	return fmt.Sprintf("It is the same event, %v later: host %q has waited longer. Draw the random part of a wait, such as a back-off, from Host.Rand, and do not wait for anything in real time, outside the simulation.", max(a.At, b.At)-min(a.At, b.At), a.actor())
 }
 
 // isReordered reports whether each run's event happens later at the same instant in the
@@ -132,13 +132,13 @@ func (s *branch) writeOf(n int) write {
 func adviceOnRace(a, b *recorded) string {
 	one, other := a.actor(), b.actor()
 	if one != other {
-		return fmt.Sprintf("The same happens in another order: hosts %q and %q share something beside the network, such as a variable, a lock or a channel. Let them share nothing, or act at different instants.", one, other)
+		return fmt.Sprintf("The same events happen in another order: hosts %q and %q share something besides the network, such as a variable, a lock or a channel. Let them share nothing, or act at different instants.", one, other)
 	}
 	where := ""
 	if a.Conn == b.Conn && a.Conn != (trace.Conn{}) {
 		where = " on one connection"
 	}
-	return fmt.Sprintf("The same happens in another order: goroutines of host %q do it at one instant%s, and which is first is left to chance. Let one wait for the other, let one do it for all, or let them wait for different durations.", one, where)
+	return fmt.Sprintf("The same events happen in another order: goroutines of host %q act at one instant%s, and it is random which is first. Let one wait for the other, let one act for all, or let them wait for different durations.", one, where)
 }
 
 // adviceOnBytes is for an event with different bytes.
@@ -147,23 +147,23 @@ func (d *difference) adviceOnBytes(a, b *recorded) string {
 	one, other := d.first.writeOf(n), d.second.writeOf(n)
 	switch {
 	case n == len(a.bytes) || n == len(b.bytes):
-		return fmt.Sprintf("The same bytes come in pieces of other lengths: what host %q has written by an instant goes together, and how much that is depends on chance. Goroutines that write at one instant may race: let one wait for the other.", a.actor())
+		return fmt.Sprintf("The same bytes arrive in pieces of different lengths: bytes that host %q has written by an instant are sent together, and how many these are is random. Goroutines that write at one instant may race: let one wait for the other.", a.actor())
 	case isTLS(a.bytes) && isTLS(b.bytes):
 		return d.adviceOnRandom(adviceOnTLS)
 	case len(one.bytes) > 1 && isPermutation(one.bytes, other.bytes):
-		return "It is the same bytes in another order, in one write: the order of a map, such as that of headers. Sort what is written."
+		return "The same bytes are in another order, within one write: the order of a map, such as that of headers. Sort what is written."
 	case isNumber(a.bytes, n) && isNumber(b.bytes, n):
-		return "It is a number: of something that the process goes on counting from one simulation to the next, the process's id, or a random one. Begin anew in each simulation, and draw from Host.Rand."
+		return "The difference is a number: a counter that the process continues from one simulation to the next, the process ID, or a random number. Reset counters in each simulation, and draw random numbers from Host.Rand."
 	case one.host == "":
-		return d.adviceOnRandom("If it is a random number: goroutines that belong to no host draw them from one stream, by crypto/rand, and may do so at one instant. Start them by Host.Run.")
+		return d.adviceOnRandom("If it is a random number: goroutines without a host draw from one stream of crypto/rand, possibly at one instant. Start them with Host.Run.")
 	}
-	return d.adviceOnRandom("If it is a random number: the seed does not decide those of math/rand/v2's global functions, and of generators and pools that the process has filled before. From math/rand, and for keys, all hosts draw from one stream, and may do so at one instant. Use Host.Rand, or crypto/rand.")
+	return d.adviceOnRandom("If it is a random number: the seed does not decide the numbers of math/rand/v2's global functions, and of generators and pools that were filled before. For math/rand, and for keys, all hosts draw from one stream, possibly at one instant. Use Host.Rand or crypto/rand.")
 }
 
 // adviceOnRandom returns the advice, or that random numbers are not seeded.
 func (d *difference) adviceOnRandom(advice string) string {
 	if d.second.run.unseeded {
-		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded, nor are keys: those of math/rand, crypto/rand and the crypto packages. Let the test not be parallel, or draw from Host.Rand."
+		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded: those of math/rand, crypto/rand and the crypto packages, including keys. Do not run the test in parallel, or draw from Host.Rand."
 	}
 	return advice
 }

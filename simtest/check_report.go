@@ -31,11 +31,11 @@ func (d *difference) text(at int, common trace.Event) string {
 	case d.bytesDiffer():
 		d.writeBytes(&text)
 	case ok && a.Length > 0 && a.bytes == nil:
-		fmt.Fprintf(&text, "The bytes were not kept, because there were more than %d MiB before.\n", maxRecordedBytes>>20)
+		fmt.Fprintf(&text, "The bytes were not recorded, because there were more than %d MiB before.\n", maxRecordedBytes>>20)
 	}
 	d.writeSenders(&text)
 	if d.sameShape {
-		text.WriteString("The runs differ in content alone: the times, lengths and order of all events are the same.\n")
+		text.WriteString("The runs differ only in content: the times, lengths and order of all events are the same.\n")
 	}
 	text.WriteString(d.advice())
 	return text.String()
@@ -81,7 +81,7 @@ func (s *branch) event() string {
 	case s.ended:
 		return "ended"
 	case len(s.events) == 0:
-		return fmt.Sprintf("not kept, because it comes after %d others", maxRecorded)
+		return fmt.Sprintf("not recorded, because it comes after %d others", maxRecorded)
 	}
 	return s.events[0].String()
 }

@@ -42,7 +42,7 @@ func pick[T any](again bool, first, second T) T {
 func send(conn net.Conn, text string) { _, _ = conn.Write([]byte(text)) }
 
 const (
-	onlyContent = "The runs differ in content alone: the times, lengths and order of all events are the same."
+	onlyContent = "The runs differ only in content: the times, lengths and order of all events are the same."
 	bySend      = `They were written by a goroutine of host "client", in simtest_test.send (check_report_test.go:`
 )
 
@@ -85,20 +85,20 @@ var chances = map[string]chance{
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			send(conn, pick(again, "A: 1\r\nB: 2\r\n", "B: 2\r\nA: 1\r\n"))
 		},
-		says:    []string{onlyContent, "the same bytes in another order, in one write: the order of a map"},
+		says:    []string{onlyContent, "The same bytes are in another order, within one write: the order of a map"},
 		saysNot: []string{"random number"},
 	},
 	"process's id": {
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			send(conn, "pid="+pick(again, "1234;", "1534;"))
 		},
-		says: []string{onlyContent, "It is a number: of something that the process goes on counting from one simulation to the next, the process's id"},
+		says: []string{onlyContent, "The difference is a number: a counter that the process continues from one simulation to the next, the process ID"},
 	},
 	"number that is longer": {
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			send(conn, "id "+pick(again, "99", "100")+"\n")
 		},
-		says:    []string{"It is a number"},
+		says:    []string{"The difference is a number"},
 		saysNot: []string{onlyContent},
 	},
 	"writes that race": {
@@ -107,7 +107,7 @@ var chances = map[string]chance{
 				send(conn, text)
 			}
 		},
-		says:    []string{onlyContent, `goroutines of host "client" do it at one instant on one connection`},
+		says:    []string{onlyContent, `goroutines of host "client" act at one instant on one connection`},
 		saysNot: []string{"map"},
 	},
 	"one more write that races": {
@@ -116,7 +116,7 @@ var chances = map[string]chance{
 			time.Sleep(pick(again, 0, time.Second))
 			send(conn, "ack")
 		},
-		says:    []string{`goroutines of host "client" do it at one instant on one connection`},
+		says:    []string{`goroutines of host "client" act at one instant on one connection`},
 		saysNot: []string{onlyContent},
 	},
 	"connections of a pool": {
@@ -139,7 +139,7 @@ var chances = map[string]chance{
 				send(conn, text)
 			}
 		},
-		says: []string{onlyContent, "first run:      61 |a|", "second run:     62 |b|", bySend, `goroutines of host "client" do it at one instant on one connection`},
+		says: []string{onlyContent, "first run:      61 |a|", "second run:     62 |b|", bySend, `goroutines of host "client" act at one instant on one connection`},
 	},
 	"random wait": {
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
@@ -159,7 +159,7 @@ var chances = map[string]chance{
 			sim.Settle()
 			send(pick(again, b, a), "mine")
 		},
-		says: []string{`hosts "a" and "b" share something beside the network`},
+		says: []string{`hosts "a" and "b" share something besides the network`},
 	},
 	"decision": {
 		do: func(t *testing.T, sim *simtest.Sim, conn net.Conn, again bool) {
@@ -169,7 +169,7 @@ var chances = map[string]chance{
 			}
 			require.NoError(t, conn.Close())
 		},
-		says: []string{`What host "client" does next is left to chance: a select with several ready cases`},
+		says: []string{`What host "client" does next is random: a select with several ready cases`},
 	},
 	"end": {
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
@@ -185,7 +185,7 @@ var chances = map[string]chance{
 			time.AfterFunc(time.Second, func() { send(conn, pick(again, "\x00", "\x01")) })
 			time.Sleep(time.Minute)
 		},
-		says: []string{"They were written by a goroutine that belongs to no host, in simtest_test.send (", "Start them by Host.Run"},
+		says: []string{"They were written by a goroutine without a host, in simtest_test.send (", "Start them with Host.Run"},
 	},
 	"random numbers that are not seeded": {
 		config: simtest.Config{KeepRand: true},

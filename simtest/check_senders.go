@@ -130,7 +130,7 @@ func (s *sender) place() place {
 
 // describe returns a description of the sender.
 func (s *sender) describe() string {
-	who := "a goroutine that belongs to no host"
+	who := "a goroutine without a host"
 	if s.host != "" {
 		who = fmt.Sprintf("a goroutine of host %q", s.host)
 	}

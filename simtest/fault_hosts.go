@@ -18,7 +18,7 @@ func (s *Sim) mustBeHosts(call string, names ...string) {
 	defer s.mu.Unlock()
 	for _, name := range names {
 		if s.hosts[name] == nil {
-			panic(fmt.Sprintf("simtest: %s names %q, which is no host%s", call, name, s.nearestLocked(name)))
+			panic(fmt.Sprintf("simtest: %s names %q, which is not a host%s", call, name, s.nearestLocked(name)))
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 // nothing happens.
 func TestFaultOfAnUnknownHostPanics(t *testing.T) {
 	simtest.Config{KeepEvents: 10}.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		assert.PanicsWithValue(t, `simtest: Reset names "a", which is no host: there are none yet`, func() { sim.Reset("a", "b") })
+		assert.PanicsWithValue(t, `simtest: Reset names "a", which is not a host: there are none yet`, func() { sim.Reset("a", "b") })
 		for _, name := range []string{"a", "reader", "poet"} {
 			sim.Host(name)
 		}
@@ -34,7 +34,7 @@ func TestFaultOfAnUnknownHostPanics(t *testing.T) {
 			"Allow":           func(name string) { sim.Allow(name + ":1") },
 		} {
 			for name, nearest := range map[string]string{"peot": "poet", "Reader": "reader", "raeder": "reader"} {
-				assert.PanicsWithValue(t, fmt.Sprintf("simtest: %s names %q, which is no host; the nearest name is %q", call, name, nearest),
+				assert.PanicsWithValue(t, fmt.Sprintf("simtest: %s names %q, which is not a host; the nearest name is %q", call, name, nearest),
 					func() { fault(name) }, call)
 			}
 		}

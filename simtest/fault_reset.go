@@ -48,7 +48,7 @@ func (s *Sim) ResetConn(c net.Conn) {
 		}
 		around, ok := inner.(interface{ NetConn() net.Conn })
 		if !ok {
-			panic(fmt.Sprintf("simtest: ResetConn: %T is no connection of a simulation's, nor around one by NetConn", c))
+			panic(fmt.Sprintf("simtest: ResetConn: %T is not a connection of a simulation, and its NetConn method does not lead to one", c))
 		}
 		inner = around.NetConn()
 	}

@@ -139,7 +139,7 @@ func parseTarget(address string) (host string, port uint16, err error) {
 	}
 	number, portErr := strconv.ParseUint(service, 10, 16)
 	if err != nil || portErr != nil || number == 0 {
-		return "", 0, fmt.Errorf(`%q is no address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`, address)
+		return "", 0, fmt.Errorf(`%q is not an address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`, address)
 	}
 	return host, uint16(number), nil
 }

@@ -199,11 +199,11 @@ func TestRulesForInvalidAddresses(t *testing.T) {
 		a := sim.Host("a")
 		sim.Host("b")
 		for want, fault := range map[string]func(){
-			`simtest: Blackhole: "10.0.0.1" is no address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`: func() { sim.Blackhole(a.Addr().String()) },
-			`simtest: Allow: "a:http" is no address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`:       func() { sim.Allow("a:http") },
-			`simtest: Refuse: Only.Family is 5: it must be 4 for IPv4, 6 for IPv6, or 0 for both`:                                                                           func() { sim.Refuse("a", simtest.Only{Family: 5}) },
-			`simtest: Refuse: Only.Family is -4: it must be 4 for IPv4, 6 for IPv6, or 0 for both`:                                                                          func() { sim.Refuse("a", simtest.Only{}, simtest.Only{Family: -4}) },
-			`simtest: Allow names "B", which is no host; the nearest name is "b"`:                                                                                           func() { sim.Allow("a", simtest.Only{From: "B"}) },
+			`simtest: Blackhole: "10.0.0.1" is not an address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`: func() { sim.Blackhole(a.Addr().String()) },
+			`simtest: Allow: "a:http" is not an address: use a host's name and a port, such as "poet:10000", or the name alone, and Only{Family: 6} for its IPv6 address`:       func() { sim.Allow("a:http") },
+			`simtest: Refuse: Only.Family is 5: it must be 4 for IPv4, 6 for IPv6, or 0 for both`:                                                                               func() { sim.Refuse("a", simtest.Only{Family: 5}) },
+			`simtest: Refuse: Only.Family is -4: it must be 4 for IPv4, 6 for IPv6, or 0 for both`:                                                                              func() { sim.Refuse("a", simtest.Only{}, simtest.Only{Family: -4}) },
+			`simtest: Allow names "B", which is not a host; the nearest name is "b"`:                                                                                            func() { sim.Allow("a", simtest.Only{From: "B"}) },
 		} {
 			assert.PanicsWithValue(t, want, fault)
 		}

@@ -51,7 +51,7 @@ func (h *Host) SetAccess(profile netem.Profile) {
 		panic(fmt.Sprintf("simtest: Host.SetAccess of %q: %v", h.name, err))
 	}
 	if profile.Up.Pace != (netem.Pace{}) || profile.Down.Pace != (netem.Pace{}) {
-		panic(fmt.Sprintf("simtest: Host.SetAccess of %q: an access has no Pace, for that is not shared: set it by Sim.SetLink or Sim.SetDefaultLink", h.name))
+		panic(fmt.Sprintf("simtest: Host.SetAccess of %q: an access cannot have a Pace, which is not shared: set it with Sim.SetLink or Sim.SetDefaultLink", h.name))
 	}
 	key := fmt.Sprintf("access %q %s %s", h.name, linkKey(profile.Up), linkKey(profile.Down))
 	h.sim.control(key, func() { h.setAccessLocked(profile.Up, profile.Down) })

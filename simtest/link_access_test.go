@@ -451,7 +451,7 @@ func TestInvalidAccess(t *testing.T) {
 		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": netem: profile "": Up: Latency is -1ns: it must be 0 or more`, func() {
 			sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Latency: -1}})
 		})
-		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": an access has no Pace, for that is not shared: set it by Sim.SetLink or Sim.SetDefaultLink`, func() {
+		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": an access cannot have a Pace, which is not shared: set it with Sim.SetLink or Sim.SetDefaultLink`, func() {
 			sim.Host("a").SetAccess(netem.Profile{Down: netem.Link{Pace: netem.Pace{Wait: 1}}})
 		})
 	})

@@ -118,7 +118,7 @@ func TestSettlingForEverIsStopped(t *testing.T) {
 		}
 	})
 	if output != "" {
-		assert.Contains(t, output, "things have happened at this instant, and time does not go on")
+		assert.Contains(t, output, "events have happened at this instant, and time does not advance")
 	}
 }
 

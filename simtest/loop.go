@@ -148,7 +148,7 @@ func (s *Sim) countLocked(now time.Duration, n int) {
 		s.lastAt, s.atOnce = now, 0
 	}
 	if s.atOnce += n; s.atOnce >= maxAtOnce && !s.closed {
-		s.expireLocked(fmt.Sprintf("%d things have happened at this instant, and time does not go on", maxAtOnce))
+		s.expireLocked(fmt.Sprintf("%d events have happened at this instant, and time does not advance", maxAtOnce))
 	}
 }
 

@@ -40,7 +40,7 @@ func TestLatencyOfACenturyWithoutATimeLimit(t *testing.T) {
 		assert.ErrorIs(t, err, net.ErrClosed)
 	})
 	if output != "" {
-		assert.Contains(t, output, "the next thing happens at 2562047h47m16.854775807s\n")
+		assert.Contains(t, output, "the next event is at 2562047h47m16.854775807s\n")
 	}
 }
 

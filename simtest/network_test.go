@@ -390,7 +390,7 @@ func TestNamesWithoutRegardToCase(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		poet, reader := sim.Host("Poet"), sim.Host("reader")
 		assert.Equal(t, "Poet", poet.Name())
-		assert.PanicsWithValue(t, `simtest: host "POET" would have the name of host "Poet": the network does not regard case`, func() { sim.Host("POET") })
+		assert.PanicsWithValue(t, `simtest: host "POET" would have the same name as host "Poet": names are compared without regard to case`, func() { sim.Host("POET") })
 		assert.Panics(t, func() { sim.Host("LocalHost") })
 		for i, name := range []string{"poet", "POET.", "Poet", "localhost", "LOCALHOST."} {
 			listener, err := poet.Listen("tcp", fmt.Sprint(name, ":", 1+i))

@@ -114,7 +114,7 @@ func parseLayers(text string, built bool) (layers Layers, err error) {
 	}
 	if !built {
 		if text != "" {
-			return Layers{}, fmt.Errorf("simtest: %s is %q, but the program was built without the overlay: run it by slownet test instead of go test, or unset the variable", overlayVariable, text)
+			return Layers{}, fmt.Errorf("simtest: %s is %q, but the program was built without the overlay: run it with slownet test instead of go test, or unset the variable", overlayVariable, text)
 		}
 		return Layers{}, nil
 	}
@@ -128,11 +128,11 @@ func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
 	if text := os.Getenv(scheduleVariable); text != "" {
 		var err error
 		if schedule, err = strconv.ParseUint(text, 10, 64); err != nil {
-			return 0, fmt.Errorf("simtest: %s is %q, which is no seed: set it to a whole number from 0 to %d, or unset it", scheduleVariable, text, uint64(1<<64-1))
+			return 0, fmt.Errorf("simtest: %s is %q, which is not a seed: set it to a whole number from 0 to %d, or unset it", scheduleVariable, text, uint64(1<<64-1))
 		}
 	}
 	if schedule != 0 && !layers.Order {
-		return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order: run it by slownet test instead of go test", schedule)
+		return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order: run it with slownet test instead of go test", schedule)
 	}
 	return schedule, nil
 }
@@ -147,7 +147,7 @@ func (c *Config) scheduleNow() uint64 {
 func (l Layers) suffice(needs Layers) error {
 	for _, layer := range layerNames {
 		if *layer.of(&needs) && !*layer.of(&l) {
-			return fmt.Errorf("simtest: the replay was made with the overlay's layers %v, and on are %v: run it by slownet test, with %s=%v", needs, l, overlayVariable, needs)
+			return fmt.Errorf("simtest: the replay was made with the overlay's layers %v, and on are %v: run it with slownet test, with %s=%v", needs, l, overlayVariable, needs)
 		}
 	}
 	return nil

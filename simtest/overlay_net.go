@@ -70,7 +70,7 @@ func overlayDial(ctx context.Context, id uint64, network, local, remote string) 
 		return nil, errNoSimulation
 	}
 	if from, err := netip.ParseAddrPort(local); err == nil && from.Port() != 0 {
-		return nil, errors.New("a simulated host dials from no chosen port: leave the port out of the local address")
+		return nil, errors.New("a simulated host cannot choose its local port: leave the port out of the local address")
 	}
 	return h.DialContext(ctx, network, remote)
 }

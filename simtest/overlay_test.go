@@ -38,7 +38,7 @@ func TestParseLayersWithoutTheOverlay(t *testing.T) {
 		assert.Equal(t, "none", layers.String())
 	}
 	_, err := parseLayers("time", false)
-	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time", but the program was built without the overlay: run it by slownet test instead of go test, or unset the variable`)
+	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time", but the program was built without the overlay: run it with slownet test instead of go test, or unset the variable`)
 }
 
 // A schedule needs the layer that has it.
@@ -51,14 +51,14 @@ func TestScheduleFromEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 7, schedule)
 	_, err = scheduleFromEnvironment(7, Layers{Time: true})
-	assert.EqualError(t, err, "simtest: the schedule 7 needs the overlay's layer order: run it by slownet test instead of go test")
+	assert.EqualError(t, err, "simtest: the schedule 7 needs the overlay's layer order: run it with slownet test instead of go test")
 	t.Setenv(scheduleVariable, "8")
 	schedule, err = scheduleFromEnvironment(7, Layers{Order: true})
 	require.NoError(t, err)
 	assert.EqualValues(t, 8, schedule)
 	t.Setenv(scheduleVariable, "eight")
 	_, err = scheduleFromEnvironment(7, Layers{Order: true})
-	assert.EqualError(t, err, `simtest: SIMTEST_SCHEDULE is "eight", which is no seed: set it to a whole number from 0 to 18446744073709551615, or unset it`)
+	assert.EqualError(t, err, `simtest: SIMTEST_SCHEDULE is "eight", which is not a seed: set it to a whole number from 0 to 18446744073709551615, or unset it`)
 }
 
 // A replay that was made with the overlay says so, and needs it.
@@ -73,10 +73,10 @@ func TestReplayNeedsItsLayers(t *testing.T) {
 	again.apply(&config)
 	assert.EqualValues(t, 9, config.Schedule)
 	require.NoError(t, Layers{true, true, true}.suffice(config.needs))
-	assert.EqualError(t, Layers{Net: true}.suffice(config.needs), "simtest: the replay was made with the overlay's layers time,order, and on are net: run it by slownet test, with SIMTEST_OVERLAY=time,order")
+	assert.EqualError(t, Layers{Net: true}.suffice(config.needs), "simtest: the replay was made with the overlay's layers time,order, and on are net: run it with slownet test, with SIMTEST_OVERLAY=time,order")
 	_, err = parseReplay("x", []byte(strings.Replace(text, "time,order", "tim", 1)))
 	require.Error(t, err)
-	assert.Contains(t, err.Error(), `"tim" are no layers of the overlay`)
+	assert.Contains(t, err.Error(), `"tim" are not layers of the overlay`)
 }
 
 // A line that runs something again sets what the overlay needs.

@@ -146,7 +146,7 @@ func readReplay(name string) (*replay, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file but %s: move it elsewhere, or delete it", name, kindOfFile(info.Mode()))
+		return nil, fmt.Errorf("%s is not a regular file but %s: move it elsewhere, or delete it", name, kindOfFile(info.Mode()))
 	}
 	f, err := os.Open(inPackage(name))
 	if err != nil {
@@ -200,7 +200,7 @@ func readReplays(folder string) (replays []namedReplay, err error) {
 		case errors.Is(err, fs.ErrNotExist) && entry.Type()&fs.ModeSymlink != 0:
 			err = fmt.Errorf("%s is a link to a file that does not exist: restore that, or delete the link", name)
 		case errors.Is(err, fs.ErrPermission):
-			err = fmt.Errorf("%w: let it be read, or delete it", err)
+			err = fmt.Errorf("%w: make it readable, or delete it", err)
 		}
 		if err != nil {
 			errs = append(errs, err)

@@ -55,7 +55,7 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 	require.NoError(t, os.WriteFile(huge, []byte(strings.Repeat("#", 3*maxReplay)), 0o666))
 	replays, err := readReplays(folder)
 	require.ErrorContains(t, err, empty+": the file is empty: ")
-	require.ErrorContains(t, err, foreign+":1: this is no replay file, ")
+	require.ErrorContains(t, err, foreign+":1: this is not a replay file, ")
 	require.ErrorContains(t, err, huge+": it has more than 1048576 bytes, ")
 	require.Len(t, replays, 1)
 	assert.Equal(t, good, replays[0].name)

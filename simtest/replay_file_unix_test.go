@@ -25,8 +25,8 @@ func TestReplayFilesThatAreNone(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(name("pipe"), 0o600))
 	replays, err := readReplays(folder)
 	assert.ErrorContains(t, err, name("dangling")+" is a link to a file that does not exist: restore that, or delete the link")
-	assert.ErrorContains(t, err, name("folder")+" is no regular file but a folder: move it elsewhere, or delete it")
-	assert.ErrorContains(t, err, name("pipe")+" is no regular file but a named pipe: move it elsewhere, or delete it")
+	assert.ErrorContains(t, err, name("folder")+" is not a regular file but a folder: move it elsewhere, or delete it")
+	assert.ErrorContains(t, err, name("pipe")+" is not a regular file but a named pipe: move it elsewhere, or delete it")
 	require.Len(t, replays, 2)
 	assert.Equal(t, name("0 link"), replays[0].name)
 }

@@ -104,7 +104,7 @@ func (p *replayParser) readTie(value string) (err error) {
 		tie.round, err = parseHex(round)
 	}
 	if err != nil || tie.at < 0 {
-		return fmt.Errorf("%q is no tie: it is a time from 0s on and \"natural\", or 16 digits from 0 to f, as in %q", value, tieExample)
+		return fmt.Errorf("%q is not a tie: it must be a time from 0s on and \"natural\", or 16 digits from 0 to f, as in %q", value, tieExample)
 	}
 	p.ties = append(p.ties, tie)
 	return p.once(fmt.Sprint(keyTie, " ", tie.at))
@@ -115,7 +115,7 @@ func (p *replayParser) readDraw(value string) error {
 	if err != nil {
 		return err
 	}
-	wrong := fmt.Errorf("%q is no draw: write it as in %q, of one of %s", value, drawExample, strings.Join(drawWords, ", "))
+	wrong := fmt.Errorf("%q is not a draw: write it as in %q, of one of %s", value, drawExample, strings.Join(drawWords, ", "))
 	if len(words) != 7 || !words[1].is(">") || slices.ContainsFunc(words[3:], func(w word) bool { return w.quoted }) {
 		return wrong
 	}

@@ -153,7 +153,7 @@ func (p *replayParser) parse(data []byte) error {
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	switch {
 	case len(data) > maxReplay:
-		return fmt.Errorf("it has more than %d bytes, which no replay file has: delete it", maxReplay)
+		return fmt.Errorf("it has more than %d bytes, more than a replay file can have: delete it", maxReplay)
 	case strings.TrimSpace(text) == "":
 		return errors.New("the file is empty: restore it from version control, or delete it")
 	}
@@ -171,7 +171,7 @@ func (p *replayParser) parse(data []byte) error {
 		}
 	}
 	if p.seen[keyDigest] == 0 {
-		return fmt.Errorf("there is no line %q, which is the last one: the file was cut short: restore it from version control, or delete it; in one that is written by hand, write %q", keyDigest, keyDigest+" "+unknownDigest)
+		return fmt.Errorf("there is no line %q, which is the last one: the file is truncated: restore it from version control, or delete it; in a file written by hand, write %q", keyDigest, keyDigest+" "+unknownDigest)
 	}
 	p.schedule = p.schedule.sorted()
 	p.message = strings.Join(p.messages, "\n")
@@ -180,7 +180,7 @@ func (p *replayParser) parse(data []byte) error {
 
 func (p *replayParser) readLine(line string) error {
 	if !utf8.ValidString(line) || strings.ContainsFunc(line, func(c rune) bool { return c < ' ' && c != '\t' }) {
-		return errors.New("the line is no text: the file is damaged: restore it from version control, or delete it")
+		return errors.New("the line is not text: the file is damaged: restore it from version control, or delete it")
 	}
 	line = strings.TrimRight(line, " \t")
 	if p.line > 1 && (line == "" || line[0] == '#') {
@@ -197,7 +197,7 @@ func (p *replayParser) readLine(line string) error {
 // once records a key that must occur once.
 func (p *replayParser) once(what string) error {
 	if at := p.seen[what]; at > 0 {
-		return fmt.Errorf("line %d says so already, or otherwise: delete one of them", at)
+		return fmt.Errorf("line %d has the same key: delete one of them", at)
 	}
 	p.seen[what] = p.line
 	return nil
@@ -206,12 +206,12 @@ func (p *replayParser) once(what string) error {
 // readFormat parses the first line.
 func (p *replayParser) readFormat(key, value string) error {
 	if key != keyFormat {
-		return fmt.Errorf("this is no replay file, which begins with %q: move it elsewhere, or delete it", fmt.Sprint(keyFormat, " ", replayVersion))
+		return fmt.Errorf("this is not a replay file, which begins with %q: move it elsewhere, or delete it", fmt.Sprint(keyFormat, " ", replayVersion))
 	}
 	version, err := strconv.ParseUint(value, 10, 32)
 	switch {
 	case err != nil || version == 0:
-		return fmt.Errorf("the version of the format is %q, which is no number from 1 on: the file is damaged: restore it from version control, or delete it", value)
+		return fmt.Errorf("the version of the format is %q, which is not a number from 1 on: the file is damaged: restore it from version control, or delete it", value)
 	case version > replayVersion:
 		return fmt.Errorf("the format is version %d, and this simtest knows up to %d: update github.com/slowpoetry/slowpoetry, or delete the file and find the failure again", version, replayVersion)
 	}
@@ -233,19 +233,19 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		}
 	case keySearch:
 		if p.search, err = strconv.Atoi(value); err != nil || p.search < 1 {
-			err = fmt.Errorf("%q is no number of a search: write which one of the test's it is, from 1 on", value)
+			err = fmt.Errorf("%q is not the number of a search: write which of the test's searches it is, from 1 on", value)
 		}
 	case keySeed:
 		if p.seed, err = strconv.ParseUint(value, 10, 64); err != nil {
-			err = fmt.Errorf("%q is no seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
+			err = fmt.Errorf("%q is not a seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
 		}
 	case keyOverlay:
 		if p.layers, err = parseLayers(value, true); err != nil {
-			err = fmt.Errorf("%q are no layers of the overlay: write some of time, order and net, with commas between them, or delete the line", value)
+			err = fmt.Errorf("%q are not layers of the overlay: write some of time, order and net, with commas between them, or delete the line", value)
 		}
 	case keyOrder:
 		if p.order, err = strconv.ParseUint(value, 10, 64); err != nil {
-			err = fmt.Errorf("%q is no seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
+			err = fmt.Errorf("%q is not a seed: write a whole number from 0 to %d", value, uint64(1<<64-1))
 		}
 	case keyQuiet:
 		p.quiet, err = parseDuration(word{text: value})
@@ -259,13 +259,13 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		}
 	case keyTies:
 		if p.natural = value == naturalTies; !p.natural {
-			err = fmt.Errorf("%q is not how all ties can be: write %q, or delete the line", value, keyTies+" "+naturalTies)
+			err = fmt.Errorf("%q is not valid for all ties: write %q, or delete the line", value, keyTies+" "+naturalTies)
 		}
 	case keyTie:
 		err = p.readTie(value)
 	case keyDraws:
 		if p.noImpairments = value == noDraws; !p.noImpairments {
-			err = fmt.Errorf("%q is not how all draws can be: write %q, or delete the line", value, keyDraws+" "+noDraws)
+			err = fmt.Errorf("%q is not valid for all draws: write %q, or delete the line", value, keyDraws+" "+noDraws)
 		}
 	case keyDraw:
 		err = p.readDraw(value)
@@ -275,7 +275,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		p.messages = append(p.messages, message)
 	case keyDigest:
 		if p.digest = value; value != unknownDigest && !replayDigest.MatchString(value) {
-			err = fmt.Errorf("%q is no digest, which has 16 digits from 0 to f: the file was cut short or damaged: restore it, or write %q", value, keyDigest+" "+unknownDigest)
+			err = fmt.Errorf("%q is not a digest, which has 16 digits from 0 to f: the file is truncated or damaged: restore it, or write %q", value, keyDigest+" "+unknownDigest)
 		}
 	default:
 		return unknownKey(key)
@@ -294,9 +294,9 @@ func (p *replayParser) readValue(key, value string) (err error) {
 func unknownKey(key string) error {
 	switch {
 	case strings.HasPrefix(key, "<<<<<<<"), strings.HasPrefix(key, "======="), strings.HasPrefix(key, ">>>>>>>"):
-		return errors.New("two versions were merged here: keep one of them, or both as files of their own")
+		return errors.New("two versions were merged here: keep one of them, or both in separate files")
 	case key == keyFormat:
-		return fmt.Errorf("%q is for the first line only: two files were joined: make two of them", key)
+		return fmt.Errorf("%q is for the first line only: two files were joined: split them", key)
 	}
-	return fmt.Errorf("%q is no key: it is one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(replayKeys, ", "))
+	return fmt.Errorf("%q is not a key: it must be one of %s; if a newer simtest wrote the file, update github.com/slowpoetry/slowpoetry", key, strings.Join(replayKeys, ", "))
 }

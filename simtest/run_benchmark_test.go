@@ -71,7 +71,7 @@ func TestRunB(t *testing.T) {
 	for what, text := range map[string]string{
 		"error": "an error of the simulation's",
 		"fatal": "an error of the simulation's",
-		"hang":  "what still runs",
+		"hang":  "goroutines that still run",
 	} {
 		output, err := run(what)
 		require.Error(t, err, output)

@@ -69,7 +69,7 @@ func inBubble() bool {
 // Reasons for which the watchdog gives up a bubble. The bubble exists until the process
 // ends.
 var (
-	errStuck     = errors.New("everything waits for ever, and someone for a mutex")
+	errStuck     = errors.New("everything is blocked forever because of a mutex")
 	errAbandoned = errors.New("a clean-up does not end")
 )
 

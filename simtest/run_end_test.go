@@ -307,11 +307,11 @@ func TestEndsThatFail(t *testing.T) {
 			},
 			prints: []string{"the clean-up accepts: accept: closed\n", "the clean-up dials: dial tcp", "stopped after 24h0m0s of simulated time: the time limit is reached.",
 				"listener [::]:1: 1 in Accept", "the test itself:\n1 in simtest Accept: simtest_test.TestEndsThatFail.", "the seed was 0"},
-			never: []string{"what still runs", "goes on"},
+			never: []string{"goroutines that still run", "goes on"},
 		},
 		"a clean-up waits for ever": {
 			f: func(t *testing.T, sim *simtest.Sim) { program(sim); t.Cleanup(func() { select {} }) },
-			prints: []string{"stopped after 24h0m0s of simulated time: the time limit is reached.", "what still runs 1m0s after that, because a clean-up does not end:",
+			prints: []string{"stopped after 24h0m0s of simulated time: the time limit is reached.", "goroutines that still run 1m0s after that, because a clean-up does not end:",
 				"the test itself:\n1 in select (no cases): simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never: []string{"goes on"},
 		},
@@ -324,21 +324,21 @@ func TestEndsThatFail(t *testing.T) {
 				})
 			},
 			limit:  time.Hour,
-			prints: []string{"stopped after 1h0m0s of simulated time: the time limit is reached.", "what still runs 1m0s after that", "the test itself:\n1 in sleep: simtest_test.TestEndsThatFail.", "the seed was 0"},
+			prints: []string{"stopped after 1h0m0s of simulated time: the time limit is reached.", "goroutines that still run 1m0s after that", "the test itself:\n1 in sleep: simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never:  []string{"goes on"},
 		},
 		"a clean-up waits for ever without a limit": {
 			f:      func(t *testing.T, sim *simtest.Sim) { program(sim); t.Cleanup(func() { select {} }) },
 			limit:  -1,
-			prints: []string{"everything waits for ever.\n", "the test itself:\n1 in select (no cases): simtest_test.TestEndsThatFail.", "\na:\n1 in chan receive: simtest_test.TestEndsThatFail.", "the seed was 0"},
-			never:  []string{"goes on", "what still runs"},
+			prints: []string{"everything is blocked forever.\n", "the test itself:\n1 in select (no cases): simtest_test.TestEndsThatFail.", "\na:\n1 in chan receive: simtest_test.TestEndsThatFail.", "the seed was 0"},
+			never:  []string{"goes on", "goroutines that still run"},
 		},
 		"all wait for ever": {
 			f: func(t *testing.T, sim *simtest.Sim) {
 				t.Cleanup(func() { fmt.Println("cleaned up"); select {} })
 				select {}
 			},
-			prints: []string{"stopped after 24h0m0s", "cleaned up\n", "what still runs 1m0s after that", "the test itself:\n1 in select (no cases): ", "\n1 in select (no cases): "},
+			prints: []string{"stopped after 24h0m0s", "cleaned up\n", "goroutines that still run 1m0s after that", "the test itself:\n1 in select (no cases): ", "\n1 in select (no cases): "},
 			never:  []string{"goes on"},
 		},
 		"a program fails in a clean-up": {

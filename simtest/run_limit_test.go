@@ -33,7 +33,7 @@ func failing(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simt
 	return output
 }
 
-// Where everything waits for ever, the report says who waits for what.
+// Where everything is blocked forever, the report says who waits for what.
 func TestDeadlockIsReported(t *testing.T) {
 	output := failing(t, ideal, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -64,7 +64,7 @@ func TestDeadlockIsReported(t *testing.T) {
 	}
 	for _, want := range []string{
 		"stopped after 24h0m0s of simulated time: the time limit is reached.",
-		"The last thing that happened on the network was at 1m2s.",
+		"The last event on the network was at 1m2s.",
 		"Host a:\n", "a/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read, 1000 bytes sent that the peer has not read\n",
 		"Host b:\n", "listener [::]:1: nobody in Accept, 0 connections to be accepted\n",
 		"a/tcp#1, 10.0.0.1:1 to 10.0.0.2:32768 (a): nobody in Read, 900 bytes unread\n",
@@ -124,7 +124,7 @@ func TestTimeLimitOfADeafProgram(t *testing.T) {
 	if output != "" {
 		assert.Contains(t, output, "stopped after 1h0m0s of simulated time")
 		assert.Contains(t, output, "cleaned up")
-		assert.Contains(t, output, "what still runs 1m0s after the simulation has ended:")
+		assert.Contains(t, output, "goroutines that still run 1m0s after the simulation has ended:")
 		assert.Contains(t, output, "TestTimeLimitOfADeafProgram")
 	}
 }
@@ -146,7 +146,7 @@ func TestLeftOversAreReported(t *testing.T) {
 		})
 	})
 	if output != "" {
-		assert.Contains(t, output, "what still runs 1m0s after the simulation has ended:")
+		assert.Contains(t, output, "goroutines that still run 1m0s after the simulation has ended:")
 		plain := withoutIndent(output)
 		assert.Contains(t, plain, "poet:\n1 in")
 		assert.Contains(t, plain, "reader:\n1 in")
@@ -154,7 +154,7 @@ func TestLeftOversAreReported(t *testing.T) {
 	}
 }
 
-// Without a time limit, everything waits for ever at once, and the report is the
+// Without a time limit, everything is blocked forever at once, and the report is the
 // same.
 func TestDeadlockWithoutALimit(t *testing.T) {
 	output := failing(t, simtest.Config{Seed: 77, TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
@@ -167,7 +167,7 @@ func TestDeadlockWithoutALimit(t *testing.T) {
 		return
 	}
 	for _, want := range []string{
-		"simtest: everything waits for ever.\nThe last thing that happened on the network was at ",
+		"simtest: everything is blocked forever.\nThe last event on the network was at ",
 		"\na/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read\n", "\nb:80 is refused\n",
 		"\nthe test itself:\n1 in simtest Read: simtest_test.TestDeadlockWithoutALimit", "\nc:\n1 in select (no cases): ", "the seed was 77",
 	} {
@@ -338,6 +338,6 @@ func TestTimeStandsStill(t *testing.T) {
 		_, _ = io.Copy(client, client)
 	})
 	if output != "" {
-		assert.Contains(t, output, "100000 things have happened at this instant, and time does not go on")
+		assert.Contains(t, output, "100000 events have happened at this instant, and time does not advance")
 	}
 }

@@ -22,7 +22,7 @@ func (s *Sim) expireLocked(why string) {
 // stateLocked describes the network: who waits for what, and what is in flight.
 func (s *Sim) stateLocked() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "The last thing that happened on the network was at %v.\n", s.trace.last)
+	fmt.Fprintf(&text, "The last event on the network was at %v.\n", s.trace.last)
 	for _, h := range s.ordered {
 		if lines := h.stateLocked(); len(lines) > 0 {
 			fmt.Fprintf(&text, "Host %s:\n", h.title())
@@ -144,7 +144,7 @@ func (s *Sim) flightLocked() (lines []string) {
 		lines = append(lines, h.rulesLocked()...)
 	}
 	if at, ok := s.nextEventLocked(); ok {
-		lines = append(lines, fmt.Sprintf("the next thing happens at %v", at))
+		lines = append(lines, fmt.Sprintf("the next event is at %v", at))
 	}
 	return lines
 }

@@ -29,7 +29,7 @@ func parseSeed(text string, configured uint64) (uint64, error) {
 	}
 	seed, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("simtest: %s is %q, which is no seed: set it to a whole number from 0 to %d, or unset it", seedVariable, text, uint64(1<<64-1))
+		return 0, fmt.Errorf("simtest: %s is %q, which is not a seed: set it to a whole number from 0 to %d, or unset it", seedVariable, text, uint64(1<<64-1))
 	}
 	return seed, nil
 }

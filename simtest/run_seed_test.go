@@ -24,7 +24,7 @@ func TestSeedFromEnvironment(t *testing.T) {
 	for _, text := range []string{"x", "-1", "1.5", " 7", "0x7", "1_000", "18446744073709551616"} {
 		t.Setenv("SIMTEST_SEED", text)
 		_, err := seedFromEnvironment(5)
-		assert.EqualError(t, err, fmt.Sprintf("simtest: SIMTEST_SEED is %q, which is no seed: set it to a whole number from 0 to 18446744073709551615, or unset it", text))
+		assert.EqualError(t, err, fmt.Sprintf("simtest: SIMTEST_SEED is %q, which is not a seed: set it to a whole number from 0 to 18446744073709551615, or unset it", text))
 	}
 }
 

@@ -220,7 +220,7 @@ func (s *Search) mustBeValid() {
 		panic(fmt.Sprintf("simtest: Search.Chaos.%v", err))
 	}
 	if s.Seeds < 0 {
-		panic(fmt.Sprintf("simtest: Search.Seeds is %d: it is a number of seeds, and 0 is %d", s.Seeds, defaultSeeds))
+		panic(fmt.Sprintf("simtest: Search.Seeds is %d: it must be a number of seeds from 1 on, or 0 for %d", s.Seeds, defaultSeeds))
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	if lasts := get(timeVariable); lasts != "" {
 		d, err := time.ParseDuration(lasts)
 		if err != nil || d <= 0 {
-			return nil, fmt.Errorf("%s is %q, which is no time to search for: set it to a duration such as 30s, 10m or 2h, or unset it", timeVariable, lasts)
+			return nil, fmt.Errorf("%s is %q, which is not a time limit: set it to a duration such as 30s, 10m or 2h, or unset it", timeVariable, lasts)
 		}
 		p.lasts, p.until = d, time.Now().Add(d)
 		if text == "" {
@@ -87,7 +87,7 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	p.shrink = s.shrinkTime()
 	if text := get(shrinkVariable); text != "" {
 		if p.shrink, err = time.ParseDuration(text); err != nil || p.shrink < 0 {
-			return nil, fmt.Errorf("%s is %q, which is no time in which to make failures smaller: set it to a duration such as 30s or 5m, or to 0 for not at all, or unset it", shrinkVariable, text)
+			return nil, fmt.Errorf("%s is %q, which is not a time limit for shrinking: set it to a duration such as 30s or 5m, or to 0 for no shrinking, or unset it", shrinkVariable, text)
 		}
 	}
 	p.replays = replayFolder

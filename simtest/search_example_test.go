@@ -95,7 +95,7 @@ func TestExampleSearchShrinking(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "shrinking", "SIMTEST_SHRINK=5m")
 	require.Error(t, run.err, run.output)
-	assert.Contains(t, run.output, "it was made smaller")
+	assert.Contains(t, run.output, "it was shrunk")
 	require.Len(t, run.reports, 1)
 	require.Len(t, run.reports[0].Groups, 1)
 	page, err := os.ReadFile("search_example_test.go")

@@ -110,7 +110,7 @@ func wholeFailureOf(output, died string, endedByUs bool) searchFailure {
 		return searchFailure{message: died + lastWords(lines, died)}
 	}
 	if last.message == "" {
-		last.message = "it has failed, and says nothing"
+		last.message = "it failed without a message"
 	}
 	return last
 }

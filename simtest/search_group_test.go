@@ -110,7 +110,7 @@ goroutine 14 [runnable]:
 example.com/y.spin()
 	/y/spin.go:7 +0x5
 `, died: "it has not ended after 2m0s of real time", ended: true, message: "it has not ended after 2m0s of real time", place: "spin.go:7"},
-		{name: "silence", message: "it has failed, and says nothing"},
+		{name: "silence", message: "it failed without a message"},
 	} {
 		for _, end := range []string{"\n", "\r\n"} {
 			got := failureOf(strings.ReplaceAll(c.output, "\n", end), c.died, c.ended)

@@ -43,7 +43,7 @@ func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, 
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("no seed has run, as there are replay files that cannot:\n%w", err)
+		return nil, fmt.Errorf("no seed has run, because these replay files cannot:\n%w", err)
 	}
 	if p.noReplays {
 		return nil, nil
@@ -82,7 +82,7 @@ func (r *namedReplay) compared(digest uint64, message string) string {
 	case now:
 		text.WriteString("it is the same run as when the file was written.\n")
 	default:
-		fmt.Fprintf(&text, "it is another run than when the file was written: its digest is %s, and it was %s. The program has changed since, or Go, which was %s, or simtest.\n", now, r.digest, r.goVersion)
+		fmt.Fprintf(&text, "it is not the same run as when the file was written: its digest is %s, and it was %s. The program has changed since, or Go, which was %s, or simtest.\n", now, r.digest, r.goVersion)
 	}
 	if r.message != "" && message != "" && maskNumbers(r.message) != maskNumbers(message) {
 		fmt.Fprintf(&text, "what failed then: %s\n", r.message)

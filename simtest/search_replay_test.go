@@ -179,11 +179,11 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 		run := runSearchIn(t, folder, "crash", variable)
 		require.Error(t, run.err, run.output)
 		assert.Empty(t, run.ran(t, "ran"))
-		assert.Contains(t, run.output, "simtest: no seed has run, as there are replay files that cannot:")
+		assert.Contains(t, run.output, "simtest: no seed has run, because these replay files cannot:")
 		for name, want := range map[string]string{
-			"damaged.replay": `: there is no line "digest", which is the last one: the file was cut short: restore it`,
+			"damaged.replay": `: there is no line "digest", which is the last one: the file is truncated: restore it`,
 			"newer.replay:1": ": the format is version 2, and this simtest knows up to 1: update",
-			"none.replay:1":  ": this is no replay file, which begins with",
+			"none.replay:1":  ": this is not a replay file, which begins with",
 			"other.replay":   ": it is a replay of TestOther/x, in the folder of TestSearched: move it to " + filepath.Join(folder, "replays", "TestOther", "x") + `, or delete its line "test TestOther/x"`,
 		} {
 			assert.Contains(t, run.output, filepath.Join(of, name)+want)
@@ -191,7 +191,7 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 	}
 	for _, c := range []struct{ value, want string }{
 		{filepath.Join(of, "missing.replay"), "no replay can be read there: "},
-		{filepath.Join(of, "none.replay"), "this is no replay file"},
+		{filepath.Join(of, "none.replay"), "this is not a replay file"},
 		{foreign, "which is a replay of TestOther/x: run that test alone, with -run"},
 	} {
 		run := runSearchIn(t, folder, "crash", "SIMTEST_REPLAY="+c.value)
@@ -230,7 +230,7 @@ func TestReplayTellsWhetherItIsTheSame(t *testing.T) {
 	require.Error(t, run.err, run.output)
 	require.Len(t, run.reports, 1)
 	g := run.reports[0].Groups[0]
-	require.Regexp(t, `^it is another run than when the file was written: its digest is [0-9a-f]{16}, and it was 0123456789abcdef\. The program has changed since, or Go, which was go1\.25, or simtest\.\nwhat failed then: host a is gone\n$`, g.Note)
+	require.Regexp(t, `^it is not the same run as when the file was written: its digest is [0-9a-f]{16}, and it was 0123456789abcdef\. The program has changed since, or Go, which was go1\.25, or simtest\.\nwhat failed then: host a is gone\n$`, g.Note)
 	assert.Contains(t, run.output, "what failed then: host a is gone\n")
 	digest := strings.Fields(strings.SplitAfter(g.Note, "its digest is ")[1])[0]
 	writeFile(t, filepath.Dir(name), "a.replay", strings.Replace(strings.Replace(text, "0123456789abcdef", strings.TrimSuffix(digest, ","), 1), "gone", "lost after 7s", 1))
@@ -247,5 +247,5 @@ func TestReplayNamesAreRelativeToThePackage(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "crash", "SIMTEST_REPLAYS=testdata/none/%p", "SIMTEST_REPLAY=search.go")
 	require.Error(t, run.err, run.output)
-	assert.Contains(t, run.output, `SIMTEST_REPLAY is "search.go", and no replay can be read there: search.go:1: this is no replay file`)
+	assert.Contains(t, run.output, `SIMTEST_REPLAY is "search.go", and no replay can be read there: search.go:1: this is not a replay file`)
 }

@@ -154,7 +154,7 @@ func newSearchRun(s *Search, plan *searchPlan, test string, number int) *searchR
 
 // Why searches end early.
 const (
-	timeIsUp    = "the time that " + timeVariable + " says is up"
+	timeIsUp    = "the time limit of " + timeVariable + " has passed"
 	outOfTime   = "go test's -timeout is about to end the test: give a longer one, or 0"
 	interrupted = "interrupted"
 )

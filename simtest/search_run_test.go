@@ -265,7 +265,7 @@ func TestSearchRunStopsAfter(t *testing.T) {
 // worker cannot be started, the search ends at once.
 func TestSearchRunEnds(t *testing.T) {
 	var slow atomic.Bool
-	h := searchRunWith(t, Search{}, map[string]string{"SIMTEST_TIME": "50ms"}, 2, func(job searchJob, server *fakeServer) searchOutcome {
+	h := searchRunWith(t, Search{}, map[string]string{"SIMTEST_TIME": "250ms"}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		time.Sleep(5 * time.Millisecond)
 		if job.Seed == 5 {
 			slow.Store(true)
@@ -278,7 +278,7 @@ func TestSearchRunEnds(t *testing.T) {
 	assert.Equal(t, timeIsUp, h.ended)
 	assert.Equal(t, len(h.jobs)-1, int(h.done))
 	assert.NotContains(t, h.rangesLocked(), "4-6")
-	assert.Contains(t, h.summary(2), "the time that SIMTEST_TIME says is up")
+	assert.Contains(t, h.summary(2), "the time limit of SIMTEST_TIME has passed")
 
 	plan, err := planOf(Search{}, nil)
 	require.NoError(t, err)

@@ -33,7 +33,7 @@ func parseShard(get environ) (s sweep.Shard, err error) {
 	}
 	index, total, ok := strings.Cut(text, "/")
 	if s, ok = shardOf(index, total, 1, ok); !ok {
-		return s, fmt.Errorf("%s is %q, which is no part of the seeds: set it to a number and how many there are, from 1/16 to 16/16, or to auto, or unset it", shardVariable, text)
+		return s, fmt.Errorf("%s is %q, which is not a shard: set it to a number and how many there are, from 1/16 to 16/16, or to auto, or unset it", shardVariable, text)
 	}
 	return s, nil
 }
@@ -53,7 +53,7 @@ func dividedShard(get environ) (s sweep.Shard, err error) {
 		found = append(found, d.name+"'s")
 		var ok bool
 		if s, ok = shardOf(index, total, d.from, true); !ok {
-			return s, fmt.Errorf("%s is auto, but %s's %s is %q and %s is %q, which is no part of the seeds: set %s to a part such as 3/16, or unset it",
+			return s, fmt.Errorf("%s is auto, but %s's %s is %q and %s is %q, which is not a shard: set %s to a part such as 3/16, or unset it",
 				shardVariable, d.name, d.index, index, d.total, total, shardVariable)
 		}
 	}

@@ -41,7 +41,7 @@ type shrunkFailure struct {
 }
 
 // errShrinkTime is the reason why shrinking ended early.
-var errShrinkTime = errors.New("the time for that, Search.Shrink or " + shrinkVariable + ", is up")
+var errShrinkTime = errors.New("the time limit of Search.Shrink or " + shrinkVariable + " has passed")
 
 // shrinkFailures shrinks failures one after another, each on all servers at once, and
 // writes their replay files.
@@ -75,7 +75,7 @@ func (run *searchRun) shrinkGroup(ctx context.Context, id string, servers int) {
 	again, ok := run.runOnce(ctx, searchJob{Seed: first.Seed, Tell: true})
 	switch {
 	case !ok:
-		s := &shrunkFailure{finding: first, left: fmt.Sprintf("It was not made smaller: %v.", context.Cause(ctx))}
+		s := &shrunkFailure{finding: first, left: fmt.Sprintf("It was not shrunk: %v.", context.Cause(ctx))}
 		if first.died == "" { // otherwise its faults are not known
 			s.replay = run.replayOf(first)
 		}
@@ -110,7 +110,7 @@ func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *s
 	}
 	if whole.quiet > 0 && s.try([]*replay{whole}) < 0 {
 		if ctx.Err() != nil {
-			return &shrunkFailure{finding: first, replay: whole, left: fmt.Sprintf("It was not made smaller: %v.", context.Cause(ctx))}
+			return &shrunkFailure{finding: first, replay: whole, left: fmt.Sprintf("It was not shrunk: %v.", context.Cause(ctx))}
 		}
 		return &shrunkFailure{finding: first, left: "With its faults given, and not drawn from the seed, it does not fail, so no replay file is written."}
 	}
@@ -128,9 +128,9 @@ func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *s
 	switch {
 	case !s.ended:
 	case ctx.Err() != nil:
-		result.left = fmt.Sprintf("It may get smaller still: %v.", context.Cause(ctx))
+		result.left = fmt.Sprintf("It could perhaps be shrunk further: %v.", context.Cause(ctx))
 	default:
-		result.left = fmt.Sprintf("It may get smaller still: it was run %d times, which is enough.", s.runs)
+		result.left = fmt.Sprintf("It could perhaps be shrunk further: it was run %d times, which is the limit.", s.runs)
 	}
 	return result
 }
@@ -264,11 +264,11 @@ func (run *searchRun) noteShrunk(id string, s *shrunkFailure) {
 	} else {
 		switch now := len(s.replay.schedule); {
 		case now < s.from:
-			note = append(note, fmt.Sprintf("In %s, %v, it was made smaller: from %s to %d.", count(s.runs, "run", "runs"), sweep.Round(s.took), count(s.from, "fault", "faults"), now))
+			note = append(note, fmt.Sprintf("In %s, %v, it was shrunk from %s to %d.", count(s.runs, "run", "runs"), sweep.Round(s.took), count(s.from, "fault", "faults"), now))
 		case s.smaller:
-			note = append(note, fmt.Sprintf("In %s, %v, it was made smaller, with as many faults: %d.", count(s.runs, "run", "runs"), sweep.Round(s.took), now))
+			note = append(note, fmt.Sprintf("In %s, %v, it was shrunk, with as many faults: %d.", count(s.runs, "run", "runs"), sweep.Round(s.took), now))
 		case s.runs > 0 && s.left == "":
-			note = append(note, fmt.Sprintf("In %s, %v, it did not get smaller.", count(s.runs, "run", "runs"), sweep.Round(s.took)))
+			note = append(note, fmt.Sprintf("In %s, %v, it could not be shrunk.", count(s.runs, "run", "runs"), sweep.Round(s.took)))
 		}
 		if s.left != "" {
 			note = append(note, s.left)
@@ -315,7 +315,7 @@ func (run *searchRun) checkAgain(ctx context.Context, job searchJob) (f finding,
 func (run *searchRun) noteNotRepeated(ctx context.Context, id string, again finding) {
 	what := "It has not failed again with the same seed, so it is not deterministic, and no replay file is written."
 	if again.Failed {
-		what = fmt.Sprintf("It has failed otherwise with the same seed, so it is not deterministic, and no replay file is written. The other failure is: %s", again.failure.message)
+		what = fmt.Sprintf("It has failed differently with the same seed, so it is not deterministic, and no replay file is written. The other failure is: %s", again.failure.message)
 	}
 	checked, ok := run.checkAgain(ctx, searchJob{Seed: again.Seed, Check: true})
 	switch {
@@ -323,7 +323,7 @@ func (run *searchRun) noteNotRepeated(ctx context.Context, id string, again find
 	case checked.Report != "":
 		what += "\n" + strings.TrimRight(checked.Report, "\n")
 	case checked.died == "":
-		what += "\nIn " + strconv.Itoa(checkRuns) + " runs with that seed nothing differed on the network. What a process keeps from one seed to the next may be what decides, see Search.Fresh, or real time, or chance in the test itself."
+		what += "\nIn " + strconv.Itoa(checkRuns) + " runs with that seed nothing differed on the network. The cause may be state that a process keeps from one seed to the next (see Search.Fresh), real time, or randomness in the test itself."
 	}
 	run.mu.Lock()
 	defer run.mu.Unlock()

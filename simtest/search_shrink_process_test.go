@@ -147,7 +147,7 @@ func TestSearchShrinks(t *testing.T) {
 			text, err := os.ReadFile(g.Replay)
 			require.NoError(t, err)
 			assert.Equal(t, g.ReplayText, string(text))
-			assert.Contains(t, run.output, "made smaller: from 7 faults to 2.\n")
+			assert.Contains(t, run.output, "shrunk from 7 faults to 2.\n")
 			assert.Contains(t, run.output, "fault 20s partition a > b for 1ms\n")
 			assert.Contains(t, run.output, "SIMTEST_REPLAY="+g.Replay+" go test ")
 			assert.Contains(t, run.output, "SIMTEST_SEED=1 go test ")

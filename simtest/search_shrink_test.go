@@ -74,7 +74,7 @@ func TestSearchRunShrinks(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, string(text), g.ReplayText)
 		texts = append(texts, string(text))
-		assert.Regexp(t, `^In \d+ runs, \S+, it was made smaller: from 6 faults to 2\.\nIts replay file is \S+/[0-9a-f]{16}\.replay:\n    simtest-replay 1\n(?s:.*)`, g.Note)
+		assert.Regexp(t, `^In \d+ runs, \S+, it was shrunk from 6 faults to 2\.\nIts replay file is \S+/[0-9a-f]{16}\.replay:\n    simtest-replay 1\n(?s:.*)`, g.Note)
 		assert.Contains(t, h.summary(1), "\nTo run that again:\n"+g.ReplayRerun+"\nTo run seed 3 again:\nSIMTEST_SEED=3 run")
 		entries, err := os.ReadDir(filepath.Join(folder, "TestX"))
 		require.NoError(t, err)
@@ -265,7 +265,7 @@ func TestSearchRunShrinksUntilTheTimeout(t *testing.T) {
 	require.Greater(t, len(told), 20)
 	assert.Equal(t, "4 of 5 seeds, 1 failed; makes the failure of seed 3 smaller: 1 run, 6 faults left", told[1])
 	g := h.groupsLocked()[0]
-	assert.Contains(t, g.Note, "It may get smaller still: go test's -timeout is about to end the test")
+	assert.Contains(t, g.Note, "It could perhaps be shrunk further: go test's -timeout is about to end the test")
 	assert.FileExists(t, g.Replay)
 	assert.Contains(t, h.summary(1), "The search has ended after 4 of 5: found 1 failure")
 }

@@ -110,12 +110,12 @@ func (run *searchRun) summary(workers int) string {
 	if len(run.digests) > 0 {
 		fmt.Fprintf(&text, "\n%s of %s; seed %d has shown the last new one.", count(len(run.digests), "distinct trace", "distinct traces"), count(len(run.shapes), "shape", "shapes"), run.newest)
 		if since := run.done - run.newestAt; run.done >= enoughSeeds && since >= run.done/2 {
-			fmt.Fprintf(&text, "\nThe last %d seeds have shown nothing new: more of them will hardly find more. Other links, faults or programs may.", since)
+			fmt.Fprintf(&text, "\nThe last %d seeds have shown nothing new: more of them are unlikely to find more. Other links, faults or programs may.", since)
 		}
 	}
 	if !run.pools {
 		if !run.search.Config.KeepPools && !run.search.Fresh {
-			text.WriteString("\nA seed has died of what another one left in a pool, so pools were emptied from then on, which takes time.")
+			text.WriteString("\nA seed crashed because of what another one left in a pool, so pools were emptied from then on, which takes time.")
 		}
 	}
 	if run.skipped > 0 {

@@ -82,7 +82,7 @@ func TestSearchInterruptedWhileItShrinks(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, syscall.SIGINT, status.Signal(), output.String())
 	assert.Contains(t, output.String(), "1. seed 1: it fails")
-	assert.Contains(t, output.String(), "It may get smaller still: interrupted.\nIts replay file is ")
+	assert.Contains(t, output.String(), "It could perhaps be shrunk further: interrupted.\nIts replay file is ")
 	files, err := filepath.Glob(filepath.Join(folder, "replays", "TestSearched", "*.replay"))
 	require.NoError(t, err)
 	assert.Len(t, files, 1)

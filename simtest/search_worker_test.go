@@ -172,7 +172,7 @@ func TestSearchMisfortunes(t *testing.T) {
 		{"now", "search_worker_test.go", "", []uint64{9}},
 		{"simtest: stopped after ", "", "", []uint64{10}},
 		{"panic: a bug of the test's own", "search_worker_test.go", "goroutine", []uint64{11}},
-		{"simtest: everything waits for ever, and someone for a mutex", "", "someone waits for a mutex", []uint64{14}},
+		{"simtest: everything is blocked forever because of a mutex", "", "a goroutine waits for a mutex", []uint64{14}},
 	}
 	if raceEnabled {
 		want = slices.Insert(want, len(want)-1, struct {
@@ -213,7 +213,7 @@ func TestSearchMistakes(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "not reached")
 	require.Error(t, run.err, run.output)
-	assert.Contains(t, run.output, "simtest: a worker process did not come to Search.Run: the process has ended: exit status 1.")
+	assert.Contains(t, run.output, "simtest: a worker process did not reach Search.Run: the process has ended: exit status 1.")
 	assert.Contains(t, run.output, "no search today")
 	run = runSearch(t, "outer")
 	require.Error(t, run.err, run.output)

@@ -166,7 +166,7 @@ func (s *Sim) Host(name string) *Host {
 		panic(err.Error())
 	}
 	if other := s.named[plainName(name)]; other != nil {
-		panic(fmt.Sprintf("simtest: host %q would have the name of host %q: the network does not regard case", name, other.name))
+		panic(fmt.Sprintf("simtest: host %q would have the same name as host %q: names are compared without regard to case", name, other.name))
 	}
 	host := newHost(s, name, len(s.hosts)+1)
 	s.hosts[name], s.named[plainName(name)] = host, host

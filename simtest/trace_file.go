@@ -128,7 +128,7 @@ func (f *eventFile) write(e *trace.Event) {
 	f.err = f.writer.Write(e)
 }
 
-var errTraceFull = errors.New("it has no more than its first events, as it is large")
+var errTraceFull = errors.New("it has only the first events, because it is too large")
 
 // failed records when the simulation's failure was found.
 func (f *eventFile) failed(at time.Duration) {

@@ -263,14 +263,14 @@ func (s *simulation) stuckText(all []*goroutine) string {
 	if s.ended.Load() && s.test.panicking() {
 		after = fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)
 	}
-	return fmt.Sprintf(`%severything waits for ever: someone waits for a mutex, and simulated time does not go on meanwhile, so that whoever holds it waits for ever too, for the network or for time.
+	return fmt.Sprintf(`%severything is blocked forever: a goroutine waits for a mutex, which stops simulated time, so its holder, which waits for the network or for time, is blocked forever too.
 A goroutine must not wait for the network while it holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.
 %s%s`, after, holdersText(s.id, all), s.stateText())
 }
 
 // stateText describes the network and goroutines of a simulation that stands still.
 func (s *simulation) stateText() string {
-	text := "The state of the network cannot be told: it is locked.\n"
+	text := "The state of the network is unknown: it is locked.\n"
 	if s.sim.mu.TryLock() {
 		text = s.sim.stateLocked()
 		s.sim.mu.Unlock()

@@ -171,7 +171,7 @@ func holdersText(id string, all []*goroutine) string {
 	}
 	hosts := hostsOf(id)
 	var text strings.Builder
-	text.WriteString("The runtime does not know who holds a mutex. By the calls that goroutines are in:\n")
+	text.WriteString("The runtime does not know who holds a mutex. Judging by the calls of goroutines:\n")
 	for i, l := range waits {
 		if i == maxLocksListed {
 			fmt.Fprintf(&text, "and %d more mutexes\n", len(waits)-i)

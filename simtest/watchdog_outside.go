@@ -36,12 +36,12 @@ const standsStillWords = "simulated time stands still while these goroutines wai
 // standsStillText says which goroutines stop the simulation's time, and what to do
 // about it.
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
-	text := fmt.Sprintf("nothing has gone on for %v: "+standsStillWords+".\n%s",
+	text := fmt.Sprintf("no progress for %v: "+standsStillWords+".\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
 	text += holdersText(s.id, now.goroutines)
 	if slices.ContainsFunc(now.goroutines, (*goroutine).waitsOutside) {
-		text += `Simulated time waits for what is not in the simulation: a real socket, such as one of net.Dial, of net.Listen, or of the system's resolver; a file or a pipe of the system's; a channel or a sync.WaitGroup that was made before the simulation began.
-Have the code listen, dial and resolve by a Host's methods, use net.Pipe or io.Pipe, and make channels in the simulation.
+		text += `They wait for something outside the simulation: a real socket, such as one of net.Dial, net.Listen or the system's resolver; a file or a pipe of the system; a channel or a sync.WaitGroup that was created before the simulation began.
+Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and create channels in the simulation.
 `
 	}
 	return text

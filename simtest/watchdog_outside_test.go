@@ -128,7 +128,7 @@ func TestWaitsOutside(t *testing.T) {
 		}, []string{host, " in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
 		{"for a pipe", func(_ *testing.T, sim *Sim, o *outsider) {
 			onPoet(sim, func() { _, _ = o.pipe.Read(make([]byte, 1)) })
-		}, []string{host + "1 in IO wait: os.(*File).", "a file or a pipe of the system's"}},
+		}, []string{host + "1 in IO wait: os.(*File).", "a file or a pipe of the system"}},
 		{"for a channel", func(_ *testing.T, sim *Sim, o *outsider) {
 			onPoet(sim, func() { <-o.end })
 		}, []string{host + "1 in chan receive: " + here}},
@@ -180,10 +180,10 @@ func TestWaitsOutside(t *testing.T) {
 			assert.Equal(t, 0, status, output)
 			output = indent.ReplaceAllString(output, "")
 			told, rest, _ := strings.Cut(output, "the end is near\n")
-			for _, s := range append(tc.prints, "simtest: TestWaitsOutside/", "nothing has gone on for ") {
+			for _, s := range append(tc.prints, "simtest: TestWaitsOutside/", "no progress for ") {
 				assert.Contains(t, told, s)
 			}
-			assert.Equal(t, 1, strings.Count(output, "nothing has gone on"), output)
+			assert.Equal(t, 1, strings.Count(output, "no progress for"), output)
 			assert.Contains(t, rest, "it goes on\n")
 			assert.NotContains(t, output, "DATA RACE")
 		})
@@ -205,9 +205,13 @@ func TestDoesNotStandStill(t *testing.T) {
 				}
 			}
 		},
-		"it waits for moments": func(sim *Sim, ask, _ <-chan struct{}) {
+		"it waits for moments": func(sim *Sim, ask, end <-chan struct{}) {
 			for range 40 {
-				<-ask
+				select {
+				case <-ask:
+				case <-end: // on a busy machine there are fewer questions
+					return
+				}
 				sim.Settle()
 			}
 		},
@@ -233,7 +237,7 @@ func TestDoesNotStandStill(t *testing.T) {
 			})
 			if ok {
 				assert.Equal(t, 0, status, output)
-				assert.NotContains(t, output, "nothing has gone on")
+				assert.NotContains(t, output, "no progress for")
 			}
 		})
 	}

@@ -91,11 +91,11 @@ func TestStuck(t *testing.T) {
 			mu.Lock()
 			panicHere()
 		}, []string{" is held by a goroutine whose calls do not show it: one that has ended, ",
-			"panic: boom\n", "simtest.panicHere(", "After this panic everything waits"}},
+			"panic: boom\n", "simtest.panicHere(", "After this panic everything is blocked"}},
 		{"in a trace", func(t *testing.T, sim *Sim) {
 			mu.Lock()
 			_, _ = sim.Host("a").Dial("tcp", "a:1")
-		}, []string{"The state of the network cannot be told: it is locked.\n"}},
+		}, []string{"The state of the network is unknown: it is locked.\n"}},
 		{"in a handshake", func(t *testing.T, sim *Sim) {
 			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 			require.NoError(t, err)
@@ -135,11 +135,11 @@ func TestStuck(t *testing.T) {
 			}
 			assert.Equal(t, 1, status)
 			output = indent.ReplaceAllString(output, "")
-			for _, s := range append(tc.prints, "everything waits for ever: someone waits for a mutex", "the seed was 77. To run it again:\n",
+			for _, s := range append(tc.prints, "everything is blocked forever: a goroutine waits for a mutex", "the seed was 77. To run it again:\n",
 				"the test ends\n", "--- FAIL: TestStuck/") {
 				assert.Contains(t, output, s)
 			}
-			assert.Equal(t, 1, strings.Count(output, "everything waits for ever:"))
+			assert.Equal(t, 1, strings.Count(output, "everything is blocked forever:"))
 			assert.NotContains(t, output, "DATA RACE")
 		})
 	}

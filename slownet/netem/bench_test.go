@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// benchmarkLinks are the plainest link, and one with everything on it.
+// benchmarkLinks returns the simplest link, and one with every feature.
 func benchmarkLinks() map[string]Link {
 	return map[string]Link{
 		"plain": {Latency: ms, Rate: Gbps},
@@ -52,7 +52,7 @@ func BenchmarkPacketFlowSend(b *testing.B) {
 	}
 }
 
-// Sending allocates nothing once a flow has all it needs.
+// Sending does not allocate once a flow has reached its final size.
 func TestSendAllocatesNothing(t *testing.T) {
 	for name, link := range benchmarkLinks() {
 		stream, datagrams := NewFlow(link, 1), NewPacketFlow(link, 1)

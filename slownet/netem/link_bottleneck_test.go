@@ -11,10 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shareUntil lets flows that always have something to send do so until the
-// given time, each as soon as it is free, and returns how many bytes of each
-// have left by then. Of those that become free at the same time the one goes
-// first that has waited longest.
+// shareUntil lets greedy flows send until the given time, each as soon as it is
+// free, and returns how many bytes of each have left by then. Of flows that
+// become free at the same time, the one that has waited longest goes first.
 func shareUntil(until time.Duration, flows ...*Flow) (left []int) {
 	left = make([]int, len(flows))
 	last := make([]int, len(flows))
@@ -36,13 +35,13 @@ func shareUntil(until time.Duration, flows ...*Flow) (left []int) {
 	}
 }
 
-// Two to five flows that want all they can get have equal shares, to a packet,
-// and together what the bottleneck passes.
+// Two to five greedy flows have equal shares, to within a packet, and use the
+// whole capacity together.
 func TestBottleneckIsShared(t *testing.T) {
 	const until = 10 * time.Second
 	for name, bottleneck := range map[string]func() *Bottleneck{
 		"rate":   func() *Bottleneck { return NewBottleneck(12 * Mbps) },
-		"replay": func() *Bottleneck { return NewReplayBottleneck(replayOf(1, 2, 2, 4)) }, // the same in the mean
+		"replay": func() *Bottleneck { return NewReplayBottleneck(replayOf(1, 2, 2, 4)) }, // the same on average
 	} {
 		for n := 2; n <= 5; n++ {
 			shared := bottleneck()
@@ -61,8 +60,8 @@ func TestBottleneckIsShared(t *testing.T) {
 	}
 }
 
-// Turns are taken by packets: a flow of packets of 500 bytes gets a quarter of
-// what is left and right of one of 1,500.
+// Flows take turns by packets: a flow with packets of 500 bytes gets a third of
+// the bytes of a flow with packets of 1,500.
 func TestBottleneckAndSmallPackets(t *testing.T) {
 	shared := NewBottleneck(8 * Mbps)
 	large := NewFlow(Link{Bottleneck: shared}, 0)
@@ -72,7 +71,7 @@ func TestBottleneckAndSmallPackets(t *testing.T) {
 	assert.InDelta(t, 2_500_000, left[1], 500)
 }
 
-// Who stops, or is slowed down by a pace of its own, leaves the rest to the
+// A flow that stops, or is slowed down by its own pace, leaves the rest to the
 // others.
 func TestBottleneckIsLeftToTheOthers(t *testing.T) {
 	shared := NewBottleneck(12 * Mbps)
@@ -88,8 +87,8 @@ func TestBottleneckIsLeftToTheOthers(t *testing.T) {
 	assert.Equal(t, []int{102 * 1500, 15_000_000 - 102*1500}, left, "a packet takes 1 ms, and then comes the wait: 1, 100, ... 10,000 ms")
 }
 
-// A rate that is changed counts from the next packet on: 1,500 bytes take 12 ms
-// at 1 Mbit/s, 6 ms at 2 Mbit/s, and nothing without a limit.
+// A changed rate applies from the next packet on: 1,500 bytes take 12 ms at 1
+// Mbit/s, 6 ms at 2 Mbit/s, and nothing without a limit.
 func TestBottleneckSetRate(t *testing.T) {
 	shared := NewBottleneck(Mbps)
 	f := NewFlow(Link{Bottleneck: shared}, 0)
@@ -136,8 +135,8 @@ func TestBottleneckOfDatagrams(t *testing.T) {
 	assert.Equal(t, 48*ms, stream.Send(12*ms, 1500).Leave)
 }
 
-// Never do more bytes pass a bottleneck than its rate allows, whatever its
-// flows are like.
+// Whatever its flows are like, a bottleneck never passes more bytes than its
+// rate allows.
 func TestBottleneckProperties(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -181,8 +180,8 @@ func TestBottleneckProperties(t *testing.T) {
 	}
 }
 
-// Goroutines that use a bottleneck at the same time get what it passes, no
-// matter in which order: 4 x 500 packets of 1,500 bytes take 2 s at 12 Mbit/s.
+// Goroutines that use a bottleneck at the same time share its capacity, in
+// whatever order: 4 x 500 packets of 1,500 bytes take 2 s at 12 Mbit/s.
 func TestBottleneckAndGoroutines(t *testing.T) {
 	shared := NewBottleneck(12 * Mbps)
 	shared.Share(new(sync.Mutex))
@@ -206,7 +205,7 @@ func TestBottleneckAndGoroutines(t *testing.T) {
 	require.Equal(t, 2*time.Second, max(last[0], last[1], last[2], last[3]))
 }
 
-// A bottleneck that was reset is idle, at the rate that it had.
+// A bottleneck that was reset is idle, with the same rate.
 func TestBottleneckReset(t *testing.T) {
 	bottleneck := NewBottleneck(8 * Kbps)
 	link := Link{Bottleneck: bottleneck}

@@ -14,7 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// endlessLink returns a link whose times add up to more than a Duration holds.
+// endlessLink returns a link whose times add up to more than a Duration can
+// hold.
 func endlessLink(random *rand.Rand) Link {
 	link := randomLink(random)
 	for _, d := range []*time.Duration{&link.Latency, &link.Pace.Wait} {
@@ -32,7 +33,7 @@ func endlessLink(random *rand.Rand) Link {
 	return link
 }
 
-// endlessTimes returns times in order, up to the last that there is.
+// endlessTimes returns increasing times, up to the last possible one.
 func endlessTimes(random *rand.Rand) []time.Duration {
 	times := make([]time.Duration, 30)
 	var now time.Duration
@@ -45,7 +46,7 @@ func endlessTimes(random *rand.Rand) []time.Duration {
 	return append(times, timeline.End-1, timeline.End, timeline.End)
 }
 
-// Bytes under way for centuries arrive at the end of time, not in the past.
+// Bytes in flight for centuries arrive at the end of time, not in the past.
 func TestTimesNearTheEndDoNotWrapAround(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](1000, 20_000) {

@@ -34,17 +34,17 @@ func busyLink(random *rand.Rand) Link {
 	return link
 }
 
-// A sending is a packet to be sent.
+// A sending is a packet to send.
 type sending struct {
 	at     time.Duration
 	flow   uint64
 	bytes  int
 	paced  bool
-	stream bool  // it is for an ideal stream, if that is free
-	link   *Link // that is set before it, if not nil
+	stream bool  // for an ideal stream, if that is free
+	link   *Link // to be set before it, if not nil
 }
 
-// randomTraffic returns packets of several flows, in bursts and single ones.
+// randomTraffic returns packets of several flows, in bursts and one by one.
 func randomTraffic(random *rand.Rand) []sending {
 	traffic := make([]sending, 50+random.IntN(400))
 	var at time.Duration
@@ -58,7 +58,7 @@ func randomTraffic(random *rand.Rand) []sending {
 	return traffic
 }
 
-// run sends all of the traffic and waits until the line is empty.
+// run sends all traffic and waits until the line is empty.
 func (d *lineDriver) run(traffic []sending) {
 	for _, s := range traffic {
 		if s.link != nil {
@@ -88,9 +88,9 @@ func (d *lineDriver) stream(at time.Duration, bytes int) {
 	}
 }
 
-// Whatever is sent over whatever line, with changes of link meanwhile: each
-// packet arrives or is dropped, once, and not before it could; and nothing is
-// left waiting.
+// On every line, with any traffic and changes of the link: each packet arrives
+// or is dropped, once, and not earlier than possible; and nothing is left
+// waiting.
 func TestLineLosesTrackOfNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](500, 20_000) {
@@ -117,7 +117,7 @@ func TestLineLosesTrackOfNothing(t *testing.T) {
 	}
 }
 
-// Never does more pass than the rate lets pass in the time, and a packet.
+// No more passes than the rate allows in the time, plus one packet.
 func TestLineKeepsToTheRate(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](300, 10_000) {
@@ -173,8 +173,8 @@ func TestLineKeepsTheOrderOfAFlow(t *testing.T) {
 	}
 }
 
-// A driver that calls late, because its timers do, changes nothing: the same
-// packets arrive at the same time.
+// A driver with late timers changes nothing: the same packets arrive at the
+// same time.
 func TestLateDriversChangeNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](300, 10_000) {

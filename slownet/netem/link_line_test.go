@@ -65,7 +65,7 @@ func TestDatagramsShareALine(t *testing.T) {
 	assert.Equal(t, intact(5*ms, 6*ms), got)
 }
 
-// The pace of one flow does not slow down another on its line.
+// The pace of one flow does not slow down another on the same line.
 func TestPaceIsEachFlowsOwn(t *testing.T) {
 	line := NewLine(Link{Pace: Pace{10, time.Second}}, 0)
 	for name := range uint64(3) {
@@ -78,8 +78,8 @@ func TestPaceIsEachFlowsOwn(t *testing.T) {
 	}
 }
 
-// A change of link is one for all flows on the line: what the rate has let
-// wait still leaves first.
+// A change of the link affects all flows on the line: what waits for the rate
+// still leaves first.
 func TestLineSetLinkIsForAll(t *testing.T) {
 	line := NewLine(Link{Rate: Mbps}, 0)
 	one, other := packetsOn(line, 1), packetsOn(line, 2)
@@ -100,8 +100,8 @@ func TestLinesInSeries(t *testing.T) {
 	require.Equal(t, Fate{Packets: [2]Packet{{12 * ms, 17 * ms, -1}}, Count: 1}, second)
 }
 
-// Where there is a rate, jitter delays packets but lets none overtake another,
-// as with netem: they arrive at the rate, one after the other.
+// Where there is a rate, jitter delays packets but does not reorder them, as in
+// netem: they arrive at the rate, one after the other.
 func TestRateKeepsOrderUnderJitter(t *testing.T) {
 	for name, link := range map[string]Link{
 		"rate":       {Rate: 10 * Mbps},
@@ -132,7 +132,7 @@ func TestRateKeepsOrderUnderJitter(t *testing.T) {
 	}
 }
 
-// What waits for the rate takes up the jitter: packets of a bulk transfer arrive
+// The wait for the rate absorbs the jitter: packets of a bulk transfer arrive
 // at the rate, not later and later.
 func TestJitterOfABusyLine(t *testing.T) {
 	f := NewPacketFlow(Link{Rate: 10 * Mbps, Latency: 50 * ms, Jitter: Jitter{Deviation: 50 * ms}}, 1)
@@ -144,8 +144,8 @@ func TestJitterOfABusyLine(t *testing.T) {
 	}
 }
 
-// A packet's luck is its own: one more or less before it, on its flow's line,
-// changes nothing of it.
+// The draws about a packet are its own: one packet more or less before it on
+// the line does not change them.
 func TestOnePacketMoreShiftsNoOthersDraws(t *testing.T) {
 	link := Link{
 		Latency: 100 * ms, Jitter: Jitter{Deviation: 50 * ms}, Loss: Loss{Random: 0.2},
@@ -164,8 +164,8 @@ func TestOnePacketMoreShiftsNoOthersDraws(t *testing.T) {
 	assert.Equal(t, run(false), run(true))
 }
 
-// Flows on one line, and lines that follow one another, have each their own
-// luck, and so have the two copies of a packet on the next line.
+// Flows on one line, and successive lines, have independent draws, and so do
+// the two copies of a packet on the next line.
 func TestDrawsAreEachFlowsAndLinesOwn(t *testing.T) {
 	sequence := func(seed uint64, id PacketID) (lost string) {
 		line := NewLine(Link{Loss: Loss{Random: 0.5}}, seed)
@@ -188,7 +188,7 @@ func TestDrawsAreEachFlowsAndLinesOwn(t *testing.T) {
 	}
 }
 
-// Bursts of losses go through all packets on the line, whoever sends them.
+// Bursts of losses affect all packets on the line, whoever sends them.
 func TestBurstsHitAllFlows(t *testing.T) {
 	line := NewLine(Link{Loss: Loss{GilbertElliott: GilbertElliott{P: 0.02, R: 0.1, LossBad: 1}}}, statisticsSeed)
 	var lost []bool
@@ -199,7 +199,7 @@ func TestBurstsHitAllFlows(t *testing.T) {
 	assertRuns(t, 0.02/0.12, 10, lost, "bursts of ten")
 }
 
-// The end of time is not exceeded by what waits on a shared line.
+// Packets that wait on a shared line do not exceed the end of time.
 func TestLineAtTheEndOfTime(t *testing.T) {
 	line := NewLine(Link{Rate: 1, Queue: Queue{Bytes: 1 << 30}, Latency: time.Hour, Jitter: Jitter{Deviation: time.Hour}}, 0)
 	for range 10 {
@@ -228,8 +228,8 @@ func TestBottleneckHasOneQueue(t *testing.T) {
 	assert.Equal(t, DroppedByQueue, drop)
 }
 
-// An ideal stream goes over several lines with a flow on each. Its packets pass
-// the slowest at its rate, and share each line with others.
+// An ideal stream crosses several lines with a flow on each. It runs at the
+// rate of the slowest, and shares each line with others.
 func TestStreamOverTwoLines(t *testing.T) {
 	access, core := NewLine(Link{Rate: 12 * Mbps, Latency: ms}, 1), NewLine(Link{Rate: 6 * Mbps, Latency: 5 * ms}, 2)
 	first, second, other := flowOn(access, 1), flowOn(core, 1), flowOn(core, 2)
@@ -274,7 +274,7 @@ func TestPathsOfLines(t *testing.T) {
 	}
 }
 
-// Both copies of a packet have a jitter of their own.
+// Each copy of a packet has its own jitter.
 func TestDuplicatesHaveTheirOwnJitter(t *testing.T) {
 	link := Link{Latency: time.Second, Jitter: Jitter{Deviation: 100 * ms}, Duplicate: Chance{Probability: 1}}
 	got, _ := NewPacketFlow(link, 1).Send(0, 100)
@@ -282,8 +282,8 @@ func TestDuplicatesHaveTheirOwnJitter(t *testing.T) {
 	assert.NotEqual(t, got[0].Arrive, got[1].Arrive)
 }
 
-// After a change of link, packets are not held up by those that had jitter on
-// the link before.
+// After a change of link, packets are not held up by those with jitter on the
+// old link.
 func TestChangedLinkBeginsItsOrderAnew(t *testing.T) {
 	jitter := Jitter{Deviation: ms}
 	line := NewLine(Link{Rate: Mbps, Latency: time.Hour, Jitter: jitter}, 1)
@@ -292,7 +292,7 @@ func TestChangedLinkBeginsItsOrderAnew(t *testing.T) {
 	assert.Less(t, line.Send(0, 125, PacketID{}, nil).Packets[0].Arrive, time.Second)
 }
 
-// A packet of less than no bytes would take time from the others.
+// A packet of negative size would take time from the others.
 func TestNegativePacketsPanic(t *testing.T) {
 	line := NewLine(Link{Rate: Mbps}, 1)
 	assert.PanicsWithValue(t, "netem: a packet of -1 bytes is sent: it must have 0 or more", func() {

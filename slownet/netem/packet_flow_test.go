@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// intact is a datagram that arrives as it was sent.
+// intact returns a datagram that arrives unchanged.
 func intact(leave, arrive time.Duration) []Packet { return []Packet{{leave, arrive, -1}} }
 
-// Each datagram leaves and arrives at its very nanosecond, or is dropped.
+// Each datagram leaves and arrives at the exact nanosecond, or is dropped.
 func TestPacketFlow(t *testing.T) {
 	always := Chance{Probability: 1}
 	scenarios := []struct {
@@ -76,7 +76,8 @@ func TestPacketFlow(t *testing.T) {
 	}
 }
 
-// Each reason to drop a datagram is told, and the first that there is.
+// Each reason for dropping a datagram is reported, and the first one if there
+// are several.
 func TestDrop(t *testing.T) {
 	link := Link{MTU: 100, Rate: Mbps, Queue: Queue{Bytes: 50}}
 	f := NewPacketFlow(link, 0)
@@ -101,8 +102,8 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// Without a number there is room for 1,000 datagrams of 1,500 bytes, and as soon
-// as one has passed for one more.
+// By default there is room for 1,000 datagrams of 1,500 bytes, and for another
+// as soon as one has passed.
 func TestDefaultQueue(t *testing.T) {
 	f := NewPacketFlow(Link{Rate: Mbps}, 0)
 	admitted := func(now time.Duration) (n int) {
@@ -120,8 +121,8 @@ func TestDefaultQueue(t *testing.T) {
 	assert.Equal(t, 1000, admitted(time.Hour))
 }
 
-// The memory for what waits is bounded, also by datagrams without bytes and
-// when some of them pass all the time.
+// The memory for waiting datagrams is bounded, even for empty datagrams and
+// while some of them pass all the time.
 func TestQueueMemoryIsBounded(t *testing.T) {
 	for _, link := range []Link{
 		{Rate: BitPerSecond, Queue: Queue{Bytes: 1000}},
@@ -148,8 +149,8 @@ func TestQueueMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// A link that is changed counts for what is sent later; nothing enters it
-// before the time until which it is held.
+// A changed link applies to what is sent later; nothing enters it before the
+// end of a hold.
 func TestPacketFlowSetLinkAndHold(t *testing.T) {
 	f := NewPacketFlow(Link{Rate: Mbps, Latency: time.Hour}, 0)
 	first, _ := f.Send(0, 1250)
@@ -163,8 +164,8 @@ func TestPacketFlowSetLinkAndHold(t *testing.T) {
 	assert.Equal(t, intact(20*ms, 21*ms), third)
 }
 
-// A datagram that is corrupted has one bit changed, each of its bits as often,
-// and both copies of it have.
+// A datagram that is corrupted has one bit flipped, each bit equally often, and
+// so do both copies of a duplicate.
 func TestFlip(t *testing.T) {
 	f := NewPacketFlow(Link{Corrupt: Chance{Probability: 1}, Duplicate: Chance{Probability: 1}}, statisticsSeed)
 	const n, bits = 3, 8 * 3
@@ -191,8 +192,8 @@ func TestFlip(t *testing.T) {
 	assert.Equal(t, []Packet{{Flip: -1}, {Flip: -1}}, arrived, "without bytes there is nothing to change")
 }
 
-// With jitter, and when they are reordered, datagrams overtake each other;
-// without they do not.
+// Datagrams overtake each other with jitter and with reordering, and not
+// otherwise.
 func TestOvertaking(t *testing.T) {
 	overtakes := func(link Link) (n int) {
 		f := NewPacketFlow(link, 0)
@@ -215,8 +216,8 @@ func TestOvertaking(t *testing.T) {
 	assert.InDelta(t, 100, reordered, 50, "1,000 x 0.1, 5 standard errors of 9.5")
 }
 
-// What is true of datagrams on every link: there are two at most, none arrives
-// before it could, and never do more pass than the rate, the replay and the
+// Properties of datagrams on every link: at most two copies arrive, none
+// earlier than possible, and no more pass than the rate, the replay and the
 // pace allow.
 func TestPacketFlowProperties(t *testing.T) {
 	for seed := range uint64(400) {

@@ -14,7 +14,7 @@ type path struct {
 	ends    [2]*side
 	flying  heap.Heap[segmentOnPath]
 	count   int  // segments sent
-	refuses bool // nobody listens
+	refuses bool // there is no listener
 }
 
 // A side is an end of a connection and the link that it sends on.
@@ -22,10 +22,10 @@ type side struct {
 	end      *netem.End
 	link     packetLine
 	arrived  int64                                // bytes read by the application
-	onArrive func(int)                            // if not nil, is told of them
+	onArrive func(int)                            // called with the number of bytes, if not nil
 	lazy     bool                                 // the application reads only when readAll is called
-	drop     func(nth int, s *netem.Segment) bool // of those with payload
-	lose     func(s *netem.Segment) bool          // of all
+	drop     func(nth int, s *netem.Segment) bool // whether to drop the nth segment with payload
+	lose     func(s *netem.Segment) bool          // whether to lose a segment
 	nth      int
 	sent     []sent
 }
@@ -35,7 +35,7 @@ type packetLine interface {
 	Send(now time.Duration, n int) ([]netem.Packet, netem.Drop)
 }
 
-// twoLines follow one another. On the second, packets never wait.
+// twoLines are two lines in succession. On the second, packets never wait.
 type twoLines struct{ first, second *netem.PacketFlow }
 
 func (l twoLines) Send(now time.Duration, n int) ([]netem.Packet, netem.Drop) {
@@ -47,7 +47,7 @@ func (l twoLines) Send(now time.Duration, n int) ([]netem.Packet, netem.Drop) {
 	return packets, drop
 }
 
-// A sent segment, and when it was.
+// A sent is a segment and the time at which it was sent.
 type sent struct {
 	at      time.Duration
 	segment netem.Segment
@@ -66,13 +66,13 @@ func (s segmentOnPath) Before(other segmentOnPath) bool {
 	return s.at < other.at || s.at == other.at && s.order < other.order
 }
 
-// Moved does nothing: no segment is taken back.
+// Moved does nothing: no segment is removed.
 func (segmentOnPath) Moved(int) {}
 
 // dial begins to connect two ends over the links there and back.
 func dial(tcp netem.TCP, there, back packetLine) *path {
 	if tcp.KeepAlive == (netem.KeepAlive{}) {
-		tcp.KeepAlive.Idle = -1 // so that the path falls quiet
+		tcp.KeepAlive.Idle = -1 // so that the path becomes idle
 	}
 	p := &path{tcp: tcp}
 	p.ends[0] = &side{end: netem.Dial(tcp, 0), link: there}
@@ -92,13 +92,13 @@ func newPath(tcp netem.TCP, there, back packetLine) *path {
 	return p
 }
 
-// write has an application write.
+// write makes an application write.
 func (p *path) write(side, n int) {
 	p.ends[side].end.Write(p.now, n)
 	p.send(side)
 }
 
-// send sends what an end has to send.
+// send sends everything that an end has to send.
 func (p *path) send(from int) {
 	s := p.ends[from]
 	for {
@@ -119,7 +119,7 @@ func (p *path) send(from int) {
 	}
 }
 
-// carry puts a segment on its link.
+// carry sends a segment over its link.
 func (p *path) carry(from int, segment netem.Segment) {
 	packets, _ := p.ends[from].link.Send(p.now, segment.Size())
 	for _, packet := range packets {
@@ -157,7 +157,7 @@ func (p *path) step() bool {
 	return true
 }
 
-// arrive hands a segment to an end, whose application reads at once.
+// arrive passes a segment to an end, whose application reads at once.
 func (p *path) arrive(at int, segment *netem.Segment) {
 	s := p.ends[at]
 	switch {
@@ -177,7 +177,7 @@ func (p *path) arrive(at int, segment *netem.Segment) {
 	p.send(at)
 }
 
-// read has an application read what has arrived.
+// read makes an application read what has arrived.
 func (p *path) read(at int) {
 	s := p.ends[at]
 	n := int(s.end.Unread())
@@ -192,7 +192,7 @@ func (p *path) read(at int) {
 	}
 }
 
-// readAll has both applications read what has arrived.
+// readAll makes both applications read what has arrived.
 func (p *path) readAll() {
 	for i, side := range p.ends {
 		if side.end != nil {
@@ -201,7 +201,7 @@ func (p *path) readAll() {
 	}
 }
 
-// closeWrite has an application end its direction.
+// closeWrite makes an application end its direction.
 func (p *path) closeWrite(side int) {
 	p.ends[side].end.CloseWrite()
 	p.send(side)

@@ -19,7 +19,7 @@ func ExampleProfileByName() {
 	fmt.Println("to the client:", config.Write.Rate, config.Write.Latency)
 	fmt.Println("from the client:", config.Read.Rate, config.Read.Latency)
 
-	// Any spelling will do, also that of DevTools.
+	// Any spelling works, including that of DevTools.
 	profile, err = netem.ProfileByName("Fast 3G")
 	fmt.Println(profile.Name, err)
 

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The model is pure: it knows neither clocks, nor sockets, nor goroutines, nor
-// locks, and neither do the packages of this module that it imports.
+// The model is pure: it uses no clocks, sockets, goroutines or locks, and
+// neither do the packages of this module that it imports.
 func TestPure(t *testing.T) {
 	const module = "github.com/slowpoetry/slowpoetry/"
 	seen := map[string]bool{}
@@ -60,7 +60,7 @@ func sources(t *testing.T, dir string) (files []*ast.File) {
 	return files
 }
 
-// checkPure fails if a file starts a goroutine or asks for the time.
+// checkPure fails if a file starts a goroutine or reads the time.
 func checkPure(t *testing.T, dir string, file *ast.File) {
 	ast.Inspect(file, func(node ast.Node) bool {
 		switch node := node.(type) {

@@ -13,8 +13,8 @@ import (
 // codelLink passes a packet of 1,000 bytes in a millisecond.
 var codelLink = Link{Rate: 8 * Mbps, Queue: Queue{Discipline: CoDel}}
 
-// While packets wait for less than 5 ms, none is dropped, however long the line
-// is busy.
+// While packets wait for less than 5 ms, none is dropped, no matter how long
+// the line is busy.
 func TestCoDelDropsNothingBelowTheTarget(t *testing.T) {
 	d := drive(t, codelLink)
 	random := rand.New(rand.NewPCG(1, 1))
@@ -32,8 +32,8 @@ func TestCoDelDropsNothingBelowTheTarget(t *testing.T) {
 	}
 }
 
-// A burst that is gone within 100 ms is passed whole: CoDel drops from queues
-// that stand.
+// A burst that drains within 100 ms is not dropped: CoDel drops only from
+// standing queues.
 func TestCoDelPassesBursts(t *testing.T) {
 	d := drive(t, codelLink)
 	for burst := range time.Duration(20) {
@@ -46,10 +46,10 @@ func TestCoDelPassesBursts(t *testing.T) {
 	assert.Equal(t, 2_000_000, d.delivered(1, time.Hour))
 }
 
-// From a queue that stands, the first packet is dropped 100 ms after packets
-// first had waited for 5 ms; the next 100 ms after that; then 100 ms / sqrt 2,
-// 100 ms / sqrt 3 and so on. Packets leave each millisecond, so that a drop waits
-// for the next of those.
+// From a standing queue, the first packet is dropped 100 ms after packets have
+// first waited for 5 ms, the next after another 100 ms, then after 100 ms /
+// sqrt 2, 100 ms / sqrt 3 and so on. A packet leaves every millisecond, and
+// each drop waits for the next one.
 func TestCoDelDropsByTheSquareRootLaw(t *testing.T) {
 	d := drive(t, codelLink)
 	for range 1000 {
@@ -76,8 +76,8 @@ func TestCoDelDropsByTheSquareRootLaw(t *testing.T) {
 	}
 }
 
-// When packets wait for less than 5 ms again, it drops no more; if they soon
-// wait too long anew, it begins at the rate with which it ended.
+// When packets wait for less than 5 ms again, dropping stops; if they soon wait
+// too long again, it resumes at the previous rate.
 func TestCoDelRemembersItsRate(t *testing.T) {
 	d := drive(t, codelLink)
 	for range 500 {
@@ -95,7 +95,7 @@ func TestCoDelRemembersItsRate(t *testing.T) {
 	again := d.drops()[7:]
 	require.Greater(t, len(again), 3)
 	assert.Equal(t, 705*ms, again[0])
-	// The count went from 1 to 7, so that it begins at 6.
+	// The count went from 1 to 7, so it resumes at 6.
 	step := time.Duration(1e8 / math.Sqrt(6))
 	assert.Equal(t, (705*ms + step + ms - 1).Truncate(ms), again[1])
 
@@ -110,8 +110,8 @@ func TestCoDelRemembersItsRate(t *testing.T) {
 	assert.Equal(t, []time.Duration{10*time.Second + 105*ms, 10*time.Second + 205*ms}, drops[len(drops)/2:][:2], "a long while later it begins anew")
 }
 
-// CoDel leaves the last packet in the queue, even on a line so slow that it
-// waits for longer than the target.
+// CoDel leaves the last packet in the queue, even on a line so slow that the
+// packet waits for longer than the target.
 func TestCoDelLeavesAPacket(t *testing.T) {
 	d := drive(t, Link{Rate: 12 * Kbps, Queue: Queue{Discipline: CoDel}}) // a second a packet
 	for range 2 {
@@ -125,7 +125,7 @@ func TestCoDelLeavesAPacket(t *testing.T) {
 	assert.Equal(t, 102*1500, d.delivered(1, 102*time.Second))
 }
 
-// A queue with CoDel is full as any other is, and then drops what arrives.
+// A queue with CoDel also drops arriving packets when it is full.
 func TestCoDelHasALimit(t *testing.T) {
 	for want, queue := range map[int]Queue{1000: {}, 10: {Packets: 10}, 5: {Bytes: 5000}, 1: {Bytes: 1}} {
 		queue.Discipline = CoDel
@@ -133,8 +133,8 @@ func TestCoDelHasALimit(t *testing.T) {
 	}
 }
 
-// If the senders are too fast by a little, the queue becomes short though they do
-// not slow down, and the line is always busy.
+// If the senders are only slightly too fast, the queue becomes short even if
+// they do not slow down, and the line is always busy.
 func TestCoDelControlsTheDelay(t *testing.T) {
 	d := drive(t, codelLink)
 	for i := range time.Duration(32_000) {

@@ -8,27 +8,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A sentPacket is what a driver knows of a packet that it has sent.
+// A sentPacket is a driver's record of a packet.
 type sentPacket struct {
 	flow, number uint64
 	bytes        int
 	sent         time.Duration
-	copies       int // that have arrived
+	copies       int // how many copies have arrived
 	packet       Packet
 	drop         Drop
 	known        time.Duration // when its fate was known
 }
 
-// A lineDriver drives a line, and keeps what becomes of all packets.
+// A lineDriver drives a line, and records the fates of all packets.
 type lineDriver struct {
 	t       *testing.T
 	line    *Line
 	now     time.Duration
-	late    func() time.Duration // after how long Step is called; nil is at once
+	late    func() time.Duration // the delay of calls of Step; nil is none
 	numbers map[uint64]uint64
 	sent    []*sentPacket
-	known   []*sentPacket // in the order in which their fate was known
-	left    []send        // when so many bytes left, copies too
+	known   []*sentPacket // in the order in which their fates became known
+	left    []send        // when bytes left, copies included
 	flows   map[uint64]*PacketFlow
 	ideal   *Flow
 }
@@ -141,7 +141,7 @@ func (d *lineDriver) delivered(flow uint64, until time.Duration) (bytes int) {
 	return bytes
 }
 
-// On a line without anything in its queue, the answer comes at once.
+// If the queue is empty, the fate is known at once.
 func TestDisciplineAnswersAtOnceWhileNothingWaits(t *testing.T) {
 	for _, discipline := range []Discipline{CoDel, FQCoDel} {
 		line := NewLine(Link{Rate: 8 * Mbps, Latency: ms, Queue: Queue{Discipline: discipline}}, 0)
@@ -170,8 +170,8 @@ func TestDisciplineWithoutARate(t *testing.T) {
 	}
 }
 
-// What others send meanwhile waits for a packet that its flow's pace lets enter
-// the line later only from then on.
+// A packet that its flow's pace delays does not hold up others before it enters
+// the line.
 func TestPacedDatagramsLeaveTheLineToOthers(t *testing.T) {
 	line := NewLine(Link{Rate: 8 * Mbps, Pace: Pace{Wait: 100 * ms}}, 0)
 	slow, fast := packetsOn(line, 1), packetsOn(line, 2)
@@ -191,7 +191,7 @@ func TestPacedDatagramsLeaveTheLineToOthers(t *testing.T) {
 	assert.Equal(t, Never, line.Next())
 }
 
-// Without a rate others do not wait anyway, and the answer comes at once.
+// Without a rate others do not wait anyway, and the fate is known at once.
 func TestPacedDatagramsWithoutARate(t *testing.T) {
 	f := packetsOn(NewLine(Link{Pace: Pace{Wait: 100 * ms}}, 0), 1)
 	for i := range time.Duration(3) {
@@ -201,7 +201,7 @@ func TestPacedDatagramsWithoutARate(t *testing.T) {
 	}
 }
 
-// With a discipline, too, a queue can count what is under delay.
+// A queue with a discipline can also count delayed packets.
 func TestDisciplineCountsDelayed(t *testing.T) {
 	for _, discipline := range []Discipline{CoDel, FQCoDel} {
 		for _, queue := range []Queue{{Packets: 10}, {Bytes: 10_999}} {
@@ -219,8 +219,8 @@ func TestDisciplineCountsDelayed(t *testing.T) {
 	}
 }
 
-// Lines that share a bottleneck wait in one queue, and each is told of its own
-// packets, also after it has got another link.
+// Lines that share a bottleneck wait in one queue, and each gets the outcomes
+// of its own packets, even after its link has changed.
 func TestDisciplineOfABottleneck(t *testing.T) {
 	link := Link{Bottleneck: NewBottleneck(8 * Mbps), Queue: Queue{Discipline: CoDel}}
 	one, other := NewLine(link, 1), NewLine(link, 2)
@@ -248,7 +248,7 @@ func TestDisciplineOfABottleneck(t *testing.T) {
 	assert.Equal(t, Never, one.Next())
 }
 
-// Streams on the line take turns with the queue of all datagrams.
+// Streams on the line take turns with the queue of datagrams.
 func TestStreamsTakeTurnsWithADiscipline(t *testing.T) {
 	d := drive(t, Link{Rate: 8 * Mbps, Queue: Queue{Discipline: FQCoDel}})
 	stream := flowOn(d.line, 9)
@@ -265,7 +265,7 @@ func TestStreamsTakeTurnsWithADiscipline(t *testing.T) {
 	assert.InDelta(t, 25_000, d.delivered(1, 50*ms), 1000)
 }
 
-// Sending and waiting allocate nothing once the queues have the room they need.
+// Sending and waiting do not allocate once the queues are large enough.
 func TestDisciplinesAllocateNothing(t *testing.T) {
 	for _, discipline := range []Discipline{CoDel, FQCoDel} {
 		line := NewLine(Link{Rate: 8 * Mbps, Latency: ms, Queue: Queue{Discipline: discipline, Packets: 100}}, 1)
@@ -288,8 +288,8 @@ func TestDisciplinesAllocateNothing(t *testing.T) {
 	}
 }
 
-// A queue with a discipline is as long as one without: the packet that passes at the
-// time counts.
+// A queue with a discipline has the same limit as one without: the packet that
+// is being serialized counts.
 func TestDisciplinesHoldAsMuchAsFIFO(t *testing.T) {
 	for _, test := range []struct {
 		queue Queue
@@ -305,7 +305,7 @@ func TestDisciplinesHoldAsMuchAsFIFO(t *testing.T) {
 		for _, discipline := range []Discipline{FIFO, CoDel, FQCoDel} {
 			queue := test.queue
 			queue.Discipline = discipline
-			d := drive(t, Link{Rate: 800 * Mbps, Queue: queue}) // CoDel sees nothing wait long
+			d := drive(t, Link{Rate: 800 * Mbps, Queue: queue}) // nothing waits long enough for CoDel
 			for range 2 * test.want {
 				d.send(0, 1, 100)
 			}
@@ -319,13 +319,13 @@ func TestDisciplinesHoldAsMuchAsFIFO(t *testing.T) {
 	}
 }
 
-// The last packet leaves room when it has passed, and not before.
+// The last packet frees its room when it has passed, not before.
 func TestDisciplinesMakeRoomAsFIFODoes(t *testing.T) {
 	for _, discipline := range []Discipline{FIFO, CoDel, FQCoDel} {
 		d := drive(t, Link{Rate: 800 * Kbps, Queue: Queue{Packets: 2, Discipline: discipline}}) // a millisecond each
 		d.send(0, 1, 100)
 		d.send(0, 1, 100)
-		d.send(time.Millisecond-1, 1, 100) // too many
+		d.send(time.Millisecond-1, 1, 100) // one too many
 		d.send(time.Millisecond, 1, 100)
 		d.finish()
 		arrived := 0

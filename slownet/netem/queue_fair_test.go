@@ -10,8 +10,8 @@ import (
 // fairLink passes a packet of 1,500 bytes in a millisecond.
 var fairLink = Link{Rate: 12 * Mbps, Queue: Queue{Discipline: FQCoDel}}
 
-// A ping beside a bulk transfer waits for the packet that passes at the time,
-// and not for the queue.
+// A ping during a bulk transfer waits for the packet that is being serialized,
+// not for the queue.
 func TestFQCoDelLetsASparseFlowPass(t *testing.T) {
 	d := drive(t, fairLink)
 	for range 80 {
@@ -53,7 +53,7 @@ func TestFQCoDelIsFairByBytes(t *testing.T) {
 	assert.InDelta(t, 3_000_000, sum, quantum)
 }
 
-// Among many bulk transfers too, a ping is next.
+// A ping comes next even with many bulk transfers.
 func TestFQCoDelServesNewFlowsFirst(t *testing.T) {
 	d := drive(t, fairLink)
 	for flow := range uint64(10) {
@@ -70,7 +70,7 @@ func TestFQCoDelServesNewFlowsFirst(t *testing.T) {
 	}
 }
 
-// Flows whose packets are a quantum take turns, a packet each.
+// Flows whose packets are a quantum take turns, one packet at a time.
 func TestFQCoDelTakesTurns(t *testing.T) {
 	d := drive(t, fairLink)
 	for flow := range uint64(3) {
@@ -88,7 +88,7 @@ func TestFQCoDelTakesTurns(t *testing.T) {
 	}
 }
 
-// Flows of single packets get no more than their share by always being new.
+// Flows of single packets do not get more than their share by always being new.
 func TestFQCoDelNewFlowsStarveNone(t *testing.T) {
 	const until, others = time.Second, 19
 	d := drive(t, fairLink)
@@ -130,7 +130,7 @@ func TestFQCoDelDropsFromTheLongest(t *testing.T) {
 	}
 }
 
-// The limits are those of the RFC: 10,240 packets, of 32 MiB at most.
+// The limits are those of the RFC: 10,240 packets and 32 MiB.
 func TestFQCoDelLimits(t *testing.T) {
 	assert.Equal(t, 10_240, admittedTo(Queue{Discipline: FQCoDel}, 1000), "with the one that passes")
 	assert.Equal(t, 512, admittedTo(Queue{Discipline: FQCoDel}, 65536))
@@ -139,7 +139,7 @@ func TestFQCoDelLimits(t *testing.T) {
 	assert.Equal(t, 1, admittedTo(Queue{Discipline: FQCoDel, Bytes: 1}, 1000), "one that passes needs no room")
 }
 
-// admittedTo returns how many packets of many flows are in a queue at most.
+// admittedTo returns the maximum number of packets of many flows in a queue.
 func admittedTo(queue Queue, bytes int) int {
 	line := NewLine(Link{Rate: Kbps, Queue: queue}, 0)
 	sent := 0
@@ -155,7 +155,7 @@ func admittedTo(queue Queue, bytes int) int {
 	}
 }
 
-// There are 1,024 queues: more flows than that share some.
+// There are 1,024 queues: if there are more flows, some share a queue.
 func TestFQCoDelQueues(t *testing.T) {
 	line := NewLine(Link{Rate: Kbps, Queue: Queue{Discipline: FQCoDel}}, 0)
 	for flow := range uint64(10_000) {

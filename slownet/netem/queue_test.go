@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// admitted returns how many packets of n bytes find room at once.
+// admitted returns for how many packets of n bytes there is room.
 func admitted(link Link, n int) (count int) {
 	f := NewPacketFlow(link, 0)
 	for range 30_000 {
@@ -21,8 +21,9 @@ func admitted(link Link, n int) (count int) {
 	return count
 }
 
-// A queue holds so many bytes, or packets, whichever is reached first; none
-// given is 1,000 packets of any size. That which passes at the time counts.
+// A queue is limited by bytes or packets, whichever is reached first; the
+// default is 1,000 packets of any size. The packet that is being serialized
+// counts.
 func TestQueueLimits(t *testing.T) {
 	for want, queue := range map[int]Queue{
 		1000: {},
@@ -48,7 +49,8 @@ func TestQueueHolds(t *testing.T) {
 	assert.False(t, Queue{Discipline: CoDel}.Holds(1001, 1))
 }
 
-// On an ideal stream a queue of packets is as many bytes as they are when full.
+// On an ideal stream, a limit in packets is a limit in bytes of as many full
+// packets.
 func TestAhead(t *testing.T) {
 	for _, test := range []struct {
 		link Link
@@ -72,8 +74,8 @@ func TestDisciplineString(t *testing.T) {
 	require.NoError(t, Link{Queue: Queue{1, 2, true, FQCoDel}}.Validate())
 }
 
-// As netem's limit does, a queue that counts what is under delay cuts the rate:
-// 10 packets in 100 ms are 100 a second, whatever the rate.
+// Like netem's limit, a queue that counts delayed packets limits the
+// throughput: 10 packets in 100 ms are 100 a second, whatever the rate.
 func TestCountDelayed(t *testing.T) {
 	for _, rate := range []Rate{0, 100 * Mbps} {
 		link := Link{Rate: rate, Latency: 100 * ms, Queue: Queue{Packets: 10, CountDelayed: true}}
@@ -97,7 +99,7 @@ func TestCountDelayed(t *testing.T) {
 	}
 }
 
-// What is under way is counted in whatever order it arrives.
+// Packets in flight are counted in whatever order they arrive.
 func TestCountDelayedUnderJitter(t *testing.T) {
 	link := Link{Latency: 100 * ms, Jitter: Jitter{Deviation: 100 * ms}, Queue: Queue{Packets: 20, CountDelayed: true}}
 	f := NewPacketFlow(link, 1)

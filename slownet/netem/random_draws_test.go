@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Draws that differ in anything (the seed, the flow, the packet, the copy, what
-// they are about) by as little as one are independent of each other.
+// Draws whose seed, flow, packet, copy or kind differ by as little as one are
+// independent.
 func TestNeighboringDrawsAreIndependent(t *testing.T) {
 	const n = 100_000
 	for name, draw := range map[string]func(i uint64) uint64{
@@ -59,7 +59,7 @@ func TestNeighboringDrawsAreIndependent(t *testing.T) {
 	}
 }
 
-// What is drawn does not depend on what else is, nor in which order.
+// A draw does not depend on other draws, or on their order.
 func TestDrawsAreFunctions(t *testing.T) {
 	d := drawsOf(1, PacketID{2, 3})
 	first := fmt.Sprint(d.roll(DrawnLoss), d.roll(DrawnJitter))

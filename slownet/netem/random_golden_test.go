@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// With the same seed, the same happens, on every platform and in every version:
-// these are the arrivals, in microseconds, as they have been since the first.
+// The same seed gives the same results on every platform and in every version:
+// these are the arrivals in microseconds since the first version.
 func TestSeedsGiveTheSameForever(t *testing.T) {
 	const ms = time.Millisecond
 	link := func(d *Distribution, loss Loss) Link {
@@ -24,7 +24,7 @@ func TestSeedsGiveTheSameForever(t *testing.T) {
 	for _, golden := range []struct {
 		link             Link
 		arrivals         string
-		stream, datagram uint64 // hashes of all that happens to 2,000 of each
+		stream, datagram uint64 // hashes of 2,000 of each
 	}{
 		{link(nil, Loss{Random: 0.1}), "20568 53733 53733 53733 53733 53733 56166 56166 ", 0x9bbc05f6f065db7a, 0x42a4ea9d13cf4ac1},
 		{link(Normal, burst), "20510 54233 54233 54233 54233 54233 57397 57397 ", 0x93f27704ab10975e, 0xf2e7544cd9628efb},

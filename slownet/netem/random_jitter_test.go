@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// moments are what is known of a distribution, in units of the deviation.
+// moments are those of a distribution, in units of the deviation.
 type moments struct{ mean, deviation float64 }
 
 // integrate returns the moments of a distribution by its quantiles.
@@ -25,15 +25,15 @@ func integrate(quantile func(p float64) float64) (m moments) {
 	return moments{sum, math.Sqrt(squares - sum*sum)}
 }
 
-const cut = math.MaxInt16 / 8192.0 // what a table can hold
+const cut = math.MaxInt16 / 8192.0 // the largest value in a table
 
-// netemPareto is netem's Pareto distribution: that of shape 3, moved and scaled,
-// and cut.
+// netemPareto is netem's Pareto distribution: of shape 3, shifted, scaled and
+// cut off.
 func netemPareto(p float64) float64 { return min((1/math.Cbrt(1-p)-1.5)*4/3, cut) }
 
 // The Pareto distribution of shape 3 has the density 3/x^4 from 1 on, the mean
-// 3/2 and the mean square 3. Cut at c, it has the mean 3/2 - 1/(2 c^2) and the
-// mean square 3 - 2/c, for what lies beyond c counts as c.
+// 3/2 and the mean square 3. Cut off at c, it has the mean 3/2 - 1/(2 c^2) and
+// the mean square 3 - 2/c, since values beyond c count as c.
 func paretoMoments() moments {
 	c := cut*3/4 + 1.5
 	mean, square := 1.5-1/(2*c*c), 3-2/c
@@ -62,8 +62,8 @@ func TestDistributionMoments(t *testing.T) {
 	}
 }
 
-// A table has the mean and the deviation of its distribution; it is cut a bit
-// more, as it has no value for a probability beyond 1 - 1/8192.
+// A table has the mean and the deviation of its distribution; it is cut off
+// slightly more, since it has no value for probabilities beyond 1 - 1/8192.
 func TestTables(t *testing.T) {
 	for _, scenario := range []struct {
 		*Distribution
@@ -86,7 +86,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// A link without a distribution is printed by its name, and does not panic.
+// Printing a link without a distribution names it, and does not panic.
 func TestPrintingALinkWithoutADistribution(t *testing.T) {
 	var none *Distribution
 	assert.Equal(t, "uniform", none.String())
@@ -95,8 +95,8 @@ func TestPrintingALinkWithoutADistribution(t *testing.T) {
 }
 
 // The tables are the same on every platform. Floating point arithmetic differs
-// in the last digits, by less than 1e-9 of a table's unit, and no value is so
-// near to where it would be rounded to another one.
+// in the last digits, by less than 1e-9 of a table's unit, and no value is that
+// close to being rounded differently.
 func TestTablesAreTheSameEverywhere(t *testing.T) {
 	for name, quantile := range map[string]func(p float64) float64{
 		"normal": normalQuantile,
@@ -112,8 +112,8 @@ func TestTablesAreTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// delays sends datagrams over a link with jitter and returns by how many
-// deviations they are late, or early.
+// delays sends datagrams over a link with jitter and returns how many
+// deviations late, or early, they are.
 func delays(t *testing.T, jitter Jitter, n int) []float64 {
 	const latency = time.Hour
 	f := NewPacketFlow(Link{Latency: latency, Jitter: jitter}, statisticsSeed)
@@ -125,9 +125,8 @@ func delays(t *testing.T, jitter Jitter, n int) []float64 {
 	return delays
 }
 
-// The latency varies as each distribution says, and a correlation c changes
-// nothing about that; variations that are k packets apart have the correlation
-// c^k.
+// The latency follows each distribution, and a correlation c does not change
+// that; variations k packets apart have the correlation c^k.
 func TestJitter(t *testing.T) {
 	table := []int16{-8192, -4096, -4096, 0, 16384}
 	for name, scenario := range map[string]struct {
@@ -168,7 +167,7 @@ func TestJitter(t *testing.T) {
 	}
 }
 
-// A correlation of 1 makes all packets late by the same.
+// With a correlation of 1, all packets are late by the same time.
 func TestJitterFullyCorrelated(t *testing.T) {
 	delays := delays(t, Jitter{Deviation: ms, Correlation: 1}, 1000)
 	for _, delay := range delays {
@@ -176,9 +175,9 @@ func TestJitterFullyCorrelated(t *testing.T) {
 	}
 }
 
-// Every value of a table comes up, and no other; a deviation that is no
-// multiple of the table's unit is not rounded: 10,000 ns x 1/8192 is 1.2 ns,
-// and 10,000 ns x 32767/8192 is 39,998.8 ns.
+// Exactly the values of a table come up; a deviation that is not a multiple of
+// the table's unit is not rounded: 10,000 ns x 1/8192 is 1.2 ns, and 10,000 ns
+// x 32767/8192 is 39,998.8 ns.
 func TestNewDistribution(t *testing.T) {
 	values := []int16{8192, -4096, 1, math.MaxInt16, math.MinInt16}
 	distribution := NewDistribution(values)
@@ -193,8 +192,8 @@ func TestNewDistribution(t *testing.T) {
 	assert.PanicsWithValue(t, "netem: NewDistribution: the table is empty: it must have one value or more", func() { NewDistribution(nil) })
 }
 
-// The largest deviation there can be does not overflow, and the ends of what is
-// random are the ends of a distribution.
+// The largest possible deviation does not overflow, and the extreme random
+// numbers give the extremes of a distribution.
 func TestJitterEnds(t *testing.T) {
 	const last = math.MaxUint64
 	for _, deviation := range []time.Duration{1, 3, ms, maxDeviation} {
@@ -210,8 +209,8 @@ func TestJitterEnds(t *testing.T) {
 	}
 }
 
-// A latency does not become negative, however large the jitter: with half of
-// the variations below -latency, half of the packets have none.
+// A latency is never negative, however large the jitter is: with half of the
+// variations below -latency, half of the packets have none.
 func TestLatencyIsNeverNegative(t *testing.T) {
 	f := NewPacketFlow(Link{Jitter: Jitter{Deviation: time.Second, Distribution: Normal}}, statisticsSeed)
 	var at []float64

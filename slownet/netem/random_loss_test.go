@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const packets = 400_000 // that are sent to measure a share
+const packets = 400_000 // sent to measure a probability
 
 // losses sends datagrams over a link and returns which of them were lost.
 func losses(t *testing.T, loss Loss) (lost []bool) {
@@ -22,18 +22,17 @@ func losses(t *testing.T, loss Loss) (lost []bool) {
 	return lost
 }
 
-// Random losses have nothing to do with each other: a run of them is
-// 1/(1 - p) long.
+// Random losses are independent: a run of them has the mean length 1/(1 - p).
 func TestLossRandom(t *testing.T) {
 	for _, p := range []float64{0.01, 0.3, 0.9} {
 		assertRuns(t, p, 1/(1-p), losses(t, Loss{Random: p}), "p = %v", p)
 	}
 }
 
-// The bad state takes P/(P+R) of the packets; each state loses its own share of
-// them. As in a run of losses the state may change and come back, only that of
-// the simple Gilbert model, which loses all in the bad state and none in the
-// good one, has the length 1/R.
+// A fraction P/(P+R) of packets meets the bad state; each state loses its own
+// share of packets. Since the state may change and come back during a run of
+// losses, only runs of the simple Gilbert model, which loses everything in the
+// bad state and nothing in the good one, have the length 1/R.
 func TestLossGilbertElliott(t *testing.T) {
 	for _, g := range []GilbertElliott{
 		{P: 0.05, R: 0.25, LossBad: 1},
@@ -43,8 +42,8 @@ func TestLossGilbertElliott(t *testing.T) {
 	} {
 		bad := g.P / (g.P + g.R)
 		share := bad*g.LossBad + (1-bad)*g.LossGood
-		// A run begins with a loss behind a packet that passed. With what follows
-		// a loss in either state, its length is the share over how often that is.
+		// A run begins with a loss after a packet that passed. Its length is
+		// the share of losses divided by how often that happens.
 		passed, loses := [2]float64{1 - g.LossGood, 1 - g.LossBad}, [2]float64{g.LossGood, g.LossBad}
 		time := [2]float64{1 - bad, bad}
 		change := [2][2]float64{{1 - g.P, g.P}, {g.R, 1 - g.R}}
@@ -62,7 +61,7 @@ func TestLossGilbertElliott(t *testing.T) {
 	}
 }
 
-// The link is bad for 1/R packets at a time, and good for 1/P.
+// The bad state lasts 1/R packets on average, and the good one 1/P.
 func TestLossGilbertElliottStates(t *testing.T) {
 	g := GilbertElliott{P: 0.05, R: 0.2, LossBad: 0.5}
 	var state lossState
@@ -75,8 +74,8 @@ func TestLossGilbertElliottStates(t *testing.T) {
 	assertRuns(t, 0.8, 20, isGood, "good")
 }
 
-// matrix returns the probabilities to go from one state to another; states are
-// numbered as netem does, from 1.
+// matrix returns the transition probabilities; states are numbered as netem
+// does, from 1.
 func (m Markov) matrix() (p [5][5]float64) {
 	p[1][1], p[1][3], p[1][4] = 1-m.P13-m.P14, m.P13, m.P14
 	p[2][2], p[2][3] = 1-m.P23, m.P23
@@ -85,7 +84,7 @@ func (m Markov) matrix() (p [5][5]float64) {
 	return p
 }
 
-// stationary returns which share of the time the states take in the long run.
+// stationary returns the stationary distribution of the states.
 func (m Markov) stationary() (share [5]float64) {
 	p := m.matrix()
 	share[1] = 1
@@ -93,7 +92,7 @@ func (m Markov) stationary() (share [5]float64) {
 		var next [5]float64
 		for from := 1; from <= 4; from++ {
 			for to := 1; to <= 4; to++ {
-				next[to] += share[from] / 2 * p[from][to] // half of it stays, lest it swings
+				next[to] += share[from] / 2 * p[from][to] // half of it stays, so that the iteration converges
 			}
 			next[from] += share[from] / 2
 		}
@@ -109,8 +108,8 @@ var markovs = []Markov{
 	{P14: 0.2},
 }
 
-// What is lost is the share of the states 3 and 4; a run of losses is as long
-// as that share over how often one begins.
+// The loss probability is the share of states 3 and 4; the length of a run of
+// losses is that share divided by how often a run begins.
 func TestLossMarkov(t *testing.T) {
 	for _, m := range markovs {
 		share, p := m.stationary(), m.matrix()
@@ -160,7 +159,7 @@ func TestLossMarkovIsNetems(t *testing.T) {
 	}
 }
 
-// A model that comes in the place of another begins in a state that it has.
+// A model that replaces another begins in one of its own states.
 func TestLossChangedModel(t *testing.T) {
 	f := NewPacketFlow(Link{Loss: Loss{GilbertElliott: GilbertElliott{P: 1, LossBad: 1}}}, 0)
 	_, drop := f.Send(0, 1)
@@ -176,9 +175,9 @@ func TestLossChangedModel(t *testing.T) {
 	assert.Equal(t, NotDropped, drop, "good")
 }
 
-// A correlation leaves the share as it is. After a packet that was befallen,
-// the next one is with the probability c + (1 - c) p, so that a run is
-// 1/((1 - c)(1 - p)) long.
+// A correlation does not change the share. After an impaired packet, the next
+// one is impaired with the probability c + (1 - c) p, so a run has the length
+// 1/((1 - c)(1 - p)).
 func TestChance(t *testing.T) {
 	for _, chance := range []Chance{{0.05, 0}, {0.2, 0.25}, {0.3, 0.75}, {0.8, 0.5}} {
 		run := 1 / ((1 - chance.Correlation) * (1 - chance.Probability))
@@ -201,7 +200,7 @@ func TestChance(t *testing.T) {
 	}
 }
 
-// What is certain always happens, and what cannot be never does.
+// With probability 1 it always happens, and with probability 0 never.
 func TestCertainty(t *testing.T) {
 	for i := range uint64(10_000) {
 		draws := drawsOf(0, PacketID{Number: i})
