@@ -2,25 +2,24 @@ package simtest
 
 import "testing"
 
-// CheckDeterminism runs a simulation twice, and fails the test if the two runs
-// differ. It shows the first event that does, and the one before it, which they
-// have in common; where bytes differ, the first that do, in hexadecimal and as
-// text, and which goroutine of which host wrote them; whether the times,
-// lengths and order of all events are still the same; and a likely cause. The
-// second run is not made if the first has failed.
+// CheckDeterminism runs a simulation twice, and fails the test if the two runs differ.
+// It shows the first event that differs, and the last one that both have in common; if
+// bytes differ, the first of them in hexadecimal and as text, and which goroutine of
+// which host wrote them; whether the times, lengths and order of all events are still
+// the same; and a likely cause. The second run is skipped if the first has failed.
 //
-// To show the bytes it keeps up to 64 MiB of what is sent, and the writer of
-// each part. That takes some time; [Config.Run] does not do it. With SIMTEST_TRACE
-// the traces of both runs are kept where they differ, and the failure has the line
-// that makes a page of them with the first difference marked.
+// To show the bytes it records up to 64 MiB of what is sent, and the writer of each
+// part. That takes some time; [Config.Run] does not do it. With SIMTEST_TRACE the
+// traces of both runs are kept if they differ, and the failure prints the command that
+// makes a page of them with the first difference marked.
 //
-// Both runs are in the test's own process, so what the first one leaves there counts:
-// package-level variables, pools, what is done only once. With [Config.Fresh], or
-// SIMTEST_FRESH=20, there is a process for each, the test's own program, as
-// those of [Search]: all that is said there of processes holds.
+// Both runs are in the test's own process, so state that the first run leaves there
+// matters: package-level variables, pools, and things that are done only once. With
+// [Config.Fresh], or SIMTEST_FRESH=20, each run has a process of its own, a copy of the
+// test's program, as in [Search]; everything said there about processes applies.
 func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
-	number := searchNumber(t) // which a worker has in common with the test's own process
+	number := searchNumber(t) // the same in a worker and in the test's own process
 	fresh, err := freshFromEnvironment(config.Fresh)
 	if err != nil {
 		t.Fatal(err)

@@ -10,11 +10,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// freshVariable says in how many processes CheckDeterminism compares runs, and that a
-// search starts one for each seed. The overlay reads it as well.
+// freshVariable is the number of processes in which CheckDeterminism compares runs, and
+// makes a search start one for each seed. The overlay reads it too.
 const freshVariable = "SIMTEST_FRESH"
 
-// maxFresh bounds the number of processes.
+// maxFresh is the maximum number of processes.
 const maxFresh = 1_000_000
 
 // freshFromEnvironment returns in how many processes simulations run, or 0 for the
@@ -23,7 +23,7 @@ func freshFromEnvironment(configured int) (int, error) {
 	return parseFresh(os.Getenv(freshVariable), configured)
 }
 
-// parseFresh returns what SIMTEST_FRESH says, or the configured number if it is empty.
+// parseFresh parses SIMTEST_FRESH, or returns the configured number if it is empty.
 func parseFresh(text string, configured int) (int, error) {
 	if text == "" {
 		return configured, nil
@@ -35,7 +35,7 @@ func parseFresh(text string, configured int) (int, error) {
 	return n, nil
 }
 
-// checkFresh compares runs in so many processes of their own.
+// checkFresh compares runs in the given number of processes.
 func (c *Config) checkFresh(t *testing.T, number, processes int) {
 	t.Helper()
 	if inBubble() {
@@ -63,7 +63,7 @@ func (c *Config) checkFresh(t *testing.T, number, processes int) {
 		}
 		return failure+skip == ""
 	})
-	seed, _ := seedFromEnvironment(c.Seed) // that is no error: the seed was used
+	seed, _ := seedFromEnvironment(c.Seed) // no error: the seed was used already
 	switch {
 	case err != nil:
 		t.Fatalf("simtest: %v", err)
@@ -76,9 +76,9 @@ func (c *Config) checkFresh(t *testing.T, number, processes int) {
 	}
 }
 
-// compareProcesses runs a job in so many processes, one after another, and returns how
-// the first run that differs from the first process's does, or nothing. It ends when
-// goesOn returns false, which is called after each run.
+// compareProcesses runs a job in the given number of processes, one after another, and
+// returns how the first deviating run differs from that of the first process, or
+// nothing. It calls goesOn after each run, and ends when that returns false.
 func compareProcesses(processes int, launch func() (searchServer, error), job searchJob, giveUp <-chan struct{}, goesOn func(i int, o searchOutcome) bool) (report string, err error) {
 	job.Record = true
 	var first searchServer
@@ -115,25 +115,25 @@ func compareProcesses(processes int, launch func() (searchServer, error), job se
 	return "", nil
 }
 
-// A recordQuery asks a worker for what it has recorded. With Event it is for the events
-// from that one on, from 1, and otherwise for the digests.
+// A recordQuery asks a worker for its recording: if Event is set, for the events from
+// that number on, counted from 1; otherwise for the digests.
 type recordQuery struct {
 	Event int    `json:"event,omitempty"`
 	Keep  string `json:"keep,omitempty"` // the trace, with this word added to its name
 }
 
-// A recordPart is what a worker answers.
+// A recordPart is a worker's answer.
 type recordPart struct {
 	Digests  []trace.Digest `json:"digests,omitempty"`
 	Shape    trace.Digest   `json:"shape,omitempty"`
 	Unseeded bool           `json:"unseeded,omitempty"`
-	Common   trace.Event    `json:"common,omitzero"` // the one before
+	Common   trace.Event    `json:"common,omitzero"` // the event before these
 	Events   []recordedText `json:"events,omitempty"`
-	Trace    string         `json:"trace,omitempty"` // the name of its file
+	Trace    string         `json:"trace,omitempty"` // the name of the trace file
 	Error    string         `json:"error,omitempty"`
 }
 
-// A recordedText is a recorded event for another process.
+// A recordedText is a recorded event, encoded for another process.
 type recordedText struct {
 	Event   trace.Event `json:"event"`
 	Kept    bool        `json:"kept,omitempty"`
@@ -147,7 +147,7 @@ type toldPart struct {
 	Who string `json:"who"`
 }
 
-// answer answers a question of the parent.
+// answer answers a query of the parent.
 func (r *recording) answer(q *recordQuery) *recordPart {
 	if q.Event == 0 {
 		return &recordPart{Digests: r.digests, Shape: r.shape, Unseeded: r.unseeded}
@@ -175,13 +175,13 @@ func (r *recording) answer(q *recordQuery) *recordPart {
 	return part
 }
 
-// digested returns an event without what is not part of the digest.
+// digested returns an event reduced to what is part of the digest.
 func digested(e trace.Event) trace.Event {
 	e.Payload, e.Packet = "", nil
 	return e
 }
 
-// reportProcesses returns how the runs of two processes differ, the first and number i.
+// reportProcesses returns how the runs of the first process and of process i differ.
 func reportProcesses(first, other searchServer, i int) (string, error) {
 	a, err := ask(first, &recordQuery{})
 	if err != nil {
@@ -233,7 +233,7 @@ func reportProcesses(first, other searchServer, i int) (string, error) {
 	return text, nil
 }
 
-// ask asks a worker for what it has recorded.
+// ask sends a query to a worker.
 func ask(server searchServer, q *recordQuery) (*recordPart, error) {
 	o := server.do(searchJob{Query: q}, nil)
 	if o.died != "" || o.Record == nil {

@@ -103,7 +103,7 @@ func TestCheckDeterminismInProcesses(t *testing.T) {
 		{"differs", "SIMTEST_TRACE=" + folder, "FAIL", []string{
 			"two runs with one seed differ, from event 3 on\n  last in common: ",
 			"The bytes differ from byte ", `after "once upon a time`,
-			"They were written by a goroutine that belongs to no host, in simtest_test.",
+			"They were written by a goroutine without a host, in simtest_test.",
 			"The runs differ in content alone",
 			"The runs were in processes of their own, the first one and number 2.",
 			"their traces are in " + folder,

@@ -110,12 +110,13 @@ type Config struct {
 	// SIMTEST_SCHEDULE overrides it.
 	Schedule uint64
 
-	// Fresh is in how many processes of their own [CheckDeterminism] compares runs, so
-	// that nothing counts that a process keeps from one run to the next. Zero is none: two
-	// runs in the test's own process. 1 is 2. The environment variable SIMTEST_FRESH, if
-	// it is set, is used instead; there, any number but 0 also stands for
-	// [Search.Fresh], and with the overlay's layer order, see [Overlay], what packages
-	// draw while they are initialized is the same in each process.
+	// Fresh is the number of separate processes in which [CheckDeterminism] compares
+	// runs, so that state which a process keeps from one run to the next does not
+	// matter. Zero means two runs in the test's own process; 1 is treated as 2. The
+	// environment variable SIMTEST_FRESH overrides it; any number other than 0 also
+	// turns on [Search.Fresh]. With the overlay's order layer (see [Overlay]), random
+	// numbers that packages draw during initialization are then the same in each
+	// process.
 	Fresh int
 
 	layers    Layers       // of the overlay

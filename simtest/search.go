@@ -7,119 +7,117 @@ import (
 	"time"
 )
 
-// A Search runs a simulation with one seed after another, on all processors,
-// and tells which of them fail:
+// A Search runs a simulation with many seeds, on all processors, and reports which of
+// them fail:
 //
 //	func TestElection(t *testing.T) {
 //		simtest.Search{Seeds: 1000}.Run(t, func(t *testing.T, sim *simtest.Sim) { ... })
 //	}
 //
-// Environment variables say which seeds, for go test ./... to take them too; all
-// others of their tests go on as before:
+// Environment variables set the seeds. Tests without a Search are not affected, so they
+// also work with go test ./...:
 //
 //	SIMTEST_SEEDS=10000     ten thousand seeds instead of Search.Seeds
 //	SIMTEST_SEEDS=500-900   the seeds from 500 to 900
 //	SIMTEST_TIME=10m        until ten minutes have passed, if SIMTEST_SEEDS sets no bound
-//	SIMTEST_SEED=42         this one, once, in the test's own process, and no replay file
+//	SIMTEST_SEED=42         this seed, once, in the test's own process, and no replay files
 //	SIMTEST_REPLAY=file     this replay file, once, in the test's own process
 //	SIMTEST_REPLAYS=dir     replay files are in dir/<Test> instead of testdata/simtest/<Test>
 //	SIMTEST_SHARD=3/16      the third of sixteen parts of the seeds, for sixteen machines
-//	SIMTEST_SHARD=auto      the part that GitLab, Buildkite or CircleCI have for this machine
-//	SIMTEST_SHRINK=5m       makes failures smaller for five minutes; 0 leaves them as they are
+//	SIMTEST_SHARD=auto      the part that GitLab, Buildkite or CircleCI assign to this machine
+//	SIMTEST_SHRINK=5m       shrinks failures for up to five minutes; 0 does not shrink them
 //	SIMTEST_FRESH=1         starts a process for each seed, as Search.Fresh
-//	SIMTEST_REPORT=file     adds a report to a file, in JSON, for slownet sweep
+//	SIMTEST_REPORT=file     appends a report to a file, in JSON, for slownet sweep
 //
-// A value that makes no sense fails the test before any seed has run. The names of
-// a report's file and of dir may have %p in them, which is replaced by the test's
-// package, with dots for slashes; a relative name is relative to the package's
-// folder, where go test runs its tests. A shard has the seeds that are one less than its number,
-// modulo the number of shards.
+// An invalid value fails the test before any seed has run. The names of the report file
+// and of dir may contain %p, which is replaced by the test's package, with dots for
+// slashes; a relative name is relative to the package's folder, where go test runs its
+// tests. A shard has the seeds that are equal to its number minus one, modulo the
+// number of shards.
 //
 // # Processes
 //
-// The seeds run in worker processes, one for each processor: the test's own
-// program, started again for this test alone. So a seed that ends its process (a
-// fatal error, a panic, os.Exit), that never comes to an end, or takes all memory,
-// is a seed that has failed, with its output, and the search goes on with the
-// others. A seed whose worker somebody has killed runs again. What follows from
-// all that:
+// The seeds run in worker processes, one for each processor: the test's own program,
+// started again for this test alone. So a seed that ends its process (by a fatal error,
+// a panic or os.Exit), never ends, or uses up all memory, is a failed seed with its
+// output, and the search continues with the others. A seed whose worker was killed from
+// outside runs again. The consequences:
 //
 //   - TestMain, and what the test does before Run, happens in each worker, and in
-//     the test's own process. A worker that does not come to Run is an error.
-//   - f judges by its own t. Variables that it sets are set in a worker; in the
-//     test's own process they stay as they are.
-//   - A worker's t is not the test's, though it has its name. Its clean-ups are
-//     done after each seed.
-//   - Of the flags of go test the workers get -test.run for their test, -test.cpu,
-//     and -test.gocoverdir, which makes go test -cover count what they cover. They
-//     do not get -short, nor flags of the test's own. Without -cpu each worker uses
+//     the test's own process. A worker that does not reach Run is an error.
+//   - f reports failures to its own t. Variables that it sets are set in a worker; in the
+//     test's own process they do not change.
+//   - A worker's t is not the test's, though it has its name. Its clean-ups run
+//     after each seed.
+//   - Of go test's flags the workers get -test.run for their test, -test.cpu,
+//     and -test.gocoverdir, so that go test -cover includes their coverage. They
+//     do not get -short or the test's own flags. Without -cpu each worker uses
 //     one processor.
-//   - Package-level variables go on from one seed to the next in the same worker.
+//   - Package-level variables keep their values from one seed to the next in a worker.
 //     See Fresh.
-//   - Where several Searches are in one test, they are told apart by their order.
+//   - Several Searches in one test are distinguished by their order.
 //
-// In a debugger, with go test -fuzz, SIMTEST_SEED and SIMTEST_REPLAY there are no
-// workers, and f runs in the test's own process, as [Config.Run] runs it.
+// In a debugger, and with go test -fuzz, SIMTEST_SEED or SIMTEST_REPLAY, there are no
+// workers, and f runs in the test's own process, as with [Config.Run].
 //
-// Seeds run as with [Config.KeepPools], which is much faster, until one dies
-// of what an earlier one has left in a pool. Then that seed runs again, and it
-// and all later ones run without.
+// Seeds run with [Config.KeepPools], which is much faster, until one crashes because of
+// what an earlier one left in a pool. That seed and all later ones then run without it.
 //
 // # Results
 //
-// While it runs, a search that takes longer than two seconds tells on standard
-// error how far it is. In the end it logs a summary: how many seeds there were and
-// how much simulated time, how many of the traces were distinct, and how many
-// shapes they had. A trace's shape is the kinds and hosts of its events, in
-// their order, without times, lengths and repetitions. When new seeds
-// have shown no new shapes for long, more of them will hardly find more. Each seed
-// draws its faults anew: with variations of seeds that had new shapes, four bugs of five
-// took more seeds to find. The figures are in docs/exploring.md.
+// A search that takes longer than two seconds shows its progress on standard error. At
+// the end it logs a summary: the number of seeds and how much simulated time they took,
+// how many traces were distinct, and how many shapes they had. A trace's shape is the
+// sequence of kinds and hosts of its events, without times, lengths and repetitions.
+// When no new shapes have appeared for a long time, more seeds are unlikely to find
+// more. Each seed draws its faults independently: with variations of seeds that had new
+// shapes, four of five bugs took more seeds to find. The figures are in
+// docs/exploring.md.
 //
-// Seeds that fail are grouped by what has failed: the message, without its
-// numbers, and the place. Of each group the summary shows the first seed's output,
-// or that of the smaller run that is left of it, and the line that runs it again. Where nothing but t.Error or t.Fatal tells what
-// has failed, that is the last line that the seed has logged; where log.Fatal or os.Exit
-// has ended the process with an error, it is the last line that the seed has printed.
+// Seeds that fail are grouped by the failure's message, without its numbers, and its
+// place. For each group the summary shows the first seed's output, or that of the run
+// it was shrunk to, and the command that runs it again. The message is the last line
+// that the seed logged with t.Error or t.Fatal, or if log.Fatal or os.Exit ended the
+// process with an error, the last line that it printed.
 //
-// A seed that has not ended after two minutes of real time has failed. On Linux, time in
-// which its worker waited for a processor does not count, so that a loaded machine
-// fails no seed that is merely slow; but one has failed in whose simulation nothing has
-// happened on the network for two minutes of real time, if its worker had a processor,
-// or wanted none, for a fifth of them. From ten seconds on, the progress names the seed that
-// has run for the longest time. The search stops before the end of go test's -timeout, and
-// fails then. Ctrl-C prints the summary so far and ends the process; a worker ends
-// when its parent does. In both cases the summary names the seeds that had been
-// running for ten seconds or more.
+// A seed that has not ended after two minutes of real time has failed. On Linux, time
+// that its worker spent waiting for a processor does not count, so a loaded machine
+// does not fail a seed that is merely slow. A seed has also failed if nothing has
+// happened on its network for two minutes of real time, and its worker did not have to
+// wait for a processor for at least a fifth of that. After ten seconds, the progress
+// names the seed that has run for the longest time. The search stops before go test's
+// -timeout ends, and fails then. Ctrl-C prints the summary so far and ends the process;
+// a worker ends when its parent does. In both cases the summary names the seeds that
+// had been running for ten seconds or more.
 //
-// # Smaller failures
+// # Shrinking
 //
-// When the seeds have run, the search runs the first one of each group again, and
-// makes its failure smaller: it leaves out faults of its [Chaos], and hosts and
-// directions of faults, makes them shorter and weaker, lets them begin later, at rounder times,
-// and the quiet earlier, as long as the failure is of the same group. That takes
-// some hundred runs, on all processors, of at most a thousand for each failure, and
-// no longer than Search.Shrink; of more than ten groups the others are left as they
-// are. What comes out does not depend on how many processors there are, unless time
-// was up. What is left is written to a replay file. Its name and text are in the
-// summary, with the line that runs it again; where the file cannot be written, its
-// text is. Of a group of which a replay file has failed already, no other is
-// written. With a failure that takes no faults, the file has the seed alone.
+// When the seeds have run, the search reruns the first seed of each group and shrinks
+// its failure: it removes faults of its [Chaos], and hosts and directions of faults,
+// makes faults shorter and weaker, lets them begin later, at rounder times, and the
+// quiet period earlier, as long as the failure belongs to the same group. That takes
+// some hundred runs, on all processors, at most a thousand for each failure, and no
+// longer than Search.Shrink; if there are more than ten groups, the others are not
+// shrunk. The result does not depend on the number of processors, unless time runs out.
+// It is written to a replay file, whose name and text are in the summary, with the
+// command that runs it again; if the file cannot be written, only its text is shown.
+// For a group with a failed replay file no other is written. For a failure that needs
+// no faults, the file has only the seed.
 //
-// A failure that does not come again is not made smaller, and no file is written: the
-// seed is run several times, and how runs differ is told as [CheckDeterminism] tells
-// it. With SIMTEST_TRACE there are traces of seeds and replay files that fail, and of
-// the run that is left of a failure, not of the runs between.
+// A failure that is not reproduced is not shrunk, and no file is written: the seed is
+// run several times, and the differences between runs are reported as by
+// [CheckDeterminism]. With SIMTEST_TRACE there are traces of seeds and replay files
+// that fail, and of the run that a failure is shrunk to, but not of the runs in
+// between.
 //
 // # Replay files
 //
-// A replay file tells one run of a simulation: its seed, the faults of its Chaos,
-// and what failed. The files in testdata/simtest/<Test> whose names end in .replay
-// run before any seed, all of them, as a fuzz test runs its corpus. One passes if
-// f passes, which is what it does when the bug is mended; keep it then, for the bug
-// may come back. One that fails is a failure of the search, as a seed's is; whether
-// it is the very run that the file was written of, its digest tells. It may be
-// edited:
+// A replay file describes one run of a simulation: its seed, the faults of its Chaos,
+// and the failure. All files in testdata/simtest/<Test> with the extension .replay run
+// before any seed, as a fuzz test runs its corpus. A file passes if f passes, which it
+// should once the bug is fixed; keep the file then, since the bug may come back. A file
+// that fails is a failure of the search, like a seed; its digest shows whether the run
+// is identical to the recorded one. Replay files may be edited:
 //
 //	simtest-replay 1
 //	go go1.26.8
@@ -130,14 +128,14 @@ import (
 //	message two leaders of term 3
 //	digest unknown
 //
-// Each line begins with a key. The first one is the version of the format. A fault is
-// as in [Chaos].Schedule, and quiet is when faults are over. Where a failure needs an
-// order among events of one instant, or something that befalls a packet by chance, the
+// Each line begins with a key. The first line is the version of the format. A fault is
+// written as in [Chaos].Schedule, and quiet is when faults are over. If a failure needs
+// a certain order among events of one instant, or a random impairment of a packet, the
 // file has lines with the keys ties and tie, or draws and draw, that name them; all
-// others are natural, and nothing befalls other packets. docs/replay.md has the whole
-// format. A file that is damaged,
-// or of another test, fails the test before any seed has run. Of several shards, the
-// first one runs the files. [Config.Run] runs none.
+// other orders are natural, and other packets are not impaired. docs/replay.md
+// describes the whole format. A damaged file, or one of another test, fails the test
+// before any seed has run. With several shards, the first one runs the files.
+// [Config.Run] runs none.
 type Search struct {
 	// Config is the configuration of each simulation. Its Seed is the first seed.
 	Config Config
@@ -159,8 +157,8 @@ type Search struct {
 	Shrink time.Duration
 
 	// Fresh starts a process for each seed, for code that changes package-level
-	// variables. That takes some ten milliseconds more for each. The environment
-	// variable SIMTEST_FRESH=1 does so for all searches, see [Config.Fresh].
+	// variables. That costs some ten milliseconds per seed. The environment variable
+	// SIMTEST_FRESH=1 does so for all searches; see [Config.Fresh].
 	Fresh bool
 
 	// Memory is the limit of a worker's resident memory in bytes. A seed that exceeds

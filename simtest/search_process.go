@@ -70,8 +70,7 @@ type searchProcess struct {
 // startDirectory is where go test starts the tests, and where workers start.
 var startDirectory, _ = os.Getwd()
 
-// workerArguments returns the flags of the test's program when it runs as a worker of a
-// test.
+// the value of SIMTEST_FRESH there, if it is not set; likewise
 func workerArguments(test string) []string {
 	arguments := []string{
 		"-test.run=" + runPattern(test), "-test.count=1", "-test.timeout=0", "-test.v=true",
@@ -102,7 +101,7 @@ type errNotReached struct {
 
 // Error returns what happened, and the worker's output.
 func (e *errNotReached) Error() string {
-	text := fmt.Sprintf("a worker process did not come to %s: %s. A worker runs the test as the test's own process does, without its flags, and must come to the same searches in the same order", e.call, e.how)
+	text := fmt.Sprintf("a worker process did not reach %s: %s. A worker runs the test as the test's own process does, without its flags, and must reach the same searches in the same order", e.call, e.how)
 	if e.output != "" {
 		text += ". It has printed:\n" + indented(e.output)
 	}
@@ -289,7 +288,7 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			select {
 			case <-p.exited:
 			case <-time.After(time.Second): // it has closed the pipe, of which it does not know
-				return p.endIt("the worker process has closed the pipe by which it tells how a seed has ended")
+				return p.endIt("the worker process has closed the pipe by which it reports results")
 			}
 		case <-p.exited:
 			select {

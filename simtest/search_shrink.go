@@ -294,8 +294,8 @@ func (run *searchRun) writeReplayLocked(g *sweep.Group, r *replay) []string {
 	return []string{"Its replay file is " + g.Replay + ":", indented(g.ReplayText)}
 }
 
-// checkAgain finds out how runs of a seed differ: in one process, or with Search.Fresh
-// in processes of their own.
+// checkAgain finds how runs of a seed differ: in one process, or with Search.Fresh in a
+// process each.
 func (run *searchRun) checkAgain(ctx context.Context, job searchJob) (f finding, ok bool) {
 	if !run.search.Fresh {
 		return run.runOnce(ctx, job)

@@ -35,8 +35,8 @@ type searchJob struct {
 	Decide bool `json:"decide,omitempty"` // report random decisions
 	Check  bool `json:"check,omitempty"`  // run the seed several times, and report differences
 
-	Record bool         `json:"record,omitempty"` // keep what can be asked for
-	Query  *recordQuery `json:"query,omitempty"`  // ask for it
+	Record bool         `json:"record,omitempty"` // keep a recording for queries
+	Query  *recordQuery `json:"query,omitempty"`  // query the recording
 
 	alone   bool          // it must run in a process that has run no other job
 	number  int           // of a candidate
