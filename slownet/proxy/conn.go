@@ -20,12 +20,12 @@ type conn struct {
 	flows        [2]flow       // by Stream
 	closed       chan struct{} // closed when the connection is
 
+	raw     net.Conn                     // to the server
+	wrapped atomic.Pointer[slownet.Conn] // of raw; set while mu is held; nil if it is on no path
+	link    placement                    // guarded by the proxy's linking
+
 	mu       sync.Mutex // guards what follows
-	raw      net.Conn   // to the server
-	wrapped  *slownet.Conn
-	link     placement
 	ended    [2]bool
-	alarm    *time.Timer
 	patience *time.Timer
 
 	isOver     atomic.Bool
@@ -38,7 +38,8 @@ func newConn(p *Proxy, number uint64, client, server net.Conn, link placement) *
 	c := &conn{link: link, proxy: p, number: number, began: time.Now(), client: client, raw: server, closed: make(chan struct{}), resettableAt: p.server.now() + minResetDelay}
 	wrapped, isWrapped := server.(*slownet.Conn)
 	if isWrapped {
-		c.wrapped, c.raw = wrapped, wrapped.NetConn()
+		c.wrapped.Store(wrapped)
+		c.raw = wrapped.NetConn()
 	}
 	c.flows[Upstream].init(c, Upstream, client, server, !isWrapped)
 	c.flows[Downstream].init(c, Downstream, server, client, !isWrapped)
@@ -51,76 +52,20 @@ func (c *conn) start() {
 	c.flows[Downstream].start()
 }
 
+// run runs a function in a goroutine for which Server.Close waits.
+func (c *conn) run(f func()) { c.proxy.server.running.run(f) }
+
 func (c *conn) isClosed() bool { return c.isOver.Load() }
 
 // wrap puts the connection on a path, unless it is on one already.
 func (c *conn) wrap(path *slownet.Path, at placement) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.wrapped != nil || c.isClosed() {
+	if c.wrapped.Load() != nil || c.isClosed() {
 		return
 	}
-	c.wrapped, c.link = path.Conn(c.raw), at
-	for i := range c.flows {
-		f := &c.flows[i]
-		f.mu.Lock()
-		f.wrapLocked(c.raw, c.wrapped)
-		f.mu.Unlock()
-	}
-}
-
-// setToxics puts the connection's bytes through those of the proxy's toxics that
-// affect it.
-func (c *conn) setToxics(toxics []*toxic, changed *toxic) {
-	for i := range c.flows {
-		f := &c.flows[i]
-		f.mu.Lock()
-		if c.isClosed() || c.isFinished.Load() {
-			f.mu.Unlock()
-			continue
-		}
-		what, has := f.setLocked(toxics, changed)
-		f.mu.Unlock()
-		if has {
-			c.handle(what)
-		}
-	}
-	c.setAlarm()
-}
-
-// nextAlarm returns the time at which a toxic next acts by itself, and its action.
-func (c *conn) nextAlarm() (at time.Duration, what itemKind, ok bool) {
-	for i := range c.flows {
-		f := &c.flows[i]
-		f.mu.Lock()
-		if t, does, has := f.line.nextAlarm(); has && (!ok || t < at) {
-			at, what, ok = t, does, true
-		}
-		f.mu.Unlock()
-	}
-	return max(at, c.resettableAt), what, ok
-}
-
-// setAlarm sets the timer for the next action of a toxic by itself.
-func (c *conn) setAlarm() {
-	at, _, ok := c.nextAlarm()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.alarm != nil {
-		c.alarm.Stop()
-	}
-	if ok && !c.isClosed() {
-		c.alarm = time.AfterFunc(max(0, at-c.proxy.server.now()), c.alarmed)
-	}
-}
-
-// alarmed performs the actions that are due.
-func (c *conn) alarmed() {
-	if at, what, ok := c.nextAlarm(); ok && at <= c.proxy.server.now() {
-		c.handle(what)
-		return
-	}
-	c.setAlarm()
+	c.link = at
+	c.wrapped.Store(path.Conn(c.raw)) // the flows follow
 }
 
 // minResetDelay is the time from accepting a client until it may be reset. A reset
@@ -160,12 +105,13 @@ func (c *conn) finish() {
 	}
 	for i := range c.flows {
 		f := &c.flows[i]
-		f.mu.Lock()
+		f.lock()
 		f.discards, f.line = true, pipeline{}
+		f.setAlarmLocked()
 		f.interruptLocked()
 		to := f.to
 		signalTo(f.room)
-		f.mu.Unlock()
+		f.unlock()
 		if half, ok := to.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
 		}
@@ -193,11 +139,9 @@ func (c *conn) close(reset bool) {
 		c.mu.Lock()
 		c.isOver.Store(true)
 		close(c.closed)
-		server := c.wrapped
-		for _, t := range []*time.Timer{c.alarm, c.patience} {
-			if t != nil {
-				t.Stop()
-			}
+		server := c.wrapped.Load()
+		if c.patience != nil {
+			c.patience.Stop()
 		}
 		c.mu.Unlock()
 		if reset {
@@ -218,10 +162,11 @@ func (c *conn) close(reset bool) {
 		}
 		for i := range c.flows {
 			f := &c.flows[i]
-			f.mu.Lock()
+			f.lock()
+			f.setAlarmLocked()
 			f.polled.remove()
 			signalTo(f.wake)
-			f.mu.Unlock()
+			f.unlock()
 		}
 		c.proxy.forget(c, reset)
 	})

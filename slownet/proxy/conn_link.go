@@ -111,37 +111,61 @@ func (p *Proxy) newPathLocked(at placement, number uint64) *slownet.Path {
 	})
 }
 
-// linkAllLocked puts all connections on the current links.
-func (p *Proxy) linkAllLocked() {
+// relink puts all connections on the current links. It runs in the background, because
+// it may have to wait for the locks of connections.
+func (p *Proxy) relink() {
+	done := make(chan struct{})
+	p.interruption.add(done)
+	p.server.running.run(func() {
+		defer close(done)
+		p.linkAll()
+	})
+}
+
+func (p *Proxy) linkAll() {
+	p.linking.Lock()
+	defer p.linking.Unlock()
+	var sets []func()
+	p.mu.Lock()
 	for k, path := range p.paths {
-		path.SetLinks(p.linksLocked(k.links))
+		read, write := p.linksLocked(k.links)
+		sets = append(sets, func() { path.SetLinks(read, write) })
 	}
 	for _, c := range p.all() {
-		p.linkLocked(c)
+		sets = append(sets, p.linkLocked(c))
 	}
-	for _, peer := range p.allPeers() {
-		p.linkPeerLocked(peer)
+	for _, c := range p.allPeers() {
+		sets = append(sets, p.linkPeerLocked(c))
+	}
+	p.mu.Unlock()
+	for _, set := range sets {
+		if set != nil {
+			set()
+		}
 	}
 }
 
-// linkLocked puts a connection on the current links.
-func (p *Proxy) linkLocked(c *conn) {
-	c.mu.Lock()
-	wrapped, before := c.wrapped, c.link
-	c.mu.Unlock()
+// linkLocked returns a function that puts a connection on the current links, which may
+// block. It returns nil if nothing changes.
+func (p *Proxy) linkLocked(c *conn) (set func()) {
+	wrapped := c.wrapped.Load()
 	if wrapped == nil {
-		if path, at := p.placeLocked(c.number); path != nil {
-			c.wrap(path, at)
+		path, at := p.placeLocked(c.number)
+		if path == nil {
+			return nil
 		}
-		return
+		return func() {
+			c.wrap(path, at)
+			c.flows[Upstream].tryFollow()
+			c.flows[Downstream].tryFollow()
+		}
 	}
-	to := p.moved(before, c.number)
-	if to.mustBeSet(before) {
-		wrapped.SetLinks(to.read, to.write)
-	}
-	c.mu.Lock()
+	to, before := p.moved(c.link, c.number), c.link
 	c.link = to
-	c.mu.Unlock()
+	if !to.mustBeSet(before) {
+		return nil
+	}
+	return func() { wrapped.SetLinks(to.read, to.write) }
 }
 
 // moved returns the placement of a connection after a change of the links.

@@ -5,7 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/precise"
@@ -20,18 +20,22 @@ type flow struct {
 	conn   *conn
 	stream Stream
 
-	mu       sync.Mutex // guards what follows; nothing blocks while it is held
-	from, to net.Conn
-	polled   *polledSocket // of from; nil if there is none
-	reader   readerState
-	stale    net.Conn // the raw socket of a wrapped connection, which the reader has left on an interruption
-	plain    bool     // both ends are raw sockets
-	started  bool
-	left     chan struct{} // closed when the reader has left a socket after an interruption
-	discards bool          // all bytes that come
-	writing  bool          // the writer is running
-	line     pipeline
-	meter    meter
+	toxics atomic.Pointer[toxicSet] // that have been followed; set while the lock is held
+	wraps  atomic.Bool              // the flow uses the wrapped connection; likewise
+
+	followLock // guards what follows; nothing blocks while it is held
+	from, to   net.Conn
+	polled     *polledSocket // of from; nil if there is none
+	reader     readerState
+	stale      net.Conn // the raw socket of a wrapped connection, which the reader has left on an interruption
+	plain      bool     // both ends are raw sockets
+	started    bool
+	left       chan struct{} // closed when the reader has left a socket after an interruption
+	discards   bool          // all bytes that come
+	writing    bool          // the writer is running
+	line       pipeline
+	alarm      *time.Timer // nil if no toxic acts by itself
+	meter      meter
 
 	room chan struct{} // signalled when there may be room for the reader
 	wake chan struct{} // signalled when the writer must check again
@@ -48,6 +52,7 @@ const (
 
 func (f *flow) init(c *conn, s Stream, from, to net.Conn, plain bool) {
 	f.conn, f.stream, f.from, f.to, f.plain = c, s, from, to, plain
+	f.wraps.Store(!plain)
 	f.room, f.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 }
 
@@ -77,23 +82,23 @@ func (f *flow) wakeWriterLocked() {
 		return
 	}
 	f.writing = true
-	go f.write()
+	f.conn.run(f.write)
 }
 
 // write writes due items until nothing is in the stages, or nothing leaves before
 // a change.
 func (f *flow) write() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	for !f.conn.isClosed() {
 		now := f.now()
 		f.line.advance(now)
 		signalTo(f.room)
 		if !f.line.out.isEmpty() {
 			it, to := f.line.out.pop(), f.to
-			f.mu.Unlock()
+			f.unlock()
 			f.deliver(to, it)
-			f.mu.Lock()
+			f.lock()
 			f.meter.add(f.now(), len(it.data))
 			continue
 		}
@@ -101,9 +106,9 @@ func (f *flow) write() {
 		if !ok {
 			break
 		}
-		f.mu.Unlock()
+		f.unlock()
 		sleepUntil(at-f.now(), f.wake, f.conn.closed)
-		f.mu.Lock()
+		f.lock()
 	}
 	f.writing = false
 }
@@ -147,38 +152,38 @@ const idle = 50 * time.Millisecond
 
 // wakeReader is called by the poller.
 func (f *flow) wakeReader(broken bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	switch f.reader {
 	case readerPolled:
 		f.reader = readerRuns
-		go f.read()
+		f.conn.run(f.read)
 	case readerEnded:
 		if broken {
-			go f.conn.close(true) // the peer has reset the connection after its end of stream
+			f.conn.run(func() { f.conn.close(true) }) // the peer has reset the connection after its end of stream
 		}
 	}
 }
 
 // start starts reading.
 func (f *flow) start() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	f.started = true
 	if _, isWrapped := f.from.(*slownet.Conn); !isWrapped {
 		f.polled = f.conn.proxy.server.poller.add(f.from, f.wakeReader)
 	}
 	if !f.polled.arm() {
 		f.reader = readerRuns
-		go f.read()
+		f.conn.run(f.read)
 	}
 }
 
 // read reads until nothing comes for a while, or the stream ends.
 func (f *flow) read() {
 	var buffer []byte
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	for !f.conn.isClosed() {
 		switch {
 		case f.canCopyLocked():
@@ -186,12 +191,12 @@ func (f *flow) read() {
 				return
 			}
 		case !f.discards && !f.line.hasRoom(0):
-			f.mu.Unlock()
+			f.unlock()
 			select {
 			case <-f.room:
 			case <-f.conn.closed:
 			}
-			f.mu.Lock()
+			f.lock()
 		default:
 			if buffer == nil {
 				buffer = make([]byte, readSize)
@@ -222,9 +227,9 @@ func (f *flow) copyLocked() (ends bool) {
 		patience = time.Second // it has no reason to check again sooner
 	}
 	_ = from.SetReadDeadline(time.Now().Add(patience))
-	f.mu.Unlock()
+	f.unlock()
 	n, err := io.Copy(to, from)
-	f.mu.Lock()
+	f.lock()
 	f.leftSocketLocked()
 	f.meter.add(f.now(), int(n))
 	switch {
@@ -234,9 +239,9 @@ func (f *flow) copyLocked() (ends bool) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n == 0 && f.pollLocked()
 	}
-	f.mu.Unlock()
+	f.unlock()
 	f.conn.broken(err)
-	f.mu.Lock()
+	f.lock()
 	return false // reported by the connection's end
 }
 
@@ -253,9 +258,9 @@ func (f *flow) readLocked(buffer []byte) (ends bool) {
 	default:
 		_ = from.SetReadDeadline(time.Time{}) // an interruption may have set it
 	}
-	f.mu.Unlock()
+	f.unlock()
 	n, err := from.Read(buffer)
-	f.mu.Lock()
+	f.lock()
 	f.leftSocketLocked()
 	if n > 0 {
 		f.pushLocked(item{data: append([]byte(nil), buffer[:n]...), at: f.now()})
@@ -313,9 +318,10 @@ func (f *flow) leftSocketLocked() {
 }
 
 // wrapLocked makes the flow use a wrapped connection to the server from now on.
-func (f *flow) wrapLocked(raw, wrapped net.Conn) {
+func (f *flow) wrapLocked(wrapped net.Conn) {
 	f.interruptLocked()
 	f.plain = false
+	raw := f.conn.raw
 	if f.to == raw {
 		f.to = wrapped
 		return
@@ -325,18 +331,6 @@ func (f *flow) wrapLocked(raw, wrapped net.Conn) {
 	f.polled = nil
 	if f.started && f.reader == readerPolled {
 		f.reader = readerRuns
-		go f.read()
+		f.conn.run(f.read)
 	}
-}
-
-// setLocked puts the flow's bytes through the given toxics. It returns the effect that
-// the removal of one has on the connection, if any.
-func (f *flow) setLocked(toxics []*toxic, changed *toxic) (what itemKind, has bool) {
-	had := len(f.line.stages) > 0
-	what, has = f.line.restage(restaging{f.now(), toxics, changed, f.conn.number, f.stream, false})
-	if !had && len(f.line.stages) > 0 {
-		f.interruptLocked()
-	}
-	f.wakeWriterLocked()
-	return what, has
 }

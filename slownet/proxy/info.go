@@ -62,17 +62,23 @@ func (p *Proxy) Totals() Totals {
 	defer p.connsMu.Unlock()
 	t := Totals{p.count, len(p.conns) + len(p.peers), p.past[Upstream], p.past[Downstream]}
 	for c := range p.conns {
-		t.add(c.info())
+		up, down := c.passed()
+		t.Up, t.Down = t.Up+up, t.Down+down
 	}
 	for _, c := range p.peers {
-		t.add(c.info())
+		up, down := c.passed()
+		t.Up, t.Down = t.Up+up, t.Down+down
 	}
 	return t
 }
 
-func (t *Totals) add(c ConnInfo) {
-	t.Up += c.Up.Bytes
-	t.Down += c.Down.Bytes
+// passed returns the numbers of bytes that were passed on.
+func (c *conn) passed() (up, down int64) {
+	return c.flows[Upstream].meter.total.Load(), c.flows[Downstream].meter.total.Load()
+}
+
+func (c *peer) passed() (up, down int64) {
+	return c.flows[Upstream].meter.total.Load(), c.flows[Downstream].meter.total.Load()
 }
 
 func (c *conn) info() ConnInfo {
@@ -83,8 +89,8 @@ func (c *conn) info() ConnInfo {
 }
 
 func (f *flow) info() FlowInfo {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.lock()
+	defer f.unlock()
 	return f.line.info(f.now(), &f.meter, f.reader == readerEnded)
 }
 
@@ -96,13 +102,13 @@ func (c *peer) info() ConnInfo {
 }
 
 func (w *datagramFlow) info() FlowInfo {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	return w.line.info(w.peer.proxy.server.now(), &w.meter, false)
 }
 
 func (p *pipeline) info(now time.Duration, m *meter, ended bool) FlowInfo {
-	i := FlowInfo{Bytes: m.total, Rate: m.rateAt(now), Held: p.out.size, Ended: ended}
+	i := FlowInfo{Bytes: m.total.Load(), Rate: m.rateAt(now), Held: p.out.size, Ended: ended}
 	for _, e := range p.stages {
 		i.Held += e.stage.held()
 	}

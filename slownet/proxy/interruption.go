@@ -1,41 +1,68 @@
 package proxy
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
 
-// An interruption waits for readers that must leave a socket after a change. Bytes
-// that a reader gets before it has left would bypass the change.
+// An interruption waits for the effects of a change that come a moment later: readers
+// must leave a socket, as bytes that a reader gets before it has left would bypass the
+// change, and links are set in the background.
 type interruption struct {
 	mu  sync.Mutex // guards what follows
-	out []<-chan struct{}
+	out []pendingEffect
+}
+
+// A pendingEffect is one of them.
+type pendingEffect struct {
+	out <-chan struct{} // closed when it is complete
+	end time.Time       // calls wait until then
 }
 
 func (l *interruption) add(out <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.out = append(l.out, out)
+	l.out = append(l.out, pendingEffect{out, time.Now().Add(interruptionTime)})
 }
 
-// await waits until all have left, but not for long. A reader may be blocked in a
-// write to an end that reads nothing; then new bytes wait for it anyway.
-func (l *interruption) await() {
+// await waits until all are complete and the late flows have followed, but not for long.
+// A reader may be blocked in a write to an end that reads nothing; then new bytes wait
+// for it anyway.
+func (l *interruption) await(late []follower) {
+	end := time.Now().Add(interruptionTime)
+	for _, f := range late {
+		for f.isBehind() && time.Now().Before(end) {
+			time.Sleep(interruptionTime / 100)
+		}
+	}
 	l.mu.Lock()
-	all := l.out
-	l.out = nil
+	l.out = slices.DeleteFunc(l.out, pendingEffect.isOver)
+	all := slices.Clone(l.out)
 	l.mu.Unlock()
-	if len(all) == 0 {
+	for _, d := range all {
+		d.await()
+	}
+}
+
+func (d pendingEffect) isOver() bool {
+	select {
+	case <-d.out:
+		return true
+	default:
+		return !time.Now().Before(d.end)
+	}
+}
+
+func (d pendingEffect) await() {
+	if d.isOver() {
 		return
 	}
-	patience := time.NewTimer(interruptionTime)
+	patience := time.NewTimer(time.Until(d.end))
 	defer patience.Stop()
-	for _, out := range all {
-		select {
-		case <-out:
-		case <-patience.C:
-			return
-		}
+	select {
+	case <-d.out:
+	case <-patience.C:
 	}
 }
 

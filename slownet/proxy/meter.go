@@ -2,12 +2,13 @@ package proxy
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 )
 
 // A meter counts bytes, and estimates their recent rate.
 type meter struct {
-	total int64
+	total atomic.Int64  // may be read without the lock
 	rate  float64       // in bytes per second, as of at
 	at    time.Duration // of the last change
 }
@@ -19,7 +20,8 @@ const meterWindow = time.Second
 func (m *meter) add(now time.Duration, n int) {
 	if n > 0 {
 		m.rate = m.rateAt(now) + float64(n)/meterWindow.Seconds()
-		m.total, m.at = m.total+int64(n), now
+		m.total.Add(int64(n))
+		m.at = now
 	}
 }
 

@@ -25,23 +25,25 @@ type peer struct {
 	lastReceived atomic.Int64    // time of the last datagram, on the server's time line
 	flows        [2]datagramFlow // by Stream
 	ending       sync.Once
+	link         placement // guarded by the proxy's linking
 
 	mu      sync.Mutex // guards what follows
 	raw     net.Conn
 	wrapped *slownet.PacketConn
-	link    placement
 	left    chan struct{} // closed when the reader has left raw
 }
 
-// A way is one direction of a peer's datagrams.
+// A datagramFlow is one direction of a peer's datagrams.
 type datagramFlow struct {
-	peer    *peer
-	stream  Stream
-	mu      sync.Mutex // guards what follows
-	line    pipeline
-	meter   meter
-	writing bool
-	wake    chan struct{}
+	peer   *peer
+	stream Stream
+	toxics atomic.Pointer[toxicSet] // that have been followed; set while the lock is held
+
+	followLock // guards what follows
+	line       pipeline
+	meter      meter
+	writing    bool
+	wake       chan struct{}
 }
 
 // defaultIdleTimeout is used for a Config without an IdleTimeout.
@@ -90,15 +92,22 @@ func (s *serving) peerOf(client net.Addr) *peer {
 	for i := range c.flows {
 		c.flows[i].peer, c.flows[i].stream, c.flows[i].wake = c, Stream(i), make(chan struct{}, 1)
 	}
+	p.linking.Lock()
+	defer p.linking.Unlock()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.connsMu.Lock()
 	p.peers[client.String()] = c
 	p.connsMu.Unlock()
-	p.linkPeerLocked(c)
-	c.setToxics(p.toxics, nil)
+	set := p.linkPeerLocked(c)
+	p.mu.Unlock()
+	if set != nil {
+		set()
+	}
+	for i := range c.flows {
+		c.flows[i].tryFollow()
+	}
 	p.server.tell(ServerEvent{Kind: Opened, Proxy: p.name, Client: client})
-	go c.answer()
+	p.server.running.run(c.answer)
 	return c
 }
 
@@ -160,30 +169,39 @@ func (c *peer) close() {
 		_ = c.conn().Close()
 		p := c.proxy
 		p.connsMu.Lock()
-		i := c.info()
+		up, down := c.passed()
 		delete(p.peers, c.client.String())
-		p.past[Upstream] += i.Up.Bytes
-		p.past[Downstream] += i.Down.Bytes
+		p.past[Upstream] += up
+		p.past[Downstream] += down
 		p.connsMu.Unlock()
-		p.server.tell(ServerEvent{Kind: Closed, Proxy: p.name, Client: c.client, Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
+		p.server.tell(ServerEvent{Kind: Closed, Proxy: p.name, Client: c.client, Up: up, Down: down, Elapsed: time.Since(c.began)})
 	})
 }
 
-// setToxics puts datagrams through those toxics that affect the peer.
-func (c *peer) setToxics(toxics []*toxic, changed *toxic) {
-	for i := range c.flows {
-		w := &c.flows[i]
-		w.mu.Lock()
-		w.line.restage(restaging{c.proxy.server.now(), toxics, changed, c.number, w.stream, true})
+func (w *datagramFlow) lock() { w.followLock.lock(w) }
+
+func (w *datagramFlow) unlock() { w.followLock.unlock(w) }
+
+func (w *datagramFlow) tryFollow() bool { return w.try(w) }
+
+func (w *datagramFlow) isBehind() bool { return w.toxics.Load() != w.peer.proxy.set.Load() }
+
+// followLocked puts datagrams through the proxy's current toxics.
+func (w *datagramFlow) followLocked() {
+	set := w.peer.proxy.set.Load()
+	if w.toxics.Swap(set) == set {
+		return
+	}
+	w.line.restage(restaging{w.peer.proxy.server.now(), set.all, w.peer.number, w.stream, true})
+	if !w.line.isEmpty() {
 		w.wakeWriterLocked()
-		w.mu.Unlock()
 	}
 }
 
 // push sends a datagram, or drops it if too many are held.
 func (w *datagramFlow) push(data []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	if !w.line.hasRoom(0) {
 		return
 	}
@@ -199,13 +217,13 @@ func (w *datagramFlow) wakeWriterLocked() {
 		return
 	}
 	w.writing = true
-	go w.write()
+	w.peer.proxy.server.running.run(w.write)
 }
 
 // write sends due datagrams until none is held.
 func (w *datagramFlow) write() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	server := w.peer.proxy.server
 	for {
 		now := server.now()
@@ -213,18 +231,18 @@ func (w *datagramFlow) write() {
 		if !w.line.out.isEmpty() {
 			it := w.line.out.pop()
 			w.meter.add(now, len(it.data))
-			w.mu.Unlock()
+			w.unlock()
 			w.send(it.data)
-			w.mu.Lock()
+			w.lock()
 			continue
 		}
 		at, ok := w.line.next(now)
 		if !ok {
 			break
 		}
-		w.mu.Unlock()
+		w.unlock()
 		sleepUntil(at-server.now(), w.wake, w.peer.closed)
-		w.mu.Lock()
+		w.lock()
 		select {
 		case <-w.peer.closed:
 			w.writing = false
@@ -256,22 +274,38 @@ func (p *Proxy) allPeers() []*peer {
 	return all
 }
 
-// linkPeerLocked puts a client on the current links.
-func (p *Proxy) linkPeerLocked(c *peer) {
+// linkPeerLocked returns a function that puts a client on the current links, as linkLocked
+// does.
+func (p *Proxy) linkPeerLocked(c *peer) (set func()) {
+	c.mu.Lock()
+	wrapped := c.wrapped
+	c.mu.Unlock()
+	if wrapped == nil {
+		path, at := p.placeLocked(c.number)
+		if path == nil {
+			return nil
+		}
+		return func() { c.wrap(path, at) }
+	}
+	to, before := p.moved(c.link, c.number), c.link
+	c.link = to
+	if !to.mustBeSet(before) {
+		return nil
+	}
+	return func() { wrapped.SetLinks(to.read, to.write) }
+}
+
+// wrap puts the peer's datagrams on a path.
+func (c *peer) wrap(path *slownet.Path, at placement) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.wrapped == nil {
-		if path, at := p.placeLocked(c.number); path != nil {
-			c.wrapped, c.link = path.PacketConn(c.raw.(net.PacketConn)), at
-			_ = c.raw.SetReadDeadline(aLongTimeAgo) // so that the reader continues over the link
-			c.left = make(chan struct{})
-			p.interruption.add(c.left)
-		}
+	select {
+	case <-c.closed:
 		return
+	default:
 	}
-	to := p.moved(c.link, c.number)
-	if to.mustBeSet(c.link) {
-		c.wrapped.SetLinks(to.read, to.write)
-	}
-	c.link = to
+	c.wrapped, c.link = path.PacketConn(c.raw.(net.PacketConn)), at
+	_ = c.raw.SetReadDeadline(aLongTimeAgo) // so that the reader continues over the link
+	c.left = make(chan struct{})
+	c.proxy.interruption.add(c.left)
 }

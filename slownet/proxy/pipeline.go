@@ -1,6 +1,9 @@
 package proxy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A pipeline is the stages that items pass one after another, and the items that
 // have passed them all. Like a stage it has no clock and no lock.
@@ -77,28 +80,31 @@ func (p *pipeline) nextAlarm() (at time.Duration, what itemKind, ok bool) {
 type restaging struct {
 	now       time.Duration
 	toxics    []*toxic // in order
-	changed   *toxic   // a toxic whose attributes have changed, or nil
 	number    uint64   // of the connection
 	stream    Stream
 	datagrams bool
 }
 
-// restage replaces the stages by those of the toxics that affect the connection.
-// Stages that stay keep their items; items of removed stages move on. It returns the
-// effect that the removal of a toxic has on the connection, if any.
-func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
+// restage replaces the stages by those of the toxics that affect the connection, and
+// reports whether anything changes. Stages that stay keep their items; items of removed
+// stages move on. It also reports whether the removal of a toxic ends the connection.
+func (p *pipeline) restage(r restaging) (changed, ends bool) {
+	var room [8]*toxic
+	wanted := r.wanted(room[:0])
+	if p.isOf(wanted) {
+		return false, false
+	}
 	old := p.stages
-	p.stages = nil
-	for _, t := range r.toxics {
-		if !t.isStage() || !t.affects(r.stream) || !t.hits(r.number) {
-			continue
-		}
+	p.stages = make([]entry, 0, len(wanted))
+	for _, t := range wanted {
 		e, stays := find(old, t)
-		if !stays {
-			e = entry{t, t.newStage(r.now, r.number, r.stream, r.datagrams)}
-		} else if t == r.changed {
+		switch {
+		case !stays:
+			e.stage = t.newStage(r.now, r.number, r.stream, r.datagrams)
+		case e.toxic != t:
 			e.stage.change(r.now, t.Attributes)
 		}
+		e.toxic = t
 		p.stages = append(p.stages, e)
 	}
 	next := len(p.stages)
@@ -110,16 +116,41 @@ func (p *pipeline) restage(r restaging) (what itemKind, has bool) {
 		for _, it := range old[i].stage.takeAll() {
 			p.put(next, r.now, it)
 		}
-		if l, ok := old[i].stage.(lasting); ok {
-			what, has = l.removed()
+		if _, is := old[i].stage.(ending); is {
+			ends = true
 		}
 	}
-	return what, has
+	return true, ends
+}
+
+// wanted appends the toxics that are stages for the connection.
+func (r *restaging) wanted(wanted []*toxic) []*toxic {
+	for _, t := range r.toxics {
+		if t.isStage() && t.affects(r.stream) && t.hits(r.number) {
+			wanted = append(wanted, t)
+		}
+	}
+	return wanted
+}
+
+// isOf reports whether the stages are exactly those of the toxics.
+func (p *pipeline) isOf(toxics []*toxic) bool {
+	return slices.EqualFunc(p.stages, toxics, func(e entry, t *toxic) bool { return e.toxic == t })
+}
+
+// isEmpty reports whether the pipeline holds no item.
+func (p *pipeline) isEmpty() bool {
+	for _, e := range p.stages {
+		if !e.stage.isEmpty() {
+			return false
+		}
+	}
+	return p.out.isEmpty()
 }
 
 func find(entries []entry, t *toxic) (entry, bool) {
 	for _, e := range entries {
-		if e.toxic == t {
+		if e.toxic.isSame(t) {
 			return e, true
 		}
 	}
@@ -129,7 +160,7 @@ func find(entries []entry, t *toxic) (entry, bool) {
 // index returns the index of a toxic's stage, or -1.
 func (p *pipeline) index(t *toxic) int {
 	for i, e := range p.stages {
-		if e.toxic == t {
+		if e.toxic.isSame(t) {
 			return i
 		}
 	}

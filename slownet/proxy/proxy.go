@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
@@ -19,12 +21,15 @@ type Proxy struct {
 
 	starting sync.Mutex // held while the proxy is started, stopped or readdressed
 
+	set     atomic.Pointer[toxicSet] // changed while mu is held
+	linking sync.Mutex               // held while connections are put on links, before mu
+
 	mu       sync.Mutex // guards what follows
 	asked    endpoint   // the address at which it was told to listen
 	listen   endpoint   // the address at which it listens, or will listen
 	upstream endpoint
-	config   Config // except the values that have fields here
-	toxics   []*toxic
+	config   Config    // except the values that have fields here
+	made     uint64    // toxics so far
 	links    [2]*toxic // the toxics that are links, by Stream
 	paths    map[pathKey]*slownet.Path
 	serving  *serving // nil while the proxy is disabled
@@ -67,6 +72,7 @@ func newProxy(s *Server, c Config) (*Proxy, error) {
 		return nil, badRequest(err)
 	}
 	p := &Proxy{server: s, name: c.Name, asked: listen, listen: listen, upstream: upstream, config: c, paths: map[pathKey]*slownet.Path{}, conns: map[*conn]struct{}{}, peers: map[string]*peer{}}
+	p.set.Store(&toxicSet{})
 	for _, t := range c.Toxics {
 		if _, err := p.AddToxic(t); err != nil {
 			return nil, err
@@ -104,7 +110,7 @@ func (p *Proxy) Config() Config {
 	c.Listen, c.Upstream, c.Disabled = p.listen.String(), p.upstream.String(), p.serving == nil
 	c.Toxics = nil
 	for _, s := range []Stream{Upstream, Downstream, Both} { // in Toxiproxy's order
-		for _, t := range p.toxics {
+		for _, t := range p.set.Load().all {
 			if t.Stream == s {
 				c.Toxics = append(c.Toxics, t.Toxic)
 			}
@@ -211,11 +217,7 @@ func (p *Proxy) differs(listen, upstream string) (bool, error) {
 // reset enables the proxy and removes its toxics.
 func (p *Proxy) reset() error {
 	err := p.SetEnabled(true)
-	defer p.interruption.await()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.toxics = nil
-	p.changedLocked(nil)
+	_ = p.change(func([]*toxic) ([]*toxic, error) { return nil, nil })
 	return err
 }
 
@@ -275,29 +277,36 @@ func (p *Proxy) connect(ctx context.Context, number uint64) (net.Conn, placement
 // join creates a connection of a client and a server.
 func (p *Proxy) join(number uint64, client, server net.Conn, at placement) *conn {
 	c := newConn(p, number, client, server, at)
+	p.linking.Lock()
+	defer p.linking.Unlock()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.connsMu.Lock()
 	p.conns[c] = struct{}{}
 	p.connsMu.Unlock()
-	c.setToxics(p.toxics, nil)
-	p.linkLocked(c)
+	set := p.linkLocked(c) // the links may have changed since the server was dialled
+	p.mu.Unlock()
+	if set != nil {
+		set()
+	}
+	for i := range c.flows {
+		c.flows[i].tryFollow()
+	}
 	return c
 }
 
 // forget removes a connection that is closed.
 func (p *Proxy) forget(c *conn, reset bool) {
 	p.connsMu.Lock()
-	i := c.info()
+	up, down := c.passed()
 	delete(p.conns, c)
-	p.past[Upstream] += i.Up.Bytes
-	p.past[Downstream] += i.Down.Bytes
+	p.past[Upstream] += up
+	p.past[Downstream] += down
 	p.connsMu.Unlock()
 	kind := Closed
 	if reset {
 		kind = WasReset
 	}
-	p.server.tell(ServerEvent{Kind: kind, Proxy: p.name, Client: c.client.RemoteAddr(), Up: i.Up.Bytes, Down: i.Down.Bytes, Elapsed: i.Age})
+	p.server.tell(ServerEvent{Kind: kind, Proxy: p.name, Client: c.client.RemoteAddr(), Up: up, Down: down, Elapsed: time.Since(c.began)})
 }
 
 func (p *Proxy) setDeadUpstream(d DeadUpstream) {

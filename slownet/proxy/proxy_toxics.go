@@ -13,116 +13,133 @@ func (p *Proxy) AddToxic(t Toxic) (Toxic, error) {
 		return Toxic{}, err
 	}
 	t.Name = t.name()
-	defer p.interruption.await()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.findLocked(t.Name) != nil {
-		return Toxic{}, errToxicAlreadyExists
-	}
-	if err := p.fitsLocked(&t, nil); err != nil {
+	err := p.change(func(all []*toxic) ([]*toxic, error) {
+		if p.set.Load().find(t.Name) != nil {
+			return nil, errToxicAlreadyExists
+		}
+		if err := p.fitsLocked(&t, nil); err != nil {
+			return nil, err
+		}
+		p.made++
+		added := &toxic{Toxic: t, number: p.made, seed: p.server.seedOf(p.name, t.Name)}
+		switch t.Scope {
+		case PerProxy:
+			added.shared = new(sharedState)
+		case PerServer:
+			added.shared = p.server.sharedBy(t.Name)
+		}
+		return append(all, added), nil
+	})
+	if err != nil {
 		return Toxic{}, err
 	}
-	added := &toxic{Toxic: t, seed: p.server.seedOf(p.name, t.Name)}
-	switch t.Scope {
-	case PerProxy:
-		added.shared = new(sharedState)
-	case PerServer:
-		added.shared = p.server.sharedBy(t.Name)
-	}
-	p.toxics = append(p.toxics, added)
-	p.changedLocked(nil)
 	return t, nil
 }
 
 // UpdateToxic changes the attributes and the toxicity of a toxic to those in a JSON
 // object, as in Toxiproxy's API. Missing fields keep their values.
 func (p *Proxy) UpdateToxic(name string, data []byte) (Toxic, error) {
-	return p.change(name, func(t *toxic) (Attributes, float32, error) {
+	return p.changeToxic(name, func(t *Toxic) error {
 		var raw json.RawMessage
 		in := struct {
 			Attributes any     `json:"attributes"`
 			Toxicity   float32 `json:"toxicity"`
 		}{&raw, t.Toxicity}
 		if err := json.Unmarshal(data, &in); err != nil {
-			return nil, 0, badRequest(err)
+			return badRequest(err)
 		}
 		attributes, err := readAttributes(t.Attributes, raw)
 		if err != nil {
-			return nil, 0, badRequest(err)
+			return badRequest(err)
 		}
-		return attributes, in.Toxicity, nil
+		t.Attributes, t.Toxicity = attributes, in.Toxicity
+		return nil
 	})
 }
 
 // SetToxic sets the attributes and the toxicity of a toxic. Its type cannot change.
 func (p *Proxy) SetToxic(name string, a Attributes, toxicity float32) (Toxic, error) {
-	return p.change(name, func(*toxic) (Attributes, float32, error) { return a, toxicity, nil })
+	return p.changeToxic(name, func(t *Toxic) error {
+		if a != nil && a.kind() != t.Attributes.kind() {
+			return badRequest(fmt.Errorf("toxic %q is of type %s, not %s: remove it and add another", t.Name, t.Attributes.kind(), a.kind()))
+		}
+		t.Attributes, t.Toxicity = a, toxicity
+		return nil
+	})
 }
 
-// change sets a toxic's attributes and toxicity to those that a function returns.
-func (p *Proxy) change(name string, to func(*toxic) (Attributes, float32, error)) (Toxic, error) {
-	defer p.interruption.await()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.findLocked(name)
-	if t == nil {
-		return Toxic{}, errToxicNotFound
-	}
-	a, toxicity, err := to(t)
-	if err != nil {
-		return Toxic{}, err
-	}
-	return p.setLocked(t, a, toxicity)
-}
-
-func (p *Proxy) setLocked(t *toxic, a Attributes, toxicity float32) (Toxic, error) {
-	to := t.Toxic
-	to.Attributes, to.Toxicity = a, toxicity
-	if err := to.validate(); err != nil {
-		return Toxic{}, err
-	}
-	if a.kind() != t.Attributes.kind() {
-		return Toxic{}, badRequest(fmt.Errorf("toxic %q is of type %s, not %s: remove it and add another", t.Name, t.Attributes.kind(), a.kind()))
-	}
-	if err := p.fitsLocked(&to, t); err != nil {
-		return Toxic{}, err
-	}
-	t.Toxic = to
-	p.changedLocked(t)
-	return to, nil
+// changeToxic replaces the toxic with a name by a changed copy.
+func (p *Proxy) changeToxic(name string, change func(*Toxic) error) (Toxic, error) {
+	var to Toxic
+	err := p.change(func(all []*toxic) ([]*toxic, error) {
+		is := p.set.Load().find(name)
+		if is == nil {
+			return nil, errToxicNotFound
+		}
+		changed := *is
+		if err := change(&changed.Toxic); err != nil {
+			return nil, err
+		}
+		if err := changed.validate(); err != nil {
+			return nil, err
+		}
+		if err := p.fitsLocked(&changed.Toxic, is); err != nil {
+			return nil, err
+		}
+		to = changed.Toxic
+		all[slices.Index(all, is)] = &changed
+		return all, nil
+	})
+	return to, err
 }
 
 // RemoveToxic removes a toxic. The bytes that it holds move on.
 func (p *Proxy) RemoveToxic(name string) error {
-	defer p.interruption.await()
+	return p.change(func(all []*toxic) ([]*toxic, error) {
+		t := p.set.Load().find(name)
+		if t == nil {
+			return nil, errToxicNotFound
+		}
+		return slices.DeleteFunc(all, func(other *toxic) bool { return other == t }), nil
+	})
+}
+
+// change replaces the toxics by those that a function makes of a copy of them. All
+// connections follow.
+func (p *Proxy) change(change func(all []*toxic) ([]*toxic, error)) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	t := p.findLocked(name)
-	if t == nil {
-		return errToxicNotFound
+	all, err := change(slices.Clone(p.set.Load().all))
+	if err != nil {
+		p.mu.Unlock()
+		return err
 	}
-	p.toxics = slices.DeleteFunc(p.toxics, func(other *toxic) bool { return other == t })
-	p.changedLocked(nil)
+	links := [2]*toxic{}
+	for _, t := range all {
+		if _, ok := t.Attributes.(Link); ok {
+			for s := range links {
+				if t.affects(Stream(s)) {
+					links[s] = t
+				}
+			}
+		}
+	}
+	relinks := links != p.links
+	p.links = links
+	p.set.Store(&toxicSet{all})
+	p.mu.Unlock()
+	if relinks {
+		p.relink()
+	}
+	p.follow()
 	return nil
 }
 
 // Toxic returns the toxic with the given name, and whether there is one.
 func (p *Proxy) Toxic(name string) (t Toxic, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if t := p.findLocked(name); t != nil {
+	if t := p.set.Load().find(name); t != nil {
 		return t.Toxic, true
 	}
 	return Toxic{}, false
-}
-
-func (p *Proxy) findLocked(name string) *toxic {
-	for _, t := range p.toxics {
-		if t.Name == name {
-			return t
-		}
-	}
-	return nil
 }
 
 // fitsLocked returns the reason why a toxic does not fit the proxy and its other toxics,
@@ -144,7 +161,7 @@ func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 	if t.Scope == PerServer && a.over(Upstream).Rate == 0 && a.over(Downstream).Rate == 0 {
 		return badRequest(fmt.Errorf("the link has no rate: the scope server shares the rate, so give one"))
 	}
-	for _, other := range p.toxics {
+	for _, other := range p.set.Load().all {
 		b, ok := other.Attributes.(Link)
 		if !ok || other == instead {
 			continue
@@ -162,30 +179,6 @@ func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 		return badRequest(fmt.Errorf("congestion cannot be changed: remove the link and add it again"))
 	}
 	return nil
-}
-
-// changedLocked applies the current toxics to all connections.
-func (p *Proxy) changedLocked(changed *toxic) {
-	before := p.links
-	p.links = [2]*toxic{}
-	for _, t := range p.toxics {
-		if _, ok := t.Attributes.(Link); ok {
-			for s := range p.links {
-				if t.affects(Stream(s)) {
-					p.links[s] = t
-				}
-			}
-		}
-	}
-	if before != p.links || changed != nil && !changed.isStage() {
-		p.linkAllLocked()
-	}
-	for _, c := range p.all() {
-		c.setToxics(p.toxics, changed)
-	}
-	for _, peer := range p.allPeers() {
-		peer.setToxics(p.toxics, changed)
-	}
 }
 
 // lookupLocked returns the extra time of a lookup of the server's name.

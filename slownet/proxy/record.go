@@ -52,14 +52,16 @@ type recorder struct {
 // if it came after the recording was first started. Recorded connections lose io.Copy's
 // fast path, for as long as they last.
 func (p *Proxy) Record(r Recording) {
-	defer p.interruption.await()
+	p.linking.Lock()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.recorder.start(r)
 	for _, path := range p.paths {
 		path.SetTrace(p.traceLocked())
 	}
-	p.linkAllLocked()
+	p.mu.Unlock()
+	p.linking.Unlock()
+	p.relink()
+	p.follow()
 }
 
 // Recording describes the recorded events.

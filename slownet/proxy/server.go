@@ -46,7 +46,7 @@ type Server struct {
 	shared map[string]*sharedState
 	necks  map[string]*netem.Bottleneck
 
-	running sync.WaitGroup // counts everything that Close waits for
+	running running // counts everything that Close waits for
 }
 
 // init is called by every method.
@@ -164,7 +164,7 @@ func (s *Server) Close() error {
 	for _, p := range proxies {
 		p.close()
 	}
-	s.running.Wait()
+	s.running.wait()
 	s.poller.close()
 	return nil
 }

@@ -22,6 +22,9 @@ type stage interface {
 	// takeAll returns the items that have not left, when the toxic is removed.
 	takeAll() []item
 
+	// isEmpty reports whether all items have left.
+	isEmpty() bool
+
 	// held returns the number of bytes in the stage.
 	held() int
 
@@ -35,9 +38,9 @@ type alarming interface {
 	alarm() (at time.Duration, what itemKind, ok bool)
 }
 
-// A lasting stage has an effect on the connection when its toxic is removed.
-type lasting interface {
-	removed() (what itemKind, ok bool)
+// An ending stage ends the connection when its toxic is removed.
+type ending interface {
+	ends()
 }
 
 // A setting is the environment of a new stage.
@@ -68,6 +71,8 @@ func (p *passing) pop(time.Duration) item { return p.queue.pop() }
 func (p *passing) hasRoom() bool { return p.queue.size < smallRoom }
 
 func (p *passing) takeAll() []item { return p.queue.takeAll() }
+
+func (p *passing) isEmpty() bool { return p.queue.isEmpty() }
 
 func (p *passing) held() int { return p.queue.size }
 

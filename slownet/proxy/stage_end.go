@@ -39,8 +39,8 @@ func (t *timeoutStage) alarm() (time.Duration, itemKind, bool) {
 	return t.since + t.After, finishItem, t.After > 0
 }
 
-// removed ends the connection, as its bytes were dropped.
-func (t *timeoutStage) removed() (itemKind, bool) { return finishItem, true }
+// ends is there because bytes were dropped.
+func (t *timeoutStage) ends() {}
 
 func (t *timeoutStage) change(_ time.Duration, a Attributes) { t.Timeout = a.(Timeout) }
 

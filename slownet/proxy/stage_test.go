@@ -156,26 +156,26 @@ func TestEndStages(t *testing.T) {
 }
 
 // toxicOf returns a toxic for all downstream bytes.
-func toxicOf(a Attributes) *toxic { return &toxic{Toxic: Toxic{Toxicity: 1, Attributes: a}} }
+func toxicOf(a Attributes, number uint64) *toxic {
+	return &toxic{Toxic: Toxic{Toxicity: 1, Attributes: a}, number: number}
+}
 
 // Whatever is added, changed and removed, all bytes leave, and in order.
 func TestRestageLosesNothing(t *testing.T) {
-	slow, slower, rate := toxicOf(Latency{Latency: time.Second}), toxicOf(Latency{Latency: time.Hour}), toxicOf(Bandwidth{})
+	slow, slower, rate := toxicOf(Latency{Latency: time.Second}, 1), toxicOf(Latency{Latency: time.Hour}, 2), toxicOf(Bandwidth{}, 3)
 	p := &pipeline{}
-	set := func(now time.Duration, changed *toxic, toxics ...*toxic) {
-		p.restage(restaging{now: now, toxics: toxics, changed: changed})
-	}
-	set(0, nil, slow, rate)
+	set := func(now time.Duration, toxics ...*toxic) { p.restage(restaging{now: now, toxics: toxics}) }
+	set(0, slow, rate)
 	p.put(0, 0, text(0, "a"))
 	p.advance(time.Second) // a is before the rate
 	p.put(0, time.Second, text(time.Second, "b"))
-	set(time.Second, nil, slow, rate, slower)
-	set(time.Second, nil, slow, slower) // a moves on to the last stage
+	set(time.Second, slow, rate, slower)
+	set(time.Second, slow, slower) // a moves on to the last stage
 	p.put(0, time.Second, text(time.Second, "c"))
 	p.advance(2 * time.Second)
-	set(2*time.Second, nil, slow)
+	set(2*time.Second, slow)
 	p.put(0, 2*time.Second, text(2*time.Second, "d"))
-	set(2*time.Second, nil)
+	set(2 * time.Second)
 	p.put(0, 2*time.Second, text(2*time.Second, "e"))
 	var left string
 	for !p.out.isEmpty() {
@@ -198,7 +198,7 @@ func TestDrawsRepeat(t *testing.T) {
 		}
 		_, err = p.AddToxic(Toxic{Name: "t", Toxicity: 0.5, Attributes: Latency{100 * ms, 50 * ms}})
 		require.NoError(t, err)
-		toxic := p.findLocked("t")
+		toxic := p.set.Load().find("t")
 		for n := range uint64(200) {
 			hits = append(hits, toxic.hits(n))
 			stage := toxic.newStage(0, n, Downstream, false)

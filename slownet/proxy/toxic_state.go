@@ -6,13 +6,17 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// A toxic is a Toxic of a proxy, with its state. Its Toxic is guarded by the proxy's
-// lock.
+// A toxic is a Toxic of a proxy, with its state. It is immutable: a change replaces it by
+// one with the same number.
 type toxic struct {
 	Toxic
+	number uint64       // among the proxy's toxics so far
 	seed   uint64       // of its draws
 	shared *sharedState // nil if each connection has its own
 }
+
+// isSame reports whether both are the same toxic, before and after changes.
+func (t *toxic) isSame(other *toxic) bool { return t.number == other.number }
 
 // isStage reports whether the toxic is a stage, as all are except links.
 func (t *toxic) isStage() bool {
