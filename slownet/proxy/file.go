@@ -73,6 +73,12 @@ func ParseFile(data []byte) (File, error) {
 	}
 	var in fileJSON
 	if err := strictly(data, &in); err != nil {
+		if unknown := checkFields(data); unknown != nil && json.Valid(data) {
+			return File{}, unknown
+		}
+		return File{}, err
+	}
+	if err := checkFields(data); err != nil {
 		return File{}, err
 	}
 	f := File{Seed: in.Seed}
