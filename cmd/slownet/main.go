@@ -19,6 +19,7 @@ package main
 
 import (
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -47,7 +48,7 @@ Commands:
 slownet COMMAND --help tells more, and slownet --version the version.
 `
 
-// commands are the commands of slownet, by name.
+// commands are the commands of slownet but test, by name.
 var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"demo":    demo,
 	"proxy":   runProxy,
@@ -60,6 +61,9 @@ var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 // run finds the command, which is the first argument that is not a flag, and
 // runs it with the other arguments.
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 1 && args[0] == "help" { // slownet help COMMAND
+		args = []string{args[1], "--help"}
+	}
 	if len(args) > 0 && args[0] == "test" { // all flags are go test's
 		return cli.Fail("slownet test", runTest(args[1:], stdout, stderr), stderr)
 	}
@@ -71,17 +75,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if slices.ContainsFunc(args, isHelp) {
 			return cli.Fail("slownet", cli.Answer(stdout, usage), stderr)
 		}
-		return cli.Fail("slownet", cli.Usagef("no command given: try slownet demo"), stderr)
+		return cli.Fail("slownet", cli.Usagef("no command given: the commands are %s", commandNames()), stderr)
 	}
 	name, others := args[at], slices.Delete(slices.Clone(args), at, at+1)
 	command := commands[name]
 	if command == nil {
-		return cli.Fail("slownet", cli.Usagef("there is no command %q: try slownet demo", name), stderr)
+		return cli.Fail("slownet", cli.Usagef("there is no command %q: the commands are %s", name, commandNames()), stderr)
 	}
 	if name != "run" && slices.ContainsFunc(others, isHelp) {
 		others = []string{"--help"}
 	}
 	return cli.Fail("slownet "+name, command(others, stdout, stderr), stderr)
+}
+
+// commandNames lists the commands.
+func commandNames() string {
+	names := slices.Sorted(maps.Keys(commands))
+	return strings.Join(names, ", ") + " and test"
 }
 
 // isHelp reports whether an argument asks for help.
