@@ -32,10 +32,10 @@ use, and prints the name of its file: go test -overlay=$(slownet overlay). Set i
 GOFLAGS, it works in editors, too.
 `
 
-// overlayFile makes the overlay for the Go in use. The flags in first go to all
-// go commands; own is the user's overlay, or empty.
-func overlayFile(own string, first []string, stderr io.Writer, name string) (*overlay.Made, *overlay.Go, error) {
-	g, fit, err := fitGo(first)
+// overlayFile makes the overlay for the Go in use; own is the user's overlay, or
+// empty.
+func overlayFile(own string, stderr io.Writer, name string) (*overlay.Made, *overlay.Go, error) {
+	g, fit, err := fitGo()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,8 +60,8 @@ func overlayFile(own string, first []string, stderr io.Writer, name string) (*ov
 }
 
 // fitGo fits the edits to the Go in use.
-func fitGo(first []string) (*overlay.Go, *overlay.Fit, error) {
-	g, err := overlay.FindGo(first...)
+func fitGo() (*overlay.Go, *overlay.Fit, error) {
+	g, err := overlay.FindGo()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,15 +75,12 @@ func runTest(args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
 		return cli.Answer(stdout, testUsage)
 	}
-	var first []string // -C must be the first flag
-	switch {
-	case len(args) > 0 && (strings.HasPrefix(args[0], "-C=") || strings.HasPrefix(args[0], "--C=")):
-		first, args = args[:1], args[1:]
-	case len(args) > 1 && (args[0] == "-C" || args[0] == "--C"):
-		first, args = args[:2], args[2:]
+	args, err := changeDirectory(args)
+	if err != nil {
+		return err
 	}
 	own, args := overlay.OwnOverlay(args)
-	made, _, err := overlayFile(own, first, stderr, "slownet test")
+	made, _, err := overlayFile(own, stderr, "slownet test")
 	if err != nil {
 		return err
 	}
@@ -93,14 +90,32 @@ func runTest(args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	command := append([]string{program, "test"}, first...)
-	command = append(command, "-overlay="+made.File)
-	command = append(command, args...)
+	command := append([]string{program, "test", "-overlay=" + made.File}, args...)
 	environment := append(os.Environ(), made.Env...)
 	if err := syscall.Exec(program, command, environment); err != nil {
 		return fmt.Errorf("%s: %w", program, err)
 	}
 	return nil
+}
+
+// changeDirectory does what the flag -C says, which must be the first one, and
+// returns the other arguments. File names are relative to the new directory, as
+// they are for go.
+func changeDirectory(args []string) (others []string, err error) {
+	if len(args) == 0 {
+		return args, nil
+	}
+	name, directory, hasValue := strings.Cut(args[0], "=")
+	others = args[1:]
+	switch {
+	case name != "-C" && name != "--C":
+		return args, nil
+	case !hasValue && len(others) == 0:
+		return args, nil // go says what is missing
+	case !hasValue:
+		directory, others = others[0], others[1:]
+	}
+	return others, os.Chdir(directory)
 }
 
 // printOverlay prints the name of the overlay's file, or how well it fits.
@@ -115,7 +130,7 @@ func printOverlay(args []string, stdout, stderr io.Writer) error {
 		return cli.Usagef("takes no arguments: the overlay is for the Go in use")
 	}
 	if check {
-		_, fit, err := fitGo(nil)
+		_, fit, err := fitGo()
 		if err != nil {
 			return err
 		}
@@ -128,7 +143,7 @@ func printOverlay(args []string, stdout, stderr io.Writer) error {
 		}
 		return nil
 	}
-	made, g, err := overlayFile("", nil, stderr, "slownet overlay")
+	made, g, err := overlayFile("", stderr, "slownet overlay")
 	if err != nil {
 		return err
 	}

@@ -14,12 +14,10 @@ type Go struct {
 	GOROOT, GOVERSION, GOOS, GOARCH, GOEXPERIMENT, GOFLAGS, GOMODCACHE string
 }
 
-// FindGo asks the go command in PATH, with the flags that must come first, such
-// as -C. GOTOOLCHAIN or the go.mod of a module may select another one.
-func FindGo(first ...string) (*Go, error) {
-	args := append([]string{"env"}, first...)
-	args = append(args, "-json", "GOROOT", "GOVERSION", "GOOS", "GOARCH", "GOEXPERIMENT", "GOFLAGS", "GOMODCACHE")
-	command := exec.Command("go", args...)
+// FindGo asks the go command in PATH. GOTOOLCHAIN or the go.mod of a module may
+// select another one.
+func FindGo() (*Go, error) {
+	command := exec.Command("go", "env", "-json", "GOROOT", "GOVERSION", "GOOS", "GOARCH", "GOEXPERIMENT", "GOFLAGS", "GOMODCACHE")
 	var complaint bytes.Buffer
 	command.Stderr = &complaint
 	output, err := command.Output()

@@ -154,6 +154,8 @@ func OwnOverlay(args []string) (file string, others []string) {
 		case i+1 < len(args):
 			i++
 			file = args[i]
+		default:
+			others = append(others, args[i]) // go says that the file is missing
 		}
 	}
 	return file, others

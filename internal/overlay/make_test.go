@@ -114,6 +114,7 @@ func TestOwnOverlay(t *testing.T) {
 		"-v . -args -overlay=a.json":   "|-v . -args -overlay=a.json",
 		"-overlay=a . -- -overlay=b":   "a|. -- -overlay=b",
 		"-overlayed=x -run -overlay=y": "y|-overlayed=x -run",
+		"-v -overlay":                  "|-v -overlay",
 	} {
 		file, others := OwnOverlay(strings.Fields(args))
 		assert.Equal(t, want, file+"|"+strings.Join(others, " "), args)
