@@ -18,6 +18,7 @@ var (
 	errProxyNotFound      error = &apiError{"proxy not found", http.StatusNotFound}
 	errProxyAlreadyExists error = &apiError{"proxy already exists", http.StatusConflict}
 	errInvalidStream      error = &apiError{"stream was invalid, can be either upstream or downstream", http.StatusBadRequest}
+	errInvalidLinkStream  error = &apiError{"stream was invalid, can be upstream, downstream or both", http.StatusBadRequest} // an addition
 	errInvalidToxicType   error = &apiError{"invalid toxic type", http.StatusBadRequest}
 	errToxicAlreadyExists error = &apiError{"toxic already exists", http.StatusConflict}
 	errToxicNotFound      error = &apiError{"toxic not found", http.StatusNotFound}

@@ -140,9 +140,11 @@ func (p *Proxy) setEnabled(enabled bool) error {
 	p.mu.Lock()
 	p.serving = nil
 	p.mu.Unlock()
-	serving.stop()
+	listened := serving.stop()
 	p.closeConns()
-	p.server.tell(ServerEvent{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
+	if listened {
+		p.server.tell(ServerEvent{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
+	}
 	return nil
 }
 

@@ -215,6 +215,15 @@ func TestDeadUpstream(t *testing.T) {
 	at := gone.Addr().String()
 	require.NoError(t, gone.Close())
 	s := newServer(t)
+	var mu sync.Mutex // guards what follows
+	events := map[string][]ServerEventKind{}
+	s.Observer = func(e ServerEvent) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == Started || e.Kind == Stopped {
+			events[e.Proxy] = append(events[e.Proxy], e.Kind)
+		}
+	}
 	meet := func(p *Proxy) error { // connecting may fail already
 		conn, err := net.Dial("tcp", p.Config().Listen)
 		if err == nil {
@@ -247,6 +256,13 @@ func TestDeadUpstream(t *testing.T) {
 		_, err = io.ReadFull(conn, make([]byte, 4))
 		return err == nil
 	}, 5*time.Second, 10*time.Millisecond, "the server is back")
+	require.NoError(t, p.SetEnabled(false))
+	assert.Equal(t, []ServerEventKind{Started, Stopped, Started, Stopped}, events["refuse"])
+
+	p = addTo(t, s, Config{Name: "off", Upstream: "127.0.0.1:1", DeadUpstream: RefuseClients})
+	assert.ErrorIs(t, meet(p), syscall.ECONNRESET)
+	require.NoError(t, p.SetEnabled(false))
+	assert.Equal(t, []ServerEventKind{Started, Stopped}, events["off"], "a proxy that refuses clients does not stop again")
 }
 
 func TestEnableAndUpdate(t *testing.T) {

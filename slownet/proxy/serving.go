@@ -75,10 +75,12 @@ func (s *serving) run() {
 }
 
 // stop stops listening and connecting, and waits until both have ended. Connections
-// continue.
-func (s *serving) stop() {
+// continue. It reports whether it still listened, which it does not while clients are
+// refused.
+func (s *serving) stop() (listened bool) {
 	s.cancel()
 	s.mu.Lock()
+	listened = s.listener != nil || s.packets != nil
 	if s.listener != nil {
 		_ = s.listener.Close()
 	}
@@ -87,6 +89,7 @@ func (s *serving) stop() {
 	}
 	s.mu.Unlock()
 	s.done.Wait()
+	return listened
 }
 
 // accept connects clients to the server until the serving is stopped.
@@ -154,13 +157,20 @@ func (s *serving) unreachable(client net.Conn, err error) {
 	}
 	p.server.tell(ServerEvent{Kind: Unreachable, Proxy: p.name, Client: client.RemoteAddr(), Upstream: upstream.String(), Err: err})
 	if does == RefuseClients {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.listener != nil {
-			_ = s.listener.Close()
-			s.listener = nil
-		}
+		s.refuse()
 	}
+}
+
+// refuse stops listening, so that clients are refused.
+func (s *serving) refuse() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil || s.ctx.Err() != nil {
+		return
+	}
+	_ = s.listener.Close()
+	s.listener = nil
+	s.proxy.server.tell(ServerEvent{Kind: Stopped, Proxy: s.proxy.name, Listen: s.at.String()})
 }
 
 // probeTime is the interval between attempts to reach a server.
@@ -189,4 +199,5 @@ func (s *serving) awaitUpstream() {
 		return
 	}
 	s.listener = listener
+	s.proxy.server.tell(ServerEvent{Kind: Started, Proxy: s.proxy.name, Listen: s.at.String(), Upstream: to.String()})
 }

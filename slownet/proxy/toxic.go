@@ -103,7 +103,7 @@ func (s Stream) String() string {
 	return fmt.Sprintf("Stream(%d)", int(s))
 }
 
-// parseStream parses a stream's name, ignoring case; empty is downstream.
+// parseStream parses a stream's name, ignoring case.
 func parseStream(s string) (Stream, error) {
 	switch strings.ToLower(s) {
 	case "downstream":
@@ -225,6 +225,9 @@ func (t *Toxic) UnmarshalJSON(data []byte) error {
 	}
 	stream, err := parseStream(in.Stream)
 	if err != nil {
+		if in.Type == (Link{}).kind() {
+			return errInvalidLinkStream
+		}
 		return err
 	}
 	read := Toxic{Name: in.Name, Stream: stream, Toxicity: in.Toxicity}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -49,14 +50,25 @@ func unmarshalUnits(d *time.Duration, data []byte, unit time.Duration) error {
 	return nil
 }
 
+// notNegative returns an error if a field of a toxic, with the name that it has in JSON,
+// is negative.
+func notNegative[T time.Duration | int64 | int | netem.Rate](name string, value T) error {
+	if value < 0 {
+		return fmt.Errorf("%s is %v: it must be 0 or more", name, value)
+	}
+	return nil
+}
+
 type latencyJSON struct {
 	Latency milliseconds `json:"latency"`
 	Jitter  milliseconds `json:"jitter"`
 }
 
-func (Latency) kind() string    { return "latency" }
-func (Latency) validate() error { return nil }
-func (a Latency) fields() any   { return &latencyJSON{milliseconds(a.Latency), milliseconds(a.Jitter)} }
+func (Latency) kind() string { return "latency" }
+func (a Latency) validate() error {
+	return cmp.Or(notNegative("latency", a.Latency), notNegative("jitter", a.Jitter))
+}
+func (a Latency) fields() any { return &latencyJSON{milliseconds(a.Latency), milliseconds(a.Jitter)} }
 func (Latency) with(f any) Attributes {
 	j := f.(*latencyJSON)
 	return Latency{time.Duration(j.Latency), time.Duration(j.Jitter)}
@@ -69,12 +81,12 @@ type bandwidthJSON struct {
 
 const kilobytes = 8 * netem.Kbps
 
-func (Bandwidth) kind() string    { return "bandwidth" }
-func (Bandwidth) validate() error { return nil }
-func (a Bandwidth) fields() any   { return &bandwidthJSON{int64(a.Rate / kilobytes)} }
+func (Bandwidth) kind() string      { return "bandwidth" }
+func (a Bandwidth) validate() error { return notNegative("rate", a.Rate) }
+func (a Bandwidth) fields() any     { return &bandwidthJSON{int64(a.Rate / kilobytes)} }
 func (Bandwidth) with(f any) Attributes {
-	rate := min(f.(*bandwidthJSON).Rate, math.MaxInt64/int64(kilobytes))
-	return Bandwidth{max(0, netem.Rate(rate)*kilobytes)}
+	const most = math.MaxInt64 / int64(kilobytes)
+	return Bandwidth{netem.Rate(min(max(f.(*bandwidthJSON).Rate, -most), most)) * kilobytes}
 }
 
 type slowCloseJSON struct {
@@ -82,7 +94,7 @@ type slowCloseJSON struct {
 }
 
 func (SlowClose) kind() string          { return "slow_close" }
-func (SlowClose) validate() error       { return nil }
+func (a SlowClose) validate() error     { return notNegative("delay", a.Delay) }
 func (a SlowClose) fields() any         { return &slowCloseJSON{milliseconds(a.Delay)} }
 func (SlowClose) with(f any) Attributes { return SlowClose{time.Duration(f.(*slowCloseJSON).Delay)} }
 
@@ -91,12 +103,12 @@ type timeoutJSON struct {
 }
 
 func (Timeout) kind() string          { return "timeout" }
-func (Timeout) validate() error       { return nil }
+func (a Timeout) validate() error     { return notNegative("timeout", a.After) }
 func (a Timeout) fields() any         { return &timeoutJSON{milliseconds(a.After)} }
 func (Timeout) with(f any) Attributes { return Timeout{time.Duration(f.(*timeoutJSON).Timeout)} }
 
 func (ResetPeer) kind() string          { return "reset_peer" }
-func (ResetPeer) validate() error       { return nil }
+func (a ResetPeer) validate() error     { return notNegative("timeout", a.After) }
 func (a ResetPeer) fields() any         { return &timeoutJSON{milliseconds(a.After)} }
 func (ResetPeer) with(f any) Attributes { return ResetPeer{time.Duration(f.(*timeoutJSON).Timeout)} }
 
@@ -111,7 +123,7 @@ func (a Slicer) validate() error {
 	if a.AverageSize < 0 || a.SizeVariation < 0 || a.SizeVariation > 0 && a.SizeVariation >= a.AverageSize {
 		return fmt.Errorf("average_size is %d and size_variation is %d: both must be 0 or more, and size_variation less than average_size", a.AverageSize, a.SizeVariation)
 	}
-	return nil
+	return notNegative("delay", a.Delay)
 }
 func (a Slicer) fields() any {
 	return &slicerJSON{a.AverageSize, a.SizeVariation, microseconds(a.Delay)}
@@ -126,7 +138,7 @@ type limitDataJSON struct {
 }
 
 func (LimitData) kind() string          { return "limit_data" }
-func (LimitData) validate() error       { return nil }
+func (a LimitData) validate() error     { return notNegative("bytes", a.Bytes) }
 func (a LimitData) fields() any         { return &limitDataJSON{a.Bytes} }
 func (LimitData) with(f any) Attributes { return LimitData{f.(*limitDataJSON).Bytes} }
 
