@@ -20,11 +20,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// BenchmarkRate is of the second half of question 4: how many bits per second
-// arrive, of those that were asked for? Each contender is asked in its own
-// unit, for the nearest that it can be asked for. gRPC's wrapper has a latency
-// here as well: it sends that much ahead, and with none it sleeps for every
-// packet and gets 2 % of 800 Mbit/s.
+// BenchmarkRate answers the second half of question 4: how many bits per second
+// arrive, relative to the configured rate? Each contender is configured in its
+// own unit, with the nearest possible value. gRPC's wrapper has a latency here
+// as well: it sends that much ahead, and without one it sleeps for every packet
+// and reaches 2 % of 800 Mbit/s.
 func BenchmarkRate(b *testing.B) {
 	for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, 800 * netem.Mbps} {
 		b.Run("rate="+strings.TrimSuffix(rate.String(), "/s"), func(b *testing.B) {
@@ -34,7 +34,7 @@ func BenchmarkRate(b *testing.B) {
 					measureRate(b, float64(rate), from, to)
 				}},
 				contender{"grpc", func(b *testing.B) {
-					kbps := int(math.Round(float64(rate) / 1024)) // its kilobit has 1024
+					kbps := int(math.Round(float64(rate) / 1024)) // its kilobit is 1024 bits
 					from, to := grpc(b, latency.Network{Kbps: kbps, Latency: 20 * ms, MTU: 1500})
 					measureRate(b, float64(kbps)*1024, from, to)
 				}},
@@ -48,8 +48,8 @@ func BenchmarkRate(b *testing.B) {
 	}
 }
 
-// ours wraps the sending end. Streams are ideal, as they are with the others: TCP's
-// headers would take 52 bytes of each 1,500 of the rate, and slow start its time.
+// ours wraps the sending end. Streams are ideal, like those of the others: TCP's
+// headers would take 52 of each 1,500 bytes, and slow start its time.
 func ours(b *testing.B, link netem.Link) (from, to net.Conn) {
 	from, to = loopback(b)
 	return slownet.NewConn(from, slownet.Config{Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}), to
@@ -61,7 +61,7 @@ func grpc(b *testing.B, network latency.Network) (from, to net.Conn) {
 }
 
 // measureRate sends for about two seconds. The clock starts when the first
-// bytes are there.
+// bytes have arrived.
 func measureRate(b *testing.B, asked float64, from, to net.Conn) {
 	total := int(asked / 8 * 2)
 	if testing.Short() {
@@ -83,7 +83,7 @@ func measureRate(b *testing.B, asked float64, from, to net.Conn) {
 	require.NoError(b, err)
 	start := time.Now()
 	rest := 0
-	for first+rest < total && time.Since(start) < 5*time.Second { // one that is slow is not waited for
+	for first+rest < total && time.Since(start) < 5*time.Second { // do not wait for a slow one
 		n, err := to.Read(buffer)
 		require.NoError(b, err)
 		rest += n
@@ -97,8 +97,8 @@ func measureRate(b *testing.B, asked float64, from, to net.Conn) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkLatency is the other: how much later do small messages arrive than
-// was asked for, in the median and at the 99th percentile?
+// BenchmarkLatency answers the other part: how much later than the configured
+// latency do small messages arrive, in the median and at the 99th percentile?
 func BenchmarkLatency(b *testing.B) {
 	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {
 		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {

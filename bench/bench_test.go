@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// round is which of several rounds this is. Odd ones go in the reverse order,
-// so that whoever comes first is not always the same.
+// round is the number of the round. Odd rounds run in the reverse order, so
+// that the first contender is not always the same.
 var round = flag.Int("round", 0, "which of several `rounds` this is")
 
-// pieces is how many pieces question 1 moves. A profile wants more, or it is
-// mostly of connecting.
+// pieces is the number of pieces in question 1. A profile needs more, or most
+// of it is connecting.
 var pieces = flag.Int("pieces", 300_000, "move so `many` pieces")
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// A contender is one of those who are compared.
+// A contender is one of the implementations that are compared.
 type contender struct {
 	name string
 	run  func(b *testing.B)
@@ -50,8 +50,8 @@ func sideBySide(b *testing.B, contenders ...contender) {
 	}
 }
 
-// quickOr returns how much to do: all of it, or with -short only so much that
-// one sees that it works.
+// quickOr returns the amount of work: all of it, or with -short only enough to
+// see that it works.
 func quickOr(quick, all int) int {
 	if testing.Short() {
 		return quick
@@ -59,7 +59,7 @@ func quickOr(quick, all int) int {
 	return all
 }
 
-// inTest runs f in a test: a bubble needs one, and a benchmark is none.
+// inTest runs f in a test, as a bubble needs one and a benchmark does not have one.
 func inTest(b *testing.B, f func(t *testing.T)) {
 	b.Helper()
 	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: f}})
@@ -68,7 +68,7 @@ func inTest(b *testing.B, f func(t *testing.T)) {
 	}
 }
 
-// A stopwatch measures real time, in bubbles too, where package time does not.
+// A stopwatch measures real time, even in bubbles, where package time does not.
 type stopwatch time.Duration
 
 func startWatch() stopwatch {
@@ -79,12 +79,12 @@ func startWatch() stopwatch {
 	return stopwatch(now.Nano())
 }
 
-// elapsed returns how much real time has passed since the start.
+// elapsed returns the real time since the start.
 func (w stopwatch) elapsed() time.Duration { return time.Duration(startWatch() - w) }
 
 func median(all []time.Duration) time.Duration { return quantile(all, 50) }
 
-// quantile returns the duration that so many percent are not above.
+// quantile returns the given percentile of durations.
 func quantile(all []time.Duration, percent int) time.Duration {
 	all = slices.Sorted(slices.Values(all))
 	return all[(len(all)-1)*percent/100]

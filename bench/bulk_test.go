@@ -17,9 +17,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// BenchmarkBulk is question 2: how fast does much data go between two hosts in
-// simulated time? MB/s are of real time; simulated-Mbit/s are what the program
-// under test sees.
+// BenchmarkBulk answers question 2: how fast does bulk data go between two
+// hosts in simulated time? MB/s are in real time; simulated-Mbit/s are what the
+// program under test sees.
 func BenchmarkBulk(b *testing.B) {
 	all := quickOr(16<<20, 1<<30)
 	b.Run("link=none", func(b *testing.B) {
@@ -40,11 +40,11 @@ func BenchmarkBulk(b *testing.B) {
 	})
 }
 
-// chunk is how much is written at a time.
+// chunk is the size of a write.
 const chunk = 32 << 10
 
-// inFlight is how much a connection over the slow link may have under way: the
-// round trip takes 5 MB.
+// inFlight is the maximum amount in flight on a connection over the slow link:
+// the bandwidth-delay product is 5 MB.
 const inFlight = 8 << 20
 
 func bulkOurs(b *testing.B, total, window int, link netem.Link) {
@@ -96,7 +96,7 @@ func slowBufconnPair(t *testing.T) (from, to net.Conn) {
 	return withLatency(t, latency.Network{Kbps: 1_000_000 * 1000 / 1024, Latency: 20 * ms, MTU: 1500}, from, to)
 }
 
-// withLatency wraps both ends at once, as gRPC's latency package wants it.
+// withLatency wraps both ends together, as gRPC's latency package requires.
 func withLatency(t testing.TB, network latency.Network, a, b net.Conn) (from, to net.Conn) {
 	wrapped := make(chan net.Conn)
 	go func() {
@@ -111,7 +111,7 @@ func withLatency(t testing.TB, network latency.Network, a, b net.Conn) (from, to
 	return from, <-wrapped
 }
 
-// bulk sends so many bytes and closes both ends.
+// bulk sends n bytes and closes both ends.
 func bulk(b *testing.B, t *testing.T, total int, from, to net.Conn) {
 	watch, start := startWatch(), time.Now()
 	go func() {
@@ -147,8 +147,8 @@ func reportBulk(b *testing.B, watch stopwatch, start time.Time, bytes int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// bulkSimnet sends datagrams as large as a link takes. Its queue drops what is
-// too much, so this paces them.
+// bulkSimnet sends datagrams of the maximum size of a link. Its queue drops the
+// excess, so this paces them.
 func bulkSimnet(b *testing.B, total int) {
 	const size = 1250 // 10 us at 1 Gbit/s
 	link := simnet.LinkSettings{BitsPerSecond: 1e9}

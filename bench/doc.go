@@ -1,11 +1,10 @@
-// Package bench measures this project side by side with what its users would
-// pick instead. It is a module of its own, so that the peers stay out of the
-// project's go.mod.
+// Package bench measures this project side by side with its alternatives. It is
+// a separate module, so the peers stay out of the project's go.mod.
 //
-// Each benchmark is a question, and its sub-benchmarks, named by=..., are those
-// who answer it. They run right after one another, and every other round in the
-// reverse order, because machines are noisy: only ratios of what was measured
-// at about the same time mean anything. [run.sh] runs all of it in rounds and
+// Each benchmark is a question, and its sub-benchmarks, named by=..., are the
+// contenders. They run right after one another, and every other round in the
+// reverse order, because machines are noisy: only ratios of values measured at
+// about the same time are meaningful. [run.sh] runs everything in rounds and
 // writes docs/performance.md.
 //
 //	./run.sh             # everything; about half an hour

@@ -25,11 +25,11 @@ const (
 	threeG    = "webpagetest/3g"
 )
 
-// BenchmarkHTTP is question 3: how much faster than real time does a real
+// BenchmarkHTTP answers question 3: how much faster than real time does a real
 // program run? 100 net/http clients get pages over a 3G profile. "loopback" is
-// how one would do it without a simulator: sockets, and a handler that sleeps
-// for a round trip. "bufconn" is the floor: the sleep in a bubble, on
-// connections that have neither time nor order.
+// the usual way without a simulator: sockets, and a handler that sleeps for a
+// round trip. "bufconn" is the floor: the sleep in a bubble, on connections
+// without times and without order.
 func BenchmarkHTTP(b *testing.B) {
 	all := quickOr(100, 10_000)
 	b.Run(fmt.Sprintf("clients=%d", web), func(b *testing.B) {
@@ -82,7 +82,7 @@ func httpLoopback(b *testing.B, requests int) {
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// browse has clients get pages from a server whose handler sleeps first.
+// browse makes clients get pages from a server whose handler sleeps first.
 func browse(b *testing.B, t *testing.T, requests int, listener net.Listener, sleep time.Duration, dial func(i int) dialFunc) {
 	page := make([]byte, pageBytes)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keep is for counts of instructions, as of
+// keep is for counting instructions, as with
 //
 //	go test -c && GOMAXPROCS=1 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
 //		./bench.test -test.run '^$' -test.bench 'Pieces$/conns=3$/by=ours' -test.benchtime 1x -pieces 120000 -keep -1
 var keep = flag.Int("keep", 0, "how many of the last events ours keeps (simtest.Config.KeepEvents): 0 is the default, -1 is none")
 
 // BenchmarkLastEvents belongs to question 1: how much processor time does a piece
-// take because the last events are kept for the report of a failure? %-more is of
-// KeepEvents 0, the default, over -1. The two take turns, and it is of the medians,
-// as single runs differ by more than that.
+// cost because the last events are kept for the report of a failure? %-more
+// compares KeepEvents 0, the default, with -1. The two take turns, and the medians
+// are compared, as single runs differ by more than that.
 //
 // Counted in instructions, which do not vary, it is 0.7 % with 3 connections, 0.8 %
 // with 100, and 0.9 % with 1,000.
@@ -38,7 +38,7 @@ func BenchmarkLastEvents(b *testing.B) {
 	}
 }
 
-// processorTime returns how much processor time the process takes for f.
+// processorTime returns the processor time of the process for f.
 func processorTime(b *testing.B, f func()) time.Duration {
 	start := processorClock(b)
 	f()

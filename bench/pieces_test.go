@@ -26,11 +26,11 @@ const (
 
 var tenBytes = []byte("ten bytes.")
 
-// BenchmarkPieces is question 1: what does it cost to move ten bytes every
-// 100 ms over a link of 5 ms, on so many connections at once?
+// BenchmarkPieces answers question 1: what does it cost to move ten bytes every
+// 100 ms over a link of 5 ms, on many connections at once?
 //
-// ns/piece is of the moving, until the last connection is closed; us/connect is
-// what it took before to make the connections, one after another.
+// ns/piece covers the moving, until the last connection is closed; us/connect
+// is the cost of making the connections before that, one after another.
 func BenchmarkPieces(b *testing.B) {
 	for _, conns := range []int{3, 100, 1000, 10000} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
@@ -47,7 +47,7 @@ func BenchmarkPieces(b *testing.B) {
 }
 
 // BenchmarkPiecesOnOneProcessor shows how much of the floor's lead with many
-// connections is that it uses several processors.
+// connections is due to several processors.
 func BenchmarkPiecesOnOneProcessor(b *testing.B) {
 	const conns = 10000
 	b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
@@ -92,7 +92,7 @@ func piecesFloor(b *testing.B, conns, all int) func(t *testing.T) {
 	}
 }
 
-// move moves so many pieces in all.
+// move moves n pieces in all.
 func move(b *testing.B, conns, all int, pair func() (from, to net.Conn)) {
 	each := (all + conns - 1) / conns
 	var readers sync.WaitGroup
@@ -125,26 +125,26 @@ func move(b *testing.B, conns, all int, pair func() (from, to net.Conn)) {
 	b.ReportMetric(float64(connected)/1e3/float64(conns), "us/connect")
 }
 
-// switches returns how often the scheduler has let a goroutine run, to eight.
+// switches returns how often the scheduler has run a goroutine, to the nearest eight.
 func switches(b *testing.B) (n uint64) {
 	sample := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
 	metrics.Read(sample)
 	if sample[0].Value.Kind() != metrics.KindFloat64Histogram {
-		b.Fatal("the runtime does not tell how long goroutines wait to run")
+		b.Fatal("the runtime does not report how long goroutines wait to run")
 	}
 	for _, count := range sample[0].Value.Float64Histogram().Counts {
 		n += count
 	}
-	const tracked = 8 // it looks at every eighth
+	const tracked = 8 // it samples every eighth
 	return n * tracked
 }
 
 func reportPieces(b *testing.B, elapsed time.Duration, moved int) {
 	b.ReportMetric(float64(elapsed)/float64(moved), "ns/piece")
-	b.ReportMetric(0, "ns/op") // it says nothing
+	b.ReportMetric(0, "ns/op") // meaningless here
 }
 
-// piecesSimnet sends datagrams, for simnet has no streams.
+// piecesSimnet sends datagrams, as simnet has no streams.
 func piecesSimnet(b *testing.B, conns, all int) {
 	each := (all + conns - 1) / conns
 	link := simnet.LinkSettings{BitsPerSecond: 100e9, FlowBucketCount: 1}
@@ -191,10 +191,10 @@ func piecesSimnet(b *testing.B, conns, all int) {
 	})
 }
 
-// piecesMock has no network either, and no bubble: time is a clock.Mock that a
-// driver moves. A Mock takes a millisecond of real time for every timer, so
-// this moves few pieces; the connections take turns, or not all of many would
-// have one.
+// piecesMock has no network and no bubble: time is a clock.Mock that a driver
+// advances. A Mock takes a millisecond of real time for every timer, so this
+// moves few pieces; the connections take turns, as otherwise some of many would
+// move none.
 func piecesMock(b *testing.B, conns, all int) {
 	mock := clock.NewMock()
 	stop := make(chan struct{})
@@ -210,7 +210,7 @@ func piecesMock(b *testing.B, conns, all int) {
 				}
 				select {
 				case received <- struct{}{}:
-				default: // these are enough
+				default: // enough pieces
 				}
 			}
 		})

@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// BenchmarkProxyRate is how many bits per second arrive through a proxy, of those that
-// a bandwidth toxic asks for.
+// BenchmarkProxyRate measures the rate through a proxy, relative to that of a
+// bandwidth toxic.
 func BenchmarkProxyRate(b *testing.B) {
 	for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, 800 * netem.Mbps} {
 		b.Run("rate="+strings.TrimSuffix(rate.String(), "/s"), func(b *testing.B) {
@@ -32,8 +32,8 @@ func BenchmarkProxyRate(b *testing.B) {
 	}
 }
 
-// BenchmarkProxyLatency is how much later small messages arrive through a proxy than a
-// latency toxic asks for.
+// BenchmarkProxyLatency measures how much later than a latency toxic's latency small
+// messages arrive through a proxy.
 func BenchmarkProxyLatency(b *testing.B) {
 	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {
 		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {
@@ -48,9 +48,9 @@ func BenchmarkProxyLatency(b *testing.B) {
 	}
 }
 
-// BenchmarkProxyBulk is how fast a proxy without toxics is. It and both ends share the
-// processors. Plain is a proxy of two calls of io.Copy, in this process, as is the
-// embedded one; the others are processes of their own.
+// BenchmarkProxyBulk measures the throughput of a proxy without toxics. The proxy and
+// both ends share the processors. Plain is a proxy of two calls of io.Copy in this
+// process, where the embedded proxy runs, too; the others are separate processes.
 func BenchmarkProxyBulk(b *testing.B) {
 	process := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
 		return func(b *testing.B) {
@@ -83,7 +83,7 @@ func listen(b *testing.B) net.Listener {
 	return l
 }
 
-// accepted returns both ends of a connection by way of a proxy.
+// accepted returns both ends of a connection through a proxy.
 func accepted(b *testing.B, upstream net.Listener, at string) (ends [2]net.Conn) {
 	var err error
 	ends[1], err = net.Dial("tcp", at)
@@ -93,7 +93,7 @@ func accepted(b *testing.B, upstream net.Listener, at string) (ends [2]net.Conn)
 	return ends
 }
 
-// plainProxy is as simple as a proxy in Go can be.
+// plainProxy is the simplest possible proxy in Go.
 func plainProxy(front net.Listener, upstream string) {
 	client, err := front.Accept()
 	if err != nil {
@@ -112,7 +112,7 @@ func plainProxy(front net.Listener, upstream string) {
 	_ = server.Close()
 }
 
-// measureBulk sends much from the first end to the second.
+// measureBulk sends bulk data from the first end to the second.
 func measureBulk(b *testing.B, ends [2]net.Conn) {
 	from, to := ends[0], ends[1]
 	total := quickOr(64<<20, 4<<30)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A proxyProcess is Toxiproxy as its users run it, a process of its own.
+// A proxyProcess is Toxiproxy in a process of its own, as its users run it.
 type proxyProcess struct {
 	client  *toxiproxy.Client
 	command *exec.Cmd
@@ -22,12 +22,12 @@ type proxyProcess struct {
 	proxies int
 }
 
-// startedToxiproxy starts it when it is needed for the first time.
+// startedToxiproxy starts it on first use.
 var startedToxiproxy = sync.OnceValues(func() (*proxyProcess, error) {
 	return launch(".", "github.com/Shopify/toxiproxy/v2/cmd/server")
 })
 
-// startedOurs starts slownet proxy in its place.
+// startedOurs starts slownet proxy instead.
 var startedOurs = sync.OnceValues(func() (*proxyProcess, error) { return launch("..", "./cmd/slownet") })
 
 // launch builds a proxy in a module's directory, and starts it.
@@ -40,7 +40,7 @@ func launch(module, pkg string) (*proxyProcess, error) {
 	launched.mu.Lock()
 	launched.all = append(launched.all, p)
 	launched.mu.Unlock()
-	program := filepath.Join(dir, "toxiproxy") // ours is told by this name what it is to be
+	program := filepath.Join(dir, "toxiproxy") // by this name ours knows that it replaces Toxiproxy
 	build := exec.Command("go", "build", "-o", program, pkg)
 	build.Dir = module
 	if out, err := build.CombinedOutput(); err != nil {
@@ -90,7 +90,7 @@ func startOurs(b *testing.B) *proxyProcess {
 	return p
 }
 
-// launched are the processes that have to be stopped at the end.
+// launched are the processes to stop at the end.
 var launched struct {
 	mu  sync.Mutex // guards what follows
 	all []*proxyProcess
@@ -109,8 +109,8 @@ func stopToxiproxy() {
 	launched.all = nil
 }
 
-// pair returns a connection through the proxy, with a toxic on the way from its
-// first end to the second, if it is given one.
+// pair returns a connection through the proxy, with a toxic in the direction
+// from its first end to the second, if one is given.
 func (p *proxyProcess) pair(b *testing.B, toxic string, attributes toxiproxy.Attributes) (from, to net.Conn) {
 	b.Helper()
 	upstream, err := net.Listen("tcp", "127.0.0.1:0")

@@ -14,27 +14,27 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// The first half of question 4: what does a link cost that does nothing? All
-// contenders take very short turns, because what a loopback connection passes
-// changes from one moment to the next by more than what is to be measured.
-// %-of-raw is the median of what the turns of one round say. For the same reason
-// raw and ours are one connection, with the wrappers and past them.
+// The first half of question 4: what does a link without effect cost? All
+// contenders take very short turns, because the throughput of loopback changes
+// from one moment to the next by more than the cost to be measured. %-of-raw is
+// the median of the turns of one round. For the same reason raw and ours are one
+// connection, used directly and through the wrappers.
 //
-// A turn is quicker or slower for what ran before it, by up to a tenth, so the
-// order is shuffled every time. Whether that is enough shows "again", which is
-// raw once more: what it differs from raw is how wrong the measurement is.
+// The previous turn makes a turn faster or slower by up to a tenth, so the order
+// is shuffled every time. "again" shows whether that is enough: it is raw once
+// more, and its difference from raw is the error of the measurement.
 //
-// gRPC's latency package is not among them: its Network without limits returns
-// the connection that it is given.
+// gRPC's latency package is missing: its Network without limits returns the
+// connection that it is given.
 
-// A lane is a connection of a contender's.
+// A lane is a connection of a contender.
 type lane struct {
 	name     string
 	from, to net.Conn
 	times    []time.Duration
 }
 
-// openLanes returns a connection of each contender's.
+// openLanes returns a connection for each contender.
 func openLanes(b *testing.B) []*lane {
 	raw := &lane{name: "raw"}
 	raw.from, raw.to = loopback(b)
@@ -46,7 +46,7 @@ func openLanes(b *testing.B) []*lane {
 	return []*lane{raw, ours, again, proxied}
 }
 
-// wrap puts a link of no limits around both ends.
+// wrap wraps both ends with a link without limits.
 func wrap(from, to net.Conn) (net.Conn, net.Conn) {
 	return slownet.NewConn(from, slownet.Config{}), slownet.NewConn(to, slownet.Config{})
 }
@@ -63,7 +63,7 @@ func loopback(t testing.TB) (from, to net.Conn) {
 	return from, to
 }
 
-// inTurns has each lane do something many times, and notes how long it took.
+// inTurns runs an action on each lane many times, and records its durations.
 func inTurns(turns int, lanes []*lane, do func(l *lane) time.Duration) {
 	order := slices.Clone(lanes)
 	random := rand.New(rand.NewPCG(uint64(*round), 0))
@@ -75,7 +75,7 @@ func inTurns(turns int, lanes []*lane, do func(l *lane) time.Duration) {
 	}
 }
 
-// reportLanes reports how long the turns took, each of so many units.
+// reportLanes reports the durations of the turns, each of n units.
 func reportLanes(b *testing.B, lanes []*lane, report func(b *testing.B, turn time.Duration)) {
 	for _, l := range lanes {
 		b.Run("by="+l.name, func(b *testing.B) {
@@ -201,8 +201,7 @@ func benchmarkCopy(b *testing.B) {
 	reportLanes(b, lanes, func(b *testing.B, t time.Duration) { b.ReportMetric(float64(total)/1e6/t.Seconds(), "MB/s") })
 }
 
-// sendThrough sends so many bytes and returns how long it took until all were
-// there.
+// sendThrough sends n bytes and returns the time until all have arrived.
 func sendThrough(b *testing.B, total int, first, last net.Conn) time.Duration {
 	start := time.Now()
 	go func() {

@@ -1,4 +1,4 @@
-// Package deploy checks the manifests and workflows in this folder.
+// Package deploy checks the manifests and workflows in this directory.
 package deploy
 
 import (
@@ -19,13 +19,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// job reads the manifest, each of whose fields must be one of a Job's.
+// job parses the manifest. Unknown fields are errors.
 func job(t *testing.T, manifest []byte) (job batchv1.Job, err error) {
 	err = yaml.UnmarshalStrict(manifest, &job)
 	return job, err
 }
 
-// The manifest is a Job of Kubernetes' that runs as many shards as it says.
+// The manifest is a Kubernetes Job with as many shards as it says.
 func TestJob(t *testing.T) {
 	manifest, err := os.ReadFile("search-job.yaml")
 	require.NoError(t, err)
@@ -39,9 +39,9 @@ func TestJob(t *testing.T) {
 	container := j.Spec.Template.Spec.Containers[0]
 	require.NotNil(t, j.Spec.PodFailurePolicy)
 	assert.Equal(t, container.Name, *j.Spec.PodFailurePolicy.Rules[1].OnExitCodes.ContainerName)
-	assert.EqualValues(t, "Never", j.Spec.Template.Spec.RestartPolicy, "as a podFailurePolicy demands")
+	assert.EqualValues(t, "Never", j.Spec.Template.Spec.RestartPolicy, "as a podFailurePolicy requires")
 
-	// What the pods run, with a program that tells which shard it is.
+	// The command of the pods, run with a program that prints its shard.
 	bin := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "search.test"), []byte("#!/bin/sh\necho $SIMTEST_SHARD $SIMTEST_REPORT\n"), 0o777))
 	var shards []string
@@ -70,7 +70,7 @@ func TestJobIsStrict(t *testing.T) {
 	}
 }
 
-// lint returns what is wrong with a workflow.
+// lint returns the errors of a workflow.
 func lint(t *testing.T, path string, workflow []byte) (wrong []string) {
 	linter, err := actionlint.NewLinter(io.Discard, &actionlint.LinterOptions{})
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func lint(t *testing.T, path string, workflow []byte) (wrong []string) {
 	return wrong
 }
 
-// The workflows are GitHub's, this project's own as well.
+// The workflows are valid for GitHub, including this project's own.
 func TestWorkflows(t *testing.T) {
 	own, err := filepath.Glob("../.github/workflows/*.yml")
 	require.NoError(t, err)

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// modules returns the folders of all modules, "/" for the root.
+// modules returns the directories of all modules, "/" for the root.
 func modules(t *testing.T) (folders []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
@@ -48,7 +48,7 @@ func TestDependabotKnowsAllModules(t *testing.T) {
 	assert.Equal(t, modules(t), config.Updates[0].Directories)
 }
 
-// The nightly workflow looks for vulnerabilities in every module.
+// The nightly workflow checks every module for vulnerabilities.
 func TestNightlyChecksAllModules(t *testing.T) {
 	text, err := os.ReadFile("../.github/workflows/nightly.yml")
 	require.NoError(t, err)
@@ -61,7 +61,7 @@ func TestNightlyChecksAllModules(t *testing.T) {
 	assert.Equal(t, modules(t), listed)
 }
 
-// The forms for issues are such as GitHub reads.
+// The issue forms are valid for GitHub.
 func TestIssueForms(t *testing.T) {
 	forms, err := filepath.Glob("../.github/ISSUE_TEMPLATE/*.yml")
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestIssueForms(t *testing.T) {
 	}
 }
 
-// The nightly workflow runs all fuzz targets, and none that does not exist.
+// The nightly workflow runs all fuzz targets, and no others.
 func TestNightlyRunsTheFuzzTargets(t *testing.T) {
 	nightly, err := os.ReadFile("../.github/workflows/nightly.yml")
 	require.NoError(t, err)

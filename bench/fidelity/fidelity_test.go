@@ -37,7 +37,7 @@ type comparison struct {
 	Ours [2]time.Duration // the median and the 90th percentile
 }
 
-// Ratio returns ours for one of the kernel's.
+// Ratio returns our value divided by the kernel's.
 func (c *comparison) Ratio(i int) float64 {
 	return c.Ours[i].Seconds() / c.Kernel(i).Seconds()
 }
@@ -86,7 +86,7 @@ func simulated(t *testing.T, s *kerneltimes.Scenario, seeds int) []kerneltimes.F
 	return kerneltimes.Medians(all)
 }
 
-// compare makes a transfer with each seed.
+// compare runs a transfer with each seed.
 func compare(t *testing.T, row kerneltimes.Transfer, seeds int) comparison {
 	if !row.IsRandom() {
 		seeds = 1
@@ -105,7 +105,7 @@ type scenarioRow struct {
 	Kernel, Ours kerneltimes.Figure
 }
 
-// Ratio returns ours for one of the kernel's.
+// Ratio returns our value divided by the kernel's.
 func (r *scenarioRow) Ratio() float64 { return r.Ours.Value / r.Kernel.Value }
 
 // Far reports whether the ratio is outside the tolerance.
@@ -137,7 +137,7 @@ func compareScenarios(t *testing.T, seeds int) (rows []scenarioRow) {
 
 // TestFidelity compares transfers with those of a kernel, and writes the page. Its
 // tolerances are those of the tests in package simtest, which know which figures
-// chance may move.
+// are random.
 func TestFidelity(t *testing.T) {
 	rows := readTransfers(t, transfersFile)
 	var all []comparison
@@ -182,7 +182,7 @@ func writePage(t *testing.T, values map[string]any) {
 	}
 }
 
-// ms returns a time in short.
+// ms formats a time briefly.
 func ms(d time.Duration) string {
 	return strings.TrimSuffix(d.Round(100*time.Microsecond).String(), "0s")
 }

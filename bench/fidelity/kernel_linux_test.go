@@ -24,15 +24,15 @@ var (
 	out      = flag.String("out", "", "the `directory` for tables of what was measured")
 )
 
-// A measurement is something to be measured.
+// A measurement is a transfer or a scenario to be measured.
 type measurement interface {
 	String() string
 	run() error         // measures
-	print(t *testing.T) // what was measured, and ours
+	print(t *testing.T) // prints the measurement, and ours
 	records() [][]string
 }
 
-// measureAll measures what matches -cells, and writes a table of it.
+// measureAll measures everything that matches -cells, and writes a table of it.
 func measureAll(t *testing.T, all []measurement, name string, columns []string) {
 	wanted, err := regexp.Compile(*cells)
 	if err != nil {
@@ -70,7 +70,7 @@ func measureAll(t *testing.T, all []measurement, name string, columns []string) 
 	for m := range done {
 		m.print(t)
 		records = append(records, m.records()...)
-		if *out != "" { // as far as it has come
+		if *out != "" { // even if incomplete
 			if err := write(filepath.Join(*out, name), records); err != nil {
 				t.Fatal(err)
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/kerneltimes"
 )
 
-// A measuredScenario is a scenario, and what was measured.
+// A measuredScenario is a scenario with its measurements.
 type measuredScenario struct {
 	kerneltimes.Scenario
 	runs     [][]kerneltimes.Figure

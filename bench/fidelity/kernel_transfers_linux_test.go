@@ -10,10 +10,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// limit is the most time that a transfer may take.
+// limit is the maximum time of a transfer.
 const limit = 10 * time.Minute
 
-// A measuredTransfer is a row of a table, and what was measured.
+// A measuredTransfer is a row of a table with its measurements.
 type measuredTransfer struct {
 	kerneltimes.Transfer
 	connects, firstBytes, totals []time.Duration
@@ -22,7 +22,7 @@ type measuredTransfer struct {
 }
 
 // TestKernelTransfers measures transfers over TCP of this machine's kernel, and
-// compares ours with them. What it finds is printed; it fails if the kernel cannot be
+// compares ours with them. It prints the results; it fails if the kernel cannot be
 // measured.
 func TestKernelTransfers(t *testing.T) {
 	if !*measure {

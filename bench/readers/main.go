@@ -1,11 +1,11 @@
 // Command readers measures many slow readers of one server over loopback, each
 // side in a process of its own: resident memory per connection, processor time
-// per poem, goroutines, and how much later than the pace allows the last poem
-// is there. It prints lines as Go benchmarks do.
+// per poem, goroutines, and how much later than the pace permits the last poem
+// arrives. It prints lines in the format of Go benchmarks.
 //
-// The server is slowpoetry --concurrent and the client get-poetry --async, and
-// against them stand versions with a goroutine per connection, which are this
-// program as well: readers serve, readers get.
+// The server is slowpoetry --concurrent and the client get-poetry --async. They
+// are compared with versions with a goroutine per connection, which this
+// program also contains: readers serve, readers get.
 package main
 
 import (
@@ -48,8 +48,8 @@ func main() {
 	}
 }
 
-// measure builds the commands and lets each side face the same peer: the
-// clients ours, the servers our client.
+// measure builds the commands and runs each side with the same peer: the
+// clients with our server, the servers with our client.
 func measure() error {
 	if err := needFiles(*clients + 100); err != nil {
 		return err
@@ -89,11 +89,11 @@ func measure() error {
 	return nil
 }
 
-// build builds the project's commands, of the project that this module uses.
+// build builds the commands of the project that this module uses.
 func build(dir string) error {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/slowpoetry/slowpoetry").Output()
 	if err != nil {
-		return fmt.Errorf("where is the project: %w", err)
+		return fmt.Errorf("cannot find the project: %w", err)
 	}
 	command := exec.Command("go", "build", "-o", dir, "./cmd/slowpoetry", "./cmd/get-poetry")
 	command.Dir = strings.TrimSpace(string(root))
@@ -101,8 +101,8 @@ func build(dir string) error {
 	return command.Run()
 }
 
-// needFiles makes sure that so many files may be open; Go programs raise the
-// limit by themselves, as far as it goes.
+// needFiles makes sure that n files may be open. Go programs raise the soft
+// limit by themselves.
 func needFiles(n int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -114,7 +114,7 @@ func needFiles(n int) error {
 	return nil
 }
 
-// print prints the measurements as a benchmark's.
+// print prints the measurements in the format of a benchmark.
 func (m measurement) print(side, by string) {
 	fmt.Printf("BenchmarkReaders/side=%s/conns=%d/by=%s\t1", side, *clients, by)
 	fmt.Printf("\t%.0f B/conn\t%.0f own-B/conn\t%.1f us-cpu/poem", m.resident, m.own, m.cpu.Seconds()*1e6)

@@ -8,20 +8,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetry"
 )
 
-// A measurement is of one side.
+// A measurement is the measurement of one side.
 type measurement struct {
 	resident   float64 // bytes a connection
-	own        float64 // of them, besides those of the poem
+	own        float64 // of these, bytes besides those of the poem
 	cpu        time.Duration
 	goroutines int
-	late       float64 // the share of the time that the pace takes
+	late       float64 // as a share of the time that the pace takes
 }
 
 // A pair is the two sides of a run.
 type pair struct{ server, client measurement }
 
-// run measures a server and a client, with many connections and, for what a
-// process takes without them, with one.
+// run measures a server and a client with many connections and, as the baseline
+// of a process, with one.
 func run(server, client command, dir string) (*pair, error) {
 	one, err := face(server, client, dir, 1, 10*time.Millisecond)
 	if err != nil {
@@ -46,22 +46,22 @@ func poem() []byte {
 	return poem
 }
 
-// pieces returns how many of them the poem has.
+// pieces returns the number of pieces of the poem.
 func pieces() int { return (len(poem()) + *numBytes - 1) / *numBytes }
 
-// compare returns what each connection takes.
+// compare returns the cost of each connection.
 func compare(one, many *process) measurement {
 	resident := float64(many.peak-one.peak) / float64(max(1, *clients-1))
 	return measurement{resident: resident, own: resident, cpu: many.cpu() / time.Duration(*clients)}
 }
 
-// A meeting is of a server and a client that have ended.
+// A meeting is a server and a client that have ended.
 type meeting struct {
 	server, client *process
 	took           time.Duration
 }
 
-// face has a client get so many poems of a server.
+// face makes a client get n poems from a server.
 func face(server, client command, dir string, n int, delay time.Duration) (*meeting, error) {
 	m, err := meet(server, client, dir, n, delay)
 	if err != nil {
@@ -94,7 +94,7 @@ func meet(server, client command, dir string, n int, delay time.Duration) (*meet
 	return &meeting{server: s, client: c}, nil
 }
 
-// countGoroutines counts them when all connections are there.
+// countGoroutines counts the goroutines when all connections are established.
 func countGoroutines(server, client command, dir string) (ofServer, ofClient int, err error) {
 	const patience = time.Minute
 	m, err := meet(server, client, dir, *clients, patience)
@@ -115,8 +115,8 @@ func countGoroutines(server, client command, dir string) (ofServer, ofClient int
 			return 0, 0, fmt.Errorf("only %d of %d are connected after %v", out, *clients, patience)
 		}
 	}
-	// The server's goroutines wait for the pace, and so do not notice yet that
-	// the client has gone.
+	// The server's goroutines wait for the pace, so they have not noticed yet
+	// that the client has gone.
 	if ofClient, err = m.client.goroutines(); err != nil {
 		return 0, 0, err
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// serve is a server with a goroutine per connection, as one writes it at first.
-// It prints what slowpoetry does.
+// serve is a straightforward server with a goroutine per connection. It prints
+// the same lines as slowpoetry.
 func serve(args []string) {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
 	size := flags.Int("num-bytes", 10, "how many `bytes` are sent at a time")
@@ -49,8 +49,8 @@ func serve(args []string) {
 	}
 }
 
-// get is a client with a goroutine per connection. It prints what get-poetry
-// does.
+// get is a client with a goroutine per connection. It prints the same lines as
+// get-poetry.
 func get(ports []string) {
 	start := time.Now()
 	var mu sync.Mutex // guards the printer, and the results

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// A command is a program and the arguments that it always gets.
+// A command is a program with its fixed arguments.
 type command struct {
 	path string
 	args []string
 }
 
-// A process is a command that runs, and what it has taken.
+// A process is a running command, with its resource usage.
 type process struct {
 	*exec.Cmd
 	out, err string // the files that it writes to
-	peak     int64  // bytes that were resident at most
+	peak     int64  // peak resident bytes
 }
 
 // start starts a command, which writes to files of that name.
@@ -48,8 +48,8 @@ func (c command) start(dir, name string, args ...string) (*process, error) {
 	return p, p.Start()
 }
 
-// sample notes how much memory has been resident at most. The kernel's own
-// count at the end would be no good: it begins with that of the parent.
+// sample records the peak of the resident memory. The kernel's own count at the
+// end is no use, as it begins with that of the parent.
 func (p *process) sample() {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *process) sample() {
 	}
 }
 
-// wait waits for the process to end, with others whose memory matters too.
+// wait waits for the process to end, and samples other processes meanwhile.
 func (p *process) wait(limit time.Duration, others ...*process) error {
 	done := make(chan error, 1)
 	go func() { done <- p.Wait() }()
@@ -87,7 +87,7 @@ func (p *process) wait(limit time.Duration, others ...*process) error {
 	}
 }
 
-// stop ends a process that would go on.
+// stop ends a process that would continue.
 func (p *process) stop() {
 	if p.ProcessState == nil {
 		_ = p.Process.Signal(syscall.SIGINT)
@@ -100,7 +100,7 @@ func (p *process) cpu() time.Duration {
 	return p.ProcessState.UserTime() + p.ProcessState.SystemTime()
 }
 
-// port waits for a server to say where it listens.
+// port waits for a server to log its address.
 func (p *process) port() (string, error) {
 	for range 200 {
 		out, err := os.ReadFile(p.out)
@@ -117,7 +117,7 @@ func (p *process) port() (string, error) {
 
 var total = regexp.MustCompile(`Got (\d+) poems? in (\d+):(\d+):([\d.]+)`)
 
-// took returns how long a client says that it took for so many poems.
+// took returns the time that a client reports for n poems.
 func (p *process) took(poems int) (time.Duration, error) {
 	out, err := os.ReadFile(p.out)
 	if err != nil {
@@ -133,15 +133,14 @@ func (p *process) took(poems int) (time.Duration, error) {
 	return time.Duration(float64(hours*3600+minutes*60)*1e9 + seconds*1e9), nil
 }
 
-// lines returns how many lines the process has written that have a word in
-// them.
+// lines returns the number of output lines that contain a word.
 func (p *process) lines(word string) (int, error) {
 	out, err := os.ReadFile(p.out)
 	return bytes.Count(out, []byte(" "+word+" ")), err
 }
 
-// goroutines has a process end with a list of its goroutines, and counts those
-// that are not the runtime's own.
+// goroutines makes a process end with a list of its goroutines, and counts
+// those that are not the runtime's own.
 func (p *process) goroutines() (int, error) {
 	if err := p.Process.Signal(syscall.SIGQUIT); err != nil {
 		return 0, err

@@ -1,6 +1,6 @@
 // Command report writes a page about benchmark results: it executes a template
-// that holds the prose, with functions for the tables and numbers in it. The
-// statistics are those of benchstat.
+// with the prose, and with functions for its tables and numbers. The statistics
+// are those of benchstat.
 //
 //	report performance.md.tmpl results.txt >performance.md
 package main
@@ -68,7 +68,7 @@ func write(templateFile, resultsFile string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// met says whether a condition holds.
+// met returns the text for a condition that holds or not.
 func met(condition bool) string {
 	if condition {
 		return "met"
@@ -76,8 +76,8 @@ func met(condition bool) string {
 	return "**missed**"
 }
 
-// format writes a number with three digits that count, and all of those that
-// stand before the point.
+// format writes a number with three significant digits, but with all digits
+// before the point.
 func format(v float64) string {
 	switch magnitude := math.Abs(v); {
 	case magnitude >= 1e6:

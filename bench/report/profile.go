@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// groups are what the functions of a profile belong to, by the beginning of
-// their names. The first that fits counts.
+// groups map functions of a profile to groups, by the beginning of their names.
+// The first match counts.
 var groups = []struct {
 	name     string
 	prefixes []string
@@ -25,9 +25,8 @@ var groups = []struct {
 	{"everything else", []string{""}},
 }
 
-// profiles returns a table of what share of the processor's time goes where,
-// from what go tool pprof -top has said about each contender: files beside the
-// results.
+// profiles returns a table of the shares of processor time, from the output of
+// go tool pprof -top for each contender, in files next to the results.
 func (r *results) profiles(contendersAndFiles ...string) (string, error) {
 	if len(contendersAndFiles)%2 != 0 {
 		return "", errors.New("profiles wants contenders, each with a file")

@@ -52,7 +52,7 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, "2.75 45 352.7 1.234567e+06 3500 some processor, 2 rounds; met, **missed**", got)
 }
 
-// Functions belong to groups, and a profile that lacks most of them is none.
+// Functions belong to groups, and a profile without most of them is rejected.
 func TestProfiles(t *testing.T) {
 	directory := t.TempDir()
 	profile := `File: bench
@@ -85,8 +85,8 @@ Type: cpu
 	assert.Error(t, err)
 }
 
-// A page that names what was not measured is a mistake, not a hole.
-func TestWhatIsNotThere(t *testing.T) {
+// A page that names a missing measurement is an error.
+func TestMissingMeasurements(t *testing.T) {
 	for _, template := range []string{
 		`{{table "Nothing" "" "ns/piece"}}`,
 		`{{ratio "Pieces" "conns=10" "ns/piece" "ours" "floor"}}`,

@@ -14,18 +14,18 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// results are what was measured: by question, setting, contender and unit, one
+// results are the measurements: by question, setting, contender and unit, one
 // value for each round.
 type results struct {
 	all    map[series][]float64
-	order  []series // in which they came first
+	order  []series // in order of appearance
 	config map[string]string
 	rounds int
 
 	directory string // of the file
 }
 
-// A series is what is measured once a round.
+// A series is measured once a round.
 type series struct {
 	question string // "Pieces"
 	setting  string // "conns=3"; may be empty
@@ -74,13 +74,13 @@ func read(file string) (*results, error) {
 	return r, nil
 }
 
-// file returns the text of a file beside the results.
+// file returns the text of a file next to the results.
 func (r *results) file(name string) (string, error) {
 	text, err := os.ReadFile(filepath.Join(r.directory, name))
 	return strings.TrimSpace(string(text)), err
 }
 
-// setting returns a line of the configuration, as "cpu".
+// setting returns a value of the configuration, such as that of "cpu".
 func (r *results) setting(key string) string { return r.config[key] }
 
 // summary is benchstat's: the median and its confidence interval.
@@ -89,8 +89,8 @@ func summary(values []float64) benchmath.Summary {
 	return benchmath.AssumeNothing.Summary(sample, 0.95)
 }
 
-// spread returns the confidence interval around the median, or of fewer than
-// six rounds, where there is none, the range.
+// spread returns the confidence interval around the median or, with fewer than
+// six rounds, the range.
 func spread(values []float64) string {
 	s := summary(values)
 	lo, hi := s.Lo, s.Hi
@@ -104,9 +104,8 @@ func spread(values []float64) string {
 	return "±" + format(math.Round(percent)) + " %"
 }
 
-// ratios returns how one contender compares with another, round by round: both
-// are measured within moments, and what the machine does to one it does to the
-// other.
+// ratios returns the ratios of one contender to another, round by round: both
+// are measured within moments, so the machine affects both alike.
 func (r *results) ratios(question, setting, unit, a, b string) []float64 {
 	over := r.all[series{question, setting, a, unit}]
 	under := r.all[series{question, setting, b, unit}]
@@ -126,7 +125,7 @@ func (r *results) value(question, setting, unit, by string) (float64, error) {
 	return summary(values).Center, nil
 }
 
-// ratio returns the median of what contender a takes for one of b's.
+// ratio returns the median of contender a's value divided by b's.
 func (r *results) ratio(question, setting, unit, a, b string) (float64, error) {
 	ratios := r.ratios(question, setting, unit, a, b)
 	if len(ratios) == 0 {
@@ -214,13 +213,13 @@ func (r *results) settings(question, unit string) []string {
 }
 
 // table returns a table of one unit: a row for each setting that begins with a
-// prefix, a column for ours and for each peer. Behind a peer's value stands the
-// ratio: what is ours for one of theirs.
+// prefix, a column for ours and for each peer. A peer's value is followed by
+// the ratio of ours to theirs.
 func (r *results) table(question, prefix, unit string, peers ...string) (string, error) {
 	return r.write(question, prefix, unit, true, peers)
 }
 
-// figures returns a table without ratios, of what has none that means anything.
+// figures returns a table without ratios, for values whose ratio has no meaning.
 func (r *results) figures(question, prefix, unit string, peers ...string) (string, error) {
 	return r.write(question, prefix, unit, false, peers)
 }

@@ -17,18 +17,18 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// exploring is the page that this test holds true, and payments its example.
+// exploring is the page that this test checks, and payments its example.
 const exploring = "../../docs/exploring.md"
 
 var (
 	block = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
 
-	// varies is what is different in each run: how long things took, and Go's version.
-	varies = regexp.MustCompile(`(?m)\brun\.go:\d+|in \S+ with 1 worker, \S+ a second|runs, \S+, it was made|\(\d+\.\d+s\)$|\t\d+\.\d+s$|\| \S+ \|$|^ *go go\S+$`)
+	// varies matches text that differs in each run: durations, and Go's version.
+	varies = regexp.MustCompile(`(?m)\brun\.go:\d+|in \S+ with 1 worker, \S+ a second|runs, \S+, it was shrunk|\(\d+\.\d+s\)$|\t\d+\.\d+s$|\| \S+ \|$|^ *go go\S+$`)
 )
 
-// The page's code is that of the example, and its commands print what it says. With
-// EXPLORING_UPDATE=1 the page gets what they print.
+// The page's code is that of the example, and its commands print the output on the
+// page. With EXPLORING_UPDATE=1 the output on the page is updated.
 func TestExploring(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("the commands are for a Unix shell")
@@ -86,8 +86,8 @@ func readAll(t *testing.T, pattern string) string {
 	return all.String()
 }
 
-// A shell runs the page's commands. The folders that they write to are others than
-// the page says.
+// A shell runs the page's commands. They write to other directories than the page
+// says.
 type shell struct {
 	environment []string
 	actual      *strings.Replacer
@@ -107,8 +107,8 @@ func newShell(t *testing.T) *shell {
 	}
 }
 
-// perform runs the commands of a block, those of its lines that begin with a dollar,
-// and returns the block with what they print.
+// perform runs the commands of a block, which are its lines that begin with a
+// dollar, and returns the block with their output.
 func (s *shell) perform(t *testing.T, content string) string {
 	t.Helper()
 	var out strings.Builder
@@ -119,7 +119,7 @@ func (s *shell) perform(t *testing.T, content string) string {
 		}
 		command := exec.CommandContext(t.Context(), "sh", "-c", s.actual.Replace(text))
 		command.Dir, command.Env = "payments", s.environment
-		output, _ := command.CombinedOutput() // whose status go test prints
+		output, _ := command.CombinedOutput() // go test prints the status
 		out.WriteString(line)
 		out.WriteString(s.asSaid.Replace(string(output)))
 	}

@@ -1,5 +1,5 @@
-// Package browser_test looks at the pages of slownet/trace/page in a real browser. It
-// needs Chromium or Chrome, and fails where there is none.
+// Package browser_test checks the pages of slownet/trace/page in a real browser. It
+// needs Chromium or Chrome, and fails without.
 package browser_test
 
 import (
@@ -19,8 +19,8 @@ import (
 
 const width, height = 1200, 700
 
-// open opens a page in a browser. In the end it must have complained of nothing and asked
-// for nothing.
+// open opens a page in a browser. By the end of the test it must not have logged an error
+// or requested anything.
 func open(t *testing.T, file string, before ...chromedp.Action[chromedp.Void]) *chrome.Tab {
 	t.Helper()
 	tab, end, err := chrome.Open(width, height)
@@ -56,13 +56,13 @@ func run(title string, events []trace.Event) page.Run {
 	return page.Run{Title: title, Events: traces.All(events)}
 }
 
-// do does something in the tab.
+// do runs actions in the tab.
 func do(t *testing.T, tab *chrome.Tab, actions ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	require.NoError(t, tab.Do(actions...))
 }
 
-// eval returns the value of an expression of JavaScript.
+// eval returns the value of a JavaScript expression.
 func eval[T any](t *testing.T, tab *chrome.Tab, expression string) T {
 	t.Helper()
 	value, err := chrome.Get(tab, chromedp.Evaluate[T](expression))
@@ -91,8 +91,8 @@ func key(t *testing.T, tab *chrome.Tab, keys string, options ...chromedp.KeyOpti
 	settle(t, tab)
 }
 
-// pixels is an expression for what the diagram shows: red, green, blue and alpha of each
-// pixel, row by row.
+// pixels is an expression for the contents of the diagram: red, green, blue and alpha of
+// each pixel, row by row.
 const pixels = `(() => {
 	const plot = document.getElementById("plot"), copy = new OffscreenCanvas(plot.width, plot.height);
 	const c = copy.getContext("2d", {willReadFrequently: true});

@@ -26,7 +26,7 @@ func openCompared(t *testing.T, first, second []trace.Event) *chrome.Tab {
 	return open(t, name)
 }
 
-// marked counts the pixels in the mark's colour around the first different event of a run.
+// marked counts the pixels in the mark's color around the first differing event of a run.
 func marked(t *testing.T, tab *chrome.Tab, run string) int {
 	t.Helper()
 	settle(t, tab)
@@ -42,8 +42,8 @@ func marked(t *testing.T, tab *chrome.Tab, run string) int {
 	})()`)
 }
 
-// Where two runs part, both are marked, the page says up to where they are the same, and
-// button and key lead there.
+// Where two runs diverge, both are marked, the page says up to where they are the same,
+// and the button and the key lead there.
 func TestCompare(t *testing.T) {
 	first, second := traces.Faults(), traces.Faults()
 	for i := 20; i < len(second); i++ {
@@ -77,7 +77,7 @@ func TestCompare(t *testing.T) {
 	assert.Equal(t, 0, eval[int](t, tab, `timeline.view.selected.run.number`))
 }
 
-// A run that is the beginning of the other, runs that differ in bytes alone, and runs that
+// A run that is the beginning of the other, runs that differ only in bytes, and runs that
 // are the same.
 func TestCompareEnds(t *testing.T) {
 	events := traces.Faults()

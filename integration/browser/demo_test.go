@@ -25,7 +25,7 @@ func TestDemo(t *testing.T) {
 	tasks := []string{"Task 1: ecstasy", "Task 2: fascination", "Task 3: science"}
 	assert.Equal(t, append(tasks, tasks...), eval[[]string](t, tab, `timeline.layout.rows.filter(r => r.lane).map(r => r.lane.name)`))
 
-	// In each lane the pieces end where the poem does, and so does the ink.
+	// In each lane the pieces end where the poem ends, and so do the pixels.
 	ends := eval[[]float64](t, tab, `(() => {
 		const d = `+pixels+`, {view, layout} = timeline, width = view.width;
 		return layout.rows.filter(r => r.lane).map(r => {

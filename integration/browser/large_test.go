@@ -15,16 +15,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
 
-// What a frame may take of the page's thread: for script, and for everything, which
-// includes painting without a graphics processor.
+// The maximum processor time of a frame in the page's thread: for script, and for
+// everything, which includes painting without a GPU.
 const (
 	mostScript = 100 * time.Millisecond
 	mostBusy   = 250 * time.Millisecond
 )
 
-// A million events, on few connections and on many, can be scrolled, zoomed, searched and
+// A million events, on few and on many connections, can be scrolled, zoomed, searched and
 // hovered over without a frame of more than 100 ms of script. The page says that it has
-// thinned out.
+// thinned out events.
 func TestMillionEvents(t *testing.T) {
 	for _, connections := range []int{3, 10_000} {
 		t.Run(fmt.Sprint(connections), func(t *testing.T) {
@@ -53,8 +53,8 @@ func busy(t *testing.T, tab *chrome.Tab) (script, all time.Duration) {
 	return script, all
 }
 
-// worstFrame scrolls, zooms, pans, points at things and searches, frame by frame, and
-// returns the most processor time that a frame took.
+// worstFrame scrolls, zooms, pans, points and searches, frame by frame, and returns
+// the maximum processor time of a frame.
 func worstFrame(t *testing.T, tab *chrome.Tab) (worstScript, worst time.Duration) {
 	t.Helper()
 	eval[bool](t, tab, `(() => {

@@ -20,7 +20,8 @@ import (
 	tracepage "github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
 
-// event is an expression for the place of an event of the first run, by a condition.
+// event is an expression for the position of the first run's event that matches a
+// condition.
 func where(t *testing.T, tab *chrome.Tab, condition string) (x0, y0, x1, y1 float64) {
 	t.Helper()
 	p := eval[[]float64](t, tab, `(() => {
@@ -43,13 +44,13 @@ func zoom(t *testing.T, tab *chrome.Tab) float64 {
 	return eval[float64](t, tab, `timeline.view.transform.k`)
 }
 
-// left is the time at the left edge, as a part of the whole.
+// left is the time at the left edge, as a fraction of the whole.
 func left(t *testing.T, tab *chrome.Tab) float64 {
 	t.Helper()
 	return eval[float64](t, tab, `Math.abs(timeline.view.transform.x / timeline.view.transform.k / timeline.view.width)`)
 }
 
-// The wheel zooms where the pointer is, dragging pans, and neither leaves the trace.
+// The wheel zooms at the pointer, dragging pans, and neither leaves the trace.
 func TestZoomAndPanByMouse(t *testing.T) {
 	tab := openRuns(t, run("faults", traces.Faults()))
 	x0, _, x, y := where(t, tab, `r.kind[i] === 5`)
@@ -81,7 +82,7 @@ func TestZoomAndPanByMouse(t *testing.T) {
 	assert.Greater(t, zoom(t, tab), 3.)
 }
 
-// Two fingers zoom, one pans.
+// Two fingers zoom, one finger pans.
 func TestTouch(t *testing.T) {
 	tab := open(t, write(t, run("faults", traces.Faults())), chromedp.EmulateViewport(width, height, chromedp.EmulateTouch))
 	touch := func(kind input.DispatchTouchEventType, points ...[2]float64) {
@@ -109,7 +110,7 @@ func TestTouch(t *testing.T) {
 	assert.Greater(t, left(t, tab), was+0.01)
 }
 
-// The pointer shows what an event is, and a click shows its payload, as text and as hex.
+// Pointing at an event describes it, and a click shows its payload, as text and as hex.
 func TestHover(t *testing.T) {
 	tab := openRuns(t, run("faults", traces.Faults()))
 	x0, y0, x1, y1 := where(t, tab, `r.kind[i] === 3`)
@@ -137,7 +138,7 @@ func TestHover(t *testing.T) {
 	assert.True(t, eval[bool](t, tab, `document.getElementById("tip").hidden`))
 }
 
-// Everything can be reached by keys, and the selected event is spoken.
+// Everything can be reached with the keyboard, and the selected event is announced.
 func TestKeyboard(t *testing.T) {
 	tab := openRuns(t, run("faults", traces.Faults()))
 	do(t, tab, chromedp.Focus("#plot"))
@@ -225,7 +226,7 @@ func TestSearch(t *testing.T) {
 	assert.Empty(t, text(t, tab, "found"))
 }
 
-// The page is light or dark as the system is, until its own switch says something else.
+// The page is light or dark like the system, until its own switch is used.
 func TestDark(t *testing.T) {
 	tab := openRuns(t, run("faults", traces.Faults()))
 	paper := func() string {
@@ -244,7 +245,7 @@ func TestDark(t *testing.T) {
 	assert.Equal(t, dark, paper())
 }
 
-// All that occurs stands in the legend, and can be hidden there.
+// Everything that occurs is in the legend, and can be hidden there.
 func TestLegend(t *testing.T) {
 	tab := openRuns(t, run("faults", traces.Faults()), run("packets", traces.Packets()))
 	assert.Equal(t, []string{"forth", "back", "packet", "again", "window", "wait", "connect", "accept", "close", "reset", "drop", "lost", "fault", "host"},
@@ -265,7 +266,8 @@ func TestLegend(t *testing.T) {
 	assert.Equal(t, all, ink())
 }
 
-// A page of a run that has failed reaches to where that was found, and marks it.
+// The page of a failed run reaches to the time at which the failure was found, and marks
+// it.
 func TestFailure(t *testing.T) {
 	failed := run("faults", traces.Faults())
 	failed.Failed = func() (time.Duration, bool) { return time.Minute, true }
@@ -286,7 +288,8 @@ func TestFailure(t *testing.T) {
 	assert.Zero(t, red())
 }
 
-// Of a damaged trace the page shows what was read, and says that it is not all.
+// The page of a damaged trace shows the events that were read, and says that it is
+// incomplete.
 func TestDamage(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "page.html")
 	f, err := os.Create(name)
@@ -320,7 +323,7 @@ func TestOutOfOrder(t *testing.T) {
 	x, y, _, _ := where(t, tab, `r.kind[i] === 8`)
 	do(t, tab, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
 	settle(t, tab)
-	assert.Contains(t, text(t, tab, "tip"), "restart") // the first in the file
+	assert.Contains(t, text(t, tab, "tip"), "restart") // the first one in the file
 }
 
 func TestEmptyPage(t *testing.T) {
@@ -330,7 +333,7 @@ func TestEmptyPage(t *testing.T) {
 	key(t, tab, kb.Tab)
 }
 
-// Whatever stands in a trace is text: it runs nothing, wherever the page shows it.
+// Everything in a trace is shown as text: it runs nothing, wherever the page shows it.
 func TestHostileTrace(t *testing.T) {
 	const hostile = `</script><script>hacked=1</script><img src=x onerror=hacked=2><svg onload=hacked=3>"'><!--` + "\u202e\u2028\x00${hacked=4}"
 	events := []trace.Event{

@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// A pool of pgx's meets slow networks, a partition, resets and refusals between it and
-// PostgreSQL, and goes on after each.
+// A pool of pgx meets slow networks, a partition, resets and refusals between it and
+// PostgreSQL, and recovers from each.
 func TestPostgres(t *testing.T) {
 	p := proxied(t, databases.Postgres(t).Address)
 	config, err := pgxpool.ParseConfig("postgres://postgres@" + p.Config().Listen + "/postgres?sslmode=disable")
@@ -49,7 +49,7 @@ func TestPostgres(t *testing.T) {
 		require.NoError(t, err)
 	})
 
-	// 400 kB take 0.4 s and more at 8 Mbit/s.
+	// 400 kB take at least 0.4 s at 8 Mbit/s.
 	_, err = p.AddToxic(proxy.Toxic{Name: "narrow", Stream: proxy.Downstream, Toxicity: 1, Attributes: proxy.Link{Link: netem.Link{Latency: 10 * ms, Rate: 8 * netem.Mbps}}})
 	require.NoError(t, err)
 	start, long := time.Now(), ""
@@ -58,7 +58,7 @@ func TestPostgres(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 400*ms)
 	require.NoError(t, p.RemoveToxic("narrow"))
 
-	// In a transaction nothing is done that was not committed before the partition.
+	// A transaction that was not committed before the partition has no effect.
 	tx, err := pool.Begin(within(10 * time.Second))
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "INSERT INTO poems VALUES (1)")
@@ -72,7 +72,8 @@ func TestPostgres(t *testing.T) {
 	end()
 	recovers(0)
 
-	// A query that waits hears of a reset at once, and the server of the end of its client.
+	// A waiting query returns the reset at once, and the server notices the end of its
+	// client.
 	failed := make(chan error, 1)
 	go func() {
 		_, err := pool.Exec(within(20*time.Second), "SELECT pg_sleep(15)")
@@ -88,11 +89,12 @@ func TestPostgres(t *testing.T) {
 	case err := <-failed:
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	case <-time.After(5 * time.Second):
-		assert.Fail(t, "the query has not heard of the reset")
+		assert.Fail(t, "the query has not returned the reset")
 	}
 	recovers(0)
 
-	// All is refused while the proxy is disabled, and nothing when it is enabled again.
+	// Everything is refused while the proxy is disabled, and nothing after it is enabled
+	// again.
 	require.NoError(t, p.SetEnabled(false))
 	assert.Eventually(t, func() bool {
 		_, err := count(within(2 * time.Second))

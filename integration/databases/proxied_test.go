@@ -13,7 +13,7 @@ import (
 
 const ms = time.Millisecond
 
-// proxied returns a proxy before a server.
+// proxied returns a proxy for a server.
 func proxied(t *testing.T, upstream string) *proxy.Proxy {
 	t.Helper()
 	server := &proxy.Server{Seed: 1}
@@ -23,7 +23,7 @@ func proxied(t *testing.T, upstream string) *proxy.Proxy {
 	return p
 }
 
-// partition lets nothing pass until the function that it returns is called.
+// partition lets nothing pass until the returned function is called.
 func partition(t *testing.T, p *proxy.Proxy) (end func()) {
 	t.Helper()
 	for _, stream := range []proxy.Stream{proxy.Upstream, proxy.Downstream} {
@@ -37,8 +37,9 @@ func partition(t *testing.T, p *proxy.Proxy) (end func()) {
 	}
 }
 
-// slowed measures something on the connections that there are: as it is, with a toxic's
-// latency one way, over a link with a latency both ways, and as it is again.
+// slowed measures an operation on existing connections: unimpaired, with a latency
+// toxic in one direction, over a link with latency in both directions, and unimpaired
+// again.
 func slowed(t *testing.T, p *proxy.Proxy, something func()) {
 	t.Helper()
 	took := func() time.Duration {

@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/integration/databases"
 )
 
-// A client of go-redis meets slow networks, a partition, resets and refusals between it
-// and Redis, and goes on after each.
+// A go-redis client meets slow networks, a partition, resets and refusals between it
+// and Redis, and recovers from each.
 func TestRedis(t *testing.T) {
 	p := proxied(t, databases.Redis(t).Address)
 	options := redis.Options{Addr: p.Config().Listen, MaxRetries: -1, ReadTimeout: 3 * time.Second, Protocol: 2} // with 3, a look for notifications takes the error of a reset away, and EOF is left
@@ -30,7 +30,8 @@ func TestRedis(t *testing.T) {
 	recovers()
 	slowed(t, p, func() { require.NoError(t, client.Set(ctx, "poem", "slow", 0).Err()) })
 
-	// What is asked in a partition times out. It is held, not lost: it is done afterwards.
+	// A command in a partition times out. It is held and not lost: it is executed
+	// afterwards.
 	options.ReadTimeout = 300 * ms
 	hasty := redis.NewClient(&options)
 	defer hasty.Close()
@@ -45,7 +46,7 @@ func TestRedis(t *testing.T) {
 	assert.Eventually(t, func() bool { return client.Get(ctx, "n").Val() == "2" }, 5*time.Second, 10*ms)
 	require.Eventually(t, func() bool { return hasty.Ping(ctx).Err() == nil }, 5*time.Second, 10*ms)
 
-	// A client that waits hears of a reset at once; a subscriber comes again by itself.
+	// A waiting client returns the reset at once; a subscriber reconnects by itself.
 	subscriber := client.Subscribe(ctx, "verses")
 	defer subscriber.Close()
 	_, err = subscriber.Receive(ctx)
@@ -59,7 +60,7 @@ func TestRedis(t *testing.T) {
 	case err := <-failed:
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
 	case <-time.After(5 * time.Second):
-		assert.Fail(t, "the client has not heard of the reset")
+		assert.Fail(t, "the client has not returned the reset")
 	}
 	recovers()
 	require.Eventually(t, func() bool {
@@ -70,7 +71,7 @@ func TestRedis(t *testing.T) {
 	case m := <-messages:
 		assert.Equal(t, "again", m.Payload)
 	case <-time.After(5 * time.Second):
-		assert.Fail(t, "the subscriber has not come again")
+		assert.Fail(t, "the subscriber has not reconnected")
 	}
 
 	require.NoError(t, p.SetEnabled(false))

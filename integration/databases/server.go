@@ -1,5 +1,5 @@
-// Package databases starts real database servers for a test. They run as a user who may
-// do nothing else, in a directory of their own, on loopback.
+// Package databases starts real database servers for a test. They run as an
+// unprivileged user, in a directory of their own, on loopback.
 package databases
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Server is a database server that runs until its test ends.
+// A Server is a database server that runs until the end of its test.
 type Server struct {
 	t         *testing.T
 	directory string
-	owner     *syscall.Credential // nil is the one who runs the test
+	owner     *syscall.Credential // nil means the user that runs the test
 	command   *exec.Cmd
 	output    *bytes.Buffer
 
@@ -31,11 +31,11 @@ type Server struct {
 	Address string
 }
 
-// newServer makes a directory for a server, which belongs to nobody if the test is run
-// by root, and chooses a port.
+// newServer creates a directory for a server, which belongs to nobody if root runs the
+// test, and chooses a port.
 func newServer(t *testing.T) *Server {
 	t.Helper()
-	directory, err := os.MkdirTemp("", "slowpoetry") // that of the test cannot be entered by others
+	directory, err := os.MkdirTemp("", "slowpoetry") // other users cannot enter that of the test
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(directory)) })
 	s := &Server{t: t, directory: directory, output: new(bytes.Buffer)}
@@ -61,7 +61,7 @@ func (s *Server) port() string {
 	return port
 }
 
-// program makes a command that is run as the server's owner.
+// program returns a command that runs as the server's owner.
 func (s *Server) program(name string, arguments ...string) *exec.Cmd {
 	c := exec.Command(name, arguments...)
 	c.Dir, c.Env = s.directory, []string{"HOME=" + s.directory, "LC_ALL=C", "PATH=" + os.Getenv("PATH")}
@@ -69,8 +69,8 @@ func (s *Server) program(name string, arguments ...string) *exec.Cmd {
 	return c
 }
 
-// start starts the server, and waits until it is ready. When the test ends, it is told to
-// stop by a signal, and has to do so with all that it has started.
+// start starts the server, and waits until it is ready. At the end of the test it gets a
+// signal to stop, and must stop with all of its processes.
 func (s *Server) start(isReady func() bool, stop syscall.Signal, name string, arguments ...string) {
 	s.t.Helper()
 	s.command = s.program(name, arguments...)
@@ -102,11 +102,11 @@ func (s *Server) start(isReady func() bool, stop syscall.Signal, name string, ar
 			require.FailNow(s.t, fmt.Sprintf("%s has ended: %v: %s", name, err, s.output))
 		default:
 		}
-		require.True(s.t, time.Now().Before(until), "%s does not get ready: %s", name, s.output)
+		require.True(s.t, time.Now().Before(until), "%s does not become ready: %s", name, s.output)
 	}
 }
 
-// Postgres starts PostgreSQL, with a user postgres who needs no password.
+// Postgres starts PostgreSQL, with a user postgres without a password.
 func Postgres(t *testing.T) *Server {
 	t.Helper()
 	programs := postgresPrograms(t)
@@ -121,7 +121,7 @@ func Postgres(t *testing.T) *Server {
 	return s
 }
 
-// postgresPrograms returns where the programs of the newest PostgreSQL are.
+// postgresPrograms returns the directory of the newest PostgreSQL's programs.
 func postgresPrograms(t *testing.T) string {
 	t.Helper()
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
@@ -137,7 +137,7 @@ func postgresPrograms(t *testing.T) string {
 	return filepath.Dir(found[len(found)-1])
 }
 
-// Redis starts Redis, which keeps nothing.
+// Redis starts Redis without persistence.
 func Redis(t *testing.T) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")

@@ -1,6 +1,6 @@
-// Package image_test builds the image of slownet proxy by the Dockerfile, looks into it,
-// and runs what it holds. It needs buildah, and fails where there is none. No container
-// runs, and no other image is fetched: the stage that compiles is done here.
+// Package image_test builds the image of slownet proxy from the Dockerfile, inspects it,
+// and runs its program. It needs buildah, and fails without. No container is run, and no
+// other image is fetched: the compiling stage is done here.
 package image_test
 
 import (
@@ -45,7 +45,7 @@ func TestImage(t *testing.T) {
 	assert.Equal(t, []string{"-host=0.0.0.0"}, config.Cmd)
 	assert.Equal(t, "65534:65534", config.User)
 	assert.Equal(t, map[string]struct{}{"8474/tcp": {}}, config.ExposedPorts)
-	require.Len(t, files, 1, "there is no shell, nor anything else")
+	require.Len(t, files, 1, "no shell, and nothing else")
 	file := files[0]
 	assert.Equal(t, "toxiproxy", file.header.Name)
 	assert.Equal(t, int64(0o755), file.header.Mode&0o7777)
@@ -59,7 +59,7 @@ func TestImage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, libraries)
 	for _, part := range binary.Progs {
-		assert.NotEqual(t, elf.PT_INTERP, part.Type, "it is static")
+		assert.NotEqual(t, elf.PT_INTERP, part.Type, "the program is static")
 	}
 	output, err := asNobody(program, "-version").CombinedOutput()
 	require.NoError(t, err, "%s", output)
@@ -67,7 +67,7 @@ func TestImage(t *testing.T) {
 	run(t, directory, program)
 }
 
-// compile does what the first stage of the Dockerfile does, with the Go that is here.
+// compile does the same as the first stage of the Dockerfile, with the local Go.
 func compile(t *testing.T, to string) {
 	t.Helper()
 	text, err := os.ReadFile(root + "/Dockerfile")
@@ -81,8 +81,8 @@ func compile(t *testing.T, to string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// buildImage builds the image, with a directory as its first stage, and returns where it
-// is: a directory with its manifest, its configuration and its layers.
+// buildImage builds the image, with a directory as its first stage, and returns its
+// directory, with the manifest, the configuration and the layers.
 func buildImage(t *testing.T, directory, build string) string {
 	t.Helper()
 	archive, empty := filepath.Join(directory, "image"), filepath.Join(directory, "empty")
@@ -100,7 +100,7 @@ func buildImage(t *testing.T, directory, build string) string {
 	return archive
 }
 
-// A config is what an image says about how it is to be run.
+// A config is the part of an image's configuration that says how to run it.
 type config struct {
 	User            string
 	ExposedPorts    map[string]struct{}
@@ -152,7 +152,7 @@ func look(t *testing.T, archive string) (c config, files []imageFile) {
 	return whole.Config, files
 }
 
-// asNobody makes a command that is run as the image says, if this is run by root.
+// asNobody returns a command that runs as the image's user, if root runs the test.
 func asNobody(program string, arguments ...string) *exec.Cmd {
 	c := exec.Command(program, arguments...)
 	c.Env = []string{}
@@ -173,7 +173,7 @@ func freePort(t *testing.T) string {
 }
 
 // run starts the program with Toxiproxy's flags, as a testcontainers module does, and
-// asks its API, under a name that a compose file might give it.
+// calls its API, under a host name as in a compose file.
 func run(t *testing.T, directory, program string) {
 	t.Helper()
 	upstream, err := net.Listen("tcp", "127.0.0.1:0")
@@ -197,7 +197,7 @@ func run(t *testing.T, directory, program string) {
 		case <-time.After(5 * time.Second):
 			_ = c.Process.Kill()
 			<-ended
-			t.Errorf("it does not end: %s", output)
+			t.Errorf("the program does not end: %s", output)
 		}
 	}()
 	get := func(path string) (text string, err error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A bug is one of examples/bugs, and what the picture of its replay shows.
+// A bug is a bug in examples/bugs, with the picture of its replay.
 type bug struct {
 	name     string
 	from, to float64 // in seconds
@@ -17,9 +17,9 @@ type bug struct {
 	height   int
 }
 
-// bugs makes a picture of the replay of each bug, as a user does who has its failure: the
-// test is run with its bug and SIMTEST_TRACE, a page is made of the trace that it leaves,
-// and something is searched for.
+// bugs makes a picture of the replay of each bug, as a user with its failure would: it
+// runs the test with its bug and SIMTEST_TRACE, makes a page of the resulting trace, and
+// searches for a text.
 func bugs(to, work string) error {
 	for _, b := range []bug{
 		{"register", 10.13, 11.36, `"Number":10`, 760},

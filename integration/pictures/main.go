@@ -3,7 +3,8 @@
 //
 //	go run ./pictures
 //
-// It writes to docs/pictures of the repository, or to the directory that is its argument.
+// It writes to docs/pictures of the repository, or to the directory given as its
+// argument.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package proxypage_test looks at the page of slownet/proxy/page in a real browser. It
-// needs Chromium or Chrome, and fails where there is none.
+// Package proxypage_test checks the page of slownet/proxy/page in a real browser. It
+// needs Chromium or Chrome, and fails without.
 package proxypage_test
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy/page"
 )
 
-// serve serves the API with its page, for a server that has a proxy before an echo.
+// serve serves the API with its page, for a server with a proxy for an echo server.
 func serve(t *testing.T, name string) (at string, p *proxy.Proxy) {
 	api := &proxy.API{Server: &proxy.Server{Seed: 1}}
 	page.Add(api)
@@ -36,8 +36,8 @@ func serve(t *testing.T, name string) (at string, p *proxy.Proxy) {
 	return at, p
 }
 
-// open opens the page. In the end it must have complained of nothing, and asked for
-// nothing but the API.
+// open opens the page. By the end of the test it must not have logged an error or
+// requested anything but the API.
 func open(t *testing.T, at string, width, height int) *chrome.Tab {
 	t.Helper()
 	tab, end, err := chrome.Open(width, height)
@@ -63,7 +63,7 @@ func do(t *testing.T, tab *chrome.Tab, actions ...chromedp.Action[chromedp.Void]
 	require.NoError(t, tab.Do(actions...))
 }
 
-// eval returns the value of an expression of JavaScript, or of its promise.
+// eval returns the value of a JavaScript expression, or of its promise.
 func eval[T any](t *testing.T, tab *chrome.Tab, expression string) T {
 	t.Helper()
 	value, err := chrome.Get(tab, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
@@ -84,7 +84,7 @@ func becomes(t *testing.T, tab *chrome.Tab, selector, want string) {
 	require.Eventually(t, func() bool { is = text(t, tab, selector); return strings.Contains(is, want) }, 10*time.Second, 20*time.Millisecond, "%s becomes %q", selector, want)
 }
 
-// reach presses Tab until an element has the focus, which must be seen.
+// reach presses Tab until an element has the focus, which must be visible.
 func reach(t *testing.T, tab *chrome.Tab, selector string) {
 	t.Helper()
 	for range 60 {
@@ -105,7 +105,7 @@ func dial(t *testing.T, p *proxy.Proxy) net.Conn {
 	return conn
 }
 
-// roundTrip returns how long a byte takes there and back.
+// roundTrip returns the round-trip time of a byte.
 func roundTrip(t *testing.T, conn net.Conn) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -117,8 +117,8 @@ func roundTrip(t *testing.T, conn net.Conn) time.Duration {
 	return time.Since(start)
 }
 
-// Somebody who has no mouse sets a link, a partition, a toxic, and takes all away; a
-// connection that is there feels it.
+// A user without a mouse sets a link, a partition and a toxic, and removes all of
+// them. They affect an existing connection.
 func TestKeyboard(t *testing.T) {
 	at, p := serve(t, "db")
 	conn := dial(t, p)
@@ -150,7 +150,7 @@ func TestKeyboard(t *testing.T) {
 	_, err = conn.Read(make([]byte, 1))
 	require.Error(t, err, "nothing passes")
 	becomes(t, tab, "[data-do=partition]", "End the partition")
-	do(t, tab, chromedp.KeyEvent(" ")) // the focus has stayed
+	do(t, tab, chromedp.KeyEvent(" ")) // the focus is still on the button
 	becomes(t, tab, "#said", "db: the partition is over.")
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	held := make([]byte, 4)
@@ -163,7 +163,7 @@ func TestKeyboard(t *testing.T) {
 	reach(t, tab, "[name=type]")
 	do(t, tab, chromedp.KeyEvent("slicer"))
 	reach(t, tab, "[name=average_size]")
-	do(t, tab, chromedp.KeyEvent("70"+kb.Enter)) // what was there is selected, and replaced
+	do(t, tab, chromedp.KeyEvent("70"+kb.Enter)) // the old value is selected, and replaced
 	becomes(t, tab, ".toxics .count", "1")
 	assert.Equal(t, proxy.Slicer{AverageSize: 70, SizeVariation: 16, Delay: time.Millisecond}, p.Config().Toxics[0].Attributes)
 	reach(t, tab, "[data-do=editToxic]")
@@ -204,8 +204,8 @@ func TestKeyboard(t *testing.T) {
 	assert.Equal(t, 1, eval[int](t, tab, `document.querySelectorAll("section.proxy").length`))
 }
 
-// A profile is chosen by name, errors are told, rates are shown, and a recording gives a
-// trace and a capture.
+// A profile is chosen by name, errors are shown, rates are shown, and a recording gives
+// a trace and a capture.
 func TestProfilesAndRecordings(t *testing.T) {
 	at, p := serve(t, "db")
 	conn := dial(t, p)
@@ -223,7 +223,8 @@ func TestProfilesAndRecordings(t *testing.T) {
 	assert.Equal(t, "webpagetest/3gfast", p.Config().Toxics[0].Attributes.(proxy.Link).Profile.Name)
 	assert.GreaterOrEqual(t, roundTrip(t, conn), 150*time.Millisecond)
 
-	// Fields take its place on the same toxic, and for one direction that of both.
+	// Fields replace it on the same toxic, and those for one direction replace those for
+	// both.
 	set("profile", "")
 	set("rate", "8Mbit/s")
 	click("form.link .bar button")
@@ -260,7 +261,7 @@ func TestProfilesAndRecordings(t *testing.T) {
 	assert.Zero(t, p.Recording().Events)
 }
 
-// An error is told, and stays until something else is done.
+// An error is shown, and stays until the next action.
 func TestErrors(t *testing.T) {
 	at, _ := serve(t, "db")
 	tab, end, err := chrome.Open(800, 600)
@@ -283,8 +284,8 @@ func TestErrors(t *testing.T) {
 
 const hostile = `</script><script>hacked=1</script><img src=x onerror=hacked=2><svg onload=hacked=3>"'><!--` + "\u202e\u2028/?#%2e"
 
-// Names are text, whatever they are, and all of the page works with them; on a narrow
-// screen nothing is cut off, in light and dark all can be read and is labelled.
+// Names are always text, and the whole page works with them. On a narrow screen
+// nothing is cut off; in light and dark mode everything is legible and labelled.
 func TestHostileNamesNarrowAndDark(t *testing.T) {
 	at, p := serve(t, hostile)
 	_, err := p.AddToxic(proxy.Toxic{Name: hostile, Toxicity: 1, Attributes: proxy.Latency{}})
@@ -332,8 +333,8 @@ func TestHostileNamesNarrowAndDark(t *testing.T) {
 	assert.Equal(t, "0 1", eval[string](t, tab, `document.querySelectorAll("img, svg, iframe").length + " " + document.querySelectorAll("script").length`))
 }
 
-// Pages of other origins, and the API's own address under a name that is not known, as
-// DNS rebinding makes it, are refused.
+// Pages of other origins are refused, and so is the API's own address under an unknown
+// name, as with DNS rebinding.
 func TestOtherOrigins(t *testing.T) {
 	at, p := serve(t, "db")
 	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -357,11 +358,11 @@ func TestOtherOrigins(t *testing.T) {
 			assert.NotContains(t, got, "upstream", "%s: %s", host, request)
 		}
 		eval[int](t, tab, `(document.getElementById("form").submit(), 0)`)
-		assert.Never(t, func() bool { return p.Config().Disabled }, 300*time.Millisecond, 20*time.Millisecond, "a form of a stranger's")
+		assert.Never(t, func() bool { return p.Config().Disabled }, 300*time.Millisecond, 20*time.Millisecond, "a form of another site")
 	}
-	require.NotNil(t, proxyOf(t, at), "the proxy is there yet")
+	require.NotNil(t, proxyOf(t, at), "the proxy still exists")
 
-	rebound := strings.Replace(at, "127.0.0.1", "rebound.localhost", 1) // which a browser takes for this machine
+	rebound := strings.Replace(at, "127.0.0.1", "rebound.localhost", 1) // browsers resolve this to this machine
 	do(t, tab, chromedp.Navigate(rebound+"/"))
 	body := eval[string](t, tab, `document.body.textContent`)
 	assert.Contains(t, body, `"status":403`)
@@ -374,7 +375,7 @@ func TestOtherOrigins(t *testing.T) {
 	assert.Equal(t, "db", text(t, tab, "section.proxy h2"))
 }
 
-// proxyOf asks for the proxies as no browser does.
+// proxyOf requests the proxies as a client that is not a browser.
 func proxyOf(t *testing.T, at string) any {
 	t.Helper()
 	answer, err := http.Get(at + "/proxies")

@@ -1,4 +1,4 @@
-// Package toxiproxy_test has Toxiproxy's own Go client drive our proxy.
+// Package toxiproxy_test drives our proxy with Toxiproxy's own Go client.
 package toxiproxy_test
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// setUp returns a client of a server of ours, and where somebody echoes.
+// setUp returns a client of a server of ours, and the address of an echo server.
 func setUp(t *testing.T) (client *toxiproxy.Client, upstream string) {
 	api, echo := apitest.Serve(t, &proxy.API{})
 	return toxiproxy.NewClient(api), echo
@@ -33,7 +33,7 @@ func dial(t *testing.T, at string) net.Conn {
 	return conn
 }
 
-// exchange sends bytes, checks that as many come back, and returns how long that took.
+// exchange sends bytes, checks that the same number comes back, and returns the time.
 func exchange(t *testing.T, conn net.Conn, n int) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -124,14 +124,14 @@ func TestToxics(t *testing.T) {
 	link, err := p.AddToxic("3g", "link", "both", 1, toxiproxy.Attributes{"profile": "webpagetest/3g"})
 	require.NoError(t, err)
 	assert.Equal(t, toxiproxy.Attributes{"profile": "webpagetest/3g"}, link.Attributes)
-	assert.GreaterOrEqual(t, exchange(t, dial(t, p.Listen), 1), 600*time.Millisecond, "to connect and to ask")
+	assert.GreaterOrEqual(t, exchange(t, dial(t, p.Listen), 1), 600*time.Millisecond, "connecting and asking")
 	require.NoError(t, client.ResetState())
 	toxics, err := p.Toxics()
 	require.NoError(t, err)
 	assert.Empty(t, toxics)
 }
 
-// Toxics come and go while bytes pass, and none is lost.
+// Toxics are added and removed while bytes pass, and none is lost.
 func TestRemovalUnderLoad(t *testing.T) {
 	client, upstream := setUp(t)
 	p, err := client.CreateProxy("db", "127.0.0.1:0", upstream)

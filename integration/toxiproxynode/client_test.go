@@ -1,5 +1,5 @@
-// Package toxiproxynode_test has toxiproxy-node-client drive our proxy. It needs Node and
-// npm, which fetches the client as the lockfile says, and fails where there are none.
+// Package toxiproxynode_test drives our proxy with toxiproxy-node-client. It needs Node
+// and npm, which fetches the client according to the lockfile, and fails without.
 package toxiproxynode_test
 
 import (

@@ -26,13 +26,13 @@ import (
 
 var link = netem.Link{Latency: 20 * time.Millisecond, Rate: 10 * netem.Mbps}
 
-// body is what servers answer.
+// body is the servers' answer.
 var body = bytes.Repeat([]byte("so much depends upon a red wheel barrow\n"), 5000)
 
 // A site is a server and a client of HTTP.
 type site struct {
-	address   string // that the server listens on
-	network   string // by which the client dials; "" is either family
+	address   string // on which the server listens
+	network   string // with which the client dials; "" is either family
 	protocols http.Protocols
 	tls       bool
 }
@@ -92,8 +92,8 @@ var (
 	h2c   = only((*http.Protocols).SetUnencryptedHTTP2)
 )
 
-// Whether a capture is everybody's or one host's, over IPv4 or IPv6: the stream in it is
-// what was sent.
+// The stream in a capture is what was sent, in the view of all hosts and of one host,
+// over IPv4 and IPv6.
 func TestHTTP(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6"} {
 		t.Run(network, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Of a connection whose packets are not recorded the capture shows what could have been.
+// For a connection without recorded packets the capture shows plausible ones.
 func TestIdealStream(t *testing.T) {
 	config := simtest.Config{Link: link, TCP: netem.TCP{Congestion: netem.Unlimited}}
 	r := record(t, config, site{address: ":80", protocols: http1}.get)
@@ -164,7 +164,7 @@ func TestIdealStream(t *testing.T) {
 	assert.Empty(t, f.matching(t, "tcp.payload"))
 }
 
-// A pipe is a connection between two hosts, on which the one has written and the other
+// A pipe is a connection between two hosts, on which one has written and the other
 // reads.
 func pipe(t *testing.T, sim *simtest.Sim) (client, server net.Conn) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// send has the client send the body, and both close.
+// send makes the client send the body, and both ends close.
 func send(t *testing.T, sim *simtest.Sim, _ *recording) {
 	client, server := pipe(t, sim)
 	go func() {
@@ -30,8 +30,8 @@ func send(t *testing.T, sim *simtest.Sim, _ *recording) {
 	time.Sleep(5 * time.Second)
 }
 
-// What was lost is seen to be sent again where it was sent, and a comment says why it was
-// lost.
+// A loss shows as a retransmission at the sender, and a comment gives the reason for the
+// loss.
 func TestLoss(t *testing.T) {
 	lossy := link
 	lossy.Loss.Random = 0.05
@@ -40,8 +40,8 @@ func TestLoss(t *testing.T) {
 		f := r.capture(t, host)
 		first, _ := f.follow(t, "0")
 		assert.True(t, bytes.Equal(body, first), host)
-		// What is sent again soon after other segments Wireshark takes for out of order,
-		// unless it is the segment that acknowledgments ask for.
+		// Wireshark takes a retransmission that soon follows other segments for out of
+		// order, unless it is the segment that the acknowledgments request.
 		resent := f.fields(t, sentAgain, "frame.number")
 		assert.Equal(t, resent, f.fields(t, "tcp.analysis.retransmission || tcp.analysis.out_of_order", "frame.number"), host)
 		assert.Empty(t, f.matching(t, "("+wrong+") && !("+sentAgain+")"), host)
@@ -57,7 +57,7 @@ func TestLoss(t *testing.T) {
 		assert.NotEmpty(t, f.matching(t, "tcp.analysis.duplicate_ack"), host)
 		t.Logf("%q: %d packets, %d lost with data, %d sent again, %d of which recognized", host, len(f.matching(t, "tcp")), len(lost), len(resent), len(recognized))
 	}
-	// The receiver sees gaps, as one does at a receiver, and the same bytes.
+	// The receiver sees gaps, as any receiver does, and the same bytes.
 	f := r.capture(t, "server")
 	assert.Empty(t, f.matching(t, "_ws.malformed || tcp.checksum.status == bad || tcp.analysis.ack_lost_segment"))
 	first, _ := f.follow(t, "0")
@@ -67,7 +67,7 @@ func TestLoss(t *testing.T) {
 // mereACK is a filter for acknowledgments without data.
 const mereACK = "tcp.len == 0 && tcp.flags == 0x010"
 
-// sentAgain is a filter for segments that are sent again.
+// sentAgain is a filter for retransmissions.
 const sentAgain = `frame.comment contains "sent again"`
 
 func TestSameCaptureTwice(t *testing.T) {
@@ -102,7 +102,7 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// What is sent into a partition is sent again, after longer and longer waits.
+// Segments sent into a partition are retransmitted at increasing intervals.
 func TestPartition(t *testing.T) {
 	r := record(t, simtest.Config{Link: link}, func(t *testing.T, sim *simtest.Sim, _ *recording) {
 		client, server := pipe(t, sim)

@@ -1,5 +1,5 @@
-// Package wireshark has tshark, which is Wireshark without a window, read captures of
-// simulations.
+// Package wireshark reads captures of simulations with tshark, which is Wireshark
+// without a window.
 package wireshark
 
 import (
@@ -38,8 +38,8 @@ func record(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simte
 // A capturedFile is a capture in a file.
 type capturedFile struct{ name string }
 
-// capture writes a capture of the trace, with one host's view if it is named. If the
-// environment variable CAPTURES names a directory, the file stays there.
+// capture writes a capture of the trace, in the view of one host if it is given. If
+// the environment variable CAPTURES names a directory, the file is kept there.
 func (r *recording) capture(t *testing.T, host string) capturedFile {
 	t.Helper()
 	dir := os.Getenv("CAPTURES")
@@ -73,7 +73,7 @@ func (r *recording) pcapng(t *testing.T, host string) []byte {
 	return b.Bytes()
 }
 
-// tshark runs tshark on the file and returns what it prints.
+// tshark runs tshark on the file and returns its output.
 func (f capturedFile) tshark(t *testing.T, args ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("tshark")
@@ -85,14 +85,14 @@ func (f capturedFile) tshark(t *testing.T, args ...string) string {
 		args = append(args, "-o", preference+":TRUE")
 	}
 	command := exec.CommandContext(t.Context(), program, args...)
-	command.Env = append(os.Environ(), "HOME="+t.TempDir()) // nobody's preferences
+	command.Env = append(os.Environ(), "HOME="+t.TempDir()) // no preferences
 	var out, problems bytes.Buffer
 	command.Stdout, command.Stderr = &out, &problems
 	require.NoError(t, command.Run(), "tshark %q: %s", args, &problems)
 	return out.String()
 }
 
-// lines returns the lines of tshark's answer that are not empty.
+// lines returns the non-empty lines of tshark's output.
 func (f capturedFile) lines(t *testing.T, args ...string) (lines []string) {
 	t.Helper()
 	for line := range strings.Lines(f.tshark(t, args...)) {
@@ -103,13 +103,13 @@ func (f capturedFile) lines(t *testing.T, args ...string) (lines []string) {
 	return lines
 }
 
-// matching returns the frames that a display filter lets pass.
+// matching returns the frames that match a display filter.
 func (f capturedFile) matching(t *testing.T, filter string) []string {
 	t.Helper()
 	return f.lines(t, "-Y", filter)
 }
 
-// fields returns fields of the frames that a display filter lets pass.
+// fields returns fields of the frames that match a display filter.
 func (f capturedFile) fields(t *testing.T, filter string, fields ...string) []string {
 	t.Helper()
 	args := []string{"-Y", filter, "-T", "fields", "-E", "separator=/s"}
@@ -119,8 +119,8 @@ func (f capturedFile) fields(t *testing.T, filter string, fields ...string) []st
 	return f.lines(t, args...)
 }
 
-// follow returns the bytes of both directions of a TCP stream: what the end sent that
-// sent first, and the other's.
+// follow returns the bytes of both directions of a TCP stream: first those of the end
+// that sent first, then those of the other end.
 func (f capturedFile) follow(t *testing.T, stream string) (first, second []byte) {
 	t.Helper()
 	for line := range strings.Lines(f.tshark(t, "-q", "-z", "follow,tcp,raw,"+stream)) {
@@ -137,7 +137,7 @@ func (f capturedFile) follow(t *testing.T, stream string) (first, second []byte)
 	return first, second
 }
 
-// wrong is a filter for what must not be in any capture.
+// wrong is a filter for frames that no capture may contain.
 const wrong = "_ws.malformed || ip.checksum.status == bad || tcp.checksum.status == bad || udp.checksum.status == bad" +
 	" || tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || tcp.analysis.out_of_order" +
 	" || tcp.analysis.reused_ports || _ws.expert.severity == error"

@@ -61,7 +61,8 @@ func (f *traceFile) capture(t *testing.T) capturedFile {
 	return file
 }
 
-// Of real connections over loopback, wrapped at either end, the capture has the streams.
+// The capture of real connections over loopback, wrapped at either end, contains the
+// streams.
 func TestWrappedConnections(t *testing.T) {
 	slow := netem.Link{Latency: 5 * time.Millisecond, Rate: 100 * netem.Mbps}
 	lossy := slow
@@ -144,7 +145,7 @@ func portNumber(t *testing.T, text string) uint16 {
 	return uint16(n)
 }
 
-// A capture has datagrams of real sockets, those that were lost with a comment.
+// A capture contains the datagrams of real sockets, lost ones with a comment.
 func TestWrappedDatagrams(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(address, func(t *testing.T) {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A cut loses packets of a direction before they are on its line, while it is on.
+// A cut drops the packets of a direction before they reach its line, while it is on.
 type cut struct {
 	mu   sync.Mutex // guards what follows
 	on   bool
 	lost []time.Time
 }
 
-// admit reports whether a packet is not lost.
+// admit reports whether a packet passes.
 func (c *cut) admit(at time.Time, _ []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -29,7 +29,7 @@ func (c *cut) set(on bool) {
 	c.on = on
 }
 
-// reset switches the cut off, and forgets what it lost.
+// reset turns the cut off, and forgets what it dropped.
 func (c *cut) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,16 +19,16 @@ type namespace struct {
 	tun int // the device
 }
 
-// settings are those of Linux that a distribution may have changed.
+// settings are settings of Linux that a distribution may have changed.
 var settings = map[string]string{
-	"net.ipv6.conf.tun0.disable_ipv6": "1", // no packet but those that are measured
-	"net.ipv4.tcp_no_metrics_save":    "1", // no connection learns from the one before
+	"net.ipv6.conf.tun0.disable_ipv6": "1", // no packets except the measured ones
+	"net.ipv4.tcp_no_metrics_save":    "1", // no connection uses the metrics of an earlier one
 	"net.ipv4.tcp_rmem":               "4096 131072 6291456",
 	"net.ipv4.tcp_wmem":               "4096 16384 4194304",
 }
 
-// newNamespace returns a namespace whose device has the address and the MTU; 0 is a
-// TUN device's, 1,500.
+// newNamespace returns a namespace whose device has the address and the MTU; 0
+// means the default of a TUN device, 1,500.
 func newNamespace(address netip.Prefix, mtu int) (*namespace, error) {
 	n := &namespace{fd: -1, tun: -1}
 	err := tun.OnThread(func() (err error) {
@@ -47,7 +47,7 @@ func newNamespace(address netip.Prefix, mtu int) (*namespace, error) {
 				return err
 			}
 		}
-		return tun.Configure("tun0", tun.Config{Addresses: []netip.Prefix{address}, MTU: mtu, Queue: 20_000}) // it drops none itself
+		return tun.Configure("tun0", tun.Config{Addresses: []netip.Prefix{address}, MTU: mtu, Queue: 20_000}) // the device itself drops no packets
 	})
 	if err != nil {
 		n.close()
@@ -56,7 +56,7 @@ func newNamespace(address netip.Prefix, mtu int) (*namespace, error) {
 	return n, nil
 }
 
-// do calls f on a thread in the namespace: sockets that it makes are there.
+// do calls f on a thread in the namespace, so sockets that f creates are in it.
 func (n *namespace) do(f func() error) error {
 	return tun.OnThread(func() error {
 		if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// heartbeat is how often the clock is looked at. What the kernel sends is seen late, too,
-// if the machine is busy.
+// heartbeat is the interval at which the clock is checked. On a busy machine, packets
+// from the kernel are also seen late.
 const heartbeat = 2 * time.Millisecond
 
 // The hosts' addresses.
@@ -25,8 +25,8 @@ var (
 	serverAddress = netip.MustParsePrefix("10.0.0.2/24")
 )
 
-// A Path is a path between a client and a server, each with a kernel of its own, as
-// far as the network is concerned.
+// A Path is a path between a client and a server, which have separate network
+// stacks.
 type Path struct {
 	hosts          [2]*namespace // the client and the server
 	up, down       *wire.Direction
@@ -34,15 +34,15 @@ type Path struct {
 	running        sync.WaitGroup
 }
 
-// NewPath makes a path. Its lines, by which packets pass, have the seed, and the hosts'
-// devices have the smaller MTU of both directions, until the path is closed.
+// NewPath creates a path. Its lines have the seed, and the hosts' devices have the
+// smaller MTU of both directions, until the path is closed.
 func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 	p := &Path{}
 	for i, address := range []netip.Prefix{clientAddress, serverAddress} {
 		host, err := newNamespace(address, min(profile.Up.MTU, profile.Down.MTU))
 		if err != nil {
 			p.closeHosts()
-			return nil, fmt.Errorf("to measure the kernel needs network namespaces and /dev/net/tun, run it as root: %w", err)
+			return nil, fmt.Errorf("measuring the kernel needs network namespaces and /dev/net/tun: run it as root: %w", err)
 		}
 		p.hosts[i] = host
 	}
@@ -59,7 +59,7 @@ func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 		direction, err := wire.New(d.link, 0, wire.Config{
 			From:       d.from,
 			PacketSize: d.link.PacketSize(),
-			Deliver:    func(packet []byte) { _, _ = unix.Write(d.to, packet) }, // what the kernel takes for invalid is lost
+			Deliver:    func(packet []byte) { _, _ = unix.Write(d.to, packet) }, // packets that the kernel rejects are lost
 			Admit:      d.cut.admit,
 			Start:      start,
 			Heartbeat:  heartbeat,
@@ -94,8 +94,8 @@ func (p *Path) closeHosts() {
 	}
 }
 
-// Reset gives the path new lines that are not cut, and forgets what is on its way and
-// how late packets were.
+// Reset gives the path new lines that are not cut, and discards the packets in flight
+// and the measured lateness.
 func (p *Path) Reset(profile netem.Profile, seed uint64) {
 	p.upCut.reset()
 	p.downCut.reset()
@@ -103,22 +103,22 @@ func (p *Path) Reset(profile netem.Profile, seed uint64) {
 	p.down.Reset(profile.Down, 2*seed+2)
 }
 
-// Cut says in which directions packets are lost from now on, however they fare on the
-// lines: what the client sends, what the server sends.
+// Cut sets in which directions all packets are dropped from now on, whatever the
+// lines would do: those from the client, and those from the server.
 func (p *Path) Cut(up, down bool) {
 	p.upCut.set(up)
 	p.downCut.set(down)
 }
 
-// Lost returns when packets that the client has sent were lost to Cut, since the last
+// Lost returns when packets from the client were dropped by Cut, since the last
 // Reset.
 func (p *Path) Lost() []time.Time { return p.upCut.lostAt() }
 
-// Late returns how late packets were since the last Reset.
+// Late returns the lateness of packets since the last Reset.
 func (p *Path) Late() wire.Lateness { return p.up.Late().And(p.down.Late()) }
 
-// Listen has the server listen at a port. Its connections have the congestion control
-// algorithm and the user timeout.
+// Listen makes the server listen on a port. Its connections have the congestion
+// control algorithm and the user timeout.
 func (p *Path) Listen(port int, tcp netem.TCP) (net.Listener, error) {
 	config := net.ListenConfig{Control: control(tcp)}
 	config.SetMultipathTCP(false)
@@ -130,7 +130,7 @@ func (p *Path) Listen(port int, tcp netem.TCP) (net.Listener, error) {
 	return listener, err
 }
 
-// Dial has the client dial the server, by a socket like Listen's.
+// Dial makes the client dial the server, with a socket like Listen's.
 func (p *Path) Dial(ctx context.Context, port int, tcp netem.TCP) (net.Conn, error) {
 	dialer := net.Dialer{Control: control(tcp)}
 	var conn net.Conn

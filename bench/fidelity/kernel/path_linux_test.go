@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Over a path, a transfer by the kernel's TCP takes at least as long as light would,
-// and what is cut is lost.
+// Over a path, a transfer by the kernel's TCP takes at least the latencies, and cut
+// packets are lost.
 func TestPath(t *testing.T) {
 	link := netem.Link{Latency: 20 * time.Millisecond, Rate: 10 * netem.Mbps, Queue: netem.Queue{Bytes: 50_000}}
 	path, err := NewPath(netem.Symmetric(link), 1)

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Scenario returns the figures of a scenario over a path with a seed, and how late
-// packets were.
+// Scenario returns the figures of a scenario over a path with a seed, and the
+// lateness of packets.
 func Scenario(s *kerneltimes.Scenario, seed uint64) ([]kerneltimes.Figure, wire.Lateness, error) {
 	path, err := NewPath(s.Path, seed)
 	if err != nil {
@@ -73,7 +73,7 @@ func (n *network) keep(conn net.Conn) {
 	n.conns = append(n.conns, conn)
 }
 
-// close ends all connections, so that the scenario's goroutines do.
+// close ends all connections, so that the scenario's goroutines end.
 func (n *network) close() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

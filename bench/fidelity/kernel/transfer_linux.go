@@ -12,10 +12,11 @@ import (
 
 const port = 80
 
-// Times are how long the steps of a transfer took, since its dial.
+// Times are the times of the steps of a transfer, since its dial.
 type Times struct{ Connect, FirstByte, Total time.Duration }
 
-// Transfer makes a transfer over the path, which is to be quiet, and leaves it quiet.
+// Transfer makes a transfer over the path, which must be idle, and is idle again
+// afterwards.
 func (p *Path) Transfer(row *kerneltimes.Transfer, limit time.Duration) (times Times, err error) {
 	tcp := netem.TCP{Congestion: row.Congestion}
 	listener, err := p.Listen(port, tcp)
@@ -65,14 +66,14 @@ func serve(listener net.Listener, body int) error {
 	}
 	defer abort(conn)
 	if _, err := io.ReadFull(conn, make([]byte, kerneltimes.Request)); err != nil {
-		return nil // the client knows why
+		return nil // the client reports it
 	}
 	go func() { _, _ = conn.Write(make([]byte, body)) }()
 	_, _ = listener.Accept()
 	return nil
 }
 
-// abort closes a connection so that the kernel knows nothing more of it.
+// abort closes a connection so that the kernel forgets it.
 func abort(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()

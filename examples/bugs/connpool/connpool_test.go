@@ -30,8 +30,7 @@ type pool interface {
 	Close()
 }
 
-// newPool returns a pool of the version that has the bug, or of the one that has it
-// mended.
+// newPool returns a pool of the version with the bug, or of the fixed one.
 func newPool(dial func() (net.Conn, error)) (pool, error) {
 	if hunt.HasBug() {
 		return connpool.NewChannelPool(0, places, dial)
@@ -39,8 +38,8 @@ func newPool(dial func() (net.Conn, error)) (pool, error) {
 	return mended.NewChannelPool(0, places, dial)
 }
 
-// The workers of a host ask a server by a pool. When the faults are over, they all get
-// answers again.
+// The workers of a host ask a server through a pool. When the faults are over, all of
+// them get answers again.
 func TestServiceRecovers(t *testing.T) {
 	search := simtest.Search{
 		Seeds:  10,
@@ -87,7 +86,7 @@ func TestServiceRecovers(t *testing.T) {
 	})
 }
 
-// echo answers what it gets with the same.
+// echo answers every message with the same message.
 func echo(c net.Conn) {
 	defer func() { _ = c.Close() }()
 	b := make([]byte, 100)
@@ -102,7 +101,7 @@ func echo(c net.Conn) {
 	}
 }
 
-// ask asks the server, and waits two seconds at most.
+// ask asks the server, and waits for at most two seconds.
 func ask(ctx context.Context, p pool, line string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -127,8 +126,8 @@ func ask(ctx context.Context, p pool, line string) (err error) {
 	return err
 }
 
-// A pool that loses a place with each connection that it cannot make has none at
-// last.
+// A pool that loses a place with each connection that it cannot make has none
+// left at the end.
 func TestBugIsFound(t *testing.T) {
 	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
 }

@@ -13,13 +13,13 @@ type Payment struct {
 	Cents   int
 }
 
-// keyHeader is the header of a request that tells its idempotency key.
+// keyHeader is the request header with the idempotency key.
 const keyHeader = "Idempotency-Key"
 
-// syncing is how long the ledger takes to write to its disk.
+// syncing is the time of a write to the ledger's disk.
 const syncing = 5 * time.Millisecond
 
-// A Ledger books payments, those of one key once. It is on a disk, and survives
+// A Ledger books payments, each key once. It is on a disk, and survives
 // crashes.
 type Ledger struct {
 	mu     sync.Mutex

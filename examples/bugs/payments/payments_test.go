@@ -101,7 +101,7 @@ type till struct {
 	outbox []*Order
 }
 
-// run pays what is in the outbox, and then what is bought.
+// run pays the orders in the outbox, and then new purchases.
 func (s *till) run(ctx context.Context) error {
 	shop := newShop(s.host)
 	defer shop.HTTP.CloseIdleConnections()

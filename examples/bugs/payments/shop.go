@@ -19,8 +19,8 @@ type Shop struct {
 	KeyPerAttempt bool
 }
 
-// An Order is a payment to be made, in the shop's outbox. That is on a disk, so that
-// a payment is made though the shop crashes.
+// An Order is a payment in the shop's outbox. The outbox is on a disk, so the
+// payment is made even if the shop crashes.
 type Order struct {
 	Payment Payment
 	Key     string // its idempotency key

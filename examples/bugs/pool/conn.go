@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Conn is a connection of a pool: a line for a line.
+// A Conn is a connection of a pool, on which each line is answered by a line.
 type Conn struct {
 	net.Conn
 	lines *bufio.Reader
@@ -18,7 +18,7 @@ type Conn struct {
 	err   error // why it can no longer be used
 }
 
-// newConn returns a connection that is used from now on.
+// newConn returns a connection that was just used.
 func newConn(c net.Conn) *Conn { return &Conn{Conn: c, lines: bufio.NewReader(c), used: time.Now()} }
 
 // Do sends a line and returns the answer. It waits until the deadline of ctx.
@@ -35,13 +35,13 @@ func (c *Conn) Do(ctx context.Context, line string) (answer string, err error) {
 	return strings.TrimSuffix(answer, "\n"), err
 }
 
-// Ping finds out within half a second whether the server is there.
+// Ping checks within half a second whether the server answers.
 func (c *Conn) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
 	answer, err := c.Do(ctx, "ping")
 	if err == nil && answer != "pong" {
-		err = errors.New("pool: the server does not know ping")
+		err = errors.New("pool: the server does not support ping")
 	}
 	return err
 }

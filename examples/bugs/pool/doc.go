@@ -1,8 +1,9 @@
-// Package pool is a pool of connections to a server that speaks lines of text. At
-// most so many connections are taken from it at once; who wants another one waits.
+// Package pool is a pool of connections to a server with a protocol of text lines. A
+// limited number of connections are in use at once; further callers wait.
 //
-// It tries a connection that was idle before it hands it out, and takes the next one
-// if it is broken. With the bug it takes another place for that, and keeps that of the
-// broken one. So each broken connection costs the pool a place, for ever; after a
-// partition that breaks them all, everybody waits for places that nobody has.
+// It checks a connection that was idle before it returns it, and takes the next one if
+// it is broken. With the bug it takes another place for that, and keeps the place of
+// the broken one. So each broken connection costs the pool a place permanently; after
+// a partition that breaks all of them, all callers wait for places that no connection
+// holds.
 package pool

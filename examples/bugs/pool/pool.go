@@ -7,27 +7,28 @@ import (
 	"time"
 )
 
-// tryAfter is how long a connection was idle that is tried before it is used.
+// tryAfter is the idle time after which a connection is checked before it is used.
 const tryAfter = 100 * time.Millisecond
 
 // A Pool has connections to a server.
 type Pool struct {
 	dial  func(ctx context.Context) (net.Conn, error)
-	taken chan struct{} // an element for each connection that is taken
+	taken chan struct{} // an element for each connection in use
 
-	// KeepPlace is the bug: the place of a connection that is broken is not given back.
+	// KeepPlace is the bug: the place of a broken connection is not released.
 	KeepPlace bool
 
 	mu   sync.Mutex
-	idle []*Conn // the one that was used last comes last
+	idle []*Conn // the most recently used is last
 }
 
-// New returns a pool of at most so many connections.
+// New returns a pool of at most n connections.
 func New(most int, dial func(ctx context.Context) (net.Conn, error)) *Pool {
 	return &Pool{dial: dial, taken: make(chan struct{}, most)}
 }
 
-// Get returns a connection that works, for Put, when there is a place for it.
+// Get returns a working connection when there is a place for it. The caller returns it
+// with Put.
 func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	select {
 	case p.taken <- struct{}{}:
@@ -52,7 +53,7 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	return newConn(conn), nil
 }
 
-// Put gives a connection back. One that has failed is closed.
+// Put returns a connection to the pool, or closes it if it has failed.
 func (p *Pool) Put(c *Conn) {
 	if c.err != nil {
 		_ = c.Close()
@@ -72,7 +73,7 @@ func (p *Pool) Close() {
 	}
 }
 
-// pop takes the idle connection that was used last, or nil.
+// pop takes the most recently used idle connection, or returns nil.
 func (p *Pool) pop() *Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -22,8 +22,8 @@ const (
 	workers = 6
 )
 
-// The workers of a host ask a server by a pool. When the partitions are over, they all
-// get answers again.
+// The workers of a host ask a server through a pool. When the partitions are over, all
+// of them get answers again.
 func TestServiceRecovers(t *testing.T) {
 	search := simtest.Search{
 		Seeds:  10,
@@ -60,7 +60,7 @@ func TestServiceRecovers(t *testing.T) {
 	})
 }
 
-// ask asks the server, and waits two seconds at most.
+// ask asks the server, and waits for at most two seconds.
 func ask(ctx context.Context, pool *Pool, line string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -73,7 +73,7 @@ func ask(ctx context.Context, pool *Pool, line string) error {
 	return err
 }
 
-// A pool that loses a place with each connection that is broken has none at last.
+// A pool that loses a place with each broken connection has none left at the end.
 func TestBugIsFound(t *testing.T) {
 	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
 }

@@ -19,12 +19,12 @@ type Client struct {
 	HTTP  *http.Client
 	Nodes []string // their names
 
-	// NoWriteBack is the bug: a read returns what it has found, which may be on one node
-	// only.
+	// NoWriteBack is the bug: a read returns the value that it has found, which may be
+	// on one node only.
 	NoWriteBack bool
 }
 
-// Write writes a value whose number is greater than that of any before. After an
+// Write writes a value whose number is greater than all earlier ones. After an
 // error it is unknown whether it was, or will be, written.
 func (c *Client) Write(ctx context.Context, v Value) error {
 	body, err := json.Marshal(v)
@@ -48,8 +48,8 @@ func (c *Client) Read(ctx context.Context) (Value, error) {
 	return newest, c.Write(ctx, newest)
 }
 
-// majority asks all nodes, and returns the first answers that are a majority. The
-// other requests go on.
+// majority asks all nodes, and returns the first answers that form a majority.
+// The other requests continue.
 func (c *Client) majority(ctx context.Context, method string, body []byte) ([]Value, error) {
 	type answer struct {
 		value Value

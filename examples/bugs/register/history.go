@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// An operation is what one client has done.
+// An operation is an operation of one client.
 type operation struct {
 	client string
 	write  bool
 	number int           // of the value that was written or read
 	call   time.Duration // when it was called
 	back   time.Duration // when it returned
-	failed bool          // or it never returned: a write may have happened, or may yet
+	failed bool          // it never returned: a write may or may not have happened
 }
 
 func (o operation) String() string {
@@ -23,10 +23,10 @@ func (o operation) String() string {
 	return fmt.Sprintf("%s %s value %d from %v to %v", o.client, verb, o.number, o.call, o.back)
 }
 
-// violation returns two operations that cannot be those of one register, if there
-// are any: a read of a value before it is written, or of one that is older than what
-// an operation has read or written before. With one writer whose values have
-// increasing numbers, a history without any is linearizable: operations can have
+// violation returns two operations that cannot belong to one register, if there are
+// any: a read of a value before it is written, or of one that is older than a value
+// that was read or written before. With one writer whose values have increasing
+// numbers, a history without violations is linearizable: the operations can have
 // happened one after another, each at some time between its call and its return.
 func violation(history []operation) (earlier, later operation, found bool) {
 	for _, read := range history {

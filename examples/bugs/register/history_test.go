@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Histories that a register can have, and some that it cannot.
+// Histories that a register can have, and some that it cannot have.
 func TestViolation(t *testing.T) {
 	write := func(number int, call, back time.Duration) operation {
 		return operation{client: "writer", write: true, number: number, call: call, back: back}

@@ -12,8 +12,8 @@ type Value struct {
 	Text   string
 }
 
-// A Node is one of the register's replicas. It keeps the newest value that it was
-// given. GET returns it, PUT gives it one.
+// A Node is a replica of the register. It keeps the newest value that it was
+// given. GET returns the value, PUT sets it.
 type Node struct {
 	mu    sync.Mutex
 	value Value // on a disk: a crash leaves it

@@ -18,8 +18,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var nodes = []string{"node1", "node2", "node3"}
 
-// A writer and two readers use a register on three nodes. What they see could have
-// happened on one node.
+// A writer and two readers use a register on three nodes. Their results must be
+// possible on one node.
 func TestRegisterIsLinearizable(t *testing.T) {
 	search := simtest.Search{Seeds: 6, Chaos: simtest.DefaultChaos()}
 	search.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -28,7 +28,7 @@ func TestRegisterIsLinearizable(t *testing.T) {
 		}
 		users := []*user{{name: "writer"}, {name: "reader1"}, {name: "reader2"}}
 		for i, u := range users {
-			for j, node := range nodes { // each user has another node that is near
+			for j, node := range nodes { // each user has another node nearby
 				link := netem.Link{Latency: time.Duration(10+4*((i+j)%3)) * time.Millisecond}
 				sim.SetProfile(u.name, node, netem.Profile{Up: link, Down: link})
 			}
@@ -42,7 +42,7 @@ func TestRegisterIsLinearizable(t *testing.T) {
 		var history []operation
 		for _, u := range users {
 			if u.lastAnswer() < sim.Elapsed()-5*time.Second {
-				t.Errorf("%s gets no answer any more", u.name)
+				t.Errorf("%s no longer gets answers", u.name)
 			}
 			history = append(history, u.history...)
 		}
@@ -68,7 +68,7 @@ func serve(host *simtest.Host, node *Node) {
 	})
 }
 
-// A user is a program that reads or writes, and what the test has seen of it.
+// A user is a program that reads or writes, with the operations that the test has seen.
 type user struct {
 	name    string
 	sim     *simtest.Sim
@@ -115,6 +115,6 @@ func (u *user) lastAnswer() (last time.Duration) {
 	return last
 }
 
-// A read that does not write back what it has found is followed by one that finds
-// less.
+// A read that does not write back its value is followed by one that returns an
+// older value.
 func TestBugIsFound(t *testing.T) { hunt.Find(t, "TestRegisterIsLinearizable", "not linearizable") }

@@ -1,4 +1,4 @@
-// Package chrome starts a real browser and watches what a page does in it.
+// Package chrome runs a page in a real browser and observes it.
 package chrome
 
 import (
@@ -25,13 +25,13 @@ type Tab struct {
 	ctx context.Context // for chromedp
 
 	mu       sync.Mutex
-	problems []string // what the console shows as an error or a warning, and exceptions
-	requests []string // the addresses that were asked for, but that of the page itself
+	problems []string // errors and warnings of the console, and exceptions
+	requests []string // requested addresses, except that of the page itself
 	page     string
 }
 
-// Find returns the browser's path: that in the environment variable CHROME, or Chromium's
-// or Chrome's.
+// Find returns the browser's path: from the environment variable CHROME, or that of
+// Chromium or Chrome.
 func Find() (string, error) {
 	if path := os.Getenv("CHROME"); path != "" {
 		return path, nil
@@ -44,7 +44,7 @@ func Find() (string, error) {
 	return "", errors.New("chromium is missing: install it (apt-get install chromium), or name a browser in the environment variable CHROME")
 }
 
-// Open starts a browser with an empty tab. The function that it returns ends it.
+// Open starts a browser with an empty tab, and returns a function that ends it.
 func Open(width, height int) (*Tab, func(), error) {
 	path, err := Find()
 	if err != nil {
@@ -111,17 +111,17 @@ func (t *Tab) Load(file string) error {
 	return t.Do(chromedp.Navigate("file://"+file), chromedp.WaitReady("html[data-loaded]"))
 }
 
-// limit is how long anything may take.
+// limit is the maximum time of any action.
 const limit = time.Minute
 
-// Do does something in the tab.
+// Do runs actions in the tab.
 func (t *Tab) Do(actions ...chromedp.Action[chromedp.Void]) error {
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
 	return chromedp.Do(ctx, actions...)
 }
 
-// Get does something in the tab that has a result.
+// Get runs an action in the tab that has a result.
 func Get[T any](t *Tab, action chromedp.Action[T]) (T, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
@@ -136,10 +136,10 @@ func Call[P, R any](t *Tab, command cdp.Command[P, R], params P) error {
 	return err
 }
 
-// Busy returns how much processor time the page's thread has taken so far: for functions
-// that the browser calls (of timers, frames and events), and for everything, which includes
-// the rest of the script, style, layout, and without a graphics processor painting. It does
-// not grow while other programs have the processor.
+// Busy returns the processor time that the page's thread has used so far: for functions
+// that the browser calls (timers, frames and events), and for everything, which includes
+// other script, style, layout, and painting if there is no GPU. It does not grow while
+// other programs use the processor.
 func (t *Tab) Busy() (script, all time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(t.ctx, limit)
 	defer cancel()
@@ -153,12 +153,12 @@ func (t *Tab) Busy() (script, all time.Duration, err error) {
 	}
 	script, all = values["ScriptDuration"], values["TaskDuration"]
 	if script == 0 || all == 0 {
-		return 0, 0, errors.New("the browser tells no ScriptDuration or no TaskDuration")
+		return 0, 0, errors.New("the browser reports no ScriptDuration or no TaskDuration")
 	}
 	return script, all, nil
 }
 
-// Dark makes the system look dark, or light.
+// Dark sets the system's color scheme to dark or light.
 func (t *Tab) Dark(dark bool) error {
 	value := "light"
 	if dark {
@@ -169,14 +169,14 @@ func (t *Tab) Dark(dark bool) error {
 	})
 }
 
-// Problems returns what went wrong so far.
+// Problems returns the errors so far.
 func (t *Tab) Problems() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]string(nil), t.problems...)
 }
 
-// Requests returns the addresses that were asked for.
+// Requests returns the requested addresses.
 func (t *Tab) Requests() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

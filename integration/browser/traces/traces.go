@@ -1,5 +1,5 @@
-// Package traces makes traces to look at: a small one with everything that can happen,
-// one with packets, and large ones.
+// Package traces makes traces for pages: a small one with every kind of event, one
+// with packets, and large ones.
 package traces
 
 import (
@@ -65,8 +65,8 @@ func Faults() []trace.Event {
 	return events
 }
 
-// Parted returns two runs that begin alike: in the second one the writer is slower, from
-// its fourth request on.
+// Parted returns two runs with the same beginning: in the second one the writer is
+// slower, from its fourth request on.
 func Parted() (first, second []trace.Event) {
 	first, second = Faults(), Faults()
 	for i := 16; i < len(second); i++ {
@@ -134,7 +134,7 @@ func Packets() []trace.Event {
 	return events
 }
 
-// Many returns a run of so many events on so many connections, the same each time.
+// Many returns a run of n events on several connections, the same each time.
 func Many(events, connections int) iter.Seq2[trace.Event, error] {
 	return func(yield func(trace.Event, error) bool) {
 		draw := rand.New(rand.NewPCG(1, 2))

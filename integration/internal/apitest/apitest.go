@@ -1,4 +1,4 @@
-// Package apitest serves the proxy's API to clients that are tested with it.
+// Package apitest serves the proxy's API to clients under test.
 package apitest
 
 import (

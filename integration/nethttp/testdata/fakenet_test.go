@@ -27,8 +27,8 @@ func hookedConn(c net.Conn) net.Conn {
 	return net.HookConn(c)
 }
 
-// settle waits until all is quiet. On plain connections that is when all
-// goroutines are blocked. On a link, everything in flight has to arrive first.
+// settle waits until everything is quiet. On plain connections that is when all
+// goroutines are blocked. On a link, everything in flight must arrive first.
 func settle(wait func()) {
 	latency, _ := time.ParseDuration(os.Getenv("SLOWNET_LATENCY"))
 	if latency > 0 || os.Getenv("SLOWNET_RATE") != "" {

@@ -39,9 +39,9 @@ func isStream(a net.Addr) bool {
 	return strings.HasPrefix(a.Network(), "tcp") || a.Network() == "unix"
 }
 
-// config is the same link in both directions, as the environment describes it.
-// Without any limits calls would go right to the inner connection; the trace
-// keeps them out of there.
+// config is the same link in both directions, as described by the environment.
+// Without limits calls would go right to the inner connection; the trace
+// prevents that.
 func config() slownet.Config {
 	latency, err := time.ParseDuration(os.Getenv("SLOWNET_LATENCY"))
 	if err != nil {

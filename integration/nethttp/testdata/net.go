@@ -17,8 +17,8 @@ var (
 	HookListener func(Listener) Listener
 )
 
-// HookedTCPConn and HookedTCPListener take the place of *TCPConn and
-// *TCPListener in tests that assert these types.
+// HookedTCPConn and HookedTCPListener replace *TCPConn and *TCPListener in
+// tests that assert these types.
 type (
 	HookedTCPConn interface {
 		Conn
@@ -33,7 +33,7 @@ type (
 	}
 )
 
-// DialContext dials as before, and hands the connection to the hook.
+// DialContext dials as before, and passes the connection to the hook.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (Conn, error) {
 	c, err := d.plainDialContext(ctx, network, address)
 	if err == nil && HookConn != nil {
@@ -42,7 +42,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (Conn
 	return c, err
 }
 
-// Listen listens as before, and hands the listener to the hook.
+// Listen listens as before, and passes the listener to the hook.
 func (lc *ListenConfig) Listen(ctx context.Context, network, address string) (Listener, error) {
 	l, err := lc.plainListen(ctx, network, address)
 	if err == nil && HookListener != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program is one with the tests of a package, and one of these.
+// A program is a program with the tests of a package, including one of these.
 type program struct{ file, test string }
 
 // build builds the program.
@@ -26,10 +26,10 @@ func build(t *testing.T, test string, flags ...string) program {
 	return program{file, test}
 }
 
-// maxFaults is how many faults a replay may have.
+// maxFaults is the maximum number of faults in a replay.
 const maxFaults = 3
 
-// search has the search find the bug, and returns the replay that it writes.
+// search runs the search, which must find the bug, and returns the replay that it writes.
 func (p program) search(t *testing.T, message string) (replay string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -47,7 +47,7 @@ func (p program) search(t *testing.T, message string) (replay string) {
 	return replays[0]
 }
 
-// replay runs a replay so many times on 1, 2 and 4 processors. With the bug it must
+// replay runs a replay several times on 1, 2 and 4 processors. With the bug it must
 // fail, with the message and with the same trace, and without the bug it must pass.
 func (p program) replay(t *testing.T, file, message string, times int) {
 	t.Helper()
@@ -73,7 +73,7 @@ func (p program) run(t *testing.T, flags []string, environment ...string) (out s
 	return string(output), err != nil
 }
 
-// Environment returns the environment without what searches take from it.
+// Environment returns the environment without the variables of searches.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "SIMTEST_") || strings.HasPrefix(variable, bugVariable+"=")

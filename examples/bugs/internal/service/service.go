@@ -1,5 +1,5 @@
-// Package service is a host whose workers ask a server, and the judgement that they are
-// answered.
+// Package service is a host whose workers ask a server, and the check that they get
+// answers.
 package service
 
 import (
@@ -12,11 +12,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Workers are goroutines of a host, each of which asks a server again and again.
+// Workers are goroutines of a host, each of which asks a server repeatedly.
 type Workers struct {
 	sim      *simtest.Sim
 	host     *simtest.Host
-	pause    time.Duration  // between two requests, at least; at most twice as much
+	pause    time.Duration  // minimum time between two requests; the maximum is twice that
 	answered []atomic.Int64 // when, in simulated time, by worker
 }
 
@@ -25,8 +25,8 @@ func NewWorkers(sim *simtest.Sim, host *simtest.Host, n int, pause time.Duration
 	return &Workers{sim: sim, host: host, pause: pause, answered: make([]atomic.Int64, n)}
 }
 
-// Run runs the workers until ctx ends: each calls ask with its number and that of the
-// request, both from 0 on.
+// Run runs the workers until ctx ends: each calls ask with its number and the number
+// of the request, both from 0.
 func (w *Workers) Run(ctx context.Context, ask func(ctx context.Context, worker, request int) error) {
 	for i := range w.answered {
 		chance := rand.New(rand.NewPCG(w.host.Rand().Uint64(), 0))
@@ -45,7 +45,7 @@ func (w *Workers) Run(ctx context.Context, ask func(ctx context.Context, worker,
 }
 
 // MustRecover waits until the faults are over, and fails the test if any worker gets no
-// answers in the half minute after that.
+// answers in the following half minute.
 func (w *Workers) MustRecover(t *testing.T) {
 	t.Helper()
 	<-w.sim.Quiet()
@@ -62,5 +62,5 @@ func (w *Workers) MustRecover(t *testing.T) {
 	}
 }
 
-// NoAnswer is what the test then says.
+// NoAnswer is the message of that failure.
 const NoAnswer = "workers have had no answer for 10 s"
