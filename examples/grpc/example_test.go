@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-var t *testing.T // of the test that runs the example
+var t *testing.T // the test that runs the example
 
 func TestExample(testT *testing.T) {
 	t = testT

@@ -24,8 +24,8 @@ const (
 	oneWay    = 100 * time.Millisecond
 	roundTrip = 2 * oneWay
 
-	// connecting is what comes before the first call. TCP takes a round trip,
-	// but the server has the connection half of one later; only then it sends
+	// connecting is the time before the first call. TCP takes a round trip, but
+	// the server has the connection half a round trip later. Only then it sends
 	// its settings, for which the client waits.
 	connecting = roundTrip + oneWay + oneWay
 )
@@ -33,8 +33,8 @@ const (
 // scenario runs f on two hosts, "client" and "server", a slow link apart, with
 // several seeds.
 //
-// gRPC's writer races its callers for what goes into one write, but that is for
-// the simulation to even out: every event is the same in every run.
+// gRPC's writer races its callers for the contents of one write, but the
+// simulation evens that out: every event is the same in every run.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
@@ -47,8 +47,8 @@ func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	}
 }
 
-// window is the size of gRPC's windows. Where that is fixed the two ends do not
-// measure the path with pings, so that nothing but calls is on the link.
+// window is the size of gRPC's windows. With a fixed size the two ends do not
+// measure the path with pings, so only calls are on the link.
 const window = 1 << 20
 
 // serve starts a server on port 50051 of the host "server".
@@ -66,8 +66,8 @@ func serve(t *testing.T, sim *simtest.Sim, options ...grpc.ServerOption) *servic
 	return service
 }
 
-// dial returns a client on the host "client". It waits a second after a failed
-// attempt to connect, and always exactly that: gRPC's default has a random part.
+// dial returns a client on the host "client". It waits exactly a second after a
+// failed attempt to connect: gRPC's default has a random part.
 func dial(t *testing.T, sim *simtest.Sim, options ...grpc.DialOption) testgrpc.TestServiceClient {
 	t.Helper()
 	conn, err := grpc.NewClient("passthrough:///server:50051", append([]grpc.DialOption{
@@ -86,7 +86,7 @@ func dial(t *testing.T, sim *simtest.Sim, options ...grpc.DialOption) testgrpc.T
 	return testgrpc.NewTestServiceClient(conn)
 }
 
-// call makes a call and returns how long it took.
+// call makes a call and returns the time that it took.
 func call(ctx context.Context, client testgrpc.TestServiceClient, options ...grpc.CallOption) (time.Duration, error) {
 	start := time.Now()
 	_, err := client.EmptyCall(ctx, &testgrpc.Empty{}, options...)

@@ -18,18 +18,19 @@ import (
 // partition cuts the two hosts off from each other.
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
-// retransmission is how long after a segment without an answer TCP sends it for
-// the nth time again. Its timer waits for the timeout, then twice as long, and so
-// on. The first time is a tail loss probe, after which the timeout begins.
+// retransmission returns when TCP retransmits an unacknowledged segment for the nth
+// time. The retransmission timer waits for the timeout, and then twice as long each
+// time. The first retransmission is a tail loss probe, after which the timeout
+// begins.
 //
-// The timeout is srtt + max(200 ms, 4 rttvar). Of the first round trip rttvar is
-// half. Each one takes a quarter of the difference off the mean deviation, and Linux
-// lets rttvar follow a quarter of the way once a round trip.
+// The timeout is srtt + max(200 ms, 4 rttvar). After the first round trip rttvar is
+// half of it. Each further round trip reduces the mean deviation by a quarter of the
+// difference, and Linux lets rttvar follow by a quarter once a round trip.
 func retransmission(timeout time.Duration, n int) time.Duration { return timeout << (n - 1) }
 
-// A client that sends a ping when it has heard nothing for ten seconds, and
-// waits three for the answer, knows after thirteen seconds that the server is
-// not there. A call without a deadline would wait for ever otherwise.
+// A client that sends a ping after ten seconds without data, and waits three
+// for the answer, knows after thirteen seconds that the server is unreachable.
+// Otherwise a call without a deadline would wait for ever.
 func TestPartitionAndKeepAlive(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		service := serve(t, sim)
@@ -45,9 +46,9 @@ func TestPartitionAndKeepAlive(t *testing.T) {
 		assert.ErrorContains(t, err, "keepalive ping failed to receive ACK within timeout")
 		assert.Equal(t, heard+10*time.Second+3*time.Second, sim.Elapsed())
 
-		// A call that waits for the server to be there connects: at once, then
-		// each second five times, and after 7 s, which is the first time after
-		// the partition.
+		// A call that waits for the server connects at once, then each second
+		// five times, and after 7 s, which is the first time after the
+		// partition.
 		service.set(nil)
 		sim.At(sim.Elapsed()+6*time.Second, func() { sim.Heal() })
 		took, err := call(t.Context(), client, grpc.WaitForReady(true))
@@ -57,7 +58,7 @@ func TestPartitionAndKeepAlive(t *testing.T) {
 }
 
 // A client that cannot connect gives each attempt twenty seconds. A call that
-// does not wait for the server fails with the first.
+// does not wait for the server fails with the first attempt.
 func TestPartitionWhileConnecting(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -69,10 +70,10 @@ func TestPartitionWhileConnecting(t *testing.T) {
 	})
 }
 
-// The deadline of a call holds in a partition as everywhere. The connection
-// stays, and works again when TCP next sends what was lost: for the fourth time,
-// 4.45 s after the first. What comes after it waits for a round trip more, as a
-// timeout leaves a window of one segment.
+// The deadline of a call also holds in a partition. The connection stays, and
+// works again with TCP's next retransmission: the fourth, 4.45 s after the
+// segment was first sent. Later data waits for another round trip, as a timeout
+// leaves a window of one segment.
 func TestPartitionAndDeadline(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -101,7 +102,7 @@ func TestPartitionOfAStream(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
 		stream := fiveMessages(t, dial(t, sim))
-		start := connecting + oneWay // when the request is at the server
+		start := connecting + oneWay // when the request has reached the server
 		sim.At(start+1500*time.Millisecond, func() { partition(sim) })
 		sim.At(start+4500*time.Millisecond, func() { sim.Heal() })
 		var arrived []time.Duration
@@ -111,10 +112,10 @@ func TestPartitionOfAStream(t *testing.T) {
 			arrived = append(arrived, sim.Elapsed()-start-oneWay)
 		}
 		// The first message was acknowledged 40 ms late, as the client might have
-		// had something to send: srtt is 200 + 40/8 ms, and 4 rttvar is
-		// 400 - (400 - 265) / 4 ms. The second message is lost, and sent again for
-		// the fourth time after 4.57 s. The others wait for its acknowledgement,
-		// which is late, too, as a timeout leaves a window of one segment.
+		// had data to send: srtt is 200 + 40/8 ms, and 4 rttvar is 400 - (400 -
+		// 265) / 4 ms. The second message is lost, and retransmitted for the
+		// fourth time after 4.57 s. The others wait for its acknowledgement, which
+		// is late, too, as a timeout leaves a window of one segment.
 		const delayed = 40 * time.Millisecond
 		timeout := roundTrip + delayed/8 + 366250*time.Microsecond
 		second := 2*time.Second + retransmission(timeout, 4)
@@ -123,8 +124,7 @@ func TestPartitionOfAStream(t *testing.T) {
 	})
 }
 
-// A server looks after its clients in the same way: a call of one that is gone
-// ends.
+// A server checks its clients in the same way: a call from a dead one ends.
 func TestServersKeepAlive(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		service := serve(t, sim, grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}))

@@ -36,8 +36,8 @@ func (s *service) set(onCall func(ctx context.Context)) {
 	s.onCall = onCall
 }
 
-// StreamingOutputCall sends messages of the sizes and at the intervals that the
-// request asks for.
+// StreamingOutputCall sends messages with the sizes and at the intervals of the
+// request.
 func (s *service) StreamingOutputCall(request *testgrpc.StreamingOutputCallRequest, stream testgrpc.TestService_StreamingOutputCallServer) error {
 	for _, wanted := range request.GetResponseParameters() {
 		time.Sleep(time.Duration(wanted.GetIntervalUs()) * time.Microsecond)
@@ -48,7 +48,7 @@ func (s *service) StreamingOutputCall(request *testgrpc.StreamingOutputCallReque
 	return nil
 }
 
-// FullDuplexCall answers each message when it arrives with one of the same size.
+// FullDuplexCall answers each message with one of the same size.
 func (s *service) FullDuplexCall(stream testgrpc.TestService_FullDuplexCallServer) error {
 	for {
 		request, err := stream.Recv()
@@ -64,12 +64,12 @@ func (s *service) FullDuplexCall(stream testgrpc.TestService_FullDuplexCallServe
 	}
 }
 
-// message returns a message that carries so many bytes.
+// message returns a message with a payload of n bytes.
 func message(size int) *testgrpc.StreamingOutputCallResponse {
 	return &testgrpc.StreamingOutputCallResponse{Payload: &testgrpc.Payload{Body: make([]byte, size)}}
 }
 
-// onWire returns how many bytes a message takes in a frame of HTTP/2.
+// onWire returns the size of a message in a frame of HTTP/2.
 func onWire(m proto.Message) int {
 	const frameHeader, messageHeader = 9, 5
 	return frameHeader + messageHeader + proto.Size(m)

@@ -2,5 +2,5 @@
 //
 // Its tests are the example: HTTP/1.1 over a slow link and through a partition,
 // with every time exact. [time.Duration] values in the tests are built from the
-// round trip of the link, so that a test says which round trips it counts.
+// round-trip time of the link, so a test shows which round trips it counts.
 package http1

@@ -21,8 +21,9 @@ const (
 	roundTrip = 2 * oneWay
 )
 
-// scenario runs f on two hosts, "client" and "server", a slow link apart: with
-// several seeds, and with each twice, to see that both runs are the same.
+// scenario runs f on two hosts, "client" and "server", a slow link apart. It
+// runs with several seeds, and twice with each, to check that both runs are the
+// same.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
@@ -52,7 +53,7 @@ func newClient(t *testing.T, host *simtest.Host) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// get fetches a page and returns its text, and how long that took.
+// get fetches a page and returns its text, and the time that it took.
 func get(t *testing.T, client *http.Client, url string) (string, time.Duration) {
 	t.Helper()
 	start := time.Now()

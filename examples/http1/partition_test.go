@@ -19,17 +19,18 @@ import (
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
 // timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), on a
-// connection that has measured its round trip once: rttvar is half of it.
+// connection that has measured one round trip: rttvar is half of it.
 const timeout = roundTrip + 4*roundTrip/2
 
-// retransmission is how long after a segment without an answer TCP sends it for
-// the nth time again: after 0.6 s, 1.2 s, 2.4 s and so on. The first time is a
-// tail loss probe, which for a single segment is due after 2 srtt + 200 ms, or
-// after the timeout if that is less. Then the timeout begins, and doubles each time.
+// retransmission returns when TCP retransmits an unacknowledged segment for the nth
+// time: after 0.6 s, 1.2 s, 2.4 s and so on. The first retransmission is a tail loss
+// probe, which for a single segment is due after 2 srtt + 200 ms, or after the
+// timeout if that is less. Then the timeout begins, and doubles each time.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
-// A request that is lost in a partition is sent again after 0.6 s, 1.2 s and
-// 2.4 s. The partition heals after two seconds, so the last of those gets through.
+// A request that is lost in a partition is retransmitted after 0.6 s, 1.2 s and
+// 2.4 s. The partition heals after two seconds, so the last retransmission gets
+// through.
 func TestPartitionThatHeals(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
@@ -47,10 +48,10 @@ func TestPartitionThatHeals(t *testing.T) {
 	})
 }
 
-// A partition that comes and goes while nobody speaks is not noticed, if it is
-// short. Go's TCP keep-alive probes a silent peer after 15 s, and ends the
-// connection when nine probes, 15 s apart, had no answer. The client finds that out
-// by itself, and connects anew for the next request.
+// A short partition while the connection is idle is not noticed. Go's TCP
+// keep-alive probes a silent peer after 15 s, and ends the connection when nine
+// probes, 15 s apart, had no answer. The client detects that by itself, and
+// reconnects for the next request.
 func TestPartitionWhileIdle(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
@@ -72,8 +73,8 @@ func TestPartitionWhileIdle(t *testing.T) {
 	})
 }
 
-// An answer that is lost is sent again by the server, while the client's way to
-// it works all the time.
+// A lost answer is retransmitted by the server, while the direction from the
+// client works all the time.
 func TestPartitionOfTheAnswer(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,9 +95,9 @@ func TestPartitionOfTheAnswer(t *testing.T) {
 	})
 }
 
-// A client that waits for five seconds waits five seconds. What it has asked is
-// under way nevertheless: TCP sends it again until the partition has healed, and
-// the server gets a request that nobody waits for.
+// A client with a time-out of five seconds waits for five seconds. Its request
+// is in flight nevertheless: TCP retransmits it until the partition has healed,
+// and the server gets a request for which nobody waits.
 func TestPartitionAndClientTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		var mu sync.Mutex
@@ -117,7 +118,7 @@ func TestPartitionAndClientTimeout(t *testing.T) {
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, 5*time.Second, sim.Elapsed()-start)
 
-		// The client has closed the connection. It connects anew.
+		// The client has closed the connection. It reconnects.
 		sim.Heal()
 		_, took := get(t, client, "http://server/")
 		assert.Equal(t, 2*roundTrip, took)
@@ -133,8 +134,8 @@ func TestPartitionAndClientTimeout(t *testing.T) {
 	})
 }
 
-// A client that connects tries each second five times, then after 7 s, 11 s, 19 s
-// and so on.
+// A client that connects retries each second five times, then after 7 s, 11 s, 19
+// s and so on.
 func TestPartitionWhileConnecting(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
@@ -146,8 +147,8 @@ func TestPartitionWhileConnecting(t *testing.T) {
 		assert.Equal(t, 7*time.Second+2*roundTrip, took)
 		client.CloseIdleConnections()
 
-		// One that does not heal makes it give up after 131 s, as Linux does:
-		// 64 s after the last attempt.
+		// If the partition does not heal, the client gives up after 131 s, as
+		// Linux does: 64 s after the last attempt.
 		partition(sim)
 		start := sim.Elapsed()
 		_, err := client.Get("http://server/")
@@ -156,9 +157,9 @@ func TestPartitionWhileConnecting(t *testing.T) {
 	})
 }
 
-// The server closes an idle connection while nothing reaches the client, who
-// learns of it when TCP next sends the good-bye: 2.4 seconds late. A request that
-// crosses it is sent again on a new connection.
+// The server closes an idle connection while nothing reaches the client, which
+// learns of it from TCP's next retransmission: 2.4 seconds late. A request that
+// crosses the close is sent again on a new connection.
 func TestPartitionHidesIdleTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello), IdleTimeout: 10 * time.Second})
@@ -174,10 +175,10 @@ func TestPartitionHidesIdleTimeout(t *testing.T) {
 	})
 }
 
-// A body that is cut off in the middle goes on when TCP first tries after the
-// partition: that is when its timeout expires. Each round trip without deviation
-// takes a quarter off the mean deviation, and Linux lets rttvar follow a quarter of
-// the way once a round trip: after two of them, 4 rttvar is 400 - (400 - 225) / 4 ms.
+// A body that is interrupted in the middle continues with TCP's first retransmission
+// after the partition, when its timeout expires. Each round trip without deviation
+// reduces the mean deviation by a quarter, and Linux lets rttvar follow by a quarter
+// once a round trip: after two of them, 4 rttvar is 400 - (400 - 225) / 4 ms.
 func TestPartitionInBody(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -187,7 +188,7 @@ func TestPartitionInBody(t *testing.T) {
 				_ = http.NewResponseController(w).Flush()
 			}
 		})})
-		start := 2*roundTrip - oneWay // when the request is at the server
+		start := 2*roundTrip - oneWay // when the request has reached the server
 		sim.At(start+2500*time.Millisecond, func() { partition(sim) })
 		sim.At(start+3500*time.Millisecond, func() { sim.Heal() })
 		response, err := newClient(t, sim.Host("client")).Get("http://server/")

@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Shutdown lets a request end that is being answered, takes no new connection,
-// and closes those that are idle at once.
+// Shutdown lets requests in progress finish, accepts no new connection, and
+// closes idle ones at once.
 func TestShutdown(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		mux := http.NewServeMux()
@@ -67,8 +67,8 @@ func TestShutdown(t *testing.T) {
 		assert.Equal(t, time.Second+oneWay+roundTrip, sim.Elapsed()-start)
 		assert.Equal(t, 2*roundTrip+5*time.Second, <-answered, "a running request is answered")
 
-		// Shutdown looks for the end of the last connection in intervals that
-		// it draws at random, of up to 550 ms, so this time is not exact.
+		// Shutdown checks for the end of the last connection at random
+		// intervals of up to 550 ms, so this time is not exact.
 		ended := roundTrip + oneWay + 5*time.Second
 		took := <-down
 		assert.GreaterOrEqual(t, took, ended)

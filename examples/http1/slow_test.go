@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The first request costs two round trips, to connect and to ask. The next one
-// finds the connection open, and costs one.
+// The first request costs two round trips, one for connecting and one for the
+// request. The next one finds the connection open, and costs one.
 func TestKeepAlive(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
@@ -53,10 +53,10 @@ func TestNoKeepAlive(t *testing.T) {
 	})
 }
 
-// At 8 kbit/s a byte takes a millisecond. The answer to the SYN and the
-// acknowledgement of the request come before the page. It is all sent at once, as
-// its seven segments are less than the initial window of ten. The retransmission
-// timer does not know that they take so long, but what it sends comes after them.
+// At 8 kbit/s a byte takes a millisecond. The SYN-ACK and the acknowledgement of
+// the request come before the page. The page is sent at once, as its seven
+// segments are less than the initial window of ten. The retransmission timer does
+// not know that they take so long, but its retransmissions come after them.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
@@ -67,7 +67,7 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// page is a handler that answers with so many bytes.
+// page is a handler that answers with n bytes.
 func page(size int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")
@@ -76,12 +76,12 @@ func page(size int) http.HandlerFunc {
 	}
 }
 
-// header is how long a segment's headers take at a byte a millisecond, and so a
-// segment without payload.
+// header is the time of a segment's headers at a byte a millisecond, and so of
+// a segment without payload.
 const header = netem.HeaderSize * time.Millisecond
 
-// transmission is how long page's answer takes, the headers of HTTP and of its
-// segments included.
+// transmission is the time of page's answer, including the headers of HTTP and
+// of its segments.
 func transmission(size int) time.Duration {
 	payload := size + len("HTTP/1.1 200 OK\r\n"+
 		"Content-Length: \r\n"+
@@ -92,10 +92,10 @@ func transmission(size int) time.Duration {
 	return time.Duration(payload)*time.Millisecond + time.Duration(segments)*header
 }
 
-// Three downloads at once share a bottleneck. From the first request on it is
-// never idle: the last of them ends when all three have passed, each with an
-// acknowledgement of its request. Before that there is the answer to the first SYN;
-// those to the others pass while the first client sends its request.
+// Three downloads at once share a bottleneck, which is never idle from the first
+// request on. The last one ends when all three have passed, each with an
+// acknowledgement of its request. Before that there is the first SYN-ACK; the
+// others pass while the first client sends its request.
 func TestBottleneck(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		bottleneck := netem.NewBottleneck(8 * netem.Kbps)
@@ -119,8 +119,8 @@ func TestBottleneck(t *testing.T) {
 	})
 }
 
-// A client that waits no longer than five seconds waits five seconds. Its
-// server learns of it when the end of the connection arrives there.
+// A client with a time-out of five seconds waits for five seconds. Its server
+// learns of it when the end of the connection arrives.
 func TestClientTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		gaveUp := make(chan time.Duration, 1)
@@ -158,9 +158,10 @@ func TestClientTimeoutInBody(t *testing.T) {
 	})
 }
 
-// A server that reads for three seconds does so from when it has the
-// connection, and hangs up on a client that dribbles. As for any request that
-// is cut off in its first line, it says that it is a bad one.
+// A server with a read time-out of three seconds counts from the acceptance of
+// the connection, and closes the connection of a client that sends too slowly.
+// As for any request that ends within its first line, it answers with "bad
+// request".
 func TestServerReadTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello), ReadTimeout: 3 * time.Second})
@@ -175,8 +176,8 @@ func TestServerReadTimeout(t *testing.T) {
 				time.Sleep(700 * time.Millisecond)
 			}
 		}()
-		// The server has the connection half a round trip after the client
-		// has, and its good-bye takes as long.
+		// The server has the connection half a round trip after the client, and
+		// its close takes the same time.
 		answer, err := io.ReadAll(conn)
 		assert.NoError(t, err)
 		assert.Regexp(t, "^HTTP/1.1 400 Bad Request\r\n", string(answer))
@@ -185,9 +186,9 @@ func TestServerReadTimeout(t *testing.T) {
 	})
 }
 
-// A body that comes too slowly fails the handler's read at the same time-out. The
-// server has the connection when the SYN and the acknowledgement of its answer have
-// arrived.
+// A body that comes too slowly fails the handler's read after the same time-out.
+// The server has the connection when the SYN and the acknowledgement of its SYN-ACK
+// have arrived.
 func TestServerReadTimeoutInBody(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		ended := make(chan time.Duration, 1)
@@ -206,12 +207,12 @@ func TestServerReadTimeoutInBody(t *testing.T) {
 }
 
 // A server closes a connection that is idle for ten seconds. A request that
-// crosses its good-bye is sent again on a new connection by the client.
+// crosses the close is sent again on a new connection by the client.
 func TestIdleTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello), IdleTimeout: 10 * time.Second})
 		client := newClient(t, sim.Host("client"))
-		idleFrom := func() time.Duration { // where the server begins to wait
+		idleFrom := func() time.Duration { // when the server begins to wait
 			_, _ = get(t, client, "http://server/")
 			return sim.Elapsed() - oneWay
 		}
@@ -222,8 +223,8 @@ func TestIdleTimeout(t *testing.T) {
 		_, took := get(t, client, "http://server/")
 		assert.Equal(t, roundTrip, took)
 
-		// On its way when the server closes, which the client learns oneWay
-		// later; then it connects and asks anew.
+		// In flight when the server closes, which the client learns oneWay
+		// later; then it reconnects and asks again.
 		closes = idleFrom() + 10*time.Second
 		time.Sleep(closes - sim.Elapsed() - oneWay/2)
 		_, took = get(t, client, "http://server/")

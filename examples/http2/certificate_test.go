@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// certificate is that of the host "server". It is made outside of the
-// simulation, and nothing about it is random, so that it is the same in every
-// run of the tests. It is valid in simulated time, which begins in the year
-// 2000.
+// certificate is the certificate of the host "server". It is made outside of
+// the simulation, and has no random parts, so it is the same in every run of
+// the tests. It is valid in simulated time, which begins in the year 2000.
 var certificate, authorities = selfSigned("server")
 
 func selfSigned(name string) (tls.Certificate, *x509.CertPool) {

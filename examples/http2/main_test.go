@@ -21,7 +21,7 @@ const (
 	oneWay    = 100 * time.Millisecond
 	roundTrip = 2 * oneWay
 
-	// connecting is what comes before the first request: a round trip for TCP,
+	// connecting is the time before the first request: a round trip for TCP,
 	// and one for TLS 1.3. The end of the handshake travels with the request.
 	connecting = 2 * roundTrip
 )
@@ -29,10 +29,10 @@ const (
 // scenario runs f on two hosts, "client" and "server", a slow link apart, with
 // several seeds.
 //
-// The times are the same in every run; the bytes are not always, so
-// [simtest.CheckDeterminism] complains now and then. The goroutines of HTTP/2
-// that read, handle and write race for what comes first at one instant, and for
-// what is together in a record of TLS.
+// The times are the same in every run, but not always the bytes, so
+// [simtest.CheckDeterminism] sometimes fails. The goroutines of HTTP/2 that
+// read, handle and write race for their order at one instant, and for the
+// contents of a TLS record.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
@@ -70,7 +70,7 @@ func newTransport(t *testing.T, sim *simtest.Sim) *http.Transport {
 	return transport
 }
 
-// get fetches a page and returns how long that took.
+// get fetches a page and returns the time that it took.
 func get(t *testing.T, client *http.Client) time.Duration {
 	t.Helper()
 	start := time.Now()

@@ -15,21 +15,23 @@ import (
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
 // timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), after the
-// first request. The client's last frame acknowledges settings, gets no answer, and
-// so its acknowledgement is 40 ms late: srtt is 200 + 40/8 ms. Of the first round trip
-// rttvar is half. Each further one takes a quarter of the difference off the mean
-// deviation, and Linux lets rttvar follow a quarter of the way once a round trip:
-// 4 rttvar is 400, then 400 - (400 - 225) / 4, then 356.25 - (356.25 - 208.75) / 4 ms.
+// first request. The client's last frame acknowledges settings and gets no answer, so
+// its acknowledgement is 40 ms late: srtt is 200 + 40/8 ms. After the first round trip
+// rttvar is half of it. Each further round trip reduces the mean deviation by a
+// quarter of the difference, and Linux lets rttvar follow by a quarter once a round
+// trip: 4 rttvar is 400, then 400 - (400 - 225) / 4, then 356.25 - (356.25 - 208.75) /
+// 4 ms.
 const timeout = roundTrip + 5*time.Millisecond + 319375*time.Microsecond
 
-// retransmission is how long after a segment without an answer TCP sends it for
-// the nth time again. Its timer waits for the timeout, then twice as long, and so
-// on. The first time is a tail loss probe, after which the timeout begins.
+// retransmission returns when TCP retransmits an unacknowledged segment for the
+// nth time. The retransmission timer waits for the timeout, and then twice as
+// long each time. The first retransmission is a tail loss probe, after which the
+// timeout begins.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
-// A client gives a request up after five seconds. Its connection stays, and
-// works again when TCP next sends what was lost, 8.4 s after it was. What comes
-// after it waits for a round trip more, as a timeout leaves a window of one segment.
+// A client gives up on a request after five seconds. Its connection stays, and works
+// again with TCP's next retransmission, 8.4 s after the segment was sent. Later data
+// waits for another round trip, as a timeout leaves a window of one segment.
 func TestPartitionAndClientTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, hello)
@@ -50,9 +52,9 @@ func TestPartitionAndClientTimeout(t *testing.T) {
 	})
 }
 
-// A client that sends a ping when it has heard nothing for ten seconds, and
-// waits three for the answer, knows after thirteen seconds that the connection
-// does not work.
+// A client that sends a ping after ten seconds without data, and waits three
+// for the answer, knows after thirteen seconds that the connection does not
+// work.
 func TestPartitionAndPing(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, func(w http.ResponseWriter, r *http.Request) {
@@ -77,8 +79,8 @@ func TestPartitionAndPing(t *testing.T) {
 	})
 }
 
-// While the network works the ping is answered, and a request may take as long
-// as it wants.
+// While the network works the ping is answered, and a request may take any
+// time.
 func TestPingIsAnswered(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, func(w http.ResponseWriter, r *http.Request) {

@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// What a handshake costs, before the round trip of the request itself: TCP one
-// round trip, TLS 1.2 two, TLS 1.3 one. A session that is resumed saves one
-// with TLS 1.2, and none with TLS 1.3.
+// The cost of a handshake, before the round trip of the request itself: TCP one
+// round trip, TLS 1.2 two, TLS 1.3 one. A resumed session saves one with TLS
+// 1.2, and none with TLS 1.3.
 func TestHandshake(t *testing.T) {
 	for name, test := range map[string]struct {
 		version        uint16
@@ -48,9 +48,9 @@ func TestHandshake(t *testing.T) {
 }
 
 // Ten requests of a second each take a second and a round trip on one connection,
-// because each is a stream of its own. Ten more have to wait: a congestion window
-// counts segments, however small, and begins with ten. They go together when those
-// are acknowledged, which the server does when 40 ms have passed without an answer.
+// as each is a stream of its own. Ten more have to wait: a congestion window counts
+// segments, however small, and begins with ten. They are sent together when those
+// are acknowledged, which the server does after 40 ms without an answer.
 func TestStreams(t *testing.T) {
 	const requests, window, each = 20, 10, time.Second
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
@@ -67,7 +67,7 @@ func TestStreams(t *testing.T) {
 		assert.Equal(t, connecting+roundTrip+each, get(t, client))
 
 		// They begin a millisecond apart. At one instant they would race for
-		// their turns on the connection, and no two runs would be the same.
+		// their turns on the connection, and runs would differ.
 		start := sim.Elapsed()
 		const last = roundTrip + 40*time.Millisecond + roundTrip + each
 		var answers sync.WaitGroup

@@ -19,13 +19,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// At 8 kbit/s a byte takes a millisecond. How many bytes TLS and HTTP/2 make of
-// a page is counted where they arrive; TCP adds a header to each segment.
+// At 8 kbit/s a byte takes a millisecond. The bytes of a page, including those of TLS
+// and HTTP/2, are counted where they arrive; TCP adds a header to each segment.
 //
-// There is a little more on the link. TCP's timer knows the fast link only, and so
-// sends one segment again for nothing. And what HTTP/2's client says of its windows is
-// acknowledged, unless data goes back at that time. The initial window is longer
-// than a round trip here, so that the link is never idle.
+// There is a little more on the link. TCP's timer knows only the fast link, and
+// retransmits one segment without need. And HTTP/2's window updates are acknowledged,
+// unless data goes back at that time. The initial window is longer than a round trip
+// here, so the link is never idle.
 func TestSlowLink(t *testing.T) {
 	const page = 100_000
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
@@ -64,7 +64,7 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A counter counts what is read from a connection.
+// A counter counts the bytes read from a connection.
 type counter struct {
 	net.Conn
 	read *atomic.Int64
@@ -101,8 +101,8 @@ func TestLines(t *testing.T) {
 	})
 }
 
-// A request that is given up ends at the server half a round trip later. Its
-// connection stays, unlike that of HTTP/1.1.
+// A canceled request ends at the server half a round trip later. Its connection
+// stays, unlike that of HTTP/1.1.
 func TestCancel(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		ended := make(chan time.Duration, 1)

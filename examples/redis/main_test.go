@@ -20,13 +20,14 @@ const (
 	oneWay    = 100 * time.Millisecond
 	roundTrip = 2 * oneWay
 
-	// connecting is what comes before the first command: a round trip for TCP,
+	// connecting is the time before the first command: a round trip for TCP,
 	// and one for HELLO.
 	connecting = 2 * roundTrip
 )
 
-// scenario runs f on two hosts, "client" and "server", a slow link apart: with
-// several seeds, and with each twice, to see that both runs are the same.
+// scenario runs f on two hosts, "client" and "server", a slow link apart. It
+// runs with several seeds, and twice with each, to check that both runs are the
+// same.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
@@ -39,9 +40,8 @@ func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	}
 }
 
-// noNotifications keeps the client from asking for notifications of
-// maintenance, and from looking up the server's name in the real DNS to find out
-// how it would like them.
+// noNotifications keeps the client from requesting notifications of maintenance,
+// and from looking up the server's name in the real DNS for that.
 var noNotifications = maintnotifications.Config{
 	Mode:         maintnotifications.ModeDisabled,
 	EndpointType: maintnotifications.EndpointTypeNone,
@@ -70,7 +70,7 @@ func newClient(t *testing.T, sim *simtest.Sim, options ...func(*redis.Options)) 
 	return client
 }
 
-// timed returns how long f takes in simulated time.
+// timed returns the time of f in simulated time.
 func timed(f func()) time.Duration {
 	start := time.Now()
 	f()

@@ -15,21 +15,22 @@ import (
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
 // timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), after HELLO
-// and PING. Of the first round trip rttvar is half. Each one without deviation takes
-// a quarter off the mean deviation, and Linux lets rttvar follow a quarter of the
-// way once a round trip: 4 rttvar is 400 - (400 - 225) / 4 ms.
+// and PING. After the first round trip rttvar is half of it. Each round trip without
+// deviation reduces the mean deviation by a quarter, and Linux lets rttvar follow by
+// a quarter once a round trip: 4 rttvar is 400 - (400 - 225) / 4 ms.
 const timeout = roundTrip + 356250*time.Microsecond
 
-// retransmission is how long after a segment without an answer TCP sends it for
-// the nth time again. Its timer waits for the timeout, then twice as long, and so
-// on. The first time is a tail loss probe, after which the timeout begins.
+// retransmission returns when TCP retransmits an unacknowledged segment for the
+// nth time. The retransmission timer waits for the timeout, and then twice as
+// long each time. The first retransmission is a tail loss probe, after which the
+// timeout begins.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
-// A partition that is shorter than the client's patience costs time, and
-// nothing else. The pipeline fills two segments. Of more than one, the last is sent
-// again after 2 srtt + 2 ms, as a tail loss probe, and the first when the timer
-// expires, from then on. The second time is after the partition. A timeout leaves a
-// window of one segment, so the other follows a round trip later.
+// A partition shorter than the client's time-out only costs time. The pipeline
+// fills two segments. With more than one, the last is retransmitted after 2 srtt +
+// 2 ms, as a tail loss probe, and the first when the timer expires, counted from
+// then. The second timer expires after the partition. A timeout leaves a window of
+// one segment, so the other segment follows a round trip later.
 func TestPartitionThatHeals(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -55,9 +56,9 @@ func TestPartitionThatHeals(t *testing.T) {
 	})
 }
 
-// A client reads for three seconds and then takes the connection for broken.
-// The next command connects, which it tries at once and each second after that:
-// the fourth time is the first after the partition.
+// A client reads for three seconds and then considers the connection broken.
+// The next command connects, which is tried at once and each second after that:
+// the fourth attempt is the first after the partition.
 func TestPartitionAndReadTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -80,8 +81,8 @@ func TestPartitionAndReadTimeout(t *testing.T) {
 	})
 }
 
-// A client that cannot connect gives up after five seconds, and tries again
-// every tenth of a second, five times in all.
+// A client that cannot connect gives up after five seconds, and retries every
+// tenth of a second, five times in all.
 func TestPartitionWhileConnecting(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -97,8 +98,8 @@ func TestPartitionWhileConnecting(t *testing.T) {
 	})
 }
 
-// A client that repeats what fails makes a counter count twice: the first
-// command was lost in a partition, but TCP does not forget it.
+// A client that retries failures makes a counter count twice: the first command
+// was lost in a partition, but TCP still delivers it.
 func TestPartitionAndRetry(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		store := serve(t, sim)

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A store is a small Redis: it knows PING, GET, SET and INCR, and no HELLO, as
-// servers before Redis 6 do not.
+// A store is a small Redis server: it supports PING, GET, SET and INCR, but not
+// HELLO, like servers before Redis 6.
 type store struct {
 	sim *simtest.Sim
 
@@ -62,7 +62,7 @@ func (s *store) handle(conn redcon.Conn, command redcon.Command) {
 	}
 }
 
-// when returns when commands of that name have arrived.
+// when returns the arrival times of commands with the given name.
 func (s *store) when(name string) []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

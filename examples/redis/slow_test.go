@@ -79,9 +79,9 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// An answer that takes longer than the client reads is not waited for. What
-// comes of it later must not be taken for the answer to another command, so
-// the client closes the connection and connects anew.
+// An answer that takes longer than the client's read time-out is not awaited.
+// If it arrives later it must not be taken for the answer to another command,
+// so the client closes the connection and reconnects.
 func TestReadTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
