@@ -1,5 +1,5 @@
 // Package coder runs github.com/coder/websocket over net/http: JSON calls, and
-// pings beside them.
+// pings in between.
 package coder
 
 import (
@@ -28,7 +28,7 @@ type call struct {
 	Text string
 }
 
-// serve has the server answer calls in capital letters.
+// serve makes the server answer calls in capital letters.
 func serve(sim *simtest.Sim) {
 	scenario.ServeHTTP(sim, func() http.Handler { return http.HandlerFunc(answer) })
 }
@@ -73,7 +73,7 @@ func dial(t *testing.T, sim *simtest.Sim) *websocket.Conn {
 	return conn
 }
 
-// ask makes a call, and returns what is wrong with the answer.
+// ask makes a call, and returns an error if the answer is wrong.
 func ask(ctx context.Context, t *testing.T, conn *websocket.Conn, text string) error {
 	t.Helper()
 	if err := wsjson.Write(ctx, conn, call{text}); err != nil {
@@ -115,7 +115,7 @@ func TestSlowLink(t *testing.T) {
 			assert.Equal(t, scenario.RoundTrip+bytes+c.pauses*scenario.Pause, took, c.n)
 		}
 
-		// One goroutine reads now, while another pings.
+		// One goroutine now reads, while another pings.
 		reading := conn.CloseRead(t.Context())
 		took = scenario.Took(func() { assert.NoError(t, conn.Ping(t.Context())) })
 		assert.Equal(t, scenario.RoundTrip+scenario.Bytes(2*(2+len("1"))+mask)+scenario.Headers(3), took, "the answer is acknowledged first")
@@ -146,7 +146,7 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers what next gets there with a
+// A server that has crashed and restarted answers the next segment with a
 // reset.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
@@ -159,8 +159,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client reconnects and goes
-// on, and two runs are the same.
+// Whatever happens to the network and the server, the client reconnects and
+// continues, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		serve(sim)

@@ -1,5 +1,5 @@
-// Package dns runs github.com/miekg/dns: a name server and its clients, by UDP,
-// by TCP when an answer is truncated, and for the transfer of a zone.
+// Package dns runs github.com/miekg/dns: a name server and its clients, over
+// UDP, over TCP when an answer is truncated, and for the transfer of a zone.
 package dns
 
 import (
@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve starts a name server on the server, by UDP and TCP.
+// serve starts a name server on the server, over UDP and TCP.
 func serve(sim *simtest.Sim) {
 	host := sim.Host("server")
 	handler := dns.NewServeMux()
@@ -100,10 +100,10 @@ func dial(sim *simtest.Sim, network string) (*dns.Conn, error) {
 	return &dns.Conn{Conn: conn}, nil
 }
 
-// timeout is how long the client waits for an answer.
+// timeout is the client's time-out for an answer.
 const timeout = 3 * time.Second
 
-// lookUp asks how many texts a name has, and again by TCP if not all fit.
+// lookUp asks for the number of texts of a name, and asks again over TCP if not all fit.
 func lookUp(sim *simtest.Sim, name string) (n int, err error) {
 	m := new(dns.Msg).SetQuestion(name, dns.TypeTXT)
 	for _, network := range []string{"udp", "tcp"} {
@@ -124,7 +124,7 @@ func lookUp(sim *simtest.Sim, name string) (n int, err error) {
 	return n, nil
 }
 
-// Bytes on the wire. By TCP each message has its length before it, two bytes.
+// Bytes on the wire. Over TCP each message is preceded by its length, two bytes.
 const (
 	header   = 12
 	text     = 10 + 1 + len("line 0000") // the record without its name
@@ -135,9 +135,9 @@ const (
 	soa      = 10 + 3*zone + 20
 )
 
-// A short answer takes one round trip. One that does not fit into a datagram
-// takes three: the first shows as much as fits, with its names compressed; then
-// TCP connects, and has all of it. The query's segment is acknowledged before the
+// A short answer takes one round trip. One that does not fit into a datagram takes
+// three: the first returns as much as fits, with compressed names; then TCP
+// connects, and gets all of it. The query's segment is acknowledged before the
 // answer. More than the initial window of ten segments causes no pause, as the first
 // segments of a connection are acknowledged one by one.
 func TestSlowLink(t *testing.T) {
@@ -193,7 +193,7 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// askAgain asks until there is an answer, and returns how long that takes.
+// askAgain asks until there is an answer, and returns the time that it takes.
 func askAgain(t *testing.T, sim *simtest.Sim) time.Duration {
 	t.Helper()
 	return scenario.Took(func() {
@@ -208,8 +208,8 @@ func askAgain(t *testing.T, sim *simtest.Sim) time.Duration {
 	})
 }
 
-// Whatever befalls the network and the server, the client gets its answers when
-// that is over, and two runs are the same.
+// Whatever happens to the network and the server, the client gets its answers
+// afterwards, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(_ *testing.T, sim *simtest.Sim) scenario.Work {
 		serve(sim)

@@ -1,5 +1,5 @@
 // Package gorilla runs github.com/gorilla/websocket over net/http: a chat room
-// with pings, as that package's own example has.
+// with pings, like that package's own example.
 package gorilla
 
 import (
@@ -32,8 +32,8 @@ type room struct {
 	members map[*member]bool
 }
 
-// A member of a room on the server. One goroutine reads its connection, another
-// writes it.
+// A member is a member of a room on the server. One goroutine reads its
+// connection, another writes to it.
 type member struct {
 	conn *websocket.Conn
 	send chan []byte
@@ -53,7 +53,7 @@ func (r *room) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.read(m)
 }
 
-// read reads what a member says, until its connection ends.
+// read reads the member's messages, until its connection ends.
 func (r *room) read(m *member) {
 	defer func() {
 		r.mu.Lock()
@@ -76,7 +76,7 @@ func (r *room) read(m *member) {
 	}
 }
 
-// write writes to a member what others say, and pings.
+// write writes the messages of others to the member, and pings.
 func (m *member) write() {
 	pings := time.NewTicker(pingEvery)
 	defer pings.Stop()
@@ -95,7 +95,7 @@ func (m *member) write() {
 	}
 }
 
-// serve runs a room on the server; members returns how many are in it.
+// serve runs a room on the server; members returns the number of its members.
 func serve(sim *simtest.Sim) (members func() int) {
 	var now *room
 	scenario.ServeHTTP(sim, func() http.Handler {
@@ -114,8 +114,8 @@ type client struct {
 	conn *websocket.Conn
 
 	mu    sync.Mutex
-	heard []time.Duration // when, since the start
-	err   error           // what has ended its reading
+	heard []time.Duration // times of receipt, since the start
+	err   error           // the error that ended its reading
 	gone  chan struct{}   // closed then
 }
 
@@ -161,7 +161,7 @@ func (c *client) say(t *testing.T, message string) {
 	assert.NoError(t, c.conn.WriteMessage(websocket.BinaryMessage, []byte(message)))
 }
 
-// times returns when the client has heard something.
+// times returns the times at which the client received messages.
 func (c *client) times() []time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -176,7 +176,7 @@ const (
 	mask     = 4 // of the client's
 )
 
-// thereAndBack is how long the client waits to hear what it says.
+// thereAndBack is the time until the client receives its own message.
 func thereAndBack(message string) time.Duration {
 	return scenario.RoundTrip + scenario.Bytes(2*(header+len(message))+mask) + scenario.Headers(2)
 }
@@ -184,7 +184,7 @@ func thereAndBack(message string) time.Duration {
 // atOnce is thereAndBack if the acknowledgement of the response is still to be sent.
 func atOnce(message string) time.Duration { return scenario.Headers(1) + thereAndBack(message) }
 
-// Three clients speak at one instant. Each hears all three, one after another.
+// Three clients send at one instant. Each receives all three messages, one after another.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		members := serve(sim)
@@ -210,8 +210,8 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A short partition costs time. In a long one pings and pongs are lost, and both
-// ends find out by that.
+// A short partition costs time. In a long one pings and pongs are lost, which
+// both ends detect.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		members := serve(sim)
@@ -239,7 +239,7 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers what next gets there with a
+// A server that has crashed and restarted answers the next segment with a
 // reset.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {

@@ -21,20 +21,21 @@ import (
 // nodes are the hosts of a cluster.
 var nodes = []string{"server", "client", "other"}
 
-// settled is when all nodes must know each other again, whatever has befallen them.
+// settled is the time by which all nodes must know each other again, whatever has
+// happened to them.
 const settled = faultAt + partition + 80*time.Second
 
-// A node is one of a cluster.
+// A node is a node of a cluster.
 type node interface {
 	join(other string) error
-	members() []string // that are alive
+	members() []string // the living ones
 	say(i int) error   // to all
-	heard() int        // of what others have said
+	heard() int        // messages of others received
 	close()
 }
 
-// clustered returns a simulation of three nodes. A node that is alone joins the
-// others, again and again.
+// clustered returns a simulation of three nodes. A node that is alone
+// repeatedly tries to join the others.
 func clustered(start func(name string) (node, error)) func(t *testing.T, sim *simtest.Sim) {
 	return func(t *testing.T, sim *simtest.Sim) {
 		var mu sync.Mutex
@@ -72,7 +73,7 @@ func clustered(start func(name string) (node, error)) func(t *testing.T, sim *si
 	}
 }
 
-// hearing counts what a node hears.
+// hearing counts the messages that a node receives.
 type hearing struct {
 	mu   sync.Mutex
 	said []string

@@ -11,7 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A chatRoom sends what one member says to all of them.
+// A chatRoom sends each member's messages to all members.
 type chatRoom struct {
 	mu      sync.Mutex
 	members []*websocket.Conn
@@ -42,7 +42,7 @@ func (r *chatRoom) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// A member says something, and waits until it hears it.
+// A member sends a message, and waits until it receives it.
 type member struct {
 	conn *websocket.Conn
 	name string

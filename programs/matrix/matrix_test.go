@@ -1,5 +1,5 @@
-// Package matrix runs twelve programs, as they are, in six scenarios, in many
-// processes each, and compares what they do. It takes the overlay: slownet test.
+// Package matrix runs twelve unmodified programs in six scenarios, in many
+// processes each, and compares their runs. It needs the overlay: slownet test.
 package matrix
 
 import (
@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A program is one that others have written.
+// A program is a third-party program.
 type program struct {
 	name   string
 	module string // empty for the standard library
@@ -42,7 +42,7 @@ type cell struct {
 
 func (c cell) String() string { return c.program.name + ", " + c.scenario.name }
 
-// cells are all of them.
+// cells are all cells.
 func cells() (all []cell) {
 	for _, p := range programs {
 		for _, s := range scenarios {
@@ -52,7 +52,7 @@ func cells() (all []cell) {
 	return all
 }
 
-// cellVariable names the cell that a process is for.
+// cellVariable is the environment variable with the cell of a process.
 const cellVariable = "MATRIX_CELL"
 
 // digestPrefix begins the line that a process prints.
@@ -82,7 +82,7 @@ func TestCell(t *testing.T) {
 	t.Fatalf("there is no %q", name)
 }
 
-// processors are how many a process has, in turn.
+// processors are the numbers of processors of processes, in turn.
 var processors = []string{"1", "2", "4"}
 
 // digest runs a simulation in process number i, and returns its line.
@@ -96,19 +96,19 @@ func (c cell) digest(ctx context.Context, i int) (string, error) {
 	}
 	_, line, found := strings.Cut(output.String(), digestPrefix)
 	if !found {
-		return "", fmt.Errorf("it prints no digest: %s", output.String())
+		return "", fmt.Errorf("the process printed no digest: %s", output.String())
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	return line, nil
 }
 
-// atATime is how many processes run at once.
+// atATime is the number of processes that run at once.
 const atATime = 2
 
-// results are how many digests each cell has; 0 if it fails.
+// results are the numbers of digests of each cell; 0 if it fails.
 type results map[string]int
 
-// digests returns how many of so many processes have each digest.
+// digests returns the number of processes with each digest, out of n.
 func (c cell) digests(t *testing.T, processes int) map[string]int {
 	t.Helper()
 	var mu sync.Mutex
@@ -143,11 +143,11 @@ var quick = map[string]bool{
 	"hashicorp/serf, plain": true, "nats and nats-server, crash": true,
 }
 
-// Each simulation has one digest, in whatever number of processes.
+// Each simulation has one digest in any number of processes.
 func TestMatrix(t *testing.T) {
 	layers := simtest.Overlay()
 	if layers != (simtest.Layers{Time: true, Order: true, Net: true}) {
-		t.Skip("this takes the overlay: run it by slownet test")
+		t.Skip("this needs the overlay: run it with slownet test")
 	}
 	processes, all := tier.Pick(2, 20), tier.Long() || *pageFile != ""
 	r := make(results)

@@ -33,8 +33,8 @@ func serveMQTT(ctx context.Context) error {
 	return broker.Close()
 }
 
-// A listener of MQTT publishes three texts at once, and hears them and those of the
-// other one.
+// A listener of MQTT publishes three texts at once, and receives them and those of
+// the other one.
 type mqttSession struct {
 	client paho.Client
 	name   string
@@ -55,7 +55,7 @@ func dialMQTT(ctx context.Context, client string) (session, error) {
 	return s, nil
 }
 
-// done waits for what a client was asked to do.
+// done waits for the end of a client's operation.
 func done(ctx context.Context, token paho.Token) error {
 	select {
 	case <-token.Done():

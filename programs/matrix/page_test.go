@@ -20,7 +20,7 @@ var pageFile = flag.String("page", "", "run all programs in all scenarios, and w
 //go:embed programs.md.tmpl
 var pageText string
 
-// A page is what docs/programs.md says.
+// A page is the contents of docs/programs.md.
 type page struct {
 	Programs           []pageProgram
 	Scenarios          []pageScenario
@@ -73,7 +73,7 @@ func (r results) write(t *testing.T, file string, processes int) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.TrimSpace(text.String())+"\n"), 0o666))
 }
 
-// causes are why a program's simulations differ, by its name.
+// causes are the reasons why a program's simulations differ, by its name.
 var causes = map[string]string{}
 
 func causeOf(c cell) string {
@@ -83,7 +83,7 @@ func causeOf(c cell) string {
 	return "the cause is not known"
 }
 
-// version returns the version of a module, or nothing for the standard library.
+// version returns the version of a module, or "" for the standard library.
 func version(t *testing.T, module string) string {
 	if module == "" {
 		return ""

@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// pgx has a pool of connections to a small server, whose table outlives it.
+// pgx has a pool of connections to a small server, whose table outlives the server.
 var pgxProgram = program{"jackc/pgx", "github.com/jackc/pgx/v5",
 	"three transactions at once on a pool of two connections, each an insert and a select; the server is a small one",
 	func(t *testing.T, sim *simtest.Sim) {

@@ -14,7 +14,7 @@ import (
 // A plainSocket has no raw reads and writes.
 type plainSocket struct{ net.PacketConn }
 
-// listenQUIC opens a socket without the batches of which a simulated one has none.
+// listenQUIC opens a socket without batches, which a simulated one does not support.
 func listenQUIC(address string) (net.PacketConn, error) {
 	socket, err := net.ListenPacket("udp4", address)
 	return plainSocket{socket}, err

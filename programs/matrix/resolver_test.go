@@ -10,7 +10,7 @@ import (
 	"github.com/miekg/dns"
 )
 
-// serveNames is a name server, by UDP, and by TCP for what is long.
+// serveNames is a name server, over UDP, and over TCP for long answers.
 func serveNames(ctx context.Context) error {
 	var both sync.WaitGroup
 	defer both.Wait()

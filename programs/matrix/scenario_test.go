@@ -7,7 +7,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A scenario is a network and what befalls it.
+// A scenario is a network with a fault.
 type scenario struct {
 	name  string
 	of    string // the link, in words

@@ -18,7 +18,7 @@ import (
 
 // A session is what a client has with its server: a connection, or a pool of them.
 type session interface {
-	// exchange does piece number i of the client's work, and checks what it gets.
+	// exchange does piece number i of the client's work, and checks the result.
 	exchange(ctx context.Context, i int) error
 	close()
 }
@@ -31,11 +31,11 @@ const (
 	tries       = 40              // of one
 )
 
-// clients have work to do at the same instants.
+// clients have work at the same instants.
 var clients = []string{"client", "other"}
 
 // served returns a simulation of a server and two clients. A client whose piece of
-// work fails connects anew, and does it again.
+// work fails reconnects, and repeats it.
 func served(serve func(ctx context.Context) error, dial func(ctx context.Context, client string) (session, error)) func(t *testing.T, sim *simtest.Sim) {
 	return func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("server").Run(serve)
@@ -66,7 +66,7 @@ func work(ctx context.Context, client string, dial func(ctx context.Context, cli
 		defer stop()
 		if s == nil {
 			if s, err = dial(ctx, client); err != nil {
-				s = nil // and not one without a value
+				s = nil // and not an interface with a nil value
 				return err
 			}
 		}
@@ -97,15 +97,15 @@ func atOnce(f func(n int) error) error {
 	return all.Wait()
 }
 
-// text returns a text for a piece of work, of 20 kB.
+// text returns a text of 20 kB for a piece of work.
 func text(i, n int) []byte {
 	return bytes.Repeat(fmt.Appendf(nil, "piece %02d, part %d\n", i, n), 20_000/18)
 }
 
-// errDiffers is that an echo is not what was sent.
+// errDiffers means that an echo differs from the text sent.
 var errDiffers = errors.New("what came back is not what was sent")
 
-// echoed sends a text and compares what comes back.
+// echoed sends a text and compares the echo.
 func echoed(stream io.ReadWriter, text []byte) error {
 	sent := make(chan error, 1)
 	go func() {

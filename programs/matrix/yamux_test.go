@@ -42,7 +42,7 @@ var yamuxProgram = program{"hashicorp/yamux", "github.com/hashicorp/yamux",
 		},
 	)}
 
-// echo sends back all that comes.
+// echo sends back everything it receives.
 func echo(stream net.Conn) {
 	_, _ = io.Copy(stream, stream)
 	_ = stream.Close()

@@ -1,5 +1,5 @@
-// Package memberlist runs github.com/hashicorp/memberlist: five nodes that find
-// out about each other by probes and gossip.
+// Package memberlist runs github.com/hashicorp/memberlist: five nodes that
+// discover each other by probes and gossip.
 package memberlist
 
 import (
@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A cluster is nodes by their names. Nodes that are down are not in it.
+// A cluster maps names to nodes. Nodes that are down are not in it.
 type cluster struct {
 	names []string
 
@@ -70,7 +70,7 @@ func (c *cluster) run(ctx context.Context, sim *simtest.Sim, host *simtest.Host)
 	return nil
 }
 
-// set says which node runs on a host; nil is none.
+// set sets the node that runs on a host; nil is none.
 func (c *cluster) set(name string, node *memberlist.Memberlist) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -90,8 +90,8 @@ func (c *cluster) address(sim *simtest.Sim, name string) string {
 	return fmt.Sprintf("%s:%d", sim.Host(name).Addr(), port)
 }
 
-// agree reports whether all running nodes believe that exactly those of view
-// are alive. The node named by except may believe anything.
+// agree reports whether all running nodes consider exactly the nodes of view
+// alive. The node named by except may have any opinion.
 func (c *cluster) agree(sim *simtest.Sim, view, except string) bool {
 	sim.Settle()
 	c.mu.Lock()
@@ -109,8 +109,8 @@ func (c *cluster) agree(sim *simtest.Sim, view, except string) bool {
 	return true
 }
 
-// until waits until all agree, and returns how long that takes. It looks every
-// tenth of a second.
+// until waits until all agree, and returns the time that it takes. It checks
+// every tenth of a second.
 func (c *cluster) until(t *testing.T, sim *simtest.Sim, view, except string) time.Duration {
 	t.Helper()
 	start := sim.Elapsed()
@@ -131,22 +131,22 @@ const (
 	withoutServer = "a b c client"
 )
 
-// suspected is how long a node is suspected at least, before it is believed to be
-// dead: four times the interval of probes.
+// suspected is the minimum time for which a node is suspected before it is
+// considered dead: four times the interval of probes.
 const suspected = 4 * time.Second
 
-// patience is how long news takes at most: whole states are exchanged every 30
-// seconds.
+// patience is the maximum time until news arrives: full states are exchanged
+// every 30 seconds.
 const patience = 5 * time.Minute
 
 // Nodes join; one is cut off and comes back; another crashes and comes back.
-// How long each takes differs from run to run.
+// The times differ from run to run.
 func TestCluster(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		c := start(sim)
 		c.until(t, sim, all, "")
 
-		// A node that is cut off is believed dead, and comes back when it is told to.
+		// A node that is cut off is considered dead, and comes back when it is told to.
 		sim.Partition([]string{"client"})
 		dead := c.until(t, sim, withoutClient, "client")
 		assert.GreaterOrEqual(t, dead, suspected)
@@ -155,7 +155,7 @@ func TestCluster(t *testing.T) {
 		assert.NoError(t, err)
 		c.until(t, sim, all, "")
 
-		time.Sleep(time.Minute) // by now the client's suspicions are old news
+		time.Sleep(time.Minute) // by now the client's suspicions are outdated
 		sim.Host("server").Crash()
 		dead = c.until(t, sim, withoutServer, "")
 		assert.GreaterOrEqual(t, dead, suspected)

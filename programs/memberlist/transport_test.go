@@ -13,7 +13,7 @@ import (
 const port = 7946
 
 // A transport is a memberlist.Transport on a simulated host: datagrams for
-// probes and gossip, streams for whole states.
+// probes and gossip, streams for full states.
 type transport struct {
 	host     *simtest.Host
 	socket   net.PacketConn
@@ -77,7 +77,7 @@ func (t *transport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 }
 
 func (t *transport) WriteTo(b []byte, address string) (time.Time, error) {
-	to, err := net.ResolveUDPAddr("udp", address) // an address, no name
+	to, err := net.ResolveUDPAddr("udp", address) // an address, not a name
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -60,9 +60,9 @@ type party struct {
 	log   []time.Duration // when it connected, lost the connection, connected...
 }
 
-// pause is how long a party that has connected waits before it subscribes. The
-// broker's greeting and the messages that were missed come in one segment: to answer
-// those and to subscribe at one instant would be a race.
+// pause is the time between connecting and subscribing. The broker's greeting and
+// the missed messages come in one segment: answering those and subscribing at the
+// same instant would be a race.
 const pause = 10 * time.Millisecond
 
 // connect connects a host. It subscribes to a topic each time, if there is one.
@@ -99,19 +99,19 @@ func (p *party) hear(_ paho.Client, m paho.Message) {
 	p.heard = append(p.heard, string(m.Payload()))
 }
 
-// all returns what the party has heard.
+// all returns the messages that the party has received.
 func (p *party) all() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.heard)
 }
 
-// connected returns when it has connected for the nth time.
+// connected returns the time of the nth connection.
 func (p *party) connected(n int) time.Duration {
 	return p.at(2*n - 2)
 }
 
-// at returns when the ith thing has happened, or 0 if it has not.
+// at returns the time of the ith entry, or 0 if there is none.
 func (p *party) at(i int) time.Duration {
 	p.sim.Settle()
 	p.mu.Lock()
@@ -122,18 +122,18 @@ func (p *party) at(i int) time.Duration {
 	return p.log[i]
 }
 
-// lost returns when it has lost its connection for the nth time.
+// lost returns the time at which the nth connection was lost.
 func (p *party) lost(n int) time.Duration {
 	return p.at(2*n - 1)
 }
 
-// say publishes something, and waits until the broker has it.
+// say publishes a message, and waits until the broker has it.
 func (p *party) say(t *testing.T, line string) {
 	t.Helper()
 	wait(t, p.client.Publish("poem", 1, false, line))
 }
 
-// wait waits for what a client was asked to do.
+// wait waits for the end of a client's operation.
 func wait(t *testing.T, token paho.Token) {
 	t.Helper()
 	token.Wait()
@@ -164,7 +164,7 @@ const (
 	pingTimeout = 10 * time.Second
 )
 
-// A message costs a round trip, or two if it must come exactly once, or none.
+// A message costs a round trip, or two if it must arrive exactly once, or none.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -191,24 +191,25 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A reader that is cut off for long finds out by an unanswered ping, and
-// reconnects when it can. The broker has kept the messages that it missed.
+// A reader that is cut off for long detects it by an unanswered ping, and
+// reconnects when it can. The broker has kept the missed messages.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		missed(t, sim, o, time.Second)
 	})
 }
 
-// The broker orders what it has kept by the second, and within one as a map is
-// ordered. So two runs differ when messages come faster than that.
+// The broker sorts the kept messages by the second, and within a second they
+// are in the order of a map. So two runs differ when messages come faster than
+// that.
 func TestPartitionInOneSecond(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		missed(t, sim, o, 0)
 	})
 }
 
-// missed has a reader miss messages, which come one after another with a pause
-// after each.
+// missed makes a reader miss messages, which come one after another with a
+// pause after each.
 func missed(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration) {
 	serve(sim)
 	reader, poet := connect(t, sim, "client", "poem"), connect(t, sim, "poet", "")
@@ -238,10 +239,10 @@ func missed(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Dura
 	o.Note("lost after %v, back after %v", reader.lost(1)-cut, reader.connected(2)-healed)
 }
 
-// A broker that crashes forgets everything. Clients that publish find out by a
-// reset when it is back. So do clients that listen, when TCP's keep-alive probes
-// their silent peer, which is long before their own ping. Messages in between reach
-// no one.
+// A broker that crashes forgets everything. Clients that publish detect it by a
+// reset when it is back. So do clients that only listen, when TCP's keep-alive
+// probes their silent peer, which is long before their own ping. Messages in
+// between are lost.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve has the server keep a table.
+// serve makes the server keep a table.
 func serve(sim *simtest.Sim) *table.Table {
 	var kept table.Table
 	scenario.Serve(sim, ":3306", func(conn net.Conn) {
@@ -93,8 +93,8 @@ const (
 	ok     = 4 + 7
 )
 
-// transaction is how long it takes to insert lines in one transaction: a round
-// trip for each statement, in a segment there and one back.
+// transaction returns the time for inserting lines in one transaction: a round
+// trip for each statement, in one segment in each direction.
 func transaction(lines ...string) time.Duration {
 	bytes := begin + commit + 2*ok
 	for _, line := range lines {
@@ -104,8 +104,8 @@ func transaction(lines ...string) time.Duration {
 	return time.Duration(statements)*scenario.RoundTrip + scenario.Bytes(bytes) + scenario.Headers(2*statements)
 }
 
-// To connect takes two round trips, with the number of this process in it, so how
-// long exactly depends on how many digits that has.
+// Connecting takes two round trips, and includes the number of this process, so
+// the exact time depends on its number of digits.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		serve(sim)
@@ -125,9 +125,9 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// Ten goroutines share two connections, and take turns. database/sql leaves to
-// chance which of those that wait is next, so the order differs from run to
-// run, and the time is the same.
+// Ten goroutines share two connections, and take turns. database/sql chooses at
+// random among the waiting ones, so the order differs from run to run, but the
+// time is the same.
 func TestPool(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		kept := serve(sim)
@@ -147,8 +147,8 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// A short partition costs time. A client that gives up in one does not know
-// whether its statement was carried out: here it was.
+// A short partition costs time. A client that gives up during one does not know
+// whether its statement was executed: here it was.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -172,8 +172,8 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers what next gets there with a
-// reset, and the pool connects anew for what comes after.
+// A server that has crashed and restarted answers the next segment with a
+// reset, and the pool reconnects for later calls.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -187,8 +187,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, if a transaction has succeeded
-// its line is there exactly once, and two runs are the same.
+// Whatever happens to the network and the server, if a transaction has
+// succeeded its line exists exactly once, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		kept := serve(sim)

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/programs/internal/table"
 )
 
-// A session serves one client. It speaks MySQL's text protocol, knows the
-// statements that the tests make, and lets everybody in.
+// A session serves one client. It speaks MySQL's text protocol, supports the
+// statements of the tests, and accepts every user.
 type session struct {
 	table.Session
 	conn     net.Conn
@@ -26,7 +26,7 @@ const (
 	autocommit   = 2
 )
 
-// run greets the client and answers its commands until either side hangs up.
+// run greets the client and answers its commands until either side closes.
 func (s *session) run() {
 	defer func() { _ = s.conn.Close() }()
 	greeting := append([]byte{10}, "8.0.0\x00\x01\x00\x00\x0012345678\x00"...)
@@ -40,7 +40,7 @@ func (s *session) run() {
 	if s.flush() != nil {
 		return
 	}
-	if _, err := s.read(); err != nil { // who it is
+	if _, err := s.read(); err != nil { // the user
 		return
 	}
 	s.ok()
@@ -53,7 +53,7 @@ func (s *session) run() {
 	}
 }
 
-// do carries out a command: 3 is a statement, 14 a ping.
+// do executes a command: 3 is a statement, 14 a ping.
 func (s *session) do(command byte, statement string) {
 	word, rest, _ := strings.Cut(statement, " ")
 	switch {

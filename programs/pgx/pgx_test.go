@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve has the server keep a table.
+// serve makes the server keep a table.
 func serve(sim *simtest.Sim) *table.Table {
 	var kept table.Table
 	scenario.Serve(sim, ":5432", func(conn net.Conn) { postgres.Serve(conn, &kept) })
@@ -75,7 +75,7 @@ func TestSlowLink(t *testing.T) {
 }
 
 // The parameters of the first message are in the order of a map, so with two of
-// them its bytes differ from run to run. Nothing else does.
+// them its bytes differ from run to run. Nothing else differs.
 func TestSlowLinkToADatabase(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		work(t, sim, "dbname=poems")
@@ -104,8 +104,8 @@ func work(t *testing.T, sim *simtest.Sim, options string) {
 	}
 }
 
-// Ten goroutines share two connections, and take turns in the order in which they
-// came.
+// Ten goroutines share two connections, and take turns in the order of their
+// calls.
 func TestPool(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		kept := serve(sim)
@@ -129,8 +129,8 @@ const (
 	begin = 1 + 4 + len("begin") + 1
 )
 
-// A short partition costs time. A client that gives up in one does not know
-// whether its statement was carried out: here it was.
+// A short partition costs time. A client that gives up during one does not know
+// whether its statement was executed: here it was.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -154,10 +154,10 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers what next gets there with a
-// reset, and the pool connects anew for what comes after. Statements sent at
-// once are not the same in every run: pgx connects at that instant too, in a
-// goroutine of its own, to cancel what it has asked.
+// A server that has crashed and restarted answers the next segment with a
+// reset, and the pool reconnects for later calls. Statements sent at the same
+// instant differ from run to run: pgx also connects at that instant, in a
+// goroutine of its own, to cancel its query.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		kept := serve(sim)
@@ -172,8 +172,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, if a transaction has succeeded
-// its line is there exactly once, and two runs are the same.
+// Whatever happens to the network and the server, if a transaction has
+// succeeded its line exists exactly once, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		kept := serve(sim)

@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var config = &quic.Config{MaxIdleTimeout: 30 * time.Second, KeepAlivePeriod: 10 * time.Second}
 
-// serve makes the server echo each stream. It has the same key for resets when
-// it is restarted.
+// serve makes the server echo each stream. Its key for stateless resets is the
+// same after a restart.
 func serve(t *testing.T, sim *simtest.Sim, pause time.Duration) {
 	t.Helper()
 	settings, err := certificate.ForServer("echo")
@@ -134,7 +134,7 @@ func exchange(conn *quic.Conn, n int, pause time.Duration) error {
 	return nil
 }
 
-// The handshake takes one round trip, and a stream none to be opened.
+// The handshake takes one round trip, and opening a stream takes none.
 func TestSlowLink(t *testing.T) {
 	polite(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration) {
 		serve(t, sim, pause)
@@ -174,8 +174,8 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers packets of connections from
-// before with a reset.
+// A server that has crashed and restarted answers packets of old connections
+// with a reset.
 func TestCrash(t *testing.T) {
 	polite(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration) {
 		serve(t, sim, pause)
@@ -191,8 +191,8 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client reconnects and goes
-// on.
+// Whatever happens to the network and the server, the client reconnects and
+// continues.
 func TestFaults(t *testing.T) {
 	work := scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		serve(t, sim, 0)

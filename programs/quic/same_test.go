@@ -4,5 +4,5 @@ package quic
 
 import "github.com/slowpoetry/slowpoetry/programs/internal/scenario"
 
-// same runs a simulation twice, and compares what can be compared: all.
+// same runs a simulation twice, and compares everything.
 var same = scenario.Same

@@ -22,11 +22,12 @@ import (
 )
 
 // With these methods quic-go reads and writes control messages. It then also
-// wants ReadBatch, or it reads the descriptor itself, past the link.
+// needs ReadBatch; otherwise it reads the descriptor itself, bypassing the
+// link.
 var _ quic.OOBCapablePacketConn = (*slownet.PacketConn)(nil)
 
 // quic-go over a real socket marks its packets (ECN), and writes and reads many
-// at once. All of them meet the link, in both directions and at either end.
+// at once. All of them cross the link, in both directions and at either end.
 func TestEveryPacketOfARealSocketMeetsTheLink(t *testing.T) {
 	const latency = 50 * time.Millisecond
 	link := netem.Link{Latency: latency, MTU: 1500}
@@ -67,7 +68,7 @@ func counter(t *testing.T, passed *[2]atomic.Int64) func(trace.Event) {
 }
 
 // overLoopback makes a server echo a client's data. It returns the echo, and
-// how long its first byte took.
+// the time of its first byte.
 func overLoopback(t *testing.T, serverConfig, clientConfig slownet.Config, data []byte) (echo []byte, took time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -103,7 +104,7 @@ func overLoopback(t *testing.T, serverConfig, clientConfig slownet.Config, data 
 	return append(first, rest...), took
 }
 
-// serveOnce sends back what comes on one stream, and waits for the client to
+// serveOnce sends back the data of one stream, and waits for the client to
 // close.
 func serveOnce(ctx context.Context, listener *quic.Listener) error {
 	conn, err := listener.Accept(ctx)

@@ -64,9 +64,9 @@ func exchange(session *smux.Session, n int) error {
 	return scenario.Exchange(stream, n)
 }
 
-// To open a stream costs a frame and no round trip. The server answers frame by
-// frame, so both ways are busy at once. Then acknowledgements wait behind the data of
-// their direction, and so does what waits for them.
+// Opening a stream costs a frame and no round trip. The server answers frame by
+// frame, so both directions are busy at once. Then acknowledgements wait behind the
+// data of their direction, and so does everything that waits for them.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		serve(sim)
@@ -89,13 +89,13 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// Ten streams share the link, in turns of smux's own. TCP does not fill
-// the link at first: its windows are small, and their acknowledgements wait behind
-// the data of the other direction. So all ten take longer than their bytes, but not
-// twice as long.
+// Ten streams share the link, in turns chosen by smux. TCP does not fill the link
+// at first: its windows are small, and their acknowledgements wait behind the data
+// of the other direction. So all ten take longer than their bytes, but not twice as
+// long.
 //
-// A segment has the end of one stream and the beginning of the next, so that the
-// server's goroutines race for what it sends first.
+// A segment has the end of one stream and the beginning of the next, so the
+// server's goroutines race for the order in which they send.
 func TestTenStreams(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -120,9 +120,9 @@ func TestTenStreams(t *testing.T) {
 	})
 }
 
-// A short partition costs time. In a long one nothing comes for half a minute,
-// and the session ends. It looks every 30 seconds, and had heard something
-// before the first time.
+// A short partition costs time. In a long one nothing arrives for half a
+// minute, and the session ends. It checks every 30 seconds, and had received
+// data before the first check.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -143,8 +143,7 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers the next frame that gets there
-// with a reset.
+// A server that has crashed and restarted answers the next frame with a reset.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -158,10 +157,10 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client reconnects and goes
-// on. What was written while a loss was repaired arrives at once. So the end of one
+// Whatever happens to the network and the server, the client reconnects and
+// continues. Data written during a loss recovery arrives at once. So the end of one
 // stream and the beginning of the next may be in one segment, and then the server's
-// goroutines race for what it sends first.
+// goroutines race for the order in which they send.
 func TestFaults(t *testing.T) {
 	scenario.Alike(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		serve(sim)

@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// grpc.NewClient, with the default resolver, that of DNS.
+// grpc.NewClient, with its default resolver, DNS.
 func TestGRPC(t *testing.T) {
 	run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("server").Run(func(ctx context.Context) error {

@@ -14,7 +14,7 @@ import (
 )
 
 // Memberlist with its own transport, TCP and UDP. The node that is cut off is
-// believed dead after a while, and comes back.
+// considered dead after a while, and comes back.
 func TestMemberlist(t *testing.T) {
 	run(t, func(t *testing.T, sim *simtest.Sim) {
 		var nodes sync.Map

@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// NATS with its own server. A message that a partition keeps arrives after it.
+// NATS with its own server. A message that is held up by a partition arrives after it.
 func TestNATS(t *testing.T) {
 	run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("server").Run(func(ctx context.Context) error {

@@ -1,5 +1,6 @@
-// Package unmodified runs programs that take no connections from anybody, but
-// call the net package, in the simulator. It takes the overlay: slownet test.
+// Package unmodified runs programs that do not accept connections from outside,
+// but call the net package, in the simulator. It needs the overlay: slownet
+// test.
 package unmodified
 
 import (
@@ -40,7 +41,7 @@ func cut(sim *simtest.Sim, host string) {
 	sim.At(sim.Elapsed()+partition, func() { sim.Heal() })
 }
 
-// on runs f on a host, and returns when it has, which must be without error.
+// on runs f on a host, and returns when it has ended, which must be without an error.
 func on(t *testing.T, sim *simtest.Sim, host string, f func(ctx context.Context) error) {
 	t.Helper()
 	done := make(chan error, 1)

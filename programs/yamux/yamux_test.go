@@ -67,8 +67,8 @@ func exchange(session *yamux.Session, n int) error {
 	return scenario.Exchange(stream, n)
 }
 
-// To open a stream costs a frame and no round trip. The server accepts it with
-// another.
+// Opening a stream costs a frame and no round trip. The server accepts it with
+// another frame.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -85,13 +85,13 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// The server answers when it has all of the client's frame, in frames of 32 KiB at
-// most.
+// The server answers when it has the client's whole frame, in frames of at most 32
+// KiB.
 //
-// yamux reads a frame with a mutex locked that it also needs to accept the stream.
-// In the simulator time stands still while someone waits for a mutex, so the rest of
-// the frame never comes, unless it comes with the beginning: this needs ideal
-// streams, where what was written at once arrives at once.
+// yamux reads a frame with a mutex locked that it also needs for accepting the
+// stream. In the simulator time stands still while a goroutine waits for a mutex, so
+// the rest of the frame never comes, unless it comes with the beginning. So this
+// needs ideal streams, where the bytes of one write arrive together.
 func TestLargeFrames(t *testing.T) {
 	scenario.SameIdeal(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -140,8 +140,7 @@ func TestPartition(t *testing.T) {
 	})
 }
 
-// A server that has crashed and is back answers the next frame that gets there
-// with a reset.
+// A server that has crashed and restarted answers the next frame with a reset.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)
@@ -155,10 +154,10 @@ func TestCrash(t *testing.T) {
 	})
 }
 
-// Whatever befalls the network and the server, the client reconnects and goes
-// on. What was written while a loss was repaired arrives at once. So the end of one
+// Whatever happens to the network and the server, the client reconnects and
+// continues. Data written during a loss recovery arrives at once. So the end of one
 // stream and the beginning of the next may be in one segment, and then the server's
-// goroutines race for what it sends first.
+// goroutines race for the order in which they send.
 func TestFaults(t *testing.T) {
 	scenario.Alike(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		serve(sim)

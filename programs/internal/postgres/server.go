@@ -1,5 +1,5 @@
-// Package postgres is a small server that speaks PostgreSQL's protocol, knows the
-// statements that the tests make, and lets everybody in.
+// Package postgres is a small server that speaks PostgreSQL's protocol, supports
+// the statements of the tests, and accepts every user.
 package postgres
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/programs/internal/table"
 )
 
-// Serve serves one client, with a table, until either side hangs up.
+// Serve serves one client, with a table, until either side closes.
 func Serve(conn net.Conn, kept *table.Table) {
 	s := &session{Backend: pgproto3.NewBackend(conn, conn), Session: table.Session{Table: kept}, conn: conn}
 	s.run()
@@ -24,12 +24,12 @@ type session struct {
 	table.Session
 	conn net.Conn
 
-	statements map[string]string // that were prepared, by name
-	statement  string            // that is bound
-	argument   string            // of it
+	statements map[string]string // prepared statements, by name
+	statement  string            // the bound statement
+	argument   string            // its argument
 }
 
-// run greets the client and answers its messages until either side hangs up.
+// run greets the client and answers its messages until either side closes.
 func (s *session) run() {
 	defer func() { _ = s.conn.Close() }()
 	if _, err := s.ReceiveStartupMessage(); err != nil {
@@ -100,7 +100,7 @@ func (s *session) describeRows() {
 	s.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("line"), DataTypeOID: text, DataTypeSize: -1, TypeModifier: -1}}})
 }
 
-// execute carries out the statement that is bound.
+// execute executes the bound statement.
 func (s *session) execute() {
 	tag := strings.ToUpper(strings.Fields(s.statement + " ;")[0])
 	switch tag {
@@ -129,7 +129,7 @@ func (s *session) execute() {
 	s.Send(&pgproto3.CommandComplete{CommandTag: []byte(tag)})
 }
 
-// ready says that the next statement may come, and sends all of the answer.
+// ready announces that the next statement may come, and sends the whole answer.
 func (s *session) ready() error {
 	status := byte('I')
 	if s.InTransaction {

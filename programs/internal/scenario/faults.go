@@ -10,11 +10,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Work is done by a client again and again. It connects if it has to, and
-// returns when its context ends, if not before.
+// Work is a piece of work that a client does repeatedly. It connects if
+// necessary, and returns at the latest when its context ends.
 type Work func(ctx context.Context) error
 
-// Faults returns a simulation in which faults come at random for a minute, while
+// Faults returns a simulation in which random faults occur for a minute, while
 // the client works. The results are noted. When the faults are over, its work
 // must succeed again.
 func Faults(start func(t *testing.T, sim *simtest.Sim) Work) Func {
@@ -37,7 +37,7 @@ func Faults(start func(t *testing.T, sim *simtest.Sim) Work) Func {
 }
 
 const (
-	faults   = time.Minute // in which they begin
+	faults   = time.Minute // during which they begin
 	maxFault = 5 * time.Second
 	patience = 10 * time.Second // for one piece of work
 )

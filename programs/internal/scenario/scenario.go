@@ -1,7 +1,7 @@
 // Package scenario runs a simulation of a program twice in one process, one run
 // after the other, and compares the runs.
 //
-// The first run may leave things in the process for the second: pools of timers
+// The first run may leave state in the process for the second: pools of timers
 // and channels, generators that were seeded once, counters.
 package scenario
 
@@ -25,31 +25,32 @@ const (
 	Rate      = netem.Mbps
 )
 
-// Bytes is how long n bytes take to be sent: 8 µs each.
+// Bytes returns the transmission time of n bytes: 8 µs each.
 func Bytes(n int) time.Duration { return time.Duration(n) * 8 * time.Microsecond }
 
-// Headers is how long the headers of n segments take to be sent, or n segments
-// without payload. To connect takes three: SYN, its answer and the acknowledgement.
+// Headers returns the transmission time of the headers of n segments, or of n
+// segments without payload. Connecting takes three: the SYN, the SYN-ACK and the
+// acknowledgement.
 //
 // At first each segment is acknowledged when it arrives. An end that has answered
-// what came delays its acknowledgements from then on, so that its answers carry
+// received data delays its acknowledgements from then on, so that its answers carry
 // them; only every second full segment is acknowledged at once.
 func Headers(n int) time.Duration { return Bytes(n * netem.HeaderSize) }
 
-// Segments is how many segments n bytes fill.
+// Segments returns the number of segments that n bytes fill.
 func Segments(n int) int { return (n + netem.MSS - 1) / netem.MSS }
 
-// Pause is how long nothing is sent after the first ten segments, which are as many
-// as TCP sends before it has an acknowledgement: the first comes a round trip after
-// two segments if the other end delays it. From then on four segments are sent for
-// each two that are acknowledged, so that the link is never idle again.
+// Pause returns the time for which nothing is sent after the first ten segments,
+// the initial window. The first acknowledgement comes a round trip after two
+// segments if the other end delays it. From then on four segments are sent for each
+// two that are acknowledged, so the link is never idle again.
 const Pause = RoundTrip + (netem.HeaderSize+2*1500-10*1500)*8*time.Microsecond
 
-// Retransmitted checks that something took as long as it takes TCP to send a segment
-// for the nth time again, and then rest. The retransmission timer waits for the
-// timeout, and then twice as long each time. The first time is a tail loss probe,
-// after which the timeout begins. It is srtt + max(200 ms, 4 rttvar), which is 300 ms
-// and what the bytes of some exchanges and of their headers have added to srtt.
+// Retransmitted checks that an operation took as long as TCP takes until the nth
+// retransmission of a segment, plus rest. The retransmission timer waits for the
+// timeout, and then twice as long each time. The first retransmission is a tail loss
+// probe, after which the timeout begins. The timeout is srtt + max(200 ms, 4 rttvar),
+// which is 300 ms plus the contribution of earlier exchanges to srtt.
 func Retransmitted(t *testing.T, n int, rest, took time.Duration) {
 	t.Helper()
 	timeout := (took - rest) >> (n - 1)
@@ -57,7 +58,7 @@ func Retransmitted(t *testing.T, n int, rest, took time.Duration) {
 	assert.LessOrEqual(t, timeout, RoundTrip+212*time.Millisecond)
 }
 
-// An Outcome holds a test's notes on a run, line by line.
+// An Outcome contains a test's notes on a run, line by line.
 type Outcome struct {
 	mu    sync.Mutex
 	lines []string
@@ -73,7 +74,7 @@ func (o *Outcome) Note(format string, args ...any) {
 // A Func is a simulation with the hosts "client" and "server".
 type Func func(t *testing.T, sim *simtest.Sim, o *Outcome)
 
-// seeds is how many seeds each simulation runs with: 0, 1 and so on.
+// seeds is the number of seeds for each simulation: 0, 1 and so on.
 var seeds = tier.Pick(2, 50)
 
 // Same runs f twice with each seed. Both runs must have the same events, byte
@@ -133,13 +134,13 @@ func (r *runs) run(t *testing.T, sim *simtest.Sim) {
 
 func (r *runs) compare(t *testing.T, seed uint64) {
 	t.Helper()
-	if len(r.outcomes) == 2 { // else the first run has failed
+	if len(r.outcomes) == 2 { // otherwise the first run has failed
 		assert.Equal(t, r.outcomes[0].lines, r.outcomes[1].lines, "the outcomes of two runs")
 	}
 	t.Logf("seed %d: digests %s", seed, r.digests)
 }
 
-// Took returns how much simulated time f takes.
+// Took returns the simulated time of f.
 func Took(f func()) time.Duration {
 	start := time.Now()
 	f()

@@ -49,7 +49,7 @@ func ServeHTTP(sim *simtest.Sim, newHandler func() http.Handler) {
 	})
 }
 
-// Echo sends back all that comes on a stream, and closes it.
+// Echo sends back all bytes of a stream, and closes it.
 func Echo(stream io.ReadWriteCloser) {
 	_, _ = io.Copy(stream, stream)
 	_ = stream.Close()
