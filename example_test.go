@@ -33,10 +33,10 @@ func TestFarAwayServer(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
 		assert.Equal(t, "hello from afar", string(body))
-		assert.Equal(t, 1200*time.Millisecond, time.Since(start)) // to connect, 600 ms; to ask, 600 ms
+		assert.Equal(t, 1200*time.Millisecond, time.Since(start)) // connecting: 600 ms, the request: 600 ms
 
 		web.Timeout = 500 * time.Millisecond
 		_, err = web.Get("http://server/")
-		assert.ErrorIs(t, err, context.DeadlineExceeded) // to ask takes 600 ms
+		assert.ErrorIs(t, err, context.DeadlineExceeded) // the request takes 600 ms
 	})
 }

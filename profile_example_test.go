@@ -31,5 +31,5 @@ func TestOnAMobilePhone(t *testing.T) {
 	page, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	assert.Len(t, page, 20_000)
-	assert.Greater(t, time.Since(start), 700*time.Millisecond) // to connect and to ask, 300 ms each
+	assert.Greater(t, time.Since(start), 700*time.Millisecond) // connecting and the request, 300 ms each
 }
