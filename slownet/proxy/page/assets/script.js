@@ -17,7 +17,7 @@ async function call(method, path, body) {
   return value;
 }
 
-// act does something, and tells how it went.
+// act runs an action, and shows its result.
 async function act(done, what) {
   try {
     await what();
@@ -56,7 +56,7 @@ function describe(toxic) {
   return parts.join(", ") || "does nothing";
 }
 
-// What toxics of each type have: the attribute, its label and its first value.
+// The attributes of toxics of each type: name, label and initial value.
 const types = {
   latency: [["latency", "Latency (ms)", 100], ["jitter", "Jitter (ms)", 0]],
   bandwidth: [["rate", "Rate (kB/s)", 100]],
@@ -108,7 +108,7 @@ class Card {
   path(...rest) { return pathOf("proxies", this.name, ...rest); }
   act(done, what) { return act(`${this.name}: ${done}`, what); }
 
-  // What the buttons do.
+  // The actions of the buttons.
 
   enable() {
     const enabled = !this.proxy.enabled;
@@ -226,12 +226,12 @@ class Card {
     }));
   }
 
-  // showProfile disables the fields that a profile takes the place of.
+  // showProfile disables the fields that a profile replaces.
   showProfile() {
     for (const field of linkFields) this.link.elements[field].disabled = this.link.elements.profile.value !== "";
   }
 
-  // fill begins the form with the link that the proxy has.
+  // fill fills the form with the proxy's link.
   fill() {
     const link = this.links()[0], form = this.link.elements;
     if (!link) return;
@@ -242,7 +242,7 @@ class Card {
     this.showProfile();
   }
 
-  // What is there now.
+  // The current state.
 
   show(proxy, status) {
     const isNew = this.proxy === null;
@@ -362,7 +362,7 @@ async function update() {
 
 let running = null, timer = 0, silent = false;
 
-// refresh shows what is there now, once at a time, and again in a second.
+// refresh shows the current state, one call at a time, and again after a second.
 async function refresh() {
   clearTimeout(timer);
   while (running) await running;

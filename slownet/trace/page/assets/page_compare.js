@@ -1,6 +1,6 @@
-// Two runs side by side: where they part, in words, and in the diagram.
+// Two runs side by side: where they diverge, in words and in the diagram.
 
-/** Tells whether a run has a first event that differs. */
+/** Reports whether a run has a first event that differs. */
 const differs = (run) => run.mark !== undefined && run.mark >= 0;
 
 /** Says at the top of the page up to where the runs are the same. */
@@ -81,7 +81,7 @@ function drawFailures(c, shift, font) {
   }
 }
 
-/** Writes words beside a line, on a ground of their own. */
+/** Writes words next to a line, on a background of their own. */
 function flag(c, x, y, text, font) {
   c.font = `600 12px ${font}`;
   const width = c.measureText(text).width + 12, left = x + 14 + width > view.width ? x - 14 - width : x + 14;

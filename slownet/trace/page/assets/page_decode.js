@@ -1,4 +1,4 @@
-// Unpacking: the blocks that block.go has written become columns of numbers.
+// Unpacking: turns the blocks written by block.go into columns of numbers.
 
 /** Reads the variable-length integers of Go's encoding/binary. */
 class Cursor {
@@ -145,7 +145,7 @@ class Run {
     return block.payloads.subarray(start, start + this.payloadLength[i]);
   }
 
-  /** Returns what a connection is called. */
+  /** Returns the display name of a connection. */
   connName(c) {
     return c ? this.conns[c][3] || this.connID(c) : "";
   }

@@ -2,7 +2,7 @@
 
 const PATH = 64; // lines of a path, at most
 
-/** Lines of one look, which are drawn at once. */
+/** Lines with the same style, which are drawn together. */
 class Lines {
   constructor() { this.points = new Float32Array(4096); this.n = 0; }
   clear() { this.n = 0; }
@@ -39,7 +39,7 @@ const texts = []; // words to be drawn over the lines, each with its x and y
 const looks = {};
 for (const name of ["forth", "back", "dotsForth", "dotsBack", "packetForth", "packetBack", "ack", "again", "againBack", "send", "delay", "waits", "losses", "crosses", "thinCrosses", "hits"]) looks[name] = new Lines();
 
-/** Draws everything, and notes how long that took. */
+/** Draws everything, and records the time that it took. */
 function frame() {
   if (!view.runs.length) return;
   const start = performance.now();
@@ -172,7 +172,7 @@ function subtitle(run) {
 
 const widths = new Map();
 
-/** Returns a text, or its beginning and end, if it is wider than there is room for. */
+/** Returns a text, or its beginning and end, if it is wider than the room for it. */
 function shorten(c, text, room) {
   if (text.length > 400) text = text.slice(0, 400);
   const key = c.font + "\n" + Math.round(room) + "\n" + text;
@@ -268,7 +268,7 @@ function drawConnection(c, s, from, to, share, font) {
   if (!hide.has("wait")) drawWaits(c, s, from, to, (y0 + y1) / 2, count, font);
 }
 
-/** Draws a dotted line where nothing is under way, with how long that is. */
+/** Draws a dotted line where nothing is in flight, with the duration. */
 function drawWaits(c, s, from, to, y, count, font) {
   const { lane } = s;
   if (lane.h < 10) return;
@@ -288,7 +288,7 @@ function drawWaits(c, s, from, to, y, count, font) {
   }
 }
 
-/** Returns from when to when to look for waits: from the event before the view to the one after it. */
+/** Returns the range of time in which to look for waits: from the event before the view to the one after it. */
 function around({ lane, common, marks }) {
   const { run } = lane, at = (j) => run.at[run.index[j]];
   return [
@@ -324,7 +324,7 @@ function drawWindow(c, s, y0, y1) {
   }
 }
 
-/** Draws the words, with some air around them. */
+/** Draws the words, with some space around them. */
 function drawTexts(c, font) {
   c.font = `11px ${font}`;
   c.lineWidth = 4;
@@ -355,7 +355,7 @@ function strokeLooks(c) {
   c.globalAlpha = 1;
 }
 
-/** Draws where pieces arrive: full to the dialed side, hollow to the dialing side. */
+/** Draws the arrivals of pieces: solid on the dialed side, hollow on the dialing side. */
 function dots(c, look, color, full) {
   if (!look.n) return;
   c.beginPath();

@@ -1,6 +1,6 @@
-// Which event is where, and which one comes next.
+// The positions of events, and their order.
 
-/** Returns where an event's line is, as [x0, y0, x1, y1], in a lane whose top is at y. */
+/** Returns the position of an event's line, as [x0, y0, x1, y1], in a lane whose top is at y. */
 function lineOf(run, i, y) {
   const lane = run.lanes[run.lane[i]], [r0, r1] = rails(lane), middle = y + (r0 + r1) / 2;
   const x0 = pixel(run.left[i]), x1 = pixel(run.at[i]), back = run.flags[i] & BACK;
@@ -42,7 +42,7 @@ function eventAt(x, y) {
   return best;
 }
 
-/** Returns the first index of a sorted list whose value is at least so much. */
+/** Returns the first index of a sorted list whose value is at least the given one. */
 function firstAtLeast(list, value, least) {
   let low = 0, high = list.length;
   while (low < high) {
@@ -54,14 +54,14 @@ function firstAtLeast(list, value, least) {
 
 const ordinal = (run, j) => (run.byTime ? run.byTime[j] : j);
 
-/** Returns the place of an event in the order of time. */
+/** Returns the index of an event in the order of time. */
 function placeOf(run, i) {
   if (!run.byTime) return i;
   run.placeOf ??= run.byTime.reduce((places, event, j) => { places[event] = j; return places; }, new Uint32Array(run.count));
   return run.placeOf[i];
 }
 
-/** Tells whether an event's lane is in view. */
+/** Reports whether an event's lane is in view. */
 function laneInView(run, i) {
   const lane = run.lanes[run.lane[i]];
   return lane.y + lane.h > view.scroll && lane.y < view.scroll + view.height - AXIS;
@@ -85,7 +85,7 @@ function neighbour(forward) {
   return null;
 }
 
-/** Returns the place of the first event at a time or later (or after it). */
+/** Returns the index of the first event at a time or later (or after it). */
 function firstInTime(run, t, after = false) {
   let low = 0, high = run.count;
   while (low < high) {

@@ -1,11 +1,11 @@
-// Where the lanes are: below each other, each run after its heading.
+// The positions of the lanes: one below another, each run after its heading.
 
 const AXIS = 30, HEADING = 46, SIDE_LANE = 30;
 let GUTTER = 184; // the width of the labels
 
 const layout = { rows: [], height: 0, tall: 0 }; // rows are {lane|run, y, h}, tall the height of a connection's lane
 
-/** Places all lanes. A lane of a connection is as tall as there is room for, or as the user wants. */
+/** Places all lanes. A connection's lane is as tall as the room permits, or as the user has chosen. */
 function place(runs, available) {
   let fixed = 0, connections = 0;
   for (const run of runs) {

@@ -1,4 +1,4 @@
-// The legend: what occurs on this page, with a switch for each.
+// The legend: everything that occurs on this page, with a switch for each.
 
 const LEGEND = [
   ["forth", "bytes from the dialing side", (run, i, k) => k === K.data && !(run.flags[i] & BACK)],
@@ -21,7 +21,7 @@ const LEGEND = [
   ["differs", "first difference", (run, i) => i === run.mark],
 ];
 
-/** Finds out what occurs. */
+/** Finds everything that occurs. */
 function findLooks() {
   const open = new Map(LEGEND.map(([name, , test]) => [name, test])), occurs = new Set();
   for (const run of view.runs) {
@@ -62,7 +62,7 @@ function makeLegend() {
   }
 }
 
-/** Draws a sample of a look. */
+/** Draws a sample of a style. */
 function sample(canvas, name) {
   const ratio = window.devicePixelRatio || 1, w = 30, h = 18, t = view.theme, c = canvas.getContext("2d");
   canvas.width = w * ratio;

@@ -1,4 +1,4 @@
-// The page as a whole: it loads the data, and listens to keys and buttons.
+// The page as a whole: it loads the data, and handles keys and buttons.
 
 /** Reads the colours and the font of the style sheet. */
 function readTheme() {
@@ -15,7 +15,7 @@ function readTheme() {
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-/** Changes between light and dark; without a change the page looks as the system wishes. */
+/** Changes between light and dark; without a change the page follows the system. */
 function switchTheme() {
   const root = document.documentElement, isDark = root.dataset.theme ? root.dataset.theme === "dark" : dark.matches;
   root.dataset.theme = isDark ? "light" : "dark";
@@ -154,14 +154,14 @@ async function main() {
   }
 }
 
-/** Returns where in the window an event's line is, as [x0, y0, x1, y1]. */
+/** Returns the position of an event's line in the window, as [x0, y0, x1, y1]. */
 function where(run, i) {
   const r = view.runs[run], box = plot.getBoundingClientRect();
   const [x0, y0, x1, y1] = lineOf(r, i, r.lanes[r.lane[i]].y + AXIS - view.scroll);
   return [x0 + box.x, y0 + box.y, x1 + box.x, y1 + box.y];
 }
 
-// For tests and for the curious: what was drawn, and how long the frames took.
+// For tests and debugging: what was drawn, and the times of the frames.
 globalThis.timeline = { stats, view, layout, where, show: (from, to) => showTime(from, to, false), reset: () => Object.assign(stats, { frames: 0, worst: 0 }) };
 
 main();

@@ -1,4 +1,4 @@
-// Marks: what happens rarely, with a shape and where it helps a letter or a word.
+// Marks: rare events, with a shape and, if useful, a letter or a word.
 
 /** Draws the shape of a mark around a point. The legend uses it, too. */
 function shape(c, name, x, y, t = view.theme) {
@@ -43,7 +43,7 @@ function letter(c, text, x, y, color) {
 
 const markName = (kind) => ["", "connect", "accept", "forth", "close", "reset", "drop", "fault", "host", "send", "delay", "lost", "again"][kind];
 
-/** Draws the marks of a lane, those of a kind at least so many pixels apart. */
+/** Draws the marks of a lane, those of a kind at least the given number of pixels apart. */
 function drawMarks(c, s, from, to, room, font) {
   const { lane, y } = s, { run } = lane, { index, at, left, flags, kind } = run;
   const stride = s.markStride, t = view.theme;
@@ -121,7 +121,7 @@ function drawRemark(c, run, i, x, y, from, to, font) {
   return x + 12;
 }
 
-/** Returns the words beside a mark of the network or of a host. */
+/** Returns the words next to a mark of the network or of a host. */
 function remark(run, i) {
   const from = run.names[run.from[i]], to = run.names[run.to[i]], note = run.notes[run.note[i]] || run.kinds[run.kind[i]];
   if (run.kind[i] === K.host) return note;
@@ -137,7 +137,7 @@ function line(c, x0, y0, x1, y1, color, width, dash) {
 
 const scratch = new Float32Array(4);
 
-/** Draws the two rings of what was sent again. */
+/** Draws the two rings of a retransmission. */
 function doubled(c, x, y, color) {
   c.beginPath();
   c.arc(x, y, 3.8, 0, 7);
@@ -150,7 +150,7 @@ function doubled(c, x, y, color) {
   c.fill();
 }
 
-/** Draws how long something lasted, hatched. */
+/** Draws the duration of a fault, hatched. */
 function drawSpans(c, s, from, to) {
   const { lane, y } = s;
   let covered = -4;
@@ -206,7 +206,7 @@ function drawRunFaults(c, shift) {
   c.globalAlpha = 1;
 }
 
-/** Draws a ring around what the search has found. */
+/** Draws a ring around a match of the search. */
 function drawHits(c, from, to, shift) {
   if (!view.hits) return;
   let n = 0;
@@ -234,7 +234,7 @@ function drawHits(c, from, to, shift) {
   looks.hits.stroke(c, view.theme.focus, 2, []);
 }
 
-/** Draws the event that is selected, and that which the pointer is on. */
+/** Draws the selected event, and the one under the pointer. */
 function drawSelection(c, shift) {
   for (const [event, width] of [[view.hovered, 2], [view.selected, 3]]) {
     if (!event) continue;

@@ -1,11 +1,11 @@
-// What the events mean: which of them belong together, and which lane each is in.
+// The meaning of events: which belong together, and which lane each is in.
 
 const K = { connect: 1, accept: 2, data: 3, close: 4, reset: 5, drop: 6, fault: 7, host: 8, send: 9, delay: 10, packet: 11, arrive: 12 };
 
-/** Lets the browser do what else it has to do. */
+/** Lets the browser do other work. */
 const pause = () => new Promise((done) => setTimeout(done));
 
-/** Completes a run when all its blocks are there. */
+/** Completes a run when all its blocks have been loaded. */
 async function settle(run) {
   matchPackets(run);
   await pause();
@@ -36,7 +36,7 @@ function matchPackets(run) {
   }
 }
 
-/** Makes the lanes: what befell the network, the hosts, and each connection. */
+/** Makes the lanes: of the network, of the hosts, and of each connection. */
 function makeLanes(run) {
   const lanes = [];
   const laneOf = run.lane = new Uint32Array(run.count);
@@ -79,7 +79,7 @@ function makeLanes(run) {
   run.lanes = lanes;
 }
 
-/** Tells whether an event is one of the few that are drawn before others. */
+/** Reports whether an event is one of the few that are drawn before others. */
 function isMark(kind, flags) {
   return (kind !== K.data && kind !== K.packet && kind !== K.arrive && kind !== K.send && kind !== K.delay) || (flags & (RESENT | LOST)) !== 0;
 }
@@ -117,7 +117,7 @@ function measureLanes(run) {
   }
 }
 
-/** Returns the times between two moments in which nothing was under way, as [from, to]. */
+/** Returns the times between two moments in which nothing was in flight, as [from, to]. */
 function waitsBetween(run, lane, from, to, shortest) {
   const { index, at, left } = run;
   let a = lowerBound(run, lane.common, from), b = lowerBound(run, lane.marks, from);
@@ -137,7 +137,7 @@ function waitsBetween(run, lane, from, to, shortest) {
   return waits.reverse();
 }
 
-/** Returns where the first event of a range is that is at t or later (or after t). */
+/** Returns the index of the first event in a range that is at t or later (or after t). */
 function lowerBound(run, range, t, after = false) {
   let [low, high] = range;
   while (low < high) {
@@ -149,7 +149,7 @@ function lowerBound(run, range, t, after = false) {
 
 const ENDS = new Map([["partition", "heal"], ["hold", "release"], ["crash", "restart"], ["kill", "restart"], ["pause", "resume"]]);
 
-/** Returns from when to when something lasted, as {from, to, what}. */
+/** Returns the begin and end of lasting faults, as {from, to, what}. */
 function spansOf(run, lane) {
   const spans = [], open = [];
   for (let j = lane.marks[0]; j < lane.marks[1]; j++) {

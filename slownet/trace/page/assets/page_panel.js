@@ -1,5 +1,5 @@
-// What the page says beside the diagram: the event that is selected, the pointer's, and
-// a list of those in view.
+// The text next to the diagram: the selected event, the one under the pointer, and
+// a list of the events in view.
 
 const LISTED = 200;
 
@@ -79,7 +79,7 @@ function openPanel(open) {
 
 let listing = 0;
 
-/** Makes the list of events anew, when the view has come to rest. */
+/** Makes the list of events again when the view has come to rest. */
 function changed() {
   if (view.hovered) { view.hovered = null; tip(null); }
   clearTimeout(listing);
@@ -111,7 +111,7 @@ function listEvents() {
   $("listed").textContent = complete ? `${grouped(shown)} in view` : `the first ${grouped(shown)}; ${grouped(all)} in this time`;
 }
 
-/** Says how much is drawn, if that is not all. */
+/** Shows how much is drawn, if that is not everything. */
 function tellThinning() {
   const n = stats.drawn, all = stats.total;
   const one = all / n < 1.95 ? (all / n).toFixed(1) : Math.round(all / n);

@@ -2,7 +2,7 @@
 
 let searching = 0; // the number of the search that runs
 
-/** Searches, in slices that leave the page responsive, and shows what was found. */
+/** Searches, in slices that leave the page responsive, and shows the matches. */
 async function search(query) {
   const mine = ++searching;
   view.query = query;
@@ -73,7 +73,7 @@ function tellHits() {
   $("found").textContent = all === 0 ? "nothing found" : view.hit < 0 ? `${grouped(all)} found` : `${grouped(view.hit + 1)} of ${grouped(all)}`;
 }
 
-/** Selects the next thing found, or the one before. */
+/** Selects the next match, or the previous one. */
 function nextHit(forward) {
   if (!view.hits) return;
   const all = view.hits.reduce((n, h) => n + h.list.length, 0);

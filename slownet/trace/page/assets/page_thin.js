@@ -1,9 +1,9 @@
-// How much is drawn: so much that a frame is quick, and every lane gets its share.
+// How much is drawn: few enough for a quick frame, with a share for every lane.
 
 const budget = { lines: 16000, marks: 4000 }; // marks that are drawn; sixteen times as many are looked at
 const stats = { frames: 0, last: 0, worst: 0, drawn: 0, total: 0 };
 
-/** Shares a budget out: returns how many each may have, so that the sum fits. */
+/** Divides a budget: returns the limit of each, so that the sum fits. */
 function fairShare(counts, all) {
   let low = 1, high = all;
   const sum = (cap) => counts.reduce((s, n) => s + Math.min(n, cap), 0);
@@ -15,17 +15,17 @@ function fairShare(counts, all) {
   return low;
 }
 
-/** Returns which one of how many is drawn: a power of two, so that it stays the same while the view moves. */
+/** Returns the stride with which events are drawn: a power of two, so that it stays the same while the view moves. */
 function strideFor(count, cap) {
   let stride = 1;
   while (count / stride > cap) stride *= 2;
   return stride;
 }
 
-/** Returns the first place from a place on that a stride meets. */
+/** Returns the first index at or after a given one that is a multiple of the stride. */
 const aligned = (place, start, stride) => place + ((stride - ((place - start) % stride)) % stride);
 
-/** Returns how many pixels two marks of a kind must be apart in a lane, if so many are in view. */
+/** Returns how many pixels two marks of a kind must be apart in a lane, for the given number in view. */
 const markRoom = (count, lanes) => Math.max(6, count > budget.marks ? (lanes * view.width) / budget.marks : 0);
 
 /** Draws less after a slow frame, and more again after quick ones. */

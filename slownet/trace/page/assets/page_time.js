@@ -5,7 +5,7 @@ const US = 1e3, MS = 1e6, S = 1e9, MINUTE = 60 * S, HOUR = 60 * MINUTE;
 /** Returns a number with digits in groups of three. */
 function grouped(n) { return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f"); }
 
-/** Returns a duration as people write it, to three digits or so. */
+/** Returns a duration for reading, with about three digits. */
 function duration(ns) {
   const a = Math.abs(ns);
   if (a === 0) return "0";
@@ -45,7 +45,7 @@ function timeOfDay(run, ns) {
 
 const STEPS = [MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR];
 
-/** Returns a round step that is at least so long. */
+/** Returns a round step that is at least the given one. */
 function stepFor(shortest) {
   if (shortest > 30 * S) {
     const step = STEPS.find((s) => s >= shortest);

@@ -1,4 +1,4 @@
-// What part of time and of the lanes is in view, and how gestures change it.
+// The visible part of time and of the lanes, and how gestures change it.
 
 const $ = (id) => document.getElementById(id);
 
@@ -82,7 +82,7 @@ function panBy(pixels) {
   move(d3.zoomIdentity.translate(Math.min(0, Math.max(view.width * (1 - t.k), t.x - pixels)), 0).scale(t.k), false);
 }
 
-/** Scrolls and pans as far as it takes to have an event in view. */
+/** Scrolls and pans until an event is in view. */
 function bringIntoView({ run, i }) {
   const lane = run.lanes[run.lane[i]];
   if (lane.y < view.scroll + 4 || lane.y + lane.h > view.scroll + view.height - AXIS - 4) {
@@ -134,5 +134,5 @@ function listen() {
   new ResizeObserver(resize).observe(scroller);
 }
 
-/** Tells whether all lanes fit the window, so that there is nothing to scroll. */
+/** Reports whether all lanes fit into the window, so that there is nothing to scroll. */
 const fits = () => layout.height + AXIS <= view.height + 1;

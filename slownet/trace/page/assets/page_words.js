@@ -8,7 +8,7 @@ const NAMES = {
 const kindName = (run, i) => run.kinds[run.kind[i]] || `kind ${run.kind[i]}`;
 const isStream = (run, i) => [K.data, K.drop, K.send, K.delay, K.packet, K.arrive].includes(run.kind[i]);
 
-/** Returns what an event is, as pairs of a name and a text. */
+/** Returns the description of an event, as pairs of a name and a text. */
 function facts(run, i) {
   const list = [];
   const add = (name, text) => { if (text) list.push([name, text]); };
@@ -46,14 +46,14 @@ function facts(run, i) {
   return list;
 }
 
-/** Returns what happened, in a word or two. */
+/** Returns the kind of an event in a word or two. */
 function heading(run, i) {
   const name = kindName(run, i);
   if (run.kind[i] === K.host || run.kind[i] === K.fault) return run.notes[run.note[i]] || NAMES[name];
   return NAMES[name] ?? name;
 }
 
-/** Returns an event in one line, with what a comparison says of it. */
+/** Returns an event in one line, with the result of a comparison. */
 function sentence(run, i) {
   return plain(run, i) + (i === run.mark ? ", first difference" : "");
 }
@@ -70,7 +70,7 @@ function plain(run, i) {
   return words.join(", ");
 }
 
-/** Returns bytes as text: what cannot be printed is a dot. */
+/** Returns bytes as text, with a dot for each unprintable one. */
 function asText(bytes) {
   return new TextDecoder().decode(bytes).replaceAll("\r\n", "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/g, "·");
 }
