@@ -53,21 +53,20 @@ func replayOf(milliseconds ...int) *Replay {
 	return replay
 }
 
-// A send is something that is sent at a time; no bytes stand for the end of
-// the stream.
+// A send is something sent at a time; no bytes means the end of the stream.
 type send struct {
 	at    time.Duration
 	bytes int
 }
 
-// once is a piece that was sent once.
+// once returns a piece that was sent once.
 func once(bytes int, leave, arrive time.Duration) Piece {
 	return Piece{Bytes: bytes, Leave: leave, Arrive: arrive, Sent: 1}
 }
 
 func end(leave, arrive time.Duration) Piece { return Piece{Leave: leave, Arrive: arrive} }
 
-// Each piece leaves and arrives at its very nanosecond.
+// Each piece leaves and arrives at the exact nanosecond.
 func TestFlow(t *testing.T) {
 	const us = time.Microsecond
 	scenarios := []struct {
@@ -176,7 +175,7 @@ func TestFlowRoundingDoesNotAddUp(t *testing.T) {
 	assert.Equal(t, 8000*time.Second, last.Leave)
 }
 
-// A write that is given up in the middle is followed by the pace's wait.
+// A write that is abandoned in the middle is followed by the pace's wait.
 func TestFlowBreak(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Pace: Pace{Wait: time.Second}}, 0)
 	assert.Equal(t, once(1500, 12*ms, 12*ms), f.Send(0, 9000))
@@ -187,7 +186,7 @@ func TestFlowBreak(t *testing.T) {
 	assert.Equal(t, once(125, 2014*ms, 2014*ms), f.Send(20*ms, 125))
 }
 
-// The wait after a write that is given up begins when the copies of its last
+// The wait after an abandoned write begins when the retransmissions of its last
 // packet have passed: at 12 ms + 12 ms.
 func TestFlowBreakBehindARetransmission(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Pace: Pace{Wait: time.Second}, Loss: everyOther}, 0)
@@ -196,7 +195,7 @@ func TestFlowBreakBehindARetransmission(t *testing.T) {
 	assert.Equal(t, 1024*ms, f.Free())
 }
 
-// Nothing enters the link before the time until which it is held.
+// Nothing enters the link before the end of a hold.
 func TestFlowHold(t *testing.T) {
 	f := NewFlow(Link{Latency: ms}, 0)
 	f.Hold(time.Second)
@@ -215,8 +214,8 @@ func TestFlowChangedLinkDoesNotOvertake(t *testing.T) {
 	assert.Equal(t, once(1, 2*time.Second, 2010*ms), f.Send(2*time.Second, 1))
 }
 
-// A link that is changed in the middle of a write counts for the rest of it,
-// behind what has passed.
+// A change of the link in the middle of a write applies to the rest of the
+// write.
 func TestFlowChangedInTheMiddle(t *testing.T) {
 	links := []struct {
 		link Link
@@ -238,8 +237,8 @@ func TestFlowChangedInTheMiddle(t *testing.T) {
 	}
 }
 
-// Flows that share a link go their own ways, and a change of the one's is not
-// the other's.
+// Flows with equal links are independent, and a change of one link does not
+// affect the other.
 func TestFlowsShareALink(t *testing.T) {
 	one, other := NewFlow(Link{Rate: Mbps, Latency: ms}, 1), NewFlow(Link{}, 2)
 	assert.Equal(t, once(1250, 0, 0), other.Send(0, 1250))
@@ -256,8 +255,8 @@ func TestFlowsShareALink(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(10, func() { other.Line().SetSharedLink(one.SharedLink()) }))
 }
 
-// Slots are numbered from the replay's beginning: one that comes in the place
-// of another does not go on at that one's number.
+// Slots are numbered from the replay's beginning: one that replaces another
+// does not continue at its number.
 func TestFlowChangedReplay(t *testing.T) {
 	f := NewFlow(Link{Replay: replayOf(1)}, 0)
 	assert.Equal(t, once(1000, 500*ms, 500*ms), f.Send(500*ms, 1000))

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A sender that hears nothing tries again after a second, or after the round
-// trip if it knows it, then after twice that, and gives up after 15 times.
+// A sender without acknowledgements retries after a second, or after the round
+// trip if it is known, then after twice that, and gives up after 15 retries.
 func TestLose(t *testing.T) {
 	attempts := func(f *Flow) (at []time.Duration) {
 		now := time.Duration(0)
@@ -44,8 +44,8 @@ func TestLose(t *testing.T) {
 	assert.Equal(t, []time.Duration{200 * ms, 600 * ms}, attempts(flow)[:2], "at least 200 ms")
 }
 
-// A ping takes the latency and no room, comes behind what was sent before, and
-// can be lost.
+// A ping takes the latency but no capacity, arrives after what was sent before,
+// and can be lost.
 func TestPing(t *testing.T) {
 	flow := NewFlow(Link{Latency: 100 * ms, Rate: 8 * Kbps}, 0)
 	arrive, arrives := flow.Ping(0)

@@ -70,8 +70,8 @@ func randomWrites(random *rand.Rand) []send {
 	return writes
 }
 
-// sendWrites sends all of the writes, and returns the pieces and when each of
-// them began to pass at the earliest.
+// sendWrites sends all of the writes, and returns the pieces and the earliest
+// time at which each could begin to pass.
 func sendWrites(f *Flow, writes []send) (pieces []Piece, starts []time.Duration) {
 	for _, w := range writes {
 		for left := w.bytes; left > 0; {
@@ -84,7 +84,7 @@ func sendWrites(f *Flow, writes []send) (pieces []Piece, starts []time.Duration)
 	return settle(f, pieces), starts
 }
 
-// soonest returns the least time that a packet can be under way.
+// soonest returns the least time that a packet can be in flight.
 func (l Link) soonest() time.Duration {
 	most := l.Jitter.Deviation
 	if l.Jitter.Distribution != nil {
@@ -96,9 +96,9 @@ func (l Link) soonest() time.Duration {
 	return max(0, l.Latency-most)
 }
 
-// What is true of every link: no byte is lost or overtakes another, none
-// arrives before it could, and never do more pass, with all that is sent
-// again, than the rate, the replay and the pace allow.
+// Properties of every link: no byte is lost or reordered, none arrives earlier
+// than possible, and no more pass, retransmissions included, than the rate, the
+// replay and the pace allow.
 func TestFlowProperties(t *testing.T) {
 	for seed := range uint64(600) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -151,9 +151,9 @@ func TestFlowProperties(t *testing.T) {
 
 func (l Loss) isSet() bool { return l != Loss{} }
 
-// checkRate checks that each piece takes its time to pass, and once more for
-// each time that it was sent again. A nanosecond may be missing, as the
-// fraction of one that is left over begins the next piece.
+// checkRate checks that each piece takes its serialization time, once for each
+// transmission. A nanosecond may be missing, since the remaining fraction of
+// one is carried over to the next piece.
 func checkRate(t *testing.T, seed uint64, link Link, pieces []Piece, starts []time.Duration, free time.Duration) {
 	rate := link.Rate
 	if link.Bottleneck != nil {
@@ -175,7 +175,7 @@ func checkRate(t *testing.T, seed uint64, link Link, pieces []Piece, starts []ti
 }
 
 // checkReplay checks that no slot passes more than it holds, and that there
-// were slots enough for all that was sent, and sent again.
+// were enough slots for everything sent, retransmissions included.
 func checkReplay(t *testing.T, seed uint64, link Link, pieces []Piece, charged int, free time.Duration) {
 	if link.Replay == nil {
 		return
@@ -246,7 +246,7 @@ func TestFlowIsDeterministic(t *testing.T) {
 	}
 }
 
-// Each seed gives another sequence, whatever of a link is random.
+// Each seed gives another sequence, for every random property of a link.
 func TestSeedsDiffer(t *testing.T) {
 	for _, link := range []Link{
 		{Latency: time.Second, Jitter: Jitter{Deviation: time.Second}},
@@ -278,10 +278,10 @@ func TestSeedsDiffer(t *testing.T) {
 	}
 }
 
-// Something that takes no room, such as the end of the stream, has no influence
-// on what befalls the pieces, when they leave and how often they are sent. It is
-// not overtaken by them, and so it makes one arrive later that would have come
-// before it.
+// Something that needs no capacity, such as the end of the stream, does not
+// affect the impairments of pieces, when they leave and how often they are
+// sent. Pieces do not overtake it, so one that would arrive before it arrives
+// later.
 func TestEndChangesNoFate(t *testing.T) {
 	overtaken := 0
 	for seed := range uint64(300) {

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// A lossyFlow is one over a link of 1 Mbit/s, so that a packet of 1,500 bytes takes
-// 12 ms; it is under way for 40 ms, and news of it for 28 ms.
+// A lossyFlow runs over a link of 1 Mbit/s, so a packet of 1,500 bytes takes 12
+// ms; the latency is 40 ms, and 28 ms for acknowledgements.
 type lossyFlow struct {
 	*Flow
 	pieces []Piece
@@ -28,8 +28,8 @@ func newLossyFlow(link Link) *lossyFlow {
 
 var slowLink = Link{Rate: Mbps, Latency: 40 * ms}
 
-// send sends a packet for each letter, as soon as it can from a time on. An 'x' is lost
-// once.
+// send sends a packet for each letter, as soon as possible after the given
+// time. An 'x' is lost once.
 func (f *lossyFlow) send(at time.Duration, packets string) {
 	for _, packet := range packets {
 		link := f.link
@@ -49,9 +49,10 @@ func (f *lossyFlow) arrivals() (text string) {
 	return text
 }
 
-// A packet that is lost is sent again when the news that three later packets have
-// arrived can be back, or else when the timer expires, after a second at first. The
-// packets leave at 12 ms, 24 ms and so on, each by 12 ms later for each copy before it.
+// A lost packet is retransmitted when the acknowledgement of the third later
+// packet is back, or otherwise when the timer expires, after a second at first.
+// The packets leave at 12 ms, 24 ms and so on, each 12 ms later for each
+// retransmission before it.
 func TestFastRetransmit(t *testing.T) {
 	for _, test := range []struct{ name, packets, want string }{
 		{"the third later packet leaves at 24 + 36 = 60 ms, arrives at 100, and that is known at 128; the copy takes 12 + 40",
@@ -73,8 +74,8 @@ func TestFastRetransmit(t *testing.T) {
 	}
 }
 
-// It counts when the news come, not how: packets that are written later count, if
-// they are known of before the timer expires, at 1,012 ms.
+// Packets that are written later count too, if they are acknowledged before the
+// timer expires, at 1,012 ms.
 func TestFastRetransmitByLaterWrites(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -94,7 +95,7 @@ func TestFastRetransmitByLaterWrites(t *testing.T) {
 	}
 }
 
-// The end of the stream, and pings, are no packets that anybody hears of.
+// The end of the stream and pings do not count as later packets.
 func TestFastRetransmitByPacketsAlone(t *testing.T) {
 	f := newLossyFlow(slowLink)
 	f.send(0, "x..")
@@ -104,8 +105,9 @@ func TestFastRetransmitByPacketsAlone(t *testing.T) {
 	assert.Equal(t, "1064 1064 1064 1064 ", f.arrivals())
 }
 
-// Packets that wait for their pace tell of the loss when they have passed: the third
-// leaves at 3 x 100 ms + 4 x 12, after one copy of 12, arrives 40 later.
+// Packets that wait for their pace reveal the loss when they have passed: the
+// third leaves at 3 x 100 ms + 4 x 12 ms, after one retransmission of 12 ms,
+// and arrives 40 ms later.
 func TestFastRetransmitUnderAPace(t *testing.T) {
 	paced := slowLink
 	paced.Pace = Pace{1500, 100 * ms}
@@ -128,7 +130,7 @@ func TestFastRetransmitNeedsNoQueue(t *testing.T) {
 	assert.Equal(t, "52 64 76 88 100 ", f.arrivals())
 }
 
-// Packets that overtake each other by their jitter count when all three are there.
+// Packets that are reordered by jitter count when all three have arrived.
 func TestFastRetransmitUnderJitter(t *testing.T) {
 	for seed := range uint64(100) {
 		link := Link{Latency: 40 * ms, Jitter: Jitter{Deviation: 30 * ms}}
@@ -138,7 +140,7 @@ func TestFastRetransmitUnderJitter(t *testing.T) {
 		f.SetReturn(28 * ms)
 		pieces := []Piece{f.Send(0, 100)}
 		f.SetLink(link)
-		under := make([]time.Duration, 4) // how long each packet is under way
+		under := make([]time.Duration, 4) // the latency of each packet
 		for i := range under {
 			packets, _ := lone.Send(0, 100)
 			under[i] = packets[0].Arrive
@@ -153,10 +155,10 @@ func TestFastRetransmitUnderJitter(t *testing.T) {
 	}
 }
 
-// A retransmission that is lost is sent again by the timer, which doubles: a second after
-// it has passed, and two and four seconds after that. Each copy takes 12 ms, and so the
-// third later packet is later by as much: it leaves at 60 ms and is known of at 128
-// where one copy is sent, at 140 where two are.
+// A lost retransmission is recovered by the timer, which doubles: a second
+// after it has passed, and two and four seconds after that. Each retransmission
+// takes 12 ms, which delays the third later packet by as much: it leaves at 60
+// ms and is acknowledged at 128 ms with one retransmission, at 140 ms with two.
 func TestLostRetransmission(t *testing.T) {
 	arrives := map[int]time.Duration{2: 180 * ms, 3: 1204 * ms, 4: 3228 * ms, 5: 7252 * ms}
 	seen := map[int]bool{}
@@ -182,8 +184,8 @@ func TestLostRetransmission(t *testing.T) {
 	assert.Len(t, seen, len(arrives))
 }
 
-// After a fast retransmission the timer is what it was; after one by the timer it is
-// twice as long until a round trip was measured.
+// After a fast retransmission the timer is unchanged; after one by the timer it
+// is twice as long until a round trip has been measured.
 func TestFastRetransmitDoesNotBackOff(t *testing.T) {
 	for packets, want := range map[string]time.Duration{"x...": time.Second, "x..": 2 * time.Second} {
 		f := newLossyFlow(slowLink)
@@ -195,8 +197,8 @@ func TestFastRetransmitDoesNotBackOff(t *testing.T) {
 	}
 }
 
-// It does not matter when a driver asks: after each packet, when Next says so, or at
-// the end.
+// It does not matter when a driver calls Step: after each packet, when Next
+// says so, or at the end.
 func TestStepsMayComeLate(t *testing.T) {
 	pending := 0
 	for seed := range tier.Count[uint64](300, 5_000) {

@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// everyOther loses the first packet, the third, and so on: what is sent is lost
-// once, and passes when it is sent again.
+// everyOther loses the first packet, the third, and so on: each packet is lost
+// once, and its retransmission passes.
 var everyOther = Loss{Markov: Markov{P14: 1}}
 
-// harmless are links on which round trips are measured and nothing is lost.
+// harmless returns a link on which round trips are measured and nothing is
+// lost.
 func harmless(latency time.Duration) Link {
 	return Link{Latency: latency, Duplicate: Chance{Correlation: 0.5}}
 }
@@ -43,12 +44,12 @@ func TestRetransmissionTimeout(t *testing.T) {
 			f := NewFlow(Link{}, 0)
 			now := time.Duration(0)
 			for _, roundTrip := range scenario.roundTrips {
-				f.SetLink(harmless(roundTrip - roundTrip/3)) // a third of the round trip is the way back
+				f.SetLink(harmless(roundTrip - roundTrip/3)) // a third of the round trip is the return path
 				f.SetReturn(roundTrip / 3)
 				require.Equal(t, now+roundTrip-roundTrip/3, f.Send(now, 1).Arrive)
 				now += roundTrip
 			}
-			now += time.Hour // nothing is on its way
+			now += time.Hour // nothing is in flight
 			f.SetLink(Link{Latency: 7 * ms, Loss: everyOther})
 			want := Piece{Bytes: 1, Leave: now, Arrive: now + scenario.want + 7*ms, Sent: 2}
 			assert.Equal(t, want, alone(f, now, 1))
@@ -68,9 +69,9 @@ func TestRoundTripIncludesPassing(t *testing.T) {
 	assert.Equal(t, time.Second+300*ms, alone(f, time.Second, 1).Arrive)
 }
 
-// A round trip counts when its acknowledgement is there, and one is measured at
-// a time: of three packets on their way together the first counts, and not
-// before 100 ms have passed.
+// A round trip counts when its acknowledgement has arrived, and one is measured
+// at a time: of three packets in flight the first counts, and not before 100 ms
+// have passed.
 func TestRoundTripsAreMeasuredOneAtATime(t *testing.T) {
 	for _, scenario := range []struct {
 		name          string
@@ -89,9 +90,9 @@ func TestRoundTripsAreMeasuredOneAtATime(t *testing.T) {
 	}
 }
 
-// Each loss doubles the time-out, up to a minute, and what was sent again says
-// nothing about the round trip (Karn's rule): so it stays until a packet has
-// passed at the first try and has been acknowledged.
+// Each loss doubles the timeout, up to a minute, and retransmissions do not
+// measure the round trip (Karn's algorithm): so it stays until a packet has
+// passed at the first attempt and has been acknowledged.
 func TestTimeoutBacksOff(t *testing.T) {
 	lossy := Link{Latency: 100 * ms, Loss: everyOther}
 	f := NewFlow(lossy, 0)
@@ -111,8 +112,8 @@ func TestTimeoutBacksOff(t *testing.T) {
 	assert.Equal(t, now+600*ms+100*ms, alone(f, now, 1).Arrive, "twice that")
 }
 
-// backedOff returns how long a packet waits that is lost so many times on a
-// fresh flow: 1 s + 2 s + 4 s and so on, and from the seventh on a minute each.
+// backedOff returns how long a packet with the given number of losses waits on
+// a new flow: 1 s + 2 s + 4 s and so on, and from the seventh on a minute each.
 func backedOff(losses int) (waited time.Duration) {
 	for i := range losses {
 		waited += time.Duration(min(1<<i, 60)) * time.Second
@@ -120,8 +121,8 @@ func backedOff(losses int) (waited time.Duration) {
 	return waited
 }
 
-// A packet that is lost several times waits for all the time-outs, passes the
-// link each time (8 ms for 1,000 bytes at 1 Mbit/s), and takes its room there.
+// A packet that is lost several times waits for all timeouts, and occupies the
+// link each time (8 ms for 1,000 bytes at 1 Mbit/s).
 func TestLostSeveralTimes(t *testing.T) {
 	seen := map[int]bool{}
 	for seed := range uint64(1000) {
@@ -148,8 +149,8 @@ func TestLostSeveralTimes(t *testing.T) {
 }
 
 // The sender gives up when the packet was lost the sixteenth time and the
-// time-out has expired once more: after 1 + 2 + 4 + 8 + 16 + 32 + 10 x 60 =
-// 663 s, and 15 times the 12 ms that 1,500 bytes take to pass again.
+// timeout has expired once more: after 1 + 2 + 4 + 8 + 16 + 32 + 10 x 60 = 663
+// s, and 15 times the 12 ms that 1,500 bytes take to pass again.
 func TestLostSixteenTimes(t *testing.T) {
 	for _, link := range []Link{
 		{Rate: Mbps, Latency: time.Hour, Loss: Loss{Random: 1}},
@@ -167,7 +168,7 @@ func TestLostSixteenTimes(t *testing.T) {
 	assert.Equal(t, 663*time.Second, backedOff(16))
 }
 
-// The fifteenth loss is not the end: what is sent the sixteenth time arrives.
+// The fifteenth loss is not the end: the sixteenth transmission arrives.
 func TestLostFifteenTimes(t *testing.T) {
 	link := Link{Loss: Loss{Random: 0.9}}
 	for seed := range uint64(200) {
@@ -182,9 +183,9 @@ func TestLostFifteenTimes(t *testing.T) {
 	t.Fatal("no seed loses a packet fifteen times")
 }
 
-// What follows a lost packet waits for it at the other end: at 1 Mbit/s 1,500
-// bytes are lost, leave at 12 ms and again until 24 ms, and arrive at
-// 12 + 1,000 + 12 ms; so does what leaves before that, and the end.
+// What follows a lost packet waits for it at the receiver: at 1 Mbit/s, 1,500
+// bytes leave at 12 ms, are lost, leave again at 24 ms, and arrive at 12 +
+// 1,000 + 12 ms; so does everything that leaves before that, and the end.
 func TestHeadOfLineBlocking(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Loss: everyOther}, 0)
 	assert.Equal(t, Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 1024 * ms, Sent: 2}, alone(f, 0, 3000))
@@ -195,9 +196,8 @@ func TestHeadOfLineBlocking(t *testing.T) {
 	assert.Equal(t, once(125, 1025*ms, 1025*ms), f.Send(1024*ms, 125))
 }
 
-// What is sent again takes its room in the replay's slots, too: 1,500 bytes
-// that are lost at 10 ms take the slot at 20 ms, and the next ones that at
-// 30 ms.
+// Retransmissions occupy slots of a replay too: 1,500 bytes that are lost at 10
+// ms take the slot at 20 ms, and the next ones that at 30 ms.
 func TestRetransmissionTakesSlots(t *testing.T) {
 	f := NewFlow(Link{Replay: replayOf(10), Loss: everyOther}, 0)
 	assert.Equal(t, Piece{Bytes: 1500, Leave: 10 * ms, Arrive: 10*ms + time.Second + 10*ms, Sent: 2}, alone(f, 0, 1500))
@@ -205,8 +205,8 @@ func TestRetransmissionTakesSlots(t *testing.T) {
 	assert.Equal(t, 30*ms, f.Send(0, 1500).Leave)
 }
 
-// What one flow sends again takes the others' room at a bottleneck: 12 ms for
-// the packet and 12 ms for its copy.
+// Retransmissions of one flow take capacity from others at a bottleneck: 12 ms
+// for the packet and 12 ms for its retransmission.
 func TestRetransmissionTakesTheBottleneck(t *testing.T) {
 	bottleneck := NewBottleneck(Mbps)
 	lossy := NewFlow(Link{Bottleneck: bottleneck, Loss: everyOther}, 0)

@@ -18,8 +18,9 @@ func TestWriteBufferIsTwiceWhatIsAskedFor(t *testing.T) {
 	}
 }
 
-// A transfer gets a buffer for each round trip: 100 ms for what a buffer of 2 x 32 KiB
-// holds, be it the sender's or the receiver's, where segments take 2,304 bytes each.
+// A transfer moves one buffer per round trip: 100 ms for what a buffer of 2 x
+// 32 KiB holds, the sender's or the receiver's, where segments take 2,304 bytes
+// each.
 func TestBuffersBoundATransfer(t *testing.T) {
 	link := netem.Link{Latency: 50 * time.Millisecond}
 	const n = 2_000_000
@@ -57,7 +58,7 @@ func TestBuffersOfAnySizeLoseNothing(t *testing.T) {
 	}
 }
 
-// A window that was offered is not taken back: what was sent into it arrives.
+// A window that was advertised is not revoked: what was sent into it arrives.
 func TestABufferThatShrinksTakesWhatItHasOffered(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
 	tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
@@ -67,9 +68,9 @@ func TestABufferThatShrinksTakesWhatItHasOffered(t *testing.T) {
 	assert.EqualValues(t, 10*netem.MSS, tr.Received())
 }
 
-// The send buffer grows with the packets. This is what Linux 6.18 takes of a writer of
-// 100,000 bytes at a time whose peer has vanished, with an MTU: buffers of 20 segments,
-// which are 2,304 to 131,328 bytes in memory.
+// The send buffer grows with the packets. This is what Linux 6.18 accepts from
+// a writer of 100,000 bytes at a time whose peer has vanished, by MTU: buffers
+// of 20 segments, which take 2,304 to 131,328 bytes in memory.
 func TestSendBufferOfPackets(t *testing.T) {
 	for mtu, taken := range map[int]int{576: 70_216, 1500: 46_336, 4000: 165_816, 9000: 331_076, 65535: 2_588_316} {
 		end := netem.NewEnd(netem.TCP{}, 0, 1)

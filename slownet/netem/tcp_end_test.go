@@ -30,7 +30,7 @@ func (p *path) took(t *testing.T, side int, n int) time.Duration {
 	return p.now - start
 }
 
-// losing makes an end's segments with payload get lost, by their numbers.
+// losing drops an end's segments with payload, by their numbers.
 func (p *path) losing(side int, numbers ...int) {
 	p.ends[side].drop = func(nth int, _ *netem.Segment) bool {
 		for _, n := range numbers {
@@ -56,8 +56,8 @@ func TestSlowStart(t *testing.T) {
 	}
 }
 
-// A request that is lost is sent again when the timer expires: after the round
-// trip of the handshake and the 200 ms that are the least it may vary.
+// A lost request is retransmitted when the timer expires: after the round trip
+// of the handshake and the minimum variation of 200 ms.
 func TestLostRequest(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.losing(0, 0)
@@ -65,8 +65,8 @@ func TestLostRequest(t *testing.T) {
 	assert.Equal(t, 300*time.Millisecond+oneWay, p.took(t, 1, 200))
 }
 
-// A segment that is lost among others is sent again as soon as three after it
-// have arrived.
+// A segment that is lost among others is retransmitted as soon as three after
+// it have arrived.
 func TestFastRetransmit(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.losing(0, 2)
@@ -74,9 +74,9 @@ func TestFastRetransmit(t *testing.T) {
 	assert.Equal(t, 3*oneWay, p.took(t, 1, 8*netem.MSS))
 }
 
-// The last of several segments has none after it whose arrival shows that it is
-// lost. The acknowledgement of the others set the timers: 200 ms and a round trip
-// later it is sent again.
+// After the last of several segments no other arrives to reveal its loss. The
+// acknowledgements of the others set the timers: 200 ms and a round trip later
+// it is retransmitted.
 func TestTailLoss(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.losing(0, 5)
@@ -85,8 +85,9 @@ func TestTailLoss(t *testing.T) {
 }
 
 // When a whole flight is lost, a probe repeats its last segment after two round
-// trips, before the retransmission timer expires. What it finds lost is sent again
-// by proportional rate reduction: one segment, and two in each round trip after it.
+// trips, before the retransmission timer expires. Losses that it reveals are
+// retransmitted by proportional rate reduction: one segment, and two in each
+// round trip after it.
 func TestTailLossProbe(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.losing(0, 0, 1, 2, 3, 4, 5)
@@ -95,7 +96,7 @@ func TestTailLossProbe(t *testing.T) {
 	assert.Equal(t, probe+3*2*oneWay+oneWay, p.took(t, 1, 6*netem.MSS))
 }
 
-// After three seconds of silence the window is back at ten segments.
+// After three idle seconds the window is back at ten segments.
 func TestSlowStartAfterIdle(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.write(0, 1_000_000)
@@ -112,7 +113,7 @@ func TestSlowStartAfterIdle(t *testing.T) {
 	assert.Less(t, p.took(t, 1, 100_000), 5*oneWay)
 }
 
-// What is written in small pieces while the window is full goes in full
+// Bytes written in small pieces while the window is full are sent in full
 // segments.
 func TestSmallWritesFillSegments(t *testing.T) {
 	p := pathOf(netem.TCP{})
@@ -126,8 +127,8 @@ func TestSmallWritesFillSegments(t *testing.T) {
 	assert.Equal(t, 11, p.ends[0].nth)
 }
 
-// A receiver that reads again after its buffer was full is noticed, even if the
-// acknowledgement that says so is lost.
+// When a receiver reads again after its buffer was full, the sender learns of
+// it even if the window update is lost.
 func TestLostWindowUpdate(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.ends[1].lazy = true
@@ -165,7 +166,7 @@ func (w *wire) take() *netem.Segment {
 	return &w.segments[w.first-1].segment
 }
 
-// put adds a segment; what was taken is thrown away now and then.
+// put adds a segment, and occasionally discards those that were taken.
 func (w *wire) put(at time.Duration, segment netem.Segment) {
 	if w.first > 1000 {
 		w.segments = append(w.segments[:0], w.segments[w.first:]...)
@@ -174,11 +175,11 @@ func (w *wire) put(at time.Duration, segment netem.Segment) {
 	w.segments = append(w.segments, segmentOnPath{at: at, segment: segment})
 }
 
-// BenchmarkSegment tells what a segment costs both ends, with its share of
-// acknowledgements, at 100 Mbit/s and 40 ms.
+// BenchmarkSegment measures the cost of a segment at both ends, with its share
+// of acknowledgements, at 100 Mbit/s and 40 ms.
 func BenchmarkSegment(b *testing.B) {
 	const roundTrip = 40 * time.Millisecond
-	for _, every := range []int{0, 100} { // one of so many segments is lost
+	for _, every := range []int{0, 100} { // one in this many segments is lost
 		b.Run(fmt.Sprintf("lost=1/%d", every), func(b *testing.B) {
 			ends := [2]*netem.End{netem.NewEnd(netem.TCP{}, 0, roundTrip), netem.NewEnd(netem.TCP{}, 0, roundTrip)}
 			var wires [2]wire
@@ -225,7 +226,7 @@ func BenchmarkSegment(b *testing.B) {
 	}
 }
 
-// An ideal stream has no End, and no buffer has less than no bytes.
+// An ideal stream has no End, and buffers cannot have negative sizes.
 func TestEndsOfAnInvalidTCPPanic(t *testing.T) {
 	for want, tcp := range map[string]netem.TCP{
 		"netem: TCP.Congestion is unlimited: an ideal stream has no End, send it over a Flow": {Congestion: netem.Unlimited},

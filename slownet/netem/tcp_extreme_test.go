@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// extremeLink returns a link such as no network has. If it is passable, TCP gets
-// everything over it.
+// extremeLink returns an extreme link. If it is passable, TCP can transfer
+// everything.
 func extremeLink(r *rand.Rand, passable bool) netem.Link {
 	pick := func(values ...int64) int64 { return values[r.IntN(len(values))] }
 	link := netem.Link{
@@ -69,7 +69,7 @@ func (p *waitingPipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return p.line.Send(now, s.Size(), p.id, &segment)
 }
 
-// step tells the transfer what has become of packets that have waited.
+// step tells the transfer the fates of packets that have waited.
 func (p *waitingPipe) step(now time.Duration) {
 	for d, ok := p.line.Step(now); ok; d, ok = p.line.Step(now) {
 		if segment := d.Tag.(*netem.Segment); d.Drop == netem.NotDropped {
@@ -78,9 +78,8 @@ func (p *waitingPipe) step(now time.Duration) {
 	}
 }
 
-// On links such as no network has, with buffers of any size, a transfer ends: either
-// all bytes arrive or TCP gives up, and it never waits for nothing, nor is busy at one
-// instant for ever.
+// On extreme links, with buffers of any size, a transfer ends: either all bytes
+// arrive or TCP gives up. It never hangs, nor loops at one instant.
 func TestTransfersOverExtremeLinks(t *testing.T) {
 	for seed := range uint64(tier.Count(100, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 9))

@@ -48,9 +48,9 @@ func (r *transfer) run(t *testing.T, seed uint64) time.Duration {
 	return p.now
 }
 
-// measured returns a link as the kernel was measured on it. Where it had jitter,
-// packets overtook each other in spite of the rate, as if it were two lines, one
-// after the other.
+// measured returns a link like the one on which the kernel was measured. With
+// jitter, packets were reordered in spite of the rate, as on two lines in
+// succession.
 func measured(link netem.Link, seed uint64) packetLine {
 	if link.Jitter == (netem.Jitter{}) {
 		return netem.NewPacketFlow(link, seed)
@@ -60,17 +60,17 @@ func measured(link netem.Link, seed uint64) packetLine {
 	return twoLines{netem.NewPacketFlow(link, seed), netem.NewPacketFlow(second, seed+1)}
 }
 
-// exceptions are figures that the kernel has in one run of seven or so, though
-// nothing on the path is random: its timers and scheduling were. They are not
-// modeled.
+// exceptions are figures that the kernel shows in about one run of seven,
+// although nothing on the path is random: its timers and scheduling are. They
+// are not modeled.
 var exceptions = map[string]string{
 	"10M-20ms-q1 100000 reno p90":     "a tail loss in some runs",
 	"1G-100ms-q0.1 1000000 cubic p90": "a round more of slow start in some runs",
 }
 
-// The time that a transfer takes is the kernel's within 10 %. Where the path is
-// random, both are samples, so the kernel's figure may also be any that as many
-// runs of ours give in 98 of 100 cases.
+// The time of a transfer is within 10 % of the kernel's. If the path is random,
+// both are samples, so the kernel's figure may also be within the range of 98 %
+// of our runs.
 func TestTransfersTakeTheKernelsTime(t *testing.T) {
 	for _, row := range kernelTransfers(t) {
 		if row.Down.Queue.Bytes < 10*1500 {

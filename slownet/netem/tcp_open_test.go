@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// What acknowledges the SYN-ACK of an end that has given up does not belong to the
-// next one's handshake, whose own SYN-ACK comes later.
+// An acknowledgement of the SYN-ACK of an end that has given up does not belong
+// to the handshake of the next end, which sends its own SYN-ACK later.
 func TestStaleConfirmation(t *testing.T) {
 	syn := netem.Segment{Flags: netem.SYN}
 	end := netem.Accept(netem.TCP{}, time.Minute, &syn)

@@ -36,7 +36,7 @@ func randomLink(r *rand.Rand) netem.Link {
 }
 
 // Whatever the links do, every byte arrives, once and in order, in both
-// directions, though applications pause; and then all is quiet.
+// directions, even if applications pause; and then nothing is sent.
 func TestEveryByteArrives(t *testing.T) {
 	for seed := range uint64(tier.Count(300, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -73,8 +73,8 @@ func TestEveryByteArrives(t *testing.T) {
 	}
 }
 
-// While the application does not read, the sender stops at what the receive
-// buffer of 128 KiB holds, of which a full segment takes 2,304 bytes.
+// While the application does not read, the sender stops when the receive buffer
+// of 128 KiB is full, of which a full segment takes 2,304 bytes.
 func TestFullReceiveBufferStopsTheSender(t *testing.T) {
 	for seed := range uint64(tier.Count(50, 2000)) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -95,7 +95,7 @@ func TestFullReceiveBufferStopsTheSender(t *testing.T) {
 	}
 }
 
-// A path in use allocates nothing for a segment.
+// A path in use does not allocate for a segment.
 func TestSegmentsAreNotAllocated(t *testing.T) {
 	link := netem.Link{Latency: 10 * time.Millisecond, Rate: 100 * netem.Mbps, Queue: netem.Queue{Bytes: 100_000}, Loss: netem.Loss{Random: 0.001}}
 	tcp := netem.TCP{}

@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// acknowledged returns the numbers of bytes that each acknowledgement is for, and the
-// windows, while n segments are sent of which some are lost when they are sent first.
+// acknowledged returns the bytes and the window of each acknowledgement, while
+// n segments are sent, some of which are lost at first.
 func acknowledged(t *testing.T, n int, lost ...int) (bytes []int64, windows []int) {
 	link := netem.Link{Latency: 50 * time.Millisecond, Rate: 10 * netem.Mbps}
 	p := newPath(netem.TCP{}, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
@@ -35,8 +35,8 @@ func acknowledged(t *testing.T, n int, lost ...int) (bytes []int64, windows []in
 	return bytes, windows
 }
 
-// The first 16 segments are acknowledged one by one, and those that open the window
-// do not count: in all 22, as with Linux. Then it is every second one.
+// The first 16 segments are acknowledged one by one, not counting those that
+// open the window: 22 in all, as with Linux. After that, every second one is.
 func TestQuickAcknowledgements(t *testing.T) {
 	bytes, _ := acknowledged(t, 30)
 	var steps []int64
@@ -53,8 +53,8 @@ func TestQuickAcknowledgements(t *testing.T) {
 	assert.Equal(t, append(want, 2, 2, 2, 2), steps)
 }
 
-// What a retransmission lets the application read all at once counts as read in the
-// round trip that begins with it, so the window does not grow at once.
+// Bytes that the application can read at once because of a retransmission count
+// for the round trip that begins with it, so the window does not grow at once.
 func TestWindowAfterAGap(t *testing.T) {
 	_, windows := acknowledged(t, 30, 5)
 	assert.Equal(t, windows[10], windows[len(windows)-1], "%v", windows)

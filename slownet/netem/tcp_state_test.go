@@ -58,7 +58,7 @@ func TestHandshake(t *testing.T) {
 	assert.Equal(t, [2]netem.State{netem.Established, netem.Established}, p.states())
 }
 
-// A SYN without an answer is sent again when Linux does; its timers are up to an
+// An unanswered SYN is retransmitted as on Linux, whose timers are up to an
 // eighth late: it sends at 19.5, 35.6 and 69.6 s, and gives up at 135 s.
 func TestSynIsSentAgain(t *testing.T) {
 	p := dialing(netem.TCP{})
@@ -71,7 +71,7 @@ func TestSynIsSentAgain(t *testing.T) {
 	assert.Equal(t, netem.Closed, p.ends[0].end.State())
 }
 
-// A SYN-ACK that is lost is sent again by its own timer, and when the SYN is.
+// A lost SYN-ACK is retransmitted by its own timer, and when the SYN is.
 func TestSynAckIsLost(t *testing.T) {
 	p := dialing(netem.TCP{})
 	lost := 0
@@ -94,8 +94,8 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, netem.Refused, p.ends[0].end.Failure())
 }
 
-// A reset that answers a SYN comes late, when another SYN has opened the connection:
-// it ends it no more.
+// A reset that answers a SYN does not end the connection if it arrives after
+// another SYN has opened it.
 func TestLateRefusal(t *testing.T) {
 	syn := netem.Segment{Flags: netem.SYN}
 	refusal := netem.Refuse(&syn)
@@ -149,7 +149,7 @@ func TestBothCloseAtOnce(t *testing.T) {
 	assert.Equal(t, [2]netem.State{netem.TimeWait, netem.TimeWait}, p.states())
 }
 
-// A FIN that is lost is sent again, like a segment.
+// A lost FIN is retransmitted like any segment.
 func TestLostFin(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	lost := false
@@ -204,8 +204,9 @@ func TestUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// A user timeout counts from the first retransmission of what is lost now, whatever was
-// retransmitted long before: until it is over, retransmissions are as without it.
+// A user timeout counts from the first retransmission of the present loss,
+// regardless of earlier ones: until it is over, retransmissions are the same as
+// without it.
 func TestUserTimeoutAfterAnEarlierLoss(t *testing.T) {
 	sent := func(tcp netem.TCP) (at []time.Duration) {
 		p := pathOf(tcp)
@@ -228,7 +229,7 @@ func TestUserTimeoutAfterAnEarlierLoss(t *testing.T) {
 	assert.Equal(t, at, sent(netem.TCP{UserTimeout: 10 * time.Second}))
 }
 
-// The timer does not run beyond the user timeout, not even the first time.
+// The timer never runs beyond the user timeout, not even at first.
 func TestShortUserTimeout(t *testing.T) {
 	p := pathOf(netem.TCP{UserTimeout: 300 * time.Millisecond})
 	p.quiet(t)
@@ -240,7 +241,8 @@ func TestShortUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// A dial that nobody answers ends after the user timeout, when a SYN has been due again.
+// An unanswered dial ends after the user timeout, once a retransmission of the
+// SYN was due.
 func TestUserTimeoutOfADial(t *testing.T) {
 	for userTimeout, want := range map[time.Duration]struct {
 		after time.Duration
@@ -270,7 +272,7 @@ func TestUserTimeoutOfADial(t *testing.T) {
 	}
 }
 
-// A reader whose peer is gone learns it from keep-alive probes: after 15 s and
+// A reader whose peer is gone learns of it by keep-alive probes: after 15 s and
 // nine times 15 s, or after 30 s with a user timeout. Linux needs 150.7 s and
 // 29.8 s.
 func TestKeepAlive(t *testing.T) {

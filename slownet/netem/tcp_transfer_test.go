@@ -26,8 +26,8 @@ func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return p.line.Send(now, s.Size(), p.id, nil)
 }
 
-// transferTime returns how long it takes until n bytes were read, by an application
-// that writes as much as it can and one that reads at once.
+// transferTime returns how long it takes to transfer n bytes between an
+// application that writes as much as it can and one that reads at once.
 func transferTime(t *testing.T, tr *netem.Transfer, n int) (took time.Duration) {
 	tr.SetEager(0, true)
 	for written := 0; tr.Received() < int64(n); {
@@ -51,8 +51,8 @@ func transferTime(t *testing.T, tr *netem.Transfer, n int) (took time.Duration) 
 	return took
 }
 
-// A transfer takes as long as the same bytes take between two ends whose driver
-// carries each segment itself, and dials.
+// A transfer takes as long as one between two ends whose driver carries each
+// segment itself, and dials.
 func TestTransferTakesTheTimeOfItsEnds(t *testing.T) {
 	for name, link := range map[string]netem.Link{
 		"latency": {Latency: 50 * time.Millisecond},
@@ -71,7 +71,8 @@ func TestTransferTakesTheTimeOfItsEnds(t *testing.T) {
 	}
 }
 
-// Whatever befalls the packets, all bytes arrive, and no more than were written.
+// Whatever happens to the packets, all bytes arrive, and no more than were
+// written.
 func TestTransferLosesNothing(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 4))
@@ -79,7 +80,7 @@ func TestTransferLosesNothing(t *testing.T) {
 		tr := netem.NewTransfer(netem.TCP{}, 0, there.Latency+back.Latency, newPipe(there, seed), newPipe(back, seed+1))
 		transferTime(t, tr, 1+random.IntN(300_000))
 		for next := tr.Next(); next != netem.Never; next = tr.Next() {
-			tr.Advance(next) // until it is quiet
+			tr.Advance(next) // until nothing is left to do
 		}
 		require.True(t, tr.Ended(), seed)
 		require.Equal(t, netem.NotFailed, tr.Failure(), seed)
@@ -106,8 +107,8 @@ func TestTransferAllocatesNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(1000, step))
 }
 
-// BenchmarkTransfer moves bytes over a link with a rate; ns/segment is for a segment
-// with payload and all that belongs to it.
+// BenchmarkTransfer moves bytes over a link with a rate; ns/segment is for a
+// segment with payload, including its acknowledgement.
 func BenchmarkTransfer(b *testing.B) {
 	for name, link := range map[string]netem.Link{
 		"clean": {Latency: 5 * time.Millisecond, Rate: netem.Gbps},
@@ -130,8 +131,8 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-// When a path begins to take no time while segments are under way that take some,
-// nothing is sent again and again at one instant.
+// When the latency of a path drops to zero while segments are in flight,
+// nothing is sent repeatedly at one instant.
 func TestTransferWhenThePathTakesNoTimeAnyMore(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 5))
@@ -177,8 +178,8 @@ func (p *lossyPipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return p.pipe.Send(now, s)
 }
 
-// An end that hears nothing after its answer to the SYN gives up after 63 s, as Linux
-// does. What arrives later is answered by a reset.
+// An end that gets no answer to its SYN-ACK gives up after 63 s, as on Linux.
+// Segments that arrive later are answered with a reset.
 func TestTransferIsResetAfterTheHandshakeWasGivenUp(t *testing.T) {
 	link := netem.Link{Latency: oneWay}
 	for until, want := range map[time.Duration]netem.Failure{
