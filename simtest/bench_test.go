@@ -17,7 +17,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// inTest runs f in a test: a bubble needs one, and a benchmark is none.
+// inTest runs f in a test, since a bubble needs one.
 func inTest(b *testing.B, f func(t *testing.T)) {
 	b.Helper()
 	if !simtest.RunAsTest(b.Name(), f) {
@@ -56,11 +56,10 @@ func BenchmarkOpenSocket(b *testing.B) {
 	})
 }
 
-// BenchmarkPiece tells what it costs to move ten bytes from one host to
-// another, each 100 ms over a link of 5 ms, on 3 to 10,000 connections at
-// once; "floor" does the same with net.Pipe and time.Sleep, without a network.
-// To connect is part of it, so let it move many: -benchtime 300000x. (In the
-// bubble the benchmark's own clock would be the simulated one.)
+// BenchmarkPiece measures moving ten bytes from one host to another, each 100 ms over a
+// link of 5 ms, on 3 to 10,000 connections at once; "floor" does the same with net.Pipe
+// and time.Sleep, without a network. Connecting is included, so move many: -benchtime
+// 300000x. (In the bubble the benchmark's own clock would be simulated.)
 func BenchmarkPiece(b *testing.B) {
 	for _, conns := range []int{3, 100, 1000, 10000} {
 		b.Run(fmt.Sprint(conns), func(b *testing.B) {
@@ -89,7 +88,7 @@ func BenchmarkPiece(b *testing.B) {
 	}
 }
 
-// move moves b.N pieces over so many connections.
+// move moves b.N pieces over the given number of connections.
 func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
 	var readers sync.WaitGroup
 	start, piece := make(chan struct{}), []byte("ten bytes.")
@@ -112,8 +111,8 @@ func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
 	readers.Wait()
 }
 
-// BenchmarkHTTP tells what a request of net/http costs over 3G, and how much
-// faster than real time that is.
+// BenchmarkHTTP measures a request of net/http over 3G, and how much faster than real
+// time that is.
 func BenchmarkHTTP(b *testing.B) {
 	const clients = 10
 	profile, err := netem.ProfileByName("webpagetest/3g")
@@ -156,7 +155,7 @@ func BenchmarkHTTP(b *testing.B) {
 	b.ReportMetric(simulated.Seconds()/b.Elapsed().Seconds(), "simulated-s/s")
 }
 
-// BenchmarkBulk tells how fast much data goes from one host to another, by
+// BenchmarkBulk measures how fast bulk data goes from one host to another, by
 // megabytes; "pipe" does the same with net.Pipe, without a network.
 func BenchmarkBulk(b *testing.B) {
 	const size = 1 << 20

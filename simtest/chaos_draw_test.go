@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// carriedOut runs a simulation with a chaos, and returns what was carried out and
-// the digest. The environment's seed counts for nothing.
+// carriedOut runs a simulation with a Chaos, and returns what was carried out and the
+// digest. The environment's seed is ignored.
 func carriedOut(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) (out chaosOutcome, digest string) {
 	t.Helper()
 	t.Setenv(seedVariable, "")
@@ -39,8 +39,8 @@ func idleHosts(names ...string) func(t *testing.T, sim *Sim) {
 	}
 }
 
-// The schedules of some seeds, to the millisecond: they are the same on every
-// platform and in every version, or replays would not be.
+// The schedules of some seeds, to the millisecond: they must be the same on every
+// platform and in every version, so that replays are.
 func TestDrawnSchedules(t *testing.T) {
 	for seed, want := range map[uint64]string{
 		0: `fault 240ms name a for 4.815s
@@ -108,8 +108,8 @@ fault 58.947s partition d,e | b,c for 1.053s
 	}
 }
 
-// All kinds occur, and within bounds: each fault begins in its own turn and ends
-// before Duration, and no more are in effect at once than may be.
+// All kinds occur, within bounds: each fault begins in its own interval and ends before
+// Duration, and no more are in effect at once than allowed.
 func TestDrawnFaultsAreWithinBounds(t *testing.T) {
 	chaos := Chaos{Every: 2 * time.Second, Longest: 10 * time.Second, AtOnce: 2, Duration: 50 * time.Second}
 	kinds := make(map[string]int)
@@ -189,7 +189,7 @@ func TestDrawnKindsAreThoseOfTheMix(t *testing.T) {
 	assert.Empty(t, kinds(ChaosMix{Kill: 1}))
 }
 
-// Only the hosts that are named are hit, from when they exist.
+// Faults affect only the named hosts, as soon as they exist.
 func TestDrawnHostsAreThoseNamed(t *testing.T) {
 	for seed := range uint64(50) {
 		chaos := DefaultChaos()
@@ -213,7 +213,7 @@ func TestDrawnHostsAreThoseNamed(t *testing.T) {
 	}
 }
 
-// A fault more or less, or a host, leaves the other draws as they are.
+// A fault or a host more or less does not change other draws.
 func TestDrawsDoNotDependOnEachOther(t *testing.T) {
 	chaos := DefaultChaos()
 	five, four := []string{"a", "b", "c", "d", "e"}, []string{"a", "b", "d", "e"}
@@ -239,13 +239,12 @@ func TestDrawsDoNotDependOnEachOther(t *testing.T) {
 	assert.Greater(t, changed, 10)
 }
 
-// What is carried out by a schedule that was drawn is carried out when it is given,
-// with the same events.
+// A drawn schedule that is given again is carried out with the same events.
 func TestGivenScheduleRepeatsTheDrawnOne(t *testing.T) {
 	for seed := range uint64(tier.Count(20, 300)) {
 		config := Config{Seed: seed, Chaos: DefaultChaos()}
 		if seed%2 == 1 {
-			config.Chaos.Every = 500 * time.Millisecond // so that many are too many at once
+			config.Chaos.Every = 500 * time.Millisecond // so that many faults would exceed AtOnce
 		}
 		f := func(t *testing.T, sim *Sim) {
 			late := sim.Host("a")
@@ -268,7 +267,7 @@ func TestGivenScheduleRepeatsTheDrawnOne(t *testing.T) {
 	}
 }
 
-// Without one of its faults, a schedule is carried out as the rest of it.
+// Without one of its faults, the rest of a schedule is carried out unchanged.
 func TestScheduleWithoutOneFault(t *testing.T) {
 	config := Config{Seed: 5, Chaos: DefaultChaos()}
 	all, digest := carriedOut(t, config, idleHosts("a", "b", "c"))
@@ -285,7 +284,7 @@ func TestScheduleWithoutOneFault(t *testing.T) {
 	assert.Greater(t, changed, len(all.schedule)*3/4, "a kill of a host that is down does nothing")
 }
 
-// A field that cannot be is found before anything runs.
+// An invalid field is reported before anything runs.
 func TestChaosThatCannotBe(t *testing.T) {
 	for want, chaos := range map[string]Chaos{
 		`Every is -1s: it must be more than 0, or 0 for 3 s`:                       {Every: -time.Second},

@@ -19,8 +19,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// givenFaults runs a simulation of three hosts with a schedule, and asks for its
-// state after each half second, until nothing of the schedule is left.
+// givenFaults runs a simulation of three hosts with a schedule, and records its state
+// every half second, until the schedule is over.
 func givenFaults(t *testing.T, schedule string, prepare func(t *testing.T, sim *Sim), state func(sim *Sim) string) (states []string) {
 	t.Helper()
 	config := Config{Chaos: Chaos{Schedule: schedule, Duration: time.Second}}
@@ -48,7 +48,7 @@ func givenFaults(t *testing.T, schedule string, prepare func(t *testing.T, sim *
 
 func nothing(*testing.T, *Sim) {}
 
-// cutPairs lists which hosts do not reach which.
+// cutPairs lists the pairs of hosts that cannot reach each other.
 func cutPairs(sim *Sim) string {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
@@ -67,7 +67,7 @@ func cutPairs(sim *Sim) string {
 	return strings.Join(pairs, " ")
 }
 
-// What several partitions cut is cut until the last of them ends.
+// A route that several partitions cut is cut until the last of them ends.
 func TestChaosOfPartitionsThatOverlap(t *testing.T) {
 	assert.Equal(t, []string{
 		"500ms ", "1s ab ba", "2s ab ac ba ca", "3s ab ac ba bc ca", "4s ab ba bc", "5s bc", "6s ",
@@ -78,7 +78,7 @@ func TestChaosOfPartitionsThatOverlap(t *testing.T) {
 	`, nothing, cutPairs))
 }
 
-// What the test cuts and what a chaos cuts are healed each by its own.
+// Partitions of the test and of a Chaos are healed separately.
 func TestChaosAndPartitionsOfTheTest(t *testing.T) {
 	assert.Equal(t, []string{
 		"500ms ac ca", "1s ab ac ba ca", "2s ab ba", "3s ab ac ba bc ca cb", "4s ac bc ca cb",
@@ -89,7 +89,7 @@ func TestChaosAndPartitionsOfTheTest(t *testing.T) {
 	}, cutPairs))
 }
 
-// hostStates says how the hosts are, and how often their programs have run.
+// hostStates describes the states of hosts, and how often their programs have run.
 func hostStates(runs *[2]atomic.Int32) func(sim *Sim) string {
 	return func(sim *Sim) string {
 		sim.mu.Lock()
@@ -115,7 +115,7 @@ func counted(runs *[2]atomic.Int32) func(t *testing.T, sim *Sim) {
 	}
 }
 
-// A host that several faults have down is restarted when the last is over, with its
+// A host taken down by several faults is restarted when the last is over, with its
 // programs.
 func TestChaosOfHostsThatAreDown(t *testing.T) {
 	runs := new([2]atomic.Int32)
@@ -150,8 +150,8 @@ func TestChaosOfFaultsThatFollowEachOther(t *testing.T) {
 	`, counted(runs), hostStates(runs)))
 }
 
-// A host that the test restarts is up, and stays so. What the test has crashed is
-// not restarted by a chaos.
+// A host that the test restarts stays up. A host that the test has crashed is not
+// restarted by a Chaos.
 func TestChaosAndCrashesOfTheTest(t *testing.T) {
 	runs := new([2]atomic.Int32)
 	assert.Equal(t, []string{
@@ -171,8 +171,8 @@ func TestChaosAndCrashesOfTheTest(t *testing.T) {
 	}, hostStates(runs)))
 }
 
-// A pause lasts until the last one ends, or the host crashes; and what the test has
-// paused a chaos does not resume.
+// A host is paused until the last pause ends, or the host crashes; and a Chaos does not
+// resume a host that the test has paused.
 func TestChaosOfPauses(t *testing.T) {
 	runs := new([2]atomic.Int32)
 	assert.Equal(t, []string{
@@ -196,8 +196,8 @@ func TestChaosOfPauses(t *testing.T) {
 	}, hostStates(runs)))
 }
 
-// Latency and loss come on top of what a link has, and of what it is set to
-// meanwhile; and they are taken away one by one.
+// Latency and loss are added to those of a link, even if it is changed meanwhile, and
+// are removed one by one.
 func TestChaosOfLinks(t *testing.T) {
 	const ms = time.Millisecond
 	assert.Equal(t, []string{
@@ -227,7 +227,7 @@ func TestChaosOfLinks(t *testing.T) {
 	}))
 }
 
-// Each model of loss gets more of it.
+// Loss is added to each model.
 func TestChaosOfLosses(t *testing.T) {
 	for _, test := range []struct{ before, after netem.Loss }{
 		{netem.Loss{}, netem.Loss{Random: 0.5}},
@@ -242,7 +242,7 @@ func TestChaosOfLosses(t *testing.T) {
 	}
 }
 
-// What is held arrives when the last hold ends, the test's own included, in order.
+// Held packets arrive in order when the last hold ends, including the test's own.
 func TestChaosOfHolds(t *testing.T) {
 	for name, test := range map[string]struct {
 		schedule string
@@ -304,7 +304,7 @@ func TestChaosOfResets(t *testing.T) {
 	})
 }
 
-// Skews add up, and to the test's own.
+// Skews add up, including the test's own.
 func TestChaosOfClocks(t *testing.T) {
 	assert.Equal(t, []string{"500ms 0s", "1s 10s", "2s 7s", "3s 107s", "4s 97s", "5s 100s"}, givenFaults(t, `
 		fault 1s skew a by 10s for 3s
@@ -316,8 +316,8 @@ func TestChaosOfClocks(t *testing.T) {
 	}))
 }
 
-// A name does not resolve while a fault has it, by that name's spelling or another,
-// and then as the test has it.
+// A name does not resolve during its fault, in any spelling, and afterwards resolves as
+// the test has set it.
 func TestChaosOfNames(t *testing.T) {
 	assert.Equal(t, []string{
 		"500ms a: <nil>, b: <nil>",
@@ -344,7 +344,7 @@ func TestChaosOfNames(t *testing.T) {
 	}))
 }
 
-// Faults of a schedule are in the trace, with the words of the test's own.
+// Faults of a schedule are in the trace, in the same words as the test's own.
 func TestChaosIsInTheTrace(t *testing.T) {
 	var events []string
 	carriedOut(t, Config{KeepEvents: 100, Chaos: Chaos{Duration: time.Second, Schedule: `
@@ -393,7 +393,7 @@ func TestChaosIsInTheTrace(t *testing.T) {
 12s host >b (restart)`, "\n"), events)
 }
 
-// leftOver says what of a chaos is left.
+// leftOver lists what is left of a Chaos.
 func leftOver(sim *Sim, link netem.Link) (left []string) {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()

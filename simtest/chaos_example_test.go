@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A server that is killed, cut off and slowed down for a minute, in five ways, and
-// that answers again when that is over. A seed that fails tells its faults.
+// For a minute, a server is killed, cut off and slowed down, in five ways. It answers
+// again when that is over. A seed that fails prints its faults.
 func ExampleChaos() {
 	config := simtest.Config{
 		Link:  netem.Link{Latency: 20 * time.Millisecond},
@@ -46,8 +46,8 @@ func ExampleChaos() {
 	}
 }
 
-// A schedule that a failure has told, given as it was; or made smaller by hand, to
-// see which of its faults it takes.
+// A schedule printed by a failure, as it is or reduced by hand to find which faults are
+// needed.
 func ExampleChaos_schedule() {
 	config := simtest.Config{Chaos: simtest.Chaos{Schedule: `
 		fault 2s partition poet | reader for 3s
@@ -61,7 +61,7 @@ func ExampleChaos_schedule() {
 			return err
 		})
 		time.Sleep(3 * time.Second)
-		_, err := reader.Dial("tcp", "poet:80") // asked at 3, 4, 5, 6, 7, 8 and 10 s
+		_, err := reader.Dial("tcp", "poet:80") // sent at 3, 4, 5, 6, 7, 8 and 10 s
 		assert.NoError(t, err)
 		assert.Equal(t, 10*time.Second, sim.Elapsed())
 	})

@@ -19,10 +19,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A gossiper is one node of a set that grows and that all nodes are to have in the
-// end: each tells the others, one after another and again and again, what it has,
-// and takes in what they have. It is written for sockets and knows nothing of the
-// simulation.
+// A gossiper is one node of a replicated, growing set: each node repeatedly sends its
+// elements to the others, one after another, and merges theirs. It is written for
+// sockets and knows nothing of the simulation.
 type gossiper struct {
 	name  string
 	peers []string
@@ -30,13 +29,13 @@ type gossiper struct {
 	disk  *gossipDisk
 }
 
-// A gossipDisk is what a node does not forget: a bit for each element.
+// A gossipDisk is the persistent state of a node: a bit for each element.
 type gossipDisk struct {
 	mu  sync.Mutex
 	set uint64
 }
 
-// merge takes in elements and returns all.
+// merge adds elements and returns all.
 func (d *gossipDisk) merge(set uint64) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -46,7 +45,7 @@ func (d *gossipDisk) merge(set uint64) uint64 {
 
 const gossipPatience = time.Second
 
-// run tells and listens until the context ends.
+// run gossips and listens until the context ends.
 func (g *gossiper) run(ctx context.Context, listener net.Listener) error {
 	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	go func() {
@@ -72,7 +71,7 @@ func (g *gossiper) run(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// answer takes in a set and answers with what the node has then.
+// answer merges a set and answers with the result.
 func (g *gossiper) answer(conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(gossipPatience))
@@ -83,7 +82,7 @@ func (g *gossiper) answer(conn net.Conn) {
 	}
 }
 
-// swap sends a set to a node and returns what that has.
+// swap sends a set to a node and returns the node's.
 func swap(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error), peer string, set uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, gossipPatience)
 	defer cancel()
@@ -104,8 +103,8 @@ func swap(ctx context.Context, dial func(ctx context.Context, network, address s
 	return binary.BigEndian.Uint64(message), nil
 }
 
-// gossip is a set on three nodes, to which a client adds elements for a minute, to a
-// node at a time. In the quiet all nodes get what any has confirmed.
+// gossip is a set on three nodes, to which a client adds elements for a minute, to one
+// node at a time. In the quiet period all nodes get every confirmed element.
 func gossip(t *testing.T, sim *simtest.Sim, note func(format string, args ...any)) {
 	names := []string{"a", "b", "c"}
 	disks := make(map[string]*gossipDisk)
@@ -146,7 +145,7 @@ func gossip(t *testing.T, sim *simtest.Sim, note func(format string, args ...any
 	require.Greater(t, bits.OnesCount64(confirmed), 10)
 }
 
-// gossipChaos is what happens to the nodes, and not to the client.
+// gossipChaos injects faults that affect the nodes, not the client.
 func gossipChaos(seed uint64) simtest.Config {
 	chaos := simtest.DefaultChaos()
 	chaos.Hosts = []string{"a", "b", "c"}
@@ -169,7 +168,7 @@ func TestProgramRecoversFromChaos(t *testing.T) {
 	assert.Greater(t, failed, 15, "it is not that nothing happened")
 }
 
-// Whatever a chaos does, it does again, on any number of processors.
+// A Chaos repeats exactly, on any number of processors.
 func TestSeedsOfChaos(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
 	digests := make(map[string]uint64)
@@ -191,7 +190,7 @@ func TestSeedsOfChaos(t *testing.T) {
 	})
 }
 
-// A cluster that elects leaders never has two, and has one in the quiet.
+// A cluster that elects leaders never has two, and has one in the quiet period.
 func TestElectionInChaos(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
 	for seed := range uint64(tier.Count(3, 100)) {

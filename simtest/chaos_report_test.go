@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A failure tells the faults that were carried out, as lines that can be given
-// again, and the state those in effect.
+// A failure lists the faults that were carried out, as lines that can be given again,
+// and the state lists those in effect.
 func TestFailureTellsItsFaults(t *testing.T) {
 	chaos := simtest.Chaos{Duration: 10 * time.Second, Schedule: "fault 3s partition a | b for 7s\nfault 1s kill a for 1s\nfault 8s kill b for 1s\nfault 2s kill late for 1s"}
 	output := failing(t, simtest.Config{TimeLimit: 5 * time.Second, Chaos: chaos}, func(t *testing.T, sim *simtest.Sim) {
@@ -39,7 +39,7 @@ the seed was 0. To run it again:
 `)
 }
 
-// A program that panics tells them as well.
+// A program that panics lists them too.
 func TestPanicTellsItsFaults(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		config := simtest.Config{Chaos: simtest.Chaos{Schedule: "fault 1s restart a\nfault 2s restart a"}}
@@ -58,7 +58,7 @@ func TestPanicTellsItsFaults(t *testing.T) {
 	assert.Contains(t, output, "these faults were carried out, as in Chaos.Schedule:\n  fault 1s restart a\nthe seed was 0. To run it again:\n")
 }
 
-// Where none was carried out, that is told.
+// If none was carried out, the failure says so.
 func TestFailureTellsThatThereWereNoFaults(t *testing.T) {
 	output := failing(t, simtest.Config{Chaos: simtest.DefaultChaos()}, func(t *testing.T, sim *simtest.Sim) {
 		time.Sleep(10 * time.Second)
@@ -86,8 +86,8 @@ func TestProgramThatDoesNotRecover(t *testing.T) {
 	}
 }
 
-// One that ends with Quiet has recovered. Below zero there is no such limit, and the
-// TimeLimit holds in any case.
+// A program that ends with Quiet has recovered. If Quiet is negative there is no such
+// limit; the TimeLimit always applies.
 func TestQuietIsLongEnough(t *testing.T) {
 	for _, chaos := range []simtest.Chaos{
 		{Duration: 10 * time.Second, Quiet: 50 * time.Second},

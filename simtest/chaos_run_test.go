@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// When the quiet begins, nothing is left of any fault, and all programs run.
+// When the quiet period begins, nothing is left of any fault, and all programs run.
 func TestAllIsWellWhenTheQuietBegins(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
 	for seed := range uint64(tier.Count(25, 300)) {
@@ -42,7 +42,7 @@ func TestAllIsWellWhenTheQuietBegins(t *testing.T) {
 	}
 }
 
-// chatter sends bytes to the next host and takes what comes, until the context
+// chatter sends bytes to the next host and receives from others, until the context
 // ends.
 func chatter(ctx context.Context, host *Host, next string) error {
 	listener, err := host.Listen("tcp", ":1")
@@ -84,7 +84,7 @@ func chatter(ctx context.Context, host *Host, next string) error {
 	return nil
 }
 
-// A schedule that is given repeats a run with all that hosts have sent meanwhile.
+// A given schedule repeats a run, including everything that hosts sent.
 func TestGivenScheduleRepeatsARunWithTraffic(t *testing.T) {
 	for seed := range uint64(tier.Count(6, 100)) {
 		config := Config{
@@ -111,7 +111,7 @@ func TestGivenScheduleRepeatsARunWithTraffic(t *testing.T) {
 	}
 }
 
-// Without Chaos it is quiet from the start.
+// Without Chaos, Quiet is closed from the start.
 func TestQuietWithoutChaos(t *testing.T) {
 	Run(t, func(t *testing.T, sim *Sim) {
 		<-sim.Quiet()
@@ -120,8 +120,8 @@ func TestQuietWithoutChaos(t *testing.T) {
 	})
 }
 
-// The quiet begins when Duration is over and when the last fault of a given
-// schedule is, when restarted programs have run as far as they can.
+// The quiet period begins when Duration and the last fault of a given schedule are
+// over, and restarted programs have run until they block.
 func TestWhenTheQuietBegins(t *testing.T) {
 	for want, chaos := range map[time.Duration]Chaos{
 		time.Minute:             {AtOnce: 1},
@@ -147,7 +147,7 @@ func TestWhenTheQuietBegins(t *testing.T) {
 	}
 }
 
-// Who waits for the quiet when the simulation ends waits no longer.
+// Waiting for Quiet ends when the simulation ends.
 func TestQuietAtTheEnd(t *testing.T) {
 	waited := false
 	out, _ := carriedOut(t, Config{Chaos: Chaos{Mix: ChaosMix{Skew: 1}}}, func(t *testing.T, sim *Sim) {
@@ -166,7 +166,7 @@ func TestQuietAtTheEnd(t *testing.T) {
 	}
 }
 
-// Faults that have begun end in the grace as well, so that programs can finish.
+// Faults that have begun also end in the grace period, so that programs can finish.
 func TestFaultsEndInTheGrace(t *testing.T) {
 	carriedOut(t, Config{Chaos: Chaos{Schedule: "fault 1s partition a | b for 6s\nfault 6s crash b for 1s\nfault 4s crash c for 2s"}}, func(t *testing.T, sim *Sim) {
 		sim.Host("a").Run(func(ctx context.Context) error {
@@ -186,7 +186,7 @@ func TestFaultsEndInTheGrace(t *testing.T) {
 	})
 }
 
-// A fault of a host that comes later does not happen, and is not in what was carried
+// A fault of a host that is created later does not happen, and is not listed as carried
 // out.
 func TestFaultOfAHostThatComesLater(t *testing.T) {
 	early, _ := parseSchedule("fault 1s partition a | late for 5s\nfault 1s kill late for 1h")
@@ -205,7 +205,7 @@ func TestFaultOfAHostThatComesLater(t *testing.T) {
 `, out.skippedText())
 }
 
-// A fault finds hosts that are created at its instant.
+// A fault affects hosts that are created at its instant.
 func TestFaultOfAHostThatComesAtItsInstant(t *testing.T) {
 	out, _ := carriedOut(t, Config{Seed: 3, Chaos: Chaos{Schedule: "fault 2s kill late for 1s"}}, func(t *testing.T, sim *Sim) {
 		sim.At(2*time.Second, func() { sim.Host("late") })
@@ -214,8 +214,8 @@ func TestFaultOfAHostThatComesAtItsInstant(t *testing.T) {
 	assert.Len(t, out.schedule, 1)
 }
 
-// Faults draw nothing that the network draws: where none of them matters, all is as
-// it is without.
+// Faults do not change draws of the network: if none of them matters, the run is the
+// same as without them.
 func TestChaosLeavesTheNetworksDrawsAlone(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond, Jitter: netem.Jitter{Deviation: time.Millisecond}, Loss: netem.Loss{Random: 0.1}}
 	for seed := range uint64(tier.Count(2, 30)) {

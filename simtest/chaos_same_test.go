@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a fault of a schedule brings about is what the test's own call does, to
-// connections that are busy, idle, or wait for their peers, and to datagrams.
+// A fault of a schedule has the same effects as the test's own call, on connections
+// that are busy, idle, or wait for their peers, and on datagrams.
 func TestChaosDoesWhatTheTestsOwnFaultsDo(t *testing.T) {
 	const ms = time.Millisecond
 	link := netem.Link{Latency: 20 * ms}
@@ -45,7 +45,7 @@ func TestChaosDoesWhatTheTestsOwnFaultsDo(t *testing.T) {
 		for _, tcp := range []netem.TCP{{}, {Congestion: netem.Unlimited}} {
 			for lasts, at := range map[time.Duration]time.Duration{
 				4 * time.Minute: 1530 * ms, // long enough for an idle end to give up
-				2500 * ms:       1455 * ms, // something is on its way
+				2500 * ms:       1455 * ms, // something is in flight
 			} {
 				if lasts > time.Minute && tcp.Congestion == netem.Unlimited && !tier.Long() {
 					continue
@@ -80,9 +80,8 @@ func TestChaosDoesWhatTheTestsOwnFaultsDo(t *testing.T) {
 	}
 }
 
-// everyKindOfTraffic has host a talk to host b: on connections that are opened
-// again when they fail, on one that is idle, on one whose reader is slow, and by
-// datagrams.
+// everyKindOfTraffic makes host a talk to host b: on connections that are reopened when
+// they fail, on an idle one, on one with a slow reader, and by datagrams.
 func everyKindOfTraffic(t *testing.T, sim *Sim) {
 	a, b := sim.Host("a"), sim.Host("b")
 	a.Run(func(ctx context.Context) error { return chatter(ctx, a, "b") })

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A fault's line is read as it is written, whatever its hosts are called.
+// A fault's line parses as it was written, whatever the names of its hosts.
 func TestScheduleIsReadAsItIsWritten(t *testing.T) {
 	const s = time.Second
 	ab := [][]string{{"a", "b"}, {"c"}}
@@ -43,7 +43,7 @@ func TestScheduleIsReadAsItIsWritten(t *testing.T) {
 	}
 }
 
-// The lines in the documentation of Chaos are as a schedule is written.
+// The lines in the documentation of Chaos are in canonical form.
 func TestDocumentedSchedule(t *testing.T) {
 	source, err := os.ReadFile("chaos_mix.go")
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestDocumentedSchedule(t *testing.T) {
 	assert.ElementsMatch(t, faultWords(), keysOf(words))
 }
 
-// What is written by hand may be less neat.
+// Lines written by hand may be less tidy.
 func TestScheduleByHand(t *testing.T) {
 	const neat = "fault 1s kill a,b for 1m0s\nfault 2s partition a | b,c for 500ms\nfault 2s reset a | b\nfault 3s kill for for 1s\n"
 	got, err := parseSchedule("\n# what went wrong\nfault 2s   partition\ta|b , \"c\"  for .5s\r\n  fault 2s reset a | b\nfault 3s kill for for 1s\n\tfault 1s kill a,b for 60s")
@@ -73,7 +73,7 @@ func TestScheduleByHand(t *testing.T) {
 	assert.Equal(t, strings.Split(strings.TrimSpace(got.String()), "\n"), got.lines())
 }
 
-// A line that is no fault is told, with its number and what it should be.
+// An invalid line is reported with its number and how to fix it.
 func TestScheduleThatIsNone(t *testing.T) {
 	for line, want := range map[string]string{
 		"falt 1s kill a for 1s":                 `it begins with "falt": a line of a schedule begins with "fault", as in "fault 12.5s partition a,b | c for 3s"`,
@@ -123,7 +123,7 @@ func TestScheduleThatIsNone(t *testing.T) {
 	assert.EqualError(t, err, "it has 1048577 bytes: a schedule has at most 1048576")
 }
 
-// Whatever is read is written neatly, and read again as it was.
+// Every schedule that parses is written in canonical form, which parses as the same.
 func FuzzSchedule(f *testing.F) {
 	for _, form := range faultForms {
 		f.Add(form.example)

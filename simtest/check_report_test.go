@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A chance is a program that behaves differently in its second run, as some
-// programs do by chance.
+// A chance is a program that behaves differently in its second run, as some programs do
+// at random.
 type chance struct {
 	config simtest.Config
 	// do is run by a host on its connection to another, which reads. again says
@@ -133,7 +133,7 @@ var chances = map[string]chance{
 		saysNot: []string{"random number"},
 	},
 	"pieces that race": {
-		config: simtest.Config{TCP: unlimited, Link: netem.Link{Loss: netem.Loss{Random: 1e-9}}}, // what can be lost is in packets
+		config: simtest.Config{TCP: unlimited, Link: netem.Link{Loss: netem.Loss{Random: 1e-9}}}, // with loss, bytes are sent in packets
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			for _, text := range pick(again, []string{"a", "b"}, []string{"b", "a"}) {
 				send(conn, text)
@@ -203,7 +203,7 @@ var chances = map[string]chance{
 }
 
 // CheckDeterminism shows the bytes that differ and who wrote them, says whether
-// anything else does, and suggests a remedy.
+// anything else differs, and suggests a remedy.
 func TestCheckDeterminismReports(t *testing.T) {
 	const child = "SIMTEST_CHANCE"
 	if c, ok := chances[os.Getenv(child)]; ok {

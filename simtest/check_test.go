@@ -15,9 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// shout is a host of which many goroutines shout into one connection at the
-// same instant, so that it is left to chance in what order they are heard. The
-// contract rules that out.
+// shout is a host with many goroutines that write to one connection at the same
+// instant, so that the order is random. The determinism contract excludes that.
 func shout(t *testing.T, sim *simtest.Sim) {
 	listener, err := sim.Host("street").Listen("tcp", ":1")
 	require.NoError(t, err)
@@ -41,13 +40,12 @@ func shout(t *testing.T, sim *simtest.Sim) {
 	assert.NoError(t, err)
 }
 
-// A host program that races its own goroutines is found out, and the report
-// names what was different first: when and where it was, and on which
-// connection and at which of its bytes.
+// A host program that races its own goroutines is detected, and the report names the
+// first difference: its time and place, the connection, and the offset.
 func TestCheckDeterminismFindsARace(t *testing.T) {
-	cfg := simtest.Config{TCP: unlimited, Seed: 3, Link: netem.Link{Latency: 5 * ms, Loss: netem.Loss{Random: 1e-9}}} // what can be lost is in packets
+	cfg := simtest.Config{TCP: unlimited, Seed: 3, Link: netem.Link{Latency: 5 * ms, Loss: netem.Loss{Random: 1e-9}}} // with loss, bytes are sent in packets
 	if os.Getenv("SIMTEST_RABBLE") != "" {
-		for range 20 { // two runs may happen to be alike
+		for range 20 { // two runs may be the same by chance
 			if simtest.CheckDeterminism(t, cfg, shout); t.Failed() {
 				return
 			}
@@ -75,7 +73,7 @@ func TestCheckDeterminismFindsARace(t *testing.T) {
 	assert.NotContains(t, output, "DATA RACE")
 }
 
-// Of a program that keeps to the contract there is nothing to report.
+// For a program that obeys the contract there is nothing to report.
 func TestCheckDeterminismFindsNothing(t *testing.T) {
 	for seed := range uint64(3) {
 		cfg := simtest.Config{Seed: seed, Link: netem.Link{Latency: 5 * ms}}

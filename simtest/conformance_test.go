@@ -15,12 +15,12 @@ import (
 
 func TestMain(m *testing.M) {
 	tier.AtOnce(4)
-	debug.SetGCPercent(400) // what a simulation leaves is collected before the next, anyway
+	debug.SetGCPercent(400) // garbage of a simulation is collected before the next anyway
 	goleak.VerifyTestMain(m)
 }
 
-// Outside of a bubble, on real time, the connections are those of the standard
-// library's own conformance suite.
+// Outside of a bubble, in real time, connections pass the standard library's own
+// conformance suite.
 func TestConformance(t *testing.T) {
 	for name, link := range map[string]netem.Link{
 		"zero":    {},

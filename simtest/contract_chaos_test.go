@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// chaos is a cluster of five to which something happens every second for two
-// minutes, as the seed has it. Then it is left in peace, and has a leader.
+// chaos is a cluster of five with a fault every second for two minutes, drawn from the
+// seed. Afterwards there are no faults, and it has a leader.
 func chaos(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 	const lasts = 2 * time.Minute
 	c := startCluster(t, sim, 5, 1)
@@ -68,8 +68,8 @@ func chaos(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 	}
 }
 
-// Whatever happens to a cluster, it happens again with the same seed; and there
-// are never two leaders of one term.
+// A cluster's run repeats with the same seed, and there are never two leaders of one
+// term.
 func TestSeedsChaos(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: overland}, chaos)
 }

@@ -43,7 +43,7 @@ func (c electionChange) String() string {
 	return fmt.Sprintf("%v: n%d %s in term %d", c.at, c.node, c.role, c.term)
 }
 
-// startCluster starts a cluster. The seed is for the electors' patience.
+// startCluster starts a cluster. The seed is for the electors' timeouts.
 func startCluster(t *testing.T, sim *simtest.Sim, size int, seed uint64) *cluster {
 	c := &cluster{t: t, sim: sim}
 	for i := range size {
@@ -84,7 +84,7 @@ func (n *clusterNode) see(change electionChange) {
 	n.changes = append(n.changes, change)
 }
 
-// last returns what the node has become last.
+// last returns the node's last change.
 func (n *clusterNode) last() electionChange {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,8 +94,8 @@ func (n *clusterNode) last() electionChange {
 	return n.changes[len(n.changes)-1]
 }
 
-// checkLeader checks that the nodes, but for some, have one leader of one term,
-// and returns it.
+// checkLeader checks that the nodes, without the given ones, have one leader of one
+// term, and returns it.
 func (c *cluster) checkLeader(without ...*clusterNode) (leader *clusterNode) {
 	c.t.Helper()
 	var states []electionChange
@@ -126,7 +126,7 @@ func (c *cluster) checkNobodyLeads() {
 	}
 }
 
-// others returns the nodes but one.
+// others returns all nodes except one.
 func (c *cluster) others(one *clusterNode) (others []*clusterNode) {
 	for _, node := range c.nodes {
 		if node != one {
@@ -136,8 +136,8 @@ func (c *cluster) others(one *clusterNode) (others []*clusterNode) {
 	return others
 }
 
-// log returns what the nodes became, in order of time, and checks that no term
-// had two leaders.
+// log returns the changes of the nodes, by time, and checks that no term had two
+// leaders.
 func (c *cluster) log() (log []electionChange) {
 	leaders := make(map[uint64]int)
 	for i, node := range c.nodes {
@@ -155,12 +155,12 @@ func (c *cluster) log() (log []electionChange) {
 	return log
 }
 
-// bound is within what time a cluster whose nodes reach each other has a
-// leader, whatever was before.
+// bound is the time within which a cluster whose nodes reach each other has a leader,
+// whatever happened before.
 const bound = 4 * time.Second
 
-// elections is a cluster of three to which one thing after another happens,
-// mostly to the one that leads. It lasts two minutes.
+// elections is a cluster of three with one fault after another, mostly of the leader.
+// It lasts two minutes.
 func elections(seed uint64) simulation {
 	return func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		c := startCluster(t, sim, 3, seed)
@@ -175,12 +175,12 @@ func elections(seed uint64) simulation {
 		var gone *clusterNode
 		steps := []func(){
 			find(),
-			// The leader is cut off, and deposed without its knowledge.
+			// The leader is cut off, and replaced without its knowledge.
 			func() { gone = leader; sim.Partition([]string{leader.Name()}) },
 			func() { find(gone)(); assert.NotEqual(t, leads, gone.last().role, "it has noticed") },
 			func() { sim.Heal() },
 			find(),
-			// The leader hears the others, and they do not hear it.
+			// The leader hears the others, but they do not hear it.
 			func() {
 				gone = leader
 				sim.PartitionOneWay([]string{leader.Name()}, []string{c.others(leader)[0].Name(), c.others(leader)[1].Name()})
@@ -198,18 +198,17 @@ func elections(seed uint64) simulation {
 			c.checkNobodyLeads,
 			func() { sim.Heal() },
 			find(),
-			// Between the leader and one other everything waits.
+			// Everything between the leader and one other is held.
 			func() { sim.Hold(leader.Name(), follower.Name()) },
 			func() { sim.Release(leader.Name(), follower.Name()) },
 			find(),
-			// Connections break, and are made again: that is no reason to
-			// depose anyone.
+			// Connections break and are reopened, which does not change the leader.
 			func() { sim.Reset(leader.Name(), follower.Name()) },
 			func() { was := leader.last(); find()(); assert.Equal(t, was, leader.last()) },
 			// A follower crashes and is back at once.
 			func() { follower.Crash(); follower.Restart() },
 			find(),
-			// The leader stands still, and then goes on as if it still led.
+			// The leader is paused, and then continues as if it still led.
 			func() { gone = leader; leader.Pause() },
 			func() { find(gone)() },
 			func() { gone.Resume() },
@@ -266,20 +265,19 @@ func TestContractElection(t *testing.T) {
 	}, leaders)
 }
 
-// The same with chance in it.
+// The same with random effects.
 func TestContractElectionByChance(t *testing.T) {
 	link := overland
 	link.Jitter.Deviation, link.Loss.Random = 5*ms, 0.01
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, elections(2))
 }
 
-// Where nothing but ties is left to the seed, every seed has an order of its
-// own.
+// If the seed only decides ties, every seed gives another order.
 func TestSeedsElection(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: overland}, elections(1))
 }
 
-// With many a patience of the electors there is never more than one leader in a
+// With many different timeouts of the electors there is never more than one leader in a
 // term, and always one in time.
 func TestElectionsOfManyClusters(t *testing.T) {
 	runs := tier.Count(20, 50)

@@ -17,9 +17,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// lockStep is 20 clients, each on a host of its own, that ask one server for
-// something at the same instants. One half keeps its connections, the other
-// makes a new one each time.
+// lockStep is 20 clients on separate hosts that send requests to one server at the same
+// instants. Half of them keep their connections, the others open a new one each time.
 func lockStep(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 	listener, err := sim.Host("server").Listen("tcp", ":80")
 	require.NoError(t, err)
@@ -62,22 +61,20 @@ func lockStep(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 	clients.Wait()
 }
 
-// Twenty net/http clients and their server are one and the same program every
-// time.
+// Twenty net/http clients and their server behave the same in every run.
 func TestContractHTTP(t *testing.T) {
 	link := netem.Link{Latency: 5 * ms, Rate: 10 * netem.Mbps}
 	checkOneDigest(t, simtest.Config{Link: link}, lockStep)
 }
 
-// The same with chance in it: the ties of every instant are drawn, and every
-// piece has a delay of its own.
+// The same with random effects: the ties of every instant are drawn, and every piece
+// has its own delay.
 func TestContractHTTPByChance(t *testing.T) {
 	link := netem.Link{Latency: 5 * ms, Jitter: netem.Jitter{Deviation: 3 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, lockStep)
 }
 
-// Where nothing but ties is left to the seed, every seed has an order of its
-// own.
+// If the seed only decides ties, every seed gives another order.
 func TestSeedsHTTP(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: netem.Link{Latency: 5 * ms}}, lockStep)
 }

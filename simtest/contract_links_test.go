@@ -10,8 +10,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Over links with a rate, with and without chance in them, each program is one and
-// the same every time, over TCP and over ideal streams.
+// Over links with a rate, with and without random effects, each program behaves the
+// same in every run, over TCP and over ideal streams.
 func TestContractOverLinks(t *testing.T) {
 	clean := netem.Link{Latency: 5 * ms, Rate: 10 * netem.Mbps}
 	chance := netem.Link{Latency: 5 * ms, Rate: 10 * netem.Mbps, Jitter: netem.Jitter{Deviation: 3 * ms}, Loss: netem.Loss{Random: 0.02}}
@@ -28,7 +28,7 @@ func TestContractOverLinks(t *testing.T) {
 				"chance": {TCP: config.TCP, Seed: 7, Link: chance},
 			} {
 				if name == "election" && tcp != "" && link == "chance" {
-					continue // an ideal stream takes a second to send again, and leaders fall
+					continue // an ideal stream takes a second to retransmit, and leaders change
 				}
 				t.Run(name+tcp+", "+link, func(t *testing.T) {
 					checkOneDigestOf(t, tier.Count(1, 150), config, program)
@@ -38,14 +38,14 @@ func TestContractOverLinks(t *testing.T) {
 	}
 }
 
-// With seeds, programs over ideal streams come in other orders, too.
+// With seeds, programs over ideal streams run in other orders, too.
 func TestSeedsOverIdealStreams(t *testing.T) {
 	checkSeeds(t, simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 5 * ms}}, lockStep)
 	checkSeeds(t, simtest.Config{TCP: unlimited, Link: overland}, chaos)
 }
 
-// What the poetry experiment prints, and when, is the same over TCP and over ideal
-// streams: its poems are so slow that nothing of TCP limits them.
+// The output of the poetry experiment and its times are the same over TCP and over
+// ideal streams: its poems are so slow that TCP does not limit them.
 func TestPoetryOverTCPIsOnTime(t *testing.T) {
 	config := simtest.Config{Link: netem.Link{Latency: 150 * ms}}
 	over := config

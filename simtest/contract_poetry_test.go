@@ -77,8 +77,7 @@ func readPoems(t *testing.T, host *simtest.Host, addresses []string, asynchronou
 	return out.String()
 }
 
-// The poetry experiment is one and the same every time, blocking and
-// asynchronous.
+// The poetry experiment behaves the same in every run, blocking and asynchronous.
 func TestContractPoetryBlocking(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Link: netem.Link{Latency: 150 * ms}}, slowPoetry(false))
 }
@@ -87,18 +86,18 @@ func TestContractPoetryAsync(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Link: netem.Link{Latency: 150 * ms}}, slowPoetry(true))
 }
 
-// The same with chance in it.
+// The same with random effects.
 func TestContractPoetryByChance(t *testing.T) {
 	link := netem.Link{Latency: 150 * ms, Jitter: netem.Jitter{Deviation: 60 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, slowPoetry(true))
 }
 
-// Poems that arrive piece by piece at the same instants come in another order
-// for every seed.
+// Poems that arrive in pieces at the same instants arrive in another order for every
+// seed.
 func TestSeedsPoetryAsync(t *testing.T) { checkSeeds(t, simtest.Config{}, slowPoetry(true)) }
 
-// Who is served first where two ask at once is the seed's to say, too; but that
-// alone would not make fifty orders.
+// The seed also decides who is served first of two simultaneous requests; but that
+// alone would not give fifty orders.
 func TestSeedsPoetryBlocking(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: netem.Link{Latency: 150 * ms, Jitter: netem.Jitter{Deviation: 60 * ms}}}, slowPoetry(false))
 }

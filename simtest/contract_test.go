@@ -16,14 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The contract tests run whole programs again and again and accept nothing but
-// the same trace. SIMTEST_LONG=1 asks for 1,000 bubbles of each program and
-// number of processors. SIMTEST_CONTRACT_FILE names a file that outlives the
-// process: each process adds its outcomes, and all must be the same, which compares a
-// run with -race to one without.
+// The contract tests run whole programs repeatedly and accept only identical traces.
+// SIMTEST_LONG=1 asks for 1,000 bubbles of each program and number of processors.
+// SIMTEST_CONTRACT_FILE names a file that outlives the process: each process adds its
+// outcomes, and all must be the same, which compares a run with -race to one without.
 
-// A simulation is a program to be run in a simulation. It may note what it sees,
-// where its order is certain, for comparison.
+// A simulation is a program to be run in a simulation. It may record observations for
+// comparison, if their order is certain.
 type simulation func(t *testing.T, sim *simtest.Sim, note func(format string, args ...any))
 
 // An outcome is what two runs must have in common.
@@ -63,13 +62,12 @@ func onProcessors(f func(n int)) {
 	}
 }
 
-// contractRuns returns how many bubbles there are to be of each program and
-// number of processors.
+// contractRuns returns the number of bubbles for each program and number of processors.
 func contractRuns() int {
 	return tier.Count(3, 1000)
 }
 
-// checkOneDigest runs a simulation many times and checks that all runs are one.
+// checkOneDigest runs a simulation many times and checks that all runs are identical.
 func checkOneDigest(t *testing.T, cfg simtest.Config, f simulation) outcome {
 	t.Helper()
 	return checkOneDigestOf(t, contractRuns(), cfg, f)
@@ -93,7 +91,7 @@ func checkOneDigestOf(t *testing.T, each int, cfg simtest.Config, f simulation) 
 	return first
 }
 
-// checkOtherProcesses checks that other processes have found the same.
+// checkOtherProcesses checks that other processes have the same outcomes.
 func checkOtherProcesses(t *testing.T, o outcome) {
 	t.Helper()
 	path := os.Getenv("SIMTEST_CONTRACT_FILE")
@@ -107,7 +105,7 @@ func checkOtherProcesses(t *testing.T, o outcome) {
 	_, err = file.WriteString(line + "\n")
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
-	text, err := os.ReadFile(path) // processes may run side by side: who comes second sees both lines
+	text, err := os.ReadFile(path) // processes may run at the same time: the second one sees both lines
 	require.NoError(t, err)
 	for known := range strings.Lines(string(text)) {
 		if strings.HasPrefix(known, t.Name()+": ") {
@@ -116,8 +114,8 @@ func checkOtherProcesses(t *testing.T, o outcome) {
 	}
 }
 
-// checkSeeds runs a simulation with many seeds, and checks that each gives an
-// order of its own and keeps to it.
+// checkSeeds runs a simulation with many seeds, and checks that each gives its own
+// order every time.
 func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
 	t.Helper()
 	seeds := tier.Count(3, 50)
@@ -143,8 +141,7 @@ func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
 	}
 }
 
-// runInOrder runs a simulation and also returns its order: what happened after
-// what, whenever that was.
+// runInOrder runs a simulation and also returns the order of its events, without times.
 func runInOrder(t *testing.T, cfg simtest.Config, f simulation) (o outcome, order string) {
 	t.Helper()
 	hash := sha256.New()

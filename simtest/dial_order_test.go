@@ -15,9 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Dials of one instant to several addresses are no race: those that wait in
-// vain are told so in one order, whether their host crashes or the simulation
-// ends.
+// Dials of one instant to several addresses do not race: those without an answer return
+// in a fixed order, whether their host crashes or the simulation ends.
 func TestOrderOfDialsInVain(t *testing.T) {
 	for name, end := range map[string]func(*simtest.Host){"crash": (*simtest.Host).Crash, "end": func(*simtest.Host) {}} {
 		t.Run(name, func(t *testing.T) {
@@ -39,8 +38,8 @@ func TestOrderOfDialsInVain(t *testing.T) {
 	}
 }
 
-// Nor are they by UDP: the sockets' numbers and ports are in the order of what
-// was dialled.
+// Neither do UDP dials: the sockets' numbers and ports are in the order of the dialled
+// addresses.
 func TestOrderOfUDPDials(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		ear, err := sim.Host("b").ListenPacket("udp", ":9")
@@ -67,7 +66,7 @@ func TestOrderOfUDPDials(t *testing.T) {
 	})
 }
 
-// A dial by UDP needs no host that goes on, only one that is up.
+// A UDP dial works on a paused host, as long as it is up.
 func TestUDPDialOfAHostThatStandsStill(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a := sim.Host("a")

@@ -15,9 +15,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A several is a world in which a name stands for several addresses. The families
-// are "first" and "second" as they are dialled: a real resolver has IPv6 first, and
-// of its loopback addresses there is but one.
+// A several is a world in which a name resolves to several addresses. The families are
+// called "first" and "second" in the order of dialling: a real resolver has IPv6 first,
+// which has only one loopback address.
 type several struct {
 	*world
 	sim   *simtest.Sim        // nil on loopback
@@ -52,8 +52,8 @@ func (s *several) listen(family string, i int) net.Listener {
 	return s.listenOn(node, network, net.JoinHostPort(s.addrs[family][i], s.port))
 }
 
-// mute has requests to one of the addresses get no answer, until unmute is called:
-// on loopback, where the network loses nothing, because the listener's queue is full.
+// mute leaves requests to one of the addresses unanswered until unmute is called; on
+// loopback, where the network loses nothing, by filling the listener's queue.
 func (s *several) mute(family string, i int) (unmute func()) {
 	s.Helper()
 	listener := s.listen(family, i)
@@ -76,8 +76,8 @@ func (s *several) mute(family string, i int) (unmute func()) {
 	return func() { s.sim.Allow(address, only) }
 }
 
-// dial adds what a dial of the name brings, and whether it took as long as it
-// says, or at least as long in real time.
+// dialSeveral adds the result of dialling the name, and whether it took as long as
+// expected, or at least as long in real time.
 func (r *report) dialSeveral(ctx context.Context, s *several, network string, least time.Duration) {
 	families := []string{"first", "second"}
 	if network == "tcp4" {

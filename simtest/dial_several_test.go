@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// accepting has a host accept connections on port 1 of a family, and counts them.
+// accepting makes a host accept connections on port 1 of a family, and counts them.
 func accepting(t *testing.T, h *simtest.Host, network string) (accepted *atomic.Int32) {
 	t.Helper()
 	l, err := h.Listen(network, ":1")
@@ -93,7 +93,7 @@ func TestDialOfSeveralHostsTakesItsTime(t *testing.T) {
 					sim.Host(host)
 				}
 				sim.SetName("several", simtest.Name{Hosts: hosts})
-				hosts[0] = "changed" // which is too late
+				hosts[0] = "changed" // too late to matter
 				test.prepare(t, sim)
 				ctx := t.Context()
 				if test.timeout > 0 {
@@ -118,8 +118,8 @@ func TestDialOfSeveralHostsTakesItsTime(t *testing.T) {
 	}
 }
 
-// Of two connections that are under way the second is given up when the first is
-// there, and no listener hears of it. Its port can be used again.
+// When the first of two pending connections is established, the second is given up, and
+// no listener sees it. Its port can be used again.
 func TestDialOfSeveralHostsMakesOneConnection(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 200 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		one := accepting(t, sim.Host("one"), "tcp")
@@ -138,8 +138,8 @@ func TestDialOfSeveralHostsMakesOneConnection(t *testing.T) {
 	})
 }
 
-// A host of which one family does not work is reached by the other: at once where it
-// refuses, and after 300 ms where nothing answers.
+// A host with one family that does not work is reached by the other: at once if the
+// first refuses, and after 300 ms if it does not answer.
 func TestDialFallsBackToTheOtherFamily(t *testing.T) {
 	type only = simtest.Only
 	for name, test := range map[string]struct {
@@ -184,8 +184,7 @@ func TestDialFallsBackToTheOtherFamily(t *testing.T) {
 	}
 }
 
-// The resolver knows what a name stands for, IPv4 first and in the order of the
-// hosts.
+// The resolver returns a name's addresses, IPv4 first and in the order of the hosts.
 func TestNameOfSeveralHosts(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetName("www", simtest.Name{Hosts: []string{"two", "one"}, Delay: time.Second})
@@ -211,7 +210,7 @@ func TestNameOfSeveralHosts(t *testing.T) {
 	})
 }
 
-// Dials of many hosts at one instant, with addresses that fail, come in one order.
+// Dials of many hosts at one instant, with addresses that fail, have a fixed order.
 func TestOrderOfDialsOfSeveralHosts(t *testing.T) {
 	for seed := range uint64(4) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true, Link: netem.Link{Latency: 75 * ms}}, func(t *testing.T, sim *simtest.Sim) {

@@ -21,7 +21,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A tracer notes the calls of the net/http/httptrace hooks.
+// A tracer records the calls of the net/http/httptrace hooks.
 type tracer struct {
 	sim *simtest.Sim // or nil, where times differ
 
@@ -154,8 +154,8 @@ func TestTraceOfADialInVain(t *testing.T) {
 	})
 }
 
-// The hooks hear of each address that a name stands for, when it is tried, also of
-// those that were given up for a faster one.
+// The hooks are called for each address of a name when it is tried, including those
+// that were given up for a faster one.
 func TestTraceOfSeveralAddresses(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, refuses, serves := sim.Host("client"), sim.Host("refuses"), sim.Host("serves")

@@ -26,9 +26,9 @@ func listGoroutines(id string) string {
 	return lineNumber.ReplaceAllString(formatGoroutines(stillRunning(id)), ")")
 }
 
-// inSimulation runs f in a bubble as part of a simulation, apart, beside a
-// goroutine that is the simulation's own. What f starts has to end within an
-// hour of release being closed.
+// inSimulation runs f in a bubble as part of a simulation, in a separate goroutine,
+// next to one of the simulation's own. Goroutines that f starts must end within an hour
+// after release is closed.
 func inSimulation(t *testing.T, f func(t *testing.T, id string, release <-chan struct{})) {
 	require.NoError(t, bubble(t, nil, func(t *testing.T) {
 		id, release := newSimulationID(), make(chan struct{})
@@ -42,8 +42,8 @@ func inSimulation(t *testing.T, f func(t *testing.T, id string, release <-chan s
 	}))
 }
 
-// Every goroutine is counted for the host that started the first of its line,
-// even if that has ended, with what it waits for.
+// Every goroutine is counted for the host that started its first ancestor, even if that
+// has ended, with its wait reason.
 func TestStillRunning(t *testing.T) {
 	inSimulation(t, func(t *testing.T, id string, release <-chan struct{}) {
 		synctest.Wait()
@@ -84,8 +84,8 @@ reader:
 	})
 }
 
-// A goroutine that has lost its label is the test's; one with labels besides is
-// its host's, if it used the context.
+// A goroutine that has lost its label belongs to the test; one with additional labels
+// belongs to its host, if it used the context.
 func TestStillRunningWithoutLabels(t *testing.T) {
 	inSimulation(t, func(t *testing.T, id string, release <-chan struct{}) {
 		wait := func() { <-release }
@@ -104,7 +104,7 @@ poet:
 	})
 }
 
-// Calls of the simulation are called by their names, and what made them is told.
+// Calls of the simulation are named, together with their callers.
 func TestStillRunningInNetworkCalls(t *testing.T) {
 	Run(t, func(t *testing.T, sim *Sim) {
 		id := newSimulationID()
@@ -170,7 +170,7 @@ func TestStillRunningOnRealTime(t *testing.T) {
 	<-done
 }
 
-// A bubble that has ended can be asked who is left, for ever.
+// The goroutines left in a bubble that has ended can always be listed.
 func TestStillRunningAfterTheBubble(t *testing.T) {
 	output, status, ok := inChild(t, func(t *testing.T) {
 		var id string
@@ -200,7 +200,7 @@ func TestStillRunningAfterTheBubble(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(output, list), output)
 }
 
-// A very deep stack is one place, once.
+// A very deep stack is listed as one place, once.
 func TestStillRunningDeep(t *testing.T) {
 	inSimulation(t, func(t *testing.T, id string, release <-chan struct{}) {
 		var dig func(depth int)
@@ -216,7 +216,7 @@ func TestStillRunningDeep(t *testing.T) {
 	})
 }
 
-// The first line of a goroutine in a dump, as all versions of Go print it.
+// The first line of a goroutine in a dump, in the format of every version of Go.
 func TestParseHeader(t *testing.T) {
 	for header, want := range map[string][2]string{
 		"goroutine 1 [running]:": {"running", ""},
@@ -231,7 +231,7 @@ func TestParseHeader(t *testing.T) {
 	}
 }
 
-// Frames are written short, and say what they are part of.
+// Frames are abbreviated, and classified.
 func TestFrames(t *testing.T) {
 	for _, tc := range []struct {
 		function, file, text, method string
@@ -256,7 +256,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// However much there is, the list is short.
+// The list is short, however many goroutines there are.
 func TestFormatGoroutinesIsBounded(t *testing.T) {
 	var all []hostGoroutines
 	for i := range 1000 {

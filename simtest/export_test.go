@@ -31,28 +31,28 @@ func PortsInUse(h *Host) int {
 	return len(h.ports.conns)
 }
 
-// SetPorts has hosts give out so many ports, from the first on.
+// SetPorts limits hosts to n ephemeral ports, from the first one on.
 func SetPorts(n int) (restore func()) {
 	before := lastPort
 	lastPort = uint16(firstPort + n - 1)
 	return func() { lastPort = before }
 }
 
-// SetAllInTime has acknowledgements and timers happen in time, and not when somebody
-// could notice, until the function that it returns is called.
+// SetAllInTime makes acknowledgements and timers happen in time rather than lazily,
+// until the function that it returns is called.
 func SetAllInTime() (restore func()) {
 	allInTime = true
 	return func() { allInTime = false }
 }
 
-// SetNeverDefer has writes wake the loop at once, until the function that it returns is
-// called.
+// SetNeverDefer makes writes wake the loop at once, until the function that it returns
+// is called.
 func SetNeverDefer() (restore func()) {
 	neverDefer = true
 	return func() { neverDefer = false }
 }
 
-// TurnsOf returns how often the loop has looked at what there is to do.
+// TurnsOf returns the number of turns of the loop.
 func TurnsOf(s *Sim) uint64 { return s.turns.Load() }
 
 // SeedOf returns the simulation's seed.

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Cuts add up, and are healed, as if each pair of hosts were looked at by
-// itself.
+// Cuts add up, and are healed, as if each pair of hosts was handled separately.
 func TestCutsAreThoseOfEachPair(t *testing.T) {
 	t.Parallel()
 	const hosts, early = 70, 60

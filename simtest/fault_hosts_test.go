@@ -14,8 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fault that names a host which does not exist panics where it is called, and
-// nothing happens.
+// A fault that names a host that does not exist panics in the call, and has no effect.
 func TestFaultOfAnUnknownHostPanics(t *testing.T) {
 	simtest.Config{KeepEvents: 10}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		assert.PanicsWithValue(t, `simtest: Reset names "a", which is not a host: there are none yet`, func() { sim.Reset("a", "b") })
@@ -49,8 +48,8 @@ func here() string {
 	return fmt.Sprintf("%s:%d", file[strings.LastIndexByte(file, '/')+1:], line)
 }
 
-// Links and names may be set before their hosts exist. Those that never do are
-// all reported when the function has ended, in the order of the program.
+// Links and names may be set before their hosts exist. All those that are never created
+// are reported when the function has ended, in the order of the program.
 func TestLinksOfUnknownHostsAreToldWithTheirLines(t *testing.T) {
 	t.Parallel()
 	var lines []string

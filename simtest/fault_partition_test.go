@@ -22,7 +22,7 @@ func apart(sim *simtest.Sim) {
 	sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})
 }
 
-// read1 reads a byte, and notes when it came.
+// read1 reads a byte, and records its time.
 func read1(t *testing.T, c net.Conn, want byte) {
 	t.Helper()
 	var p [1]byte
@@ -38,9 +38,9 @@ func write1(t *testing.T, c net.Conn, b byte) {
 	require.NoError(t, err)
 }
 
-// What is lost to a partition is sent again after the round trip of 200 ms,
-// then after 400, 800 and 1,600 ms more, and so on: a partition of a second
-// holds up what was written at its beginning for 200 + 400 + 800 ms.
+// Bytes lost in a partition are retransmitted after the round trip of 200 ms, then
+// after 400, 800 and 1,600 ms more, and so on: a partition of a second delays bytes
+// written at its beginning by 200 + 400 + 800 ms.
 func TestPartitionHoldsAStreamUp(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -50,7 +50,7 @@ func TestPartitionHoldsAStreamUp(t *testing.T) {
 		start := sim.Elapsed()
 		write1(t, client, '2')
 		sim.At(start+time.Second, func() { sim.Heal() })
-		sim.At(start+1100*ms, func() { write1(t, client, '3') }) // goes behind what is waiting
+		sim.At(start+1100*ms, func() { write1(t, client, '3') }) // queued after what is waiting
 
 		read1(t, server, '1')
 		assert.Equal(t, start+100*ms, sim.Elapsed(), "what was in flight arrives")
@@ -65,12 +65,12 @@ func TestPartitionHoldsAStreamUp(t *testing.T) {
 	})
 }
 
-// givesUp is how long a writer sends again over links of 100 ms: a probe after
-// 0.6 s, then time-outs of 0.6, 1.2 ... 76.8 s, which are 153 s, and seven of two
+// givesUp is how long a writer retransmits over links of 100 ms: a probe after 0.6 s,
+// then timeouts of 0.6, 1.2 ... 76.8 s, which add up to 153 s, and seven of two
 // minutes.
 const givesUp = 600*ms + 153*time.Second + 7*2*time.Minute
 
-// Where a partition does not end, a writer is told after a quarter of an hour, and
+// If a partition does not end, a writer gets an error after a quarter of an hour, and
 // an end that only reads by its keep-alive probes.
 func TestPartitionThatDoesNotEnd(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -93,7 +93,8 @@ func TestPartitionThatDoesNotEnd(t *testing.T) {
 	})
 }
 
-// A dial asks after 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, and gives up after 131.
+// A dial sends requests after 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, and gives up
+// after 131.
 func TestDialAcrossAPartition(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -112,8 +113,8 @@ func TestDialAcrossAPartition(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, start+7*time.Second+200*ms, sim.Elapsed())
 
-		// In the other direction only, the request arrives, and its answer
-		// does not. The server sends it again after a second and after two.
+		// If only the other direction is cut, the request arrives, but its answer does
+		// not. The server retransmits it after a second and after two.
 		start = sim.Elapsed()
 		sim.PartitionOneWay([]string{"b"}, []string{"a"})
 		sim.At(start+2*time.Second, func() { sim.Heal("b") })
@@ -123,8 +124,8 @@ func TestDialAcrossAPartition(t *testing.T) {
 	})
 }
 
-// Where only acknowledgements are lost, bytes arrive, and the writer is told
-// that they were not acknowledged.
+// If only acknowledgements are lost, bytes arrive, and the writer gets an error because
+// they were not acknowledged.
 func TestPartitionOneWay(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -139,7 +140,7 @@ func TestPartitionOneWay(t *testing.T) {
 		read('1', start+100*ms)
 		write1(t, client, '2')
 		read('2', start+200*ms)
-		write1(t, server, 'x') // is lost; sent again 200, 600, 1,400 ms later
+		write1(t, server, 'x') // lost; retransmitted 200, 600, 1,400 ms later
 		sim.At(start+time.Second, func() { sim.Heal() })
 		read1(t, client, 'x')
 		assert.Equal(t, start+200*ms+1400*ms+100*ms, sim.Elapsed())
@@ -154,8 +155,8 @@ func TestPartitionOneWay(t *testing.T) {
 	})
 }
 
-// One side alone is cut off from all others, and healing by name leaves other
-// cuts alone.
+// A single side is cut off from all others, and healing by name does not affect other
+// cuts.
 func TestPartitionOfSides(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		names := []string{"a", "b", "c", "d"}
@@ -186,7 +187,7 @@ func TestPartitionOfSides(t *testing.T) {
 	})
 }
 
-// A window that is read during a partition opens when it is healed.
+// If the reader makes room during a partition, the window opens when it is healed.
 func TestPartitionAtAFullWindow(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -210,8 +211,8 @@ func TestPartitionAtAFullWindow(t *testing.T) {
 	})
 }
 
-// What is held arrives when it is released, in order, or when it would have
-// without; and what is in flight when the hold begins arrives.
+// Held packets arrive when they are released, in order, or at their regular time;
+// packets in flight when the hold begins arrive.
 func TestHold(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -243,8 +244,8 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// A fault comes behind what was sent before it at the same instant, also if a
-// slow link has not taken it yet; what the link takes later is lost.
+// A fault comes after everything sent before it at the same instant, even if a slow
+// link has not sent it yet; what the link sends later is lost.
 func TestFaultsComeBehindWhatWasSent(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps}) // a byte takes a millisecond
@@ -266,8 +267,8 @@ func TestFaultsComeBehindWhatWasSent(t *testing.T) {
 	})
 }
 
-// The cost of a partition grows with its names, and not with the square of the
-// hosts.
+// The cost of a partition grows with the number of its names, not with the square of
+// the number of hosts.
 func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
 	const hosts = 2000
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -301,7 +302,7 @@ func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
 // A host that is on both sides of a partition is not cut off from itself.
 func TestPartitionSparesAHostItself(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		for _, far := range []string{"b", "c", "d", "e"} { // so that there are more ways than are cut
+		for _, far := range []string{"b", "c", "d", "e"} { // so that there are more routes than cuts
 			sim.SetLink("a", far, netem.Link{})
 			sim.SetLink(far, "a", netem.Link{})
 			sim.Host(far)

@@ -18,9 +18,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// fates says what happens to packets that hosts send to a host "b": of a
-// request for a connection by each family, of data on a connection that existed
-// before, and of a datagram by each family.
+// fates describes what happens to packets that hosts send to host "b": connection
+// requests by each family, data on an existing connection, and datagrams by each
+// family.
 func fates(t *testing.T, sim *simtest.Sim, from string, old map[string]net.Conn) string {
 	t.Helper()
 	var words []string
@@ -170,8 +170,8 @@ func TestRulesWithLimits(t *testing.T) {
 	}
 }
 
-// The answer to a host's own request for a connection is for that host, and
-// vanishes with everything else for it.
+// The answer to a host's own connection request is for that host, and is dropped like
+// everything else for it.
 func TestBlackholeOfWhoDials(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -211,7 +211,7 @@ func TestRulesForInvalidAddresses(t *testing.T) {
 	})
 }
 
-// A trace and a report say what a fault is limited to.
+// A trace and a report include the limits of a fault.
 func TestRulesAreTraced(t *testing.T) {
 	t.Parallel()
 	output := failing(t, simtest.Config{TimeLimit: time.Second, KeepEvents: 10}, func(t *testing.T, sim *simtest.Sim) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A fuzzConn is what the model knows of a connection.
+// A fuzzConn is the model's state of a connection.
 type fuzzConn struct {
 	model   *fuzzModel
 	id      string
@@ -18,16 +18,16 @@ type fuzzConn struct {
 	broken  bool // by Reset or ResetConn
 }
 
-// A fuzzStream is one direction of a connection. Its bytes tell where in which
-// stream they are.
+// A fuzzStream is one direction of a connection. Its bytes encode the stream and the
+// offset.
 type fuzzStream struct {
 	pattern  uint64
 	writes   []fuzzWrite
-	accepted int64 // by the connection; while a write is going on, all of it
-	finished bool  // nothing comes behind that
+	accepted int64 // by the connection; during a write, all of it
+	finished bool  // nothing follows
 	read     int64
 
-	reference fuzzReference // when it arrives, if that can be told
+	reference fuzzReference // when it arrives, if that is predictable
 }
 
 // A fuzzWrite is a call of Write: the stream up to here was not written before.
@@ -67,13 +67,13 @@ func (s *fuzzStream) bytes(offset int64, n int) []byte {
 	return b
 }
 
-// writtenAt returns when the byte at an offset was handed to Write.
+// writtenAt returns when the byte at an offset was passed to Write.
 func (s *fuzzStream) writtenAt(offset int64) time.Duration {
 	i := sort.Search(len(s.writes), func(i int) bool { return s.writes[i].upTo > offset })
 	return s.writes[i].at
 }
 
-// side returns which of the connection's ends one is.
+// side returns the end's index in the connection.
 func (e *fuzzEnd) side() int {
 	if e.accepter {
 		return 1
@@ -108,12 +108,12 @@ func (e *fuzzEnd) mayBeReset() bool {
 		m.hosts[c.hosts[0]].down.touch(c.start, now) || m.hosts[c.hosts[1]].down.touch(c.start, now)
 }
 
-// mayBeShut reports whether the end takes nothing any more, for both directions
-// are closed here, and answers what comes with a reset.
+// mayBeShut reports whether the end accepts nothing, because both directions are closed
+// here, and answers segments with a reset.
 func (e *fuzzEnd) mayBeShut() bool { return e.finished && e.readClosed }
 
-// mayBeOver reports whether both directions may have been closed, and this end
-// know of it: then it can close neither any more, as with a socket.
+// mayBeOver reports whether both directions may have been closed, as known to this end:
+// then neither can be closed again, as with a socket.
 func (e *fuzzEnd) mayBeOver(now time.Duration) bool {
 	in, out := e.in(), e.out()
 	if !in.finished || !out.finished {
@@ -130,14 +130,14 @@ func (e *fuzzEnd) mayBeOver(now time.Duration) bool {
 		now >= sent+least(e.to(), e.from(), sent)+least(e.from(), e.to(), sent)
 }
 
-// mustBeOver reports whether that is so. It can be told only on a calm network,
-// and not at the very instant.
+// mustBeOver reports whether that is certain, which is only possible on a calm network,
+// and not at the instant itself.
 func (e *fuzzEnd) mustBeOver(now time.Duration) bool {
 	return e.model.model.program.exact() && e.in().reference.exact() && e.out().reference.exact() && e.mayBeOver(now-1)
 }
 
-// patience returns how long at least an end tries in vain: 16 time-outs that begin
-// with 200 ms and double up to a minute. TCP sends nine probes, one each 15 s.
+// patience returns the least time until an end gives up: 16 timeouts that begin with
+// 200 ms and double up to a minute. TCP sends nine probes, one every 15 s.
 func (p *fuzzProgram) patience() time.Duration {
 	if p.tcp {
 		return 9 * 15 * time.Second
@@ -145,8 +145,8 @@ func (p *fuzzProgram) patience() time.Duration {
 	return 522 * time.Second
 }
 
-// mayTimeOut reports whether the network was in the way for so long that an end
-// can have given up.
+// mayTimeOut reports whether the network did not work for so long that an end can have
+// given up.
 func (e *fuzzEnd) mayTimeOut() bool {
 	c := e.model
 	m := c.model
@@ -263,8 +263,8 @@ func (e *fuzzEnd) sawWrite(called time.Duration, want, n int, err error) {
 	}
 }
 
-// mayEndAs reports whether a call may find now that the connection has ended, with an
-// error of a class that reads and writes have in common.
+// mayEndAs reports whether a call may now return that the connection has ended, with an
+// error of a class common to reads and writes.
 func (e *fuzzEnd) mayEndAs(class string) bool {
 	m := e.model.model
 	switch class {

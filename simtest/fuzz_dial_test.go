@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// A fuzzTarget is what is dialled, and what should come of it.
+// A fuzzTarget is a dialled address, and the expected outcome.
 type fuzzTarget struct {
 	network, address string
 	host             int // that it is; -1 is none
 	port             int
 	alias            bool   // a name that may not resolve
-	always           string // the error that comes whatever happens
+	always           string // the error in any case; empty for none
 }
 
-// alias is a name that stands for different hosts at different times, or none.
+// alias is a name that resolves to different hosts at different times, or to none.
 const alias = "alias"
 
 // target returns how to dial a host that should serve.
@@ -39,7 +39,7 @@ func (h *fuzzHost) target(host, how int) fuzzTarget {
 	return t
 }
 
-// oddTarget returns how to dial what may not be there.
+// oddTarget returns how to dial an address that may not exist.
 func (h *fuzzHost) oddTarget(host, how int) fuzzTarget {
 	t := h.target(host, 0)
 	switch how % 6 {
@@ -92,8 +92,8 @@ func (h *fuzzHost) startDial(target fuzzTarget, how int) {
 	})
 }
 
-// dialTimeout returns how long a dial tries in vain: its request is sent at 0, 1, 3,
-// 7, 15, 31 and 63 s; by TCP at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s.
+// dialTimeout returns after what time an unanswered dial gives up: its request is sent
+// at 0, 1, 3, 7, 15, 31 and 63 s; by TCP at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s.
 func (p *fuzzProgram) dialTimeout() time.Duration {
 	if p.tcp {
 		return 131 * time.Second
@@ -158,8 +158,8 @@ func (h *fuzzHost) sawDial(t fuzzTarget, start, deadline time.Duration, canceled
 	}
 }
 
-// delayed reports whether something may have been kept, and not lost, on its way
-// between two hosts.
+// delayed reports whether something in flight between two hosts may have been delayed
+// rather than lost.
 func (m *fuzzModel) delayed(a, b int, start, end time.Duration) bool {
 	return m.hosts[a].paused.touch(start, end) || m.hosts[b].paused.touch(start, end) ||
 		m.ways[[2]int{a, b}].held.touch(start, end) || m.ways[[2]int{b, a}].held.touch(start, end)

@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// direct does one of the director's steps: something to the network. The model
-// is told before of what begins, and afterwards of what ends.
+// direct performs a step of the director, which changes the network. The model is told
+// of beginnings before, and of ends afterwards.
 func (w *fuzzWorld) direct(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	one, other := w.hosts[a], w.hosts[b]
@@ -42,7 +42,7 @@ func (w *fuzzWorld) direct(s fuzzStep) {
 			m.crashed(a, now)
 		})
 		one.host.Crash()
-		// What began to listen at this instant did so before the crash.
+		// Listeners of this instant were opened before the crash.
 		w.note(func(m *fuzzModel, now time.Duration) { m.port(a, extraPort).listening.set(now, false) })
 	case "restart":
 		w.restart(a)
@@ -85,7 +85,7 @@ func (w *fuzzWorld) note(tell func(m *fuzzModel, now time.Duration)) {
 	tell(w.model, w.now())
 }
 
-// setLink sets the link from one host to another to that of a number.
+// setLink sets the link from one host to another to the one with the given number.
 func (w *fuzzWorld) setLink(from, to, number int) {
 	link := w.program.link(number, w.bottleneck)
 	w.note(func(m *fuzzModel, now time.Duration) { m.ways[[2]int{from, to}].setLink(now, link) })
@@ -102,7 +102,7 @@ func (w *fuzzWorld) setLinks(a, b, number int) {
 	w.sim.SetProfile(w.hosts[a].name, w.hosts[b].name, profile)
 }
 
-// setAccess sets a host's access to that of a number.
+// setAccess sets a host's access to the one with the given number.
 func (w *fuzzWorld) setAccess(host, number int) {
 	w.changeAccess(host, netem.Profile{Up: w.program.access(number, w.bottleneck), Down: w.program.access(number+1<<16, w.bottleneck)})
 }
@@ -120,7 +120,7 @@ func (w *fuzzWorld) changeAccess(host int, access netem.Profile) {
 	w.hosts[host].host.SetAccess(access)
 }
 
-// directPartition does what has to do with partitions.
+// directPartition performs steps about partitions.
 func (w *fuzzWorld) directPartition(s fuzzStep) {
 	var sides [2][]int
 	var names [2][]string
@@ -171,7 +171,7 @@ func (w *fuzzWorld) directPartition(s fuzzStep) {
 func (w *fuzzWorld) directReset(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	if s.kind == "reset" {
-		w.sim.Settle() // until it is certain what they have between them
+		w.sim.Settle() // until their connections are certain
 		w.note(func(m *fuzzModel, _ time.Duration) {
 			for _, c := range m.ordered {
 				if c.hosts == [2]int{a, b} || c.hosts == [2]int{b, a} {
@@ -183,7 +183,7 @@ func (w *fuzzWorld) directReset(s fuzzStep) {
 		return
 	}
 	var e *fuzzEnd
-	w.sim.Settle() // until it is certain what the host has open
+	w.sim.Settle() // until the host's connections are certain
 	w.note(func(m *fuzzModel, _ time.Duration) {
 		if ends := w.hosts[a].ends; len(ends) > 0 {
 			e = ends[len(ends)-1-int(s.b)%len(ends)]
@@ -195,8 +195,7 @@ func (w *fuzzWorld) directReset(s fuzzStep) {
 	}
 }
 
-// judge has what is for a host or a port of it be refused or vanish, or not any
-// more.
+// judge sets or clears rules that refuse or drop packets for a host or a port.
 func (w *fuzzWorld) judge(s fuzzStep) {
 	host := int(s.a) % len(w.hosts)
 	address := w.hosts[host].name
@@ -226,7 +225,7 @@ func (w *fuzzWorld) judge(s fuzzStep) {
 	}
 }
 
-// restart restarts a host, which crashes before unless it has.
+// restart restarts a host, and crashes it first if it is up.
 func (w *fuzzWorld) restart(host int) {
 	w.note(func(m *fuzzModel, now time.Duration) {
 		m.hosts[host].down.set(now, true)
@@ -235,14 +234,14 @@ func (w *fuzzWorld) restart(host int) {
 	w.hosts[host].host.Restart() // its program sets what listens
 	w.note(func(m *fuzzModel, now time.Duration) {
 		m.hosts[host].down.set(now, false)
-		// What began to listen at this instant did so before the crash or after it.
+		// Listeners of this instant were opened before or after the crash.
 		if port := m.port(host, extraPort); port.listening.began(now) {
 			port.refused.set(now, true)
 		}
 	})
 }
 
-// crashed notes what a crash ends.
+// crashed records the effects of a crash.
 func (m *fuzzModel) crashed(host int, now time.Duration) {
 	for _, port := range []int{servedPort, extraPort, packetPort} {
 		m.port(host, port).listening.set(now, false)

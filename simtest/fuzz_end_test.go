@@ -8,8 +8,8 @@ import (
 )
 
 // A fuzzEnd is one end of a connection: a reader and a writer, each in its own
-// goroutine, who do as they are told. What wakes them is the network, their
-// host's driver, or a timer at an instant that nobody else on the host uses.
+// goroutine, which execute orders. They are woken by the network, by their host's
+// driver, or by a timer at an instant that nothing else on the host uses.
 type fuzzEnd struct {
 	host     *fuzzHost
 	conn     net.Conn
@@ -29,14 +29,14 @@ type fuzzEnd struct {
 	stopped       bool // everything is over
 	closed        bool
 	closedAt      time.Duration
-	clean         bool // at the close all was read, and no linger set
-	dirty         bool // at the close something was unread, for certain, or linger set
+	clean         bool // at the close everything was read, and linger was not set
+	dirty         bool // at the close something was certainly unread, or linger was set
 	readAtClose   int64
 	linger        bool
 	finished      bool // CloseWrite
 	finishedAt    time.Duration
 	readClosed    bool
-	readEnded     bool // its reader was told that there is no more
+	readEnded     bool // its reader has returned the end
 	sawEnd        bool // by an end of the stream
 	sawReset      bool // by an error, which only one of its goroutines is told
 	readDeadline  time.Duration
@@ -56,7 +56,7 @@ const (
 	never
 )
 
-// open has an end of a connection that was dialled or accepted begin to live.
+// open starts an end of a connection that was dialled or accepted.
 func (h *fuzzHost) open(conn net.Conn, accepter bool, port int) {
 	w := h.world
 	w.mu.Lock()
@@ -91,7 +91,7 @@ func (h *fuzzHost) open(conn net.Conn, accepter bool, port int) {
 	w.start(e.writeAll)
 }
 
-// mayRead waits until the end is to read, or reports that it never will.
+// mayRead waits until the end is allowed to read, or returns false if it never will be.
 func (e *fuzzEnd) mayRead() bool {
 	w := e.host.world
 	w.mu.Lock()
@@ -144,23 +144,22 @@ func (e *fuzzEnd) readAll() {
 	}
 }
 
-// ownInstant returns an instant a while from now at which nothing else on the
-// host happens but what the network brings.
+// ownInstant returns a future instant at which nothing happens on the host except
+// network events.
 func (e *fuzzEnd) ownInstant(d time.Duration) time.Duration {
 	return e.host.world.instant(d, e.number)
 }
 
-// instant returns an instant a while from now, in the slot of a microsecond that
-// something has to itself on each host: drivers have the first, ends those of
-// their numbers.
+// instant returns a future instant in an exclusive slot of a microsecond on each host:
+// drivers have the first slot, ends those of their numbers.
 func (w *fuzzWorld) instant(d time.Duration, slot int) time.Duration {
 	return (w.now() + d).Truncate(time.Microsecond) + time.Duration(slot)
 }
 
-// The slots of what is no end.
+// The slots of things other than ends.
 const (
 	maxFuzzEnds       = 970
-	nameSlot          = 979 // when a name is resolved that takes time
+	nameSlot          = 979 // when a slow name lookup ends
 	readDeadlineSlot  = 980
 	writeDeadlineSlot = 981
 	acceptSlot        = 982

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// unfinished returns what has not come to its end, and must, once the network
-// works for long enough.
+// unfinished returns what has not ended, but must once the network has worked for long
+// enough.
 func (w *fuzzWorld) unfinished() (left []string) {
 	for _, h := range w.hosts {
 		if h.dialing > 0 {
@@ -37,16 +37,16 @@ func (w *fuzzWorld) unfinished() (left []string) {
 	return left
 }
 
-// peerKeepsWindow reports whether a write may wait for ever, for the peer does
-// not read any more although it is open, or never was.
+// peerKeepsWindow reports whether a write may wait forever, because the peer is open
+// but does not read, or was never opened.
 func (e *fuzzEnd) peerKeepsWindow() bool {
 	peer := e.peer()
 	return peer == nil || peer.readClosed && !peer.closed
 }
 
-// missing says what the other end has not got of what an end has sent, although
-// it should: all of it arrives, with the end of the stream behind it, or the
-// sender was told that it does not.
+// missing describes bytes that an end has sent and the other end should have received:
+// either everything arrives, followed by the end of the stream, or the sender gets an
+// error.
 func (e *fuzzEnd) missing() string {
 	out, peer := e.out(), e.peer()
 	switch {
@@ -59,7 +59,7 @@ func (e *fuzzEnd) missing() string {
 	case e.model.broken || peer.closed || peer.mayTimeOut() || peer.host.mayHaveCrashed(e.model.start, e.model.model.now()):
 		return ""
 	case e.closed && (!e.clean || e.in().accepted != e.readAtClose):
-		return "" // reset by what was unread, or came afterwards
+		return "" // reset because of unread bytes, or they came afterwards
 	case out.read < out.accepted:
 		return fmt.Sprintf("%d of %d bytes have arrived", out.read, out.accepted)
 	case out.finished && !peer.readEnded:
@@ -68,14 +68,14 @@ func (e *fuzzEnd) missing() string {
 	return ""
 }
 
-// crashedBehind reports whether the other end's host has crashed and may have had
-// all that was sent, so that nothing calls for an answer.
+// crashedBehind reports whether the other end's host has crashed and may have received
+// everything, so that nothing requires an answer.
 func (e *fuzzEnd) crashedBehind() bool {
 	return e.peer().host.mayHaveCrashed(e.lastWrite(), e.model.model.now())
 }
 
-// resetInVain reports whether the other end may have reset the connection, and
-// the reset got lost: it is sent once, unless something calls for another.
+// resetInVain reports whether the other end may have sent a reset that was lost: it is
+// sent only once, unless something triggers another.
 func (e *fuzzEnd) resetInVain() bool {
 	m, peer := e.model.model, e.peer()
 	return peer.closed && e.lastWrite() <= peer.closedAt &&
@@ -93,8 +93,8 @@ func (e *fuzzEnd) lastWrite() time.Duration {
 	return last
 }
 
-// forgotten says whether nobody accepted a connection, or an end of it was not
-// told of a reset.
+// forgotten describes a connection that nobody accepted, or an end that did not get a
+// reset.
 func (c *fuzzConn) forgotten() string {
 	m := c.model
 	now := m.now()
@@ -118,8 +118,8 @@ func (c *fuzzConn) forgotten() string {
 	return ""
 }
 
-// checkResets checks that whose peer closed with something unread, or with linger
-// set, was reset, and did not see the end of the stream.
+// checkResets checks that ends whose peers closed with unread bytes, or with linger
+// set, were reset, and did not see the end of the stream.
 func (w *fuzzWorld) checkResets() {
 	for _, c := range w.model.ordered {
 		for _, e := range c.ends {
@@ -136,8 +136,7 @@ func (w *fuzzWorld) checkResets() {
 	}
 }
 
-// checkArrived checks that datagrams have arrived which nothing was in the way
-// of.
+// checkArrived checks that datagrams have arrived if nothing prevented that.
 func (w *fuzzWorld) checkArrived() {
 	m := w.model
 	for _, d := range m.sent {
@@ -151,9 +150,8 @@ func (w *fuzzWorld) checkArrived() {
 	}
 }
 
-// probe checks that what has survived works as if nothing had ever happened, now
-// that all is mended: what is sent arrives, at once over links that were made
-// perfect, and hosts can be dialled.
+// probe checks that surviving connections and hosts work as new once everything is
+// mended: what is sent arrives, at once over perfect links, and hosts can be dialled.
 func (w *fuzzWorld) probe() {
 	w.note(func(m *fuzzModel, _ time.Duration) { m.probing = true })
 	for _, h := range w.hosts {
@@ -169,8 +167,8 @@ func (w *fuzzWorld) probe() {
 	}
 }
 
-// probeTime is how long anything may take when nothing is in the way; a link may
-// still lose something several times in a row.
+// probeTime is how long anything may take when the network works; a link may still lose
+// something several times in a row.
 const probeTime = 10 * time.Minute
 
 // probeConn sends a byte on a connection that nothing has ended.

@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Ports. Every host serves on the first and has a socket on that for packets;
-// the second listens now and then, and nobody ever has the third.
+// Ports. Every host serves on the first, and has a datagram socket on packetPort; on
+// the second there is a listener now and then, and on the third never.
 const (
 	servedPort = 1
 	extraPort  = 2
@@ -30,7 +30,7 @@ type fuzzHost struct {
 	ends      []*fuzzEnd
 	extra     *fuzzExtra
 	cancels   []context.CancelFunc // of dials
-	dialing   int                  // how many are under way
+	dialing   int                  // how many are in progress
 	dials     int
 	datagrams int            // made, in all
 	bytes     int            // written, in all
@@ -46,7 +46,7 @@ func (h *fuzzHost) mayHaveCrashed(start, end time.Duration) bool {
 	return h.world.model.hosts[h.number].down.touch(start, end)
 }
 
-// serve is the program of the host: again whenever it is restarted.
+// serve is the host's program, which runs again after each restart.
 func (h *fuzzHost) serve(ctx context.Context) error {
 	w := h.world
 	listener, err := h.host.Listen("tcp", ":1")
@@ -74,8 +74,8 @@ func (h *fuzzHost) serve(ctx context.Context) error {
 	return nil
 }
 
-// accept accepts connections until the listener closes; as many as an extra
-// listener is told to.
+// accept accepts connections until the listener closes, or on an extra listener the
+// requested number of them.
 func (h *fuzzHost) accept(listener net.Listener, port int, extra *fuzzExtra) {
 	for extra.mayAccept(h.world) {
 		conn, err := listener.Accept()
@@ -92,7 +92,7 @@ func (h *fuzzHost) accept(listener net.Listener, port int, extra *fuzzExtra) {
 	}
 }
 
-// A fuzzExtra is a listener that comes and goes.
+// A fuzzExtra is a temporary listener.
 type fuzzExtra struct {
 	listener net.Listener
 	told     sync.Cond
@@ -152,7 +152,7 @@ func (h *fuzzHost) listenOrClose() {
 	h.log.add(now, "listen", 0, class)
 }
 
-// do does one step.
+// do performs one step.
 func (h *fuzzHost) do(s fuzzStep) {
 	w := h.world
 	a, b := int(s.a), int(s.b)
@@ -217,7 +217,7 @@ var fuzzSizes = [16]int{0, 1, 2, 10, 100, 699, 700, 1400, 1500, 1501, 5000, 2000
 // fuzzBudget is the most that is written in one direction of a connection.
 const fuzzBudget, calmBudget = 3 << 20, 1 << 18
 
-// do does a step of an end's.
+// do performs a step of an end.
 func (e *fuzzEnd) do(kind string, b int) {
 	w := e.host.world
 	now := w.now()
@@ -296,8 +296,8 @@ func (e *fuzzEnd) closeHalf(write bool) {
 	}
 }
 
-// check checks the error of a call that fails only on an end that is closed, or
-// was reset.
+// check checks the error of a call that only fails on an end that is closed or was
+// reset.
 func (e *fuzzEnd) check(what string, err error) {
 	w := e.host.world
 	now := w.now()

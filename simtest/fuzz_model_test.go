@@ -14,9 +14,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fuzzModel is what the network may do, as told by what was asked of it: the
-// reference that runs beside a simulation, and complains. It knows nothing of
-// how the simulation works. The world's mu guards it.
+// A fuzzModel is a reference model of what the network may do, which runs next to a
+// simulation and reports violations. It knows nothing of the implementation. The
+// world's mu guards it.
 type fuzzModel struct {
 	program  *fuzzProgram
 	now      func() time.Duration
@@ -26,7 +26,7 @@ type fuzzModel struct {
 	conns    map[string]*fuzzConn // by the addresses of both ends, the dialler's first
 	ordered  []*fuzzConn
 	sent     map[uint64]*fuzzDatagram
-	probing  bool // all is mended, and nothing is under way
+	probing  bool // everything is mended, and nothing is in flight
 	ending   bool // the simulation closes what is open
 	problems []string
 }
@@ -51,14 +51,14 @@ func newFuzzModel(p *fuzzProgram, now func() time.Duration) *fuzzModel {
 	return m
 }
 
-// complain notes that the network did what it may not.
+// complain records a violation by the network.
 func (m *fuzzModel) complain(format string, args ...any) {
 	if len(m.problems) < 10 {
 		m.problems = append(m.problems, fmt.Sprintf("at %v: ", m.now())+fmt.Sprintf(format, args...))
 	}
 }
 
-// port returns what befell a port.
+// port returns the history of a port.
 func (m *fuzzModel) port(host, port int) *fuzzTimes {
 	key := fuzzPort{host, port}
 	if m.ports[key] == nil {
@@ -67,8 +67,8 @@ func (m *fuzzModel) port(host, port int) *fuzzTimes {
 	return m.ports[key]
 }
 
-// bars returns the reasons for which nothing gets from one host to a port of
-// another; port 0 is none in particular.
+// bars returns the reasons why nothing gets from one host to a port of another; port 0
+// is any.
 func (m *fuzzModel) bars(from, to, port int) []fuzzSpans {
 	way := m.ways[[2]int{from, to}]
 	bars := []fuzzSpans{way.cut, way.held, m.hosts[from].paused, m.hosts[to].paused, m.hosts[to].down, m.hosts[to].black}
@@ -89,8 +89,7 @@ func (m *fuzzModel) barred(from, to, port int, sent, arrived time.Duration) bool
 	return false
 }
 
-// troubled reports whether there may have been anything in the way between two
-// instants, in one direction.
+// troubled reports whether one direction may have been disturbed between two instants.
 func (m *fuzzModel) troubled(from, to, port int, start, end time.Duration) bool {
 	for _, bar := range m.bars(from, to, port) {
 		if bar.touch(start, end) {
@@ -100,7 +99,7 @@ func (m *fuzzModel) troubled(from, to, port int, start, end time.Duration) bool 
 	return m.hosts[from].down.touch(start, end)
 }
 
-// classify says what an error is, in a word.
+// classify returns a word for an error.
 func classify(err error) string {
 	var dns *net.DNSError
 	switch {
@@ -131,21 +130,21 @@ func classify(err error) string {
 	return err.Error()
 }
 
-// looksLikeNetError reports whether an error looks as the net package's do.
+// looksLikeNetError reports whether an error looks like one of the net package.
 func looksLikeNetError(err error, op string) bool {
 	var opError *net.OpError
 	return err == nil || err == io.EOF || errors.As(err, &opError) && opError.Op == op
 }
 
-// A fuzzSpan is a time during which something was so.
+// A fuzzSpan is a period during which a condition held.
 type fuzzSpan struct{ start, end time.Duration }
 
-// fuzzSpans are the times at which something was so, in order.
+// fuzzSpans are the periods during which a condition held, in order.
 type fuzzSpans []fuzzSpan
 
 const forever = time.Duration(math.MaxInt64)
 
-// set says whether it is so from now on.
+// set sets whether the condition holds from now on.
 func (s *fuzzSpans) set(now time.Duration, so bool) {
 	last := len(*s) - 1
 	switch lasts := s.lasts(); {
@@ -156,14 +155,14 @@ func (s *fuzzSpans) set(now time.Duration, so bool) {
 	}
 }
 
-// lasts reports whether it is so now.
+// lasts reports whether the condition holds now.
 func (s fuzzSpans) lasts() bool { return len(s) > 0 && s[len(s)-1].end == forever }
 
-// began reports whether it is so, and became so at this instant.
+// began reports whether the condition holds since this instant.
 func (s fuzzSpans) began(now time.Duration) bool { return s.lasts() && s[len(s)-1].start == now }
 
-// cover reports whether it was so all the time from one instant to another, with
-// room to spare, for order within an instant is not the model's to know.
+// cover reports whether the condition held all the time between two instants, with a
+// margin, since the model does not know the order within an instant.
 func (s fuzzSpans) cover(from, to time.Duration) bool {
 	for _, span := range s {
 		if span.start < from && to < span.end {
@@ -173,7 +172,7 @@ func (s fuzzSpans) cover(from, to time.Duration) bool {
 	return false
 }
 
-// touch reports whether it may have been so at any time between two instants.
+// touch reports whether the condition may have held at any time between two instants.
 func (s fuzzSpans) touch(from, to time.Duration) bool {
 	for _, span := range s {
 		if span.start <= to && from <= span.end {
@@ -183,11 +182,10 @@ func (s fuzzSpans) touch(from, to time.Duration) bool {
 	return false
 }
 
-// A fuzzWay is one direction of the path between two hosts, as it was at all
-// times.
+// A fuzzWay is one direction of the path between two hosts, with its history.
 type fuzzWay struct {
 	link       netem.Link    // as it is
-	latencies  []fuzzLatency // that it had, in order
+	latencies  []fuzzLatency // its past latencies, in order
 	lossy      bool
 	limited    bool // datagrams may be too large, or too many
 	varied     bool // one may overtake another
@@ -196,10 +194,10 @@ type fuzzWay struct {
 	cut, held  fuzzSpans
 }
 
-// A fuzzLatency is the least that a link takes, from an instant on.
+// A fuzzLatency is the minimum latency of a link from an instant on.
 type fuzzLatency struct{ since, least time.Duration }
 
-// leastLatency returns how long at least the way takes for what leaves between
+// leastLatency returns the minimum latency of the way for packets that leave between
 // two instants.
 func (w *fuzzWay) leastLatency(from, to time.Duration) time.Duration {
 	least := forever
@@ -211,7 +209,7 @@ func (w *fuzzWay) leastLatency(from, to time.Duration) time.Duration {
 	return least
 }
 
-// setLink notes what the link is from now on.
+// setLink records the link from now on.
 func (w *fuzzWay) setLink(now time.Duration, link netem.Link) {
 	latency := link.Latency
 	if link.Jitter.Deviation > 0 || link.Reorder.Probability > 0 {
@@ -226,14 +224,14 @@ func (w *fuzzWay) setLink(now time.Duration, link netem.Link) {
 	w.befalls(link)
 }
 
-// addAccess notes that what goes the way also crosses a direction of an access from
-// now on, which adds to the time.
+// addAccess records that packets also cross a direction of an access from now on, which
+// adds latency.
 func (w *fuzzWay) addAccess(link netem.Link) {
 	w.varied = true
 	w.befalls(link)
 }
 
-// befalls notes what may befall packets on a link.
+// befalls records the possible impairments on a link.
 func (w *fuzzWay) befalls(link netem.Link) {
 	w.lossy = w.lossy || link.Loss != netem.Loss{} || link.Corrupt.Probability > 0
 	w.limited = w.limited || link.MTU > 0 || link.Queue != (netem.Queue{})
@@ -241,7 +239,7 @@ func (w *fuzzWay) befalls(link netem.Link) {
 	w.corrupts = w.corrupts || link.Corrupt.Probability > 0
 }
 
-// fuzzTimes are what befell a host, or one of its ports.
+// fuzzTimes are the history of a host, or of one of its ports.
 type fuzzTimes struct {
 	paused, down, refused, black fuzzSpans
 	listening                    fuzzSpans // of a port

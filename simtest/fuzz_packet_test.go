@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A fuzzDatagram is one that was sent. It carries its number.
+// A fuzzDatagram is a datagram that was sent. It carries its number.
 type fuzzDatagram struct {
 	number   uint64
 	from, to int
@@ -39,7 +39,7 @@ type fuzzPacketConn struct {
 
 const minDatagram = 16
 
-// datagram makes the next datagram of a host.
+// datagram returns the next datagram of a host.
 func (h *fuzzHost) datagram(source string, to, port, size int) *fuzzDatagram {
 	w := h.world
 	m := w.model
@@ -174,15 +174,15 @@ func (m *fuzzModel) sawPacket(h *fuzzHost, port int, from string, data []byte) *
 	return d
 }
 
-// isGone reports whether a datagram was lost for ever when it was sent. What a
-// paused host sends leaves when it goes on.
+// isGone reports whether a datagram was certainly lost when it was sent. What a paused
+// host sends leaves when it is resumed.
 func (m *fuzzModel) isGone(d *fuzzDatagram) bool {
 	way, host, port := m.ways[[2]int{d.from, d.to}], m.hosts[d.to], m.port(d.to, d.port)
 	return !m.hosts[d.from].paused.touch(d.at, d.at) &&
 		(way.cut.cover(d.at, d.at) || host.black.cover(d.at, d.at) || port.black.cover(d.at, d.at))
 }
 
-// whichPacket returns what was sent that has become this datagram.
+// whichPacket returns the sent datagram that arrived as this one.
 func (m *fuzzModel) whichPacket(host, port int, from string, data []byte) *fuzzDatagram {
 	fits := func(d *fuzzDatagram) bool {
 		if d == nil || d.to != host || d.port != port || d.source != from || len(d.data) != len(data) {
@@ -209,7 +209,7 @@ func (m *fuzzModel) whichPacket(host, port int, from string, data []byte) *fuzzD
 	return nil
 }
 
-// doPackets does a step with a connected socket.
+// doPackets performs a step with a connected socket.
 func (h *fuzzHost) doPackets(kind string, a, b int) {
 	w := h.world
 	if kind == "packet-dial" {

@@ -9,21 +9,21 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fuzzProgram is what a simulation does: who does what when. It is decoded
-// from a fuzzer's bytes, all of which mean something.
+// A fuzzProgram is the program of a simulation: who does what when. It is decoded from
+// a fuzzer's bytes, all of which are significant.
 type fuzzProgram struct {
 	seed  uint64 // decides links
 	hosts int
-	calm  bool // links are simple and never change, and nothing is broken: all times can be told
-	tcp   bool // streams are TCP: their times cannot be told so simply
+	calm  bool // links are simple and never change, and there are no faults: all times are predictable
+	tcp   bool // streams are TCP, whose times are not simply predictable
 	far   bool // hosts have accesses, and some steps set them instead of links; not if it is calm
-	mend  bool // when all is done, links become good
-	tidy  bool // at the end all is closed; otherwise that is left to the simulation
+	mend  bool // at the end, links become good
+	tidy  bool // at the end everything is closed; otherwise that is left to the simulation
 	ends  time.Duration
 	steps []fuzzStep
 }
 
-// exact reports whether all times of streams can be told.
+// exact reports whether all times of streams are predictable.
 func (p *fuzzProgram) exact() bool { return p.calm && !p.tcp }
 
 // A fuzzStep is one thing that one actor does.
@@ -39,7 +39,7 @@ const (
 	maxFuzzTime  = 12 * time.Hour
 )
 
-// What hosts and the director do, as often as it stands here.
+// Steps of hosts and of the director, weighted by repetition.
 var (
 	fuzzHostKinds = strings.Fields(`dial dial dial dial dial-odd dial-odd dial-two cancel
 		write write write write write write-all close-write close-read close close linger read-deadline write-deadline
@@ -59,9 +59,9 @@ var fuzzGaps = [16]time.Duration{
 // fuzzPause is a long gap, which comes now and then.
 const fuzzPause = 5 * time.Minute
 
-// decodeFuzzProgram turns bytes into a program. Steps of one host are never at
-// one instant, for its goroutines must not race; those of different hosts are,
-// often, and so are those of the director.
+// decodeFuzzProgram turns bytes into a program. Steps of one host are never at one
+// instant, since its goroutines must not race; those of different hosts and of the
+// director often are.
 func decodeFuzzProgram(seed uint64, tape []byte) *fuzzProgram {
 	p := &fuzzProgram{seed: seed, hosts: 2}
 	if len(tape) == 0 {
@@ -93,7 +93,7 @@ func decodeFuzzProgram(seed uint64, tape []byte) *fuzzProgram {
 	return p
 }
 
-// String returns the program, a step a line.
+// String returns the program, one step per line.
 func (p *fuzzProgram) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "seed %d, %d hosts, calm %v, mend %v, tidy %v\n", p.seed, p.hosts, p.calm, p.mend, p.tidy)
@@ -109,7 +109,7 @@ func (p *fuzzProgram) String() string {
 
 func fuzzHostName(i int) string { return string(rune('a' + i%26)) }
 
-// link returns the link of a number.
+// link returns the link with a number.
 func (p *fuzzProgram) link(number int, bottleneck *netem.Bottleneck) netem.Link {
 	random := rand.New(rand.NewPCG(p.seed, uint64(number)))
 	if p.calm {
@@ -118,7 +118,7 @@ func (p *fuzzProgram) link(number int, bottleneck *netem.Bottleneck) netem.Link 
 	return wildLink(random, bottleneck)
 }
 
-// access returns the direction of an access of a number.
+// access returns the direction of an access with a number.
 func (p *fuzzProgram) access(number int, bottleneck *netem.Bottleneck) netem.Link {
 	random := rand.New(rand.NewPCG(p.seed+1, uint64(number)))
 	link := wildLink(random, bottleneck)
@@ -129,8 +129,8 @@ func (p *fuzzProgram) access(number int, bottleneck *netem.Bottleneck) netem.Lin
 
 func oneOf[T any](random *rand.Rand, all ...T) T { return all[random.IntN(len(all))] }
 
-// calmLink returns a link whose times can be told with pencil and paper: a byte
-// takes a whole number of nanoseconds.
+// calmLink returns a link with simple times: a byte takes a whole number of
+// nanoseconds.
 func calmLink(random *rand.Rand) netem.Link {
 	return netem.Link{
 		Latency: oneOf(random, 0, 0, ms, 7*ms, 300*ms),
@@ -140,7 +140,7 @@ func calmLink(random *rand.Rand) netem.Link {
 	}
 }
 
-// wildLink returns a link with some of everything.
+// wildLink returns a link with any combination of features.
 func wildLink(random *rand.Rand, bottleneck *netem.Bottleneck) netem.Link {
 	chance := func() (c netem.Chance) {
 		if random.IntN(4) == 0 {

@@ -7,9 +7,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fuzzReference says when what is sent over a calm link arrives, byte by
-// byte. It is meant to be too simple to be wrong. Of what shares a rate with
-// others it says when it arrives at the earliest.
+// A fuzzReference predicts when bytes that are sent over a calm link arrive. It is
+// meant to be too simple to be wrong. If a rate is shared, it gives the earliest
+// arrival.
 type fuzzReference struct {
 	link     netem.Link
 	free     time.Duration // when the link is
@@ -18,7 +18,7 @@ type fuzzReference struct {
 	finished time.Duration
 }
 
-// exact reports whether it says exactly when.
+// exact reports whether its predictions are exact.
 func (r *fuzzReference) exact() bool { return r.link.Rate == 0 }
 
 // perByte is how long a byte takes to pass. Calm links have whole numbers.
@@ -29,8 +29,8 @@ func (r *fuzzReference) perByte() time.Duration {
 	return time.Duration(8e9 / int64(r.link.Rate))
 }
 
-// write sends n bytes of a stream: in bursts as the pace has it, in packets, one
-// after another.
+// write sends n bytes of a stream: in bursts by the pace, and in packets, one after
+// another.
 func (r *fuzzReference) write(at time.Duration, n int) {
 	r.free = max(r.free, at)
 	for n > 0 {

@@ -12,10 +12,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// Whatever hosts do and whatever is done to the network, what they see is what
-// the model allows, and the same once more on another number of processors.
-// Goroutines cover what they happen to cover, so -fuzzminimizetime 1x keeps the
-// fuzzer from spending its time on making its inputs small.
+// Whatever hosts do and whatever is done to the network, the results are within the
+// model, and the same again on another number of processors. Coverage by goroutines is
+// random, so use -fuzzminimizetime 1x to keep the fuzzer from spending its time on
+// minimizing inputs.
 func FuzzProgram(f *testing.F) {
 	for number := range tier.Count[uint64](4, 8) { // one of each kind, or two
 		seed, tape := randomTape(number)
@@ -35,7 +35,7 @@ func FuzzProgram(f *testing.F) {
 // Random programs, always the same ones.
 func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
 
-// Over TCP as well every byte arrives once and in order, and the same once more.
+// Over TCP too, every byte arrives once and in order, and a second run is the same.
 func TestRandomProgramsOverTCP(t *testing.T) { checkRandomPrograms(t, true) }
 
 func checkRandomPrograms(t *testing.T, tcp bool) {
@@ -71,7 +71,7 @@ func randomTape(number uint64) (seed uint64, tape []byte) {
 }
 
 // checkFuzzProgram checks a program in a simulation with a seed, and reports the
-// shortest one that still fails.
+// shortest version that still fails.
 func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	result := tryFuzzProgram(t, seed, tape, simulation, tcp)
@@ -103,7 +103,7 @@ func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, t
 	return second
 }
 
-// shortenTape leaves steps out as long as the program still fails.
+// shortenTape removes steps as long as the program still fails.
 func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool, result fuzzResult) ([]byte, fuzzResult) {
 	for size := len(tape) / 8 * 4; size >= 4; size = size / 8 * 4 {
 		for at := 1; at+size <= len(tape); {
@@ -118,7 +118,7 @@ func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp 
 	return tape, result
 }
 
-// firstDifference tells where what hosts have seen differs.
+// firstDifference returns the first difference between the logs of hosts.
 func firstDifference(first, second fuzzResult) string {
 	one, other := strings.Split(first.seen, "\n"), strings.Split(second.seen, "\n")
 	for i := range min(len(one), len(other)) {

@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A fuzzWorld is a simulation in which a program runs, with the model beside it.
+// A fuzzWorld is a simulation in which a program runs, with the model next to it.
 type fuzzWorld struct {
 	program    *fuzzProgram
 	running    atomic.Int64 // goroutines
@@ -23,24 +23,24 @@ type fuzzWorld struct {
 	bottleneck *netem.Bottleneck
 	hosts      []*fuzzHost
 
-	mu         sync.Mutex // guards the model and all that says so; held by nobody who waits
+	mu         sync.Mutex // guards the model and everything marked so; never held while waiting
 	model      *fuzzModel
 	roads      map[string]*fuzzRoad
 	references map[string]*fuzzReference
 }
 
-// A fuzzLog is what one goroutine after another has seen, with the time.
+// A fuzzLog is a log of observations with their times.
 type fuzzLog struct{ lines []string }
 
 func (l *fuzzLog) add(now time.Duration, what string, n int, class string) {
 	switch class {
 	case "EOF", "reset", "pipe", "timed out", "closed":
-		class = "over" // a reader and a writer who are told at once share the news
+		class = "over" // a reader and a writer that return at once share the error
 	}
 	l.lines = append(l.lines, fmt.Sprint(now, " ", what, " ", n, " ", class))
 }
 
-// A fuzzResult is what comes of running a program.
+// A fuzzResult is the result of running a program.
 type fuzzResult struct {
 	problems []string
 	digest   string
@@ -107,8 +107,8 @@ func (w *fuzzWorld) hostOf(addr net.Addr, seenBy *fuzzHost) int {
 	return seenBy.number
 }
 
-// spend takes bytes from what a host's connections may write. Hosts do not share
-// it, for they must share nothing but the network.
+// spend takes bytes from what a host's connections may write. Each host has its own,
+// since hosts must share nothing but the network.
 func (h *fuzzHost) spend(n int) bool {
 	if h.bytes+n > 3<<20 {
 		return false
@@ -117,15 +117,14 @@ func (h *fuzzHost) spend(n int) bool {
 	return true
 }
 
-// spendPacket takes a datagram from those that a host may send: all together are
-// fewer than a socket has room for.
+// spendPacket takes a datagram from a host's budget: all budgets together fit into a
+// socket's buffer.
 func (h *fuzzHost) spendPacket() bool {
 	h.sends++
 	return h.sends <= 60/h.world.program.hosts
 }
 
-// road returns what has come from a socket to a port. A host that was restarted
-// has other sockets.
+// road returns the datagrams from a socket to a port. A restarted host has new sockets.
 func (w *fuzzWorld) road(source string, from *fuzzHost, to, port int) *fuzzRoad {
 	key := fmt.Sprint(source, " ", from.number, from.lives, to, port)
 	if w.roads[key] == nil {
@@ -134,8 +133,8 @@ func (w *fuzzWorld) road(source string, from *fuzzHost, to, port int) *fuzzRoad 
 	return w.roads[key]
 }
 
-// reference returns when datagrams from a host's socket to another host arrive.
-// What a socket sends to a host goes one way, whatever its addresses are.
+// reference returns when datagrams from a host's socket to another host arrive. All
+// datagrams from a socket to a host share a path, whatever the addresses are.
 func (w *fuzzWorld) reference(source string, from, to int) *fuzzReference {
 	_, port, _ := net.SplitHostPort(source)
 	key := fmt.Sprint(from, port, to)
@@ -191,7 +190,7 @@ func (w *fuzzWorld) run() {
 	w.finish()
 }
 
-// mend ends all that is wrong with the network, and has all ends read on.
+// mend ends all faults of the network, and makes all ends read.
 func (w *fuzzWorld) mend() {
 	number := len(w.hosts)
 	for a := range number {
@@ -233,7 +232,7 @@ func (w *fuzzWorld) mend() {
 	}
 }
 
-// await waits until all has arrived that can, or long enough.
+// await waits until everything has arrived that can, or for long enough.
 func (w *fuzzWorld) await() {
 	const step, most = 7*time.Second + 333, 5 * time.Hour
 	for start := w.now(); w.now()-start < most; time.Sleep(step) {
@@ -253,8 +252,8 @@ func (w *fuzzWorld) await() {
 	w.checkResets()
 }
 
-// finish ends everything, unless that is left to the simulation. Those who wait
-// for orders are told that there will be none.
+// finish ends everything, unless that is left to the simulation. Goroutines that wait
+// for orders return.
 func (w *fuzzWorld) finish() {
 	for _, h := range w.hosts {
 		w.mu.Lock()

@@ -36,8 +36,8 @@ func echo(host *simtest.Host) func(context.Context) error {
 	}
 }
 
-// A host that crashes says nothing. Once it is back, it answers what is sent on
-// connections that it knows nothing of with a reset.
+// A host that crashes sends nothing. Once it is up again, it answers segments of
+// unknown connections with a reset.
 func TestCrashAndRestart(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -61,7 +61,7 @@ func TestCrashAndRestart(t *testing.T) {
 		_, err = b.Dial("tcp", "a:1")
 		assert.ErrorIs(t, err, syscall.ENETDOWN)
 
-		write1(t, conn, '2') // in vain, and again after 200, 600, 1,400 and 3,000 ms
+		write1(t, conn, '2') // lost, and again after 200, 600, 1,400 and 3,000 ms
 		sim.At(start+3*time.Second, b.Restart)
 		_, err = conn.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
@@ -77,8 +77,7 @@ func TestCrashAndRestart(t *testing.T) {
 	})
 }
 
-// A host that stays down: who sends to it is told after a while, and who dials
-// it after 131 s.
+// A host that stays down: writers get an error after a while, and dials after 131 s.
 func TestCrashForGood(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -89,7 +88,7 @@ func TestCrashForGood(t *testing.T) {
 		write1(t, conn, '1')
 		read1(t, conn, '1')
 		write1(t, conn, '2')
-		b.Crash() // while that is under way
+		b.Crash() // while that is in flight
 		start := sim.Elapsed()
 		_, err = conn.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
@@ -101,8 +100,8 @@ func TestCrashForGood(t *testing.T) {
 	})
 }
 
-// To what runs on a host when it crashes, connections are closed, and the
-// context of its program ends.
+// For goroutines on a host that crashes, connections are closed, and the context of the
+// program ends.
 func TestCrashAsItsProgramSeesIt(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := sim.Host("a"), sim.Host("b")
@@ -126,7 +125,7 @@ func TestCrashAsItsProgramSeesIt(t *testing.T) {
 		_, err := a.Dial("tcp", "b:1")
 		require.NoError(t, err)
 		time.Sleep(time.Second)
-		b.Restart() // crashes before
+		b.Restart() // crashes first
 		sim.Settle()
 		assert.Equal(t, 2, lives)
 		b.Crash()
@@ -163,8 +162,8 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// A reset of what two hosts have between them, or of one connection, is seen by
-// both ends, also by idle ones.
+// A reset of all connections between two hosts, or of one connection, is seen by both
+// ends, even idle ones.
 func TestReset(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := sim.Host("a"), sim.Host("b")
@@ -201,7 +200,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-// Refused, and swallowed.
+// Refused, and silently dropped.
 func TestRefuseAndBlackhole(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)

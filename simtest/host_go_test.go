@@ -61,8 +61,8 @@ func TestGoroutineOfAHostEndsWithIt(t *testing.T) {
 	}
 }
 
-// Go calls its function even on a host that does not run: callers that wait for
-// it must not wait for ever.
+// Go calls its function even on a host that is down, so that callers that wait for it
+// do not wait forever.
 func TestGoroutineOfAHostThatDoesNotRun(t *testing.T) {
 	for cause, end := range map[error]func(h *simtest.Host){
 		simtest.ErrCrashed: (*simtest.Host).Crash,
@@ -93,8 +93,8 @@ func TestGoroutineOfAHostThatDoesNotRun(t *testing.T) {
 	}
 }
 
-// At the end of the simulation goroutines have the grace, and the network is up;
-// the context of one that is started in the grace has already ended.
+// At the end of the simulation goroutines have the grace period, with the network up;
+// the context of one that is started during it has already ended.
 func TestGoroutinesAtTheEnd(t *testing.T) {
 	var log []string
 	var mu sync.Mutex
@@ -168,8 +168,7 @@ func TestPanicInAGoroutineOfAHost(t *testing.T) {
 	})
 }
 
-// What the goroutines of a host do when its context ends, at one instant, has one
-// order.
+// The actions of a host's goroutines when its context ends have a fixed order.
 func TestOrderOfGoroutinesThatEnd(t *testing.T) {
 	for seed := range uint64(5) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {

@@ -29,12 +29,12 @@ type killing struct {
 	want   []string
 }
 
-// A victim is the test environment of the process that will be killed.
+// A victim is the test environment of the process to be killed.
 type victim struct {
 	network
 	address string            // "127.0.0.1", or its host's
-	say     func(word string) // tells the killer something
-	hear    func() string     // what the killer says
+	say     func(word string) // sends a word to the killer
+	hear    func() string     // receives a word from the killer
 }
 
 // must panics on an error: a victim has no test to fail.
@@ -69,7 +69,7 @@ func (k *killer) dialVictim() stream {
 	return conn
 }
 
-// killAfter kills the victim when all that was sent has arrived.
+// killNow kills the victim when everything sent has arrived.
 func (k *killer) killNow() {
 	k.arrive()
 	k.kill()
@@ -122,10 +122,10 @@ func (k *killing) check(w *world, killer *killer) {
 	assert.Equal(w, k.want, got.lines)
 }
 
-// victimVariable is set in a process that is to be killed, to the scenario's name.
+// victimVariable is set to the scenario's name in a process to be killed.
 const victimVariable = "SIMTEST_VICTIM"
 
-// startVictim starts a process that is to be killed.
+// startVictim starts a process to be killed.
 func startVictim(w *world, scenario string) *killer {
 	command := exec.CommandContext(w.Context(), os.Args[0], "-test.run=^TestVictim$", "-test.timeout=1m")
 	command.Env = append(os.Environ(), victimVariable+"="+scenario)
@@ -179,7 +179,7 @@ func TestVictim(t *testing.T) {
 	}
 }
 
-// all reads to the end, and adds how that came.
+// all reads to the end, and adds how the stream ended.
 func (r *report) all(what string, c io.Reader) {
 	_, err := io.Copy(io.Discard, c)
 	if err == nil {

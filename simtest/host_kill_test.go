@@ -68,7 +68,7 @@ func TestKilledHostRefusesUntilItIsRestarted(t *testing.T) {
 		for range 2 {
 			_, err = dial()
 			assert.ErrorIs(t, err, syscall.ECONNREFUSED)
-			server.Kill() // which was
+			server.Kill() // it was killed
 		}
 		assert.Equal(t, []error{simtest.ErrKilled}, causes)
 
@@ -83,8 +83,8 @@ func TestKilledHostRefusesUntilItIsRestarted(t *testing.T) {
 	})
 }
 
-// To goroutines of a killed process that run on, what it had open is closed and
-// the network is down.
+// For goroutines of a killed process that still run, everything it had open is closed
+// and the network is down.
 func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		host := sim.Host("b")
@@ -178,8 +178,8 @@ func TestKernelGoesOnSendingForAKilledProcess(t *testing.T) {
 	}
 }
 
-// The process of a paused machine is killed; its peers hear of it when the
-// machine goes on.
+// If the process of a paused machine is killed, its peers learn of it when the machine
+// is resumed.
 func TestKillOfAPausedHost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		host := sim.Host("b")
@@ -221,7 +221,7 @@ func TestRunOnAKilledHost(t *testing.T) {
 		sim.Settle()
 		assert.Zero(t, runs)
 		host.Crash()
-		host.Kill() // nothing runs
+		host.Kill() // no process is running
 		host.Restart()
 		sim.Settle()
 		assert.Equal(t, 1, runs)

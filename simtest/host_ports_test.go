@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// fewPorts has hosts give out only a part of their ports, but in the nightly tests, and
+// fewPorts limits hosts to a part of their ports, except in the nightly tests, and
 // returns how many.
 func fewPorts(t *testing.T) int {
 	if tier.Long() {
@@ -27,8 +27,8 @@ func fewPorts(t *testing.T) int {
 	return few
 }
 
-// A dial that comes to nothing gives its port back: all ports of a host are
-// used up by such dials, and can be used again.
+// A dial that fails releases its port: such dials use up all ports of a host, which can
+// be used again.
 func TestPortsOfDialsThatFail(t *testing.T) {
 	ports := fewPorts(t)
 	for name, test := range map[string]struct {
@@ -78,7 +78,7 @@ func TestPortsOfDialsThatFail(t *testing.T) {
 	}
 }
 
-// A dial does not get a port that one of the host's listeners has.
+// A dial does not get the port of a listener on the host.
 func TestPortOfAListener(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -91,7 +91,7 @@ func TestPortOfAListener(t *testing.T) {
 	})
 }
 
-// A listener does not get a port that one of the host's connections has.
+// A listener does not get the port of a connection on the host.
 func TestPortOfAConnection(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a := sim.Host("a")
@@ -132,8 +132,8 @@ func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) time.Du
 	return time.Since(start)
 }
 
-// Opening something on a host does not search everything open there: to open
-// sixteen times as many takes about sixteen times as long, and not 256 times.
+// Opening something on a host does not search everything open there: opening sixteen
+// times as many takes about sixteen times as long, not 256 times.
 func TestOpeningTakesNoLongerWhereMuchIsOpen(t *testing.T) {
 	dial := func(h *simtest.Host) error {
 		_, err := h.Dial("tcp", "b:1")

@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heapInUse returns how many bytes there are on the heap that are of use.
+// heapInUse returns how many bytes of the heap are in use.
 func heapInUse() int {
 	least := uint64(math.MaxInt)
-	for range 4 { // what was finalized or in a pool needs two; what other goroutines do meanwhile, more
+	for range 4 { // two for finalizers and pools, more because of other goroutines
 		runtime.GC()
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
@@ -29,11 +29,11 @@ func heapInUse() int {
 	return int(least)
 }
 
-// A thousand hosts listen (three hundred in the quick tests), and each connects to
-// ten others: ten thousand connections, all open at once. Each carries some bytes there and back. When
-// they are closed, nothing is left of them: a second time takes what the first
-// took. (That one leaves something behind in the runtime, which keeps what
-// goroutines are made of.)
+// A thousand hosts listen (three hundred in the quick tests), and each connects to ten
+// others: ten thousand connections, all open at once. Each carries some bytes there and
+// back. When they are closed, nothing is left of them: a second round takes as much
+// memory as the first. (The first leaves some memory in the runtime, which keeps
+// goroutine structures.)
 func TestTenThousandConnections(t *testing.T) {
 	hosts, degree := tier.Count(300, 1000), 10
 	if raceEnabled || testing.Short() {
@@ -83,7 +83,7 @@ func TestTenThousandConnections(t *testing.T) {
 	})
 }
 
-// echoAll sends back what comes, on every connection.
+// echoAll echoes on every connection.
 func echoAll(echoes *sync.WaitGroup, listener net.Listener) {
 	for {
 		conn, err := listener.Accept()

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A change of an access holds for what enters it from then on, and that does not
-// overtake.
+// A change of an access applies to what enters it from then on, which does not overtake
+// earlier packets.
 func TestAccessChanges(t *testing.T) {
 	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		arrivals := receive(t, sim, "b")
@@ -62,7 +62,7 @@ func TestAccessAfterACrash(t *testing.T) {
 	})
 }
 
-// Faults apply where a packet is sent: what is on an access arrives.
+// Faults apply when a packet is sent: packets on an access arrive.
 func TestFaultsAndAnAccess(t *testing.T) {
 	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 8 * netem.Kbps}})
@@ -84,10 +84,10 @@ func TestFaultsAndAnAccess(t *testing.T) {
 	})
 }
 
-// Over TCP it makes no difference for the times whether acknowledgements enter an
-// access in time, or late where nobody can notice.
+// Over TCP, times do not depend on whether acknowledgements enter an access in time or
+// lazily.
 func TestLazyEventsOnAnAccess(t *testing.T) {
-	slow := netem.Link{Rate: 200 * netem.Kbps} // so that timers expire, and send again what nothing has lost
+	slow := netem.Link{Rate: 200 * netem.Kbps} // so that timers expire without a loss
 	lossy := netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 0.05}}
 	for name, set := range map[string]func(sim *simtest.Sim){
 		"client's Down": func(sim *simtest.Sim) { sim.Host("client").SetAccess(netem.Profile{Down: slow}) },
@@ -107,7 +107,7 @@ func TestLazyEventsOnAnAccess(t *testing.T) {
 			}
 			config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 				set(sim)
-				// The acknowledgements of what is written here take their turns with the downloads.
+				// The acknowledgements of these bytes take turns with the downloads.
 				_, err := sim.Host("quiet").Listen("tcp", ":1")
 				require.NoError(t, err)
 				conn, err := sim.Host("client").Dial("tcp", "quiet:1")

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The least MTU of the way counts.
+// The smallest MTU of the path applies.
 func TestLeastMTUOfTheWay(t *testing.T) {
 	for _, at := range []string{"Up", "link", "Down"} {
 		var largest atomic.Int64
@@ -40,7 +40,7 @@ func TestLeastMTUOfTheWay(t *testing.T) {
 	}
 }
 
-// A datagram that is larger than the MTU of an access that only takes time is dropped.
+// A datagram that exceeds the MTU of an access with only latency is dropped.
 func TestLargeDatagramOnAnAccess(t *testing.T) {
 	var reasons []string
 	drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {

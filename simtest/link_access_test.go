@@ -32,7 +32,7 @@ func withEach(t *testing.T, config simtest.Config, f func(t *testing.T, sim *sim
 	}
 }
 
-// serve has a host send so many bytes to each client.
+// serve makes a host send size bytes to each client.
 func serve(t *testing.T, host *simtest.Host, size int) {
 	t.Helper()
 	listener, err := host.Listen("tcp", ":1")
@@ -40,7 +40,7 @@ func serve(t *testing.T, host *simtest.Host, size int) {
 	go testnet.Serve(listener, func(conn net.Conn) { _, _ = conn.Write(make([]byte, size)) })
 }
 
-// fetch reads all that a host's server sends.
+// fetch reads everything that a host's server sends.
 func fetch(t *testing.T, from *simtest.Host, server string) (bytes int64) {
 	t.Helper()
 	conn, err := from.Dial("tcp", server+":1")
@@ -53,8 +53,8 @@ func fetch(t *testing.T, from *simtest.Host, server string) (bytes int64) {
 	return bytes
 }
 
-// fetchFromEach has a client read from so many servers at once, and returns when it
-// has read all.
+// fetchFromEach makes a client read from several servers at once, and returns when it
+// has read everything.
 func fetchFromEach(t *testing.T, sim *simtest.Sim, servers, size int) time.Duration {
 	t.Helper()
 	var all sync.WaitGroup
@@ -86,7 +86,7 @@ func TestFourDownloadsShareTheAccess(t *testing.T) {
 	assert.InDelta(t, 4*1500./1448, took[4].Seconds(), 0.1)
 }
 
-// What a host sends to several shares its Up, in both kinds of streams.
+// Traffic from a host to several others shares its Up, in both kinds of streams.
 func TestUploadsShareTheAccess(t *testing.T) {
 	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, ideal bool) {
 		sim.Host("server").SetAccess(netem.Profile{Up: netem.Link{Rate: 12 * netem.Mbps}})
@@ -104,8 +104,8 @@ func TestUploadsShareTheAccess(t *testing.T) {
 	})
 }
 
-// Latencies add up, of the sender's Up, the link and the receiver's Down; none of
-// them is between a host and itself.
+// The latencies of the sender's Up, the link and the receiver's Down add up; none of
+// them applies between a host and itself.
 func TestLatenciesOfAccessesAddUp(t *testing.T) {
 	config := simtest.Config{Link: netem.Link{Latency: 4 * ms}}
 	for _, rate := range []netem.Rate{0, 1000 * netem.Gbps} { // with a rate each hop is an event
@@ -162,7 +162,7 @@ func TestLatenciesOfAccessesAddUp(t *testing.T) {
 	}
 }
 
-// receive opens a socket and notes when which datagrams come, by their first byte.
+// receive opens a socket and records the times of datagrams, by their first byte.
 func receive(t *testing.T, sim *simtest.Sim, host string) (arrivals func() string) {
 	t.Helper()
 	socket, err := sim.Host(host).ListenPacket("udp", ":5")
@@ -198,7 +198,7 @@ func sendTo(t *testing.T, sim *simtest.Sim, from, to, names string, size int) {
 	}
 }
 
-// drops returns a configuration that notes why what was dropped.
+// drops returns a configuration that records the reasons of drops.
 func drops(reasons *[]string) simtest.Config {
 	*reasons = nil
 	return simtest.Config{KeepPools: true, Trace: func(e trace.Event) {
@@ -208,8 +208,8 @@ func drops(reasons *[]string) simtest.Config {
 	}}
 }
 
-// Datagrams wait for the rate of each line, whoever has sent those before them, and
-// find its queue full.
+// Datagrams wait for the rate of each line, whoever sent those before them, and are
+// dropped when its queue is full.
 func TestDatagramsPassThreeLines(t *testing.T) {
 	var reasons []string
 	drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -246,7 +246,7 @@ func TestDatagramsPassThreeLines(t *testing.T) {
 	}
 }
 
-// What befalls packets on an access befalls all that crosses it.
+// Impairments of an access affect everything that crosses it.
 func TestLossOnAnAccess(t *testing.T) {
 	lossy := netem.Link{Loss: netem.Loss{Random: 1}}
 	for where, set := range map[string]func(sim *simtest.Sim){
@@ -278,7 +278,8 @@ func TestLossOnAnAccess(t *testing.T) {
 	}
 }
 
-// A writer whose ideal stream is lost again and again on the peer's access gives up.
+// A writer gives up if the packets of its ideal stream are repeatedly lost on the
+// peer's access.
 func TestWriterOverALossyAccess(t *testing.T) {
 	var reasons []string
 	config := drops(&reasons)
@@ -300,8 +301,7 @@ func TestWriterOverALossyAccess(t *testing.T) {
 	})
 }
 
-// A ping waits behind a transfer of another peer's, in a queue that a discipline keeps
-// short.
+// A ping waits in the queue of another peer's transfer, which a discipline keeps short.
 func TestPingBesideATransferOnTheAccess(t *testing.T) {
 	ping := func(discipline netem.Discipline) (roundTrip time.Duration) {
 		config := simtest.Config{Link: netem.Link{Latency: 10 * ms}, TCP: netem.TCP{Congestion: netem.CUBIC}}
@@ -325,8 +325,8 @@ func TestPingBesideATransferOnTheAccess(t *testing.T) {
 	assert.Less(t, ping(netem.FQCoDel), 15*ms)
 }
 
-// Both copies of a datagram that was doubled on one line have their own luck on the
-// next.
+// The two copies of a datagram that was duplicated on one line have separate draws on
+// the next.
 func TestCopiesOnAnAccess(t *testing.T) {
 	simtest.Config{Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Duplicate: netem.Chance{Probability: 1}}})
@@ -384,7 +384,8 @@ func TestQueueOfUpMakesAWriterWait(t *testing.T) {
 	}
 }
 
-// A Pace on the link is a connection's own, whatever accesses there are.
+// A Pace on the link applies to each connection separately, whatever accesses there
+// are.
 func TestPaceBesideAnAccess(t *testing.T) {
 	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, _ bool) {
 		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 12 * netem.Mbps}})
@@ -399,7 +400,7 @@ func TestPaceBesideAnAccess(t *testing.T) {
 	})
 }
 
-// Whatever is sent to a host, and by whatever, no more arrives than its access passes.
+// Whatever is sent to a host, no more arrives than its access passes.
 func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 	const rate = 4 * netem.Mbps
 	for seed := range uint64(tier.Count(6, 200)) {
@@ -445,7 +446,7 @@ func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 	}
 }
 
-// What cannot be panics.
+// Invalid arguments panic.
 func TestInvalidAccess(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": netem: profile "": Up: Latency is -1ns: it must be 0 or more`, func() {

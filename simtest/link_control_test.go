@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What hosts that share nothing do to the network at one instant is done in the
-// same order in every run.
+// Operations on the network by independent hosts at one instant have the same order in
+// every run.
 func TestFaultsOfManyHostsHaveOneOrder(t *testing.T) {
 	for seed := range uint64(30) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
@@ -41,8 +41,8 @@ func TestFaultsOfManyHostsHaveOneOrder(t *testing.T) {
 	}
 }
 
-// Hosts that settle at one instant go on at once, and what they send is put in
-// order.
+// Hosts that settle at one instant continue at the same time, and what they send is
+// ordered.
 func TestManySettle(t *testing.T) {
 	for seed := range uint64(30) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
@@ -66,8 +66,7 @@ func TestManySettle(t *testing.T) {
 	}
 }
 
-// Faults take effect, with all that follows from them at their instant, before
-// they return.
+// Faults take effect, with all consequences at their instant, before the call returns.
 func TestFaultsTakeEffectBeforeTheyReturn(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -107,7 +106,7 @@ func TestFaultsTakeEffectBeforeTheyReturn(t *testing.T) {
 	})
 }
 
-// A program that asks again and again, without time passing, is stopped.
+// A program that loops without time passing is stopped.
 func TestSettlingForEverIsStopped(t *testing.T) {
 	defer simtest.SetMaxAtOnce(1000)()
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
@@ -122,7 +121,7 @@ func TestSettlingForEverIsStopped(t *testing.T) {
 	}
 }
 
-// What was held arrives in the order in which it was sent, whatever the seed.
+// Held packets arrive in the order of sending, whatever the seed is.
 func TestReleaseKeepsTheOrder(t *testing.T) {
 	for seed := range uint64(10) {
 		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -147,8 +146,8 @@ func TestReleaseKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// The default link may change while the simulation runs, and holds for hosts
-// that have no other.
+// The default link may change while the simulation runs, and applies to hosts without
+// another one.
 func TestDefaultLinkChanges(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: time.Second}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Latency: time.Minute})
@@ -167,7 +166,7 @@ func TestDefaultLinkChanges(t *testing.T) {
 	})
 }
 
-// Each simulation begins with a bottleneck that nobody waits for.
+// Each simulation begins with an idle bottleneck.
 func TestBottleneckBeginsAnew(t *testing.T) {
 	bottleneck := netem.NewBottleneck(8 * netem.Kbps)
 	for _, config := range []simtest.Config{{TCP: unlimited, Link: netem.Link{Bottleneck: bottleneck}}, ideal} {
@@ -184,7 +183,7 @@ func TestBottleneckBeginsAnew(t *testing.T) {
 	}
 }
 
-// What a stream loses is in the trace, each time that it is lost.
+// Every loss of a stream's packet is in the trace.
 func TestTraceOfWhatIsLost(t *testing.T) {
 	lost := func(link netem.Link, f func(t *testing.T, sim *simtest.Sim)) (notes []string) {
 		simtest.Config{TCP: unlimited, KeepEvents: 1000, Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -230,7 +229,7 @@ func TestTraceOfWhatIsLost(t *testing.T) {
 	}))
 }
 
-// When it has ended, a simulation is what it was.
+// The results of a simulation do not change after its end.
 func TestAfterTheEnd(t *testing.T) {
 	var ended *simtest.Sim
 	var digest string
@@ -249,8 +248,7 @@ func TestAfterTheEnd(t *testing.T) {
 	assert.Equal(t, "2000-01-01T00:00:01Z", ended.Now().UTC().Format(time.RFC3339))
 }
 
-// What is asked of the network at the instant of the end is asked in time, or
-// not, in every run.
+// Whether calls at the instant of the end are in time is the same in every run.
 func TestEndOfManyDials(t *testing.T) {
 	for seed := range tier.Count[uint64](30, 100) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {

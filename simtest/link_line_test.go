@@ -51,7 +51,7 @@ func pingBesideDownload(t *testing.T, queue netem.Queue) (roundTrip time.Duratio
 	return roundTrip
 }
 
-// A ping beside a download waits in the download's queue, which a discipline keeps
+// A ping during a download waits in the download's queue, which a discipline keeps
 // short.
 func TestPingBesideADownloadFeelsTheQueue(t *testing.T) {
 	fifo := pingBesideDownload(t, netem.Queue{Packets: 100})
@@ -61,16 +61,15 @@ func TestPingBesideADownloadFeelsTheQueue(t *testing.T) {
 	assert.Less(t, pingBesideDownload(t, netem.Queue{Packets: 100, Discipline: netem.FQCoDel}), 25*ms)
 }
 
-// Ideal streams share the rate as well, a packet each in turn, and datagrams with
-// them.
+// Ideal streams share the rate too, one packet at a time, also with datagrams.
 func TestIdealStreamsShareTheLink(t *testing.T) {
 	simtest.Config{TCP: unlimited, Link: netem.Link{Rate: 12 * netem.Mbps}, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		assert.Equal(t, 4*time.Second, download(t, sim, 4, 1_500_000))
 	})
 }
 
-// A link changes under a connection: what is sent from then on goes over the new
-// one, whose packets may be smaller.
+// A link changes under a connection: later bytes use the new one, whose packets may be
+// smaller.
 func TestLinkChangesUnderADownload(t *testing.T) {
 	link := netem.Link{Latency: 10 * ms, Rate: 10 * netem.Mbps}
 	overTCP(t, simtest.Config{Link: link}, func(t *testing.T, sim *simtest.Sim) {
@@ -83,7 +82,7 @@ func TestLinkChangesUnderADownload(t *testing.T) {
 	})
 }
 
-// Behind an MTU black hole small answers arrive and full segments never do.
+// Through an MTU black hole small answers arrive and full segments never do.
 func TestMTUBlackHole(t *testing.T) {
 	link := netem.Link{Latency: 10 * ms, MTU: 1400, DropOversize: true}
 	overTCP(t, simtest.Config{Link: link}, func(t *testing.T, sim *simtest.Sim) {
@@ -96,8 +95,8 @@ func TestMTUBlackHole(t *testing.T) {
 	})
 }
 
-// passThenVanish sends what fits into a packet of the MTU, which arrives, and then what
-// does not.
+// passThenVanish sends bytes that fit into the MTU, which arrive, and then more, which
+// do not.
 func passThenVanish(t *testing.T, client, server net.Conn) {
 	t.Helper()
 	_, err := client.Write(make([]byte, 1000))
@@ -109,7 +108,7 @@ func passThenVanish(t *testing.T, client, server net.Conn) {
 	require.NoError(t, err)
 }
 
-// A socket whose datagrams wait for its pace holds up no other on the link.
+// A socket whose datagrams wait for its pace does not delay others on the link.
 func TestPaceOfASocketHoldsUpNoOther(t *testing.T) {
 	link := netem.Link{Rate: netem.Mbps, Pace: netem.Pace{Wait: time.Second}}
 	simtest.Config{Link: link, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The default link is that of all hosts but to themselves, and one that is set
-// replaces it.
+// The default link applies between all different hosts, and one that is set replaces
+// it.
 func TestDefaultLink(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: time.Second}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		for _, name := range []string{"a", "b", "c"} {
@@ -105,7 +105,7 @@ func waitForTheQueue(t *testing.T, sim *simtest.Sim) (client net.Conn) {
 	return client
 }
 
-// A stream over a link that loses packets is late, and whole.
+// A stream over a lossy link is late but complete.
 func TestStreamOverALossyLink(t *testing.T) {
 	simtest.Config{Seed: 5}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		link := netem.Link{
@@ -154,7 +154,7 @@ func readPackets(c net.PacketConn) (all []string) {
 	}
 }
 
-// What befalls datagrams is what the link says.
+// The link's impairments affect datagrams.
 func TestDatagramsOverLinks(t *testing.T) {
 	arrived := func(link netem.Link, sizes ...int) (all []string) {
 		simtest.Config{Seed: 3}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -182,8 +182,7 @@ func TestDatagramsOverLinks(t *testing.T) {
 	assert.NotEqual(t, []string{"0", "1", "2", "3", "4"}, shuffled, "datagrams overtake each other")
 }
 
-// Partitions, refusals and crashes lose datagrams, and what is unread has a
-// bound.
+// Partitions, refusals and crashes lose datagrams, and the receive buffer is limited.
 func TestDatagramsAndFaults(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := packetPair(t, sim)

@@ -52,7 +52,8 @@ func TestLockerLetsTimeGoOn(t *testing.T) {
 	})
 }
 
-// It excludes, outside of simulations too, and works with a sync.Cond.
+// It provides mutual exclusion, also outside of simulations, and works with a
+// sync.Cond.
 func TestLockerExcludes(t *testing.T) {
 	var lock simtest.Locker
 	var inside atomic.Int32

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// logged has two hosts talk, with loggers, and a fault.
+// logged makes two hosts talk, with loggers, and a fault.
 func logged(t *testing.T, sim *simtest.Sim) {
 	sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
 	client, server := connected(t, sim)
@@ -30,8 +30,8 @@ func logged(t *testing.T, sim *simtest.Sim) {
 	sim.Partition([]string{"a"})
 }
 
-// Config.Logger is told of the hosts' own records, of faults and of events, at the
-// simulated time.
+// Config.Logger receives the hosts' own records, faults and events, with simulated
+// times.
 func TestLogger(t *testing.T) {
 	for level, want := range map[slog.Level]string{
 		slog.LevelInfo: `time=2000-01-01T00:00:00.000Z level=INFO msg=fault from=a to=b note=link
@@ -80,8 +80,8 @@ func TestLoggerOfTheTest(t *testing.T) {
 	require.NotContains(t, output, "msg=data")
 }
 
-// A host's logger is a handler as log/slog wants them, if that of Config.Logger is: it
-// keeps levels, attributes and groups.
+// A host's handler conforms to log/slog, if that of Config.Logger does: it keeps
+// levels, attributes and groups.
 func TestLoggerKeepsWhatItsHandlerIsGiven(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer

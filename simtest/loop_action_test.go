@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ranks order no two actions otherwise than their keys do, however large the
-// numbers are; and of a connection's actions the dialling side's come first, and
-// of one side's those that want room, give it and send.
+// Ranks never contradict the order of keys, however large the numbers are. Of a
+// connection's actions the dialling side's come first; of one side's, first window
+// probes, then window updates, then bytes.
 func TestRanks(t *testing.T) {
 	hosts := []int{1, 2, 3, 1<<24 - 2, 1<<24 - 1, 1 << 24, 1<<24 + 1, math.MaxInt32}
 	numbers := []uint64{1, 2, 1<<40 - 2, 1<<40 - 1, 1 << 40, 1<<40 + 1, firstSocket, firstSocket + 1, dials}

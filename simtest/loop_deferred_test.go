@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// It makes no difference whether a write wakes the loop or waits for it to wake: not
-// even to what comes first at one instant.
+// It makes no difference whether a write wakes the loop or is deferred, not even for
+// the order of events at one instant.
 func TestDeferredWritesMakeNoDifference(t *testing.T) {
 	for number := range tier.Count[uint64](16, 2000) {
 		seed, tape := randomTape(number)
@@ -27,8 +27,8 @@ func TestDeferredWritesMakeNoDifference(t *testing.T) {
 	}
 }
 
-// Writes of one instant cost no turn of the loop but those of their arrivals: one when
-// the time has come, and one more after each but the last.
+// Writes of one instant cost no turns of the loop except for their arrivals: one at the
+// time of arrival, and one more after each except the last.
 func TestWritesWaitForTheLoop(t *testing.T) {
 	const conns = 3
 	simtest.Config{Link: netem.Link{Latency: 5 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -14,11 +14,11 @@ import (
 
 const century = 100 * 365 * 24 * time.Hour
 
-// endless is the longest time that a link can take.
+// endless is the longest possible latency.
 const endless time.Duration = 1<<63 - 1
 
 // endsWithTheClock runs a simulation without a limit in a process of its own, and
-// checks that it was stopped when the clock could go no further.
+// checks that it was stopped at the end of the clock.
 func endsWithTheClock(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) (output string) {
 	t.Helper()
 	output = failing(t, simtest.Config{TCP: unlimited, TimeLimit: -1}, f)

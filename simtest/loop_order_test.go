@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// repeats checks that a simulation sees the same in every run, on 1, 2 and 4
+// repeats checks that a simulation has the same results in every run, on 1, 2 and 4
 // processors.
 func repeats(t *testing.T, runs int, f func(t *testing.T, sim *simtest.Sim, note func(format string, args ...any))) {
 	t.Helper()
@@ -55,7 +55,7 @@ func repeatsIn(t *testing.T, config simtest.Config, runs int, f func(t *testing.
 	}
 }
 
-// Many hosts that all do the same at the same instants are served in one order.
+// Many hosts that do the same at the same instants are served in a fixed order.
 func TestOrderInLockStep(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
@@ -105,7 +105,7 @@ func TestOrderInLockStep(t *testing.T) {
 	})
 }
 
-// Both ends of one connection that speak at one instant are heard in one order.
+// Bytes that both ends of a connection send at one instant arrive in a fixed order.
 func TestOrderOfBothEnds(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, server := connected(t, sim)
@@ -124,8 +124,7 @@ func TestOrderOfBothEnds(t *testing.T) {
 	})
 }
 
-// A writer that waits for its window and a reader that makes room at the same
-// instant.
+// A writer waits for the window and a reader makes room at the same instant.
 func TestOrderAtAFullWindow(t *testing.T) {
 	repeatsIn(t, ideal, 90, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, server := connected(t, sim)
@@ -154,7 +153,7 @@ func TestOrderAtAFullWindow(t *testing.T) {
 	})
 }
 
-// At the very instant of a deadline nothing is read or written any more.
+// At the instant of a deadline nothing is read or written.
 func TestOrderAtADeadline(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		conn, peer := connected(t, sim)
@@ -172,7 +171,7 @@ func TestOrderAtADeadline(t *testing.T) {
 	})
 }
 
-// A deadline that was put off does not strike.
+// A deadline that was moved has no effect.
 func TestDeadlinePutOffAtItsInstant(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -190,7 +189,7 @@ func TestDeadlinePutOffAtItsInstant(t *testing.T) {
 	})
 }
 
-// The window is a window: so many bytes a round trip, and no more on their way.
+// The window limits the bytes per round trip, and the bytes in flight.
 func TestWindowIsARoundTrip(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
@@ -210,7 +209,7 @@ func TestWindowIsARoundTrip(t *testing.T) {
 	})
 }
 
-// A reset comes behind what was sent before it.
+// A reset arrives after everything sent before it.
 func TestResetComesBehindTheData(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Rate: 8 * netem.Kbps})
@@ -226,7 +225,7 @@ func TestResetComesBehindTheData(t *testing.T) {
 	})
 }
 
-// Dials that are under way when the simulation ends are told so.
+// Pending dials return when the simulation ends.
 func TestDialsUnderWayAtTheEnd(t *testing.T) {
 	errors := make(chan error, 2)
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -245,7 +244,7 @@ func TestDialsUnderWayAtTheEnd(t *testing.T) {
 	assert.ErrorIs(t, <-errors, net.ErrClosed)
 }
 
-// What waits for the test's context has time to end after it.
+// Goroutines that wait for the test's context have time to end after it.
 func TestTimeToWindUp(t *testing.T) {
 	ended := false
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -258,8 +257,8 @@ func TestTimeToWindUp(t *testing.T) {
 	assert.True(t, ended)
 }
 
-// A dialled connection is told from all others by its ports; when they are used
-// up, the error is the system's.
+// A dialled connection is identified by its ports; when they are used up, the error is
+// the system's.
 func TestPorts(t *testing.T) {
 	ports := fewPorts(t)
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -295,8 +294,8 @@ func TestPorts(t *testing.T) {
 	})
 }
 
-// Ten thousand dials of one instant all get through: only connections that
-// were made and not accepted fill a listener's queue.
+// Ten thousand dials of one instant all succeed: only established connections that were
+// not accepted fill a listener's queue.
 func TestManyDialsAtOnce(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		link := netem.Link{Latency: 5 * ms}
@@ -352,8 +351,7 @@ func TestMainIsForPrograms(t *testing.T) {
 	assert.PanicsWithValue(t, "simtest: Main is for programs; in a test, call Run", func() { simtest.Main(func(*simtest.Sim) {}) })
 }
 
-// What crosses from host to host at one instant is in the order of hosts, then
-// of connections.
+// Traffic between hosts at one instant is ordered by host, then by connection.
 func TestOrderIsByHost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		names := []string{"d", "a", "c", "b"}
@@ -396,8 +394,8 @@ func runSelf(t *testing.T, test string, env ...string) string {
 	return string(output)
 }
 
-// An end that reads and writes at one instant, as a proxy or HTTP/2 does, is
-// seen in one order by its peer.
+// The reads and writes of an end at one instant, as in a proxy or HTTP/2, have a fixed
+// order for its peer.
 func TestOrderOfReadingAndWriting(t *testing.T) {
 	repeatsIn(t, ideal, 200, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, server := connected(t, sim)
@@ -411,8 +409,8 @@ func TestOrderOfReadingAndWriting(t *testing.T) {
 	})
 }
 
-// However the goroutines of a host cut what they write on one connection at one
-// instant, it arrives as one, unless packets matter to the link.
+// Bytes that the goroutines of a host write to one connection at one instant arrive as
+// one, however the writes are cut, unless packets matter to the link.
 func TestWritesOfOneInstantArriveTogether(t *testing.T) {
 	lengths := func(link netem.Link) (all []int) {
 		simtest.Config{TCP: unlimited, Link: link, KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// What comes out of a queue is sorted by time, by tie, and by the order in which
-// it was put in, however that is mixed with taking out.
+// A queue returns events by time, by tie, and by the order of insertion, however
+// insertions and removals are mixed.
 func TestQueueIsSorted(t *testing.T) {
 	for seed := range tier.Count[uint64](50, 200) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -51,8 +51,7 @@ func TestQueueIsSorted(t *testing.T) {
 	}
 }
 
-// A fifo hands out what was put in, in its order, and keeps no more than a
-// little of its room.
+// A fifo returns items in order, and keeps only a little capacity.
 func TestFifo(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -86,7 +85,7 @@ func TestFifo(t *testing.T) {
 	assert.Zero(t, f.len())
 }
 
-// What was taken out of a fifo is not kept, wherever it was.
+// A fifo does not keep removed items alive.
 func TestFifoKeepsNothing(t *testing.T) {
 	for most := 1; most < 2*fifoRoom; most++ {
 		var f fifo[*int]

@@ -16,8 +16,8 @@ import (
 )
 
 // arrivalOrders runs a simulation in which six sockets send a datagram each at every
-// full second, over 10 ms, and others besides. It returns in which order those of each
-// second have arrived, and what else was drawn.
+// full second, over 10 ms, and possibly others. It returns the order of arrival for
+// each second, and the recorded decisions.
 func arrivalOrders(t *testing.T, config Config, besides func(t *testing.T, sim *Sim)) (orders map[time.Duration]string) {
 	t.Helper()
 	const latency = 10 * time.Millisecond
@@ -58,8 +58,8 @@ func sendEverySecond(t *testing.T, host *Host, to string) {
 
 const naturalArrival = "123456"
 
-// Each instant has an order of its own, which other things at other instants do not
-// change, and neither does a fault that is due at the same one.
+// Each instant has its own order, which does not depend on events at other instants, or
+// on a fault at the same one.
 func TestTiesAreOfTheirInstant(t *testing.T) {
 	assert.Equal(t, slices.Repeat([]string{naturalArrival}, 8), inOrder(arrivalOrders(t, Config{}, nil)))
 	alone := arrivalOrders(t, Config{Seed: 1}, nil)
@@ -89,9 +89,8 @@ func inOrder(orders map[time.Duration]string) (list []string) {
 
 func distinct(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
-// The order at one instant can be another one than the seed's: the natural one, or one
-// drawn from another number. All others stay as they are. Those that were drawn can be
-// asked for.
+// The order at one instant can be overridden: by the natural one, or by one drawn from
+// another number. All others are unchanged. Drawn orders are recorded.
 func TestTiesThatAreOverridden(t *testing.T) {
 	const sent, arrived = 3 * time.Second, 3010 * time.Millisecond
 	run := func(o overrides) (orders map[time.Duration]string, drawn []time.Duration) {
@@ -121,7 +120,7 @@ func TestTiesThatAreOverridden(t *testing.T) {
 	delete(orders, sent)
 	assert.Equal(t, others, orders)
 
-	var natural overrides // where they arrive, so that the order is that of sending
+	var natural overrides // at their arrival, so that the order is that of sending
 	for _, second := range drawn {
 		if second%time.Second != 0 {
 			natural.ties = append(natural.ties, tieOverride{at: second, natural: true})
@@ -135,7 +134,7 @@ func TestTiesThatAreOverridden(t *testing.T) {
 	assert.Equal(t, slices.Repeat([]string{naturalArrival}, 8), inOrder(orders))
 	assert.Empty(t, left)
 
-	// What the seed has for an instant, though all others are natural.
+	// The seed's order at one instant, while all others are natural.
 	var seeds ties
 	seeds.init(&Config{Seed: 1})
 	orders, left = run(overrides{natural: true, ties: []tieOverride{{at: sent, round: seeds.seedsRound(sent)}, {at: arrived, round: seeds.seedsRound(arrived)}}})
@@ -143,7 +142,7 @@ func TestTiesThatAreOverridden(t *testing.T) {
 	assert.Equal(t, whole[sent], orders[sent])
 }
 
-// Without a seed an order can be drawn as well.
+// An order can be drawn without a seed, too.
 func TestTiesThatAreOverriddenWithoutASeed(t *testing.T) {
 	const sent = 3 * time.Second
 	orders := arrivalOrders(t, Config{overrides: &overrides{ties: []tieOverride{{at: sent, round: 1}}}}, nil)
@@ -152,8 +151,7 @@ func TestTiesThatAreOverriddenWithoutASeed(t *testing.T) {
 	assert.Equal(t, []string{naturalArrival}, distinct(slices.Collect(maps.Values(orders))))
 }
 
-// No more decisions are noted than there is room for, and it is said that there were
-// more.
+// The number of recorded decisions is limited, and it is recorded that there were more.
 func TestDecisionsAreBounded(t *testing.T) {
 	var d decisions
 	for i := range maxDecisions {

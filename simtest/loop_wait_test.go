@@ -19,8 +19,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// callers are goroutines that wait for the same thing. Each notes its result;
-// the order of the notes is up to the scheduler.
+// callers are goroutines that wait for the same thing. Each records its result; the
+// order of the records depends on the scheduler.
 type callers struct {
 	mu   sync.Mutex
 	wait sync.WaitGroup
@@ -74,14 +74,14 @@ func writeMuch(c io.Writer) string {
 	return describe(err)
 }
 
-// A notifier is what a loop asks of a connection.
+// A notifier is the interface of a connection for event loops.
 type notifier interface {
 	NotifyReadable(f func())
 	TryRead(p []byte) (int, error)
 }
 
-// Of a goroutine that reads a connection and one that writes it, the same one
-// gets the reset in every run. With seeds it is either of them, as on Linux.
+// Of a reader and a writer of a connection, the same one gets the reset in every run.
+// With seeds it can be either, as on Linux.
 func TestWhoHearsOfAReset(t *testing.T) {
 	reader := []string{`reader: "", read: read: connection reset by peer`, "writer: write: write: broken pipe"}
 	writer := []string{`reader: "", EOF`, "writer: write: write: connection reset by peer"}
@@ -116,9 +116,8 @@ func TestWhoHearsOfAReset(t *testing.T) {
 	}
 }
 
-// Of several goroutines that wait, the one that has waited longest is served
-// first; and at the instant of a deadline, the deadline takes effect, whatever
-// else happens.
+// Of several goroutines that wait, the one that has waited longest is served first; and
+// at the instant of a deadline, the deadline wins.
 func TestWhoGetsWhat(t *testing.T) {
 	never := time.Time{}
 	in := func(d time.Duration) time.Time { return time.Now().Add(d) }
@@ -275,7 +274,7 @@ func TestWhoGetsWhat(t *testing.T) {
 				c.after(2, "second", func() string { _ = conn.SetReadDeadline(in(time.Hour)); return readSome(conn, 1) })
 				c.after(1, "first", func() string {
 					got := readSome(conn, 1)
-					_, err := conn.Write([]byte("y")) // the error was taken
+					_, err := conn.Write([]byte("y")) // the error was consumed
 					return got + " " + describe(err)
 				})
 				_, err = conn.Write([]byte("x"))

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Two hosts keep in touch for six hours or a week, with a heartbeat every second. What
-// that takes does not grow with the time.
+// Two hosts keep in touch for six hours or a week, with a heartbeat every second. The
+// resources do not grow with time.
 func TestWeekOfHeartbeats(t *testing.T) {
 	const day = 24 * time.Hour
 	lasts := tier.Count(day/4, 7*day)

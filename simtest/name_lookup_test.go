@@ -63,7 +63,7 @@ var pending = map[string]func(t *testing.T, sim *simtest.Sim) error{
 	},
 }
 
-// begin starts a call and lets it wait for a minute.
+// begin starts a call and waits for a minute.
 func begin(t *testing.T, sim *simtest.Sim, call func(t *testing.T, sim *simtest.Sim) error) (result <-chan error) {
 	sim.SetLink("a", "far", netem.Link{Latency: 48 * time.Hour})
 	sim.SetName("slow", simtest.Name{Host: "far", Delay: 48 * time.Hour})
@@ -79,8 +79,8 @@ func begin(t *testing.T, sim *simtest.Sim, call func(t *testing.T, sim *simtest.
 	return ended
 }
 
-// Whatever a host's goroutine waits for on the network when its host crashes, it
-// waits no longer, not even if the host is back at once.
+// When a host crashes, every network call of its goroutines returns, even if the host
+// restarts at once.
 func TestCrashEndsWhatWaits(t *testing.T) {
 	for name, call := range pending {
 		for _, fault := range []func(host *simtest.Host){(*simtest.Host).Crash, (*simtest.Host).Restart} {
@@ -115,8 +115,8 @@ func TestEndEndsWhatWaits(t *testing.T) {
 	}
 }
 
-// A client that times out before its server's name is known leaves nothing
-// behind, though net/http lets the dial go on.
+// A client that times out before its server's name is resolved leaves nothing behind,
+// although net/http lets the dial continue.
 func TestLookupOutlivesItsClient(t *testing.T) {
 	for _, seed := range []uint64{0, 1} {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed}, func(t *testing.T, sim *simtest.Sim) {
@@ -149,7 +149,7 @@ func TestLookupUntilTheDeadline(t *testing.T) {
 	})
 }
 
-// Lookups of one host that end at one instant end in one order.
+// Lookups of one host that end at one instant end in a fixed order.
 func TestOrderOfLookups(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		names := []string{"c", "a", "b", "d"}
@@ -177,8 +177,7 @@ func TestLookupIsReported(t *testing.T) {
 	}
 }
 
-// The error that a name is given is the test's: looking up changes nothing in
-// it.
+// The error of a name belongs to the test: lookups do not change it.
 func TestErrorOfANameIsNotChanged(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		shared := &net.DNSError{Err: "server misbehaving", Server: "10.1.1.1", IsTemporary: true}

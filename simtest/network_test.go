@@ -197,8 +197,7 @@ func TestDialIsCanceledUnderWay(t *testing.T) {
 	})
 }
 
-// What a link does to bytes is the model's business; here it is seen from the
-// two ends.
+// The effects of a link, as seen from both ends.
 func TestLinks(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: 50 * ms, Rate: netem.Mbps})
@@ -216,11 +215,11 @@ func TestLinks(t *testing.T) {
 			assert.Equal(t, at, sim.Elapsed()-start)
 		}
 		write(conn, 4000)
-		read(peer, 1500, 62*ms) // 12 ms for the bits, 50 ms under way
+		read(peer, 1500, 62*ms) // 12 ms for the bits, 50 ms of latency
 		read(peer, 1500, 74*ms)
 		read(peer, 1000, 82*ms)
 		write(peer, 4000)
-		read(conn, 4000, 82*ms) // the way back has no limits
+		read(conn, 4000, 82*ms) // the return path has no limits
 
 		write(conn, 100)
 		sim.SetLink("a", "b", netem.Link{})
@@ -231,7 +230,7 @@ func TestLinks(t *testing.T) {
 		time.Sleep(ms)
 		sim.SetLink("a", "b", netem.Link{})
 		write(conn, 1)
-		read(peer, 2, 1132*ms+800*time.Microsecond) // nothing overtakes what is under way
+		read(peer, 2, 1132*ms+800*time.Microsecond) // nothing overtakes bytes in flight
 		write(conn, 1)
 		read(peer, 1, 1132*ms+800*time.Microsecond)
 
@@ -239,8 +238,8 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-// When f returns, what is open is closed, and whoever waits for it ends: if not,
-// the bubble would say so.
+// When f returns, everything open is closed, and waiting calls return: otherwise the
+// bubble would report them.
 func TestEnd(t *testing.T) {
 	var ended []string
 	var mu sync.Mutex
@@ -278,8 +277,8 @@ func TestEnd(t *testing.T) {
 	assert.ElementsMatch(t, []string{"accept: accept: closed", "listen: listen: closed", "dial: dial: closed", "read: read: closed", "write: write: closed"}, ended)
 }
 
-// A name stands for two addresses. The second is dialled when the host refuses
-// the first, and listens there; else the answer is what became of the first.
+// A name resolves to two addresses. The second is dialled if the host refuses the first
+// and listens on the second; otherwise the result is that of the first.
 func TestDialTriesEachAddress(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		link := netem.Link{Latency: 100 * ms}
@@ -364,7 +363,7 @@ func TestEndOfTheSecondAttempt(t *testing.T) {
 	}
 }
 
-// Dials of one instant whose second addresses matter are no race.
+// Dials of one instant whose second addresses matter do not race.
 func TestOrderOfSecondAttempts(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		link := netem.Link{Latency: 150 * ms} // whose answers come when the second attempts begin

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// What is called by Host.Do belongs to the host, with what it starts; and after it
-// the goroutine belongs to whom it did before.
+// Code in Host.Do belongs to the host, with the goroutines that it starts; afterwards
+// the goroutine belongs to its previous host.
 func TestHostDo(t *testing.T) {
 	draw := func() string {
 		b := make([]byte, 8)

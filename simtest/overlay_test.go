@@ -29,7 +29,7 @@ func TestParseLayers(t *testing.T) {
 	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time,orders", and there is no layer "orders": set it to time, order and net, or some of them with commas between them, or to all or none, or unset it`)
 }
 
-// Without the overlay no layer is on, and to ask for one is an error.
+// Without the overlay no layer is on, and requesting one is an error.
 func TestParseLayersWithoutTheOverlay(t *testing.T) {
 	for _, text := range []string{"", "none"} {
 		layers, err := parseLayers(text, false)
@@ -41,7 +41,7 @@ func TestParseLayersWithoutTheOverlay(t *testing.T) {
 	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time", but the program was built without the overlay: run it with slownet test instead of go test, or unset the variable`)
 }
 
-// A schedule needs the layer that has it.
+// A schedule requires the order layer.
 func TestScheduleFromEnvironment(t *testing.T) {
 	t.Setenv(scheduleVariable, "")
 	schedule, err := scheduleFromEnvironment(0, Layers{})
@@ -61,7 +61,7 @@ func TestScheduleFromEnvironment(t *testing.T) {
 	assert.EqualError(t, err, `simtest: SIMTEST_SCHEDULE is "eight", which is not a seed: set it to a whole number from 0 to 18446744073709551615, or unset it`)
 }
 
-// A replay that was made with the overlay says so, and needs it.
+// A replay that was made with the overlay records that, and requires it.
 func TestReplayNeedsItsLayers(t *testing.T) {
 	r := &replay{goVersion: runtime.Version(), seed: 3, layers: Layers{Time: true, Order: true}, order: 9}
 	text := r.text()

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tap is a connection that keeps what is written to it.
+// tap is a connection that records what is written to it.
 type tap struct {
 	net.Conn
 	written *bytes.Buffer
@@ -32,8 +32,8 @@ func (c tap) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// handshake makes a key and a certificate, says one line over TLS, and returns
-// what client and server wrote.
+// handshake creates a key and a certificate, sends one line over TLS, and returns what
+// client and server wrote.
 func handshake(t *testing.T, version uint16) (client, server []byte) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestSeedCrypto(t *testing.T) {
 	}
 }
 
-// needSeeding skips a test where seedCrypto has to do without.
+// needSeeding skips a test where seedCrypto is not possible.
 func needSeeding(t *testing.T) {
 	if fips140.Version() == "v1.0.0" {
 		t.Skip("this version of the Go Cryptographic Module cannot be seeded")
@@ -125,7 +125,7 @@ func TestSeedCryptoEnds(t *testing.T) {
 	assert.NotPanics(t, t.Parallel)
 }
 
-// A reader that somebody has put in place is back in its place afterwards.
+// A custom reader is restored afterwards.
 func TestSeedCryptoAmongOthers(t *testing.T) {
 	needSeeding(t)
 	defer func(r io.Reader) { rand.Reader = r }(rand.Reader)
@@ -143,7 +143,7 @@ func TestSeedCryptoAmongOthers(t *testing.T) {
 	assert.Equal(t, 100, mine.Len())
 }
 
-// In a parallel test, and in a test of one, the randomness is left alone.
+// In a parallel test, and in its subtests, randomness is left alone.
 func TestSeedCryptoInAParallelTest(t *testing.T) {
 	t.Parallel()
 	t.Run("subtest", func(t *testing.T) {

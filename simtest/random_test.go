@@ -121,10 +121,10 @@ func TestKeepRand(t *testing.T) {
 	})
 }
 
-// Hosts that draw from crypto/rand.Reader at one instant, however often, each draw
-// the same in every run: in goroutines that they start, with or without labels
-// of their own. The test itself, and functions of time.AfterFunc, draw from a
-// stream that belongs to no host.
+// Hosts that draw from crypto/rand.Reader at one instant draw the same numbers in every
+// run, however often: in goroutines that they start, with or without labels of their
+// own. The test itself, and functions of time.AfterFunc, draw from a stream that
+// belongs to no host.
 func TestHostsDrawAtOneInstant(t *testing.T) {
 	var first map[string]string
 	for run := range tier.Count(30, 300) {
@@ -201,9 +201,9 @@ func TestHostsDrawFromTheirOwn(t *testing.T) {
 	assert.Equal(t, alone, draw("a", "poet", "b"))
 }
 
-// A client that draws as WebSocket clients do, the key of its handshake from
-// crypto/rand.Reader and the masks of its messages from math/rand, has one
-// digest. So do many that shake hands at one instant.
+// A client that draws like a WebSocket client, the key of its handshake from
+// crypto/rand.Reader and the masks of its messages from math/rand, always has the same
+// digest. So do many with handshakes at one instant.
 func TestWebSocketHasOneDigest(t *testing.T) {
 	const hosts = 10
 	var first string
@@ -243,7 +243,7 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// speakMasked shakes hands and sends some messages, the first of them after a
+// speakMasked performs a handshake and sends some messages, the first of them after a
 // while.
 func speakMasked(host *simtest.Host, after time.Duration) error {
 	conn, err := host.Dial("tcp", "server:80")

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A test's replay files are read in the order of their names; others in its folder
-// are left alone. A folder that does not exist has none.
+// A test's replay files are read in the order of their names; other files in its folder
+// are ignored. A folder that does not exist has none.
 func TestReplayFiles(t *testing.T) {
 	folder := replayFolderOf(t.TempDir(), "TestLeader/five_nodes")
 	none, err := readReplays(folder)
@@ -44,7 +44,7 @@ func TestReplayFiles(t *testing.T) {
 	assert.Len(t, entries, 4, "nothing half written is left")
 }
 
-// All files that cannot be read are told at once, by name.
+// All files that cannot be read are reported at once, by name.
 func TestReplayFilesThatAreDamaged(t *testing.T) {
 	folder := t.TempDir()
 	good, err := fullReplay(t).write(folder)
@@ -66,8 +66,7 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 	assert.Error(t, err, "where the folder cannot be made")
 }
 
-// The name of a replay is that of what is run: neither of the version of Go it was
-// found with, nor of what came of it.
+// The name of a replay depends on what is run, not on the version of Go or the outcome.
 func TestReplayFileNames(t *testing.T) {
 	name := fullReplay(t).fileName()
 	assert.Equal(t, "dcdda3a848db7d0d.replay", name)
@@ -117,8 +116,8 @@ func TestReplayFolders(t *testing.T) {
 	}
 }
 
-// A name of a test that is too long for a file system is cut, and those of two tests are
-// still different.
+// A test's name that is too long for a file system is truncated, and the names of two
+// tests are still different.
 func TestLongFileNames(t *testing.T) {
 	long := strings.Repeat("é", 100)
 	name := fileName(long)
@@ -134,8 +133,7 @@ func TestLongFileNames(t *testing.T) {
 	assert.Len(t, traceName("TestX/"+long+"/"+long, 7), 202)
 }
 
-// A run is repeated by its replay, and what has failed needs no chaos in the Config
-// for that.
+// A run is repeated by its replay, without a Chaos in the Config.
 func TestReplayRepeatsARun(t *testing.T) {
 	f := idleHosts("a", "b", "c")
 	chaos := DefaultChaos()
@@ -154,7 +152,7 @@ func TestReplayRepeatsARun(t *testing.T) {
 	}
 }
 
-// The replay of a run without chaos has none, whatever chaos the Config has by now.
+// The replay of a run without Chaos has none, whatever Chaos the Config has now.
 func TestReplayWithoutChaos(t *testing.T) {
 	r := newReplay(3, nil, "", "")
 	config := Config{}

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is no regular file is refused by name, and does not keep the search waiting. A
-// link to a replay file is one.
+// A file that is not regular is rejected by name, without blocking the search. A link
+// to a replay file is accepted.
 func TestReplayFilesThatAreNone(t *testing.T) {
 	folder := t.TempDir()
 	good, err := fullReplay(t).write(folder)

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// unluckyRun sends 200 datagrams, one a millisecond, from a to b, and returns what has
-// become of each and what chance has decided.
+// unluckyRun sends 200 datagrams, one a millisecond, from a to b, and returns the fate
+// of each and the recorded decisions.
 func unluckyRun(t *testing.T, o overrides, link netem.Link, access netem.Profile) (fates map[int]string, drawn []drawOverride) {
 	t.Helper()
 	fates = make(map[int]string)
@@ -50,9 +50,9 @@ func unluckyRun(t *testing.T, o overrides, link netem.Link, access netem.Profile
 	return fates, config.decided.draws
 }
 
-// With one loss, duplicate, corruption or reordering less, that packet arrives as it
-// was sent, and all others fare as before: whatever the model of loss, and on a host's
-// access as well.
+// With one loss, duplicate, corruption or reordering less, that packet arrives
+// unchanged, and all others are treated as before: with every loss model, and on a
+// host's access too.
 func TestDrawsThatAreOverridden(t *testing.T) {
 	const latency = 100 * time.Microsecond
 	lossy := func(loss netem.Loss) netem.Link { return netem.Link{Latency: latency, Loss: loss} }
@@ -87,7 +87,7 @@ func TestDrawsThatAreOverridden(t *testing.T) {
 				seen[draw.lineName]++
 			}
 			require.ElementsMatch(t, lines, slices.Collect(maps.Keys(seen)))
-			// All of them; what is not lost may be doubled, and is then lost elsewhere.
+			// All of them; a packet that is not lost may be duplicated.
 			var fates map[int]string
 			var all overrides
 			for left := drawn; len(left) > 0; {
@@ -117,8 +117,8 @@ func TestDrawsThatAreOverridden(t *testing.T) {
 	}
 }
 
-// A packet can have bad luck that it has not by its seed; a jitter and a changed bit
-// can be others.
+// A packet can be given an impairment that its seed does not give it; its jitter and
+// its flipped bit can be changed.
 func TestDrawsThatAreOverriddenTheOtherWay(t *testing.T) {
 	link := netem.Link{
 		Latency:   time.Millisecond / 2,
@@ -150,8 +150,8 @@ func TestDrawsThatAreOverriddenTheOtherWay(t *testing.T) {
 	assert.Equal(t, whole, fates)
 }
 
-// An override that names a host which never comes up fails the test by that name, as
-// a schedule does.
+// An override that names a host that is never created fails the test by that name, as a
+// schedule does.
 func TestOverridesOfUnknownHosts(t *testing.T) {
 	var config Config
 	r, err := parseReplay("x", []byte("simtest-replay 1\ngo x\nseed 1\ndigest unknown\n"+

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page on replay files shows a file with every key, which is as simtest writes it,
-// and has a line on every key.
+// The page on replay files shows a file with every key, in canonical form, and
+// describes every key.
 func TestReplayPage(t *testing.T) {
 	page, err := os.ReadFile("../docs/replay.md")
 	require.NoError(t, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// fullReplay has all that a replay can have.
+// fullReplay returns a replay with every field.
 func fullReplay(t testing.TB) *replay {
 	t.Helper()
 	schedule, err := parseSchedule("fault 12.5s partition a,b | c for 3s\nfault 14s kill c for 1s")
@@ -61,7 +61,7 @@ message "\"b\" and c "
 digest 5f2a9c0317be44d1
 `
 
-// A replay is read as it is written.
+// A replay parses as it was written.
 func TestReplayIsReadAsItIsWritten(t *testing.T) {
 	full := fullReplay(t)
 	assert.Equal(t, fullReplayText, full.text())
@@ -74,7 +74,7 @@ func TestReplayIsReadAsItIsWritten(t *testing.T) {
 	assert.Equal(t, "simtest-replay 1\ngo devel go1.27-abc Tue\nseed 0\ndigest unknown\n", least.text())
 }
 
-// What an editor, or git on Windows, does to a file does no harm.
+// Changes by editors, or by git on Windows, do no harm.
 func TestReplayThatWasEdited(t *testing.T) {
 	lines := strings.Split(strings.TrimSuffix(fullReplayText, "\n"), "\n")
 	mixed := append([]string{lines[0], "", "# edited", lines[len(lines)-1] + "\t "}, lines[1:len(lines)-1]...)
@@ -93,7 +93,7 @@ func TestReplayThatWasEdited(t *testing.T) {
 	}
 }
 
-// A file that is none, or is damaged, is told by name and line, and what to do.
+// An invalid or damaged file is reported by name and line, with advice.
 func TestReplayThatIsNone(t *testing.T) {
 	const least = "simtest-replay 1\ngo go1.26\nseed 1\ndigest unknown\n"
 	const restore = "the file is damaged: restore it from version control, or delete it"
@@ -145,7 +145,7 @@ func TestReplayThatIsNone(t *testing.T) {
 	}
 }
 
-// Wherever a file is cut, that is found out.
+// A truncated file is detected, wherever it was cut.
 func TestReplayThatWasCutShort(t *testing.T) {
 	for n := range len(fullReplayText) - 1 {
 		_, err := parseReplay("x", []byte(fullReplayText[:n]))
@@ -153,7 +153,7 @@ func TestReplayThatWasCutShort(t *testing.T) {
 	}
 }
 
-// A file with as many overrides as fit is read in no time.
+// A file with the maximum of overrides is parsed quickly.
 func TestReplayOfManyOverrides(t *testing.T) {
 	r := &replay{goVersion: "go1.26", schedule: chaosSchedule{}, digest: unknownDigest}
 	for i := range 15_000 {
@@ -166,8 +166,8 @@ func TestReplayOfManyOverrides(t *testing.T) {
 	assert.Less(t, time.Since(began), 10*time.Second)
 }
 
-// Whatever is read is written neatly, and read again as it was; and no file brings
-// the reader down.
+// Every replay that parses is written in canonical form, which parses as the same; and
+// no file crashes the parser.
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte(fullReplayText))
 	f.Add([]byte(strings.ReplaceAll(fullReplayText, "\n", "\r\n")))

@@ -46,9 +46,8 @@ func BenchmarkRunB(b *testing.B) {
 	})
 }
 
-// RunB runs a simulation in a benchmark, once for each call, whatever the flags
-// say. A failure fails the benchmark, and its report says what has failed and
-// how to run it again.
+// RunB runs a simulation in a benchmark, once per call, regardless of flags. A failure
+// fails the benchmark, and its report says what failed and how to run it again.
 func TestRunB(t *testing.T) {
 	run := func(what string, flags ...string) (output string, err error) {
 		args := append([]string{"-test.run=^$", "-test.bench=^BenchmarkRunB$", "-test.benchtime=20x", "-test.timeout=1m"}, flags...)

@@ -62,8 +62,8 @@ func runApart(t *testing.T, f func(t *testing.T)) {
 	fmt.Println("the bubble has ended")
 }
 
-// leaveMarks prints when the clean-ups and deferred calls of a test are done,
-// and at what simulated time.
+// leaveMarks prints when the clean-ups and deferred calls of a test run, in simulated
+// time.
 func leaveMarks(t *testing.T) (deferred func()) {
 	start := time.Now()
 	t.Cleanup(func() {
@@ -73,7 +73,8 @@ func leaveMarks(t *testing.T) (deferred func()) {
 	return func() { fmt.Println("deferred call done") }
 }
 
-// What a test's function does to its test it does in a bubble, apart, too.
+// A function has the same effects on its test in a bubble, in a separate goroutine, as
+// without one.
 func TestBubbleEnds(t *testing.T) {
 	const ended, next = "the bubble has ended\n", "the next test runs\n"
 	marks := []string{"deferred call done\n", "cleaned up after 1m0s\n"}
@@ -136,7 +137,7 @@ func TestBubbleEnds(t *testing.T) {
 
 func panicHere() { panic("boom") }
 
-// A function that is blocked for ever is given up; its test goes on and ends.
+// A function that is blocked forever is given up; its test continues and ends.
 func TestBubbleGivesUp(t *testing.T) {
 	for name, block := range map[string]func(){
 		"blocked": func() { select {} },
@@ -165,8 +166,8 @@ func TestBubbleGivesUp(t *testing.T) {
 	}
 }
 
-// A function that was given up and goes on later may end as it likes, while the
-// clean-ups are done.
+// A function that was given up and continues later may end in any way while the
+// clean-ups run.
 func TestBubbleEndsAfterAll(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -198,7 +199,7 @@ func TestBubbleEndsAfterAll(t *testing.T) {
 	}
 }
 
-// Nothing is left to report when all ends; bubbles may follow one another.
+// If everything ends there is nothing to report; bubbles may follow one another.
 func TestBubbleReturns(t *testing.T) {
 	for range 3 {
 		var elapsed time.Duration
@@ -214,14 +215,14 @@ func TestBubbleReturns(t *testing.T) {
 	}
 }
 
-// Other panics of the runtime's are not taken for a deadlock.
+// Other panics of the runtime are not mistaken for a deadlock.
 func TestBubbleInABubble(t *testing.T) {
 	require.NoError(t, bubble(t, nil, func(t *testing.T) {
 		assert.PanicsWithValue(t, "synctest.Run called from within a synctest bubble", func() { _ = bubble(t, nil, func(*testing.T) {}) })
 	}))
 }
 
-// A panic that is passed on is what it was, to who asks.
+// A propagated panic can be unwrapped to the original value.
 func TestPanicIsPassedOn(t *testing.T) {
 	cause := errors.New("boom")
 	c := apart(func() { panic(cause) })

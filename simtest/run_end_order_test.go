@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// What is open at the end is closed in one order: by host, and there listeners,
+// Everything open at the end is closed in a fixed order: by host, and there listeners,
 // then dials, then connections.
 func TestOrderAtTheEnd(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {

@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A simulation is quiet only when each of its goroutines is blocked as
-// testing/synctest wants it, also one that is in no bubble for a moment because it
-// helps the garbage collector.
+// A simulation is blocked only when each of its goroutines is durably blocked,
+// including one that appears outside its bubble for a moment because it assists the
+// garbage collector.
 func TestProgressOfADump(t *testing.T) {
 	const (
 		caller  = "goroutine 1 [running, synctest bubble 7]"

@@ -124,9 +124,9 @@ func TestAServerThatStopsUnderItsLock(t *testing.T) {
 	}
 }
 
-// A program that closes something under a lock, and waits for the goroutine that
-// uses it, goes on when its host crashes, though others that want the lock were
-// told before.
+// A program that closes something under a lock, and waits for the goroutine that uses
+// it, continues when its host crashes, although others that want the lock were woken
+// before.
 func TestCloseOnACrashedHostWakesWhoWaits(t *testing.T) {
 	past := time.Unix(1, 0)
 	type opened struct {
@@ -171,7 +171,7 @@ func TestCloseOnACrashedHostWakesWhoWaits(t *testing.T) {
 				one := open(t, poet, conn)
 				waited := make(chan error, 1)
 				go func() { waited <- one.wait() }()
-				go func() { // which is told before
+				go func() { // which is woken before
 					_, err := listener.Accept()
 					mu.Lock()
 					defer mu.Unlock()

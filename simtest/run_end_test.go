@@ -48,7 +48,7 @@ func get(host *simtest.Host, path string) string {
 	return string(text)
 }
 
-// A test's clean-ups can do their work: the network is up, and time goes on.
+// A test's clean-ups can work: the network is up, and time goes on.
 func TestCleanUpsHaveTheNetwork(t *testing.T) {
 	var order []string
 	var after *simtest.Sim
@@ -168,7 +168,7 @@ func TestGrace(t *testing.T) {
 	}
 }
 
-// In the grace nothing new begins: no program, no restart, no script.
+// During the grace period nothing new begins: no program, no restart, no script.
 func TestNothingBeginsInTheGrace(t *testing.T) {
 	started, calls := 0, 0
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -190,7 +190,7 @@ func TestNothingBeginsInTheGrace(t *testing.T) {
 	assert.Equal(t, 3, calls)
 }
 
-// Programs are told in a fixed order, one after another.
+// The contexts of programs end in a fixed order, one after another.
 func TestOrderOfProgramsAtTheEnd(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		for _, name := range []string{"c", "a", "b"} {
@@ -208,8 +208,8 @@ func TestOrderOfProgramsAtTheEnd(t *testing.T) {
 	})
 }
 
-// Goroutines that the end of t.Context wakes have gone as far as they can when
-// the first clean-up runs.
+// Goroutines that the end of t.Context wakes have run until they block when the first
+// clean-up runs.
 func TestCleanUpsWaitForWhatTheContextEnds(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, _ := connected(t, sim)
@@ -222,8 +222,8 @@ func TestCleanUpsWaitForWhatTheContextEnds(t *testing.T) {
 	})
 }
 
-// However a simulation ends, its clean-ups have the network and its programs
-// their grace; and whatever does not end is reported.
+// However a simulation ends, its clean-ups have the network, and its programs have
+// their grace period; and whatever does not end is reported.
 func TestEndsThatFail(t *testing.T) {
 	program := func(sim *simtest.Sim) {
 		sim.Host("a").Run(func(ctx context.Context) error {

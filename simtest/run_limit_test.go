@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failing runs a simulation that is to fail, in a process of its own, and
-// returns what it printed.
+// failing runs a simulation that should fail, in a separate process, and returns what
+// it printed.
 func failing(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simtest.Sim)) (output string) {
 	t.Helper()
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
@@ -90,7 +90,7 @@ func withoutIndent(output string) string {
 	return string(text)
 }
 
-// A program that polls for ever is stopped at its limit.
+// A program that polls forever is stopped at its limit.
 func TestTimeLimit(t *testing.T) {
 	polls := 0
 	output := failing(t, simtest.Config{Seed: 77, TimeLimit: time.Hour}, func(t *testing.T, sim *simtest.Sim) {
@@ -176,8 +176,8 @@ func TestDeadlockWithoutALimit(t *testing.T) {
 	assert.NotContains(t, output, "after the simulation has ended")
 }
 
-// A panic says how to run the test again too, though it ends the process,
-// wherever it is, and has the stack that it would have had.
+// A panic also says how to run the test again, although it ends the process, wherever
+// it occurs, and has its usual stack.
 func TestPanicTellsTheSeed(t *testing.T) {
 	for name, f := range map[string]func(t *testing.T, sim *simtest.Sim){
 		"test": func(t *testing.T, sim *simtest.Sim) { boom() },
@@ -214,7 +214,7 @@ func TestPanicTellsTheSeed(t *testing.T) {
 
 func boom() { panic("boom") }
 
-// A goroutine that exits, or recovers from its panic, says nothing.
+// A goroutine that exits, or recovers from its panic, prints nothing.
 func TestNoPanicTellsNoSeed(t *testing.T) {
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a").Run(func(context.Context) error { runtime.Goexit(); return nil })
@@ -237,7 +237,7 @@ func TestNoPanicTellsNoSeed(t *testing.T) {
 	}
 }
 
-// Each simulation that fails says so, whatever has failed before, and only those.
+// Exactly the simulations that fail are reported, whatever has failed before.
 func TestEachFailingSeedIsTold(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		t.Error("something else, before")
@@ -274,7 +274,7 @@ func TestEachFailingSeedIsTold(t *testing.T) {
 	assert.NotContains(t, output, "goes on")
 }
 
-// What cannot be called is a mistake at once.
+// Missing functions are reported at once.
 func TestNothingToCall(t *testing.T) {
 	assert.PanicsWithValue(t, "simtest: Run needs a function to run", func() { simtest.Run(t, nil) })
 	assert.PanicsWithValue(t, "simtest: Run needs a function to run", func() { simtest.CheckDeterminism(t, simtest.Config{}, nil) })
@@ -327,8 +327,7 @@ func TestProgramThatFails(t *testing.T) {
 	}
 }
 
-// Two ends that answer each other in no time at all do not let time go on; that
-// is noticed too.
+// Two ends that answer each other without delay stop time, which is detected too.
 func TestTimeStandsStill(t *testing.T) {
 	defer simtest.SetMaxAtOnce(100_000)()
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {

@@ -16,15 +16,15 @@ import (
 //	  "lookup": "3s"
 //	}
 //
-// All fields may be left out, which is zero. The fields of a link, down or up,
-// are those of [Link], but for its Bottleneck:
+// All fields may be omitted; the default is zero. The fields of a link, down or
+// up, are those of [Link], except Bottleneck:
 //
-//   - latency: a duration, as time.ParseDuration reads it.
+//   - latency: a duration, in the syntax of time.ParseDuration.
 //   - jitter: a duration, which is the deviation of a uniform distribution, or
 //     {"deviation": "10ms", "distribution": "normal", "correlation": "25%"}.
 //     The distribution is "uniform", "normal", "pareto", "paretonormal" or an
 //     array of whole numbers, see [NewDistribution].
-//   - rate: as [ParseRate] reads it.
+//   - rate: in the syntax of [ParseRate].
 //   - replay: an array of whole milliseconds, see [ParseReplay].
 //   - pace: {"bytes": 10, "wait": "100ms"}.
 //   - queue: a whole number of bytes, a string such as "64kB" or "100 packets", or
@@ -34,23 +34,23 @@ import (
 //   - loss: a percentage, or one of netem's models:
 //     {"model": "gilbert-elliott", "p": "1%", "r": "10%", "1-h": "100%", "1-k": "0%"} or
 //     {"model": "markov", "p13": "1%", "p31": "99%", "p32": "0%", "p23": "100%", "p14": "0%"}.
-//     All but p and p13 may be left out, and then are what netem makes them:
+//     All but p and p13 may be omitted; the defaults are netem's:
 //     r is 100% - p, and p31 is 100% - p13; the others are as shown.
 //   - duplicate, corrupt, reorder: a percentage, or
 //     {"probability": "2%", "correlation": "25%"}.
 //
-// Durations, rates and percentages are strings, with their unit. A number of
-// bytes may be one, too, with the unit B, kB, MB, GB, KiB, MiB or GiB; it is
-// written as a number. No number has an exponent. A field that is not known, or there twice, is an error,
-// and so is a profile for which Validate returns one. All errors say the line,
-// and the field where there is one.
+// Durations, rates and percentages are strings with a unit. A number of bytes
+// may also be a string, with the unit B, kB, MB, GB, KiB, MiB or GiB; it is
+// written as a number. Numbers must not have exponents. Unknown fields,
+// duplicate fields, and profiles for which Validate returns an error are
+// errors. All errors give the line, and the field if there is one.
 //
-// Written with json.Marshal and read again, a profile is the same.
+// A profile that is written with json.Marshal and parsed again is unchanged.
 func ParseProfile(data []byte) (Profile, error) { return parseJSON[Profile]("profile", data) }
 
-// MarshalJSON writes the profile as ParseProfile reads it, without the fields
-// that are zero. A profile that is not valid is an error, and so is one with a
-// Bottleneck, which is shared with other links and has no place in a text.
+// MarshalJSON writes the profile in the syntax of ParseProfile, without zero
+// fields. An invalid profile is an error, and so is one with a Bottleneck,
+// which is shared with other links and cannot be written.
 func (p Profile) MarshalJSON() ([]byte, error) {
 	if err := p.check(unwritable); err != nil {
 		return nil, fmt.Errorf("netem: profile %w", err)
@@ -58,15 +58,14 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 	return appendJSON(nil, &p), nil
 }
 
-// UnmarshalJSON reads a profile as ParseProfile does; lines in errors count
-// from the profile's beginning. All that the profile was before is replaced,
-// but for null, which changes nothing, as does an error.
+// UnmarshalJSON parses a profile as ParseProfile does; lines in errors count
+// from the beginning of the profile. It replaces the whole profile; null and
+// errors leave it unchanged.
 func (p *Profile) UnmarshalJSON(data []byte) error { return unmarshalJSON("profile", data, p) }
 
-// MarshalJSON writes the link as the field of a profile, see ParseProfile,
-// without the fields that are zero. A link that is not valid is an error, and
-// so is one with a Bottleneck, which is shared with other links and has no
-// place in a text.
+// MarshalJSON writes the link as a field of a profile (see ParseProfile),
+// without zero fields. An invalid link is an error, and so is one with a
+// Bottleneck, which is shared with other links and cannot be written.
 func (l Link) MarshalJSON() ([]byte, error) {
 	if err := unwritable(l); err != nil {
 		return nil, fmt.Errorf("netem: link: %w", err)
@@ -74,12 +73,12 @@ func (l Link) MarshalJSON() ([]byte, error) {
 	return appendJSON(nil, &l), nil
 }
 
-// UnmarshalJSON reads a link as ParseProfile does; lines in errors count from
-// the link's beginning. All that the link was before is replaced, but for
-// null, which changes nothing, as does an error.
+// UnmarshalJSON parses a link as ParseProfile does; lines in errors count from
+// the beginning of the link. It replaces the whole link; null and errors leave
+// it unchanged.
 func (l *Link) UnmarshalJSON(data []byte) error { return unmarshalJSON("link", data, l) }
 
-// parseJSON reads a text that is one value. The name is for errors.
+// parseJSON parses a text with a single value. The name is for errors.
 func parseJSON[T any](name string, text []byte) (t T, err error) {
 	v, err := newJSONValue(text)
 	if err == nil {
@@ -103,7 +102,7 @@ func unmarshalJSON[T any](name string, text []byte, t *T) error {
 	return err
 }
 
-// unwritable reports what of a link JSON has no words for.
+// unwritable reports the part of a link that cannot be written as JSON.
 func unwritable(l Link) error {
 	if l.Bottleneck != nil {
 		return errors.New("there is a Bottleneck, which cannot be written, as it is shared with other links: set it to nil, and Rate to its rate")

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A profile from a stranger must not take much more memory than it is long.
+// An untrusted profile must not take much more memory than its length.
 func TestParseProfileAllocatesLittleMoreThanTheText(t *testing.T) {
 	const elements = 100_000
 	for name, test := range map[string]struct {

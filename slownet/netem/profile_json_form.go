@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// What a profile consists of is written by appendJSON and read by readJSON. The tags
-// of structs describe the objects: the fields' names, and omitzero for those that are not
-// written when they are zero.
+// The parts of a profile are written by appendJSON and read by readJSON. The
+// tags of structs describe the objects: the fields' names, and omitzero for
+// those that are not written when they are zero.
 
-// appendJSON writes the value that a pointer points to, in the shortest form that it
-// has.
+// appendJSON writes the value that a pointer points to, in its shortest form.
 func appendJSON(b []byte, from any) []byte {
 	switch from := from.(type) {
 	case *string:
@@ -61,8 +60,8 @@ func appendJSON(b []byte, from any) []byte {
 	return appendObject(b, from)
 }
 
-// readJSON reads a value into what a pointer points to, in any of the forms that it
-// has. The error does not say where the value is, but where a part of it is.
+// readJSON reads a value into the target of a pointer, in any of its forms. The
+// error does not give the place of the value itself, only that of a part of it.
 func readJSON(v jsonValue, to any) error {
 	simple := v.kind() == '"' || v.kind() == '0'
 	switch to := to.(type) {

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Profiles that were written by earlier versions, when a queue was a number of
-// bytes and nothing else, read as before and are written as before.
+// Profiles written by earlier versions, when a queue was only a number of
+// bytes, are read and written as before.
 func TestProfilesOfEarlierVersions(t *testing.T) {
 	file, err := os.Open("testdata/profiles.jsonl")
 	require.NoError(t, err)

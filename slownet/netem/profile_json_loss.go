@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// The models of loss that an object may name. Parameters that are not there are
-// what netem makes them.
+// The models of loss that an object may name. Missing parameters have netem's
+// defaults.
 const (
 	gilbertElliott = "gilbert-elliott"
 	markov         = "markov"
@@ -52,8 +52,8 @@ func readLoss(v jsonValue, to *Loss) error {
 	return errors.New(`there is no model: give one, such as {"model": "gilbert-elliott", "p": "1%"}`)
 }
 
-// readModel reads the parameters of a model, of which one is needed and another is
-// the rest to 100% if it is not there.
+// readModel reads the parameters of a model: one is required, and another
+// defaults to the difference from 100%.
 func readModel(v jsonValue, to any, model, needed string, p, rest *float64) error {
 	*rest = -1
 	err := readObject(v, to, objectRules{needed: needed, example: fmt.Sprintf(`{"model": %q, %q: "1%%"}`, model, needed)})

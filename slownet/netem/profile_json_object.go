@@ -51,21 +51,21 @@ func appendObject(b []byte, from any) []byte {
 	return append(b, '}')
 }
 
-// objectRules say what an object must be like.
+// objectRules are the rules for an object.
 type objectRules struct {
 	what            string       // an example of it
-	needed, example string       // a field that must be there, and an object that has it
-	invalid         func() error // looks after each field, so that an error is known by the field; nil finds nothing
+	needed, example string       // a required field, and an object that has it
+	invalid         func() error // called after each field, so that an error can name the field; nil accepts everything
 }
 
-// readObject reads the struct that a pointer points to. Fields that are not in the
-// object stay as they are. A field that is not known is an error, and so is one that
-// comes twice.
+// readObject reads the struct that a pointer points to. Fields that are not in
+// the object are unchanged. An unknown field is an error, and so is a
+// duplicate.
 func readObject(v jsonValue, to any, rules objectRules) error {
 	if err := v.mustBe('{', rules.what); err != nil {
 		return err
 	}
-	fields, first := fieldsOf(to), map[string]int{} // where each name stands first
+	fields, first := fieldsOf(to), map[string]int{} // where each name first occurs
 	for member, value := range v.parts() {
 		name := member.string()
 		i := slices.IndexFunc(fields, func(f jsonField) bool { return f.name == name })

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// packetCount is a number of packets, which unlike one of bytes has no unit.
+// packetCount is a number of packets, which unlike a number of bytes has no
+// unit.
 type packetCount int
 
 // readInt reads a whole number.
@@ -38,7 +39,7 @@ func readQuantity[T any](v jsonValue, to *T, what, example string, parse func(st
 	return err
 }
 
-// readName reads a string that is one of some names.
+// readName reads a string that must be one of several names.
 func readName[T any](v jsonValue, to *T, what, names string, named func(string) (T, bool)) error {
 	if err := v.mustBe('"', names); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transparent is a profile with what its pointers point to in their place, so
+// transparent is a profile with the targets of its pointers in their place, so
 // that it can be compared.
 type transparent struct {
 	Profile
@@ -32,7 +32,7 @@ func transparentProfile(p Profile) transparent {
 	return t
 }
 
-// again returns the profile written and read.
+// again returns the profile after writing and reading it.
 func again(t *testing.T, p Profile) (Profile, string) {
 	text, err := json.Marshal(p)
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestLinksInJSON(t *testing.T) {
 	replay, err := ParseReplay(strings.NewReader("0\n20\n20\n1000\n"))
 	require.NoError(t, err)
 	for _, test := range []struct {
-		in   string // and what is written
+		in   string // input and output
 		link Link
 	}{
 		{`{}`, Link{}},
@@ -167,7 +167,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// A discipline may be spelled as people spell it.
+// A discipline may be spelled in several ways.
 func TestDisciplinesInAnySpelling(t *testing.T) {
 	for spelling, want := range map[string]Discipline{"codel": CoDel, "CoDel": CoDel, "fq_codel": FQCoDel, "FQ-CoDel": FQCoDel, "fqcodel": FQCoDel, "FIFO": FIFO} {
 		p, err := ParseProfile([]byte(`{"down": {"queue": {"packets": 5, "discipline": "` + spelling + `"}}}`))

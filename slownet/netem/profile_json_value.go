@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// A jsonValue is a value in a JSON text that is known to be valid.
+// A jsonValue is a value in a valid JSON text.
 type jsonValue struct {
 	text    []byte // all of it
 	at, end int    // of the value, without space around it
@@ -43,8 +43,8 @@ func newJSONValue(text []byte) (jsonValue, error) {
 
 const jsonSpace = " \t\r\n"
 
-// syntaxOffset returns where an error of encoding/json is; if it does not say
-// so, something is missing at the end.
+// syntaxOffset returns the offset of an error of encoding/json; if the error
+// has none, something is missing at the end.
 func syntaxOffset(err error) int {
 	if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
 		return int(wrong.Offset)
@@ -63,7 +63,7 @@ func (v jsonValue) raw() []byte { return v.text[v.at:v.end] }
 // lineOf returns the line of a place in the text.
 func (v jsonValue) lineOf(at int) int { return 1 + bytes.Count(v.text[:at], []byte("\n")) }
 
-// A jsonError says where in a text an error is.
+// A jsonError is an error with its place in a text.
 type jsonError struct {
 	where string
 	err   error
@@ -71,8 +71,8 @@ type jsonError struct {
 
 func (e *jsonError) Error() string { return e.where + ": " + e.err.Error() }
 
-// locate adds the value's place to an error that does not have one. A field that is
-// not valid is named in the words of JSON.
+// locate adds the value's place to an error that does not have one. An invalid
+// field is named in the words of JSON.
 func (v jsonValue) locate(err error) error {
 	if located := new(jsonError); err == nil || errors.As(err, &located) {
 		return err
@@ -103,7 +103,7 @@ func (v jsonValue) mustBe(kind byte, wanted string) error {
 	return fmt.Errorf("it is %s: it must be %s", is, wanted)
 }
 
-// string returns what a string says.
+// string returns the value of a string.
 func (v jsonValue) string() (s string) {
 	_ = json.Unmarshal(v.raw(), &s) // it is valid
 	return s
@@ -121,8 +121,9 @@ func (v jsonValue) number(what string) (int64, error) {
 	return n, nil
 }
 
-// numbers hands over the whole numbers of an array, in order, until add fails.
-// Nothing is allocated for an element: an array can have any number of them.
+// numbers passes the whole numbers of an array to add, in order, until add
+// fails. It does not allocate for elements: an array can have any number of
+// them.
 func (v jsonValue) numbers(what string, add func(int64) error) error {
 	index := 0
 	for _, element := range v.parts() {
@@ -139,8 +140,8 @@ func (v jsonValue) numbers(what string, add func(int64) error) error {
 	return nil
 }
 
-// parts returns the names and values of an object, or the elements of an array, in
-// order. Their path is that of the whole.
+// parts returns the names and values of an object, or the elements of an array,
+// in order. Their path is that of the object or array.
 func (v jsonValue) parts() iter.Seq2[jsonValue, jsonValue] {
 	return func(yield func(name, value jsonValue) bool) {
 		for name := v.next(v.at + 1); name.at < name.end; {
@@ -180,5 +181,5 @@ func (v jsonValue) next(at int) jsonValue {
 	}
 }
 
-// maxParts returns how many elements an array has at most.
+// maxParts returns an upper bound of the number of elements of an array.
 func (v jsonValue) maxParts() int { return bytes.Count(v.raw(), []byte(",")) + 1 }

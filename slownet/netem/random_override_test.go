@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What befalls a packet can be overridden, one packet at a time; what comes in bursts
-// goes on as without, and what befalls packets is told.
+// Impairments can be overridden for single packets; loss states and
+// correlations are not affected, and impairments are reported.
 func TestOverride(t *testing.T) {
 	link := Link{
 		Latency: ms,
@@ -45,7 +45,7 @@ func TestOverride(t *testing.T) {
 	assert.Equal(t, "corrupt", d.Kind.String())
 }
 
-// On an ideal stream, what is lost and sent again is told once, and can be overridden.
+// On an ideal stream, a loss is reported once, and can be overridden.
 func TestOverrideOnAnIdealStream(t *testing.T) {
 	run := func(rolls map[Draw]uint64) (arrive []time.Duration, befell []Draw) {
 		line := NewLine(Link{Latency: ms, Loss: Loss{Random: 0.5}}, 7)
@@ -72,7 +72,7 @@ func TestOverrideOnAnIdealStream(t *testing.T) {
 	}
 }
 
-// Without overrides a draw costs no memory.
+// Without overrides a draw does not allocate.
 func TestNoOverride(t *testing.T) {
 	line := NewLine(Link{Latency: ms, Loss: Loss{Random: 0.5}, Jitter: Jitter{Deviation: ms / 2}}, 7)
 	number := uint64(0)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The fraction of a nanosecond that is carried over ends with the link's being
-// busy, and with the link.
+// The fraction of a nanosecond that is carried over is dropped when the link
+// becomes idle, and when it changes.
 func TestFlowCarriesNothingOver(t *testing.T) {
 	link := netem.Link{Rate: 3} // a byte takes 2.666... s
 	const one time.Duration = 2666666666

@@ -68,8 +68,8 @@ func TestParseReplayReadError(t *testing.T) {
 	assert.EqualError(t, err, "netem: replay, after line 2: the disk is gone")
 }
 
-// In the long run a replay passes its mean rate: in 1,000 rounds of 4 slots in
-// 7 ms, 4,000 times 1,500 bytes.
+// In the long run a replay passes bytes at its mean rate: in 1,000 rounds of 4
+// slots in 7 ms, 4,000 times 1,500 bytes.
 func TestReplayMeanRate(t *testing.T) {
 	replay := replayOf(1, 1, 4, 7)
 	pieces := sendAll(NewFlow(Link{Replay: replay}, 0), 0, 4000*1500)
@@ -77,9 +77,8 @@ func TestReplayMeanRate(t *testing.T) {
 	assert.InDelta(t, 4000*1500*8/7.0, float64(replay.MeanRate()), 1)
 }
 
-// Whatever a replay says, successive slots never go back in time, and the first
-// slot at or after the time of a slot is that one or one before it at the same
-// time.
+// In every replay, successive slots never go back in time, and the first slot
+// at or after the time of a slot is that one or one before it at the same time.
 func FuzzParseReplay(f *testing.F) {
 	for _, seed := range []string{"1", "0\n0\n1\n", "# x\n5\n5\n9\n", "4611686018427", "0\n4611686018427", "3\n2", "1\n1\n1\n1"} {
 		f.Add(seed, int64(3))

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Through an MTU black hole a request passes, and an answer that fills a packet
-// never arrives: the sender gives up when it has sent it 16 times.
+// Through an MTU black hole a request passes, but an answer that fills a packet
+// never arrives: the sender gives up after sending it 16 times.
 func TestStreamHangsInAnMTUBlackHole(t *testing.T) {
 	for name, link := range map[string]Link{
 		"latency alone": {Latency: 10 * ms},
@@ -30,8 +30,8 @@ func TestStreamHangsInAnMTUBlackHole(t *testing.T) {
 	}
 }
 
-// Where nothing vanishes, streams take the MTU for the size of their packets, and
-// a black hole that is wide enough is none.
+// Without a black hole, streams use the MTU as the size of their packets, and a
+// black hole with a large enough MTU has no effect.
 func TestStreamsThatNoMTUBlackHoleSwallows(t *testing.T) {
 	for _, link := range []Link{
 		{Rate: 12 * Mbps, MTU: 1400},

@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// bulk sends so many packets at once and returns the pieces.
+// bulk sends the given number of packets at once and returns the pieces.
 func bulk(link Link, seed uint64, packets int) []Piece {
 	f := NewFlow(link, seed)
 	return settle(f, sendAll(f, 0, packets*1500))
 }
 
-// On a stream as well, packets are lost as often as the formula says; each of
-// them delays those behind it, but a burst does not make one packet wait for
+// On a stream too, packets are lost as often as the formula says; each loss
+// delays the packets after it, but a burst does not make one packet wait for
 // minutes, let alone end the connection.
 func TestBurstsOnAStream(t *testing.T) {
 	const packets, transfers = 700, 300
@@ -40,21 +40,21 @@ func TestBurstsOnAStream(t *testing.T) {
 				late++
 			}
 		}
-		// A burst of ten is one event: the number of bursts is what varies.
+		// A burst of ten is one event: only the number of bursts varies.
 		assert.InEpsilon(t, model.share*packets*transfers, float64(lost), 0.25, name)
 		assert.Zero(t, late, name)
 	}
 }
 
-// What was on its way when a timer expired was sent under the old time-out: many
-// losses in one flight cost hardly more than the unluckiest of them.
+// Packets in flight when a timer expired were sent under the old timeout: many
+// losses in one flight cost hardly more than the worst of them.
 func TestLossesOfOneFlightWaitTogether(t *testing.T) {
 	for seed := range uint64(100) {
 		var want time.Duration
 		pieces := bulk(Link{Latency: 20 * ms, Loss: Loss{Random: 0.05}}, seed, 700)
 		later := 0 // packets that arrive without being lost
 		for i := len(pieces) - 1; i >= 0; i-- {
-			arrives := 20 * ms // and so do those that follow
+			arrives := 20 * ms // and so do those after it
 			switch again := pieces[i].Sent - 1; {
 			case again == 0:
 				later++

@@ -23,8 +23,8 @@ func sendAll(f *Flow, now time.Duration, n int) (pieces []Piece) {
 	return pieces
 }
 
-// settle waits until it is known of all pieces when they arrive, though nothing is
-// sent after them.
+// settle waits until the arrival times of all pieces are known, although
+// nothing is sent after them.
 func settle(f *Flow, pieces []Piece) []Piece {
 	for i := range pieces {
 		if piece := &pieces[i]; piece.Pending {
@@ -37,7 +37,7 @@ func settle(f *Flow, pieces []Piece) []Piece {
 	return pieces
 }
 
-// alone sends a piece and waits until it is known when it arrives.
+// alone sends a piece and waits until its arrival time is known.
 func alone(f *Flow, now time.Duration, n int) Piece { return settle(f, []Piece{f.Send(now, n)})[0] }
 
 // replayOf returns a replay with slots at these milliseconds.
