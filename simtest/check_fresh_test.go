@@ -14,10 +14,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// timesTold is what a process keeps from one simulation to the next.
+// timesTold is state that a process keeps from one simulation to the next.
 var timesTold int
 
-// tell is a simulation in which a host tells a text.
+// tell is a simulation in which a host sends a text.
 func tell(text func() string) func(t *testing.T, sim *simtest.Sim) {
 	return func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
@@ -33,7 +33,7 @@ func tell(text func() string) func(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// count counts on from one simulation to the next.
+// count continues counting from one simulation to the next.
 func count() string {
 	timesTold++
 	return fmt.Sprint(timesTold)
@@ -85,8 +85,8 @@ func TestFreshly(t *testing.T) {
 	f(t)
 }
 
-// What a process keeps does not count where each run has one of its own; what differs
-// there is shown as in one process.
+// State of a process does not matter if each run has its own process; differences are
+// shown as in one process.
 func TestCheckDeterminismInProcesses(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

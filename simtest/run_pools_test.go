@@ -76,7 +76,7 @@ func TestPoolsOfLibraries(t *testing.T) {
 	}
 }
 
-// Config.KeepPools leaves the contents of pools alone.
+// Config.KeepPools does not empty pools.
 func TestKeepPools(t *testing.T) {
 	survives := func(config simtest.Config) bool {
 		var pool sync.Pool
@@ -90,9 +90,9 @@ func TestKeepPools(t *testing.T) {
 	assert.True(t, survives(simtest.Config{KeepPools: true}))
 }
 
-// What the standard library starts once may be used in one simulation, in the
-// next one and outside: Go's resolver, the system's resolver, and signals. This
-// takes a process in which none of it has been started.
+// Background work that the standard library starts once can be used in one simulation,
+// in the next one and outside: Go's resolver, the system's resolver, and signals. The
+// test needs a process in which none of it has been started.
 func TestStandardLibraryStartsOnce(t *testing.T) {
 	const child = "SIMTEST_STARTS_ONCE"
 	uses := map[string]func(ctx context.Context){
@@ -131,8 +131,8 @@ func TestStandardLibraryStartsOnce(t *testing.T) {
 }
 
 // A library whose finalizers use a channel, as wireguard-go's do, runs with
-// Config.KeepPools, unless the runtime collects its garbage: that of a simulation
-// may not be used outside of it.
+// Config.KeepPools, as long as the runtime does not collect garbage: a simulation's
+// channels must not be used outside of it.
 func TestKeepPoolsAndFinalizers(t *testing.T) {
 	const child = "SIMTEST_FINALIZERS"
 	if os.Getenv(child) != "" {

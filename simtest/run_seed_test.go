@@ -41,8 +41,8 @@ func TestRerunLine(t *testing.T) {
 	assert.Equal(t, "github.com/slowpoetry/slowpoetry/simtest", testedPackage())
 }
 
-// Whatever the names of subtests, the line runs the one that failed, and only
-// that, with its seed.
+// Whatever the names of subtests are, the line runs exactly the one that failed, with
+// its seed.
 func TestRerunLineRunsAgain(t *testing.T) {
 	if os.Getenv(childVariable) != "" {
 		seed, err := seedFromEnvironment(1)
@@ -59,7 +59,7 @@ func TestRerunLineRunsAgain(t *testing.T) {
 		names, lines = append(names, t.Name()), append(lines, rerunLine(t, 7, 0))
 	})
 	require.Len(t, lines, 14)
-	// This process stands for what go test would build.
+	// This process stands for the program that go test would build.
 	goTest := regexp.MustCompile(` go test .*-run (.*) -count=1 github\.com/slowpoetry/slowpoetry/simtest$`)
 	for i, line := range lines {
 		command := goTest.ReplaceAllString(line, ` "$$0" -test.run=${1} -test.count=1`)
@@ -73,8 +73,8 @@ func TestRerunLineRunsAgain(t *testing.T) {
 	}
 }
 
-// oddSubtests runs subtests with names that a pattern or a shell could take for
-// something else, some of them in loops and with one name.
+// oddSubtests runs subtests with names that a pattern or a shell could misinterpret,
+// some of them in loops and with one name.
 func oddSubtests(t *testing.T, f func(t *testing.T)) {
 	for _, name := range []string{"five nodes", "a/b", "a|b", "(a", "a]", "[a", `'a' "$HOME"`, `\d\`, "", "é\x00%", "^a.*$"} {
 		t.Run(name, f)
@@ -98,7 +98,7 @@ func TestCommandLine(t *testing.T) {
 	assert.Equal(t, `$env:SIMTEST_SEED=0; ./prog -a=b 'it''s' '$x' ''`, commandLine("windows", words, "SIMTEST_SEED", "0"))
 }
 
-// What decides which code runs is part of the line.
+// Build flags that decide which code runs are part of the line.
 func TestBuildFlags(t *testing.T) {
 	info := &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "-race", Value: "true"}, {Key: "-tags", Value: "a,b"}, {Key: "-trimpath", Value: "true"}}}
 	assert.Equal(t, []string{"-race", "-tags=a,b"}, buildFlags(info))

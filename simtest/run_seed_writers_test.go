@@ -14,10 +14,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// simultaneousWrites has so many hosts write three bytes each at one instant, and returns
-// the order in which they are heard, and the digest.
+// simultaneousWrites makes hosts write three bytes each at one instant, and returns the
+// order of arrival, and the digest.
 func simultaneousWrites(t *testing.T, config simtest.Config, hosts int) (heard, digest string) {
-	config.Link.Loss.Random = 1e-9 // what can be lost is in packets
+	config.Link.Loss.Random = 1e-9 // with loss, bytes are sent in packets
 	config.KeepPools = true
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("ear").Listen("tcp", ":1")
@@ -57,8 +57,8 @@ func simultaneousWrites(t *testing.T, config simtest.Config, hosts int) (heard, 
 	return heard, digest
 }
 
-// Without a seed the order is that of sending. Each seed has an order of its
-// own, among connections and never within one, and has it again every time.
+// Without a seed the order is that of sending. Each seed has its own order, among
+// connections and never within one, and the same in every run.
 func TestSeeds(t *testing.T) {
 	heard, digest := simultaneousWrites(t, ideal, 3)
 	assert.Equal(t, "a1 a2 a3 b1 b2 b3 c1 c2 c3 ", heard)
@@ -84,7 +84,7 @@ func TestSeeds(t *testing.T) {
 	assert.True(t, interleaved, "not only connection after connection")
 }
 
-// Jitter and loss are the seed's too, and different on different connections.
+// The seed also decides jitter and loss, which differ between connections.
 func TestSeedsDecideLinks(t *testing.T) {
 	arrivals := func(seed uint64) (all [2][]time.Duration) {
 		link := netem.Link{Latency: time.Second, Jitter: netem.Jitter{Deviation: 100 * ms}, Loss: netem.Loss{Random: 0.1}}
@@ -120,7 +120,7 @@ func TestSeedsDecideLinks(t *testing.T) {
 	assert.Equal(t, arrivals(0), arrivals(0))
 }
 
-// What the simulation and its hosts draw is the seed's.
+// The seed decides the draws of the simulation and its hosts.
 func TestRand(t *testing.T) {
 	draw := func(seed uint64) (all []uint64) {
 		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {

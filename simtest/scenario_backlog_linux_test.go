@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shrinkBacklog makes the queue of a listening socket shorter: of connections
-// that wait to be accepted it holds one more than size.
+// shrinkBacklog makes the queue of a listening socket shorter: it holds size+1
+// connections that wait to be accepted.
 func shrinkBacklog(w *world, l net.Listener, size int) {
 	w.Helper()
 	raw, err := l.(*net.TCPListener).SyscallConn()

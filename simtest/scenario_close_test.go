@@ -485,8 +485,8 @@ var closeScenarios = []scenario{
 	}},
 }
 
-// afterShutdown reports what becomes of a connection of which the client's end
-// is closed in both directions, when data comes for it.
+// afterShutdown reports what happens when data arrives for a client's end that is
+// closed in both directions.
 func (p *pair) afterShutdown(r *report) {
 	p.arrive()
 	r.write("late", p.server, "late")

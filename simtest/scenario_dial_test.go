@@ -87,8 +87,8 @@ var dialScenarios = []scenario{
 		ctx, cancel := context.WithTimeout(w.Context(), 100*ms)
 		defer cancel()
 		_, err := w.client.DialContext(ctx, "tcp", l.Addr().String())
-		// Whether the context's end comes first or the deadline that the socket
-		// has from it, is up to chance: errors.Is tells the two apart.
+		// Whether the context or the socket's deadline, which comes from the context,
+		// ends first is random: errors.Is distinguishes the two.
 		var timeout net.Error
 		r.add("%t, %s", errors.As(err, &timeout) && timeout.Timeout(), errors.Unwrap(err))
 	}, []string{"true, i/o timeout"}},

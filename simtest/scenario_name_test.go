@@ -76,7 +76,7 @@ var nameScenarios = []scenario{
 			for _, network := range []string{"ip", "ip4", "ip6"} {
 				ips, err := lookup.LookupNetIP(w.Context(), network, name)
 				for i := range ips {
-					ips[i] = ips[i].Unmap() // sockets' depend on where the name is known from
+					ips[i] = ips[i].Unmap() // of sockets, they depend on where the name is known
 				}
 				r.add("LookupNetIP %s: %v, %s", network, ips, describe(err))
 			}
@@ -193,7 +193,7 @@ var nameScenarios = []scenario{
 	}},
 }
 
-// What lookups of records report of a name that has none.
+// Results of record lookups for a name without records.
 var noRecords = []string{
 	"LookupTXT: 0, not found true, as asked true",
 	"LookupMX: 0, not found true, as asked true",

@@ -23,8 +23,7 @@ func (w *world) connectedPair() (client, server datagrams) {
 	return w.connect(server.LocalAddr().String()), server
 }
 
-// nothing adds that nothing can be read, for as long as something would take to
-// arrive.
+// nothing adds that nothing can be read, after waiting long enough for an arrival.
 func (r *report) nothing(what string, c net.Conn) {
 	_ = c.SetReadDeadline(time.Now().Add(20 * ms))
 	r.read(what, c)
@@ -397,7 +396,7 @@ var packetScenarios = []scenario{
 		n, _, err := client.WriteMsgUDP([]byte("one"), nil, nil)
 		r.add("WriteMsgUDP: %d, %s", n, describe(err))
 		r.readFrom("", server, client.LocalAddr())
-	}, []string{ // of WriteMsgUDPAddrPort without an address, Go 1.25 and 1.26 think differently
+	}, []string{ // Go 1.25 and 1.26 differ on WriteMsgUDPAddrPort without an address
 		"WriteMsgUDP: 3, ok",
 		`read: "one", as sent by a *net.UDPAddr`,
 	}},

@@ -12,8 +12,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// loopbackName is a name of this machine's in the scenarios, which its name
-// server knows.
+// loopbackName is this machine's name in the scenarios, known to its name server.
 const loopbackName = "server.test"
 
 // newLoopbackResolver returns a resolver that asks a name server which knows one
@@ -30,8 +29,8 @@ func newLoopbackResolver(name string, addrs ...netip.Addr) *net.Resolver {
 	}}
 }
 
-// dual returns the addresses that the server's name stands for, in the order in
-// which they are dialled: the resolver's, which on loopback is IPv6 first.
+// dual returns the addresses of the server's name, in the order of dialling: the
+// resolver's order, which on loopback is IPv6 first.
 func (w *world) dual() (first, second dualAddress) {
 	w.Helper()
 	w.needIPv6()
@@ -45,10 +44,10 @@ func (w *world) dual() (first, second dualAddress) {
 	return first, second
 }
 
-// A dualAddress is one of several of a name.
+// A dualAddress is one of several addresses of a name.
 type dualAddress struct{ network, ip string }
 
-// listenOnOne listens on one address, on a port that nobody has on another.
+// listenOnOne listens on one address, on a port that is free on another.
 func (w *world) listenOnOne(on, not dualAddress) net.Listener {
 	w.Helper()
 	for {
@@ -74,7 +73,7 @@ type nameServer struct {
 	addrs []netip.Addr
 }
 
-// serve answers as by TCP, in which each message has its length in front.
+// serve answers in the format of TCP, with each message after its length.
 func (s *nameServer) serve(conn net.Conn) {
 	defer conn.Close()
 	for {

@@ -18,9 +18,8 @@ import (
 
 const ms = time.Millisecond
 
-// A scenario is a short program that runs on loopback and in the simulator, and
-// must see the same. What sockets report is the truth: it was written down from
-// Linux.
+// A scenario is a short program that runs on loopback and in the simulator with the
+// same results. The expected results were recorded with sockets on Linux.
 type scenario struct {
 	name string
 	run  func(w *world, r *report)
@@ -65,7 +64,7 @@ type pair struct {
 	client, server stream
 }
 
-// onPair makes a scenario of what happens to a connection.
+// onPair makes a scenario with a connection.
 func onPair(run func(p *pair, r *report)) func(w *world, r *report) {
 	return func(w *world, r *report) {
 		w.Helper()
@@ -82,8 +81,8 @@ func (w *world) write(c io.Writer, s string) {
 	require.NoError(w, err)
 }
 
-// A report is what a scenario saw: results of calls, in words that are the same
-// for sockets and simulated connections.
+// A report is the results of a scenario's calls, in words that are the same for sockets
+// and simulated connections.
 type report struct {
 	world *world
 	lines []string
@@ -170,7 +169,7 @@ func (r *report) writeTo(what string, c net.PacketConn, s string, to net.Addr) {
 	r.result("write", what, "%d, %s", n, describe(err))
 }
 
-// describe reduces an error to what it is.
+// describe reduces an error to its kind.
 func describe(err error) string {
 	text := describeCause(err)
 	var opError *net.OpError

@@ -20,23 +20,23 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A world is where a scenario happens: a network with a client's host and a
-// server's. On loopback both are this machine, in the simulator they are two
-// hosts or one.
+// A world is the environment of a scenario: a network with a client's host and a
+// server's. On loopback both are this machine, in the simulator they are two hosts or
+// one.
 type world struct {
 	*testing.T
 	client, server *node
-	name           string // of the server, which stands for its v4 and v6
+	name           string // of the server; it resolves to v4 and v6
 	simulated      bool
-	others         []*node        // hosts beside the server
-	wait           sync.WaitGroup // for what runs later
+	others         []*node        // hosts other than the server
+	wait           sync.WaitGroup // for calls that run later
 }
 
 // A node is one of the hosts.
 type node struct {
 	network
 	v4, v6 string // addresses of its own
-	other  string // another one of IPv4
+	other  string // another IPv4 address
 }
 
 // A network is what a host offers.
@@ -47,7 +47,7 @@ type network interface {
 	Lookup() resolver
 }
 
-// A resolver is as much of net.Resolver as the scenarios use.
+// A resolver is the part of net.Resolver that the scenarios use.
 type resolver interface {
 	LookupHost(ctx context.Context, host string) ([]string, error)
 	LookupIPAddr(ctx context.Context, host string) ([]net.IPAddr, error)
@@ -85,9 +85,9 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 		if runtime.GOOS != "linux" {
 			t.Skip("sockets of other systems differ in detail, and may have no addresses 127.x.y.z")
 		}
-		// Of its 127.0.0.0/8 the machine's other programs rarely use more than
-		// one address. With one of its own, a scenario need not fear that the
-		// port which it has closed is taken by somebody else.
+		// Other programs rarely use more than one address of 127.0.0.0/8. With an
+		// address of its own, a scenario can rely on its closed ports not being taken
+		// by others.
 		here := &node{v4: ownLoopback(), v6: "::1", other: ownLoopback()}
 		names := newLoopbackResolver(loopbackName, netip.MustParseAddr(here.v4), netip.MustParseAddr(here.v6))
 		here.network = sockets{&net.Dialer{Resolver: names}}
@@ -110,23 +110,21 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 	t.Run("simulated over TCP", simulated(netem.TCP{Congestion: netem.Reno}, 0, "client", "server"))
 }
 
-// ownLoopback returns an address of this machine's own that nobody else uses,
-// as good as certainly.
+// ownLoopback returns a loopback address that almost certainly nobody else uses.
 func ownLoopback() string {
 	number := rand.Uint32()
 	return netip.AddrFrom4([4]byte{127, byte(number>>16) | 1, byte(number >> 8), byte(number) | 1}).String()
 }
 
 func runScenario(w *world, scenario func(w *world)) {
-	w.Cleanup(w.wait.Wait) // when all is closed, should the scenario fail half-way
+	w.Cleanup(w.wait.Wait) // after everything is closed, even if the scenario fails
 	scenario(w)
 }
 
-// arrive waits until what was sent before has arrived, on either network.
+// arrive waits until everything sent before has arrived, on either network.
 func (w *world) arrive() { time.Sleep(20 * ms) }
 
-// later runs f when what was sent before has arrived, and whoever waits for
-// something waits.
+// later runs f when everything sent before has arrived, and goroutines are waiting.
 func (w *world) later(f func()) {
 	w.wait.Go(func() {
 		w.arrive()
@@ -146,11 +144,11 @@ func (w *world) needIPv6() {
 	_ = l.Close()
 }
 
-// unknownName is a name that nobody has (RFC 6761).
+// unknownName is a name that never exists (RFC 6761).
 const unknownName = "nowhere.invalid"
 
-// needNameServer skips the rest where this machine has no name server to ask. It
-// is who listens on a name that asks it; dials and lookups ask another.
+// needNameServer skips the rest if this machine has no name server. Listening on a name
+// asks it; dials and lookups ask another.
 func (w *world) needNameServer() {
 	if w.simulated {
 		return
@@ -182,8 +180,8 @@ func (w *world) listenOn(n *node, network, address string) net.Listener {
 	return l
 }
 
-// listenOnFamily listens on all addresses of one family, "tcp4" or "tcp6", on a
-// port which nobody has on the other's.
+// listenOnFamily listens on all addresses of one family, "tcp4" or "tcp6", on a port
+// that is free on the other family.
 func (w *world) listenOnFamily(network string) net.Listener {
 	w.Helper()
 	others, address := "tcp6", w.server.v6
@@ -218,20 +216,20 @@ func (w *world) accept(l net.Listener) stream {
 	return conn.(stream)
 }
 
-// A stream is what a TCP connection can do.
+// A stream is the interface of a TCP connection.
 type stream interface {
 	net.Conn
 	half
 }
 
-// A half is what connections can do beyond net.Conn.
+// A half is the interface of connections beyond net.Conn.
 type half interface {
 	CloseWrite() error
 	CloseRead() error
 	SetLinger(seconds int) error
 }
 
-// options are what else can be set of a TCP connection.
+// options are further settings of a TCP connection.
 type options interface {
 	SetNoDelay(noDelay bool) error
 	SetKeepAlive(keepAlive bool) error
@@ -241,7 +239,7 @@ type options interface {
 	SetWriteBuffer(bytes int) error
 }
 
-// A datagrams is what a UDP socket can do, connected or not.
+// A datagrams is the interface of a UDP socket, connected or not.
 type datagrams interface {
 	net.Conn
 	net.PacketConn
@@ -277,7 +275,7 @@ func (w *world) connect(address string) datagrams {
 	return conn.(datagrams)
 }
 
-// closedPort returns an address of the server's at which nobody listens.
+// closedPort returns an address of the server without a listener.
 func (w *world) closedPort(network string) string {
 	w.Helper()
 	if network == "udp" {
@@ -327,7 +325,7 @@ func portOf(addr net.Addr) int {
 	panic(fmt.Sprintf("%T", addr))
 }
 
-// assertNoError is for goroutines beside the scenario's.
+// assertNoError is for goroutines other than the scenario's.
 func (w *world) assertNoError(err error) {
 	w.Helper()
 	assert.NoError(w, err)

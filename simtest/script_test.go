@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A script is called at its times, and may use the network and wait.
+// Scripts are called at their times, and may use the network and wait.
 func TestAtAndEvery(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		var called []time.Duration
@@ -24,26 +24,26 @@ func TestAtAndEvery(t *testing.T) {
 		sim.At(3*time.Second, note)
 		sim.At(time.Second, func() {
 			note()
-			time.Sleep(time.Minute) // and others are called meanwhile
+			time.Sleep(time.Minute) // others are called meanwhile
 		})
-		sim.At(0, note) // that is past: at once
+		sim.At(0, note) // in the past: at once
 		sim.Every(2*time.Second, note)
 		time.Sleep(6500 * ms)
-		sim.Settle() // what they have written can be read from now on
+		sim.Settle() // from now on, what they have written can be read
 		assert.Equal(t, []time.Duration{500 * ms, time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 6 * time.Second}, called)
 		assert.Panics(t, func() { sim.Every(0, note) })
 		assert.Equal(t, sim.Now(), time.Now())
 	})
 }
 
-// To settle is to wait for all that happens at this instant, and no longer.
+// Settle waits for everything that happens at this instant, and no longer.
 func TestSettle(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
 		var got []byte
 		go func() {
 			p := make([]byte, 1)
-			for range 10 { // there and back, in no time
+			for range 10 { // a round trip without latency
 				if _, err := server.Read(p); err == nil {
 					_, _ = server.Write(p)
 				}
@@ -129,7 +129,7 @@ func TestResolver(t *testing.T) {
 	})
 }
 
-// A name can fail, take its time, or stand for another host; for dials as well.
+// A name can fail, be slow, or resolve to another host; for dials too.
 func TestSetName(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := sim.Host("a"), sim.Host("b")

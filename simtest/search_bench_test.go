@@ -9,14 +9,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// The benchmarks of searches measure whole searches, their processes' start included.
-// One command runs them with the counts for which there are figures to keep, and
-// without SIMTEST_LONG they have a tenth of the seeds:
+// The benchmarks of searches measure whole searches, including the start of their
+// processes. This command runs them with the counts of the published figures; without
+// SIMTEST_LONG they use a tenth of the seeds:
 //
 //	SIMTEST_LONG=1 go test -run '^$' -bench Search -benchtime 1x ./simtest
 //
-// Beside what it is about, each of them reports the processors' time for a seed, of all
-// processes of the search, which other programs change less than the real time.
+// Each of them also reports the processor time per seed, of all processes of the
+// search, which other programs affect less than real time.
 
 // BenchmarkSearchPoetry measures a search through 1,000 seeds of the poetry experiment
 // by two workers.
@@ -30,8 +30,8 @@ func BenchmarkSearchPoetry(b *testing.B) {
 	all.report(b)
 }
 
-// BenchmarkSearchTwoWorkers measures how many times as fast as one worker two of them
-// search through the poetry experiment.
+// BenchmarkSearchTwoWorkers measures the speed-up of two workers over one in the poetry
+// experiment.
 func BenchmarkSearchTwoWorkers(b *testing.B) {
 	seeds := tier.Count(100, 1_000)
 	var one, two searchCost
@@ -44,7 +44,7 @@ func BenchmarkSearchTwoWorkers(b *testing.B) {
 }
 
 // BenchmarkSearchEmpty measures a search through 10,000 simulations that do nothing by
-// two workers, which is what a search itself costs.
+// two workers: the overhead of a search.
 func BenchmarkSearchEmpty(b *testing.B) {
 	seeds := tier.Count(1_000, 10_000)
 	var all searchCost
@@ -55,7 +55,7 @@ func BenchmarkSearchEmpty(b *testing.B) {
 	all.report(b)
 }
 
-// A searchCost is what searches have taken.
+// A searchCost is the cost of searches.
 type searchCost struct {
 	seeds      int
 	real       time.Duration
@@ -68,13 +68,13 @@ func (c *searchCost) add(more searchCost) {
 	c.processors += more.processors
 }
 
-// report reports what all the benchmarks do.
+// report reports the figures that all benchmarks have.
 func (c *searchCost) report(b *testing.B) {
-	b.ReportMetric(0, "ns/op") // of a search of so many seeds it says nothing
+	b.ReportMetric(0, "ns/op") // meaningless for a search of many seeds
 	b.ReportMetric(float64(c.processors.Microseconds())/float64(c.seeds), "cpu-µs/seed")
 }
 
-// measureSearch runs a search of a program of TestSearched in a process of its own.
+// measureSearch runs a search of a TestSearched program in a separate process.
 func measureSearch(b *testing.B, program string, seeds, workers int) searchCost {
 	b.Helper()
 	command := searchCommand(b, program, b.TempDir())
@@ -88,8 +88,8 @@ func measureSearch(b *testing.B, program string, seeds, workers int) searchCost 
 	return searchCost{seeds, took, processorsTime(command)}
 }
 
-// processorsTime returns the time of processors that a command has taken, with the
-// processes that it has started and waited for.
+// processorsTime returns the processor time of a command, including its children that
+// have ended.
 func processorsTime(command *exec.Cmd) time.Duration {
 	return command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 }

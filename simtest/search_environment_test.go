@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// planOf returns what a search does with these variables.
+// planOf returns a search's plan for the given variables.
 func planOf(s Search, variables map[string]string) (*searchPlan, error) {
 	return s.plan(func(name string) string { return variables[name] })
 }
@@ -53,7 +53,7 @@ func TestSearchPlan(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(90*time.Minute), p.until, time.Minute)
 }
 
-// The shards of any number of machines are all seeds, each once.
+// The shards of any number of machines cover all seeds, each once.
 func TestSearchShards(t *testing.T) {
 	for _, total := range []string{"1", "2", "3", "16", "1000"} {
 		for _, range_ := range []string{"100", "500-517", "7-7", "18446744073709551600-18446744073709551615"} {
@@ -72,7 +72,7 @@ func TestSearchShards(t *testing.T) {
 
 func decimal(n int) string { return sweep.Range{First: uint64(n), Last: uint64(n)}.String() }
 
-// Each system's own variables say the same part.
+// Each CI system's variables select the same shard.
 func TestSearchShardAuto(t *testing.T) {
 	third := sweep.Shard{Index: 3, Total: 16}
 	for _, c := range []struct {
@@ -94,7 +94,7 @@ func TestSearchShardAuto(t *testing.T) {
 	}
 }
 
-// What makes no sense is an error that names the variable and says how to mend it.
+// An invalid value is an error that names the variable and says how to fix it.
 func TestSearchPlanGarbage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o666))
@@ -127,14 +127,14 @@ func TestSearchPlanGarbage(t *testing.T) {
 	}
 }
 
-// The name of a report's file may have the package in it.
+// The name of a report's file may contain the package.
 func TestSearchReportFile(t *testing.T) {
 	name, err := reportFile(filepath.Join(t.TempDir(), "%p.json"))
 	require.NoError(t, err)
 	assert.Equal(t, "github.com.slowpoetry.slowpoetry.simtest.json", filepath.Base(name))
 }
 
-// A search that cannot be panics.
+// An invalid search panics.
 func TestSearchInvalid(t *testing.T) {
 	assert.Panics(t, func() { Search{Seeds: -1}.Run(t, func(*testing.T, *Sim) {}) })
 	assert.Panics(t, func() { Search{Config: Config{Window: -1}}.Run(t, func(*testing.T, *Sim) {}) })
@@ -147,7 +147,7 @@ func TestSearchInvalid(t *testing.T) {
 	})
 }
 
-// A process that a worker has started is no worker, though it has the variable.
+// A worker's child is not a worker, although it has the variable.
 func TestWorkerVariable(t *testing.T) {
 	w := &searchWorker{test: "TestX/a:b", number: 2, memory: 7}
 	assert.Equal(t, "SIMTEST_WORKER="+decimal(os.Getpid())+":3:4:2:7:TestX/a:b", w.variable(3, 4))
@@ -159,7 +159,7 @@ func TestWorkerVariable(t *testing.T) {
 		workerEnvironment([]string{"A=1", "GORACE=halt_on_error=1", "SIMTEST_WORKER=1:3:4:1:7:TestX"}))
 }
 
-// A process that is debugged is told by its status.
+// A debugged process is recognized by its status.
 func TestHasTracer(t *testing.T) {
 	assert.True(t, hasTracer("Name:\tx\nTracerPid:\t4711\nUid:\t0\n"))
 	assert.False(t, hasTracer("Name:\tx\nTracerPid:\t0\nUid:\t0\n"))

@@ -23,8 +23,8 @@ func TestExampleSearch(testT *testing.T) {
 	ExampleSearch()
 }
 
-// Whatever order two writers come in, and whatever is lost on the way, the reader
-// gets a whole line from each of them.
+// Whatever the order of two writers, and whatever is lost, the reader gets a whole line
+// from each of them.
 func ExampleSearch() {
 	link := netem.Link{Latency: 50 * ms, Jitter: netem.Jitter{Deviation: 20 * ms}, Loss: netem.Loss{Random: 0.05}}
 	search := simtest.Search{Config: simtest.Config{Link: link}, Seeds: 20}
@@ -51,10 +51,10 @@ func ExampleSearch() {
 	})
 }
 
-// A client that dials once does not survive each fault. The search finds a seed that
-// shows it, takes away the faults that it does not take, and writes what is left to
+// A client that dials only once does not survive every fault. The search finds a seed
+// that shows this, removes the faults that are not needed, and writes the rest to
 // testdata/simtest: a replay file, which runs before the seeds from then on, until the
-// client is mended. Here that is
+// client is fixed. Here that is
 //
 //	seed 0
 //	quiet 51s
@@ -90,7 +90,7 @@ func ExampleSearch_shrinking() {
 	})
 }
 
-// The example's search fails in a process of its own, and leaves what it says.
+// The example's search fails in a separate process, and writes that replay file.
 func TestExampleSearchShrinking(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "shrinking", "SIMTEST_SHRINK=5m")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Messages that differ in numbers alone are one group.
+// Messages that differ only in numbers are one group.
 func TestMaskNumbers(t *testing.T) {
 	for a, b := range map[string]string{
 		"read 3, want 4": "read 17, want 18",
@@ -119,8 +119,8 @@ example.com/y.spin()
 	}
 }
 
-// What package testing says of no use, and the line that runs the seed again, are
-// not shown with a seed's output.
+// Useless lines of package testing, and the command that runs the seed again, are not
+// shown with a seed's output.
 func TestCleanOutput(t *testing.T) {
 	output := "=== RUN   TestX\n    x.go:1: a word\n=== NAME  TestX\n    run.go:2: simtest: the seed was 7. To run it again:\n        SIMTEST_SEED=7 go test\n    x.go:3: --- FAIL: \n--- FAIL: TestX (0.00s)\n"
 	faults := "    run.go:2: simtest: these faults were carried out:\n        fault 1s crash a\n        the seed was 7. To run it again:\n        SIMTEST_SEED=7 go test\n"
@@ -130,7 +130,7 @@ func TestCleanOutput(t *testing.T) {
 	assert.Equal(t, "    x.go:1: a word\n    x.go:3: --- FAIL: ", withoutRerun(cleanOutput("TestX", output)))
 }
 
-// Only what one simulation leaves to another is the fault of pools.
+// Only failures caused by another simulation are attributed to pools.
 func TestOfPools(t *testing.T) {
 	for _, line := range []string{
 		"fatal error: receive on synctest channel from outside bubble", "fatal error: reset of synctest timer from outside bubble",
@@ -143,7 +143,7 @@ func TestOfPools(t *testing.T) {
 	assert.False(t, ofPools("fatal error: all goroutines are asleep - deadlock!"))
 }
 
-// A shape is kinds and hosts, in their order, however often one comes in a row.
+// A shape is the sequence of kinds and hosts, without repetitions.
 func TestShape(t *testing.T) {
 	of := func(events ...trace.Event) uint64 {
 		var s shape

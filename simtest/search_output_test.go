@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Of what a seed prints, the beginning and the end are kept, and nothing of what
-// other seeds have printed. The file does not grow for ever.
+// The beginning and the end of a seed's output are kept, and nothing of other seeds'
+// output. The file does not grow forever.
 func TestSearchOutput(t *testing.T) {
 	p := &searchProcess{}
 	printer, err := p.openOutput()

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The dump of a worker that is ended has the goroutines of the user's, those first
-// that do not wait for the simulation.
+// The dump of a terminated worker has the user's goroutines, first those that do not
+// wait for the simulation.
 func TestDumpBubbles(t *testing.T) {
 	own := "goroutine 3 [select (durable), synctest bubble 1]:\n" + ownPackage + ".(*Sim).loop()\n\t/x/loop.go:1 +0x5\ncreated by x/y.z in goroutine 2\n\t/x/y.go:3"
 	waits := "goroutine 4 [select (durable), synctest bubble 1]:\nx/y.wait()\n\t/x/y.go:1 +0x5"
@@ -22,7 +22,7 @@ func TestDumpBubbles(t *testing.T) {
 	assert.Equal(t, "\n"+dump(outside, own), dumpBubbles(dump(outside, own)))
 }
 
-// A worker tells which faults there were, and carries out those that it is given.
+// A worker reports its faults, and carries out faults that it is given.
 func TestSearchSchedule(t *testing.T) {
 	s := Search{Config: Config{Chaos: DefaultChaos()}}
 	f := func(t *testing.T, sim *Sim) {

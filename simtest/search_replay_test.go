@@ -54,7 +54,7 @@ func crashes(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// writeReplay writes a replay file of TestSearched, or of what its lines say.
+// writeReplay writes a replay file of TestSearched, or of the test that its lines name.
 func writeReplay(t *testing.T, folder, name string, lines ...string) (file string) {
 	text := "simtest-replay 1\ngo go1.26\n" + strings.Join(append(lines, "digest unknown"), "\n") + "\n"
 	return writeFile(t, filepath.Join(folder, "replays", "TestSearched"), name, text)
@@ -123,7 +123,7 @@ func TestReplayFilesRunFirst(t *testing.T) {
 }
 
 // One replay file runs alone, in the test's own process; with SIMTEST_SEED none run,
-// and of many machines only the first runs them.
+// and of several machines only the first runs them.
 func TestReplayRunsAlone(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -205,7 +205,7 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 	assert.Contains(t, run.output, `simtest: SIMTEST_REPLAY is "x", and SIMTEST_SEED is set as well`)
 }
 
-// A schedule with a host that never exists fails, by name.
+// A schedule with a host that is never created fails, by name.
 func TestReplayOfAHostThatIsNone(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -220,7 +220,7 @@ func TestReplayOfAHostThatIsNone(t *testing.T) {
 	assert.Contains(t, run.reports[0].Groups[0].Output, "fault 1s kill nobody for 1s")
 }
 
-// A replay that fails says whether it is the run that the file is of.
+// A replay that fails says whether it is the recorded run.
 func TestReplayTellsWhetherItIsTheSame(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -19,13 +19,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A fakeServer stands for a worker process.
+// A fakeServer is a fake worker process.
 type fakeServer struct {
 	search *fakeSearch
 	done   int
 	spent  bool
 	closed bool
-	giveUp <-chan struct{} // closed when what it does is to be given up
+	giveUp <-chan struct{} // closed when its job is given up
 }
 
 // A fakeSearch is a search whose workers are fakes.
@@ -96,7 +96,7 @@ func failedWith(message string) searchOutcome {
 	return searchOutcome{searchResult: searchResult{Failed: true}, output: "    x.go:1: " + message + "\n"}
 }
 
-// What has run for long is named, by the progress and when the search is over.
+// Long-running jobs are named, by the progress and when the search is over.
 func TestSearchRunNamesWhatHasNotEnded(t *testing.T) {
 	for long, want := range map[time.Duration][]string{
 		0:         {"Seed 2 had not ended after 0s of real time. To run it again:\nSIMTEST_SEED=2 run"},
@@ -120,8 +120,8 @@ func TestSearchRunNamesWhatHasNotEnded(t *testing.T) {
 	}
 }
 
-// Each seed runs once, and a worker that has died, or has something left of a seed,
-// is replaced.
+// Each seed runs once, and a worker that has died, or in which something is left of a
+// seed, is replaced.
 func TestSearchRunReplacesWorkers(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 20, StopAfter: -1}, nil, 3, func(job searchJob, server *fakeServer) searchOutcome {
 		assert.False(t, server.spent)
@@ -149,7 +149,8 @@ func TestSearchRunReplacesWorkers(t *testing.T) {
 	assert.LessOrEqual(t, len(h.servers), 7)
 }
 
-// A seed that has died of a pool runs again without pools, and so do all after it.
+// A seed that crashed because of a pool runs again without KeepPools, and so do all
+// after it.
 func TestSearchRunPools(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 2 && job.KeepPools {
@@ -171,8 +172,8 @@ func TestSearchRunPools(t *testing.T) {
 	assert.Equal(t, 1, h.failed)
 }
 
-// A seed that may not be to blame runs again, alone: when its worker had run others
-// before it used too much memory, and when somebody has killed it.
+// A seed that may not be the cause runs again, alone: if its worker had run others
+// before it used too much memory, and if it was killed from outside.
 func TestSearchRunDoubts(t *testing.T) {
 	died := func(o searchOutcome) searchOutcome {
 		o.died, o.Failed = "x", true
@@ -225,7 +226,7 @@ func TestSearchRunDoubts(t *testing.T) {
 	}
 }
 
-// It runs alone also where another worker takes it than the one that has died.
+// It runs alone even if a different worker takes it.
 func TestSearchRunAlone(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 3}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 1 {
@@ -249,7 +250,7 @@ func TestSearchRunFresh(t *testing.T) {
 	}
 }
 
-// The search stops after so many different failures, not so many seeds.
+// StopAfter counts different failures, not seeds.
 func TestSearchRunStopsAfter(t *testing.T) {
 	outcome := func(job searchJob, server *fakeServer) searchOutcome {
 		return failedWith([]string{"a 1", "a 2", "a 3", "b", "a 4", "c"}[job.Seed%6])
@@ -261,7 +262,7 @@ func TestSearchRunStopsAfter(t *testing.T) {
 	}
 }
 
-// When time is up, the seeds under way have a moment, and are given up then. When a
+// When time is up, running seeds have a grace period, and are then given up. If a
 // worker cannot be started, the search ends at once.
 func TestSearchRunEnds(t *testing.T) {
 	var slow atomic.Bool
@@ -293,7 +294,8 @@ func TestSearchRunEnds(t *testing.T) {
 	assert.ErrorContains(t, newSearchRun(&Search{}, plan, "TestX", 1).endBefore(time.Now().Add(time.Minute)), "SIMTEST_TIME is 10m0s, and go test's -timeout ends the process in 1m0s: give a longer")
 }
 
-// The summary says when nothing new has come for long, and how far each part is.
+// The summary says when nothing new has been found for long, and the progress of each
+// shard.
 func TestSearchRunSummary(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 100, StopAfter: -1}, map[string]string{"SIMTEST_SHARD": "2/2"}, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 51 || job.Seed == 53 {
@@ -326,7 +328,7 @@ func TestSearchRunSummary(t *testing.T) {
 	assert.Equal(t, sweep.Range{First: 0, Last: 99}, reports[0].Wanted)
 }
 
-// Seeds that come in any order become ranges.
+// Seeds in any order become ranges.
 func TestAddSeed(t *testing.T) {
 	for _, step := range []uint64{1, 3} {
 		var ranges []sweep.Range
@@ -351,7 +353,7 @@ func pairs(ranges []sweep.Range) func(yield func(a, b sweep.Range) bool) {
 	}
 }
 
-// A long search says how far it is, line by line where nobody sits at a terminal.
+// A long search shows its progress, line by line without a terminal.
 func TestSearchProgress(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	require.NoError(t, err)
@@ -370,7 +372,7 @@ simtest: TestX: 2200 of 10000 seeds, 100 a second, 1 failed, 1m18s left
 	assert.Equal(t, "7 seeds, 3.5 a second, 0 failed", searchStanding{done: 7, took: 2 * time.Second, left: -1}.String())
 }
 
-// On a terminal it is a bar, of which nothing is left in the end.
+// On a terminal it is a bar, which is removed at the end.
 func TestSearchBar(t *testing.T) {
 	file, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
 	require.NoError(t, err)

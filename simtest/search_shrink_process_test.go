@@ -52,8 +52,8 @@ var searchedShrinks = map[string]func(t *testing.T){
 
 const manyRestarts = 40
 
-// takesItsTime is a simulation that takes some time, and fails if its host is
-// restarted so many times.
+// takesItsTime is a simulation that takes some time, and fails if its host is restarted
+// often.
 func takesItsTime(t *testing.T, sim *simtest.Sim) {
 	appendTo(t, "slow", "x")
 	starts, sum := 0, 0
@@ -71,8 +71,8 @@ func takesItsTime(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// losesAHost is a simulation that fails when one of its hosts has crashed and another
-// one is cut off at that time. How it fails, the bug's variable says.
+// losesAHost is a simulation that fails when one of its hosts has crashed while another
+// is cut off. The bug's variable says how it fails.
 func losesAHost(t *testing.T, sim *simtest.Sim) {
 	bug := os.Getenv(bugVariable)
 	lost := make(chan time.Duration, 100)
@@ -122,8 +122,8 @@ func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group
 	return run, run.reports[0].Groups[0]
 }
 
-// However a failure ends its process, it is made smaller, to the same few faults, by
-// however many workers.
+// However a failure ends its process, it is shrunk to the same few faults, with any
+// number of workers.
 func TestSearchShrinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process that is killed is not told apart there")
@@ -155,8 +155,7 @@ func TestSearchShrinks(t *testing.T) {
 	}
 }
 
-// Of a failure that is made smaller two traces are left: of the seed, and of the run
-// that is left.
+// A failure that is shrunk leaves two traces: of the seed, and of the final run.
 func TestSearchShrinksWithTraces(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -171,7 +170,7 @@ func TestSearchShrinksWithTraces(t *testing.T) {
 var faultLine = regexp.MustCompile(`(?m)^fault .*`)
 
 // The replay file that a search has written fails on any number of processors, by
-// itself and before the seeds, until the bug is mended.
+// itself and before the seeds, until the bug is fixed.
 func TestSearchWritesWhatFails(t *testing.T) {
 	t.Parallel()
 	run, g := lostWith(t, "error", "-test.cpu=2")
@@ -195,7 +194,7 @@ func TestSearchWritesWhatFails(t *testing.T) {
 	assert.Contains(t, again.output, "1 replay file passed.")
 }
 
-// A failure by chance is told to be one, and is not made smaller.
+// A random failure is reported as such, and is not shrunk.
 func TestSearchThatIsNotDeterministic(t *testing.T) {
 	t.Parallel()
 	traces := t.TempDir()

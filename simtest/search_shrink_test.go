@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// failsIf returns what a worker answers whose simulation has these faults, and fails
-// if its replay does.
+// failsIf returns a worker's outcome function for a simulation with these faults, which
+// fails if the replay does.
 func failsIf(t *testing.T, schedule string, fails func(r *replay) bool) func(job searchJob, server *fakeServer) searchOutcome {
 	drawn := scheduleOf(t, schedule)
 	return func(job searchJob, server *fakeServer) searchOutcome {
@@ -47,9 +47,8 @@ func searchRunWithReplays(t *testing.T, folder string, s Search, workers int, ou
 	return searchRunWith(t, s, map[string]string{"SIMTEST_REPLAYS": folder, "SIMTEST_SHRINK": "10m"}, workers, outcome)
 }
 
-// The first failure of each group is made smaller, and written to a replay file,
-// which is the same however many workers there are and in whichever order they
-// answer.
+// The first failure of each group is shrunk, and written to a replay file, which does
+// not depend on the number of workers or the order of their answers.
 func TestSearchRunShrinks(t *testing.T) {
 	outcome := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%10 == 3 && hasBoth(r) })
 	var texts []string
@@ -92,7 +91,7 @@ func TestSearchRunShrinks(t *testing.T) {
 	assert.NotEqual(t, unknownDigest, r.digest)
 }
 
-// What fails without faults is written as it is.
+// A failure that needs no faults is written as it is.
 func TestSearchRunWritesASeed(t *testing.T) {
 	folder := t.TempDir()
 	h := searchRunWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
@@ -107,12 +106,12 @@ func TestSearchRunWritesASeed(t *testing.T) {
 	assert.FileExists(t, g.Replay)
 }
 
-// Where no file can be written, the text of it is told.
+// If the file cannot be written, its text is shown.
 func TestSearchRunWhereNoFileCanBeWritten(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "folder")
 	h := searchRunWithReplays(t, folder, Search{Seeds: 9}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 3 {
-			_ = os.WriteFile(folder, nil, 0o666) // and no folder can be there
+			_ = os.WriteFile(folder, nil, 0o666) // so that there can be no folder
 			return failedWith("read 3")
 		}
 		return passed(job, server)
@@ -124,8 +123,8 @@ func TestSearchRunWhereNoFileCanBeWritten(t *testing.T) {
 	assert.Contains(t, g.Note, "    seed 3\n")
 }
 
-// A failure that does not repeat is not made smaller, and no file is written. It is
-// told how two runs differ, or that they do not.
+// A failure that is not reproduced is not shrunk, and no file is written. The report
+// says how two runs differ, or that they do not.
 func TestSearchRunThatDoesNotRepeat(t *testing.T) {
 	for report, want := range map[string]string{
 		"simtest: two runs with one seed differ, from event 3 on\n": "\nsimtest: two runs with one seed differ, from event 3 on",
@@ -159,7 +158,7 @@ func TestSearchRunThatDoesNotRepeat(t *testing.T) {
 	}
 }
 
-// A failure that ends its process has told its faults before.
+// A failure that ends its process has reported its faults before.
 func TestSearchRunShrinksWhatDies(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
 	h := searchRunWithReplays(t, t.TempDir(), Search{Seeds: 5}, 2, func(job searchJob, server *fakeServer) searchOutcome {
@@ -176,7 +175,7 @@ func TestSearchRunShrinksWhatDies(t *testing.T) {
 	assert.Contains(t, g.ReplayText, "fault 7s partition a > b for 1ms\nfault 20s crash b for 1ms\nmessage fatal error: all is lost\ndigest unknown\n")
 }
 
-// When the time is up, or somebody has interrupted it, what there is is written.
+// When time is up, or the search is interrupted, the best replay so far is written.
 func TestSearchRunThatHasNoTimeToShrink(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
 	for _, dies := range []bool{false, true} {
@@ -207,7 +206,7 @@ func TestSearchRunThatHasNoTimeToShrink(t *testing.T) {
 	}
 }
 
-// Below zero, and with SIMTEST_SHRINK=0, failures are left as they are.
+// With a negative Shrink, and with SIMTEST_SHRINK=0, failures are not shrunk.
 func TestSearchRunThatDoesNotShrink(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 })
 	for _, shrink := range []time.Duration{-1, 1} {
@@ -217,7 +216,7 @@ func TestSearchRunThatDoesNotShrink(t *testing.T) {
 	}
 }
 
-// A replay file that fails is its group's, so that no other is written of it.
+// A failed replay file belongs to its group, so no other is written for the group.
 func TestSearchRunWithAReplayThatFails(t *testing.T) {
 	folder := t.TempDir()
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%2 == 1 && hasBoth(r) })
@@ -245,8 +244,7 @@ func TestSearchRunWithAReplayThatFails(t *testing.T) {
 	assert.Len(t, entries, 1)
 }
 
-// While it is made smaller, that is what the progress tells; and go test's -timeout
-// ends it.
+// During shrinking the progress says so, and go test's -timeout ends it.
 func TestSearchRunShrinksUntilTheTimeout(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && len(r.schedule) == 6 })
 	var told []string

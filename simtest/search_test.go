@@ -22,15 +22,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The variables of TestSearched: which program it is, and a folder for what its
-// processes tell.
+// The variables of TestSearched: which program to run, and a folder for reports of its
+// processes.
 const (
 	searchedVariable = "SIMTEST_SEARCHED"
 	folderVariable   = "SIMTEST_SEARCHED_FOLDER"
 )
 
-// TestSearched is a test with a search in it, for the tests that run it in a process
-// of its own.
+// TestSearched is a test with a search in it, for the tests that run it in a separate
+// process.
 func TestSearched(t *testing.T) {
 	program := os.Getenv(searchedVariable)
 	if program == "" {
@@ -112,7 +112,7 @@ var searchedSeeds = map[string]func(t *testing.T){
 	},
 }
 
-// talk is a simulation of a few events, in an order of the seed's.
+// talk is a simulation of a few events, in an order that the seed decides.
 func talk(t *testing.T, sim *simtest.Sim) {
 	listener, err := sim.Host("server").Listen("tcp", ":1")
 	require.NoError(t, err)
@@ -133,8 +133,8 @@ func talk(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// appendTo adds to a file in the folder of a test that runs TestSearched, and
-// returns how long it is now.
+// appendTo adds to a file in the folder of a test that runs TestSearched, and returns
+// its new length.
 func appendTo(t *testing.T, name, text string) int64 {
 	file, err := os.OpenFile(filepath.Join(os.Getenv(folderVariable), name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
 	require.NoError(t, err)
@@ -146,7 +146,7 @@ func appendTo(t *testing.T, name, text string) int64 {
 	return info.Size()
 }
 
-// A run is what a process has done that ran TestSearched.
+// A searchRun is the result of a process that ran TestSearched.
 type searchRun struct {
 	output  string
 	err     error
@@ -196,7 +196,7 @@ func runSearchIn(t *testing.T, folder, program string, words ...string) (run sea
 	return run
 }
 
-// A search of seeds that pass runs each of them once, and says what it has found.
+// A search of seeds that pass runs each of them once, and logs its results.
 func TestSearchPasses(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "pass", "-test.cpu=2")
@@ -218,7 +218,7 @@ func TestSearchPasses(t *testing.T) {
 	assert.LessOrEqual(t, shapes, traces)
 }
 
-// A search stops when it has found enough.
+// A search stops when it has found enough failures.
 func TestSearchStops(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "stop", "-test.cpu=2")
@@ -247,8 +247,8 @@ func TestSearchStops(t *testing.T) {
 	assert.Equal(t, []sweep.Range{{First: 2, Last: 6}}, run.reports[0].Ran)
 }
 
-// Several searches of one test, in subtests and in parallel ones, are told apart,
-// also where the test runs several times.
+// Several searches of one test, in subtests and in parallel ones, are distinguished,
+// even if the test runs several times.
 func TestSearchSeveral(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "several", "-test.count=2", "-test.cpu=1,2")
@@ -272,8 +272,8 @@ func TestSearchSeveral(t *testing.T) {
 	assert.Len(t, names, 20)
 }
 
-// A search draws faults for each seed, and tells those of a seed that has failed. The
-// seed has them again in the test's own process.
+// A search draws faults for each seed, and prints those of a failed seed. The seed has
+// the same faults in the test's own process.
 func TestSearchChaos(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "chaos")

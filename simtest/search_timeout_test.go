@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What a worker does on a loaded machine counts by its own time; what hangs is found
-// all the same.
+// On a loaded machine a worker's own time counts; a hanging worker is still detected.
 func TestWorkerTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -38,8 +37,8 @@ func TestWorkerTimeout(t *testing.T) {
 	}
 }
 
-// A seed that takes twenty seconds of processor time is slow, however long it waits
-// for a processor, and also if it is told of its waiting late.
+// A seed that takes twenty seconds of processor time is slow, however long it waits for
+// a processor, and even if the waiting is reported late.
 func TestWorkerTimeoutWithWaiting(t *testing.T) {
 	w := newWorkerTimeout(2*time.Minute, 0)
 	for range int(2 * time.Minute / (300 * time.Millisecond)) { // an eighth of a second in each second
@@ -57,7 +56,7 @@ func TestWorkerTimeoutWithWaiting(t *testing.T) {
 	assert.Equal(t, 2*time.Minute+200*time.Millisecond, w.idle, "the machine was stopped")
 }
 
-// The process's own time is real time where nobody else wants a processor, or less.
+// The process's own time is real time on an idle machine, or less.
 func TestWorkerTimeoutOfProcess(t *testing.T) {
 	w := newWorkerTimeout(30*time.Millisecond, 1<<30) // there is no such process
 	assert.False(t, w.isOver())

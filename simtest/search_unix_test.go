@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ctrl-C gives the summary so far, and however the process ends, no worker is left.
+// Ctrl-C prints the summary so far, and however the process ends, no worker is left.
 func TestSearchInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGKILL} {
@@ -41,7 +41,7 @@ func TestSearchInterrupted(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, pid, group, "what a terminal sends to a group does not reach the worker")
 		}
-		if target := command.Process.Pid; sig == syscall.SIGINT { // a terminal sends it to all that is in the group
+		if target := command.Process.Pid; sig == syscall.SIGINT { // a terminal sends it to the whole process group
 			require.NoError(t, syscall.Kill(-target, sig))
 		} else {
 			require.NoError(t, syscall.Kill(target, sig))
@@ -61,8 +61,8 @@ func TestSearchInterrupted(t *testing.T) {
 	}
 }
 
-// Ctrl-C while a failure is made smaller gives the summary with what there is by then,
-// and its replay file.
+// Ctrl-C during shrinking prints the summary with the best replay so far, and writes
+// its file.
 func TestSearchInterruptedWhileItShrinks(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

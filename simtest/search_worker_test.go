@@ -70,7 +70,7 @@ var (
 	counted int
 )
 
-// misfortunes are what befalls seeds, by seed.
+// misfortunes are the failures of seeds, by seed.
 var misfortunes = []func(t *testing.T, sim *simtest.Sim){
 	func(t *testing.T, sim *simtest.Sim) {},
 	readWrongly,
@@ -127,7 +127,7 @@ func readWrongly(t *testing.T, sim *simtest.Sim) {
 	t.Errorf("read %d, want %d", simtest.SeedOf(sim), simtest.SeedOf(sim)+1)
 }
 
-// waitOutside waits for ever, for something that is not in the simulation.
+// waitOutside waits forever for something outside the simulation.
 func waitOutside() {
 	r, w, err := os.Pipe()
 	if err == nil {
@@ -136,7 +136,7 @@ func waitOutside() {
 	runtime.KeepAlive(w)
 }
 
-// parentOfSearch returns the process that has come here first.
+// parentOfSearch returns the first process that called it.
 func parentOfSearch(t *testing.T) (pid int) {
 	name := filepath.Join(os.Getenv(folderVariable), "parent")
 	text, err := os.ReadFile(name)
@@ -147,7 +147,7 @@ func parentOfSearch(t *testing.T) (pid int) {
 	return pid
 }
 
-// Whatever befalls a seed, that seed fails, with its output, and no other.
+// However a seed fails, exactly that seed is reported, with its output.
 func TestSearchMisfortunes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a process that is killed is not told apart there")
@@ -208,7 +208,7 @@ func TestSearchMisfortunes(t *testing.T) {
 	assert.Equal(t, "xx", string(text), "the seed whose worker was killed has run again")
 }
 
-// What is wrong with the test, and not with a seed, is told by name.
+// Errors of the test, rather than of a seed, are reported as such.
 func TestSearchMistakes(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "not reached")
@@ -232,7 +232,7 @@ func TestSearchMistakes(t *testing.T) {
 	}
 }
 
-// Workers keep pools until one dies of that.
+// Workers keep pools until one crashes because of that.
 func TestSearchPools(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "pools", "-test.cpu=1")

@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// shrinkByRuns makes a replay of real runs smaller. run runs one, and tells whether it
+// shrinkByRuns shrinks a replay with real runs. run runs one, and reports whether it
 // fails.
 func shrinkByRuns(t *testing.T, seed uint64, run func(o overrides, d *decisions) (fails bool)) *shrinker {
 	whole := &replay{seed: seed}
@@ -35,7 +35,7 @@ func shrinkByRuns(t *testing.T, seed uint64, run func(o overrides, d *decisions)
 	return s
 }
 
-// A failure that needs the order of one instant is left with that one.
+// A failure that needs the order of one instant keeps only that order.
 func TestShrinkTies(t *testing.T) {
 	const sent, arrived = 3 * time.Second, 3010 * time.Millisecond
 	whole := arrivalOrders(t, Config{Seed: 1}, nil)
@@ -60,8 +60,8 @@ func TestShrinkTies(t *testing.T) {
 	assert.True(t, s.best.natural && len(s.best.ties) == 0, "whatever the order: %v", s.best.overrides)
 }
 
-// A failure that needs one loss is left with that one; one that needs many losses is
-// left to the seed.
+// A failure that needs one loss keeps only that loss; one that needs many keeps the
+// seed's draws.
 func TestShrinkDraws(t *testing.T) {
 	link := netem.Link{
 		Loss:      netem.Loss{GilbertElliott: netem.GilbertElliott{P: 0.1, R: 0.3, LossBad: 1}},

@@ -20,7 +20,7 @@ func scheduleOf(t testing.TB, lines string) chaosSchedule {
 	return schedule
 }
 
-// manyFaults returns drawn faults of four hosts, and some more.
+// manyFaults returns drawn faults of four hosts, and further ones.
 func manyFaults(t testing.TB, more string) *replay {
 	chaos := DefaultChaos()
 	r := &replay{seed: 7, quiet: time.Minute}
@@ -35,7 +35,7 @@ func manyFaults(t testing.TB, more string) *replay {
 	return r
 }
 
-// shrinkWith makes a replay smaller that fails as the function says.
+// shrinkWith shrinks a replay for which fails reports true.
 func shrinkWith(r *replay, limit int, fails func(r *replay) bool) *shrinker {
 	s := newShrinker(r, limit, func(candidates []*replay) (int, bool) { return slices.IndexFunc(candidates, fails), true })
 	s.shrink()
@@ -57,8 +57,8 @@ func isCutOff(r *replay, from, to string, at time.Duration) bool {
 	return false
 }
 
-// Of many faults those are left that it takes, with the hosts that it takes, for
-// about as long and as strong as it takes.
+// Of many faults only the necessary ones are left, with the necessary hosts, about as
+// long and as strong as necessary.
 func TestShrink(t *testing.T) {
 	r := manyFaults(t, "fault 21.234s partition a,b | c,d for 9.7s\nfault 23.5s lossy b | c by 43% for 20s")
 	require.Greater(t, len(r.schedule), 15)
@@ -78,7 +78,7 @@ func TestShrink(t *testing.T) {
 	t.Log(s.runs, "runs")
 }
 
-// What takes no fault is left with none, and the first run shows it.
+// A failure that needs no faults keeps none, after the first run.
 func TestShrinkToNothing(t *testing.T) {
 	s := shrinkWith(manyFaults(t, ""), maxShrinkRuns, func(*replay) bool { return true })
 	assert.Empty(t, s.best.schedule)
@@ -88,7 +88,7 @@ func TestShrinkToNothing(t *testing.T) {
 	assert.Zero(t, s.runs, "without chaos there is nothing to make smaller")
 }
 
-// What takes all faults is left with them.
+// A failure that needs all faults keeps them.
 func TestShrinkNothing(t *testing.T) {
 	r := manyFaults(t, "")
 	s := shrinkWith(r, maxShrinkRuns, func(candidate *replay) bool {
@@ -113,7 +113,7 @@ func TestShrinkFindsThoseThatItTakes(t *testing.T) {
 	}
 }
 
-// It ends after so many runs, or when there is no more time, with the best so far.
+// It ends at the limit of runs, or when time is up, with the best so far.
 func TestShrinkEnds(t *testing.T) {
 	r := manyFaults(t, "")
 	half := len(r.schedule) / 2
@@ -135,7 +135,7 @@ func TestShrinkEnds(t *testing.T) {
 	assert.Less(t, len(s.best.schedule), len(r.schedule))
 }
 
-// All that is tried is valid, and no run is made twice.
+// All candidates are valid, and none is run twice.
 func TestShrinkTriesWhatIsValid(t *testing.T) {
 	r := manyFaults(t, "fault 1.234567s skew a by -12.3s for 4s\nfault 2s reset a | b,c\nfault 3s name a,b for 1h30m\nfault 4s partition a | b | c,d for 3ms\nfault 5s restart a,b,c")
 	for n := range 10 {
@@ -159,8 +159,8 @@ func newText(r *replay) string {
 	return whole.text()
 }
 
-// Each fault that is simpler is smaller in one way and no larger in any that comes
-// before it, so that there is an end.
+// Each simpler fault is smaller in one respect and no larger in any respect before it,
+// so simplification terminates.
 func TestSimplerFaults(t *testing.T) {
 	for line, want := range map[string][]string{
 		"fault 12.5s partition a,b | c for 3ms": {

@@ -25,7 +25,7 @@ func overCUBIC(t *testing.T, congestion netem.Congestion, f func(t *testing.T, s
 	simtest.Config{TCP: netem.TCP{Congestion: congestion}, Link: netem.Link{Latency: latency}, KeepPools: true}.Run(t, f)
 }
 
-// accepted returns how much a writer gets rid of whose peer reads nothing.
+// accepted returns how much can be written if the peer reads nothing.
 func accepted(t *testing.T, c net.Conn) int {
 	require.NoError(t, c.SetWriteDeadline(time.Now().Add(10*time.Second)))
 	n, err := c.Write(make([]byte, 16<<20))
@@ -33,8 +33,8 @@ func accepted(t *testing.T, c net.Conn) int {
 	return n
 }
 
-// A writer whose peer reads nothing fills the buffers that both have asked for: twice
-// their sizes, of which segments take 2,304 bytes for 1,448 of payload at the reader.
+// A writer whose peer reads nothing fills the buffers that both have set: twice their
+// sizes, of which segments take 2,304 bytes for 1,448 of payload at the reader.
 func TestBuffersOfSockets(t *testing.T) {
 	overCUBIC(t, netem.CUBIC, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -52,8 +52,8 @@ func TestBuffersOfSockets(t *testing.T) {
 	})
 }
 
-// A writer that waits goes on when its buffer becomes larger. (The reader has offered
-// 64 KiB by then, whatever it asks for now.)
+// A waiting writer continues when its buffer grows. (The reader has advertised 64 KiB
+// by then, whatever it sets now.)
 func TestALargerWriteBufferWakesItsWriter(t *testing.T) {
 	overCUBIC(t, netem.CUBIC, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// The addresses of a connection are always the same, as map keys have to be, and the
-// caller's: the network does not use them.
+// The addresses of a connection are always the same pointers, as needed for map keys,
+// and belong to the caller: the network does not use them.
 func TestAddressesAreTheCallers(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -22,11 +22,11 @@ func TestAddressesAreTheCallers(t *testing.T) {
 			for _, addr := range []net.Addr{conn.LocalAddr(), conn.RemoteAddr()} {
 				tcp := addr.(*net.TCPAddr)
 				tcp.IP[len(tcp.IP)-1], tcp.Port = 99, 99
-				_ = append(tcp.IP, 1) // must not reach anything else
+				_ = append(tcp.IP, 1) // must not affect anything else
 			}
 			assert.Equal(t, "10.0.0.99:99", conn.LocalAddr().String())
 		}
-		sim.Blackhole("b:1") // which knows the connection by its port
+		sim.Blackhole("b:1") // it knows the connection by its port
 		_, err := client.Write([]byte("lost"))
 		assert.NoError(t, err)
 		time.Sleep(time.Second)

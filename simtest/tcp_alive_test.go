@@ -28,7 +28,7 @@ func overTCP(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simt
 	config.Run(t, f)
 }
 
-// readError returns what a reader is told, and when.
+// readError returns a reader's error, and its time.
 func readError(t *testing.T, sim *simtest.Sim, c net.Conn) (time.Duration, error) {
 	t.Helper()
 	n, err := c.Read(make([]byte, 10))
@@ -36,8 +36,8 @@ func readError(t *testing.T, sim *simtest.Sim, c net.Conn) (time.Duration, error
 	return sim.Elapsed(), err
 }
 
-// timeToNotice cuts off a, to which b has sent a byte, and returns how long after that
-// a reader hears that its peer is gone.
+// timeToNotice cuts off a, to which b has sent a byte, and returns how long it takes a
+// reader to learn that its peer is gone.
 func timeToNotice(t *testing.T, sim *simtest.Sim, client, server net.Conn) time.Duration {
 	t.Helper()
 	write1(t, server, 'x')
@@ -49,8 +49,8 @@ func timeToNotice(t *testing.T, sim *simtest.Sim, client, server net.Conn) time.
 	return at - heard
 }
 
-// A reader whose peer has vanished hears of it after 15 s and nine probes, whenever
-// the last of many healthy ones was: here a month after anything was sent.
+// A reader whose peer has vanished learns of it after 15 s and nine probes, even after
+// many successful ones: here a month after anything was sent.
 func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
 	for name, vanish := range map[string]func(sim *simtest.Sim){
 		"crash":     func(sim *simtest.Sim) { sim.Host("b").Crash() },
@@ -85,7 +85,7 @@ func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
 	}
 }
 
-// The time is exact where it is known when something was last heard.
+// The time is exact if the time of the last arrival is known.
 func TestKeepAliveCountsFromTheLastSegment(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -93,8 +93,8 @@ func TestKeepAliveCountsFromTheLastSegment(t *testing.T) {
 	})
 }
 
-// Probes of a healthy connection are no events: a year costs nothing, and the
-// trace tells of nothing.
+// Probes of a healthy connection are not events: a year costs nothing, and the trace is
+// empty.
 func TestHealthyIdleConnectionsCostNothing(t *testing.T) {
 	overTCP(t, simtest.Config{TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -109,7 +109,8 @@ func TestHealthyIdleConnectionsCostNothing(t *testing.T) {
 	})
 }
 
-// SetKeepAlive and its like change when a peer is given up, as on a *net.TCPConn.
+// SetKeepAlive and similar methods change when a peer is given up, as on a
+// *net.TCPConn.
 func TestSetKeepAlive(t *testing.T) {
 	type keeper interface {
 		SetKeepAlive(keepAlive bool) error
@@ -163,8 +164,8 @@ func TestUserTimeout(t *testing.T) {
 	})
 }
 
-// A host that was restarted knows nothing of its connections: the next probe of an
-// idle peer is answered by a reset.
+// A host that was restarted knows nothing of its connections: the next probe of an idle
+// peer is answered with a reset.
 func TestProbeOfARestartedHostIsReset(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -179,7 +180,7 @@ func TestProbeOfARestartedHostIsReset(t *testing.T) {
 	})
 }
 
-// Probes find out about a crash even if the peer had closed its end before.
+// Probes detect a crash even if the peer had closed its end before.
 func TestProbesOfAClosedPeer(t *testing.T) {
 	var ended time.Duration
 	config := simtest.Config{Trace: func(e trace.Event) {
@@ -201,8 +202,7 @@ func TestProbesOfAClosedPeer(t *testing.T) {
 	assert.InDelta(t, 3600+142, ended.Seconds(), 10)
 }
 
-// A host that stands still has not heard of a reset: its programs can end their stream
-// as before.
+// A paused host has not received a reset: its programs can end their stream as before.
 func TestCloseWriteOnAPausedHost(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -214,7 +214,7 @@ func TestCloseWriteOnAPausedHost(t *testing.T) {
 	})
 }
 
-// Periods as long as a duration can be are Linux's longest, and harm no connection.
+// The longest durations become Linux's longest periods, and do no harm.
 func TestKeepAliveOfTheLongestPeriods(t *testing.T) {
 	const longest = 32_767 * time.Second
 	for name, test := range map[string]struct {
@@ -258,8 +258,7 @@ func TestKeepAliveOfTheLongestPeriods(t *testing.T) {
 	})
 }
 
-// A reader on a lossy link, where nothing has been done to the network before, hears
-// that its peer is gone, too.
+// A reader on a lossy link without earlier faults also learns that its peer is gone.
 func TestSilentReaderOnALossyLink(t *testing.T) {
 	config := simtest.Config{Link: netem.Link{Latency: latency, Loss: netem.Loss{Random: 0.001}}}
 	overTCP(t, config, func(t *testing.T, sim *simtest.Sim) {
@@ -276,7 +275,7 @@ func TestSilentReaderOnALossyLink(t *testing.T) {
 	})
 }
 
-// The user timeout bounds a dial, too.
+// The user timeout limits a dial, too.
 func TestUserTimeoutOfADial(t *testing.T) {
 	overTCP(t, simtest.Config{TCP: netem.TCP{UserTimeout: 10 * time.Second}}, func(t *testing.T, sim *simtest.Sim) {
 		a, _ := sim.Host("a"), sim.Host("b")

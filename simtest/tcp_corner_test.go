@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A writer who waits for room in a link's queue goes on when the link gets
-// another queue that has room.
+// A writer that waits for room in a link's queue continues when the link gets another
+// queue with room.
 func TestQueueThatGrows(t *testing.T) {
 	slow := netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}}
 	for what, set := range map[string]func(sim *simtest.Sim, link netem.Link){
@@ -36,8 +36,8 @@ func TestQueueThatGrows(t *testing.T) {
 	}
 }
 
-// The reset with which a host answers that knows nothing of a connection can be
-// lost. Whoever called for it sends again, and is told then.
+// The reset from a host that does not know a connection can be lost. The sender
+// retransmits, and gets another.
 func TestAnswerOfARestartedHostIsLost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, _ := connected(t, sim)
@@ -51,8 +51,8 @@ func TestAnswerOfARestartedHostIsLost(t *testing.T) {
 	})
 }
 
-// What a host has sent while it was paused leaves in that order, and before what
-// it sends when it goes on.
+// Packets sent by a paused host leave in order, before those that it sends after it is
+// resumed.
 func TestOrderOfAPausedHost(t *testing.T) {
 	for seed := range uint64(20) {
 		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -69,7 +69,7 @@ func TestOrderOfAPausedHost(t *testing.T) {
 			}
 			go func() {
 				answer := make([]byte, 1)
-				_, err := io.ReadFull(conn, answer) // the first thing it sees when it goes on
+				_, err := io.ReadFull(conn, answer) // the first thing it sees when it is resumed
 				assert.NoError(t, err)
 				write(conn, string(answer))
 			}()
@@ -82,7 +82,7 @@ func TestOrderOfAPausedHost(t *testing.T) {
 	}
 }
 
-// Dials of one instant that a crash ends are told so in one order.
+// Dials of one instant that a crash ends return in a fixed order.
 func TestOrderOfDialsAtACrash(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -101,7 +101,7 @@ func TestOrderOfDialsAtACrash(t *testing.T) {
 	})
 }
 
-// A reset ends connections of which only the dialler knows so far.
+// A reset ends connections that only the dialler knows so far.
 func TestResetBeforeTheAccept(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -118,7 +118,7 @@ func TestResetBeforeTheAccept(t *testing.T) {
 	})
 }
 
-// An end that has given up answers what still comes with a reset.
+// An end that has given up answers later segments with a reset.
 func TestAnswerOfAnEndThatHasGivenUp(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -135,7 +135,7 @@ func TestAnswerOfAnEndThatHasGivenUp(t *testing.T) {
 	})
 }
 
-// What arrives at an end that is closed is answered, or sent again until it is.
+// Data that arrives at a closed end is answered, or retransmitted until it is.
 func TestAnswerOfAClosedEndIsLost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Latency: time.Second})
@@ -152,7 +152,7 @@ func TestAnswerOfAClosedEndIsLost(t *testing.T) {
 	})
 }
 
-// The answer to a dial that waits for a host to go on does not outlive a crash.
+// The answer to a dial that waits for a paused host does not survive a crash.
 func TestDialOfAPausedHostThatCrashes(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -183,21 +183,20 @@ func TestAnswerOfAClosedEndThatHasGivenUp(t *testing.T) {
 	})
 }
 
-// A host that refuses goes on to do so when one of its ports becomes a black
-// hole.
+// A host that refuses continues to do so when one of its ports becomes a black hole.
 func TestRefusedBehindABlackhole(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
 		_, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
 		sim.Refuse("b")
-		sim.At(500*ms, func() { sim.Blackhole("b:1") }) // the request is on its way
+		sim.At(500*ms, func() { sim.Blackhole("b:1") }) // the request is in flight
 		_, err = sim.Host("a").Dial("tcp", "b:1")
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 	})
 }
 
-// A reset that answers data is not queued behind an end that was lost.
+// A reset that answers data is not queued after a lost end of the stream.
 func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -215,7 +214,7 @@ func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
 	})
 }
 
-// A reset that is lost is not sent again: nobody remembers the connection.
+// A lost reset is not retransmitted: nothing remembers the connection.
 func TestALostResetIsLost(t *testing.T) {
 	simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -232,14 +231,14 @@ func TestALostResetIsLost(t *testing.T) {
 	})
 }
 
-// A writer who waits for room in the window goes on asking, and so finds out that
-// the other end is gone although that was not told, or the news got lost.
+// A writer that waits for room in the window keeps probing, and so learns that the
+// other end is gone even if there was no notice, or the notice was lost.
 func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 	tests := []struct {
 		what string
 		goes func(sim *simtest.Sim, peer net.Conn)
 		err  error
-		at   time.Duration // since it went; asked at 0.2 s, 0.6 s, 1.4 s
+		at   time.Duration // since it vanished; probed at 0.2 s, 0.6 s, 1.4 s
 	}{
 		{"the reset is lost", func(sim *simtest.Sim, peer net.Conn) {
 			sim.Partition([]string{"a"}, []string{"b"})
@@ -289,8 +288,8 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 	}
 }
 
-// That also holds where the connection was never accepted, and the reset by which
-// its listener closes it gets lost.
+// The same holds if the connection was never accepted, and the reset from its closing
+// listener is lost.
 func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
 	simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")
@@ -312,7 +311,7 @@ func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
 	})
 }
 
-// Writers to whom a healed network brings the news of room go on in one order.
+// Writers that get window updates after a network is healed continue in a fixed order.
 func TestOrderOfWritersWhenHealed(t *testing.T) {
 	repeatsIn(t, ideal, 40, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")
@@ -342,7 +341,7 @@ func TestOrderOfWritersWhenHealed(t *testing.T) {
 	})
 }
 
-// What had arrived before a reset can be read behind it, whatever comes later.
+// Bytes that arrived before a reset can be read after it, whatever comes later.
 func TestUnreadBytesBehindAReset(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -360,8 +359,8 @@ func TestUnreadBytesBehindAReset(t *testing.T) {
 	})
 }
 
-// An end that is closed in both directions answers data with a reset, which
-// overtakes what it has not sent yet.
+// An end that is closed in both directions answers data with a reset, which overtakes
+// bytes that it has not sent yet.
 func TestDataForAnEndThatIsShutDown(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)

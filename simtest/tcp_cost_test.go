@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A connection that goes on as before allocates nothing: neither for small pieces
-// nor for packets in bulk, over whatever link.
+// A connection in a steady state does not allocate: neither for small pieces nor for
+// bulk packets, over any link.
 func TestPiecesAllocateNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates as well")
@@ -41,7 +41,7 @@ func TestPiecesAllocateNothing(t *testing.T) {
 						require.NoError(t, err)
 						time.Sleep(100 * ms)
 					}
-					for range 200 { // until all that grows has grown
+					for range 200 { // until all buffers have grown
 						move()
 					}
 					assert.Zero(t, testing.AllocsPerRun(200, move), "pieces of %d bytes", size)

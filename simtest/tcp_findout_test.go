@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A writer that finds the window full after the other end has gone, without a
-// word that got through, is told.
+// A writer that finds the window full after the other end has vanished, without a
+// notice that got through, gets an error.
 func TestWriterThatComesLaterFindsOut(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -29,8 +29,8 @@ func TestWriterThatComesLaterFindsOut(t *testing.T) {
 	})
 }
 
-// A writer that waits for the window finds out that the other end has given up:
-// nothing answers it.
+// A writer that waits for the window learns that the other end has given up, since
+// nothing answers.
 func TestWriterFindsOutThatTheOtherEndHasGivenUp(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -50,7 +50,7 @@ func TestWriterFindsOutThatTheOtherEndHasGivenUp(t *testing.T) {
 	})
 }
 
-// Whoever has ended its stream hears of it if the other host crashed before that
+// An end that has ended its stream learns of it if the other host crashed before that
 // arrived.
 func TestEndOfStreamToAHostThatHasCrashed(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -82,7 +82,7 @@ func TestEndOfStreamToAnEndThatHasGivenUp(t *testing.T) {
 	})
 }
 
-// A host that crashes while a dial is on its way to it refuses nothing.
+// A host that crashes while a dial is in flight does not refuse it.
 func TestDialIsOnItsWayWhenTheHostCrashes(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -94,7 +94,7 @@ func TestDialIsOnItsWayWhenTheHostCrashes(t *testing.T) {
 	})
 }
 
-// Where all addresses of a name fail, the error is that of the first one.
+// If all addresses of a name fail, the error is that of the first.
 func TestDialTellsWhatBecameOfTheFirstAddress(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp6", ":1")
@@ -106,7 +106,7 @@ func TestDialTellsWhatBecameOfTheFirstAddress(t *testing.T) {
 	})
 }
 
-// A host that has crashed does not send again what was lost before.
+// A host that has crashed does not retransmit what was lost before.
 func TestNothingComesFromACrashedHost(t *testing.T) {
 	var crashed bool
 	note := func(e trace.Event) {
@@ -125,7 +125,7 @@ func TestNothingComesFromACrashedHost(t *testing.T) {
 	assert.True(t, crashed)
 }
 
-// A connection that was reset is not reset once more.
+// A connection that was reset is not reset again.
 func TestASecondReset(t *testing.T) {
 	resets := 0
 	note := func(e trace.Event) {
@@ -145,8 +145,8 @@ func TestASecondReset(t *testing.T) {
 	assert.Equal(t, 2, resets, "of each end")
 }
 
-// What was lost is sent again when the answer to it is overdue, and that depends
-// on both ways.
+// Lost data is retransmitted when its acknowledgement is overdue, which depends on both
+// directions.
 func TestTimeToSendAgainIsThatOfTheRoundTrip(t *testing.T) {
 	for back, want := range map[time.Duration]time.Duration{0: 200 * ms, 500 * ms: 600 * ms} {
 		ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {

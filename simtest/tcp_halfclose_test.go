@@ -36,9 +36,9 @@ func checkHalfCloseAfterBothEnds(t *testing.T, tcp netem.TCP) {
 	})
 }
 
-// Whoever reads the last bytes when the peer has ended its stream announces no
-// window: the peer sends nothing more and has forgotten the connection, and would
-// answer with a reset.
+// Reading the last bytes after the peer has ended its stream sends no window update:
+// the peer sends nothing more and has forgotten the connection, and would answer with a
+// reset.
 func TestReaderThatComesAfterTheEnd(t *testing.T) {
 	var last atomic.Int64 // when the last event was
 	note := func(e trace.Event) { last.Store(int64(e.At)) }

@@ -16,9 +16,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A connection whose SYN-ACK was lost goes with the listener: it is not sent again by
-// a machine that has crashed, and one that lives refuses the next SYN, as nobody
-// listens.
+// A connection whose SYN-ACK was lost ends with its listener: a crashed machine does
+// not retransmit it, and one that is up refuses the next SYN, since there is no
+// listener.
 func TestHalfOpenConnectionsGoWithTheListener(t *testing.T) {
 	const refused = 1000*ms + 2*latency // the second SYN is
 	for _, test := range []struct {
@@ -50,7 +50,7 @@ func TestHalfOpenConnectionsGoWithTheListener(t *testing.T) {
 	}
 }
 
-// A program that listens again after a restart answers the SYN that is sent again.
+// A program that listens again after a restart answers the retransmitted SYN.
 func TestRestartedListenerAnswersTheNextSYN(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := sim.Host("client"), sim.Host("server")
@@ -68,8 +68,8 @@ func TestRestartedListenerAnswersTheNextSYN(t *testing.T) {
 	})
 }
 
-// A host that crashes before the handshake has ended there sends no SYN-ACK again,
-// which would tell the other end that it lives.
+// A host that crashes before the handshake has ended there does not retransmit the
+// SYN-ACK, which would tell the other end that it is up.
 func TestCrashBeforeTheHandshakeHasEnded(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -84,9 +84,9 @@ func TestCrashBeforeTheHandshakeHasEnded(t *testing.T) {
 	})
 }
 
-// Over a link that takes longer than the accepting end waits for the confirmation,
-// that is answered with a reset when it comes, even if a SYN that was sent again has
-// begun another handshake meanwhile.
+// Over a link that takes longer than the accepting end waits for the confirmation, the
+// confirmation is answered with a reset, even if a retransmitted SYN has begun another
+// handshake meanwhile.
 func TestConfirmationComesTooLate(t *testing.T) {
 	for _, late := range []time.Duration{32, 33, 34, 45, 60, 65} {
 		t.Run(fmt.Sprint(int(late)), func(t *testing.T) {
@@ -107,8 +107,8 @@ func TestConfirmationComesTooLate(t *testing.T) {
 	}
 }
 
-// A SYN that comes when the accepting end has given up begins another handshake, which
-// leads to a connection as any does.
+// A SYN that arrives after the accepting end has given up begins another handshake,
+// which leads to a normal connection.
 func TestSYNAfterTheAnswersHaveEnded(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")

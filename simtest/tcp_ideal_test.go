@@ -5,8 +5,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// unlimited has a test run over ideal streams, whose times are easy to tell in
-// advance.
+// unlimited makes a test run over ideal streams, whose times are easy to predict.
 var unlimited = netem.TCP{Congestion: netem.Unlimited}
 
 // ideal is the Config of a simulation over ideal streams.

@@ -15,16 +15,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// kernelExceptions are figures that the kernel has in one run of seven or so, though
-// nothing on the path is random: its timers and scheduling were.
+// kernelExceptions are figures that the kernel shows in about one run of seven,
+// although nothing on the path is random: its timers and scheduling are.
 var kernelExceptions = map[string]bool{
 	"10M-20ms-q1 100000 reno p90":     true,
 	"1G-100ms-q0.1 1000000 cubic p90": true,
 }
 
-// A transfer takes as long as over a real kernel's TCP, within 10 %. A path that is
-// random has each of them take samples, so the kernel's figure may also be any that
-// as many runs of ours give in 98 of 100 cases.
+// A transfer takes as long as over a real kernel's TCP, within 10 %. If the path is
+// random, both are samples, so the kernel's figure may also be within the range of 98 %
+// of our runs.
 func TestTransfersTakeTheKernelsTime(t *testing.T) {
 	table, err := os.Open("../slownet/netem/testdata/kernel-transfers.csv")
 	require.NoError(t, err)
@@ -56,14 +56,14 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 }
 
 // scenarioExceptions are figures that differ by more. Which of four flows that fill a
-// queue is ahead, is a matter of chance, and the kernel sends each of ten small writes
-// in a segment of its own, where ours of one instant are one.
+// queue is ahead is random, and the kernel sends each of ten small writes in a segment
+// of its own, while ours of one instant are one.
 var scenarioExceptions = map[string]bool{
 	"four downloads of 1 MB: first":                 true,
 	"writes of 1000 bytes into a black hole: taken": true,
 }
 
-// Scenarios other than transfers take the kernel's time as well, within 10 %.
+// The times of scenarios other than transfers are within 10 % of the kernel's, too.
 func TestScenariosTakeTheKernelsTime(t *testing.T) {
 	table, err := os.Open("../slownet/netem/testdata/kernel-scenarios.csv")
 	require.NoError(t, err)

@@ -30,8 +30,8 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 	return events
 }
 
-// It makes no difference whether acknowledgements and timers happen in time, or late
-// where nobody can notice: to the nanosecond, whatever is done to the network.
+// It makes no difference whether acknowledgements and timers happen in time or lazily:
+// to the nanosecond, whatever is done to the network.
 func TestLazyEventsMakeNoDifference(t *testing.T) {
 	for number := range tier.Count[uint64](8, 1000) {
 		checkLazyEvents(t, number, false)
@@ -41,8 +41,8 @@ func TestLazyEventsMakeNoDifference(t *testing.T) {
 	}
 }
 
-// A write that needs the room of acknowledgements which have arrived, but were not
-// processed yet, is cut into segments as if they had been.
+// A write that needs room from acknowledgements that have arrived but were not
+// processed yet is cut into segments as if they had been.
 func TestLazyEventsLeaveRoom(t *testing.T) {
 	for _, number := range []uint64{789, 1781, 1837, 2703} {
 		checkLazyEvents(t, number, false)
@@ -58,7 +58,7 @@ func checkLazyEvents(t *testing.T, number uint64, far bool) {
 	restore := simtest.SetAllInTime()
 	inTime := eventsOf(t, program)
 	restore()
-	slices.SortFunc(late, cmp.Compare[string]) // what comes first at one instant may differ
+	slices.SortFunc(late, cmp.Compare[string]) // the order at one instant may differ
 	slices.SortFunc(inTime, cmp.Compare[string])
 	require.Equal(t, inTime, late, "program %d, %v", number, far)
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// download returns when so many bytes from a server have been read at a client's
-// host, each on a connection of its own that is dialled at the same time.
+// download returns when each of several simultaneous downloads, on connections of their
+// own, has been read by the client.
 func download(t *testing.T, sim *simtest.Sim, downloads, size int) (last time.Duration) {
 	t.Helper()
 	serve(t, sim.Host("b"), size)
@@ -56,7 +56,7 @@ func TestSlowStartTakesItsRounds(t *testing.T) {
 	}
 }
 
-// What several connections carry between two hosts shares the rate.
+// Several connections between two hosts share the rate.
 func TestDownloadsShareTheLink(t *testing.T) {
 	link := netem.Link{Latency: 10 * ms, Rate: 10 * netem.Mbps}
 	took := make(map[int]time.Duration)
@@ -70,8 +70,8 @@ func TestDownloadsShareTheLink(t *testing.T) {
 	assert.InDelta(t, 4, took[4].Seconds()/took[1].Seconds(), 0.1)
 }
 
-// The SYN of a dial that nobody answers is sent again as Linux does, until ETIMEDOUT;
-// one that is refused takes a round trip.
+// An unanswered SYN is retransmitted as on Linux, until ETIMEDOUT; a refused one takes
+// a round trip.
 func TestDialSendsItsSYNAgain(t *testing.T) {
 	var lost []time.Duration
 	config := simtest.Config{Trace: func(e trace.Event) {
@@ -97,7 +97,7 @@ func TestDialSendsItsSYNAgain(t *testing.T) {
 	assert.Equal(t, want, lost)
 }
 
-// A SYN-ACK that is lost is sent again by the server too, so a dial takes a second.
+// A lost SYN-ACK is retransmitted by the server too, so a dial takes a second.
 func TestLostSYNACK(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -111,8 +111,8 @@ func TestLostSYNACK(t *testing.T) {
 	})
 }
 
-// When the network carries nothing more, a writer waits once its send buffer is
-// full, and gives up after as long as Linux does.
+// When the network stops working, a writer waits once its send buffer is full, and
+// gives up after the same time as on Linux.
 func TestWriterIntoABlackHole(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		client, _ := connected(t, sim)
@@ -136,7 +136,7 @@ func TestWriterIntoABlackHole(t *testing.T) {
 	})
 }
 
-// A window of a fixed size bounds what is on its way and not read.
+// A window of a fixed size limits the bytes in flight and unread.
 func TestWindowOfAFixedSize(t *testing.T) {
 	overTCP(t, simtest.Config{Window: 10_000}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -160,8 +160,8 @@ func TestWindowOfAFixedSize(t *testing.T) {
 	})
 }
 
-// A partition in mid-transfer costs what the timer that has backed off meanwhile
-// takes after it has healed, and slow start.
+// A partition in mid-transfer costs the remaining time of the timer, which has backed
+// off meanwhile, and slow start.
 func TestPartitionInMidTransfer(t *testing.T) {
 	for _, cut := range []time.Duration{300 * ms, time.Second, 3 * time.Second, 10 * time.Second} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
@@ -192,8 +192,8 @@ func TestPartitionInMidTransfer(t *testing.T) {
 	}
 }
 
-// Hosts have TCP of their own: Reno for one, and an ideal stream for another, which
-// takes no headers and no slow start.
+// Each host can have its own TCP: Reno for one, and an ideal stream for another, which
+// has no headers and no slow start.
 func TestSetTCP(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a").SetTCP(netem.TCP{Congestion: netem.Unlimited})
@@ -207,7 +207,7 @@ func TestSetTCP(t *testing.T) {
 }
 
 // A dial that was given up leaves nothing behind: the answer is refused, and the
-// listener hears of nothing.
+// listener sees nothing.
 func TestDialGivenUpBeforeTheAnswer(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Where a path becomes so slow that the retransmission timer expires before the
-// first answer, its timestamp shows that nothing was lost, and the timer learns: 100
+// If a path becomes so slow that the retransmission timer expires before the first
+// acknowledgement, its timestamp shows that nothing was lost, and the timer adapts: 100
 // KB at a byte a millisecond take Linux 6.18 105.47 s, over the same path. The link
 // alone takes 103.7 s, headers included.
 func TestPathThatBecomesSlow(t *testing.T) {
@@ -36,7 +36,7 @@ func TestPathThatBecomesSlow(t *testing.T) {
 }
 
 // A flight that arrives at one instant, as over a link without a rate, opens the
-// receive window as one does whose packets come one after another.
+// receive window like one whose packets arrive one after another.
 func TestFlightsThatArriveAtOnceOpenTheWindow(t *testing.T) {
 	took := func(link netem.Link) (took time.Duration) {
 		simtest.Config{Link: link}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -12,16 +12,16 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A lossyWrite is a packet of 1,500 bytes, which takes 12 ms to pass at 1 Mbit/s, and
-// is then 40 ms under way.
+// A lossyWrite is a packet of 1,500 bytes, which takes 12 ms at 1 Mbit/s, plus 40 ms of
+// latency.
 type lossyWrite struct {
 	at   time.Duration
 	lost bool // once
 }
 
-// An ideal stream sends a lost packet again as soon as the news that three later ones have
-// arrived can be back, 28 ms after they have; or a second after it has left. A copy takes
-// 12 ms before all that is sent later.
+// An ideal stream retransmits a lost packet as soon as the acknowledgement of three
+// later ones can be back, 28 ms after their arrival; or a second after it has left. A
+// retransmission takes 12 ms, before everything sent later.
 func TestFastRetransmitOfAnIdealStream(t *testing.T) {
 	dot := lossyWrite{}
 	x := lossyWrite{lost: true}
@@ -53,12 +53,12 @@ func TestFastRetransmitOfAnIdealStream(t *testing.T) {
 	}
 }
 
-// lossyWrites returns when packets are there that are written to a connection over a
-// lossy hop.
+// lossyWrites returns the arrival times of packets that are written to a connection
+// over a lossy hop.
 func lossyWrites(t *testing.T, sim *simtest.Sim, over string, writes []lossyWrite) (arrived []time.Duration) {
 	link := netem.Link{Rate: netem.Mbps, Latency: 40 * ms}
 	lossy := link
-	lossy.Loss.Markov.P14 = 1 // the first packet, and not its copy
+	lossy.Loss.Markov.P14 = 1 // the first packet, but not its retransmission
 	set := func(link netem.Link) {
 		switch over {
 		case "the link":
@@ -82,8 +82,8 @@ func lossyWrites(t *testing.T, sim *simtest.Sim, over string, writes []lossyWrit
 		}
 	}()
 	for i, w := range writes {
-		// The packet leaves with the link that is set when it begins to pass, and a lost
-		// one's copy passes right after it.
+		// The link at the beginning of its serialization applies to a packet, and a
+		// retransmission passes right after the lost packet.
 		begins := max(w.at, time.Duration(i)*12*ms)
 		for _, before := range writes[:i] {
 			if before.lost && w.at == 0 {
@@ -104,7 +104,7 @@ func lossyWrites(t *testing.T, sim *simtest.Sim, over string, writes []lossyWrit
 	return arrived
 }
 
-// The end of a stream comes after what was lost before it, and does not tell of it.
+// The end of a stream comes after packets lost before it, and does not reveal the loss.
 func TestEndAfterALossOfAnIdealStream(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)

@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A black hole swallows acknowledgements, too: what is written from such a port
-// arrives, but the writer is told that nobody acknowledges it, unless the port is
+// A black hole also drops acknowledgements: bytes written from such a port arrive, but
+// the writer gets an error because they are not acknowledged, unless the port is
 // allowed again before.
 func TestWriterWhosePortIsABlackhole(t *testing.T) {
 	for _, address := range []string{"b", "b:1"} {
@@ -41,16 +41,15 @@ func TestWriterWhosePortIsABlackhole(t *testing.T) {
 			assert.Equal(t, start+100*ms, sim.Elapsed())
 			_, err = server.Read(make([]byte, 1))
 			assert.ErrorIs(t, err, syscall.ETIMEDOUT)
-			// The timer has learned meanwhile: it begins at 451 ms, not at 600.
+			// The timer has adapted meanwhile: it begins at 451 ms, not at 600.
 			const first = 450878906 * time.Nanosecond
 			assert.InDelta(t, 512*first+7*2*time.Minute, sim.Elapsed()-start, float64(ms))
 		})
 	}
 }
 
-// Where a link has lost a packet as often as TCP sends it, nothing that is
-// written later arrives, though the link is whole by then: the bytes before it are
-// missing.
+// If a link has lost a packet as often as TCP sends it, nothing that is written later
+// arrives, even if the link works by then: the bytes before it are missing.
 func TestNothingIsSentOnAConnectionThatHasFailed(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -69,8 +68,8 @@ func TestNothingIsSentOnAConnectionThatHasFailed(t *testing.T) {
 	})
 }
 
-// What a host has written while it stood still is not sent on a connection that
-// was reset meanwhile, so it holds up nothing that shares its link.
+// Bytes that a paused host has written are not sent on a connection that was reset
+// meanwhile, so they do not delay others on the link.
 func TestResetConnectionTakesNoRoomOnTheLink(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		bottleneck := netem.NewBottleneck(8 * netem.Kbps)
@@ -99,8 +98,8 @@ func TestResetConnectionTakesNoRoomOnTheLink(t *testing.T) {
 	})
 }
 
-// What was written to a host that had crashed is sent again after 200 ms. What is
-// written before that is sent at once, and finds out sooner that the host is back.
+// Bytes written to a crashed host are retransmitted after 200 ms. Bytes written before
+// that are sent at once, and find out sooner that the host is up again.
 func TestWriteToAHostThatIsBack(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -118,16 +117,16 @@ func TestWriteToAHostThatIsBack(t *testing.T) {
 	})
 }
 
-// A host that crashes before the dialler's confirmation has arrived answers no
-// more than one that crashes later: who only reads does not notice. Who writes is
-// told, by nobody, or by the host when it is back.
+// A host that crashes before the dialler's confirmation has arrived does not answer,
+// like one that crashes later: an end that only reads does not notice. A writer gets a
+// timeout, or a reset from the host when it is up again.
 func TestCrashBeforeTheConfirmationArrives(t *testing.T) {
 	for restart, want := range map[bool]struct {
 		err error
 		at  time.Duration // since it wrote
 	}{
 		false: {syscall.ETIMEDOUT, 102200*ms + 7*time.Minute},
-		true:  {syscall.ECONNRESET, 1400*ms + 200*ms}, // by what is sent again for the third time
+		true:  {syscall.ECONNRESET, 1400*ms + 200*ms}, // by the third retransmission
 	} {
 		ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			apart(sim)
@@ -155,8 +154,8 @@ func TestCrashBeforeTheConfirmationArrives(t *testing.T) {
 }
 
 // Over links of nothing, a writer is at most a burst ahead of a reader that keeps up:
-// the receive window grows as on a kernel's loopback, though there is no time for a
-// round trip, and then each 256 KiB arrive as a whole.
+// the receive window grows as on a kernel's loopback, though the round trip takes no
+// time, and then every 256 KiB arrive as a whole.
 func TestBulkOverNothingArrivesInBursts(t *testing.T) {
 	const chunk, chunks = 32 << 10, 512
 	simtest.Config{KeepEvents: 100_000}.Run(t, func(t *testing.T, sim *simtest.Sim) {

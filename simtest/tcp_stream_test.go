@@ -9,9 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is read from streams is what was written into each, in its order, though
-// they share spare rings; and the hash of a part does not depend on where in a
-// ring it is.
+// Streams return the bytes that were written to them, in order, although they share
+// spare rings; and the hash of a part does not depend on its place in a ring.
 func TestStreams(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -52,7 +51,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// Spare rings are handed out again, and there are not too many.
+// Spare rings are reused, and their number is limited.
 func TestSpareRings(t *testing.T) {
 	var spare spareRings
 	ring := spare.take(1000)

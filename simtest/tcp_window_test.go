@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// windowSize is how much may be sent that was not read.
+// windowSize is how many unread bytes may be sent.
 const windowSize = 1 << 20
 
 // connected returns both ends of a connection from host a to host b.
@@ -31,7 +31,7 @@ func connected(t *testing.T, sim *simtest.Sim) (client, server net.Conn) {
 	return client, server
 }
 
-// A writer that waits goes on as soon as there is room, however little.
+// A waiting writer continues as soon as there is room, however little.
 func TestLittleRoomInTheWindow(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -67,8 +67,8 @@ func TestRoomIsToldBeforeItIsWanted(t *testing.T) {
 	})
 }
 
-// The bytes of two writes do not mix, not even if the one comes at the very
-// instant at which there is room for more of the other.
+// The bytes of two writes are not interleaved, not even if one comes at the instant at
+// which there is room for more of the other.
 func TestWritesDoNotMix(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, MTU: 1000, Queue: netem.Queue{Bytes: 1000}}) // a packet a second
@@ -122,8 +122,8 @@ func TestCloseWriteWakesAWriter(t *testing.T) {
 	})
 }
 
-// Who asks to be notified late is notified at once, of a reset, of the end of
-// reading and of a connection that is closed as of bytes.
+// A late NotifyReadable calls its function at once: for a reset, the end of the stream
+// and a closed connection, as well as for bytes.
 func TestNotifyReadableAfterTheEvent(t *testing.T) {
 	for name, happen := range map[string]func(client, server net.Conn) error{
 		"bytes": func(_, server net.Conn) error { _, err := server.Write([]byte("x")); return err },
@@ -148,8 +148,8 @@ func TestNotifyReadableAfterTheEvent(t *testing.T) {
 	}
 }
 
-// The window may have another size. Of a link's rate gets through what a window
-// allows in a round trip.
+// The window can have another size. The throughput is limited to a window per round
+// trip.
 func TestWindowOfAnotherSize(t *testing.T) {
 	for _, window := range []int{1, 1000, 100_000, 10_000_000} {
 		simtest.Config{TCP: unlimited, Window: window, Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// talksUntil has a byte cross once a second, and calls fail after each.
+// talksUntil sends a byte once a second, and calls fail after each.
 func talksUntil(t *testing.T, sim *simtest.Sim, fail func(t *testing.T, i int)) {
 	sim.SetLink("a", "b", netem.Link{Latency: 100 * ms})
 	client, _ := connected(t, sim)
@@ -46,7 +46,7 @@ func TestFailureShowsTheLastEvents(t *testing.T) {
 		})
 	})
 	if output == "" {
-		return // this is the test that fails
+		return // this test fails
 	}
 	assertShown(t, output, 5, 24)
 	assert.Contains(t, output, "simtest: the last events before the failure, which was found at 25.2s, after 8 others:\n")
@@ -94,8 +94,8 @@ func TestPanicShowsTheLastEvents(t *testing.T) {
 	assert.Contains(t, output, "panic: no good")
 }
 
-// Where nothing has happened on the network for long, the failure tells where the
-// goroutines are: they may wait for each other.
+// If nothing has happened on the network for long, the failure lists the goroutines:
+// they may wait for each other.
 func TestFailureShowsGoroutinesAfterAStandstill(t *testing.T) {
 	for _, wait := range []time.Duration{9 * time.Second, 10 * time.Second} {
 		t.Run(wait.String(), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A test that fails leaves its whole trace, and says so; what has passed leaves none.
+// A test that fails leaves its whole trace, and says so; one that passes leaves none.
 func TestTraceOfATestThatFails(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "it's new")
 	simulate := func() {
@@ -75,8 +75,8 @@ func TestTraceOfATestThatFails(t *testing.T) {
 	assert.Equal(t, "CLIENT_RANDOM 00 11\n", string(r.KeyLog()))
 }
 
-// Where two runs of one seed differ, both traces are kept, and the failure has the line
-// that compares them; where they do not, none is.
+// If two runs of one seed differ, both traces are kept, and the failure prints the
+// command that compares them; if they do not, none is.
 func TestTracesOfRunsThatDiffer(t *testing.T) {
 	simulate := func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -119,7 +119,7 @@ func payloadsOf(events []trace.Event) (payloads []string) {
 	return payloads
 }
 
-// The folder's name is wrong.
+// The folder's name is invalid.
 func TestTraceThatCannotBeWritten(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) { t.Log("it has run") })
@@ -132,7 +132,7 @@ func TestTraceThatCannotBeWritten(t *testing.T) {
 	assert.NotContains(t, output, "it has run")
 }
 
-// Events have as much of the payload as is asked for, and digests do not change by that.
+// Events have as much payload as requested, which does not change digests.
 func TestPayloads(t *testing.T) {
 	digests := make(map[string]bool)
 	for payloads, want := range map[int][]string{0: {"", ""}, 2: {"he", "wo"}, -1: {"hello", "world"}} {

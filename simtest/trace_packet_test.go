@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// packetsOf runs a simulation of a server that answers with what it got, over TCP and
-// UDP, and returns its events, with packets or without, its digest and how long it took.
+// packetsOf runs a simulation of an echo server over TCP and UDP, and returns its
+// events, with packets or without, its digest and how long it took.
 func packetsOf(t *testing.T, packets bool, config simtest.Config, size int) (events []trace.Event, digest string, took time.Duration) {
 	t.Helper()
 	config.Packets, config.Trace = packets, func(e trace.Event) { events = append(events, e) }
@@ -78,7 +78,7 @@ func numbers(size int) []byte {
 	return b.Bytes()[:size]
 }
 
-// lossy has all that befalls packets.
+// lossy is a link with all impairments.
 var lossy = netem.Link{
 	Latency: 20 * time.Millisecond, Jitter: netem.Jitter{Deviation: 2 * time.Millisecond}, Rate: 10 * netem.Mbps, Queue: netem.Queue{Bytes: 30_000},
 	Loss: netem.Loss{Random: 0.02}, Duplicate: netem.Chance{Probability: 0.02}, Corrupt: netem.Chance{Probability: 0.01}, Reorder: netem.Chance{Probability: 0.02},
@@ -113,13 +113,14 @@ func TestPacketsChangeNothing(t *testing.T) {
 	}
 }
 
-// What leaves is what was written, and arrives unless the trace says that it was lost.
+// Packets that leave carry what was written, and arrive unless the trace says that they
+// were lost.
 func TestPacketsAreTheStreams(t *testing.T) {
 	const size = 300_000
 	text := string(numbers(size))
 	events, _, _ := packetsOf(t, true, simtest.Config{Seed: 5, Link: lossy}, size)
 	left, arrived, lost := make(map[uint64]trace.Event), make(map[uint64]int), make(map[uint64]bool)
-	next := make(map[string]int64) // after all that was sent, by host
+	next := make(map[string]int64) // the end of everything sent, by host
 	resent, acknowledgments, twice, gone := 0, 0, 0, 0
 	for _, e := range events {
 		if e.Packet == nil {
@@ -182,7 +183,7 @@ func TestPacketsAreTheStreams(t *testing.T) {
 	assert.Greater(t, gone, 3)
 }
 
-// Packets are the same each time, those of acknowledgments that nobody waits for too.
+// Packets are the same in every run, including acknowledgements without visible effect.
 func TestPacketsAreTheSameEachTime(t *testing.T) {
 	for _, link := range []netem.Link{{Latency: time.Millisecond}, lossy} {
 		var first []string
@@ -200,8 +201,8 @@ func TestPacketsAreTheSameEachTime(t *testing.T) {
 	}
 }
 
-// Where nothing is lost all packets arrive, those of acknowledgments that nobody waits
-// for too, and in time.
+// Without losses all packets arrive in time, including acknowledgements without visible
+// effect.
 func TestAcknowledgmentsThatNobodyWaitsFor(t *testing.T) {
 	under := make(map[uint64]trace.Event)
 	acknowledgments := 0

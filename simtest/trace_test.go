@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A trace tells what has happened, with what to whom.
+// A trace records events, with their data and hosts.
 func TestTrace(t *testing.T) {
 	var told []string
 	var kept *simtest.Trace
@@ -59,8 +59,8 @@ func TestTrace(t *testing.T) {
 	assert.Len(t, kept.Digest(), 16)
 }
 
-// What arrives at an end that is closed is told with its own hash, whatever else
-// was unread there.
+// Bytes that arrive at a closed end are recorded with their own hash, whatever else is
+// unread there.
 func TestTraceOfWhatComesAfterClose(t *testing.T) {
 	hashes := make(map[trace.Kind]uint32)
 	note := func(e trace.Event) {
@@ -84,7 +84,7 @@ func TestTraceOfWhatComesAfterClose(t *testing.T) {
 	assert.Equal(t, hashes[trace.Data], hashes[trace.Drop])
 }
 
-// Of many events the last ones are kept, and the digest is of all.
+// Of many events the last ones are kept, and the digest covers all.
 func TestTraceIsBounded(t *testing.T) {
 	run := func(keep int) (events []trace.Event, digest string) {
 		simtest.Config{KeepEvents: keep}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -112,7 +112,7 @@ func TestTraceIsBounded(t *testing.T) {
 	assert.Len(t, all, 52)
 }
 
-// Anything that differs makes another digest.
+// Any difference changes the digest.
 func TestDigestSeesEverything(t *testing.T) {
 	digests := make(map[string]bool)
 	run := func(data string, latency, pause time.Duration, chunk int) {
@@ -145,7 +145,7 @@ func TestDigestSeesEverything(t *testing.T) {
 	assert.Len(t, digests, 8)
 }
 
-// An event of data tells how long it was under way.
+// A data event records how long the data was in flight.
 func TestTraceTellsHowLongBytesTook(t *testing.T) {
 	for name, tcp := range map[string]netem.TCP{"tcp": {}, "ideal": {Congestion: netem.Unlimited}} {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A writer may use its buffer again at once.
+// A writer can reuse its buffer at once.
 func TestDatagramsAreCopied(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := packetPair(t, sim)
@@ -28,8 +28,8 @@ func TestDatagramsAreCopied(t *testing.T) {
 	})
 }
 
-// Of a datagram that arrives twice, corruption changes one bit of each, and not
-// two bits of both.
+// If a datagram arrives twice, corruption flips one bit in each copy, not two bits in
+// both.
 func TestDuplicatesAreCorruptedApart(t *testing.T) {
 	simtest.Config{Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		always := netem.Chance{Probability: 1}
@@ -53,8 +53,8 @@ func TestDuplicatesAreCorruptedApart(t *testing.T) {
 	})
 }
 
-// However small the receive buffer is, a socket takes one datagram; and what was
-// read makes room.
+// However small the receive buffer is, a socket accepts one datagram; and reading makes
+// room.
 func TestRoomForDatagrams(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := packetPair(t, sim)
@@ -73,7 +73,7 @@ func TestRoomForDatagrams(t *testing.T) {
 	})
 }
 
-// A socket that has sent already notices a change of the link.
+// A socket that has sent before uses a changed link.
 func TestLinkOfDatagramsChanges(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := packetPair(t, sim)
@@ -89,7 +89,7 @@ func TestLinkOfDatagramsChanges(t *testing.T) {
 	})
 }
 
-// That nobody has a port is not told across a partition.
+// The error for a closed port does not cross a partition.
 func TestNobodyHasThePortBehindAPartition(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("b")

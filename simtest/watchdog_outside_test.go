@@ -26,7 +26,7 @@ type outsider struct {
 	dialled  chan net.Conn // connections to close at the end
 }
 
-// newOutsider returns an outsider whose end begins when due is closed.
+// newOutsider returns an outsider that begins to end when due is closed.
 func newOutsider(t *testing.T, due <-chan struct{}) *outsider {
 	o := &outsider{end: make(chan struct{}), dialled: make(chan net.Conn, 10)}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -96,9 +96,8 @@ func printed(t *testing.T) <-chan struct{} {
 	return seen
 }
 
-// A goroutine that waits for something outside of the simulation, and so stops
-// its time, is reported while it waits. When that comes, the simulation goes
-// on.
+// A goroutine that waits for something outside of the simulation, and so stops its
+// time, is reported while it waits. When the wait ends, the simulation continues.
 func TestWaitsOutside(t *testing.T) {
 	const host, test, here = "\npoet:\n", "\nthe test itself:\n", "simtest.TestWaitsOutside."
 	onPoet := func(sim *Sim, f func()) { sim.Host("poet").Run(func(context.Context) error { f(); return nil }) }
@@ -190,8 +189,8 @@ func TestWaitsOutside(t *testing.T) {
 	}
 }
 
-// A simulation that computes is not reported, however long time stands still,
-// nor is one that waits for the outside for a moment at a time.
+// A simulation that computes is not reported, however long time stands still, nor is
+// one that waits only briefly for something outside.
 func TestDoesNotStandStill(t *testing.T) {
 	const look = 20 * time.Millisecond
 	for name, f := range map[string]func(sim *Sim, ask, end <-chan struct{}){

@@ -23,8 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// indent is what package testing puts before the lines of a report, and the
-// report before some of them.
+// indent matches the indentation of a report by package testing, and within the report.
 var indent = regexp.MustCompile("(?m)^ +")
 
 // dialled returns both ends of a connection from host a to host b.
@@ -38,8 +37,8 @@ func dialled(t *testing.T, sim *Sim) (client, server net.Conn) {
 	return client, server
 }
 
-// A simulation that stands still for ever because of a mutex is found, with who
-// holds it up. Its test ends as one does that fails.
+// A simulation that stands still forever because of a mutex is detected, with the
+// holder. Its test ends like one that fails.
 func TestStuck(t *testing.T) {
 	var mu sync.Mutex
 	var rw sync.RWMutex
@@ -145,8 +144,8 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// Whoever waits for a mutex is left in peace if its holder could go on: one who
-// is not blocked, or who is not of the simulation.
+// A goroutine that waits for a mutex is not reported if the holder could continue: one
+// that is not blocked, or that is outside the simulation.
 func TestNotStuck(t *testing.T) {
 	defer SetLookEvery(5 * time.Millisecond)()
 	const long = 8 * 5 * time.Millisecond // of real time: longer than it takes to find a simulation stuck
@@ -157,8 +156,8 @@ func TestNotStuck(t *testing.T) {
 		}
 	}
 	for name, tc := range map[string]struct {
-		outside func(end <-chan struct{}) // is what the holder outside of the simulation does
-		inside  func()                    // or in it
+		outside func(end <-chan struct{}) // what the holder outside of the simulation does
+		inside  func()                    // what a holder inside does
 	}{
 		"computes":         {inside: compute},
 		"computes outside": {outside: func(<-chan struct{}) { compute() }},
@@ -202,7 +201,7 @@ func TestNotStuck(t *testing.T) {
 	}
 }
 
-// What a dump says about a bubble.
+// The state of a bubble according to a dump.
 func TestSurvey(t *testing.T) {
 	const (
 		root   = "goroutine 7 [synctest.Run (durable), synctest bubble 3]:\ninternal/synctest.Run(0x1)\n\t/go/src/runtime/synctest.go:218 +0x1\n"
