@@ -73,15 +73,15 @@ type Chaos struct {
 	//	fault 12.5s skew a by -200ms for 3s
 	//	fault 12.5s name a for 3s
 	//
-	// The first duration is when the fault begins, the last one how long it lasts. What
-	// is between hosts has sides of them, with '|' between them; it may be in one
-	// direction, with '>', but for a reset. A name of a host that is no plain word is
-	// quoted as in Go. Empty lines count for nothing, and lines that begin with '#'.
+	// The first duration is when the fault begins, the last one how long it lasts. A fault
+	// between hosts has sides of hosts, separated by '|', or by '>' if it is in one
+	// direction, which a reset cannot be. A host's name that is not a plain word is
+	// quoted as in Go. Empty lines, and lines that begin with '#', are ignored.
 	//
-	// With a Schedule, Every, Longest, AtOnce, Mix and Hosts count for nothing, and
-	// faults may last for longer than Duration, until the last of which it is not
-	// quiet. A fault of hosts that do not all exist at its time does not happen. A host
-	// that is never created fails the test.
+	// With a Schedule, Every, Longest, AtOnce, Mix and Hosts have no effect, and faults may
+	// last longer than Duration; the quiet period begins after the last of them. A fault
+	// of hosts that do not all exist at its time does not happen. If a host is never
+	// created, the test fails.
 	Schedule string
 }
 
