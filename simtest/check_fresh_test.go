@@ -104,7 +104,7 @@ func TestCheckDeterminismInProcesses(t *testing.T) {
 			"two runs with one seed differ, from event 3 on\n  last in common: ",
 			"The bytes differ from byte ", `after "once upon a time`,
 			"They were written by a goroutine without a host, in simtest_test.",
-			"The runs differ in content alone",
+			"The runs differ only in content",
 			"The runs were in processes of their own, the first one and number 2.",
 			"their traces are in " + folder,
 			"the seed was 7. To run it again:",

@@ -117,7 +117,7 @@ func (r *recording) keepTraces() string {
 	return text
 }
 
-// tracesText tells of the traces of two runs, and how to make a page of them.
+// tracesText says where the traces of two runs are, and how to make a page of them.
 func tracesText(first, second, page string) string {
 	return fmt.Sprintf("their traces are in %s and %s. For a page with the first difference marked in both%s:\n%s\n", first, second, installHint(),
 		reportCommand(runtime.GOOS, "--compare", first, second, "-o", page))

@@ -99,7 +99,7 @@ func wholeFailureOf(output, died string, endedByUs bool) searchFailure {
 			return testifyFailure(place, lines[i+1:])
 		case strings.HasPrefix(message, "simtest: the seed was "), strings.HasPrefix(message, "simtest: these faults "), strings.HasPrefix(message, "simtest: no fault "),
 			strings.HasPrefix(message, "simtest: "+lastEvents), strings.HasPrefix(message, "simtest: its trace"):
-			// which is told of any failure
+			// reported for every failure
 		case strings.HasPrefix(message, "simtest: "):
 			return searchFailure{message: message} // its place is in this package
 		default:

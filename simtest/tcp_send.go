@@ -229,9 +229,9 @@ func (c *conn) key(kind kind) key {
 	return key{host: c.dialHost().number, conn: c.number, sequence: newSequence(c.side, kind, c.posted[kind])}
 }
 
-// sentLocked sends bytes that were written. A writer that waits for that goes on
-// after what arrives at this instant, or earlier if acknowledgements make room. Only
-// the loop calls it, and all that follows.
+// sentLocked sends bytes that were written. A writer that waits for room continues
+// after everything that arrives at this instant, or earlier if acknowledgements make
+// room. Only the loop calls this and the following methods.
 func (c *conn) sentLocked(n int) {
 	full := c.fresh >= burst
 	c.fresh -= n

@@ -55,7 +55,7 @@
 //
 //   - Segments have 1,448 bytes, or what [End.SetMTU] allows, and 52 of headers, with
 //     timestamps (RFC 7323).
-//     SYNs and SYN-ACKs are sent again on the schedules of Linux 6.5 and later.
+//     SYNs and SYN-ACKs are retransmitted on the schedules of Linux 6.5 and later.
 //   - The window begins with ten segments (RFC 6928) and grows by slow start (RFC
 //     5681), which HyStart (Ha and Rhee, 2011) ends, and then as CUBIC (RFC 9438)
 //     or [Reno] (RFC 5681) says; more slowly when the application sends less than
@@ -66,9 +66,9 @@
 //     The window is reduced in proportion (PRR, RFC 6937), and a reduction that
 //     was spurious is undone (RFC 3522, 3708).
 //   - Acknowledgements are delayed by up to 40 ms, except at the beginning.
-//     The receive window and the send buffer grow as Linux tunes them, to      and 4 MiB, and count what segments take in memory: at first a writer whose
+//     The receive window and the send buffer grow as Linux tunes them, to 6
 //     and 4 MiB, and count what segments take in memory: at first a writer whose
-//     data nobody acknowledges can write 46 KB with an MTU of 1,500, 331 KB with
+//     data is not acknowledged can write 46 KB with an MTU of 1,500, 331 KB with
 //     9,000 and 2.6 MB with loopback's 65,536. A zero window is probed (RFC 9293,
 //     section 3.8.6.1).
 //   - A peer is given up after 15 to 18 minutes without an acknowledgement, or the

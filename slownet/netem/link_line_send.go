@@ -86,7 +86,7 @@ func (l *Line) sendNow(fate *Fate, now time.Duration, n int, id PacketID, tag an
 	}
 }
 
-// transmit puts one packet on its way, or drops it.
+// transmit sends one packet over the line, or drops it.
 func (l *Line) transmit(fate *Fate, now time.Duration, n int, id PacketID, m impairments, tag any) {
 	if l.link.Queue.Discipline != FIFO && l.link.hasCapacity() {
 		l.enqueue(fate, now, n, id, m, tag)

@@ -117,7 +117,7 @@ func complement(p float64) float64 {
 	return rest
 }
 
-// byteUnits are the units of a number of bytes; byteUnitNames tells of them.
+// byteUnits are the units of a number of bytes; byteUnitNames lists them in messages.
 var byteUnits = map[string]int64{
 	"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
 }
