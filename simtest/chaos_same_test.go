@@ -16,7 +16,7 @@ import (
 
 // A fault of a schedule has the same effects as the test's own call, on connections
 // that are busy, idle, or wait for their peers, and on datagrams.
-func TestChaosDoesWhatTheTestsOwnFaultsDo(t *testing.T) {
+func TestChaosEqualsTheTestsOwnFaults(t *testing.T) {
 	const ms = time.Millisecond
 	link := netem.Link{Latency: 20 * ms}
 	slow, lossy, gone := link, link, link

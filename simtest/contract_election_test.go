@@ -258,8 +258,8 @@ func TestContractElection(t *testing.T) {
 		"1m15.036784978s: n1 leads in term 63",
 		"1m15.443110033s: n2 leads in term 64",
 		"1m15.799382502s: n1 leads in term 65",
-		// It stands still from 100 s to 108 s. Then what it asked meanwhile
-		// arrives.
+		// It is paused from 100 s to 108 s. Then its requests of that time
+		// arrive.
 		"1m40.380164892s: n2 leads in term 66",
 		"1m48.04s: n1 leads in term 81",
 	}, leaders)

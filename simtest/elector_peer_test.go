@@ -89,7 +89,7 @@ func (e *elector) ask(ctx context.Context, p *electorPeer, m electorMessage) {
 	e.flush(ctx, p)
 }
 
-// flush sends what is to be sent, if it can be.
+// flush sends the queued messages, if it can.
 func (e *elector) flush(ctx context.Context, p *electorPeer) {
 	switch {
 	case p.next == nil || p.cancel != nil || p.asked != 0:

@@ -110,7 +110,7 @@ func (e *elector) waitForOthers() {
 	e.due = e.clock.Now().Add(shortestSilence + time.Duration(more))
 }
 
-// tick does what is due: a leader's heartbeat, or an election.
+// tick sends a leader's heartbeat or starts an election, if one is due.
 func (e *elector) tick(ctx context.Context) {
 	now := e.clock.Now()
 	if now.Before(e.due) {

@@ -87,7 +87,7 @@ func (c *cut) apply(h *Host) {
 	h.cutOff = changed
 }
 
-// cutHosts cuts what hosts send to those of a set.
+// cutHosts cuts the paths from hosts to the hosts of a set.
 func cutHosts(from []*Host, to *hostSet) {
 	all := newCut(to.or)
 	for _, h := range from {

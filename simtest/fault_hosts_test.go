@@ -50,7 +50,7 @@ func here() string {
 
 // Links and names may be set before their hosts exist. All those that are never created
 // are reported when the function has ended, in the order of the program.
-func TestLinksOfUnknownHostsAreToldWithTheirLines(t *testing.T) {
+func TestLinksOfUnknownHostsAreReportedWithTheirLines(t *testing.T) {
 	t.Parallel()
 	var lines []string
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {

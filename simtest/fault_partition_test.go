@@ -245,8 +245,8 @@ func TestHold(t *testing.T) {
 }
 
 // A fault comes after everything sent before it at the same instant, even if a slow
-// link has not sent it yet; what the link sends later is lost.
-func TestFaultsComeBehindWhatWasSent(t *testing.T) {
+// link has not sent it yet; packets that the link sends later are lost.
+func TestFaultsComeAfterPacketsSentBefore(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps}) // a byte takes a millisecond
 		client, server := connected(t, sim)

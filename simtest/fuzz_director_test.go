@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// direct performs a step of the director, which changes the network. The model is told
-// of beginnings before, and of ends afterwards.
+// direct performs a step of the director, which changes the network. The model learns
+// of a fault's beginning before it, and of its end after it.
 func (w *fuzzWorld) direct(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	one, other := w.hosts[a], w.hosts[b]

@@ -150,8 +150,8 @@ func (w *fuzzWorld) checkArrived() {
 	}
 }
 
-// probe checks that surviving connections and hosts work as new once everything is
-// mended: what is sent arrives, at once over perfect links, and hosts can be dialled.
+// probe checks that surviving connections and hosts work as new once all faults have
+// ended: data arrives, at once over perfect links, and hosts can be dialled.
 func (w *fuzzWorld) probe() {
 	w.note(func(m *fuzzModel, _ time.Duration) { m.probing = true })
 	for _, h := range w.hosts {

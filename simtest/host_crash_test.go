@@ -137,7 +137,7 @@ func TestCrashAsItsProgramSeesIt(t *testing.T) {
 	})
 }
 
-// What a paused host sends, and what is sent to it, waits.
+// Packets to and from a paused host wait.
 func TestPause(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)

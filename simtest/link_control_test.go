@@ -184,7 +184,7 @@ func TestBottleneckBeginsAnew(t *testing.T) {
 }
 
 // Every loss of a stream's packet is in the trace.
-func TestTraceOfWhatIsLost(t *testing.T) {
+func TestTraceOfLoss(t *testing.T) {
 	lost := func(link netem.Link, f func(t *testing.T, sim *simtest.Sim)) (notes []string) {
 		simtest.Config{TCP: unlimited, KeepEvents: 1000, Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			sim.SetLink("a", "b", link)

@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// While a goroutine waits for a Locker, time goes on, and its holder may wait
+// While a goroutine waits for a Locker, time advances, and its holder may wait
 // for the network. The goroutine that has waited longest is next.
 func TestLockerLetsTimeGoOn(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -82,7 +82,7 @@ func TestLoggerOfTheTest(t *testing.T) {
 
 // A host's handler conforms to log/slog, if that of Config.Logger does: it keeps
 // levels, attributes and groups.
-func TestLoggerKeepsWhatItsHandlerIsGiven(t *testing.T) {
+func TestLoggerKeepsLevelsAttributesAndGroups(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
 	config := simtest.Config{Logger: slog.New(slog.NewJSONHandler(&text, &slog.HandlerOptions{Level: slog.LevelInfo}))}

@@ -210,7 +210,7 @@ func TestWindowIsARoundTrip(t *testing.T) {
 }
 
 // A reset arrives after everything sent before it.
-func TestResetComesBehindTheData(t *testing.T) {
+func TestResetComesAfterTheData(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Rate: 8 * netem.Kbps})
 		conn, peer := connected(t, sim)

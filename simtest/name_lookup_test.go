@@ -81,7 +81,7 @@ func begin(t *testing.T, sim *simtest.Sim, call func(t *testing.T, sim *simtest.
 
 // When a host crashes, every network call of its goroutines returns, even if the host
 // restarts at once.
-func TestCrashEndsWhatWaits(t *testing.T) {
+func TestCrashEndsNetworkCalls(t *testing.T) {
 	for name, call := range pending {
 		for _, fault := range []func(host *simtest.Host){(*simtest.Host).Crash, (*simtest.Host).Restart} {
 			t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestCrashEndsWhatWaits(t *testing.T) {
 }
 
 // The same holds when the simulation ends.
-func TestEndEndsWhatWaits(t *testing.T) {
+func TestEndOfRunEndsNetworkCalls(t *testing.T) {
 	for name, call := range pending {
 		t.Run(name, func(t *testing.T) {
 			simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A replay identifies one run of a simulation. It is what is kept of a failure, so that
-// it can be run again.
+// A replay identifies one run of a simulation. It is kept of a failure, so that the
+// failure can be run again.
 type replay struct {
 	goVersion string // with which it was found
 	test      string // full name; empty in a file without one

@@ -115,9 +115,9 @@ func (s *Sim) dump() string {
 	return dump
 }
 
-// goOnStalled does what the loop would do next. If nothing is left to happen at this
-// instant and the simulation is ending, the network closes: time does not go on. It
-// returns false if nothing is left at all.
+// goOnStalled does the loop's next step. If nothing is left to happen at this instant
+// and the simulation is ending, the network closes: time does not advance. It returns
+// false if nothing is left at all.
 func (s *Sim) goOnStalled() bool {
 	s.mu.Lock()
 	defer s.unlock()

@@ -210,7 +210,7 @@ func TestOrderOfProgramsAtTheEnd(t *testing.T) {
 
 // Goroutines that the end of t.Context wakes have run until they block when the first
 // clean-up runs.
-func TestCleanUpsWaitForWhatTheContextEnds(t *testing.T) {
+func TestCleanUpsWaitForGoroutinesOfTheContext(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		client, _ := connected(t, sim)
 		ctx := t.Context()

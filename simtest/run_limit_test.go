@@ -238,7 +238,7 @@ func TestNoPanicTellsNoSeed(t *testing.T) {
 }
 
 // Exactly the simulations that fail are reported, whatever has failed before.
-func TestEachFailingSeedIsTold(t *testing.T) {
+func TestEachFailingSeedIsReported(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		t.Error("something else, before")
 		for seed := range uint64(4) {

@@ -97,7 +97,7 @@ func failedWith(message string) searchOutcome {
 }
 
 // Long-running jobs are named, by the progress and when the search is over.
-func TestSearchRunNamesWhatHasNotEnded(t *testing.T) {
+func TestSearchRunNamesUnfinishedSeeds(t *testing.T) {
 	for long, want := range map[time.Duration][]string{
 		0:         {"Seed 2 had not ended after 0s of real time. To run it again:\nSIMTEST_SEED=2 run"},
 		time.Hour: nil,

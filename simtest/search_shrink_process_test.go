@@ -171,7 +171,7 @@ var faultLine = regexp.MustCompile(`(?m)^fault .*`)
 
 // The replay file that a search has written fails on any number of processors, by
 // itself and before the seeds, until the bug is fixed.
-func TestSearchWritesWhatFails(t *testing.T) {
+func TestSearchWritesFailures(t *testing.T) {
 	t.Parallel()
 	run, g := lostWith(t, "error", "-test.cpu=2")
 	times := tier.Pick(3, 100)

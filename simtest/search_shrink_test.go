@@ -159,7 +159,7 @@ func TestSearchRunThatDoesNotRepeat(t *testing.T) {
 }
 
 // A failure that ends its process has reported its faults before.
-func TestSearchRunShrinksWhatDies(t *testing.T) {
+func TestSearchRunShrinksCrashes(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
 	h := searchRunWithReplays(t, t.TempDir(), Search{Seeds: 5}, 2, func(job searchJob, server *fakeServer) searchOutcome {
 		o := fails(job, server)

@@ -136,7 +136,7 @@ func TestShrinkEnds(t *testing.T) {
 }
 
 // All candidates are valid, and none is run twice.
-func TestShrinkTriesWhatIsValid(t *testing.T) {
+func TestShrinkTriesOnlyValidFaults(t *testing.T) {
 	r := manyFaults(t, "fault 1.234567s skew a by -12.3s for 4s\nfault 2s reset a | b,c\nfault 3s name a,b for 1h30m\nfault 4s partition a | b | c,d for 3ms\nfault 5s restart a,b,c")
 	for n := range 10 {
 		seen := make(map[string]bool)

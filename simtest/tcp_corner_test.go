@@ -342,7 +342,7 @@ func TestOrderOfWritersWhenHealed(t *testing.T) {
 }
 
 // Bytes that arrived before a reset can be read after it, whatever comes later.
-func TestUnreadBytesBehindAReset(t *testing.T) {
+func TestUnreadBytesBeforeAReset(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		_, err := io.WriteString(conn, "before")

@@ -95,7 +95,7 @@ func TestDialIsOnItsWayWhenTheHostCrashes(t *testing.T) {
 }
 
 // If all addresses of a name fail, the error is that of the first.
-func TestDialTellsWhatBecameOfTheFirstAddress(t *testing.T) {
+func TestDialReportsTheFirstAddressError(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp6", ":1")
 		require.NoError(t, err)

@@ -19,7 +19,7 @@ type machine struct {
 	took       time.Duration // how long the last received segment was in flight
 	pace       pacing
 	opening    bool   // the handshake has not ended
-	delivering bool   // bytes are being delivered, and the machine is told of reads afterwards
+	delivering bool   // bytes are being delivered, and the machine learns of reads afterwards
 	elsewhere  bool   // the host refused, but listens at the other family's address
 	bursts     uint32 // counts how often calls of Write have gone on
 	end        netem.End
@@ -42,8 +42,8 @@ type pair struct {
 	machines  [2]machine
 }
 
-// An endSnapshot is what the other end has to know about a machine, as of its last
-// event; see updateUrgencyLoop.
+// An endSnapshot is the part of a machine's state that the other end needs, as of the
+// machine's last event; see updateUrgencyLoop.
 type endSnapshot struct {
 	next           time.Duration // when the next timer other than for a probe is due
 	state          netem.State

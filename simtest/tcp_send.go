@@ -352,10 +352,10 @@ func (c *conn) updateLocked() {
 	c.flow.SetReturn(c.back.link.Latency)
 }
 
-// reachesPeerLocked reports whether what is sent now reaches the peer's host.
+// reachesPeerLocked reports whether a packet sent now reaches the peer's host.
 func (c *conn) reachesPeerLocked() bool { return !c.route.blocked && c.peer.isOpenLocked(false) }
 
-// isReachedLocked reports whether what the peer sends now reaches this one.
+// isReachedLocked reports whether a packet that the peer sends now reaches this end.
 func (c *conn) isReachedLocked() bool { return !c.back.blocked && c.isOpenLocked(false) }
 
 // isOpenLocked reports whether the host accepts packets for this end.

@@ -50,8 +50,8 @@ func TestLittleRoomInTheWindow(t *testing.T) {
 	})
 }
 
-// A writer that comes later finds the room that was made meanwhile.
-func TestRoomIsToldBeforeItIsWanted(t *testing.T) {
+// A later writer finds the room that was made in the meantime.
+func TestALaterWriterFindsRoom(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})
 		client, server := connected(t, sim)

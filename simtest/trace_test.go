@@ -61,7 +61,7 @@ func TestTrace(t *testing.T) {
 
 // Bytes that arrive at a closed end are recorded with their own hash, whatever else is
 // unread there.
-func TestTraceOfWhatComesAfterClose(t *testing.T) {
+func TestTraceOfDataAfterClose(t *testing.T) {
 	hashes := make(map[trace.Kind]uint32)
 	note := func(e trace.Event) {
 		if e.Length == len("more") {

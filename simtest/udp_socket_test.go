@@ -90,7 +90,7 @@ func TestLinkOfDatagramsChanges(t *testing.T) {
 }
 
 // The error for a closed port does not cross a partition.
-func TestNobodyHasThePortBehindAPartition(t *testing.T) {
+func TestClosedPortBehindAPartition(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("b")
 		conn, err := sim.Host("a").Dial("udp", "b:1")

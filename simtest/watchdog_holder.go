@@ -215,8 +215,8 @@ func (l *lockWait) write(text *strings.Builder, all []*goroutine, hosts hostsByK
 	}
 }
 
-// writeCalls writes the calls of a goroutine, without those of this package and of the
-// waiting itself: the innermost ones, and of the outer ones those of the user.
+// writeCalls writes the calls of a goroutine, except those of this package and of the
+// waiting itself: the innermost calls, and the outer calls in the user's code.
 func (s *stack) writeCalls(text *strings.Builder) {
 	var calls []frame
 	for _, f := range s.frames {

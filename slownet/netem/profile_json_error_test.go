@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
+func TestParseProfileErrors(t *testing.T) {
 	t.Parallel()
 	const linkFields = "latency, jitter, rate, replay, pace, queue, mtu, dropOversize, loss, duplicate, corrupt and reorder"
 	for in, want := range map[string]string{
@@ -122,7 +122,7 @@ func TestParseProfileSaysWhatIsWrongAndWhere(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotJSONIsRefusedWithItsLine(t *testing.T) {
+func TestInvalidJSONIsRefusedWithItsLine(t *testing.T) {
 	t.Parallel()
 	for in, line := range map[string]string{
 		"":                                "line 1",
@@ -147,7 +147,7 @@ func TestWhatIsNotJSONIsRefusedWithItsLine(t *testing.T) {
 	}
 }
 
-func TestWhatIsTooDeepIsRefused(t *testing.T) {
+func TestTooDeepNestingIsRefused(t *testing.T) {
 	t.Parallel()
 	const depth = 9000
 	deep := `{"up": {"loss": {"model": ` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}}}`

@@ -150,7 +150,7 @@ func TestJSONReplacesAllOfAProfile(t *testing.T) {
 	assert.Equal(t, Link{MTU: 5}, l)
 }
 
-func TestWhatCannotBeWritten(t *testing.T) {
+func TestProfileThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	const bottleneck = "there is a Bottleneck, which cannot be written, as it is shared with other links: set it to nil, and Rate to its rate"
 	for want, link := range map[string]Link{

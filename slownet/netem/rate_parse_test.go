@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseRateReadsWhatPeopleWrite(t *testing.T) {
+func TestParseRateReadsCommonForms(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]Rate{
 		"0bit/s":                   0,
@@ -38,7 +38,7 @@ func TestParseRateReadsWhatPeopleWrite(t *testing.T) {
 	}
 }
 
-func TestParseRateSaysWhatIsWrong(t *testing.T) {
+func TestParseRateErrors(t *testing.T) {
 	t.Parallel()
 	const (
 		noNumber = ` does not begin with a number: write it such as "250kbit/s" or "1.5Mbit/s"`

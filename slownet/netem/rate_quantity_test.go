@@ -20,7 +20,7 @@ func TestAPercentageIsTheNumberThatAProgramMeans(t *testing.T) {
 	}
 }
 
-func TestParsePercentSaysWhatIsWrong(t *testing.T) {
+func TestParsePercentErrors(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]string{
 		"":       `percentage "" cannot be read: write it such as "1.5%"`,
@@ -76,7 +76,7 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-func TestParseBytesSaysWhatIsWrong(t *testing.T) {
+func TestParseBytesErrors(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]string{
 		"":        `size "" does not begin with a number: write it such as "1500B" or "64kB"`,

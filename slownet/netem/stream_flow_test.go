@@ -188,7 +188,7 @@ func TestFlowBreak(t *testing.T) {
 
 // The wait after an abandoned write begins when the retransmissions of its last
 // packet have passed: at 12 ms + 12 ms.
-func TestFlowBreakBehindARetransmission(t *testing.T) {
+func TestFlowBreakAfterARetransmission(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Pace: Pace{Wait: time.Second}, Loss: everyOther}, 0)
 	assert.Equal(t, Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 1024 * ms, Sent: 2}, alone(f, 0, 9000))
 	f.Break()

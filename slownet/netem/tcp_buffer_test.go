@@ -10,7 +10,7 @@ import (
 )
 
 // A buffer that the application sets has twice the size, within Linux's bounds.
-func TestWriteBufferIsTwiceWhatIsAskedFor(t *testing.T) {
+func TestWriteBufferIsTwiceTheRequestedSize(t *testing.T) {
 	for asked, want := range map[int]int{-1: 8 << 20, 0: 4608, 1: 4608, 2304: 4608, 2305: 4610, 65536: 131072, 1 << 30: 8 << 20} {
 		end := netem.NewEnd(netem.TCP{}, 0, time.Millisecond)
 		end.SetWriteBuffer(asked)
@@ -59,7 +59,7 @@ func TestBuffersOfAnySizeLoseNothing(t *testing.T) {
 }
 
 // A window that was advertised is not revoked: what was sent into it arrives.
-func TestABufferThatShrinksTakesWhatItHasOffered(t *testing.T) {
+func TestAShrinkingBufferAcceptsTheOfferedWindow(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
 	tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
 	tr.Write(0, 10*netem.MSS)
