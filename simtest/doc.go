@@ -317,5 +317,6 @@
 //     There is no multicast, and no fragmentation of datagrams: a link with an MTU
 //     drops larger ones.
 //   - Code that calls the net package itself, instead of what it is given, gets
-//     real sockets, which do not work in a bubble.
+//     real sockets, which do not work in a bubble, unless the test is run with slownet
+//     test; see docs/unmodified.md.
 package simtest

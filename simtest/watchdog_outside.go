@@ -43,6 +43,9 @@ func (s *simulation) standsStillText(now survey, since time.Duration) string {
 		text += `They wait for something outside the simulation: a real socket, such as one of net.Dial, net.Listen or the system's resolver; a file or a pipe of the system; a channel or a sync.WaitGroup that was created before the simulation began.
 Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and create channels in the simulation.
 `
+		if !Overlay().Net {
+			text += "Or run the test with slownet test instead of go test: on a host, package net then uses the simulated network.\n"
+		}
 	}
 	return text
 }

@@ -182,6 +182,9 @@ func TestWaitsOutside(t *testing.T) {
 			for _, s := range append(tc.prints, "simtest: TestWaitsOutside/", "no progress for ") {
 				assert.Contains(t, told, s)
 			}
+			if strings.Contains(told, "They wait for something outside") {
+				assert.Equal(t, !Overlay().Net, strings.Contains(told, "Or run the test with slownet test"), told)
+			}
 			assert.Equal(t, 1, strings.Count(output, "no progress for"), output)
 			assert.Contains(t, rest, "it goes on\n")
 			assert.NotContains(t, output, "DATA RACE")
