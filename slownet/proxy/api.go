@@ -94,6 +94,7 @@ func (a *API) init() {
 		"DELETE /proxies/{proxy}/connections/{number}": a.resetConn,
 		"GET /profiles":                                a.profiles,
 		"GET /status":                                  a.status,
+		"GET /proxies/{proxy}/schedule":                a.schedule,
 		"PUT /proxies/{proxy}/schedule":                a.setSchedule,
 		"DELETE /proxies/{proxy}/schedule":             a.removeSchedule,
 	} {

@@ -78,6 +78,14 @@ func (a *API) profiles(*http.Request) (int, any, error) {
 	return http.StatusOK, netem.Profiles(), nil
 }
 
+func (a *API) schedule(r *http.Request) (int, any, error) {
+	p, err := a.proxyOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, p.Config().Schedule, nil
+}
+
 func (a *API) setSchedule(r *http.Request) (int, any, error) {
 	p, err := a.proxyOf(r)
 	if err != nil {

@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -76,7 +78,7 @@ func ParseFile(data []byte) (File, error) {
 		if unknown := checkFields(data); unknown != nil && json.Valid(data) {
 			return File{}, unknown
 		}
-		return File{}, err
+		return File{}, inProxy(data, err)
 	}
 	if err := checkFields(data); err != nil {
 		return File{}, err
@@ -95,6 +97,23 @@ func ParseFile(data []byte) (File, error) {
 		f.Proxies = append(f.Proxies, c)
 	}
 	return f, nil
+}
+
+// inProxy adds the proxy to an error of a file, if it is in one and has no line.
+func inProxy(data []byte, err error) error {
+	var in struct {
+		Proxies []json.RawMessage `json:"proxies"`
+	}
+	if strings.HasPrefix(err.Error(), "line ") || json.Unmarshal(data, &in) != nil {
+		return err
+	}
+	for i, text := range in.Proxies {
+		var p fileProxyJSON
+		if strictly(text, &p) != nil {
+			return fmt.Errorf("proxy %s: %w", nameOf(p.Name, i), err)
+		}
+	}
+	return err
 }
 
 // nameOf returns the name of a proxy for an error.
@@ -256,7 +275,11 @@ func inLine(data []byte, err error) error {
 		return fmt.Errorf("line %d: %s", lineOf(data, syntax.Offset), text)
 	}
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
-		return fmt.Errorf("line %d: %s must not be a %s", lineOf(data, kind.Offset), kind.Field, kind.Value)
+		hint := ""
+		if kind.Type == reflect.TypeFor[jsonDuration]() {
+			hint = `: write it such as "40ms" or "1.5s"`
+		}
+		return fmt.Errorf("line %d: %s must not be a %s%s", lineOf(data, kind.Offset), cmp.Or(kind.Field, "the JSON"), kind.Value, hint)
 	}
 	if text != err.Error() {
 		return errors.New(text)

@@ -89,6 +89,11 @@ func TestBadFiles(t *testing.T) {
 		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"toxics\": [{\"type\": \"noop\", \"attributes\": {\"x\": 1}}]}]}}]}":     `line 2: unknown field "proxies[0].schedule.steps[0].toxics[0].attributes.x"`,
 		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"att\": \"1s\"}]}}]}":                                                    `line 2: unknown field "proxies[0].schedule.steps[0].att"`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "link", "attributes": {"latencu": "1ms"}}]}]}`: `there is no field "latencu"`,
+		`"proxies"`: "line 1: the JSON must not be a string",
+		`{"proxies": [{"name": "a"}, {"name": "b", "toxics": [{"type": "latncy"}]}]}`:                             `proxy "b": invalid toxic type`,
+		`{"proxies": [{"toxics": [{"type": "noop", "stream": "sideways"}]}]}`:                                     "proxy 1: stream was invalid, can be either",
+		"{\"proxies\": [{\n\"idleTimeout\": 30}]}":                                                                `line 2: proxies.idleTimeout must not be a number: write it such as "40ms" or "1.5s"`,
+		"{\"proxies\": [{\"name\": \"a\", \"schedule\":\n{\"steps\": [{\"at\": \"1s\", \"enabled\": \"no\"}]}}]}": `proxy "a": steps.enabled must not be a string`,
 		`[{"name": "a"}]`: `proxy "a": missing required field: upstream`,
 	} {
 		_, err := ParseFile([]byte(text))

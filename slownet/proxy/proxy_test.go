@@ -236,14 +236,15 @@ func TestDeadUpstream(t *testing.T) {
 	assert.Equal(t, io.EOF, meet(addTo(t, s, Config{Name: "close", Upstream: at, DeadUpstream: CloseClient})))
 
 	p := addTo(t, s, Config{Name: "refuse", Upstream: at, DeadUpstream: RefuseClients})
-	assert.ErrorIs(t, meet(p), syscall.ECONNRESET, "the first client finds it out")
-	assert.Eventually(t, func() bool {
+	refuses := func() bool {
 		conn, err := net.Dial("tcp", p.Config().Listen)
 		if err == nil {
 			_ = conn.Close()
 		}
 		return errors.Is(err, syscall.ECONNREFUSED)
-	}, 5*time.Second, time.Millisecond)
+	}
+	assert.ErrorIs(t, meet(p), syscall.ECONNRESET, "the first client finds it out")
+	assert.Eventually(t, refuses, 5*time.Second, time.Millisecond)
 	listenFor(t, "tcp", at, echo)
 	assert.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", p.Config().Listen)
@@ -261,6 +262,7 @@ func TestDeadUpstream(t *testing.T) {
 
 	p = addTo(t, s, Config{Name: "off", Upstream: "127.0.0.1:1", DeadUpstream: RefuseClients})
 	assert.ErrorIs(t, meet(p), syscall.ECONNRESET)
+	assert.Eventually(t, refuses, 5*time.Second, time.Millisecond)
 	require.NoError(t, p.SetEnabled(false))
 	assert.Equal(t, []ServerEventKind{Started, Stopped}, events["off"], "a proxy that refuses clients does not stop again")
 }

@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -34,6 +36,9 @@ type stepJSON struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
+// lineNumber is where an error of strictly begins.
+var lineNumber = regexp.MustCompile(`^line \d+: `)
+
 // MarshalJSON writes the schedule in the form that UnmarshalJSON accepts.
 func (s Schedule) MarshalJSON() ([]byte, error) {
 	out := scheduleJSON{Steps: []stepJSON{}, Repeat: jsonDuration(s.Repeat)}
@@ -59,7 +64,10 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 func (s *Schedule) UnmarshalJSON(data []byte) error {
 	var in scheduleJSON
 	if err := strictly(data, &in); err != nil {
-		return err
+		if known := new(apiError); errors.As(err, &known) {
+			return err
+		}
+		return errors.New(lineNumber.ReplaceAllString(err.Error(), "")) // it is not that of the file
 	}
 	read := Schedule{Repeat: time.Duration(in.Repeat)}
 	for i, step := range in.Steps {
