@@ -132,6 +132,9 @@ func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
 		}
 	}
 	if schedule != 0 && !layers.Order {
+		if text := os.Getenv(overlayVariable); text != "" {
+			return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order, and %s is %q: add order to it, or unset it", schedule, overlayVariable, text)
+		}
 		return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order: run it with slownet test instead of go test", schedule)
 	}
 	return schedule, nil

@@ -44,6 +44,7 @@ func TestParseLayersWithoutTheOverlay(t *testing.T) {
 // A schedule requires the order layer.
 func TestScheduleFromEnvironment(t *testing.T) {
 	t.Setenv(scheduleVariable, "")
+	t.Setenv(overlayVariable, "")
 	schedule, err := scheduleFromEnvironment(0, Layers{})
 	require.NoError(t, err)
 	assert.Zero(t, schedule)
@@ -52,6 +53,9 @@ func TestScheduleFromEnvironment(t *testing.T) {
 	assert.EqualValues(t, 7, schedule)
 	_, err = scheduleFromEnvironment(7, Layers{Time: true})
 	assert.EqualError(t, err, "simtest: the schedule 7 needs the overlay's layer order: run it with slownet test instead of go test")
+	t.Setenv(overlayVariable, "time")
+	_, err = scheduleFromEnvironment(7, Layers{Time: true})
+	assert.EqualError(t, err, `simtest: the schedule 7 needs the overlay's layer order, and SIMTEST_OVERLAY is "time": add order to it, or unset it`)
 	t.Setenv(scheduleVariable, "8")
 	schedule, err = scheduleFromEnvironment(7, Layers{Order: true})
 	require.NoError(t, err)
