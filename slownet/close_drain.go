@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// Drain waits until what was written before has arrived at the inner
+// Drain waits until the bytes written before have arrived at the inner
 // connection, and after CloseWrite also the end of the stream. After Close it
 // also waits until the inner connection is closed; if that has a Drain method,
 // as another Conn has, it waits for that as well. On an open connection, writes
 // of other goroutines may make it wait longer.
 //
-// If any of what was written was discarded, it returns an error that says how
-// much and why: a fault, an error of the inner connection, SetLinger(0), or
-// nothing moving for five seconds after Close. If the context is done first,
-// Drain returns its error, and delivery goes on.
+// If written bytes were discarded, it returns an error that says how many and
+// why: a fault, an error of the inner connection, SetLinger(0), or nothing
+// moving for five seconds after Close. If the context is done first, Drain
+// returns its error, and delivery goes on.
 func (c *Conn) Drain(ctx context.Context) error {
 	return drain(ctx, &c.out.linger, c.inner)
 }
@@ -71,7 +71,7 @@ func (l *linger) isDraining() bool {
 func (c *Conn) isDraining() bool       { return c.out.linger.isDraining() }
 func (c *PacketConn) isDraining() bool { return c.out.linger.isDraining() }
 
-// error returns the error for what was discarded.
+// error returns the error for discarded bytes or datagrams.
 func (l *loss) error(what string) error {
 	return fmt.Errorf("slownet: drain: %s: %w", what, l.cause)
 }

@@ -84,7 +84,7 @@ func (g *group) all() []drainable {
 	return slices.Collect(maps.Keys(g.members))
 }
 
-// drain waits until what was written to all members has arrived.
+// drain waits until everything written to the members has arrived.
 func (g *group) drain(ctx context.Context) error {
 	members := g.all()
 	var lost error
@@ -116,7 +116,7 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	return errors.Join(err, l.group.drain(ctx))
 }
 
-// Shutdown waits until what was written to the Dialer's connections has
+// Shutdown waits until everything written to the Dialer's connections has
 // arrived; for a closed connection it also waits until the inner connection is
 // closed. It closes none, and does not wait for open ones with nothing in
 // flight. The Dialer may still be used; Shutdown does not wait for connections

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lopsided is a profile whose directions can be told apart.
+// lopsided is a profile whose two directions differ.
 var lopsided = netem.Profile{Name: "test/lopsided", Down: netem.Link{Latency: 10 * ms}, Up: netem.Link{Latency: 30 * ms}}
 
 // timesOf returns how long a byte takes that a connection writes, and one that

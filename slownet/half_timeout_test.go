@@ -63,7 +63,7 @@ func TestIdleTimeoutOfTheInnerConnection(t *testing.T) {
 					assert.Equal(t, time.Second, time.Since(start))
 				}
 				start, err := time.Now(), error(nil)
-				for err == nil { // nobody reads it
+				for err == nil { // nothing reads it
 					_, err = conn.Write(make([]byte, 1<<20))
 				}
 				assert.ErrorIs(t, err, os.ErrDeadlineExceeded)

@@ -5,11 +5,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// SetLinks changes the links of this connection, for what is received and for what
-// is sent from now on. If it shared the links of a [Dialer] or a [Path], it leaves
-// them, and has links of its own from now on; [Path.SetLinks] changes the shared
-// ones. What is already in flight keeps its arrival time; what is sent later may
-// overtake it. SetLinks panics on an invalid link; see [netem.Link.Validate].
+// SetLinks changes the links of this connection, for datagrams received or sent
+// from now on. If it shared the links of a [Dialer] or a [Path], it leaves them,
+// and has links of its own from now on; [Path.SetLinks] changes the shared ones.
+// What is already in flight keeps its arrival time; later datagrams may overtake
+// it. SetLinks panics on an invalid link; see [netem.Link.Validate].
 //
 // Like all faults, it may be called at any time, from any goroutine.
 func (c *PacketConn) SetLinks(read, write netem.Link) {

@@ -70,9 +70,9 @@ func TestPacketComesWhileTheReaderGetsTheLastOne(t *testing.T) {
 		near, far := memoryPair()
 		c := NewPacketConn(ponderousConn{near, ms}, Config{Read: netem.Link{Latency: 10 * ms}})
 		go func() {
-			far.send(t, "a") // under way at 1 ms, arrives at 11 ms
+			far.send(t, "a") // sent at 1 ms, arrives at 11 ms
 			time.Sleep(10*ms + ms/2)
-			far.send(t, "b") // under way at 11.5 ms
+			far.send(t, "b") // sent at 11.5 ms
 			time.Sleep(2 * ms)
 			far.send(t, "c")
 		}()

@@ -173,7 +173,7 @@ func (p *Path) SetTrace(emit func(trace.Event), payloads int) {
 	p.config.Trace, p.config.Payloads = emit, payloads
 }
 
-// line returns the path's line for a direction; nil if there is no path.
+// line returns the path's line for a direction, or nil without a path.
 func (p *Path) line(direction Direction) *line {
 	if p == nil {
 		return nil

@@ -98,7 +98,7 @@ func TestCloseWhileDeadlinesAreSet(t *testing.T) {
 	for range tier.Count(20, 50) {
 		c1, c2 := tcpPair(t, Config{Write: netem.Link{Pace: netem.Pace{Wait: 1}}})
 		var others sync.WaitGroup
-		others.Go(func() { _, _ = c1.Write(make([]byte, 64<<20)) }) // nobody reads it
+		others.Go(func() { _, _ = c1.Write(make([]byte, 64<<20)) }) // nothing reads it
 		stop := make(chan struct{})
 		for range 2 {
 			others.Go(func() {

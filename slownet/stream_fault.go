@@ -11,9 +11,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// SetLinks changes the links of this connection, for what is read and for what is
-// written from now on. If it shared the links of a [Dialer], a [Listener] or a [Path],
-// it leaves them, and has links of its own from now on; to change the shared ones, use
+// SetLinks changes the links of this connection, for bytes read or written from now
+// on. If it shared the links of a [Dialer], a [Listener] or a [Path], it leaves them,
+// and has links of its own from now on; to change the shared ones, use
 // [Listener.SetLinks] or [Path.SetLinks]. What is already in flight keeps its arrival
 // time, and later bytes do not overtake it. SetLinks panics on an invalid link; see
 // [netem.Link.Validate].

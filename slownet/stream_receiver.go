@@ -28,7 +28,7 @@ type receiver struct {
 	endAt time.Duration // its arrival time
 }
 
-// read reads what has arrived, and waits if nothing has.
+// read reads bytes that have arrived, and waits if there are none.
 func (r *receiver) read(p []byte) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -45,8 +45,8 @@ func (c *Conn) SetKeepAliveConfig(config net.KeepAliveConfig) error {
 	return c.setOption(ok, func() error { return inner.SetKeepAliveConfig(config) })
 }
 
-// SetReadBuffer sets the size in bytes of the operating system's buffer for what is
-// received and, where the stream travels over TCP, of the model's; see
+// SetReadBuffer sets the size in bytes of the operating system's receive buffer
+// and, if the stream travels over TCP, of the model's; see
 // [netem.End.SetReadBuffer]. Bytes in flight on the link of an ideal stream do not
 // count.
 func (c *Conn) SetReadBuffer(bytes int) error {
@@ -57,10 +57,10 @@ func (c *Conn) SetReadBuffer(bytes int) error {
 	})
 }
 
-// SetWriteBuffer sets the size in bytes of the operating system's buffer for what is
-// sent and, where the stream travels over TCP, of the model's; see
-// [netem.End.SetWriteBuffer]. Bytes in flight on the link of an ideal stream do not
-// count; their limit is [netem.Link.Queue].
+// SetWriteBuffer sets the size in bytes of the operating system's send buffer and,
+// if the stream travels over TCP, of the model's; see [netem.End.SetWriteBuffer].
+// Bytes in flight on the link of an ideal stream do not count; their limit is
+// [netem.Link.Queue].
 func (c *Conn) SetWriteBuffer(bytes int) error {
 	inner, ok := c.inner.(interface{ SetWriteBuffer(int) error })
 	return c.setOption(ok, func() error {

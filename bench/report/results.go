@@ -33,7 +33,7 @@ type series struct {
 	unit     string
 }
 
-// name is of a benchmark, with the number of processors behind it.
+// name is the name of a benchmark, followed by the number of processors.
 var name = regexp.MustCompile(`^([^/]+)(?:/(.+))?/by=([^/]+?)(?:-\d+)?$`)
 
 func read(file string) (*results, error) {

@@ -47,7 +47,7 @@ func TestQueueThatIsNotRead(t *testing.T) {
 	assert.Contains(t, rest, fmt.Sprintf("\n%d\n", maxLines-1))
 }
 
-// readAll closes the log and returns what is left to read.
+// readAll closes the log and returns the remaining output.
 func readAll(t *testing.T, l *Log, reader io.Reader, writer io.Closer) string {
 	go func() {
 		<-l.Close()
