@@ -13,17 +13,17 @@ import (
 type message struct {
 	// Sent by the first process:
 	Start  *inside     `json:",omitempty"` // what to do; always the first message
-	Run    bool        `json:",omitempty"` // the path is there: start the command
-	Signal unix.Signal `json:",omitempty"` // what the first process got
+	Run    bool        `json:",omitempty"` // the path is ready: start the command
+	Signal unix.Signal `json:",omitempty"` // a signal that the first process received
 
 	// Sent by the second process:
 	Ready   bool             `json:",omitempty"` // the namespace is ready; the device comes with it
-	Failed  string           `json:",omitempty"` // what it could not do, and why
-	Errno   unix.Errno       `json:",omitempty"` // the system's number of that, if it has one
-	Step    step             `json:",omitempty"` // at which step
-	Warning string           `json:",omitempty"` // what it could do without
-	Ended   *unix.WaitStatus `json:",omitempty"` // how the command has ended
-	Drained bool             `json:",omitempty"` // the kernel had something to deliver then, and has
+	Failed  string           `json:",omitempty"` // the error of a step that failed
+	Errno   unix.Errno       `json:",omitempty"` // the error number, if there is one
+	Step    step             `json:",omitempty"` // the failed step
+	Warning string           `json:",omitempty"` // something missing that is not required
+	Ended   *unix.WaitStatus `json:",omitempty"` // the command's status
+	Drained bool             `json:",omitempty"` // the kernel has delivered remaining data of the command
 }
 
 // An inside tells the second process what to set up. The command is in its arguments.

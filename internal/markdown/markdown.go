@@ -125,7 +125,7 @@ var (
 	number   = regexp.MustCompile(`\d+(?:[.,:]\d+)*`)
 )
 
-// Links returns the targets of the section's links and images, the heading's too, in
+// Links returns the targets of the links and images in the section and its heading, in
 // their order by kind.
 func (s Section) Links() (targets []string) {
 	text := codeSpan.ReplaceAllString(s.Heading+"\n"+s.Text, "")
@@ -137,8 +137,8 @@ func (s Section) Links() (targets []string) {
 	return targets
 }
 
-// Numbers returns the numbers in the section's heading and text, those in the targets
-// of links left out.
+// Numbers returns the numbers in the section's heading and text, without those in the targets
+// of links.
 func (s Section) Numbers() []string {
 	text := target.ReplaceAllString(s.Heading+"\n"+s.Text, "]")
 	text = html.ReplaceAllString(defined.ReplaceAllString(text, ""), "")

@@ -22,13 +22,13 @@ type Joined struct {
 	Package       string        `json:"package"`
 	Test          string        `json:"test"`
 	Search        int           `json:"search"`
-	Shards        int           `json:"shards"`             // that have reported
-	Of            int           `json:"of"`                 // that there are
-	Seeds         uint64        `json:"seeds"`              // that have run, each counted once
-	Repeated      uint64        `json:"repeated,omitempty"` // runs of seeds that others have run as well
+	Shards        int           `json:"shards"`             // shards that have reported
+	Of            int           `json:"of"`                 // number of shards
+	Seeds         uint64        `json:"seeds"`              // seeds that were run, each counted once
+	Repeated      uint64        `json:"repeated,omitempty"` // runs of seeds that another shard has also run
 	Skipped       int           `json:"skipped,omitempty"`
 	Failed        int           `json:"failed"`
-	Replays       int           `json:"replays,omitempty"`        // files that have run
+	Replays       int           `json:"replays,omitempty"`        // files that were run
 	ReplaysFailed int           `json:"replays_failed,omitempty"` // files
 	Groups        []Group       `json:"groups,omitempty"`
 	Clock         time.Duration `json:"simulated_ns"`

@@ -139,10 +139,10 @@ func inline(text string) string {
 	return ticks + text + ticks
 }
 
-// cell is inline for a table's cell, which a bar ends even in code.
+// cell is inline for the cell of a table, which a bar ends even in code.
 func cell(text string) string { return strings.ReplaceAll(inline(text), "|", `\|`) }
 
-// fence writes a text as a block of code, whatever it has in it.
+// fence writes a text as a code block, whatever it contains.
 func fence(page *strings.Builder, language, text string) {
 	ticks := strings.Repeat("`", max(3, longestRun(text)+1))
 	fmt.Fprintf(page, "%s%s\n%s\n%s\n", ticks, language, strings.TrimRight(text, "\n"), ticks)

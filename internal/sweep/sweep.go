@@ -29,20 +29,20 @@ type Report struct {
 
 	Package string `json:"package"` // import path
 	Test    string `json:"test"`    // full name
-	Search  int    `json:"search"`  // which one of the test's, from 1
+	Search  int    `json:"search"`  // number of the search in the test, from 1
 	Go      string `json:"go"`      // version, system and architecture
 
 	Shard  Shard   `json:"shard,omitzero"`
 	Wanted Range   `json:"wanted"`          // the seeds of all shards together
-	Ran    []Range `json:"ran"`             // those of them that this shard has run; of every so many, see Shard
-	Ended  string  `json:"ended,omitempty"` // why the search ended before it had run all; empty if it has
+	Ran    []Range `json:"ran"`             // the ranges of which this shard has run its seeds; see Shard
+	Ended  string  `json:"ended,omitempty"` // why the search ended early; empty if it has run all seeds
 
 	Skipped       int           `json:"skipped,omitempty"`        // seeds
 	Failed        int           `json:"failed"`                   // seeds
-	Groups        []Group       `json:"groups,omitempty"`         // of what failed
+	Groups        []Group       `json:"groups,omitempty"`         // of failures
 	Replays       int           `json:"replays,omitempty"`        // files that have run
 	ReplaysFailed int           `json:"replays_failed,omitempty"` // files
-	Clock         time.Duration `json:"simulated_ns"`             // simulated time of all together
+	Clock         time.Duration `json:"simulated_ns"`             // total simulated time
 	Took          time.Duration `json:"took_ns"`                  // real time
 	Workers       int           `json:"workers"`                  // processes at once
 	Traces        Distinct      `json:"traces"`                   // by digest
@@ -58,12 +58,12 @@ type Group struct {
 	Seeds   []uint64 `json:"seeds"`           // the lowest ones, at most MaxSeeds
 	Rerun   string   `json:"rerun"`           // the command line that runs the first one again
 	Output  string   `json:"output"`          // of the first one
-	Note    string   `json:"note,omitempty"`  // what else is to know about it
+	Note    string   `json:"note,omitempty"`  // additional information
 
-	Replays     int    `json:"replays,omitempty"`      // files that were there before, and fail
-	Replay      string `json:"replay,omitempty"`       // the first one's name, or that of the file that was written
-	ReplayText  string `json:"replay_text,omitempty"`  // what is in that file, or would be
-	ReplayRerun string `json:"replay_rerun,omitempty"` // the command line that runs the file that was written
+	Replays     int    `json:"replays,omitempty"`      // failing files that existed before
+	Replay      string `json:"replay,omitempty"`       // name of the first one, or of the file written
+	ReplayText  string `json:"replay_text,omitempty"`  // contents of that file, or what they would be
+	ReplayRerun string `json:"replay_rerun,omitempty"` // the command line that runs the written file
 }
 
 // MaxSeeds is the number of seeds of a group that are listed.

@@ -13,7 +13,7 @@ import (
 type connJSON struct {
 	Proxy string `json:"proxy"`
 	ConnInfo
-	Seconds float64 `json:"seconds"` // since it came
+	Seconds float64 `json:"seconds"` // since the client connected
 }
 
 func connsOf(p *Proxy) []connJSON {

@@ -4,8 +4,8 @@ import "net/http"
 
 // A statusJSON is the state of a proxy and its counters, in the API.
 type statusJSON struct {
-	Live      int           `json:"live"`  // connections
-	Conns     uint64        `json:"conns"` // so far
+	Live      int           `json:"live"`  // live connections
+	Conns     uint64        `json:"conns"` // connections so far
 	Up        countJSON     `json:"up"`
 	Down      countJSON     `json:"down"`
 	Recording RecordingInfo `json:"recording"`

@@ -8,9 +8,9 @@ import (
 
 // ConnInfo describes a client's connection, or a client of a datagram proxy.
 type ConnInfo struct {
-	Number   uint64        `json:"number"`   // among the proxy's, from 1
-	Client   string        `json:"client"`   // its address
-	Upstream string        `json:"upstream"` // the server's
+	Number   uint64        `json:"number"`   // among the proxy's connections, from 1
+	Client   string        `json:"client"`   // the client's address
+	Upstream string        `json:"upstream"` // the server's address
 	Age      time.Duration `json:"-"`
 	Up       FlowInfo      `json:"up"`   // to the server
 	Down     FlowInfo      `json:"down"` // to the client
@@ -18,9 +18,9 @@ type ConnInfo struct {
 
 // FlowInfo counts bytes in one direction.
 type FlowInfo struct {
-	Bytes int64   `json:"bytes"` // that were handed on
-	Rate  float64 `json:"rate"`  // bytes per second, over the last second or so
-	Held  int     `json:"held"`  // bytes that are on their way through toxics
+	Bytes int64   `json:"bytes"` // passed on
+	Rate  float64 `json:"rate"`  // bytes per second, over about the last second
+	Held  int     `json:"held"`  // bytes held by toxics
 	Ended bool    `json:"ended"` // the stream has ended
 }
 

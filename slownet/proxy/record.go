@@ -22,9 +22,9 @@ type Recording struct {
 // RecordingInfo describes the recorded events.
 type RecordingInfo struct {
 	Recording
-	Events  int    `json:"events"`  // that are kept
-	Bytes   int    `json:"bytes"`   // of memory that these take, about
-	Dropped uint64 `json:"dropped"` // older events, for which there was no room
+	Events  int    `json:"events"`  // events kept
+	Bytes   int    `json:"bytes"`   // approximate memory of these events
+	Dropped uint64 `json:"dropped"` // older events that were dropped for lack of room
 }
 
 // maxRecorded is the maximum memory for a proxy's events, in bytes.

@@ -8,8 +8,8 @@ import (
 
 // A difference says where runs diverge.
 type difference struct {
-	Same int `json:"same"` // how many events the runs have in common, without packets
-	Last int `json:"last"` // the last of those, counted with the packets of the first run; below 0 if there is none
+	Same int `json:"same"` // number of events that the runs have in common, without packets
+	Last int `json:"last"` // index of the last of those in the first run, packets included; below 0 if there is none
 
 	// Marks are the indexes of the first differing event of each run, packets included,
 	// or below 0 where the run has no more events. They are empty if the runs are equal.

@@ -43,12 +43,12 @@ type about struct {
 	Test   string `json:"test,omitempty"`
 	Seed   string `json:"seed,omitempty"`
 	Go     string `json:"go,omitempty"`
-	Start  string `json:"start,omitempty"` // in nanoseconds since 1970: the time at which the run's times begin
+	Start  string `json:"start,omitempty"` // zero of the run's times, in nanoseconds since 1970
 	Events int    `json:"events"`
-	Failed string `json:"failed,omitempty"` // when a failure was found, in nanoseconds since the run's start
-	Wrong  string `json:"wrong,omitempty"`  // why the trace ends here
-	Cut    int    `json:"cut,omitempty"`    // events whose payload was left out or shortened because there is so much
-	Limit  int    `json:"limit,omitempty"`  // of payload of an event, in bytes
+	Failed string `json:"failed,omitempty"` // time of a failure, in nanoseconds since the run's start
+	Wrong  string `json:"wrong,omitempty"`  // the trace's error
+	Cut    int    `json:"cut,omitempty"`    // events whose payload was left out or truncated because of the page's limit
+	Limit  int    `json:"limit,omitempty"`  // maximum payload of an event, in bytes
 }
 
 // runs writes the data of all runs. It returns the errors of the traces.
