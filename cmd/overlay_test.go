@@ -115,6 +115,17 @@ func TestOverlayInANewModule(t *testing.T) {
 	assert.Contains(t, o.mustRun(nil, o.slownet, "test", "-mod=vendor", "-run", "Four", "."), "ok  \t")
 }
 
+// A mutex that is held outside of the simulation stops time, and where that is for
+// ever, the test fails and says why.
+func TestOverlayHeldOutside(t *testing.T) {
+	o := newOutsider(t)
+	o.mustRun(nil, o.slownet, "test", "-count=1", "-run", "HeldOutside", ".")
+	output, err := o.run([]string{"HELD=1"}, o.slownet, "test", "-timeout=5m", "-run", "HeldForEver", ".")
+	assert.Error(t, err)
+	assert.Contains(t, output, "The mutex is held outside of the simulation")
+	assert.Contains(t, output, "everything is blocked forever")
+}
+
 // Programs whose results differ in nearly every run without the overlay repeat
 // with it: in one process, in many, with any number of processors, and under the
 // race detector.

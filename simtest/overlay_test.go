@@ -83,6 +83,19 @@ func TestReplayNeedsItsLayers(t *testing.T) {
 	assert.Contains(t, err.Error(), `"tim" are not layers of the overlay`)
 }
 
+// The line that runs a replay again is one that has the layers that it needs.
+func TestLineOfAReplayWithLayers(t *testing.T) {
+	t.Setenv(overlayVariable, "none")
+	command := []string{"go", "test", "-run", "X"}
+	line := func(layers Layers) string {
+		return replayLine(command, overlaySettings(0), &namedReplay{"x.replay", &replay{layers: layers}})
+	}
+	assert.Equal(t, commandLine(runtime.GOOS, command, overlayVariable, "none", replayVariable, "x.replay"), line(Layers{}))
+	with := append([]string{"slownet"}, command[1:]...)
+	assert.Equal(t, commandLine(runtime.GOOS, with, replayVariable, "x.replay"), line(Layers{true, true, true}))
+	assert.Equal(t, commandLine(runtime.GOOS, with, overlayVariable, "time,net", replayVariable, "x.replay"), line(Layers{Time: true, Net: true}))
+}
+
 // A line that runs something again sets what the overlay needs.
 func TestRerunLineWithASchedule(t *testing.T) {
 	t.Setenv(overlayVariable, "")

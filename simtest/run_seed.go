@@ -44,7 +44,7 @@ func (c *Config) rerunText(t *testing.T) string {
 	if c.replay == nil {
 		return rerunText(t, c.Seed, c.Schedule)
 	}
-	line := commandLine(runtime.GOOS, rerunCommand(t), append(overlaySettings(0), replayVariable, c.replay.name)...)
+	line := replayLine(rerunCommand(t), overlaySettings(0), c.replay)
 	return fmt.Sprintf("it was the replay %s. To run it again:\n%s", c.replay.name, line) + overlayText(c.Schedule)
 }
 
@@ -60,6 +60,25 @@ func (c *Config) rerunText(t *testing.T) string {
 // goroutine's stack, so it must be called by the test's own goroutine.
 func rerunLine(t *testing.T, seed, schedule uint64) string {
 	return commandLine(runtime.GOOS, rerunCommand(t), append(overlaySettings(schedule), seedVariable, strconv.FormatUint(seed, 10))...)
+}
+
+// replayLine returns the line of these words that runs a replay again, with the layers
+// of the overlay that it needs.
+func replayLine(command, settings []string, r *namedReplay) string {
+	var all []string
+	short := Overlay().suffice(r.layers) != nil
+	for setting := range slices.Chunk(settings, 2) {
+		if !short || setting[0] != overlayVariable {
+			all = append(all, setting...)
+		}
+	}
+	if short {
+		command = append([]string{"slownet"}, command[1:]...)
+		if r.layers != (Layers{true, true, true}) {
+			all = append(all, overlayVariable, r.layers.String())
+		}
+	}
+	return commandLine(runtime.GOOS, command, append(all, replayVariable, r.name)...)
 }
 
 // overlaySettings returns the overlay's variables for a command line, alternating with

@@ -133,8 +133,8 @@ func (run *searchRun) runReplays(workers int) {
 		},
 		name: func(job searchJob) string { return byText[job.Replay].name },
 		givenUp: func(job searchJob, after time.Duration) {
-			name := byText[job.Replay].name
-			run.noteGivenUpLocked(name, after, run.again(replayVariable, name))
+			r := byText[job.Replay]
+			run.noteGivenUpLocked(r.name, after, run.againReplay(r))
 		},
 	}, min(workers, len(run.replays)))
 	run.mu.Lock()
@@ -151,7 +151,7 @@ func (run *searchRun) groupReplayLocked(r *namedReplay, o searchOutcome) {
 		return
 	}
 	g.Message, g.Place, g.Output = f.failure.message, f.failure.place, f.output
-	g.Replay, g.ReplayText, g.Rerun = r.name, r.text(), run.again(replayVariable, r.name)
+	g.Replay, g.ReplayText, g.Rerun = r.name, r.text(), run.againReplay(r)
 	g.Note = ""
 	if o.Traced {
 		g.Note = r.compared(o.Digest, f.failure.message)

@@ -29,8 +29,10 @@ type searchRun struct {
 	start   time.Time
 	launch  func(giveUp <-chan struct{}) (searchServer, error)
 	again   func(variable, value string) string // returns the command that runs something again
-	grace   time.Duration                       // for running seeds, when the search is over
-	long    time.Duration                       // after which a running seed is mentioned
+
+	againReplay func(r *namedReplay) string // likewise for a replay
+	grace       time.Duration               // for running seeds, when the search is over
+	long        time.Duration               // after which a running seed is mentioned
 
 	over         chan struct{}   // closed when no more seeds are handed out
 	giveUp       chan struct{}   // closed when running seeds are given up
@@ -103,10 +105,8 @@ func (s *Search) runInWorkers(t *testing.T, plan *searchPlan, replays []namedRep
 	}
 	settings = append(settings, replaySettings...)
 	replaySettings = append(overlaySettings(0), replaySettings...)
+	run.againReplay = func(r *namedReplay) string { return replayLine(command, replaySettings, r) }
 	run.again = func(variable, value string) string {
-		if variable == replayVariable {
-			return commandLine(runtime.GOOS, command, append(slices.Clip(replaySettings), variable, value)...)
-		}
 		return commandLine(runtime.GOOS, command, append(slices.Clip(settings), variable, value)...)
 	}
 	if deadline, ok := t.Deadline(); ok {

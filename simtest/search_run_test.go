@@ -73,6 +73,7 @@ func searchRunOf(t *testing.T, s Search, variables map[string]string, outcome fu
 		return h.servers[len(h.servers)-1], nil
 	}
 	h.again = func(variable, value string) string { return fmt.Sprintf("%s=%s run", variable, value) }
+	h.againReplay = func(r *namedReplay) string { return h.again(replayVariable, r.name) }
 	h.grace = 20 * time.Millisecond
 	if s.Shrink == 0 && variables["SIMTEST_SHRINK"] == "" {
 		h.plan.shrink = 0

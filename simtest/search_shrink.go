@@ -287,7 +287,7 @@ func (run *searchRun) writeReplayLocked(g *sweep.Group, r *replay) []string {
 		return []string{fmt.Sprintf("Its replay file cannot be written: %v. Save it as a file, and run it with %s=FILE:", err, replayVariable), indented(g.ReplayText)}
 	}
 	g.Replay = filepath.ToSlash(name)
-	g.ReplayRerun = run.again(replayVariable, g.Replay)
+	g.ReplayRerun = run.againReplay(&namedReplay{g.Replay, r})
 	if strings.Count(g.ReplayText, "\n") > maxShownText {
 		return []string{"Its replay file is " + g.Replay + "."}
 	}

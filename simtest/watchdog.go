@@ -190,6 +190,8 @@ func surveyOf(dump, bubble string) survey {
 		}
 		now.goroutines = append(now.goroutines, g)
 		switch {
+		case g.polls():
+			continue
 		case g.durable:
 		case g.waitsForMutex():
 			mutexes++
@@ -221,7 +223,20 @@ func isMutexWait(state string) bool {
 // outside of the bubble: it is neither running nor runnable, nor stopped by the
 // runtime.
 func (g *goroutine) waitsOutside() bool {
-	return !g.durable && !g.waitsForMutex() && !movingState.MatchString(g.state)
+	return !g.durable && !g.waitsForMutex() && !g.polls() && !movingState.MatchString(g.state)
+}
+
+// polls reports whether the goroutine waits, in the overlay's layer time, until a mutex
+// is unlocked that is held outside of the simulation: it looks for that again and again.
+func (g *goroutine) polls() bool {
+	if g.durable || len(g.frames) == 0 || overlay == nil {
+		return false
+	}
+	switch g.state {
+	case "syscall", "running", "runnable":
+		return isPartOf(packageOf(g.frames[0].function), "testing/synctest", "internal/synctest")
+	}
+	return false
 }
 
 var movingState = regexp.MustCompile(`^(running|runnable|idle|dead|copystack|preempted|panicwait|debug call|dumping heap|stopping the world|wait for GC cycle|\?\?\?|)$|^(GC|garbage|trace|flushing|page trace) |\(scan\)$`)
@@ -262,6 +277,9 @@ func (s *simulation) stuckText(all []*goroutine) string {
 	after := ""
 	if s.ended.Load() && s.test.panicking() {
 		after = fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)
+	}
+	if s.config.layers.Time {
+		return after + "everything is blocked forever: a goroutine waits for a mutex. " + heldOutsideText + s.stateText()
 	}
 	return fmt.Sprintf(`%severything is blocked forever: a goroutine waits for a mutex, which stops simulated time, so its holder, which waits for the network or for time, is blocked forever too.
 A goroutine must not wait for the network while it holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.

@@ -38,7 +38,12 @@ const standsStillWords = "simulated time stands still while these goroutines wai
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
 	text := fmt.Sprintf("no progress for %v: "+standsStillWords+".\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
-	text += holdersText(s.id, now.goroutines)
+	switch {
+	case !s.config.layers.Time:
+		text += holdersText(s.id, now.goroutines)
+	case slices.ContainsFunc(now.goroutines, (*goroutine).waitsForMutex):
+		text += heldOutsideText
+	}
 	if slices.ContainsFunc(now.goroutines, (*goroutine).waitsOutside) {
 		text += `They wait for something outside the simulation: a real socket, such as one of net.Dial, net.Listen or the system's resolver; a file or a pipe of the system; a channel or a sync.WaitGroup that was created before the simulation began.
 Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and create channels in the simulation.
@@ -50,6 +55,12 @@ Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and cre
 	return text
 }
 
+// heldOutsideText is for a mutex that is waited for with the overlay's layer time, with
+// which one that is held in the simulation stops no time.
+const heldOutsideText = `The mutex is held outside of the simulation, by a goroutine that it has not started, or was locked before it began; until it is unlocked, simulated time stands still.
+Lock and unlock it in the simulation, or unlock it before the simulation begins.
+`
+
 // waitingOutside returns the goroutines of a bubble that stop its time, by host.
 func waitingOutside(id string, all []*goroutine) []hostGoroutines {
 	byNumber := make(map[string]*goroutine)
@@ -59,7 +70,7 @@ func waitingOutside(id string, all []*goroutine) []hostGoroutines {
 	hosts := hostsOf(id)
 	counts := make(map[string]map[place]int)
 	for _, g := range all {
-		if g.durable {
+		if g.durable || g.polls() {
 			continue
 		}
 		host := hosts.name(g)

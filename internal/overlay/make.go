@@ -118,7 +118,7 @@ func checkOwn(f *Fit, own map[string]string) error {
 func ReadOwn(file string) (map[string]string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("your own -overlay cannot be read: %w", err)
 	}
 	var content struct{ Replace map[string]string }
 	if err := json.Unmarshal(text, &content); err != nil {

@@ -113,8 +113,8 @@ func TestOwnOverlay(t *testing.T) {
 		"-v --overlay=a.json .":        "a.json|-v .",
 		"-v . -args -overlay=a.json":   "|-v . -args -overlay=a.json",
 		"-overlay=a . -- -overlay=b":   "a|. -- -overlay=b",
-		"-overlayed=x -run -overlay=y": "y|-overlayed=x -run",
 		"-v -overlay":                  "|-v -overlay",
+		"-overlayed=x -run -overlay=y": "y|-overlayed=x -run",
 	} {
 		file, others := OwnOverlay(strings.Fields(args))
 		assert.Equal(t, want, file+"|"+strings.Join(others, " "), args)
