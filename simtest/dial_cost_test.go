@@ -104,3 +104,33 @@ func TestDialAllocations(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkUnmodified measures what BenchmarkDial does, with close, of a program
+// that calls package net where the overlay makes that the host's network.
+func BenchmarkUnmodified(b *testing.B) {
+	b.ReportAllocs()
+	inTest(b, func(t *testing.T) {
+		simtest.Config{Link: netem.Link{Latency: 5 * ms}, KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			listen, dial := sim.Host("server").Listen, sim.Host("client").DialContext
+			if simtest.Overlay().Net {
+				listen, dial = net.Listen, new(net.Dialer).DialContext
+			}
+			var listener net.Listener
+			sim.Host("server").Do(func() {
+				var err error
+				listener, err = listen("tcp", ":10000")
+				require.NoError(t, err)
+			})
+			sim.Host("client").Do(func() {
+				for range b.N {
+					client, err := dial(t.Context(), "tcp", "server:10000")
+					require.NoError(t, err)
+					server, err := listener.Accept()
+					require.NoError(t, err)
+					_ = client.Close()
+					_ = server.Close()
+				}
+			})
+		})
+	})
+}
