@@ -93,7 +93,8 @@ type Config struct {
 	// seed is used for the global functions of math/rand, for crypto/rand.Reader,
 	// with a stream for each host, and on Go 1.26 for the random numbers that the
 	// crypto packages draw internally. Afterwards they come from the system again.
-	// A parallel test seeds none of these, and [Main] never seeds cryptography.
+	// A parallel test seeds none of these, and [Main] never seeds cryptography. The
+	// overlay's layer order, see [Overlay], draws all of them by the seed in any case.
 	KeepRand bool
 
 	// Chaos injects faults that are drawn from the seed; see [DefaultChaos] and

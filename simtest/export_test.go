@@ -21,6 +21,14 @@ func SetMaxAtOnce(n int) (restore func()) {
 	return func() { maxAtOnce = old }
 }
 
+// GoTestCommand is what the lines begin with that run something again, after variables.
+func GoTestCommand() string {
+	if Overlay().On() {
+		return "slownet test"
+	}
+	return "go test"
+}
+
 // RunAsTest runs f in a test, in a benchmark.
 var RunAsTest = runAsTest
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
@@ -17,13 +18,14 @@ import (
 // A Host is a machine on the simulated network. All its methods may be called
 // from any goroutine of the simulation.
 type Host struct {
-	sim    *Sim
-	name   string
-	number int // by order of creation, from 1
-	v4, v6 netip.Addr
-	random *rand.Rand
-	tcp    *netem.TCP // of connections that it will make; guarded by sim.mu
-	access *access    // nil until it is set; guarded by sim.mu
+	sim     *Sim
+	name    string
+	number  int // by order of creation, from 1
+	v4, v6  netip.Addr
+	random  *rand.Rand
+	streams atomic.Uint64 // counts those that the overlay has given the host
+	tcp     *netem.TCP    // of connections that it will make; guarded by sim.mu
+	access  *access       // nil until it is set; guarded by sim.mu
 
 	// Guarded by sim.mu.
 	listeners  map[netip.AddrPort]*listener

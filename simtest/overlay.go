@@ -79,6 +79,8 @@ type overlaid interface {
 	SimtestBubble(layers uint32, seed, schedule uint64)
 	SimtestSetHost(host uint64)
 	SimtestHost() uint64
+	SimtestStream(key uint64) (id, draws uint64)
+	SimtestStreamBack(id, draws uint64)
 	SimtestTurns() (turns, choices, lost uint64)
 }
 
@@ -180,14 +182,25 @@ func (h *Host) Do(f func()) {
 }
 
 // setHost makes the calling goroutine belong to the host, and returns a function that
-// undoes that.
+// undoes that. What the goroutine draws meanwhile follows from the host's name and
+// the number of earlier calls for the host, not from what other hosts do.
 func (l Layers) setHost(h *Host) (restore func()) {
-	if !l.Net {
-		return func() {}
+	var before, id, draws uint64
+	if l.Net {
+		before = overlay.SimtestHost()
+		overlay.SimtestSetHost(h.overlayID())
 	}
-	before := overlay.SimtestHost()
-	overlay.SimtestSetHost(h.overlayID())
-	return func() { overlay.SimtestSetHost(before) }
+	if l.Order {
+		id, draws = overlay.SimtestStream(mix64.Mix(mix64.String(6, h.name), h.streams.Add(1)))
+	}
+	return func() {
+		if l.Net {
+			overlay.SimtestSetHost(before)
+		}
+		if l.Order {
+			overlay.SimtestStreamBack(id, draws)
+		}
+	}
 }
 
 // overlaySims counts simulations whose hosts are known to the net package.

@@ -60,6 +60,24 @@ func TestRandomnessOfTheProcess(t *testing.T) {
 	}
 }
 
+// The functions of math/rand follow the simulation's seed even if the program has
+// seeded them before, and their own if it seeds them in the simulation.
+func TestSeedOfMathRand(t *testing.T) {
+	t.Setenv("GODEBUG", "randseednop=0") // as in modules for Go before 1.24
+	var drawn []string
+	for run := range int64(2) {
+		//lint:ignore SA1019 that is what such programs do
+		mathrand.Seed(run)
+		simtest.Config{Seed: 3, KeepPools: true}.Run(t, func(t *testing.T, _ *simtest.Sim) {
+			drawn = append(drawn, drawMath())
+			//lint:ignore SA1019 likewise
+			mathrand.Seed(11)
+			assert.Equal(t, mathrand.New(mathrand.NewSource(11)).Int63(), mathrand.Int63())
+		})
+	}
+	assert.Equal(t, drawn[0], drawn[1])
+}
+
 // counts returns how often each was drawn.
 func counts(drawn map[string]int) (counts []int) {
 	for _, n := range drawn {
@@ -96,6 +114,9 @@ func TestRandomnessLeavesGODEBUG(t *testing.T) {
 
 // Config.KeepRand, and a parallel test, leave the process's randomness alone.
 func TestKeepRand(t *testing.T) {
+	if simtest.Overlay().Order {
+		t.Skip("the seed decides all draws of a simulation")
+	}
 	reader := cryptorand.Reader
 	for range 2 {
 		drawn := make(map[string]int)

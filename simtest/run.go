@@ -118,7 +118,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 		t.Fatalf("simtest: goroutines that still run %v after that, because a clean-up does not end:\n%s", cleanUpTime, formatGoroutines(stillRunning(s.id)))
 	case !s.over.Load():
 		stated = true
-		t.Fatalf("simtest: everything is blocked forever.\n%s", s.stateText())
+		t.Fatalf("simtest: %severything is blocked forever.\n%s", s.afterPanic(), s.stateText())
 	}
 	if running := stillRunning(s.id); len(running) > 0 {
 		t.Fatalf("simtest: goroutines that still run %v after the simulation has ended:\n%s", cleanUpTime, formatGoroutines(running))

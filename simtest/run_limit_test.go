@@ -206,7 +206,7 @@ func TestPanicTellsTheSeed(t *testing.T) {
 			output := runSelf(t, parent+"$/^"+strings.ReplaceAll(name, " ", "_"), "SIMTEST_FAILING="+t.Name())
 			assert.Contains(t, output, "panic: boom")
 			assert.Contains(t, output, "simtest_test.boom(")
-			assert.Contains(t, output, "the seed was 77. To run it again:\nSIMTEST_SEED=77 go test")
+			assert.Contains(t, output, "the seed was 77. To run it again:\nSIMTEST_SEED=77 "+simtest.GoTestCommand())
 			assert.Equal(t, 1, strings.Count(output, "the seed was"))
 		})
 	}

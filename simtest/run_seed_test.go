@@ -37,7 +37,7 @@ func TestRerunLine(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && len(buildFlags(info)) > 0 {
 		flags = " " + strings.Join(buildFlags(info), " ")
 	}
-	assert.Equal(t, "SIMTEST_SEED=7 go test"+flags+" -run '^TestRerunLine$' -count=1 github.com/slowpoetry/slowpoetry/simtest", rerunLine(t, 7, 0))
+	assert.Equal(t, "SIMTEST_SEED=7 "+GoTestCommand()+flags+" -run '^TestRerunLine$' -count=1 github.com/slowpoetry/slowpoetry/simtest", rerunLine(t, 7, 0))
 	assert.Equal(t, "github.com/slowpoetry/slowpoetry/simtest", testedPackage())
 }
 
@@ -60,7 +60,7 @@ func TestRerunLineRunsAgain(t *testing.T) {
 	})
 	require.Len(t, lines, 14)
 	// This process stands for the program that go test would build.
-	goTest := regexp.MustCompile(` go test .*-run (.*) -count=1 github\.com/slowpoetry/slowpoetry/simtest$`)
+	goTest := regexp.MustCompile(` ` + GoTestCommand() + ` .*-run (.*) -count=1 github\.com/slowpoetry/slowpoetry/simtest$`)
 	for i, line := range lines {
 		command := goTest.ReplaceAllString(line, ` "$$0" -test.run=${1} -test.count=1`)
 		require.NotEqual(t, line, command)
@@ -90,7 +90,7 @@ func oddSubtests(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-func TestCommandLine(t *testing.T) {
+func GoTestCommandLine(t *testing.T) {
 	words := []string{"./prog", "-a=b", "it's", "$x", ""}
 	assert.Equal(t, `SIMTEST_SEED=0 ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", words, "SIMTEST_SEED", "0"))
 	assert.Equal(t, `SIMTEST_REPLAY='a b/x.replay' ./prog -a=b 'it'\''s' '$x' ''`, commandLine("linux", words, "SIMTEST_REPLAY", "a b/x.replay"))

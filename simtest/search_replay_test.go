@@ -98,7 +98,7 @@ func TestReplayFilesRunFirst(t *testing.T) {
 	g := run.reports[0].Groups[0]
 	assert.Equal(t, "host a is lost after 3s", g.Message)
 	assert.Equal(t, name, g.Replay)
-	assert.Contains(t, g.Rerun, "SIMTEST_REPLAY="+name+" go test ")
+	assert.Contains(t, g.Rerun, "SIMTEST_REPLAY="+name+" "+simtest.GoTestCommand()+" ")
 	assert.Contains(t, g.Rerun, " -count=1 ")
 	assert.Contains(t, g.ReplayText, crashOfA)
 	assert.Contains(t, g.Output, crashOfA)
@@ -134,7 +134,7 @@ func TestReplayRunsAlone(t *testing.T) {
 	assert.Equal(t, "70\n", run.ran(t, "ran"))
 	assert.Equal(t, 1, strings.Count(run.output, "a line before"), "in its own process")
 	assert.Contains(t, run.output, "host a is lost after 3s")
-	assert.Regexp(t, `it was the replay \S+a\.replay\. To run it again:\n\s*SIMTEST_REPLAY=\S+a\.replay go test .*-count=1`, run.output)
+	assert.Regexp(t, `it was the replay \S+a\.replay\. To run it again:\n\s*SIMTEST_REPLAY=\S+a\.replay `+simtest.GoTestCommand()+` .*-count=1`, run.output)
 	assert.NotContains(t, run.output, "SIMTEST_SEED")
 	assert.NotContains(t, run.output, "digest")
 

@@ -101,7 +101,7 @@ func TestSearchRunWritesASeed(t *testing.T) {
 		return passed(job, server)
 	})
 	g := h.groupsLocked()[0]
-	assert.Regexp(t, `^simtest-replay 1\ngo \S+\ntest TestX\nseed 3\nmessage read 3\ndigest unknown\n$`, g.ReplayText)
+	assert.Regexp(t, `^simtest-replay 1\ngo \S+\ntest TestX\nseed 3\n(overlay .*\n)?message read 3\ndigest unknown\n$`, g.ReplayText)
 	assert.Regexp(t, `^Its replay file is \S+:\n    simtest-replay 1\n`, g.Note)
 	assert.FileExists(t, g.Replay)
 }

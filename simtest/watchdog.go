@@ -274,16 +274,22 @@ func (s *stack) activity(state string) activity {
 // stuckText says why a simulation with these goroutines is stuck, and what to
 // do about it.
 func (s *simulation) stuckText(all []*goroutine) string {
-	after := ""
-	if s.ended.Load() && s.test.panicking() {
-		after = fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)
-	}
 	if s.config.layers.Time {
-		return after + "everything is blocked forever: a goroutine waits for a mutex. " + heldOutsideText + s.stateText()
+		return s.afterPanic() + "everything is blocked forever: a goroutine waits for a mutex. " + heldOutsideText + s.stateText()
 	}
 	return fmt.Sprintf(`%severything is blocked forever: a goroutine waits for a mutex, which stops simulated time, so its holder, which waits for the network or for time, is blocked forever too.
 A goroutine must not wait for the network while it holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.
-%s%s`, after, holdersText(s.id, all), s.stateText())
+%s%s`, s.afterPanic(), holdersText(s.id, all), s.stateText())
+}
+
+// afterPanic returns how a report begins that the simulation stands still, if its
+// function has panicked. It may not have been able to tell that panic: it could
+// wait for a mutex that its function has left locked.
+func (s *simulation) afterPanic() string {
+	if s.ended.Load() && s.test.panicking() {
+		return fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)
+	}
+	return ""
 }
 
 // stateText describes the network and goroutines of a simulation that stands still.

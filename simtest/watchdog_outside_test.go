@@ -101,30 +101,35 @@ func printed(t *testing.T) <-chan struct{} {
 func TestWaitsOutside(t *testing.T) {
 	const host, test, here = "\npoet:\n", "\nthe test itself:\n", "simtest.TestWaitsOutside."
 	onPoet := func(sim *Sim, f func()) { sim.Host("poet").Run(func(context.Context) error { f(); return nil }) }
+	// With the overlay, a host's sockets are simulated, and only the test has real ones.
+	withSockets, socketHost := onPoet, host
+	if Overlay().Net {
+		withSockets, socketHost = func(_ *Sim, f func()) { go f() }, test
+	}
 	for _, tc := range []struct {
 		name   string
 		f      func(t *testing.T, sim *Sim, o *outsider)
 		prints []string
 	}{
 		{"for a real socket", func(_ *testing.T, sim *Sim, o *outsider) {
-			onPoet(sim, func() {
+			withSockets(sim, func() {
 				conn, err := net.Dial("tcp", o.tcp)
 				if err == nil {
 					_, _ = conn.Read(make([]byte, 1))
 					_ = conn.Close()
 				}
 			})
-		}, []string{host + "1 in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
+		}, []string{socketHost + "1 in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
 		{"for an answer", func(_ *testing.T, sim *Sim, o *outsider) {
-			onPoet(sim, func() {
+			withSockets(sim, func() {
 				client := &http.Client{Transport: &http.Transport{}}
 				_, _ = client.Get("http://" + o.tcp)
 			})
-		}, []string{host + "1 in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
+		}, []string{socketHost + "1 in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
 		{"for a resolver", func(_ *testing.T, sim *Sim, o *outsider) {
 			resolver := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return o.dialUDP() }}
-			onPoet(sim, func() { _, _ = resolver.LookupHost(context.Background(), "poet.test") })
-		}, []string{host, " in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
+			withSockets(sim, func() { _, _ = resolver.LookupHost(context.Background(), "poet.test") })
+		}, []string{socketHost, " in IO wait: net.(*netFD).Read (fd_posix.go", ", from " + here}},
 		{"for a pipe", func(_ *testing.T, sim *Sim, o *outsider) {
 			onPoet(sim, func() { _, _ = o.pipe.Read(make([]byte, 1)) })
 		}, []string{host + "1 in IO wait: os.(*File).", "a file or a pipe of the system"}},

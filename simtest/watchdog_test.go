@@ -134,14 +134,32 @@ func TestStuck(t *testing.T) {
 			}
 			assert.Equal(t, 1, status)
 			output = indent.ReplaceAllString(output, "")
-			for _, s := range append(tc.prints, "everything is blocked forever: a goroutine waits for a mutex", "the seed was 77. To run it again:\n",
-				"the test ends\n", "--- FAIL: TestStuck/") {
+			prints, stuck := append(tc.prints, "everything is blocked forever: a goroutine waits for a mutex"), 1
+			if Overlay().Time {
+				prints, stuck = stuckOverlaid[tc.name], 0
+			}
+			for _, s := range append(prints, "the seed was 77. To run it again:\n", "the test ends\n", "--- FAIL: TestStuck/") {
 				assert.Contains(t, output, s)
 			}
-			assert.Equal(t, 1, strings.Count(output, "everything is blocked forever:"))
+			assert.Equal(t, stuck, strings.Count(output, "everything is blocked forever:"))
 			assert.NotContains(t, output, "DATA RACE")
 		})
 	}
+}
+
+// stuckOverlaid is what the programs of TestStuck print with the overlay's layer time:
+// time goes on, and the runtime finds what is blocked forever.
+var stuckOverlaid = map[string][]string{
+	"on the network": {"goroutines that still run 1m0s after the simulation has ended:\na:\n1 in sync.Mutex.Lock: simtest.TestStuck."},
+	"on time":        {"stopped after 24h0m0s of simulated time", "1 in sync.Mutex.Lock: simtest.TestStuck."},
+	"on each other":  {"stopped after 24h0m0s of simulated time", "2 in sync.Mutex.Lock: simtest.TestStuck."},
+	"reading":        {"goroutines that still run 1m0s after the simulation has ended:\nthe test itself:\n1 in sync.RWMutex.RLock: "},
+	"writing":        {"59 in sync.Mutex.Lock: simtest.TestStuck.", "1 in sync.RWMutex.Lock: simtest.TestStuck."},
+	"in a clean-up":  {"goroutines that still run 1m0s after the simulation has ended:\nthe test itself:\n1 in sync.Mutex.Lock: simtest.TestStuck."},
+	"after a panic":  {"panic: boom\n", "simtest.panicHere(", "After this panic everything is blocked forever.\n"},
+	"in a trace":     {"simtest: everything is blocked forever.\nThe state of the network is unknown: it is locked.\n", "1 in simtest Dial: simtest.TestStuck."},
+	"in a handshake": {"stopped after 24h0m0s of simulated time", "\nb:\n1 in simtest Read: crypto/tls.", // the handshake is done, and both wait for more
+		"0s data b>a a/tcp#1 offset 1684, 27 bytes"},
 }
 
 // A goroutine that waits for a mutex is not reported if the holder could continue: one

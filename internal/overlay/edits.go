@@ -40,6 +40,8 @@ var orderEdits = []edit{
 	{file: "crypto/internal/sysrand/rand.go", name: "Read", place: start("if runtime_simRead($1) { return }")},
 	{file: "math/rand/rand.go", name: "(*runtimeSource).Int63", place: calls("runtime_rand", 1, "runtime_simRand")},
 	{file: "math/rand/rand.go", name: "(*runtimeSource).Uint64", place: calls("runtime_rand", 1, "runtime_simRand")},
+	{file: "math/rand/rand.go", name: "Seed", place: before("Load", 1, "runtime_simSeeded()")},
+	{file: "math/rand/rand.go", name: "globalRand", place: start("if runtime_simDraws() { return simGlobal }")},
 	{file: "math/rand/v2/rand.go", name: "runtimeSource.Uint64", place: calls("runtime_rand", 1, "runtime_simRand")},
 	{file: "net/dnsclient.go", name: "randInt", place: calls("runtime_rand", 1, "runtime_simRand")},
 	{file: "os/tempfile.go", name: "nextRandom", place: calls("runtime_rand", 1, "runtime_simRand")},
