@@ -24,6 +24,7 @@ func TestFollowWithoutWaiting(t *testing.T) {
 	assert.True(t, f.isBehind())
 	f.unlock()
 	assert.False(t, f.isBehind())
+	p.interruption.await(nil) // until the reader has left the socket
 	start = time.Now()
 	exchange(t, conn, []byte("late"))
 	assert.GreaterOrEqual(t, time.Since(start), 60*ms)

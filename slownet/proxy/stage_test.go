@@ -185,6 +185,31 @@ func TestRestageLosesNothing(t *testing.T) {
 }
 
 // Everything random follows only from the seed, the names and the number of the
+// The two directions of a connection draw by themselves.
+func TestDrawsOfDirections(t *testing.T) {
+	toxic := toxicOf(Latency{100 * ms, 50 * ms}, 1)
+	same := 0
+	for n := range uint64(20) {
+		var at [2]time.Duration
+		for s := range at {
+			stage := toxic.newStage(0, n, Stream(s), false)
+			stage.push(0, text(0, "x"))
+			at[s], _ = stage.due()
+		}
+		if at[0] == at[1] {
+			same++
+		}
+	}
+	assert.Zero(t, same)
+}
+
+// A profile's Up is the link of the bytes to the server.
+func TestLinkOfAProfile(t *testing.T) {
+	l := Link{Profile: &netem.Profile{Up: netem.Link{Latency: ms}, Down: netem.Link{Latency: 2 * ms}}}
+	assert.Equal(t, ms, l.over(Upstream).Latency)
+	assert.Equal(t, 2*ms, l.over(Downstream).Latency)
+}
+
 // connection.
 func TestDrawsRepeat(t *testing.T) {
 	draws := func(seed uint64, others ...Toxic) (hits []bool, delays []time.Duration) {
