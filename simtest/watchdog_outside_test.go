@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -171,6 +172,11 @@ func TestWaitsOutside(t *testing.T) {
 			go func() { time.Sleep(time.Second); <-o.end }()
 		}, []string{test + "1 in chan receive: " + here}},
 	} {
+		if Overlay().Time { // a mutex does not stop time by itself, and its holders are not looked for
+			tc.prints = slices.DeleteFunc(tc.prints, func(s string) bool {
+				return strings.Contains(s, "What host poet waits for") || strings.Contains(s, "may be held by")
+			})
+		}
 		t.Run(tc.name, func(t *testing.T) {
 			output, status, ok := inChild(t, func(t *testing.T) {
 				defer SetLookEvery(20 * time.Millisecond)()
