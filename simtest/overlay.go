@@ -77,6 +77,7 @@ var layerNames = []struct {
 // overlaid is the additional API of an overlaid runtime.
 type overlaid interface {
 	SimtestBubble(layers uint32, seed, schedule uint64)
+	SimtestExplore()
 	SimtestSetHost(host uint64)
 	SimtestHost() uint64
 	SimtestStream(key uint64) (id, draws uint64)
@@ -170,6 +171,14 @@ func (l Layers) enter(seed, schedule uint64) {
 		}
 	}
 	overlay.SimtestBubble(bits, mix64.Mix(seed, 5), schedule)
+}
+
+// explore has the bubble's goroutines give way to each other from now on, as the
+// schedule says.
+func (l Layers) explore() {
+	if l.On() {
+		overlay.SimtestExplore()
+	}
 }
 
 // Do calls f in the calling goroutine, which belongs to the host meanwhile: it draws

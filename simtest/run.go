@@ -180,7 +180,10 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	w.simulation.Store(s)
 	go runUnlisted(func() { telling(sim.loop) })
 
-	s.test = apart(func() { telling(func() { f(t, sim) }) })
+	s.test = apart(func() {
+		c.layers.explore()
+		telling(func() { f(t, sim) })
+	})
 	select {
 	case <-s.test.done:
 	case <-sim.expired:

@@ -72,6 +72,7 @@ var orderEdits = []edit{
 	{file: "runtime/chan.go", name: "chanrecv1", place: start("simPoint()")},
 	{file: "runtime/chan.go", name: "chanrecv2", place: start("simPoint()")},
 	{file: "runtime/select.go", name: "selectgo", place: start("simPoint()")},
+	{file: "sync/once.go", name: "(*Once).doSlow", place: start("runtime_simOnce(1); defer runtime_simOnce(-1)")},
 }
 
 // A socket of a goroutine that has a host belongs to the host.

@@ -107,3 +107,48 @@ func TestLocks(t *testing.T) {
 		})
 	}
 }
+
+// What runs once in a process, in its first simulation, does not shift the schedule.
+func TestOnceShiftsNothing(t *testing.T) {
+	if !simtest.Overlay().Order {
+		t.Skip("this needs the overlay: run it with slownet test")
+	}
+	orders := make(map[string]bool)
+	for schedule := uint64(1); schedule <= 50; schedule++ {
+		var once sync.Once
+		var first string
+		for range 2 {
+			simtest.Config{Schedule: schedule}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+				var mu sync.Mutex
+				once.Do(func() {
+					for range 3 {
+						mu.Lock()
+						mu.Unlock()
+					}
+				})
+				order := ""
+				var wait sync.WaitGroup
+				for _, name := range []string{"a", "b", "c"} {
+					wait.Go(func() {
+						for range 5 {
+							mu.Lock()
+							order += name
+							mu.Unlock()
+						}
+					})
+				}
+				wait.Wait()
+				if first == "" {
+					first = order
+					orders[order] = true
+				}
+				if order != first {
+					t.Errorf("schedule %d: %s, then %s", schedule, first, order)
+				}
+			})
+		}
+	}
+	if len(orders) < 10 {
+		t.Errorf("%d orders in 50 schedules", len(orders))
+	}
+}
