@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// round is the number of the round. Odd rounds run in the reverse order, so
-// that the first contender is not always the same.
-var round = flag.Int("round", 0, "which of several `rounds` this is")
+// round is the number of the round. Odd rounds run the contenders in reverse
+// order, so that the first one is not always the same.
+var round = flag.Int("round", 0, "`number` of this round")
 
-// pieces is the number of pieces in question 1. A profile needs more, or most
-// of it is connecting.
-var pieces = flag.Int("pieces", 300_000, "move so `many` pieces")
+// pieces is the number of pieces in question 1. For a CPU profile use more, or
+// connecting takes most of the time.
+var pieces = flag.Int("pieces", 300_000, "`number` of pieces to move")
 
 func TestMain(m *testing.M) {
 	signals := make(chan os.Signal, 1)
@@ -33,13 +33,14 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// A contender is one of the implementations that are compared.
+// A contender is one of the implementations compared.
 type contender struct {
 	name string
 	run  func(b *testing.B)
 }
 
-// sideBySide runs contenders one after another.
+// sideBySide runs the contenders as sub-benchmarks, one after another, so that
+// their results are printed together.
 func sideBySide(b *testing.B, contenders ...contender) {
 	contenders = slices.Clone(contenders)
 	if *round%2 == 1 {
@@ -50,8 +51,8 @@ func sideBySide(b *testing.B, contenders ...contender) {
 	}
 }
 
-// quickOr returns the amount of work: all of it, or with -short only enough to
-// see that it works.
+// quickOr returns the amount of work: all, or with -short only quick, which is
+// enough to see that the benchmark works.
 func quickOr(quick, all int) int {
 	if testing.Short() {
 		return quick
@@ -59,16 +60,17 @@ func quickOr(quick, all int) int {
 	return all
 }
 
-// inTest runs f in a test, as a bubble needs one and a benchmark does not have one.
+// inTest runs f as a test: a bubble needs a *testing.T, which a benchmark does not
+// have.
 func inTest(b *testing.B, f func(t *testing.T)) {
 	b.Helper()
 	ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: b.Name(), F: f}})
 	if !ok {
-		b.Fatal("it failed")
+		b.Fatal("the test failed")
 	}
 }
 
-// A stopwatch measures real time, even in bubbles, where package time does not.
+// A stopwatch measures real time, even in a bubble, where package time does not.
 type stopwatch time.Duration
 
 func startWatch() stopwatch {

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keep is for counting instructions, as with
+// keep is for counting instructions, for example with
 //
 //	go test -c && GOMAXPROCS=1 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
 //		./bench.test -test.run '^$' -test.bench 'Pieces$/conns=3$/by=ours' -test.benchtime 1x -pieces 120000 -keep -1
-var keep = flag.Int("keep", 0, "how many of the last events ours keeps (simtest.Config.KeepEvents): 0 is the default, -1 is none")
+var keep = flag.Int("keep", 0, "`number` of last events that simtest keeps (simtest.Config.KeepEvents): 0 is the default, -1 is none")
 
-// BenchmarkLastEvents belongs to question 1: how much processor time does a piece
-// cost because the last events are kept for the report of a failure? %-more
-// compares KeepEvents 0, the default, with -1. The two take turns, and the medians
-// are compared, as single runs differ by more than that.
+// BenchmarkLastEvents belongs to question 1: how much processor time per piece does
+// it cost to keep the last events for a failure report? %-more compares KeepEvents
+// 0, the default, with -1. Runs of the two alternate, and the medians are compared,
+// since single runs vary by more than the difference.
 //
-// Counted in instructions, which do not vary, it is 0.7 % with 3 connections, 0.8 %
-// with 100, and 0.9 % with 1,000.
+// Counted in instructions, which do not vary, the difference is 0.7 % with 3
+// connections, 0.8 % with 100, and 0.9 % with 1,000.
 func BenchmarkLastEvents(b *testing.B) {
 	for _, conns := range []int{3, 100, 1000} {
 		b.Run(fmt.Sprintf("conns=%d/by=ours", conns), func(b *testing.B) {
@@ -38,7 +38,7 @@ func BenchmarkLastEvents(b *testing.B) {
 	}
 }
 
-// processorTime returns the processor time of the process for f.
+// processorTime returns the processor time that the process uses while f runs.
 func processorTime(b *testing.B, f func()) time.Duration {
 	start := processorClock(b)
 	f()

@@ -29,8 +29,8 @@ var tenBytes = []byte("ten bytes.")
 // BenchmarkPieces answers question 1: what does it cost to move ten bytes every
 // 100 ms over a link of 5 ms, on many connections at once?
 //
-// ns/piece covers the moving, until the last connection is closed; us/connect
-// is the cost of making the connections before that, one after another.
+// ns/piece is the cost of the moves, until the last connection is closed;
+// us/connect is the cost of making the connections before, one after another.
 func BenchmarkPieces(b *testing.B) {
 	for _, conns := range []int{3, 100, 1000, 10000} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
@@ -92,7 +92,8 @@ func piecesFloor(b *testing.B, conns, all int) func(t *testing.T) {
 	}
 }
 
-// move moves n pieces in all.
+// move moves all pieces, distributed evenly among the connections, and reports
+// the cost.
 func move(b *testing.B, conns, all int, pair func() (from, to net.Conn)) {
 	each := (all + conns - 1) / conns
 	var readers sync.WaitGroup
@@ -125,7 +126,7 @@ func move(b *testing.B, conns, all int, pair func() (from, to net.Conn)) {
 	b.ReportMetric(float64(connected)/1e3/float64(conns), "us/connect")
 }
 
-// switches returns how often the scheduler has run a goroutine, to the nearest eight.
+// switches estimates how often the scheduler has run a goroutine.
 func switches(b *testing.B) (n uint64) {
 	sample := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
 	metrics.Read(sample)
@@ -135,7 +136,7 @@ func switches(b *testing.B) (n uint64) {
 	for _, count := range sample[0].Value.Float64Histogram().Counts {
 		n += count
 	}
-	const tracked = 8 // it samples every eighth
+	const tracked = 8 // the runtime samples every eighth
 	return n * tracked
 }
 
@@ -193,8 +194,8 @@ func piecesSimnet(b *testing.B, conns, all int) {
 
 // piecesMock has no network and no bubble: time is a clock.Mock that a driver
 // advances. A Mock takes a millisecond of real time for every timer, so this
-// moves few pieces; the connections take turns, as otherwise some of many would
-// move none.
+// moves few pieces. The connections move them in turn, as otherwise some of many
+// connections would move none.
 func piecesMock(b *testing.B, conns, all int) {
 	mock := clock.NewMock()
 	stop := make(chan struct{})

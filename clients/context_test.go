@@ -16,9 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// The dial function sees the values of the caller's context. When the poem has
-// arrived, nothing waits for that context any longer, even if the loop
-// continues.
+// The dial function sees the values of the caller's context. Once the poem has
+// arrived, nothing waits for that context, even if the loop continues.
 func TestContextOfADownload(t *testing.T) {
 	type key struct{}
 	for _, async := range []bool{false, true} {
@@ -55,7 +54,8 @@ func TestContextOfADownload(t *testing.T) {
 	}
 }
 
-// The cause of a context that is done is the error, and nothing is dialled.
+// If the context is canceled before the start, its error is returned, and
+// nothing is dialled.
 func TestCanceledBeforeTheStart(t *testing.T) {
 	for range 100 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +67,7 @@ func TestCanceledBeforeTheStart(t *testing.T) {
 	}
 }
 
-// Each dial sees the values of its own download's context.
+// Each dial sees the values of the context of its own download.
 func TestValuesOfTwoContexts(t *testing.T) {
 	type key struct{}
 	for name, wrap := range map[string]func(context.Context) context.Context{
@@ -93,7 +93,7 @@ func TestValuesOfTwoContexts(t *testing.T) {
 	}
 }
 
-// A sliceContext cannot be the key of a map.
+// A sliceContext is not comparable, so it cannot be the key of a map.
 type sliceContext struct {
 	context.Context
 	_ []string

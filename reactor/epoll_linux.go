@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An epoll is the poller for sockets. The epoll descriptor is itself in the
-// runtime's network poller, so a sleeping loop holds no thread.
+// An epoll is the poller for sockets. Its descriptor is registered with the
+// runtime's network poller, so a loop that waits does not block a thread.
 type epoll struct {
 	reactor *Reactor
 	file    *os.File // the epoll descriptor
@@ -20,15 +20,15 @@ type epoll struct {
 	events  [256]unix.EpollEvent
 	sockets []*socket // by descriptor
 
-	// The arguments and results of wait, which is created once.
+	// wait is created once; block is its argument, and the others its results.
 	wait   func(epfd uintptr) bool
 	block  bool
 	n      int
 	failed error
 }
 
-// newSocket returns the source for a socket, or nil if the connection is not a socket
-// or cannot be added to epoll.
+// newSocket returns the source for a connection, or nil if the connection is not a
+// socket or cannot be added to epoll.
 func (r *Reactor) newSocket(c *Conn) source {
 	switch c.conn.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -46,7 +46,7 @@ func (r *Reactor) newSocket(c *Conn) source {
 	s := &socket{conn: c, epoll: e, raw: raw}
 	s.read = func(fd uintptr) bool {
 		s.n, s.err = unix.Read(int(fd), s.buffer)
-		return true // whatever the result: the runtime must not wait
+		return true // whatever the result, so that the runtime does not wait
 	}
 	if err := e.add(s); err != nil {
 		return nil
@@ -54,7 +54,7 @@ func (r *Reactor) newSocket(c *Conn) source {
 	return s
 }
 
-// epoll returns the loop's epoll, and creates it if necessary. Only the loop calls
+// epoll returns the loop's epoll, which it creates if necessary. Only the loop calls
 // it.
 func (r *Reactor) epoll() (*epoll, error) {
 	if e, ok := r.poller.(*epoll); ok {
@@ -71,7 +71,7 @@ func (r *Reactor) epoll() (*epoll, error) {
 	e := &epoll{reactor: r, file: os.NewFile(uintptr(fd), "epoll")}
 	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
 		_ = e.file.Close()
-		return nil, err // the runtime's poller did not accept it
+		return nil, err // the runtime's poller does not support the descriptor
 	}
 	if e.raw, err = e.file.SyscallConn(); err != nil {
 		_ = e.file.Close()
@@ -112,7 +112,8 @@ func (e *epoll) control(op, fd int, event *unix.EpollEvent) error {
 	return errors.Join(err, failed)
 }
 
-// poll marks the sockets that are ready.
+// poll marks the sockets that are ready. If block is set, it waits until there is one
+// or until wake is called.
 func (e *epoll) poll(block bool) error {
 	e.block, e.n, e.failed = block, 0, nil
 	err := e.raw.Read(e.wait)
@@ -132,21 +133,21 @@ func (e *epoll) poll(block bool) error {
 	return nil
 }
 
-// wake ends a poll by a deadline in the past.
+// wake ends a blocking poll: it sets a deadline in the past, which awake removes.
 func (e *epoll) wake() { _ = e.file.SetReadDeadline(time.Unix(1, 0)) }
 
 func (e *epoll) awake() { _ = e.file.SetReadDeadline(time.Time{}) }
 
 func (e *epoll) close() { _ = e.file.Close() }
 
-// A socket is the source of a connection for which epoll waits.
+// A socket is the source for a connection that epoll watches.
 type socket struct {
 	conn  *Conn
 	epoll *epoll
 	raw   syscall.RawConn
 	fd    int
 
-	// The arguments and results of read, which is created once.
+	// read is created once; buffer is its argument, and n and err are its results.
 	read   func(fd uintptr) bool
 	buffer []byte
 	n      int
@@ -178,7 +179,7 @@ func (s *socket) tryRead(p []byte) (int, error) {
 	}
 }
 
-// repeats is true: epoll is level-triggered.
+// repeats returns true: epoll is level-triggered.
 func (s *socket) repeats() bool { return true }
 
 func (s *socket) stop() {
@@ -186,7 +187,7 @@ func (s *socket) stop() {
 	_ = s.epoll.control(unix.EPOLL_CTL_DEL, s.fd, nil)
 }
 
-// readError converts the error of a raw read into that of a read.
+// readError changes the operation of a raw read's error into "read".
 func readError(err error) error {
 	if raw, ok := err.(*net.OpError); ok {
 		read := *raw

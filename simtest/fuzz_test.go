@@ -12,12 +12,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// Whatever hosts do and whatever is done to the network, the results are within the
-// model, and the same again on another number of processors. Coverage by goroutines is
-// random, so use -fuzzminimizetime 1x to keep the fuzzer from spending its time on
-// minimizing inputs.
+// Whatever the hosts do and whatever faults the network has, the results conform to the
+// model, and are the same on another number of processors. Goroutines make the fuzzer's
+// coverage vary from run to run, so use -fuzzminimizetime 1x to keep it from spending its
+// time on minimizing inputs.
 func FuzzProgram(f *testing.F) {
-	for number := range tier.Count[uint64](4, 8) { // one of each kind, or two
+	for number := range tier.Count[uint64](4, 8) { // one or two of each kind
 		seed, tape := randomTape(number)
 		f.Add(seed, tape)
 	}
@@ -32,7 +32,8 @@ func FuzzProgram(f *testing.F) {
 	})
 }
 
-// Random programs, always the same ones.
+// The same properties hold for random programs, which are the same in each run of the
+// test.
 func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
 
 // Over TCP too, every byte arrives once and in order, and a second run is the same.
@@ -62,7 +63,7 @@ func randomTape(number uint64) (seed uint64, tape []byte) {
 	for i := range tape {
 		tape[i] = byte(random.Uint32())
 	}
-	if number%4 < 2 { // every other one is calm
+	if number%4 < 2 { // half of the programs are calm
 		tape[0] |= 8 | 16
 	} else {
 		tape[0] &^= 8
@@ -70,8 +71,8 @@ func randomTape(number uint64) (seed uint64, tape []byte) {
 	return random.Uint64(), tape
 }
 
-// checkFuzzProgram checks a program in a simulation with a seed, and reports the
-// shortest version that still fails.
+// checkFuzzProgram checks a program in a simulation with the given seed. If it fails, the
+// report contains the shortest version found that still fails.
 func checkFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	result := tryFuzzProgram(t, seed, tape, simulation, tcp)
@@ -103,7 +104,8 @@ func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, t
 	return second
 }
 
-// shortenTape removes steps as long as the program still fails.
+// shortenTape removes steps for which the program fails without them, too, and returns the
+// shorter tape and its result.
 func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool, result fuzzResult) ([]byte, fuzzResult) {
 	for size := len(tape) / 8 * 4; size >= 4; size = size / 8 * 4 {
 		for at := 1; at+size <= len(tape); {
@@ -118,12 +120,12 @@ func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp 
 	return tape, result
 }
 
-// firstDifference returns the first difference between the logs of hosts.
+// firstDifference returns the first difference between two runs' logs of the hosts.
 func firstDifference(first, second fuzzResult) string {
 	one, other := strings.Split(first.seen, "\n"), strings.Split(second.seen, "\n")
 	for i := range min(len(one), len(other)) {
 		if one[i] != other[i] {
-			return fmt.Sprintf("line %d of what hosts have seen: %q, %q (digests %s, %s)", i, one[i], other[i], first.digest, second.digest)
+			return fmt.Sprintf("line %d of the hosts' logs: %q, %q (digests %s, %s)", i, one[i], other[i], first.digest, second.digest)
 		}
 	}
 	return fmt.Sprintf("digests %s, %s, and %d and %d lines", first.digest, second.digest, len(one), len(other))

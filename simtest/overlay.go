@@ -110,7 +110,7 @@ func parseLayers(text string, built bool) (layers Layers, err error) {
 				return l.name == name
 			})
 			if i < 0 {
-				return Layers{}, fmt.Errorf("simtest: %s is %q, and there is no layer %q: set it to time, order and net, or some of them with commas between them, or to %s or %s, or unset it", overlayVariable, text, name, allLayers, noLayers)
+				return Layers{}, fmt.Errorf("simtest: %s is %q, and there is no layer %q: set it to a comma-separated list of time, order and net, or to %s or %s, or unset it", overlayVariable, text, name, allLayers, noLayers)
 			}
 			*layerNames[i].of(&layers) = true
 		}
@@ -136,9 +136,9 @@ func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
 	}
 	if schedule != 0 && !layers.Order {
 		if text := os.Getenv(overlayVariable); text != "" {
-			return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order, and %s is %q: add order to it, or unset it", schedule, overlayVariable, text)
+			return 0, fmt.Errorf("simtest: schedule %d needs the overlay's order layer, but %s is %q: add order to it, or unset it", schedule, overlayVariable, text)
 		}
-		return 0, fmt.Errorf("simtest: the schedule %d needs the overlay's layer order: run it with slownet test instead of go test", schedule)
+		return 0, fmt.Errorf("simtest: schedule %d needs the overlay's order layer: run it with slownet test instead of go test", schedule)
 	}
 	return schedule, nil
 }
@@ -153,7 +153,7 @@ func (c *Config) scheduleNow() uint64 {
 func (l Layers) suffice(needs Layers) error {
 	for _, layer := range layerNames {
 		if *layer.of(&needs) && !*layer.of(&l) {
-			return fmt.Errorf("simtest: the replay was made with the overlay's layers %v, and on are %v: run it with slownet test, with %s=%v", needs, l, overlayVariable, needs)
+			return fmt.Errorf("simtest: the replay was made with the overlay's layers %v, but this run has %v: run it with slownet test, with %s=%v", needs, l, overlayVariable, needs)
 		}
 	}
 	return nil

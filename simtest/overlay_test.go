@@ -26,7 +26,7 @@ func TestParseLayers(t *testing.T) {
 		assert.Equal(t, want, again, text)
 	}
 	_, err := parseLayers("time,orders", true)
-	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time,orders", and there is no layer "orders": set it to time, order and net, or some of them with commas between them, or to all or none, or unset it`)
+	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time,orders", and there is no layer "orders": set it to a comma-separated list of time, order and net, or to all or none, or unset it`)
 }
 
 // Without the overlay no layer is on, and requesting one is an error.
@@ -52,10 +52,10 @@ func TestScheduleFromEnvironment(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 7, schedule)
 	_, err = scheduleFromEnvironment(7, Layers{Time: true})
-	assert.EqualError(t, err, "simtest: the schedule 7 needs the overlay's layer order: run it with slownet test instead of go test")
+	assert.EqualError(t, err, "simtest: schedule 7 needs the overlay's order layer: run it with slownet test instead of go test")
 	t.Setenv(overlayVariable, "time")
 	_, err = scheduleFromEnvironment(7, Layers{Time: true})
-	assert.EqualError(t, err, `simtest: the schedule 7 needs the overlay's layer order, and SIMTEST_OVERLAY is "time": add order to it, or unset it`)
+	assert.EqualError(t, err, `simtest: schedule 7 needs the overlay's order layer, but SIMTEST_OVERLAY is "time": add order to it, or unset it`)
 	t.Setenv(scheduleVariable, "8")
 	schedule, err = scheduleFromEnvironment(7, Layers{Order: true})
 	require.NoError(t, err)
@@ -65,7 +65,7 @@ func TestScheduleFromEnvironment(t *testing.T) {
 	assert.EqualError(t, err, `simtest: SIMTEST_SCHEDULE is "eight", which is not a seed: set it to a whole number from 0 to 18446744073709551615, or unset it`)
 }
 
-// A replay that was made with the overlay records that, and requires it.
+// A replay made with the overlay records its layers, and requires them.
 func TestReplayNeedsItsLayers(t *testing.T) {
 	r := &replay{goVersion: runtime.Version(), seed: 3, layers: Layers{Time: true, Order: true}, order: 9}
 	text := r.text()
@@ -77,13 +77,13 @@ func TestReplayNeedsItsLayers(t *testing.T) {
 	again.apply(&config)
 	assert.EqualValues(t, 9, config.Schedule)
 	require.NoError(t, Layers{true, true, true}.suffice(config.needs))
-	assert.EqualError(t, Layers{Net: true}.suffice(config.needs), "simtest: the replay was made with the overlay's layers time,order, and on are net: run it with slownet test, with SIMTEST_OVERLAY=time,order")
+	assert.EqualError(t, Layers{Net: true}.suffice(config.needs), "simtest: the replay was made with the overlay's layers time,order, but this run has net: run it with slownet test, with SIMTEST_OVERLAY=time,order")
 	_, err = parseReplay("x", []byte(strings.Replace(text, "time,order", "tim", 1)))
 	require.Error(t, err)
-	assert.Contains(t, err.Error(), `"tim" are not layers of the overlay`)
+	assert.Contains(t, err.Error(), `"tim" is not a list of overlay layers`)
 }
 
-// The line that runs a replay again is one that has the layers that it needs.
+// The command line printed for a replay turns on the layers that the replay needs.
 func TestLineOfAReplayWithLayers(t *testing.T) {
 	t.Setenv(overlayVariable, "none")
 	command := []string{"go", "test", "-run", "X"}
@@ -96,7 +96,7 @@ func TestLineOfAReplayWithLayers(t *testing.T) {
 	assert.Equal(t, commandLine(runtime.GOOS, with, overlayVariable, "time,net", replayVariable, "x.replay"), line(Layers{Time: true, Net: true}))
 }
 
-// A line that runs something again sets what the overlay needs.
+// A printed command line sets the variables that the overlay needs.
 func TestRerunLineWithASchedule(t *testing.T) {
 	t.Setenv(overlayVariable, "")
 	assert.Empty(t, overlaySettings(0))

@@ -241,7 +241,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		}
 	case keyOverlay:
 		if p.layers, err = parseLayers(value, true); err != nil {
-			err = fmt.Errorf("%q are not layers of the overlay: write some of time, order and net, with commas between them, or delete the line", value)
+			err = fmt.Errorf("%q is not a list of overlay layers: write a comma-separated list of time, order and net, or delete the line", value)
 		}
 	case keyOrder:
 		if p.order, err = strconv.ParseUint(value, 10, 64); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// The addresses of a connection are always the same pointers, as needed for map keys,
-// and belong to the caller: the network does not use them.
+// A connection always returns the same pointers as its addresses, so that they can be map
+// keys. They belong to the caller, who may change them: the network does not use them.
 func TestAddressesAreTheCallers(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -26,7 +26,7 @@ func TestAddressesAreTheCallers(t *testing.T) {
 			}
 			assert.Equal(t, "10.0.0.99:99", conn.LocalAddr().String())
 		}
-		sim.Blackhole("b:1") // it knows the connection by its port
+		sim.Blackhole("b:1") // finds the connection by its port
 		_, err := client.Write([]byte("lost"))
 		assert.NoError(t, err)
 		time.Sleep(time.Second)
@@ -42,7 +42,7 @@ func TestAddressesAreTheCallers(t *testing.T) {
 	})
 }
 
-// An address has the form that the net package gives it.
+// An address has the same form as the net package's.
 func TestAddressForms(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := sim.Host("a"), sim.Host("b")

@@ -14,7 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Close gives up on an inner connection that accepts nothing for five seconds.
+// After Close, the connection drains until the inner connection has accepted
+// nothing for five seconds.
 func TestCloseGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -30,8 +31,8 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
-// A reader that takes a part of a large piece every few seconds receives all of
-// it, however long it takes.
+// A peer that reads a part of a large piece every few seconds receives all of
+// it, however long that takes.
 func TestCloseAndALargePiece(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 320 << 10

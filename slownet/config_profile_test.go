@@ -43,5 +43,5 @@ func TestReadProfileNamesTheFile(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, []byte("{\n\"down\": {\"rate\": \"250\"}}"), 0o600))
 	_, err = ReadProfile(path)
-	assert.EqualError(t, err, path+`: netem: profile, line 2: down.rate: rate "250" has no unit: write it such as "250kbit/s"`)
+	assert.EqualError(t, err, path+`: netem: profile, line 2: down.rate: rate "250" has no unit: write it like "250kbit/s"`)
 }

@@ -1,8 +1,8 @@
 // Package slownet puts a slow, faulty path around real network connections.
 //
-// A [netem.Link] describes one direction of a path: its latency and how much that
-// varies, its rate, its queue, and how packets are lost, duplicated, corrupted
-// and reordered. The zero Link passes everything at once. [NewListener],
+// A [netem.Link] describes one direction of a path: its latency, jitter, rate and
+// queue, and how packets are lost, duplicated, corrupted and reordered. The zero
+// Link passes everything at once. [NewListener],
 // [NewConn], [Dialer] and [NewPacketConn] put a link in each direction around
 // connections of the net package:
 //
@@ -22,40 +22,40 @@
 // # Model
 //
 // Package netem contains the model of a link: how long bytes and datagrams take, and
-// how they are impaired. The wrappers drive it with a clock, package simtest with its
-// queue of events; there is no second description of a slow path. Bytes of a stream are
-// never lost, changed or reordered; a fault of their packets costs time instead. All
-// that is random follows from [Config.Seed]. Streams travel as Linux's TCP sends them,
+// how they are impaired. The wrappers drive it with a clock, and package simtest drives
+// it with its event queue, so both use the same model of a path. Bytes of a stream are
+// never lost, changed or reordered; impairments of their packets cost time instead. All
+// random decisions follow from [Config.Seed]. Streams are sent as Linux's TCP sends them,
 // with slow start, CUBIC (RFC 9438) and retransmissions (RFC 8985, RFC 6298), so they
-// take as long as on a real path. A stream can be ideal instead: it has the link's rate
-// from the first byte on, and 1,500 bytes of payload in a packet; see [Config.TCP]:
+// take as long as on a real path. Alternatively, a stream can be ideal: it has the link's
+// rate from the first byte on, and 1,500 bytes of payload in a packet; see [Config.TCP]:
 //
 //	slownet.Config{Read: link, Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}
 //
-// A link is shared by everything that crosses it. The connections of a Dialer share a
-// pair of links, and so do those of a Listener and those made with a [Path]. Four
-// downloads at once take four times as long as one. [Config.PerConn] gives each
-// connection its own. Times are exact for a link with one writer at a time.
+// A link is shared by all traffic that crosses it. The connections of a Dialer share a
+// pair of links, and so do those of a Listener and those made with a [Path]: four
+// simultaneous downloads take four times as long as one. [Config.PerConn] gives each
+// connection links of its own. Times are exact for a link with one writer at a time.
 //
 // # Faults
 //
 // The links of a connection can be changed while it is used, and it can be stalled,
 // reset, or closed after a number of bytes; see [Conn.SetLinks], [Conn.SetProfile],
-// [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A [Listener] does that to all of
-// its connections, and can refuse or delay new ones. [Config.Trace] reports what
+// [Conn.Stall], [Conn.Reset] and [Conn.CloseAfter]. A [Listener] does the same to all
+// of its connections, and can refuse or delay new ones. [Config.Trace] reports what
 // happened to which bytes, and when.
 //
 // # Sockets
 //
 // The wrappers have the methods of *net.TCPConn, *net.TCPListener and *net.UDPConn, so
-// type assertions for such methods succeed. Options are set on the socket. A datagram
-// travels with its control messages, such as ECN's, and datagrams written by one call
-// (UDP_SEGMENT) travel one by one. If the inner connection lacks a method, the error
-// matches errors.ErrUnsupported.
+// type assertions for such methods succeed. Options are set on the inner socket. A
+// datagram keeps its control messages, such as ECN's, and datagrams written by one call
+// (UDP_SEGMENT) cross the link one by one. If the inner connection lacks a method, the
+// error matches errors.ErrUnsupported.
 //
 // SyscallConn and File return the inner connection's descriptor. Reads and writes on it
-// bypass the links. So does a library that uses the descriptor for its own reads and
-// writes, as golang.org/x/net/ipv4 does. quic-go and others would do so, too, but use
+// bypass the links, including those of a library such as golang.org/x/net/ipv4, which
+// uses the descriptor. quic-go and others would use it, too, but call
 // [PacketConn.ReadBatch] and [PacketConn.WriteBatch] instead.
 //
 // # Closing
@@ -66,10 +66,10 @@
 // instead, or makes Close wait. To wait until the bytes have arrived, call [Conn.Drain]
 // for one connection, or [Listener.Shutdown] and [Dialer.Shutdown] for all.
 //
-// Between two deliveries of a closed connection there is no goroutine, only a timer of
-// its clock. So a testing/synctest bubble may end while a connection drains, and bytes
-// that have not arrived then are lost. To wait for them, shut down in this order,
-// servers and clients first:
+// While a closed connection drains, it has no goroutine between two deliveries, only a
+// timer of its clock. So a testing/synctest bubble may end before a connection has
+// drained, and bytes that have not arrived by then are lost. To wait for them, shut down
+// in this order, servers and clients first:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		...
@@ -79,12 +79,12 @@
 //		require.NoError(t, listener.Shutdown(t.Context()))
 //	})
 //
-// net/http's server keeps a connection open for another half second when it has cut a
-// request short. So after server.Close a bubble needs a time.Sleep of half a second
-// before it ends, on any network.
+// After net/http's server has cut a request short, it keeps the connection open for
+// another half second. So after server.Close a bubble needs a time.Sleep of half a second
+// before it ends, with slownet or without.
 //
-// While a clock.Mock stands still, a closed connection with bytes in flight
-// keeps its inner connection open. Move the clock, or call SetLinger(0).
+// While a clock.Mock stands still, a closed connection with bytes in flight keeps its
+// inner connection open. Advance the clock, or call SetLinger(0).
 //
 // # Time
 //
@@ -92,41 +92,40 @@
 // driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
 //
 // With a clock.Mock, bytes are in flight once Write has returned. Bytes that the peer
-// has sent are in flight only after they were read from the inner connection; moving
-// the clock before that has no effect on them. Wait for the [trace.Send] in
-// [Config.Trace], and then move the clock; see the example with the mock clock.
+// has sent are in flight only after they were read from the inner connection; advancing
+// the clock before that has no effect on them. Wait for the [trace.Send] event in
+// [Config.Trace], and then advance the clock; see the example with the mock clock.
 //
 // In a bubble, times are exact, to the nanosecond. In real time, a timer that fires
 // late by up to 100 ms is compensated for, so delays do not add up.
 //
 // # Cost
 //
-// While a link has no limits, calls go right to the inner connection, and io.Copy keeps
-// the operating system's fast paths, such as splice and sendfile. There is a goroutine
-// for each direction of a connection while bytes are in flight or wait for the reader,
-// and none while it is idle or closed.
+// While a link has no limits, calls go directly to the inner connection, and io.Copy
+// keeps the operating system's fast paths, such as splice and sendfile. Each direction
+// of a connection has a goroutine while bytes are in flight or wait for the reader, and
+// none while it is idle or closed.
 //
 // # Limitations
 //
-// Those of the model are in package netem's documentation. Each direction of a
-// connection over TCP has its own acknowledgements, in segments of their own. TCP gives
-// up on a path whose round trip takes minutes, as on a real one: use [netem.Unlimited]
-// there. With it, a dial takes a round trip of the links' latencies, whatever else they
-// do to packets. A dial over TCP begins when the inner dial has succeeded, so the peer
-// may accept a connection whose SYN is lost.
+// The limitations of the model are in package netem's documentation. Over TCP, the
+// directions of a connection are independent: acknowledgements are separate segments,
+// never part of data segments. On a path whose round trip takes minutes, TCP gives up, as
+// on a real one: use [netem.Unlimited] there. With it, a dial takes a round trip of the
+// links' latencies, whatever else they do to packets. A dial over TCP begins when the
+// inner dial has succeeded, so the peer may accept a connection whose SYN is lost.
 //
-// The wrapper needs the deadlines of the inner connection, to interrupt calls that
-// block in it. An inner connection may set deadlines of its own, such as an idle
-// time-out: Read or Write returns that time-out unchanged, and a fault restarts the
-// idle time. If the inner connection times out while written bytes are in flight, they
-// are lost, and every later Write returns the time-out.
+// The wrapper uses the deadlines of the inner connection to interrupt calls that block
+// in it. An inner connection may set deadlines of its own, such as an idle timeout: Read
+// or Write returns that timeout unchanged, and a fault restarts the idle time. If the
+// inner connection times out while written bytes are in flight, they are lost, and every
+// later Write returns the timeout.
 //
 // The inner connection is a real one: its delay adds to the link's, and its buffers to
-// the link's queue. Received bytes enter the link when they are read from it. That is
-// at once while others are in flight or a goroutine waits in Read, and otherwise at the
-// next Read. At most 16 MiB are in flight in each direction of an ideal stream; then
-// the writer waits. Over TCP, a writer waits for room in the send buffer.
+// the link's queue. Received bytes enter the link when they are read from the inner
+// connection: at once while other bytes are in flight or a goroutine waits in Read, and
+// otherwise at the next Read. At most 16 MiB are in flight in each direction of an ideal
+// stream; then the writer waits. Over TCP, a writer waits for room in the send buffer.
 //
-// A dial cannot be slowed down from the server's end, as the operating system answers
-// it.
+// The server's end cannot slow down a dial, as the operating system answers it.
 package slownet

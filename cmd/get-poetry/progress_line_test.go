@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/clients"
 )
 
-// A task's state shows what the task waits for at each step.
+// A task's state says what the task is waiting for at each step.
 func TestTaskStates(t *testing.T) {
 	start := time.Unix(1000, 0)
 	task := &task{number: 1}
@@ -40,7 +40,7 @@ func TestTaskStates(t *testing.T) {
 	assert.True(t, task.over())
 }
 
-// No line is ever wider than its terminal; the most important column is the last to go.
+// No line is wider than its terminal: columns are dropped, the most important one last.
 func TestLineFits(t *testing.T) {
 	now := time.Unix(1000, 0)
 	tasks := []*task{
@@ -82,7 +82,7 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// A steady rate is shown from the start; for a server that stalls it falls to nothing.
+// A steady rate is shown after half a second; when the server stalls, it falls to zero.
 func TestMeter(t *testing.T) {
 	start := time.Unix(1000, 0)
 	m := meter{start: start, at: start}

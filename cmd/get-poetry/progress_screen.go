@@ -22,8 +22,8 @@ import (
 type screen struct {
 	terminal *os.File
 
-	mu     sync.Mutex   // guards what follows, and writing
-	live   bool         // lines are drawn; otherwise everything is written at once
+	mu     sync.Mutex   // guards the fields below, and writes to the terminal
+	live   bool         // lines are drawn; otherwise all output is written at once
 	above  bytes.Buffer // text to write above the lines
 	frame  bytes.Buffer // the lines to draw next
 	widths []int        // of the lines on the terminal
@@ -45,8 +45,8 @@ func (s *screen) end() error {
 	return err
 }
 
-// Write writes above the drawn lines, with the next frame, and only up to the
-// end of the last whole line.
+// Write writes above the drawn lines. The text appears with the next frame; an
+// incomplete last line stays in the buffer until its end is written.
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.above.Write(p)
 }
 
-// ReadFrom takes a line of the next frame.
+// ReadFrom adds a line to the next frame.
 func (s *screen) ReadFrom(r io.Reader) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,7 @@ func (s *screen) IsTerminal() bool { return true }
 // The size of a terminal that does not report its own.
 const defaultWidth, defaultHeight = 80, 24
 
-// size returns the room for lines: one line is for the cursor.
+// size returns the space for lines; one line is reserved for the cursor.
 func (s *screen) size() (width, height int) {
 	width, height = cli.TerminalSize(s.terminal)
 	if width == 0 {
@@ -81,15 +81,16 @@ func (s *screen) size() (width, height int) {
 	return width, max(height-1, 1)
 }
 
-// GetTermSize returns the width of the terminal, and no limit on its height:
-// Flush leaves out lines that do not fit.
+// GetTermSize returns the width of the terminal, and an unlimited height: Flush
+// omits lines that do not fit.
 func (s *screen) GetTermSize() (width, height int, err error) {
 	width, _ = s.size()
 	return width, math.MaxInt32, nil
 }
 
-// Flush replaces the last frame. The last lines of the frame, as many as given,
-// will be drawn again if they fit; the others stay.
+// Flush draws the frame in place of the previous one. The next Flush replaces
+// only the last lines of this frame, as many as given and as fit on the
+// terminal; the lines before them stay.
 func (s *screen) Flush(lines int) error {
 	width, height := s.size() // the current size: it may have changed since the start of the frame
 	s.mu.Lock()
@@ -109,7 +110,7 @@ func (s *screen) Flush(lines int) error {
 	for _, line := range again {
 		s.widths = append(s.widths, runewidth.StringWidth(withoutColour(strings.TrimSuffix(line, "\n"))))
 	}
-	// Each line is erased by itself, as tmux keeps a copy of a screen that is erased as a
+	// Lines are erased one by one, as tmux keeps a copy of a screen that is erased as a
 	// whole.
 	for _, line := range slices.Concat(above, stay, again) {
 		out.WriteString("\x1b[K" + line)
@@ -120,8 +121,8 @@ func (s *screen) Flush(lines int) error {
 }
 
 // heightLocked returns the number of terminal lines that the drawn lines
-// occupy. A terminal that has become narrower has wrapped them, as most
-// terminals do.
+// occupy. It assumes that a terminal that becomes narrower wraps lines, as most
+// do.
 func (s *screen) heightLocked(width int) (height int) {
 	for _, w := range s.widths {
 		height += max((w+width-1)/width, 1)

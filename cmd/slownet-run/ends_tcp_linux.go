@@ -15,13 +15,13 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// dialTimeout is the maximum time for connecting to the outside. Linux gives up after
-// two minutes, too.
+// dialTimeout is the maximum time for connecting to the outside. Linux, too, gives up
+// after about two minutes.
 const dialTimeout = 127 * time.Second
 
-// forwardTCP forwards a connection. It accepts the connection after the host's socket is
-// connected, refuses it if the socket is refused, and leaves it unanswered if the socket
-// gets no answer.
+// forwardTCP forwards a connection. It dials the destination from a socket of the host,
+// and accepts the connection if that succeeds, leaves it unanswered if the dial times out,
+// and refuses it if the dial fails otherwise.
 func (e *ends) forwardTCP(r *tcp.ForwarderRequest) {
 	id := r.ID()
 	to := addrPortOf(id.LocalAddress, id.LocalPort)
@@ -44,7 +44,7 @@ func (e *ends) forwardTCP(r *tcp.ForwarderRequest) {
 		return
 	}
 	r.Complete(false)
-	endpoint.SocketOptions().SetDelayOption(false) // the peer's data is not held back
+	endpoint.SocketOptions().SetDelayOption(false) // no Nagle algorithm: the peer's data is forwarded at once
 	inner := gonet.NewTCPConn(&queue, endpoint)
 	if isName {
 		e.names.serveTCP(inner)
@@ -53,7 +53,7 @@ func (e *ends) forwardTCP(r *tcp.ForwarderRequest) {
 	join(inner, endpoint, outer)
 }
 
-// dialTCP connects a socket of the host.
+// dialTCP connects a socket of the host. If all addresses fail, it returns the first error.
 func dialTCP(to netip.AddrPort) (*net.TCPConn, error) {
 	addresses, ok := dialed(to.Addr())
 	if !ok {
@@ -75,8 +75,8 @@ func dialTCP(to netip.AddrPort) (*net.TCPConn, error) {
 	return nil, first
 }
 
-// join copies both directions of a connection until both have ended. It passes on how
-// one ends: a close closes that direction, a reset resets the connection.
+// join copies both directions of a connection until both have ended. It passes on their
+// ends: a close closes that direction, and a reset resets the connection.
 func join(inner *gonet.TCPConn, endpoint tcpip.Endpoint, outer *net.TCPConn) {
 	failed := make(chan bool, 2)
 	carry := func(to interface {

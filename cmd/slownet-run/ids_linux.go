@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// idMappings returns the users and groups of the host that exist inside, each mapped to
-// itself. For root that is all; for other users it is only their own, and then no process
-// inside may change its groups.
+// idMappings returns the users and groups of the host that exist in the namespace, each
+// mapped to itself, and whether processes may change their groups there. Root gets all
+// users and groups, and may; other users get only their own, and may not.
 func idMappings() (uids, gids []syscall.SysProcIDMap, setgroups bool) {
 	if os.Geteuid() == 0 {
 		uids, gids = allIDs("/proc/self/uid_map"), allIDs("/proc/self/gid_map")
@@ -23,7 +23,8 @@ func idMappings() (uids, gids []syscall.SysProcIDMap, setgroups bool) {
 	return own(os.Geteuid()), own(os.Getegid()), false
 }
 
-// allIDs returns the ID ranges of the namespace of this process.
+// allIDs returns the ID ranges of this process's user namespace, as its uid_map or gid_map
+// lists them, or nil if the file cannot be read.
 func allIDs(file string) (all []syscall.SysProcIDMap) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -39,8 +40,8 @@ func allIDs(file string) (all []syscall.SysProcIDMap) {
 	return all
 }
 
-// pingGroups returns the range of groups that may ping inside without privileges: all
-// existing ones, as far as one range covers them.
+// pingGroups returns the range of groups that may ping in the namespace without privileges,
+// for net.ipv4.ping_group_range: the first range of the groups that exist there.
 func pingGroups() string {
 	_, gids, _ := idMappings()
 	first, last := gids[0].ContainerID, gids[0].ContainerID+gids[0].Size-1

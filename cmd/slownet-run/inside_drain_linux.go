@@ -11,8 +11,9 @@ import (
 // kernel can deliver the command's remaining data.
 const maxDrain = 30 * time.Second
 
-// drain waits until the kernel has delivered data that the command wrote to connections
-// before it closed them, or ended. It reports whether there was any. A signal ends it.
+// drain waits until the kernel has delivered the data that the command wrote to connections
+// before it closed them or ended. It reports whether there was such data. A signal ends the
+// wait.
 func drain(r *received) (waited bool) {
 	start := time.Now()
 	for time.Since(start) < maxDrain && !r.anySince(start) {
@@ -25,9 +26,9 @@ func drain(r *received) (waited bool) {
 	return waited
 }
 
-// unacknowledged reports whether a table of the kernel contains a connection without a
-// process and with unacknowledged data. Its FIN, which counts as a byte, does not count as
-// data.
+// unacknowledged reports whether a table of the kernel contains a connection that belongs to
+// no process and has unacknowledged data. The table counts a FIN as a byte; drain does not
+// wait for a FIN alone.
 func unacknowledged(table string) bool {
 	data, err := os.ReadFile(table)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
-// deviceName is the name of the device.
+// deviceName is the name of the TUN device in the namespace.
 const deviceName = "slow0"
 
-// configureNetwork configures the device and the loopback.
+// configureNetwork configures the TUN device and the loopback interface.
 func configureNetwork(i *inside) error {
 	if err := tun.Configure("lo", tun.Config{}); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An error names the restriction of the system, and how to lift it.
+// An error names the system's restriction, and says how to lift it.
 func TestMissingIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -24,7 +24,7 @@ func TestMissingIsNamed(t *testing.T) {
 		want  string
 	}{
 		{"no user namespaces", map[string]string{"proc/sys/user/max_user_namespaces": "0"}, makeNamespaces, unix.ENOSPC, "sysctl -w user.max_user_namespaces=10000"},
-		{"Debian of old", map[string]string{"proc/sys/kernel/unprivileged_userns_clone": "0"}, makeNamespaces, unix.EPERM, "sysctl -w kernel.unprivileged_userns_clone=1"},
+		{"an old Debian", map[string]string{"proc/sys/kernel/unprivileged_userns_clone": "0"}, makeNamespaces, unix.EPERM, "sysctl -w kernel.unprivileged_userns_clone=1"},
 		{"Docker", map[string]string{".dockerenv": ""}, makeNamespaces, unix.EPERM, "--security-opt seccomp=unconfined"},
 		{"Docker, without the device", map[string]string{".dockerenv": ""}, openDevice, unix.ENOENT, "the container has no /dev/net/tun: start it with --device /dev/net/tun"},
 		{"no module", nil, openDevice, unix.ENOENT, "modprobe tun"},
@@ -48,7 +48,7 @@ func TestMissingIsNamed(t *testing.T) {
 	}
 }
 
-// The same on a system that really has the restriction.
+// The same errors on a system that really has the restriction.
 func TestDevicesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
@@ -70,7 +70,8 @@ func TestDevicesThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// A user namespace in which no others may be created acts as a system without them.
+// Inside a user namespace that allows no nested ones, slownet-run behaves as on a system
+// without user namespaces.
 func TestNoUserNamespaces(t *testing.T) {
 	t.Parallel()
 	c := exec.Command("sh", "-c", `echo 0 >/proc/sys/user/max_user_namespaces && exec "$@"`, "sh", program, "--", "true")

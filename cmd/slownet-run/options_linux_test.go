@@ -19,7 +19,7 @@ import (
 func TestDocumentedCommandLines(t *testing.T) {
 	page, err := os.ReadFile("../../docs/run.md")
 	require.NoError(t, err)
-	t.Chdir(t.TempDir()) // where the named files are
+	t.Chdir(t.TempDir()) // for the files that the command lines name
 	for _, name := range []string{"up.trace", "down.trace"} {
 		require.NoError(t, os.WriteFile(name, []byte("1\n2\n"), 0o644))
 	}
@@ -55,7 +55,7 @@ func TestMTU(t *testing.T) {
 	}
 }
 
-// The file of --set-file is the path from the start, if it exists.
+// If the file of --set-file exists, the path follows it from the start.
 func TestSetFileAtTheStart(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "path.json")

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// The IP protocols and ICMP types of the packets made here.
+// The IP protocols and ICMP types of the packets that this file reads and creates.
 const (
 	protocolICMP   = 1
 	protocolUDP    = 17
@@ -27,7 +27,7 @@ type echo struct {
 	data     []byte
 }
 
-// echoRequestIn returns a packet's echo request, and whether it is one.
+// echoRequestIn returns the echo request that a packet contains, if it contains one.
 func echoRequestIn(packet []byte) (e echo, ok bool) {
 	var message []byte
 	kind := byte(echoRequest)
@@ -86,7 +86,7 @@ func icmpPacket(from, to netip.Addr, kind, code byte, rest uint32, data []byte) 
 	message := binary.BigEndian.AppendUint32([]byte{kind, code, 0, 0}, rest)
 	message = append(message, data...)
 	protocol, sum := byte(protocolICMP), uint32(0)
-	if from.Is6() { // its checksum covers the addresses, too
+	if from.Is6() { // the checksum of ICMPv6 covers the addresses, too
 		protocol = protocolICMPv6
 		sum = sumOf(from.AsSlice()) + sumOf(to.AsSlice()) + uint32(len(message)) + protocolICMPv6
 	}
@@ -122,7 +122,7 @@ func sumOf(data []byte) (sum uint32) {
 	return sum
 }
 
-// checksum returns the checksum of a sum.
+// checksum folds a sum into a checksum.
 func checksum(sum uint32) uint16 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff

@@ -135,5 +135,5 @@ func TestFileChangesThePath(t *testing.T) {
 		assert.GreaterOrEqual(t, slices.Min(trips[3*i:3*i+3]), least)
 		assert.Less(t, slices.Min(trips[3*i:3*i+3]), least+30)
 	}
-	assert.Equal(t, "slownet run: the path was not changed: "+file+": netem: profile, line 1: down.latency: duration \"far\" cannot be read: write it such as \"40ms\" or \"1.5s\"\n", r.stderr)
+	assert.Equal(t, "slownet run: the path was not changed: "+file+": netem: profile, line 1: down.latency: duration \"far\" cannot be read: write it like \"40ms\" or \"1.5s\"\n", r.stderr)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// proxyMetrics are a server's metrics, under Toxiproxy's names and under names of our
-// own.
+// proxyMetrics are the metrics of a server: those of Toxiproxy under Toxiproxy's names,
+// and further ones.
 type proxyMetrics struct {
 	server                          *proxy.Server
 	received, sent, conns, accepted *prometheus.Desc

@@ -36,31 +36,31 @@ func newShow(stdout, stderr io.Writer, live bool) *show {
 		return s
 	}
 	terminal, _ = cli.TerminalOf(stderr)
-	s.size = func() (int, int) { return sizeBeside(terminal) }
+	s.size = func() (int, int) { return sizeWithoutTerminal(terminal) }
 	return s
 }
 
 // maxWidth is the maximum width of a chart.
 const maxWidth = 1000
 
-// sizeOf returns the size of the terminal. If the terminal does not know its
-// width, it is COLUMNS, or else 80.
+// sizeOf returns the size of the terminal. If the terminal does not report a
+// width, the width is COLUMNS, or else 80.
 func sizeOf(terminal *os.File) (width, height int) {
 	width, height = cli.TerminalSize(terminal)
 	return min(cmp.Or(width, columns(), 80), maxWidth), cmp.Or(height, 24)
 }
 
-// sizeBeside returns the size to use if the output is not a terminal. The width
-// is COLUMNS, or else that of stderr's terminal, where a pager may show the
-// output, or else 80.
-func sizeBeside(terminal *os.File) (width, height int) {
-	if terminal != nil {
-		width, height = cli.TerminalSize(terminal)
+// sizeWithoutTerminal returns the size to use if the output is not a terminal.
+// The width is COLUMNS, or else that of stderr's terminal, where a pager may
+// show the output, or else 80.
+func sizeWithoutTerminal(stderr *os.File) (width, height int) {
+	if stderr != nil {
+		width, height = cli.TerminalSize(stderr)
 	}
 	return min(cmp.Or(columns(), width, 80), maxWidth), cmp.Or(height, 24)
 }
 
-// columns returns the value of COLUMNS, or 0.
+// columns returns the value of COLUMNS, or 0 if it is not a positive number.
 func columns() int {
 	columns, err := strconv.Atoi(os.Getenv("COLUMNS"))
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *show) begin(title string, tasks int) {
 	s.running = true
 }
 
-// arrived adds the arrival of a piece.
+// arrived adds the arrival of a piece to the chart.
 func (s *show) arrived(task int, at time.Duration) {
 	c := s.charts[len(s.charts)-1]
 	c.rows[task-1].arrivals = append(c.rows[task-1].arrivals, at)
@@ -141,8 +141,9 @@ func (s *show) printAll() {
 	}
 }
 
-// erase removes the chart, and leaves the cursor where it began. A terminal
-// that has become narrower has wrapped its lines.
+// erase returns the escape sequence that removes the chart and moves the cursor
+// to where the chart began. It counts lines that wrapped when the terminal
+// became narrower.
 func (s *show) erase() string {
 	width, _ := s.size()
 	rows := 0
@@ -155,7 +156,8 @@ func (s *show) erase() string {
 	return fmt.Sprintf("\x1b[%dA\r\x1b[J", rows)
 }
 
-// draw prints the chart of the current run, if there is one and if it fits.
+// draw returns the chart of the current run, or nothing if no run is in
+// progress or the chart does not fit.
 func (s *show) draw() string {
 	width, height := s.size()
 	if !s.running || width < minLiveWidth || height < len(servers)+4 {

@@ -89,7 +89,7 @@ func TestLiveShow(t *testing.T) {
 func TestSizeWithoutATerminal(t *testing.T) {
 	for columns, want := range map[string]int{"": 80, "0": 80, "-5": 80, "x": 80, "120": 120, "100000000": maxWidth} {
 		t.Setenv("COLUMNS", columns)
-		width, height := sizeBeside(nil)
+		width, height := sizeWithoutTerminal(nil)
 		assert.Equal(t, want, width, columns)
 		assert.Equal(t, 24, height)
 	}

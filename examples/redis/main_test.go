@@ -20,14 +20,14 @@ const (
 	oneWay    = 100 * time.Millisecond
 	roundTrip = 2 * oneWay
 
-	// connecting is the time before the first command: a round trip for TCP,
+	// connecting is the time before the first command: one round trip for TCP
 	// and one for HELLO.
 	connecting = 2 * roundTrip
 )
 
-// scenario runs f on two hosts, "client" and "server", a slow link apart. It
-// runs with several seeds, and twice with each, to check that both runs are the
-// same.
+// scenario runs f on two hosts, "client" and "server", connected by a slow
+// link. It runs f twice with each of several seeds, to check that both runs are
+// the same.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {
@@ -40,15 +40,15 @@ func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	}
 }
 
-// noNotifications keeps the client from requesting notifications of maintenance,
-// and from looking up the server's name in the real DNS for that.
+// noNotifications keeps the client from requesting maintenance notifications,
+// for which it would look up the server's name in the real DNS.
 var noNotifications = maintnotifications.Config{
 	Mode:         maintnotifications.ModeDisabled,
 	EndpointType: maintnotifications.EndpointTypeNone,
 }
 
-// newClient returns a client on the host "client" with one connection, which
-// does not repeat a command that fails. Options may change that.
+// newClient returns a client on the host "client". It has one connection, and
+// does not retry a command that fails; options may change that.
 func newClient(t *testing.T, sim *simtest.Sim, options ...func(*redis.Options)) *redis.Client {
 	t.Helper()
 	o := &redis.Options{
@@ -70,7 +70,7 @@ func newClient(t *testing.T, sim *simtest.Sim, options ...func(*redis.Options)) 
 	return client
 }
 
-// timed returns the time of f in simulated time.
+// timed returns how long f takes, in simulated time.
 func timed(f func()) time.Duration {
 	start := time.Now()
 	f()

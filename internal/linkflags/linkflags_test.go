@@ -79,7 +79,7 @@ func TestWrongFlags(t *testing.T) {
 	}{
 		{[]string{"--profile", "webpagetest/33g"}, `there is no profile "webpagetest/33g" (is it webpagetest/3g?)`},
 		{[]string{"--profile", "mine.json"}, "the file of the profile: open mine.json: "},
-		{[]string{"--loss", "5"}, `loss: percentage 5 has no unit: write it such as "1.5%"`},
+		{[]string{"--loss", "5"}, `loss: percentage 5 has no unit: write it like "1.5%"`},
 		{[]string{"--latency", "-3ms"}, "latency"},
 		{[]string{"--rate", "fast"}, `rate "fast"`},
 		{[]string{"--up", "latency"}, `want fields such as rate=8Mbit/s,loss=1%, or a JSON object, not "latency"`},

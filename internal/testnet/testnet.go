@@ -13,13 +13,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A Net is a network with a server's host and a client's.
+// A Net is a network with two hosts, a server and a client.
 type Net struct {
-	// Simulated is set for the simulation: only there may a test assert exact
-	// times.
+	// Simulated reports whether this is the simulation, the only network on
+	// which a test may assert exact times.
 	Simulated bool
 
-	// Dial connects the client's host.
+	// Dial dials from the client.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	listen func(t *testing.T) (listener net.Listener, address string)
@@ -54,8 +54,8 @@ func Each(t *testing.T, test func(t *testing.T, n *Net)) {
 	})
 }
 
-// Listen listens on a free port of the server's host. The listener is closed
-// when the test ends.
+// Listen listens on a free TCP port of the server. The listener is closed when
+// the test ends.
 func (n *Net) Listen(t *testing.T) (listener net.Listener, address string) {
 	t.Helper()
 	listener, address = n.listen(t)
@@ -63,8 +63,8 @@ func (n *Net) Listen(t *testing.T) (listener net.Listener, address string) {
 	return listener, address
 }
 
-// MustDial connects the client's host. The connection is closed when the test
-// ends.
+// MustDial dials the address from the client, and stops the test on an error.
+// The connection is closed when the test ends.
 func (n *Net) MustDial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := n.Dial(t.Context(), "tcp", address)
@@ -81,8 +81,8 @@ func (n *Net) RefusedAddress(t *testing.T) string {
 	return address
 }
 
-// AssertTook checks a duration: exactly in simulated time, as a minimum in real
-// time.
+// AssertTook asserts that took equals want in simulated time, and is at least
+// want in real time.
 func (n *Net) AssertTook(t *testing.T, want, took time.Duration) {
 	t.Helper()
 	if n.Simulated && took != want || took < want {

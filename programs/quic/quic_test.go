@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var config = &quic.Config{MaxIdleTimeout: 30 * time.Second, KeepAlivePeriod: 10 * time.Second}
 
-// serve makes the server echo each stream. Its key for stateless resets is the
-// same after a restart.
+// serve runs a server that echoes each stream. Its key for stateless resets is
+// the same after a restart.
 func serve(t *testing.T, sim *simtest.Sim, pause time.Duration) {
 	t.Helper()
 	settings, err := certificate.ForServer("echo")
@@ -69,8 +69,7 @@ func echo(conn *quic.Conn, pause time.Duration) {
 	}
 }
 
-// send sends data and closes the stream, with a pause
-// before each.
+// send sends data and closes the stream, with a pause before each step.
 func send(stream *quic.Stream, data []byte, pause time.Duration) error {
 	time.Sleep(pause)
 	if _, err := stream.Write(data); err != nil {
@@ -128,7 +127,7 @@ func exchange(conn *quic.Conn, n int, pause time.Duration) error {
 		return err
 	}
 	if !bytes.Equal(there, back) {
-		return errors.New("what came back is not what was sent")
+		return errors.New("the echo differs from the data sent")
 	}
 	time.Sleep(pause)
 	return nil
@@ -152,8 +151,8 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A short partition costs time. In a long one both ends give up after 30 seconds
-// of silence.
+// A short partition costs time. During a long one, both ends give up after 30
+// seconds of silence.
 func TestPartition(t *testing.T) {
 	polite(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration) {
 		serve(t, sim, pause)
@@ -218,10 +217,10 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// polite runs f with pauses, and without. A connection has a goroutine that
-// sends pending data. If a program writes or reads at the instant at which it
-// runs, the scheduler decides whether the data goes into this packet or into
-// the next. With pauses of a millisecond, only one of them acts at a time.
+// polite runs f with pauses and without. A connection has a goroutine that sends
+// pending data. If the program writes or reads at the instant at which that
+// goroutine runs, the scheduler decides whether the data goes into this packet or
+// the next. With pauses of a millisecond, only one of the two acts at a time.
 func polite(t *testing.T, f func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Duration)) {
 	t.Helper()
 	same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {

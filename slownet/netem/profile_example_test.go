@@ -52,5 +52,5 @@ func ExampleParseProfile() {
 	fmt.Println(err)
 	// Output:
 	// my/slow 250kbit/s 0.015 normal true
-	// netem: profile, line 3: down.rate: rate "250" has no unit: write it such as "250kbit/s"
+	// netem: profile, line 3: down.rate: rate "250" has no unit: write it like "250kbit/s"
 }

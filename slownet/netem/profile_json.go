@@ -16,41 +16,41 @@ import (
 //	  "lookup": "3s"
 //	}
 //
-// All fields may be omitted; the default is zero. The fields of a link, down or
-// up, are those of [Link], except Bottleneck:
+// All fields may be omitted; the default is zero. The fields of down and up are
+// those of [Link], except Bottleneck:
 //
 //   - latency: a duration, in the syntax of time.ParseDuration.
-//   - jitter: a duration, which is the deviation of a uniform distribution, or
+//   - jitter: a duration, the deviation of a uniform distribution; or
 //     {"deviation": "10ms", "distribution": "normal", "correlation": "25%"}.
 //     The distribution is "uniform", "normal", "pareto", "paretonormal" or an
 //     array of whole numbers, see [NewDistribution].
 //   - rate: in the syntax of [ParseRate].
 //   - replay: an array of whole milliseconds, see [ParseReplay].
 //   - pace: {"bytes": 10, "wait": "100ms"}.
-//   - queue: a whole number of bytes, a string such as "64kB" or "100 packets", or
+//   - queue: a whole number of bytes; a string such as "64kB" or "100 packets"; or
 //     {"bytes": 64000, "packets": 100, "countDelayed": true, "discipline": "codel"}.
 //     The discipline is "fifo", "codel" or "fq_codel".
 //   - mtu: a whole number of bytes; dropOversize: true or false.
-//   - loss: a percentage, or one of netem's models:
+//   - loss: a percentage; or one of tc-netem's models:
 //     {"model": "gilbert-elliott", "p": "1%", "r": "10%", "1-h": "100%", "1-k": "0%"} or
 //     {"model": "markov", "p13": "1%", "p31": "99%", "p32": "0%", "p23": "100%", "p14": "0%"}.
-//     All but p and p13 may be omitted; the defaults are netem's:
+//     All but p and p13 may be omitted; the defaults are those of tc-netem:
 //     r is 100% - p, and p31 is 100% - p13; the others are as shown.
-//   - duplicate, corrupt, reorder: a percentage, or
+//   - duplicate, corrupt, reorder: a percentage; or
 //     {"probability": "2%", "correlation": "25%"}.
 //
 // Durations, rates and percentages are strings with a unit. A number of bytes
-// may also be a string, with the unit B, kB, MB, GB, KiB, MiB or GiB; it is
-// written as a number. Numbers must not have exponents. Unknown fields,
+// may also be a string with the unit B, kB, MB, GB, KiB, MiB or GiB; MarshalJSON
+// writes it as a number. Numbers must not have exponents. Unknown fields,
 // duplicate fields, and profiles for which Validate returns an error are
 // errors. All errors give the line, and the field if there is one.
 //
-// A profile that is written with json.Marshal and parsed again is unchanged.
+// A profile written with json.Marshal and parsed again is unchanged.
 func ParseProfile(data []byte) (Profile, error) { return parseJSON[Profile]("profile", data) }
 
-// MarshalJSON writes the profile in the syntax of ParseProfile, without zero
-// fields. An invalid profile is an error, and so is one with a Bottleneck,
-// which is shared with other links and cannot be written.
+// MarshalJSON writes the profile in the syntax of ParseProfile, without fields
+// that are zero. It returns an error if the profile is invalid or has a
+// Bottleneck, which is shared with other links and cannot be written.
 func (p Profile) MarshalJSON() ([]byte, error) {
 	if err := p.check(unwritable); err != nil {
 		return nil, fmt.Errorf("netem: profile %w", err)
@@ -58,14 +58,15 @@ func (p Profile) MarshalJSON() ([]byte, error) {
 	return appendJSON(nil, &p), nil
 }
 
-// UnmarshalJSON parses a profile as ParseProfile does; lines in errors count
-// from the beginning of the profile. It replaces the whole profile; null and
-// errors leave it unchanged.
+// UnmarshalJSON parses a profile as ParseProfile does. Line numbers in errors
+// count from the beginning of the profile. It replaces the whole profile; null
+// or an error leaves it unchanged.
 func (p *Profile) UnmarshalJSON(data []byte) error { return unmarshalJSON("profile", data, p) }
 
-// MarshalJSON writes the link as a field of a profile (see ParseProfile),
-// without zero fields. An invalid link is an error, and so is one with a
-// Bottleneck, which is shared with other links and cannot be written.
+// MarshalJSON writes the link in the syntax of down and up in a profile (see
+// ParseProfile), without fields that are zero. It returns an error if the link
+// is invalid or has a Bottleneck, which is shared with other links and cannot be
+// written.
 func (l Link) MarshalJSON() ([]byte, error) {
 	if err := unwritable(l); err != nil {
 		return nil, fmt.Errorf("netem: link: %w", err)
@@ -73,12 +74,13 @@ func (l Link) MarshalJSON() ([]byte, error) {
 	return appendJSON(nil, &l), nil
 }
 
-// UnmarshalJSON parses a link as ParseProfile does; lines in errors count from
-// the beginning of the link. It replaces the whole link; null and errors leave
-// it unchanged.
+// UnmarshalJSON parses a link as ParseProfile does. Line numbers in errors count
+// from the beginning of the link. It replaces the whole link; null or an error
+// leaves it unchanged.
 func (l *Link) UnmarshalJSON(data []byte) error { return unmarshalJSON("link", data, l) }
 
-// parseJSON parses a text with a single value. The name is for errors.
+// parseJSON parses a text that contains a single value. The name is used in
+// errors.
 func parseJSON[T any](name string, text []byte) (t T, err error) {
 	v, err := newJSONValue(text)
 	if err == nil {
@@ -90,7 +92,8 @@ func parseJSON[T any](name string, text []byte) (t T, err error) {
 	return t, nil
 }
 
-// unmarshalJSON stores what parseJSON reads, unless it is null.
+// unmarshalJSON parses the text as parseJSON does and stores the value, unless
+// it is null.
 func unmarshalJSON[T any](name string, text []byte, t *T) error {
 	if string(bytes.TrimSpace(text)) == "null" {
 		return nil
@@ -102,10 +105,10 @@ func unmarshalJSON[T any](name string, text []byte, t *T) error {
 	return err
 }
 
-// unwritable reports the part of a link that cannot be written as JSON.
+// unwritable returns an error if the link cannot be written as JSON.
 func unwritable(l Link) error {
 	if l.Bottleneck != nil {
-		return errors.New("there is a Bottleneck, which cannot be written, as it is shared with other links: set it to nil, and Rate to its rate")
+		return errors.New("a Bottleneck cannot be written, because it is shared with other links: set it to nil, and Rate to its rate")
 	}
 	return l.invalid()
 }

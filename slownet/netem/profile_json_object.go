@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// A jsonField is a field of a struct, and of the object that stands for it.
+// A jsonField is a field of a struct and of the JSON object that represents the struct.
 type jsonField struct {
 	name     string
-	omitZero bool // it is not written if it is zero
+	omitZero bool // the field is not written if it is zero
 	isZero   bool
 	pointer  any // to the field of the struct
 }
 
-// fieldsOf returns the fields of the struct that a pointer points to, those of structs
-// that are embedded in it included.
+// fieldsOf returns the fields of the struct that a pointer points to, including those of
+// embedded structs.
 func fieldsOf(pointer any) (fields []jsonField) {
 	of := reflect.ValueOf(pointer).Elem()
 	for _, f := range reflect.VisibleFields(of.Type()) {
@@ -53,14 +53,14 @@ func appendObject(b []byte, from any) []byte {
 
 // objectRules are the rules for an object.
 type objectRules struct {
-	what            string       // an example of it
-	needed, example string       // a required field, and an object that has it
-	invalid         func() error // called after each field, so that an error can name the field; nil accepts everything
+	what            string       // what is allowed here, with an example, for errors
+	needed, example string       // a required field, and an example of an object that has it
+	invalid         func() error // checks the struct after each field, so that an error can name the field; nil accepts everything
 }
 
-// readObject reads the struct that a pointer points to. Fields that are not in
-// the object are unchanged. An unknown field is an error, and so is a
-// duplicate.
+// readObject reads an object into the struct that a pointer points to. Fields
+// that the object does not contain are unchanged. Unknown and duplicate fields
+// are errors.
 func readObject(v jsonValue, to any, rules objectRules) error {
 	if err := v.mustBe('{', rules.what); err != nil {
 		return err

@@ -26,7 +26,7 @@ func readInt(v jsonValue, to *int, what string) error {
 // readQuantity reads a string that is a number with a unit, such as the example.
 func readQuantity[T any](v jsonValue, to *T, what, example string, parse func(string) (T, error)) error {
 	if v.kind() == '0' {
-		return fmt.Errorf("%s %.40s has no unit: write it such as %q", what, v.raw(), example)
+		return fmt.Errorf("%s %.40s has no unit: write it like %q", what, v.raw(), example)
 	}
 	err := v.mustBe('"', fmt.Sprintf("a string, such as %q", example))
 	if err != nil {

@@ -152,7 +152,7 @@ func TestJSONReplacesAllOfAProfile(t *testing.T) {
 
 func TestProfileThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	const bottleneck = "there is a Bottleneck, which cannot be written, as it is shared with other links: set it to nil, and Rate to its rate"
+	const bottleneck = "a Bottleneck cannot be written, because it is shared with other links: set it to nil, and Rate to its rate"
 	for want, link := range map[string]Link{
 		bottleneck:                             {Bottleneck: NewBottleneck(Kbps)},
 		"Latency is -1s: it must be 0 or more": {Latency: -time.Second},

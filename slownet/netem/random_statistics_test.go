@@ -9,15 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// statisticsSeed is the seed of all statistical tests. It is fixed, so that
-// their results are always the same; they pass with nearly every other seed,
-// since 5 standard errors are exceeded once in a million times.
+// statisticsSeed is the seed of all statistical tests. It is fixed, so their
+// results are always the same. They pass with nearly every other seed, too: a
+// mean deviates by more than 5 standard errors once in a million times.
 const statisticsSeed = 1
 
 // assertMean asserts that the mean of the samples is within 5 standard errors
-// of want. The standard error is that of the means of 100 consecutive batches,
-// so it also holds for correlated samples. It must be below a bound, or the
-// test would be meaningless.
+// of want. The standard error is estimated from the means of 100 consecutive
+// batches, so it is valid for correlated samples, too. It must not exceed
+// maxError, or the test would be meaningless.
 func assertMean(t *testing.T, want float64, samples []float64, maxError float64, what string, args ...any) {
 	t.Helper()
 	const batches = 100
@@ -39,8 +39,8 @@ func assertMean(t *testing.T, want float64, samples []float64, maxError float64,
 	assert.InDelta(t, want, mean, 5*standardError+1e-9, "%s, %d samples, standard error %g", what, len(samples), standardError)
 }
 
-// assertRuns asserts the share of true events and the mean length of their
-// runs.
+// assertRuns asserts the fraction of events that are true, and the mean length
+// of their runs.
 func assertRuns(t *testing.T, share, run float64, events []bool, what string, args ...any) {
 	t.Helper()
 	what = fmt.Sprintf(what, args...)

@@ -7,10 +7,10 @@ import (
 )
 
 // ParseRate parses a rate as Rate.String writes it, such as "250kbit/s" or
-// "1.5Mbit/s". The units are bit/s, kbit/s, Mbit/s and Gbit/s, also spelled
-// kbit or kbps and so on, after an optional space. Case does not matter, so
-// MBPS is the same as Mbit/s. All units count bits in thousands, even where
-// other tools count bytes: in tc, kbps is kilobytes per second.
+// "1.5Mbit/s". The units are bit/s, kbit/s, Mbit/s and Gbit/s, which may also
+// be spelled kbit or kbps and so on, after an optional space. Case does not
+// matter, so MBPS is the same as Mbit/s. All units count bits, and kilo is
+// 1,000, even where other tools differ: in tc, kbps is kilobytes per second.
 //
 // Parsing is exact: a rate that is not a whole number of bits per second,
 // exceeds 2^63-1, is negative or has no unit is an error.
@@ -22,8 +22,8 @@ func ParseRate(s string) (Rate, error) {
 	return r, nil
 }
 
-// MarshalText returns what String does, for encodings and flags. A negative
-// rate is an error, since it could not be parsed again.
+// MarshalText returns the text that String returns, for encodings and flags. A
+// negative rate is an error, since UnmarshalText would not accept it.
 func (r Rate) MarshalText() ([]byte, error) {
 	if r < 0 {
 		return nil, fmt.Errorf("netem: rate %v is negative: it must be 0 or more", r)
@@ -47,20 +47,20 @@ func parseRate(s string) (Rate, error) {
 	scale, known := rateUnit(unit)
 	switch {
 	case s == "":
-		return 0, errors.New(`the rate is empty: write it such as "250kbit/s"`)
+		return 0, errors.New(`the rate is empty: write it like "250kbit/s"`)
 	case strings.HasPrefix(number, "-"):
 		return 0, fmt.Errorf("rate %.40q is negative: it must be 0 or more", s)
 	case !isDecimal(number):
-		return 0, fmt.Errorf(`rate %.40q does not begin with a number: write it such as "250kbit/s" or "1.5Mbit/s"`, s)
+		return 0, fmt.Errorf(`rate %.40q does not begin with a number: write it like "250kbit/s" or "1.5Mbit/s"`, s)
 	case unit == "":
-		return 0, fmt.Errorf(`rate %.40q has no unit: write it such as "250kbit/s"`, s)
+		return 0, fmt.Errorf(`rate %.40q has no unit: write it like "250kbit/s"`, s)
 	case !known:
-		return 0, fmt.Errorf("rate %.40q has the unknown unit %.20q: it must be bit/s, kbit/s, Mbit/s or Gbit/s, which count bits by the thousand", s, unit)
+		return 0, fmt.Errorf("rate %.40q has the unknown unit %.20q: it must be bit/s, kbit/s, Mbit/s or Gbit/s, where k is 1,000", s, unit)
 	}
 	bits, err := timesExactly(number, int64(scale))
 	switch {
 	case errors.Is(err, errFraction):
-		return 0, fmt.Errorf("rate %.40q has a fraction of a bit per second: it must be a whole number of them", s)
+		return 0, fmt.Errorf("rate %.40q is not a whole number of bits per second: round it", s)
 	case err != nil:
 		return 0, fmt.Errorf("rate %.40q %w: it must be at most %dbit/s", s, err, maxRate)
 	}

@@ -41,14 +41,14 @@ func TestParseRateReadsCommonForms(t *testing.T) {
 func TestParseRateErrors(t *testing.T) {
 	t.Parallel()
 	const (
-		noNumber = ` does not begin with a number: write it such as "250kbit/s" or "1.5Mbit/s"`
-		noUnit   = ` has no unit: write it such as "250kbit/s"`
-		units    = `: it must be bit/s, kbit/s, Mbit/s or Gbit/s, which count bits by the thousand`
-		fraction = ` has a fraction of a bit per second: it must be a whole number of them`
+		noNumber = ` does not begin with a number: write it like "250kbit/s" or "1.5Mbit/s"`
+		noUnit   = ` has no unit: write it like "250kbit/s"`
+		units    = `: it must be bit/s, kbit/s, Mbit/s or Gbit/s, where k is 1,000`
+		fraction = ` is not a whole number of bits per second: round it`
 		tooMuch  = ` is too much: it must be at most 9223372036854775807bit/s`
 	)
 	for s, want := range map[string]string{
-		"":                         `the rate is empty: write it such as "250kbit/s"`,
+		"":                         `the rate is empty: write it like "250kbit/s"`,
 		"250":                      `rate "250"` + noUnit,
 		"250 ":                     `rate "250 "` + noUnit,
 		"0":                        `rate "0"` + noUnit,
@@ -91,7 +91,7 @@ func TestRateIsText(t *testing.T) {
 	assert.Equal(t, 1500*Kbps, rates["rate"])
 
 	rate := 9 * Kbps
-	require.EqualError(t, rate.UnmarshalText([]byte("9")), `netem: rate "9" has no unit: write it such as "250kbit/s"`)
+	require.EqualError(t, rate.UnmarshalText([]byte("9")), `netem: rate "9" has no unit: write it like "250kbit/s"`)
 	assert.Equal(t, 9*Kbps, rate, "after an error")
 
 	_, err = Rate(-1).MarshalText()

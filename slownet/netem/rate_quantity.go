@@ -16,9 +16,9 @@ func parseDuration(s string) (time.Duration, error) {
 	case err == nil:
 		return d, nil
 	case isDecimal(strings.TrimPrefix(s, "-")):
-		return 0, fmt.Errorf(`duration %.40q has no unit: write it such as "40ms"`, s)
+		return 0, fmt.Errorf(`duration %.40q has no unit: write it like "40ms"`, s)
 	}
-	return 0, fmt.Errorf(`duration %.40q cannot be read: write it such as "40ms" or "1.5s"`, s)
+	return 0, fmt.Errorf(`duration %.40q cannot be read: write it like "40ms" or "1.5s"`, s)
 }
 
 // hasExponent reports whether a quantity begins with a number such as 1e3.
@@ -78,9 +78,9 @@ func parsePercent(s string) (float64, error) {
 	case strings.HasPrefix(number, "-"):
 		return 0, fmt.Errorf("percentage %.40q is negative: it must be between 0%% and 100%%", s)
 	case !isDecimal(number) || unit != "" && unit != "%":
-		return 0, fmt.Errorf(`percentage %.40q cannot be read: write it such as "1.5%%"`, s)
+		return 0, fmt.Errorf(`percentage %.40q cannot be read: write it like "1.5%%"`, s)
 	case unit == "":
-		return 0, fmt.Errorf(`percentage %.40q has no unit: write it such as "1.5%%"`, s)
+		return 0, fmt.Errorf(`percentage %.40q has no unit: write it like "1.5%%"`, s)
 	}
 	p, err := strconv.ParseFloat(number+"e-2", 64)
 	if err != nil || p > 1 {
@@ -132,16 +132,16 @@ func parseBytes(s string) (int, error) {
 	case strings.HasPrefix(number, "-"):
 		return 0, fmt.Errorf("size %.40q is negative: it must be 0 or more bytes", s)
 	case !isDecimal(number):
-		return 0, fmt.Errorf(`size %.40q does not begin with a number: write it such as "1500B" or "64kB"`, s)
+		return 0, fmt.Errorf(`size %.40q does not begin with a number: write it like "1500B" or "64kB"`, s)
 	case unit == "":
-		return 0, fmt.Errorf(`size %.40q has no unit: write it such as "1500B", or as a number of bytes without quotes`, s)
+		return 0, fmt.Errorf(`size %.40q has no unit: write it like "1500B", or as a number of bytes without quotes`, s)
 	case !known:
 		return 0, fmt.Errorf("size %.40q has the unknown unit %.20q: it must be %s", s, unit, byteUnitNames)
 	}
 	bytes, err := timesExactly(number, scale)
 	switch {
 	case errors.Is(err, errFraction):
-		return 0, fmt.Errorf("size %.40q has a fraction of a byte: it must be a whole number of them", s)
+		return 0, fmt.Errorf("size %.40q is not a whole number of bytes: round it", s)
 	case err != nil || int64(int(bytes)) != bytes:
 		return 0, fmt.Errorf("size %.40q is too much: it must be at most %dB", s, maxInt)
 	}
@@ -166,7 +166,7 @@ func parseQueue(s string) (Queue, error) {
 		bytes, err := parseBytes(s)
 		return Queue{Bytes: bytes}, err
 	case !isDecimal(strings.TrimPrefix(number, "-")):
-		return Queue{}, fmt.Errorf(`queue %.40q does not begin with a number: write it such as "64kB" or "100 packets"`, s)
+		return Queue{}, fmt.Errorf(`queue %.40q does not begin with a number: write it like "64kB" or "100 packets"`, s)
 	}
 	return Queue{}, fmt.Errorf("queue %.40q has the unknown unit %.20q: it must be packets, %s", s, unit, byteUnitNames)
 }

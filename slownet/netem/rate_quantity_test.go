@@ -23,12 +23,12 @@ func TestAPercentageIsTheNumberThatAProgramMeans(t *testing.T) {
 func TestParsePercentErrors(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]string{
-		"":       `percentage "" cannot be read: write it such as "1.5%"`,
-		"1.5":    `percentage "1.5" has no unit: write it such as "1.5%"`,
-		"1e1%":   `percentage "1e1%" cannot be read: write it such as "1.5%"`,
-		"1,5%":   `percentage "1,5%" cannot be read: write it such as "1.5%"`,
-		"15ppm":  `percentage "15ppm" cannot be read: write it such as "1.5%"`,
-		"NaN%":   `percentage "NaN%" cannot be read: write it such as "1.5%"`,
+		"":       `percentage "" cannot be read: write it like "1.5%"`,
+		"1.5":    `percentage "1.5" has no unit: write it like "1.5%"`,
+		"1e1%":   `percentage "1e1%" cannot be read: write it like "1.5%"`,
+		"1,5%":   `percentage "1,5%" cannot be read: write it like "1.5%"`,
+		"15ppm":  `percentage "15ppm" cannot be read: write it like "1.5%"`,
+		"NaN%":   `percentage "NaN%" cannot be read: write it like "1.5%"`,
 		"-1%":    `percentage "-1%" is negative: it must be between 0% and 100%`,
 		"100.1%": `percentage "100.1%" is too much: it must be between 0% and 100%`,
 	} {
@@ -79,12 +79,12 @@ func TestBytes(t *testing.T) {
 func TestParseBytesErrors(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]string{
-		"":        `size "" does not begin with a number: write it such as "1500B" or "64kB"`,
-		"kB":      `size "kB" does not begin with a number: write it such as "1500B" or "64kB"`,
-		"64":      `size "64" has no unit: write it such as "1500B", or as a number of bytes without quotes`,
+		"":        `size "" does not begin with a number: write it like "1500B" or "64kB"`,
+		"kB":      `size "kB" does not begin with a number: write it like "1500B" or "64kB"`,
+		"64":      `size "64" has no unit: write it like "1500B", or as a number of bytes without quotes`,
 		"64kbit":  `size "64kbit" has the unknown unit "kbit": it must be B, kB, MB, GB, KiB, MiB or GiB`,
 		"-64kB":   `size "-64kB" is negative: it must be 0 or more bytes`,
-		"1.2345B": `size "1.2345B" has a fraction of a byte: it must be a whole number of them`,
+		"1.2345B": `size "1.2345B" is not a whole number of bytes: round it`,
 	} {
 		_, err := parseBytes(s)
 		assert.EqualError(t, err, want, s)

@@ -13,8 +13,8 @@ func bulk(link Link, seed uint64, packets int) []Piece {
 	return settle(f, sendAll(f, 0, packets*1500))
 }
 
-// On a stream too, packets are lost as often as the formula says; each loss
-// delays the packets after it, but a burst does not make one packet wait for
+// On a stream, too, packets are lost as often as the formula says. Each loss
+// delays the packets after it, but a burst does not delay one packet by
 // minutes, let alone end the connection.
 func TestBurstsOnAStream(t *testing.T) {
 	const packets, transfers = 700, 300
@@ -46,21 +46,21 @@ func TestBurstsOnAStream(t *testing.T) {
 	}
 }
 
-// Packets in flight when a timer expired were sent under the old timeout: many
-// losses in one flight cost hardly more than the worst of them.
+// Packets in flight when the timer expires were sent under the old timeout, so
+// many losses in one flight cost hardly more time than the worst of them.
 func TestLossesOfOneFlightWaitTogether(t *testing.T) {
 	for seed := range uint64(100) {
 		var want time.Duration
 		pieces := bulk(Link{Latency: 20 * ms, Loss: Loss{Random: 0.05}}, seed, 700)
 		later := 0 // packets that arrive without being lost
 		for i := len(pieces) - 1; i >= 0; i-- {
-			arrives := 20 * ms // and so do those after it
+			arrives := 20 * ms // without losses; later packets arrive no earlier
 			switch again := pieces[i].Sent - 1; {
 			case again == 0:
 				later++
-			case later >= 3: // the second time they are lost costs 1 s, the third 2 s, the fourth 4 s
+			case later >= 3: // fast retransmission; the second loss of a packet costs 1 s, the third 2 s, the fourth 4 s
 				arrives += 20*ms + time.Duration(1<<(again-1)-1)*time.Second
-			default: // and 1 s is the first
+			default: // the timer; the first loss costs 1 s
 				arrives += time.Duration(1<<again-1) * time.Second
 			}
 			want = max(want, arrives)

@@ -23,24 +23,24 @@ func sendAll(f *Flow, now time.Duration, n int) (pieces []Piece) {
 	return pieces
 }
 
-// settle waits until the arrival times of all pieces are known, although
-// nothing is sent after them.
+// settle steps the flow until the arrival times of all pieces are known, without
+// sending anything after them.
 func settle(f *Flow, pieces []Piece) []Piece {
 	for i := range pieces {
 		if piece := &pieces[i]; piece.Pending {
 			arrive, ok := f.Step(f.Next())
 			if piece.Arrive, piece.Pending = arrive, false; !ok {
-				panic("Step does not know what Next says that it does")
+				panic("Step has no result at the time that Next returned")
 			}
 		}
 	}
 	return pieces
 }
 
-// alone sends a piece and waits until its arrival time is known.
+// alone sends a piece and steps the flow until its arrival time is known.
 func alone(f *Flow, now time.Duration, n int) Piece { return settle(f, []Piece{f.Send(now, n)})[0] }
 
-// replayOf returns a replay with slots at these milliseconds.
+// replayOf returns a replay with slots at the given times in milliseconds.
 func replayOf(milliseconds ...int) *Replay {
 	var lines strings.Builder
 	for _, at := range milliseconds {
@@ -53,7 +53,7 @@ func replayOf(milliseconds ...int) *Replay {
 	return replay
 }
 
-// A send is something sent at a time; no bytes means the end of the stream.
+// A send is a call of Flow.Send at a time; 0 bytes are the end of the stream.
 type send struct {
 	at    time.Duration
 	bytes int
@@ -84,10 +84,10 @@ func TestFlow(t *testing.T) {
 
 		{"rate: 1500 bytes are 12,000 bits, 12 ms at 1 Mbit/s; 500 more are 4 ms", Link{Rate: Mbps},
 			[]send{{0, 2000}}, []Piece{once(1500, 12*ms, 12*ms), once(500, 16*ms, 16*ms)}},
-		{"rate: what is sent later queues behind, and after a rest starts at once", Link{Rate: Mbps},
+		{"rate: a later send waits in the queue, and one after an idle time leaves at once", Link{Rate: Mbps},
 			[]send{{0, 1000}, {2 * ms, 1000}, {100 * ms, 1000}},
 			[]Piece{once(1000, 8*ms, 8*ms), once(1000, 16*ms, 16*ms), once(1000, 108*ms, 108*ms)}},
-		{"rate: what is sent as the link becomes free leaves as if it had waited: 1 byte takes 2 2/3 s, 3 take 8 s", Link{Rate: 3},
+		{"rate: a send at the moment the link becomes free leaves as if it had waited: 1 byte takes 2 2/3 s, 3 take 8 s", Link{Rate: 3},
 			[]send{{0, 1}, {2666666666, 1}, {5333333333, 1}},
 			[]Piece{once(1, 2666666666, 2666666666), once(1, 5333333333, 5333333333), once(1, 8*time.Second, 8*time.Second)}},
 		{"MTU: 1,200 bytes are packets of 4, 4 and 1.6 ms", Link{Rate: Mbps, MTU: 500},
@@ -111,14 +111,14 @@ func TestFlow(t *testing.T) {
 
 		{"replay: two slots in one millisecond are 3,000 bytes", Link{Replay: replayOf(5, 5, 10)},
 			[]send{{0, 4000}}, []Piece{once(1500, 5*ms, 5*ms), once(1500, 5*ms, 5*ms), once(1000, 10*ms, 10*ms)}},
-		{"replay: it starts anew at its end: 3, 10, 10 + 3, 10 + 10, 20 + 3", Link{Replay: replayOf(3, 10), Latency: ms},
+		{"replay: it repeats after its end: 3, 10, 10 + 3, 10 + 10, 20 + 3", Link{Replay: replayOf(3, 10), Latency: ms},
 			[]send{{0, 7500}},
 			[]Piece{once(1500, 3*ms, 4*ms), once(1500, 10*ms, 11*ms), once(1500, 13*ms, 14*ms), once(1500, 20*ms, 21*ms), once(1500, 23*ms, 24*ms)}},
-		{"replay: slots that nobody needed are lost", Link{Replay: replayOf(5, 6, 7, 10)},
+		{"replay: unused slots are lost", Link{Replay: replayOf(5, 6, 7, 10)},
 			[]send{{7*ms + 1, 100}, {11 * ms, 1600}}, []Piece{once(100, 10*ms, 10*ms), once(1500, 15*ms, 15*ms), once(100, 16*ms, 16*ms)}},
-		{"replay: a slot at 0 is there for what is sent at 0", Link{Replay: replayOf(0, 10)},
+		{"replay: a slot at 0 can be used by sends at 0", Link{Replay: replayOf(0, 10)},
 			[]send{{0, 100}, {0, 100}, {1, 100}}, []Piece{once(100, 0, 0), once(100, 0, 0), once(100, 10*ms, 10*ms)}},
-		{"replay: at its end are the last slot and then the first of the next round, at 10 + 0", Link{Replay: replayOf(0, 10)},
+		{"replay: at its end come the last slot and then the first of the next round, at 10 + 0", Link{Replay: replayOf(0, 10)},
 			[]send{{10 * ms, 4500}}, []Piece{once(1500, 10*ms, 10*ms), once(1500, 10*ms, 10*ms), once(1500, 20*ms, 20*ms)}},
 		{"replay: pieces that wait share a slot: 700 + 700 + 100", Link{Replay: replayOf(10, 20)},
 			[]send{{0, 700}, {0, 700}, {0, 700}},
@@ -136,19 +136,19 @@ func TestFlow(t *testing.T) {
 		{"bottleneck: without a limit there are still packets", Link{Bottleneck: NewBottleneck(0)},
 			[]send{{ms, 2000}}, []Piece{once(1500, ms, ms), once(500, ms, ms)}},
 
-		{"a duplicate takes its room: 12 ms twice", Link{Rate: Mbps, Duplicate: Chance{Probability: 1}},
+		{"a duplicate occupies the link, too: 12 ms twice", Link{Rate: Mbps, Duplicate: Chance{Probability: 1}},
 			[]send{{0, 3000}, {0, 0}}, []Piece{once(1500, 12*ms, 12*ms), once(1500, 36*ms, 36*ms), end(48*ms, 48*ms)}},
-		{"a reordered packet takes its room twice and has no latency, and the end is not reordered",
+		{"a reordered packet occupies the link twice and has no latency, and the end is not reordered",
 			Link{Rate: Mbps, Latency: 100 * ms, Reorder: Chance{Probability: 1}},
 			[]send{{0, 3000}, {0, 0}}, []Piece{once(1500, 12*ms, 12*ms), once(1500, 36*ms, 36*ms), end(48*ms, 148*ms)}},
 
-		{"nothing takes no time", Link{Rate: 1, Pace: Pace{1, time.Hour}, Loss: Loss{Random: 1}},
+		{"the end of an empty stream takes no time", Link{Rate: 1, Pace: Pace{1, time.Hour}, Loss: Loss{Random: 1}},
 			[]send{{}, {}}, []Piece{end(0, 0), end(0, 0)}},
-		{"the end of time is not passed", Link{Rate: 1, Latency: timeline.End},
+		{"times do not exceed the end of time", Link{Rate: 1, Latency: timeline.End},
 			[]send{{1, 1}, {2, 0}}, []Piece{once(1, 8*time.Second+1, timeline.End), end(8*time.Second+1, timeline.End)}},
-		{"what would take longer than there is time leaves at its end", Link{Rate: 1, MTU: 1_200_000_000, Pace: Pace{Wait: time.Hour}},
+		{"a packet that would leave after the end of time leaves at the end of time", Link{Rate: 1, MTU: 1_200_000_000, Pace: Pace{Wait: time.Hour}},
 			[]send{{0, 1_200_000_000}, {0, 1}}, []Piece{once(1_200_000_000, timeline.End, timeline.End), once(1, timeline.End, timeline.End)}},
-		{"nor does it pass when that is lost", Link{Rate: 1, MTU: 1_200_000_000, Loss: Loss{Random: 1}},
+		{"a lost packet fails at the end of time", Link{Rate: 1, MTU: 1_200_000_000, Loss: Loss{Random: 1}},
 			[]send{{0, 1_200_000_000}}, []Piece{{Bytes: 1_200_000_000, Leave: timeline.End, Arrive: timeline.End, Sent: 16, Failed: true}}},
 	}
 	for _, scenario := range scenarios {
@@ -175,7 +175,7 @@ func TestFlowRoundingDoesNotAddUp(t *testing.T) {
 	assert.Equal(t, 8000*time.Second, last.Leave)
 }
 
-// A write that is abandoned in the middle is followed by the pace's wait.
+// The wait of the pace follows a write that is abandoned in the middle, too.
 func TestFlowBreak(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Pace: Pace{Wait: time.Second}}, 0)
 	assert.Equal(t, once(1500, 12*ms, 12*ms), f.Send(0, 9000))
@@ -187,7 +187,7 @@ func TestFlowBreak(t *testing.T) {
 }
 
 // The wait after an abandoned write begins when the retransmissions of its last
-// packet have passed: at 12 ms + 12 ms.
+// packet have left the link: at 12 ms + 12 ms.
 func TestFlowBreakAfterARetransmission(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Pace: Pace{Wait: time.Second}, Loss: everyOther}, 0)
 	assert.Equal(t, Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 1024 * ms, Sent: 2}, alone(f, 0, 9000))
@@ -255,8 +255,8 @@ func TestFlowsShareALink(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(10, func() { other.Line().SetSharedLink(one.SharedLink()) }))
 }
 
-// Slots are numbered from the replay's beginning: one that replaces another
-// does not continue at its number.
+// Slots are numbered from the beginning of a replay: a replay that replaces
+// another does not continue at the number of the other's slot.
 func TestFlowChangedReplay(t *testing.T) {
 	f := NewFlow(Link{Replay: replayOf(1)}, 0)
 	assert.Equal(t, once(1000, 500*ms, 500*ms), f.Send(500*ms, 1000))

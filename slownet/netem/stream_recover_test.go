@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// A lossyFlow runs over a link of 1 Mbit/s, so a packet of 1,500 bytes takes 12
-// ms; the latency is 40 ms, and 28 ms for acknowledgements.
+// A lossyFlow runs over a link of 1 Mbit/s, on which a packet of 1,500 bytes
+// takes 12 ms. The latency is 40 ms for packets, and 28 ms for acknowledgements.
 type lossyFlow struct {
 	*Flow
 	pieces []Piece
@@ -28,8 +28,8 @@ func newLossyFlow(link Link) *lossyFlow {
 
 var slowLink = Link{Rate: Mbps, Latency: 40 * ms}
 
-// send sends a packet for each letter, as soon as possible after the given
-// time. An 'x' is lost once.
+// send sends a packet for each character, as soon as possible after the given
+// time. The packet of an 'x' is lost once.
 func (f *lossyFlow) send(at time.Duration, packets string) {
 	for _, packet := range packets {
 		link := f.link
@@ -41,7 +41,7 @@ func (f *lossyFlow) send(at time.Duration, packets string) {
 	}
 }
 
-// arrivals returns when all pieces have arrived, in milliseconds.
+// arrivals returns the arrival times of all pieces, in milliseconds.
 func (f *lossyFlow) arrivals() (text string) {
 	for _, piece := range settle(f.Flow, f.pieces) {
 		text += fmt.Sprint(float64(piece.Arrive)/float64(ms), " ")
@@ -50,22 +50,22 @@ func (f *lossyFlow) arrivals() (text string) {
 }
 
 // A lost packet is retransmitted when the acknowledgement of the third later
-// packet is back, or otherwise when the timer expires, after a second at first.
-// The packets leave at 12 ms, 24 ms and so on, each 12 ms later for each
-// retransmission before it.
+// packet arrives, or else when the timer expires, which takes a second at first.
+// The packets leave at 12 ms, 24 ms and so on. A retransmission delays each
+// packet after it by 12 ms.
 func TestFastRetransmit(t *testing.T) {
 	for _, test := range []struct{ name, packets, want string }{
-		{"the third later packet leaves at 24 + 36 = 60 ms, arrives at 100, and that is known at 128; the copy takes 12 + 40",
+		{"the third later packet leaves at 24 + 36 = 60 ms, arrives at 100, and is acknowledged at 128; the retransmission takes 12 + 40",
 			"x....", "180 180 180 180 180 "},
-		{"more that follow change nothing but the time until they are there",
+		{"further packets change only their own arrival times",
 			"x............", "180 180 180 180 180 180 180 180 180 180 184 196 208 "},
-		{"in the middle: 36 ms, 48, 84, 124, 152", "..x...", "52 64 204 204 204 204 "},
-		{"two follow: a second after 12 ms the copy takes 12 + 40", "x..", "1064 1064 1064 "},
-		{"none follows: a second after 48 ms", "...x", "52 64 76 1100 "},
+		{"a loss in the middle: 36 ms, 48, 84, 124, 152", "..x...", "52 64 204 204 204 204 "},
+		{"two packets follow: the retransmission is sent a second after 12 ms, and takes 12 + 40", "x..", "1064 1064 1064 "},
+		{"no packet follows: a second after 48 ms", "...x", "52 64 76 1100 "},
 		{"two losses in one flight: the fifth packet is the third that arrives, at 84 + 40, and the seventh, at 108 + 40",
 			"x..x...", "204 204 204 228 228 228 228 "},
 		{"two in a row: the fifth packet, at 84 + 40", "xx...", "204 204 204 204 204 "},
-		{"two follow the second: the fifth packet, at 84 + 40, and then a second after 72",
+		{"two packets follow the second loss: the fifth packet, at 84 + 40, and then a second after 72",
 			"x...x..", "180 180 180 180 1124 1124 1124 "},
 	} {
 		f := newLossyFlow(slowLink)
@@ -74,7 +74,7 @@ func TestFastRetransmit(t *testing.T) {
 	}
 }
 
-// Packets that are written later count too, if they are acknowledged before the
+// Packets that are written later count, too, if they are acknowledged before the
 // timer expires, at 1,012 ms.
 func TestFastRetransmitByLaterWrites(t *testing.T) {
 	for _, test := range []struct {
@@ -82,11 +82,11 @@ func TestFastRetransmitByLaterWrites(t *testing.T) {
 		at   time.Duration
 		want string
 	}{
-		{"the last leaves at 512 ms, arrives at 552, is known of at 580", 500 * ms, "632 632 632 632 "},
-		{"known of in the last nanosecond", 932*ms - 1, "1063.999999 1063.999999 1063.999999 1063.999999 "},
-		{"known of when the timer expires", 932 * ms, "1064 1064 1064 1064 "},
-		{"known of too late", 940 * ms, "1064 1064 1064 1064 "},
-		{"after the copy has arrived", 1100 * ms, "1064 1064 1064 1152 "},
+		{"the last packet leaves at 512 ms, arrives at 552, and is acknowledged at 580", 500 * ms, "632 632 632 632 "},
+		{"acknowledged in the last nanosecond", 932*ms - 1, "1063.999999 1063.999999 1063.999999 1063.999999 "},
+		{"acknowledged when the timer expires", 932 * ms, "1064 1064 1064 1064 "},
+		{"acknowledged too late", 940 * ms, "1064 1064 1064 1064 "},
+		{"sent after the retransmission has arrived", 1100 * ms, "1064 1064 1064 1152 "},
 	} {
 		f := newLossyFlow(slowLink)
 		f.send(0, "x..")
@@ -105,9 +105,9 @@ func TestFastRetransmitByPacketsAlone(t *testing.T) {
 	assert.Equal(t, "1064 1064 1064 1064 ", f.arrivals())
 }
 
-// Packets that wait for their pace reveal the loss when they have passed: the
-// third leaves at 3 x 100 ms + 4 x 12 ms, after one retransmission of 12 ms,
-// and arrives 40 ms later.
+// Packets that the pace delays count when they are acknowledged: the third
+// leaves at 3 x 100 ms + 4 x 12 ms, after one retransmission of 12 ms, and
+// arrives 40 ms later.
 func TestFastRetransmitUnderAPace(t *testing.T) {
 	paced := slowLink
 	paced.Pace = Pace{1500, 100 * ms}
@@ -118,7 +118,7 @@ func TestFastRetransmitUnderAPace(t *testing.T) {
 	paced.Pace.Wait = 500 * ms
 	f = newLossyFlow(paced)
 	f.send(0, "x...")
-	assert.Equal(t, "1064 1064 1088 1600 ", f.arrivals(), "the timer is faster")
+	assert.Equal(t, "1064 1064 1088 1600 ", f.arrivals(), "the timer expires first")
 }
 
 // A full queue drops nothing on a stream, so nothing is retransmitted.
@@ -155,8 +155,9 @@ func TestFastRetransmitUnderJitter(t *testing.T) {
 	}
 }
 
-// A lost retransmission is recovered by the timer, which doubles: a second
-// after it has passed, and two and four seconds after that. Each retransmission
+// A lost retransmission is recovered by the timer, which doubles: it expires a
+// second after the retransmission, and two and four seconds after the following
+// ones. Each retransmission
 // takes 12 ms, which delays the third later packet by as much: it leaves at 60
 // ms and is acknowledged at 128 ms with one retransmission, at 140 ms with two.
 func TestLostRetransmission(t *testing.T) {
@@ -184,8 +185,8 @@ func TestLostRetransmission(t *testing.T) {
 	assert.Len(t, seen, len(arrives))
 }
 
-// After a fast retransmission the timer is unchanged; after one by the timer it
-// is twice as long until a round trip has been measured.
+// After a fast retransmission the timeout is unchanged; after a retransmission
+// by the timer it is doubled until a round trip has been measured.
 func TestFastRetransmitDoesNotBackOff(t *testing.T) {
 	for packets, want := range map[string]time.Duration{"x...": time.Second, "x..": 2 * time.Second} {
 		f := newLossyFlow(slowLink)

@@ -17,11 +17,11 @@ type TCP struct {
 	KeepAlive KeepAlive
 
 	// Window, if it is not zero, is the size in bytes of both buffers: the send
-	// buffer, for bytes that were written and are not acknowledged, and the
-	// receive buffer, for bytes that have arrived and were not read. Zero
-	// selects Linux's, which grow when they limit the connection, up to 4 MiB
-	// for sending and 6 MiB for receiving. In package simtest it takes
-	// precedence over simtest.Config.Window.
+	// buffer, for bytes that were written and are not yet acknowledged, and the
+	// receive buffer, for bytes that have arrived and were not yet read. Zero
+	// selects Linux's buffers, which grow when they limit the connection, up to
+	// 4 MiB for sending and 6 MiB for receiving. In package simtest, Window
+	// takes precedence over simtest.Config.Window.
 	Window int
 
 	// UserTimeout is how long data may stay unacknowledged before the
@@ -41,14 +41,15 @@ const (
 	// CUBIC is RFC 9438 with HyStart, as in Linux.
 	CUBIC Congestion = iota + 1
 
-	// Reno is RFC 5681's: the window grows by a segment each round trip, and
-	// is halved when a segment is lost.
+	// Reno is RFC 5681: the window grows by a segment each round trip, and is
+	// halved when a segment is lost.
 	Reno
 
 	// Unlimited is not TCP but an ideal stream: it uses the link's rate from
 	// the first byte on, with 1,500 bytes per packet and no headers. A lost
-	// packet is retransmitted after three later packets have arrived, or by the
-	// timer. Drivers send it over a [Flow]; an [End] does not support it.
+	// packet is retransmitted after three later packets have arrived, or when
+	// the timer expires. Drivers use a [Flow] for it; an [End] does not support
+	// it.
 	Unlimited
 )
 
@@ -80,10 +81,10 @@ func (t TCP) Validate() error {
 	return nil
 }
 
-// mustHaveEnds panics on a TCP that an End does not support.
+// mustHaveEnds panics if an End does not support t.
 func (t *TCP) mustHaveEnds() {
 	if t.Congestion == Unlimited {
-		panic("netem: TCP.Congestion is unlimited: an ideal stream has no End, send it over a Flow")
+		panic("netem: TCP.Congestion is unlimited: an ideal stream has no End, use a Flow")
 	}
 	if err := t.Validate(); err != nil {
 		panic(err.Error())
@@ -112,16 +113,16 @@ type Segment struct {
 	Seq    int64  // of the first byte of the payload
 	Len    int    // of the payload
 	Ack    int64  // the next byte that the sender of the segment expects
-	Window int    // how many bytes from Ack on it can take
+	Window int    // the number of bytes from Ack on that it has room for
 
 	// SACK holds the selective acknowledgements, the most recent first. The
-	// first block reports a duplicate (RFC 2883) if it lies below Ack or within
-	// the second.
+	// first block reports a duplicate (RFC 2883) if it is below Ack or within
+	// the second block.
 	SACK  [3]Block
-	SACKs int // how many of them are set
+	SACKs int // the number of blocks that are set
 
 	TSVal time.Duration // when the segment was sent
-	TSEcr time.Duration // TSVal of the segment that it answers
+	TSEcr time.Duration // TSVal of the segment that this one answers
 }
 
 // Flags are a segment's control bits.
@@ -149,7 +150,7 @@ func (f Flags) String() string {
 	return text
 }
 
-// end returns the sequence number after the segment.
+// end returns the first sequence number after the segment.
 func (s *Segment) end() int64 {
 	end := s.Seq + int64(s.Len)
 	if s.Flags&FIN != 0 {
@@ -158,7 +159,8 @@ func (s *Segment) end() int64 {
 	return end
 }
 
-// A Block is a range of sequence numbers, the end not included.
+// A Block is a range of sequence numbers from Start up to, but not including,
+// End.
 type Block struct{ Start, End int64 }
 
 // Size returns the size in bytes of the IP packet that carries the segment.

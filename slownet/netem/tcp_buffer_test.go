@@ -9,7 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A buffer that the application sets has twice the size, within Linux's bounds.
+// The write buffer has twice the size that the application requests, within
+// Linux's bounds.
 func TestWriteBufferIsTwiceTheRequestedSize(t *testing.T) {
 	for asked, want := range map[int]int{-1: 8 << 20, 0: 4608, 1: 4608, 2304: 4608, 2305: 4610, 65536: 131072, 1 << 30: 8 << 20} {
 		end := netem.NewEnd(netem.TCP{}, 0, time.Millisecond)
@@ -18,9 +19,8 @@ func TestWriteBufferIsTwiceTheRequestedSize(t *testing.T) {
 	}
 }
 
-// A transfer moves one buffer per round trip: 100 ms for what a buffer of 2 x
-// 32 KiB holds, the sender's or the receiver's, where segments take 2,304 bytes
-// each.
+// A transfer moves one buffer per round trip of 100 ms. Both buffers have 2 x
+// 32 KiB; in the receiver's, each segment takes 2,304 bytes.
 func TestBuffersBoundATransfer(t *testing.T) {
 	link := netem.Link{Latency: 50 * time.Millisecond}
 	const n = 2_000_000
@@ -58,7 +58,7 @@ func TestBuffersOfAnySizeLoseNothing(t *testing.T) {
 	}
 }
 
-// A window that was advertised is not revoked: what was sent into it arrives.
+// A window that was advertised is not revoked: bytes sent within it arrive.
 func TestAShrinkingBufferAcceptsTheOfferedWindow(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
 	tr := netem.NewTransfer(netem.TCP{}, 0, 2*link.Latency, newPipe(link, 1), newPipe(link, 2))
@@ -68,9 +68,9 @@ func TestAShrinkingBufferAcceptsTheOfferedWindow(t *testing.T) {
 	assert.EqualValues(t, 10*netem.MSS, tr.Received())
 }
 
-// The send buffer grows with the packets. This is what Linux 6.18 accepts from
-// a writer of 100,000 bytes at a time whose peer has vanished, by MTU: buffers
-// of 20 segments, which take 2,304 to 131,328 bytes in memory.
+// The size of the send buffer depends on the MTU. The numbers are what Linux
+// 6.18 accepts from a program that writes 100,000 bytes at a time to a peer that
+// has vanished: 20 segments, which take 2,304 to 131,328 bytes each in memory.
 func TestSendBufferOfPackets(t *testing.T) {
 	for mtu, taken := range map[int]int{576: 70_216, 1500: 46_336, 4000: 165_816, 9000: 331_076, 65535: 2_588_316} {
 		end := netem.NewEnd(netem.TCP{}, 0, 1)

@@ -137,7 +137,7 @@ func TestConnectionsAPI(t *testing.T) {
 	assert.Equal(t, 200, status)
 	assert.Equal(t, `{"steps":[{"at":"1h0m0s","enabled":false}]}`, answer)
 	_, answer = ask(a, "PUT", "/proxies/p/schedule", `{"steps":[{"at":10,"enabled":false}]}`)
-	assert.Equal(t, `{"error":"bad request body: steps.at must not be a number: write it such as \"40ms\" or \"1.5s\"","status":400}`, answer)
+	assert.Equal(t, `{"error":"bad request body: steps.at must not be a number: write it like \"40ms\" or \"1.5s\"","status":400}`, answer)
 	status, _ = ask(a, "DELETE", "/proxies/p/schedule", "")
 	assert.Equal(t, 204, status)
 	assert.Empty(t, p.Config().Schedule.Steps)

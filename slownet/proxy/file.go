@@ -277,7 +277,7 @@ func inLine(data []byte, err error) error {
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
 		hint := ""
 		if kind.Type == reflect.TypeFor[jsonDuration]() {
-			hint = `: write it such as "40ms" or "1.5s"`
+			hint = `: write it like "40ms" or "1.5s"`
 		}
 		return fmt.Errorf("line %d: %s must not be a %s%s", lineOf(data, kind.Offset), cmp.Or(kind.Field, "the JSON"), kind.Value, hint)
 	}

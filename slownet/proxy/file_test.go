@@ -92,7 +92,7 @@ func TestBadFiles(t *testing.T) {
 		`"proxies"`: "line 1: the JSON must not be a string",
 		`{"proxies": [{"name": "a"}, {"name": "b", "toxics": [{"type": "latncy"}]}]}`:                             `proxy "b": invalid toxic type`,
 		`{"proxies": [{"toxics": [{"type": "noop", "stream": "sideways"}]}]}`:                                     "proxy 1: stream was invalid, can be either",
-		"{\"proxies\": [{\n\"idleTimeout\": 30}]}":                                                                `line 2: proxies.idleTimeout must not be a number: write it such as "40ms" or "1.5s"`,
+		"{\"proxies\": [{\n\"idleTimeout\": 30}]}":                                                                `line 2: proxies.idleTimeout must not be a number: write it like "40ms" or "1.5s"`,
 		"{\"proxies\": [{\"name\": \"a\", \"schedule\":\n{\"steps\": [{\"at\": \"1s\", \"enabled\": \"no\"}]}}]}": `proxy "a": steps.enabled must not be a string`,
 		`[{"name": "a"}]`: `proxy "a": missing required field: upstream`,
 	} {

@@ -16,7 +16,7 @@ func (d jsonDuration) MarshalText() ([]byte, error) { return []byte(time.Duratio
 func (d *jsonDuration) UnmarshalText(text []byte) error {
 	read, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf(`duration %.40q cannot be read: write it such as "40ms" or "1.5s"`, text)
+		return fmt.Errorf(`duration %.40q cannot be read: write it like "40ms" or "1.5s"`, text)
 	}
 	*d = jsonDuration(read)
 	return nil

@@ -268,7 +268,7 @@ func TestSchedule(t *testing.T) {
 		`{"steps": [{"at": "2s"}], "repeat": "2s"}`:            "schedule: repeat is 2s, but the last step is at 2s: repeat must be later",
 		`{"repeat": "2s"}`:                                     "schedule: repeat is set, but there are no steps: give some",
 		`{"steps": [{"at": "1s", "down": {"latencu": "1s"}}]}`: "step 1: down: netem: link, line 1: there is no field \"latencu\"",
-		`{"steps": [{"at": "soon"}]}`:                          `duration "soon" cannot be read: write it such as "40ms" or "1.5s"`,
+		`{"steps": [{"at": "soon"}]}`:                          `duration "soon" cannot be read: write it like "40ms" or "1.5s"`,
 	} {
 		var s Schedule
 		err := json.Unmarshal([]byte(text), &s)

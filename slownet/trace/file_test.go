@@ -221,7 +221,7 @@ func TestDamagedFiles(t *testing.T) {
 		"packet's window":    {with(4, `{"at":"1","kind":"packet","packet":{"number":"1","window":-1}}`+"\n"), `trace: line 4: the packet's "window"`},
 		"one line missing":   {with(4, ""), `trace: line 8: the file has 6 events, but its last line says "7"`},
 		"one line changed":   {with(2, strings.Replace(lines[1], "poet", "port", 1)), "trace: line 9: the events have the digest"},
-		"more lines":         {text + lines[2], "trace: line 10: it follows the file's last line"},
+		"more lines":         {text + lines[2], "trace: line 10: there is text after the file's last line"},
 		"failure":            {with(9, strings.Replace(lines[8], "}", `,"failed":"late"}`, 1)), `trace: line 9: "failed" is "late"`},
 		"a very long line":   {with(3, `{"at":"`+strings.Repeat("1", 5<<20)+"\"}\n"), "trace: line 3: longer than 4194304 bytes"},
 	} {

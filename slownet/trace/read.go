@@ -17,27 +17,27 @@ import (
 // A Reader reads a trace file event by event. Only one goroutine may use it at a time.
 type Reader struct {
 	from   *bufio.Reader
-	closer io.Closer // of the file that Open opened
-	name   string    // for errors, with a colon
+	closer io.Closer // closes the file that Open opened
+	name   string    // prefix of errors: the file's name and a colon, or empty
 	header Header
-	number int // of the line last read
+	number int // of the last line read
 	count  int64
 	digest Digest
 	keyLog []byte
 	failed *time.Duration // time of a failure, if the last line has one
-	err    error          // of an earlier call
+	err    error          // returned by an earlier call of Next
 }
 
-// maxLine is the maximum length of a line in bytes, and maxKeyLog that of all lines of a
-// key log together.
+// maxLine is the maximum length of a line in bytes, and maxKeyLog the maximum size of a
+// whole key log.
 const (
 	maxLine   = 4 << 20
 	maxKeyLog = 64 << 20
 )
 
 // NewReader reads the first line and returns a Reader for the events. It reads plain and
-// compressed traces. It returns an error if the first line is not that of a trace, or is
-// that of a newer version.
+// compressed traces. It returns an error if the first line is not the header of a trace, or
+// is the header of a newer version of the format.
 func NewReader(r io.Reader) (*Reader, error) { return newReader(r, "") }
 
 func newReader(r io.Reader, name string) (*Reader, error) {
@@ -78,7 +78,7 @@ func Open(name string) (*Reader, error) {
 	return t, nil
 }
 
-// Header returns the first line.
+// Header returns the trace's header, which is the first line of the file.
 func (t *Reader) Header() Header { return t.header }
 
 // Len returns the number of events read so far.
@@ -97,9 +97,9 @@ func (t *Reader) Failed() (at time.Duration, ok bool) {
 }
 
 // Next returns the next event. After the last one the error is [io.EOF]. For a file that
-// ends before its last line the error is [ErrCutOff]; for a file with wrong lines the
-// error has the line's number. Both come after all events before the damage. Later calls
-// return the same error.
+// ends before its last line the error is [ErrCutOff]; for a file with an invalid line it
+// contains the line's number. Either error comes after all events that precede the damage.
+// Later calls return the same error.
 func (t *Reader) Next() (Event, error) {
 	if t.err != nil {
 		return Event{}, t.err
@@ -159,7 +159,7 @@ func (t *Reader) end(events, digest, failed string) error {
 		t.failed = (*time.Duration)(&at)
 	}
 	if _, err := t.line(); err == nil {
-		return errors.New("it follows the file's last line, the one with the digest")
+		return errors.New("there is text after the file's last line, the one with the digest")
 	} else if !errors.Is(err, ErrCutOff) {
 		return err
 	}
@@ -180,7 +180,7 @@ func (t *Reader) line() ([]byte, error) {
 		case err == io.EOF && len(part)+len(long) == 0:
 			return nil, fmt.Errorf("%w: there is no last line with the number of events", ErrCutOff)
 		case err == io.EOF, errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, fmt.Errorf("%w: the line does not end", ErrCutOff)
+			return nil, fmt.Errorf("%w: the line is incomplete", ErrCutOff)
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
 		}
@@ -195,8 +195,8 @@ func (t *Reader) wrong(err error) error {
 	return fmt.Errorf("trace: %sline %d: %w", t.name, t.number, err)
 }
 
-// All returns the remaining events, for a range loop. An error is that of the last pair;
-// a complete file has none.
+// All returns an iterator over the remaining events. If Next returns an error other than
+// io.EOF, the last pair contains it.
 func (t *Reader) All() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
@@ -208,8 +208,8 @@ func (t *Reader) All() iter.Seq2[Event, error] {
 	}
 }
 
-// ReadAll returns all remaining events. For a damaged file it returns those before the
-// damage and the error.
+// ReadAll returns all remaining events. For a damaged file it returns the events that
+// precede the damage, and the error.
 func (t *Reader) ReadAll() (events []Event, err error) {
 	for e, err := range t.All() {
 		if err != nil {

@@ -13,13 +13,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
-// A namespace is a network namespace. A TUN device is the only way out of it.
+// A namespace is a network namespace whose only connection to the outside is a
+// TUN device.
 type namespace struct {
-	fd  int // of the namespace, which ends when it is closed
-	tun int // the device
+	fd  int // of the namespace, which exists until fd is closed
+	tun int // file descriptor of the device
 }
 
-// settings are settings of Linux that a distribution may have changed.
+// settings are sysctls whose defaults a distribution may have changed.
 var settings = map[string]string{
 	"net.ipv6.conf.tun0.disable_ipv6": "1", // no packets except the measured ones
 	"net.ipv4.tcp_no_metrics_save":    "1", // no connection uses the metrics of an earlier one
@@ -27,16 +28,16 @@ var settings = map[string]string{
 	"net.ipv4.tcp_wmem":               "4096 16384 4194304",
 }
 
-// newNamespace returns a namespace whose device has the address and the MTU; 0
-// means the default of a TUN device, 1,500.
+// newNamespace returns a namespace whose device has the given address and MTU.
+// An MTU of 0 means the default of a TUN device, 1,500.
 func newNamespace(address netip.Prefix, mtu int) (*namespace, error) {
 	n := &namespace{fd: -1, tun: -1}
 	err := tun.OnThread(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("a network namespace: %w", err)
+			return fmt.Errorf("create a network namespace: %w", err)
 		}
 		if n.fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
-			return fmt.Errorf("the network namespace: %w", err)
+			return fmt.Errorf("open the network namespace: %w", err)
 		}
 		if n.tun, err = tun.Open("tun0"); err != nil {
 			return err
@@ -56,7 +57,8 @@ func newNamespace(address netip.Prefix, mtu int) (*namespace, error) {
 	return n, nil
 }
 
-// do calls f on a thread in the namespace, so sockets that f creates are in it.
+// do calls f on a thread in the namespace. Sockets that f creates belong to the
+// namespace.
 func (n *namespace) do(f func() error) error {
 	return tun.OnThread(func() error {
 		if err := unix.Setns(n.fd, unix.CLONE_NEWNET); err != nil {
