@@ -23,10 +23,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// tutorial types what the pages of the tutorial and the page about the commands say, in the
-// order of each page, and compares what is printed. In the quick tier the servers are a hundred times as fast, and
-// what times there are is not looked at; in the long one they take as long as the pages say.
-// A Japanese page has the same commands, as another test makes sure.
+// tutorial runs the commands on the pages of the tutorial and on the page about the
+// commands, in the order of each page, and compares their outputs. In the quick tier the
+// servers are a hundred times as fast, and times are not compared; in the long tier the
+// servers are as slow as on the pages. Another test checks that the Japanese pages have
+// the same commands.
 func tutorial(t *testing.T, root string) {
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "tutorial", "*.md"))
 	require.NoError(t, err)
@@ -50,11 +51,11 @@ func tutorial(t *testing.T, root string) {
 	}
 }
 
-// A reader of the tutorial types commands.
+// A reader is a reader of the tutorial, who runs its commands.
 type reader struct {
 	t       *testing.T
 	root    string
-	ports   map[string]string // that the page names: those that are used instead
+	ports   map[string]string // for each port on the page, the port used instead
 	servers []*poet
 }
 
@@ -65,10 +66,10 @@ type poet struct {
 	out      bytes.Buffer
 	stderr   bytes.Buffer
 	expected string
-	ended    chan struct{} // closed when all output is there
+	ended    chan struct{} // closed when all output has been read
 }
 
-// perform types the commands of a block and looks at their outputs.
+// perform runs the commands of a block and compares their outputs.
 func (r *reader) perform(block string) {
 	commands := strings.Split("\n"+block, "\n$ ")
 	require.Empty(r.t, strings.TrimSpace(commands[0]), "a console block begins with a command")
@@ -79,7 +80,7 @@ func (r *reader) perform(block string) {
 		}
 		args := strings.Fields(line)
 		switch {
-		case args[0] == "git", args[0] == "cd", args[0] == "go" && args[1] == "build": // that has been done
+		case args[0] == "git", args[0] == "cd", args[0] == "go" && args[1] == "build": // already done
 		case args[0] == "nc":
 			r.compare(line, expected, r.netcat(args[2]))
 		case args[0] == "bin/slowpoetry":
@@ -91,20 +92,20 @@ func (r *reader) perform(block string) {
 		case args[0] == "go" && args[1] == "run" && args[2] == "./docs/tutorial/pollpoetry":
 			r.compare(line, expected, r.run(filepath.Join(bin, "pollpoetry"), args[3:]))
 		case args[0] == "go" && args[1] == "run" && args[2] == "./docs/tutorial/figures":
-			if tier.Long() { // a test of that package draws them in the quick tier
+			if tier.Long() { // in the quick tier a test of that package does this
 				r.compare(line, expected, r.run("go", append(args[1:], r.t.TempDir())))
 			}
 		case args[0] == "go" && args[1] == "test":
-			if tier.Long() { // the quick tier has that test already
+			if tier.Long() { // the quick tier already runs that test
 				r.compare(line, expected, r.run("go", append(args[1:], "-count=1"))) // not from the cache
 			}
 		default:
-			r.t.Errorf("no test knows the command %q", line)
+			r.t.Errorf("this test does not know the command %q", line)
 		}
 	}
 }
 
-// actual returns the port that is used for one that the page names.
+// actual returns the port that is used instead of a port on the page.
 func (r *reader) actual(port string) string {
 	if r.ports[port] == "" {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,7 +119,7 @@ func (r *reader) actual(port string) string {
 
 var pagePort = regexp.MustCompile(`^(1000\d|9100)$`)
 
-// replace returns the arguments with the ports that are used.
+// replace returns the arguments with the ports on the page replaced by the ports used.
 func (r *reader) replace(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
@@ -139,7 +140,7 @@ func (r *reader) netcat(port string) string {
 	return string(poem)
 }
 
-// curl asks a server for its metrics or its health.
+// curl requests a server's metrics or health, and compares them with the pattern of grep.
 func (r *reader) curl(line string) {
 	url := regexp.MustCompile(`localhost:(\d+)(/\w+)`).FindStringSubmatch(line)
 	require.NotNil(r.t, url, line)
@@ -155,7 +156,7 @@ func (r *reader) curl(line string) {
 	}
 }
 
-// shell types a line in a folder of its own. What a pager would show is printed.
+// shell runs a command line in an empty folder, with cat in place of a pager.
 func (r *reader) shell(line string) string {
 	line = strings.ReplaceAll(line, "bin/", bin+"/")
 	words := strings.Split(line, " ")
@@ -178,8 +179,8 @@ func (r *reader) run(name string, args []string) string {
 	return string(output)
 }
 
-// serve starts a server in the place of the one that has its port, and waits until it
-// serves.
+// serve starts a server, and waits until it serves. It first stops the server that uses the
+// same port, if there is one.
 func (r *reader) serve(args []string, expected string) {
 	port := ""
 	if at := slices.Index(args, "--port"); at >= 0 {
@@ -226,13 +227,13 @@ func (r *reader) serve(args []string, expected string) {
 	}()
 	r.servers = append(r.servers, p)
 	r.t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // if the test has failed before stop
+		_ = p.cmd.Process.Kill() // if the test failed before stop
 		<-p.ended
 	})
 	<-serving
 }
 
-// stop ends a server by Ctrl-C, and looks at what it has printed.
+// stop ends a server with Ctrl-C, and compares its output.
 func (r *reader) stop(p *poet) {
 	if p.cmd.ProcessState != nil {
 		return
@@ -259,8 +260,9 @@ var (
 	anyPort   = regexp.MustCompile(`(?m)^(Serving .* on 127\.0\.0\.1:)\d+$`)
 )
 
-// compare looks whether an output is what the page says, where "..." stands for any lines.
-// Times, the system's ports, and the order of pieces are not compared.
+// compare checks that an output is the one on the page, where "..." stands for any lines.
+// It ignores times in the quick tier, ports that the system chooses, and the order of
+// pieces.
 func (r *reader) compare(command, expected, output string) {
 	r.t.Helper()
 	for page, actual := range r.ports {
@@ -281,7 +283,7 @@ func (r *reader) compare(command, expected, output string) {
 		}
 	}
 	if expected == "" {
-		return // the page does not show what is printed
+		return // the page does not show the output
 	}
 	assert.Regexp(r.t, `\A`+pattern.String()+`\z`, normalize(output), command)
 	if tier.Long() {

@@ -17,8 +17,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// dialWithBackOff dials until it works or the context ends, and waits in between: 100 ms,
-// 200 ms, and so on up to 2 s.
+// dialWithBackOff dials until it succeeds or the context ends. Between attempts it waits
+// 100 ms, 200 ms, and so on up to 2 s.
 func dialWithBackOff(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error), address string) (net.Conn, error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		conn, err := dial(ctx, "tcp", address)
@@ -67,9 +67,9 @@ func connect(t *testing.T, sim *simtest.Sim) (client, server net.Conn) {
 func TestDeadPeer(t *testing.T) {
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, conn := connect(t, sim)
-		sim.Host("client").Crash() // without a word
+		sim.Host("client").Crash() // sends no FIN and no reset
 
-		// Without a deadline, TCP's keep-alive finds out, after two and a half minutes.
+		// Without a deadline, only TCP's keep-alive detects the crash, after two and a half minutes.
 		start := time.Now()
 		_, err := conn.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
@@ -81,7 +81,7 @@ func TestHeartbeats(t *testing.T) {
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, conn := connect(t, sim)
 		sim.Host("client").Go(func(ctx context.Context) {
-			for ctx.Err() == nil { // a beat every second
+			for ctx.Err() == nil { // a heartbeat every second
 				if _, err := client.Write([]byte{0}); err != nil {
 					return
 				}
@@ -104,7 +104,7 @@ func TestHalfClose(t *testing.T) {
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connect(t, sim)
 		go func() {
-			text, _ := io.ReadAll(server) // until the client has said everything
+			text, _ := io.ReadAll(server) // until the client closes its direction
 			fmt.Fprintf(server, "%d bytes", len(text))
 			_ = server.Close()
 		}()
@@ -125,6 +125,6 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 		n, err := conn.Write(make([]byte, 100<<20))
 		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 		assert.Equal(t, 5*time.Second, time.Since(start))
-		assert.Less(t, n, 10<<20) // what the buffers of both ends have taken
+		assert.Less(t, n, 10<<20) // the bytes that fit into the buffers of both ends
 	})
 }

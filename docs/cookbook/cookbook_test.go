@@ -10,7 +10,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The page shows the code that is here and in the modules beside this one.
+// The code on the page is that of this package and of the modules examples and programs.
 func TestPage(t *testing.T) {
 	markdown.Check(t, "../cookbook.md", map[string]func(t *testing.T, arguments string) string{
 		"show": markdown.Source("."),

@@ -1,2 +1,2 @@
-// Package cookbook has the code of docs/cookbook.md. Its tests are the recipes.
+// Package cookbook contains the code of docs/cookbook.md: each test is a recipe.
 package cookbook

@@ -16,9 +16,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A Store asks a server, one question at a time. Its lock is held over the network.
+// A Store asks a server, one question at a time. It holds its lock while it waits for the
+// answer.
 type Store struct {
-	Lock sync.Locker // nil is a sync.Mutex
+	Lock sync.Locker // nil means a sync.Mutex
 	once sync.Once
 	conn net.Conn
 	in   *bufio.Reader
@@ -64,9 +65,9 @@ func TestRecovers(t *testing.T) {
 	search.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		serveHTTP(sim.Host("server"), func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
 		web := &http.Client{Transport: &http.Transport{DialContext: sim.Host("client").DialContext}, Timeout: 5 * time.Second}
-		sim.Every(time.Second, func() { _, _ = get(web, "http://server/") }) // whatever comes of it
+		sim.Every(time.Second, func() { _, _ = get(web, "http://server/") }) // may fail
 
-		<-sim.Quiet() // the faults are over
+		<-sim.Quiet() // until the faults are over
 		text, err := get(web, "http://server/")
 		require.NoError(t, err)
 		assert.Equal(t, "hello", text)

@@ -18,10 +18,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// config has 50 ms from each host to each other.
+// config is a network with a latency of 50 ms from each host to each other host.
 var config = simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}}
 
-// serveHTTP runs a server on a host, and again when the host is restarted.
+// serveHTTP runs an HTTP server on a host, and starts it again when the host restarts.
 func serveHTTP(host *simtest.Host, handler http.HandlerFunc) {
 	host.Run(func(ctx context.Context) error {
 		listener, err := host.Listen("tcp", ":80")
@@ -32,7 +32,7 @@ func serveHTTP(host *simtest.Host, handler http.HandlerFunc) {
 	})
 }
 
-// get gets a page, and returns its text.
+// get requests a page, and returns its text.
 func get(client *http.Client, url string) (string, error) {
 	response, err := client.Get(url)
 	if err != nil {
@@ -43,7 +43,7 @@ func get(client *http.Client, url string) (string, error) {
 	return string(text), err
 }
 
-// isTimeout reports whether an error is about time that has run out.
+// isTimeout reports whether an error is a timeout.
 func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
@@ -64,7 +64,7 @@ func TestTimeouts(t *testing.T) {
 		sim.Blackhole("gone")
 
 		web := &http.Client{
-			Timeout: 10 * time.Second, // for all of it, the body too
+			Timeout: 10 * time.Second, // for the whole request, including the body
 			Transport: &http.Transport{
 				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 					ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // to connect
@@ -79,7 +79,7 @@ func TestTimeouts(t *testing.T) {
 			want time.Duration
 		}{
 			{"gone", 2 * time.Second},
-			{"slow", 100*time.Millisecond + 3*time.Second}, // to connect comes first
+			{"slow", 100*time.Millisecond + 3*time.Second}, // to connect, and for the handler
 			{"drip", 10 * time.Second},
 		} {
 			start := time.Now()
@@ -106,7 +106,7 @@ func TestPoolAfterPartition(t *testing.T) {
 		start := time.Now()
 		_, err = get(web, "http://server/")
 		require.NoError(t, err)
-		assert.Equal(t, 200*time.Millisecond, time.Since(start)) // it has connected again
+		assert.Equal(t, 200*time.Millisecond, time.Since(start)) // a new connection, and the request
 	})
 }
 
@@ -135,7 +135,7 @@ func TestCrashAndRestart(t *testing.T) {
 		server := sim.Host("server")
 		disk := 0 // outlives the crash
 		server.Run(func(ctx context.Context) error {
-			memory := 0 // does not
+			memory := 0 // does not outlive it
 			listener, err := server.Listen("tcp", ":80")
 			if err != nil {
 				return err
@@ -166,7 +166,7 @@ func TestTLS(t *testing.T) {
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "secret")
 		}))
-		require.NoError(t, server.Listener.Close()) // a real one
+		require.NoError(t, server.Listener.Close()) // a real listener
 		var err error
 		server.Listener, err = sim.Host("example.com").Listen("tcp", ":443")
 		require.NoError(t, err)
@@ -178,7 +178,7 @@ func TestTLS(t *testing.T) {
 		text, err := get(web, "https://example.com/")
 		require.NoError(t, err)
 		assert.Equal(t, "secret", text)
-		assert.Equal(t, 300*time.Millisecond, sim.Elapsed()) // TCP, TLS and the request: a round trip each
+		assert.Equal(t, 300*time.Millisecond, sim.Elapsed()) // TCP, TLS and the request take a round trip each
 		web.CloseIdleConnections()
 	})
 }

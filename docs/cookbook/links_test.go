@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// ask sends a question in a datagram, and again every 200 ms until it is answered.
+// ask sends a question in a datagram, and repeats it every 200 ms until it is answered.
 func ask(conn net.Conn, question string) (answer string, sent int, err error) {
 	buffer := make([]byte, 1500)
 	for sent = 1; sent <= 20; sent++ {
@@ -78,7 +78,7 @@ func TestPhones(t *testing.T) {
 			})
 		}
 		downloads.Wait()
-		for _, d := range took { // each has a line of its own
+		for _, d := range took { // each phone has its own line
 			assert.InDelta(t, 1.2, d.Seconds(), 0.1)
 		}
 	})

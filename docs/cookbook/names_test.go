@@ -44,7 +44,7 @@ func TestSeveralAddresses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "server1", text)
 
-		sim.Host("server1").Kill() // the machine refuses connections
+		sim.Host("server1").Kill() // its machine now refuses connections
 		text, err = get(web, "http://service/")
 		require.NoError(t, err)
 		assert.Equal(t, "server2", text)

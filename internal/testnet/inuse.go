@@ -2,11 +2,11 @@ package testnet
 
 import "runtime"
 
-// InUse returns the number of bytes in use, on the heap and in stacks, and the
-// number of goroutines.
+// InUse returns the number of bytes in use, on the heap and in stacks together,
+// and the number of goroutines.
 func InUse() (memory int64, goroutines int) {
 	runtime.GC()
-	runtime.GC() // for memory that the first one has freed
+	runtime.GC() // frees what finalizers and pools kept during the first one
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc + stats.StackInuse), runtime.NumGoroutine()

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Serve calls serve for each connection that a listener accepts, in a goroutine of
-// its own, and closes the connection afterwards. It returns when the listener and all
-// connections are closed.
+// Serve calls serve for each connection that a listener accepts, in a new goroutine, and
+// closes the connection afterwards. It returns when the listener and all connections are
+// closed.
 func Serve(listener net.Listener, serve func(net.Conn)) {
 	var serving sync.WaitGroup
 	defer serving.Wait()
@@ -29,8 +29,8 @@ func Serve(listener net.Listener, serve func(net.Conn)) {
 	}
 }
 
-// Echo sends back all that it receives on a loopback socket until the test ends, and
-// returns the address.
+// Echo starts an echo server on a loopback socket, which runs until the test ends, and
+// returns its address.
 func Echo(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,8 +47,8 @@ func Echo(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// Ask hands a request with some headers, by name and value, to a handler, and returns the
-// answer.
+// Ask sets headers of a request, given as alternating names and values, passes the request
+// to a handler, and returns the response.
 func Ask(handler http.Handler, r *http.Request, headers ...string) *httptest.ResponseRecorder {
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i] == "Host" {

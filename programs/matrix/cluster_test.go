@@ -93,7 +93,7 @@ func (h *hearing) heard() int {
 
 // memberlist with its own transport.
 var memberlistProgram = program{"hashicorp/memberlist", "github.com/hashicorp/memberlist",
-	"three nodes send each other texts by UDP and TCP; those that have lost others join them again",
+	"three nodes send each other texts over UDP and TCP; nodes that have lost others join them again",
 	clustered(func(name string) (node, error) {
 		config := memberlist.DefaultLANConfig()
 		config.Name, config.LogOutput = name, io.Discard
@@ -148,7 +148,7 @@ func (n *memberlistNode) MergeRemoteState([]byte, bool) { n.hear("a state") }
 
 // serf, with events and queries.
 var serfProgram = program{"hashicorp/serf", "github.com/hashicorp/serf",
-	"three nodes with tags, an event and a query from each; those that have lost others join them again",
+	"three nodes with tags, an event and a query from each; nodes that have lost others join them again",
 	clustered(func(name string) (node, error) {
 		events := make(chan serf.Event, 1000)
 		config := serf.DefaultConfig()

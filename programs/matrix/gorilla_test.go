@@ -71,7 +71,7 @@ func (m member) close() { _ = m.conn.Close() }
 
 // gorilla/websocket is a chat room.
 var gorillaProgram = program{"gorilla/websocket", "github.com/gorilla/websocket",
-	"a text of 20 kB in a chat room, which the room sends to all",
+	"a text of 20 kB sent to a chat room, which forwards it to all clients",
 	served(
 		func(ctx context.Context) error {
 			return serveHTTP(ctx, &http.Server{Addr: ":80", Handler: new(chatRoom)})

@@ -57,7 +57,7 @@ func (b *browser) close() { b.end() }
 
 // HTTP/2 over TLS, of net/http.
 var http2Program = program{"HTTP/2 over TLS", "",
-	"three requests at once that are echoed, of 20 kB",
+	"three concurrent requests of 20 kB, which the server echoes",
 	served(
 		func(ctx context.Context) error {
 			settings, err := certificate.ForServer()
@@ -75,7 +75,7 @@ var http2Program = program{"HTTP/2 over TLS", "",
 
 // HTTP/3, of quic-go.
 var http3Program = program{"http3", "github.com/quic-go/quic-go",
-	"three requests at once that are echoed, of 20 kB",
+	"three concurrent requests of 20 kB, which the server echoes",
 	served(
 		func(ctx context.Context) error {
 			settings, err := certificate.ForServer()

@@ -15,7 +15,7 @@ import (
 
 // paho is a client, and mochi its broker.
 var mqttProgram = program{"paho and mochi", "github.com/mochi-mqtt/server/v2",
-	"three messages at once, of each quality of service, to both clients",
+	"three concurrent messages, one of each quality of service, to both clients",
 	served(serveMQTT, dialMQTT)}
 
 func serveMQTT(ctx context.Context) error {

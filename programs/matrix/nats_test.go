@@ -10,7 +10,7 @@ import (
 
 // NATS with its own server: each client answers the other's questions.
 var natsProgram = program{"nats and nats-server", "github.com/nats-io/nats-server/v2",
-	"three questions at once of 20 kB, which the clients answer each other",
+	"three concurrent requests of 20 kB, which the clients answer for each other",
 	served(serveNATS, dialNATS)}
 
 func serveNATS(ctx context.Context) error {

@@ -18,7 +18,7 @@ import (
 
 // pgx has a pool of connections to a small server, whose table outlives the server.
 var pgxProgram = program{"jackc/pgx", "github.com/jackc/pgx/v5",
-	"three transactions at once on a pool of two connections, each an insert and a select; the server is a small one",
+	"three concurrent transactions on a pool of two connections, each an insert and a select; the server is a minimal one",
 	func(t *testing.T, sim *simtest.Sim) {
 		kept := new(table.Table)
 		served(accepting(":5432", func(conn net.Conn) { postgres.Serve(conn, kept) }), dialPGX)(t, sim)

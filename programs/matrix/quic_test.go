@@ -22,7 +22,7 @@ func listenQUIC(address string) (net.PacketConn, error) {
 
 // quic-go has three streams at once on one connection.
 var quicProgram = program{"quic-go/quic-go", "github.com/quic-go/quic-go",
-	"three streams at once that are echoed, of 20 kB",
+	"three concurrent streams of 20 kB, which the server echoes",
 	served(serveQUIC, dialQUIC)}
 
 func serveQUIC(ctx context.Context) error {

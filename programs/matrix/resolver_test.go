@@ -68,7 +68,7 @@ func (*resolving) close() {}
 
 // net.Resolver asks a name server of its own.
 var resolverProgram = program{"net.Resolver", "",
-	"three lookups at once, of which one is answered by TCP; the server is that of miekg/dns",
+	"three concurrent lookups, one of them answered over TCP; the server is that of miekg/dns",
 	served(
 		serveNames,
 		func(context.Context, string) (session, error) {

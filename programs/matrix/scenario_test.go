@@ -27,7 +27,7 @@ var scenarios = []scenario{
 	{name: "plain", of: "passes everything at once"},
 	{name: "50 ms", of: "50 ms one way", link: netem.Link{Latency: 50 * time.Millisecond}},
 	{name: "1 Mbit/s", of: "20 ms, 1 Mbit/s", link: netem.Link{Latency: latency, Rate: netem.Mbps}},
-	{name: "5 % loss", of: "20 ms, each packet is lost with a probability of 5 %", link: netem.Link{Latency: latency, Loss: netem.Loss{Random: 0.05}}},
+	{name: "5 % loss", of: "20 ms; each packet is lost with a probability of 5 %", link: netem.Link{Latency: latency, Loss: netem.Loss{Random: 0.05}}},
 	{name: "partition", of: "20 ms", link: netem.Link{Latency: latency}, event: "one of the clients is cut off from 10 s to 40 s", fault: func(sim *simtest.Sim) {
 		sim.At(faultAt, func() { sim.Partition([]string{"client"}) })
 		sim.At(faultAt+partition, func() { sim.Heal() })

@@ -9,7 +9,7 @@ import (
 
 // smux has three streams at once on one connection.
 var smuxProgram = program{"xtaci/smux", "github.com/xtaci/smux",
-	"three streams at once that are echoed, of 20 kB",
+	"three concurrent streams of 20 kB, which the server echoes",
 	served(
 		accepting(":4000", func(conn net.Conn) {
 			s, err := smux.Server(conn, smux.DefaultConfig())

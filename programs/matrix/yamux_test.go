@@ -16,7 +16,7 @@ func yamuxConfig() *yamux.Config {
 
 // yamux has three streams at once on one connection.
 var yamuxProgram = program{"hashicorp/yamux", "github.com/hashicorp/yamux",
-	"three streams at once that are echoed, of 20 kB",
+	"three concurrent streams of 20 kB, which the server echoes",
 	served(
 		accepting(":4000", func(conn net.Conn) {
 			s, err := yamux.Server(conn, yamuxConfig())

@@ -3,17 +3,17 @@ package proxy
 import "sync"
 
 // A follower is one direction of a connection, which follows the changes of its proxy's
-// toxics and links. A control call must not wait for its lock: on a busy machine, the
-// goroutine that holds it may be waiting for a processor. So the holder of the lock makes
-// the change before it releases the lock.
+// toxics and links. A control call must not wait for the follower's lock: on a busy
+// machine, the goroutine that holds it may be waiting for a processor. So the holder of
+// the lock applies the change before it releases the lock.
 type follower interface {
-	isBehind() bool  // whether there is a change to follow; needs no lock
-	followLocked()   // follows the change, if there is one
-	tryFollow() bool // follows if the lock is free; reports whether no change is left
+	isBehind() bool  // reports whether there is a change to apply; needs no lock
+	followLocked()   // applies the change, if there is one
+	tryFollow() bool // applies the change if the lock is free; reports whether none is left
 }
 
-// A followLock is the lock of a follower. Its holder has followed all changes that were
-// made before it got the lock.
+// A followLock is the lock of a follower. Whoever holds it has applied all changes that
+// were made before lock returned.
 type followLock struct{ mu sync.Mutex }
 
 func (l *followLock) lock(f follower) {
@@ -24,14 +24,14 @@ func (l *followLock) lock(f follower) {
 func (l *followLock) unlock(f follower) {
 	for {
 		l.mu.Unlock()
-		if !f.isBehind() || !l.mu.TryLock() { // the next holder follows
+		if !f.isBehind() || !l.mu.TryLock() { // the new holder applies the change
 			return
 		}
 		f.followLocked()
 	}
 }
 
-// try is tryFollow.
+// try implements follower.tryFollow.
 func (l *followLock) try(f follower) bool {
 	if !f.isBehind() {
 		return true
@@ -44,10 +44,10 @@ func (l *followLock) try(f follower) bool {
 	return true
 }
 
-// A toxicSet is all toxics of a proxy, in order. It is immutable.
+// A toxicSet contains all toxics of a proxy, in order. It is immutable.
 type toxicSet struct{ all []*toxic }
 
-// find returns the toxic with a name, or nil.
+// find returns the toxic with the given name, or nil.
 func (s *toxicSet) find(name string) *toxic {
 	for _, t := range s.all {
 		if t.Name == name {
@@ -57,8 +57,8 @@ func (s *toxicSet) find(name string) *toxic {
 	return nil
 }
 
-// follow makes all connections follow the proxy's changes. It waits for busy ones, but
-// only for interruptionTime.
+// follow applies the proxy's changes to all connections. It waits for busy connections, but
+// no longer than interruptionTime.
 func (p *Proxy) follow() {
 	var late []follower
 	see := func(f follower) {

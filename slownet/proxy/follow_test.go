@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A control call does not wait for the lock of a connection. The holder of the lock makes
-// the change before it releases it.
+// A control call does not wait for the lock of a connection. The holder of the lock applies
+// the change before it releases the lock.
 func TestFollowWithoutWaiting(t *testing.T) {
 	p, conn := echoProxy(t)
 	f := &p.all()[0].flows[Upstream]
@@ -30,8 +30,8 @@ func TestFollowWithoutWaiting(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 60*ms)
 }
 
-// A change of the toxics of one direction leaves the other one alone, and starts no
-// goroutine there.
+// A change of the toxics of one direction does not affect the other direction, and starts
+// no goroutine there.
 func TestFollowOnlyWhatConcerns(t *testing.T) {
 	p, _ := echoProxy(t)
 	time.Sleep(3 * idle)

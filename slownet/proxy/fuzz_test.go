@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever a file contains, it is read or refused in one line, and what is read can be
-// added to a server and shown by the API.
+// Whatever a file contains, it is parsed or refused with an error, and the proxies that it
+// contains can be added to a server and shown by the API.
 func FuzzParseFile(f *testing.F) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "proxy.md"))
 	require.NoError(f, err)
@@ -37,7 +37,7 @@ func FuzzParseFile(f *testing.F) {
 		s := &Server{}
 		defer s.Close()
 		for i, c := range file.Proxies {
-			c.Name = strings.Repeat("x", i+1) // Toxiproxy's files may have one twice
+			c.Name = strings.Repeat("x", i+1) // in Toxiproxy's files a name may appear twice
 			c.Disabled, c.Schedule = true, Schedule{}
 			p, err := s.Add(c)
 			require.NoError(t, err)
@@ -47,8 +47,8 @@ func FuzzParseFile(f *testing.F) {
 	})
 }
 
-// Whatever a body contains, the API answers in JSON, with an error that is not the
-// server's own, and a toxic that it shows can be sent back.
+// Whatever a body contains, the API answers in JSON, never with an internal server error,
+// and each toxic that it shows can be added again.
 func FuzzAPI(f *testing.F) {
 	for i, body := range []string{
 		`{"name":"q","listen":"127.0.0.1:0","upstream":"127.0.0.1:2"}`,
@@ -84,7 +84,7 @@ func FuzzAPI(f *testing.F) {
 					delete(in, name)
 				}
 			}
-			in["enabled"] = false // listens nowhere
+			in["enabled"] = false // does not listen
 			text, err := json.Marshal(in)
 			require.NoError(t, err)
 			body = string(text)
@@ -93,7 +93,7 @@ func FuzzAPI(f *testing.F) {
 			return
 		}
 		status, answer := ask(a, to.method, to.path, body)
-		if !strings.Contains(answer, "address") { // those that net cannot take get 500, as from Toxiproxy
+		if !strings.Contains(answer, "address") { // addresses that net refuses get 500, as from Toxiproxy
 			assert.NotEqual(t, http.StatusInternalServerError, status, answer)
 		}
 		assert.True(t, json.Valid([]byte(answer)), answer)

@@ -2,13 +2,14 @@ package proxy
 
 import "sync/atomic"
 
-// A running counts the goroutines of a server's connections. The zero value has none.
+// A running counts the running goroutines of a server's connections. The zero value counts
+// none.
 type running struct {
 	n       atomic.Int64
-	waiting atomic.Pointer[chan struct{}] // signalled when none is left; nil if nobody waits
+	waiting atomic.Pointer[chan struct{}] // signalled when none is left; nil before wait
 }
 
-// run runs a function in a goroutine.
+// run runs f in a new goroutine.
 func (r *running) run(f func()) {
 	r.n.Add(1)
 	go func() {
@@ -21,7 +22,7 @@ func (r *running) run(f func()) {
 	}()
 }
 
-// wait waits until none is left. It is called once.
+// wait waits until no goroutine is left. It may be called once.
 func (r *running) wait() {
 	c := make(chan struct{}, 1)
 	r.waiting.Store(&c)
