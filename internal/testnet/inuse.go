@@ -6,7 +6,7 @@ import "runtime"
 // and the number of goroutines.
 func InUse() (memory int64, goroutines int) {
 	runtime.GC()
-	runtime.GC() // frees what finalizers and pools kept during the first one
+	runtime.GC() // frees what pools and finalizers kept alive during the first one
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc + stats.StackInuse), runtime.NumGoroutine()
