@@ -17,9 +17,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// BenchmarkBulk answers question 2: how fast does bulk data go between two
-// hosts in simulated time? MB/s are in real time; simulated-Mbit/s are what the
-// program under test sees.
+// BenchmarkBulk answers question 2: how fast is bulk data transferred between
+// two hosts in simulated time? MB/s is per second of real time;
+// simulated-Mbit/s is the rate that the program under test sees.
 func BenchmarkBulk(b *testing.B) {
 	all := quickOr(16<<20, 1<<30)
 	b.Run("link=none", func(b *testing.B) {
@@ -111,7 +111,7 @@ func withLatency(t testing.TB, network latency.Network, a, b net.Conn) (from, to
 	return from, <-wrapped
 }
 
-// bulk sends n bytes and closes both ends.
+// bulk transfers total bytes, reports the rate, and closes both ends.
 func bulk(b *testing.B, t *testing.T, total int, from, to net.Conn) {
 	watch, start := startWatch(), time.Now()
 	go func() {
@@ -147,8 +147,8 @@ func reportBulk(b *testing.B, watch stopwatch, start time.Time, bytes int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// bulkSimnet sends datagrams of the maximum size of a link. Its queue drops the
-// excess, so this paces them.
+// bulkSimnet sends datagrams, paced at the rate of the link, since the link's
+// queue drops the excess.
 func bulkSimnet(b *testing.B, total int) {
 	const size = 1250 // 10 us at 1 Gbit/s
 	link := simnet.LinkSettings{BitsPerSecond: 1e9}

@@ -10,15 +10,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// freshVariable is the number of processes in which CheckDeterminism compares runs, and
-// makes a search start one for each seed. The overlay reads it too.
+// freshVariable is the number of processes whose runs CheckDeterminism compares. It also
+// makes a search start a process for each seed. The overlay reads it, too.
 const freshVariable = "SIMTEST_FRESH"
 
 // maxFresh is the maximum number of processes.
 const maxFresh = 1_000_000
 
-// freshFromEnvironment returns in how many processes simulations run, or 0 for the
-// test's own.
+// freshFromEnvironment returns the number of processes in which simulations run, or 0 for
+// the test's own process.
 func freshFromEnvironment(configured int) (int, error) {
 	return parseFresh(os.Getenv(freshVariable), configured)
 }
@@ -30,7 +30,7 @@ func parseFresh(text string, configured int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > maxFresh {
-		return 0, fmt.Errorf("simtest: %s is %q, which is no number of processes: set it to 1, or to how many CheckDeterminism compares, such as 20, or to 0 for the test's own process, or unset it", freshVariable, text)
+		return 0, fmt.Errorf("simtest: %s is %q, which is not a number of processes: set it to 1, or to the number whose runs CheckDeterminism compares, such as 20, or to 0 for the test's own process, or unset it", freshVariable, text)
 	}
 	return n, nil
 }
@@ -54,7 +54,7 @@ func (c *Config) checkFresh(t *testing.T, number, processes int) {
 	report, err := compareProcesses(processes, launch, searchJob{Seed: c.Seed}, nil, func(i int, o searchOutcome) bool {
 		switch {
 		case o.Failed || o.died != "":
-			failure = fmt.Sprintf("simtest: in process %d of %d the simulation has failed. It has printed:\n%s", i, processes, indented(cleanOutput(t.Name(), o.output)))
+			failure = fmt.Sprintf("simtest: the simulation failed in process %d of %d. Its output:\n%s", i, processes, indented(cleanOutput(t.Name(), o.output)))
 			if o.died != "" {
 				failure += "\n" + o.died
 			}
@@ -77,8 +77,8 @@ func (c *Config) checkFresh(t *testing.T, number, processes int) {
 }
 
 // compareProcesses runs a job in the given number of processes, one after another, and
-// returns how the first deviating run differs from that of the first process, or
-// nothing. It calls goesOn after each run, and ends when that returns false.
+// returns how the first deviating run differs from the run of the first process, or "" if
+// none deviates. It calls goesOn after each run, and stops when goesOn returns false.
 func compareProcesses(processes int, launch func() (searchServer, error), job searchJob, giveUp <-chan struct{}, goesOn func(i int, o searchOutcome) bool) (report string, err error) {
 	job.Record = true
 	var first searchServer
@@ -141,7 +141,7 @@ type recordedText struct {
 	Senders []toldPart  `json:"senders,omitempty"`
 }
 
-// A toldPart is a part of an event's bytes, and who wrote it.
+// A toldPart is a part of an event's bytes, and the goroutine that wrote it.
 type toldPart struct {
 	N   int    `json:"n"`
 	Who string `json:"who"`

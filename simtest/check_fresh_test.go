@@ -109,14 +109,14 @@ func TestCheckDeterminismInProcesses(t *testing.T) {
 			"their traces are in " + folder,
 			"the seed was 7. To run it again:",
 		}},
-		{"fails", "", "FAIL", []string{"in process 1 of 3 the simulation has failed. It has printed:", "it rains"}},
+		{"fails", "", "FAIL", []string{"the simulation failed in process 1 of 3. Its output:", "it rains"}},
 		{"dies", "", "FAIL", []string{"the process has ended: exit status 3"}},
 		{"skips", "", "SKIP", nil},
 		{"once", "SIMTEST_ONCE=" + filepath.Join(folder, "once"), "FAIL", []string{
 			"It has not failed again with the same seed", "The bytes differ from byte ",
 			"The runs were in processes of their own, the first one and number 2.",
 		}},
-		{"kept here", "SIMTEST_FRESH=many", "FAIL", []string{`simtest: SIMTEST_FRESH is "many", which is no number of processes`}},
+		{"kept here", "SIMTEST_FRESH=many", "FAIL", []string{`simtest: SIMTEST_FRESH is "many", which is not a number of processes`}},
 	} {
 		t.Run(c.name+" "+c.env, func(t *testing.T) {
 			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFreshly$", "-test.v", "-test.timeout=1m")

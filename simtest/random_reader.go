@@ -9,9 +9,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// A hostReader is crypto/rand.Reader during a simulation. Each host's goroutines draw
-// from the host's own stream, so that the draws of one host do not depend on those of
-// the others. Goroutines without a host share a stream.
+// A hostReader is crypto/rand.Reader during a simulation. The goroutines of a host read
+// from the host's own stream, so that the bytes that one host reads do not depend on the
+// other hosts. Goroutines without a host share a stream.
 type hostReader struct {
 	seed uint64
 
@@ -20,11 +20,11 @@ type hostReader struct {
 }
 
 // A hostStream is the stream of one host. Single bytes come from a separate stream:
-// before Go 1.26 the crypto packages randomly read one byte or none from a custom
-// reader, so that callers do not rely on the bytes that follow.
+// before Go 1.26 the crypto packages randomly read one extra byte, or none, from a
+// custom reader, so that callers do not rely on the bytes that follow.
 type hostStream struct{ bytes, singles *mathrand.ChaCha8 }
 
-// seedReader replaces crypto/rand.Reader by a hostReader until t ends.
+// seedReader replaces crypto/rand.Reader with a hostReader until t ends.
 func seedReader(t *testing.T, seed uint64) {
 	if !mayReplaceReader() {
 		return
@@ -34,7 +34,7 @@ func seedReader(t *testing.T, seed uint64) {
 	t.Cleanup(func() { rand.Reader = before })
 }
 
-// Read fills p.
+// Read fills p from the stream of the calling goroutine's host.
 func (r *hostReader) Read(p []byte) (int, error) {
 	host := callersHost()
 	r.mu.Lock()
@@ -51,7 +51,7 @@ func (r *hostReader) Read(p []byte) (int, error) {
 	return s.bytes.Read(p)
 }
 
-// newStream returns the stream of a key.
+// newStream returns the random stream for a key.
 func newStream(key uint64) *mathrand.ChaCha8 {
 	var seed [32]byte
 	for i := range seed {

@@ -4,6 +4,6 @@ package simtest
 
 import "syscall"
 
-// quietSignal is a signal that a process ignores by default, and that Go's
-// runtime sends to itself all the time.
+// quietSignal is a signal that processes ignore by default. Go's runtime often
+// sends it to its own process.
 const quietSignal = syscall.SIGURG

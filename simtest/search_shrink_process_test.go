@@ -52,8 +52,8 @@ var searchedShrinks = map[string]func(t *testing.T){
 
 const manyRestarts = 40
 
-// takesItsTime is a simulation that takes some time, and fails if its host is restarted
-// often.
+// takesItsTime is a simulation that takes some processor time, and fails if its host is
+// restarted often.
 func takesItsTime(t *testing.T, sim *simtest.Sim) {
 	appendTo(t, "slow", "x")
 	starts, sum := 0, 0
@@ -71,8 +71,8 @@ func takesItsTime(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// losesAHost is a simulation that fails when one of its hosts has crashed while another
-// is cut off. The bug's variable says how it fails.
+// losesAHost is a simulation that fails if one of its hosts crashes while another is cut
+// off. An environment variable, bugVariable, says how it fails.
 func losesAHost(t *testing.T, sim *simtest.Sim) {
 	bug := os.Getenv(bugVariable)
 	lost := make(chan time.Duration, 100)
@@ -113,7 +113,8 @@ func losesAHost(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// lostWith runs the search for a bug, and returns the group that it finds.
+// lostWith runs a search of losesAHost with a bug, and returns the group of failures that
+// it finds.
 func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group) {
 	run := runSearch(t, "lost", append(words, bugVariable+"="+bug, "SIMTEST_SHRINK=5m")...)
 	require.Error(t, run.err, run.output)
@@ -122,11 +123,11 @@ func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group
 	return run, run.reports[0].Groups[0]
 }
 
-// However a failure ends its process, it is shrunk to the same few faults, with any
+// Whichever way a failure ends its process, it is shrunk to the same few faults, with any
 // number of workers.
 func TestSearchShrinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process that is killed is not told apart there")
+		t.Skip("on Windows, a killed process cannot be distinguished")
 	}
 	t.Parallel()
 	bugs := map[string]string{
@@ -155,7 +156,7 @@ func TestSearchShrinks(t *testing.T) {
 	}
 }
 
-// A failure that is shrunk leaves two traces: of the seed, and of the final run.
+// Shrinking a failure leaves two traces: one of the seed, and one of the final run.
 func TestSearchShrinksWithTraces(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -169,8 +170,8 @@ func TestSearchShrinksWithTraces(t *testing.T) {
 
 var faultLine = regexp.MustCompile(`(?m)^fault .*`)
 
-// The replay file that a search has written fails on any number of processors, by
-// itself and before the seeds, until the bug is fixed.
+// Until the bug is fixed, the replay file that a search wrote fails on any number of
+// processors, both by itself and when a search runs it before the seeds.
 func TestSearchWritesFailures(t *testing.T) {
 	t.Parallel()
 	run, g := lostWith(t, "error", "-test.cpu=2")
@@ -183,11 +184,11 @@ func TestSearchWritesFailures(t *testing.T) {
 	again = runSearchIn(t, run.folder, "lost", bugVariable+"=error")
 	require.Error(t, again.err, again.output)
 	found := again.reports[len(again.reports)-1]
-	assert.Empty(t, found.Ran, "no seed runs before it is mended")
+	assert.Empty(t, found.Ran, "no seed runs until the replay passes")
 	assert.Equal(t, g.ID, found.Groups[0].ID)
 	entries, err := os.ReadDir(filepath.Dir(g.Replay))
 	require.NoError(t, err)
-	assert.Len(t, entries, 1, "there is one file for one failure")
+	assert.Len(t, entries, 1, "one failure has one file")
 
 	again = runSearchIn(t, run.folder, "lost", "SIMTEST_SEEDS=3")
 	require.NoError(t, again.err, again.output)

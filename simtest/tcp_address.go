@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// An address is the address of an end of a connection. Its net.Addr is created when it
-// is first requested, and belongs to the caller: the simulation itself uses the
-// AddrPort.
+// An address is the address of one end of a connection. Its net.Addr is created when it
+// is first requested, and belongs to the user of the connection: the simulation itself
+// uses the AddrPort.
 type address struct {
-	netip.AddrPort // only changes before the connection has a user
+	netip.AddrPort // does not change once the connection has a user
 	shown          atomic.Pointer[net.TCPAddr]
 }
 

@@ -9,10 +9,10 @@ import (
 )
 
 // ReadBatch reads datagrams with their control messages, as ipv4.PacketConn and
-// ipv6.PacketConn do: it waits for one, takes as many more as have arrived and
-// fit into the messages, and returns the number. The flags must be 0. Without
-// it, libraries such as quic-go would read from the inner connection's file
-// descriptor.
+// ipv6.PacketConn do: it waits for a datagram, reads others that have already
+// arrived, at most one for each message, and returns their number. The flags must
+// be 0. Without this method, libraries such as quic-go would read from the inner
+// connection's file descriptor.
 func (c *PacketConn) ReadBatch(ms []ipv4.Message, flags int) (int, error) {
 	switch {
 	case flags != 0:
@@ -61,8 +61,8 @@ func readBatch(inner net.PacketConn, ms []ipv4.Message) (int, error) {
 }
 
 // WriteBatch writes datagrams with their control messages, as ipv4.PacketConn
-// and ipv6.PacketConn do, and returns how many of them it wrote. It returns an
-// error if it wrote none. The flags must be 0.
+// and ipv6.PacketConn do, and returns the number of datagrams written. It
+// returns an error only if it wrote none. The flags must be 0.
 func (c *PacketConn) WriteBatch(ms []ipv4.Message, flags int) (int, error) {
 	if flags != 0 {
 		return 0, c.opError("write", nil, errors.ErrUnsupported)
@@ -87,8 +87,8 @@ func (c *PacketConn) WriteBatch(ms []ipv4.Message, flags int) (int, error) {
 	return len(ms), nil
 }
 
-// writeMessage writes a datagram, with or without control messages, to an
-// address or, if it is nil, to the connected peer.
+// writeMessage writes a datagram, with or without control messages, to peer or,
+// if peer is nil, to the connected peer.
 func (c *PacketConn) writeMessage(p, oob []byte, peer net.Addr) (n, oobn int, err error) {
 	switch {
 	case len(oob) > 0:
@@ -105,8 +105,8 @@ func (c *PacketConn) writeMessage(p, oob []byte, peer net.Addr) (n, oobn int, er
 	return n, 0, err
 }
 
-// gathered returns one buffer of the total size: the given one if there is only
-// one, otherwise a new one.
+// gathered returns one buffer of the total size: the given buffer if there is
+// only one, otherwise a new one.
 func gathered(buffers [][]byte) []byte {
 	if len(buffers) == 1 {
 		return buffers[0]

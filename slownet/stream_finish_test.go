@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// After a reset, CloseWrite returns its error, as Write does.
+// After a reset, CloseWrite returns the error of the reset, as Write does.
 func TestCloseWriteAfterAReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := NewConn(newSink(), bothWays(netem.Link{Latency: ms}))
@@ -23,7 +23,7 @@ func TestCloseWriteAfterAReset(t *testing.T) {
 	})
 }
 
-// The end of the stream comes once, however often CloseWrite is called.
+// The end of the stream arrives once, however often CloseWrite is called.
 func TestCloseWriteTwice(t *testing.T) {
 	for _, link := range []netem.Link{{}, {Latency: ms}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestCloseWriteTwice(t *testing.T) {
 	}
 }
 
-// An endless sink fails to end the stream.
+// The CloseWrite of an endless sink fails.
 type endless struct{ *sink }
 
 var errEndless = errors.New("CloseWrite failed")
@@ -60,8 +60,8 @@ func TestWriteAfterACloseWriteThatFailed(t *testing.T) {
 	}
 }
 
-// If the inner connection cannot end the stream, the end in flight is lost, and
-// Drain reports why.
+// If the inner connection cannot end the stream, an end that is in flight is
+// lost, and Drain returns the error.
 func TestDrainReportsAnEndThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := NewConn(endless{newSink()}, bothWays(netem.Link{Latency: ms}))
@@ -71,8 +71,8 @@ func TestDrainReportsAnEndThatFailed(t *testing.T) {
 	})
 }
 
-// Close gives up on an inner connection whose CloseWrite blocks, as on one that
-// accepts no bytes.
+// After Close, an inner connection whose CloseWrite blocks is closed when it has
+// accepted nothing for maxStall, just as one whose Write blocks.
 func TestCloseGivesUpACloseWriteThatBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := &blocking{newSink(), make(chan struct{})}
@@ -88,7 +88,7 @@ func TestCloseGivesUpACloseWriteThatBlocks(t *testing.T) {
 	})
 }
 
-// A blocking sink takes a while to end the stream.
+// The CloseWrite of a blocking sink blocks until goOn is closed.
 type blocking struct {
 	*sink
 	goOn chan struct{}
@@ -99,7 +99,7 @@ func (b *blocking) CloseWrite() error {
 	return b.sink.CloseWrite()
 }
 
-// A machine that sleeps after a failed CloseWrite loses nothing.
+// If the machine sleeps after a failed CloseWrite, nothing is lost.
 func TestSleepAfterACloseWriteThatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := endless{newSink()}

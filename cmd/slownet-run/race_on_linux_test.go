@@ -2,6 +2,6 @@
 
 package main
 
-// buildFlags are the flags for building the tested program: with the race detector, as
-// the test.
+// buildFlags are the flags for building the program under test, which uses the race
+// detector if the test does.
 var buildFlags = []string{"-race"}

@@ -14,8 +14,8 @@ import (
 // passedOn are the signals that the first process passes on to the command.
 var passedOn = []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
 
-// notify returns a channel that receives those signals, except signals that were ignored
-// from the process's start, as by nohup.
+// notify returns a channel that receives those signals, except signals that were already
+// ignored when the process started, as with nohup.
 func notify() <-chan os.Signal {
 	signals := make(chan os.Signal, 16)
 	for _, s := range passedOn {
@@ -27,10 +27,11 @@ func notify() <-chan os.Signal {
 }
 
 // A signal that a terminal or kill(1) sends to the whole process group reaches the command
-// directly, and also both of our processes. A signal that only the first process received
-// is passed on. To find out, the second process waits a moment for the same signal. Signals
-// are not counted: several may arrive as one. So a signal that only the first process
-// received is not passed on if the group received the same one just before.
+// directly, as well as both processes of slownet-run. A signal that only the first process
+// received must be passed on. To distinguish the two cases, the second process waits a
+// moment for the same signal. Signals are not counted: several may arrive as one. So a
+// signal that only the first process received is not passed on if the group received the
+// same signal just before.
 const (
 	moment  = 50 * time.Millisecond
 	justNow = time.Second
@@ -38,12 +39,12 @@ const (
 
 // received are the signals that the second process has received.
 type received struct {
-	mu     sync.Mutex // guards what follows
-	last   map[os.Signal]time.Time
-	latest time.Time // last time, in the second process or the first
+	mu     sync.Mutex              // guards the fields below
+	last   map[os.Signal]time.Time // when the second process last received each signal
+	latest time.Time               // when either process last received any signal
 }
 
-// newReceived returns the signals that are received from now on.
+// newReceived starts recording the signals that the process receives.
 func newReceived() *received {
 	r := &received{last: map[os.Signal]time.Time{}}
 	signals := notify()
@@ -58,8 +59,7 @@ func newReceived() *received {
 	return r
 }
 
-// sendAgain calls a function for each signal that was received before the command
-// started.
+// sendAgain calls send for each signal that was received before the command started.
 func (r *received) sendAgain(send func(unix.Signal)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,16 +68,16 @@ func (r *received) sendAgain(send func(unix.Signal)) {
 	}
 }
 
-// anySince reports whether there was a signal since a time.
+// anySince reports whether a signal was received after t.
 func (r *received) anySince(t time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.latest.After(t)
 }
 
-// pass calls a function after a moment, unless the second process has received the same
-// signal. On a busy machine that process may notice it late; the kernel tells whether a
-// signal is pending.
+// pass calls send after a moment, unless the second process has received the same signal.
+// On a busy machine that process may receive it late, so pass waits while the kernel reports
+// that the signal is pending.
 func (r *received) pass(s unix.Signal, send func()) {
 	r.mu.Lock()
 	r.latest = time.Now()

@@ -13,8 +13,8 @@ import (
 // watchEvery is the interval at which a file is checked for changes.
 const watchEvery = 100 * time.Millisecond
 
-// watch reads a file whenever it has changed, until it is stopped, and applies its
-// profile. An invalid file changes nothing, and is reported once.
+// watch reads a file each time it changes, and applies the profile in it, until stop is
+// closed. An invalid file changes nothing, and is reported once.
 func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func(format string, args ...any)) {
 	old, _ := os.ReadFile(file)
 	for {
@@ -25,7 +25,7 @@ func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func
 		}
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && (bytes.Equal(data, old) || len(data) == 0) {
-			continue // an editor may be writing it
+			continue // unchanged, or an editor may be writing it
 		}
 		var profile netem.Profile
 		if err == nil {

@@ -76,8 +76,8 @@ func demoSimulated(stdout, stderr io.Writer, html string, htmlTo io.Writer) erro
 	}))
 }
 
-// runs returns the runs of the charts, with their connections numbered in order. Each run
-// begins at 0.
+// runs divides the events among the runs of the charts, by the numbers of their
+// connections. The times of each run begin at 0.
 func (s *show) runs(events []trace.Event) []page.Run {
 	traces := make([][]trace.Event, len(s.charts))
 	for _, e := range events {
@@ -123,7 +123,7 @@ func demoReal(stdout, stderr io.Writer) error {
 	return failed
 }
 
-// listenReal listens on the port, or on any free one if it is in use.
+// listenReal listens on the port, or on any free port if it is in use.
 func listenReal(port int) (net.Listener, error) {
 	listener, err := net.Listen("tcp", loopback(port))
 	if err != nil {

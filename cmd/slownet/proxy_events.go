@@ -50,9 +50,9 @@ func logProxyError(log *eventlog.Log, err error) {
 	log.Tell(cli.Visible(err.Error()), slog.LevelError, "error", slog.Any("error", err))
 }
 
-// A proxyTrace writes a trace file.
+// A proxyTrace writes the events of a proxy to a trace file.
 type proxyTrace struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	to     *trace.Writer
 	failed error
 	closed bool

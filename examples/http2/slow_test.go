@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// The cost of a handshake, before the round trip of the request itself: TCP one
-// round trip, TLS 1.2 two, TLS 1.3 one. A resumed session saves one with TLS
-// 1.2, and none with TLS 1.3.
+// Before the round trip of the request itself, the TCP handshake takes one round
+// trip, and the TLS handshake two with TLS 1.2 and one with TLS 1.3. Resuming a
+// session saves one with TLS 1.2, and none with TLS 1.3.
 func TestHandshake(t *testing.T) {
 	for name, test := range map[string]struct {
 		version        uint16
@@ -48,9 +48,9 @@ func TestHandshake(t *testing.T) {
 }
 
 // Ten requests of a second each take a second and a round trip on one connection,
-// as each is a stream of its own. Ten more have to wait: a congestion window counts
-// segments, however small, and begins with ten. They are sent together when those
-// are acknowledged, which the server does after 40 ms without an answer.
+// as each has its own stream. Ten more have to wait: the congestion window counts
+// segments, however small, and starts at ten. They are sent together when the first
+// ten are acknowledged, which the server does after 40 ms without an answer.
 func TestStreams(t *testing.T) {
 	const requests, window, each = 20, 10, time.Second
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
@@ -66,8 +66,8 @@ func TestStreams(t *testing.T) {
 		client := &http.Client{Transport: newTransport(t, sim)}
 		assert.Equal(t, connecting+roundTrip+each, get(t, client))
 
-		// They begin a millisecond apart. At one instant they would race for
-		// their turns on the connection, and runs would differ.
+		// The requests begin a millisecond apart. At one instant they would race
+		// for the connection, and runs would differ.
 		start := sim.Elapsed()
 		const last = roundTrip + 40*time.Millisecond + roundTrip + each
 		var answers sync.WaitGroup

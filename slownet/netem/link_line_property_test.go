@@ -40,11 +40,11 @@ type sending struct {
 	flow   uint64
 	bytes  int
 	paced  bool
-	stream bool  // for an ideal stream, if that is free
-	link   *Link // to be set before it, if not nil
+	stream bool  // the bytes belong to an ideal stream
+	link   *Link // if it is not nil, the link to set before sending
 }
 
-// randomTraffic returns packets of several flows, in bursts and one by one.
+// randomTraffic returns packets of several flows, some of them in bursts.
 func randomTraffic(random *rand.Rand) []sending {
 	traffic := make([]sending, 50+random.IntN(400))
 	var at time.Duration
@@ -76,7 +76,7 @@ func (d *lineDriver) run(traffic []sending) {
 	d.finish()
 }
 
-// stream sends bytes of an ideal stream, if that is free by then.
+// stream sends bytes of an ideal stream, unless the stream is busy at that time.
 func (d *lineDriver) stream(at time.Duration, bytes int) {
 	d.until(at)
 	if d.ideal == nil {
@@ -88,9 +88,9 @@ func (d *lineDriver) stream(at time.Duration, bytes int) {
 	}
 }
 
-// On every line, with any traffic and changes of the link: each packet arrives
-// or is dropped, once, and not earlier than possible; and nothing is left
-// waiting.
+// On any line, with any traffic and any changes of the link, each packet either
+// arrives or is dropped, once, and not earlier than possible, and no packet is
+// left in the queue.
 func TestLineLosesTrackOfNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](500, 20_000) {
@@ -117,7 +117,7 @@ func TestLineLosesTrackOfNothing(t *testing.T) {
 	}
 }
 
-// No more passes than the rate allows in the time, plus one packet.
+// In any interval, no more bytes pass than the rate allows, plus one packet.
 func TestLineKeepsToTheRate(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](300, 10_000) {
@@ -173,8 +173,8 @@ func TestLineKeepsTheOrderOfAFlow(t *testing.T) {
 	}
 }
 
-// A driver with late timers changes nothing: the same packets arrive at the
-// same time.
+// A driver whose timers fire late changes nothing: the same packets arrive at
+// the same times.
 func TestLateDriversChangeNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range tier.Count[uint64](300, 10_000) {

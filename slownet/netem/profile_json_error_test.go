@@ -43,7 +43,7 @@ func TestParseProfileErrors(t *testing.T) {
 		`{"down": {"rate": true}}`:                            `line 1: down.rate: it is true: it must be a string, such as "250kbit/s"`,
 		`{"down": {"rate": ""}}`:                              `line 1: down.rate: the rate is empty: write it like "250kbit/s"`,
 		`{"down": {"loss": 1.5}}`:                             `line 1: down.loss: percentage 1.5 has no unit: write it like "1.5%"`,
-		`{"down": {"loss": "101%"}}`:                          `line 1: down.loss: percentage "101%" is too much: it must be between 0% and 100%`,
+		`{"down": {"loss": "101%"}}`:                          `line 1: down.loss: percentage "101%" is too large: it must be between 0% and 100%`,
 		`{"down": {"queue": 1.5}}`:                            `line 1: down.queue: 1.5 cannot be used: it must be a whole number of bytes, a string such as "64kB" or "100 packets", or an object, such as {"packets": 100, "discipline": "codel"}`,
 		`{"down": {"queue": 1e99999999}}`:                     `line 1: down.queue: 1e99999999 cannot be used: it must be a whole number of bytes, a string such as "64kB" or "100 packets", or an object, such as {"packets": 100, "discipline": "codel"}`,
 		`{"down": {"queue": -1}}`:                             `line 1: down.queue: it is -1: it must be 0 (the default) or more`,

@@ -18,7 +18,7 @@ type packetCount int
 func readInt(v jsonValue, to *int, what string) error {
 	n, err := v.number(what)
 	if *to = int(n); err == nil && int64(*to) != n {
-		return fmt.Errorf("%d is too much: it must be at most %d", n, maxInt)
+		return fmt.Errorf("%d is too large: it must be at most %d", n, maxInt)
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func TestParseRateErrors(t *testing.T) {
 		noUnit   = ` has no unit: write it like "250kbit/s"`
 		units    = `: it must be bit/s, kbit/s, Mbit/s or Gbit/s, where k is 1,000`
 		fraction = ` is not a whole number of bits per second: round it`
-		tooMuch  = ` is too much: it must be at most 9223372036854775807bit/s`
+		tooLarge = ` is too large: it must be at most 9223372036854775807bit/s`
 	)
 	for s, want := range map[string]string{
 		"":                         `the rate is empty: write it like "250kbit/s"`,
@@ -72,8 +72,8 @@ func TestParseRateErrors(t *testing.T) {
 		"0.5bit/s":                 `rate "0.5bit/s"` + fraction,
 		"1.0005kbit/s":             `rate "1.0005kbit/s"` + fraction,
 		"0.0000000005Gbit/s":       `rate "0.0000000005Gbit/s"` + fraction,
-		"9223372036854775808bit/s": `rate "9223372036854775808bit/s"` + tooMuch,
-		"9223372036854775807kbps":  `rate "9223372036854775807kbps"` + tooMuch,
+		"9223372036854775808bit/s": `rate "9223372036854775808bit/s"` + tooLarge,
+		"9223372036854775807kbps":  `rate "9223372036854775807kbps"` + tooLarge,
 	} {
 		_, err := ParseRate(s)
 		assert.EqualError(t, err, "netem: "+want, s)

@@ -47,7 +47,7 @@ func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 // Errors of decimals.
 var (
 	errFraction = errors.New("has a fraction")
-	errTooMuch  = errors.New("is too much")
+	errTooLarge  = errors.New("is too large")
 	errTooLong  = errors.New("has too many digits")
 )
 
@@ -65,7 +65,7 @@ func timesExactly(decimal string, scale int64) (int64, error) {
 	case !product.IsInt():
 		return 0, errFraction
 	case !product.Num().IsInt64():
-		return 0, errTooMuch
+		return 0, errTooLarge
 	}
 	return product.Num().Int64(), nil
 }
@@ -84,7 +84,7 @@ func parsePercent(s string) (float64, error) {
 	}
 	p, err := strconv.ParseFloat(number+"e-2", 64)
 	if err != nil || p > 1 {
-		return 0, fmt.Errorf("percentage %.40q is too much: it must be between 0%% and 100%%", s)
+		return 0, fmt.Errorf("percentage %.40q is too large: it must be between 0%% and 100%%", s)
 	}
 	return p, nil
 }
@@ -143,7 +143,7 @@ func parseBytes(s string) (int, error) {
 	case errors.Is(err, errFraction):
 		return 0, fmt.Errorf("size %.40q is not a whole number of bytes: round it", s)
 	case err != nil || int64(int(bytes)) != bytes:
-		return 0, fmt.Errorf("size %.40q is too much: it must be at most %dB", s, maxInt)
+		return 0, fmt.Errorf("size %.40q is too large: it must be at most %dB", s, maxInt)
 	}
 	return int(bytes), nil
 }

@@ -30,7 +30,7 @@ func TestParsePercentErrors(t *testing.T) {
 		"15ppm":  `percentage "15ppm" cannot be read: write it like "1.5%"`,
 		"NaN%":   `percentage "NaN%" cannot be read: write it like "1.5%"`,
 		"-1%":    `percentage "-1%" is negative: it must be between 0% and 100%`,
-		"100.1%": `percentage "100.1%" is too much: it must be between 0% and 100%`,
+		"100.1%": `percentage "100.1%" is too large: it must be between 0% and 100%`,
 	} {
 		_, err := parsePercent(s)
 		assert.EqualError(t, err, want, s)
@@ -90,5 +90,5 @@ func TestParseBytesErrors(t *testing.T) {
 		assert.EqualError(t, err, want, s)
 	}
 	_, err := parseBytes("99999999999GiB")
-	assert.ErrorContains(t, err, `size "99999999999GiB" is too much: it must be at most `)
+	assert.ErrorContains(t, err, `size "99999999999GiB" is too large: it must be at most `)
 }

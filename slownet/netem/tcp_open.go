@@ -6,10 +6,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// SYNs and SYN-ACKs are retransmitted as in Linux 6.5 and later: a SYN four
-// times at intervals of a second, then after 1, 2, 4, 8, 16 and 32 seconds,
-// with 64 seconds for the last answer; a SYN-ACK after 1, 2, 4, 8 and 16
-// seconds, with 32 seconds for the last answer.
+// SYNs and SYN-ACKs are retransmitted as in Linux 6.5 and later. A SYN is
+// retransmitted four times at intervals of a second, then after 1, 2, 4, 8, 16
+// and 32 seconds; the last one may be answered for 64 seconds. A SYN-ACK is
+// retransmitted after 1, 2, 4, 8 and 16 seconds; the last one may be answered
+// for 32 seconds.
 const (
 	synWait       = time.Second
 	synLinear     = int16(4)
@@ -20,10 +21,10 @@ const (
 // An opening is the handshake, seen from one end.
 type opening struct {
 	at       time.Duration // when the timer expires; in TIME-WAIT, its end; or Never
-	since    time.Duration // when the SYN to be answered arrived
-	sent     int16         // number of SYN segments; three stand for more
+	since    time.Duration // when the SYN that the end answers arrived
+	sent     int16         // number of SYN segments sent; 3 means three or more
 	timeouts int16         // how often the timer has expired
-	due      bool          // a SYN is to be sent
+	due      bool          // a SYN or SYN-ACK must be sent
 }
 
 // Dial returns the end of a connection that is opened at the given time.
@@ -33,23 +34,23 @@ func Dial(tcp TCP, now time.Duration) *End {
 	return e
 }
 
-// InitDial makes the end what [Dial] returns.
+// InitDial initializes the end as [Dial] does.
 func (e *End) InitDial(tcp TCP, now time.Duration) {
 	e.init(tcp, now)
 	e.state = SynSent
-	e.keepAlive.last = now // from which the user timeout counts
+	e.keepAlive.last = now // the start of the user timeout
 	e.opening.due, e.opening.at = true, now+synWait
 }
 
-// Accept returns an end that answers a SYN. A driver that has no listener for
-// it answers with [Refuse] instead.
+// Accept returns an end that answers a SYN. If there is no listener, the driver
+// answers with [Refuse] instead.
 func Accept(tcp TCP, now time.Duration, syn *Segment) *End {
 	e := &End{}
 	e.InitAccept(tcp, now, syn)
 	return e
 }
 
-// InitAccept makes the end what [Accept] returns.
+// InitAccept initializes the end as [Accept] does.
 func (e *End) InitAccept(tcp TCP, now time.Duration, syn *Segment) {
 	e.init(tcp, now)
 	e.state = SynReceived
@@ -57,9 +58,9 @@ func (e *End) InitAccept(tcp TCP, now time.Duration, syn *Segment) {
 	e.opening.due, e.opening.at, e.opening.since = true, now+synWait, now
 }
 
-// IsStale reports whether a segment acknowledges a SYN-ACK from before this
-// handshake, sent by an end that has given up since. The driver answers it with
-// [Refuse] (RFC 9293, section 3.10.7.4).
+// IsStale reports whether a segment acknowledges a SYN-ACK that was sent before
+// this handshake, by an end that has given up since. The driver answers such a
+// segment with [Refuse] (RFC 9293, section 3.10.7.4).
 func (e *End) IsStale(s *Segment) bool {
 	return e.state == SynReceived && s.Flags&(SYN|ACK|RST) == ACK && s.TSEcr < e.opening.since
 }
@@ -74,12 +75,12 @@ func Refuse(s *Segment) Segment {
 	return reset
 }
 
-// notInWindow is the sequence number of a reset that answers a SYN: it is in no
-// window (RFC 9293, section 3.10.7.4), so it does not end a connection that
-// another SYN has opened meanwhile.
+// notInWindow is the sequence number of a reset that answers a SYN. It is outside
+// every window (RFC 9293, section 3.10.7.4), so the reset does not end a
+// connection that another SYN has opened in the meantime.
 const notInWindow = -1
 
-// nextSyn returns the SYN or SYN-ACK to be sent, if any.
+// nextSyn returns the SYN or SYN-ACK to send, if any.
 func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 	o := &e.opening
 	if !o.due {
@@ -123,7 +124,7 @@ func (e *End) expireOpening(now time.Duration) {
 }
 
 // inputOpening processes a segment that arrives during the handshake, and
-// reports whether there is more to do with it.
+// reports whether the segment needs further processing.
 func (e *End) inputOpening(now time.Duration, s *Segment) bool {
 	switch {
 	case s.Flags&RST != 0:

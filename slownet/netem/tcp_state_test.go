@@ -10,13 +10,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// dialing begins to connect over a path of 50 ms each way.
+// dialing starts a connection over a path of 50 ms each way.
 func dialing(tcp netem.TCP) *path {
 	link := netem.Link{Latency: oneWay}
 	return dial(tcp, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
 }
 
-// times returns when an end has sent segments with these control bits.
+// times returns the times at which an end sent segments with the given control
+// bits.
 func (s *side) times(flags netem.Flags) (times []time.Duration) {
 	for _, sent := range s.sent {
 		if sent.segment.Flags == flags {
@@ -26,7 +27,7 @@ func (s *side) times(flags netem.Flags) (times []time.Duration) {
 	return times
 }
 
-// quiet runs the path until nothing is left to happen.
+// quiet runs the path until no event is left.
 func (p *path) quiet(t *testing.T) {
 	t.Helper()
 	for steps := 0; p.step(); steps++ {
@@ -58,8 +59,9 @@ func TestHandshake(t *testing.T) {
 	assert.Equal(t, [2]netem.State{netem.Established, netem.Established}, p.states())
 }
 
-// An unanswered SYN is retransmitted as on Linux, whose timers are up to an
-// eighth late: it sends at 19.5, 35.6 and 69.6 s, and gives up at 135 s.
+// An unanswered SYN is retransmitted as on Linux, except that Linux's timers
+// fire up to an eighth late: it sends the last three at 19.5, 35.6 and 69.6 s,
+// and gives up at 135 s.
 func TestSynIsSentAgain(t *testing.T) {
 	p := dialing(netem.TCP{})
 	p.ends[0].link = netem.NewPacketFlow(netem.Link{Loss: netem.Loss{Random: 1}}, 1)
@@ -71,7 +73,8 @@ func TestSynIsSentAgain(t *testing.T) {
 	assert.Equal(t, netem.Closed, p.ends[0].end.State())
 }
 
-// A lost SYN-ACK is retransmitted by its own timer, and when the SYN is.
+// A lost SYN-ACK is retransmitted when its own timer expires, and when another
+// SYN arrives.
 func TestSynAckIsLost(t *testing.T) {
 	p := dialing(netem.TCP{})
 	lost := 0
@@ -94,8 +97,8 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, netem.Refused, p.ends[0].end.Failure())
 }
 
-// A reset that answers a SYN does not end the connection if it arrives after
-// another SYN has opened it.
+// A reset that answers a SYN does not end the connection if another SYN has
+// opened it in the meantime.
 func TestLateRefusal(t *testing.T) {
 	syn := netem.Segment{Flags: netem.SYN}
 	refusal := netem.Refuse(&syn)
@@ -179,8 +182,9 @@ func TestAbort(t *testing.T) {
 	assert.Equal(t, netem.Reset, p.ends[1].end.Failure())
 }
 
-// A writer whose peer is gone gives up as Linux does, which needs 1,007 s on
-// this path: a probe after 0.3 s, and then the timer, which doubles up to 120 s.
+// A writer whose peer is gone gives up as Linux does, which takes 1,007 s on this
+// path: it sends a probe after 0.3 s, and then retransmits with a timeout that
+// doubles up to 120 s.
 func TestWriterGivesUp(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.quiet(t)
@@ -192,7 +196,7 @@ func TestWriterGivesUp(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// With a user timeout of 10 s it gives up after that; Linux needs 10.6 s.
+// With a user timeout of 10 s, the writer gives up after 10.6 s, as Linux does.
 func TestUserTimeout(t *testing.T) {
 	p := pathOf(netem.TCP{UserTimeout: 10 * time.Second})
 	p.quiet(t)
@@ -204,9 +208,9 @@ func TestUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// A user timeout counts from the first retransmission of the present loss,
-// regardless of earlier ones: until it is over, retransmissions are the same as
-// without it.
+// A user timeout starts with the first retransmission of the current loss,
+// regardless of earlier losses. Until it expires, retransmissions are the same
+// as without a user timeout.
 func TestUserTimeoutAfterAnEarlierLoss(t *testing.T) {
 	sent := func(tcp netem.TCP) (at []time.Duration) {
 		p := pathOf(tcp)
@@ -229,7 +233,8 @@ func TestUserTimeoutAfterAnEarlierLoss(t *testing.T) {
 	assert.Equal(t, at, sent(netem.TCP{UserTimeout: 10 * time.Second}))
 }
 
-// The timer never runs beyond the user timeout, not even at first.
+// The retransmission timer never runs longer than the user timeout, not even the
+// first time.
 func TestShortUserTimeout(t *testing.T) {
 	p := pathOf(netem.TCP{UserTimeout: 300 * time.Millisecond})
 	p.quiet(t)
@@ -241,8 +246,8 @@ func TestShortUserTimeout(t *testing.T) {
 	assert.Equal(t, netem.TimedOut, p.ends[0].end.Failure())
 }
 
-// An unanswered dial ends after the user timeout, once a retransmission of the
-// SYN was due.
+// An unanswered dial ends after the user timeout, but not before the first
+// retransmission of the SYN is due.
 func TestUserTimeoutOfADial(t *testing.T) {
 	for userTimeout, want := range map[time.Duration]struct {
 		after time.Duration
@@ -272,8 +277,8 @@ func TestUserTimeoutOfADial(t *testing.T) {
 	}
 }
 
-// A reader whose peer is gone learns of it by keep-alive probes: after 15 s and
-// nine times 15 s, or after 30 s with a user timeout. Linux needs 150.7 s and
+// A reader detects by keep-alive probes that its peer is gone: after 15 s and
+// nine times 15 s, or with a user timeout after 30 s. Linux takes 150.7 s and
 // 29.8 s.
 func TestKeepAlive(t *testing.T) {
 	for _, test := range []struct {
@@ -294,7 +299,7 @@ func TestKeepAlive(t *testing.T) {
 	}
 }
 
-// A live peer answers, and the connection goes on.
+// A peer that is alive answers the probes, and the connection stays open.
 func TestKeepAliveAnswered(t *testing.T) {
 	p := pathOf(netem.TCP{KeepAlive: netem.KeepAlive{Idle: 15 * time.Second}})
 	for p.now < time.Hour {

@@ -1,5 +1,5 @@
-// Package traces makes traces for pages: a small one with every kind of event, one
-// with packets, and large ones.
+// Package traces generates traces for the tests of pages: a small one with every kind of
+// event, one with packets, and large ones.
 package traces
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// All returns events without an error.
+// All returns an iterator over events, without an error.
 func All(events []trace.Event) iter.Seq2[trace.Event, error] {
 	return func(yield func(trace.Event, error) bool) {
 		for _, e := range events {
@@ -65,7 +65,7 @@ func Faults() []trace.Event {
 	return events
 }
 
-// Parted returns two runs with the same beginning: in the second one the writer is
+// Parted returns two runs with the same beginning. In the second one the writer is
 // slower, from its fourth request on.
 func Parted() (first, second []trace.Event) {
 	first, second = Faults(), Faults()
