@@ -92,7 +92,7 @@ func startOurs(b *testing.B) *proxyProcess {
 
 // launched are the processes to stop at the end.
 var launched struct {
-	mu  sync.Mutex // guards what follows
+	mu  sync.Mutex // guards the fields below
 	all []*proxyProcess
 }
 

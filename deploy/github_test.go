@@ -61,7 +61,7 @@ func TestNightlyChecksAllModules(t *testing.T) {
 	assert.Equal(t, modules(t), listed)
 }
 
-// The issue forms are valid for GitHub.
+// GitHub accepts the issue forms.
 func TestIssueForms(t *testing.T) {
 	forms, err := filepath.Glob("../.github/ISSUE_TEMPLATE/*.yml")
 	require.NoError(t, err)

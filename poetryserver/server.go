@@ -47,7 +47,7 @@ type Server struct {
 	// at once. It may call Close, but not Shutdown, which would wait for it.
 	Observer func(ClientEvent)
 
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards the fields below
 	listeners map[net.Listener]struct{}
 	conns     map[*slownet.Conn]phase
 	stopped   chan struct{} // closed by Shutdown and Close; nil before Serve

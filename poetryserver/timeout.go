@@ -55,7 +55,7 @@ type timeoutConn struct {
 	*slownet.Conn
 	listener *timeoutListener
 
-	mu    sync.Mutex // guards what follows, and the order of deadlines
+	mu    sync.Mutex // guards the fields below, and the order of deadlines
 	outer time.Time  // set by the paced connection around this one; zero is none
 	inner time.Time  // set by Write, likewise
 }

@@ -15,7 +15,7 @@ import (
 type feed struct {
 	net.Conn // the methods that the loop does not call
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	data   []byte
 	ended  bool
 	notify func()

@@ -21,7 +21,7 @@ type Reactor struct {
 	// [Reactor.Dial].
 	OutOfDescriptors func(err error)
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	calls   []func()   // for the loop to call, in order
 	signals []*Conn    // reported as readable, in order
 	poller  poller     // the loop waits in it; only the loop replaces it

@@ -46,7 +46,7 @@ type readAhead struct {
 	conn *Conn
 	next chan struct{} // receives a token when the loop has read data
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	data []byte     // not yet read by the loop
 	err  error      // comes after data
 }

@@ -17,7 +17,7 @@ type chaosRun struct {
 
 	tell func(quiet time.Duration, faults ...scheduledFault) // called with faults as they begin, if it is not nil
 
-	mu  sync.Mutex // guards what follows; held only briefly
+	mu  sync.Mutex // guards the fields below; held only briefly
 	out chaosOutcome
 }
 

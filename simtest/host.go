@@ -23,32 +23,32 @@ type Host struct {
 	number  int // by order of creation, from 1
 	v4, v6  netip.Addr
 	random  *rand.Rand
-	streams atomic.Uint64 // counts those that the overlay has given the host
-	tcp     *netem.TCP    // of connections that it will make; guarded by sim.mu
+	streams atomic.Uint64 // counts the random streams that the overlay has given the host
+	tcp     *netem.TCP    // of its future connections; guarded by sim.mu
 	access  *access       // nil until it is set; guarded by sim.mu
 
 	// Guarded by sim.mu.
 	listeners  map[netip.AddrPort]*listener
 	sockets    map[netip.AddrPort]*packetConn
-	conns      map[*conn]struct{}     // all that are not closed
-	halfClosed int                    // connections that are not in conns, but in their peers' conns
-	diallings  map[*dialling]struct{} // those that wait for an answer
+	conns      map[*conn]struct{}     // connections that are not closed
+	halfClosed int                    // number of connections that are closed here but not at the peer
+	diallings  map[*dialling]struct{} // dials that wait for an answer
 	ports      ports                  // of listeners, sockets and connections
 	dials      uint64                 // counts calls of DialContext
 	dialled    uint64                 // numbers connections, in the order in which dials are collected
 	bound      uint64                 // numbers sockets
-	programs   []*program             // given to Run
-	lifetime   lifetime               // of goroutines given to Go
-	down       bool                   // it has crashed
-	killed     bool                   // its process was killed
+	programs   []*program             // passed to Run
+	lifetime   lifetime               // of functions passed to Go
+	down       bool                   // the host has crashed
+	killed     bool                   // the host's process was killed
 	crashes    uint32                 // counts crashes
 	skew       time.Duration          // of its clock
-	rules      map[uint16][]rule      // on packets to one of its ports, or to any (0)
+	rules      map[uint16][]rule      // for packets to one of its ports, or to any port (0)
 	cutOff     *hostSet               // packets to these hosts are lost
 	paused     bool
-	parked     []event    // events that happened to it while it was paused
-	catchingUp bool       // it was resumed, and its parked events happen one by one
-	line       line       // of operations on it
+	parked     []event    // events that were due while the host was paused
+	catchingUp bool       // the host was resumed, and its parked events happen one by one
+	line       line       // of operations on the host
 	chaos      *hostChaos // nil for none
 
 	lookups map[*pendingLookup]struct{} // lookups in progress
@@ -72,7 +72,7 @@ func newHost(s *Sim, name string, number int) *Host {
 	}
 }
 
-// checkHostName returns an error if a name cannot be a host's.
+// checkHostName returns an error if a name cannot be the name of a host.
 func checkHostName(name string) error {
 	switch _, err := netip.ParseAddr(name); {
 	case name == "":
@@ -98,7 +98,8 @@ func (h *Host) Addr() netip.Addr { return h.v4 }
 // Addr6 returns the host's IPv6 address.
 func (h *Host) Addr6() netip.Addr { return h.v6 }
 
-// Rand returns the host's own source of random numbers, which the seed decides.
+// Rand returns the host's own source of random numbers, which is seeded by the
+// simulation's seed and the host.
 func (h *Host) Rand() *rand.Rand { return h.random }
 
 // SetTCP configures TCP for connections that the host dials or accepts from now on. The
@@ -112,9 +113,10 @@ func (h *Host) SetTCP(tcp netem.TCP) {
 }
 
 // Listen listens on one of the host's ports. The network is "tcp", "tcp4" or "tcp6".
-// The address is ":port" for all of the host's addresses, or the port after the host's
-// name, one of its addresses, or "localhost" for connections from the host itself; port
-// 0 picks a free one. The errors are those of net.Listen, such as EADDRINUSE.
+// The address is ":port" for all of the host's addresses, or "host:port", where host is
+// the host's name, one of its addresses, or "localhost" for connections from the host
+// itself. Port 0 picks a free port. The errors are those of net.Listen, such as
+// EADDRINUSE.
 func (h *Host) Listen(network, address string) (net.Listener, error) {
 	f, local, err := h.parseLocal(network, address, false)
 	if err != nil {
@@ -149,25 +151,25 @@ func listenError(network string, addr net.Addr, err error) error {
 	return &net.OpError{Op: "listen", Net: network, Addr: addr, Err: err}
 }
 
-// DialContext connects to a host by name or address: "poet:10000". With network "tcp",
-// "tcp4" or "tcp6" it takes a round trip; with "udp", "udp4" or "udp6" it takes no
-// time, and the connection is also a net.PacketConn. The errors are those of
+// DialContext connects to a port of a host, given by name or address: "poet:10000". With
+// network "tcp", "tcp4" or "tcp6" it takes a round trip; with "udp", "udp4" or "udp6" it
+// takes no time, and the connection is also a net.PacketConn. The errors are those of
 // net.Dialer, such as ECONNREFUSED, or a *net.DNSError for an unknown name. As with a
 // net.Dialer, the hooks of a net/http/httptrace.ClientTrace in ctx are called for the
 // lookup of a name and for each address that is tried.
 //
 // A name may resolve to several hosts, see [Name]. With TCP their addresses are tried
-// as by a net.Dialer: the addresses of a family in turn, each when the one before has
-// failed or has used up its share of the time until the context's deadline (at least 2
-// s). With "tcp", IPv4 addresses are tried first; after 300 ms, or when all of them
+// as a net.Dialer tries them: the addresses of a family in turn, each when the previous
+// one has failed or has used up its share of the time until the context's deadline (at
+// least 2 s). With "tcp", IPv4 addresses are tried first; after 300 ms, or when all of them
 // have failed, IPv6 addresses are tried as well (RFC 8305). The first connection made
 // is returned, or if there is none, the error of the first address.
 //
-// The name of one host resolves to two addresses. With "tcp", IPv4 is tried, and IPv6
-// if the host refuses IPv4 and listens on IPv6; if that fails too, the error is the
+// The name of a single host resolves to two addresses. With "tcp", IPv4 is tried, and
+// IPv6 if the host refuses IPv4 and listens on IPv6; if that fails, too, the error is the
 // first one. (A net.Dialer always tries all addresses, the second after 300 ms. Here
-// both are the same route to the same host, so a dial takes one round trip.) If an
-// [Only] distinguishes the families, IPv6 is tried after the 300 ms.
+// both addresses have the same route to the same host, so a dial takes one round trip.)
+// If an [Only] distinguishes the families, IPv6 is tried after 300 ms.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	f, err := parseNetwork(network)
 	var room [2]netip.AddrPort // for one host
@@ -208,7 +210,7 @@ func (h *Host) DialContext(ctx context.Context, network, address string) (net.Co
 	return c, nil
 }
 
-// isUnknownNetwork reports whether an error is that of an unknown network.
+// isUnknownNetwork reports whether an error is due to an unknown network.
 func isUnknownNetwork(err error) bool {
 	return err != nil && errors.As(err, new(net.UnknownNetworkError))
 }

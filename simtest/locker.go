@@ -12,7 +12,7 @@ import "sync"
 // instant the scheduler decides the order. The zero Locker is unlocked. It must not be
 // copied after first use, nor shared among simulations.
 type Locker struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	locked  bool
 	waiting []chan struct{} // the first has waited longest; closed when it gets the lock
 }

@@ -99,7 +99,7 @@ func catchDeadlock(f func()) (deadlock error) {
 type call struct {
 	done chan struct{} // closed when the function has ended
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	ended   bool
 	exited  bool      // by runtime.Goexit, as FailNow and SkipNow do
 	panic   *panicked // that ended it, or nil

@@ -24,7 +24,7 @@ type lockingServer struct {
 	listener net.Listener
 	clients  sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	stopped bool
 }
 

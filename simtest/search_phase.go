@@ -9,10 +9,10 @@ import (
 
 // The workers of a search go through its phases together, one after another.
 
-// A phase hands out jobs, and records their outcomes. Its functions are called with the
+// A phase provides jobs, and records their outcomes. Its functions are called with the
 // searchRun's mu held.
 type phase struct {
-	over   <-chan struct{} // closed when no more jobs are handed out
+	over   <-chan struct{} // closed when no more jobs are started
 	giveUp <-chan struct{} // closed when running jobs are given up
 	next   func() (searchJob, bool)
 	note   func(job searchJob, o searchOutcome)
@@ -104,13 +104,13 @@ func (run *searchRun) serve(p phase) {
 	}
 }
 
-// An underWay is the job of a server.
+// An underWay is the job that a server is running.
 type underWay struct {
 	name  string
 	began time.Time
 }
 
-// noteUnderWay records that a server has begun a job with a name.
+// noteUnderWay records that a server has begun a job, if the phase names its jobs.
 func (run *searchRun) noteUnderWay(p phase, server *launchedServer, job searchJob, began time.Time) {
 	if p.name == nil {
 		return
@@ -143,7 +143,7 @@ func (run *searchRun) longestLocked() string {
 	return fmt.Sprintf("%s has run for %v", first.name, took.Round(time.Second))
 }
 
-// noteTime records how long a job that ended has taken in real time.
+// noteTime records how long a job took, in real time.
 func (run *searchRun) noteTime(took time.Duration) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -159,8 +159,8 @@ func (run *searchRun) noteGivenUp(p phase, job searchJob, after time.Duration) {
 	}
 }
 
-// note records the outcome of a job, or schedules it again if the job may not be the
-// cause. used says whether its server had run other jobs before.
+// note records the outcome of a job, or schedules the job again if something else may be
+// the cause of the outcome. used reports whether the server had run other jobs before.
 func (run *searchRun) note(p phase, job searchJob, o searchOutcome, used bool) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -191,7 +191,7 @@ func (run *searchRun) idleServer() *launchedServer {
 	return server
 }
 
-// keepIdle keeps a server, if it is not nil, for the next phase.
+// keepIdle keeps a server for the next phase. It does nothing if the server is nil.
 func (run *searchRun) keepIdle(server *launchedServer) {
 	if server == nil {
 		return
@@ -210,7 +210,7 @@ func (run *searchRun) dismiss() {
 	wait.Wait()
 }
 
-// isHeavy reports whether a server should be replaced.
+// isHeavy reports whether a server uses so much memory that it should be replaced.
 func isHeavy(server searchServer) bool {
 	p, ok := server.(*searchProcess)
 	return ok && p.isHeavy()

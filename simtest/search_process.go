@@ -59,7 +59,7 @@ type searchProcess struct {
 
 	progress chan uint64 // of a seed that takes long
 
-	mu   sync.Mutex   // guards what follows
+	mu   sync.Mutex   // guards the fields below
 	told searchResult // reported by a seed that has not ended
 
 	output  *os.File // of the process

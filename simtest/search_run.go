@@ -40,7 +40,7 @@ type searchRun struct {
 	shrinking    context.Context // ends when shrinking must stop
 	endShrinking context.CancelCauseFunc
 
-	mu       sync.Mutex  // guards what follows
+	mu       sync.Mutex  // guards the fields below
 	retry    []searchJob // jobs to run again
 	idle     []*launchedServer
 	underWay map[*launchedServer]underWay

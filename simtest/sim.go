@@ -45,7 +45,7 @@ type Sim struct {
 	took       atomic.Int64  // of the whole simulation; -1 until it has ended
 	turns      atomic.Uint64 // of the loop; for the watchdog
 
-	mu            sync.Mutex // guards what follows, and all state of hosts, listeners and connections
+	mu            sync.Mutex // guards the fields below, and all state of hosts, listeners and connections
 	hosts         map[string]*Host
 	named         map[string]*Host // by plain name
 	ordered       []*Host          // by number

@@ -53,7 +53,7 @@ type drainable interface {
 
 // A group holds an owner's connections that are not drained yet.
 type group struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	members map[drainable]struct{}
 }
 

@@ -31,7 +31,7 @@ type Dialer struct {
 
 	given *Path // the dialer's path; nil if it makes its own
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	path  *Path      // of its own
 	made  Config     // the configuration of path
 	paths uint64     // paths of its own so far

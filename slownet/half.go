@@ -30,7 +30,7 @@ type half struct {
 	copies      atomic.Int32 // calls of io.Copy in the inner connection, or about to enter it
 	copying     atomic.Int32 // those that have entered it
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	changed  signal     // wakes the user's calls
 	work     signal     // wakes the goroutine in the background
 	deadline deadline

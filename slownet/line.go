@@ -9,7 +9,7 @@ import (
 
 // A line is a link in use, by one half of a connection or by several halves.
 type line struct {
-	mu     sync.Mutex // guards what follows; the lock of a half may be held
+	mu     sync.Mutex // guards the fields below; the lock of a half may be held
 	inner  netem.Line
 	shared bool          // set before it is used
 	last   time.Duration // the latest time of begin, if the line is shared

@@ -19,7 +19,7 @@ type Listener struct {
 	path *Path
 
 	faults sync.Mutex // held while a fault takes effect, so that faults take effect one after another
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	standingFaults
 	deadline deadline // of Accept
 	group    group

@@ -8,12 +8,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A datagram is a datagram that was sent or received.
+// A datagram is a datagram that was written or received, with its control messages.
 type datagram struct {
 	data   []byte
 	oob    []byte   // control messages
 	flags  int      // as received
-	peer   net.Addr // nil means that of a connected socket
+	peer   net.Addr // nil means the peer of a connected socket
 	number int64    // counted from 0 in each direction
 	arrive time.Duration
 
@@ -22,7 +22,7 @@ type datagram struct {
 	order int64 // among datagrams that arrive at the same time
 }
 
-// size returns its approximate size in memory.
+// size returns the approximate size of the datagram in memory.
 func (d *datagram) size() int { return len(d.data) + len(d.oob) + packetOverhead }
 
 // packetOverhead is the memory of a datagram apart from its data.
@@ -43,15 +43,15 @@ func (d datagram) as(packet netem.Packet) datagram {
 type flight struct {
 	queue heap.Heap[*datagram]
 	size  int   // in memory
-	sent  int64 // datagrams so far
+	sent  int64 // number of datagrams so far
 }
 
 func (f *flight) isEmpty() bool { return len(f.queue) == 0 }
 
-// next returns the time at which the next one arrives.
+// next returns the arrival time of the next datagram.
 func (f *flight) next() time.Duration { return f.queue[0].arrive }
 
-// hasArrived reports whether one has arrived.
+// hasArrived reports whether a datagram has arrived.
 func (f *flight) hasArrived(now time.Duration) bool { return !f.isEmpty() && f.next() <= now }
 
 func (f *flight) push(d datagram) {
@@ -67,7 +67,7 @@ func (f *flight) pop() datagram {
 	return *d
 }
 
-// clear discards all.
+// clear discards all datagrams.
 func (f *flight) clear() { f.queue, f.size = nil, 0 }
 
 // Before orders datagrams by arrival, and then by the order in which they were sent.
@@ -78,5 +78,5 @@ func (d *datagram) Before(other *datagram) bool {
 	return d.order < other.order
 }
 
-// Moved does nothing: only the first datagram is removed.
+// Moved does nothing: only the first datagram is ever removed, so no positions are kept.
 func (*datagram) Moved(int) {}

@@ -12,13 +12,13 @@ import (
 )
 
 // A memoryConn is a net.PacketConn that is connected to another one, in memory.
-// It supports only deadlines in the past, and blocks when told to.
+// It treats every deadline as one in the past, and WriteTo can be made to block.
 type memoryConn struct {
 	name memoryName
 	peer *memoryConn
 	born time.Time
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	changed signal
 	queue   []sent
 	err     error // for the next WriteTo
@@ -26,7 +26,7 @@ type memoryConn struct {
 	full    bool  // WriteTo blocks
 	closed  bool
 	past    [2]bool       // by direction
-	idle    time.Duration // after which a call times out by itself; zero is never
+	idle    time.Duration // time after which a call times out by itself; zero means never
 }
 
 type memoryName string
@@ -128,7 +128,7 @@ func (m *memoryConn) Close() error {
 	return nil
 }
 
-// got returns the datagrams that have arrived, and forgets them.
+// got returns the datagrams that have arrived, and removes them from the queue.
 func (m *memoryConn) got() []sent {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -136,7 +136,7 @@ func (m *memoryConn) got() []sent {
 	return m.queue
 }
 
-// send sends datagrams to a wrapper.
+// send sends datagrams to the peer, which a wrapper reads.
 func (m *memoryConn) send(t *testing.T, data ...string) {
 	for _, d := range data {
 		_, err := m.WriteTo([]byte(d), m.peer.name)
@@ -144,7 +144,7 @@ func (m *memoryConn) send(t *testing.T, data ...string) {
 	}
 }
 
-// writeTo sends datagrams from a wrapper.
+// writeTo sends datagrams through a wrapper to the far end.
 func writeTo(t *testing.T, c *PacketConn, data ...string) {
 	for _, d := range data {
 		n, err := c.WriteTo([]byte(d), memoryName("far"))

@@ -14,9 +14,9 @@ const (
 )
 
 // refusal returns the error with which the inner connection would reject a
-// datagram of n bytes at once, before it reaches the network, as far as that
-// can be known without sending it. call is the name of the system call that
-// would send it.
+// datagram of n bytes immediately, before it reaches the network, as far as that
+// is known without sending it. call is the name of the system call that would
+// send the datagram.
 func (c *PacketConn) refusal(call string, n int, peer net.Addr) error {
 	udp, isUDP := peer.(*net.UDPAddr)
 	if udp == nil && isUDP {
@@ -50,7 +50,7 @@ func (c *PacketConn) refusal(call string, n int, peer net.Addr) error {
 func (c *PacketConn) refusalByPeer(call string, n int) error {
 	peer := c.RemoteAddr()
 	switch {
-	case c.out.check() != nil: // which has priority
+	case c.out.check() != nil: // that error has priority
 		return nil
 	case peer == nil:
 		return wrapError(c.inner, "write", nil, errno(call, syscall.EDESTADDRREQ))

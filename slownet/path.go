@@ -23,7 +23,7 @@ type Path struct {
 	origin time.Time // the zero of its time line
 	lines  [2]line   // by Direction
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	config Config
 	count  uint64 // connections so far
 	dials  int    // in progress

@@ -23,7 +23,7 @@ type sink struct {
 	net.Conn // a pipe, to be read from
 	born     time.Time
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	writes []arrival  // the end of the stream has no bytes
 	closed time.Duration
 }

@@ -127,8 +127,8 @@ func (c *drowsyClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, f)
 }
 
-// The end of the stream waits for the pace as a byte does, even after bytes that
-// have waited in the queue.
+// The pace delays the end of the stream as it delays a byte, even after bytes
+// that have waited in the queue.
 func TestEndOfStreamAfterAQueue(t *testing.T) {
 	for _, queue := range []int{0, 1000} {
 		synctest.Test(t, func(t *testing.T) {

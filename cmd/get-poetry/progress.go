@@ -29,7 +29,7 @@ type bars struct {
 	sum       *mpb.Bar
 	scrolls   bool // there are more tasks than lines
 
-	mu     sync.Mutex // guards what follows; not held while the container is called
+	mu     sync.Mutex // guards the fields below; not held while the container is called
 	tasks  []task
 	next   int  // index of the first task that never had a bar
 	scarce bool // the process has run out of file descriptors

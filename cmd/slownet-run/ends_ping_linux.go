@@ -22,7 +22,7 @@ type pings struct {
 	reply func(packet []byte)
 	warn  func(format string, args ...any)
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	open   map[pingKey]*ping
 	warned bool
 }

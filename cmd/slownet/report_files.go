@@ -9,14 +9,14 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace/chrometrace"
 )
 
-// outputs are the files to make; "" is none.
+// outputs are the files to write; "" means none.
 type outputs struct {
 	page, capture, chrome string
-	host                  string // for the view of the capture, or ""
+	host                  string // whose view the capture shows, or ""
 	compare               bool   // the page compares two traces
 }
 
-// check rejects outputs that cannot be made from the traces.
+// check returns a usage error for outputs that cannot be made from the traces.
 func (o *outputs) check(names []string) error {
 	var wanted []string
 	for _, output := range []string{o.page, o.capture, o.chrome} {
@@ -53,8 +53,8 @@ func (o *outputs) check(names []string) error {
 	return nil
 }
 
-// reportCapture writes the capture. It creates no file for a trace without packets or
-// without the host.
+// reportCapture writes the capture. It creates no file if the trace has no packets or lacks
+// the host.
 func (o *outputs) reportCapture(names []string, output string, stdin io.Reader, stdout io.Writer) error {
 	t, err := openTraces(names, stdin)
 	if err != nil {

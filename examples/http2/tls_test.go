@@ -13,9 +13,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// With HTTP/1.1, whose ends speak in turns, the same seed gives the same bytes
-// under TLS too. That takes Go 1.26, where a test may seed the random numbers
-// of cryptography.
+// With HTTP/1.1, in which client and server take turns, the same seed gives the
+// same bytes with TLS, too. That requires Go 1.26, where a test can seed the
+// random numbers of the crypto packages.
 func TestTLSRepeats(t *testing.T) {
 	for seed := range uint64(3) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, Link: netem.Link{Latency: oneWay}},

@@ -44,7 +44,7 @@ func (f *Format) Type() string { return "format" }
 type Log struct {
 	queue *queue
 
-	mu      sync.Mutex   // guards what follows, and orders the records by time
+	mu      sync.Mutex   // guards the fields below, and orders the records by time
 	handler slog.Handler // writes to record; nil for plain lines
 	record  bytes.Buffer
 }

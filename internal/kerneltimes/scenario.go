@@ -13,30 +13,31 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Network is a client, a server and a path between them: simulated, or of a
-// kernel.
+// A Network is a client, a server and a path between them, either simulated or
+// on a kernel.
 type Network interface {
-	// Listen makes the server listen at its port.
+	// Listen makes the server listen on its port.
 	Listen() (net.Listener, error)
 
 	// Dial makes the client dial the server's port.
 	Dial(ctx context.Context) (net.Conn, error)
 
-	// Cut sets in which directions all packets are lost from now on: those from
-	// the client, and those from the server.
+	// Cut sets the directions in which all packets are lost from now on: up is
+	// from the client, and down from the server.
 	Cut(up, down bool)
 
-	// Lost returns when packets from the client were lost to Cut.
+	// Lost returns the times at which packets from the client were lost because
+	// of Cut.
 	Lost() []time.Time
 }
 
-// A Scenario is a sequence of events on a network, other than a transfer. It is
-// run in simulated time and on a kernel.
+// A Scenario is a sequence of events on a network that is not just a transfer.
+// It is run in simulated time and on a kernel.
 type Scenario struct {
 	Name   string
 	Path   netem.Profile
 	TCP    netem.TCP
-	IsLong bool // it takes minutes
+	IsLong bool // the scenario takes minutes
 	Run    func(n Network) ([]Figure, error)
 }
 
@@ -49,7 +50,7 @@ type Figure struct {
 	Name     string
 	Unit     Unit
 	Value    float64
-	Runs     int // number of runs; the value is their median
+	Runs     int // number of runs, whose median is the value
 }
 
 // String returns the name of the figure.
@@ -72,7 +73,7 @@ const (
 	Bytes   Unit = "B"
 )
 
-// after returns a figure that is a time.
+// after returns a figure that is a duration.
 func after(name string, d time.Duration) Figure {
 	return Figure{Name: name, Unit: Seconds, Value: d.Seconds()}
 }
@@ -106,8 +107,8 @@ func ReadScenarios(table io.Reader) ([]Figure, error) {
 	return all, nil
 }
 
-// Medians returns the median of each figure of the first run, over all runs that have
-// it.
+// Medians returns, for each figure of the first run, the median over all runs that
+// contain it.
 func Medians(runs [][]Figure) []Figure {
 	if len(runs) == 0 {
 		return nil

@@ -54,7 +54,7 @@ type Direction struct {
 	config Config
 	wake   int // an eventfd
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	line     *netem.Line
 	number   uint64 // of the last packet sent
 	order    uint64 // of the last packet put in flight

@@ -22,7 +22,7 @@ import (
 type Bottleneck struct {
 	replay *Replay
 
-	lock   Locker // nil before Share; guards what follows
+	lock   Locker // nil before Share; guards the fields below
 	rate   Rate
 	server server
 	origin time.Time // of its time line; the first connection's

@@ -8,39 +8,38 @@ import (
 )
 
 // A Profile is a path in both directions, as a client sees it: two links, each
-// shared by everything that crosses it (see [Link]). With
-// simtest.Sim.SetProfile that is the connections and sockets of two hosts, with
-// simtest.Host.SetAccess all traffic of a host, with slownet.NewDialer the
-// connections of that dialer. Profiles come from [ProfileByName], from a file
-// through [ParseProfile], or from literals in the program. The zero Profile
-// passes everything at once.
+// shared by all traffic that crosses it (see [Link]). With simtest.Sim.SetProfile
+// that is the traffic between two hosts, with simtest.Host.SetAccess all traffic
+// of a host, and with slownet.NewDialer the traffic of the dialer's connections.
+// Profiles come from [ProfileByName], from files by way of [ParseProfile], or
+// from literals in the program. The zero Profile passes everything at once.
 //
-// The latency of a link is one way: ping shows the sum of Down and Up. With
-// package slownet, wrap only one end of a connection, with ClientConfig or with
-// ServerConfig: wrapping both applies the path twice.
+// The latency of a link is one-way: ping shows the sum of Down and Up. With
+// package slownet, wrap only one end of a connection, with ClientConfig or
+// ServerConfig: wrapping both ends applies the path twice.
 type Profile struct {
-	// Name is the profile's name for ProfileByName, in lower case; those of
-	// this package have a family and a name, such as "webpagetest/3g". It may
-	// be empty.
+	// Name is the profile's name for ProfileByName, in lower case. The names of
+	// this package's profiles consist of a family and a name, such as
+	// "webpagetest/3g". Name may be empty.
 	Name string `json:"name,omitzero"`
 
 	// Source says where the figures come from, and how they were converted.
 	Source string `json:"source,omitzero"`
 
-	// Down is the link that carries what the client receives.
+	// Down is the link to the client.
 	Down Link `json:"down,omitzero"`
 
-	// Up is the link that carries what the client sends.
+	// Up is the link from the client.
 	Up Link `json:"up,omitzero"`
 
 	// Lookup is the additional time that the client needs to look up a name.
-	// Zero is none. In package slownet only the Dialer looks up names: a
-	// connection that is wrapped has been dialled already.
+	// Zero means none. In package slownet only the Dialer looks up names: a
+	// connection that is wrapped was dialled before.
 	Lookup time.Duration `json:"lookup,omitzero"`
 }
 
-// Validate reports the first invalid value of the profile: the link and the
-// field, the value, and what is allowed.
+// Validate returns an error if the profile is invalid. It names the first invalid
+// field, its link and its value, and says what is allowed.
 func (p Profile) Validate() error {
 	if err := p.check(func(l Link) error { return l.invalid() }); err != nil {
 		return fmt.Errorf("netem: profile %w", err)
@@ -48,7 +47,7 @@ func (p Profile) Validate() error {
 	return nil
 }
 
-// check reports an invalid profile by its name.
+// check returns an error, with the profile's name, if the profile is invalid.
 func (p *Profile) check(invalid func(Link) error) error {
 	down, up := invalid(p.Down), invalid(p.Up)
 	switch {
@@ -77,9 +76,8 @@ func (p *Profile) invalidLookup() error {
 // Symmetric returns a profile with the same link in both directions.
 func Symmetric(link Link) Profile { return Profile{Down: link, Up: link} }
 
-// Profiles returns the profiles of this package. They are those of well-known
-// tools: WebPageTest, Chrome's developer tools, Apple's Network Link
-// Conditioner, gRPC's benchmarks, Comcast and Loadero. The Source of each says
-// whether the tool states its latency one way or as a round trip, which is
-// halved.
+// Profiles returns the profiles of this package, which come from well-known
+// tools: WebPageTest, Chrome's developer tools, Apple's Network Link Conditioner,
+// gRPC's benchmarks, Comcast and Loadero. The Source of each profile says whether
+// the tool states one-way latencies or round trips, which are halved.
 func Profiles() []Profile { return slices.Clone(presets) }

@@ -57,7 +57,7 @@ var presets = []Profile{
 	roundTripPreset("loadero/satellite", fromLoadero, 1000*Kbps, 256*Kbps, 600*time.Millisecond),
 }
 
-// roundTripPreset returns a profile from a round-trip latency.
+// roundTripPreset returns a profile with half of a round-trip latency in each direction.
 func roundTripPreset(name, source string, down, up Rate, latency time.Duration) Profile {
 	return Profile{Name: name, Source: source, Down: Link{Rate: down, Latency: latency / 2}, Up: Link{Rate: up, Latency: latency / 2}}
 }

@@ -47,7 +47,7 @@ func isDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") =
 // Errors of decimals.
 var (
 	errFraction = errors.New("has a fraction")
-	errTooLarge  = errors.New("is too large")
+	errTooLarge = errors.New("is too large")
 	errTooLong  = errors.New("has too many digits")
 )
 

@@ -24,7 +24,7 @@ type conn struct {
 	wrapped atomic.Pointer[slownet.Conn] // of raw; set while mu is held; nil if it is on no path
 	link    placement                    // guarded by the proxy's linking
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	ended    [2]bool
 	patience *time.Timer
 

@@ -23,7 +23,7 @@ type flow struct {
 	toxics atomic.Pointer[toxicSet] // that have been followed; set while the lock is held
 	wraps  atomic.Bool              // the flow uses the wrapped connection; likewise
 
-	followLock // guards what follows; nothing blocks while it is held
+	followLock // guards the fields below; nothing blocks while it is held
 	from, to   net.Conn
 	polled     *polledSocket // of from; nil if there is none
 	reader     readerState

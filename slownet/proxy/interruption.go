@@ -10,7 +10,7 @@ import (
 // must leave a socket, as bytes that a reader gets before it has left would bypass the
 // change, and links are set in the background.
 type interruption struct {
-	mu  sync.Mutex // guards what follows
+	mu  sync.Mutex // guards the fields below
 	out []pendingEffect
 }
 

@@ -27,7 +27,7 @@ type peer struct {
 	ending       sync.Once
 	link         placement // guarded by the proxy's linking
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	raw     net.Conn
 	wrapped *slownet.PacketConn
 	left    chan struct{} // closed when the reader has left raw
@@ -39,7 +39,7 @@ type datagramFlow struct {
 	stream Stream
 	toxics atomic.Pointer[toxicSet] // that have been followed; set while the lock is held
 
-	followLock // guards what follows
+	followLock // guards the fields below
 	line       pipeline
 	meter      meter
 	writing    bool

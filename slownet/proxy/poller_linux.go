@@ -16,7 +16,7 @@ type poller struct {
 	raw  syscall.RawConn
 	done chan struct{}
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	sockets map[uint64]*polledSocket
 	last    uint64
 }

@@ -24,7 +24,7 @@ type Proxy struct {
 	set     atomic.Pointer[toxicSet] // changed while mu is held
 	linking sync.Mutex               // held while connections are put on links, before mu
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	asked    endpoint   // the address at which it was told to listen
 	listen   endpoint   // the address at which it listens, or will listen
 	upstream endpoint
@@ -38,7 +38,7 @@ type Proxy struct {
 	interruption interruption
 	recorder     recorder
 
-	connsMu sync.Mutex // guards what follows
+	connsMu sync.Mutex // guards the fields below
 	conns   map[*conn]struct{}
 	peers   map[string]*peer
 	count   uint64 // connections so far

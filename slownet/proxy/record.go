@@ -37,7 +37,7 @@ const eventSize = 256
 type recorder struct {
 	isOn atomic.Bool
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	set     Recording
 	events  []trace.Event
 	size    int

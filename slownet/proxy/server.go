@@ -35,14 +35,14 @@ type Server struct {
 	epoch  time.Time
 	poller *poller
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	proxies map[string]*Proxy
 	isOver  bool
 
-	loading sync.Mutex // held while a file is loaded; guards what follows
+	loading sync.Mutex // held while a file is loaded; guards the fields below
 	loaded  []string   // names of the proxies of the last file
 
-	lines  sync.Mutex // guards what follows
+	lines  sync.Mutex // guards the fields below
 	shared map[string]*sharedState
 	necks  map[string]*netem.Bottleneck
 

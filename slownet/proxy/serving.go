@@ -19,7 +19,7 @@ type serving struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup // of its goroutines
 
-	mu       sync.Mutex     // guards what follows
+	mu       sync.Mutex     // guards the fields below
 	listener net.Listener   // nil while clients are refused, and for datagrams
 	packets  net.PacketConn // nil for streams
 }

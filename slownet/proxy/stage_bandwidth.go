@@ -24,7 +24,7 @@ type bandwidthStage struct {
 
 // sharedState is shared by all connections that a toxic with a shared scope affects.
 type sharedState struct {
-	mu     sync.Mutex    // guards what follows
+	mu     sync.Mutex    // guards the fields below
 	free   time.Duration // when the rate is free
 	passed int64         // bytes, of limit_data
 }

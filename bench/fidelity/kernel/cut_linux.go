@@ -8,7 +8,7 @@ import (
 
 // A cut drops the packets of a direction before they reach its line, while it is on.
 type cut struct {
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	on   bool
 	lost []time.Time
 }

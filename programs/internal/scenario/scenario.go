@@ -32,25 +32,25 @@ func Bytes(n int) time.Duration { return time.Duration(n) * 8 * time.Microsecond
 // segments without payload. Connecting takes three: the SYN, the SYN-ACK and the
 // acknowledgement.
 //
-// At first each segment is acknowledged when it arrives. An end that has answered
-// received data delays its acknowledgements from then on, so that its answers carry
-// them; only every second full segment is acknowledged at once.
+// At first each segment is acknowledged when it arrives. Once an end has answered
+// received data, it delays its acknowledgements, so that its answers carry them; only
+// every second full segment is acknowledged at once.
 func Headers(n int) time.Duration { return Bytes(n * netem.HeaderSize) }
 
-// Segments returns the number of segments that n bytes fill.
+// Segments returns the number of segments that n bytes need.
 func Segments(n int) int { return (n + netem.MSS - 1) / netem.MSS }
 
-// Pause returns the time for which nothing is sent after the first ten segments,
-// the initial window. The first acknowledgement comes a round trip after two
-// segments if the other end delays it. From then on four segments are sent for each
-// two that are acknowledged, so the link is never idle again.
+// Pause is the time for which nothing is sent after the first ten segments, the
+// initial window. If the other end delays acknowledgements, the first one arrives a
+// round trip after two segments. From then on four segments are sent for each two that
+// are acknowledged, so the link is not idle again.
 const Pause = RoundTrip + (netem.HeaderSize+2*1500-10*1500)*8*time.Microsecond
 
-// Retransmitted checks that an operation took as long as TCP takes until the nth
+// Retransmitted asserts that an operation took as long as TCP takes until the nth
 // retransmission of a segment, plus rest. The retransmission timer waits for the
-// timeout, and then twice as long each time. The first retransmission is a tail loss
-// probe, after which the timeout begins. The timeout is srtt + max(200 ms, 4 rttvar),
-// which is 300 ms plus the contribution of earlier exchanges to srtt.
+// timeout, which doubles each time. The first retransmission is a tail loss probe,
+// after which the timer starts. The timeout is srtt + max(200 ms, 4 rttvar), which is
+// 300 ms plus the contribution of earlier exchanges to srtt.
 func Retransmitted(t *testing.T, n int, rest, took time.Duration) {
 	t.Helper()
 	timeout := (took - rest) >> (n - 1)
@@ -101,7 +101,7 @@ func same(t *testing.T, tcp netem.TCP, f Func) {
 }
 
 // Alike runs f twice with each seed. Both runs must have the same outcome. Their
-// events may differ; whether they did is in the test's log.
+// events may differ; the test's log contains their digests.
 func Alike(t *testing.T, f Func) {
 	t.Helper()
 	for seed := range uint64(seeds) {
@@ -134,20 +134,20 @@ func (r *runs) run(t *testing.T, sim *simtest.Sim) {
 
 func (r *runs) compare(t *testing.T, seed uint64) {
 	t.Helper()
-	if len(r.outcomes) == 2 { // otherwise the first run has failed
+	if len(r.outcomes) == 2 { // otherwise the first run failed
 		assert.Equal(t, r.outcomes[0].lines, r.outcomes[1].lines, "the outcomes of two runs")
 	}
 	t.Logf("seed %d: digests %s", seed, r.digests)
 }
 
-// Took returns the simulated time of f.
+// Took returns how long f takes, in simulated time.
 func Took(f func()) time.Duration {
 	start := time.Now()
 	f()
 	return time.Since(start)
 }
 
-// Cut cuts the client off from all other hosts for d, from now on.
+// Cut cuts the client off from all other hosts for d, starting now.
 func Cut(sim *simtest.Sim, d time.Duration) {
 	sim.Partition([]string{"client"})
 	sim.At(sim.Elapsed()+d, func() { sim.Heal() })
