@@ -88,7 +88,7 @@ func talk(conn net.Conn) (total int64, err error) {
 	return total, err
 }
 
-// A client that has received the poem and sends for ever is not read for ever.
+// A client that has received the poem and sends forever is not read forever.
 // It receives the end of the poem, and is reset when its time is up.
 func TestClientThatSendsForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
@@ -139,7 +139,7 @@ func TestClientThatSendsALot(t *testing.T) {
 }
 
 // A server that is shut down or closed does not wait long for a client that
-// sends for ever.
+// sends forever.
 func TestEndOfAServerWhoseClientSendsForEver(t *testing.T) {
 	for _, timeout := range []time.Duration{0, -1} {
 		for _, shutdown := range []bool{false, true} {

@@ -29,7 +29,7 @@ type dialling struct {
 	order    uint64 // among the host's dials
 	answered bool
 	gaveUp   bool
-	crashed  bool       // with the host; the call is about to be told
+	crashed  bool       // the host has crashed; the call is about to return
 	attempts []*attempt // one for each address tried so far
 	oneHost  bool       // one host has all of the addresses
 	primary  series     // of the first address's family
@@ -181,7 +181,7 @@ func (d *dialling) giveUp() error {
 	return err
 }
 
-// answerLocked answers the dial, unless that was done or nobody waits for it.
+// answerLocked answers the dial, unless it was answered before or no call waits for it.
 func (d *dialling) answerLocked(err error) {
 	if d.answered || d.gaveUp {
 		return
@@ -200,7 +200,7 @@ func (d *dialling) answerLaterLocked(err error) {
 // isWaitedForLocked reports whether a call waits for the answer.
 func (d *dialling) isWaitedForLocked() bool { return !d.answered && !d.gaveUp }
 
-// isOverLocked reports whether nobody waits for the answer.
+// isOverLocked reports whether no call waits for the answer.
 func (d *dialling) isOverLocked() bool { return d.gaveUp || d.answered || d.crashed }
 
 // startLocked gives the connection its number and sends the request.

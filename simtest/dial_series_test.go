@@ -191,7 +191,7 @@ func TestSeveralAddressesAreDialledAsByANetDialer(t *testing.T) {
 	}
 }
 
-// freePort returns a port that nobody has on any of the server's addresses.
+// freePort returns a port that is free on all of the server's addresses.
 func freePort(w *world) string {
 	w.Helper()
 	for {

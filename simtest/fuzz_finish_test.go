@@ -93,7 +93,7 @@ func (e *fuzzEnd) lastWrite() time.Duration {
 	return last
 }
 
-// forgotten describes a connection that nobody accepted, or an end that did not get a
+// forgotten describes a connection that was never accepted, or an end that did not get a
 // reset.
 func (c *fuzzConn) forgotten() string {
 	m := c.model

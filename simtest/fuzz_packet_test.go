@@ -164,7 +164,7 @@ func (m *fuzzModel) sawPacket(h *fuzzHost, port int, from string, data []byte) *
 	case now < d.at+way.leastLatency(d.at, now):
 		m.complain("%s reads a datagram that was sent at %v before %v have passed", h.name, d.at, way.leastLatency(d.at, now))
 	case d.sequence < d.road.seen && !way.varied:
-		m.complain("%s reads the datagram %d of a socket behind %d, and nothing reorders them", h.name, d.sequence, d.road.seen)
+		m.complain("%s reads the datagram %d of a socket after %d, and nothing reorders them", h.name, d.sequence, d.road.seen)
 	case m.probing && m.program.mend && !m.program.calm && now != d.at:
 		m.complain("%s reads a datagram that was sent at %v, and all links are perfect", h.name, d.at)
 	case m.program.calm && (now < d.arrives || way.link.Rate == 0 && now > d.arrives):

@@ -49,14 +49,14 @@ type drawOverride struct {
 	roll uint64
 }
 
-// A lineName names a line by its source and its destination. If one of them is empty,
-// which stands for all others, the line is the access of the other.
+// A lineName names a line by its source and its destination. If one of them is empty, the
+// line is an access line: that of the other one, to or from all hosts.
 type lineName struct{ from, to string }
 
 // fixedRolls are rolls of lines that override the drawn ones.
 type fixedRolls map[lineName]map[netem.Draw]uint64
 
-// anyHost stands for all other hosts in a replay file.
+// anyHost means all other hosts in a replay file.
 const anyHost = "*"
 
 // String returns the name in the syntax of a replay file.

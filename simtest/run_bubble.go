@@ -103,7 +103,7 @@ type call struct {
 	ended   bool
 	exited  bool      // by runtime.Goexit, as FailNow and SkipNow do
 	panic   *panicked // that ended it, or nil
-	givenUp bool      // nobody waits for it
+	givenUp bool      // no goroutine waits for the call
 }
 
 // apart starts f in a goroutine of its own. The caller may wait for done, and must call
@@ -114,8 +114,8 @@ func apart(f func()) *call {
 	return c
 }
 
-// run calls f and records how it ended. If f was given up before it panicked, nobody
-// would learn of the panic, so it continues in this goroutine.
+// run calls f and records how it ended. If f was given up before it panicked, no caller
+// would see the panic, so the panic continues in this goroutine.
 func (c *call) run(f func()) {
 	returned := false
 	defer func() {

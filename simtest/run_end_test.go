@@ -294,7 +294,7 @@ func TestEndsThatFail(t *testing.T) {
 			prints: []string{"the clean-up dials: <nil>\n", "panic: boom", "simtest_test.boom(", "the seed was 0"},
 			never:  []string{"the program closes", "goes on"},
 		},
-		"a clean-up reads for ever": {
+		"a clean-up reads forever": {
 			f: func(t *testing.T, sim *simtest.Sim) {
 				program(sim)
 				listener, err := sim.Host("b").Listen("tcp", ":1")
@@ -309,13 +309,13 @@ func TestEndsThatFail(t *testing.T) {
 				"listener [::]:1: 1 in Accept", "the test itself:\n1 in simtest Accept: simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never: []string{"goroutines that still run", "goes on"},
 		},
-		"a clean-up waits for ever": {
+		"a clean-up waits forever": {
 			f: func(t *testing.T, sim *simtest.Sim) { program(sim); t.Cleanup(func() { select {} }) },
 			prints: []string{"stopped after 24h0m0s of simulated time: the time limit is reached.", "goroutines that still run 1m0s after that, because a clean-up does not end:",
 				"the test itself:\n1 in select (no cases): simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never: []string{"goes on"},
 		},
-		"a clean-up polls for ever": {
+		"a clean-up polls forever": {
 			f: func(t *testing.T, sim *simtest.Sim) {
 				t.Cleanup(func() {
 					for {
@@ -327,13 +327,13 @@ func TestEndsThatFail(t *testing.T) {
 			prints: []string{"stopped after 1h0m0s of simulated time: the time limit is reached.", "goroutines that still run 1m0s after that", "the test itself:\n1 in sleep: simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never:  []string{"goes on"},
 		},
-		"a clean-up waits for ever without a limit": {
+		"a clean-up waits forever without a limit": {
 			f:      func(t *testing.T, sim *simtest.Sim) { program(sim); t.Cleanup(func() { select {} }) },
 			limit:  -1,
 			prints: []string{"everything is blocked forever.\n", "the test itself:\n1 in select (no cases): simtest_test.TestEndsThatFail.", "\na:\n1 in chan receive: simtest_test.TestEndsThatFail.", "the seed was 0"},
 			never:  []string{"goes on", "goroutines that still run"},
 		},
-		"all wait for ever": {
+		"all wait forever": {
 			f: func(t *testing.T, sim *simtest.Sim) {
 				t.Cleanup(func() { fmt.Println("cleaned up"); select {} })
 				select {}

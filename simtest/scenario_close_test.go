@@ -96,7 +96,7 @@ var closeScenarios = []scenario{
 		"close: ok",
 		`read: "", EOF`,
 	}},
-	{"close with something unread behind CloseRead", onPair(func(p *pair, r *report) {
+	{"close with something unread after CloseRead", onPair(func(p *pair, r *report) {
 		_ = p.server.CloseRead()
 		p.write(p.client, "unread")
 		p.arrive()
@@ -216,7 +216,7 @@ var closeScenarios = []scenario{
 		"close: ok",
 		"close again: close: closed",
 	}},
-	{"a reset behind the end of the stream", onPair(func(p *pair, r *report) {
+	{"a reset after the end of the stream", onPair(func(p *pair, r *report) {
 		_ = p.server.CloseWrite()
 		p.arrive()
 		_, _ = p.server.SetLinger(0), p.server.Close()

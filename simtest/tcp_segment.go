@@ -271,7 +271,7 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 	}
 }
 
-// takesNoMore reports whether a segment brings bytes that nobody can read.
+// takesNoMore reports whether a segment contains bytes that can no longer be read.
 func (c *conn) takesNoMore(segment *netem.Segment) bool {
 	return segment.Len > 0 && c.isShut() &&
 		segment.Seq+int64(segment.Len) > c.tcp.end.Received() && !c.tcp.opening

@@ -32,7 +32,7 @@ type idealSender struct {
 	finishKnown     time.Duration     // when this end learns that the end of the stream has arrived; 0 if it has not
 	stages          *stages           // nil if the path has no access
 	pendings        *[hops]pending    // by flow; nil until something is lost
-	departed        *departures.Queue // nil if nobody needs it
+	departed        *departures.Queue // nil if it is not needed
 }
 
 // A segment is what a connection sends at a time: bytes, or something after them that

@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// On a line whose queue has a discipline, the fate of a packet depends on packets
-// that are sent later. The line's timer tells the senders when it is known.
+// On a line whose queue has a discipline, whether and when a packet leaves depends on
+// packets that are sent later. The line's timer informs the senders when it is known.
 
 // A waitingPacket is the line's tag for a packet that waits. Its method is called
 // with no lock held.
@@ -35,7 +35,7 @@ func (l *line) armLocked(e *endpoint) {
 	timer.timer = e.at(next, func() { l.step(e, timer) })
 }
 
-// step tells the senders of packets what became of them.
+// step informs the senders of packets that have left the queue or were dropped.
 func (l *line) step(e *endpoint, mine *lineTimer) {
 	var departures []netem.Departure
 	l.mu.Lock()

@@ -2,10 +2,10 @@ package slownet
 
 import "iter"
 
-// One system call can send several datagrams, or receive them: with Linux's
-// UDP_SEGMENT and UDP_GRO (see udp(7)), the bytes of all follow each other, and
-// a control message tells the size of each but the last. The network sees single
-// datagrams, so that is what travels over a link.
+// One system call can send or receive several datagrams: with Linux's UDP_SEGMENT
+// and UDP_GRO (see udp(7)), the bytes of all datagrams are concatenated, and a
+// control message gives the size of each but the last. The network sees single
+// datagrams, so a link carries single datagrams.
 
 // segments returns the datagrams that one system call sends or receives: one,
 // unless a control message of the given kind says otherwise.

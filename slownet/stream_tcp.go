@@ -130,8 +130,8 @@ func (h *streamHalf) setBack(back lane) {
 }
 
 // tickLocked sets a timer that handles due events when no goroutine does, such as
-// a delayed acknowledgement while nobody reads or writes. Such an event must not
-// be late: meanwhile other connections use the line.
+// a delayed acknowledgement while no call reads or writes. Such an event must not
+// be late, since other connections use the line, too.
 func (h *streamHalf) tickLocked() {
 	mine, next := h.tcp, h.tcp.Next()
 	if mine.ticking || mine.discarded || next == netem.Never {

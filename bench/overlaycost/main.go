@@ -1,14 +1,13 @@
-// Command overlaycost tells what the overlay of the standard library costs: it
-// runs benchmarks of package simtest without the overlay, and with each of its
+// Command overlaycost measures the cost of the overlay of the standard library. It
+// runs benchmarks of package simtest without the overlay and with each of its
 // layers, in turn, and prints ratios of processor time and of real time.
 //
 //	go run ./overlaycost
 //	go run ./overlaycost -base c1dc67d^   # and the tree before the overlay came
 //
-// The best of several rounds counts. On a machine that does other work, only
-// the ratios of processor time mean anything: with the layer order, one goroutine
-// runs at a time, so that a simulation gets the time of one processor, but without
-// it, two.
+// The best of several rounds counts. On a machine that does other work, only the
+// ratios of processor time are meaningful: with the order layer, one goroutine runs
+// at a time, so a simulation competes for one processor, but without it, for two.
 package main
 
 import (

@@ -30,7 +30,7 @@ func retransmission(timeout time.Duration, n int) time.Duration { return timeout
 
 // A client that sends a ping after ten seconds without data, and waits three
 // for the answer, knows after thirteen seconds that the server is unreachable.
-// Otherwise a call without a deadline would wait for ever.
+// Otherwise a call without a deadline would wait forever.
 func TestPartitionAndKeepAlive(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		service := serve(t, sim)

@@ -95,9 +95,9 @@ func TestPartitionOfTheAnswer(t *testing.T) {
 	})
 }
 
-// A client with a time-out of five seconds waits for five seconds. Its request
-// is in flight nevertheless: TCP retransmits it until the partition has healed,
-// and the server gets a request for which nobody waits.
+// A client with a timeout of five seconds waits for five seconds. Its request
+// stays in flight nevertheless: TCP retransmits it until the partition has healed,
+// and the server gets a request for whose response no client waits.
 func TestPartitionAndClientTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		var mu sync.Mutex

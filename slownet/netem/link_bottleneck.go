@@ -70,8 +70,8 @@ type Locker interface {
 	Unlock()
 }
 
-// Share gives the bottleneck a lock, if it has none yet. It is for drivers: the
-// caller must make sure that nobody else uses the bottleneck at the same time.
+// Share gives the bottleneck a lock, if it has none. It is for drivers: the
+// caller must ensure that the bottleneck is not used at the same time.
 func (b *Bottleneck) Share(lock Locker) {
 	if b.lock == nil {
 		b.lock = lock

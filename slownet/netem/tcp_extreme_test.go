@@ -123,7 +123,7 @@ func TestTransfersOverExtremeLinks(t *testing.T) {
 			}
 			next := min(tr.Next(), pipes[0].line.Next(), pipes[1].line.Next())
 			require.NotEqual(t, netem.Never, next, "stuck at %v with %d bytes, %s", now, tr.Received(), what)
-			require.Less(t, steps, 3_000_000, "busy for ever at %v with %d bytes, %s", now, tr.Received(), what)
+			require.Less(t, steps, 3_000_000, "busy forever at %v with %d bytes, %s", now, tr.Received(), what)
 			require.Less(t, atOnce, 300_000, "time stands still at %v with %d bytes, %s", now, tr.Received(), what)
 			if next > now {
 				now, atOnce = next, 0

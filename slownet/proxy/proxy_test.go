@@ -215,7 +215,7 @@ func TestDeadUpstream(t *testing.T) {
 	at := gone.Addr().String()
 	require.NoError(t, gone.Close())
 	s := newServer(t)
-	var mu sync.Mutex // guards the fields below
+	var mu sync.Mutex // guards the variables below
 	events := map[string][]ServerEventKind{}
 	s.Observer = func(e ServerEvent) {
 		mu.Lock()

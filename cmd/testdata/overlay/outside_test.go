@@ -28,7 +28,7 @@ func TestHeldOutside(t *testing.T) {
 	}
 }
 
-// One that is held for ever is reported, and ends the simulation.
+// One that is held forever is reported, and ends the simulation.
 func TestHeldForEver(t *testing.T) {
 	if os.Getenv("HELD") == "" {
 		t.Skip("this fails")
