@@ -11,9 +11,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/testnet"
 )
 
-// BenchmarkWaiting measures the cost of waiting for many poems at once over
-// loopback, for each of them: memory in use, for both ends, and goroutines.
-// bench/readers measures each side in a process of its own.
+// BenchmarkWaiting measures the cost per poem of waiting for many poems at once
+// over loopback: the memory in use by both ends, and goroutines. bench/readers
+// measures each end in a separate process.
 func BenchmarkWaiting(b *testing.B) {
 	for _, conns := range []int{100, 1000} {
 		b.Run(fmt.Sprint(conns), func(b *testing.B) {
@@ -24,8 +24,8 @@ func BenchmarkWaiting(b *testing.B) {
 	}
 }
 
-// waiting gets poems of one line each, and measures what is in use when all
-// lines have arrived and no poem has ended.
+// waiting gets poems of one line each, and measures the memory and the
+// goroutines in use when all lines have arrived and no poem has ended.
 func waiting(b *testing.B, conns int) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(b, err)

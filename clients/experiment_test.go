@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The experiment: three slow servers, each on a host of its own or all on one.
+// The experiment: three slow servers, on three hosts or on one.
 var experiment = []struct {
 	poem  string
 	bytes int
@@ -106,8 +106,8 @@ func TestExperimentAsync(t *testing.T) {
 	}
 }
 
-// On a slow path connecting takes another round trip, and the last bytes arrive
-// half a round trip later.
+// On a slow path, connecting takes an additional round trip, and the last bytes
+// arrive half a round trip later.
 func TestExperimentFarAway(t *testing.T) {
 	link := netem.Link{Latency: 150 * ms}
 	_, results, elapsed := perform(t, link, timed((*clients.Client).GetAllAsync),
@@ -164,7 +164,7 @@ func TestSameAddressAsyncInOrder(t *testing.T) {
 	}
 }
 
-// Dials that fail at once are reported in order as well.
+// Dials that fail immediately are reported in order, too.
 func TestFailuresInOrder(t *testing.T) {
 	addresses := []string{"nobody:1", "10.9.9.9:1", "poet:2", "none:1", "poet:", "10.9.9.8:1"}
 	var first []int

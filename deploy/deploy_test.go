@@ -82,7 +82,7 @@ func lint(t *testing.T, path string, workflow []byte) (wrong []string) {
 	return wrong
 }
 
-// The workflows are valid for GitHub, including this project's own.
+// GitHub accepts the workflows, including this project's own.
 func TestWorkflows(t *testing.T) {
 	own, err := filepath.Glob("../.github/workflows/*.yml")
 	require.NoError(t, err)

@@ -35,7 +35,7 @@ func TestExamples(testT *testing.T) {
 	ExampleChaos_schedule()
 }
 
-// Downloads from several servers share the client's access, of 10 Mbit/s.
+// Downloads from several servers share the client's access line of 10 Mbit/s.
 func ExampleHost_SetAccess() {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client := sim.Host("client")
@@ -63,11 +63,11 @@ func ExampleHost_SetAccess() {
 			})
 		}
 		downloads.Wait()
-		assert.InDelta(t, 4, sim.Elapsed().Seconds(), 0.3) // and one alone takes a second
+		assert.InDelta(t, 4, sim.Elapsed().Seconds(), 0.3) // one alone would take a second
 	})
 }
 
-// Two hosts, and a second between them.
+// Two hosts with a latency of a second between them.
 func ExampleRun() {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("poet", "reader", netem.Link{Latency: time.Second})
@@ -91,7 +91,7 @@ func ExampleRun() {
 	})
 }
 
-// A network that is cut in two for two seconds.
+// A network that is partitioned for two seconds.
 func ExampleSim_Partition() {
 	simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		poet, reader := sim.Host("poet"), sim.Host("reader")
@@ -110,7 +110,7 @@ func ExampleSim_Partition() {
 	})
 }
 
-// A host that crashes, and whose program runs again when it is restarted.
+// A host crashes, and its program runs again when the host restarts.
 func ExampleHost_Run() {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		poet, reader := sim.Host("poet"), sim.Host("reader")
@@ -148,8 +148,8 @@ func ExampleHost_Run() {
 	})
 }
 
-// A server that is asked for something when the simulation ends, and answers
-// before it stops.
+// A server that has an open request when the simulation ends answers it before it
+// stops.
 func ExampleHost_Run_shutdown() {
 	answer := ""
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -183,8 +183,8 @@ func ExampleHost_Run_shutdown() {
 	assert.Equal(t, "a poem", answer)
 }
 
-// A test whose helpers register clean-ups that end what they have started. It
-// gives programs a minute to return.
+// The helpers of this test register cleanup functions for what they start. The
+// test gives programs a minute to return.
 func ExampleConfig_Run() {
 	config := simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}, Grace: time.Minute}
 	config.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -200,7 +200,8 @@ func ExampleConfig_Run() {
 	})
 }
 
-// Who of two is first is the seed's choice, and always the same for one seed.
+// The seed decides which of two hosts is first. The result is always the same for
+// one seed.
 func ExampleConfig_seed() {
 	winner := func(seed uint64) (first string) {
 		simtest.Config{Seed: seed}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -231,7 +232,7 @@ func ExampleConfig_seed() {
 		wins[winner(seed)]++
 		assert.Equal(t, winner(seed), winner(seed))
 	}
-	assert.Len(t, wins, 2) // each of them wins with some seed
+	assert.Len(t, wins, 2) // each host wins with some seeds
 }
 
 // A simulation that is the same in every run.
@@ -246,9 +247,9 @@ func ExampleCheckDeterminism() {
 	})
 }
 
-// A program that looks up names itself, by a net.Resolver, and a name server on a
-// host for it: the question and its answer cross the network, with its latency and
-// its faults.
+// A program looks up names with its own net.Resolver, which asks a name server on
+// another host: query and response cross the network, with its latency and its
+// faults.
 func ExampleHost_DialContext_nameServer() {
 	simtest.Config{Link: netem.Link{Latency: 50 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		poet, reader, names := sim.Host("poet"), sim.Host("reader"), sim.Host("names")

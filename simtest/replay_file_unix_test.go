@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file that is not regular is rejected by name, without blocking the search. A link
-// to a replay file is accepted.
+// A file that is not a regular file is rejected with its name, and does not block the
+// search. A symbolic link to a replay file is accepted.
 func TestReplayFilesThatAreNone(t *testing.T) {
 	folder := t.TempDir()
 	good, err := fullReplay(t).write(folder)

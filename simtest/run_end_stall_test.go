@@ -18,8 +18,8 @@ import (
 )
 
 // A lockingServer holds its lock while it stops, as Thrift's TSimpleServer does:
-// its Accept loop wants the lock, and the goroutine that stops it waits for its
-// clients.
+// its Accept loop waits for the lock, and the goroutine that stops it waits for
+// its clients.
 type lockingServer struct {
 	listener net.Listener
 	clients  sync.WaitGroup
@@ -124,9 +124,9 @@ func TestAServerThatStopsUnderItsLock(t *testing.T) {
 	}
 }
 
-// A program that closes something under a lock, and waits for the goroutine that uses
-// it, continues when its host crashes, although others that want the lock were woken
-// before.
+// A program that closes a connection or listener while it holds a lock, and waits for the
+// goroutine that uses it, continues when its host crashes, although goroutines that wait
+// for the lock were woken before.
 func TestCloseOnACrashedHostWakesWhoWaits(t *testing.T) {
 	past := time.Unix(1, 0)
 	type opened struct {

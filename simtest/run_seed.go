@@ -34,12 +34,13 @@ func parseSeed(text string, configured uint64) (uint64, error) {
 	return seed, nil
 }
 
-// rerunText says what the seed was and how to use it again.
+// rerunText returns a text with the seed and the command line that uses it again.
 func rerunText(t *testing.T, seed, schedule uint64) string {
 	return fmt.Sprintf("the seed was %d. To run it again:\n%s", seed, rerunLine(t, seed, schedule)) + overlayText(schedule)
 }
 
-// rerunText says what has run and how to run it again.
+// rerunText returns a text with the seed or the replay, and the command line that runs it
+// again.
 func (c *Config) rerunText(t *testing.T) string {
 	if c.replay == nil {
 		return rerunText(t, c.Seed, c.Schedule)
@@ -62,8 +63,8 @@ func rerunLine(t *testing.T, seed, schedule uint64) string {
 	return commandLine(runtime.GOOS, rerunCommand(t), append(overlaySettings(schedule), seedVariable, strconv.FormatUint(seed, 10))...)
 }
 
-// replayLine returns the line of these words that runs a replay again, with the layers
-// of the overlay that it needs.
+// replayLine returns the command line that runs a replay again, with the layers of the
+// overlay that the replay needs.
 func replayLine(command, settings []string, r *namedReplay) string {
 	var all []string
 	short := Overlay().suffice(r.layers) != nil
@@ -108,7 +109,7 @@ func overlayText(schedule uint64) string {
 	return fmt.Sprintf("\nThe standard library's overlay was on: %v. The schedule was %d.", layers, schedule)
 }
 
-// rerunCommand returns the words of the line, without the variable.
+// rerunCommand returns the words of the command line, without the environment variables.
 func rerunCommand(t *testing.T) []string {
 	if !testing.Testing() {
 		return os.Args
@@ -159,8 +160,8 @@ func buildFlags(info *debug.BuildInfo) (flags []string) {
 	return flags
 }
 
-// testedPackage returns the import path of the package whose test is on the
-// stack, or nothing. A test in package y_test is one of y.
+// testedPackage returns the import path of the package whose test is on the stack, or "".
+// A test in package y_test is a test of package y.
 func testedPackage() string {
 	callers := make([]uintptr, 100)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])

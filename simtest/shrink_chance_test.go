@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// shrinkByRuns shrinks a replay with real runs. run runs one, and reports whether it
+// shrinkByRuns shrinks a replay with real runs. run runs a replay, and reports whether it
 // fails.
 func shrinkByRuns(t *testing.T, seed uint64, run func(o overrides, d *decisions) (fails bool)) *shrinker {
 	whole := &replay{seed: seed}
@@ -35,7 +35,7 @@ func shrinkByRuns(t *testing.T, seed uint64, run func(o overrides, d *decisions)
 	return s
 }
 
-// A failure that needs the order of one instant keeps only that order.
+// If a failure depends on the order of events at one instant, only that order is kept.
 func TestShrinkTies(t *testing.T) {
 	const sent, arrived = 3 * time.Second, 3010 * time.Millisecond
 	whole := arrivalOrders(t, Config{Seed: 1}, nil)
@@ -60,8 +60,8 @@ func TestShrinkTies(t *testing.T) {
 	assert.True(t, s.best.natural && len(s.best.ties) == 0, "whatever the order: %v", s.best.overrides)
 }
 
-// A failure that needs one loss keeps only that loss; one that needs many keeps the
-// seed's draws.
+// If a failure depends on one loss, only that loss is kept; if it depends on many, the
+// seed's draws are kept.
 func TestShrinkDraws(t *testing.T) {
 	link := netem.Link{
 		Loss:      netem.Loss{GilbertElliott: netem.GilbertElliott{P: 0.1, R: 0.3, LossBad: 1}},

@@ -10,14 +10,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Path is a pair of links that all connections made with it share, with their
-// rates, queues and random impairments. Two downloads at once take twice as long
-// as one. All connections made with a Path are at the same end of it.
+// A Path is a pair of links that all connections made with it share, including
+// their rates, queues and random impairments. Two simultaneous downloads take
+// twice as long as one. All connections made with a Path are at the same end of
+// it.
 //
-// By default a [Dialer] and a [Listener] each have a path that all their
-// connections share; with [Config.PerConn] each connection has links of its own.
-// Use NewPath to put several dialers and listeners on one path, or connections
-// that were made by other means.
+// By default, each [Dialer] and each [Listener] has a path that all its
+// connections share; with [Config.PerConn] each connection has its own links. Use
+// NewPath to put several dialers and listeners, or connections made by other
+// means, on one path.
 type Path struct {
 	clock  clock.Clock
 	origin time.Time // the zero of its time line
@@ -30,9 +31,9 @@ type Path struct {
 	group  group  // connections that are not drained
 }
 
-// NewPath returns a path. It panics on an invalid configuration, see
-// [netem.Link.Validate] and [netem.TCP.Validate], and on one with PerConn,
-// which would leave nothing to share.
+// NewPath returns a path. It panics if the configuration is invalid, see
+// [netem.Link.Validate] and [netem.TCP.Validate], or has PerConn, with which
+// nothing would be shared.
 func NewPath(config Config) *Path {
 	config.mustBeValid("NewPath")
 	if config.PerConn {
@@ -50,8 +51,8 @@ func newPath(config Config) *Path {
 	return p
 }
 
-// Dialer returns a dialer whose connections are on the path. Its Dial and Lookup
-// may be set. Its Config is the path's; changing it has no effect.
+// Dialer returns a dialer whose connections are on the path. Its fields Dial and
+// Lookup may be set. Its Config is that of the path; changing it has no effect.
 func (p *Path) Dialer() *Dialer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +109,7 @@ func (p *Path) sharedOrNil() *Path {
 	return p
 }
 
-// beginDial counts a dial in progress, and endDial that it has succeeded or failed.
+// beginDial records that a dial begins, and endDial that it has succeeded or failed.
 func (p *Path) beginDial() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,7 +122,7 @@ func (p *Path) endDial() {
 	p.dials--
 }
 
-// beginDialIfUsed is beginDial, unless the path has no connections.
+// beginDialIfUsed calls beginDial if the path has connections.
 func (p *Path) beginDialIfUsed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,8 +2,8 @@ package main
 
 import "net/netip"
 
-// The network of the device. Its addresses are in blocks for documentation (RFC 5737,
-// RFC 3849), which no real network uses, so they hide no real addresses.
+// The network of the device. Its addresses are in blocks reserved for documentation (RFC
+// 5737, RFC 3849). No real network uses these, so they hide no real addresses.
 var (
 	commandAddress  = netip.MustParsePrefix("198.51.100.100/24")
 	gatewayAddress  = netip.MustParseAddr("198.51.100.1") // answers pings and resolves names

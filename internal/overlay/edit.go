@@ -9,7 +9,7 @@ import (
 )
 
 // An edit inserts text at one or several places of a declaration in a file of
-// the standard library, or replaces names there.
+// the standard library, or replaces names in it.
 type edit struct {
 	file  string // below GOROOT/src, with slashes
 	name  string // "ready", "(*Mutex).Lock", or "type g"
@@ -17,7 +17,7 @@ type edit struct {
 	or    *edit // used instead if the file has no such declaration, in other versions of Go
 }
 
-// A place returns the changes of an edit to a declaration.
+// A place returns the changes that an edit makes to a declaration.
 type place func(d *declaration) ([]change, error)
 
 // A declaration is the declaration of a function or of a type.
@@ -35,7 +35,7 @@ type change struct {
 }
 
 // start inserts text at the beginning of a function's body. In all texts, $r is
-// the name of the receiver, and $1 that of the first parameter.
+// the name of the receiver, and $1 is the name of the first parameter.
 func start(text string) place {
 	return func(d *declaration) ([]change, error) {
 		if d.fn == nil || d.fn.Body == nil {
@@ -97,8 +97,8 @@ func after(call string, n int, text string) place {
 	}
 }
 
-// calls replaces the name of a called function, in all of its count calls, and
-// inserts arguments in front of those of the call.
+// calls replaces the name of a called function in all calls, of which there must
+// be count, and inserts arguments in front of those of the call.
 func calls(call string, count int, name string, arguments ...string) place {
 	return func(d *declaration) ([]change, error) {
 		found := d.calls(call)

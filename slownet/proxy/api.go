@@ -18,8 +18,8 @@ import (
 // An API is Toxiproxy's HTTP API for a [Server], with additions. See docs/proxy.md for
 // the routes.
 //
-// It refuses requests that a browser makes for a page of another origin, and requests of
-// browsers for a host name that is not in Hosts, as DNS rebinding makes them. Browsers
+// It refuses requests that a browser makes for a page of another origin, and, against DNS
+// rebinding, requests that a browser makes to a host name that is not in Hosts. Browsers
 // are recognized by Origin, Sec-Fetch-Site or User-Agent. Other clients may use any host
 // name.
 type API struct {
@@ -49,7 +49,7 @@ type API struct {
 	requests atomic.Uint64
 }
 
-// ToxiproxyVersion is the version of Toxiproxy whose API this is.
+// ToxiproxyVersion is the version of Toxiproxy whose API [API] implements.
 const ToxiproxyVersion = "2.12.0"
 
 // maxBody is the maximum length of a request body.
@@ -72,8 +72,8 @@ func requestID(n uint64) string {
 	return fmt.Sprintf("%012x%08x", uint64(time.Now().UnixMicro())&(1<<48-1), uint32(n))
 }
 
-// An answer is the handler of a route. It returns a status and a value to be written
-// as JSON, unless that is nil; or an error.
+// An answer is the handler of a route. It returns a status and a value, which is written
+// as JSON unless it is nil, or an error.
 type answer func(r *http.Request) (status int, value any, err error)
 
 func (a *API) init() {
@@ -304,8 +304,8 @@ func (a *API) removeToxic(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, p.RemoveToxic(r.PathValue("toxic"))
 }
 
-// populate answers as Toxiproxy does: an error comes with the proxies that were
-// added before it.
+// populate answers as Toxiproxy does: an error response contains the proxies that were
+// added before the error.
 func (a *API) populate(w http.ResponseWriter, r *http.Request) {
 	var answer struct {
 		*errorJSON

@@ -50,7 +50,7 @@ func (a *API) forgetRecording(r *http.Request) (int, any, error) {
 	return http.StatusNoContent, nil, nil
 }
 
-// download answers with a file of the recorded events.
+// download responds with a file of the recorded events.
 func (a *API) download(name, kind string, write func(io.Writer, trace.Header, iter.Seq2[trace.Event, error]) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.proxyOf(r)
@@ -69,8 +69,8 @@ func (a *API) download(name, kind string, write func(io.Writer, trace.Header, it
 	}
 }
 
-// A downloading is a file in a response. Until its first byte, the response can still
-// become an error.
+// A downloading writes a file as a response. Until the first byte is written, the response
+// can still become an error.
 type downloading struct {
 	w          http.ResponseWriter
 	name, kind string

@@ -38,8 +38,8 @@ func newPool(dial func() (net.Conn, error)) (pool, error) {
 	return mended.NewChannelPool(0, places, dial)
 }
 
-// The workers of a host ask a server through a pool. When the faults are over, all of
-// them get answers again.
+// The workers of a host query a server through a pool. When the faults are over, all
+// workers get answers again.
 func TestServiceRecovers(t *testing.T) {
 	search := simtest.Search{
 		Seeds:  10,
@@ -101,7 +101,7 @@ func echo(c net.Conn) {
 	}
 }
 
-// ask asks the server, and waits for at most two seconds.
+// ask queries the server, and waits for at most two seconds.
 func ask(ctx context.Context, p pool, line string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -126,8 +126,8 @@ func ask(ctx context.Context, p pool, line string) (err error) {
 	return err
 }
 
-// A pool that loses a place with each connection that it cannot make has none
-// left at the end.
+// A pool that loses a place with each dial that fails has no place left in the
+// end.
 func TestBugIsFound(t *testing.T) {
 	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
 }
