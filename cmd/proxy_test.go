@@ -151,10 +151,10 @@ func proxyCommand(t *testing.T) {
 	})
 
 	for _, c := range []struct{ args, want string }{
-		{"--listen 1", "slownet proxy: --listen and --to must be given together (slownet proxy --help tells more)\n"},
-		{"--profile 3g", "slownet proxy: --profile is for the proxy of --listen and --to: give them, or write the profile into the file (slownet proxy --help tells more)\n"},
-		{"--api none", "slownet proxy: nothing to do: give --listen and --to, or --config, or --api (slownet proxy --help tells more)\n"},
-		{"--listen x --to 1 --api none", "slownet proxy: --listen: address \"x\": port \"x\" is not a number: want 0 to 65535 (slownet proxy --help tells more)\n"},
+		{"--listen 1", "slownet proxy: --listen and --to must be given together (see slownet proxy --help)\n"},
+		{"--profile 3g", "slownet proxy: --profile is for the proxy of --listen and --to: give them, or write the profile into the file (see slownet proxy --help)\n"},
+		{"--api none", "slownet proxy: nothing to do: give --listen and --to, or --config, or --api (see slownet proxy --help)\n"},
+		{"--listen x --to 1 --api none", "slownet proxy: --listen: address \"x\": port \"x\" is not a number: want 0 to 65535 (see slownet proxy --help)\n"},
 		{"--listen 0 --to 1 --profile 5g --api none", "there is no profile \"5g\""},
 		{"--config /no/such/file", "slownet proxy: cannot read --config: open /no/such/file: no such file or directory\n"},
 		{"--api " + at + "0", "is out of range"},

@@ -251,8 +251,8 @@ func TestStatusIsTheCommands(t *testing.T) {
 			{[]string{"--", "sh", "-c", "kill -SEGV $$"}, 128 + 11, "", ""},
 			{[]string{"--", "no-such-command"}, 127, "", "slownet run: exec: \"no-such-command\": executable file not found in $PATH\n"},
 			{[]string{"--", notAProgram}, 126, "", "slownet run: " + notAProgram + ": exec format error\n"},
-			{[]string{}, 125, "", "slownet run: no command given: try slownet run --profile webpagetest/3g -- curl http://example.com/ (slownet run --help tells more)\n"},
-			{[]string{"--loss", "5", "true"}, 125, "", "slownet run: invalid argument \"5\" for \"--loss\" flag: loss: percentage 5 has no unit: write it like \"1.5%\" (slownet run --help tells more)\n"},
+			{[]string{}, 125, "", "slownet run: no command given: try slownet run --profile webpagetest/3g -- curl http://example.com/ (see slownet run --help)\n"},
+			{[]string{"--loss", "5", "true"}, 125, "", "slownet run: invalid argument \"5\" for \"--loss\" flag: loss: percentage 5 has no unit: write it like \"1.5%\" (see slownet run --help)\n"},
 			{[]string{"--up", `{"pace": {"bytes": 1, "wait": "1s"}}`, "true"}, 125, "", "slownet run: the path has a pace, which needs streams, but the path carries packets: give a rate\n"},
 		} {
 			r := runProgram(t, as, c.args...)

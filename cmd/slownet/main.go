@@ -45,7 +45,8 @@ Commands:
   test    go test with an overlay of the standard library: simulations of any program
   overlay prints the file of that overlay, or whether it fits the Go in use
 
-slownet COMMAND --help tells more, and slownet --version the version.
+Run slownet COMMAND --help for the flags of a command, and slownet --version for
+the version.
 `
 
 // commands are the commands of slownet but test, by name.

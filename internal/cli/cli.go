@@ -93,7 +93,7 @@ func Fail(name string, err error, stderr io.Writer) int {
 	case err == nil, err == ErrAnswered:
 		return 0
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "%s: %s (%s --help tells more)\n", name, oneLine(err), name)
+		fmt.Fprintf(stderr, "%s: %s (see %s --help)\n", name, oneLine(err), name)
 		return 2
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", name, oneLine(err))

@@ -53,7 +53,7 @@ func TestFail(t *testing.T) {
 	}{
 		{nil, 0, ""},
 		{ErrAnswered, 0, ""},
-		{Usagef("no %s", "poem"), 2, "prog: no poem (prog --help tells more)\n"},
+		{Usagef("no %s", "poem"), 2, "prog: no poem (see prog --help)\n"},
 		{errors.New("broken"), 1, "prog: broken\n"},
 		{errors.Join(errors.New("a"), errors.New("b\r\nc")), 1, "prog: a b c\n"},
 	} {
