@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// A goroutine that waits for something outside of the bubble also stops time until the
-// wait ends. It may end, so the simulation is not given up. But since the wait may be
-// in vain, the goroutine is reported.
+// A goroutine that waits for something outside the bubble also stops time until the wait
+// ends. The wait may end, so the simulation is not given up. But it may also never end, so
+// the goroutine is reported.
 
 // standsStill reports whether the simulation has stood still, without a turn of the
 // loop or progress of a goroutine, for long enough to report it. It does so only once
@@ -33,8 +33,8 @@ func (w *watchdog) standsStill(now survey, late bool) bool {
 // standsStillWords are part of each such report.
 const standsStillWords = "simulated time stands still while these goroutines wait"
 
-// standsStillText says which goroutines stop the simulation's time, and what to do
-// about it.
+// standsStillText returns a report of the goroutines that stop the simulation's time, with
+// advice.
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
 	text := fmt.Sprintf("no progress for %v: "+standsStillWords+".\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
@@ -55,8 +55,8 @@ Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and cre
 	return text
 }
 
-// heldOutsideText is for a mutex that is waited for with the overlay's layer time, with
-// which one that is held in the simulation stops no time.
+// heldOutsideText is the advice for waits for a mutex with the overlay's time layer, with
+// which mutexes that are held inside the simulation do not stop time.
 const heldOutsideText = `The mutex is held outside of the simulation, by a goroutine that it has not started, or was locked before it began; until it is unlocked, simulated time stands still.
 Lock and unlock it in the simulation, or unlock it before the simulation begins.
 `
@@ -107,9 +107,9 @@ func (g *goroutine) starter(byNumber map[string]*goroutine) string {
 	return ""
 }
 
-// client returns the call outside of the standard library that is likely to wait for a
-// goroutine of the standard library: one on the same host that has called a method of
-// the same type. For example, net/http's caller waits for the reader of its connection.
+// client returns the call outside of the standard library that probably waits for a
+// goroutine of the standard library: a call on the same host that has called a method of
+// the same type. For example, a caller of net/http waits for the reader of its connection.
 func (g *goroutine) client(all []*goroutine, hosts hostsByKey) string {
 	for _, f := range g.frames {
 		if f.waiting() || !strings.HasSuffix(f.owner(), ")") {
@@ -128,7 +128,7 @@ func (g *goroutine) client(all []*goroutine, hosts hostsByKey) string {
 }
 
 // userCall returns the innermost call that is neither of this package nor of the
-// standard library, or nothing.
+// standard library, or "".
 func (s *stack) userCall() string {
 	if i := slices.IndexFunc(s.frames, frame.ofUser); i >= 0 {
 		return s.frames[i].String()

@@ -32,7 +32,7 @@ type Config struct {
 	// out.
 	TCP netem.TCP
 
-	// Seed determines all that is random about the links. Each direction of each
+	// Seed determines all random decisions of the links. Each direction of each
 	// connection of a listener or a dialer draws from its own sequence, which
 	// follows from the seed and the number of connections before it. Two
 	// connections that are wrapped one by one with the same seed draw the same

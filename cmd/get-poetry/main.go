@@ -45,10 +45,10 @@ at once. The default HOST is 127.0.0.1.
   get-poetry --print 10000 10001 10002 | less
   get-poetry --async --progress 10000 10001 10002
 
-With --progress, a terminal shows a bar for each task instead of lines: its
-bytes, their rate, and what it waits for. All bars have one scale, which doubles
-when a poem exceeds it: a poem's length is not known before its end.
-NO_COLOR=1 turns off colours, TERM=dumb the bars.
+With --progress, a terminal shows a bar for each task instead of lines, with the
+task's bytes, their rate, and what the task waits for. All bars have the same
+scale, which doubles when a poem exceeds it, since the length of a poem is not
+known before its end. NO_COLOR=1 turns off colours, TERM=dumb turns off the bars.
 `
 
 // options are the flags and arguments.
@@ -71,9 +71,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	flags := cli.NewFlagSet("get-poetry", usage)
 	flags.BoolVar(&o.async, "async", false, "get all poems at once")
-	flags.Var(&o.timeout, "timeout", "give up on a server that sends nothing for so many `seconds`; 0 is never")
-	flags.Var(&o.maxTime, "max-time", "give up on a server whose poem takes more than so many `seconds` in all; 0 is never")
-	flags.Var(&o.maxBytes, "max-bytes", "give up on a server that sends more than so many `bytes`")
+	flags.Var(&o.timeout, "timeout", "give up on a server that sends nothing for this many `seconds`; 0 means never")
+	flags.Var(&o.maxTime, "max-time", "give up on a server whose poem takes more than this many `seconds` in all; 0 means never")
+	flags.Var(&o.maxBytes, "max-bytes", "give up on a server that sends more than this many `bytes`")
 	flags.BoolVar(&o.print, "print", false, "print the poems, in the order of the tasks; the progress goes to stderr")
 	flags.StringVar(&o.out, "out", "", "save the poems in this `directory`, which is created if necessary, as 1.txt, 2.txt, ... by task; existing files and links with these names are replaced, and links are not followed; - is the same as --print")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "report only failures")

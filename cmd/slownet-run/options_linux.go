@@ -15,14 +15,14 @@ import (
 
 const usage = `Usage: slownet run [flags] -- COMMAND [ARGUMENT...]
 
-Runs a command on a slow network: in a network namespace of its own, without
-privileges, where every packet passes the path that the flags describe.
+Runs a command on a slow network: in a new network namespace, without privileges,
+in which every packet crosses the path that the flags describe.
 
   slownet run --profile webpagetest/3g -- curl http://host.slownet:8080/
   slownet run --latency 40ms --loss 5% -- ping -c 20 gateway.slownet
   slownet run --down rate=8Mbit/s --up rate=1Mbit/s -- npm install
 
-host.slownet is this machine: its port is the same port of 127.0.0.1 here.
+host.slownet is this machine: its ports are those of 127.0.0.1 on this machine.
 gateway.slownet is the other end of the path. The exit status is the command's.
 `
 
@@ -41,7 +41,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags.SetInterspersed(false)
 	path := linkflags.Add(flags)
 	seed := &cli.Int{Value: 1, Max: math.MaxInt64, Unit: "number"}
-	flags.Var(seed, "seed", "determines all that is random, such as which packets are lost")
+	flags.Var(seed, "seed", "determines all random decisions, such as which packets are lost")
 	o := &options{}
 	flags.StringVar(&o.setFile, "set-file", "", "a `FILE` with a profile in JSON, which is applied whenever the file appears or changes")
 	flags.StringVar(&o.pcap, "pcap", "", "write the command's packets to a `FILE`, for Wireshark (pcapng)")

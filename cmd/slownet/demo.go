@@ -17,16 +17,16 @@ import (
 const demoUsage = `Usage: slownet demo [--real | --html PAGE.html]
 
 Three slow servers send three poems. A blocking client gets one poem after
-another, an asynchronous one all at once. Runs in simulated time, in a moment,
-or with --real on loopback sockets, at human speed. With --html it makes a page
-of both runs, for a browser.
+another, and an asynchronous client gets all at once. Runs in simulated time,
+which takes a moment, or with --real on loopback sockets, at human speed. With
+--html it also writes a page that shows both runs, for a browser.
 `
 
 func demo(args []string, stdout, stderr io.Writer) error {
 	var onSockets bool
 	var html string
 	flags := cli.NewFlagSet("slownet demo", demoUsage)
-	flags.BoolVar(&onSockets, "real", false, "on loopback sockets and in real time, which takes half a minute")
+	flags.BoolVar(&onSockets, "real", false, "use loopback sockets and real time, which takes half a minute")
 	flags.StringVar(&html, "html", "", "write a page that shows both runs to this file; - is standard output")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return err

@@ -37,13 +37,13 @@ func main() {
 const usage = `Usage: slownet COMMAND [flags]
 
 Commands:
-  demo    three poems from three slow servers: one after another, and all at once
-  proxy   a slow or faulty network between clients and servers; has Toxiproxy's API
+  demo    gets three poems from slow servers: one after another, and all at once
+  proxy   puts a slow or faulty network between clients and servers, with Toxiproxy's API
   report  turns traces into a page for a browser or a capture for Wireshark
   sweep   joins the reports of searches over seeds, from one machine or many
   run     runs any command on a slow network (Linux)
-  test    go test with an overlay of the standard library: simulations of any program
-  overlay prints the file of that overlay, or whether it fits the Go in use
+  test    runs go test with an overlay of the standard library, to simulate any program
+  overlay prints the name of that overlay's file, or whether it fits the Go in use
 
 Run slownet COMMAND --help for the flags of a command, and slownet --version for
 the version.

@@ -27,9 +27,9 @@ a comma-separated list of them; all is the default, none switches all off.
 
 const overlayUsage = `Usage: slownet overlay [--check]
 
-Makes the overlay of the standard library that slownet test uses, for the Go in
-use, and prints the name of its file: go test -overlay=$(slownet overlay). Set in
-GOFLAGS, it works in editors, too.
+Creates the overlay of the standard library that slownet test uses, for the Go in
+use, and prints the name of its file: go test -overlay=$(slownet overlay). If
+GOFLAGS contains the flag, it works in editors, too.
 `
 
 // overlayFile makes the overlay for the Go in use; own is the user's overlay, or

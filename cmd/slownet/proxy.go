@@ -28,15 +28,16 @@ import (
 const proxyUsage = `Usage: slownet proxy --listen ADDRESS --to ADDRESS [--profile PROFILE] [flags]
        slownet proxy [--config FILE] [flags]
 
-Stands between clients and a server, and makes the network between them slow or
-faulty. An address is PORT, HOST:PORT, udp:HOST:PORT or unix:PATH; the default
-HOST is 127.0.0.1.
+Forwards connections from clients to a server, and makes the network between
+them slow or faulty. An address is PORT, HOST:PORT, udp:HOST:PORT or unix:PATH;
+the default HOST is 127.0.0.1.
 
   slownet proxy --listen :8080 --to example.com:80 --profile webpagetest/3g
   slownet proxy --config proxies.json
 
-The API is Toxiproxy's, so its clients can change everything while connections
-are in use. Ctrl-C ends the proxy; SIGHUP makes it read the file again.
+The API is Toxiproxy's, so Toxiproxy's clients can change everything while
+connections are in use. Ctrl-C ends the proxy; SIGHUP makes it read the file
+again.
 `
 
 // proxyOptions are the options of the command line.
@@ -86,16 +87,16 @@ func (a *apiAddress) Type() string { return "address" }
 func parseProxy(args []string, stdout io.Writer) (*proxyOptions, error) {
 	o := &proxyOptions{api: "127.0.0.1:8474", logFormat: eventlog.Plain, ownMetrics: true}
 	flags := cli.NewFlagSet("slownet proxy", proxyUsage)
-	flags.StringVar(&o.listen, "listen", "", "where clients connect: an `address`; port 0 is any free one")
-	flags.StringVar(&o.to, "to", "", "the `address` of the server that they are connected to")
+	flags.StringVar(&o.listen, "listen", "", "the `address` to which clients connect; port 0 means any free port")
+	flags.StringVar(&o.to, "to", "", "the `address` of the server to which they are forwarded")
 	flags.StringVar(&o.profile, "profile", "", "the network between them: a `name` such as webpagetest/3g, or the file of a profile")
 	flags.StringVar(&o.config, "config", "", "read proxies from this `file`, in slownet's or Toxiproxy's format; see docs/proxy.md")
 	flags.Var(&o.api, "api", "serve the API on this `address`, [HOST:]PORT, or none")
 	flags.StringArrayVar(&o.apiHosts, "api-host", nil, "a host `name` that browsers may use for the API, besides localhost; may be repeated")
-	flags.Uint64Var(&o.seed, "seed", 0, "the `number` that determines all that is random; the default is the file's seed, if it has one")
+	flags.Uint64Var(&o.seed, "seed", 0, "the `number` that determines all random decisions; the default is the file's seed, if it has one")
 	flags.StringVar(&o.trace, "trace", "", "write a trace of all bytes to this `file`, for slownet report")
 	flags.Var(&o.logFormat, "log-format", "the `format` of the log on stdout: plain, text (key=value) or json (one object per line)")
-	flags.Var(&o.metrics, "metrics", "serve metrics over HTTP on this `address`, [HOST:]PORT, too; the API has them at /metrics")
+	flags.Var(&o.metrics, "metrics", "also serve metrics over HTTP on this `address`, [HOST:]PORT; the API serves them at /metrics")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}

@@ -22,16 +22,18 @@ const reportUsage = `Usage: slownet report TRACE... -o PAGE.html
 
 Turns traces into a page: one file for a browser that shows which bytes were in
 flight between which hosts, and when. Several traces are stacked on one time
-scale; with --compare the first event that differs is marked in both. Turns one
-trace into a packet capture for Wireshark, or a file for ui.perfetto.dev and
-chrome://tracing. All of these can be made at once.
+scale; with --compare the first event that differs is marked in both. Can also
+turn one trace into a packet capture for Wireshark, or into a file for
+ui.perfetto.dev and chrome://tracing. One call can write all of these.
 "-" is standard input or output.
 
-A capture has each packet once, as it leaves its sender, or with --at what one
-host has sent and received. For a trace without packets, plausible ones are made.
+A capture contains each packet once, as it leaves its sender, or with --at the
+packets that one host sent and received. For a trace without packets, plausible
+packets are generated.
 
-If a trace is damaged or truncated, the files have everything before that, and
-the exit status is 1; it is 2 if a file cannot be opened or is not a trace.
+If a trace is damaged or truncated, the files contain everything before the
+damage, and the exit status is 1; it is 2 if a file cannot be opened or is not a
+trace.
 `
 
 // report turns traces into files.
@@ -41,7 +43,7 @@ func report(args []string, stdin io.Reader, stdout io.Writer) error {
 	flags.StringVarP(&o.page, "output", "o", "", "write the page to this file")
 	flags.BoolVar(&o.compare, "compare", false, "mark in the page the first event that differs between two traces")
 	flags.StringVar(&o.capture, "pcap", "", "write a packet capture (pcapng) to this file")
-	flags.StringVar(&o.host, "at", "", "the host from whose view the capture is taken")
+	flags.StringVar(&o.host, "at", "", "the host whose view the capture shows")
 	flags.StringVar(&o.chrome, "chrome", "", "write Chrome's Trace Event Format to this file")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return err

@@ -15,13 +15,12 @@ import (
 const sweepUsage = `Usage: slownet sweep [--json] FILE...
 
 Joins the reports of searches over seeds, from one machine or many, into one
-summary: Markdown for the page of a job, or JSON. A search of simtest.Search
-writes its report to the file that the environment variable SIMTEST_REPORT
-names; "-" is standard input.
+summary: Markdown for the page of a CI job, or JSON. simtest.Search writes its
+report to the file that the environment variable SIMTEST_REPORT names; "-" is
+standard input.
 
-The exit status is 0 if no seed and no replay file has failed, 1 if some have,
-and 2 if a file cannot be read or is not a report, or if reports of shards are
-missing.
+The exit status is 0 if no seed and no replay file failed, 1 if any did, and 2 if
+a file cannot be read or is not a report, or if reports of shards are missing.
 `
 
 func sweepReports(args []string, stdin io.Reader, stdout io.Writer) error {

@@ -29,17 +29,17 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 const usage = `Usage: slowpoetry [flags] POEM
 
-Serves a poem, a few bytes at a time, to everyone who connects; one client
-after another, unless --concurrent is given. POEM is a file, - for standard input,
-or a built-in poem: ecstasy, fascination, science.
+Serves a poem, a few bytes at a time, to each client that connects: one client
+after another, or all at once with --concurrent. POEM is a file, - for standard
+input, or a built-in poem: ecstasy, fascination, science.
 
   slowpoetry --port 10000 ecstasy --num-bytes 30
   nc localhost 10000
   slowpoetry ecstasy --concurrent --log-format json --metrics 9100
   curl localhost:9100/metrics
 
-With --metrics, /metrics has the clients, bytes and poems for Prometheus, and
-/healthz answers 200 while poems are served, and 503 when the server is ending.
+With --metrics, /metrics counts clients, bytes and poems for Prometheus, and
+/healthz answers 200 while poems are served, and 503 when the server is stopping.
 `
 
 // options are the flags and arguments.
@@ -65,14 +65,14 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		logFormat: eventlog.Plain,
 	}
 	flags := cli.NewFlagSet("slowpoetry", usage)
-	flags.Var(&o.numBytes, "num-bytes", "how many `bytes` to send at a time")
+	flags.Var(&o.numBytes, "num-bytes", "the number of `bytes` to send at a time")
 	flags.Var(&o.delay, "delay", "how long to wait after each piece, in `seconds` or as in 100ms")
-	flags.Var(&o.port, "port", "the `port` to listen on; 0 is any free one")
-	flags.StringVar(&o.iface, "iface", "localhost", "the `address` to listen on; 0.0.0.0 is all of the machine's addresses")
+	flags.Var(&o.port, "port", "the `port` to listen on; 0 means any free port")
+	flags.StringVar(&o.iface, "iface", "localhost", "the `address` to listen on; 0.0.0.0 means all addresses of the machine")
 	flags.BoolVar(&o.concurrent, "concurrent", false, "serve all clients at once")
-	flags.Var(&o.timeout, "timeout", "give up on a client that receives nothing for so many `seconds`; 0 is never")
+	flags.Var(&o.timeout, "timeout", "give up on a client that receives nothing for this many `seconds`; 0 means never")
 	flags.Var(&o.logFormat, "log-format", "the `format` of the log on stdout: plain, text (key=value) or json (one object per line)")
-	flags.Var(&o.metrics, "metrics", "serve metrics over HTTP on this `address`, [HOST:]PORT; the default HOST is 127.0.0.1, PORT 0 is any free one")
+	flags.Var(&o.metrics, "metrics", "serve metrics over HTTP on this `address`, [HOST:]PORT; the default HOST is 127.0.0.1, PORT 0 means any free port")
 	if err := cli.Parse(flags, args, stdout); err != nil {
 		return nil, err
 	}

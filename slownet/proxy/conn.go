@@ -18,7 +18,7 @@ type conn struct {
 	resettableAt time.Duration // when a reset can no longer make the client's connect fail, on the server's time line
 	client       net.Conn
 	flows        [2]flow       // by Stream
-	closed       chan struct{} // closed when the connection is
+	closed       chan struct{} // closed with the connection
 
 	raw     net.Conn                     // to the server
 	wrapped atomic.Pointer[slownet.Conn] // of raw; set while mu is held; nil if it is on no path
@@ -33,7 +33,8 @@ type conn struct {
 	closing    sync.Once
 }
 
-// newConn connects a client and a server, whose connection may be wrapped.
+// newConn returns the connection of a client and a server. The server's net.Conn may be
+// wrapped.
 func newConn(p *Proxy, number uint64, client, server net.Conn, link placement) *conn {
 	c := &conn{link: link, proxy: p, number: number, began: time.Now(), client: client, raw: server, closed: make(chan struct{}), resettableAt: p.server.now() + minResetDelay}
 	wrapped, isWrapped := server.(*slownet.Conn)
@@ -52,7 +53,7 @@ func (c *conn) start() {
 	c.flows[Downstream].start()
 }
 
-// run runs a function in a goroutine for which Server.Close waits.
+// run runs f in a goroutine that Server.Close waits for.
 func (c *conn) run(f func()) { c.proxy.server.running.run(f) }
 
 func (c *conn) isClosed() bool { return c.isOver.Load() }
@@ -65,11 +66,11 @@ func (c *conn) wrap(path *slownet.Path, at placement) {
 		return
 	}
 	c.link = at
-	c.wrapped.Store(path.Conn(c.raw)) // the flows follow
+	c.wrapped.Store(path.Conn(c.raw)) // the flows notice this in followLocked
 }
 
-// minResetDelay is the time from accepting a client until it may be reset. A reset
-// before that might make its connect fail.
+// minResetDelay is the minimum time between accepting a client and resetting it. An
+// earlier reset might make the client's connect fail.
 const minResetDelay = 10 * time.Millisecond
 
 // handle performs an action on the connection.
@@ -81,8 +82,8 @@ func (c *conn) handle(what itemKind) {
 	c.finish()
 }
 
-// end passes on the end of the stream in one direction. After both, it closes the
-// connection.
+// end passes on the end of the stream in one direction. When both directions have ended, it
+// closes the connection.
 func (c *conn) end(s Stream, to net.Conn) {
 	if half, ok := to.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
@@ -96,9 +97,9 @@ func (c *conn) end(s Stream, to net.Conn) {
 	}
 }
 
-// finish ends the streams to both ends, discards bytes that still come, and closes
-// the connection when both ends have closed theirs, or after a while. A socket that
-// is closed with unread bytes sends a reset, and the peer might lose the last bytes.
+// finish ends the streams to both ends, discards bytes that still arrive, and closes the
+// connection when both ends have closed their sides, or after finishTime: a socket that is
+// closed with unread bytes sends a reset, and the peer might lose the last bytes.
 func (c *conn) finish() {
 	if c.isFinished.Swap(true) {
 		return
@@ -123,10 +124,11 @@ func (c *conn) finish() {
 	}
 }
 
-// finishTime is how long an end may take to close a connection that has been finished.
+// finishTime is the maximum time that finish waits for both ends to close.
 const finishTime = 500 * time.Millisecond
 
-// broken is called when a write fails because the other end has reset the connection.
+// broken is called when a write fails, for example because the peer has reset the
+// connection.
 func (c *conn) broken(err error) {
 	if !errors.Is(err, net.ErrClosed) {
 		c.close(!c.isFinished.Load())

@@ -17,7 +17,7 @@ type Options struct {
 	// into a comment in the file.
 	Header trace.Header
 
-	// Host is the host from whose view the capture is taken, or "" to show each packet as
+	// Host is the host whose view the capture shows, or "" to show each packet as
 	// it leaves its sender. Packets that a host sends to itself are shown once, as they
 	// leave.
 	Host string
