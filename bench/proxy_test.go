@@ -32,8 +32,8 @@ func BenchmarkProxyRate(b *testing.B) {
 	}
 }
 
-// BenchmarkProxyLatency measures how much later than a latency toxic's latency small
-// messages arrive through a proxy.
+// BenchmarkProxyLatency measures the delay of small messages through a proxy, beyond the
+// latency of a latency toxic.
 func BenchmarkProxyLatency(b *testing.B) {
 	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {
 		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {
@@ -49,8 +49,8 @@ func BenchmarkProxyLatency(b *testing.B) {
 }
 
 // BenchmarkProxyBulk measures the throughput of a proxy without toxics. The proxy and
-// both ends share the processors. Plain is a proxy of two calls of io.Copy in this
-// process, where the embedded proxy runs, too; the others are separate processes.
+// both ends share the processors. Plain is a proxy that consists of two calls of io.Copy.
+// It runs in this process, as the embedded proxy does; the others are separate processes.
 func BenchmarkProxyBulk(b *testing.B) {
 	process := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
 		return func(b *testing.B) {

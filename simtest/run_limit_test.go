@@ -33,7 +33,7 @@ func failing(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simt
 	return output
 }
 
-// Where everything is blocked forever, the report says who waits for what.
+// If everything is blocked forever, the report says which goroutine waits for what.
 func TestDeadlockIsReported(t *testing.T) {
 	output := failing(t, ideal, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -76,7 +76,7 @@ func TestDeadlockIsReported(t *testing.T) {
 	assert.NotContains(t, output, "dial to")
 }
 
-// withoutIndent returns a report as it was before package testing indented it.
+// withoutIndent removes the indentation that package testing adds to a report.
 func withoutIndent(output string) string {
 	var text []byte
 	atStart := true
@@ -113,7 +113,7 @@ func TestTimeLimit(t *testing.T) {
 	}
 }
 
-// One that does not use the network, and does not notice, is given up.
+// A program that polls forever without the network, and does not notice the end, is given up.
 func TestTimeLimitOfADeafProgram(t *testing.T) {
 	output := failing(t, simtest.Config{TimeLimit: time.Hour}, func(t *testing.T, sim *simtest.Sim) {
 		t.Cleanup(func() { t.Log("cleaned up") })
@@ -129,8 +129,8 @@ func TestTimeLimitOfADeafProgram(t *testing.T) {
 	}
 }
 
-// A program that never returns is reported, host by host, and not by the
-// runtime's panic.
+// A program that never returns is reported by host, and not by a panic of the
+// runtime.
 func TestLeftOversAreReported(t *testing.T) {
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("poet").Run(func(ctx context.Context) error {
@@ -154,8 +154,8 @@ func TestLeftOversAreReported(t *testing.T) {
 	}
 }
 
-// Without a time limit, everything is blocked forever at once, and the report is the
-// same.
+// Without a time limit, the simulation is blocked forever immediately, and the report is
+// the same.
 func TestDeadlockWithoutALimit(t *testing.T) {
 	output := failing(t, simtest.Config{Seed: 77, TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
 		client, _ := connected(t, sim)
@@ -286,7 +286,7 @@ func TestNothingToCall(t *testing.T) {
 	})
 }
 
-// A report is the same each time.
+// A report is the same in each run.
 func TestReportIsSorted(t *testing.T) {
 	output := failing(t, simtest.Config{TimeLimit: time.Second}, func(t *testing.T, sim *simtest.Sim) {
 		for _, host := range []string{"c", "a", "b"} {
@@ -327,7 +327,7 @@ func TestProgramThatFails(t *testing.T) {
 	}
 }
 
-// Two ends that answer each other without delay stop time, which is detected too.
+// Two ends that answer each other without delay stop time, which is detected, too.
 func TestTimeStandsStill(t *testing.T) {
 	defer simtest.SetMaxAtOnce(100_000)()
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {

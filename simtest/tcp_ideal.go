@@ -7,9 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// An ideal stream with several hops crosses them one after the other, and waits for its
-// turn before each in a stage. The first hop is served by the idealSender, as it is if
-// there is only one.
+// An ideal stream with several hops crosses them one after the other. Before each hop it
+// waits in a stage. The idealSender serves the first hop, as it does if there is only one.
 
 // stages are the stages of an ideal stream, one for each hop.
 type stages struct {
@@ -21,16 +20,17 @@ type stages struct {
 // A stage is the queue before a hop.
 type stage struct {
 	out    fifo[transit]
-	passed int64         // bytes
-	wakes  time.Duration // when the next piece may pass, if that is scheduled; otherwise 0
+	passed int64         // bytes that have passed
+	wakes  time.Duration // when the next piece may pass, if an event is scheduled; otherwise 0
 }
 
-// A transit crosses hop by hop: bytes, or something after them that needs no capacity.
+// A transit crosses the hops one by one. It consists of bytes, or of something after them
+// that needs no capacity.
 type transit struct {
-	event          // by which it finally arrives
+	event          // its arrival at the receiver
 	hold    int32  // the hold of its route, see holdsNow
-	waiting bool   // its bytes have not been counted as left yet
-	lost    func() // called if it is lost, for a packet that is not retransmitted
+	waiting bool   // its bytes do not count as left yet
+	lost    func() // called on a loss, for a packet that is not retransmitted
 }
 
 // push appends to the queue. With join, bytes are merged with those before them.
@@ -91,7 +91,7 @@ func (c *conn) leaveFirstLocked(at time.Duration, p transit) {
 	c.passLocked(first+1, w.arrives(first, at), p)
 }
 
-// upWhere returns what the trace adds to the reason of a drop at the first hop.
+// upWhere returns the text that the trace adds to the reason of a drop at the first hop.
 func (c *conn) upWhere() string {
 	if c.crosses() && c.host.access != nil {
 		return c.host.access.up.where
@@ -99,7 +99,7 @@ func (c *conn) upWhere() string {
 	return ""
 }
 
-// setReturnsLocked tells the flows how long acknowledgements take to come back.
+// setReturnsLocked sets the time that acknowledgements of the flows take to return.
 func (c *conn) setReturnsLocked() {
 	there, back := c.way(), c.peer.way()
 	roundTrip := timeline.Add(there.latency(), back.latency())
@@ -110,8 +110,8 @@ func (c *conn) setReturnsLocked() {
 	}
 }
 
-// passLocked moves on a transit that has passed the hop before the given one. It enters
-// the next by an event, so that the order is kept.
+// passLocked moves on a transit that has passed the hop before the given one. An event
+// makes it enter the given hop, so that the order is kept.
 func (c *conn) passLocked(hop int, at time.Duration, p transit) {
 	w := c.way()
 	for hop < hops && w.hop(hop) == nil {
@@ -145,7 +145,7 @@ func (c *conn) enterStageLocked(hop int, p transit) {
 }
 
 // pingAcrossLocked sends a packet that is not retransmitted, and returns false if the
-// first hop loses it; if another does, lost is called.
+// first hop loses it. If another hop loses it, lost is called.
 func (c *conn) pingAcrossLocked(do, lost func()) bool {
 	arrive, arrives := c.firstFlow().Ping(c.sim.instant)
 	if !arrives {
@@ -220,8 +220,8 @@ func (c *conn) waitsBehindUp() bool {
 	return link > 0 && (up == 0 || link < up)
 }
 
-// ahead returns how many bytes a writer may be ahead of what has left, or 0 if that is
-// not limited: the lesser limit of Up and the link to the peer.
+// ahead returns the maximum number of bytes that are written but have not left, or 0 for no
+// limit. It is the smaller limit of Up and the link to the peer.
 func (c *conn) ahead() int {
 	if c.crosses() && c.host.access != nil && !c.waitsBehindUp() {
 		return c.host.access.up.link.Ahead()

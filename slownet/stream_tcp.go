@@ -17,9 +17,9 @@ type tcpStream struct {
 	data, acks   pipe
 	pieces       [][]byte      // not delivered yet, in order
 	held         int           // bytes in pieces
-	delivered    int64         // bytes
+	delivered    int64         // number of bytes delivered
 	paced        time.Duration // when Link.Pace admits the next bytes, on the stream's own clock
-	stallTime    time.Duration // total time of past stalls, for which the stream's own clock stood still
+	stallTime    time.Duration // total time of past stalls, during which the stream's own clock stood still
 	stalledSince time.Duration // start of the current stall, or never
 	awaitsRoom   bool          // the writer waits for room
 	ticking      bool          // the timer of tickLocked is set
@@ -87,7 +87,7 @@ func (s *tcpStream) stall(now time.Duration, stalled bool) {
 	}
 }
 
-// own returns the time of the stream's own clock, which is the model's time. The
+// own returns the time of the stream's own clock, which is the time in the model. The
 // clock stands still during a stall.
 func (s *tcpStream) own(now time.Duration) time.Duration {
 	if s.stalledSince != never {
@@ -163,7 +163,7 @@ func (s *tcpStream) Next() time.Duration {
 	return timeline.Add(next, s.stallTime)
 }
 
-// setEager tells the model whether the application takes bytes as they arrive.
+// setEager sets whether the application in the model reads bytes as soon as they arrive.
 func (s *tcpStream) setEager(now time.Duration, eager bool) { s.SetEager(s.own(now), eager) }
 
 // advance handles all events that are due.
@@ -270,10 +270,10 @@ func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
 	h.waitLocked(on, until)
 }
 
-// maxDelay is the longest delay in real time until an event is noticed.
+// maxDelay is the maximum delay, in real time, until an event is handled.
 const maxDelay = 500 * time.Microsecond
 
-// writeTCPLocked accepts bytes from the front of p and returns how many.
+// writeTCPLocked accepts bytes from the front of p, and returns their number.
 func (s *sender) writeTCPLocked(p []byte) int {
 	n, _ := s.tcp.canWrite(s.now())
 	n = min(n, len(p))
@@ -348,7 +348,7 @@ func (r *receiver) awaitTCPLocked() {
 	r.tcp.setEager(r.now(), false)
 }
 
-// takeTCPLocked hands the reader the bytes that have arrived.
+// takeTCPLocked moves bytes that have arrived to the reader.
 func (r *receiver) takeTCPLocked(p []byte) int {
 	n := r.tcp.take(r.now(), r.allowance.cut(p))
 	r.size -= n

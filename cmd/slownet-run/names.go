@@ -15,21 +15,22 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// names resolves the command's names as the host does: addresses by the host's resolver,
-// which uses its files and services, and other records by the host's name server.
+// names resolves names for the command as the host does: addresses with the host's
+// resolver, which uses its files and services, and other records with the host's name
+// server.
 type names struct {
 	ipv6  bool         // the command can use IPv6
 	extra atomic.Int64 // extra time of each answer, a time.Duration
 }
 
-// lookupTimeout is the maximum time for a question. Programs ask again after five
+// lookupTimeout is the maximum time for a query. Programs repeat a query after five
 // seconds.
 const lookupTimeout = 10 * time.Second
 
 // delay sets the extra time of each answer.
 func (n *names) delay(extra time.Duration) { n.extra.Store(int64(extra)) }
 
-// serveUDP answers the questions of a flow.
+// serveUDP answers the queries of a flow.
 func (n *names) serveUDP(conn net.Conn) {
 	defer conn.Close()
 	for {
@@ -47,7 +48,7 @@ func (n *names) serveUDP(conn net.Conn) {
 	}
 }
 
-// serveTCP answers the questions of a connection.
+// serveTCP answers the queries of a connection.
 func (n *names) serveTCP(conn net.Conn) {
 	defer conn.Close()
 	for {
@@ -70,11 +71,11 @@ func (n *names) serveTCP(conn net.Conn) {
 	}
 }
 
-// maxUDPAnswer is the maximum size of an answer in a datagram that every program accepts
-// without saying so (RFC 1035).
+// maxUDPAnswer is the maximum size of an answer in a datagram, unless the query allows more
+// (RFC 1035).
 const maxUDPAnswer = 512
 
-// answer answers a question, and ignores other messages.
+// answer answers a query, and ignores other messages.
 func (n *names) answer(question []byte, most int) []byte {
 	start := time.Now()
 	defer func() { time.Sleep(time.Duration(n.extra.Load()) - time.Since(start)) }()
@@ -102,7 +103,7 @@ func (n *names) answer(question []byte, most int) []byte {
 	return compose(header, q, addresses, code, most)
 }
 
-// addresses returns the addresses of a name, of the type's IP version.
+// addresses returns the addresses of a name, in the IP version of the query's type.
 func (n *names) addresses(ctx context.Context, name string, kind dnsmessage.Type) ([]netip.Addr, dnsmessage.RCode) {
 	if own, ok := map[string]netip.Addr{hostName: hostAddress, gatewayName: gatewayAddress}[name]; ok {
 		if kind == dnsmessage.TypeA {
@@ -130,7 +131,7 @@ func (n *names) addresses(ctx context.Context, name string, kind dnsmessage.Type
 	return wanted, dnsmessage.RCodeSuccess
 }
 
-// compose returns an answer of at most the given size. A larger one is sent empty and
+// compose returns an answer of at most the given size. A larger answer is emptied, and
 // marked as truncated.
 func compose(header dnsmessage.Header, q dnsmessage.Question, addresses []netip.Addr, code dnsmessage.RCode, most int) []byte {
 	answer := dnsmessage.Message{
@@ -158,7 +159,7 @@ func compose(header dnsmessage.Header, q dnsmessage.Question, addresses []netip.
 	return packed
 }
 
-// forwardQuestion asks the host's name server.
+// forwardQuestion forwards a query to the host's name server.
 func forwardQuestion(ctx context.Context, question []byte, most int) ([]byte, error) {
 	server := nameServer("/etc/resolv.conf")
 	network := "udp"

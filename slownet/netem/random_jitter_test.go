@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// moments are those of a distribution, in units of the deviation.
+// moments are the moments of a distribution, in units of the deviation.
 type moments struct{ mean, deviation float64 }
 
-// integrate returns the moments of a distribution by its quantiles.
+// integrate computes the moments of a distribution from its quantiles.
 func integrate(quantile func(p float64) float64) (m moments) {
 	const steps = 1_000_000
 	var sum, squares float64
@@ -27,12 +27,12 @@ func integrate(quantile func(p float64) float64) (m moments) {
 
 const cut = math.MaxInt16 / 8192.0 // the largest value in a table
 
-// netemPareto is netem's Pareto distribution: of shape 3, shifted, scaled and
-// cut off.
+// netemPareto is netem's Pareto distribution: it has shape 3, and is shifted,
+// scaled and truncated.
 func netemPareto(p float64) float64 { return min((1/math.Cbrt(1-p)-1.5)*4/3, cut) }
 
 // The Pareto distribution of shape 3 has the density 3/x^4 from 1 on, the mean
-// 3/2 and the mean square 3. Cut off at c, it has the mean 3/2 - 1/(2 c^2) and
+// 3/2 and the mean square 3. Truncated at c, it has the mean 3/2 - 1/(2 c^2) and
 // the mean square 3 - 2/c, since values beyond c count as c.
 func paretoMoments() moments {
 	c := cut*3/4 + 1.5
@@ -47,7 +47,7 @@ func paretoNormalMoments() moments {
 	})
 }
 
-// The formulas give what the comments of Pareto and ParetoNormal say.
+// The formulas give the numbers in the comments of Pareto and ParetoNormal.
 func TestDistributionMoments(t *testing.T) {
 	for _, distribution := range []struct {
 		moments
@@ -62,7 +62,7 @@ func TestDistributionMoments(t *testing.T) {
 	}
 }
 
-// A table has the mean and the deviation of its distribution; it is cut off
+// A table has the mean and the deviation of its distribution, which it truncates
 // slightly more, since it has no value for probabilities beyond 1 - 1/8192.
 func TestTables(t *testing.T) {
 	for _, scenario := range []struct {
@@ -112,8 +112,8 @@ func TestTablesAreTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// delays sends datagrams over a link with jitter and returns how many
-// deviations late, or early, they are.
+// delays sends datagrams over a link with jitter, and returns their variations
+// in units of the deviation.
 func delays(t *testing.T, jitter Jitter, n int) []float64 {
 	const latency = time.Hour
 	f := NewPacketFlow(Link{Latency: latency, Jitter: jitter}, statisticsSeed)
@@ -167,7 +167,7 @@ func TestJitter(t *testing.T) {
 	}
 }
 
-// With a correlation of 1, all packets are late by the same time.
+// With a correlation of 1, all packets are late by the same amount.
 func TestJitterFullyCorrelated(t *testing.T) {
 	delays := delays(t, Jitter{Deviation: ms, Correlation: 1}, 1000)
 	for _, delay := range delays {
@@ -175,7 +175,7 @@ func TestJitterFullyCorrelated(t *testing.T) {
 	}
 }
 
-// Exactly the values of a table come up; a deviation that is not a multiple of
+// Exactly the values of a table occur; a deviation that is not a multiple of
 // the table's unit is not rounded: 10,000 ns x 1/8192 is 1.2 ns, and 10,000 ns
 // x 32767/8192 is 39,998.8 ns.
 func TestNewDistribution(t *testing.T) {
@@ -228,7 +228,7 @@ func TestLatencyIsNeverNegative(t *testing.T) {
 	assertMean(t, 0.5, at, 0.01, "no latency")
 }
 
-// On a stream no piece overtakes the one before: it arrives with it.
+// On a stream no piece overtakes the previous one: it arrives together with it.
 func TestJitterOnAStream(t *testing.T) {
 	link := Link{Latency: 100 * ms, Jitter: Jitter{Deviation: 50 * ms}}
 	stream, datagrams := NewFlow(link, 7), NewPacketFlow(link, 7)

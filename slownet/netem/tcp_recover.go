@@ -11,8 +11,8 @@ const (
 	inLoss                          // the retransmission timer has expired
 )
 
-// An episode is a recovery: from the detection of a loss until everything sent
-// before it is acknowledged. A sender has none until its first loss.
+// An episode is one recovery, from the detection of a loss until everything sent
+// before the detection is acknowledged. A sender has none until its first loss.
 type episode struct {
 	sent int
 	end  int64 // sequence number
@@ -50,7 +50,7 @@ func (s *sender) beginEpisode() {
 	s.window.reduce()
 }
 
-// firstResent returns the time of the first retransmission in the present
+// firstResent returns the time of the first retransmission in the current
 // episode, or now if there was none yet.
 func (s *sender) firstResent(now time.Duration) time.Duration {
 	if s.recovery == open || s.episode.firstResent == 0 {
@@ -123,11 +123,11 @@ func (s *sender) isAtRest() bool {
 	return s.queue.len() == 0 && !s.queue.hasSACKs() && s.probe.end == 0 && s.recovery == open
 }
 
-// An ackResult is what an acknowledgement newly reports.
+// An ackResult is the new information in an acknowledgement.
 type ackResult struct {
 	delivered int  // newly delivered segments
 	progress  bool // bytes were acknowledged cumulatively
-	duplicate bool // something arrived twice
+	duplicate bool // a segment arrived twice
 }
 
 // processAck marks the segments that have arrived.

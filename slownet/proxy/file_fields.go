@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// checkFields returns an error for the first field of a configuration file that does not
-// exist, with its line and its path.
+// checkFields returns an error for the first unknown field of a configuration file, with its
+// line and its path.
 func checkFields(data []byte) error {
 	return checkValue(data, 0, "", reflect.TypeFor[fileJSON](), func(offset int, path string) error {
 		return fmt.Errorf("line %d: unknown field %q", lineOf(data, int64(offset)), path)
 	})
 }
 
-// A member is one of a JSON object or array.
+// A member is a member of a JSON object, or an element of a JSON array.
 type member struct {
 	name      string // empty in an array
 	nameEnd   int    // its offset
@@ -24,8 +24,8 @@ type member struct {
 	valueFrom int // its offset
 }
 
-// membersOf returns the members of a JSON object or array that is at the given offset,
-// and none for all else.
+// membersOf returns the members of the JSON object or array at the given offset. Other values
+// have none.
 func membersOf(data []byte, offset int) (members []member) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	open, err := decoder.Token()
@@ -103,7 +103,7 @@ func checkToxic(data []byte, offset int, path string, unknown func(offset int, p
 		a = attributesOf(kind.Type)
 	}
 	if a == nil {
-		return nil // which is an error of its own
+		return nil // that is reported as a separate error
 	}
 	for _, m := range membersOf(data, offset) {
 		if strings.EqualFold(m.name, "attributes") {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// An interruption waits for the effects of a change that come a moment later: readers
-// must leave a socket, as bytes that a reader gets before it has left would bypass the
-// change, and links are set in the background.
+// An interruption waits for those effects of a change that are delayed: readers must
+// leave their sockets, since bytes that they read before that bypass the change, and
+// links are set in the background.
 type interruption struct {
 	mu  sync.Mutex // guards the fields below
 	out []pendingEffect
 }
 
-// A pendingEffect is one of them.
+// A pendingEffect is a delayed effect of a change.
 type pendingEffect struct {
 	out <-chan struct{} // closed when it is complete
 	end time.Time       // calls wait until then
@@ -26,9 +26,9 @@ func (l *interruption) add(out <-chan struct{}) {
 	l.out = append(l.out, pendingEffect{out, time.Now().Add(interruptionTime)})
 }
 
-// await waits until all are complete and the late flows have followed, but not for long.
-// A reader may be blocked in a write to an end that reads nothing; then new bytes wait
-// for it anyway.
+// await waits until all effects are complete and the late flows have applied the change,
+// but no longer than interruptionTime. A reader may be blocked in a write to an end that
+// reads nothing; in that case new bytes wait for it anyway.
 func (l *interruption) await(late []follower) {
 	end := time.Now().Add(interruptionTime)
 	for _, f := range late {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Populate adds the proxies of a JSON array, in the form of Toxiproxy's file and
-// /populate, and returns them. An existing proxy with the same addresses stays; one
-// with other addresses is replaced. After an error, the proxies before it have been
-// added, and are returned, unless the array itself is invalid.
+// Populate adds the proxies of a JSON array, which has the format of Toxiproxy's file and
+// of /populate, and returns them. An existing proxy with the same name and addresses
+// stays; one with the same name and other addresses is replaced. On an error, the proxies
+// before it have been added, and are returned, unless the array itself is invalid.
 func (s *Server) Populate(data []byte) ([]Config, error) {
 	s.init()
 	var input []proxyInput
@@ -34,7 +34,7 @@ func (s *Server) Populate(data []byte) ([]Config, error) {
 	return all, nil
 }
 
-// addOrReplace adds a proxy, and replaces one with the same name and other addresses.
+// addOrReplace adds a proxy. It replaces a proxy with the same name and other addresses.
 func (s *Server) addOrReplace(c Config) (*Proxy, error) {
 	if p := s.Proxy(c.Name); p != nil {
 		differs, err := p.differs(c.Listen, c.Upstream)

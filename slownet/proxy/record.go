@@ -14,8 +14,8 @@ type Recording struct {
 	// Enabled turns recording on.
 	Enabled bool `json:"enabled"`
 
-	// Payloads is the number of payload bytes that are kept of each event. Zero
-	// is none; a negative number is all.
+	// Payloads is the maximum number of payload bytes kept for each event. Zero
+	// means none; a negative number means all.
 	Payloads int `json:"payloads"`
 }
 
@@ -24,7 +24,7 @@ type RecordingInfo struct {
 	Recording
 	Events  int    `json:"events"`  // events kept
 	Bytes   int    `json:"bytes"`   // approximate memory of these events
-	Dropped uint64 `json:"dropped"` // older events that were dropped for lack of room
+	Dropped uint64 `json:"dropped"` // older events that were dropped to make room
 }
 
 // maxRecorded is the maximum memory for a proxy's events, in bytes.
@@ -44,13 +44,13 @@ type recorder struct {
 	dropped uint64
 }
 
-// Record starts, changes or stops the recording of the proxy's connections, on the side
-// of the server. Starting drops earlier events; stopping keeps them. The latest 16 MiB
-// are kept, about 60,000 events without payloads.
+// Record starts, changes or stops the recording of the proxy's connections, on the
+// server's side. Starting drops earlier events; stopping keeps them. The latest 16 MiB
+// are kept, which is about 60,000 events without payloads.
 //
-// Connections without a link are recorded at once. A connection over a link is recorded
-// if it came after the recording was first started. Recorded connections lose io.Copy's
-// fast path, for as long as they last.
+// Connections without a link are recorded immediately. A connection over a link is
+// recorded if it was accepted after the recording was first started. Recorded connections
+// lose io.Copy's fast path until they are closed.
 func (p *Proxy) Record(r Recording) {
 	p.linking.Lock()
 	p.mu.Lock()

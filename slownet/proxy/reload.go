@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Load makes the server's proxies match a file. It adds new ones, updates changed ones,
-// and removes those that an earlier file had and this one has not. Proxies that were
-// created otherwise stay. Connections of a proxy with unchanged addresses continue.
-// After an error, such as a failure to listen, nothing has changed.
+// Load makes the server's proxies match a file. It adds new proxies, updates changed ones,
+// and removes those that an earlier file contained and this one does not. Proxies that were
+// created otherwise stay. Connections of a proxy with unchanged addresses continue. If Load
+// returns an error, such as a failure to listen, nothing has changed.
 func (s *Server) Load(f File) error {
 	s.init()
 	s.loading.Lock()
@@ -64,8 +64,8 @@ func (s *Server) Load(f File) error {
 	return failed
 }
 
-// mustListen returns the proxy for a configuration that needs a new listener, which
-// must be opened first; nil if none is needed.
+// mustListen returns the proxy for a configuration that needs a new listener, which must be
+// opened first, or nil if none is needed.
 func (s *Server) mustListen(c Config) (*Proxy, error) {
 	to, err := newProxy(s, c)
 	if err != nil || c.Disabled {
@@ -90,7 +90,7 @@ func (p *Proxy) isAt(e endpoint) (bool, error) {
 	return at.isSame(e)
 }
 
-// become configures a proxy. o is its new listener, or nil.
+// become applies a configuration to a proxy. o is its new listener, or nil.
 func (s *Server) become(c Config, o *serving) error {
 	p := s.Proxy(c.Name)
 	if p == nil {
@@ -146,8 +146,8 @@ func (p *Proxy) take(o *serving) {
 	p.serve(o)
 }
 
-// setToxics replaces the toxics by those of a list. A toxic with the same name and type
-// is changed.
+// setToxics replaces the toxics with those of a list. A toxic with the same name and type
+// is updated.
 func (p *Proxy) setToxics(toxics []Toxic) {
 	var named []string
 	for _, t := range toxics {
