@@ -229,9 +229,9 @@ func BenchmarkSegment(b *testing.B) {
 // An ideal stream has no End, and buffers cannot have negative sizes.
 func TestEndsOfAnInvalidTCPPanic(t *testing.T) {
 	for want, tcp := range map[string]netem.TCP{
-		"netem: TCP.Congestion is unlimited: an ideal stream has no End, use a Flow": {Congestion: netem.Unlimited},
-		"netem: TCP.Window is -1: it must be 0 (Linux's buffers, which grow) or more bytes":   {Window: -1},
-		"netem: TCP.UserTimeout is -1ns: it must be 0 (Linux's 15 to 18 minutes) or more":     {UserTimeout: -1},
+		"netem: TCP.Congestion is unlimited: an ideal stream has no End, use a Flow":        {Congestion: netem.Unlimited},
+		"netem: TCP.Window is -1: it must be 0 (Linux's buffers, which grow) or more bytes": {Window: -1},
+		"netem: TCP.UserTimeout is -1ns: it must be 0 (Linux's 15 to 18 minutes) or more":   {UserTimeout: -1},
 	} {
 		assert.PanicsWithValue(t, want, func() { netem.NewEnd(tcp, 0, 0) })
 		assert.PanicsWithValue(t, want, func() { netem.Dial(tcp, 0) })
