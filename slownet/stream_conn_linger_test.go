@@ -3,8 +3,8 @@ package slownet
 import (
 	"context"
 	"io"
-	"os"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
