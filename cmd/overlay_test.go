@@ -79,9 +79,9 @@ func digests(output string) map[string]int {
 	return found
 }
 
-// slownet test works in a new module without any other step, with the Go in use and
-// with others that GOTOOLCHAIN fetches. Once the overlay and the tests are built, it
-// takes hardly longer than go test.
+// slownet test works in a new module without any other step, both with the Go in use and
+// with other versions that GOTOOLCHAIN fetches. Once the overlay and the tests are built,
+// it takes hardly longer than go test.
 func TestOverlayInANewModule(t *testing.T) {
 	o := newOutsider(t)
 	for _, toolchain := range []string{"local", "go1.25.10"} {
@@ -115,8 +115,8 @@ func TestOverlayInANewModule(t *testing.T) {
 	assert.Contains(t, o.mustRun(nil, o.slownet, "test", "-mod=vendor", "-run", "Four", "."), "ok  \t")
 }
 
-// A mutex that is held outside of the simulation stops time, and where that is for
-// ever, the test fails and says why.
+// A mutex that is held outside the simulation stops time. If it is never unlocked, the
+// test fails and says why.
 func TestOverlayHeldOutside(t *testing.T) {
 	o := newOutsider(t)
 	o.mustRun(nil, o.slownet, "test", "-count=1", "-run", "HeldOutside", ".")
@@ -126,9 +126,9 @@ func TestOverlayHeldOutside(t *testing.T) {
 	assert.Contains(t, output, "everything is blocked forever")
 }
 
-// Programs whose results differ in nearly every run without the overlay repeat
-// with it: in one process, in many, with any number of processors, and under the
-// race detector.
+// Programs whose results differ in nearly every run without the overlay have the same
+// results in each run with it: in one process and in many, with any number of
+// processors, and with the race detector.
 func TestOverlayRepeats(t *testing.T) {
 	o := newOutsider(t)
 	for _, test := range []string{"TestFour", "TestChance"} {
@@ -153,11 +153,11 @@ func TestOverlayRepeats(t *testing.T) {
 	}
 }
 
-// scheduled is the schedule's seed in a line that runs a failure again.
+// scheduled matches the schedule's seed in a command line that runs a failure again.
 var scheduled = regexp.MustCompile(`SIMTEST_SCHEDULE=(\d+) .*slownet test -run`)
 
-// Bugs that depend on the order of goroutines are found within few schedules, and
-// each of those always shows them.
+// Bugs that depend on the order of goroutines are found within a few schedules, and the
+// schedule that finds a bug shows it in each run.
 func TestOverlayFindsBugs(t *testing.T) {
 	o := newOutsider(t)
 	o.mustRun(nil, o.slownet, "test", "-c", "-o", "plain.test", ".")

@@ -5,13 +5,13 @@ import "sync"
 // Pollable is a connection that can be read without blocking and reports when it
 // becomes readable. A loop needs neither epoll nor a goroutine for it.
 type Pollable interface {
-	// TryRead reads available bytes. If there are none it returns syscall.EAGAIN, at
-	// the end of the stream io.EOF.
+	// TryRead reads available bytes. If there are none, it returns syscall.EAGAIN; at
+	// the end of the stream, it returns io.EOF.
 	TryRead(p []byte) (n int, err error)
 
 	// NotifyReadable registers f, which is called when bytes, the end of the stream
-	// or an error become readable, and at once if they already are. f may be called
-	// on any goroutine, and does not block. Nil removes the registration.
+	// or an error become readable, and immediately if they already are. f may be called
+	// on any goroutine, and does not block. A nil f removes the registration.
 	NotifyReadable(f func())
 }
 
@@ -48,7 +48,7 @@ type readAhead struct {
 
 	mu   sync.Mutex // guards the fields below
 	data []byte     // not yet read by the loop
-	err  error      // comes after data
+	err  error      // the result of Read after data
 }
 
 // readAheadSize is the size of the read-ahead buffer in bytes.

@@ -102,7 +102,7 @@ func hostStates(runs *[2]atomic.Int32) func(sim *Sim) string {
 	}
 }
 
-// counted runs a program on the hosts that counts how often it runs.
+// counted runs a program on the hosts, and counts how often it runs.
 func counted(runs *[2]atomic.Int32) func(t *testing.T, sim *Sim) {
 	return func(t *testing.T, sim *Sim) {
 		for i, name := range []string{"a", "b"} {
@@ -115,8 +115,8 @@ func counted(runs *[2]atomic.Int32) func(t *testing.T, sim *Sim) {
 	}
 }
 
-// A host taken down by several faults is restarted when the last is over, with its
-// programs.
+// A host that several faults have taken down is restarted, with its programs, when the
+// last fault is over.
 func TestChaosOfHostsThatAreDown(t *testing.T) {
 	runs := new([2]atomic.Int32)
 	assert.Equal(t, []string{
@@ -171,8 +171,8 @@ func TestChaosAndCrashesOfTheTest(t *testing.T) {
 	}, hostStates(runs)))
 }
 
-// A host is paused until the last pause ends, or the host crashes; and a Chaos does not
-// resume a host that the test has paused.
+// A host is paused until the last pause ends or the host crashes. A Chaos does not resume
+// a host that the test has paused.
 func TestChaosOfPauses(t *testing.T) {
 	runs := new([2]atomic.Int32)
 	assert.Equal(t, []string{
@@ -196,8 +196,8 @@ func TestChaosOfPauses(t *testing.T) {
 	}, hostStates(runs)))
 }
 
-// Latency and loss are added to those of a link, even if it is changed meanwhile, and
-// are removed one by one.
+// Latency and loss are added to those of a link, even if the link is changed during a
+// fault, and are removed one by one.
 func TestChaosOfLinks(t *testing.T) {
 	const ms = time.Millisecond
 	assert.Equal(t, []string{
@@ -227,7 +227,7 @@ func TestChaosOfLinks(t *testing.T) {
 	}))
 }
 
-// Loss is added to each model.
+// Loss is added to each loss model.
 func TestChaosOfLosses(t *testing.T) {
 	for _, test := range []struct{ before, after netem.Loss }{
 		{netem.Loss{}, netem.Loss{Random: 0.5}},
@@ -316,8 +316,8 @@ func TestChaosOfClocks(t *testing.T) {
 	}))
 }
 
-// A name does not resolve during its fault, in any spelling, and afterwards resolves as
-// the test has set it.
+// During its fault, a name does not resolve in any spelling. Afterwards it resolves as the
+// test has set it.
 func TestChaosOfNames(t *testing.T) {
 	assert.Equal(t, []string{
 		"500ms a: <nil>, b: <nil>",
@@ -344,7 +344,7 @@ func TestChaosOfNames(t *testing.T) {
 	}))
 }
 
-// Faults of a schedule are in the trace, in the same words as the test's own.
+// Faults of a schedule appear in the trace, in the same words as the test's own faults.
 func TestChaosIsInTheTrace(t *testing.T) {
 	var events []string
 	carriedOut(t, Config{KeepEvents: 100, Chaos: Chaos{Duration: time.Second, Schedule: `
@@ -393,7 +393,7 @@ func TestChaosIsInTheTrace(t *testing.T) {
 12s host >b (restart)`, "\n"), events)
 }
 
-// leftOver lists what is left of a Chaos.
+// leftOver lists the effects of a Chaos that remain.
 func leftOver(sim *Sim, link netem.Link) (left []string) {
 	sim.mu.Lock()
 	defer sim.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 
 // A gossiper is one node of a replicated, growing set: each node repeatedly sends its
 // elements to the others, one after another, and merges theirs. It is written for
-// sockets and knows nothing of the simulation.
+// sockets, without any reference to the simulation.
 type gossiper struct {
 	name  string
 	peers []string
@@ -117,7 +117,7 @@ func gossip(t *testing.T, sim *simtest.Sim, note func(format string, args ...any
 			if err != nil {
 				return err
 			}
-			time.Sleep(time.Duration(i+1) * 13 * ms) // nodes that are started together do not gossip together
+			time.Sleep(time.Duration(i+1) * 13 * ms) // nodes that start together must not gossip at the same times
 			return g.run(ctx, listener)
 		})
 	}

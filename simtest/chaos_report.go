@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxTold is the maximum number of faults that a failure prints.
+// maxTold is the maximum number of faults that a failure's report lists.
 const maxTold = 200
 
-// text returns the faults that happened, as lines of a schedule that can be copied from
-// a failure. It is empty if there is no Chaos.
+// text returns the faults that happened, as lines of a schedule, so that they can be copied
+// from a failure's report. It is empty if there is no Chaos.
 func (r *chaosRun) text() string {
 	if r == nil {
 		return ""

@@ -3,20 +3,20 @@ package simtest
 import "testing"
 
 // CheckDeterminism runs a simulation twice, and fails the test if the two runs differ.
-// It shows the first event that differs, and the last one that both have in common; if
-// bytes differ, the first of them in hexadecimal and as text, and which goroutine of
-// which host wrote them; whether the times, lengths and order of all events are still
-// the same; and a likely cause. The second run is skipped if the first has failed.
+// The failure shows the first event that differs, and the last event that both runs
+// have in common; if bytes differ, the first of them in hexadecimal and as text, and
+// which goroutine of which host wrote them; whether the times, lengths and order of all
+// events are the same; and a likely cause. If the first run fails, there is no second.
 //
-// To show the bytes it records up to 64 MiB of what is sent, and the writer of each
-// part. That takes some time; [Config.Run] does not do it. With SIMTEST_TRACE the
-// traces of both runs are kept if they differ, and the failure prints the command that
-// makes a page of them with the first difference marked.
+// To show the bytes, CheckDeterminism records up to 64 MiB of the bytes sent, and the
+// writer of each part. That takes some time; [Config.Run] does not do it. With
+// SIMTEST_TRACE the traces of both runs are kept if they differ, and the failure prints
+// the command that makes a page of them with the first difference marked.
 //
 // Both runs are in the test's own process, so state that the first run leaves there
-// matters: package-level variables, pools, and things that are done only once. With
+// matters: package-level variables, pools, and code that runs only once. With
 // [Config.Fresh], or SIMTEST_FRESH=20, each run has a process of its own, a copy of the
-// test's program, as in [Search]; everything said there about processes applies.
+// test's program, as in [Search]; the notes on processes there apply.
 func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
 	number := searchNumber(t) // the same in a worker and in the test's own process
@@ -44,7 +44,7 @@ func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim
 	config.recording = second
 	defer second.dropTrace()
 	if config.run(t, f) {
-		return // it has reported why, and the seed
+		return // the run has reported the failure and the seed
 	}
 	if report := second.compare(); report != "" {
 		seed, _ := seedFromEnvironment(config.Seed) // no error: the seed was used already

@@ -333,7 +333,7 @@ func TestDialTriesEachAddress(t *testing.T) {
 	})
 }
 
-// The second attempt of a dial ends with it, and with its host.
+// The second attempt of a dial ends when the dial ends, or its host crashes.
 func TestEndOfTheSecondAttempt(t *testing.T) {
 	for name, test := range map[string]struct {
 		end  func(sim *simtest.Sim, cancel func())
@@ -363,7 +363,7 @@ func TestEndOfTheSecondAttempt(t *testing.T) {
 	}
 }
 
-// Dials of one instant whose second addresses matter do not race.
+// Dials that begin at one instant, and try their second addresses, do not race.
 func TestOrderOfSecondAttempts(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		link := netem.Link{Latency: 150 * ms} // whose answers come when the second attempts begin

@@ -42,7 +42,7 @@ func TestDeadlockIsReported(t *testing.T) {
 		require.NoError(t, err)
 		c := sim.Host("c")
 		sim.Blackhole("c")
-		go func() { // it no longer waits
+		go func() { // it has stopped waiting
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			_, err := sim.Host("a").DialContext(ctx, "tcp", "c:1")
@@ -56,7 +56,7 @@ func TestDeadlockIsReported(t *testing.T) {
 		sim.Partition([]string{"b"})
 		_, err = server.Read(make([]byte, 100))
 		assert.NoError(t, err)
-		_, err = client.Read(make([]byte, 100)) // nobody will ever write
+		_, err = client.Read(make([]byte, 100)) // the peer never writes
 		assert.ErrorIs(t, err, net.ErrClosed)
 	})
 	if output == "" {
@@ -237,7 +237,7 @@ func TestNoPanicTellsNoSeed(t *testing.T) {
 	}
 }
 
-// Exactly the simulations that fail are reported, whatever has failed before.
+// Exactly the simulations that fail are reported, regardless of earlier failures.
 func TestEachFailingSeedIsReported(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		t.Error("something else, before")

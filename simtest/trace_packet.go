@@ -8,15 +8,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A packetLog is an end's state for the recording of its packets.
+// A packetLog is the state with which an end records its packets.
 type packetLog struct {
-	first   int64  // stream offset of the first of bytes
+	first   int64  // stream offset of bytes[0]
 	bytes   []byte // written and not acknowledged yet
 	sent    int64  // the end of everything sent
 	sentSYN bool
 }
 
-// keep stores bytes that are written.
+// keep stores bytes that the user writes.
 func (m *machine) keep(p []byte) {
 	if m.log == nil {
 		m.log = &packetLog{}
@@ -118,8 +118,8 @@ func (c *conn) packetInfo(segment *netem.Segment) *trace.PacketInfo {
 	return info
 }
 
-// unmapped returns an address, converted to IPv4 if it is an IPv4-mapped one, as a
-// dual-stack listener has.
+// unmapped returns an address. IPv4-mapped addresses, which dual-stack listeners have, are
+// converted to IPv4.
 func unmapped(addr netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// explain adds to an error what the system does not allow, and how to allow it.
+// explain adds to an error what the system does not permit, and how to permit it.
 func explain(at step, err error) error {
 	hint := system("/").missing(at, err)
 	if hint == "" {
@@ -20,7 +20,7 @@ func explain(at step, err error) error {
 	return fmt.Errorf("%w: %s", err, hint)
 }
 
-// A system is the root directory of the files that tell what a system allows.
+// A system is the root directory of the files that show what a system permits.
 type system string
 
 // setting returns a setting of the kernel, or "" if it does not exist.
@@ -50,7 +50,7 @@ const (
 	appArmor          = "kernel.apparmor_restrict_unprivileged_userns"
 )
 
-// missing says what is missing for a step that has failed, or "" if that is unknown.
+// missing returns a text that says what a failed step needs, or "" if that is unknown.
 func (s system) missing(at step, err error) string {
 	if at == openDevice {
 		if hint := s.missingDevice(); hint != "" {
@@ -84,7 +84,7 @@ func (s system) missing(at step, err error) string {
 	return ""
 }
 
-// missingDevice says why /dev/net/tun cannot be opened.
+// missingDevice returns a text that says why /dev/net/tun cannot be opened.
 func (s system) missingDevice() string {
 	const device = "/dev/net/tun"
 	name := filepath.Join(string(s), device)

@@ -33,8 +33,8 @@ func TestUnary(t *testing.T) {
 	})
 }
 
-// A call ends at its deadline, wherever it is; the server's part ends the same
-// time after it began.
+// A call ends at its deadline, wherever it is at that time. The server's handler
+// ends the same time after it began.
 func TestDeadline(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		ended := make(chan time.Duration, 1)
@@ -81,8 +81,8 @@ func TestServerStreaming(t *testing.T) {
 	})
 }
 
-// Ten messages that wait for their answers cost ten round trips. Ten that do
-// not wait cost one.
+// Ten messages, each sent after the answer to the one before, cost ten round trips.
+// Ten that do not wait for answers cost one.
 func TestBidirectionalStreaming(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -117,10 +117,10 @@ func TestBidirectionalStreaming(t *testing.T) {
 	})
 }
 
-// At 8 kbit/s a byte takes a millisecond, so the size of an answer matters, and
-// that of the headers of its segments. The request is as large. If it has several
-// segments, which arrive together, they are acknowledged before the answer. The
-// acknowledgement of a single one is delayed, and the answer carries it.
+// At 8 kbit/s a byte takes a millisecond, so the size of an answer matters, including
+// the headers of its segments. The request is as large. If it has several segments,
+// which arrive together, they are acknowledged before the answer. The acknowledgement
+// of a single segment is delayed, and the answer carries it.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -142,8 +142,8 @@ func TestSlowLink(t *testing.T) {
 			bytes += (min(segments/2, 1) + segments) * netem.HeaderSize
 			assert.Equal(t, roundTrip+time.Duration(bytes)*time.Millisecond, echo(size))
 
-			// TCP's timer knows only the fast link, and has retransmitted the
-			// answer twice before it was acknowledged. That takes its time, too.
+			// TCP's timeout was measured on the fast link, so TCP retransmits the
+			// answer twice before it is acknowledged. That takes time, too.
 			time.Sleep(time.Minute)
 		}
 	})

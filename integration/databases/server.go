@@ -27,12 +27,12 @@ type Server struct {
 	command   *exec.Cmd
 	output    *bytes.Buffer
 
-	// Address is where it listens.
+	// Address is the address on which the server listens.
 	Address string
 }
 
-// newServer creates a directory for a server, which belongs to nobody if root runs the
-// test, and chooses a port.
+// newServer creates a directory for a server, which belongs to the user nobody if root
+// runs the test, and chooses a port.
 func newServer(t *testing.T) *Server {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "slowpoetry") // other users cannot enter that of the test
@@ -69,8 +69,8 @@ func (s *Server) program(name string, arguments ...string) *exec.Cmd {
 	return c
 }
 
-// start starts the server, and waits until it is ready. At the end of the test it gets a
-// signal to stop, and must stop with all of its processes.
+// start starts the server, and waits until it is ready. At the end of the test the server
+// is sent a signal, and must stop with all of its processes.
 func (s *Server) start(isReady func() bool, stop syscall.Signal, name string, arguments ...string) {
 	s.t.Helper()
 	s.command = s.program(name, arguments...)

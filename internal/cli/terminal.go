@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// TerminalOf returns w as a file, if it is a terminal.
+// TerminalOf returns the terminal to which w writes, if there is one.
 func TerminalOf(w io.Writer) (file *os.File, ok bool) {
 	file, ok = w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -20,8 +20,8 @@ func TerminalOf(w io.Writer) (file *os.File, ok bool) {
 	return file, true
 }
 
-// TerminalSize returns a terminal's width and height in characters, or 0 where
-// unknown.
+// TerminalSize returns a terminal's width and height in characters. A size that
+// is not known is 0.
 func TerminalSize(terminal *os.File) (width, height int) {
 	width, height, err := term.GetSize(int(terminal.Fd()))
 	if err != nil {
@@ -30,9 +30,9 @@ func TerminalSize(terminal *os.File) (width, height int) {
 	return max(width, 0), max(height, 0)
 }
 
-// Visible makes an untrusted text safe to show on a terminal: characters that a
-// terminal would interpret are escaped, as \x1b or \u009b. Line endings, with
-// or without a carriage return, and tabs are unchanged.
+// Visible makes untrusted text safe to show on a terminal: it escapes characters
+// that a terminal would interpret, as \x1b or \u009b. Line endings, with or
+// without a carriage return, and tabs are unchanged.
 func Visible(text string) string {
 	if !strings.ContainsFunc(text, mayBeObeyed) && utf8.ValidString(text) {
 		return text
@@ -57,7 +57,7 @@ func Visible(text string) string {
 	return visible.String()
 }
 
-// mayBeObeyed reports whether Visible must check a character.
+// mayBeObeyed reports whether Visible must check a character with isObeyed.
 func mayBeObeyed(r rune) bool { return r != '\n' && r != '\t' && isObeyed(r) }
 
 // isObeyed reports whether a terminal interprets a character instead of showing

@@ -1,5 +1,5 @@
-// Package sweep has the reports of searches over seeds: the file that
-// SIMTEST_REPORT names, and the summary that joins such files of several
+// Package sweep reads and writes the reports of searches over seeds: the file
+// that SIMTEST_REPORT names, and the summary that joins such files from several
 // machines.
 //
 // A file has one JSON document per line, one for each search. Its first field is
@@ -34,8 +34,8 @@ type Report struct {
 
 	Shard  Shard   `json:"shard,omitzero"`
 	Wanted Range   `json:"wanted"`          // the seeds of all shards together
-	Ran    []Range `json:"ran"`             // the ranges of which this shard has run its seeds; see Shard
-	Ended  string  `json:"ended,omitempty"` // why the search ended early; empty if it has run all seeds
+	Ran    []Range `json:"ran"`             // the ranges whose seeds, as far as they are the shard's, have run; see Shard
+	Ended  string  `json:"ended,omitempty"` // why the search ended early; empty if it ran all seeds
 
 	Skipped       int           `json:"skipped,omitempty"`        // seeds
 	Failed        int           `json:"failed"`                   // seeds
@@ -49,7 +49,7 @@ type Report struct {
 	Shapes        Distinct      `json:"shapes"`                   // by kinds and hosts of events in their order
 }
 
-// A Group is seeds and replay files that fail in the same way.
+// A Group contains the seeds and replay files that fail in the same way.
 type Group struct {
 	ID      string   `json:"id"`              // a hash of the message without its numbers, and of the place
 	Message string   `json:"message"`         // of the first replay file, or else of the first seed
@@ -101,8 +101,8 @@ func (s Shard) String() string {
 	return fmt.Sprintf("%d/%d", s.Index, s.Total)
 }
 
-// A Range is the seeds from First to Last. In JSON it is "7", "500-900", or
-// "500-" if it has no end.
+// A Range contains the seeds from First to Last. In JSON it is "7", "500-900",
+// or "500-" if it has no end.
 type Range struct{ First, Last uint64 }
 
 // Endless is the Last of a range without an end.
@@ -201,7 +201,7 @@ func readReport(line []byte) (r Report, err error) {
 	return r, r.validate()
 }
 
-// validate returns an error of the report.
+// validate returns an error if the report is inconsistent.
 func (r *Report) validate() error {
 	if r.Test == "" || r.Search < 1 {
 		return errors.New("the report is damaged: it does not name its search and test")

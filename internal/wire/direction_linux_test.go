@@ -86,7 +86,7 @@ func TestPacketsArriveAfterTheLatency(t *testing.T) {
 	assert.Positive(t, late.Most)
 }
 
-// Only the seed determines which packets are lost. The others arrive at once if the
+// The seed alone determines which packets are lost. The others arrive at once if the
 // link has no latency.
 func TestSeedDeterminesLosses(t *testing.T) {
 	t.Parallel()

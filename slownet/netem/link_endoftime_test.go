@@ -93,7 +93,7 @@ func TestTimeoutOfAnEndlessRoundTrip(t *testing.T) {
 	}
 }
 
-// Connections that share a bottleneck may have begun at any two times.
+// The connections that share a bottleneck may begin at any times.
 func TestSharedBottleneckOfTwoEpochs(t *testing.T) {
 	t.Parallel()
 	link := Link{Bottleneck: NewBottleneck(8)}
@@ -106,7 +106,8 @@ func TestSharedBottleneckOfTwoEpochs(t *testing.T) {
 	}
 }
 
-// A recording that passes more than time can count is refused.
+// A recording that passes more bytes than can be counted until the end of time is
+// refused.
 func TestReplayOfTooManySlots(t *testing.T) {
 	t.Parallel()
 	_, err := ParseReplay(strings.NewReader(strings.Repeat("1\n", 500_001)))

@@ -2,11 +2,11 @@ package proxy
 
 import "time"
 
-// A stage is the effect of a toxic in one direction of one connection: it takes
-// items, and decides when they leave. It has no clock, no lock and no socket;
-// times are on the server's time line. A stage that removes bytes says so.
+// A stage is the effect of a toxic in one direction of one connection: it receives
+// items, and decides when they leave. It has no clock, no lock and no socket; times
+// are on the server's time line. A stage that removes bytes reports that.
 type stage interface {
-	// push takes an item that comes at the given time.
+	// push adds an item that arrives at the given time.
 	push(now time.Duration, it item)
 
 	// due returns when the next item leaves. It returns false if none leaves
@@ -19,7 +19,8 @@ type stage interface {
 	// hasRoom reports whether more items should be pushed; pushing is always possible.
 	hasRoom() bool
 
-	// takeAll returns the items that have not left, when the toxic is removed.
+	// takeAll removes and returns the items that have not left. It is called when
+	// the toxic is removed.
 	takeAll() []item
 
 	// isEmpty reports whether all items have left.
@@ -33,7 +34,7 @@ type stage interface {
 }
 
 // An alarming stage acts on the connection at a certain time, whether or not bytes
-// come.
+// arrive.
 type alarming interface {
 	alarm() (at time.Duration, what itemKind, ok bool)
 }
@@ -46,13 +47,13 @@ type ending interface {
 // A setting is the environment of a new stage.
 type setting struct {
 	now       time.Duration // when the toxic was put on the connection
-	seed      uint64        // of this stage alone
+	seed      uint64        // for this stage only
 	datagrams bool          // preserve message boundaries
 	shared    *sharedState  // nil if nothing is shared
 }
 
 // passing is the common part of most stages: items leave in the order in which they
-// came, at times that never decrease.
+// arrived, at times that never decrease.
 type passing struct {
 	queue fifo
 }
@@ -79,6 +80,6 @@ func (p *passing) held() int { return p.queue.size }
 func (p *passing) change(time.Duration, Attributes) {}
 
 const (
-	smallRoom = 64 << 10 // maximum bytes in a stage without a delay of its own
+	smallRoom = 64 << 10 // maximum bytes in a stage that does not delay items itself
 	largeRoom = 32 << 20 // maximum bytes in any other stage
 )

@@ -23,7 +23,7 @@ type file struct {
 	header trace.Header
 }
 
-// write writes the packets to be shown.
+// write writes the packets that the capture shows.
 func write(w io.Writer, packets []packet, h hosts, o Options) error {
 	names := h.names
 	if o.Host != "" {
@@ -93,7 +93,7 @@ func interfaceOf(name string) pcapgo.NgInterface {
 	return pcapgo.NgInterface{Name: short(name), LinkType: layers.LinkTypeEthernet}
 }
 
-// about returns the comment on the whole file.
+// about returns the comment for the whole file.
 func about(h trace.Header) string {
 	var words []string
 	for _, word := range []struct{ name, value string }{

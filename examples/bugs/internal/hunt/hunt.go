@@ -17,10 +17,10 @@ const bugVariable = "EXAMPLE_BUG"
 // HasBug reports whether the program must have its bug.
 func HasBug() bool { return os.Getenv(bugVariable) != "" }
 
-// Find runs a test of the package with the bug. Its search must fail within 2,000
-// seeds, with the message, and write a replay of few faults. The replay must fail with
-// the bug whenever it runs, and pass without it. In the nightly tests this must also
-// hold with the race detector.
+// Find runs a test of the package with the bug. The test's search must fail within
+// 2,000 seeds, with the given message, and write a replay with few faults. The replay
+// must fail each time it runs with the bug, and pass without the bug. In the nightly
+// tests this must also hold with the race detector.
 func Find(t *testing.T, test, message string) {
 	for _, flags := range tier.Pick([][]string{nil}, [][]string{nil, {"-race"}}) {
 		program := build(t, test, flags...)
