@@ -11,11 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// commandsOnly are the internal packages that no library imports.
+// commandsOnly are the internal packages that no library package imports.
 var commandsOnly = []string{"internal/cli", "internal/eventlog", "internal/linkflags", "internal/monitor", "internal/overlay"}
 
-// Nothing that a user's test links comes from a library that only commands need,
-// by whatever way.
+// A user's test does not link libraries that only the commands need, not even
+// indirectly.
 func TestLibrariesNeedNoLibraryOfTheCommands(t *testing.T) {
 	t.Parallel()
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./slownet/...", "./simtest/...", "./clients/...", "./reactor/...", "./poetryserver/...").Output()
@@ -30,14 +30,14 @@ func TestLibrariesNeedNoLibraryOfTheCommands(t *testing.T) {
 	}
 }
 
-// The library packages stay light: what a command needs is imported by none of
-// them. The simulator drives the model, and knows none of the wrappers.
+// The library packages stay small: none of them imports dependencies of the
+// commands. The simulator drives the model, and does not import the wrappers.
 func TestLibrariesImportNoMoreThanTheyMay(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/slowpoetry/slowpoetry/"
 	thirdParties := []string{"github.com/benbjohnson/clock", "github.com/zeebo/xxh3", "golang.org/x/net/ipv4", "golang.org/x/sys/unix"}
 	more := map[string][]string{
-		"simtest":               {"github.com/schollz/progressbar/v3", "golang.org/x/term"}, // shows how far a search is
+		"simtest":               {"github.com/schollz/progressbar/v3", "golang.org/x/term"}, // shows the progress of a search
 		"slownet/trace/capture": {"github.com/gopacket/gopacket", "github.com/gopacket/gopacket/layers", "github.com/gopacket/gopacket/pcapgo"},
 	}
 	may := map[string][]string{ // of this module

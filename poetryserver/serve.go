@@ -39,7 +39,7 @@ func (s *Server) serve(conn *slownet.Conn, background *sync.WaitGroup) {
 	background.Go(func() {
 		defer s.untrackConn(conn)
 		s.awaitClose(conn, until)
-		_ = conn.Drain(context.Background()) // its time is limited: see slownet.Conn.Close
+		_ = conn.Drain(context.Background()) // the time is limited: see slownet.Conn.Close
 	})
 	s.tell(ClientEvent{Kind: Done, Client: client, Bytes: sent, Elapsed: elapsed})
 }
@@ -65,8 +65,8 @@ func (s *Server) awaitClose(conn *slownet.Conn, until time.Time) {
 	}
 }
 
-// wait waits until the given time (the zero time is never), or until
-// shutdownGrace after Shutdown. It returns false if Close comes first.
+// wait waits until the given time (the zero time means never), or until
+// shutdownGrace after Shutdown. It returns false if Close is called first.
 func (s *Server) wait(until time.Time) bool {
 	s.mu.Lock()
 	stopped, closed := s.stopped, s.closed
@@ -122,8 +122,8 @@ func (s *Server) send(conn *slownet.Conn, start time.Time) (sent int, err error)
 	return sent, err
 }
 
-// drain waits until the end of the poem has arrived, including the pace's wait
-// after the last piece.
+// drain waits until the end of the poem has arrived. That includes the wait of
+// the pace after the last piece.
 func (s *Server) drain(conn *slownet.Conn) error {
 	ctx := context.Background()
 	if timeout := s.timeout(); timeout > 0 {

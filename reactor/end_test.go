@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// A slowlyEnding connection's Read takes a while to notice that it was closed.
+// The Read of a slowlyEnding connection returns a while after the connection was closed.
 type slowlyEnding struct {
 	net.Conn
 	ended atomic.Bool
@@ -48,7 +48,7 @@ func TestNoReadAfterRun(t *testing.T) {
 	})
 }
 
-// Of dials of one key, a canceled request ends the youngest: the request that
+// Canceling a request ends the newest of the dials with its key: the request that
 // has waited longest keeps the oldest attempt.
 func TestDialThatIsCanceledIsTheYoungest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -111,8 +111,8 @@ func TestContextsAreReleased(t *testing.T) {
 	assert.EqualValues(t, 0, left.Waiting())
 }
 
-// A running loop keeps no stopped timer and no closed connection, nor anything
-// that their functions refer to.
+// A running loop does not retain stopped timers and closed connections, nor
+// anything that their functions refer to.
 func TestTimersAndConnectionsAreReleased(t *testing.T) {
 	var r reactor.Reactor
 	var kept []weak.Pointer[[1000]byte]
@@ -147,8 +147,8 @@ func TestTimersAndConnectionsAreReleased(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Run returns an error when the system can no longer wait, whatever is open, and
-// may be called again.
+// Run returns an error when waiting fails in the system, regardless of what is open,
+// and may be called again.
 func TestRunEndsWithAnErrorWhereItCannotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

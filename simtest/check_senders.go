@@ -12,7 +12,7 @@ type sender struct {
 	calls [24]uintptr // the innermost first
 }
 
-// A written records the writes in one direction of a connection, or of a
+// A written records the writes in one direction of a connection, or the write of a
 // datagram.
 type written struct {
 	start int64 // offset of the first call's bytes in the stream
@@ -25,7 +25,7 @@ type writing struct {
 	sender int32
 }
 
-// writingSize is roughly how many bytes a writing takes.
+// writingSize is the approximate size of a writing in bytes.
 const writingSize = 32
 
 // forget drops records of bytes before an offset.
@@ -42,8 +42,8 @@ type part struct {
 	sender int32
 }
 
-// within returns the calls that wrote the n bytes from an offset on, or nothing if
-// not all of them are known.
+// within returns the calls that wrote the n bytes from an offset on, or nil if not all
+// of the calls are known.
 func (w *written) within(offset int64, n int) (parts []part) {
 	if w == nil {
 		return nil
@@ -62,7 +62,7 @@ func (w *written) within(offset int64, n int) (parts []part) {
 	return parts
 }
 
-// A senders records who wrote which bytes in a run.
+// A senders records which goroutines wrote which bytes in a run.
 type senders struct {
 	known   map[sender]int32
 	all     []sender

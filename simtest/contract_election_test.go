@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A cluster is some electors on hosts of their own.
+// A cluster is a number of electors, each on its own host.
 type cluster struct {
 	t     *testing.T
 	sim   *simtest.Sim
@@ -31,7 +31,7 @@ type clusterNode struct {
 	changes []electionChange
 }
 
-// An electionChange is what a node has become.
+// An electionChange is a change of a node's role.
 type electionChange struct {
 	at   time.Duration
 	node int // from 1
@@ -118,7 +118,7 @@ func (c *cluster) checkLeader(without ...*clusterNode) (leader *clusterNode) {
 	return leader
 }
 
-// checkNobodyLeads checks just that.
+// checkNobodyLeads checks that no node is a leader.
 func (c *cluster) checkNobodyLeads() {
 	c.t.Helper()
 	for _, node := range c.nodes {
@@ -175,7 +175,7 @@ func elections(seed uint64) simulation {
 		var gone *clusterNode
 		steps := []func(){
 			find(),
-			// The leader is cut off, and replaced without its knowledge.
+			// The leader is cut off and replaced, and does not know it.
 			func() { gone = leader; sim.Partition([]string{leader.Name()}) },
 			func() { find(gone)(); assert.NotEqual(t, leads, gone.last().role, "it has noticed") },
 			func() { sim.Heal() },
@@ -188,24 +188,24 @@ func elections(seed uint64) simulation {
 			func() { find(gone)() },
 			func() { sim.Heal(gone.Name()) },
 			find(),
-			// The leader crashes, and comes back.
+			// The leader crashes, and is restarted.
 			func() { gone = leader; leader.Crash() },
 			func() { find(gone)() },
 			func() { gone.Restart() },
 			find(),
-			// Each is alone: nobody leads.
+			// Each node is cut off from the others: none leads.
 			func() { sim.Partition([]string{"n1"}, []string{"n2"}, []string{"n3"}) },
 			c.checkNobodyLeads,
 			func() { sim.Heal() },
 			find(),
-			// Everything between the leader and one other is held.
+			// All traffic between the leader and one other node is held.
 			func() { sim.Hold(leader.Name(), follower.Name()) },
 			func() { sim.Release(leader.Name(), follower.Name()) },
 			find(),
 			// Connections break and are reopened, which does not change the leader.
 			func() { sim.Reset(leader.Name(), follower.Name()) },
 			func() { was := leader.last(); find()(); assert.Equal(t, was, leader.last()) },
-			// A follower crashes and is back at once.
+			// A follower crashes, and is restarted at once.
 			func() { follower.Crash(); follower.Restart() },
 			find(),
 			// The leader is paused, and then continues as if it still led.
@@ -227,7 +227,7 @@ func elections(seed uint64) simulation {
 
 var overland = netem.Link{Latency: 10 * ms}
 
-// A cluster elects the same leaders at the same instants every time.
+// A cluster elects the same leaders at the same instants in every run.
 func TestContractElection(t *testing.T) {
 	o := checkOneDigest(t, simtest.Config{Link: overland}, elections(1))
 	var leaders []string
@@ -238,15 +238,16 @@ func TestContractElection(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"373.406182ms: n2 leads in term 1",
-		// It is cut off at 8 s, and tries in vain until it is heard again.
+		// It is cut off at 8 s, and stands for election in vain until it is
+		// connected again.
 		"8.413920182s: n3 leads in term 2",
 		"16.196926234s: n2 leads in term 19",
-		// Nobody hears it from 24 s on.
+		// The others do not receive its messages from 24 s on.
 		"24.348458319s: n3 leads in term 20",
 		"32.18906247s: n2 leads in term 38",
 		// It crashes at 40 s.
 		"40.335371364s: n3 leads in term 39",
-		// Each is alone from 56 s to 64 s.
+		// Each node is cut off from 56 s to 64 s.
 		"1m4.10898587s: n1 leads in term 57",
 		// From 72 s to 76 s n1 and n2 do not hear each other, and depose each
 		// other with the vote of n3.
@@ -258,7 +259,7 @@ func TestContractElection(t *testing.T) {
 		"1m15.036784978s: n1 leads in term 63",
 		"1m15.443110033s: n2 leads in term 64",
 		"1m15.799382502s: n1 leads in term 65",
-		// It is paused from 100 s to 108 s. Then its requests of that time
+		// It is paused from 100 s to 108 s. Then its requests from that time
 		// arrive.
 		"1m40.380164892s: n2 leads in term 66",
 		"1m48.04s: n1 leads in term 81",
@@ -272,13 +273,13 @@ func TestContractElectionByChance(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, elections(2))
 }
 
-// If the seed only decides ties, every seed gives another order.
+// If the seed decides only ties, every seed gives a different order.
 func TestSeedsElection(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: overland}, elections(1))
 }
 
-// With many different timeouts of the electors there is never more than one leader in a
-// term, and always one in time.
+// With many different timeouts of the electors, there is never more than one leader in a
+// term, and a leader is always elected in time.
 func TestElectionsOfManyClusters(t *testing.T) {
 	runs := tier.Count(20, 50)
 	if testing.Short() {

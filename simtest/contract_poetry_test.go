@@ -19,9 +19,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// slowPoetry is the experiment, twice at the same time: three slow servers, and
-// two readers on hosts of their own that read the poems one after another, or
-// all at once.
+// slowPoetry is the experiment, with two readers at the same time: three slow
+// servers, and two readers, each on its own host, that read the poems one after
+// another or all at once.
 func slowPoetry(asynchronous bool) simulation {
 	return func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		var servers sync.WaitGroup
@@ -92,11 +92,11 @@ func TestContractPoetryByChance(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, slowPoetry(true))
 }
 
-// Poems that arrive in pieces at the same instants arrive in another order for every
+// Poems whose pieces arrive at the same instants arrive in a different order for every
 // seed.
 func TestSeedsPoetryAsync(t *testing.T) { checkSeeds(t, simtest.Config{}, slowPoetry(true)) }
 
-// The seed also decides who is served first of two simultaneous requests; but that
+// The seed also decides which of two simultaneous requests is served first, but that
 // alone would not give fifty orders.
 func TestSeedsPoetryBlocking(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: netem.Link{Latency: 150 * ms, Jitter: netem.Jitter{Deviation: 60 * ms}}}, slowPoetry(false))

@@ -62,14 +62,14 @@ func BenchmarkDial(b *testing.B) {
 	}
 }
 
-// A connection takes little memory, which dominates the cost of a piece with 10,000
-// connections. The runtime's size classes go from 2,688 to 3,072 bytes, of which it
-// uses eight itself.
+// A connection takes little memory. Memory dominates the cost of a piece with 10,000
+// connections. The runtime's size classes go from 2,688 to 3,072 bytes, of which the
+// runtime uses eight itself.
 func TestConnSize(t *testing.T) {
 	assert.LessOrEqual(t, simtest.TCPConnSize, 2688-8)
 }
 
-// A dial allocates little, which dominates its cost with 10,000 connections.
+// A dial allocates little memory, which dominates its cost with 10,000 connections.
 func TestDialAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates as well")
@@ -105,8 +105,8 @@ func TestDialAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkUnmodified measures what BenchmarkDial does, with close, of a program
-// that calls package net where the overlay makes that the host's network.
+// BenchmarkUnmodified measures the same as BenchmarkDial with close, for a program that
+// calls package net, which uses the host's network with the overlay.
 func BenchmarkUnmodified(b *testing.B) {
 	b.ReportAllocs()
 	inTest(b, func(t *testing.T) {

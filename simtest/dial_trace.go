@@ -14,11 +14,11 @@ type dialTrace struct {
 	hooks   *httptrace.ClientTrace
 	network string
 	family  family
-	notes   chan dialNote    // from the loop, for the dialling goroutine
-	trying  []netip.AddrPort // used only by that goroutine
+	notes   chan dialNote    // from the loop to the dialling goroutine
+	trying  []netip.AddrPort // used only by the dialling goroutine
 }
 
-// A dialNote says that an address is tried, or how the attempt ended.
+// A dialNote records that an address is tried, or how the attempt ended.
 type dialNote struct {
 	remote netip.AddrPort
 	over   bool
@@ -49,7 +49,7 @@ func (t *dialTrace) over(remote netip.AddrPort, err error) {
 	}
 }
 
-// noted returns the channel of notes that the dialling goroutine must report.
+// noted returns the channel of notes for which the dialling goroutine must call hooks.
 func (t *dialTrace) noted() <-chan dialNote {
 	if t == nil {
 		return nil
@@ -117,8 +117,8 @@ func startLookup(ctx context.Context, name string) (t lookupTrace) {
 	return lookupTrace{hooks}
 }
 
-// end calls the hook for the end. Addresses of families that were not asked for are not
-// reported.
+// end calls the hook for the end of the lookup. It does not report addresses of families
+// that were not requested.
 func (t lookupTrace) end(all []netip.Addr, asked func(netip.Addr) bool, err error) {
 	if t.hooks == nil || t.hooks.DNSDone == nil {
 		return

@@ -12,15 +12,15 @@ import (
 	"sync/atomic"
 )
 
-// Which goroutines of which host still exist takes two of the runtime's lists. The
-// goroutine profile has labels, which a goroutine inherits from the one that starts it,
-// and so knows the host, even if the parent has ended. The stack dump knows what each
-// goroutine waits for, and its bubble. It also lists goroutines without the
+// Finding out which goroutines of which host still exist takes two lists of the runtime.
+// The goroutine profile contains labels, which a goroutine inherits from the one that
+// starts it, so it shows the host, even if the parent has ended. The stack dump shows
+// what each goroutine waits for, and its bubble. It also lists goroutines without the
 // simulation's labels: those that time.AfterFunc starts in a bubble, and those with
-// labels of their own. The two lists share no goroutine numbers, but they have the same
+// labels of their own. The two lists have no goroutine numbers in common, but the same
 // frames. Goroutines with the same frames wait for the same thing, and if the dump has
-// more of them than the profile, the rest is counted as the test's. (Go 1.26 can print
-// labels in a stack dump, but only with a GODEBUG setting.)
+// more of them than the profile, the rest count as the test's. (Go 1.26 can print labels
+// in a stack dump, but only with a GODEBUG setting.)
 
 // The labels of a simulation's goroutines. They are in every profile, so go tool pprof
 // -tagfocus shows one host's share of processor time.
@@ -56,7 +56,7 @@ func onHost(ctx context.Context, id, host string) context.Context {
 }
 
 // goOnHost starts f in a goroutine of the host. Goroutines that f starts belong to the
-// host too. The context passed to f has the labels.
+// host, too. The context passed to f has the labels.
 func goOnHost(ctx context.Context, id, host string, f func(ctx context.Context)) {
 	ctx = onHost(ctx, id, host)
 	go func() {
@@ -65,7 +65,7 @@ func goOnHost(ctx context.Context, id, host string, f func(ctx context.Context))
 	}()
 }
 
-// doOnHost calls f in the calling goroutine, which belongs to the host meanwhile.
+// doOnHost calls f in the calling goroutine, which belongs to the host until f returns.
 func doOnHost(id, host string, f func()) {
 	pprof.Do(callersLabels(), pprof.Labels(simulationLabel, id, hostLabel, host), func(context.Context) { f() })
 }
@@ -81,7 +81,7 @@ type hostGoroutines struct {
 	places []place
 }
 
-// theTest stands for the host of goroutines that belong to none.
+// theTest is the name in reports for goroutines that belong to no host.
 const theTest = "the test itself"
 
 // A place is the location of goroutines that have the same frames and wait for the same

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A hostSet is a set of hosts, with a bit for each by its number. Hosts that are cut
-// off alike share one, so a set must not change once a host has it.
+// A hostSet is a set of hosts, with a bit for each host at its number. Hosts that are cut
+// off from the same hosts share a set, so a set must not change once a host has it.
 type hostSet struct{ words []uint64 }
 
 func setOf(hosts []*Host) *hostSet {
@@ -23,7 +23,7 @@ func setOf(hosts []*Host) *hostSet {
 	return s
 }
 
-// has reports whether the host is in the set; nil is empty.
+// has reports whether the host is in the set. A nil set is empty.
 func (s *hostSet) has(h *Host) bool {
 	return s != nil && h.number/64 < len(s.words) && s.words[h.number/64]>>(h.number%64)&1 != 0
 }
@@ -95,7 +95,7 @@ func cutHosts(from []*Host, to *hostSet) {
 	}
 }
 
-// cutOneWayLocked cuts what hosts on one side send to hosts on another.
+// cutOneWayLocked cuts the paths from hosts on one side to hosts on another.
 func (s *Sim) cutOneWayLocked(from, to []*Host) {
 	cutHosts(from, setOf(to))
 	s.cutRoutesBetweenLocked(from, to)
@@ -137,27 +137,27 @@ func (s *Sim) mendLocked(hosts []*Host) {
 	s.cutRoutesLocked()
 }
 
-// isCutLocked reports whether what one host sends to another is lost.
+// isCutLocked reports whether packets from one host to another are lost.
 func (s *Sim) isCutLocked(from, to string) bool {
 	a, b := s.hosts[from], s.hosts[to]
 	return a != b && a != nil && b != nil && s.cutsOffLocked(a, b)
 }
 
-// cutsOffLocked reports whether what one host sends to another is lost.
+// cutsOffLocked reports whether packets from one host to another are lost.
 func (s *Sim) cutsOffLocked(from, to *Host) bool {
 	return from.cutOff.has(to) || s.chaos.cutsOff(from, to)
 }
 
-// cutRoutesLocked updates existing routes for new cuts. New routes look the cuts up
-// themselves.
+// cutRoutesLocked updates existing routes for new cuts. New routes look up the cuts when
+// they are created.
 func (s *Sim) cutRoutesLocked() {
 	for key, r := range s.routes {
 		r.blocked = s.isCutLocked(key[0], key[1])
 	}
 }
 
-// cutRoutesBetweenLocked updates routes for new cuts, iterating over whichever is
-// fewer.
+// cutRoutesBetweenLocked updates routes for new cuts. It iterates over routes or pairs of
+// hosts, whichever are fewer.
 func (s *Sim) cutRoutesBetweenLocked(from, to []*Host) {
 	if len(from)*len(to) >= len(s.routes) {
 		s.cutRoutesLocked()

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// groups map functions of a profile to groups, by the beginning of their names.
-// The first match counts.
+// groups maps functions of a profile to groups, by prefixes of their names. The
+// first match counts.
 var groups = []struct {
 	name     string
 	prefixes []string
@@ -29,7 +29,7 @@ var groups = []struct {
 // go tool pprof -top for each contender, in files next to the results.
 func (r *results) profiles(contendersAndFiles ...string) (string, error) {
 	if len(contendersAndFiles)%2 != 0 {
-		return "", errors.New("profiles wants contenders, each with a file")
+		return "", errors.New("profiles needs contenders, each with a file")
 	}
 	header, line := "| % of the time |", "|---|"
 	var columns []map[string]float64

@@ -12,12 +12,12 @@ import (
 	"gvisor.dev/gvisor/pkg/waiter"
 )
 
-// udpIdle is how long a flow without datagrams is kept. RFC 4787 requires at least two
-// minutes, and recommends five.
+// udpIdle is the time after which a flow without datagrams ends. RFC 4787 requires at least
+// two minutes, and recommends five.
 const udpIdle = 5 * time.Minute
 
-// forwardUDP forwards a flow of datagrams, identified by two addresses with ports,
-// over a socket of its own. It reports whether a port accepts them.
+// forwardUDP forwards a flow of datagrams, identified by two addresses with ports, over a
+// separate socket. It reports whether a port accepts the datagrams.
 func (e *ends) forwardUDP(r *udp.ForwarderRequest) bool {
 	id := r.ID()
 	to := addrPortOf(id.LocalAddress, id.LocalPort)
@@ -58,7 +58,7 @@ func (e *ends) forwardUDP(r *udp.ForwarderRequest) bool {
 	return true
 }
 
-// A udpFlow is the datagrams between two addresses with ports.
+// A udpFlow forwards the datagrams between two addresses with ports.
 type udpFlow struct {
 	inner   *gonet.UDPConn
 	outer   *net.UDPConn
@@ -72,7 +72,7 @@ func (f *udpFlow) wakeUp() {
 	_ = f.outer.SetReadDeadline(until)
 }
 
-// carry copies datagrams in one direction until the flow has been idle for long, or ends.
+// carry copies datagrams in one direction until the flow has been idle for udpIdle, or ends.
 func (f *udpFlow) carry(to, from net.Conn) {
 	defer f.inner.Close()
 	defer f.outer.Close()

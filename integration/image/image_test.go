@@ -1,6 +1,6 @@
 // Package image_test builds the image of slownet proxy from the Dockerfile, inspects it,
-// and runs its program. It needs buildah, and fails without. No container is run, and no
-// other image is fetched: the compiling stage is done here.
+// and runs its program. It needs buildah, and fails without it. No container is run, and
+// no other image is fetched: the test itself does the work of the stage that compiles.
 package image_test
 
 import (
@@ -35,7 +35,7 @@ func TestImage(t *testing.T) {
 	directory, err := os.MkdirTemp("", "slowpoetry")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, os.RemoveAll(directory)) }()
-	require.NoError(t, os.Chmod(directory, 0o755)) // for nobody
+	require.NoError(t, os.Chmod(directory, 0o755)) // for the user nobody
 
 	build := filepath.Join(directory, "build")
 	compile(t, build)
@@ -173,7 +173,7 @@ func freePort(t *testing.T) string {
 }
 
 // run starts the program with Toxiproxy's flags, as a testcontainers module does, and
-// calls its API, under a host name as in a compose file.
+// calls its API by a host name, as programs in a compose file do.
 func run(t *testing.T, directory, program string) {
 	t.Helper()
 	upstream, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,5 +1,5 @@
 // Package proxypage_test checks the page of slownet/proxy/page in a real browser. It
-// needs Chromium or Chrome, and fails without.
+// needs Chromium or Chrome, and fails without it.
 package proxypage_test
 
 import (
@@ -36,8 +36,8 @@ func serve(t *testing.T, name string) (at string, p *proxy.Proxy) {
 	return at, p
 }
 
-// open opens the page. By the end of the test it must not have logged an error or
-// requested anything but the API.
+// open opens the page. By the end of the test, the page must not have logged an error, or
+// requested anything except the API.
 func open(t *testing.T, at string, width, height int) *chrome.Tab {
 	t.Helper()
 	tab, end, err := chrome.Open(width, height)
@@ -284,8 +284,9 @@ func TestErrors(t *testing.T) {
 
 const hostile = `</script><script>hacked=1</script><img src=x onerror=hacked=2><svg onload=hacked=3>"'><!--` + "\u202e\u2028/?#%2e"
 
-// Names are always text, and the whole page works with them. On a narrow screen
-// nothing is cut off; in light and dark mode everything is legible and labelled.
+// Names are always shown as text, never as HTML, and the whole page works with unusual
+// names. On a narrow screen nothing is cut off; in light and dark mode everything is
+// legible and labelled.
 func TestHostileNamesNarrowAndDark(t *testing.T) {
 	at, p := serve(t, hostile)
 	_, err := p.AddToxic(proxy.Toxic{Name: hostile, Toxicity: 1, Attributes: proxy.Latency{}})

@@ -4,13 +4,12 @@ package precise
 
 import "time"
 
-// Grain is the possible lateness of the runtime's timers. Where the runtime
-// waits for the network in whole milliseconds, as on Linux, that is up to one
-// millisecond.
+// Grain is the maximum lateness of the runtime's timers. Where the runtime waits
+// for the network in whole milliseconds, as on Linux, it is one millisecond.
 const Grain = 1100 * time.Microsecond
 
-// sleepers limits the number of goroutines that may sleep precisely at a time.
-// Each occupies a thread meanwhile.
+// sleepers limits the number of goroutines that may sleep precisely at a time,
+// since each occupies a thread while it sleeps.
 var sleepers = make(chan struct{}, 8)
 
 // Sleep waits for d, which should be about a grain or less, and returns very

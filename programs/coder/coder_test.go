@@ -28,7 +28,7 @@ type call struct {
 	Text string
 }
 
-// serve makes the server answer calls in capital letters.
+// serve runs a server that answers calls in capital letters.
 func serve(sim *simtest.Sim) {
 	scenario.ServeHTTP(sim, func() http.Handler { return http.HandlerFunc(answer) })
 }
@@ -90,7 +90,7 @@ func ask(ctx context.Context, t *testing.T, conn *websocket.Conn, text string) e
 // Bytes on the wire.
 const (
 	upgrade = 366 // of the request and the response
-	json    = 12  // around the text of a call
+	json    = 12  // in addition to the text of a call
 	mask    = 4   // of the client's messages
 )
 
@@ -125,7 +125,7 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// A short partition costs time. In a long one the client gives up waiting,
+// A short partition costs time. During a long one the client stops waiting,
 // after which the connection is unusable.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {

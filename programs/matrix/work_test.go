@@ -103,7 +103,7 @@ func text(i, n int) []byte {
 }
 
 // errDiffers means that an echo differs from the text sent.
-var errDiffers = errors.New("what came back is not what was sent")
+var errDiffers = errors.New("the echo differs from the data sent")
 
 // echoed sends a text and compares the echo.
 func echoed(stream io.ReadWriter, text []byte) error {

@@ -9,18 +9,18 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/spelling"
 )
 
-// ProfileByName returns this package's profile of that name, in any spelling:
-// case, spaces, dashes, underscores and the slash do not matter, so
+// ProfileByName returns the profile of this package with the given name, in any
+// spelling: case, spaces, dashes, underscores and the slash do not matter, so
 // "WebPageTest 3G Fast" is "webpagetest/3gfast". The family may be omitted if
-// only one family has a profile of that name: "satellite" is
+// only one family has a profile with that name: "satellite" is
 // "loadero/satellite".
 //
 // Chrome's family is also called "devtools" and "chrome-devtools". DevTools
 // renamed two of its profiles in May 2024 (crbug.com/342406608) without
-// changing their figures. The old names work too, since Puppeteer and many
+// changing their figures. The old names work, too, since Puppeteer and many
 // tutorials still use them: "slow 3g" is "chrome/3g" and "fast 3g" is
-// "chrome/slow-4g". WebPageTest has the words in the other order: "3g slow" is
-// "webpagetest/3gslow", whose figures differ from DevTools' "slow 3g".
+// "chrome/slow-4g". WebPageTest puts the words in the other order: "3g slow" is
+// "webpagetest/3gslow", whose figures differ from those of DevTools' "slow 3g".
 //
 // A name that exists in several families, such as "3g", is an error that lists
 // them. The error for an unknown name lists all known names, and suggests the
@@ -108,8 +108,8 @@ func namesOf(profiles []Profile) (names []string) {
 	return names
 }
 
-// nearestProfile suggests the profile whose name is the fewest edits away from
-// the key, or nothing if none is near.
+// nearestProfile returns the profile whose name is the fewest edits away from the
+// key, or none if no name is near.
 func nearestProfile(key string) string {
 	nearest, fewest := "", max(1, len(key)/3)+1
 	for _, p := range presets {

@@ -9,9 +9,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Segments that arrived in order do not look as if they were reordered when a lost
-// acknowledgement has one selective acknowledgement report two of them, the later one
-// in its first block: the retransmission goes out with the third, and does not wait.
+// If an acknowledgement is lost, one selective acknowledgement can report two
+// segments, the later one in its first block. That does not count as reordering of
+// segments that arrived in order: the retransmission is sent with the third
+// acknowledgement, without waiting.
 func TestLostAcknowledgementIsNoReordering(t *testing.T) {
 	link := netem.Link{Latency: 50 * time.Millisecond, Rate: 10 * netem.Mbps}
 	p := newPath(netem.TCP{}, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))

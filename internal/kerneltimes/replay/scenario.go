@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Scenario returns the figures of a scenario in simulated time, with a seed.
+// Scenario runs a scenario in simulated time, with a seed, and returns its figures.
 func Scenario(t *testing.T, s *kerneltimes.Scenario, seed uint64) (figures []kerneltimes.Figure) {
 	t.Helper()
 	n := &network{}

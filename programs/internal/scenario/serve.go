@@ -66,7 +66,7 @@ func Exchange(stream io.ReadWriteCloser, n int) error {
 		return err
 	}
 	if !bytes.Equal(there, back) {
-		return errors.New("what came back is not what was sent")
+		return errors.New("the echo differs from the data sent")
 	}
 	return nil
 }

@@ -139,8 +139,8 @@ func TestConnectionWithoutPackets(t *testing.T) {
 	assert.Equal(t, 2*(14+20+32)+100000, frames[7].length+frames[8].length)
 }
 
-// The view of a host shows what it sends when it leaves, and what it receives when it
-// arrives.
+// The view of a host shows packets that it sends when they leave, and packets that it
+// receives when they arrive.
 func TestViewOfOneHost(t *testing.T) {
 	frames, r := read(t, capturing(t, pieces, capture.Options{Host: "reader"}))
 	assert.Equal(t, 1, r.NInterfaces())
@@ -311,9 +311,9 @@ func TestNamesKeysAndComment(t *testing.T) {
 	}
 }
 
-// The capture of a damaged trace shows what is before the damage.
+// The capture of a damaged trace shows the packets before the damage.
 func TestDamagedTrace(t *testing.T) {
-	damage := errors.New("line 7 is no JSON")
+	damage := errors.New("line 7 is not JSON")
 	var file bytes.Buffer
 	assert.Equal(t, damage, capture.WritePCAPNG(&file, tracetest.Events(damage, pieces...), capture.Options{}))
 	assert.Equal(t, capturing(t, pieces, capture.Options{}), file.Bytes())

@@ -149,7 +149,7 @@ func TestDocument(t *testing.T) {
 }
 
 func TestDamagedAndEmptyTraces(t *testing.T) {
-	damage := errors.New("line 7 is no JSON")
+	damage := errors.New("line 7 is not JSON")
 	var text bytes.Buffer
 	assert.Equal(t, damage, chrometrace.Write(&text, tracetest.Events(damage, events...), chrometrace.Options{}))
 	_, got := read(t, text.Bytes())

@@ -22,16 +22,16 @@ type Options struct {
 	// Title is the page's title. Empty means the titles of its runs.
 	Title string
 
-	// PayloadBytes is the number of payload bytes to keep for each event, if the trace
-	// has payload. 0 means 1024, below 0 none. A page has at most 32 MiB of payload;
-	// later events have none, and the page says so.
+	// PayloadBytes is the maximum number of payload bytes to keep for each event, if the
+	// trace has payload. 0 means 1024; a negative number means none. A page contains at
+	// most 32 MiB of payload; later events have none, and the page says so.
 	PayloadBytes int
 
 	// Compare marks in each run the first event that differs from those of the other
 	// runs, says up to where the runs are equal, and links to the marks. Events are equal
-	// if they are equal in everything that [trace.Digest] covers; packets are not
-	// compared. The runs are read side by side, so their Events must be independent of
-	// each other. Compare has no effect on fewer than two runs.
+	// if everything that [trace.Digest] covers is equal; packets are not compared. The
+	// runs are read in parallel, so their Events must be independent of each other.
+	// Compare has no effect on fewer than two runs.
 	Compare bool
 }
 
@@ -40,12 +40,12 @@ type Run struct {
 	Title  string       // such as the file's name
 	Header trace.Header // describes the run below the title; may be zero
 
-	// Events are the events in order, such as those of [trace.Reader.All]. After an error
-	// no more are read.
+	// Events are the events in order, such as those of [trace.Reader.All]. No events are
+	// read after an error.
 	Events iter.Seq2[trace.Event, error]
 
 	// Names returns the display name of a connection, or "" for its own name, such as
-	// "poet/tcp#3". A nil Names means own names for all.
+	// "poet/tcp#3". If Names is nil, all connections have their own names.
 	Names func(trace.Conn) string
 
 	// Failed returns the time of a failure, which the page marks, if there was one. It is
@@ -101,9 +101,9 @@ func hashOf(text string) string {
 }
 
 // WriteHTML writes a page that shows the runs stacked on one time scale. If the events of
-// a run end with an error, the page shows the events before it and says so, and WriteHTML
-// returns the error after it has written the whole page. An error of w is returned at
-// once.
+// a run end with an error, the page shows the events before it and the error, and
+// WriteHTML returns the error after it has written the whole page. An error of w is
+// returned immediately.
 func WriteHTML(w io.Writer, o Options, runs ...Run) error {
 	if o.Title == "" {
 		var titles []string
