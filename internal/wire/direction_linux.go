@@ -177,10 +177,15 @@ func (d *Direction) wakeLocked(at time.Duration) {
 func (d *Direction) deliverLocked() time.Duration {
 	now := time.Since(d.config.Start)
 	for departure, ok := d.line.Step(now); ok; departure, ok = d.line.Step(now) {
-		if packet := departure.Tag.([]byte); departure.Drop == netem.NotDropped {
-			d.pushLocked(departure.Packet, packet)
-		} else {
-			d.freeLocked(packet)
+		packet, dropped := departure.Tag.(waiting), departure.Drop != netem.NotDropped
+		switch {
+		case packet.mayBeTwice && !dropped:
+			d.pushLocked(departure.Packet, d.copyLocked(packet.bytes))
+		case packet.mayBeTwice:
+		case dropped:
+			d.freeLocked(packet.bytes)
+		default:
+			d.pushLocked(departure.Packet, packet.bytes)
 		}
 	}
 	for len(d.flight) > 0 && d.flight[0].at <= now {
@@ -245,6 +250,13 @@ func (d *Direction) Stop() {
 	}
 }
 
+// A waiting packet waits in a queue with a discipline. A duplicated one may wait there
+// twice, or be in flight as well, so its bytes are copied for each arrival.
+type waiting struct {
+	bytes      []byte
+	mayBeTwice bool
+}
+
 // sendLocked puts a packet on the line.
 func (d *Direction) sendLocked(packet []byte) {
 	at := time.Now()
@@ -257,15 +269,16 @@ func (d *Direction) sendLocked(packet []byte) {
 	if d.config.Identify != nil {
 		id = d.config.Identify(packet)
 	}
-	fate := d.line.Send(at.Sub(d.config.Start), len(packet), id, packet)
+	link := d.line.SharedLink()
+	mayBeTwice := link.Duplicate.Probability > 0 && link.Queue.Discipline != netem.FIFO
+	fate := d.line.Send(at.Sub(d.config.Start), len(packet), id, waiting{packet, mayBeTwice})
 	if d.config.Sent != nil {
 		d.config.Sent(at, packet, fate.Drop)
 	}
 	for i, arrival := range fate.Packets[:fate.Count] {
 		arrives := packet
-		if i+1 < fate.Count || fate.Drop == netem.Queued {
-			arrives = d.bufferLocked()[:len(packet)]
-			copy(arrives, packet)
+		if i+1 < fate.Count || fate.Drop == netem.Queued || mayBeTwice {
+			arrives = d.copyLocked(packet)
 		}
 		d.pushLocked(arrival, arrives)
 	}
@@ -293,6 +306,13 @@ func (d *Direction) bufferLocked() []byte {
 		return packet
 	}
 	return make([]byte, d.config.PacketSize)
+}
+
+// copyLocked returns a copy of a packet in a buffer of its own.
+func (d *Direction) copyLocked(packet []byte) []byte {
+	to := d.bufferLocked()[:len(packet)]
+	copy(to, packet)
+	return to
 }
 
 func (d *Direction) freeLocked(packet []byte) {

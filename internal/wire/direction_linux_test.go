@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"sync"
 	"testing"
 	"time"
@@ -129,6 +130,101 @@ func TestQueuedPacketsArriveAndLinksChange(t *testing.T) {
 	d.Send(numbered(d, 12))
 	assert.Equal(t, uint32(12), got.numbers[10])
 	assert.Len(t, got.numbers, 11)
+}
+
+// filled returns a packet that has its number in each word.
+func filled(d *Direction, number uint32) []byte {
+	packet := d.Buffer()[:100]
+	for i := 0; i < len(packet); i += 4 {
+		binary.BigEndian.PutUint32(packet[i:], number)
+	}
+	return packet
+}
+
+// numberIn returns the number in a packet of filled, and how many bits are flipped.
+func numberIn(packet []byte) (number uint32, flipped int) {
+	word := func(i int) uint32 { return binary.BigEndian.Uint32(packet[4*i:]) }
+	if number = word(0); number != word(1) {
+		number = word(2) // only one word is flipped
+	}
+	for i := range len(packet) / 4 {
+		flipped += bits.OnesCount32(word(i) ^ number)
+	}
+	return number, flipped
+}
+
+// Each copy of a duplicated packet has the packet's bytes, wherever it waits, and in a
+// corrupted one a bit is flipped.
+func TestCopiesHaveTheirOwnBytes(t *testing.T) {
+	t.Parallel()
+	always := netem.Chance{Probability: 1}
+	for name, link := range map[string]netem.Link{
+		"in flight": {Latency: 5 * time.Millisecond, Duplicate: always},
+		"fifo":      {Rate: netem.Mbps, Duplicate: always, Corrupt: always},
+		"fq_codel":  {Rate: netem.Mbps, Queue: netem.Queue{Discipline: netem.FQCoDel}, Duplicate: always},
+		"codel":     {Rate: netem.Mbps, Queue: netem.Queue{Discipline: netem.CoDel}, Duplicate: always, Corrupt: always},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const n = 10
+			got, want := map[uint32]int{}, map[uint32]int{}
+			arrived, all := 0, make(chan struct{})
+			d := carry(t, link, 1, Config{From: -1, Deliver: func(packet []byte) {
+				number, flipped := numberIn(packet)
+				assert.Equal(t, link.Corrupt == always, flipped == 1)
+				got[number]++
+				if arrived++; arrived == 2*n {
+					close(all)
+				}
+			}})
+			for number := range uint32(n) {
+				d.Send(filled(d, number))
+				want[number] = 2
+				time.Sleep(time.Millisecond) // so that buffers are used again
+			}
+			<-all
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+// A reset direction draws as a new one does, and has discarded the packets in flight and
+// the lateness.
+func TestReset(t *testing.T) {
+	t.Parallel()
+	link := netem.Link{Loss: netem.Loss{Random: 0.5}}
+	got := collect(0)
+	d := carry(t, link, 1, Config{From: -1, Deliver: got.deliver})
+	send := func() (arrived []uint32) {
+		got.numbers = nil
+		for n := range uint32(100) {
+			d.Send(numbered(d, n))
+		}
+		return got.numbers
+	}
+	first := send()
+	assert.NotEqual(t, first, send())
+	d.Reset(netem.Link{Latency: time.Hour}, 1)
+	d.Send(numbered(d, 1))
+	require.True(t, d.IsCarrying(func([]byte) bool { return true }))
+	d.Reset(link, 1)
+	assert.False(t, d.IsCarrying(func([]byte) bool { return true }))
+	assert.Equal(t, Lateness{}, d.Late())
+	assert.Equal(t, first, send())
+}
+
+// Packets that arrive at the same instant arrive in the order in which they were sent.
+func TestFlightIsInOrder(t *testing.T) {
+	t.Parallel()
+	var f flight
+	for i, order := range []uint64{3, 1, 4, 2} {
+		f.Push(flying{time.Duration(i/3) * time.Second, order, nil})
+	}
+	var got []uint64
+	for len(f) > 0 {
+		got = append(got, f.Pop().order)
+	}
+	assert.Equal(t, []uint64{1, 3, 4, 2}, got)
 }
 
 // A packet that is not admitted occupies no place on the line, and has no number.

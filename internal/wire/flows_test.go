@@ -39,6 +39,41 @@ func TestFlows(t *testing.T) {
 	}
 }
 
+// IPv6 packets have their flows, and addresses distinguish flows. A fragment that is not
+// the first has no ports, and options come before them.
+func TestFlowsOfAllPackets(t *testing.T) {
+	t.Parallel()
+	v6 := func(last byte, port uint16) []byte {
+		packet := make([]byte, 48)
+		packet[0], packet[6], packet[39], packet[41] = 6<<4, 17, last, byte(port)
+		return packet
+	}
+	changed := func(packet []byte, at int, to byte) []byte {
+		packet[at] = to
+		return packet
+	}
+	options := append(packetOf(17, 0), 0, 0, 0, 0)
+	options[0], options[20], options[25] = 4<<4|6, 1, 7 // option 1, and the port 7
+	var f Flows
+	for i, step := range []struct {
+		packet       []byte
+		flow, number uint64
+	}{
+		{v6(1, 5), 1, 1},
+		{v6(1, 6), 2, 1},
+		{v6(2, 5), 3, 1},
+		{v6(1, 5), 1, 2},
+		{packetOf(17, 7), 4, 1},
+		{changed(packetOf(17, 7), 19, 9), 5, 1}, // another destination
+		{changed(packetOf(17, 7), 7, 100), 6, 1},
+		{changed(packetOf(17, 8), 7, 200), 6, 2},  // of the same addresses
+		{changed(packetOf(17, 7), 6, 0x20), 4, 2}, // the first fragment
+		{options, 4, 3},
+	} {
+		assert.Equal(t, netem.PacketID{Flow: step.flow, Number: step.number}, f.Identify(step.packet), "step %d", i)
+	}
+}
+
 // Flows in use are not forgotten, however many others there are.
 func TestFlowsInUseAreKept(t *testing.T) {
 	t.Parallel()
