@@ -1,6 +1,10 @@
 package tun
 
-import "runtime"
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // OnThread calls f on a new thread, which ends after that, whatever namespaces f
 // has entered.
@@ -8,6 +12,11 @@ func OnThread(f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() { // the process's first thread does not end
+			done <- OnThread(f)
+			runtime.UnlockOSThread()
+			return
+		}
 		done <- f()
 	}()
 	return <-done
