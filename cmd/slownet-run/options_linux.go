@@ -87,18 +87,20 @@ func readProfile(file string) (netem.Profile, error) {
 // usable returns the reason why packets cannot use a profile, or nil.
 func usable(profile netem.Profile) error {
 	for _, l := range []netem.Link{profile.Down, profile.Up} {
-		if l.Pace != (netem.Pace{}) {
+		switch {
+		case l.Pace != (netem.Pace{}):
 			return errors.New("the path has a pace, which needs streams, but the path carries packets: give a rate")
-		}
-		if l.MTU != 0 && l.MTU < minMTU && !l.DropOversize {
-			return fmt.Errorf("the path has an MTU of %d bytes: it must be %d or more", l.MTU, minMTU)
+		case l.MTU > maxMTU:
+			return fmt.Errorf("the path has an mtu of %d bytes: it must be %d or less", l.MTU, maxMTU)
+		case l.MTU != 0 && l.MTU < minMTU && !l.DropOversize:
+			return fmt.Errorf("the path has an mtu of %d bytes: it must be %d or more", l.MTU, minMTU)
 		}
 	}
 	return nil
 }
 
-// The sizes of packets that the device allows, in bytes: the minimum of IPv4, and
-// Ethernet's maximum.
+// The sizes of packets that the device allows, in bytes: the minimum that every IPv4 host
+// accepts, Ethernet's maximum, and IPv4's.
 const (
 	minMTU     = 576
 	defaultMTU = 1500
@@ -117,5 +119,5 @@ func mtuOf(profile netem.Profile) int {
 	if mtu == 0 {
 		return defaultMTU
 	}
-	return min(mtu, maxMTU)
+	return mtu
 }

@@ -49,9 +49,32 @@ func TestMTU(t *testing.T) {
 		{netem.Link{MTU: 1400}, netem.Link{MTU: 1300}, 1300},
 		{netem.Link{MTU: 9000}, netem.Link{MTU: 9000}, 9000},
 		{netem.Link{MTU: 1200, DropOversize: true}, netem.Link{}, 1500},
-		{netem.Link{MTU: 100_000}, netem.Link{MTU: 100_000}, 65535},
+		{netem.Link{MTU: 65535}, netem.Link{}, 65535},
 	} {
 		assert.Equal(t, c.want, mtuOf(netem.Profile{Down: c.down, Up: c.up}))
+	}
+}
+
+// Paths that packets cannot use are refused.
+func TestUnusablePaths(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--mtu", "100000"}, "the path has an mtu of 100000 bytes: it must be 65535 or less"},
+		{[]string{"--up", "mtu=65536,dropOversize=true"}, "the path has an mtu of 65536 bytes: it must be 65535 or less"},
+		{[]string{"--mtu", "575"}, "the path has an mtu of 575 bytes: it must be 576 or more"},
+		{[]string{"--down", "mtu=575,dropOversize=true"}, ""},
+		{[]string{"--mtu", "65535"}, ""},
+		{[]string{"--mtu", "576"}, ""},
+	} {
+		_, err := parse(append(c.args, "true"), io.Discard)
+		if c.want == "" {
+			assert.NoError(t, err, "%q", c.args)
+			continue
+		}
+		assert.EqualError(t, err, c.want, "%q", c.args)
 	}
 }
 

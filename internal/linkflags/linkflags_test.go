@@ -43,12 +43,30 @@ func TestProfile(t *testing.T) {
 	assert.Equal(t, want, profile)
 }
 
+// Each flag sets its own field, in both directions.
+func TestEveryFlag(t *testing.T) {
+	t.Parallel()
+	profile, err := parse("--latency", "40ms", "--jitter", "5ms", "--rate", "1.6Mbit/s", "--queue", "64kB", "--loss", "1.5%",
+		"--duplicate", "2%", "--corrupt", "3%", "--reorder", "4%", "--mtu", "1400")
+	require.NoError(t, err)
+	want := netem.Link{
+		Latency: 40 * time.Millisecond, Jitter: netem.Jitter{Deviation: 5 * time.Millisecond}, Rate: 1600 * netem.Kbps, Queue: netem.Queue{Bytes: 64_000},
+		Loss: netem.Loss{Random: 0.015}, Duplicate: netem.Chance{Probability: 0.02}, Corrupt: netem.Chance{Probability: 0.03}, MTU: 1400,
+	}
+	want.Reorder.Probability = 0.04
+	assert.Equal(t, netem.Profile{Down: want, Up: want}, profile)
+}
+
 // A value may be a JSON object, which may contain commas.
 func TestValuesInJSON(t *testing.T) {
 	t.Parallel()
 	profile, err := parse("--up", `rate=1Mbit/s,queue={"packets": 100, "countDelayed": true},mtu=1400`)
 	require.NoError(t, err)
 	assert.Equal(t, netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Packets: 100, CountDelayed: true}, MTU: 1400}, profile.Up)
+
+	profile, err = parse("--up", `{"rate": "1Mbit/s", "queue": 3000}`)
+	require.NoError(t, err)
+	assert.Equal(t, netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Bytes: 3000}}, profile.Up, "bytes, as in a profile")
 }
 
 // A user's own profile is a file, and so is a recording of mahimahi's, which
@@ -66,6 +84,13 @@ func TestFiles(t *testing.T) {
 	require.NotNil(t, profile.Down.Replay)
 	assert.True(t, profile.Up.IsZero())
 
+	recorded := filepath.Join(dir, "recorded")
+	require.NoError(t, os.WriteFile(recorded, []byte(`{"down": {"replay": [3, 5, 9]}}`), 0o600))
+	profile, err = parse("--profile", recorded, "--rate", "2Mbit/s")
+	require.NoError(t, err)
+	assert.Nil(t, profile.Down.Replay, "a rate replaces it")
+	assert.Equal(t, 2*netem.Mbps, profile.Down.Rate)
+
 	require.NoError(t, os.WriteFile(file, []byte(`{"down": {"rate": "fast"}}`), 0o600))
 	_, err = parse("--profile", file)
 	assert.ErrorContains(t, err, file+": profile, line 1: down.rate: ")
@@ -81,6 +106,10 @@ func TestWrongFlags(t *testing.T) {
 		{[]string{"--profile", "mine.json"}, "the file of the profile: open mine.json: "},
 		{[]string{"--loss", "5"}, `loss: percentage 5 has no unit: write it like "1.5%"`},
 		{[]string{"--latency", "-3ms"}, "latency"},
+		{[]string{"--latency", "40"}, `latency: duration 40 has no unit: write it such as "40ms"`},
+		{[]string{"--rate", "1000"}, `rate: rate 1000 has no unit: write it such as "250kbit/s"`},
+		{[]string{"--queue", "100"}, `queue: size 100 has no unit: write it such as 64kB or "100 packets"`},
+		{[]string{"--up", "rate=1Mbit/s,queue=100"}, `queue: size 100 has no unit`},
 		{[]string{"--rate", "fast"}, `rate "fast"`},
 		{[]string{"--up", "latency"}, `want fields such as rate=8Mbit/s,loss=1%, or a JSON object, not "latency"`},
 		{[]string{"--up", "lattency=3ms"}, "lattency"},
