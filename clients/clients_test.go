@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -74,12 +75,28 @@ func rude(t *testing.T, n *testnet.Net, treat func(conn net.Conn)) string {
 	return address
 }
 
-// reset resets a connection after half a poem.
-func reset(conn net.Conn) {
+// A halfPoem is a server that resets a connection after half a poem. It waits until the
+// client has the half: on real sockets a reset overtakes unread data, and makes a connect
+// fail that a busy machine has not completed yet.
+type halfPoem struct {
+	arrived chan struct{} // closed when the client has the half
+	once    sync.Once
+}
+
+func newHalfPoem() *halfPoem { return &halfPoem{arrived: make(chan struct{})} }
+
+func (h *halfPoem) treat(conn net.Conn) {
 	_, _ = io.WriteString(conn, "half")
-	time.Sleep(5 * ms) // on real sockets a reset overtakes unread data
+	<-h.arrived
 	_ = conn.(interface{ SetLinger(int) error }).SetLinger(0)
 	_ = conn.Close()
+}
+
+// observe must be called with the events of the task that gets the poem.
+func (h *halfPoem) observe(e clients.TaskEvent) {
+	if e.Kind == clients.Piece || e.Kind == clients.Failed {
+		h.once.Do(func() { close(h.arrived) })
+	}
 }
 
 // modes are the two clients.
@@ -141,11 +158,11 @@ func TestGetPoetryWithTheZeroClient(t *testing.T) {
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		stalled := make(chan net.Conn, 1)
+		stalled, half := make(chan net.Conn, 1), newHalfPoem()
 		addresses := []string{
 			poet(t, n, "first", netem.Pace{}),
 			n.RefusedAddress(t),
-			rude(t, n, reset),
+			rude(t, n, half.treat),
 			rude(t, n, func(conn net.Conn) {
 				_, _ = io.WriteString(conn, "hm")
 				stalled <- conn
@@ -158,7 +175,11 @@ func TestFailures(t *testing.T) {
 		if !n.Simulated {
 			timeout = 2 * time.Second // for a machine under load
 		}
-		client := &clients.Client{Dial: n.Dial, Timeout: timeout, MaxBytes: 1000}
+		client := &clients.Client{Dial: n.Dial, Timeout: timeout, MaxBytes: 1000, Observer: func(e clients.TaskEvent) {
+			if e.Task == 3 {
+				half.observe(e)
+			}
+		}}
 		results := modes[mode].get(client, t.Context(), addresses)
 		_ = (<-stalled).Close()
 

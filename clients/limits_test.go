@@ -146,13 +146,16 @@ func TestSlowObserver(t *testing.T) {
 // A poem is reported, whole, when it arrives.
 func TestObserverGetsThePoem(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
-		told := map[int]string{}
+		told, half := map[int]string{}, newHalfPoem()
 		client := &clients.Client{Dial: n.Dial, Observer: func(e clients.TaskEvent) {
 			if e.Kind == clients.Arrived || e.Kind == clients.Failed {
 				told[e.Task] = string(e.Poem)
 			}
+			if e.Task == 2 {
+				half.observe(e)
+			}
 		}}
-		modes[mode].get(client, t.Context(), []string{poet(t, n, "a poem", netem.Pace{Bytes: 2}), rude(t, n, reset)})
+		modes[mode].get(client, t.Context(), []string{poet(t, n, "a poem", netem.Pace{Bytes: 2}), rude(t, n, half.treat)})
 		assert.Equal(t, map[int]string{1: "a poem", 2: "half"}, told)
 	})
 }
