@@ -296,14 +296,15 @@ func (f *flow) pollLocked() bool {
 	return true
 }
 
-// interruptLocked makes the reader check again, if it may be blocked in a socket.
+// interruptLocked makes the reader check again, if it may be blocked in a socket. Calls
+// wait only once for a reader that is blocked in a write.
 func (f *flow) interruptLocked() {
 	if f.plain && f.reader == readerRuns {
 		_ = f.from.SetReadDeadline(aLongTimeAgo)
 		if f.left == nil {
 			f.left = make(chan struct{})
+			f.conn.proxy.interruption.add(f.left)
 		}
-		f.conn.proxy.interruption.add(f.left)
 	}
 }
 

@@ -33,7 +33,7 @@ func (l *interruption) await(late []follower) {
 	end := time.Now().Add(interruptionTime)
 	for _, f := range late {
 		for f.isBehind() && time.Now().Before(end) {
-			time.Sleep(interruptionTime / 100)
+			time.Sleep(200 * time.Microsecond)
 		}
 	}
 	l.mu.Lock()
@@ -66,4 +66,6 @@ func (d pendingEffect) await() {
 	}
 }
 
-const interruptionTime = 20 * time.Millisecond
+// interruptionTime is how long a call waits. An interrupted reader needs microseconds, but
+// on a busy machine it may wait that long for a processor.
+const interruptionTime = 100 * time.Millisecond
