@@ -133,7 +133,7 @@ func (f fields) set(link *netem.Link) error {
 // like everything else; in JSON a number without one is bytes.
 func check(name string, value json.RawMessage) error {
 	if number := bytes.TrimSpace(value); name == "queue" && number[0] >= '1' && number[0] <= '9' {
-		return fmt.Errorf(`queue: size %.40s has no unit: write it such as 64kB or "100 packets"`, number)
+		return fmt.Errorf(`queue: size %.40s has no unit: write it like 64kB or "100 packets"`, number)
 	}
 	return plain((fields{name: value}).set(&netem.Link{MTU: 1500})) // dropOversize needs an MTU
 }

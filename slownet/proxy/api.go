@@ -146,10 +146,14 @@ type errorJSON struct {
 
 // errorOf returns the body of an error. An unknown error is a server error.
 func errorOf(err error) errorJSON {
-	if known := new(apiError); errors.As(err, &known) {
-		return errorJSON{err.Error(), known.status}
+	known, text := new(apiError), err.Error()
+	if !errors.As(err, &known) {
+		return errorJSON{text, http.StatusInternalServerError}
 	}
-	return errorJSON{err.Error(), http.StatusInternalServerError}
+	if known.isBody {
+		text = "bad request body: " + text
+	}
+	return errorJSON{text, known.status}
 }
 
 func writeError(w http.ResponseWriter, err error) {

@@ -18,7 +18,7 @@ func (a *API) refuses(r *http.Request) error {
 		return nil // not a browser
 	}
 	refused := func(format string, arguments ...any) error {
-		return &apiError{fmt.Sprintf(format, arguments...), http.StatusForbidden}
+		return &apiError{text: fmt.Sprintf(format, arguments...), status: http.StatusForbidden}
 	}
 	host := hostOf(r.Host)
 	if _, err := netip.ParseAddr(host); err != nil && !strings.EqualFold(host, "localhost") &&

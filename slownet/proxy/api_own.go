@@ -69,7 +69,7 @@ func (a *API) resetConn(r *http.Request) (int, any, error) {
 	}
 	number, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
 	if err != nil || !p.ResetConn(number) {
-		return 0, nil, &apiError{fmt.Sprintf("connection %.40q not found", r.PathValue("number")), http.StatusNotFound}
+		return 0, nil, &apiError{text: fmt.Sprintf("connection %.40q not found", r.PathValue("number")), status: http.StatusNotFound}
 	}
 	return http.StatusNoContent, nil, nil
 }

@@ -37,6 +37,9 @@ func (a *API) record(r *http.Request) (int, any, error) {
 	if err := readJSON(r, &to); err != nil {
 		return 0, nil, err
 	}
+	if to.Payloads < -1 {
+		return 0, nil, badRequest(fmt.Errorf("payloads is %d: it must be a number of bytes, or -1 for all", to.Payloads))
+	}
 	p.Record(to)
 	return http.StatusOK, p.Recording(), nil
 }
@@ -55,7 +58,7 @@ func (a *API) download(name, kind string, write func(io.Writer, trace.Header, it
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := a.proxyOf(r)
 		if err == nil && p.Recording().Events == 0 {
-			err = &apiError{fmt.Sprintf("nothing is recorded: start a recording with PUT /proxies/%s/recording, and use a connection", r.PathValue("proxy")), http.StatusNotFound}
+			err = &apiError{text: fmt.Sprintf("nothing is recorded: start a recording with PUT /proxies/%s/recording, and use a connection", r.PathValue("proxy")), status: http.StatusNotFound}
 		}
 		if err != nil {
 			writeError(w, err)
@@ -64,7 +67,7 @@ func (a *API) download(name, kind string, write func(io.Writer, trace.Header, it
 		to := &downloading{w: w, name: name, kind: kind}
 		header, events := p.Recorded()
 		if err := write(to, header, events); err != nil && !to.begun {
-			writeError(w, &apiError{err.Error(), http.StatusNotFound})
+			writeError(w, &apiError{text: err.Error(), status: http.StatusNotFound})
 		}
 	}
 }

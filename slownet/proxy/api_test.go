@@ -42,7 +42,8 @@ func TestAPI(t *testing.T) {
 		{"GET", "/proxies/q", "", 404, `{"error":"proxy not found","status":404}`},
 		{"PATCH", "/proxies/p", `{"upstream":"127.0.0.1:3"}`, 200, strings.Replace(p, ":2", ":3", 1)},
 		{"POST", "/proxies/p", `{"upstream":"127.0.0.1:2"}`, 200, p},
-		{"POST", "/proxies/p", `{"enabled":"no"}`, 400, ""},
+		{"POST", "/proxies/p", `{"enabled":"no"}`, 400, `{"error":"bad request body: enabled must be true or false, not a string","status":400}`},
+		{"POST", "/proxies/p", `{"upstream":"localhost:1"}`, 400, `{"error":"bad request body: the proxy listens at 127.0.0.1:1 and would connect to itself at localhost:1: give the address of a server","status":400}`},
 		{"GET", "/proxies/p/toxics", "", 200, `[]`},
 		{"POST", "/proxies/p/toxics", `{"type":"latency","attributes":{"latency":100,"jitter":10}}`, 200, latency},
 		{"POST", "/proxies/p/toxics", `{"type":"latency"}`, 409, `{"error":"toxic already exists","status":409}`},
@@ -50,6 +51,7 @@ func TestAPI(t *testing.T) {
 		{"POST", "/proxies/p/toxics", `{"type":"latency","stream":"sideways"}`, 400, `{"error":"stream was invalid, can be either upstream or downstream","status":400}`},
 		{"POST", "/proxies/p/toxics", `{"type":"link","stream":"sideways"}`, 400, `{"error":"stream was invalid, can be upstream, downstream or both","status":400}`},
 		{"POST", "/proxies/p/toxics", `{"name":"n","type":"latency","attributes":{"latency":5,"jitter":-1}}`, 400, `{"error":"bad request body: jitter is -1ms: it must be 0 or more","status":400}`},
+		{"POST", "/proxies/p/toxics", `{"type":"latency","scope":"server"}`, 400, `{"error":"bad request body: a toxic of type latency cannot be shared: its scope must be connection; bandwidth, limit_data and link can be shared","status":400}`},
 		{"POST", "/proxies/p/toxics", `{"type":"bandwidth","attributes":{"rate":-1}}`, 400, `{"error":"bad request body: rate is -8kbit/s: it must be 0 or more","status":400}`},
 		{"POST", "/proxies/p/toxics", `{"type":"limit_data","attributes":{"bytes":-9223372036854775808}}`, 400, `{"error":"bad request body: bytes is -9223372036854775808: it must be 0 or more","status":400}`},
 		{"POST", "/proxies/p/toxics", `{"type":"timeout","attributes":{"timeout":-1}}`, 400, `{"error":"bad request body: timeout is -1ms: it must be 0 or more","status":400}`},
@@ -137,7 +139,11 @@ func TestConnectionsAPI(t *testing.T) {
 	assert.Equal(t, 200, status)
 	assert.Equal(t, `{"steps":[{"at":"1h0m0s","enabled":false}]}`, answer)
 	_, answer = ask(a, "PUT", "/proxies/p/schedule", `{"steps":[{"at":10,"enabled":false}]}`)
-	assert.Equal(t, `{"error":"bad request body: steps.at must not be a number: write it like \"40ms\" or \"1.5s\"","status":400}`, answer)
+	assert.Equal(t, `{"error":"bad request body: schedule: step 1: at must be a duration such as \"40ms\" or \"1.5s\", not a number","status":400}`, answer)
+	_, answer = ask(a, "PUT", "/proxies/p/schedule", `{"steps":[{"at":"1s"},{"at":"2s","toxics":[{"type":"latency","toxicity":2}]}]}`)
+	assert.Equal(t, `{"error":"bad request body: schedule: step 2: toxicity is 2: it must be from 0 to 1","status":400}`, answer)
+	_, answer = ask(a, "PUT", "/proxies/p/schedule", `{"steps":[{"at":"1s"},{"at":"2s","toxics":[{"type":"lateness"}]}]}`)
+	assert.Equal(t, `{"error":"schedule: step 2: invalid toxic type","status":400}`, answer)
 	status, _ = ask(a, "DELETE", "/proxies/p/schedule", "")
 	assert.Equal(t, 204, status)
 	assert.Empty(t, p.Config().Schedule.Steps)

@@ -32,7 +32,7 @@ const (
 	Unreachable                             // a client could not be connected to the server
 	NotAccepted                             // a client could not be accepted, as for lack of file descriptors
 	NotListening                            // a proxy cannot listen again after a change
-	Failed                                  // a step of a schedule failed
+	Failed                                  // a step of a schedule, or a toxic of a file that was read again, failed
 )
 
 // String returns the event as text.
@@ -55,7 +55,7 @@ func (e ServerEvent) String() string {
 	case NotListening:
 		return fmt.Sprintf("%s: cannot listen on %s: %v", e.Proxy, e.Listen, e.Err)
 	case Failed:
-		return fmt.Sprintf("%s: schedule: %v", e.Proxy, e.Err)
+		return fmt.Sprintf("%s: %v", e.Proxy, e.Err)
 	}
 	return e.Proxy
 }

@@ -2,12 +2,10 @@ package proxy
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 	"time"
 
@@ -209,7 +207,7 @@ func (p *pathJSON) toxics() (toxics []Toxic, err error) {
 		}
 		link, readErr := readLinkMembers(members)
 		if readErr != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", name, readErr))
+			err = errors.Join(err, inField(name, readErr))
 		}
 		toxics = append(toxics, Toxic{Name: name, Stream: s, Toxicity: 1, Scope: scope, Attributes: link})
 	}
@@ -226,7 +224,7 @@ func (p *pathJSON) toxics() (toxics []Toxic, err error) {
 		}
 		var members map[string]json.RawMessage
 		if err := json.Unmarshal(l.text, &members); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.name, err)
+			return nil, inField(l.name, err)
 		}
 		add(l.name, l.stream, members)
 	}
@@ -275,11 +273,7 @@ func inLine(data []byte, err error) error {
 		return fmt.Errorf("line %d: %s", lineOf(data, syntax.Offset), text)
 	}
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
-		hint := ""
-		if kind.Type == reflect.TypeFor[jsonDuration]() {
-			hint = `: write it like "40ms" or "1.5s"`
-		}
-		return fmt.Errorf("line %d: %s must not be a %s%s", lineOf(data, kind.Offset), cmp.Or(kind.Field, "the JSON"), kind.Value, hint)
+		return fmt.Errorf("line %d: %w", lineOf(data, kind.Offset), inWordsOfJSON("", err))
 	}
 	if text != err.Error() {
 		return errors.New(text)

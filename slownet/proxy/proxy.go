@@ -65,6 +65,9 @@ func newProxy(s *Server, c Config) (*Proxy, error) {
 	if err == nil && (listen.network == "udp") != (upstream.network == "udp") {
 		err = errMixed(listen, upstream)
 	}
+	if err == nil && listen.isReachedBy(upstream) {
+		err = errLoop(listen, upstream)
+	}
 	if err != nil {
 		return nil, badRequest(err)
 	}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 )
@@ -168,7 +169,7 @@ func (p *Proxy) fitsLocked(t *Toxic, instead *toxic) error {
 		}
 		switch {
 		case t.Stream == Both || other.Stream == Both || t.Stream == other.Stream:
-			return &apiError{fmt.Sprintf("the stream already has a link, the toxic %q: change it, or remove it first", other.Name), 409}
+			return &apiError{text: fmt.Sprintf("the stream already has a link, the toxic %q: change it, or remove it first", other.Name), status: http.StatusConflict}
 		case (t.Scope == PerConnection) != (other.Scope == PerConnection):
 			return badRequest(fmt.Errorf("the link of the other stream, %q, has another scope: either both must be shared or none", other.Name))
 		case a.Congestion != b.Congestion:

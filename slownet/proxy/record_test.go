@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,12 +46,23 @@ func assertRecorded(t *testing.T, p *Proxy, want string) {
 	}, 5*time.Second, ms)
 }
 
+// awaitTraced waits until all connections are traced, as a recording puts them on a path in
+// the background.
+func awaitTraced(t *testing.T, p *Proxy) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return !slices.ContainsFunc(p.all(), func(c *conn) bool { return c.wrapped.Load() == nil })
+	}, 10*time.Second, ms)
+	awaitFollowed(t, p)
+}
+
 // An existing connection is recorded from the start of the recording until its end,
 // and so is a later one.
 func TestRecording(t *testing.T) {
 	p, conn := echoProxy(t)
 	assert.Equal(t, RecordingInfo{}, p.Recording())
 	p.Record(Recording{Enabled: true, Payloads: 3})
+	awaitTraced(t, p)
 	exchange(t, conn, []byte("recorded"))
 	assertRecorded(t, p, "rec")
 	exchange(t, dial(t, p), []byte("later"))
@@ -145,7 +157,8 @@ func TestRecordingAPI(t *testing.T) {
 	}{
 		{"GET", "", "", 200, `{"enabled":false,"payloads":0,"events":0,"bytes":0,"dropped":0}`},
 		{"GET", "/trace", "", 404, `{"error":"nothing is recorded: start a recording with PUT /proxies/p/recording, and use a connection","status":404}`},
-		{"PUT", "", `{"payloads":"all"}`, 400, ``},
+		{"PUT", "", `{"payloads":"all"}`, 400, `{"error":"bad request body: payloads must be a whole number, not a string","status":400}`},
+		{"PUT", "", `{"payloads":-5}`, 400, `{"error":"bad request body: payloads is -5: it must be a number of bytes, or -1 for all","status":400}`},
 		{"PUT", "", `{"payloads":-1}`, 200, `{"enabled":true,"payloads":-1,"events":0,"bytes":0,"dropped":0}`},
 	} {
 		status, answer := ask(a, step.method, "/proxies/p/recording"+step.path, step.body)
@@ -154,6 +167,7 @@ func TestRecordingAPI(t *testing.T) {
 			assert.Equal(t, step.answer, answer)
 		}
 	}
+	awaitTraced(t, p)
 	exchange(t, conn, []byte("hello"))
 	assert.Eventually(t, func() bool { // a write is recorded when it has returned
 		status, answer := ask(a, "GET", "/proxies/p/recording/trace", "")

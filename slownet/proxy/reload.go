@@ -158,7 +158,9 @@ func (p *Proxy) setToxics(toxics []Toxic) {
 			_ = p.RemoveToxic(t.Name)
 		}
 	}
-	p.apply(Step{Set: toxics})
+	if err := p.apply(Step{Set: toxics}); err != nil {
+		p.fail(fmt.Errorf("toxics of the file: %w", err))
+	}
 }
 
 // names returns the names of proxies.

@@ -75,14 +75,16 @@ func (p *Proxy) setSchedule(s Schedule) {
 // run applies the steps until it is stopped.
 func (t *runningSchedule) run(p *Proxy, s Schedule) {
 	for start := time.Now(); ; start = start.Add(s.Repeat) {
-		for _, step := range s.Steps {
+		for i, step := range s.Steps {
 			timer := time.NewTimer(time.Until(start.Add(step.At)))
 			select {
 			case <-t.stop:
 				timer.Stop()
 				return
 			case <-timer.C:
-				p.apply(step)
+				if err := p.apply(step); err != nil {
+					p.fail(fmt.Errorf("schedule: step %d: %w", i+1, err))
+				}
 			}
 		}
 		if s.Repeat == 0 {
@@ -91,8 +93,11 @@ func (t *runningSchedule) run(p *Proxy, s Schedule) {
 	}
 }
 
-// apply applies a step, and reports failures as events.
-func (p *Proxy) apply(step Step) {
+// fail reports a failure as an event.
+func (p *Proxy) fail(err error) { p.server.tell(ServerEvent{Kind: Failed, Proxy: p.name, Err: err}) }
+
+// apply applies a step as far as possible.
+func (p *Proxy) apply(step Step) error {
 	var failed error
 	if step.Enabled != nil {
 		failed = p.SetEnabled(*step.Enabled)
@@ -117,7 +122,5 @@ func (p *Proxy) apply(step Step) {
 	if step.Reset {
 		p.ResetConns()
 	}
-	if failed != nil {
-		p.server.tell(ServerEvent{Kind: Failed, Proxy: p.name, Err: failed})
-	}
+	return failed
 }

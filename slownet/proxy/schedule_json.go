@@ -62,25 +62,46 @@ func (s Schedule) MarshalJSON() ([]byte, error) {
 //
 // A step's "profile", "down", "up" and "congestion" replace the proxy's links.
 func (s *Schedule) UnmarshalJSON(data []byte) error {
-	var in scheduleJSON
-	if err := strictly(data, &in); err != nil {
-		if known := new(apiError); errors.As(err, &known) {
-			return err
-		}
-		return errors.New(lineNumber.ReplaceAllString(err.Error(), "")) // it is not that of the file
+	var in struct {
+		Steps  []json.RawMessage `json:"steps"`
+		Repeat jsonDuration      `json:"repeat"`
+	}
+	if err := withoutLine(strictly(data, &in)); err != nil {
+		return fmt.Errorf("schedule: %w", err)
 	}
 	read := Schedule{Repeat: time.Duration(in.Repeat)}
-	for i, step := range in.Steps {
-		links, err := step.toxics()
+	for i, text := range in.Steps {
+		step, err := readStep(text)
 		if err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
+			return fmt.Errorf("schedule: step %d: %w", i+1, err)
 		}
-		out := Step{At: time.Duration(step.At), Enabled: step.Enabled, Reset: step.Reset, Set: append(links, step.Toxics...), Remove: step.Remove}
-		if len(links) > 0 {
-			out.Remove = append(out.Remove, linkNames...)
-		}
-		read.Steps = append(read.Steps, out)
+		read.Steps = append(read.Steps, step)
 	}
 	*s = read
 	return nil
+}
+
+// withoutLine removes the line from an error of strictly: it is not that of the file.
+func withoutLine(err error) error {
+	if known := new(apiError); err == nil || errors.As(err, &known) {
+		return err
+	}
+	return errors.New(lineNumber.ReplaceAllString(err.Error(), ""))
+}
+
+// readStep parses a step.
+func readStep(data []byte) (Step, error) {
+	var in stepJSON
+	if err := withoutLine(strictly(data, &in)); err != nil {
+		return Step{}, err
+	}
+	links, err := in.toxics()
+	if err != nil {
+		return Step{}, err
+	}
+	step := Step{At: time.Duration(in.At), Enabled: in.Enabled, Reset: in.Reset, Set: append(links, in.Toxics...), Remove: in.Remove}
+	if len(links) > 0 {
+		step.Remove = append(step.Remove, linkNames...)
+	}
+	return step, nil
 }

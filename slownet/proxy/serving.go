@@ -28,6 +28,10 @@ func errMixed(listen, upstream endpoint) error {
 	return fmt.Errorf("%s and %s do not match: datagrams cannot become a stream, so either both must be udp: or none", listen, upstream)
 }
 
+func errLoop(listen, upstream endpoint) error {
+	return fmt.Errorf("the proxy listens at %s and would connect to itself at %s: give the address of a server", listen, upstream)
+}
+
 // listenAt starts listening.
 func (p *Proxy) listenAt(at endpoint) (*serving, error) {
 	s := &serving{proxy: p, at: at}

@@ -251,7 +251,7 @@ func readAttributes(a Attributes, data json.RawMessage) (Attributes, error) {
 	}
 	fields := a.fields()
 	if err := json.Unmarshal(data, fields); err != nil {
-		return nil, err
+		return nil, inWordsOfJSON("attributes", err)
 	}
 	return a.with(fields), nil
 }

@@ -3,8 +3,10 @@ package proxy
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -20,13 +22,13 @@ func (m milliseconds) MarshalJSON() ([]byte, error) {
 	return marshalUnits(time.Duration(m), time.Millisecond)
 }
 func (m *milliseconds) UnmarshalJSON(data []byte) error {
-	return unmarshalUnits((*time.Duration)(m), data, time.Millisecond)
+	return unmarshalUnits((*time.Duration)(m), data, time.Millisecond, reflect.TypeFor[milliseconds]())
 }
 func (m microseconds) MarshalJSON() ([]byte, error) {
 	return marshalUnits(time.Duration(m), time.Microsecond)
 }
 func (m *microseconds) UnmarshalJSON(data []byte) error {
-	return unmarshalUnits((*time.Duration)(m), data, time.Microsecond)
+	return unmarshalUnits((*time.Duration)(m), data, time.Microsecond, reflect.TypeFor[microseconds]())
 }
 
 func marshalUnits(d, unit time.Duration) ([]byte, error) {
@@ -36,9 +38,13 @@ func marshalUnits(d, unit time.Duration) ([]byte, error) {
 	return json.Marshal(float64(d) / float64(unit))
 }
 
-func unmarshalUnits(d *time.Duration, data []byte, unit time.Duration) error {
+// unmarshalUnits reads a number of units. An error has the given type.
+func unmarshalUnits(d *time.Duration, data []byte, unit time.Duration, t reflect.Type) error {
 	var n float64
 	if err := json.Unmarshal(data, &n); err != nil {
+		if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
+			kind.Type = t
+		}
 		return err
 	}
 	if n *= float64(unit); math.Abs(n) > math.MaxInt64/4 {

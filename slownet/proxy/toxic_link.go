@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -159,7 +160,7 @@ func readLinkMembers(members map[string]json.RawMessage) (a Link, err error) {
 		if value, ok := members[name]; ok && err == nil {
 			delete(members, name)
 			if err = read(value); err != nil {
-				err = fmt.Errorf("%s: %w", name, err)
+				err = inField(name, err)
 			}
 		}
 	}
@@ -199,7 +200,18 @@ func readLinkMembers(members map[string]json.RawMessage) (a Link, err error) {
 	if err != nil {
 		return a, err
 	}
-	return a, json.Unmarshal(rest, &a.Link)
+	if err := json.Unmarshal(rest, &a.Link); err != nil {
+		return a, errors.New(strings.TrimPrefix(err.Error(), "netem: link, line 1: "))
+	}
+	return a, nil
+}
+
+// inField adds the name of a field to an error about its value.
+func inField(name string, err error) error {
+	if words := inWordsOfJSON(name, err); words != err {
+		return words
+	}
+	return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "netem: "))
 }
 
 // readProfileOrName parses a profile, which is an object or the name of a preset.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"encoding/json"
 	"io"
 	"net"
 	"sync"
@@ -221,7 +220,15 @@ func TestBottleneck(t *testing.T) {
 	}
 	both.Wait()
 	assert.GreaterOrEqual(t, time.Since(start), 400*ms-maxLate)
-	_, err := s.Proxy("a").AddToxic(Toxic{Name: "x", Stream: Upstream, Toxicity: 1, Attributes: Link{Bottleneck: "other", Congestion: netem.Unlimited}})
+
+	// A later rate replaces it.
+	_, err := s.Proxy("a").UpdateToxic("link_downstream", []byte(`{"attributes": {"bottleneck": {"name": "line", "rate": "800kbit/s"}}}`))
+	require.NoError(t, err)
+	start = time.Now()
+	exchange(t, conns[1], randomBytes(40_000))
+	assert.GreaterOrEqual(t, time.Since(start), 400*ms-maxLate)
+
+	_, err = s.Proxy("a").AddToxic(Toxic{Name: "x", Stream: Upstream, Toxicity: 1, Attributes: Link{Bottleneck: "other", Congestion: netem.Unlimited}})
 	assert.ErrorContains(t, err, `there is no bottleneck "other"`)
 }
 
@@ -243,38 +250,4 @@ func TestTrace(t *testing.T) {
 		defer mu.Unlock()
 		return bytes[slownet.Read] == 5 && bytes[slownet.Write] == 5
 	}, 5*time.Second, ms)
-}
-
-func TestSchedule(t *testing.T) {
-	p, conn := echoProxy(t)
-	off := false
-	var s Schedule
-	require.NoError(t, json.Unmarshal([]byte(`{"steps": [
-		{"at": "0s", "up": {"latency": "50ms"}},
-		{"at": "150ms", "toxics": [{"type": "noop"}], "reset": true},
-		{"at": "200ms", "enabled": false}
-	]}`), &s))
-	p.setSchedule(s)
-	assert.Eventually(t, func() bool { _, ok := p.Toxic("up"); return ok }, 5*time.Second, ms)
-	_, err := conn.Read(make([]byte, 1))
-	assert.ErrorIs(t, err, syscall.ECONNRESET)
-	assert.Eventually(t, func() bool { return p.Config().Disabled }, 5*time.Second, ms)
-	_, ok := p.Toxic("noop_downstream")
-	assert.True(t, ok)
-	assert.Equal(t, &off, p.Config().Schedule.Steps[2].Enabled)
-
-	for text, want := range map[string]string{
-		`{"steps": [{"at": "2s"}, {"at": "1s"}]}`:              "schedule: step 2 is at 1s: steps must be in order of time, from 0 on",
-		`{"steps": [{"at": "2s"}], "repeat": "2s"}`:            "schedule: repeat is 2s, but the last step is at 2s: repeat must be later",
-		`{"repeat": "2s"}`:                                     "schedule: repeat is set, but there are no steps: give some",
-		`{"steps": [{"at": "1s", "down": {"latencu": "1s"}}]}`: "step 1: down: netem: link, line 1: there is no field \"latencu\"",
-		`{"steps": [{"at": "soon"}]}`:                          `duration "soon" cannot be read: write it like "40ms" or "1.5s"`,
-	} {
-		var s Schedule
-		err := json.Unmarshal([]byte(text), &s)
-		if err == nil {
-			err = s.validate()
-		}
-		assert.ErrorContains(t, err, want)
-	}
 }

@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"net"
+	"net/netip"
+	"path/filepath"
+)
+
+// isReachedBy reports whether a connection to an upstream address would reach a proxy that
+// listens at e. It does not look up names, except localhost.
+func (e endpoint) isReachedBy(upstream endpoint) bool {
+	if e.network != upstream.network {
+		return false
+	}
+	if e.network == "unix" {
+		return filepath.Clean(e.address) == filepath.Clean(upstream.address)
+	}
+	host, port, err := net.SplitHostPort(e.address)
+	if err != nil {
+		return false
+	}
+	toHost, toPort, err := net.SplitHostPort(upstream.address)
+	if err != nil || !isSamePort(e.network, port, toPort) {
+		return false
+	}
+	if host == toHost {
+		return true
+	}
+	for _, to := range addressesOf(toHost) {
+		if to.IsUnspecified() { // as an upstream, it is the machine itself
+			to = loopbackLike(to)
+		}
+		for _, at := range addressesOf(host) {
+			// [::] is all addresses, and 0.0.0.0 those of IPv4.
+			all := at.IsUnspecified() && (host == "" || at.Is6() || to.Is4())
+			if at == to || all && isOfThisMachine(to) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isSamePort reports whether two ports, which may be names, are the same. Port 0 is none.
+func isSamePort(network, a, b string) bool {
+	if a != b {
+		n, err := net.LookupPort(network, a)
+		m, otherErr := net.LookupPort(network, b)
+		return err == nil && otherErr == nil && n == m && n != 0
+	}
+	return a != "0" && a != ""
+}
+
+// addressesOf returns the addresses of a host that are known without a lookup. No host is
+// the machine itself.
+func addressesOf(host string) []netip.Addr {
+	switch host {
+	case "":
+		return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	case "localhost":
+		return []netip.Addr{loopbackLike(netip.IPv4Unspecified()), netip.IPv6Loopback()}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return nil
+	}
+	return []netip.Addr{address.Unmap()}
+}
+
+// loopbackLike returns the loopback address of the same IP version.
+func loopbackLike(address netip.Addr) netip.Addr {
+	if address.Is4() {
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.IPv6Loopback()
+}
+
+// isOfThisMachine reports whether an address is one of the machine's.
+func isOfThisMachine(address netip.Addr) bool {
+	if address.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range own {
+		if network, ok := a.(*net.IPNet); ok {
+			if is, ok := netip.AddrFromSlice(network.IP); ok && is.Unmap() == address {
+				return true
+			}
+		}
+	}
+	return false
+}
