@@ -98,6 +98,8 @@ func TestDirections(t *testing.T) {
 	p.send(t, "two")
 	becomes([]string{"two"}, []string{"one"})
 	p.set(netem.Profile{})
+	_, err := unix.Write(p.device, ipPacket(commandAddress.Addr(), netip.MustParseAddr("224.0.0.22"), protocolUDP, []byte("for neighbours")))
+	require.NoError(t, err)
 	p.send(t, "three")
 	becomes([]string{"two", "three"}, []string{"one", "three"})
 }
