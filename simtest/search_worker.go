@@ -141,6 +141,12 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 		w.simulations.Add(1)
 		f(t, sim)
 	}
+	dropTrace := func() {
+		if s.Config.recording != nil {
+			s.Config.recording.dropTrace()
+		}
+	}
+	defer dropTrace()
 	go w.read()
 	w.send(searchResult{Ready: true})
 	for job := range w.jobs {
@@ -152,8 +158,8 @@ func (w *searchWorker) serve(t *testing.T, s Search, f func(t *testing.T, sim *S
 			result = s.checkSeed(t, job, run)
 		default:
 			if job.Record {
+				dropTrace()
 				s.Config.recording = newRecording(nil)
-				defer s.Config.recording.dropTrace()
 			}
 			result = s.runSeed(t, job, run, w.send)
 		}
