@@ -55,8 +55,8 @@ func TestTenThousandIdleConnections(t *testing.T) {
 	var live, goroutines, files int
 	require.Eventually(t, func() bool {
 		_, err := fmt.Sscan(ask(), &live, &goroutines, &files)
-		return err == nil && goroutines < 40
-	}, 20*time.Second, 50*ms, "goroutines of the proxy's process")
+		return err == nil && goroutines < 40 && files <= 2*n+own
+	}, 20*time.Second, 50*ms, "goroutines and files of the proxy's process")
 	assert.Equal(t, n, live)
 	assert.LessOrEqual(t, files, 2*n+own)
 	t.Logf("%d idle connections: %d goroutines and %d files in the process of the proxy", live, goroutines, files)
@@ -107,6 +107,7 @@ func TestIdleRole(t *testing.T) {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 			files, err := os.ReadDir("/proc/self/fd")
 			require.NoError(t, err)
+			runtime.GC() // which releases the pipes
 			fmt.Println(p.Totals().Live, runtime.NumGoroutine(), len(files))
 		}
 	}
