@@ -201,7 +201,9 @@ func TestKeyboard(t *testing.T) {
 	assert.False(t, p.Config().Disabled)
 	do(t, tab, chromedp.Focus("section.proxy:nth-of-type(2) [data-do=remove]"), chromedp.KeyEvent(kb.Enter))
 	becomes(t, tab, "#said", "second: removed.")
-	assert.Equal(t, 1, eval[int](t, tab, `document.querySelectorAll("section.proxy").length`))
+	assert.Eventually(t, func() bool {
+		return eval[int](t, tab, `document.querySelectorAll("section.proxy").length`) == 1
+	}, 10*time.Second, 50*time.Millisecond, "the page shows one proxy when it is drawn next")
 }
 
 // A profile is chosen by name, errors are shown, rates are shown, and a recording gives
