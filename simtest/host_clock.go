@@ -18,9 +18,9 @@ type hostClock struct {
 // channels. Deadlines of connections are in simulated time too.
 func (h *Host) Clock() clock.Clock { return &hostClock{clock.New(), h} }
 
-// SetSkew sets the host's clock ahead of simulated time by d, or behind it if d is
-// negative. Code on the host that uses the time package instead of the host's clock
-// does not notice.
+// SetSkew sets the offset of the host's clock from simulated time. A positive d makes
+// the clock fast, and a negative d makes it slow. Code on the host that uses the time
+// package instead of the host's clock is not affected.
 func (h *Host) SetSkew(d time.Duration) {
 	h.sim.control("skew "+h.name+" "+d.String(), func() {
 		h.skew = d

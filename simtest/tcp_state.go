@@ -49,7 +49,7 @@ const (
 	gone          // closed, and all waiting calls have returned
 )
 
-// readsClosed is the transition when the user will not read any more.
+// readsClosed is the transition of CloseRead: the user stops reading.
 func (c *conn) readsClosed() { c.usage = max(c.usage, noReads) }
 
 // closes is the transition when the end is closed. Waiting calls return later.
