@@ -79,3 +79,11 @@ func IsCut(s *Sim, from, to string) bool {
 
 // TCPConnSize is how many bytes a connection over TCP takes.
 const TCPConnSize = int(unsafe.Sizeof(tcpConn{}))
+
+// SetPrefetchMinimum sets the number of events from which connections are prefetched. It
+// returns a function that restores the old one.
+func SetPrefetchMinimum(n int) (restore func()) {
+	old := prefetchMinimum
+	prefetchMinimum = n
+	return func() { prefetchMinimum = old }
+}

@@ -145,6 +145,7 @@ func (t *ties) hasDue() bool { return len(t.due.heap) > 0 }
 func (s *Sim) nextLocked() event {
 	t := &s.ties
 	if !t.draws {
+		s.prefetchEvents(&s.queue)
 		_, e := s.queue.pop()
 		return e
 	}

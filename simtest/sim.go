@@ -83,6 +83,7 @@ type Sim struct {
 	atOnce        int             // how many events have happened at that instant
 	notices       []func()        // to be called when mu is unlocked
 	trace         Trace
+	prefetcher
 	spareRings
 	spareCalls
 	spareResults results // of dials
