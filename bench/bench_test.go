@@ -21,6 +21,10 @@ var round = flag.Int("round", 0, "`number` of this round")
 var pieces = flag.Int("pieces", 300_000, "`number` of pieces to move")
 
 func TestMain(m *testing.M) {
+	if upstream := os.Getenv(plainUpstream); upstream != "" {
+		runPlain(upstream)
+		return
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {

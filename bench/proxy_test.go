@@ -1,9 +1,12 @@
 package bench
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +53,8 @@ func BenchmarkProxyLatency(b *testing.B) {
 
 // BenchmarkProxyBulk measures the throughput of a proxy without toxics. The proxy and
 // both ends share the processors. Plain is a proxy that consists of two calls of io.Copy.
-// It runs in this process, as the embedded proxy does; the others are separate processes.
+// It runs in this process, as the embedded proxy does, and as plain-process in a process
+// of its own, as the others do.
 func BenchmarkProxyBulk(b *testing.B) {
 	process := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
 		return func(b *testing.B) {
@@ -72,8 +76,42 @@ func BenchmarkProxyBulk(b *testing.B) {
 			measureBulk(b, accepted(b, upstream, p.Config().Listen))
 		}},
 		contender{"ours", process(startOurs)},
+		contender{"plain-process", func(b *testing.B) {
+			upstream := listen(b)
+			measureBulk(b, accepted(b, upstream, startPlain(b, upstream.Addr().String())))
+		}},
 		contender{"toxiproxy", process(startToxiproxy)},
 	)
+}
+
+// plainUpstream is the environment variable that makes this program a plain proxy to the
+// address in it.
+const plainUpstream = "BENCH_PLAIN_UPSTREAM"
+
+// runPlain runs a plain proxy for one connection. It prints its address.
+func runPlain(upstream string) {
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(front.Addr())
+	plainProxy(front, upstream)
+}
+
+// startPlain starts a plain proxy in a process of its own. It returns the address.
+func startPlain(b *testing.B, upstream string) string {
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), plainUpstream+"="+upstream)
+	out, err := command.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, command.Start())
+	b.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+	})
+	address, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(b, err)
+	return strings.TrimSpace(address)
 }
 
 func listen(b *testing.B) net.Listener {
