@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/bugtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -100,7 +100,7 @@ func newShell(t *testing.T) *shell {
 	output, err := exec.CommandContext(t.Context(), "go", "build", "-C", "../..", "-o", bin, "./cmd/slownet").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	return &shell{
-		environment: append(hunt.Environment(), "GOMAXPROCS=1", "GOFLAGS=", "SIMTEST_REPLAYS="+replays,
+		environment: append(bugtest.Environment(), "GOMAXPROCS=1", "GOFLAGS=", "SIMTEST_REPLAYS="+replays,
 			"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH")),
 		actual: strings.NewReplacer("testdata/simtest", replays, "reports", reports),
 		asSaid: strings.NewReplacer(replays, "testdata/simtest", reports, "reports"),

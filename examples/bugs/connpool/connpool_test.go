@@ -11,7 +11,7 @@ import (
 	"github.com/buraksezer/connpool"
 	"go.uber.org/goleak"
 
-	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/bugtest"
 	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/service"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -32,7 +32,7 @@ type pool interface {
 
 // newPool returns a pool of the version with the bug, or of the fixed one.
 func newPool(dial func() (net.Conn, error)) (pool, error) {
-	if hunt.HasBug() {
+	if bugtest.HasBug() {
 		return connpool.NewChannelPool(0, places, dial)
 	}
 	return mended.NewChannelPool(0, places, dial)
@@ -129,5 +129,5 @@ func ask(ctx context.Context, p pool, line string) (err error) {
 // A pool that loses a place with each dial that fails has no place left in the
 // end.
 func TestBugIsFound(t *testing.T) {
-	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
+	bugtest.Find(t, "TestServiceRecovers", service.NoAnswer)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/bugtest"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -91,7 +91,7 @@ func newShop(host *simtest.Host) *Shop {
 	return &Shop{
 		HTTP:          &http.Client{Transport: &http.Transport{DialContext: host.DialContext}, Timeout: 5 * time.Second},
 		Ledger:        "http://ledger/payments",
-		KeyPerAttempt: hunt.HasBug(),
+		KeyPerAttempt: bugtest.HasBug(),
 	}
 }
 
@@ -123,4 +123,4 @@ func (s *till) run(ctx context.Context) error {
 
 // A payment that is sent again with a new key, after its answer was lost, is booked
 // twice.
-func TestBugIsFound(t *testing.T) { hunt.Find(t, "TestInvoicesArePaidOnce", "was paid 2 times") }
+func TestBugIsFound(t *testing.T) { bugtest.Find(t, "TestInvoicesArePaidOnce", "was paid 2 times") }

@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/bugtest"
 	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/service"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
@@ -48,7 +48,7 @@ func TestServiceRecovers(t *testing.T) {
 			pool := New(places, func(ctx context.Context) (net.Conn, error) {
 				return web.DialContext(ctx, "tcp", "server:7000")
 			})
-			pool.KeepPlace = hunt.HasBug()
+			pool.KeepPlace = bugtest.HasBug()
 			defer pool.Close()
 			asking.Run(ctx, func(ctx context.Context, worker, request int) error {
 				return ask(ctx, pool, fmt.Sprintf("worker %d asks %d", worker, request))
@@ -75,5 +75,5 @@ func ask(ctx context.Context, pool *Pool, line string) error {
 
 // A pool that loses a place with each broken connection has none left at the end.
 func TestBugIsFound(t *testing.T) {
-	hunt.Find(t, "TestServiceRecovers", service.NoAnswer)
+	bugtest.Find(t, "TestServiceRecovers", service.NoAnswer)
 }

@@ -9,7 +9,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/hunt"
+	"github.com/slowpoetry/slowpoetry/examples/bugs/internal/bugtest"
 	"github.com/slowpoetry/slowpoetry/simtest"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -81,7 +81,7 @@ type user struct {
 func (u *user) run(ctx context.Context) error {
 	transport := &http.Transport{DialContext: u.host.DialContext}
 	defer transport.CloseIdleConnections()
-	client := Client{HTTP: &http.Client{Transport: transport}, Nodes: nodes, NoWriteBack: hunt.HasBug()}
+	client := Client{HTTP: &http.Client{Transport: transport}, Nodes: nodes, NoWriteBack: bugtest.HasBug()}
 	for {
 		untilNext := time.Second - u.sim.Elapsed()%time.Second
 		select {
@@ -117,4 +117,4 @@ func (u *user) lastAnswer() (last time.Duration) {
 
 // A read that does not write back its value is followed by one that returns an
 // older value.
-func TestBugIsFound(t *testing.T) { hunt.Find(t, "TestRegisterIsLinearizable", "not linearizable") }
+func TestBugIsFound(t *testing.T) { bugtest.Find(t, "TestRegisterIsLinearizable", "not linearizable") }

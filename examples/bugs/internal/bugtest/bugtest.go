@@ -1,8 +1,8 @@
-// Package hunt tests that a search finds a program's bug.
+// Package bugtest tests that a search finds a program's bug.
 //
 // Each program has a test with a simtest.Search. The test passes. With EXAMPLE_BUG=1
 // the program has its bug, and the test fails.
-package hunt
+package bugtest
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package hunt
+package bugtest
 
 import (
 	"os"
@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program is a program with the tests of a package, including one of these.
+// A program is the test binary of a package, and the name of one of its tests.
 type program struct{ file, test string }
 
-// build builds the program.
+// build builds the package's test binary.
 func build(t *testing.T, test string, flags ...string) program {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "program.test")
@@ -34,7 +34,7 @@ func (p program) search(t *testing.T, message string) (replay string) {
 	t.Helper()
 	folder := t.TempDir()
 	out, failed := p.run(t, nil, bugVariable+"=1", "SIMTEST_SEEDS=2000", "SIMTEST_REPLAYS="+folder)
-	require.True(t, failed, "the bug is not found:\n%s", out)
+	require.True(t, failed, "the search has not found the bug:\n%s", out)
 	t.Log(out)
 	assert.Contains(t, out, message)
 	replays, err := filepath.Glob(filepath.Join(folder, p.test, "*.replay"))
@@ -47,8 +47,8 @@ func (p program) search(t *testing.T, message string) (replay string) {
 	return replays[0]
 }
 
-// replay runs a replay several times on 1, 2 and 4 processors. With the bug it must
-// fail, with the message and with the same trace, and without the bug it must pass.
+// replay runs a replay several times on 1, 2 and 4 processors. With the bug each run must
+// fail, with the message and the same trace. Without the bug each must pass.
 func (p program) replay(t *testing.T, file, message string, times int) {
 	t.Helper()
 	flags := []string{"-test.cpu=1,2,4", "-test.count=" + strconv.Itoa(times)}
@@ -73,7 +73,8 @@ func (p program) run(t *testing.T, flags []string, environment ...string) (out s
 	return string(output), err != nil
 }
 
-// Environment returns the environment without the variables of searches.
+// Environment returns this process's environment without the variables that configure
+// searches and enable bugs.
 func Environment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "SIMTEST_") || strings.HasPrefix(variable, bugVariable+"=")
