@@ -37,7 +37,7 @@ func TestPacketCloseWakesReaders(t *testing.T) {
 
 			time.Sleep(time.Hour)
 			_, _, err := c.ReadFrom(make([]byte, 1))
-			assert.ErrorIs(t, err, net.ErrClosed, "it comes before the deadline")
+			assert.ErrorIs(t, err, net.ErrClosed, "takes precedence over the deadline")
 			_, err = c.WriteTo(nil, far.name)
 			assert.ErrorIs(t, err, net.ErrClosed)
 			assert.ErrorIs(t, c.SetDeadline(time.Now()), net.ErrClosed)
@@ -84,7 +84,7 @@ func TestPacketLinger(t *testing.T) {
 				require.NoError(t, c.Close())
 			}
 			start := time.Now()
-			assert.EqualError(t, c.Drain(t.Context()), "slownet: drain: the last 2 datagrams that were written were discarded: SetLinger(0): use of closed network connection")
+			assert.EqualError(t, c.Drain(t.Context()), "slownet: drain: 2 datagrams that were written were discarded: SetLinger(0): use of closed network connection")
 			assert.Zero(t, time.Since(start))
 			time.Sleep(2 * time.Hour)
 			assert.Empty(t, far.got())
@@ -98,12 +98,12 @@ func TestPacketCloseGivesUp(t *testing.T) {
 		far.peer.set(func(m *memoryConn) { m.full = true })
 		writeTo(t, c, "a", "b", "c")
 		start := time.Now()
-		assert.ErrorContains(t, shut(c), "the last 3 datagrams")
+		assert.ErrorContains(t, shut(c), "3 datagrams that were written were discarded")
 		assert.Equal(t, time.Second+5*time.Second, time.Since(start))
 	})
 }
 
-// A writer that hands datagrams to a full inner connection itself is woken.
+// A writer that is blocked in a full inner connection is woken.
 func TestPacketWriterIsWoken(t *testing.T) {
 	for name, test := range map[string]struct {
 		wake func(*PacketConn) error
@@ -144,7 +144,7 @@ func TestPacketStall(t *testing.T) {
 		packetBubble(t, Config{Read: link, Write: link}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 			writeTo(t, c, "in flight")
 			c.Stall()
-			writeTo(t, c, "ab", "c", "too much", "d", "e") // 4 bytes find room
+			writeTo(t, c, "ab", "c", "too much", "d", "e") // the queue has room for 4 bytes
 			far.send(t, "f")
 			go func() {
 				time.Sleep(time.Second)
@@ -164,7 +164,7 @@ func TestPacketStall(t *testing.T) {
 }
 
 // Datagrams read from the inner connection before a stall arrive when the stall
-// ends. Those that come in during a stall enter the link then.
+// ends. Datagrams that come in during a stall enter the link when it ends.
 func TestPacketStallWhileReading(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 10 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "a")
@@ -186,7 +186,7 @@ func TestPacketCloseDuringAStall(t *testing.T) {
 			c.Stall()
 			writeTo(t, c, "a")
 			start := time.Now()
-			assert.ErrorContains(t, shut(c), "the last 1 datagrams")
+			assert.ErrorContains(t, shut(c), "1 datagram that was written was discarded")
 			assert.Equal(t, maxStall, time.Since(start))
 		})
 		packetBubble(t, config, func(t *testing.T, c *PacketConn, far *memoryConn) {

@@ -217,7 +217,10 @@ func (s *packetSender) lossLocked() error {
 	if s.loss == nil || s.loss.count == 0 {
 		return nil
 	}
-	return s.loss.error(fmt.Sprintf("the last %d datagrams that were written were discarded", s.loss.count))
+	if s.loss.count == 1 {
+		return s.loss.error("1 datagram that was written was discarded")
+	}
+	return s.loss.error(fmt.Sprintf("%d datagrams that were written were discarded", s.loss.count))
 }
 
 // discardLocked discards the datagrams in flight.

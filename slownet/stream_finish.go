@@ -86,7 +86,9 @@ func (s *sender) lossLocked() error {
 	switch {
 	case s.loss == nil:
 		return nil
-	case s.loss.count > 0:
+	case s.loss.count == 1:
+		return s.loss.error("the last byte that was written was discarded")
+	case s.loss.count > 1:
 		return s.loss.error(fmt.Sprintf("the last %d bytes that were written were discarded", s.loss.count))
 	case s.finished && s.end != endArrived:
 		return s.loss.error("the end of the stream was discarded")
