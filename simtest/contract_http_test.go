@@ -17,8 +17,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// lockStep is 20 clients on separate hosts that send requests to one server at the same
-// instants. Half of them keep their connections, the others open a new one each time.
+// lockStep runs 20 clients on separate hosts, which send requests to one server at the
+// same instants. Half of them keep their connections, the others open a new one each
+// time.
 func lockStep(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 	listener, err := sim.Host("server").Listen("tcp", ":80")
 	require.NoError(t, err)
@@ -67,14 +68,14 @@ func TestContractHTTP(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Link: link}, lockStep)
 }
 
-// The same with random effects: the ties of every instant are drawn, and every piece
-// has its own delay.
+// The same with random effects: the seed orders the events of each instant, and every
+// packet has its own delay.
 func TestContractHTTPByChance(t *testing.T) {
 	link := netem.Link{Latency: 5 * ms, Jitter: netem.Jitter{Deviation: 3 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, lockStep)
 }
 
-// If the seed only decides ties, every seed gives another order.
+// If the seed only decides ties, every seed gives a different order.
 func TestSeedsHTTP(t *testing.T) {
 	checkSeeds(t, simtest.Config{Link: netem.Link{Latency: 5 * ms}}, lockStep)
 }

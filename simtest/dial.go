@@ -292,7 +292,7 @@ func (a *attempt) requestedLocked() {
 		a.retryLocked()
 		return
 	case l == nil, server.host.refusesLocked(server.packetLocked(true)):
-		elsewhere := a.otherIsListenedToLocked(server.host, l == nil)
+		elsewhere := a.listensElsewhereLocked(server.host, l == nil)
 		answer = func() {
 			a.elsewhere = elsewhere
 			a.failLocked(syscall.ECONNREFUSED)

@@ -10,8 +10,8 @@ import (
 
 // A net.Dialer's defaults for the addresses of a name.
 const (
-	// fallbackDelay is how long the addresses of the other family wait for those of the
-	// first family (RFC 8305, section 5).
+	// fallbackDelay is the first family's head start: the other family's addresses are
+	// tried this much later (RFC 8305, section 5).
 	fallbackDelay = 300 * time.Millisecond
 
 	// leastTimeout is the minimum time for an address when others share the time with
@@ -30,8 +30,8 @@ type series struct {
 	err     error // of the first address
 }
 
-// splitLocked divides the addresses into two series: those of the first address's
-// family, and the others, which come later.
+// splitLocked divides the addresses into two series: first the family of the first
+// address, and then the other family.
 func (d *dialling) splitLocked() {
 	d.primary.dialling, d.fallback.dialling = d, d
 	d.oneHost = true
@@ -47,9 +47,9 @@ func (d *dialling) splitLocked() {
 	d.primary.untried, d.fallback.untried = d.remotes[:primary], d.remotes[primary:]
 }
 
-// startLocked tries the first address, and a while later the first of the other family.
-// If both families lead to one host, they share a route, and the second is only tried
-// if something distinguishes them.
+// startLocked tries the first address, and after fallbackDelay the first one of the
+// other family. If both families lead to one host, they share a route, and the other
+// family is tried only if a rule or a listener tells the families apart.
 func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
@@ -90,8 +90,8 @@ func (r *series) nextLocked() {
 	}
 }
 
-// partialDeadlineLocked returns when to give up the next address, to leave time for
-// those after it.
+// partialDeadlineLocked returns the deadline of the next address, which leaves time for
+// later addresses.
 func (r *series) partialDeadlineLocked() time.Duration {
 	now := r.host.sim.now()
 	left := r.deadline - now
@@ -101,7 +101,7 @@ func (r *series) partialDeadlineLocked() time.Duration {
 	return now + min(left, max(left/time.Duration(len(r.untried)), leastTimeout))
 }
 
-// timeOutLocked gives up the attempt; its answer is no longer waited for.
+// timeOutLocked gives up the attempt, unless it is already over.
 func (a *attempt) timeOutLocked() {
 	if !a.isGoneLocked() {
 		a.failedLocked(dialError(context.DeadlineExceeded))
@@ -112,8 +112,8 @@ func (a *attempt) timeOutLocked() {
 func (a *attempt) isGoneLocked() bool { return a.over || a.isOverLocked() }
 
 // failedLocked continues after a failed attempt: with the next address of the series,
-// or with the other series, even before its delay has passed. If none is left, the
-// answer is the error of the first address.
+// or with the other series, even before its delay has passed. If none is left, the dial
+// fails with the first address's error.
 func (a *attempt) failedLocked(err error) {
 	if a.over {
 		return
@@ -138,7 +138,7 @@ func (a *attempt) failedLocked(err error) {
 }
 
 // blackholedLocked is called when a rule has dropped the request of an attempt, or the
-// answer. If the rule lets the other family pass, that is tried.
+// answer. If the rule lets the other family pass, that family is tried.
 func (a *attempt) blackholedLocked(end *conn, request bool) {
 	s := a.host.sim
 	p := end.packetLocked(request)
@@ -154,9 +154,9 @@ func (a *attempt) blackholedLocked(end *conn, request bool) {
 	})
 }
 
-// otherIsListenedToLocked reports whether the host listens at an address not tried yet.
-// Addresses that a rule refuses count if mayRefuse is set.
-func (d *dialling) otherIsListenedToLocked(server *Host, mayRefuse bool) bool {
+// listensElsewhereLocked reports whether the server listens on an untried address of
+// the other family. Addresses that a rule refuses count if mayRefuse is set.
+func (d *dialling) listensElsewhereLocked(server *Host, mayRefuse bool) bool {
 	for _, remote := range d.fallback.untried {
 		remote = d.family.destination(remote)
 		request := packet{from: d.host, family: familyOf(remote.Addr()), port: remote.Port(), request: true}

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The elector is a program for real networks: three of them elect a leader on
-// loopback, and another when that one is gone.
+// The elector also runs on real networks: three electors elect a leader over
+// loopback sockets, and another one when the leader has stopped.
 func TestElectionOnLoopback(t *testing.T) {
 	var leader leaderWatch
 	listeners := make([]net.Listener, 3)
@@ -57,7 +57,7 @@ func TestElectionOnLoopback(t *testing.T) {
 	assert.Empty(t, leader.twice, "terms with two leaders")
 }
 
-// A leaderWatch sees who leads.
+// A leaderWatch records the leader of each term.
 type leaderWatch struct {
 	mu      sync.Mutex
 	leaders map[uint64]int // by term
@@ -86,7 +86,7 @@ func (w *leaderWatch) see(node int, role electorRole, term uint64) {
 	w.last = leadership{node, term}
 }
 
-// wait waits for a leader of a term after the one given.
+// wait waits for a leader of a term after the given one.
 func (w *leaderWatch) wait(t *testing.T, after uint64) (last leadership) {
 	t.Helper()
 	require.Eventually(t, func() bool {

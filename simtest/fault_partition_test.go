@@ -22,7 +22,7 @@ func apart(sim *simtest.Sim) {
 	sim.SetLink("b", "a", netem.Link{Latency: 100 * ms})
 }
 
-// read1 reads a byte, and records its time.
+// read1 reads a byte, which must be want.
 func read1(t *testing.T, c net.Conn, want byte) {
 	t.Helper()
 	var p [1]byte
@@ -50,7 +50,7 @@ func TestPartitionHoldsAStreamUp(t *testing.T) {
 		start := sim.Elapsed()
 		write1(t, client, '2')
 		sim.At(start+time.Second, func() { sim.Heal() })
-		sim.At(start+1100*ms, func() { write1(t, client, '3') }) // queued after what is waiting
+		sim.At(start+1100*ms, func() { write1(t, client, '3') }) // queued after the waiting byte
 
 		read1(t, server, '1')
 		assert.Equal(t, start+100*ms, sim.Elapsed(), "what was in flight arrives")
@@ -70,8 +70,8 @@ func TestPartitionHoldsAStreamUp(t *testing.T) {
 // minutes.
 const givesUp = 600*ms + 153*time.Second + 7*2*time.Minute
 
-// If a partition does not end, a writer gets an error after a quarter of an hour, and
-// an end that only reads by its keep-alive probes.
+// If a partition does not end, a writer gets an error after givesUp. An end that only
+// reads gets one earlier, when its keep-alive probes fail.
 func TestPartitionThatDoesNotEnd(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -89,7 +89,7 @@ func TestPartitionThatDoesNotEnd(t *testing.T) {
 
 		_, err = server.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, syscall.ETIMEDOUT)
-		assert.Equal(t, start+givesUp, sim.Elapsed(), "it was told long before")
+		assert.Equal(t, start+givesUp, sim.Elapsed(), "its keep-alive probes failed long before")
 	})
 }
 
@@ -211,8 +211,8 @@ func TestPartitionAtAFullWindow(t *testing.T) {
 	})
 }
 
-// Held packets arrive when they are released, in order, or at their regular time;
-// packets in flight when the hold begins arrive.
+// Held packets arrive in order when they are released, but not before their regular
+// time. Packets in flight when the hold begins are not held.
 func TestHold(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -244,8 +244,8 @@ func TestHold(t *testing.T) {
 	})
 }
 
-// A fault comes after everything sent before it at the same instant, even if a slow
-// link has not sent it yet; packets that the link sends later are lost.
+// A fault spares packets that were sent before it at the same instant, even if a slow
+// link has not yet finished with them. Packets that enter the link later are lost.
 func TestFaultsComeAfterPacketsSentBefore(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps}) // a byte takes a millisecond
@@ -263,7 +263,7 @@ func TestFaultsComeAfterPacketsSentBefore(t *testing.T) {
 		sim.Heal()
 		_, err = io.ReadFull(server, make([]byte, 100))
 		require.NoError(t, err)
-		assert.Equal(t, start+100*ms+200*ms+100*ms, sim.Elapsed(), "lost after 100 ms, and sent again 200 ms later")
+		assert.Equal(t, start+100*ms+200*ms+100*ms, sim.Elapsed(), "lost after 100 ms, and retransmitted 200 ms later")
 	})
 }
 
@@ -282,11 +282,11 @@ func TestPartitionOfManyHostsCostsLittle(t *testing.T) {
 		for name, fault := range map[string]func(){
 			"two sides":       func() { sim.Partition(names[:hosts/2], names[hosts/2:]) },
 			"one side":        func() { sim.Partition(names[:1000]) },
-			"one of all":      func() { sim.Partition(names[:1]) },
+			"one host":        func() { sim.Partition(names[:1]) },
 			"each by itself":  func() { sim.Partition(sides...) },
 			"one way":         func() { sim.PartitionOneWay(names[:1000], names[1000:]) },
 			"heal":            func() { sim.Heal() },
-			"heal those cut":  func() { sim.Partition(names[:1000]); sim.Heal(names[:1000]...) },
+			"heal by name":    func() { sim.Partition(names[:1000]); sim.Heal(names[:1000]...) },
 			"all sides alike": func() { sim.Partition(names, names) },
 		} {
 			sim.Heal()

@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// fates describes what happens to packets that hosts send to host "b": connection
+// fates describes what happens to packets that a host sends to host "b": connection
 // requests by each family, data on an existing connection, and datagrams by each
 // family.
 func fates(t *testing.T, sim *simtest.Sim, from string, old map[string]net.Conn) string {
@@ -68,7 +68,7 @@ func fate(err error) string {
 }
 
 // Faults of an address can be limited by sender, by family, and to new
-// connections. Later ones for the same address override them.
+// connections. A later fault for the same address overrides earlier ones.
 func TestRulesWithLimits(t *testing.T) {
 	const (
 		passes = "tcp4 ok, tcp6 ok, old4 ok, old6 ok, udp4 ok, udp6 ok"
@@ -85,18 +85,18 @@ func TestRulesWithLimits(t *testing.T) {
 		"blackhole of the port": {func(sim *simtest.Sim) { sim.Blackhole("b:1") }, lost, lost},
 		"blackhole of another":  {func(sim *simtest.Sim) { sim.Blackhole("b:2") }, passes, passes},
 		"refuse":                {func(sim *simtest.Sim) { sim.Refuse("b") }, refuse, refuse},
-		"of no limit":           {func(sim *simtest.Sim) { sim.Refuse("b", only{}) }, refuse, refuse},
+		"refuse, empty limit":   {func(sim *simtest.Sim) { sim.Refuse("b", only{}) }, refuse, refuse},
 
-		"blackhole from a":           {func(sim *simtest.Sim) { sim.Blackhole("b:1", only{From: "a"}) }, lost, passes},
-		"refuse from a":              {func(sim *simtest.Sim) { sim.Refuse("b", only{From: "a"}) }, refuse, passes},
-		"blackhole from a and c":     {func(sim *simtest.Sim) { sim.Blackhole("b", only{From: "a"}, only{From: "c"}) }, lost, lost},
-		"blackhole from a, allow":    {func(sim *simtest.Sim) { sim.Blackhole("b", only{From: "a"}); sim.Allow("b") }, passes, passes},
-		"blackhole, allow from a":    {func(sim *simtest.Sim) { sim.Blackhole("b"); sim.Allow("b", only{From: "a"}) }, passes, lost},
-		"allow from a, blackhole":    {func(sim *simtest.Sim) { sim.Allow("b", only{From: "a"}); sim.Blackhole("b") }, lost, lost},
-		"blackhole, refuse from a":   {func(sim *simtest.Sim) { sim.Blackhole("b"); sim.Refuse("b", only{From: "a"}) }, refuse, lost},
-		"of the port, allow of all":  {func(sim *simtest.Sim) { sim.Blackhole("b:1"); sim.Allow("b") }, lost, lost},
-		"of both, the stricter":      {func(sim *simtest.Sim) { sim.Blackhole("b:1"); sim.Refuse("b") }, lost, lost},
-		"of both, the stricter host": {func(sim *simtest.Sim) { sim.Refuse("b:1", only{From: "a"}); sim.Blackhole("b") }, lost, lost},
+		"blackhole from a":                         {func(sim *simtest.Sim) { sim.Blackhole("b:1", only{From: "a"}) }, lost, passes},
+		"refuse from a":                            {func(sim *simtest.Sim) { sim.Refuse("b", only{From: "a"}) }, refuse, passes},
+		"blackhole from a and c":                   {func(sim *simtest.Sim) { sim.Blackhole("b", only{From: "a"}, only{From: "c"}) }, lost, lost},
+		"blackhole from a, allow":                  {func(sim *simtest.Sim) { sim.Blackhole("b", only{From: "a"}); sim.Allow("b") }, passes, passes},
+		"blackhole, allow from a":                  {func(sim *simtest.Sim) { sim.Blackhole("b"); sim.Allow("b", only{From: "a"}) }, passes, lost},
+		"allow from a, blackhole":                  {func(sim *simtest.Sim) { sim.Allow("b", only{From: "a"}); sim.Blackhole("b") }, lost, lost},
+		"blackhole, refuse from a":                 {func(sim *simtest.Sim) { sim.Blackhole("b"); sim.Refuse("b", only{From: "a"}) }, refuse, lost},
+		"blackhole of the port, allow of the host": {func(sim *simtest.Sim) { sim.Blackhole("b:1"); sim.Allow("b") }, lost, lost},
+		"of port and host, stricter port":          {func(sim *simtest.Sim) { sim.Blackhole("b:1"); sim.Refuse("b") }, lost, lost},
+		"of port and host, stricter host":          {func(sim *simtest.Sim) { sim.Refuse("b:1", only{From: "a"}); sim.Blackhole("b") }, lost, lost},
 
 		"blackhole by IPv4": {func(sim *simtest.Sim) { sim.Blackhole("b", only{Family: 4}) },
 			"tcp4 lost, tcp6 ok, old4 lost, old6 ok, udp4 lost, udp6 ok", "tcp4 lost, tcp6 ok, old4 lost, old6 ok, udp4 lost, udp6 ok"},
@@ -107,13 +107,13 @@ func TestRulesWithLimits(t *testing.T) {
 		"blackhole, allow by IPv4": {func(sim *simtest.Sim) { sim.Blackhole("b"); sim.Allow("b", only{Family: 4}) },
 			"tcp4 ok, tcp6 lost, old4 ok, old6 lost, udp4 ok, udp6 lost", "tcp4 ok, tcp6 lost, old4 ok, old6 lost, udp4 ok, udp6 lost"},
 
-		"blackhole of what is new": {func(sim *simtest.Sim) { sim.Blackhole("b", only{NewOnly: true}) },
+		"blackhole of new connections": {func(sim *simtest.Sim) { sim.Blackhole("b", only{NewOnly: true}) },
 			"tcp4 lost, tcp6 lost, old4 ok, old6 ok, udp4 ok, udp6 ok", "tcp4 lost, tcp6 lost, old4 ok, old6 ok, udp4 ok, udp6 ok"},
-		"refuse of what is new": {func(sim *simtest.Sim) { sim.Refuse("b", only{NewOnly: true}) },
+		"refuse of new connections": {func(sim *simtest.Sim) { sim.Refuse("b", only{NewOnly: true}) },
 			"tcp4 refused, tcp6 refused, old4 ok, old6 ok, udp4 ok, udp6 ok", "tcp4 refused, tcp6 refused, old4 ok, old6 ok, udp4 ok, udp6 ok"},
-		"blackhole of what is new from a by IPv4": {func(sim *simtest.Sim) { sim.Blackhole("b", only{"a", 4, true}) },
+		"blackhole of new connections from a by IPv4": {func(sim *simtest.Sim) { sim.Blackhole("b", only{"a", 4, true}) },
 			"tcp4 lost, tcp6 ok, old4 ok, old6 ok, udp4 ok, udp6 ok", passes},
-		"blackhole of what is new, allow all": {func(sim *simtest.Sim) { sim.Blackhole("b", only{NewOnly: true}); sim.Allow("b") }, passes, passes},
+		"blackhole of new connections, allow all": {func(sim *simtest.Sim) { sim.Blackhole("b", only{NewOnly: true}); sim.Allow("b") }, passes, passes},
 	} {
 		t.Run(name, func(t *testing.T) {
 			simtest.Config{KeepPools: true}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -170,9 +170,9 @@ func TestRulesWithLimits(t *testing.T) {
 	}
 }
 
-// The answer to a host's own connection request is for that host, and is dropped like
-// everything else for it.
-func TestBlackholeOfWhoDials(t *testing.T) {
+// A blackhole for a host drops everything sent to it, including answers to its own
+// connection requests.
+func TestBlackholeOfTheDiallingHost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")
 		require.NoError(t, err)
@@ -187,14 +187,14 @@ func TestBlackholeOfWhoDials(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, udp.SetReadDeadline(time.Now().Add(time.Second)))
 		_, err = udp.Read(make([]byte, 1))
-		assert.Equal(t, "lost", fate(err), "that nobody has the port")
+		assert.Equal(t, "lost", fate(err), "the answer that nothing listens on the port")
 		_, err = sim.Host("c").Dial("tcp", "b:1")
 		assert.NoError(t, err)
 	})
 }
 
 // An invalid address or limit panics at once.
-func TestRulesForInvalidAddresses(t *testing.T) {
+func TestInvalidRules(t *testing.T) {
 	simtest.Config{KeepEvents: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a := sim.Host("a")
 		sim.Host("b")
@@ -223,7 +223,7 @@ func TestRulesAreTraced(t *testing.T) {
 		for _, e := range sim.Trace().Events() {
 			fmt.Println(e)
 		}
-		for range 1000 { // they do not add up
+		for range 1000 { // repeated faults do not accumulate
 			sim.Blackhole("b:1", simtest.Only{From: "a"})
 			sim.Allow("b:1", simtest.Only{From: "a"})
 			sim.Blackhole("a:7")

@@ -14,17 +14,17 @@ type fuzzDatagram struct {
 	from, to int
 	port     int
 	source   string // address and port
-	road     *fuzzRoad
-	sequence int // on the road
+	flow     *fuzzFlow
+	sequence int // in the flow
 	data     []byte
 	at       time.Duration
 	arrives  time.Duration // on a calm link
 	received int
 }
 
-// A fuzzRoad is the datagrams from one socket to one port of a host.
-type fuzzRoad struct {
-	sent, seen int
+// A fuzzFlow is the datagrams from one socket to one port of a host.
+type fuzzFlow struct {
+	sent, seen int // sequence numbers of the latest datagrams
 }
 
 // A fuzzPacketConn is a connected socket.
@@ -37,6 +37,7 @@ type fuzzPacketConn struct {
 	since  time.Duration
 }
 
+// minDatagram is the minimum size of a datagram, in bytes.
 const minDatagram = 16
 
 // datagram returns the next datagram of a host.
@@ -45,9 +46,9 @@ func (h *fuzzHost) datagram(source string, to, port, size int) *fuzzDatagram {
 	m := w.model
 	now := m.now()
 	d := &fuzzDatagram{from: h.number, to: to, port: port, source: source, at: now}
-	d.road = w.road(source, h, to, port)
-	d.road.sent++
-	d.sequence = d.road.sent
+	d.flow = w.flow(source, h, to, port)
+	d.flow.sent++
+	d.sequence = d.flow.sent
 	h.datagrams++
 	d.number = uint64(h.number)<<32 | uint64(h.datagrams)
 	stream := fuzzStream{pattern: d.number * 0x9e3779b97f4a7c15}
@@ -60,7 +61,7 @@ func (h *fuzzHost) datagram(source string, to, port, size int) *fuzzDatagram {
 	return d
 }
 
-// fuzzPacketSizes are beyond the least.
+// fuzzPacketSizes are the sizes of datagrams, less minDatagram.
 var fuzzPacketSizes = [8]int{0, 1, 100, 700, 1000, 1385, 1484, 3000}
 
 // sendPacket sends a datagram from the host's own socket.
@@ -88,7 +89,7 @@ func (h *fuzzHost) sendPacket(to, b int) {
 	h.sawPacketSent(d, n, err, false)
 }
 
-// sawPacketSent checks the result of a write of a datagram.
+// sawPacketSent checks the result of writing a datagram.
 func (h *fuzzHost) sawPacketSent(d *fuzzDatagram, n int, err error, closed bool) {
 	w := h.world
 	w.mu.Lock()
@@ -147,7 +148,7 @@ func (m *fuzzModel) sawPacket(h *fuzzHost, port int, from string, data []byte) *
 	now := m.now()
 	d := m.whichPacket(h.number, port, from, data)
 	if d == nil {
-		m.complain("%s reads a datagram of %d bytes from %s that was not sent so", h.name, len(data), from)
+		m.complain("%s reads a datagram of %d bytes from %s that was never sent", h.name, len(data), from)
 		return nil
 	}
 	way := m.ways[[2]int{d.from, d.to}]
@@ -160,29 +161,30 @@ func (m *fuzzModel) sawPacket(h *fuzzHost, port int, from string, data []byte) *
 	}
 	switch {
 	case m.barred(d.from, d.to, 0, d.at, now), m.isGone(d):
-		m.complain("%s reads a datagram that was sent at %v, and it cannot have got here", h.name, d.at)
+		m.complain("%s reads a datagram that was sent at %v, but must have been lost", h.name, d.at)
 	case now < d.at+way.leastLatency(d.at, now):
 		m.complain("%s reads a datagram that was sent at %v before %v have passed", h.name, d.at, way.leastLatency(d.at, now))
-	case d.sequence < d.road.seen && !way.varied:
-		m.complain("%s reads the datagram %d of a socket after %d, and nothing reorders them", h.name, d.sequence, d.road.seen)
+	case d.sequence < d.flow.seen && !way.varied:
+		m.complain("%s reads the datagram %d of a socket after %d, but nothing reorders them", h.name, d.sequence, d.flow.seen)
 	case m.probing && m.program.mend && !m.program.calm && now != d.at:
-		m.complain("%s reads a datagram that was sent at %v, and all links are perfect", h.name, d.at)
+		m.complain("%s reads a datagram that was sent at %v, but all links are perfect", h.name, d.at)
 	case m.program.calm && (now < d.arrives || way.link.Rate == 0 && now > d.arrives):
-		m.complain("%s reads a datagram that was sent at %v, and not at %v", h.name, d.at, d.arrives)
+		m.complain("%s reads a datagram that was sent at %v, but is due at %v", h.name, d.at, d.arrives)
 	}
-	d.road.seen = d.sequence
+	d.flow.seen = d.sequence
 	return d
 }
 
-// isGone reports whether a datagram was certainly lost when it was sent. What a paused
-// host sends leaves when it is resumed.
+// isGone reports whether a datagram was certainly lost when it was sent. Datagrams
+// that a paused host sends leave when it is resumed.
 func (m *fuzzModel) isGone(d *fuzzDatagram) bool {
 	way, host, port := m.ways[[2]int{d.from, d.to}], m.hosts[d.to], m.port(d.to, d.port)
 	return !m.hosts[d.from].paused.touch(d.at, d.at) &&
 		(way.cut.cover(d.at, d.at) || host.black.cover(d.at, d.at) || port.black.cover(d.at, d.at))
 }
 
-// whichPacket returns the sent datagram that arrived as this one.
+// whichPacket returns the datagram that was sent and arrived as data, possibly
+// corrupted, or nil.
 func (m *fuzzModel) whichPacket(host, port int, from string, data []byte) *fuzzDatagram {
 	fits := func(d *fuzzDatagram) bool {
 		if d == nil || d.to != host || d.port != port || d.source != from || len(d.data) != len(data) {

@@ -25,7 +25,7 @@ type fuzzWorld struct {
 
 	mu         sync.Mutex // guards the model and everything marked so; never held while waiting
 	model      *fuzzModel
-	roads      map[string]*fuzzRoad
+	flows      map[string]*fuzzFlow
 	references map[string]*fuzzReference
 }
 
@@ -50,7 +50,7 @@ type fuzzResult struct {
 
 // runFuzzProgram runs a program in a simulation with a seed.
 func runFuzzProgram(t *testing.T, p *fuzzProgram, seed uint64) fuzzResult {
-	w := &fuzzWorld{program: p, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
+	w := &fuzzWorld{program: p, flows: make(map[string]*fuzzFlow), references: make(map[string]*fuzzReference)}
 	tcp := netem.TCP{Congestion: netem.Unlimited}
 	if p.tcp {
 		tcp.Congestion = netem.Reno
@@ -124,13 +124,13 @@ func (h *fuzzHost) spendPacket() bool {
 	return h.sends <= 60/h.world.program.hosts
 }
 
-// road returns the datagrams from a socket to a port. A restarted host has new sockets.
-func (w *fuzzWorld) road(source string, from *fuzzHost, to, port int) *fuzzRoad {
+// flow returns the flow from a socket to a port. A restarted host has new sockets.
+func (w *fuzzWorld) flow(source string, from *fuzzHost, to, port int) *fuzzFlow {
 	key := fmt.Sprint(source, " ", from.number, from.lives, to, port)
-	if w.roads[key] == nil {
-		w.roads[key] = &fuzzRoad{}
+	if w.flows[key] == nil {
+		w.flows[key] = &fuzzFlow{}
 	}
-	return w.roads[key]
+	return w.flows[key]
 }
 
 // reference returns when datagrams from a host's socket to another host arrive. All

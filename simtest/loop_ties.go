@@ -9,8 +9,8 @@ import (
 // ties decide the order of events that are due at one instant. Without a seed that is
 // the natural order: the order of scheduling, or of the keys of actions. With a seed an
 // order is drawn. It depends on the seed, the instant, and what else was due at that
-// instant before. So another order at one instant does not change that of other
-// instants.
+// instant before. So a different order at one instant does not change the order at
+// other instants.
 type ties struct {
 	seed    uint64
 	draws   bool                          // orders may be drawn
@@ -26,11 +26,11 @@ type ties struct {
 	orders  uint64 // how many orders were drawn among actions
 
 	// Events that are due at this instant, if there are several.
-	due     queue
-	dueAt   time.Duration
-	highest uint64 // the highest tie in due
-	group   int32  // of the latest event
-	behind  uint64 // the tie of that group
+	due      queue
+	dueAt    time.Duration
+	highest  uint64 // the highest tie in due
+	group    int32  // of the latest event
+	groupTie uint64 // the tie of that group
 }
 
 func (t *ties) init(config *Config) {
@@ -113,9 +113,9 @@ func (t *ties) put(e event) {
 	}
 	if e.group != 0 {
 		if e.group == t.group {
-			tie = max(tie, t.behind)
+			tie = max(tie, t.groupTie)
 		}
-		t.group, t.behind = e.group, tie
+		t.group, t.groupTie = e.group, tie
 	}
 	if tie < t.highest {
 		t.decide(t.dueAt)

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Everything open at the end is closed in a fixed order: by host, and there listeners,
-// then dials, then connections.
+// Everything that is open at the end is closed in a fixed order: host by host, and on
+// each host listeners, then dials, then connections.
 func TestOrderAtTheEnd(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		sim.SetLink("far", "far", netem.Link{})

@@ -84,7 +84,7 @@ func (run *searchRun) serve(p phase) {
 			server = &launchedServer{searchServer: launched}
 		}
 		began := time.Now()
-		run.noteUnderWay(p, server, job, began)
+		run.noteRunning(p, server, job, began)
 		o := server.do(job, p.giveUp)
 		run.noteEnd(server)
 		release()
@@ -104,36 +104,36 @@ func (run *searchRun) serve(p phase) {
 	}
 }
 
-// An underWay is the job that a server is running.
-type underWay struct {
+// A runningJob is the job that a server is running.
+type runningJob struct {
 	name  string
 	began time.Time
 }
 
-// noteUnderWay records that a server has begun a job, if the phase names its jobs.
-func (run *searchRun) noteUnderWay(p phase, server *launchedServer, job searchJob, began time.Time) {
+// noteRunning records that a server has begun a job, if the phase names its jobs.
+func (run *searchRun) noteRunning(p phase, server *launchedServer, job searchJob, began time.Time) {
 	if p.name == nil {
 		return
 	}
 	run.mu.Lock()
 	defer run.mu.Unlock()
-	run.underWay[server] = underWay{p.name(job), began}
+	run.running[server] = runningJob{p.name(job), began}
 }
 
 // noteEnd records that a server is idle.
 func (run *searchRun) noteEnd(server *launchedServer) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
-	delete(run.underWay, server)
+	delete(run.running, server)
 }
 
 // longestLocked names the job that has run for the longest time, if that is longer than
 // run.long.
 func (run *searchRun) longestLocked() string {
-	var first underWay
-	for _, u := range run.underWay {
-		if first.name == "" || u.began.Before(first.began) {
-			first = u
+	var first runningJob
+	for _, job := range run.running {
+		if first.name == "" || job.began.Before(first.began) {
+			first = job
 		}
 	}
 	took := time.Since(first.began)

@@ -40,14 +40,14 @@ type searchRun struct {
 	shrinking    context.Context // ends when shrinking must stop
 	endShrinking context.CancelCauseFunc
 
-	mu       sync.Mutex  // guards the fields below
-	retry    []searchJob // jobs to run again
-	idle     []*launchedServer
-	underWay map[*launchedServer]underWay
-	pools    bool   // seeds run with KeepPools
-	err      error  // why it cannot go on
-	ended    string // why it ended early
-	closed   bool   // over is closed
+	mu      sync.Mutex  // guards the fields below
+	retry   []searchJob // jobs to run again
+	idle    []*launchedServer
+	running map[*launchedServer]runningJob
+	pools   bool   // seeds run with KeepPools
+	err     error  // why it cannot go on
+	ended   string // why it ended early
+	closed  bool   // over is closed
 	searchTotals
 }
 
@@ -142,7 +142,7 @@ func newSearchRun(s *Search, plan *searchPlan, test string, number int) *searchR
 		search: *s, plan: plan, test: test, number: number, count: plan.count(), start: time.Now(),
 		grace: searchGrace, long: longForSeed,
 		over: make(chan struct{}), giveUp: make(chan struct{}), finished: make(chan struct{}),
-		pools: !s.Config.KeepPools && !s.Fresh, underWay: make(map[*launchedServer]underWay),
+		pools: !s.Config.KeepPools && !s.Fresh, running: make(map[*launchedServer]runningJob),
 		searchTotals: searchTotals{
 			digests: make(map[uint64]struct{}), shapes: make(map[uint64]struct{}),
 			groups: make(map[string]*sweep.Group), found: make(map[string]finding),

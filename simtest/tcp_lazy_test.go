@@ -16,7 +16,7 @@ import (
 // eventsOf returns the trace of a random program over TCP.
 func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 	t.Helper()
-	w := &fuzzWorld{program: program, roads: make(map[string]*fuzzRoad), references: make(map[string]*fuzzReference)}
+	w := &fuzzWorld{program: program, flows: make(map[string]*fuzzFlow), references: make(map[string]*fuzzReference)}
 	config := simtest.Config{
 		TCP: netem.TCP{Congestion: netem.Reno}, TimeLimit: 1000 * time.Hour, KeepPools: true,
 		Trace: func(e trace.Event) { events = append(events, e.String()) },

@@ -319,7 +319,7 @@ func (c *conn) requestedLoop(syn *netem.Segment) {
 	switch {
 	case l == nil, h.refusesLocked(c.packetLocked(true)):
 		if a := c.peer.tcp.attempt; a != nil {
-			m.elsewhere = a.otherIsListenedToLocked(h, l == nil)
+			m.elsewhere = a.listensElsewhereLocked(h, l == nil)
 		}
 		refusal := netem.Refuse(syn)
 		c.transmitLoop(&refusal)

@@ -10,8 +10,8 @@ type stream struct {
 	start int    // index of the first byte
 	size  int
 	most  int      // the largest size since it was empty
-	last  int      // the same, before it was last empty
-	small [64]byte // the ring while it is large enough: in the same cache lines
+	last  int      // the value of most when it was last emptied
+	small [64]byte // the ring while it is large enough: in the stream's own cache lines
 }
 
 func (s *stream) write(p []byte, spare *spareRings) {
@@ -28,7 +28,7 @@ func (s *stream) write(p []byte, spare *spareRings) {
 }
 
 // grow makes room for the given number of bytes, and for as many as there were last
-// time, so that bytes written bit by bit are not copied repeatedly.
+// time, so that bytes written in small pieces are not copied repeatedly.
 func (s *stream) grow(size int, spare *spareRings) {
 	longer := spare.take(max(size, s.last))
 	first, second := s.span(0, s.size)
@@ -92,10 +92,10 @@ func (s *stream) giveBack(spare *spareRings) {
 // the processor's cache.
 type spareRings struct {
 	rings map[int][][]byte // by length
-	size  int              // of all
+	size  int              // bytes in all rings
 }
 
-// maxSpare is the maximum number of bytes kept.
+// maxSpare is the maximum number of bytes in spare rings.
 const maxSpare = 4 << 20
 
 // take returns a ring for at least size bytes.
