@@ -19,7 +19,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// BenchmarkProxyRate measures the rate through a proxy, relative to that of a
+// BenchmarkProxyRate measures the rate through a proxy, relative to the rate of its
 // bandwidth toxic.
 func BenchmarkProxyRate(b *testing.B) {
 	for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, 800 * netem.Mbps} {
@@ -35,8 +35,8 @@ func BenchmarkProxyRate(b *testing.B) {
 	}
 }
 
-// BenchmarkProxyLatency measures the delay of small messages through a proxy, beyond the
-// latency of a latency toxic.
+// BenchmarkProxyLatency measures how much longer small messages take through a proxy than
+// its latency toxic says.
 func BenchmarkProxyLatency(b *testing.B) {
 	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {
 		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {

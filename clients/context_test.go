@@ -71,8 +71,8 @@ func TestCanceledBeforeTheStart(t *testing.T) {
 func TestValuesOfTwoContexts(t *testing.T) {
 	type key struct{}
 	for name, wrap := range map[string]func(context.Context) context.Context{
-		"as it is":             func(ctx context.Context) context.Context { return ctx },
-		"of a type without ==": func(ctx context.Context) context.Context { return sliceContext{ctx, nil} },
+		"comparable":     func(ctx context.Context) context.Context { return ctx },
+		"not comparable": func(ctx context.Context) context.Context { return sliceContext{ctx, nil} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r reactor.Reactor

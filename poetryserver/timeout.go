@@ -12,15 +12,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet"
 )
 
-// A timeoutListener's connections fail a write only if the client accepts no byte
-// for the time-out.
+// A timeoutListener accepts connections whose Write fails if the client accepts
+// no byte for the time-out.
 type timeoutListener struct {
 	net.Listener
 	clock   clock.Clock
 	timeout time.Duration // none if it is not positive
 }
 
-// Accept returns the next connection, with the time-out on it.
+// Accept returns the next connection, with the time-out applied.
 func (l *timeoutListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -89,8 +89,8 @@ func (c *timeoutConn) Write(p []byte) (n int, err error) {
 	return n, c.setWriteLimit(time.Time{})
 }
 
-// setWriteLimit sets the deadline of the next write, or returns an error if that
-// of the paced connection has passed.
+// setWriteLimit sets the deadline of the next write, or returns an error if the
+// paced connection's deadline has passed.
 func (c *timeoutConn) setWriteLimit(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

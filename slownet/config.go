@@ -45,21 +45,27 @@ type Config struct {
 	// connections of NewConn and NewPacketConn have links of their own.
 	PerConn bool
 
-	// Trace, if it is not nil, is called with each event. Times are those of the clock,
-	// since 1970. From and To are the addresses of both ends, followed by " (peer)" for
-	// the other end if both are the same; see [DirectionOf]. A [trace.Send] means that
-	// bytes were accepted: written bytes wait for the link from then on, received ones
-	// were read from the inner connection. A [trace.Data] means that they were written to
-	// the inner connection, or handed to the reader. The Note of a [trace.Drop] gives the
-	// reason: bytes of a stream will be retransmitted, or were discarded when the
-	// connection ended; a datagram is lost. A [trace.Fault] concerns both directions, and
-	// is reported for Write. A [trace.Connect] comes from a Dialer, a [trace.Accept] from
-	// a Listener. A [trace.Close] means that the end of a stream has arrived: in the inner
-	// connection for written bytes, or at the reader. A [trace.Reset] concerns both
-	// directions, and is reported for the one where it was first noticed. Hashes are left
-	// out. A connection's number counts the traced connections of the process.
+	// Trace, if it is not nil, is called with each event:
 	//
-	// It is called with locks held. For each direction of a connection the calls are in
+	//   - A [trace.Send] means that bytes were accepted: written bytes wait for the link
+	//     from then on, received bytes were read from the inner connection.
+	//   - A [trace.Data] means that bytes were written to the inner connection, or handed
+	//     to the reader.
+	//   - The Note of a [trace.Drop] gives the reason: bytes of a stream will be
+	//     retransmitted, or were discarded when the connection ended; a datagram is lost.
+	//   - A [trace.Close] means that the end of a stream has arrived: in the inner
+	//     connection for written bytes, or at the reader.
+	//   - A [trace.Fault] concerns both directions, and is reported for Write. A
+	//     [trace.Reset] concerns both, too, and is reported for the one where it was first
+	//     noticed.
+	//   - A [trace.Connect] comes from a Dialer, a [trace.Accept] from a Listener.
+	//
+	// Times are the clock's, since 1970. From and To are the addresses of both ends,
+	// followed by " (peer)" for the other end if both are the same; see [DirectionOf]. A
+	// connection's number counts the traced connections of the process. Hashes are left
+	// out.
+	//
+	// Trace is called with locks held. For each direction of a connection the calls are in
 	// order; for several directions they may come from several goroutines at once. It must
 	// not block, use the connection or cause faults.
 	Trace func(trace.Event)

@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// maxUnread is the number of bytes that may have arrived and wait for the
-// reader. Beyond it, no more are taken from the inner connection.
+// maxUnread is the number of bytes, arrived or in flight, beyond which the
+// read-ahead pauses while arrived bytes wait for the reader.
 const maxUnread = 256 << 10
 
 // A receiver carries bytes from the inner connection over its link to the
@@ -22,9 +22,9 @@ type receiver struct {
 	streamHalf
 	inbox []sentPiece // in order of arrival
 	size  int         // bytes
-	ended bool        // the inner connection returned the end, or an error
+	ended bool        // the inner connection returned io.EOF or another error
 	reset peerReset
-	end   error         // which one
+	end   error         // that error
 	endAt time.Duration // its arrival time
 }
 
@@ -46,7 +46,7 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	for since := began; n == 0 && err == nil; {
 		if err := r.checkLocked(); err != nil {
 			if isReset(r.end) && r.endAt <= r.now() {
-				r.conn.arriveReset() // as nothing else calls it
+				r.conn.arriveReset() // nothing else calls it after this error
 			}
 			return 0, err
 		}
@@ -101,8 +101,8 @@ func (r *receiver) read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// takeLocked hands the reader the bytes that have arrived. Bytes that were
-// there before the call began were due at its start.
+// takeLocked hands the reader the bytes that have arrived. Bytes that had arrived
+// before the call began were due at its start.
 func (r *receiver) takeLocked(p []byte, began time.Duration) (n int) {
 	p = r.allowance.cut(p)
 	for now := r.now(); n < len(p) && len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now && !r.inbox[0].failed; {

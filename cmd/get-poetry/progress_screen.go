@@ -110,7 +110,7 @@ func (s *screen) Flush(lines int) error {
 	for _, line := range again {
 		s.widths = append(s.widths, runewidth.StringWidth(withoutColour(strings.TrimSuffix(line, "\n"))))
 	}
-	// Lines are erased one by one, as tmux keeps a copy of a screen that is erased as a
+	// Lines are erased one by one: tmux keeps a copy of a screen that is erased as a
 	// whole.
 	for _, line := range slices.Concat(above, stay, again) {
 		out.WriteString("\x1b[K" + line)

@@ -68,7 +68,7 @@ func newCapture(name string, command []string) (*capture, error) {
 				options.Comments = []string{f.comment}
 			}
 			c.failed = writer.WritePacketWithOptions(info, f.packet, options)
-			if c.failed == nil && len(c.frames) == 0 { // so that the file is complete when nothing happens
+			if c.failed == nil && len(c.frames) == 0 { // so that the file is complete while nothing is sent
 				c.failed = writer.Flush()
 			}
 		}

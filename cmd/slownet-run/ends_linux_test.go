@@ -55,7 +55,8 @@ func onHost(t *testing.T, serve func(conn *net.TCPConn)) (address string) {
 	return fmt.Sprintf("%s:%d", hostName, listener.Addr().(*net.TCPAddr).Port)
 }
 
-// inside runs one of the programs inside, and returns its output.
+// insideRun runs one of insidePrograms in slownet run's namespace, and returns its
+// result.
 func insideRun(t *testing.T, as user, flags []string, args ...string) result {
 	t.Helper()
 	r := runProgram(t, as, slices.Concat(flags, []string{"--", testProgram, "inside"}, args)...)
@@ -189,7 +190,7 @@ func TestDatagrams(t *testing.T) {
 	})
 }
 
-// refused prints the results of a connection and a datagram to each address.
+// refused prints whether each address refuses a connection and a datagram.
 func refused(args []string, out io.Writer) error {
 	for _, address := range args {
 		for _, network := range []string{"tcp", "udp"} {
@@ -217,7 +218,7 @@ func TestClosedPortsRefuse(t *testing.T) {
 	})
 }
 
-// lookup asks the name server in resolv.conf only, as it has no hosts file.
+// lookup looks up names with the name server of resolv.conf, without a hosts file.
 func lookup(args []string, out io.Writer) error {
 	for _, network := range []string{"udp", "tcp"} {
 		for _, name := range args {
@@ -264,7 +265,8 @@ func lookup(args []string, out io.Writer) error {
 	return nil
 }
 
-// The host resolves names, using its hosts file; our own names are resolved here.
+// The host resolves names, with its hosts file; slownet run itself resolves its own
+// names.
 func TestNamesAreTheHosts(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -275,7 +277,7 @@ func TestNamesAreTheHosts(t *testing.T) {
 	})
 }
 
-// A profile's Lookup is the extra time of a name.
+// A profile's Lookup is added to the time of each lookup.
 func TestLookupTakesLonger(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "dns.json")
@@ -322,7 +324,7 @@ func TestCapture(t *testing.T) {
 			break
 		}
 		require.NoError(t, err)
-		assert.False(t, info.Timestamp.Before(last), "in the order of time")
+		assert.False(t, info.Timestamp.Before(last), "in order of time")
 		last = info.Timestamp
 		decoded := gopacket.NewPacket(packet, layers.LayerTypeIPv4, gopacket.Default)
 		require.Nil(t, decoded.ErrorLayer())

@@ -8,8 +8,9 @@ import (
 )
 
 // idMappings returns the users and groups of the host that exist in the namespace, each
-// mapped to itself, and whether processes may change their groups there. Root gets all
-// users and groups, and may; other users get only their own, and may not.
+// mapped to itself, and whether processes may change their groups there. If root runs the
+// command, all of the host's users and groups exist, and processes may change their groups;
+// if another user does, only that user and its group exist, and processes may not.
 func idMappings() (uids, gids []syscall.SysProcIDMap, setgroups bool) {
 	if os.Geteuid() == 0 {
 		uids, gids = allIDs("/proc/self/uid_map"), allIDs("/proc/self/gid_map")

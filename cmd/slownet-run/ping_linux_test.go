@@ -28,7 +28,7 @@ type pinged struct {
 
 var pingLine = regexp.MustCompile(`icmp_seq=(\d+) ttl=\d+ time=([\d.]+) ms`)
 
-// runPing sends n pings.
+// runPing sends count pings.
 func runPing(t *testing.T, as user, count int, flags ...string) (p pinged) {
 	t.Helper()
 	needs(t, "ping", "iputils-ping")
@@ -80,8 +80,8 @@ func TestAllUsersMayPing(t *testing.T) {
 	asEach(t, func(t *testing.T, as user) { insideRun(t, as, nil, "may-ping") })
 }
 
-// ping shows the loss, and the seed determines which packets are lost, as on the line of
-// the model.
+// ping shows the loss. The seed determines which packets are lost: the same as on
+// package netem's lines.
 func TestPingShowsTheLoss(t *testing.T) {
 	t.Parallel()
 	const count = 200

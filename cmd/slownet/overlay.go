@@ -18,11 +18,11 @@ const testUsage = `Usage: slownet test [go test's flags and packages]
 
 Runs go test with an overlay of the standard library. With it, simulations of
 simtest control what the runtime leaves to chance, and code that calls the net
-package uses the simulated network of its host. All flags are those of go test.
-The exit status is that of go test.
+package uses the simulated network of its host. It takes go test's flags, and exits
+with go test's status.
 
-The environment variable SIMTEST_OVERLAY selects layers: time, order and net, or
-a comma-separated list of them; all is the default, none switches all off.
+The environment variable SIMTEST_OVERLAY selects layers: a comma-separated list of
+time, order and net; or all, which is the default; or none.
 `
 
 const overlayUsage = `Usage: slownet overlay [--check]
@@ -69,8 +69,8 @@ func fitGo() (*overlay.Go, *overlay.Fit, error) {
 	return g, fit, err
 }
 
-// runTest runs go test with the overlay, in place of this process: exit status,
-// signals and files are those of go test.
+// runTest replaces this process by go test with the overlay, so that its exit
+// status, signals and files are go test's own.
 func runTest(args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
 		return cli.Answer(stdout, testUsage)
@@ -98,9 +98,9 @@ func runTest(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// changeDirectory does what the flag -C says, which must be the first one, and
-// returns the other arguments. File names are relative to the new directory, as
-// they are for go.
+// changeDirectory obeys the flag -C, which must come first, and returns the
+// other arguments. File names are relative to the new directory, as they are for
+// go.
 func changeDirectory(args []string) (others []string, err error) {
 	if len(args) == 0 {
 		return args, nil

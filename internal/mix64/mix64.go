@@ -1,6 +1,6 @@
-// Package mix64 hashes numbers to numbers that are unrelated to those of their
-// neighbours. Results are the same on every platform, and must never change: seeds
-// and digests depend on them.
+// Package mix64 hashes numbers. The hashes of neighbouring numbers are unrelated.
+// Results are the same on every platform, and must never change: seeds and digests
+// depend on them.
 package mix64
 
 import "math/bits"

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Attributes have their length and kind, and begin at multiples of four bytes.
+// Attributes start with their length and kind, at multiples of four bytes.
 func TestAttributes(t *testing.T) {
 	t.Parallel()
 	var a attributes

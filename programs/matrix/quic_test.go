@@ -14,13 +14,14 @@ import (
 // A plainSocket has no raw reads and writes.
 type plainSocket struct{ net.PacketConn }
 
-// listenQUIC opens a socket without batches, which a simulated one does not support.
+// listenQUIC opens a socket without batched reads and writes, which simulated
+// sockets do not support.
 func listenQUIC(address string) (net.PacketConn, error) {
 	socket, err := net.ListenPacket("udp4", address)
 	return plainSocket{socket}, err
 }
 
-// quic-go has three streams at once on one connection.
+// quicProgram runs three concurrent streams on one connection of quic-go.
 var quicProgram = program{"quic-go/quic-go", "github.com/quic-go/quic-go",
 	"three concurrent streams of 20 kB, which the server echoes",
 	served(serveQUIC, dialQUIC)}

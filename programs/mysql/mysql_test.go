@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve makes the server keep a table.
+// serve starts the server, and returns the table that it serves.
 func serve(sim *simtest.Sim) *table.Table {
 	var kept table.Table
 	scenario.Serve(sim, ":3306", func(conn net.Conn) {
@@ -104,8 +104,8 @@ func transaction(lines ...string) time.Duration {
 	return time.Duration(statements)*scenario.RoundTrip + scenario.Bytes(bytes) + scenario.Headers(2*statements)
 }
 
-// Connecting takes two round trips, and includes the number of this process, so
-// the exact time depends on its number of digits.
+// Connecting takes three round trips, TCP's included. The client sends its
+// process ID, so the exact time depends on the number of its digits.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		serve(sim)
@@ -188,7 +188,7 @@ func TestCrash(t *testing.T) {
 }
 
 // Whatever happens to the network and the server, if a transaction has
-// succeeded its line exists exactly once, and two runs are the same.
+// succeeded, its line exists exactly once, and two runs are the same.
 func TestFaults(t *testing.T) {
 	scenario.Same(t, scenario.Faults(func(t *testing.T, sim *simtest.Sim) scenario.Work {
 		kept := serve(sim)

@@ -12,7 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// NATS with its own server. A message that is held up by a partition arrives after it.
+// NATS with its own server. A message published during a partition arrives when the
+// partition has ended.
 func TestNATS(t *testing.T) {
 	run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("server").Run(func(ctx context.Context) error {

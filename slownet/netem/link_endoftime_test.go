@@ -111,7 +111,7 @@ func TestSharedBottleneckOfTwoEpochs(t *testing.T) {
 func TestReplayOfTooManySlots(t *testing.T) {
 	t.Parallel()
 	_, err := ParseReplay(strings.NewReader(strings.Repeat("1\n", 500_001)))
-	require.EqualError(t, err, "netem: replay: it passes 1500 bytes 500001 times in 1ms: at most 500000 are possible")
+	require.EqualError(t, err, "netem: replay: it passes 1500 bytes 500001 times in 1ms: at most 500000 times are possible")
 	replay, err := ParseReplay(strings.NewReader(strings.Repeat("1\n", 500_000)))
 	require.NoError(t, err)
 	f := NewFlow(Link{Replay: replay}, 0)

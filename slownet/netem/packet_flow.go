@@ -47,7 +47,7 @@ func (f *PacketFlow) Line() *Line { return f.line }
 // Link returns the line's link as it is now.
 func (f *PacketFlow) Link() Link { return f.line.Link() }
 
-// SharedLink is [Line.SharedLink] of its line.
+// SharedLink returns the line's link; see [Line.SharedLink].
 func (f *PacketFlow) SharedLink() *Link { return f.line.link }
 
 // SetLink is [Line.SetLink] of its line.

@@ -11,8 +11,8 @@ import (
 // shared by all traffic that crosses it (see [Link]). With simtest.Sim.SetProfile
 // that is the traffic between two hosts, with simtest.Host.SetAccess all traffic
 // of a host, and with slownet.NewDialer the traffic of the dialer's connections.
-// Profiles come from [ProfileByName], from files by way of [ParseProfile], or
-// from literals in the program. The zero Profile passes everything at once.
+// Profiles come from [ProfileByName], from files through [ParseProfile], or from
+// literals in the program. The zero Profile passes everything at once.
 //
 // The latency of a link is one-way: ping shows the sum of Down and Up. With
 // package slownet, wrap only one end of a connection, with ClientConfig or
@@ -33,8 +33,8 @@ type Profile struct {
 	Up Link `json:"up,omitzero"`
 
 	// Lookup is the additional time that the client needs to look up a name.
-	// Zero means none. In package slownet only the Dialer looks up names: a
-	// connection that is wrapped was dialled before.
+	// Zero means none. In package slownet only the Dialer looks up names: a wrapped
+	// connection has already been dialled.
 	Lookup time.Duration `json:"lookup,omitzero"`
 }
 

@@ -77,7 +77,7 @@ func readReplay(v jsonValue, to **Replay) error {
 		return err
 	}
 	*to = &Replay{slots: make([]time.Duration, 0, v.maxParts())}
-	if err := v.numbers(whatSlotIs, (*to).add); err != nil {
+	if err := v.numbers(validSlot, (*to).add); err != nil {
 		return err
 	}
 	return (*to).end()

@@ -20,9 +20,9 @@ type Loss struct {
 	Markov Markov
 }
 
-// GilbertElliott is a link that is in a good or in a bad state. With each
-// packet the state may change, and then the packet may be lost. In the long run
-// a fraction P / (P + R) of packets meets the bad state, which lasts 1 / R
+// GilbertElliott is a link that is in a good or in a bad state. At each packet
+// the state may change first; then the packet may be lost. In the long run a
+// fraction P / (P + R) of packets meets the bad state, which lasts 1 / R
 // packets on average.
 //
 // Netem calls the last two 1-h and 1-k. Its simple Gilbert model has a LossBad
@@ -176,7 +176,7 @@ func (g *GilbertElliott) share() float64 {
 }
 
 func (m *Markov) share() float64 {
-	switch { // when it cannot leave a burst
+	switch { // the link cannot leave a burst, or a state in it
 	case m.P13 > 0 && m.P31 == 0 && m.P32 == 0:
 		return 1
 	case m.P32 > 0 && m.P23 == 0:
@@ -184,7 +184,7 @@ func (m *Markov) share() float64 {
 	case m.P13 > 0 && m.P31 == 0:
 		return m.P23 / float64(m.P23+m.P32)
 	}
-	// The time in each state, relative to that in the gap.
+	// The time in each state, relative to the time in a gap.
 	var lost, passed float64
 	if m.P13 > 0 {
 		lost = m.P13 / m.P31

@@ -14,20 +14,20 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Replay is a recording of when a real link, such as a mobile phone's, passed
-// bytes. It starts over at its end.
+// A Replay is a recording of the times at which a real link, such as a mobile
+// phone's, passed bytes. It starts over at its end.
 type Replay struct {
 	slots []time.Duration // in which slotSize bytes may pass
 }
 
-// slotSize is how many bytes may pass at a time.
+// slotSize is the number of bytes that may pass in a slot.
 const slotSize = 1500
 
 // ParseReplay parses a recording in mahimahi's format: each line is a whole
 // number of milliseconds since the start, at which 1,500 bytes may pass. A
-// number that is repeated allows 1,500 bytes each time; the lines must be in
-// order. The last one is the length of the recording. Empty lines, and those
-// that begin with #, are ignored.
+// repeated number allows 1,500 bytes each time. The numbers must not decrease.
+// The last number is the length of the recording. Empty lines and lines that
+// begin with # are ignored.
 //
 // Bytes that wait at that time share the 1,500; whatever they leave unused is
 // lost, as in mahimahi.
@@ -43,7 +43,7 @@ func ParseReplay(r io.Reader) (*Replay, error) {
 		}
 		ms, err := strconv.ParseUint(line, 10, 63)
 		if err != nil {
-			err = fmt.Errorf("%.40q cannot be used: it must be %s", line, whatSlotIs)
+			err = fmt.Errorf("%.40q cannot be used: it must be %s", line, validSlot)
 		} else {
 			err = replay.add(int64(ms))
 		}
@@ -63,13 +63,13 @@ func ParseReplay(r io.Reader) (*Replay, error) {
 	return replay, nil
 }
 
-const whatSlotIs = "a whole number of milliseconds since the start"
+const validSlot = "a whole number of milliseconds since the start"
 
 // add adds a slot after all others.
 func (r *Replay) add(ms int64) error {
 	switch at := time.Duration(ms) * time.Millisecond; {
 	case ms < 0 || ms > int64(timeline.End/2/time.Millisecond):
-		return fmt.Errorf("%d cannot be used: it must be %s", ms, whatSlotIs)
+		return fmt.Errorf("%d cannot be used: it must be %s", ms, validSlot)
 	case len(r.slots) > 0 && at < r.duration():
 		return fmt.Errorf("%d comes after %d: they must be in order", ms, r.duration().Milliseconds())
 	default:
@@ -86,7 +86,7 @@ func (r *Replay) end() error {
 	case r.duration() == 0:
 		return errors.New("it takes no time: the last number must be 1 or more")
 	case int64(len(r.slots)) > int64(r.duration()/2): // else the number of a slot could overflow
-		return fmt.Errorf("it passes %d bytes %d times in %v: at most %d are possible", slotSize, len(r.slots), r.duration(), int64(r.duration()/2))
+		return fmt.Errorf("it passes %d bytes %d times in %v: at most %d times are possible", slotSize, len(r.slots), r.duration(), int64(r.duration()/2))
 	}
 	r.slots = slices.Clip(r.slots)
 	return nil
@@ -123,8 +123,8 @@ func (r *Replay) at(slot int64) time.Duration {
 
 // next returns the first slot at or after the given time.
 func (r *Replay) next(now time.Duration) int64 {
-	// A round ends with its last slot; bytes that come exactly then can still
-	// use it.
+	// A round ends with its last slot; bytes that come at that very time can
+	// still use it.
 	round := max(0, (now-1)/r.duration())
 	within := now - round*r.duration()
 	index := sort.Search(len(r.slots), func(i int) bool { return r.slots[i] >= within })

@@ -6,28 +6,28 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// A Flow is the state of one ideal stream on a [Line], which others may share:
-// those that have something to send take turns, one packet at a time. Like the
-// line it has no clock, no goroutine and no lock; times must not decrease from
-// call to call. Each flow has its own Pace and its own retransmissions.
+// A Flow is the state of one ideal stream on a [Line]. Flows may share a line:
+// all that have something to send take turns, one packet at a time. Like the
+// line, a flow has no clock, no goroutine and no lock; times must not decrease
+// from call to call. Each flow has its own Pace and its own retransmissions.
 //
 // Bytes of a stream are never lost, changed, duplicated or reordered.
 // Impairments of their packets cost time: a lost or corrupted packet is
-// retransmitted and occupies the link once more, and what follows waits for it
-// at the receiver. The sender retransmits it as soon as it learns that three
-// later packets have arrived (fast retransmit, RFC 5681), or when the timer of
-// RFC 6298 expires, whichever comes first. A lost retransmission is recovered
-// by the timer alone. A duplicate occupies the link too, and so does the
-// retransmission of a reordered packet, which the sender takes for lost.
+// retransmitted and occupies the link once more, and the bytes after it wait
+// for it at the receiver. The sender retransmits it as soon as it learns that
+// three later packets have arrived (fast retransmit, RFC 5681), or when the
+// timer of RFC 6298 expires, whichever comes first. A lost retransmission is
+// recovered by the timer alone. A duplicate occupies the link too, and so does
+// the retransmission of a reordered packet, which the sender takes for lost.
 //
-// So the arrival time of a piece may depend on what is sent later: then it is
+// So the arrival time of a piece may depend on later packets: then it is
 // Pending, and [Flow.Step] returns its arrival time as soon as that is known.
 type Flow struct {
 	line            *Line
 	link            *Link            // the line's, at the flow's last update
 	id              PacketID         // of the packet sent last
 	free            time.Duration    // when the next piece may enter the link
-	burst           int              // what may still pass before the pace's wait
+	burst           int              // bytes that may still pass before the pace's wait
 	arrived         time.Duration    // when the last piece with a known arrival time arrives
 	returnLatency   time.Duration    // of an acknowledgement
 	retransmissions *retransmissions // nil until a packet is lost
@@ -39,20 +39,20 @@ type Piece struct {
 	Leave  time.Duration // when the last of them has left the sender
 	Arrive time.Duration // when they can be read at the other end; Never if that is not known yet
 
-	// Pending says that Arrive depends on what is sent later: this piece or one
-	// before it was lost, and the time of the retransmission is not known yet.
-	// See [Flow.Step].
+	// Pending says that Arrive depends on later packets: this piece or one before
+	// it was lost, and the time of the retransmission is not known yet. See
+	// [Flow.Step].
 	Pending bool
 
-	// Sent is how often the bytes were sent: more than once if packets were
-	// lost or corrupted.
+	// Sent is the number of times that the bytes were sent: more than 1 if packets
+	// were lost or corrupted.
 	Sent int
 
 	// Failed says that the bytes never arrive: they were lost 16 times in a
 	// row. The sender gives up at Arrive, with ETIMEDOUT.
 	Failed bool
 
-	// Corrupted is how often the bytes arrived corrupted.
+	// Corrupted is the number of times that the bytes arrived corrupted.
 	Corrupted int
 }
 
@@ -70,7 +70,7 @@ func (f *Flow) Init(line *Line, name uint64) {
 	*f = Flow{line: line, link: line.link, id: PacketID{Flow: name}}
 }
 
-// Move continues the flow over another line. Later bytes do not overtake those
+// Move continues the flow over another line. Later bytes do not overtake bytes
 // in flight.
 func (f *Flow) Move(line *Line) { f.line = line }
 
@@ -83,32 +83,33 @@ func (f *Flow) Line() *Line { return f.line }
 // Link returns the line's link as it is now.
 func (f *Flow) Link() Link { return f.line.Link() }
 
-// SharedLink is [Line.SharedLink] of its line.
+// SharedLink returns the line's link; see [Line.SharedLink].
 func (f *Flow) SharedLink() *Link { return f.line.link }
 
-// SetLink is [Line.SetLink] of its line. Later bytes do not overtake those in
-// flight.
+// SetLink changes the line's link; see [Line.SetLink]. Later bytes do not
+// overtake bytes in flight.
 func (f *Flow) SetLink(link Link) { f.line.SetLink(link) }
 
-// SetReturn sets how long acknowledgements take: the latency of the other
-// direction. It is part of the round trip that retransmissions are timed by.
-// Zero is no delay.
+// SetReturn sets the latency of acknowledgements, which is the latency of the
+// other direction. Retransmission timers follow the round-trip time, which
+// includes it. Zero is no delay.
 func (f *Flow) SetReturn(latency time.Duration) { f.returnLatency = latency }
 
 // Free returns when the next piece may enter the link. A time in the past means
 // now.
 func (f *Flow) Free() time.Duration { return f.free }
 
-// Hold keeps the flow from entering the link before the given time.
+// Hold keeps the flow's next bytes from entering the link before the given
+// time.
 func (f *Flow) Hold(until time.Duration) { f.free = max(f.free, until) }
 
 // Send sends the first of n bytes, at the given time or as soon afterwards as
 // the link is free, and returns the piece that they form: at least one byte,
 // and at most n. The rest is left for further calls.
 //
-// With n = 0, Send returns when something that needs no capacity, such as the
-// end of the stream, leaves and arrives after everything sent before. It is
-// never impaired, and later bytes do not overtake it.
+// With n = 0, the piece stands for something that needs no capacity, such as
+// the end of the stream. It leaves and arrives after everything sent before it,
+// is never impaired, and is not overtaken by later bytes.
 func (f *Flow) Send(now time.Duration, n int) Piece {
 	f.update()
 	start := max(now, f.free)
@@ -212,8 +213,8 @@ func (f *Flow) occupy(piece *Piece) {
 	f.free = f.line.passAll(f.free, piece.Bytes)
 }
 
-// Break tells the flow that the rest of the bytes from which the last piece was
-// cut will not be sent: the pace's wait starts after that piece.
+// Break tells the flow that the bytes that the last Send left over will not be
+// sent: the pace's wait starts after the last piece.
 func (f *Flow) Break() {
 	f.update()
 	if f.burst > 0 {

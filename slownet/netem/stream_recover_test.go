@@ -74,8 +74,8 @@ func TestFastRetransmit(t *testing.T) {
 	}
 }
 
-// Packets that are written later count, too, if they are acknowledged before the
-// timer expires, at 1,012 ms.
+// Packets of later writes count, too, if they are acknowledged before the timer
+// expires, at 1,012 ms.
 func TestFastRetransmitByLaterWrites(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -121,8 +121,8 @@ func TestFastRetransmitUnderAPace(t *testing.T) {
 	assert.Equal(t, "1064 1064 1088 1600 ", f.arrivals(), "the timer expires first")
 }
 
-// A full queue drops nothing on a stream, so nothing is retransmitted.
-func TestFastRetransmitNeedsNoQueue(t *testing.T) {
+// A full queue drops no packets of a stream, so none is retransmitted.
+func TestFullQueueCausesNoRetransmission(t *testing.T) {
 	full := slowLink
 	full.Queue = Queue{Packets: 1}
 	f := newLossyFlow(full)
@@ -130,7 +130,8 @@ func TestFastRetransmitNeedsNoQueue(t *testing.T) {
 	assert.Equal(t, "52 64 76 88 100 ", f.arrivals())
 }
 
-// Packets that are reordered by jitter count when all three have arrived.
+// If jitter reorders the three later packets, the retransmission waits until all
+// three have arrived.
 func TestFastRetransmitUnderJitter(t *testing.T) {
 	for seed := range uint64(100) {
 		link := Link{Latency: 40 * ms, Jitter: Jitter{Deviation: 30 * ms}}
@@ -156,10 +157,10 @@ func TestFastRetransmitUnderJitter(t *testing.T) {
 }
 
 // A lost retransmission is recovered by the timer, which doubles: it expires a
-// second after the retransmission, and two and four seconds after the following
-// ones. Each retransmission
-// takes 12 ms, which delays the third later packet by as much: it leaves at 60
-// ms and is acknowledged at 128 ms with one retransmission, at 140 ms with two.
+// second after the first retransmission, and two and four seconds after the
+// following ones. Each retransmission takes 12 ms, which delays the third later
+// packet by as much: it leaves at 60 ms and is acknowledged at 128 ms with one
+// retransmission, at 140 ms with two.
 func TestLostRetransmission(t *testing.T) {
 	arrives := map[int]time.Duration{2: 180 * ms, 3: 1204 * ms, 4: 3228 * ms, 5: 7252 * ms}
 	seen := map[int]bool{}

@@ -15,8 +15,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// heartbeat is the interval at which the clock is checked. On a busy machine, packets
-// from the kernel are also seen late.
+// heartbeat is the maximum interval at which each direction checks the clock, to
+// measure its lateness: on a busy machine it also sees packets from the kernel late.
 const heartbeat = 2 * time.Millisecond
 
 // The hosts' addresses.
@@ -34,8 +34,8 @@ type Path struct {
 	running        sync.WaitGroup
 }
 
-// NewPath creates a path. Its lines have the seed, and the hosts' devices have the
-// smaller MTU of both directions, until the path is closed.
+// NewPath creates a path. Its lines draw from the seed. The hosts' devices have the
+// smaller of the two directions' MTUs, which Reset does not change.
 func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 	p := &Path{}
 	for i, address := range []netip.Prefix{clientAddress, serverAddress} {
@@ -103,22 +103,22 @@ func (p *Path) Reset(profile netem.Profile, seed uint64) {
 	p.down.Reset(profile.Down, 2*seed+2)
 }
 
-// Cut sets in which directions all packets are dropped from now on, whatever the
-// lines would do: those from the client, and those from the server.
+// Cut sets whether all packets from the client (up) and from the server (down) are
+// dropped from now on, whatever the lines would do.
 func (p *Path) Cut(up, down bool) {
 	p.upCut.set(up)
 	p.downCut.set(down)
 }
 
-// Lost returns when packets from the client were dropped by Cut, since the last
+// Lost returns the times at which Cut dropped packets from the client, since the last
 // Reset.
 func (p *Path) Lost() []time.Time { return p.upCut.lostAt() }
 
 // Late returns the lateness of packets since the last Reset.
 func (p *Path) Late() wire.Lateness { return p.up.Late().And(p.down.Late()) }
 
-// Listen makes the server listen on a port. Its connections have the congestion
-// control algorithm and the user timeout.
+// Listen makes the server listen on a port. Its connections have tcp's congestion
+// control algorithm and user timeout.
 func (p *Path) Listen(port int, tcp netem.TCP) (net.Listener, error) {
 	config := net.ListenConfig{Control: control(tcp)}
 	config.SetMultipathTCP(false)
@@ -130,7 +130,7 @@ func (p *Path) Listen(port int, tcp netem.TCP) (net.Listener, error) {
 	return listener, err
 }
 
-// Dial makes the client dial the server, with a socket like Listen's.
+// Dial makes the client dial the server, with the socket options of Listen.
 func (p *Path) Dial(ctx context.Context, port int, tcp netem.TCP) (net.Conn, error) {
 	dialer := net.Dialer{Control: control(tcp)}
 	var conn net.Conn

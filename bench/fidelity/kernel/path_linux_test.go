@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Over a path, a transfer by the kernel's TCP takes at least the latencies, and cut
-// packets are lost.
+// A transfer by the kernel's TCP takes at least the path's latencies, and fails if
+// the path is cut.
 func TestPath(t *testing.T) {
 	link := netem.Link{Latency: 20 * time.Millisecond, Rate: 10 * netem.Mbps, Queue: netem.Queue{Bytes: 50_000}}
 	path, err := NewPath(netem.Symmetric(link), 1)
@@ -26,11 +26,11 @@ func TestPath(t *testing.T) {
 		t.Errorf("too fast: %+v", times)
 	}
 	if late := path.Late(); late.Packets < 100 {
-		t.Errorf("%d packets have arrived", late.Packets)
+		t.Errorf("only %d packets have arrived", late.Packets)
 	}
 	path.Reset(netem.Symmetric(link), 2)
 	path.Cut(true, true)
 	if _, err := path.Transfer(&row, time.Second); err == nil {
-		t.Error("a transfer over a path that is cut")
+		t.Error("a transfer over a cut path has succeeded")
 	}
 }
