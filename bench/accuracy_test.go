@@ -48,8 +48,8 @@ func BenchmarkRate(b *testing.B) {
 	}
 }
 
-// ours wraps the sending end. Streams are ideal, like those of the others: TCP's
-// headers would take 52 of each 1,500 bytes, and slow start its time.
+// ours wraps the sending end. Streams are ideal, like the other contenders':
+// TCP's headers would take 52 of each 1,500 bytes, and slow start its time.
 func ours(b *testing.B, link netem.Link) (from, to net.Conn) {
 	from, to = loopback(b)
 	return slownet.NewConn(from, slownet.Config{Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}), to

@@ -66,16 +66,16 @@ func TestDialTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const all, atOnce = 1000, 256
 		var r reactor.Reactor
-		var dials, underWay, most int // of the loop
+		var dials, running, most int // of the loop
 		start := time.Now()
 		dial := func(context.Context) (net.Conn, error) {
 			r.Call(func() {
 				dials++
-				underWay++
-				most = max(most, underWay)
+				running++
+				most = max(most, running)
 			})
 			time.Sleep(time.Second)
-			r.Call(func() { underWay-- })
+			r.Call(func() { running-- })
 			return nil, errors.New("no")
 		}
 		var got []int
@@ -84,7 +84,7 @@ func TestDialTakesTurns(t *testing.T) {
 			cancels = append(cancels, r.Dial("key", dial, func(net.Conn, error) { got = append(got, i) }))
 		}
 		r.Dial("other", dial, func(net.Conn, error) {
-			assert.Equal(t, time.Second, time.Since(start), "it does not wait for those of another key")
+			assert.Equal(t, time.Second, time.Since(start), "it does not wait for dials with another key")
 		})
 		r.AfterFunc(time.Second/2, func() {
 			for _, cancel := range cancels[all-10:] {

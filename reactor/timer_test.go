@@ -130,7 +130,7 @@ func TestTimeThatPassesWhileTheAlarmIsSet(t *testing.T) {
 	assert.Less(t, time.Since(start), 5*time.Second)
 }
 
-// Timers of one Run do not affect those of the next.
+// Timers of one Run do not affect the next Run.
 func TestTimersOfASecondRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

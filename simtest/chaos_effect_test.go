@@ -196,8 +196,8 @@ func TestChaosOfPauses(t *testing.T) {
 	}, hostStates(runs)))
 }
 
-// Latency and loss are added to those of a link, even if the link is changed during a
-// fault, and are removed one by one.
+// Latency and loss are added to a link's, even if the link is changed during a fault, and
+// are removed one by one.
 func TestChaosOfLinks(t *testing.T) {
 	const ms = time.Millisecond
 	assert.Equal(t, []string{

@@ -163,7 +163,7 @@ func (d *difference) adviceOnBytes(a, b *recorded) string {
 // adviceOnRandom returns the advice, or that random numbers are not seeded.
 func (d *difference) adviceOnRandom(advice string) string {
 	if d.second.run.unseeded {
-		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded: those of math/rand, crypto/rand and the crypto packages, including keys. Do not run the test in parallel, or draw from Host.Rand."
+		return "In a parallel test, and with Config.KeepRand, the process's random numbers are not seeded: neither math/rand nor crypto/rand nor the crypto packages, including keys. Do not run the test in parallel, or draw from Host.Rand."
 	}
 	return advice
 }

@@ -154,8 +154,8 @@ func TestTraceOfADialInVain(t *testing.T) {
 	})
 }
 
-// The hooks are called for each address of a name when it is tried, including those
-// that were given up for a faster one.
+// The hooks are called for each address of a name when it is tried, including
+// addresses that were given up for a faster one.
 func TestTraceOfSeveralAddresses(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 50 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, refuses, serves := sim.Host("client"), sim.Host("refuses"), sim.Host("serves")

@@ -40,11 +40,11 @@
 // Connecting takes a round trip. Data sent before a close arrives before the close.
 // Each direction can be closed by itself. Closing with unread bytes resets the peer. A
 // writer whose peer does not read blocks when the peer's receive buffer and its own
-// send buffer are full; see [Config.Window]. Errors are those of the system: a
-// *net.OpError around ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or
-// EHOSTUNREACH, net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host
-// that does not exist. A name resolves to two addresses; [Host.DialContext] says which
-// of them are tried.
+// send buffer are full; see [Config.Window]. Errors are the system's: a *net.OpError
+// around ECONNREFUSED, ECONNRESET, EPIPE, ETIMEDOUT, EADDRINUSE or EHOSTUNREACH,
+// net.ErrClosed, os.ErrDeadlineExceeded, and a *net.DNSError for a host that does not
+// exist. A name resolves to two addresses; [Host.DialContext] says which of them are
+// tried.
 //
 // Beyond net.Conn, connections have CloseRead, CloseWrite and SetLinger as TCP
 // connections do, and TryRead and NotifyReadable for event loops that must not block.
@@ -149,10 +149,10 @@
 // effects of links: jitter, loss and so on. A test that runs with many seeds searches
 // through these orders, and one that fails prints its seed.
 //
-// [Search] runs many seeds on all processors, in separate processes, and groups those
-// that fail. It shrinks failures under a [Chaos], and writes replay files, which run
-// first the next time. docs/exploring.md goes from a first test to a bug that a search
-// has found.
+// [Search] runs many seeds on all processors, in separate processes, and groups the
+// seeds that fail. It shrinks failures under a [Chaos], and writes replay files, which
+// run first the next time. docs/exploring.md goes from a first test to a bug that a
+// search has found.
 //
 // What the simulation cannot control, it can find: [CheckDeterminism] runs a
 // simulation twice and shows the first event that differs, its bytes, and who wrote
@@ -188,8 +188,7 @@
 //
 //   - crypto/rand.Reader gives each host a stream of its own, for what [Host.Run]
 //     and [Host.Go] run and the goroutines that they start. All other goroutines
-//     share one: the test's own, and those of time.AfterFunc. So run programs on
-//     hosts.
+//     share one: the test's own, and time.AfterFunc's. So run programs on hosts.
 //   - math/rand's global functions are one stream for the process.
 //   - On Go 1.26, so is the randomness that the crypto packages draw internally,
 //     whatever reader they are given: for keys, signatures and nonces, and hence for

@@ -94,7 +94,7 @@ type place struct {
 }
 
 // stillRunning returns the simulation's goroutines by host, the test's own first,
-// without the caller and without those of the simulation itself and of
+// without the caller and without the goroutines of the simulation itself and of
 // testing/synctest. It may be called in the bubble and after the bubble has ended. The
 // counts are exact if nothing runs in the meantime.
 func stillRunning(id string) []hostGoroutines {

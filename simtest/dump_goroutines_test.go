@@ -131,7 +131,7 @@ reader:
 	})
 }
 
-// Simulations do not see each other's goroutines, nor those of the process.
+// Simulations see neither each other's goroutines nor the process's.
 func TestStillRunningApart(t *testing.T) {
 	for i := range 4 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {

@@ -101,7 +101,7 @@ func (s *Sim) cutOneWayLocked(from, to []*Host) {
 	s.cutRoutesBetweenLocked(from, to)
 }
 
-// cutSidesLocked cuts the hosts of each side off from those of all other sides.
+// cutSidesLocked cuts the hosts of each side off from the hosts of all other sides.
 func (s *Sim) cutSidesLocked(sides [][]*Host) {
 	all, several := &hostSet{}, &hostSet{} // hosts of any side, and hosts of several sides
 	sets := make([]*hostSet, len(sides))

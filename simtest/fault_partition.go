@@ -59,7 +59,7 @@ func namesOf(hosts []*Host) (names []string) {
 }
 
 // Heal ends partitions: all of them, or those between the named hosts and any others.
-// It does not end those of a [Chaos].
+// It does not end a [Chaos]'s partitions.
 func (s *Sim) Heal(hosts ...string) {
 	s.mustBeHosts("Heal", hosts...)
 	s.control(fmt.Sprintf("heal %q", hosts), func() {

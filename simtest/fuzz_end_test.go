@@ -151,7 +151,7 @@ func (e *fuzzEnd) ownInstant(d time.Duration) time.Duration {
 }
 
 // instant returns a future instant in an exclusive slot of a microsecond on each host:
-// drivers have the first slot, ends those of their numbers.
+// drivers have the first slot, and each end has the slot of its number.
 func (w *fuzzWorld) instant(d time.Duration, slot int) time.Duration {
 	return (w.now() + d).Truncate(time.Microsecond) + time.Duration(slot)
 }

@@ -60,7 +60,7 @@ var fuzzGaps = [16]time.Duration{
 const fuzzPause = 5 * time.Minute
 
 // decodeFuzzProgram turns bytes into a program. Steps of one host are never at one
-// instant, since its goroutines must not race; those of different hosts and of the
+// instant, since its goroutines must not race; steps of different hosts and of the
 // director often are.
 func decodeFuzzProgram(seed uint64, tape []byte) *fuzzProgram {
 	p := &fuzzProgram{seed: seed, hosts: 2}

@@ -115,8 +115,7 @@ func (h *Host) SetTCP(tcp netem.TCP) {
 // Listen listens on one of the host's ports. The network is "tcp", "tcp4" or "tcp6".
 // The address is ":port" for all of the host's addresses, or "host:port", where host is
 // the host's name, one of its addresses, or "localhost" for connections from the host
-// itself. Port 0 picks a free port. The errors are those of net.Listen, such as
-// EADDRINUSE.
+// itself. Port 0 picks a free port. The errors are net.Listen's, such as EADDRINUSE.
 func (h *Host) Listen(network, address string) (net.Listener, error) {
 	f, local, err := h.parseLocal(network, address, false)
 	if err != nil {
@@ -153,8 +152,8 @@ func listenError(network string, addr net.Addr, err error) error {
 
 // DialContext connects to a port of a host, given by name or address: "poet:10000". With
 // network "tcp", "tcp4" or "tcp6" it takes a round trip; with "udp", "udp4" or "udp6" it
-// takes no time, and the connection is also a net.PacketConn. The errors are those of
-// net.Dialer, such as ECONNREFUSED, or a *net.DNSError for an unknown name. As with a
+// takes no time, and the connection is also a net.PacketConn. The errors are
+// net.Dialer's, such as ECONNREFUSED, or a *net.DNSError for an unknown name. As with a
 // net.Dialer, the hooks of a net/http/httptrace.ClientTrace in ctx are called for the
 // lookup of a name and for each address that is tried.
 //

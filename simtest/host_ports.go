@@ -97,7 +97,7 @@ type portTable map[uint16]portUse
 // both.
 type portUse struct {
 	v4, v6     int32
-	all4, all6 int32 // those of these that are unspecified addresses of the family
+	all4, all6 int32 // of these, bound to the family's unspecified address
 }
 
 // add adds n to the counts of an address; a dual-stack one covers both families.

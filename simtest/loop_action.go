@@ -34,7 +34,7 @@ func newSequence(side side, kind kind, count uint64) uint64 {
 	return uint64(side)<<63 | uint64(kind)<<60 | count
 }
 
-// The numbers of actions that are not a connection's. They come after those of
+// The numbers of actions that are not a connection's. They come after the numbers of
 // connections, in this order.
 const (
 	firstSocket = 1 << 62   // of datagrams; sockets are numbered from here
@@ -176,8 +176,8 @@ func followers(actions []ranked) (n int) {
 	return n
 }
 
-// tie returns a number that places a connection's actions among those of others in one
-// round.
+// tie returns a number that places a connection's actions among other connections' in
+// one round.
 func (k *key) tie(round uint64) uint64 {
 	tie := mix64.Mix(mix64.Mix(round, uint64(k.host)), k.conn)
 	if k.address != nil {

@@ -96,8 +96,9 @@ func (s *Sim) dispatchNowLocked(e *event) {
 	}
 }
 
-// A line is a sequence of events that must keep its order: those of one connection. It
-// matters only if an order is drawn, since the natural one is that of scheduling.
+// A line is a sequence of events that must keep its order: the events of one
+// connection. It matters only if an order is drawn, since the natural order is the
+// order of scheduling.
 type line struct {
 	at   time.Duration // time of the last event that is due
 	tie  uint64        // its own

@@ -59,8 +59,8 @@ func (s *Sim) SetName(name string, how Name) {
 	})
 }
 
-// A Resolver looks up names as a host of the simulation does. Its methods are those of
-// net.Resolver. Lookups do not cross the network, so partitions do not affect them; see
+// A Resolver looks up names as a host of the simulation does. It has net.Resolver's
+// methods. Lookups do not cross the network, so partitions do not affect them; see
 // [Sim.SetName] for faults that do.
 type Resolver struct{ host *Host }
 

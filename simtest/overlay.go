@@ -27,9 +27,9 @@ type Layers struct {
 }
 
 // Overlay returns which layers of the standard library's overlay are on: none, unless
-// the program was built with the overlay, as slownet test does. Then all are, or those
-// listed in the environment variable SIMTEST_OVERLAY, such as "time,net"; "none" is
-// none.
+// the program was built with the overlay, as slownet test does. Then all are, or the
+// layers listed in the environment variable SIMTEST_OVERLAY, such as "time,net";
+// "none" is none.
 func Overlay() Layers {
 	layers, _ := layersFromEnvironment()
 	return layers

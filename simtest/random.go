@@ -9,7 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// seedProcess seeds the whole process's random numbers until t ends: those of
+// seedProcess seeds the whole process's random numbers until t ends: the numbers of
 // math/rand's functions and, in tests, of crypto/rand.Reader and the crypto packages.
 // In a parallel test, or a subtest of one, it does nothing and returns false, because
 // tests that run at the same time draw from them too.

@@ -182,8 +182,8 @@ type namedReplay struct {
 }
 
 // readReplays reads the replay files of a folder, in the order of their names. There
-// are none if the folder does not exist. The error combines those of all files that
-// cannot be read; the others are still returned.
+// are none if the folder does not exist. The error combines the errors of all files
+// that cannot be read; the others are still returned.
 func readReplays(folder string) (replays []namedReplay, err error) {
 	entries, err := os.ReadDir(inPackage(folder))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -14,8 +14,8 @@ import (
 // goroutines are blocked, and continues in the loop's place. If nothing is stuck, it
 // changes nothing.
 
-// Limits on the stack dumps of a simulation, in bytes. Each goroutine in a dump takes
-// about 700 bytes and 5 microseconds, including those of other simulations.
+// Limits on the stack dumps of a simulation, in bytes. Each goroutine in a dump, other
+// simulations' goroutines included, takes about 700 bytes and 5 microseconds.
 const (
 	stallBudget     = 1 << 20  // for the reaction of programs to the end of their contexts
 	stallStepBudget = 64 << 10 // for the consequences of each ending
@@ -42,7 +42,7 @@ func (s *Sim) mayStallLocked(budget int) {
 }
 
 // How many consecutive looks wait for a goroutine that seems to be outside any bubble:
-// those of the simulation look that way while they assist the garbage collector.
+// the simulation's goroutines look that way while they assist the garbage collector.
 const (
 	enoughCollecting = 20 // for one that assists, or may
 	enoughRunning    = 3  // for one that runs, usually not of the simulation

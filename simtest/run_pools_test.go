@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// timers is a pool like those of many libraries: yamux, fasthttp, nats.
+// timers is a pool as in many libraries: yamux, fasthttp, nats.
 var timers sync.Pool
 
 // sleepPooled sleeps by a timer of the pool.

@@ -52,7 +52,7 @@ func init() {
 	maps.Copy(searched, searchedShrinks)
 }
 
-// searchedSeeds are those of this file's tests.
+// searchedSeeds are the searched programs of this file's tests.
 var searchedSeeds = map[string]func(t *testing.T){
 	"pass": func(t *testing.T) {
 		appendTo(t, "processors", fmt.Sprintln(runtime.GOMAXPROCS(0)))
@@ -272,8 +272,8 @@ func TestSearchSeveral(t *testing.T) {
 	assert.Len(t, names, 20)
 }
 
-// A search draws faults for each seed, and prints those of a failed seed. The seed has
-// the same faults in the test's own process.
+// A search draws faults for each seed, and prints the faults of a failed seed. The
+// seed has the same faults in the test's own process.
 func TestSearchChaos(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "chaos")

@@ -215,7 +215,7 @@ func (w *searchWorker) progress() uint64 {
 }
 
 // dumpBubbles returns the goroutines of a dump that are in bubbles, first those that do
-// not wait for their simulation, without those of the simulation itself. If there are
+// not wait for their simulation, without the simulation's own goroutines. If there are
 // none, it returns the whole dump. A goroutine that assists the garbage collector
 // appears outside its bubble.
 func dumpBubbles(dump string) string {

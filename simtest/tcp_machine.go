@@ -9,8 +9,8 @@ import (
 )
 
 // A machine is TCP at one end of a connection. It handles sequence numbers; the bytes
-// are in the streams. Only the loop calls its methods, and those of a connection that
-// end in Loop.
+// are in the streams. Only the loop calls its methods, and the methods of a
+// connection whose names end in Loop.
 type machine struct {
 	pair       *pair
 	alarmAt    time.Duration // of the event that calls Expire; 0 is none

@@ -46,8 +46,7 @@ func (c *conn) TryRead(p []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
-// readLocked reads without waiting. The errors, and their order, are those of
-// a socket.
+// readLocked reads without waiting. The errors, and their order, are a socket's.
 func (c *conn) readLocked(p []byte) (n int, err error) {
 	switch {
 	case c.isClosed():

@@ -55,7 +55,7 @@ type datagram struct {
 
 // ListenPacket opens a socket for datagrams on one of the host's ports. The
 // network is "udp", "udp4" or "udp6"; the address is as for Listen. The errors
-// are those of net.ListenPacket.
+// are net.ListenPacket's.
 func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 	f, local, err := h.parseLocal(network, address, true)
 	if err != nil {

@@ -215,7 +215,7 @@ func (l *lockWait) write(text *strings.Builder, all []*goroutine, hosts hostsByK
 	}
 }
 
-// writeCalls writes the calls of a goroutine, except those of this package and of the
+// writeCalls writes the calls of a goroutine, except calls of this package and of the
 // waiting itself: the innermost calls, and the outer calls in the user's code.
 func (s *stack) writeCalls(text *strings.Builder) {
 	var calls []frame

@@ -2,8 +2,8 @@ package slownet
 
 import "github.com/slowpoetry/slowpoetry/slownet/netem"
 
-// SetProfile changes the links of this connection to those of a profile, as [Conn.SetLinks]
-// does: from now on it shares them with no other connection. A connection that a [Listener]
+// SetProfile changes the links of this connection to a profile's, as [Conn.SetLinks] does:
+// from now on it shares them with no other connection. A connection that a [Listener]
 // accepted is at the server's end of the path: it reads from Up and writes to Down. For any
 // other connection, SetProfile assumes the client's end. For a server's connection that was
 // wrapped by [NewConn], call SetLinks(profile.Up, profile.Down) instead.
@@ -29,7 +29,7 @@ func (l *Listener) SetProfile(profile netem.Profile) {
 	l.SetLinks(config.Read, config.Write)
 }
 
-// SetProfile changes the links of this connection to those of a profile, as
+// SetProfile changes the links of this connection to a profile's, as
 // [PacketConn.SetLinks] does: from now on it shares them with no other connection.
 // SetProfile assumes the client's end of the path: the connection receives from Down and
 // sends to Up. At the server's end, call SetLinks(profile.Up, profile.Down) instead.

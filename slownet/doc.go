@@ -32,8 +32,8 @@
 //
 //	slownet.Config{Read: link, Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}
 //
-// A link is shared by all traffic that crosses it. The connections of a Dialer share a
-// pair of links, and so do those of a Listener and those made with a [Path]: four
+// A link is shared by all traffic that crosses it. All connections of a Dialer share
+// one pair of links, as do all connections of a Listener or a [Path]: four
 // simultaneous downloads take four times as long as one. [Config.PerConn] gives each
 // connection links of its own. Times are exact for a link with one writer at a time.
 //
@@ -54,15 +54,15 @@
 // error matches errors.ErrUnsupported.
 //
 // SyscallConn and File return the inner connection's descriptor. Reads and writes on it
-// bypass the links, including those of a library such as golang.org/x/net/ipv4, which
-// uses the descriptor. quic-go and others would use it, too, but call
-// [PacketConn.ReadBatch] and [PacketConn.WriteBatch] instead.
+// bypass the links, even if a library such as golang.org/x/net/ipv4 makes them. quic-go
+// and others would use the descriptor, too, but call [PacketConn.ReadBatch] and
+// [PacketConn.WriteBatch] instead.
 //
 // # Closing
 //
-// Close and CloseWrite return at once, as those of sockets do, and may be called with
-// locks held. Written bytes still cross the link in the background, followed by the end
-// of the stream; then the inner connection is closed. [Conn.SetLinger] discards them
+// Close and CloseWrite return at once, as a socket's do, and may be called with locks
+// held. Written bytes still cross the link in the background, followed by the end of
+// the stream; then the inner connection is closed. [Conn.SetLinger] discards them
 // instead, or makes Close wait. To wait until the bytes have arrived, call [Conn.Drain]
 // for one connection, or [Listener.Shutdown] and [Dialer.Shutdown] for all.
 //
@@ -88,8 +88,8 @@
 //
 // # Time
 //
-// All times, deadlines included, are those of [Config.Clock]. So a connection can be
-// driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
+// All times, including deadlines, are on [Config.Clock]'s time line. So a connection can
+// be driven by a clock.Mock, and runs unchanged in a testing/synctest bubble.
 //
 // With a clock.Mock, bytes are in flight once Write has returned. Bytes that the peer
 // has sent are in flight only after they were read from the inner connection; advancing

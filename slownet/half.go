@@ -166,8 +166,8 @@ func (h *half) resumeTurnLocked() error {
 }
 
 // isTakenLocked reports whether a call of the user is in progress. A copy that
-// waits for its source does not count: it writes whole pieces between those of
-// others.
+// waits for its source does not count: it writes whole pieces between the
+// writes of other calls.
 func (h *half) isTakenLocked() bool { return h.busy || h.gate.within() > h.copying.Load() }
 
 // endTurnLocked lets the next call proceed. If unlimited is set and nothing in

@@ -42,7 +42,8 @@ func TestAcceptGivesUpAtTheDeadline(t *testing.T) {
 	assert.ErrorIs(t, err, net.ErrClosed, "the deadline has passed too")
 }
 
-// A listener's deadline is on its clock, as are those of its connections.
+// The deadlines of a listener and of its connections are on the
+// listener's clock.
 func TestAListenersDeadlineIsOnItsClock(t *testing.T) {
 	t.Parallel()
 	mock := clock.NewMock()

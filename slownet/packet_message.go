@@ -13,7 +13,7 @@ type message struct {
 }
 
 // receive puts a datagram into the message. What does not fit is lost; the
-// flags say so, as those of the operating system do.
+// flags say so, as the operating system's do.
 func (m *message) receive(d datagram) {
 	fit, all := fitting(d.oob, len(m.oob))
 	m.n, m.oobn = copy(m.data, d.data), copy(m.oob, fit)

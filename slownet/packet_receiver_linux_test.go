@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A read without room for control messages does not take those of the next
-// datagram.
+// A read without room for control messages does not take the next
+// datagram's.
 func TestControlMessagesAfterAReadWithoutThem(t *testing.T) {
 	t.Parallel()
 	a := listenUDP(t)

@@ -98,7 +98,7 @@ func TestEveryUDPMethodCrossesTheLink(t *testing.T) {
 	}
 }
 
-// The errors are those of the socket itself, whatever the link.
+// The errors are the socket's own, whatever the link.
 func TestUDPMethodsFailAsTheSocketDoes(t *testing.T) {
 	t.Parallel()
 	far := listenUDP(t)

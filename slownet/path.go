@@ -150,9 +150,9 @@ func (p *Path) SetLinks(read, write netem.Link) {
 	}
 }
 
-// SetProfile changes the links of the path to those of a profile, as SetLinks
-// does. It assumes the client's end of the path. SetProfile panics on an
-// invalid profile.
+// SetProfile changes the links of the path to a profile's, as SetLinks does.
+// It assumes the client's end of the path. SetProfile panics on an invalid
+// profile.
 func (p *Path) SetProfile(profile netem.Profile) {
 	mustBeValid("Path.SetProfile", profile)
 	p.SetLinks(profile.Down, profile.Up)

@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The methods in this file are those of a *net.TCPConn that set an option of
-// the socket or give access to it. They go to the inner connection. Each
+// The methods in this file are the *net.TCPConn methods that set an option
+// of the socket or give access to it. They go to the inner connection. Each
 // returns an error that matches errors.ErrUnsupported where the inner
 // connection has no such method, and one that matches net.ErrClosed after
 // Close, even while bytes are still in flight.

@@ -131,9 +131,9 @@ type bufferedPipe struct {
 func (p *bufferedPipe) SetReadBuffer(bytes int) error  { p.read = bytes; return nil }
 func (p *bufferedPipe) SetWriteBuffer(bytes int) error { p.write = bytes; return nil }
 
-// The buffers are those of the inner connection, and over TCP the model's as well: a
-// writer gets ahead by twice the size of its send buffer plus the peer's receive
-// buffer.
+// SetReadBuffer and SetWriteBuffer set the inner connection's buffers, and over TCP
+// the model's as well: a writer gets ahead by twice the size of its send buffer plus
+// the peer's receive buffer.
 func TestBuffersOverTCP(t *testing.T) {
 	for _, tcp := range streams {
 		synctest.Test(t, func(t *testing.T) {

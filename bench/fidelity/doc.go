@@ -1,5 +1,5 @@
-// Package fidelity compares transfers in simulated time with those of a real kernel,
-// and writes docs/fidelity.md:
+// Package fidelity compares transfers in simulated time with a real kernel's, and writes
+// docs/fidelity.md:
 //
 //	cd bench && go test ./fidelity -page ../../docs/fidelity.md
 //

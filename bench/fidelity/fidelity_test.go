@@ -135,9 +135,9 @@ func compareScenarios(t *testing.T, seeds int) (rows []scenarioRow) {
 	return rows
 }
 
-// TestFidelity compares transfers with those of a kernel, and writes the page. Its
-// tolerances are those of the tests in package simtest, which know which figures
-// are random.
+// TestFidelity compares transfers with a kernel's, and writes the page. It shares
+// its tolerances with the tests in package simtest, which know which figures are
+// random.
 func TestFidelity(t *testing.T) {
 	rows := readTransfers(t, transfersFile)
 	var all []comparison

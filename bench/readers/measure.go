@@ -11,7 +11,7 @@ import (
 // A measurement is the measurement of one side.
 type measurement struct {
 	resident   float64 // bytes a connection
-	own        float64 // of these, bytes besides those of the poem
+	own        float64 // of these, bytes other than the poem's
 	cpu        time.Duration
 	goroutines int
 	late       float64 // as a share of the time that the pace takes

@@ -1,6 +1,6 @@
 // Command report writes a page about benchmark results: it executes a template
 // with the prose, and with functions for its tables and numbers. The statistics
-// are those of benchstat.
+// are benchstat's.
 //
 //	report performance.md.tmpl results.txt >performance.md
 package main

@@ -46,7 +46,7 @@ func TestPathsInPaths(t *testing.T) {
 	})
 }
 
-// Root's pings use raw sockets if the host allows no ping sockets; those of other users
+// Root's pings use raw sockets if the host allows no ping sockets; other users' pings
 // are refused, with advice.
 func TestPingsThatAreNotAllowed(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 )
 
-// The exit statuses that are not the command's, as those of env, timeout and docker run.
+// The exit statuses of slownet run itself, as env, timeout and docker run use them.
 const (
 	statusFailed     = 125
 	statusNotRunning = 126

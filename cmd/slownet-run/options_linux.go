@@ -22,7 +22,7 @@ in which every packet crosses the path that the flags describe.
   slownet run --latency 40ms --loss 5% -- ping -c 20 gateway.slownet
   slownet run --down rate=8Mbit/s --up rate=1Mbit/s -- npm install
 
-host.slownet is this machine: its ports are those of 127.0.0.1 on this machine.
+host.slownet is this machine: its ports are the ports of 127.0.0.1 here.
 gateway.slownet is the other end of the path. The exit status is the command's.
 `
 

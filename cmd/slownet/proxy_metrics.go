@@ -6,7 +6,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// proxyMetrics are the metrics of a server: those of Toxiproxy under Toxiproxy's names,
+// proxyMetrics are the metrics of a server: Toxiproxy's metrics, under the same names,
 // and further ones.
 type proxyMetrics struct {
 	server                          *proxy.Server

@@ -48,7 +48,7 @@ func timings(t *testing.T) string {
 		poets []Poet
 	}{
 		{"1, the second of the lesson", lesson[1:2]},
-		{"3, those of the lesson", lesson},
+		{"3, as in the lesson", lesson},
 		{"10 like the second", repeat(10, lesson[1])},
 		{"100 like the second", repeat(100, lesson[1])},
 		{"3, the first with --delay 1", slow},

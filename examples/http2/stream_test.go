@@ -19,8 +19,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// At 8 kbit/s a byte takes a millisecond. The bytes of a page, including those of TLS
-// and HTTP/2, are counted where they arrive; TCP adds a header to each segment.
+// At 8 kbit/s a byte takes a millisecond. The bytes of a page, including the overhead
+// of TLS and HTTP/2, are counted where they arrive; TCP adds a header to each
+// segment.
 //
 // There is a little more on the link. TCP's timer knows only the fast link, and
 // retransmits one segment without need. And HTTP/2's window updates are acknowledged,

@@ -119,8 +119,8 @@ func (f capturedFile) fields(t *testing.T, filter string, fields ...string) []st
 	return f.lines(t, args...)
 }
 
-// follow returns the bytes of both directions of a TCP stream: first those of the end
-// that sent first, then those of the other end.
+// follow returns the bytes of both directions of a TCP stream: first the bytes of the
+// end that sent first, then the bytes of the other end.
 func (f capturedFile) follow(t *testing.T, stream string) (first, second []byte) {
 	t.Helper()
 	for line := range strings.Lines(f.tshark(t, "-q", "-z", "follow,tcp,raw,"+stream)) {

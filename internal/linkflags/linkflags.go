@@ -96,7 +96,7 @@ func Named(name string) (netem.Profile, error) {
 	return profile, nil
 }
 
-// over returns the fields, and those of other that it does not have.
+// over returns the fields, and the others that it does not have.
 func (f fields) over(others fields) fields {
 	all := maps.Clone(others)
 	maps.Copy(all, f)

@@ -137,8 +137,8 @@ func (s Section) Links() (targets []string) {
 	return targets
 }
 
-// Numbers returns the numbers in the section's heading and text, without those in the targets
-// of links.
+// Numbers returns the numbers in the section's heading and text, without the numbers in the
+// targets of links.
 func (s Section) Numbers() []string {
 	text := target.ReplaceAllString(s.Heading+"\n"+s.Text, "]")
 	text = html.ReplaceAllString(defined.ReplaceAllString(text, ""), "")

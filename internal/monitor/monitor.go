@@ -40,8 +40,8 @@ func (a *Address) String() string { return string(*a) }
 // Type returns the kind of value for the help.
 func (a *Address) Type() string { return "address" }
 
-// A Monitor serves the metrics of its Registry, which include those of the
-// process and of the Go runtime.
+// A Monitor serves the metrics of its Registry, which include the metrics of
+// the process and of the Go runtime.
 type Monitor struct {
 	Registry *prometheus.Registry
 

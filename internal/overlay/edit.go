@@ -98,7 +98,7 @@ func after(call string, n int, text string) place {
 }
 
 // calls replaces the name of a called function in all calls, of which there must
-// be count, and inserts arguments in front of those of the call.
+// be count, and inserts arguments before the call's own.
 func calls(call string, count int, name string, arguments ...string) place {
 	return func(d *declaration) ([]change, error) {
 		found := d.calls(call)

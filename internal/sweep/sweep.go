@@ -77,8 +77,8 @@ func (g *Group) First() uint64 {
 	return g.Seeds[0]
 }
 
-// A Shard is the share of the seeds that one of several machines runs: those
-// with seed modulo Total = Index-1. The zero Shard means all seeds.
+// A Shard is the share of the seeds that one of several machines runs: the
+// seeds with seed modulo Total = Index-1. The zero Shard means all seeds.
 type Shard struct {
 	Index int `json:"index"` // from 1
 	Total int `json:"total"`

@@ -33,8 +33,8 @@ func serveMQTT(ctx context.Context) error {
 	return broker.Close()
 }
 
-// A listener of MQTT publishes three texts at once, and receives them and those of
-// the other one.
+// An mqttSession publishes three texts at once, and receives them and the texts of
+// the other session.
 type mqttSession struct {
 	client paho.Client
 	name   string

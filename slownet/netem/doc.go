@@ -9,9 +9,9 @@
 // A [Link] describes one direction of a path: its latency and how much it
 // varies, its rate, its queue, and how packets are lost, duplicated, corrupted
 // and reordered. The zero Link passes everything at once. A [Profile] is a
-// named path in both directions: [ProfileByName] knows those of well-known
-// tools, such as "webpagetest/3g" and DevTools' "slow 3g", and [ParseProfile]
-// reads your own.
+// named path in both directions: [ProfileByName] knows the profiles of
+// well-known tools, such as "webpagetest/3g" and DevTools' "slow 3g", and
+// [ParseProfile] reads your own.
 //
 // A [Line] is a link in use, shared by everything that crosses it. A packet
 // sent on it may be lost (by one of netem's models, such as Gilbert-Elliott).
@@ -76,7 +76,7 @@
 //     9293, section 3.8.4) stay unanswered.
 //
 // Transfer times over paths with a rate, a queue and random loss are tested
-// against those of a real kernel; testdata has its figures.
+// against a real kernel's; testdata has its figures.
 //
 // # Limitations
 //
@@ -95,8 +95,8 @@
 // no correlation, reordering has no gap; a duplicate is not lost by itself; a
 // reordered packet is serialized at the rate like all others. The jitter of a
 // stream that has no rate and no loss is drawn once for each write. With a
-// replay or a bottleneck, packets keep their order under jitter, but those
-// after a late packet are not spaced at the rate, as they are with a rate.
+// replay or a bottleneck, packets keep their order under jitter, but packets
+// after a late one are not spaced at the rate, as they are with a rate.
 //
 // CoDel and FQ-CoDel have the RFCs' parameters, which cannot be set: a target
 // of 5 ms, an interval of 100 ms, 1,024 queues, a quantum of 1,514 bytes.

@@ -106,7 +106,7 @@ func TestBottleneckSetRate(t *testing.T) {
 }
 
 // Flows that began at different times share a bottleneck's one time line: 1,500
-// bytes of one that began 10 s later queue behind those of the other.
+// bytes of a flow that began 10 s later wait for the bytes of the other flow.
 func TestBottleneckOrigins(t *testing.T) {
 	for _, later := range []time.Duration{10 * time.Second, -10 * time.Second} {
 		shared := NewBottleneck(Mbps)

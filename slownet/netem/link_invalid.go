@@ -2,8 +2,7 @@ package netem
 
 import "fmt"
 
-// An invalidError describes an invalid field, in the words of Go and in those
-// of JSON.
+// An invalidError describes an invalid field, in Go's words and in JSON's.
 type invalidError struct {
 	inGo   string // names the field as Go does
 	inJSON string // without the field's name, for errors that give its path in the JSON

@@ -47,7 +47,7 @@ func TestStreamsShareALine(t *testing.T) {
 	}
 }
 
-// A datagram waits for those of another socket on the same line, and for a
+// A datagram waits for datagrams of another socket on the same line, and for a
 // stream's packet.
 func TestDatagramsShareALine(t *testing.T) {
 	line := NewLine(Link{Rate: Mbps, Queue: Queue{Bytes: 375}, Latency: ms}, 0)

@@ -50,7 +50,7 @@ func (f *PacketFlow) Link() Link { return f.line.Link() }
 // SharedLink returns the line's link; see [Line.SharedLink].
 func (f *PacketFlow) SharedLink() *Link { return f.line.link }
 
-// SetLink is [Line.SetLink] of its line.
+// SetLink changes the line's link; see [Line.SetLink].
 func (f *PacketFlow) SetLink(link Link) { f.line.SetLink(link) }
 
 // Free returns when the next datagram may enter the link. A time in the past

@@ -16,8 +16,8 @@ import (
 //	  "lookup": "3s"
 //	}
 //
-// All fields may be omitted; the default is zero. The fields of down and up are
-// those of [Link], except Bottleneck:
+// All fields may be omitted; the default is zero. Both down and up have the fields
+// of [Link], except Bottleneck:
 //
 //   - latency: a duration, in the syntax of time.ParseDuration.
 //   - jitter: a duration, the deviation of a uniform distribution; or
@@ -34,7 +34,7 @@ import (
 //   - loss: a percentage; or one of tc-netem's models:
 //     {"model": "gilbert-elliott", "p": "1%", "r": "10%", "1-h": "100%", "1-k": "0%"} or
 //     {"model": "markov", "p13": "1%", "p31": "99%", "p32": "0%", "p23": "100%", "p14": "0%"}.
-//     All but p and p13 may be omitted; the defaults are those of tc-netem:
+//     All but p and p13 may be omitted; the defaults are tc-netem's:
 //     r is 100% - p, and p31 is 100% - p13; the others are as shown.
 //   - duplicate, corrupt, reorder: a percentage; or
 //     {"probability": "2%", "correlation": "25%"}.

@@ -16,8 +16,8 @@ type jsonField struct {
 	pointer  any // to the field of the struct
 }
 
-// fieldsOf returns the fields of the struct that a pointer points to, including those of
-// embedded structs.
+// fieldsOf returns the fields of the struct that a pointer points to, including the
+// fields of embedded structs.
 func fieldsOf(pointer any) (fields []jsonField) {
 	of := reflect.ValueOf(pointer).Elem()
 	for _, f := range reflect.VisibleFields(of.Type()) {

@@ -20,7 +20,7 @@ import (
 // changing their figures. The old names work, too, since Puppeteer and many
 // tutorials still use them: "slow 3g" is "chrome/3g" and "fast 3g" is
 // "chrome/slow-4g". WebPageTest puts the words in the other order: "3g slow" is
-// "webpagetest/3gslow", whose figures differ from those of DevTools' "slow 3g".
+// "webpagetest/3gslow", whose figures differ from DevTools' "slow 3g".
 //
 // A name that exists in several families, such as "3g", is an error that lists
 // them. The error for an unknown name lists all known names, and suggests the

@@ -16,10 +16,10 @@ const (
 	fromGRPC = "gRPC, google.golang.org/grpc/benchmark/latency: states the latency one way, as here; " +
 		"its kilobits are 1024 bits per second and 1000 here"
 
-	fromComcast = "Comcast, github.com/tylertreat/comcast: delays outgoing packets only, so its latency is what a round trip gains, " +
-		"halved here; rate and loss are those of both directions"
+	fromComcast = "Comcast, github.com/tylertreat/comcast: delays outgoing packets only, so its latency adds to the round trip once, " +
+		"and is halved here; rate and loss apply to each direction"
 
-	fromLoadero = "Loadero, network conditions, satellite: does not say which way; what a satellite's round trip takes, so it is halved here"
+	fromLoadero = "Loadero, network conditions, satellite: does not say which way; the latency is a satellite's round trip, so it is halved here"
 )
 
 // presets are the profiles of this package.

@@ -130,7 +130,7 @@ func TestFQCoDelDropsFromTheLongest(t *testing.T) {
 	}
 }
 
-// The limits are those of the RFC: 10,240 packets and 32 MiB.
+// The limits are the RFC's: 10,240 packets and 32 MiB.
 func TestFQCoDelLimits(t *testing.T) {
 	assert.Equal(t, 10_240, admittedTo(Queue{Discipline: FQCoDel}, 1000), "with the one that passes")
 	assert.Equal(t, 512, admittedTo(Queue{Discipline: FQCoDel}, 65536))

@@ -19,7 +19,7 @@ func (l *Line) latency(id PacketID, d draws) time.Duration {
 	return max(0, timeline.Add(l.link.Latency, jitter.vary(uint64(random))))
 }
 
-// impairments are those of one packet, other than jitter.
+// impairments are the impairments of one packet, except jitter.
 type impairments struct{ lost, duplicated, corrupted, reordered bool }
 
 // impair draws the impairments of a packet, or of a retransmission of the last

@@ -12,7 +12,7 @@ type Overrides struct {
 	Rolls map[Draw]uint64
 
 	// NoImpairments suppresses all random loss, duplication, corruption and
-	// reordering except those of Rolls.
+	// reordering, except where Rolls has a roll.
 	NoImpairments bool
 
 	// OnImpairment, if it is not nil, is called for each loss, duplicate,

@@ -120,9 +120,9 @@ func (b *receiveBuffer) measure(now, echo time.Duration) {
 }
 
 // adapt grows the buffer if the application has read more in the last round
-// trip than ever before. The application is reading n bytes after those
-// consumed, a segment at a time: what waits after the first segment counts in
-// the next round trip. beyond is how far out-of-order data reaches.
+// trip than ever before. The application is reading n bytes after the
+// consumed ones, a segment at a time: what waits after the first segment
+// counts in the next round trip. beyond is how far out-of-order data reaches.
 func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, beyond int) {
 	read := consumed + int64(min(n, MSS))
 	if b.isFixed || (b.roundTrip == 0 || now-b.since < b.roundTrip) && !b.isInstant(now, read) {

@@ -48,7 +48,7 @@ func (q *retransmissionQueue) hasSACKs() bool { return q.board != nil && q.board
 type sentSegment struct {
 	seq          int64
 	sent         time.Duration // time of the last transmission
-	older, newer int64         // in the list of those in flight; none at its ends
+	older, newer int64         // in the list of segments in flight; none at its ends
 	size         int32
 	state        segmentState
 	again        bool // sent more than once
@@ -103,7 +103,7 @@ func (q *retransmissionQueue) grow() {
 	q.ring = bigger
 }
 
-// append puts a segment at the end of those in flight.
+// append puts a segment at the end of the segments in flight.
 func (q *retransmissionQueue) append(number int64) {
 	s := q.at(number)
 	s.older, s.newer = q.newest, none
@@ -115,7 +115,7 @@ func (q *retransmissionQueue) append(number int64) {
 	q.newest = number
 }
 
-// unlink takes a segment out of those in flight.
+// unlink takes a segment out of the segments in flight.
 func (q *retransmissionQueue) unlink(number int64) {
 	s := q.at(number)
 	if s.older == none {
@@ -228,8 +228,8 @@ func (q *retransmissionQueue) find(seq int64) int64 {
 	return low
 }
 
-// newlySacked calls f with the numbers of the segments that the blocks of a
-// selective acknowledgement cover and those of the previous one did not, in
+// newlySacked calls f with the numbers of the segments that a selective
+// acknowledgement's blocks cover and the previous one's did not, in
 // ascending order, so that segments that arrived in order do not look
 // reordered.
 func (q *retransmissionQueue) newlySacked(blocks []Block, f func(number int64)) {

@@ -31,7 +31,7 @@ func (e endpoint) isReachedBy(upstream endpoint) bool {
 			to = loopbackLike(to)
 		}
 		for _, at := range addressesOf(host) {
-			// [::] is all addresses, and 0.0.0.0 those of IPv4.
+			// [::] is all addresses, and 0.0.0.0 all IPv4 addresses.
 			all := at.IsUnspecified() && (host == "" || at.Is6() || to.Is4())
 			if at == to || all && isOfThisMachine(to) {
 				return true

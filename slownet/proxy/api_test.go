@@ -21,7 +21,7 @@ func ask(a *API, method, path, body string, header ...string) (status int, text 
 	return w.Code, w.Body.String()
 }
 
-// The answers are those of Toxiproxy 2.12, word for word.
+// The answers equal the answers of Toxiproxy 2.12, word for word.
 func TestAPI(t *testing.T) {
 	a := &API{Server: newServer(t)}
 	const p = `{"name":"p","listen":"127.0.0.1:1","upstream":"127.0.0.1:2","enabled":false,"toxics":[]}`

@@ -27,7 +27,7 @@
 //
 // A [Link] is a path of package slownet between the proxy and the server: TCP in packets,
 // with slow start, loss and queues. Connecting takes a round trip over it. Its random
-// draws, and those of all toxics, follow from [Server.Seed].
+// draws, like the draws of all toxics, follow from [Server.Seed].
 //
 // The datagrams of each client reach the server from a socket of its own. Message
 // boundaries are preserved; a toxic without room drops datagrams.

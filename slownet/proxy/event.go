@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A ServerEvent is an event of a [Server]'s proxies. The events of bytes are those of
-// package trace.
+// A ServerEvent is an event of a [Server]'s proxies. Package trace has the events of
+// bytes.
 type ServerEvent struct {
 	Kind     ServerEventKind
 	Proxy    string        // its name

@@ -180,7 +180,7 @@ func (p fileProxyJSON) config(bottlenecks map[string]netem.Rate) (c Config, err 
 	return c, c.check()
 }
 
-// all returns the toxics of a configuration, and those of the steps of its schedule.
+// all returns the toxics of a configuration, and the toxics of each step of its schedule.
 func (c *Config) all() [][]Toxic {
 	all := [][]Toxic{c.Toxics}
 	for _, step := range c.Schedule.Steps {

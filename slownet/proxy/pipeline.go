@@ -85,9 +85,10 @@ type restaging struct {
 	datagrams bool
 }
 
-// restage replaces the stages by those of the toxics that affect the connection, and
-// reports whether anything changes. Stages that stay keep their items; items of removed
-// stages move on. It also reports whether the removal of a toxic ends the connection.
+// restage replaces the stages by the stages of the toxics that affect the connection,
+// and reports whether anything changes. Stages that stay keep their items; items of
+// removed stages move on. It also reports whether the removal of a toxic ends the
+// connection.
 func (p *pipeline) restage(r restaging) (changed, ends bool) {
 	var room [8]*toxic
 	wanted := r.wanted(room[:0])
@@ -133,7 +134,8 @@ func (r *restaging) wanted(wanted []*toxic) []*toxic {
 	return wanted
 }
 
-// isOf reports whether the stages are exactly those of the toxics.
+// isOf reports whether the pipeline has exactly one stage for each of the toxics, in
+// order.
 func (p *pipeline) isOf(toxics []*toxic) bool {
 	return slices.EqualFunc(p.stages, toxics, func(e entry, t *toxic) bool { return e.toxic == t })
 }

@@ -37,7 +37,7 @@ func (p *Proxy) AddToxic(t Toxic) (Toxic, error) {
 	return t, nil
 }
 
-// UpdateToxic changes the attributes and the toxicity of a toxic to those in a JSON
+// UpdateToxic changes the attributes and the toxicity of a toxic to the values in a JSON
 // object, as in Toxiproxy's API. Missing fields keep their values.
 func (p *Proxy) UpdateToxic(name string, data []byte) (Toxic, error) {
 	return p.changeToxic(name, func(t *Toxic) error {

@@ -146,8 +146,8 @@ func (p *Proxy) take(o *serving) {
 	p.serve(o)
 }
 
-// setToxics replaces the toxics with those of a list. A toxic with the same name and type
-// is updated.
+// setToxics replaces the toxics with the given ones. A toxic with the same name and type is
+// updated.
 func (p *Proxy) setToxics(toxics []Toxic) {
 	var named []string
 	for _, t := range toxics {

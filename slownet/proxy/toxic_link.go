@@ -10,7 +10,7 @@ import (
 )
 
 // Link makes connections travel over a link of the model, as packets of TCP or as
-// datagrams; see package netem. In JSON its fields are those of a link of a profile,
+// datagrams; see package netem. In JSON it has the fields of a link in a profile,
 // see [netem.ParseProfile], and "profile", "congestion" and "bottleneck".
 //
 // All connections of a proxy share its links, unless the scope of the toxic is

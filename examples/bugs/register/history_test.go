@@ -20,7 +20,7 @@ func TestViolation(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		history []operation
-		want    []operation // that cannot be those of one register
+		want    []operation // operations that contradict each other
 	}{
 		"nothing":           {},
 		"one after another": {history: []operation{read(0, 1, 2), write(1, 3, 4), read(1, 5, 6), write(2, 7, 8), read(2, 9, 10)}},

@@ -51,5 +51,5 @@ func (s *Session) Commit() {
 // Rollback ends a transaction and discards its lines.
 func (s *Session) Rollback() { s.InTransaction, s.pending = false, nil }
 
-// Select returns the lines, including those of the transaction.
+// Select returns the table's lines, followed by the transaction's.
 func (s *Session) Select() []string { return append(s.Table.Lines(), s.pending...) }

@@ -10,8 +10,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A block contains a number of events in columns. Numbers are variable-length integers
-// (those of encoding/binary), which compress well: most are small, or the same as before.
+// A block contains a number of events in columns. Numbers are encoding/binary's
+// variable-length integers, which compress well: most are small, or the same as before.
 type block struct {
 	called func(trace.Conn) string // the display name of a connection; may be nil
 

@@ -27,11 +27,11 @@ type Options struct {
 	// most 32 MiB of payload; later events have none, and the page says so.
 	PayloadBytes int
 
-	// Compare marks in each run the first event that differs from those of the other
-	// runs, says up to where the runs are equal, and links to the marks. Events are equal
-	// if everything that [trace.Digest] covers is equal; packets are not compared. The
-	// runs are read in parallel, so their Events must be independent of each other.
-	// Compare has no effect on fewer than two runs.
+	// Compare marks in each run the first event that differs from the other runs, says up
+	// to where the runs are equal, and links to the marks. Events are equal if everything
+	// that [trace.Digest] covers is equal; packets are not compared. The runs are read in
+	// parallel, so their Events must be independent of each other. Compare has no effect
+	// on fewer than two runs.
 	Compare bool
 }
 
@@ -40,8 +40,8 @@ type Run struct {
 	Title  string       // such as the file's name
 	Header trace.Header // describes the run below the title; may be zero
 
-	// Events are the events in order, such as those of [trace.Reader.All]. No events are
-	// read after an error.
+	// Events yields the events in order, as [trace.Reader.All] does. No events are read
+	// after an error.
 	Events iter.Seq2[trace.Event, error]
 
 	// Names returns the display name of a connection, or "" for its own name, such as
