@@ -35,6 +35,8 @@ func Parse(s string, minPort int) (string, error) {
 	switch {
 	case port == "":
 		return "", fmt.Errorf("address %q: the port is missing: want PORT or HOST:PORT, such as 10000", s)
+	case isHostAlone(s):
+		return "", fmt.Errorf("address %q: the port is missing: want PORT or HOST:PORT, such as %s:10000", s, s)
 	case err != nil && strings.Trim(port, "0123456789") != "":
 		return "", fmt.Errorf("address %q: port %q is not a number: want %d to 65535", s, port, minPort)
 	case err != nil || number < uint64(minPort) || number > 65535:
@@ -44,6 +46,12 @@ func Parse(s string, minPort int) (string, error) {
 		host = DefaultHost
 	}
 	return net.JoinHostPort(host, strconv.FormatUint(number, 10)), nil
+}
+
+// isHostAlone reports whether s is a host without a port: a name, or an IPv4 address. What
+// begins with a digit and has no dot is rather a port.
+func isHostAlone(s string) bool {
+	return isHost(s) && (strings.Contains(s, ".") || strings.IndexFunc(s, unicode.IsLetter) == 0)
 }
 
 // isHost reports whether s can be a host: an IP address, or a name of letters,

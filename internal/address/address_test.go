@@ -26,7 +26,11 @@ func TestParse(t *testing.T) {
 	for s, want := range map[string]string{
 		"":                     `address "": the port is missing: want PORT or HOST:PORT, such as 10000`,
 		"localhost:":           `address "localhost:": the port is missing: want PORT or HOST:PORT, such as 10000`,
-		"http":                 `address "http": port "http" is not a number: want 1 to 65535`,
+		"http":                 `address "http": the port is missing: want PORT or HOST:PORT, such as http:10000`,
+		"db.example":           `address "db.example": the port is missing: want PORT or HOST:PORT, such as db.example:10000`,
+		"3g.example":           `address "3g.example": the port is missing: want PORT or HOST:PORT, such as 3g.example:10000`,
+		"192.0.2.1":            `address "192.0.2.1": the port is missing: want PORT or HOST:PORT, such as 192.0.2.1:10000`,
+		"80a":                  `address "80a": port "80a" is not a number: want 1 to 65535`,
 		"a:http":               `address "a:http": port "http" is not a number: want 1 to 65535`,
 		"-1":                   `address "-1": port "-1" is not a number: want 1 to 65535`,
 		"+80":                  `address "+80": port "+80" is not a number: want 1 to 65535`,
@@ -56,8 +60,8 @@ func TestParsePortZero(t *testing.T) {
 	}
 	_, err := address.Parse("65536", 0)
 	assert.EqualError(t, err, `address "65536": port 65536 is out of range: want 0 to 65535`)
-	_, err = address.Parse("http", 0)
-	assert.EqualError(t, err, `address "http": port "http" is not a number: want 0 to 65535`)
+	_, err = address.Parse(":http", 0)
+	assert.EqualError(t, err, `address ":http": port "http" is not a number: want 0 to 65535`)
 	_, err = address.Parse("localhost:0", 1)
 	assert.EqualError(t, err, `address "localhost:0": port 0 is out of range: want 1 to 65535`)
 }
