@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 
 	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/internal/linkflags"
@@ -63,9 +64,16 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 			o.profile = profile
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
+		case !isDirectory(filepath.Dir(o.setFile)):
+			return nil, cli.Usagef("--set-file: there is no directory %s: create it, or choose another file", filepath.Dir(o.setFile))
 		}
 	}
 	return o, usable(o.profile)
+}
+
+func isDirectory(name string) bool {
+	is, err := os.Stat(name)
+	return err == nil && is.IsDir()
 }
 
 // readProfile reads a profile for packets.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -92,4 +95,26 @@ func TestSetFileAtTheStart(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`{"up": {"loss": "1"}}`), 0o644))
 	_, err = parse([]string{"--set-file", file, "true"}, io.Discard)
 	assert.ErrorContains(t, err, file+": netem: profile, line 1: up.loss: ")
+	_, err = parse([]string{"--set-file", filepath.Dir(file) + "/missing/path.json", "true"}, io.Discard)
+	assert.ErrorContains(t, err, "--set-file: there is no directory "+filepath.Dir(file)+"/missing: create it, or choose another file")
+}
+
+// A file that cannot be read is reported once, and is applied when it can be read.
+func TestWatchReportsOnce(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "path.json")
+	require.NoError(t, os.Mkdir(file, 0o755)) // as a file of a mistaken kind
+	stop, warnings, set := make(chan struct{}), make(chan string, 100), make(chan netem.Profile, 1)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		watch(file, stop, func(p netem.Profile) { set <- p }, func(format string, args ...any) { warnings <- fmt.Sprintf(format, args...) })
+	})
+	assert.Contains(t, <-warnings, "is a directory")
+	time.Sleep(4 * watchEvery)
+	assert.Empty(t, warnings)
+	require.NoError(t, os.Remove(file))
+	require.NoError(t, os.WriteFile(file, []byte(`{"up": {"loss": "1%"}}`), 0o644))
+	assert.Equal(t, 0.01, (<-set).Up.Loss.Random)
+	close(stop)
+	watching.Wait()
 }

@@ -17,6 +17,7 @@ const watchEvery = 100 * time.Millisecond
 // closed. An invalid file changes nothing, and is reported once.
 func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func(format string, args ...any)) {
 	old, _ := os.ReadFile(file)
+	reported := "" // why the file cannot be read
 	for {
 		select {
 		case <-stop:
@@ -27,11 +28,15 @@ func watch(file string, stop <-chan struct{}, set func(netem.Profile), warn func
 		if errors.Is(err, fs.ErrNotExist) || err == nil && (bytes.Equal(data, old) || len(data) == 0) {
 			continue // unchanged, or an editor may be writing it
 		}
-		var profile netem.Profile
-		if err == nil {
-			old = data
-			profile, err = netem.ParseProfile(data)
+		if err != nil {
+			if err.Error() != reported {
+				warn("the path was not changed: %v", err)
+			}
+			reported = err.Error()
+			continue
 		}
+		reported, old = "", data
+		profile, err := netem.ParseProfile(data)
 		if err == nil {
 			err = usable(profile)
 		}
