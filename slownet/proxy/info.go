@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -19,7 +20,7 @@ type ConnInfo struct {
 // FlowInfo counts bytes in one direction.
 type FlowInfo struct {
 	Bytes int64   `json:"bytes"` // passed on
-	Rate  float64 `json:"rate"`  // bytes per second, over about the last second
+	Rate  float64 `json:"rate"`  // bytes per second, over about the last second, rounded to a whole number
 	Held  int     `json:"held"`  // bytes held by toxics
 	Ended bool    `json:"ended"` // the stream has ended
 }
@@ -108,7 +109,7 @@ func (w *datagramFlow) info() FlowInfo {
 }
 
 func (p *pipeline) info(now time.Duration, m *meter, ended bool) FlowInfo {
-	i := FlowInfo{Bytes: m.total.Load(), Rate: m.rateAt(now), Held: p.out.size, Ended: ended}
+	i := FlowInfo{Bytes: m.total.Load(), Rate: math.Round(m.rateAt(now)), Held: p.out.size, Ended: ended}
 	for _, e := range p.stages {
 		i.Held += e.stage.held()
 	}

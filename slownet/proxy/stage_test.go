@@ -248,3 +248,13 @@ func TestDrawsRepeat(t *testing.T) {
 	}
 	assert.InDelta(t, 100, count, 3*math.Sqrt(200*0.25))
 }
+
+// The rate of a flow is a whole number, and 0 soon after the last byte.
+func TestRate(t *testing.T) {
+	var m meter
+	m.add(time.Second, 1000)
+	rate := func(now time.Duration) float64 { return new(pipeline).info(now, &m, false).Rate }
+	assert.EqualValues(t, 1000, rate(time.Second))
+	assert.EqualValues(t, 368, rate(2*time.Second))
+	assert.EqualValues(t, 0, rate(10*time.Second))
+}
