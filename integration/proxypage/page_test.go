@@ -284,6 +284,19 @@ func TestErrors(t *testing.T) {
 	assert.Empty(t, text(t, tab, "#failed"))
 }
 
+// The page shows what happens to clients when the upstream is dead, and that it is dead.
+func TestDeadUpstream(t *testing.T) {
+	at, p := serve(t, "db")
+	tab := open(t, at, 800, 600)
+	becomes(t, tab, ".dead", "When the upstream is dead, clients are reset.")
+	status := eval[int](t, tab, `fetch("/proxies/db", {method: "PATCH", body: '{"upstream": "127.0.0.1:1", "deadUpstream": "refuse"}'}).then(r => r.status)`)
+	require.Equal(t, 200, status)
+	becomes(t, tab, ".dead", "When the upstream is dead, clients are refused.")
+	_, err := dial(t, p).Read(make([]byte, 1))
+	require.Error(t, err)
+	becomes(t, tab, ".dead", "The upstream is dead, and clients are refused: dial tcp 127.0.0.1:1: ")
+}
+
 const hostile = `</script><script>hacked=1</script><img src=x onerror=hacked=2><svg onload=hacked=3>"'><!--` + "\u202e\u2028/?#%2e"
 
 // Names are always shown as text, never as HTML, and the whole page works with unusual

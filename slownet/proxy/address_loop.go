@@ -4,11 +4,15 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strings"
 )
 
+// A lookUp returns the addresses of a name, or none if it has none. A nil lookUp knows no name.
+type lookUp func(name string) []netip.Addr
+
 // isReachedBy reports whether a connection to an upstream address would reach a proxy that
-// listens at e. It does not look up names, except localhost.
-func (e endpoint) isReachedBy(upstream endpoint) bool {
+// listens at e. It looks up names only if both have the same port, and localhost never.
+func (e endpoint) isReachedBy(upstream endpoint, named lookUp) bool {
 	if e.network != upstream.network {
 		return false
 	}
@@ -26,11 +30,11 @@ func (e endpoint) isReachedBy(upstream endpoint) bool {
 	if host == toHost {
 		return true
 	}
-	for _, to := range addressesOf(toHost) {
+	for _, to := range addressesOf(toHost, named) {
 		if to.IsUnspecified() { // as an upstream, it is the machine itself
 			to = loopbackLike(to)
 		}
-		for _, at := range addressesOf(host) {
+		for _, at := range addressesOf(host, named) {
 			// [::] is all addresses, and 0.0.0.0 all IPv4 addresses.
 			all := at.IsUnspecified() && (host == "" || at.Is6() || to.Is4())
 			if at == to || all && isOfThisMachine(to) {
@@ -51,20 +55,22 @@ func isSamePort(network, a, b string) bool {
 	return a != "0" && a != ""
 }
 
-// addressesOf returns the addresses of a host that are known without a lookup. No host is
-// the machine itself.
-func addressesOf(host string) []netip.Addr {
-	switch host {
-	case "":
+// addressesOf returns the addresses of a host. No host is the machine itself.
+func addressesOf(host string, named lookUp) []netip.Addr {
+	name := strings.ToLower(strings.TrimSuffix(host, "."))
+	switch {
+	case host == "":
 		return []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
-	case "localhost":
+	case name == "localhost" || strings.HasSuffix(name, ".localhost"): // RFC 6761
 		return []netip.Addr{loopbackLike(netip.IPv4Unspecified()), netip.IPv6Loopback()}
 	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
+	if address, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{address.Unmap()}
+	}
+	if named == nil {
 		return nil
 	}
-	return []netip.Addr{address.Unmap()}
+	return named(host)
 }
 
 // loopbackLike returns the loopback address of the same IP version.

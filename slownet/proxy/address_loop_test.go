@@ -36,6 +36,8 @@ func TestNoProxyOfItself(t *testing.T) {
 		{"[::1]:80", "[::1]:80", true},
 		{own + ":80", own + ":80", true},
 		{"db:80", "db:80", true},
+		{"127.0.0.1:80", "LocalHost.:80", true},
+		{"127.0.0.1:80", "web.localhost:80", true},
 		{"udp:127.0.0.1:53", "udp:localhost:53", true},
 		{"unix:/tmp/a", "unix:/tmp//a", true},
 

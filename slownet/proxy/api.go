@@ -177,10 +177,19 @@ func (a *API) proxyOf(r *http.Request) (*Proxy, error) {
 	return nil, errProxyNotFound
 }
 
+// json returns the proxy's configuration and state.
+func (p *Proxy) json() proxyJSON {
+	is := p.Config().json()
+	if err := p.UpstreamError(); err != nil {
+		is.UpstreamError = err.Error()
+	}
+	return is
+}
+
 func (a *API) index(*http.Request) (int, any, error) {
-	all := map[string]Config{}
+	all := map[string]proxyJSON{}
 	for _, p := range a.Server.Proxies() {
-		all[p.Name()] = p.Config()
+		all[p.Name()] = p.json()
 	}
 	return http.StatusOK, all, nil
 }
@@ -203,7 +212,7 @@ func (a *API) create(r *http.Request) (int, any, error) {
 	if err := readJSON(r, &in); err != nil {
 		return 0, nil, err
 	}
-	p, err := a.Server.Add(in.config())
+	p, err := a.Server.addLiterally(in.config())
 	if err != nil {
 		return 0, nil, err
 	}
@@ -215,7 +224,7 @@ func (a *API) show(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, p.Config(), nil
+	return http.StatusOK, p.json(), nil
 }
 
 func (a *API) update(r *http.Request) (int, any, error) {

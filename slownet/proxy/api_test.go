@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +20,40 @@ func ask(a *API, method, path, body string, header ...string) (status int, text 
 	r := httptest.NewRequest(method, "http://127.0.0.1:8474"+path, strings.NewReader(body))
 	w := testnet.Ask(a, r, header...)
 	return w.Code, w.Body.String()
+}
+
+// The API shows that the server cannot be reached, until it can be reached again or the
+// proxy is disabled.
+func TestAPIUpstreamError(t *testing.T) {
+	for _, does := range []DeadUpstream{ResetClient, RefuseClients} {
+		a := &API{Server: newServer(t)}
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		at := listener.Addr().String()
+		require.NoError(t, listener.Close())
+		p := addTo(t, a.Server, Config{Upstream: at, DeadUpstream: does})
+		isDead := func() bool {
+			_, text := ask(a, "GET", "/proxies/p", "")
+			_, all := ask(a, "GET", "/proxies", "")
+			require.Equal(t, `{"p":`+text+`}`, all)
+			return strings.Contains(text, `"upstreamError":"dial tcp `+at+`: `)
+		}
+		assert.False(t, isDead())
+		_, _ = dial(t, p).Read(make([]byte, 1))
+		assert.True(t, isDead())
+
+		require.NoError(t, p.SetEnabled(false))
+		assert.False(t, isDead())
+		require.NoError(t, p.SetEnabled(true))
+		_, _ = dial(t, p).Read(make([]byte, 1))
+		assert.True(t, isDead())
+
+		listenFor(t, "tcp", at, echo)
+		if does == ResetClient {
+			exchange(t, dial(t, p), []byte("hello"))
+		}
+		assert.Eventually(t, func() bool { return !isDead() }, 10*time.Second, ms)
+	}
 }
 
 // The answers equal the answers of Toxiproxy 2.12, word for word.

@@ -88,13 +88,19 @@ type proxyJSON struct {
 	Enabled      bool         `json:"enabled"`
 	DeadUpstream DeadUpstream `json:"deadUpstream,omitzero"`
 	Toxics       []Toxic      `json:"toxics"`
+
+	// UpstreamError is the state of a proxy, not part of its configuration. It is empty
+	// unless the latest attempt to connect to the server failed.
+	UpstreamError string `json:"upstreamError,omitempty"`
 }
 
 // MarshalJSON writes the configuration in the form of Toxiproxy's API.
-func (c Config) MarshalJSON() ([]byte, error) {
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.json()) }
+
+func (c Config) json() proxyJSON {
 	toxics := c.Toxics
 	if toxics == nil {
 		toxics = []Toxic{}
 	}
-	return json.Marshal(proxyJSON{c.Name, c.Listen, c.Upstream, !c.Disabled, c.DeadUpstream, toxics})
+	return proxyJSON{Name: c.Name, Listen: c.Listen, Upstream: c.Upstream, Enabled: !c.Disabled, DeadUpstream: c.DeadUpstream, Toxics: toxics}
 }

@@ -17,6 +17,8 @@ import (
 type File struct {
 	Seed    *uint64 // nil if it has none
 	Proxies []Config
+
+	isToxiproxy bool // it is Toxiproxy's
 }
 
 type fileJSON struct {
@@ -124,6 +126,7 @@ func nameOf(name string, i int) string {
 
 // parseToxiproxyFile parses a Toxiproxy configuration.
 func parseToxiproxyFile(data []byte) (f File, err error) {
+	f.isToxiproxy = true
 	var input []proxyInput
 	if err := json.Unmarshal(data, &input); err != nil {
 		return f, inLine(data, err)

@@ -45,5 +45,5 @@ func (s *Server) addOrReplace(c Config) (*Proxy, error) {
 			return nil, err
 		}
 	}
-	return s.Add(c)
+	return s.addLiterally(c)
 }

@@ -37,6 +37,7 @@ type Proxy struct {
 
 	interruption interruption
 	recorder     recorder
+	unreachable  atomic.Pointer[error] // of the latest attempt to connect to the server; nil if it succeeded
 
 	connsMu sync.Mutex // guards the fields below
 	conns   map[*conn]struct{}
@@ -53,20 +54,9 @@ func newProxy(s *Server, c Config) (*Proxy, error) {
 	if c.Upstream == "" {
 		return nil, missing("upstream")
 	}
-	listen, err := parseEndpoint(c.Listen, "tcp")
-	if err != nil {
-		return nil, badRequest(err)
-	}
-	network := "tcp"
-	if listen.network == "udp" {
-		network = "udp"
-	}
-	upstream, err := parseEndpoint(c.Upstream, network)
-	if err == nil && (listen.network == "udp") != (upstream.network == "udp") {
-		err = errMixed(listen, upstream)
-	}
-	if err == nil && listen.isReachedBy(upstream) {
-		err = errLoop(listen, upstream)
+	way, err := c.hop()
+	if err == nil && way.listen.isReachedBy(way.upstream, nil) {
+		err = errLoop(way.listen, way.upstream)
 	}
 	if err != nil {
 		return nil, badRequest(err)
@@ -74,7 +64,7 @@ func newProxy(s *Server, c Config) (*Proxy, error) {
 	if err := c.Schedule.validate(); err != nil {
 		return nil, badRequest(err)
 	}
-	p := &Proxy{server: s, name: c.Name, asked: listen, listen: listen, upstream: upstream, config: c, paths: map[pathKey]*slownet.Path{}, conns: map[*conn]struct{}{}, peers: map[string]*peer{}}
+	p := &Proxy{server: s, name: c.Name, asked: way.listen, listen: way.listen, upstream: way.upstream, config: c, paths: map[pathKey]*slownet.Path{}, conns: map[*conn]struct{}{}, peers: map[string]*peer{}}
 	p.set.Store(&toxicSet{})
 	for _, t := range c.Toxics {
 		if _, err := p.AddToxic(t); err != nil {
@@ -144,6 +134,7 @@ func (p *Proxy) setEnabled(enabled bool) error {
 	p.serving = nil
 	p.mu.Unlock()
 	listened := serving.stop()
+	p.unreachable.Store(nil)
 	p.closeConns()
 	if listened {
 		p.server.tell(ServerEvent{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
@@ -263,20 +254,41 @@ func (p *Proxy) nextNumber() uint64 {
 	return p.count
 }
 
+// UpstreamError returns the error of the latest attempt to connect to the server, or nil if
+// it succeeded, if there was none, or if the proxy is disabled. A new attempt is made for
+// each client, and with [RefuseClients] every 100 ms.
+func (p *Proxy) UpstreamError() error {
+	if err := p.unreachable.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // connect connects the client with the given number to the server.
 func (p *Proxy) connect(ctx context.Context, number uint64) (net.Conn, placement, error) {
 	p.mu.Lock()
 	to, lookup := p.upstream, p.lookupLocked()
 	path, at := p.placeLocked(number)
 	p.mu.Unlock()
-	if path == nil {
-		conn, err := new(net.Dialer).DialContext(ctx, to.network, to.address)
-		return conn, at, err
+	dial := new(net.Dialer).DialContext
+	if path != nil {
+		dialer := path.Dialer()
+		dialer.Lookup = lookup
+		dial = dialer.DialContext
 	}
-	dialer := path.Dialer()
-	dialer.Lookup = lookup
-	conn, err := dialer.DialContext(ctx, to.network, to.address)
+	conn, err := dial(ctx, to.network, to.address)
+	p.attempted(ctx, err)
 	return conn, at, err
+}
+
+// attempted notes the result of an attempt to connect to the server, unless it was cancelled.
+func (p *Proxy) attempted(ctx context.Context, err error) {
+	switch {
+	case err == nil:
+		p.unreachable.Store(nil)
+	case ctx.Err() == nil:
+		p.unreachable.Store(&err)
+	}
 }
 
 // join creates a connection of a client and a server.

@@ -25,6 +25,9 @@ func (s *Server) Load(f File) error {
 			return fmt.Errorf("proxy %q: %w", c.Name, err)
 		}
 	}
+	if err := s.mustEnd(f); err != nil {
+		return err
+	}
 	var closed []*Proxy // to free their addresses for others
 	for _, name := range s.loaded {
 		if p := s.Proxy(name); p != nil && !slices.Contains(names(f.Proxies), name) {
@@ -64,6 +67,31 @@ func (s *Server) Load(f File) error {
 	return failed
 }
 
+// mustEnd returns an error if a client of a proxy of the file would come to the same proxy
+// again. It does not look for that in Toxiproxy's file.
+func (s *Server) mustEnd(f File) error {
+	if f.isToxiproxy {
+		return nil
+	}
+	hops := s.hopsExcept(append(names(f.Proxies), s.loaded...)...)
+	before := len(hops)
+	for _, c := range f.Proxies {
+		h, err := c.hop()
+		if err != nil {
+			return fmt.Errorf("proxy %q: %w", c.Name, err)
+		}
+		hops = append(hops, h)
+	}
+	named, stop := resolving()
+	defer stop()
+	for _, h := range hops[before:] {
+		if err := h.mustEnd(hops, named); err != nil {
+			return fmt.Errorf("proxy %q: %w", h.proxy, err)
+		}
+	}
+	return nil
+}
+
 // mustListen returns the proxy for a configuration that needs a new listener, which must be
 // opened first, or nil if none is needed.
 func (s *Server) mustListen(c Config) (*Proxy, error) {
@@ -96,7 +124,7 @@ func (s *Server) become(c Config, o *serving) error {
 	if p == nil {
 		disabled := c
 		disabled.Disabled = c.Disabled || o != nil
-		added, err := s.Add(disabled)
+		added, err := s.addLiterally(disabled)
 		if err != nil {
 			if o != nil {
 				o.stop()

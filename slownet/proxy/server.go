@@ -67,13 +67,34 @@ func (s *Server) tell(e ServerEvent) {
 }
 
 // Add adds a proxy, which listens at once unless the configuration disables it. It
-// returns an error for an invalid configuration, or if listening fails.
+// returns an error for an invalid configuration, if listening fails, or if a client would be
+// connected to the proxy again by the server's proxies, without end.
 func (s *Server) Add(c Config) (*Proxy, error) {
 	s.init()
 	p, err := newProxy(s, c)
 	if err != nil {
 		return nil, err
 	}
+	named, stop := resolving()
+	defer stop()
+	if err := p.hop().mustEnd(s.hopsExcept(p.name), named); err != nil {
+		return nil, err
+	}
+	return s.add(p, c)
+}
+
+// addLiterally adds a proxy as Toxiproxy does, which does not look for loops through several
+// proxies: they may be temporary.
+func (s *Server) addLiterally(c Config) (*Proxy, error) {
+	s.init()
+	p, err := newProxy(s, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.add(p, c)
+}
+
+func (s *Server) add(p *Proxy, c Config) (*Proxy, error) {
 	if err := s.mayAdd(c.Name); err != nil {
 		return nil, err
 	}
@@ -81,7 +102,7 @@ func (s *Server) Add(c Config) (*Proxy, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	err = s.mayAddLocked(c.Name)
+	err := s.mayAddLocked(c.Name)
 	if err == nil {
 		s.proxies[c.Name] = p
 	}

@@ -187,6 +187,7 @@ func (s *serving) awaitUpstream() {
 	to := s.proxy.upstream
 	s.proxy.mu.Unlock()
 	probe, err := new(net.Dialer).DialContext(s.ctx, to.network, to.address)
+	s.proxy.attempted(s.ctx, err)
 	if err != nil {
 		return
 	}

@@ -56,6 +56,14 @@ function describe(toxic) {
   return parts.join(", ") || "does nothing";
 }
 
+// dead tells what happens to clients when the upstream is dead, and whether it is.
+function dead(proxy) {
+  if (proxy.listen.startsWith("udp:")) return proxy.upstreamError ? `The upstream is dead: ${proxy.upstreamError}` : "";
+  const clients = {reset: "reset", close: "closed", refuse: "refused"}[proxy.deadUpstream ?? "reset"];
+  if (proxy.upstreamError) return `The upstream is dead, and clients are ${clients}: ${proxy.upstreamError}`;
+  return `When the upstream is dead, clients are ${clients}.`;
+}
+
 // The attributes of toxics of each type: name, label and initial value.
 const types = {
   latency: [["latency", "Latency (ms)", 100], ["jitter", "Jitter (ms)", 0]],
@@ -252,6 +260,7 @@ class Card {
     setText(this.$(".listen"), proxy.listen);
     setText(this.$(".upstream"), proxy.upstream);
     setText(this.$(".state"), proxy.enabled ? (this.isPartitioned() ? "partitioned" : "") : "disabled");
+    setText(this.$(".dead"), dead(proxy));
     setText(this.$("[data-do=enable]"), proxy.enabled ? "Disable" : "Enable");
     setText(this.$("[data-do=partition]"), this.isPartitioned() ? "End the partition" : "Partition");
     this.$("[data-do=resetConns]").hidden = proxy.listen.startsWith("udp:");
