@@ -18,6 +18,53 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
+// A traffic is connections through a proxy to an echo server that are never idle.
+type traffic struct {
+	running sync.WaitGroup
+	stopped chan struct{}
+	passed  atomic.Int64 // bytes there and back
+	breaks  atomic.Bool  // connections may end
+}
+
+// startTraffic opens connections. Each sends data of its own length, and checks that it comes
+// back, again and again.
+func startTraffic(t *testing.T, p *Proxy, conns int) *traffic {
+	tr := &traffic{stopped: make(chan struct{})}
+	for i := range conns {
+		conn, err := net.Dial("tcp", p.Config().Listen)
+		require.NoError(t, err)
+		data := randomBytes(1 + i*97)
+		tr.running.Go(func() {
+			defer conn.Close()
+			got := make([]byte, len(data))
+			for {
+				select {
+				case <-tr.stopped:
+					return
+				default:
+				}
+				_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+				_, err := conn.Write(data)
+				if err == nil {
+					_, err = io.ReadFull(conn, got)
+				}
+				if err != nil && tr.breaks.Load() || !assert.NoError(t, err) || !assert.Equal(t, data, got) {
+					return
+				}
+				tr.passed.Add(int64(len(data)))
+			}
+		})
+	}
+	return tr
+}
+
+// stop ends the traffic, and returns how many bytes came back.
+func (tr *traffic) stop() int64 {
+	close(tr.stopped)
+	tr.running.Wait()
+	return tr.passed.Load()
+}
+
 // Toxics are added, changed and removed under load: no call takes a second, no byte
 // is lost, and nothing is left.
 func TestChurn(t *testing.T) {
@@ -26,34 +73,8 @@ func TestChurn(t *testing.T) {
 	s := newServer(t)
 	at := listenFor(t, "tcp", "127.0.0.1:0", echo)
 	p := addTo(t, s, Config{Upstream: at})
-	var traffic, control sync.WaitGroup
-	stop := make(chan struct{})
-	var passed atomic.Int64
-	for i := range conns {
-		conn, err := net.Dial("tcp", p.Config().Listen)
-		require.NoError(t, err)
-		data := randomBytes(1 + i*97)
-		traffic.Go(func() {
-			defer conn.Close()
-			got := make([]byte, len(data))
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
-				_, err := conn.Write(data)
-				if !assert.NoError(t, err) {
-					return
-				}
-				if _, err = io.ReadFull(conn, got); !assert.NoError(t, err) || !assert.Equal(t, data, got) {
-					return
-				}
-				passed.Add(int64(len(data)))
-			}
-		})
-	}
+	traffic := startTraffic(t, p, conns)
+	var control sync.WaitGroup
 	var slowest atomic.Int64
 	for c := range clients {
 		control.Go(func() {
@@ -90,10 +111,39 @@ func TestChurn(t *testing.T) {
 	}
 	control.Wait()
 	require.NoError(t, s.Reset())
-	close(stop)
-	traffic.Wait()
+	passed := traffic.stop()
 	assert.Less(t, time.Duration(slowest.Load()), time.Second)
-	t.Logf("%d bytes, the slowest call took %v", passed.Load(), time.Duration(slowest.Load()))
-	assert.Positive(t, passed.Load())
+	t.Logf("%d bytes, the slowest call took %v", passed, time.Duration(slowest.Load()))
+	assert.Positive(t, passed)
 	assert.Eventually(t, func() bool { return len(p.Conns()) == 0 && runtime.NumGoroutine() < before+10 }, 10*time.Second, 10*ms)
+}
+
+// No other call takes a second under load either, though each concerns all connections.
+func TestCallsUnderLoad(t *testing.T) {
+	p := addTo(t, newServer(t), Config{Upstream: listenFor(t, "tcp", "127.0.0.1:0", echo)})
+	traffic := startTraffic(t, p, tier.Pick(40, 200))
+	mustAdd(t, p, Downstream, Link{Link: netem.Link{Latency: ms}})
+	slowest := map[string]time.Duration{}
+	took := func(name string, call func()) {
+		start := time.Now()
+		call()
+		slowest[name] = max(slowest[name], time.Since(start))
+	}
+	for range tier.Pick(5, 100) {
+		took("connections", func() { p.Conns() })
+		took("totals", func() { p.Totals() })
+		took("config", func() { p.Config() })
+		took("record", func() { p.Record(Recording{Enabled: true}) })
+		took("stop recording", p.ForgetRecording)
+		took("add", func() { mustAdd(t, p, Upstream, Latency{Latency: ms}) })
+		took("remove", func() { assert.NoError(t, p.RemoveToxic("latency_upstream")) })
+	}
+	traffic.breaks.Store(true)
+	took("disable", func() { assert.NoError(t, p.SetEnabled(false)) })
+	assert.Empty(t, p.Conns())
+	assert.Positive(t, traffic.stop())
+	t.Log(slowest)
+	for name, most := range slowest {
+		assert.Less(t, most, time.Second, name)
+	}
 }

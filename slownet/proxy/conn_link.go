@@ -129,7 +129,11 @@ func (p *Proxy) linkAll() {
 	p.mu.Lock()
 	for k, path := range p.paths {
 		read, write := p.linksLocked(k.links)
-		sets = append(sets, func() { path.SetLinks(read, write) })
+		told, payloads := p.traceLocked()
+		sets = append(sets, func() {
+			path.SetTrace(told, payloads)
+			path.SetLinks(read, write)
+		})
 	}
 	for _, c := range p.all() {
 		sets = append(sets, p.linkLocked(c))

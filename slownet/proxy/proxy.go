@@ -135,7 +135,7 @@ func (p *Proxy) setEnabled(enabled bool) error {
 	p.mu.Unlock()
 	listened := serving.stop()
 	p.unreachable.Store(nil)
-	p.closeConns()
+	p.closeAll(false)
 	if listened {
 		p.server.tell(ServerEvent{Kind: Stopped, Proxy: p.name, Listen: listen.String()})
 	}
@@ -218,20 +218,23 @@ func (p *Proxy) reset() error {
 }
 
 // ResetConns resets all connections, at both ends.
-func (p *Proxy) ResetConns() {
-	for _, c := range p.all() {
-		c.close(true)
-	}
-}
+func (p *Proxy) ResetConns() { p.closeAll(true) }
 
-// closeConns closes all connections.
-func (p *Proxy) closeConns() {
+// closeAll closes all connections, with or without a reset, and the sockets of all clients of
+// a datagram proxy without. It does so at the same time: the net package closes a socket
+// only when the goroutine that reads from it has returned, and on a busy machine each
+// may wait long for a processor.
+func (p *Proxy) closeAll(reset bool) {
+	var closing sync.WaitGroup
 	for _, c := range p.all() {
-		c.close(false)
+		closing.Go(func() { c.close(reset) })
 	}
-	for _, peer := range p.allPeers() {
-		peer.close()
+	if !reset {
+		for _, c := range p.allPeers() {
+			closing.Go(c.close)
+		}
 	}
+	closing.Wait()
 }
 
 // all returns the connections, sorted by number.

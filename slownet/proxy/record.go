@@ -52,15 +52,8 @@ type recorder struct {
 // recorded if it was accepted after the recording was first started. Recorded connections
 // lose io.Copy's fast path until they are closed.
 func (p *Proxy) Record(r Recording) {
-	p.linking.Lock()
-	p.mu.Lock()
 	p.recorder.start(r)
-	for _, path := range p.paths {
-		path.SetTrace(p.traceLocked())
-	}
-	p.mu.Unlock()
-	p.linking.Unlock()
-	p.relink()
+	p.relink() // also sets the traces of paths
 	p.follow()
 }
 
