@@ -51,6 +51,12 @@ func (o *outsider) write(name, text string) {
 	require.NoError(o.t, os.WriteFile(filepath.Join(o.folder, name), []byte(text), 0o666))
 }
 
+func (o *outsider) read(name string) string {
+	text, err := os.ReadFile(filepath.Join(o.folder, name))
+	require.NoError(o.t, err)
+	return string(text)
+}
+
 // run runs a command in the module.
 func (o *outsider) run(env []string, name string, args ...string) (output string, err error) {
 	command := exec.Command(name, args...)
@@ -113,6 +119,15 @@ func TestOverlayInANewModule(t *testing.T) {
 	assert.Contains(t, output, "--- FAIL: TestAdded")
 	o.mustRun(nil, "go", "mod", "vendor")
 	assert.Contains(t, o.mustRun(nil, o.slownet, "test", "-mod=vendor", "-run", "Four", "."), "ok  \t")
+}
+
+// In a module that imports simtest, go run builds the command of the same version after go
+// mod tidy. The module does not require what only the command needs.
+func TestOverlayByGoRun(t *testing.T) {
+	o := newOutsider(t)
+	assert.NotContains(t, o.read("go.mod"), "prometheus")
+	output := o.mustRun([]string{"GOFLAGS=-mod=readonly"}, "go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "test", "-count=1", "-run", "Four", "./...")
+	assert.Contains(t, output, "ok  \texample.com/outside")
 }
 
 // A mutex that is held outside the simulation stops time. If it is never unlocked, the
