@@ -1,6 +1,9 @@
 package proxy
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // A follower is one direction of a connection, which follows the changes of its proxy's
 // toxics and links. A control call must not wait for the follower's lock: on a busy
@@ -59,20 +62,37 @@ func (s *toxicSet) find(name string) *toxic {
 
 // follow applies the proxy's changes to all connections. It waits for busy connections, but
 // no longer than interruptionTime.
-func (p *Proxy) follow() {
+func (p *Proxy) follow() { p.followUntil(time.Now().Add(interruptionTime)) }
+
+// followUntil applies the proxy's changes to all connections. On a busy machine, where every
+// wait for a processor may take a good part of a second, it is out of time in the middle, and
+// leaves the rest to the background.
+func (p *Proxy) followUntil(end time.Time) {
+	all := p.followers()
 	var late []follower
-	see := func(f follower) {
+	for i, f := range all {
+		if time.Now().After(end) {
+			p.server.running.run(func() {
+				for _, f := range all[i:] {
+					f.tryFollow() // or the holder of its lock applies the change
+				}
+			})
+			return
+		}
 		if !f.tryFollow() {
 			late = append(late, f)
 		}
 	}
+	p.interruption.await(late, end)
+}
+
+// followers returns both directions of all connections.
+func (p *Proxy) followers() (all []follower) {
 	for _, c := range p.all() {
-		see(&c.flows[Upstream])
-		see(&c.flows[Downstream])
+		all = append(all, &c.flows[Upstream], &c.flows[Downstream])
 	}
 	for _, c := range p.allPeers() {
-		see(&c.flows[Upstream])
-		see(&c.flows[Downstream])
+		all = append(all, &c.flows[Upstream], &c.flows[Downstream])
 	}
-	p.interruption.await(late)
+	return all
 }

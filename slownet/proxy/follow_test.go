@@ -58,6 +58,23 @@ func TestFollowWithoutWaiting(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 60*ms)
 }
 
+// A call that is out of time leaves connections to the background.
+func TestFollowOutOfTime(t *testing.T) {
+	p, conn := echoProxy(t)
+	for range 4 {
+		exchange(t, dial(t, p), []byte("hello"))
+	}
+	p.set.Store(&toxicSet{[]*toxic{{Toxic: Toxic{Name: "slow", Stream: Upstream, Toxicity: 1, Attributes: Latency{Latency: 60 * ms}}, number: 1}}})
+	p.followUntil(time.Now().Add(-ms))
+	require.Eventually(t, func() bool {
+		return !slices.ContainsFunc(p.followers(), follower.isBehind)
+	}, 10*time.Second, ms)
+	awaitFollowed(t, p)
+	start := time.Now()
+	exchange(t, conn, []byte("late"))
+	assert.GreaterOrEqual(t, time.Since(start), 60*ms)
+}
+
 // A change of the toxics of one direction does not affect the other direction, and starts
 // no goroutine there.
 func TestFollowOnlyWhatConcerns(t *testing.T) {

@@ -26,11 +26,10 @@ func (l *interruption) add(out <-chan struct{}) {
 	l.out = append(l.out, pendingEffect{out, time.Now().Add(interruptionTime)})
 }
 
-// await waits until all effects are complete and the late flows have applied the change,
-// but no longer than interruptionTime. A reader may be blocked in a write to an end that
-// reads nothing; in that case new bytes wait for it anyway.
-func (l *interruption) await(late []follower) {
-	end := time.Now().Add(interruptionTime)
+// await waits until the late flows have applied the change and all effects are complete, but
+// not beyond the given time. A reader may be blocked in a write to an end that reads nothing;
+// in that case new bytes wait for it anyway.
+func (l *interruption) await(late []follower, end time.Time) {
 	for _, f := range late {
 		for f.isBehind() && time.Now().Before(end) {
 			time.Sleep(200 * time.Microsecond)
@@ -41,7 +40,7 @@ func (l *interruption) await(late []follower) {
 	all := slices.Clone(l.out)
 	l.mu.Unlock()
 	for _, d := range all {
-		d.await()
+		d.await(end)
 	}
 }
 
@@ -54,11 +53,11 @@ func (d pendingEffect) isOver() bool {
 	}
 }
 
-func (d pendingEffect) await() {
-	if d.isOver() {
+func (d pendingEffect) await(end time.Time) {
+	if d.isOver() || !time.Now().Before(end) {
 		return
 	}
-	patience := time.NewTimer(time.Until(d.end))
+	patience := time.NewTimer(min(time.Until(d.end), time.Until(end)))
 	defer patience.Stop()
 	select {
 	case <-d.out:
