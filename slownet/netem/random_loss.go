@@ -179,7 +179,7 @@ func (m *Markov) share() float64 {
 	switch { // the link cannot leave a burst, or a state in it
 	case m.P13 > 0 && m.P31 == 0 && m.P32 == 0:
 		return 1
-	case m.P32 > 0 && m.P23 == 0:
+	case m.P13 > 0 && m.P32 > 0 && m.P23 == 0:
 		return 0
 	case m.P13 > 0 && m.P31 == 0:
 		return m.P23 / float64(m.P23+m.P32)
@@ -189,7 +189,7 @@ func (m *Markov) share() float64 {
 	if m.P13 > 0 {
 		lost = m.P13 / m.P31
 	}
-	if m.P32 > 0 {
+	if m.P13 > 0 && m.P32 > 0 {
 		passed = float64(lost*m.P32) / m.P23
 	}
 	return float64(lost+m.P14) / float64(1+lost+passed+m.P14)

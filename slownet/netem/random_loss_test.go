@@ -122,6 +122,24 @@ func TestLossMarkov(t *testing.T) {
 	}
 }
 
+// A retransmission is lost with the long-run probability, including that of chains that
+// end in a state, or that never leave the gap.
+func TestLossMarkovOfRetransmissions(t *testing.T) {
+	chains := append([]Markov{
+		{P13: 0.1},
+		{P13: 0.1, P32: 0.2},
+		{P13: 0.1, P31: 0.3, P32: 0.2},
+		{P13: 0.1, P32: 0.2, P23: 0.4},
+		{P14: 0.01, P32: 0.5},
+		{P14: 0.01, P32: 0.5, P23: 0.2},
+		{P14: 0.01, P31: 0.5, P32: 0.5},
+	}, markovs...)
+	for _, m := range chains {
+		share := m.stationary()
+		assert.InDelta(t, share[3]+share[4], m.share(), 1e-9, "%+v", m)
+	}
+}
+
 // Packet for packet the Markov model loses what netem's loss_4state does, which
 // this follows line by line.
 func TestLossMarkovIsNetems(t *testing.T) {
