@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// Drain waits until the bytes written before have arrived at the inner
-// connection, and after CloseWrite also the end of the stream. After Close it
-// also waits until the inner connection is closed; if that has a Drain method,
-// as another Conn has, it waits for that as well. On an open connection, writes
-// of other goroutines may make it wait longer.
+// Drain waits until all bytes written before the call have arrived at the inner
+// connection, and after CloseWrite also until the end of the stream has. After
+// Close it also waits until the inner connection is closed. If the inner
+// connection has a Drain method, as another Conn does, Drain then calls it. On an
+// open connection, writes of other goroutines may make Drain wait longer.
 //
-// If written bytes were discarded, it returns an error that says how many and
-// why: a fault, an error of the inner connection, SetLinger(0), or nothing
+// If written bytes were discarded, Drain returns an error with their number and
+// the cause: a fault, an error of the inner connection, SetLinger(0), or nothing
 // moving for five seconds after Close. If the context is done first, Drain
-// returns its error, and delivery goes on.
+// returns the context's error, and delivery goes on.
 func (c *Conn) Drain(ctx context.Context) error {
 	return drain(ctx, &c.out.linger, c.inner)
 }
@@ -27,7 +27,8 @@ func (c *PacketConn) Drain(ctx context.Context) error {
 	return drain(ctx, &c.out.linger, c.inner)
 }
 
-// drain waits for a wrapper's linger, and for the inner connection's.
+// drain waits until a wrapper is drained, and then its inner connection if that
+// has a Drain method.
 func drain(ctx context.Context, l *linger, inner any) error {
 	lost, err := l.awaitDrained(ctx)
 	if err != nil {
@@ -39,8 +40,8 @@ func drain(ctx context.Context, l *linger, inner any) error {
 	return lost
 }
 
-// awaitDrained waits until all has arrived. It returns an error if the context
-// is done first, and another one if something was lost.
+// awaitDrained waits until everything has arrived. lost is the error for data that
+// was discarded, and err the context's error if the context is done first.
 func (l *linger) awaitDrained(ctx context.Context) (lost, err error) {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// maxStall is the time after which the rest is discarded if the inner connection of
-// a closed connection accepts no byte.
+// maxStall is the time after which the rest of the data is discarded if the inner
+// connection of a closed connection accepts nothing.
 const maxStall = 5 * time.Second
 
 // The reasons for discarding the rest after a close.
@@ -46,7 +46,7 @@ type loss struct {
 	cause error // the first one
 }
 
-// A drainer drains a stream or datagrams: the parts in which they differ.
+// A drainer has the parts of draining that differ between streams and datagrams.
 type drainer interface {
 	deliver()                  // in the background, until all is delivered
 	nextLocked() time.Duration // time of the next movement; may lie in the past
@@ -73,7 +73,7 @@ func (l *linger) beginLocked(waits bool) error {
 	if l.aborted || !h.background && !waits {
 		defer h.interruptLocked()
 		if h.background {
-			return l.closeInnerLocked() // as the delivery goroutine may be in it
+			return l.closeInnerLocked() // the delivery goroutine may be blocked in it
 		}
 		return l.finishLocked()
 	}
@@ -121,8 +121,8 @@ func (l *linger) movedLocked() {
 }
 
 // expire discards the rest if nothing has moved for maxStall. If the delivery
-// goroutine is just about to move something, the clock has jumped, perhaps while a
-// call of the inner connection was about to return.
+// goroutine is neither in a call of the inner connection nor stalled, it is about to
+// move something: then the clock has jumped, and the time starts again.
 func (l *linger) expire() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()
@@ -228,8 +228,8 @@ func (l *linger) set(seconds int) {
 	}
 }
 
-// await waits for a closed connection to be drained, for the seconds at most if
-// they are above zero, and otherwise not at all.
+// await waits until a closed connection is drained, for at most l.seconds. If
+// l.seconds is zero or less, it does not wait.
 func (l *linger) await() {
 	l.of.mu.Lock()
 	defer l.of.mu.Unlock()

@@ -10,13 +10,13 @@ import (
 // Meanwhile no goroutine runs, as nothing would wait for it to end: there is
 // only a timer of the connection's clock.
 type parked struct {
-	timer *clock.Timer // nil: it waits for a signal alone
+	timer *clock.Timer // nil if the work waits for a signal only
 	goOn  func()
 }
 
 // pauseLocked makes the background work wait for its signal, or until the given
 // time unless that is never. If the connection is closed, the work is parked
-// instead: pauseLocked reports that the goroutine must end, and a new one calls
+// instead: pauseLocked returns true, the goroutine must end, and a new one calls
 // goOn later.
 func (h *half) pauseLocked(until time.Duration, goOn func()) (end bool) {
 	if h.closed {
@@ -26,7 +26,8 @@ func (h *half) pauseLocked(until time.Duration, goOn func()) (end bool) {
 	return false
 }
 
-// parkLocked parks the work, unless the time has come already.
+// parkLocked parks the work and returns true. If the time has already come, it only
+// returns false.
 func (h *half) parkLocked(until time.Duration, goOn func()) bool {
 	p := &parked{goOn: goOn}
 	if until != never {

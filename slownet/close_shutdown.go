@@ -99,8 +99,8 @@ func (g *group) drain(ctx context.Context) error {
 	return lost
 }
 
-// Shutdown closes the listener, but none of its connections, and waits until what
-// was written to them has arrived; for a closed connection it also waits until
+// Shutdown closes the listener, but none of its connections, and waits until all
+// data written to them has arrived; for a closed connection it also waits until
 // the inner connection is closed. Open connections stay open; if nothing is in
 // flight on them, Shutdown does not wait for them. Call it after a server's own
 // Shutdown or Close, such as net/http's, which closes the connections.
@@ -118,9 +118,9 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 
 // Shutdown waits until everything written to the Dialer's connections has
 // arrived; for a closed connection it also waits until the inner connection is
-// closed. It closes none, and does not wait for open ones with nothing in
-// flight. The Dialer may still be used; Shutdown does not wait for connections
-// that it makes meanwhile.
+// closed. It closes no connection, and does not wait for open connections with
+// nothing in flight. The Dialer may still be used; Shutdown does not wait for
+// connections that it makes meanwhile.
 //
 // If the context is done first, Shutdown returns an error that matches the
 // context's, and delivery goes on. For bytes that were discarded it returns

@@ -12,13 +12,13 @@ import (
 // A Config configures the wrapper of a connection. With the zero Config, a
 // wrapper changes nothing.
 type Config struct {
-	// Clock is the clock for links and deadlines. Nil is the real one (or the
-	// simulated one, in a testing/synctest bubble). A clock.Mock starts in
+	// Clock is the clock for links and deadlines. Nil means the real clock, or
+	// the bubble's clock in a testing/synctest bubble. A clock.Mock starts in
 	// 1970, and packages such as net/http treat times near the Unix epoch as
 	// long past: set the clock to a later time first.
 	Clock clock.Clock
 
-	// Read is the link that received bytes cross. See PerConn for which
+	// Read is the link that received bytes cross. PerConn decides which
 	// connections share it.
 	Read netem.Link
 
@@ -28,20 +28,20 @@ type Config struct {
 	// TCP configures how streams travel over the links: as Linux's TCP sends them,
 	// with [netem.CUBIC], which is the default, or [netem.Reno], or as ideal streams
 	// with [netem.Unlimited]. Its KeepAlive has no effect, as the inner connection
-	// has its own. Where nothing takes time, TCP makes no difference and is left
-	// out.
+	// has its own keep-alive. If neither link takes time, TCP makes no difference
+	// and is not modelled.
 	TCP netem.TCP
 
 	// Seed determines all random decisions of the links. Each direction of each
 	// connection of a listener or a dialer draws from its own sequence, which
 	// follows from the seed and the number of connections before it. Two
-	// connections that are wrapped one by one with the same seed draw the same
+	// connections that are wrapped individually with the same seed draw the same
 	// sequences.
 	Seed uint64
 
 	// PerConn gives each connection of a [Dialer] or a [Listener] links of its
 	// own. Otherwise all of them share one pair: its rate, its queue and its
-	// random impairments. Pace always applies to each connection by itself, and
+	// random impairments. Pace always applies to each connection separately, and
 	// connections of NewConn and NewPacketConn have links of their own.
 	PerConn bool
 
@@ -53,11 +53,11 @@ type Config struct {
 	//     to the reader.
 	//   - The Note of a [trace.Drop] gives the reason: bytes of a stream will be
 	//     retransmitted, or were discarded when the connection ended; a datagram is lost.
-	//   - A [trace.Close] means that the end of a stream has arrived: in the inner
-	//     connection for written bytes, or at the reader.
+	//   - A [trace.Close] means that the end of a stream has arrived: at the inner
+	//     connection if the stream was written, at the reader if it was received.
 	//   - A [trace.Fault] concerns both directions, and is reported for Write. A
-	//     [trace.Reset] concerns both, too, and is reported for the one where it was first
-	//     noticed.
+	//     [trace.Reset] concerns both, too, and is reported for the direction in which it
+	//     was first noticed.
 	//   - A [trace.Connect] comes from a Dialer, a [trace.Accept] from a Listener.
 	//
 	// Times are the clock's, since 1970. From and To are the addresses of both ends,
@@ -65,17 +65,18 @@ type Config struct {
 	// connection's number counts the traced connections of the process. Hashes are left
 	// out.
 	//
-	// Trace is called with locks held. For each direction of a connection the calls are in
-	// order; for several directions they may come from several goroutines at once. It must
-	// not block, use the connection or cause faults.
+	// Trace is called with locks held. The calls for one direction of a connection are in
+	// order; calls for different directions may come from several goroutines at once. Trace
+	// must not block, use the connection or cause faults.
 	Trace func(trace.Event)
 
 	// Payloads is the maximum number of bytes in [trace.Event.Payload], for data that
-	// has arrived and for datagrams that were dropped. Zero is none; below zero is all.
+	// has arrived and for datagrams that were dropped. Zero means none, a negative number all.
 	Payloads int
 }
 
-// mustBeValid panics on an invalid link or TCP, and names the call that was given it.
+// mustBeValid panics on an invalid link or TCP. The message names the call that got the
+// configuration.
 func (c *Config) mustBeValid(call string) {
 	mustBeValid(call+": Config.Read", c.Read)
 	mustBeValid(call+": Config.Write", c.Write)

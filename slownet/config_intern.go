@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// shared are the links that were used last. Connections that are wrapped one by
-// one with equal links share them, which saves memory.
+// shared holds the most recently used links. Connections that are wrapped
+// individually with equal links share one Link in memory.
 var shared struct {
 	mu    sync.Mutex
 	links [8]*netem.Link

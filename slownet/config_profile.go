@@ -9,13 +9,13 @@ import (
 )
 
 // ClientConfig returns the configuration that puts the path at the client's end
-// of a connection: it reads from Down and writes to Up. Leave the server's end
-// as it is; with both wrapped, the path is there twice.
+// of a connection: it reads from Down and writes to Up. Do not wrap the server's
+// end, too: data would cross the path twice.
 func ClientConfig(p netem.Profile) Config { return Config{Read: p.Down, Write: p.Up} }
 
 // ServerConfig returns the configuration that puts the path at the server's end
-// of a connection: it reads from Up and writes to Down. Leave the client's end
-// as it is; with both wrapped, the path is there twice.
+// of a connection: it reads from Up and writes to Down. Do not wrap the client's
+// end, too: data would cross the path twice.
 func ServerConfig(p netem.Profile) Config { return Config{Read: p.Up, Write: p.Down} }
 
 // NewDialer returns a dialer whose connections are at the client's end of the path,

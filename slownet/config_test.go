@@ -77,7 +77,7 @@ func TestNilPanics(t *testing.T) {
 // Connections on a path share its links, so PerConn makes no sense there.
 func TestPathPerConnPanics(t *testing.T) {
 	assert.PanicsWithValue(t, "slownet: NewPath: Config.PerConn is set: connections on a path share its links; "+
-		"use a Dialer or a Listener of its own for connections that do not", func() { NewPath(Config{PerConn: true}) })
+		"for connections with links of their own, use a Dialer or a Listener without a Path", func() { NewPath(Config{PerConn: true}) })
 }
 
 // The time of a lookup cannot be negative.

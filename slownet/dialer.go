@@ -42,7 +42,7 @@ type Dialer struct {
 // links, in addition to the time of the inner dial and, if the host of the address
 // is a name, Lookup. A SYN that is lost, or whose SYN-ACK is lost, is
 // retransmitted 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 seconds after the first one,
-// as Linux does since 6.5. After 131 s, or [netem.TCP.UserTimeout] if that is
+// as Linux has done since 6.5. After 131 s, or [netem.TCP.UserTimeout] if that is
 // less, the error is ETIMEDOUT, unless the context ends first. With
 // [netem.Unlimited] a dial takes the latencies of the links, and nothing is lost.
 // A connection that carries a stream is a [*Conn]. One that carries datagrams, for
@@ -84,10 +84,10 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return conn, nil
 }
 
-// enterPath returns the path for a new dial, for which the caller calls its
-// endDial. A path of the dialer's own lasts as long as it has connections, so
-// one dialer can be used in several bubbles of simulated time, one after
-// another. A changed configuration starts a new path.
+// enterPath returns the path for a new dial. The caller must call the path's
+// endDial when the dial has ended. A path of the dialer's own lasts as long as it
+// has connections, so one dialer can be used in several bubbles of simulated
+// time, one after another. A changed configuration starts a new path.
 func (d *Dialer) enterPath(config Config) *Path {
 	if d.given != nil {
 		d.given.beginDial()

@@ -54,9 +54,9 @@
 // error matches errors.ErrUnsupported.
 //
 // SyscallConn and File return the inner connection's descriptor. Reads and writes on it
-// bypass the links, even if a library such as golang.org/x/net/ipv4 makes them. quic-go
-// and others would use the descriptor, too, but call [PacketConn.ReadBatch] and
-// [PacketConn.WriteBatch] instead.
+// bypass the links, even if a library such as golang.org/x/net/ipv4 makes them. Some
+// libraries that use the descriptor of a plain socket, such as quic-go, call
+// [PacketConn.ReadBatch] and [PacketConn.WriteBatch] instead, and stay on the links.
 //
 // # Closing
 //
@@ -127,5 +127,6 @@
 // otherwise at the next Read. At most 16 MiB are in flight in each direction of an ideal
 // stream; then the writer waits. Over TCP, a writer waits for room in the send buffer.
 //
-// The server's end cannot slow down a dial, as the operating system answers it.
+// A wrapper at the server's end cannot slow down a dial, as the operating system answers
+// the dial.
 package slownet

@@ -18,17 +18,17 @@ import (
 // The user's calls either go right to the inner connection, through the gate, or
 // they take turns here. While bytes are in flight, a goroutine works in the
 // background: the delivery goroutine when writing, the read-ahead when reading.
-// Then no other call is in the inner connection.
+// While it runs, no other call is in the inner connection.
 type half struct {
 	endpoint   *endpoint
 	direction  Direction
 	discarding bool  // guarded by mu: unread bytes of the inner connection are being discarded
-	halfDone   int16 // guarded by mu: interrupted writes, which must go on first
+	halfDone   int16 // guarded by mu: number of interrupted writes, which resume before others begin
 	gate       gate
 
 	hasDeadline atomic.Bool
 	copies      atomic.Int32 // calls of io.Copy in the inner connection, or about to enter it
-	copying     atomic.Int32 // those that have entered it
+	copying     atomic.Int32 // copies that have entered it
 
 	mu       sync.Mutex // guards the fields below
 	changed  signal     // wakes the user's calls
@@ -67,8 +67,8 @@ func (h *half) enter() bool {
 	return true
 }
 
-// enterAlone is enter for a write. Only one may be in the inner connection: if it
-// were interrupted, the bytes of another would follow its first ones.
+// enterAlone is enter for a write. Only one write may be in the inner connection: if
+// it were interrupted, another write's bytes would end up in the middle of its own.
 func (h *half) enterAlone() bool {
 	if !h.gate.enterAlone() {
 		return false
@@ -88,7 +88,7 @@ func (h *half) isPastDeadline() bool {
 }
 
 // exit ends the user's call in the inner connection. It returns the error for the
-// user, or out if the call was interrupted and must go on in a turn.
+// user. If the call was interrupted and must resume in a turn, out is true.
 func (h *half) exit(err error) (userErr error, out bool) {
 	if err == nil || err == io.EOF && !h.gate.isShut() {
 		h.leave()
@@ -100,7 +100,7 @@ func (h *half) exit(err error) (userErr error, out bool) {
 	return userErr, userErr == nil
 }
 
-// exitWrite is exit for a write of which n bytes were written.
+// exitWrite is exit for a call that has written n bytes.
 func (h *half) exitWrite(n int, err error) (userErr error, out bool) {
 	if err == nil {
 		h.leave()
@@ -123,7 +123,7 @@ func (h *half) leave() {
 	}
 }
 
-// beginCopying marks a call that has entered as a copy.
+// beginCopying marks a call that has entered the inner connection as a copy.
 func (h *half) beginCopying() {
 	h.copying.Add(1)
 	if h.gate.isShut() { // a goroutine may wait for it to leave
@@ -151,7 +151,7 @@ func (h *half) takeTurnLocked() error {
 }
 
 // resumeTurnLocked takes the turn for a write that was interrupted in the inner
-// connection. It goes before all others, as its bytes belong together.
+// connection. It precedes all other writes, so that its bytes stay together.
 func (h *half) resumeTurnLocked() error {
 	for h.isTakenLocked() {
 		h.waitLocked(&h.changed, never)
@@ -211,7 +211,7 @@ func (h *half) waitLocked(s *signal, until time.Duration) {
 			h.mu.Lock()
 			return
 		}
-		d -= precise.Grain // the caller sleeps the rest afterwards
+		d -= precise.Grain // the caller checks again, and then waits for the rest
 	}
 	changed, timer := s.wait(), h.endpoint.clock.Timer(d)
 	h.mu.Unlock()
@@ -366,7 +366,7 @@ func (h *half) syncLocked(always bool) error {
 // longAgo is a deadline that lies in the past on every clock.
 var longAgo = time.Unix(-1_000_000_000, 0)
 
-// errno returns an error as a system call returns it.
+// errno returns an error like a failed system call's.
 func errno(call string, e syscall.Errno) error { return os.NewSyscallError(call, e) }
 
 // closeLocked makes later calls fail, and blocked ones when they next check.

@@ -8,9 +8,9 @@ import (
 )
 
 // A deadline is one of a connection's two deadlines, on the time line of the
-// connection's clock. Package simtest has a deadline
-// of its own on purpose: it runs on the bubble's time, not on a clock that is handed
-// in, and expires under the lock of the whole simulation.
+// connection's clock. Package simtest has a deadline type of its own on purpose:
+// it uses the bubble's time, not a clock that is passed in, and expires under the
+// lock of the whole simulation.
 type deadline struct {
 	at      time.Time    // zero is never
 	timer   *clock.Timer // runs while the deadline lies ahead

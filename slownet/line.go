@@ -12,7 +12,7 @@ type line struct {
 	mu     sync.Mutex // guards the fields below; the lock of a half may be held
 	inner  netem.Line
 	shared bool          // set before it is used
-	last   time.Duration // the latest time of begin, if the line is shared
+	last   time.Duration // the latest time that begin returned, if the line is shared
 	timer  *lineTimer    // nil while no packet waits
 }
 
@@ -54,7 +54,7 @@ func (l *line) begin(at time.Duration) time.Duration {
 	return at
 }
 
-// end ends what begin started.
+// end unlocks the line that begin locked.
 func (l *line) end(e *endpoint) {
 	if l != unlimited {
 		l.armLocked(e)
@@ -68,7 +68,7 @@ func (l *lane) hasDiscipline() bool { return l.link.Queue.Discipline != netem.FI
 // A lane is a half's use of a line: a line of its own, or one that it shares
 // with other connections. It is guarded by the half's lock.
 type lane struct {
-	link *netem.Link // of the line when the half last changed it; never modified
+	link *netem.Link // the line's link, as the half last saw it; never modified
 	line *line
 }
 

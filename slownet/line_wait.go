@@ -8,8 +8,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// On a line whose queue has a discipline, whether and when a packet leaves depends on
-// packets that are sent later. The line's timer informs the senders when it is known.
+// On a line whose queue has a discipline, the fate of a waiting packet depends on
+// packets that are sent later. The line's timer informs the senders as soon as a fate is
+// decided.
 
 // A waitingPacket is the line's tag for a packet that waits. Its method is called
 // with no lock held.

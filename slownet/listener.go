@@ -111,8 +111,8 @@ func (l *Listener) Conns() []*Conn {
 	return slices.DeleteFunc(l.undrained(), func(c *Conn) bool { return c.closed.Load() })
 }
 
-// undrained returns the connections that were accepted, except those that are
-// closed and have nothing in flight. Faults apply to these connections.
+// undrained returns the accepted connections, except closed ones with nothing in
+// flight. Faults apply to the connections that it returns.
 func (l *Listener) undrained() (conns []*Conn) {
 	for _, c := range l.group.all() {
 		conns = append(conns, c.(*Conn))
@@ -181,7 +181,7 @@ func (l *Listener) CloseAfter(direction Direction, n int64) {
 // Refuse makes the listener reset new connections instead of accepting them;
 // with false it accepts them again. The operating system answers the client's
 // dial, so the dial may succeed; then the first use of the connection fails
-// with ECONNRESET. A refusal takes effect while a goroutine is in Accept. To
+// with ECONNRESET. Connections are reset only while a goroutine is in Accept. To
 // make dials fail with ECONNREFUSED, close the listener.
 func (l *Listener) Refuse(refuse bool) {
 	l.each(func() { l.refuses = refuse }, func(*Conn) {})

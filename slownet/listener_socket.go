@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// SetDeadline sets when Accept gives up with os.ErrDeadlineExceeded, on the
-// listener's clock. The zero time is never. It returns an error that matches
-// errors.ErrUnsupported where the inner listener has no deadline.
+// SetDeadline sets the time after which Accept fails with
+// os.ErrDeadlineExceeded, on the listener's clock. The zero time means no
+// deadline. It returns an error that matches errors.ErrUnsupported if the inner
+// listener has no SetDeadline method.
 func (l *Listener) SetDeadline(t time.Time) error {
 	inner, ok := l.Listener.(deadliner)
 	if !ok {
@@ -55,9 +56,9 @@ func (l *Listener) isPastDeadline() bool {
 // A deadliner is a listener that has a deadline.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// SyscallConn returns the inner listener's file descriptor, for socket options
-// and the like. It returns an error that matches errors.ErrUnsupported where
-// there is none.
+// SyscallConn returns access to the inner listener's file descriptor, for socket
+// options and the like. It returns an error that matches errors.ErrUnsupported if
+// the inner listener has no descriptor.
 func (l *Listener) SyscallConn() (syscall.RawConn, error) {
 	inner, ok := l.Listener.(syscall.Conn)
 	if !ok {
@@ -66,9 +67,10 @@ func (l *Listener) SyscallConn() (syscall.RawConn, error) {
 	return inner.SyscallConn()
 }
 
-// File returns a copy of the inner listener's file descriptor. Connections of a
-// listener that net.FileListener makes of it bypass the links. File returns an
-// error that matches errors.ErrUnsupported where there is none.
+// File returns a copy of the inner listener's file descriptor. If
+// net.FileListener makes a listener of it, the connections of that listener bypass
+// the links. File returns an error that matches errors.ErrUnsupported if the inner
+// listener has no descriptor.
 func (l *Listener) File() (*os.File, error) {
 	inner, ok := l.Listener.(interface{ File() (*os.File, error) })
 	if !ok {

@@ -15,17 +15,17 @@ import (
 // PacketConn is a net.Conn, too. It is safe for concurrent use.
 //
 // It treats datagrams as a network does: they are delayed, reordered and dropped,
-// and the sender is not told. See [netem.Link], and [Config.Trace] to see what
-// became of each. The size of a datagram, for the rate, the queue and the MTU, is
+// and the sender is not told. See [netem.Link]; [Config.Trace] reports the fate of
+// each datagram. The size of a datagram, for the rate, the queue and the MTU, is
 // its payload without the headers of IP and UDP.
 //
-// A received datagram enters the link when it is read from the inner connection.
-// That is as soon as it comes in while others are in flight, and otherwise when
-// ReadFrom or Read is called. At most 256 KiB that have arrived wait for a reader:
-// beyond that, datagrams stay in the inner connection, and a socket drops those for
-// which its own buffer has no room. At most 16 MiB are in flight at a time in each
-// direction: more sent datagrams are dropped as by a full queue, and more received
-// ones stay in the inner connection.
+// A received datagram enters the link when it is read from the inner connection:
+// while others are in flight, as soon as it comes in; otherwise, when ReadFrom or
+// Read is called. At most 256 KiB of arrived datagrams wait for a reader: further
+// datagrams stay in the inner connection, and a socket drops datagrams that its own
+// buffer has no room for. At most 16 MiB are in flight in each direction: beyond
+// that, sent datagrams are dropped, as by a full queue, and received ones stay in
+// the inner connection.
 type PacketConn struct {
 	endpoint
 	inner   net.PacketConn
@@ -163,7 +163,7 @@ func (c *PacketConn) hasPending(direction Direction) bool {
 	return pending != nil && (direction == Write || pending.connected)
 }
 
-// takePending returns and removes that error.
+// takePending removes the error that is pending for the direction, and returns it.
 func (c *PacketConn) takePending(direction Direction) error {
 	pending := c.pending.Load()
 	if pending == nil || direction == Read && !pending.connected || !c.pending.CompareAndSwap(pending, nil) {
@@ -172,15 +172,14 @@ func (c *PacketConn) takePending(direction Direction) error {
 	return pending.err
 }
 
-// Close closes the connection and returns at once, as close(2) does; a second
-// time it returns an error that matches net.ErrClosed. Blocked calls return with
-// such an error. Datagrams accepted by WriteTo and Write still cross the link;
+// Close closes the connection and returns at once, as close(2) does. A second
+// Close and all blocked calls return an error that matches net.ErrClosed. Datagrams accepted by WriteTo and Write still cross the link;
 // then the inner connection is closed, which frees its port. Between two
 // datagrams no goroutine runs, only a timer of the connection's clock. Use
 // [PacketConn.Drain] to wait for the end, and [PacketConn.SetLinger] to make
 // Close wait.
 //
-// If the inner connection takes none of them for five seconds after the close,
+// If the inner connection takes no datagram for five seconds after the close,
 // or the connection is stalled for that long, the rest is discarded. Time that
 // datagrams spend on the link does not count. Datagrams in flight to the reader
 // are discarded at once.
@@ -276,8 +275,8 @@ func (c *PacketConn) SetWriteBuffer(bytes int) error {
 	return inner.SetWriteBuffer(bytes)
 }
 
-// opError wraps an error as the net package does. Without a peer, the address
-// is that of the peer of a connected socket.
+// opError wraps an error as the net package does. If peer is nil, the error has
+// the address of a connected socket's peer.
 func (c *PacketConn) opError(op string, peer net.Addr, err error) error {
 	if err == nil {
 		return nil

@@ -37,7 +37,7 @@ func (c *PacketConn) isOnPath() bool {
 }
 
 // Stall holds up everything, in both directions, until Resume. Datagrams sent
-// meanwhile wait while the link's queue has room, and are dropped beyond that.
+// meanwhile wait as long as the link's queue has room; further ones are dropped.
 // Deadlines, Close and other faults still work.
 func (c *PacketConn) Stall() {
 	c.in.stall(true)

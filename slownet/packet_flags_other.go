@@ -2,8 +2,8 @@
 
 package slownet
 
-// The flags of a truncated datagram, as on Windows: there was no room for all
-// of it or for its control messages.
+// The flags of a truncated datagram, as on Windows: there was no room for all of
+// its data, or for its control messages.
 const (
 	truncatedData    = 0x100 // MSG_TRUNC
 	truncatedControl = 0x200 // MSG_CTRUNC

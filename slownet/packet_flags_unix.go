@@ -4,8 +4,8 @@ package slownet
 
 import "syscall"
 
-// The flags of a truncated datagram: there was no room for all of it or for its
-// control messages.
+// The flags of a truncated datagram: there was no room for all of its data, or for
+// its control messages.
 const (
 	truncatedData    = syscall.MSG_TRUNC
 	truncatedControl = syscall.MSG_CTRUNC

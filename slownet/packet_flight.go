@@ -8,7 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A datagram is a datagram that was written or received, with its control messages.
+// A datagram is the content of a written or received datagram, with its control
+// messages.
 type datagram struct {
 	data   []byte
 	oob    []byte   // control messages

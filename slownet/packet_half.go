@@ -43,8 +43,8 @@ func (h *packetHalf) sendLocked(n int, tag any) ([]netem.Packet, netem.Drop) {
 // common returns the half.
 func (h *packetHalf) common() *packetHalf { return h }
 
-// passLocked lets a datagram enter the link, and returns its fate. A datagram that
-// waits on the line is put into flight later.
+// passLocked lets a datagram enter the link, and returns the packets that will arrive.
+// A datagram that waits on the line is put into flight later.
 func (h *packetHalf) passLocked(d datagram, on queuedOn) []netem.Packet {
 	var tag any
 	if h.hasDiscipline() {

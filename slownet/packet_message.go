@@ -12,7 +12,7 @@ type message struct {
 	peer    net.Addr
 }
 
-// receive puts a datagram into the message. What does not fit is lost; the
+// receive puts a datagram into the message. The part that does not fit is lost; the
 // flags say so, as the operating system's do.
 func (m *message) receive(d datagram) {
 	fit, all := fitting(d.oob, len(m.oob))
@@ -26,7 +26,7 @@ func (m *message) receive(d datagram) {
 	}
 }
 
-// udpPeer returns the peer in the form in which a UDP socket returns it.
+// udpPeer returns the peer as a *net.UDPAddr, or nil if it is none.
 func (m *message) udpPeer() *net.UDPAddr {
 	peer, _ := m.peer.(*net.UDPAddr)
 	return peer
@@ -44,7 +44,7 @@ type (
 )
 
 // receiveFrom takes a datagram from a connection, with its control messages if
-// there is room for them and the connection has them.
+// oob is not empty and the connection supports them.
 func receiveFrom(inner net.PacketConn, p, oob []byte) (datagram, error) {
 	udp, ok := inner.(messageReader)
 	if !ok || len(oob) == 0 {

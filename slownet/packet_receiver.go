@@ -4,8 +4,9 @@ import "github.com/slowpoetry/slowpoetry/slownet/trace"
 
 // A packetReceiver carries datagrams from the inner connection over their link to
 // the reader. While none is in flight or unread, the reader itself waits in the
-// inner connection. From the first one on a goroutine, the read-ahead, reads, so
-// that latencies overlap; it ends when the reader has received all datagrams.
+// inner connection. From the first datagram on, a goroutine called the read-ahead
+// reads, so that latencies overlap; it ends when the reader has received all
+// datagrams.
 type packetReceiver struct {
 	packetHalf
 	arrived []datagram // to be read, in order
@@ -15,9 +16,9 @@ type packetReceiver struct {
 	control int        // largest buffer for control messages so far
 }
 
-// read waits for a datagram to arrive. It stores it in the first message and
-// further ones that have arrived in the others, and returns the number of messages
-// filled.
+// read waits for a datagram to arrive and stores it in the first message. It stores
+// other datagrams that have arrived in the next messages, and returns the number of
+// messages filled.
 func (r *packetReceiver) read(ms []message) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,7 +57,7 @@ func (r *packetReceiver) read(ms []message) (n int, err error) {
 			r.waitLocked(&r.changed, never)
 		case r.failed != nil:
 			err, r.failed = r.failed, nil
-			if !isTimeout(err) { // of the read-ahead; this call may succeed
+			if !isTimeout(err) { // a time-out was the read-ahead's; this call may succeed
 				return 0, err
 			}
 		case r.background:
@@ -99,8 +100,8 @@ func (r *packetReceiver) takeLocked(m *message) {
 }
 
 // A caller's buffer of at least directReadSize bytes is read into directly while
-// nothing is in flight. A datagram that does not fit counts with the buffer's size on
-// the link.
+// nothing is in flight. A datagram that does not fit has the buffer's size on the
+// link.
 const directReadSize = 2048
 
 // readAheadLocked reads a datagram from the inner connection on the reader's
@@ -145,7 +146,8 @@ func (r *packetReceiver) transmitLocked(d datagram) {
 	r.changed.wake()
 }
 
-// controlLocked returns a buffer for all control messages that a reader wants.
+// controlLocked returns a buffer for as many control messages as any reader had room
+// for.
 func (r *packetReceiver) controlLocked() []byte {
 	if r.control == 0 {
 		return nil
@@ -211,7 +213,7 @@ func (r *packetReceiver) readAheadOnceLocked(buffer, control []byte) {
 	r.transmitLocked(d)
 }
 
-// close makes later reads fail, and blocked ones after evict.
+// close makes later reads fail, and blocked ones after failBlocked.
 func (r *packetReceiver) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -73,7 +73,7 @@ func isIPv4(addr net.Addr) bool {
 	return ok && udp.IP.To4() != nil
 }
 
-// keep returns a copy of an address that the caller may reuse.
+// keep copies an address, as the user may change it after the call.
 func keep(peer net.Addr) net.Addr {
 	if udp, ok := peer.(*net.UDPAddr); ok && udp != nil {
 		kept := *udp

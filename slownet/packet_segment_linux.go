@@ -14,9 +14,9 @@ const (
 	receivedSegments segmentKind = 104 // UDP_GRO
 )
 
-// cut returns the size of each of the datagrams, which have n bytes in all, and
-// the control messages without the one that held it. The size is 0 if there is
-// none, or if the operating system is to decide.
+// cut returns the size of each datagram but the last, of n bytes in all, and the
+// control messages without the one that held the size. If no message of this kind
+// divides the n bytes, it returns 0 and all control messages.
 func (kind segmentKind) cut(oob []byte, n int) (size int, rest []byte) {
 	messages, err := syscall.ParseSocketControlMessage(oob)
 	if err != nil {

@@ -71,8 +71,8 @@ func (s *packetSender) holdLocked(d datagram) {
 	s.startLocked(s.deliver)
 }
 
-// transmitLocked sends a datagram over the link. It returns the error of one that
-// arrives at once.
+// transmitLocked sends a datagram over the link. If the datagram arrives at once,
+// transmitLocked returns the inner connection's error.
 func (s *packetSender) transmitLocked(d datagram) (err error) {
 	var packets [2]netem.Packet
 	for _, packet := range packets[:copy(packets[:], s.passLocked(d, s))] {
@@ -153,7 +153,7 @@ func (s *packetSender) deliver() {
 // releaseLocked lets datagrams that were held up by a stall enter the link.
 func (s *packetSender) releaseLocked() {
 	for _, d := range s.held {
-		_ = s.transmitLocked(d) // the background goroutine hands nothing on at once
+		_ = s.transmitLocked(d) // in the background, even a datagram that arrives at once is put into flight
 	}
 	s.held, s.heldSize = nil, 0
 }

@@ -12,7 +12,7 @@ import (
 // error that matches errors.ErrUnsupported where the inner connection has no
 // such method.
 
-// ReadFromUDP is ReadFrom with the type of its address.
+// ReadFromUDP is ReadFrom with the peer as a *net.UDPAddr.
 func (c *PacketConn) ReadFromUDP(p []byte) (n int, peer *net.UDPAddr, err error) {
 	if _, ok := c.inner.(interface {
 		ReadFromUDP([]byte) (int, *net.UDPAddr, error)
@@ -24,7 +24,7 @@ func (c *PacketConn) ReadFromUDP(p []byte) (n int, peer *net.UDPAddr, err error)
 	return n, peer, err
 }
 
-// ReadFromUDPAddrPort is ReadFrom with another type of address.
+// ReadFromUDPAddrPort is ReadFrom with the peer as a netip.AddrPort.
 func (c *PacketConn) ReadFromUDPAddrPort(p []byte) (n int, peer netip.AddrPort, err error) {
 	inner, ok := c.inner.(interface {
 		ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error)
@@ -61,7 +61,7 @@ func (c *PacketConn) ReadMsgUDP(p, oob []byte) (n, oobn, flags int, peer *net.UD
 	return m[0].n, m[0].oobn, m[0].flags, m[0].udpPeer(), c.opError("read", nil, err)
 }
 
-// ReadMsgUDPAddrPort is ReadMsgUDP with another type of address.
+// ReadMsgUDPAddrPort is ReadMsgUDP with the peer as a netip.AddrPort.
 func (c *PacketConn) ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, peer netip.AddrPort, err error) {
 	inner, ok := c.inner.(interface {
 		ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr netip.AddrPort, err error)
@@ -79,7 +79,7 @@ func (c *PacketConn) ReadMsgUDPAddrPort(p, oob []byte) (n, oobn, flags int, peer
 	return n, oobn, flags, udp.AddrPort(), err
 }
 
-// WriteToUDP is WriteTo with the type of its address.
+// WriteToUDP is WriteTo with the peer as a *net.UDPAddr.
 func (c *PacketConn) WriteToUDP(p []byte, peer *net.UDPAddr) (int, error) {
 	if _, ok := c.inner.(interface {
 		WriteToUDP([]byte, *net.UDPAddr) (int, error)
@@ -89,7 +89,7 @@ func (c *PacketConn) WriteToUDP(p []byte, peer *net.UDPAddr) (int, error) {
 	return c.WriteTo(p, peer)
 }
 
-// WriteToUDPAddrPort is WriteTo with another type of address.
+// WriteToUDPAddrPort is WriteTo with the peer as a netip.AddrPort.
 func (c *PacketConn) WriteToUDPAddrPort(p []byte, peer netip.AddrPort) (int, error) {
 	inner, ok := c.inner.(interface {
 		WriteToUDPAddrPort([]byte, netip.AddrPort) (int, error)
@@ -139,7 +139,7 @@ func (c *PacketConn) WriteMsgUDP(p, oob []byte, peer *net.UDPAddr) (n, oobn int,
 	return n, len(oob), nil
 }
 
-// WriteMsgUDPAddrPort is WriteMsgUDP with another type of address.
+// WriteMsgUDPAddrPort is WriteMsgUDP with the peer as a netip.AddrPort.
 func (c *PacketConn) WriteMsgUDPAddrPort(p, oob []byte, peer netip.AddrPort) (n, oobn int, err error) {
 	inner, ok := c.inner.(interface {
 		WriteMsgUDPAddrPort(b, oob []byte, addr netip.AddrPort) (n, oobn int, err error)
@@ -164,7 +164,7 @@ func udpAddr(addr netip.AddrPort) *net.UDPAddr {
 	return net.UDPAddrFromAddrPort(addr)
 }
 
-// addrOf returns the address as a net.Addr, which is nil if there is none.
+// addrOf returns the address as a net.Addr: the nil interface for a nil pointer.
 func addrOf(addr *net.UDPAddr) net.Addr {
 	if addr == nil {
 		return nil

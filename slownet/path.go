@@ -37,7 +37,7 @@ type Path struct {
 func NewPath(config Config) *Path {
 	config.mustBeValid("NewPath")
 	if config.PerConn {
-		panic("slownet: NewPath: Config.PerConn is set: connections on a path share its links; use a Dialer or a Listener of its own for connections that do not")
+		panic("slownet: NewPath: Config.PerConn is set: connections on a path share its links; for connections with links of their own, use a Dialer or a Listener without a Path")
 	}
 	return newPath(config.withClock())
 }
@@ -52,7 +52,7 @@ func newPath(config Config) *Path {
 }
 
 // Dialer returns a dialer whose connections are on the path. Its fields Dial and
-// Lookup may be set. Its Config is that of the path; changing it has no effect.
+// Lookup may be set. Its Config is the path's; changing it has no effect.
 func (p *Path) Dialer() *Dialer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +174,7 @@ func (p *Path) SetTrace(emit func(trace.Event), payloads int) {
 	p.config.Trace, p.config.Payloads = emit, payloads
 }
 
-// line returns the path's line for a direction, or nil without a path.
+// line returns the path's line for a direction, or nil if the path is nil.
 func (p *Path) line(direction Direction) *line {
 	if p == nil {
 		return nil

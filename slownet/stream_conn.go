@@ -16,8 +16,9 @@ import (
 )
 
 // A Conn is a net.Conn whose bytes travel over slow links. Written bytes cross
-// a link before they reach the inner connection; received bytes cross one after
-// they were read from it. A Conn is safe for concurrent use, as every net.Conn.
+// a link before they reach the inner connection; received bytes cross another link
+// after they were read from it. A Conn is safe for concurrent use, like every
+// net.Conn.
 type Conn struct {
 	endpoint
 	inner       net.Conn
@@ -145,9 +146,9 @@ func (c *Conn) CloseRead() error {
 	return c.opError("close", inner.CloseRead())
 }
 
-// Close closes the connection and returns at once, as close(2) does; a second
-// time it returns an error that matches net.ErrClosed. Blocked reads and writes
-// return with such an error. Accepted bytes still cross the link and reach the
+// Close closes the connection and returns at once, as close(2) does. A second
+// Close and all blocked reads and writes return an error that matches
+// net.ErrClosed. Accepted bytes still cross the link and reach the
 // inner connection, followed by the end of the stream; then the inner
 // connection is closed. Between two deliveries no goroutine runs, only a timer
 // of the connection's clock. Use [Conn.Drain] to wait for the end, and
@@ -206,8 +207,8 @@ func (c *Conn) endInner() {
 // background. Zero discards them and resets the connection, even after Close.
 // Above zero, Close waits until they have arrived, for at most that many seconds
 // of the connection's clock; the rest then drains in the background. SetLinger
-// also calls the inner connection's SetLinger if there is one, as a TCP
-// connection has.
+// also calls the inner connection's SetLinger if it has one, as a TCP connection
+// does.
 func (c *Conn) SetLinger(seconds int) (err error) {
 	if inner, ok := c.inner.(lingerer); ok {
 		err = inner.SetLinger(seconds)

@@ -2,13 +2,13 @@ package slownet
 
 import "io"
 
-// copyChunk is the number of bytes that io.Copy moves past a link without limits
-// before it checks again whether the link has any.
+// copyChunk is the number of bytes that io.Copy moves directly, past a link without
+// limits, before it checks whether the link has limits now.
 const copyChunk = 4 << 20
 
 // WriteTo reads to the end of the stream and writes to w. While the link for reading
-// has no limits it copies from the inner connection, so that the operating system may
-// do it: with splice, between TCP sockets on Linux.
+// has no limits, it copies directly from the inner connection, so that the operating
+// system can do the copying: on Linux with splice, between TCP sockets.
 func (c *Conn) WriteTo(w io.Writer) (written int64, err error) {
 	h := &c.in.half
 	for to, ok := w.(io.ReaderFrom); ok && h.enter(); {
@@ -23,8 +23,9 @@ func (c *Conn) WriteTo(w io.Writer) (written int64, err error) {
 }
 
 // ReadFrom reads r to its end and writes to the connection. While the link for writing
-// has no limits it copies to the inner connection, so that the operating system may do
-// it: on Linux with splice from TCP sockets, and sendfile from files.
+// has no limits, it copies directly to the inner connection, so that the operating
+// system can do the copying: on Linux with splice from TCP sockets, and sendfile from
+// files.
 func (c *Conn) ReadFrom(r io.Reader) (read int64, err error) {
 	h := &c.out.half
 	h.copies.Add(1)

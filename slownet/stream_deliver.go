@@ -62,7 +62,7 @@ func (s *sender) deliver() {
 	}
 }
 
-// endDeliveryLocked finishes when nothing is left in flight.
+// endDeliveryLocked ends the delivery goroutine's work. Nothing is left in flight.
 func (s *sender) endDeliveryLocked() {
 	s.flight, s.waiting, s.block = nil, nil, nil
 	if s.hungUp && !s.closed {
@@ -127,8 +127,8 @@ func (s *sender) deliverLocked() {
 	s.changed.wake()
 }
 
-// deliverAllLocked writes bytes to the inner connection, a chunk at a time. If it
-// cannot, it discards what is left and returns false. The lock is released meanwhile.
+// deliverAllLocked writes bytes to the inner connection, a chunk at a time. If a write
+// fails, it discards the rest and returns false. The lock is released meanwhile.
 func (s *sender) deliverAllLocked(data []byte) bool {
 	var err error
 	for err == nil && len(data) > 0 && !s.aborted {

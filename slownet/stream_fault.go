@@ -18,9 +18,9 @@ import (
 // time, and later bytes do not overtake it. SetLinks panics on an invalid link; see
 // [netem.Link.Validate].
 //
-// Like all faults, it may be called at any time, from any goroutine. An io.Copy to or
-// from a connection without limits, which the operating system does by itself, notices
-// any fault but Reset after at most 256 KiB more.
+// Like all faults, it may be called at any time, from any goroutine. While the operating
+// system itself does an io.Copy to a connection without limits, any fault but Reset takes
+// effect after at most 4 MiB more.
 func (c *Conn) SetLinks(read, write netem.Link) {
 	linksMustBeValid("Conn", read, write)
 	in := c.in.setLink(intern(read), write.Latency)
@@ -107,9 +107,8 @@ func (c *Conn) Reset() {
 
 // CloseAfter closes the connection when n more bytes have passed in the given
 // direction, as a middlebox would. Those bytes arrive. Then both ends see the end of
-// the stream, and writes at this end fail with EPIPE. With n below zero it does not
-// close the connection, and cancels an earlier call. It panics on a direction that is
-// neither Read nor Write.
+// the stream, and writes at this end fail with EPIPE. A negative n cancels an earlier
+// call. CloseAfter panics on a direction that is neither Read nor Write.
 func (c *Conn) CloseAfter(direction Direction, n int64) {
 	direction.mustBeValid()
 	h := c.half(direction)
@@ -192,8 +191,8 @@ func (r *receiver) hangUp(atOnce bool) bool {
 	return true
 }
 
-// discard reads and discards the unread bytes of the inner connection after reads were
-// ended. It takes at most a few milliseconds.
+// discard reads and discards the unread bytes of the inner connection after reading has
+// ended. It takes little more than maxDiscard at most.
 func (r *receiver) discard() {
 	r.mu.Lock()
 	late := false
@@ -221,7 +220,8 @@ func (r *receiver) discard() {
 	}
 }
 
-// maxDiscard is the longest time in real time until no call is in the inner connection.
+// maxDiscard is the maximum real time for which discard waits until no call is in the
+// inner connection.
 const maxDiscard = 10 * time.Millisecond
 
 // hangUp makes writes fail. It reports whether nothing is in flight; otherwise the

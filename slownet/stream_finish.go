@@ -20,9 +20,8 @@ const (
 	endArrived         // it has reached the inner connection
 )
 
-// finish ends the stream after all that was written: for later writes at once,
-// and in the inner connection when the end has crossed the link. Blocked
-// writers are woken.
+// finish ends the stream after all written bytes. Blocked and later writes fail at
+// once; the inner connection's stream ends when the end has crossed the link.
 func (s *sender) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

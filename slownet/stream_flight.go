@@ -27,8 +27,8 @@ func (h *streamHalf) newPieceLocked(data []byte, piece *netem.Piece) sentPiece {
 	}
 }
 
-// arrivalLocked returns a piece's arrival time. If the piece or one before it was
-// lost, that may become known only later. It must be called for the pieces in order.
+// arrivalLocked returns a piece's arrival time. If this piece or an earlier one was
+// lost, the time may become known only later. It must be called for the pieces in order.
 func (h *streamHalf) arrivalLocked(p *sentPiece) time.Duration {
 	if p.pending {
 		if at, ok := h.flow.Step(h.now()); ok {
@@ -38,7 +38,8 @@ func (h *streamHalf) arrivalLocked(p *sentPiece) time.Duration {
 	return p.arrive
 }
 
-// nextArrivalLocked returns when a piece arrives, or when more is known about that.
+// nextArrivalLocked returns the arrival time of a piece or, while that is not known, the
+// time at which more will be known.
 func (h *streamHalf) nextArrivalLocked(p *sentPiece) time.Duration {
 	if p.pending {
 		return h.flow.Next()
@@ -54,7 +55,7 @@ func (h *streamHalf) setArrivalLocked(p *sentPiece, at time.Duration) {
 	}
 }
 
-// sendEndInFlightLocked sends the end of the stream after everything in flight, and
+// transmitEndLocked sends the end of the stream after everything in flight, and
 // returns its arrival time. Nothing is sent after it that could reveal losses.
 func (h *streamHalf) transmitEndLocked(flight []sentPiece) time.Duration {
 	end := h.sendLocked(h.now(), 0)

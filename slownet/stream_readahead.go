@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// readAheadTime is how long before the link is free bytes are taken from the
-// inner connection, so that a timer that fires late costs nothing.
+// readAheadTime is the time by which bytes are taken from the inner connection
+// before the link is free, so that a timer that fires late costs nothing.
 const readAheadTime = 2 * time.Millisecond
 
 // readAhead runs until the reader has received everything. It ends early if the
@@ -17,7 +17,7 @@ func (r *receiver) readAhead() {
 	defer putBuffer(buffer)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	since := r.now() // time of the previous read: what comes next has been there since then
+	since := r.now() // time of the previous read: the next bytes count as ready since then
 	for timedOut := false; r.isBusyLocked() && !r.ended && r.err == nil && !r.closed && !timedOut; {
 		switch now := r.now(); {
 		case r.stalled, r.size >= maxFlight, r.size >= maxUnread && len(r.inbox) > 0 && r.arrivalLocked(&r.inbox[0]) <= now:
@@ -58,10 +58,10 @@ func (r *receiver) readAheadOnceLocked(buffer []byte, since time.Duration) (time
 	return timedOut
 }
 
-// roomLocked returns how many bytes may be taken from the inner connection at a
-// time. Over TCP, that is the room in the send buffer. On an ideal stream, it is
+// roomLocked returns the number of bytes that may be taken from the inner connection
+// at a time. Over TCP, that is the room in the send buffer. On an ideal stream, it is
 // the room in the queue, but at least a packet and the bytes that pass in a
-// millisecond. It is at most a piece of the pace. Taking more would empty a
+// millisecond. In both cases, it is at most one piece of the pace. Taking more would empty a
 // buffer that the peer's writer should find full, and those bytes would already
 // be in flight when the link is changed.
 func (r *receiver) roomLocked() int {

@@ -24,8 +24,8 @@ type receiver struct {
 	size  int         // bytes
 	ended bool        // the inner connection returned io.EOF or another error
 	reset peerReset
-	end   error         // that error
-	endAt time.Duration // its arrival time
+	end   error         // the error, if ended
+	endAt time.Duration // the error's arrival time
 }
 
 // read reads bytes that have arrived, and waits if there are none.

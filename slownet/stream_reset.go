@@ -34,7 +34,7 @@ func (r *peerReset) become(state int32) bool {
 	}
 }
 
-// tell reports whether the caller is the call that returns the error.
+// tell reports whether the caller must return the error, which only one call does.
 func (r *peerReset) tell() bool { return r.state.CompareAndSwap(resetArrived, resetTold) }
 
 func (r *peerReset) hasArrived() bool { return r.state.Load() >= resetArrived }
@@ -43,9 +43,9 @@ func (r *peerReset) hasArrived() bool { return r.state.Load() >= resetArrived }
 // reset by the peer.
 func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
-// seeReset notes that the peer's reset arrives at the given time. A blocked
-// Read then returns the error, in every run. If there is none, writes fail from
-// then on.
+// seeReset notes that the peer's reset arrives at the given time. If a Read is blocked
+// at that time, it is always the call that returns the error. Otherwise writes fail
+// from then on.
 func (c *Conn) seeReset(at time.Duration) {
 	if !c.in.reset.become(resetSeen) {
 		return
@@ -76,8 +76,8 @@ func (c *Conn) readReset(err error) error {
 	return io.EOF
 }
 
-// readError returns the error of a Read for an error of the inner connection
-// that it called directly.
+// readError turns the inner connection's error into the error of a Read that called
+// the inner connection directly.
 func (c *Conn) readError(err error) error {
 	if !isReset(err) || !c.out.gate.isShut() {
 		return err

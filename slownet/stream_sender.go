@@ -7,7 +7,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// maxFlight is the maximum number of bytes in flight; a writer beyond it waits.
+// maxFlight is the maximum number of bytes in flight. Further writes wait.
 const maxFlight = 16 << 20
 
 // A sender carries written bytes over its link to the inner connection. Where
@@ -28,7 +28,7 @@ type sender struct {
 	endAt      time.Duration // arrival time of the stream's end, while that is in flight
 }
 
-// write sends p piece by piece and returns how many bytes were accepted. begun
+// write sends p piece by piece and returns the number of accepted bytes. begun
 // means that p is the rest of a write that began in the inner connection.
 func (s *sender) write(p []byte, begun bool) (n int, err error) {
 	s.mu.Lock()
@@ -58,8 +58,8 @@ func (s *sender) write(p []byte, begun bool) (n int, err error) {
 	return n, nil
 }
 
-// awaitRoomLocked waits until the next bytes are accepted. They have been ready
-// since the given time; it returns the time since which they count as ready.
+// awaitRoomLocked waits until there is room for the next bytes, which have been ready
+// since the given time. It returns the time since which they count as ready.
 func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 	for {
 		if err := s.checkLocked(); err != nil {
@@ -92,7 +92,7 @@ func (s *sender) awaitRoomLocked(since time.Duration) (time.Duration, error) {
 	}
 }
 
-// acceptLocked accepts bytes from the front of p and returns how many.
+// acceptLocked accepts bytes from the front of p and returns their number.
 func (s *sender) acceptLocked(since time.Duration, p []byte) (n int, err error) {
 	allowance := s.allowance
 	p = allowance.cut(p)

@@ -18,7 +18,7 @@ type tcpStream struct {
 	pieces       [][]byte      // not delivered yet, in order
 	held         int           // bytes in pieces
 	delivered    int64         // number of bytes delivered
-	paced        time.Duration // when Link.Pace admits the next bytes, on the stream's own clock
+	paced        time.Duration // time at which Link.Pace admits the next bytes, on the stream's own clock
 	stallTime    time.Duration // total time of past stalls, during which the stream's own clock stood still
 	stalledSince time.Duration // start of the current stall, or never
 	awaitsRoom   bool          // the writer waits for room
@@ -138,7 +138,7 @@ func (h *streamHalf) tickLocked() {
 		return
 	}
 	if h.endpoint.isReal {
-		next = max(next, h.now()) + 4*maxDelay // a waiting goroutine is earlier
+		next = max(next, h.now()) + 4*maxDelay // so that a waiting goroutine handles the event first
 	}
 	mine.ticking = true
 	h.endpoint.at(next, func() {
@@ -201,11 +201,11 @@ func (s *tcpStream) finish(now time.Duration) {
 	}
 }
 
-// pacedUntil returns when the pace admits the next bytes.
+// pacedUntil returns the time at which the pace admits the next bytes.
 func (s *tcpStream) pacedUntil() time.Duration { return timeline.Add(s.paced, s.stallTime) }
 
-// canWrite returns how many bytes can be written at the given time. If there is no
-// room, it returns the time until which to wait.
+// canWrite returns the number of bytes that can be written at the given time. If that
+// is 0, it returns the time until which to wait.
 func (s *tcpStream) canWrite(now time.Duration) (n int, until time.Duration) {
 	if until = s.pacedUntil(); until > now {
 		return 0, until
@@ -256,7 +256,7 @@ func (s *tcpStream) discard() {
 	}
 }
 
-// waitTCPLocked waits for a signal, or for the next event of the segments. In real
+// waitTCPLocked waits for a signal, or until the time of TCP's next event. In real
 // time it waits a little longer, so that not every segment costs a wake-up. Events
 // keep their exact times nevertheless.
 func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
@@ -270,7 +270,7 @@ func (h *streamHalf) waitTCPLocked(on *signal, until time.Duration) {
 	h.waitLocked(on, until)
 }
 
-// maxDelay is the maximum delay, in real time, until an event is handled.
+// maxDelay is the real time by which handling an event may be delayed.
 const maxDelay = 500 * time.Microsecond
 
 // writeTCPLocked accepts bytes from the front of p, and returns their number.
@@ -362,7 +362,7 @@ func (r *receiver) takeTCPLocked(p []byte) int {
 	return n
 }
 
-// sendTCPLocked sends bytes that were read from the inner connection.
+// transmitTCPLocked sends bytes that were read from the inner connection.
 func (r *receiver) transmitTCPLocked(p []byte, err error) {
 	now := r.now()
 	r.tcp.advance(now)

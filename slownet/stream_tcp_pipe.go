@@ -25,7 +25,8 @@ func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return fate
 }
 
-// whyLost returns why a segment was lost, or "" if it arrives or may still arrive.
+// whyLost returns the reason for a segment's loss, or "" if the segment arrives or may
+// still arrive.
 func whyLost(fate *netem.Fate) string {
 	switch fate.Drop {
 	case netem.Queued:

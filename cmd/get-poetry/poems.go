@@ -26,7 +26,7 @@ type unsaved struct {
 }
 
 // newPoems returns the requested destinations. Poems that are printed on stdout
-// are written to out, which differs from it only on a terminal.
+// are written to out, which differs from stdout only on a terminal.
 func newPoems(o *options, stdout, out io.Writer) (*poems, error) {
 	p := &poems{unsaved: map[int]unsaved{}}
 	if o.out != "" {

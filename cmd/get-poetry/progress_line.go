@@ -105,13 +105,13 @@ type layout struct {
 	final  bool // all tasks have ended, and the lines stay
 }
 
-// Widths of the columns, and the minimum widths of a line for showing a column at all.
+// Widths of the columns, and the line widths below which columns are left out.
 const (
 	bytesWidth   = 8
 	rateWidth    = 10
 	maxBar       = 30
 	minBar       = 5
-	stateWidth   = 26 // what most states need
+	stateWidth   = 26 // enough for most states
 	minRateWidth = 50 // narrower lines have no rate
 	minColumns   = 24 // narrower lines have no columns
 )

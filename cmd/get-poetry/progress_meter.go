@@ -15,7 +15,7 @@ type meter struct {
 
 const (
 	meterTime = 3 * time.Second        // time in which the weight of a byte falls to 1/e
-	meterMin  = 500 * time.Millisecond // minimum time for a rate
+	meterMin  = 500 * time.Millisecond // minimum time over which a rate is computed
 )
 
 // add adds bytes that have arrived now.

@@ -89,8 +89,8 @@ func (s *screen) GetTermSize() (width, height int, err error) {
 }
 
 // Flush draws the frame in place of the previous one. The next Flush replaces
-// only the last lines of this frame, as many as given and as fit on the
-// terminal; the lines before them stay.
+// only the given number of lines at the end of this frame, or those that fit on
+// the terminal; the lines before them stay.
 func (s *screen) Flush(lines int) error {
 	width, height := s.size() // the current size: it may have changed since the start of the frame
 	s.mu.Lock()

@@ -4,7 +4,7 @@
 //
 // The command runs in a user, a network and a PID namespace of its own. This needs no
 // privileges. Every packet that the command sends or receives passes through a TUN device
-// and a line of package netem, of which there is one in each direction. Beyond the lines,
+// and a line of package netem, one in each direction. At the other end of the lines,
 // gVisor's TCP/IP stack in this process terminates the command's connections and continues
 // them over sockets of the host. So the command uses the kernel's TCP, and the slow
 // network ends on this machine.

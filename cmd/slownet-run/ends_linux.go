@@ -33,7 +33,7 @@ type ends struct {
 // nic is the number of the stack's only interface.
 const nic = 1
 
-// newEnds returns ends that send no answers before connect.
+// newEnds returns ends, which can answer only after connect is called.
 func newEnds(mtu int, ipv6On bool, warn func(format string, args ...any)) (*ends, error) {
 	e := &ends{ipv6: ipv6On, warn: warn, names: &names{ipv6: ipv6On}}
 	e.pings = newPings(e.reply, warn)
@@ -66,7 +66,7 @@ func newEnds(mtu int, ipv6On bool, warn func(format string, args ...any)) (*ends
 	return e, nil
 }
 
-// connect sets the function to which the ends' packets go.
+// connect sets the direction that carries the ends' packets to the command.
 func (e *ends) connect(down *wire.Direction) { e.link.down = down }
 
 // receive takes a packet from the command.
@@ -108,8 +108,8 @@ func (l *link) WritePackets(packets stack.PacketBufferList) (int, tcpip.Error) {
 	return packets.Len(), nil
 }
 
-// dialed returns the host's address for an address that the command uses, and whether
-// there is one.
+// dialed returns the addresses that the host dials for an address that the command uses,
+// in order of preference, and whether there are any.
 func dialed(a netip.Addr) ([]netip.Addr, bool) {
 	switch a {
 	case hostAddress:
@@ -129,7 +129,7 @@ func protocolOf(a netip.Addr) tcpip.NetworkProtocolNumber {
 
 func addressOf(a netip.Addr) tcpip.Address { return tcpip.AddrFromSlice(a.AsSlice()) }
 
-// addrPortOf returns an address of the stack.
+// addrPortOf converts an address and a port of the stack.
 func addrPortOf(a tcpip.Address, port uint16) netip.AddrPort {
 	address, _ := netip.AddrFromSlice(a.AsSlice())
 	return netip.AddrPortFrom(address, port)

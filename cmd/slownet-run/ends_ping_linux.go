@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pingIdle is how long a ping without packets is kept.
+// pingIdle is the time for which a ping is kept after its last echo request.
 const pingIdle = 30 * time.Second
 
 // pings forwards the command's pings to the outside, each over a socket of the host.
@@ -46,7 +46,7 @@ func newPings(reply func(packet []byte), warn func(format string, args ...any)) 
 	return &pings{reply: reply, warn: warn, open: map[pingKey]*ping{}}
 }
 
-// take takes a packet if it is an echo request to the outside.
+// take takes a packet if it is an echo request to the outside, and reports whether it is.
 func (p *pings) take(packet []byte) bool {
 	e, ok := echoRequestIn(packet)
 	if !ok || e.to == gatewayAddress || e.to == hostAddress || e.to == gatewayAddress6 {
@@ -75,7 +75,7 @@ func (p *pings) take(packet []byte) bool {
 	return true
 }
 
-// refuseLocked tells the command, and once the user, that pings are not possible.
+// refuseLocked tells the command each time, and the user once, that pings are not possible.
 func (p *pings) refuseLocked(e echo, packet []byte, err error) {
 	refusal := e.refusal(packet)
 	p.reply(refusal)
@@ -92,7 +92,8 @@ func (p *pings) refuseLocked(e echo, packet []byte, err error) {
 	p.warn("pings to the outside do not work (only to %s): %v%s", gatewayName, err, hint)
 }
 
-// newPing opens a socket for echoes: a ping socket or, for root, a raw one.
+// newPing opens a socket for echoes: a ping socket or, if that is not permitted, a raw one,
+// which needs root.
 func newPing(e echo, reply func(packet []byte)) (*ping, error) {
 	family, protocol := unix.AF_INET, unix.IPPROTO_ICMP
 	var to unix.Sockaddr = &unix.SockaddrInet4{Addr: [4]byte{}}
@@ -129,13 +130,13 @@ func (p *ping) send(e echo) {
 	}
 	message := append([]byte{kind, 0, 0, 0}, binary.BigEndian.AppendUint32(nil, uint32(p.id)<<16|uint32(e.seq))...)
 	message = append(message, e.data...)
-	if !e.to.Is6() { // for IPv6 the kernel does so
+	if !e.to.Is6() { // for IPv6, the kernel computes the checksum
 		binary.BigEndian.PutUint16(message[2:], checksum(sumOf(message)))
 	}
 	_, _ = p.file.Write(message) // an error counts as a loss
 }
 
-// carry passes on replies until none has come for long.
+// carry passes on replies until pingIdle has passed since the last request.
 func (p *ping) carry() {
 	buffer := make([]byte, 1<<16)
 	for {

@@ -16,8 +16,8 @@ import (
 // containers.
 func readOnly(err error) bool { return errors.Is(err, unix.EROFS) }
 
-// mountAll mounts the files that the command sees differently from the host: the
-// files for names, and /proc. The warning says what is missing for names.
+// mountAll mounts the files that the command must not share with the host: the files
+// for name resolution, and /proc. The warning says which of the former is missing.
 func mountAll() (warning string, err error) {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return "", fmt.Errorf("make mounts private: %w", err)
@@ -79,7 +79,7 @@ func mountNames() (warning string, err error) {
 // resolvConf returns a resolv.conf with our name server, and the host's other settings.
 func resolvConf(host []byte) []byte {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "# of slownet run: the gateway asks the host\nnameserver %v\n", gatewayAddress)
+	fmt.Fprintf(&out, "# from slownet run: the gateway asks the resolver of the host\nnameserver %v\n", gatewayAddress)
 	for line := range strings.Lines(string(host)) {
 		if fields := strings.Fields(line); len(fields) > 0 && (fields[0] == "search" || fields[0] == "domain" || fields[0] == "options") {
 			fmt.Fprintln(&out, strings.TrimSpace(line))

@@ -34,7 +34,7 @@ type inside struct {
 	PingGroups string // the range of groups that may ping
 }
 
-// A step is a step that needs something that a system may not allow.
+// A step is a part of the start that a system may not allow.
 type step int
 
 const (

@@ -12,7 +12,7 @@ import (
 )
 
 // outside is the first process. It starts the second one, carries the command's packets,
-// and returns how the command ended.
+// and returns the command's wait status.
 func outside(o *options, program string, stderr io.Writer) (unix.WaitStatus, error) {
 	signals := notify() // before there is a process to pass them on to
 	child, inner, err := startInside(o.command)

@@ -123,9 +123,9 @@ func newNetwork(o *options, in *inside, device int, stderr io.Writer) (*network,
 	return n, nil
 }
 
-// drain waits until the command's datagrams in flight have arrived, and until connections
-// have passed on the data that has arrived. The kernel retransmits the data of
-// connections, and has finished that.
+// drain waits until the command's datagrams in flight have arrived, and then gives the ends
+// time to pass data on. The data of connections is no longer in flight: the second process
+// has waited until the kernel had delivered it. connections means that there was some.
 func (n *network) drain(connections bool) {
 	start, waited := time.Now(), connections
 	for time.Since(start) < maxDrain && n.path.up.IsCarrying(isDatagram) {

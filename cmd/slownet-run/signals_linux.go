@@ -40,8 +40,8 @@ const (
 // received are the signals that the second process has received.
 type received struct {
 	mu     sync.Mutex              // guards the fields below
-	last   map[os.Signal]time.Time // when the second process last received each signal
-	latest time.Time               // when either process last received any signal
+	last   map[os.Signal]time.Time // time at which the second process last received each signal
+	latest time.Time               // time at which either process last received any signal
 }
 
 // newReceived starts recording the signals that the process receives.

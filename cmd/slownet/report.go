@@ -111,7 +111,8 @@ func (o *outputs) reportPage(names []string, output string, stdin io.Reader, std
 	return writeOutput(output, stdout, func(w io.Writer) error { return page.WriteHTML(w, page.Options{Compare: o.compare}, runs...) })
 }
 
-// openTraces opens all traces. With an error it returns those opened before it.
+// openTraces opens all traces. If one cannot be opened, it returns the traces before it,
+// and the error.
 func openTraces(names []string, stdin io.Reader) (traces []*trace.Reader, err error) {
 	for _, name := range names {
 		t, err := openTrace(name, stdin)

@@ -51,7 +51,7 @@ func sizeOf(terminal *os.File) (width, height int) {
 }
 
 // sizeWithoutTerminal returns the size to use if the output is not a terminal.
-// The width is COLUMNS, or else that of stderr's terminal, where a pager may
+// The width is COLUMNS, or else the width of stderr's terminal, where a pager may
 // show the output, or else 80.
 func sizeWithoutTerminal(stderr *os.File) (width, height int) {
 	if stderr != nil {

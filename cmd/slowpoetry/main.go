@@ -66,7 +66,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	flags := cli.NewFlagSet("slowpoetry", usage)
 	flags.Var(&o.numBytes, "num-bytes", "the number of `bytes` to send at a time")
-	flags.Var(&o.delay, "delay", "how long to wait after each piece, in `seconds` or as in 100ms")
+	flags.Var(&o.delay, "delay", "the time to wait after each piece, in `seconds` or as in 100ms")
 	flags.Var(&o.port, "port", "the `port` to listen on; 0 means any free port")
 	flags.StringVar(&o.iface, "iface", "localhost", "the `address` to listen on; 0.0.0.0 means all addresses of the machine")
 	flags.BoolVar(&o.concurrent, "concurrent", false, "serve all clients at once")

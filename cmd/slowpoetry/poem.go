@@ -19,8 +19,8 @@ const maxPoem = 256 << 20
 func known() string { return strings.Join(poetry.Names(), ", ") }
 
 // readPoem reads the poem with the given name: standard input for "-", a file,
-// or else a built-in poem. It reads it once, from start to end, as it may come
-// from a pipe.
+// or else a built-in poem. It reads a file only once, from start to end, as the
+// file may be a pipe.
 func readPoem(name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
 		return readAll("standard input", stdin)

@@ -27,9 +27,9 @@ func Usagef(format string, args ...any) error {
 	return &UsageError{fmt.Sprintf(format, args...)}
 }
 
-// NewFlagSet returns a flag set for a command, with the name as it is typed.
-// Flags may come before and after other arguments. [Parse] prints the usage for
-// --help, followed by the flags. Each command has --version.
+// NewFlagSet returns a flag set for a command. The name is the command as typed,
+// such as "slownet demo". Flags may come before and after other arguments. [Parse]
+// prints the usage for --help, followed by the flags. Each command has --version.
 func NewFlagSet(name, usage string) *pflag.FlagSet {
 	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	flags.SortFlags = false

@@ -13,10 +13,10 @@ import (
 // matches context.Canceled.
 type Interrupted struct{ Signal os.Signal }
 
-// Error returns "interrupted" or the signal's name.
+// Error returns "interrupted".
 func (*Interrupted) Error() string { return "interrupted" }
 
-// Is reports whether target is context.Canceled, of which an interruption is a case.
+// Is reports whether target is context.Canceled: an interruption is a cancellation.
 func (*Interrupted) Is(target error) bool { return target == context.Canceled }
 
 // Interruptible returns a context that ends at Ctrl-C or SIGTERM. The command

@@ -61,6 +61,6 @@ func Visible(text string) string {
 func mayBeObeyed(r rune) bool { return r != '\n' && r != '\t' && isObeyed(r) }
 
 // isObeyed reports whether a terminal interprets a character instead of showing
-// it: control characters, and those that change the direction of the following
-// text.
+// it. It does so for control characters, and for characters that change the
+// direction of the following text.
 func isObeyed(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }

@@ -5,5 +5,5 @@ package cli
 import "os"
 
 // EnableANSI makes a terminal interpret escape sequences, and reports whether it
-// does. All do, except those with TERM=dumb.
+// does. On this system all terminals do, unless TERM is dumb.
 func EnableANSI(*os.File) bool { return os.Getenv("TERM") != "dumb" }

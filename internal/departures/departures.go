@@ -1,5 +1,5 @@
-// Package departures records when the bytes in flight of a stream left, so that a trace
-// can report their travel times.
+// Package departures records the times at which a stream's bytes in flight left, so that a
+// trace can report their travel times.
 package departures
 
 import "time"
@@ -18,8 +18,8 @@ func (q *Queue) Leave(at time.Duration, bytes int) {
 	q.pieces = append(q.pieces, piece{at, bytes})
 }
 
-// Arrive removes n bytes, and returns the travel time of the first of them, or 0 if it is
-// unknown when that left. A nil Queue returns 0.
+// Arrive removes bytes that arrive at the given time, and returns the travel time of the
+// first byte, or 0 if its departure is unknown. A nil Queue returns 0.
 func (q *Queue) Arrive(at time.Duration, bytes int) (took time.Duration) {
 	if q == nil || len(q.pieces) == 0 {
 		return 0

@@ -5,7 +5,7 @@ package heap
 // An Element has a position in a strict order.
 type Element[T any] interface {
 	// Before reports whether the element comes before another one. Of two elements,
-	// exactly one does.
+	// exactly one comes before the other.
 	Before(other T) bool
 
 	// Moved is called with the element's new index in the heap, for [Heap.Remove], or

@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A Transfer is the times of a transfer over several runs: a client dials,
+// A Transfer has the times of a transfer over several runs: a client dials,
 // sends a request of 200 bytes and reads a body.
 type Transfer struct {
 	Cell       string // of the table: the path

@@ -31,7 +31,7 @@ type Network interface {
 	Lost() []time.Time
 }
 
-// A Scenario is a sequence of events on a network that is not just a transfer.
+// A Scenario is a sequence of events on a network, other than a plain transfer.
 // It is run in simulated time and on a kernel.
 type Scenario struct {
 	Name   string
@@ -50,7 +50,7 @@ type Figure struct {
 	Name     string
 	Unit     Unit
 	Value    float64
-	Runs     int // number of runs, whose median is the value
+	Runs     int // number of runs; the value is their median
 }
 
 // String returns the name of the figure.

@@ -90,8 +90,8 @@ func pair(n Network) (client, server net.Conn, err error) {
 	return client, server, err
 }
 
-// inPhases returns the medians of a scenario's figures in several phases: they depend
-// on the packets in flight at some instant.
+// inPhases runs a scenario in several phases, and returns the medians of its figures,
+// which depend on the packets in flight at some instant.
 func inPhases(run func(phase time.Duration) ([]Figure, error)) ([]Figure, error) {
 	var all [][]Figure
 	for i := range 5 {
@@ -105,8 +105,8 @@ func inPhases(run func(phase time.Duration) ([]Figure, error)) ([]Figure, error)
 	return Medians(all), nil
 }
 
-// downloads returns the end times of several downloads that start at the given
-// interval, the first one first.
+// downloads returns the end times, sorted, of several downloads that start at the given
+// interval.
 func downloads(n Network, count, size int, apart time.Duration) ([]time.Duration, error) {
 	times := make([]time.Duration, count)
 	listener, err := n.Listen()
@@ -147,7 +147,7 @@ func downloads(n Network, count, size int, apart time.Duration) ([]time.Duration
 	return times, nil
 }
 
-// echo answers each of the peer's bytes with n bytes, until the peer closes.
+// echo answers each of the peer's bytes with size bytes, until the peer closes.
 func echo(conn net.Conn, size int) {
 	defer conn.Close()
 	for buffer, answer := make([]byte, 1), make([]byte, size); ; {
@@ -160,7 +160,7 @@ func echo(conn net.Conn, size int) {
 	}
 }
 
-// ask sends a byte and reads an answer of a size.
+// ask sends a byte, reads an answer of the given size, and returns the elapsed time.
 func ask(conn net.Conn, size int) (time.Duration, error) {
 	start := time.Now()
 	_, err := conn.Write([]byte{1})
@@ -278,8 +278,8 @@ func lateAnswer(n Network, cut time.Duration) ([]Figure, error) {
 	return []Figure{after("connected", time.Since(start))}, nil
 }
 
-// midTransfer cuts the path for a while, some time after the start, and measures how
-// long the reader receives nothing from then on.
+// midTransfer cuts the path for a while, some time after the start, and measures the time
+// from the cut to the next byte that the reader receives.
 func midTransfer(n Network, wait, cut time.Duration) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -299,13 +299,13 @@ func midTransfer(n Network, wait, cut time.Duration) ([]Figure, error) {
 			return nil, err
 		}
 		if now := time.Now(); now.After(healed) {
-			return []Figure{after("from its begin to the next byte", now.Sub(begin))}, nil
+			return []Figure{after("from the cut to the next byte", now.Sub(begin))}, nil
 		}
 	}
 }
 
-// blackHole measures how much a writer can write, in writes of a given size, after
-// its peer has vanished.
+// blackHole measures the number of bytes that a writer can write, in writes of a given
+// size, after its peer has vanished.
 func blackHole(n Network, size int) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -318,8 +318,8 @@ func blackHole(n Network, size int) ([]Figure, error) {
 	return writeUntilFull(client, size)
 }
 
-// unread measures how much a writer can write while its peer does not read: the sum
-// of its send buffer and the peer's receive buffer.
+// unread measures the number of bytes that a writer can write while its peer does not
+// read: the sum of its send buffer and the peer's receive buffer.
 func unread(n Network) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -330,8 +330,8 @@ func unread(n Network) ([]Figure, error) {
 	return writeUntilFull(client, 100_000)
 }
 
-// writeUntilFull measures how much can be written, in writes of a given size, until
-// no byte is accepted for two seconds.
+// writeUntilFull measures the number of bytes that can be written, in writes of a given
+// size, until no byte is accepted for two seconds.
 func writeUntilFull(client net.Conn, size int) ([]Figure, error) {
 	written := 0
 	for {
@@ -345,7 +345,8 @@ func writeUntilFull(client net.Conn, size int) ([]Figure, error) {
 	}
 }
 
-// vanish measures when an end that writes or reads gives up after its peer has vanished.
+// vanish measures the time from the peer's disappearance until an end that writes or reads
+// gives up.
 func vanish(n Network, writes bool) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
@@ -365,11 +366,11 @@ func vanish(n Network, writes bool) ([]Figure, error) {
 			_, err = client.Write(make([]byte, 10_000))
 		}
 	} else {
-		start = start.Add(-time.Second) // when it last received something from the peer
+		start = start.Add(-time.Second) // time of the last packet from the peer
 		_, err = client.Read(make([]byte, 1))
 	}
 	if !errors.Is(err, syscall.ETIMEDOUT) {
-		return nil, fmt.Errorf("it ended with %w", err)
+		return nil, fmt.Errorf("the connection ended with %w", err)
 	}
 	return []Figure{after("ETIMEDOUT", time.Since(start))}, nil
 }

@@ -1,5 +1,5 @@
-// Package lines lets goroutines share a bottleneck. The model has no locks; here
-// the drivers add one to shared values.
+// Package lines lets goroutines share a bottleneck. The model has no locks of its own,
+// so its drivers use this package to add one to each shared bottleneck.
 package lines
 
 import (

@@ -33,7 +33,7 @@ var flagsOfFields = []struct{ name, value, usage string }{
 	{"latency", "TIME", "one-way latency in each direction, such as 40ms: half of what ping shows"},
 	{"jitter", "TIME", "variation of the latency from packet to packet, such as 5ms"},
 	{"rate", "RATE", "bit rate in each direction, such as 1.6Mbit/s"},
-	{"queue", "SIZE", `what may wait for the rate, such as 64kB or "100 packets"`},
+	{"queue", "SIZE", `size of the queue that waits for the rate, such as 64kB or "100 packets"`},
 	{"loss", "PERCENT", "share of packets that are lost in each direction, such as 1.5%"},
 	{"duplicate", "PERCENT", "share of packets that arrive twice"},
 	{"corrupt", "PERCENT", "share of packets that arrive with a flipped bit"},
@@ -54,7 +54,8 @@ func Add(flags *pflag.FlagSet) *Flags {
 }
 
 // Profile returns the path: the profile, or one without limits, with the fields
-// of the other flags. A field of one direction has priority over that of both.
+// of the other flags. A field that is given for one direction has priority over the
+// same field for both directions.
 func (f *Flags) Profile() (netem.Profile, error) {
 	profile := netem.Profile{}
 	if f.profile != "" {
@@ -75,8 +76,8 @@ func (f *Flags) Profile() (netem.Profile, error) {
 	return profile, nil
 }
 
-// Named returns the profile of a name or file. A file's name has a slash, a dot or
-// both; a profile of the same name has priority.
+// Named returns the profile with a name or, if no profile has that name, the profile in
+// the file with that name.
 func Named(name string) (netem.Profile, error) {
 	profile, unknown := netem.ProfileByName(name)
 	if unknown == nil {
@@ -96,7 +97,7 @@ func Named(name string) (netem.Profile, error) {
 	return profile, nil
 }
 
-// over returns the fields, and the others that it does not have.
+// over returns the fields of f, and the other fields that f does not have.
 func (f fields) over(others fields) fields {
 	all := maps.Clone(others)
 	maps.Copy(all, f)

@@ -125,8 +125,8 @@ var (
 	number   = regexp.MustCompile(`\d+(?:[.,:]\d+)*`)
 )
 
-// Links returns the targets of the links and images in the section and its heading, in
-// their order by kind.
+// Links returns the targets of the links and images in the section and its heading,
+// grouped by the kind of link.
 func (s Section) Links() (targets []string) {
 	text := codeSpan.ReplaceAllString(s.Heading+"\n"+s.Text, "")
 	for _, pattern := range []*regexp.Regexp{target, defined, html} {

@@ -48,7 +48,7 @@ func Check(t *testing.T, page string, kinds map[string]func(t *testing.T, argume
 
 // Source returns a function for [Check] whose arguments are a Go file and the names of
 // functions or types in it, "FILE NAME...", or just a file, for all of it. Files are
-// relative to the directory.
+// relative to the folder.
 func Source(folder string) func(t *testing.T, arguments string) string {
 	return func(t *testing.T, arguments string) string {
 		t.Helper()

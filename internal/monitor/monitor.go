@@ -1,6 +1,6 @@
 // Package monitor serves the state of a long-running command over HTTP: its
-// metrics for Prometheus on /metrics, and its health on /healthz, which is 200
-// while it serves and 503 while it is ending.
+// metrics for Prometheus on /metrics, and its health on /healthz, whose status is
+// 200 while the command serves and 503 while it is ending.
 package monitor
 
 import (

@@ -97,8 +97,8 @@ func after(call string, n int, text string) place {
 	}
 }
 
-// calls replaces the name of a called function in all calls, of which there must
-// be count, and inserts arguments before the call's own.
+// calls replaces the name of a called function in all of its calls, and inserts
+// arguments before the call's own. There must be exactly count calls.
 func calls(call string, count int, name string, arguments ...string) place {
 	return func(d *declaration) ([]change, error) {
 		found := d.calls(call)

@@ -5,7 +5,7 @@ import "slices"
 // edits are all edits.
 var edits = slices.Concat(stateEdits, timeEdits, orderEdits, netEdits)
 
-// Where the runtime stores the settings of simtest.
+// Fields of the runtime for the settings of simtest.
 var stateEdits = []edit{
 	{file: "runtime/runtime2.go", name: "type g", place: fields("sim simG")},
 	{file: "runtime/synctest.go", name: "type synctestBubble", place: fields("sim simBubble")},
@@ -122,8 +122,8 @@ var netEdits = slices.Concat([]edit{
 		"setLinger", "setLinger($2)"),
 )
 
-// onSimulated returns edits for functions that call a method instead if a netFD
-// has a simFD. The arguments are the functions and the calls in turn.
+// onSimulated returns edits that make functions call a method of the simFD instead, if
+// the netFD has one. functions contains functions and their calls alternately.
 func onSimulated(file, prefix, simulated string, functions ...string) (edits []edit) {
 	for call := range slices.Chunk(functions, 2) {
 		edits = append(edits, edit{file: file, name: prefix + call[0], place: start("if " + simulated + " != nil { return " + simulated + "." + call[1] + " }")})

@@ -24,7 +24,7 @@ type Fit struct {
 	Version string            // such as "go1.26.8"
 	Files   map[string]string // the texts of all files, by path below GOROOT/src, with slashes
 	Edits   int               // number of edits
-	Unknown []string          // declarations with whose text the edits were not tested
+	Unknown []string          // declarations that differ from those of all tested versions
 
 	hashes []string // "file name hash"
 }
@@ -86,7 +86,8 @@ func New(goroot, version string) (*Fit, error) {
 // Names returns the files of the overlay, sorted.
 func (f *Fit) Names() []string { return slices.Sorted(maps.Keys(f.Files)) }
 
-// Adds reports whether a file is one that the standard library does not have.
+// Adds reports whether a file of the overlay is added to the standard library. The other
+// files replace one.
 func Adds(file string) bool { return path.Base(file) == addedName }
 
 // addedName is the name of the files that the overlay adds.

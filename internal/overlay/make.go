@@ -22,9 +22,9 @@ type Made struct {
 // cacheFormat changes with the layout of the cache.
 const cacheFormat = "1"
 
-// Make writes the overlay into a directory, unless it exists already: one
-// directory for each content, which is written completely before it gets its
-// name. The user's own overlay is included.
+// Make writes the overlay into a directory, unless that exists already. Each content
+// has its own directory, which is written completely before it gets its name. The
+// user's own overlay is included.
 func Make(g *Go, f *Fit, own map[string]string, cache string) (*Made, error) {
 	if err := checkOwn(f, own); err != nil {
 		return nil, err

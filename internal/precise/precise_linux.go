@@ -8,7 +8,7 @@ import (
 // CanSleep reports whether Sleep is more precise than time.Sleep.
 const CanSleep = true
 
-// sleepPrecisely lets the operating system wait, with a resolution of microseconds.
+// sleepPrecisely sleeps in the operating system, with a resolution of microseconds.
 func sleepPrecisely(d time.Duration) {
 	if d <= 0 {
 		return

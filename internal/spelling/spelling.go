@@ -11,7 +11,7 @@ const Edit = 1000
 // distance), plus one for each letter that differs in case.
 func Distance(a, b string) int {
 	to := []rune(b)
-	row := make([]int, len(to)+1) // of the beginning of a, to each beginning of b
+	row := make([]int, len(to)+1) // distances from the part of a so far to each beginning of b
 	for j := range row {
 		row[j] = j * Edit
 	}

@@ -37,7 +37,7 @@ func (d *Distinct) add(hash uint64) {
 	d.least = slices.Insert(d.least, i, hash)
 }
 
-// Join adds all values of another one.
+// Join adds all values of another Distinct.
 func (d *Distinct) Join(other Distinct) {
 	for _, hash := range other.least {
 		d.add(hash)

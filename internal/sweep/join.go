@@ -11,7 +11,7 @@ import (
 // A Summary is the joined result of several reports.
 type Summary struct {
 	Searches []Joined `json:"searches"`
-	Problems []string `json:"problems,omitempty"` // with the reports: what they say is not all there is
+	Problems []string `json:"problems,omitempty"` // reasons why the reports are incomplete or inconsistent
 	Failed   int      `json:"failed"`             // seeds
 
 	ReplaysFailed int `json:"replays_failed,omitempty"` // files
@@ -25,7 +25,7 @@ type Joined struct {
 	Shards        int           `json:"shards"`             // shards that have reported
 	Of            int           `json:"of"`                 // number of shards
 	Seeds         uint64        `json:"seeds"`              // seeds that were run, each counted once
-	Repeated      uint64        `json:"repeated,omitempty"` // runs of seeds that another shard has also run
+	Repeated      uint64        `json:"repeated,omitempty"` // further runs of seeds that are counted already
 	Skipped       int           `json:"skipped,omitempty"`
 	Failed        int           `json:"failed"`
 	Replays       int           `json:"replays,omitempty"`        // files that were run
@@ -35,7 +35,7 @@ type Joined struct {
 	Took          time.Duration `json:"took_ns"` // of the slowest shard
 	Traces        Distinct      `json:"traces"`
 	Shapes        Distinct      `json:"shapes"`
-	Ended         []string      `json:"ended,omitempty"` // why shards ended early
+	Ended         []string      `json:"ended,omitempty"` // reasons why shards ended early
 
 	reports []Report
 }
@@ -181,7 +181,7 @@ func union(ranges []Range, step uint64) (all []Range) {
 	return all
 }
 
-// problems returns why the reports of a search are inconsistent or incomplete.
+// problems returns the reasons why the reports of a search are inconsistent or incomplete.
 // Failures that the search found are not problems.
 func (j *Joined) problems() (problems []string) {
 	totals := make(map[int]bool)
@@ -211,7 +211,7 @@ func (j *Joined) problems() (problems []string) {
 	return problems
 }
 
-// listShards names shards, the first few of them.
+// listShards names the first few of the given shards.
 func listShards(shards []Range) string {
 	text, noun := "", "shard"
 	if len(shards) > 1 {

@@ -80,7 +80,7 @@ func (g *Group) what() string {
 	return strings.Join(words, "; ")
 }
 
-// WhatFailed returns how many seeds and replay files failed, in words.
+// WhatFailed returns the numbers of seeds and replay files that failed, in words.
 func (s *Summary) WhatFailed() string { return failed(s.Failed, s.ReplaysFailed) }
 
 // failed returns the numbers of seeds and files in words.

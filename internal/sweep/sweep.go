@@ -34,8 +34,8 @@ type Report struct {
 
 	Shard  Shard   `json:"shard,omitzero"`
 	Wanted Range   `json:"wanted"`          // the seeds of all shards together
-	Ran    []Range `json:"ran"`             // the ranges whose seeds, as far as they are the shard's, have run; see Shard
-	Ended  string  `json:"ended,omitempty"` // why the search ended early; empty if it ran all seeds
+	Ran    []Range `json:"ran"`             // ranges of seeds that have run; they contain only the shard's seeds, see Shard
+	Ended  string  `json:"ended,omitempty"` // the reason why the search ended early; empty if it ran all seeds
 
 	Skipped       int           `json:"skipped,omitempty"`        // seeds
 	Failed        int           `json:"failed"`                   // seeds
@@ -56,8 +56,8 @@ type Group struct {
 	Place   string   `json:"place,omitempty"` // file and line; empty if it is not known
 	Count   int      `json:"count"`           // seeds
 	Seeds   []uint64 `json:"seeds"`           // the lowest ones, at most MaxSeeds
-	Rerun   string   `json:"rerun"`           // the command line that runs the first one again
-	Output  string   `json:"output"`          // of the first one
+	Rerun   string   `json:"rerun"`           // the command line that runs the same file or seed again
+	Output  string   `json:"output"`          // of the same file or seed
 	Note    string   `json:"note,omitempty"`  // additional information
 
 	Replays     int    `json:"replays,omitempty"`      // failing files that existed before
@@ -66,7 +66,7 @@ type Group struct {
 	ReplayRerun string `json:"replay_rerun,omitempty"` // the command line that runs the written file
 }
 
-// MaxSeeds is the number of seeds of a group that are listed.
+// MaxSeeds is the maximum number of seeds that are listed for a group.
 const MaxSeeds = 10
 
 // First returns the group's lowest seed, or 0 if it has none.

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// AtOnce lets n parallel tests run at once even with fewer processors, unless
-// -parallel is given. It is for packages whose parallel tests mostly wait, for
-// real time or for other processes. TestMain calls it.
+// AtOnce lets the given number of parallel tests run at once even with fewer
+// processors, unless -parallel is given. It is for packages whose parallel tests
+// mostly wait, for real time or for other processes. TestMain calls it.
 func AtOnce(tests int) {
 	flag.Parse()
 	given := false

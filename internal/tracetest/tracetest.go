@@ -1,4 +1,4 @@
-// Package tracetest makes traces for tests of what reads them.
+// Package tracetest makes traces for tests of code that reads traces.
 package tracetest
 
 import (
@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// Events returns events, and after them an error unless that is nil, as a reader of a
-// trace does.
+// Events returns an iterator over events, followed by the error unless that is nil, like
+// [trace.Reader.All].
 func Events(err error, events ...trace.Event) iter.Seq2[trace.Event, error] {
 	return func(yield func(trace.Event, error) bool) {
 		for _, e := range events {

@@ -17,7 +17,7 @@ import (
 // Config configures a direction. Its functions are called one at a time and must not
 // call the direction. They may use a packet until they return.
 type Config struct {
-	// From is a non-blocking file from which packets are read, one at a time. -1 is
+	// From is a non-blocking file from which packets are read, one at a time. -1 means
 	// none: packets come from Send only.
 	From int
 
@@ -61,7 +61,7 @@ type Direction struct {
 	flight   flight
 	free     [][]byte // buffers
 	asleep   bool
-	until    time.Duration // when the thread wakes up, while it is asleep
+	until    time.Duration // time at which the thread wakes up, while it is asleep
 	stopped  bool
 	lateness Lateness
 }
@@ -126,8 +126,8 @@ func (d *Direction) Run() {
 	}
 }
 
-// turn does the work that is due. It returns the time until the next work, and
-// whether it read packets, so that there may be more.
+// turn does the work that is due. It returns the time until the next work is due. took
+// means that packets were read, and that there may be more.
 func (d *Direction) turn() (wait time.Duration, took, stopped bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -151,7 +151,8 @@ func (d *Direction) turn() (wait time.Duration, took, stopped bool) {
 	return wait, false, false
 }
 
-// awake records whether the thread has slept to the end.
+// awake records that the thread is awake: at the end of its sleep, and late by the given
+// time, or earlier because it was woken.
 func (d *Direction) awake(toTheEnd bool, late time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -172,8 +173,8 @@ func (d *Direction) wakeLocked(at time.Duration) {
 	}
 }
 
-// deliverLocked delivers the packets that have arrived, and returns when the next
-// one arrives or the line must be stepped.
+// deliverLocked delivers the packets that have arrived, and returns the time at which the
+// next one arrives or the line must be stepped.
 func (d *Direction) deliverLocked() time.Duration {
 	now := time.Since(d.config.Start)
 	for departure, ok := d.line.Step(now); ok; departure, ok = d.line.Step(now) {
@@ -328,8 +329,8 @@ func (d *Direction) IsCarrying(match func(packet []byte) bool) bool {
 	return slices.ContainsFunc(d.flight, func(f flying) bool { return match(f.packet) })
 }
 
-// Late returns the lateness of packets since the direction was made or Reset: of
-// those delivered and, measured by the heartbeat, of those that may have waited to
+// Late returns the lateness of packets since the direction was made or Reset: of the
+// delivered packets and, measured by the heartbeat, of packets that may have waited to
 // be read.
 func (d *Direction) Late() Lateness {
 	d.mu.Lock()

@@ -16,7 +16,7 @@ type Flows struct {
 	now, old map[flowKey]*netem.PacketID // flows that were not used for long are forgotten
 }
 
-// maxFlows is the number of known flows; at most twice as many are kept.
+// maxFlows is the maximum number of flows in each of the two maps.
 const maxFlows = 1 << 14
 
 // A flowKey is addresses, protocol and ports.
@@ -48,7 +48,7 @@ func (f *Flows) Identify(packet []byte) netem.PacketID {
 var hasPorts = map[byte]bool{6: true, 17: true, 33: true, 132: true, 136: true}
 
 // keyOf returns the key of a packet; all packets that are not IP have the same
-// one. Fragments except the first have no ports.
+// key. Fragments except the first have no ports.
 func keyOf(packet []byte) (key flowKey) {
 	var payload []byte
 	switch {

@@ -9,7 +9,7 @@ const tooLate = 3 * time.Millisecond
 type Lateness struct {
 	Most    time.Duration
 	Packets int // all packets
-	Late    int // by more than three milliseconds
+	Late    int // packets that were late by more than three milliseconds
 }
 
 // IsTooMuch reports whether so many packets were late that a measurement is useless.

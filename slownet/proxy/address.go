@@ -44,7 +44,7 @@ func (e endpoint) String() string {
 func endpointOf(a net.Addr) endpoint { return endpoint{a.Network(), a.String()} }
 
 // isSame reports whether a proxy that listens at e would listen at the same
-// address if it were told to listen at other, which may be another name of it.
+// address if it were told to listen at other. The two may be written differently.
 func (e endpoint) isSame(other endpoint) (bool, error) {
 	if e == other {
 		return true, nil

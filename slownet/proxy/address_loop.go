@@ -45,7 +45,8 @@ func (e endpoint) isReachedBy(upstream endpoint, named lookUp) bool {
 	return false
 }
 
-// isSamePort reports whether two ports, which may be names, are the same. Port 0 is none.
+// isSamePort reports whether two ports, which may be names, are the same. Port 0, which
+// means any free port, equals none.
 func isSamePort(network, a, b string) bool {
 	if a != b {
 		n, err := net.LookupPort(network, a)
@@ -55,7 +56,7 @@ func isSamePort(network, a, b string) bool {
 	return a != "0" && a != ""
 }
 
-// addressesOf returns the addresses of a host. No host is the machine itself.
+// addressesOf returns the addresses of a host. An empty host means the machine itself.
 func addressesOf(host string, named lookUp) []netip.Addr {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	switch {

@@ -67,7 +67,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// requestID returns an identifier for a request, of 20 characters as Toxiproxy's.
+// requestID returns an identifier for a request: 20 characters, like Toxiproxy's.
 func requestID(n uint64) string {
 	return fmt.Sprintf("%012x%08x", uint64(time.Now().UnixMicro())&(1<<48-1), uint32(n))
 }

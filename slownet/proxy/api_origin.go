@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// refuses returns why a request is refused, or nil. It refuses what a browser sends
-// for a page of another origin.
+// refuses returns the error for a request that is refused, or nil. It refuses requests
+// that a browser sends for a page of another origin, or to an unknown host.
 func (a *API) refuses(r *http.Request) error {
 	origin, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
 	if origin == "" && site == "" && !strings.HasPrefix(r.UserAgent(), "Mozilla/") {

@@ -11,19 +11,19 @@ type Config struct {
 	// Name is the proxy's name in the server.
 	Name string
 
-	// Listen is where clients connect: "HOST:PORT", "udp:HOST:PORT" or "unix:PATH". As
+	// Listen is the address for clients: "HOST:PORT", "udp:HOST:PORT" or "unix:PATH". As
 	// with net.Listen, no host means all addresses of the machine, and port 0 means any
-	// free one.
+	// free port.
 	Listen string
 
-	// Upstream is the server to which clients are connected, in the same form. Either
-	// both addresses are of datagrams or none is.
+	// Upstream is the address of the server, in the same form. Either both addresses or
+	// neither must be udp: addresses.
 	Upstream string
 
 	// Disabled creates the proxy stopped: it does not listen.
 	Disabled bool
 
-	// DeadUpstream is what a client gets when the server cannot be reached. Zero
+	// DeadUpstream is the proxy's reaction when the server cannot be reached. Zero
 	// is ResetClient.
 	DeadUpstream DeadUpstream
 
@@ -38,7 +38,7 @@ type Config struct {
 	Schedule Schedule
 }
 
-// DeadUpstream is what a proxy does with a client when it cannot reach the server.
+// DeadUpstream is a proxy's reaction to a client when the server cannot be reached.
 type DeadUpstream uint8
 
 // The reactions to a server that cannot be reached.

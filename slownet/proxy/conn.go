@@ -15,7 +15,7 @@ type conn struct {
 	proxy        *Proxy
 	number       uint64 // among the proxy's connections, from 1
 	began        time.Time
-	resettableAt time.Duration // when a reset can no longer make the client's connect fail, on the server's time line
+	resettableAt time.Duration // time, on the server's time line, from which a reset cannot make the client's connect fail
 	client       net.Conn
 	flows        [2]flow       // by Stream
 	closed       chan struct{} // closed with the connection
@@ -33,8 +33,8 @@ type conn struct {
 	closing    sync.Once
 }
 
-// newConn returns the connection of a client and a server. The server's net.Conn may be
-// wrapped.
+// newConn returns the connection of a client and a server. The server's net.Conn may be a
+// *slownet.Conn.
 func newConn(p *Proxy, number uint64, client, server net.Conn, link placement) *conn {
 	c := &conn{link: link, proxy: p, number: number, began: time.Now(), client: client, raw: server, closed: make(chan struct{}), resettableAt: p.server.now() + minResetDelay}
 	wrapped, isWrapped := server.(*slownet.Conn)

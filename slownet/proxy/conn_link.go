@@ -21,7 +21,8 @@ type pathKey struct {
 	congestion netem.Congestion
 }
 
-// linkKey groups connections by the links of their proxy that do not affect them.
+// linkKey returns a key with a bit for each link of the proxy that does not affect the
+// connection.
 func (p *Proxy) linkKey(number uint64) (key int) {
 	for s, t := range p.links {
 		if t != nil && !t.hits(number) {

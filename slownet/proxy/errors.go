@@ -9,7 +9,7 @@ import (
 type apiError struct {
 	text   string
 	status int
-	isBody bool // about the body: the API adds that
+	isBody bool // the error is about the request body, and the API says so
 }
 
 func (e *apiError) Error() string { return e.text }

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// inWordsOfJSON returns an error of encoding/json about the type of a value in the words of
-// JSON, without Go's types. The value is in the field with the given name, unless that is
+// inWordsOfJSON rewrites an error of encoding/json about the type of a value in JSON's
+// terms, without Go's types. The value is in the field with the given name, unless that is
 // empty. Other errors are returned unchanged.
 func inWordsOfJSON(name string, err error) error {
 	is := (*json.UnmarshalTypeError)(nil)
 	if !errors.As(err, &is) {
 		return err
 	}
-	// The names of embedded structs are in some Go versions' path.
+	// In some versions of Go, the path contains the names of embedded structs.
 	at := strings.Trim(name+"."+strings.ReplaceAll(is.Field, "pathJSON.", ""), ".")
 	at = cmp.Or(at, "the JSON")
 	if number, isNumber := strings.CutPrefix(is.Value, "number "); isNumber {
@@ -34,7 +34,7 @@ func inWordsOfJSON(name string, err error) error {
 	return fmt.Errorf("%s must be %s, not %s", at, wordsOf(is.Type), got)
 }
 
-// wordsOf returns the values in JSON for a type.
+// wordsOf describes the JSON values of a type.
 func wordsOf(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[milliseconds]():
@@ -62,7 +62,7 @@ func wordsOf(t reflect.Type) string {
 	return "an object"
 }
 
-// boundsOf returns the bounds of numbers in JSON for a type.
+// boundsOf describes the bounds of the JSON numbers of a type.
 func boundsOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Float32, reflect.Float64:

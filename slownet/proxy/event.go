@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A ServerEvent is an event of a [Server]'s proxies. Package trace has the events of
-// bytes.
+// A ServerEvent is an event of a [Server]'s proxies. Events of bytes are of type
+// [trace.Event].
 type ServerEvent struct {
 	Kind     ServerEventKind
 	Proxy    string        // its name

@@ -99,7 +99,8 @@ func ParseFile(data []byte) (File, error) {
 	return f, nil
 }
 
-// inProxy adds the proxy to an error of a file, if it is in one and has no line.
+// inProxy adds the proxy to an error that is in a proxy of the file and has no line
+// number.
 func inProxy(data []byte, err error) error {
 	var in struct {
 		Proxies []json.RawMessage `json:"proxies"`

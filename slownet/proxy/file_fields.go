@@ -19,9 +19,9 @@ func checkFields(data []byte) error {
 // A member is a member of a JSON object, or an element of a JSON array.
 type member struct {
 	name      string // empty in an array
-	nameEnd   int    // its offset
+	nameEnd   int    // offset of the end of the name
 	value     json.RawMessage
-	valueFrom int // its offset
+	valueFrom int // offset of the value
 }
 
 // membersOf returns the members of the JSON object or array at the given offset. Other values

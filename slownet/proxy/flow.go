@@ -20,8 +20,8 @@ type flow struct {
 	conn   *conn
 	stream Stream
 
-	toxics atomic.Pointer[toxicSet] // that have been followed; set while the lock is held
-	wraps  atomic.Bool              // the flow uses the wrapped connection; likewise
+	toxics atomic.Pointer[toxicSet] // the toxics in effect; set while the lock is held
+	wraps  atomic.Bool              // the flow uses the wrapped connection; set while the lock is held
 
 	followLock // guards the fields below; nothing blocks while it is held
 	from, to   net.Conn
@@ -31,7 +31,7 @@ type flow struct {
 	plain      bool     // both ends are raw sockets
 	started    bool
 	left       chan struct{} // closed when the reader has left a socket after an interruption
-	discards   bool          // all bytes that come
+	discards   bool          // arriving bytes are discarded
 	writing    bool          // the writer is running
 	line       pipeline
 	alarm      *time.Timer // nil if no toxic acts by itself
@@ -85,8 +85,8 @@ func (f *flow) wakeWriterLocked() {
 	f.conn.run(f.write)
 }
 
-// write writes due items until nothing is in the stages, or nothing leaves before
-// a change.
+// write writes due items until the stages are empty, or hold only items that no time
+// lets pass.
 func (f *flow) write() {
 	f.lock()
 	defer f.unlock()
@@ -147,7 +147,7 @@ func sleepUntil(d time.Duration, wake, closed <-chan struct{}) {
 	}
 }
 
-// idle is how long a socket may have nothing to read before its reader ends.
+// idle is the time without bytes after which a socket's reader ends.
 const idle = 50 * time.Millisecond
 
 // wakeReader is called by the poller.
@@ -242,7 +242,7 @@ func (f *flow) copyLocked() (ends bool) {
 	f.unlock()
 	f.conn.broken(err)
 	f.lock()
-	return false // reported by the connection's end
+	return false // the caller sees that the connection is closed
 }
 
 // readLocked reads bytes and puts them in front of the stages. It reports whether
@@ -287,7 +287,8 @@ func (f *flow) endLocked(why itemKind) {
 	f.polled.armForReset()
 }
 
-// pollLocked leaves waiting for bytes to the poller. It reports whether the poller waits.
+// pollLocked makes the poller wait for bytes instead of the reader. It reports whether the
+// poller does.
 func (f *flow) pollLocked() bool {
 	if f.conn.isClosed() || !f.polled.arm() {
 		return false

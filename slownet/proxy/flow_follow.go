@@ -46,7 +46,7 @@ func (f *flow) followLocked() {
 	f.setAlarmLocked()
 }
 
-// setAlarmLocked sets the timer for the next action of a toxic by itself.
+// setAlarmLocked sets the timer for the next time at which a toxic acts by itself.
 func (f *flow) setAlarmLocked() {
 	if f.alarm != nil {
 		f.alarm.Stop()

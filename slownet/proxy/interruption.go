@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// An interruption waits for those effects of a change that are delayed: readers must
-// leave their sockets, since bytes that they read before that bypass the change, and
-// links are set in the background.
+// An interruption waits for the delayed effects of a change: readers must leave their
+// sockets, since bytes that they read before that bypass the change; and links are set in
+// the background.
 type interruption struct {
 	mu  sync.Mutex // guards the fields below
 	out []pendingEffect
@@ -65,6 +65,6 @@ func (d pendingEffect) await(end time.Time) {
 	}
 }
 
-// interruptionTime is how long a call waits. An interrupted reader needs microseconds, but
-// on a busy machine it may wait that long for a processor.
+// interruptionTime is the maximum time that a call waits. An interrupted reader needs
+// microseconds, but on a busy machine it may have to wait for a processor.
 const interruptionTime = 100 * time.Millisecond

@@ -6,7 +6,7 @@ import "time"
 // of the stream.
 type item struct {
 	data []byte
-	at   time.Duration // when it came to its stage
+	at   time.Duration // time at which it came to its stage
 	kind itemKind
 }
 

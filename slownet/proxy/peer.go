@@ -37,7 +37,7 @@ type peer struct {
 type datagramFlow struct {
 	peer   *peer
 	stream Stream
-	toxics atomic.Pointer[toxicSet] // that have been followed; set while the lock is held
+	toxics atomic.Pointer[toxicSet] // the toxics in effect; set while the lock is held
 
 	followLock // guards the fields below
 	line       pipeline

@@ -54,7 +54,7 @@ func (p *pipeline) isDue(i int, now time.Duration) bool {
 	return ok && at <= now
 }
 
-// next returns when the next item becomes due after now.
+// next returns the time, after now, at which the next item becomes due.
 func (p *pipeline) next(now time.Duration) (next time.Duration, ok bool) {
 	for _, e := range p.stages {
 		if at, due := e.stage.due(); due && at > now && (!ok || at < next) {

@@ -29,7 +29,7 @@ type polledSocket struct {
 	ready  func(broken bool) // called once for each arm
 }
 
-// newPoller returns nil if there is no epoll.
+// newPoller returns a poller, or nil if there is no epoll.
 func newPoller() *poller {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -75,7 +75,7 @@ func (l *poller) watch() {
 	}
 }
 
-// close closes the poller; ready is not called any longer.
+// close closes the poller. After that, ready is not called.
 func (l *poller) close() {
 	if l != nil {
 		_ = l.file.Close()

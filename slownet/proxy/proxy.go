@@ -186,8 +186,8 @@ func (p *Proxy) Update(listen, upstream string, enabled bool) error {
 	return p.setEnabled(enabled)
 }
 
-// move gives the proxy the addresses of another one, but for that where clients
-// connect if it is the same.
+// move gives the proxy the addresses of another one. If same is set, the address for
+// clients stays as it is.
 func (p *Proxy) move(to *Proxy, same bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -105,8 +105,8 @@ func (p *Proxy) RemoveToxic(name string) error {
 	})
 }
 
-// change replaces the toxics by those that a function makes of a copy of them. All
-// connections follow.
+// change replaces the toxics with the result of a function, which gets a copy of them.
+// All connections follow the change.
 func (p *Proxy) change(change func(all []*toxic) ([]*toxic, error)) error {
 	p.mu.Lock()
 	all, err := change(slices.Clone(p.set.Load().all))

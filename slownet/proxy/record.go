@@ -117,7 +117,7 @@ func (r *recorder) add(e trace.Event) {
 		return
 	}
 	oldest := 0
-	for ; r.size > maxRecorded*7/8; oldest++ { // several at once, so that most events drop none
+	for ; r.size > maxRecorded*7/8; oldest++ { // several at once, so that most calls drop nothing
 		r.size -= sizeOf(&r.events[oldest])
 	}
 	r.events = append(r.events[:0:0], r.events[oldest:]...)
@@ -126,8 +126,9 @@ func (r *recorder) add(e trace.Event) {
 
 func sizeOf(e *trace.Event) int { return eventSize + len(e.Payload) }
 
-// traceLocked returns the trace function for the proxy's connections, and their number
-// of payload bytes. The function is nil if there is neither a trace nor a recording.
+// traceLocked returns the trace function for the proxy's connections, and the maximum
+// number of payload bytes of an event. The function is nil if there is neither a trace nor
+// a recording.
 func (p *Proxy) traceLocked() (told func(trace.Event), payloads int) {
 	all, own := p.server.Trace, &p.recorder
 	switch {

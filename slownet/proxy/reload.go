@@ -92,8 +92,8 @@ func (s *Server) mustEnd(f File) error {
 	return nil
 }
 
-// mustListen returns the proxy for a configuration that needs a new listener, which must be
-// opened first, or nil if none is needed.
+// mustListen returns a proxy for a configuration that needs a new listener, which the
+// caller must open before it changes anything. It returns nil for any other configuration.
 func (s *Server) mustListen(c Config) (*Proxy, error) {
 	to, err := newProxy(s, c)
 	if err != nil || c.Disabled {

@@ -36,7 +36,7 @@ type stepJSON struct {
 	Remove []string `json:"remove,omitempty"`
 }
 
-// lineNumber is where an error of strictly begins.
+// lineNumber matches the beginning of an error of strictly.
 var lineNumber = regexp.MustCompile(`^line \d+: `)
 
 // MarshalJSON writes the schedule in the form that UnmarshalJSON accepts.
@@ -81,7 +81,8 @@ func (s *Schedule) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// withoutLine removes the line from an error of strictly: it is not that of the file.
+// withoutLine removes the line number from an error of strictly: it does not count from
+// the beginning of the file.
 func withoutLine(err error) error {
 	if known := new(apiError); err == nil || errors.As(err, &known) {
 		return err

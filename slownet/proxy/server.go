@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Server is a set of named proxies. The zero Server is empty and ready to use; its
-// fields must not be changed after that. It is safe for concurrent use.
+// A Server is a set of named proxies. The zero Server is empty and ready to use. Its
+// fields must not be changed after the first call. It is safe for concurrent use.
 type Server struct {
 	// Seed determines everything random: which connections a toxic affects, jitter, the
 	// pieces of a slicer, and the draws of links. The draws of a connection follow from

@@ -79,8 +79,8 @@ func (s *serving) run() {
 }
 
 // stop stops listening and connecting, and waits until both have ended. Connections
-// continue. It reports whether it still listened, which it does not while clients are
-// refused.
+// continue. It reports whether the proxy was listening; while clients are refused, it is
+// not.
 func (s *serving) stop() (listened bool) {
 	s.cancel()
 	s.mu.Lock()

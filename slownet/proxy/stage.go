@@ -4,13 +4,13 @@ import "time"
 
 // A stage is the effect of a toxic in one direction of one connection: it receives
 // items, and decides when they leave. It has no clock, no lock and no socket; times
-// are on the server's time line. A stage that removes bytes reports that.
+// are on the server's time line.
 type stage interface {
 	// push adds an item that arrives at the given time.
 	push(now time.Duration, it item)
 
-	// due returns when the next item leaves. It returns false if none leaves
-	// unless the toxic is changed.
+	// due returns the time at which the next item leaves, or false if no item leaves
+	// until the toxic is changed.
 	due() (time.Duration, bool)
 
 	// pop returns the item that is due, with the time at which it left.
@@ -46,7 +46,7 @@ type ending interface {
 
 // A setting is the environment of a new stage.
 type setting struct {
-	now       time.Duration // when the toxic was put on the connection
+	now       time.Duration // time at which the toxic was put on the connection
 	seed      uint64        // for this stage only
 	datagrams bool          // preserve message boundaries
 	shared    *sharedState  // nil if nothing is shared

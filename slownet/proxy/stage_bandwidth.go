@@ -17,15 +17,15 @@ type bandwidthStage struct {
 	meter     *sharedState // of the rate; the stage's own unless shared
 	isOwn     bool
 	piece     int           // size of the next piece, from the first item; 0 if nothing is booked
-	leaves    time.Duration // when the piece leaves
-	before    time.Duration // when the rate was free before the piece was booked
-	late      time.Duration // time of the last push
+	leaves    time.Duration // time at which the piece leaves
+	before    time.Duration // meter.free before the piece was booked
+	late      time.Duration // time of the last push, pop or change
 }
 
 // sharedState is shared by all connections that a toxic with a shared scope affects.
 type sharedState struct {
 	mu     sync.Mutex    // guards the fields below
-	free   time.Duration // when the rate is free
+	free   time.Duration // time from which the rate is free
 	passed int64         // bytes, of limit_data
 }
 
@@ -120,12 +120,12 @@ func (b *bandwidthStage) cancel() {
 // pieceTime is the time that a piece takes.
 const pieceTime = 10 * time.Millisecond
 
-// bytesIn returns how many bytes pass in a duration, at least one.
+// bytesIn returns the number of bytes that pass in a duration, at least one.
 func bytesIn(rate netem.Rate, d time.Duration) int {
 	return max(1, int(min(float64(rate)/8*d.Seconds(), largeRoom)))
 }
 
-// timeOf returns how long bytes take to pass.
+// timeOf returns the time that n bytes take to pass.
 func timeOf(rate netem.Rate, n int) time.Duration {
 	return time.Duration(float64(n) * 8 / float64(rate) * float64(time.Second))
 }

@@ -39,7 +39,7 @@ func (t *timeoutStage) alarm() (time.Duration, itemKind, bool) {
 	return t.since + t.After, finishItem, t.After > 0
 }
 
-// ends is there because bytes were dropped.
+// ends implements ending: without the dropped bytes, the connection cannot continue.
 func (t *timeoutStage) ends() {}
 
 func (t *timeoutStage) change(_ time.Duration, a Attributes) { t.Timeout = a.(Timeout) }

@@ -12,7 +12,7 @@ type latencyStage struct {
 	Latency
 	seed  uint64
 	count uint64        // items so far
-	last  time.Duration // when the last item leaves
+	last  time.Duration // time at which the last item leaves
 }
 
 func (a Latency) newStage(s setting) stage { return &latencyStage{Latency: a, seed: s.seed} }

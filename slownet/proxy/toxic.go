@@ -152,7 +152,7 @@ func (t *Toxic) isShared() bool { return t.Scope == PerProxy || t.Scope == PerSe
 // affects reports whether the toxic is on a stream.
 func (t *Toxic) affects(s Stream) bool { return t.Stream == s || t.Stream == Both }
 
-// name returns the default name of a toxic.
+// name returns the name of a toxic, which may be the default name.
 func (t *Toxic) name() string {
 	if t.Name != "" {
 		return t.Name
@@ -215,8 +215,8 @@ func (t Toxic) MarshalJSON() ([]byte, error) {
 	return json.Marshal(toxicJSON{t.Attributes.fields(), t.name(), t.Attributes.kind(), t.Stream.String(), t.Toxicity, t.Scope.String()})
 }
 
-// UnmarshalJSON parses a toxic as Toxiproxy does. Its defaults are the downstream and
-// a toxicity of 1.
+// UnmarshalJSON parses a toxic as Toxiproxy does. The defaults are the stream downstream
+// and a toxicity of 1.
 func (t *Toxic) UnmarshalJSON(data []byte) error {
 	var raw json.RawMessage
 	in := toxicJSON{Attributes: &raw, Stream: "downstream", Toxicity: 1}

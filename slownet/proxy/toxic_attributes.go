@@ -12,7 +12,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Durations that JSON has as a number of units; fractions are allowed.
+// Durations that are numbers of units in JSON; fractions are allowed.
 type (
 	milliseconds time.Duration
 	microseconds time.Duration
@@ -38,7 +38,7 @@ func marshalUnits(d, unit time.Duration) ([]byte, error) {
 	return json.Marshal(float64(d) / float64(unit))
 }
 
-// unmarshalUnits reads a number of units. An error has the given type.
+// unmarshalUnits reads a number of units. An error about the value's type names t.
 func unmarshalUnits(d *time.Duration, data []byte, unit time.Duration, t reflect.Type) error {
 	var n float64
 	if err := json.Unmarshal(data, &n); err != nil {

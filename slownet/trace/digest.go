@@ -6,7 +6,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/mix64"
 )
 
-// A Digest is a number computed from events. The zero Digest is that of no events.
+// A Digest is a number computed from events. The zero Digest is the digest of no events.
 type Digest uint64
 
 // Add returns the digest with one more event. It covers the event's At, Kind, From, To,

@@ -17,7 +17,7 @@ type PacketInfo struct {
 	Flags    Flags
 	Seq      int64 // of the first byte of the payload, or of the SYN or FIN
 	Ack      int64 // the next byte that the sender expects, if Flags has ACK
-	Window   int   // in bytes: how many from Ack on the sender can receive
+	Window   int   // the number of bytes, from Ack on, that the sender can receive
 	Size     int   // in bytes, with the headers of IP and TCP or UDP, as the link counts it
 
 	// SACK contains the blocks of selective acknowledgments, the most recent first. Each

@@ -48,7 +48,7 @@ func Transfer(t *testing.T, row *kerneltimes.Transfer, seed uint64) (connected, 
 }
 
 // setPath sets up the path between the client and the server as in the measurement of
-// the kernel. If the path has jitter, that applies after the rate, on a second line.
+// the kernel. If the path has jitter, a second line applies it after the rate.
 func setPath(sim *simtest.Sim, row *kerneltimes.Transfer) {
 	up, down := row.Up, row.Down
 	if row.Down.Jitter != (netem.Jitter{}) {

@@ -34,9 +34,9 @@ var (
 	ErrNoPackets   = errors.New("the trace has no packets, and no connections from which packets could be made")
 )
 
-// WritePCAPNG writes the packets of events, in any order, as a pcapng file. Times are
-// exact to the nanosecond; they must lie between 1970 and 2262. If the events end with an
-// error, WritePCAPNG writes those before it, and returns the error. If Options.Host is
+// WritePCAPNG writes the packets of events, which may be in any order, as a pcapng file.
+// Times are exact to the nanosecond; they must lie between 1970 and 2262. If the events end
+// with an error, WritePCAPNG writes the packets before it, and returns the error. If Options.Host is
 // not a host of the trace, or there is nothing to show, it writes nothing and returns an
 // error.
 func WritePCAPNG(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {

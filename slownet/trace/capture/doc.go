@@ -10,12 +10,12 @@
 // Each packet appears once, as it leaves, on an interface named after its sender. A lost
 // packet appears, too, with a comment that gives the reason; for a pure acknowledgment
 // the comment only says that it does not arrive. A retransmission has a comment that says
-// "sent again". With [Options.Host] the capture is that of one host: what it sends as it
-// leaves, and what it receives as it arrives.
+// "sent again". With [Options.Host] the capture shows what that host would capture: the
+// packets that it sends, as they leave, and the packets that it receives, as they arrive.
 //
-// Wireshark detects retransmissions by their times, which works best in the view of their
-// sender. It takes a retransmission that soon follows other segments, as after selective
-// acknowledgments, for out of order, as in captures of real networks. The comment is
+// Wireshark detects retransmissions by their times, which works best in the sender's view.
+// As in captures of real networks, it marks a retransmission that soon follows other
+// segments, such as after selective acknowledgments, as out of order. The comment is always
 // right.
 //
 // # Invented fields

@@ -10,7 +10,7 @@ import (
 )
 
 // maxSegment is the largest payload of a TCP segment that fits into an IPv4 packet with
-// any options; maxDatagram is that of a datagram.
+// any options; maxDatagram is the largest payload of a UDP datagram.
 const (
 	maxSegment  = 65535 - 20 - 60
 	maxDatagram = 65535 - 20 - 8
@@ -42,7 +42,7 @@ func newFramer(packets []packet, h *hosts) *framer {
 	return &framer{buffer: gopacket.NewSerializeBuffer(), hosts: h, streams: directionsOf(packets), left: make(map[packetID]sentPacket)}
 }
 
-// frames calls yield for the frames of a packet. Packets must come in the order of time,
+// frames calls yield for the frames of a packet. Packets must come in order of time,
 // departures and arrivals together.
 func (f *framer) frames(p *packet, show bool, yield func(frame) error) error {
 	if p.conn.Network == "udp" {
@@ -134,7 +134,7 @@ func networkHeader(p *packet, header transport) (gopacket.NetworkLayer, layers.E
 
 func ip(addr netip.AddrPort) net.IP { return addr.Addr().AsSlice() }
 
-// mac returns the Ethernet address of a host, which is locally administered.
+// mac returns a locally administered Ethernet address for a host.
 func (f *framer) mac(host string) net.HardwareAddr {
 	n := f.hosts.number(host)
 	return net.HardwareAddr{0x02, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}

@@ -9,10 +9,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A packet is a packet that leaves or arrives.
+// A packet is the departure or the arrival of a packet.
 type packet struct {
 	at       time.Duration
-	took     time.Duration // travel time of one that arrives; 0 if unknown
+	took     time.Duration // travel time, for an arrival; 0 if unknown
 	arrives  bool
 	from, to string // hosts
 	conn     trace.Conn
@@ -63,8 +63,7 @@ func (p *packet) seenBy(host string) (name string, shown bool) {
 	return p.to, p.to == host
 }
 
-// packetsOf returns the departures and arrivals of a trace's packets, in the order of
-// time.
+// packetsOf returns the departures and arrivals of a trace's packets, in order of time.
 func packetsOf(events []trace.Event) []packet {
 	var packets []packet
 	recorded := make(map[trace.Conn]bool)
@@ -96,8 +95,8 @@ func isPacket(e *trace.Event) bool {
 }
 
 // comment adds comments to lost packets, with the reason, and to retransmissions. The
-// trace has no reason for a lost pure acknowledgment: that it is lost shows only when a
-// later packet of its sender arrives.
+// trace has no reason for a lost pure acknowledgment: its loss shows only when a later
+// packet of its sender arrives.
 func comment(packets []packet, events []trace.Event) {
 	why := make(map[packetID]string)
 	for i := range events {

@@ -20,7 +20,7 @@ type direction struct {
 	maxPayload int
 	ack        int64      // last sent
 	echo       uint32     // the other end's latest timestamp, which it echoes
-	other      *direction // nil if it has sent nothing
+	other      *direction // the opposite direction; nil if nothing was sent in this one
 }
 
 // A directionID identifies a direction.
@@ -63,7 +63,7 @@ func (s streams) of(conn trace.Conn, from netip.AddrPort) *direction {
 // stamp returns the value of the timestamps option at the given time.
 func stamp(at time.Duration) uint32 { return uint32(at/time.Millisecond) + 1 }
 
-// window returns the header field of a window, rounded up.
+// window returns the window field of a packet's header, rounded up.
 func (d *direction) window(p *trace.PacketInfo) uint16 {
 	shift := d.shift
 	if p.Flags&trace.SYN != 0 {
@@ -131,7 +131,7 @@ func (d *direction) header(p *trace.PacketInfo, at time.Duration) *layers.TCP {
 	return h
 }
 
-// sends records that the direction's end sends a packet, and returns the header.
+// sends records that a packet is sent, and returns its header.
 func (s streams) sends(p *packet) *layers.TCP {
 	d := s.of(p.conn, p.info.From)
 	h := d.header(p.info, p.at)

@@ -14,17 +14,17 @@ import (
 type exchange struct {
 	conn     trace.Conn
 	ends     [2]end
-	first    int // the side that speaks first, if that is unknown
+	first    int // the side that is assumed to speak first, if the events do not tell the sides apart
 	segments []segment
 }
 
 // An end is an end of an exchange.
 type end struct {
 	name     string        // of its host, as in events
-	latency  time.Duration // the shortest travel time seen of what it sends
-	left     time.Duration // when it last sent payload, SYN or FIN
-	next     int64         // the sequence number of what it sends next
-	received int64         // the end of everything that arrived there
+	latency  time.Duration // the shortest travel time of anything that it has sent
+	left     time.Duration // time at which it last sent payload, SYN or FIN
+	next     int64         // the next sequence number that it sends
+	received int64         // the offset after the last byte that arrived there
 	finished bool          // it has sent its FIN
 	lost     []*trace.Event
 }
@@ -46,8 +46,7 @@ const (
 	listener = 1
 )
 
-// synthesizeStream returns the packets of a connection, from its events in the order of
-// time.
+// synthesizeStream returns the packets of a connection, given its events in order of time.
 func synthesizeStream(conn trace.Conn, events []*trace.Event, v *addressing) []packet {
 	x := &exchange{conn: conn}
 	x.findEnds(events)
@@ -96,7 +95,7 @@ func (x *exchange) findEnds(events []*trace.Event) {
 	x.ends[dialer].received, x.ends[listener].received = x.ends[listener].received, x.ends[dialer].received
 }
 
-// guessFirst finds which end speaks first: the dialer if both ends speak, otherwise the
+// guessFirst guesses which end speaks first: the dialer if both ends speak, otherwise the
 // listener.
 func (x *exchange) guessFirst(events []*trace.Event) {
 	x.first = listener
@@ -249,7 +248,7 @@ func (n *end) why(offset int64, length int, lost bool) string {
 		case lost:
 			return e.Note
 		default:
-			return "an earlier packet of it was lost: " + e.Note
+			return "an earlier packet with these bytes was lost: " + e.Note
 		}
 	}
 	return ""

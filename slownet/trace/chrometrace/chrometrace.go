@@ -18,8 +18,8 @@ type Options struct {
 }
 
 // Write writes events as one JSON document. It needs memory for the hosts and connections,
-// not for the events. If the events end with an error, the document has those before it
-// and is complete, and Write returns the error.
+// not for the events. If the events end with an error, the document contains the events
+// before it and is complete, and Write returns the error.
 func Write(w io.Writer, events iter.Seq2[trace.Event, error], o Options) error {
 	c := &converter{to: bufio.NewWriterSize(w, 64<<10), tracks: make(map[end]track), hosts: make(map[string]int), windows: make(map[track]int)}
 	c.begin(o.Header)
@@ -64,7 +64,7 @@ type end struct {
 	conn trace.Conn
 }
 
-// An event is one of the Trace Event Format.
+// An event is an event in the Trace Event Format.
 type event struct {
 	Name     string         `json:"name"`
 	Category string         `json:"cat,omitempty"`
@@ -121,7 +121,7 @@ func micros(at time.Duration) json.Number {
 }
 
 // on returns the track of a host's end of a connection, and names it on first use. For
-// the zero Conn it is the host's track, and without a host that of the network.
+// the zero Conn it is the host's track; without a host, too, it is the network's track.
 //
 // No two tracks have the same number, although the format permits it in different
 // processes: Perfetto names a thread by its number alone. 0 is not used, as it is the

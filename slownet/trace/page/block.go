@@ -39,8 +39,8 @@ func (b *block) reset() {
 	*b = block{called: b.called, names: b.names, conns: b.conns, next: b.next, last: b.last, notes: map[string]int{}}
 }
 
-// add adds an event, with at most limit bytes of its payload. It returns how many it
-// kept.
+// add adds an event, with at most limit bytes of its payload. It returns the number of
+// payload bytes that it kept.
 func (b *block) add(e *trace.Event, base time.Duration, limit int) (kept int) {
 	b.count++
 	at := sub(e.At, base)

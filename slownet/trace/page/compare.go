@@ -9,16 +9,16 @@ import (
 // A difference says where runs diverge.
 type difference struct {
 	Same int `json:"same"` // number of events that the runs have in common, without packets
-	Last int `json:"last"` // index of the last of those in the first run, packets included; below 0 if there is none
+	Last int `json:"last"` // index, in the first run, of the last event in common, packets included; below 0 if there is none
 
 	// Marks are the indexes of the first differing event of each run, packets included,
 	// or below 0 where the run has no more events. They are empty if the runs are equal.
 	Marks []int `json:"marks,omitempty"`
 }
 
-// compare adds the events of all runs, and returns where the runs diverge. Nothing may
-// have been added before. Up to that point it reads the runs side by side, so it keeps at
-// most a block of each.
+// compare adds the events of all runs, to which none may have been added before, and
+// returns the point at which the runs diverge. Up to that point it reads the runs side by
+// side, so it keeps at most a block of each.
 func compare(runs []*runEncoder) *difference {
 	cursors := make([]*cursor, len(runs))
 	for i, r := range runs {
@@ -56,7 +56,7 @@ type cursor struct {
 
 	// Of the current event.
 	index  int          // packets included; below 0 at the end
-	digest trace.Digest // of that event alone
+	digest trace.Digest // of the event alone
 	ended  bool         // no current event
 }
 

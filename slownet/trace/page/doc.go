@@ -15,8 +15,8 @@
 //
 // # Limitations
 //
-// For an event of a host with itself the trace does not say which end sent the bytes;
-// they are drawn as if the dialed end had sent them.
+// If both ends of a connection are on one host, the trace does not say which end sent the
+// bytes; they are drawn as if the dialed end had sent them.
 //
 // A browser's numbers are exact to the nanosecond within 104 days of the start of a run.
 // Later parts of a longer run are drawn less exactly.

@@ -154,9 +154,9 @@ func began(e *trace.Event) time.Duration {
 	return sub(e.At, max(0, e.Took))
 }
 
-// base returns the zero of the times of a run, given its first event: the start of the
-// trace, or, with times of day, that event. Runs that begin within a day of each other
-// have the same base.
+// base returns the zero of a run's times, given the time of its first event: the start of
+// the trace or, with times of day, the first event. Runs that begin within a day of each
+// other have the same base.
 func (e *encoder) base(first time.Duration) time.Duration {
 	if first < wallClock {
 		return 0

@@ -27,8 +27,8 @@ type Options struct {
 	// most 32 MiB of payload; later events have none, and the page says so.
 	PayloadBytes int
 
-	// Compare marks in each run the first event that differs from the other runs, says up
-	// to where the runs are equal, and links to the marks. Events are equal if everything
+	// Compare marks in each run the first event that differs from the other runs, says how
+	// many events the runs have in common, and links to the marks. Events are equal if everything
 	// that [trace.Digest] covers is equal; packets are not compared. The runs are read in
 	// parallel, so their Events must be independent of each other. Compare has no effect
 	// on fewer than two runs.
