@@ -64,6 +64,10 @@ func TestFollowOutOfTime(t *testing.T) {
 	for range 4 {
 		exchange(t, dial(t, p), []byte("hello"))
 	}
+	for _, c := range p.all() { // so that nothing else takes the locks
+		awaitIdle(t, &c.flows[Upstream])
+		awaitIdle(t, &c.flows[Downstream])
+	}
 	p.set.Store(&toxicSet{[]*toxic{{Toxic: Toxic{Name: "slow", Stream: Upstream, Toxicity: 1, Attributes: Latency{Latency: 60 * ms}}, number: 1}}})
 	p.followUntil(time.Now().Add(-ms))
 	require.Eventually(t, func() bool {
