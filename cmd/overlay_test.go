@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +129,33 @@ func TestOverlayByGoRun(t *testing.T) {
 	assert.NotContains(t, o.read("go.mod"), "prometheus")
 	output := o.mustRun([]string{"GOFLAGS=-mod=readonly"}, "go", "run", "github.com/slowpoetry/slowpoetry/cmd/slownet", "test", "-count=1", "-run", "Four", "./...")
 	assert.Contains(t, output, "ok  \texample.com/outside")
+}
+
+// An overlay made by another version of slownet is one clear error, unless no layer is on.
+func TestOverlayOfAnotherVersion(t *testing.T) {
+	o := newOutsider(t)
+	made, err := o.run(nil, o.slownet, "overlay")
+	if err != nil {
+		t.Skip(made) // this Go is in the module cache
+	}
+	file := strings.TrimSpace(made)
+	goroot := strings.TrimSpace(o.mustRun(nil, "go", "env", "GOROOT"))
+	var overlay struct{ Replace map[string]string }
+	require.NoError(t, json.Unmarshal([]byte(o.mustRun(nil, "cat", file)), &overlay))
+	added := filepath.Join(goroot, "src", "runtime", "zsimtest.go")
+	text := o.mustRun(nil, "cat", overlay.Replace[added])
+	number := regexp.MustCompile(`SimtestInterface\(\) int \{ return \d+ }`)
+	require.Regexp(t, number, text)
+	o.write("runtime.go.txt", number.ReplaceAllString(text, "SimtestInterface() int { return 99 }"))
+	overlay.Replace[added] = filepath.Join(o.folder, "runtime.go.txt")
+	another, err := json.Marshal(overlay)
+	require.NoError(t, err)
+	o.write("another.json", string(another))
+	o.mustRun(nil, "go", "test", "-overlay=another.json", "-c", "-o", "another.test", ".")
+	output, err := o.run(nil, "./another.test", "-test.run", "Four")
+	assert.Error(t, err)
+	assert.Contains(t, output, "the overlay is of a version of slownet that does not fit this simtest (its interface has the number 99, not ")
+	o.mustRun([]string{"SIMTEST_OVERLAY=none"}, "./another.test", "-test.run", "Four")
 }
 
 // A mutex that is held outside the simulation stops time. If it is never unlocked, the

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,12 @@ var layerNames = []struct {
 	{"net", func(l *Layers) *bool { return &l.Net }},
 }
 
-// overlaid is the additional API of an overlaid runtime.
+// overlayInterface is the number of the interface between the overlay and this package.
+// It also stands in the overlay's part of the runtime.
+const overlayInterface = 1
+
+// overlaid is the additional API of an overlaid runtime, if the number of its interface is
+// overlayInterface.
 type overlaid interface {
 	SimtestBubble(layers uint32, seed, schedule uint64)
 	SimtestExplore()
@@ -86,12 +92,59 @@ type overlaid interface {
 }
 
 // overlay is the runtime's part of the overlay, or nil if the program was built without
-// it.
-var overlay, _ = any(new(runtime.PanicNilError)).(overlaid)
+// it, or with one that does not fit. overlayBuilt is the number of its interface, or zero
+// if the program was built without it.
+var overlay, overlayBuilt = findOverlay(new(runtime.PanicNilError))
+
+// findOverlay finds the overlay in the methods of a type of the runtime.
+func findOverlay(of any) (found overlaid, number int) {
+	if numbered, ok := of.(interface{ SimtestInterface() int }); ok {
+		number = numbered.SimtestInterface()
+	}
+	if number == overlayInterface {
+		found = of.(overlaid)
+	}
+	return found, number
+}
 
 // layersFromEnvironment returns the layers that are on.
 func layersFromEnvironment() (Layers, error) {
-	return parseLayers(os.Getenv(overlayVariable), overlay != nil)
+	layers, err := parseLayers(os.Getenv(overlayVariable), overlayBuilt != 0)
+	if err == nil && layers.On() {
+		err = checkInterface(overlayBuilt, simtestVersion())
+	}
+	if err != nil {
+		return Layers{}, err
+	}
+	return layers, nil
+}
+
+// checkInterface returns an error unless an overlay with this number of its interface fits
+// this package, of the given version, or "" if it has none.
+func checkInterface(number int, version string) error {
+	if number == overlayInterface {
+		return nil
+	}
+	simtest, install := "this simtest", ""
+	if version != "" {
+		simtest, install = "simtest "+version, "install that version with go install "+slownet+"@"+version+", or "
+	}
+	return fmt.Errorf("simtest: the overlay is of a version of slownet that does not fit %s (its interface has the number %d, not %d): %srun the test with go run %s test, which builds slownet in simtest's version, or set %s=%s", simtest, number, overlayInterface, install, slownet, overlayVariable, noLayers)
+}
+
+// simtestVersion returns the version of this module in the build, such as v1.2.3. It is ""
+// if it is unknown, or is that of no published module.
+func simtestVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, m := range info.Deps {
+		if m.Path == module && m.Replace == nil && m.Version != "(devel)" {
+			return m.Version
+		}
+	}
+	return ""
 }
 
 // parseLayers parses SIMTEST_OVERLAY.

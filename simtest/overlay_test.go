@@ -1,6 +1,11 @@
 package simtest
 
 import (
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
 	"runtime"
 	"strings"
 	"testing"
@@ -39,6 +44,64 @@ func TestParseLayersWithoutTheOverlay(t *testing.T) {
 	}
 	_, err := parseLayers("time", false)
 	assert.EqualError(t, err, `simtest: SIMTEST_OVERLAY is "time", but the program was built without the overlay: run it with slownet test instead of go test, or unset the variable`)
+}
+
+// An overlay of another version of slownet is an error that says how to mend it.
+func TestCheckInterface(t *testing.T) {
+	require.NoError(t, checkInterface(overlayInterface, ""))
+	require.NoError(t, checkInterface(overlayInterface, "v1.2.3"))
+	assert.EqualError(t, checkInterface(99, "v1.2.3"), fmt.Sprintf("simtest: the overlay is of a version of slownet that does not fit simtest v1.2.3 (its interface has the number 99, not %d): install that version with go install github.com/slowpoetry/slowpoetry/cmd/slownet@v1.2.3, or run the test with go run github.com/slowpoetry/slowpoetry/cmd/slownet test, which builds slownet in simtest's version, or set SIMTEST_OVERLAY=none", overlayInterface))
+	assert.EqualError(t, checkInterface(99, ""), fmt.Sprintf("simtest: the overlay is of a version of slownet that does not fit this simtest (its interface has the number 99, not %d): run the test with go run github.com/slowpoetry/slowpoetry/cmd/slownet test, which builds slownet in simtest's version, or set SIMTEST_OVERLAY=none", overlayInterface))
+}
+
+// anotherOverlay is a runtime with an overlay whose interface has another number.
+type anotherOverlay struct{}
+
+func (anotherOverlay) SimtestInterface() int { return 99 }
+
+// The number of an overlay that does not fit is found, without its methods.
+func TestFindOverlay(t *testing.T) {
+	found, number := findOverlay(anotherOverlay{})
+	assert.Nil(t, found)
+	assert.Equal(t, 99, number)
+	found, number = findOverlay(struct{}{})
+	assert.Nil(t, found)
+	assert.Zero(t, number)
+}
+
+// The overlay and this package have the same number, and get another one together if the
+// calls between them change.
+func TestOverlayInterface(t *testing.T) {
+	const std = "../internal/overlay/std/"
+	var declared []string
+	files := token.NewFileSet()
+	for _, name := range []string{"runtime", "net"} {
+		file, err := parser.ParseFile(files, std+name+"/zsimtest.go.txt", nil, 0)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || !strings.HasPrefix(f.Name.Name, "Simtest") {
+				continue
+			}
+			if f.Name.Name != "SimtestInterface" {
+				f.Body = nil
+			}
+			var text strings.Builder
+			require.NoError(t, format.Node(&text, files, f))
+			declared = append(declared, strings.Join(strings.Fields(text.String()), " "))
+		}
+	}
+	assert.Equal(t, []string{
+		fmt.Sprintf("func (*PanicNilError) SimtestInterface() int { return %d }", overlayInterface),
+		"func (*PanicNilError) SimtestBubble(layers uint32, seed, schedule uint64)",
+		"func (*PanicNilError) SimtestExplore()",
+		"func (*PanicNilError) SimtestSetHost(host uint64)",
+		"func (*PanicNilError) SimtestHost() uint64",
+		"func (*PanicNilError) SimtestStream(key uint64) (id, draws uint64)",
+		"func (*PanicNilError) SimtestStreamBack(id, draws uint64)",
+		"func (*PanicNilError) SimtestTurns() (turns, choices, lost uint64)",
+		"func (*ParseError) SimtestNetwork( dial func(ctx context.Context, host uint64, network, local, remote string) (Conn, error), listen func(host uint64, network, address string) (Listener, error), listenPacket func(host uint64, network, address string) (PacketConn, error), lookup func(ctx context.Context, host uint64, name string) ([]IPAddr, error), addrs func(host uint64) []Addr, )",
+	}, declared, "if the calls have changed, change the number in overlay.go and in the overlay's runtime, and then this list")
 }
 
 // A schedule requires the order layer.
