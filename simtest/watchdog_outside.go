@@ -38,14 +38,19 @@ const standsStillWords = "simulated time stands still while these goroutines wai
 func (s *simulation) standsStillText(now survey, since time.Duration) string {
 	text := fmt.Sprintf("no progress for %v: "+standsStillWords+".\n%s",
 		since.Round(time.Second), formatGoroutines(waitingOutside(s.id, now.goroutines)))
-	switch {
-	case !s.config.layers.Time:
-		text += holdersText(s.id, now.goroutines)
-	case slices.ContainsFunc(now.goroutines, (*goroutine).waitsForMutex):
+	locked := slices.ContainsFunc(now.goroutines, (*goroutine).waitsForMutex)
+	outside := slices.ContainsFunc(now.goroutines, (*goroutine).waitsOutside)
+	if locked && !outside && s.config.layers.Time {
 		text += heldOutsideText
+	} else {
+		text += holdersText(s.id, now.goroutines)
 	}
-	if slices.ContainsFunc(now.goroutines, (*goroutine).waitsOutside) {
-		text += `They wait for something outside the simulation: a real socket, such as one of net.Dial, net.Listen or the system's resolver; a file or a pipe of the system; a channel or a sync.WaitGroup that was created before the simulation began.
+	if outside {
+		who := "They wait"
+		if locked {
+			who = "Those that do not wait for a mutex wait"
+		}
+		text += who + ` for something outside the simulation: a real socket, such as one of net.Dial, net.Listen or the system's resolver; a file or a pipe of the system; a channel or a sync.WaitGroup that was created before the simulation began.
 Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and create channels in the simulation.
 `
 		if !Overlay().Net {
@@ -55,8 +60,8 @@ Listen, dial and resolve with a Host's methods, use net.Pipe or io.Pipe, and cre
 	return text
 }
 
-// heldOutsideText is the advice for waits for a mutex with the overlay's time layer, with
-// which mutexes that are held inside the simulation do not stop time.
+// heldOutsideText is the advice if only waits for a mutex stop time with the overlay's time
+// layer, with which mutexes that are held inside the simulation do not stop it.
 const heldOutsideText = `The mutex is held outside of the simulation, by a goroutine that it has not started, or was locked before it began; until it is unlocked, simulated time stands still.
 Lock and unlock it in the simulation, or unlock it before the simulation begins.
 `
