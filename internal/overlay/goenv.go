@@ -43,8 +43,13 @@ func FindGo() (*Go, error) {
 
 // inModuleCache reports whether this Go was downloaded because of GOTOOLCHAIN.
 func (g *Go) inModuleCache() bool {
-	below, err := filepath.Rel(g.GOMODCACHE, g.GOROOT)
-	return g.GOMODCACHE != "" && err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator))
+	return g.GOMODCACHE != "" && isBelow(g.GOMODCACHE, g.GOROOT)
+}
+
+// isBelow reports whether a path is a directory or below it.
+func isBelow(directory, path string) bool {
+	below, err := filepath.Rel(directory, path)
+	return err == nil && below != ".." && !strings.HasPrefix(below, ".."+string(filepath.Separator))
 }
 
 // OverlayInFlags returns the user's overlay in GOFLAGS, or "".

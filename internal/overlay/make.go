@@ -26,6 +26,8 @@ const cacheFormat = "1"
 // has its own directory, which is written completely before it gets its name. The
 // user's own overlay is included.
 func Make(g *Go, f *Fit, own map[string]string, cache string) (*Made, error) {
+	own = maps.Clone(own)
+	maps.DeleteFunc(own, func(_, to string) bool { return isBelow(cache, to) })
 	if err := checkOwn(f, own); err != nil {
 		return nil, err
 	}

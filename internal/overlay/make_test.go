@@ -76,6 +76,21 @@ func TestMakeForAToolchainInTheModuleCache(t *testing.T) {
 	assert.Contains(t, readOverlay(t, made), filepath.Join(link, "src", "a", "a.go"))
 }
 
+// An overlay of this package in GOFLAGS, whether of this version or not, is not merged with
+// itself. What it has of the user's is.
+func TestMakeWithItsOwn(t *testing.T) {
+	cache := t.TempDir()
+	g := &Go{GOROOT: "/go", GOMODCACHE: "/mod"}
+	first, err := Make(g, sampleFit(), map[string]string{"/x/x.go": "/x/y.go", "/x/z.go": ""}, cache)
+	require.NoError(t, err)
+	own, err := ReadOwn(first.File)
+	require.NoError(t, err)
+	own["/go/src/old/old.go"] = filepath.Join(cache, "go1.0-0", "src", "old", "old.go")
+	again, err := Make(g, sampleFit(), own, cache)
+	require.NoError(t, err)
+	assert.Equal(t, first, again)
+}
+
 // A user's own overlay is merged; a file in both is rejected.
 func TestMakeWithTheUsersOwn(t *testing.T) {
 	t.Chdir(t.TempDir())
