@@ -43,8 +43,8 @@ type watchdog struct {
 	told  bool      // this standstill has been reported
 }
 
-// lookEvery is the interval of looks in real time. It grows if they are expensive, so
-// that they take at most a hundredth of the time.
+// lookEvery is the interval of looks in real time. It grows if they are expensive, see
+// nextLook.
 var lookEvery = time.Second // a variable for tests
 
 const (
@@ -91,6 +91,7 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 	}
 	timer := time.NewTimer(lookEvery)
 	defer timer.Stop()
+	var took, before time.Duration // by the last look, and by the one before it
 	for {
 		select {
 		case <-done:
@@ -107,9 +108,15 @@ func (w *watchdog) wait(t *testing.T, done <-chan struct{}) error {
 		if w.look(t) {
 			return errStuck
 		}
-		timer.Reset(max(lookEvery, 100*time.Since(start)))
+		took, before = time.Since(start), took
+		timer.Reset(nextLook(took, before))
 	}
 }
+
+// nextLook returns the time until the next look, given how long the last two took. Looks
+// take at most a hundredth of the time. On a busy machine one look can take a second by
+// chance, and must not postpone the next one by minutes, so the shorter of the two counts.
+func nextLook(took, before time.Duration) time.Duration { return max(lookEvery, 100*min(took, before)) }
 
 // look reports whether it is certain that the simulation is stuck. If the simulation
 // has only stood still for long, look says so on standard error.

@@ -274,3 +274,11 @@ goroutine 9 [sync.Mutex.Lock]
 		assert.Equal(t, want, survey(dump).outside, state)
 	}
 }
+
+func TestOneSlowLookPostponesNothing(t *testing.T) {
+	assert.Equal(t, time.Second, nextLook(time.Microsecond, time.Microsecond))
+	assert.Equal(t, time.Second, nextLook(time.Second, time.Millisecond), "one slow look")
+	assert.Equal(t, time.Second, nextLook(time.Millisecond, time.Second), "after a slow look")
+	assert.Equal(t, time.Second, nextLook(time.Second, 0), "the first look")
+	assert.Equal(t, 5*time.Second, nextLook(50*time.Millisecond, 60*time.Millisecond), "looks are expensive")
+}
