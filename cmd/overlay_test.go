@@ -204,7 +204,7 @@ var scheduled = regexp.MustCompile(`SIMTEST_SCHEDULE=(\d+) .*slownet test -run`)
 func TestOverlayFindsBugs(t *testing.T) {
 	o := newOutsider(t)
 	o.mustRun(nil, o.slownet, "test", "-c", "-o", "plain.test", ".")
-	for _, test := range []string{"TestLostUpdate", "TestCheckThenAct", "TestSendOnClosed", "TestLockOrder"} {
+	for _, test := range []string{"TestLostUpdate", "TestCheckThenAct", "TestTornRead", "TestSendOnClosed", "TestLockOrder"} {
 		again := func(schedule string) (string, error) {
 			return o.run([]string{"SIMTEST_SCHEDULE=" + schedule}, "./plain.test", "-test.run", "^"+test+"$")
 		}

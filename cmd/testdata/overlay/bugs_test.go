@@ -59,6 +59,29 @@ func TestCheckThenAct(t *testing.T) {
 	})
 }
 
+func TestTornRead(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		var mu sync.RWMutex
+		debit, credit := 0, 0
+		pay := func() {
+			mu.Lock()
+			defer mu.Unlock()
+			debit++
+			credit++
+		}
+		read := func(value *int) int {
+			mu.RLock()
+			defer mu.RUnlock()
+			return *value
+		}
+		both(t, func() {
+			if read(&debit) != read(&credit) {
+				t.Error("the books do not balance")
+			}
+		}, pay)
+	})
+}
+
 func TestSendOnClosed(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		var mu sync.Mutex
