@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
 // ParseProfile reads a profile from JSON:
@@ -82,9 +84,9 @@ func (l *Link) UnmarshalJSON(data []byte) error { return unmarshalJSON("link", d
 // parseJSON parses a text that contains a single value. The name is used in
 // errors.
 func parseJSON[T any](name string, text []byte) (t T, err error) {
-	v, err := newJSONValue(text)
+	v, err := jsonvalue.Parse(text)
 	if err == nil {
-		err = v.locate(readJSON(v, &t))
+		err = locate(v, readJSON(v, &t))
 	}
 	if err != nil {
 		return *new(T), fmt.Errorf("netem: %s, %w", name, err)

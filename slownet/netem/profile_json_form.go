@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
 // The parts of a profile are written by appendJSON and read by readJSON. The
@@ -23,7 +25,7 @@ func appendJSON(b []byte, from any) []byte {
 	case *packetCount:
 		return strconv.AppendInt(b, int64(*from), 10)
 	case *float64:
-		return appendString(b, formatPercent(*from))
+		return strconv.AppendQuote(b, formatPercent(*from))
 	case *Jitter:
 		if *from == (Jitter{Deviation: from.Deviation}) {
 			return appendJSON(b, &from.Deviation)
@@ -32,7 +34,7 @@ func appendJSON(b []byte, from any) []byte {
 		if (*from).name == tableName {
 			return appendNumbers(b, (*from).table())
 		}
-		return appendString(b, (*from).name)
+		return strconv.AppendQuote(b, (*from).name)
 	case **Replay:
 		return appendNumbers(b, (*from).milliseconds())
 	case *Queue:
@@ -40,7 +42,7 @@ func appendJSON(b []byte, from any) []byte {
 		case Queue{Bytes: from.Bytes}:
 			return appendJSON(b, &from.Bytes)
 		case Queue{Packets: from.Packets}:
-			return appendString(b, formatPackets(from.Packets))
+			return strconv.AppendQuote(b, formatPackets(from.Packets))
 		}
 	case *Chance:
 		if *from == (Chance{Probability: from.Probability}) {
@@ -55,26 +57,26 @@ func appendJSON(b []byte, from any) []byte {
 		}
 		return appendJSON(b, &from.Random)
 	case fmt.Stringer: // a duration, a rate or a discipline
-		return appendString(b, from.String())
+		return strconv.AppendQuote(b, from.String())
 	}
 	return appendObject(b, from)
 }
 
 // readJSON reads a value into the target of a pointer, in any of its forms. The
 // error does not give the place of the value itself, only that of a part of it.
-func readJSON(v jsonValue, to any) error {
-	simple := v.kind() == '"' || v.kind() == '0'
+func readJSON(v jsonvalue.Value, to any) error {
+	simple := v.Kind() == '"' || v.Kind() == '0'
 	switch to := to.(type) {
 	case *string:
-		*to = v.string()
-		return v.mustBe('"', "a string")
+		*to = v.Text()
+		return v.MustBe('"', "a string")
 	case *bool:
-		if *to = v.kind() == 't'; *to {
+		if *to = v.Kind() == 't'; *to {
 			return nil
 		}
-		return v.mustBe('f', "true or false")
+		return v.MustBe('f', "true or false")
 	case *int:
-		if v.kind() == '"' {
+		if v.Kind() == '"' {
 			return readQuantity(v, to, "size", "64kB", parseBytes)
 		}
 		return readInt(v, to, `a whole number of bytes, or a string such as "64kB"`)
@@ -102,7 +104,7 @@ func readJSON(v jsonValue, to any) error {
 		return readObject(v, to, objectRules{what: `a string, such as "10ms", or an object, such as {"deviation": "10ms", "distribution": "normal"}`,
 			needed: "deviation", example: `{"deviation": "10ms"}`})
 	case **Distribution:
-		if v.kind() == '[' {
+		if v.Kind() == '[' {
 			return readTable(v, to)
 		}
 		return readName(v, to, "distribution", `"uniform", "normal", "pareto", "paretonormal" or an array of whole numbers`, distributionNamed)
@@ -112,7 +114,7 @@ func readJSON(v jsonValue, to any) error {
 		return readObject(v, to, objectRules{what: `an object, such as {"bytes": 10, "wait": "100ms"}`, invalid: to.invalid})
 	case *Queue:
 		const what = `a whole number of bytes, a string such as "64kB" or "100 packets", or an object, such as {"packets": 100, "discipline": "codel"}`
-		switch v.kind() {
+		switch v.Kind() {
 		case '0':
 			return readInt(v, &to.Bytes, what)
 		case '"':

@@ -3,6 +3,8 @@ package netem
 import (
 	"errors"
 	"fmt"
+
+	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
 // The models of loss that an object may name. Missing parameters have netem's
@@ -23,21 +25,19 @@ type markovLoss struct {
 }
 
 // readLoss reads an object that names a model and its parameters as tc netem does.
-func readLoss(v jsonValue, to *Loss) error {
-	if err := v.mustBe('{', `a string, such as "1.5%", or an object, such as {"model": "gilbert-elliott", "p": "1%", "r": "10%"}`); err != nil {
+func readLoss(v jsonvalue.Value, to *Loss) error {
+	if err := v.MustBe('{', `a string, such as "1.5%", or an object, such as {"model": "gilbert-elliott", "p": "1%", "r": "10%"}`); err != nil {
 		return err
 	}
 	var model string
-	for name, value := range v.parts() {
-		if string(name.raw()) != `"model"` {
-			continue
+	for name, value := range v.Fields() {
+		if name.Text() == "model" {
+			known := func(s string) (string, bool) { return s, s == gilbertElliott || s == markov }
+			if err := readName(value, &model, "model", `"gilbert-elliott" or "markov"`, known); err != nil {
+				return value.Locate(err)
+			}
+			break
 		}
-		value.path = v.path + ".model"
-		known := func(s string) (string, bool) { return s, s == gilbertElliott || s == markov }
-		if err := readName(value, &model, "model", `"gilbert-elliott" or "markov"`, known); err != nil {
-			return value.locate(err)
-		}
-		break
 	}
 	switch model {
 	case gilbertElliott:
@@ -54,7 +54,7 @@ func readLoss(v jsonValue, to *Loss) error {
 
 // readModel reads the parameters of a model: one is required, and another
 // defaults to the difference from 100%.
-func readModel(v jsonValue, to any, model, needed string, p, rest *float64) error {
+func readModel(v jsonvalue.Value, to any, model, needed string, p, rest *float64) error {
 	*rest = -1
 	err := readObject(v, to, objectRules{needed: needed, example: fmt.Sprintf(`{"model": %q, %q: "1%%"}`, model, needed)})
 	if *rest < 0 {
