@@ -5,11 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/slowpoetry/slowpoetry/internal/address"
+	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -70,18 +71,19 @@ var linkNames = []string{"link", "down", "up"}
 // udp: prefix for datagrams, or unix:PATH; the default host is 127.0.0.1. An array is a
 // Toxiproxy configuration, whose addresses are used unchanged.
 func ParseFile(data []byte) (File, error) {
-	if text := bytes.TrimLeft(data, " \t\r\n"); len(text) > 0 && text[0] == '[' {
+	v, err := jsonvalue.Parse(data)
+	if err != nil {
+		return File{}, err
+	}
+	if v.Kind() == '[' {
 		return parseToxiproxyFile(data)
 	}
 	var in fileJSON
-	if err := strictly(data, &in); err != nil {
-		if unknown := checkFields(data); unknown != nil && json.Valid(data) {
-			return File{}, unknown
-		}
-		return File{}, inProxy(data, err)
-	}
-	if err := checkFields(data); err != nil {
+	if err := checkFields(v, reflect.TypeOf(in)); err != nil {
 		return File{}, err
+	}
+	if err := strictly(data, &in); err != nil {
+		return File{}, inProxy(data, err)
 	}
 	f := File{Seed: in.Seed}
 	names := map[string]bool{}
@@ -254,37 +256,23 @@ func ParseAddress(s string, listen bool) (string, error) {
 	return e.String(), err
 }
 
-// strictly parses JSON without unknown fields.
+// strictly parses valid JSON without unknown fields.
 func strictly(data []byte, value any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(value); err != nil {
-		if err == io.ErrUnexpectedEOF || err == io.EOF {
-			return fmt.Errorf("line %d: unexpected end of JSON", lineOf(data, int64(len(data))))
-		}
 		return inLine(data, err)
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return fmt.Errorf("line %d: unexpected data after the end of the JSON", lineOf(data, decoder.InputOffset()))
 	}
 	return nil
 }
 
 // inLine adds the line to an error of encoding/json, if that has a position.
 func inLine(data []byte, err error) error {
-	text := strings.TrimPrefix(err.Error(), "json: ")
-	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("line %d: %s", lineOf(data, syntax.Offset), text)
-	}
 	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
-		return fmt.Errorf("line %d: %w", lineOf(data, kind.Offset), inWordsOfJSON("", err))
+		return fmt.Errorf("line %d: %w", jsonvalue.Line(data, int(kind.Offset)), inWordsOfJSON("", err))
 	}
-	if text != err.Error() {
+	if text, cut := strings.CutPrefix(err.Error(), "json: "); cut {
 		return errors.New(text)
 	}
 	return err
-}
-
-func lineOf(data []byte, offset int64) int {
-	return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n"))
 }

@@ -1,74 +1,33 @@
 package proxy
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
-// checkFields returns an error for the first unknown field of a configuration file, with its
-// line and its path.
-func checkFields(data []byte) error {
-	return checkValue(data, 0, "", reflect.TypeFor[fileJSON](), func(offset int, path string) error {
-		return fmt.Errorf("line %d: unknown field %q", lineOf(data, int64(offset)), path)
-	})
-}
-
-// A member is a member of a JSON object, or an element of a JSON array.
-type member struct {
-	name      string // empty in an array
-	nameEnd   int    // offset of the end of the name
-	value     json.RawMessage
-	valueFrom int // offset of the value
-}
-
-// membersOf returns the members of the JSON object or array at the given offset. Other values
-// have none.
-func membersOf(data []byte, offset int) (members []member) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	open, err := decoder.Token()
-	if err != nil || open != json.Delim('{') && open != json.Delim('[') {
-		return nil
-	}
-	for decoder.More() {
-		var m member
-		if open == json.Delim('{') {
-			name, err := decoder.Token()
-			if err != nil {
-				return members
-			}
-			m.name, _ = name.(string)
-			m.nameEnd = offset + int(decoder.InputOffset())
-		}
-		if decoder.Decode(&m.value) != nil {
-			return members
-		}
-		m.valueFrom = offset + int(decoder.InputOffset()) - len(m.value)
-		members = append(members, m)
-	}
-	return members
-}
-
-// checkValue calls unknown for the first field in a JSON value that a type does not have.
-func checkValue(data []byte, offset int, path string, t reflect.Type, unknown func(offset int, path string) error) error {
+// checkFields returns an error for the first field in a JSON value that a type does not have,
+// with its line and its path.
+func checkFields(v jsonvalue.Value, t reflect.Type) error {
+	isToxic := t == reflect.TypeFor[Toxic]()
 	switch {
+	case isToxic:
+		t = reflect.TypeFor[toxicJSON]()
 	case t == reflect.TypeFor[Schedule]():
 		t = reflect.TypeFor[scheduleJSON]()
-	case t == reflect.TypeFor[Toxic]():
-		return checkToxic(data, offset, path, unknown)
 	case t == reflect.TypeFor[json.RawMessage](), reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()):
 		return nil // it checks its fields itself
 	case t.Kind() == reflect.Slice:
-		for i, m := range membersOf(data, offset) {
-			if err := checkValue(m.value, m.valueFrom, fmt.Sprintf("%s[%d]", path, i), t.Elem(), unknown); err != nil {
+		for _, element := range v.Elements() {
+			if err := checkFields(element, t.Elem()); err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	if t.Kind() != reflect.Struct {
+	case t.Kind() != reflect.Struct:
 		return nil
 	}
 	fields := map[string]reflect.Type{}
@@ -77,40 +36,31 @@ func checkValue(data []byte, offset int, path string, t reflect.Type, unknown fu
 			fields[strings.ToLower(name)] = f.Type
 		}
 	}
-	for _, m := range membersOf(data, offset) {
-		at := strings.TrimPrefix(path+"."+m.name, ".")
-		is, ok := fields[strings.ToLower(m.name)]
-		if !ok {
-			return unknown(m.nameEnd, at)
+	if isToxic {
+		fields["attributes"] = attributesType(v)
+	}
+	for name, value := range v.Fields() {
+		of, known := fields[strings.ToLower(name.Text())]
+		if !known {
+			return fmt.Errorf("line %d: unknown field %q", name.Line(), value.Path())
 		}
-		if err := checkValue(m.value, m.valueFrom, at, is, unknown); err != nil {
+		if err := checkFields(value, of); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkToxic checks the fields of a toxic. Its attributes depend on its type.
-func checkToxic(data []byte, offset int, path string, unknown func(offset int, path string) error) error {
-	if err := checkValue(data, offset, path, reflect.TypeFor[toxicJSON](), unknown); err != nil {
-		return err
-	}
-	var kind struct {
+// attributesType returns the type of the attributes of a toxic in JSON, which depends on the
+// type of the toxic. Any attributes are allowed if that is wrong, which is an error of its own.
+func attributesType(toxic jsonvalue.Value) reflect.Type {
+	var in struct {
 		Type string `json:"type"`
 	}
-	a := Attributes(nil)
-	if json.Unmarshal(data, &kind) == nil {
-		a = attributesOf(kind.Type)
-	}
-	if a == nil {
-		return nil // that is reported as a separate error
-	}
-	for _, m := range membersOf(data, offset) {
-		if strings.EqualFold(m.name, "attributes") {
-			if err := checkValue(m.value, m.valueFrom, path+"."+m.name, reflect.TypeOf(a.fields()).Elem(), unknown); err != nil {
-				return err
-			}
+	if json.Unmarshal(toxic.Raw(), &in) == nil {
+		if a := attributesOf(in.Type); a != nil {
+			return reflect.TypeOf(a.fields()).Elem()
 		}
 	}
-	return nil
+	return reflect.TypeFor[any]()
 }

@@ -62,12 +62,9 @@ func TestDocumentedFiles(t *testing.T) {
 
 func TestBadFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                               "line 1: unexpected end of JSON",
-		"{\n\"proxies\": [}":             "line 2: invalid character '}' looking for beginning of value",
-		`{"proxy": []}`:                  `unknown field "proxy"`,
-		`{} {}`:                          "line 1: unexpected data after the end of the JSON",
-		`{"proxies": [{"listen": "1"}]}`: "proxy 1: \"name\" is missing: give one",
-		`{"proxies": [{"name": "a"}]}`:   `proxy "a": "listen" is missing: give it, such as ":8080"`,
+		`{"proxy": []}`:                                                                                                          `unknown field "proxy"`,
+		`{"proxies": [{"listen": "1"}]}`:                                                                                         "proxy 1: \"name\" is missing: give one",
+		`{"proxies": [{"name": "a"}]}`:                                                                                           `proxy "a": "listen" is missing: give it, such as ":8080"`,
 		`{"proxies": [{"name": "a", "listen": "1"}]}`:                                                                            "proxy \"a\": \"to\" is missing: give it, such as \"localhost:80\"",
 		`{"proxies": [{"name": "a", "listen": "x", "to": "2"}]}`:                                                                 `proxy "a": listen: address "x": the port is missing: want PORT or HOST:PORT, such as x:10000`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "db.example"}]}`:                                                        `proxy "a": to: address "db.example": the port is missing: want PORT or HOST:PORT, such as db.example:10000`,
@@ -90,7 +87,9 @@ func TestBadFiles(t *testing.T) {
 		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"toxics\": [{\"type\": \"noop\", \"attributes\": {\"x\": 1}}]}]}}]}":     `line 2: unknown field "proxies[0].schedule.steps[0].toxics[0].attributes.x"`,
 		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"att\": \"1s\"}]}}]}":                                                    `line 2: unknown field "proxies[0].schedule.steps[0].att"`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "link", "attributes": {"latencu": "1ms"}}]}]}`: `there is no field "latencu"`,
-		`"proxies"`: "line 1: the JSON must be an object, not a string",
+		`{"proxies": [[1]]}`:     "line 1: proxies must be an object, not an array",
+		`{"proxies": {"a": {}}}`: "line 1: proxies must be an array, not an object",
+		`"proxies"`:              "line 1: the JSON must be an object, not a string",
 		`{"proxies": [{"name": "a"}, {"name": "b", "toxics": [{"type": "latncy"}]}]}`:                             `proxy "b": invalid toxic type`,
 		`{"proxies": [{"toxics": [{"type": "noop", "stream": "sideways"}]}]}`:                                     "proxy 1: stream was invalid, can be either",
 		"{\"proxies\": [{\n\"idleTimeout\": 30}]}":                                                                `line 2: proxies.idleTimeout must be a duration such as "40ms" or "1.5s", not a number`,
@@ -106,6 +105,21 @@ func TestBadFiles(t *testing.T) {
 	} {
 		_, err := ParseFile([]byte(text))
 		assert.ErrorContains(t, err, want, text)
+	}
+}
+
+func TestFilesThatAreNotJSON(t *testing.T) {
+	const notJSON = "this is not JSON (which has no comments, wants double quotes, and no comma after the last): "
+	for text, want := range map[string]string{
+		"":                   "line 1: " + notJSON + "unexpected end of JSON input",
+		"{\n\"proxies\": [}": "line 2: " + notJSON + "invalid character '}' looking for beginning of value",
+		"{}\n{}":             "line 2: " + notJSON + "invalid character '{' after top-level value",
+		"[{\n'name': 'a'}]":  "line 2: " + notJSON + "invalid character '\\'' looking for beginning of object key string",
+		"\ufeff{}":           "line 1: there is a byte order mark: save the text as UTF-8 without one",
+		"{\n\"\xff\": 1}":    "line 2: this is not UTF-8: save the text as UTF-8",
+	} {
+		_, err := ParseFile([]byte(text))
+		assert.EqualError(t, err, want, text)
 	}
 }
 
