@@ -113,6 +113,7 @@ func TestLinksInJSONMayBeWrittenInOtherWays(t *testing.T) {
 		`{"reorder":{"probability":"2%"}}`:                                 `{"reorder":"2%"}`,
 		`{"jitter":{"distribution":"uniform","deviation":"10ms"}}`:         `{"jitter":"10ms"}`,
 		`{"loss":{"model":"gilbert-elliott","p":"70%"}}`:                   `{"loss":{"model":"gilbert-elliott","p":"70%","r":"30%","1-h":"100%","1-k":"0%"}}`,
+		`{"loss":{"mod\u0065l":"gilbert-elliott","p":"70%"}}`:              `{"loss":{"model":"gilbert-elliott","p":"70%","r":"30%","1-h":"100%","1-k":"0%"}}`,
 		`{"loss":{"p13":"1%","model":"markov"}}`:                           `{"loss":{"model":"markov","p13":"1%","p31":"99%","p32":"0%","p23":"100%","p14":"0%"}}`,
 	} {
 		var link Link
