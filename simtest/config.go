@@ -106,8 +106,8 @@ type Config struct {
 	// simulation with a schedule fails. Zero is the layer's own order: first come,
 	// first served. With an odd schedule each choice is drawn; with an even one,
 	// goroutines have drawn priorities, a few of which change during the simulation, as
-	// in PCT (Burckhardt et al., 2010). Goroutines switch when one blocks, at
-	// sync.Mutex.Lock, and at channel operations. The environment variable
+	// in PCT (Burckhardt et al., 2010). Goroutines switch when one blocks, at Lock and
+	// RLock of mutexes, and at channel operations. The environment variable
 	// SIMTEST_SCHEDULE overrides it.
 	Schedule uint64
 

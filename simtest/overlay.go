@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,19 +131,18 @@ func checkInterface(number int, version string) error {
 	return fmt.Errorf("simtest: the overlay is of a version of slownet that does not fit %s (its interface has the number %d, not %d): %srun the test with go run %s test, which builds slownet in simtest's version, or set %s=%s", simtest, number, overlayInterface, install, slownet, overlayVariable, noLayers)
 }
 
-// simtestVersion returns the version of this module in the build, such as v1.2.3. It is ""
-// if it is unknown, or is that of no published module.
+// simtestVersion returns the version of this module, such as v1.2.3, or "" if this package
+// is not built from the module cache.
 func simtestVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, m := range info.Deps {
-		if m.Path == module && m.Replace == nil && m.Version != "(devel)" {
-			return m.Version
-		}
-	}
-	return ""
+	_, file, _, _ := runtime.Caller(0) // the build information of a test does not have the version
+	return versionIn(file)
+}
+
+// versionIn returns this module's version in the name of a file of the module cache, or "".
+func versionIn(file string) string {
+	_, rest, _ := strings.Cut(file, module+"@")
+	version, _, _ := strings.Cut(rest, "/")
+	return version
 }
 
 // parseLayers parses SIMTEST_OVERLAY.

@@ -54,6 +54,19 @@ func TestCheckInterface(t *testing.T) {
 	assert.EqualError(t, checkInterface(99, ""), fmt.Sprintf("simtest: the overlay is of a version of slownet that does not fit this simtest (its interface has the number 99, not %d): run the test with go run github.com/slowpoetry/slowpoetry/cmd/slownet test, which builds slownet in simtest's version, or set SIMTEST_OVERLAY=none", overlayInterface))
 }
 
+// The version of simtest is that of the module cache, with -trimpath or without.
+func TestVersionIn(t *testing.T) {
+	for file, version := range map[string]string{
+		"/root/go/pkg/mod/github.com/slowpoetry/slowpoetry@v1.2.3/simtest/overlay.go": "v1.2.3",
+		"github.com/slowpoetry/slowpoetry@v1.2.3/simtest/overlay.go":                  "v1.2.3",
+		"/src/example/vendor/github.com/slowpoetry/slowpoetry/simtest/overlay.go":     "",
+		"/home/me/slowpoetry/simtest/overlay.go":                                      "",
+		"/root/go/pkg/mod/github.com/another/slowpoetry@v1.2.3/simtest/overlay.go":    "",
+	} {
+		assert.Equal(t, version, versionIn(file), file)
+	}
+}
+
 // anotherOverlay is a runtime with an overlay whose interface has another number.
 type anotherOverlay struct{}
 
