@@ -14,7 +14,7 @@ import (
 // GetPoetryAsync starts getting the poem of the server at the address,
 // "host:port", and returns at once. Later, done is called on the reactor's
 // loop. With an error, the poem is the part that arrived; when the context is
-// done, the error is its cause. The caller runs the loop.
+// done, the error is the context's cause. The caller runs the loop.
 func (c *Client) GetPoetryAsync(ctx context.Context, r *reactor.Reactor, address string, done func(poem []byte, err error)) {
 	d := &download{client: c, reactor: r, address: address, tell: func(TaskEventKind, int) {}, done: done}
 	r.Call(func() { d.start(ctx) })
@@ -72,7 +72,7 @@ type download struct {
 	conn     *reactor.Conn   // nil before the connection is made
 	poem     []byte
 	finished bool
-	began    time.Time      // when the dial began
+	began    time.Time      // time at which the dial began
 	last     time.Time      // time of the server's last action
 	timer    *reactor.Timer // nil without a time limit
 }
@@ -98,9 +98,9 @@ func (d *download) start(ctx context.Context) {
 	d.stop = d.reactor.AfterContext(ctx, func() { d.finish(context.Cause(ctx)) })
 }
 
-// dialled is a connection with the time when its dial began. Dials of one key
-// are interchangeable, so the download that gets it need not be the one that
-// called dial.
+// dialled is a connection with the time at which its dial began. Dials of one key
+// are interchangeable, so the download that gets the connection need not be the
+// download that called dial.
 type dialled struct {
 	net.Conn
 	began time.Time
@@ -121,7 +121,7 @@ func (d *download) dialKey() dialKey {
 	return key
 }
 
-// valuesOf is a context with the values of another context. The end of that
+// valuesOf is a context with the values of another context. The end of the other
 // context does not end the dial: the loop ends the downloads in order instead.
 type valuesOf struct {
 	context.Context

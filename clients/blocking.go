@@ -17,7 +17,7 @@ const pieceSize = 64 << 10
 
 // GetPoetry gets the poem of the server at the address, "host:port", and waits
 // for its end. With an error it returns the part that arrived. When the context
-// is done, the error is its cause.
+// is done, the error is the context's cause.
 func (c *Client) GetPoetry(ctx context.Context, address string) ([]byte, error) {
 	return c.getPoetry(ctx, address, func(TaskEventKind, int) {})
 }

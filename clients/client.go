@@ -55,7 +55,7 @@ type TaskEvent struct {
 	Address string        // of its server, as passed by the caller; Waiting: none
 	Bytes   int           // Piece: its size; Arrived, Failed: the total
 	Poem    []byte        // Arrived: the poem; Failed: the part that arrived
-	Elapsed time.Duration // since the task was started; Waiting: since the first was
+	Elapsed time.Duration // since the task was started; Waiting: since the first task was started
 	Err     error         // Failed, Waiting: the reason
 }
 
@@ -165,7 +165,7 @@ func checkEnd(poem []byte) error {
 	return nil
 }
 
-// checkSize returns an error if a poem of n bytes is too long.
+// checkSize returns an error if a poem of that many bytes is too long.
 func (c *Client) checkSize(bytes int) error {
 	limit := c.MaxBytes
 	if limit == 0 {

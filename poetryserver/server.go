@@ -34,9 +34,9 @@ type Server struct {
 	// are served one after another.
 	Concurrent bool
 
-	// Timeout limits the time in which a client accepts no byte, to within two
-	// sixteenths, and the time until it closes after the poem. The pace's waits
-	// do not count. Zero means DefaultTimeout, below zero no limit.
+	// Timeout limits the time in which a client accepts no byte, to within an
+	// eighth, and the time that a client takes to close after the poem. The
+	// pace's waits do not count. Zero means DefaultTimeout, below zero no limit.
 	Timeout time.Duration
 
 	// Clock measures the pace and the time-out. Nil means the system clock.
@@ -115,8 +115,8 @@ func isTemporary(err error) bool {
 }
 
 // Shutdown stops listening and waits until the clients being served have
-// received the poem and are gone. If the context ends first, Shutdown returns
-// its error and leaves them connected. Clients that wait for their turn are no
+// received the poem and are gone. If the context ends first, Shutdown returns its
+// error and leaves those clients connected. Clients that wait for their turn are no
 // longer served; clients that have received the poem have a second to close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.stopListening()
@@ -128,9 +128,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close stops listening and closes all connections. Those without the whole poem
-// are reset, so that no client mistakes a part for the whole. Close does not wait;
-// Serve returns soon after.
+// Close stops listening and closes all connections. Clients that have not received
+// the whole poem see a reset, so that none mistakes a part for the whole. Close does
+// not wait; Serve returns soon after.
 func (s *Server) Close() error {
 	s.stopListening()
 	s.mu.Lock()

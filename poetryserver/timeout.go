@@ -57,7 +57,7 @@ type timeoutConn struct {
 
 	mu    sync.Mutex // guards the fields below, and the order of deadlines
 	outer time.Time  // set by the paced connection around this one; zero is none
-	inner time.Time  // set by Write, likewise
+	inner time.Time  // set by Write; zero is none
 }
 
 // Write writes p. It fails if the client accepts no byte for the time-out.

@@ -30,16 +30,16 @@ var ErrDialTimeout = errors.New("reactor: the dial took too long")
 //
 // A dial that fails because the process has too many open files is retried when
 // another of the loop's connections is closed, when a dial has failed, and after a
-// second; other dials wait for their turn meanwhile. It fails only if the loop has
-// no other connection and no other dial in progress. A lookup that fails for the
-// same reason is retried for ten seconds. See also [Reactor.OutOfDescriptors].
+// second; other dials wait for their turn meanwhile. A dial fails for that reason only
+// if the loop has no other connection and no other dial in progress. A lookup that
+// fails for the same reason is retried for ten seconds. See also [Reactor.OutOfDescriptors].
 func (r *Reactor) Dial(key any, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	return r.DialTimeout(key, 0, dial, then)
 }
 
-// DialTimeout is [Reactor.Dial] with a time limit: after it, the dial's context ends
-// and then is called with [ErrDialTimeout]. The time runs from the call of dial; the
-// wait for its turn does not count. Zero or less means no limit.
+// DialTimeout is [Reactor.Dial] with a time limit. After it, the dial's context ends,
+// and the function then is called with [ErrDialTimeout]. The time runs from the call of
+// dial; the wait for a turn does not count. Zero or less means no limit.
 func (r *Reactor) DialTimeout(key any, timeout time.Duration, dial func(ctx context.Context) (net.Conn, error), then func(net.Conn, error)) (cancel func()) {
 	queue := r.dials[key]
 	if queue == nil {
@@ -142,7 +142,7 @@ func (q *dialQueue) returned(d *dialAttempt) {
 		first := q.done(d)
 		q.start()
 		first.then(d.conn, d.err)
-		r.Call(r.dialled) // runs after then has added the connection
+		r.Call(r.dialled) // runs after the function then has added the connection
 		return
 	}
 	r.attempts--
@@ -166,7 +166,7 @@ func (q *dialQueue) returned(d *dialAttempt) {
 	r.startStarved()
 }
 
-// dialled is called after a dial has succeeded and then has returned.
+// dialled is called after a dial has succeeded and the function then has returned.
 func (r *Reactor) dialled() {
 	r.attempts--
 	r.startStarved()
@@ -188,8 +188,8 @@ func (q *dialQueue) remove(d *dialAttempt) {
 }
 
 // cancel removes a request from the queue, if it is there. If each request has an
-// attempt, the youngest attempt ends with it; otherwise the first waiting request
-// takes one over.
+// attempt, the youngest attempt ends with it; otherwise the first request that waits
+// takes over an attempt.
 func (q *dialQueue) cancel(w *dialRequest) {
 	i := slices.Index(q.requests, w)
 	if i < 0 {

@@ -15,7 +15,7 @@ import (
 const lookupRetries = 10 * time.Second
 
 // explainLookup returns the result of a dial function. The error of a lookup that
-// failed while the process had no descriptors also says that.
+// failed while the process had no descriptors also says so.
 func explainLookup(conn net.Conn, err error) (net.Conn, error) {
 	if !isLookup(err) {
 		return conn, err
@@ -62,7 +62,7 @@ func (q *dialQueue) mayLookUpAgain(err error) bool {
 }
 
 // retryLookup delays the dials of the queue after such a failed lookup. Run does not
-// return before.
+// return before the retry.
 func (q *dialQueue) retryLookup(err error) {
 	r, l := q.reactor, &q.lookups
 	if isOutOfDescriptors(err) {

@@ -27,7 +27,7 @@ type Reactor struct {
 	poller  poller     // the loop waits in it; only the loop replaces it
 	asleep  bool       // the loop waits, or is about to, and was not woken yet
 
-	// Only the loop uses what follows.
+	// Only the loop uses the fields below.
 	conns      int     // open connections
 	jobs       int     // calls of Go in progress
 	ready      []*Conn // may be readable, in order
@@ -63,7 +63,7 @@ type poller interface {
 	close()
 }
 
-// Now returns the time by the reactor's clock.
+// Now returns the time on the reactor's clock.
 func (r *Reactor) Now() time.Time { return r.clock().Now() }
 
 // Add adds a connection and its handler to the loop. From then on only the loop may
@@ -85,7 +85,7 @@ func (r *Reactor) Call(f func()) {
 }
 
 // Go calls work on a goroutine of its own, where it may block, and afterwards calls
-// then on the loop. Run does not return before.
+// then on the loop. Run does not return before that.
 func (r *Reactor) Go(work, then func()) {
 	r.Call(func() {
 		r.jobs++

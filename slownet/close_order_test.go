@@ -46,11 +46,11 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 	}{
 		"no limits":         {Config{}, -1, nil},
 		"no limits, traced": {Config{Trace: func(trace.Event) {}}, -1, nil},
-		"a slow way in":     {Config{Read: netem.Link{Latency: time.Minute}}, -1, nil},
-		"an ideal one":      {ideal(Config{Read: netem.Link{Latency: time.Minute}}), -1, nil},
-		"a reset":           {bothWays(netem.Link{Latency: time.Minute}), 0, nil},
-		"it ends with EOF":  {Config{}, -1, io.EOF},
-		"a time-out":        {Config{}, -1, os.ErrDeadlineExceeded},
+		"latency":           {Config{Read: netem.Link{Latency: time.Minute}}, -1, nil},
+		"latency, ideal":    {ideal(Config{Read: netem.Link{Latency: time.Minute}}), -1, nil},
+		"reset":             {bothWays(netem.Link{Latency: time.Minute}), 0, nil},
+		"inner EOF":         {Config{}, -1, io.EOF},
+		"inner time-out":    {Config{}, -1, os.ErrDeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 					}()
 				}
 				blocked := 2
-				if test.config.Read.Latency == 0 || test.config.TCP.Congestion == netem.Unlimited { // or there is a send buffer
+				if test.config.Read.Latency == 0 || test.config.TCP.Congestion == netem.Unlimited { // otherwise the send buffer accepts the bytes
 					blocked++
 					go func() {
 						_, err := conn.Write([]byte("nobody reads it"))
@@ -83,8 +83,8 @@ func TestCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 	}
 }
 
-// assertClosesInASecond closes a connection, and expects the calls that wait to be
-// woken when the inner connection, which takes a second, is closed.
+// assertClosesInASecond closes a connection, and expects the blocked calls to return
+// when the inner connection is closed, which takes a second.
 func assertClosesInASecond(t *testing.T, conn io.Closer, woken <-chan error, blocked int) {
 	t.Helper()
 	synctest.Wait()

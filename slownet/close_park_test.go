@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whenever a fault meets a closed connection, its bytes arrive once: before its
-// timer fires, which may be too late to stop that, or while the inner connection
-// accepts them.
+// A fault of a closed connection does not duplicate its bytes, whether it happens
+// before the connection's timer fires, when it may be too late to stop the timer, or
+// while the inner connection accepts the bytes.
 func TestAFaultOfAClosedConnectionDoublesNothing(t *testing.T) {
 	for _, at := range []time.Duration{500 * ms, 1500 * ms} {
 		synctest.Test(t, func(t *testing.T) {
@@ -36,8 +36,8 @@ func TestAFaultOfAClosedConnectionDoublesNothing(t *testing.T) {
 }
 
 // Two faults at once do not duplicate the bytes of a closed connection. Over TCP,
-// the second that bytes in flight still needed when the stall began passes after
-// the stall.
+// bytes that still needed a second when the stall began arrive a second after it has
+// ended.
 func TestTwoFaultsOfAClosedConnectionDoubleNothing(t *testing.T) {
 	for i, tcp := range streams {
 		arrive := []time.Duration{3 * time.Second, 2 * time.Second}[i]

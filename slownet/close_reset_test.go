@@ -35,7 +35,7 @@ func overResettable(t *testing.T, config Config, test func(t *testing.T, conn *C
 	})
 }
 
-// wantClosed checks when the sink was closed, and whether that was a reset.
+// wantClosed checks the time at which the sink was closed, and whether that was a reset.
 func (r *resettable) wantClosed(t *testing.T, at time.Duration, reset bool) {
 	t.Helper()
 	_, closed := r.got()
@@ -43,7 +43,7 @@ func (r *resettable) wantClosed(t *testing.T, at time.Duration, reset bool) {
 	assert.Equal(t, reset, r.reset.Load(), "a reset")
 }
 
-// leaveUnread makes bytes arrive that are read only in part.
+// leaveUnread makes some bytes arrive, and reads only the first one.
 func leaveUnread(t *testing.T, conn *Conn, far net.Conn) {
 	go func() { _, _ = far.Write([]byte("unread")) }()
 	_, err := conn.Read(make([]byte, 1))
@@ -108,7 +108,7 @@ func TestDrainAfterAResetOfNothing(t *testing.T) {
 	})
 }
 
-// A failing connection fails to accept bytes, as one that the peer has closed.
+// A failing connection accepts no bytes, like a connection that the peer has closed.
 type failing struct{ *resettable }
 
 func (failing) Write([]byte) (int, error) { return 0, errno("write", syscall.EPIPE) }

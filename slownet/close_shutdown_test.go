@@ -22,7 +22,7 @@ const (
 	us = time.Microsecond
 )
 
-// A memoryListener accepts what is dialled with it, over net.Pipe.
+// A memoryListener accepts the connections that its dial method makes, over net.Pipe.
 type memoryListener struct {
 	conns  chan net.Conn
 	closed chan struct{}

@@ -15,8 +15,8 @@ import (
 // lopsided is a profile whose two directions differ.
 var lopsided = netem.Profile{Name: "test/lopsided", Down: netem.Link{Latency: 10 * ms}, Up: netem.Link{Latency: 30 * ms}}
 
-// timesOf returns how long a byte takes that a connection writes, and one that
-// it reads. The other end has no limits.
+// timesOf returns the time that a byte takes when a connection writes it, and the time
+// that a byte takes when the connection reads it. The other end has no limits.
 func timesOf(t *testing.T, c net.Conn, far net.Conn) (written, read time.Duration) {
 	pass := func(from, to net.Conn) time.Duration {
 		start := time.Now()

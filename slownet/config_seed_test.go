@@ -37,8 +37,7 @@ func TestDirectionsDrawDifferentSequences(t *testing.T) {
 	assert.NotEqual(t, nextPacketDelay(&packets.in.flow), nextPacketDelay(&packets.out.flow))
 }
 
-// nextDelay sends a byte after all earlier ones have arrived, and returns how long it
-// takes.
+// nextDelay sends a byte after all earlier ones have arrived, and returns its delay.
 func nextDelay(f *netem.Flow) time.Duration {
 	piece := f.Send(f.Free()+time.Hour, 1)
 	f.Hold(piece.Leave)

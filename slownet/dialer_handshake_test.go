@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dialOnce dials once in a bubble, and returns how long it took and the error.
+// dialOnce dials once in a bubble, and returns the dial's duration and error.
 func dialOnce(t *testing.T, config Config, timeout time.Duration) (took time.Duration, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -53,16 +53,16 @@ func TestDialCrossesTheLinks(t *testing.T) {
 		congestion  netem.Congestion
 		want        time.Duration
 	}{
-		"latency":              {slow, slow, netem.CUBIC, 40 * ms},
-		"one way":              {slow, netem.Link{}, netem.CUBIC, 20 * ms},
-		"a rate":               {rate, rate, netem.CUBIC, 40*ms + 2*416*us},
-		"Reno":                 {rate, rate, netem.Reno, 40*ms + 2*416*us},
-		"the SYN is lost":      {netem.Link{Latency: 20 * ms, Loss: lossy}, slow, netem.CUBIC, time.Second + 40*ms},
-		"the SYN-ACK is lost":  {slow, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.CUBIC, time.Second + 40*ms},
-		"an ideal stream":      {rate, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.Unlimited, 40 * ms},
-		"nothing":              {netem.Link{}, netem.Link{}, netem.CUBIC, 0},
-		"CoDel":                {disciplined(rate, netem.CoDel), disciplined(rate, netem.FQCoDel), netem.CUBIC, 40*ms + 2*416*us},
-		"a pace alone is none": {netem.Link{Pace: netem.Pace{Bytes: 5, Wait: time.Second}}, netem.Link{}, netem.CUBIC, 0},
+		"latency":             {slow, slow, netem.CUBIC, 40 * ms},
+		"one way":             {slow, netem.Link{}, netem.CUBIC, 20 * ms},
+		"a rate":              {rate, rate, netem.CUBIC, 40*ms + 2*416*us},
+		"Reno":                {rate, rate, netem.Reno, 40*ms + 2*416*us},
+		"the SYN is lost":     {netem.Link{Latency: 20 * ms, Loss: lossy}, slow, netem.CUBIC, time.Second + 40*ms},
+		"the SYN-ACK is lost": {slow, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.CUBIC, time.Second + 40*ms},
+		"an ideal stream":     {rate, netem.Link{Latency: 20 * ms, Loss: lossy}, netem.Unlimited, 40 * ms},
+		"nothing":             {netem.Link{}, netem.Link{}, netem.CUBIC, 0},
+		"CoDel":               {disciplined(rate, netem.CoDel), disciplined(rate, netem.FQCoDel), netem.CUBIC, 40*ms + 2*416*us},
+		"a pace":              {netem.Link{Pace: netem.Pace{Bytes: 5, Wait: time.Second}}, netem.Link{}, netem.CUBIC, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := Config{Write: test.write, Read: test.read, TCP: netem.TCP{Congestion: test.congestion}}
@@ -83,12 +83,12 @@ func disciplined(link netem.Link, discipline netem.Discipline) netem.Link {
 func TestDialGivesUp(t *testing.T) {
 	slow, dead := netem.Link{Latency: 20 * ms}, netem.Link{Latency: 20 * ms, Loss: netem.Loss{Random: 1}}
 	for name, config := range map[string]Config{
-		"there":          {Write: dead, Read: slow},
-		"back":           {Write: slow, Read: dead},
-		"both":           bothWays(dead),
-		"CoDel":          bothWays(disciplined(dead, netem.CoDel)),
-		"a long way":     bothWays(netem.Link{Latency: time.Hour}),
-		"each, for once": {Write: dead, Read: slow, PerConn: true},
+		"there":      {Write: dead, Read: slow},
+		"back":       {Write: slow, Read: dead},
+		"both":       bothWays(dead),
+		"CoDel":      bothWays(disciplined(dead, netem.CoDel)),
+		"a long way": bothWays(netem.Link{Latency: time.Hour}),
+		"PerConn":    {Write: dead, Read: slow, PerConn: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			took, err := dialOnce(t, config, time.Hour)
@@ -153,7 +153,7 @@ func TestDialSeeds(t *testing.T) {
 	for _, d := range one {
 		counts[d-40*ms]++
 	}
-	assert.InDelta(t, 50*0.49, counts[0], 10, "nothing is lost of a dial with a probability of 0.7 x 0.7")
+	assert.InDelta(t, 50*0.49, counts[0], 10, "a dial loses nothing with a probability of 0.7 x 0.7")
 	for d := range counts {
 		assert.Zero(t, d%time.Second, "%v: a SYN or SYN-ACK is retransmitted by a timer", d)
 	}

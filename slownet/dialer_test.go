@@ -74,7 +74,8 @@ func TestDialerContext(t *testing.T) {
 	}
 }
 
-// The zero Dialer behaves like net.Dialer: it returns its errors, and at once.
+// The zero Dialer behaves like net.Dialer. A Dialer returns the errors of the inner dial
+// at once.
 func TestDialerOfTheNetwork(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -75,7 +75,8 @@ func TestIdleTimeoutOfTheInnerConnection(t *testing.T) {
 	}
 }
 
-// So is a deadline that was set before the connection was wrapped, again and again.
+// If a deadline was set before the connection was wrapped, every call returns its
+// time-out.
 func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
@@ -105,8 +106,8 @@ func TestDeadlineFromBeforeTheWrapping(t *testing.T) {
 	}
 }
 
-// A fault wakes calls that wait in such a connection, and restarts its idle
-// time. An earlier deadline of the user's has priority.
+// A fault wakes calls that wait in an inner connection that times out by itself, and
+// restarts its idle time. An earlier deadline of the user's has priority.
 func TestIdleTimeoutAndOurOwnDeadlines(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: ms}), time.Second, func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
@@ -158,9 +159,9 @@ func TestIdleTimeoutWhileReadingAhead(t *testing.T) {
 	})
 }
 
-// When the inner connection times out while written bytes are in flight, they
+// When the inner connection times out while written bytes are in flight, the bytes
 // are lost. Every later write returns the time-out.
-func TestIdleTimeoutOfWhatIsInFlight(t *testing.T) {
+func TestIdleTimeoutLosesBytesInFlight(t *testing.T) {
 	overIdlePipe(t, bothWays(netem.Link{Latency: 300 * ms}), 100*ms, func(t *testing.T, conn *Conn, far net.Conn) {
 		_, err := conn.Write([]byte("lost"))
 		require.NoError(t, err)

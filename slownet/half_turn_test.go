@@ -75,5 +75,5 @@ func TestWriteAtItsDeadline(t *testing.T) {
 	})
 }
 
-// bubbleStart is when a bubble begins.
+// bubbleStart is the time at which a bubble begins.
 var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

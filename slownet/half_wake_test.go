@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A writer that waits for another one is woken when that one leaves, even while
-// a copy waits for its source.
+// A writer that waits for another one is woken when the other one leaves the inner
+// connection, even while a copy waits for its source.
 func TestWritersWakeEachOtherBesideACopy(t *testing.T) {
 	first, source := rawTCPPair(t)
 	destination, last := rawTCPPair(t)
@@ -81,8 +81,8 @@ func TestCloseAfterOnAClockThatStandsStill(t *testing.T) {
 	<-copied
 }
 
-// A read-ahead that waits in the inner connection takes no more than the new link
-// lets pass when the link is changed.
+// When the link is changed, a read-ahead that waits in the inner connection takes no
+// more bytes than the new link lets pass.
 func TestSetLinksWhileTheReadAheadWaits(t *testing.T) {
 	overPipe(t, Config{Read: netem.Link{Latency: time.Second}}, func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()
@@ -103,8 +103,8 @@ func TestSetLinksWhileTheReadAheadWaits(t *testing.T) {
 	})
 }
 
-// A listener's CloseAfter takes a moment for each connection. It holds up
-// neither other faults nor Accept, in a bubble where time would stand still.
+// A listener's CloseAfter takes a moment for each connection. It holds up neither
+// other faults nor Accept: in a bubble, that would stop time.
 func TestListenerCloseAfterInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := pipeListener{make(chan net.Conn)}

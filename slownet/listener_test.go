@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A served is a listener and a function that dials it.
+// A served is a listener that a test dials.
 type served struct {
 	t *testing.T
 	*Listener
@@ -42,8 +42,7 @@ func (s served) connect() (client net.Conn, accepted *Conn) {
 	return client, conn.(*Conn)
 }
 
-// exchange writes at one end and reads at the other, and returns how long that
-// took.
+// exchange writes at one end and reads at the other, and returns the elapsed time.
 func (s served) exchange(from, to net.Conn) time.Duration {
 	start := time.Now()
 	_, err := from.Write([]byte("word"))

@@ -24,7 +24,7 @@ func packetBubble(t *testing.T, config Config, f func(t *testing.T, c *PacketCon
 	})
 }
 
-// receive reads n datagrams and returns when they came.
+// receive reads n datagrams, and returns them with the times at which they came.
 func receive(t *testing.T, c *PacketConn, n int) (all []sent) {
 	start := c.inner.(*memoryConn).born
 	buffer := make([]byte, bufferSize)
@@ -37,7 +37,7 @@ func receive(t *testing.T, c *PacketConn, n int) (all []sent) {
 	return all
 }
 
-// numbered returns names of datagrams.
+// numbered returns n names of datagrams.
 func numbered(n int) (names []string) {
 	for i := range n {
 		names = append(names, fmt.Sprint(i))
@@ -45,7 +45,7 @@ func numbered(n int) (names []string) {
 	return names
 }
 
-// allAt returns datagrams that all arrive at a time.
+// allAt returns datagrams that all arrive at the given time.
 func allAt(at time.Duration, names []string) (all []sent) {
 	for _, name := range names {
 		all = append(all, sent{name, at})
@@ -108,7 +108,7 @@ func (n *nothing) WriteTo(p []byte, _ net.Addr) (int, error) {
 	return len(p), nil
 }
 
-// A connection that is not a net.Conn, and has only the required methods.
+// The inner connection may have only the methods of a net.PacketConn.
 func TestPacketConnOverAMinimalConn(t *testing.T) {
 	for _, link := range []netem.Link{{}, {Latency: ms}} {
 		packetBubble(t, Config{Read: link, Write: link}, func(t *testing.T, c *PacketConn, far *memoryConn) {

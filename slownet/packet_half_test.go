@@ -78,8 +78,8 @@ func TestPacketTraceOfJitter(t *testing.T) {
 	})
 }
 
-// A trace numbers the datagrams that are read, as those that are written.
-func TestPacketTraceNumbersWhatIsRead(t *testing.T) {
+// A trace numbers received datagrams, as it does written ones.
+func TestPacketTraceNumbersReceivedDatagrams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
 		near, far := memoryPair()

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A read without room for control messages does not take the next
-// datagram's.
+// A read without room for control messages does not lose the control messages of the
+// next datagram.
 func TestControlMessagesAfterAReadWithoutThem(t *testing.T) {
 	t.Parallel()
 	a := listenUDP(t)

@@ -63,7 +63,7 @@ func TestPacketReadError(t *testing.T) {
 	})
 }
 
-// The error is returned even after the link has lost its limits.
+// A read error is returned even after the link has lost its limits.
 func TestPacketReadErrorOutlivesTheLink(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 10 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "a")
@@ -143,9 +143,8 @@ func TestPacketReadAheadGoesOnWhileTheReaderCatchesUp(t *testing.T) {
 	})
 }
 
-// A reader that waits for a datagram that is in flight for long gets one that
-// overtakes it.
-func TestPacketReaderGetsWhatOvertakes(t *testing.T) {
+// A reader that waits for a datagram in flight gets another one that overtakes it.
+func TestPacketReaderGetsAnOvertakingDatagram(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.send(t, "slow")
 		go func() {

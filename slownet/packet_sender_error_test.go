@@ -46,7 +46,7 @@ func TestPacketErrorInFlightMeetsAReader(t *testing.T) {
 }
 
 // Drain does not repeat an error that a write has returned.
-func TestPacketErrorThatWasToldIsNoLoss(t *testing.T) {
+func TestPacketErrorThatWasReturnedIsNoLoss(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.peer.set(func(m *memoryConn) { m.err = syscall.ENETUNREACH })
 		writeTo(t, c, "lost")
@@ -71,9 +71,9 @@ func TestPacketErrorAfterCloseIsALoss(t *testing.T) {
 	})
 }
 
-// A trace reports datagrams that the inner connection rejected, and discarded
-// ones.
-func TestPacketTraceOfWhatIsLost(t *testing.T) {
+// A trace reports datagrams that the inner connection rejected, and datagrams that
+// were discarded.
+func TestPacketTraceOfLostDatagrams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()
 		near, far := memoryPair()

@@ -71,7 +71,7 @@ func TestPacketStallsDoNotUseUpTheQueue(t *testing.T) {
 
 // A datagram that crosses the link without delay arrives on time, even while
 // others are in flight for long.
-func TestPacketOvertakesOneThatIsUnderWay(t *testing.T) {
+func TestPacketOvertakesADatagramInFlight(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		writeTo(t, c, "slow")
 		c.SetLinks(netem.Link{}, netem.Link{Latency: 10 * ms})

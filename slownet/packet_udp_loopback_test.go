@@ -33,7 +33,7 @@ func dialUDP(t *testing.T, peer *net.UDPConn, config Config) *PacketConn {
 	return c
 }
 
-// packetLinks are the links on which every socket must behave alike.
+// packetLinks are the links on which sockets must behave the same.
 var packetLinks = map[string]netem.Link{
 	"zero":    {},
 	"at once": {MTU: 1 << 16},
@@ -181,7 +181,7 @@ type udpSocket interface {
 	Write([]byte) (int, error)
 }
 
-// A datagram that a socket rejects at once is rejected at once, with the same error.
+// If a socket would reject a datagram at once, so does its wrapper, with the same error.
 func TestUDPRefusals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the system calls have other names")

@@ -49,7 +49,7 @@ var udpReads = map[string]func(*PacketConn) (string, netip.AddrPort, error){
 	},
 }
 
-// udpWrites are the ways to write to a socket; on one that is connected, to nil.
+// udpWrites are the ways to write to a socket; on a connected socket, peer is nil.
 var udpWrites = map[string]func(c *PacketConn, data string, peer *net.UDPAddr) (int, error){
 	"WriteToUDP": func(c *PacketConn, data string, peer *net.UDPAddr) (int, error) {
 		return c.WriteToUDP([]byte(data), peer)
@@ -162,7 +162,7 @@ func TestMessagesOfAConnectedSocket(t *testing.T) {
 	}
 }
 
-func TestUDPMethodsOfWhatIsNoUDPSocket(t *testing.T) {
+func TestUDPMethodsWithoutAUDPSocket(t *testing.T) {
 	packetBubble(t, Config{Read: netem.Link{Latency: ms}, Write: netem.Link{Latency: ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		for name, read := range udpReads {
 			if name != "ReadBatch" {
@@ -186,7 +186,7 @@ func TestUDPMethodsOfWhatIsNoUDPSocket(t *testing.T) {
 		}
 		n, err := c.WriteBatch(out, 0)
 		require.NoError(t, err)
-		assert.Equal(t, 2, n, "control messages it has none")
+		assert.Equal(t, 2, n, "control messages are not supported")
 		far.send(t, "1", "22", "333")
 		in := make([]ipv4.Message, 5)
 		for i := range in {

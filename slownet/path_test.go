@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// serving returns a dial function whose peers send n bytes.
+// serving returns a dial function whose peers send the given number of bytes.
 func serving(bytes int) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -33,8 +33,8 @@ type oneListener struct {
 func (l *oneListener) Accept() (net.Conn, error) { return l.conn, nil }
 func (l *oneListener) Close() error              { return nil }
 
-// downloads makes connections with a dialer that all receive bytes at once, and
-// returns when the last has received all of them.
+// downloads makes connections with a dialer, receives bytes on all of them at once, and
+// returns the time until the last one has received all of its bytes.
 func downloads(t *testing.T, dialer *Dialer, connections, bytes int) time.Duration {
 	dialer.Dial = serving(bytes)
 	start := time.Now()
@@ -60,8 +60,8 @@ func downloads(t *testing.T, dialer *Dialer, connections, bytes int) time.Durati
 }
 
 // Four downloads over 12 Mbit/s take four times as long as one; with PerConn they
-// take as long as one. That is 100 packets of a millisecond each, and over TCP 52
-// bytes more for each 1,448.
+// take as long as one. One download is 100 packets of a millisecond each; over TCP,
+// there are 52 bytes of headers for each 1,448 bytes.
 func TestDownloadsShareTheLink(t *testing.T) {
 	const bytes = 100 * 1500
 	config := Config{Read: netem.Link{Rate: 12 * netem.Mbps}}

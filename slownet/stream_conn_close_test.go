@@ -52,7 +52,7 @@ func (s *sink) Close() error {
 	return s.Conn.Close()
 }
 
-// got returns the arrivals, and when the sink was closed, if it was.
+// got returns the arrivals, and the time at which the sink was closed, or -1.
 func (s *sink) got() ([]arrival, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,17 +70,17 @@ func TestCloseReturnsAtOnce(t *testing.T) {
 		writes []arrival
 		closed time.Duration
 	}{
-		"zero":              {netem.Link{}, overTCP, []arrival{{3000, 0}}, 0},
-		"latency":           {netem.Link{Latency: time.Second}, overTCP, []arrival{{3000, time.Second}}, time.Second},
-		"an ideal stream's": {netem.Link{Latency: time.Second}, ideal, []arrival{{3000, time.Second}}, time.Second},
-		"pace":              {netem.Link{Pace: netem.Pace{Bytes: 3000, Wait: time.Minute}}, overTCP, []arrival{{3000, 0}}, time.Minute},
-		"pace and latency":  {netem.Link{Pace: netem.Pace{Bytes: 3000, Wait: time.Minute}, Latency: ms}, overTCP, []arrival{{3000, ms}}, time.Minute + ms},
+		"zero":             {netem.Link{}, overTCP, []arrival{{3000, 0}}, 0},
+		"latency":          {netem.Link{Latency: time.Second}, overTCP, []arrival{{3000, time.Second}}, time.Second},
+		"latency, ideal":   {netem.Link{Latency: time.Second}, ideal, []arrival{{3000, time.Second}}, time.Second},
+		"pace":             {netem.Link{Pace: netem.Pace{Bytes: 3000, Wait: time.Minute}}, overTCP, []arrival{{3000, 0}}, time.Minute},
+		"pace and latency": {netem.Link{Pace: netem.Pace{Bytes: 3000, Wait: time.Minute}, Latency: ms}, overTCP, []arrival{{3000, ms}}, time.Minute + ms},
 		"rate": {rate, overTCP, []arrival{{1448, 1012 * ms}, {1448, 1024 * ms}, {104, 1_025_248 * us}},
 			1_025_664 * us},
-		"an ideal stream's rate": {rate, ideal, []arrival{{1500, 1012 * ms}, {1500, 1024 * ms}}, 1024 * ms},
+		"rate, ideal": {rate, ideal, []arrival{{1500, 1012 * ms}, {1500, 1024 * ms}}, 1024 * ms},
 		"queue": {queue, overTCP, []arrival{{1448, time.Second}, {1448, 2 * time.Second}, {104, 2104 * ms}},
 			2104*ms + 52*time.Second/1500},
-		"an ideal stream's queue": {queue, ideal, []arrival{{1500, time.Second}, {1500, 2 * time.Second}}, 2 * time.Second},
+		"queue, ideal": {queue, ideal, []arrival{{1500, time.Second}, {1500, 2 * time.Second}}, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -148,14 +148,14 @@ func TestCloseWriteReturnsAtOnce(t *testing.T) {
 		written int
 		writes  []arrival
 	}{
-		"latency":           {netem.Link{Latency: time.Second}, overTCP, 3000, []arrival{{3000, time.Second}, {0, time.Second}}},
-		"an ideal stream's": {netem.Link{Latency: time.Second}, ideal, 3000, []arrival{{3000, time.Second}, {0, time.Second}}},
-		"pace":              {netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: time.Minute}}, overTCP, 1000, []arrival{{1000, 0}, {0, time.Minute}}},
+		"latency":        {netem.Link{Latency: time.Second}, overTCP, 3000, []arrival{{3000, time.Second}, {0, time.Second}}},
+		"latency, ideal": {netem.Link{Latency: time.Second}, ideal, 3000, []arrival{{3000, time.Second}, {0, time.Second}}},
+		"pace":           {netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: time.Minute}}, overTCP, 1000, []arrival{{1000, 0}, {0, time.Minute}}},
 		"pace and latency": {netem.Link{Pace: netem.Pace{Bytes: 1000, Wait: time.Minute}, Latency: ms}, overTCP, 1000,
 			[]arrival{{1000, ms}, {0, time.Minute + ms}}},
-		"rate":                    {rate, overTCP, 3000, []arrival{{1448, time.Second}, {1448, 2 * time.Second}, {104, 2104 * ms}, {0, 2104*ms + 52*time.Second/1500}}},
-		"an ideal stream's rate":  {rate, ideal, 1500, []arrival{{1500, time.Second}, {0, time.Second}}},
-		"an ideal stream's queue": {queue, ideal, 3000, []arrival{{1500, time.Second}, {1500, 2 * time.Second}, {0, 2 * time.Second}}},
+		"rate":         {rate, overTCP, 3000, []arrival{{1448, time.Second}, {1448, 2 * time.Second}, {104, 2104 * ms}, {0, 2104*ms + 52*time.Second/1500}}},
+		"rate, ideal":  {rate, ideal, 1500, []arrival{{1500, time.Second}, {0, time.Second}}},
+		"queue, ideal": {queue, ideal, 3000, []arrival{{1500, time.Second}, {1500, 2 * time.Second}, {0, 2 * time.Second}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

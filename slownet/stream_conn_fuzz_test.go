@@ -17,8 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A text is what the fuzzer sends: the bytes that follow can be computed from
-// any position.
+// text returns n bytes, from an offset on, of the text that the fuzzer sends.
 func text(offset int64, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

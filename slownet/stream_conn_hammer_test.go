@@ -42,7 +42,7 @@ func hammerLink(random *rand.Rand) netem.Link {
 	link.Jitter.Deviation /= 50
 	link.Pace.Wait /= 50
 	link.Rate *= 100
-	link.Loss, link.Corrupt = netem.Loss{}, netem.Chance{} // seconds
+	link.Loss, link.Corrupt = netem.Loss{}, netem.Chance{} // as retransmissions take seconds
 	if link.Jitter.Deviation == 0 {
 		link.Jitter = netem.Jitter{}
 	}
@@ -179,8 +179,8 @@ func TestDeadlineWhileInFlight(t *testing.T) {
 	})
 }
 
-// A read-ahead that has met the end reports it when it arrives at the reader, and again
-// later.
+// The end of the stream that the read-ahead meets is reported when it arrives at the
+// reader, and again by later reads.
 func TestEndArrivesLate(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {

@@ -216,7 +216,7 @@ func median(all []time.Duration) time.Duration {
 	return all[len(all)/2]
 }
 
-// measureCopy returns how long io.Copy takes from one connection to another.
+// measureCopy returns the time that io.Copy takes from one connection to another.
 func measureCopy(b *testing.B, wrapped bool) time.Duration {
 	const total = 256 << 20
 	source, first := loopback(b, configIf(wrapped))

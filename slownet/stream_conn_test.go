@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// links are those on which every connection must behave alike. "all" has every
+// links are the links on which connections must behave the same. "all" has every
 // impairment at once.
 var links = map[string]netem.Link{
 	"zero":       {},

@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A write of n bytes at a time.
+// A write is a Write of some bytes at the given time.
 type write struct {
 	at    time.Duration
 	bytes int
 }
 
-// The arrivals after the same link, of written and of received bytes.
+// The arrivals over each link. They are the same for written and for received bytes.
 var exactly = []struct {
 	name   string
 	link   netem.Link
@@ -204,7 +204,7 @@ func TestLossCostsARetransmission(t *testing.T) {
 			[]int{2, 1, 1}, []write{{0, 4500}}, []arrival{{4500, 1024 * ms}, {0, 1024 * ms}}},
 		{"the first, and the third after it is written too late",
 			[]int{2, 1, 1, 1}, []write{{0, 4500}, {1100 * ms, 1500}}, []arrival{{4500, 1024 * ms}, {1500, 1112 * ms}, {0, 1112 * ms}}},
-		{"the second, sent by 24 ms: the round trip was 12 ms, so it is after the least, 200 ms, that it takes 12 ms again",
+		{"the second, sent by 24 ms: the round trip was 12 ms, so after the minimum of 200 ms it takes 12 ms again",
 			[]int{1, 2, 1, 1}, []write{{0, 6000}}, []arrival{{1500, 12 * ms}, {4500, 236 * ms}, {0, 236 * ms}}},
 		{"the second, twice: 200 + 12, and 400 + 12",
 			[]int{1, 3, 1, 1}, []write{{0, 6000}}, []arrival{{1500, 12 * ms}, {4500, 648 * ms}, {0, 648 * ms}}},

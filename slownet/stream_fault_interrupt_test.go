@@ -106,8 +106,8 @@ func TestCloseAfterWithUnreadBytes(t *testing.T) {
 	}
 }
 
-// Bytes up to CloseAfter's limit arrive, even if the peer reads them late and
-// did not have all of its own bytes read: a reset would destroy them.
+// Bytes up to CloseAfter's limit arrive, even if the peer reads them late, and bytes
+// from the peer are unread: a reset would destroy them.
 func TestCloseAfterAndASlowReader(t *testing.T) {
 	const size = 1 << 20
 	near, far := tcpPairOf(t, Config{}, Config{})

@@ -100,8 +100,8 @@ func TestSocketOptionsWithoutASocket(t *testing.T) {
 	_, _ = far.Close(), c.Close()
 }
 
-// The descriptor is that of the socket: bytes written there overtake those on
-// the link.
+// The descriptor is the socket's: bytes that are written to it overtake bytes on the
+// link.
 func TestFileBypassesTheLink(t *testing.T) {
 	t.Parallel()
 	near, far := rawTCPPair(t)

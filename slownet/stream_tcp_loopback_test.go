@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// How much longer a transfer over TCP takes on loopback than in simulated time,
-// while a reader waits: the median of nine runs.
+// BenchmarkTCP measures how much longer a transfer over TCP takes on loopback than in
+// simulated time, while a reader waits: the median of nine runs.
 func BenchmarkTCP(b *testing.B) {
 	for _, c := range []struct {
 		bytes int
@@ -72,7 +72,7 @@ func (l *line) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return l.Line.Send(now, s.Size(), l.id, nil)
 }
 
-// simulated returns that time in simulated time.
+// simulated returns the simulated time until written bytes have been read.
 func simulated(bytes int, link netem.Link) (now time.Duration) {
 	transfer := netem.NewTransfer(cubic, 0, 2*link.Latency, &line{Line: netem.NewLine(link, 0)}, &line{Line: netem.NewLine(link, 1)})
 	transfer.SetEager(0, true)

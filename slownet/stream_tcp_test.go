@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// takesOverTCP returns how long n bytes take over TCP, written to a connection and read
-// from one.
+// takesOverTCP returns the times that n bytes take over TCP, by direction: when they are
+// read from a connection, and when they are written to it.
 func takesOverTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Duration) {
 	for direction, config := range []Config{Write: {Write: there, Read: back}, Read: {Write: back, Read: there}} {
 		synctest.Test(t, func(t *testing.T) {

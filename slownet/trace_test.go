@@ -167,8 +167,8 @@ func TestTraceOfALossOverTCP(t *testing.T) {
 	})
 }
 
-// Events report how long bytes were in flight, and both ends have names even if
-// their addresses are equal.
+// Events report the travel times of bytes, and both ends have names even if their
+// addresses are equal.
 func TestTraceHasTravelTimesAndBothEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -204,8 +204,8 @@ func TestTraceHasTravelTimesAndBothEnds(t *testing.T) {
 	})
 }
 
-// A trace contains the received bytes, up to the configured number, and the begin and end
-// of connections.
+// A trace contains the bytes that have arrived, up to the configured number, and the
+// beginning and end of connections.
 func TestTraceOfConnectionsAndPayloads(t *testing.T) {
 	for payloads, want := range map[int]string{0: "", 3: "abc", -1: "abcdef"} {
 		synctest.Test(t, func(t *testing.T) {

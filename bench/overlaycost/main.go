@@ -3,7 +3,7 @@
 // layers, in turn, and prints ratios of processor time and of real time.
 //
 //	go run ./overlaycost
-//	go run ./overlaycost -base c1dc67d^   # and the tree before the overlay came
+//	go run ./overlaycost -base c1dc67d^   # and the tree before the overlay was added
 //
 // The best of several rounds counts. On a machine that does other work, only the
 // ratios of processor time are meaningful: with the order layer, one goroutine runs
@@ -22,12 +22,12 @@ import (
 )
 
 var (
-	rounds     = flag.Int("rounds", 5, "how often each benchmark is run")
-	base       = flag.String("base", "", "a commit to compare with, such as the one before the overlay came")
-	layers     = flag.String("layers", "none time order net all", "what SIMTEST_OVERLAY is, in turn")
-	processors = flag.String("processors", "1 2", "what GOMAXPROCS is, in turn")
+	rounds     = flag.Int("rounds", 5, "number of runs of each benchmark")
+	base       = flag.String("base", "", "a commit to compare with, such as the last one without the overlay")
+	layers     = flag.String("layers", "none time order net all", "values of SIMTEST_OVERLAY, in turn")
+	processors = flag.String("processors", "1 2", "values of GOMAXPROCS, in turn")
 	benchmarks = flag.String("bench", "Piece/3$:300000 Piece/1000$:300000 Piece/10000$:300000 Dial/cubic/close$:60000 Dial/unlimited/close$:60000 Dial/cubic/keep$:30000 Unmodified$:60000 HTTP$:20000",
-		"regular expressions for benchmarks, each with how many times")
+		"regular expressions for benchmarks, each with a colon and a number of iterations")
 )
 
 func main() {
@@ -130,7 +130,7 @@ func build(folder string) ([]contender, error) {
 	return contenders, nil
 }
 
-// compare returns the best times of the contenders, for one of so many times.
+// compare returns the best times of the contenders for one iteration of a benchmark.
 func compare(contenders []contender, benchmark, times, procs string) ([]timing, error) {
 	best := make([]timing, len(contenders))
 	for i := range best {

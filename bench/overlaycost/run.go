@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// A timing is of one of many times that a benchmark runs, in seconds.
+// A timing is the time of one iteration of a benchmark, in seconds.
 type timing struct {
 	processor, real float64
 }
 
-// perOp is what a benchmark prints.
+// perOp matches the time that a benchmark prints.
 var perOp = regexp.MustCompile(`([0-9.]+) ns/op`)
 
-// run runs a benchmark. Its processor time is that of the process; what the
-// process takes besides is little.
+// run runs a benchmark. Its processor time is the whole process's: apart from the
+// benchmark, the process uses little.
 func (c contender) run(benchmark, times, procs string) (timing, error) {
 	n, err := strconv.Atoi(times)
 	if err != nil {
-		return timing{}, fmt.Errorf("-bench has %q, which is no number of times", times)
+		return timing{}, fmt.Errorf("-bench has %q, which is not a number of iterations", times)
 	}
 	command := exec.Command(c.binary, "-test.run", "^$", "-test.bench", benchmark, "-test.skip", "//floor", "-test.benchtime", times+"x")
 	command.Env = append(os.Environ(), "GOMAXPROCS="+procs, "SIMTEST_OVERLAY="+c.layers)

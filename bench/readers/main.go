@@ -1,7 +1,7 @@
 // Command readers measures many slow readers of one server over loopback, each
 // side in a process of its own: resident memory per connection, processor time
-// per poem, goroutines, and how much later than the pace permits the last poem
-// arrives. It prints lines in the format of Go benchmarks.
+// per poem, goroutines, and the time by which the last poem arrives later than the
+// pace permits. It prints lines in the format of Go benchmarks.
 //
 // The server is slowpoetry --concurrent and the client get-poetry --async. They
 // are compared with versions with a goroutine per connection, which this
@@ -21,8 +21,8 @@ import (
 )
 
 var (
-	clients  = flag.Int("clients", 10_000, "how many `connections` there are at once")
-	numBytes = flag.Int("num-bytes", 100, "how many `bytes` are sent at a time")
+	clients  = flag.Int("clients", 10_000, "number of `connections` at once")
+	numBytes = flag.Int("num-bytes", 100, "number of `bytes` sent at a time")
 	delay    = flag.Duration("delay", 2*time.Second, "the `wait` after each piece")
 )
 
@@ -101,8 +101,8 @@ func build(dir string) error {
 	return command.Run()
 }
 
-// needFiles makes sure that n files may be open. Go programs raise the soft
-// limit by themselves.
+// needFiles returns an error if the process cannot have n open files. Go programs
+// raise the soft limit by themselves.
 func needFiles(n int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

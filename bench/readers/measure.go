@@ -8,7 +8,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/poetry"
 )
 
-// A measurement is the measurement of one side.
+// A measurement has the figures of one side.
 type measurement struct {
 	resident   float64 // bytes a connection
 	own        float64 // of these, bytes other than the poem's
@@ -55,7 +55,7 @@ func compare(one, many *process) measurement {
 	return measurement{resident: resident, own: resident, cpu: many.cpu() / time.Duration(*clients)}
 }
 
-// A meeting is a server and a client that have ended.
+// A meeting is a run of a server with a client.
 type meeting struct {
 	server, client *process
 	took           time.Duration
@@ -75,7 +75,7 @@ func face(server, client command, dir string, n int, delay time.Duration) (*meet
 	return m, err
 }
 
-// meet starts both.
+// meet starts a server, and a client that gets n poems from it.
 func meet(server, client command, dir string, n int, delay time.Duration) (*meeting, error) {
 	s, err := server.start(dir, "server", fmt.Sprintf("--num-bytes=%d", *numBytes), fmt.Sprintf("--delay=%v", delay))
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // the same lines as slowpoetry.
 func serve(args []string) {
 	flags := flag.NewFlagSet("serve", flag.ExitOnError)
-	size := flags.Int("num-bytes", 10, "how many `bytes` are sent at a time")
+	size := flags.Int("num-bytes", 10, "number of `bytes` sent at a time")
 	delay := flags.Duration("delay", 100*time.Millisecond, "the `wait` after each piece")
 	_ = flags.Parse(args)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -48,8 +48,8 @@ func (c command) start(dir, name string, args ...string) (*process, error) {
 	return p, p.Start()
 }
 
-// sample records the peak of the resident memory. The kernel's own count at the
-// end is no use, as it begins with that of the parent.
+// sample records the peak of the resident memory. The count that the kernel reports
+// at the end is useless, as it includes the parent's memory before exec.
 func (p *process) sample() {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
 	if err != nil {
@@ -87,7 +87,7 @@ func (p *process) wait(limit time.Duration, others ...*process) error {
 	}
 }
 
-// stop ends a process that would continue.
+// stop ends a process, if it is still running.
 func (p *process) stop() {
 	if p.ProcessState == nil {
 		_ = p.Process.Signal(syscall.SIGINT)

@@ -68,7 +68,7 @@ func write(templateFile, resultsFile string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// met returns the text for a condition that holds or not.
+// met returns "met", or "**missed**" if the condition does not hold.
 func met(condition bool) string {
 	if condition {
 		return "met"

@@ -33,7 +33,7 @@ type series struct {
 	unit     string
 }
 
-// name is the name of a benchmark, followed by the number of processors.
+// name matches the name of a benchmark, followed by the number of processors.
 var name = regexp.MustCompile(`^([^/]+)(?:/(.+))?/by=([^/]+?)(?:-\d+)?$`)
 
 func read(file string) (*results, error) {
@@ -80,7 +80,7 @@ func (r *results) file(name string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// setting returns a value of the configuration, such as that of "cpu".
+// setting returns the value of a key in the configuration, such as "cpu".
 func (r *results) setting(key string) string { return r.config[key] }
 
 // summary is benchstat's: the median and its confidence interval.
@@ -134,7 +134,7 @@ func (r *results) ratio(question, setting, unit, a, b string) (float64, error) {
 	return summary(ratios).Center, nil
 }
 
-// growth returns how much larger a value is with one setting than with another.
+// growth returns the ratio of a value with one setting to the value with another.
 func (r *results) growth(question, from, to, unit, by string) (float64, error) {
 	small, err := r.value(question, from, unit, by)
 	if err != nil {

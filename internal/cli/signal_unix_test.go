@@ -48,6 +48,6 @@ func TestInterruptedForGood(t *testing.T) {
 	raiseSelf(t, syscall.SIGINT)
 	<-ctx.Done()
 	raiseSelf(t, syscall.SIGTERM)
-	assert.Equal(t, syscall.SIGINT, <-ended, "it ends by the first signal")
+	assert.Equal(t, syscall.SIGINT, <-ended, "the first signal ends it")
 	stop()
 }

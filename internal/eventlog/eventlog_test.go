@@ -25,7 +25,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// Whatever an event contains, its record is one line for its readers.
+// Whatever an event contains, its record is a single line.
 func TestRecords(t *testing.T) {
 	evil := "two\nlines \x1b[31m\" msg=forged"
 	written := func(format Format) string {

@@ -16,8 +16,8 @@ type element struct{ key, index int }
 func (e *element) Before(other *element) bool { return e.key < other.key }
 func (e *element) Moved(to int)               { e.index = to }
 
-// Pushes, pops and removals in any order: elements leave in order, and each always
-// knows its index.
+// After pushes, pops and removals in any order, elements leave in order, and each was
+// always told its index.
 func TestHeapIsASortedList(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var h heap.Heap[*element]

@@ -69,7 +69,7 @@ func TestValuesInJSON(t *testing.T) {
 	assert.Equal(t, netem.Link{Rate: netem.Mbps, Queue: netem.Queue{Bytes: 3000}}, profile.Up, "bytes, as in a profile")
 }
 
-// A user's own profile is a file, and so is a recording of mahimahi's, which
+// A user's own profile is read from a file, and so is a recording of mahimahi, which
 // replaces the profile's rate.
 func TestFiles(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ func (s *state) move(to, by int) {
 }
 `
 
-// edited returns the sample's line with an edit.
+// edited returns the sample after an edit.
 func edited(t *testing.T, name string, p place) (string, error) {
 	root := t.TempDir()
 	file := filepath.Join(root, "src", "sample", "sample.go")

@@ -75,8 +75,8 @@ func TestFitsTheGoInUse(t *testing.T) {
 	}
 }
 
-// doctored returns a copy of the edited files, with one text in one of them
-// replaced.
+// doctored returns a folder with copies of the files to edit, in which a text of one file
+// is replaced.
 func doctored(t *testing.T, file, old, new string) (folder string) {
 	from := goroot(t)
 	folder = t.TempDir()
@@ -90,7 +90,7 @@ func doctored(t *testing.T, file, old, new string) (folder string) {
 	for name := range files {
 		text, err := os.ReadFile(filepath.Join(from, "src", name))
 		if err != nil {
-			continue // in other versions of Go
+			continue // only other versions of Go have it
 		}
 		if name == file {
 			require.Contains(t, string(text), old)
@@ -103,7 +103,7 @@ func doctored(t *testing.T, file, old, new string) (folder string) {
 	return folder
 }
 
-// A version of Go without one of the places is rejected by name.
+// A version of Go without one of the places is rejected, with the name of the place.
 func TestRefusesWhatDoesNotFit(t *testing.T) {
 	for _, c := range []struct{ file, old, new, want string }{
 		{"runtime/proc.go", "func gdestroy(", "func gdestroyed(", "go1.99 cannot be edited: src/runtime/proc.go has no function gdestroy"},
@@ -129,7 +129,7 @@ func TestSyntaxOfANewerGo(t *testing.T) {
 	assert.EqualError(t, err, "go1.99 cannot be edited: src/time/sleep.go has no function AfterFunc")
 }
 
-// An unknown version of Go that fits causes a warning of one line.
+// An unknown version of Go that all edits fit causes a warning of one line.
 func TestWarnsOfWhatItDoesNotKnow(t *testing.T) {
 	if !slices.Contains(knownVersions(), runtime.Version()) {
 		t.Skipf("%s is not known", runtime.Version())
@@ -145,8 +145,7 @@ func TestWarnsOfWhatItDoesNotKnow(t *testing.T) {
 	assert.NotContains(t, fit.Warning(), "\n")
 }
 
-// The names of additions distinguish them from Go's own text, which the project
-// does not contain.
+// All text that the overlay adds is the project's own: its names differ from Go's.
 func TestAdditionsAreNotGosText(t *testing.T) {
 	fit, err := New(goroot(t), runtime.Version())
 	require.NoError(t, err)
@@ -163,7 +162,7 @@ func TestAdditionsAreNotGosText(t *testing.T) {
 			if !ok || strings.Contains(strings.ToLower(functionName(f)), "sim") {
 				continue
 			}
-			// A name of Go's is allowed for a function that replaces a renamed one.
+			// A function that replaces a renamed function has the original name.
 			assert.True(t, slices.ContainsFunc(edits, func(e edit) bool {
 				return filepath.Dir(e.file) == filepath.Dir(name) && e.name == functionName(f)
 			}) || f.Recv != nil || !f.Name.IsExported(), "%s: %s", name, functionName(f))

@@ -23,7 +23,7 @@ func readOverlay(t *testing.T, made *Made) map[string]string {
 	return content.Replace
 }
 
-// An overlay is written once for each content.
+// Overlays with the same content are written only once.
 func TestMake(t *testing.T) {
 	cache := filepath.Join(t.TempDir(), "cache")
 	g := &Go{GOROOT: "/go", GOMODCACHE: "/mod", GOOS: "linux"}
@@ -59,7 +59,7 @@ func TestMake(t *testing.T) {
 	assert.Len(t, entries, 3, "no partly written file is left")
 }
 
-// A Go in the module cache is called through a link.
+// A toolchain in the module cache is called through a link.
 func TestMakeForAToolchainInTheModuleCache(t *testing.T) {
 	cache := t.TempDir()
 	g := &Go{GOROOT: "/mod/toolchain", GOMODCACHE: "/mod"}

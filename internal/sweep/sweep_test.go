@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shard returns a report of one part of 100 seeds.
+// shard returns the report of one shard of a search over 100 seeds.
 func shard(index, total int, groups ...Group) Report {
 	r := Report{
 		Package: "x/y", Test: "TestX", Search: 1, Go: "go1.26 linux/amd64",
@@ -57,8 +57,7 @@ func TestReadWrittenReports(t *testing.T) {
 	assert.EqualValues(t, 7, one.Seeds())
 }
 
-// A file that is damaged, newer or not a report is an error, which contains the
-// line number.
+// A file that is damaged, newer or not a report causes an error with the line number.
 func TestReadGarbage(t *testing.T) {
 	var good bytes.Buffer
 	report := shard(1, 2, group("a", 4, 8))
@@ -131,11 +130,11 @@ func TestJoin(t *testing.T) {
 	require.Len(t, j.Groups, 2)
 	assert.Equal(t, []uint64{2, 19, 35}, j.Groups[0].Seeds)
 	assert.Equal(t, 3, j.Groups[0].Count)
-	assert.Equal(t, "output of 2", j.Groups[0].Output, "the first seed's")
+	assert.Equal(t, "output of 2", j.Groups[0].Output, "the output of the first seed")
 	assert.Equal(t, []uint64{67}, j.Groups[1].Seeds)
 }
 
-// Missing and inconsistent reports are reported.
+// Missing and inconsistent reports are listed as problems.
 func TestJoinProblems(t *testing.T) {
 	other := shard(1, 2)
 	other.Wanted.Last = 999
@@ -160,8 +159,8 @@ func TestJoinProblems(t *testing.T) {
 	assert.Equal(t, "TestX, search 2", s.Searches[2].Name())
 }
 
-// Counts are exact for few values, and good for many, however the values are
-// spread over machines.
+// The count of few values is exact, and the count of many values is close, however the
+// values are distributed over machines.
 func TestDistinct(t *testing.T) {
 	for _, n := range []int{0, 1, 500, 511, 5_000, 200_000} {
 		var all Distinct
@@ -191,7 +190,7 @@ func TestDistinct(t *testing.T) {
 	}
 }
 
-// A page shows the failures, and keeps its form whatever a message contains.
+// A page shows the failures, and no content of a message breaks its format.
 func TestMarkdown(t *testing.T) {
 	g := group("a", 4, 8)
 	g.Message, g.Count, g.Output = "read `x` | <b>y</b>\nmore", 12, "```\nout\n```"

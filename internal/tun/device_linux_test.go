@@ -18,12 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideVariable is the environment variable with which the tests run again, in
-// namespaces of their own.
+// insideVariable is the environment variable that is set if a test runs again, in
+// namespaces of its own.
 const insideVariable = "SLOWNET_TUN_INSIDE"
 
-// inNamespaces runs the rest of a test in a user and a network namespace of its own. It
-// returns false outside, where the test has nothing left to do.
+// inNamespaces runs the test again, in a user and a network namespace of its own. It
+// returns true inside these, and false outside, where the test has nothing left to do.
 func inNamespaces(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(insideVariable) != "" {
@@ -66,7 +66,7 @@ func queueOf(t *testing.T, name string) uint32 {
 	return r.Uint32()
 }
 
-// A device has what it was configured with.
+// A device has the addresses, the sizes and the gateways of its configuration.
 func TestConfigure(t *testing.T) {
 	if !inNamespaces(t) {
 		return
@@ -87,7 +87,7 @@ func TestConfigure(t *testing.T) {
 	for _, want := range addresses {
 		assert.Contains(t, fmt.Sprint(has), want.String())
 	}
-	for _, far := range []string{"192.0.2.7:9", "[2001:db8:7::7]:9"} { // by the gateways
+	for _, far := range []string{"192.0.2.7:9", "[2001:db8:7::7]:9"} { // behind the gateways
 		conn, err := net.Dial("udp", far)
 		require.NoError(t, err)
 		assert.Contains(t, fmt.Sprint(addresses), conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr().String()+"/")
@@ -104,7 +104,7 @@ func TestConfigure(t *testing.T) {
 	assert.ErrorContains(t, Configure("none", Config{}), "the device none: ")
 }
 
-// A read returns a packet that the kernel sends, and a write is one that it receives.
+// A read returns a packet that the kernel has sent, and the kernel receives a written packet.
 func TestPackets(t *testing.T) {
 	if !inNamespaces(t) {
 		return
@@ -133,7 +133,7 @@ func TestPackets(t *testing.T) {
 	assert.Equal(t, "sent", string(packet[28:]))
 	assert.Equal(t, []byte{198, 51, 100, 7}, packet[16:20])
 
-	// Its way back, with both ends swapped, which changes no checksum.
+	// The packet is sent back. Swapping source and destination changes no checksum.
 	copy(packet[12:20], append(append([]byte(nil), packet[16:20]...), packet[12:16]...))
 	source, destination := binary.BigEndian.Uint16(packet[20:]), binary.BigEndian.Uint16(packet[22:])
 	binary.BigEndian.PutUint16(packet[20:], destination)
@@ -146,7 +146,7 @@ func TestPackets(t *testing.T) {
 	assert.Equal(t, "sent", string(packet[:n]))
 }
 
-// The namespaces that OnThread's function enters are gone after it.
+// No thread is left in a namespace that the function of OnThread has entered.
 func TestOnThread(t *testing.T) {
 	if !inNamespaces(t) {
 		return

@@ -22,7 +22,7 @@ type arrivals struct {
 	mu      sync.Mutex
 	numbers []uint32
 	at      []time.Time
-	enough  chan struct{} // closed when there are enough
+	enough  chan struct{} // closed when want packets have been delivered
 	want    int
 }
 
@@ -87,8 +87,8 @@ func TestPacketsArriveAfterTheLatency(t *testing.T) {
 	assert.Positive(t, late.Most)
 }
 
-// The seed alone determines which packets are lost. The others arrive at once if the
-// link has no latency.
+// The seed alone determines which packets are lost. On a link without latency, the other
+// packets arrive before Send returns.
 func TestSeedDeterminesLosses(t *testing.T) {
 	t.Parallel()
 	link := netem.Link{Loss: netem.Loss{Random: 0.5}, Duplicate: netem.Chance{Probability: 0.2}}
@@ -132,7 +132,7 @@ func TestQueuedPacketsArriveAndLinksChange(t *testing.T) {
 	assert.Len(t, got.numbers, 11)
 }
 
-// filled returns a packet that has its number in each word.
+// filled returns a packet whose words all contain its number.
 func filled(d *Direction, number uint32) []byte {
 	packet := d.Buffer()[:100]
 	for i := 0; i < len(packet); i += 4 {
@@ -141,7 +141,7 @@ func filled(d *Direction, number uint32) []byte {
 	return packet
 }
 
-// numberIn returns the number in a packet of filled, and how many bits are flipped.
+// numberIn returns the number in a packet from filled, and the number of flipped bits.
 func numberIn(packet []byte) (number uint32, flipped int) {
 	word := func(i int) uint32 { return binary.BigEndian.Uint32(packet[4*i:]) }
 	if number = word(0); number != word(1) {
@@ -153,8 +153,8 @@ func numberIn(packet []byte) (number uint32, flipped int) {
 	return number, flipped
 }
 
-// Each copy of a duplicated packet has the packet's bytes, wherever it waits, and in a
-// corrupted one a bit is flipped.
+// Each copy of a duplicated packet has the packet's bytes, wherever it waits, and one bit
+// of a corrupted copy is flipped.
 func TestCopiesHaveTheirOwnBytes(t *testing.T) {
 	t.Parallel()
 	always := netem.Chance{Probability: 1}
@@ -188,8 +188,8 @@ func TestCopiesHaveTheirOwnBytes(t *testing.T) {
 	}
 }
 
-// A reset direction draws as a new one does, and has discarded the packets in flight and
-// the lateness.
+// A reset direction draws like a new direction, and has discarded the packets in flight
+// and the lateness.
 func TestReset(t *testing.T) {
 	t.Parallel()
 	link := netem.Link{Loss: netem.Loss{Random: 0.5}}
@@ -213,7 +213,7 @@ func TestReset(t *testing.T) {
 	assert.Equal(t, first, send())
 }
 
-// Packets that arrive at the same instant arrive in the order in which they were sent.
+// Packets that are due at the same instant arrive in the order in which they were sent.
 func TestFlightIsInOrder(t *testing.T) {
 	t.Parallel()
 	var f flight
@@ -227,7 +227,7 @@ func TestFlightIsInOrder(t *testing.T) {
 	assert.Equal(t, []uint64{1, 3, 4, 2}, got)
 }
 
-// A packet that is not admitted occupies no place on the line, and has no number.
+// A packet that is not admitted does not enter the line, and has no number.
 func TestPacketsThatAreNotAdmitted(t *testing.T) {
 	t.Parallel()
 	got := collect(0)

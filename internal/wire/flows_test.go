@@ -16,7 +16,8 @@ func packetOf(protocol byte, port uint16) []byte {
 	return packet
 }
 
-// A flow is named by its order and not by its ports, and counts only its own packets.
+// Flows are numbered in the order of their first packets, whatever their ports, and
+// packets are numbered within their flow.
 func TestFlows(t *testing.T) {
 	t.Parallel()
 	const tcp, icmp = 6, 1
@@ -39,8 +40,8 @@ func TestFlows(t *testing.T) {
 	}
 }
 
-// IPv6 packets have their flows, and addresses distinguish flows. A fragment that is not
-// the first has no ports, and options come before them.
+// IPv6 packets belong to flows too, and addresses distinguish flows. Fragments after the
+// first have no ports, and IPv4 options come before the ports.
 func TestFlowsOfAllPackets(t *testing.T) {
 	t.Parallel()
 	v6 := func(last byte, port uint16) []byte {

@@ -12,7 +12,8 @@ import (
 
 const port = 80
 
-// Times are the times of the steps of a transfer, since its dial.
+// Times are the times of the steps of a transfer: Connect and Total from the start of
+// the dial, FirstByte from the end of the dial.
 type Times struct{ Connect, FirstByte, Total time.Duration }
 
 // Transfer makes a transfer over the path, which must be idle, and is idle again
