@@ -19,7 +19,7 @@ func TestServerThatCrashes(t *testing.T) {
 		config := simtest.Config{Seed: seed, Link: netem.Link{Latency: 50 * time.Millisecond}}
 		simtest.CheckDeterminism(t, config, func(t *testing.T, sim *simtest.Sim) {
 			server, client := sim.Host("server"), sim.Host("client")
-			server.Run(func(ctx context.Context) error { // and once more after each restart
+			server.Run(func(ctx context.Context) error { // runs again after each restart
 				listener, err := server.Listen("tcp", ":80")
 				if err != nil {
 					return err

@@ -98,8 +98,8 @@ func numbers(section markdown.Section) []string {
 	return section.Numbers()
 }
 
-// files returns where a section's links lead to, in either language, without anchors.
-// Those that lead from a page to itself in the other language are left out.
+// files returns the files that a section's links lead to, without anchors. A page in
+// Japanese counts as the page in English.
 func files(section markdown.Section) (files []string) {
 	for _, link := range section.Links() {
 		file, _, _ := strings.Cut(link, "#")
@@ -108,7 +108,7 @@ func files(section markdown.Section) (files []string) {
 	return files
 }
 
-// Each page of the tutorial and the README are there in Japanese.
+// The README and each page of the tutorial have a Japanese version.
 func TestJapanesePagesAreThere(t *testing.T) {
 	t.Parallel()
 	for path := range pages(t) {
@@ -118,7 +118,8 @@ func TestJapanesePagesAreThere(t *testing.T) {
 	}
 }
 
-// A paragraph of a Japanese page is one line: browsers make a space of a line break.
+// Each paragraph of a Japanese page is a single line, as browsers show a line break as a
+// space.
 func TestJapaneseParagraphsAreLines(t *testing.T) {
 	t.Parallel()
 	for path, page := range pages(t) {

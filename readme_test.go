@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The tests that the README shows, in either language, are those that are run here.
+// The tests that the README shows, in either language, are the tests of this folder.
 func TestReadmeShowsTheExamples(t *testing.T) {
 	for _, readme := range []string{"README.md", "README.ja.md"} {
 		markdown.Check(t, readme, map[string]func(t *testing.T, arguments string) string{

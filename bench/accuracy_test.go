@@ -22,9 +22,9 @@ import (
 
 // BenchmarkRate answers the second half of question 4: how many bits per second
 // arrive, relative to the configured rate? Each contender is configured in its
-// own unit, with the nearest possible value. gRPC's wrapper has a latency here
-// as well: it sends that much ahead, and without one it sleeps for every packet
-// and reaches 2 % of 800 Mbit/s.
+// own unit, with the nearest possible value. gRPC's wrapper also gets a latency: it
+// sends ahead by this time, and without a latency it sleeps for every packet and
+// reaches 2 % of 800 Mbit/s.
 func BenchmarkRate(b *testing.B) {
 	for _, rate := range []netem.Rate{56 * netem.Kbps, netem.Mbps, 10 * netem.Mbps, 100 * netem.Mbps, 800 * netem.Mbps} {
 		b.Run("rate="+strings.TrimSuffix(rate.String(), "/s"), func(b *testing.B) {
@@ -48,8 +48,9 @@ func BenchmarkRate(b *testing.B) {
 	}
 }
 
-// ours wraps the sending end. Streams are ideal, like the other contenders':
-// TCP's headers would take 52 of each 1,500 bytes, and slow start its time.
+// ours wraps the sending end. Its stream is ideal, like the streams of the other
+// contenders: TCP's headers would take 52 of each 1,500 bytes, and slow start would take
+// time.
 func ours(b *testing.B, link netem.Link) (from, to net.Conn) {
 	from, to = loopback(b)
 	return slownet.NewConn(from, slownet.Config{Write: link, TCP: netem.TCP{Congestion: netem.Unlimited}}), to
@@ -83,7 +84,7 @@ func measureRate(b *testing.B, asked float64, from, to net.Conn) {
 	require.NoError(b, err)
 	start := time.Now()
 	rest := 0
-	for first+rest < total && time.Since(start) < 5*time.Second { // do not wait for a slow one
+	for first+rest < total && time.Since(start) < 5*time.Second { // do not wait for a slow contender
 		n, err := to.Read(buffer)
 		require.NoError(b, err)
 		rest += n

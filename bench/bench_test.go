@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// round is the number of the round. Odd rounds run the contenders in reverse
-// order, so that the first one is not always the same.
+// round is the number of the round. Odd rounds run the contenders in reverse order, so that
+// it is not always the same contender that runs first.
 var round = flag.Int("round", 0, "`number` of this round")
 
 // pieces is the number of pieces in question 1. For a CPU profile use more, or
@@ -55,8 +55,8 @@ func sideBySide(b *testing.B, contenders ...contender) {
 	}
 }
 
-// quickOr returns the amount of work: all, or with -short only quick, which is
-// enough to see that the benchmark works.
+// quickOr returns the amount of work: all or, with -short, quick, which is enough to check
+// that the benchmark works.
 func quickOr(quick, all int) int {
 	if testing.Short() {
 		return quick

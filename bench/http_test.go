@@ -21,15 +21,15 @@ import (
 const (
 	web       = 100      // clients
 	pageBytes = 1000     // 5 ms at 1.6 Mbit/s
-	roundTrip = 300 * ms // of the profile
+	roundTrip = 300 * ms // the round-trip time of the profile
 	threeG    = "webpagetest/3g"
 )
 
 // BenchmarkHTTP answers question 3: how much faster than real time does a real
 // program run? 100 net/http clients get pages over a 3G profile. "loopback" is
 // the usual way without a simulator: sockets, and a handler that sleeps for a
-// round trip. "bufconn" is the floor: the sleep in a bubble, on connections
-// without times and without order.
+// round trip. "bufconn" is the floor: the same handler in a bubble, on connections that
+// take no time and define no order.
 func BenchmarkHTTP(b *testing.B) {
 	all := quickOr(100, 10_000)
 	b.Run(fmt.Sprintf("clients=%d", web), func(b *testing.B) {

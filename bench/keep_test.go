@@ -18,8 +18,8 @@ var keep = flag.Int("keep", 0, "`number` of last events that simtest keeps (simt
 
 // BenchmarkLastEvents belongs to question 1: how much processor time per piece does
 // it cost to keep the last events for a failure report? %-more compares KeepEvents
-// 0, the default, with -1. Runs of the two alternate, and the medians are compared,
-// since single runs vary by more than the difference.
+// 0, the default, with -1. Runs with the two values alternate, and the medians are
+// compared, since single runs vary by more than the difference.
 //
 // Counted in instructions, which do not vary, the difference is 0.7 % with 3
 // connections, 0.8 % with 100, and 0.9 % with 1,000.

@@ -29,8 +29,8 @@ var tenBytes = []byte("ten bytes.")
 // BenchmarkPieces answers question 1: what does it cost to move ten bytes every
 // 100 ms over a link of 5 ms, on many connections at once?
 //
-// ns/piece is the cost of the moves, until the last connection is closed;
-// us/connect is the cost of making the connections before, one after another.
+// us/connect is the cost of making the connections, one after another; ns/piece is the
+// cost of the moves after that, until the last connection is closed.
 func BenchmarkPieces(b *testing.B) {
 	for _, conns := range []int{3, 100, 1000, 10000} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
@@ -46,8 +46,8 @@ func BenchmarkPieces(b *testing.B) {
 	}
 }
 
-// BenchmarkPiecesOnOneProcessor shows how much of the floor's lead with many
-// connections is due to several processors.
+// BenchmarkPiecesOnOneProcessor shows to what extent the floor is faster with many
+// connections only because it uses several processors.
 func BenchmarkPiecesOnOneProcessor(b *testing.B) {
 	const conns = 10000
 	b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
@@ -85,7 +85,7 @@ func piecesOurs(b *testing.B, conns, all, keep int) func(t *testing.T) {
 	}
 }
 
-// piecesFloor has no network at all.
+// piecesFloor moves the pieces without a network, through pipes.
 func piecesFloor(b *testing.B, conns, all int) func(t *testing.T) {
 	return func(t *testing.T) {
 		synctest.Test(t, func(*testing.T) { move(b, conns, all, net.Pipe) })
@@ -126,7 +126,7 @@ func move(b *testing.B, conns, all int, pair func() (from, to net.Conn)) {
 	b.ReportMetric(float64(connected)/1e3/float64(conns), "us/connect")
 }
 
-// switches estimates how often the scheduler has run a goroutine.
+// switches estimates the number of times that the scheduler has started to run a goroutine.
 func switches(b *testing.B) (n uint64) {
 	sample := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
 	metrics.Read(sample)
@@ -136,7 +136,7 @@ func switches(b *testing.B) (n uint64) {
 	for _, count := range sample[0].Value.Float64Histogram().Counts {
 		n += count
 	}
-	const tracked = 8 // the runtime samples every eighth
+	const tracked = 8 // the runtime samples every eighth time
 	return n * tracked
 }
 
@@ -192,10 +192,9 @@ func piecesSimnet(b *testing.B, conns, all int) {
 	})
 }
 
-// piecesMock has no network and no bubble: time is a clock.Mock that a driver
-// advances. A Mock takes a millisecond of real time for every timer, so this
-// moves few pieces. The connections move them in turn, as otherwise some of many
-// connections would move none.
+// piecesMock uses neither a network nor a bubble: it advances a clock.Mock. A Mock takes a
+// millisecond of real time for every timer, so only few pieces are moved. The connections
+// move them in turn, as otherwise some of many connections would move none.
 func piecesMock(b *testing.B, conns, all int) {
 	mock := clock.NewMock()
 	stop := make(chan struct{})

@@ -35,8 +35,8 @@ func BenchmarkProxyRate(b *testing.B) {
 	}
 }
 
-// BenchmarkProxyLatency measures how much longer small messages take through a proxy than
-// its latency toxic says.
+// BenchmarkProxyLatency measures the delay of small messages through a proxy, beyond the
+// latency of its toxic.
 func BenchmarkProxyLatency(b *testing.B) {
 	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {
 		b.Run(fmt.Sprintf("latency=%v", asked), func(b *testing.B) {
@@ -52,9 +52,9 @@ func BenchmarkProxyLatency(b *testing.B) {
 }
 
 // BenchmarkProxyBulk measures the throughput of a proxy without toxics. The proxy and
-// both ends share the processors. Plain is a proxy that consists of two calls of io.Copy.
-// It runs in this process, as the embedded proxy does, and as plain-process in a process
-// of its own, as the others do.
+// both ends share the processors. "plain" is a proxy that consists of two calls of io.Copy.
+// It runs in this process, like "embedded"; "plain-process" is the same proxy in a process
+// of its own, like the remaining contenders.
 func BenchmarkProxyBulk(b *testing.B) {
 	process := func(start func(*testing.B) *proxyProcess) func(*testing.B) {
 		return func(b *testing.B) {
@@ -84,8 +84,8 @@ func BenchmarkProxyBulk(b *testing.B) {
 	)
 }
 
-// plainUpstream is the environment variable that makes this program a plain proxy to the
-// address in it.
+// plainUpstream is the environment variable that makes this program a plain proxy. Its
+// value is the address of the upstream.
 const plainUpstream = "BENCH_PLAIN_UPSTREAM"
 
 // runPlain runs a plain proxy for one connection. It prints its address.

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A proxyProcess is Toxiproxy in a process of its own, as its users run it.
+// A proxyProcess is Toxiproxy or slownet proxy in a process of its own, as users run it.
 type proxyProcess struct {
 	client  *toxiproxy.Client
 	command *exec.Cmd
@@ -22,12 +22,12 @@ type proxyProcess struct {
 	proxies int
 }
 
-// startedToxiproxy starts it on first use.
+// startedToxiproxy starts Toxiproxy on first use.
 var startedToxiproxy = sync.OnceValues(func() (*proxyProcess, error) {
 	return launch(".", "github.com/Shopify/toxiproxy/v2/cmd/server")
 })
 
-// startedOurs starts slownet proxy instead.
+// startedOurs starts slownet proxy on first use.
 var startedOurs = sync.OnceValues(func() (*proxyProcess, error) { return launch("..", "./cmd/slownet") })
 
 // launch builds a proxy in a module's directory, and starts it.
@@ -40,7 +40,7 @@ func launch(module, pkg string) (*proxyProcess, error) {
 	launched.mu.Lock()
 	launched.all = append(launched.all, p)
 	launched.mu.Unlock()
-	program := filepath.Join(dir, "toxiproxy") // by this name ours knows that it replaces Toxiproxy
+	program := filepath.Join(dir, "toxiproxy") // under this name slownet accepts Toxiproxy's command line
 	build := exec.Command("go", "build", "-o", program, pkg)
 	build.Dir = module
 	if out, err := build.CombinedOutput(); err != nil {

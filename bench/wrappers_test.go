@@ -17,12 +17,12 @@ import (
 // The first half of question 4: what does a link without effect cost? All
 // contenders take very short turns, because the throughput of loopback changes
 // from one moment to the next by more than the cost to be measured. %-of-raw is
-// the median of the turns of one round. For the same reason raw and ours are one
-// connection, used directly and through the wrappers.
+// the median of the turns of one round. For the same reason raw and ours use the same
+// connection, raw directly and ours through the wrappers.
 //
 // The previous turn makes a turn faster or slower by up to a tenth, so the order
-// is shuffled every time. "again" shows whether that is enough: it is raw once
-// more, and its difference from raw is the error of the measurement.
+// is shuffled every time. "again" shows whether this is enough: it repeats raw, so its
+// difference from raw is the error of the measurement.
 //
 // gRPC's latency package is missing: its Network without limits returns the
 // connection that it is given.
@@ -75,7 +75,7 @@ func inTurns(turns int, lanes []*lane, do func(l *lane) time.Duration) {
 	}
 }
 
-// reportLanes reports the durations of the turns, each of n units.
+// reportLanes reports the durations of the turns.
 func reportLanes(b *testing.B, lanes []*lane, report func(b *testing.B, turn time.Duration)) {
 	for _, l := range lanes {
 		b.Run("by="+l.name, func(b *testing.B) {
@@ -99,7 +99,7 @@ func BenchmarkZeroLink(b *testing.B) {
 	b.Run("copy=64KiB", benchmarkCopy)
 }
 
-// benchmarkThroughput measures until the last byte has arrived.
+// benchmarkThroughput measures the time until the last byte has arrived.
 func benchmarkThroughput(b *testing.B, size int) {
 	const turn = 4 << 20
 	lanes := openLanes(b)
@@ -176,8 +176,8 @@ func benchmarkPingPong(b *testing.B) {
 	reportLanes(b, lanes, func(b *testing.B, t time.Duration) { b.ReportMetric(float64(t)/1e3/turn, "us/round-trip") })
 }
 
-// benchmarkCopy passes data on from one connection to another with io.Copy, as
-// a proxy does; Toxiproxy is that by itself.
+// benchmarkCopy passes data on from one connection to another with io.Copy, as a proxy
+// does. Toxiproxy does this itself.
 func benchmarkCopy(b *testing.B) {
 	total := quickOr(4<<20, 32<<20)
 	lanes := []*lane{{name: "raw"}, {name: "ours"}, {name: "again"}, {name: "toxiproxy"}}
@@ -201,7 +201,7 @@ func benchmarkCopy(b *testing.B) {
 	reportLanes(b, lanes, func(b *testing.B, t time.Duration) { b.ReportMetric(float64(total)/1e6/t.Seconds(), "MB/s") })
 }
 
-// sendThrough sends n bytes and returns the time until all have arrived.
+// sendThrough sends total bytes, and returns the time until all have arrived.
 func sendThrough(b *testing.B, total int, first, last net.Conn) time.Duration {
 	start := time.Now()
 	go func() {

@@ -53,7 +53,8 @@ func poet(t *testing.T, n *testnet.Net, poem string, pace netem.Pace) string {
 	return address
 }
 
-// rude is a server that treats each connection in another wrong way.
+// rude starts a server that misbehaves: it calls a function with each connection, one at a
+// time. It returns the server's address.
 func rude(t *testing.T, n *testnet.Net, treat func(conn net.Conn)) string {
 	t.Helper()
 	listener, address := n.Listen(t)
@@ -75,9 +76,9 @@ func rude(t *testing.T, n *testnet.Net, treat func(conn net.Conn)) string {
 	return address
 }
 
-// A halfPoem is a server that resets a connection after half a poem. It waits until the
-// client has the half: on real sockets a reset overtakes unread data, and makes a connect
-// fail that a busy machine has not completed yet.
+// A halfPoem is a server that resets a connection after half a poem. It first waits until
+// the client has received the half: on real sockets a reset destroys unread data, and on a
+// busy machine it can even make the client's connect fail.
 type halfPoem struct {
 	arrived chan struct{} // closed when the client has the half
 	once    sync.Once
@@ -92,14 +93,14 @@ func (h *halfPoem) treat(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// observe must be called with the events of the task that gets the poem.
+// observe is the observer for the task that gets the poem.
 func (h *halfPoem) observe(e clients.TaskEvent) {
 	if e.Kind == clients.Piece || e.Kind == clients.Failed {
 		h.once.Do(func() { close(h.arrived) })
 	}
 }
 
-// modes are the two clients.
+// modes are the two ways to get poems.
 var modes = []struct {
 	name string
 	get  func(c *clients.Client, ctx context.Context, addresses []string) []clients.Result
@@ -320,8 +321,8 @@ func TestNothingToGet(t *testing.T) {
 	assert.Empty(t, new(clients.Client).GetAllAsync(t.Context(), nil))
 }
 
-// Connections to one address are handed out in order, and one that comes too
-// late is closed.
+// Connections to one address are given to its tasks in order, and a connection that is made
+// too late is closed.
 func TestDialsThatComeLate(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("poet").Listen("tcp", ":1")
@@ -348,7 +349,7 @@ func TestDialsThatComeLate(t *testing.T) {
 		}
 		start := time.Now()
 		results := client.GetAllAsync(t.Context(), repeat("poet:1", 3))
-		assert.Equal(t, 20*time.Second, time.Since(start), "it waits for its own dials")
+		assert.Equal(t, 20*time.Second, time.Since(start), "the client waits for all of its dials")
 		assert.NoError(t, results[0].Err)
 		assert.Equal(t, time.Second, results[0].Elapsed)
 		assert.EqualError(t, results[1].Err, "broken")

@@ -17,7 +17,7 @@ import (
 )
 
 // The dial function sees the values of the caller's context. Once the poem has
-// arrived, nothing waits for that context, even if the loop continues.
+// arrived, nothing waits for the end of the context, even if the loop continues.
 func TestContextOfADownload(t *testing.T) {
 	type key struct{}
 	for _, async := range []bool{false, true} {

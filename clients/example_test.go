@@ -22,7 +22,7 @@ func startServer(poem string) (address string, server *poetryserver.Server) {
 	return listener.Addr().String(), server
 }
 
-// All poems at once.
+// Getting several poems at once.
 func ExampleClient_GetAllAsync() {
 	rose, server := startServer("a rose")
 	defer server.Close()
@@ -38,7 +38,7 @@ func ExampleClient_GetAllAsync() {
 	// a violet, <nil>
 }
 
-// One poem, delivered later, on a loop that could do other work meanwhile.
+// Getting a poem on a loop that could do other work meanwhile.
 func ExampleClient_GetPoetryAsync() {
 	rose, server := startServer("a rose")
 	defer server.Close()

@@ -19,13 +19,13 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The experiment: three slow servers, on three hosts or on one.
+// The experiment: three slow servers, each on a host of its own.
 var experiment = []struct {
 	poem  string
 	bytes int
 }{{"ecstasy", 30}, {"fascination", 10}, {"science", 10}}
 
-// keepPools is for tests that run a simulation many times.
+// keepPools is the configuration for tests that run a simulation many times.
 var keepPools = simtest.Config{KeepPools: true}
 
 // perform runs the experiment in a simulation and returns what the commands
@@ -69,8 +69,8 @@ func TestExperimentBlocking(t *testing.T) {
 	output, results, elapsed := perform(t, netem.Link{}, timed((*clients.Client).GetAll),
 		func(p *cli.Printer) func(clients.TaskEvent) { return p.Blocking })
 	assert.Equal(t, 10100*ms, results[0].Elapsed) // 3003 bytes are 100 pieces of 30 and one of 3
-	assert.Equal(t, 6300*ms, results[1].Elapsed)  // 623 are 62 of 10 and one of 3
-	assert.Equal(t, 6600*ms, results[2].Elapsed)  // 653 are 65 of 10 and one of 3
+	assert.Equal(t, 6300*ms, results[1].Elapsed)  // 623 bytes are 62 pieces of 10 and one of 3
+	assert.Equal(t, 6600*ms, results[2].Elapsed)  // 653 bytes are 65 pieces of 10 and one of 3
 	assert.Equal(t, 23*time.Second, elapsed)
 	assert.Equal(t, `Task 1: get poetry from: ecstasy:10000
 Task 1: got 3003 bytes of poetry from ecstasy:10000 in 0:00:10.100000
@@ -140,7 +140,7 @@ func TestSameAddressInOrder(t *testing.T) {
 	}
 }
 
-// The same holds if each poem is requested by itself.
+// Poems of one address that are requested with separate calls are also served in order.
 func TestSameAddressAsyncInOrder(t *testing.T) {
 	for range 50 {
 		keepPools.Run(t, func(t *testing.T, sim *simtest.Sim) {

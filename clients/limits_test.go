@@ -44,7 +44,7 @@ func TestByteAMinute(t *testing.T) {
 	}
 }
 
-// drip accepts connections and sends a byte on each now and then.
+// drip accepts connections and sends a byte on each at regular intervals.
 func drip(listener net.Listener, wait time.Duration) {
 	testnet.Serve(listener, func(conn net.Conn) {
 		for {
@@ -114,8 +114,8 @@ func TestMaxTimeCountsConnecting(t *testing.T) {
 	}
 }
 
-// An observer may take longer than the time-out, as when its output is not
-// read: bytes that arrived meanwhile were not late.
+// An observer can take longer than the time-out, for example if nobody reads its output.
+// Bytes that arrive meanwhile are not late.
 func TestSlowObserver(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestSlowObserver(t *testing.T) {
 	}
 }
 
-// A poem is reported, whole, when it arrives.
+// The last event of a task contains the whole poem, or the part that has arrived.
 func TestObserverGetsThePoem(t *testing.T) {
 	eachClient(t, func(t *testing.T, n *testnet.Net, mode int) {
 		told, half := map[int]string{}, newHalfPoem()
@@ -160,8 +160,8 @@ func TestObserverGetsThePoem(t *testing.T) {
 	})
 }
 
-// The steps of a task are reported in order: the connection after a round trip. A
-// refused connection is not reported.
+// The steps of a task are reported in order, the connection after a round trip. If the
+// connection is refused, only the failure is reported.
 func TestObserverSeesTheConnection(t *testing.T) {
 	for i, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func (d *descriptors) DialContext(ctx context.Context, network, address string) 
 	return &counted{Conn: conn, close: func() { d.left.Add(1) }}, nil
 }
 
-// A counted is a connection that returns its descriptor.
+// A counted is a connection that gives its descriptor back when it is closed.
 type counted struct {
 	net.Conn
 	close func()
@@ -217,8 +217,8 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// Without file descriptors, tasks wait until others are done: none fails, none
-// stalls while it waits for its turn, and the wait is reported once.
+// If file descriptors run out, tasks wait until others are done. No task fails, the time of
+// the wait counts neither for Timeout nor for MaxTime, and the wait is reported once.
 func TestOutOfDescriptors(t *testing.T) {
 	for _, hosts := range []int{1, 100} {
 		t.Run(fmt.Sprint(hosts), func(t *testing.T) {
@@ -274,7 +274,7 @@ func drop(listener net.Listener) {
 	}
 }
 
-// If there is nothing to wait for, a lack of file descriptors is an error.
+// If no task holds a file descriptor, a lack of descriptors is an error.
 func TestNoDescriptorsAtAll(t *testing.T) {
 	limited := &descriptors{}
 	results := (&clients.Client{Dial: limited.DialContext}).GetAllAsync(t.Context(), strings.Fields("a:1 b:1 b:1 c:1"))

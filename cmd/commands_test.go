@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bin is where the commands were built.
+// bin is the directory with the built commands.
 var bin string
 
 // build builds the commands. The test opens all of their source files, so go
@@ -107,8 +107,8 @@ type process struct {
 	out      bytes.Buffer
 	first    chan string   // gets the first line
 	ended    chan struct{} // closed when it has ended
-	stderr   bytes.Buffer  // to be read after it has ended
-	exitCode int           // likewise
+	stderr   bytes.Buffer  // complete after it has ended
+	exitCode int           // set after it has ended
 }
 
 // processes are the servers of a script, by name.
@@ -189,7 +189,7 @@ func (p *process) watch(stdout io.Reader) {
 	p.exitCode = p.cmd.ProcessState.ExitCode()
 }
 
-// signals are those that a script can send.
+// signals are the signals that a script can send.
 var signals = map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
 
 // signal NAME SIGNAL ends a server with INT or TERM, checks that it ends

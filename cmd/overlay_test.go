@@ -196,7 +196,7 @@ func TestOverlayRepeats(t *testing.T) {
 	}
 }
 
-// scheduled matches the schedule's seed in a command line that runs a failure again.
+// scheduled matches the seed of the schedule in a command line that repeats a failure.
 var scheduled = regexp.MustCompile(`SIMTEST_SCHEDULE=(\d+) .*slownet test -run`)
 
 // Bugs that depend on the order of goroutines are found within a few schedules, and the

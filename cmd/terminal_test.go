@@ -22,7 +22,7 @@ import (
 type emulator struct {
 	columns, rows int
 	lines         [][]rune
-	wraps         []bool // by line: it continues on the next line
+	wraps         []bool // by line: whether it continues on the next line
 	row, column   int    // of the cursor; rows count from the first line ever
 	top           int    // the first visible line
 	rest          string // an incomplete escape sequence
@@ -122,7 +122,7 @@ func (e *emulator) resize(columns int) {
 	e.top = max(len(lines)-e.rows, 0)
 }
 
-// text returns all lines, and a mark where the cursor is.
+// text returns all lines, with a mark at the cursor.
 func (e *emulator) text() string {
 	var text strings.Builder
 	for i, line := range e.lines {

@@ -260,9 +260,9 @@ var (
 	anyPort   = regexp.MustCompile(`(?m)^(Serving .* on 127\.0\.0\.1:)\d+$`)
 )
 
-// compare checks that an output is the one on the page, where "..." stands for any lines.
-// It ignores times in the quick tier, ports that the system chooses, and the order of
-// pieces.
+// compare checks that an output equals the output on the page, where "..." stands for any
+// lines. It ignores times in the quick tier, ports that the system chooses, and the order
+// of pieces.
 func (r *reader) compare(command, expected, output string) {
 	r.t.Helper()
 	for page, actual := range r.ports {

@@ -14,10 +14,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// BenchmarkServing measures what a concurrent server uses for each of many
-// clients that have received a part of the poem, over loopback: memory,
-// including the client's end, and goroutines. bench/readers measures the server
-// in a process of its own.
+// BenchmarkServing measures the memory and the goroutines that a concurrent server uses for
+// each of many clients that have received a part of the poem, over loopback. The memory
+// includes the client's end. bench/readers measures the server in a process of its own.
 func BenchmarkServing(b *testing.B) {
 	for _, conns := range []int{100, 1000} {
 		b.Run(fmt.Sprint(conns), func(b *testing.B) {

@@ -74,7 +74,7 @@ func TestShutdownOfAnIdleServer(t *testing.T) {
 	assert.NoError(t, new(poetryserver.Server).Close())
 }
 
-// A server that waits to retry a failed Accept stops at once.
+// A server that is closed while it waits to retry a failed Accept stops at once.
 func TestCloseWhileAcceptFails(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		inner, _ := n.Listen(t)
@@ -90,8 +90,7 @@ func TestCloseWhileAcceptFails(t *testing.T) {
 	})
 }
 
-// When a listener fails permanently, it is closed before the last clients are
-// done.
+// A listener that fails permanently is closed at once, while clients are still being served.
 func TestListenerFailsPermanently(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")
@@ -127,7 +126,7 @@ func (f *failsAfter) Accept() (net.Conn, error) {
 	return f.Listener.Accept()
 }
 
-// Close may be called by the observer, in every state.
+// The observer may call Close at any event.
 func TestCloseFromTheObserver(t *testing.T) {
 	for _, kind := range []poetryserver.ClientEventKind{poetryserver.Connected, poetryserver.Sent, poetryserver.Done} {
 		for _, concurrent := range []bool{false, true} {

@@ -17,10 +17,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A client that never reads is disconnected after the time-out, and not after a
-// multiple of it, with and without a pace. Its connection is closed and nothing
-// is left of it.
-func TestTimeoutIsWhatItSays(t *testing.T) {
+// A client that never reads is disconnected after the time-out, and not after a multiple of
+// it, with and without a pace. Its connection is reset, and the server forgets the client.
+func TestTimeoutIsNotMultiplied(t *testing.T) {
 	t.Parallel()
 	for _, server := range []*poetryserver.Server{
 		{Poem: make([]byte, 64<<20), Timeout: 800 * ms, Concurrent: true},
@@ -36,9 +35,9 @@ func TestTimeoutIsWhatItSays(t *testing.T) {
 			assert.Less(t, gone.Bytes, len(f.Poem))
 			assert.GreaterOrEqual(t, took, 800*ms)
 			if n.Simulated {
-				assert.LessOrEqual(t, took, 901*ms, "to two sixteenths")
+				assert.LessOrEqual(t, took, 901*ms, "the time-out plus two sixteenths")
 			}
-			assert.Less(t, took, 1500*ms, "that would be almost twice the time-out")
+			assert.Less(t, took, 1500*ms, "less than twice the time-out")
 			_, err := io.Copy(io.Discard, conn)
 			assert.ErrorIs(t, err, syscall.ECONNRESET, "a part of the poem must not look like the whole")
 			assert.NoError(t, f.Shutdown(t.Context()), "no client is left")
@@ -88,8 +87,8 @@ func talk(conn net.Conn) (total int64, err error) {
 	return total, err
 }
 
-// A client that has received the poem and sends forever is not read forever.
-// It receives the end of the poem, and is reset when its time is up.
+// A server does not read forever from a client that has received the poem and sends without
+// end. The client receives the end of the poem, and is reset after the time-out.
 func TestClientThatSendsForEver(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: make([]byte, 100_000), Pace: netem.Pace{Bytes: 10_000, Wait: ms}, Timeout: time.Second})
@@ -102,7 +101,7 @@ func TestClientThatSendsForEver(t *testing.T) {
 			taken, err = talk(conn)
 			talked <- err
 		}()
-		time.Sleep(400 * ms) // it also reads slowly
+		time.Sleep(400 * ms) // the client also reads slowly
 		poem, err := io.ReadAll(conn)
 		assert.NoError(t, err)
 		assert.Len(t, poem, 100_000)
@@ -121,7 +120,7 @@ func TestClientThatSendsForEver(t *testing.T) {
 	})
 }
 
-// A client that sends a lot and then closes is done when it closes.
+// A client that sends a lot and then closes is finished when it closes.
 func TestClientThatSendsALot(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem")})

@@ -124,8 +124,8 @@ func get(t *testing.T, n *testnet.Net, address string) (string, time.Duration) {
 	return string(poem), time.Since(start)
 }
 
-// getAtOnce makes clients read at once and returns how long each took, in no
-// particular order.
+// getAtOnce makes several clients get the poem at the same time, and returns the time that
+// each took, in no particular order.
 func getAtOnce(t *testing.T, n *testnet.Net, address, want string, clients int) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, clients)
@@ -207,8 +207,9 @@ func TestClientStopsReading(t *testing.T) {
 	})
 }
 
-// The pace's wait does not count: a client of a very slow server is not idle.
-func TestTimeoutIsBeyondTheWait(t *testing.T) {
+// The waits of the pace do not count for the time-out: a client of a very slow server is
+// not idle.
+func TestTimeoutDoesNotCountTheWaits(t *testing.T) {
 	t.Parallel()
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem"), Pace: netem.Pace{Bytes: 1, Wait: 500 * ms}, Timeout: 400 * ms})
@@ -244,8 +245,8 @@ func TestClientThatHalfCloses(t *testing.T) {
 	})
 }
 
-// A client that does not close after the poem does not make others wait. It
-// still counts as done, even when the server is closed meanwhile.
+// A client that stays connected after the poem does not make others wait. It counts as
+// done, even if the server is closed while the client is connected.
 func TestClientThatStays(t *testing.T) {
 	testnet.Each(t, func(t *testing.T, n *testnet.Net) {
 		f := serve(t, n, &poetryserver.Server{Poem: []byte("poem")})
@@ -318,7 +319,7 @@ func TestSteadySlowReader(t *testing.T) {
 
 // A client that reads all the time is not disconnected, however slow the path.
 func TestSlowPath(t *testing.T) {
-	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // it accepts more as soon as a packet has left
+	ideal := simtest.Config{TCP: netem.TCP{Congestion: netem.Unlimited}} // the connection accepts more bytes as soon as a packet has left
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Rate: 8 * netem.Kbps})
 		listener, err := sim.Host("server").Listen("tcp", ":1")

@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Below zero there is no time-out, neither for a slow reader, nor for a client
-// that has received the poem and stays connected.
+// A negative Timeout means no time-out, neither for a slow reader, nor for a client that
+// has received the poem and stays connected.
 func TestNoTimeout(t *testing.T) {
 	simtest.Config{TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("server").Listen("tcp", ":1")

@@ -38,12 +38,12 @@ func TestDial(t *testing.T) {
 				}
 			}
 		}
-		// The first result goes to the first request.
+		// The first result of a key goes to the first request with that key.
 		r.Dial("a", dial(3*time.Second, nil, errors.New("broken")), then("first"))
 		r.Dial("a", dial(time.Second, near, nil), then("second"))
 		r.Dial("b", dial(2*time.Second, nil, errors.New("b")), then("other"))
-		// The connection of a canceled request is closed if it is made
-		// nevertheless, and its context ends.
+		// If the dial function of a canceled request still returns a connection, the
+		// connection is closed. The context of the request has ended.
 		cancel := r.Dial("c", dial(4*time.Second, late, nil), then("never"))
 		r.AfterFunc(time.Second/2, cancel)
 		cancel = r.Dial("d", func(ctx context.Context) (net.Conn, error) {
@@ -60,13 +60,13 @@ func TestDial(t *testing.T) {
 	})
 }
 
-// Of many dials of one key a limited number is in progress at once, and all get
-// their turn, except canceled ones.
+// The number of dials with one key that are in progress at once is limited. All get their
+// turn, except canceled ones.
 func TestDialTakesTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const all, atOnce = 1000, 256
 		var r reactor.Reactor
-		var dials, running, most int // of the loop
+		var dials, running, most int // belong to the loop
 		start := time.Now()
 		dial := func(context.Context) (net.Conn, error) {
 			r.Call(func() {
@@ -95,7 +95,7 @@ func TestDialTakesTurns(t *testing.T) {
 		assert.Len(t, got, all-10)
 		assert.IsIncreasing(t, got)
 		assert.Equal(t, all-10+1, dials, "a request that is canceled while it waits is not dialled")
-		assert.Equal(t, atOnce+1, most, "plus the other one")
+		assert.Equal(t, atOnce+1, most, "plus the dial with the other key")
 		assert.Equal(t, 4*time.Second, time.Since(start))
 	})
 }

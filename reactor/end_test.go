@@ -34,7 +34,7 @@ func (c *slowlyEnding) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// When Run has returned, none of its goroutines reads a connection.
+// After Run has returned, none of its goroutines is still in a Read.
 func TestNoReadAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -48,9 +48,9 @@ func TestNoReadAfterRun(t *testing.T) {
 	})
 }
 
-// Canceling a request ends the newest of the dials with its key: the request that
-// has waited longest keeps the oldest attempt.
-func TestDialThatIsCanceledIsTheYoungest(t *testing.T) {
+// If a request is canceled, the newest dial with its key ends, so that the remaining
+// requests get the connections of the older dials.
+func TestCancelEndsTheNewestDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
 		start := time.Now()
@@ -147,8 +147,8 @@ func TestTimersAndConnectionsAreReleased(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Run returns an error when waiting fails in the system, regardless of what is open,
-// and may be called again.
+// Run returns an error if the system cannot wait for connections, even while connections
+// are open, and may be called again.
 func TestRunEndsWithAnErrorWhereItCannotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()

@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// An askedClock counts how often the time is read.
+// An askedClock counts the calls of Now.
 type askedClock struct {
 	clock.Clock
 	asked atomic.Int64
@@ -26,8 +26,8 @@ func (c *askedClock) Now() time.Time {
 	return c.Clock.Now()
 }
 
-// A socket that the loop has closed does not wake it, even if its descriptor
-// was duplicated.
+// A socket that the loop has closed does not wake the loop, even if a copy of its
+// descriptor is still open.
 func TestClosedSocketWithACopy(t *testing.T) {
 	near, far := socketPair(t, "tcp", "127.0.0.1:0")
 	defer far.Close()
@@ -106,7 +106,7 @@ func TestSocketHandlerIsNotCalledWithoutNeed(t *testing.T) {
 		for _, word := range []string{"one ", "two"} {
 			_, err := io.WriteString(far, word)
 			assert.NoError(t, err)
-			time.Sleep(20 * ms) // until it was read
+			time.Sleep(20 * ms) // until the word was read
 		}
 		_ = far.Close()
 	}, func() {})

@@ -62,8 +62,8 @@ func (f *feed) NotifyReadable(notify func()) {
 	}
 }
 
-// A connection of another kind than a socket can report by itself when it is readable.
-// The loop then needs no goroutine for it.
+// A connection that is not a socket can report by itself that it is readable. The loop then
+// needs no goroutine for it.
 func ExamplePollable() {
 	f := new(feed)
 	var _ reactor.Pollable = f

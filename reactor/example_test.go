@@ -105,8 +105,8 @@ func ExampleReactor_AfterFunc() {
 	// done
 }
 
-// Work that blocks runs on another goroutine. What follows it runs on the loop again, so
-// it needs no lock.
+// Work that blocks runs on another goroutine. The second function runs on the loop, so it
+// needs no lock.
 func ExampleReactor_Go() {
 	var loop reactor.Reactor
 	sum := 0 // belongs to the loop
@@ -139,8 +139,8 @@ func ExampleReactor_Call() {
 	// 3 words
 }
 
-// The end of a context is handled on the loop, here by closing a connection. Without
-// that, the loop would wait for the silent peer.
+// The end of a context is handled on the loop, in this example by closing a connection.
+// Otherwise the loop would wait for the silent peer.
 func ExampleReactor_AfterContext() {
 	conn, peer := net.Pipe()
 	defer peer.Close() // sends nothing

@@ -16,8 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// More dials of one key than may be in progress at once all end, whether they
-// succeed or fail.
+// If there are more dials with one key than may be in progress at once, all of them get a
+// connection in the end.
 func TestDialsThatSucceedTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -108,9 +108,9 @@ func TestNothingIsKept(t *testing.T) {
 	})
 }
 
-// The end of a context is reported however often it was waited for before:
-// after a stopped wait, after a report, and in another Run.
-func TestContextsThatAreWaitedForAgain(t *testing.T) {
+// AfterContext reports the end of a context even if the context was used before: after a
+// stopped wait, after a report, and in another Run.
+func TestContextsThatAreUsedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
 		ctx, cancel := context.WithCancel(t.Context())
@@ -134,8 +134,7 @@ func TestContextsThatAreWaitedForAgain(t *testing.T) {
 	})
 }
 
-// Dials that have waited longest for a descriptor get it first, whatever their
-// keys.
+// The dial that has waited longest gets the next free descriptor, whatever its key.
 func TestDescriptorsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -158,7 +157,8 @@ func TestDescriptorsInOrder(t *testing.T) {
 	})
 }
 
-// A descriptor is freed even if the connection was not passed to the loop.
+// Waiting dials notice a freed descriptor even if its connection was never added to the
+// loop.
 func TestDescriptorsOfConnectionsThatAreNotAdded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -25,8 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const ms = time.Millisecond
 
-// kinds are the kinds of connections that a reactor distinguishes: each returns
-// a connected pair, the first for the reactor.
+// kinds are the kinds of connections that a reactor distinguishes. Each function returns
+// a connected pair, whose first end is for the reactor.
 var kinds = map[string]func(t *testing.T) (net.Conn, net.Conn){
 	"tcp": func(t *testing.T) (net.Conn, net.Conn) { return socketPair(t, "tcp", "127.0.0.1:0") },
 	"unix": func(t *testing.T) (net.Conn, net.Conn) {
@@ -53,8 +53,8 @@ func socketPair(t *testing.T, network, address string) (net.Conn, net.Conn) {
 	return c1, c2
 }
 
-// eachKind runs a test with a function that makes connections: of every kind,
-// and simulated ones.
+// eachKind runs a test with connections of every kind, and with simulated ones. The test
+// gets a function that makes connections.
 func eachKind(t *testing.T, test func(t *testing.T, pair func() (net.Conn, net.Conn))) {
 	for name, pair := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func eachKind(t *testing.T, test func(t *testing.T, pair func() (net.Conn, net.C
 type collector struct {
 	buffer []byte // to read into
 	data   strings.Builder
-	err    error // that ended it
+	err    error // the error that ended the connection
 	turns  int
 }
 
@@ -184,7 +184,7 @@ func TestFairness(t *testing.T) {
 		writers.Go(func() { _, _ = io.Copy(loudFar, &forever{}) })
 		loudConn := r.Add(loudNear, reactor.HandlerFunc(func(c *reactor.Conn) {
 			loud.Readable(c)
-			if loud.turns == 100 { // only when it is in full flow
+			if loud.turns == 100 { // while bytes keep arriving
 				writers.Go(func() {
 					_, _ = io.WriteString(quietFar, "may I?")
 					_ = quietFar.Close()
@@ -283,7 +283,7 @@ func TestNoHandlerIsCalledAfterClose(t *testing.T) {
 	})
 }
 
-// A loop that was woken for a function still waits for its connections afterwards.
+// A loop that was woken to run a function still waits for its connections afterwards.
 func TestReadsAfterItWasWoken(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()
@@ -298,7 +298,7 @@ func TestReadsAfterItWasWoken(t *testing.T) {
 				_ = far.Close()
 			})
 		})
-		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // so that a failing test ends
 		require.NoError(t, r.Run())
 		assert.Equal(t, "text", c.data.String())
 		writer.Wait()
@@ -318,8 +318,8 @@ func TestCloseBeforeRun(t *testing.T) {
 	})
 }
 
-// Handlers, functions and timers are all called by the goroutine that runs the
-// loop, even when other goroutines passed them.
+// The goroutine that runs the loop calls all handlers, timers and other functions, even if
+// other goroutines passed them to the loop.
 func TestOneGoroutine(t *testing.T) {
 	var r reactor.Reactor
 	var unguarded []int // the race detector watches it
@@ -348,7 +348,7 @@ func TestGoDoesNotBlockTheLoop(t *testing.T) {
 	assert.Equal(t, []string{"call", "job"}, order)
 }
 
-// When Run has ended, it has released everything.
+// When Run has returned, its file descriptors are closed.
 func TestDescriptorsAreClosed(t *testing.T) {
 	count := func() int {
 		files, err := os.ReadDir("/proc/self/fd")
@@ -417,7 +417,7 @@ func TestEmptyRead(t *testing.T) {
 			assert.Zero(t, n)
 			if err != nil && err != reactor.ErrWouldBlock {
 				assert.Equal(t, io.EOF, err)
-				assert.Equal(t, "word", got.String(), "not before all of it has arrived")
+				assert.Equal(t, "word", got.String(), "the end comes after the whole word")
 			}
 			buffer := make([]byte, 1)
 			n, err = c.Read(buffer)

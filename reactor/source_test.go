@@ -22,7 +22,7 @@ type polledConn struct {
 }
 
 func (c *polledConn) Read([]byte) (int, error) {
-	c.t.Error("it was read by a blocking call")
+	c.t.Error("the loop called the blocking Read")
 	return 0, io.EOF
 }
 
@@ -31,8 +31,8 @@ func (c *polledConn) NotifyReadable(f func()) {
 	c.Pollable.NotifyReadable(f)
 }
 
-// The loop waits for a Pollable connection without a goroutine, whose timing
-// would vary, and removes its registration when it closes the connection.
+// The loop waits for a Pollable connection without a goroutine, as the timing of a
+// goroutine would vary. It removes its registration when it closes the connection.
 func TestPollableConnectionIsReleased(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")
@@ -55,7 +55,7 @@ func TestPollableConnectionIsReleased(t *testing.T) {
 	})
 }
 
-// A lateConn becomes readable right after it has reported that it is not.
+// A lateConn becomes readable while TryRead is returning ErrWouldBlock.
 type lateConn struct {
 	net.Conn
 	notify func()
@@ -86,13 +86,14 @@ func TestArrivesWhenNothingWasThere(t *testing.T) {
 	var r reactor.Reactor
 	c := newCollector(10)
 	conn := r.Add(&lateConn{Conn: near}, c)
-	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // so that a failing test ends
 	require.NoError(t, r.Run())
 	assert.Equal(t, "text", c.data.String())
 	assert.Equal(t, 3, c.turns, "one for each time that there was data")
 }
 
-// Any other connection is read 4 KiB ahead, no more and no less.
+// From a connection that is neither a socket nor Pollable, the loop reads exactly 4 KiB
+// ahead.
 func TestReadsAhead(t *testing.T) {
 	near, far := net.Pipe()
 	var r reactor.Reactor
@@ -116,8 +117,8 @@ func TestReadsAhead(t *testing.T) {
 	assert.Equal(t, []int{4096, 4096, 808}, sizes)
 }
 
-// An oddConn's Read returns what an io.Reader may: nothing at first, and then
-// bytes together with the end.
+// An oddConn's Read returns unusual results that io.Reader allows: first no bytes and no
+// error, and then bytes together with io.EOF.
 type oddConn struct {
 	net.Conn
 	t     *testing.T
@@ -131,19 +132,19 @@ func (c *oddConn) Read(p []byte) (int, error) {
 	case 2:
 		return copy(p, "text"), io.EOF
 	}
-	c.t.Error("it was read after its end")
+	c.t.Error("the connection was read after its end")
 	return c.Conn.Read(p)
 }
 
-// After an empty read the next one may return bytes. After an end that came with
-// bytes, the connection is not read again.
+// After an empty read the loop reads again, and gets bytes. After io.EOF that came with
+// bytes, the loop does not read the connection again.
 func TestReadsOfNothingAndOfBytesWithTheEnd(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
 	var r reactor.Reactor
 	c := newCollector(3)
 	conn := r.Add(&oddConn{Conn: near, t: t}, c)
-	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+	r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // so that a failing test ends
 	require.NoError(t, r.Run())
 	assert.Equal(t, "text", c.data.String())
 	assert.Equal(t, io.EOF, c.err)

@@ -15,7 +15,7 @@ import (
 // A timer that sets itself again at once does not starve other work, however
 // long the scheduler takes.
 func TestTimersDoNotStarveOtherWork(t *testing.T) {
-	r := reactor.Reactor{Clock: clock.NewMock()} // whose time stands still
+	r := reactor.Reactor{Clock: clock.NewMock()} // the time of this clock stands still
 	start, called := time.Now(), false
 	var again func()
 	again = func() {

@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// The error of a lookup that fails while the process has no free descriptors
-// says so, whatever the lookup's own error says. Other errors are unchanged.
+// If a lookup fails while the process has no free descriptors, its error mentions this,
+// whatever else it says. Other errors are unchanged.
 func TestLookupReportsMissingDescriptors(t *testing.T) {
 	lookup := &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}}
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

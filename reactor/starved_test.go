@@ -58,7 +58,7 @@ func (p *process) connect(lasts time.Duration) func(context.Context) (net.Conn, 
 	}
 }
 
-// An owned is a connection that returns its descriptor.
+// An owned is a connection that gives its descriptor back when it is closed.
 type owned struct {
 	net.Conn
 	process *process
@@ -69,7 +69,8 @@ func (c *owned) Close() error {
 	return c.Conn.Close()
 }
 
-// untilClosed adds a connection that is closed at its end.
+// untilClosed adds a connection to the loop, with a handler that closes it at the end of
+// its stream.
 func untilClosed(r *reactor.Reactor, conn net.Conn) {
 	r.Add(conn, reactor.HandlerFunc(func(c *reactor.Conn) {
 		if _, err := c.Read(make([]byte, 1)); err != nil && err != reactor.ErrWouldBlock {
@@ -111,7 +112,7 @@ func TestDialsWaitForDescriptors(t *testing.T) {
 	}
 }
 
-// If there are few descriptors, most of them are still used.
+// Even if there are only few descriptors, most of them are used.
 func TestFewDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 4, err: syscall.EMFILE}
@@ -130,7 +131,7 @@ func TestFewDescriptors(t *testing.T) {
 	})
 }
 
-// When there are enough descriptors again, the limit ends.
+// When there are enough descriptors again, the loop no longer limits the number of dials.
 func TestDescriptorsAreAvailableAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 2, err: syscall.EMFILE}
@@ -160,9 +161,9 @@ func TestDescriptorsAreAvailableAgain(t *testing.T) {
 	})
 }
 
-// A dial that waits for a descriptor tries again after a second, as another
-// part of the process may have freed one. It can be canceled meanwhile, and its
-// time limit does not start before it dials.
+// A request that waits for a descriptor is retried each second, as another part of the
+// process may have freed one. It can be canceled meanwhile, and its time limit starts only
+// when its function is called.
 func TestDescriptorsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 1, err: syscall.EMFILE}
@@ -187,9 +188,8 @@ func TestDescriptorsOfOthers(t *testing.T) {
 	})
 }
 
-// When descriptors have run out, lookups fail without a reason. They are
-// retried for a while, but only then: otherwise an unknown name is an error at
-// once.
+// If descriptors have run out, lookups fail without mentioning the cause, and are retried
+// for a while. Otherwise the error of an unknown name is returned at once.
 func TestLookupsWithoutDescriptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{free: 8, err: syscall.EMFILE}
@@ -232,12 +232,12 @@ func TestLookupsWithoutDescriptors(t *testing.T) {
 		assert.GreaterOrEqual(t, got["never false"], 10*time.Second)
 		assert.Len(t, got, 4)
 		assert.Equal(t, 8, p.free)
-		assert.Less(t, lookups.Load(), int64(50), "they are not retried endlessly")
+		assert.Less(t, lookups.Load(), int64(50), "lookups are not retried endlessly")
 	})
 }
 
-// A lookup may be the first to find no free descriptor. It is retried each
-// second for ten seconds, however many dials of one key there are.
+// If a lookup is the first call that finds no free descriptor, it is retried each second
+// for ten seconds, whatever the number of dials with its key.
 func TestLookupsAreRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		starved := errors.Join(&net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, syscall.EMFILE)
@@ -299,7 +299,7 @@ func TestLookupThatIsCanceled(t *testing.T) {
 	})
 }
 
-// A loop with nothing open cannot wait for itself.
+// If the loop has no open connection, waiting would free no descriptor, so dials fail.
 func TestNoDescriptorAtAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &process{err: syscall.EMFILE}
@@ -342,8 +342,8 @@ func TestOutOfDescriptorsAgain(t *testing.T) {
 	})
 }
 
-// The time limit of a dial runs from its call, however long it has waited for
-// its turn. A connection that comes too late is closed.
+// The time limit of a dial starts when its function is called, however long the request has
+// waited for its turn. A connection that is made too late is closed.
 func TestDialTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor

@@ -43,7 +43,7 @@ func TestTimers(t *testing.T) {
 	})
 }
 
-// A timer that is set later but is due sooner moves the alarm forward.
+// If a new timer is due before all others, the loop's alarm is set to its time.
 func TestTimerBeforeTheAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r reactor.Reactor
@@ -72,7 +72,7 @@ func TestTimersForThePast(t *testing.T) {
 	})
 }
 
-// A ringingClock counts the alarms that are set on it, and those that fire.
+// A ringingClock counts the timers that are set on it, and the timers that fire.
 type ringingClock struct {
 	clock.Clock
 	set, rung atomic.Int64
@@ -86,8 +86,8 @@ func (c *ringingClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	})
 }
 
-// However many timers there are, the clock has one for them, which is set only
-// when the first of them changes. When Run has ended, it has none.
+// However many timers a loop has, it sets one alarm on its clock, and sets it again only if
+// the first timer changes. When Run has ended, no alarm is set.
 func TestOneAlarmForAllTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		alarms := &ringingClock{Clock: clock.New()}
@@ -109,7 +109,7 @@ func TestOneAlarmForAllTimers(t *testing.T) {
 	})
 }
 
-// A jumpingClock is an hour ahead by the time that an alarm is set on it.
+// A jumpingClock advances by an hour just before an alarm is set on it.
 type jumpingClock struct{ *clock.Mock }
 
 func (c jumpingClock) AfterFunc(d time.Duration, f func()) *clock.Timer {

@@ -13,10 +13,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/reactor"
 )
 
-// A busyConn always has one more byte to read. It may report that at every read.
+// A busyConn always has one more byte to read.
 type busyConn struct {
-	net.Conn // nil
-	says     bool
+	net.Conn      // nil
+	says     bool // reports at every read that it is readable
 	notify   func()
 }
 
@@ -67,7 +67,7 @@ func TestNotificationsGiveNoMoreTurns(t *testing.T) {
 	assert.InDelta(t, 1000, quiet.turns, 2)
 }
 
-// allocated returns how much memory the process has ever allocated.
+// allocated returns the total number of objects and bytes that the process has allocated.
 func allocated() (objects, bytes uint64) {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
@@ -112,8 +112,8 @@ func TestTurnsTakeNoMemory(t *testing.T) {
 	require.NoError(t, r.Run())
 }
 
-// Calls that come in while the loop is busy do not wake it, so no stale wake-up is
-// left: all calls are made, and then data on a socket is noticed.
+// Calls that are queued while the loop is busy leave no stale wake-up: all calls are made,
+// and then the loop notices data on a socket.
 func TestCallsBesideABusyConnection(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()
@@ -130,7 +130,7 @@ func TestCallsBesideABusyConnection(t *testing.T) {
 			_ = far.Close()
 		}, func() {
 			_ = busy.Close()
-			r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+			r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // so that a failing test ends
 		})
 		require.NoError(t, r.Run())
 		assert.Equal(t, 10_000, calls)
@@ -138,8 +138,8 @@ func TestCallsBesideABusyConnection(t *testing.T) {
 	})
 }
 
-// A handler may pass a function to the loop, which still waits for its
-// connections afterwards.
+// A handler may pass a function to the loop. The loop still waits for its connections
+// afterwards.
 func TestReadsAfterACallInAHandler(t *testing.T) {
 	eachKind(t, func(t *testing.T, pair func() (net.Conn, net.Conn)) {
 		near, far := pair()
@@ -156,7 +156,7 @@ func TestReadsAfterACallInAHandler(t *testing.T) {
 			}
 			_ = far.Close()
 		}, func() {})
-		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // or it would never end
+		r.AfterFunc(10*time.Second, func() { _ = conn.Close() }) // so that a failing test ends
 		require.NoError(t, r.Run())
 		assert.Equal(t, "one two", c.data.String())
 		assert.Equal(t, io.EOF, c.err)

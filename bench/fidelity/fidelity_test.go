@@ -19,7 +19,7 @@ import (
 
 var (
 	page  = flag.String("page", "", "the `file` to write the page to; without it, every tenth row is compared")
-	seeds = flag.Int("seeds", 100, "how many seeds a transfer over a random path has")
+	seeds = flag.Int("seeds", 100, "the number of seeds for each transfer over a random path")
 )
 
 // The tables of the kernel's figures.
@@ -135,9 +135,8 @@ func compareScenarios(t *testing.T, seeds int) (rows []scenarioRow) {
 	return rows
 }
 
-// TestFidelity compares transfers with a kernel's, and writes the page. It shares
-// its tolerances with the tests in package simtest, which know which figures are
-// random.
+// TestFidelity compares transfers and scenarios with the kernel's figures, and writes the
+// page. The tests in package simtest have the same tolerances, and also allow for chance.
 func TestFidelity(t *testing.T) {
 	rows := readTransfers(t, transfersFile)
 	var all []comparison

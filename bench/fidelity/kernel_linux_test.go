@@ -16,12 +16,12 @@ import (
 
 var (
 	measure  = flag.Bool("kernel", false, "measure the kernel of this machine; as root")
-	cells    = flag.String("cells", "", "measure transfers and scenarios that match the `regexp` only, as in \"loss1 20000 cubic\"")
-	runs     = flag.Int("runs", 9, "how often each is measured")
-	parallel = flag.Int("parallel", 1, "how many are measured at a time")
+	cells    = flag.String("cells", "", "measure only transfers and scenarios that match the `regexp`, such as \"loss1 20000 cubic\"")
+	runs     = flag.Int("runs", 9, "the number of runs of each measurement")
+	parallel = flag.Int("parallel", 1, "the number of measurements at a time")
 	table    = flag.String("table", transfersFile, "the `file` whose transfers are measured")
-	long     = flag.Bool("long", false, "measure scenarios that take up to 17 minutes, too, once each")
-	out      = flag.String("out", "", "the `directory` for tables of what was measured")
+	long     = flag.Bool("long", false, "also measure scenarios that take up to 17 minutes, once each")
+	out      = flag.String("out", "", "the `directory` for tables of the results")
 )
 
 // A measurement is a transfer or a scenario to be measured.
@@ -32,7 +32,7 @@ type measurement interface {
 	records() [][]string
 }
 
-// measureAll measures everything that matches -cells, and writes a table of it.
+// measureAll measures everything that matches -cells, and writes a table of the results.
 func measureAll(t *testing.T, all []measurement, name string, columns []string) {
 	wanted, err := regexp.Compile(*cells)
 	if err != nil {

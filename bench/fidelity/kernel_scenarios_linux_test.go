@@ -18,8 +18,8 @@ type measuredScenario struct {
 	repeated int // runs that were repeated, because packets were late
 }
 
-// TestKernelScenarios measures scenarios over TCP of this machine's kernel, as
-// TestKernelTransfers measures transfers.
+// TestKernelScenarios measures scenarios over the TCP of this machine's kernel, like
+// TestKernelTransfers, which measures transfers.
 func TestKernelScenarios(t *testing.T) {
 	if !*measure {
 		t.Skip("measures with -kernel only")

@@ -21,9 +21,9 @@ type measuredTransfer struct {
 	repeated                     int // runs that were repeated, because packets were late
 }
 
-// TestKernelTransfers measures transfers over TCP of this machine's kernel, and
-// compares ours with them. It prints the results; it fails if the kernel cannot be
-// measured.
+// TestKernelTransfers measures transfers over the TCP of this machine's kernel, and
+// compares them with simulated transfers. It prints the results, and fails only if the
+// kernel cannot be measured.
 func TestKernelTransfers(t *testing.T) {
 	if !*measure {
 		t.Skip("measures with -kernel only")

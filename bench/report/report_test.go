@@ -52,7 +52,8 @@ func TestNumbers(t *testing.T) {
 	assert.Equal(t, "2.75 45 352.7 1.234567e+06 3500 some processor, 2 rounds; met, **missed**", got)
 }
 
-// Functions belong to groups, and a profile without most of them is rejected.
+// A page shows the time of each group of functions in a profile. An incomplete profile is
+// rejected.
 func TestProfiles(t *testing.T) {
 	directory := t.TempDir()
 	profile := `File: bench

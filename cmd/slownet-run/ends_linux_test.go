@@ -287,7 +287,7 @@ func TestLookupTakesLonger(t *testing.T) {
 }
 
 // seedThatLosesTheFirst returns a seed with which the first packet of the first flow is
-// lost, and the next ones are not.
+// lost, and the next packets are not.
 func seedThatLosesTheFirst(loss float64) uint64 {
 	for seed := uint64(1); ; seed++ {
 		line, lost := netem.NewLine(netem.Link{Loss: netem.Loss{Random: loss}}, 2*seed+1), [10]bool{}
@@ -301,7 +301,7 @@ func seedThatLosesTheFirst(loss float64) uint64 {
 }
 
 // A capture contains the packets that the command sent and received, in order, and marks
-// lost ones.
+// lost packets.
 func TestCapture(t *testing.T) {
 	t.Parallel()
 	needs(t, "curl", "curl")

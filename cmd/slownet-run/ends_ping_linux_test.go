@@ -31,7 +31,7 @@ func TestPingsToTheOutside(t *testing.T) {
 	})
 }
 
-// A run inside another run has both paths.
+// The packets of a run inside another run take both paths.
 func TestPathsInPaths(t *testing.T) {
 	t.Parallel()
 	needs(t, "ping", "iputils-ping")

@@ -24,8 +24,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tun"
 )
 
-// The programs, where all users may run them: slownet-run, and this test's program,
-// which runs inside.
+// The programs, in a directory in which all users may run them: slownet-run, and this
+// test's program, which slownet-run runs.
 var program, testProgram string
 
 func TestMain(m *testing.M) {
@@ -61,7 +61,7 @@ func testAll(m *testing.M) int {
 	return m.Run()
 }
 
-// A user is a user who runs the program.
+// A user is the name of a user who runs the program.
 type user string
 
 const (
@@ -170,7 +170,7 @@ func runAs(as user, device, network string, command []string) error {
 	return unix.Exec(command[0], command, os.Environ())
 }
 
-// A result is the result of a run of the program.
+// A result is the output, the exit status and the time of a run of the program.
 type result struct {
 	stdout, stderr string
 	status         int
@@ -180,7 +180,7 @@ type result struct {
 // limit is the maximum time of a run.
 const limit = time.Minute
 
-// run runs the program as a user.
+// runProgram runs the program as a user.
 func runProgram(t *testing.T, as user, args ...string) result {
 	t.Helper()
 	return finish(t, command(as, args...))
@@ -233,7 +233,7 @@ func needs(t *testing.T, tool, debianPackage string) {
 	require.NoError(t, err, "the test needs %s: apt-get install %s", tool, debianPackage)
 }
 
-// The exit status is the command's.
+// The exit status is the exit status of the command.
 func TestStatusIsTheCommands(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -263,10 +263,9 @@ func TestStatusIsTheCommands(t *testing.T) {
 	})
 }
 
-// The command runs as its user, with the files that it was started with, and
-// without privileges on the host. Processes that have lost their parent do not
-// remain.
-func TestCommandHasWhatItsUserHas(t *testing.T) {
+// The command runs as the user who started the program, with the program's open files, and
+// without privileges on the host. Processes that have lost their parent do not remain.
+func TestCommandRunsAsItsUser(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
 		reader, writer, err := os.Pipe()

@@ -48,7 +48,7 @@ func TestMissingIsNamed(t *testing.T) {
 	}
 }
 
-// The same errors on a system that really has the restriction.
+// On a system that really has the restriction, the errors are the same.
 func TestDevicesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

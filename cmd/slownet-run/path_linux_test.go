@@ -23,7 +23,7 @@ import (
 type testPath struct {
 	*path
 	file   int // the path's end
-	device int // the kernel's end: what it sends is written, what it receives is read
+	device int // the kernel's end: tests write what the kernel sends, and read what it receives
 	mu     sync.Mutex
 	sent   []string // payloads that have arrived at the stack
 }

@@ -80,8 +80,8 @@ func TestAllUsersMayPing(t *testing.T) {
 	asEach(t, func(t *testing.T, as user) { insideRun(t, as, nil, "may-ping") })
 }
 
-// ping shows the loss. The seed determines which packets are lost: the same as on
-// package netem's lines.
+// ping shows the loss. The seed determines which packets are lost: the same packets as on
+// lines of package netem.
 func TestPingShowsTheLoss(t *testing.T) {
 	t.Parallel()
 	const count = 200
@@ -91,7 +91,7 @@ func TestPingShowsTheLoss(t *testing.T) {
 		var want []int
 		replies := uint64(0)
 		for n := range count {
-			const size = 84 // ping's
+			const size = 84 // of a packet of ping
 			id := netem.PacketID{Flow: 1, Number: uint64(n + 1)}
 			if up.Send(time.Duration(n)*time.Millisecond, size, id, nil).Count == 0 {
 				continue

@@ -42,8 +42,8 @@ func printSignals(_ []string, out io.Writer) error {
 	}
 }
 
-// A signal to slownet run reaches the command once, and so does one to the whole group,
-// as from a terminal and from kill.
+// A signal reaches the command once, both from kill, which signals slownet run alone, and
+// from a terminal, which signals the whole group.
 func TestSignalsReachTheCommandOnce(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -153,8 +153,8 @@ func processesIn(t *testing.T, namespace string) (pids []string) {
 	return pids
 }
 
-// Nothing is left of the command, whatever ends: the command, or slownet run by a signal
-// or a kill.
+// No process of the command remains, whether the command ends or slownet run is ended by
+// a signal.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
@@ -164,7 +164,7 @@ func TestNothingIsLeft(t *testing.T) {
 			func(c *exec.Cmd) { require.NoError(t, c.Process.Signal(unix.SIGTERM)) },
 			func(c *exec.Cmd) { require.NoError(t, c.Process.Kill()) },
 		} {
-			seconds := fmt.Sprintf("%d.%d%d", 1000+i, os.Getpid(), len(as)) // distinguishes it from others
+			seconds := fmt.Sprintf("%d.%d%d", 1000+i, os.Getpid(), len(as)) // occurs in no other command line
 			last := "exec sleep " + seconds
 			if i == 0 {
 				last = "true"

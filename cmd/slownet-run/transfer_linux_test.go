@@ -38,7 +38,7 @@ func serve(t *testing.T, handler http.HandlerFunc) int {
 // takes reads an upload.
 func takes(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 
-// A request is a request of curl: for a body, or with one.
+// A request is a request of curl: a download or an upload.
 type request struct {
 	profile string
 	bytes   int
@@ -163,7 +163,7 @@ func TestTransferTakesAsLongAsInTheSimulator(t *testing.T) {
 	for _, r := range requests {
 		port, want := serve(t, r.handler()), r.predicted(t)
 		asEach(t, func(t *testing.T, as user) {
-			for try := 1; ; try++ { // on a busy machine packets are late, and TCP takes them for lost
+			for try := 1; ; try++ { // on a busy machine packets are late, and TCP treats them as lost
 				stop := lateness()
 				took := r.took(t, as, port)
 				late := stop()

@@ -33,7 +33,7 @@ Task 10 |          █        █|
          0s        5s`, "\n"), strings.Join(c.lines(30), "\n"))
 }
 
-// The chart keeps to the width, however wide, and down to a minimum.
+// The chart fits into any width above a minimum.
 func TestChartWidth(t *testing.T) {
 	c := chart{title: "T", span: 23 * time.Second, rows: []row{{"Task 1", seconds(0, 1, 2, 23)}}}
 	for width := range 400 {

@@ -14,7 +14,7 @@ import (
 type screen struct {
 	width int
 	rows  []string // the cursor is at the start of the row after the last
-	wrong string   // the input that it did not understand
+	wrong string   // the input that the screen did not understand
 }
 
 func (s *screen) Write(p []byte) (int, error) {
@@ -52,8 +52,7 @@ func (s *screen) resize(width int) {
 	}
 }
 
-// However wide the terminal is, and if it is resized, no remains of a chart are
-// left on it.
+// No remains of a chart are left on a terminal, whatever its width, even if it is resized.
 func TestLiveShow(t *testing.T) {
 	for _, width := range []int{8, 23, 24, 27, 50, 80, 200} {
 		for _, narrower := range []int{0, 3, 40} {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The metrics follow the naming rules of Prometheus.
+// The names of the metrics follow the rules of Prometheus.
 func TestMetricsAreNamedAsUsual(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewPedanticRegistry()

@@ -99,7 +99,7 @@ func (tr *traffic) stop() int64 {
 }
 
 // Toxics are added, changed and removed under load: no call takes a second, no byte
-// is lost, and nothing is left.
+// is lost, and no toxic or connection remains.
 func TestChurn(t *testing.T) {
 	conns, changes, clients := tier.Pick(40, 200), tier.Pick(800, 10_000), 8
 	before := runtime.NumGoroutine()

@@ -11,9 +11,9 @@ import (
 )
 
 // awaitFollowed waits until all connections have followed the changes so far, and no
-// reader is in a socket that it must leave. Control calls wait for that only for a moment,
-// in which a busy machine may not run the reader, and the bytes that it gets then bypass
-// the change.
+// reader is in a socket that it must leave. A control call waits for this only briefly: on
+// a busy machine a reader can still be in its socket when the call returns, and the bytes
+// that it then reads bypass the change.
 func awaitFollowed(t *testing.T, p *Proxy) {
 	t.Helper()
 	hasFollowed := func(f *flow) bool {
@@ -81,7 +81,7 @@ func TestFollowOutOfTime(t *testing.T) {
 
 // A change of the toxics of one direction does not affect the other direction, and starts
 // no goroutine there.
-func TestFollowOnlyWhatConcerns(t *testing.T) {
+func TestChangeAffectsOnlyItsDirection(t *testing.T) {
 	p, _ := echoProxy(t)
 	time.Sleep(3 * idle)
 	f := &p.all()[0].flows[Downstream]

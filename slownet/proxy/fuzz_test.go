@@ -84,7 +84,7 @@ func FuzzAPI(f *testing.F) {
 					delete(in, name)
 				}
 			}
-			in["enabled"] = false // does not listen
+			in["enabled"] = false // so that it does not listen
 			text, err := json.Marshal(in)
 			require.NoError(t, err)
 			body = string(text)

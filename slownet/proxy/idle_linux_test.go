@@ -19,8 +19,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// idleRole is the environment variable that makes TestIdleRole one of the processes of
-// TestTenThousandIdleConnections.
+// idleRole is the environment variable that tells TestIdleRole which process of
+// TestTenThousandIdleConnections it is.
 const idleRole = "SLOWNET_IDLE_ROLE"
 
 // Idle connections hold no goroutine, and two files each. The proxy has a process of its
@@ -29,11 +29,11 @@ func TestTenThousandIdleConnections(t *testing.T) {
 	var limit syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	n := tier.Pick(100, 10_000)
-	const batch = 25 // that are busy at once
-	// The files of the process itself, and the pipes of splice: one, which is two files,
-	// for each direction that has been copied from in the last 50 ms. Go keeps pipes
-	// that it does not use until two garbage collections later, and with -race does not
-	// reuse a quarter of them. Asking for the counts collects garbage.
+	const batch = 25 // the number of connections that are busy at once
+	// The files of the process itself, and those of splice: a pipe, which is two files, for
+	// each direction from which bytes were copied in the last 50 ms. Go keeps unused pipes
+	// until the second garbage collection, and with -race does not reuse a quarter of
+	// them. Asking for the counts collects garbage.
 	const own = 20 + 8*batch
 	if most := (int(limit.Max) - own) / 2; n > most {
 		t.Logf("the hard limit of %d files allows %d connections, not %d", limit.Max, most, n)
@@ -68,8 +68,8 @@ func TestTenThousandIdleConnections(t *testing.T) {
 	t.Logf("%d idle connections: %d goroutines and %d files in the process of the proxy", live, goroutines, files)
 }
 
-// startIdle starts this test binary in a role, and returns the address that it listens
-// on, and what asks it for its counts.
+// startIdle starts this test binary in a role. It returns the address that the process
+// listens on, and a function that asks the process for its counts.
 func startIdle(t *testing.T, role, upstream string) (at string, ask func() string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestIdleRole$")
@@ -94,7 +94,7 @@ func startIdle(t *testing.T, role, upstream string) (at string, ask func() strin
 	}
 }
 
-// TestIdleRole is a process of TestTenThousandIdleConnections, and no test by itself.
+// TestIdleRole runs as a process of TestTenThousandIdleConnections. Alone it tests nothing.
 func TestIdleRole(t *testing.T) {
 	role, upstream, is := strings.Cut(os.Getenv(idleRole), " ")
 	if !is {

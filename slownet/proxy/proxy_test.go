@@ -291,7 +291,7 @@ func TestEnableAndUpdate(t *testing.T) {
 	assert.Equal(t, listen, p.Config().Listen)
 }
 
-// On Linux an idle connection has no goroutine, even with a toxic, if that holds
+// On Linux an idle connection has no goroutine, even with a toxic, if the toxic holds
 // nothing.
 func TestIdleConnectionsHoldNoGoroutine(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -46,8 +46,8 @@ func assertRecorded(t *testing.T, p *Proxy, want string) {
 	}, 5*time.Second, ms)
 }
 
-// awaitTraced waits until all connections are traced, as a recording puts them on a path in
-// the background.
+// awaitTraced waits until all connections are traced: a recording puts them on a traced
+// path in the background.
 func awaitTraced(t *testing.T, p *Proxy) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -56,8 +56,7 @@ func awaitTraced(t *testing.T, p *Proxy) {
 	awaitFollowed(t, p)
 }
 
-// An existing connection is recorded from the start of the recording until its end,
-// and so is a later one.
+// Existing and later connections are recorded, until the recording ends.
 func TestRecording(t *testing.T) {
 	p, conn := echoProxy(t)
 	assert.Equal(t, RecordingInfo{}, p.Recording())
@@ -87,8 +86,8 @@ func TestRecording(t *testing.T) {
 	assert.Nil(t, p.server.Trace)
 }
 
-// New connections over an existing link are recorded, on the line that all share. The
-// server's trace gets no payload because of that.
+// New connections over an existing link are recorded, on the line that all of them share.
+// The recording adds no payload to the server's own trace.
 func TestRecordingOverALink(t *testing.T) {
 	s := newServer(t)
 	told := make(chan trace.Event, 1000)

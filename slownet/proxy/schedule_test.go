@@ -47,8 +47,8 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// The steps of a repeating schedule are due at multiples of its period, however late an
-// earlier one was. A step that fails is named.
+// The steps of a repeating schedule are due at multiples of its period, however late
+// earlier steps were. The error of a step that fails names the step.
 func TestRepeatingSchedulesDoNotDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -14,14 +14,14 @@ import (
 
 const ms = time.Millisecond
 
-// A departure is an item that has left a pipeline, and when.
+// A departure is an item that has left a pipeline, and the time at which it left.
 type departure struct {
 	at   time.Duration
 	text string
 	kind itemKind
 }
 
-// run puts items into a pipeline when they are due, and returns those that leave it.
+// run puts items into a pipeline when they are due, and returns the items that leave it.
 func run(p *pipeline, items ...item) (out []departure) {
 	now := time.Duration(0)
 	for {
@@ -45,7 +45,7 @@ func run(p *pipeline, items ...item) (out []departure) {
 	}
 }
 
-// lineOf returns a pipeline of one stage.
+// stagesOf returns a pipeline with the given stages.
 func stagesOf(all ...staged) *pipeline {
 	p := &pipeline{}
 	for _, a := range all {
@@ -160,7 +160,7 @@ func toxicOf(a Attributes, number uint64) *toxic {
 	return &toxic{Toxic: Toxic{Toxicity: 1, Attributes: a}, number: number}
 }
 
-// Whatever is added, changed and removed, all bytes leave, and in order.
+// Whatever toxics are added, changed and removed, all bytes leave in order.
 func TestRestageLosesNothing(t *testing.T) {
 	slow, slower, rate := toxicOf(Latency{Latency: time.Second}, 1), toxicOf(Latency{Latency: time.Hour}, 2), toxicOf(Bandwidth{}, 3)
 	p := &pipeline{}
@@ -184,8 +184,7 @@ func TestRestageLosesNothing(t *testing.T) {
 	assert.Equal(t, "abcde", left)
 }
 
-// Everything random follows only from the seed, the names and the number of the
-// The two directions of a connection draw by themselves.
+// The two directions of a connection draw independently of each other.
 func TestDrawsOfDirections(t *testing.T) {
 	toxic := toxicOf(Latency{100 * ms, 50 * ms}, 1)
 	same := 0
@@ -210,6 +209,7 @@ func TestLinkOfAProfile(t *testing.T) {
 	assert.Equal(t, 2*ms, l.over(Downstream).Latency)
 }
 
+// Everything random follows only from the seed, the names and the number of the
 // connection.
 func TestDrawsRepeat(t *testing.T) {
 	draws := func(seed uint64, others ...Toxic) (hits []bool, delays []time.Duration) {

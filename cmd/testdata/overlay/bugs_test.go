@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Bugs of goroutines that interleave at the wrong places. With the layer's own
-// order, that of schedule 0, none of them shows.
+// Bugs that show only if goroutines interleave in an unlucky order. In the overlay's
+// default order, schedule 0, none of them shows.
 
 // both runs two functions, each in a goroutine of its own.
 func both(t *testing.T, f, g func()) {

@@ -75,8 +75,8 @@ func TestChance(t *testing.T) {
 	}
 }
 
-// A mutex that is held outside of the simulation for 50 ms stops simulated time;
-// one that is held inside does not.
+// A mutex that is held outside of the simulation for 50 ms stops simulated time; a mutex
+// that is held inside does not.
 func TestLocks(t *testing.T) {
 	if !simtest.Overlay().Time {
 		t.Skip("this needs the overlay: run it with slownet test")
@@ -108,7 +108,8 @@ func TestLocks(t *testing.T) {
 	}
 }
 
-// What runs once in a process, in its first simulation, does not shift the schedule.
+// Code that runs only once in a process, in the first simulation, does not shift the
+// schedule.
 func TestOnceShiftsNothing(t *testing.T) {
 	if !simtest.Overlay().Order {
 		t.Skip("this needs the overlay: run it with slownet test")

@@ -9,7 +9,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A mutex that is held outside for 50 ms stops time, 100 times of 100.
+// A mutex that is held outside for 50 ms stops time, in each of 100 simulations.
 func TestHeldOutside(t *testing.T) {
 	for range 100 {
 		var mu sync.Mutex
@@ -28,7 +28,7 @@ func TestHeldOutside(t *testing.T) {
 	}
 }
 
-// One that is held forever is reported, and ends the simulation.
+// A mutex that is held forever is reported, and ends the simulation.
 func TestHeldForEver(t *testing.T) {
 	if os.Getenv("HELD") == "" {
 		t.Skip("this fails")

@@ -33,7 +33,8 @@ func get(a *proxy.API, path string, header ...string) *httptest.ResponseRecorder
 	return testnet.Ask(a, r, header...)
 }
 
-// The page is one document that refers to no other, and that no other page can frame.
+// The page is a single document that refers to no other file, and no other page can frame
+// it.
 func TestPage(t *testing.T) {
 	a := newAPI(t)
 	w := get(a, "/")

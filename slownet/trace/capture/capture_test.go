@@ -31,7 +31,7 @@ func capturing(t *testing.T, events []trace.Event, o capture.Options) []byte {
 	return file.Bytes()
 }
 
-// A shown frame is a frame as a capture shows it.
+// A shown frame is a frame that was read from a capture.
 type shown struct {
 	text     string
 	comments []string
@@ -345,7 +345,7 @@ func TestWrappedConnection(t *testing.T) {
 	assert.Zero(t, r.NNames())
 }
 
-// A dial that is refused, and one without an answer.
+// Captures of a refused dial, and of a dial without an answer.
 func TestDialsThatFail(t *testing.T) {
 	frames, _ := read(t, capturing(t, []trace.Event{
 		{At: 40 * ms, Kind: trace.Reset, From: "poet", To: "reader", Conn: conn, Note: "connection refused", Took: 40 * ms},

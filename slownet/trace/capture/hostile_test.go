@@ -16,7 +16,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace/capture"
 )
 
-// Whatever a trace contains, its capture can be read, or an error says why there is none.
+// Whatever a trace contains, its capture can be read, or an error gives the reason why
+// there is no capture.
 func TestAnyEvents(t *testing.T) {
 	pick := func(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 	addr := func(r *rand.Rand) netip.AddrPort {

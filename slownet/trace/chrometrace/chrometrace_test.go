@@ -20,7 +20,7 @@ import (
 
 const ms = time.Millisecond
 
-// A document contains the parts of the format that are used.
+// A document is the part of the format that Write uses.
 type document struct {
 	DisplayTimeUnit string            `json:"displayTimeUnit"`
 	OtherData       map[string]string `json:"otherData"`

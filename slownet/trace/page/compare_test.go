@@ -28,12 +28,12 @@ func TestCompare(t *testing.T) {
 		return trace.Event{At: at, Kind: trace.Packet, From: "a", Conn: conn}
 	}
 	hash := func(e *trace.Event) { e.Hash = 8 }
-	payload := func(e *trace.Event) { e.Payload = "abc" } // which no digest covers
+	payload := func(e *trace.Event) { e.Payload = "abc" } // no digest covers payloads
 	damage := errors.New("damaged")
 
 	for name, test := range map[string]struct {
 		first, second []trace.Event
-		wrong         error // the end of the second run
+		wrong         error // ends the second run
 		want          string
 	}{
 		"nothing":     {want: `{"same":0,"last":-1}`},
@@ -56,7 +56,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// One differing run out of three is enough.
+// A difference is found even if only one run of three differs.
 func TestCompareThree(t *testing.T) {
 	run := func(at ...time.Duration) page.Run {
 		var events []trace.Event
