@@ -25,7 +25,7 @@ func inTest(b *testing.B, f func(t *testing.T)) {
 	}
 }
 
-// BenchmarkRun measures an empty simulation, with and without the collections
+// BenchmarkRun measures an empty simulation, with and without the garbage collections
 // that empty pools.
 func BenchmarkRun(b *testing.B) {
 	for _, config := range []simtest.Config{{}, {KeepPools: true}} {
@@ -40,8 +40,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkOpenSocket measures opening a socket on a host that has up to
-// 16,000.
+// BenchmarkOpenSocket measures opening a socket on a host that has up to 16,000 of them.
 func BenchmarkOpenSocket(b *testing.B) {
 	b.ReportAllocs()
 	inTest(b, func(t *testing.T) {
@@ -111,8 +110,8 @@ func move(b *testing.B, conns int, pair func() (net.Conn, net.Conn)) {
 	readers.Wait()
 }
 
-// BenchmarkHTTP measures a request of net/http over 3G, and how much faster than real
-// time that is.
+// BenchmarkHTTP measures a request of net/http over 3G, and the ratio of simulated to
+// real time.
 func BenchmarkHTTP(b *testing.B) {
 	const clients = 10
 	profile, err := netem.ProfileByName("webpagetest/3g")
@@ -155,8 +154,8 @@ func BenchmarkHTTP(b *testing.B) {
 	b.ReportMetric(simulated.Seconds()/b.Elapsed().Seconds(), "simulated-s/s")
 }
 
-// BenchmarkBulk measures how fast bulk data goes from one host to another, by
-// megabytes; "pipe" does the same with net.Pipe, without a network.
+// BenchmarkBulk measures the transfer of a mebibyte of bulk data from one host to
+// another; "pipe" does the same with net.Pipe, without a network.
 func BenchmarkBulk(b *testing.B) {
 	const size = 1 << 20
 	move := func(b *testing.B, reader, writer net.Conn) {

@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/tier"
 )
 
-// carriedOut runs a simulation with a Chaos, and returns what was carried out and the
-// digest. The environment's seed is ignored.
+// carriedOut runs a simulation with a Chaos, and returns the outcome of the Chaos and
+// the digest. The environment's seed is ignored.
 func carriedOut(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) (out chaosOutcome, digest string) {
 	t.Helper()
 	t.Setenv(seedVariable, "")
@@ -40,7 +40,7 @@ func idleHosts(names ...string) func(t *testing.T, sim *Sim) {
 }
 
 // The schedules of some seeds, to the millisecond: they must be the same on every
-// platform and in every version, so that replays are.
+// platform and in every version, so that replays work everywhere.
 func TestDrawnSchedules(t *testing.T) {
 	for seed, want := range map[uint64]string{
 		0: `fault 240ms name a for 4.815s
@@ -153,7 +153,7 @@ func keysOf[V any](m map[string]V) (keys []string) {
 	return keys
 }
 
-// shapeOf returns a fault's kind and how many hosts are on each side.
+// shapeOf returns a fault's kind and the number of hosts on each side.
 func shapeOf(f scheduledFault) string {
 	var sides []string
 	for _, side := range f.sides {
@@ -166,9 +166,9 @@ func shapeOf(f scheduledFault) string {
 	return f.kind.String() + ":" + strings.Join(sides, sign)
 }
 
-// A kind of weight 0 is never drawn, nor is one that needs more hosts than there
-// are; where only such are left, nothing happens.
-func TestDrawnKindsAreThoseOfTheMix(t *testing.T) {
+// A kind of weight 0 is never drawn, nor is a kind that needs more hosts than exist; if
+// no other kind is left, nothing happens.
+func TestDrawnKindsFollowTheMix(t *testing.T) {
 	kinds := func(mix ChaosMix, hosts ...string) (kinds map[string]int) {
 		kinds = make(map[string]int)
 		for seed := range uint64(20) {
@@ -190,7 +190,7 @@ func TestDrawnKindsAreThoseOfTheMix(t *testing.T) {
 }
 
 // Faults affect only the named hosts, as soon as they exist.
-func TestDrawnHostsAreThoseNamed(t *testing.T) {
+func TestDrawnFaultsAffectOnlyNamedHosts(t *testing.T) {
 	for seed := range uint64(50) {
 		chaos := DefaultChaos()
 		chaos.Hosts = []string{"d", "b", "b", "late"}
@@ -213,7 +213,7 @@ func TestDrawnHostsAreThoseNamed(t *testing.T) {
 	}
 }
 
-// A fault or a host more or less does not change other draws.
+// Adding or removing a fault or a host does not change other draws.
 func TestDrawsDoNotDependOnEachOther(t *testing.T) {
 	chaos := DefaultChaos()
 	five, four := []string{"a", "b", "c", "d", "e"}, []string{"a", "b", "d", "e"}
@@ -285,7 +285,7 @@ func TestScheduleWithoutOneFault(t *testing.T) {
 }
 
 // An invalid field is reported before anything runs.
-func TestChaosThatCannotBe(t *testing.T) {
+func TestInvalidChaos(t *testing.T) {
 	for want, chaos := range map[string]Chaos{
 		`Every is -1s: it must be more than 0, or 0 for 3 s`:                       {Every: -time.Second},
 		`Longest is -1s: it must be more than 0, or 0 for 20 s`:                    {Longest: -time.Second},

@@ -89,7 +89,8 @@ func TestChaosAndPartitionsOfTheTest(t *testing.T) {
 	}, cutPairs))
 }
 
-// hostStates describes the states of hosts, and how often their programs have run.
+// hostStates describes the states of hosts, and the number of times that their programs
+// have run.
 func hostStates(runs *[2]atomic.Int32) func(sim *Sim) string {
 	return func(sim *Sim) string {
 		sim.mu.Lock()
@@ -102,7 +103,7 @@ func hostStates(runs *[2]atomic.Int32) func(sim *Sim) string {
 	}
 }
 
-// counted runs a program on the hosts, and counts how often it runs.
+// counted runs a program on the hosts, and counts its runs.
 func counted(runs *[2]atomic.Int32) func(t *testing.T, sim *Sim) {
 	return func(t *testing.T, sim *Sim) {
 		for i, name := range []string{"a", "b"} {
@@ -196,8 +197,8 @@ func TestChaosOfPauses(t *testing.T) {
 	}, hostStates(runs)))
 }
 
-// Latency and loss are added to a link's, even if the link is changed during a fault, and
-// are removed one by one.
+// The latency and loss of faults are added to the link's own, even if the link is
+// changed during a fault, and are removed one by one.
 func TestChaosOfLinks(t *testing.T) {
 	const ms = time.Millisecond
 	assert.Equal(t, []string{
@@ -249,12 +250,12 @@ func TestChaosOfHolds(t *testing.T) {
 		script   func(sim *Sim)
 		arrives  time.Duration
 	}{
-		"both ways":            {"fault 1s hold a | b for 3s", nil, 4 * time.Second},
-		"one way":              {"fault 1s hold a > b for 3s", nil, 4 * time.Second},
-		"the other way":        {"fault 1s hold b > a for 3s", nil, 2 * time.Second},
-		"two":                  {"fault 1s hold a | b for 3s\nfault 1500ms hold a | b,c for 4s", nil, 5500 * time.Millisecond},
-		"the test's is longer": {"fault 1s hold a | b for 3s", func(sim *Sim) { sim.Hold("a", "b"); sim.At(6*time.Second, func() { sim.Release("a", "b") }) }, 6 * time.Second},
-		"the test's is over":   {"fault 1s hold a | b for 3s", func(sim *Sim) { sim.Hold("a", "b"); sim.At(3*time.Second, func() { sim.Release("a", "b") }) }, 4 * time.Second},
+		"both ways":                 {"fault 1s hold a | b for 3s", nil, 4 * time.Second},
+		"one way":                   {"fault 1s hold a > b for 3s", nil, 4 * time.Second},
+		"the other way":             {"fault 1s hold b > a for 3s", nil, 2 * time.Second},
+		"two":                       {"fault 1s hold a | b for 3s\nfault 1500ms hold a | b,c for 4s", nil, 5500 * time.Millisecond},
+		"the test's hold is longer": {"fault 1s hold a | b for 3s", func(sim *Sim) { sim.Hold("a", "b"); sim.At(6*time.Second, func() { sim.Release("a", "b") }) }, 6 * time.Second},
+		"the test's hold is over":   {"fault 1s hold a | b for 3s", func(sim *Sim) { sim.Hold("a", "b"); sim.At(3*time.Second, func() { sim.Release("a", "b") }) }, 4 * time.Second},
 	} {
 		var arrived time.Duration
 		config := Config{Chaos: Chaos{Schedule: test.schedule}, TCP: netem.TCP{Congestion: netem.Unlimited}}

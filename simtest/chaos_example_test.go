@@ -12,8 +12,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// For a minute, a server is killed, cut off and slowed down, in five ways. It answers
-// again when that is over. A seed that fails prints its faults.
+// For each of five seeds, a server is killed, cut off and slowed down for a minute.
+// Then it answers again. A seed that fails prints its faults.
 func ExampleChaos() {
 	config := simtest.Config{
 		Link:  netem.Link{Latency: 20 * time.Millisecond},
@@ -37,7 +37,7 @@ func ExampleChaos() {
 				}
 				return err
 			}
-			sim.Every(time.Second, func() { _ = get() }) // whatever comes of it
+			sim.Every(time.Second, func() { _ = get() }) // may fail
 
 			<-sim.Quiet()
 			assert.Equal(t, time.Minute, sim.Elapsed())
@@ -46,8 +46,8 @@ func ExampleChaos() {
 	}
 }
 
-// A schedule printed by a failure, as it is or reduced by hand to find which faults are
-// needed.
+// A failure prints its schedule, which can be given again. Faults can be deleted by
+// hand, to find those that matter.
 func ExampleChaos_schedule() {
 	config := simtest.Config{Chaos: simtest.Chaos{Schedule: `
 		fault 2s partition poet | reader for 3s

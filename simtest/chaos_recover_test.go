@@ -82,7 +82,7 @@ func (g *gossiper) answer(conn net.Conn) {
 	}
 }
 
-// swap sends a set to a node and returns the node's.
+// swap sends a set to a node and returns the node's set.
 func swap(ctx context.Context, dial func(ctx context.Context, network, address string) (net.Conn, error), peer string, set uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, gossipPatience)
 	defer cancel()
@@ -165,7 +165,7 @@ func TestProgramRecoversFromChaos(t *testing.T) {
 			})
 		})
 	}
-	assert.Greater(t, failed, 15, "it is not that nothing happened")
+	assert.Greater(t, failed, 15, "the faults had effects")
 }
 
 // A Chaos repeats exactly, on any number of processors.
@@ -190,7 +190,7 @@ func TestSeedsOfChaos(t *testing.T) {
 	})
 }
 
-// A cluster that elects leaders never has two, and has one in the quiet period.
+// A cluster never has two leaders in one term, and has a leader in the quiet period.
 func TestElectionInChaos(t *testing.T) {
 	t.Setenv("SIMTEST_SEED", "")
 	for seed := range uint64(tier.Count(3, 100)) {

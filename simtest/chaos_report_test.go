@@ -12,8 +12,8 @@ import (
 )
 
 // A failure lists the faults that were carried out, as lines that can be given again,
-// and the state lists those in effect.
-func TestFailureTellsItsFaults(t *testing.T) {
+// and the report of the state lists the faults in effect.
+func TestFailureListsItsFaults(t *testing.T) {
 	chaos := simtest.Chaos{Duration: 10 * time.Second, Schedule: "fault 3s partition a | b for 7s\nfault 1s kill a for 1s\nfault 8s kill b for 1s\nfault 2s kill late for 1s"}
 	output := failing(t, simtest.Config{TimeLimit: 5 * time.Second, Chaos: chaos}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a")
@@ -39,8 +39,8 @@ the seed was 0. To run it again:
 `)
 }
 
-// A program that panics lists them too.
-func TestPanicTellsItsFaults(t *testing.T) {
+// The report of a panic lists the faults, too.
+func TestPanicListsItsFaults(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		config := simtest.Config{Chaos: simtest.Chaos{Schedule: "fault 1s restart a\nfault 2s restart a"}}
 		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -58,8 +58,8 @@ func TestPanicTellsItsFaults(t *testing.T) {
 	assert.Contains(t, output, "these faults were carried out, as in Chaos.Schedule:\n  fault 1s restart a\nthe seed was 0. To run it again:\n")
 }
 
-// If none was carried out, the failure says so.
-func TestFailureTellsThatThereWereNoFaults(t *testing.T) {
+// If no fault was carried out, the failure says so.
+func TestFailureSaysThatThereWereNoFaults(t *testing.T) {
 	output := failing(t, simtest.Config{Chaos: simtest.DefaultChaos()}, func(t *testing.T, sim *simtest.Sim) {
 		time.Sleep(10 * time.Second)
 		t.Error("it fails")
@@ -86,8 +86,8 @@ func TestProgramThatDoesNotRecover(t *testing.T) {
 	}
 }
 
-// A program that ends with Quiet has recovered. If Quiet is negative there is no such
-// limit; the TimeLimit always applies.
+// A program that ends at the last instant of Quiet has recovered. If Quiet is negative
+// it is no limit; the TimeLimit always applies.
 func TestQuietIsLongEnough(t *testing.T) {
 	for _, chaos := range []simtest.Chaos{
 		{Duration: 10 * time.Second, Quiet: 50 * time.Second},
@@ -102,7 +102,7 @@ func TestQuietIsLongEnough(t *testing.T) {
 	}
 }
 
-// A host that is named and never created fails the run by its name.
+// If a fault names a host that is never created, the run fails with that name.
 func TestFaultsOfUnknownHosts(t *testing.T) {
 	for name, chaos := range map[string]simtest.Chaos{
 		"schedule": {Schedule: "fault 1s kill poet for 1s\nfault 2s partition peot | poet for 1s\nfault 3s restart peot\nfault 100s restart raeder"},

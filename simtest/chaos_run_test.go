@@ -17,7 +17,7 @@ import (
 )
 
 // When the quiet period begins, nothing is left of any fault, and all programs run.
-func TestAllIsWellWhenTheQuietBegins(t *testing.T) {
+func TestNoFaultRemainsWhenTheQuietBegins(t *testing.T) {
 	link := netem.Link{Latency: 5 * time.Millisecond}
 	for seed := range uint64(tier.Count(25, 300)) {
 		var running [4]atomic.Bool
@@ -94,7 +94,7 @@ func TestGivenScheduleRepeatsARunWithTraffic(t *testing.T) {
 		}
 		f := func(t *testing.T, sim *Sim) {
 			for _, name := range []string{"a", "b", "c"} {
-				sim.Host(name) // before anybody dials it
+				sim.Host(name) // before another host dials it
 			}
 			for _, names := range [][2]string{{"a", "b"}, {"b", "c"}, {"c", "a"}} {
 				host := sim.Host(names[0])
@@ -162,7 +162,7 @@ func TestQuietAtTheEnd(t *testing.T) {
 	})
 	assert.True(t, waited)
 	for _, f := range out.schedule {
-		assert.LessOrEqual(t, f.at, 5*time.Second, "none begins in the grace")
+		assert.LessOrEqual(t, f.at, 5*time.Second, "none begins in the grace period")
 	}
 }
 
@@ -188,7 +188,7 @@ func TestFaultsEndInTheGrace(t *testing.T) {
 
 // A fault of a host that is created later does not happen, and is not listed as carried
 // out.
-func TestFaultOfAHostThatComesLater(t *testing.T) {
+func TestFaultOfAHostCreatedLater(t *testing.T) {
 	early, _ := parseSchedule("fault 1s partition a | late for 5s\nfault 1s kill late for 1h")
 	rest, _ := parseSchedule("fault 2s kill a for 1s\nfault 3s kill late for 1s")
 	config := Config{chaos: &chaosRun{given: append(early, rest...)}}
@@ -206,7 +206,7 @@ func TestFaultOfAHostThatComesLater(t *testing.T) {
 }
 
 // A fault affects hosts that are created at its instant.
-func TestFaultOfAHostThatComesAtItsInstant(t *testing.T) {
+func TestFaultOfAHostCreatedAtItsInstant(t *testing.T) {
 	out, _ := carriedOut(t, Config{Seed: 3, Chaos: Chaos{Schedule: "fault 2s kill late for 1s"}}, func(t *testing.T, sim *Sim) {
 		sim.At(2*time.Second, func() { sim.Host("late") })
 		time.Sleep(3 * time.Second)

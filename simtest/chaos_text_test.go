@@ -74,7 +74,7 @@ func TestScheduleByHand(t *testing.T) {
 }
 
 // An invalid line is reported with its number and how to fix it.
-func TestScheduleThatIsNone(t *testing.T) {
+func TestInvalidScheduleLines(t *testing.T) {
 	for line, want := range map[string]string{
 		"falt 1s kill a for 1s":                 `it begins with "falt": a line of a schedule begins with "fault", as in "fault 12.5s partition a,b | c for 3s"`,
 		"fault 1s kill":                         `a fault is a time, a kind and hosts, as in "fault 12.5s partition a,b | c for 3s"`,
@@ -123,7 +123,8 @@ func TestScheduleThatIsNone(t *testing.T) {
 	assert.EqualError(t, err, "it has 1048577 bytes: a schedule has at most 1048576")
 }
 
-// Every schedule that parses is written in canonical form, which parses as the same.
+// Every schedule that parses is written in canonical form, which parses to the same
+// schedule.
 func FuzzSchedule(f *testing.F) {
 	for _, form := range faultForms {
 		f.Add(form.example)

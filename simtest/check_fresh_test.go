@@ -39,7 +39,7 @@ func count() string {
 	return fmt.Sprint(timesTold)
 }
 
-// freshTests are what TestFreshly does in a process of its own.
+// freshTests are the tests that TestFreshly runs in a process of its own.
 var freshTests = map[string]func(t *testing.T){
 	"kept here":      func(t *testing.T) { simtest.CheckDeterminism(t, simtest.Config{}, tell(count)) },
 	"kept elsewhere": func(t *testing.T) { simtest.CheckDeterminism(t, simtest.Config{Fresh: 3}, tell(count)) },
@@ -76,7 +76,7 @@ var freshTests = map[string]func(t *testing.T){
 
 const freshlyVariable = "SIMTEST_FRESHLY"
 
-// TestFreshly is what TestCheckDeterminismInProcesses runs.
+// TestFreshly is run by TestCheckDeterminismInProcesses.
 func TestFreshly(t *testing.T) {
 	f, ok := freshTests[os.Getenv(freshlyVariable)]
 	if !ok {
@@ -86,7 +86,7 @@ func TestFreshly(t *testing.T) {
 }
 
 // State of a process does not matter if each run has its own process; differences are
-// shown as in one process.
+// shown as with one process.
 func TestCheckDeterminismInProcesses(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -22,18 +22,18 @@ import (
 // at random.
 type chance struct {
 	config simtest.Config
-	// do is run by a host on its connection to another, which reads. again says
+	// do runs on a host that is connected to another host, which reads. again reports
 	// whether this is the second run.
 	do func(t *testing.T, sim *simtest.Sim, conn net.Conn, again bool)
 	// says lists texts that the report must contain, and saysNot those that it
 	// must not.
 	says, saysNot []string
-	// without reports whether there is no such chance with these layers of the
-	// overlay; nil is for a chance that there always is.
+	// without reports whether these layers of the overlay remove the chance; nil is for a
+	// chance that remains with all layers.
 	without func(l simtest.Layers) bool
 }
 
-// pick returns one of two.
+// pick returns first, or second in the second run.
 func pick[T any](again bool, first, second T) T {
 	if again {
 		return second
@@ -222,7 +222,7 @@ func TestCheckDeterminismReports(t *testing.T) {
 	for name, c := range chances {
 		t.Run(name, func(t *testing.T) {
 			if c.without != nil && c.without(simtest.Overlay()) {
-				t.Skip("the overlay leaves nothing of that to chance")
+				t.Skip("the overlay leaves none of this to chance")
 			}
 			t.Parallel()
 			command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCheckDeterminismReports$", "-test.timeout=1m")

@@ -40,7 +40,7 @@ func chaos(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 			other.Restart()
 		case 9:
 			one.Pause()
-			time.Sleep(time.Duration(sim.Rand().IntN(3000))*ms + ms/2) // not until another second
+			time.Sleep(time.Duration(sim.Rand().IntN(3000))*ms + ms/2) // does not end at the instant of another fault
 			one.Resume()
 		case 10:
 			sim.Blackhole(one.Name() + ":700")

@@ -94,8 +94,8 @@ func (n *clusterNode) last() electionChange {
 	return n.changes[len(n.changes)-1]
 }
 
-// checkLeader checks that the nodes, without the given ones, have one leader of one
-// term, and returns it.
+// checkLeader checks that the nodes other than the given ones have one leader in one
+// term, and returns the leader.
 func (c *cluster) checkLeader(without ...*clusterNode) (leader *clusterNode) {
 	c.t.Helper()
 	var states []electionChange

@@ -21,11 +21,11 @@ import (
 // SIMTEST_CONTRACT_FILE names a file that outlives the process: each process adds its
 // outcomes, and all must be the same, which compares a run with -race to one without.
 
-// A simulation is a program to be run in a simulation. It may record observations for
+// A simulation is a function to be simulated. It may record observations for
 // comparison, if their order is certain.
 type simulation func(t *testing.T, sim *simtest.Sim, note func(format string, args ...any))
 
-// An outcome is what two runs must have in common.
+// An outcome is the part of a run that must be the same in each run.
 type outcome struct {
 	digest string   // of the trace, to the very end of the simulation
 	events int64    // in the trace
@@ -50,7 +50,7 @@ func runOnce(t *testing.T, cfg simtest.Config, f simulation) (o outcome) {
 	return o
 }
 
-// processors are the numbers of them that runs are made with.
+// processors are the numbers of processors on which simulations run.
 var processors = []int{1, 2, 4}
 
 // onProcessors calls f with each number of processors in turn.
@@ -73,7 +73,7 @@ func checkOneDigest(t *testing.T, cfg simtest.Config, f simulation) outcome {
 	return checkOneDigestOf(t, contractRuns(), cfg, f)
 }
 
-// checkOneDigestOf is checkOneDigest with a number of runs, for each number of
+// checkOneDigestOf is checkOneDigest with a given number of runs for each number of
 // processors.
 func checkOneDigestOf(t *testing.T, each int, cfg simtest.Config, f simulation) outcome {
 	t.Helper()
@@ -114,12 +114,12 @@ func checkOtherProcesses(t *testing.T, o outcome) {
 	}
 }
 
-// checkSeeds runs a simulation with many seeds, and checks that each gives its own
-// order every time.
+// checkSeeds runs a simulation with many seeds, and checks that each seed has one order,
+// different from the orders of all other seeds.
 func checkSeeds(t *testing.T, cfg simtest.Config, f simulation) {
 	t.Helper()
 	seeds := tier.Count(3, 50)
-	t.Setenv("SIMTEST_SEED", "") // would make one of all
+	t.Setenv("SIMTEST_SEED", "") // which would replace every seed
 	digests, orders := make(map[string]uint64), make(map[string]uint64)
 	for cfg.Seed = range uint64(seeds) {
 		var first outcome

@@ -17,7 +17,7 @@ import (
 
 // Dials of one instant to several addresses do not race: those without an answer return
 // in a fixed order, whether their host crashes or the simulation ends.
-func TestOrderOfDialsInVain(t *testing.T) {
+func TestOrderOfFailedDials(t *testing.T) {
 	for name, end := range map[string]func(*simtest.Host){"crash": (*simtest.Host).Crash, "end": func(*simtest.Host) {}} {
 		t.Run(name, func(t *testing.T) {
 			repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
@@ -38,8 +38,8 @@ func TestOrderOfDialsInVain(t *testing.T) {
 	}
 }
 
-// Neither do UDP dials: the sockets' numbers and ports are in the order of the dialled
-// addresses.
+// UDP dials do not race either: the sockets' numbers and ports are in the order of the
+// dialled addresses.
 func TestOrderOfUDPDials(t *testing.T) {
 	repeats(t, 30, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		ear, err := sim.Host("b").ListenPacket("udp", ":9")
@@ -67,7 +67,7 @@ func TestOrderOfUDPDials(t *testing.T) {
 }
 
 // A UDP dial works on a paused host, as long as it is up.
-func TestUDPDialOfAHostThatStandsStill(t *testing.T) {
+func TestUDPDialOfAPausedHost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a := sim.Host("a")
 		sim.Host("b")

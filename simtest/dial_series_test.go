@@ -25,7 +25,7 @@ type several struct {
 	port  string
 }
 
-// own returns the name of an address, such as "second 1", by one of the families.
+// own returns a name for an address in one of the families, such as "second 1".
 func (s *several) own(addr net.Addr, families ...string) string {
 	host, _, _ := net.SplitHostPort(addr.String())
 	for _, family := range families {

@@ -81,7 +81,7 @@ func TestDialOfSeveralHostsTakesItsTime(t *testing.T) {
 			sim.Host("one").Crash()
 			accepting(t, sim.Host("two"), "tcp6")
 		}, "[fd00::3]:1", nil, 300*ms + 10*time.Second + 200*ms},
-		"nobody has an address": {"tcp", none, func(_ *testing.T, sim *simtest.Sim) {
+		"no host has an address": {"tcp", none, func(_ *testing.T, sim *simtest.Sim) {
 			sim.SetName("several", simtest.Name{Host: "one"})
 		}, "10.0.0.2:1", syscall.ECONNREFUSED, 200 * ms},
 	} {

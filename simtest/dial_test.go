@@ -13,7 +13,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A lateContext is done after a number of calls of its Err.
+// A lateContext is done after the given number of calls of its Err.
 type lateContext struct {
 	context.Context
 	left atomic.Int32

@@ -132,7 +132,7 @@ func TestTraceOfARequest(t *testing.T) {
 }
 
 // The hooks are called when a dial is given up, and when its host crashes.
-func TestTraceOfADialInVain(t *testing.T) {
+func TestTraceOfAFailedDial(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		client, server := sim.Host("client"), sim.Host("server")
 		address := fmt.Sprintf("%v:80", server.Addr())

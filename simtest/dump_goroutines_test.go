@@ -20,8 +20,8 @@ import (
 
 var lineNumber = regexp.MustCompile(`:[0-9]+\)`)
 
-// listGoroutines returns what formatGoroutines does, without lines' numbers,
-// which differ among versions of Go.
+// listGoroutines returns the result of formatGoroutines without line numbers, which differ
+// between versions of Go.
 func listGoroutines(id string) string {
 	return lineNumber.ReplaceAllString(formatGoroutines(stillRunning(id)), ")")
 }
@@ -42,8 +42,8 @@ func inSimulation(t *testing.T, f func(t *testing.T, id string, release <-chan s
 	}))
 }
 
-// Every goroutine is counted for the host that started its first ancestor, even if that
-// has ended, with its wait reason.
+// Every goroutine is counted, with its wait reason, for the host that started its first
+// ancestor, even if that ancestor has ended.
 func TestStillRunning(t *testing.T) {
 	inSimulation(t, func(t *testing.T, id string, release <-chan struct{}) {
 		synctest.Wait()
@@ -84,8 +84,8 @@ reader:
 	})
 }
 
-// A goroutine that has lost its label belongs to the test; one with additional labels
-// belongs to its host, if it used the context.
+// A goroutine that has lost its label belongs to the test; a goroutine with additional
+// labels belongs to its host, if they were added to the host's context.
 func TestStillRunningWithoutLabels(t *testing.T) {
 	inSimulation(t, func(t *testing.T, id string, release <-chan struct{}) {
 		wait := func() { <-release }

@@ -17,7 +17,7 @@ type electorMessage struct {
 	Number uint64 // of the request
 }
 
-// An electorKind is what a request is about.
+// An electorKind is the kind of a request.
 type electorKind uint8
 
 const (
@@ -25,32 +25,32 @@ const (
 	beat
 )
 
-// An electorPeer is another node, and the connection on which it is asked. It
-// is asked one thing at a time, so that a write never waits for room.
+// An electorPeer is another node, and the connection for requests to it. At most one
+// request is outstanding, so a write never waits for room.
 type electorPeer struct {
 	address string
 
-	heard  time.Time       // when it last said yes to a heartbeat
-	next   *electorMessage // to be sent as soon as that is possible
+	heard  time.Time       // when it last answered yes to a heartbeat
+	next   *electorMessage // the request to be sent as soon as possible
 	conn   net.Conn        // nil if there is none
 	cancel func()          // ends the dial that is under way; nil if there is none
-	dials  int             // counts them
-	asked  uint64          // the number of the request that is to be answered; 0 if there is none
-	since  time.Time       // when it was sent or the dial began
+	dials  int             // the number of dials
+	asked  uint64          // the number of the outstanding request; 0 if there is none
+	since  time.Time       // when the outstanding request was sent or the dial began
 }
 
-// An electorInput is something for the goroutine that owns the state: a
-// connection that was made, a message, or the end of a connection.
+// An electorInput is an input of the goroutine that owns the state: a new connection, a
+// message, or the end of a connection.
 type electorInput struct {
-	peer    *electorPeer // that is asked; nil on a connection on which it asks
-	conn    net.Conn     // nil if it could not be made
+	peer    *electorPeer // whom this node asks on the connection; nil if the other node asks
+	conn    net.Conn     // nil if the dial has failed
 	message electorMessage
-	dial    int // which of the peer's dials this comes of; 0 is none
+	dial    int // the number of the peer's dial of which this is the result; 0 is none
 	err     error
 	fatal   error // the node cannot go on
 }
 
-// take takes in what comes of a connection.
+// take processes an input.
 func (in electorInput) take(ctx context.Context, e *elector) {
 	p := in.peer
 	switch {
@@ -80,7 +80,7 @@ func (in electorInput) take(ctx context.Context, e *elector) {
 	}
 }
 
-// ask sends a request, in place of one that was not sent yet.
+// ask sends a request. It replaces a request that has not been sent yet.
 func (e *elector) ask(ctx context.Context, p *electorPeer, m electorMessage) {
 	if (p.cancel != nil || p.asked != 0) && e.clock.Since(p.since) >= answerTimeout {
 		p.drop()
@@ -130,8 +130,7 @@ func (p *electorPeer) drop() {
 	p.cancel, p.conn, p.asked = nil, nil, 0
 }
 
-// hand hands over to the goroutine that owns the state, unless the context has
-// ended.
+// hand passes an input to the goroutine that owns the state, unless the context has ended.
 func (e *elector) hand(ctx context.Context, input electorInput) bool {
 	if ctx.Err() != nil {
 		return false
@@ -157,7 +156,7 @@ func (e *elector) accept(ctx context.Context) {
 	}
 }
 
-// read hands over what arrives on a connection.
+// read passes on the messages that arrive on a connection.
 func (e *elector) read(ctx context.Context, p *electorPeer, conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
@@ -170,8 +169,8 @@ func (e *elector) read(ctx context.Context, p *electorPeer, conn net.Conn) {
 	}
 }
 
-// hear answers a request. Of connections on which another node asks only the
-// last is kept: it would not have made it if the one before was of use.
+// hear answers a request. Only the last connection on which another node asks is kept:
+// the node would not have made it if the previous one still worked.
 func (e *elector) hear(conn net.Conn, m electorMessage) {
 	if old := e.callers[m.From]; old != conn {
 		if old != nil {

@@ -11,13 +11,13 @@ import (
 	"github.com/benbjohnson/clock"
 )
 
-// An elector is one node of a cluster that elects a leader, in the way of Raft
-// (Ongaro and Ousterhout, 2014, section 5.2) and without a log to replicate. It
-// is written for sockets and knows nothing of the simulation.
+// An elector is one node of a cluster that elects a leader, as in Raft (Ongaro and
+// Ousterhout, 2014, section 5.2), without a replicated log. It is written for sockets
+// and knows nothing of the simulation.
 //
-// One goroutine owns the state: it takes in what has arrived and what has
-// become due, one thing at a time. The others only read from a connection, or
-// dial, and hand over what comes of it. There is one timer.
+// One goroutine owns the state: it processes messages and due timers, one at a time.
+// The other goroutines only read from a connection, or dial, and pass on the results.
+// There is one timer.
 type elector struct {
 	id       uint8
 	listener net.Listener
@@ -33,19 +33,19 @@ type elector struct {
 
 	role     electorRole
 	votes    map[uint8]bool     // of this term
-	callers  map[uint8]net.Conn // on which the others ask
+	callers  map[uint8]net.Conn // the connections on which the others ask
 	due      time.Time          // of the next heartbeat or election
 	requests uint64
 }
 
-// An electorDisk is what a node must not forget when it crashes.
+// An electorDisk is the state that a node must not forget when it crashes.
 type electorDisk struct {
 	term     uint64
 	votedFor uint8 // in that term; 0 is nobody
 	boots    uint64
 }
 
-// An electorRole is what a node is in its term.
+// An electorRole is the role of a node in its term.
 type electorRole string
 
 const (
@@ -54,13 +54,13 @@ const (
 	leads   electorRole = "leads"
 )
 
-// The times of an election. A follower that hears nothing for some time
-// between the shortest and the longest silence stands for election.
+// The times of an election. A follower that hears nothing for a random time between the
+// shortest and the longest silence stands for election.
 const (
 	heartbeat       = 100 * time.Millisecond
 	shortestSilence = 3 * heartbeat
 	longestSilence  = 6 * heartbeat
-	answerTimeout   = 3 * heartbeat // for an answer or a connection, before it is tried anew
+	answerTimeout   = 3 * heartbeat // for an answer or a connection, before the next attempt
 )
 
 // run takes part in elections until the context ends.
@@ -104,7 +104,7 @@ func (e *elector) become(role electorRole, term uint64) {
 	e.changed(role, term)
 }
 
-// waitForOthers gives the others time to make themselves heard.
+// waitForOthers gives another node time to lead.
 func (e *elector) waitForOthers() {
 	more := e.chance.Int64N(int64(longestSilence - shortestSilence))
 	e.due = e.clock.Now().Add(shortestSilence + time.Duration(more))
@@ -133,8 +133,8 @@ func (e *elector) tick(ctx context.Context) {
 	e.tellAll(ctx, beat)
 }
 
-// isHeard reports whether enough of the others have answered of late for the
-// node to go on leading.
+// isHeard reports whether enough of the others have answered recently for the node to
+// remain the leader.
 func (e *elector) isHeard(now time.Time) bool {
 	heard := 1
 	for _, p := range e.peers {
@@ -155,7 +155,7 @@ func (e *elector) tellAll(ctx context.Context, kind electorKind) {
 	}
 }
 
-// answer returns what the node says to a request.
+// answer returns the node's answer to a request.
 func (e *elector) answer(m electorMessage) electorMessage {
 	if m.Term > e.disk.term {
 		e.become(follows, m.Term)
@@ -179,7 +179,7 @@ func (e *elector) answer(m electorMessage) electorMessage {
 	return answer
 }
 
-// heed takes in what another node says to a request.
+// heed processes another node's answer.
 func (e *elector) heed(ctx context.Context, p *electorPeer, m electorMessage) {
 	switch {
 	case m.Term > e.disk.term:

@@ -165,7 +165,7 @@ func ExampleHost_Run_shutdown() {
 			})}
 			go func() { _ = server.Serve(listener) }()
 			<-ctx.Done()
-			return server.Shutdown(context.WithoutCancel(ctx)) // in the grace
+			return server.Shutdown(context.WithoutCancel(ctx)) // in the grace period
 		})
 		reader.Run(func(ctx context.Context) error {
 			client := &http.Client{Transport: &http.Transport{DialContext: reader.DialContext, DisableKeepAlives: true}}

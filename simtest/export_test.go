@@ -5,23 +5,24 @@ import (
 	"unsafe"
 )
 
-// SetLookEvery changes how often the watchdog looks, until the function that it
-// returns is called.
+// SetLookEvery changes the interval at which the watchdog looks, until the returned
+// function is called.
 func SetLookEvery(d time.Duration) (restore func()) {
 	old := lookEvery
 	lookEvery = d
 	return func() { lookEvery = old }
 }
 
-// SetMaxAtOnce changes how much may happen at one instant, until the function
-// that it returns is called.
+// SetMaxAtOnce changes the maximum number of events at one instant, until the returned
+// function is called.
 func SetMaxAtOnce(n int) (restore func()) {
 	old := maxAtOnce
 	maxAtOnce = n
 	return func() { maxAtOnce = old }
 }
 
-// GoTestCommand is what the lines begin with that run something again, after variables.
+// GoTestCommand returns the command, after the variables, in the lines that run a test
+// again.
 func GoTestCommand() string {
 	if Overlay().On() {
 		return "slownet test"
@@ -32,7 +33,7 @@ func GoTestCommand() string {
 // RunAsTest runs f in a test, in a benchmark.
 var RunAsTest = runAsTest
 
-// PortsInUse returns how many ports the host has given to connections.
+// PortsInUse returns the number of ports that the host has given to connections.
 func PortsInUse(h *Host) int {
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
@@ -47,14 +48,13 @@ func SetPorts(n int) (restore func()) {
 }
 
 // SetAllInTime makes acknowledgements and timers happen in time rather than lazily,
-// until the function that it returns is called.
+// until the returned function is called.
 func SetAllInTime() (restore func()) {
 	allInTime = true
 	return func() { allInTime = false }
 }
 
-// SetNeverDefer makes writes wake the loop at once, until the function that it returns
-// is called.
+// SetNeverDefer makes writes wake the loop at once, until the returned function is called.
 func SetNeverDefer() (restore func()) {
 	neverDefer = true
 	return func() { neverDefer = false }
@@ -70,18 +70,18 @@ func SeedOf(s *Sim) uint64 { return s.seed }
 // ends.
 func SetSeedTimeout(d time.Duration) { seedTimeout = d }
 
-// IsCut reports whether nothing gets from one host to another.
+// IsCut reports whether the path from one host to another is cut.
 func IsCut(s *Sim, from, to string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.isCutLocked(from, to)
 }
 
-// TCPConnSize is how many bytes a connection over TCP takes.
+// TCPConnSize is the size of a connection over TCP, in bytes.
 const TCPConnSize = int(unsafe.Sizeof(tcpConn{}))
 
-// SetPrefetchMinimum sets the number of events from which connections are prefetched. It
-// returns a function that restores the old one.
+// SetPrefetchMinimum sets the number of events from which connections are prefetched.
+// It returns a function that restores the old number.
 func SetPrefetchMinimum(n int) (restore func()) {
 	old := prefetchMinimum
 	prefetchMinimum = n

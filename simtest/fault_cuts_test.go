@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Cuts add up, and are healed, as if each pair of hosts was handled separately.
-func TestCutsAreThoseOfEachPair(t *testing.T) {
+// Cuts add up, and are healed, as if each pair of hosts were handled separately.
+func TestCutsActOnEachPairSeparately(t *testing.T) {
 	t.Parallel()
 	const hosts, early = 70, 60
 	for seed := range uint64(40) {

@@ -48,8 +48,8 @@ func here() string {
 	return fmt.Sprintf("%s:%d", file[strings.LastIndexByte(file, '/')+1:], line)
 }
 
-// Links and names may be set before their hosts exist. All those that are never created
-// are reported when the function has ended, in the order of the program.
+// Links and names may be set before their hosts exist. Hosts that are never created are
+// reported when the test's function has ended, in the order of the program.
 func TestLinksOfUnknownHostsAreReportedWithTheirLines(t *testing.T) {
 	t.Parallel()
 	var lines []string
@@ -89,7 +89,7 @@ fault_hosts_test.go:%d: SetName names "pot"; the nearest name is "poet"
 	assert.NotContains(t, output, `names "late"`)
 }
 
-// They are reported even if the test has failed because of them, but not if the
+// Such hosts are reported even if the test has failed because of them, but not if the
 // test ended before it had created its hosts.
 func TestLinksOfUnknownHostsInATestThatFails(t *testing.T) {
 	t.Parallel()

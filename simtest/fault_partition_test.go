@@ -65,13 +65,13 @@ func TestPartitionHoldsAStreamUp(t *testing.T) {
 	})
 }
 
-// givesUp is how long a writer retransmits over links of 100 ms: a probe after 0.6 s,
-// then timeouts of 0.6, 1.2 ... 76.8 s, which add up to 153 s, and seven of two
-// minutes.
+// givesUp is the time for which a writer retransmits over links of 100 ms: a probe
+// after 0.6 s, then timeouts of 0.6, 1.2 ... 76.8 s, which add up to 153 s, and seven
+// of two minutes.
 const givesUp = 600*ms + 153*time.Second + 7*2*time.Minute
 
 // If a partition does not end, a writer gets an error after givesUp. An end that only
-// reads gets one earlier, when its keep-alive probes fail.
+// reads gets an error earlier, when its keep-alive probes fail.
 func TestPartitionThatDoesNotEnd(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -187,7 +187,8 @@ func TestPartitionOfSides(t *testing.T) {
 	})
 }
 
-// If the reader makes room during a partition, the window opens when it is healed.
+// If the reader makes room during a partition, the window opens when the partition is
+// healed.
 func TestPartitionAtAFullWindow(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)
@@ -245,7 +246,7 @@ func TestHold(t *testing.T) {
 }
 
 // A fault spares packets that were sent before it at the same instant, even if a slow
-// link has not yet finished with them. Packets that enter the link later are lost.
+// link is still serializing them. Packets that enter the link later are lost.
 func TestFaultsComeAfterPacketsSentBefore(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps}) // a byte takes a millisecond

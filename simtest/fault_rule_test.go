@@ -78,7 +78,7 @@ func TestRulesWithLimits(t *testing.T) {
 	type only = simtest.Only
 	for name, test := range map[string]struct {
 		faults func(sim *simtest.Sim)
-		a, c   string // what happens to the packets they send
+		a, c   string // the fates of the packets they send
 	}{
 		"nothing":               {func(*simtest.Sim) {}, passes, passes},
 		"blackhole":             {func(sim *simtest.Sim) { sim.Blackhole("b") }, lost, lost},

@@ -27,10 +27,10 @@ type fuzzStream struct {
 	finished bool  // nothing follows
 	read     int64
 
-	reference fuzzReference // when it arrives, if that is predictable
+	reference fuzzReference // predicts its arrival, on a calm network
 }
 
-// A fuzzWrite is a call of Write: the stream up to here was not written before.
+// A fuzzWrite is a call of Write: its time, and the length of the stream after it.
 type fuzzWrite struct {
 	at   time.Duration
 	upTo int64
@@ -67,7 +67,7 @@ func (s *fuzzStream) bytes(offset int64, n int) []byte {
 	return b
 }
 
-// writtenAt returns when the byte at an offset was passed to Write.
+// writtenAt returns the time at which the byte at an offset was passed to Write.
 func (s *fuzzStream) writtenAt(offset int64) time.Duration {
 	i := sort.Search(len(s.writes), func(i int) bool { return s.writes[i].upTo > offset })
 	return s.writes[i].at
@@ -89,7 +89,7 @@ func (e *fuzzEnd) in() *fuzzStream  { return e.model.streams[1-e.side()] }
 func (e *fuzzEnd) from() int { return e.model.hosts[1-e.side()] }
 func (e *fuzzEnd) to() int   { return e.model.hosts[e.side()] }
 
-// portOf returns the port of an end that faults can be about.
+// faultPort returns the port by which a fault can affect an end, or 0.
 func (e *fuzzEnd) faultPort() int {
 	if e.accepter {
 		return e.model.port
@@ -130,8 +130,8 @@ func (e *fuzzEnd) mayBeOver(now time.Duration) bool {
 		now >= sent+least(e.to(), e.from(), sent)+least(e.from(), e.to(), sent)
 }
 
-// mustBeOver reports whether that is certain, which is only possible on a calm network,
-// and not at the instant itself.
+// mustBeOver reports whether both directions have certainly been closed. This is only
+// known on a calm network, and only after the instant itself.
 func (e *fuzzEnd) mustBeOver(now time.Duration) bool {
 	return e.model.model.program.exact() && e.in().reference.exact() && e.out().reference.exact() && e.mayBeOver(now-1)
 }
@@ -145,7 +145,7 @@ func (p *fuzzProgram) patience() time.Duration {
 	return 522 * time.Second
 }
 
-// mayTimeOut reports whether the network did not work for so long that an end can have
+// mayTimeOut reports whether the network was broken for so long that an end can have
 // given up.
 func (e *fuzzEnd) mayTimeOut() bool {
 	c := e.model
@@ -263,8 +263,8 @@ func (e *fuzzEnd) sawWrite(called time.Duration, want, n int, err error) {
 	}
 }
 
-// mayEndAs reports whether a call may now return that the connection has ended, with an
-// error of a class common to reads and writes.
+// mayEndAs reports whether a call may now fail because the connection has ended, with
+// an error of a class that reads and writes share.
 func (e *fuzzEnd) mayEndAs(class string) bool {
 	m := e.model.model
 	switch class {
@@ -279,8 +279,8 @@ func (e *fuzzEnd) mayEndAs(class string) bool {
 // passed reports whether a deadline has passed.
 func (e *fuzzEnd) passed(deadline, now time.Duration) bool { return deadline != 0 && now >= deadline }
 
-// missed reports whether now is when a call has to miss a deadline that was set
-// at some instant: neither before nor after.
+// missed reports whether a call must fail right now, neither earlier nor later, because
+// of a deadline that was set at some instant.
 func (e *fuzzEnd) missed(deadline, set, called, now time.Duration) bool {
 	return deadline != 0 && now == max(deadline, set, called)
 }

@@ -10,7 +10,7 @@ import (
 // A fuzzTarget is a dialled address, and the expected outcome.
 type fuzzTarget struct {
 	network, address string
-	host             int // that it is; -1 is none
+	host             int // the number of the host; -1 is none
 	port             int
 	alias            bool   // a name that may not resolve
 	always           string // the error in any case; empty for none
@@ -19,7 +19,7 @@ type fuzzTarget struct {
 // alias is a name that resolves to different hosts at different times, or to none.
 const alias = "alias"
 
-// target returns how to dial a host that should serve.
+// target returns an address of a host that should serve.
 func (h *fuzzHost) target(host, how int) fuzzTarget {
 	other := h.world.hosts[host%len(h.world.hosts)]
 	t := fuzzTarget{network: "tcp", host: other.number, port: servedPort}
@@ -39,7 +39,7 @@ func (h *fuzzHost) target(host, how int) fuzzTarget {
 	return t
 }
 
-// oddTarget returns how to dial an address that may not exist.
+// oddTarget returns an address that may not exist.
 func (h *fuzzHost) oddTarget(host, how int) fuzzTarget {
 	t := h.target(host, 0)
 	switch how % 6 {
@@ -92,8 +92,9 @@ func (h *fuzzHost) startDial(target fuzzTarget, how int) {
 	})
 }
 
-// dialTimeout returns after what time an unanswered dial gives up: its request is sent
-// at 0, 1, 3, 7, 15, 31 and 63 s; by TCP at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s.
+// dialTimeout returns the time after which an unanswered dial gives up: its request is
+// sent at 0, 1, 3, 7, 15, 31 and 63 s; by TCP at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67
+// s.
 func (p *fuzzProgram) dialTimeout() time.Duration {
 	if p.tcp {
 		return 131 * time.Second
@@ -179,7 +180,7 @@ func (h *fuzzHost) sawDialled(name string, t fuzzTarget, start time.Duration) {
 	h.sawTime(name, t.host, start)
 }
 
-// sawTime checks how long an answer took.
+// sawTime checks the time that an answer took.
 func (h *fuzzHost) sawTime(name string, host int, start time.Duration) {
 	m := h.world.model
 	took := m.now() - start

@@ -9,7 +9,7 @@ import (
 )
 
 // direct performs a step of the director, which changes the network. The model learns
-// of a fault's beginning before it, and of its end after it.
+// of a fault before it begins, and of its end afterwards.
 func (w *fuzzWorld) direct(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	one, other := w.hosts[a], w.hosts[b]
@@ -78,7 +78,7 @@ func (w *fuzzWorld) direct(s fuzzStep) {
 	}
 }
 
-// note tells the model something.
+// note updates the model.
 func (w *fuzzWorld) note(tell func(m *fuzzModel, now time.Duration)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,7 +120,7 @@ func (w *fuzzWorld) changeAccess(host int, access netem.Profile) {
 	w.hosts[host].host.SetAccess(access)
 }
 
-// directPartition performs steps about partitions.
+// directPartition performs a step that partitions, heals, holds or releases.
 func (w *fuzzWorld) directPartition(s fuzzStep) {
 	var sides [2][]int
 	var names [2][]string
@@ -167,7 +167,7 @@ func (w *fuzzWorld) directPartition(s fuzzStep) {
 	}
 }
 
-// directReset resets one connection, or all of two hosts.
+// directReset resets one connection, or all connections between two hosts.
 func (w *fuzzWorld) directReset(s fuzzStep) {
 	a, b := int(s.a)%len(w.hosts), int(s.b)%len(w.hosts)
 	if s.kind == "reset" {

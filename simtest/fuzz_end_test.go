@@ -38,7 +38,7 @@ type fuzzEnd struct {
 	readClosed    bool
 	readEnded     bool // its reader has returned the end
 	sawEnd        bool // by an end of the stream
-	sawReset      bool // by an error, which only one of its goroutines is told
+	sawReset      bool // by an error, which only one of its goroutines gets
 	readDeadline  time.Duration
 	writeDeadline time.Duration
 
@@ -156,7 +156,7 @@ func (w *fuzzWorld) instant(d time.Duration, slot int) time.Duration {
 	return (w.now() + d).Truncate(time.Microsecond) + time.Duration(slot)
 }
 
-// The slots of things other than ends.
+// The slots of everything other than ends.
 const (
 	maxFuzzEnds       = 970
 	nameSlot          = 979 // when a slow name lookup ends

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// unfinished returns what has not ended, but must once the network has worked for long
-// enough.
+// unfinished describes everything that has not ended, although it must once the network
+// has been healthy for long enough.
 func (w *fuzzWorld) unfinished() (left []string) {
 	for _, h := range w.hosts {
 		if h.dialing > 0 {
@@ -82,7 +82,7 @@ func (e *fuzzEnd) resetInVain() bool {
 		m.troubled(e.from(), e.to(), e.faultPort(), peer.closedAt, m.now())
 }
 
-// lastWrite returns when something was last sent.
+// lastWrite returns the time of the last write.
 func (e *fuzzEnd) lastWrite() time.Duration {
 	last, upTo := e.model.start, int64(0)
 	for _, write := range e.out().writes {
@@ -167,8 +167,8 @@ func (w *fuzzWorld) probe() {
 	}
 }
 
-// probeTime is how long anything may take when the network works; a link may still lose
-// something several times in a row.
+// probeTime is the longest time that anything may take on a healthy network, whose
+// links may still lose a packet several times in a row.
 const probeTime = 10 * time.Minute
 
 // probeConn sends a byte on a connection that nothing has ended.
@@ -193,7 +193,7 @@ func (w *fuzzWorld) probeConn(e *fuzzEnd) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.out().read < e.out().accepted || e.writing {
-		w.model.complain("all is mended, and a byte that %s writes on %s does not arrive", e.host.name, e.model.id)
+		w.model.complain("all faults have ended, but a byte that %s writes on %s does not arrive", e.host.name, e.model.id)
 	}
 }
 
@@ -209,7 +209,7 @@ func (w *fuzzWorld) probeHost(h, other *fuzzHost) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if h.dialing > 0 {
-		w.model.complain("all is mended, and %s cannot dial %s", h.name, other.name)
+		w.model.complain("all faults have ended, but %s cannot dial %s", h.name, other.name)
 	}
 	w.checkArrived()
 	if !w.program.mend {
@@ -217,7 +217,7 @@ func (w *fuzzWorld) probeHost(h, other *fuzzHost) {
 	}
 	for _, d := range w.model.sent {
 		if now := w.now(); d.at == now-probeTime && d.received == 0 && (!w.program.calm || d.arrives > 0) {
-			w.model.complain("all is mended, and a datagram from %s to %s has not arrived", h.name, other.name)
+			w.model.complain("all faults have ended, but a datagram from %s to %s has not arrived", h.name, other.name)
 		}
 	}
 }

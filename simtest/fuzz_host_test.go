@@ -30,13 +30,13 @@ type fuzzHost struct {
 	ends      []*fuzzEnd
 	extra     *fuzzExtra
 	cancels   []context.CancelFunc // of dials
-	dialing   int                  // how many are in progress
+	dialing   int                  // the number of dials in progress
 	dials     int
 	datagrams int            // made, in all
 	bytes     int            // written, in all
 	sends     int            // of datagrams
 	packets   net.PacketConn // on the packetPort
-	lives     int            // how often it was started
+	lives     int            // the number of starts
 	dialled   []*fuzzPacketConn
 	log       fuzzLog
 }
@@ -202,7 +202,7 @@ func (h *fuzzHost) do(s fuzzStep) {
 		w.mu.Lock()
 		var e *fuzzEnd
 		if len(h.ends) > 0 {
-			e = h.ends[len(h.ends)-1-min(a%8, a%len(h.ends))] // mostly a young one
+			e = h.ends[len(h.ends)-1-min(a%8, a%len(h.ends))] // usually a recent one
 		}
 		w.mu.Unlock()
 		if e != nil {
@@ -211,10 +211,11 @@ func (h *fuzzHost) do(s fuzzStep) {
 	}
 }
 
-// fuzzSizes are of writes.
+// fuzzSizes are the sizes of writes.
 var fuzzSizes = [16]int{0, 1, 2, 10, 100, 699, 700, 1400, 1500, 1501, 5000, 20000, 65536, 100000, 1<<20 + 5000, 7 << 18}
 
-// fuzzBudget is the most that is written in one direction of a connection.
+// fuzzBudget and calmBudget are the most bytes that are written in one direction of a
+// connection.
 const fuzzBudget, calmBudget = 3 << 20, 1 << 18
 
 // do performs a step of an end.

@@ -26,7 +26,7 @@ type fuzzModel struct {
 	conns    map[string]*fuzzConn // by the addresses of both ends, the dialler's first
 	ordered  []*fuzzConn
 	sent     map[uint64]*fuzzDatagram
-	probing  bool // everything is mended, and nothing is in flight
+	probing  bool // all faults have ended, and nothing is in flight
 	ending   bool // the simulation closes what is open
 	problems []string
 }
@@ -67,8 +67,8 @@ func (m *fuzzModel) port(host, port int) *fuzzTimes {
 	return m.ports[key]
 }
 
-// bars returns the reasons why nothing gets from one host to a port of another; port 0
-// is any.
+// bars returns, for each possible reason, the periods in which nothing gets from one
+// host to a port of another; port 0 is any.
 func (m *fuzzModel) bars(from, to, port int) []fuzzSpans {
 	way := m.ways[[2]int{from, to}]
 	bars := []fuzzSpans{way.cut, way.held, m.hosts[from].paused, m.hosts[to].paused, m.hosts[to].down, m.hosts[to].black}
@@ -158,7 +158,7 @@ func (s *fuzzSpans) set(now time.Duration, so bool) {
 // lasts reports whether the condition holds now.
 func (s fuzzSpans) lasts() bool { return len(s) > 0 && s[len(s)-1].end == forever }
 
-// began reports whether the condition holds since this instant.
+// began reports whether the condition began to hold at this instant.
 func (s fuzzSpans) began(now time.Duration) bool { return s.lasts() && s[len(s)-1].start == now }
 
 // cover reports whether the condition held all the time between two instants, with a
@@ -188,7 +188,7 @@ type fuzzWay struct {
 	latencies  []fuzzLatency // its past latencies, in order
 	lossy      bool
 	limited    bool // datagrams may be too large, or too many
-	varied     bool // one may overtake another
+	varied     bool // datagrams may overtake each other
 	duplicates bool
 	corrupts   bool
 	cut, held  fuzzSpans

@@ -16,7 +16,7 @@ type fuzzProgram struct {
 	hosts int
 	calm  bool // links are simple and never change, and there are no faults: all times are predictable
 	tcp   bool // streams are TCP, whose times are not simply predictable
-	far   bool // hosts have accesses, and some steps set them instead of links; not if it is calm
+	far   bool // hosts have accesses, and some steps set them instead of links; never on a calm network
 	mend  bool // at the end, links become good
 	tidy  bool // at the end everything is closed; otherwise that is left to the simulation
 	ends  time.Duration
@@ -26,7 +26,7 @@ type fuzzProgram struct {
 // exact reports whether all times of streams are predictable.
 func (p *fuzzProgram) exact() bool { return p.calm && !p.tcp }
 
-// A fuzzStep is one thing that one actor does.
+// A fuzzStep is one action of one actor.
 type fuzzStep struct {
 	at    time.Duration
 	actor int // a host, or the director: the last one
@@ -50,13 +50,13 @@ var (
 	fuzzCalmKinds = strings.Fields(`settle skew`)
 )
 
-// fuzzGaps is how much time passes between steps.
+// fuzzGaps are the times between steps.
 var fuzzGaps = [16]time.Duration{
 	0, 0, 0, time.Microsecond, 100 * time.Microsecond, ms, ms, ms, 5 * ms, 10 * ms, 20 * ms, 50 * ms, 100 * ms, 200 * ms,
 	time.Second, 3 * time.Second,
 }
 
-// fuzzPause is a long gap, which comes now and then.
+// fuzzPause is a long gap, which is rare.
 const fuzzPause = 5 * time.Minute
 
 // decodeFuzzProgram turns bytes into a program. Steps of one host are never at one

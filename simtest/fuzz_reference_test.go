@@ -7,12 +7,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fuzzReference predicts when bytes that are sent over a calm link arrive. It is
+// A fuzzReference predicts the arrivals of bytes that are sent over a calm link. It is
 // meant to be too simple to be wrong. If a rate is shared, it gives the earliest
 // arrival.
 type fuzzReference struct {
 	link     netem.Link
-	free     time.Duration // when the link is
+	free     time.Duration // when the link is free
 	upTo     int64
 	arrivals []fuzzWrite // of packets
 	finished time.Duration
@@ -21,7 +21,8 @@ type fuzzReference struct {
 // exact reports whether its predictions are exact.
 func (r *fuzzReference) exact() bool { return r.link.Rate == 0 }
 
-// perByte is how long a byte takes to pass. Calm links have whole numbers.
+// perByte returns the serialization time of a byte, which is a whole number of
+// nanoseconds on a calm link.
 func (r *fuzzReference) perByte() time.Duration {
 	if r.link.Rate == 0 {
 		return 0
@@ -57,7 +58,7 @@ func (r *fuzzReference) write(at time.Duration, n int) {
 	}
 }
 
-// arrival returns when the byte at an offset arrives.
+// arrival returns the arrival time of the byte at an offset.
 func (r *fuzzReference) arrival(offset int64) time.Duration {
 	i := sort.Search(len(r.arrivals), func(i int) bool { return r.arrivals[i].upTo > offset })
 	if i == len(r.arrivals) {
@@ -66,10 +67,10 @@ func (r *fuzzReference) arrival(offset int64) time.Duration {
 	return r.arrivals[i].at
 }
 
-// end returns when the end of the stream arrives.
+// end returns the arrival time of the end of the stream.
 func (r *fuzzReference) end() time.Duration { return max(r.free, r.finished) + r.link.Latency }
 
-// packet sends a datagram, and returns when it arrives, or 0.
+// packet sends a datagram, and returns its arrival time, or 0 if it is too large.
 func (r *fuzzReference) packet(at time.Duration, n int) time.Duration {
 	if r.link.MTU > 0 && n > r.link.MTU {
 		return 0

@@ -104,8 +104,8 @@ func tryFuzzProgram(t *testing.T, seed uint64, tape []byte, simulation uint64, t
 	return second
 }
 
-// shortenTape removes steps for which the program fails without them, too, and returns the
-// shorter tape and its result.
+// shortenTape removes steps as long as the program still fails, and returns the shorter
+// tape and its result.
 func shortenTape(t *testing.T, seed uint64, tape []byte, simulation uint64, tcp bool, result fuzzResult) ([]byte, fuzzResult) {
 	for size := len(tape) / 8 * 4; size >= 4; size = size / 8 * 4 {
 		for at := 1; at+size <= len(tape); {

@@ -96,7 +96,8 @@ func (w *fuzzWorld) start(f func()) {
 	}()
 }
 
-// hostOf returns the number of the host that has an address, as one sees it.
+// hostOf returns the number of the host that has an address, from the view of a host:
+// loopback is its own.
 func (w *fuzzWorld) hostOf(addr net.Addr, seenBy *fuzzHost) int {
 	ip := addr.(*net.TCPAddr).AddrPort().Addr().Unmap()
 	for _, h := range w.hosts {
@@ -107,8 +108,8 @@ func (w *fuzzWorld) hostOf(addr net.Addr, seenBy *fuzzHost) int {
 	return seenBy.number
 }
 
-// spend takes bytes from what a host's connections may write. Each host has its own,
-// since hosts must share nothing but the network.
+// spend takes bytes from the budget of a host's connections. Each host has its own
+// budget, since hosts must share nothing but the network.
 func (h *fuzzHost) spend(n int) bool {
 	if h.bytes+n > 3<<20 {
 		return false
@@ -133,7 +134,7 @@ func (w *fuzzWorld) flow(source string, from *fuzzHost, to, port int) *fuzzFlow 
 	return w.flows[key]
 }
 
-// reference returns when datagrams from a host's socket to another host arrive. All
+// reference returns the reference for datagrams from a host's socket to another host. All
 // datagrams from a socket to a host share a path, whatever the addresses are.
 func (w *fuzzWorld) reference(source string, from, to int) *fuzzReference {
 	_, port, _ := net.SplitHostPort(source)
@@ -232,7 +233,7 @@ func (w *fuzzWorld) mend() {
 	}
 }
 
-// await waits until everything has arrived that can, or for long enough.
+// await waits until everything that can arrive has arrived, or for long enough.
 func (w *fuzzWorld) await() {
 	const step, most = 7*time.Second + 333, 5 * time.Hour
 	for start := w.now(); w.now()-start < most; time.Sleep(step) {
@@ -246,7 +247,7 @@ func (w *fuzzWorld) await() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, what := range w.unfinished() {
-		w.model.complain("long after all was mended, %s", what)
+		w.model.complain("long after all faults have ended, %s", what)
 	}
 	w.checkArrived()
 	w.checkResets()

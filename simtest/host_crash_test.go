@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// echo is a program that sends back what it gets.
+// echo is a program that sends back the bytes that it receives.
 func echo(host *simtest.Host) func(context.Context) error {
 	return func(ctx context.Context) error {
 		listener, err := host.Listen("tcp", ":1")
@@ -73,7 +73,7 @@ func TestCrashAndRestart(t *testing.T) {
 		read1(t, again, '3')
 		require.NoError(t, idle.SetReadDeadline(time.Now().Add(time.Hour)))
 		_, err = idle.Read(make([]byte, 1))
-		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "who only reads does not notice")
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "an end that only reads does not notice")
 	})
 }
 
@@ -100,8 +100,8 @@ func TestCrashForGood(t *testing.T) {
 	})
 }
 
-// For goroutines on a host that crashes, connections are closed, and the context of the
-// program ends.
+// To the goroutines of a host that crashes, all connections are closed and the
+// program's context has ended.
 func TestCrashAsItsProgramSeesIt(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := sim.Host("a"), sim.Host("b")
@@ -200,7 +200,7 @@ func TestReset(t *testing.T) {
 	})
 }
 
-// Refused, and silently dropped.
+// Connections are refused, or their packets are silently dropped.
 func TestRefuseAndBlackhole(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)

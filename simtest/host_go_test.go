@@ -150,7 +150,7 @@ func TestGoroutineOfAHostIsReported(t *testing.T) {
 	}
 }
 
-// A panic in such a goroutine ends the test, and the report names the seed.
+// A panic in a goroutine of Go ends the test, and the report names the seed.
 func TestPanicInAGoroutineOfAHost(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {

@@ -45,7 +45,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// accept accepts a connection and says so.
+// accept accepts a connection, and tells the killer.
 func (v *victim) accept() stream {
 	l := must(v.Listen("tcp", v.address+":0"))
 	v.say(l.Addr().String())
@@ -76,7 +76,7 @@ func (k *killer) killNow() {
 	k.arrive()
 }
 
-func TestKilledProcessLooksAsOneOfTheKernel(t *testing.T) {
+func TestKilledProcessLooksLikeARealOne(t *testing.T) {
 	t.Parallel()
 	for _, killing := range killings {
 		t.Run(killing.name, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestVictim(t *testing.T) {
 	}
 }
 
-// all reads to the end, and adds how the stream ended.
+// all reads to the end, and reports the end of the stream.
 func (r *report) all(what string, c io.Reader) {
 	_, err := io.Copy(io.Discard, c)
 	if err == nil {

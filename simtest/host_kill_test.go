@@ -83,8 +83,8 @@ func TestKilledHostRefusesUntilItIsRestarted(t *testing.T) {
 	})
 }
 
-// For goroutines of a killed process that still run, everything it had open is closed
-// and the network is down.
+// To the goroutines of a killed process that still run, all its connections and sockets
+// are closed, and the network is down.
 func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		host := sim.Host("b")
@@ -136,8 +136,8 @@ func TestGoroutinesThatOutliveTheirKill(t *testing.T) {
 	})
 }
 
-// What a killed process has written leaves at the rate of its link, followed by
-// the end of the stream. If the machine crashes as well, it does not.
+// Bytes that a killed process has written leave at the rate of its link, followed by
+// the end of the stream. If the machine crashes as well, neither is sent.
 func TestKernelGoesOnSendingForAKilledProcess(t *testing.T) {
 	for name, test := range map[string]struct {
 		end     func(b *simtest.Host, server net.Conn)

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// overlap reports whether a packet could be for either of two addresses; a dual
-// one stands for all of IPv6 and of IPv4.
+// overlap reports whether one packet could match both addresses; a dual address stands
+// for all of IPv6 and of IPv4.
 func overlap(one netip.AddrPort, oneDual bool, other netip.AddrPort, otherDual bool) bool {
 	if one.Port() != other.Port() {
 		return false

@@ -17,7 +17,7 @@ import (
 )
 
 // fewPorts limits hosts to a part of their ports, except in the nightly tests, and
-// returns how many.
+// returns their number.
 func fewPorts(t *testing.T) int {
 	if tier.Long() {
 		return 60999 - 32768 + 1
@@ -113,7 +113,7 @@ func TestPortOfAConnection(t *testing.T) {
 	})
 }
 
-// bindMany makes a host open n of something, and returns how long that takes.
+// bindMany makes a host call open count times, and returns the time that this takes.
 func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -134,7 +134,7 @@ func bindMany(t *testing.T, count int, open func(h *simtest.Host) error) time.Du
 
 // Opening something on a host does not search everything open there: opening sixteen
 // times as many takes about sixteen times as long, not 256 times.
-func TestOpeningTakesNoLongerWhereMuchIsOpen(t *testing.T) {
+func TestOpeningIsNotSlowerWithManyOpen(t *testing.T) {
 	dial := func(h *simtest.Host) error {
 		_, err := h.Dial("tcp", "b:1")
 		return err

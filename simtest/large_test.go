@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heapInUse returns how many bytes of the heap are in use.
+// heapInUse returns the number of bytes of the heap that are in use.
 func heapInUse() int {
 	least := uint64(math.MaxInt)
 	for range 4 { // two for finalizers and pools, more because of other goroutines

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A change of an access applies to what enters it from then on, which does not overtake
-// earlier packets.
+// A change of an access applies to packets that enter it from then on, and that do not
+// overtake earlier packets.
 func TestAccessChanges(t *testing.T) {
 	simtest.Config{}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		arrivals := receive(t, sim, "b")

@@ -53,8 +53,8 @@ func fetch(t *testing.T, from *simtest.Host, server string) (bytes int64) {
 	return bytes
 }
 
-// fetchFromEach makes a client read from several servers at once, and returns when it
-// has read everything.
+// fetchFromEach makes a client read from several servers at once, and returns the time
+// that this takes.
 func fetchFromEach(t *testing.T, sim *simtest.Sim, servers, size int) time.Duration {
 	t.Helper()
 	var all sync.WaitGroup
@@ -208,8 +208,8 @@ func drops(reasons *[]string) simtest.Config {
 	}}
 }
 
-// Datagrams wait for the rate of each line, whoever sent those before them, and are
-// dropped when its queue is full.
+// Datagrams wait for the rate of each line, no matter which host sent the datagrams
+// before them, and are dropped when its queue is full.
 func TestDatagramsPassThreeLines(t *testing.T) {
 	var reasons []string
 	drops(&reasons).Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -366,7 +366,7 @@ func TestIdealStreamPassesThreeRates(t *testing.T) {
 	})
 }
 
-// The writer of an ideal stream waits for the queue of Up and for that of the link.
+// The writer of an ideal stream waits for the queue of Up and for the queue of the link.
 func TestQueueOfUpMakesAWriterWait(t *testing.T) {
 	limited := netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100}
 	longer := netem.Link{Queue: netem.Queue{Bytes: 5000}}
@@ -384,8 +384,7 @@ func TestQueueOfUpMakesAWriterWait(t *testing.T) {
 	}
 }
 
-// A Pace on the link applies to each connection separately, whatever accesses there
-// are.
+// A Pace on the link applies to each connection separately, with and without accesses.
 func TestPaceBesideAnAccess(t *testing.T) {
 	withEach(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim, _ bool) {
 		sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Rate: 12 * netem.Mbps}})
@@ -400,7 +399,7 @@ func TestPaceBesideAnAccess(t *testing.T) {
 	})
 }
 
-// Whatever is sent to a host, no more arrives than its access passes.
+// No more bytes arrive at a host than its access passes, whatever is sent to it.
 func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 	const rate = 4 * netem.Mbps
 	for seed := range uint64(tier.Count(6, 200)) {

@@ -14,8 +14,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Through an MTU black hole, handshakes and requests pass, but nothing arrives of an
-// answer that fills a packet; its sender finally gives up.
+// Through an MTU black hole, handshakes and requests pass, but an answer that fills a
+// packet never arrives, and its sender finally gives up.
 func TestTunnelHangsInAnMTUBlackHole(t *testing.T) {
 	hole := netem.Link{Latency: 20 * time.Millisecond, Rate: 10 * netem.Mbps, MTU: 1400, DropOversize: true}
 	for _, congestion := range []netem.Congestion{netem.Unlimited, netem.CUBIC} {

@@ -41,8 +41,8 @@ func TestFaultsOfManyHostsHaveOneOrder(t *testing.T) {
 	}
 }
 
-// Hosts that settle at one instant continue at the same time, and what they send is
-// ordered.
+// Hosts that settle at one instant continue at the same time, and their packets have a
+// fixed order.
 func TestManySettle(t *testing.T) {
 	for seed := range uint64(30) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {
@@ -146,8 +146,8 @@ func TestReleaseKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// The default link may change while the simulation runs, and applies to hosts without
-// another one.
+// The default link may change while the simulation runs, and applies to pairs of hosts
+// without a link of their own.
 func TestDefaultLinkChanges(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: time.Second}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("b", "a", netem.Link{Latency: time.Minute})
@@ -248,7 +248,7 @@ func TestAfterTheEnd(t *testing.T) {
 	assert.Equal(t, "2000-01-01T00:00:01Z", ended.Now().UTC().Format(time.RFC3339))
 }
 
-// Whether calls at the instant of the end are in time is the same in every run.
+// The same calls at the instant of the end are in time in every run.
 func TestEndOfManyDials(t *testing.T) {
 	for seed := range tier.Count[uint64](30, 100) {
 		simtest.CheckDeterminism(t, simtest.Config{Seed: seed, KeepPools: true}, func(t *testing.T, sim *simtest.Sim) {

@@ -78,7 +78,7 @@ func TestLinkChangesUnderADownload(t *testing.T) {
 		})
 		took := download(t, sim, 1, 1_500_000)
 		assert.Greater(t, took, 2*time.Second)
-		assert.Less(t, took, 4200*ms, "what had entered the old link has passed at its rate")
+		assert.Less(t, took, 4200*ms, "bytes that had entered the old link have passed at its rate")
 	})
 }
 

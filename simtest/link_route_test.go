@@ -15,8 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The default link applies between all different hosts, and one that is set replaces
-// it.
+// The default link applies between any two hosts, unless a link is set for them.
 func TestDefaultLink(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: time.Second}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		for _, name := range []string{"a", "b", "c"} {
@@ -79,8 +78,8 @@ func TestSharedBottleneck(t *testing.T) {
 	})
 }
 
-// A queue makes a writer wait: 3,000 bytes over 1,000 a second and a queue of
-// 1,000 are accepted when the first 1,000 have left, and again 1,000.
+// A queue makes a writer wait: over a link that passes 1,000 bytes a second and queues
+// 1,000, the last of 3,000 bytes is accepted when nearly 2,000 have left.
 func TestQueueMakesAWriterWait(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, Queue: netem.Queue{Bytes: 1000}, MTU: 100})
@@ -89,7 +88,7 @@ func TestQueueMakesAWriterWait(t *testing.T) {
 }
 
 // waitForTheQueue connects a to b and writes 3,000 bytes, over a link that passes ten
-// packets of 100 bytes a second and has room for as many.
+// packets of 100 bytes a second and queues ten.
 func waitForTheQueue(t *testing.T, sim *simtest.Sim) (client net.Conn) {
 	t.Helper()
 	client, server := connected(t, sim)

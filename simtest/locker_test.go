@@ -52,7 +52,7 @@ func TestLockerLetsTimeGoOn(t *testing.T) {
 	})
 }
 
-// It provides mutual exclusion, also outside of simulations, and works with a
+// A Locker provides mutual exclusion, also outside of simulations, and works with a
 // sync.Cond.
 func TestLockerExcludes(t *testing.T) {
 	var lock simtest.Locker

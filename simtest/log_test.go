@@ -61,7 +61,7 @@ time=2000-01-01T00:00:01.200Z level=INFO msg=fault from=a|b note=partition
 	}
 }
 
-// Without it, the hosts' own records are in the test's log.
+// Without Config.Logger, the hosts' own records are in the test's log.
 func TestLoggerOfTheTest(t *testing.T) {
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
 		var late *slog.Logger
@@ -80,7 +80,7 @@ func TestLoggerOfTheTest(t *testing.T) {
 	require.NotContains(t, output, "msg=data")
 }
 
-// A host's handler conforms to log/slog, if that of Config.Logger does: it keeps
+// A host's handler conforms to log/slog, if the handler of Config.Logger does: it keeps
 // levels, attributes and groups.
 func TestLoggerKeepsLevelsAttributesAndGroups(t *testing.T) {
 	t.Parallel()

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Ranks never contradict the order of keys, however large the numbers are. Of a
-// connection's actions the dialling side's come first; of one side's, first window
-// probes, then window updates, then bytes.
+// Ranks never contradict the order of keys, however large the numbers are. Among the
+// actions of a connection, those of the dialling side come first; among the actions of
+// one side, window probes come first, then window updates, then bytes.
 func TestRanks(t *testing.T) {
 	hosts := []int{1, 2, 3, 1<<24 - 2, 1<<24 - 1, 1 << 24, 1<<24 + 1, math.MaxInt32}
 	numbers := []uint64{1, 2, 1<<40 - 2, 1<<40 - 1, 1 << 40, 1<<40 + 1, firstSocket, firstSocket + 1, dials}

@@ -113,7 +113,7 @@ func TestWindowOverAnEndlessWayBack(t *testing.T) {
 	})
 }
 
-func TestEveryThatComesOnlyOnce(t *testing.T) {
+func TestEveryThatFiresOnlyOnce(t *testing.T) {
 	t.Parallel()
 	simtest.Config{TCP: unlimited, TimeLimit: -1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		var calls []time.Duration
@@ -126,7 +126,7 @@ func TestEveryThatComesOnlyOnce(t *testing.T) {
 	})
 }
 
-// A time limit beyond the end of the clock is that end.
+// A time limit beyond the end of the clock acts at that end.
 func TestTimeLimitBeyondTheClock(t *testing.T) {
 	t.Parallel()
 	output := failing(t, simtest.Config{TimeLimit: endless}, func(t *testing.T, sim *simtest.Sim) { time.Sleep(endless) })

@@ -284,12 +284,12 @@ func TestPorts(t *testing.T) {
 		_, err := a.DialContext(t.Context(), "tcp", "b:1")
 		assert.ErrorIs(t, err, syscall.EADDRNOTAVAIL)
 		_, err = a.DialContext(t.Context(), "tcp", "b:2")
-		require.NoError(t, err, "another address has its own")
+		require.NoError(t, err, "another address has its own ports")
 		free := seen["10.0.0.1:33333"]
 		require.NoError(t, free.Close())
 		conn, err := a.DialContext(t.Context(), "tcp", "b:1")
 		require.NoError(t, err)
-		assert.Equal(t, free.LocalAddr().String(), conn.LocalAddr().String(), "one that is closed gives its port back")
+		assert.Equal(t, free.LocalAddr().String(), conn.LocalAddr().String(), "a closed connection gives its port back")
 		assert.Zero(t, sim.Elapsed())
 	})
 }
@@ -346,7 +346,7 @@ func TestOrderOfLinksWithTables(t *testing.T) {
 	}
 }
 
-// In a test, Main says that it is for programs.
+// In a test, Main panics with advice to call Run.
 func TestMainIsForPrograms(t *testing.T) {
 	assert.PanicsWithValue(t, "simtest: Main is for programs; in a test, call Run", func() { simtest.Main(func(*simtest.Sim) {}) })
 }
@@ -383,8 +383,7 @@ func TestOrderIsByHost(t *testing.T) {
 	})
 }
 
-// runSelf runs one of this package's tests in a process of its own and returns
-// what it printed.
+// runSelf runs one of this package's tests in a process of its own and returns its output.
 func runSelf(t *testing.T, test string, env ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.timeout=1m")
@@ -410,7 +409,7 @@ func TestOrderOfReadingAndWriting(t *testing.T) {
 }
 
 // Bytes that the goroutines of a host write to one connection at one instant arrive as
-// one, however the writes are cut, unless packets matter to the link.
+// one piece, however the writes are cut, unless packets matter to the link.
 func TestWritesOfOneInstantArriveTogether(t *testing.T) {
 	lengths := func(link netem.Link) (all []int) {
 		simtest.Config{TCP: unlimited, Link: link, KeepEvents: 100}.Run(t, func(t *testing.T, sim *simtest.Sim) {

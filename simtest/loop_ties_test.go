@@ -16,8 +16,8 @@ import (
 )
 
 // arrivalOrders runs a simulation in which six sockets send a datagram each at every
-// full second, over 10 ms, and possibly others. It returns the order of arrival for
-// each second, and the recorded decisions.
+// full second, over 10 ms; besides may add more. It returns the order of arrival for
+// each second.
 func arrivalOrders(t *testing.T, config Config, besides func(t *testing.T, sim *Sim)) (orders map[time.Duration]string) {
 	t.Helper()
 	const latency = 10 * time.Millisecond
@@ -59,7 +59,7 @@ func sendEverySecond(t *testing.T, host *Host, to string) {
 const naturalArrival = "123456"
 
 // Each instant has its own order, which does not depend on events at other instants, or
-// on a fault at the same one.
+// on a fault at the same instant.
 func TestTiesAreOfTheirInstant(t *testing.T) {
 	assert.Equal(t, slices.Repeat([]string{naturalArrival}, 8), inOrder(arrivalOrders(t, Config{}, nil)))
 	alone := arrivalOrders(t, Config{Seed: 1}, nil)
@@ -89,8 +89,9 @@ func inOrder(orders map[time.Duration]string) (list []string) {
 
 func distinct(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
-// The order at one instant can be overridden: by the natural one, or by one drawn from
-// another number. All others are unchanged. Drawn orders are recorded.
+// The order at one instant can be overridden, by the natural order or by an order drawn
+// from another number. The orders at all other instants are unchanged. Drawn orders are
+// recorded.
 func TestTiesThatAreOverridden(t *testing.T) {
 	const sent, arrived = 3 * time.Second, 3010 * time.Millisecond
 	run := func(o overrides) (orders map[time.Duration]string, drawn []time.Duration) {
@@ -120,7 +121,7 @@ func TestTiesThatAreOverridden(t *testing.T) {
 	delete(orders, sent)
 	assert.Equal(t, others, orders)
 
-	var natural overrides // at their arrival, so that the order is that of sending
+	var natural overrides // at their arrival, so that they arrive in the order of sending
 	for _, second := range drawn {
 		if second%time.Second != 0 {
 			natural.ties = append(natural.ties, tieOverride{at: second, natural: true})

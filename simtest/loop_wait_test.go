@@ -27,7 +27,7 @@ type callers struct {
 	got  []string
 }
 
-// after makes one of them call when the given time has passed.
+// after adds a caller, which calls when the given time has passed.
 func (c *callers) after(d time.Duration, name string, call func() string) {
 	c.wait.Go(func() {
 		time.Sleep(d)
@@ -80,8 +80,8 @@ type notifier interface {
 	TryRead(p []byte) (int, error)
 }
 
-// Of a reader and a writer of a connection, the same one gets the reset in every run.
-// With seeds it can be either, as on Linux.
+// If a reader and a writer of a connection wait, the same one of them gets the reset in
+// every run. With seeds it can be either, as on Linux.
 func TestWhoHearsOfAReset(t *testing.T) {
 	reader := []string{`reader: "", read: read: connection reset by peer`, "writer: write: write: broken pipe"}
 	writer := []string{`reader: "", EOF`, "writer: write: write: connection reset by peer"}
@@ -265,7 +265,7 @@ func TestWhoGetsWhat(t *testing.T) {
 			},
 			want: []string{`first: "1", ok`, `second: "2", ok`},
 		},
-		"the answer that nobody has the port": {
+		"the answer that the port is closed": {
 			link: netem.Link{Latency: time.Second},
 			f: func(t *testing.T, sim *simtest.Sim, c *callers) {
 				sim.Host("b")

@@ -15,7 +15,7 @@ import (
 )
 
 // Two hosts keep in touch for six hours or a week, with a heartbeat every second. The
-// resources do not grow with time.
+// memory in use does not grow with time.
 func TestWeekOfHeartbeats(t *testing.T) {
 	const day = 24 * time.Hour
 	lasts := tier.Count(day/4, 7*day)

@@ -192,7 +192,7 @@ func TestErrorOfANameIsNotChanged(t *testing.T) {
 	})
 }
 
-// The name of an address is its host's; that of a host's own loopback is
+// The name of an address is its host's name; the name of a host's own loopback address is
 // localhost.
 func TestNamesOfAddresses(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {

@@ -278,7 +278,7 @@ func TestEnd(t *testing.T) {
 }
 
 // A name resolves to two addresses. The second is dialled if the host refuses the first
-// and listens on the second; otherwise the result is that of the first.
+// and listens on the second; otherwise the dial has the result of the first.
 func TestDialTriesEachAddress(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		link := netem.Link{Latency: 100 * ms}

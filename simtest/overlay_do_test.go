@@ -53,7 +53,7 @@ func TestHostDo(t *testing.T) {
 	}
 	assert.Len(t, streams, 5)
 
-	// A host's own goroutines draw from the same stream as what Do calls.
+	// A host's own goroutines draw from the same stream as functions that Do calls.
 	var by []string
 	for _, f := range []func(h *simtest.Host, f func()){
 		func(h *simtest.Host, f func()) { h.Do(f) },

@@ -2,6 +2,6 @@
 
 package simtest_test
 
-// raceEnabled says that the race detector is on, which makes the tests ten times as
-// slow.
+// raceEnabled reports whether the race detector is on, which makes the tests ten times
+// as slow.
 const raceEnabled = true

@@ -32,8 +32,8 @@ func (c tap) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// handshake creates a key and a certificate, sends one line over TLS, and returns what
-// client and server wrote.
+// handshake creates a key and a certificate, sends one line over TLS, and returns the
+// bytes that client and server wrote.
 func handshake(t *testing.T, version uint16) (client, server []byte) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -61,7 +61,7 @@ func TestRandomnessOfTheProcess(t *testing.T) {
 }
 
 // The functions of math/rand follow the simulation's seed even if the program has
-// seeded them before, and their own if it seeds them in the simulation.
+// seeded them before, and the program's own seed if it seeds them in the simulation.
 func TestSeedOfMathRand(t *testing.T) {
 	t.Setenv("GODEBUG", "randseednop=0") // as in modules for Go before 1.24
 	var drawn []string
@@ -78,7 +78,7 @@ func TestSeedOfMathRand(t *testing.T) {
 	assert.Equal(t, drawn[0], drawn[1])
 }
 
-// counts returns how often each was drawn.
+// counts returns the number of draws of each, in increasing order.
 func counts(drawn map[string]int) (counts []int) {
 	for _, n := range drawn {
 		counts = append(counts, n)
@@ -87,8 +87,8 @@ func counts(drawn map[string]int) (counts []int) {
 	return counts
 }
 
-// A program's own GODEBUG settings hold during a simulation and after it, as do
-// those that the simulation does not set.
+// A program's own GODEBUG settings hold during a simulation and after it, and
+// mathrand.Seed still does nothing.
 func TestRandomnessLeavesGODEBUG(t *testing.T) {
 	for _, before := range []string{"", "panicnil=1"} {
 		t.Setenv("GODEBUG", before)
@@ -224,7 +224,7 @@ func TestHostsDrawFromTheirOwn(t *testing.T) {
 
 // A client that draws like a WebSocket client, the key of its handshake from
 // crypto/rand.Reader and the masks of its messages from math/rand, always has the same
-// digest. So do many with handshakes at one instant.
+// digest. Many clients with handshakes at one instant do, too.
 func TestWebSocketHasOneDigest(t *testing.T) {
 	const hosts = 10
 	var first string
@@ -306,7 +306,7 @@ func speakMasked(host *simtest.Host, after time.Duration) error {
 	return nil
 }
 
-// echoMasked is the other side.
+// echoMasked is the server's side.
 func echoMasked(w http.ResponseWriter, r *http.Request) {
 	conn, both, err := w.(http.Hijacker).Hijack()
 	if err != nil {

@@ -29,7 +29,7 @@ func TestReplayFiles(t *testing.T) {
 		assert.Equal(t, filepath.Join(folder, r.fileName()), name)
 		names = append(names, name)
 	}
-	assert.Equal(t, names[0], names[2], "the same is one file")
+	assert.Equal(t, names[0], names[2], "equal replays are one file")
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "README"), nil, 0o666))
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "more.replay"), 0o777))
 	replays, err := readReplays(folder)
@@ -96,8 +96,8 @@ func TestReplayFileNames(t *testing.T) {
 	}
 }
 
-// Each test has a folder of its own, with a name that every file system takes, below
-// that for all tests.
+// Each test has a folder of its own, with a name that every file system accepts, in the
+// folder for all tests.
 func TestReplayFolders(t *testing.T) {
 	for test, want := range map[string]string{
 		"TestLeader":            "TestLeader",

@@ -14,7 +14,7 @@ import (
 
 // A file that is not a regular file is rejected with its name, and does not block the
 // search. A symbolic link to a replay file is accepted.
-func TestReplayFilesThatAreNone(t *testing.T) {
+func TestIrregularReplayFiles(t *testing.T) {
 	folder := t.TempDir()
 	good, err := fullReplay(t).write(folder)
 	require.NoError(t, err)

@@ -50,9 +50,9 @@ func unluckyRun(t *testing.T, o overrides, link netem.Link, access netem.Profile
 	return fates, config.decided.draws
 }
 
-// With one loss, duplicate, corruption or reordering less, that packet arrives
-// unchanged, and all others are treated as before: with every loss model, and on a
-// host's access too.
+// Without its loss, duplication, corruption or reordering, a packet arrives unchanged,
+// and all other packets fare as before: with every loss model, and on a host's access
+// too.
 func TestDrawsThatAreOverridden(t *testing.T) {
 	const latency = 100 * time.Microsecond
 	lossy := func(loss netem.Loss) netem.Link { return netem.Link{Latency: latency, Loss: loss} }
@@ -87,7 +87,7 @@ func TestDrawsThatAreOverridden(t *testing.T) {
 				seen[draw.lineName]++
 			}
 			require.ElementsMatch(t, lines, slices.Collect(maps.Keys(seen)))
-			// All of them; a packet that is not lost may be duplicated.
+			// Without all of them; a packet that is not lost may be duplicated.
 			var fates map[int]string
 			var all overrides
 			for left := drawn; len(left) > 0; {
@@ -99,7 +99,7 @@ func TestDrawsThatAreOverridden(t *testing.T) {
 				assert.Equal(t, fmt.Sprint("after ", time.Duration(len(lines))*latency), fate, "datagram %d", size)
 			}
 			assert.Len(t, fates, 200)
-			// One.
+			// Without one of them.
 			i := len(drawn) / 2
 			fates, left := unluckyRun(t, overrides{draws: drawn[i : i+1]}, test.link, test.access)
 			differ := 0
@@ -119,7 +119,7 @@ func TestDrawsThatAreOverridden(t *testing.T) {
 
 // A packet can be given an impairment that its seed does not give it; its jitter and
 // its flipped bit can be changed.
-func TestDrawsThatAreOverriddenTheOtherWay(t *testing.T) {
+func TestDrawsThatAreOverriddenToImpair(t *testing.T) {
 	link := netem.Link{
 		Latency:   time.Millisecond / 2,
 		Loss:      netem.Loss{Random: 0.001},
@@ -150,8 +150,8 @@ func TestDrawsThatAreOverriddenTheOtherWay(t *testing.T) {
 	assert.Equal(t, whole, fates)
 }
 
-// An override that names a host that is never created fails the test by that name, as a
-// schedule does.
+// An override that names a host that is never created fails the test, which prints the
+// name, as for a schedule.
 func TestOverridesOfUnknownHosts(t *testing.T) {
 	var config Config
 	r, err := parseReplay("x", []byte("simtest-replay 1\ngo x\nseed 1\ndigest unknown\n"+

@@ -94,7 +94,7 @@ func TestReplayThatWasEdited(t *testing.T) {
 }
 
 // An invalid or damaged file is reported by name and line, with advice.
-func TestReplayThatIsNone(t *testing.T) {
+func TestInvalidReplays(t *testing.T) {
 	const least = "simtest-replay 1\ngo go1.26\nseed 1\ndigest unknown\n"
 	const restore = "the file is damaged: restore it from version control, or delete it"
 	for name, test := range map[string]struct{ text, want string }{
@@ -166,8 +166,8 @@ func TestReplayOfManyOverrides(t *testing.T) {
 	assert.Less(t, time.Since(began), 10*time.Second)
 }
 
-// Every replay that parses is written in canonical form, which parses as the same; and
-// no file crashes the parser.
+// Every replay that parses is written in canonical form, which parses to the same
+// replay; and no file crashes the parser.
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte(fullReplayText))
 	f.Add([]byte(strings.ReplaceAll(fullReplayText, "\n", "\r\n")))

@@ -15,7 +15,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// BenchmarkRunB does what the variable says, for TestRunB.
+// BenchmarkRunB does what the environment variable of TestRunB requests.
 func BenchmarkRunB(b *testing.B) {
 	what := os.Getenv("SIMTEST_RUNB")
 	if what == "" {

@@ -19,10 +19,9 @@ import (
 // childVariable names the test that a child process is to run.
 const childVariable = "SIMTEST_CHILD"
 
-// inChild runs body as t in a process of its own, where it may fail, panic or
-// leave goroutines behind, and then TestNextInChild. It returns what the process
-// printed and its exit status. In the child itself ok is false, and the caller
-// returns.
+// inChild runs body as test t in a process of its own, where it may fail, panic or
+// leave goroutines behind, and then TestNextInChild. It returns the output of the
+// process and its exit status. In the child itself ok is false, and the caller returns.
 func inChild(t *testing.T, body func(t *testing.T)) (output string, status int, ok bool) {
 	t.Helper()
 	if os.Getenv(childVariable) == t.Name() {
@@ -62,8 +61,8 @@ func runApart(t *testing.T, f func(t *testing.T)) {
 	fmt.Println("the bubble has ended")
 }
 
-// leaveMarks prints when the clean-ups and deferred calls of a test run, in simulated
-// time.
+// leaveMarks prints the simulated times at which the clean-ups and deferred calls of a
+// test run.
 func leaveMarks(t *testing.T) (deferred func()) {
 	start := time.Now()
 	t.Cleanup(func() {
@@ -236,7 +235,7 @@ func TestPanicIsPassedOn(t *testing.T) {
 	c.end()
 }
 
-// TestNextInChild is the test after the one that inChild is about.
+// TestNextInChild runs after the test of inChild.
 func TestNextInChild(t *testing.T) {
 	if os.Getenv(childVariable) != "" {
 		fmt.Println("the next test runs")

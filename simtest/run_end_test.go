@@ -122,17 +122,17 @@ func TestProgramsFinishTheRequestInFlight(t *testing.T) {
 
 // The network closes when all programs have returned, or the grace is over.
 func TestGrace(t *testing.T) {
-	const returns = 2 * time.Second // after which a program does
+	const returns = 2 * time.Second // when a program returns
 	for name, tc := range map[string]struct {
 		grace, closes time.Duration
 		deaf          bool // one program waits for the network to close
 	}{
-		"all return":              {closes: returns},
-		"one does not":            {closes: 10 * time.Second, deaf: true},
-		"a shorter one":           {grace: time.Second, closes: time.Second},
-		"a longer one":            {grace: time.Minute, closes: time.Minute, deaf: true},
-		"a longer one for nobody": {grace: time.Minute, closes: returns},
-		"none":                    {grace: -1, closes: 0},
+		"all return":                 {closes: returns},
+		"one does not":               {closes: 10 * time.Second, deaf: true},
+		"a shorter grace":            {grace: time.Second, closes: time.Second},
+		"a longer grace":             {grace: time.Minute, closes: time.Minute, deaf: true},
+		"a longer grace, not needed": {grace: time.Minute, closes: returns},
+		"none":                       {grace: -1, closes: 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const end = 5 * time.Second // when f returns

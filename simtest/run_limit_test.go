@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failing runs a simulation that should fail, in a separate process, and returns what
-// it printed.
+// failing runs a simulation that should fail, in a separate process, and returns its
+// output.
 func failing(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simtest.Sim)) (output string) {
 	t.Helper()
 	if os.Getenv("SIMTEST_FAILING") == t.Name() {
@@ -154,8 +154,8 @@ func TestLeftOversAreReported(t *testing.T) {
 	}
 }
 
-// Without a time limit, the simulation is blocked forever immediately, and the report is
-// the same.
+// Without a time limit, a simulation that is blocked forever ends immediately, with the
+// same report.
 func TestDeadlockWithoutALimit(t *testing.T) {
 	output := failing(t, simtest.Config{Seed: 77, TimeLimit: -1}, func(t *testing.T, sim *simtest.Sim) {
 		client, _ := connected(t, sim)
@@ -178,7 +178,7 @@ func TestDeadlockWithoutALimit(t *testing.T) {
 
 // A panic also says how to run the test again, although it ends the process, wherever
 // it occurs, and has its usual stack.
-func TestPanicTellsTheSeed(t *testing.T) {
+func TestPanicReportsTheSeed(t *testing.T) {
 	for name, f := range map[string]func(t *testing.T, sim *simtest.Sim){
 		"test": func(t *testing.T, sim *simtest.Sim) { boom() },
 		"program": func(t *testing.T, sim *simtest.Sim) {
@@ -215,7 +215,7 @@ func TestPanicTellsTheSeed(t *testing.T) {
 func boom() { panic("boom") }
 
 // A goroutine that exits, or recovers from its panic, prints nothing.
-func TestNoPanicTellsNoSeed(t *testing.T) {
+func TestNothingIsReportedWithoutAPanic(t *testing.T) {
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("a").Run(func(context.Context) error { runtime.Goexit(); return nil })
 		sim.Host("a").Run(func(context.Context) error {
@@ -314,8 +314,8 @@ c:12 is refused
 	}
 }
 
-// A program that fails fails the test, and one that ends with its context does
-// not.
+// The error of a program fails the test, unless it is the error of the program's ended
+// context.
 func TestProgramThatFails(t *testing.T) {
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("poet").Run(func(context.Context) error { return io.ErrUnexpectedEOF })

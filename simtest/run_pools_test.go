@@ -21,7 +21,7 @@ import (
 // timers is a pool as in many libraries: yamux, fasthttp, nats.
 var timers sync.Pool
 
-// sleepPooled sleeps by a timer of the pool.
+// sleepPooled sleeps with a timer of the pool.
 func sleepPooled(d time.Duration) {
 	timer, _ := timers.Get().(*time.Timer)
 	if timer == nil {
@@ -37,7 +37,7 @@ func sleepPooled(d time.Duration) {
 // Go 1.26.
 var answers = sync.Pool{New: func() any { return make(chan error, 1) }}
 
-// askPooled receives from another goroutine by a channel of the pool.
+// askPooled receives from another goroutine over a channel of the pool.
 func askPooled(d time.Duration) error {
 	answer := answers.Get().(chan error)
 	defer answers.Put(answer)
@@ -86,8 +86,8 @@ func TestKeepPools(t *testing.T) {
 		config.Run(t, func(*testing.T, *simtest.Sim) {})
 		return pool.Get() != nil
 	}
-	// With the overlay's layer time, pools keep nothing in a simulation, and what they
-	// have from before it is left to them.
+	// With the overlay's layer time, pools keep nothing in a simulation, but keep the
+	// objects that they had before it.
 	assert.Equal(t, simtest.Overlay().Time, survives(simtest.Config{}))
 	assert.True(t, survives(simtest.Config{KeepPools: true}))
 }

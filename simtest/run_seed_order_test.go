@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Seeds find both orders of two things that goroutines do at one instant.
+// Seeds find both orders of two actions of goroutines at one instant.
 func TestSeedsFindBothOrders(t *testing.T) {
 	for what, do := range map[string]func(t *testing.T, sim *simtest.Sim, name string){
 		"dials of one host": func(t *testing.T, sim *simtest.Sim, name string) {

@@ -41,8 +41,8 @@ func TestRerunLine(t *testing.T) {
 	assert.Equal(t, "github.com/slowpoetry/slowpoetry/simtest", testedPackage())
 }
 
-// Whatever the names of subtests are, the line runs exactly the one that failed, with
-// its seed.
+// Whatever the names of subtests are, the line runs exactly the subtest that failed,
+// with its seed.
 func TestRerunLineRunsAgain(t *testing.T) {
 	if os.Getenv(childVariable) != "" {
 		seed, err := seedFromEnvironment(1)

@@ -57,8 +57,8 @@ func simultaneousWrites(t *testing.T, config simtest.Config, hosts int) (heard, 
 	return heard, digest
 }
 
-// Without a seed the order is that of sending. Each seed has its own order, among
-// connections and never within one, and the same in every run.
+// Without a seed, bytes arrive in the order of sending. Each seed has an order of its
+// own, the same in every run: it differs between connections, but never within one.
 func TestSeeds(t *testing.T) {
 	heard, digest := simultaneousWrites(t, ideal, 3)
 	assert.Equal(t, "a1 a2 a3 b1 b2 b3 c1 c2 c3 ", heard)

@@ -67,7 +67,7 @@ var acceptScenarios = []scenario{
 		`read end: "", read: read: connection reset by peer`,
 		"close: ok",
 	}},
-	{"a connection wakes who accepts", func(w *world, r *report) {
+	{"a connection wakes a blocked Accept", func(w *world, r *report) {
 		l := w.listen()
 		w.later(func() { w.dial("tcp", l.Addr().String()) })
 		r.accept("", l)
@@ -83,7 +83,7 @@ var acceptScenarios = []scenario{
 		first, second := <-names, <-names
 		r.add("each: %t", first == a && second == b || first == b && second == a)
 	}, []string{"each: true"}},
-	{"close of a listener wakes who accepts", func(w *world, r *report) {
+	{"close of a listener wakes a blocked Accept", func(w *world, r *report) {
 		l := w.listen()
 		w.later(func() { _ = l.Close() })
 		r.accept("", l)
@@ -102,7 +102,7 @@ var acceptScenarios = []scenario{
 		"deadline: closed",
 		"the address has a port: true",
 	}},
-	{"close of a listener resets what was not accepted", func(w *world, r *report) {
+	{"close of a listener resets connections that were not accepted", func(w *world, r *report) {
 		l := w.listen()
 		idle, busy := w.dial("tcp", l.Addr().String()), w.dial("tcp", l.Addr().String())
 		w.write(busy, "unread")
@@ -120,7 +120,7 @@ var acceptScenarios = []scenario{
 		"write busy: 0, write: write: connection reset by peer",
 		"write busy again: 0, write: write: broken pipe",
 	}},
-	{"close of a listener leaves what was accepted", func(w *world, r *report) {
+	{"close of a listener leaves accepted connections open", func(w *world, r *report) {
 		l := w.listen()
 		client := w.dial("tcp", l.Addr().String())
 		server := w.accept(l)
@@ -169,7 +169,7 @@ var acceptScenarios = []scenario{
 		})
 		r.accept("late", l)
 	}, []string{"accept late: ok"}},
-	{"what a failed accept says about addresses", func(w *world, r *report) {
+	{"addresses in the error of a failed accept", func(w *world, r *report) {
 		l := w.patient()
 		_ = l.SetDeadline(time.Now())
 		_, err := l.Accept()

@@ -122,7 +122,7 @@ var closeScenarios = []scenario{
 		`read then: "", EOF`,
 		"write then: 0, write: write: broken pipe",
 	}},
-	{"a reset is told to the writer, once", onPair(func(p *pair, r *report) {
+	{"a writer gets a reset once", onPair(func(p *pair, r *report) {
 		p.write(p.client, "unread")
 		p.arrive()
 		_ = p.server.Close()
@@ -156,7 +156,7 @@ var closeScenarios = []scenario{
 		"close: ok",
 		`read: "", read: read: connection reset by peer`,
 	}},
-	{"linger taken back makes close a close", onPair(func(p *pair, r *report) {
+	{"linger turned off again makes close an ordinary close", onPair(func(p *pair, r *report) {
 		r.note("linger", p.server.SetLinger(0))
 		r.note("no linger", p.server.SetLinger(-1))
 		r.note("close", p.server.Close())
@@ -188,7 +188,7 @@ var closeScenarios = []scenario{
 		_, err := p.client.Write(make([]byte, 64<<20))
 		r.note("blocked", err)
 	}), []string{"blocked: write: write: connection reset by peer"}},
-	{"a reset is told to one of a reader and a writer", onPair(func(p *pair, r *report) {
+	{"one of a reader and a writer gets a reset", onPair(func(p *pair, r *report) {
 		p.later(func() { _, _ = p.server.SetLinger(0), p.server.Close() })
 		heard := make(chan string)
 		go func() {
@@ -201,7 +201,7 @@ var closeScenarios = []scenario{
 		r.add("writer: %t", wrote == "write: write: connection reset by peer" || wrote == "write: write: broken pipe")
 		r.add("one: %t", strings.Contains(read, "reset") != strings.Contains(wrote, "reset"))
 	}), []string{"reader: true", "writer: true", "one: true"}},
-	{"a reset while idle is told at the next call", onPair(func(p *pair, r *report) {
+	{"the next call gets a reset that came while idle", onPair(func(p *pair, r *report) {
 		_, _ = p.server.SetLinger(0), p.server.Close()
 		p.arrive()
 		r.read("first", p.client)
@@ -405,7 +405,7 @@ var closeScenarios = []scenario{
 		`read its end: "", EOF`,
 		"write later: 0, write: write: broken pipe",
 	}},
-	{"a reset of an end that is closed in both directions is told to a writer", onPair(func(p *pair, r *report) {
+	{"a writer gets the reset of an end that is closed in both directions", onPair(func(p *pair, r *report) {
 		_, _ = p.client.CloseWrite(), p.client.CloseRead()
 		r.write("late", p.server, "late")
 		p.arrive()
@@ -485,7 +485,7 @@ var closeScenarios = []scenario{
 	}},
 }
 
-// afterShutdown reports what happens when data arrives for a client's end that is
+// afterShutdown reports the effects of data that arrives for a client's end that is
 // closed in both directions.
 func (p *pair) afterShutdown(r *report) {
 	p.arrive()

@@ -80,7 +80,7 @@ var deadlineScenarios = []scenario{
 		})
 		r.read("", p.client)
 	}), []string{"read: \"late\", ok"}},
-	{"deadline taken away while blocked", onPair(func(p *pair, r *report) {
+	{"deadline removed while blocked", onPair(func(p *pair, r *report) {
 		_ = p.client.SetReadDeadline(time.Now().Add(time.Second))
 		p.later(func() {
 			_ = p.client.SetReadDeadline(time.Time{})

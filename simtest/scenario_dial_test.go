@@ -18,7 +18,7 @@ var dialScenarios = []scenario{
 		w.arrive()
 		r.read("of the accepted", w.accept(l))
 	}, []string{"read of the accepted: \"before it is accepted\", ok"}},
-	{"dial a port where nobody listens", func(w *world, r *report) {
+	{"dial a port without a listener", func(w *world, r *report) {
 		address := w.closedPort("tcp")
 		r.dial("once", "tcp", address)
 		r.dial("again", "tcp4", address)
@@ -26,7 +26,7 @@ var dialScenarios = []scenario{
 		"dial once: dial: connect: connection refused",
 		"dial again: dial: connect: connection refused",
 	}},
-	{"dial a port where nobody listens, on IPv6", func(w *world, r *report) {
+	{"dial a port without a listener, on IPv6", func(w *world, r *report) {
 		w.needIPv6()
 		l := w.listenOn(w.server, "tcp", net.JoinHostPort(w.server.v6, "0"))
 		_ = l.Close()
@@ -103,7 +103,7 @@ var dialScenarios = []scenario{
 		w.later(func() { w.accept(l) })
 		r.dial("a full listener", "tcp", l.Addr().String())
 	}, []string{"dial a full listener: ok"}},
-	{"dial gets no answer from a listener that is closed at last", func(w *world, r *report) {
+	{"dial waits for a full listener, which is then closed", func(w *world, r *report) {
 		l := w.full()
 		w.later(func() { _ = l.Close() })
 		r.dial("a full listener", "tcp", l.Addr().String())
@@ -117,7 +117,7 @@ var dialScenarios = []scenario{
 		"dial nothing: dial: UnknownNetworkError unknown network ",
 		"dial TCP: dial: UnknownNetworkError unknown network TCP",
 	}},
-	{"dial what is no address", func(w *world, r *report) {
+	{"dial an invalid address", func(w *world, r *report) {
 		r.dial("nothing", "tcp", "")
 		r.dial("no port", "tcp", w.server.v4)
 		r.dial("an empty port", "tcp", w.server.v4+":")
@@ -151,7 +151,7 @@ var dialScenarios = []scenario{
 		"dial IPv6 by udp4: dial: AddrError no suitable address found",
 		"dial IPv4 by udp6: dial: AddrError no suitable address found",
 	}},
-	{"what a failed dial says about addresses", func(w *world, r *report) {
+	{"addresses in the error of a failed dial", func(w *world, r *report) {
 		l := w.listen()
 		canceled, cancel := context.WithCancel(w.Context())
 		cancel()
@@ -272,7 +272,7 @@ var dialScenarios = []scenario{
 		"false, not found true",
 		"dial LOCALHOST: ok",
 	}},
-	{"the words of a dial that fails", func(w *world, r *report) {
+	{"the text of the error of a failed dial", func(w *world, r *report) {
 		w.needIPv6()
 		closed := func(host string) string {
 			l := w.listenOn(w.client, "tcp", ":0") // on all addresses

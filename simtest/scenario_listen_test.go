@@ -106,7 +106,7 @@ var listenScenarios = []scenario{
 		"packets of udp5: listen: UnknownNetworkError unknown network udp5",
 		"packets of tcp: listen: AddrError unexpected address type",
 	}},
-	{"listen on what is no address", func(w *world, r *report) {
+	{"listen on an invalid address", func(w *world, r *report) {
 		r.listen("no port", w.server, "tcp", w.server.v4)
 		r.listen("port 65536", w.server, "tcp", w.server.v4+":65536")
 		r.listen("a port of no known name", w.server, "tcp", w.server.v4+":nosuchport")
@@ -170,7 +170,7 @@ var listenScenarios = []scenario{
 		"dial IPv4 to tcp6: dial: connect: connection refused",
 		"dial IPv6 to tcp6: ok",
 	}},
-	{"what a failed listen says about addresses", func(w *world, r *report) {
+	{"addresses in the error of a failed listen", func(w *world, r *report) {
 		l := w.listen()
 		_, err := w.server.Listen("tcp4", l.Addr().String())
 		r.shape("in use", err, nil, l.Addr())
@@ -183,7 +183,7 @@ var listenScenarios = []scenario{
 		"unknown network: listen tcp5, source nothing, address nothing",
 		"no port: listen tcp, source nothing, address nothing",
 	}},
-	{"the words of a listen that fails", func(w *world, r *report) {
+	{"the text of the error of a failed listen", func(w *world, r *report) {
 		w.needIPv6()
 		for _, network := range []string{"tcp", "tcp4", "tcp6", "udp", "udp4", "udp6", "tcp5", ""} {
 			for _, address := range []string{"", ":", "x", "::1:80", "[::1]", "192.0.2.1:80", "[2001:db8::1]:80", "[::1]:0", "[::]:0",
@@ -416,7 +416,7 @@ var listenScenarios = []scenario{
 		"Listen  [::ffff:127.0.0.1]:0: listen: unknown network ",
 		"ListenPacket  [::ffff:127.0.0.1]:0: listen: unknown network ",
 	}},
-	{"the words of a listen on a port in use", func(w *world, r *report) {
+	{"the text of the error of a listen on a port in use", func(w *world, r *report) {
 		w.needIPv6()
 		l := w.listenOn(w.server, "tcp", ":0")
 		_, port, _ := net.SplitHostPort(l.Addr().String())

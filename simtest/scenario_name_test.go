@@ -42,7 +42,7 @@ var nameScenarios = []scenario{
 		`LookupIPAddr: [], DNSError "nowhere.invalid" no such host, not found true`,
 		`LookupNetIP: [], DNSError "nowhere.invalid" no such host, not found true`,
 	}},
-	{"look up no name", func(w *world, r *report) {
+	{"look up an empty name", func(w *world, r *report) {
 		lookup := w.client.Lookup()
 		hosts, err := lookup.LookupHost(w.Context(), "")
 		r.add("LookupHost: %v, %s", hosts, describe(err))
@@ -55,7 +55,7 @@ var nameScenarios = []scenario{
 		`LookupIPAddr: [], DNSError "" no such host, not found true`,
 		`LookupNetIP: [], DNSError "" no such host, not found true`,
 	}},
-	{"look up what is no name", func(w *world, r *report) {
+	{"look up an invalid name", func(w *world, r *report) {
 		for _, name := range []string{"two words", "host:80", "[::1]", "a..b"} {
 			hosts, err := w.client.Lookup().LookupHost(w.Context(), name)
 			r.add("%v, %s", hosts, describe(err))
@@ -76,7 +76,7 @@ var nameScenarios = []scenario{
 			for _, network := range []string{"ip", "ip4", "ip6"} {
 				ips, err := lookup.LookupNetIP(w.Context(), network, name)
 				for i := range ips {
-					ips[i] = ips[i].Unmap() // of sockets, they depend on where the name is known
+					ips[i] = ips[i].Unmap() // on loopback, their form depends on the source of the name
 				}
 				r.add("LookupNetIP %s: %v, %s", network, ips, describe(err))
 			}

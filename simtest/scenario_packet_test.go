@@ -23,7 +23,7 @@ func (w *world) connectedPair() (client, server datagrams) {
 	return w.connect(server.LocalAddr().String()), server
 }
 
-// nothing adds that nothing can be read, after waiting long enough for an arrival.
+// nothing reports whether nothing can be read, after waiting long enough for an arrival.
 func (r *report) nothing(what string, c net.Conn) {
 	_ = c.SetReadDeadline(time.Now().Add(20 * ms))
 	r.read(what, c)
@@ -199,7 +199,7 @@ var packetScenarios = []scenario{
 		`read: "peer", ok`,
 		`read more: "", read: ErrDeadlineExceeded, a timeout`,
 	}},
-	{"two connected sockets get what is theirs", func(w *world, r *report) {
+	{"two connected sockets get their own datagrams", func(w *world, r *report) {
 		a, server := w.connectedPair()
 		b := w.connect(server.LocalAddr().String())
 		r.writeTo("to b", server, "b", b.LocalAddr())
@@ -327,7 +327,7 @@ var packetScenarios = []scenario{
 		"the first: 1000, ok, true",
 		"some: true, all: false, then read: ErrDeadlineExceeded, a timeout",
 	}},
-	{"what was not read is gone with the socket", func(w *world, r *report) {
+	{"unread datagrams are lost with the socket", func(w *world, r *report) {
 		client, server := w.packetPair()
 		r.writeTo("", client, "x", server.LocalAddr())
 		w.arrive()

@@ -23,7 +23,7 @@ var packetErrorScenarios = []scenario{
 		"Write: 0, write: write: message too long",
 		`read: "", read: ErrDeadlineExceeded, a timeout`,
 	}},
-	{"a connected socket is told of a closed port when it reads", func(w *world, r *report) {
+	{"a read of a connected socket reports a closed port", func(w *world, r *report) {
 		client := w.connect(w.closedPort("udp"))
 		r.write("", client, "x")
 		r.read("", client)
@@ -33,7 +33,7 @@ var packetErrorScenarios = []scenario{
 		`read: "", read: read: connection refused`,
 		`read again: "", read: ErrDeadlineExceeded, a timeout`,
 	}},
-	{"a connected socket is told of a closed port when it writes", func(w *world, r *report) {
+	{"a write of a connected socket reports a closed port", func(w *world, r *report) {
 		client := w.connect(w.closedPort("udp"))
 		r.write("first", client, "x")
 		w.arrive()
@@ -48,7 +48,7 @@ var packetErrorScenarios = []scenario{
 		"write third: 1, ok",
 		"write fourth: 0, write: write: connection refused",
 	}},
-	{"a connected socket is told of a closed port once", func(w *world, r *report) {
+	{"a connected socket reports a closed port once", func(w *world, r *report) {
 		client := w.connect(w.closedPort("udp"))
 		r.write("", client, "x")
 		w.arrive()
@@ -99,7 +99,7 @@ var packetErrorScenarios = []scenario{
 		`read first: "", read: read: connection refused`,
 		`read second: "data", ok`,
 	}},
-	{"an unconnected socket is not told of a closed port", func(w *world, r *report) {
+	{"an unconnected socket does not report a closed port", func(w *world, r *report) {
 		client, server := w.packetPair()
 		_ = server.Close()
 		r.writeTo("first", client, "x", server.LocalAddr())
@@ -286,7 +286,7 @@ var packetErrorScenarios = []scenario{
 		"write: 0, write: closed",
 		"read empty: read: closed",
 	}},
-	{"what errors of a UDP socket say about addresses", func(w *world, r *report) {
+	{"addresses in the errors of a UDP socket", func(w *world, r *report) {
 		client, server := w.packetPair()
 		local, remote := client.LocalAddr(), server.LocalAddr()
 		_ = client.SetReadDeadline(time.Now())
@@ -315,7 +315,7 @@ var packetErrorScenarios = []scenario{
 		"SetDeadline: set udp, source nothing, address the client",
 		"in use: listen udp, source nothing, address the server",
 	}},
-	{"what errors of a connected UDP socket say about addresses", func(w *world, r *report) {
+	{"addresses in the errors of a connected UDP socket", func(w *world, r *report) {
 		client, server := w.connectedPair()
 		local, remote := client.LocalAddr(), server.LocalAddr()
 		_ = client.SetReadDeadline(time.Now())

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// loopbackName is this machine's name in the scenarios, known to its name server.
+// loopbackName is the name of this machine in the scenarios, which their name server
+// knows.
 const loopbackName = "server.test"
 
 // newLoopbackResolver returns a resolver that asks a name server which knows one
@@ -47,7 +48,7 @@ func (w *world) dual() (first, second dualAddress) {
 // A dualAddress is one of several addresses of a name.
 type dualAddress struct{ network, ip string }
 
-// listenOnOne listens on one address, on a port that is free on another.
+// listenOnOne listens on one address, on a port that is free on the other address.
 func (w *world) listenOnOne(on, not dualAddress) net.Listener {
 	w.Helper()
 	for {
@@ -66,8 +67,8 @@ func (d dualAddress) on(port net.Addr) net.Addr {
 	return &net.TCPAddr{IP: net.ParseIP(d.ip), Port: portOf(port)}
 }
 
-// A nameServer answers the real resolver: no other name exists, and this one
-// has no other records than its addresses.
+// A nameServer answers the real resolver. It knows one name, which has no records other
+// than its addresses.
 type nameServer struct {
 	name  string
 	addrs []netip.Addr

@@ -59,7 +59,7 @@ var streamScenarios = []scenario{
 		"not all: true, write: ErrDeadlineExceeded, a timeout",
 		"write more: 0, write: ErrDeadlineExceeded, a timeout",
 	}},
-	{"what was written before the deadline can be read", onPair(func(p *pair, r *report) {
+	{"bytes written before the deadline can be read", onPair(func(p *pair, r *report) {
 		_ = p.client.SetWriteDeadline(time.Now().Add(100 * ms))
 		n, err := p.client.Write(make([]byte, 64<<20))
 		r.note("write", err)
@@ -122,7 +122,7 @@ var streamScenarios = []scenario{
 		p.later(func() { _ = p.server.Close() })
 		r.read("blocked", p.client)
 	}), []string{"read blocked: \"\", EOF"}},
-	{"half-close, and the other direction goes on", onPair(func(p *pair, r *report) {
+	{"half-close, and the other direction continues", onPair(func(p *pair, r *report) {
 		p.write(p.client, "question")
 		r.note("CloseWrite", p.client.CloseWrite())
 		r.write("after CloseWrite", p.client, "more")
@@ -199,7 +199,7 @@ var streamScenarios = []scenario{
 		"write still: 8, ok",
 		`read at the server: "possible", ok`,
 	}},
-	{"CloseRead leaves what has arrived", onPair(func(p *pair, r *report) {
+	{"CloseRead keeps bytes that have arrived", onPair(func(p *pair, r *report) {
 		p.write(p.server, "before")
 		p.arrive()
 		r.note("CloseRead", p.client.CloseRead())
@@ -210,7 +210,7 @@ var streamScenarios = []scenario{
 		`read: "before", ok`,
 		`read then: "", EOF`,
 	}},
-	{"what arrives after CloseRead", onPair(func(p *pair, r *report) {
+	{"bytes that arrive after CloseRead", onPair(func(p *pair, r *report) {
 		_ = p.client.CloseRead()
 		r.write("at the server", p.server, "after")
 		p.arrive()
@@ -246,7 +246,7 @@ var streamScenarios = []scenario{
 		"CloseWrite: ok",
 		"CloseWrite again: close: shutdown: transport endpoint is not connected",
 	}},
-	{"what errors of a connection say about addresses", onPair(func(p *pair, r *report) {
+	{"addresses in the errors of a connection", onPair(func(p *pair, r *report) {
 		client, server := p.client.LocalAddr(), p.client.RemoteAddr()
 		_ = p.client.SetReadDeadline(time.Now())
 		_, err := p.client.Read(make([]byte, 1))

@@ -64,7 +64,7 @@ type pair struct {
 	client, server stream
 }
 
-// onPair makes a scenario with a connection.
+// onPair turns a function of a connection into a scenario.
 func onPair(run func(p *pair, r *report)) func(w *world, r *report) {
 	return func(w *world, r *report) {
 		w.Helper()
@@ -81,8 +81,8 @@ func (w *world) write(c io.Writer, s string) {
 	require.NoError(w, err)
 }
 
-// A report is the results of a scenario's calls, in words that are the same for sockets
-// and simulated connections.
+// A report contains the results of a scenario's calls, in words that are the same for
+// sockets and simulated connections.
 type report struct {
 	world *world
 	lines []string
@@ -92,7 +92,7 @@ func (r *report) add(format string, a ...any) {
 	r.lines = append(r.lines, fmt.Sprintf(format, a...))
 }
 
-// result adds what a call returned.
+// result adds the result of a call.
 func (r *report) result(call, what, format string, a ...any) {
 	if what != "" {
 		call += " "
@@ -103,7 +103,7 @@ func (r *report) result(call, what, format string, a ...any) {
 // note adds whether a call succeeded.
 func (r *report) note(what string, err error) { r.result(what, "", "%s", describe(err)) }
 
-// read adds what a read returned.
+// read adds the result of a read.
 func (r *report) read(what string, c io.Reader) {
 	buffer := make([]byte, 100)
 	n, err := c.Read(buffer)
@@ -129,8 +129,8 @@ func (r *report) dialContext(ctx context.Context, what, network, address string)
 	r.result("dial", what, "%s", describe(err))
 }
 
-// listen adds the result of an attempt to listen. What listens is closed when
-// the scenario ends.
+// listen adds the result of an attempt to listen. The listener is closed when the
+// scenario ends.
 func (r *report) listen(what string, n *node, network, address string) {
 	l, err := n.Listen(network, address)
 	if err == nil {
@@ -148,8 +148,7 @@ func (r *report) accept(what string, l net.Listener) {
 	r.result("accept", what, "%s", describe(err))
 }
 
-// readFrom adds what ReadFrom returned, and whether it came from where it
-// should.
+// readFrom adds the result of ReadFrom, and whether the source is the expected one.
 func (r *report) readFrom(what string, c net.PacketConn, from net.Addr) {
 	buffer := make([]byte, 100)
 	n, addr, err := c.ReadFrom(buffer)
@@ -217,7 +216,7 @@ func describeCause(err error) string {
 	return err.Error()
 }
 
-// shape adds what an error says about where it happened.
+// shape adds the operation and the addresses of an error.
 func (r *report) shape(what string, err error, client, server net.Addr) {
 	name := func(addr net.Addr) string {
 		switch {

@@ -20,9 +20,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A world is the environment of a scenario: a network with a client's host and a
-// server's. On loopback both are this machine, in the simulator they are two hosts or
-// one.
+// A world is the environment of a scenario: a network with the host of a client and the
+// host of a server. On loopback both hosts are this machine; in the simulator they are
+// two hosts or one.
 type world struct {
 	*testing.T
 	client, server *node
@@ -39,7 +39,7 @@ type node struct {
 	other  string // another IPv4 address
 }
 
-// A network is what a host offers.
+// A network is the interface of a host's network.
 type network interface {
 	Listen(network, address string) (net.Listener, error)
 	ListenPacket(network, address string) (net.PacketConn, error)
@@ -78,8 +78,8 @@ type hosts struct{ *simtest.Host }
 
 func (h hosts) Lookup() resolver { return h.Resolver() }
 
-// eachWorld runs a scenario on loopback, between two simulated hosts, with a
-// seed as well, and on one.
+// eachWorld runs a scenario on loopback, between two simulated hosts, with and without
+// a seed, and on a single simulated host.
 func eachWorld(t *testing.T, scenario func(w *world)) {
 	t.Run("loopback", func(t *testing.T) {
 		if runtime.GOOS != "linux" {
@@ -110,7 +110,7 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 	t.Run("simulated over TCP", simulated(netem.TCP{Congestion: netem.Reno}, 0, "client", "server"))
 }
 
-// ownLoopback returns a loopback address that almost certainly nobody else uses.
+// ownLoopback returns a loopback address that almost certainly no other program uses.
 func ownLoopback() string {
 	number := rand.Uint32()
 	return netip.AddrFrom4([4]byte{127, byte(number>>16) | 1, byte(number >> 8), byte(number) | 1}).String()
@@ -148,7 +148,7 @@ func (w *world) needIPv6() {
 const unknownName = "nowhere.invalid"
 
 // needNameServer skips the rest if this machine has no name server. Listening on a name
-// asks it; dials and lookups ask another.
+// asks it; dials and lookups ask the scenario's own.
 func (w *world) needNameServer() {
 	if w.simulated {
 		return
@@ -265,7 +265,7 @@ func (w *world) packets(n *node, network, address string) datagrams {
 	return conn.(datagrams)
 }
 
-// connect opens a UDP socket on the client's host that is connected.
+// connect opens a connected UDP socket on the client's host.
 func (w *world) connect(address string) datagrams {
 	w.Helper()
 	conn, err := w.client.DialContext(w.Context(), "udp", address)

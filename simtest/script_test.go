@@ -94,7 +94,7 @@ func TestSkew(t *testing.T) {
 	})
 }
 
-// Names resolve to hosts, or as a test wants them to.
+// Names resolve to hosts, or as a test has set them.
 func TestResolver(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		a, b := sim.Host("a"), sim.Host("b")

@@ -127,7 +127,7 @@ func TestSearchPlanGarbage(t *testing.T) {
 	}
 }
 
-// The name of a report's file may contain the package.
+// The name of a report's file can contain the package.
 func TestSearchReportFile(t *testing.T) {
 	name, err := reportFile(filepath.Join(t.TempDir(), "%p.json"))
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestWorkerVariable(t *testing.T) {
 	assert.Equal(t, "SIMTEST_WORKER="+decimal(os.Getpid())+":3:4:2:7:TestX/a:b", w.variable(3, 4))
 	assert.Nil(t, thisWorker())
 	for _, text := range []string{"", "x", decimal(os.Getpid()) + ":3:4:2:7:TestX", "1:x:4:2:7:TestX", "1:3:4:2"} {
-		assert.Nil(t, workerOf(text, 1), "it would take files that are not its own")
+		assert.Nil(t, workerOf(text, 1), "it would use files that are not its own")
 	}
 	assert.Equal(t, []string{"A=1", "GORACE=atexit_sleep_ms=0 halt_on_error=1"},
 		workerEnvironment([]string{"A=1", "GORACE=halt_on_error=1", "SIMTEST_WORKER=1:3:4:1:7:TestX"}))

@@ -24,7 +24,7 @@ func TestExampleSearch(testT *testing.T) {
 }
 
 // Whatever the order of two writers, and whatever is lost, the reader gets a whole line
-// from each of them.
+// from each writer.
 func ExampleSearch() {
 	link := netem.Link{Latency: 50 * ms, Jitter: netem.Jitter{Deviation: 20 * ms}, Loss: netem.Loss{Random: 0.05}}
 	search := simtest.Search{Config: simtest.Config{Link: link}, Seeds: 20}
@@ -52,9 +52,9 @@ func ExampleSearch() {
 }
 
 // A client that dials only once does not survive every fault. The search finds a seed
-// that shows this, removes the faults that are not needed, and writes the rest to
-// testdata/simtest: a replay file, which runs before the seeds from then on, until the
-// client is fixed. Here that is
+// that shows this, removes the faults that are not needed, and writes the others to a
+// replay file in testdata/simtest, which from then on runs before the seeds, until the
+// client is fixed. Here the file contains
 //
 //	seed 0
 //	quiet 51s
@@ -90,7 +90,8 @@ func ExampleSearch_shrinking() {
 	})
 }
 
-// The example's search fails in a separate process, and writes that replay file.
+// The example's search fails in a separate process, and writes the replay file that its
+// comment shows.
 func TestExampleSearchShrinking(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "shrinking", "SIMTEST_SHRINK=5m")

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The beginning and the end of a seed's output are kept, and nothing of other seeds'
-// output. The file does not grow forever.
+// The beginning and the end of a seed's output are kept, without output of other seeds.
+// The file does not grow forever.
 func TestSearchOutput(t *testing.T) {
 	p := &searchProcess{}
 	printer, err := p.openOutput()

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The dump of a terminated worker has the user's goroutines, first those that do not
-// wait for the simulation.
+// The dump of a terminated worker lists the user's goroutines, beginning with those
+// that do not wait for the simulation.
 func TestDumpBubbles(t *testing.T) {
 	own := "goroutine 3 [select (durable), synctest bubble 1]:\n" + ownPackage + ".(*Sim).loop()\n\t/x/loop.go:1 +0x5\ncreated by x/y.z in goroutine 2\n\t/x/y.go:3"
 	waits := "goroutine 4 [select (durable), synctest bubble 1]:\nx/y.wait()\n\t/x/y.go:1 +0x5"

@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// bugVariable gives the program of the tests of replays its bug.
+// bugVariable enables the bug in the programs that the tests of replays run.
 const bugVariable = "SIMTEST_SEARCHED_BUG"
 
 // searchedReplays are the programs of TestSearched for the tests of replays.
@@ -78,8 +78,8 @@ func (run *searchRun) ran(t *testing.T, file string) string {
 
 const crashOfA = "fault 3s crash a for 1s"
 
-// The replay files of a test run before its seeds, and one that fails is a failure of
-// the search.
+// The replay files of a test run before its seeds, and a replay that fails makes the
+// search fail.
 func TestReplayFilesRunFirst(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -115,15 +115,15 @@ func TestReplayFilesRunFirst(t *testing.T) {
 
 	require.NoError(t, os.Remove(filepath.Join(folder, "ran")))
 	run = runSearchIn(t, folder, "crash", "-test.cpu=1")
-	require.NoError(t, run.err, "the bug is mended\n%s", run.output)
+	require.NoError(t, run.err, "the bug is fixed\n%s", run.output)
 	assert.Equal(t, "70\n71\n0\n1\n2\n3\n4\n", run.ran(t, "ran"))
 	assert.Contains(t, run.output, "\n        2 replay files passed.\n")
 	assert.NotContains(t, run.output, ".replay")
 	assert.NotContains(t, run.output, "fail")
 }
 
-// One replay file runs alone, in the test's own process; with SIMTEST_SEED none run,
-// and of several machines only the first runs them.
+// With SIMTEST_REPLAY one replay file runs alone, in the test's own process. With
+// SIMTEST_SEED no replay runs, and of several machines only the first one runs replays.
 func TestReplayRunsAlone(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -150,7 +150,7 @@ func TestReplayRunsAlone(t *testing.T) {
 	assert.Equal(t, "70\n71\n", run.ran(t, "ran"), "in the test's own process they are first as well")
 }
 
-// Of several searches of a test, each runs its own files.
+// If a test has several searches, each of them runs its own replay files.
 func TestReplaysOfSeveralSearches(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -205,8 +205,8 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 	assert.Contains(t, run.output, `simtest: SIMTEST_REPLAY is "x", and SIMTEST_SEED is set as well`)
 }
 
-// A schedule with a host that is never created fails, by name.
-func TestReplayOfAHostThatIsNone(t *testing.T) {
+// A schedule with a host that is never created fails, and the failure names the host.
+func TestReplayOfAnUnknownHost(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	writeReplay(t, folder, "a.replay", "seed 70", "quiet 10s", "fault 1s kill nobody for 1s")
@@ -220,8 +220,8 @@ func TestReplayOfAHostThatIsNone(t *testing.T) {
 	assert.Contains(t, run.reports[0].Groups[0].Output, "fault 1s kill nobody for 1s")
 }
 
-// A replay that fails says whether it is the recorded run.
-func TestReplayTellsWhetherItIsTheSame(t *testing.T) {
+// The failure of a replay reports whether the run is the recorded one.
+func TestReplayReportsWhetherTheRunIsTheSame(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	text := "simtest-replay 1\ngo go1.25\nseed 70\n" + crashOfA + "\nmessage host a is gone\ndigest 0123456789abcdef\n"

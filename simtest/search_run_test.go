@@ -51,7 +51,7 @@ func (s *fakeServer) do(job searchJob, giveUp <-chan struct{}) searchOutcome {
 
 func (s *fakeServer) close() { s.closed = true }
 
-// searchRunWith runs a search with fake workers, which do what outcome says.
+// searchRunWith runs a search with fake workers, whose results outcome returns.
 func searchRunWith(t *testing.T, s Search, variables map[string]string, workers int, outcome func(job searchJob, server *fakeServer) searchOutcome) *fakeSearch {
 	h := searchRunOf(t, s, variables, outcome)
 	h.run(workers)
@@ -97,7 +97,7 @@ func failedWith(message string) searchOutcome {
 	return searchOutcome{searchResult: searchResult{Failed: true}, output: "    x.go:1: " + message + "\n"}
 }
 
-// Long-running jobs are named, by the progress and when the search is over.
+// The progress, and the summary at the end, name long-running jobs.
 func TestSearchRunNamesUnfinishedSeeds(t *testing.T) {
 	for long, want := range map[time.Duration][]string{
 		0:         {"Seed 2 had not ended after 0s of real time. To run it again:\nSIMTEST_SEED=2 run"},
@@ -121,8 +121,8 @@ func TestSearchRunNamesUnfinishedSeeds(t *testing.T) {
 	}
 }
 
-// Each seed runs once, and a worker that has died, or in which something is left of a
-// seed, is replaced.
+// Each seed runs once. A worker is replaced if it has died, or if something of a seed
+// is left in it.
 func TestSearchRunReplacesWorkers(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 20, StopAfter: -1}, nil, 3, func(job searchJob, server *fakeServer) searchOutcome {
 		assert.False(t, server.spent)
@@ -151,7 +151,7 @@ func TestSearchRunReplacesWorkers(t *testing.T) {
 }
 
 // A seed that crashed because of a pool runs again without KeepPools, and so do all
-// after it.
+// seeds after it.
 func TestSearchRunPools(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 6}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 2 && job.KeepPools {
@@ -173,8 +173,8 @@ func TestSearchRunPools(t *testing.T) {
 	assert.Equal(t, 1, h.failed)
 }
 
-// A seed that may not be the cause runs again, alone: if its worker had run others
-// before it used too much memory, and if it was killed from outside.
+// A seed that may not be the cause runs again, alone: if its worker used too much
+// memory after other seeds, or was killed from outside.
 func TestSearchRunDoubts(t *testing.T) {
 	died := func(o searchOutcome) searchOutcome {
 		o.died, o.Failed = "x", true
@@ -227,7 +227,7 @@ func TestSearchRunDoubts(t *testing.T) {
 	}
 }
 
-// It runs alone even if a different worker takes it.
+// Such a seed runs alone even if a different worker takes it.
 func TestSearchRunAlone(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 3}, nil, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 1 {
@@ -251,7 +251,7 @@ func TestSearchRunFresh(t *testing.T) {
 	}
 }
 
-// StopAfter counts different failures, not seeds.
+// StopAfter counts groups of failures, not seeds.
 func TestSearchRunStopsAfter(t *testing.T) {
 	outcome := func(job searchJob, server *fakeServer) searchOutcome {
 		return failedWith([]string{"a 1", "a 2", "a 3", "b", "a 4", "c"}[job.Seed%6])
@@ -295,8 +295,8 @@ func TestSearchRunEnds(t *testing.T) {
 	assert.ErrorContains(t, newSearchRun(&Search{}, plan, "TestX", 1).endBefore(time.Now().Add(time.Minute)), "SIMTEST_TIME is 10m0s, and go test's -timeout ends the process in 1m0s: give a longer")
 }
 
-// The summary says when nothing new has been found for long, and the progress of each
-// shard.
+// The summary says if nothing new has been found for long, and shows the progress of
+// each shard.
 func TestSearchRunSummary(t *testing.T) {
 	h := searchRunWith(t, Search{Seeds: 100, StopAfter: -1}, map[string]string{"SIMTEST_SHARD": "2/2"}, 1, func(job searchJob, server *fakeServer) searchOutcome {
 		if job.Seed == 51 || job.Seed == 53 {
@@ -312,7 +312,7 @@ func TestSearchRunSummary(t *testing.T) {
 	assert.Contains(t, text, "\n2 seeds failed, in 1 way:\n\n1. 2 seeds, 51, 53: read 51 (x.go:1)\n        x.go:1: read 51\nTo run seed 51 again:\nSIMTEST_SEED=51 run")
 
 	few := searchRunWith(t, Search{Seeds: 10}, nil, 1, passed)
-	assert.NotContains(t, few.summary(1), "nothing new", "ten seeds tell nothing")
+	assert.NotContains(t, few.summary(1), "nothing new", "ten seeds are too few")
 
 	h.plan.report = filepath.Join(t.TempDir(), "report")
 	require.NoError(t, h.report(1))

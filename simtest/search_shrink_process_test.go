@@ -53,7 +53,7 @@ var searchedShrinks = map[string]func(t *testing.T){
 const manyRestarts = 40
 
 // takesItsTime is a simulation that takes some processor time, and fails if its host is
-// restarted often.
+// restarted many times.
 func takesItsTime(t *testing.T, sim *simtest.Sim) {
 	appendTo(t, "slow", "x")
 	starts, sum := 0, 0
@@ -72,7 +72,7 @@ func takesItsTime(t *testing.T, sim *simtest.Sim) {
 }
 
 // losesAHost is a simulation that fails if one of its hosts crashes while another is cut
-// off. An environment variable, bugVariable, says how it fails.
+// off. The environment variable bugVariable selects the way in which it fails.
 func losesAHost(t *testing.T, sim *simtest.Sim) {
 	bug := os.Getenv(bugVariable)
 	lost := make(chan time.Duration, 100)
@@ -113,8 +113,8 @@ func losesAHost(t *testing.T, sim *simtest.Sim) {
 	}
 }
 
-// lostWith runs a search of losesAHost with a bug, and returns the group of failures that
-// it finds.
+// lostWith runs a search of losesAHost with a bug, and returns the run and the group of
+// failures found.
 func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group) {
 	run := runSearch(t, "lost", append(words, bugVariable+"="+bug, "SIMTEST_SHRINK=5m")...)
 	require.Error(t, run.err, run.output)
@@ -123,7 +123,7 @@ func lostWith(t *testing.T, bug string, words ...string) (searchRun, sweep.Group
 	return run, run.reports[0].Groups[0]
 }
 
-// Whichever way a failure ends its process, it is shrunk to the same few faults, with any
+// A failure is shrunk to the same few faults however it ends its process, with any
 // number of workers.
 func TestSearchShrinks(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -156,7 +156,7 @@ func TestSearchShrinks(t *testing.T) {
 	}
 }
 
-// Shrinking a failure leaves two traces: one of the seed, and one of the final run.
+// Shrinking a failure leaves two traces: of the seed's run, and of the final run.
 func TestSearchShrinksWithTraces(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -78,7 +78,7 @@ func TestSearchRunShrinks(t *testing.T) {
 		entries, err := os.ReadDir(filepath.Join(folder, "TestX"))
 		require.NoError(t, err)
 		assert.Len(t, entries, 1)
-		assert.EqualValues(t, 20, h.done, "what is run to make it smaller is no seed")
+		assert.EqualValues(t, 20, h.done, "runs of the shrinker are not counted as seeds")
 		assert.Equal(t, 2, h.failed)
 	}
 	for _, text := range texts {
@@ -124,7 +124,7 @@ func TestSearchRunWhereNoFileCanBeWritten(t *testing.T) {
 }
 
 // A failure that is not reproduced is not shrunk, and no file is written. The report
-// says how two runs differ, or that they do not.
+// shows the difference between two runs, or says that there is none.
 func TestSearchRunThatDoesNotRepeat(t *testing.T) {
 	for report, want := range map[string]string{
 		"simtest: two runs with one seed differ, from event 3 on\n": "\nsimtest: two runs with one seed differ, from event 3 on",
@@ -158,7 +158,8 @@ func TestSearchRunThatDoesNotRepeat(t *testing.T) {
 	}
 }
 
-// A failure that ends its process has reported its faults before.
+// The faults of a failure that ends its process are known from the worker's earlier
+// reports.
 func TestSearchRunShrinksCrashes(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && hasBoth(r) })
 	h := searchRunWithReplays(t, t.TempDir(), Search{Seeds: 5}, 2, func(job searchJob, server *fakeServer) searchOutcome {
@@ -197,7 +198,7 @@ func TestSearchRunThatHasNoTimeToShrink(t *testing.T) {
 			g := h.groupsLocked()[0]
 			assert.Contains(t, g.Note, "it was enough.")
 			if after == 0 && dies {
-				assert.Empty(t, g.ReplayText, "nobody knows its faults")
+				assert.Empty(t, g.ReplayText, "its faults are unknown")
 				continue
 			}
 			assert.Contains(t, g.ReplayText, "crash b")
@@ -216,7 +217,8 @@ func TestSearchRunThatDoesNotShrink(t *testing.T) {
 	}
 }
 
-// A failed replay file belongs to its group, so no other is written for the group.
+// A failed replay file belongs to its group of failures, so no other file is written
+// for the group.
 func TestSearchRunWithAReplayThatFails(t *testing.T) {
 	folder := t.TempDir()
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed%2 == 1 && hasBoth(r) })
@@ -244,7 +246,7 @@ func TestSearchRunWithAReplayThatFails(t *testing.T) {
 	assert.Len(t, entries, 1)
 }
 
-// During shrinking the progress says so, and go test's -timeout ends it.
+// The progress reports shrinking, and go test's -timeout ends it.
 func TestSearchRunShrinksUntilTheTimeout(t *testing.T) {
 	fails := failsIf(t, sixFaults, func(r *replay) bool { return r.seed == 3 && len(r.schedule) == 6 })
 	var told []string

@@ -173,7 +173,7 @@ func runSearch(t *testing.T, program string, words ...string) (run searchRun) {
 	return runSearchIn(t, t.TempDir(), program, words...)
 }
 
-// runSearchIn runs it in a folder that has files.
+// runSearchIn is runSearch in a given folder, which may contain files.
 func runSearchIn(t *testing.T, folder, program string, words ...string) (run searchRun) {
 	run.folder = folder
 	command := searchCommand(t, program, run.folder)
@@ -234,7 +234,7 @@ func TestSearchStops(t *testing.T) {
 	assert.Empty(t, run.reports)
 	run = runSearch(t, "pass", "-test.fuzz=^FuzzNothing$", "-test.fuzzcachedir="+t.TempDir())
 	require.NoError(t, run.err, run.output)
-	assert.Equal(t, 1, strings.Count(run.output, "a line before"), "so it does while go test -fuzz runs")
+	assert.Equal(t, 1, strings.Count(run.output, "a line before"), "so it runs while go test -fuzz runs")
 	assert.Empty(t, run.reports)
 	run = runSearch(t, "pass", "SIMTEST_SEEDS=1")
 	require.NoError(t, run.err, run.output)

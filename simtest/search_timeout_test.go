@@ -11,7 +11,7 @@ import (
 func TestWorkerTimeout(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		share    float64 // of real time, that is the worker's own
+		share    float64 // of real time, in which the worker runs
 		progress bool
 		want     time.Duration
 	}{
@@ -61,6 +61,6 @@ func TestWorkerTimeoutOfProcess(t *testing.T) {
 	w := newWorkerTimeout(30*time.Millisecond, 1<<30) // there is no such process
 	assert.False(t, w.isOver())
 	time.Sleep(30 * time.Millisecond)
-	assert.True(t, w.isOver(), "what cannot be told does not make it longer")
+	assert.True(t, w.isOver(), "unknown processor time does not extend the time-out")
 	assert.False(t, w.isToAsk(), "there is no time for answers")
 }

@@ -39,7 +39,7 @@ func TestSearchInterrupted(t *testing.T) {
 		for _, pid := range workers {
 			group, err := syscall.Getpgid(pid)
 			require.NoError(t, err)
-			assert.Equal(t, pid, group, "what a terminal sends to a group does not reach the worker")
+			assert.Equal(t, pid, group, "a signal that a terminal sends to a group does not reach the worker")
 		}
 		if target := command.Process.Pid; sig == syscall.SIGINT { // a terminal sends it to the whole process group
 			require.NoError(t, syscall.Kill(-target, sig))

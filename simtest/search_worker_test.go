@@ -148,9 +148,9 @@ func parentOfSearch(t *testing.T) (pid int) {
 }
 
 // However a seed fails, exactly that seed is reported, with its output.
-func TestSearchMisfortunes(t *testing.T) {
+func TestSearchReportsEachFailure(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("a process that is killed is not told apart there")
+		t.Skip("a killed process cannot be distinguished there")
 	}
 	t.Parallel()
 	run := runSearch(t, "misfortunes")
@@ -174,7 +174,7 @@ func TestSearchMisfortunes(t *testing.T) {
 		{"panic: a bug of the test's own", "search_worker_test.go", "goroutine", []uint64{11}},
 		{"simtest: everything is blocked forever because of a mutex", "", "a goroutine waits for a mutex", []uint64{14}},
 	}
-	if simtest.Overlay().Time { // time goes on while someone waits for a mutex
+	if simtest.Overlay().Time { // time goes on while a goroutine waits for a mutex
 		want[len(want)-1].message, want[len(want)-1].output = "simtest: goroutines that still run 1m0s after the simulation has ended:", "1 in sync.Mutex.Lock: "
 	}
 	if raceEnabled {
@@ -235,7 +235,7 @@ func TestSearchMistakes(t *testing.T) {
 	}
 }
 
-// Workers keep pools until one crashes because of that.
+// Workers keep pools until a worker crashes because of a pool.
 func TestSearchPools(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "pools", "-test.cpu=1")

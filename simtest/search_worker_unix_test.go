@@ -22,7 +22,7 @@ func TestInheritedFilesArePolled(t *testing.T) {
 	require.NoError(t, err)
 	file := inheritedFile(uintptr(number))
 	defer file.Close()
-	require.NoError(t, file.SetReadDeadline(time.Now()), "only what is polled has deadlines")
+	require.NoError(t, file.SetReadDeadline(time.Now()), "only polled files have deadlines")
 	_, err = file.Read(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 }

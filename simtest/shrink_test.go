@@ -42,7 +42,7 @@ func shrinkWith(r *replay, limit int, fails func(r *replay) bool) *shrinker {
 	return s
 }
 
-// isCutOff reports whether nothing gets from one host to another at a time.
+// isCutOff reports whether the path from one host to another is cut at a time.
 func isCutOff(r *replay, from, to string, at time.Duration) bool {
 	for _, f := range r.schedule {
 		if f.kind != partitionFault || at < f.at || at >= f.end() {
@@ -85,7 +85,7 @@ func TestShrinkToNothing(t *testing.T) {
 	assert.Equal(t, time.Second, s.best.quiet)
 	assert.Equal(t, 2, s.runs)
 	s = shrinkWith(&replay{seed: 3}, maxShrinkRuns, func(*replay) bool { return true })
-	assert.Zero(t, s.runs, "without chaos there is nothing to make smaller")
+	assert.Zero(t, s.runs, "without chaos there is nothing to shrink")
 }
 
 // A failure that needs all faults keeps them.
@@ -98,8 +98,8 @@ func TestShrinkNothing(t *testing.T) {
 	assert.False(t, s.ended)
 }
 
-// A few of many faults are found, wherever they are.
-func TestShrinkFindsThoseThatItTakes(t *testing.T) {
+// The few necessary faults are found among many, wherever they are.
+func TestShrinkFindsTheNecessaryFaults(t *testing.T) {
 	r := manyFaults(t, "")
 	for i := range r.schedule {
 		for j := i % 3; j < i; j += 3 {
@@ -113,7 +113,7 @@ func TestShrinkFindsThoseThatItTakes(t *testing.T) {
 	}
 }
 
-// It ends at the limit of runs, or when time is up, with the best so far.
+// Shrinking ends at the limit of runs, or when time is up, with the best replay so far.
 func TestShrinkEnds(t *testing.T) {
 	r := manyFaults(t, "")
 	half := len(r.schedule) / 2
@@ -152,7 +152,7 @@ func TestShrinkTriesOnlyValidFaults(t *testing.T) {
 	}
 }
 
-// newText returns a replay's text as it is in a file.
+// newText returns a replay's text as in a file.
 func newText(r *replay) string {
 	whole := *r
 	whole.goVersion = "go1.26"

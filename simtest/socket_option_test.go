@@ -20,12 +20,12 @@ type buffers interface {
 	SetWriteBuffer(bytes int) error
 }
 
-// overCUBIC runs a simulation with TCP as the kernel has it, and links of 50 ms.
+// overCUBIC runs a simulation with the kernel's TCP, and links of 50 ms.
 func overCUBIC(t *testing.T, congestion netem.Congestion, f func(t *testing.T, sim *simtest.Sim)) {
 	simtest.Config{TCP: netem.TCP{Congestion: congestion}, Link: netem.Link{Latency: latency}, KeepPools: true}.Run(t, f)
 }
 
-// accepted returns how much can be written if the peer reads nothing.
+// accepted returns the number of bytes that can be written if the peer reads nothing.
 func accepted(t *testing.T, c net.Conn) int {
 	require.NoError(t, c.SetWriteDeadline(time.Now().Add(10*time.Second)))
 	n, err := c.Write(make([]byte, 16<<20))
@@ -48,7 +48,7 @@ func TestBuffersOfSockets(t *testing.T) {
 		client, server := connected(t, sim)
 		require.NoError(t, client.(buffers).SetWriteBuffer(1))
 		require.NoError(t, server.(buffers).SetReadBuffer(1))
-		assert.Equal(t, 1<<20, accepted(t, client), "they change nothing on an ideal stream")
+		assert.Equal(t, 1<<20, accepted(t, client), "the options change nothing on an ideal stream")
 	})
 }
 

@@ -28,7 +28,7 @@ func overTCP(t *testing.T, config simtest.Config, f func(t *testing.T, sim *simt
 	config.Run(t, f)
 }
 
-// readError returns a reader's error, and its time.
+// readError returns the time and the error of a read.
 func readError(t *testing.T, sim *simtest.Sim, c net.Conn) (time.Duration, error) {
 	t.Helper()
 	n, err := c.Read(make([]byte, 10))
@@ -36,8 +36,8 @@ func readError(t *testing.T, sim *simtest.Sim, c net.Conn) (time.Duration, error
 	return sim.Elapsed(), err
 }
 
-// timeToNotice cuts off a, to which b has sent a byte, and returns how long it takes a
-// reader to learn that its peer is gone.
+// timeToNotice cuts off a, to which b has sent a byte, and returns the time until a
+// reader learns that its peer is gone.
 func timeToNotice(t *testing.T, sim *simtest.Sim, client, server net.Conn) time.Duration {
 	t.Helper()
 	write1(t, server, 'x')
@@ -50,8 +50,8 @@ func timeToNotice(t *testing.T, sim *simtest.Sim, client, server net.Conn) time.
 }
 
 // A reader whose peer has vanished learns of it after 15 s and nine probes, even after
-// many successful ones: here a month after anything was sent.
-func TestSilentReaderHearsThatItsPeerIsGone(t *testing.T) {
+// many successful probes: here a month after the last data.
+func TestSilentReaderLearnsThatItsPeerIsGone(t *testing.T) {
 	for name, vanish := range map[string]func(sim *simtest.Sim){
 		"crash":     func(sim *simtest.Sim) { sim.Host("b").Crash() },
 		"partition": func(sim *simtest.Sim) { sim.Partition([]string{"a"}) },
@@ -109,7 +109,7 @@ func TestHealthyIdleConnectionsCostNothing(t *testing.T) {
 	})
 }
 
-// SetKeepAlive and similar methods change when a peer is given up, as on a
+// SetKeepAlive and similar methods change the time after which a peer is given up, as on a
 // *net.TCPConn.
 func TestSetKeepAlive(t *testing.T) {
 	type keeper interface {
@@ -150,7 +150,7 @@ func TestSetKeepAlive(t *testing.T) {
 	}
 }
 
-// With a user timeout the peer is given up at the first probe after it.
+// With a user timeout, the peer is given up at the first probe after the timeout.
 func TestUserTimeout(t *testing.T) {
 	overTCP(t, simtest.Config{TCP: netem.TCP{UserTimeout: 10 * time.Second}}, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -214,7 +214,7 @@ func TestCloseWriteOnAPausedHost(t *testing.T) {
 	})
 }
 
-// The longest durations become Linux's longest periods, and do no harm.
+// The longest durations become Linux's longest periods, and have no other effects.
 func TestKeepAliveOfTheLongestPeriods(t *testing.T) {
 	const longest = 32_767 * time.Second
 	for name, test := range map[string]struct {

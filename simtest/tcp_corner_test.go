@@ -37,7 +37,7 @@ func TestQueueThatGrows(t *testing.T) {
 }
 
 // The reset from a host that does not know a connection can be lost. The sender
-// retransmits, and gets another.
+// retransmits, and gets another reset.
 func TestAnswerOfARestartedHostIsLost(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, _ := connected(t, sim)
@@ -82,7 +82,7 @@ func TestOrderOfAPausedHost(t *testing.T) {
 	}
 }
 
-// Dials of one instant that a crash ends return in a fixed order.
+// Dials that began at one instant, and that a crash ends, return in a fixed order.
 func TestOrderOfDialsAtACrash(t *testing.T) {
 	repeats(t, 60, func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -167,7 +167,7 @@ func TestDialOfAPausedHostThatCrashes(t *testing.T) {
 	})
 }
 
-// A closed end that has given up answers as if it had never been.
+// A closed end that has given up answers as if it had never existed.
 func TestAnswerOfAClosedEndThatHasGivenUp(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -206,7 +206,7 @@ func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
 		require.NoError(t, peer.Close()) // sent at 0, again at 0.2 s, 0.6 s, 1.4 s
 		time.Sleep(time.Second)
 		sim.Heal()
-		_, err := conn.Write([]byte("x")) // at the closed peer at 1.1 s
+		_, err := conn.Write([]byte("x")) // arrives at the closed peer at 1.1 s
 		require.NoError(t, err)
 		_, err = conn.Read(make([]byte, 1))
 		assert.ErrorIs(t, err, syscall.ECONNRESET)
@@ -215,7 +215,7 @@ func TestResetIsNotHeldUpByALostEnd(t *testing.T) {
 }
 
 // A lost reset is not retransmitted: nothing remembers the connection.
-func TestALostResetIsLost(t *testing.T) {
+func TestLostResetIsNotRetransmitted(t *testing.T) {
 	simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * time.Millisecond}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
 		_, err := conn.Write([]byte("unread"))
@@ -246,7 +246,7 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 			time.Sleep(time.Second)
 			sim.Heal()
 		}, syscall.ECONNRESET, 1600 * ms},
-		{"the room is made known in vain", func(sim *simtest.Sim, peer net.Conn) {
+		{"the window update is lost", func(sim *simtest.Sim, peer net.Conn) {
 			sim.PartitionOneWay([]string{"b"}, []string{"a"})
 			_, err := io.ReadFull(peer, make([]byte, 1<<20))
 			assert.NoError(t, err)
@@ -254,7 +254,7 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 			time.Sleep(time.Second)
 			sim.Heal()
 		}, syscall.ECONNRESET, 1600 * ms},
-		{"the room is made known in vain, and the close comes later", func(sim *simtest.Sim, peer net.Conn) {
+		{"the window update is lost, and the close comes later", func(sim *simtest.Sim, peer net.Conn) {
 			sim.PartitionOneWay([]string{"b"}, []string{"a"})
 			_, err := io.ReadFull(peer, make([]byte, 1<<20))
 			assert.NoError(t, err)
@@ -341,7 +341,7 @@ func TestOrderOfWritersWhenHealed(t *testing.T) {
 	})
 }
 
-// Bytes that arrived before a reset can be read after it, whatever comes later.
+// Bytes that arrived before a reset can be read after it, whatever arrives later.
 func TestUnreadBytesBeforeAReset(t *testing.T) {
 	simtest.Config{Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)

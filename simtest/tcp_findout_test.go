@@ -50,8 +50,8 @@ func TestWriterFindsOutThatTheOtherEndHasGivenUp(t *testing.T) {
 	})
 }
 
-// An end that has ended its stream learns of it if the other host crashed before that
-// arrived.
+// An end that has ended its stream learns that the other host crashed before the end of
+// the stream arrived.
 func TestEndOfStreamToAHostThatHasCrashed(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
@@ -65,7 +65,7 @@ func TestEndOfStreamToAHostThatHasCrashed(t *testing.T) {
 	})
 }
 
-// So does an end whose peer has given up.
+// An end also learns that its peer has given up.
 func TestEndOfStreamToAnEndThatHasGivenUp(t *testing.T) {
 	ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		conn, peer := connected(t, sim)
@@ -83,7 +83,7 @@ func TestEndOfStreamToAnEndThatHasGivenUp(t *testing.T) {
 }
 
 // A host that crashes while a dial is in flight does not refuse it.
-func TestDialIsOnItsWayWhenTheHostCrashes(t *testing.T) {
+func TestDialInFlightWhenTheHostCrashes(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Latency: time.Second})
 		_, err := sim.Host("b").Listen("tcp", ":1")
@@ -106,7 +106,7 @@ func TestDialReportsTheFirstAddressError(t *testing.T) {
 	})
 }
 
-// A host that has crashed does not retransmit what was lost before.
+// A host that has crashed does not retransmit bytes that were lost before.
 func TestNothingComesFromACrashedHost(t *testing.T) {
 	var crashed bool
 	note := func(e trace.Event) {
@@ -147,7 +147,7 @@ func TestASecondReset(t *testing.T) {
 
 // Lost data is retransmitted when its acknowledgement is overdue, which depends on both
 // directions.
-func TestTimeToSendAgainIsThatOfTheRoundTrip(t *testing.T) {
+func TestRetransmissionTimeDependsOnTheRoundTrip(t *testing.T) {
 	for back, want := range map[time.Duration]time.Duration{0: 200 * ms, 500 * ms: 600 * ms} {
 		ideal.Run(t, func(t *testing.T, sim *simtest.Sim) {
 			conn, peer := connected(t, sim)

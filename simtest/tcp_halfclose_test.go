@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A connection that both ends have closed for writing cannot be closed again in
-// one direction, as soon as the end knows: when its own end of stream has been
-// acknowledged, and not when it has arrived.
+// A connection that both ends have closed for writing cannot be closed again in one
+// direction. This holds as soon as the end knows: when its own end of stream has been
+// acknowledged, and not already when that has arrived.
 func TestHalfCloseAfterBothEnds(t *testing.T) {
 	checkHalfCloseAfterBothEnds(t, netem.TCP{Congestion: netem.Unlimited})
 	checkHalfCloseAfterBothEnds(t, netem.TCP{Congestion: netem.Reno})

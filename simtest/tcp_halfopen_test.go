@@ -17,7 +17,7 @@ import (
 )
 
 // A connection whose SYN-ACK was lost ends with its listener: a crashed machine does
-// not retransmit it, and one that is up refuses the next SYN, since there is no
+// not retransmit it, and a machine that is up refuses the next SYN, since there is no
 // listener.
 func TestHalfOpenConnectionsGoWithTheListener(t *testing.T) {
 	const refused = 1000*ms + 2*latency // the second SYN is
@@ -69,7 +69,7 @@ func TestRestartedListenerAnswersTheNextSYN(t *testing.T) {
 }
 
 // A host that crashes before the handshake has ended there does not retransmit the
-// SYN-ACK, which would tell the other end that it is up.
+// SYN-ACK, which would tell the other end that the host is up.
 func TestCrashBeforeTheHandshakeHasEnded(t *testing.T) {
 	overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		_, err := sim.Host("b").Listen("tcp", ":1")

@@ -16,7 +16,7 @@ import (
 )
 
 // kernelExceptions are figures that the kernel shows in about one run of seven,
-// although nothing on the path is random: its timers and scheduling are.
+// although nothing on the path is random: the kernel's timers and scheduling are.
 var kernelExceptions = map[string]bool{
 	"10M-20ms-q1 100000 reno p90":     true,
 	"1G-100ms-q0.1 1000000 cubic p90": true,
@@ -58,9 +58,9 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 	}
 }
 
-// scenarioExceptions are figures that differ by more. Which of four flows that fill a
-// queue is ahead is random, and the kernel sends each of ten small writes in a segment
-// of its own, while ours of one instant are one.
+// scenarioExceptions are figures that differ by more. When four flows fill a queue,
+// which of them is ahead is random. The kernel sends each of ten small writes in a
+// segment of its own, while our writes of one instant share a segment.
 var scenarioExceptions = map[string]bool{
 	"four downloads of 1 MB: first":                 true,
 	"writes of 1000 bytes into a black hole: taken": true,

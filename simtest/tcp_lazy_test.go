@@ -30,8 +30,8 @@ func eventsOf(t *testing.T, program *fuzzProgram) (events []string) {
 	return events
 }
 
-// It makes no difference whether acknowledgements and timers happen in time or lazily:
-// to the nanosecond, whatever is done to the network.
+// Whether acknowledgements and timers happen in time or lazily makes no difference, not
+// even of a nanosecond, whatever happens to the network.
 func TestLazyEventsMakeNoDifference(t *testing.T) {
 	for number := range tier.Count[uint64](8, 1000) {
 		checkLazyEvents(t, number, false)

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// download returns when each of several simultaneous downloads, on connections of their
-// own, has been read by the client.
+// download returns the time at which the client has read the last of several simultaneous
+// downloads, each on its own connection.
 func download(t *testing.T, sim *simtest.Sim, downloads, size int) (last time.Duration) {
 	t.Helper()
 	serve(t, sim.Host("b"), size)
@@ -45,8 +45,9 @@ func download(t *testing.T, sim *simtest.Sim, downloads, size int) (last time.Du
 	return last
 }
 
-// A body that fits into the first ten segments takes one way after the handshake; a
-// larger one waits for acknowledgements, twice as much each round trip.
+// A body that fits into the first ten segments arrives one latency after the handshake;
+// a larger body waits for acknowledgements, and twice as much is sent in each round
+// trip.
 func TestSlowStartTakesItsRounds(t *testing.T) {
 	for rounds, segments := range []int{10, 30, 70} { // more waits for the receive buffer to grow
 		overTCP(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
@@ -128,7 +129,7 @@ func TestWriterIntoABlackHole(t *testing.T) {
 				break
 			}
 		}
-		assert.Equal(t, 46_336, written, "as Linux takes of larger writes")
+		assert.Equal(t, 46_336, written, "as many bytes of larger writes as Linux takes")
 		require.NoError(t, client.SetWriteDeadline(time.Time{}))
 		_, err := client.Write(make([]byte, 1000))
 		require.ErrorIs(t, err, syscall.ETIMEDOUT)

@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A segment is as large as the link's MTU allows, from the first one after a change:
-// also after zero links, which carry packets of loopback's size. A byte takes a
-// millisecond here, and each segment has 52 of headers.
+// A segment is as large as the link's MTU allows, beginning with the first segment
+// after a change, even a change from zero links, which carry packets of loopback's
+// size. A byte takes a millisecond here, and each segment has 52 of headers.
 func TestSegmentsAreAsLargeAsTheLinkAllows(t *testing.T) {
 	slow := netem.Link{Rate: 8 * netem.Kbps}
 	jumbo, small := slow, slow

@@ -20,15 +20,15 @@ type lossyWrite struct {
 }
 
 // An ideal stream retransmits a lost packet as soon as the acknowledgement of three
-// later ones can be back, 28 ms after their arrival; or a second after it has left. A
-// retransmission takes 12 ms, before everything sent later.
+// later packets can be back, 28 ms after their arrival, or a second after the lost
+// packet has left. A retransmission takes 12 ms, before everything sent later.
 func TestFastRetransmitOfAnIdealStream(t *testing.T) {
 	dot := lossyWrite{}
 	x := lossyWrite{lost: true}
 	for _, test := range []struct {
 		name   string
 		writes []lossyWrite
-		want   []time.Duration // when each packet is there
+		want   []time.Duration // the arrival time of each packet
 	}{
 		{"three follow: the last leaves at 60 ms, is known of at 128, and the copy is there 52 ms later",
 			[]lossyWrite{x, dot, dot, dot}, []time.Duration{180 * ms, 180 * ms, 180 * ms, 180 * ms}},
@@ -82,7 +82,7 @@ func lossyWrites(t *testing.T, sim *simtest.Sim, over string, writes []lossyWrit
 		}
 	}()
 	for i, w := range writes {
-		// The link at the beginning of its serialization applies to a packet, and a
+		// A packet is subject to the link at the beginning of its serialization, and a
 		// retransmission passes right after the lost packet.
 		begins := max(w.at, time.Duration(i)*12*ms)
 		for _, before := range writes[:i] {

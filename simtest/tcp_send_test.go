@@ -17,7 +17,7 @@ import (
 
 // A black hole also drops acknowledgements: bytes written from such a port arrive, but
 // the writer gets an error because they are not acknowledged, unless the port is
-// allowed again before.
+// allowed again before that.
 func TestWriterWhosePortIsABlackhole(t *testing.T) {
 	for _, address := range []string{"b", "b:1"} {
 		simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -31,7 +31,7 @@ func TestWriterWhosePortIsABlackhole(t *testing.T) {
 			read1(t, client, '1')
 			require.NoError(t, server.SetReadDeadline(time.Now().Add(time.Hour)))
 			_, err := server.Read(make([]byte, 1))
-			assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "all is well again")
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "the connection works again")
 			require.NoError(t, server.SetReadDeadline(time.Time{}))
 
 			sim.Blackhole(address)
@@ -98,8 +98,9 @@ func TestResetConnectionTakesNoRoomOnTheLink(t *testing.T) {
 	})
 }
 
-// Bytes written to a crashed host are retransmitted after 200 ms. Bytes written before
-// that are sent at once, and find out sooner that the host is up again.
+// Bytes written to a crashed host are retransmitted after 200 ms. Bytes that are
+// written earlier than that are sent at once, so the writer learns sooner that the host
+// is up again.
 func TestWriteToAHostThatIsBack(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		apart(sim)

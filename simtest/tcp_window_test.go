@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// windowSize is how many unread bytes may be sent.
+// windowSize is the number of unread bytes that may be sent.
 const windowSize = 1 << 20
 
 // connected returns both ends of a connection from host a to host b.
@@ -67,8 +67,8 @@ func TestALaterWriterFindsRoom(t *testing.T) {
 	})
 }
 
-// The bytes of two writes are not interleaved, not even if one comes at the instant at
-// which there is room for more of the other.
+// The bytes of two writes are not interleaved, not even if one write begins at the
+// instant at which there is room for more of the other.
 func TestWritesDoNotMix(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("a", "b", netem.Link{Rate: 8 * netem.Kbps, MTU: 1000, Queue: netem.Queue{Bytes: 1000}}) // a packet a second

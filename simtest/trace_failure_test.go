@@ -35,8 +35,8 @@ func assertShown(t *testing.T, output string, first, last int) {
 	}
 }
 
-// A failure shows the events before it, not those after it, and what every
-// connection waited for then.
+// A failure shows the events before it, not the events after it, and the calls in which
+// each connection waited at that time.
 func TestFailureShowsTheLastEvents(t *testing.T) {
 	output := failing(t, simtest.Config{}, func(t *testing.T, sim *simtest.Sim) {
 		talksUntil(t, sim, func(t *testing.T, i int) {
@@ -64,7 +64,7 @@ func TestFailureThatEndsTheTestShowsAsManyEventsAsAskedFor(t *testing.T) {
 	assertShown(t, output, 5, 7)
 	assert.Contains(t, output, "found at 8.2s, after 8 others:")
 	assert.Contains(t, output, "8 bytes unread")
-	assert.NotContains(t, output, " close ", "what the clean-ups do comes later")
+	assert.NotContains(t, output, " close ", "events of clean-ups come later")
 }
 
 func TestFailureShowsNoEvents(t *testing.T) {

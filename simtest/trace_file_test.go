@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A test that fails leaves its whole trace, and says so; one that passes leaves none.
+// A test that fails leaves its whole trace, and says so; a test that passes leaves none.
 func TestTraceOfATestThatFails(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "it's new")
 	simulate := func() {
@@ -76,7 +76,7 @@ func TestTraceOfATestThatFails(t *testing.T) {
 }
 
 // If two runs of one seed differ, both traces are kept, and the failure prints the
-// command that compares them; if they do not, none is.
+// command that compares them; if they do not differ, no trace is kept.
 func TestTracesOfRunsThatDiffer(t *testing.T) {
 	simulate := func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)
@@ -132,7 +132,7 @@ func TestTraceThatCannotBeWritten(t *testing.T) {
 	assert.NotContains(t, output, "it has run")
 }
 
-// Events have as much payload as requested, which does not change digests.
+// Events have as much payload as requested. Payloads do not change digests.
 func TestPayloads(t *testing.T) {
 	digests := make(map[string]bool)
 	for payloads, want := range map[int][]string{0: {"", ""}, 2: {"he", "wo"}, -1: {"hello", "world"}} {

@@ -17,7 +17,7 @@ import (
 )
 
 // packetsOf runs a simulation of an echo server over TCP and UDP, and returns its
-// events, with packets or without, its digest and how long it took.
+// events, with packets or without, its digest and its duration.
 func packetsOf(t *testing.T, packets bool, config simtest.Config, size int) (events []trace.Event, digest string, took time.Duration) {
 	t.Helper()
 	config.Packets, config.Trace = packets, func(e trace.Event) { events = append(events, e) }
@@ -69,7 +69,7 @@ func packetsOf(t *testing.T, packets bool, config simtest.Config, size int) (eve
 	return events, digest, took
 }
 
-// numbers returns text no two parts of which are the same.
+// numbers returns a text in which no two parts are the same.
 func numbers(size int) []byte {
 	var b bytes.Buffer
 	for i := 0; b.Len() < size; i++ {
@@ -113,8 +113,8 @@ func TestPacketsChangeNothing(t *testing.T) {
 	}
 }
 
-// Packets that leave carry what was written, and arrive unless the trace says that they
-// were lost.
+// Packets that leave carry the written bytes, and arrive unless the trace says that
+// they were lost.
 func TestPacketsAreTheStreams(t *testing.T) {
 	const size = 300_000
 	text := string(numbers(size))
@@ -203,7 +203,7 @@ func TestPacketsAreTheSameEachTime(t *testing.T) {
 
 // Without losses all packets arrive in time, including acknowledgements without visible
 // effect.
-func TestAcknowledgmentsThatNobodyWaitsFor(t *testing.T) {
+func TestAcknowledgmentsWithoutVisibleEffect(t *testing.T) {
 	under := make(map[uint64]trace.Event)
 	acknowledgments := 0
 	simtest.Config{
@@ -239,5 +239,5 @@ func TestAcknowledgmentsThatNobodyWaitsFor(t *testing.T) {
 		}
 	})
 	assert.Empty(t, under)
-	assert.Equal(t, 6, acknowledgments) // with that of the handshake
+	assert.Equal(t, 6, acknowledgments) // including that of the handshake
 }

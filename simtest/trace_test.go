@@ -84,7 +84,7 @@ func TestTraceOfDataAfterClose(t *testing.T) {
 	assert.Equal(t, hashes[trace.Data], hashes[trace.Drop])
 }
 
-// Of many events the last ones are kept, and the digest covers all.
+// If there are many events, only the last ones are kept, but the digest covers all.
 func TestTraceIsBounded(t *testing.T) {
 	run := func(keep int) (events []trace.Event, digest string) {
 		simtest.Config{KeepEvents: keep}.Run(t, func(t *testing.T, sim *simtest.Sim) {
@@ -145,8 +145,8 @@ func TestDigestSeesEverything(t *testing.T) {
 	assert.Len(t, digests, 8)
 }
 
-// A data event records how long the data was in flight.
-func TestTraceTellsHowLongBytesTook(t *testing.T) {
+// A data event records the time for which the data was in flight.
+func TestTraceRecordsTheTimeInFlight(t *testing.T) {
 	for name, tcp := range map[string]netem.TCP{"tcp": {}, "ideal": {Congestion: netem.Unlimited}} {
 		t.Run(name, func(t *testing.T) {
 			var left []time.Duration

@@ -11,8 +11,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fault does not change the random losses of other packets: a packet that is cut off
-// or dropped by a rule is counted, too.
+// A fault does not change the random losses of other packets: packets that are cut off
+// or dropped by a rule are numbered, too.
 func TestFaultsShiftNoDraws(t *testing.T) {
 	const packets = 100
 	arrived := func(access bool, begin, end func(sim *simtest.Sim)) (numbers map[byte]bool) {

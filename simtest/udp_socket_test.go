@@ -30,7 +30,7 @@ func TestDatagramsAreCopied(t *testing.T) {
 
 // If a datagram arrives twice, corruption flips one bit in each copy, not two bits in
 // both.
-func TestDuplicatesAreCorruptedApart(t *testing.T) {
+func TestDuplicatesAreCorruptedSeparately(t *testing.T) {
 	simtest.Config{Seed: 1}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		always := netem.Chance{Probability: 1}
 		sim.SetLink("a", "b", netem.Link{Duplicate: always, Corrupt: always})

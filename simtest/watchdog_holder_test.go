@@ -14,7 +14,8 @@ func goroutinesOf(dump ...string) []*goroutine {
 	return slices.Collect(parseDump(strings.Join(dump, "\n")))
 }
 
-// A goroutine in a dump that waits for a mutex, in a call; and one that sleeps.
+// locking returns a goroutine of a dump that waits for a mutex in a call; sleeping
+// returns one that sleeps.
 func locking(number, address, call string) string {
 	return "goroutine " + number + ` [sync.Mutex.Lock, synctest bubble 1]:
 internal/sync.runtime_SemacquireMutex(0x1?, 0x0?, 0x0?)
@@ -56,7 +57,7 @@ func TestHolders(t *testing.T) {
 		{"a method with another receiver",
 			[]string{locking("1", "0xc008", take), sleeping("2", "shop.example/db.(*Store).load(0xc002)")},
 			nil, "", unlikely},
-		{"a method, and who knows of what",
+		{"a method, with an unknown receiver",
 			[]string{locking("1", "0xc008", take), sleeping("2", "shop.example/db.(*Store).load(0xc001?)"), sleeping("3", "shop.example/db.(*Other).load(0xc002?)")},
 			nil, "2", likely},
 		{"a closure of a method",

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An outsider is something that a simulation should not wait for: it answers
-// nothing until the end.
+// An outsider is something outside of a simulation, for which it should not wait: an
+// outsider answers nothing until the end.
 type outsider struct {
 	tcp, udp string // addresses of sockets
 	pipe     *os.File
@@ -240,8 +240,8 @@ func TestStandsStillText(t *testing.T) {
 	}
 }
 
-// A simulation that computes is not reported, however long time stands still, nor is
-// one that waits only briefly for something outside.
+// A simulation that computes is not reported, however long time stands still, nor is a
+// simulation that waits only briefly for something outside.
 func TestDoesNotStandStill(t *testing.T) {
 	const look = 20 * time.Millisecond
 	for name, f := range map[string]func(sim *Sim, ask, end <-chan struct{}){

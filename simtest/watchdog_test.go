@@ -38,7 +38,7 @@ func dialled(t *testing.T, sim *Sim) (client, server net.Conn) {
 }
 
 // A simulation that stands still forever because of a mutex is detected, with the
-// holder. Its test ends like one that fails.
+// holder. Its test ends like any test that fails.
 func TestStuck(t *testing.T) {
 	var mu sync.Mutex
 	var rw sync.RWMutex
@@ -147,8 +147,8 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// stuckOverlaid is what the programs of TestStuck print with the overlay's layer time:
-// time goes on, and the runtime finds what is blocked forever.
+// stuckOverlaid is the output of the programs of TestStuck with the overlay's layer
+// time: time goes on, and the runtime detects goroutines that are blocked forever.
 var stuckOverlaid = map[string][]string{
 	"on the network": {"goroutines that still run 1m0s after the simulation has ended:\na:\n1 in sync.Mutex.Lock: simtest.TestStuck."},
 	"on time":        {"stopped after 24h0m0s of simulated time", "1 in sync.Mutex.Lock: simtest.TestStuck."},
@@ -162,8 +162,8 @@ var stuckOverlaid = map[string][]string{
 		"0s data b>a a/tcp#1 offset 1684, 27 bytes"},
 }
 
-// A goroutine that waits for a mutex is not reported if the holder could continue: one
-// that is not blocked, or that is outside the simulation.
+// A goroutine that waits for a mutex is not reported if the holder could continue,
+// because the holder is not blocked, or is outside of the simulation.
 func TestNotStuck(t *testing.T) {
 	defer SetLookEvery(5 * time.Millisecond)()
 	const long = 8 * 5 * time.Millisecond // of real time: longer than it takes to find a simulation stuck
@@ -174,8 +174,8 @@ func TestNotStuck(t *testing.T) {
 		}
 	}
 	for name, tc := range map[string]struct {
-		outside func(end <-chan struct{}) // what the holder outside of the simulation does
-		inside  func()                    // what a holder inside does
+		outside func(end <-chan struct{}) // run by the holder outside of the simulation
+		inside  func()                    // run by a holder inside
 	}{
 		"computes":         {inside: compute},
 		"computes outside": {outside: func(<-chan struct{}) { compute() }},
@@ -266,7 +266,7 @@ goroutine 9 [sync.Mutex.Lock]
 	}
 	assert.True(t, survey(stuck).still)
 	assert.False(t, survey(strings.ReplaceAll(stuck, "sync.Mutex.Lock", "sleep (durable)")).still, "time goes on")
-	assert.False(t, survey(strings.ReplaceAll(stuck, "sync.Mutex.Lock", "sleep (durable)")).stuck, "that is for the runtime to say")
+	assert.False(t, survey(strings.ReplaceAll(stuck, "sync.Mutex.Lock", "sleep (durable)")).stuck, "the runtime reports that")
 	assert.False(t, survey(stuck+strings.Repeat(" ", maxDump)).stuck, "some may be missing")
 	for state, want := range map[string]activity{"running": atWork, "runnable": atWork, "syscall": atWork, "syscall, 5 minutes": atWork, "GC assist wait": atWork,
 		"IO wait": atWait, "sleep": atWait, "select, 1 minutes": atWait, "sync.Mutex.Lock": atWait, "semacquire": atWait} {

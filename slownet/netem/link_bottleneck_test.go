@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shareUntil lets greedy flows send until the given time, each as soon as it is
-// free, and returns how many bytes of each have left by then. Of flows that
+// shareUntil lets greedy flows send until the given time, each as soon as it is free,
+// and returns the number of bytes of each that have left by then. Of flows that
 // become free at the same time, the one that has waited longest goes first.
 func shareUntil(until time.Duration, flows ...*Flow) (left []int) {
 	left = make([]int, len(flows))
@@ -71,8 +71,8 @@ func TestBottleneckAndSmallPackets(t *testing.T) {
 	assert.InDelta(t, 2_500_000, left[1], 500)
 }
 
-// A flow that stops, or is slowed down by its own pace, leaves the rest to the
-// others.
+// A flow that stops, or is slowed down by its own pace, leaves the rest of the capacity
+// to the others.
 func TestBottleneckIsLeftToTheOthers(t *testing.T) {
 	shared := NewBottleneck(12 * Mbps)
 	first, second := NewFlow(Link{Bottleneck: shared}, 0), NewFlow(Link{Bottleneck: shared}, 0)
@@ -105,7 +105,7 @@ func TestBottleneckSetRate(t *testing.T) {
 		func() { NewReplayBottleneck(replayOf(1)).SetRate(Mbps) })
 }
 
-// Flows that began at different times share a bottleneck's one time line: 1,500
+// Flows that began at different times share the single time line of a bottleneck: 1,500
 // bytes of a flow that began 10 s later wait for the bytes of the other flow.
 func TestBottleneckOrigins(t *testing.T) {
 	for _, later := range []time.Duration{10 * time.Second, -10 * time.Second} {

@@ -106,7 +106,7 @@ func TestSharedBottleneckOfTwoEpochs(t *testing.T) {
 	}
 }
 
-// A recording that passes more bytes than can be counted until the end of time is
+// A recording that would pass more bytes by the end of time than can be counted is
 // refused.
 func TestReplayOfTooManySlots(t *testing.T) {
 	t.Parallel()

@@ -78,9 +78,9 @@ func TestPaceIsEachFlowsOwn(t *testing.T) {
 	}
 }
 
-// A change of the link affects all flows on the line: what waits for the rate
-// still leaves first.
-func TestLineSetLinkIsForAll(t *testing.T) {
+// A change of the link affects all flows on the line: packets that already wait for the
+// rate still leave first.
+func TestLineSetLinkAffectsAllFlows(t *testing.T) {
 	line := NewLine(Link{Rate: Mbps}, 0)
 	one, other := packetsOn(line, 1), packetsOn(line, 2)
 	_, _ = one.Send(0, 1250)
@@ -144,9 +144,8 @@ func TestJitterOfABusyLine(t *testing.T) {
 	}
 }
 
-// The draws about a packet are its own: one packet more or less before it on
-// the line does not change them.
-func TestOnePacketMoreShiftsNoOthersDraws(t *testing.T) {
+// The draws of a packet do not depend on the number of packets before it on the line.
+func TestEarlierPacketsShiftNoDraws(t *testing.T) {
 	link := Link{
 		Latency: 100 * ms, Jitter: Jitter{Deviation: 50 * ms}, Loss: Loss{Random: 0.2},
 		Duplicate: Chance{Probability: 0.2}, Corrupt: Chance{Probability: 0.2}, Reorder: Chance{Probability: 0.2},
@@ -166,7 +165,7 @@ func TestOnePacketMoreShiftsNoOthersDraws(t *testing.T) {
 
 // Flows on one line, and successive lines, have independent draws, and so do
 // the two copies of a packet on the next line.
-func TestDrawsAreEachFlowsAndLinesOwn(t *testing.T) {
+func TestFlowsAndLinesHaveIndependentDraws(t *testing.T) {
 	sequence := func(seed uint64, id PacketID) (lost string) {
 		line := NewLine(Link{Loss: Loss{Random: 0.5}}, seed)
 		for range 100 {
@@ -199,7 +198,7 @@ func TestBurstsHitAllFlows(t *testing.T) {
 	assertRuns(t, 0.02/0.12, 10, lost, "bursts of ten")
 }
 
-// Packets that wait on a shared line do not exceed the end of time.
+// The times of packets that wait on a shared line do not exceed the end of time.
 func TestLineAtTheEndOfTime(t *testing.T) {
 	line := NewLine(Link{Rate: 1, Queue: Queue{Bytes: 1 << 30}, Latency: time.Hour, Jitter: Jitter{Deviation: time.Hour}}, 0)
 	for range 10 {
@@ -244,7 +243,7 @@ func TestStreamOverTwoLines(t *testing.T) {
 }
 
 // Many paths over one to three lines, all with queues, losses and jitter: each
-// packet arrives or is dropped on one of them, in order within its flow.
+// packet arrives or is dropped on one of the lines, in order within its flow.
 func TestPathsOfLines(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(50) {
@@ -282,9 +281,9 @@ func TestDuplicatesHaveTheirOwnJitter(t *testing.T) {
 	assert.NotEqual(t, got[0].Arrive, got[1].Arrive)
 }
 
-// After a change of link, packets are not held up by those with jitter on the
-// old link.
-func TestChangedLinkBeginsItsOrderAnew(t *testing.T) {
+// After a change of link, packets are not held up by packets that the old link's jitter
+// delays.
+func TestChangedLinkBeginsANewOrder(t *testing.T) {
 	jitter := Jitter{Deviation: ms}
 	line := NewLine(Link{Rate: Mbps, Latency: time.Hour, Jitter: jitter}, 1)
 	line.Send(0, 125, PacketID{}, nil)

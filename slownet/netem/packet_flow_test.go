@@ -27,13 +27,13 @@ func TestPacketFlow(t *testing.T) {
 		{"latency", Link{Latency: ms}, []send{{5, 100}}, [][]Packet{intact(5, ms+5)}},
 		{"rate: a datagram of 3,000 bytes passes whole, 24 ms at 1 Mbit/s", Link{Rate: Mbps, Latency: ms},
 			[]send{{0, 3000}, {0, 125}}, [][]Packet{intact(24*ms, 25*ms), intact(25*ms, 26*ms)}},
-		{"rate: one without bytes takes its turn and no time", Link{Rate: Mbps},
+		{"rate: a datagram without bytes takes its turn but no time", Link{Rate: Mbps},
 			[]send{{0, 125}, {0, 0}, {2 * ms, 0}}, [][]Packet{intact(ms, ms), intact(ms, ms), intact(2*ms, 2*ms)}},
 		{"replay: 3,200 bytes take three slots, the last 200 share theirs", Link{Replay: replayOf(10), Latency: ms},
 			[]send{{0, 3200}, {0, 1300}, {0, 1}}, [][]Packet{intact(30*ms, 31*ms), intact(30*ms, 31*ms), intact(40*ms, 41*ms)}},
 		{"bottleneck", Link{Bottleneck: NewBottleneck(Mbps)}, []send{{0, 125}, {0, 125}}, [][]Packet{intact(ms, ms), intact(2*ms, 2*ms)}},
-		{"MTU: what is larger is dropped", Link{MTU: 100}, []send{{0, 100}, {0, 101}, {0, 0}}, [][]Packet{intact(0, 0), nil, intact(0, 0)}},
-		{"pace: 25 bytes pass whole and are followed by three waits, 10 bytes by one, none by one", Link{Pace: Pace{10, 100 * ms}},
+		{"MTU: larger datagrams are dropped", Link{MTU: 100}, []send{{0, 100}, {0, 101}, {0, 0}}, [][]Packet{intact(0, 0), nil, intact(0, 0)}},
+		{"pace: 25 bytes pass whole and are followed by three waits, 10 bytes by one, an empty datagram by one", Link{Pace: Pace{10, 100 * ms}},
 			[]send{{0, 25}, {0, 10}, {0, 0}, {0, 1}},
 			[][]Packet{intact(0, 0), intact(300*ms, 300*ms), intact(400*ms, 400*ms), intact(500*ms, 500*ms)}},
 		{"pace without a number of bytes", Link{Pace: Pace{Wait: ms}}, []send{{0, 2500}, {0, 1}}, [][]Packet{intact(0, 0), intact(ms, ms)}},
@@ -55,7 +55,7 @@ func TestPacketFlow(t *testing.T) {
 			[]send{{0, 125}}, [][]Packet{intact(ms, ms)}},
 		{"reorder: no latency", Link{Rate: Mbps, Latency: time.Hour, Reorder: always}, []send{{0, 125}}, [][]Packet{intact(ms, ms)}},
 		{"loss", Link{Loss: everyOther}, []send{{0, 1}, {0, 1}, {0, 1}, {0, 1}}, [][]Packet{nil, intact(0, 0), nil, intact(0, 0)}},
-		{"what is lost takes no room", Link{Rate: Mbps, Loss: everyOther}, []send{{0, 125}, {0, 125}}, [][]Packet{nil, intact(ms, ms)}},
+		{"a lost datagram takes no room", Link{Rate: Mbps, Loss: everyOther}, []send{{0, 125}, {0, 125}}, [][]Packet{nil, intact(ms, ms)}},
 		{"the end of time", Link{Rate: 1, Latency: time.Hour, Pace: Pace{1, timeline.End}},
 			[]send{{0, 1_200_000_000}, {0, 1}}, [][]Packet{intact(timeline.End, timeline.End), intact(timeline.End, timeline.End)}},
 	}
@@ -149,8 +149,8 @@ func TestQueueMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// A changed link applies to what is sent later; nothing enters it before the
-// end of a hold.
+// A changed link applies to datagrams that are sent later; during a hold no datagram
+// enters the link.
 func TestPacketFlowSetLinkAndHold(t *testing.T) {
 	f := NewPacketFlow(Link{Rate: Mbps, Latency: time.Hour}, 0)
 	first, _ := f.Send(0, 1250)
@@ -164,8 +164,8 @@ func TestPacketFlowSetLinkAndHold(t *testing.T) {
 	assert.Equal(t, intact(20*ms, 21*ms), third)
 }
 
-// A datagram that is corrupted has one bit flipped, each bit equally often, and
-// so do both copies of a duplicate.
+// A corrupted datagram has one flipped bit, each bit with the same probability, and so
+// has each copy of a duplicate.
 func TestFlip(t *testing.T) {
 	f := NewPacketFlow(Link{Corrupt: Chance{Probability: 1}, Duplicate: Chance{Probability: 1}}, statisticsSeed)
 	const n, bits = 3, 8 * 3

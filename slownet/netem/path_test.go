@@ -130,7 +130,7 @@ func (p *path) carry(from int, segment netem.Segment) {
 	}
 }
 
-// step does what is due next, and reports whether there was anything.
+// step handles the next event, and reports whether there was one.
 func (p *path) step() bool {
 	at := netem.Never
 	for _, side := range p.ends {

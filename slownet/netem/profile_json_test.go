@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// transparent is a profile with the targets of its pointers in their place, so
-// that it can be compared.
+// transparent is a profile in which values replace pointers to them, so that it can be
+// compared.
 type transparent struct {
 	Profile
 	replays, tables [2]any

@@ -41,7 +41,7 @@ func TestEveryProfileIsFoundByItsName(t *testing.T) {
 	}
 }
 
-func TestANameThatSeveralFamiliesHaveIsNotGuessed(t *testing.T) {
+func TestAmbiguousProfileNameIsNotGuessed(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"3G":   `"3G": is it webpagetest/3g, chrome/3g or apple/3g?`,

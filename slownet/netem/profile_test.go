@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestProfilesAreValidAndSayTheirSource(t *testing.T) {
+func TestProfilesAreValidAndNameTheirSource(t *testing.T) {
 	t.Parallel()
 	there := map[string]bool{}
 	for _, p := range Profiles() {

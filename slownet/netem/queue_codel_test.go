@@ -49,7 +49,7 @@ func TestCoDelPassesBursts(t *testing.T) {
 // From a standing queue, the first packet is dropped 100 ms after packets have
 // first waited for 5 ms, the next after another 100 ms, then after 100 ms /
 // sqrt 2, 100 ms / sqrt 3 and so on. A packet leaves every millisecond, and
-// each drop waits for the next one.
+// each drop waits for the next departure.
 func TestCoDelDropsByTheSquareRootLaw(t *testing.T) {
 	d := drive(t, codelLink)
 	for range 1000 {
@@ -129,7 +129,7 @@ func TestCoDelLeavesAPacket(t *testing.T) {
 func TestCoDelHasALimit(t *testing.T) {
 	for want, queue := range map[int]Queue{1000: {}, 10: {Packets: 10}, 5: {Bytes: 5000}, 1: {Bytes: 1}} {
 		queue.Discipline = CoDel
-		assert.Equal(t, want, admitted(Link{Rate: Kbps, Queue: queue}, 1000), "%+v, with the one that passes", queue)
+		assert.Equal(t, want, admitted(Link{Rate: Kbps, Queue: queue}, 1000), "%+v, including the packet that is being serialized", queue)
 	}
 }
 

@@ -13,7 +13,7 @@ type sentPacket struct {
 	flow, number uint64
 	bytes        int
 	sent         time.Duration
-	copies       int // how many copies have arrived
+	copies       int // copies that have arrived
 	packet       Packet
 	drop         Drop
 	known        time.Duration // when its fate was known
@@ -53,7 +53,7 @@ func (d *lineDriver) send(at time.Duration, flow uint64, bytes int) *sentPacket 
 	return p
 }
 
-// sendPaced sends a datagram at a time, which waits for its flow's pace.
+// sendPaced sends, at a time, a datagram that waits for its flow's pace.
 func (d *lineDriver) sendPaced(at time.Duration, flow uint64, bytes int) {
 	d.until(at)
 	if d.flows[flow] == nil {
@@ -111,7 +111,7 @@ func (d *lineDriver) until(at time.Duration) {
 // finish waits until nothing is left in the queue.
 func (d *lineDriver) finish() { d.until(Never - 1) }
 
-// drops returns when packets were dropped by the discipline.
+// drops returns the times at which the discipline dropped packets.
 func (d *lineDriver) drops() (times []time.Duration) {
 	for _, p := range d.known {
 		if p.drop == DroppedByDiscipline {
@@ -131,7 +131,7 @@ func (d *lineDriver) dropped(flow uint64, drop Drop) (n int) {
 	return n
 }
 
-// delivered returns how many bytes of a flow have left until a time.
+// delivered returns the number of bytes of a flow that have left by a time.
 func (d *lineDriver) delivered(flow uint64, until time.Duration) (bytes int) {
 	for _, p := range d.sent {
 		if p.flow == flow && p.drop == NotDropped && p.packet.Leave <= until {
@@ -170,7 +170,7 @@ func TestDisciplineWithoutARate(t *testing.T) {
 	}
 }
 
-// A packet that its flow's pace delays does not hold up others before it enters
+// A packet that is delayed by its flow's pace does not hold up others before it enters
 // the line.
 func TestPacedDatagramsLeaveTheLineToOthers(t *testing.T) {
 	line := NewLine(Link{Rate: 8 * Mbps, Pace: Pace{Wait: 100 * ms}}, 0)

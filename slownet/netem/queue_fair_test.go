@@ -66,7 +66,7 @@ func TestFQCoDelServesNewFlowsFirst(t *testing.T) {
 		ping := d.send(at, 100+uint64(i), 150)
 		d.until(at + ms)
 		assert.Equal(t, NotDropped, ping.drop, at)
-		assert.LessOrEqual(t, ping.packet.Leave-at, ms+ms/10, "%v: the packet that passes, and itself", at)
+		assert.LessOrEqual(t, ping.packet.Leave-at, ms+ms/10, "%v: the packet that is being serialized, and the ping", at)
 	}
 }
 
@@ -132,11 +132,11 @@ func TestFQCoDelDropsFromTheLongest(t *testing.T) {
 
 // The limits are the RFC's: 10,240 packets and 32 MiB.
 func TestFQCoDelLimits(t *testing.T) {
-	assert.Equal(t, 10_240, admittedTo(Queue{Discipline: FQCoDel}, 1000), "with the one that passes")
+	assert.Equal(t, 10_240, admittedTo(Queue{Discipline: FQCoDel}, 1000), "including the packet that is being serialized")
 	assert.Equal(t, 512, admittedTo(Queue{Discipline: FQCoDel}, 65536))
 	assert.Equal(t, 7, admittedTo(Queue{Discipline: FQCoDel, Packets: 7}, 1000))
 	assert.Equal(t, 2, admittedTo(Queue{Discipline: FQCoDel, Bytes: 2000}, 1000))
-	assert.Equal(t, 1, admittedTo(Queue{Discipline: FQCoDel, Bytes: 1}, 1000), "one that passes needs no room")
+	assert.Equal(t, 1, admittedTo(Queue{Discipline: FQCoDel, Bytes: 1}, 1000), "a packet that is being serialized needs no room")
 }
 
 // admittedTo returns the maximum number of packets of many flows in a queue.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// admitted returns for how many packets of n bytes there is room.
+// admitted returns the number of packets of n bytes for which there is room.
 func admitted(link Link, n int) (count int) {
 	f := NewPacketFlow(link, 0)
 	for range 30_000 {
@@ -95,7 +95,7 @@ func TestCountDelayed(t *testing.T) {
 			assert.Equal(t, want, drop, i)
 		}
 		_, drop := f.Send(time.Second, 5000)
-		assert.Equal(t, NotDropped, drop, "alone it is larger than the queue")
+		assert.Equal(t, NotDropped, drop, "a packet that is larger than the queue passes alone")
 	}
 }
 

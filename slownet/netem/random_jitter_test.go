@@ -210,7 +210,7 @@ func TestJitterEnds(t *testing.T) {
 }
 
 // A latency is never negative, however large the jitter is: with half of the
-// variations below -latency, half of the packets have none.
+// variations below -latency, half of the packets have no latency.
 func TestLatencyIsNeverNegative(t *testing.T) {
 	f := NewPacketFlow(Link{Jitter: Jitter{Deviation: time.Second, Distribution: Normal}}, statisticsSeed)
 	var at []float64
@@ -228,7 +228,8 @@ func TestLatencyIsNeverNegative(t *testing.T) {
 	assertMean(t, 0.5, at, 0.01, "no latency")
 }
 
-// On a stream no piece overtakes the previous one: it arrives together with it.
+// On a stream, a piece never overtakes the previous piece: at the earliest, both arrive
+// together.
 func TestJitterOnAStream(t *testing.T) {
 	link := Link{Latency: 100 * ms, Jitter: Jitter{Deviation: 50 * ms}}
 	stream, datagrams := NewFlow(link, 7), NewPacketFlow(link, 7)
@@ -240,7 +241,7 @@ func TestJitterOnAStream(t *testing.T) {
 			overtaken++
 		}
 		arrived = max(arrived, packets[0].Arrive)
-		require.Equal(t, once(1, i*ms, arrived), stream.Send(i*ms, 1), "the same seed varies both by the same")
+		require.Equal(t, once(1, i*ms, arrived), stream.Send(i*ms, 1), "the same seed gives both the same jitter")
 	}
 	assert.Greater(t, overtaken, 100)
 }

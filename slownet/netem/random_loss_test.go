@@ -42,8 +42,8 @@ func TestLossGilbertElliott(t *testing.T) {
 	} {
 		bad := g.P / (g.P + g.R)
 		share := bad*g.LossBad + (1-bad)*g.LossGood
-		// A run begins with a loss after a packet that passed. Its length is
-		// the share of losses divided by how often that happens.
+		// A run begins with a loss after a packet that passed. Its length is the
+		// share of losses divided by the probability of such a beginning.
 		passed, loses := [2]float64{1 - g.LossGood, 1 - g.LossBad}, [2]float64{g.LossGood, g.LossBad}
 		time := [2]float64{1 - bad, bad}
 		change := [2][2]float64{{1 - g.P, g.P}, {g.R, 1 - g.R}}
@@ -109,7 +109,7 @@ var markovs = []Markov{
 }
 
 // The loss probability is the share of states 3 and 4; the length of a run of
-// losses is that share divided by how often a run begins.
+// losses is that share divided by the probability that a run begins.
 func TestLossMarkov(t *testing.T) {
 	for _, m := range markovs {
 		share, p := m.stationary(), m.matrix()
@@ -140,8 +140,8 @@ func TestLossMarkovOfRetransmissions(t *testing.T) {
 	}
 }
 
-// Packet for packet the Markov model loses what netem's loss_4state does, which
-// this follows line by line.
+// The Markov model loses the same packets as netem's loss_4state, which this test
+// follows line by line.
 func TestLossMarkovIsNetems(t *testing.T) {
 	for _, m := range markovs {
 		const gapPassed, burstPassedState, burstLostState, gapLostState = 1, 2, 3, 4

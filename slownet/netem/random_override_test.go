@@ -64,7 +64,7 @@ func TestOverrideOnAnIdealStream(t *testing.T) {
 		assert.Equal(t, Draw{PacketID{3, d.ID.Number}, DrawnLoss}, d)
 		rolls[d] = NeverRolled
 	}
-	require.Len(t, rolls, len(befell), "each is told once")
+	require.Len(t, rolls, len(befell), "each is reported once")
 	arrive, befell := run(rolls)
 	assert.Empty(t, befell)
 	for _, at := range arrive {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAPercentageIsTheNumberThatAProgramMeans(t *testing.T) {
+func TestPercentageIsParsedExactly(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]float64{
 		"0%": 0, "1.5%": 0.015, "0.1%": 0.001, "33.3%": 0.333, "2 %": 0.02, "100%": 1, "100.000%": 1, "7%": 0.07, "99.9%": 0.999,
@@ -37,7 +37,7 @@ func TestParsePercentErrors(t *testing.T) {
 	}
 }
 
-func TestAPercentageIsWrittenAsShortAsCanBe(t *testing.T) {
+func TestPercentageIsFormattedAsShortAsPossible(t *testing.T) {
 	t.Parallel()
 	for p, want := range map[float64]string{
 		0: "0%", 1: "100%", 0.5: "50%", 0.015: "1.5%", 0.001: "0.1%", 0.333: "33.3%", 0.1: "10%", 0.07: "7%", 1e-9: "0.0000001%",
@@ -47,7 +47,7 @@ func TestAPercentageIsWrittenAsShortAsCanBe(t *testing.T) {
 	}
 }
 
-func TestAPercentageIsReadAsItWasWritten(t *testing.T) {
+func TestPercentageParsesAsFormatted(t *testing.T) {
 	t.Parallel()
 	source := rand.New(rand.NewPCG(1, 2))
 	for range 10000 {
@@ -58,7 +58,7 @@ func TestAPercentageIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestAComplementIsThatOfTheDecimal(t *testing.T) {
+func TestComplementIsExactInDecimal(t *testing.T) {
 	t.Parallel()
 	for p, want := range map[float64]float64{0: 1, 1: 0, 0.7: 0.3, 0.9: 0.1, 0.015: 0.985, 0.01: 0.99} {
 		assert.Equal(t, want, complement(p))

@@ -77,8 +77,8 @@ func TestReplayMeanRate(t *testing.T) {
 	assert.InDelta(t, 4000*1500*8/7.0, float64(replay.MeanRate()), 1)
 }
 
-// In every replay, successive slots never go back in time, and the first slot
-// at or after the time of a slot is that one or one before it at the same time.
+// In every replay, successive slots never go back in time, and the first slot at or after
+// the time of a slot is that slot itself or an earlier slot at the same time.
 func FuzzParseReplay(f *testing.F) {
 	for _, seed := range []string{"1", "0\n0\n1\n", "# x\n5\n5\n9\n", "4611686018427", "0\n4611686018427", "3\n2", "1\n1\n1\n1"} {
 		f.Add(seed, int64(3))

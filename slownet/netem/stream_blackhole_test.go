@@ -32,7 +32,7 @@ func TestStreamHangsInAnMTUBlackHole(t *testing.T) {
 
 // Without a black hole, streams use the MTU as the size of their packets, and a
 // black hole with a large enough MTU has no effect.
-func TestStreamsThatNoMTUBlackHoleSwallows(t *testing.T) {
+func TestStreamsWithoutAnMTUBlackHole(t *testing.T) {
 	for _, link := range []Link{
 		{Rate: 12 * Mbps, MTU: 1400},
 		{Rate: 12 * Mbps, MTU: 1500, DropOversize: true},
@@ -47,7 +47,8 @@ func TestStreamsThatNoMTUBlackHoleSwallows(t *testing.T) {
 	assert.False(t, (&Link{MTU: 1499, DropOversize: true}).ArrivesAtOnce())
 }
 
-// Datagrams and segments that are too large are dropped, with and without it.
+// Datagrams and segments that are too large are dropped, with and without an MTU black
+// hole.
 func TestDatagramsInAnMTUBlackHole(t *testing.T) {
 	for _, drops := range []bool{false, true} {
 		f := NewPacketFlow(Link{MTU: 1400, DropOversize: drops}, 0)

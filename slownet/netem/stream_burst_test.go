@@ -13,9 +13,9 @@ func bulk(link Link, seed uint64, packets int) []Piece {
 	return settle(f, sendAll(f, 0, packets*1500))
 }
 
-// On a stream, too, packets are lost as often as the formula says. Each loss
-// delays the packets after it, but a burst does not delay one packet by
-// minutes, let alone end the connection.
+// On a stream, too, packets are lost with the probability that the formula gives. Each
+// loss delays the packets after it, but a burst does not delay one packet by minutes,
+// let alone end the connection.
 func TestBurstsOnAStream(t *testing.T) {
 	const packets, transfers = 700, 300
 	for name, model := range map[string]struct {

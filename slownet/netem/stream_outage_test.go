@@ -44,8 +44,8 @@ func TestLose(t *testing.T) {
 	assert.Equal(t, []time.Duration{200 * ms, 600 * ms}, attempts(flow)[:2], "at least 200 ms")
 }
 
-// A ping takes the latency but no capacity, arrives after what was sent before,
-// and can be lost.
+// A ping takes the latency but no capacity, arrives after everything that was sent
+// before, and can be lost.
 func TestPing(t *testing.T) {
 	flow := NewFlow(Link{Latency: 100 * ms, Rate: 8 * Kbps}, 0)
 	arrive, arrives := flow.Ping(0)

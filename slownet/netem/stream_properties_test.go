@@ -182,7 +182,7 @@ func checkReplay(t *testing.T, seed uint64, link Link, pieces []Piece, charged i
 	}
 	slots := link.Replay.slots
 	round := slots[len(slots)-1]
-	// room returns how many slots there are at a time, counted one by one.
+	// room returns the number of slots at a time, counted one by one.
 	room := func(at time.Duration) (n int) {
 		for _, slot := range slots {
 			if at >= slot && (at-slot)%round == 0 {
@@ -208,8 +208,7 @@ func checkReplay(t *testing.T, seed uint64, link Link, pieces []Piece, charged i
 	}
 }
 
-// checkPace checks that in the time of a wait no more leaves than the pace
-// allows.
+// checkPace checks that during each wait no more bytes leave than the pace allows.
 func checkPace(t *testing.T, seed uint64, link Link, pieces []Piece) {
 	if link.Pace.Wait == 0 || link.Pace.Bytes == 0 {
 		return
@@ -278,10 +277,9 @@ func TestSeedsDiffer(t *testing.T) {
 	}
 }
 
-// Something that needs no capacity, such as the end of the stream, does not
-// affect the impairments of pieces, when they leave and how often they are
-// sent. Pieces do not overtake it, so one that would arrive before it arrives
-// later.
+// Something that needs no capacity, such as the end of the stream, does not affect the
+// impairments, departures and retransmissions of pieces. Pieces do not overtake it, so
+// a piece that would arrive before it is delayed.
 func TestEndChangesNoFate(t *testing.T) {
 	overtaken := 0
 	for seed := range uint64(300) {
@@ -321,5 +319,5 @@ func TestEndChangesNoFate(t *testing.T) {
 			require.Equal(t, want, got, "seed %d, %+v", seed, link)
 		}
 	}
-	assert.Positive(t, overtaken, "there are links on which it matters")
+	assert.Positive(t, overtaken, "on some links the end delays a piece")
 }

@@ -69,9 +69,9 @@ func TestRoundTripIncludesPassing(t *testing.T) {
 	assert.Equal(t, time.Second+300*ms, alone(f, time.Second, 1).Arrive)
 }
 
-// A round trip counts when its acknowledgement has arrived, and one is measured
-// at a time: of three packets in flight the first counts, and not before 100 ms
-// have passed.
+// A round trip counts once its acknowledgement has arrived, and only one is measured at
+// a time: of three packets in flight the first counts, and not before 100 ms have
+// passed.
 func TestRoundTripsAreMeasuredOneAtATime(t *testing.T) {
 	for _, scenario := range []struct {
 		name          string
@@ -90,9 +90,9 @@ func TestRoundTripsAreMeasuredOneAtATime(t *testing.T) {
 	}
 }
 
-// Each loss doubles the timeout, up to a minute, and retransmissions do not
-// measure the round trip (Karn's algorithm): so it stays until a packet has
-// passed at the first attempt and has been acknowledged.
+// Each loss doubles the timeout, up to a minute, and retransmissions do not measure the
+// round trip (Karn's algorithm): so the timeout stays doubled until a packet has passed
+// at the first attempt and has been acknowledged.
 func TestTimeoutBacksOff(t *testing.T) {
 	lossy := Link{Latency: 100 * ms, Loss: everyOther}
 	f := NewFlow(lossy, 0)
@@ -112,8 +112,9 @@ func TestTimeoutBacksOff(t *testing.T) {
 	assert.Equal(t, now+600*ms+100*ms, alone(f, now, 1).Arrive, "twice that")
 }
 
-// backedOff returns how long a packet with the given number of losses waits on
-// a new flow: 1 s + 2 s + 4 s and so on, and from the seventh on a minute each.
+// backedOff returns the time for which a packet with the given number of losses waits
+// on a new flow: 1 s + 2 s + 4 s and so on, and a minute for each loss from the seventh
+// on.
 func backedOff(losses int) (waited time.Duration) {
 	for i := range losses {
 		waited += time.Duration(min(1<<i, 60)) * time.Second
@@ -183,9 +184,9 @@ func TestLostFifteenTimes(t *testing.T) {
 	t.Fatal("no seed loses a packet fifteen times")
 }
 
-// What follows a lost packet waits for it at the receiver: at 1 Mbit/s, 1,500
-// bytes leave at 12 ms, are lost, leave again at 24 ms, and arrive at 12 +
-// 1,000 + 12 ms; so does everything that leaves before that, and the end.
+// Everything sent after a lost packet waits for it at the receiver: at 1 Mbit/s, 1,500
+// bytes leave at 12 ms, are lost, leave again at 24 ms, and arrive at 12 + 1,000 + 12
+// ms; so does everything that leaves before that, and the end.
 func TestHeadOfLineBlocking(t *testing.T) {
 	f := NewFlow(Link{Rate: Mbps, Loss: everyOther}, 0)
 	assert.Equal(t, Piece{Bytes: 1500, Leave: 12 * ms, Arrive: 1024 * ms, Sent: 2}, alone(f, 0, 3000))
@@ -197,7 +198,7 @@ func TestHeadOfLineBlocking(t *testing.T) {
 }
 
 // Retransmissions occupy slots of a replay too: 1,500 bytes that are lost at 10
-// ms take the slot at 20 ms, and the next ones that at 30 ms.
+// ms take the slot at 20 ms, and the next bytes the slot at 30 ms.
 func TestRetransmissionTakesSlots(t *testing.T) {
 	f := NewFlow(Link{Replay: replayOf(10), Loss: everyOther}, 0)
 	assert.Equal(t, Piece{Bytes: 1500, Leave: 10 * ms, Arrive: 10*ms + time.Second + 10*ms, Sent: 2}, alone(f, 0, 1500))

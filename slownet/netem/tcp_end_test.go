@@ -18,7 +18,7 @@ func pathOf(tcp netem.TCP) *path {
 	return newPath(tcp, netem.NewPacketFlow(link, 1), netem.NewPacketFlow(link, 2))
 }
 
-// took returns how long it takes until an end has received n bytes more.
+// took returns the time until an end has received n more bytes.
 func (p *path) took(t *testing.T, side int, n int) time.Duration {
 	t.Helper()
 	start, until := p.now, p.ends[side].arrived+int64(n)
@@ -42,8 +42,8 @@ func (p *path) losing(side int, numbers ...int) {
 	}
 }
 
-// A body that fits into ten segments takes one way; the rest waits for
-// acknowledgements, twice as much each round trip.
+// The first ten segments of a body arrive after one latency; the rest waits for
+// acknowledgements, and twice as much is sent in each round trip.
 func TestSlowStart(t *testing.T) {
 	for rounds, segments := range []int{10, 20, 40, 80} {
 		p := pathOf(netem.TCP{Congestion: netem.Reno})
@@ -75,8 +75,8 @@ func TestFastRetransmit(t *testing.T) {
 }
 
 // After the last of several segments no other arrives to reveal its loss. The
-// acknowledgements of the others set the timers: 200 ms and a round trip later
-// it is retransmitted.
+// acknowledgements of the others set the timers: 200 ms and a round trip later the last
+// segment is retransmitted.
 func TestTailLoss(t *testing.T) {
 	p := pathOf(netem.TCP{})
 	p.losing(0, 5)
@@ -166,7 +166,7 @@ func (w *wire) take() *netem.Segment {
 	return &w.segments[w.first-1].segment
 }
 
-// put adds a segment, and occasionally discards those that were taken.
+// put adds a segment, and occasionally discards segments that were taken.
 func (w *wire) put(at time.Duration, segment netem.Segment) {
 	if w.first > 1000 {
 		w.segments = append(w.segments[:0], w.segments[w.first:]...)

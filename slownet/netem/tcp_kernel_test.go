@@ -32,7 +32,7 @@ func kernelTransfers(t *testing.T) (rows []transfer) {
 	return rows
 }
 
-// run returns how long the transfer takes with a seed.
+// run returns the duration of the transfer with a seed.
 func (r *transfer) run(t *testing.T, seed uint64) time.Duration {
 	p := newPath(netem.TCP{Congestion: r.Congestion}, measured(r.Up, seed*4), measured(r.Down, seed*4+2))
 	asked := 0
@@ -60,9 +60,9 @@ func measured(link netem.Link, seed uint64) packetLine {
 	return twoLines{netem.NewPacketFlow(link, seed), netem.NewPacketFlow(second, seed+1)}
 }
 
-// exceptions are figures that the kernel shows in about one run of seven,
-// although nothing on the path is random: its timers and scheduling are. They
-// are not modeled.
+// exceptions are figures that the kernel shows in about one run of seven, although
+// nothing on the path is random: the kernel's timers and scheduling are, and these are
+// not modeled.
 var exceptions = map[string]string{
 	"10M-20ms-q1 100000 reno p90":     "a tail loss in some runs",
 	"1G-100ms-q0.1 1000000 cubic p90": "a round more of slow start in some runs",
@@ -94,7 +94,7 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 	}
 }
 
-// check compares a quantile of ours with the kernel's.
+// check compares a quantile of our times with the kernel's.
 func (r *transfer) check(t *testing.T, totals []float64, q, kernel float64, exception string) {
 	t.Helper()
 	tolerance := r.Tolerance()

@@ -36,7 +36,7 @@ func randomLink(r *rand.Rand) netem.Link {
 }
 
 // Whatever the links do, every byte arrives, once and in order, in both
-// directions, even if applications pause; and then nothing is sent.
+// directions, even if applications pause. After that nothing is sent.
 func TestEveryByteArrives(t *testing.T) {
 	for seed := range uint64(tier.Count(300, 20_000)) {
 		r := rand.New(rand.NewPCG(seed, 0))

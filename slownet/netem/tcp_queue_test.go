@@ -20,7 +20,7 @@ func TestLostAcknowledgementIsNoReordering(t *testing.T) {
 	acknowledgements := 0
 	p.ends[1].lose = func(*netem.Segment) bool {
 		acknowledgements++
-		return acknowledgements == 4 // that of the segment with number 4
+		return acknowledgements == 4 // of the segment with number 4
 	}
 	start := p.now
 	p.write(0, 10*netem.MSS)

@@ -53,8 +53,8 @@ func TestQuickAcknowledgements(t *testing.T) {
 	assert.Equal(t, append(want, 2, 2, 2, 2), steps)
 }
 
-// Bytes that the application can read at once because of a retransmission count
-// for the round trip that begins with it, so the window does not grow at once.
+// Bytes that the application can read at once because of a retransmission count for the
+// round trip that begins with the retransmission, so the window does not grow at once.
 func TestWindowAfterAGap(t *testing.T) {
 	_, windows := acknowledged(t, 30, 5)
 	assert.Equal(t, windows[10], windows[len(windows)-1], "%v", windows)

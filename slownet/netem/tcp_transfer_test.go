@@ -11,7 +11,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A pipe is one for a Transfer, over a line of its own.
+// A pipe is a netem.Pipe for a Transfer, over a line of its own.
 type pipe struct {
 	line *netem.Line
 	id   netem.PacketID
@@ -26,8 +26,8 @@ func (p *pipe) Send(now time.Duration, s *netem.Segment) netem.Fate {
 	return p.line.Send(now, s.Size(), p.id, nil)
 }
 
-// transferTime returns how long it takes to transfer n bytes between an
-// application that writes as much as it can and one that reads at once.
+// transferTime returns the time of a transfer of n bytes, from an application that
+// writes as much as it can to an application that reads at once.
 func transferTime(t *testing.T, tr *netem.Transfer, n int) (took time.Duration) {
 	tr.SetEager(0, true)
 	for written := 0; tr.Received() < int64(n); {
@@ -51,8 +51,7 @@ func transferTime(t *testing.T, tr *netem.Transfer, n int) (took time.Duration) 
 	return took
 }
 
-// A transfer takes as long as one between two ends whose driver carries each
-// segment itself, and dials.
+// A Transfer takes as long as two Ends whose driver dials and carries each segment itself.
 func TestTransferTakesTheTimeOfItsEnds(t *testing.T) {
 	for name, link := range map[string]netem.Link{
 		"latency": {Latency: 50 * time.Millisecond},
@@ -133,7 +132,7 @@ func BenchmarkTransfer(b *testing.B) {
 
 // When the latency of a path drops to zero while segments are in flight,
 // nothing is sent repeatedly at one instant.
-func TestTransferWhenThePathTakesNoTimeAnyMore(t *testing.T) {
+func TestTransferWhenTheLatencyDropsToZero(t *testing.T) {
 	for seed := range uint64(100) {
 		random := rand.New(rand.NewPCG(seed, 5))
 		data, acks := newPipe(netem.Link{Latency: 50 * time.Millisecond}, 1), newPipe(netem.Link{Latency: 50 * time.Millisecond}, 2)
