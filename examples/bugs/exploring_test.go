@@ -27,7 +27,7 @@ var (
 	varies = regexp.MustCompile(`(?m)\brun\.go:\d+|in \S+ with 1 worker, \S+ a second|runs, \S+, it was shrunk|\(\d+\.\d+s\)$|\t\d+\.\d+s$|\| \S+ \|$|^ *go go\S+$`)
 )
 
-// The page's code is that of the example, and its commands print the output on the
+// The page's code comes from the example, and its commands print the output on the
 // page. With EXPLORING_UPDATE=1 the output on the page is updated.
 func TestExploring(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -57,7 +57,8 @@ func TestExploring(t *testing.T) {
 	}
 }
 
-// The code in the README is that of the examples, and its replays are in their files.
+// The code in the README comes from the examples, and its replays from their replay
+// files.
 func TestReadmeShowsTheExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -86,8 +87,8 @@ func readAll(t *testing.T, pattern string) string {
 	return all.String()
 }
 
-// A shell runs the page's commands. They write to other directories than the page
-// says.
+// A shell runs the page's commands. They write to directories other than those on the
+// page.
 type shell struct {
 	environment []string
 	actual      *strings.Replacer

@@ -18,14 +18,15 @@ import (
 // partition cuts the two hosts off from each other.
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
-// retransmission returns when TCP retransmits an unacknowledged segment for the nth
-// time. The retransmission timer waits for the timeout, and then twice as long each
-// time. The first retransmission is a tail loss probe, after which the timeout
-// begins.
+// retransmission returns the time after which TCP retransmits an unacknowledged segment
+// for the nth time. The retransmission timer waits for the timeout, and then twice as
+// long each time. The first retransmission is a tail loss probe, after which the
+// timeout begins.
 //
-// The timeout is srtt + max(200 ms, 4 rttvar). After the first round trip rttvar is
-// half of it. Each further round trip reduces the mean deviation by a quarter of the
-// difference, and Linux lets rttvar follow by a quarter once a round trip.
+// The timeout is srtt + max(200 ms, 4 rttvar). After the first round trip, rttvar is
+// half of that round trip. Each further round trip reduces the mean deviation by a
+// quarter of the difference, and once per round trip Linux lets rttvar follow by a
+// quarter.
 func retransmission(timeout time.Duration, n int) time.Duration { return timeout << (n - 1) }
 
 // A client that sends a ping after ten seconds without data, and waits three
@@ -124,7 +125,7 @@ func TestPartitionOfAStream(t *testing.T) {
 	})
 }
 
-// A server checks its clients in the same way: a call from a dead one ends.
+// A server checks its clients in the same way: a call from a dead client ends.
 func TestServersKeepAlive(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		service := serve(t, sim, grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}))

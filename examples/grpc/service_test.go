@@ -29,7 +29,7 @@ func (s *service) EmptyCall(ctx context.Context, _ *testgrpc.Empty) (*testgrpc.E
 	return &testgrpc.Empty{}, nil
 }
 
-// set sets what EmptyCall does.
+// set sets the function that EmptyCall calls.
 func (s *service) set(onCall func(ctx context.Context)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +48,7 @@ func (s *service) StreamingOutputCall(request *testgrpc.StreamingOutputCallReque
 	return nil
 }
 
-// FullDuplexCall answers each message with one of the same size.
+// FullDuplexCall answers each message with a message of the same size.
 func (s *service) FullDuplexCall(stream testgrpc.TestService_FullDuplexCallServer) error {
 	for {
 		request, err := stream.Recv()

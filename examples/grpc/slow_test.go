@@ -33,8 +33,8 @@ func TestUnary(t *testing.T) {
 	})
 }
 
-// A call ends at its deadline, wherever it is at that time. The server's handler
-// ends the same time after it began.
+// A call ends at its deadline, whether its request, its handler or its answer is under
+// way. The server's handler ends the same time after it began.
 func TestDeadline(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		ended := make(chan time.Duration, 1)
@@ -81,8 +81,8 @@ func TestServerStreaming(t *testing.T) {
 	})
 }
 
-// Ten messages, each sent after the answer to the one before, cost ten round trips.
-// Ten that do not wait for answers cost one.
+// Ten messages, each sent after the answer to the one before, cost ten round trips. Ten
+// messages that do not wait for answers cost one.
 func TestBidirectionalStreaming(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)

@@ -19,12 +19,12 @@ import (
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
 // timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), on a
-// connection that has measured one round trip: rttvar is half of it.
+// connection that has measured one round trip: rttvar is half of that round trip.
 const timeout = roundTrip + 4*roundTrip/2
 
-// retransmission returns when TCP retransmits an unacknowledged segment for the nth
-// time: after 0.6 s, 1.2 s, 2.4 s and so on. The first retransmission is a tail loss
-// probe, which for a single segment is due after 2 srtt + 200 ms, or after the
+// retransmission returns the time after which TCP retransmits an unacknowledged segment
+// for the nth time: 0.6 s, 1.2 s, 2.4 s and so on. The first retransmission is a tail
+// loss probe, which for a single segment is due after 2 srtt + 200 ms, or after the
 // timeout if that is less. Then the timeout begins, and doubles each time.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
@@ -73,8 +73,8 @@ func TestPartitionWhileIdle(t *testing.T) {
 	})
 }
 
-// A lost answer is retransmitted by the server, while the direction from the
-// client works all the time.
+// A lost answer is retransmitted by the server, while the direction from the client to
+// the server works all the time.
 func TestPartitionOfTheAnswer(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

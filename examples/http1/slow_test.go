@@ -18,8 +18,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The first request costs two round trips, one for connecting and one for the
-// request. The next one finds the connection open, and costs one.
+// The first request costs two round trips, one for connecting and one for the request.
+// The next request finds the connection open, and costs one round trip.
 func TestKeepAlive(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim, &http.Server{Handler: http.HandlerFunc(hello)})
@@ -53,10 +53,10 @@ func TestNoKeepAlive(t *testing.T) {
 	})
 }
 
-// At 8 kbit/s a byte takes a millisecond. The SYN-ACK and the acknowledgement of
-// the request come before the page. The page is sent at once, as its seven
-// segments are less than the initial window of ten. The retransmission timer does
-// not know that they take so long, but its retransmissions come after them.
+// At 8 kbit/s a byte takes a millisecond. The SYN-ACK and the acknowledgement of the
+// request come before the page. The page is sent at once, as its seven segments are
+// less than the initial window of ten. The retransmission timer expires before all of
+// them have passed, but its retransmissions come after them.
 func TestSlowLink(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
@@ -138,8 +138,7 @@ func TestClientTimeout(t *testing.T) {
 	})
 }
 
-// A time-out includes the body: the header arrives, and the rest comes too
-// slowly.
+// A time-out includes the body: the header arrives, but the rest comes too slowly.
 func TestClientTimeoutInBody(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.SetLink("server", "client", netem.Link{Latency: oneWay, Rate: 8 * netem.Kbps})
@@ -176,8 +175,8 @@ func TestServerReadTimeout(t *testing.T) {
 				time.Sleep(700 * time.Millisecond)
 			}
 		}()
-		// The server has the connection half a round trip after the client, and
-		// its close takes the same time.
+		// The server has the connection half a round trip after the client, and the server's
+		// close takes the same time to arrive.
 		answer, err := io.ReadAll(conn)
 		assert.NoError(t, err)
 		assert.Regexp(t, "^HTTP/1.1 400 Bad Request\r\n", string(answer))

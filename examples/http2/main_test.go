@@ -29,10 +29,10 @@ const (
 // scenario runs f on two hosts, "client" and "server", a slow link apart, with
 // several seeds.
 //
-// The times are the same in every run, but not always the bytes, so
-// [simtest.CheckDeterminism] sometimes fails. The goroutines of HTTP/2 that
-// read, handle and write race for their order at one instant, and for the
-// contents of a TLS record.
+// The times are the same in every run, but the bytes are not always the same, so
+// [simtest.CheckDeterminism] sometimes fails. The goroutines of HTTP/2 that read,
+// handle and write race for their order at one instant, and for the contents of a TLS
+// record.
 func scenario(t *testing.T, f func(t *testing.T, sim *simtest.Sim)) {
 	t.Helper()
 	for seed := range uint64(3) {

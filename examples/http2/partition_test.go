@@ -16,15 +16,15 @@ func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"s
 
 // timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), after the
 // first request. The client's last frame acknowledges settings and gets no answer, so
-// its acknowledgement is 40 ms late: srtt is 200 + 40/8 ms. After the first round trip
-// rttvar is half of it. Each further round trip reduces the mean deviation by a
-// quarter of the difference, and Linux lets rttvar follow by a quarter once a round
-// trip: 4 rttvar is 400, then 400 - (400 - 225) / 4, then 356.25 - (356.25 - 208.75) /
-// 4 ms.
+// its acknowledgement is 40 ms late: srtt is 200 + 40/8 ms. After the first round trip,
+// rttvar is half of that round trip. Each further round trip reduces the mean deviation
+// by a quarter of the difference, and Linux lets rttvar follow by a quarter once a
+// round trip: 4 rttvar is 400, then 400 - (400 - 225) / 4, then 356.25 - (356.25 -
+// 208.75) / 4 ms.
 const timeout = roundTrip + 5*time.Millisecond + 319375*time.Microsecond
 
-// retransmission returns when TCP retransmits an unacknowledged segment for the
-// nth time. The retransmission timer waits for the timeout, and then twice as
+// retransmission returns the time after which TCP retransmits an unacknowledged segment
+// for the nth time. The retransmission timer waits for the timeout, and then twice as
 // long each time. The first retransmission is a tail loss probe, after which the
 // timeout begins.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }

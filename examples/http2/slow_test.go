@@ -12,9 +12,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// Before the round trip of the request itself, the TCP handshake takes one round
-// trip, and the TLS handshake two with TLS 1.2 and one with TLS 1.3. Resuming a
-// session saves one with TLS 1.2, and none with TLS 1.3.
+// Before the round trip of the request itself, the TCP handshake takes one round trip,
+// and the TLS handshake two with TLS 1.2 and one with TLS 1.3. Resuming a session saves
+// one round trip with TLS 1.2, and none with TLS 1.3.
 func TestHandshake(t *testing.T) {
 	for name, test := range map[string]struct {
 		version        uint16

@@ -102,8 +102,8 @@ func TestLines(t *testing.T) {
 	})
 }
 
-// A canceled request ends at the server half a round trip later. Its connection
-// stays, unlike that of HTTP/1.1.
+// A canceled request ends at the server half a round trip later. Its connection stays
+// open, unlike with HTTP/1.1.
 func TestCancel(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		ended := make(chan time.Duration, 1)

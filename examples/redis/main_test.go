@@ -70,7 +70,7 @@ func newClient(t *testing.T, sim *simtest.Sim, options ...func(*redis.Options)) 
 	return client
 }
 
-// timed returns how long f takes, in simulated time.
+// timed returns the simulated time that f takes.
 func timed(f func()) time.Duration {
 	start := time.Now()
 	f()

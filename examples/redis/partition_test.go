@@ -15,22 +15,23 @@ import (
 func partition(sim *simtest.Sim) { sim.Partition([]string{"client"}, []string{"server"}) }
 
 // timeout is TCP's retransmission timeout, srtt + max(200 ms, 4 rttvar), after HELLO
-// and PING. After the first round trip rttvar is half of it. Each round trip without
-// deviation reduces the mean deviation by a quarter, and Linux lets rttvar follow by
-// a quarter once a round trip: 4 rttvar is 400 - (400 - 225) / 4 ms.
+// and PING. After the first round trip, rttvar is half of that round trip. Each round
+// trip without deviation reduces the mean deviation by a quarter, and Linux lets rttvar
+// follow by a quarter once a round trip: 4 rttvar is 400 - (400 - 225) / 4 ms.
 const timeout = roundTrip + 356250*time.Microsecond
 
-// retransmission returns when TCP retransmits an unacknowledged segment for the
-// nth time. The retransmission timer waits for the timeout, and then twice as
+// retransmission returns the time after which TCP retransmits an unacknowledged segment
+// for the nth time. The retransmission timer waits for the timeout, and then twice as
 // long each time. The first retransmission is a tail loss probe, after which the
 // timeout begins.
 func retransmission(n int) time.Duration { return timeout << (n - 1) }
 
-// A partition shorter than the client's time-out only costs time. The pipeline
-// fills two segments. With more than one, the last is retransmitted after 2 srtt +
-// 2 ms, as a tail loss probe, and the first when the timer expires, counted from
-// then. The second timer expires after the partition. A timeout leaves a window of
-// one segment, so the other segment follows a round trip later.
+// A partition shorter than the client's time-out only costs time. The pipeline fills
+// two segments. Of several segments, the last is retransmitted after 2 srtt + 2 ms, as
+// a tail loss probe. The timer is counted from then, and the first segment is
+// retransmitted when it expires. The second timer expires after the partition. A
+// timeout leaves a window of one segment, so the other segment follows a round trip
+// later.
 func TestPartitionThatHeals(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)
@@ -56,9 +57,9 @@ func TestPartitionThatHeals(t *testing.T) {
 	})
 }
 
-// A client reads for three seconds and then considers the connection broken.
-// The next command connects, which is tried at once and each second after that:
-// the fourth attempt is the first after the partition.
+// A client reads for three seconds and then considers the connection broken. The next
+// command tries to connect, at once and each second after that: the fourth attempt is
+// the first after the partition.
 func TestPartitionAndReadTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)

@@ -33,8 +33,8 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// A hundred commands one after another cost a hundred round trips, in a
-// pipeline one.
+// A hundred commands cost a hundred round trips one after another, and one round trip
+// in a pipeline.
 func TestPipeline(t *testing.T) {
 	const commands = 100
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
@@ -79,9 +79,9 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// An answer that takes longer than the client's read time-out is not awaited.
-// If it arrives later it must not be taken for the answer to another command,
-// so the client closes the connection and reconnects.
+// The client does not wait for an answer that takes longer than its read time-out. If
+// that answer arrives later, it must not be taken for the answer to another command, so
+// the client closes the connection and reconnects.
 func TestReadTimeout(t *testing.T) {
 	scenario(t, func(t *testing.T, sim *simtest.Sim) {
 		serve(t, sim)

@@ -1,5 +1,5 @@
 // Package browser_test checks the pages of slownet/trace/page in a real browser. It
-// needs Chromium or Chrome, and fails without.
+// needs Chromium or Chrome, and fails without it.
 package browser_test
 
 import (

@@ -42,8 +42,8 @@ func marked(t *testing.T, tab *chrome.Tab, run string) int {
 	})()`)
 }
 
-// Where two runs diverge, both are marked, the page says up to where they are the same,
-// and the button and the key lead there.
+// The first event that differs is marked in both runs, the page names the last event
+// that is the same, and the button and the key zoom to the difference.
 func TestCompare(t *testing.T) {
 	first, second := traces.Faults(), traces.Faults()
 	for i := 20; i < len(second); i++ {

@@ -20,8 +20,8 @@ import (
 	tracepage "github.com/slowpoetry/slowpoetry/slownet/trace/page"
 )
 
-// event is an expression for the position of the first run's event that matches a
-// condition.
+// where returns the position of the first event of the first run that matches a
+// condition, a JavaScript expression.
 func where(t *testing.T, tab *chrome.Tab, condition string) (x0, y0, x1, y1 float64) {
 	t.Helper()
 	p := eval[[]float64](t, tab, `(() => {
@@ -266,8 +266,8 @@ func TestLegend(t *testing.T) {
 	assert.Equal(t, all, ink())
 }
 
-// The page of a failed run reaches to the time at which the failure was found, and marks
-// it.
+// The page of a failed run extends to the time at which the failure was found, and
+// marks that time.
 func TestFailure(t *testing.T) {
 	failed := run("faults", traces.Faults())
 	failed.Failed = func() (time.Duration, bool) { return time.Minute, true }
@@ -333,7 +333,8 @@ func TestEmptyPage(t *testing.T) {
 	key(t, tab, kb.Tab)
 }
 
-// Everything in a trace is shown as text: it runs nothing, wherever the page shows it.
+// Everything in a trace is shown as text: nothing in a trace runs as script, wherever
+// the page shows it.
 func TestHostileTrace(t *testing.T) {
 	const hostile = `</script><script>hacked=1</script><img src=x onerror=hacked=2><svg onload=hacked=3>"'><!--` + "\u202e\u2028\x00${hacked=4}"
 	events := []trace.Event{

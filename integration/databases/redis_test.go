@@ -19,7 +19,7 @@ import (
 // and Redis, and recovers from each.
 func TestRedis(t *testing.T) {
 	p := proxied(t, databases.Redis(t).Address)
-	options := redis.Options{Addr: p.Config().Listen, MaxRetries: -1, ReadTimeout: 3 * time.Second, Protocol: 2} // with 3, a look for notifications takes the error of a reset away, and EOF is left
+	options := redis.Options{Addr: p.Config().Listen, MaxRetries: -1, ReadTimeout: 3 * time.Second, Protocol: 2} // with 3, a check for notifications consumes the error of a reset, and leaves EOF
 	client := redis.NewClient(&options)
 	defer client.Close()
 	ctx := t.Context()

@@ -35,7 +35,7 @@ type Server struct {
 // runs the test, and chooses a port.
 func newServer(t *testing.T) *Server {
 	t.Helper()
-	directory, err := os.MkdirTemp("", "slowpoetry") // other users cannot enter that of the test
+	directory, err := os.MkdirTemp("", "slowpoetry") // other users cannot enter the test's own directory
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(directory)) })
 	s := &Server{t: t, directory: directory, output: new(bytes.Buffer)}

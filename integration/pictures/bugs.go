@@ -17,9 +17,9 @@ type bug struct {
 	height   int
 }
 
-// bugs makes a picture of the replay of each bug, as a user with its failure would: it
-// runs the test with its bug and SIMTEST_TRACE, makes a page of the resulting trace, and
-// searches for a text.
+// bugs makes a picture of the replay of each bug, as a user who sees its failure would:
+// it runs the test with its bug and SIMTEST_TRACE, makes a page of the resulting trace,
+// and searches for a text.
 func bugs(to, work string) error {
 	for _, b := range []bug{
 		{"register", 10.13, 11.36, `"Number":10`, 760},

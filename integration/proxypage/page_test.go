@@ -225,8 +225,8 @@ func TestProfilesAndRecordings(t *testing.T) {
 	assert.Equal(t, "webpagetest/3gfast", p.Config().Toxics[0].Attributes.(proxy.Link).Profile.Name)
 	assert.GreaterOrEqual(t, roundTrip(t, conn), 150*time.Millisecond)
 
-	// Fields replace it on the same toxic, and those for one direction replace those for
-	// both.
+	// Fields replace the profile in the same toxic, and fields for one direction replace
+	// fields for both.
 	set("profile", "")
 	set("rate", "8Mbit/s")
 	click("form.link .bar button")

@@ -1,5 +1,5 @@
 // Package toxiproxynode_test drives our proxy with toxiproxy-node-client. It needs Node
-// and npm, which fetches the client according to the lockfile, and fails without.
+// and npm, which fetches the client according to the lockfile, and fails without them.
 package toxiproxynode_test
 
 import (

@@ -92,8 +92,8 @@ var (
 	h2c   = only((*http.Protocols).SetUnencryptedHTTP2)
 )
 
-// The stream in a capture is what was sent, in the view of all hosts and of one host,
-// over IPv4 and IPv6.
+// The stream in a capture contains exactly the bytes that were sent, in the view of all
+// hosts and of one host, over IPv4 and IPv6.
 func TestHTTP(t *testing.T) {
 	for _, network := range []string{"tcp4", "tcp6"} {
 		t.Run(network, func(t *testing.T) {

@@ -135,11 +135,11 @@ const (
 	soa      = 10 + 3*zone + 20
 )
 
-// A short answer takes one round trip. One that does not fit into a datagram takes
-// three: the first returns as much as fits, with compressed names; then TCP
-// connects, and gets all of it. The query's segment is acknowledged before the
-// answer. More than the initial window of ten segments causes no pause, as the first
-// segments of a connection are acknowledged one by one.
+// A short answer takes one round trip. An answer that does not fit into a datagram
+// takes three: the first returns the part that fits, with compressed names; then the
+// client connects over TCP, and gets the whole answer. The query's segment is
+// acknowledged before the answer. More than the initial window of ten segments causes
+// no pause, as the first segments of a connection are acknowledged one by one.
 func TestSlowLink(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)

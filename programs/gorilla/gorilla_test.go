@@ -26,7 +26,7 @@ const (
 	pongWait  = 10 * time.Second
 )
 
-// A room sends what one member says to all members.
+// A room forwards each member's messages to all members.
 type room struct {
 	mu      sync.Mutex
 	members map[*member]bool

@@ -73,7 +73,8 @@ func (r results) write(t *testing.T, file string, processes int) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.TrimSpace(text.String())+"\n"), 0o666))
 }
 
-// causes are the reasons why a program's simulations differ, by its name.
+// causes are the reasons for differences between a program's simulations, by the
+// program's name.
 var causes = map[string]string{}
 
 func causeOf(c cell) string {

@@ -19,7 +19,7 @@ type scenario struct {
 const (
 	faultAt   = 10 * time.Second // after the programs have begun
 	partition = 30 * time.Second
-	down      = 5 * time.Second // how long a server that has crashed is
+	down      = 5 * time.Second // until a crashed server is restarted
 	latency   = 20 * time.Millisecond
 )
 

@@ -16,7 +16,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// A session is what a client has with its server: a connection, or a pool of them.
+// A session is a client's connection to its server, or a pool of connections.
 type session interface {
 	// exchange does piece number i of the client's work, and checks the result.
 	exchange(ctx context.Context, i int) error

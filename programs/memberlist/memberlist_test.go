@@ -30,7 +30,7 @@ type cluster struct {
 	nodes map[string]*memberlist.Memberlist
 }
 
-// start starts a node on each host, one after another. They join the first.
+// start starts a node on each host, one after another. The others join the first.
 func start(sim *simtest.Sim) *cluster {
 	c := &cluster{names: strings.Fields(all), nodes: make(map[string]*memberlist.Memberlist)}
 	for _, name := range c.names {
@@ -124,7 +124,7 @@ func (c *cluster) until(t *testing.T, sim *simtest.Sim, view, except string) tim
 	return sim.Elapsed() - start
 }
 
-// The nodes, and those that are left without some.
+// All nodes, and the nodes that remain without one of them.
 const (
 	all           = "a b c client server"
 	withoutClient = "a b c server"
@@ -146,7 +146,7 @@ func TestCluster(t *testing.T) {
 		c := start(sim)
 		c.until(t, sim, all, "")
 
-		// A node that is cut off is considered dead, and comes back when it is told to.
+		// A node that is cut off is considered dead, and comes back when it joins again.
 		sim.Partition([]string{"client"})
 		dead := c.until(t, sim, withoutClient, "client")
 		assert.GreaterOrEqual(t, dead, suspected)

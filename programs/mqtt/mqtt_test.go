@@ -239,10 +239,9 @@ func missed(t *testing.T, sim *simtest.Sim, o *scenario.Outcome, pause time.Dura
 	o.Note("lost after %v, back after %v", reader.lost(1)-cut, reader.connected(2)-healed)
 }
 
-// A broker that crashes forgets everything. Clients that publish detect it by a
-// reset when it is back. So do clients that only listen, when TCP's keep-alive
-// probes their silent peer, which is long before their own ping. Messages in
-// between are lost.
+// A broker that crashes forgets everything. Clients that publish detect it by a reset
+// when it is back. Clients that only listen detect it when TCP's keep-alive probes the
+// silent peer, long before their own ping. Messages in between are lost.
 func TestCrash(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {
 		serve(sim)

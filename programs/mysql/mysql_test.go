@@ -125,9 +125,9 @@ func TestSlowLink(t *testing.T) {
 	})
 }
 
-// Ten goroutines share two connections, and take turns. database/sql chooses at
-// random among the waiting ones, so the order differs from run to run, but the
-// time is the same.
+// Ten goroutines share two connections, and take turns. database/sql chooses at random
+// among the waiting goroutines, so the order differs from run to run, but the time is
+// the same.
 func TestPool(t *testing.T) {
 	scenario.Alike(t, func(t *testing.T, sim *simtest.Sim, o *scenario.Outcome) {
 		kept := serve(sim)
@@ -147,7 +147,7 @@ func TestPool(t *testing.T) {
 	})
 }
 
-// A short partition costs time. A client that gives up during one does not know
+// A short partition costs time. A client that gives up during a partition does not know
 // whether its statement was executed: here it was.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {

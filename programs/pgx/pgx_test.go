@@ -129,7 +129,7 @@ const (
 	begin = 1 + 4 + len("begin") + 1
 )
 
-// A short partition costs time. A client that gives up during one does not know
+// A short partition costs time. A client that gives up during a partition does not know
 // whether its statement was executed: here it was.
 func TestPartition(t *testing.T) {
 	scenario.Same(t, func(t *testing.T, sim *simtest.Sim, _ *scenario.Outcome) {

@@ -28,7 +28,7 @@ var _ quic.OOBCapablePacketConn = (*slownet.PacketConn)(nil)
 
 // quic-go over a real socket marks its packets (ECN), and writes and reads many
 // at once. All of them cross the link, in both directions and at either end.
-func TestEveryPacketOfARealSocketMeetsTheLink(t *testing.T) {
+func TestEveryPacketOfARealSocketCrossesTheLink(t *testing.T) {
 	const latency = 50 * time.Millisecond
 	link := netem.Link{Latency: latency, MTU: 1500}
 	for name, configs := range map[string]struct{ server, client slownet.Config }{
@@ -45,7 +45,7 @@ func TestEveryPacketOfARealSocketMeetsTheLink(t *testing.T) {
 			echo, took := overLoopback(t, configs.server, configs.client, poem)
 			assert.True(t, bytes.Equal(poem, echo), "sent %d bytes, and %d came back", len(poem), len(echo))
 			assert.GreaterOrEqual(t, took, 2*latency)
-			for direction := range 2 { // each took the poem's packets there and back, whether they were slow there or not
+			for direction := range 2 { // the packets of the poem passed each of them, whether or not it delayed them
 				assert.Greater(t, serverPassed[direction].Load(), int64(len(poem)), "server, %v", slownet.Direction(direction))
 				assert.Greater(t, clientPassed[direction].Load(), int64(len(poem)), "client, %v", slownet.Direction(direction))
 			}

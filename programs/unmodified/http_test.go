@@ -13,8 +13,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/simtest"
 )
 
-// http.Get, with the default transport and the default resolver. An answer that
-// is held up by a partition comes after it.
+// http.Get, with the default transport and the default resolver. An answer that is held
+// up by a partition arrives after the partition.
 func TestHTTP(t *testing.T) {
 	run(t, func(t *testing.T, sim *simtest.Sim) {
 		sim.Host("server").Run(func(ctx context.Context) error {

@@ -41,7 +41,7 @@ func cut(sim *simtest.Sim, host string) {
 	sim.At(sim.Elapsed()+partition, func() { sim.Heal() })
 }
 
-// on runs f on a host, and returns when it has ended, which must be without an error.
+// on runs f on a host until f returns, which must be without an error.
 func on(t *testing.T, sim *simtest.Sim, host string, f func(ctx context.Context) error) {
 	t.Helper()
 	done := make(chan error, 1)

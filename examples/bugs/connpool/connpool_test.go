@@ -38,8 +38,8 @@ func newPool(dial func() (net.Conn, error)) (pool, error) {
 	return mended.NewChannelPool(0, places, dial)
 }
 
-// The workers of a host query a server through a pool. When the faults are over, all
-// workers get answers again.
+// The workers of a host query a server through a pool. After the faults, all workers
+// get answers again.
 func TestServiceRecovers(t *testing.T) {
 	search := simtest.Search{
 		Seeds:  10,

@@ -53,7 +53,7 @@ func (l *Ledger) book(key string, p Payment) {
 	l.booked = append(l.booked, p)
 }
 
-// Booked returns how often each invoice was paid.
+// Booked returns the number of times that each invoice was paid.
 func (l *Ledger) Booked() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

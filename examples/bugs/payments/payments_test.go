@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var link = netem.Link{Latency: 20 * time.Millisecond}
 
-// To connect takes 40 ms, to ask and to be answered 40 ms, and the ledger's disk 5 ms.
+// Connecting takes 40 ms, the request and its answer 40 ms, and the ledger's disk 5 ms.
 func TestPay(t *testing.T) {
 	simtest.Config{Link: link}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		ledger := &Ledger{}

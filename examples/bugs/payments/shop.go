@@ -15,7 +15,7 @@ type Shop struct {
 	HTTP   *http.Client
 	Ledger string // its URL
 
-	// KeyPerAttempt is the bug: a new key for each attempt, not one for the payment.
+	// KeyPerAttempt is the bug: each attempt has a new key, instead of the payment's key.
 	KeyPerAttempt bool
 }
 
@@ -30,7 +30,7 @@ type Order struct {
 // NewOrder returns an order to make a payment.
 func NewOrder(p Payment) *Order { return &Order{Payment: p, Key: rand.Text()} }
 
-// Pay sends a payment until the ledger has answered, or ctx ends.
+// Pay sends a payment repeatedly, until the ledger has answered or ctx ends.
 func (s *Shop) Pay(ctx context.Context, order *Order) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := s.post(ctx, order)

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// patience is how long a client waits for a node.
+// patience is the time for which a client waits for a node.
 const patience = time.Second
 
-// A Client reads and writes the register. Of its nodes, a majority must answer.
+// A Client reads and writes the register. A majority of the nodes must answer.
 type Client struct {
 	HTTP  *http.Client
 	Nodes []string // their names
@@ -24,8 +24,8 @@ type Client struct {
 	NoWriteBack bool
 }
 
-// Write writes a value whose number is greater than all earlier ones. After an
-// error it is unknown whether it was, or will be, written.
+// Write writes a value whose number is greater than the numbers of all earlier values.
+// After an error it is unknown whether the value was, or will be, written.
 func (c *Client) Write(ctx context.Context, v Value) error {
 	body, err := json.Marshal(v)
 	if err != nil {

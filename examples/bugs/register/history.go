@@ -24,10 +24,10 @@ func (o operation) String() string {
 }
 
 // violation returns two operations that cannot belong to one register, if there are
-// any: a read of a value before it is written, or of one that is older than a value
-// that was read or written before. With one writer whose values have increasing
-// numbers, a history without violations is linearizable: the operations can have
-// happened one after another, each at some time between its call and its return.
+// any: a read of a value before it is written, or a read of a value that is older than
+// a value read or written before. With one writer whose values have increasing numbers,
+// a history without violations is linearizable: the operations can have happened one
+// after another, each at some time between its call and its return.
 func violation(history []operation) (earlier, later operation, found bool) {
 	for _, read := range history {
 		if read.write || read.failed {

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// A Value is what a register holds. The writer numbers its values from 1 on.
+// A Value is the content of a register. The writer numbers its values from 1 on.
 type Value struct {
 	Number int
 	Text   string
 }
 
-// A Node is a replica of the register. It keeps the newest value that it was
-// given. GET returns the value, PUT sets it.
+// A Node is a replica of the register. It keeps the newest value that it has received.
+// GET returns the value, PUT sets it.
 type Node struct {
 	mu    sync.Mutex
 	value Value // on a disk: a crash leaves it

@@ -28,7 +28,7 @@ func TestRegisterIsLinearizable(t *testing.T) {
 		}
 		users := []*user{{name: "writer"}, {name: "reader1"}, {name: "reader2"}}
 		for i, u := range users {
-			for j, node := range nodes { // each user has another node nearby
+			for j, node := range nodes { // each user is near to a different node
 				link := netem.Link{Latency: time.Duration(10+4*((i+j)%3)) * time.Millisecond}
 				sim.SetProfile(u.name, node, netem.Profile{Up: link, Down: link})
 			}
@@ -105,7 +105,7 @@ func (u *user) run(ctx context.Context) error {
 	}
 }
 
-// lastAnswer returns when the user has read or written for the last time.
+// lastAnswer returns the time of the user's last successful read or write.
 func (u *user) lastAnswer() (last time.Duration) {
 	for _, o := range u.history {
 		if !o.failed {
@@ -115,6 +115,6 @@ func (u *user) lastAnswer() (last time.Duration) {
 	return last
 }
 
-// A read that does not write back its value is followed by one that returns an
-// older value.
+// A read that does not write back its value is followed by a read that returns an older
+// value.
 func TestBugIsFound(t *testing.T) { bugtest.Find(t, "TestRegisterIsLinearizable", "not linearizable") }

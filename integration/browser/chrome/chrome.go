@@ -30,7 +30,7 @@ type Tab struct {
 	page     string
 }
 
-// Find returns the browser's path: from the environment variable CHROME, or that of
+// Find returns the browser's path: from the environment variable CHROME, or the path of
 // Chromium or Chrome.
 func Find() (string, error) {
 	if path := os.Getenv("CHROME"); path != "" {

@@ -11,8 +11,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/proxy"
 )
 
-// Serve serves an API until the test ends, with a new server unless it has one. It
-// returns the API's URL and the address of an echo for which proxies may be added.
+// Serve serves an API until the test ends, with a new proxy.Server unless the API has
+// one. It returns the API's URL, and the address of an echo server as an upstream of
+// proxies.
 func Serve(t *testing.T, api *proxy.API) (url, echo string) {
 	t.Helper()
 	echo = testnet.Echo(t)

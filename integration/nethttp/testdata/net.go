@@ -11,7 +11,7 @@ import (
 	"os"
 )
 
-// HookConn and HookListener, if not nil, wrap what Dial and Listen return.
+// HookConn and HookListener, if not nil, wrap the results of Dial and Listen.
 var (
 	HookConn     func(Conn) Conn
 	HookListener func(Listener) Listener

@@ -1,5 +1,5 @@
 // Package certificate has a certificate for the host "server", the same in every
-// process: with another one a handshake would have other bytes.
+// process: with another certificate, the bytes of a handshake would differ.
 package certificate
 
 import (

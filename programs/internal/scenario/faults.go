@@ -37,12 +37,12 @@ func Faults(start func(t *testing.T, sim *simtest.Sim) Work) Func {
 }
 
 const (
-	faults   = time.Minute // during which they begin
+	faults   = time.Minute // in which faults begin
 	maxFault = 5 * time.Second
 	patience = 10 * time.Second // for one piece of work
 )
 
-// try works once.
+// try does one piece of work.
 func try(t *testing.T, work Work) error {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -140,7 +140,7 @@ func (r *runs) compare(t *testing.T, seed uint64) {
 	t.Logf("seed %d: digests %s", seed, r.digests)
 }
 
-// Took returns how long f takes, in simulated time.
+// Took returns the simulated time that f takes.
 func Took(f func()) time.Duration {
 	start := time.Now()
 	f()

@@ -47,8 +47,8 @@ func (p program) search(t *testing.T, message string) (replay string) {
 	return replays[0]
 }
 
-// replay runs a replay several times on 1, 2 and 4 processors. With the bug each run must
-// fail, with the message and the same trace. Without the bug each must pass.
+// replay runs a replay several times on 1, 2 and 4 processors. With the bug each run
+// must fail, with the message and the same trace. Without the bug each run must pass.
 func (p program) replay(t *testing.T, file, message string, times int) {
 	t.Helper()
 	flags := []string{"-test.cpu=1,2,4", "-test.count=" + strconv.Itoa(times)}

@@ -17,7 +17,7 @@ type Workers struct {
 	sim      *simtest.Sim
 	host     *simtest.Host
 	pause    time.Duration  // minimum time between two requests; the maximum is twice that
-	answered []atomic.Int64 // when, in simulated time, by worker
+	answered []atomic.Int64 // simulated time of the last answer, by worker
 }
 
 // NewWorkers returns n workers of a host.
@@ -44,8 +44,8 @@ func (w *Workers) Run(ctx context.Context, ask func(ctx context.Context, worker,
 	<-ctx.Done()
 }
 
-// MustRecover waits until the faults are over, and fails the test if any worker gets no
-// answers in the following half minute.
+// MustRecover waits until the faults are over, and fails the test if, half a minute
+// later, any worker has had no answer for 10 s.
 func (w *Workers) MustRecover(t *testing.T) {
 	t.Helper()
 	<-w.sim.Quiet()
@@ -62,5 +62,5 @@ func (w *Workers) MustRecover(t *testing.T) {
 	}
 }
 
-// NoAnswer is the message of that failure.
+// NoAnswer is the message of that failure, after the number of workers.
 const NoAnswer = "workers have had no answer for 10 s"
