@@ -98,7 +98,7 @@ func measureRate(b *testing.B, asked float64, from, to net.Conn) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkLatency answers the other part: how much later than the configured
+// BenchmarkLatency answers the rest of question 4: how much later than the configured
 // latency do small messages arrive, in the median and at the 99th percentile?
 func BenchmarkLatency(b *testing.B) {
 	for _, asked := range []time.Duration{ms, 20 * ms, 200 * ms} {

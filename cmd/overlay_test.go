@@ -123,7 +123,7 @@ func TestOverlayInANewModule(t *testing.T) {
 }
 
 // In a module that imports simtest, go run builds the command of the same version after go
-// mod tidy. The module does not require what only the command needs.
+// mod tidy. The module does not require modules that only the command needs.
 func TestOverlayByGoRun(t *testing.T) {
 	o := newOutsider(t)
 	assert.NotContains(t, o.read("go.mod"), "prometheus")
@@ -131,7 +131,8 @@ func TestOverlayByGoRun(t *testing.T) {
 	assert.Contains(t, output, "ok  \texample.com/outside")
 }
 
-// An overlay made by another version of slownet is one clear error, unless no layer is on.
+// An overlay made by another version of slownet causes a single clear error, unless all its
+// layers are off.
 func TestOverlayOfAnotherVersion(t *testing.T) {
 	o := newOutsider(t)
 	made, err := o.run(nil, o.slownet, "overlay")

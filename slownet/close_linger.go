@@ -61,8 +61,8 @@ type drainer interface {
 // starts it. waits means that bytes are pending although no delivery goroutine
 // is running.
 //
-// If the inner connection is closed here, that happens before blocked calls are
-// woken, as on a plain connection: they may need a lock that the caller holds.
+// If beginLocked closes the inner connection, it does so before it wakes blocked calls,
+// like a plain connection: these calls may need a lock that the caller holds.
 func (l *linger) beginLocked(waits bool) error {
 	h := l.of
 	h.closeLocked()
@@ -161,7 +161,7 @@ func (l *linger) graceLocked() {
 	}
 }
 
-// abortLocked discards what is in flight and wakes the delivery goroutine.
+// abortLocked discards the bytes in flight and wakes the delivery goroutine.
 func (l *linger) abortLocked(cause error) {
 	if !l.aborted {
 		l.markAbortedLocked(cause)

@@ -97,7 +97,8 @@ func assertClosesInASecond(t *testing.T, conn io.Closer, woken <-chan error, blo
 	assert.Equal(t, time.Second, time.Since(start))
 }
 
-// The same holds for datagrams.
+// Blocked calls of a datagram connection also return only after its inner connection
+// is closed.
 func TestPacketCloseWakesBlockedCallsAfterTheInnerConnection(t *testing.T) {
 	for name, link := range map[string]netem.Link{"no limits": {}, "a latency": {Latency: time.Minute}} {
 		t.Run(name, func(t *testing.T) {

@@ -67,8 +67,9 @@ func (h *half) enter() bool {
 	return true
 }
 
-// enterAlone is enter for a write. Only one write may be in the inner connection: if
-// it were interrupted, another write's bytes would end up in the middle of its own.
+// enterAlone is enter for a write. Only one write at a time may be in the inner connection:
+// otherwise, if a write were interrupted, the bytes of another write could end up in the
+// middle of its bytes.
 func (h *half) enterAlone() bool {
 	if !h.gate.enterAlone() {
 		return false

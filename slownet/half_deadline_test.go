@@ -64,7 +64,7 @@ func (c firedClock) AfterFunc(d time.Duration, f func()) *clock.Timer {
 	return c.Clock.AfterFunc(d, func() { *c.fired++; f() })
 }
 
-// A deadline that is moved or removed leaves no timer, nor does one of a closed
+// A deadline that is moved or removed leaves no timer, nor does a deadline of a closed
 // connection.
 func TestDeadlinesLeaveNoTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A writer that waits for another one is woken when the other one leaves the inner
+// A writer that waits for another writer is woken when the other leaves the inner
 // connection, even while a copy waits for its source.
 func TestWritersWakeEachOtherBesideACopy(t *testing.T) {
 	first, source := rawTCPPair(t)

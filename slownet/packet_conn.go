@@ -24,8 +24,8 @@ import (
 // Read is called. At most 256 KiB of arrived datagrams wait for a reader: further
 // datagrams stay in the inner connection, and a socket drops datagrams that its own
 // buffer has no room for. At most 16 MiB are in flight in each direction: beyond
-// that, sent datagrams are dropped, as by a full queue, and received ones stay in
-// the inner connection.
+// that, sent datagrams are dropped, as if a queue were full, and received datagrams
+// stay in the inner connection.
 type PacketConn struct {
 	endpoint
 	inner   net.PacketConn
@@ -38,9 +38,10 @@ type PacketConn struct {
 	innerClosed atomic.Bool
 }
 
-// NewPacketConn wraps a connection that carries datagrams, as UDP does. If it
-// is connected, as by net.Dial, the result can also be used as a net.Conn. It
-// panics on an invalid link, see [netem.Link.Validate], and if inner is nil.
+// NewPacketConn wraps a connection that carries datagrams, as UDP does. If inner is
+// connected to a peer, like a connection from net.Dial, the result can also be used
+// as a net.Conn. NewPacketConn panics on an invalid link, see
+// [netem.Link.Validate], and if inner is nil.
 func NewPacketConn(inner net.PacketConn, config Config) *PacketConn {
 	config.mustBeValid("NewPacketConn")
 	mustBeThere("NewPacketConn", inner)

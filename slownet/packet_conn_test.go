@@ -74,7 +74,7 @@ func TestPacketMemoryIsBounded(t *testing.T) {
 		for range 1000 {
 			far.send(t, large)
 		}
-		receive(t, c, 1) // what is in flight has arrived
+		receive(t, c, 1) // the datagrams in flight have arrived
 		time.Sleep(time.Minute)
 		left := len(far.peer.got())
 		assert.GreaterOrEqual(t, 1000-left, maxFlight/(64<<10))

@@ -45,8 +45,8 @@ func (c *PacketConn) Stall() {
 	c.faulted("stall")
 }
 
-// Resume ends a Stall: datagrams in flight arrive, and those that were held up
-// enter the link.
+// Resume ends a Stall: datagrams in flight arrive, and datagrams that were held up enter
+// the link.
 func (c *PacketConn) Resume() {
 	c.in.stall(false)
 	c.out.stall(false)

@@ -2,8 +2,8 @@
 
 package slownet
 
-// The flags of a truncated datagram, as on Windows: there was no room for all of
-// its data, or for its control messages.
+// The flags of a truncated datagram, with the values of Windows. The buffer was too small
+// for its data, or for its control messages.
 const (
 	truncatedData    = 0x100 // MSG_TRUNC
 	truncatedControl = 0x200 // MSG_CTRUNC

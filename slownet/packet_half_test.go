@@ -78,7 +78,7 @@ func TestPacketTraceOfJitter(t *testing.T) {
 	})
 }
 
-// A trace numbers received datagrams, as it does written ones.
+// A trace numbers received datagrams, like written datagrams.
 func TestPacketTraceNumbersReceivedDatagrams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog()

@@ -122,8 +122,8 @@ func TestPacketReadAheadGoesOn(t *testing.T) {
 	})
 }
 
-// A reader that has fallen behind frees room for new datagrams while it catches
-// up, and not only when it has read everything.
+// A reader that has fallen behind makes room for new datagrams while it catches up, and not
+// only once it has read everything.
 func TestPacketReadAheadGoesOnWhileTheReaderCatchesUp(t *testing.T) {
 	const many = 2 * maxUnread / 1000
 	packetBubble(t, Config{Read: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {

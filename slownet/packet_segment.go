@@ -7,8 +7,8 @@ import "iter"
 // control message gives the size of each but the last. The network sees single
 // datagrams, so a link carries single datagrams.
 
-// segments returns the datagrams that one system call sends or receives: one,
-// unless a control message of the given kind says otherwise.
+// segments returns the datagrams that one system call sends or receives: a single datagram,
+// unless a control message of the given kind gives a size of segments.
 func (d datagram) segments(kind segmentKind) iter.Seq[datagram] {
 	return func(yield func(datagram) bool) {
 		size := 0

@@ -84,7 +84,7 @@ func TestDownloadsShareTheLink(t *testing.T) {
 	}
 }
 
-// Pace applies to each connection by itself: the wait of one does not delay
+// Pace applies to each connection separately: the wait of one does not delay
 // another.
 func TestPaceIsEachConnectionsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -189,8 +189,8 @@ func TestCloseWriteReturnsAtOnce(t *testing.T) {
 	}
 }
 
-// A writer that is blocked when the stream is ended fails, and the bytes that
-// it has written arrive, as on any socket.
+// As on any socket, a writer that is blocked when the stream is ended fails, and the
+// bytes that it has written arrive.
 func TestCloseWriteWhileAWriterIsBlocked(t *testing.T) {
 	t.Parallel()
 	for _, wrap := range []func(net.Conn) net.Conn{
@@ -341,9 +341,9 @@ func TestFaultsWhileAClosedConnectionDrains(t *testing.T) {
 	}
 }
 
-// A peer sees a reset, after the last byte, if bytes that it sent were not read,
-// as with any socket. It makes no difference whether they were in flight to the
-// reader.
+// As with any socket, a peer sees a reset after the last byte if not all bytes that
+// it sent were read. It makes no difference whether the unread bytes were still in
+// flight to the reader.
 func TestCloseWithUnreadBytes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

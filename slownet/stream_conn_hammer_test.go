@@ -179,8 +179,8 @@ func TestDeadlineWhileInFlight(t *testing.T) {
 	})
 }
 
-// The end of the stream that the read-ahead meets is reported when it arrives at the
-// reader, and again by later reads.
+// An end of the stream that was read ahead is reported only after the latency, and again by
+// later reads.
 func TestEndArrivesLate(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		go func() {

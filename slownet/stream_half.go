@@ -118,9 +118,9 @@ func (h *streamHalf) isSpent() bool {
 
 func (h *streamHalf) isSpentLocked() bool { return h.allowance != nil && h.allowance.remaining == 0 }
 
-// An allowance is the number of further bytes that may pass. When it is replaced, a
-// call in the inner connection still counts against the one with which it began. A nil
-// *allowance has no limit.
+// An allowance is the number of further bytes that may pass. If it is replaced during a call
+// of the inner connection, the bytes of the call still count against the old allowance. A
+// nil *allowance has no limit.
 type allowance struct{ remaining int64 }
 
 // cut returns the part of p that may pass.

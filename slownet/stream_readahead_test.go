@@ -56,7 +56,7 @@ func TestQueueToTheReader(t *testing.T) {
 	})
 }
 
-// The end that CloseAfter causes also takes the link's time to the reader.
+// The end of the stream that CloseAfter causes also takes the link's latency.
 func TestEndAfterCloseAfterTakesItsTime(t *testing.T) {
 	overPipe(t, bothWays(netem.Link{Latency: time.Second}), func(t *testing.T, conn *Conn, far net.Conn) {
 		start := time.Now()

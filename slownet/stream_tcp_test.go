@@ -44,8 +44,8 @@ func takesOverTCP(t *testing.T, n int, there, back netem.Link) (took [2]time.Dur
 	return took
 }
 
-// A stream is as fast as slow start permits: it starts with ten segments, and
-// doubles that each round trip. On a fast link it takes no longer than that.
+// A stream is as fast as slow start permits: it starts with ten segments, and their
+// number doubles each round trip. A link without a rate adds only its latency.
 func TestStreamsStartSlowly(t *testing.T) {
 	link := netem.Link{Latency: 50 * ms}
 	for _, c := range []struct {
@@ -165,8 +165,8 @@ func TestSetLinksOverTCP(t *testing.T) {
 	})
 }
 
-// A connection that was idle is as before: nothing is unacknowledged, and it
-// starts with slow start again.
+// A connection that was idle is like a new connection: nothing is unacknowledged, and
+// it begins with slow start.
 func TestIdleConnectionsOverTCP(t *testing.T) {
 	for _, answer := range []int{100, 10_000, 33_000, 100_000, 1_000_000} {
 		for _, atServer := range []bool{false, true} {

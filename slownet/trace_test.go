@@ -53,7 +53,7 @@ func (l *log) of(direction Direction) []string {
 	return lines
 }
 
-// A trace reports what happens to which bytes, and when.
+// The events of a trace contain the range of their bytes, and their time.
 func TestTrace(t *testing.T) {
 	overTCP, ideal := netem.TCP{}, netem.TCP{Congestion: netem.Unlimited}
 	scenarios := []struct {

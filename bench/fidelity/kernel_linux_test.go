@@ -28,7 +28,7 @@ var (
 type measurement interface {
 	String() string
 	run() error         // measures
-	print(t *testing.T) // prints the measurement, and ours
+	print(t *testing.T) // prints the measured and the simulated figures
 	records() [][]string
 }
 

@@ -139,8 +139,8 @@ func (p *process) lines(word string) (int, error) {
 	return bytes.Count(out, []byte(" "+word+" ")), err
 }
 
-// goroutines makes a process end with a list of its goroutines, and counts
-// those that are not the runtime's own.
+// goroutines makes a process end with a list of its goroutines, and returns the number of
+// goroutines that are not the runtime's own.
 func (p *process) goroutines() (int, error) {
 	if err := p.Process.Signal(syscall.SIGQUIT); err != nil {
 		return 0, err

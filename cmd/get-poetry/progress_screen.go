@@ -88,9 +88,9 @@ func (s *screen) GetTermSize() (width, height int, err error) {
 	return width, math.MaxInt32, nil
 }
 
-// Flush draws the frame in place of the previous one. The next Flush replaces
-// only the given number of lines at the end of this frame, or those that fit on
-// the terminal; the lines before them stay.
+// Flush draws the frame in place of the previous one. The next Flush replaces only the
+// given number of lines at the end of this frame, or fewer if not all of them fit on the
+// terminal. The lines before them stay.
 func (s *screen) Flush(lines int) error {
 	width, height := s.size() // the current size: it may have changed since the start of the frame
 	s.mu.Lock()

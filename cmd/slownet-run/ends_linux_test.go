@@ -347,7 +347,7 @@ func TestCapture(t *testing.T) {
 	assert.Equal(t, 1, lost)
 }
 
-// Data that the command wrote before it ended is delivered, as by any kernel.
+// Data that the command wrote before it ended is delivered, as it would be by a kernel.
 func TestUnsentDataIsDeliveredAfterTheCommand(t *testing.T) {
 	t.Parallel()
 	const size = 50_000

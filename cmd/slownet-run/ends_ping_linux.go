@@ -32,7 +32,7 @@ type pingKey struct {
 	id uint16
 }
 
-// A ping is the echoes that one process of the command sends to an address.
+// A ping is the sequence of echoes that a process of the command sends to an address.
 type ping struct {
 	file    *os.File
 	key     pingKey

@@ -103,9 +103,9 @@ func (r request) took(t *testing.T, as user, port int) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// lateness measures how late goroutines wake up after a sleep, until stop is called. stop
-// returns how much later than a millisecond the latest tenth of them was at least, which is 0
-// on a quiet machine.
+// lateness measures the delays with which goroutines wake up after a sleep, until stop is
+// called. stop returns the 90th percentile of the delays, minus a millisecond. On a quiet
+// machine this is 0.
 func lateness() (stop func() time.Duration) {
 	const sleep = 5 * time.Millisecond
 	var late []time.Duration

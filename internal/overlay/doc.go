@@ -9,6 +9,6 @@
 // keep their numbers. It is a call of a function in one of the files that the
 // overlay adds, which are in the directory std.
 //
-// A version of Go is known if the text of each edited function is one with which
-// the edits were tested; known.txt has the hashes.
+// A version of Go is known if the edits were tested with exactly this text of each edited
+// function; known.txt contains the hashes of the texts.
 package overlay

@@ -62,7 +62,7 @@ type Group struct {
 
 	Replays     int    `json:"replays,omitempty"`      // failing files that existed before
 	Replay      string `json:"replay,omitempty"`       // name of the first one, or of the file written
-	ReplayText  string `json:"replay_text,omitempty"`  // contents of that file, or what they would be
+	ReplayText  string `json:"replay_text,omitempty"`  // contents of the file, even if it was not written
 	ReplayRerun string `json:"replay_rerun,omitempty"` // the command line that runs the written file
 }
 

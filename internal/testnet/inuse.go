@@ -6,7 +6,7 @@ import "runtime"
 // and the number of goroutines.
 func InUse() (memory int64, goroutines int) {
 	runtime.GC()
-	runtime.GC() // frees what pools and finalizers kept alive during the first one
+	runtime.GC() // frees the memory that pools and finalizers kept alive during the first collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc + stats.StackInuse), runtime.NumGoroutine()

@@ -18,7 +18,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A traffic is connections through a proxy to an echo server that are never idle.
+// A traffic is a group of connections through a proxy to an echo server. They are never idle.
 type traffic struct {
 	running sync.WaitGroup
 	stopped chan struct{}
@@ -58,8 +58,8 @@ func startTraffic(t *testing.T, p *Proxy, conns int) *traffic {
 	return tr
 }
 
-// A lateness is the longest time for which a goroutine waited for a processor, while all the
-// goroutines of a test and other programs ran.
+// A lateness is the longest time for which a goroutine waited for a processor while a test
+// ran.
 type lateness struct {
 	running sync.WaitGroup
 	stopped chan struct{}
@@ -82,16 +82,16 @@ func measureLateness() *lateness {
 	return l
 }
 
-// limit ends the measurement, and returns how long a call may take: a second, and three times
-// the lateness. A call waits three times at most: for the lock of the proxy, for a processor
-// when it is preempted, and for busy connections.
+// limit ends the measurement, and returns the maximum time of a call: a second, and three
+// times the lateness. A call waits three times at most: for the lock of the proxy, for a
+// processor when it is preempted, and for busy connections.
 func (l *lateness) limit() time.Duration {
 	close(l.stopped)
 	l.running.Wait()
 	return time.Second + 3*l.longest
 }
 
-// stop ends the traffic, and returns how many bytes came back.
+// stop ends the traffic, and returns the number of bytes that came back.
 func (tr *traffic) stop() int64 {
 	close(tr.stopped)
 	tr.running.Wait()
@@ -153,7 +153,7 @@ func TestChurn(t *testing.T) {
 	assert.Eventually(t, func() bool { return len(p.Conns()) == 0 && runtime.NumGoroutine() < before+10 }, 10*time.Second, 10*ms)
 }
 
-// No other call takes a second under load either, though each concerns all connections.
+// Other calls, each of which concerns all connections, do not take a second under load either.
 func TestCallsUnderLoad(t *testing.T) {
 	p := addTo(t, newServer(t), Config{Upstream: listenFor(t, "tcp", "127.0.0.1:0", echo)})
 	traffic := startTraffic(t, p, tier.Pick(40, 200))

@@ -51,8 +51,8 @@ const (
 	CloseClient
 
 	// RefuseClients resets the client's connection and stops listening until the server
-	// can be reached again, which is checked every 100 ms. New clients are refused, as
-	// by the server itself.
+	// can be reached again, which is checked every 100 ms. New clients are refused, as if
+	// they had connected to the server itself.
 	RefuseClients
 )
 

@@ -23,7 +23,7 @@
 // per second, with no headers and no slow start. The bytes of a direction pass its toxics
 // in the order in which the toxics were added. A latency holds up to 32 MiB; a bandwidth
 // holds the bytes of 100 ms, or 16 KiB. Beyond that the sender has to wait. A toxic that is
-// removed passes on at once what it holds.
+// removed passes on at once the bytes that it holds.
 //
 // A [Link] is a path of package slownet between the proxy and the server: TCP in packets,
 // with slow start, loss and queues. Connecting takes a round trip over it. Its random

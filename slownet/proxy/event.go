@@ -30,7 +30,7 @@ const (
 	Closed                                  // the connection has ended
 	WasReset                                // the connection was reset
 	Unreachable                             // a client could not be connected to the server
-	NotAccepted                             // a client could not be accepted, as for lack of file descriptors
+	NotAccepted                             // a client could not be accepted, for example for lack of file descriptors
 	NotListening                            // a proxy cannot listen again after a change
 	Failed                                  // a step of a schedule, or a toxic of a file that was read again, failed
 )

@@ -123,7 +123,7 @@ func TestFilesThatAreNotJSON(t *testing.T) {
 	}
 }
 
-// Loading a file again changes only what differs.
+// Loading a changed file changes only the proxies that differ.
 func TestLoad(t *testing.T) {
 	s := newServer(t)
 	at := listenFor(t, "tcp", "127.0.0.1:0", echo)

@@ -64,9 +64,9 @@ func (s *toxicSet) find(name string) *toxic {
 // no longer than interruptionTime.
 func (p *Proxy) follow() { p.followUntil(time.Now().Add(interruptionTime)) }
 
-// followUntil applies the proxy's changes to all connections. On a busy machine, where every
-// wait for a processor may take a good part of a second, it is out of time in the middle, and
-// leaves the rest to the background.
+// followUntil applies the proxy's changes to all connections. If it has not finished at the
+// given time, the other connections follow in the background: on a busy machine each wait
+// for a processor may take a good part of a second.
 func (p *Proxy) followUntil(end time.Time) {
 	all := p.followers()
 	var late []follower

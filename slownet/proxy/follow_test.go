@@ -58,7 +58,7 @@ func TestFollowWithoutWaiting(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 60*ms)
 }
 
-// A call that is out of time leaves connections to the background.
+// A call whose time is over leaves the remaining connections to the background.
 func TestFollowOutOfTime(t *testing.T) {
 	p, conn := echoProxy(t)
 	for range 4 {

@@ -27,8 +27,8 @@ func (l *interruption) add(out <-chan struct{}) {
 }
 
 // await waits until the late flows have applied the change and all effects are complete, but
-// not beyond the given time. A reader may be blocked in a write to an end that reads nothing;
-// in that case new bytes wait for it anyway.
+// not beyond the given time. A reader can be blocked in a write to an end that reads nothing.
+// In this case new bytes wait for the reader anyway.
 func (l *interruption) await(late []follower, end time.Time) {
 	for _, f := range late {
 		for f.isBehind() && time.Now().Before(end) {

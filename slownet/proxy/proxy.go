@@ -186,7 +186,7 @@ func (p *Proxy) Update(listen, upstream string, enabled bool) error {
 	return p.setEnabled(enabled)
 }
 
-// move gives the proxy the addresses of another one. If same is set, the address for
+// move gives the proxy the addresses of another proxy. If same is set, the address for
 // clients stays as it is.
 func (p *Proxy) move(to *Proxy, same bool) {
 	p.mu.Lock()
@@ -220,10 +220,10 @@ func (p *Proxy) reset() error {
 // ResetConns resets all connections, at both ends.
 func (p *Proxy) ResetConns() { p.closeAll(true) }
 
-// closeAll closes all connections, with or without a reset, and the sockets of all clients of
-// a datagram proxy without. It does so at the same time: the net package closes a socket
-// only when the goroutine that reads from it has returned, and on a busy machine each
-// may wait long for a processor.
+// closeAll closes all connections. Without reset it also closes the sockets for the clients
+// of a datagram proxy. It closes all of them concurrently: the net package closes a socket
+// only when the goroutine that reads from it has returned, and on a busy machine each such
+// goroutine may wait long for a processor.
 func (p *Proxy) closeAll(reset bool) {
 	var closing sync.WaitGroup
 	for _, c := range p.all() {

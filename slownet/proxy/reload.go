@@ -7,9 +7,9 @@ import (
 )
 
 // Load makes the server's proxies match a file. It adds new proxies, updates changed ones,
-// and removes those that an earlier file contained and this one does not. Proxies that were
-// created otherwise stay. Connections of a proxy with unchanged addresses continue. If Load
-// returns an error, such as a failure to listen, nothing has changed.
+// and removes the proxies that an earlier file contained but this file does not. Proxies that
+// Load did not create stay. Connections of a proxy with unchanged addresses continue. If
+// Load returns an error, such as a failure to listen, nothing has changed.
 func (s *Server) Load(f File) error {
 	s.init()
 	s.loading.Lock()

@@ -13,8 +13,8 @@ const (
 	Close     Kind = 4 // the end of a stream has arrived
 	Reset     Kind = 5 // a connection was reset or given up, or a dial has failed
 	Drop      Kind = 6 // bytes or a datagram were lost, or have arrived where nothing accepts them
-	Fault     Kind = 7 // the network was changed, as by a partition
-	HostEvent Kind = 8 // a host was changed, as by a crash
+	Fault     Kind = 7 // the network was changed, for example by a partition
+	HostEvent Kind = 8 // a host was changed, for example by a crash
 
 	// Only for wrapped connections:
 

@@ -4,7 +4,7 @@
 // Processes are hosts, and threads are their connections. Bytes in flight are
 // asynchronous slices of their sender, from departure to arrival: of category "data" or,
 // if packets were recorded, also of category "packet". All other events are instants: of
-// the thread for a connection, of the process for a host, and global ones for faults. If
+// the thread for a connection, of the process for a host, and global events for faults. If
 // packets were recorded, a counter for each connection and host shows the congestion
 // window.
 //
