@@ -147,7 +147,8 @@ func (c *PacketConn) WriteMsgUDPAddrPort(p, oob []byte, peer netip.AddrPort) (n,
 	if !ok {
 		return 0, 0, c.opError("write", addrOf(udpAddr(peer)), errors.ErrUnsupported)
 	}
-	if h := &c.out.half; h.enter() {
+	// On a connected socket Go 1.25 accepts no address only with WriteMsgUDP.
+	if h := &c.out.half; peer.IsValid() && h.enter() {
 		n, oobn, err = inner.WriteMsgUDPAddrPort(p, oob, peer)
 		if err, out := h.exit(err); !out {
 			return n, oobn, c.opError("write", addrOf(udpAddr(peer)), err)
