@@ -53,7 +53,7 @@ type conn struct {
 
 	// Writing.
 	fresh         int // bytes written that the loop has not processed
-	room          int // over TCP, how many bytes could be written at the loop's last look
+	room          int // over TCP, how many bytes could be written at the loop's last look, at least
 	writeDeadline deadline
 	posted        [kinds]uint64   // counts actions by kind
 	writes        waits[transfer] // calls of Write; the first is in progress
@@ -70,6 +70,7 @@ type conn struct {
 	stream       stream // of the peer
 
 	hostCrashes  uint32 // how often its host had crashed when the connection was opened
+	roomIsExact  bool   // room is not only a lower bound
 	line                // of what this end sends
 	*idealSender        // nil over TCP
 

@@ -225,7 +225,7 @@ func (c *conn) snapshotLoop() {
 	s.opening = m.opening
 	s.isPassive = !s.opening && s.state != netem.Closed && s.state != netem.TimeWait && !s.isUrgent(true)
 	s.probes = m.probes()
-	c.room = m.end.Room(m.pace.held)
+	c.room, c.roomIsExact = m.end.RoomAtLeast(m.pace.held), false
 }
 
 // snapshot returns the snapshot of the machine.
@@ -426,7 +426,7 @@ func (c *conn) afterLoop() {
 		return
 	}
 	if c.writes.first != nil && m.end.HasRoom(c.fresh+m.pace.held) {
-		c.room = m.end.Room(m.pace.held)
+		c.room, c.roomIsExact = m.end.Room(m.pace.held), true
 		c.goOnWritingLocked()
 	}
 }

@@ -69,7 +69,7 @@ func (c *conn) writeAtOnceLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
 	}
-	if c.tcp != nil && len(w.p) > c.roomLocked() && c.isBehindLocked() {
+	if c.tcp != nil && len(w.p) > c.roomLocked(len(w.p)) && c.isBehindLocked() {
 		return false
 	}
 	return c.writeSomeLocked(w)
@@ -118,7 +118,7 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 
 // writeSomeLocked writes what there is room for to a writable connection.
 func (c *conn) writeSomeLocked(w *transfer) (over bool) {
-	room := min(c.roomLocked(), len(w.p)-w.n, burst-c.fresh)
+	room := min(c.roomLocked(len(w.p)-w.n), len(w.p)-w.n, burst-c.fresh)
 	if c.tcp == nil {
 		if ahead := c.ahead(); ahead > 0 {
 			room = min(room, ahead-c.waiting)
@@ -147,9 +147,13 @@ func (c *conn) writeSomeLocked(w *transfer) (over bool) {
 	return false
 }
 
-// roomLocked returns how many bytes can be written now.
-func (c *conn) roomLocked() int {
-	if c.tcp != nil {
+// roomLocked returns the number of bytes that can be written now. If it is at least
+// wanted, it may be less than the actual number.
+func (c *conn) roomLocked(wanted int) int {
+	if m := c.tcp; m != nil {
+		if c.room-c.fresh < wanted && !c.roomIsExact {
+			c.room, c.roomIsExact = m.end.Room(m.pace.held), true
+		}
 		return max(0, c.room-c.fresh)
 	}
 	return c.sim.window - c.outstanding

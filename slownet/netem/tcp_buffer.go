@@ -19,6 +19,7 @@ const (
 type receiveBuffer struct {
 	size      int
 	isFixed   bool          // the window is the size of the buffer, which does not grow
+	payload   uint8         // of each 256 bytes of space, see payloadRoom
 	largest   int32         // the largest payload that has arrived, at least MSS
 	window    int           // the largest that may be advertised
 	perRound  int           // the most that the application has read in a round trip
@@ -29,7 +30,7 @@ type receiveBuffer struct {
 }
 
 func (b *receiveBuffer) init(fixed int, now time.Duration) {
-	b.largest = MSS
+	b.arrive(MSS)
 	if fixed > 0 {
 		b.size, b.window, b.isFixed = fixed, fixed, true
 		return
@@ -63,10 +64,16 @@ func (b *receiveBuffer) set(bytes int) {
 	b.window, b.isFixed = b.size, true
 }
 
-// payloadRoom returns how many bytes of payload fit into the given space.
-func (b *receiveBuffer) payloadRoom(space int64) int {
-	return int(space * (256 * int64(b.largest) / b.space()) / 256)
+// arrive notes that a payload has arrived.
+func (b *receiveBuffer) arrive(size int32) {
+	if size > b.largest {
+		b.largest = size
+		b.payload = uint8(256 * int64(size) / b.space())
+	}
 }
+
+// payloadRoom returns how many bytes of payload fit into the given space.
+func (b *receiveBuffer) payloadRoom(space int64) int { return int(space * int64(b.payload) / 256) }
 
 // space returns how much of the buffer a segment takes. Linux receives packets
 // larger than an Ethernet frame into pages.
@@ -80,7 +87,11 @@ func (b *receiveBuffer) space() int64 {
 
 // free returns how many bytes of payload fit besides those that are held.
 func (b *receiveBuffer) free(held int64) int {
-	return b.payloadRoom(int64(b.size) - held*b.space()/int64(b.largest))
+	space := int64(b.size)
+	if held > 0 {
+		space -= held * b.space() / int64(b.largest)
+	}
+	return b.payloadRoom(space)
 }
 
 // room returns how large a window can be advertised while that many bytes are
@@ -204,6 +215,16 @@ func (s *sender) room(ahead int64) int {
 		limit += (free + piece + pieceSpace - 1) / (piece + pieceSpace) * piece
 	}
 	return int(max(0, limit-written))
+}
+
+// roomAtLeast returns a lower bound of room: a segment that can be sent at once.
+func (s *sender) roomAtLeast(ahead int64) int {
+	full := s.full()
+	if s.buffer.isFixed || s.written+ahead != s.nxt || s.nxt-s.una >= int64(s.buffer.size) ||
+		s.window.size <= s.queue.inFlight() || s.windowEnd-s.nxt < full {
+		return 0
+	}
+	return int(full)
 }
 
 // hasRoom reports whether a third of the buffer is free, after ahead bytes that

@@ -94,6 +94,10 @@ func (e *End) Received() int64 { return e.receive.received() }
 // wait, after ahead bytes that have not been passed to Write yet.
 func (e *End) Room(ahead int) int { return e.send.room(int64(ahead)) }
 
+// RoomAtLeast returns a lower bound of Room that takes no divisions. It is zero if only
+// Room can tell.
+func (e *End) RoomAtLeast(ahead int) int { return e.send.roomAtLeast(int64(ahead)) }
+
 // HasRoom reports whether an application that waits for room can continue: it
 // can once a third of the buffer is free.
 func (e *End) HasRoom(ahead int) bool { return e.send.hasRoom(int64(ahead)) }

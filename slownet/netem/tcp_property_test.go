@@ -62,6 +62,9 @@ func TestEveryByteArrives(t *testing.T) {
 				p.readAll()
 			}
 			for side := range p.ends {
+				end := p.ends[side].end
+				require.LessOrEqual(t, end.RoomAtLeast(0), end.Room(0), "seed %d", seed)
+				require.LessOrEqual(t, end.RoomAtLeast(7), end.Room(7), "seed %d: after 7 bytes", seed)
 				require.LessOrEqual(t, p.ends[side].arrived+p.ends[side].end.Unread(), written[1-side], "seed %d: more than was written", seed)
 			}
 		}

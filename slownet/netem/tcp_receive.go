@@ -79,7 +79,7 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	}
 	r.atOnce += p.Len
 	r.buffer.measure(now, p.TSEcr)
-	r.buffer.largest = max(r.buffer.largest, int32(p.Len))
+	r.buffer.arrive(int32(p.Len))
 	start, end := p.Seq, p.end()
 	if p.Flags&FIN != 0 {
 		r.finAt = end - 1
