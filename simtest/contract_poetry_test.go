@@ -51,8 +51,8 @@ func slowPoetry(asynchronous bool) simulation {
 	}
 }
 
-// readPoems reads the poems on a host, and returns what the command would
-// print.
+// readPoems reads the poems on a host, and returns the output that the command would
+// have.
 func readPoems(t *testing.T, host *simtest.Host, addresses []string, asynchronous bool) string {
 	var out strings.Builder
 	printer := &cli.Printer{Out: &out, Err: &out}

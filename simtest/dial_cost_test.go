@@ -63,8 +63,8 @@ func BenchmarkDial(b *testing.B) {
 }
 
 // A connection takes little memory. Memory dominates the cost of a piece with 10,000
-// connections. The runtime's size classes go from 2,688 to 3,072 bytes, of which the
-// runtime uses eight itself.
+// connections. The runtime's size classes go from 2,688 to 3,072 bytes, and the runtime
+// itself uses eight bytes of each object.
 func TestConnSize(t *testing.T) {
 	assert.LessOrEqual(t, simtest.TCPConnSize, 2688-8)
 }

@@ -45,7 +45,7 @@ type electorInput struct {
 	peer    *electorPeer // whom this node asks on the connection; nil if the other node asks
 	conn    net.Conn     // nil if the dial has failed
 	message electorMessage
-	dial    int // the number of the peer's dial of which this is the result; 0 is none
+	dial    int // the number of the peer's dial that gave this input; 0 is none
 	err     error
 	fatal   error // the node cannot go on
 }

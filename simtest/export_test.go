@@ -66,8 +66,8 @@ func TurnsOf(s *Sim) uint64 { return s.turns.Load() }
 // SeedOf returns the simulation's seed.
 func SeedOf(s *Sim) uint64 { return s.seed }
 
-// SetSeedTimeout changes how long a search waits for a seed, until the process
-// ends.
+// SetSeedTimeout changes the time for which a search waits for a seed, until the
+// process ends.
 func SetSeedTimeout(d time.Duration) { seedTimeout = d }
 
 // IsCut reports whether the path from one host to another is cut.

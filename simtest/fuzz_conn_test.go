@@ -103,7 +103,7 @@ func (e *fuzzEnd) mayBeReset() bool {
 	m := c.model
 	now := m.now()
 	return c.broken || m.ending || e.mayTimeOut() || e.mayBeShut() || peer != nil && peer.mayBeShut() ||
-		peer == nil && !e.accepter || // a listener that closes resets what it has not accepted
+		peer == nil && !e.accepter || // a listener that closes resets connections that it has not accepted
 		peer != nil && (peer.closed || peer.host.mayHaveCrashed(c.start, now)) ||
 		m.hosts[c.hosts[0]].down.touch(c.start, now) || m.hosts[c.hosts[1]].down.touch(c.start, now)
 }

@@ -17,7 +17,7 @@ type fuzzEnd struct {
 	model    *fuzzConn
 	number   int // on the host, from 1
 	buffer   []byte
-	echoes   bool // answers what it reads
+	echoes   bool // sends back the bytes that it reads
 	hangsUp  bool // closes when there is nothing more to read
 
 	// Guarded by the world's mu.

@@ -27,7 +27,7 @@ type fuzzModel struct {
 	ordered  []*fuzzConn
 	sent     map[uint64]*fuzzDatagram
 	probing  bool // all faults have ended, and nothing is in flight
-	ending   bool // the simulation closes what is open
+	ending   bool // the simulation closes everything
 	problems []string
 }
 

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tap is a connection that records what is written to it.
+// tap is a connection that records the bytes written to it.
 type tap struct {
 	net.Conn
 	written *bytes.Buffer

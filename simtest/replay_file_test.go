@@ -66,7 +66,8 @@ func TestReplayFilesThatAreDamaged(t *testing.T) {
 	assert.Error(t, err, "where the folder cannot be made")
 }
 
-// The name of a replay depends on what is run, not on the version of Go or the outcome.
+// The name of a replay depends on the input of the run, not on the version of Go or the
+// outcome.
 func TestReplayFileNames(t *testing.T) {
 	name := fullReplay(t).fileName()
 	assert.Equal(t, "dcdda3a848db7d0d.replay", name)

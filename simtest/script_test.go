@@ -29,7 +29,7 @@ func TestAtAndEvery(t *testing.T) {
 		sim.At(0, note) // in the past: at once
 		sim.Every(2*time.Second, note)
 		time.Sleep(6500 * ms)
-		sim.Settle() // from now on, what they have written can be read
+		sim.Settle() // from now on, the bytes that they have written can be read
 		assert.Equal(t, []time.Duration{500 * ms, time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 6 * time.Second}, called)
 		assert.Panics(t, func() { sim.Every(0, note) })
 		assert.Equal(t, sim.Now(), time.Now())

@@ -33,8 +33,9 @@ func accepted(t *testing.T, c net.Conn) int {
 	return n
 }
 
-// A writer whose peer reads nothing fills the buffers that both have set: twice their
-// sizes, of which segments take 2,304 bytes for 1,448 of payload at the reader.
+// A writer whose peer reads nothing fills the buffers that both ends have set, which
+// have twice the requested sizes. At the reader, a segment takes 2,304 bytes for 1,448
+// of payload.
 func TestBuffersOfSockets(t *testing.T) {
 	overCUBIC(t, netem.CUBIC, func(t *testing.T, sim *simtest.Sim) {
 		client, server := connected(t, sim)

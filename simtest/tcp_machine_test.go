@@ -71,7 +71,7 @@ func TestDownloadsShareTheLink(t *testing.T) {
 	assert.InDelta(t, 4, took[4].Seconds()/took[1].Seconds(), 0.1)
 }
 
-// An unanswered SYN is retransmitted as on Linux, until ETIMEDOUT; a refused one takes
+// An unanswered SYN is retransmitted as on Linux, until ETIMEDOUT; a refused dial takes
 // a round trip.
 func TestDialSendsItsSYNAgain(t *testing.T) {
 	var lost []time.Duration

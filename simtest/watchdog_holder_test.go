@@ -47,7 +47,7 @@ func TestHolders(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		dump    []string
-		host    map[string]string // by number, of those that are not the test's
+		host    map[string]string // of goroutines, by number; the others are the test's
 		holders string            // their numbers
 		how     likelihood
 	}{

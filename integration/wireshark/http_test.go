@@ -31,8 +31,8 @@ var body = bytes.Repeat([]byte("so much depends upon a red wheel barrow\n"), 500
 
 // A site is a server and a client of HTTP.
 type site struct {
-	address   string // on which the server listens
-	network   string // with which the client dials; "" is either family
+	address   string // of the server
+	network   string // of the client's dials; "" is either family
 	protocols http.Protocols
 	tls       bool
 }
@@ -164,8 +164,7 @@ func TestIdealStream(t *testing.T) {
 	assert.Empty(t, f.matching(t, "tcp.payload"))
 }
 
-// A pipe is a connection between two hosts, on which one has written and the other
-// reads.
+// pipe returns both ends of a connection between two hosts.
 func pipe(t *testing.T, sim *simtest.Sim) (client, server net.Conn) {
 	t.Helper()
 	l, err := sim.Host("server").Listen("tcp", ":61000")

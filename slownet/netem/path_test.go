@@ -177,7 +177,7 @@ func (p *path) arrive(at int, segment *netem.Segment) {
 	p.send(at)
 }
 
-// read makes an application read what has arrived.
+// read makes an application read all bytes that have arrived.
 func (p *path) read(at int) {
 	s := p.ends[at]
 	n := int(s.end.Unread())
@@ -192,7 +192,7 @@ func (p *path) read(at int) {
 	}
 }
 
-// readAll makes both applications read what has arrived.
+// readAll makes both applications read all bytes that have arrived.
 func (p *path) readAll() {
 	for i, side := range p.ends {
 		if side.end != nil {

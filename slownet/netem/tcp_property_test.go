@@ -76,8 +76,8 @@ func TestEveryByteArrives(t *testing.T) {
 	}
 }
 
-// While the application does not read, the sender stops when the receive buffer
-// of 128 KiB is full, of which a full segment takes 2,304 bytes.
+// While the application does not read, the sender stops when the receive buffer of 128
+// KiB is full. A full segment takes 2,304 bytes of it.
 func TestFullReceiveBufferStopsTheSender(t *testing.T) {
 	for seed := range uint64(tier.Count(50, 2000)) {
 		r := rand.New(rand.NewPCG(seed, 1))
