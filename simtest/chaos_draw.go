@@ -11,9 +11,9 @@ import (
 )
 
 // A draw about a fault depends only on the seed, the fault's number and the kind of
-// draw: one fault more or less changes no other fault, and no draw of the network.
+// draw: adding or removing a fault changes no other fault and no draw of the network.
 
-// A faultDraws is all draws about one fault.
+// A faultDraws is the source of all draws about one fault.
 type faultDraws uint64
 
 // drawsOfFault returns the draws about the nth fault of a seed.
@@ -43,16 +43,16 @@ func (d faultDraws) below(what aboutFault, n uint64) uint64 {
 	return high
 }
 
-// halving draws a number from 1 to n: one in the upper half is as likely as one between
-// a quarter and a half of n, and so on, six times.
+// halving draws a number from 1 to n. The ranges from n/2 to n, from n/4 to n/2 and so
+// on, six in all, are equally likely.
 func (d faultDraws) halving(what aboutFault, n uint64) uint64 {
 	n >>= d.below(what, 6)
 	high, _ := bits.Mul64(mix64.Mix(d.roll(what), 1), n/2+1)
 	return max(1, n-high)
 }
 
-// duration draws a duration as halving does, in whole milliseconds if it is longer than
-// one.
+// duration draws a duration as halving does. Durations of more than a millisecond are
+// whole milliseconds.
 func (d faultDraws) duration(what aboutFault, longest time.Duration) time.Duration {
 	drawn := time.Duration(d.halving(what, uint64(longest)))
 	if drawn > time.Millisecond {
@@ -82,7 +82,7 @@ const (
 	drawKinds
 )
 
-// drawFields are the fields of the kinds in a ChaosMix.
+// drawFields are the names of the fields of a ChaosMix, by kind.
 var drawFields = [drawKinds]string{
 	"Split", "Isolate", "OneWay", "Bridge", "Kill", "Crash", "Pause", "Restart",
 	"Slow", "Lossy", "Reset", "Hold", "Skew", "Name",
@@ -94,7 +94,7 @@ var faultOf = [drawKinds]faultKind{
 	slowFault, lossyFault, resetFault, holdFault, skewFault, nameFault,
 }
 
-// needs returns how many hosts a kind needs.
+// needs returns the number of hosts that a kind needs.
 func (k drawKind) needs() int {
 	switch {
 	case k == drawBridge:
@@ -112,8 +112,8 @@ const (
 	mostSkew    = time.Minute
 )
 
-// timeOf returns when the nth fault begins. A fault that would begin after Duration
-// does not happen.
+// timeOf returns the time at which the nth fault begins. A fault that would begin
+// after Duration does not happen.
 func (c *Chaos) timeOf(seed uint64, n int) (at time.Duration, ok bool) {
 	if uint64(n) > uint64(timeline.End/c.Every) {
 		return 0, false
@@ -127,7 +127,7 @@ func (c *Chaos) timeOf(seed uint64, n int) (at time.Duration, ok bool) {
 }
 
 // draw draws the nth fault, which begins at the given time on some of the given hosts.
-// There is none if there are too few hosts for every kind.
+// ok is false if there are too few hosts for any kind in the mix.
 func (c *Chaos) draw(seed uint64, n int, at time.Duration, hosts []string) (f scheduledFault, ok bool) {
 	d := drawsOfFault(seed, n)
 	kind, ok := c.drawKind(d, len(hosts))
@@ -176,8 +176,8 @@ func (c *Chaos) drawKind(d faultDraws, hosts int) (drawKind, bool) {
 	return 0, false // not reached
 }
 
-// shuffled returns hosts in a drawn order: one host more or less does not change the
-// order of the others.
+// shuffled returns hosts in a drawn order. Adding or removing a host does not change
+// the order of the others.
 func (d faultDraws) shuffled(hosts []string) []string {
 	shuffled := slices.Clone(hosts)
 	slices.SortFunc(shuffled, func(a, b string) int {

@@ -10,9 +10,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// Faults of a Chaos are counted, and laid over the test's own settings: an effect that
-// two faults share ends with the second, and nothing that the test itself does is
-// undone.
+// The faults of a Chaos are counted, and applied on top of the test's own settings: an
+// effect that two faults share lasts until both have ended, and no setting of the test
+// is undone.
 
 // A chaosCut is one direction of a partition.
 type chaosCut struct{ from, to *hostSet }
@@ -24,11 +24,11 @@ func (c *chaosState) cutsOff(from, to *Host) bool {
 
 // A hostChaos is the effect of a Chaos on a host.
 type hostChaos struct {
-	ended  int           // how many faults keep it down
-	down   bool          // one of them took it down, and it has not been restarted
-	pauses int           // how many faults keep it paused
-	paused bool          // one of them paused it, and it has not been resumed
-	skew   time.Duration // added to the host's own
+	ended  int           // number of faults that keep the host down
+	down   bool          // a fault took the host down, and it has not been restarted
+	pauses int           // number of faults that keep the host paused
+	paused bool          // a fault paused the host, and it has not been resumed
+	skew   time.Duration // added to the host's own skew
 }
 
 // chaosLocked returns the effect of a Chaos on the host.
@@ -41,9 +41,9 @@ func (h *Host) chaosLocked() *hostChaos {
 
 // A routeChaos is the effect of a Chaos on a route.
 type routeChaos struct {
-	link    netem.Link     // the link without it
-	changes []*activeFault // of the link
-	holds   int            // how many faults hold packets
+	link    netem.Link     // the link without the changes
+	changes []*activeFault // faults that change the link
+	holds   int            // number of faults that hold packets
 }
 
 // change returns a link with all changes applied.
@@ -58,7 +58,7 @@ func (c *routeChaos) change(link netem.Link) netem.Link {
 // moreLoss returns a loss model with the given additional loss. A Markov model cannot
 // express that, so the additional loss replaces it.
 func moreLoss(loss netem.Loss, more float64) netem.Loss {
-	either := func(p float64) float64 { return 1 - float64((1-p)*(1-more)) } // the same on every platform
+	either := func(p float64) float64 { return 1 - float64((1-p)*(1-more)) } // no fused multiply-add, so the result is the same on every platform
 	switch {
 	case more == 0:
 	case loss.GilbertElliott != netem.GilbertElliott{}:
@@ -229,7 +229,7 @@ func (s *Sim) endHoldLocked(f *activeFault) {
 	})
 }
 
-// beginFaultLocked begins a fault of the host's.
+// beginFaultLocked begins a fault of the host.
 func (h *Host) beginFaultLocked(f *activeFault) {
 	c := h.chaosLocked()
 	switch f.kind {
@@ -257,7 +257,7 @@ func (h *Host) beginFaultLocked(f *activeFault) {
 	}
 }
 
-// endFaultLocked ends a fault of the host's.
+// endFaultLocked ends a fault of the host.
 func (h *Host) endFaultLocked(f *activeFault) {
 	c := h.chaosLocked()
 	switch f.kind {
@@ -280,7 +280,8 @@ func (h *Host) skewLocked(more time.Duration) {
 	h.hostEventLocked("skew " + h.skewedLocked().String())
 }
 
-// skewedLocked returns the skew of the host's clock, including a Chaos's.
+// skewedLocked returns the skew of the host's clock, including the skew that a Chaos
+// adds.
 func (h *Host) skewedLocked() time.Duration {
 	if h.chaos == nil {
 		return h.skew
@@ -288,7 +289,7 @@ func (h *Host) skewedLocked() time.Duration {
 	return h.skew + h.chaos.skew
 }
 
-// nameErrorLocked returns the error of a lookup that a Chaos makes fail.
+// nameErrorLocked returns the error of a lookup that a Chaos makes fail, or nil.
 func (c *chaosState) nameErrorLocked(name string) error {
 	if c == nil || c.names[plainName(name)] == 0 {
 		return nil

@@ -21,10 +21,10 @@ type scheduledFault struct {
 	oneWay  bool          // from the first side to the second
 	amount  time.Duration // of additional latency, or of skew
 	percent float64       // of packets that are lost
-	lasts   time.Duration // how long; 0 for a fault without an end
+	lasts   time.Duration // duration; 0 for a fault without an end
 }
 
-// end returns when the fault is over.
+// end returns the time at which the fault ends.
 func (f *scheduledFault) end() time.Duration { return timeline.Add(f.at, f.lasts) }
 
 // A faultKind is the kind of a scheduled fault.
@@ -59,7 +59,7 @@ const (
 type faultForm struct {
 	word    string
 	between bool // it has sides of hosts, rather than single hosts
-	oneWay  bool // it may be in one direction
+	oneWay  bool // it can be in one direction
 	lasts   bool // it has an end
 	amount  amountKind
 	example string
@@ -83,7 +83,8 @@ var faultForms = [faultKinds]faultForm{
 // String returns the word for the kind.
 func (k faultKind) String() string { return faultForms[k].word }
 
-// invalid reports what is missing from a fault, or superfluous.
+// invalid returns an error if a part of the fault is missing, superfluous or out
+// of range.
 func (f *scheduledFault) invalid() error {
 	form := &faultForms[f.kind]
 	switch {
@@ -143,7 +144,8 @@ func (s chaosSchedule) sorted() chaosSchedule {
 	return sorted
 }
 
-// quiet returns when the last fault is over, or the given time if that is later.
+// quiet returns the time at which the last fault ends, or the given time if that
+// is later.
 func (s chaosSchedule) quiet(from time.Duration) time.Duration {
 	for i := range s {
 		from = max(from, s[i].end())

@@ -9,24 +9,24 @@ import (
 
 // A Chaos injects faults by a schedule drawn from the seed: faults for Duration, and
 // then none for Quiet, during which a correct program recovers. [Sim.Quiet] signals the
-// beginning of that period. The zero Chaos is none. In any other, each zero field has
-// the value of [DefaultChaos].
+// beginning of that period. The zero Chaos injects no faults. In any other Chaos, a
+// zero field means the value in [DefaultChaos].
 //
 // A fault lasts for a while and then ends, independently of the others: a route cut by
 // two partitions works again when both have ended, and a host taken down by two faults
 // is restarted when both are over. The test's own faults are independent of Chaos as
 // well: [Sim.Heal] does not heal a partition by Chaos, nor does Chaos heal one by the
-// test. Only [Host.Restart] and [Host.Resume] end both.
+// test. Only [Host.Restart] and [Host.Resume] end faults of either origin.
 //
-// A fault takes effect after everything else at its instant, and is traced like the
-// test's own. A simulation that fails prints the schedule that was carried out. No
+// A fault takes effect after everything else at its instant, and is traced like a fault
+// of the test. A simulation that fails prints the schedule that was carried out. No
 // fault begins after the contexts of programs have ended; see [Config.Run].
 //
 // The draws about a fault depend only on the seed and on the fault's number, and the
 // draws of the network do not depend on faults. So removing a fault from a schedule
 // leaves the rest unchanged.
 type Chaos struct {
-	// Every is the interval of faults: the first begins at some time in the first
+	// Every is the interval of faults: the first fault begins at some time in the first
 	// interval, the second in the second, and so on. Zero is 3 s.
 	Every time.Duration
 
@@ -38,18 +38,18 @@ type Chaos struct {
 	// exceed it does not happen. Zero is 3.
 	AtOnce int
 
-	// Mix says which faults are drawn, and how often. The zero ChaosMix is that of
+	// Mix gives the weight of each kind of fault. The zero ChaosMix means that of
 	// [DefaultChaos].
 	Mix ChaosMix
 
 	// Hosts are the names of the hosts that faults may affect: a partition, a slow link
 	// or a reset is between two of them. They may be created later; if one is never
-	// created, the test fails when its function has ended. Empty is any host that
+	// created, the test fails when its function has ended. Empty means any host that
 	// exists at the time of the fault.
 	Hosts []string
 
-	// Duration is how long faults happen, from the start. All have ended by then. Zero
-	// is a minute.
+	// Duration is the time from the start during which faults happen. At its end all
+	// faults have ended. Zero is a minute.
 	Duration time.Duration
 
 	// Quiet is the time without faults after that. If the simulation's function or
@@ -73,15 +73,16 @@ type Chaos struct {
 	//	fault 12.5s skew a by -200ms for 3s
 	//	fault 12.5s name a for 3s
 	//
-	// The first duration is when the fault begins, the last one how long it lasts. A fault
-	// between hosts has sides of hosts, separated by '|', or by '>' if it is in one
-	// direction, which a reset cannot be. A host's name that is not a plain word is
-	// quoted as in Go. Empty lines, and lines that begin with '#', are ignored.
+	// The first duration is the time at which the fault begins, the last one its
+	// length. A fault between hosts has sides of hosts, separated by '|', or by '>' if
+	// it is in one direction. A reset is always in both directions. A host's name that
+	// is not a plain word is quoted as in Go. Empty lines, and lines that begin with
+	// '#', are ignored.
 	//
 	// With a Schedule, Every, Longest, AtOnce, Mix and Hosts have no effect, and faults may
-	// last longer than Duration; the quiet period begins after the last of them. A fault
-	// of hosts that do not all exist at its time does not happen. If a host is never
-	// created, the test fails.
+	// last longer than Duration; the quiet period begins after the last of them. A
+	// fault does not happen if one of its hosts does not exist at its time. If a host
+	// is never created, the test fails.
 	Schedule string
 }
 
@@ -93,15 +94,15 @@ type ChaosMix struct {
 	Isolate int // a partition of one host from all others
 	OneWay  int // a partition in one direction, of one host or of half of the hosts
 	Bridge  int // a partition into halves, except for one host that reaches both
-	Kill    int // the process of a host, until it is restarted; see [Host.Kill]
-	Crash   int // of a host, until it is restarted; see [Host.Crash]
-	Pause   int // of a host, until it is resumed; see [Host.Pause]
+	Kill    int // a kill of a host's process, until it is restarted; see [Host.Kill]
+	Crash   int // a crash of a host, until it is restarted; see [Host.Crash]
+	Pause   int // a pause of a host, until it is resumed; see [Host.Pause]
 	Restart int // a crash of a host that restarts at once; see [Host.Restart]
 	Slow    int // up to 2 s of additional latency between two hosts, one way or both
 	Lossy   int // up to 60 % packet loss between two hosts, one way or both
-	Reset   int // of the connections between two hosts; see [Sim.Reset]
-	Hold    int // of all traffic between two hosts, one way or both; see [Sim.Hold]
-	Skew    int // of a host's clock, up to a minute; see [Host.SetSkew]
+	Reset   int // a reset of the connections between two hosts; see [Sim.Reset]
+	Hold    int // a hold of all traffic between two hosts, one way or both; see [Sim.Hold]
+	Skew    int // a skew of a host's clock, up to a minute; see [Host.SetSkew]
 	Name    int // lookups of a host's name fail as if its name server had failed
 }
 
@@ -164,7 +165,7 @@ func (m *ChaosMix) weights() [drawKinds]int {
 	}
 }
 
-// maxWeight bounds a weight, so that their sum is a number.
+// maxWeight is the maximum weight. It keeps the sum of all weights from overflowing.
 const maxWeight = 1_000_000
 
 // invalid reports the first invalid field.
@@ -198,8 +199,9 @@ func (c *Chaos) invalid() error {
 	return nil
 }
 
-// limit returns when to stop a simulation that is quiet from the given time on: just
-// after Quiet, since the simulation may still end at the very end of it. 0 is never.
+// limit returns the time at which a simulation that is quiet from the given time on is
+// stopped: just after Quiet, since the simulation may still end at the very end of
+// Quiet. 0 means never.
 func (c *Chaos) limit(quiet time.Duration) time.Duration {
 	if c.Quiet < 0 {
 		return 0

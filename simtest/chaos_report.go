@@ -45,7 +45,7 @@ func (out *chaosOutcome) skippedText() string {
 	return text.String()
 }
 
-// lines describes the faults that are in effect.
+// lines describes the faults that are in effect, and says when faults are over.
 func (c *chaosState) lines() (lines []string) {
 	if c == nil {
 		return nil

@@ -11,9 +11,9 @@ import (
 
 // A chaosRun is the Chaos of one simulation: the plan and, at the end, the outcome.
 type chaosRun struct {
-	chaos Chaos         // or none
-	given chaosSchedule // instead of what would be drawn, if it is not nil
-	quiet time.Duration // when faults end; 0 is as Chaos or the given schedule says
+	chaos Chaos         // may be zero
+	given chaosSchedule // replaces the drawn faults, if it is not nil
+	quiet time.Duration // the time at which faults end; 0 means that of Chaos or of the given schedule
 
 	tell func(quiet time.Duration, faults ...scheduledFault) // called with faults as they begin, if it is not nil
 
@@ -21,12 +21,12 @@ type chaosRun struct {
 	out chaosOutcome
 }
 
-// A chaosOutcome is the outcome of a Chaos. A simulation that is given its schedule and
-// its time has the same events.
+// A chaosOutcome is the outcome of a Chaos. A simulation that is given the schedule and
+// the quiet time of an outcome has the same events.
 type chaosOutcome struct {
-	schedule chaosSchedule // that was carried out
-	quiet    time.Duration // when faults ended
-	skipped  chaosSchedule // given faults that did not happen, because a host did not exist
+	schedule chaosSchedule // the faults that were carried out
+	quiet    time.Duration // the time at which faults ended
+	skipped  chaosSchedule // given faults that did not happen because a host did not exist
 }
 
 // outcome returns what has happened so far: nothing if there is no Chaos (nil).
@@ -39,7 +39,7 @@ func (r *chaosRun) outcome() chaosOutcome {
 	return chaosOutcome{slices.Clone(r.out.schedule), r.out.quiet, slices.Clone(r.out.skipped)}
 }
 
-// newChaosRun returns the run of a Chaos, or nil if that is zero.
+// newChaosRun returns the run of a Chaos, or nil for the zero Chaos.
 func newChaosRun(c *Chaos) *chaosRun {
 	if c.isZero() {
 		return nil
@@ -58,11 +58,11 @@ type chaosState struct {
 	chaos   Chaos // with defaults filled in
 	given   chaosSchedule
 	number  int            // of the next fault
-	began   int            // how many faults with a duration have begun
+	began   int            // number of faults with a duration that have begun
 	due     []chaosStep    // steps at this instant
 	active  []*activeFault // in the order of their beginnings
 	cuts    []*chaosCut    // of partitions
-	names   map[string]int // names that do not resolve, and by how many faults
+	names   map[string]int // number of faults on each name that does not resolve
 	quiet   chan struct{}  // closed when all faults are over
 	quietAt time.Duration
 	isQuiet bool
@@ -156,7 +156,7 @@ func (s *Sim) expectChaos() {
 }
 
 // stepAtLocked schedules a step, after everything else at its instant, other faults
-// included. It draws nothing, so one step more or less does not change the order of
+// included. It draws nothing, so adding or removing a step does not change the order of
 // other events.
 func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do func()) {
 	s.queue.push(at, 0, event{what: stepping, do: func() {
@@ -168,7 +168,7 @@ func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do fu
 func (c *chaosState) isDue() bool { return c != nil && len(c.due) > 0 }
 
 // stepChaosLocked performs all steps that are due, in an order that does not depend on
-// faults that were drawn and did not happen.
+// faults that were drawn but did not happen.
 func (s *Sim) stepChaosLocked() {
 	due := s.chaos.due
 	s.chaos.due = nil
@@ -199,7 +199,7 @@ func (s *Sim) beginFaultsLocked() {
 	}
 }
 
-// nextTime returns when the next fault is due.
+// nextTime returns the time at which the next fault is due.
 func (c *chaosState) nextTime(seed uint64) (at time.Duration, ok bool) {
 	switch {
 	case c.run.given == nil:
@@ -210,7 +210,7 @@ func (c *chaosState) nextTime(seed uint64) (at time.Duration, ok bool) {
 	return 0, false
 }
 
-// nextFaultLocked returns the next fault, which is due, if it happens.
+// nextFaultLocked returns the fault that is due. ok is false if it does not happen.
 func (s *Sim) nextFaultLocked(at time.Duration) (f scheduledFault, ok bool) {
 	c := s.chaos
 	switch {
@@ -256,7 +256,7 @@ func (s *Sim) beginFaultLocked(f scheduledFault) {
 	})
 }
 
-// changeLocked changes the network itself, as a control does.
+// changeLocked performs an operation on the network itself, as a control does.
 func (s *Sim) changeLocked(do func()) {
 	s.allUrgentLocked()
 	s.faults++
@@ -264,8 +264,8 @@ func (s *Sim) changeLocked(do func()) {
 	s.faults++
 }
 
-// beginQuietLocked signals the quiet period, after everything that the last ends of
-// faults caused at this instant has happened.
+// beginQuietLocked signals the beginning of the quiet period, after everything that the
+// ends of the last faults caused at this instant.
 func (s *Sim) beginQuietLocked() {
 	s.chaos.isQuiet = true
 	s.released = append(s.released, s.chaos.quiet)

@@ -245,7 +245,7 @@ func splitWords(text string) (words []word, err error) {
 		case text[0] == '"':
 			quoted, err := strconv.QuotedPrefix(text)
 			if err != nil {
-				return nil, fmt.Errorf("a quote is not closed, or what is quoted is not as in Go: %s", text)
+				return nil, fmt.Errorf("a quoted name has no closing quote, or is not quoted as in Go: %s", text)
 			}
 			name, _ := strconv.Unquote(quoted)
 			words = append(words, word{name, true})

@@ -97,7 +97,7 @@ func TestInvalidScheduleLines(t *testing.T) {
 		"fault 1s kill a/b for 1s":              `the name of a host is missing: hosts are written as in "fault 12.5s kill a for 3s"`,
 		`fault 1s kill "a:1" for 1s`:            `"a:1" cannot be a host's name`,
 		`fault 1s kill localhost for 1s`:        `"localhost" cannot be a host's name`,
-		`fault 1s kill "a for 1s`:               `a quote is not closed, or what is quoted is not as in Go: "a for 1s`,
+		`fault 1s kill "a for 1s`:               `a quoted name has no closing quote, or is not quoted as in Go: "a for 1s`,
 		"fault 1s restart a for 1s":             `a restart has no duration: write it without 'for', as in "fault 12.5s restart a"`,
 		"fault 1s reset a":                      `a reset is between hosts: name two sides, as in "fault 12.5s reset a | b"`,
 		"fault 1s reset a > b":                  `'>' is for one direction between two sides of a partition, slow, lossy or hold: write '|'`,

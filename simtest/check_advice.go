@@ -14,13 +14,13 @@ func (d *difference) advice() string {
 	a, b, ok := d.differing()
 	switch {
 	case d.first.ended || d.second.ended:
-		return "One run has more events than the other: it is random whether this one happens before the end. Let f, or the program, wait for it."
+		return "One run has more events than the other: it is random whether the additional event happens before the end. Let f, or the program, wait for it."
 	case !ok:
 		return "The runs diverge so late that the event was not recorded: look for the cause with a shorter simulation."
 	case a.At != b.At:
 		return d.adviceOnTime(a, b)
 	case d.isCrossed():
-		return fmt.Sprintf("The same bytes use another connection: goroutines of host %q take connections at one instant, such as idle ones of a pool, and it is random which of them gets which. Let one goroutine take them for all, give each a pool of its own, or let them wait for different durations.", a.actor())
+		return fmt.Sprintf("The same bytes use another connection: goroutines of host %q take connections at one instant, such as idle ones of a pool, and it is random which goroutine gets which connection. Let one goroutine take the connections for all, give each goroutine a pool of its own, or let them wait for different durations.", a.actor())
 	case d.isReordered() || d.bytesDiffer() && d.isRewoven():
 		return adviceOnRace(a, b)
 	case d.bytesDiffer():
@@ -51,13 +51,13 @@ func (d *difference) adviceOnTime(a, b *recorded) string {
 	moved := *b
 	moved.At = a.At
 	if moved.Event != a.Event {
-		return fmt.Sprintf("When %s something is random: the random part of a wait, such as a back-off, or a wait for something in real time, outside the simulation. Draw it from Host.Rand.", do(a, b))
+		return fmt.Sprintf("The time at which %s something is random: it depends on the random part of a wait, such as a back-off, or on something in real time, outside the simulation. Draw the random part from Host.Rand, and do not wait for anything in real time.", do(a, b))
 	}
 	return fmt.Sprintf("It is the same event, %v later: host %q has waited longer. Draw the random part of a wait, such as a back-off, from Host.Rand, and do not wait for anything in real time, outside the simulation.", max(a.At, b.At)-min(a.At, b.At), a.actor())
 }
 
-// isReordered reports whether each run's event happens later at the same instant in the
-// other run, regardless of its offset in a stream.
+// isReordered reports whether the differing event of each run happens in the other run
+// as well, later at the same instant, whatever its offset in a stream.
 func (d *difference) isReordered() bool {
 	same := func(events []recorded, e trace.Event) bool {
 		e.Offset = 0
@@ -70,7 +70,7 @@ func (d *difference) isReordered() bool {
 }
 
 // isCrossed reports whether the bytes that arrive on a connection in one run arrive on
-// another one in the other run, at this instant and on the same hosts.
+// another connection in the other run, at the same instant and between the same hosts.
 func (d *difference) isCrossed() bool {
 	crossed := func(events []recorded, e *recorded) bool {
 		return slices.ContainsFunc(events[1:], func(r recorded) bool {
@@ -147,17 +147,17 @@ func (d *difference) adviceOnBytes(a, b *recorded) string {
 	one, other := d.first.writeOf(n), d.second.writeOf(n)
 	switch {
 	case n == len(a.bytes) || n == len(b.bytes):
-		return fmt.Sprintf("The same bytes arrive in pieces of different lengths: bytes that host %q has written by an instant are sent together, and how many these are is random. Goroutines that write at one instant may race: let one wait for the other.", a.actor())
+		return fmt.Sprintf("The same bytes arrive in pieces of different lengths: the bytes that host %q has written by an instant are sent together, and their number is random. Goroutines that write at one instant may race: let one wait for the other.", a.actor())
 	case isTLS(a.bytes) && isTLS(b.bytes):
 		return d.adviceOnRandom(adviceOnTLS)
 	case len(one.bytes) > 1 && isPermutation(one.bytes, other.bytes):
 		return "The same bytes are in another order, within one write: the order of a map, such as that of headers. Sort what is written."
 	case isNumber(a.bytes, n) && isNumber(b.bytes, n):
-		return "The difference is a number: a counter that the process continues from one simulation to the next, the process ID, or a random number. Reset counters in each simulation, and draw random numbers from Host.Rand."
+		return "The difference is a number: a counter that lasts from one simulation to the next, the process ID, or a random number. Reset counters in each simulation, and draw random numbers from Host.Rand."
 	case one.host == "":
-		return d.adviceOnRandom("If it is a random number: goroutines without a host draw from one stream of crypto/rand, possibly at one instant. Start them with Host.Run.")
+		return d.adviceOnRandom("If the difference is a random number: goroutines without a host draw from one stream of crypto/rand, possibly at one instant. Start them with Host.Run.")
 	}
-	return d.adviceOnRandom("If it is a random number: the seed does not decide the numbers of math/rand/v2's global functions, and of generators and pools that were filled before. For math/rand, and for keys, all hosts draw from one stream, possibly at one instant. Use Host.Rand or crypto/rand.")
+	return d.adviceOnRandom("If the difference is a random number: the seed does not decide the numbers of math/rand/v2's global functions, nor those of generators and pools that were filled before the simulation. For math/rand, and for keys, all hosts draw from one stream, possibly at one instant. Use Host.Rand or crypto/rand.")
 }
 
 // adviceOnRandom returns the advice, or that random numbers are not seeded.
@@ -184,8 +184,8 @@ func isPermutation(a, b []byte) bool {
 	return len(a) == len(b) && count(a) == count(b)
 }
 
-// isNumber reports whether byte n is a digit of a decimal number, which is not next to
-// a letter.
+// isNumber reports whether byte n is a digit of a decimal number that is not next to a
+// letter.
 func isNumber(b []byte, n int) bool {
 	isDigit := func(c byte) bool { return '0' <= c && c <= '9' }
 	isLetter := func(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || c >= 0x80 }

@@ -10,8 +10,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// freshVariable is the number of processes whose runs CheckDeterminism compares. It also
-// makes a search start a process for each seed. The overlay reads it, too.
+// freshVariable is the environment variable with the number of processes whose runs
+// CheckDeterminism compares. It also makes a search start a process for each seed. The
+// overlay reads it, too.
 const freshVariable = "SIMTEST_FRESH"
 
 // maxFresh is the maximum number of processes.
@@ -30,7 +31,7 @@ func parseFresh(text string, configured int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > maxFresh {
-		return 0, fmt.Errorf("simtest: %s is %q, which is not a number of processes: set it to 1, or to the number whose runs CheckDeterminism compares, such as 20, or to 0 for the test's own process, or unset it", freshVariable, text)
+		return 0, fmt.Errorf("simtest: %s is %q, which is not a number of processes: set it to 1 or more, such as 20 for CheckDeterminism to compare the runs of 20 processes, or to 0 for the test's own process, or unset it", freshVariable, text)
 	}
 	return n, nil
 }
@@ -127,7 +128,7 @@ type recordPart struct {
 	Digests  []trace.Digest `json:"digests,omitempty"`
 	Shape    trace.Digest   `json:"shape,omitempty"`
 	Unseeded bool           `json:"unseeded,omitempty"`
-	Common   trace.Event    `json:"common,omitzero"` // the event before these
+	Common   trace.Event    `json:"common,omitzero"` // the event before Events
 	Events   []recordedText `json:"events,omitempty"`
 	Trace    string         `json:"trace,omitempty"` // the name of the trace file
 	Error    string         `json:"error,omitempty"`
@@ -175,7 +176,7 @@ func (r *recording) answer(q *recordQuery) *recordPart {
 	return part
 }
 
-// digested returns an event reduced to what is part of the digest.
+// digested returns an event reduced to the fields that are part of the digest.
 func digested(e trace.Event) trace.Event {
 	e.Payload, e.Packet = "", nil
 	return e
@@ -237,7 +238,7 @@ func reportProcesses(first, other searchServer, i int) (string, error) {
 func ask(server searchServer, q *recordQuery) (*recordPart, error) {
 	o := server.do(searchJob{Query: q}, nil)
 	if o.died != "" || o.Record == nil {
-		return nil, fmt.Errorf("a process does not tell what it has recorded: %s", o.died)
+		return nil, fmt.Errorf("a process did not return its recording: %s", o.died)
 	}
 	return o.Record, nil
 }

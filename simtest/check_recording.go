@@ -13,20 +13,20 @@ import (
 // called with the simulation's mu held, or after the simulation has ended.
 type recording struct {
 	digests []trace.Digest // after each event
-	events  []recorded     // the first of them; in the second run those that differ
+	events  []recorded     // the first events; in the second run, those that differ
 	shape   trace.Digest   // digest of the events without their bytes
 	senders senders
 	file    *eventFile // requested by SIMTEST_TRACE, when the run has ended
-	holds   bool       // the file is only kept if the runs differ, whether or not they fail
+	holds   bool       // the file is kept only if the runs differ, whether or not they fail
 
 	unseeded bool // the process's random numbers are not seeded
 
-	room int // how many more bytes may be recorded; below 0 none
+	room int // number of bytes that may still be recorded; negative if none
 
 	// Of the second run:
 	other  *recording  // the first run's
 	common trace.Event // the last event that both runs have
-	at     int         // how many events they have in common
+	at     int         // number of events that both runs have in common
 }
 
 // A recorded event can be shown in a report.
@@ -38,7 +38,7 @@ type recorded struct {
 // kept are the recorded bytes of an event.
 type kept struct {
 	bytes []byte   // the bytes that arrived; nil if they were not recorded
-	by    *written // who wrote them; nil if that is not known
+	by    *written // the writes of the bytes; nil if they are not known
 }
 
 // Limits of what is recorded, besides the digests of all events.
@@ -46,19 +46,19 @@ const (
 	maxRecorded      = 1 << 20
 	maxRecordedBytes = 64 << 20
 
-	// maxDiffering is how many of the second run's events are recorded: those at the
-	// instant of the difference.
+	// maxDiffering is the maximum number of a run's events that are compared, all at
+	// the instant of the difference.
 	maxDiffering = 1000
 )
 
-// newRecording returns an empty recording, of the first run (nil), or of the second,
-// which is compared with the first.
+// newRecording returns an empty recording: of the first run if other is nil, and
+// otherwise of the second run, which is compared with other.
 func newRecording(other *recording) *recording {
 	return &recording{other: other, room: maxRecordedBytes}
 }
 
-// bytes returns the part of an event's bytes to be recorded, and who wrote them. The
-// bytes come in two parts.
+// bytes returns a copy of an event's bytes, if there is room for it, and the writes of
+// the bytes. The bytes are passed in two parts.
 func (r *recording) bytes(first, second []byte, by *written) kept {
 	k := kept{by: by}
 	if n := len(first) + len(second); r.keeps(n) {
@@ -67,8 +67,9 @@ func (r *recording) bytes(first, second []byte, by *written) kept {
 	return k
 }
 
-// keeps reports whether there is room for n more bytes. Once there is none, no more are
-// recorded. The second run records them only until they have been compared.
+// keeps reserves room for n more bytes, and reports whether there was room. Once there
+// is none, no more bytes are recorded. The second run needs no room, since it keeps
+// bytes only until they have been compared.
 func (r *recording) keeps(n int) bool {
 	if r.room < 0 || r.other != nil {
 		return r.room >= 0

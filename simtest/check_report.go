@@ -7,7 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// compare returns how the second run differs from the first, or nothing.
+// compare describes the difference between the two runs. It returns an empty string
+// if there is none.
 func (r *recording) compare() string {
 	d := r.difference()
 	if d == nil {
@@ -16,8 +17,8 @@ func (r *recording) compare() string {
 	return d.text(r.at, r.common)
 }
 
-// text describes the difference. The runs have so many events in common, the last of
-// which is common.
+// text describes the difference. at is the number of events that the runs have in
+// common, and common is the last of these.
 func (d *difference) text(at int, common trace.Event) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "simtest: two runs with one seed differ, from event %d on\n", at+1)
@@ -44,19 +45,19 @@ func (d *difference) text(at int, common trace.Event) string {
 // A difference is the point where two runs diverge.
 type difference struct {
 	first, second branch
-	sameShape     bool // only bytes differ in the whole of both runs
+	sameShape     bool // in the whole of both runs, nothing differs but bytes
 }
 
 // A branch is one run at that point.
 type branch struct {
 	name   string
 	run    *recording
-	events []recorded   // at that instant, from the first that differs
-	told   [][]toldPart // who wrote the bytes of each, if the run was in another process
-	ended  bool         // there are none, and none come later
+	events []recorded   // events at that instant, beginning with the first that differs
+	told   [][]toldPart // the writers of each event's bytes, if the run was in another process
+	ended  bool         // the run has no more events
 }
 
-// difference returns where the runs diverge, or nil if they do not.
+// difference returns the point at which the runs diverge, or nil if they do not.
 func (r *recording) difference() *difference {
 	first := r.other
 	if r.at == len(r.digests) && r.at == len(first.digests) {
@@ -75,7 +76,7 @@ func (r *recording) difference() *difference {
 
 func (d *difference) branches() []*branch { return []*branch{&d.first, &d.second} }
 
-// event describes the event.
+// event describes the branch's first differing event.
 func (s *branch) event() string {
 	switch {
 	case s.ended:
@@ -86,7 +87,8 @@ func (s *branch) event() string {
 	return s.events[0].String()
 }
 
-// differing returns the two events, if both runs have one.
+// differing returns the first differing event of each run, if both runs have recorded
+// one.
 func (d *difference) differing() (first, second *recorded, ok bool) {
 	if len(d.first.events) == 0 || len(d.second.events) == 0 {
 		return nil, nil, false
@@ -102,7 +104,7 @@ func (d *difference) bytesDiffer() bool {
 		(a.Hash != b.Hash || a.Length != b.Length)
 }
 
-// prefix returns how many bytes both have in common.
+// prefix returns the number of bytes that both events have in common.
 func (d *difference) prefix() int {
 	a, b := d.first.events[0].bytes, d.second.events[0].bytes
 	n := 0
@@ -112,7 +114,7 @@ func (d *difference) prefix() int {
 	return n
 }
 
-// How many differing bytes are shown, and how many before them.
+// The number of differing bytes that are shown, and of bytes before them.
 const (
 	shownBytes  = 16
 	shownBefore = 40
@@ -173,7 +175,7 @@ func (d *difference) writeSenders(text *strings.Builder) {
 }
 
 // sender describes who wrote the first differing byte of the branch, or its last byte
-// if none differs. It returns nothing if that is not known.
+// if none differs. It returns an empty string if the writer is not known.
 func (s *branch) sender(d *difference) string {
 	if len(s.events) == 0 {
 		return ""

@@ -61,7 +61,7 @@ var chances = map[string]chance{
 			"The bytes differ from byte 4 on, after \"\\x01\":\n" +
 				"  first run:      61 62 |ab|\n" +
 				"  second run:     7a 62 |zb|\n",
-			bySend, onlyContent, "If it is a random number: the seed does not decide",
+			bySend, onlyContent, "If the difference is a random number: the seed does not decide",
 		},
 		saysNot: []string{"map", "select"},
 	},
@@ -95,7 +95,7 @@ var chances = map[string]chance{
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			send(conn, "pid="+pick(again, "1234;", "1534;"))
 		},
-		says: []string{onlyContent, "The difference is a number: a counter that the process continues from one simulation to the next, the process ID"},
+		says: []string{onlyContent, "The difference is a number: a counter that lasts from one simulation to the next, the process ID"},
 	},
 	"number that is longer": {
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
@@ -203,7 +203,7 @@ var chances = map[string]chance{
 		do: func(_ *testing.T, _ *simtest.Sim, conn net.Conn, again bool) {
 			send(conn, "\x16\x03\x01\x00\x02"+pick(again, "\x00\x01", "\x00\x02"))
 		},
-		says: []string{"It is TLS: "},
+		says: []string{"The bytes are TLS: "},
 	},
 }
 

@@ -42,8 +42,8 @@ type part struct {
 	sender int32
 }
 
-// within returns the calls that wrote the n bytes from an offset on, or nil if not all
-// of the calls are known.
+// within divides the n bytes from an offset on into the parts that single calls of
+// Write wrote. It returns nil if not all of the calls are known.
 func (w *written) within(offset int64, n int) (parts []part) {
 	if w == nil {
 		return nil
@@ -62,14 +62,16 @@ func (w *written) within(offset int64, n int) (parts []part) {
 	return parts
 }
 
-// A senders records which goroutines wrote which bytes in a run.
+// A senders records the writing goroutines of a run, and the bytes that each of them
+// wrote.
 type senders struct {
 	known   map[sender]int32
 	all     []sender
 	streams map[*conn]*written // by the receiving end
 }
 
-// caller returns the number of the goroutine that calls the caller's caller.
+// caller returns the number of the calling goroutine's sender. The sender's call stack
+// leaves out this function and the two that led to it.
 func (s *senders) caller() int32 {
 	from := sender{host: callersHost()}
 	runtime.Callers(4, from.calls[:])

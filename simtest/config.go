@@ -9,11 +9,11 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// A Config configures a simulation. The zero Config is that of [Run].
+// A Config configures a simulation. [Run] uses the zero Config.
 type Config struct {
 	// Seed decides the order of events at one instant on different connections, and all
-	// random effects of links. With 0 the order is the natural one, that of sending.
-	// The environment variable SIMTEST_SEED overrides it.
+	// random effects of links. With 0, events at one instant are in the order of
+	// sending. The environment variable SIMTEST_SEED overrides it.
 	Seed uint64
 
 	// Start is the clock's time when the simulation begins, from 2000 to 2261.
@@ -22,37 +22,39 @@ type Config struct {
 	Start time.Time
 
 	// Link is the link from any host to any other for which [Sim.SetLink] has not set
-	// one: one per pair and direction, not shared by pairs. The line that a host shares
-	// with all its peers is its access; see [Host.SetAccess]. The zero Link passes
-	// everything at once.
+	// one. Each direction of each pair of hosts has a link of its own. A line that all
+	// traffic of a host shares is its access; see [Host.SetAccess]. The zero Link
+	// passes everything at once.
 	Link netem.Link
 
 	// Window is the size in bytes of a connection's send buffer and of its receive
-	// buffer, unless [netem.TCP.Window] of TCP, or of [Host.SetTCP], is set. Zero
-	// selects Linux's, which grow. On an ideal stream it is how many bytes may be in
-	// flight or unread by the peer before Write waits, and zero is 1 MiB.
+	// buffer, unless [netem.TCP.Window] is set in TCP or by [Host.SetTCP]. Zero selects
+	// Linux's buffers, which grow. On an ideal stream, Window is the number of bytes
+	// that can be in flight or unread by the peer before Write waits, and zero is 1
+	// MiB.
 	Window int
 
 	// TCP configures TCP on all hosts for which [Host.SetTCP] is not called: Linux's
-	// with [netem.CUBIC], the default, or with [netem.Reno], or an ideal stream with
+	// TCP with [netem.CUBIC], the default, or with [netem.Reno], or ideal streams with
 	// [netem.Unlimited].
 	TCP netem.TCP
 
-	// TimeLimit is how much simulated time the simulation's function and its clean-ups
-	// may take before the simulation is stopped, and the test fails. Zero is a day; if
-	// negative, the only limit is the end of a bubble's clock in the year 2262.
+	// TimeLimit is the simulated time that the simulation's function and its clean-ups
+	// may take. After that, the simulation is stopped and the test fails. Zero is a
+	// day; if negative, the only limit is the end of a bubble's clock in the year 2262.
 	TimeLimit time.Duration
 
-	// Grace is how much simulated time the functions of [Host.Run] and [Host.Go] have
+	// Grace is the simulated time that the functions of [Host.Run] and [Host.Go] have
 	// to return at the end of the simulation, after their contexts have ended and
 	// before the network closes. The network closes as soon as all have returned. Zero
 	// is 10 s; if negative, there is no grace, and the network closes when the contexts
 	// end.
 	Grace time.Duration
 
-	// KeepEvents is how many of the latest events the trace keeps; see [Trace.Events].
-	// A failing test shows those before the failure. Zero is 20; if negative, only the
-	// digest is kept. The default adds about 1 % to the time of moving a few bytes.
+	// KeepEvents is the number of latest events that the trace keeps; see
+	// [Trace.Events]. A failing test shows the last events before the failure. Zero is
+	// 20; if negative, only the digest is kept. The default adds about 1 % to the time
+	// of moving a few bytes.
 	KeepEvents int
 
 	// Trace, if it is not nil, is called for each event when it happens. It must not
@@ -67,9 +69,9 @@ type Config struct {
 	// [Trace.Len] and not among [Trace.Events].
 	Packets bool
 
-	// Payloads is the maximum number of bytes that arrived or were dropped in an
-	// event's [trace.Event.Payload]. Zero is none; negative is all. It does not change
-	// digests.
+	// Payloads is the maximum size in bytes of [trace.Event.Payload], which holds the
+	// bytes that arrived or were dropped. Zero is none; if negative, there is no
+	// maximum. It does not change digests.
 	Payloads int
 
 	// Logger, if it is not nil, logs faults and operations on hosts at level Info and
@@ -80,25 +82,27 @@ type Config struct {
 	// KeepPools leaves pools alone. Without it, two garbage collections before the
 	// simulation and two after it empty every sync.Pool of the process, because timers
 	// and channels that one simulation leaves in a pool crash the process when the next
-	// one uses them. They take a millisecond or two on an idle machine, and longer if
-	// much memory is in use or the processors are busy. Background work that the
-	// standard library starts only once is started before the first simulation. See
+	// one uses them. The collections take a millisecond or two on an idle machine, and
+	// longer if much memory is in use or the processors are busy. Background work that
+	// the standard library starts only once is started before the first simulation. See
 	// "Many simulations in one process" in the package's documentation.
 	//
-	// Set it to run thousands of small simulations of code without such pools, or for
-	// code with finalizers that use a channel, since a collection runs them.
+	// Set KeepPools to run thousands of small simulations of code without such pools,
+	// or for code with finalizers that use a channel, since a collection runs
+	// finalizers.
 	KeepPools bool
 
 	// KeepRand leaves the process's randomness alone. Without it, the simulation's
 	// seed is used for the global functions of math/rand, for crypto/rand.Reader,
 	// with a stream for each host, and on Go 1.26 for the random numbers that the
-	// crypto packages draw internally. Afterwards they come from the system again.
-	// A parallel test seeds none of these, and [Main] never seeds cryptography. The
-	// overlay's layer order, see [Overlay], draws all of them by the seed in any case.
+	// crypto packages draw internally. Afterwards random numbers come from the system
+	// again. A parallel test seeds none of these, and [Main] never seeds cryptography.
+	// The overlay's layer order, see [Overlay], draws all of them from the seed in any
+	// case.
 	KeepRand bool
 
 	// Chaos injects faults that are drawn from the seed; see [DefaultChaos] and
-	// [Sim.Quiet]. The zero Chaos is none.
+	// [Sim.Quiet]. The zero Chaos injects no faults.
 	Chaos Chaos
 
 	// Schedule is a seed for the order of goroutines that could run at the same time.
@@ -126,16 +130,16 @@ type Config struct {
 	untraced  bool         // no trace, whatever SIMTEST_TRACE says
 	traceWord string       // added to the trace file's name
 	recording *recording   // of CheckDeterminism
-	chaos     *chaosRun    // of one simulation; nil is as Chaos says
+	chaos     *chaosRun    // of one simulation; if nil, Chaos applies
 	replay    *namedReplay // the replay that runs in the test's own process; nil for none
 	overrides *overrides   // of one simulation; nil for none
 	decided   *decisions   // records the decisions of one simulation; nil for none
 }
 
-// firstStart is when a bubble's clock begins.
+// firstStart is the time at which a bubble's clock begins.
 var firstStart = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// defaultWindow is the window of ideal streams by default.
+// defaultWindow is the default window of ideal streams.
 const defaultWindow = 1 << 20
 
 // window returns the window of connections.
@@ -168,7 +172,7 @@ func (c *Config) timeLimit() time.Duration {
 // defaultGrace is the default of Config.Grace.
 const defaultGrace = 10 * time.Second
 
-// grace returns how long programs may run after their contexts have ended.
+// grace returns the time that programs may run after their contexts have ended.
 func (c *Config) grace() time.Duration {
 	if c.Grace == 0 {
 		return defaultGrace
@@ -179,7 +183,7 @@ func (c *Config) grace() time.Duration {
 // defaultKeepEvents is the default of Config.KeepEvents.
 const defaultKeepEvents = 20
 
-// keepEvents returns how many events are kept.
+// keepEvents returns the number of events that are kept.
 func (c *Config) keepEvents() int {
 	if c.KeepEvents == 0 {
 		return defaultKeepEvents
@@ -196,10 +200,10 @@ func (c *Config) mustBeValid() {
 		panic(fmt.Sprintf("simtest: Config.Start is %v: it must be from %v on, when a bubble's clock begins, and before %v, when it ends", c.Start, firstStart, lastMoment))
 	}
 	if c.Window < 0 {
-		panic(fmt.Sprintf("simtest: Config.Window is %d: it must be 0 (Linux's buffers, which grow; 1 MiB on an ideal stream) or more bytes", c.Window))
+		panic(fmt.Sprintf("simtest: Config.Window is %d: it must be a number of bytes, or 0 (Linux's buffers, which grow; 1 MiB on an ideal stream)", c.Window))
 	}
 	if c.Fresh < 0 || c.Fresh > maxFresh {
-		panic(fmt.Sprintf("simtest: Config.Fresh is %d: it is a number of processes, and 0 is the test's own", c.Fresh))
+		panic(fmt.Sprintf("simtest: Config.Fresh is %d: it must be a number of processes up to %d, or 0 for the test's own process", c.Fresh, maxFresh))
 	}
 	if err := c.TCP.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: Config.TCP: %v", err))

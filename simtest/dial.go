@@ -22,7 +22,7 @@ type dialling struct {
 	address  string           // as it was given
 	remotes  []netip.AddrPort // in the order in which they are tried
 	result   chan error       // receives the answer, once; owned and reused by the simulation
-	made     *conn            // set before a good answer
+	made     *conn            // set before a positive answer
 	trace    *dialTrace
 
 	// Guarded by sim.mu.
@@ -50,7 +50,7 @@ type attempt struct {
 
 	// Guarded by sim.mu.
 	conn      *conn
-	requests  int           // how often the request was sent
+	requests  int           // number of times that the request was sent
 	requested time.Duration // when the request was last sent
 	over      bool          // it has failed
 	elsewhere bool          // it failed, but the host listens at its address of the other family
@@ -156,7 +156,7 @@ func (r *results) takeLocked() chan error {
 	return result
 }
 
-// maxSpareResults is how many channels are kept.
+// maxSpareResults is the maximum number of channels kept for reuse.
 const maxSpareResults = 64
 
 func (r *results) putLocked(result chan error) {
@@ -191,7 +191,7 @@ func (d *dialling) answerLocked(err error) {
 	d.result <- err
 }
 
-// answerLaterLocked answers by an event of its own, like everything that happens.
+// answerLaterLocked answers the dial in an event of its own.
 func (d *dialling) answerLaterLocked(err error) {
 	s := d.host.sim
 	s.callAtLocked(s.now(), d.host, func() { d.answerLocked(err) })
@@ -226,14 +226,14 @@ func (a *attempt) startLocked() {
 	a.requestLocked()
 }
 
-// failLaterLocked makes the attempt fail by an event of its own.
+// failLaterLocked makes the attempt fail in an event of its own.
 func (a *attempt) failLaterLocked(errno syscall.Errno) {
 	s := a.host.sim
 	s.callAtLocked(s.now(), a.host, func() { a.failedLocked(syscallError("connect", errno)) })
 }
 
-// statesLocked describes the attempts that wait for an answer, and the first one
-// even if it has not begun.
+// statesLocked describes the attempts that wait for an answer. If none has begun, it
+// describes the first one to come.
 func (d *dialling) statesLocked() (lines []string) {
 	if len(d.attempts) == 0 && len(d.remotes) > 0 {
 		return []string{fmt.Sprintf("dial to %v: waits for an answer", d.family.destination(d.remotes[0]))}
@@ -252,8 +252,8 @@ func (d *dialling) statesLocked() (lines []string) {
 }
 
 // pingLocked sends a packet without payload, a connection request or its answer, and
-// returns false if it is lost. If it is lost later, at another hop, the attempt
-// continues as after any loss.
+// returns false if the packet is lost. If it is lost at a later hop, the attempt
+// schedules a retransmission then.
 func (c *conn) pingLocked(request bool, do func(), a *attempt) bool {
 	c.updateLocked()
 	if c.route.blocked || !c.peer.isOpenLocked(request) {

@@ -14,8 +14,8 @@ const (
 	// tried this much later (RFC 8305, section 5).
 	fallbackDelay = 300 * time.Millisecond
 
-	// leastTimeout is the minimum time for an address when others share the time with
-	// it.
+	// leastTimeout is the minimum time for an address when several share the time that
+	// is left.
 	leastTimeout = 2 * time.Second
 )
 
@@ -49,7 +49,7 @@ func (d *dialling) splitLocked() {
 
 // startLocked tries the first address, and after fallbackDelay the first one of the
 // other family. If both families lead to one host, they share a route, and the other
-// family is tried only if a rule or a listener tells the families apart.
+// family is tried only if a rule or a listener distinguishes the families.
 func (d *dialling) startLocked() {
 	if d.isOverLocked() {
 		return
@@ -137,8 +137,8 @@ func (a *attempt) failedLocked(err error) {
 	}
 }
 
-// blackholedLocked is called when a rule has dropped the request of an attempt, or the
-// answer. If the rule lets the other family pass, that family is tried.
+// blackholedLocked is called when the request of an attempt, or the answer, was lost.
+// If a rule has dropped it but lets the other family pass, the other family is tried.
 func (a *attempt) blackholedLocked(end *conn, request bool) {
 	s := a.host.sim
 	p := end.packetLocked(request)

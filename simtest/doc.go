@@ -16,7 +16,7 @@
 //	})
 //
 // In the bubble, time stands still while anything runs and jumps when everything is
-// blocked. So a test takes milliseconds whatever its durations are, and can assert
+// blocked. So a test takes milliseconds, whatever durations it contains, and can assert
 // them to the nanosecond. The clock starts at midnight UTC of 2000-01-01, or at
 // [Config.Start]. Benchmarks call [Config.RunB]; programs that are not tests call
 // [Main].
@@ -27,12 +27,12 @@
 // datagram sockets, a clock, a source of random numbers, and a resolver.
 // [Host.Run] runs a program on it, and runs it again whenever the host is restarted;
 // [Host.Go] starts a goroutine that ends with the host. Code that the test calls
-// directly can use a host as well. From each host to each other there is a link, as
-// described by package netem, set by [Sim.SetLink] or [Sim.SetProfile], or for all
-// others by [Config.Link] and [Sim.SetDefaultLink]. Links may share a
-// [netem.Bottleneck], which is idle when a simulation begins, and can change at any
-// time. A host can also have an access line, which all its traffic shares: see
-// [Host.SetAccess].
+// directly can use a host as well. From each host to each other host there is a link,
+// as described by package netem. [Sim.SetLink] and [Sim.SetProfile] set the links of a
+// pair of hosts, and [Config.Link] and [Sim.SetDefaultLink] those of all other pairs.
+// Links may share a [netem.Bottleneck], which is idle when a simulation begins, and can
+// change at any time. A host can also have an access line, which all its traffic
+// shares: see [Host.SetAccess].
 //
 // # Connections
 //
@@ -67,23 +67,24 @@
 //
 // Over TCP, segments of 1,448 bytes plus 52 bytes of headers share the link with the
 // acknowledgements of the other direction; a link's MTU changes the segment size, and
-// zero links carry packets of 64 KiB, as loopback does. The model has slow start,
+// the zero Link carries packets of 64 KiB, as loopback does. The model has slow start,
 // congestion and receive windows, fast retransmit and the kernel's timers,
 // retransmission of SYNs, and keep-alive probes. By default these begin after 15
 // seconds, and there are nine of them: a reader whose peer has vanished gets ETIMEDOUT
 // after 150 s. A writer waits when its send buffer is full, which grows as on Linux;
 // [Config.Window] sets the size of this buffer and of the receive buffer. Losses cost a
-// round trip or a timeout, as on a real network, and so do partitions. What [Sim.Hold]
-// or [Host.Pause] holds back arrives late, and TCP retransmits it or gives up. A trace
-// has events for what is visible to users: bytes that arrive in order, and lost
-// segments with data, but not acknowledgements and probes. Everything written at one
-// instant is one write, however it is split into calls.
+// round trip or a timeout, as on a real network, and so do partitions. Packets that
+// [Sim.Hold] or [Host.Pause] holds back arrive late; meanwhile TCP retransmits them or
+// gives up. A trace has events for everything that is visible to users: bytes that
+// arrive in order, and lost segments with data. It has none for acknowledgements and
+// probes. Everything written at one instant is one write, however it is split into
+// calls.
 //
 // # Recipes
 //
-// HTTP: use [Host.DialContext] as a transport's DialContext, and serve what
-// [Host.Listen] returns. The hooks of net/http/httptrace are called for lookups and
-// connections.
+// HTTP: use [Host.DialContext] as a transport's DialContext, and serve on the listener
+// that [Host.Listen] returns. The hooks of net/http/httptrace are called for lookups
+// and connections.
 //
 // gRPC looks up names itself, by the real resolver, unless the target says
 // passthrough:
@@ -95,10 +96,10 @@
 //
 // The complete Example is in the folder examples/grpc.
 //
-// Names: a [Resolver] answers without using the network. For lookups that cross it,
-// run a name server on a host and use a net.Resolver with PreferGo and a Dial that
-// calls [Host.DialContext]; see its Example. A net.Resolver numbers its questions at
-// random, so their bytes differ from run to run.
+// Names: a [Resolver] answers without using the network. For lookups that cross the
+// network, run a name server on a host and use a net.Resolver with PreferGo and a Dial
+// that calls [Host.DialContext]; see its Example. A net.Resolver numbers its questions
+// at random, so their bytes differ from run to run.
 //
 // # Faults
 //
@@ -133,7 +134,7 @@
 // event, the simulation waits until every goroutine is blocked again before it handles
 // the next. What goroutines send in the meantime is first put in an order that does not
 // depend on the scheduler: by host, by connection, and by the connection's own
-// sequence. Bytes written to one connection between two events arrive as one,
+// sequence. Bytes written to one connection between two events arrive as one piece,
 // regardless of the calls, unless the link has packets: a rate, a pace, loss or jitter.
 //
 // When several goroutines wait on one connection, listener or socket, the one that has
@@ -144,10 +145,10 @@
 // and then the reader gets io.EOF.
 //
 // Bugs hide where several things happen at one instant. With [Config.Seed] 0 they
-// happen in the natural order, that of sending. Any other seed draws another order
-// among connections, never within one direction of a connection, besides the random
-// effects of links: jitter, loss and so on. A test that runs with many seeds searches
-// through these orders, and one that fails prints its seed.
+// happen in the order of sending. Any other seed draws another order among connections,
+// but never within one direction of a connection. It also draws the random effects of
+// links: jitter, loss and so on. A test that runs with many seeds searches through
+// these orders, and a run that fails prints its seed.
 //
 // [Search] runs many seeds on all processors, in separate processes, and groups the
 // seeds that fail. It shrinks failures under a [Chaos], and writes replay files, which
@@ -180,41 +181,45 @@
 //     lasts from one simulation to the next, and the process ID, which
 //     go-sql-driver/mysql sends to its server.
 //   - A [netem.Bottleneck] that is shared by simulations that run in parallel.
-//   - Variables that goroutines of several hosts share. Reading their results at
-//     the end is safe after [Sim.Settle].
+//   - Variables that goroutines of several hosts share. Reading results from such
+//     variables at the end is safe after [Sim.Settle].
 //
 // The seed also decides the process's random numbers, unless the test is parallel or
 // [Config.KeepRand] is set. Afterwards they come from the system again.
 //
-//   - crypto/rand.Reader gives each host a stream of its own, for what [Host.Run]
-//     and [Host.Go] run and the goroutines that they start. All other goroutines
-//     share one: the test's own, and time.AfterFunc's. So run programs on hosts.
+//   - crypto/rand.Reader gives each host a stream of its own, for the functions of
+//     [Host.Run] and [Host.Go] and the goroutines that these start. All other
+//     goroutines share one stream: the test's own, and time.AfterFunc's. So run
+//     programs on hosts.
 //   - math/rand's global functions are one stream for the process.
-//   - On Go 1.26, so is the randomness that the crypto packages draw internally,
-//     whatever reader they are given: for keys, signatures and nonces, and hence for
-//     the key shares and certificates of TLS. On Go 1.25 that is not seeded.
+//   - On Go 1.26, the crypto packages draw their internal randomness from another
+//     stream for the process, whatever reader they are given: for keys, signatures and
+//     nonces, and hence for the key shares and certificates of TLS. On Go 1.25 this
+//     randomness is not seeded.
 //   - A reader that a package has kept since before the simulation, as
-//     github.com/google/uuid keeps crypto/rand.Reader, uses that stream too, and is
-//     not seeded on Go 1.25: in the simulation, call uuid.SetRand(rand.Reader).
+//     github.com/google/uuid keeps crypto/rand.Reader, uses the crypto packages' stream
+//     too, and is not seeded on Go 1.25: in the simulation, call
+//     uuid.SetRand(rand.Reader).
 //
 // # Many simulations in one process
 //
 // A timer or a channel that was created in a bubble works only there. If it is used
 // outside, or in another bubble, the runtime ends the process: "select on synctest
-// channel from outside bubble". While a goroutine in a bubble waits for one that was
-// created outside, the bubble's time stands still. Libraries keep timers and channels
-// for the whole process. Run takes care of two cases: garbage collections before and
-// after each simulation empty every sync.Pool, and background work that the standard
-// library starts once, for lookups and signals, is started before the first simulation.
-// [Config.KeepPools] turns that off. The program has to handle the rest:
+// channel from outside bubble". While a goroutine in a bubble waits for a timer or a
+// channel that was created outside, the bubble's time stands still. Libraries keep
+// timers and channels for the whole process. Run takes care of two cases: garbage
+// collections before and after each simulation empty every sync.Pool, and background
+// work that the standard library starts once, for lookups and signals, is started
+// before the first simulation. [Config.KeepPools] turns both off. The program has to
+// handle the rest:
 //
-//   - What a library starts at its first use and never ends, such as a goroutine
-//     that expires a cache, belongs to the first simulation, which then does not
+//   - A goroutine that a library starts at its first use and that never ends, such as
+//     one that expires a cache, belongs to the first simulation, which then does not
 //     end. Use the library once before any simulation, in TestMain.
 //   - Timers and channels in global variables, or in pools other than sync.Pool,
 //     must be created outside of a simulation and used only there, or be replaced in
-//     each. The same holds for http.DefaultTransport, whose idle connections contain
-//     both: give each simulation a transport of its own.
+//     each simulation. The same holds for http.DefaultTransport, whose idle connections
+//     contain both: give each simulation a transport of its own.
 //   - A finalizer or cleanup (runtime.SetFinalizer, runtime.AddCleanup) runs outside
 //     of the bubble. If it uses a channel, as wireguard-go's queues do, a garbage
 //     collection during or after the simulation ends the process. KeepPools
@@ -227,7 +232,8 @@
 //
 // A simulation ends in an order that lets servers and clients shut down:
 //
-//   - f returns, and t.Context ends. All that this wakes runs until it blocks.
+//   - f returns, and t.Context ends. All goroutines that this wakes run until they
+//     block.
 //   - The clean-ups of f's t run, the last one first, under the time limit. The
 //     network is up, and time goes on: t.Cleanup(func() { server.Shutdown(ctx) })
 //     shuts the server down, and a conn.Close returns no error.
@@ -290,11 +296,11 @@
 //     and who is likely to hold the lock. The runtime does not know the holder, so it
 //     is guessed from the calls that goroutines are in. If a goroutine outside of the
 //     simulation might hold the lock, the waiting goroutines are named after ten
-//     seconds, and the test fails later: a minute after the last one of those outside
-//     was running, or shortly before the end of go test's -timeout. In your own code,
-//     use a [Locker], which does not stop time. Reading the rest of a message under a
-//     lock is such a case, since TCP delivers a message that is larger than a segment
-//     in parts.
+//     seconds, and the test fails later: a minute after any goroutine outside was last
+//     running, or shortly before the end of go test's -timeout. In your own code, use a
+//     [Locker], which does not stop time. Note that reading the rest of a message is
+//     waiting for the network, too: TCP delivers a message that is larger than a
+//     segment in parts.
 //   - A tls.Conn holds a lock during its handshake, and waits for the network.
 //     The handshake is part of the first Read or Write. If one goroutine reads and
 //     another one writes, call Handshake or HandshakeContext before they begin.
@@ -303,19 +309,19 @@
 //     their methods, such as interface{ SetNoDelay(bool) error }.
 //   - On ideal streams there is no congestion window and no TCP keep-alive: an end
 //     that only reads does not notice that its peer has vanished.
-//   - The HTTP/2 client of net/http, and gRPC, write the headers that a program sets in
-//     the order of a map: with two or more, the bytes of a request differ from run to
+//   - The HTTP/2 client of net/http, and gRPC, write a program's headers in the order
+//     of a map: with two or more headers, the bytes of a request differ from run to
 //     run, although their number does not.
-//   - HTTP/2 and gRPC have goroutines that race for what goes into one write. If
-//     the link has only latency, that makes no difference. If it has packets, or with
-//     TLS, which cuts writes into records, times are the same in every run, but not
-//     every event is.
+//   - In HTTP/2 and gRPC, goroutines race, and the race decides the contents of each
+//     write. If the link has only latency, that makes no difference. If it has packets,
+//     or with TLS, which cuts writes into records, times are the same in every run, but
+//     not every event is.
 //   - Settings of testing/cryptotest.SetGlobalRandom have no effect in a simulation or
 //     after it, unless [Config.KeepRand] is set.
 //   - Lookups of names do not cross the network, and there are only address records.
 //     There is no multicast, and no fragmentation of datagrams: a link with an MTU
 //     drops larger ones.
-//   - Code that calls the net package itself, instead of what it is given, gets
-//     real sockets, which do not work in a bubble, unless the test is run with slownet
-//     test; see docs/unmodified.md.
+//   - Code that calls the net package itself, instead of a Host's methods, gets real
+//     sockets, which do not work in a bubble, unless the test is run with slownet test;
+//     see docs/unmodified.md.
 package simtest

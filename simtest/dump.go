@@ -64,9 +64,9 @@ func parseLabels(text string) map[string]string {
 	return labels
 }
 
-// dumpStacks returns the stacks of the bubble's goroutines, from the runtime's dump of
-// all goroutines, and what goroutines of the whole process wait for, by the key of
-// their stacks.
+// dumpStacks parses the runtime's dump of all goroutines. It returns the stacks of the
+// bubble's goroutines, and the wait reasons of all goroutines of the process, both by
+// stack key.
 func dumpStacks(bubble string) (stacks map[string]*stack, waits map[string]string) {
 	stacks, waits = make(map[string]*stack), make(map[string]string)
 	for g := range parseDump(dumpAll()) {

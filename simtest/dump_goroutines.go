@@ -12,15 +12,15 @@ import (
 	"sync/atomic"
 )
 
-// Finding out which goroutines of which host still exist takes two lists of the runtime.
-// The goroutine profile contains labels, which a goroutine inherits from the one that
-// starts it, so it shows the host, even if the parent has ended. The stack dump shows
-// what each goroutine waits for, and its bubble. It also lists goroutines without the
-// simulation's labels: those that time.AfterFunc starts in a bubble, and those with
-// labels of their own. The two lists have no goroutine numbers in common, but the same
-// frames. Goroutines with the same frames wait for the same thing, and if the dump has
-// more of them than the profile, the rest count as the test's. (Go 1.26 can print labels
-// in a stack dump, but only with a GODEBUG setting.)
+// A list of the goroutines that still exist, by host, is made from two lists of the
+// runtime. The goroutine profile contains labels, which a goroutine inherits from the
+// one that starts it, so the profile shows the host, even if the parent has ended. The
+// stack dump shows what each goroutine waits for, and its bubble. It also lists
+// goroutines without the simulation's labels: those that time.AfterFunc starts in a
+// bubble, and those with labels of their own. The two lists have no goroutine numbers
+// in common, but the same frames. Goroutines with the same frames wait for the same
+// thing, and if the dump has more of them than the profile, the rest count as the
+// test's. (Go 1.26 can print labels in a stack dump, but only with a GODEBUG setting.)
 
 // The labels of a simulation's goroutines. They are in every profile, so go tool pprof
 // -tagfocus shows one host's share of processor time.
@@ -70,9 +70,9 @@ func doOnHost(id, host string, f func()) {
 	pprof.Do(callersLabels(), pprof.Labels(simulationLabel, id, hostLabel, host), func(context.Context) { f() })
 }
 
-// runUnlisted calls f. A goroutine inside it is the simulation's own and is never
-// listed. Goroutines that f starts are listed, as the test's unless goOnHost starts
-// them.
+// runUnlisted calls f. A goroutine inside runUnlisted is the simulation's own and is
+// never listed. Goroutines that f starts are listed, as the test's unless goOnHost
+// starts them.
 func runUnlisted(f func()) { f() }
 
 // hostGoroutines are the goroutines of one host, the largest group first.
@@ -95,7 +95,7 @@ type place struct {
 
 // stillRunning returns the simulation's goroutines by host, the test's own first,
 // without the caller and without the goroutines of the simulation itself and of
-// testing/synctest. It may be called in the bubble and after the bubble has ended. The
+// testing/synctest. It can be called in the bubble and after the bubble has ended. The
 // counts are exact if nothing runs in the meantime.
 func stillRunning(id string) []hostGoroutines {
 	labelled := profileStacks(id)
@@ -122,7 +122,7 @@ func stillRunning(id string) []hostGoroutines {
 	return sortPlaces(byHost)
 }
 
-// sortPlaces sorts the places and their numbers of goroutines for a list.
+// sortPlaces returns the places with their numbers of goroutines, sorted for a report.
 func sortPlaces(byHost map[string]map[place]int) (all []hostGoroutines) {
 	for _, host := range slices.Sorted(maps.Keys(byHost)) {
 		h := hostGoroutines{host: host}

@@ -13,7 +13,7 @@ import (
 // A stack is the frames that some goroutines have in common.
 type stack struct {
 	host   string
-	count  int     // how many goroutines
+	count  int     // number of goroutines
 	frames []frame // the innermost first
 }
 
@@ -25,8 +25,8 @@ type frame struct {
 	first    string // the first argument, such as a method's receiver, in hexadecimal; empty if unknown
 }
 
-// maxFrames is how many frames of a stack are used. The runtime's dump shows the first
-// 50 of a deep stack, including its own.
+// maxFrames is the maximum number of frames of a stack that are used. The runtime's
+// dump shows the first 50 of a deep stack, including its own.
 const maxFrames = 32
 
 func (s *stack) add(f frame) {
@@ -50,9 +50,10 @@ func (s *stack) key() string {
 	return b.String()
 }
 
-// unlisted reports whether the goroutine belongs to the machinery of a simulation: its
-// own, the caller of this report, and the three of testing/synctest. The test's own
-// goroutine counts while it waits, but not while it runs a clean-up of the function.
+// unlisted reports whether the goroutine is left out of lists, as part of the
+// machinery: the simulation's own goroutines, the caller of stillRunning, and the three
+// goroutines of testing/synctest. The test's own goroutine is left out too, except
+// while it runs a clean-up.
 func (s *stack) unlisted() bool {
 	testsOwn, cleansUp := false, false
 	for _, f := range s.frames {
@@ -69,7 +70,7 @@ func (s *stack) unlisted() bool {
 	return testsOwn && !cleansUp
 }
 
-// place returns where the goroutine is; state is the runtime's wait reason.
+// place returns the goroutine's place; state is the runtime's wait reason.
 func (s *stack) place(state string) place {
 	p := place{waits: state}
 	i := 0
@@ -108,7 +109,7 @@ func (f frame) own() bool {
 
 // standard reports whether the call is of the standard library: its package's path has
 // no domain, and its file is in the library's directory. (With -trimpath all files look
-// alike, so only the first applies.)
+// alike, so only the first condition counts.)
 func (f frame) standard() bool {
 	first, _, _ := strings.Cut(packageOf(f.function), "/")
 	return first != "main" && !strings.Contains(first, ".") && strings.HasPrefix(f.file, standardLibrary)
@@ -128,7 +129,8 @@ func (f frame) String() string {
 // directory of a major version: "raft/v2.(*Node).run".
 var lastElement = regexp.MustCompile(`[^/]+(/v[0-9]+)?\.[^/]*$`)
 
-// method returns the name alone; for a closure, that of the enclosing function.
+// method returns the name without package and receiver; for a closure, the name of the
+// enclosing function.
 func (f frame) method() string {
 	name := closure.ReplaceAllString(strings.ReplaceAll(f.function, "[...]", ""), "")
 	return name[strings.LastIndexByte(name, '.')+1:]

@@ -8,7 +8,8 @@ import (
 )
 
 // A hostSet is a set of hosts, with a bit for each host at its number. Hosts that are cut
-// off from the same hosts share a set, so a set must not change once a host has it.
+// off from the same hosts share a set, so a set must not change once a host refers to
+// it.
 type hostSet struct{ words []uint64 }
 
 func setOf(hosts []*Host) *hostSet {
@@ -61,8 +62,8 @@ func (s *hostSet) len() (n int) {
 	return n
 }
 
-// A cut changes the sets of hosts that others are cut off from: each set once, even if
-// several hosts share it.
+// A cut changes the sets of hosts from which hosts are cut off. A set that several
+// hosts share is changed only once.
 type cut struct {
 	change func(old *hostSet) *hostSet // old is not nil
 	done   map[*hostSet]*hostSet
@@ -137,13 +138,15 @@ func (s *Sim) mendLocked(hosts []*Host) {
 	s.cutRoutesLocked()
 }
 
-// isCutLocked reports whether packets from one host to another are lost.
+// isCutLocked is cutsOffLocked for the names of hosts. It is false if a host does not
+// exist.
 func (s *Sim) isCutLocked(from, to string) bool {
 	a, b := s.hosts[from], s.hosts[to]
 	return a != b && a != nil && b != nil && s.cutsOffLocked(a, b)
 }
 
-// cutsOffLocked reports whether packets from one host to another are lost.
+// cutsOffLocked reports whether packets from one host to another are lost in a
+// partition.
 func (s *Sim) cutsOffLocked(from, to *Host) bool {
 	return from.cutOff.has(to) || s.chaos.cutsOff(from, to)
 }

@@ -12,10 +12,10 @@ import (
 // accumulate until they are healed. Like all faults, it panics on an unknown host.
 //
 // Packets in flight still arrive. After the network is healed, a stream continues when
-// TCP's timer next retransmits what was lost; if it is not healed in time, writers and
-// dials get ETIMEDOUT. Over TCP, readers get it too, through keep-alive probes. On an
-// ideal stream, an end that only reads does not notice, nor does a writer whose window
-// was full before.
+// TCP's timer next retransmits the lost data; if the network is not healed in time,
+// writers and dials get ETIMEDOUT. Over TCP, readers get ETIMEDOUT too, through
+// keep-alive probes. On an ideal stream, an end that only reads does not notice, nor
+// does a writer whose window was full before.
 func (s *Sim) Partition(sides ...[]string) {
 	s.mustBeHosts("Partition", slices.Concat(sides...)...)
 	s.control(fmt.Sprintf("partition %q", sides), func() {
@@ -32,8 +32,8 @@ func (s *Sim) Partition(sides ...[]string) {
 	})
 }
 
-// PartitionOneWay cuts the network in one direction only: what hosts in from send to
-// hosts in to is lost, but not the reverse.
+// PartitionOneWay cuts the network in one direction only: everything sent by a host in
+// from to a host in to is lost, but nothing in the opposite direction.
 func (s *Sim) PartitionOneWay(from, to []string) {
 	s.mustBeHosts("PartitionOneWay", slices.Concat(from, to)...)
 	s.control(fmt.Sprintf("partition %q from %q", to, from), func() {
@@ -114,7 +114,8 @@ func (s *Sim) Release(a, b string) {
 	})
 }
 
-// releaseLocked delivers what a route holds, unless something else still holds it.
+// releaseLocked delivers the packets that a route holds, unless another hold is still
+// in effect.
 func (s *Sim) releaseLocked(r *route) {
 	if r.heldByTest || r.chaos != nil && r.chaos.holds > 0 {
 		return

@@ -62,7 +62,7 @@ func (c *conn) breakUnopenedLocked() {
 	}
 }
 
-// breakLocked resets this end, by an event of its own.
+// breakLocked resets this end, in an event of its own.
 func (c *conn) breakLocked() {
 	c.abandonLocked()
 	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})

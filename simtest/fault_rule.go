@@ -39,12 +39,12 @@ type Only struct {
 // is a listener, and datagrams are answered as if the port was closed. Existing
 // connections are not affected.
 //
-// The address is a host's name, or "host:port"; an Only says which family's address is
-// meant. With several limits, a packet that matches any of them is refused. Of several
-// calls for the same address, the last one that matches a packet decides, so an Allow
-// with limits makes an exception. If there are rules for a host and for its port, the
-// stricter action applies. Refuse panics on an invalid address, on an unknown host, and
-// on a family that is not 4, 6 or 0. So do Blackhole and Allow.
+// The address is a host's name, or "host:port"; an Only can limit it to one family's
+// address. With several limits, a packet that matches any of them is refused. Of
+// several calls for the same address, the last one that matches a packet decides, so an
+// Allow with limits makes an exception. If there are rules for a host and for its port,
+// the stricter action applies. Refuse panics on an invalid address, on an unknown host,
+// and on a family that is not 4, 6 or 0. So do Blackhole and Allow.
 func (s *Sim) Refuse(address string, limits ...Only) { s.addRule("Refuse", address, refuse, limits) }
 
 // Blackhole silently drops everything sent to an address, a host's name or "host:port":
@@ -55,8 +55,8 @@ func (s *Sim) Blackhole(address string, limits ...Only) {
 	s.addRule("Blackhole", address, blackhole, limits)
 }
 
-// Allow undoes Refuse and Blackhole for the same address; with limits, for the
-// packets that these describe.
+// Allow undoes Refuse and Blackhole for the same address; with limits, only for the
+// packets that match them.
 func (s *Sim) Allow(address string, limits ...Only) { s.addRule("Allow", address, pass, limits) }
 
 // A rule applies an action to some of the packets for an address.
@@ -67,7 +67,7 @@ type rule struct {
 	newOnly bool  // only connection requests
 }
 
-// A packet is the part of a packet that rules match.
+// A packet holds the properties of a packet that rules match.
 type packet struct {
 	from    *Host
 	family  int
@@ -144,8 +144,8 @@ func parseTarget(address string) (host string, port uint16, err error) {
 	return host, uint16(number), nil
 }
 
-// addRuleLocked adds a rule for one of the host's ports, or for all of them, 0. It
-// removes rules that no longer have an effect.
+// addRuleLocked adds a rule for one of the host's ports, or for all of them if port is
+// 0. It removes rules that no longer have an effect.
 func (h *Host) addRuleLocked(port uint16, r rule) {
 	rules := slices.DeleteFunc(h.rules[port], r.covers)
 	rules = append(rules, r)
@@ -162,8 +162,7 @@ func (h *Host) addRuleLocked(port uint16, r rule) {
 	h.rules[port] = rules
 }
 
-// covers reports whether the rule matches every packet that another one
-// matches.
+// covers reports whether the rule matches every packet that another rule matches.
 func (r rule) covers(other rule) bool {
 	return (r.from == nil || r.from == other.from) && (r.family == 0 || r.family == other.family) && (!r.newOnly || other.newOnly)
 }
@@ -198,7 +197,7 @@ func (h *Host) blackholesLocked(p packet) bool {
 }
 
 // refusesLocked reports whether a packet that has arrived is refused. Blackhole rules
-// apply only when it is sent.
+// do not count: they apply when a packet is sent.
 func (h *Host) refusesLocked(p packet) bool {
 	host, port := h.ruleActionsLocked(p)
 	return host == refuse || port == refuse

@@ -98,8 +98,8 @@ func (h *Host) Addr() netip.Addr { return h.v4 }
 // Addr6 returns the host's IPv6 address.
 func (h *Host) Addr6() netip.Addr { return h.v6 }
 
-// Rand returns the host's own source of random numbers, which is seeded by the
-// simulation's seed and the host.
+// Rand returns the host's own source of random numbers, which is seeded from the
+// simulation's seed and the host's number.
 func (h *Host) Rand() *rand.Rand { return h.random }
 
 // SetTCP configures TCP for connections that the host dials or accepts from now on. The
@@ -151,8 +151,8 @@ func listenError(network string, addr net.Addr, err error) error {
 }
 
 // DialContext connects to a port of a host, given by name or address: "poet:10000". With
-// network "tcp", "tcp4" or "tcp6" it takes a round trip; with "udp", "udp4" or "udp6" it
-// takes no time, and the connection is also a net.PacketConn. The errors are
+// network "tcp", "tcp4" or "tcp6" the dial takes a round trip; with "udp", "udp4" or
+// "udp6" it takes no time, and the connection is also a net.PacketConn. The errors are
 // net.Dialer's, such as ECONNREFUSED, or a *net.DNSError for an unknown name. As with a
 // net.Dialer, the hooks of a net/http/httptrace.ClientTrace in ctx are called for the
 // lookup of a name and for each address that is tried.
@@ -165,8 +165,8 @@ func listenError(network string, addr net.Addr, err error) error {
 // is returned, or if there is none, the error of the first address.
 //
 // The name of a single host resolves to two addresses. With "tcp", IPv4 is tried, and
-// IPv6 if the host refuses IPv4 and listens on IPv6; if that fails, too, the error is the
-// first one. (A net.Dialer always tries all addresses, the second after 300 ms. Here
+// IPv6 if the host refuses IPv4 and listens on IPv6; if IPv6 fails, too, the error is
+// that of IPv4. (A net.Dialer always tries all addresses, the second after 300 ms. Here
 // both addresses have the same route to the same host, so a dial takes one round trip.)
 // If an [Only] distinguishes the families, IPv6 is tried after 300 ms.
 func (h *Host) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

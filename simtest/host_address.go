@@ -33,9 +33,9 @@ func (f family) holds(addr netip.Addr) bool {
 	return f.version == 0 || (f.version == 4) == addr.Is4()
 }
 
-// bind returns the address that a listener or a socket gets: if both families are
-// allowed, the unspecified address of one also covers the other. No address is all of
-// them.
+// bind returns the address of a listener or a socket, and whether that covers both
+// families: it does if both are allowed and the address is unspecified. An invalid
+// address means all addresses.
 func (f family) bind(local netip.AddrPort) (addr netip.AddrPort, dual bool) {
 	switch all := !local.Addr().IsValid() || local.Addr().IsUnspecified(); {
 	case f.version == 0 && all:
@@ -49,7 +49,7 @@ func (f family) bind(local netip.AddrPort) (addr netip.AddrPort, dual bool) {
 	}
 }
 
-// mapped returns an address as a dual-stack socket sees it: IPv4 mapped to IPv6.
+// mapped returns an address in the form of a dual-stack socket: IPv4 mapped to IPv6.
 func mapped(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()), a.Port())
 }
@@ -121,8 +121,8 @@ func (f family) choose(host string, addrs []netip.Addr) (chosen []netip.Addr, er
 	return chosen, nil
 }
 
-// destination returns where connect(2) or sendto(2) goes: an unspecified address is the
-// host itself.
+// destination returns the address that connect(2) or sendto(2) goes to: for an
+// unspecified address, the loopback address.
 func (f family) destination(to netip.AddrPort) netip.AddrPort {
 	switch addr := to.Addr(); {
 	case !addr.IsValid():
@@ -134,7 +134,7 @@ func (f family) destination(to netip.AddrPort) netip.AddrPort {
 }
 
 // resolveLocal resolves the address given to Listen or ListenPacket. If no host was
-// given, the result is not valid.
+// given, the result has no valid address.
 func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, error) {
 	if address == "" {
 		return netip.AddrPort{}, nil
@@ -153,13 +153,14 @@ func (h *Host) resolveLocal(f family, network, address string) (netip.AddrPort, 
 	addr := addrs[0]
 	for _, other := range addrs {
 		if other.Is4() {
-			addr = other // the net package prefers this one
+			addr = other // the net package prefers IPv4
 		}
 	}
 	return netip.AddrPortFrom(addr, port), nil
 }
 
-// appendAddrs appends the addresses of a host by name, or the address itself.
+// appendAddrs appends the addresses of the host with a name, or the name itself if it
+// is an address.
 func (h *Host) appendAddrs(addrs []netip.Addr, name string) ([]netip.Addr, error) {
 	if addr, ok := parseAddr(name); ok {
 		return append(addrs, addr.Unmap()), nil
@@ -176,8 +177,8 @@ func (h *Host) appendAddrs(addrs []netip.Addr, name string) ([]netip.Addr, error
 	return addrs, noSuchHost(name)
 }
 
-// parseAddr parses a name as an address. Most names do not look like one, which saves
-// building an error.
+// parseAddr parses a name as an address. Most names cannot be addresses; for these it
+// does not build an error.
 func parseAddr(name string) (addr netip.Addr, ok bool) {
 	if name == "" || strings.IndexByte(name, ':') < 0 && (name[0] > '9' || name[len(name)-1] > '9') {
 		return netip.Addr{}, false
@@ -186,7 +187,7 @@ func parseAddr(name string) (addr netip.Addr, ok bool) {
 	return addr, err == nil
 }
 
-// bindErrorLocked returns the error if nothing can be bound to an address on the host.
+// bindErrorLocked returns an error if nothing can be bound to an address on the host.
 func (h *Host) bindErrorLocked(local netip.AddrPort) error {
 	addr := local.Addr()
 	switch {
@@ -209,8 +210,8 @@ func splitAddress(network, address string) (host string, port uint16, err error)
 	return host, uint16(number), err
 }
 
-// hostOfLocked returns the host with an address, as seen from this one, or nil if there
-// is none.
+// hostOfLocked returns the host with an address, as seen from this host, or nil if
+// there is none.
 func (h *Host) hostOfLocked(addr netip.Addr) *Host {
 	if addr.IsLoopback() {
 		return h

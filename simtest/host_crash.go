@@ -27,14 +27,14 @@ var (
 	ErrEnded = errors.New("simtest: the simulation has ended")
 )
 
-// Run runs a program on the host, in a goroutine of its own, until it returns. Its
-// context ends when the host crashes or is killed, or the simulation ends; then it
-// should return soon. At the end of the simulation it has [Config.Grace] for that, with
-// the network up, so it can finish its work, as http.Server.Shutdown does; after a
-// crash or a kill the network is down. When the host is restarted, the program runs
-// again from the beginning; state that must survive has to be kept outside of it, as on
-// a disk. If it returns an error before its context has ended, the test fails. A host
-// can have several programs.
+// Run runs a program on the host, in a goroutine of its own, until it returns. The
+// program's context ends when the host crashes or is killed, or the simulation ends;
+// then the program should return soon. At the end of the simulation it has
+// [Config.Grace] for that, with the network up, so it can finish its work, as
+// http.Server.Shutdown does; after a crash or a kill the network is down. When the host
+// is restarted, the program runs again from the beginning; state that must survive has
+// to be kept outside of the program, as on a disk. If the program returns an error
+// before its context has ended, the test fails. A host can have several programs.
 func (h *Host) Run(f func(ctx context.Context) error) {
 	if f == nil {
 		panic("simtest: Host.Run needs a program to run")
@@ -83,10 +83,10 @@ func (s *Sim) noteReturnsLocked() {
 
 // Crash crashes the host, as if its power was cut: its connections vanish without
 // notifying their peers, its listeners and sockets disappear, and the contexts of its
-// programs end. For goroutines that still run, its connections are closed, and the
-// network is down; waiting calls return one after another, or at once when their
-// endpoint is closed. Nothing sent to the host is answered. Packets that it sent before
-// still arrive.
+// programs end. For goroutines that still run, the host's connections are closed, and
+// the network is down; waiting calls return one after another, or at once when their
+// endpoint is closed. Nothing sent to the host is answered. Packets that the host sent
+// before the crash still arrive.
 func (h *Host) Crash() { h.sim.control("crash "+h.name, h.crashLocked) }
 
 // Restart starts the programs of [Host.Run] again on a host that has crashed or was
@@ -175,7 +175,7 @@ func (h *Host) endsLocked() (ends []ending) {
 // An ending is something that ends with its host or with the simulation.
 type ending struct {
 	do             func()
-	wakesOneLocked func() bool // reports whether do will wake someone
+	wakesOneLocked func() bool // reports whether do will wake a goroutine
 }
 
 // An endpoint is a listener, a socket, or an end of a connection.
@@ -186,9 +186,9 @@ type endpoint interface {
 }
 
 // closesLocked is called by Close and similar methods. It reports whether the endpoint
-// is already closed. After a crash, calls may still wait in it because their turn to
-// return has not come. They return now: the caller may wait for them while it holds a
-// lock for which goroutines that returned earlier wait.
+// is already closed. After a crash, calls on the endpoint may still wait, because their
+// turn to return has not come. They return now: the caller of Close may wait for them
+// while it holds a lock that goroutines that returned earlier wait for.
 func (h *Host) closesLocked(e endpoint, closed bool) (late bool) {
 	if (closed || h.hasEndedLocked() || h.sim.ending) && e.isWaitedForLocked() {
 		h.sim.mayStallLocked(stallBudget)
@@ -199,8 +199,8 @@ func (h *Host) closesLocked(e endpoint, closed bool) (late bool) {
 	return closed
 }
 
-// dialsLocked returns the pending dials in order. Those of one instant are ordered by
-// address, since the order of the calls is the scheduler's.
+// dialsLocked returns the pending dials in order. Dials of one instant are ordered by
+// address, since the order of the calls depends on the scheduler.
 func (h *Host) dialsLocked() []*dialling {
 	return slices.SortedFunc(maps.Keys(h.diallings), func(a, b *dialling) int {
 		return cmp.Or(cmp.Compare(a.began, b.began), cmp.Compare(a.address, b.address), cmp.Compare(a.order, b.order))
@@ -223,8 +223,8 @@ func (h *Host) pauseLocked() {
 	h.hostEventLocked("pause")
 }
 
-// Resume resumes a paused host. What was sent in the meantime, to it and by it,
-// arrives.
+// Resume resumes a paused host. Everything that was sent to it and by it in the
+// meantime arrives.
 func (h *Host) Resume() {
 	h.sim.control("resume "+h.name, func() {
 		if h.paused {
@@ -245,8 +245,8 @@ func (h *Host) resumeLocked() {
 	}
 }
 
-// catchUpLocked handles the next event that a host has missed. Until it has caught up,
-// new events wait after these, so that order is kept.
+// catchUpLocked handles the next event that a host has missed. Until the host has
+// caught up, new events wait after the missed ones, so that order is kept.
 func (h *Host) catchUpLocked() {
 	next := h.parked[0]
 	h.parked[0] = event{}

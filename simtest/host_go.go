@@ -27,8 +27,8 @@ func (h *Host) Go(f func(ctx context.Context)) {
 	})
 }
 
-// A lifetime is the context of a program, or the one that all other goroutines of a
-// host share, from start to crash.
+// A lifetime is a context from the start of a host to its crash: the context of a
+// program, or the one that all other goroutines of the host share.
 type lifetime struct {
 	ctx context.Context // nil before its start
 	end context.CancelCauseFunc
@@ -39,7 +39,7 @@ func (l lifetime) ending(cause error) ending {
 	return ending{func() { l.end(cause) }, func() bool { return l.ctx.Err() == nil }}
 }
 
-// lifetimeLocked returns the context of goroutines that are started now.
+// lifetimeLocked returns the context for functions that are passed to Go now.
 func (h *Host) lifetimeLocked() context.Context {
 	if h.lifetime.ctx == nil {
 		h.lifetime.ctx, h.lifetime.end = context.WithCancelCause(h.sim.context(h.name))
@@ -55,8 +55,8 @@ func (h *Host) lifetimeLocked() context.Context {
 	return h.lifetime.ctx
 }
 
-// stopProgramsLocked ends the contexts of programs one by one, and then that of all
-// other goroutines.
+// stopProgramsLocked ends the contexts of programs one by one, and then the context of
+// all other goroutines.
 func (h *Host) stopProgramsLocked(cause error) {
 	budget := stallStepBudget
 	if cause == ErrEnded {

@@ -16,13 +16,13 @@ func nextPort(port uint16) uint16 {
 	return port + 1
 }
 
-// ports tracks a host's ports: which are in use, and which come next. Finding a free
-// port does not search everything that is open. Guarded by sim.mu.
+// ports tracks the ports of a host that are in use, and the last ones assigned. Finding
+// a free port does not search everything that is open. Guarded by sim.mu.
 type ports struct {
 	listeners portTable
 	sockets   portTable
 	conns     map[portPair]struct{} // of dialled connections
-	dialled   map[uint16]int32      // how many of these have a local port
+	dialled   map[uint16]int32      // number of these by local port
 	lastDial  uint16                // the last local port given to a dial
 	lastBound uint16                // the last port given to a listener or socket
 }
@@ -93,11 +93,11 @@ func (p *ports) next(last *uint16, taken func(port uint16) bool) (port uint16, o
 // A portTable counts the bound addresses of each port.
 type portTable map[uint16]portUse
 
-// A portUse counts the bound addresses of a port by family. A dual-stack one counts for
-// both.
+// A portUse counts the bound addresses of a port by family. A dual-stack address counts
+// for both.
 type portUse struct {
 	v4, v6     int32
-	all4, all6 int32 // of these, bound to the family's unspecified address
+	all4, all6 int32 // of these, bound to the unspecified address of the family
 }
 
 // add adds n to the counts of an address; a dual-stack one covers both families.
@@ -128,8 +128,8 @@ func (t portTable) has(port uint16) bool {
 	return used
 }
 
-// overlaps reports whether an address overlaps a different one that is bound. The
-// caller checks for the same address.
+// overlaps reports whether an address overlaps a different bound address. The caller
+// checks for an equal one.
 func (t portTable) overlaps(addr netip.AddrPort, dual bool) bool {
 	use := t[addr.Port()]
 	if addr.Addr().IsUnspecified() {
@@ -138,8 +138,8 @@ func (t portTable) overlaps(addr netip.AddrPort, dual bool) bool {
 	return addr.Addr().Is4() && use.all4 > 0 || addr.Addr().Is6() && use.all6 > 0
 }
 
-// overlapsDialLocked reports whether an address overlaps the local one of a
-// dialled connection.
+// overlapsDialLocked reports whether an address overlaps the local address of a dialled
+// connection.
 func (h *Host) overlapsDialLocked(addr netip.AddrPort, dual bool) bool {
 	if h.ports.dialled[addr.Port()] == 0 {
 		return false

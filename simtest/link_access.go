@@ -14,9 +14,9 @@ type access struct{ up, down accessHop }
 // An accessHop is one direction of an access.
 type accessHop struct {
 	hop
-	where string        // what the trace adds to the reason of a drop
-	last  time.Duration // when the last packet sent so far arrives
-	after time.Duration // when the last packet sent before the last change arrives
+	where string        // text that the trace adds to the reason of a drop
+	last  time.Duration // arrival time of the last packet sent so far
+	after time.Duration // arrival time of the last packet sent before the last change
 }
 
 // SetAccess gives the host an access line. Everything that the host sends and receives,
@@ -24,7 +24,7 @@ type accessHop struct {
 // crosses the Up of the sender's access, then the link between the two hosts (see
 // [Sim.SetLink]), then the Down of the receiver's access, and waits in the queue of
 // each. Latencies add up, and the smallest MTU applies. Traffic from a host to itself
-// does not cross its access. By default a host has none.
+// does not cross its access. By default a host has no access.
 //
 // So four downloads from four servers over an access of 10 Mbit/s take four times as
 // long as one, and a ping from a fifth host waits in the access line's queue.
@@ -32,9 +32,9 @@ type accessHop struct {
 // An access can be set and changed at any time. A change applies to packets that enter
 // the line from then on. Packets already on the line arrive as before, and later ones
 // do not overtake them, unless they wait in a queue with a discipline that the line no
-// longer has. Faults lie between two hosts and apply when a packet is sent: one that
-// has left its host arrives even if the network is cut while it is on an access line. A
-// host that crashes keeps its access. The profile's Lookup has no effect.
+// longer has. Faults lie between two hosts and apply when a packet is sent: a packet
+// that has left its host arrives even if the network is cut while it is on an access
+// line. A host that crashes keeps its access. The profile's Lookup has no effect.
 //
 // Packets of an ideal stream (see [netem.Unlimited]) are never dropped by a queue. They
 // wait for their turn at each line, one packet of each stream at a time. A packet lost
@@ -83,8 +83,8 @@ func (h *accessHop) changeLocked(link netem.Link) {
 	h.setLinkLocked(link)
 }
 
-// arrives records that a packet arrives at the end of the line, and returns when: not
-// before those that were sent before the last change.
+// arrives records the arrival of a packet at the end of the line, and returns its time:
+// not before the arrival of packets that were sent before the last change.
 func (h *accessHop) arrives(at time.Duration) time.Duration {
 	at = max(at, h.after)
 	h.last = max(h.last, at)

@@ -10,12 +10,12 @@ import (
 // of a host's access.
 type hop struct {
 	link    netem.Link
-	shared  *netem.Link // the same, shared by connections
+	shared  *netem.Link // the same link, shared by connections
 	version int         // counts changes of link
 
 	line         netem.Line    // the link in use, shared by everything that crosses it
-	stepAt       time.Duration // when the line's Step is scheduled; 0 is never
-	losesNothing bool          // segments without data are only lost by a full queue or by faults
+	stepAt       time.Duration // time for which the line's Step is scheduled; 0 for none
+	losesNothing bool          // segments without data are lost only by a full queue or by faults
 	isClear      bool          // it has a latency, and nothing else that affects segments
 	lookahead    time.Duration // the least time that segments take
 }

@@ -36,14 +36,14 @@ type waiting struct {
 // SetLink sets the link from one host to another; the reverse direction has a link of
 // its own. All connections and sockets between the two hosts share its rate, its queue,
 // and its random losses; only a [netem.Pace] applies to each of them separately. Other
-// hosts do not share it: the line that a host shares with all its peers is its access,
-// see [Host.SetAccess]. The default is [Config.Link], and from a host to itself the
-// zero Link, which passes everything at once. A change applies to what is sent from
-// then on, also on open connections. Packets in flight arrive as before, so a datagram
-// on a faster link may overtake them; the bytes of a stream do not. Links that name the
-// same [netem.Bottleneck] share its rate. The hosts may be created later; if one does
-// not exist when the simulation's function has ended, the test fails. SetLink panics on
-// an invalid link; see [netem.Link.Validate].
+// hosts do not share it: a line that all traffic of a host shares is its access, see
+// [Host.SetAccess]. The default is [Config.Link], and from a host to itself the zero
+// Link, which passes everything at once. A change applies to everything sent from then
+// on, also on open connections. Packets in flight arrive as before, so a datagram on a
+// faster link can overtake them; the bytes of a stream do not. Links that name the same
+// [netem.Bottleneck] share its rate. The hosts may be created later; if one does not
+// exist when the simulation's function has ended, the test fails. SetLink panics on an
+// invalid link; see [netem.Link.Validate].
 func (s *Sim) SetLink(from, to string, link netem.Link) {
 	if err := link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: link from %q to %q: %v", from, to, err))
@@ -53,7 +53,7 @@ func (s *Sim) SetLink(from, to string, link netem.Link) {
 }
 
 // SetProfile sets both links between two hosts, which all connections and sockets
-// between these two share; for a line that a host shares with all its peers, see
+// between these hosts share; for a line that all traffic of a host shares, see
 // [Host.SetAccess]. The profile's Up is the direction from a to b, its Down that from b
 // to a. Its Lookup has no effect. As with SetLink, the hosts may be created later. It
 // panics on an invalid profile; see [netem.Profile.Validate].
@@ -100,9 +100,9 @@ func (r *route) setLinkLocked(link netem.Link) {
 	r.hop.setLinkLocked(link)
 }
 
-// SetDefaultLink sets the link, one per pair and direction, of all hosts for which
-// [Sim.SetLink] or [Sim.SetProfile] has not set one. It replaces [Config.Link]. It
-// panics on an invalid link; see [netem.Link.Validate].
+// SetDefaultLink sets the links between all hosts for which neither [Sim.SetLink] nor
+// [Sim.SetProfile] has set one. Each direction of each pair has a link of its own. It
+// replaces [Config.Link]. It panics on an invalid link; see [netem.Link.Validate].
 func (s *Sim) SetDefaultLink(link netem.Link) {
 	if err := link.Validate(); err != nil {
 		panic(fmt.Sprintf("simtest: default link: %v", err))
@@ -134,7 +134,7 @@ func (s *Sim) joinBottleneckLocked(b *netem.Bottleneck) {
 }
 
 // queueChangedLocked wakes writers that wait for room in a link's queue, since there
-// may be some now.
+// may be room now.
 func (h *Host) queueChangedLocked(r *route) {
 	for _, c := range slices.SortedFunc(maps.Keys(h.conns), compareConns) {
 		if (c.route == r || r == nil) && c.writes.first != nil {
@@ -165,7 +165,7 @@ func (s *Sim) travelLocked(r *route, at time.Duration, e event) {
 	s.travelSinceLocked(r, r.holdsNow(), at, e)
 }
 
-// beginHold makes the route hold what is sent from now on.
+// beginHold makes the route hold everything sent from now on.
 func (r *route) beginHold() {
 	if !r.held {
 		r.held = true
@@ -200,7 +200,7 @@ func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e event)
 	s.scheduleInnerLocked(at, e)
 }
 
-// hold adds an event that the route holds.
+// hold adds an event to those that the route holds.
 func (r *route) hold(at time.Duration, e event) {
 	if e.what == segmentsArriving {
 		e.conn.troubleLoop()

@@ -7,8 +7,8 @@ import (
 )
 
 // A way is the path from one host to another, hop by hop: the sender's access, the link
-// between the two, and the receiver's access. The hop of a host without an access is
-// nil.
+// between the two hosts, and the receiver's access. The hop of a host without an access
+// is nil.
 type way struct {
 	up, down *accessHop
 	route    *route
@@ -22,7 +22,7 @@ const (
 	hops
 )
 
-// hasAccess reports whether the path between two hosts has an access.
+// hasAccess reports whether the path between two hosts crosses an access.
 func hasAccess(a, b *Host) bool { return (a.access != nil || b.access != nil) && a != b }
 
 // wayOf returns the way from one host to another, whose route is given.
@@ -64,8 +64,8 @@ func (p *way) access(i int) *accessHop {
 	return nil
 }
 
-// arrives returns when a packet is at the end of a hop, if that would be the given time
-// without the packets sent before a change.
+// arrives returns the time at which a packet is at the end of a hop: the given time, or
+// a later one if packets sent before a change of the hop arrive later.
 func (p *way) arrives(i int, at time.Duration) time.Duration {
 	if a := p.access(i); a != nil {
 		return a.arrives(at)
@@ -73,8 +73,8 @@ func (p *way) arrives(i int, at time.Duration) time.Duration {
 	return at
 }
 
-// where returns what the trace adds to the reason of a drop at a hop: nothing for the
-// link between the two hosts.
+// where returns the text that the trace adds to the reason of a drop at a hop. It is
+// empty for the link between the two hosts.
 func (p *way) where(i int) string {
 	if a := p.access(i); a != nil {
 		return a.where
@@ -128,8 +128,9 @@ func (p *way) versions() (n int) {
 	return n
 }
 
-// lookahead returns the least time from entering one of the hops, or from sending,
-// until a packet arrives. Entering a hop that only adds latency is not an event.
+// lookahead returns the least time from a packet's last event on the way, which is its
+// sending or its entering a hop, until it arrives. Entering a hop that only adds
+// latency is not an event.
 func (p *way) lookahead() (sum time.Duration) {
 	for i := hops - 1; i >= 0; i-- {
 		if h := p.hop(i); h != nil {

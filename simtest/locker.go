@@ -3,10 +3,10 @@ package simtest
 import "sync"
 
 // A Locker is a mutex for code that runs in simulations. While a goroutine waits for a
-// sync.Mutex, simulated time stands still, so its holder must not wait for the network
-// or for time. A goroutine that waits for a Locker is blocked in the sense of
-// testing/synctest: time goes on, and the holder may wait for anything. It also works
-// outside of simulations.
+// sync.Mutex, simulated time stands still, so the mutex's holder must not wait for the
+// network or for time. A goroutine that waits for a Locker is blocked in the sense of
+// testing/synctest: time goes on, and the holder may wait for anything. A Locker also
+// works outside of simulations.
 //
 // Goroutines get the lock in the order in which they called Lock; for calls at one
 // instant the scheduler decides the order. The zero Locker is unlocked. It must not be

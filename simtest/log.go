@@ -9,9 +9,9 @@ import (
 )
 
 // Logger returns a logger for programs on the host. Its records have the simulated time
-// and the host's name, as "host". They go to [Config.Logger], or if that is nil, to the
-// test's log, where "at" is the time since the simulation began. Records after the end
-// of the simulation are dropped.
+// and, under the key "host", the host's name. They go to [Config.Logger], or if that is
+// nil, to the test's log, where "at" is the time since the simulation began. Records
+// after the end of the simulation are dropped.
 func (h *Host) Logger() *slog.Logger {
 	return slog.New(&hostHandler{h.sim, h.sim.logHandler.WithAttrs([]slog.Attr{slog.String("host", h.name)})})
 }

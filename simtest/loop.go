@@ -107,7 +107,8 @@ func (s *Sim) stepLocked() bool {
 }
 
 // hasMoreLocked reports whether there is more to do at this instant, as far as is known
-// before every goroutine is blocked again. What is added until then wakes the loop.
+// before every goroutine is blocked again. Anything that is added until then wakes the
+// loop.
 func (s *Sim) hasMoreLocked() bool {
 	if at, ok := s.nextTimeLocked(); ok && at <= s.instant {
 		return true
@@ -137,12 +138,12 @@ func (s *Sim) readClock() {
 	s.wakeLoopLocked()
 }
 
-// maxAtOnce is how many events may happen at one instant: a program that exceeds it
-// loops without time passing.
+// maxAtOnce is the maximum number of events at one instant: a program that exceeds it
+// loops without letting time pass.
 var maxAtOnce = 10_000_000 // a variable for tests
 
-// countLocked counts events. Those that goroutines of the simulation wait for count for
-// more than those that only concern the network.
+// countLocked counts an event n times: more often if goroutines of the simulation wait
+// for it than if it only concerns the network.
 func (s *Sim) countLocked(now time.Duration, n int) {
 	if s.lastAt != now {
 		s.lastAt, s.atOnce = now, 0

@@ -34,8 +34,8 @@ func newSequence(side side, kind kind, count uint64) uint64 {
 	return uint64(side)<<63 | uint64(kind)<<60 | count
 }
 
-// The numbers of actions that are not a connection's. They come after the numbers of
-// connections, in this order.
+// The numbers, in a key, of actions that are not a connection's. They come after the
+// numbers of connections, in this order.
 const (
 	firstSocket = 1 << 62   // of datagrams; sockets are numbered from here
 	dials       = 1<<64 - 1 // of a host's dials
@@ -51,9 +51,9 @@ const (
 	kinds
 )
 
-// A ranked action is sorted by rank first and by key second. With a seed the rank is
-// drawn; without one it is in the order of the keys, as far as one number can express
-// that.
+// A ranked action is sorted by rank first and by key second. With a seed, ranks are
+// drawn; without one, they are in the order of the keys, as far as one number can
+// express that.
 type ranked struct {
 	rank   uint64
 	action *action
@@ -150,15 +150,15 @@ func (s *Sim) orderActionsLocked(order []ranked) {
 	}
 }
 
-// maxSpareActions is for how many actions memory is kept.
+// maxSpareActions is the maximum number of actions for which memory is kept.
 const maxSpareActions = 1 << 15
 
-// followers returns how many actions continue the first one, a write, and would arrive
-// at the same time. They arrive as one, so a run does not depend on how the scheduler
-// cuts the writes of one instant: a program with a goroutine that writes what others
-// pass to it, such as gRPC, has no control over that. Where packets are serialized, or
-// individually lost or delayed, each write is a packet of its own, as on a socket
-// without Nagle's algorithm.
+// followers returns the number of actions that continue the first one, a write, and
+// would arrive at the same time. Their bytes arrive as one piece, so a run does not
+// depend on how the scheduler cuts the writes of one instant: a program with a
+// goroutine that writes what others pass to it, such as gRPC, has no control over that.
+// Where packets are serialized, or individually lost or delayed, each write is a packet
+// of its own, as on a socket without Nagle's algorithm.
 func followers(actions []ranked) (n int) {
 	first := actions[0].action
 	if first.what != sent {
@@ -176,8 +176,8 @@ func followers(actions []ranked) (n int) {
 	return n
 }
 
-// tie returns a number that places a connection's actions among other connections' in
-// one round.
+// tie returns a number that places a connection's actions among those of other
+// connections in one round.
 func (k *key) tie(round uint64) uint64 {
 	tie := mix64.Mix(mix64.Mix(round, uint64(k.host)), k.conn)
 	if k.address != nil {
@@ -191,16 +191,17 @@ func (k *key) tie(round uint64) uint64 {
 // A control is an operation on the network itself.
 type control struct {
 	key  string // describes the operation
-	tie  uint64 // decides before the key does; drawn from the seed
+	tie  uint64 // drawn from the seed; takes precedence over the key
 	do   func()
 	done chan struct{} // closed when its caller may continue
 }
 
 // control performs an operation on the network itself, and returns when everything that
-// it causes at this instant has happened. It comes after all other events of the
-// instant. Operations of several goroutines are performed in the order of their keys,
-// since the order of the goroutines is the scheduler's; so the key must include
-// everything that makes a difference. After the end of the simulation it does nothing.
+// it causes at this instant has happened. The operation comes after all other events of
+// the instant. Operations of several goroutines are performed in the order of their
+// keys, since the order of the goroutines depends on the scheduler. So the key must
+// include everything that makes a difference. After the end of the simulation it does
+// nothing.
 func (s *Sim) control(key string, do func()) {
 	s.mu.Lock()
 	if s.closed {

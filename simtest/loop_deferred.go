@@ -6,11 +6,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// Writes need not wake the loop at once if they have no effect before they arrive. They
-// are sent when the loop wakes for another reason, or when they are due to arrive, with
-// the time at which they were written. So a piece costs one turn of the loop instead of
-// two. Nothing observes the difference: a write or post at a later time sends deferred
-// bytes first, and by then everything written at their instant has been posted.
+// Writes need not wake the loop at once if they have no effect before they arrive. Such
+// writes are sent when the loop wakes for another reason, or when they are due to
+// arrive, as of the time at which they were written. So a piece costs one turn of the
+// loop instead of two. Nothing observes the difference: a write or post at a later time
+// sends deferred bytes first, and by then everything written at their instant has been
+// posted.
 
 // postSentLocked posts written bytes to the loop.
 func (c *conn) postSentLocked(n int) {
@@ -35,7 +36,7 @@ func (c *conn) postSentLocked(n int) {
 var neverDefer = false // a variable for tests
 
 // mayDeferLocked reports whether bytes that are written now have no effect before the
-// least latency has passed, whatever else is in flight. Recording packets is such an
+// least latency has passed, whatever else is in flight. Recording packets counts as an
 // effect.
 func (c *conn) mayDeferLocked() bool {
 	s := c.sim
@@ -51,7 +52,7 @@ func (s *Sim) lock() {
 	}
 }
 
-// sendDeferredLocked sends what was deferred before the given time.
+// sendDeferredLocked sends the writes that were deferred before the given time.
 func (s *Sim) sendDeferredLocked(now time.Duration) {
 	if !s.deferred || s.deferredAt == now {
 		return

@@ -4,7 +4,7 @@ package simtest
 // so that pushing and popping items one by one does not allocate.
 type fifo[T any] struct {
 	items []T
-	head  int  // of items; those before it were removed
+	head  int  // index of the first item; those before it were removed
 	one   [1]T // storage for a single item
 }
 

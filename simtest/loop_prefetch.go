@@ -6,15 +6,15 @@ import "unsafe"
 // thousands of connections, waiting for memory is most of the cost of a piece: a
 // connection's state has left the cache when its turn comes again. As the next turns are
 // known, the states of several connections are read together, and the processor fetches
-// their cache lines at the same time, not one after another. What is read is not used.
-// If the order of simultaneous events is drawn, this was measured not to help.
+// their cache lines at the same time, not one after another. The values read are not
+// used. If the order of simultaneous events is drawn, this was measured not to help.
 type prefetcher struct {
-	ahead int  // how many of the next events have been prefetched
+	ahead int  // number of next events that have been prefetched
 	sum   byte // of everything read; without it the compiler would remove the reads
 }
 
-// prefetchMinimum is the number of events from which prefetching pays: fewer connections
-// stay in the cache.
+// prefetchMinimum is the number of events from which on prefetching pays: the state of
+// fewer connections stays in the cache.
 var prefetchMinimum = 2000 // a variable for tests
 
 const (
@@ -29,8 +29,9 @@ func (p *prefetcher) prefetchActions(actions []ranked) {
 	}
 }
 
-// prefetchEvents prefetches the next events of a queue, unless they have been. It looks
-// at one entry of the heap: when many events are due at one instant, most share one.
+// prefetchEvents prefetches the next events of a queue, unless they have been
+// prefetched already. It looks at one entry of the heap: when many events are due at
+// one instant, most share an entry.
 func (p *prefetcher) prefetchEvents(q *queue) {
 	if p.ahead--; p.ahead >= 0 {
 		return
@@ -46,8 +47,8 @@ func (p *prefetcher) prefetchEvents(q *queue) {
 	}
 }
 
-// prefetch reads the state of a connection over TCP, and where a waiting call of Read
-// puts its bytes.
+// prefetch reads the state of a connection over TCP, and the start of the buffer of a
+// waiting call of Read.
 //
 //go:norace
 func (p *prefetcher) prefetch(c *conn) {

@@ -38,7 +38,7 @@ const (
 	// Requests of a connection's users.
 	finishing       // the end of its stream
 	resetting       // a reset of its peer
-	bytesRead       // the peer is told of it
+	bytesRead       // tell the peer that bytes were read
 	writeWaiting    // check for room
 	windowProbe     // ask the peer for a window update
 	probeUnanswered // the peer, which asks for room, will learn that there will be none
@@ -100,9 +100,9 @@ func (s *Sim) dispatchNowLocked(e *event) {
 // connection. It matters only if an order is drawn, since the natural order is the
 // order of scheduling.
 type line struct {
-	at   time.Duration // time of the last event that is due
-	tie  uint64        // its own
-	last uint64        // sequence of the last event
+	at   time.Duration // time of the line's last event that is due
+	tie  uint64        // tie of that event
+	last uint64        // sequence of that event
 }
 
 // A queue holds events by time, in a heap whose nodes have four children. Events of one
@@ -232,10 +232,10 @@ func (q *queue) sink(x entry) {
 	q.heap[i] = x
 }
 
-// len returns how many events are scheduled.
+// len returns the number of scheduled events.
 func (q *queue) len() int { return len(q.store) - len(q.free) }
 
-// next returns when the next event is due.
+// next returns the time at which the next event is due.
 func (q *queue) next() (at time.Duration, ok bool) {
 	if len(q.heap) == 0 {
 		return 0, false
@@ -251,8 +251,8 @@ func (s *Sim) scheduleLocked(at time.Duration, e event) { s.queue.push(max(at, s
 // users, such as an acknowledgement or a timer. See innerDeadlineLocked.
 func (s *Sim) scheduleInnerLocked(at time.Duration, e event) { s.inner.push(max(at, s.instant), 0, e) }
 
-// catchUpLocked dispatches inner events up to a time. It stops at one that wakes a
-// goroutine, and returns false: every goroutine must be blocked before the next.
+// catchUpLocked dispatches inner events up to a time. It stops at an event that wakes a
+// goroutine, and returns false: every goroutine must be blocked before the next event.
 func (s *Sim) catchUpLocked(until time.Duration) bool {
 	now := s.instant
 	for s.woken = false; !s.woken; {
@@ -278,9 +278,9 @@ var allInTime = false // a variable for tests
 // urgent tracks the inner events that may cause something visible to users.
 type urgent struct {
 	pairs int           // connections with such inner events
-	ahead time.Duration // the least time until that, if there are any
-	mark  uint64        // inner events from before a fault may too: those with a sequence up to this
-	left  int           // how many of those are left
+	ahead time.Duration // the least time until such an effect, if there are any
+	mark  uint64        // inner events scheduled before a fault, with a sequence up to this, may cause something visible too
+	left  int           // number of those that are left
 	hops  int           // inner events by which something visible enters its next hop
 }
 
@@ -299,7 +299,8 @@ func (s *Sim) innerDeadlineLocked() (at time.Duration, ok bool) {
 	return 0, false
 }
 
-// nextEventLocked returns when the next event other than inner ones is due.
+// nextEventLocked returns the time at which the next event is due, inner events
+// excepted.
 func (s *Sim) nextEventLocked() (at time.Duration, ok bool) {
 	if s.ties.hasDue() {
 		return s.ties.dueAt, true
@@ -307,7 +308,7 @@ func (s *Sim) nextEventLocked() (at time.Duration, ok bool) {
 	return s.queue.next()
 }
 
-// nextTimeLocked returns when the loop next has something to do.
+// nextTimeLocked returns the next time at which the loop has something to do.
 func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
 	at, ok = s.nextEventLocked()
 	if inner, urgent := s.innerDeadlineLocked(); urgent && (!ok || inner < at) {
@@ -316,8 +317,8 @@ func (s *Sim) nextTimeLocked() (at time.Duration, ok bool) {
 	return at, ok
 }
 
-// allUrgentLocked makes all inner events urgent. Faults call it, since they may change
-// what was known about those events.
+// allUrgentLocked makes all inner events urgent. Faults call it, since they can
+// invalidate what was known about those events.
 func (s *Sim) allUrgentLocked() { s.urgent.mark, s.urgent.left = s.inner.count, s.inner.len() }
 
 // callAtLocked schedules the call of a function, on a host if that is not nil.

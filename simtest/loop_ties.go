@@ -8,9 +8,9 @@ import (
 
 // ties decide the order of events that are due at one instant. Without a seed that is
 // the natural order: the order of scheduling, or of the keys of actions. With a seed an
-// order is drawn. It depends on the seed, the instant, and what else was due at that
-// instant before. So a different order at one instant does not change the order at
-// other instants.
+// order is drawn. It depends on the seed, the instant, and the number of events that
+// were due earlier at that instant. So a different order at one instant does not change
+// the order at other instants.
 type ties struct {
 	seed    uint64
 	draws   bool                          // orders may be drawn
@@ -22,8 +22,8 @@ type ties struct {
 	at      time.Duration
 	round   uint64
 	isDrawn bool
-	events  uint64 // how many were due so far
-	orders  uint64 // how many orders were drawn among actions
+	events  uint64 // number of events that were due so far
+	orders  uint64 // number of orders drawn among actions
 
 	// Events that are due at this instant, if there are several.
 	due      queue
@@ -131,7 +131,7 @@ func (t *ties) put(e event) {
 func (t *ties) take() event {
 	entry, e := t.due.pop()
 	if l := e.line; l != nil && l.last == entry.sequence {
-		l.at = -1 // no later event of it is due
+		l.at = -1 // no later event of the line is due
 	}
 	if !t.hasDue() {
 		t.highest = 0

@@ -77,7 +77,7 @@ func (w *waits[T]) serveLocked(d *deadline, try func(call *T) (err error, over b
 	}
 }
 
-// lenLocked returns how many calls wait.
+// lenLocked returns the number of waiting calls.
 func (w *waits[T]) lenLocked() (n int) {
 	for one := w.first; one != nil; one = one.next {
 		n++

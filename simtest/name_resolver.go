@@ -14,8 +14,8 @@ import (
 
 // A Name says how a name resolves, if not simply to the host of that name.
 type Name struct {
-	// Host is the host to whose addresses it resolves. Empty is the host of that name
-	// itself.
+	// Host is the host to whose addresses the name resolves. Empty means the host of
+	// that name.
 	Host string
 
 	// Hosts are the hosts, in order, if the name resolves to several.
@@ -23,7 +23,7 @@ type Name struct {
 	// empty.
 	Hosts []string
 
-	// Delay is how much simulated time a lookup takes. Zero is none. A lookup in
+	// Delay is the simulated time that a lookup takes. Zero is none. A lookup in
 	// progress fails when its host crashes.
 	Delay time.Duration
 
@@ -151,7 +151,7 @@ func (r *Resolver) LookupCNAME(ctx context.Context, host string) (string, error)
 }
 
 // LookupTXT finds nothing: there are only address records. Like the lookups below, it
-// fails as [Sim.SetName] says.
+// returns the errors set by [Sim.SetName].
 func (r *Resolver) LookupTXT(ctx context.Context, name string) ([]string, error) {
 	return nil, r.host.noRecord(ctx, name)
 }
@@ -205,12 +205,12 @@ func (r *Resolver) LookupPort(ctx context.Context, network, service string) (por
 	return services.LookupPort(ctx, network, service)
 }
 
-// services knows the named ports. It does not use the system's resolver, which keeps
+// services looks up ports by name. It does not use the system's resolver, which keeps
 // channels that must not be created in a bubble.
 var services = net.Resolver{PreferGo: true}
 
-// lookup returns the addresses of a name on this host, IPv4 first unless it is an
-// address itself. It stores them in room, which is empty, if they fit.
+// lookup returns the addresses of a name, as looked up on this host, IPv4 first. It
+// stores the addresses in room, which is empty, if they fit.
 func (h *Host) lookup(ctx context.Context, name string, room []netip.Addr) (addrs []netip.Addr, err error) {
 	names, err := h.standsFor(ctx, name)
 	switch {
@@ -232,7 +232,7 @@ func (h *Host) lookup(ctx context.Context, name string, room []netip.Addr) (addr
 }
 
 // standsFor returns the hosts to which a name resolves on this host. They need not
-// exist. By default it is the name itself.
+// exist. It returns none if the name stands for itself, as by default.
 func (h *Host) standsFor(ctx context.Context, name string) ([]string, error) {
 	if _, ok := parseAddr(name); ok || plainName(name) == "localhost" {
 		return nil, nil

@@ -26,10 +26,10 @@ type Layers struct {
 	Net bool
 }
 
-// Overlay returns which layers of the standard library's overlay are on: none, unless
-// the program was built with the overlay, as slownet test does. Then all are, or the
-// layers listed in the environment variable SIMTEST_OVERLAY, such as "time,net";
-// "none" is none.
+// Overlay returns the layers of the standard library's overlay that are on. There are
+// none unless the program was built with the overlay, as by slownet test. Then all are
+// on, or only the layers listed in the environment variable SIMTEST_OVERLAY, such as
+// "time,net"; the value "none" turns all off.
 func Overlay() Layers {
 	layers, _ := layersFromEnvironment()
 	return layers
@@ -224,8 +224,8 @@ func (l Layers) enter(seed, schedule uint64) {
 	overlay.SimtestBubble(bits, mix64.Mix(seed, 5), schedule)
 }
 
-// explore has the bubble's goroutines give way to each other from now on, as the
-// schedule says.
+// explore makes the bubble's goroutines yield to each other from now on, as the
+// schedule decides.
 func (l Layers) explore() {
 	if l.On() {
 		overlay.SimtestExplore()
@@ -242,8 +242,8 @@ func (h *Host) Do(f func()) {
 }
 
 // setHost makes the calling goroutine belong to the host, and returns a function that
-// undoes that. What the goroutine draws meanwhile follows from the host's name and
-// the number of earlier calls for the host, not from what other hosts do.
+// undoes that. The numbers that the goroutine draws meanwhile depend on the host's name
+// and the number of earlier calls for the host, and not on other hosts.
 func (l Layers) setHost(h *Host) (restore func()) {
 	var before, id, draws uint64
 	if l.Net {

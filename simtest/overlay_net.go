@@ -10,7 +10,8 @@ import (
 	"syscall"
 )
 
-// An overlaid package net calls these functions with numbers of hosts.
+// An overlaid package net calls the functions of this file with numbers of
+// hosts.
 
 // overlayHosts are the running simulations, by number.
 var overlayHosts sync.Map
@@ -44,7 +45,7 @@ func overlayHost(id uint64) *Host {
 	return nil
 }
 
-// errNoSimulation is for a goroutine that outlives its simulation.
+// errNoSimulation is the error for a goroutine that outlives its simulation.
 var errNoSimulation = &net.OpError{Op: "socket", Err: os.NewSyscallError("socket", syscall.ENETDOWN)}
 
 // startOverlayNet registers the functions with package net, once.

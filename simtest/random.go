@@ -33,8 +33,8 @@ func seedProcess(t *testing.T, seed uint64) (ok bool) {
 	return true
 }
 
-// setGODEBUG adds to the environment variable GODEBUG, which the runtime rereads when
-// it changes, until t ends. It returns false in a parallel test.
+// setGODEBUG adds settings to the environment variable GODEBUG, which the runtime
+// rereads when it changes, until t ends. It returns false in a parallel test.
 func setGODEBUG(t *testing.T, settings string) (ok bool) {
 	defer func() {
 		// Setenv panics only in a parallel test.
@@ -65,8 +65,8 @@ func seedMath(t *testing.T, seed uint64) {
 }
 
 // reseedMath seeds the global functions of math/rand. In modules for Go 1.24
-// and later, Seed does so only with a GODEBUG setting. It is set for this call
-// alone, so the program's own calls of Seed are not affected.
+// and later, Seed does so only with a GODEBUG setting. The setting is made for this
+// call alone, so the program's own calls of Seed are not affected.
 func reseedMath(seed int64) {
 	before, found := os.LookupEnv("GODEBUG")
 	_ = os.Setenv("GODEBUG", withGODEBUG("randseednop=0"))

@@ -28,7 +28,7 @@ func seedCrypto(t *testing.T, seed uint64) (ok bool) {
 }
 
 // adviceOnTLS is for TLS bytes that differ.
-const adviceOnTLS = "It is TLS: handshakes that begin at one instant draw their keys from one stream. Let them begin at different instants."
+const adviceOnTLS = "The bytes are TLS: handshakes that begin at one instant draw their keys from one stream. Let them begin at different instants."
 
 // mayReplaceReader reports whether crypto/rand.Reader may be replaced.
 func mayReplaceReader() bool { return true }

@@ -15,7 +15,7 @@ const cryptoSettings = ""
 func seedCrypto(*testing.T, uint64) (ok bool) { return false }
 
 // adviceOnTLS is for TLS bytes that differ.
-const adviceOnTLS = "It is TLS: its keys come from the system with Go 1.25, so that the bytes differ in every run. With Go 1.26 the seed decides them."
+const adviceOnTLS = "The bytes are TLS: with Go 1.25 the keys come from the system, so the bytes differ in every run. With Go 1.26 the seed decides them."
 
 // mayReplaceReader reports whether crypto/rand.Reader may be replaced. In FIPS
 // 140 mode the crypto packages refuse any other reader.

@@ -8,7 +8,8 @@ import (
 	"unsafe"
 )
 
-// callersHost returns the host of the calling goroutine by its labels, or nothing.
+// callersHost returns the host of the calling goroutine by its labels, or an empty
+// string.
 func callersHost() string {
 	host, _ := pprof.Label(callersLabels(), hostLabel)
 	return host
