@@ -32,7 +32,7 @@ const (
 	leaving                           // the link is free for the next piece
 	segmentsArriving                  // the segments from index n on
 	expiring                          // a timer of TCP
-	goingOn                           // calls of Write, unless they have since the nth time
+	goingOn                           // calls of Write continue, unless they have continued since the nth time
 	entering                          // the nth crossing enters its next hop
 
 	// Requests of a connection's users.
@@ -41,7 +41,7 @@ const (
 	bytesRead       // tell the peer that bytes were read
 	writeWaiting    // check for room
 	windowProbe     // ask the peer for a window update
-	probeUnanswered // the peer, which asks for room, will learn that there will be none
+	probeUnanswered // the peer's request for a window update will not be answered
 )
 
 // dispatchLocked handles an event.

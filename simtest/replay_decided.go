@@ -7,15 +7,15 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// decisions are the random decisions of a run, so that another run can override them.
-// They are recorded only on request.
+// A decisions holds the random decisions of a run, so that another run can override
+// them. They are recorded only on request.
 type decisions struct {
 	ties  []time.Duration // the instants at which an order other than the natural one was drawn
 	draws []drawOverride  // random impairments of packets, in order; as overrides that suppress them
 	more  bool            // some were left out because there were too many
 }
 
-// maxDecisions is how many decisions of a kind are recorded.
+// maxDecisions is the maximum number of decisions of a kind that are recorded.
 const maxDecisions = 10_000
 
 // tie records an instant.
@@ -63,7 +63,8 @@ func (d *decisions) forSearch() *searchDecisions {
 	return told
 }
 
-// decisions parses what a worker has reported; ok is false for nil.
+// decisions parses the decisions that a worker has reported; ok is false if there
+// are none or they are invalid.
 func (d *searchDecisions) decisions() (told *decisions, ok bool) {
 	if d == nil {
 		return nil, false

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// A replay identifies one run of a simulation. It is kept of a failure, so that the
-// failure can be run again.
+// A replay identifies one run of a simulation. It is written for a failure, so that the
+// failing run can be repeated.
 type replay struct {
-	goVersion string // with which it was found
+	goVersion string // the version of Go with which the failure was found
 	test      string // full name; empty in a file without one
-	search    int    // which search of the test, from 1; 0 means 1
+	search    int    // number of the search within the test, from 1; 0 means 1
 	seed      uint64
-	layers    Layers        // of the overlay, with which it was made
+	layers    Layers        // layers of the overlay that were on
 	order     uint64        // Config.Schedule
-	quiet     time.Duration // when the faults are over; 0 without Chaos
+	quiet     time.Duration // the time at which the faults are over; 0 without Chaos
 	schedule  chaosSchedule
 	overrides
 	message string // of the failure, in lines

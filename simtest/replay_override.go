@@ -49,11 +49,11 @@ type drawOverride struct {
 	roll uint64
 }
 
-// A lineName names a line by its source and its destination. If one of them is empty, the
-// line is an access line: that of the other one, to or from all hosts.
+// A lineName names a line by its source and its destination. If one of them is empty,
+// the line is the access line of the other host, to or from all hosts.
 type lineName struct{ from, to string }
 
-// fixedRolls are rolls of lines that override the drawn ones.
+// fixedRolls are the rolls, by line and draw, that override the drawn ones.
 type fixedRolls map[lineName]map[netem.Draw]uint64
 
 // anyHost means all other hosts in a replay file.
@@ -83,7 +83,7 @@ func (o drawOverride) String() string {
 	return fmt.Sprintf("%v %016x %d %v %016x", o.lineName, o.draw.ID.Flow, o.draw.ID.Number, o.draw.Kind, o.roll)
 }
 
-// noDraws says that packets have no random impairments.
+// noDraws is the word for packets without random impairments.
 const noDraws = "none"
 
 // naturalTies is the word for the natural order.
@@ -104,7 +104,7 @@ func (p *replayParser) readTie(value string) (err error) {
 		tie.round, err = parseHex(round)
 	}
 	if err != nil || tie.at < 0 {
-		return fmt.Errorf("%q is not a tie: it must be a time from 0s on and \"natural\", or 16 digits from 0 to f, as in %q", value, tieExample)
+		return fmt.Errorf("%q is not a tie: it must be a time from 0s on, and then \"natural\" or 16 digits from 0 to f, as in %q", value, tieExample)
 	}
 	p.ties = append(p.ties, tie)
 	return p.once(fmt.Sprint(keyTie, " ", tie.at))

@@ -123,13 +123,13 @@ func unquoteText(text string) (string, error) {
 	}
 	unquoted, err := strconv.Unquote(text)
 	if err != nil {
-		return "", fmt.Errorf("it begins with a quote and is not quoted as in Go: quote it, or write it without")
+		return "", fmt.Errorf("it begins with a quote but is not quoted as in Go: quote the whole value, or remove the quote")
 	}
 	return unquoted, nil
 }
 
 // parseReplay parses a replay file. Its errors name the file and the line, and say how
-// to fix it.
+// to fix the file.
 func parseReplay(name string, data []byte) (*replay, error) {
 	p := &replayParser{replay: replay{schedule: chaosSchedule{}}, seen: make(map[string]int)}
 	if err := p.parse(data); err != nil {
@@ -145,7 +145,7 @@ func parseReplay(name string, data []byte) (*replay, error) {
 type replayParser struct {
 	replay
 	line     int            // the current one; 0 for the whole file
-	seen     map[string]int // the lines of keys that must occur once
+	seen     map[string]int // the line of each key that must not be repeated
 	messages []string
 }
 
@@ -194,7 +194,7 @@ func (p *replayParser) readLine(line string) error {
 	return p.readValue(key, value)
 }
 
-// once records a key that must occur once.
+// once records a key that must not be repeated.
 func (p *replayParser) once(what string) error {
 	if at := p.seen[what]; at > 0 {
 		return fmt.Errorf("line %d has the same key: delete one of them", at)
@@ -233,7 +233,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 		}
 	case keySearch:
 		if p.search, err = strconv.Atoi(value); err != nil || p.search < 1 {
-			err = fmt.Errorf("%q is not the number of a search: write which of the test's searches it is, from 1 on", value)
+			err = fmt.Errorf("%q is not the number of a search: write its position among the test's searches, from 1 on", value)
 		}
 	case keySeed:
 		if p.seed, err = strconv.ParseUint(value, 10, 64); err != nil {
@@ -250,7 +250,7 @@ func (p *replayParser) readValue(key, value string) (err error) {
 	case keyQuiet:
 		p.quiet, err = parseDuration(word{text: value})
 		if err == nil && p.quiet <= 0 {
-			err = fmt.Errorf("it is %v: write when the faults are over, such as 1m0s", p.quiet)
+			err = fmt.Errorf("it is %v: write the time at which the faults are over, such as 1m0s", p.quiet)
 		}
 	case keyFault:
 		var f scheduledFault

@@ -129,15 +129,15 @@ func TestInvalidReplays(t *testing.T) {
 		"seed":          {strings.Replace(least, "seed 1", "seed -1", 1), `x:3: seed: "-1" is not a seed: write a whole number from 0 to 18446744073709551615`},
 		"empty test":    {least + "test\n", "x:5: test: it is empty: write the full name of the test, or delete the line"},
 		"two tests":     {least + "test TestA\ntest TestB\n", "x:6: test: line 5 has the same key: delete one of them"},
-		"search":        {least + "search 0\n", `x:5: search: "0" is not the number of a search: write which of the test's searches it is, from 1 on`},
-		"quiet":         {least + "quiet 0s\n", "x:5: quiet: it is 0s: write when the faults are over, such as 1m0s"},
+		"search":        {least + "search 0\n", `x:5: search: "0" is not the number of a search: write its position among the test's searches, from 1 on`},
+		"quiet":         {least + "quiet 0s\n", "x:5: quiet: it is 0s: write the time at which the faults are over, such as 1m0s"},
 		"quiet unit":    {least + "quiet 60\n", `x:5: quiet: "60" is not a duration: write a number and a unit, such as 1.5s`},
 		"fault":         {least + "fault 1s kill a\n", `x:5: fault: a kill must last for more than 0s, as in "fault 12.5s kill a for 3s"`},
-		"tie":           {least + "tie 1s reversed\n", `x:5: tie: "1s reversed" is not a tie: it must be a time from 0s on and "natural", or 16 digits from 0 to f, as in "tie 12.5s natural"`},
-		"tie time":      {least + "tie -1s natural\n", `x:5: tie: "-1s natural" is not a tie: it must be a time from 0s on and "natural", or 16 digits from 0 to f, as in "tie 12.5s natural"`},
+		"tie":           {least + "tie 1s reversed\n", `x:5: tie: "1s reversed" is not a tie: it must be a time from 0s on, and then "natural" or 16 digits from 0 to f, as in "tie 12.5s natural"`},
+		"tie time":      {least + "tie -1s natural\n", `x:5: tie: "-1s natural" is not a tie: it must be a time from 0s on, and then "natural" or 16 digits from 0 to f, as in "tie 12.5s natural"`},
 		"draw":          {least + "draw a > b 00000000000000a1 17 luck ffffffffffffffff\n", `x:5: draw: "a > b 00000000000000a1 17 luck ffffffffffffffff" is not a draw: write it as in "draw a > b 00000000000000a1 17 loss ffffffffffffffff", of one of loss, duplicate, corrupt, reorder, jitter, flip`},
 		"draw nowhere":  {least + "draw * > * 00000000000000a1 17 loss ffffffffffffffff\n", `x:5: draw: "* > * 00000000000000a1 17 loss ffffffffffffffff" is not a draw: write it as in "draw a > b 00000000000000a1 17 loss ffffffffffffffff", of one of loss, duplicate, corrupt, reorder, jitter, flip`},
-		"message":       {least + "message \"a\n", "x:5: message: it begins with a quote and is not quoted as in Go: quote it, or write it without"},
+		"message":       {least + "message \"a\n", "x:5: message: it begins with a quote but is not quoted as in Go: quote the whole value, or remove the quote"},
 	} {
 		r, err := parseReplay("x", []byte(test.text))
 		assert.EqualError(t, err, test.want, name)

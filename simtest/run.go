@@ -82,7 +82,7 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	}()
 	failedBefore := t.Failed()
 	var failedInside atomic.Bool // earlier failures are not this simulation's
-	told, stated := false, false // the rest of the report; the state of the network
+	told, stated := false, false // whether the rest of the report, and the state of the network, have been printed
 	defer func() {
 		failed = failed || failedInside.Load() || t.Failed() && !failedBefore
 		if failed && !told {
@@ -105,8 +105,8 @@ func (c Config) run(t *testing.T, f func(t *testing.T, sim *Sim)) (failed bool) 
 	s := w.simulation.Load()
 	switch {
 	case deadlock == errStuck:
-		// Whatever the test still does may also wait for the mutex forever, and its log
-		// is only printed when it has ended.
+		// Whatever the test still does may also wait for the mutex forever, and the
+		// test's log is printed only when the test has ended.
 		told = true
 		fmt.Fprintf(os.Stderr, "simtest: %s: %s%s\n", t.Name(), s.stuckText(w.last.goroutines), c.failureText(t, s.sim, false))
 		t.Fatalf("simtest: %v: see standard error", deadlock)
@@ -200,9 +200,9 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 // fails a test, the program exits like a test, with status 1. Several calls run one
 // after another.
 //
-// A bubble needs package testing around it, so Main runs f as its only test, with the
-// process's flag.CommandLine as it is: a program with flags of its own must parse them
-// before. Main panics in a test: use [Run] there.
+// A bubble needs package testing around it, so Main runs f as the only test of the
+// process, with flag.CommandLine as it is: a program with flags of its own must parse
+// them before it calls Main. Main panics in a test: use [Run] there.
 func Main(f func(sim *Sim)) { Config{}.Main(f) }
 
 // Main is like the function [Main], with settings.

@@ -16,7 +16,7 @@ import (
 //	}
 //
 // b measures real time. In f time is simulated, so f must not call b.Loop or b's
-// methods that start, stop or read its timer. A loop of b.N iterations may be in f or
+// methods that start, stop or read its timer. A loop of b.N iterations can be in f or
 // around RunB. The measured time includes the bubble, and the garbage collections that
 // [Config.KeepPools] avoids.
 //

@@ -12,16 +12,16 @@ import (
 )
 
 // bubble runs f in a testing/synctest bubble, as synctest.Test does, with some
-// differences. If goroutines remain that are blocked forever, it returns the runtime's
-// error instead of panicking with it; if the watchdog has given the bubble up, it
-// returns the watchdog's error. The watchdog may be nil. If f skips, t is skipped; with
-// synctest.Test it would pass. And if f fails and returns, t has failed and bubble
+// differences. If goroutines remain that are blocked forever, bubble returns the
+// runtime's error instead of panicking with it; if the watchdog has given the bubble
+// up, the error is the watchdog's. The watchdog may be nil. If f skips, t is skipped;
+// with synctest.Test it would pass. And if f fails and returns, t has failed and bubble
 // returns, so that the test can continue; synctest.Test would end it.
 //
-// If f or a clean-up ends with FailNow, so does bubble. When it returns an error, t has
-// failed if f has; the caller must then report what is blocked, and fail t. The blocked
-// goroutines exist until the process ends. Nothing wakes them: their bubble's time
-// stands still, and its channels and timers must not be used from outside. State
+// If f or a clean-up ends with FailNow, so does bubble. When bubble returns an error, t
+// has failed if f has; the caller must then report what is blocked, and fail t. The
+// blocked goroutines exist until the process ends. Nothing wakes them: their bubble's
+// time stands still, and its channels and timers must not be used from outside. State
 // guarded by their mutexes can still be read.
 //
 // A panic in f ends the process, after f's clean-ups, as it does in any test. All other
@@ -52,7 +52,7 @@ func bubble(t *testing.T, w *watchdog, f func(t *testing.T)) (deadlock error) {
 	case deadlock != nil:
 		return deadlock
 	case skipped:
-		t.SkipNow() // its reason has been logged already
+		t.SkipNow() // the reason has been logged already
 	case test.exited && failedNow:
 		t.FailNow()
 	}
@@ -147,7 +147,7 @@ func (c *call) returned() bool {
 }
 
 // panicking reports whether the function has ended by a panic. If so, call end at once:
-// a panic can leave mutexes locked, for which anything else may wait.
+// a panic can leave mutexes locked, and anything else may wait for these.
 func (c *call) panicking() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

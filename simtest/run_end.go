@@ -10,16 +10,16 @@ import (
 )
 
 // A simulation is one run of a function in a bubble. It ends in clean-ups of the
-// bubble's test, so that the function's own run when a user of package testing expects
-// them:
+// bubble's test, so that the function's own clean-ups run at the time that users of
+// package testing expect:
 //
 //  1. The function returns, or is given up.
-//  2. t.Context ends, and all goroutines block (the last clean-up, which is the first
-//     to run).
+//  2. t.Context ends, and all goroutines block (in the clean-up that is registered
+//     last and runs first).
 //  3. The function's clean-ups run.
-//  4. The contexts of programs end, they have the grace, and the network is
-//     closed; then whatever is left has cleanUpTime (the first clean-up, which is the
-//     last to run).
+//  4. The contexts of programs end, programs have the grace to return, and the network
+//     is closed; then remaining goroutines have cleanUpTime to end (in the clean-up
+//     that is registered first and runs last).
 type simulation struct {
 	id      string
 	config  Config
@@ -29,10 +29,10 @@ type simulation struct {
 	ended   atomic.Bool   // the function has ended, or was given up
 	over    atomic.Bool   // the network is closed
 
-	reported bool // the reason for stopping it
+	reported bool // the reason why it was stopped has been reported
 }
 
-// cleanUpTime is how much simulated time goroutines have to end after everything has
+// cleanUpTime is the simulated time that goroutines have to end after everything has
 // been closed: time stops when the bubble's main goroutine ends.
 const cleanUpTime = time.Minute
 
@@ -103,7 +103,7 @@ func (s *simulation) finish(t *testing.T) {
 		if !s.test.panicking() { // a panic has been reported already
 			fmt.Fprintf(os.Stderr, "simtest: %s\n", s.config.failureText(t, s.sim, true))
 		}
-		return // it may have left locks that others wait for, so that time stands still
+		return // the panic may have left locks that goroutines wait for, so that time stands still
 	}
 	s.sim.noteFailure()
 	close(s.cleaned)

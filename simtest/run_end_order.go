@@ -48,7 +48,7 @@ func (s *Sim) endPrograms(grace time.Duration) {
 	}
 }
 
-// stopProgramsLocked ends the contexts of programs by events of this instant.
+// stopProgramsLocked ends the contexts of programs in events of this instant.
 func (s *Sim) stopProgramsLocked() {
 	for _, h := range s.ordered {
 		h.stopProgramsLocked(ErrEnded)
@@ -84,7 +84,7 @@ func (s *Sim) closeAll() {
 	}
 }
 
-// startClosingLocked closes the network to new calls, and collects what must end.
+// startClosingLocked closes the network to new calls, and collects the endings.
 func (s *Sim) startClosingLocked() {
 	if s.ends != nil {
 		return
@@ -113,7 +113,7 @@ func (s *Sim) startClosingLocked() {
 	s.ends = append(s.ends, ending{func() { s.releaseAllLocked(waiting) }, func() bool { return false }})
 }
 
-// endNextLocked ends the next thing, if there is one, and reports whether there
+// endNextLocked performs the next ending, if there is one, and reports whether there
 // are more.
 func (s *Sim) endNextLocked() (more bool) {
 	if len(s.ends) == 0 {
@@ -125,7 +125,7 @@ func (s *Sim) endNextLocked() (more bool) {
 	return len(s.ends) > 0
 }
 
-// endLocked ends one thing, and watches for a stall if that wakes anyone.
+// endLocked performs an ending, and watches for a stall if it wakes a goroutine.
 func (s *Sim) endLocked(e ending, budget int) {
 	if e.wakesOneLocked() {
 		s.mayStallLocked(budget)

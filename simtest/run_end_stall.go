@@ -7,12 +7,12 @@ import (
 )
 
 // A goroutine that is woken by an ending, when its host crashes or the simulation ends,
-// may then wait for a mutex whose holder waits for the next thing to end. On a real
+// may then wait for a mutex whose holder waits for the next ending. On a real
 // machine both continue. Here the loop waits for all goroutines to block, and since
 // testing/synctest considers a goroutine that waits for a mutex running, the loop would
-// wait forever. So while things end, another goroutine watches for that until all
-// goroutines are blocked, and continues in the loop's place. If nothing is stuck, it
-// changes nothing.
+// wait forever. So during endings another goroutine, watchStall, watches until all
+// goroutines are blocked. If it finds everything stuck, it does the loop's next step;
+// otherwise it changes nothing.
 
 // Limits on the stack dumps of a simulation, in bytes. Each goroutine in a dump, other
 // simulations' goroutines included, takes about 700 bytes and 5 microseconds.
@@ -25,8 +25,8 @@ const (
 // made, since it would take too long.
 const maxStallGoroutines = 1500
 
-// enoughStalled is how many consecutive looks must find everything stuck: a goroutine
-// outside the simulation may also hold a mutex for a while.
+// enoughStalled is the number of consecutive looks that must find everything stuck: a
+// goroutine outside the simulation may also hold a mutex for a while.
 const enoughStalled = 20
 
 // mayStallLocked is called when an ending wakes a goroutine while there are more
@@ -41,14 +41,16 @@ func (s *Sim) mayStallLocked(budget int) {
 	}
 }
 
-// How many consecutive looks wait for a goroutine that seems to be outside any bubble:
-// the simulation's goroutines look that way while they assist the garbage collector.
+// The number of consecutive looks that wait for a goroutine that seems to be outside
+// any bubble: the simulation's goroutines look that way while they assist the garbage
+// collector.
 const (
-	enoughCollecting = 20 // for one that assists, or may
-	enoughRunning    = 3  // for one that runs, usually not of the simulation
+	enoughCollecting = 20 // for a goroutine that assists, or may assist
+	enoughRunning    = 3  // for a running goroutine, usually not of the simulation
 )
 
-// watchStall looks until every goroutine is blocked, or nothing is left to end.
+// watchStall looks for a stall until every goroutine is blocked, or nothing is left to
+// end.
 func (s *Sim) watchStall() {
 	defer func() {
 		s.mu.Lock()
@@ -93,7 +95,7 @@ func (s *Sim) watchStall() {
 			if !s.goOnStalled() {
 				return
 			}
-			// It is certain now, so one more look is enough.
+			// The stall is certain now, so one more look is enough.
 			nap, stalled, doubts, s.stallCost = shortest, enoughStalled-1, 0, 0
 		}
 	}
@@ -141,11 +143,11 @@ func (s *Sim) goOnStalled() bool {
 type progress int
 
 const (
-	allBlocked progress = iota // every goroutine is blocked as testing/synctest wants it
-	running                    // seemingly so, but one may be running
-	collecting                 // or be blocked by the garbage collector
-	stuck                      // one waits for a mutex
-	moving                     // one waits for something else, or runs
+	allBlocked progress = iota // every goroutine is durably blocked in the sense of testing/synctest
+	running                    // seemingly all blocked, but a goroutine may be running
+	collecting                 // seemingly all blocked, but the garbage collector may be delaying a goroutine
+	stuck                      // a goroutine waits for a mutex
+	moving                     // a goroutine waits for something else, or runs
 )
 
 // progressOf parses a dump. The goroutine that made it, which comes first, does not

@@ -10,20 +10,21 @@ import (
 	"syscall"
 )
 
-// Libraries keep timers and channels in pools for the whole process. One created in a
-// bubble must not be used outside it or in another bubble: the runtime ends the
-// process. One created outside is worse in a bubble: simulated time stands still while
-// a goroutine waits for it.
+// Libraries keep timers and channels in pools for the whole process. A timer or a
+// channel created in a bubble must not be used outside of it or in another bubble: the
+// runtime ends the process. One created outside of bubbles is worse in a bubble:
+// simulated time stands still while a goroutine waits for it.
 
-// emptyPools empties every sync.Pool. What is in a pool survives the first
-// collection, in case it is needed soon, but not the second.
+// emptyPools empties every sync.Pool. The contents of a pool survive the first
+// collection, in case they are needed soon, but not the second.
 func emptyPools() {
 	runtime.GC()
 	runtime.GC()
 }
 
-// startLibrary creates what the standard library creates once per process, at the first
-// use; if created in a bubble, it could not be used in another.
+// startLibrary creates the channels and goroutines that the standard library creates
+// once per process, at their first use; if created in a bubble, they could not be used
+// in another.
 var startLibrary = sync.OnceFunc(func() {
 	ctx := context.Background()
 	// The channel that serializes rereading resolv.conf. The name is in the hosts file;

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// expireLocked stops the simulation before its end, and reports why, and the state of
-// the network.
+// expireLocked stops the simulation before its end, and reports the reason and the
+// state of the network.
 func (s *Sim) expireLocked(why string) {
 	s.closed = true
 	close(s.expired)
@@ -62,7 +62,7 @@ func (h *Host) title() string {
 	return h.name
 }
 
-// stateLocked returns what the host's goroutines wait for on the network.
+// stateLocked describes the calls that wait on the host.
 func (h *Host) stateLocked() (lines []string) {
 	for _, addr := range slices.SortedFunc(maps.Keys(h.listeners), netip.AddrPort.Compare) {
 		l := h.listeners[addr]
@@ -107,12 +107,13 @@ func (c *conn) stateLocked() string {
 		words = append(words, "the peer is gone")
 	}
 	if c.tcp == nil && c.pathState != working {
-		words = append(words, "sends in vain")
+		words = append(words, "the path to the peer does not work")
 	}
 	return fmt.Sprintf("%v, %v to %v (%s): %s", c.id(), c.local.addr(), c.remote.addr(), c.far.name, strings.Join(words, ", "))
 }
 
-// flightLocked describes what is in flight, and what keeps it from arriving.
+// flightLocked describes the deliveries in flight, and the faults that keep them
+// from arriving.
 func (s *Sim) flightLocked() (lines []string) {
 	type flight struct{ deliveries, bytes int }
 	flying := make(map[string]*flight)

@@ -54,8 +54,9 @@ func (c *Config) rerunText(t *testing.T) string {
 //
 //	SIMTEST_SEED=7 go test -run '^TestElection$/^five_nodes$' -count=1 github.com/x/raft
 //
-// It is for a POSIX shell, and on Windows for PowerShell. It works in any directory of
-// the module. In a program that is not a test, it is the program's own command line.
+// The line is for a POSIX shell, and on Windows for PowerShell. It works in any
+// directory of the module. For a program that is not a test, it is the program's own
+// command line.
 //
 // If the program has no build information, rerunLine finds the package in the
 // goroutine's stack, so it must be called by the test's own goroutine.

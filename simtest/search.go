@@ -43,8 +43,8 @@ import (
 // output, and the search continues with the others. A seed whose worker was killed from
 // outside runs again. The consequences:
 //
-//   - TestMain, and what the test does before Run, happens in each worker, and in
-//     the test's own process. A worker that does not reach Run is an error.
+//   - TestMain, and the part of the test before Run, run in each worker and in the
+//     test's own process. A worker that does not reach Run is an error.
 //   - f reports failures to its own t. Variables that it sets are set in a worker; in the
 //     test's own process they do not change.
 //   - A worker's t is not the test's, though it has its name. Its clean-ups run
@@ -60,19 +60,19 @@ import (
 // In a debugger, and with go test -fuzz, SIMTEST_SEED or SIMTEST_REPLAY, there are no
 // workers, and f runs in the test's own process, as with [Config.Run].
 //
-// Seeds run with [Config.KeepPools], which is much faster, until one crashes because of
-// what an earlier one left in a pool. That seed and all later ones then run without it.
+// Seeds run with [Config.KeepPools], which is much faster, until a seed crashes because
+// of something that an earlier one left in a pool. That seed and all later ones then
+// run without KeepPools.
 //
 // # Results
 //
 // A search that takes longer than two seconds shows its progress on standard error. At
-// the end it logs a summary: the number of seeds and how much simulated time they took,
-// how many traces were distinct, and how many shapes they had. A trace's shape is the
-// sequence of kinds and hosts of its events, without times, lengths and repetitions.
-// When no new shapes have appeared for a long time, more seeds are unlikely to find
-// more. Each seed draws its faults independently: with variations of seeds that had new
-// shapes, four of five bugs took more seeds to find. The figures are in
-// docs/exploring.md.
+// the end it logs a summary: the number of seeds, their simulated time, the number of
+// distinct traces, and the number of their shapes. A trace's shape is the sequence of
+// kinds and hosts of its events, without times, lengths and repetitions. When no new
+// shapes have appeared for a long time, more seeds are unlikely to find more. Each seed
+// draws its faults independently: with variations of seeds that had new shapes, four of
+// five bugs took more seeds to find. The figures are in docs/exploring.md.
 //
 // Seeds that fail are grouped by the failure's message, without its numbers, and its
 // place. For each group the summary shows the first seed's output, or that of the run
@@ -94,15 +94,15 @@ import (
 //
 // When the seeds have run, the search reruns the first seed of each group and shrinks
 // its failure: it removes faults of its [Chaos], and hosts and directions of faults,
-// makes faults shorter and weaker, lets them begin later, at rounder times, and the
-// quiet period earlier, as long as the failure belongs to the same group. That takes
-// some hundred runs, on all processors, at most a thousand for each failure, and no
-// longer than Search.Shrink; if there are more than ten groups, the others are not
+// makes faults shorter and weaker, moves them to later and rounder times, and makes the
+// quiet period begin earlier, as long as the failure belongs to the same group. That
+// takes some hundred runs, on all processors, at most a thousand for each failure, and
+// no longer than Search.Shrink; if there are more than ten groups, the others are not
 // shrunk. The result does not depend on the number of processors, unless time runs out.
 // It is written to a replay file, whose name and text are in the summary, with the
 // command that runs it again; if the file cannot be written, only its text is shown.
-// For a group with a failed replay file no other is written. For a failure that needs
-// no faults, the file has only the seed.
+// If a group has a failed replay file, no other is written for it. For a failure that
+// needs no faults, the file has only the seed.
 //
 // A failure that is not reproduced is not shrunk, and no file is written: the seed is
 // run several times, and the differences between runs are reported as by
@@ -143,8 +143,8 @@ type Search struct {
 	// Seeds is the number of seeds, from Config.Seed on. Zero is 100.
 	Seeds int
 
-	// Chaos is the faults of each simulation, drawn from its seed. The zero Chaos means
-	// that of the Config.
+	// Chaos injects faults into each simulation, drawn from its seed. The zero Chaos
+	// means that of the Config.
 	Chaos Chaos
 
 	// StopAfter is the number of groups of failures after which the search stops;
@@ -163,8 +163,8 @@ type Search struct {
 
 	// Memory is the limit of a worker's resident memory in bytes. A seed that exceeds
 	// it fails, with a dump of its goroutines, unless other seeds have run in that
-	// worker before and it passes in another one. Zero is 2 GiB; if negative, there is
-	// no limit.
+	// worker before and the seed passes in another worker. Zero is 2 GiB; if negative,
+	// there is no limit.
 	Memory int64
 }
 
@@ -194,7 +194,7 @@ func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 		if worker.serves(t, number) {
 			worker.serve(t, s, f)
 		}
-		return // it belongs to another worker
+		return // the search belongs to another worker
 	}
 	plan, err := s.plan(environment())
 	if err != nil {

@@ -17,11 +17,12 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/sweep"
 )
 
-// A searchPlan says which seeds a search runs, and where it reports them.
+// A searchPlan holds the seeds that a search runs, and its settings from the
+// environment.
 type searchPlan struct {
 	wanted     sweep.Range // of all shards together
 	shard      sweep.Shard
-	until      time.Time // when time is up; zero is never
+	until      time.Time // the end of the time limit; zero for none
 	lasts      time.Duration
 	report     string        // a file; empty is none
 	replays    string        // the folder of all tests' replay files, which need not exist; empty is none
@@ -45,7 +46,7 @@ const (
 // An environ returns the values of environment variables.
 type environ func(name string) string
 
-// environment returns the process's.
+// environment returns the environment of the process.
 func environment() environ { return os.Getenv }
 
 // plan reads the variables. An error names the variable, what is wrong with it, and how
@@ -94,7 +95,7 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	if text := get(replaysVariable); text != "" {
 		p.replays = filepath.Clean(forPackage(text))
 		if info, err := os.Stat(inPackage(p.replays)); err == nil && !info.IsDir() {
-			return nil, fmt.Errorf("%s is %q, which is a file, and %s is for one: set it to a folder, which need not exist, or unset it", replaysVariable, text, replayVariable)
+			return nil, fmt.Errorf("%s is %q, which is a file; %s is for a single file: set it to a folder, which need not exist, or unset it", replaysVariable, text, replayVariable)
 		}
 	}
 	p.noReplays = p.shard.Index > 1
@@ -180,7 +181,7 @@ func (p *searchPlan) seeds() iter.Seq[uint64] {
 	}
 }
 
-// count returns how many seeds the shard has; it is 0 if that is unknown.
+// count returns the number of seeds in the shard, or 0 if it is unknown.
 func (p *searchPlan) count() (n uint64) {
 	if p.wanted.Last == sweep.Endless {
 		return 0
@@ -195,8 +196,8 @@ func (p *searchPlan) count() (n uint64) {
 func (p *searchPlan) timeIsUp() bool { return !p.until.IsZero() && !time.Now().Before(p.until) }
 
 // inOwnProcess reports whether seeds have to run in the test's own process: under a
-// debugger, which would not see the workers, in go test's processes for fuzzing, or if
-// the system has no processes.
+// debugger, which would not be attached to the workers, in go test's processes for
+// fuzzing, or if the system has no processes.
 func inOwnProcess() bool {
 	for _, name := range []string{"test.fuzz", "test.fuzzworker"} {
 		if f := flag.Lookup(name); f != nil && f.Value.String() != "" && f.Value.String() != "false" {
@@ -210,7 +211,8 @@ func inOwnProcess() bool {
 	return traced()
 }
 
-// traced reports whether a debugger is attached to the process, if the system says so.
+// traced reports whether a debugger is attached to the process, as far as the system
+// reports it.
 func traced() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	return err == nil && hasTracer(string(status))

@@ -14,7 +14,7 @@ import (
 
 // A searchFailure is the failure of a seed, as found in its output.
 type searchFailure struct {
-	message string // without what follows it
+	message string // without the lines that follow it
 	place   string // file and line; empty if unknown
 }
 
@@ -38,8 +38,8 @@ func maskNumbers(message string) string {
 	return strings.Join(strings.Fields(numbers.ReplaceAllString(message, "#")), " ")
 }
 
-// cleanOutput returns a worker's output for a seed without the lines of package testing
-// that a test runs, and which one.
+// cleanOutput returns a worker's output for a seed without package testing's lines
+// about the test that runs.
 func cleanOutput(test, output string) string {
 	var clean strings.Builder
 	for line := range strings.Lines(output) {
@@ -60,7 +60,7 @@ func withoutRerun(output string) string { return rerunLog.ReplaceAllString(outpu
 var rerunLog = regexp.MustCompile(`(?m)^(?: *[^ :]+:[0-9]+: simtest: |simtest: | +)the seed was [0-9]+\. To run it again:\n.*` + seedVariable + `=.*(?:\n|\z)`)
 
 // failureOf finds a seed's failure in its process's output, as returned by cleanOutput,
-// and in how the process died, if it did.
+// and in the way that the process died, if it did.
 func failureOf(output, died string, endedByUs bool) searchFailure {
 	f := wholeFailureOf(output, died, endedByUs)
 	if len(f.message) > maxMessage {
@@ -131,7 +131,7 @@ func lastWords(lines []string, died string) string {
 
 var exitedWithError = regexp.MustCompile(`: exit status [1-9][0-9]*$`)
 
-// groupOfLocked returns the group of a finding, which may be new.
+// groupOfLocked returns the group of a finding, and creates it if necessary.
 func (run *searchRun) groupOfLocked(f finding) *sweep.Group {
 	id := f.failure.id()
 	g := run.groups[id]
@@ -161,7 +161,7 @@ func (run *searchRun) groupLocked(o searchOutcome) {
 // lines of a message are indented by four more spaces.
 var logLine = regexp.MustCompile(`^ {4}([^\s:]+\.go:[0-9]+): ?(.*)$`)
 
-// lateLogLine matches one that begins after other output without a newline.
+// lateLogLine matches such a line that begins after other output without a newline.
 var lateLogLine = regexp.MustCompile(`^.*?\S {4}([^\s:]+_test\.go:[0-9]+): ?(.*)$`)
 
 // testifyFailure parses the report of a testify assertion: the error, and the first

@@ -13,7 +13,7 @@ type interrupt struct {
 	signals chan os.Signal
 }
 
-// interruptible is how many searches in the process catch signals.
+// interruptible is the number of searches in the process that catch signals.
 var interruptible atomic.Int64
 
 // catchInterrupt routes signals to the interrupt until release is called.
@@ -31,8 +31,7 @@ func (i *interrupt) release() {
 }
 
 // end ends the process by the signal, as if it had not been caught, once the last
-// running search has reported. It returns only if the program catches the signal
-// itself.
+// running search has reported, or after a second. It does not return.
 func (i *interrupt) end(sig os.Signal) {
 	i.release()
 	for deadline := time.Now().Add(time.Second); interruptible.Load() > 0 && time.Now().Before(deadline); {

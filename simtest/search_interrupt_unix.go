@@ -9,8 +9,8 @@ import (
 )
 
 // raise sends the process a signal that is no longer caught, and gives it a moment to
-// arrive. If the signal is ignored, the process exits with a shell's exit status for
-// it.
+// arrive. If the signal is ignored, the process exits with the exit status that a
+// shell uses for the signal.
 func raise(sig os.Signal) {
 	number := sig.(syscall.Signal)
 	if err := syscall.Kill(os.Getpid(), number); err == nil {

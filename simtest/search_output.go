@@ -33,7 +33,8 @@ func (p *searchProcess) closeOutput() {
 	}
 }
 
-// size returns how much the process has printed since the file was last truncated.
+// size returns the number of bytes that the process has printed since the file was
+// last truncated.
 func (p *searchProcess) size() int64 {
 	info, err := p.output.Stat()
 	if err != nil {

@@ -143,7 +143,7 @@ func (run *searchRun) longestLocked() string {
 	return fmt.Sprintf("%s has run for %v", first.name, took.Round(time.Second))
 }
 
-// noteTime records how long a job took, in real time.
+// noteTime records the real time that a job took.
 func (run *searchRun) noteTime(took time.Duration) {
 	run.mu.Lock()
 	defer run.mu.Unlock()
@@ -216,8 +216,8 @@ func isHeavy(server searchServer) bool {
 	return ok && p.isHeavy()
 }
 
-// turns limits how many seeds of all searches in the process run at once, since
-// parallel tests share the processors.
+// turns limits the number of seeds, of all searches in the process, that run at once,
+// since parallel tests share the processors.
 var turns = sync.OnceValue(func() chan struct{} {
 	return make(chan struct{}, max(runtime.GOMAXPROCS(0), runtime.NumCPU()))
 })

@@ -26,11 +26,11 @@ type searchServer interface {
 // A searchOutcome is the outcome of a seed.
 type searchOutcome struct {
 	searchResult
-	died    string // why the server ended with it; empty if it did not
-	ended   bool   // it was ended here, for that reason
-	killed  bool   // it was killed from outside
-	memory  bool   // it ran out of memory
-	givenUp bool   // because the search is over
+	died    string // the reason why the server ended during the seed; empty if it did not end
+	ended   bool   // the server was ended by its parent, for that reason
+	killed  bool   // the server was killed from outside
+	memory  bool   // the server exceeded its memory limit
+	givenUp bool   // the seed was given up because the search is over
 	output  string // of a failed seed
 }
 
@@ -63,14 +63,16 @@ type searchProcess struct {
 	told searchResult // reported by a seed that has not ended
 
 	output  *os.File // of the process
-	printed int64    // how much was printed before the seed
+	printed int64    // number of bytes printed before the seed
 	used    int64    // memory, at the last check
 }
 
-// startDirectory is where go test starts the tests, and where workers start.
+// startDirectory is the directory in which go test starts the tests, and in which
+// workers start.
 var startDirectory, _ = os.Getwd()
 
-// the value of SIMTEST_FRESH there, if it is not set; likewise
+// workerArguments returns the flags of the test's program when it runs as a worker of a
+// test.
 func workerArguments(test string) []string {
 	arguments := []string{
 		"-test.run=" + runPattern(test), "-test.count=1", "-test.timeout=0", "-test.v=true",
@@ -82,9 +84,10 @@ func workerArguments(test string) []string {
 	return arguments
 }
 
-// workerProcessors returns how many processors a worker uses: go test's -cpu, or one.
-// There is a worker for each processor. If each used several, idle ones would look for
-// work in vain, which took a tenth of the time in the poetry experiment.
+// workerProcessors returns the number of processors that a worker uses: go test's -cpu,
+// or one. There is a worker for each processor. If each worker used several processors,
+// idle ones would look for work in vain, which took a tenth of the time in the poetry
+// experiment.
 func workerProcessors() int {
 	if f := flag.Lookup("test.cpu"); f != nil && f.Value.String() != "" {
 		return runtime.GOMAXPROCS(0)
@@ -94,7 +97,7 @@ func workerProcessors() int {
 
 // errNotReached is the error of a worker whose test did not reach the search.
 type errNotReached struct {
-	call   string // that it was to come to
+	call   string // the call that the worker was to reach
 	how    string
 	output string
 }
@@ -144,7 +147,7 @@ func startWorker(w *searchWorker, giveUp <-chan struct{}) (p *searchProcess, err
 		return fail(err)
 	}
 	files = append(files, printer)
-	// One file for both, so that the order is kept. It is not a pipe, so what was
+	// One file for both, so that the order is kept. It is not a pipe, so everything
 	// written is kept even if the process dies.
 	command.Stdout, command.Stderr = printer, printer
 	from, to, err := inherit(command, fromUs, toUs)
@@ -245,7 +248,7 @@ func (p *searchProcess) do(job searchJob, giveUp <-chan struct{}) searchOutcome 
 	o := searchOutcome{}
 	limit := cmp.Or(job.timeout, seedTimeout)
 	if err != nil && !isClosed(p.exited) {
-		o = p.endIt(fmt.Sprintf("the worker process cannot be told what to do: %v", err))
+		o = p.endIt(fmt.Sprintf("no job can be sent to the worker process: %v", err))
 	} else {
 		o = p.await(limit, giveUp)
 	}
@@ -261,7 +264,7 @@ func (p *searchProcess) do(job searchJob, giveUp <-chan struct{}) searchOutcome 
 	return o
 }
 
-// takeTold returns what the process, which has ended, reported about the seed's faults.
+// takeTold returns the seed's faults that the process, which has ended, has reported.
 func (p *searchProcess) takeTold() (quiet time.Duration, schedule []string) {
 	select {
 	case <-p.results: // closed when everything is read
@@ -287,8 +290,8 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			results = nil
 			select {
 			case <-p.exited:
-			case <-time.After(time.Second): // it has closed the pipe, of which it does not know
-				return p.endIt("the worker process has closed the pipe by which it reports results")
+			case <-time.After(time.Second): // the program under test has closed the pipe, probably with all its files
+				return p.endIt("the worker process has closed the pipe for its results")
 			}
 		case <-p.exited:
 			select {
@@ -368,7 +371,7 @@ func (p *searchProcess) kill() {
 }
 
 // close makes the process end, as it does when there are no more jobs, and waits for
-// that. The process writes its coverage data before.
+// that. Before it ends, the process writes its coverage data.
 func (p *searchProcess) close() {
 	_ = p.jobs.Close()
 	select {

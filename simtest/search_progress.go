@@ -15,7 +15,7 @@ type searchProgress struct {
 	file     *os.File
 	terminal bool
 	bar      *progressbar.ProgressBar
-	last     time.Duration // when a line was printed
+	last     time.Duration // time of the last printed line
 }
 
 const (

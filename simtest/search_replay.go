@@ -36,7 +36,7 @@ func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, 
 	for _, r := range all {
 		switch {
 		case r.test != "" && r.test != test:
-			errs = append(errs, fmt.Errorf("%s: it is a replay of %s, in the folder of %s: move it to %s, or delete its line %q if that was this test's name, or delete the file",
+			errs = append(errs, fmt.Errorf("%s: it is a replay of %s, in the folder of %s: move it to %s, or delete its line %q if the test was renamed, or delete the file",
 				r.name, r.test, test, replayFolderOf(p.replays, r.test), keyTest+" "+r.test))
 		case r.isOf(test, number):
 			replays = append(replays, r)
@@ -63,7 +63,7 @@ func topLevel(test string) string {
 }
 
 // comparedText says whether a failed run is the one recorded in its file, as far as it
-// has run. It is empty if nothing is replayed.
+// has run. The text is empty if no replay runs.
 func (r *namedReplay) comparedText(s *Sim) string {
 	if r == nil || s == nil || !s.mu.TryLock() {
 		return ""
@@ -85,15 +85,15 @@ func (r *namedReplay) compared(digest uint64, message string) string {
 		fmt.Fprintf(&text, "it is not the same run as when the file was written: its digest is %s, and it was %s. The program has changed since, or Go, which was %s, or simtest.\n", now, r.digest, r.goVersion)
 	}
 	if r.message != "" && message != "" && maskNumbers(r.message) != maskNumbers(message) {
-		fmt.Fprintf(&text, "what failed then: %s\n", r.message)
+		fmt.Fprintf(&text, "the recorded failure: %s\n", r.message)
 	}
 	return text.String()
 }
 
 func digestText(digest uint64) string { return fmt.Sprintf("%016x", digest) }
 
-// runReplaysHere runs replays in the test's own process, and returns how many have
-// failed.
+// runReplaysHere runs replays in the test's own process, and returns the number of
+// failures.
 func (s *Search) runReplaysHere(t *testing.T, replays []namedReplay, f func(t *testing.T, sim *Sim)) (failed int) {
 	t.Helper()
 	for _, r := range replays {

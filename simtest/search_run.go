@@ -18,7 +18,7 @@ import (
 )
 
 // A searchRun is a running search. Each of its workers is driven by a goroutine, which
-// gives it one seed after another, and replaces it if it dies.
+// gives the worker one seed after another, and replaces the worker if it dies.
 type searchRun struct {
 	search  Search
 	plan    *searchPlan
@@ -45,8 +45,8 @@ type searchRun struct {
 	idle    []*launchedServer
 	running map[*launchedServer]runningJob
 	pools   bool   // seeds run with KeepPools
-	err     error  // why it cannot go on
-	ended   string // why it ended early
+	err     error  // the reason why the search cannot continue
+	ended   string // the reason why the search ended early
 	closed  bool   // over is closed
 	searchTotals
 }
@@ -63,7 +63,7 @@ type searchTotals struct {
 	traces    sweep.Distinct // digests; for the report
 	looks     sweep.Distinct // shapes; for the report
 	newest    uint64         // the seed with the newest shape
-	newestAt  uint64         // how many seeds were done then
+	newestAt  uint64         // number of seeds done at that time
 	groups    map[string]*sweep.Group
 	found     map[string]finding // the first seed of each group
 	slowest   time.Duration      // real time of the slowest seed that ended
@@ -73,11 +73,11 @@ type searchTotals struct {
 	replayed, replaysFailed int // files
 }
 
-// searchGrace is how long running seeds may take when the search is over.
+// searchGrace is the time that running seeds have to end when the search is over.
 const searchGrace = 2 * time.Second
 
-// longForSeed is the real time after which the progress names a seed, and the summary
-// one that had not ended.
+// longForSeed is the real time after which the progress names a running seed, and the
+// summary names a seed that had not ended.
 const longForSeed = 10 * time.Second
 
 // runInWorkers runs the seeds in workers, and reports.
@@ -152,7 +152,7 @@ func newSearchRun(s *Search, plan *searchPlan, test string, number int) *searchR
 	return run
 }
 
-// Why searches end early.
+// Reasons why searches end early.
 const (
 	timeIsUp    = "the time limit of " + timeVariable + " has passed"
 	outOfTime   = "go test's -timeout is about to end the test: give a longer one, or 0"
@@ -307,7 +307,7 @@ func (run *searchRun) noteSeedLocked(job searchJob, o searchOutcome) {
 	}
 }
 
-// noteGivenUpLocked records what had not ended when the search was over.
+// noteGivenUpLocked records a job that had not ended when the search was over.
 func (run *searchRun) noteGivenUpLocked(what string, after time.Duration, again string) {
 	run.givenUp = append(run.givenUp, fmt.Sprintf("%s had not ended after %v of real time. To run it again:\n%s", what, after.Round(time.Second), again))
 }

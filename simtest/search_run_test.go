@@ -307,7 +307,7 @@ func TestSearchRunSummary(t *testing.T) {
 	text := h.summary(1)
 	assert.Contains(t, text, "simtest: 50 seeds of shard 2/2 in ")
 	assert.Contains(t, text, "\nSeeds: 1-99 in steps of 2.")
-	assert.Contains(t, text, "\n48 distinct traces of 5 shapes; seed 9 has shown the last new one.")
+	assert.Contains(t, text, "\n48 distinct traces of 5 shapes; seed 9 had the newest shape.")
 	assert.Contains(t, text, "\nThe last 45 seeds have shown nothing new")
 	assert.Contains(t, text, "\n2 seeds failed, in 1 way:\n\n1. 2 seeds, 51, 53: read 51 (x.go:1)\n        x.go:1: read 51\nTo run seed 51 again:\nSIMTEST_SEED=51 run")
 

@@ -33,7 +33,7 @@ func parseShard(get environ) (s sweep.Shard, err error) {
 	}
 	index, total, ok := strings.Cut(text, "/")
 	if s, ok = shardOf(index, total, 1, ok); !ok {
-		return s, fmt.Errorf("%s is %q, which is not a shard: set it to a number and how many there are, from 1/16 to 16/16, or to auto, or unset it", shardVariable, text)
+		return s, fmt.Errorf("%s is %q, which is not a shard: set it to a part such as 3/16, which is the third of sixteen, or to auto, or unset it", shardVariable, text)
 	}
 	return s, nil
 }

@@ -37,7 +37,7 @@ type shrunkFailure struct {
 	smaller bool    // it could be shrunk
 	runs    int
 	took    time.Duration
-	left    string // why it might get smaller yet; empty if it cannot
+	left    string // the reason why it could perhaps be shrunk further; empty if it cannot
 }
 
 // errShrinkTime is the reason why shrinking ended early.
@@ -112,7 +112,7 @@ func (run *searchRun) shrunk(ctx context.Context, first finding, servers int) *s
 		if ctx.Err() != nil {
 			return &shrunkFailure{finding: first, replay: whole, left: fmt.Sprintf("It was not shrunk: %v.", context.Cause(ctx))}
 		}
-		return &shrunkFailure{finding: first, left: "With its faults given, and not drawn from the seed, it does not fail, so no replay file is written."}
+		return &shrunkFailure{finding: first, left: "It does not fail if its faults are given instead of drawn from the seed, so no replay file is written."}
 	}
 	s.shrink()
 	best, ok := found[s.best]
@@ -188,8 +188,8 @@ func (run *searchRun) runOnce(ctx context.Context, job searchJob) (f finding, ok
 }
 
 // firstLike runs candidates, as many at once as there are servers, and returns the
-// index of the first that fails like the given run. The result does not depend on how
-// many run at once: a candidate counts only after all earlier ones have passed.
+// index of the first that fails like the given run. The result does not depend on the
+// number of servers: a candidate counts only after all earlier ones have passed.
 func (run *searchRun) firstLike(ctx context.Context, like finding, candidates []*replay, servers int) (first int, f finding, ok bool) {
 	next, done := 0, make([]bool, len(candidates))
 	first = len(candidates)
@@ -233,8 +233,8 @@ func (run *searchRun) shrinkPhase(ctx context.Context, next func() (searchJob, b
 	}
 }
 
-// shrinkTimeout returns how long a candidate may take in real time: many times as long
-// as the slowest seed that ended.
+// shrinkTimeout returns the limit of a candidate's real time: many times the time of
+// the slowest seed that ended.
 func (run *searchRun) shrinkTimeout() time.Duration {
 	return min(seedTimeout, max(minShrinkTimeout, 20*run.slowest))
 }
@@ -294,8 +294,8 @@ func (run *searchRun) writeReplayLocked(g *sweep.Group, r *replay) []string {
 	return []string{"Its replay file is " + g.Replay + ":", indented(g.ReplayText)}
 }
 
-// checkAgain finds how runs of a seed differ: in one process, or with Search.Fresh in a
-// process each.
+// checkAgain looks for differences between runs of a seed: in one process, or with
+// Search.Fresh in a process each.
 func (run *searchRun) checkAgain(ctx context.Context, job searchJob) (f finding, ok bool) {
 	if !run.search.Fresh {
 		return run.runOnce(ctx, job)

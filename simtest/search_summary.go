@@ -47,7 +47,7 @@ func (run *searchRun) standing() searchStanding {
 	return s
 }
 
-// perSecond returns how many seeds were done per second, with significant digits only.
+// perSecond returns the number of seeds done per second, with significant digits only.
 func (s searchStanding) perSecond() string {
 	rate := float64(s.done) / max(s.took.Seconds(), 1e-9)
 	if rate < 10 {
@@ -75,7 +75,8 @@ func (s searchStanding) String() string {
 	return text
 }
 
-// enoughSeeds is how many seeds without a new shape are significant.
+// enoughSeeds is the number of seeds from which on a lack of new shapes is
+// significant.
 const enoughSeeds = 20
 
 // summary returns the results of the search.
@@ -108,14 +109,14 @@ func (run *searchRun) summary(workers int) string {
 		text.WriteString("\n" + line)
 	}
 	if len(run.digests) > 0 {
-		fmt.Fprintf(&text, "\n%s of %s; seed %d has shown the last new one.", count(len(run.digests), "distinct trace", "distinct traces"), count(len(run.shapes), "shape", "shapes"), run.newest)
+		fmt.Fprintf(&text, "\n%s of %s; seed %d had the newest shape.", count(len(run.digests), "distinct trace", "distinct traces"), count(len(run.shapes), "shape", "shapes"), run.newest)
 		if since := run.done - run.newestAt; run.done >= enoughSeeds && since >= run.done/2 {
-			fmt.Fprintf(&text, "\nThe last %d seeds have shown nothing new: more of them are unlikely to find more. Other links, faults or programs may.", since)
+			fmt.Fprintf(&text, "\nThe last %d seeds have shown nothing new: more seeds are unlikely to find more. Other links, faults or programs may.", since)
 		}
 	}
 	if !run.pools {
 		if !run.search.Config.KeepPools && !run.search.Fresh {
-			text.WriteString("\nA seed crashed because of what another one left in a pool, so pools were emptied from then on, which takes time.")
+			text.WriteString("\nA seed crashed because of something that another seed left in a pool. Pools were emptied from then on, which takes time.")
 		}
 	}
 	if run.skipped > 0 {
@@ -128,9 +129,9 @@ func (run *searchRun) summary(workers int) string {
 	case run.failed > 0 && run.replaysFailed == 0:
 		fmt.Fprintf(&text, ", in %s:", count(len(run.groups), "way", "different ways"))
 	case run.failed > 0:
-		fmt.Fprintf(&text, ".\nWhat failed, in %s:", count(len(run.groups), "way", "different ways"))
+		fmt.Fprintf(&text, ".\nFailures, in %s:", count(len(run.groups), "way", "different ways"))
 	case len(run.groups) > 0:
-		fmt.Fprintf(&text, "\nWhat failed, in %s:", count(len(run.groups), "way", "different ways"))
+		fmt.Fprintf(&text, "\nFailures, in %s:", count(len(run.groups), "way", "different ways"))
 	}
 	for i, g := range run.groupsLocked() {
 		where := ""

@@ -201,7 +201,7 @@ func TestSearchPasses(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "pass", "-test.cpu=2")
 	require.NoError(t, run.err, run.output)
-	assert.Regexp(t, `simtest: 40 seeds in \S+ with 2 workers, \S+ a second, \S+ of simulated time\n\s+Seeds: 0-39\.\n\s+\d+ distinct traces of \d+ shapes; seed \d+ has shown the last new one\.`, run.output)
+	assert.Regexp(t, `simtest: 40 seeds in \S+ with 2 workers, \S+ a second, \S+ of simulated time\n\s+Seeds: 0-39\.\n\s+\d+ distinct traces of \d+ shapes; seed \d+ had the newest shape\.`, run.output)
 	require.Len(t, run.reports, 1)
 	text, err := os.ReadFile(filepath.Join(run.folder, "processors"))
 	require.NoError(t, err)

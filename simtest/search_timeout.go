@@ -2,15 +2,15 @@ package simtest
 
 import "time"
 
-// A workerTimeout decides how long to wait for a worker. It is measured in the worker's
+// A workerTimeout limits the time to wait for a worker. The limit is in the worker's
 // own time: real time, excluding time in which the machine or the waiting process was
 // suspended, and time in which the worker waited for a processor. So a seed that is
 // slow because the machine is busy has as much time as it would have on an idle
 // machine.
 //
-// A worker that shows no progress is given up earlier, so that a hanging one is found
-// soon even on a loaded machine: after as much real time, if a part of that was its own
-// time.
+// A worker that shows no progress is given up earlier, so that a hanging worker is
+// found soon even on a loaded machine: after the limit in real time, if a certain part
+// of that was own time.
 type workerTimeout struct {
 	limit     time.Duration
 	own       time.Duration
@@ -43,9 +43,9 @@ func (w *workerTimeout) isOver() bool {
 	return w.isSpent()
 }
 
-// look adds real time, and the time of waiting for a processor reported in it. The
-// system reports a wait when it is over, so it may be longer than the time since the
-// last look.
+// look adds a period of real time, and the waits for a processor that were reported in
+// it. The system reports a wait when it is over, so a wait can be longer than the time
+// since the last look.
 func (w *workerTimeout) look(real, waited time.Duration) {
 	waited += w.waited
 	own := max(0, real-waited)

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// processorWaits measures how long a process has waited for processors.
+// processorWaits measures the time that a process has waited for processors.
 type processorWaits struct {
 	pid  int
 	last map[string]time.Duration // by thread
 }
 
-// since returns how long the process has waited for a processor since the last call:
-// the longest wait of its threads, or 0 if it is unknown.
+// since returns the time that the process has waited for a processor since the last
+// call: the longest wait of its threads, or 0 if it is unknown.
 func (w *processorWaits) since() (longest time.Duration) {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", w.pid))
 	now := make(map[string]time.Duration, len(files))
@@ -25,7 +25,7 @@ func (w *processorWaits) since() (longest time.Duration) {
 		if err != nil {
 			continue // the thread has ended
 		}
-		fields := bytes.Fields(text) // time on processors, time waiting for one, and how often
+		fields := bytes.Fields(text) // time on processors, time waiting for one, and number of time slices
 		if len(fields) < 2 {
 			continue
 		}

@@ -43,7 +43,8 @@ type searchJob struct {
 	timeout time.Duration // real time limit; 0 is the default
 }
 
-// A searchResult is a worker's message: that it is ready, or how a seed has ended.
+// A searchResult is a worker's message: that it is ready, the progress of a seed, or
+// the outcome of a job.
 type searchResult struct {
 	Ready     bool          `json:"ready,omitempty"`
 	Seed      uint64        `json:"seed"`
@@ -55,7 +56,7 @@ type searchResult struct {
 	Shape     uint64        `json:"shape,omitempty"`
 	Simulated time.Duration `json:"simulated,omitempty"`
 	Schedule  []string      `json:"schedule,omitempty"` // the faults that were carried out
-	Quiet     time.Duration `json:"quiet,omitempty"`    // when faults are over
+	Quiet     time.Duration `json:"quiet,omitempty"`    // the time at which faults are over
 	Going     bool          `json:"going,omitempty"`    // the seed has not ended yet; one fault has begun, or none
 	Progress  uint64        `json:"progress,omitempty"` // a changed value means progress
 	Report    string        `json:"report,omitempty"`   // differences between runs
@@ -69,19 +70,19 @@ type searchWorker struct {
 	test   string
 	number int // of the search
 	memory int64
-	call   string // of the API that it is for; the parent's alone
-	fresh  int    // what SIMTEST_FRESH is to be there, if it is not set; likewise
+	call   string // the API call that the worker serves; set only in the parent
+	fresh  int    // the worker's SIMTEST_FRESH, unless the variable is set already; set only in the parent
 
 	from *os.File // the parent
 	to   *os.File
 	jobs chan searchJob // closed when there are no more
 	busy atomic.Bool    // a seed runs
 
-	simulations atomic.Uint64       // how many have begun
+	simulations atomic.Uint64       // number of simulations that have begun
 	simulation  atomic.Pointer[Sim] // the latest
 }
 
-// thisWorker returns the worker that the process is, or nil.
+// thisWorker returns the worker if this process is one, or nil.
 var thisWorker = sync.OnceValue(func() *searchWorker {
 	w := workerOf(os.Getenv(workerVariable), os.Getppid())
 	if w != nil {
@@ -90,8 +91,9 @@ var thisWorker = sync.OnceValue(func() *searchWorker {
 	return w
 })
 
-// workerOf parses the variable. A worker's children have it too, but another parent,
-// and so does a worker whose parent has ended.
+// workerOf parses the variable. It returns nil if the parent is not the one in the
+// variable: a worker's children inherit the variable but have another parent, and a
+// worker whose parent has ended has another one as well.
 func workerOf(text string, parent int) *searchWorker {
 	words := strings.SplitN(text, ":", 6)
 	if len(words) != 6 {
@@ -119,7 +121,7 @@ func (w *searchWorker) variable(from, to uintptr) string {
 	return fmt.Sprintf("%s=%d:%d:%d:%d:%d:%s", workerVariable, os.Getpid(), from, to, w.number, w.memory, w.test)
 }
 
-// serves reports whether a search is the worker's.
+// serves reports whether a search is the one that the worker serves.
 func (w *searchWorker) serves(t *testing.T, number int) bool {
 	return t.Name() == w.test && number == w.number
 }
@@ -185,7 +187,7 @@ func (w *searchWorker) read() {
 		}
 		var job searchJob
 		if err := json.Unmarshal(line, &job); err != nil {
-			fmt.Fprintf(os.Stderr, "simtest: a worker cannot read what it is to do: %v\n", err)
+			fmt.Fprintf(os.Stderr, "simtest: a worker cannot read its job: %v\n", err)
 			break
 		}
 		if job.Dump {
@@ -237,7 +239,7 @@ func dumpBubbles(dump string) string {
 }
 
 // isForeign reports whether a goroutine's trace has a call that is neither of this
-// package nor of the packages with which it runs tests.
+// package nor of the packages that run tests.
 func isForeign(calls string) bool {
 	function := ""
 	for line := range strings.Lines(calls) {
@@ -252,7 +254,8 @@ func isForeign(calls string) bool {
 	return false
 }
 
-// send sends a message to the parent. All output of a seed is written before.
+// send sends a message to the parent. All output of a seed is written before its result
+// is sent.
 func (w *searchWorker) send(r searchResult) {
 	line, err := json.Marshal(r)
 	if err == nil {
@@ -263,8 +266,8 @@ func (w *searchWorker) send(r searchResult) {
 	}
 }
 
-// runSeed runs f with a seed, in a test of its own that has t's name. If the job asks
-// for it, it reports faults as they begin.
+// runSeed runs f with a seed, in a test of its own that has t's name. If job.Tell is
+// set, it reports faults as they begin.
 func (s *Search) runSeed(t *testing.T, job searchJob, f func(t *testing.T, sim *Sim), tell func(searchResult)) searchResult {
 	r := searchResult{Seed: job.Seed}
 	config := s.seedConfig(job)
@@ -323,7 +326,7 @@ func (s *Search) seedConfig(job searchJob) Config {
 	return config
 }
 
-// checkRuns is how often a seed is run to find differences.
+// checkRuns is the number of times that a seed is run to find differences.
 const checkRuns = 5
 
 // checkSeed runs f with a seed several times, as CheckDeterminism does, and reports

@@ -11,7 +11,7 @@ import (
 // inheritedFile returns a file inherited from the parent, by number. Children of the
 // process do not inherit it. It is non-blocking, so the runtime's poller waits for it:
 // a blocking system call would occupy the worker's only processor until the runtime
-// takes it away, a tenth of the time in the poetry experiment.
+// takes the processor away, which cost a tenth of the time in the poetry experiment.
 func inheritedFile(number uintptr) *os.File {
 	syscall.CloseOnExec(int(number))
 	_ = syscall.SetNonblock(int(number), true)

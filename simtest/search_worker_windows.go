@@ -14,7 +14,7 @@ func inheritedFile(number uintptr) *os.File {
 }
 
 // inherit passes two files to a process, and returns their handles, which are the same
-// there.
+// in that process.
 func inherit(command *exec.Cmd, from, to *os.File) (fromNumber, toNumber uintptr, err error) {
 	for _, file := range []*os.File{from, to} {
 		handle := syscall.Handle(file.Fd())
@@ -37,5 +37,5 @@ func dumpAndEnd(*os.Process) {}
 // kill ends a process.
 func kill(process *os.Process) { _ = process.Kill() }
 
-// killedByOthers returns false: how a process ended is unknown.
+// killedByOthers returns false: the way in which a process ended is unknown.
 func killedByOthers(*os.ProcessState) bool { return false }

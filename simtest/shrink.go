@@ -25,8 +25,8 @@ type shrinker struct {
 	// way, or -1 if none does. ok is false if time ran out.
 	first func(candidates []*replay) (i int, ok bool)
 
-	// decide runs a replay, and returns its random decisions. It is nil if they are
-	// unknown.
+	// decide runs a replay, and returns its random decisions. It is nil if decisions
+	// are unknown.
 	decide    func(r *replay) (d *decisions, ok bool)
 	decided   *decisions // of the last replay passed to decide
 	decidedOf string     // the name of that replay
@@ -38,7 +38,7 @@ func newShrinker(r *replay, limit int, first func(candidates []*replay) (i int, 
 }
 
 // A shrinkPass tries one way to make the best replay smaller, and reports whether it
-// did.
+// has succeeded.
 type shrinkPass func(s *shrinker) bool
 
 // shrinkPasses run in turn until none of them has an effect.
@@ -91,7 +91,7 @@ func (s *shrinker) try(candidates []*replay) int {
 	}
 	s.runs += run
 	for _, r := range unknown[:run] {
-		s.passed[r.fileName()] = true // except the last one, which is the best
+		s.passed[r.fileName()] = true // the last one, which is the best, has not passed, but need not run again
 	}
 	if i < 0 {
 		s.ended = tooMany
@@ -149,7 +149,8 @@ func (s *shrinker) simplifyFaults() (smaller bool) {
 	return smaller
 }
 
-// roundTimes moves faults that begin together, or some time apart, to rounder times.
+// roundTimes moves the faults that begin at one time to a rounder time, or all faults
+// by as much.
 func (s *shrinker) roundTimes() (smaller bool) {
 	for {
 		faults := s.best.schedule

@@ -6,8 +6,8 @@ import "slices"
 // instants, and the impairments of single packets. All other orders become natural, and
 // all other packets are not impaired.
 
-// maxChance is how many ties or draws a replay may name. A failure that needs more
-// keeps the seed's decisions, since a replay should be readable.
+// maxChance is the maximum number of ties or draws that a replay names. A failure that
+// needs more keeps the seed's decisions, since a replay should be readable.
 const maxChance = 16
 
 // keepFewTies makes the order natural at as many instants as possible.
@@ -71,8 +71,8 @@ func (s *shrinker) decisions() (d *decisions, ok bool) {
 }
 
 // keepFew removes random decisions, many at first: all, halves, and so on down to a
-// 32nd. The next call continues from what is left. If more are left than a replay may
-// name, the replay does not change.
+// 32nd. The next call continues from what is left. If more than maxChance are left, the
+// replay does not change.
 func keepFew[T any](s *shrinker, all []T, with func(kept []T) *replay) (smaller bool) {
 	before, kept := s.best, all
 	for size := len(all); size > max(0, (len(all)-1)/32); size /= 2 {

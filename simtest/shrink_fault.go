@@ -35,7 +35,7 @@ func (f *scheduledFault) simpler() (simpler []scheduledFault) {
 	}
 	for _, grain := range grains {
 		if shorter := f.lasts.Truncate(grain); shorter < f.lasts {
-			add(func(g *scheduledFault) { g.lasts = shorter }) // if it is not 0
+			add(func(g *scheduledFault) { g.lasts = shorter }) // unless it is 0, which is invalid
 		}
 	}
 	for _, amount := range below(roundDurations, max(f.amount, -f.amount)) {
@@ -101,7 +101,7 @@ func rounder(at time.Duration) (times []time.Duration) {
 	return times
 }
 
-// roundness returns how round the times of all faults are.
+// roundness returns a number that is larger, the rounder the times of all faults are.
 func roundness(s chaosSchedule) (round int) {
 	for i := range s {
 		round += len(grains) - len(rounder(s[i].at))/2

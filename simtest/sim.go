@@ -25,7 +25,7 @@ type Sim struct {
 	window     int                               // of ideal streams, in bytes
 	tcp        *netem.TCP                        // the default of hosts
 	limit      time.Duration                     // the time limit; 0 is none
-	limitIs    string                            // what the limit is, in words
+	limitIs    string                            // the reason for stopping at the limit, in words
 	fail       func(report string)               // fails the test
 	started    func(host string, f func())       // runs f in a goroutine of a host; "" is the test
 	running    func() string                     // describes the running goroutines
@@ -37,12 +37,12 @@ type Sim struct {
 	layers     Layers                            // of the overlay
 	overlaySim uint64                            // its number for the net package; 0 for none
 	origin     time.Time                         // simulated time 0
-	originNano int64                             // the same, since 1970
+	originNano int64                             // origin in nanoseconds since 1970
 	wake       chan struct{}                     // receives a token when the sleeping loop has something to do
 	stopped    chan struct{}                     // closed when the loop has ended
 	expired    chan struct{}                     // closed when the simulation was stopped before its end
 	random     *rand.Rand
-	took       atomic.Int64  // of the whole simulation; -1 until it has ended
+	took       atomic.Int64  // duration of the whole simulation; -1 until it has ended
 	turns      atomic.Uint64 // of the loop; for the watchdog
 
 	mu            sync.Mutex // guards the fields below, and all state of hosts, listeners and connections
@@ -51,54 +51,54 @@ type Sim struct {
 	ordered       []*Host          // by number
 	byAddr        map[netip.Addr]*Host
 	routes        map[[2]string]*route       // from, to
-	expected      map[namedHost]struct{}     // named by links and faults before they existed
+	expected      map[namedHost]struct{}     // hosts named by links and faults before they existed
 	bottlenecks   map[*netem.Bottleneck]bool // that have joined the simulation
 	names         map[string]Name
 	chaos         *chaosState     // nil for none
 	posted        []action        // since the loop's last look, in the scheduler's order
 	deferred      bool            // the loop was not woken for posted actions, see postSentLocked
-	deferredAt    time.Duration   // when those were posted
+	deferredAt    time.Duration   // time at which those were posted
 	alarm         *time.Timer     // wakes the sleeping loop
-	alarmAt       time.Duration   // when
+	alarmAt       time.Duration   // time for which alarm is set
 	spare         []action        // memory for posted
 	order         []ranked        // of posted, while they are sorted
 	controls      []control       // pending operations on the network itself
 	released      []chan struct{} // closed when this instant's events have happened, for callers of control
 	settling      []chan struct{} // calls of Settle
 	segments      segments        // of TCP, in flight
-	outgoing      netem.Segment   // the one being sent
+	outgoing      netem.Segment   // the segment being sent
 	crossings     crossings       // segments that are about to enter another hop
 	faults        uint64          // counts operations on the network itself, from 1 on
 	windowUpdates []*conn         // connections that owe their peers a window update
 	queue         queue           // visible events
 	inner         queue           // TCP's events that are not visible to users
 	urgent        urgent          // inner events that must happen in time
-	woken         bool            // the present event has woken someone, or may have
+	woken         bool            // the present event has woken a goroutine, or may have
 	rolls         fixedRolls      // override the lines' own; nil for none
 	noImpairments bool            // packets have no other random impairments
 	ties          ties            // decides the order of events of one instant
 	releases      int32           // counts releases of held packets
 	instant       time.Duration   // simulated time of the loop's last look; only for the loop
-	lastAt        time.Duration   // when the last event happened
-	atOnce        int             // how many events have happened at that instant
+	lastAt        time.Duration   // time of the last event
+	atOnce        int             // number of events at that instant
 	notices       []func()        // to be called when mu is unlocked
 	trace         Trace
 	prefetcher
 	spareRings
 	spareCalls
 	spareResults results // of dials
-	report       string  // why the simulation was stopped early
+	report       string  // the reason why the simulation was stopped early
 	asleep       bool    // the loop sleeps until wake has a token or something is due
 	ending       bool    // the contexts of programs have ended, or are about to
 	closing      bool    // the loop is to end the simulation
 	closed       bool    // the network does not accept calls
 
-	programs int           // programs of hosts that have not returned
-	returned chan struct{} // closed when all have; nil until they are waited for
+	programs int           // number of programs that have not returned
+	returned chan struct{} // closed when all programs have returned; nil until they are waited for
 
-	ends         []ending // what still has to end when the network closes; nil before that
+	ends         []ending // endings that remain when the network closes; nil before that
 	stallWatched bool     // a watchStall is running
-	stallCost    int      // their cost so far, in bytes of dumps
+	stallCost    int      // cost of all watchStalls so far, in bytes of dumps
 	stallDump    []byte   // buffer for a dump
 }
 
@@ -155,8 +155,8 @@ func newSim(config Config, settle func()) *Sim {
 // hosts dial it by name: "poet:10000". Every host has its own IPv4 and IPv6 addresses,
 // numbered in the order of creation, and the loopback addresses 127.0.0.1 and ::1. Host
 // panics if the name is empty or could be mistaken for an address, a port, or
-// "localhost". Lookups and dials ignore case, so "POET:10000" is the same, and Host
-// also panics if the name differs only in case from that of another host.
+// "localhost". Lookups and dials ignore case, so "POET:10000" is the same address, and
+// Host also panics if the name differs only in case from that of another host.
 func (s *Sim) Host(name string) *Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,8 +180,8 @@ func (s *Sim) Host(name string) *Host {
 // simulation has ended, it is the time of the end.
 func (s *Sim) Now() time.Time { return s.origin.Add(s.Elapsed()) }
 
-// Elapsed returns how much simulated time has passed since the start; after the
-// simulation has ended, its total duration.
+// Elapsed returns the simulated time since the start; after the simulation has ended,
+// it is the total duration.
 func (s *Sim) Elapsed() time.Duration {
 	if took := s.took.Load(); took >= 0 {
 		return time.Duration(took)
@@ -190,8 +190,8 @@ func (s *Sim) Elapsed() time.Duration {
 }
 
 // Rand returns a source of random numbers that the seed decides. It may be used from
-// any goroutine, but what two of them draw at one instant depends on the scheduler, so
-// programs on hosts should use [Host.Rand].
+// any goroutine, but the numbers that two goroutines draw at one instant depend on the
+// scheduler, so programs on hosts should use [Host.Rand].
 func (s *Sim) Rand() *rand.Rand { return s.random }
 
 // A lockedSource may be used from several goroutines.
@@ -218,7 +218,7 @@ func (s *Sim) At(d time.Duration, f func()) {
 	s.control(fmt.Sprint("at ", d, " ", callSite()), func() { s.callLaterLocked(d, f) })
 }
 
-// callSite returns the file and line from which the caller's caller is called.
+// callSite returns the file and line at which its caller was called.
 func callSite() string {
 	_, file, line, _ := runtime.Caller(2)
 	return fmt.Sprint(file, ":", line)
@@ -237,7 +237,7 @@ func (s *Sim) scriptLocked(f func()) {
 
 // Every calls f repeatedly, every d of simulated time, until the contexts of programs
 // end: first when d has passed since the start, or at the next multiple of d. Calls are
-// made as by [Sim.At]; one that takes longer than d does not delay the next. Every
+// made as by [Sim.At]; a call that takes longer than d does not delay the next. Every
 // panics if d is not positive.
 func (s *Sim) Every(d time.Duration, f func()) {
 	if d <= 0 {

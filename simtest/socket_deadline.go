@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A deadline is when waiting calls give up. It is guarded by the simulation's mu.
-// Most connections have none, so it takes little memory until it is set. Package
-// slownet has a deadline of its own because its clock is a parameter.
+// A deadline is the time at which waiting calls give up. It is guarded by the
+// simulation's mu. Most connections have none, so it takes little memory until it is
+// set. Package slownet has a deadline of its own because its clock is a parameter.
 type deadline struct{ alarm *alarm }
 
 // An alarm is the timer of a deadline.

@@ -52,8 +52,8 @@ func (c *conn) setBuffer(set func(*netem.End)) error {
 	return nil
 }
 
-// SetReadBuffer sets how many bytes of datagrams may wait for the reader before
-// more are dropped.
+// SetReadBuffer sets the number of bytes of datagrams that can wait for the reader
+// before more are dropped.
 func (c *packetConn) SetReadBuffer(bytes int) error {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()

@@ -110,9 +110,10 @@ func (c *conn) idleLoop() {
 	}
 }
 
-// SetKeepAlive says whether an idle peer is probed; if it does not answer, the
-// connection ends with ETIMEDOUT. As with a *net.TCPConn, the default is to probe after
-// 15 seconds. It has no effect on an ideal stream; see [netem.Unlimited].
+// SetKeepAlive enables or disables probes of an idle peer. If the peer does not answer,
+// the connection ends with ETIMEDOUT. As with a *net.TCPConn, the default is to probe
+// after 15 seconds. SetKeepAlive has no effect on an ideal stream; see
+// [netem.Unlimited].
 func (c *conn) SetKeepAlive(keepAlive bool) error {
 	return c.setKeepAlive(func(k *netem.KeepAlive) {
 		if !keepAlive {

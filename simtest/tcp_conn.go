@@ -11,9 +11,9 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// burst is how many bytes a connection may write before the loop processes them. It
-// keeps data that passes from a writer to a reader at one instant in the processor's
-// cache.
+// burst is the number of bytes that a connection may write before the loop processes
+// them. It keeps data that passes from a writer to a reader at one instant in the
+// processor's cache.
 const burst = 256 << 10
 
 // A side distinguishes the two ends of a connection.
@@ -40,7 +40,7 @@ type conn struct {
 	usage    usage       // by the user
 	errnoFor caller      // who gets errno
 	resets   bool        // Close is a reset, see SetLinger
-	lazy     bool        // over TCP, the connection is; see tcp_lazy.go
+	lazy     bool        // over TCP, whether the connection is lazy; see tcp_lazy.go
 
 	// This is independent of state and usage.
 	abandoned bool // nothing more is sent, although the user may not know yet
@@ -53,7 +53,7 @@ type conn struct {
 
 	// Writing.
 	fresh         int // bytes written that the loop has not processed
-	room          int // over TCP, how many bytes could be written at the loop's last look, at least
+	room          int // over TCP, least number of bytes that could be written at the loop's last look
 	writeDeadline deadline
 	posted        [kinds]uint64   // counts actions by kind
 	writes        waits[transfer] // calls of Write; the first is in progress
@@ -69,13 +69,13 @@ type conn struct {
 	dropped      int    // bytes that arrived after the unread ones, at an end that was reset
 	stream       stream // of the peer
 
-	hostCrashes  uint32 // how often its host had crashed when the connection was opened
+	hostCrashes  uint32 // number of crashes of its host before the connection was opened
 	roomIsExact  bool   // room is not only a lower bound
-	line                // of what this end sends
+	line                // of the events that this end sends
 	*idealSender        // nil over TCP
 
 	local, remote address
-	network       string // with which it was dialled, or of its listener
+	network       string // as passed to the dial, or that of the listener
 }
 
 // A transfer is a call of Read or Write.
@@ -159,7 +159,7 @@ func (c *conn) id() trace.Conn {
 	return trace.Conn{Host: c.dialHost().name, Network: "tcp", Number: c.number}
 }
 
-// openLocked adds the connection to its host's.
+// openLocked adds the connection to those of its host.
 func (c *conn) openLocked() {
 	if c.sim.closed {
 		c.closes()
@@ -243,7 +243,7 @@ func (c *conn) resetPeerLocked() {
 }
 
 // refuseLocked resets the peer, whose segment has reached an end that no longer accepts
-// any. If the reset is lost, the peer retransmits the segment.
+// segments. If the reset is lost, the peer retransmits the segment.
 func (c *conn) refuseLocked() {
 	c.awaited = true
 	c.resetPeerLocked()

@@ -7,9 +7,10 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A crossing is a segment that crosses several hops. It enters each by an event of its
-// own, since others may be sent over a hop in the meantime. The events are inner ones,
-// which keep their order; the loop wakes for them if they have visible effects.
+// A crossing is a segment that crosses several hops. It enters each hop in an event of
+// its own, since other segments may be sent over the hop in the meantime. The events
+// are inner ones, which keep their order; the loop wakes for them if they have visible
+// effects.
 type crossing struct {
 	segment netem.Segment
 	id      netem.PacketID
@@ -47,7 +48,7 @@ func (s *crossings) take(i int32) crossing {
 	return s.all[i].crossing
 }
 
-// crosses reports whether the path to the peer has an access.
+// crosses reports whether the path to the peer crosses an access.
 func (c *conn) crosses() bool { return hasAccess(c.host, c.far) }
 
 // way returns the way to the peer.
@@ -103,8 +104,8 @@ func (c *conn) crossLoop(segment *netem.Segment) {
 	c.goOnLoop(&w, &x, c.sim.instant)
 }
 
-// goOnLoop moves on a segment that reaches the end of a hop at the given time. A hop
-// that only adds latency needs no event, unless the segment has to wait for others
+// goOnLoop continues with a segment that reaches the end of a hop at the given time. A
+// hop that only adds latency needs no event, unless the segment has to wait for others
 // there.
 func (c *conn) goOnLoop(w *way, x *crossing, at time.Duration) {
 	for ; x.hop < hops; x.hop++ {
@@ -185,8 +186,8 @@ func (c *conn) queueLoop(w *way, x crossing) {
 	c.sim.stepLoop(w.hop(int(x.hop)))
 }
 
-// leaveHopLoop moves on a segment that has left a hop, and turns the crossing into that
-// of its duplicate, if there is one.
+// leaveHopLoop continues with a segment that has left a hop, and turns the crossing
+// into that of the segment's duplicate, if there is one.
 func (c *conn) leaveHopLoop(w *way, x *crossing, packet *netem.Packet) {
 	next := *x
 	x.id = x.id.Copy()

@@ -21,7 +21,7 @@ type stages struct {
 type stage struct {
 	out    fifo[transit]
 	passed int64         // bytes that have passed
-	wakes  time.Duration // when the next piece may pass, if an event is scheduled; otherwise 0
+	wakes  time.Duration // time at which the next piece may pass, if an event is scheduled; otherwise 0
 }
 
 // A transit crosses the hops one by one. It consists of bytes, or of something after them
@@ -85,7 +85,7 @@ func (c *conn) firstHop() int {
 	return pairHop
 }
 
-// leaveFirstLocked moves on a transit that has passed the first hop.
+// leaveFirstLocked continues with a transit that has passed the first hop.
 func (c *conn) leaveFirstLocked(at time.Duration, p transit) {
 	w, first := c.way(), c.firstHop()
 	c.passLocked(first+1, w.arrives(first, at), p)
@@ -110,8 +110,8 @@ func (c *conn) setReturnsLocked() {
 	}
 }
 
-// passLocked moves on a transit that has passed the hop before the given one. An event
-// makes it enter the given hop, so that the order is kept.
+// passLocked continues with a transit that has passed the hop before the given one. An
+// event makes it enter the given hop, so that the order is kept.
 func (c *conn) passLocked(hop int, at time.Duration, p transit) {
 	w := c.way()
 	for hop < hops && w.hop(hop) == nil {
@@ -138,7 +138,7 @@ func (c *conn) enterStageLocked(hop int, p transit) {
 		}
 		c.passLocked(hop+1, w.arrives(hop, arrive), p)
 	default:
-		paced := hop == pairHop && c.route.link.Pace.Wait > 0 // otherwise it would wait after each packet
+		paced := hop == pairHop && c.route.link.Pace.Wait > 0 // without joining, the pace would wait after each packet
 		c.stageLocked(hop).push(p, paced)
 		c.passDueLocked(hop)
 	}
@@ -167,7 +167,7 @@ func (c *conn) stageLocked(hop int) *stage {
 	return &c.stages.all[hop]
 }
 
-// passDueLocked sends what can pass the hop by now.
+// passDueLocked sends the transits that can pass the hop by now.
 func (c *conn) passDueLocked(hop int) {
 	stage, w, now := c.stageLocked(hop), c.way(), c.sim.instant
 	c.setReturnsLocked()

@@ -25,7 +25,7 @@ type lazyAcks struct {
 	first, last int32         // segments, or none
 }
 
-// next returns when the first one arrives, or Never.
+// next returns the time at which the first one arrives, or Never.
 func (a *lazyAcks) next() time.Duration {
 	if a.first == none {
 		return netem.Never
@@ -80,7 +80,7 @@ func (c *conn) catchUpToLoop(until time.Duration) {
 	c.updateUrgencyLoop()
 }
 
-// runLazyLoop processes one thing that is due at this instant at one end.
+// runLazyLoop processes one piece of work that is due at this instant at one end.
 func (c *conn) runLazyLoop() {
 	s, m := c.sim, c.tcp
 	switch acks := &m.pair.lazy.acks[c.side]; {
@@ -108,7 +108,7 @@ func (c *conn) bothEnds() [2]*conn {
 	return [2]*conn{c.peer, c}
 }
 
-// nextLazy returns when the next thing is due.
+// nextLazy returns the time at which the next piece of work is due.
 func (p *pair) nextLazy() time.Duration {
 	q := &p.lazy
 	return min(p.snapshots[0].next, p.snapshots[1].next, q.acks[0].next(), q.acks[1].next())

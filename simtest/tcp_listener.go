@@ -10,8 +10,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/trace"
 )
 
-// backlog is how many connections may wait to be accepted: Linux's default
-// (net.core.somaxconn since 5.4).
+// backlog is the number of connections that can wait to be accepted: Linux's
+// default (net.core.somaxconn since 5.4).
 const backlog = 4096
 
 // A listener is a net.Listener on a simulated host.

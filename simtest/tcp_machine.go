@@ -19,9 +19,9 @@ type machine struct {
 	took       time.Duration // how long the last received segment was in flight
 	pace       pacing
 	opening    bool   // the handshake has not ended
-	delivering bool   // bytes are being delivered, and the machine learns of reads afterwards
+	delivering bool   // bytes are being delivered, and reads are passed to the machine afterwards
 	elsewhere  bool   // the host refused, but listens at the other family's address
-	bursts     uint32 // counts how often calls of Write have gone on
+	bursts     uint32 // number of times that calls of Write have continued
 	end        netem.End
 	attempt    *attempt   // that waits for the handshake; nil for none
 	listener   *listener  // that waits for the handshake; nil for none
@@ -29,15 +29,15 @@ type machine struct {
 	log        *packetLog // nil unless packets are recorded
 }
 
-// A pair is what both ends of a connection share. When something happens at one end,
-// only the fields before machines are read of the other.
+// A pair is the state that both ends of a connection share. An event at one end reads
+// only the fields before machines of the other end.
 type pair struct {
 	lazy      lazyState
 	urgent    bool // its inner events may have visible effects
 	troubled  bool // something was lost or held, and not everything is acknowledged since
 	links     int  // the links when everything was last acknowledged
 	snapshots [2]endSnapshot
-	train     [2]train // of what each end sent
+	train     [2]train // of the segments that each end sent
 	faults    uint64   // sim.faults when the network was last found healthy; 0 is never
 	machines  [2]machine
 }
@@ -45,7 +45,7 @@ type pair struct {
 // An endSnapshot is the part of a machine's state that the other end needs, as of the
 // machine's last event; see updateUrgencyLoop.
 type endSnapshot struct {
-	next           time.Duration // when the next timer other than for a probe is due
+	next           time.Duration // time at which the next timer other than that of probes is due
 	state          netem.State
 	isAcknowledged bool // everything written is acknowledged
 	isSettled      bool // everything written has been sent
@@ -58,7 +58,7 @@ type endSnapshot struct {
 // A pacing holds written bytes until the link's pace lets them pass.
 type pacing struct {
 	held   int           // bytes
-	free   time.Duration // when the next piece may pass
+	free   time.Duration // time at which the next piece may pass
 	ends   bool          // the end of the stream follows them
 	waking bool          // an event for that is scheduled
 }
@@ -89,7 +89,7 @@ func (c *conn) dialLoop(a *attempt) {
 const loopbackMTU = 65536
 
 // mtu returns the size of the largest packet that both directions carry. Over zero
-// links it is loopback's.
+// links it is that of loopback.
 func (c *conn) mtu() int {
 	there, back := c.ways()
 	if there.isNothing() && back.isNothing() {
@@ -159,7 +159,8 @@ func (c *conn) feedLoop() {
 	c.outputLoop()
 }
 
-// readLoop tells the machine of bytes that were read, and sends what results.
+// readLoop passes the number of bytes read to the machine, and sends the segments that
+// result.
 func (c *conn) readLoop() {
 	c.catchUpLoop()
 	if c.tookLoop() {
@@ -167,8 +168,8 @@ func (c *conn) readLoop() {
 	}
 }
 
-// tookLoop tells the machine of bytes that were read, and reports whether there are
-// any.
+// tookLoop passes the number of bytes read to the machine, and reports whether there
+// are any.
 func (c *conn) tookLoop() bool {
 	n := c.taken
 	c.taken = 0

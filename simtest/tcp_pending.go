@@ -11,11 +11,11 @@ import (
 // from later packets, or by the timer. So the arrival time of a piece may be unknown
 // for a while: the piece is pending, and so is everything sent after it.
 
-// A pending holds what has left over one of the stream's flows and has no arrival time
-// yet.
+// A pending holds the transits that have left over one of the stream's flows and have
+// no arrival time yet.
 type pending struct {
 	out   fifo[departure]
-	wakes time.Duration // when the flow's Step is scheduled; otherwise 0
+	wakes time.Duration // time for which the flow's Step is scheduled; otherwise 0
 }
 
 // A departure is a transit that has left over a hop. If failed is set, it was lost too
@@ -25,8 +25,8 @@ type departure struct {
 	failed bool
 }
 
-// leftAsLocked schedules an event for the peer that has left as a piece, or if the
-// piece has failed, the failure of this end.
+// leftAsLocked schedules an event for the peer, which has left as the given piece. If
+// the piece has failed, it schedules the failure of this end.
 func (c *conn) leftAsLocked(piece *netem.Piece, e event) {
 	if !piece.Pending && !piece.Failed {
 		c.arriveAtLocked(piece.Arrive, e)
@@ -41,7 +41,7 @@ func (c *conn) transitTo(e event) transit {
 	return transit{event: e, hold: c.route.holdsNow(), waiting: e.what == arriving && c.waitsBehindUp()}
 }
 
-// passAsLocked moves on a transit that crosses a hop as a piece.
+// passAsLocked continues with a transit that crosses a hop as the given piece.
 func (c *conn) passAsLocked(hop int, piece *netem.Piece, p transit) {
 	d := departure{p, piece.Failed}
 	if !piece.Pending {
@@ -55,7 +55,8 @@ func (c *conn) passAsLocked(hop int, piece *netem.Piece, p transit) {
 	c.stepPendingLocked(hop)
 }
 
-// passedLocked moves on a departure that is at the end of a hop at the given time.
+// passedLocked continues with a departure that is at the end of a hop at the given
+// time.
 func (c *conn) passedLocked(hop int, at time.Duration, d *departure) {
 	if d.failed {
 		c.sim.callAtLocked(at, c.host, func() { c.giveUpLocked(syscall.ETIMEDOUT) })
@@ -65,8 +66,8 @@ func (c *conn) passedLocked(hop int, at time.Duration, d *departure) {
 	c.passLocked(hop+1, w.arrives(hop, at), d.transit)
 }
 
-// stepPendingLocked moves on pending departures as soon as their arrival times are
-// known.
+// stepPendingLocked continues with pending departures as soon as their arrival times
+// are known.
 func (c *conn) stepPendingLocked(hop int) {
 	pending, w := &c.pendings[hop], c.way()
 	flow := c.flowOver(&w, hop)

@@ -26,7 +26,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
-// goOnReadingLocked lets waiting calls read what has arrived.
+// goOnReadingLocked lets waiting calls read the bytes that have arrived.
 func (c *conn) goOnReadingLocked() {
 	c.reads.serveLocked(&c.readDeadline, func(read *transfer) (err error, over bool) {
 		read.n, err = c.readLocked(read.p)
@@ -46,7 +46,7 @@ func (c *conn) TryRead(p []byte) (int, error) {
 	return n, c.opError("read", err)
 }
 
-// readLocked reads without waiting. The errors, and their order, are a socket's.
+// readLocked reads without waiting. The errors, and their order, are those of a socket.
 func (c *conn) readLocked(p []byte) (n int, err error) {
 	switch {
 	case c.isClosed():
@@ -107,9 +107,9 @@ func (c *conn) windowProbedLocked() {
 	c.scheduleWindowUpdateLocked()
 }
 
-// leaveProbeUnansweredLocked makes a peer that waits for a window update learn that
-// there will be none: it continues to probe until it is answered, as TCP does by its
-// persist timer. Only the loop calls it.
+// leaveProbeUnansweredLocked leaves a peer that waits for a window update without an
+// answer: the peer continues to probe until it is answered, as TCP does by its persist
+// timer. Only the loop calls it.
 func (c *conn) leaveProbeUnansweredLocked() {
 	if c.windowProbed {
 		c.windowProbed = false
@@ -118,8 +118,8 @@ func (c *conn) leaveProbeUnansweredLocked() {
 }
 
 // scheduleWindowUpdateLocked schedules a window update for the peer. It takes the
-// link's latency, but needs no capacity. If the path does not work, it is sent once it
-// does. Only the loop calls it.
+// link's latency, but needs no capacity. If the path does not work, the update is sent
+// once it works again. Only the loop calls it.
 func (c *conn) scheduleWindowUpdateLocked() {
 	if c.taken == 0 || c.windowUpdateDue {
 		return
@@ -239,9 +239,9 @@ func (c *conn) hasCrashedLocked() bool {
 	return crashed
 }
 
-// unansweredLocked handles the arrival of something at a host that does not answer: it
-// is retransmitted until the host is up again, which then does not know the connection
-// and resets it.
+// unansweredLocked handles the arrival of a segment at a host that does not answer. The
+// segment is retransmitted until the host is up again; the host then does not know the
+// connection, and resets it.
 func (c *conn) unansweredLocked() {
 	if c.isForgotten() || c.hasCrashedLocked() || c.probing {
 		return
@@ -261,8 +261,8 @@ func (c *conn) unansweredLocked() {
 
 // NotifyReadable sets a function that is called whenever something becomes readable:
 // bytes, the end of the stream, or an error. If something is readable already, f is
-// called at once. It may be called from any goroutine and must not block. Nil removes
-// it.
+// called at once. It may be called from any goroutine and must not block. A nil f
+// removes the function.
 func (c *conn) NotifyReadable(f func()) {
 	c.sim.mu.Lock()
 	defer c.sim.unlock()
@@ -295,8 +295,8 @@ func (c *conn) CloseRead() error {
 	return nil
 }
 
-// shutdownErrorLocked returns why no direction of the connection can be closed by
-// itself, if none can.
+// shutdownErrorLocked returns an error if no direction of the connection can be closed
+// by itself.
 func (c *conn) shutdownErrorLocked() error {
 	switch {
 	case c.host.closesLocked(c, c.isClosed()):

@@ -14,7 +14,7 @@ import (
 // refer to them by index.
 type segments struct {
 	all  []flying
-	sack [][3]netem.Block // their selective acknowledgements; shorter if there are none
+	sack [][3]netem.Block // selective acknowledgements by segment; shorter than all if the last ones have none
 	free int32            // the first free one, or none
 }
 
@@ -22,7 +22,7 @@ type segments struct {
 // acknowledgements. It links to the next one in its train, in lazyAcks, or in the list
 // of free ones.
 type flying struct {
-	at           time.Duration // when it arrives, in lazyAcks
+	at           time.Duration // arrival time, in lazyAcks
 	seq, ack     int64
 	window       int
 	tsVal, tsEcr time.Duration
@@ -151,9 +151,9 @@ func (c *conn) queuedLoop(segment netem.Segment) *queued {
 	}
 }
 
-// sizeLoop returns the size of a segment's packet at a hop. A packet that exceeds the
-// MTU of a link that has changed counts as the smaller packets into which it would be
-// cut; later segments are cut.
+// sizeLoop returns the size of a segment's packet at a hop. A segment that exceeds the
+// MTU of a link that has changed counts as a packet of the largest size that the link
+// carries; later segments are smaller.
 func (c *conn) sizeLoop(segment *netem.Segment, h *hop) int {
 	size, largest := segment.Size(), h.link.PacketSize()
 	if size <= largest {
@@ -182,8 +182,8 @@ func (c *conn) flyLoop(at time.Duration, segment *netem.Segment) {
 	c.arriveLaterLoop(at, segment, c.route.holdsNow())
 }
 
-// arriveLaterLoop schedules the arrival of a segment that was sent when holdsNow was
-// hold.
+// arriveLaterLoop schedules the arrival of a segment that was sent when holdsNow
+// returned hold.
 func (c *conn) arriveLaterLoop(at time.Duration, segment *netem.Segment, hold int32) {
 	s, t := c.sim, &c.tcp.pair.train[c.side]
 	i := s.segments.put(segment)
@@ -205,7 +205,8 @@ func (c *conn) follows(at time.Duration, hold int32) bool {
 	return t.last != none && t.at == at && t.hold == hold
 }
 
-// isPureACK reports whether a segment is not visible to users.
+// isPureACK reports whether a segment is a pure acknowledgement, which is not visible
+// to users.
 func isPureACK(segment *netem.Segment) bool { return segment.Len == 0 && segment.Flags == netem.ACK }
 
 // isPureACK reports whether it is a pure acknowledgement. No train begins with one.
@@ -300,7 +301,7 @@ func (c *conn) endedWhy() string {
 }
 
 // hashOf returns the hash of a segment's bytes that are still in the stream, because
-// they were not read here.
+// they have not been read.
 func (c *conn) hashOf(segment *netem.Segment) uint32 {
 	start := c.tcp.end.Received() - int64(c.unread+c.dropped)
 	from := max(segment.Seq, start)

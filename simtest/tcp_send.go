@@ -24,22 +24,22 @@ type idealSender struct {
 	probing bool // a probe is waiting or in flight, because nothing sent before was answered
 	awaited bool // the peer probes until the reset arrives
 
-	windowUpdateDue bool // the peer gets one at the end of this instant
+	windowUpdateDue bool // the peer gets a window update at the end of this instant
 	outstanding     int  // bytes sent that the peer has not reported as read
 	out             fifo[segment]
 	flow            netem.Flow
-	leavingAt       time.Duration     // when the next piece leaves, if that is scheduled; otherwise 0
-	finishKnown     time.Duration     // when this end learns that the end of the stream has arrived; 0 if it has not
+	leavingAt       time.Duration     // time at which the next piece leaves, if that is scheduled; otherwise 0
+	finishKnown     time.Duration     // time at which this end learns that the end of the stream has arrived; 0 if it has not
 	stages          *stages           // nil if the path has no access
 	pendings        *[hops]pending    // by flow; nil until something is lost
 	departed        *departures.Queue // nil if it is not needed
 }
 
-// A segment is what a connection sends at a time: bytes, or something after them that
+// A segment is the unit in which a connection sends: bytes, or an event after them that
 // needs no capacity.
 type segment struct {
 	n     int
-	do    func() // called at its arrival, if it is not bytes
+	do    func() // the event, called at its arrival; nil for bytes
 	reset bool   // it is a reset, which is sent only once
 }
 
@@ -63,8 +63,8 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return write.n, c.opError("write", err)
 }
 
-// writeAtOnceLocked writes what there is room for. If more room may have become
-// available than is known here, it writes nothing: the call waits for the loop.
+// writeAtOnceLocked writes as many bytes as there is room for. If more room may have
+// become available than is known here, it writes nothing: the call waits for the loop.
 func (c *conn) writeAtOnceLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
@@ -86,7 +86,7 @@ func (c *conn) isBehindLocked() bool {
 	return ok && at <= now
 }
 
-// goOnWritingLocked lets waiting calls write what there is room for.
+// goOnWritingLocked lets waiting calls write as many bytes as there is room for.
 func (c *conn) goOnWritingLocked() {
 	c.sim.woken = true
 	if c.tcp != nil {
@@ -107,8 +107,8 @@ func (c *conn) blocksLocked() {
 	}
 }
 
-// writeLocked writes what there is room for. It returns false if the call has to
-// wait for more.
+// writeLocked writes as many bytes as there is room for. It returns false if the call
+// has to wait for more.
 func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
@@ -116,7 +116,7 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	return c.writeSomeLocked(w)
 }
 
-// writeSomeLocked writes what there is room for to a writable connection.
+// writeSomeLocked writes as many bytes as there is room for to a writable connection.
 func (c *conn) writeSomeLocked(w *transfer) (over bool) {
 	room := min(c.roomLocked(len(w.p)-w.n), len(w.p)-w.n, burst-c.fresh)
 	if c.tcp == nil {
@@ -160,7 +160,7 @@ func (c *conn) roomLocked(wanted int) int {
 }
 
 // writeErrorLocked returns the error of a write, if any, with the precedence of a
-// socket's.
+// socket's errors.
 func (c *conn) writeErrorLocked() error {
 	switch {
 	case c.isClosed():
@@ -228,7 +228,7 @@ func (c *conn) postCallLocked(kind kind, do func()) {
 	c.sim.postLocked(action{key: c.key(kind), host: c.host, do: do})
 }
 
-// key returns the order of the connection's next action.
+// key returns the key that orders the connection's next action.
 func (c *conn) key(kind kind) key {
 	return key{host: c.dialHost().number, conn: c.number, sequence: newSequence(c.side, kind, c.posted[kind])}
 }
@@ -347,7 +347,7 @@ func (c *conn) arriveAtLocked(at time.Duration, e event) {
 	c.sim.travelLocked(c.route, at, e)
 }
 
-// updateLocked tells the flow of changes of the links.
+// updateLocked passes changes of the links to the flow.
 func (c *conn) updateLocked() {
 	if c.crosses() {
 		c.setReturnsLocked()
@@ -367,7 +367,7 @@ func (c *conn) isOpenLocked(request bool) bool {
 	return !c.host.down && (len(c.host.rules) == 0 || !c.host.blackholesLocked(c.packetLocked(request)))
 }
 
-// packetLocked returns a packet for this end, as rules see it.
+// packetLocked returns a packet for this end, in the form that rules match.
 func (c *conn) packetLocked(request bool) packet {
 	dialled := c
 	if c.side == accepter {
@@ -387,7 +387,7 @@ func (c *conn) whyUnreachableLocked() string {
 	return "black hole"
 }
 
-// unsentLocked returns how many bytes leave next, or 0 if there are none.
+// unsentLocked returns the number of bytes that leave next, or 0 if there are none.
 func (c *conn) unsentLocked() int {
 	if c.out.len() == 0 {
 		return 0
@@ -404,7 +404,7 @@ func (c *conn) dropAtLocked(offset int64, n int, why string) {
 	c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: offset, Length: n, Note: why})
 }
 
-// dropPieceLocked records how often a piece was lost, or corrupted.
+// dropPieceLocked records the losses and the corruptions of a piece.
 func (c *conn) dropPieceLocked(piece *netem.Piece, offset int64, where string) {
 	if lost := piece.Sent - 1 - piece.Corrupted; lost > 0 {
 		c.dropAtLocked(offset, piece.Bytes, times("lost", lost)+where)

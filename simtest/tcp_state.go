@@ -37,9 +37,9 @@ func (c *conn) fail(errno syscall.Errno) {
 // isForgotten reports whether the connection was reset or given up.
 func (c *conn) isForgotten() bool { return c.state == netem.Closed }
 
-// A usage is how far an end is still usable, which only decreases. It is not part of
-// the state: for the peer, and in RFC 9293, a closed end is one whose user has ended
-// its stream, until something arrives that cannot be read.
+// A usage is the extent to which an end is still usable, which only decreases. It is
+// not part of the state: for the peer, and in RFC 9293, a closed end is one whose user
+// has ended its stream, until something arrives that cannot be read.
 type usage uint8
 
 const (

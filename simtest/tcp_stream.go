@@ -27,8 +27,9 @@ func (s *stream) write(p []byte, spare *spareRings) {
 	s.most = max(s.most, s.size)
 }
 
-// grow makes room for the given number of bytes, and for as many as there were last
-// time, so that bytes written in small pieces are not copied repeatedly.
+// grow makes room for the given number of bytes, and at least for as many as the
+// stream had at most before it was last emptied, so that bytes written in small pieces
+// are not copied repeatedly.
 func (s *stream) grow(size int, spare *spareRings) {
 	longer := spare.take(max(size, s.last))
 	first, second := s.span(0, s.size)

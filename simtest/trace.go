@@ -17,7 +17,7 @@ type Trace struct {
 	hook      func(trace.Event)
 	file      *eventFile
 	logger    *slog.Logger
-	payloads  int         // how many bytes of payload events have; below 0 all
+	payloads  int         // maximum number of payload bytes of an event; negative for all
 	failed    func() bool // whether the test has failed; nil if unknown
 	packets   bool        // packets are recorded
 	recording *recording  // of CheckDeterminism
@@ -42,7 +42,7 @@ func (t *Trace) init(s *Sim, config Config) {
 	}
 }
 
-// Trace returns what has happened so far.
+// Trace returns the trace of the simulation.
 func (s *Sim) Trace() *Trace { return &s.trace }
 
 // Digest returns a digest of all events so far, in hexadecimal: runs with the same
@@ -53,7 +53,7 @@ func (t *Trace) Digest() string {
 	return t.digest.String()
 }
 
-// Len returns how many events there were so far.
+// Len returns the number of events so far.
 func (t *Trace) Len() int64 {
 	t.sim.mu.Lock()
 	defer t.sim.mu.Unlock()
@@ -107,11 +107,12 @@ func (s *Sim) recordLocked(e trace.Event) {
 	}
 }
 
-// isTold reports whether each event is passed on somewhere.
+// isTold reports whether each event is passed to a hook or a file.
 func (t *Trace) isTold() bool { return t.hook != nil || t.file != nil }
 
-// payloadsOf returns how many bytes of payload the data events of a connection have: on
-// an ideal stream all if packets are recorded, since it has none.
+// payloadsOf returns the maximum number of payload bytes in the data events of a
+// connection. If packets are recorded, it is unlimited on an ideal stream, which has no
+// packets.
 func (t *Trace) payloadsOf(c *conn) int {
 	if c.tcp == nil && t.packets {
 		return -1

@@ -36,12 +36,12 @@ func (s *Sim) noteFailureLocked(at time.Duration, must bool) {
 	}
 }
 
-// standstill is how long nothing must have happened on the network for a failure to
-// list the goroutines: after that long, they may be waiting for something else.
+// standstill is the time without events on the network after which a failure lists the
+// goroutines: they may be waiting for something else.
 const standstill = 10 * time.Second
 
-// standstillLocked reports how long nothing has happened on the network, and where the
-// goroutines are, or returns nothing if that is not long.
+// standstillLocked reports the time since the last event on the network, and the places
+// of the goroutines. It returns an empty string if that time is short.
 func (s *Sim) standstillLocked(at time.Duration) string {
 	quiet := at - s.trace.last
 	if quiet < standstill || s.trace.count == 0 || s.running == nil {

@@ -22,11 +22,11 @@ import (
 const traceVariable = "SIMTEST_TRACE"
 
 // An eventFile is the trace file of one simulation. It is written under a temporary
-// name while the simulation runs, and deleted unless that fails or differs from another
-// run. The nil eventFile is none.
+// name while the simulation runs, and deleted unless the simulation fails or differs
+// from another run. The nil eventFile is none.
 type eventFile struct {
 	mu     sync.Mutex // TLS key logs are written by goroutines of users
-	name   string     // that it gets if the simulation fails
+	name   string     // the name that the file gets if the simulation fails
 	kept   bool       // it has that name
 	file   *os.File
 	packed *gzip.Writer
@@ -39,7 +39,7 @@ type eventFile struct {
 // maxTraceSize limits a file: the maximum size of its events before compression.
 const maxTraceSize = 1 << 30
 
-// newEventFile begins the file of a simulation, if SIMTEST_TRACE asks for one.
+// newEventFile begins the file of a simulation, if SIMTEST_TRACE is set.
 func newEventFile(t *testing.T, c *Config) (*eventFile, error) {
 	folder := os.Getenv(traceVariable)
 	if folder == "" || c.untraced {
@@ -130,7 +130,7 @@ func (f *eventFile) write(e *trace.Event) {
 
 var errTraceFull = errors.New("it has only the first events, because it is too large")
 
-// failed records when the simulation's failure was found.
+// failed records the time at which the simulation's failure was found.
 func (f *eventFile) failed(at time.Duration) {
 	if f == nil {
 		return
@@ -166,7 +166,7 @@ func (f *eventFile) end(keep bool) (text string) {
 	return text
 }
 
-// hold closes the file, and leaves it to keepAs or drop whether it is kept.
+// hold closes the file. Afterwards keepAs keeps the file, or drop deletes it.
 func (f *eventFile) hold() {
 	if f == nil {
 		return
@@ -260,5 +260,5 @@ func (k keyLog) Write(lines []byte) (int, error) {
 
 // KeyLog returns a writer for [crypto/tls.Config.KeyLogWriter]. The keys of connections
 // are written to the simulation's trace, so that Wireshark can decrypt a capture of it.
-// If no trace is written, they are dropped.
+// If no trace is written, the keys are dropped.
 func (s *Sim) KeyLog() io.Writer { return keyLog{s.trace.file} }

@@ -92,7 +92,7 @@ func (c *conn) lostPacket(segment *netem.Segment) *trace.PacketInfo {
 }
 
 // packetInfo returns the headers of a segment that the end has sent, for the trace.
-// There the SYN has sequence number 0, and the first byte 1.
+// In the trace the SYN has sequence number 0, and the first byte 1.
 func (c *conn) packetInfo(segment *netem.Segment) *trace.PacketInfo {
 	info := &trace.PacketInfo{
 		Number: uint64(segment.Tag), From: unmapped(c.local.AddrPort), To: unmapped(c.remote.AddrPort),
@@ -125,8 +125,8 @@ func unmapped(addr netip.AddrPort) netip.AddrPort {
 }
 
 // leavesLocked records that a datagram leaves, and returns its headers for the trace.
-// They are also stored in e, which is used if the datagram is lost. Both are nil if
-// packets are not recorded.
+// The headers are also stored in e, which is recorded if the datagram is lost. If
+// packets are not recorded, there are none.
 func (c *packetConn) leavesLocked(e *trace.Event, data []byte, to netip.AddrPort) *trace.PacketInfo {
 	s := c.sim
 	if !s.trace.packets || c.host.down {

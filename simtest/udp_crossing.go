@@ -8,8 +8,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A datagramCrossing is a datagram that crosses several hops, each of which it enters
-// by an inner event, as a segment does.
+// A datagramCrossing is a datagram that crosses several hops. It enters each hop in an
+// inner event, as a segment does.
 type datagramCrossing struct {
 	sim      *Sim
 	path     *packetPath
@@ -21,8 +21,9 @@ type datagramCrossing struct {
 	dropped  func(why string)
 }
 
-// crossLocked sends a datagram over several hops, and reports, now or later, each copy
-// that arrives, or why none does. number counts the socket's datagrams.
+// crossLocked sends a datagram over several hops, and calls, now or later, arrives for
+// each copy that arrives, or dropped with the reason if none does. number counts the
+// socket's datagrams.
 func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arrives func(at time.Duration, data []byte), dropped func(why string)) {
 	id := netem.PacketID{Flow: mix64.Mix(p.flow.Name(), uint64(to.number)), Number: number}
 	x := datagramCrossing{from.sim, p, from, to, data, id, 0, arrives, dropped}
@@ -32,7 +33,8 @@ func (p *packetPath) crossLocked(from, to *Host, data []byte, number uint64, arr
 // way returns the way of the datagram.
 func (x *datagramCrossing) way() way { return wayOf(x.from, x.to, x.path.route) }
 
-// goOnLocked moves on a datagram that reaches the end of a hop at the given time.
+// goOnLocked continues with a datagram that reaches the end of a hop at the given
+// time.
 func (x *datagramCrossing) goOnLocked(at time.Duration) {
 	for w := x.way(); x.hop < hops; x.hop++ {
 		h := w.hop(x.hop)
@@ -56,13 +58,13 @@ func (x *datagramCrossing) goOnLocked(at time.Duration) {
 	x.arrives(at, x.data)
 }
 
-// enterLaterLocked moves the datagram on at a given time.
+// enterLaterLocked continues with the datagram at a given time.
 func (x *datagramCrossing) enterLaterLocked(at time.Duration) {
 	x.sim.enterLaterLocked(at, func() { x.goOnLocked(x.sim.instant) })
 }
 
-// enterLaterLocked schedules that something visible to users enters a hop, by an inner
-// event.
+// enterLaterLocked schedules, as an inner event, that something visible to users
+// enters a hop.
 func (s *Sim) enterLaterLocked(at time.Duration, enter func()) {
 	s.urgent.hops++
 	s.scheduleInnerLocked(at, event{do: func() {
@@ -99,8 +101,8 @@ func (x *datagramCrossing) enterLocked() {
 	}
 }
 
-// leaveHopLocked moves on a datagram that has left a hop, and turns the crossing into
-// that of its duplicate, if there is one.
+// leaveHopLocked continues with a datagram that has left a hop, and turns the crossing
+// into that of the datagram's duplicate, if there is one.
 func (x *datagramCrossing) leaveHopLocked(packet netem.Packet) {
 	w, next := x.way(), *x
 	x.id = x.id.Copy()

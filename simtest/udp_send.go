@@ -125,8 +125,8 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 	s.recordDatagramLocked(e, data, by)
 }
 
-// sendLocked sends n bytes on the line, and reports, now or later, each packet that
-// arrives, or why none does.
+// sendLocked sends n bytes on the line, and calls, now or later, arrives for each
+// packet that arrives, or dropped with the reason if none does.
 func (p *packetPath) sendLocked(s *Sim, n int, arrives func(netem.Packet), dropped func(netem.Drop)) {
 	var tag any
 	if p.route.waits() || p.route.link.Pace.Wait > 0 {

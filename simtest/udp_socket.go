@@ -244,7 +244,8 @@ func (c *packetConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errorLocked returns the network's error as that of a system call, and clears it.
+// errorLocked returns the network's error as the error of a system call, and clears
+// it.
 func (c *packetConn) errorLocked(call string) error {
 	errno := c.err
 	c.err = 0

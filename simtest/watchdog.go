@@ -16,14 +16,14 @@ import (
 // continues: no limit of simulated time is ever reached, and the runtime does not
 // report a deadlock.
 //
-// It watches from outside of the bubble, in real time. As long as the network's loop
-// makes turns, a look costs next to nothing. If there was no turn since the last look,
-// the watchdog requests a dump of all goroutines. The dump is taken while everything is
-// stopped, so it is conclusive: if no goroutine of the simulation is running or
-// runnable, and each is durably blocked or waits for a mutex, then only a goroutine
-// outside that holds the mutex could wake one of them. Ruling this out takes more than
-// one look. It does not matter how long the simulation computes, or whether a debugger
-// or the garbage collector stops it: then some goroutine is runnable.
+// The watchdog watches from outside of the bubble, in real time. As long as the
+// network's loop makes turns, a look costs next to nothing. If there was no turn since
+// the last look, the watchdog requests a dump of all goroutines. The dump is taken
+// while everything is stopped, so it is conclusive: if no goroutine of the simulation
+// is running or runnable, and each is durably blocked or waits for a mutex, then only a
+// goroutine outside that holds the mutex could wake one of them. Ruling this out takes
+// more than one look. It does not matter how long the simulation computes, or whether a
+// debugger or the garbage collector stops it: then some goroutine is runnable.
 type watchdog struct {
 	simulation atomic.Pointer[simulation] // set when there is something to watch
 	abandoned  chan struct{}              // closed when the bubble is given up
@@ -33,13 +33,13 @@ type watchdog struct {
 
 	turns uint64 // of the loop, at the last look
 	last  survey
-	// How many consecutive looks have found the simulation stuck in the same place,
-	// with the goroutines outside of it
+	// The number of consecutive looks that have found the simulation stuck in the same
+	// place, with the goroutines outside of it
 	stuck   int // in any state;
 	blocked int // blocked;
 	idle    int // and not on anything that could end by itself.
 
-	since time.Time // when it was first seen standing still at this point; otherwise zero
+	since time.Time // time at which it was first found to stand still at this point; otherwise zero
 	told  bool      // this standstill has been reported
 }
 
@@ -49,8 +49,8 @@ var lookEvery = time.Second // a variable for tests
 
 const (
 	enoughIdle    = 3  // looks, if no goroutine outside of the simulation can hold the mutex
-	enoughBlocked = 60 // looks, if a blocked one might: no input or output takes that long
-	enoughBusy    = 2  // looks, if a running one might, but the process's time is almost over
+	enoughBlocked = 60 // looks, if a blocked goroutine outside might: no input or output takes that long
+	enoughBusy    = 2  // looks, if a running goroutine outside might, but the process's time is almost over
 	enoughStill   = 10 // looks before reporting which goroutines stop time
 )
 
@@ -164,14 +164,14 @@ func (w *watchdog) isStuck(now survey, late bool) bool {
 
 // A survey is the state of one bubble according to a dump of all goroutines.
 type survey struct {
-	still      bool   // neither its goroutines nor its time advance
-	stuck      bool   // and only mutexes are the cause
+	still      bool   // neither the bubble's goroutines nor its time advance
+	stuck      bool   // the bubble stands still, and only because of mutexes
 	places     string // of its goroutines
 	outside    activity
 	goroutines []*goroutine // of the bubble
 }
 
-// An activity is what a goroutine can be expected to do.
+// An activity is the expected behaviour of a goroutine.
 type activity int
 
 const (
@@ -234,7 +234,7 @@ func (g *goroutine) waitsOutside() bool {
 }
 
 // polls reports whether the goroutine waits, in the overlay's layer time, until a mutex
-// is unlocked that is held outside of the simulation: it looks for that again and again.
+// is unlocked that is held outside of the simulation: it checks that repeatedly.
 func (g *goroutine) polls() bool {
 	if g.durable || len(g.frames) == 0 || overlay == nil {
 		return false
@@ -284,14 +284,14 @@ func (s *simulation) stuckText(all []*goroutine) string {
 	if s.config.layers.Time {
 		return s.afterPanic() + "everything is blocked forever: a goroutine waits for a mutex. " + heldOutsideText + s.stateText()
 	}
-	return fmt.Sprintf(`%severything is blocked forever: a goroutine waits for a mutex, which stops simulated time, so its holder, which waits for the network or for time, is blocked forever too.
+	return fmt.Sprintf(`%severything is blocked forever: a goroutine waits for a mutex, which stops simulated time, so the mutex's holder, which waits for the network or for time, is blocked forever too.
 A goroutine must not wait for the network while it holds a lock that others wait for. A tls.Conn does so in its handshake: call Handshake or HandshakeContext, and only then read and write in two goroutines.
 %s%s`, s.afterPanic(), holdersText(s.id, all), s.stateText())
 }
 
-// afterPanic returns how a report begins that the simulation stands still, if its
-// function has panicked. It may not have been able to tell that panic: it could
-// wait for a mutex that its function has left locked.
+// afterPanic returns the beginning of a report that the simulation stands still, if the
+// simulation's function has panicked. The panic itself may not have been reported,
+// because reporting it can wait for a mutex that the function has left locked.
 func (s *simulation) afterPanic() string {
 	if s.ended.Load() && s.test.panicking() {
 		return fmt.Sprintf("panic: %v\nAfter this panic ", s.test.panic)

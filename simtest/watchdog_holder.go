@@ -8,8 +8,8 @@ import (
 )
 
 // The runtime does not record which goroutine holds a mutex. But while others wait, the
-// holder is usually in a call made by the function that locked it, which often belongs
-// to the same type or function as the waiting call.
+// holder is usually in a call made by the function that locked the mutex, which often
+// belongs to the same type or function as the waiting call.
 
 // A lockWait is a mutex that goroutines wait for.
 type lockWait struct {
@@ -77,18 +77,18 @@ func (f frame) owner() string {
 	return name + "." + rest
 }
 
-// A likelihood is how likely a goroutine is to hold a mutex.
+// A likelihood is the likelihood that a goroutine holds a mutex.
 type likelihood int
 
 const (
 	unlikely   likelihood = iota
 	possible              // it is in a call of the same package as the locking call
-	plausible             // of the same function, or of another closure of it
-	likely                // of a method of the same type
-	veryLikely            // and with the same receiver
+	plausible             // it is in a call of the same function, or of another closure in it
+	likely                // it is in a call of a method of the same type
+	veryLikely            // and the method has the same receiver
 )
 
-// likelihood returns how likely a goroutine is to hold the mutex.
+// likelihood returns the likelihood that a goroutine holds the mutex.
 func (l *lockWait) likelihood(g *goroutine) (best likelihood) {
 	for _, f := range g.frames {
 		switch {
@@ -108,9 +108,9 @@ func (l *lockWait) likelihood(g *goroutine) (best likelihood) {
 	return best
 }
 
-// holders returns the goroutines that are most likely to hold the mutex, and how likely
-// that is. Goroutines of the waiters' host are preferred, since hosts share nothing but
-// the network.
+// holders returns the goroutines that are most likely to hold the mutex, and their
+// likelihood. Goroutines of the waiters' host are preferred, since hosts share nothing
+// but the network.
 func (l *lockWait) holders(all []*goroutine, hosts hostsByKey) (holders []*goroutine, how likelihood) {
 	atHome := false
 	for _, g := range all {
@@ -171,7 +171,7 @@ func holdersText(id string, all []*goroutine) string {
 	}
 	hosts := hostsOf(id)
 	var text strings.Builder
-	text.WriteString("The runtime does not know who holds a mutex. Judging by the calls of goroutines:\n")
+	text.WriteString("The runtime does not record which goroutine holds a mutex. Judging by the calls of goroutines:\n")
 	for i, l := range waits {
 		if i == maxLocksListed {
 			fmt.Fprintf(&text, "and %d more mutexes\n", len(waits)-i)
@@ -186,7 +186,7 @@ func holdersText(id string, all []*goroutine) string {
 func (l *lockWait) write(text *strings.Builder, all []*goroutine, hosts hostsByKey) {
 	first := l.waiters[0]
 	at := first.place(first.state)
-	fmt.Fprintf(text, "What %s waits for in %v", hosts.title(first), l.call)
+	fmt.Fprintf(text, "The mutex that %s waits for in %v", hosts.title(first), l.call)
 	if at.from != "" && at.from != l.call.String() {
 		fmt.Fprintf(text, ", from %s,", at.from)
 	}

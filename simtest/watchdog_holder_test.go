@@ -149,7 +149,7 @@ func TestHoldersText(t *testing.T) {
 	}
 	text := holdersText("no simulation", goroutinesOf(dump...))
 	assert.Contains(t, text, `
-What the test itself waits for in shop.(*Store).Get (lock.go:1), and 1 other does, may be held by the test itself, in sleep:
+The mutex that the test itself waits for in shop.(*Store).Get (lock.go:1), and 1 other does, may be held by the test itself, in sleep:
     net/http.a (x.go:1)
     net/http.b (x.go:1)
     shop.(*Store).load (shop.go:3)

@@ -9,12 +9,12 @@ import (
 )
 
 // A goroutine that waits for something outside the bubble also stops time until the wait
-// ends. The wait may end, so the simulation is not given up. But it may also never end, so
-// the goroutine is reported.
+// ends. The wait may end, so the simulation is not given up. But the wait may also
+// never end, so the goroutine is reported.
 
 // standsStill reports whether the simulation has stood still, without a turn of the
-// loop or progress of a goroutine, for long enough to report it. It does so only once
-// per standstill.
+// loop or progress of a goroutine, for long enough to report it. It returns true only
+// once per standstill.
 func (w *watchdog) standsStill(now survey, late bool) bool {
 	switch {
 	case !now.still:
@@ -30,7 +30,7 @@ func (w *watchdog) standsStill(now survey, late bool) bool {
 	return true
 }
 
-// standsStillWords are part of each such report.
+// standsStillWords are part of each report of a standstill.
 const standsStillWords = "simulated time stands still while these goroutines wait"
 
 // standsStillText returns a report of the goroutines that stop the simulation's time, with

@@ -150,7 +150,7 @@ func TestWaitsOutside(t *testing.T) {
 		}, []string{test + "3 in select: " + here}},
 		{"for a mutex", func(_ *testing.T, sim *Sim, o *outsider) {
 			onPoet(sim, func() { o.mu.Lock(); defer o.mu.Unlock() })
-		}, []string{host + "1 in sync.Mutex.Lock: " + here, "\nWhat host poet waits for in " + here}},
+		}, []string{host + "1 in sync.Mutex.Lock: " + here, "\nThe mutex that host poet waits for in " + here}},
 		{"with a mutex", func(_ *testing.T, sim *Sim, o *outsider) {
 			var mu sync.Mutex
 			locked := make(chan struct{})
@@ -164,7 +164,7 @@ func TestWaitsOutside(t *testing.T) {
 			<-locked
 			onPoet(sim, func() { mu.Lock(); defer mu.Unlock() })
 		}, []string{"\nreader:\n1 in chan receive: " + here, host + "1 in sync.Mutex.Lock: " + here,
-			"\nWhat host poet waits for in " + here, " may be held by host reader, in chan receive:\n" + here}},
+			"\nThe mutex that host poet waits for in " + here, " may be held by host reader, in chan receive:\n" + here}},
 		{"in a clean-up", func(t *testing.T, _ *Sim, o *outsider) {
 			t.Cleanup(func() { <-o.end })
 		}, []string{test + "1 in chan receive: " + here}},
@@ -174,7 +174,7 @@ func TestWaitsOutside(t *testing.T) {
 	} {
 		heldOutside := Overlay().Time && tc.name == "for a mutex"
 		if heldOutside { // this is certain, and the holder is not looked for
-			tc.prints = slices.DeleteFunc(tc.prints, func(s string) bool { return strings.Contains(s, "What host poet waits for") })
+			tc.prints = slices.DeleteFunc(tc.prints, func(s string) bool { return strings.Contains(s, "The mutex that host poet waits for") })
 		}
 		t.Run(tc.name, func(t *testing.T) {
 			output, status, ok := inChild(t, func(t *testing.T) {

@@ -52,7 +52,7 @@ func TestStuck(t *testing.T) {
 			sim.Host("a").Run(func(context.Context) error { mu.Lock(); return nil })
 			_, _ = sim.Host("a").Dial("tcp", "a:1") // refused, were it not for the mutex
 		}, []string{"Host a:\ndial to 10.0.0.1:1: waits for an answer\n", "\na:\n1 in sync.Mutex.Lock: simtest.TestStuck.", "\nthe test itself:\n1 in simtest Dial: simtest.TestStuck.",
-			"\nWhat host a waits for in simtest.TestStuck.", " may be held by the test itself, in simtest Dial:\nsimtest.TestStuck."}},
+			"\nThe mutex that host a waits for in simtest.TestStuck.", " may be held by the test itself, in simtest Dial:\nsimtest.TestStuck."}},
 		{"on time", func(t *testing.T, sim *Sim) {
 			mu.Lock()
 			go func() { mu.Lock() }()
@@ -115,7 +115,7 @@ func TestStuck(t *testing.T) {
 			"a/tcp#1, 10.0.0.2:32768 to 10.0.0.1:1 (b): 1 in Read",
 			"1 in sync.Mutex.Lock: crypto/tls.(*Conn).handshakeContext (",
 			"\nb:\n1 in simtest Read: crypto/tls.",
-			"\nWhat the test itself waits for in crypto/tls.(*Conn).handshakeContext (", ", from simtest.TestStuck.",
+			"\nThe mutex that the test itself waits for in crypto/tls.(*Conn).handshakeContext (", ", from simtest.TestStuck.",
 			" is most likely held by the test itself, in simtest Read:\ncrypto/tls.(*atLeastReader).Read (", "...\nsimtest.TestStuck.",
 		}},
 	} {

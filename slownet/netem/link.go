@@ -10,12 +10,12 @@ import (
 // [Line]) shares its rate, its queue and its random state; only the Pace
 // applies to each connection and socket separately. In package simtest that is
 // everything one host sends to another, in package slownet all connections of
-// one Dialer, Listener or Path. Two of these with equal Links share nothing
-// except a [Bottleneck] that both name. The zero Link passes everything at
-// once.
+// one Dialer, Listener or Path. Two Dialers with equal Links, for example, share
+// nothing except a [Bottleneck] that both Links name. The zero Link passes
+// everything at once.
 //
-// A packet's size is what is sent on the line: TCP segments have 52 bytes of
-// headers, datagrams and ideal streams have none.
+// A packet's size includes its headers: TCP segments have 52 bytes of headers,
+// datagrams and ideal streams have none.
 //
 // Random effects (jitter, loss and so on) are drawn from a seed that is passed
 // in with the link: the same seed gives the same results on every platform.
@@ -30,8 +30,8 @@ type Link struct {
 	// Rate limits the link to this many bits per second. Zero is no limit.
 	Rate Rate `json:"rate,omitzero"`
 
-	// Replay, if it is not nil, replaces Rate: bytes pass when the trace of a
-	// real link says so.
+	// Replay, if it is not nil, replaces Rate: bytes pass at the times in the
+	// trace of a real link.
 	Replay *Replay `json:"replay,omitzero"`
 
 	// Bottleneck, if it is not nil, replaces Rate: all links with the same
@@ -43,22 +43,22 @@ type Link struct {
 	// leaves the stream whole.
 	Pace Pace `json:"pace,omitzero"`
 
-	// Queue is where packets wait for the rate, the replay or the bottleneck,
-	// and decides which of them are dropped. The zero Queue is a drop-tail FIFO
-	// with room for 1,000 packets, netem's default.
+	// Queue holds the packets that wait for the rate, the replay or the
+	// bottleneck, and decides which of them are dropped. The zero Queue is a
+	// drop-tail FIFO with room for 1,000 packets, netem's default.
 	Queue Queue `json:"queue,omitzero"`
 
-	// MTU is the size in bytes of the largest packet. A stream is cut into
-	// packets of that size where packets matter, because there is a rate or
-	// they can be lost; zero is 1,500, as on Ethernet. A larger datagram is
-	// dropped; zero is no limit. Datagrams have no headers here: on a real
-	// network with an MTU of 1,500 the largest payload is 1,472 bytes over IPv4
-	// and 1,452 over IPv6, so set the MTU 28 or 48 lower for the same effect.
+	// MTU is the size in bytes of the largest packet. If packets matter, because
+	// there is a rate or they can be lost, a stream is cut into packets of that
+	// size; zero is 1,500, as on Ethernet. A larger datagram is dropped; zero is
+	// no limit. Datagrams have no headers here: on a real network with an MTU of
+	// 1,500 the largest payload is 1,472 bytes over IPv4 and 1,452 over IPv6, so
+	// set the MTU 28 or 48 lower for the same effect.
 	MTU int `json:"mtu,omitzero"`
 
 	// DropOversize silently drops packets larger than the MTU on streams too:
 	// an MTU black hole (RFC 2923, section 2.1), such as a tunnel whose ICMP
-	// messages a firewall drops. Streams then never learn of an MTU below
+	// messages a firewall drops. Streams then never discover an MTU below
 	// Ethernet's 1,500 bytes and send packets of that size. Data that fits into
 	// the MTU arrives; larger packets never do, so the sender gives up with
 	// ETIMEDOUT. DropOversize requires an MTU.
@@ -76,8 +76,8 @@ type Link struct {
 	Corrupt Chance `json:"corrupt,omitzero"`
 
 	// Reorder is the chance that a packet overtakes those before it, by
-	// skipping latency and jitter. On a stream it waits for them at the
-	// receiver.
+	// skipping latency and jitter. On a stream the packet waits for the others
+	// at the receiver.
 	Reorder Chance `json:"reorder,omitzero"`
 }
 
@@ -89,7 +89,8 @@ type Link struct {
 // datagram passes whole, followed by one wait for each piece it would have been
 // cut into.
 type Pace struct {
-	// Bytes is the most that passes at a time. Zero is no limit.
+	// Bytes is the maximum number of bytes that pass at a time. Zero is no
+	// limit.
 	Bytes int `json:"bytes,omitzero"`
 
 	// Wait is the pause after each piece. Zero is no wait.
@@ -101,10 +102,11 @@ type Chance struct {
 	// Probability is between 0 (never) and 1 (always).
 	Probability float64 `json:"probability"`
 
-	// Correlation is between 0 and 1: how much a packet's outcome depends on
-	// that of the packet before. It makes impairments come in bursts without
-	// changing how many packets they affect. (In netem, where this parameter
-	// comes from, a correlation also makes rare impairments rarer.)
+	// Correlation is between 0 and 1: the extent to which a packet's outcome
+	// depends on that of the packet before. It makes impairments come in bursts
+	// without changing the number of packets that they affect. (In netem, where
+	// this parameter comes from, a correlation also makes rare impairments
+	// rarer.)
 	Correlation float64 `json:"correlation,omitzero"`
 }
 

@@ -12,10 +12,10 @@ import (
 // are of equal size), and what one does not need is left to the others.
 //
 // Datagrams and TCP segments wait for it in one queue, wherever they come from.
-// Each link's Queue sets the limit and the discipline for what comes over that
+// Each link's Queue sets the limit and the discipline for the packets of that
 // link: links with equal Queues share one queue, as on a router's port. Links
-// with a discipline share a queue separate from that of links without, and the
-// two take turns.
+// with a discipline use other queues than links without one, and the two kinds
+// take turns.
 //
 // The driver of the model gives it a lock (see Share); after that several
 // goroutines may use it.
@@ -42,8 +42,8 @@ func NewReplayBottleneck(replay *Replay) *Bottleneck {
 	return &Bottleneck{replay: replay}
 }
 
-// SetRate changes the rate for what is sent from now on. It panics if the rate
-// is negative, or the bottleneck is a replay.
+// SetRate changes the rate for everything sent from now on. It panics if the
+// rate is negative, or the bottleneck is a replay.
 func (b *Bottleneck) SetRate(rate Rate) {
 	Link{Rate: rate}.mustBeValid()
 	if b.replay != nil {

@@ -31,7 +31,7 @@ type Line struct {
 type lineState struct {
 	server  server        // unless the link has a bottleneck
 	shift   time.Duration // added to a time to get the bottleneck's time
-	last    time.Duration // when the previous packet arrives, if the link has jitter
+	last    time.Duration // arrival time of the previous packet, if the link has jitter
 	random  *randomState
 	delayed *delayed // if the queue counts it
 	queue   *lineQueue
@@ -146,8 +146,8 @@ func (l *Line) limits(b *Bottleneck) (Rate, *Replay) {
 	return l.link.Rate, l.link.Replay
 }
 
-// pass serializes some of n bytes of a stream, and returns how many, and when
-// the last of them has passed.
+// pass serializes some of n bytes of a stream, and returns their number and the
+// time at which the last of them has passed.
 func (l *Line) pass(now time.Duration, n int) (int, time.Duration) {
 	if l.state == nil && !l.link.hasCapacity() {
 		return n, now
@@ -173,7 +173,8 @@ func (l *Line) atLeast(n int) time.Duration {
 	return 0
 }
 
-// passAll serializes n bytes, and returns when the last of them has passed.
+// passAll serializes n bytes, and returns the time at which the last of them
+// has passed.
 func (l *Line) passAll(now time.Duration, n int) time.Duration {
 	passed, leave := l.pass(now, n)
 	for n -= passed; n > 0; n -= passed {

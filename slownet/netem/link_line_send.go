@@ -10,8 +10,8 @@ import (
 
 // A Packet is a datagram or segment that arrives, or a copy of one.
 type Packet struct {
-	Leave  time.Duration // when its last byte has left the sender, or the line's queue
-	Arrive time.Duration // when it can be read at the other end, or enters the next line
+	Leave  time.Duration // time at which its last byte has left the sender, or the line's queue
+	Arrive time.Duration // time at which it can be read at the other end, or enters the next line
 
 	// Flip is the bit that is flipped in transit: less than 8 times the packet's
 	// size, counted from the lowest bit of the first byte; -1 is none.
@@ -21,8 +21,8 @@ type Packet struct {
 // A Fate is the outcome for a packet: it arrives, is dropped, or waits.
 type Fate struct {
 	Packets [2]Packet // that arrive
-	Count   int       // how many: two if the packet was duplicated
-	Drop    Drop      // why none arrives; NotDropped if one does
+	Count   int       // number of these: two if the packet was duplicated
+	Drop    Drop      // the reason why none arrives; NotDropped if one does
 }
 
 // A Drop is the reason why a packet does not arrive.
@@ -32,8 +32,8 @@ type Drop int
 const (
 	NotDropped Drop = iota
 	DroppedByLoss
-	DroppedByQueue      // it was full
-	DroppedByMTU        // the packet is larger
+	DroppedByQueue      // the queue was full
+	DroppedByMTU        // the packet is larger than the MTU
 	DroppedByDiscipline // the queue's CoDel, because packets wait too long
 	Queued              // not dropped yet: it waits, and Line.Step returns its outcome
 )
@@ -44,11 +44,10 @@ func (d Drop) String() string {
 }
 
 // Send puts a packet of n bytes on the line, all headers included, and returns
-// its outcome. Where the queue has a discipline, that may depend on what else
-// is sent: then the packet is [Queued], and Step returns the outcome later,
-// with the caller's tag. Next says when to call Step. If a packet is
-// duplicated, one copy may be Queued and the other not, so check Next whatever
-// Send returns.
+// its outcome. If the queue has a discipline, the outcome may depend on later
+// packets: then the packet is [Queued], and Step returns the outcome later, with
+// the caller's tag. Next says when to call Step. If a packet is duplicated, one
+// copy may be Queued and the other not, so check Next whatever Send returns.
 //
 // A lost packet takes no capacity: loss is decided before the queue is. Send
 // panics if n is negative.
@@ -105,8 +104,8 @@ func (l *Line) transmit(fate *Fate, now time.Duration, n int, id PacketID, m imp
 	l.send(packet, now, start, delay, n, m.reordered)
 }
 
-// transit returns the delay of a packet after it has left, and which bit of it
-// is flipped.
+// transit returns the delay of a packet after it has left, and the bit of it
+// that is flipped.
 func (l *Line) transit(id PacketID, n int, m impairments) (delay time.Duration, flip int) {
 	delay, flip = l.link.Latency, -1
 	if l.link.Jitter.Deviation > 0 {
@@ -145,8 +144,8 @@ func (l *Line) keepOrder(packet *Packet, now, delay, took time.Duration) {
 	state.last = packet.Arrive
 }
 
-// enter serializes a packet if there is room for it, and returns when that
-// begins and ends.
+// enter serializes a packet if there is room for it, and returns the times at
+// which that begins and ends.
 func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admitted bool) {
 	if l.link.Queue.CountDelayed && !ensure(&l.withState().delayed).admits(&l.link.Queue, now, n, nil) {
 		return 0, 0, false
@@ -169,7 +168,8 @@ func (l *Line) enter(now time.Duration, n int) (start, leave time.Duration, admi
 	return start, max(now, timeline.Add(until, -shift)), true
 }
 
-// free returns when the line has serialized everything that was sent.
+// free returns the time at which the line has serialized everything that was
+// sent.
 func (l *Line) free() time.Duration {
 	if l.state == nil {
 		return 0

@@ -9,13 +9,13 @@ import (
 // A Departure is the outcome for a packet that was [Queued].
 type Departure struct {
 	Packet      // if it is not dropped
-	Tag    any  // its sender's
+	Tag    any  // as passed to Send
 	Drop   Drop // NotDropped if it arrives
 }
 
 // A lineQueue is a line's state of packets that were Queued.
 type lineQueue struct {
-	boxes     []*outbox         // for each server that it has sent to
+	boxes     []*outbox         // one for each server that the line has sent to
 	scheduled []scheduledPacket // packets that enter the line in the future, in order
 	ready     fifo[Departure]   // outcomes of scheduled packets
 }
@@ -28,8 +28,8 @@ type scheduledPacket struct {
 	tag any
 }
 
-// Next returns when Step must be called, or [Never]. A time in the past means
-// now. It may change with every Send and Step.
+// Next returns the time at which Step must be called, or [Never]. A time in the
+// past means now. It may change with every Send and Step.
 func (l *Line) Next() time.Duration {
 	if l.state == nil || l.state.queue == nil {
 		return Never
@@ -55,8 +55,8 @@ func (l *Line) Next() time.Duration {
 }
 
 // Step returns the outcome for the next packet that was Queued, if it is known
-// by the given time. Its times may lie before or after that time: a driver that
-// calls late costs the line no throughput.
+// by the given time. The times in the Departure may lie before or after now: a
+// driver that calls late costs the line no throughput.
 func (l *Line) Step(now time.Duration) (Departure, bool) {
 	if l.state == nil || l.state.queue == nil {
 		return Departure{}, false

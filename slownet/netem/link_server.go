@@ -7,7 +7,7 @@ import "time"
 type server struct {
 	capacity   capacity
 	backlog    *backlog    // of packets served in order; nil until needed
-	discipline *discipline // of all others; nil until needed
+	discipline *discipline // of all other packets; nil until needed
 }
 
 // admits reports whether there is room for a packet that arrives at the given
@@ -21,8 +21,8 @@ func (s *server) admits(link *Link, now time.Duration, n int) bool {
 // A backlog counts packets in a queue that is served in order.
 type backlog struct {
 	packets []backlogPacket
-	gone    int // how many at the front no longer wait
-	bytes   int // of those that wait
+	gone    int // number of packets at the front that no longer wait
+	bytes   int // of the packets that wait
 }
 
 // A backlogPacket is a packet in a queue. An empty packet counts as one byte.

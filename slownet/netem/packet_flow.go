@@ -17,8 +17,8 @@ import (
 type PacketFlow struct {
 	line    *Line
 	id      PacketID      // of the datagram sent last
-	free    time.Duration // when the pace allows the next one to enter the line
-	pacing  *backlog      // what waits for that; nil until something does
+	free    time.Duration // time at which the pace allows the next one to enter the line
+	pacing  *backlog      // the datagrams that wait for that; nil until one does
 	packets [2]Packet     // returned by Send
 }
 
@@ -53,28 +53,30 @@ func (f *PacketFlow) SharedLink() *Link { return f.line.link }
 // SetLink changes the line's link; see [Line.SetLink].
 func (f *PacketFlow) SetLink(link Link) { f.line.SetLink(link) }
 
-// Free returns when the next datagram may enter the link. A time in the past
-// means now.
+// Free returns the time at which the next datagram may enter the link. A time
+// in the past means now.
 func (f *PacketFlow) Free() time.Duration { return max(f.free, f.line.free()) }
 
-// Hold keeps the flow from entering the link before the given time.
+// Hold keeps the flow's next datagrams from entering the link before the given
+// time.
 func (f *PacketFlow) Hold(until time.Duration) { f.free = max(f.free, until) }
 
 // Skip counts a datagram that does not reach the line, so that later datagrams
 // keep their random draws.
 func (f *PacketFlow) Skip() { f.id.Number++ }
 
-// Send sends a datagram of n bytes. It returns the packet that arrives, or both
-// if it was duplicated; or none and the reason for the drop, or [Queued], see
-// [Line.Send]. The packets are valid until the next call.
+// Send sends a datagram of n bytes. It returns the packet that arrives, or two
+// packets if the datagram was duplicated. If none arrives, it returns the
+// reason for the drop, or [Queued]; see [Line.Send]. The packets are valid
+// until the next call.
 func (f *PacketFlow) Send(now time.Duration, n int) ([]Packet, Drop) {
 	return f.SendTagged(now, n, nil)
 }
 
 // SendTagged is Send with a tag, which must not be nil and identifies the
-// datagram in [Line.Step] if it is Queued. That includes a datagram that waits
-// for the pace before it waits for the rate: other packets can pass meanwhile.
-// With Send, which is for a line without other traffic, they could not.
+// datagram in [Line.Step] if it is Queued. A datagram that waits for the pace
+// before it waits for the rate is Queued too, so that other packets can pass
+// meanwhile. Send is for a line without other traffic.
 func (f *PacketFlow) SendTagged(now time.Duration, n int, tag any) ([]Packet, Drop) {
 	link := f.line.link
 	f.id.Number++

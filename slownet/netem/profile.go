@@ -7,12 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// A Profile is a path in both directions, as a client sees it: two links, each
-// shared by all traffic that crosses it (see [Link]). With simtest.Sim.SetProfile
-// that is the traffic between two hosts, with simtest.Host.SetAccess all traffic
-// of a host, and with slownet.NewDialer the traffic of the dialer's connections.
-// Profiles come from [ProfileByName], from files through [ParseProfile], or from
-// literals in the program. The zero Profile passes everything at once.
+// A Profile is a path in both directions, from a client's point of view: two
+// links, each shared by all traffic that crosses it (see [Link]). With
+// simtest.Sim.SetProfile that is the traffic between two hosts, with
+// simtest.Host.SetAccess all traffic of a host, and with slownet.NewDialer the
+// traffic of the dialer's connections. Profiles come from [ProfileByName], from
+// files through [ParseProfile], or from literals in the program. The zero Profile
+// passes everything at once.
 //
 // The latency of a link is one-way: ping shows the sum of Down and Up. With
 // package slownet, wrap only one end of a connection, with ClientConfig or
