@@ -98,7 +98,7 @@ func (f *scheduledFault) eachWay(do func(from, to string)) {
 	}
 }
 
-// told returns the hosts that a trace names: all sides, or one source and one
+// told returns the hosts as a trace names them: all sides, or one source and one
 // destination.
 func (f *scheduledFault) told() (from, to string) {
 	if f.oneWay {

@@ -78,8 +78,9 @@ func (c *Config) checkFresh(t *testing.T, number, processes int) {
 }
 
 // compareProcesses runs a job in the given number of processes, one after another, and
-// returns how the first deviating run differs from the run of the first process, or "" if
-// none deviates. It calls goesOn after each run, and stops when goesOn returns false.
+// describes the difference between the first deviating run and the run of the first
+// process. The report is empty if no run deviates. It calls goesOn after each run, and
+// stops if goesOn returns false.
 func compareProcesses(processes int, launch func() (searchServer, error), job searchJob, giveUp <-chan struct{}, goesOn func(i int, o searchOutcome) bool) (report string, err error) {
 	job.Record = true
 	var first searchServer
@@ -182,7 +183,8 @@ func digested(e trace.Event) trace.Event {
 	return e
 }
 
-// reportProcesses returns how the runs of the first process and of process i differ.
+// reportProcesses describes the difference between the runs of the first process and of
+// process i.
 func reportProcesses(first, other searchServer, i int) (string, error) {
 	a, err := ask(first, &recordQuery{})
 	if err != nil {

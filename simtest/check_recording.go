@@ -41,7 +41,7 @@ type kept struct {
 	by    *written // the writes of the bytes; nil if they are not known
 }
 
-// Limits of what is recorded, besides the digests of all events.
+// Limits of the recorded events and bytes. The digests of all events are recorded.
 const (
 	maxRecorded      = 1 << 20
 	maxRecordedBytes = 64 << 20

@@ -30,8 +30,7 @@ type Config struct {
 	// Window is the size in bytes of a connection's send buffer and of its receive
 	// buffer, unless [netem.TCP.Window] is set in TCP or by [Host.SetTCP]. Zero selects
 	// Linux's buffers, which grow. On an ideal stream, Window is the number of bytes
-	// that can be in flight or unread by the peer before Write waits, and zero is 1
-	// MiB.
+	// that can be in flight or unread by the peer before Write waits; zero is 1 MiB.
 	Window int
 
 	// TCP configures TCP on all hosts for which [Host.SetTCP] is not called: Linux's

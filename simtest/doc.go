@@ -298,9 +298,9 @@
 //     simulation might hold the lock, the waiting goroutines are named after ten
 //     seconds, and the test fails later: a minute after any goroutine outside was last
 //     running, or shortly before the end of go test's -timeout. In your own code, use a
-//     [Locker], which does not stop time. Note that reading the rest of a message is
-//     waiting for the network, too: TCP delivers a message that is larger than a
-//     segment in parts.
+//     [Locker], which does not stop time. Reading the rest of a message is waiting for
+//     the network, too, since TCP delivers a message that is larger than a segment in
+//     parts.
 //   - A tls.Conn holds a lock during its handshake, and waits for the network.
 //     The handshake is part of the first Read or Write. If one goroutine reads and
 //     another one writes, call Handshake or HandshakeContext before they begin.

@@ -18,7 +18,7 @@ type stack struct {
 }
 
 // A frame is one call on a stack. Frames of package runtime itself are left out: the
-// runtime's lists differ in which of them they show.
+// runtime's lists do not show the same ones.
 type frame struct {
 	function string // github.com/x/y.(*T).method.func1
 	file     string // /path/y.go:12

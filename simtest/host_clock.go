@@ -37,10 +37,10 @@ func (c *hostClock) skew() time.Duration {
 // Now returns the time on the clock.
 func (c *hostClock) Now() time.Time { return c.Clock.Now().Add(c.skew()) }
 
-// Since returns how long ago t was, on this clock.
+// Since returns the time since t, on this clock.
 func (c *hostClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// Until returns how long it is until t, on this clock.
+// Until returns the time until t, on this clock.
 func (c *hostClock) Until(t time.Time) time.Duration { return t.Sub(c.Now()) }
 
 // WithDeadline returns a context that ends when the clock, at its present skew, shows

@@ -12,11 +12,12 @@ import (
 var ErrKilled = errors.New("simtest: the host's process was killed")
 
 // Kill kills the process on the host, as kill -9 does; the machine stays up. The
-// contexts of its programs and of [Host.Go] end, and the kernel closes what the process
-// had open: the peer of a connection gets the end of the stream after everything that
-// was written, or a reset if something is unread or SetLinger was set to zero;
-// connections that wait for Accept are reset. From then on, until [Host.Restart], dials
-// are refused, and datagrams are answered as if the port was closed.
+// contexts of its programs and of [Host.Go] end, and the kernel closes everything that
+// the process had open: the peer of a connection gets the end of the stream after
+// everything that was written, or a reset if something is unread or SetLinger was set
+// to zero; connections that wait for Accept are reset. From then on, until
+// [Host.Restart], dials are refused, and datagrams are answered as if the port was
+// closed.
 //
 // For goroutines that still run, everything they had open is closed, and the network is
 // down. If the process was killed already, or the host has crashed, Kill does nothing.

@@ -13,8 +13,8 @@ type prefetcher struct {
 	sum   byte // of everything read; without it the compiler would remove the reads
 }
 
-// prefetchMinimum is the number of events from which on prefetching pays: the state of
-// fewer connections stays in the cache.
+// prefetchMinimum is the least number of events for which prefetching pays: the state
+// of fewer connections stays in the cache.
 var prefetchMinimum = 2000 // a variable for tests
 
 const (

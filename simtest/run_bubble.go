@@ -19,10 +19,10 @@ import (
 // returns, so that the test can continue; synctest.Test would end it.
 //
 // If f or a clean-up ends with FailNow, so does bubble. When bubble returns an error, t
-// has failed if f has; the caller must then report what is blocked, and fail t. The
-// blocked goroutines exist until the process ends. Nothing wakes them: their bubble's
-// time stands still, and its channels and timers must not be used from outside. State
-// guarded by their mutexes can still be read.
+// has failed if f has; the caller must then report the blocked goroutines, and fail t.
+// The blocked goroutines exist until the process ends. Nothing wakes them: their
+// bubble's time stands still, and its channels and timers must not be used from
+// outside. State guarded by their mutexes can still be read.
 //
 // A panic in f ends the process, after f's clean-ups, as it does in any test. All other
 // panics of synctest.Test are propagated, such as the one for a bubble in a bubble.

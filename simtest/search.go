@@ -129,13 +129,13 @@ import (
 //	digest unknown
 //
 // Each line begins with a key. The first line is the version of the format. A fault is
-// written as in [Chaos].Schedule, and quiet is when faults are over. If a failure needs
-// a certain order among events of one instant, or a random impairment of a packet, the
-// file has lines with the keys ties and tie, or draws and draw, that name them; all
-// other orders are natural, and other packets are not impaired. docs/replay.md
-// describes the whole format. A damaged file, or one of another test, fails the test
-// before any seed has run. With several shards, the first one runs the files.
-// [Config.Run] runs none.
+// written as in [Chaos].Schedule, and quiet is the time at which faults are over. If a
+// failure needs a certain order among events of one instant, or a random impairment of
+// a packet, the file has lines with the keys ties and tie, or draws and draw, that name
+// them; all other orders are natural, and other packets are not impaired.
+// docs/replay.md describes the whole format. A damaged file, or one of another test,
+// fails the test before any seed has run. With several shards, the first one runs the
+// files. [Config.Run] runs none.
 type Search struct {
 	// Config is the configuration of each simulation. Its Seed is the first seed.
 	Config Config

@@ -102,7 +102,7 @@ type errNotReached struct {
 	output string
 }
 
-// Error returns what happened, and the worker's output.
+// Error returns the reason, and the worker's output.
 func (e *errNotReached) Error() string {
 	text := fmt.Sprintf("a worker process did not reach %s: %s. A worker runs the test as the test's own process does, without its flags, and must reach the same searches in the same order", e.call, e.how)
 	if e.output != "" {
@@ -290,7 +290,7 @@ func (p *searchProcess) await(limit time.Duration, giveUp <-chan struct{}) (o se
 			results = nil
 			select {
 			case <-p.exited:
-			case <-time.After(time.Second): // the program under test has closed the pipe, probably with all its files
+			case <-time.After(time.Second): // the program has closed the pipe, which it does not know
 				return p.endIt("the worker process has closed the pipe for its results")
 			}
 		case <-p.exited:

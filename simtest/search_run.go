@@ -67,7 +67,7 @@ type searchTotals struct {
 	groups    map[string]*sweep.Group
 	found     map[string]finding // the first seed of each group
 	slowest   time.Duration      // real time of the slowest seed that ended
-	shrinks   string             // what is being shrunk
+	shrinks   string             // the progress of shrinking, in words
 	givenUp   []string           // long-running jobs at the end of the search
 
 	replayed, replaysFailed int // files

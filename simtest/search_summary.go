@@ -21,7 +21,7 @@ type searchStanding struct {
 	took    time.Duration
 	left    time.Duration // estimated time until the end; below 0 if unknown
 	share   float64       // of the work that is done
-	shrinks string        // what is being shrunk, if anything is
+	shrinks string        // the progress of shrinking, in words; empty before
 	longest string        // the job that has run for long
 }
 
@@ -75,7 +75,7 @@ func (s searchStanding) String() string {
 	return text
 }
 
-// enoughSeeds is the number of seeds from which on a lack of new shapes is
+// enoughSeeds is the least number of seeds for which a lack of new shapes is
 // significant.
 const enoughSeeds = 20
 
@@ -116,7 +116,7 @@ func (run *searchRun) summary(workers int) string {
 	}
 	if !run.pools {
 		if !run.search.Config.KeepPools && !run.search.Fresh {
-			text.WriteString("\nA seed crashed because of something that another seed left in a pool. Pools were emptied from then on, which takes time.")
+			text.WriteString("\nA seed crashed because of something that another seed left in a pool, so pools were emptied from then on, which takes time.")
 		}
 	}
 	if run.skipped > 0 {

@@ -71,8 +71,8 @@ func (s *shrinker) decisions() (d *decisions, ok bool) {
 }
 
 // keepFew removes random decisions, many at first: all, halves, and so on down to a
-// 32nd. The next call continues from what is left. If more than maxChance are left, the
-// replay does not change.
+// 32nd. The next call continues with the remaining decisions. If more than maxChance
+// are left, the replay does not change.
 func keepFew[T any](s *shrinker, all []T, with func(kept []T) *replay) (smaller bool) {
 	before, kept := s.best, all
 	for size := len(all); size > max(0, (len(all)-1)/32); size /= 2 {

@@ -101,7 +101,7 @@ func rounder(at time.Duration) (times []time.Duration) {
 	return times
 }
 
-// roundness returns a number that is larger, the rounder the times of all faults are.
+// roundness rates the times of all faults. It is larger for rounder times.
 func roundness(s chaosSchedule) (round int) {
 	for i := range s {
 		round += len(grains) - len(rounder(s[i].at))/2

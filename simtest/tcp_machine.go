@@ -14,9 +14,9 @@ import (
 type machine struct {
 	pair       *pair
 	alarmAt    time.Duration // of the event that calls Expire; 0 is none
-	faults     uint64        // sim.faults when it was last told of its links
+	faults     uint64        // sim.faults when the links were last passed to the end
 	sent       uint64        // counts packets
-	took       time.Duration // how long the last received segment was in flight
+	took       time.Duration // time that the last received segment was in flight
 	pace       pacing
 	opening    bool   // the handshake has not ended
 	delivering bool   // bytes are being delivered, and reads are passed to the machine afterwards
@@ -194,7 +194,7 @@ func (m *machine) drop() {
 	m.alarmAt = 0
 }
 
-// outputLoop sends what the machine has to send, and schedules its timer.
+// outputLoop sends the machine's segments, and schedules its timer.
 func (c *conn) outputLoop() {
 	c.sendLoop()
 	c.updateUrgencyLoop()
@@ -205,7 +205,7 @@ func (c *conn) outputLoop() {
 	c.armLoop()
 }
 
-// sendLoop sends what the machine has to send.
+// sendLoop sends the machine's segments.
 func (c *conn) sendLoop() {
 	m := c.tcp
 	if m.faults != c.sim.faults {
@@ -240,9 +240,9 @@ func (c *conn) isWriteWaiting() bool {
 	return s.mayWrite
 }
 
-// updateUrgencyLoop updates the snapshot of the machine, and whether and how soon inner
-// events of the connection may have visible effects. Call it after everything that
-// changes the machine.
+// updateUrgencyLoop updates the snapshot of the machine, and the urgency of the
+// connection: whether its inner events may have visible effects, and the least time
+// until then. Call it after everything that changes the machine.
 func (c *conn) updateUrgencyLoop() {
 	c.snapshotLoop()
 	p, u := c.tcp.pair, &c.sim.urgent

@@ -88,7 +88,7 @@ func (c *conn) tookLocked(n int) {
 	}
 }
 
-// bytesReadLocked tells the peer of bytes that were read. Only the loop calls it.
+// bytesReadLocked reports bytes that were read to the peer. Only the loop calls it.
 func (c *conn) bytesReadLocked() {
 	if c.tcp != nil {
 		c.readLoop()

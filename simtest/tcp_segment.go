@@ -163,7 +163,7 @@ func (c *conn) sizeLoop(segment *netem.Segment, h *hop) int {
 	return largest
 }
 
-// blackholedLoop tells the attempt that a rule has dropped its SYN, or the answer.
+// blackholedLoop informs the attempt that a rule has dropped its SYN, or the answer.
 func (c *conn) blackholedLoop(isRequest bool) {
 	if isRequest {
 		c.tcp.attempt.blackholedLocked(c.peer, true)

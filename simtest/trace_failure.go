@@ -59,8 +59,8 @@ func (s *Sim) noteFailure() {
 	}
 }
 
-// failureText returns what a failure prints besides the error: the last events, the
-// faults, and how to run it again. The simulation may be nil.
+// failureText returns the text that a failure prints besides the error: the last
+// events, the faults, and how to run it again. The simulation may be nil.
 func (c *Config) failureText(t *testing.T, s *Sim, state bool) string {
 	var text strings.Builder
 	if s != nil && s.mu.TryLock() {

@@ -43,8 +43,8 @@ func Parse(text []byte) (Value, error) {
 	return Value{text: text}.next(0), nil
 }
 
-// syntaxOffset returns the offset of an error of encoding/json; if the error
-// has none, something is missing at the end.
+// syntaxOffset returns the offset of an error of encoding/json; if the error has
+// none, because something is missing at the end, it is a large number.
 func syntaxOffset(err error) int {
 	if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) {
 		return int(wrong.Offset)
@@ -52,9 +52,9 @@ func syntaxOffset(err error) int {
 	return math.MaxInt32
 }
 
-// syntaxOffsetOfFirst returns the offset of an error in a text's first byte,
-// which depends on the version of encoding/json: it is 1, or 0 with that which
-// GOEXPERIMENT=jsonv2 selects.
+// syntaxOffsetOfFirst is the offset of an error in a text's first byte, which
+// depends on the version of encoding/json: it is 1, or 0 with
+// GOEXPERIMENT=jsonv2.
 var syntaxOffsetOfFirst = syntaxOffset(json.Unmarshal([]byte("?"), new(any)))
 
 // Line returns the line of an offset in a text, from 1. Offsets outside the text are

@@ -6,12 +6,11 @@
 //
 // # Links
 //
-// A [Link] describes one direction of a path: its latency and how much it
-// varies, its rate, its queue, and how packets are lost, duplicated, corrupted
-// and reordered. The zero Link passes everything at once. A [Profile] is a
-// named path in both directions: [ProfileByName] knows the profiles of
-// well-known tools, such as "webpagetest/3g" and DevTools' "slow 3g", and
-// [ParseProfile] reads your own.
+// A [Link] describes one direction of a path: its latency and jitter, its rate,
+// its queue, and how packets are lost, duplicated, corrupted and reordered. The
+// zero Link passes everything at once. A [Profile] is a named path in both
+// directions: [ProfileByName] knows the profiles of well-known tools, such as
+// "webpagetest/3g" and DevTools' "slow 3g", and [ParseProfile] reads your own.
 //
 // A [Line] is a link in use, shared by everything that crosses it. A packet
 // sent on it may be lost (by one of netem's models, such as Gilbert-Elliott).

@@ -10,8 +10,8 @@ import (
 )
 
 // The parts of a profile are written by appendJSON and read by readJSON. The
-// tags of structs describe the objects: the fields' names, and omitzero for
-// those that are not written when they are zero.
+// tags of structs describe the objects: the fields' names, and omitzero for the
+// fields that are not written when they are zero.
 
 // appendJSON writes the value that a pointer points to, in its shortest form.
 func appendJSON(b []byte, from any) []byte {
@@ -63,7 +63,8 @@ func appendJSON(b []byte, from any) []byte {
 }
 
 // readJSON reads a value into the target of a pointer, in any of its forms. The
-// error does not give the place of the value itself, only that of a part of it.
+// error does not give the place of the value itself, only the place of an
+// invalid part of it.
 func readJSON(v jsonvalue.Value, to any) error {
 	simple := v.Kind() == '"' || v.Kind() == '0'
 	switch to := to.(type) {
@@ -93,7 +94,7 @@ func readJSON(v jsonvalue.Value, to any) error {
 	case *Link:
 		err := readObject(v, to, objectRules{what: `an object, such as {"latency": "40ms", "rate": "250kbit/s"}`, invalid: func() error {
 			partial := *to
-			partial.DropOversize = to.DropOversize && to.MTU > 0 // the MTU may come after it
+			partial.DropOversize = to.DropOversize && to.MTU > 0 // the MTU may come after dropOversize
 			return partial.invalid()
 		}})
 		return cmp.Or(err, to.invalid())

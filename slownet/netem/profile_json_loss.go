@@ -53,7 +53,7 @@ func readLoss(v jsonvalue.Value, to *Loss) error {
 }
 
 // readModel reads the parameters of a model: one is required, and another
-// defaults to the difference from 100%.
+// defaults to 100% minus the first.
 func readModel(v jsonvalue.Value, to any, model, needed string, p, rest *float64) error {
 	*rest = -1
 	err := readObject(v, to, objectRules{needed: needed, example: fmt.Sprintf(`{"model": %q, %q: "1%%"}`, model, needed)})

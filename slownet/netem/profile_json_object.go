@@ -57,7 +57,7 @@ func appendObject(b []byte, from any) []byte {
 
 // objectRules are the rules for an object.
 type objectRules struct {
-	what            string       // what is allowed here, with an example, for errors
+	what            string       // the allowed values, with an example, for errors
 	needed, example string       // a required field, and an example of an object that has it
 	invalid         func() error // checks the struct after each field, so that an error can name the field; nil accepts everything
 }

@@ -8,23 +8,25 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/enum"
 )
 
-// A Queue is where packets wait for a link's rate, replay or bottleneck.
+// A Queue holds the packets that wait for a link's rate, replay or bottleneck.
 // Everything that crosses the link shares it; with a [Bottleneck], everything
 // that crosses the bottleneck. The zero Queue is a FIFO of 1,000 packets, as in
 // tc-netem.
 //
 // A full queue drops datagrams and TCP segments. An ideal stream (see [Flow])
-// loses nothing: for it the queue limits how far its writer may be ahead; see
+// loses nothing: the queue limits how far the stream's writer may be ahead; see
 // [Link.Ahead].
 type Queue struct {
-	// Bytes is the most bytes that may wait, including the packet that is being
-	// serialized; an empty packet counts as one byte. Zero is no limit other
-	// than Packets. A packet larger than the queue passes if it need not wait.
+	// Bytes is the maximum number of bytes that wait, including the packet that
+	// is being serialized; an empty packet counts as one byte. Zero is no limit
+	// other than Packets. A packet larger than the queue passes if it need not
+	// wait.
 	Bytes int `json:"bytes,omitzero"`
 
-	// Packets is the most packets that may wait, including the one that is
-	// being serialized. Zero is no limit if Bytes is set; otherwise it is tc's
-	// default, 1,000, or with FQCoDel 10,240 packets and 32 MiB in total.
+	// Packets is the maximum number of packets that wait, including the one
+	// that is being serialized. Zero is no limit if Bytes is set; otherwise it
+	// is tc's default, 1,000, or with FQCoDel 10,240 packets and 32 MiB in
+	// total.
 	Packets int `json:"packets,omitzero" unit:"packets"`
 
 	// CountDelayed also counts packets and bytes that have been serialized but
@@ -32,18 +34,19 @@ type Queue struct {
 	// bandwidth-delay product then reduces the throughput.
 	CountDelayed bool `json:"countDelayed,omitzero"`
 
-	// Discipline is how the queue is served, and what is dropped before it is
-	// full. Zero is FIFO.
+	// Discipline decides the order of service, and the packets that are dropped
+	// before the queue is full. Zero is FIFO.
 	Discipline Discipline `json:"discipline,omitzero"`
 }
 
-// A Discipline is how a queue is served.
+// A Discipline is a queueing discipline: the packets that a queue serves next,
+// and those that it drops.
 type Discipline int
 
 // The disciplines.
 const (
-	// FIFO serves packets in order, and drops those that find the queue full:
-	// drop-tail.
+	// FIFO serves packets in order, and drops packets that arrive when the
+	// queue is full: drop-tail.
 	FIFO Discipline = iota
 
 	// CoDel serves packets in order, and drops some when all of them have
@@ -51,8 +54,8 @@ const (
 	CoDel
 
 	// FQCoDel has a CoDel queue for each connection and socket, 1,024 at most.
-	// They take turns by bytes, sparse flows first: RFC 8290. When it is full,
-	// a packet is dropped from the longest queue.
+	// The queues take turns by bytes, sparse flows first: RFC 8290. When all of
+	// them together are full, a packet is dropped from the longest one.
 	FQCoDel
 )
 
@@ -116,10 +119,12 @@ func (q *Queue) invalid() error {
 	return nil
 }
 
-// Ahead returns how many bytes the writer of an ideal stream may be ahead of
-// what has left by the rate and the pace: the queue's Bytes, or as many full
-// packets as it holds, whichever is less. Zero, as with the zero Queue, is
-// none: the writer waits until its last byte has left.
+// Ahead returns the number of bytes that the writer of an ideal stream may be
+// ahead of the bytes that have left by the rate and the pace: the queue's
+// Bytes, or as many full packets as it holds, whichever is less. Zero, as with
+// the zero Queue, is no such number: in package slownet the writer then waits
+// until its last byte has left, and in package simtest only the window makes it
+// wait.
 func (l *Link) Ahead() int {
 	ahead := l.Queue.Bytes
 	if packets := l.Queue.Packets; packets > 0 {

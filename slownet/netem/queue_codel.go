@@ -10,16 +10,16 @@ import (
 // The parameters of CoDel: RFC 8289, sections 4.2 and 4.3.
 const (
 	codelTarget   = 5 * time.Millisecond   // the acceptable wait of packets
-	codelInterval = 100 * time.Millisecond // how long all of them may exceed it
+	codelInterval = 100 * time.Millisecond // the time for which all packets may exceed it
 )
 
-// codel decides what to drop from one queue, by the algorithm of RFC 8289,
-// section 5, and with its names.
+// codel decides which packets to drop from one queue, by the algorithm of RFC
+// 8289, section 5, and with the RFC's names.
 type codel struct {
-	firstAboveTime time.Duration // when packets have exceeded the target for an interval; 0 while they do not
-	dropNext       time.Duration // when to drop next
+	firstAboveTime time.Duration // time at which packets will have exceeded the target for an interval; 0 while they do not exceed it
+	dropNext       time.Duration // time of the next drop
 	count          uint64        // of packets dropped since dropping began
-	lastCount      uint64        // count when dropping last began
+	lastCount      uint64        // value of count when dropping last began
 	dropping       bool
 }
 
@@ -79,9 +79,9 @@ func (c *codel) begin(now time.Duration) {
 	c.lastCount = c.count
 }
 
-// controlLaw returns when to drop next. The time between drops is inversely
-// proportional to the square root of their number. (Square roots are the same
-// on every platform.)
+// controlLaw returns the time of the next drop. The time between drops is
+// inversely proportional to the square root of their number. (Square roots are
+// the same on every platform.)
 func (c *codel) controlLaw(t time.Duration) time.Duration {
 	const square = uint64(codelInterval) * uint64(codelInterval)
 	return timeline.Add(t, time.Duration(math.Sqrt(float64(square/c.count))))

@@ -9,8 +9,8 @@ type delayed struct {
 }
 
 // admits reports whether there is room for one more packet, besides those that
-// wait in the outbox's queue; nil is none. If nothing is in flight there always
-// is.
+// wait in the outbox's queue; a nil outbox has none. If nothing is in flight
+// and nothing waits, there is always room.
 func (d *delayed) admits(queue *Queue, now time.Duration, n int, box *outbox) bool {
 	for len(d.heap) > 0 && d.heap[0].until <= now {
 		d.pop()

@@ -15,11 +15,11 @@ type discipline struct {
 	newFlows, oldFlows flowList     // of RFC 8290: flows that have just become active, and the others
 	packets            int
 	bytes              int
-	free               time.Duration // when the packet removed last has left
+	free               time.Duration // time at which the packet removed last has left
 	passing            int           // the room that it takes until then
 }
 
-// A flowQueue is the queue of one flow, or of those with the same hash.
+// A flowQueue is the queue of one flow, or of several flows with the same hash.
 type flowQueue struct {
 	codel     codel
 	packets   fifo[queuedPacket]
@@ -48,7 +48,7 @@ func (q *flowQueue) pop() queuedPacket {
 	return p
 }
 
-// size returns how much room the packet takes in the queue.
+// size returns the room that the packet takes in the queue.
 func (p *queuedPacket) size() int { return max(1, p.bytes) }
 
 // enqueue puts a packet into the queue with the given number.

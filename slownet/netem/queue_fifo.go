@@ -4,7 +4,7 @@ package netem
 // nothing.
 type fifo[T any] struct {
 	items []T
-	head  int // of items; those before it were removed
+	head  int // index of the first item; those before it were removed
 }
 
 func (f *fifo[T]) len() int { return len(f.items) - f.head }

@@ -5,14 +5,14 @@ import "github.com/slowpoetry/slowpoetry/internal/enum"
 // A PacketID identifies a packet on its line. The random draws about it follow
 // from the line's seed and this ID alone; only loss states and correlations,
 // which make losses and variations come in bursts, also depend on the packets
-// before it. So one packet more or less does not change the draws of the
+// before it. So adding or removing a packet does not change the draws of the
 // others.
 type PacketID struct {
 	Flow   uint64 // the packet's owner: a socket, or a direction of a connection
 	Number uint64 // counts the owner's packets, including retransmissions
 }
 
-// Copy returns the ID of a packet's duplicate, which needs one of its own on
+// Copy returns the ID of a packet's duplicate, which needs an ID of its own on
 // the next line.
 func (id PacketID) Copy() PacketID { return PacketID{id.Flow, splitMix64(id.Number + copyStep)} }
 
@@ -53,19 +53,19 @@ type DrawKind uint64
 // The kinds of draws.
 const (
 	aboutState     DrawKind = iota + 1 // of the model of loss
-	DrawnLoss                          // whether it is lost
+	DrawnLoss                          // whether the packet is lost
 	DrawnDuplicate                     // whether it is duplicated
 	DrawnCorrupt                       // whether one bit of it is flipped
 	DrawnReorder                       // whether it overtakes others
 	DrawnJitter                        // the variation of its latency
-	DrawnFlip                          // which bit is flipped
+	DrawnFlip                          // the bit that is flipped
 
 	aboutKeeping DrawKind = 16 // added to another kind: whether the previous draw is kept
 )
 
-// String returns a word for it, such as "loss".
+// String returns a word for the kind, such as "loss".
 func (w DrawKind) String() string {
-	return enum.Name("What", int(w)-1, "state", "loss", "duplicate", "corrupt", "reorder", "jitter", "flip")
+	return enum.Name("DrawKind", int(w)-1, "state", "loss", "duplicate", "corrupt", "reorder", "jitter", "flip")
 }
 
 // A roll is one draw.
@@ -84,7 +84,7 @@ func (d draws) chance(w DrawKind, probability float64) bool { return d.roll(w).b
 type previousDraw struct{ last roll } // zero is none
 
 // correlated returns a new draw or, with the probability of the correlation,
-// the previous packet's.
+// the previous packet's draw.
 func (d draws) correlated(w DrawKind, m *previousDraw, correlation float64) roll {
 	if correlation == 0 {
 		return d.roll(w)

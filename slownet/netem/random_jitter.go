@@ -25,10 +25,11 @@ type Jitter struct {
 	// Distribution is the distribution of the variations. Nil is uniform.
 	Distribution *Distribution `json:"distribution,omitzero"`
 
-	// Correlation is between 0 and 1: how much a packet's variation depends on
-	// that of the packet before. Variations k packets apart are correlated by
-	// its k-th power. The distribution does not change. (In netem, where this
-	// parameter comes from, a correlation also narrows it.)
+	// Correlation is between 0 and 1: the extent to which a packet's variation
+	// depends on that of the packet before. Variations k packets apart are
+	// correlated by the k-th power of Correlation. The distribution does not
+	// change. (In netem, where this parameter comes from, a correlation also
+	// narrows the distribution.)
 	Correlation float64 `json:"correlation,omitzero"`
 }
 

@@ -25,8 +25,8 @@ type Loss struct {
 // fraction P / (P + R) of packets meets the bad state, which lasts 1 / R
 // packets on average.
 //
-// Netem calls the last two 1-h and 1-k. Its simple Gilbert model has a LossBad
-// of 1 and a LossGood of 0.
+// Netem calls the last two fields 1-h and 1-k. Its simple Gilbert model has a
+// LossBad of 1 and a LossGood of 0.
 type GilbertElliott struct {
 	P        float64 `json:"p"`   // the probability of going bad
 	R        float64 `json:"r"`   // the probability of recovering

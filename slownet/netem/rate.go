@@ -34,7 +34,7 @@ func (r Rate) String() string {
 	return fmt.Sprintf("%dbit/s", int64(r))
 }
 
-// meter computes how long bytes take at a rate. It carries fractions of a
+// meter computes the time that bytes take at a rate. It carries fractions of a
 // nanosecond over to the next bytes, so rounding errors do not accumulate.
 type meter struct {
 	carry uint64 // in units of 1/rate nanoseconds, less than rate

@@ -8,16 +8,16 @@ import (
 
 // capacity is the state of a rate or a replay.
 type capacity struct {
-	free  time.Duration // when the next bytes may pass
+	free  time.Duration // time at which the next bytes may pass
 	meter meter
-	slot  int64 // of the replay: the one used last
-	used  int   // bytes used of it
+	slot  int64 // the slot of the replay that was used last
+	used  int   // bytes used of that slot
 }
 
 // pass serializes some of n bytes that come at the given time, after all that
-// came before. It returns how many, n or as many as the replay's slot holds,
-// and when the last of them has passed. Without rate or replay they pass at
-// once.
+// came before. It returns their number, which is n or what the replay's slot
+// can still hold, and the time at which the last of them has passed. Without
+// rate or replay they pass at once.
 func (c *capacity) pass(now time.Duration, n int, rate Rate, replay *Replay) (int, time.Duration) {
 	start := max(now, c.free)
 	switch {
@@ -42,7 +42,8 @@ func (c *capacity) pass(now time.Duration, n int, rate Rate, replay *Replay) (in
 	return n, c.free
 }
 
-// passAll serializes n bytes, and returns when the last of them has passed.
+// passAll serializes n bytes, and returns the time at which the last of them
+// has passed.
 func (c *capacity) passAll(now time.Duration, n int, rate Rate, replay *Replay) time.Duration {
 	passed, leave := c.pass(now, n, rate, replay)
 	for n -= passed; n > 0; n -= passed {

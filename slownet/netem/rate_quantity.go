@@ -148,7 +148,7 @@ func parseBytes(s string) (int, error) {
 	return int(bytes), nil
 }
 
-// parseQueue reads a queue that is so many bytes or packets.
+// parseQueue reads a queue that is given as a number of bytes or packets.
 func parseQueue(s string) (Queue, error) {
 	number, unit := splitUnit(s)
 	_, isBytes := byteUnits[unit]

@@ -29,8 +29,8 @@ const slotSize = 1500
 // The last number is the length of the recording. Empty lines and lines that
 // begin with # are ignored.
 //
-// Bytes that wait at that time share the 1,500; whatever they leave unused is
-// lost, as in mahimahi.
+// All bytes that wait at a number's time share its 1,500 bytes; the part that
+// they leave unused is lost, as in mahimahi.
 func ParseReplay(r io.Reader) (*Replay, error) {
 	replay := &Replay{}
 	lines := bufio.NewScanner(r)

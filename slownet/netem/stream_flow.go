@@ -24,20 +24,20 @@ import (
 // Pending, and [Flow.Step] returns its arrival time as soon as that is known.
 type Flow struct {
 	line            *Line
-	link            *Link            // the line's, at the flow's last update
+	link            *Link            // the line's link at the flow's last update
 	id              PacketID         // of the packet sent last
-	free            time.Duration    // when the next piece may enter the link
+	free            time.Duration    // time at which the next piece may enter the link
 	burst           int              // bytes that may still pass before the pace's wait
-	arrived         time.Duration    // when the last piece with a known arrival time arrives
+	arrived         time.Duration    // arrival time of the last piece for which it is known
 	returnLatency   time.Duration    // of an acknowledgement
 	retransmissions *retransmissions // nil until a packet is lost
 }
 
 // A Piece is a run of bytes that are sent together.
 type Piece struct {
-	Bytes  int           // how many
-	Leave  time.Duration // when the last of them has left the sender
-	Arrive time.Duration // when they can be read at the other end; Never if that is not known yet
+	Bytes  int           // number of bytes
+	Leave  time.Duration // time at which the last of them has left the sender
+	Arrive time.Duration // time at which they can be read at the other end; Never if it is not known yet
 
 	// Pending says that Arrive depends on later packets: this piece or one before
 	// it was lost, and the time of the retransmission is not known yet. See
@@ -95,8 +95,8 @@ func (f *Flow) SetLink(link Link) { f.line.SetLink(link) }
 // includes it. Zero is no delay.
 func (f *Flow) SetReturn(latency time.Duration) { f.returnLatency = latency }
 
-// Free returns when the next piece may enter the link. A time in the past means
-// now.
+// Free returns the time at which the next piece may enter the link. A time in the
+// past means now.
 func (f *Flow) Free() time.Duration { return f.free }
 
 // Hold keeps the flow's next bytes from entering the link before the given
@@ -213,8 +213,8 @@ func (f *Flow) occupy(piece *Piece) {
 	f.free = f.line.passAll(f.free, piece.Bytes)
 }
 
-// Break tells the flow that the bytes that the last Send left over will not be
-// sent: the pace's wait starts after the last piece.
+// Break declares that the bytes that the last Send left over will not be sent:
+// the pace's wait starts after the last piece.
 func (f *Flow) Break() {
 	f.update()
 	if f.burst > 0 {

@@ -6,16 +6,17 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// An outage is a sender's state while the path does not work: how many
-// transmissions in a row were lost, and how long it waits before the next.
+// An outage is a sender's state while the path does not work: the number of
+// transmissions lost in a row, and the wait before the next.
 type outage struct {
 	lost    int
 	timeout time.Duration
 }
 
 // Ping sends a packet that needs no capacity and is not retransmitted by the
-// flow, such as a connection request. It returns when the packet arrives, after
-// everything sent before that is not Pending, or reports that it does not.
+// flow, such as a connection request. It returns the packet's arrival time,
+// which is after that of everything sent before, Pending pieces excepted.
+// arrives is false if the packet is lost.
 func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	f.update()
 	f.id.Number++
@@ -32,10 +33,11 @@ func (f *Flow) Ping(now time.Duration) (arrive time.Duration, arrives bool) {
 	return f.arrived, true
 }
 
-// Lose tells the flow that something sent at the given time is lost for a
-// reason outside the link: a network partition, a host that is down. It returns
-// when the sender retries, by the timer of RFC 6298, which doubles each time;
-// or, after 15 retransmissions, when it gives up with ETIMEDOUT.
+// Lose records that a packet sent at the given time is lost for a reason
+// outside the link: a network partition, a host that is down. It returns the
+// time at which the sender retries, by the timer of RFC 6298, which doubles
+// each time; or, after 15 retransmissions, the time at which it gives up with
+// ETIMEDOUT.
 func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
 	outage := &f.ensureRetransmissions().outage
 	if outage.lost == 0 {
@@ -47,14 +49,14 @@ func (f *Flow) Lose(now time.Duration) (again time.Duration, goesOn bool) {
 	return again, outage.lost <= maxRetransmissions
 }
 
-// Recover tells the flow that the path works again, as the sender has learned.
+// Recover records that the sender has learned that the path works again.
 func (f *Flow) Recover() {
 	if f.retransmissions != nil {
 		f.retransmissions.outage = outage{}
 	}
 }
 
-// timeout returns how long the sender waits for an acknowledgement. Where
+// timeout returns the time that the sender waits for an acknowledgement. If
 // packets cannot be impaired, the round trip is not measured but known.
 func (f *Flow) timeout(now time.Duration) time.Duration {
 	f.update()

@@ -7,8 +7,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// dupThresh is how many later packets must arrive before the sender considers a
-// packet lost: the three duplicate acknowledgements of RFC 5681.
+// dupThresh is the number of later packets that must arrive before the sender
+// considers a packet lost: the three duplicate acknowledgements of RFC 5681.
 const dupThresh = 3
 
 // retransmissions is a flow's retransmission state.
@@ -16,14 +16,15 @@ type retransmissions struct {
 	timer  retransmitter
 	outage outage
 
-	latest     time.Duration // when the last packet that was not lost arrives
+	latest     time.Duration // arrival time of the last packet that was not lost
 	delivered  uint64        // counts packets that were not lost
 	undetected []*lostPacket // packets followed by too few others so far, in the order of sending
 	timed      []*lostPacket // packets whose timers run, by expiry
 	pending    []arrival     // pieces with an unknown arrival time, in the order of sending
 }
 
-// An arrival is when a piece arrives, regardless of those before it.
+// An arrival is the arrival time of a piece, regardless of the pieces before
+// it.
 type arrival struct {
 	at   time.Duration
 	lost *lostPacket // nil if it was not lost; otherwise it replaces at
@@ -31,18 +32,18 @@ type arrival struct {
 
 // A lostPacket waits to be retransmitted.
 type lostPacket struct {
-	leave         time.Duration // when it first left
+	leave         time.Duration // time at which it first left
 	serialization time.Duration // of each transmission
 	delay         time.Duration // of the transmission that arrives
-	resends       int           // how often it is retransmitted
+	resends       int           // number of its retransmissions
 	failed        bool          // all retransmissions are lost too
 
-	timeout time.Duration // the timer's, when it left
+	timeout time.Duration // the timer's timeout when it left
 	learned uint64        // the number of measured round trips then
-	expires time.Duration // when the timer expires
+	expires time.Duration // time at which the timer expires
 	need    uint64        // the count of delivered packets at which the sender detects the loss
 	known   bool          // the time of the retransmission is known
-	at      time.Duration // when it then arrives, or is given up
+	at      time.Duration // time at which it then arrives, or is given up
 }
 
 // lose adds a lost packet, which is retransmitted once its loss is detected.
@@ -73,8 +74,8 @@ func (r *retransmissions) deliver(at, back time.Duration) {
 	}
 }
 
-// learn processes what has happened by now: round trips that ended, and timers
-// that expired.
+// learn processes the events up to now: round trips that ended, and timers that
+// expired.
 func (r *retransmissions) learn(now time.Duration) {
 	for len(r.timed) > 0 && r.timed[0].expires <= now {
 		p := r.timed[0]
@@ -92,9 +93,9 @@ func (r *retransmissions) learn(now time.Duration) {
 	r.timer.learn(now)
 }
 
-// resend computes when a packet that is retransmitted at the given time arrives
-// or is given up. If the retransmission is lost, the timer sends it again after
-// the timeout.
+// resend computes the time at which a packet that is retransmitted at the given
+// time arrives or is given up. If the retransmission is lost, the timer sends
+// it again after the timeout.
 func (p *lostPacket) resend(timer *retransmitter, at, timeout time.Duration) {
 	sent := p.resends
 	if p.failed {
@@ -111,7 +112,7 @@ func (p *lostPacket) resend(timer *retransmitter, at, timeout time.Duration) {
 	p.at, p.known = at, true
 }
 
-// arrive sets when a piece arrives, or that it is pending.
+// arrive sets the arrival time of a piece, or marks the piece as pending.
 func (f *Flow) arrive(piece *Piece, a arrival) {
 	if f.retransmissions != nil && (a.lost != nil || len(f.retransmissions.pending) > 0) {
 		f.retransmissions.pending = append(f.retransmissions.pending, a)
@@ -122,14 +123,15 @@ func (f *Flow) arrive(piece *Piece, a arrival) {
 	piece.Arrive = f.arrived
 }
 
-// Step returns when the first Pending piece, in the order of sending, arrives,
-// if that is known by now; a piece that has Failed is given up at that time. A
-// driver calls it after each Send until it returns false, and when [Flow.Next]
-// says so. If it is called late, the returned time may lie in the past.
+// Step returns the arrival time of the first Pending piece, in the order of
+// sending, if it is known by now; a piece that has Failed is given up at that
+// time. A driver calls Step after each Send until it returns false, and at the
+// time that [Flow.Next] returns. If it is called late, the returned time may
+// lie in the past.
 //
 // The time is known as soon as three later packets have been sent and not lost,
-// or the timer has expired. A late call changes nothing, as long as nothing
-// that should have been sent before it is sent after it.
+// or the timer has expired. A late call changes nothing, as long as no bytes
+// are sent after the call that should have been sent before it.
 func (f *Flow) Step(now time.Duration) (arrive time.Duration, ok bool) {
 	if f.retransmissions == nil || len(f.retransmissions.pending) == 0 {
 		return 0, false
@@ -149,8 +151,8 @@ func (f *Flow) Step(now time.Duration) (arrive time.Duration, ok bool) {
 	return f.arrived, true
 }
 
-// Next returns when [Flow.Step] may return more even if nothing is sent, or
-// [Never]. A time in the past means now.
+// Next returns the time at which [Flow.Step] may return more even if nothing is
+// sent, or [Never]. A time in the past means now.
 func (f *Flow) Next() time.Duration {
 	switch {
 	case f.retransmissions == nil || len(f.retransmissions.pending) == 0:

@@ -6,12 +6,12 @@ import "time"
 // minute. TCP's timer is bounded by Linux's two minutes.
 const maxIdealTimeout = time.Minute
 
-// maxRetransmissions is how often a packet is retransmitted before the
-// connection is given up: Linux's net.ipv4.tcp_retries2. Starting at a timeout
-// of one second, that takes eleven minutes.
+// maxRetransmissions is the number of times that a packet is retransmitted
+// before the connection is given up: Linux's net.ipv4.tcp_retries2. Starting at
+// a timeout of one second, that takes eleven minutes.
 const maxRetransmissions = 15
 
-// A retransmitter computes how long a sender waits for an acknowledgement
+// A retransmitter computes the time that a sender waits for an acknowledgement
 // before it retransmits a packet. Round trips are measured one at a time.
 type retransmitter struct {
 	timeout  time.Duration // the present one; zero is the initial one
@@ -19,15 +19,15 @@ type retransmitter struct {
 	variance time.Duration // RTTVAR
 	learned  uint64        // counts measured round trips
 
-	acked   time.Duration // when the round trip under measurement ends; zero if none is
+	acked   time.Duration // time at which the round trip under measurement ends; zero if none is measured
 	sampled time.Duration // the measured round trip time
 
-	expired time.Duration // when the timer that backs off has expired
-	longer  time.Duration // the timeout from then on; zero is unchanged
+	expired time.Duration // time at which the timer that backs off has expired
+	longer  time.Duration // the timeout from then on; zero if it does not change
 }
 
-// learn processes what has happened by now: a round trip that ended, and a
-// timer that expired.
+// learn processes the events up to now: a round trip that ended, and a timer
+// that expired.
 func (r *retransmitter) learn(now time.Duration) {
 	if r.acked != 0 && r.acked <= now {
 		r.longer, r.expired = 0, 0
@@ -57,7 +57,7 @@ func (r *retransmitter) measure(acked, roundTrip time.Duration) {
 	}
 }
 
-// wait returns how long the sender now waits for an acknowledgement.
+// wait returns the time that the sender now waits for an acknowledgement.
 func (r *retransmitter) wait() time.Duration {
 	if r.timeout == 0 {
 		return firstTimeout

@@ -24,8 +24,8 @@ type TCP struct {
 	// takes precedence over simtest.Config.Window.
 	Window int
 
-	// UserTimeout is how long data may stay unacknowledged before the
-	// connection ends, and limits how long keep-alive probes may stay
+	// UserTimeout is the time that data may stay unacknowledged before the
+	// connection ends. It also limits the time that keep-alive probes may stay
 	// unanswered: Linux's TCP_USER_TIMEOUT (RFC 5482). It also ends an
 	// unanswered dial, but not before the first SYN would be retransmitted,
 	// after a second. Zero is 15 to 18 minutes for data, depending on the
@@ -113,7 +113,7 @@ type Segment struct {
 	Seq    int64  // of the first byte of the payload
 	Len    int    // of the payload
 	Ack    int64  // the next byte that the sender of the segment expects
-	Window int    // the number of bytes from Ack on that it has room for
+	Window int    // the number of bytes from Ack on that the sender has room for
 
 	// SACK holds the selective acknowledgements, the most recent first. The
 	// first block reports a duplicate (RFC 2883) if it is below Ack or within
@@ -121,7 +121,7 @@ type Segment struct {
 	SACK  [3]Block
 	SACKs int // the number of blocks that are set
 
-	TSVal time.Duration // when the segment was sent
+	TSVal time.Duration // time at which the segment was sent
 	TSEcr time.Duration // TSVal of the segment that this one answers
 }
 

@@ -54,9 +54,9 @@ func (k KeepAlive) filledIn() *KeepAlive {
 
 // keepAliveState is the state of an end's keep-alive probes.
 type keepAliveState struct {
-	at      time.Duration // when the timer expires, or Never
-	last    time.Duration // when the last segment arrived
-	probes  int           // unanswered ones
+	at      time.Duration // time at which the timer expires, or Never
+	last    time.Duration // arrival time of the last segment
+	probes  int           // number of unanswered probes
 	config  *KeepAlive    // shared, and never changed
 	timeout time.Duration // TCP_USER_TIMEOUT; zero is none
 }
@@ -105,7 +105,7 @@ func (e *End) SetKeepAlive(now time.Duration, config KeepAlive) {
 	}
 }
 
-// next returns when an idle end probes its peer.
+// next returns the time at which an idle end probes its peer.
 func (a *keepAliveState) next() time.Duration {
 	if a.at == Never || a.config.Idle < 0 {
 		return Never

@@ -13,19 +13,20 @@ const (
 	segmentSpace = 2304
 )
 
-// A receiveBuffer decides how large a window the receiver advertises. The
-// window opens as data arrives, up to what the buffer can hold, and the buffer
-// grows with what the application reads per round trip.
+// A receiveBuffer decides the size of the window that the receiver advertises.
+// The window opens as data arrives, up to the payload that the buffer can hold,
+// and the buffer grows with the number of bytes that the application reads per
+// round trip.
 type receiveBuffer struct {
 	size      int
 	isFixed   bool          // the window is the size of the buffer, which does not grow
 	payload   uint8         // of each 256 bytes of space, see payloadRoom
 	largest   int32         // the largest payload that has arrived, at least MSS
-	window    int           // the largest that may be advertised
-	perRound  int           // the most that the application has read in a round trip
-	roundTrip time.Duration // the shortest seen by the receiver; 0 is none
+	window    int           // the largest window that may be advertised
+	perRound  int           // the most bytes that the application has read in a round trip
+	roundTrip time.Duration // the shortest that the receiver has measured; 0 for none
 	since     time.Duration // the beginning of this round trip
-	read      int64         // what the application had read then
+	read      int64         // bytes that the application had read then
 	lastEcho  time.Duration
 }
 
@@ -49,8 +50,9 @@ const (
 	maxSetBuffer      = 2 * 4 << 20
 )
 
-// asSet returns the size of a buffer for which the application asked. As on
-// Linux it is twice that, within bounds, and the maximum for a negative one.
+// asSet returns the size of a buffer that the application has set to a number of
+// bytes. As on Linux it is twice that number, within bounds, and the maximum for
+// a negative number.
 func asSet(bytes, least int) int {
 	if bytes < 0 || bytes > maxSetBuffer/2 {
 		return maxSetBuffer
@@ -72,11 +74,12 @@ func (b *receiveBuffer) arrive(size int32) {
 	}
 }
 
-// payloadRoom returns how many bytes of payload fit into the given space.
+// payloadRoom returns the number of bytes of payload that fit into the given
+// space.
 func (b *receiveBuffer) payloadRoom(space int64) int { return int(space * int64(b.payload) / 256) }
 
-// space returns how much of the buffer a segment takes. Linux receives packets
-// larger than an Ethernet frame into pages.
+// space returns the space that a segment takes in the buffer. Linux receives
+// packets larger than an Ethernet frame into pages.
 func (b *receiveBuffer) space() int64 {
 	if b.largest <= MSS {
 		return segmentSpace
@@ -85,7 +88,8 @@ func (b *receiveBuffer) space() int64 {
 	return (int64(b.largest)+HeaderSize+page-1)/page*page + handle
 }
 
-// free returns how many bytes of payload fit besides those that are held.
+// free returns the number of bytes of payload that fit besides those that are
+// held.
 func (b *receiveBuffer) free(held int64) int {
 	space := int64(b.size)
 	if held > 0 {
@@ -94,8 +98,8 @@ func (b *receiveBuffer) free(held int64) int {
 	return b.payloadRoom(space)
 }
 
-// room returns how large a window can be advertised while that many bytes are
-// held.
+// room returns the largest window that can be advertised while the given number
+// of bytes is held.
 func (b *receiveBuffer) room(held int64) int {
 	if b.isFixed {
 		return max(0, b.size-int(held))
@@ -132,8 +136,9 @@ func (b *receiveBuffer) measure(now, echo time.Duration) {
 
 // adapt grows the buffer if the application has read more in the last round
 // trip than ever before. The application is reading n bytes after the
-// consumed ones, a segment at a time: what waits after the first segment
-// counts in the next round trip. beyond is how far out-of-order data reaches.
+// consumed ones, a segment at a time: bytes that wait after the first segment
+// count in the next round trip. beyond is the distance to the end of out-of-order
+// data.
 func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, beyond int) {
 	read := consumed + int64(min(n, MSS))
 	if b.isFixed || (b.roundTrip == 0 || now-b.since < b.roundTrip) && !b.isInstant(now, read) {
@@ -150,8 +155,9 @@ func (b *receiveBuffer) adapt(now time.Duration, consumed int64, waiting, n, bey
 }
 
 // isInstant reports whether the path takes no time: the application has read more at
-// one instant than the sender may have in flight, so there were round trips in it. A
-// kernel's loopback takes time, and has them in its first milliseconds.
+// one instant than the sender may have in flight, so there were round trips
+// within that instant. A kernel's loopback takes time, and has such round trips
+// in its first milliseconds.
 func (b *receiveBuffer) isInstant(now time.Duration, read int64) bool {
 	return now == b.since && read-b.read >= 2*int64(b.window)
 }
@@ -166,8 +172,9 @@ const (
 	pieceSpace    = headers + description + handle
 )
 
-// A sendBuffer decides how much the application may write ahead of what is
-// acknowledged: two congestion windows, counted in memory. It never shrinks.
+// A sendBuffer decides the number of bytes that the application may write before
+// they are acknowledged: two congestion windows, counted in memory. It never
+// shrinks.
 type sendBuffer struct {
 	size    int
 	isFixed bool // it does not grow
@@ -195,9 +202,9 @@ func spaceOf(mss int64) int {
 // set fixes the size of the buffer.
 func (b *sendBuffer) set(bytes int) { b.size, b.isFixed = asSet(bytes, minSetWriteBuffer), true }
 
-// room returns how many bytes the application can write after ahead bytes that
-// the sender has not been told of yet. Bytes that cannot be sent at once are
-// kept in pieces of up to 64 KiB, and a partial piece is filled up.
+// room returns the number of bytes that the application can write after ahead
+// bytes that have not been passed to the sender yet. Bytes that cannot be sent at
+// once are kept in pieces of up to 64 KiB, and a partial piece is filled up.
 func (s *sender) room(ahead int64) int {
 	b, written := &s.buffer, s.written+ahead
 	if b.isFixed {
@@ -228,7 +235,7 @@ func (s *sender) roomAtLeast(ahead int64) int {
 }
 
 // hasRoom reports whether a third of the buffer is free, after ahead bytes that
-// the sender has not been told of yet.
+// have not been passed to the sender yet.
 func (s *sender) hasRoom(ahead int64) bool {
 	size, written := int64(s.buffer.size), s.written+ahead
 	used := written - s.una
@@ -238,13 +245,13 @@ func (s *sender) hasRoom(ahead int64) bool {
 	return used <= size-size/3
 }
 
-// used returns how much of the buffer unacknowledged bytes take.
+// used returns the space that unacknowledged bytes take in the buffer.
 func (s *sender) used(written, piece int64) int64 {
 	return written - s.una + (written-s.nxt+piece-1)/piece*pieceSpace
 }
 
-// piece returns how many bytes of the stream Linux keeps in a piece: full
-// segments, at most 64 KiB and at most half of the peer's largest window.
+// piece returns the number of bytes of the stream that Linux keeps in a piece:
+// full segments, at most 64 KiB and at most half of the peer's largest window.
 func (s *sender) piece(full int64) int64 {
 	const largest = 64<<10 - headers
 	return max(1, min(largest, s.maxWindow/2)/full) * full

@@ -35,7 +35,7 @@ type cubic struct {
 
 // A cubicGrowth is CUBIC's state after slow start.
 type cubicGrowth struct {
-	epoch    time.Duration // when this epoch of growth began; 0 is none
+	epoch    time.Duration // time at which this epoch of growth began; 0 for none
 	maximum  int           // window before the last reduction, W_max
 	origin   int           // window at the inflection point
 	k        int64         // time to the inflection point, in seconds / 1024
@@ -77,7 +77,7 @@ func (c *cubic) beyond() *cubicGrowth {
 	return c.growth
 }
 
-// epoch returns when this epoch of growth began, or 0.
+// epoch returns the time at which this epoch of growth began, or 0.
 func (c *cubic) epoch() time.Duration {
 	if c.growth == nil {
 		return 0

@@ -2,8 +2,8 @@ package netem
 
 import "time"
 
-// An End is one end of a TCP connection: it sends what the application writes,
-// and receives what the other end sends.
+// An End is one end of a TCP connection: it sends the bytes that the
+// application writes, and receives the bytes of the other end.
 //
 // Times are durations since an origin of the caller's choice, the same for both
 // ends, and must not decrease from call to call. After each call of a method
@@ -83,15 +83,16 @@ func (e *End) fail(failure Failure) {
 	e.end(failure)
 }
 
-// Unread returns how many bytes have arrived in order and wait for Read.
+// Unread returns the number of bytes that have arrived in order and wait for
+// Read.
 func (e *End) Unread() int64 { return e.receive.unread() }
 
-// Received returns how many bytes have arrived in order since the connection
-// began.
+// Received returns the number of bytes that have arrived in order since the
+// connection began.
 func (e *End) Received() int64 { return e.receive.received() }
 
-// Room returns how many more bytes the application can write before it has to
-// wait, after ahead bytes that have not been passed to Write yet.
+// Room returns the number of bytes that the application can write before it has
+// to wait, after ahead bytes that have not been passed to Write yet.
 func (e *End) Room(ahead int) int { return e.send.room(int64(ahead)) }
 
 // RoomAtLeast returns a lower bound of Room that takes no divisions. It is zero if only
@@ -123,14 +124,15 @@ func (e *End) SetMTU(mtu int) {
 // Ended reports whether the peer's FIN and all data before it have arrived.
 func (e *End) Ended() bool { return e.receive.ended }
 
-// Written returns how many bytes were written.
+// Written returns the number of bytes that were written.
 func (e *End) Written() int64 { return e.send.written }
 
-// CongestionWindow returns how many bytes may be in flight, regardless of the
-// peer's window.
+// CongestionWindow returns the number of bytes that may be in flight,
+// regardless of the peer's window.
 func (e *End) CongestionWindow() int { return int(e.send.window.size) * int(e.send.mss) }
 
-// Unacked returns how many bytes have been written and are not acknowledged.
+// Unacked returns the number of bytes that have been written and are not
+// acknowledged.
 func (e *End) Unacked() int64 { return max(0, e.send.written-e.send.una) }
 
 // IsSettled reports whether everything written has been sent, including the end
@@ -208,7 +210,7 @@ func (e *End) OutputTo(s *Segment, now time.Duration) bool {
 	return true
 }
 
-// Next returns when Expire must be called, or [Never].
+// Next returns the time at which Expire must be called, or [Never].
 func (e *End) Next() time.Duration { return min(e.NextBusy(), e.NextProbe()) }
 
 // NextBusy is Next without keep-alive probes. A driver that knows that they
@@ -220,7 +222,7 @@ func (e *End) NextBusy() time.Duration {
 	return min(e.opening.at, e.send.timer(), e.receive.ackAt)
 }
 
-// NextProbe returns when the keep-alive timer expires, or [Never].
+// NextProbe returns the time at which the keep-alive timer expires, or [Never].
 func (e *End) NextProbe() time.Duration {
 	if e.state == Closed {
 		return Never

@@ -18,12 +18,12 @@ const (
 	synAckRetries = int16(5)
 )
 
-// An opening is the handshake, seen from one end.
+// An opening is the state of the handshake at one end.
 type opening struct {
-	at       time.Duration // when the timer expires; in TIME-WAIT, its end; or Never
-	since    time.Duration // when the SYN that the end answers arrived
+	at       time.Duration // time at which the timer expires or TIME-WAIT ends; or Never
+	since    time.Duration // arrival time of the SYN that the end answers
 	sent     int16         // number of SYN segments sent; 3 means three or more
-	timeouts int16         // how often the timer has expired
+	timeouts int16         // number of times that the timer has expired
 	due      bool          // a SYN or SYN-ACK must be sent
 }
 

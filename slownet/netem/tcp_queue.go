@@ -41,7 +41,7 @@ func (q *retransmissionQueue) ensureScoreboard() *scoreboard {
 	return q.board
 }
 
-// hasSACKs reports whether the last acknowledgement had selective ones.
+// hasSACKs reports whether the last acknowledgement included selective ones.
 func (q *retransmissionQueue) hasSACKs() bool { return q.board != nil && q.board.known > 0 }
 
 // A sentSegment is a segment that was sent.
@@ -75,10 +75,10 @@ func (q *retransmissionQueue) at(number int64) *sentSegment {
 	return &q.ring[number&int64(len(q.ring)-1)]
 }
 
-// len returns how many segments are in the queue.
+// len returns the number of segments in the queue.
 func (q *retransmissionQueue) len() int { return int(q.last - q.first) }
 
-// inFlight estimates how many segments are on the path.
+// inFlight estimates the number of segments on the path.
 func (q *retransmissionQueue) inFlight() int { return q.len() - int(q.sacked+q.lost-q.resent) }
 
 // push adds a segment that is sent for the first time.

@@ -2,15 +2,15 @@ package netem
 
 import "time"
 
-// A rack is the state of RACK (RFC 8985): a segment is lost when one that was
-// sent later has arrived and the reordering window has passed.
+// A rack is the state of RACK (RFC 8985): a segment is considered lost when a
+// segment that was sent later has arrived and the reordering window has passed.
 type rack struct {
-	at           time.Duration // when the next segment will be considered lost, or Never
-	sent         time.Duration // when the most recently sent segment that has arrived was sent
+	at           time.Duration // time at which the next segment will be considered lost, or Never
+	sent         time.Duration // transmission time of the most recently sent segment that has arrived
 	seq          int64         // its sequence number
 	roundTrip    time.Duration // its round trip
 	reorderSteps *reorderSteps // nil until a segment was retransmitted spuriously
-	reordered    bool          // reordering has been seen
+	reordered    bool          // reordering has been observed
 }
 
 func (r *rack) init() { r.seq, r.at = -1, Never }
@@ -58,7 +58,7 @@ func (r *rack) steps() int {
 func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration) {
 	d := now - s.sent
 	if s.again && (d < shortest || d == 0) {
-		return // an earlier transmission has arrived, or it is ambiguous
+		return // an earlier transmission has arrived, or it is unknown which one
 	}
 	if s.sent > r.sent || s.sent == r.sent && s.seq > r.seq {
 		r.sent, r.seq, r.roundTrip = s.sent, s.seq, d
@@ -68,7 +68,7 @@ func (r *rack) arrived(now time.Duration, s *sentSegment, shortest time.Duration
 // timerSlack is added to the timer, as in Linux.
 const timerSlack = 2 * time.Millisecond
 
-// detect marks segments as lost and returns how many.
+// detect marks segments as lost and returns their number.
 func (s *sender) detect(now time.Duration) (lost int) {
 	r := &s.rack
 	r.at = Never
@@ -83,7 +83,7 @@ func (s *sender) detect(now time.Duration) (lost int) {
 			break
 		}
 		if segment.again && segment.sent == now {
-			number = next // on a path without delay, this cannot be told
+			number = next // on a path without delay, it is unknown whether this one is lost
 			continue
 		}
 		if left := segment.sent + r.roundTrip + window - now; left <= 0 {
@@ -97,7 +97,8 @@ func (s *sender) detect(now time.Duration) (lost int) {
 	return lost
 }
 
-// reorderingWindow returns how late a segment may be without being lost.
+// reorderingWindow returns the time that a segment may be late without being
+// considered lost.
 func (s *sender) reorderingWindow() time.Duration {
 	if !s.rack.reordered && (s.recovery != open || s.queue.sacked >= 3) {
 		return 0
@@ -106,10 +107,10 @@ func (s *sender) reorderingWindow() time.Duration {
 }
 
 // A lossProbe is the state of tail loss probes: when the last segments are not
-// acknowledged for two round trips, a probe is sent whose acknowledgement shows
-// which were lost.
+// acknowledged for two round trips, a probe is sent, whose acknowledgement
+// shows which segments were lost.
 type lossProbe struct {
-	at     time.Duration // when one is due, or Never
+	at     time.Duration // time at which a probe is due, or Never
 	end    int64         // nxt when the last probe was sent, until it is answered; otherwise 0
 	due    bool
 	resent bool // the probe was a retransmission

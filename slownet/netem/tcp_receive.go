@@ -11,17 +11,17 @@ const (
 
 // A receiver is the receiving half of an [End].
 type receiver struct {
-	ackAt       time.Duration // when to acknowledge at the latest, or Never
+	ackAt       time.Duration // the latest time for the next acknowledgement, or Never
 	mustAck     bool          // an acknowledgement is to be sent now
 	ackPending  bool          // a payload has not been acknowledged
 	interactive bool          // data is answered with data: quick is ignored
 	ended       bool          // the FIN and everything before it have arrived
-	quick       int32         // how many more segments to acknowledge at once
+	quick       int32         // number of segments that are still acknowledged at once
 	next        int64         // the first byte that has not arrived
 	consumed    int64         // by the application
 	acked       int64         // Ack of the last segment sent
 	advertised  int64         // the right edge of the window in the last segment sent
-	last        time.Duration // when the last payload arrived
+	last        time.Duration // arrival time of the last payload
 	atOnce      int           // bytes of payload that arrived at that instant
 	recentTS    time.Duration // to be echoed
 	finAt       int64         // sequence number of the FIN, or none
@@ -114,7 +114,7 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	}
 }
 
-// received returns how many bytes have arrived in order.
+// received returns the number of bytes that have arrived in order.
 func (r *receiver) received() int64 {
 	if r.ended {
 		return r.finAt
@@ -122,10 +122,10 @@ func (r *receiver) received() int64 {
 	return r.next
 }
 
-// unread returns how many bytes the application can read.
+// unread returns the number of bytes that the application can read.
 func (r *receiver) unread() int64 { return r.received() - r.consumed }
 
-// held returns how many bytes are buffered: those that the application has not
+// held returns the number of buffered bytes: those that the application has not
 // read, and those after a gap.
 func (r *receiver) held() int64 {
 	held := r.unread()
@@ -135,8 +135,9 @@ func (r *receiver) held() int64 {
 	return held
 }
 
-// heldBefore returns how many bytes would be buffered if the application had
-// read everything that arrived at this instant before the last n bytes.
+// heldBefore returns the number of bytes that would be buffered if the
+// application had read everything that arrived at this instant before the last n
+// bytes.
 func (r *receiver) heldBefore(n int) int64 {
 	held := r.held()
 	return max(min(held, int64(n)), held-int64(r.atOnce-n))
@@ -209,7 +210,7 @@ func (r *receiver) read(now time.Duration, n int) {
 	}
 }
 
-// beyond returns how far data that has arrived reaches above next.
+// beyond returns the distance from next to the end of the data that has arrived.
 func (r *receiver) beyond() int {
 	gaps := r.outOfOrder()
 	if len(gaps) == 0 {

@@ -24,7 +24,7 @@ type episode struct {
 	window      int
 	threshold   int
 
-	// Proportional rate reduction, RFC 6937, to which sent belongs.
+	// Proportional rate reduction, RFC 6937. The field sent belongs to it too.
 	before    int // window
 	delivered int
 }
@@ -118,7 +118,7 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 
 // isAtRest reports whether nothing is in flight and no recovery state is left,
 // so that an acknowledgement of nothing new has no effect. For an end that only
-// receives, that is true of every segment that arrives.
+// receives, that is the case for every segment that arrives.
 func (s *sender) isAtRest() bool {
 	return s.queue.len() == 0 && !s.queue.hasSACKs() && s.probe.end == 0 && s.recovery == open
 }
@@ -186,9 +186,9 @@ func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
 }
 
 // roundTrips are the round trip times of segments that were sent once and are
-// acknowledged together. If a retransmitted segment is among them, they may
-// have waited for it (Karn's algorithm), and timestamps are used instead (RFC
-// 7323).
+// acknowledged together. If a retransmitted segment is among them, the
+// acknowledgement of the others may have waited for it (Karn's algorithm), and
+// timestamps are used instead (RFC 7323).
 type roundTrips struct {
 	count       int
 	first, last time.Duration
@@ -215,7 +215,7 @@ func (p *Segment) isDuplicate() bool {
 
 // undo reverts a reduction if nothing was lost: either all retransmissions were
 // reported as duplicates, or the acknowledgement was triggered by a segment
-// sent before the first of them (RFC 3522).
+// sent before the first retransmission (RFC 3522).
 func (s *sender) undo(p *Segment, a ackResult) {
 	e := s.episode
 	if s.recovery == open || !e.canUndo {

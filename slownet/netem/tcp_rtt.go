@@ -20,7 +20,7 @@ type roundTrip struct {
 	max      time.Duration // the largest 4 x mean of this round trip
 	variance time.Duration // 4 x RTTVAR
 	roundEnd int64         // sequence number that ends this round trip
-	backoff  int           // how often the timeout is doubled
+	backoff  int           // number of times that the timeout is doubled
 }
 
 // sample processes a round trip time. The sequence numbers delimit round trips.

@@ -5,21 +5,21 @@ import "time"
 // A sender is the sending half of an [End].
 type sender struct {
 	fin            bool // the application will write no more
-	sentNew        bool // since the last call of settle
+	sentNew        bool // new data was sent since the last call of settle
 	windowProbeDue bool // a window probe is to be sent now
 	recovery       recoveryState
 	written        int64         // by the application
 	una            int64         // oldest byte that is not acknowledged
 	nxt            int64         // next byte to be sent for the first time
 	windowEnd      int64         // the right edge of the peer's window
-	maxWindow      int64         // the largest that the peer has advertised
-	windowProbedAt time.Duration // when the first unanswered probe was sent; 0 is none
-	retransmit     time.Duration // when the retransmission timer expires, or Never
-	persist        time.Duration // when to send a window probe, or Never
+	maxWindow      int64         // the largest window that the peer has advertised
+	windowProbedAt time.Duration // time at which the first unanswered probe was sent; 0 for none
+	retransmit     time.Duration // time at which the retransmission timer expires, or Never
+	persist        time.Duration // time of the next window probe, or Never
 	probe          lossProbe
 	buffer         sendBuffer
 	rack           rack
-	queue          retransmissionQueue // an end that only receives does not use what follows after its start
+	queue          retransmissionQueue // an end that only receives uses the start of this field, and no later field
 	mss            int64               // the payload of a full segment
 	lastSent       time.Duration       // time of the last payload
 	rtt            roundTrip
@@ -161,7 +161,7 @@ func (s *sender) settle(now time.Duration) {
 	}
 	if s.sentNew {
 		s.scheduleProbe(now)
-		if s.probe.at != Never { // not later than the oldest segment's acknowledgement is due
+		if s.probe.at != Never { // not after the time at which the oldest segment's acknowledgement is due
 			if due := s.queue.at(s.queue.first).sent + s.rtt.timeout(); due > now {
 				s.probe.at = min(s.probe.at, due)
 			}
@@ -176,7 +176,7 @@ func (s *sender) settle(now time.Duration) {
 	}
 }
 
-// timer returns when the next timer expires.
+// timer returns the time at which the next timer expires.
 func (s *sender) timer() time.Duration {
 	return min(s.retransmit, s.probe.at, s.rack.at, s.persist)
 }

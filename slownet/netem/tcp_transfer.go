@@ -13,10 +13,10 @@ import "time"
 // returns.
 type Transfer struct {
 	ends   [2]End    // the sending and the receiving one
-	pipes  [2]Pipe   // the pipe that each sends on
+	pipes  [2]Pipe   // the pipe that each end sends on
 	flight [2]flight // by the end that sent the segments
 	taken  int64     // bytes read by the application at the receiving end
-	eager  bool      // it reads them as they arrive
+	eager  bool      // the application reads bytes as they arrive
 	tcp    *TCP      // of both ends, if the connection is dialled
 	out    Segment   // the segment being sent
 }
@@ -85,7 +85,7 @@ func (t *Transfer) SetReadBuffer(bytes int) { t.ends[1].SetReadBuffer(bytes) }
 // [End.SetWriteBuffer].
 func (t *Transfer) SetWriteBuffer(bytes int) { t.ends[0].SetWriteBuffer(bytes) }
 
-// Room returns how many bytes can be written now.
+// Room returns the number of bytes that can be written now.
 func (t *Transfer) Room() int { return t.ends[0].Room(0) }
 
 // HasRoom reports whether an application that waits for room can continue; see
@@ -104,7 +104,7 @@ func (t *Transfer) CloseWrite(now time.Duration) {
 	t.send(now, 0)
 }
 
-// Received returns how many bytes have arrived in order.
+// Received returns the number of bytes that have arrived in order.
 func (t *Transfer) Received() int64 { return t.ends[1].Received() }
 
 // Ended reports whether the end of the stream and all bytes before it have
@@ -123,7 +123,7 @@ func (t *Transfer) Take(now time.Duration, total int64) {
 
 // SetEager says whether the application at the receiving end reads bytes as
 // they arrive, from now on and until SetEager is called again. If so, no calls
-// of Take are needed, and it does not matter how late Advance is called.
+// of Take are needed, and late calls of Advance make no difference.
 func (t *Transfer) SetEager(now time.Duration, eager bool) {
 	t.eager = eager
 	if eager {
@@ -134,7 +134,7 @@ func (t *Transfer) SetEager(now time.Duration, eager bool) {
 // Failure returns the reason if the sender has given up.
 func (t *Transfer) Failure() Failure { return t.ends[0].Failure() }
 
-// Next returns when Advance must be called next, or [Never].
+// Next returns the time at which Advance must be called next, or [Never].
 func (t *Transfer) Next() time.Duration {
 	return min(t.ends[0].Next(), t.ends[1].Next(), t.flight[0].next(), t.flight[1].next())
 }
@@ -157,7 +157,7 @@ func (t *Transfer) Advance(now time.Duration) {
 	}
 }
 
-// Arrive says that a segment that was Queued will arrive at the given time.
+// Arrive records that a segment that was Queued will arrive at the given time.
 // data reports whether the sending end sent it.
 func (t *Transfer) Arrive(at time.Duration, s *Segment, data bool) {
 	from := 1
@@ -188,7 +188,7 @@ func (t *Transfer) land(now time.Duration, at int, s *Segment) {
 	}
 }
 
-// send sends what an end has to send.
+// send sends all segments that an end has to send.
 func (t *Transfer) send(now time.Duration, from int) {
 	for {
 		var ok bool
@@ -209,7 +209,7 @@ func (t *Transfer) transmit(now time.Duration, from int) {
 	}
 }
 
-// next returns when the first segment arrives, or Never.
+// next returns the arrival time of the first segment, or Never.
 func (f *flight) next() time.Duration {
 	if f.first == len(f.segments) {
 		return Never

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// initialWindow is RFC 6928's, in segments.
+// initialWindow is the initial window of RFC 6928, in segments.
 const initialWindow = 10
 
-// A congestionWindow bounds how many segments may be in flight.
+// A congestionWindow bounds the number of segments in flight.
 type congestionWindow struct {
 	size      int // in segments
 	threshold int // of slow start
@@ -17,9 +17,9 @@ type congestionWindow struct {
 
 	// RFC 7661: the window grows only if it is used.
 	limited   bool  // since usedUntil
-	used      int   // if not limited, the most that was in flight since then
+	used      int   // if not limited, the most segments in flight since then
 	usedUntil int64 // sequence number
-	mostUsed  int   // the most that was in flight since fullAt
+	mostUsed  int   // the most segments in flight since fullAt
 	fullAt    time.Duration
 
 	cubic cubic
@@ -78,8 +78,8 @@ func (w *congestionWindow) grow(now time.Duration, acked int) {
 	w.count %= every
 }
 
-// note records how much of the window is used, after something was sent or held
-// back by it.
+// note records the used part of the window, after a segment was sent or held
+// back by the window.
 func (w *congestionWindow) note(now time.Duration, limited bool, inFlight int, una, nxt int64, timeout time.Duration, open bool) {
 	if una >= w.usedUntil || limited || !w.limited && inFlight > w.used {
 		w.limited, w.used, w.usedUntil = limited, inFlight, nxt
