@@ -207,8 +207,8 @@ var chances = map[string]chance{
 	},
 }
 
-// CheckDeterminism shows the bytes that differ and who wrote them, says whether
-// anything else differs, and suggests a remedy.
+// CheckDeterminism shows the bytes that differ and the calls that wrote them, says
+// whether anything else differs, and suggests a remedy.
 func TestCheckDeterminismReports(t *testing.T) {
 	const child = "SIMTEST_CHANCE"
 	if c, ok := chances[os.Getenv(child)]; ok {

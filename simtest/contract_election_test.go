@@ -159,8 +159,8 @@ func (c *cluster) log() (log []electionChange) {
 // whatever happened before.
 const bound = 4 * time.Second
 
-// elections is a cluster of three with one fault after another, mostly of the leader.
-// It lasts two minutes.
+// elections simulates a cluster of three with one fault after another, mostly of the
+// leader, for two minutes.
 func elections(seed uint64) simulation {
 	return func(t *testing.T, sim *simtest.Sim, note func(string, ...any)) {
 		c := startCluster(t, sim, 3, seed)
@@ -238,14 +238,13 @@ func TestContractElection(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"373.406182ms: n2 leads in term 1",
-		// It is cut off at 8 s, and stands for election in vain until it is
-		// connected again.
+		// n2 is cut off at 8 s, and stands for election in vain until it is connected again.
 		"8.413920182s: n3 leads in term 2",
 		"16.196926234s: n2 leads in term 19",
-		// The others do not receive its messages from 24 s on.
+		// The others do not receive n2's messages from 24 s on.
 		"24.348458319s: n3 leads in term 20",
 		"32.18906247s: n2 leads in term 38",
-		// It crashes at 40 s.
+		// n2 crashes at 40 s.
 		"40.335371364s: n3 leads in term 39",
 		// Each node is cut off from 56 s to 64 s.
 		"1m4.10898587s: n1 leads in term 57",
@@ -259,15 +258,14 @@ func TestContractElection(t *testing.T) {
 		"1m15.036784978s: n1 leads in term 63",
 		"1m15.443110033s: n2 leads in term 64",
 		"1m15.799382502s: n1 leads in term 65",
-		// It is paused from 100 s to 108 s. Then its requests from that time
-		// arrive.
+		// n1 is paused from 100 s to 108 s. Then its requests from that time arrive.
 		"1m40.380164892s: n2 leads in term 66",
 		"1m48.04s: n1 leads in term 81",
 	}, leaders)
 }
 
-// The same with random effects.
-func TestContractElectionByChance(t *testing.T) {
+// With jitter and loss, too, the elections are the same in every run.
+func TestContractElectionWithJitterAndLoss(t *testing.T) {
 	link := overland
 	link.Jitter.Deviation, link.Loss.Random = 5*ms, 0.01
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, elections(2))

@@ -68,9 +68,9 @@ func TestContractHTTP(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Link: link}, lockStep)
 }
 
-// The same with random effects: the seed orders the events of each instant, and every
-// packet has its own delay.
-func TestContractHTTPByChance(t *testing.T) {
+// With jitter and loss, too, clients and server behave the same in every run: the seed
+// orders the events of each instant, and every packet has its own delay.
+func TestContractHTTPWithJitterAndLoss(t *testing.T) {
 	link := netem.Link{Latency: 5 * ms, Jitter: netem.Jitter{Deviation: 3 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, lockStep)
 }

@@ -86,8 +86,8 @@ func TestContractPoetryAsync(t *testing.T) {
 	checkOneDigest(t, simtest.Config{Link: netem.Link{Latency: 150 * ms}}, slowPoetry(true))
 }
 
-// The same with random effects.
-func TestContractPoetryByChance(t *testing.T) {
+// With jitter and loss, too, the experiment is the same in every run.
+func TestContractPoetryWithJitterAndLoss(t *testing.T) {
 	link := netem.Link{Latency: 150 * ms, Jitter: netem.Jitter{Deviation: 60 * ms}, Loss: netem.Loss{Random: 0.02}}
 	checkOneDigest(t, simtest.Config{Seed: 7, Link: link}, slowPoetry(true))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// A fuzzProgram is the program of a simulation: who does what when. It is decoded from
-// a fuzzer's bytes, all of which are significant.
+// A fuzzProgram is the program of a simulation: the steps of its hosts and their times.
+// It is decoded from a fuzzer's bytes, all of which are significant.
 type fuzzProgram struct {
 	seed  uint64 // decides links
 	hosts int

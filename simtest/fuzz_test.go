@@ -32,8 +32,8 @@ func FuzzProgram(f *testing.F) {
 	})
 }
 
-// The same properties hold for random programs, which are the same in each run of the
-// test.
+// The properties of FuzzProgram also hold for random programs, which are the same in
+// each run of the test.
 func TestRandomPrograms(t *testing.T) { checkRandomPrograms(t, false) }
 
 // Over TCP too, every byte arrives once and in order, and a second run is the same.

@@ -99,7 +99,7 @@ func TestCrashEndsNetworkCalls(t *testing.T) {
 	}
 }
 
-// The same holds when the simulation ends.
+// When the simulation ends, every network call returns, too.
 func TestEndOfRunEndsNetworkCalls(t *testing.T) {
 	for name, call := range pending {
 		t.Run(name, func(t *testing.T) {

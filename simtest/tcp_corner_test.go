@@ -288,8 +288,8 @@ func TestWriterWithAFullWindowFindsOut(t *testing.T) {
 	}
 }
 
-// The same holds if the connection was never accepted, and the reset from its closing
-// listener is lost.
+// A writer finds out, too, if the connection was never accepted, and the reset from its
+// closing listener is lost.
 func TestWriterFindsOutThatTheListenerIsClosed(t *testing.T) {
 	simtest.Config{TCP: unlimited, Link: netem.Link{Latency: 100 * ms}}.Run(t, func(t *testing.T, sim *simtest.Sim) {
 		listener, err := sim.Host("b").Listen("tcp", ":1")

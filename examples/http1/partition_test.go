@@ -89,7 +89,7 @@ func TestPartitionOfTheAnswer(t *testing.T) {
 		start := sim.Elapsed()
 		sim.At(start+500*time.Millisecond, func() { sim.PartitionOneWay([]string{"server"}, []string{"client"}) })
 		sim.At(start+2*time.Second, func() { sim.Heal() })
-		// It is sent 1.1 s after the start, then after 0.6 s and 1.2 s.
+		// The answer is sent 1.1 s after the start, then after 0.6 s and 1.2 s.
 		_, took := get(t, client, "http://server/slow")
 		assert.Equal(t, oneWay+time.Second+retransmission(2)+oneWay, took)
 	})
