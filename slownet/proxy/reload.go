@@ -9,7 +9,9 @@ import (
 // Load makes the server's proxies match a file. It adds new proxies, updates changed ones,
 // and removes the proxies that an earlier file contained but this file does not. Proxies that
 // Load did not create stay. Connections of a proxy with unchanged addresses continue. If
-// Load returns an error, such as a failure to listen, nothing has changed.
+// Load returns an error, such as a failure to listen, nothing has changed. There is one
+// exception: if a proxy takes over the address of a removed one, and another program takes
+// that address in between, then only this proxy differs from the file.
 func (s *Server) Load(f File) error {
 	s.init()
 	s.loading.Lock()
