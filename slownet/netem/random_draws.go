@@ -65,7 +65,7 @@ const (
 
 // String returns a word for the kind, such as "loss".
 func (w DrawKind) String() string {
-	return enum.Name("DrawKind", int(w)-1, "state", "loss", "duplicate", "corrupt", "reorder", "jitter", "flip")
+	return enum.Name("DrawKind", int(w), "DrawKind(0)", "state", "loss", "duplicate", "corrupt", "reorder", "jitter", "flip")
 }
 
 // A roll is one draw.

@@ -43,6 +43,8 @@ func TestOverride(t *testing.T) {
 	assert.Contains(t, told, d)
 	assert.Equal(t, 17, fates[20].Packets[0].Flip)
 	assert.Equal(t, "corrupt", d.Kind.String())
+	assert.Equal(t, "DrawKind(0)", DrawKind(0).String())
+	assert.Equal(t, "DrawKind(100)", DrawKind(100).String())
 }
 
 // On an ideal stream, a loss is reported once, and can be overridden.
