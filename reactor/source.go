@@ -44,7 +44,7 @@ func (n notifier) stop()                         { n.conn.NotifyReadable(nil) }
 // buffer ahead of the loop.
 type readAhead struct {
 	conn *Conn
-	next chan struct{} // receives a token when the loop has read data
+	next chan struct{} // receives a token when the loop has read all of data; closed by stop
 
 	mu   sync.Mutex // guards the fields below
 	data []byte     // not yet read by the loop
@@ -60,7 +60,8 @@ func newReadAhead(c *Conn) *readAhead {
 	return r
 }
 
-// run is the read-ahead goroutine. It ends when the connection ends or is closed.
+// run is the read-ahead goroutine. It ends when the Conn is closed; after Read
+// has failed, it only waits for that.
 func (r *readAhead) run() {
 	buffer := make([]byte, readAheadSize)
 	for {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Seeds find both orders of two actions of goroutines at one instant.
+// If two goroutines act at the same instant, some seeds let one act first, and some the
+// other.
 func TestSeedsFindBothOrders(t *testing.T) {
 	for what, do := range map[string]func(t *testing.T, sim *simtest.Sim, name string){
 		"dials of one host": func(t *testing.T, sim *simtest.Sim, name string) {

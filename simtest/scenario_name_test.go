@@ -14,11 +14,11 @@ var nameScenarios = []scenario{
 		r.dial("TCP", "tcp", unknownName+":1")
 		r.dial("UDP", "udp", unknownName+":1")
 		_, err := w.client.DialContext(w.Context(), "tcp", unknownName+":1")
-		r.shape("it", err, nil, &net.TCPAddr{})
+		r.shape("the error", err, nil, &net.TCPAddr{})
 	}, []string{
 		`dial TCP: dial: DNSError "nowhere.invalid" no such host, not found true`,
 		`dial UDP: dial: DNSError "nowhere.invalid" no such host, not found true`,
-		"it: dial tcp, source nothing, address nothing",
+		"the error: dial tcp, source nothing, address nothing",
 	}},
 	{"listen on an unknown name", func(w *world, r *report) {
 		w.needNameServer()
@@ -76,7 +76,7 @@ var nameScenarios = []scenario{
 			for _, network := range []string{"ip", "ip4", "ip6"} {
 				ips, err := lookup.LookupNetIP(w.Context(), network, name)
 				for i := range ips {
-					ips[i] = ips[i].Unmap() // on loopback, their form depends on the source of the name
+					ips[i] = ips[i].Unmap() // on loopback, IPv4 literals give IPv4-mapped addresses
 				}
 				r.add("LookupNetIP %s: %v, %s", network, ips, describe(err))
 			}
@@ -100,12 +100,12 @@ var nameScenarios = []scenario{
 	}},
 	{"look up localhost", func(w *world, r *report) {
 		hosts, err := w.client.Lookup().LookupHost(w.Context(), "localhost")
-		r.add("among others 127.0.0.1: %t, %s", slices.Contains(hosts, "127.0.0.1"), describe(err))
+		r.add("includes 127.0.0.1: %t, %s", slices.Contains(hosts, "127.0.0.1"), describe(err))
 		l := w.listenOn(w.client, "tcp4", "localhost:0")
 		r.add("%s", l.Addr().(*net.TCPAddr).IP)
 		r.dial("", "tcp4", at("localhost", l.Addr()))
 	}, []string{
-		"among others 127.0.0.1: true, ok",
+		"includes 127.0.0.1: true, ok",
 		"127.0.0.1",
 		"dial: ok",
 	}},
@@ -155,7 +155,7 @@ var nameScenarios = []scenario{
 		for _, name := range []string{w.name, unknownName, "two words"} {
 			nothing := func(call string, n int, err error, asked string) {
 				var dnsError *net.DNSError
-				r.add("%s: %d, not found %t, as asked %t", call, n, isNotFound(err), errors.As(err, &dnsError) && dnsError.Name == asked)
+				r.add("%s: %d, not found %t, name as queried %t", call, n, isNotFound(err), errors.As(err, &dnsError) && dnsError.Name == asked)
 			}
 			cname, err := lookup.LookupCNAME(w.Context(), name)
 			r.add("LookupCNAME: %t, not found %t", cname == name+".", isNotFound(err))
@@ -195,9 +195,9 @@ var nameScenarios = []scenario{
 
 // Results of record lookups for a name without records.
 var noRecords = []string{
-	"LookupTXT: 0, not found true, as asked true",
-	"LookupMX: 0, not found true, as asked true",
-	"LookupNS: 0, not found true, as asked true",
-	"LookupSRV: 0, not found true, as asked true",
-	"LookupSRV: 0, not found true, as asked true",
+	"LookupTXT: 0, not found true, name as queried true",
+	"LookupMX: 0, not found true, name as queried true",
+	"LookupNS: 0, not found true, name as queried true",
+	"LookupSRV: 0, not found true, name as queried true",
+	"LookupSRV: 0, not found true, name as queried true",
 }

@@ -40,12 +40,11 @@ func TestPacketPendingError(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{MTU: 1500}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		far.peer.set(func(m *memoryConn) { m.err = syscall.ENETUNREACH })
 		_, err := c.WriteTo(nil, far.name)
-		assert.ErrorIs(t, err, syscall.ENETUNREACH, "at once, where it can be")
+		assert.ErrorIs(t, err, syscall.ENETUNREACH, "the write itself returns the error of a datagram that arrives at once")
 	})
 }
 
-// One datagram always finds room in an empty queue, however small, even during a
-// stall.
+// Even during a stall, an empty queue takes a datagram that is larger than the queue.
 func TestPacketStallKeepsADatagramThatIsLargerThanTheQueue(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 4}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		c.Stall()
@@ -56,7 +55,7 @@ func TestPacketStallKeepsADatagramThatIsLargerThanTheQueue(t *testing.T) {
 	})
 }
 
-// The queue is empty again after a stall, so the next stall finds all of its room.
+// The queue is empty again after a stall, so the next stall can fill all of it.
 func TestPacketStallsDoNotUseUpTheQueue(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Queue: netem.Queue{Bytes: 4}}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		for range 3 {
@@ -69,8 +68,8 @@ func TestPacketStallsDoNotUseUpTheQueue(t *testing.T) {
 	})
 }
 
-// A datagram that crosses the link without delay arrives on time, even while
-// others are in flight for long.
+// A datagram with a short latency arrives on time, even while an earlier one with a
+// longer latency is in flight.
 func TestPacketOvertakesADatagramInFlight(t *testing.T) {
 	packetBubble(t, Config{Write: netem.Link{Latency: 50 * ms}}, func(t *testing.T, c *PacketConn, far *memoryConn) {
 		writeTo(t, c, "slow")

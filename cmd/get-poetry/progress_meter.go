@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// A meter measures a rate, with more weight on the bytes of the last seconds.
+// A meter measures a rate, with more weight on recent bytes.
 type meter struct {
 	start time.Time
-	at    time.Time // of sum
+	at    time.Time // time of the last add
 	sum   float64   // bytes, weighted by age
 }
 

@@ -70,7 +70,7 @@ func eval[T any](t *testing.T, tab *chrome.Tab, expression string) T {
 	return value
 }
 
-// settle waits until the page has drawn, and has made its lists.
+// settle waits until the page has drawn the diagram and filled its list of events.
 func settle(t *testing.T, tab *chrome.Tab) {
 	t.Helper()
 	_, err := chrome.Get(tab, chromedp.Evaluate[bool](

@@ -18,11 +18,11 @@ type session struct {
 	conn     net.Conn
 	in       *bufio.Reader
 	out      bytes.Buffer
-	sequence byte // of packets
+	sequence byte // number of the next packet
 }
 
 const (
-	capabilities = 1 | 1<<9 | 1<<13 | 1<<15 | 1<<19 | 1<<20 // long password, 4.1, transactions, authentication, its plugins, attributes
+	capabilities = 1 | 1<<9 | 1<<13 | 1<<15 | 1<<19 | 1<<20 // long password, protocol 4.1, transactions, 4.1 authentication, authentication plugins, connection attributes
 	autocommit   = 2
 )
 
@@ -40,7 +40,7 @@ func (s *session) run() {
 	if s.flush() != nil {
 		return
 	}
-	if _, err := s.read(); err != nil { // the user
+	if _, err := s.read(); err != nil { // the client's login, which is not checked
 		return
 	}
 	s.ok()

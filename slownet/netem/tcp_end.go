@@ -92,21 +92,22 @@ func (e *End) Unread() int64 { return e.receive.unread() }
 func (e *End) Received() int64 { return e.receive.received() }
 
 // Room returns the number of bytes that the application can write before it has
-// to wait, after ahead bytes that have not been passed to Write yet.
+// to wait. ahead is the number of bytes that it has already written, but that
+// have not been passed to Write yet.
 func (e *End) Room(ahead int) int { return e.send.room(int64(ahead)) }
 
-// RoomAtLeast returns a lower bound of Room that takes no divisions. It is zero if only
-// Room can tell.
+// RoomAtLeast returns a lower bound of Room. It is cheaper, as it needs no division. If
+// it returns zero, only Room can tell whether there is room.
 func (e *End) RoomAtLeast(ahead int) int { return e.send.roomAtLeast(int64(ahead)) }
 
 // HasRoom reports whether an application that waits for room can continue: it
-// can once a third of the buffer is free.
+// can once a third of the buffer is free. ahead is as for Room.
 func (e *End) HasRoom(ahead int) bool { return e.send.hasRoom(int64(ahead)) }
 
 // SetReadBuffer sets the size of the receive buffer, as Linux's SO_RCVBUF does:
-// to twice as many bytes, at least 2,304 and at most 8 MiB, of which segments
-// take more than their payload. The buffer no longer grows. A window that has
-// been advertised is not revoked.
+// to twice as many bytes, at least 2,304 and at most 8 MiB. A segment takes more
+// of it than its payload. The buffer no longer grows. A window that has been
+// advertised is not revoked.
 func (e *End) SetReadBuffer(bytes int) { e.receive.buffer.set(bytes) }
 
 // SetWriteBuffer sets the size of the send buffer, as Linux's SO_SNDBUF does:
@@ -183,7 +184,7 @@ func (e *End) Output(now time.Duration) (s Segment, ok bool) {
 	return s, ok
 }
 
-// OutputTo is Output into a segment.
+// OutputTo is like Output, but stores the segment in s.
 func (e *End) OutputTo(s *Segment, now time.Duration) bool {
 	switch {
 	case e.reset:

@@ -8,8 +8,8 @@ import (
 )
 
 // bandwidthStage passes bytes at a rate: each piece leaves when its last byte has
-// passed. A piece is the bytes of some milliseconds; pieces of connections that
-// share the rate take turns.
+// passed. A stream is cut into pieces of at most pieceTime, but at least a byte; a
+// datagram is one piece. The pieces of connections that share the rate take turns.
 type bandwidthStage struct {
 	passing
 	Bandwidth
@@ -19,14 +19,14 @@ type bandwidthStage struct {
 	piece     int           // size of the next piece, from the first item; 0 if nothing is booked
 	leaves    time.Duration // time at which the piece leaves
 	before    time.Duration // meter.free before the piece was booked
-	late      time.Duration // time of the last push, pop or change
+	lastCall  time.Duration // time of the last push, pop or change
 }
 
 // sharedState is shared by all connections that a toxic with a shared scope affects.
 type sharedState struct {
 	mu     sync.Mutex    // guards the fields below
 	free   time.Duration // time from which the rate is free
-	passed int64         // bytes, of limit_data
+	passed int64         // bytes that limit_data has let pass
 }
 
 func (a Bandwidth) newStage(s setting) stage {
@@ -38,7 +38,7 @@ func (a Bandwidth) newStage(s setting) stage {
 }
 
 func (b *bandwidthStage) push(now time.Duration, it item) {
-	b.late = now
+	b.lastCall = now
 	b.queue.push(it)
 	b.book()
 }
@@ -67,12 +67,12 @@ func (b *bandwidthStage) book() {
 	b.meter.mu.Lock()
 	defer b.meter.mu.Unlock()
 	b.before = b.meter.free
-	b.leaves = max(b.meter.free, first.at, b.late-maxLate) + timeOf(b.Rate, b.piece)
+	b.leaves = max(b.meter.free, first.at, b.lastCall-maxLate) + timeOf(b.Rate, b.piece)
 	b.meter.free = b.leaves
 }
 
 func (b *bandwidthStage) pop(now time.Duration) item {
-	b.late = now
+	b.lastCall = now
 	first := &b.queue.items[0]
 	if b.piece < len(first.data) {
 		it := item{data: first.data[:b.piece:b.piece], at: b.leaves}
@@ -101,7 +101,7 @@ func (b *bandwidthStage) takeAll() []item {
 
 func (b *bandwidthStage) change(now time.Duration, a Attributes) {
 	b.cancel()
-	b.Bandwidth, b.late = a.(Bandwidth), now
+	b.Bandwidth, b.lastCall = a.(Bandwidth), now
 	if b.isOwn {
 		b.meter.free = max(b.meter.free, now)
 	}
@@ -117,7 +117,7 @@ func (b *bandwidthStage) cancel() {
 	b.piece = 0
 }
 
-// pieceTime is the time that a piece takes.
+// pieceTime is the longest time that a piece of a stream takes, unless it is one byte.
 const pieceTime = 10 * time.Millisecond
 
 // bytesIn returns the number of bytes that pass in a duration, at least one.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A PacketInfo contains the headers of a packet. For a datagram only the addresses are
-// set.
+// A PacketInfo contains the headers of a packet. For a datagram only Number, From, To and
+// Size are set.
 //
 // Positions in a stream count as in RFC 9293, from an initial sequence number of 0: the
 // SYN is 0, the first byte is 1. They do not wrap around.

@@ -62,10 +62,10 @@ func Create(name string, h Header) (*Writer, error) {
 // isCompressed reports whether a file with that name is compressed.
 func isCompressed(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".gz") }
 
-// Write adds an event. After an error of the file, every later call returns that error.
-// An invalid event, of an unknown kind or with a payload longer than its length, is left
-// out with an error, and later events are written. Bytes of names and notes that are not
-// UTF-8 are replaced by U+FFFD.
+// Write adds an event. If writing to the file fails, every later call returns the same
+// error. For an invalid event, of an unknown kind or with a payload longer than its length,
+// Write returns an error and leaves it out; later events can still be written. Bytes of
+// names and notes that are not UTF-8 are replaced by U+FFFD.
 func (t *Writer) Write(e *Event) error {
 	if t.err != nil {
 		return t.err

@@ -16,11 +16,11 @@ type Payment struct {
 // keyHeader is the request header with the idempotency key.
 const keyHeader = "Idempotency-Key"
 
-// syncing is the time of a write to the ledger's disk.
+// syncing is the time that a write to the ledger's disk takes.
 const syncing = 5 * time.Millisecond
 
-// A Ledger books payments, each key once. It is on a disk, and survives
-// crashes.
+// A Ledger books payments, at most one for each idempotency key. It stands for
+// data on a disk, so it survives a crash of its host.
 type Ledger struct {
 	mu     sync.Mutex
 	booked []Payment
