@@ -7,7 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
 // inWordsOfJSON rewrites an error of encoding/json about the type of a value in JSON's
@@ -18,8 +22,56 @@ func inWordsOfJSON(name string, err error) error {
 	if !errors.As(err, &is) {
 		return err
 	}
-	// In some versions of Go, the path contains the names of embedded structs.
-	at := strings.Trim(name+"."+strings.ReplaceAll(is.Field, "pathJSON.", ""), ".")
+	// In some versions of Go, the path contains the names of embedded structs, or indices.
+	path := slices.DeleteFunc(strings.Split(is.Field, "."), func(s string) bool {
+		_, notIndex := strconv.Atoi(s)
+		return s == "pathJSON" || notIndex == nil
+	})
+	return typeError(strings.Trim(name+"."+strings.Join(path, "."), "."), is)
+}
+
+// inWordsAt is inWordsOfJSON for an error of parsing JSON into a value of a type. It finds
+// the place itself: encoding/json's depends on the version of Go. It returns the line too,
+// or 0 if it returns the error unchanged.
+func inWordsAt(name string, data []byte, t reflect.Type, err error) (line int, inWords error) {
+	is := (*json.UnmarshalTypeError)(nil)
+	v, invalid := jsonvalue.Parse(data)
+	if !errors.As(err, &is) || invalid != nil {
+		return 0, err
+	}
+	v = wrongValue(v, t)
+	return v.Line(), typeError(strings.Trim(name+"."+v.Path(), "."), is)
+}
+
+// wrongValue returns the innermost value in a JSON value for which there is such an error.
+func wrongValue(v jsonvalue.Value, t reflect.Type) jsonvalue.Value {
+	isWrong := func(v jsonvalue.Value, t reflect.Type) bool {
+		return errors.As(json.Unmarshal(v.Raw(), reflect.New(t).Interface()), new(*json.UnmarshalTypeError))
+	}
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()):
+	case t.Kind() == reflect.Slice:
+		for _, element := range v.Elements() {
+			if isWrong(element, t.Elem()) {
+				return wrongValue(element, t.Elem())
+			}
+		}
+	case t.Kind() == reflect.Struct:
+		fields := fieldsOf(t)
+		for name, value := range v.Fields() {
+			if of, known := fields[strings.ToLower(name.Text())]; known && isWrong(value, of) {
+				return wrongValue(value, of)
+			}
+		}
+	}
+	return v
+}
+
+// typeError says which JSON value a field must have, in place of an error of encoding/json.
+func typeError(at string, is *json.UnmarshalTypeError) error {
 	at = cmp.Or(at, "the JSON")
 	if number, isNumber := strings.CutPrefix(is.Value, "number "); isNumber {
 		return fmt.Errorf("%s is %.40s: it must be %s%s", at, number, wordsOf(is.Type), boundsOf(is.Type))

@@ -132,7 +132,7 @@ func parseToxiproxyFile(data []byte) (f File, err error) {
 	f.isToxiproxy = true
 	var input []proxyInput
 	if err := json.Unmarshal(data, &input); err != nil {
-		return f, inLine(data, err)
+		return f, inLine(data, reflect.TypeOf(input), err)
 	}
 	for i, in := range input {
 		c := in.config()
@@ -261,15 +261,16 @@ func strictly(data []byte, value any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(value); err != nil {
-		return inLine(data, err)
+		return inLine(data, reflect.TypeOf(value).Elem(), err)
 	}
 	return nil
 }
 
-// inLine adds the line to an error of encoding/json, if that has a position.
-func inLine(data []byte, err error) error {
-	if kind := (*json.UnmarshalTypeError)(nil); errors.As(err, &kind) {
-		return fmt.Errorf("line %d: %w", jsonvalue.Line(data, int(kind.Offset)), inWordsOfJSON("", err))
+// inLine adds the line to an error of parsing JSON into a value of a type, if the error is
+// about the type of a value in it.
+func inLine(data []byte, t reflect.Type, err error) error {
+	if line, err := inWordsAt("", data, t, err); line > 0 {
+		return fmt.Errorf("line %d: %w", line, err)
 	}
 	if text, cut := strings.CutPrefix(err.Error(), "json: "); cut {
 		return errors.New(text)

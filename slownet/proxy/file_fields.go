@@ -30,12 +30,7 @@ func checkFields(v jsonvalue.Value, t reflect.Type) error {
 	case t.Kind() != reflect.Struct:
 		return nil
 	}
-	fields := map[string]reflect.Type{}
-	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			fields[strings.ToLower(name)] = f.Type
-		}
-	}
+	fields := fieldsOf(t)
 	if isToxic {
 		fields["attributes"] = attributesType(v)
 	}
@@ -49,6 +44,17 @@ func checkFields(v jsonvalue.Value, t reflect.Type) error {
 		}
 	}
 	return nil
+}
+
+// fieldsOf returns the types of a struct's fields by their lower-case names in JSON.
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			fields[strings.ToLower(name)] = f.Type
+		}
+	}
+	return fields
 }
 
 // attributesType returns the type of the attributes of a toxic in JSON, which depends on the

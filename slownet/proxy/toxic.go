@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -251,7 +252,8 @@ func readAttributes(a Attributes, data json.RawMessage) (Attributes, error) {
 	}
 	fields := a.fields()
 	if err := json.Unmarshal(data, fields); err != nil {
-		return nil, inWordsOfJSON("attributes", err)
+		_, err = inWordsAt("attributes", data, reflect.TypeOf(fields).Elem(), err)
+		return nil, err
 	}
 	return a.with(fields), nil
 }
