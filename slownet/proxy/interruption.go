@@ -35,12 +35,14 @@ func (l *interruption) await(late []follower, end time.Time) {
 			time.Sleep(200 * time.Microsecond)
 		}
 	}
-	l.mu.Lock()
-	l.out = slices.DeleteFunc(l.out, pendingEffect.isOver)
-	all := slices.Clone(l.out)
-	l.mu.Unlock()
-	for _, d := range all {
-		d.await(end)
+	for range 2 { // setting the links is an effect that adds others: readers must leave
+		l.mu.Lock()
+		l.out = slices.DeleteFunc(l.out, pendingEffect.isOver)
+		all := slices.Clone(l.out)
+		l.mu.Unlock()
+		for _, d := range all {
+			d.await(end)
+		}
 	}
 }
 

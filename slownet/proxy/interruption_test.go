@@ -23,3 +23,19 @@ func TestAwait(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 20*ms)
 	assert.Less(t, time.Since(start), 30*time.Second)
 }
+
+// A change of links is complete when the readers that it interrupts have left their sockets.
+func TestAwaitEffectsOfAnEffect(t *testing.T) {
+	var l interruption
+	links, reader := make(chan struct{}), make(chan struct{})
+	l.add(links)
+	go func() {
+		time.Sleep(5 * ms)
+		l.add(reader)
+		close(links)
+		time.Sleep(20 * ms)
+		close(reader)
+	}()
+	l.await(nil, time.Now().Add(time.Minute))
+	assert.True(t, pendingEffect{out: reader, end: time.Now().Add(time.Minute)}.isOver())
+}
