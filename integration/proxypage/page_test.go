@@ -71,10 +71,11 @@ func eval[T any](t *testing.T, tab *chrome.Tab, expression string) T {
 	return value
 }
 
-// text returns the text of the first element that a selector finds.
+// text returns the text of the first element that a selector finds, or "" if there is none
+// yet.
 func text(t *testing.T, tab *chrome.Tab, selector string) string {
 	t.Helper()
-	return eval[string](t, tab, fmt.Sprintf(`document.querySelector(%q).textContent`, selector))
+	return eval[string](t, tab, fmt.Sprintf(`document.querySelector(%q)?.textContent ?? ""`, selector))
 }
 
 // becomes waits until an element has a text.
