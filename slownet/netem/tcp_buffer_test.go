@@ -78,3 +78,29 @@ func TestSendBufferOfPackets(t *testing.T) {
 		assert.InEpsilon(t, taken, end.Room(0), 0.01, "MTU %d: %d", mtu, end.Room(0))
 	}
 }
+
+// RoomAtLeast is a full segment while one could be sent at once, and otherwise zero.
+func TestRoomAtLeast(t *testing.T) {
+	end := netem.NewEnd(netem.TCP{}, 0, time.Millisecond)
+	assert.Equal(t, netem.MSS, end.RoomAtLeast(0))
+	assert.Zero(t, end.RoomAtLeast(1), "bytes that it has not been told of")
+	end.Write(0, 9*netem.MSS)
+	assert.Zero(t, end.RoomAtLeast(0), "unsent bytes")
+	send := func() {
+		for {
+			if _, ok := end.Output(0); !ok {
+				return
+			}
+		}
+	}
+	send()
+	assert.Equal(t, netem.MSS, end.RoomAtLeast(0), "one more segment fits the congestion window")
+	end.Write(0, netem.MSS)
+	send()
+	assert.Zero(t, end.RoomAtLeast(0), "the congestion window is full")
+	assert.Positive(t, end.Room(0))
+
+	end = netem.NewEnd(netem.TCP{}, 0, time.Millisecond)
+	end.SetWriteBuffer(10_000)
+	assert.Zero(t, end.RoomAtLeast(0), "a buffer of a fixed size")
+}
