@@ -112,11 +112,9 @@ func (s *Sim) collectLocked() {
 	if len(posted) > 1 {
 		s.orderActionsLocked(order)
 	}
-	prefetched := 0
 	for i := 0; i < len(order); i++ {
-		if i >= prefetched && len(order) >= prefetchMinimum {
-			s.prefetcher.prefetchActions(order[i:])
-			prefetched = i + prefetchAtOnce
+		if len(order) >= prefetchMinimum && i+connsAhead < len(order) {
+			order[i+connsAhead].action.conn.prefetch()
 		}
 		a := order[i].action
 		for range followers(order[i:]) {

@@ -1,65 +1,84 @@
 package simtest
 
-import "unsafe"
+import (
+	"unsafe"
 
-// A prefetcher brings the state of connections into the processor's cache. With
-// thousands of connections, waiting for memory is most of the cost of a piece: a
-// connection's state has left the cache when its turn comes again. As the next turns are
-// known, the states of several connections are read together, and the processor fetches
-// their cache lines at the same time, not one after another. The values read are not
-// used. If the order of simultaneous events is drawn, this was measured not to help.
+	"github.com/slowpoetry/slowpoetry/internal/prefetch"
+)
+
+// A prefetcher brings the state of the connections whose turn comes next into the
+// processor's cache, and that of the goroutines that wait for them. With thousands of
+// connections, waiting for memory is most of the cost of a piece. For events whose order
+// is drawn, nothing is prefetched.
 type prefetcher struct {
-	ahead int  // number of next events that have been prefetched
-	sum   byte // of everything read; without it the compiler would remove the reads
+	known  int   // number of events from the next one on whose connections have been prefetched
+	conn   int32 // index in the queue's store of the event after those, or none
+	reader int32 // index of the next event whose waiting reader is to be prefetched, or none
 }
 
 // prefetchMinimum is the least number of events for which prefetching pays: the state
 // of fewer connections stays in the cache.
-var prefetchMinimum = 2000 // a variable for tests
+var prefetchMinimum = 500 // a variable for tests
 
+// How many turns ahead something is prefetched. A reader comes later than its
+// connection, since it is found there.
 const (
-	prefetchAtOnce = 8  // events that are prefetched together
-	cacheLine      = 64 // bytes, on most processors
+	connsAhead   = 4
+	readersAhead = 2
 )
 
-// prefetchActions prefetches the first of some actions.
-func (p *prefetcher) prefetchActions(actions []ranked) {
-	for i := range actions[:min(prefetchAtOnce, len(actions))] {
-		p.prefetch(actions[i].action.conn)
-	}
-}
-
-// prefetchEvents prefetches the next events of a queue, unless they have been
-// prefetched already. It looks at one entry of the heap: when many events are due at
-// one instant, most share an entry.
+// prefetchEvents prefetches what the next events need. Within an instant most events
+// share an entry of the queue, and nothing beyond the first entry is prefetched.
 func (p *prefetcher) prefetchEvents(q *queue) {
-	if p.ahead--; p.ahead >= 0 {
+	if q.len() < prefetchMinimum {
+		p.known = 0
 		return
 	}
-	if p.ahead = 0; q.len() < prefetchMinimum {
-		return
+	if p.known--; p.known <= 0 {
+		first := q.heap[0].index
+		p.known, p.conn, p.reader = 0, first, first
+		for range readersAhead {
+			_, p.reader = q.look(p.reader)
+		}
 	}
-	p.ahead = prefetchAtOnce - 1
-	index := q.heap[0].index
-	for n := 0; n < prefetchAtOnce && index != none; n++ {
-		p.prefetch(q.store[index].conn)
-		index = q.store[index].next
+	for p.known < connsAhead && p.conn != none {
+		var c *conn
+		c, p.conn = q.look(p.conn)
+		c.prefetch()
+		p.known++
+	}
+	if p.reader != none {
+		var c *conn
+		c, p.reader = q.look(p.reader)
+		c.prefetchReader()
 	}
 }
 
-// prefetch reads the state of a connection over TCP, and the start of the buffer of a
-// waiting call of Read.
-//
-//go:norace
-func (p *prefetcher) prefetch(c *conn) {
-	if c == nil || c.tcp == nil {
+// look returns the connection of an event of the store, and the index of the event that
+// follows in its entry, or none.
+func (q *queue) look(index int32) (c *conn, next int32) {
+	if index == none || int(index) >= len(q.store) {
+		return nil, none
+	}
+	e := &q.store[index]
+	return e.conn, e.next
+}
+
+// prefetch prefetches the state of a connection over TCP: both ends and their machines.
+// It does not read the connection, as that would wait for memory, so it does not know
+// which end this is.
+func (c *conn) prefetch() {
+	const end = unsafe.Sizeof(conn{})
+	prefetch.Memory(uintptr(unsafe.Pointer(c))-end, end+unsafe.Sizeof(tcpConn{}))
+}
+
+// prefetchReader prefetches the goroutine of a waiting call of Read, and the start of
+// its buffer.
+func (c *conn) prefetchReader() {
+	if c == nil || c.reads.first == nil {
 		return
 	}
-	whole := (*[unsafe.Sizeof(tcpConn{})]byte)(unsafe.Pointer(c.bothEnds()[dialler]))
-	for i := 0; i < len(whole); i += cacheLine {
-		p.sum += whole[i]
-	}
-	if read := c.reads.first; read != nil && len(read.call.p) > 0 {
-		p.sum += read.call.p[0]
-	}
+	read := c.reads.first
+	read.goroutine.Prefetch()
+	prefetch.Memory(uintptr(unsafe.Pointer(unsafe.SliceData(read.call.p))), 1)
 }

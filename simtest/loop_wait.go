@@ -3,6 +3,8 @@ package simtest
 import (
 	"os"
 	"sync"
+
+	"github.com/slowpoetry/slowpoetry/internal/prefetch"
 )
 
 // A waiter is a waiting call. Its result is decided under the lock by whatever ends its
@@ -14,6 +16,8 @@ type waiter[T any] struct {
 	over    bool
 	call    T // its arguments and its result
 	err     error
+
+	goroutine prefetch.Goroutine // that waits
 }
 
 // waits holds the calls that wait for one thing, in the order of the calls. Guarded by
@@ -23,7 +27,7 @@ type waits[T any] struct{ first, last *waiter[T] }
 // waitLocked waits until the call is ended. It returns the call in its final state.
 func (w *waits[T]) waitLocked(spare *spareList[T], mu *sync.Mutex, call T) (T, error) {
 	mine := spare.take(mu)
-	mine.call = call
+	mine.call, mine.goroutine = call, prefetch.Current()
 	if w.first == nil {
 		w.first = mine
 	} else {
