@@ -343,7 +343,7 @@ func (a *attempt) establishedLocked() {
 	a.made = client
 	a.trace.over(a.shown, nil)
 	client.openLocked()
-	a.host.sim.recordLocked(trace.Event{Kind: trace.Connect, From: client.host.name, To: client.far.name, Conn: client.id()})
+	a.host.sim.recordLocked(&trace.Event{Kind: trace.Connect, From: client.host.name, To: client.far.name, Conn: client.id()})
 	a.answerLocked(nil)
 }
 
@@ -351,7 +351,7 @@ func (a *attempt) establishedLocked() {
 func (a *attempt) failLocked(errno syscall.Errno) {
 	a.conn.freePortLocked()
 	if !a.isGoneLocked() {
-		a.host.sim.recordLocked(trace.Event{Kind: trace.Reset, From: a.conn.far.name, To: a.host.name, Conn: a.conn.id(), Note: errno.Error()})
+		a.host.sim.recordLocked(&trace.Event{Kind: trace.Reset, From: a.conn.far.name, To: a.host.name, Conn: a.conn.id(), Note: errno.Error()})
 	}
 	a.failedLocked(syscallError("connect", errno))
 }

@@ -58,9 +58,17 @@ func (c *conn) catchUpLoop() { c.catchUpToLoop(c.sim.instant) }
 
 // catchUpToLoop processes everything that was due by a time.
 func (c *conn) catchUpToLoop(until time.Duration) {
+	if c.passLoop(until) {
+		c.updateUrgencyLoop()
+	}
+}
+
+// passLoop is catchUpToLoop without the update of this end's snapshot and of the
+// urgency. It reports whether something was due, and they must be updated.
+func (c *conn) passLoop(until time.Duration) bool {
 	p, s := c.tcp.pair, c.sim
 	if !p.lazy.on || p.lazy.next > until {
-		return
+		return false
 	}
 	now := s.instant
 	ends := c.bothEnds()
@@ -77,7 +85,7 @@ func (c *conn) catchUpToLoop(until time.Duration) {
 	s.instant = now
 	p.lazy.passing = false
 	c.peer.snapshotLoop()
-	c.updateUrgencyLoop()
+	return true
 }
 
 // runLazyLoop processes one piece of work that is due at this instant at one end.
@@ -86,7 +94,8 @@ func (c *conn) runLazyLoop() {
 	switch acks := &m.pair.lazy.acks[c.side]; {
 	case acks.next() <= s.instant:
 		_, i := acks.pop(&s.segments)
-		segment := s.segments.take(i)
+		var segment netem.Segment
+		s.segments.take(i, &segment)
 		if s.trace.packets {
 			c.arrivesLoop(&segment)
 		}

@@ -84,7 +84,7 @@ func (l *listener) confirmedLocked(c *conn) {
 		c.local.AddrPort, c.remote.AddrPort = mapped(c.local.AddrPort), mapped(c.remote.AddrPort)
 	}
 	c.openLocked()
-	l.host.sim.recordLocked(trace.Event{Kind: trace.Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
+	l.host.sim.recordLocked(&trace.Event{Kind: trace.Accept, From: c.far.name, To: c.host.name, Conn: c.id()})
 	l.ready.push(c)
 	l.goOnAcceptingLocked()
 }

@@ -110,7 +110,9 @@ func (c *conn) writtenLoop(n int) {
 	if m.end.State() == netem.Closed {
 		return
 	}
-	c.catchUpLoop()
+	if c.passLoop(c.sim.instant) && (!m.pair.staysLazy(c.sim.faults) || c.hasCrashed()) {
+		c.updateUrgencyLoop() // otherwise feedLoop does that
+	}
 	m.pace.held += n
 	c.feedLoop()
 }
@@ -413,7 +415,7 @@ func (c *conn) afterLoop() {
 		c.deliverLoop(n)
 	}
 	if m.end.Ended() && !c.state.IsFinReceived() && !c.isForgotten() && !c.isClosed() {
-		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.sim.recordLocked(&trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
 		c.wakeReadersLocked()
 	}
@@ -473,7 +475,8 @@ func (c *conn) openedLoop() {
 
 // deliverLoop delivers n bytes that have arrived in order.
 func (c *conn) deliverLoop(n int) {
-	e, arrived := c.arrivalLocked(n)
+	var e trace.Event
+	arrived := c.arrivalLocked(&e, n)
 	e.Took = c.tcp.took
 	c.arrived += int64(n)
 	if c.isClosed() { // after a reset
@@ -488,6 +491,6 @@ func (c *conn) deliverLoop(n int) {
 	if c.sim.trace.recording != nil {
 		c.sim.trace.arrived = arrived
 	}
-	c.sim.recordLocked(e)
+	c.sim.recordLocked(&e)
 	c.tookLoop()
 }

@@ -158,7 +158,8 @@ func (c *conn) sendWindowUpdateLocked() {
 // arriveLocked handles the arrival of bytes. If they can no longer be read, the answer
 // is a reset; if the host is down, there is none.
 func (c *conn) arriveLocked(n int) {
-	e, arrived := c.arrivalLocked(n)
+	var e trace.Event
+	arrived := c.arrivalLocked(&e, n)
 	e.Took = c.peer.departed.Arrive(c.sim.instant, n)
 	c.arrived += int64(n)
 	switch {
@@ -189,13 +190,13 @@ func (c *conn) arriveLocked(n int) {
 	if c.sim.trace.recording != nil {
 		c.sim.trace.arrived = arrived
 	}
-	c.sim.recordLocked(e)
+	c.sim.recordLocked(&e)
 }
 
-// arrivalLocked returns the trace event of n bytes that arrive, and the bytes if they
-// are recorded.
-func (c *conn) arrivalLocked(n int) (e trace.Event, arrived kept) {
-	e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
+// arrivalLocked stores the trace event of n bytes that arrive in e, and returns the
+// bytes if they are recorded.
+func (c *conn) arrivalLocked(e *trace.Event, n int) (arrived kept) {
+	*e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
 	if t := &c.sim.trace; t.recording != nil || t.payloadsOf(c) != 0 {
 		first, second := c.stream.span(c.unread+c.dropped, n)
 		e.Payload = payload(first, second, t.payloadsOf(c))
@@ -203,7 +204,7 @@ func (c *conn) arrivalLocked(n int) (e trace.Event, arrived kept) {
 			arrived = r.bytes(first, second, r.senders.streams[c])
 		}
 	}
-	return e, arrived
+	return arrived
 }
 
 // endLocked handles the arrival of the end of the stream.
@@ -218,7 +219,7 @@ func (c *conn) endLocked() {
 		c.refuseLocked()
 	case c.isClosed():
 	default:
-		c.sim.recordLocked(trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
+		c.sim.recordLocked(&trace.Event{Kind: trace.Close, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived})
 		c.finReceived()
 		c.wakeReadersLocked()
 	}

@@ -62,19 +62,17 @@ func (s *segments) put(segment *netem.Segment) int32 {
 	return i
 }
 
-// take removes a segment.
-func (s *segments) take(i int32) (segment netem.Segment) {
+// take removes a segment and stores it in to. Only as many selective acknowledgements as
+// it has are set.
+func (s *segments) take(i int32, to *netem.Segment) {
 	f := &s.all[i]
-	segment = netem.Segment{
-		Seq: f.seq, Len: int(f.len), Ack: f.ack, Window: f.window,
-		TSVal: f.tsVal, TSEcr: f.tsEcr,
-		Tag: f.tag, Flags: f.flags, SACKs: int(f.sacks),
-	}
+	to.Seq, to.Len, to.Ack, to.Window = f.seq, int(f.len), f.ack, f.window
+	to.TSVal, to.TSEcr = f.tsVal, f.tsEcr
+	to.Tag, to.Flags, to.SACKs = f.tag, f.flags, int(f.sacks)
 	if f.sacks > 0 {
-		segment.SACK = s.sack[i]
+		to.SACK = s.sack[i]
 	}
 	s.drop(i)
-	return segment
 }
 
 // drop frees a segment.
@@ -218,7 +216,7 @@ func (c *conn) lostLoop(segment *netem.Segment, why string) { c.droppedLoop(segm
 // droppedLoop is lostLoop for a segment whose bytes have the given hash.
 func (c *conn) droppedLoop(segment *netem.Segment, hash uint32, why string) {
 	if segment.Len > 0 || segment.Flags&^netem.ACK != 0 {
-		c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why, Packet: c.lostPacket(segment)})
+		c.sim.recordLocked(&trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: max(0, segment.Seq), Length: segment.Len, Hash: hash, Note: why, Packet: c.lostPacket(segment)})
 	}
 	c.troubleLoop()
 }
@@ -230,9 +228,10 @@ func (c *conn) arriveLoop(first int32) {
 		t.last = none
 	}
 	c.catchUpLoop()
+	var segment netem.Segment
 	for i := first; i != none; {
 		next := s.segments.all[i].next
-		segment := s.segments.take(i)
+		s.segments.take(i, &segment)
 		c.inputLoop(&segment)
 		i = next
 	}

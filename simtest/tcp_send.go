@@ -401,7 +401,7 @@ func (c *conn) dropLocked(n int, why string) { c.dropAtLocked(c.left, n, why) }
 
 // dropAtLocked is dropLocked for bytes at an offset.
 func (c *conn) dropAtLocked(offset int64, n int, why string) {
-	c.sim.recordLocked(trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: offset, Length: n, Note: why})
+	c.sim.recordLocked(&trace.Event{Kind: trace.Drop, From: c.host.name, To: c.far.name, Conn: c.id(), Offset: offset, Length: n, Note: why})
 }
 
 // dropPieceLocked records the losses and the corruptions of a piece.
@@ -466,7 +466,7 @@ func (c *conn) giveUpLocked(errno syscall.Errno) {
 		return
 	}
 	c.fail(errno)
-	c.sim.recordLocked(trace.Event{Kind: trace.Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
+	c.sim.recordLocked(&trace.Event{Kind: trace.Reset, From: c.far.name, To: c.host.name, Conn: c.id(), Note: errno.Error()})
 	c.receiveResetLocked()
 	if errno == syscall.ETIMEDOUT {
 		c.leaveProbeUnansweredLocked()

@@ -78,32 +78,32 @@ func (t *Trace) eventsLocked() []trace.Event {
 	return append(append([]trace.Event(nil), t.ring[start:]...), t.ring[:start]...)
 }
 
-// recordLocked adds an event at the present time. Only the loop calls it.
-func (s *Sim) recordLocked(e trace.Event) {
+// recordLocked adds an event at the present time, which it sets. Only the loop calls it.
+func (s *Sim) recordLocked(e *trace.Event) {
 	t := &s.trace
 	e.At = s.instant
-	t.digest = t.digest.Add(&e)
+	t.digest = t.digest.Add(e)
 	t.count++
 	t.last = e.At
 	if t.keep > 0 {
 		if len(t.ring) < t.keep {
-			t.ring = append(t.ring, e)
+			t.ring = append(t.ring, *e)
 		} else {
-			t.ring[(t.count-1)%int64(t.keep)] = e
+			t.ring[(t.count-1)%int64(t.keep)] = *e
 		}
 	}
 	if t.recording != nil {
-		t.recording.event(e, t.digest, t.arrived)
+		t.recording.event(*e, t.digest, t.arrived)
 		t.arrived = kept{}
 	}
 	if t.file != nil {
-		t.file.write(&e)
+		t.file.write(e)
 	}
 	if t.logger != nil {
-		logEvent(t.logger, &e)
+		logEvent(t.logger, e)
 	}
 	if t.hook != nil {
-		t.hook(e)
+		t.hook(*e)
 	}
 }
 
@@ -136,10 +136,10 @@ func hash(data []byte) uint32 { return uint32(xxh3.Hash(data)) }
 
 // faultLocked records an operation on the network.
 func (s *Sim) faultLocked(what, from, to string) {
-	s.recordLocked(trace.Event{Kind: trace.Fault, From: from, To: to, Note: what})
+	s.recordLocked(&trace.Event{Kind: trace.Fault, From: from, To: to, Note: what})
 }
 
 // hostEventLocked records an operation on a host.
 func (h *Host) hostEventLocked(what string) {
-	h.sim.recordLocked(trace.Event{Kind: trace.HostEvent, To: h.name, Note: what})
+	h.sim.recordLocked(&trace.Event{Kind: trace.HostEvent, To: h.name, Note: what})
 }

@@ -152,7 +152,7 @@ func (s *Sim) recordDatagramLocked(e trace.Event, data []byte, by *written) {
 	if s.trace.payloads != 0 {
 		e.Payload = payload(data, nil, s.trace.payloads)
 	}
-	s.recordLocked(e)
+	s.recordLocked(&e)
 }
 
 // flip returns a copy of data with one bit flipped, or data itself if bit is negative.
