@@ -29,6 +29,9 @@ func (s *Sim) loop() {
 		if byTimer && !s.asleep {
 			<-s.wake // wakeLoopLocked was called too
 		}
+		if byTimer {
+			s.alarmAt = endOfTime // the alarm is no longer set
+		}
 		byTimer, s.asleep = false, false
 		s.sendDeferredLocked(s.instant)
 		if !s.catchUpLocked(s.instant) {
@@ -54,7 +57,7 @@ func (s *Sim) loop() {
 		if at, ok := s.nextTimeLocked(); ok {
 			s.alarm.Reset(at - s.instant)
 			s.alarmAt = at
-		} else {
+		} else if s.alarmAt != endOfTime {
 			s.alarm.Stop()
 			s.alarmAt = endOfTime
 		}

@@ -78,8 +78,10 @@ func (c *conn) passLoop(until time.Duration) bool {
 			break
 		}
 		s.instant = p.lazy.next
-		for _, end := range ends {
-			end.runLazyLoop()
+		for side, end := range ends {
+			if p.nextLazyOf(side) <= s.instant {
+				end.runLazyLoop()
+			}
 		}
 	}
 	s.instant = now
@@ -88,11 +90,11 @@ func (c *conn) passLoop(until time.Duration) bool {
 	return true
 }
 
-// runLazyLoop processes one piece of work that is due at this instant at one end.
+// runLazyLoop processes one piece of work that is due at this instant at one end. There
+// must be one.
 func (c *conn) runLazyLoop() {
 	s, m := c.sim, c.tcp
-	switch acks := &m.pair.lazy.acks[c.side]; {
-	case acks.next() <= s.instant:
+	if acks := &m.pair.lazy.acks[c.side]; acks.next() <= s.instant {
 		_, i := acks.pop(&s.segments)
 		var segment netem.Segment
 		s.segments.take(i, &segment)
@@ -100,10 +102,8 @@ func (c *conn) runLazyLoop() {
 			c.arrivesLoop(&segment)
 		}
 		m.end.Input(s.instant, &segment)
-	case c.snapshot().next <= s.instant:
+	} else {
 		m.end.Expire(s.instant)
-	default:
-		return
 	}
 	c.sendLoop()
 	c.snapshot().next = m.end.NextBusy() // the rest of the snapshot is updated at the end
@@ -119,8 +119,12 @@ func (c *conn) bothEnds() [2]*conn {
 
 // nextLazy returns the time at which the next piece of work is due.
 func (p *pair) nextLazy() time.Duration {
-	q := &p.lazy
-	return min(p.snapshots[0].next, p.snapshots[1].next, q.acks[0].next(), q.acks[1].next())
+	return min(p.nextLazyOf(0), p.nextLazyOf(1))
+}
+
+// nextLazyOf returns the time at which the next piece of work of one end is due.
+func (p *pair) nextLazyOf(side int) time.Duration {
+	return min(p.snapshots[side].next, p.lazy.acks[side].next())
 }
 
 // dueLoop records that something is due at a time.

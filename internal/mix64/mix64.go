@@ -17,11 +17,19 @@ func Mix(state, n uint64) uint64 {
 
 // String hashes a number and a string to one number.
 func String(state uint64, s string) uint64 {
+	if len(s) >= 8 {
+		state, s = wholeWords(state, s)
+	}
+	return Mix(state, lastWord(s))
+}
+
+// wholeWords hashes all of a string but up to seven bytes, which it returns as well.
+func wholeWords(state uint64, s string) (uint64, string) {
 	for ; len(s) >= 8; s = s[8:] {
 		state = Mix(state, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|
 			uint64(s[4])<<32|uint64(s[5])<<40|uint64(s[6])<<48|uint64(s[7])<<56)
 	}
-	return Mix(state, lastWord(s))
+	return state, s
 }
 
 // lastWord returns the bytes of a string of up to seven bytes, the first one lowest,
