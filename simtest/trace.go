@@ -29,6 +29,7 @@ type Trace struct {
 	number uint32        // of the last packet
 	last   time.Duration // time of the last event
 	ring   []trace.Event
+	oldest int // index in ring
 
 	failure failureNote
 }
@@ -68,14 +69,7 @@ func (t *Trace) Events() []trace.Event {
 }
 
 func (t *Trace) eventsLocked() []trace.Event {
-	if len(t.ring) == 0 {
-		return nil
-	}
-	start := int(t.count % int64(len(t.ring)))
-	if len(t.ring) < t.keep {
-		start = 0
-	}
-	return append(append([]trace.Event(nil), t.ring[start:]...), t.ring[:start]...)
+	return append(append([]trace.Event(nil), t.ring[t.oldest:]...), t.ring[:t.oldest]...)
 }
 
 // recordLocked adds an event at the present time, which it sets. Only the loop calls it.
@@ -89,7 +83,10 @@ func (s *Sim) recordLocked(e *trace.Event) {
 		if len(t.ring) < t.keep {
 			t.ring = append(t.ring, *e)
 		} else {
-			t.ring[(t.count-1)%int64(t.keep)] = *e
+			t.ring[t.oldest] = *e
+			if t.oldest++; t.oldest == t.keep {
+				t.oldest = 0
+			}
 		}
 	}
 	if t.recording != nil {
