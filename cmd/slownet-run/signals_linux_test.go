@@ -108,6 +108,62 @@ func TestCtrlC(t *testing.T) {
 	})
 }
 
+// Ctrl-Z at a terminal stops the command and slownet run, and the shell's fg continues
+// both. The command writes no more meanwhile.
+func TestCtrlZ(t *testing.T) {
+	t.Parallel()
+	asEach(t, func(t *testing.T, as user) {
+		shell := exec.Command("bash", "--norc", "--noprofile", "-i")
+		shell.Env = append(os.Environ(), "PS1=$ ", "TERM=dumb")
+		terminal, err := pty.Start(shell)
+		require.NoError(t, err)
+		defer terminal.Close()
+		endInTime(t, shell)
+		var printed strings.Builder // since the last await
+		await := func(text string) string {
+			t.Helper()
+			for buffer := make([]byte, 1000); !strings.Contains(printed.String(), text); {
+				n, err := terminal.Read(buffer)
+				printed.Write(buffer[:n])
+				require.NoError(t, err, "%q is missing in %q", text, printed.String())
+			}
+			before, after, _ := strings.Cut(printed.String(), text)
+			printed.Reset()
+			printed.WriteString(after)
+			return before
+		}
+		run := command(as, "--", "sh", "-c", "while :; do echo ti''ck; sleep 0.05; done")
+		var line strings.Builder
+		for _, arg := range run.Args {
+			fmt.Fprintf(&line, "'%s' ", strings.ReplaceAll(arg, "'", `'\''`))
+		}
+		_, err = fmt.Fprintf(terminal, "%s\n", &line)
+		require.NoError(t, err)
+		await("tick\r\n")
+		for range 2 {
+			_, err = terminal.Write([]byte{'Z' - '@'})
+			require.NoError(t, err)
+			await("Stopped")
+			await("$ ")
+			_, err = io.WriteString(terminal, "sleep 0.5; echo sle''pt\n")
+			require.NoError(t, err)
+			assert.NotContains(t, await("slept\r\n"), "tick")
+			_, err = io.WriteString(terminal, "fg\n")
+			require.NoError(t, err)
+			await("tick\r\n")
+		}
+		_, err = terminal.Write([]byte{'C' - '@'})
+		require.NoError(t, err)
+		await("$ ")
+		_, err = io.WriteString(terminal, "echo status $?; jobs; exit\n")
+		require.NoError(t, err)
+		assert.NotContains(t, await("status 130\r\n"), "tick")
+		rest, _ := io.ReadAll(terminal) // until EIO
+		assert.NotContains(t, string(rest), "Stopped")
+		_ = shell.Wait()
+	})
+}
+
 // An interactive shell inside has the terminal, and job control.
 func TestShellHasTheTerminal(t *testing.T) {
 	t.Parallel()
