@@ -7,21 +7,22 @@ import (
 )
 
 // A prefetcher brings the state of the connections whose turn comes next into the
-// processor's cache, and that of the goroutines that wait for them. With thousands of
-// connections, waiting for memory is most of the cost of a piece. For events whose order
-// is drawn, nothing is prefetched.
+// processor's cache, and that of the goroutines that wait to read from them. With
+// thousands of connections, waiting for memory is most of the cost of a piece. In a
+// simulation that may draw the order of events, events are not prefetched: the next ones
+// are not known.
 type prefetcher struct {
-	known  int   // number of events from the next one on whose connections have been prefetched
+	known  int   // number of upcoming events, including the next, whose connections have been prefetched
 	conn   int32 // index in the queue's store of the event after those, or none
-	reader int32 // index of the next event whose waiting reader is to be prefetched, or none
+	reader int32 // index of the event whose waiting reader is prefetched next, or none
 }
 
 // prefetchMinimum is the least number of events for which prefetching pays: the state
 // of fewer connections stays in the cache.
 var prefetchMinimum = 500 // a variable for tests
 
-// How many turns ahead something is prefetched. A reader comes later than its
-// connection, since it is found there.
+// How many turns ahead something is prefetched; for connections of events, this includes
+// the next event. A reader is prefetched after its connection, which points to it.
 const (
 	connsAhead   = 4
 	readersAhead = 2
@@ -57,7 +58,7 @@ func (p *prefetcher) prefetchEvents(q *queue) {
 // look returns the connection of an event of the store, and the index of the event that
 // follows in its entry, or none.
 func (q *queue) look(index int32) (c *conn, next int32) {
-	if index == none || int(index) >= len(q.store) {
+	if index == none {
 		return nil, none
 	}
 	e := &q.store[index]
@@ -66,8 +67,11 @@ func (q *queue) look(index int32) (c *conn, next int32) {
 
 // prefetch prefetches the state of a connection over TCP: both ends and their machines.
 // It does not read the connection, as that would wait for memory, so it does not know
-// which end this is.
+// which end this is. On an ideal stream, part of what it prefetches is other memory.
 func (c *conn) prefetch() {
+	if c == nil {
+		return
+	}
 	const end = unsafe.Sizeof(conn{})
 	prefetch.Memory(uintptr(unsafe.Pointer(c))-end, end+unsafe.Sizeof(tcpConn{}))
 }

@@ -17,7 +17,7 @@ type waiter[T any] struct {
 	call    T // its arguments and its result
 	err     error
 
-	goroutine prefetch.Goroutine // that waits
+	goroutine prefetch.Goroutine // the one that waits
 }
 
 // waits holds the calls that wait for one thing, in the order of the calls. Guarded by

@@ -59,7 +59,7 @@ type Sim struct {
 	deferred      bool            // the loop was not woken for posted actions, see postSentLocked
 	deferredAt    time.Duration   // time at which those were posted
 	alarm         *time.Timer     // wakes the sleeping loop
-	alarmAt       time.Duration   // time for which alarm is set, or endOfTime
+	alarmAt       time.Duration   // time for which alarm is set; endOfTime if it is not set
 	spare         []action        // memory for posted
 	order         []ranked        // of posted, while they are sorted
 	controls      []control       // pending operations on the network itself

@@ -64,7 +64,7 @@ func (c *conn) catchUpToLoop(until time.Duration) {
 }
 
 // passLoop is catchUpToLoop without the update of this end's snapshot and of the
-// urgency. It reports whether something was due, and they must be updated.
+// urgency. It reports whether anything was due; if so, the caller must update both.
 func (c *conn) passLoop(until time.Duration) bool {
 	p, s := c.tcp.pair, c.sim
 	if !p.lazy.on || p.lazy.next > until {

@@ -110,8 +110,9 @@ func (c *conn) writtenLoop(n int) {
 	if m.end.State() == netem.Closed {
 		return
 	}
+	// Usually the update at the end of feedLoop is enough.
 	if c.passLoop(c.sim.instant) && (!m.pair.staysLazy(c.sim.faults) || c.hasCrashed()) {
-		c.updateUrgencyLoop() // otherwise feedLoop does that
+		c.updateUrgencyLoop()
 	}
 	m.pace.held += n
 	c.feedLoop()

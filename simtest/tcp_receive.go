@@ -193,8 +193,8 @@ func (c *conn) arriveLocked(n int) {
 	c.sim.recordLocked(&e)
 }
 
-// arrivalLocked stores the trace event of n bytes that arrive in e, and returns the
-// bytes if they are recorded.
+// arrivalLocked sets e to the trace event of n arriving bytes. It returns the bytes if
+// they are recorded.
 func (c *conn) arrivalLocked(e *trace.Event, n int) (arrived kept) {
 	*e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
 	if t := &c.sim.trace; t.recording != nil || t.payloadsOf(c) != 0 {

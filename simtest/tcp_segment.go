@@ -62,8 +62,8 @@ func (s *segments) put(segment *netem.Segment) int32 {
 	return i
 }
 
-// take removes a segment and stores it in to. Only as many selective acknowledgements as
-// it has are set.
+// take removes a segment and stores it in to. If it has no selective acknowledgements,
+// to.SACK is left as it was.
 func (s *segments) take(i int32, to *netem.Segment) {
 	f := &s.all[i]
 	to.Seq, to.Len, to.Ack, to.Window = f.seq, int(f.len), f.ack, f.window

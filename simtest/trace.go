@@ -29,7 +29,7 @@ type Trace struct {
 	number uint32        // of the last packet
 	last   time.Duration // time of the last event
 	ring   []trace.Event
-	oldest int // index in ring
+	oldest int // index in ring of the oldest event
 
 	failure failureNote
 }
@@ -72,7 +72,7 @@ func (t *Trace) eventsLocked() []trace.Event {
 	return append(append([]trace.Event(nil), t.ring[t.oldest:]...), t.ring[:t.oldest]...)
 }
 
-// recordLocked adds an event at the present time, which it sets. Only the loop calls it.
+// recordLocked sets an event's time to the present and adds it. Only the loop calls it.
 func (s *Sim) recordLocked(e *trace.Event) {
 	t := &s.trace
 	e.At = s.instant

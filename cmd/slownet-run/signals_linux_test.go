@@ -108,13 +108,17 @@ func TestCtrlC(t *testing.T) {
 	})
 }
 
+// interactive is the environment of an interactive bash whose output does not depend on
+// the user, and which leaves the user's history alone.
+var interactive = []string{"PS1=$ ", "TERM=dumb", "LC_ALL=C", "HISTFILE=", "INPUTRC=/dev/null"}
+
 // Ctrl-Z at a terminal stops the command and slownet run, and the shell's fg continues
-// both. The command writes no more meanwhile.
+// both. While stopped, the command writes nothing.
 func TestCtrlZ(t *testing.T) {
 	t.Parallel()
 	asEach(t, func(t *testing.T, as user) {
 		shell := exec.Command("bash", "--norc", "--noprofile", "-i")
-		shell.Env = append(os.Environ(), "PS1=$ ", "TERM=dumb")
+		shell.Env = append(os.Environ(), interactive...)
 		terminal, err := pty.Start(shell)
 		require.NoError(t, err)
 		defer terminal.Close()
@@ -168,7 +172,7 @@ func TestCtrlZ(t *testing.T) {
 func TestShellHasTheTerminal(t *testing.T) {
 	t.Parallel()
 	c := command(self, "--", "bash", "--norc", "--noprofile", "-i")
-	c.Env = append(os.Environ(), "PS1=$ ", "TERM=dumb")
+	c.Env = append(os.Environ(), interactive...)
 	terminal, err := pty.Start(c)
 	require.NoError(t, err)
 	endInTime(t, c)

@@ -23,7 +23,8 @@ func String(state uint64, s string) uint64 {
 	return Mix(state, lastWord(s))
 }
 
-// wholeWords hashes all of a string but up to seven bytes, which it returns as well.
+// wholeWords hashes the whole words of a string. It returns the new state and the rest of
+// the string, at most seven bytes.
 func wholeWords(state uint64, s string) (uint64, string) {
 	for ; len(s) >= 8; s = s[8:] {
 		state = Mix(state, uint64(s[0])|uint64(s[1])<<8|uint64(s[2])<<16|uint64(s[3])<<24|

@@ -1,13 +1,13 @@
 package prefetch
 
-// Memory prefetches size bytes from an address on.
+// Memory prefetches size bytes of memory, starting at address.
 func Memory(address, size uintptr) { lines(address, size) }
 
-// A Goroutine says where the runtime keeps the state of a goroutine. It holds addresses,
+// A Goroutine records where the runtime keeps the state of a goroutine. It holds addresses,
 // not pointers: it keeps nothing alive, and becomes outdated when the stack moves.
 type Goroutine struct {
 	descriptor uintptr // the runtime's g
-	stack      uintptr // address in the frame of the caller of Current
+	stack      uintptr // an address just below the frame of the caller of Current
 }
 
 // The memory that a goroutine uses first when it continues after waiting, in bytes. More
@@ -24,8 +24,9 @@ func Current() Goroutine {
 	return Goroutine{descriptor, stack}
 }
 
-// Prefetch prefetches what the goroutine will use first when it continues. It waits in a
-// function that the caller of Current has called.
+// Prefetch prefetches what the goroutine will use first when it continues. The goroutine
+// must be waiting in a function called by the caller of Current; otherwise the prefetched
+// memory is of no use.
 func (g Goroutine) Prefetch() {
 	lines(g.descriptor, descriptorSize)
 	lines(g.stack-calleeFrames, calleeFrames+callerFrames)

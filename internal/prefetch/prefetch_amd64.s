@@ -6,7 +6,7 @@ TEXT ·lines(SB), NOSPLIT, $0-16
 	MOVQ size+8(FP), CX
 	ADDQ AX, CX
 	ANDQ $~63, AX
-	SUBQ AX, CX // bytes from the start of the first line on
+	SUBQ AX, CX // bytes, counted from the start of the first line
 
 next:
 	PREFETCHT0 (AX)

@@ -6,7 +6,7 @@ TEXT ·lines(SB), NOSPLIT, $0-16
 	MOVD size+8(FP), R1
 	ADD  R0, R1, R1
 	AND  $~63, R0, R0
-	SUB  R0, R1, R1 // bytes from the start of the first line on
+	SUB  R0, R1, R1 // bytes, counted from the start of the first line
 
 next:
 	PRFM (R0), PLDL1KEEP
