@@ -34,25 +34,30 @@ func TestAPIUpstreamError(t *testing.T) {
 		p := addTo(t, a.Server, Config{Upstream: at, DeadUpstream: does})
 		isDead := func() bool {
 			_, text := ask(a, "GET", "/proxies/p", "")
-			_, all := ask(a, "GET", "/proxies", "")
-			require.Equal(t, `{"p":`+text+`}`, all)
 			return strings.Contains(text, `"upstreamError":"dial tcp `+at+`: `)
 		}
-		assert.False(t, isDead())
+		check := func(want bool) {
+			assert.Equal(t, want, isDead())
+			_, text := ask(a, "GET", "/proxies/p", "")
+			_, all := ask(a, "GET", "/proxies", "")
+			assert.Equal(t, `{"p":`+text+`}`, all)
+		}
+		check(false)
 		_, _ = dial(t, p).Read(make([]byte, 1))
-		assert.True(t, isDead())
+		check(true)
 
 		require.NoError(t, p.SetEnabled(false))
-		assert.False(t, isDead())
+		check(false)
 		require.NoError(t, p.SetEnabled(true))
 		_, _ = dial(t, p).Read(make([]byte, 1))
-		assert.True(t, isDead())
+		check(true)
 
 		listenFor(t, "tcp", at, echo)
 		if does == ResetClient {
 			exchange(t, dial(t, p), []byte("hello"))
 		}
 		assert.Eventually(t, func() bool { return !isDead() }, 10*time.Second, ms)
+		check(false)
 	}
 }
 
