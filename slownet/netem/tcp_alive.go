@@ -64,17 +64,21 @@ type keepAliveState struct {
 // heard records that a segment has arrived.
 func (a *keepAliveState) heard(now time.Duration) {
 	a.last, a.probes = now, 0
-	if a.at == Never && a.config.Idle >= 0 {
+	if a.at == Never {
+		a.start(now)
+	}
+}
+
+// start starts the timer, if there are probes.
+func (a *keepAliveState) start(now time.Duration) {
+	if a.config.Idle >= 0 {
 		a.at = timeline.Add(now, a.config.Idle)
 	}
 }
 
-// expireAlive probes the peer, or gives up.
+// expireAlive handles the timer, which has expired: it probes the peer, or gives up.
 func (e *End) expireAlive(now time.Duration) {
 	a := &e.keepAlive
-	if a.at > now {
-		return
-	}
 	silence := now - a.last
 	switch {
 	case e.state.IsOpening() || e.state == Closed || e.state == TimeWait:

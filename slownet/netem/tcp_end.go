@@ -149,33 +149,56 @@ func (e *End) Input(now time.Duration, s *Segment) {
 		return // the driver answers with Refuse
 	}
 	e.keepAlive.heard(now)
-	if e.state.IsOpening() && !e.inputOpening(now, s) {
-		return
-	}
-	switch {
-	case s.Flags&RST != 0 && s.Seq == notInWindow:
-		return
-	case s.Flags&RST != 0:
-		e.end(Reset)
-		return
-	case s.Flags&SYN != 0:
-		e.receive.mustAck = true // our acknowledgement of it was lost
+	if (e.state.IsOpening() || s.Flags&(RST|SYN) != 0) && !e.inputControl(now, s) {
 		return
 	}
 	e.receive.echo(s)
 	e.send.acknowledge(now, s)
-	if e.send.finIsAcknowledged() {
-		e.finAcknowledged(now)
-	}
 	switch {
 	case s.Len > 0 || s.Flags&FIN != 0:
 		e.receive.arrive(now, s, e.send.rtt.timeout())
 	case s.Seq < e.receive.acked:
 		e.receive.mustAck = true // it is a probe
 	}
+	if e.send.fin || e.receive.ended {
+		e.ending(now)
+	}
+}
+
+// ending makes the transitions of a connection's end after a segment has arrived.
+func (e *End) ending(now time.Duration) {
+	if e.send.finIsAcknowledged() {
+		e.finAcknowledged(now)
+	}
 	if e.receive.ended {
 		e.finReceived(now)
 	}
+}
+
+// inputControl processes a segment that arrives during the handshake, or that resets or
+// opens a connection. It reports whether the segment needs further processing.
+func (e *End) inputControl(now time.Duration, s *Segment) bool {
+	if e.state.IsOpening() && !e.inputOpening(now, s) {
+		return false
+	}
+	switch {
+	case s.Flags&RST != 0 && s.Seq == notInWindow:
+		return false
+	case s.Flags&RST != 0:
+		e.end(Reset)
+		return false
+	case s.Flags&SYN != 0:
+		e.receive.mustAck = true // our acknowledgement of it was lost
+		return false
+	}
+	return true
+}
+
+// IsQuiet reports whether Output has nothing to send, as far as that can be told quickly.
+func (e *End) IsQuiet() bool {
+	s := &e.send
+	return e.state == Established && !e.receive.mustAck && s.nxt == s.written && !s.sentNew && !s.fin &&
+		!s.probe.due && !s.windowProbeDue && s.queue.lost == 0 && s.persist == Never
 }
 
 // Output returns the next segment to be sent, and whether there is one.
@@ -186,6 +209,25 @@ func (e *End) Output(now time.Duration) (s Segment, ok bool) {
 
 // OutputTo is like Output, but stores the segment in s.
 func (e *End) OutputTo(s *Segment, now time.Duration) bool {
+	if e.reset || e.state < Established {
+		return e.outputControl(s, now)
+	}
+	if e.send.isIdle() || !e.send.next(now, s) {
+		e.send.settle(now)
+		if !e.receive.mustAck {
+			return false
+		}
+		*s = Segment{} // a composite literal would be copied
+		s.Seq = e.send.nxt
+	}
+	s.Flags |= ACK
+	s.TSVal = now
+	e.receive.acknowledge(now, s)
+	return true
+}
+
+// outputControl is OutputTo for a reset, during the handshake, and after the end.
+func (e *End) outputControl(s *Segment, now time.Duration) (ok bool) {
 	switch {
 	case e.reset:
 		e.reset = false
@@ -193,22 +235,9 @@ func (e *End) OutputTo(s *Segment, now time.Duration) bool {
 		return true
 	case e.state == Closed:
 		return false
-	case e.state.IsOpening():
-		var ok bool
-		*s, ok = e.nextSyn(now)
-		return ok
 	}
-	if e.send.isIdle() || !e.send.next(now, s) {
-		e.send.settle(now)
-		if !e.receive.mustAck {
-			return false
-		}
-		*s = Segment{Seq: e.send.nxt}
-	}
-	s.Flags |= ACK
-	s.TSVal = now
-	e.receive.acknowledge(now, s)
-	return true
+	*s, ok = e.nextSyn(now)
+	return ok
 }
 
 // Next returns the time at which Expire must be called, or [Never].
@@ -236,10 +265,14 @@ func (e *End) Expire(now time.Duration) {
 	if e.state == Closed {
 		return
 	}
-	e.expireOpening(now)
-	e.expireAlive(now)
+	if e.opening.at <= now {
+		e.expireOpening(now)
+	}
+	if e.keepAlive.at <= now {
+		e.expireAlive(now)
+	}
 	e.receive.expire(now)
-	if !e.send.expire(now, e.keepAlive.timeout) {
+	if e.send.timer() <= now && !e.send.expire(now, e.keepAlive.timeout) {
 		e.fail(TimedOut)
 	}
 }

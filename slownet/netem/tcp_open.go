@@ -96,12 +96,9 @@ func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 	return s, true
 }
 
-// expireOpening retransmits the SYN or SYN-ACK, or gives up.
+// expireOpening handles the timer, which has expired: it retransmits the SYN or SYN-ACK, or gives up.
 func (e *End) expireOpening(now time.Duration) {
 	o := &e.opening
-	if o.at > now {
-		return
-	}
 	retries, linear := synAckRetries, int16(0)
 	switch e.state {
 	case TimeWait:

@@ -15,6 +15,7 @@ type retransmissionQueue struct {
 	sacked        int32       // acknowledged selectively
 	lost          int32       // considered lost, retransmitted since or not
 	resent        int32       // retransmitted, and considered in flight
+	again         int32       // sent more than once
 	board         *scoreboard // nil before the first loss or selective acknowledgement
 	highestSacked int64       // a segment's number
 
@@ -86,7 +87,8 @@ func (q *retransmissionQueue) push(now time.Duration, seq int64, size int) {
 	if q.len() == len(q.ring) {
 		q.grow()
 	}
-	*q.at(q.last) = sentSegment{seq: seq, size: int32(size), sent: now}
+	s := q.at(q.last)
+	s.seq, s.size, s.sent, s.state, s.again = seq, int32(size), now, inFlight, false
 	q.append(q.last)
 	q.last++
 }
@@ -173,7 +175,11 @@ func (q *retransmissionQueue) resend(now time.Duration, number int64) {
 	default:
 		q.unlink(number)
 	}
-	s.sent, s.again = now, true
+	if !s.again {
+		s.again = true
+		q.again++
+	}
+	s.sent = now
 	q.append(number)
 }
 
@@ -210,9 +216,15 @@ func (q *retransmissionQueue) deliver(number int64) {
 
 // pop removes the first segment, which has been delivered.
 func (q *retransmissionQueue) pop() {
+	if q.at(q.first).again {
+		q.again--
+	}
 	q.sacked--
 	q.first++
 }
+
+// isInOrder reports whether every segment in the queue was sent once, and is in flight.
+func (q *retransmissionQueue) isInOrder() bool { return q.sacked|q.lost|q.again == 0 && !q.hasSACKs() }
 
 // find returns the number of the first segment at or above a sequence number.
 func (q *retransmissionQueue) find(seq int64) int64 {

@@ -72,7 +72,7 @@ const timerSlack = 2 * time.Millisecond
 func (s *sender) detect(now time.Duration) (lost int) {
 	r := &s.rack
 	r.at = Never
-	if r.seq < 0 {
+	if r.seq < 0 || s.queue.oldest == none {
 		return 0
 	}
 	window := s.reorderingWindow()
@@ -136,7 +136,7 @@ func (s *sender) sendProbe(now time.Duration, segment *Segment) bool {
 	if s.probe.resent = !s.canSendNew(); s.probe.resent {
 		*segment = s.resend(now, s.queue.last-1)
 	} else {
-		*segment = s.sendNew(now, s.payload())
+		s.sendNew(now, s.payload(), segment)
 	}
 	s.sentNew = false
 	s.probe.end = s.nxt

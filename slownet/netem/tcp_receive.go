@@ -80,15 +80,38 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	r.atOnce += p.Len
 	r.buffer.measure(now, p.TSEcr)
 	r.buffer.arrive(int32(p.Len))
+	inOrder := true // and nothing has arrived after a gap
+	if end := p.Seq + int64(p.Len); r.reassembly == nil && r.finAt == none && p.Flags&FIN == 0 && p.Seq <= r.next && r.next < end {
+		r.next = end
+	} else {
+		inOrder = r.reassemble(p)
+	}
+	if r.buffer.grow(p.Len, r.heldBefore(p.Len)) {
+		r.quick |= 1 // as in Linux: an even number grows, an odd one does not
+	}
+	r.ackPending = true
+	switch {
+	case !inOrder || r.ended, r.quick > 0 && !r.interactive:
+		r.mustAck = true
+	case r.next-r.acked > MSS:
+		r.mustAck = true
+	case r.ackAt == Never:
+		r.ackAt = now + delayedAck
+	}
+}
+
+// reassemble processes a payload that may not be the next one. It reports whether the
+// payload is in order and nothing has arrived after a gap.
+func (r *receiver) reassemble(p *Segment) bool {
 	start, end := p.Seq, p.end()
 	if p.Flags&FIN != 0 {
 		r.finAt = end - 1
 	}
-	inOrder, hadGaps := start <= r.next && r.next < end, len(r.outOfOrder()) > 0
+	isNext, hadGaps := start <= r.next && r.next < end, len(r.outOfOrder()) > 0
 	switch {
 	case end <= r.next:
 		r.ensureReassembly().duplicate = Block{start, end}
-	case inOrder:
+	case isNext:
 		r.next = end
 		if hadGaps {
 			r.next = r.reassembly.advance(end)
@@ -100,18 +123,7 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 	if r.reassembly != nil && r.reassembly.duplicate != (Block{}) {
 		r.quick, r.interactive = max(r.quick, quickAcks), false // our acknowledgement was lost
 	}
-	if r.buffer.grow(p.Len, r.heldBefore(p.Len)) {
-		r.quick |= 1 // as in Linux: an even number grows, an odd one does not
-	}
-	r.ackPending = true
-	switch {
-	case !inOrder || hadGaps || r.ended, r.quick > 0 && !r.interactive:
-		r.mustAck = true
-	case r.next-r.acked > MSS:
-		r.mustAck = true
-	case r.ackAt == Never:
-		r.ackAt = now + delayedAck
-	}
+	return isNext && !hadGaps
 }
 
 // received returns the number of bytes that have arrived in order.
@@ -205,8 +217,10 @@ func (r *receiver) read(now time.Duration, n int) {
 		return // the peer sends nothing more, and may be gone
 	}
 	// Send a window update when a nearly closed window opens again.
-	if room := r.buffer.room(r.held()); room >= 2*int(r.advertised-r.next) && room >= min(MSS, r.buffer.size/2) {
-		r.mustAck = true
+	if wide := 2 * int(r.advertised-r.next); wide <= r.buffer.window {
+		if room := r.buffer.room(r.held()); room >= wide && room >= min(MSS, r.buffer.size/2) {
+			r.mustAck = true
+		}
 	}
 }
 

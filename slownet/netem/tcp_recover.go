@@ -91,10 +91,16 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 	}
 	s.updateWindow(p.Ack, p.Window)
 	s.windowProbedAt = 0
-	if p.Ack == s.una && p.SACKs == 0 && s.isAtRest() {
-		return
+	inOrder := p.SACKs == 0 && s.recovery == open && s.probe.end == 0 && s.queue.isInOrder() && !alwaysInFull
+	var a ackResult
+	switch {
+	case !inOrder:
+		a = s.processAck(now, p)
+	case p.Ack == s.una && s.queue.len() == 0:
+		return // as always at an end that only receives
+	default:
+		a = s.processInOrder(now, p)
 	}
-	a := s.processAck(now, p)
 	if a.progress {
 		s.una = p.Ack
 		s.rtt.backoff = 0
@@ -103,24 +109,30 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 			s.retransmit = now + s.rtt.timeout()
 		}
 	}
-	s.probeAnswered(p.Ack, a.duplicate, a.progress || a.delivered > 0)
-	lost := s.detect(now)
-	s.undo(p, a)
-	s.react(a, lost)
+	if !inOrder {
+		s.probeAnswered(p.Ack, a.duplicate, a.progress || a.delivered > 0)
+	}
+	if lost := s.detect(now); lost > 0 || !inOrder {
+		s.undo(p, a)
+		s.react(a, lost)
+	}
 	if s.recovery != recovering && a.progress && a.delivered > 0 {
-		s.window.grow(now, a.delivered)
-		s.buffer.grow(s.window.size, s.mss)
+		s.grow(now, a.delivered)
 	}
 	if a.progress || a.delivered > 0 {
 		s.scheduleProbe(now)
 	}
 }
 
-// isAtRest reports whether nothing is in flight and no recovery state is left,
-// so that an acknowledgement of nothing new has no effect. For an end that only
-// receives, that is the case for every segment that arrives.
-func (s *sender) isAtRest() bool {
-	return s.queue.len() == 0 && !s.queue.hasSACKs() && s.probe.end == 0 && s.recovery == open
+// alwaysInFull makes acknowledge process each acknowledgement in full.
+var alwaysInFull = false // a variable for tests
+
+// grow grows the window, and with it the send buffer.
+func (s *sender) grow(now time.Duration, acked int) {
+	if s.window.isLimited() {
+		s.window.grow(now, acked)
+		s.buffer.grow(s.window.size, s.mss)
+	}
 }
 
 // An ackResult is the new information in an acknowledgement.
@@ -128,6 +140,27 @@ type ackResult struct {
 	delivered int  // newly delivered segments
 	progress  bool // bytes were acknowledged cumulatively
 	duplicate bool // a segment arrived twice
+}
+
+// processInOrder is processAck for a cumulative acknowledgement while every segment in
+// the queue was sent once and is in flight, as on a path that works. It is short, so most
+// acknowledgements need neither the instructions of the rest nor the cache for them.
+func (s *sender) processInOrder(now time.Duration, p *Segment) ackResult {
+	a := ackResult{progress: p.Ack > s.una}
+	var trips roundTrips
+	for s.queue.len() > 0 {
+		segment := s.queue.at(s.queue.first)
+		if segment.seq+int64(segment.size) > p.Ack {
+			break
+		}
+		trips.add(now - segment.sent)
+		s.rack.arrived(now, segment, s.rtt.min)
+		s.queue.unlink(s.queue.first)
+		s.queue.first++
+	}
+	a.delivered = trips.count
+	s.measure(now, p, trips, a.progress)
+	return a
 }
 
 // processAck marks the segments that have arrived.
@@ -175,14 +208,20 @@ func (s *sender) processAck(now time.Duration, p *Segment) ackResult {
 	if acked.count == 0 || acked.ambiguous {
 		trips = sacked
 	}
-	if trips.count == 0 && a.progress {
+	s.measure(now, p, trips, a.progress)
+	return a
+}
+
+// measure processes the round trips of an acknowledgement. If there are none although
+// bytes were acknowledged, its timestamp yields one.
+func (s *sender) measure(now time.Duration, p *Segment, trips roundTrips, progress bool) {
+	if trips.count == 0 && progress {
 		trips.add(now - p.TSEcr)
 	}
 	if trips.count > 0 {
 		s.rtt.sample(trips.first, p.Ack, s.nxt)
 		s.window.measure(now, trips.last, p.Ack, s.nxt)
 	}
-	return a
 }
 
 // roundTrips are the round trip times of segments that were sent once and are

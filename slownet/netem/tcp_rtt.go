@@ -54,6 +54,14 @@ func (r *roundTrip) sample(d time.Duration, una, nxt int64) {
 
 // timeout returns the retransmission timeout.
 func (r *roundTrip) timeout() time.Duration {
+	if r.smoothed == 0 || r.backoff > 0 {
+		return r.unusualTimeout()
+	}
+	return min(r.smoothed+max(r.variance, minTimeout), maxTimeout)
+}
+
+// unusualTimeout is timeout before the first sample, or after a timeout.
+func (r *roundTrip) unusualTimeout() time.Duration {
 	timeout := firstTimeout
 	if r.smoothed > 0 {
 		timeout = min(r.smoothed+max(r.variance, minTimeout), maxTimeout)

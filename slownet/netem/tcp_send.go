@@ -76,13 +76,13 @@ func (s *sender) next(now time.Duration, segment *Segment) bool {
 	case s.windowProbeDue:
 		s.windowProbeDue = false
 		if n := s.windowEnd - s.nxt; n > 0 && n < s.payload() {
-			*segment = s.sendNew(now, n) // less than a full segment is better than nothing
+			s.sendNew(now, n, segment) // less than a full segment is better than nothing
 		} else {
 			*segment = Segment{Seq: s.una - 1}
 		}
 		return true
 	case s.canSendNew() && s.queue.inFlight() < s.window.size:
-		*segment = s.sendNew(now, s.payload())
+		s.sendNew(now, s.payload(), segment)
 		return true
 	}
 	return false
@@ -116,8 +116,10 @@ func (s *sender) canSendNew() bool {
 	return s.nxt < s.end() && s.nxt+s.payload() <= s.windowEnd
 }
 
-func (s *sender) sendNew(now time.Duration, n int64) Segment {
-	segment := Segment{Seq: s.nxt, Len: int(n)}
+// sendNew fills in a segment with the next n bytes of payload, which were not sent yet.
+func (s *sender) sendNew(now time.Duration, n int64, segment *Segment) {
+	*segment = Segment{} // a composite literal would be copied
+	segment.Seq, segment.Len = s.nxt, int(n)
 	if s.fin && s.nxt+n == s.written {
 		segment.Flags = FIN
 		n++
@@ -131,7 +133,6 @@ func (s *sender) sendNew(now time.Duration, n int64) Segment {
 	if s.recovery != open {
 		s.episode.sent++
 	}
-	return segment
 }
 
 func (s *sender) resend(now time.Duration, number int64) Segment {
@@ -151,29 +152,43 @@ func (s *sender) resend(now time.Duration, number int64) Segment {
 
 // settle updates the timers when nothing more can be sent.
 func (s *sender) settle(now time.Duration) {
-	if s.nxt == s.end() && !s.sentNew {
+	if s.nxt == s.end() {
 		s.persist = Never
+		if s.sentNew {
+			s.settleSent(now)
+		}
 		return
 	}
-	limited := s.canSendNew() && s.queue.inFlight() >= s.window.size
-	if s.sentNew || limited {
-		s.window.note(now, limited || s.queue.inFlight() >= s.window.size, s.queue.len(), s.una, s.nxt, s.rtt.timeout(), s.recovery == open)
+	canSend := s.canSendNew()
+	switch {
+	case s.sentNew:
+		s.settleSent(now)
+	case canSend && s.queue.inFlight() >= s.window.size:
+		s.note(now)
 	}
-	if s.sentNew {
-		s.scheduleProbe(now)
-		if s.probe.at != Never { // not after the time at which the oldest segment's acknowledgement is due
-			if due := s.queue.at(s.queue.first).sent + s.rtt.timeout(); due > now {
-				s.probe.at = min(s.probe.at, due)
-			}
-		}
-	}
-	s.sentNew = false
-	switch isBlocked := s.queue.len() == 0 && s.nxt < s.end() && !s.canSendNew(); {
+	switch isBlocked := s.queue.len() == 0 && !canSend; {
 	case !isBlocked:
 		s.persist = Never
 	case s.persist == Never:
 		s.persist = now + s.rtt.timeout()
 	}
+}
+
+// settleSent is the part of settle after new data was sent.
+func (s *sender) settleSent(now time.Duration) {
+	s.sentNew = false
+	s.note(now)
+	s.scheduleProbe(now)
+	if s.probe.at != Never { // not after the time at which the oldest segment's acknowledgement is due
+		if due := s.queue.at(s.queue.first).sent + s.rtt.timeout(); due > now {
+			s.probe.at = min(s.probe.at, due)
+		}
+	}
+}
+
+// note records the used part of the window.
+func (s *sender) note(now time.Duration) {
+	s.window.note(now, s.queue.inFlight() >= s.window.size, s.queue.len(), s.una, s.nxt, s.rtt.timeout(), s.recovery == open)
 }
 
 // timer returns the time at which the next timer expires.

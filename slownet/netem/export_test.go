@@ -1,0 +1,12 @@
+package netem
+
+// Repeated returns the number of segments that the sender has sent more than once and
+// that are not acknowledged.
+func (t *Transfer) Repeated() int { return int(t.ends[0].send.queue.again) }
+
+// ProcessInFull makes each acknowledgement be processed in full, until the returned
+// function is called.
+func ProcessInFull() (restore func()) {
+	alwaysInFull = true
+	return func() { alwaysInFull = false }
+}
