@@ -159,7 +159,7 @@ func (s *Sim) expectChaos() {
 // included. It draws nothing, so adding or removing a step does not change the order of
 // other events.
 func (s *Sim) stepAtLocked(at time.Duration, phase chaosPhase, number int, do func()) {
-	s.queue.push(at, 0, event{what: stepping, do: func() {
+	s.queue.push(at, 0, &event{what: stepping, do: func() {
 		s.chaos.due = append(s.chaos.due, chaosStep{phase, number, do})
 	}})
 }

@@ -32,7 +32,7 @@ func TestConformance(t *testing.T) {
 			t.Parallel()
 			nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
 				sim := newSim(Config{}, func() {})
-				go sim.loop()
+				sim.startLoop(func(f func()) { f() })
 				a, b := sim.Host("a"), sim.Host("b")
 				sim.SetLink("a", "b", link)
 				sim.SetLink("b", "a", link)

@@ -127,6 +127,6 @@ func (s *Sim) releaseLocked(r *route) {
 		if w.at <= s.now() {
 			w.group = s.releases // late packets keep their order, whatever the seed
 		}
-		s.scheduleLocked(w.at, w.event)
+		s.scheduleLocked(w.at, &w.event)
 	}
 }

@@ -65,7 +65,7 @@ func (c *conn) breakUnopenedLocked() {
 // breakLocked resets this end, in an event of its own.
 func (c *conn) breakLocked() {
 	c.abandonLocked()
-	c.sim.scheduleLocked(c.sim.now(), event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
+	c.sim.scheduleLocked(c.sim.now(), &event{host: c.host, do: func() { c.giveUpLocked(syscall.ECONNRESET) }, line: &c.peer.line})
 }
 
 // receiveResetLocked wakes the waiting calls when the connection is reset. As on Linux,

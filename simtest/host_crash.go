@@ -149,7 +149,7 @@ func (h *Host) goDownLocked() {
 
 // soonLocked schedules a function on the host at this instant, after all earlier calls.
 func (h *Host) soonLocked(do func()) {
-	h.sim.scheduleLocked(h.sim.now(), event{do: do, line: &h.line})
+	h.sim.scheduleLocked(h.sim.now(), &event{do: do, line: &h.line})
 }
 
 // endsLocked returns the endings of everything that the host has open, in order. They

@@ -161,7 +161,7 @@ func (s *Sim) routeLocked(from, to string) *route {
 }
 
 // travelLocked schedules an event at the end of a route.
-func (s *Sim) travelLocked(r *route, at time.Duration, e event) {
+func (s *Sim) travelLocked(r *route, at time.Duration, e *event) {
 	s.travelSinceLocked(r, r.holdsNow(), at, e)
 }
 
@@ -183,7 +183,7 @@ func (r *route) holdsNow() int32 {
 }
 
 // travelSinceLocked is travelLocked for a packet for which holdsNow returned hold.
-func (s *Sim) travelSinceLocked(r *route, hold int32, at time.Duration, e event) {
+func (s *Sim) travelSinceLocked(r *route, hold int32, at time.Duration, e *event) {
 	if r.held && r.holds == hold {
 		r.hold(at, e)
 		return
@@ -192,7 +192,7 @@ func (s *Sim) travelSinceLocked(r *route, hold int32, at time.Duration, e event)
 }
 
 // travelInnerLocked is travelSinceLocked for inner events.
-func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e event) {
+func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e *event) {
 	if r.held && r.holds == hold {
 		r.hold(at, e)
 		return
@@ -201,9 +201,9 @@ func (s *Sim) travelInnerLocked(r *route, hold int32, at time.Duration, e event)
 }
 
 // hold adds an event to those that the route holds.
-func (r *route) hold(at time.Duration, e event) {
+func (r *route) hold(at time.Duration, e *event) {
 	if e.what == segmentsArriving {
 		e.conn.troubleLoop()
 	}
-	r.waiting = append(r.waiting, waiting{at, e})
+	r.waiting = append(r.waiting, waiting{at, *e})
 }

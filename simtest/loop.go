@@ -8,31 +8,61 @@ import (
 	"github.com/slowpoetry/slowpoetry/internal/timeline"
 )
 
-// loop is the network: the single goroutine that delivers everything. It waits until
-// every goroutine is blocked, sends what was posted in the meantime, in order,
-// dispatches the next event that is due, and starts over.
+// The loop is the network: it delivers everything. It waits until every goroutine is
+// blocked, sends what was posted in the meantime, in order, dispatches the next event
+// that is due, and starts over. When there is nothing left to do, it sleeps.
+//
+// It runs in two goroutines, one at a time: in that of loop if wakeLoopLocked has woken
+// it, and in that of loopOnAlarm if its alarm has. Each waits for a single channel, which
+// costs much less than a select of both.
+
+// startLoop starts the loop. Its goroutines run inside in.
+func (s *Sim) startLoop(in func(f func())) {
+	s.alarm = time.NewTimer(time.Hour)
+	go in(s.loop)
+	go in(s.loopOnAlarm)
+}
+
 func (s *Sim) loop() {
 	defer close(s.stopped)
-	s.alarm = time.NewTimer(time.Hour)
-	defer s.alarm.Stop()
 	defer time.AfterFunc(s.clockEnds()-s.now(), s.readClock).Stop()
 	if s.limit > 0 {
 		defer time.AfterFunc(s.limit-s.now(), s.readClock).Stop()
 	}
-	byTimer := false // it was woken by the timer, not by wakeLoopLocked
+	for s.runLoop() {
+		<-s.wake
+	}
+	s.alarm.Reset(0) // ends loopOnAlarm
+}
+
+func (s *Sim) loopOnAlarm() {
 	for {
+		<-s.alarm.C
+		s.mu.Lock()
+		s.alarmAt = endOfTime // the alarm is no longer set
+		wasAsleep, over := s.asleep, s.loopOver
+		s.asleep = false
+		s.mu.Unlock()
+		if wasAsleep && !s.runLoop() {
+			s.wake <- struct{}{}
+			return
+		}
+		if over {
+			return
+		}
+	}
+}
+
+// runLoop runs the loop until it sleeps. It returns false if the simulation is over.
+func (s *Sim) runLoop() bool {
+	for woken := true; ; woken = false {
 		s.turns.Add(1)
 		s.settle()
 		s.mu.Lock()
-		s.instant = s.now()
+		if woken || s.nap == nil { // in a bubble, time has not advanced since the last turn
+			s.instant = s.now()
+		}
 		s.noteFailureLocked(s.instant, false)
-		if byTimer && !s.asleep {
-			<-s.wake // wakeLoopLocked was called too
-		}
-		if byTimer {
-			s.alarmAt = endOfTime // the alarm is no longer set
-		}
-		byTimer, s.asleep = false, false
 		s.sendDeferredLocked(s.instant)
 		if !s.catchUpLocked(s.instant) {
 			s.unlock()
@@ -41,9 +71,13 @@ func (s *Sim) loop() {
 		s.collectLocked()
 		if s.closing || s.closed {
 			s.closed = true
+			over := s.loopOver
+			s.loopOver = true
 			s.unlock()
-			s.closeAll()
-			return
+			if !over {
+				s.closeAll()
+			}
+			return false
 		}
 		if len(s.posted) > 0 { // calls of Write have continued
 			s.unlock()
@@ -62,11 +96,7 @@ func (s *Sim) loop() {
 			s.alarmAt = endOfTime
 		}
 		s.unlock()
-		select {
-		case <-s.alarm.C:
-			byTimer = true
-		case <-s.wake:
-		}
+		return true
 	}
 }
 
@@ -75,13 +105,14 @@ func (s *Sim) stepLocked() bool {
 	now := s.instant
 	switch {
 	case s.isDueLocked():
-		for s.woken = false; !s.woken && s.isDueLocked(); {
-			e := s.nextLocked()
+		for more := true; more; more = s.catchUpLocked(now) && s.isDueLocked() {
+			var e event
+			s.nextLocked(&e)
 			s.woken = e.what != segmentsArriving && e.what != goingOn
 			s.dispatchLocked(&e)
 			s.countLocked(now, 1)
-			if !s.woken {
-				s.catchUpLocked(now)
+			if s.woken {
+				break
 			}
 		}
 	case len(s.windowUpdates) > 0:
@@ -151,7 +182,13 @@ func (s *Sim) countLocked(now time.Duration, n int) {
 	if s.lastAt != now {
 		s.lastAt, s.atOnce = now, 0
 	}
-	if s.atOnce += n; s.atOnce >= maxAtOnce && !s.closed {
+	if s.atOnce += n; s.atOnce >= maxAtOnce {
+		s.tooManyAtOnceLocked()
+	}
+}
+
+func (s *Sim) tooManyAtOnceLocked() {
+	if !s.closed {
 		s.expireLocked(fmt.Sprintf("%d events have happened at this instant, and time does not advance", maxAtOnce))
 	}
 }

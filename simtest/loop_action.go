@@ -92,8 +92,18 @@ func (s *Sim) postLocked(a action) {
 	if s.deferred {
 		s.sendDeferredLocked(s.now())
 	}
-	s.posted = append(s.posted, a)
+	*s.newActionLocked() = a
 	s.wakeLoopLocked()
+}
+
+// newActionLocked adds an action that is to be filled in.
+func (s *Sim) newActionLocked() *action {
+	if n := len(s.posted); n < cap(s.posted) {
+		s.posted = s.posted[:n+1] // what is beyond the length is always zero
+	} else {
+		s.posted = append(s.posted, action{})
+	}
+	return &s.posted[len(s.posted)-1]
 }
 
 // collectLocked processes posted actions in an order that does not depend on the
@@ -117,9 +127,11 @@ func (s *Sim) collectLocked() {
 			order[i+connsAhead].action.conn.prefetch()
 		}
 		a := order[i].action
-		for range followers(order[i:]) {
-			i++
-			a.n += order[i].action.n
+		if i+1 < len(order) && order[i+1].action.conn == a.conn {
+			for range followers(order[i:]) {
+				i++
+				a.n += order[i].action.n
+			}
 		}
 		s.dispatchLocked(&event{what: a.what, host: a.host, conn: a.conn, n: a.n, do: a.do})
 	}

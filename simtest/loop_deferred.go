@@ -16,17 +16,19 @@ import (
 // postSentLocked posts written bytes to the loop.
 func (c *conn) postSentLocked(n int) {
 	s := c.sim
-	a := action{key: c.key(sending), what: sent, host: c.host, conn: c, n: n}
-	if !s.asleep || !c.mayDeferLocked() {
-		s.postLocked(a)
+	ahead := c.aheadIfDeferredLocked()
+	if ahead <= 0 {
+		s.postLocked(action{key: c.key(sending), what: sent, host: c.host, conn: c, n: n})
 		return
 	}
 	if !s.deferred { // otherwise this is the same instant, see lock
 		s.deferred, s.deferredAt = true, s.now()
 	}
 	now := s.deferredAt
-	s.posted = append(s.posted, a)
-	if at := timeline.Add(now, c.leastLookahead()); at < s.alarmAt {
+	a := s.newActionLocked()
+	a.key.host, a.key.conn, a.key.sequence = c.dialHost().number, c.number, newSequence(c.side, sending, c.posted[sending])
+	a.what, a.host, a.conn, a.n = sent, c.host, c, n
+	if at := timeline.Add(now, ahead); at < s.alarmAt {
 		s.alarm.Reset(at - now)
 		s.alarmAt = at
 	}
@@ -35,13 +37,16 @@ func (c *conn) postSentLocked(n int) {
 // neverDefer makes every write wake the loop at once.
 var neverDefer = false // a variable for tests
 
-// mayDeferLocked reports whether bytes that are written now have no effect before the
-// least latency has passed, whatever else is in flight. Recording packets counts as an
-// effect.
-func (c *conn) mayDeferLocked() bool {
+// aheadIfDeferredLocked returns the least time until bytes that are written now have an
+// effect, whatever else is in flight, or 0 if they must be sent at once. Recording packets
+// counts as an effect.
+func (c *conn) aheadIfDeferredLocked() time.Duration {
 	s := c.sim
-	return c.lazy && c.fresh < burst && s.nap != nil && !s.trace.packets && !neverDefer &&
-		s.urgent.pairs == 0 && s.urgent.left == 0 && s.urgent.hops == 0 && c.leastLookahead() > 0
+	if !s.asleep || !c.lazy || c.fresh >= burst || s.nap == nil || s.trace.packets || neverDefer ||
+		s.urgent.pairs > 0 || s.urgent.left > 0 || s.urgent.hops > 0 {
+		return 0
+	}
+	return c.leastLookahead()
 }
 
 // lock locks mu for a call that reads or changes state of the loop.

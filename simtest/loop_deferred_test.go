@@ -62,3 +62,13 @@ func TestWritesWaitForTheLoop(t *testing.T) {
 		assert.EqualValues(t, 5*conns, simtest.TurnsOf(sim)-before)
 	})
 }
+
+// The loop makes no turns while there is nothing to do.
+func TestIdleLoopSleeps(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Settle()
+		before := simtest.TurnsOf(sim)
+		time.Sleep(10 * time.Hour)
+		assert.Equal(t, before, simtest.TurnsOf(sim))
+	})
+}

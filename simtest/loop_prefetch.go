@@ -33,8 +33,12 @@ const (
 func (p *prefetcher) prefetchEvents(q *queue) {
 	if q.len() < prefetchMinimum {
 		p.known = 0
-		return
+	} else {
+		p.prefetchNext(q)
 	}
+}
+
+func (p *prefetcher) prefetchNext(q *queue) {
 	if p.known--; p.known <= 0 {
 		first := q.heap[0].index
 		p.known, p.conn, p.reader = 0, first, first

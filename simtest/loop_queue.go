@@ -47,13 +47,18 @@ const (
 // dispatchLocked handles an event.
 func (s *Sim) dispatchLocked(e *event) {
 	if h := e.host; h != nil && (h.paused || h.catchingUp) {
-		if e.what == segmentsArriving || e.what == expiring {
-			e.conn.troubleLoop()
-		}
-		h.parked = append(h.parked, *e)
-		return
+		h.parkLocked(e)
+	} else {
+		s.dispatchNowLocked(e)
 	}
-	s.dispatchNowLocked(e)
+}
+
+// parkLocked keeps an event for the time when the host is no longer paused.
+func (h *Host) parkLocked(e *event) {
+	if e.what == segmentsArriving || e.what == expiring {
+		e.conn.troubleLoop()
+	}
+	h.parked = append(h.parked, *e)
 }
 
 // dispatchNowLocked handles an event even on a paused host.
@@ -147,15 +152,15 @@ func (a *entry) before(b *entry) bool {
 }
 
 // push schedules an event.
-func (q *queue) push(at time.Duration, tie uint64, e event) (sequence uint64) {
+func (q *queue) push(at time.Duration, tie uint64, e *event) (sequence uint64) {
 	q.count++
 	index := int32(len(q.store))
 	if last := len(q.free) - 1; last >= 0 {
 		index = q.free[last]
 		q.free = q.free[:last]
-		q.store[index] = stored{e, none}
+		q.store[index].event = *e
 	} else {
-		q.store = append(q.store, stored{e, none})
+		q.store = append(q.store, stored{*e, none})
 	}
 	follows := len(q.heap) > 0 && q.last != none && q.lastAt == at && q.lastTie == tie
 	if follows {
@@ -183,13 +188,15 @@ func (q *queue) rise(i int, x entry) {
 	q.heap[i] = x
 }
 
-// pop removes the next event.
-func (q *queue) pop() (entry, event) {
-	first := q.heap[0]
-	e := q.store[first.index]
-	if e.next != none {
-		q.heap[0].index = e.next
-		q.heap[0].sequence++
+// pop removes the next event and stores it in e.
+func (q *queue) pop(e *event) (sequence uint64) {
+	first := &q.heap[0]
+	index, sequence := first.index, first.sequence
+	slot := &q.store[index]
+	*e = slot.event
+	if slot.next != none {
+		first.index = slot.next
+		first.sequence++
 	} else {
 		last := len(q.heap) - 1
 		x := q.heap[last]
@@ -198,15 +205,15 @@ func (q *queue) pop() (entry, event) {
 			q.sink(x)
 		}
 	}
-	if q.last == first.index {
+	if q.last == index {
 		q.last = none
 	}
-	q.store[first.index] = stored{next: none}
-	q.free = append(q.free, first.index)
+	slot.event, slot.next = event{}, none
+	q.free = append(q.free, index)
 	if len(q.free) == len(q.store) && len(q.store) > 1<<15 {
 		*q = queue{count: q.count} // keep no memory after a burst
 	}
-	return first, e.event
+	return sequence
 }
 
 // sink places an entry at the root or below it.
@@ -245,23 +252,31 @@ func (q *queue) next() (at time.Duration, ok bool) {
 
 // scheduleLocked schedules an event. Only the loop may call it: the order of the calls
 // is the natural order of events at one instant.
-func (s *Sim) scheduleLocked(at time.Duration, e event) { s.queue.push(max(at, s.instant), 0, e) }
+func (s *Sim) scheduleLocked(at time.Duration, e *event) { s.queue.push(max(at, s.instant), 0, e) }
 
 // scheduleInnerLocked schedules an inner event: one of TCP's that is not visible to
 // users, such as an acknowledgement or a timer. See innerDeadlineLocked.
-func (s *Sim) scheduleInnerLocked(at time.Duration, e event) { s.inner.push(max(at, s.instant), 0, e) }
+func (s *Sim) scheduleInnerLocked(at time.Duration, e *event) { s.inner.push(max(at, s.instant), 0, e) }
 
 // catchUpLocked dispatches inner events up to a time. It stops at an event that wakes a
 // goroutine, and returns false: every goroutine must be blocked before the next event.
 func (s *Sim) catchUpLocked(until time.Duration) bool {
+	if at, ok := s.inner.next(); !ok || at > until {
+		s.woken = false
+		return true
+	}
+	return s.catchUpDueLocked(until)
+}
+
+func (s *Sim) catchUpDueLocked(until time.Duration) bool {
 	now := s.instant
 	for s.woken = false; !s.woken; {
 		at, ok := s.inner.next()
 		if !ok || at > until {
 			break
 		}
-		entry, e := s.inner.pop()
-		if entry.sequence <= s.urgent.mark {
+		var e event
+		if s.inner.pop(&e) <= s.urgent.mark {
 			s.urgent.left--
 		}
 		s.instant = at
@@ -323,5 +338,5 @@ func (s *Sim) allUrgentLocked() { s.urgent.mark, s.urgent.left = s.inner.count, 
 
 // callAtLocked schedules the call of a function, on a host if that is not nil.
 func (s *Sim) callAtLocked(at time.Duration, host *Host, do func()) {
-	s.scheduleLocked(at, event{host: host, do: do})
+	s.scheduleLocked(at, &event{host: host, do: do})
 }

@@ -30,19 +30,21 @@ func TestQueueIsSorted(t *testing.T) {
 				})
 				model = slices.DeleteFunc(model, func(e entry) bool { return e.sequence == first.sequence })
 				now = at
-				popped, e := q.pop()
+				var e event
+				popped := q.pop(&e)
 				require.Equal(t, first.at, at)
-				require.Equal(t, first.sequence, popped.sequence)
+				require.Equal(t, first.sequence, popped)
 				require.EqualValues(t, first.sequence, e.n)
 				continue
 			}
 			at, tie := now+time.Duration(random.IntN(3)), random.Uint64N(ties)
-			sequence := q.push(at, tie, event{n: int(q.count) + 1})
+			sequence := q.push(at, tie, &event{n: int(q.count) + 1})
 			require.Equal(t, q.count, sequence)
 			model = append(model, entry{at: at, tie: tie, sequence: sequence})
 		}
 		for range model {
-			_, e := q.pop()
+			var e event
+			q.pop(&e)
 			assert.NotZero(t, e.n)
 		}
 		_, ok := q.next()

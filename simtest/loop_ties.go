@@ -100,7 +100,7 @@ func (t *ties) decide(at time.Duration) {
 }
 
 // put adds an event to those that are due. Events are added in their natural order.
-func (t *ties) put(e event) {
+func (t *ties) put(e *event) {
 	if e.what == stepping {
 		t.due.push(t.dueAt, 0, e)
 		return
@@ -128,45 +128,45 @@ func (t *ties) put(e event) {
 }
 
 // take removes the next event from those that are due.
-func (t *ties) take() event {
-	entry, e := t.due.pop()
-	if l := e.line; l != nil && l.last == entry.sequence {
+func (t *ties) take(e *event) {
+	sequence := t.due.pop(e)
+	if l := e.line; l != nil && l.last == sequence {
 		l.at = -1 // no later event of the line is due
 	}
 	if !t.hasDue() {
 		t.highest = 0
 	}
-	return e
 }
 
 func (t *ties) hasDue() bool { return len(t.due.heap) > 0 }
 
-// nextLocked removes the next event from the queue.
-func (s *Sim) nextLocked() event {
+// nextLocked removes the next event from the queue and stores it in e.
+func (s *Sim) nextLocked(e *event) {
 	t := &s.ties
 	if !t.draws {
 		s.prefetchEvents(&s.queue)
-		_, e := s.queue.pop()
-		return e
+		s.queue.pop(e)
+		return
 	}
 	if !t.hasDue() {
 		at, _ := s.queue.next()
 		t.look(at)
-		_, e := s.queue.pop()
+		s.queue.pop(e)
 		if next, ok := s.queue.next(); !t.isDrawn || !ok || next != at {
 			if e.what != stepping {
 				t.events++
 			}
-			return e
+			return
 		}
 		t.dueAt = at
 		t.put(e)
 	}
 	for t.look(t.dueAt); ; {
 		if next, ok := s.queue.next(); !ok || next != t.dueAt {
-			return t.take()
+			t.take(e)
+			return
 		}
-		_, e := s.queue.pop()
+		s.queue.pop(e)
 		t.put(e)
 	}
 }

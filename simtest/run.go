@@ -178,7 +178,7 @@ func (c Config) simulate(t *testing.T, w *watchdog, f func(t *testing.T, sim *Si
 	}
 	s.sim = sim
 	w.simulation.Store(s)
-	go runUnlisted(func() { telling(sim.loop) })
+	sim.startLoop(func(f func()) { runUnlisted(func() { telling(f) }) })
 
 	s.test = apart(func() {
 		c.layers.explore()

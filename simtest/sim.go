@@ -67,6 +67,8 @@ type Sim struct {
 	settling      []chan struct{} // calls of Settle
 	segments      segments        // of TCP, in flight
 	outgoing      netem.Segment   // the segment being sent
+	incoming      netem.Segment   // the segment of an event that is being received
+	pending       netem.Segment   // the segment that a lazy connection is receiving
 	crossings     crossings       // segments that are about to enter another hop
 	faults        uint64          // counts operations on the network itself, from 1 on
 	windowUpdates []*conn         // connections that owe their peers a window update
@@ -89,6 +91,7 @@ type Sim struct {
 	spareResults results // of dials
 	report       string  // the reason why the simulation was stopped early
 	asleep       bool    // the loop sleeps until wake has a token or something is due
+	loopOver     bool    // the loop has ended
 	ending       bool    // the contexts of programs have ended, or are about to
 	closing      bool    // the loop is to end the simulation
 	closed       bool    // the network does not accept calls
@@ -261,6 +264,14 @@ func (s *Sim) Every(d time.Duration, f func()) {
 
 // unlock releases mu and then calls the notices.
 func (s *Sim) unlock() {
+	if s.notices == nil {
+		s.mu.Unlock()
+	} else {
+		s.unlockAndNotify()
+	}
+}
+
+func (s *Sim) unlockAndNotify() {
 	notices := s.notices
 	s.notices = nil
 	s.mu.Unlock()

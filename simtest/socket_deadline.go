@@ -52,9 +52,9 @@ type expirer interface{ expireLocked() }
 
 // hasPassedLocked reports whether the deadline has passed. It reads the clock, since at
 // the instant of the deadline its timer may or may not have fired.
-func (d *deadline) hasPassedLocked() bool {
-	return d.alarm != nil && !time.Now().Before(d.alarm.at)
-}
+func (d *deadline) hasPassedLocked() bool { return d.alarm != nil && d.alarm.isDue() }
+
+func (a *alarm) isDue() bool { return !time.Now().Before(a.at) }
 
 // stopLocked stops the timer, if there is one.
 func (d *deadline) stopLocked() {

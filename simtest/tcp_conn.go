@@ -156,8 +156,11 @@ func (c *conn) port() uint16 { return c.local.Port() }
 
 // id returns the name of the connection in a trace.
 func (c *conn) id() trace.Conn {
-	return trace.Conn{Host: c.dialHost().name, Network: "tcp", Number: c.number}
+	return trace.Conn{Host: c.dialHost().name, Network: network, Number: c.number}
 }
+
+// network is the network of all connections in a trace.
+const network = "tcp"
 
 // openLocked adds the connection to those of its host.
 func (c *conn) openLocked() {

@@ -143,7 +143,7 @@ func (c *conn) enterLaterLoop(at time.Duration, x *crossing) {
 	if !isPureACK(&x.segment) {
 		s.urgent.hops++
 	}
-	s.scheduleInnerLocked(at, event{what: entering, conn: c, n: int(s.crossings.put(x))})
+	s.scheduleInnerLocked(at, &event{what: entering, conn: c, n: int(s.crossings.put(x))})
 }
 
 // enteringLoop handles the event of a segment that enters a hop.

@@ -118,7 +118,7 @@ func (c *conn) passLocked(hop int, at time.Duration, p transit) {
 		hop++
 	}
 	if hop == hops {
-		c.sim.travelSinceLocked(c.route, p.hold, at, p.event)
+		c.sim.travelSinceLocked(c.route, p.hold, at, &p.event)
 		return
 	}
 	c.sim.enterLaterLocked(at, func() { c.enterStageLocked(hop, p) })

@@ -71,17 +71,23 @@ func (c *conn) passLoop(until time.Duration) bool {
 		return false
 	}
 	now := s.instant
-	ends := c.bothEnds()
+	one, other := c, c.peer // the dialler comes first
+	if c.side != dialler {
+		one, other = c.peer, c
+	}
 	p.lazy.passing = true
 	for {
-		if p.lazy.next = p.nextLazy(); p.lazy.next > until {
+		first, second := p.nextLazyOf(0), p.nextLazyOf(1)
+		if p.lazy.next = min(first, second); p.lazy.next > until {
 			break
 		}
 		s.instant = p.lazy.next
-		for side, end := range ends {
-			if p.nextLazyOf(side) <= s.instant {
-				end.runLazyLoop()
-			}
+		if first <= s.instant {
+			one.runLazyLoop()
+			second = p.nextLazyOf(1)
+		}
+		if second <= s.instant {
+			other.runLazyLoop()
 		}
 	}
 	s.instant = now
@@ -96,12 +102,12 @@ func (c *conn) runLazyLoop() {
 	s, m := c.sim, c.tcp
 	if acks := &m.pair.lazy.acks[c.side]; acks.next() <= s.instant {
 		_, i := acks.pop(&s.segments)
-		var segment netem.Segment
-		s.segments.take(i, &segment)
+		segment := &s.pending
+		s.segments.take(i, segment)
 		if s.trace.packets {
-			c.arrivesLoop(&segment)
+			c.arrivesLoop(segment)
 		}
-		m.end.Input(s.instant, &segment)
+		m.end.Input(s.instant, segment)
 	} else {
 		m.end.Expire(s.instant)
 	}
@@ -145,7 +151,7 @@ func (c *conn) setLazyLoop(on bool) {
 	for side, end := range c.bothEnds() {
 		for acks := &q.acks[side]; acks.first != none; {
 			at, i := acks.pop(&c.sim.segments)
-			c.sim.travelInnerLocked(end.back, end.back.holdsNow(), at, event{what: segmentsArriving, conn: end, host: end.host, n: int(i)})
+			c.sim.travelInnerLocked(end.back, end.back.holdsNow(), at, &event{what: segmentsArriving, conn: end, host: end.host, n: int(i)})
 		}
 		end.armLoop()
 	}

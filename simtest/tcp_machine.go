@@ -110,10 +110,7 @@ func (c *conn) writtenLoop(n int) {
 	if m.end.State() == netem.Closed {
 		return
 	}
-	// Usually the update at the end of feedLoop is enough.
-	if c.passLoop(c.sim.instant) && (!m.pair.staysLazy(c.sim.faults) || c.hasCrashed()) {
-		c.updateUrgencyLoop()
-	}
+	c.passLoop(c.sim.instant) // feedLoop updates the urgency
 	m.pace.held += n
 	c.feedLoop()
 }
@@ -214,7 +211,7 @@ func (c *conn) sendLoop() {
 	if m.faults != c.sim.faults {
 		c.noteLinksLoop()
 	}
-	for segment := &c.sim.outgoing; m.end.OutputTo(segment, c.sim.instant); {
+	for segment := &c.sim.outgoing; !m.end.IsQuiet() && m.end.OutputTo(segment, c.sim.instant); {
 		c.transmitLoop(segment)
 	}
 }
@@ -223,13 +220,26 @@ func (c *conn) sendLoop() {
 func (c *conn) snapshotLoop() {
 	m, s := c.tcp, c.snapshot()
 	s.next = m.end.NextBusy()
-	s.state = m.end.State()
 	s.isAcknowledged = m.end.IsAcknowledged()
 	s.isSettled = m.pace.held == 0 && m.end.IsSettled()
-	s.opening = m.opening
+	if state := m.end.State(); state == netem.Established && s.state == state && !s.opening {
+		s.isPassive = s.isSettled
+		s.probes = m.end.NextProbe() != netem.Never
+	} else {
+		c.snapshotStateLoop()
+	}
+	c.room, c.roomIsExact = 0, false
+	if c.posted[sending] > 0 { // it is not known that an end that has never written will
+		c.room = m.end.RoomAtLeast(m.pace.held)
+	}
+}
+
+// snapshotStateLoop updates what depends on the machine's state.
+func (c *conn) snapshotStateLoop() {
+	m, s := c.tcp, c.snapshot()
+	s.state, s.opening = m.end.State(), m.opening
 	s.isPassive = !s.opening && s.state != netem.Closed && s.state != netem.TimeWait && !s.isUrgent(true)
 	s.probes = m.probes()
-	c.room, c.roomIsExact = m.end.RoomAtLeast(m.pace.held), false
 }
 
 // snapshot returns the snapshot of the machine.
@@ -357,7 +367,7 @@ func (c *conn) armLoop() {
 		return
 	}
 	m.alarmAt = at
-	c.sim.scheduleInnerLocked(at, event{what: expiring, conn: c, host: c.host})
+	c.sim.scheduleInnerLocked(at, &event{what: expiring, conn: c, host: c.host})
 }
 
 // expireLoop handles the event of the machine's timer.
@@ -381,11 +391,11 @@ func (c *conn) expireLoop() {
 // isAbandonedOpening reports whether the end is in an abandoned handshake: the dial was
 // given up, or the listener was closed, with its host or by itself. If so, it gives the
 // connection up.
-func (c *conn) isAbandonedOpening() bool {
+func (c *conn) isAbandonedOpening() bool { return c.tcp.opening && c.abandonsOpening() }
+
+func (c *conn) abandonsOpening() bool {
 	m := c.tcp
 	switch {
-	case !m.opening:
-		return false
 	case m.attempt != nil && m.attempt.isGoneLocked():
 	case m.listener != nil && m.listener.closed:
 		c.forget()
@@ -411,7 +421,9 @@ func (c *conn) blockedLoop() {
 // afterLoop passes changes of the connection to its user.
 func (c *conn) afterLoop() {
 	m := c.tcp
-	c.noteOpeningLoop()
+	if m.opening {
+		c.noteOpeningLoop()
+	}
 	if n := int(m.end.Received() - c.arrived); n > 0 {
 		c.deliverLoop(n)
 	}
@@ -446,9 +458,6 @@ func (c *conn) failLoop(errno syscall.Errno) {
 // noteOpeningLoop detects the end of the handshake.
 func (c *conn) noteOpeningLoop() {
 	if m := c.tcp; m.opening && !m.end.State().IsOpening() {
-		m.opening = false
-		c.snapshotLoop()
-		c.sim.woken = true
 		c.openedLoop()
 	}
 }
@@ -456,6 +465,9 @@ func (c *conn) noteOpeningLoop() {
 // openedLoop handles the end of the handshake.
 func (c *conn) openedLoop() {
 	m := c.tcp
+	m.opening = false
+	c.snapshotLoop()
+	c.sim.woken = true
 	established := m.end.State() != netem.Closed
 	switch a := m.attempt; {
 	case a != nil && established:
@@ -476,8 +488,8 @@ func (c *conn) openedLoop() {
 
 // deliverLoop delivers n bytes that have arrived in order.
 func (c *conn) deliverLoop(n int) {
-	var e trace.Event
-	arrived := c.arrivalLocked(&e, n)
+	e := c.sim.trace.upcoming()
+	arrived := c.arrivalLocked(e, n)
 	e.Took = c.tcp.took
 	c.arrived += int64(n)
 	if c.isClosed() { // after a reset
@@ -492,6 +504,6 @@ func (c *conn) deliverLoop(n int) {
 	if c.sim.trace.recording != nil {
 		c.sim.trace.arrived = arrived
 	}
-	c.sim.recordLocked(&e)
+	c.sim.recordLocked(e)
 	c.tookLoop()
 }

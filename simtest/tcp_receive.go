@@ -13,25 +13,39 @@ import (
 // Read reads bytes that have arrived, and waits if there are none.
 func (c *conn) Read(p []byte) (int, error) {
 	c.sim.mu.Lock()
-	defer c.sim.mu.Unlock()
+	n, err := c.readOrWaitLocked(p)
+	c.sim.mu.Unlock()
+	if err != nil {
+		err = c.opError("read", err)
+	}
+	return n, err
+}
+
+func (c *conn) readOrWaitLocked(p []byte) (n int, err error) {
 	if !c.isClosed() && len(p) > 0 && c.readDeadline.hasPassedLocked() {
-		return 0, c.opError("read", os.ErrDeadlineExceeded)
+		return 0, os.ErrDeadlineExceeded
 	}
-	n, err := c.readLocked(p)
-	if err == syscall.EAGAIN {
-		var read transfer
-		read, err = c.reads.waitLocked(&c.sim.transfers, &c.sim.mu, transfer{p: p})
-		n = read.n
+	n, err, waits := c.readLocked(p)
+	if !waits {
+		return n, err
 	}
-	return n, c.opError("read", err)
+	read, err := c.reads.waitLocked(&c.sim.transfers, &c.sim.mu, transfer{p: p})
+	return read.n, err
 }
 
 // goOnReadingLocked lets waiting calls read the bytes that have arrived.
 func (c *conn) goOnReadingLocked() {
-	c.reads.serveLocked(&c.readDeadline, func(read *transfer) (err error, over bool) {
-		read.n, err = c.readLocked(read.p)
-		return err, err != syscall.EAGAIN
-	})
+	if c.readDeadline.hasPassedLocked() {
+		c.reads.expireLocked()
+	}
+	for c.reads.first != nil {
+		n, err, waits := c.readLocked(c.reads.first.call.p)
+		if waits {
+			return
+		}
+		c.reads.first.call.n = n
+		c.reads.endFirstLocked(err)
+	}
 }
 
 // TryRead reads bytes that have arrived, without waiting: if there are none, it returns
@@ -39,20 +53,21 @@ func (c *conn) goOnReadingLocked() {
 func (c *conn) TryRead(p []byte) (int, error) {
 	c.sim.mu.Lock()
 	defer c.sim.mu.Unlock()
-	n, err := c.readLocked(p)
-	if err == syscall.EAGAIN {
-		return 0, err
+	n, err, waits := c.readLocked(p)
+	if waits {
+		return 0, syscall.EAGAIN
 	}
 	return n, c.opError("read", err)
 }
 
-// readLocked reads without waiting. The errors, and their order, are those of a socket.
-func (c *conn) readLocked(p []byte) (n int, err error) {
+// readLocked reads without waiting, and reports whether the call must wait. The errors,
+// and their order, are those of a socket.
+func (c *conn) readLocked(p []byte) (n int, err error, waits bool) {
 	switch {
 	case c.isClosed():
-		return 0, net.ErrClosed
+		return 0, net.ErrClosed, false
 	case len(p) == 0:
-		return 0, nil
+		return 0, nil, false
 	}
 	switch {
 	case c.unread > 0:
@@ -64,13 +79,13 @@ func (c *conn) readLocked(p []byte) (n int, err error) {
 			c.dropped = 0
 		}
 		c.tookLocked(n)
-		return n, nil
+		return n, nil, false
 	case c.errno != 0 && c.errnoFor != theWriter:
-		return 0, syscallError("read", c.takeErrnoLocked())
+		return 0, syscallError("read", c.takeErrnoLocked()), false
 	case c.state.IsFinReceived() || c.isForgotten() || c.usage == noReads:
-		return 0, io.EOF
+		return 0, io.EOF, false
 	}
-	return 0, syscall.EAGAIN
+	return 0, nil, true
 }
 
 // tookLocked counts bytes that were read, and sends a window update if the peer waits
@@ -152,7 +167,7 @@ func (c *conn) sendWindowUpdateLocked() {
 		return
 	}
 	c.taken, c.windowProbed = 0, false
-	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.latency()), event{what: windowUpdated, conn: c.peer, host: c.far, n: taken})
+	c.sim.travelLocked(c.route, timeline.Add(c.sim.now(), c.latency()), &event{what: windowUpdated, conn: c.peer, host: c.far, n: taken})
 }
 
 // arriveLocked handles the arrival of bytes. If they can no longer be read, the answer
@@ -196,13 +211,24 @@ func (c *conn) arriveLocked(n int) {
 // arrivalLocked sets e to the trace event of n arriving bytes. It returns the bytes if
 // they are recorded.
 func (c *conn) arrivalLocked(e *trace.Event, n int) (arrived kept) {
-	*e = trace.Event{Kind: trace.Data, From: c.far.name, To: c.host.name, Conn: c.id(), Offset: c.arrived, Length: n, Hash: c.stream.hash(c.unread+c.dropped, n)}
-	if t := &c.sim.trace; t.recording != nil || t.payloadsOf(c) != 0 {
-		first, second := c.stream.span(c.unread+c.dropped, n)
-		e.Payload = payload(first, second, t.payloadsOf(c))
-		if r := t.recording; r != nil {
-			arrived = r.bytes(first, second, r.senders.streams[c])
-		}
+	*e = trace.Event{} // a composite literal would be copied
+	e.Kind, e.From, e.To = trace.Data, c.far.name, c.host.name
+	e.Conn.Host, e.Conn.Network, e.Conn.Number = c.dialHost().name, network, c.number
+	e.Offset, e.Length, e.Hash = c.arrived, n, c.stream.hash(c.unread+c.dropped, n)
+	if c.sim.trace.needsBytes {
+		return c.payloadLocked(e, n)
+	}
+	return kept{}
+}
+
+// payloadLocked sets the payload of e to the n arriving bytes. It returns them if they
+// are recorded.
+func (c *conn) payloadLocked(e *trace.Event, n int) (arrived kept) {
+	t := &c.sim.trace
+	first, second := c.stream.span(c.unread+c.dropped, n)
+	e.Payload = payload(first, second, t.payloadsOf(c))
+	if r := t.recording; r != nil {
+		arrived = r.bytes(first, second, r.senders.streams[c])
 	}
 	return arrived
 }
@@ -233,6 +259,11 @@ func (c *conn) isGoneLocked() bool { return c.hasCrashedLocked() && c.host.down 
 // it from sending: the host does not list ends that were closed before, which may still
 // have something to send.
 func (c *conn) hasCrashedLocked() bool {
+	return c.isClosed() && c.stopsAfterCrashLocked()
+}
+
+// stopsAfterCrashLocked is hasCrashedLocked for an end that is closed.
+func (c *conn) stopsAfterCrashLocked() bool {
 	crashed := c.hasCrashed()
 	if crashed && !c.abandoned {
 		c.abandonLocked()
@@ -276,7 +307,9 @@ func (c *conn) NotifyReadable(f func()) {
 // wakeReadersLocked wakes readers, and calls the notification.
 func (c *conn) wakeReadersLocked() {
 	c.sim.woken = c.sim.woken || c.isWaitedForLocked()
-	c.goOnReadingLocked()
+	if c.reads.first != nil {
+		c.goOnReadingLocked()
+	}
 	if c.notify != nil {
 		c.sim.notices = append(c.sim.notices, c.notify)
 	}

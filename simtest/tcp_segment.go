@@ -48,11 +48,10 @@ func (s *segments) put(segment *netem.Segment) int32 {
 	} else {
 		s.free = s.all[i].next
 	}
-	s.all[i] = flying{
-		seq: segment.Seq, len: int32(segment.Len), ack: segment.Ack, window: segment.Window,
-		tsVal: segment.TSVal, tsEcr: segment.TSEcr,
-		tag: segment.Tag, flags: segment.Flags, sacks: uint8(segment.SACKs), next: none,
-	}
+	f := &s.all[i]
+	f.seq, f.len, f.ack, f.window = segment.Seq, int32(segment.Len), segment.Ack, segment.Window
+	f.tsVal, f.tsEcr = segment.TSVal, segment.TSEcr
+	f.tag, f.flags, f.sacks, f.next = segment.Tag, segment.Flags, uint8(segment.SACKs), none
 	if segment.SACKs > 0 {
 		for len(s.sack) <= int(i) {
 			s.sack = append(s.sack, [3]netem.Block{})
@@ -81,8 +80,7 @@ func (s *segments) drop(i int32) { s.all[i].next, s.free = s.free, i }
 // transmitLoop sends a segment.
 func (c *conn) transmitLoop(segment *netem.Segment) {
 	s := c.sim
-	isRequest := segment.Flags == netem.SYN
-	if isRequest {
+	if segment.Flags == netem.SYN {
 		c.tcp.attempt.requests++
 	}
 	c.tcp.sent++ // in any case, so that the draws of other segments do not change
@@ -90,24 +88,37 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 		c.leavesLoop(segment)
 	}
 	switch {
+	case (c.route.blocked || len(c.far.rules) > 0) && c.isStoppedLoop(segment):
+	case c.crosses():
+		c.crossLoop(segment)
+	case c.route.isClear:
+		c.flyLoop(timeline.Add(s.instant, c.route.link.Latency), segment)
+	default:
+		c.crossLinkLoop(segment)
+	}
+}
+
+// isStoppedLoop reports whether a segment is lost because of a partition or a black
+// hole.
+func (c *conn) isStoppedLoop(segment *netem.Segment) bool {
+	isRequest := segment.Flags == netem.SYN
+	switch {
 	case c.route.blocked:
 		c.lostLoop(segment, "partition")
-		return
 	case len(c.far.rules) > 0 && c.far.blackholesLocked(c.peer.packetLocked(isRequest)):
 		c.lostLoop(segment, "black hole")
 		if segment.Flags&netem.SYN != 0 {
 			c.blackholedLoop(isRequest)
 		}
-		return
+	default:
+		return false
 	}
-	switch {
-	case c.crosses():
-		c.crossLoop(segment)
-		return
-	case c.route.isClear:
-		c.flyLoop(timeline.Add(s.instant, c.route.link.Latency), segment)
-		return
-	}
+	return true
+}
+
+// crossLinkLoop sends a segment over a link that does more than delay it.
+func (c *conn) crossLinkLoop(segment *netem.Segment) {
+	s := c.sim
 	id := netem.PacketID{Flow: c.flowName(), Number: c.tcp.sent}
 	var tag any
 	if c.route.waits() {
@@ -190,10 +201,15 @@ func (c *conn) arriveLaterLoop(at time.Duration, segment *netem.Segment, hold in
 		s.segments.all[t.last].next = i
 		t.last = i
 	case isPureACK(segment):
-		s.travelInnerLocked(c.route, hold, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i)})
+		s.travelInnerLocked(c.route, hold, at, &event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i)})
 	default:
 		*t = train{at, i, hold}
-		s.travelSinceLocked(c.route, hold, at, event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i), line: &c.line})
+		e := &event{what: segmentsArriving, conn: c.peer, host: c.far, n: int(i), line: &c.line}
+		if c.route.held {
+			s.travelSinceLocked(c.route, hold, at, e)
+		} else {
+			s.scheduleLocked(at, e)
+		}
 	}
 }
 
@@ -228,11 +244,11 @@ func (c *conn) arriveLoop(first int32) {
 		t.last = none
 	}
 	c.catchUpLoop()
-	var segment netem.Segment
+	segment := &s.incoming
 	for i := first; i != none; {
 		next := s.segments.all[i].next
-		s.segments.take(i, &segment)
-		c.inputLoop(&segment)
+		s.segments.take(i, segment)
+		c.inputLoop(segment)
 		i = next
 	}
 	if c.host.down {
@@ -250,16 +266,24 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 		c.arrivesLoop(segment)
 	}
 	switch {
-	case c.host.down:
-		c.peer.lostLoop(segment, "host is down")
-	case !gone && m.end.State() != netem.Closed && !m.end.IsStale(segment):
-		if c.takesNoMore(segment) {
-			c.refuseDataLoop(segment)
-			return
-		}
+	case c.host.down || gone || m.end.State() == netem.Closed || m.end.IsStale(segment):
+		c.inputUnknownLoop(segment)
+	case c.takesNoMore(segment):
+		c.refuseDataLoop(segment)
+	default:
 		m.took = c.sim.instant - segment.TSVal
 		m.end.Input(c.sim.instant, segment)
-		c.noteOpeningLoop()
+		if m.opening {
+			c.noteOpeningLoop()
+		}
+	}
+}
+
+// inputUnknownLoop processes a segment that does not belong to a connection of the host.
+func (c *conn) inputUnknownLoop(segment *netem.Segment) {
+	switch {
+	case c.host.down:
+		c.peer.lostLoop(segment, "host is down")
 	case segment.Flags == netem.SYN:
 		c.requestedLoop(segment)
 	case segment.Flags&netem.RST == 0:

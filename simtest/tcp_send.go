@@ -46,7 +46,6 @@ type segment struct {
 // Write sends p. It waits while the window or the link's queue is full.
 func (c *conn) Write(p []byte) (n int, err error) {
 	c.sim.lock()
-	defer c.sim.mu.Unlock()
 	write := transfer{p: p}
 	var noted *writing
 	if r := c.sim.trace.recording; r != nil {
@@ -60,7 +59,11 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	if noted != nil {
 		noted.n = write.n
 	}
-	return write.n, c.opError("write", err)
+	c.sim.mu.Unlock()
+	if err != nil {
+		err = c.opError("write", err)
+	}
+	return write.n, err
 }
 
 // writeAtOnceLocked writes as many bytes as there is room for. If more room may have
@@ -69,10 +72,11 @@ func (c *conn) writeAtOnceLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
 	}
-	if c.tcp != nil && len(w.p) > c.roomLocked(len(w.p)) && c.isBehindLocked() {
+	room := c.roomLocked(len(w.p))
+	if c.tcp != nil && len(w.p) > room && c.isBehindLocked() {
 		return false
 	}
-	return c.writeSomeLocked(w)
+	return c.writeSomeLocked(w, room)
 }
 
 // isBehindLocked reports whether acknowledgements may have arrived that the loop has
@@ -113,12 +117,12 @@ func (c *conn) writeLocked(w *transfer, err *error) (over bool) {
 	if *err = c.writeErrorLocked(); *err != nil {
 		return true
 	}
-	return c.writeSomeLocked(w)
+	return c.writeSomeLocked(w, c.roomLocked(len(w.p)-w.n))
 }
 
 // writeSomeLocked writes as many bytes as there is room for to a writable connection.
-func (c *conn) writeSomeLocked(w *transfer) (over bool) {
-	room := min(c.roomLocked(len(w.p)-w.n), len(w.p)-w.n, burst-c.fresh)
+func (c *conn) writeSomeLocked(w *transfer, room int) (over bool) {
+	room = min(room, len(w.p)-w.n, burst-c.fresh)
 	if c.tcp == nil {
 		if ahead := c.ahead(); ahead > 0 {
 			room = min(room, ahead-c.waiting)
@@ -246,7 +250,7 @@ func (c *conn) sentLocked(n int) {
 	}
 	if full && c.writes.first != nil {
 		if c.tcp != nil {
-			c.sim.scheduleLocked(c.sim.instant, event{what: goingOn, conn: c, host: c.host, n: int(c.tcp.bursts)})
+			c.sim.scheduleLocked(c.sim.instant, &event{what: goingOn, conn: c, host: c.host, n: int(c.tcp.bursts)})
 			return
 		}
 		c.sim.callAtLocked(c.sim.now(), c.host, c.goOnWritingLocked)
@@ -270,7 +274,7 @@ func (c *conn) sendDueLocked() {
 		if free := c.firstFlow().Free(); free > now {
 			if c.leavingAt != free {
 				c.leavingAt = free
-				c.sim.scheduleLocked(free, event{what: leaving, conn: c, host: c.host})
+				c.sim.scheduleLocked(free, &event{what: leaving, conn: c, host: c.host})
 			}
 			return
 		}
@@ -344,7 +348,7 @@ func (c *conn) arriveAtLocked(at time.Duration, e event) {
 		return
 	}
 	e.conn, e.host, e.line = c.peer, c.far, &c.line
-	c.sim.travelLocked(c.route, at, e)
+	c.sim.travelLocked(c.route, at, &e)
 }
 
 // updateLocked passes changes of the links to the flow.

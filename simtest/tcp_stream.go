@@ -22,7 +22,9 @@ func (s *stream) write(p []byte, spare *spareRings) {
 		s.grow(s.size+len(p), spare)
 	}
 	end := (s.start + s.size) & (len(s.ring) - 1)
-	copy(s.ring, p[copy(s.ring[end:], p):])
+	if n := copy(s.ring[end:], p); n < len(p) {
+		copy(s.ring, p[n:])
+	}
 	s.size += len(p)
 	s.most = max(s.most, s.size)
 }
@@ -65,7 +67,9 @@ func (s *stream) hash(offset, n int) uint32 {
 // read removes the first len(p) bytes, which must exist.
 func (s *stream) read(p []byte, spare *spareRings) {
 	first, second := s.span(0, len(p))
-	copy(p[copy(p, first):], second)
+	if n := copy(p, first); n < len(p) {
+		copy(p[n:], second)
+	}
 	s.skip(len(p), spare)
 }
 

@@ -12,16 +12,18 @@ import (
 // and the last [Config.KeepEvents] events. It can still be used after the simulation
 // has ended.
 type Trace struct {
-	sim       *Sim
-	keep      int
-	hook      func(trace.Event)
-	file      *eventFile
-	logger    *slog.Logger
-	payloads  int         // maximum number of payload bytes of an event; negative for all
-	failed    func() bool // whether the test has failed; nil if unknown
-	packets   bool        // packets are recorded
-	recording *recording  // of CheckDeterminism
-	arrived   kept        // of the next event, for the recording
+	sim        *Sim
+	keep       int
+	hook       func(trace.Event)
+	file       *eventFile
+	logger     *slog.Logger
+	payloads   int         // maximum number of payload bytes of an event; negative for all
+	failed     func() bool // whether the test has failed; nil if unknown
+	packets    bool        // packets are recorded
+	passedOn   bool        // events are passed to any of recording, file, logger and hook
+	needsBytes bool        // arriving bytes may be part of an event, or of the recording
+	recording  *recording  // of CheckDeterminism
+	arrived    kept        // of the next event, for the recording
 
 	// Guarded by sim.mu.
 	digest trace.Digest
@@ -29,7 +31,8 @@ type Trace struct {
 	number uint32        // of the last packet
 	last   time.Duration // time of the last event
 	ring   []trace.Event
-	oldest int // index in ring of the oldest event
+	oldest int         // index in ring of the oldest event
+	event  trace.Event // memory for an event that does not replace the oldest one, see upcoming
 
 	failure failureNote
 }
@@ -41,6 +44,8 @@ func (t *Trace) init(s *Sim, config Config) {
 	if t.file != nil {
 		t.payloads, t.packets = -1, true
 	}
+	t.needsBytes = t.recording != nil || t.payloads != 0 || t.packets
+	t.passedOn = t.recording != nil || t.file != nil || t.logger != nil || t.hook != nil
 }
 
 // Trace returns the trace of the simulation.
@@ -72,6 +77,15 @@ func (t *Trace) eventsLocked() []trace.Event {
 	return append(append([]trace.Event(nil), t.ring[t.oldest:]...), t.ring[:t.oldest]...)
 }
 
+// upcoming returns the memory in which the next event is kept, so that an event filled in
+// there is not copied. It is valid until the next event is recorded.
+func (t *Trace) upcoming() *trace.Event {
+	if t.oldest < len(t.ring) && len(t.ring) == t.keep {
+		return &t.ring[t.oldest]
+	}
+	return &t.event
+}
+
 // recordLocked sets an event's time to the present and adds it. Only the loop calls it.
 func (s *Sim) recordLocked(e *trace.Event) {
 	t := &s.trace
@@ -79,16 +93,25 @@ func (s *Sim) recordLocked(e *trace.Event) {
 	t.digest = t.digest.Add(e)
 	t.count++
 	t.last = e.At
-	if t.keep > 0 {
-		if len(t.ring) < t.keep {
-			t.ring = append(t.ring, *e)
-		} else {
-			t.ring[t.oldest] = *e
-			if t.oldest++; t.oldest == t.keep {
-				t.oldest = 0
-			}
+	switch {
+	case t.keep <= 0:
+	case len(t.ring) < t.keep:
+		t.ring = append(t.ring, *e)
+	default:
+		if kept := &t.ring[t.oldest]; kept != e {
+			*kept = *e
+		}
+		if t.oldest++; t.oldest == t.keep {
+			t.oldest = 0
 		}
 	}
+	if t.passedOn {
+		t.passOnLocked(e)
+	}
+}
+
+// passOnLocked passes an event to whoever wants it at once.
+func (t *Trace) passOnLocked(e *trace.Event) {
 	if t.recording != nil {
 		t.recording.event(*e, t.digest, t.arrived)
 		t.arrived = kept{}

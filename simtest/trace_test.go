@@ -184,3 +184,35 @@ func TestTraceRecordsTheTimeInFlight(t *testing.T) {
 		})
 	}
 }
+
+// An event contains nothing of the event that it replaces in the memory of the last ones.
+func TestKeptEventsAreIndependent(t *testing.T) {
+	drops, data := 0, 0
+	for number := range uint64(20) {
+		seed, tape := randomTape(number)
+		program := decodeFuzzProgram(seed, tape)
+		program.tcp = true
+		w := &fuzzWorld{program: program, flows: make(map[string]*fuzzFlow), references: make(map[string]*fuzzReference)}
+		config := simtest.Config{
+			TCP: netem.TCP{Congestion: netem.Reno}, TimeLimit: 1000 * time.Hour, KeepPools: true, KeepEvents: 2,
+			Trace: func(e trace.Event) {
+				switch e.Kind {
+				case trace.Drop:
+					drops++
+				case trace.Data:
+					data++
+					require.Empty(t, e.Note)
+					require.Nil(t, e.Packet)
+				}
+			},
+		}
+		config.Run(t, func(t *testing.T, sim *simtest.Sim) {
+			w.sim, w.origin = sim, time.Now()
+			w.model = newFuzzModel(program, w.now)
+			w.bottleneck = netem.NewBottleneck(10 * netem.Mbps)
+			w.run()
+		})
+	}
+	assert.NotZero(t, drops)
+	assert.NotZero(t, data)
+}

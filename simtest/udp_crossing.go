@@ -67,7 +67,7 @@ func (x *datagramCrossing) enterLaterLocked(at time.Duration) {
 // enters a hop.
 func (s *Sim) enterLaterLocked(at time.Duration, enter func()) {
 	s.urgent.hops++
-	s.scheduleInnerLocked(at, event{do: func() {
+	s.scheduleInnerLocked(at, &event{do: func() {
 		s.urgent.hops--
 		enter()
 	}})

@@ -101,7 +101,7 @@ func (c *packetConn) sendLocked(data []byte, by *written, to netip.AddrPort) {
 		}
 		sent := s.instant
 		arrives := func(hold int32, at time.Duration, data []byte) {
-			s.travelSinceLocked(path.route, hold, at, event{
+			s.travelSinceLocked(path.route, hold, at, &event{
 				host: host,
 				line: &path.line,
 				do:   func() { c.deliverLocked(host, data, by, from, to, sent, info) },
