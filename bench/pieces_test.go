@@ -24,6 +24,9 @@ const (
 	interval = 100 * ms
 )
 
+// manyConns are the numbers of connections that move pieces.
+var manyConns = []int{3, 100, 1000, 10000}
+
 var tenBytes = []byte("ten bytes.")
 
 // BenchmarkPieces answers question 1: what does it cost to move ten bytes every
@@ -32,7 +35,7 @@ var tenBytes = []byte("ten bytes.")
 // us/connect is the cost of making the connections, one after another; ns/piece is the
 // cost of the moves after that, until the last connection is closed.
 func BenchmarkPieces(b *testing.B) {
-	for _, conns := range []int{3, 100, 1000, 10000} {
+	for _, conns := range manyConns {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
 			all := max(conns, quickOr(3000, *pieces))
 			few := max(conns, all/10)
@@ -46,17 +49,18 @@ func BenchmarkPieces(b *testing.B) {
 	}
 }
 
-// BenchmarkPiecesOnOneProcessor shows to what extent the floor is faster with many
-// connections only because it uses several processors.
+// BenchmarkPiecesOnOneProcessor shows to what extent the floor is faster only because it
+// uses several processors at once, and their caches.
 func BenchmarkPiecesOnOneProcessor(b *testing.B) {
-	const conns = 10000
-	b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
-		all := max(conns, quickOr(3000, *pieces))
-		sideBySide(b,
-			contender{"ours", func(b *testing.B) { inTest(b, onOneProcessor(piecesOurs(b, conns, all, *keep))) }},
-			contender{"floor", func(b *testing.B) { inTest(b, onOneProcessor(piecesFloor(b, conns, all))) }},
-		)
-	})
+	for _, conns := range manyConns {
+		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
+			all := max(conns, quickOr(3000, *pieces))
+			sideBySide(b,
+				contender{"ours", func(b *testing.B) { inTest(b, onOneProcessor(piecesOurs(b, conns, all, *keep))) }},
+				contender{"floor", func(b *testing.B) { inTest(b, onOneProcessor(piecesFloor(b, conns, all))) }},
+			)
+		})
+	}
 }
 
 func onOneProcessor(f func(t *testing.T)) func(t *testing.T) {

@@ -32,7 +32,7 @@ func (s *Sim) loop() {
 	for s.runLoop() {
 		<-s.wake
 	}
-	s.alarm.Reset(0) // ends loopOnAlarm
+	s.alarm.Reset(1) // ends loopOnAlarm; not to now, see runLoop
 }
 
 func (s *Sim) loopOnAlarm() {
@@ -87,14 +87,19 @@ func (s *Sim) runLoop() bool {
 			s.unlock()
 			continue
 		}
-		s.asleep = true
-		if at, ok := s.nextTimeLocked(); ok {
+		at, ok := s.nextTimeLocked()
+		switch {
+		case ok && at <= s.instant: // Go 1.25 locks up when a timer that another goroutine waits for is reset to now
+			s.unlock()
+			continue
+		case ok:
 			s.alarm.Reset(at - s.instant)
 			s.alarmAt = at
-		} else if s.alarmAt != endOfTime {
+		case s.alarmAt != endOfTime:
 			s.alarm.Stop()
 			s.alarmAt = endOfTime
 		}
+		s.asleep = true
 		s.unlock()
 		return true
 	}
