@@ -103,7 +103,7 @@ func parseDump(dump string) iter.Seq[*goroutine] {
 			header, frames, _ := strings.Cut(text, "\n")
 			header, _, _ = strings.Cut(header, " labels:{")
 			name, _, _ := strings.Cut(header, " [")
-			g := &goroutine{durable: strings.Contains(header, " (durable)")}
+			g := &goroutine{durable: isDurable(header)}
 			g.number, _, _ = strings.Cut(strings.TrimPrefix(name, "goroutine "), " ")
 			g.state, g.bubble = parseHeader(header)
 			g.parseFrames(frames)
@@ -141,6 +141,17 @@ func parseHeader(header string) (state, bubble string) {
 	}
 	return strings.TrimSuffix(state, " (durable)"), bubble
 }
+
+// isDurable reports whether a goroutine with this first line in a dump is durably blocked.
+// Go 1.25 adds "(durable)" also to goroutines that run, or could run, and were durably
+// blocked before.
+func isDurable(header string) bool {
+	header, _, _ = strings.Cut(header, " labels:{")
+	_, state, _ := strings.Cut(header, " [")
+	return strings.Contains(state, " (durable)") && !notBlocked.MatchString(state)
+}
+
+var notBlocked = regexp.MustCompile(`^(idle|runnable|running|syscall|dead|copystack|preempted)\b`)
 
 var bubbleNumber = regexp.MustCompile(`, synctest bubble (\d+)`)
 

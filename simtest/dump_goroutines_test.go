@@ -231,6 +231,22 @@ func TestParseHeader(t *testing.T) {
 	}
 }
 
+// With Go 1.25 a goroutine may be called durable that is not blocked.
+func TestIsDurable(t *testing.T) {
+	for header, want := range map[string]bool{
+		"goroutine 12 [chan receive (durable), 3 minutes, synctest bubble 5]:":     true,
+		"goroutine 12 [sync.WaitGroup.Wait (durable), synctest bubble 5]:":         true,
+		"goroutine 12 [chan receive, synctest bubble 5]:":                          false,
+		"goroutine 12 [runnable (durable), synctest bubble 5]:":                    false,
+		"goroutine 12 [running (scan) (durable), synctest bubble 5]:":              false,
+		"goroutine 12 [syscall (durable), synctest bubble 5]:":                     false,
+		"goroutine 12 [sync.Mutex.Lock, synctest bubble 5 labels:{a: (durable)}]:": false,
+		"goroutine 12 gp=0xc00047b180 m=11 mp=0xc000415808 [running (durable)]:":   false,
+	} {
+		assert.Equal(t, want, isDurable(header), header)
+	}
+}
+
 // Frames are abbreviated, and classified.
 func TestFrames(t *testing.T) {
 	for _, tc := range []struct {

@@ -163,7 +163,7 @@ func progressOf(dump, bubble string) progress {
 			now = max(now, running)
 		case number == "" && (state == "semacquire" || movingState.MatchString(state)):
 			now = max(now, collecting)
-		case number != bubble, strings.Contains(header, " (durable)"):
+		case number != bubble, isDurable(header):
 		case isMutexWait(state):
 			now = max(now, stuck)
 		default:

@@ -223,7 +223,7 @@ func panicPlace(lines []string) string {
 // its simulation.
 func dumpPlace(lines []string) string {
 	for i, line := range lines {
-		if !strings.HasPrefix(line, "goroutine ") || strings.Contains(line, " (durable)") {
+		if !strings.HasPrefix(line, "goroutine ") || isDurable(line) {
 			continue
 		}
 		if place := panicPlace(lines[i:]); place != "" {

@@ -226,7 +226,7 @@ func dumpBubbles(dump string) string {
 		header, calls, _ := strings.Cut(block, "\n")
 		switch {
 		case !isForeign(calls) || !bubbleNumber.MatchString(header) && !strings.Contains(header, " [runn"):
-		case strings.Contains(header, " (durable)"):
+		case isDurable(header):
 			waiting.WriteString("\n" + block + "\n")
 		default:
 			going.WriteString("\n" + block + "\n")
