@@ -31,6 +31,9 @@ func (s *Sim) loop() {
 	}
 	for s.runLoop() {
 		<-s.wake
+		if s.loopOver { // it has ended in loopOnAlarm
+			break
+		}
 	}
 	s.alarm.Reset(1) // ends loopOnAlarm; not to now, see runLoop
 }
@@ -39,7 +42,7 @@ func (s *Sim) loopOnAlarm() {
 	for {
 		<-s.alarm.C
 		s.mu.Lock()
-		s.alarmAt = endOfTime // the alarm is no longer set
+		s.alarmAt = endOfTime // the alarm is no longer set, or at worst, in real time, is not stopped when it could be
 		wasAsleep, over := s.asleep, s.loopOver
 		s.asleep = false
 		s.mu.Unlock()
@@ -59,7 +62,9 @@ func (s *Sim) runLoop() bool {
 		s.turns.Add(1)
 		s.settle()
 		s.mu.Lock()
-		if woken || s.nap == nil { // in a bubble, time has not advanced since the last turn
+		// In a bubble, time has not advanced since the last turn, unless a function that gets
+		// the events has waited.
+		if woken || s.nap == nil || s.trace.passedOn {
 			s.instant = s.now()
 		}
 		s.noteFailureLocked(s.instant, false)
@@ -70,13 +75,9 @@ func (s *Sim) runLoop() bool {
 		}
 		s.collectLocked()
 		if s.closing || s.closed {
-			s.closed = true
-			over := s.loopOver
-			s.loopOver = true
+			s.closed, s.loopOver = true, true
 			s.unlock()
-			if !over {
-				s.closeAll()
-			}
+			s.closeAll()
 			return false
 		}
 		if len(s.posted) > 0 { // calls of Write have continued

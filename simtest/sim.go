@@ -38,7 +38,7 @@ type Sim struct {
 	overlaySim uint64                            // its number for the net package; 0 for none
 	origin     time.Time                         // simulated time 0
 	originNano int64                             // origin in nanoseconds since 1970
-	wake       chan struct{}                     // receives a token when the sleeping loop has something to do
+	wake       chan struct{}                     // receives a token when the sleeping loop has something to do, or has ended
 	stopped    chan struct{}                     // closed when the loop has ended
 	expired    chan struct{}                     // closed when the simulation was stopped before its end
 	random     *rand.Rand
@@ -91,7 +91,7 @@ type Sim struct {
 	spareResults results // of dials
 	report       string  // the reason why the simulation was stopped early
 	asleep       bool    // the loop sleeps until wake has a token or something is due
-	loopOver     bool    // the loop has ended
+	loopOver     bool    // the loop has begun to end the simulation
 	ending       bool    // the contexts of programs have ended, or are about to
 	closing      bool    // the loop is to end the simulation
 	closed       bool    // the network does not accept calls

@@ -229,7 +229,7 @@ func (c *conn) snapshotLoop() {
 		c.snapshotStateLoop()
 	}
 	c.room, c.roomIsExact = 0, false
-	if c.posted[sending] > 0 { // it is not known that an end that has never written will
+	if c.posted[sending] > 0 { // otherwise it may never write, and roomLocked computes the room when it is needed
 		c.room = m.end.RoomAtLeast(m.pace.held)
 	}
 }

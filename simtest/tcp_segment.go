@@ -98,8 +98,8 @@ func (c *conn) transmitLoop(segment *netem.Segment) {
 	}
 }
 
-// isStoppedLoop reports whether a segment is lost because of a partition or a black
-// hole.
+// isStoppedLoop loses a segment if a partition or a black hole stops it, and reports whether
+// one did.
 func (c *conn) isStoppedLoop(segment *netem.Segment) bool {
 	isRequest := segment.Flags == netem.SYN
 	switch {
@@ -279,7 +279,8 @@ func (c *conn) inputLoop(segment *netem.Segment) {
 	}
 }
 
-// inputUnknownLoop processes a segment that does not belong to a connection of the host.
+// inputUnknownLoop processes a segment that no connection of the host takes, or whose host
+// is down.
 func (c *conn) inputUnknownLoop(segment *netem.Segment) {
 	switch {
 	case c.host.down:

@@ -78,7 +78,7 @@ func (t *Trace) eventsLocked() []trace.Event {
 }
 
 // upcoming returns the memory in which the next event is kept, so that an event filled in
-// there is not copied. It is valid until the next event is recorded.
+// there is not copied. Nothing else may be recorded until recordLocked is called with it.
 func (t *Trace) upcoming() *trace.Event {
 	if t.oldest < len(t.ring) && len(t.ring) == t.keep {
 		return &t.ring[t.oldest]

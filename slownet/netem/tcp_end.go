@@ -165,7 +165,7 @@ func (e *End) Input(now time.Duration, s *Segment) {
 	}
 }
 
-// ending makes the transitions of a connection's end after a segment has arrived.
+// ending makes the transitions of FINs that were acknowledged or have arrived.
 func (e *End) ending(now time.Duration) {
 	if e.send.finIsAcknowledged() {
 		e.finAcknowledged(now)
@@ -194,7 +194,8 @@ func (e *End) inputControl(now time.Duration, s *Segment) bool {
 	return true
 }
 
-// IsQuiet reports whether Output has nothing to send, as far as that can be told quickly.
+// IsQuiet reports whether Output would send nothing and change nothing, as far as that can
+// be told quickly: false means that it may.
 func (e *End) IsQuiet() bool {
 	s := &e.send
 	return e.state == Established && !e.receive.mustAck && s.nxt == s.written && !s.sentNew && !s.fin &&

@@ -96,7 +96,8 @@ func (e *End) nextSyn(now time.Duration) (Segment, bool) {
 	return s, true
 }
 
-// expireOpening handles the timer, which has expired: it retransmits the SYN or SYN-ACK, or gives up.
+// expireOpening handles the timer, which has expired: it retransmits the SYN or SYN-ACK, or
+// gives up.
 func (e *End) expireOpening(now time.Duration) {
 	o := &e.opening
 	retries, linear := synAckRetries, int16(0)

@@ -223,7 +223,8 @@ func (q *retransmissionQueue) pop() {
 	q.first++
 }
 
-// isInOrder reports whether every segment in the queue was sent once, and is in flight.
+// isInOrder reports whether every segment in the queue was sent once and is in flight, and
+// the last acknowledgement had no selective ones.
 func (q *retransmissionQueue) isInOrder() bool { return q.sacked|q.lost|q.again == 0 && !q.hasSACKs() }
 
 // find returns the number of the first segment at or above a sequence number.

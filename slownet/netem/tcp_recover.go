@@ -127,12 +127,12 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 // alwaysInFull makes acknowledge process each acknowledgement in full.
 var alwaysInFull = false // a variable for tests
 
-// grow grows the window, and with it the send buffer.
+// grow grows the window, if it limits the sender, and makes the send buffer fit it.
 func (s *sender) grow(now time.Duration, acked int) {
 	if s.window.isLimited() {
 		s.window.grow(now, acked)
-		s.buffer.grow(s.window.size, s.mss)
 	}
+	s.buffer.grow(s.window.size, s.mss)
 }
 
 // An ackResult is the new information in an acknowledgement.

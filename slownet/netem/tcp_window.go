@@ -52,7 +52,8 @@ func (w *congestionWindow) isLimited() bool {
 	return w.limited || w.inSlowStart() && w.size < 2*w.used
 }
 
-// grow grows the window, which limits the sender, after segments were acknowledged.
+// grow grows the window after segments were acknowledged. Call it only if the window
+// limits the sender.
 func (w *congestionWindow) grow(now time.Duration, acked int) {
 	if w.inSlowStart() {
 		size := min(w.size+acked, w.threshold)
