@@ -26,7 +26,7 @@ func (c *conn) postSentLocked(n int) {
 	}
 	now := s.deferredAt
 	a := s.newActionLocked()
-	a.key.host, a.key.conn, a.key.sequence = c.dialHost().number, c.number, newSequence(c.side, sending, c.posted[sending])
+	a.key = c.key(sending)
 	a.what, a.host, a.conn, a.n = sent, c.host, c, n
 	if at := timeline.Add(now, ahead); at < s.alarmAt {
 		s.alarm.Reset(at - now)

@@ -117,7 +117,8 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 		s.react(a, lost)
 	}
 	if s.recovery != recovering && a.progress && a.delivered > 0 {
-		s.grow(now, a.delivered)
+		s.window.grow(now, a.delivered)
+		s.buffer.grow(s.window.size, s.mss)
 	}
 	if a.progress || a.delivered > 0 {
 		s.scheduleProbe(now)
@@ -126,14 +127,6 @@ func (s *sender) acknowledge(now time.Duration, p *Segment) {
 
 // alwaysInFull makes acknowledge process each acknowledgement in full.
 var alwaysInFull = false // a variable for tests
-
-// grow grows the window, if it limits the sender, and makes the send buffer fit it.
-func (s *sender) grow(now time.Duration, acked int) {
-	if s.window.isLimited() {
-		s.window.grow(now, acked)
-	}
-	s.buffer.grow(s.window.size, s.mss)
-}
 
 // An ackResult is the new information in an acknowledgement.
 type ackResult struct {

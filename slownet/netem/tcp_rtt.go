@@ -54,18 +54,18 @@ func (r *roundTrip) sample(d time.Duration, una, nxt int64) {
 
 // timeout returns the retransmission timeout.
 func (r *roundTrip) timeout() time.Duration {
-	if r.smoothed == 0 || r.backoff > 0 {
-		return r.unusualTimeout()
-	}
-	return min(r.smoothed+max(r.variance, minTimeout), maxTimeout)
-}
-
-// unusualTimeout is timeout before the first sample, or after a timeout.
-func (r *roundTrip) unusualTimeout() time.Duration {
 	timeout := firstTimeout
 	if r.smoothed > 0 {
 		timeout = min(r.smoothed+max(r.variance, minTimeout), maxTimeout)
 	}
+	if r.backoff == 0 {
+		return timeout
+	}
+	return r.backedOff(timeout)
+}
+
+// backedOff doubles a timeout as often as it has expired in a row.
+func (r *roundTrip) backedOff(timeout time.Duration) time.Duration {
 	for range r.backoff {
 		if timeout *= 2; timeout >= maxTimeout {
 			return maxTimeout

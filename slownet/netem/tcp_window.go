@@ -52,9 +52,11 @@ func (w *congestionWindow) isLimited() bool {
 	return w.limited || w.inSlowStart() && w.size < 2*w.used
 }
 
-// grow grows the window after segments were acknowledged. Call it only if the window
-// limits the sender.
+// grow grows the window after segments were acknowledged.
 func (w *congestionWindow) grow(now time.Duration, acked int) {
+	if !w.isLimited() {
+		return
+	}
 	if w.inSlowStart() {
 		size := min(w.size+acked, w.threshold)
 		acked -= size - w.size
