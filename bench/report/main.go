@@ -56,7 +56,7 @@ func write(templateFile, resultsFile string) ([]byte, error) {
 		"go":           runtime.Version,
 		"cores":        runtime.NumCPU,
 		"system":       func() string { return runtime.GOOS + "/" + runtime.GOARCH },
-		"rounds":       func() int { return results.rounds },
+		"rounds":       results.rounds,
 	}).Parse(string(text))
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func TestNumbers(t *testing.T) {
 		`{{value "Pieces" "conns=3" "us/connect" "ours"}} `+
 		`{{growth "Pieces" "conns=3" "conns=10" "ns/piece" "ours" | printf "%.1f"}} `+
 		`{{largestValue "Pieces" "ns/piece" "ours"}} {{lowestValue "Pieces" "ns/piece" "ours"}} `+
-		`{{setting "cpu"}}, {{rounds}} rounds; {{met true}}, {{met false}}`)
+		`{{setting "cpu"}}, {{rounds "Pieces"}} rounds; {{met true}}, {{met false}}`)
 	require.NoError(t, err)
 	assert.Equal(t, "2.75 45 352.7 1.234567e+06 3500 some processor, 2 rounds; met, **missed**", got)
 }
@@ -92,6 +92,7 @@ func TestMissingMeasurements(t *testing.T) {
 		`{{table "Nothing" "" "ns/piece"}}`,
 		`{{ratio "Pieces" "conns=10" "ns/piece" "ours" "floor"}}`,
 		`{{value "Pieces" "conns=3" "MB/s" "ours"}}`,
+		`{{rounds "Piece"}}`,
 		`{{onlyValue "Pieces" "conns" "ns/piece" "ours"}}`,
 	} {
 		_, err := page(t, template)

@@ -20,7 +20,6 @@ type results struct {
 	all    map[series][]float64
 	order  []series // in order of appearance
 	config map[string]string
-	rounds int
 
 	directory string // of the file
 }
@@ -61,7 +60,6 @@ func read(file string) (*results, error) {
 					r.order = append(r.order, s)
 				}
 				r.all[s] = append(r.all[s], v)
-				r.rounds = max(r.rounds, len(r.all[s]))
 			}
 		}
 	}
@@ -82,6 +80,19 @@ func (r *results) file(name string) (string, error) {
 
 // setting returns the value of a key in the configuration, such as "cpu".
 func (r *results) setting(key string) string { return r.config[key] }
+
+// rounds returns the number of rounds of a question.
+func (r *results) rounds(question string) (n int, err error) {
+	for s, values := range r.all {
+		if s.question == question {
+			n = max(n, len(values))
+		}
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("there are no rounds of %s", question)
+	}
+	return n, nil
+}
 
 // summary is benchstat's: the median and its confidence interval.
 func summary(values []float64) benchmath.Summary {
