@@ -98,7 +98,7 @@ const (
 func (s *Sim) Quiet() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.chaos != nil {
+	if s.chaos != nil && !s.isOver() {
 		return s.chaos.quiet
 	}
 	closed := make(chan struct{})

@@ -241,3 +241,14 @@ func TestChaosLeavesTheNetworksDrawsAlone(t *testing.T) {
 		require.Equal(t, without, events(Chaos{Hosts: []string{"idle", "other"}, Every: time.Second}), "seed %d", seed)
 	}
 }
+
+// After the end, Quiet can be waited for outside of the simulation.
+func TestQuietAfterTheEnd(t *testing.T) {
+	var ended *Sim
+	Config{Chaos: Chaos{Duration: time.Second}}.Run(t, func(t *testing.T, sim *Sim) {
+		ended = sim
+		sim.Host("a")
+		<-sim.Quiet()
+	})
+	<-ended.Quiet()
+}

@@ -74,7 +74,9 @@ func (h *Host) dial(ctx context.Context, network string, f family, address strin
 	}
 	d.remotes = append(d.fewRemotes[:0], remotes...)
 	d.attempts = d.fewAttempts[:0]
-	d.post(err)
+	if err := d.post(err); err != nil {
+		return nil, err
+	}
 	made, err := d.wait(ctx)
 	d.end()
 	d.trace.end(err)
@@ -111,18 +113,19 @@ func (s *Sim) deadlineOf(ctx context.Context) time.Duration {
 	return at.Sub(s.origin)
 }
 
-// post posts the dial to the network.
-func (d *dialling) post(err error) {
+// post posts the dial, or the error err with which it will end, to the network. When the
+// simulation has ended, post returns net.ErrClosed; it takes none of the spare channels,
+// which must not be used outside of the bubble.
+func (d *dialling) post(err error) error {
 	h := d.host
 	h.sim.mu.Lock()
 	defer h.sim.mu.Unlock()
+	if h.sim.closed {
+		return net.ErrClosed
+	}
 	d.result = h.sim.spareResults.takeLocked()
 	d.began = h.sim.now()
-	switch {
-	case h.sim.closed:
-		d.answerLocked(net.ErrClosed)
-		return
-	case h.hasEndedLocked():
+	if h.hasEndedLocked() {
 		err = errNetworkDown("connect")
 	}
 	start := d.startLocked
@@ -133,6 +136,7 @@ func (d *dialling) post(err error) {
 	d.order = h.dials
 	h.diallings[d] = struct{}{}
 	h.sim.postLocked(action{key: key{host: h.number, conn: dials, address: &d.address, sequence: h.dials}, host: h, do: start})
+	return nil
 }
 
 // end is called when the answer has been received, or will never be sent.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,4 +69,23 @@ func TestDialWhoseContextEndsMeanwhile(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A dial after the end of the simulation fails like all other calls then, also on a host
+// that has dialled before.
+func TestDialAfterTheEnd(t *testing.T) {
+	var ended *simtest.Sim
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		ended = sim
+		sim.Host("server")
+		_, err := sim.Host("client").Dial("tcp", "server:1")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
+	})
+	for _, address := range []string{"server:1", "10.0.0.1:1", "nobody:1"} {
+		for _, network := range []string{"tcp", "udp"} {
+			conn, err := ended.Host("client").Dial(network, address)
+			assert.ErrorIs(t, err, net.ErrClosed, "%s %s", network, address)
+			assert.Nil(t, conn)
+		}
+	}
 }

@@ -39,9 +39,11 @@ func (l lifetime) ending(cause error) ending {
 	return ending{func() { l.end(cause) }, func() bool { return l.ctx.Err() == nil }}
 }
 
-// lifetimeLocked returns the context for functions that are passed to Go now.
+// lifetimeLocked returns the context for functions that are passed to Go now. After the
+// end it is a new one, since the old one's channel must not be used outside of the
+// bubble.
 func (h *Host) lifetimeLocked() context.Context {
-	if h.lifetime.ctx == nil {
+	if h.lifetime.ctx == nil || h.sim.isOver() {
 		h.lifetime.ctx, h.lifetime.end = context.WithCancelCause(h.sim.context(h.name))
 		switch {
 		case h.down:

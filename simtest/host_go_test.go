@@ -200,3 +200,24 @@ func TestOrderOfGoroutinesThatEnd(t *testing.T) {
 	})
 	assert.True(t, slices.Equal(ends, []string{"b", "a"}), "host by host: %v", ends)
 }
+
+// After the end, a function that is passed to Go can wait for its context, which has
+// ended, also on a host whose goroutines have waited for theirs.
+func TestGoAfterTheEnd(t *testing.T) {
+	var ended *simtest.Sim
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		ended = sim
+		for _, name := range []string{"a", "b"} {
+			sim.Host(name).Go(func(ctx context.Context) { <-ctx.Done() })
+		}
+		sim.Host("b").Crash()
+	})
+	for name, want := range map[string]error{"a": simtest.ErrEnded, "b": simtest.ErrCrashed, "new": simtest.ErrEnded} {
+		cause := make(chan error)
+		ended.Host(name).Go(func(ctx context.Context) {
+			<-ctx.Done()
+			cause <- context.Cause(ctx)
+		})
+		assert.Equal(t, want, <-cause, name)
+	}
+}

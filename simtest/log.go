@@ -25,7 +25,7 @@ type hostHandler struct {
 
 // Handle passes a record on.
 func (h *hostHandler) Handle(ctx context.Context, r slog.Record) error {
-	if h.sim.took.Load() >= 0 {
+	if h.sim.isOver() {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)

@@ -192,6 +192,11 @@ func (s *Sim) Elapsed() time.Duration {
 	return s.now()
 }
 
+// isOver reports whether the simulation has ended and its bubble has gone, or is about
+// to. Later callers are outside of the bubble, so they must not get its channels, nor
+// wait for them.
+func (s *Sim) isOver() bool { return s.took.Load() >= 0 }
+
 // Rand returns a source of random numbers that the seed decides. It may be used from
 // any goroutine, but the numbers that two goroutines draw at one instant depend on the
 // scheduler, so programs on hosts should use [Host.Rand].
