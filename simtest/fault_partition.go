@@ -9,7 +9,8 @@ import (
 
 // Partition cuts the network between hosts on different sides: what they send each
 // other is lost. A single side is cut off from all other existing hosts. Cuts
-// accumulate until they are healed. Like all faults, it panics on an unknown host.
+// accumulate until they are healed. Partition panics if there is no side and, like all
+// faults, on an unknown host.
 //
 // Packets in flight still arrive. After the network is healed, a stream continues when
 // TCP's timer next retransmits the lost data; if the network is not healed in time,
@@ -17,6 +18,9 @@ import (
 // keep-alive probes. On an ideal stream, an end that only reads does not notice, nor
 // does a writer whose window was full before.
 func (s *Sim) Partition(sides ...[]string) {
+	if len(sides) == 0 {
+		panic(`simtest: Partition needs at least one side, such as []string{"poet"}`)
+	}
 	s.mustBeHosts("Partition", slices.Concat(sides...)...)
 	s.control(fmt.Sprintf("partition %q", sides), func() {
 		hosts := make([][]*Host, len(sides))

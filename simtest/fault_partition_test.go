@@ -187,6 +187,16 @@ func TestPartitionOfSides(t *testing.T) {
 	})
 }
 
+// A partition without sides panics in the call, and has no effect.
+func TestPartitionWithoutSides(t *testing.T) {
+	simtest.Config{KeepEvents: 10}.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		sim.Host("a")
+		var sides [][]string
+		assert.PanicsWithValue(t, `simtest: Partition needs at least one side, such as []string{"poet"}`, func() { sim.Partition(sides...) })
+		assert.Empty(t, sim.Trace().Events())
+	})
+}
+
 // If the reader makes room during a partition, the window opens when the partition is
 // healed.
 func TestPartitionAtAFullWindow(t *testing.T) {
