@@ -20,6 +20,7 @@ import "testing"
 // of the test's program, as in [Search]; the notes on processes there apply.
 func CheckDeterminism(t *testing.T, config Config, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
+	mustBeOutside("CheckDeterminism")
 	number := searchNumber(t) // the same in a worker and in the test's own process
 	fresh, err := freshFromEnvironment(config.Fresh)
 	if err != nil {

@@ -33,9 +33,10 @@ func Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 // report says who waits for what. A simulation that fails prints how to run the test
 // again with its seed. If f or a clean-up calls t.FailNow, or does not return, the test
 // ends too; after t.Error it continues, and may try more seeds. Run panics on an
-// invalid config.
+// invalid config, and in a simulation.
 func (c Config) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
+	mustBeOutside("Run")
 	c.run(t, f)
 }
 

@@ -66,6 +66,14 @@ func inBubble() bool {
 	return bubbleNumber.MatchString(header)
 }
 
+// mustBeOutside panics if the call is made in a simulation, which has no place for
+// another one.
+func mustBeOutside(call string) {
+	if inBubble() {
+		panic(fmt.Sprintf("simtest: %s was called in a simulation: call it in the test itself", call))
+	}
+}
+
 // Reasons for which the watchdog gives up a bubble. The bubble exists until the process
 // ends.
 var (

@@ -221,6 +221,20 @@ func TestBubbleInABubble(t *testing.T) {
 	}))
 }
 
+// A simulation in a simulation panics with the call that is wrong.
+func TestSimulationInASimulation(t *testing.T) {
+	nothing := func(*testing.T, *Sim) {}
+	Run(t, func(t *testing.T, _ *Sim) {
+		for call, run := range map[string]func(){
+			"Run":              func() { Run(t, nothing) },
+			"CheckDeterminism": func() { CheckDeterminism(t, Config{}, nothing) },
+			"Search.Run":       func() { Search{}.Run(t, nothing) },
+		} {
+			assert.PanicsWithValue(t, "simtest: "+call+" was called in a simulation: call it in the test itself", run)
+		}
+	})
+}
+
 // A propagated panic can be unwrapped to the original value.
 func TestPanicIsPassedOn(t *testing.T) {
 	cause := errors.New("boom")

@@ -179,9 +179,7 @@ const (
 // panics on an invalid search or config, and in a simulation.
 func (s Search) Run(t *testing.T, f func(t *testing.T, sim *Sim)) {
 	t.Helper()
-	if inBubble() {
-		panic("simtest: Search.Run was called in a simulation: call it in the test itself")
-	}
+	mustBeOutside("Search.Run")
 	s.mustBeValid()
 	if !s.Chaos.isZero() {
 		s.Config.Chaos = s.Chaos
