@@ -211,3 +211,10 @@ func TestNamesOfAddresses(t *testing.T) {
 		}
 	})
 }
+
+// A lookup cannot take less than no time.
+func TestNegativeDelayOfAName(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		assert.PanicsWithValue(t, "simtest: SetName: Delay is -1s: it must be 0 or more", func() { sim.SetName("www", simtest.Name{Delay: -time.Second}) })
+	})
+}

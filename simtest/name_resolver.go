@@ -23,8 +23,8 @@ type Name struct {
 	// empty.
 	Hosts []string
 
-	// Delay is the simulated time that a lookup takes. Zero is none. A lookup in
-	// progress fails when its host crashes.
+	// Delay is the simulated time that a lookup takes. Zero is none; it must not be
+	// negative. A lookup in progress fails when its host crashes.
 	Delay time.Duration
 
 	// Err is the error of lookups, wrapped in a *net.DNSError. If it is a *net.DNSError
@@ -36,10 +36,13 @@ type Name struct {
 // be slow, or resolve to another host. The zero Name restores the default. The name
 // need not be a host's. The host to which it resolves may be created later; if it does
 // not exist when the simulation's function has ended, the test fails. SetName panics if
-// name could not be a host's, and if both Host and Hosts are set.
+// name could not be a host's, if both Host and Hosts are set, and if Delay is negative.
 func (s *Sim) SetName(name string, how Name) {
 	if err := checkHostName(name); err != nil {
 		panic(err.Error())
+	}
+	if how.Delay < 0 {
+		panic(fmt.Sprintf("simtest: SetName: Delay is %v: it must be 0 or more", how.Delay))
 	}
 	how.Hosts = slices.Clone(how.Hosts)
 	switch {
