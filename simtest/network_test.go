@@ -141,9 +141,25 @@ func TestNamesAndAddresses(t *testing.T) {
 		_, err = b.Listen("tcp4", "[::1]:90")
 		assert.Error(t, err)
 
-		for _, bad := range []string{"", "a:80", "10.0.0.1", "::1", "localhost", "a b", "[a]"} {
+		for _, bad := range []string{"", "a:80", ":80", "10.0.0.1", "::1", "localhost", "a b", "[a]", "a%b", "a/b", "a."} {
 			assert.Panics(t, func() { sim.Host(bad) }, "%q", bad)
 		}
+	})
+}
+
+// A number is a host's name, and not a port.
+func TestHostNamedByANumber(t *testing.T) {
+	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
+		_, err := sim.Host("80").Listen("tcp", ":80")
+		require.NoError(t, err)
+		conn, err := sim.Host("a").Dial("tcp", "80:80")
+		require.NoError(t, err)
+		assert.Equal(t, sim.Host("80").Addr().String()+":80", conn.RemoteAddr().String())
+		_, err = sim.Host("a").Dial("tcp", ":80")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED, "on a itself")
+		sim.Refuse("80")
+		_, err = sim.Host("a").Dial("tcp", "80:80")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED)
 	})
 }
 

@@ -157,9 +157,11 @@ func newSim(config Config, settle func()) *Sim {
 // Host returns the host with the given name, and creates it at the first call. Other
 // hosts dial it by name: "poet:10000". Every host has its own IPv4 and IPv6 addresses,
 // numbered in the order of creation, and the loopback addresses 127.0.0.1 and ::1. Host
-// panics if the name is empty or could be mistaken for an address, a port, or
-// "localhost". Lookups and dials ignore case, so "POET:10000" is the same address, and
-// Host also panics if the name differs only in case from that of another host.
+// panics if the name is empty, an address or "localhost", ends in a dot, or contains
+// white space or one of the characters :/[]%. A number is a name: "80:10000" is port
+// 10000 of host "80". Lookups and dials ignore case, so "POET:10000" is the same
+// address, and Host also panics if the name differs only in case from that of another
+// host.
 func (s *Sim) Host(name string) *Host {
 	s.mu.Lock()
 	defer s.mu.Unlock()
