@@ -17,7 +17,7 @@ type Config struct {
 	Seed uint64
 
 	// Start is the clock's time when the simulation begins, from 2000 to 2261.
-	// [Sim.Elapsed] and [Event.At] count from it. The zero Time is the bubble's
+	// [Sim.Elapsed] and [trace.Event.At] count from it. The zero Time is the bubble's
 	// own: midnight UTC of 2000-01-01.
 	Start time.Time
 
