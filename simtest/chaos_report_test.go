@@ -117,12 +117,12 @@ func TestFaultsOfUnknownHosts(t *testing.T) {
 			switch {
 			case output == "":
 			case name == "schedule":
-				assert.Contains(t, withoutIndent(output), `simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host
+				assert.Contains(t, withoutIndent(output), `simtest: some hosts were named but never created: fix the names, or create the hosts with Sim.Host
 the schedule's "fault 1m40s restart raeder" names "raeder"; the nearest name is "reader"
 the schedule's "fault 2s partition peot | poet for 1s" names "peot"; the nearest name is "poet"
 `)
 			default:
-				assert.Contains(t, withoutIndent(output), `simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host
+				assert.Contains(t, withoutIndent(output), `simtest: some hosts were named but never created: fix the names, or create the hosts with Sim.Host
 Chaos.Hosts names "peot"; the nearest name is "poet"
 `)
 			}

@@ -18,7 +18,8 @@ func (s *Sim) mustBeHosts(call string, names ...string) {
 	defer s.mu.Unlock()
 	for _, name := range names {
 		if s.hosts[name] == nil {
-			panic(fmt.Sprintf("simtest: %s names %q, which is not a host%s", call, name, s.nearestLocked(name)))
+			advice := cmp.Or(s.nearestLocked(name), ": create it first, with Sim.Host")
+			panic(fmt.Sprintf("simtest: %s names %q, which is not a host%s", call, name, advice))
 		}
 	}
 }
@@ -63,19 +64,26 @@ func (s *Sim) missingHosts() string {
 		lines = append(lines, fmt.Sprintf("%s%s names %q%s", where, n.call, n.name, s.nearestLocked(n.name)))
 	}
 	if len(lines) > 0 {
-		text.WriteString("simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host\n")
+		text.WriteString("simtest: some hosts were named but never created: fix the names, or create the hosts with Sim.Host\n")
 		writeLines(&text, lines)
 	}
 	return text.String()
 }
 
-// nearestLocked suggests the host name nearest to an unknown one.
+// nearestLocked suggests the host name nearest to an unknown one, if one is near:
+// at most half of the letters are wrong. Two that are swapped count as two.
 func (s *Sim) nearestLocked(name string) string {
 	if len(s.ordered) == 0 {
 		return ": there are none yet"
 	}
-	nearest := slices.MinFunc(s.ordered, func(a, b *Host) int {
-		return cmp.Compare(spelling.Distance(name, a.name), spelling.Distance(name, b.name))
-	})
-	return fmt.Sprintf("; the nearest name is %q", nearest.name)
+	nearest, least := "", (max(1, len(name)/2)+1)*spelling.Edit
+	for _, h := range s.ordered {
+		if d := spelling.Distance(name, h.name); d < least && d < len(h.name)*spelling.Edit {
+			nearest, least = h.name, d
+		}
+	}
+	if nearest == "" {
+		return ""
+	}
+	return fmt.Sprintf("; the nearest name is %q", nearest)
 }

@@ -37,7 +37,9 @@ func TestFaultOfAnUnknownHostPanics(t *testing.T) {
 					func() { fault(name) }, call)
 			}
 		}
-		assert.Panics(t, func() { sim.Partition([]string{""}) })
+		for _, name := range []string{"nobody", "b", ""} {
+			assert.PanicsWithValue(t, fmt.Sprintf("simtest: Reset names %q, which is not a host: create it first, with Sim.Host", name), func() { sim.Reset(name, "a") }, "no name is near")
+		}
 		assert.Empty(t, sim.Trace().Events())
 	})
 }
@@ -79,11 +81,11 @@ func TestLinksOfUnknownHostsAreReportedWithTheirLines(t *testing.T) {
 	var line int
 	_, err := fmt.Sscan(lines[0], &line)
 	assert.NoError(t, err)
-	assert.Contains(t, withoutIndent(output), fmt.Sprintf(`simtest: hosts are named that never existed: fix the names, or create the hosts with Sim.Host
+	assert.Contains(t, withoutIndent(output), fmt.Sprintf(`simtest: some hosts were named but never created: fix the names, or create the hosts with Sim.Host
 fault_hosts_test.go:%d: SetLink names "raeder"; the nearest name is "reader"
 fault_hosts_test.go:%d: SetProfile names "Reader"; the nearest name is "reader"
 fault_hosts_test.go:%[2]d: SetProfile names "peot"; the nearest name is "poet"
-fault_hosts_test.go:%d: SetLink names ""; the nearest name is "poet"
+fault_hosts_test.go:%d: SetLink names ""
 fault_hosts_test.go:%d: SetName names "pot"; the nearest name is "poet"
 `, line-1, line+2, line+9, line+10))
 	assert.NotContains(t, output, `names "late"`)
@@ -103,7 +105,7 @@ func TestLinksOfUnknownHostsInATestThatFails(t *testing.T) {
 				}
 			})
 			if output != "" {
-				assert.Equal(t, !left, strings.Contains(output, "hosts are named that never existed"), output)
+				assert.Equal(t, !left, strings.Contains(output, "some hosts were named but never created"), output)
 			}
 		})
 	}

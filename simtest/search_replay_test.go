@@ -215,7 +215,7 @@ func TestReplayOfAnUnknownHost(t *testing.T) {
 	assert.Equal(t, "70\n", run.ran(t, "ran"))
 	require.Len(t, run.reports, 1)
 	require.Len(t, run.reports[0].Groups, 1)
-	assert.Contains(t, run.reports[0].Groups[0].Message, "hosts are named that never existed")
+	assert.Contains(t, run.reports[0].Groups[0].Message, "some hosts were named but never created")
 	assert.Contains(t, run.reports[0].Groups[0].Output, `"nobody"`)
 	assert.Contains(t, run.reports[0].Groups[0].Output, "fault 1s kill nobody for 1s")
 }
