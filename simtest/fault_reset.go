@@ -34,9 +34,12 @@ func (s *Sim) resetLocked(a, b string) {
 
 // ResetConn resets one connection: both ends get ECONNRESET at once. c may wrap a
 // connection of the simulation if it has a NetConn method, as a *tls.Conn has.
-// ResetConn panics if c is not from the simulation.
+// ResetConn panics if c is nil or not from the simulation.
 func (s *Sim) ResetConn(c net.Conn) {
-	inner := c
+	if c == nil {
+		panic("simtest: ResetConn needs a connection, such as one that Host.Dial has returned")
+	}
+	inner, wraps := c, false
 	for {
 		if simulated, ok := inner.(*conn); ok && simulated.sim == s {
 			s.control(fmt.Sprintf("reset connection %v", simulated.id()), func() {
@@ -47,10 +50,13 @@ func (s *Sim) ResetConn(c net.Conn) {
 			return
 		}
 		around, ok := inner.(interface{ NetConn() net.Conn })
-		if !ok {
-			panic(fmt.Sprintf("simtest: ResetConn: %T is not a connection of a simulation, and its NetConn method does not lead to one", c))
+		switch {
+		case !ok && wraps:
+			panic(fmt.Sprintf("simtest: ResetConn: %T is not a connection of this simulation, and its NetConn method does not lead to one", c))
+		case !ok:
+			panic(fmt.Sprintf("simtest: ResetConn: %T is not a connection of this simulation: pass one that Host.Dial or Accept has returned, or one around it that has a NetConn method", c))
 		}
-		inner = around.NetConn()
+		inner, wraps = around.NetConn(), true
 	}
 }
 
