@@ -24,10 +24,10 @@ type receiveBuffer struct {
 	largest   int32         // the largest payload that has arrived, at least MSS
 	window    int           // the largest window that may be advertised
 	perRound  int           // the most bytes that the application has read in a round trip
-	roundTrip time.Duration // the shortest that the receiver has measured; 0 for none
+	roundTrip time.Duration // as the receiver has measured it, see measure; 0 for none
 	since     time.Duration // the beginning of this round trip
 	read      int64         // bytes that the application had read then
-	lastEcho  time.Duration
+	lastEcho  time.Duration // in whole milliseconds
 }
 
 func (b *receiveBuffer) init(fixed int, now time.Duration) {
@@ -121,16 +121,22 @@ func (b *receiveBuffer) grow(n int, held int64) bool {
 	return true
 }
 
-// measure processes a round trip: from sending a timestamp to the segment that
-// echoes it, in whole milliseconds.
-func (b *receiveBuffer) measure(now, echo time.Duration) {
-	if echo == b.lastEcho {
+// measure processes a round trip: from sending a timestamp to the payload that echoes it,
+// in whole milliseconds. A shorter one than before counts at once; a longer one counts an
+// eighth, if everything that arrived before has been read. So the buffer grows with a queue
+// on the path. Linux ignores longer ones of segments that are not full; here the next
+// shorter one mends them.
+func (b *receiveBuffer) measure(now, echo time.Duration, isDrained bool) {
+	if echo == 0 || b.roundTrip != 0 && echo >= b.lastEcho && echo-b.lastEcho < time.Millisecond {
 		return
 	}
-	b.lastEcho = echo
-	d := max(time.Millisecond, now.Truncate(time.Millisecond)-echo.Truncate(time.Millisecond))
-	if b.roundTrip == 0 || d < b.roundTrip {
+	b.lastEcho = echo.Truncate(time.Millisecond)
+	d := max(time.Millisecond, now.Truncate(time.Millisecond)-b.lastEcho)
+	switch {
+	case b.roundTrip == 0 || d < b.roundTrip:
 		b.roundTrip = d
+	case isDrained:
+		b.roundTrip += (d - b.roundTrip) / 8
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
@@ -43,6 +44,40 @@ func TestBuffersBoundATransfer(t *testing.T) {
 		want := time.Duration(n / test.perRound * 0.1 * float64(time.Second))
 		assert.InEpsilon(t, want, took, 0.15, "%s: %v instead of %v", name, took, want)
 	}
+}
+
+// A longestWait is a line that notes how long packets wait, and how many are dropped.
+type longestWait struct {
+	*netem.PacketFlow
+	wait    time.Duration
+	dropped int
+}
+
+func (l *longestWait) Send(now time.Duration, n int) ([]netem.Packet, netem.Drop) {
+	packets, drop := l.PacketFlow.Send(now, n)
+	for _, packet := range packets {
+		l.wait = max(l.wait, packet.Arrive-now)
+	}
+	if drop != netem.NotDropped {
+		l.dropped++
+	}
+	return packets, drop
+}
+
+// A large queue fills: the window grows with the round trip, of which the queue is a part.
+// 1,000 packets take 2.4 s, and with a kernel as the receiver a ping over this path takes
+// 2.3 s.
+func TestTheWindowGrowsWithTheQueue(t *testing.T) {
+	link := netem.Link{Latency: 10 * time.Millisecond, Rate: 5 * netem.Mbps}
+	line := &longestWait{PacketFlow: netem.NewPacketFlow(link, 1)}
+	p := newPath(netem.TCP{}, line, netem.NewPacketFlow(netem.Link{Latency: 10 * time.Millisecond}, 2))
+	const n = 15_000_000
+	p.write(0, n)
+	for p.ends[1].arrived < n && p.step() {
+	}
+	require.EqualValues(t, n, p.ends[1].arrived)
+	assert.InDelta(t, 2.41, line.wait.Seconds(), 0.01)
+	assert.Positive(t, line.dropped)
 }
 
 // However small the buffers are, all bytes arrive.

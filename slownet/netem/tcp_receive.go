@@ -78,7 +78,7 @@ func (r *receiver) arrive(now time.Duration, p *Segment, timeout time.Duration) 
 		r.last, r.atOnce = now, 0
 	}
 	r.atOnce += p.Len
-	r.buffer.measure(now, p.TSEcr)
+	r.buffer.measure(now, p.TSEcr, r.next == r.consumed)
 	r.buffer.arrive(int32(p.Len))
 	inOrder := true // and nothing has arrived after a gap
 	if end := p.Seq + int64(p.Len); r.reassembly == nil && r.finAt == none && p.Flags&FIN == 0 && p.Seq <= r.next && r.next < end {
