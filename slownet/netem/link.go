@@ -138,8 +138,9 @@ func (l *Link) isFaulty() bool {
 	return l.Loss != Loss{} || l.Duplicate != Chance{} || l.Corrupt != Chance{} || l.Reorder != Chance{}
 }
 
-// vanishes reports whether a stream's packet of n bytes is dropped for its size.
-func (l *Link) vanishes(n int) bool { return l.DropOversize && l.drops(n) }
+// vanishes reports whether n bytes that a stream sends at once are dropped for their size.
+// They are not if the stream's packets fit into the MTU.
+func (l *Link) vanishes(n int) bool { return l.DropOversize && l.drops(n) && l.drops(l.PacketSize()) }
 
 // PacketSize returns the size of the packets of a stream, in bytes.
 func (l *Link) PacketSize() int {

@@ -81,6 +81,8 @@ func TestFlow(t *testing.T) {
 			[]send{{0, 10}, {1 * ms, 20}}, []Piece{once(10, 0, 50*ms), once(20, 1*ms, 51*ms)}},
 		{"the MTU of a link that passes everything does not matter", Link{Latency: 1, MTU: 10},
 			[]send{{0, 1000}}, []Piece{once(1000, 0, 1)}},
+		{"nor does that of a black hole for packets larger than a stream's", Link{Latency: 1, MTU: 1500, DropOversize: true},
+			[]send{{0, 2000}}, []Piece{once(2000, 0, 1)}},
 
 		{"rate: 1500 bytes are 12,000 bits, 12 ms at 1 Mbit/s; 500 more are 4 ms", Link{Rate: Mbps},
 			[]send{{0, 2000}}, []Piece{once(1500, 12*ms, 12*ms), once(500, 16*ms, 16*ms)}},
