@@ -2,7 +2,6 @@ package simtest
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -107,8 +106,11 @@ func findOverlay(of any) (found overlaid, number int) {
 }
 
 // layersFromEnvironment returns the layers that are on.
-func layersFromEnvironment() (Layers, error) {
-	layers, err := parseLayers(os.Getenv(overlayVariable), overlayBuilt != 0)
+func layersFromEnvironment() (Layers, error) { return layersFrom(environment()) }
+
+// layersFrom returns the layers that are on in an environment.
+func layersFrom(get environ) (Layers, error) {
+	layers, err := parseLayers(get(overlayVariable), overlayBuilt != 0)
 	if err == nil && layers.On() {
 		err = checkInterface(overlayBuilt, simtestVersion())
 	}
@@ -178,15 +180,20 @@ func parseLayers(text string, built bool) (layers Layers, err error) {
 // scheduleFromEnvironment returns the seed of the schedule from SIMTEST_SCHEDULE, or
 // the configured one.
 func scheduleFromEnvironment(configured uint64, layers Layers) (uint64, error) {
+	return scheduleFrom(environment(), configured, layers)
+}
+
+// scheduleFrom returns the seed of the schedule in an environment, or the configured one.
+func scheduleFrom(get environ, configured uint64, layers Layers) (uint64, error) {
 	schedule := configured
-	if text := os.Getenv(scheduleVariable); text != "" {
+	if text := get(scheduleVariable); text != "" {
 		var err error
 		if schedule, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return 0, fmt.Errorf("simtest: %s is %q, which is not a seed: set it to a whole number from 0 to %d, or unset it", scheduleVariable, text, uint64(1<<64-1))
 		}
 	}
 	if schedule != 0 && !layers.Order {
-		if text := os.Getenv(overlayVariable); text != "" {
+		if text := get(overlayVariable); text != "" {
 			return 0, fmt.Errorf("simtest: schedule %d needs the overlay's order layer, but %s is %q: add order to it, or unset it", schedule, overlayVariable, text)
 		}
 		return 0, fmt.Errorf("simtest: schedule %d needs the overlay's order layer: run it with slownet test instead of go test", schedule)

@@ -57,6 +57,9 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 	if err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "simtest: "))
 	}
+	if err := s.checkOverlay(get); err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "simtest: "))
+	}
 	s.Fresh = s.Fresh || fresh > 0 || s.Config.Fresh > 0
 	p := &searchPlan{wanted: seedsFrom(first, uint64(s.seeds()))}
 	text := get(seedsVariable)
@@ -114,6 +117,20 @@ func (s *Search) plan(get environ) (*searchPlan, error) {
 		return &searchPlan{wanted: sweep.Range{First: seed, Last: seed}, ownProcess: true}, nil
 	}
 	return p, nil
+}
+
+// checkOverlay returns an error if every simulation would fail because of the overlay's
+// variables, or because the schedule needs a layer that is off.
+func (s *Search) checkOverlay(get environ) error {
+	schedule := s.Config.Schedule
+	if get(replayVariable) != "" {
+		schedule = 0 // the replay has its own
+	}
+	layers, err := layersFrom(get)
+	if err == nil {
+		_, err = scheduleFrom(get, schedule, layers)
+	}
+	return err
 }
 
 // seedsFrom returns a range of n seeds, n > 0, or fewer if there are no more.

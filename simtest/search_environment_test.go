@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -125,6 +126,29 @@ func TestSearchPlanGarbage(t *testing.T) {
 		require.Error(t, err, variables)
 		assert.Regexp(t, `^SIMTEST_SHARD is auto, but .*: set .*, or unset it$`, err.Error())
 	}
+}
+
+// The overlay's variables must be valid, and the layer that a schedule needs be on.
+func TestSearchPlanWithoutTheOverlay(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		search    Search
+		variables map[string]string
+		want      string
+	}{
+		{Search{}, map[string]string{"SIMTEST_OVERLAY": "foo"}, `SIMTEST_OVERLAY is "foo", and there is no layer "foo": set it to `},
+		{Search{}, map[string]string{"SIMTEST_SCHEDULE": "x"}, `SIMTEST_SCHEDULE is "x", which is not a seed: set it to `},
+		{Search{}, map[string]string{"SIMTEST_SCHEDULE": "5", "SIMTEST_OVERLAY": "none"}, `schedule 5 needs the overlay's order layer, but SIMTEST_OVERLAY is "none": add order to it, `},
+		{Search{Config: Config{Schedule: 6}}, map[string]string{"SIMTEST_OVERLAY": "none"}, `schedule 6 needs the overlay's order layer, but SIMTEST_OVERLAY is "none": add order to it, `},
+		{Search{}, map[string]string{"SIMTEST_SCHEDULE": "5", "SIMTEST_OVERLAY": "none", "SIMTEST_SEED": "3"}, "schedule 5 needs the overlay's order layer"},
+		{Search{}, map[string]string{"SIMTEST_SCHEDULE": "5", "SIMTEST_OVERLAY": "none", "SIMTEST_REPLAY": "x"}, "schedule 5 needs the overlay's order layer"},
+	} {
+		_, err := planOf(c.search, c.variables)
+		require.Error(t, err, c.variables)
+		assert.Regexp(t, "^"+regexp.QuoteMeta(c.want), err.Error())
+	}
+	_, err := planOf(Search{Config: Config{Schedule: 6}}, map[string]string{"SIMTEST_OVERLAY": "none", "SIMTEST_REPLAY": "x"})
+	require.NoError(t, err, "a replay has its own schedule")
 }
 
 // The name of a report's file can contain the package.

@@ -218,6 +218,17 @@ func TestSearchPasses(t *testing.T) {
 	assert.LessOrEqual(t, shapes, traces)
 }
 
+// If a schedule needs a layer of the overlay that is off, no seed runs, and no replay file
+// is written.
+func TestSearchWithoutTheOverlay(t *testing.T) {
+	t.Parallel()
+	run := runSearch(t, "crash", "SIMTEST_SCHEDULE=5", "SIMTEST_OVERLAY=none", "SIMTEST_SHRINK=1m")
+	require.Error(t, run.err, run.output)
+	assert.NoFileExists(t, filepath.Join(run.folder, "ran"))
+	assert.Equal(t, 1, strings.Count(run.output, `simtest: schedule 5 needs the overlay's order layer, but SIMTEST_OVERLAY is "none"`), run.output)
+	assert.NoDirExists(t, filepath.Join(run.folder, "replays"))
+}
+
 // A search stops when it has found enough failures.
 func TestSearchStops(t *testing.T) {
 	t.Parallel()
