@@ -146,7 +146,7 @@ func readReplay(name string) (*replay, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file but %s: move it elsewhere, or delete it", name, kindOfFile(info.Mode()))
+		return nil, fmt.Errorf("%s %w: move it elsewhere, or delete it", name, &wrongFileError{"is not a regular file but " + kindOfFile(info.Mode())})
 	}
 	f, err := os.Open(inPackage(name))
 	if err != nil {
@@ -159,6 +159,12 @@ func readReplay(name string) (*replay, error) {
 	}
 	return parseReplay(name, data)
 }
+
+// A wrongFileError says of a file why it is something else than a replay file, damaged or
+// not: it "is not ...".
+type wrongFileError struct{ isNot string }
+
+func (e *wrongFileError) Error() string { return e.isNot }
 
 // kindOfFile names the kind of a file that is not regular.
 func kindOfFile(mode fs.FileMode) string {

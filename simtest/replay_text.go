@@ -206,7 +206,7 @@ func (p *replayParser) once(what string) error {
 // readFormat parses the first line.
 func (p *replayParser) readFormat(key, value string) error {
 	if key != keyFormat {
-		return fmt.Errorf("this is not a replay file, which begins with %q: move it elsewhere, or delete it", fmt.Sprint(keyFormat, " ", replayVersion))
+		return fmt.Errorf("this %w: move it elsewhere, or delete it", &wrongFileError{fmt.Sprintf("is not a replay file, which begins with %q", fmt.Sprint(keyFormat, " ", replayVersion))})
 	}
 	version, err := strconv.ParseUint(value, 10, 32)
 	switch {

@@ -3,6 +3,7 @@ package simtest
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, 
 	case p.replay != "":
 		r, err := readReplay(p.replay)
 		if err != nil {
-			return nil, fmt.Errorf("%s is %q, and no replay can be read there: %w: set it to a replay file, relative to the package's folder, or unset it", replayVariable, p.replay, err)
+			return nil, p.replayError(err)
 		}
 		if r.test != "" && topLevel(r.test) != topLevel(test) {
 			return nil, fmt.Errorf("%s is %q, which is a replay of %s: run that test alone, with -run, or unset the variable", replayVariable, p.replay, r.test)
@@ -49,6 +50,21 @@ func (p *searchPlan) replaysOf(test string, number int) (replays []namedReplay, 
 		return nil, nil
 	}
 	return replays, nil
+}
+
+// replayError returns the error of reading the file of SIMTEST_REPLAY. The
+// error of a damaged replay file says where it is damaged, and how to fix it.
+func (p *searchPlan) replayError(err error) error {
+	const advice = "set it to a replay file, relative to the package's folder, or unset it"
+	var unread *fs.PathError
+	var wrong *wrongFileError
+	switch {
+	case errors.As(err, &unread):
+		return fmt.Errorf("%s is %q, and no replay can be read there: %w: %s", replayVariable, p.replay, unread.Err, advice)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s is %q, but that %w: %s", replayVariable, p.replay, wrong, advice)
+	}
+	return fmt.Errorf("%s: %w", replayVariable, err)
 }
 
 // isOf reports whether a replay belongs to a search of a test.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -190,15 +192,17 @@ func TestReplayFilesThatCannotRun(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ value, want string }{
-		{filepath.Join(of, "missing.replay"), "no replay can be read there: "},
-		{filepath.Join(of, "none.replay"), "this is not a replay file"},
-		{foreign, "which is a replay of TestOther/x: run that test alone, with -run"},
+		{filepath.Join(of, "missing.replay"), `SIMTEST_REPLAY is %q, and no replay can be read there: .*: set it to a replay file, relative to the package's folder, or unset it`},
+		{of, `SIMTEST_REPLAY is %q, but that is not a regular file but a folder: set it to a replay file, relative to the package's folder, or unset it`},
+		{filepath.Join(of, "none.replay"), `SIMTEST_REPLAY is %q, but that is not a replay file, which begins with "simtest-replay 1": set it to a replay file, relative to the package's folder, or unset it`},
+		{filepath.Join(of, "damaged.replay"), `SIMTEST_REPLAY: %s: there is no line "digest", which is the last one: the file is truncated: restore it from version control, or delete it; .*`},
+		{foreign, `SIMTEST_REPLAY is %q, which is a replay of TestOther/x: run that test alone, with -run, or unset the variable`},
 	} {
 		run := runSearchIn(t, folder, "crash", "SIMTEST_REPLAY="+c.value)
 		require.Error(t, run.err, run.output)
 		assert.Empty(t, run.ran(t, "ran"))
-		assert.Contains(t, run.output, fmt.Sprintf("simtest: SIMTEST_REPLAY is %q, ", c.value))
-		assert.Contains(t, run.output, c.want)
+		want := strings.NewReplacer("%q", regexp.QuoteMeta(strconv.Quote(c.value)), "%s", regexp.QuoteMeta(c.value)).Replace(c.want)
+		assert.Regexp(t, "simtest: "+want+"\n", run.output)
 	}
 	run := runSearch(t, "crash", "SIMTEST_REPLAY=x", "SIMTEST_SEED=1")
 	require.Error(t, run.err, run.output)
@@ -247,5 +251,5 @@ func TestReplayNamesAreRelativeToThePackage(t *testing.T) {
 	t.Parallel()
 	run := runSearch(t, "crash", "SIMTEST_REPLAYS=testdata/none/%p", "SIMTEST_REPLAY=search.go")
 	require.Error(t, run.err, run.output)
-	assert.Contains(t, run.output, `SIMTEST_REPLAY is "search.go", and no replay can be read there: search.go:1: this is not a replay file`)
+	assert.Contains(t, run.output, `simtest: SIMTEST_REPLAY is "search.go", but that is not a replay file, `)
 }
