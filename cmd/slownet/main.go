@@ -59,6 +59,10 @@ var commands = map[string]func(args []string, stdout, stderr io.Writer) error{
 	"overlay": printOverlay,
 }
 
+// statusRunFailed is the exit status of slownet run if it cannot start slownet-run, which
+// has the same status if it fails itself. Other statuses are those of the user's command.
+const statusRunFailed = 125
+
 // run finds the command, which is the first argument that is not a flag, and
 // runs it with the other arguments.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -86,7 +90,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if name != "run" && slices.ContainsFunc(others, isHelp) {
 		others = []string{"--help"}
 	}
-	return cli.Fail("slownet "+name, command(others, stdout, stderr), stderr)
+	status := cli.Fail("slownet "+name, command(others, stdout, stderr), stderr)
+	if name == "run" && status != 0 {
+		return statusRunFailed
+	}
+	return status
 }
 
 // commandNames lists the commands.
