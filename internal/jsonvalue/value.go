@@ -31,14 +31,14 @@ func Parse(text []byte) (Value, error) {
 			return Value{}, fmt.Errorf("line %d: this is not UTF-8: save the text as UTF-8", line)
 		}
 	}
+	content := bytes.TrimRight(text, space)
+	if len(content) == 0 {
+		return Value{}, errors.New("line 1: the text is empty: it must be JSON, such as {}")
+	}
 	if !json.Valid(text) {
-		content := bytes.TrimRight(text, space)
 		err := json.Unmarshal(content, new(any))
 		wrong := min(syntaxOffset(err)-syntaxOffsetOfFirst, len(content))
-		if len(content) == 0 {
-			wrong = len(text)
-		}
-		return Value{}, fmt.Errorf("line %d: this is not JSON (which has no comments, wants double quotes, and no comma after the last): %w", Line(text, wrong), err)
+		return Value{}, fmt.Errorf("line %d: this is not JSON (which allows no comments, needs double quotes, and has no comma after the last item): %w", Line(text, wrong), err)
 	}
 	return Value{text: text}.next(0), nil
 }

@@ -63,3 +63,15 @@ func TestLine(t *testing.T) {
 		assert.Equal(t, want, jsonvalue.Line([]byte("a\nb"), offset), offset)
 	}
 }
+
+// A text without a value is empty, and another one that is not JSON has its line.
+func TestParseErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"":            "line 1: the text is empty: it must be JSON, such as {}",
+		" \n\r\n\t":   "line 1: the text is empty: it must be JSON, such as {}",
+		"{\n\"a\": 1": "line 2: this is not JSON (which allows no comments, needs double quotes, and has no comma after the last item): unexpected end of JSON input",
+	} {
+		_, err := jsonvalue.Parse([]byte(text))
+		assert.EqualError(t, err, want, "%q", text)
+	}
+}

@@ -122,11 +122,17 @@ func TestParseProfileErrors(t *testing.T) {
 	}
 }
 
+func TestEmptyProfileIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{"", " \n \n"} {
+		_, err := ParseProfile([]byte(in))
+		assert.EqualError(t, err, "netem: profile, line 1: the text is empty: it must be JSON, such as {}", "%q", in)
+	}
+}
+
 func TestInvalidJSONIsRefusedWithItsLine(t *testing.T) {
 	t.Parallel()
 	for in, line := range map[string]string{
-		"":                                "line 1",
-		" \n \n":                          "line 3",
 		"{":                               "line 1",
 		"{\n\"name\": \"a\",\n":           "line 2",
 		"{\n\"name\": \"a\",\n}":          "line 3",
@@ -143,7 +149,7 @@ func TestInvalidJSONIsRefusedWithItsLine(t *testing.T) {
 	} {
 		_, err := ParseProfile([]byte(in))
 		require.Error(t, err, "%.100q", in)
-		assert.Contains(t, err.Error()+":", "netem: profile, "+line+": this is not JSON (which has no comments, wants double quotes, and no comma after the last): ", "%.100q", in)
+		assert.Contains(t, err.Error()+":", "netem: profile, "+line+": this is not JSON (which allows no comments, needs double quotes, and has no comma after the last item): ", "%.100q", in)
 	}
 }
 

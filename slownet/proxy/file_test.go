@@ -109,9 +109,10 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestFilesThatAreNotJSON(t *testing.T) {
-	const notJSON = "this is not JSON (which has no comments, wants double quotes, and no comma after the last): "
+	const notJSON = "this is not JSON (which allows no comments, needs double quotes, and has no comma after the last item): "
 	for text, want := range map[string]string{
-		"":                   "line 1: " + notJSON + "unexpected end of JSON input",
+		"":                   "line 1: the text is empty: it must be JSON, such as {}",
+		" \n\n":              "line 1: the text is empty: it must be JSON, such as {}",
 		"{\n\"proxies\": [}": "line 2: " + notJSON + "invalid character '}' looking for beginning of value",
 		"{}\n{}":             "line 2: " + notJSON + "invalid character '{' after top-level value",
 		"[{\n'name': 'a'}]":  "line 2: " + notJSON + "invalid character '\\'' looking for beginning of object key string",
