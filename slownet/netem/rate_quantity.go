@@ -3,6 +3,7 @@ package netem
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"strconv"
 	"strings"
@@ -17,8 +18,23 @@ func parseDuration(s string) (time.Duration, error) {
 		return d, nil
 	case isDecimal(strings.TrimPrefix(s, "-")):
 		return 0, fmt.Errorf(`duration %.40q has no unit: write it like "40ms"`, s)
+	case !isDuration(s):
+		return 0, fmt.Errorf(`duration %.40q cannot be read: write it like "40ms" or "1.5s"`, s)
+	case strings.HasPrefix(s, "-"):
+		return 0, fmt.Errorf("duration %.40q is negative: it must be 0 or more", s)
 	}
-	return 0, fmt.Errorf(`duration %.40q cannot be read: write it like "40ms" or "1.5s"`, s)
+	return 0, fmt.Errorf("duration %.40q is too large: it must be at most %v", s, time.Duration(math.MaxInt64))
+}
+
+// isDuration reports whether s has the form of a duration, however large it is.
+func isDuration(s string) bool {
+	_, err := time.ParseDuration(strings.Map(func(r rune) rune {
+		if r >= '1' && r <= '9' {
+			return '0'
+		}
+		return r
+	}, s))
+	return err == nil
 }
 
 // hasExponent reports whether a quantity begins with a number such as 1e3.

@@ -9,6 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestParseDurationErrors(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]string{
+		"":                         `duration "" cannot be read: write it like "40ms" or "1.5s"`,
+		"soon":                     `duration "soon" cannot be read: write it like "40ms" or "1.5s"`,
+		"99999999 h":               `duration "99999999 h" cannot be read: write it like "40ms" or "1.5s"`,
+		"40":                       `duration "40" has no unit: write it like "40ms"`,
+		"99999999h":                `duration "99999999h" is too large: it must be at most 2562047h47m16.854775807s`,
+		"2562047h47m16.854775808s": `duration "2562047h47m16.854775808s" is too large: it must be at most 2562047h47m16.854775807s`,
+		"99999999999999999999.5ns": `duration "99999999999999999999.5ns" is too large: it must be at most 2562047h47m16.854775807s`,
+		"-99999999h":               `duration "-99999999h" is negative: it must be 0 or more`,
+	} {
+		_, err := parseDuration(s)
+		assert.EqualError(t, err, want, s)
+	}
+	longest, err := parseDuration("2562047h47m16.854775807s")
+	require.NoError(t, err)
+	assert.EqualValues(t, math.MaxInt64, longest)
+}
+
 func TestPercentageIsParsedExactly(t *testing.T) {
 	t.Parallel()
 	for s, want := range map[string]float64{
