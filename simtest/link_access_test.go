@@ -448,7 +448,7 @@ func TestNoMoreArrivesThanTheAccessPasses(t *testing.T) {
 // Invalid arguments panic.
 func TestInvalidAccess(t *testing.T) {
 	simtest.Run(t, func(t *testing.T, sim *simtest.Sim) {
-		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": netem: profile "": Up: Latency is -1ns: it must be 0 or more`, func() {
+		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": netem: profile: Up: Latency is -1ns: it must be 0 or more`, func() {
 			sim.Host("a").SetAccess(netem.Profile{Up: netem.Link{Latency: -1}})
 		})
 		assert.PanicsWithValue(t, `simtest: Host.SetAccess of "a": an access cannot have a Pace, which is not shared: set it with Sim.SetLink or Sim.SetDefaultLink`, func() {

@@ -82,7 +82,7 @@ func TestPathPerConnPanics(t *testing.T) {
 
 // The time of a lookup cannot be negative.
 func TestNegativeLookupPanics(t *testing.T) {
-	assert.PanicsWithValue(t, `slownet: NewDialer: profile "": Lookup is -1s: it must be 0 (none) or more`, func() {
+	assert.PanicsWithValue(t, `slownet: NewDialer: profile: Lookup is -1s: it must be 0 (none) or more`, func() {
 		NewDialer(netem.Profile{Lookup: -time.Second})
 	})
 	assert.PanicsWithValue(t, "slownet: Dialer.DialContext: Lookup is -1s: it must be 0 (no extra time) or more", func() {

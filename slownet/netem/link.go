@@ -218,6 +218,13 @@ func (l *Link) invalid() error {
 	return nil
 }
 
+// mustBeValidIn panics on an invalid link, with the name of the function that was called.
+func mustBeValidIn(function string, l Link) {
+	if err := l.invalid(); err != nil {
+		panic(fmt.Sprintf("netem: %s: %v", function, err))
+	}
+}
+
 // mustBeValid panics on an invalid link.
 func (l Link) mustBeValid() {
 	if err := l.Validate(); err != nil {

@@ -31,21 +31,21 @@ type Bottleneck struct {
 // NewBottleneck returns a bottleneck with the given rate; zero is no limit. It
 // panics if the rate is negative.
 func NewBottleneck(rate Rate) *Bottleneck {
-	Link{Rate: rate}.mustBeValid()
+	mustBeValidIn("NewBottleneck", Link{Rate: rate})
 	return &Bottleneck{rate: rate}
 }
 
 // NewReplayBottleneck returns a bottleneck that follows a recording of a real
 // link; nil is no limit. It panics if the replay is empty.
 func NewReplayBottleneck(replay *Replay) *Bottleneck {
-	Link{Replay: replay}.mustBeValid()
+	mustBeValidIn("NewReplayBottleneck", Link{Replay: replay})
 	return &Bottleneck{replay: replay}
 }
 
 // SetRate changes the rate for everything sent from now on. It panics if the
 // rate is negative, or the bottleneck is a replay.
 func (b *Bottleneck) SetRate(rate Rate) {
-	Link{Rate: rate}.mustBeValid()
+	mustBeValidIn("SetRate", Link{Rate: rate})
 	if b.replay != nil {
 		panic("netem: SetRate: the bottleneck is a replay, which has no rate to be set")
 	}

@@ -98,9 +98,10 @@ func TestBottleneckSetRate(t *testing.T) {
 	shared.SetRate(0)
 	assert.Equal(t, 18*ms, f.Send(0, 1500).Leave)
 
-	const negative = "netem: Rate is -1bit/s: it must be 0 (no limit) or more"
-	assert.PanicsWithValue(t, negative, func() { NewBottleneck(-1) })
-	assert.PanicsWithValue(t, negative, func() { shared.SetRate(-1) })
+	const negative = "Rate is -1bit/s: it must be 0 (no limit) or more"
+	assert.PanicsWithValue(t, "netem: NewBottleneck: "+negative, func() { NewBottleneck(-1) })
+	assert.PanicsWithValue(t, "netem: SetRate: "+negative, func() { shared.SetRate(-1) })
+	assert.PanicsWithValue(t, "netem: NewReplayBottleneck: the Replay is empty: it must come from ParseReplay", func() { NewReplayBottleneck(new(Replay)) })
 	assert.PanicsWithValue(t, "netem: SetRate: the bottleneck is a replay, which has no rate to be set",
 		func() { NewReplayBottleneck(replayOf(1)).SetRate(Mbps) })
 }

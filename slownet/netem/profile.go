@@ -43,26 +43,31 @@ type Profile struct {
 // field, its link and its value, and says what is allowed.
 func (p Profile) Validate() error {
 	if err := p.check(func(l Link) error { return l.invalid() }); err != nil {
-		return fmt.Errorf("netem: profile %w", err)
+		return fmt.Errorf("netem: profile%w", err)
 	}
 	return nil
 }
 
-// check returns an error, with the profile's name, if the profile is invalid.
+// check returns an error if the profile is invalid. It begins with the profile's name, if it
+// has one, and is to be added to the word profile.
 func (p *Profile) check(invalid func(Link) error) error {
+	name := ""
+	if p.Name != "" {
+		name = fmt.Sprintf(" %q", p.Name)
+	}
 	down, up := invalid(p.Down), invalid(p.Up)
 	switch {
 	case !utf8.ValidString(p.Name):
-		return fmt.Errorf("%q: Name is not UTF-8", p.Name)
+		return fmt.Errorf("%s: Name is not UTF-8", name)
 	case !utf8.ValidString(p.Source):
-		return fmt.Errorf("%q: Source is not UTF-8: %q", p.Name, p.Source)
+		return fmt.Errorf("%s: Source is not UTF-8: %q", name, p.Source)
 	case down != nil:
-		return fmt.Errorf("%q: Down: %w", p.Name, down)
+		return fmt.Errorf("%s: Down: %w", name, down)
 	case up != nil:
-		return fmt.Errorf("%q: Up: %w", p.Name, up)
+		return fmt.Errorf("%s: Up: %w", name, up)
 	}
 	if err := p.invalidLookup(); err != nil {
-		return fmt.Errorf("%q: %w", p.Name, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func ParseProfile(data []byte) (Profile, error) { return parseJSON[Profile]("pro
 // Bottleneck, which is shared with other links and cannot be written.
 func (p Profile) MarshalJSON() ([]byte, error) {
 	if err := p.check(unwritable); err != nil {
-		return nil, fmt.Errorf("netem: profile %w", err)
+		return nil, fmt.Errorf("netem: profile%w", err)
 	}
 	return appendJSON(nil, &p), nil
 }

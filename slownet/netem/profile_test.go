@@ -88,14 +88,14 @@ func TestProfileValidateSaysWhere(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Profile{}.Validate())
 	for want, p := range map[string]Profile{
-		`"a": Down: Latency is -1s: it must be 0 or more`:                      {Name: "a", Down: Link{Latency: -time.Second}},
-		`"a": Up: Rate is -1bit/s: it must be 0 (no limit) or more`:            {Name: "a", Up: Link{Rate: -1}},
-		`"": Up: Loss.Random is 2: it must be between 0 and 1 (1.5% is 0.015)`: {Up: Link{Loss: Loss{Random: 2}}},
-		`"": Lookup is -1s: it must be 0 (none) or more`:                       {Lookup: -time.Second},
-		`"\xff": Name is not UTF-8`:                                            {Name: "\xff"},
-		`"a": Source is not UTF-8: "\xff"`:                                     {Name: "a", Source: "\xff"},
+		` "a": Down: Latency is -1s: it must be 0 or more`:                   {Name: "a", Down: Link{Latency: -time.Second}},
+		` "a": Up: Rate is -1bit/s: it must be 0 (no limit) or more`:         {Name: "a", Up: Link{Rate: -1}},
+		`: Up: Loss.Random is 2: it must be between 0 and 1 (1.5% is 0.015)`: {Up: Link{Loss: Loss{Random: 2}}},
+		`: Lookup is -1s: it must be 0 (none) or more`:                       {Lookup: -time.Second},
+		` "\xff": Name is not UTF-8`:                                         {Name: "\xff"},
+		` "a": Source is not UTF-8: "\xff"`:                                  {Name: "a", Source: "\xff"},
 	} {
-		assert.EqualError(t, p.Validate(), "netem: profile "+want)
+		assert.EqualError(t, p.Validate(), "netem: profile"+want)
 	}
 }
 
