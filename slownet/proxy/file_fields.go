@@ -37,7 +37,7 @@ func checkFields(v jsonvalue.Value, t reflect.Type) error {
 	for name, value := range v.Fields() {
 		of, known := fields[strings.ToLower(name.Text())]
 		if !known {
-			return fmt.Errorf("line %d: unknown field %q", name.Line(), value.Path())
+			return fmt.Errorf("line %d: unknown field %q: %s", name.Line(), value.Path(), fieldList(t))
 		}
 		if err := checkFields(value, of); err != nil {
 			return err
@@ -55,6 +55,24 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 		}
 	}
 	return fields
+}
+
+// fieldList lists the fields of a struct in JSON.
+func fieldList(t reflect.Type) string {
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			names = append(names, name)
+		}
+	}
+	switch last := len(names) - 1; {
+	case last < 0:
+		return "there are no fields here"
+	case last == 0:
+		return "the only field is " + names[0]
+	default:
+		return "the fields are " + strings.Join(names[:last], ", ") + " and " + names[last]
+	}
 }
 
 // attributesType returns the type of the attributes of a toxic in JSON, which depends on the

@@ -62,7 +62,7 @@ func TestDocumentedFiles(t *testing.T) {
 
 func TestBadFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"proxy": []}`:                                                                                                          `unknown field "proxy"`,
+		`{"proxy": []}`:                                                                                                          `line 1: unknown field "proxy": the fields are seed, bottlenecks and proxies`,
 		`{"proxies": [{"listen": "1"}]}`:                                                                                         "proxy 1: \"name\" is missing: give one",
 		`{"proxies": [{"name": "a"}]}`:                                                                                           `proxy "a": "listen" is missing: give it, such as ":8080"`,
 		`{"proxies": [{"name": "a", "listen": "1"}]}`:                                                                            "proxy \"a\": \"to\" is missing: give it, such as \"localhost:80\"",
@@ -81,11 +81,11 @@ func TestBadFiles(t *testing.T) {
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "latency", "toxicity": 2}]}]}`:                 "toxicity is 2: it must be from 0 to 1",
 		`{"proxies": [{"name": "a", "listen": "udp:1", "to": "2", "toxics": [{"type": "reset_peer"}]}]}`:                         "has no connections",
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "deadUpstream": "explode"}]}`:                                      `a dead upstream cannot be "explode"`,
-		"{\"proxies\": [\n{\"name\": \"a\",\n\"listn\": \"1\"}]}":                                                                `line 3: unknown field "proxies[0].listn"`,
-		"{\"proxies\": [{\"toxics\": [{\"type\": \"noop\"}, {\"attributes\":\n{\"latncy\": 1}, \"type\": \"latency\"}]}]}":       `line 2: unknown field "proxies[0].toxics[1].attributes.latncy"`,
-		"{\"proxies\": [{\"toxics\": [{\"type\": \"latency\",\n\n\"atributes\": {}}]}]}":                                         `line 3: unknown field "proxies[0].toxics[0].atributes"`,
-		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"toxics\": [{\"type\": \"noop\", \"attributes\": {\"x\": 1}}]}]}}]}":     `line 2: unknown field "proxies[0].schedule.steps[0].toxics[0].attributes.x"`,
-		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"att\": \"1s\"}]}}]}":                                                    `line 2: unknown field "proxies[0].schedule.steps[0].att"`,
+		"{\"proxies\": [\n{\"name\": \"a\",\n\"listn\": \"1\"}]}":                                                                `line 3: unknown field "proxies[0].listn": the fields are name, listen, to, enabled, deadUpstream, idleTimeout, profile, down, up, congestion, scope, toxics and schedule`,
+		"{\"proxies\": [{\"toxics\": [{\"type\": \"noop\"}, {\"attributes\":\n{\"latncy\": 1}, \"type\": \"latency\"}]}]}":       `line 2: unknown field "proxies[0].toxics[1].attributes.latncy": the fields are latency and jitter`,
+		"{\"proxies\": [{\"toxics\": [{\"type\": \"latency\",\n\n\"atributes\": {}}]}]}":                                         `line 3: unknown field "proxies[0].toxics[0].atributes": the fields are attributes, name, type, stream, toxicity and scope`,
+		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"toxics\": [{\"type\": \"noop\", \"attributes\": {\"x\": 1}}]}]}}]}":     `line 2: unknown field "proxies[0].schedule.steps[0].toxics[0].attributes.x": there are no fields here`,
+		"{\"proxies\": [{\"schedule\": {\n\"steps\": [{\"att\": \"1s\"}]}}]}":                                                    `line 2: unknown field "proxies[0].schedule.steps[0].att": the fields are at, enabled, reset, profile, down, up, congestion, scope, toxics and remove`,
 		`{"proxies": [{"name": "a", "listen": "1", "to": "2", "toxics": [{"type": "link", "attributes": {"latencu": "1ms"}}]}]}`: `there is no field "latencu"`,
 		`{"proxies": [[1]]}`:     "line 1: proxies[0] must be an object, not an array",
 		`{"proxies": {"a": {}}}`: "line 1: proxies must be an array, not an object",
