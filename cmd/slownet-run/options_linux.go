@@ -41,7 +41,7 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	flags := cli.NewFlagSet("slownet run", usage)
 	flags.SetInterspersed(false)
 	path := linkflags.Add(flags)
-	seed := &cli.Int{Value: 1, Max: math.MaxInt64, Unit: "number"}
+	seed := &cli.Int{Value: 1, Max: math.MaxInt64, Unit: "NUMBER"}
 	flags.Var(seed, "seed", "determines all random decisions, such as which packets are lost")
 	o := &options{}
 	flags.StringVar(&o.setFile, "set-file", "", "a `FILE` with a profile in JSON, which is applied whenever the file appears or changes")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slowpoetry/slowpoetry/internal/cli"
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
@@ -39,6 +40,15 @@ func TestDocumentedCommandLines(t *testing.T) {
 		_, err = parse(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"), io.Discard)
 		assert.NoError(t, err, script)
 	}
+}
+
+// The values of all flags are in capitals in the help.
+func TestHelp(t *testing.T) {
+	var out strings.Builder
+	_, err := parse([]string{"--help"}, &out)
+	require.ErrorIs(t, err, cli.ErrAnswered)
+	assert.Contains(t, out.String(), "--seed NUMBER ")
+	assert.NotRegexp(t, `(?m)^ +(-\w, )?--\S+ [a-z]+ {2}`, out.String())
 }
 
 func TestMTU(t *testing.T) {

@@ -48,7 +48,7 @@ func Add(flags *pflag.FlagSet) *Flags {
 	for _, field := range flagsOfFields {
 		flags.Var(&oneField{f.both, field.name, field.value}, field.name, field.usage)
 	}
-	flags.Var(&manyFields{f.down}, "down", `fields of the link to the client alone, such as rate=8Mbit/s,loss=1%, or JSON`)
+	flags.Var(&manyFields{f.down}, "down", `fields of the link to the client only, such as rate=8Mbit/s,loss=1%, or JSON`)
 	flags.Var(&manyFields{f.up}, "up", "fields of the link from the client only")
 	return f
 }

@@ -43,6 +43,15 @@ func TestProfile(t *testing.T) {
 	assert.Equal(t, want, profile)
 }
 
+// The help says the same of both directions.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	Add(flags)
+	assert.Contains(t, flags.Lookup("down").Usage, "fields of the link to the client only")
+	assert.Contains(t, flags.Lookup("up").Usage, "fields of the link from the client only")
+}
+
 // Each flag sets its own field, in both directions.
 func TestEveryFlag(t *testing.T) {
 	t.Parallel()
