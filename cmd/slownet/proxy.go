@@ -29,8 +29,8 @@ const proxyUsage = `Usage: slownet proxy --listen ADDRESS --to ADDRESS [--profil
        slownet proxy [--config FILE] [flags]
 
 Forwards connections from clients to a server, and makes the network between
-them slow or faulty. An address is PORT, HOST:PORT, udp:HOST:PORT or unix:PATH;
-the default HOST is 127.0.0.1.
+them slow or faulty. An address is PORT, :PORT, HOST:PORT, udp:HOST:PORT or
+unix:PATH; the default HOST is 127.0.0.1.
 
   slownet proxy --listen :8080 --to example.com:80 --profile webpagetest/3g
   slownet proxy --config proxies.json
