@@ -199,7 +199,7 @@ func (c *Config) mustBeValid() {
 		panic(fmt.Sprintf("simtest: Config.Start is %v: it must be from %v on, when a bubble's clock begins, and before %v, when it ends", c.Start, firstStart, lastMoment))
 	}
 	if c.Window < 0 {
-		panic(fmt.Sprintf("simtest: Config.Window is %d: it must be a number of bytes, or 0 (Linux's buffers, which grow; 1 MiB on an ideal stream)", c.Window))
+		panic(fmt.Sprintf("simtest: Config.Window is %d: it must be a positive number of bytes, or 0 (Linux's buffers, which grow; 1 MiB on an ideal stream)", c.Window))
 	}
 	if c.Fresh < 0 || c.Fresh > maxFresh {
 		panic(fmt.Sprintf("simtest: Config.Fresh is %d: it must be a number of processes up to %d, or 0 for the test's own process", c.Fresh, maxFresh))

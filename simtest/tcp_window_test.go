@@ -166,7 +166,7 @@ func TestWindowOfAnotherSize(t *testing.T) {
 			assert.Equal(t, 4*100*ms+50*ms, time.Since(start))
 		})
 	}
-	assert.PanicsWithValue(t, "simtest: Config.Window is -1: it must be a number of bytes, or 0 (Linux's buffers, which grow; 1 MiB on an ideal stream)", func() {
+	assert.PanicsWithValue(t, "simtest: Config.Window is -1: it must be a positive number of bytes, or 0 (Linux's buffers, which grow; 1 MiB on an ideal stream)", func() {
 		simtest.Config{TCP: unlimited, Window: -1}.Run(t, func(*testing.T, *simtest.Sim) {})
 	})
 }
