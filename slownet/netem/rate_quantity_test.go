@@ -26,7 +26,7 @@ func TestParseDurationErrors(t *testing.T) {
 	}
 	longest, err := parseDuration("2562047h47m16.854775807s")
 	require.NoError(t, err)
-	assert.EqualValues(t, math.MaxInt64, longest)
+	assert.EqualValues(t, int64(math.MaxInt64), longest)
 }
 
 func TestPercentageIsParsedExactly(t *testing.T) {
