@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/slowpoetry/slowpoetry/internal/enumerate"
 	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
@@ -110,5 +111,5 @@ func fieldNames(fields []jsonField) string {
 	for i, f := range fields {
 		names[i] = f.name
 	}
-	return enumerate(names, "and")
+	return enumerate.Words(names, "and")
 }

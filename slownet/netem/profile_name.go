@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/slowpoetry/slowpoetry/internal/enumerate"
 	"github.com/slowpoetry/slowpoetry/internal/spelling"
 )
 
@@ -40,11 +41,11 @@ func ProfileByName(name string) (Profile, error) {
 	switch len(inFamilies) {
 	case 0:
 		return Profile{}, fmt.Errorf("netem: there is no profile %.40q%s: the names are %s",
-			name, nearestProfile(key), enumerate(namesOf(presets), "and"))
+			name, nearestProfile(key), enumerate.Words(namesOf(presets), "and"))
 	case 1:
 		return inFamilies[0], nil
 	}
-	return Profile{}, fmt.Errorf("netem: profile %.40q: is it %s?", name, enumerate(namesOf(inFamilies), "or"))
+	return Profile{}, fmt.Errorf("netem: profile %.40q: is it %s?", name, enumerate.Words(namesOf(inFamilies), "or"))
 }
 
 // MustProfile is ProfileByName for a name that is known to be valid: it panics
@@ -90,15 +91,6 @@ func profileKey(name string) string {
 		}
 		return unicode.ToLower(r)
 	}, name)
-}
-
-// enumerate lists words as a sentence does.
-func enumerate(words []string, last string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	end := len(words) - 1
-	return strings.Join(words[:end], ", ") + " " + last + " " + words[end]
 }
 
 func namesOf(profiles []Profile) (names []string) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/slowpoetry/slowpoetry/internal/enumerate"
 	"github.com/slowpoetry/slowpoetry/internal/jsonvalue"
 )
 
@@ -65,14 +66,13 @@ func fieldList(t reflect.Type) string {
 			names = append(names, name)
 		}
 	}
-	switch last := len(names) - 1; {
-	case last < 0:
+	switch len(names) {
+	case 0:
 		return "there are no fields here"
-	case last == 0:
+	case 1:
 		return "the only field is " + names[0]
-	default:
-		return "the fields are " + strings.Join(names[:last], ", ") + " and " + names[last]
 	}
+	return "the fields are " + enumerate.Words(names, "and")
 }
 
 // attributesType returns the type of the attributes of a toxic in JSON, which depends on the
