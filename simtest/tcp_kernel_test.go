@@ -58,12 +58,12 @@ func TestTransfersTakeTheKernelsTime(t *testing.T) {
 	}
 }
 
-// scenarioExceptions are figures that differ by more. When four flows fill a queue,
-// which of them is ahead is random. The kernel sends each of ten small writes in a
-// segment of its own, while our writes of one instant share a segment.
+// scenarioExceptions are figures that differ by more. The kernel sends each of ten small
+// writes in a segment of its own, while our writes of one instant share a segment. After a
+// queue has overflowed twice, one more segment that is lost, or not, makes the difference.
 var scenarioExceptions = map[string]bool{
-	"four downloads of 1 MB: first":                 true,
-	"writes of 1000 bytes into a black hole: taken": true,
+	"writes of 1000 bytes into a black hole: taken":        true,
+	"ping beside a download, fifo: median from 40 to 60 s": true,
 }
 
 // The times of scenarios other than transfers are within 10 % of the kernel's, too.

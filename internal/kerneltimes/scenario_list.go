@@ -14,7 +14,7 @@ import (
 	"github.com/slowpoetry/slowpoetry/slownet/netem"
 )
 
-// The path of all scenarios: 10 Mbit/s and 50 ms in each direction, with a queue of
+// The path of most scenarios: 10 Mbit/s and 50 ms in each direction, with a queue of
 // one bandwidth-delay product.
 var (
 	line = netem.Link{Rate: 10 * netem.Mbps, Latency: 50 * time.Millisecond, Queue: netem.Queue{Bytes: 125_000}}
@@ -70,6 +70,10 @@ func Scenarios() []Scenario {
 		all = append(all, Scenario{Name: name, IsLong: true, Path: path, TCP: netem.TCP{UserTimeout: 10 * time.Second}, Run: func(n Network) ([]Figure, error) {
 			return vanish(n, writes)
 		}})
+	}
+	for _, d := range []netem.Discipline{netem.FIFO, netem.CoDel, netem.FQCoDel} {
+		path := netem.Symmetric(netem.Link{Rate: 5 * netem.Mbps, Latency: 10 * time.Millisecond, Queue: netem.Queue{Discipline: d}})
+		all = append(all, Scenario{Name: fmt.Sprintf("ping beside a download, %v", d), Path: path, Run: besideDownload})
 	}
 	return all
 }
@@ -219,6 +223,48 @@ func pingPong(n Network) ([]Figure, error) {
 		all = append(all, time.Since(start))
 	}
 	return []Figure{after("p50", Quantile(all, 0.5)), after("p99", Quantile(all, 0.99))}, nil
+}
+
+// besideDownload measures the times of small requests during a download, on which the
+// queue has its effect.
+func besideDownload(n Network) ([]Figure, error) {
+	client, server, err := pair(n)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	go echo(server, 1)
+	reader, writer, err := pair(n)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	go func() {
+		defer writer.Close()
+		for buffer, err := make([]byte, 64<<10), error(nil); err == nil; {
+			_, err = writer.Write(buffer)
+		}
+	}()
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	var figures []Figure
+	start := time.Now()
+	for _, phase := range [][2]int{{0, 5}, {5, 10}, {10, 20}, {20, 40}, {40, 60}} {
+		var all []time.Duration
+		for time.Since(start) < time.Duration(phase[1])*time.Second {
+			took, err := ask(client, 1)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, took)
+			// at various times, so that the requests don't fall into step with losses
+			time.Sleep(time.Duration(20+len(all)*37%61) * time.Millisecond)
+		}
+		figures = append(figures, after(fmt.Sprintf("median from %d to %d s", phase[0], phase[1]), Quantile(all, 0.5)))
+		if phase[0] == 0 { // none is lost yet
+			figures = append(figures, after(fmt.Sprintf("longest from %d to %d s", phase[0], phase[1]), Quantile(all, 1)))
+		}
+	}
+	return figures, nil
 }
 
 // lostRequest loses the first segment of a request.

@@ -10,3 +10,9 @@ func ProcessInFull() (restore func()) {
 	alwaysInFull = true
 	return func() { alwaysInFull = false }
 }
+
+// IsRecovering reports whether the end is recovering from losses.
+func (e *End) IsRecovering() bool { return e.send.recovery != open }
+
+// IsUndone reports whether the last recovery was undone.
+func (e *End) IsUndone() bool { return e.send.episode != nil && e.send.episode.before == 0 }

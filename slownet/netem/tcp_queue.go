@@ -223,6 +223,11 @@ func (q *retransmissionQueue) pop() {
 	q.first++
 }
 
+// hasResent reports whether a retransmission is in flight, or may be: the first segment's.
+func (q *retransmissionQueue) hasResent() bool {
+	return q.resent > 0 || q.len() > 0 && q.at(q.first).again
+}
+
 // isInOrder reports whether every segment in the queue was sent once and is in flight, and
 // the last acknowledgement had no selective ones.
 func (q *retransmissionQueue) isInOrder() bool { return q.sacked|q.lost|q.again == 0 && !q.hasSACKs() }

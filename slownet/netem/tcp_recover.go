@@ -19,7 +19,7 @@ type episode struct {
 
 	// Spurious reductions are undone.
 	canUndo     bool
-	retransmits int           // retransmissions not known to be spurious
+	retransmits int           // retransmissions not known to be spurious; -1 before the first
 	firstResent time.Duration // 0 is none
 	window      int
 	threshold   int
@@ -32,7 +32,7 @@ type episode struct {
 // resent records a retransmission.
 func (e *episode) resent(now time.Duration) {
 	e.sent++
-	e.retransmits++
+	e.retransmits = max(e.retransmits, 0) + 1
 	if e.firstResent == 0 {
 		e.firstResent = now
 	}
@@ -43,10 +43,18 @@ func (s *sender) beginEpisode() {
 	if s.episode == nil {
 		s.episode = &episode{}
 	}
-	*s.episode = episode{
+	next := episode{
 		end: s.nxt, before: s.window.size,
 		canUndo: true, window: s.window.size, threshold: s.window.threshold,
+		retransmits: -1,
 	}
+	if s.queue.hasResent() { // in the last episode: their arrival does not mean that nothing was lost in this one
+		next.firstResent = s.episode.firstResent
+	}
+	if s.queue.resent > 0 {
+		next.retransmits = int(s.queue.resent)
+	}
+	*s.episode = next
 	s.window.reduce()
 }
 
@@ -263,7 +271,7 @@ func (s *sender) undo(p *Segment, a ackResult) {
 	}
 	s.window.size = max(s.window.size, e.window)
 	s.window.threshold = max(s.window.threshold, e.threshold)
-	s.recovery, *e = open, episode{}
+	s.recovery, *e = open, episode{firstResent: e.firstResent}
 }
 
 // react enters and leaves recovery.
@@ -277,6 +285,9 @@ func (s *sender) react(a ackResult, lost int) {
 		s.recovery, e.canUndo = open, false
 	case s.recovery == inLoss:
 		return
+	}
+	if s.recovery == open && s.episode != nil && !s.queue.hasResent() {
+		s.episode.firstResent = 0
 	}
 	switch {
 	case s.recovery == recovering:

@@ -87,3 +87,26 @@ func TestInOrderAcknowledgementsMakeNoDifference(t *testing.T) {
 	}
 	assert.NotZero(t, completed)
 }
+
+// When a recovery begins while segments that the one before has retransmitted are still in
+// flight, their arrival is no sign that nothing was lost. On these paths nothing is
+// reordered, so no recovery is undone.
+func TestARecoveryAfterAnotherIsNotUndone(t *testing.T) {
+	const body = 15_000_000
+	recoveries := 0
+	for seed := range uint64(12) {
+		link := netem.Link{Latency: 100 * time.Millisecond, Rate: 10 * netem.Mbps, Loss: netem.Loss{Random: 0.01}}
+		back := netem.Link{Latency: 100 * time.Millisecond}
+		p := newPath(netem.TCP{}, netem.NewPacketFlow(link, seed), netem.NewPacketFlow(back, 0))
+		sender := p.ends[0].end
+		p.write(0, body)
+		for wasRecovering := false; p.ends[1].arrived < body && p.step(); wasRecovering = sender.IsRecovering() {
+			if wasRecovering && !sender.IsRecovering() {
+				recoveries++
+				require.False(t, sender.IsUndone(), "seed %d, at %v", seed, p.now)
+			}
+		}
+		require.EqualValues(t, body, p.ends[1].arrived)
+	}
+	assert.Greater(t, recoveries, 100)
+}

@@ -66,7 +66,6 @@ func (e *End) established(now, roundTrip time.Duration) {
 	e.state = Established
 	e.opening.at = Never
 	e.send.rtt.sample(roundTrip, 0, 0)
-	e.send.window.cubic.delay = roundTrip
 	if e.opening.sent > 2 {
 		e.send.window.size = 1 // RFC 6298, section 5.7, and RFC 5681, section 3.1
 	}

@@ -61,6 +61,7 @@ func NewPath(profile netem.Profile, seed uint64) (*Path, error) {
 			PacketSize: d.link.PacketSize(),
 			Deliver:    func(packet []byte) { _, _ = unix.Write(d.to, packet) }, // packets that the kernel rejects are lost
 			Admit:      d.cut.admit,
+			Identify:   new(wire.Flows).Identify, // for FQ-CoDel
 			Start:      start,
 			Heartbeat:  heartbeat,
 		})
