@@ -225,8 +225,8 @@ func pingPong(n Network) ([]Figure, error) {
 	return []Figure{after("p50", Quantile(all, 0.5)), after("p99", Quantile(all, 0.99))}, nil
 }
 
-// besideDownload measures the times of small requests during a download, on which the
-// queue has its effect.
+// besideDownload measures the times of small requests during a download, which fills the
+// queue.
 func besideDownload(n Network) ([]Figure, error) {
 	client, server, err := pair(n)
 	if err != nil {
